@@ -1,0 +1,74 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type Example, examplesInDocstrings, examplesInMarkdown } from "./support/examples.ts";
+import {
+  filePaths,
+  importsOf,
+  ROOT,
+  type SourceFile,
+  sourceFiles,
+} from "./support/source_files.ts";
+
+const runtime = process.versions["bun"] === undefined ? "deno" : "bun";
+/** Inside the tree, so that `@berth/berth` is what it is for a user. */
+const FOLDER = join(ROOT, "tests", ".examples", runtime);
+const EXAMPLE_LIMIT_MS = 20_000;
+
+beforeAll(() => void mkdirSync(FOLDER, { recursive: true }));
+afterAll(() => rmSync(FOLDER, { recursive: true, force: true }));
+
+describe("docstrings", () => {
+  const published = modulesBehind("mod.ts", sourceFiles("mod.ts", "core", "adapters", "plugins"));
+
+  // Whoever copies an example from an editor's hover has a program that works.
+  for (const file of published) {
+    for (const example of examplesInDocstrings(file.comments)) runTest(file.path, example);
+  }
+
+  // A walk that finds nothing would pass without a word.
+  test("the examples of mod.ts and of what it exports are found", () => {
+    const found = published.flatMap((file) => examplesInDocstrings(file.comments));
+    expect(published.length).toBeGreaterThan(3);
+    expect(found.length).toBeGreaterThan(0);
+  });
+});
+
+// What a newcomer tries first.
+for (const path of filePaths(["README.md", "CONTRIBUTING.md", "docs"], ".md")) {
+  for (const example of examplesInMarkdown(readFileSync(join(ROOT, path), "utf8"))) {
+    runTest(path, example);
+  }
+}
+
+/** Type checks cover the examples that do not run: `deno task check`. */
+function runTest(path: string, { line, code, runs }: Example): void {
+  if (!runs) return;
+  test(`the example at ${path}:${line} runs`, async () => {
+    const file = join(FOLDER, `${path.replaceAll(/\W/g, "_")}_${line}.ts`);
+    writeFileSync(file, code);
+    await runModule(file);
+  }, EXAMPLE_LIMIT_MS + 5_000);
+}
+
+/** A process of its own: an example may listen, exit or fail as it likes. */
+async function runModule(file: string): Promise<void> {
+  const options = runtime === "deno" ? ["run", "-A", "--no-check", file] : [file];
+  await promisify(execFile)(process.execPath, options, { cwd: ROOT, timeout: EXAMPLE_LIMIT_MS });
+}
+
+/** The file at `path` and every file of `files` that it imports, directly or not. */
+function modulesBehind(path: string, files: readonly SourceFile[]): SourceFile[] {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const reached = new Set<SourceFile>();
+  const visit = (file: SourceFile | undefined) => {
+    if (file === undefined || reached.has(file)) return;
+    reached.add(file);
+    for (const { target } of importsOf(file)) visit(byPath.get(target));
+  };
+  visit(byPath.get(path));
+  return [...reached];
+}

@@ -1,0 +1,188 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import {
+  type Import,
+  importsOf,
+  lineAt,
+  ROOT,
+  type SourceFile,
+  sourceFiles,
+} from "./support/source_files.ts";
+
+const PURE = ["core/wire", "core/buffers", "core/tcp", "core/udp", "core/stack"];
+/** Declares what the driver waits on; the core itself only gets the packets. */
+const LINK_CONTRACT = "core/stack/link.ts";
+const PRODUCT = ["mod.ts", "main.ts", "core", "adapters", "plugins"];
+const product = sourceFiles(...PRODUCT);
+const all = [...product, ...sourceFiles("tests", "bench")];
+
+describe("layers", () => {
+  /** What each folder may import beside itself; what is not listed may import everything. */
+  const below: Record<string, readonly string[]> = {
+    "core/wire": [],
+    // Rings count in sequence numbers; that arithmetic is a leaf.
+    "core/buffers": ["core/wire", "core/tcp/seq.ts"],
+    "core/tcp/seq.ts": [],
+    "core/udp": ["core/buffers", "core/wire"],
+    "core/tcp": ["core/buffers", "core/wire"],
+    "core/stack": ["core/tcp", "core/udp", "core/buffers", "core/wire"],
+    "core/api": ["core/stack", "core/tcp", "core/udp", "core/buffers", "core/wire", "hono", "zod"],
+    "plugins": ["core/api", "hono", "zod"],
+  };
+
+  // A packet's walk is a straight line: whoever reads a file knows that all it uses lies below.
+  test("imports point down", () => {
+    const offenders = product.flatMap((file) => {
+      const layer = Object.keys(below).find((folder) => isIn(file.path, folder));
+      if (layer === undefined) return [];
+      return importsOf(file)
+        .filter(({ target }) => ![layer, ...below[layer] ?? []].some((at) => isIn(target, at)))
+        .filter(({ target, typeOnly }) => !(layer === "plugins" && target === "mod.ts" && typeOnly))
+        .map((imported) => describeImport(file, imported));
+    });
+    expect(offenders).toEqual([]);
+  });
+
+  // plugins/http.ts and plugins/http/ are one plugin; anything two plugins share is core/api's.
+  test("plugins do not import each other", () => {
+    const offenders = product.filter(({ path }) => isIn(path, "plugins")).flatMap((file) =>
+      importsOf(file)
+        .filter(({ target }) => isIn(target, "plugins"))
+        .filter(({ target }) => pluginOf(target) !== pluginOf(file.path))
+        .map((imported) => describeImport(file, imported))
+    );
+    expect(offenders).toEqual([]);
+  });
+
+  // Only adapters know which runtime they run on.
+  test("only adapters name a runtime", () => {
+    const shared = product.filter(({ path }) => !isIn(path, "adapters"));
+    const modules = shared.flatMap((file) =>
+      importsOf(file)
+        .filter(({ specifier }) => /^(node|bun|deno):|^hono\/(deno|bun)/.test(specifier))
+        .map((imported) => describeImport(file, imported))
+    );
+    expect([...modules, ...matches(shared, /\b(Deno|Bun|process|Buffer)\b(?=\.)/g)]).toEqual([]);
+  });
+
+  // The lib of tsconfig.core.json holds no timers and no console; these the language itself has.
+  test("the core is synchronous and takes time and randomness as arguments", () => {
+    const core = product
+      .filter(({ path }) => PURE.some((folder) => isIn(path, folder)))
+      .filter(({ path }) => path !== LINK_CONTRACT);
+    const impure =
+      /\b(async|await|Promise|Date|console|performance|crypto|queueMicrotask|set(Timeout|Interval|Immediate))\b|Math\.random|Atomics\.wait/g;
+    expect(matches(core, impure)).toEqual([]);
+  });
+});
+
+describe("sources", () => {
+  // Tests and checks have to work where the npm registry is all that can be reached.
+  test("nothing comes from outside the npm registry", () => {
+    const outside = all.flatMap((file) =>
+      importsOf(file)
+        .filter(({ specifier }) => /^(jsr|https?|git):/.test(specifier))
+        .map((imported) => describeImport(file, imported))
+    );
+    const manifests = ["deno.json", "deno.lock", "package.json", "bun.lock"]
+      .filter((path) => /jsr:|https?:\/\//.test(readFileSync(join(ROOT, path), "utf8")));
+    expect([...outside, ...manifests]).toEqual([]);
+  });
+
+  // One form, so that a search for "RFC 9293 3.10" finds every decision of that section.
+  test("RFCs are cited as number and section, RFC 9293 3.10.7.4", () => {
+    const odd =
+      /\brfc[ -]?\d|\bRFC[-_#]?\d|\bRFC {2,}\d|\bRFC \d+,? ?(?:[Ss]ect|[Ss]ec\b|§|[Ss]\.? ?\d)/g;
+    expect(all.flatMap((file) => matchesIn(file, file.comments, odd))).toEqual([]);
+  });
+
+  // Unfinished work belongs in the issue tracker, a test that does not run belongs nowhere.
+  test("nothing is left unfinished", () => {
+    const marks = /\b(TODO|FIXME|XXX|HACK)\b/g;
+    const unrun = /\b(test|it|describe)\.(skip|only|todo|skipIf|if)\b/g;
+    const tests = all.filter(({ path }) => path.endsWith("_test.ts"));
+    const comments = all.flatMap((file) => matchesIn(file, file.comments, marks));
+    expect([...comments, ...matches(tests, unrun)]).toEqual([]);
+  });
+
+  // Both runtimes find tests by that name.
+  test("what tests is named *_test.ts and stands under tests/, and the other way round", () => {
+    const misnamed = all
+      .filter(({ path }) => !isIn(path, "tests/support") && !path.endsWith("_conformance.ts"))
+      .filter((file) => {
+        const tests = importsOf(file).some(({ specifier }) => specifier === "bun:test");
+        return tests !== (isIn(file.path, "tests") && file.path.endsWith("_test.ts"));
+      });
+    expect(misnamed.map(({ path }) => path)).toEqual([]);
+  });
+});
+
+describe("size", () => {
+  // One idea per file: what is longer has two.
+  test("a file has at most 500 lines", () => {
+    const long = product.filter(({ text }) => text.split("\n").length > 501);
+    expect(long.map(({ path }) => path)).toEqual([]);
+  });
+
+  // What does not fit on a screen or two is taken apart.
+  test("a function has at most 80 lines", () => {
+    const long = product.flatMap((file) =>
+      [...functionsIn(file)]
+        .filter(({ lines }) => lines > 80)
+        .map(({ line, lines }) => `${file.path}:${line}: ${lines} lines`)
+    );
+    expect(long).toEqual([]);
+  });
+});
+
+function isIn(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
+}
+
+function pluginOf(path: string): string {
+  return path.split("/")[1]?.replace(/\.ts$/, "") ?? "";
+}
+
+function describeImport(file: SourceFile, { line, specifier }: Import): string {
+  return `${file.path}:${line}: imports ${specifier}`;
+}
+
+function matches(files: readonly SourceFile[], pattern: RegExp): string[] {
+  return files.flatMap((file) => matchesIn(file, file.code, pattern));
+}
+
+function matchesIn(file: SourceFile, text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)]
+    .map((match) => `${file.path}:${lineAt(text, match.index)}: ${match[0]}`);
+}
+
+/** Every block that follows a parameter list or an arrow, by its braces. */
+function* functionsIn({ code }: SourceFile): Generator<{ line: number; lines: number }> {
+  const open: number[] = [];
+  for (const { 0: brace, index } of code.matchAll(/[{}]/g)) {
+    if (brace === "{") {
+      open.push(index);
+      continue;
+    }
+    const start = open.pop() ?? 0;
+    const lines = lineAt(code.slice(start), index - start);
+    if (lines > 1 && beginsFunction(code.slice(0, start))) {
+      yield { line: lineAt(code, start), lines };
+    }
+  }
+}
+
+function beginsFunction(before: string): boolean {
+  if (/=>\s*$/.test(before)) return true;
+  const head = /\)\s*(?::\s*[^;{}=()]+)?$/.exec(before);
+  if (head === null) return false;
+  let depth = 0;
+  for (let at = head.index; at >= 0; at--) {
+    if (before[at] === ")") depth++;
+    if (before[at] === "(" && --depth === 0) {
+      return !/\b(if|for|while|switch|catch|await)\s*$/.test(before.slice(0, at));
+    }
+  }
+  return false;
+}

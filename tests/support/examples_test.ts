@@ -1,0 +1,38 @@
+import { describe, expect, test } from "bun:test";
+import { examplesInDocstrings, examplesInMarkdown } from "./examples.ts";
+
+const page = [
+  "# Title",
+  "```ts",
+  "const a = 1;",
+  "```",
+  "```ts ignore",
+  "nonsense",
+  "```",
+  "```sh",
+  "ls",
+  "```",
+  "```ts no_run",
+  "await stack.finished;",
+  "```",
+];
+
+describe("examplesInMarkdown", () => {
+  // Other languages and what is marked `ignore` are left alone.
+  test("finds blocks marked ts with their line", () => {
+    expect(examplesInMarkdown(page.join("\n"))).toEqual([
+      { line: 3, code: "const a = 1;\n", runs: true },
+      { line: 12, code: "await stack.finished;\n", runs: false },
+    ]);
+  });
+});
+
+describe("examplesInDocstrings", () => {
+  // The comment's stars are no code, a star of the example is.
+  test("finds blocks marked ts without the stars", () => {
+    const comment = ["/**", " * Adds.", " *", " * ```ts", " * const b = 2", " *   * 3;", " * ```"];
+    expect(examplesInDocstrings([...comment, " */"].join("\n"))).toEqual([
+      { line: 5, code: "const b = 2\n  * 3;\n", runs: true },
+    ]);
+  });
+});

@@ -1,0 +1,100 @@
+/**
+ * What a test needs of its machine beyond the runtime. Where that is missing the test is skipped
+ * and says so; under `CI=true` it fails instead, so that nothing is left untested unnoticed.
+ *
+ * @module
+ */
+import { spawnSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import { test } from "bun:test";
+
+/**
+ * `"namespace"`: network namespaces can be made with `unshare`. `"tun"`: the same, and a TUN device
+ * can be made in one. `"program:curl"`: `curl` is on the PATH.
+ */
+export type Requirement = "namespace" | "tun" | `program:${string}`;
+
+/** Whether everything is there; if not, what is missing. */
+export type Availability = { ok: true } | { ok: false; reason: string };
+
+/** Looks whether this machine has everything that is named; each answer is found once. */
+export function requires(...requirements: readonly Requirement[]): Availability {
+  const missing = requirements.map(reasonAgainst).filter((reason) => reason !== undefined);
+  return missing.length === 0 ? { ok: true } : { ok: false, reason: missing.join("; ") };
+}
+
+/** `test()` for a test that needs something of its machine. */
+export function testRequiring(
+  requirements: readonly Requirement[],
+  name: string,
+  body: () => void | Promise<unknown>,
+  timeoutMs?: number,
+): void {
+  const available = requires(...requirements);
+  if (available.ok) return test(name, body, timeoutMs);
+  if (process.env["CI"] === "true") {
+    return test(name, () => {
+      throw new Error(`cannot run here: ${available.reason}`);
+    });
+  }
+  console.warn(`SKIPPED (${available.reason}): ${name}`);
+  test.skip(`${name} [skipped: ${available.reason}]`, body);
+}
+
+/**
+ * The command that runs what follows it in a network namespace of its own, as a user who may
+ * configure it: `unshare`, without privilege together with a user namespace.
+ */
+export function namespaceCommand(): readonly [string, ...string[]] {
+  return process.getuid?.() === 0 ? ["unshare", "-n"] : ["unshare", "-Urn"];
+}
+
+const answers = new Map<Requirement, string | undefined>();
+
+function reasonAgainst(requirement: Requirement): string | undefined {
+  if (!answers.has(requirement)) answers.set(requirement, look(requirement));
+  return answers.get(requirement);
+}
+
+function look(requirement: Requirement): string | undefined {
+  switch (requirement) {
+    case "namespace":
+      return missingNamespace();
+    case "tun":
+      return reasonAgainst("namespace") ?? missingTun();
+    default:
+      return missingProgram(requirement.slice("program:".length));
+  }
+}
+
+function missingProgram(program: string): string | undefined {
+  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return undefined;
+    } catch {
+      // not in this folder
+    }
+  }
+  return `needs the program ${program}`;
+}
+
+function missingNamespace(): string | undefined {
+  return inNamespace("true") ? undefined : "needs root or user namespaces, and unshare";
+}
+
+/** Opening `/dev/net/tun` needs no privilege, configuring it needs CAP_NET_ADMIN (bit 12). */
+function missingTun(): string | undefined {
+  const mayConfigure =
+    `test $(( (0x$(sed -n 's/^CapEff:[^0-9a-f]*//p' /proc/self/status) >> 12) & 1 )) = 1`;
+  return inNamespace(`: <>/dev/net/tun && ${mayConfigure}`)
+    ? undefined
+    : "needs a /dev/net/tun that can be opened, and CAP_NET_ADMIN";
+}
+
+function inNamespace(script: string): boolean {
+  const [program, ...options] = namespaceCommand();
+  return spawnSync(program, [...options, "sh", "-c", script], { timeout: 10_000 }).status === 0;
+}
