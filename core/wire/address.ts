@@ -1,0 +1,238 @@
+/**
+ * IPv4 and IPv6 addresses as one type, and subnets of them.
+ *
+ * @module
+ */
+import { readI32, writeU32 } from "./bytes.ts";
+
+const MAPPED = 0xffff;
+
+/**
+ * An address as four 32-bit words; IPv4 in its mapped form `::ffff:a.b.c.d` (RFC 4291 2.5.5.2),
+ * so that tables and comparisons need not know the family.
+ */
+export class IpAddress {
+  /** The IPv4 wildcard. */
+  static readonly ANY_V4: IpAddress = new IpAddress(0, 0, MAPPED, 0);
+  /** The IPv6 wildcard. */
+  static readonly ANY_V6: IpAddress = new IpAddress(0, 0, 0, 0);
+
+  readonly w0: number;
+  readonly w1: number;
+  readonly w2: number;
+  readonly w3: number;
+
+  constructor(w0: number, w1: number, w2: number, w3: number) {
+    this.w0 = w0 | 0;
+    this.w1 = w1 | 0;
+    this.w2 = w2 | 0;
+    this.w3 = w3 | 0;
+  }
+
+  /** The IPv4 address of a 32-bit word. */
+  static v4(word: number): IpAddress {
+    return new IpAddress(0, 0, MAPPED, word);
+  }
+
+  /** The 4 bytes at `at`. */
+  static readV4(bytes: Uint8Array, at: number): IpAddress {
+    return new IpAddress(0, 0, MAPPED, readI32(bytes, at));
+  }
+
+  /** The 16 bytes at `at`. */
+  static readV6(bytes: Uint8Array, at: number): IpAddress {
+    return new IpAddress(
+      readI32(bytes, at),
+      readI32(bytes, at + 4),
+      readI32(bytes, at + 8),
+      readI32(bytes, at + 12),
+    );
+  }
+
+  /** Reads `"10.0.0.1"`, `"fd00::1"` or `"[fd00::1]"`; `undefined` when it is none of these. */
+  static parse(text: string): IpAddress | undefined {
+    if (text.startsWith("[") && text.endsWith("]")) return parseV6(text.slice(1, -1));
+    return text.includes(":") ? parseV6(text) : parseV4(text);
+  }
+
+  get isV4(): boolean {
+    return this.w0 === 0 && this.w1 === 0 && this.w2 === MAPPED;
+  }
+
+  /** 4 or 6. */
+  get version(): 4 | 6 {
+    return this.isV4 ? 4 : 6;
+  }
+
+  /** `0.0.0.0` or `::`. */
+  get isUnspecified(): boolean {
+    return this.w3 === 0 && this.w0 === 0 && this.w1 === 0 &&
+      (this.w2 === MAPPED || this.w2 === 0);
+  }
+
+  get isMulticast(): boolean {
+    return this.isV4 ? this.w3 >>> 28 === 0xe : this.w0 >>> 24 === 0xff;
+  }
+
+  get isLoopback(): boolean {
+    if (this.isV4) return this.w3 >>> 24 === 127;
+    return this.w0 === 0 && this.w1 === 0 && this.w2 === 0 && this.w3 === 1;
+  }
+
+  /** `169.254.0.0/16` (RFC 3927) or `fe80::/10`. */
+  get isLinkLocal(): boolean {
+    return this.isV4 ? this.w3 >>> 16 === 0xa9fe : this.w0 >>> 22 === 0x3fa;
+  }
+
+  /** Class E and the limited broadcast address, `240.0.0.0/4`. */
+  get isReserved(): boolean {
+    return this.isV4 && this.w3 >>> 28 === 0xf;
+  }
+
+  /** May be a host of its own: the peer of a connection. */
+  get isUnicast(): boolean {
+    return !this.isUnspecified && !this.isMulticast && !this.isReserved;
+  }
+
+  equals(other: IpAddress): boolean {
+    return this.w3 === other.w3 && this.w2 === other.w2 && this.w1 === other.w1 &&
+      this.w0 === other.w0;
+  }
+
+  /** Writes 4 or 16 bytes; returns how many. */
+  write(bytes: Uint8Array, at: number): number {
+    if (this.isV4) {
+      writeU32(bytes, at, this.w3);
+      return 4;
+    }
+    writeU32(bytes, at, this.w0);
+    writeU32(bytes, at + 4, this.w1);
+    writeU32(bytes, at + 8, this.w2);
+    writeU32(bytes, at + 12, this.w3);
+    return 16;
+  }
+
+  /** Dotted quad, or RFC 5952's form. */
+  toString(): string {
+    return this.isV4 ? formatV4(this.w3) : formatV6(this);
+  }
+}
+
+function formatV4(word: number): string {
+  return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`;
+}
+
+/** RFC 5952 4: the longest run of zero groups, first of equals and at least two, becomes `::`. */
+function formatV6(address: IpAddress): string {
+  const groups = [address.w0, address.w1, address.w2, address.w3]
+    .flatMap((word) => [word >>> 16, word & 0xffff]);
+  let best = 0;
+  let bestLength = 1;
+  for (let start = 0; start < 8; start++) {
+    let length = 0;
+    while (start + length < 8 && groups[start + length] === 0) length++;
+    if (length > bestLength) [best, bestLength] = [start, length];
+  }
+  const text = (from: number, to: number) =>
+    groups.slice(from, to).map((group) => group.toString(16)).join(":");
+  if (bestLength < 2) return text(0, 8);
+  return `${text(0, best)}::${text(best + bestLength, 8)}`;
+}
+
+function parseV4(text: string): IpAddress | undefined {
+  const word = parseQuad(text);
+  return word === undefined ? undefined : IpAddress.v4(word);
+}
+
+function parseQuad(text: string): number | undefined {
+  const parts = text.split(".");
+  if (parts.length !== 4) return undefined;
+  let word = 0;
+  for (const part of parts) {
+    // A leading zero is refused: some read it as octal.
+    if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
+    word = (word << 8) | Number(part);
+  }
+  return word;
+}
+
+function parseV6(text: string): IpAddress | undefined {
+  const halves = text.split("::");
+  if (halves.length > 2) return undefined;
+  const left = parseGroups(halves[0]!, halves.length === 1);
+  const right = halves.length === 2 ? parseGroups(halves[1]!, true) : [];
+  if (left === undefined || right === undefined) return undefined;
+  const missing = 8 - left.length - right.length;
+  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined;
+  const all = [...left, ...new Array<number>(missing).fill(0), ...right];
+  const word = (i: number) => (all[i]! << 16) | all[i + 1]!;
+  return new IpAddress(word(0), word(2), word(4), word(6));
+}
+
+function parseGroups(text: string, isEnd: boolean): number[] | undefined {
+  if (text === "") return [];
+  const groups: number[] = [];
+  const parts = text.split(":");
+  for (const [i, part] of parts.entries()) {
+    if (isEnd && i === parts.length - 1 && part.includes(".")) {
+      const quad = parseQuad(part);
+      if (quad === undefined) return undefined;
+      groups.push(quad >>> 16, quad & 0xffff);
+    } else if (/^[0-9a-f]{1,4}$/i.test(part)) {
+      groups.push(parseInt(part, 16));
+    } else {
+      return undefined;
+    }
+  }
+  return groups;
+}
+
+/** An address with the length of its network's prefix. */
+export class Subnet {
+  /** As it was given, host bits included. */
+  readonly address: IpAddress;
+  /** 0 to 32 or 0 to 128. */
+  readonly prefixLength: number;
+  readonly #bits: number;
+
+  constructor(address: IpAddress, prefixLength: number) {
+    this.address = address;
+    this.prefixLength = prefixLength;
+    this.#bits = address.isV4 ? prefixLength + 96 : prefixLength;
+  }
+
+  /** Reads `"10.0.0.2/24"`; without a length it is one host. `undefined` when it is neither. */
+  static parse(text: string): Subnet | undefined {
+    const [host = "", length, ...rest] = text.split("/");
+    const address = IpAddress.parse(host);
+    if (address === undefined || rest.length > 0) return undefined;
+    const most = address.isV4 ? 32 : 128;
+    if (length === undefined) return new Subnet(address, most);
+    if (!/^\d{1,3}$/.test(length) || Number(length) > most) return undefined;
+    return new Subnet(address, Number(length));
+  }
+
+  contains(other: IpAddress): boolean {
+    return other.isV4 === this.address.isV4 &&
+      samePrefix(this.address.w0, other.w0, this.#bits) &&
+      samePrefix(this.address.w1, other.w1, this.#bits - 32) &&
+      samePrefix(this.address.w2, other.w2, this.#bits - 64) &&
+      samePrefix(this.address.w3, other.w3, this.#bits - 96);
+  }
+
+  /** The IPv4 directed broadcast address (RFC 919) of a network that has one. */
+  isBroadcast(other: IpAddress): boolean {
+    if (!other.isV4 || this.prefixLength > 30 || !this.contains(other)) return false;
+    const hostBits = 0xffffffff >>> this.prefixLength;
+    return (other.w3 & hostBits) === (hostBits | 0);
+  }
+
+  toString(): string {
+    return `${this.address}/${this.prefixLength}`;
+  }
+}
+
+function samePrefix(a: number, b: number, bits: number): boolean {
+  if (bits <= 0) return true;
+  return bits >= 32 ? a === b : (a ^ b) >>> (32 - bits) === 0;
+}

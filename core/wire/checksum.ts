@@ -1,0 +1,83 @@
+/**
+ * The Internet checksum (RFC 1071), as partial sums that can be joined.
+ *
+ * @module
+ */
+import type { IpAddress } from "./address.ts";
+
+/** Below this many bytes a typed-array view costs more than it saves. */
+const VIEW_FROM = 128;
+const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** Folds a sum of 16-bit words into 16 bits. */
+export function fold(sum: number): number {
+  // A double holds the sum exactly; the remainder modulo 2^16 - 1 is what carries add up to.
+  let folded = (sum % 65536) + Math.floor(sum / 65536);
+  while (folded > 0xffff) folded = (folded & 0xffff) + (folded >>> 16);
+  return folded;
+}
+
+/** The checksum field's value for a sum. */
+export function finish(sum: number): number {
+  return ~fold(sum) & 0xffff;
+}
+
+/**
+ * Adds the big-endian 16-bit words of `bytes[start, end)` to `sum`; an odd last byte is padded
+ * with zero.
+ */
+export function addBytes(sum: number, bytes: Uint8Array, start: number, end: number): number {
+  if (end - start >= VIEW_FROM && LITTLE_ENDIAN && ((bytes.byteOffset + start) & 3) % 2 === 0) {
+    return addAligned(sum, bytes, start, end);
+  }
+  let i = start;
+  for (; i + 1 < end; i += 2) sum += (bytes[i]! << 8) | bytes[i + 1]!;
+  if (i < end) sum += bytes[i]! << 8;
+  return sum;
+}
+
+/** RFC 1071 2(B): the sum may be taken in the machine's byte order and swapped once at the end. */
+function addAligned(sum: number, bytes: Uint8Array, start: number, end: number): number {
+  let head = start;
+  if (((bytes.byteOffset + head) & 3) !== 0) {
+    sum += (bytes[head]! << 8) | bytes[head + 1]!;
+    head += 2;
+  }
+  const count = (end - head) >> 2;
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset + head, count);
+  let even = 0;
+  let odd = 0;
+  let i = 0;
+  for (; i + 1 < count; i += 2) {
+    even += words[i]!;
+    odd += words[i + 1]!;
+  }
+  if (i < count) even += words[i]!;
+  const native = fold(
+    ((even % 65536) + Math.floor(even / 65536)) + (odd % 65536) + Math.floor(odd / 65536),
+  );
+  sum += ((native & 0xff) << 8) | (native >>> 8);
+  for (let at = head + count * 4; at < end; at += 2) {
+    sum += (bytes[at]! << 8) | (at + 1 < end ? bytes[at + 1]! : 0);
+  }
+  return sum;
+}
+
+/** The sum of the IPv4 (RFC 9293 3.1) or IPv6 (RFC 8200 8.1) pseudo-header. */
+export function pseudoHeaderSum(
+  source: IpAddress,
+  destination: IpAddress,
+  protocol: number,
+  length: number,
+): number {
+  return addressSum(source) + addressSum(destination) + protocol + (length & 0xffff) +
+    (length >>> 16);
+}
+
+/** The words of an address as they count in a pseudo-header. */
+export function addressSum(address: IpAddress): number {
+  const last = (address.w3 >>> 16) + (address.w3 & 0xffff);
+  if (address.isV4) return last;
+  return last + (address.w0 >>> 16) + (address.w0 & 0xffff) + (address.w1 >>> 16) +
+    (address.w1 & 0xffff) + (address.w2 >>> 16) + (address.w2 & 0xffff);
+}

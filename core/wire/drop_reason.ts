@@ -1,0 +1,49 @@
+/**
+ * Why a packet was dropped. Input from a peer never throws: it is counted under one of these.
+ *
+ * @module
+ */
+
+/** Each is a counter `drop.<reason>` in `stack.stats()`. */
+export type DropReason =
+  // IP
+  | "ip-short" // shorter than its header or its length field says
+  | "ip-version" // neither 4 nor 6
+  | "ip-header" // a length or an extension header that cannot be
+  | "ip-checksum" // IPv4 header checksum
+  | "ip-fragment" // a fragment: reassembly is not done
+  | "ip-source" // a source that no host may have
+  | "not-ours" // not an address of this stack
+  | "protocol" // neither TCP, UDP nor ICMP
+  // TCP
+  | "tcp-short"
+  | "tcp-offset" // data offset below 5 or beyond the segment
+  | "tcp-checksum"
+  | "tcp-port" // port 0
+  | "tcp-no-connection" // RST for what is not there, or its answer was throttled
+  | "tcp-rst-listen" // RFC 9293 3.10.7.2, first
+  | "tcp-flags-listen" // neither SYN, ACK nor RST to a listener
+  | "tcp-not-unicast" // SYN to or from what is not one host      RFC 9293 3.9.2.3
+  | "tcp-backlog" // listener's backlog is full
+  | "tcp-connections" // the stack's connection limit is reached
+  | "tcp-syn-pending" // the SYN waits for its decision
+  | "tcp-syn-sent" // not acceptable in SYN-SENT                  RFC 9293 3.10.7.3
+  | "tcp-sequence" // outside the window                          RFC 9293 3.10.7.4, first
+  | "tcp-rst-sequence" // RST outside the window or a challenge   RFC 5961 3
+  | "tcp-syn-challenge" // SYN in a synchronized state            RFC 5961 4
+  | "tcp-no-ack" // segment without ACK                           RFC 9293 3.10.7.4, fifth
+  | "tcp-ack-unsent" // ACK of what was not sent
+  | "tcp-ack-old" // ACK far below SND.UNA                        RFC 5961 5
+  | "tcp-paws" // old timestamp                                   RFC 7323 5.3
+  | "tcp-no-room" // reassembly has too many holes
+  | "tcp-closed-text" // text for a reader that has closed
+  // ICMP
+  | "icmp-short"
+  | "icmp-checksum"
+  | "icmp-type" // not one that is answered or used
+  | "icmp-no-connection" // an error about no connection of ours, or with a wrong SEQ  RFC 5927 4
+  | "icmp-rate" // the answer was throttled
+  // UDP
+  | "udp-short"
+  | "udp-checksum"
+  | "udp-port"; // nobody listens

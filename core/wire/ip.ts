@@ -1,0 +1,199 @@
+/**
+ * What IPv4 (RFC 791) and IPv6 (RFC 8200) headers have in common: one record, one reader, one writer.
+ *
+ * @module
+ */
+import { readI32, readU16, writeU16, writeU32 } from "./bytes.ts";
+import { addBytes, finish, fold } from "./checksum.ts";
+import type { DropReason } from "./drop_reason.ts";
+import type { IpAddress } from "./address.ts";
+
+/** Protocol numbers that are answered. */
+export const PROTOCOL: {
+  readonly ICMP: 1;
+  readonly TCP: 6;
+  readonly UDP: 17;
+  readonly ICMPV6: 58;
+} = { ICMP: 1, TCP: 6, UDP: 17, ICMPV6: 58 };
+
+/** The part of a packet's header that later steps need. One record serves every packet. */
+export class IpHeader {
+  version: 4 | 6 = 4;
+  /** What follows the header and its extension headers. */
+  protocol = 0;
+  /** TTL or hop limit. */
+  hopLimit = 0;
+  /** Type of service or traffic class; its low two bits are ECN (RFC 3168). */
+  trafficClass = 0;
+  /** Source address as the words of an `IpAddress`. */
+  s0 = 0;
+  s1 = 0;
+  s2 = 0;
+  s3 = 0;
+  /** Destination address, likewise. */
+  d0 = 0;
+  d1 = 0;
+  d2 = 0;
+  d3 = 0;
+  /** Where the payload begins and ends in the packet. */
+  payloadStart = 0;
+  payloadEnd = 0;
+}
+
+/** Reads the header of `packet[0, size)` into `ip`. */
+export function parseIp(packet: Uint8Array, size: number, ip: IpHeader): DropReason | undefined {
+  if (size < 1) return "ip-short";
+  const version = packet[0]! >>> 4;
+  if (version === 4) return parseIpv4(packet, size, ip);
+  return version === 6 ? parseIpv6(packet, size, ip) : "ip-version";
+}
+
+function parseIpv4(packet: Uint8Array, size: number, ip: IpHeader): DropReason | undefined {
+  if (size < 20) return "ip-short";
+  const headerLength = (packet[0]! & 15) * 4;
+  const totalLength = readU16(packet, 2);
+  if (headerLength < 20 || totalLength < headerLength) return "ip-header";
+  if (totalLength > size) return "ip-short";
+  if (fold(addBytes(0, packet, 0, headerLength)) !== 0xffff) return "ip-checksum";
+  // More fragments, or an offset: RFC 791 3.1.
+  if ((readU16(packet, 6) & 0x3fff) !== 0) return "ip-fragment";
+  ip.version = 4;
+  ip.trafficClass = packet[1]!;
+  ip.hopLimit = packet[8]!;
+  ip.protocol = packet[9]!;
+  ip.s0 =
+    ip.s1 =
+    ip.d0 =
+    ip.d1 =
+      0;
+  ip.s2 = ip.d2 = 0xffff;
+  ip.s3 = readI32(packet, 12);
+  ip.d3 = readI32(packet, 16);
+  ip.payloadStart = headerLength;
+  ip.payloadEnd = totalLength;
+  return undefined;
+}
+
+function parseIpv6(packet: Uint8Array, size: number, ip: IpHeader): DropReason | undefined {
+  if (size < 40) return "ip-short";
+  const end = 40 + readU16(packet, 4);
+  if (end > size) return "ip-short";
+  ip.version = 6;
+  ip.trafficClass = ((packet[0]! & 15) << 4) | (packet[1]! >>> 4);
+  ip.hopLimit = packet[7]!;
+  ip.s0 = readI32(packet, 8);
+  ip.s1 = readI32(packet, 12);
+  ip.s2 = readI32(packet, 16);
+  ip.s3 = readI32(packet, 20);
+  ip.d0 = readI32(packet, 24);
+  ip.d1 = readI32(packet, 28);
+  ip.d2 = readI32(packet, 32);
+  ip.d3 = readI32(packet, 36);
+  // A mapped address never travels as IPv6 (RFC 4038 4.2); here it would pass for an IPv4 one.
+  if (isMapped(ip.s0, ip.s1, ip.s2) || isMapped(ip.d0, ip.d1, ip.d2)) return "ip-source";
+  ip.payloadEnd = end;
+  return skipExtensionHeaders(packet, packet[6]!, end, ip);
+}
+
+function isMapped(w0: number, w1: number, w2: number): boolean {
+  return w0 === 0 && w1 === 0 && w2 === 0xffff;
+}
+
+/** RFC 8200 4: hop-by-hop, routing and destination options are stepped over. */
+function skipExtensionHeaders(
+  packet: Uint8Array,
+  first: number,
+  end: number,
+  ip: IpHeader,
+): DropReason | undefined {
+  let next = first;
+  let at = 40;
+  while (next === 0 || next === 43 || next === 60 || next === 44) {
+    if (at + 8 > end) return "ip-header";
+    if (next === 44) {
+      // An atomic fragment is a whole packet (RFC 6946).
+      if ((readU16(packet, at + 2) & 0xfff9) !== 0) return "ip-fragment";
+      next = packet[at]!;
+      at += 8;
+      continue;
+    }
+    // A routing header with segments left is not for this host to act on (RFC 5095).
+    if (next === 43 && packet[at + 3] !== 0) return "ip-header";
+    next = packet[at]!;
+    at += (packet[at + 1]! + 1) * 8;
+  }
+  if (at > end) return "ip-header";
+  ip.protocol = next;
+  ip.payloadStart = at;
+  return undefined;
+}
+
+/** What `emitIp` writes besides the addresses. */
+export interface IpFields {
+  protocol: number;
+  /** Bytes behind the IP header. */
+  payloadLength: number;
+  /** 1 to 255. */
+  hopLimit: number;
+  /** DSCP and ECN. */
+  trafficClass: number;
+  /** IPv4 identification; atomic datagrams may use any (RFC 6864 4.1). */
+  identification: number;
+}
+
+/** Bytes that `emitIp` writes for an address of this family. */
+export function ipHeaderLength(address: IpAddress): number {
+  return address.isV4 ? 20 : 40;
+}
+
+/** Writes a header at `at`; returns its length, 20 or 40. IPv4 packets say "don't fragment". */
+export function emitIp(
+  bytes: Uint8Array,
+  at: number,
+  source: IpAddress,
+  destination: IpAddress,
+  fields: IpFields,
+): number {
+  return source.isV4
+    ? emitIpv4(bytes, at, source, destination, fields)
+    : emitIpv6(bytes, at, source, destination, fields);
+}
+
+function emitIpv4(
+  bytes: Uint8Array,
+  at: number,
+  source: IpAddress,
+  destination: IpAddress,
+  fields: IpFields,
+): number {
+  bytes[at] = 0x45;
+  bytes[at + 1] = fields.trafficClass;
+  writeU16(bytes, at + 2, fields.payloadLength + 20);
+  writeU16(bytes, at + 4, fields.identification);
+  writeU16(bytes, at + 6, 0x4000);
+  bytes[at + 8] = fields.hopLimit;
+  bytes[at + 9] = fields.protocol;
+  writeU16(bytes, at + 10, 0);
+  writeU32(bytes, at + 12, source.w3);
+  writeU32(bytes, at + 16, destination.w3);
+  writeU16(bytes, at + 10, finish(addBytes(0, bytes, at, at + 20)));
+  return 20;
+}
+
+function emitIpv6(
+  bytes: Uint8Array,
+  at: number,
+  source: IpAddress,
+  destination: IpAddress,
+  fields: IpFields,
+): number {
+  bytes[at] = 0x60 | (fields.trafficClass >>> 4);
+  bytes[at + 1] = (fields.trafficClass & 15) << 4;
+  writeU16(bytes, at + 2, 0);
+  writeU16(bytes, at + 4, fields.payloadLength);
+  bytes[at + 6] = fields.protocol;
+  bytes[at + 7] = fields.hopLimit;
+  source.write(bytes, at + 8);
+  destination.write(bytes, at + 24);
+  return 40;
+}
