@@ -1,0 +1,52 @@
+const NO_BYTES = new Uint8Array(0);
+
+/**
+ * A packet on its way out: headers in one piece, payload in up to two pieces where it lies in the
+ * connection's send ring. One object serves every packet; a link copies what it keeps.
+ */
+export class OutgoingPacket {
+  /** Bytes in front of the headers that a link may use for a header of its own. */
+  static readonly HEADROOM = 16;
+  /** IP and TCP headers at `HEADROOM`, `headerLength` bytes of them. */
+  readonly header: Uint8Array<ArrayBuffer> = new Uint8Array(256);
+  /** Bytes of IP header, TCP header and options; whole small packets are here too. */
+  headerLength = 0;
+  /** Bytes of the IP header alone. */
+  ipHeaderLength = 0;
+  /** What holds the first piece of payload. */
+  payload: Uint8Array<ArrayBuffer> = NO_BYTES;
+  /** Where the first piece begins in `payload`. */
+  payloadStart = 0;
+  /** Bytes in the first piece. */
+  payloadLength = 0;
+  /** The second piece, where the ring wraps, begins at 0 of `payload`; its bytes. */
+  wrappedLength = 0;
+  /** Payload bytes per wire segment when this is a super-packet, 0 otherwise. */
+  segmentSize = 0;
+  /** True: the TCP checksum holds only the pseudo-header's sum and the link completes it. */
+  checksumPartial = false;
+
+  /** Bytes of the whole IP packet. */
+  get byteLength(): number {
+    return this.headerLength + this.payloadLength + this.wrappedLength;
+  }
+
+  /** Writes the whole IP packet to `target` at `at`; returns the number of bytes written. */
+  copyTo(target: Uint8Array, at: number): number {
+    const { HEADROOM } = OutgoingPacket;
+    target.set(this.header.subarray(HEADROOM, HEADROOM + this.headerLength), at);
+    let end = at + this.headerLength;
+    if (this.payloadLength > 0) {
+      target.set(
+        this.payload.subarray(this.payloadStart, this.payloadStart + this.payloadLength),
+        end,
+      );
+      end += this.payloadLength;
+    }
+    if (this.wrappedLength > 0) {
+      target.set(this.payload.subarray(0, this.wrappedLength), end);
+      end += this.wrappedLength;
+    }
+    return end - at;
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * Received bytes: in order for the application, and behind a hole what arrived early
+ * (RFC 9293 3.10.7.4, seventh).
+ *
+ * @module
+ */
+import { seqDiff } from "../wire/seq.ts";
+import { Ranges } from "./ranges.ts";
+import { Ring } from "./ring.ts";
+import type { RingPool } from "./ring_pool.ts";
+
+/** Holes kept at the same time, at most. */
+export const MAX_HOLES = 128;
+
+/** The bytes from the application's next one on. */
+export class ReceiveRing {
+  /** Sequence number of the next byte that the application reads. */
+  readSeq: number;
+  /** Bytes in order, ready to be read. */
+  readable = 0;
+  /** What lies behind a hole; made when it is first needed. */
+  early: Ranges | undefined = undefined;
+  readonly #ring: Ring;
+
+  constructor(pool: RingPool, readSeq: number) {
+    this.#ring = new Ring(pool);
+    this.readSeq = readSeq;
+  }
+
+  get isEmpty(): boolean {
+    return this.readable === 0 && !this.hasHole;
+  }
+
+  get hasHole(): boolean {
+    return this.early !== undefined && this.early.count > 0;
+  }
+
+  /**
+   * Stores text that begins at or behind the first missing byte; the caller has trimmed it to the
+   * window. Returns the bytes that became readable, or -1 when there are too many holes.
+   */
+  store(seq: number, packet: Uint8Array, start: number, end: number): number {
+    const next = (this.readSeq + this.readable) | 0;
+    const length = end - start;
+    if (seq !== next) {
+      this.early ??= new Ranges(MAX_HOLES);
+      if (!this.early.add(seq, (seq + length) | 0)) return -1;
+    }
+    const offset = seqDiff(seq, this.readSeq);
+    this.#ring.reserve(offset + length, this.#extent());
+    this.#ring.write(offset, packet, start, end);
+    if (seq !== next) return 0;
+    const reached = (seq + length) | 0;
+    const grown = this.hasHole ? seqDiff(this.early!.takeFrom(reached), next) : length;
+    this.readable += grown;
+    return grown;
+  }
+
+  /** Bytes from offset 0 to the end of the last that is stored. */
+  #extent(): number {
+    if (!this.hasHole) return this.readable;
+    return Math.max(this.readable, seqDiff(this.early!.ends[this.early!.count - 1]!, this.readSeq));
+  }
+
+  /** Copies bytes to `target` and forgets them; returns how many. */
+  read(target: Uint8Array): number {
+    const count = Math.min(target.length, this.readable);
+    if (count === 0) return 0;
+    this.#ring.copy(0, target, 0, count);
+    this.#forget(count);
+    return count;
+  }
+
+  /** Forgets bytes that nobody will read. */
+  discard(): number {
+    const count = this.readable;
+    if (count > 0) this.#forget(count);
+    return count;
+  }
+
+  #forget(count: number): void {
+    this.readSeq = (this.readSeq + count) | 0;
+    this.readable -= count;
+    if (this.isEmpty) this.#ring.release();
+    else this.#ring.advance(count);
+  }
+
+  /** Drops what lies behind holes, which will never be filled. */
+  dropEarly(): void {
+    this.early = undefined;
+    if (this.readable === 0) this.#ring.release();
+  }
+
+  /** Drops everything. */
+  clear(): void {
+    this.readable = 0;
+    this.early = undefined;
+    this.#ring.release();
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * A window of a byte stream in a power-of-two block that grows, wraps and is handed back when it
+ * is empty.
+ *
+ * @module
+ */
+import type { RingPool } from "./ring_pool.ts";
+
+const NO_BLOCK = new Uint8Array(0);
+
+/** Bytes at offsets 0 to `limit` from the stream's first kept byte. */
+export class Ring {
+  /** The block, and where offset 0 lies in it. Links send straight from here. */
+  block: Uint8Array<ArrayBuffer> = NO_BLOCK;
+  start = 0;
+  readonly #pool: RingPool;
+
+  constructor(pool: RingPool) {
+    this.#pool = pool;
+  }
+
+  /** Makes room for offsets 0 to `size`; the first `kept` bytes stay. */
+  reserve(size: number, kept: number): void {
+    if (size <= this.block.length) return;
+    const grown = this.#pool.take(size);
+    const first = Math.min(kept, this.block.length - this.start);
+    grown.set(this.block.subarray(this.start, this.start + first));
+    if (kept > first) grown.set(this.block.subarray(0, kept - first), first);
+    this.release();
+    this.block = grown;
+  }
+
+  /** Writes `source[from, to)` at `offset`; room has been reserved. */
+  write(offset: number, source: Uint8Array, from: number, to: number): void {
+    const mask = this.block.length - 1;
+    const at = (this.start + offset) & mask;
+    const first = Math.min(to - from, this.block.length - at);
+    // A view is not needed where the whole array is meant.
+    if (first === source.length) this.block.set(source, at);
+    else this.block.set(source.subarray(from, from + first), at);
+    if (from + first < to) this.block.set(source.subarray(from + first, to), 0);
+  }
+
+  /** Copies `length` bytes at `offset` to `target` at `at`. */
+  copy(offset: number, target: Uint8Array, at: number, length: number): void {
+    const from = (this.start + offset) & (this.block.length - 1);
+    const first = Math.min(length, this.block.length - from);
+    target.set(this.block.subarray(from, from + first), at);
+    if (first < length) target.set(this.block.subarray(0, length - first), at + first);
+  }
+
+  /** The byte at `offset`. */
+  at(offset: number): number {
+    return this.block[(this.start + offset) & (this.block.length - 1)]!;
+  }
+
+  /** Moves offset 0 forward. */
+  advance(length: number): void {
+    this.start = (this.start + length) & (this.block.length - 1);
+  }
+
+  /** Hands the block back. */
+  release(): void {
+    if (this.block.length > 0) this.#pool.give(this.block);
+    this.block = NO_BLOCK;
+    this.start = 0;
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Memory for the rings: power-of-two blocks that connections hand back as soon as they are empty,
+ * so that an idle connection holds none.
+ *
+ * @module
+ */
+
+/** The smallest block, in bytes. */
+export const MIN_BLOCK = 2048;
+/** The smallest block is 2 to this. */
+const MIN_BITS = 11;
+
+/** Keeps at most `limit` bytes of unused blocks. */
+export class RingPool {
+  readonly #free: Uint8Array<ArrayBuffer>[][] = [];
+  readonly #limit: number;
+  #held = 0;
+
+  constructor(limit: number = 16 * 1024 * 1024) {
+    this.#limit = limit;
+  }
+
+  /** Bytes in unused blocks. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** A block of at least `size` bytes; its contents are of no meaning. */
+  take(size: number): Uint8Array<ArrayBuffer> {
+    const bits = Math.max(MIN_BITS, 32 - Math.clz32(size - 1));
+    const block = this.#free[bits - MIN_BITS]?.pop();
+    if (block === undefined) return new Uint8Array(1 << bits);
+    this.#held -= block.length;
+    return block;
+  }
+
+  /** Takes a block back that `take` has given. */
+  give(block: Uint8Array<ArrayBuffer>): void {
+    if (this.#held + block.length > this.#limit) return;
+    const index = 31 - Math.clz32(block.length) - MIN_BITS;
+    (this.#free[index] ??= []).push(block);
+    this.#held += block.length;
+  }
+}
