@@ -1,0 +1,155 @@
+import { seqDiff, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
+import { FLAG, type Segment } from "../../wire/tcp.ts";
+import type { Verdict } from "../arrive.ts";
+import { endConnection } from "../end.ts";
+import {
+  endTailProbe,
+  recoverFromLoss,
+  scheduleTailProbe,
+  takeCumulativeAck,
+  takeSackBlocks,
+} from "../recovery.ts";
+import { transition } from "../state.ts";
+import { EVENT, type Tcb } from "../tcb.ts";
+import { TIMER } from "../timers.ts";
+import { enterTimeWait } from "../time_wait.ts";
+import { challengeAck } from "./challenge.ts";
+import { updateTsRecent } from "./sequence.ts";
+
+/** Fifth, ACK (RFC 9293 3.10.7.4). */
+export function checkAck(tcb: Tcb, segment: Segment, now: number): Verdict {
+  if (!segment.has(FLAG.ACK)) return "tcp-no-ack";
+  if (tcb.state === "SYN-RECEIVED" && !completeHandshake(tcb, segment, now)) {
+    return "tcp-ack-unsent";
+  }
+  const refused = checkAckRange(tcb, segment, now);
+  if (refused !== undefined) return refused;
+  tcb.heardAt = now;
+  tcb.keepAliveProbes = 0;
+  updateTsRecent(tcb, segment, now);
+  takeAck(tcb, segment, now);
+  return advanceState(tcb, now);
+}
+
+/** SYN-RECEIVED to ESTABLISHED; false: the stack answers with a RST. */
+function completeHandshake(tcb: Tcb, segment: Segment, now: number): boolean {
+  if (seqLeq(segment.ack, tcb.iss) || seqGt(segment.ack, tcb.sndNxt)) return false;
+  if (tcb.synDecision === "pending") return false;
+  transition(tcb, tcb.finQueued ? "FIN-WAIT-1" : "ESTABLISHED");
+  tcb.synQueued = false;
+  tcb.timers.stop(TIMER.LIFETIME);
+  tcb.timers.stop(TIMER.RETRANSMIT);
+  tcb.rtt.backoff = 0;
+  tcb.sndWl1 = (segment.seq - 1) | 0;
+  tcb.progressAt = now;
+  if (tcb.keepAlive) tcb.timers.set(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
+  tcb.notify(EVENT.OPENED | EVENT.WRITABLE);
+  return true;
+}
+
+function checkAckRange(tcb: Tcb, segment: Segment, now: number): Verdict {
+  if (seqGt(segment.ack, tcb.sndNxt)) {
+    challengeAck(tcb, now);
+    return "tcp-ack-unsent";
+  }
+  // RFC 5961 5.2: an ACK from long ago comes from somebody who guesses.
+  if (seqLt(segment.ack, (tcb.sndUna - tcb.maxSndWnd) | 0)) {
+    challengeAck(tcb, now);
+    return "tcp-ack-old";
+  }
+  return undefined;
+}
+
+function takeAck(tcb: Tcb, segment: Segment, now: number): void {
+  const outstanding = !tcb.scoreboard.isEmpty;
+  const duplicate = isDuplicate(tcb, segment);
+  const sacked = tcb.sackPermitted ? takeSackBlocks(tcb, segment, now) : 0;
+  const acked = seqDiff(segment.ack, tcb.sndUna);
+  if (acked > 0) acknowledgeSent(tcb, segment.ack, acked, now);
+  else if (duplicate) tcb.duplicateAcksReceived++;
+  takeWindow(tcb, segment, now);
+  if (!outstanding) return;
+  if (acked > 0 || sacked > 0 || duplicate) {
+    endTailProbe(tcb);
+    recoverFromLoss(tcb, Math.max(acked, 0), Math.max(acked, 0) + sacked, now);
+    if (acked > 0) scheduleTailProbe(tcb, now);
+  }
+}
+
+/** RFC 5681 2: what counts as a duplicate acknowledgement. */
+function isDuplicate(tcb: Tcb, segment: Segment): boolean {
+  return segment.ack === tcb.sndUna && segment.length === 0 && !tcb.scoreboard.isEmpty &&
+    segment.window << tcb.sndWndShift === tcb.sndWnd;
+}
+
+/** `acked` sequence numbers, up to `ack`, are acknowledged for the first time. */
+function acknowledgeSent(tcb: Tcb, ack: number, acked: number, now: number): void {
+  const synAcked = tcb.synAcked ? 0 : 1;
+  const finAcked = tcb.finSent && ack === tcb.sndNxt ? 1 : 0;
+  takeCumulativeAck(tcb, ack, now);
+  // RFC 6298 5.7: new data is through, the backoff is over.
+  tcb.rtt.backoff = 0;
+  const bytes = acked - synAcked - finAcked;
+  tcb.sndUna = ack;
+  tcb.synAcked = true;
+  if (bytes > 0) dropAcknowledged(tcb, bytes);
+  tcb.progressAt = now;
+  if (tcb.timers.isRunning(TIMER.PERSIST)) restartPersist(tcb, now);
+  // RFC 6298 5.2 and 5.3.
+  if (tcb.scoreboard.isEmpty) tcb.timers.stop(TIMER.RETRANSMIT);
+  else tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+}
+
+/** A window probe's byte was taken: the interval starts anew. */
+function restartPersist(tcb: Tcb, now: number): void {
+  tcb.persistBackoff = 0;
+  tcb.timers.set(TIMER.PERSIST, now + tcb.rtt.rto);
+}
+
+function dropAcknowledged(tcb: Tcb, bytes: number): void {
+  tcb.send.drop(bytes);
+  if (tcb.writerWaits) tcb.notify(EVENT.WRITABLE);
+}
+
+/** RFC 9293 3.10.7.4: an old segment never overwrites a newer window. */
+function takeWindow(tcb: Tcb, segment: Segment, now: number): void {
+  const isNewer = seqLt(tcb.sndWl1, segment.seq) ||
+    (tcb.sndWl1 === segment.seq && seqLeq(tcb.sndWl2, segment.ack));
+  if (!isNewer) return;
+  tcb.sndWl1 = segment.seq;
+  tcb.sndWl2 = segment.ack;
+  const window = segment.window << tcb.sndWndShift;
+  if (window > tcb.maxSndWnd) tcb.maxSndWnd = window;
+  const opened = window > 0 && tcb.sndWnd === 0;
+  tcb.sndWnd = window;
+  if (opened) leavePersist(tcb, now);
+}
+
+/** The window opened: what was only a probe is sent as data. */
+function leavePersist(tcb: Tcb, now: number): void {
+  tcb.persistBackoff = 0;
+  tcb.timers.stop(TIMER.PERSIST);
+  if (tcb.scoreboard.isEmpty) return;
+  if (tcb.scoreboard.at(0).length === 1) tcb.scoreboard.markLost(tcb.scoreboard.at(0));
+  tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+}
+
+/** What the acknowledgement of our FIN means in each state. */
+function advanceState(tcb: Tcb, now: number): Verdict {
+  if (!tcb.allAcknowledged) return undefined;
+  if (tcb.resetWhenAcked) {
+    tcb.resetQueued = true;
+    return "taken";
+  }
+  if (tcb.state === "FIN-WAIT-1") {
+    transition(tcb, "FIN-WAIT-2");
+    if (tcb.readClosed) tcb.timers.set(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+    tcb.notify(EVENT.WRITABLE);
+  } else if (tcb.state === "CLOSING" && tcb.config.finish === "time-wait") {
+    enterTimeWait(tcb, now);
+  } else if (tcb.state === "LAST-ACK") {
+    endConnection(tcb, undefined);
+    return "taken";
+  }
+  return undefined;
+}

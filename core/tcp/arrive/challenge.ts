@@ -1,0 +1,11 @@
+import type { Tcb } from "../tcb.ts";
+
+/** One in this many milliseconds, as Linux has it. */
+const CHALLENGE_INTERVAL_MS = 500;
+
+/** An ACK that asks the peer to show what it knows (RFC 5961 3.2), throttled (RFC 5961 7). */
+export function challengeAck(tcb: Tcb, now: number): void {
+  if (now - tcb.challengedAt < CHALLENGE_INTERVAL_MS) return;
+  tcb.challengedAt = now;
+  tcb.ackNow = true;
+}

@@ -1,0 +1,47 @@
+import { FLAG, type Segment } from "../../wire/tcp.ts";
+import type { Verdict } from "../arrive.ts";
+import { watchForStall } from "../receive_window.ts";
+import { transition } from "../state.ts";
+import { EVENT, type Tcb } from "../tcb.ts";
+import { enterTimeWait } from "../time_wait.ts";
+
+/** Eighth, FIN (RFC 9293 3.10.7.4), also one that had come ahead of a hole. */
+export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
+  if (segment.has(FLAG.FIN)) {
+    if (tcb.state === "TIME-WAIT") return answerAgain(tcb, now);
+    if (!tcb.finReceived) tcb.earlyFin = (segment.seq + segment.textLength) | 0;
+  }
+  if (tcb.earlyFin === undefined || tcb.earlyFin !== tcb.rcvNxt || tcb.finReceived) {
+    return undefined;
+  }
+  tcb.earlyFin = undefined;
+  tcb.finReceived = true;
+  tcb.rcvNxt = (tcb.rcvNxt + 1) | 0;
+  tcb.ackNow = true;
+  if (tcb.rcvNxt !== tcb.rcvAcked) watchForStall(tcb, now);
+  tcb.notify(EVENT.READABLE);
+  advanceState(tcb, now);
+  return undefined;
+}
+
+/** The peer's FIN came again: its acknowledgement was lost. */
+function answerAgain(tcb: Tcb, now: number): Verdict {
+  tcb.ackNow = true;
+  enterTimeWait(tcb, now);
+  return "taken";
+}
+
+function advanceState(tcb: Tcb, now: number): void {
+  if (tcb.state === "ESTABLISHED") {
+    transition(tcb, "CLOSE-WAIT");
+  } else if (tcb.state === "FIN-WAIT-1") {
+    transition(tcb, "CLOSING");
+  } else if (tcb.state === "FIN-WAIT-2") {
+    if (tcb.config.finish === "time-wait") {
+      enterTimeWait(tcb, now);
+    } else {
+      transition(tcb, "CLOSING");
+      tcb.resetAfterAck = true;
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import type { Segment } from "../../wire/tcp.ts";
+import { takeSynOptions } from "../options.ts";
+import { transition } from "../state.ts";
+import type { Tcb } from "../tcb.ts";
+import { TIMER } from "../timers.ts";
+
+/** How long a connection may stay half-open. */
+const HALF_OPEN_MS = 60_000;
+
+/**
+ * RFC 9293 3.10.7.2, third: a SYN opens a connection. Text or a FIN on it is not taken: the
+ * SYN,ACK acknowledges the SYN alone, so the peer sends them again.
+ */
+export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number): void {
+  tcb.passive = true;
+  tcb.irs = segment.seq;
+  tcb.rcvNxt =
+    tcb.rcvAcked =
+    tcb.ackFloor =
+    tcb.rcvEdge =
+      (segment.seq + 1) | 0;
+  tcb.receive.readSeq = tcb.processedSeq = tcb.rcvNxt;
+  tcb.iss =
+    tcb.sndUna =
+    tcb.sndNxt =
+    tcb.pushSeq =
+      iss;
+  takeSynOptions(tcb, segment, now);
+  tcb.sndWnd = tcb.maxSndWnd = segment.window;
+  tcb.sndWl1 = segment.seq;
+  tcb.sndWl2 = iss;
+  tcb.heardAt = now;
+  transition(tcb, "SYN-RECEIVED");
+  tcb.timers.set(TIMER.LIFETIME, now + HALF_OPEN_MS);
+}
+
+/** The listener says yes: SYN,ACK. */
+export function acceptSyn(tcb: Tcb): void {
+  if (tcb.state !== "SYN-RECEIVED" || tcb.synDecision === "accepted") return;
+  tcb.synDecision = "accepted";
+  tcb.synQueued = true;
+}

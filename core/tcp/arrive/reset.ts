@@ -1,0 +1,36 @@
+import { seqGeq, seqLeq } from "../../wire/seq.ts";
+import { FLAG, type Segment } from "../../wire/tcp.ts";
+import type { Verdict } from "../arrive.ts";
+import { endConnection } from "../end.ts";
+import type { Tcb } from "../tcb.ts";
+import { challengeAck } from "./challenge.ts";
+
+/** Second, RST (RFC 9293 3.10.7.4, RFC 5961 3.2). */
+export function checkReset(tcb: Tcb, segment: Segment, now: number): Verdict {
+  if (!segment.has(FLAG.RST)) return undefined;
+  // RFC 1337 3: a RST does not end TIME-WAIT.
+  if (tcb.state === "TIME-WAIT") return "tcp-rst-sequence";
+  // What the peer knows as RCV.NXT is what was acknowledged last.
+  if (segment.seq === tcb.rcvNxt || segment.seq === tcb.rcvAcked) {
+    resetByPeer(tcb);
+    return "taken";
+  }
+  if (seqGeq(segment.seq, tcb.rcvAcked) && seqLeq(segment.seq, tcb.rcvEdge)) {
+    challengeAck(tcb, now);
+  }
+  return "tcp-rst-sequence";
+}
+
+function resetByPeer(tcb: Tcb): void {
+  if (tcb.state === "SYN-RECEIVED" && !tcb.passive) {
+    // RFC 9293 3.5: a simultaneous open that was refused.
+    endConnection(tcb, "CONNECTION_REFUSED");
+    return;
+  }
+  endConnection(tcb, hasEndedWell(tcb) ? undefined : "CONNECTION_RESET");
+}
+
+/** Both directions are through: a peer of profile `local` ends like this. */
+function hasEndedWell(tcb: Tcb): boolean {
+  return tcb.finReceived && (tcb.allAcknowledged || (tcb.send.length === 0 && !tcb.writerWaits));
+}

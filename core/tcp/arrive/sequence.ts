@@ -1,0 +1,106 @@
+import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
+import { FLAG, type Segment } from "../../wire/tcp.ts";
+import type { Verdict } from "../arrive.ts";
+import { ackNumber } from "../receive_window.ts";
+import type { Tcb } from "../tcb.ts";
+import { challengeAck } from "./challenge.ts";
+
+/** RFC 7323 5.5: a timestamp older than this says nothing any more. */
+const TIMESTAMP_AGE_MS = 24 * 86_400_000;
+
+/**
+ * First, the sequence number (RFC 9293 3.10.7.4), after PAWS (RFC 7323 5.3). What is left of the
+ * segment behind this check is new and inside the window.
+ */
+export function checkSequence(tcb: Tcb, segment: Segment, now: number): Verdict {
+  if (segment.has(FLAG.RST)) return undefined; // its own check is stricter (RFC 5961 3)
+  if (isOldTimestamp(tcb, segment, now)) {
+    tcb.ackNow = true;
+    return "tcp-paws";
+  }
+  const start = segment.seq;
+  const end = (start + segment.length) | 0;
+  if (seqGt(start, tcb.rcvEdge)) return refuse(tcb, segment, now);
+  if (seqGt(end, tcb.rcvNxt)) {
+    // Beyond the edge only a zero-window probe begins exactly there.
+    trimFront(tcb, segment);
+    trimBack(tcb, segment);
+    return undefined;
+  }
+  if (start === tcb.rcvNxt) return undefined;
+  return seqLt(start, (tcb.rcvNxt - oldest(tcb)) | 0)
+    ? refuse(tcb, segment, now)
+    : takeOld(tcb, segment, now);
+}
+
+/** How far below RCV.NXT a segment may lie and still be the peer's own retransmission. */
+function oldest(tcb: Tcb): number {
+  return Math.max(tcb.receiveLimit, 0x10000);
+}
+
+function isOldTimestamp(tcb: Tcb, segment: Segment, now: number): boolean {
+  return tcb.timestamps && segment.hasTimestamps && seqLt(segment.tsVal, tcb.tsRecent) &&
+    now - tcb.tsRecentAt < TIMESTAMP_AGE_MS;
+}
+
+function refuse(tcb: Tcb, segment: Segment, now: number): Verdict {
+  // RFC 9293 3.10.7.4: a SYN here goes to its own check, which challenges it as well.
+  if (segment.has(FLAG.SYN)) return undefined;
+  challengeAck(tcb, now);
+  return "tcp-sequence";
+}
+
+/**
+ * Everything in it has arrived before: a retransmission, a keep-alive or window probe. It is
+ * answered, and what it acknowledges counts (RFC 9293 3.10.7.4, first: "special allowance").
+ */
+function takeOld(tcb: Tcb, segment: Segment, now: number): Verdict {
+  if (segment.has(FLAG.SYN)) return undefined;
+  const isProbe = segment.seq === ((tcb.rcvNxt - 1) | 0) ||
+    segment.seq === ((tcb.rcvAcked - 1) | 0);
+  if (segment.textLength > 0) reportDuplicate(tcb, segment.seq, segment.seq + segment.textLength);
+  if (segment.length > 0 || isProbe) tcb.ackNow = true;
+  else challengeAck(tcb, now);
+  segment.textStart = segment.textEnd;
+  segment.flags &= ~FLAG.FIN;
+  return undefined;
+}
+
+/** Cuts off what was received before. */
+function trimFront(tcb: Tcb, segment: Segment): void {
+  if (segment.has(FLAG.SYN)) return;
+  const old = seqDiff(tcb.rcvNxt, segment.seq);
+  if (old <= 0) return;
+  reportDuplicate(tcb, segment.seq, tcb.rcvNxt);
+  segment.textStart += Math.min(old, segment.textLength);
+  segment.seq = tcb.rcvNxt;
+  tcb.ackNow = true;
+}
+
+/** RFC 2883 4: the next acknowledgement tells of text that came twice. */
+function reportDuplicate(tcb: Tcb, start: number, end: number): void {
+  // Above the acknowledgement it would read as an ordinary block: unread text is not reported.
+  if (!tcb.sackPermitted || seqGt(end | 0, ackNumber(tcb))) return;
+  tcb.duplicateStart = start;
+  tcb.duplicateEnd = end | 0;
+}
+
+/** Cuts off what lies beyond the window as it was offered. */
+function trimBack(tcb: Tcb, segment: Segment): void {
+  const textEnd = (segment.seq + segment.textLength) | 0;
+  const beyond = seqDiff(textEnd, tcb.rcvEdge);
+  if (beyond <= 0) return;
+  segment.textEnd -= Math.min(beyond, segment.textLength);
+  segment.flags &= ~FLAG.FIN;
+  // A probe of a closed window is answered each time (RFC 9293 3.8.6.1, MUST-37).
+  tcb.ackNow = true;
+}
+
+/** RFC 7323 4.3: what the next TSecr echoes. */
+export function updateTsRecent(tcb: Tcb, segment: Segment, now: number): void {
+  if (!tcb.timestamps || !segment.hasTimestamps) return;
+  if (seqGeq(segment.tsVal, tcb.tsRecent) && seqLeq(segment.seq, tcb.rcvAcked)) {
+    tcb.tsRecent = segment.tsVal;
+    tcb.tsRecentAt = now;
+  }
+}

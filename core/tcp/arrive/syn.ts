@@ -1,0 +1,23 @@
+import { FLAG, type Segment } from "../../wire/tcp.ts";
+import type { Verdict } from "../arrive.ts";
+import type { Tcb } from "../tcb.ts";
+import { challengeAck } from "./challenge.ts";
+
+/** Fourth, SYN (RFC 9293 3.10.7.4, RFC 5961 4.2). */
+export function checkSyn(tcb: Tcb, segment: Segment, now: number): Verdict {
+  if (!segment.has(FLAG.SYN)) return undefined;
+  if (tcb.state === "SYN-RECEIVED" && segment.seq === tcb.irs) {
+    // The SYN came again: so does the SYN,ACK, and it is the only one in profile `local`.
+    if (tcb.synDecision === "pending") return "tcp-syn-pending";
+    tcb.synQueued = true;
+    if (!segment.has(FLAG.ACK)) return "taken";
+    // Simultaneous open: the peer's SYN,ACK acknowledges our SYN as well.
+    segment.seq = (segment.seq + 1) | 0;
+    segment.flags &= ~FLAG.SYN;
+    tcb.synQueued = false;
+    tcb.ackNow = true;
+    return undefined;
+  }
+  challengeAck(tcb, now);
+  return "tcp-syn-challenge";
+}

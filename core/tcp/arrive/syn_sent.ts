@@ -1,0 +1,65 @@
+import { seqGt, seqLeq } from "../../wire/seq.ts";
+import { FLAG, type Segment } from "../../wire/tcp.ts";
+import type { Verdict } from "../arrive.ts";
+import { endConnection } from "../end.ts";
+import { takeSynOptions } from "../options.ts";
+import { transition } from "../state.ts";
+import { EVENT, type Tcb } from "../tcb.ts";
+import { TIMER } from "../timers.ts";
+
+/** RFC 9293 3.10.7.3. */
+export function segmentArrivesInSynSent(tcb: Tcb, segment: Segment, now: number): Verdict {
+  const hasAck = segment.has(FLAG.ACK);
+  // First, the ACK bit; the stack answers an unacceptable one with a RST.
+  if (hasAck && (seqLeq(segment.ack, tcb.iss) || seqGt(segment.ack, tcb.sndNxt))) {
+    return segment.has(FLAG.RST) ? "tcp-syn-sent" : "tcp-ack-unsent";
+  }
+  // Second, the RST bit.
+  if (segment.has(FLAG.RST)) {
+    if (!hasAck) return "tcp-syn-sent";
+    endConnection(tcb, "CONNECTION_REFUSED");
+    return "taken";
+  }
+  // Fourth, the SYN bit; fifth, neither.
+  if (!segment.has(FLAG.SYN)) return "tcp-syn-sent";
+  takeSyn(tcb, segment, now);
+  if (hasAck) becomeEstablished(tcb, segment, now);
+  else becomeSynReceived(tcb, now);
+  return "taken";
+}
+
+function takeSyn(tcb: Tcb, segment: Segment, now: number): void {
+  tcb.irs = segment.seq;
+  tcb.rcvNxt = tcb.rcvAcked = tcb.ackFloor = (segment.seq + 1) | 0;
+  tcb.receive.readSeq = tcb.processedSeq = tcb.rcvNxt;
+  tcb.rcvEdge = (tcb.rcvNxt + Math.min(tcb.receiveLimit, 0xffff)) | 0;
+  tcb.heardAt = now;
+  takeSynOptions(tcb, segment, now);
+}
+
+function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
+  tcb.sndUna = segment.ack;
+  tcb.synAcked = true;
+  tcb.synQueued = false;
+  const syn = tcb.scoreboard.isEmpty ? undefined : tcb.scoreboard.at(0);
+  // Karn: a SYN that was sent twice gives no sample.
+  if (syn?.transmissions === 1) tcb.rtt.sample(now - syn.sentAt);
+  tcb.rtt.backoff = 0;
+  tcb.scoreboard.clear();
+  tcb.timers.stopAll();
+  // RFC 7323 2.2: the window of a SYN,ACK is not scaled.
+  tcb.sndWnd = tcb.maxSndWnd = segment.window;
+  tcb.sndWl1 = segment.seq;
+  tcb.sndWl2 = segment.ack;
+  transition(tcb, "ESTABLISHED");
+  if (tcb.keepAlive) tcb.timers.set(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
+  tcb.ackNow = true;
+  tcb.notify(EVENT.OPENED | EVENT.WRITABLE);
+}
+
+/** RFC 9293 3.5, figure 8: both sides have sent a SYN. */
+function becomeSynReceived(tcb: Tcb, now: number): void {
+  transition(tcb, "SYN-RECEIVED");
+  tcb.synQueued = true;
+  tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+}

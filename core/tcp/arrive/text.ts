@@ -1,0 +1,61 @@
+import { seqDiff } from "../../wire/seq.ts";
+import { type Segment } from "../../wire/tcp.ts";
+import type { Verdict } from "../arrive.ts";
+import { acknowledgeText, ackNumber, watchForStall } from "../receive_window.ts";
+import { STATES } from "../state.ts";
+import { EVENT, type Tcb } from "../tcb.ts";
+
+/**
+ * Seventh, the segment's text (RFC 9293 3.10.7.4). Urgent data, sixth, is read in line with the
+ * rest (RFC 6093 3).
+ */
+export function takeText(tcb: Tcb, segment: Segment, now: number): Verdict {
+  const length = segment.textLength;
+  if (length === 0) return undefined;
+  if (!STATES[tcb.state].takesText || tcb.finReceived) return "tcp-closed-text";
+  // RFC 9293 3.6.1, SHLD-3: nobody will read it, and the peer must know.
+  if (tcb.readClosed && tcb.config.close === "graceful") {
+    tcb.resetQueued = true;
+    return "tcp-closed-text";
+  }
+  const hadHole = tcb.receive.hasHole;
+  const grown = tcb.receive.store(segment.seq, segment.packet, segment.textStart, segment.textEnd);
+  if (grown < 0) {
+    tcb.ackNow = true;
+    return "tcp-no-room";
+  }
+  if (grown === 0) {
+    keepEarly(tcb, segment);
+    return undefined;
+  }
+  tcb.rcvNxt = (tcb.rcvNxt + grown) | 0;
+  tcb.bytesIn += grown;
+  tcb.unackedText += grown;
+  // RFC 5681 4.2: a segment that fills a hole is acknowledged at once.
+  if (hadHole) tcb.ackNow = true;
+  if (tcb.readClosed) throwAway(tcb, now);
+  else deliver(tcb, now);
+  return undefined;
+}
+
+/** Ahead of a hole: an immediate duplicate acknowledgement (RFC 5681 4.2). */
+function keepEarly(tcb: Tcb, segment: Segment): void {
+  tcb.outOfOrder += segment.wireSegments;
+  tcb.newestEarly = segment.seq;
+  tcb.ackNow = true;
+  // Without SACK only their number tells the peer anything.
+  if (!tcb.sackPermitted) tcb.duplicateAcks = Math.min(tcb.duplicateAcks + 1, 8);
+}
+
+function deliver(tcb: Tcb, now: number): void {
+  if (tcb.config.acknowledge === "on-arrival") acknowledgeText(tcb, tcb.unackedText, now);
+  else watchForStall(tcb, now);
+  tcb.notify(EVENT.READABLE);
+}
+
+/** The application has closed: the peer must not be stuck because nobody reads. */
+function throwAway(tcb: Tcb, now: number): void {
+  tcb.receive.discard();
+  tcb.processedSeq = tcb.receive.readSeq;
+  acknowledgeText(tcb, seqDiff(ackNumber(tcb), tcb.rcvAcked), now);
+}

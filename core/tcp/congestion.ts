@@ -1,0 +1,23 @@
+/**
+ * The congestion control algorithms by name.
+ *
+ * @module
+ */
+import type { CongestionName, TcpConfig } from "./config.ts";
+import type { CongestionControl } from "./congestion/control.ts";
+import { Cubic } from "./congestion/cubic.ts";
+import { NewReno } from "./congestion/newreno.ts";
+import { Unacked } from "./congestion/unacked.ts";
+
+const ALGORITHMS: Readonly<
+  Record<CongestionName, (mss: number, config: TcpConfig) => CongestionControl>
+> = {
+  unacked: (mss, config) => new Unacked(mss, config.maxUnacked),
+  newreno: (mss) => new NewReno(mss),
+  cubic: (mss) => new Cubic(mss),
+};
+
+/** Makes the algorithm that `config` names. */
+export function createCongestionControl(mss: number, config: TcpConfig): CongestionControl {
+  return ALGORITHMS[config.congestion](mss, config);
+}

@@ -1,0 +1,37 @@
+import type { AckSample, CongestionControl } from "./control.ts";
+
+/**
+ * The seed's rule: nothing but the number of unacknowledged bytes limits sending. Only a timeout,
+ * which says that nothing came through at all, makes it start over with one segment.
+ */
+export class Unacked implements CongestionControl {
+  cwnd: number;
+  ssthresh: number;
+  readonly #limit: number;
+  #mss: number;
+
+  constructor(mss: number, limit: number) {
+    this.#mss = mss;
+    this.#limit = limit;
+    this.cwnd = limit;
+    this.ssthresh = limit;
+  }
+
+  setMss(mss: number): void {
+    this.#mss = mss;
+  }
+
+  onAck(sample: AckSample): void {
+    this.cwnd = Math.min(this.#limit, this.cwnd + sample.bytes);
+  }
+
+  onLoss(): void {}
+
+  onTimeout(): void {
+    this.cwnd = this.#mss;
+  }
+
+  onIdle(): void {
+    this.cwnd = this.#limit;
+  }
+}

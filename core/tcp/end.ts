@@ -1,0 +1,26 @@
+/**
+ * How a connection ends: nothing of it stays behind but what the application may still read.
+ *
+ * @module
+ */
+import { transition } from "./state.ts";
+import { type EndReason, EVENT, type Tcb } from "./tcb.ts";
+
+/** Ends the connection without a word to the peer. */
+export function endConnection(tcb: Tcb, error: EndReason | undefined): void {
+  if (tcb.state === "CLOSED") return;
+  transition(tcb, "CLOSED");
+  tcb.error ??= error;
+  releaseResources(tcb);
+}
+
+/** The peer is done with the connection; the application may still read what has arrived. */
+export function releaseResources(tcb: Tcb): void {
+  tcb.released = true;
+  tcb.send.clear();
+  tcb.scoreboard.clear();
+  tcb.timers.stopAll();
+  tcb.receive.dropEarly();
+  if (tcb.readClosed) tcb.receive.clear();
+  tcb.notify(EVENT.ENDED | EVENT.READABLE | EVENT.WRITABLE);
+}

@@ -1,0 +1,28 @@
+/**
+ * What the two SYNs agree on (RFC 9293 3.7.1, RFC 7323 2.2 and 3.2, RFC 2018 2).
+ *
+ * @module
+ */
+import type { Segment } from "../wire/tcp.ts";
+import { windowShift } from "./receive_window.ts";
+import type { Tcb } from "./tcb.ts";
+
+/** RFC 7323 2.3: a larger shift is taken as this. */
+const MAX_SHIFT = 14;
+
+/** The peer's SYN or SYN,ACK has arrived: an option is in use when both sides have it. */
+export function takeSynOptions(tcb: Tcb, segment: Segment, now: number): void {
+  tcb.takePeerMss(segment.mss);
+  const scaling = tcb.config.windowScaling && segment.windowScale >= 0;
+  tcb.windowScaling = scaling;
+  tcb.sndWndShift = scaling ? Math.min(segment.windowScale, MAX_SHIFT) : 0;
+  tcb.rcvWndShift = scaling ? windowShift(tcb.receiveLimit) : 0;
+  if (!scaling) tcb.receiveLimit = Math.min(tcb.receiveLimit, 0xffff);
+  tcb.sackPermitted = tcb.config.sack && segment.sackPermitted;
+  tcb.timestamps = tcb.config.timestamps && segment.hasTimestamps;
+  if (tcb.timestamps) {
+    tcb.tsRecent = segment.tsVal;
+    tcb.tsRecentAt = now;
+  }
+  tcb.updateSendMss();
+}

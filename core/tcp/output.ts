@@ -1,0 +1,256 @@
+/**
+ * What is sent next: may it be sent, how much, with which flags (RFC 9293 3.7.4, 3.8).
+ *
+ * @module
+ */
+import type { OutgoingPacket } from "../buffers/outgoing_packet.ts";
+import { seqDiff } from "../wire/seq.ts";
+import { FLAG } from "../wire/tcp.ts";
+import { endConnection, releaseResources } from "./end.ts";
+import { ackNumber } from "./receive_window.ts";
+import { scheduleTailProbe } from "./recovery.ts";
+import type { SentRange } from "./scoreboard.ts";
+import { buildSegment, buildSyn, largestText } from "./segment_out.ts";
+import type { Tcb } from "./tcb.ts";
+import { TIMER } from "./timers.ts";
+
+/** Writes the next segment of the connection to `out`; false: there is nothing to send now. */
+export function nextSegment(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
+  if (tcb.released) return false;
+  return sendSyn(tcb, now, out) || sendReset(tcb, now, out) || sendAgain(tcb, now, out) ||
+    sendNew(tcb, now, out) || sendProbe(tcb, now, out) || sendAck(tcb, now, out) ||
+    sendResetAfterAck(tcb, now, out);
+}
+
+function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
+  if (!tcb.synQueued) return false;
+  tcb.synQueued = false;
+  if (tcb.scoreboard.isEmpty) {
+    tcb.scoreboard.sent(tcb.iss, (tcb.iss + 1) | 0, now);
+    tcb.outstandingSince = now;
+  } else {
+    tcb.scoreboard.resent(tcb.scoreboard.at(0), now);
+    tcb.retransmits++;
+  }
+  tcb.sndNxt = (tcb.iss + 1) | 0;
+  buildSyn(tcb, now, out);
+  const isActive = tcb.state === "SYN-SENT" || !tcb.passive;
+  // Profile `local` sends SYN,ACK again only for a SYN that comes again; see `handshakeTimeout`.
+  if (isActive || !tcb.timers.isRunning(TIMER.RETRANSMIT)) {
+    tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  }
+  return true;
+}
+
+/** abort(), or close() with everything acknowledged in profile `local` (RFC 9293 3.10.5). */
+function sendReset(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
+  if (!tcb.resetQueued) return false;
+  buildSegment(tcb, now, out, tcb.sndNxt, 0, FLAG.RST | FLAG.ACK);
+  endConnection(tcb, tcb.error);
+  return true;
+}
+
+/** Profile `local`: the peer's FIN in FIN-WAIT-2 is answered with a RST once it is acknowledged. */
+function sendResetAfterAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
+  if (!tcb.resetAfterAck || tcb.rcvAcked !== tcb.rcvNxt) return false;
+  tcb.resetAfterAck = false;
+  buildSegment(tcb, now, out, tcb.sndNxt, 0, FLAG.RST | FLAG.ACK);
+  releaseResources(tcb);
+  return true;
+}
+
+/** A range that is lost, within the congestion window or as the one segment that is forced. */
+function sendAgain(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
+  if (tcb.forced === "tail-probe") return sendTailProbe(tcb, now, out);
+  const { scoreboard } = tcb;
+  const forced = tcb.forced === "retransmit";
+  const range = scoreboard.firstLost();
+  if (range === undefined) {
+    if (forced) tcb.forced = "none";
+    return false;
+  }
+  const allowed = tcb.congestion.cwnd - scoreboard.inFlight;
+  if (!forced && allowed < Math.min(tcb.sendMss, range.length)) {
+    tcb.congestionLimited = true;
+    return false;
+  }
+  tcb.forced = "none";
+  // Whole segments, so that the peer's duplicates stay where the originals were cut.
+  const most = Math.max(tcb.sendMss, Math.min(largestText(tcb), wholeSegments(tcb, allowed)));
+  resend(tcb, range, most, now, out);
+  return true;
+}
+
+function wholeSegments(tcb: Tcb, bytes: number): number {
+  return Math.max(0, Math.floor(bytes / tcb.sendMss)) * tcb.sendMss;
+}
+
+function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: OutgoingPacket): void {
+  const text = textOf(tcb, range);
+  if (text > most) tcb.scoreboard.split(range, (range.start + most) | 0);
+  tcb.scoreboard.resent(range, now);
+  tcb.retransmits++;
+  emitRange(tcb, range, now, out);
+  if (!tcb.timers.isRunning(TIMER.RETRANSMIT)) tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  tcb.lastSentAt = now;
+}
+
+/** The text in a range: all of it, unless our FIN is its last number. */
+function textOf(tcb: Tcb, range: SentRange): number {
+  return range.length - (holdsFin(tcb, range) ? 1 : 0);
+}
+
+function holdsFin(tcb: Tcb, range: SentRange): boolean {
+  return tcb.finSent && range.end === tcb.sndNxt;
+}
+
+function emitRange(tcb: Tcb, range: SentRange, now: number, out: OutgoingPacket): void {
+  const text = textOf(tcb, range);
+  const fin = holdsFin(tcb, range) ? FLAG.FIN : 0;
+  const push = text > 0 && seqDiff(range.end, tcb.pushSeq) >= 0 ? FLAG.PSH : 0;
+  buildSegment(tcb, now, out, range.start, text, FLAG.ACK | fin | push);
+}
+
+/** RFC 8985 7.3: new data if there is some, else the last segment again. */
+function sendTailProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
+  tcb.forced = "none";
+  const { scoreboard } = tcb;
+  if (scoreboard.isEmpty) return false;
+  const window = tcb.sndWnd - seqDiff(tcb.sndNxt, tcb.sndUna);
+  const length = Math.min(tcb.unsent, tcb.sendMss);
+  if (length > 0 && window >= length) {
+    sendText(tcb, length, now, out);
+    return true;
+  }
+  let last = scoreboard.at(scoreboard.count - 1);
+  if (last.length > tcb.sendMss) {
+    scoreboard.split(last, (last.end - tcb.sendMss) | 0);
+    last = scoreboard.at(scoreboard.count - 1);
+  }
+  resend(tcb, last, tcb.sendMss, now, out);
+  return true;
+}
+
+/** Data that was never sent, and the FIN behind it. */
+function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
+  if (!tcb.synAcked || tcb.finSent) return false;
+  const unsent = tcb.unsent;
+  if (unsent === 0) return tcb.finQueued && sendFin(tcb, now, out);
+  const inFlight = seqDiff(tcb.sndNxt, tcb.sndUna);
+  const window = tcb.sndWnd - inFlight;
+  const congestion = tcb.congestion.cwnd - tcb.scoreboard.inFlight;
+  if (window <= 0) {
+    startPersist(tcb, now);
+    return false;
+  }
+  const allowed = Math.min(window, congestion, largestText(tcb));
+  const length = Math.min(unsent, allowed);
+  if (!isWorthSending(tcb, length, unsent, inFlight)) {
+    if (congestion < Math.min(unsent, window, tcb.sendMss)) tcb.congestionLimited = true;
+    else if (window < unsent) startPersist(tcb, now);
+    return false;
+  }
+  // A partial segment goes only at the end of what there is.
+  const whole = length < unsent && length > tcb.sendMss ? length - length % tcb.sendMss : length;
+  sendText(tcb, whole, now, out);
+  return true;
+}
+
+/** RFC 9293 3.8.6.2.1, the sender's silly window avoidance, and 3.7.4, Nagle. */
+function isWorthSending(tcb: Tcb, length: number, unsent: number, inFlight: number): boolean {
+  if (length <= 0) return false;
+  if (length >= tcb.sendMss) return true;
+  if (length === unsent) return tcb.noDelay || inFlight === 0 || tcb.finQueued;
+  return length >= tcb.maxSndWnd / 2;
+}
+
+function sendText(tcb: Tcb, length: number, now: number, out: OutgoingPacket): void {
+  restartAfterIdle(tcb, now);
+  const start = tcb.sndNxt;
+  const isLast = length === tcb.unsent;
+  const hasRoom = seqDiff(tcb.sndNxt, tcb.sndUna) + length < tcb.sndWnd;
+  const fin = isLast && tcb.finQueued && hasRoom ? 1 : 0;
+  const end = (start + length + fin) | 0;
+  tcb.bytesOut += length;
+  tcb.sndNxt = end;
+  tcb.finSent = fin === 1;
+  outstanding(tcb, start, end, now);
+  const push = isLast || seqDiff(end, tcb.pushSeq) >= 0 ? FLAG.PSH : 0;
+  buildSegment(tcb, now, out, start, length, FLAG.ACK | push | (fin === 1 ? FLAG.FIN : 0));
+}
+
+function sendFin(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
+  const start = tcb.sndNxt;
+  tcb.sndNxt = (start + 1) | 0;
+  tcb.finSent = true;
+  outstanding(tcb, start, tcb.sndNxt, now);
+  buildSegment(tcb, now, out, start, 0, FLAG.ACK | FLAG.FIN);
+  return true;
+}
+
+function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
+  if (tcb.scoreboard.isEmpty) tcb.outstandingSince = now;
+  tcb.scoreboard.sent(start, end, now);
+  tcb.lastSentAt = now;
+  tcb.timers.stop(TIMER.PERSIST);
+  // RFC 6298 5.1.
+  if (!tcb.timers.isRunning(TIMER.RETRANSMIT)) tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  if (!tcb.timers.isRunning(TIMER.TAIL_PROBE)) scheduleTailProbe(tcb, now);
+}
+
+/** RFC 5681 4.1. */
+function restartAfterIdle(tcb: Tcb, now: number): void {
+  if (tcb.scoreboard.isEmpty && now - tcb.lastSentAt > tcb.rtt.rto) tcb.congestion.onIdle();
+}
+
+/** RFC 9293 3.8.6.1: the peer's window is closed and there is something to send. */
+function startPersist(tcb: Tcb, now: number): void {
+  if (!tcb.scoreboard.isEmpty || tcb.timers.isRunning(TIMER.PERSIST)) return;
+  tcb.persistBackoff = 0;
+  if (tcb.forced === "window-probe") return;
+  tcb.outstandingSince = now;
+  tcb.timers.set(TIMER.PERSIST, now + tcb.rtt.rto);
+}
+
+/** A window probe carries one byte of data, a keep-alive none. */
+function sendProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
+  const forced = tcb.forced;
+  if (forced !== "window-probe" && forced !== "keep-alive") return false;
+  tcb.forced = "none";
+  if (forced === "keep-alive") {
+    // RFC 9293 3.8.4: SEG.SEQ = SND.NXT - 1 is outside the peer's window, so it answers.
+    buildSegment(tcb, now, out, (tcb.sndNxt - 1) | 0, 0, FLAG.ACK);
+    return true;
+  }
+  if (tcb.scoreboard.isEmpty) {
+    if (tcb.unsent === 0) return false;
+    // RFC 9293 3.8.6.2.1: what fits into a window too small for a segment, at least one byte.
+    const length = Math.max(1, Math.min(tcb.sndWnd, tcb.unsent, tcb.sendMss));
+    const start = tcb.sndNxt;
+    tcb.sndNxt = (start + length) | 0;
+    tcb.bytesOut += length;
+    tcb.scoreboard.sent(start, tcb.sndNxt, now);
+    buildSegment(tcb, now, out, start, length, FLAG.ACK | FLAG.PSH);
+    return true;
+  }
+  const first = tcb.scoreboard.at(0);
+  tcb.scoreboard.split(first, (first.start + 1) | 0);
+  tcb.scoreboard.resent(first, now);
+  tcb.retransmits++;
+  emitRange(tcb, first, now, out);
+  return true;
+}
+
+function sendAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
+  if (!tcb.ackNow && tcb.duplicateAcks === 0) return false;
+  // Before the SYN,ACK there is nothing to acknowledge with.
+  if (tcb.state === "SYN-SENT" || (tcb.state === "SYN-RECEIVED" && tcb.scoreboard.isEmpty)) {
+    tcb.ackNow = false;
+    return false;
+  }
+  const more = tcb.duplicateAcks > 1 && tcb.rcvAcked === ackNumber(tcb);
+  tcb.duplicateAcks = more ? tcb.duplicateAcks - 1 : 0;
+  buildSegment(tcb, now, out, tcb.sndNxt, 0, FLAG.ACK);
+  if (more) tcb.ackNow = true;
+  return true;
+}

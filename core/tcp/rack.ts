@@ -1,0 +1,72 @@
+/**
+ * RACK (RFC 8985 6): a segment is lost when one that was sent sufficiently later has arrived.
+ *
+ * @module
+ */
+import { seqGt } from "../wire/seq.ts";
+import type { SentRange } from "./scoreboard.ts";
+import type { Tcb } from "./tcb.ts";
+
+/** The most recently sent segment that has arrived. */
+export class Rack {
+  sentAt: number = -Infinity;
+  end = 0;
+  rtt = 0;
+  /** The highest sequence number that was acknowledged or sacked (RFC 8985 6.2, FACK). */
+  highest: number | undefined = undefined;
+  /** Something arrived below what had arrived before without having been sent again. */
+  reorderingSeen = false;
+
+  /** RFC 8985 6.2 step 2: `range` has arrived. */
+  delivered(range: SentRange, minRtt: number, now: number): void {
+    const rtt = now - range.sentAt;
+    // An acknowledgement too early to be of the retransmission is of the original.
+    if (range.transmissions > 1 && rtt < minRtt) return;
+    if (
+      range.sentAt > this.sentAt || (range.sentAt === this.sentAt && seqGt(range.end, this.end))
+    ) {
+      this.sentAt = range.sentAt;
+      this.end = range.end;
+      this.rtt = rtt;
+    }
+  }
+
+  /** RFC 8985 6.2 step 3. */
+  noteOrder(range: SentRange): void {
+    if (this.highest === undefined || seqGt(range.end, this.highest)) this.highest = range.end;
+    else if (range.transmissions === 1) this.reorderingSeen = true;
+  }
+}
+
+/** RFC 8985 6.2 step 4. */
+function reorderingWindow(tcb: Tcb): number {
+  const { rack, rtt, scoreboard, recovery, sendMss } = tcb;
+  if (!rack.reorderingSeen) {
+    if (recovery !== "none" || scoreboard.sackedBytes >= 3 * sendMss) return 0;
+  }
+  return Math.min(rtt.minRtt === Infinity ? 0 : rtt.minRtt / 4, rtt.srtt);
+}
+
+/**
+ * RFC 8985 6.2 step 5: marks what is lost. Returns in how many milliseconds the next range will
+ * be, `Infinity` when none is waiting.
+ */
+export function detectLosses(tcb: Tcb, now: number): number {
+  const { rack, scoreboard } = tcb;
+  if (rack.sentAt === -Infinity) return Infinity;
+  const patience = rack.rtt + reorderingWindow(tcb);
+  let wait = Infinity;
+  for (let i = 0; i < scoreboard.count; i++) {
+    const range = scoreboard.at(i);
+    if (range.sacked || range.lost) continue;
+    if (!wasSentBefore(rack, range)) continue;
+    const remaining = range.sentAt + patience - now;
+    if (remaining <= 0) scoreboard.markLost(range);
+    else wait = Math.min(wait, remaining);
+  }
+  return wait;
+}
+
+function wasSentBefore(rack: Rack, range: SentRange): boolean {
+  return range.sentAt < rack.sentAt || (range.sentAt === rack.sentAt && seqGt(rack.end, range.end));
+}

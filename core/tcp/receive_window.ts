@@ -1,0 +1,111 @@
+/**
+ * What is acknowledged and what window is offered: the receiving side's two promises.
+ *
+ * @module
+ */
+import { seqDiff, seqGt, seqMax } from "../wire/seq.ts";
+import type { Tcb } from "./tcb.ts";
+import { TIMER } from "./timers.ts";
+
+/** Bytes before this have left the receive buffer for good. */
+function consumedSeq(tcb: Tcb): number {
+  return tcb.config.acknowledge === "on-processed" ? tcb.processedSeq : tcb.receive.readSeq;
+}
+
+/** SEG.ACK of the next segment. */
+export function ackNumber(tcb: Tcb): number {
+  if (tcb.config.acknowledge === "on-arrival") return tcb.rcvNxt;
+  const consumed = consumedSeq(tcb);
+  // The FIN is acknowledged with the last byte before it.
+  const taken = tcb.finReceived && ((consumed + 1) | 0) === tcb.rcvNxt ? tcb.rcvNxt : consumed;
+  return seqMax(seqMax(tcb.rcvAcked, tcb.ackFloor), taken);
+}
+
+/** The right edge that the buffer allows. */
+function allowedEdge(tcb: Tcb): number {
+  return seqMax((consumedSeq(tcb) + tcb.receiveLimit) | 0, tcb.rcvEdge);
+}
+
+/** RFC 9293 3.8.6.2.2: the edge moves by min(buffer / 2, MSS) or not at all. */
+function edgeWorthOffering(tcb: Tcb): number {
+  const edge = allowedEdge(tcb);
+  const least = Math.min(tcb.receiveLimit >> 1, tcb.localMss);
+  return seqDiff(edge, tcb.rcvEdge) >= least ? edge : tcb.rcvEdge;
+}
+
+/** The window field of a segment that acknowledges `ack`; remembers what was offered. */
+export function offerWindow(tcb: Tcb, ack: number): number {
+  const shift = tcb.rcvWndShift;
+  const window = Math.max(0, seqDiff(edgeWorthOffering(tcb), ack));
+  let field = Math.min(window >>> shift, 0xffff);
+  // RFC 7323 2.4: rounding must not take back what has been offered (RFC 9293 3.8.6, SHLD-14).
+  if (seqGt(tcb.rcvEdge, (ack + (field << shift)) | 0)) {
+    field = Math.min((seqDiff(tcb.rcvEdge, ack) + (1 << shift) - 1) >>> shift, 0xffff);
+  }
+  tcb.rcvEdge = seqMax(tcb.rcvEdge, (ack + (field << shift)) | 0);
+  return field;
+}
+
+/** The window of a SYN or SYN,ACK, which is never scaled (RFC 7323 2.2). */
+export function offerInitialWindow(tcb: Tcb): number {
+  const field = Math.min(tcb.receiveLimit, 0xffff);
+  tcb.rcvEdge = seqMax(tcb.rcvEdge, (tcb.rcvNxt + field) | 0);
+  return field;
+}
+
+/** The shift that lets the window field say all of the buffer (RFC 7323 2.3). */
+export function windowShift(limit: number): number {
+  let shift = 0;
+  while (shift < 14 && limit >>> shift > 0xffff) shift++;
+  return shift;
+}
+
+/** The application has taken bytes, or dealt with them. */
+export function bytesConsumed(tcb: Tcb, now: number): void {
+  tcb.lastReadAt = now;
+  if (tcb.released) return;
+  if (tcb.config.acknowledge === "on-arrival") {
+    if (isUpdateDue(tcb)) tcb.ackNow = true;
+    return;
+  }
+  const owed = seqDiff(ackNumber(tcb), tcb.rcvAcked);
+  if (owed > 0) acknowledgeText(tcb, owed, now);
+  else if (isUpdateDue(tcb)) tcb.ackNow = true;
+}
+
+/** RFC 9293 3.8.6.2.2: no update after the peer's FIN, it has nothing more to send. */
+function isUpdateDue(tcb: Tcb): boolean {
+  return !tcb.finReceived && edgeWorthOffering(tcb) !== tcb.rcvEdge;
+}
+
+/**
+ * An acknowledgement of `owed` bytes is owed: now when it is two full segments (RFC 9293 3.8.6.3,
+ * SHLD-19), else after the delay.
+ */
+export function acknowledgeText(tcb: Tcb, owed: number, now: number): void {
+  if (tcb.config.delayedAckMs === 0 || owed >= 2 * tcb.localMss || tcb.finReceived) {
+    tcb.ackNow = true;
+  } else if (!tcb.timers.isRunning(TIMER.DELAYED_ACK)) {
+    tcb.timers.set(TIMER.DELAYED_ACK, now + tcb.config.delayedAckMs);
+  }
+}
+
+/** Text has arrived that is acknowledged when it is read: it may not wait forever. */
+export function watchForStall(tcb: Tcb, now: number): void {
+  if (tcb.config.acknowledge === "on-arrival") return;
+  if (tcb.timers.isRunning(TIMER.ACK_STALL)) return;
+  tcb.lastReadAt = now;
+  tcb.timers.set(TIMER.ACK_STALL, now + tcb.config.ackStallMs);
+}
+
+/** Nobody has read for `ackStallMs`: the peer must not take that for a dead connection. */
+export function acknowledgeUnread(tcb: Tcb, now: number): void {
+  if (tcb.ackFloor === tcb.rcvNxt || ackNumber(tcb) === tcb.rcvNxt) return;
+  const due = tcb.lastReadAt + tcb.config.ackStallMs;
+  if (due > now) {
+    tcb.timers.set(TIMER.ACK_STALL, due);
+    return;
+  }
+  tcb.ackFloor = tcb.rcvNxt;
+  tcb.ackNow = true;
+}

@@ -1,0 +1,188 @@
+/**
+ * What has been sent and not acknowledged, as ranges with their time of sending: the memory of
+ * retransmission, SACK (RFC 6675) and RACK (RFC 8985).
+ *
+ * @module
+ */
+import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../wire/seq.ts";
+
+/** A range that was sent in one packet; a super-packet is one range until it has to be split. */
+export class SentRange {
+  start = 0;
+  end = 0;
+  /** When it was sent last. */
+  sentAt = 0;
+  /** Times it was sent. */
+  transmissions = 0;
+  /** The peer has it (RFC 2018). */
+  sacked = false;
+  /** It has to be sent again. */
+  lost = false;
+
+  get length(): number {
+    return seqDiff(this.end, this.start);
+  }
+}
+
+/** Ranges in order of sequence, without gaps, from SND.UNA to SND.NXT. */
+export class Scoreboard {
+  #ranges: SentRange[] = [];
+  #head = 0;
+  readonly #free: SentRange[] = [];
+  /** Bytes believed to be in the network: sent, neither acknowledged, sacked nor lost. */
+  inFlight = 0;
+  /** Bytes that have to be sent again. */
+  lostBytes = 0;
+  /** Bytes that the peer holds behind a hole. */
+  sackedBytes = 0;
+
+  get count(): number {
+    return this.#ranges.length - this.#head;
+  }
+
+  get isEmpty(): boolean {
+    return this.#ranges.length === this.#head;
+  }
+
+  /** Range `i`, 0 being the earliest. */
+  at(i: number): SentRange {
+    return this.#ranges[this.#head + i]!;
+  }
+
+  /** New data or a FIN has been sent for the first time. */
+  sent(start: number, end: number, now: number): void {
+    const range = this.#take();
+    range.start = start;
+    range.end = end;
+    range.sentAt = now;
+    range.transmissions = 1;
+    this.#ranges.push(range);
+    this.inFlight += seqDiff(end, start);
+  }
+
+  /** The first range that has to be sent again. */
+  firstLost(): SentRange | undefined {
+    if (this.lostBytes === 0) return undefined;
+    for (let i = this.#head; i < this.#ranges.length; i++) {
+      if (this.#ranges[i]!.lost) return this.#ranges[i];
+    }
+    return undefined;
+  }
+
+  /** `range` has been sent again. */
+  resent(range: SentRange, now: number): void {
+    if (range.lost) {
+      range.lost = false;
+      this.lostBytes -= range.length;
+      this.inFlight += range.length;
+    }
+    range.sentAt = now;
+    range.transmissions++;
+  }
+
+  /** `range` was not received. */
+  markLost(range: SentRange): void {
+    if (range.lost || range.sacked) return;
+    range.lost = true;
+    this.lostBytes += range.length;
+    this.inFlight -= range.length;
+  }
+
+  /** Everything that is not sacked was not received. */
+  markAllLost(): void {
+    for (let i = this.#head; i < this.#ranges.length; i++) this.markLost(this.#ranges[i]!);
+  }
+
+  /** The peer threw sacked data away (RFC 2018 8). */
+  forgetSacks(): void {
+    for (let i = this.#head; i < this.#ranges.length; i++) {
+      const range = this.#ranges[i]!;
+      if (!range.sacked) continue;
+      range.sacked = false;
+      this.sackedBytes -= range.length;
+      this.inFlight += range.length;
+    }
+  }
+
+  /** Cuts `range` so that it ends at `at`; the rest becomes a range of its own behind it. */
+  split(range: SentRange, at: number): void {
+    if (seqGeq(at, range.end) || seqLeq(at, range.start)) return;
+    const rest = this.#take();
+    rest.start = at;
+    rest.end = range.end;
+    rest.sentAt = range.sentAt;
+    rest.transmissions = range.transmissions;
+    rest.sacked = range.sacked;
+    rest.lost = range.lost;
+    range.end = at;
+    this.#ranges.splice(this.#ranges.indexOf(range, this.#head) + 1, 0, rest);
+  }
+
+  /** Everything before `ack` has arrived: `visit` sees each range once, and it is forgotten. */
+  acknowledge(ack: number, visit: (range: SentRange) => void): void {
+    while (!this.isEmpty) {
+      const range = this.at(0);
+      if (seqLeq(ack, range.start)) break;
+      if (seqLt(ack, range.end)) {
+        this.#discount(range, seqDiff(ack, range.start));
+        range.start = ack;
+        break;
+      }
+      visit(range);
+      this.#discount(range, range.length);
+      this.#drop();
+    }
+  }
+
+  /** The peer has `start` to `end`: `visit` sees each range that is new in it. */
+  sack(start: number, end: number, visit: (range: SentRange) => void): void {
+    for (let i = 0; i < this.count; i++) {
+      const range = this.at(i);
+      if (seqGeq(range.start, end)) return;
+      if (range.sacked || seqLeq(range.end, start)) continue;
+      if (seqLt(range.start, start)) {
+        this.split(range, start);
+        continue;
+      }
+      if (seqGt(range.end, end)) this.split(range, end);
+      this.#discount(range, range.length);
+      range.sacked = true;
+      range.lost = false;
+      this.sackedBytes += range.length;
+      visit(range);
+    }
+  }
+
+  clear(): void {
+    this.#ranges = [];
+    this.#head = 0;
+    this.inFlight = this.lostBytes = this.sackedBytes = 0;
+  }
+
+  /** `length` bytes of `range` count no longer. */
+  #discount(range: SentRange, length: number): void {
+    if (range.sacked) this.sackedBytes -= length;
+    else if (range.lost) this.lostBytes -= length;
+    else this.inFlight -= length;
+  }
+
+  #take(): SentRange {
+    const range = this.#free.pop();
+    if (range === undefined) return new SentRange();
+    range.sacked = range.lost = false;
+    return range;
+  }
+
+  #drop(): void {
+    const range = this.#ranges[this.#head]!;
+    this.#head++;
+    if (this.#free.length < 64) this.#free.push(range);
+    if (this.#head === this.#ranges.length) {
+      this.#ranges.length = 0;
+      this.#head = 0;
+    } else if (this.#head >= 64 && this.#head * 2 >= this.#ranges.length) {
+      this.#ranges.splice(0, this.#head);
+      this.#head = 0;
+    }
+  }
+}

@@ -1,0 +1,164 @@
+/**
+ * A decision of `output.ts` becomes header fields, options and a range of the send ring.
+ *
+ * @module
+ */
+import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
+import { addBytes, finish, fold } from "../wire/checksum.ts";
+import { writeU16 } from "../wire/bytes.ts";
+import { emitIp, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
+import { seqDiff } from "../wire/seq.ts";
+import { emitTcpHeader, FLAG } from "../wire/tcp.ts";
+import { emitSack, emitSynOptions, emitTimestamps } from "../wire/tcp_options.ts";
+import { ackNumber, offerInitialWindow, offerWindow, windowShift } from "./receive_window.ts";
+import { sackBlocks } from "./sack_blocks.ts";
+import type { Tcb } from "./tcb.ts";
+import { TIMER } from "./timers.ts";
+
+/** Headers with the longest options. */
+const LONGEST_TCP_HEADER = 60;
+
+/** Text that fits into one packet to the link: a super-packet's, or one segment's. */
+export function largestText(tcb: Tcb): number {
+  const { maxSuperPacket } = tcb.environment;
+  if (maxSuperPacket === 0) return tcb.sendMss;
+  const room = maxSuperPacket - ipHeaderLength(tcb.local) - LONGEST_TCP_HEADER;
+  return Math.max(tcb.sendMss, room - room % tcb.sendMss);
+}
+
+/** SYN, or SYN,ACK in SYN-RECEIVED. */
+export function buildSyn(tcb: Tcb, now: number, out: OutgoingPacket): void {
+  const answers = tcb.state !== "SYN-SENT";
+  const { config } = tcb;
+  const at = tcpStart(tcb);
+  const optionsLength = emitSynOptions(out.header, at + 20, {
+    mss: tcb.localMss,
+    windowScale: answers ? answeredShift(tcb) : offeredShift(tcb),
+    sackPermitted: answers ? tcb.sackPermitted : config.sack,
+    timestamps: answers ? tcb.timestamps : config.timestamps,
+    tsVal: timestamp(tcb, now),
+    tsEcr: answers ? tcb.tsRecent : 0,
+  });
+  emitTcpHeader(out.header, at, {
+    sourcePort: tcb.localPort,
+    destinationPort: tcb.remotePort,
+    seq: tcb.iss,
+    ack: answers ? tcb.rcvNxt : 0,
+    flags: FLAG.SYN | (answers ? FLAG.ACK : 0),
+    window: answers ? offerInitialWindow(tcb) : Math.min(tcb.receiveLimit, 0xffff),
+    optionsLength,
+  });
+  if (answers) acknowledged(tcb, tcb.rcvNxt);
+  attachText(tcb, out, 0, 0);
+  complete(tcb, out, 20 + optionsLength);
+}
+
+/** RFC 7323 2.2: a SYN,ACK has the option only if the SYN had it. */
+function answeredShift(tcb: Tcb): number {
+  return tcb.windowScaling ? tcb.rcvWndShift : -1;
+}
+
+function offeredShift(tcb: Tcb): number {
+  return tcb.config.windowScaling ? windowShift(tcb.receiveLimit) : -1;
+}
+
+/** `length` bytes of text from `seq` on, with the flags that were decided. */
+export function buildSegment(
+  tcb: Tcb,
+  now: number,
+  out: OutgoingPacket,
+  seq: number,
+  length: number,
+  flags: number,
+): void {
+  const ack = ackNumber(tcb);
+  const at = tcpStart(tcb);
+  const optionsLength = emitOptions(tcb, now, out, at + 20, length);
+  emitTcpHeader(out.header, at, {
+    sourcePort: tcb.localPort,
+    destinationPort: tcb.remotePort,
+    seq,
+    ack,
+    flags,
+    window: offerWindow(tcb, ack),
+    optionsLength,
+  });
+  acknowledged(tcb, ack);
+  attachText(tcb, out, seq, length);
+  complete(tcb, out, 20 + optionsLength);
+}
+
+function tcpStart(tcb: Tcb): number {
+  return OutgoingPacket.HEADROOM + ipHeaderLength(tcb.local);
+}
+
+/** Every segment carries the acknowledgement, so none is owed any more. */
+function acknowledged(tcb: Tcb, ack: number): void {
+  tcb.rcvAcked = ack;
+  tcb.ackNow = false;
+  tcb.unackedText = 0;
+  tcb.timers.stop(TIMER.DELAYED_ACK);
+}
+
+function emitOptions(
+  tcb: Tcb,
+  now: number,
+  out: OutgoingPacket,
+  at: number,
+  length: number,
+): number {
+  let end = at;
+  if (tcb.timestamps) end += emitTimestamps(out.header, end, timestamp(tcb, now), tcb.tsRecent);
+  // RFC 2018 4: with text there may be no room for blocks, an ACK of its own always has it.
+  if (tcb.sackPermitted && length === 0) {
+    const blocks = sackBlocks(tcb, tcb.timestamps ? 3 : 4);
+    if (blocks.length > 0) end += emitSack(out.header, end, blocks);
+  }
+  return end - at;
+}
+
+/** RFC 7323 5.4: milliseconds, from a start of the connection's own. */
+function timestamp(tcb: Tcb, now: number): number {
+  return (Math.floor(now) + tcb.tsOffset) | 0;
+}
+
+function attachText(tcb: Tcb, out: OutgoingPacket, seq: number, length: number): void {
+  out.payloadLength = out.wrappedLength = out.segmentSize = 0;
+  if (length === 0) return;
+  const { ring } = tcb.send;
+  const at = (ring.start + seqDiff(seq, tcb.sendStart)) & (ring.block.length - 1);
+  out.payload = ring.block;
+  out.payloadStart = at;
+  out.payloadLength = Math.min(length, ring.block.length - at);
+  out.wrappedLength = length - out.payloadLength;
+  out.segmentSize = length > tcb.sendMss ? tcb.sendMss : 0;
+}
+
+/** IP header and checksum. */
+function complete(tcb: Tcb, out: OutgoingPacket, tcpHeaderLength: number): void {
+  const { header } = out;
+  const text = out.payloadLength + out.wrappedLength;
+  tcb.segmentsOut += out.segmentSize === 0 ? 1 : Math.ceil(text / out.segmentSize);
+  tcb.packetFields.payloadLength = tcpHeaderLength + text;
+  tcb.packetFields.identification = (tcb.packetFields.identification + 1) & 0xffff;
+  const at = OutgoingPacket.HEADROOM;
+  out.ipHeaderLength = emitIp(header, at, tcb.local, tcb.remote, tcb.packetFields);
+  out.headerLength = out.ipHeaderLength + tcpHeaderLength;
+  const start = at + out.ipHeaderLength;
+  const length = tcpHeaderLength + text;
+  const pseudo = tcb.pseudoSum + PROTOCOL.TCP + (length & 0xffff) + (length >>> 16);
+  out.checksumPartial = tcb.environment.checksumOffload;
+  const sum = out.checksumPartial
+    ? fold(pseudo)
+    : finish(textSum(out, addBytes(pseudo, header, start, start + tcpHeaderLength)));
+  writeU16(header, start + 16, sum);
+}
+
+/** RFC 1071 2(B): a second piece that begins at an odd place counts with its bytes swapped. */
+function textSum(out: OutgoingPacket, sum: number): number {
+  const { payload, payloadStart, payloadLength, wrappedLength } = out;
+  const first = addBytes(sum, payload, payloadStart, payloadStart + payloadLength);
+  if (wrappedLength === 0) return first;
+  const second = fold(addBytes(0, payload, 0, wrappedLength));
+  return first + (payloadLength % 2 === 0 ? second : ((second & 0xff) << 8) | (second >>> 8));
+}

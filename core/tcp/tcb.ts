@@ -1,0 +1,297 @@
+/**
+ * The record of one connection (RFC 9293 3.3.1, Transmission Control Block).
+ *
+ * @module
+ */
+import { ReceiveRing } from "../buffers/receive_ring.ts";
+import type { RingPool } from "../buffers/ring_pool.ts";
+import { SendRing } from "../buffers/send_ring.ts";
+import type { IpAddress } from "../wire/address.ts";
+import { addressSum } from "../wire/checksum.ts";
+import { type IpFields, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
+import { TIMESTAMPS_LENGTH } from "../wire/tcp_options.ts";
+import { createCongestionControl } from "./congestion.ts";
+import type { CongestionControl } from "./congestion/control.ts";
+import type { TcpConfig } from "./config.ts";
+import { Rack } from "./rack.ts";
+import { RttEstimator } from "./rtt.ts";
+import { Scoreboard } from "./scoreboard.ts";
+import type { TcpState } from "./state.ts";
+import { TimerTable } from "./timers.ts";
+
+/** What has happened to a connection since its owner was told last. */
+export const EVENT: {
+  /** ESTABLISHED was reached. */
+  readonly OPENED: 1;
+  /** There is something to read, or the peer's FIN. */
+  readonly READABLE: 2;
+  /** There is room to write. */
+  readonly WRITABLE: 4;
+  /** Nothing more will happen; `tcb.error` says whether it ended well. */
+  readonly ENDED: 8;
+} = { OPENED: 1, READABLE: 2, WRITABLE: 4, ENDED: 8 };
+
+/** Why a connection ended, `undefined` when it ended well. */
+export type EndReason =
+  | "CONNECTION_REFUSED"
+  | "CONNECTION_RESET"
+  | "CONNECTION_ABORTED"
+  | "TIMED_OUT"
+  | "UNREACHABLE"
+  | "STACK_CLOSED";
+
+/** Whether a SYN is being decided about. */
+export type SynDecision = "none" | "pending" | "accepted";
+
+/** What connections of one stack share. */
+export interface TcpEnvironment {
+  readonly pool: RingPool;
+  readonly mtu: number;
+  /** Bytes of a super-packet with its headers, 0: none. */
+  readonly maxSuperPacket: number;
+  readonly checksumOffload: boolean;
+}
+
+/** RFC 9293 3.7.1: what a peer takes that has not said. */
+const DEFAULT_MSS_V4 = 536;
+const DEFAULT_MSS_V6 = 1220;
+/** The least segment size that is used, so that options always leave room for text. */
+const LEAST_MSS = 64;
+
+/** One connection. Sequence numbers are signed 32-bit integers, times milliseconds. */
+export class Tcb {
+  readonly config: TcpConfig;
+  readonly environment: TcpEnvironment;
+  readonly local: IpAddress;
+  readonly localPort: number;
+  readonly remote: IpAddress;
+  readonly remotePort: number;
+  state: TcpState = "CLOSED";
+  error: EndReason | undefined = undefined;
+  /** Bits of {@link EVENT} that the owner has not seen. */
+  events = 0;
+  /** The connection is in no table any more: nothing arrives and nothing is sent. */
+  released = false;
+  /** It was opened by a listener (RFC 9293 3.10.7.4, SYN-RECEIVED). */
+  passive = false;
+  synDecision: SynDecision = "none";
+
+  // ------------------------------------------------------------ send sequence space
+  iss = 0;
+  /** The peer has acknowledged our SYN. */
+  synAcked = false;
+  sndUna = 0;
+  sndNxt = 0;
+  sndWnd = 0;
+  sndWl1 = 0;
+  sndWl2 = 0;
+  maxSndWnd = 0;
+  sndWndShift = 0;
+  /** MSS that the peer announced, or the default. */
+  peerMss: number;
+  /** Largest IP packet on the path. */
+  pathMtu: number;
+  /** Text in a full segment, options counted out (RFC 9293 3.7.1). */
+  sendMss = 0;
+  readonly send: SendRing;
+  /** closeWrite() was called: a FIN follows the last byte. */
+  finQueued = false;
+  /** SND.NXT lies behind our FIN. */
+  finSent = false;
+  /** The application wanted to write more than there was room for. */
+  writerWaits = false;
+
+  // ------------------------------------------------------------ receive sequence space
+  irs = 0;
+  rcvNxt = 0;
+  /** The highest acknowledgement sent. */
+  rcvAcked = 0;
+  /** The right edge of the window as it was offered; it never moves left. */
+  rcvEdge = 0;
+  rcvWndShift = 0;
+  /** Bytes of window to offer to a reader that keeps up. */
+  receiveLimit: number;
+  readonly receive: ReceiveRing;
+  /** Bytes before this have been dealt with, for `on-processed`. */
+  processedSeq = 0;
+  /** Bytes before this are acknowledged although nobody read them. */
+  ackFloor = 0;
+  /** The peer's FIN has been taken in order. */
+  finReceived = false;
+  /** Where a FIN lies that came ahead of a hole. */
+  earlyFin: number | undefined = undefined;
+  /** The application will not read any more: text is acknowledged and thrown away. */
+  readClosed = false;
+
+  // ------------------------------------------------------------ options in use
+  windowScaling = false;
+  sackPermitted = false;
+  timestamps = false;
+  tsRecent = 0;
+  tsRecentAt = 0;
+  /** What makes this connection's timestamps differ from others' (RFC 7323 5.4). */
+  tsOffset = 0;
+
+  // ------------------------------------------------------------ what is to be sent
+  /** A SYN or SYN,ACK has to go. */
+  synQueued = false;
+  /** An acknowledgement has to go, with data or without. */
+  ackNow = false;
+  /** Acknowledgements that must each be a segment of its own (RFC 5681 4.2). */
+  duplicateAcks = 0;
+  /** A RST has to go, and then nothing. */
+  resetQueued = false;
+  /** A RST ends the connection once everything is acknowledged (profile `local`, close()). */
+  resetWhenAcked = false;
+  /** A RST answers the peer's FIN once that is acknowledged (profile `local`, FIN-WAIT-2). */
+  resetAfterAck = false;
+  /** One segment goes whatever the congestion window says: "retransmit", a tail loss probe, … */
+  forced: "none" | "retransmit" | "tail-probe" | "window-probe" | "keep-alive" = "none";
+  noDelay: boolean;
+  /** Text received since the last acknowledgement was sent. */
+  unackedText = 0;
+  /** Where the newest SACK block begins (RFC 2018 4). */
+  newestEarly = 0;
+  /** Text that arrived twice, for the next acknowledgement (RFC 2883 4). */
+  duplicateStart = 0;
+  duplicateEnd = 0;
+  /** The end of what the application has written last: where PSH goes. */
+  pushSeq = 0;
+
+  // ------------------------------------------------------------ loss recovery
+  readonly rtt: RttEstimator;
+  readonly congestion: CongestionControl;
+  readonly scoreboard: Scoreboard = new Scoreboard();
+  readonly rack: Rack = new Rack();
+  recovery: "none" | "fast" | "timeout" = "none";
+  /** SND.NXT when recovery began (RFC 6582 3.2). */
+  recoveryPoint = 0;
+  duplicateAcksReceived = 0;
+  /** SND.NXT when a tail loss probe was sent (RFC 8985 7.3). */
+  tailProbeEnd: number | undefined = undefined;
+  /** Sending stopped at the congestion window since the last acknowledgement. */
+  congestionLimited = false;
+
+  // ------------------------------------------------------------ time
+  readonly timers: TimerTable = new TimerTable();
+  keepAlive: boolean;
+  keepAliveProbes = 0;
+  persistBackoff = 0;
+  /** When the peer was heard last. */
+  heardAt = 0;
+  /** When something was sent after a time with nothing outstanding. */
+  outstandingSince = 0;
+  /** When a byte was acknowledged last, or written to an empty buffer. */
+  progressAt = 0;
+  lastSentAt = 0;
+  /** When an out-of-window segment was answered last (RFC 5961 7). */
+  challengedAt: number = -Infinity;
+
+  // ------------------------------------------------------------ what every packet has in common
+  readonly packetFields: IpFields;
+  /** The addresses' part of the pseudo-header's sum. */
+  readonly pseudoSum: number;
+
+  // ------------------------------------------------------------ counters
+  bytesIn = 0;
+  bytesOut = 0;
+  segmentsIn = 0;
+  segmentsOut = 0;
+  retransmits = 0;
+  outOfOrder = 0;
+  lastReadAt = 0;
+
+  // ------------------------------------------------------------ places in the stack's tables
+  /** Whose socket this is; the core never looks at it. */
+  handle: unknown = undefined;
+  /** The listener that opened it; the core's tables look at it. */
+  listener: unknown = undefined;
+  inTables = true;
+  hash = 0;
+  hashNext: Tcb | undefined = undefined;
+  scheduledAt: number = Infinity;
+  heapIndex = -1;
+  inOutputQueue = false;
+  inEventQueue = false;
+
+  constructor(
+    config: TcpConfig,
+    environment: TcpEnvironment,
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+  ) {
+    this.config = config;
+    this.environment = environment;
+    this.local = local;
+    this.localPort = localPort;
+    this.remote = remote;
+    this.remotePort = remotePort;
+    this.pathMtu = environment.mtu;
+    this.peerMss = remote.isV4 ? DEFAULT_MSS_V4 : DEFAULT_MSS_V6;
+    this.receiveLimit = config.receiveBuffer;
+    this.noDelay = config.noDelay;
+    this.keepAlive = config.keepAlive;
+    this.packetFields = {
+      protocol: PROTOCOL.TCP,
+      payloadLength: 0,
+      hopLimit: config.hopLimit,
+      trafficClass: config.trafficClass,
+      identification: 0,
+    };
+    this.pseudoSum = addressSum(local) + addressSum(remote);
+    this.send = new SendRing(environment.pool, config.sendBuffer);
+    this.receive = new ReceiveRing(environment.pool, 0);
+    this.rtt = new RttEstimator(config);
+    this.sendMss = this.fullSegment();
+    this.congestion = createCongestionControl(this.sendMss, config);
+  }
+
+  /** MSS to advertise (RFC 9293 3.7.1): what this host can receive. */
+  get localMss(): number {
+    const most = this.environment.mtu - ipHeaderLength(this.local) - 20;
+    return this.config.mss > 0 ? Math.min(this.config.mss, most) : Math.min(most, 65495);
+  }
+
+  /** Works the segment size out anew from the peer's MSS, the path and the options. */
+  updateSendMss(): void {
+    this.sendMss = this.fullSegment();
+    this.congestion.setMss(this.sendMss);
+  }
+
+  /** RFC 9293 3.7.1: min(peer's MSS, path MTU - headers) - options. */
+  fullSegment(): number {
+    const path = this.pathMtu - ipHeaderLength(this.local) - 20;
+    const options = this.timestamps ? TIMESTAMPS_LENGTH : 0;
+    return Math.max(Math.min(this.peerMss, path), LEAST_MSS) - options;
+  }
+
+  /** The peer's MSS option; 0 counts as absent. */
+  takePeerMss(mss: number): void {
+    if (mss > 0) this.peerMss = mss;
+    this.updateSendMss();
+  }
+
+  /** Sequence number of the first byte in the send ring. */
+  get sendStart(): number {
+    // The SYN occupies the number before the first byte (RFC 9293 3.4).
+    return this.synAcked ? this.sndUna : (this.iss + 1) | 0;
+  }
+
+  /** Bytes written and never sent. */
+  get unsent(): number {
+    if (this.finSent) return 0;
+    return this.send.length - ((this.sndNxt - this.sendStart) | 0);
+  }
+
+  /** All that was written, and our FIN, are acknowledged. */
+  get allAcknowledged(): boolean {
+    return this.finSent && this.sndUna === this.sndNxt;
+  }
+
+  /** Tells the owner. */
+  notify(event: number): void {
+    this.events |= event;
+  }
+}

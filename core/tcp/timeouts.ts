@@ -1,0 +1,113 @@
+/**
+ * What happens when a deadline has passed.
+ *
+ * @module
+ */
+import { endConnection } from "./end.ts";
+import { acknowledgeUnread } from "./receive_window.ts";
+import { reorderTimeout, retransmissionTimeout, tailProbeTimeout } from "./recovery.ts";
+import type { Tcb } from "./tcb.ts";
+import { TIMER, type Timer } from "./timers.ts";
+
+/** RFC 9293 3.8.6.1: the interval between window probes grows up to the largest RTO. */
+const MAX_PERSIST_BACKOFF = 16;
+
+/** Runs everything that is due at `now`. */
+export function handleTimeouts(tcb: Tcb, now: number): void {
+  for (;;) {
+    const timer = tcb.timers.takeExpired(now);
+    if (timer === -1) return;
+    HANDLERS[timer](tcb, now);
+    if (tcb.released || tcb.resetQueued) return;
+  }
+}
+
+const HANDLERS: Readonly<Record<Timer, (tcb: Tcb, now: number) => void>> = {
+  [TIMER.RETRANSMIT]: retransmit,
+  [TIMER.PERSIST]: persist,
+  [TIMER.DELAYED_ACK]: (tcb) => {
+    tcb.ackNow = true;
+  },
+  [TIMER.ACK_STALL]: acknowledgeUnread,
+  [TIMER.KEEP_ALIVE]: keepAlive,
+  [TIMER.LIFETIME]: endLifetime,
+  [TIMER.REORDER]: reorderTimeout,
+  [TIMER.TAIL_PROBE]: tailProbeTimeout,
+};
+
+function retransmit(tcb: Tcb, now: number): void {
+  if (tcb.scoreboard.isEmpty) return;
+  if (isHopeless(tcb, now)) return giveUp(tcb);
+  if (tcb.state === "SYN-SENT") resendSyn(tcb);
+  else if (tcb.state === "SYN-RECEIVED") handshakeTimeout(tcb);
+  else if (tcb.sndWnd === 0) probe(tcb);
+  else retransmissionTimeout(tcb, now);
+  tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+}
+
+function resendSyn(tcb: Tcb): void {
+  tcb.rtt.backoff++;
+  tcb.synQueued = true;
+}
+
+/**
+ * Profile `local` sends SYN,ACK again only when the SYN comes again. Where the peer's last ACK
+ * was lost the SYN does not come: a segment outside the peer's window makes it show its ACK.
+ */
+function handshakeTimeout(tcb: Tcb): void {
+  tcb.rtt.backoff++;
+  if (tcb.config.retransmitSynAck || !tcb.passive) tcb.synQueued = true;
+  else tcb.forced = "keep-alive";
+}
+
+/** The window closed over what is outstanding: it is probed, not counted as lost. */
+function probe(tcb: Tcb): void {
+  tcb.rtt.backoff = Math.min(tcb.rtt.backoff + 1, MAX_PERSIST_BACKOFF);
+  tcb.forced = "window-probe";
+}
+
+function persist(tcb: Tcb, now: number): void {
+  if (tcb.unsent === 0 && tcb.scoreboard.isEmpty) return;
+  if (isHopeless(tcb, now)) return giveUp(tcb);
+  tcb.forced = "window-probe";
+  tcb.persistBackoff = Math.min(tcb.persistBackoff + 1, MAX_PERSIST_BACKOFF);
+  const interval = tcb.rtt.rto * 2 ** tcb.persistBackoff;
+  tcb.timers.set(TIMER.PERSIST, now + Math.min(interval, tcb.config.maxRtoMs));
+}
+
+/** R2 (RFC 9293 3.8.3): the peer has been silent for too long, or takes nothing for ages. */
+function isHopeless(tcb: Tcb, now: number): boolean {
+  const { userTimeoutMs, orphanTimeoutMs, lingerMs } = tcb.config;
+  const silentFor = now - Math.max(tcb.heardAt, tcb.outstandingSince);
+  if (silentFor >= (tcb.readClosed ? Math.min(orphanTimeoutMs, userTimeoutMs) : userTimeoutMs)) {
+    return true;
+  }
+  return tcb.readClosed && now - tcb.progressAt >= lingerMs;
+}
+
+function giveUp(tcb: Tcb): void {
+  tcb.error ??= "TIMED_OUT";
+  // A peer that lives after all learns of it.
+  tcb.resetQueued = true;
+}
+
+/** RFC 9293 3.8.4. */
+function keepAlive(tcb: Tcb, now: number): void {
+  if (!tcb.keepAlive) return;
+  const { keepAliveIdleMs, keepAliveIntervalMs, keepAliveProbes } = tcb.config;
+  const idleUntil = tcb.heardAt + keepAliveIdleMs;
+  if (tcb.keepAliveProbes === 0 && (now < idleUntil || !tcb.scoreboard.isEmpty)) {
+    tcb.timers.set(TIMER.KEEP_ALIVE, Math.max(idleUntil, now + keepAliveIntervalMs));
+    return;
+  }
+  if (tcb.keepAliveProbes >= keepAliveProbes) return giveUp(tcb);
+  tcb.keepAliveProbes++;
+  tcb.forced = "keep-alive";
+  tcb.timers.set(TIMER.KEEP_ALIVE, now + keepAliveIntervalMs);
+}
+
+/** A connection attempt, a half-open connection, FIN-WAIT-2 of a closed one, or TIME-WAIT. */
+function endLifetime(tcb: Tcb): void {
+  const expected = tcb.state === "TIME-WAIT" || tcb.readClosed;
+  endConnection(tcb, expected ? undefined : "TIMED_OUT");
+}

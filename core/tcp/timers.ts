@@ -1,0 +1,88 @@
+/**
+ * The deadlines of one connection.
+ *
+ * @module
+ */
+
+/** What a deadline is for. */
+export const TIMER: {
+  /** The earliest unacknowledged segment is sent again (RFC 6298). */
+  readonly RETRANSMIT: 0;
+  /** The peer's window is probed (RFC 9293 3.8.6.1). */
+  readonly PERSIST: 1;
+  /** An acknowledgement has waited long enough (RFC 9293 3.8.6.3). */
+  readonly DELAYED_ACK: 2;
+  /** Unread bytes are acknowledged although nobody reads. */
+  readonly ACK_STALL: 3;
+  /** The peer has been silent (RFC 9293 3.8.4). */
+  readonly KEEP_ALIVE: 4;
+  /** TIME-WAIT, or a half-open or closed connection's end. */
+  readonly LIFETIME: 5;
+  /** A segment that may only be reordered is lost now (RFC 8985 6.2). */
+  readonly REORDER: 6;
+  /** Tail loss probe (RFC 8985 7). */
+  readonly TAIL_PROBE: 7;
+} = {
+  RETRANSMIT: 0,
+  PERSIST: 1,
+  DELAYED_ACK: 2,
+  ACK_STALL: 3,
+  KEEP_ALIVE: 4,
+  LIFETIME: 5,
+  REORDER: 6,
+  TAIL_PROBE: 7,
+};
+
+/** One of {@link TIMER}. */
+export type Timer = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
+
+const OFF = Infinity;
+
+/** A row of deadlines, `Infinity` when off. */
+export class TimerTable {
+  /**
+   * Never later than the earliest deadline. Pushing a deadline back leaves it as it is: a wake-up
+   * too many is cheaper than a search at every acknowledgement.
+   */
+  earliest: number = OFF;
+  readonly #at: number[] = [OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF];
+
+  set(timer: Timer, at: number): void {
+    this.#at[timer] = at;
+    if (at < this.earliest) this.earliest = at;
+  }
+
+  stop(timer: Timer): void {
+    this.#at[timer] = OFF;
+  }
+
+  stopAll(): void {
+    this.#at.fill(OFF);
+    this.earliest = OFF;
+  }
+
+  isRunning(timer: Timer): boolean {
+    return this.#at[timer] !== OFF;
+  }
+
+  /** When `timer` is due, `Infinity` when it is off. */
+  at(timer: Timer): number {
+    return this.#at[timer]!;
+  }
+
+  /** The timer that is due first and not after `now`, turned off; -1 when none is. */
+  takeExpired(now: number): Timer | -1 {
+    let first: Timer | -1 = -1;
+    let least = Infinity;
+    for (let i = 0; i < this.#at.length; i++) {
+      if (this.#at[i]! < least) {
+        least = this.#at[i]!;
+        first = i as Timer;
+      }
+    }
+    this.earliest = least;
+    if (first === -1 || least > now) return -1;
+    this.#at[first] = OFF;
+    return first;
+  }
+}
