@@ -1,0 +1,68 @@
+/**
+ * ICMP and ICMPv6: echo is answered, errors go to the connection they are about.
+ *
+ * @module
+ */
+import { takeNetworkError } from "../tcp/path_mtu.ts";
+import type { Tcb } from "../tcp/tcb.ts";
+import { addBytes, fold } from "../wire/checksum.ts";
+import type { DropReason } from "../wire/drop_reason.ts";
+import { IcmpMessage, parseIcmp } from "../wire/icmp.ts";
+import { type IpHeader, PROTOCOL } from "../wire/ip.ts";
+import type { Demux } from "./demux.ts";
+import { parseQuoted } from "./quoted.ts";
+import type { RateLimit } from "./rate_limit.ts";
+import { echoReply, type Packet } from "./replies.ts";
+
+/** What handling a message came to. */
+export interface IcmpOutcome {
+  /** Why it was dropped, if it was. */
+  readonly drop?: DropReason;
+  /** What is to be sent. */
+  readonly reply?: Packet;
+  /** The connection that something was changed of. */
+  readonly tcb?: Tcb;
+}
+
+/** Takes a message in. */
+export class Icmp {
+  readonly #message = new IcmpMessage();
+  readonly #demux: Demux;
+  readonly #limit: RateLimit;
+
+  constructor(demux: Demux, limit: RateLimit) {
+    this.#demux = demux;
+    this.#limit = limit;
+  }
+
+  receive(
+    ip: IpHeader,
+    packet: Uint8Array,
+    pseudoSum: number,
+    hopLimit: number,
+    now: number,
+  ): IcmpOutcome {
+    if (ip.payloadEnd - ip.payloadStart < 8) return { drop: "icmp-short" };
+    if ((ip.version === 4) !== (ip.protocol === PROTOCOL.ICMP)) return { drop: "icmp-type" };
+    const sum = addBytes(ip.version === 4 ? 0 : pseudoSum, packet, ip.payloadStart, ip.payloadEnd);
+    if (fold(sum) !== 0xffff) return { drop: "icmp-checksum" };
+    parseIcmp(ip.version, packet, ip.payloadStart, this.#message);
+    if (this.#message.meaning === "echo-request") {
+      if (!this.#limit.take(now)) return { drop: "icmp-rate" };
+      return { reply: echoReply(ip, packet, hopLimit) };
+    }
+    return this.#message.meaning === "other" ? { drop: "icmp-type" } : this.#error(ip, packet);
+  }
+
+  #error(ip: IpHeader, packet: Uint8Array): IcmpOutcome {
+    const quoted = parseQuoted(packet, this.#message.bodyStart, ip.payloadEnd);
+    if (quoted === undefined) return { drop: "icmp-no-connection" };
+    const { local, localPort, remote, remotePort, seq } = quoted;
+    const tcb = this.#demux.get(local, localPort, remote, remotePort);
+    const { meaning, mtu } = this.#message;
+    if (tcb === undefined || !takeNetworkError(tcb, meaning, mtu, seq)) {
+      return { drop: "icmp-no-connection" };
+    }
+    return { tcb };
+  }
+}

@@ -1,0 +1,25 @@
+/**
+ * Ephemeral ports (RFC 6056).
+ *
+ * @module
+ */
+
+/** IANA's dynamic ports. */
+const FIRST = 49152;
+const COUNT = 16384;
+
+/**
+ * RFC 6056 3.3.3: a keyed hash of the destination, plus a counter. Returns `undefined` when every
+ * port is taken.
+ */
+export function choosePort(
+  offset: number,
+  counter: number,
+  isFree: (port: number) => boolean,
+): number | undefined {
+  for (let i = 0; i < COUNT; i++) {
+    const port = FIRST + ((offset >>> 0) + counter + i) % COUNT;
+    if (isFree(port)) return port;
+  }
+  return undefined;
+}

@@ -1,0 +1,102 @@
+/**
+ * Packets that no connection sends: RSTs, echo replies, ICMP errors. Each is written whole.
+ *
+ * @module
+ */
+import { IpAddress } from "../wire/address.ts";
+import { writeU16 } from "../wire/bytes.ts";
+import { addBytes, finish, pseudoHeaderSum } from "../wire/checksum.ts";
+import { echoReplyType, emitIcmpHeader, unreachableCode } from "../wire/icmp.ts";
+import { emitIp, type IpHeader, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
+import { emitTcpHeader, FLAG, type Segment } from "../wire/tcp.ts";
+
+/** How much of a packet an ICMP error quotes: RFC 1812 4.3.2.3 and RFC 4443 2.4. */
+const LONGEST_ERROR = { 4: 576, 6: 1280 } as const;
+
+export type Packet = Uint8Array<ArrayBuffer>;
+
+/** The two addresses of a received packet, as the reply needs them. */
+export function sourceOf(ip: IpHeader): IpAddress {
+  return new IpAddress(ip.s0, ip.s1, ip.s2, ip.s3);
+}
+
+export function destinationOf(ip: IpHeader): IpAddress {
+  return new IpAddress(ip.d0, ip.d1, ip.d2, ip.d3);
+}
+
+/** RFC 9293 3.10.7.1: the RST for a segment that nobody wants. */
+export function resetFor(ip: IpHeader, segment: Segment, hopLimit: number): Packet {
+  const hasAck = segment.has(FLAG.ACK);
+  const packet = start(ip, PROTOCOL.TCP, 20, hopLimit);
+  const at = packet.length - 20;
+  emitTcpHeader(packet, at, {
+    sourcePort: segment.destinationPort,
+    destinationPort: segment.sourcePort,
+    seq: hasAck ? segment.ack : 0,
+    ack: hasAck ? 0 : segment.seq + segment.length,
+    flags: hasAck ? FLAG.RST : FLAG.RST | FLAG.ACK,
+    window: 0,
+    optionsLength: 0,
+  });
+  const sum = pseudoHeaderSum(destinationOf(ip), sourceOf(ip), PROTOCOL.TCP, 20);
+  writeU16(packet, at + 16, finish(addBytes(sum, packet, at, packet.length)));
+  return packet;
+}
+
+/** RFC 792, RFC 4443 4.2: the same message back, with the reply's type. */
+export function echoReply(ip: IpHeader, packet: Uint8Array, hopLimit: number): Packet {
+  const length = ip.payloadEnd - ip.payloadStart;
+  const reply = start(ip, icmpProtocol(ip), length, hopLimit);
+  const at = reply.length - length;
+  reply.set(packet.subarray(ip.payloadStart, ip.payloadEnd), at);
+  reply[at] = echoReplyType(ip.version);
+  return completeIcmp(ip, reply, at);
+}
+
+/** RFC 1122 3.2.2.1, RFC 4443 3.1: nobody listens, or the protocol is not spoken here. */
+export function unreachable(
+  ip: IpHeader,
+  packet: Uint8Array,
+  what: "protocol" | "port",
+  hopLimit: number,
+): Packet {
+  const quoted = Math.min(
+    ip.payloadEnd,
+    LONGEST_ERROR[ip.version] - (ip.version === 4 ? 20 : 40) - 8,
+  );
+  const reply = start(ip, icmpProtocol(ip), 8 + quoted, hopLimit);
+  const at = reply.length - 8 - quoted;
+  const { type, code } = unreachableCode(ip.version, what);
+  // A parameter problem points at the next-header field (RFC 4443 3.4).
+  emitIcmpHeader(reply, at, type, code, type === 4 ? 6 : 0);
+  reply.set(packet.subarray(0, quoted), at + 8);
+  return completeIcmp(ip, reply, at);
+}
+
+function icmpProtocol(ip: IpHeader): number {
+  return ip.version === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6;
+}
+
+function start(ip: IpHeader, protocol: number, payloadLength: number, hopLimit: number): Packet {
+  const local = destinationOf(ip);
+  const packet = new Uint8Array(ipHeaderLength(local) + payloadLength);
+  emitIp(packet, 0, local, sourceOf(ip), {
+    protocol,
+    payloadLength,
+    hopLimit,
+    trafficClass: 0,
+    identification: 0,
+  });
+  return packet;
+}
+
+function completeIcmp(ip: IpHeader, packet: Packet, at: number): Packet {
+  const length = packet.length - at;
+  // ICMPv6 alone counts a pseudo-header in (RFC 4443 2.3).
+  const sum = ip.version === 4
+    ? 0
+    : pseudoHeaderSum(destinationOf(ip), sourceOf(ip), PROTOCOL.ICMPV6, length);
+  writeU16(packet, at + 2, 0);
+  writeU16(packet, at + 2, finish(addBytes(sum, packet, at, packet.length)));
+  return packet;
+}

@@ -1,0 +1,41 @@
+/**
+ * Counters of a stack.
+ *
+ * @module
+ */
+import type { DropReason } from "../wire/drop_reason.ts";
+
+/** Plain numbers, read by `stack.stats()`. */
+export class Stats {
+  packetsIn = 0;
+  packetsOut = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  /** Packets that the link had no room for. */
+  linkFull = 0;
+  connectionsOpened = 0;
+  connectionsAccepted = 0;
+  connectionsEnded = 0;
+  connectionsReset = 0;
+  resetsSent = 0;
+  echoReplies = 0;
+  errorsSent = 0;
+  readonly #drops = new Map<DropReason, number>();
+
+  /** Counts a packet that was dropped. */
+  drop(reason: DropReason): void {
+    this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + 1);
+  }
+
+  /** Packets dropped for `reason`. */
+  dropped(reason: DropReason): number {
+    return this.#drops.get(reason) ?? 0;
+  }
+
+  /** A flat copy; dropped packets as `drop.<reason>`. */
+  snapshot(): Record<string, number> {
+    const flat: Record<string, number> = Object.fromEntries(Object.entries(this));
+    for (const [reason, count] of this.#drops) flat[`drop.${reason}`] = count;
+    return flat;
+  }
+}
