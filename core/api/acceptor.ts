@@ -1,0 +1,86 @@
+/**
+ * What a listener and a port with plugins have in common: SYNs are decided about, connections
+ * become sockets.
+ *
+ * @module
+ */
+import type { Listener } from "../stack/listener.ts";
+import type { Tcb } from "../tcp/tcb.ts";
+import { netAddr } from "./addresses.ts";
+import type { Driver, Owner } from "./driver.ts";
+import { StackSocket } from "./tcp_socket.ts";
+import type { Syn } from "./types.ts";
+
+/** Who gets the connections of a port. */
+export interface AcceptorHooks {
+  /** Decides about a SYN; a rejection refuses it. Only for listeners that decide. */
+  decide?(syn: Syn, tcb: Tcb): Promise<boolean>;
+  /** There are connections to take with {@link Acceptor.take}. */
+  ready(): void;
+}
+
+/** Owner of a listener in the core. */
+export class Acceptor implements Owner {
+  readonly listener: Listener;
+  readonly #driver: Driver;
+  readonly #hooks: AcceptorHooks;
+
+  constructor(listener: Listener, driver: Driver, hooks: AcceptorHooks) {
+    this.listener = listener;
+    this.#driver = driver;
+    this.#hooks = hooks;
+    listener.handle = this;
+  }
+
+  onEvent(): void {
+    for (const tcb of this.listener.undecided.splice(0)) void this.#decide(tcb);
+    if (this.listener.ready.length > 0) this.#hooks.ready();
+  }
+
+  /** The oldest connection that nobody has taken. */
+  take(): { tcb: Tcb; socket: StackSocket } | undefined {
+    const tcb = this.listener.ready.shift();
+    if (tcb === undefined) return undefined;
+    tcb.listener = undefined;
+    return { tcb, socket: new StackSocket(tcb, this.#driver, { closesWithPeer: false }) };
+  }
+
+  async #decide(tcb: Tcb): Promise<void> {
+    const attempt = new Attempt(tcb);
+    let accepted = false;
+    try {
+      accepted = await this.#hooks.decide!(attempt.syn, tcb);
+    } catch {
+      // Refused: `decide` has logged why.
+    }
+    this.#driver.core.decide(tcb, accepted);
+    this.#driver.touch();
+  }
+
+  close(): void {
+    this.#driver.core.closeListener(this.listener);
+    this.#driver.touch();
+  }
+}
+
+/** A connection before it has a socket: its signal tells when the peer gives up. */
+class Attempt implements Owner {
+  readonly syn: Syn;
+  readonly #tcb: Tcb;
+  readonly #controller = new AbortController();
+
+  constructor(tcb: Tcb) {
+    this.#tcb = tcb;
+    this.syn = {
+      local: netAddr(tcb.local, tcb.localPort),
+      remote: netAddr(tcb.remote, tcb.remotePort),
+      signal: this.#controller.signal,
+    };
+    tcb.handle = this;
+    this.onEvent();
+  }
+
+  onEvent(): void {
+    if (this.#tcb.released) this.#controller.abort();
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * Addresses as programs write them, and as the core keeps them.
+ *
+ * @module
+ */
+import { IpAddress } from "../wire/address.ts";
+import { TcpError } from "./errors.ts";
+import { type HostPort, parseHostPort } from "./host_port.ts";
+import type { NetAddr, SocketAddress } from "./types.ts";
+
+/** An address and a port. */
+export interface Endpoint {
+  readonly address: IpAddress;
+  readonly port: number;
+}
+
+/** `Deno.NetAddr` of an address and a port. */
+export function netAddr(address: IpAddress, port: number): NetAddr {
+  return { transport: "tcp", hostname: address.toString(), port };
+}
+
+/**
+ * Reads a {@link SocketAddress}.
+ *
+ * @throws {TcpError} `INVALID_ADDRESS`: it is not an IP address with a port; names are not looked up.
+ */
+export function parseEndpoint(address: SocketAddress): Endpoint {
+  const { hostname, port } = typeof address === "string" ? splitEndpoint(address) : address;
+  const parsed = IpAddress.parse(hostname);
+  if (parsed === undefined) {
+    throw new TcpError(
+      "INVALID_ADDRESS",
+      `"${hostname}" is not an IP address; look names up before you connect`,
+    );
+  }
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    throw new TcpError("INVALID_ADDRESS", `${port} is not a port; use 1 to 65535`);
+  }
+  return { address: parsed, port };
+}
+
+function splitEndpoint(text: string): HostPort {
+  const parsed = parseHostPort(text);
+  if (parsed !== undefined) return parsed;
+  throw new TcpError(
+    "INVALID_ADDRESS",
+    `"${text}" is not an address; write "10.0.0.2:80" or "[fd00::2]:80"`,
+  );
+}

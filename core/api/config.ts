@@ -1,0 +1,98 @@
+/**
+ * What a user writes, checked once at the edge.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { PROFILES, type TcpConfig } from "../tcp/config.ts";
+import { Subnet } from "../wire/address.ts";
+import { describeIssues } from "./plugin.ts";
+
+const KIB = 1024;
+const milliseconds = z.number().min(0).max(365 * 86_400_000);
+const bufferSize = z.number().int().min(4 * KIB).max(1024 * 1024 * KIB);
+
+const tcpSchema = z.strictObject({
+  profile: z.enum(["local", "internet"]).default("local"),
+  acknowledge: z.enum(["on-read", "on-processed", "on-arrival"]),
+  ackStallMs: milliseconds,
+  close: z.enum(["reset", "graceful"]),
+  finish: z.enum(["reset", "time-wait"]),
+  retransmitSynAck: z.boolean(),
+  congestion: z.enum(["unacked", "newreno", "cubic"]),
+  maxUnacked: bufferSize,
+  sendBuffer: bufferSize,
+  receiveBuffer: bufferSize,
+  // RFC 9293 3.8.6.3, MUST-40.
+  delayedAckMs: z.number().min(0).max(499),
+  minRtoMs: milliseconds,
+  maxRtoMs: milliseconds,
+  initialRtoMs: milliseconds,
+  msl: milliseconds,
+  connectTimeoutMs: milliseconds,
+  userTimeoutMs: milliseconds,
+  orphanTimeoutMs: milliseconds,
+  lingerMs: milliseconds,
+  keepAlive: z.boolean(),
+  keepAliveIdleMs: milliseconds,
+  keepAliveIntervalMs: milliseconds,
+  keepAliveProbes: z.number().int().min(1).max(255),
+  noDelay: z.boolean(),
+  sack: z.boolean(),
+  timestamps: z.boolean(),
+  windowScaling: z.boolean(),
+  mss: z.number().int().min(0).max(65495),
+  hopLimit: z.number().int().min(1).max(255),
+  trafficClass: z.number().int().min(0).max(255),
+}).partial();
+
+const stackSchema = z.strictObject({
+  addresses: z.array(
+    z.string().refine((text) => {
+      const subnet = Subnet.parse(text);
+      return subnet !== undefined && subnet.address.isUnicast;
+    }, 'is not an address; write "10.7.0.2/24" or "fd00::2/64"'),
+  ).min(1, "needs at least one address"),
+  tcp: tcpSchema.optional(),
+  maxConnections: z.number().int().min(1).max(10_000_000).default(262_144),
+  maxTimeWait: z.number().int().min(0).max(1_000_000).default(16_384),
+});
+
+/** Every knob of a connection; what is left out is the profile's. Times in ms, sizes in bytes. */
+export interface TcpOptions extends Partial<TcpConfig> {
+  /** A set of defaults for everything else: the seed's stack, or RFC 9293 in full. Default `local`. */
+  profile?: "local" | "internet";
+}
+
+/** Checked options of a stack. */
+export interface StackConfig {
+  readonly subnets: readonly Subnet[];
+  readonly tcp: TcpConfig;
+  readonly maxConnections: number;
+  readonly maxTimeWait: number;
+}
+
+/**
+ * Checks what a user wrote.
+ *
+ * @throws {TypeError} One message that names each fault and its place.
+ */
+export function parseStackConfig(options: unknown): StackConfig {
+  const checked = stackSchema.safeParse(options);
+  if (!checked.success) {
+    throw new TypeError(`createStack: ${describeIssues(checked.error.issues, ["options"])}`);
+  }
+  const { addresses, tcp, maxConnections, maxTimeWait } = checked.data;
+  const { profile = "local", ...knobs } = tcp ?? {};
+  return {
+    subnets: addresses.map((text) => Subnet.parse(text)!),
+    tcp: Object.freeze({ ...PROFILES[profile], ...defined(knobs) }),
+    maxConnections,
+    maxTimeWait,
+  };
+}
+
+function defined<T extends object>(knobs: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(knobs).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

@@ -1,0 +1,167 @@
+/**
+ * The loop: the only place that reads the clock, sleeps and touches the link. After every change
+ * of the core it drains it completely.
+ *
+ * @module
+ */
+import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
+import { type Link, PacketBatch } from "../stack/link.ts";
+import type { CoreStack } from "../stack/stack.ts";
+import type { Clock } from "./environment.ts";
+
+/** Packets taken from the link at a time. */
+const BATCH = 64;
+/** Milliseconds of packets before timers and other work get their turn. */
+const BUDGET_MS = 4;
+/** Turns that handlers are given to answer before their acknowledgements go out alone. */
+const MAX_TURNS = 24;
+
+/** Whoever owns a connection or a listener in the core. */
+export interface Owner {
+  /** Something has happened; looks at the core for what. */
+  onEvent(): void;
+}
+
+/** Drives one core over one link. */
+export class Driver {
+  readonly core: CoreStack;
+  readonly #link: Link;
+  readonly #clock: Clock;
+  readonly #out = new OutgoingPacket();
+  #flushQueued = false;
+  /** Calls into the core, counted: while it changes, handlers are still at work. */
+  #touches = 0;
+  #cancelTimer: (() => void) | undefined;
+  #timerAt: number = Infinity;
+  #stopped = false;
+
+  constructor(core: CoreStack, link: Link, clock: Clock) {
+    this.core = core;
+    this.#link = link;
+    this.#clock = clock;
+  }
+
+  /** Milliseconds. */
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /** Takes packets until the link is closed; rejects when it broke. */
+  async run(): Promise<void> {
+    const batch = new PacketBatch(BATCH);
+    let turnBegan = this.now();
+    while (!this.#stopped && await this.#link.ready()) {
+      for (;;) {
+        const count = this.#link.receive(batch);
+        if (count === 0 || this.#stopped) break;
+        const now = this.#receive(batch, count);
+        await this.#handlersSettle();
+        this.flush();
+        if (now - turnBegan < BUDGET_MS) continue;
+        await macrotask();
+        turnBegan = this.now();
+      }
+    }
+  }
+
+  #receive(batch: PacketBatch, count: number): number {
+    const now = this.now();
+    for (let i = 0; i < count; i++) {
+      this.core.receive(
+        batch.packets[i]!,
+        batch.sizes[i]!,
+        batch.checksums[i]!,
+        batch.segmentSizes[i]!,
+        now,
+      );
+    }
+    this.#deliver();
+    return now;
+  }
+
+  /** Lets woken handlers read and write, as long as they do. */
+  async #handlersSettle(): Promise<void> {
+    for (let turn = 0; turn < MAX_TURNS; turn++) {
+      const before = this.#touches;
+      await undefined;
+      await undefined;
+      await undefined;
+      if (this.#touches === before) return;
+    }
+  }
+
+  /** A call has changed the core: the result goes out when the caller's turn is over. */
+  touch(): void {
+    this.#touches++;
+    if (this.#flushQueued) return;
+    this.#flushQueued = true;
+    queueMicrotask(() => {
+      if (this.#flushQueued) this.flush();
+    });
+  }
+
+  /** Drains the core: packets to the link, events to their owners. */
+  flush(): void {
+    this.#flushQueued = false;
+    if (this.#stopped) return;
+    this.#transmit();
+    this.#deliver();
+    this.#armTimer();
+  }
+
+  #transmit(): void {
+    const { core } = this;
+    const now = this.now();
+    while (core.pollTransmit(this.#out, now)) {
+      if (!this.#link.send(this.#out)) core.stats.linkFull++;
+    }
+  }
+
+  #deliver(): void {
+    const { core } = this;
+    for (let tcb = core.pollConnection(); tcb !== undefined; tcb = core.pollConnection()) {
+      (tcb.handle as Owner | undefined)?.onEvent();
+    }
+    for (let one = core.pollListener(); one !== undefined; one = core.pollListener()) {
+      (one.handle as Owner | undefined)?.onEvent();
+    }
+  }
+
+  /** A timer that would fire too early is left alone: that is cheaper than moving it each time. */
+  #armTimer(): void {
+    const at = this.core.nextTimeout();
+    if (at >= this.#timerAt) return;
+    this.#cancelTimer?.();
+    this.#timerAt = at;
+    this.#cancelTimer = this.#clock.schedule(at, () => this.#onTimer());
+  }
+
+  #onTimer(): void {
+    this.#cancelTimer = undefined;
+    this.#timerAt = Infinity;
+    if (this.#stopped) return;
+    this.core.handleTimeout(this.now());
+    this.#deliver();
+    this.flush();
+  }
+
+  /** Sends what is left and ends; the link stays open. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.flush();
+    this.#stopped = true;
+    this.#cancelTimer?.();
+  }
+}
+
+/** Resolves after timers and other events have had their turn. */
+function macrotask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+}

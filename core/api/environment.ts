@@ -1,0 +1,69 @@
+/**
+ * What the stack takes from outside: time, randomness, a place for log lines.
+ *
+ * @module
+ */
+
+/** Time, real or virtual. */
+export interface Clock {
+  /** Milliseconds, monotonic, with a fraction. */
+  now(): number;
+  /** Calls `wake` once, at `at` or as soon after it as possible. Returns a function that cancels. */
+  schedule(at: number, wake: () => void): () => void;
+}
+
+/** Randomness, secure or seeded. */
+export interface Random {
+  /** Fills `bytes` with random bytes. */
+  fill(bytes: Uint8Array<ArrayBuffer>): void;
+}
+
+/** Where log lines go. */
+export interface Logger {
+  /** For people who look for a fault. */
+  debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** For people who operate the service. */
+  info(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Something is not as it should be and the service goes on. */
+  warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Something failed. */
+  error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+}
+
+/** The runtime's own clock. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  schedule(at, wake) {
+    const timer = setTimeout(wake, Math.max(0, at - performance.now()));
+    return () => clearTimeout(timer);
+  },
+};
+
+/** The runtime's cryptographic random source. */
+export const systemRandom: Random = {
+  fill(bytes) {
+    crypto.getRandomValues(bytes);
+  },
+};
+
+/** Throws every line away. */
+export const silentLogger: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+};
+
+/** Waits until `at`; resolves early, without an error, when `signal` is aborted. */
+export function sleepUntil(clock: Clock, at: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const finish = () => {
+      cancel();
+      signal?.removeEventListener("abort", finish);
+      resolve();
+    };
+    const cancel = clock.schedule(at, finish);
+    signal?.addEventListener("abort", finish);
+  });
+}

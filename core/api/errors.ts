@@ -1,0 +1,50 @@
+import type { NetAddr } from "./types.ts";
+
+/** What went wrong, as data. Messages are for people, `code` is for programs. */
+export type TcpErrorCode =
+  | "CONNECTION_REFUSED" // RST in SYN-SENT                         RFC 9293 3.10.7.3
+  | "CONNECTION_RESET" // acceptable RST in a synchronized state    RFC 9293 3.5.3
+  | "CONNECTION_ABORTED" // abort() by this side                    RFC 9293 3.10.5
+  | "TIMED_OUT" // R2 or user timeout                               RFC 9293 3.8.3
+  | "UNREACHABLE" // ICMP hard error                                RFC 5461
+  | "ADDRESS_IN_USE" // the port is taken
+  | "ADDRESS_NOT_AVAILABLE" // not an address of this stack, or no free port
+  | "INVALID_ADDRESS" // cannot be connected to                     RFC 9293 3.9.2.3
+  | "CLOSING" // write after closeWrite() or close()                RFC 9293 3.10.2
+  | "LISTENER_CLOSED" // accept() on a closed listener
+  | "STACK_CLOSED"; // the stack was closed
+
+/**
+ * The error of every socket operation. WinterTC: a `SocketError` is a `TypeError` whose message
+ * starts with `"SocketError: "`.
+ *
+ * @example
+ * ```ts
+ * import { TcpError } from "@berth/berth";
+ *
+ * const error = new TcpError("CONNECTION_REFUSED", "10.0.0.2:81 refused the connection");
+ * if (error.code !== "CONNECTION_REFUSED") throw error;
+ * ```
+ */
+export class TcpError extends TypeError {
+  /** Always `"SocketError"`. */
+  override readonly name = "SocketError";
+  /** What went wrong, for programs. */
+  readonly code: TcpErrorCode;
+  /** This side's address, where there was one. */
+  readonly local: NetAddr | undefined;
+  /** The peer's address, where there was one. */
+  readonly remote: NetAddr | undefined;
+
+  /** Makes an error whose message is `"SocketError: "` and `message`. */
+  constructor(
+    code: TcpErrorCode,
+    message: string,
+    options?: ErrorOptions & { local?: NetAddr; remote?: NetAddr },
+  ) {
+    super(`SocketError: ${message}`, options);
+    this.code = code;
+    this.local = options?.local;
+    this.remote = options?.remote;
+  }
+}

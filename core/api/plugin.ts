@@ -1,0 +1,157 @@
+/**
+ * How plugins are made and how several of them share a port.
+ *
+ * @module
+ */
+import type { z } from "zod";
+import type { Context, Handler, Plugin, Syn, SynContext } from "./types.ts";
+
+/** The options of a plugin may be left out when none of them is required. */
+type OptionArguments<Options> = undefined extends Options ? [options?: Options]
+  : Record<never, never> extends Options ? [options?: Options]
+  : [options: Options];
+
+/** What {@link definePlugin} returns: options in, a plugin out. */
+export interface PluginFactory<Options> {
+  /**
+   * Checks the options and makes the plugin.
+   *
+   * @throws {TypeError} The options do not fit the schema; the message names each of them.
+   */
+  (...options: OptionArguments<Options>): Plugin;
+  /** What the options are checked with. */
+  readonly schema: z.ZodType;
+  /** The name that every plugin of this factory has. */
+  readonly pluginName: string;
+}
+
+/** What {@link definePlugin} takes. */
+export interface PluginDefinition<Schema extends z.ZodType> {
+  /** Shown in logs and in error messages. */
+  name: string;
+  /** What the options are checked with; an object schema. */
+  options: Schema;
+  /** Makes the plugin of checked options. A function alone is the plugin's `handle`. */
+  setup(options: z.output<Schema>): Handler | Omit<Plugin, "name">;
+}
+
+/**
+ * Defines a plugin as a factory of checked options.
+ *
+ * @example
+ * ```ts
+ * import { definePlugin } from "@berth/berth";
+ * import { z } from "zod";
+ *
+ * const greet = definePlugin({
+ *   name: "greet",
+ *   options: z.strictObject({ text: z.string().default("hello") }),
+ *   setup: ({ text }) => async ({ socket }) => {
+ *     await socket.write(new TextEncoder().encode(text));
+ *   },
+ * });
+ *
+ * greet({ text: "ahoy" }); // a Plugin for stack.use()
+ * ```
+ */
+export function definePlugin<Schema extends z.ZodType>(
+  definition: PluginDefinition<Schema>,
+): PluginFactory<z.input<Schema>> {
+  const { name, options: schema, setup } = definition;
+  const create = (options?: unknown): Plugin => {
+    const checked = schema.safeParse(options ?? {});
+    if (!checked.success) {
+      throw new TypeError(`${name}: ${describeIssues(checked.error.issues, ["options"])}`);
+    }
+    const made = setup(checked.data);
+    return typeof made === "function" ? { name, handle: made } : { ...made, name };
+  };
+  return Object.assign(create, { schema, pluginName: name });
+}
+
+/** What zod found: enough of it to name the place and the fault. */
+export interface Issue {
+  /** The keys that lead to the value. */
+  readonly path: readonly PropertyKey[];
+  /** What is wrong with it. */
+  readonly message: string;
+}
+
+/** One line for people: every fault behind the path of its value, which begins with `root`. */
+export function describeIssues(issues: readonly Issue[], root: readonly string[] = []): string {
+  return issues.map(({ path, message }) => {
+    const place = [...root, ...path.map(String)].join(".");
+    return place === "" ? message : `${place}: ${message}`;
+  }).join("; ");
+}
+
+/** The handlers of a port as one. */
+export interface Chain {
+  /** Runs the handlers in order. */
+  readonly handle: Handler;
+  /** There when a plugin of the chain decides before the SYN is answered; replaces `handle`. */
+  readonly onSyn?: (syn: Syn, c: SynContext) => Promise<Handler>;
+}
+
+/**
+ * Makes one of the handlers of a port: they run in order, each around the following ones, which
+ * run when it calls `next()`. A `next()` that is not called ends the chain there; after the last
+ * handler it does nothing.
+ *
+ * At most one plugin may have `onSyn`. The handler that it returns for a connection runs in that
+ * plugin's place; its `handle` is not used.
+ *
+ * @throws {TypeError} There is no handler, a plugin has neither `handle` nor `onSyn`, or more than
+ * one has `onSyn`.
+ */
+export function compose(handlers: readonly (Handler | Plugin)[]): Chain {
+  if (handlers.length === 0) throw new TypeError("A chain needs at least one handler or plugin");
+  const deciders = handlers.filter((each) => typeof each !== "function" && each.onSyn);
+  if (deciders.length > 1) {
+    const names = deciders.map((each) => each.name).join(", ");
+    throw new TypeError(`Only one plugin of a chain may have onSyn, here are several: ${names}`);
+  }
+  const decider = deciders[0] as Plugin | undefined;
+  if (!decider) return { handle: run(handlers.map(handlerOf)) };
+
+  const place = handlers.indexOf(decider);
+  const around = handlers.map((each) => each === decider ? undecided : handlerOf(each));
+  return {
+    handle: run(around),
+    async onSyn(syn, c) {
+      const decided = await decider.onSyn!(syn, c);
+      return run(around.with(place, decided));
+    },
+  };
+}
+
+function handlerOf(each: Handler | Plugin): Handler {
+  if (typeof each === "function") return each;
+  if (!each.handle) throw new TypeError(`Plugin ${each.name} has neither handle nor onSyn`);
+  return each.handle;
+}
+
+function undecided(): void {
+  throw new Error("onSyn has to make this connection's handler");
+}
+
+function run(handlers: readonly Handler[]): Handler {
+  return (c, next) => step(handlers, 0, c, next);
+}
+
+/** Runs handler `index`, and what follows it when it asks for that. */
+async function step(
+  handlers: readonly Handler[],
+  index: number,
+  c: Context,
+  last: () => Promise<void>,
+): Promise<void> {
+  const handler = handlers[index];
+  if (!handler) return await last();
+  let called = false;
+  await handler(c, () => {
+    if (called) return Promise.reject(new Error("next() was called more than once"));
+    called = true;
+    return step(handlers, index + 1, c, last);
+  });
+}

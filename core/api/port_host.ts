@@ -1,0 +1,141 @@
+/**
+ * A port with plugins: each connection runs through the port's chain of handlers.
+ *
+ * @module
+ */
+import type { Tcb } from "../tcp/tcb.ts";
+import type { Acceptor } from "./acceptor.ts";
+import { formatHostPort } from "./host_port.ts";
+import type { Clock, Logger } from "./environment.ts";
+import type { Chain } from "./plugin.ts";
+import type { StackSocket } from "./tcp_socket.ts";
+import type { Context, Handler, Stack, Syn } from "./types.ts";
+
+/** What the handlers of a port share. */
+export interface PortEnvironment {
+  readonly stack: Pick<Stack, "connect">;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Aborted when the stack closes. */
+  readonly signal: AbortSignal;
+}
+
+/** Runs one port. */
+export class PortHost {
+  readonly #chain: Chain;
+  readonly #environment: PortEnvironment;
+  /** Handlers made for a connection before its SYN was answered. */
+  readonly #decided = new WeakMap<Tcb, Handler>();
+  readonly #running = new Set<StackSocket>();
+  #acceptor: Acceptor | undefined;
+
+  constructor(chain: Chain, environment: PortEnvironment) {
+    this.#chain = chain;
+    this.#environment = environment;
+  }
+
+  /** Connections whose handlers run. */
+  get running(): ReadonlySet<StackSocket> {
+    return this.#running;
+  }
+
+  /** Whom connections are taken from; set once. */
+  attach(acceptor: Acceptor): void {
+    this.#acceptor = acceptor;
+  }
+
+  async decide(syn: Syn, tcb: Tcb): Promise<boolean> {
+    const { stack, log, clock } = this.#environment;
+    try {
+      this.#decided.set(tcb, await this.#chain.onSyn!(syn, { stack, log, clock }));
+      return true;
+    } catch (error) {
+      log.info("connection refused", {
+        port: syn.local.port,
+        remote: formatHostPort(syn.remote),
+        reason: messageOf(error),
+      });
+      return false;
+    }
+  }
+
+  ready(): void {
+    for (let next = this.#acceptor?.take(); next !== undefined; next = this.#acceptor?.take()) {
+      void this.#serve(next.tcb, next.socket);
+    }
+  }
+
+  /** A handler that throws aborts its own connection and hurts no other. */
+  async #serve(tcb: Tcb, socket: StackSocket): Promise<void> {
+    this.#running.add(socket);
+    socket.onEnd(() => this.#running.delete(socket));
+    const handler = this.#decided.get(tcb) ?? this.#chain.handle;
+    try {
+      await handler(this.#context(socket), () => Promise.resolve());
+      void socket.close();
+    } catch (error) {
+      const wasAlive = tcb.error === undefined;
+      socket.abort(error);
+      // A peer that went away is no fault of the handler's.
+      if (wasAlive) this.#logFailure(socket, error);
+    }
+  }
+
+  #logFailure(socket: StackSocket, error: unknown): void {
+    this.#environment.log.error("handler failed, its connection was aborted", {
+      port: socket.localAddr.port,
+      remote: formatHostPort(socket.remoteAddr),
+      error: messageOf(error),
+    });
+  }
+
+  #context(socket: StackSocket): Context {
+    return new ConnectionContext(socket, this.#environment);
+  }
+}
+
+/** What the handlers of one connection share. */
+class ConnectionContext implements Context {
+  readonly socket: StackSocket;
+  readonly stack: Pick<Stack, "connect">;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly #stackSignal: AbortSignal;
+  #signal: AbortSignal | undefined;
+  #values: Map<symbol | string, unknown> | undefined;
+
+  constructor(socket: StackSocket, environment: PortEnvironment) {
+    this.socket = socket;
+    this.stack = environment.stack;
+    this.log = environment.log;
+    this.clock = environment.clock;
+    this.#stackSignal = environment.signal;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#signal === undefined) {
+      const controller = new AbortController();
+      const forward = () => controller.abort(this.#stackSignal.reason);
+      this.#stackSignal.addEventListener("abort", forward);
+      this.socket.onEnd(() => {
+        this.#stackSignal.removeEventListener("abort", forward);
+        controller.abort();
+      });
+      if (this.#stackSignal.aborted) forward();
+      this.#signal = controller.signal;
+    }
+    return this.#signal;
+  }
+
+  get<T>(key: symbol | string): T | undefined {
+    return this.#values?.get(key) as T | undefined;
+  }
+
+  set<T>(key: symbol | string, value: T): void {
+    (this.#values ??= new Map()).set(key, value);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,24 @@
+import { seqDiff } from "../wire/seq.ts";
+import type { Tcb } from "../tcp/tcb.ts";
+import type { TcpStats } from "./types.ts";
+
+/** A copy of what is known of a connection. */
+export function tcpStats(tcb: Tcb): TcpStats {
+  return {
+    state: tcb.state,
+    srttMs: tcb.rtt.srtt,
+    rtoMs: tcb.rtt.rto,
+    cwnd: tcb.congestion.cwnd,
+    ssthresh: tcb.congestion.ssthresh,
+    flightSize: seqDiff(tcb.sndNxt, tcb.sndUna),
+    sendMss: tcb.sendMss,
+    sendWindow: tcb.sndWnd,
+    receiveWindow: Math.max(0, seqDiff(tcb.rcvEdge, tcb.rcvAcked)),
+    bytesIn: tcb.bytesIn,
+    bytesOut: tcb.bytesOut,
+    segmentsIn: tcb.segmentsIn,
+    segmentsOut: tcb.segmentsOut,
+    retransmits: tcb.retransmits,
+    outOfOrder: tcb.outOfOrder,
+  };
+}

@@ -1,0 +1,287 @@
+/**
+ * The public stack over one core and one link.
+ *
+ * @module
+ */
+import type { Link } from "../stack/link.ts";
+import { CoreStack, type Refusal, SECRET_LENGTH } from "../stack/stack.ts";
+import { IpAddress } from "../wire/address.ts";
+import { Acceptor, type AcceptorHooks } from "./acceptor.ts";
+import { netAddr, parseEndpoint } from "./addresses.ts";
+import { formatHostPort } from "./host_port.ts";
+import { parseStackConfig, type TcpOptions } from "./config.ts";
+import { Driver } from "./driver.ts";
+import {
+  type Clock,
+  type Logger,
+  type Random,
+  silentLogger,
+  sleepUntil,
+  systemClock,
+  systemRandom,
+} from "./environment.ts";
+import { TcpError } from "./errors.ts";
+import { compose } from "./plugin.ts";
+import { PortHost } from "./port_host.ts";
+import { StackListener } from "./tcp_listener.ts";
+import { StackSocket } from "./tcp_socket.ts";
+import type {
+  ConnectOptions,
+  Handler,
+  ListenOptions,
+  Plugin,
+  SocketAddress,
+  Stack,
+  TcpListener,
+  TcpSocket,
+} from "./types.ts";
+
+/** Deno's default backlog. */
+const DEFAULT_BACKLOG = 511;
+/** Ports with plugins serve whoever comes, so theirs is wider. */
+const PLUGIN_BACKLOG = 4096;
+
+/** What {@link createStack} takes. */
+export interface StackOptions {
+  /** Where packets come from and go to; closed with the stack. */
+  link: Link;
+  /** Own addresses in CIDR form: `"10.7.0.2/24"`, `"fd00::2/64"`. */
+  addresses: readonly string[];
+  /** Profile and knobs of every connection. */
+  tcp?: TcpOptions;
+  /** Connections at the same time, at most; default 262,144. */
+  maxConnections?: number;
+  /** Of these in TIME-WAIT, at most; default 16,384. */
+  maxTimeWait?: number;
+  /** Default the runtime's. */
+  clock?: Clock;
+  /** Default the runtime's cryptographic source. */
+  random?: Random;
+  /** Default none. */
+  log?: Logger;
+}
+
+/**
+ * Makes a stack on a link; it runs until it is closed.
+ *
+ * @throws {TypeError} An option is wrong; the message says which and what it should be.
+ *
+ * @example
+ * ```ts
+ * import { createStack, echo, linkPair } from "@berth/berth";
+ *
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(7, echo());
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:7");
+ * await socket.write(new TextEncoder().encode("ahoy"));
+ * for await (const chunk of socket) {
+ *   if (new TextDecoder().decode(chunk) !== "ahoy") throw new Error("not what was sent");
+ *   break;
+ * }
+ * ```
+ */
+export function createStack(options: StackOptions): Stack {
+  return new HostStack(options);
+}
+
+class HostStack implements Stack {
+  readonly finished: Promise<void>;
+  readonly #core: CoreStack;
+  readonly #driver: Driver;
+  readonly #link: Link;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #controller = new AbortController();
+  readonly #acceptors = new Set<{ close(): void }>();
+  readonly #hosts: PortHost[] = [];
+  readonly #plugins = new Set<Plugin>();
+  #closing: Promise<void> | undefined;
+
+  constructor(options: StackOptions) {
+    const { link, clock, random, log, ...rest } = options;
+    const config = parseStackConfig(rest);
+    this.#link = link;
+    this.#clock = clock ?? systemClock;
+    this.#log = log ?? silentLogger;
+    const secret = new Uint8Array(SECRET_LENGTH);
+    (random ?? systemRandom).fill(secret);
+    this.#core = new CoreStack({ ...config, features: link.features, secret });
+    this.#driver = new Driver(this.#core, link, this.#clock);
+    this.finished = this.#run();
+    this.finished.catch(() => {});
+  }
+
+  async #run(): Promise<void> {
+    try {
+      await this.#driver.run();
+    } finally {
+      await this.#end();
+    }
+  }
+
+  connect(address: SocketAddress, options: ConnectOptions = {}): TcpSocket {
+    this.#assertOpen();
+    const { address: remote, port: remotePort } = parseEndpoint(address);
+    options.signal?.throwIfAborted();
+    const local = options.localHostname === undefined ? undefined : parseOwn(options.localHostname);
+    const localPort = options.localPort ?? 0;
+    const tcb = this.#core.connect({ remote, remotePort, local, localPort }, this.#driver.now());
+    if (typeof tcb === "string") throw refusal(tcb, formatHostPort(netAddr(remote, remotePort)));
+    const socket = new StackSocket(tcb, this.#driver, {
+      closesWithPeer: !(options.allowHalfOpen ?? false),
+    });
+    if (options.signal !== undefined) abortWith(socket, options.signal);
+    this.#driver.touch();
+    return socket;
+  }
+
+  listen(options: ListenOptions): TcpListener {
+    this.#assertOpen();
+    const { onSyn } = options;
+    let attached: Acceptor | undefined;
+    const address = options.hostname === undefined ? undefined : parseOwn(options.hostname);
+    const hooks: AcceptorHooks = { ready: () => listener.ready() };
+    if (onSyn !== undefined) hooks.decide = (syn) => Promise.resolve(onSyn(syn));
+    const acceptor = this.#listen(options.port, address, options.tcpBacklog, hooks);
+    const shown = address ?? IpAddress.ANY_V4;
+    const listener = new StackListener(
+      netAddr(shown, acceptor.listener.port),
+      () => attached !== undefined && this.#acceptors.delete(listener),
+    );
+    listener.attach(attached = acceptor);
+    this.#acceptors.add(listener);
+    options.signal?.addEventListener("abort", () => listener.close(), { once: true });
+    if (options.signal?.aborted) listener.close();
+    return listener;
+  }
+
+  use(
+    port: number | readonly number[],
+    ...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]
+  ): this {
+    this.#assertOpen();
+    const chain = compose(handlers);
+    for (const each of handlers) if (typeof each !== "function") this.#plugins.add(each);
+    for (const one of typeof port === "number" ? [port] : port) {
+      const host = new PortHost(chain, {
+        stack: this,
+        clock: this.#clock,
+        log: this.#log,
+        signal: this.#controller.signal,
+      });
+      const hooks: AcceptorHooks = { ready: () => host.ready() };
+      if (chain.onSyn !== undefined) hooks.decide = (syn, tcb) => host.decide(syn, tcb);
+      const acceptor = this.#listen(one, undefined, PLUGIN_BACKLOG, hooks);
+      host.attach(acceptor);
+      this.#hosts.push(host);
+      this.#acceptors.add(acceptor);
+    }
+    return this;
+  }
+
+  #listen(
+    port: number,
+    address: IpAddress | undefined,
+    backlog: number | undefined,
+    hooks: AcceptorHooks,
+  ): Acceptor {
+    if (!Number.isInteger(port) || port < 0 || port > 65535) {
+      throw new TypeError(`${port} is not a port; use 1 to 65535, or 0 for any free one`);
+    }
+    const listener = this.#core.listen({
+      address,
+      port,
+      backlog: backlog ?? DEFAULT_BACKLOG,
+      decides: hooks.decide !== undefined,
+    });
+    if (typeof listener === "string") throw refusal(listener, `Port ${port}`);
+    return new Acceptor(listener, this.#driver, hooks);
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return {
+      ...this.#core.stats.snapshot(),
+      connections: this.#core.connectionCount,
+      timers: this.#core.timerCount,
+    };
+  }
+
+  close(options: { graceMs?: number } = {}): Promise<void> {
+    return this.#closing ??= this.#close(options.graceMs ?? 0);
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    for (const acceptor of this.#acceptors) acceptor.close();
+    this.#acceptors.clear();
+    this.#controller.abort(new TcpError("STACK_CLOSED", "The stack is closing"));
+    const running = this.#hosts.flatMap((host) => [...host.running]);
+    if (graceMs > 0 && running.length > 0) await this.#waitFor(running, graceMs);
+    this.#core.shutDown();
+    this.#driver.stop();
+    await this.#link.close();
+    await this.finished.catch(() => {});
+  }
+
+  async #waitFor(sockets: readonly StackSocket[], graceMs: number): Promise<void> {
+    const done = new AbortController();
+    let left = sockets.length;
+    for (const socket of sockets) {
+      socket.onEnd(() => {
+        if (--left === 0) done.abort();
+      });
+    }
+    await sleepUntil(this.#clock, this.#clock.now() + graceMs, done.signal);
+  }
+
+  /** The link has ended, by close() or by itself. */
+  async #end(): Promise<void> {
+    this.#closing ??= Promise.resolve();
+    this.#controller.abort(new TcpError("STACK_CLOSED", "The stack has closed"));
+    this.#core.shutDown();
+    this.#driver.stop();
+    for (const plugin of this.#plugins) await this.#dispose(plugin);
+    await this.#link.close();
+  }
+
+  async #dispose(plugin: Plugin): Promise<void> {
+    try {
+      await plugin.dispose?.();
+    } catch (error) {
+      this.#log.error("plugin failed to dispose", { plugin: plugin.name, error: String(error) });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #assertOpen(): void {
+    if (this.#closing === undefined) return;
+    throw new TcpError("STACK_CLOSED", "The stack has been closed");
+  }
+}
+
+function parseOwn(hostname: string): IpAddress {
+  const address = IpAddress.parse(hostname);
+  if (address !== undefined) return address;
+  throw new TcpError("INVALID_ADDRESS", `"${hostname}" is not an IP address`);
+}
+
+function abortWith(socket: StackSocket, signal: AbortSignal): void {
+  const abort = () => socket.abort(signal.reason);
+  signal.addEventListener("abort", abort);
+  socket.onEnd(() => signal.removeEventListener("abort", abort));
+}
+
+const REFUSALS: Readonly<Record<Refusal, string>> = {
+  ADDRESS_IN_USE: "% is in use",
+  ADDRESS_NOT_AVAILABLE: "%: no own address or no free port for it",
+  INVALID_ADDRESS: "% cannot be connected to",
+};
+
+function refusal(code: Refusal, what: string): TcpError {
+  return new TcpError(code, REFUSALS[code].replace("%", what));
+}

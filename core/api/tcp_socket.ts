@@ -1,0 +1,370 @@
+/**
+ * A connection of the core as a {@link TcpSocket}.
+ *
+ * @module
+ */
+import { STATES, type TcpState } from "../tcp/state.ts";
+import { type EndReason, EVENT, type Tcb } from "../tcp/tcb.ts";
+import { isAtEnd } from "../tcp/calls.ts";
+import { netAddr } from "./addresses.ts";
+import { formatHostPort } from "./host_port.ts";
+import { LazyPromise } from "./deferred.ts";
+import type { Driver, Owner } from "./driver.ts";
+import { TcpError } from "./errors.ts";
+import { tcpStats } from "./socket_stats.ts";
+import { readableOf, writableOf } from "./socket_streams.ts";
+import type { NetAddr, SocketInfo, TcpSocket, TcpStats } from "./types.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Most bytes that iteration hands out at once. */
+const MAX_CHUNK = 1024 * 1024;
+
+/** Somebody waits for bytes: in an array of its own, or for a chunk of whatever size comes. */
+interface Reader {
+  /** `undefined`: a chunk is made. */
+  readonly target: Uint8Array | undefined;
+  resolve(count: number | null, chunk: Bytes | undefined): void;
+  reject(error: TcpError): void;
+}
+
+/** Somebody waits for room. */
+interface Writer {
+  readonly bytes: Uint8Array;
+  at: number;
+  resolve(count: number): void;
+  reject(error: TcpError): void;
+}
+
+/** What a socket may be told when it is made. */
+export interface SocketOptions {
+  /** The peer's FIN, once it is read, closes this side too (WinterTC's `allowHalfOpen: false`). */
+  readonly closesWithPeer: boolean;
+}
+
+/** The socket of one connection. */
+export class StackSocket implements TcpSocket, Owner {
+  readonly upgraded = false;
+  readonly #tcb: Tcb;
+  readonly #driver: Driver;
+  readonly #options: SocketOptions;
+  readonly #opened = new LazyPromise<SocketInfo>();
+  readonly #closed = new LazyPromise<undefined>();
+  readonly #readers: Reader[] = [];
+  readonly #writers: Writer[] = [];
+  #closing: "no" | "write" | "both" = "no";
+  #abortReason: unknown;
+  #readable: ReadableStream<Bytes> | undefined;
+  #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
+  #localAddr: NetAddr | undefined;
+  #remoteAddr: NetAddr | undefined;
+  readonly #onEnd: (() => void)[] = [];
+
+  constructor(tcb: Tcb, driver: Driver, options: SocketOptions) {
+    this.#tcb = tcb;
+    this.#driver = driver;
+    this.#options = options;
+    tcb.handle = this;
+    this.onEvent();
+  }
+
+  get opened(): Promise<SocketInfo> {
+    return this.#opened.promise;
+  }
+
+  get closed(): Promise<undefined> {
+    return this.#closed.promise;
+  }
+
+  get localAddr(): NetAddr {
+    return this.#localAddr ??= netAddr(this.#tcb.local, this.#tcb.localPort);
+  }
+
+  get remoteAddr(): NetAddr {
+    return this.#remoteAddr ??= netAddr(this.#tcb.remote, this.#tcb.remotePort);
+  }
+
+  get state(): TcpState {
+    return this.#tcb.state;
+  }
+
+  get readable(): ReadableStream<Bytes> {
+    return this.#readable ??= readableOf(this);
+  }
+
+  get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
+    return this.#writable ??= writableOf(this);
+  }
+
+  stats(): TcpStats {
+    return tcpStats(this.#tcb);
+  }
+
+  // ---------------------------------------------------------------- reading
+
+  read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
+    if (p.length === 0) return Promise.resolve(0);
+    this.#markProcessed();
+    if (this.#readers.length === 0) {
+      const count = this.#readNow(p);
+      if (count > 0) return Promise.resolve(count);
+      if (this.#isReadingOver()) return this.#endOfReading(null);
+    }
+    return new Promise((resolve, reject) => {
+      this.#readers.push({ target: p, resolve, reject });
+    });
+  }
+
+  /** The next chunk: all that has arrived, as an array of its own; `undefined` at the end. */
+  readChunk(): Promise<Bytes | undefined> {
+    this.#markProcessed();
+    if (this.#readers.length === 0) {
+      const chunk = this.#chunkNow();
+      if (chunk !== undefined) return Promise.resolve(chunk);
+      if (this.#isReadingOver()) return this.#endOfReading(undefined);
+    }
+    return new Promise((resolve, reject) => {
+      this.#readers.push({
+        target: undefined,
+        resolve: (_count, chunk) => resolve(chunk),
+        reject,
+      });
+    });
+  }
+
+  /** Ends with the peer's FIN. Leaving the loop early leaves the rest to other readers. */
+  [Symbol.asyncIterator](): AsyncIterator<Bytes> {
+    return {
+      next: async () => {
+        const chunk = await this.readChunk();
+        return chunk === undefined
+          ? { done: true, value: undefined }
+          : { done: false, value: chunk };
+      },
+    };
+  }
+
+  #readNow(target: Uint8Array): number {
+    const tcb = this.#tcb;
+    if (tcb.receive.readable === 0) return 0;
+    const { core } = this.#driver;
+    const count = core.read(tcb, target, this.#driver.now());
+    this.#driver.touch();
+    return count;
+  }
+
+  #chunkNow(): Bytes | undefined {
+    const available = Math.min(this.#tcb.receive.readable, MAX_CHUNK);
+    if (available === 0) return undefined;
+    const chunk = new Uint8Array(available);
+    this.#readNow(chunk);
+    return chunk;
+  }
+
+  #markProcessed(): void {
+    const tcb = this.#tcb;
+    if (tcb.config.acknowledge !== "on-processed" || tcb.processedSeq === tcb.receive.readSeq) {
+      return;
+    }
+    this.#driver.core.markProcessed(tcb, this.#driver.now());
+    this.#driver.touch();
+  }
+
+  #isReadingOver(): boolean {
+    return this.#closing === "both" || isAtEnd(this.#tcb);
+  }
+
+  #endOfReading<T>(end: T): Promise<T> {
+    const error = this.#readError();
+    if (error !== undefined) return Promise.reject(error);
+    if (this.#options.closesWithPeer) void this.closeWrite();
+    return Promise.resolve(end);
+  }
+
+  /** The peer's FIN ends reading well, whatever comes behind it. */
+  #readError(): TcpError | undefined {
+    if (this.#closing === "both") return undefined;
+    const tcb = this.#tcb;
+    return tcb.finReceived || tcb.error === undefined ? undefined : this.#error(tcb.error);
+  }
+
+  #serveReaders(): void {
+    while (this.#readers.length > 0) {
+      const reader = this.#readers[0]!;
+      const chunk = reader.target === undefined ? this.#chunkNow() : undefined;
+      const count = reader.target === undefined ? chunk?.length ?? 0 : this.#readNow(reader.target);
+      if (count === 0 && !this.#isReadingOver()) return;
+      this.#readers.shift();
+      if (count > 0) {
+        reader.resolve(count, chunk);
+        continue;
+      }
+      const error = this.#readError();
+      if (error !== undefined) reader.reject(error);
+      else reader.resolve(null, undefined);
+      if (this.#options.closesWithPeer) void this.closeWrite();
+    }
+  }
+
+  // ---------------------------------------------------------------- writing
+
+  write(p: Uint8Array<ArrayBufferLike>): Promise<number> {
+    const error = this.#writeError();
+    if (error !== undefined) return Promise.reject(error);
+    if (this.#writers.length === 0) {
+      const taken = this.#writeNow(p, 0);
+      if (taken === p.length) return Promise.resolve(taken);
+      return this.#waitForRoom(p, taken);
+    }
+    return this.#waitForRoom(p, 0);
+  }
+
+  #waitForRoom(bytes: Uint8Array, at: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#writers.push({ bytes, at, resolve, reject });
+    });
+  }
+
+  #writeNow(bytes: Uint8Array, from: number): number {
+    const { core } = this.#driver;
+    const taken = core.send(this.#tcb, bytes, from, this.#driver.now());
+    this.#driver.touch();
+    return taken;
+  }
+
+  #writeError(): TcpError | undefined {
+    const tcb = this.#tcb;
+    if (tcb.error !== undefined) return this.#error(tcb.error);
+    if (this.#closing !== "no") {
+      return new TcpError("CLOSING", "The socket has been closed for writing", this.#ends());
+    }
+    // The peer has ended the connection for good.
+    return STATES[tcb.state].canSend ? undefined : this.#error("CONNECTION_RESET");
+  }
+
+  #serveWriters(): void {
+    while (this.#writers.length > 0) {
+      const writer = this.#writers[0]!;
+      writer.at += this.#writeNow(writer.bytes, writer.at);
+      if (writer.at < writer.bytes.length) return;
+      this.#writers.shift();
+      writer.resolve(writer.bytes.length);
+    }
+    this.#closeWhenWritten();
+  }
+
+  // ---------------------------------------------------------------- closing
+
+  closeWrite(): Promise<void> {
+    if (this.#closing === "no") this.#closing = "write";
+    this.#closeWhenWritten();
+    return Promise.resolve();
+  }
+
+  close(_reason?: unknown): Promise<undefined> {
+    this.#closing = "both";
+    this.#serveReaders();
+    this.#closeWhenWritten();
+    return this.#closed.promise;
+  }
+
+  /** Writes that wait for room were made before: the FIN goes behind them. */
+  #closeWhenWritten(): void {
+    if (this.#closing === "no" || this.#writers.length > 0) return;
+    const { core } = this.#driver;
+    if (this.#closing === "write") core.closeWrite(this.#tcb);
+    else core.close(this.#tcb, this.#driver.now());
+    this.#driver.touch();
+  }
+
+  abort(reason?: unknown): void {
+    this.#abortReason = reason;
+    this.#driver.core.abort(this.#tcb);
+    this.#driver.touch();
+  }
+
+  [Symbol.dispose](): void {
+    void this.close();
+  }
+
+  /** Closes, and waits until the connection has ended, well or not. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close().catch(() => {});
+  }
+
+  // ---------------------------------------------------------------- options
+
+  setNoDelay(noDelay = true): void {
+    this.#tcb.noDelay = noDelay;
+    this.#driver.touch();
+  }
+
+  setKeepAlive(keepAlive = true): void {
+    this.#driver.core.setKeepAlive(this.#tcb, keepAlive, this.#driver.now());
+    this.#driver.touch();
+  }
+
+  ref(): void {}
+
+  unref(): void {}
+
+  // ---------------------------------------------------------------- events
+
+  /** Runs `callback` when the connection has ended. */
+  onEnd(callback: () => void): void {
+    if (this.#closed.isSettled) callback();
+    else this.#onEnd.push(callback);
+  }
+
+  /** The driver calls this when the core has news. */
+  onEvent(): void {
+    const tcb = this.#tcb;
+    const events = tcb.events;
+    tcb.events = 0;
+    if ((events & EVENT.OPENED) !== 0) this.#opened.resolve(this.#info());
+    if ((events & EVENT.READABLE) !== 0 && this.#readers.length > 0) this.#serveReaders();
+    if ((events & EVENT.ENDED) !== 0) this.#end();
+    else if ((events & EVENT.WRITABLE) !== 0 && this.#writers.length > 0) this.#serveWriters();
+  }
+
+  #end(): void {
+    const { error } = this.#tcb;
+    if (error === undefined) {
+      this.#opened.resolve(this.#info());
+      this.#closed.resolve(undefined);
+    } else {
+      this.#opened.reject(this.#error(error));
+      this.#closed.reject(this.#error(error));
+    }
+    for (const writer of this.#writers.splice(0)) {
+      writer.reject(this.#error(error ?? "CONNECTION_RESET"));
+    }
+    for (const callback of this.#onEnd.splice(0)) callback();
+  }
+
+  #info(): SocketInfo {
+    return {
+      remoteAddress: formatHostPort(this.remoteAddr),
+      localAddress: formatHostPort(this.localAddr),
+      alpn: null,
+    };
+  }
+
+  #error(code: EndReason): TcpError {
+    const text = ERROR_TEXTS[code].replace("%", formatHostPort(this.remoteAddr));
+    return new TcpError(code, text, { ...this.#ends(), cause: this.#abortReason });
+  }
+
+  #ends(): { local: NetAddr; remote: NetAddr } {
+    return { local: this.localAddr, remote: this.remoteAddr };
+  }
+}
+
+const ERROR_TEXTS: Readonly<Record<EndReason, string>> = {
+  CONNECTION_REFUSED: "% refused the connection",
+  CONNECTION_RESET: "% reset the connection",
+  CONNECTION_ABORTED: "The connection to % was aborted by this side",
+  TIMED_OUT: "% did not answer in time",
+  UNREACHABLE: "% cannot be reached",
+  STACK_CLOSED: "The stack was closed while connected to %",
+};

@@ -1,0 +1,235 @@
+/**
+ * The public contract: what a program or a plugin sees of the stack. Types only.
+ *
+ * A {@link TcpSocket} is at once an async iterable of bytes, a `Deno.TcpConn` and a WinterTC
+ * `Socket`; a {@link TcpListener} is a `Deno.Listener`.
+ *
+ * @module
+ */
+import type { TcpErrorCode } from "./errors.ts";
+import type { Clock, Logger } from "./environment.ts";
+import type { TcpState } from "../tcp/state.ts";
+
+/** The shape of `Deno.NetAddr`, so that code and Hono's conninfo helper read it unchanged. */
+export interface NetAddr {
+  /** Always `"tcp"` for a {@link TcpSocket}. */
+  transport: "tcp";
+  /** An IPv4 or IPv6 address in text form, IPv6 without brackets (RFC 5952). */
+  hostname: string;
+  /** 1 to 65535. */
+  port: number;
+}
+
+/** WinterTC `AnySocketAddress`: `"10.0.0.2:80"`, `"[fd00::2]:80"` or the object form. */
+export type SocketAddress = string | { hostname: string; port: number };
+
+/** WinterTC `SocketInfo`. */
+export interface SocketInfo {
+  /** `"10.0.0.2:80"` or `"[fd00::2]:80"`. */
+  readonly remoteAddress: string;
+  /** `"10.0.0.1:50000"` or `"[fd00::1]:50000"`. */
+  readonly localAddress: string;
+  /** Always `null`: TLS is a plugin's matter. */
+  readonly alpn: string | null;
+}
+
+/** A copy of one connection's counters and estimates, taken when it was asked for. */
+export interface TcpStats {
+  /** RFC 9293 figure 5, in RFC spelling. */
+  readonly state: TcpState;
+  /** Smoothed round-trip time in milliseconds (RFC 6298); 0 before the first sample. */
+  readonly srttMs: number;
+  /** Retransmission timeout in milliseconds (RFC 6298). */
+  readonly rtoMs: number;
+  /** Congestion window in bytes. */
+  readonly cwnd: number;
+  /** Slow start threshold in bytes. */
+  readonly ssthresh: number;
+  /** Bytes sent and not acknowledged yet. */
+  readonly flightSize: number;
+  /** Largest segment sent, in bytes of payload. */
+  readonly sendMss: number;
+  /** The peer's window in bytes. */
+  readonly sendWindow: number;
+  /** The window offered to the peer, in bytes. */
+  readonly receiveWindow: number;
+  /** Bytes received in order. */
+  readonly bytesIn: number;
+  /** Bytes sent, each counted once. */
+  readonly bytesOut: number;
+  /** Segments received. */
+  readonly segmentsIn: number;
+  /** Segments sent, retransmissions included. */
+  readonly segmentsOut: number;
+  /** Segments sent more than once. */
+  readonly retransmits: number;
+  /** Segments that arrived ahead of a hole. */
+  readonly outOfOrder: number;
+}
+
+/** One connection. At once a `Deno.TcpConn` and a WinterTC `Socket`. */
+export interface TcpSocket
+  extends AsyncIterable<Uint8Array<ArrayBuffer>>, Disposable, AsyncDisposable {
+  /** Byte stream (BYOB readers work). Pulling opens the receive window, not pulling closes it. */
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** A write settles when the send buffer took the bytes, not when the peer did. Closing it is {@link closeWrite}. */
+  readonly writable: WritableStream<Uint8Array<ArrayBufferLike>>;
+  /** Resolves in ESTABLISHED; rejects with the {@link TcpError} that ended the attempt. */
+  readonly opened: Promise<SocketInfo>;
+  /** Resolves when both halves are done; rejects on reset or timeout. */
+  readonly closed: Promise<undefined>;
+
+  /** Fills `p`; resolves with the byte count, or with `null` after the peer's FIN. */
+  read(p: Uint8Array<ArrayBufferLike>): Promise<number | null>;
+  /**
+   * Resolves with `p.byteLength` once the send buffer took all of it; until then `p` must not be
+   * changed. Waits while the peer does not read.
+   */
+  write(p: Uint8Array<ArrayBufferLike>): Promise<number>;
+  /** FIN after everything written; reading goes on (RFC 9293 3.6, half-close). */
+  closeWrite(): Promise<void>;
+  /** No more reading and no more writing; what was written is still delivered. */
+  close(reason?: unknown): Promise<undefined>;
+  /** RST now; every buffer is dropped (RFC 9293 3.10.5). */
+  abort(reason?: unknown): void;
+
+  /** This side's address and port. */
+  readonly localAddr: NetAddr;
+  /** The peer's address and port. */
+  readonly remoteAddr: NetAddr;
+  /** RFC 9293 figure 5, in RFC spelling. */
+  readonly state: TcpState;
+  /** A copy, taken now. */
+  stats(): TcpStats;
+  /** Turns Nagle's algorithm off (the default) or on (RFC 9293 3.7.4). */
+  setNoDelay(noDelay?: boolean): void;
+  /** Turns keep-alive probes on or off (RFC 9293 3.8.4). */
+  setKeepAlive(keepAlive?: boolean): void;
+  /** Kept for `Deno.Conn`; a connection never keeps the process alive by itself, its stack does. */
+  ref(): void;
+  /** Kept for `Deno.Conn`; see {@link ref}. */
+  unref(): void;
+  /** WinterTC; always false here (TLS is a plugin's matter). */
+  readonly upgraded: boolean;
+}
+
+/** `Deno.Listener<TcpSocket, NetAddr>`, with a bounded backlog. */
+export interface TcpListener extends AsyncIterable<TcpSocket>, Disposable, AsyncDisposable {
+  /** The address listened on; `0.0.0.0` or `::` when it is every address of the stack. */
+  readonly addr: NetAddr;
+  /** The next connection. Rejects with `LISTENER_CLOSED` once closed. */
+  accept(): Promise<TcpSocket>;
+  /** Stops listening; connections not yet accepted are reset. */
+  close(): void;
+  /** Ends when the listener is closed. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<TcpSocket>;
+  /** Kept for `Deno.Listener`. */
+  ref(): void;
+  /** Kept for `Deno.Listener`. */
+  unref(): void;
+}
+
+/** A connection attempt, seen before it is answered. */
+export interface Syn {
+  /** The address and port that were asked for. */
+  readonly local: NetAddr;
+  /** Who asks. */
+  readonly remote: NetAddr;
+  /** Aborted when the peer gives up or the stack closes. */
+  readonly signal: AbortSignal;
+}
+
+/** What {@link Stack.listen} takes. */
+export interface ListenOptions {
+  /** 1 to 65535; 0: any free port. */
+  port: number;
+  /** One of the stack's addresses; default every one. */
+  hostname?: string;
+  /** Connections in SYN-RECEIVED or waiting for `accept()`, at most. Default 511. */
+  tcpBacklog?: number;
+  /** Closes the listener. */
+  signal?: AbortSignal;
+  /** Decides before the SYN is answered: true sends SYN,ACK; false or a throw sends RST. Default: true. */
+  onSyn?: (syn: Syn) => boolean | Promise<boolean>;
+}
+
+/** What {@link Stack.connect} takes. */
+export interface ConnectOptions {
+  /** Gives the attempt up, or aborts the connection. */
+  signal?: AbortSignal;
+  /** The port to connect from; default a free one (RFC 6056). */
+  localPort?: number;
+  /** The address to connect from; default the stack's own address in the peer's subnet. */
+  localHostname?: string;
+  /**
+   * WinterTC, default false: the peer's FIN closes this side too. Accepted sockets always stay
+   * half-open, as Deno's and the kernel's do.
+   */
+  allowHalfOpen?: boolean;
+}
+
+/** What a handler gets of its connection. */
+export interface Context {
+  /** The connection. */
+  readonly socket: TcpSocket;
+  /** For connections of the plugin's own through the same stack. */
+  readonly stack: Pick<Stack, "connect">;
+  /** Lines carry the plugin's name and port. */
+  readonly log: Logger;
+  /** The stack's clock: plugins take time from here, so that tests run in virtual time. */
+  readonly clock: Clock;
+  /** Aborted when the stack closes or the socket dies. */
+  readonly signal: AbortSignal;
+  /** A value that an earlier handler of the chain has set. */
+  get<T>(key: symbol | string): T | undefined;
+  /** Hands a value to the later handlers of the chain. */
+  set<T>(key: symbol | string, value: T): void;
+}
+
+/** Runs the rest of the chain. */
+export type Next = () => Promise<void>;
+
+/** When the outermost handler settles the socket is closed; when it throws the socket is aborted. */
+export type Handler = (c: Context, next: Next) => void | Promise<void>;
+
+/** What a plugin sees of a connection attempt. */
+export type SynContext = Pick<Context, "stack" | "log" | "clock">;
+
+/** What {@link Stack.use} puts on a port. */
+export interface Plugin {
+  /** Shown in logs. */
+  readonly name: string;
+  /** Runs once per accepted connection. */
+  readonly handle?: Handler;
+  /**
+   * Runs before the SYN is answered. Returns the handler of this connection (SYN,ACK is sent) or
+   * throws (RST is sent). `syn.signal` is aborted when the peer gives up.
+   */
+  readonly onSyn?: (syn: Syn, c: SynContext) => Handler | Promise<Handler>;
+  /** Runs once when the stack has closed. */
+  readonly dispose?: () => void | Promise<void>;
+}
+
+/** A TCP/IP stack on one link. */
+export interface Stack extends AsyncDisposable {
+  /** Returns at once, pending; wait on `.opened` (WinterTC). */
+  connect(address: SocketAddress, options?: ConnectOptions): TcpSocket;
+  /** The port is taken when this returns (Deno). */
+  listen(options: ListenOptions): TcpListener;
+  /** `stack.use(7, echo())` (Hono). Handlers run in order, each calls `next()` for the following one. */
+  use(
+    port: number | readonly number[],
+    ...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]
+  ): this;
+  /**
+   * Stops listening, lets running connections finish for `graceMs` (default 0), aborts the rest,
+   * disposes the plugins and closes the link.
+   */
+  close(options?: { graceMs?: number }): Promise<void>;
+  /** Resolves when the stack has closed; rejects when its link failed. */
+  readonly finished: Promise<void>;
+  /** Counters of the whole stack; dropped packets by reason under `drop.*`. */
+  stats(): Readonly<Record<string, number>>;
+}
+
+export type { Clock, Logger, TcpErrorCode, TcpState };
