@@ -3,12 +3,34 @@
  *
  * @module
  */
-import type { z } from "zod";
 import type { Context, Handler, Plugin, Syn, SynContext } from "./types.ts";
 
-/** The options of a plugin may be left out when none of them is required. */
-type OptionArguments<Options> = undefined extends Options ? [options?: Options]
-  : Record<never, never> extends Options ? [options?: Options]
+/** What checks options: every zod object schema is one. */
+export interface OptionsSchema<Input, Output> {
+  /** For the compiler alone (Standard Schema): what is given, and what comes of it. */
+  readonly "~standard": {
+    /** Never there at run time. */
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+  /** Checks a value, without throwing. */
+  safeParse(value: unknown): CheckedOptions<Output>;
+}
+
+/** What came of checking options. */
+export type CheckedOptions<Output> =
+  | { success: true; data: Output }
+  | { success: false; error: { readonly issues: readonly Issue[] } };
+
+/** What is wrong with a value: enough of zod's issue to name the place and the fault. */
+export interface Issue {
+  /** The keys that lead to the value. */
+  readonly path: readonly PropertyKey[];
+  /** The fault. */
+  readonly message: string;
+}
+
+/** The arguments of a factory: none are needed where no option is required. */
+export type OptionArguments<Options> = Record<never, never> extends Options ? [options?: Options]
   : [options: Options];
 
 /** What {@link definePlugin} returns: options in, a plugin out. */
@@ -16,23 +38,21 @@ export interface PluginFactory<Options> {
   /**
    * Checks the options and makes the plugin.
    *
-   * @throws {TypeError} The options do not fit the schema; the message names each of them.
+   * @throws {TypeError} The options do not fit the schema; the message names each fault.
    */
   (...options: OptionArguments<Options>): Plugin;
-  /** What the options are checked with. */
-  readonly schema: z.ZodType;
   /** The name that every plugin of this factory has. */
   readonly pluginName: string;
 }
 
 /** What {@link definePlugin} takes. */
-export interface PluginDefinition<Schema extends z.ZodType> {
+export interface PluginDefinition<Input, Output> {
   /** Shown in logs and in error messages. */
   name: string;
-  /** What the options are checked with; an object schema. */
-  options: Schema;
+  /** What the options are checked with. */
+  options: OptionsSchema<Input, Output>;
   /** Makes the plugin of checked options. A function alone is the plugin's `handle`. */
-  setup(options: z.output<Schema>): Handler | Omit<Plugin, "name">;
+  setup(options: Output): Handler | Omit<Plugin, "name">;
 }
 
 /**
@@ -54,9 +74,9 @@ export interface PluginDefinition<Schema extends z.ZodType> {
  * greet({ text: "ahoy" }); // a Plugin for stack.use()
  * ```
  */
-export function definePlugin<Schema extends z.ZodType>(
-  definition: PluginDefinition<Schema>,
-): PluginFactory<z.input<Schema>> {
+export function definePlugin<Input, Output>(
+  definition: PluginDefinition<Input, Output>,
+): PluginFactory<Input> {
   const { name, options: schema, setup } = definition;
   const create = (options?: unknown): Plugin => {
     const checked = schema.safeParse(options ?? {});
@@ -66,15 +86,7 @@ export function definePlugin<Schema extends z.ZodType>(
     const made = setup(checked.data);
     return typeof made === "function" ? { name, handle: made } : { ...made, name };
   };
-  return Object.assign(create, { schema, pluginName: name });
-}
-
-/** What zod found: enough of it to name the place and the fault. */
-export interface Issue {
-  /** The keys that lead to the value. */
-  readonly path: readonly PropertyKey[];
-  /** What is wrong with it. */
-  readonly message: string;
+  return Object.assign(create, { pluginName: name });
 }
 
 /** One line for people: every fault behind the path of its value, which begins with `root`. */

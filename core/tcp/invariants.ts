@@ -33,6 +33,8 @@ function checkSending(tcb: Tcb, expect: Expect): void {
   expect(tcb.unsent >= 0, "no more was sent than was written");
   expect(tcb.send.length <= tcb.send.limit, "the send buffer keeps its limit");
   expect(!tcb.finSent || tcb.finQueued, "a FIN is sent only when it was asked for");
+  const isClosing = !STATES[tcb.state].canSend || !STATES[tcb.state].synchronized;
+  expect(!tcb.finQueued || isClosing, "a FIN that was asked for shows in the state");
   expect(tcb.sendMss > 0, "a segment has room for text");
   const needsTimer = !tcb.scoreboard.isEmpty && tcb.state !== "TIME-WAIT";
   const hasTimer = tcb.timers.isRunning(TIMER.RETRANSMIT) || tcb.timers.isRunning(TIMER.PERSIST);

@@ -69,7 +69,7 @@ function sendAgain(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
     if (forced) tcb.forced = "none";
     return false;
   }
-  const allowed = tcb.congestion.cwnd - scoreboard.inFlight;
+  const allowed = congestionRoom(tcb);
   if (!forced && allowed < Math.min(tcb.sendMss, range.length)) {
     tcb.congestionLimited = true;
     return false;
@@ -79,6 +79,11 @@ function sendAgain(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   const most = Math.max(tcb.sendMss, Math.min(largestText(tcb), wholeSegments(tcb, allowed)));
   resend(tcb, range, most, now, out);
   return true;
+}
+
+/** RFC 5681 3.1: no window is smaller than one segment. */
+function congestionRoom(tcb: Tcb): number {
+  return Math.max(tcb.congestion.cwnd, tcb.sendMss) - tcb.scoreboard.inFlight;
 }
 
 function wholeSegments(tcb: Tcb, bytes: number): number {
@@ -138,7 +143,7 @@ function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (unsent === 0) return tcb.finQueued && sendFin(tcb, now, out);
   const inFlight = seqDiff(tcb.sndNxt, tcb.sndUna);
   const window = tcb.sndWnd - inFlight;
-  const congestion = tcb.congestion.cwnd - tcb.scoreboard.inFlight;
+  const congestion = congestionRoom(tcb);
   if (window <= 0) {
     startPersist(tcb, now);
     return false;

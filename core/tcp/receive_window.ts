@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { seqDiff, seqGt, seqMax } from "../wire/seq.ts";
+import { seqDiff, seqMax } from "../wire/seq.ts";
 import type { Tcb } from "./tcb.ts";
 import { TIMER } from "./timers.ts";
 
@@ -23,25 +23,24 @@ export function ackNumber(tcb: Tcb): number {
 
 /** The right edge that the buffer allows. */
 function allowedEdge(tcb: Tcb): number {
-  return seqMax((consumedSeq(tcb) + tcb.receiveLimit) | 0, tcb.rcvEdge);
+  return seqMax((consumedSeq(tcb) + tcb.receiveLimit) | 0, tcb.offeredEdge);
 }
 
 /** RFC 9293 3.8.6.2.2: the edge moves by min(buffer / 2, MSS) or not at all. */
 function edgeWorthOffering(tcb: Tcb): number {
   const edge = allowedEdge(tcb);
   const least = Math.min(tcb.receiveLimit >> 1, tcb.localMss);
-  return seqDiff(edge, tcb.rcvEdge) >= least ? edge : tcb.rcvEdge;
+  return seqDiff(edge, tcb.offeredEdge) >= least ? edge : tcb.offeredEdge;
 }
 
 /** The window field of a segment that acknowledges `ack`; remembers what was offered. */
 export function offerWindow(tcb: Tcb, ack: number): number {
   const shift = tcb.rcvWndShift;
-  const window = Math.max(0, seqDiff(edgeWorthOffering(tcb), ack));
-  let field = Math.min(window >>> shift, 0xffff);
-  // RFC 7323 2.4: rounding must not take back what has been offered (RFC 9293 3.8.6, SHLD-14).
-  if (seqGt(tcb.rcvEdge, (ack + (field << shift)) | 0)) {
-    field = Math.min((seqDiff(tcb.rcvEdge, ack) + (1 << shift) - 1) >>> shift, 0xffff);
-  }
+  tcb.offeredEdge = edgeWorthOffering(tcb);
+  const window = Math.max(0, seqDiff(tcb.offeredEdge, ack));
+  // RFC 7323 2.4: rounding down would take back what has been offered (RFC 9293 3.8.6, SHLD-14).
+  // What rounding adds is no part of the edge: it would add up with every acknowledgement.
+  const field = Math.min((window + (1 << shift) - 1) >>> shift, 0xffff);
   tcb.rcvEdge = seqMax(tcb.rcvEdge, (ack + (field << shift)) | 0);
   return field;
 }
@@ -49,7 +48,8 @@ export function offerWindow(tcb: Tcb, ack: number): number {
 /** The window of a SYN or SYN,ACK, which is never scaled (RFC 7323 2.2). */
 export function offerInitialWindow(tcb: Tcb): number {
   const field = Math.min(tcb.receiveLimit, 0xffff);
-  tcb.rcvEdge = seqMax(tcb.rcvEdge, (tcb.rcvNxt + field) | 0);
+  tcb.offeredEdge = seqMax(tcb.offeredEdge, (tcb.rcvNxt + field) | 0);
+  tcb.rcvEdge = seqMax(tcb.rcvEdge, tcb.offeredEdge);
   return field;
 }
 
@@ -75,7 +75,7 @@ export function bytesConsumed(tcb: Tcb, now: number): void {
 
 /** RFC 9293 3.8.6.2.2: no update after the peer's FIN, it has nothing more to send. */
 function isUpdateDue(tcb: Tcb): boolean {
-  return !tcb.finReceived && edgeWorthOffering(tcb) !== tcb.rcvEdge;
+  return !tcb.finReceived && edgeWorthOffering(tcb) !== tcb.offeredEdge;
 }
 
 /**

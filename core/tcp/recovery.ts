@@ -20,12 +20,15 @@ const TAIL_PROBE_ACK_DELAY_MS = 200;
 /** SEG.ACK acknowledges new data: what was sent up to it has arrived. */
 export function takeCumulativeAck(tcb: Tcb, ack: number, now: number): void {
   let sample = -1;
+  let sentAgain = false;
   tcb.scoreboard.acknowledge(ack, (range) => {
     if (!range.sacked) noteDelivery(tcb, range, now);
-    // Karn (RFC 6298 3): a segment that was sent twice gives no sample.
-    if (range.transmissions === 1 && !range.sacked) sample = now - range.sentAt;
+    if (range.transmissions > 1) sentAgain = true;
+    else if (!range.sacked) sample = now - range.sentAt;
   });
-  if (sample >= 0) tcb.rtt.sample(sample);
+  // Karn (RFC 6298 3): a segment that was sent twice gives no sample, nor does one behind it, whose
+  // acknowledgement has waited for that.
+  if (sample >= 0 && !sentAgain) tcb.rtt.sample(sample);
 }
 
 /** SACK blocks of a segment (RFC 2018 5); returns the bytes that are new in them. */

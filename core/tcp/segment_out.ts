@@ -95,6 +95,8 @@ function tcpStart(tcb: Tcb): number {
 /** Every segment carries the acknowledgement, so none is owed any more. */
 function acknowledged(tcb: Tcb, ack: number): void {
   tcb.rcvAcked = ack;
+  // A number from 2 GiB ago would compare as one ahead (RFC 9293 3.4).
+  tcb.ackFloor = ack;
   tcb.ackNow = false;
   tcb.unackedText = 0;
   tcb.timers.stop(TIMER.DELAYED_ACK);

@@ -106,7 +106,9 @@ export class Tcb {
   rcvNxt = 0;
   /** The highest acknowledgement sent. */
   rcvAcked = 0;
-  /** The right edge of the window as it was offered; it never moves left. */
+  /** The right edge of the window as it was offered, before rounding; it never moves left. */
+  offeredEdge = 0;
+  /** The farthest edge that a window field has named: what lies before it is taken. */
   rcvEdge = 0;
   rcvWndShift = 0;
   /** Bytes of window to offer to a reader that keeps up. */

@@ -18,6 +18,7 @@ export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number
     tcb.rcvAcked =
     tcb.ackFloor =
     tcb.rcvEdge =
+    tcb.offeredEdge =
       (segment.seq + 1) | 0;
   tcb.receive.readSeq = tcb.processedSeq = tcb.rcvNxt;
   tcb.iss =

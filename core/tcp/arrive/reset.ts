@@ -12,7 +12,7 @@ export function checkReset(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (tcb.state === "TIME-WAIT") return "tcp-rst-sequence";
   // What the peer knows as RCV.NXT is what was acknowledged last.
   if (segment.seq === tcb.rcvNxt || segment.seq === tcb.rcvAcked) {
-    resetByPeer(tcb);
+    resetByPeer(tcb, segment);
     return "taken";
   }
   if (seqGeq(segment.seq, tcb.rcvAcked) && seqLeq(segment.seq, tcb.rcvEdge)) {
@@ -21,16 +21,20 @@ export function checkReset(tcb: Tcb, segment: Segment, now: number): Verdict {
   return "tcp-rst-sequence";
 }
 
-function resetByPeer(tcb: Tcb): void {
+function resetByPeer(tcb: Tcb, segment: Segment): void {
   if (tcb.state === "SYN-RECEIVED" && !tcb.passive) {
     // RFC 9293 3.5: a simultaneous open that was refused.
     endConnection(tcb, "CONNECTION_REFUSED");
     return;
   }
-  endConnection(tcb, hasEndedWell(tcb) ? undefined : "CONNECTION_RESET");
+  endConnection(tcb, hasEndedWell(tcb, segment) ? undefined : "CONNECTION_RESET");
 }
 
 /** Both directions are through: a peer of profile `local` ends like this. */
-function hasEndedWell(tcb: Tcb): boolean {
-  return tcb.finReceived && (tcb.allAcknowledged || (tcb.send.length === 0 && !tcb.writerWaits));
+function hasEndedWell(tcb: Tcb, segment: Segment): boolean {
+  if (!tcb.finReceived) return false;
+  if (tcb.send.length === 0 && !tcb.writerWaits) return true;
+  // CLOSING and LAST-ACK: no error (RFC 9293 3.10.7.4, second), as the last ACK may have been lost;
+  // unless the RST says itself that something is missing.
+  return tcb.finSent && (!segment.has(FLAG.ACK) || segment.ack === tcb.sndNxt);
 }

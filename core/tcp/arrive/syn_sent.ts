@@ -32,7 +32,7 @@ function takeSyn(tcb: Tcb, segment: Segment, now: number): void {
   tcb.irs = segment.seq;
   tcb.rcvNxt = tcb.rcvAcked = tcb.ackFloor = (segment.seq + 1) | 0;
   tcb.receive.readSeq = tcb.processedSeq = tcb.rcvNxt;
-  tcb.rcvEdge = (tcb.rcvNxt + Math.min(tcb.receiveLimit, 0xffff)) | 0;
+  tcb.rcvEdge = tcb.offeredEdge = (tcb.rcvNxt + Math.min(tcb.receiveLimit, 0xffff)) | 0;
   tcb.heardAt = now;
   takeSynOptions(tcb, segment, now);
 }
@@ -52,6 +52,8 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   tcb.sndWl1 = segment.seq;
   tcb.sndWl2 = segment.ack;
   transition(tcb, "ESTABLISHED");
+  // RFC 9293 3.10.4: the FIN was asked for before there was a connection.
+  if (tcb.finQueued) transition(tcb, "FIN-WAIT-1");
   if (tcb.keepAlive) tcb.timers.set(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
   tcb.ackNow = true;
   tcb.notify(EVENT.OPENED | EVENT.WRITABLE);

@@ -23,6 +23,8 @@ export class Cubic implements CongestionControl {
   }
 
   setMss(mss: number): void {
+    // The peer's MSS comes with its SYN: the initial window is of segments of that size.
+    if (this.cwnd === initialWindow(this.#mss)) this.cwnd = initialWindow(mss);
     this.#mss = mss;
   }
 
