@@ -60,15 +60,25 @@ export function unreachable(
   what: "protocol" | "port",
   hopLimit: number,
 ): Packet {
+  const { type, code } = unreachableCode(ip.version, what);
+  // A parameter problem points at the next-header field (RFC 4443 3.4).
+  return icmpError(ip, packet, { type, code, rest: type === 4 ? 6 : 0 }, hopLimit);
+}
+
+/** An error about `packet`, of which it quotes the beginning; `rest` is what follows the checksum. */
+export function icmpError(
+  ip: IpHeader,
+  packet: Uint8Array,
+  error: { readonly type: number; readonly code: number; readonly rest: number },
+  hopLimit: number,
+): Packet {
   const quoted = Math.min(
     ip.payloadEnd,
     LONGEST_ERROR[ip.version] - (ip.version === 4 ? 20 : 40) - 8,
   );
   const reply = start(ip, icmpProtocol(ip), 8 + quoted, hopLimit);
   const at = reply.length - 8 - quoted;
-  const { type, code } = unreachableCode(ip.version, what);
-  // A parameter problem points at the next-header field (RFC 4443 3.4).
-  emitIcmpHeader(reply, at, type, code, type === 4 ? 6 : 0);
+  emitIcmpHeader(reply, at, error.type, error.code, error.rest);
   reply.set(packet.subarray(0, quoted), at + 8);
   return completeIcmp(ip, reply, at);
 }

@@ -9,6 +9,7 @@
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
 import { Queue } from "../buffers/queue.ts";
 import { RingPool } from "../buffers/ring_pool.ts";
+import { AckNews } from "../tcp/ack_news.ts";
 import { segmentArrives } from "../tcp/arrive.ts";
 import { acceptSyn, openPassive } from "../tcp/arrive/listen.ts";
 import * as calls from "../tcp/calls.ts";
@@ -27,11 +28,13 @@ import { seqGt } from "../wire/seq.ts";
 import { FLAG, parseTcp, Segment } from "../wire/tcp.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Demux } from "./demux.ts";
+import { Fragmentation } from "./fragmentation.ts";
 import { Icmp } from "./icmp.ts";
 import type { ChecksumState, LinkFeatures } from "./link.ts";
 import { Listener } from "./listener.ts";
 import { choosePort } from "./ports.ts";
 import { RateLimit } from "./rate_limit.ts";
+import { Reassembly } from "./reassembly.ts";
 import { destinationOf, type Packet, resetFor, sourceOf, unreachable } from "./replies.ts";
 import { Stats } from "./stats.ts";
 
@@ -88,6 +91,8 @@ export class CoreStack {
   readonly #errorLimit: RateLimit = new RateLimit(ICMP_PER_SECOND, ICMP_PER_SECOND);
   readonly #deadlines: Deadlines = new Deadlines();
   readonly #hash: KeyedHash;
+  readonly #reassembly: Reassembly;
+  readonly #fragmentation: Fragmentation;
   readonly #ip = new IpHeader();
   readonly #segment = new Segment();
   readonly #output = new Queue<Tcb>();
@@ -102,8 +107,10 @@ export class CoreStack {
   constructor(options: CoreOptions) {
     const { features, secret } = options;
     this.#options = options;
-    this.#environment = { ...features, pool: new RingPool() };
+    this.#environment = { ...features, pool: new RingPool(), news: new AckNews() };
     this.#hash = new KeyedHash(secret);
+    this.#reassembly = new Reassembly(this.stats, this.#errorLimit, options.tcp.hopLimit);
+    this.#fragmentation = new Fragmentation(features.mtu, this.#hash);
     this.#demux = new Demux(readI32(secret, SIPHASH_KEY_LENGTH));
     this.#portCounter = readU16(secret, SIPHASH_KEY_LENGTH + 4);
     this.#icmp = new Icmp(this.#demux, new RateLimit(ICMP_PER_SECOND, ICMP_PER_SECOND));
@@ -136,6 +143,7 @@ export class CoreStack {
     const refused = parseIp(packet, size, ip);
     if (refused !== undefined) return refused;
     if (!this.#isOwn(ip.d0, ip.d1, ip.d2, ip.d3)) return "not-ours";
+    if (ip.isFragment) return this.#receiveFragment(packet, now);
     if (ip.protocol === PROTOCOL.TCP) {
       if (checksum === "full" && !this.#checksumHolds(packet)) return "tcp-checksum";
       return this.#receiveTcp(packet, segmentSize, now);
@@ -146,6 +154,14 @@ export class CoreStack {
     }
     if (ip.protocol === PROTOCOL.UDP) return this.#receiveUdp(packet, checksum, now);
     return this.#refuse(packet, "protocol", "protocol", now);
+  }
+
+  /** What the last missing one completes is received like any packet; no link vouches for it. */
+  #receiveFragment(packet: Uint8Array, now: number): DropReason | undefined {
+    if (!this.#isUnicastSource()) return "ip-source";
+    const { drop, whole, error } = this.#reassembly.add(this.#ip, packet, now);
+    if (error !== undefined) this.#queueReply(error);
+    return whole === undefined ? drop : this.#receiveIp(whole, whole.length, "full", 0, now);
   }
 
   #receiveTcp(packet: Uint8Array, segmentSize: number, now: number): DropReason | undefined {
@@ -256,8 +272,9 @@ export class CoreStack {
   }
 
   #queueReply(reply: Packet): void {
-    if (this.#replies.count < MAX_REPLIES) this.#replies.push(reply);
-    else this.stats.linkFull++;
+    const packets = this.#fragmentation.split(reply);
+    if (this.#replies.count + packets.length > MAX_REPLIES) this.stats.linkFull++;
+    else for (const packet of packets) this.#replies.push(packet);
   }
 
   #pseudoSum(): number {
@@ -370,11 +387,12 @@ export class CoreStack {
 
   /** When `handleTimeout` has to be called, `Infinity` when nothing waits; may be too early. */
   nextTimeout(): number {
-    return this.#deadlines.next();
+    return Math.min(this.#deadlines.next(), this.#reassembly.nextTimeout());
   }
 
   /** Does everything that is due at `now`. */
   handleTimeout(now: number): void {
+    for (const error of this.#reassembly.expire(now)) this.#queueReply(error);
     for (;;) {
       const tcb = this.#deadlines.takeDue(now);
       if (tcb === undefined) return;

@@ -20,11 +20,13 @@ export class Stats {
   resetsSent = 0;
   echoReplies = 0;
   errorsSent = 0;
+  /** Packets that fragments were joined to. */
+  reassembled = 0;
   readonly #drops = new Map<DropReason, number>();
 
-  /** Counts a packet that was dropped. */
-  drop(reason: DropReason): void {
-    this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + 1);
+  /** Counts packets that were dropped. */
+  drop(reason: DropReason, count = 1): void {
+    if (count > 0) this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + count);
   }
 
   /** Packets dropped for `reason`. */

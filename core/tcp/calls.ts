@@ -74,7 +74,8 @@ export function close(tcb: Tcb, now: number): void {
     if (tcb.state === "CLOSING") endConnection(tcb, undefined);
     return;
   }
-  if (tcb.state === "SYN-SENT") {
+  // RFC 9293 3.10.4; what was written before there is a connection is still delivered.
+  if (tcb.state === "SYN-SENT" && tcb.send.length === 0) {
     endConnection(tcb, "CONNECTION_ABORTED");
   } else if (unread && tcb.config.close === "graceful") {
     // RFC 2525 2.17: the peer must learn that not everything was read.

@@ -8,7 +8,7 @@
 export type AcknowledgePolicy = "on-read" | "on-processed" | "on-arrival";
 
 /** Names of the congestion control algorithms. */
-export type CongestionName = "unacked" | "newreno" | "cubic";
+export type CongestionName = "unacked" | "newreno" | "cubic" | "bbr";
 
 /** Every knob of a connection. Times are in milliseconds, sizes in bytes. */
 export interface TcpConfig {
@@ -71,7 +71,9 @@ export interface TcpConfig {
   readonly mss: number;
   /** TTL or hop limit, 1 to 255. */
   readonly hopLimit: number;
-  /** DSCP and ECN bits of every packet. */
+  /** Offer explicit congestion notification (RFC 3168). */
+  readonly ecn: boolean;
+  /** Diffserv field of every packet in its upper six bits. */
   readonly trafficClass: number;
 }
 
@@ -111,6 +113,7 @@ export const PROFILES: { readonly local: TcpConfig; readonly internet: TcpConfig
     congestion: "unacked",
     delayedAckMs: 0,
     timestamps: false,
+    ecn: false,
   }),
   internet: Object.freeze({
     ...COMMON,
@@ -121,5 +124,6 @@ export const PROFILES: { readonly local: TcpConfig; readonly internet: TcpConfig
     congestion: "cubic",
     delayedAckMs: 40,
     timestamps: true,
+    ecn: true,
   }),
 };

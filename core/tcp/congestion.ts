@@ -5,6 +5,7 @@
  */
 import type { CongestionName, TcpConfig } from "./config.ts";
 import type { CongestionControl } from "./congestion/control.ts";
+import { Bbr } from "./congestion/bbr.ts";
 import { Cubic } from "./congestion/cubic.ts";
 import { NewReno } from "./congestion/newreno.ts";
 import { Unacked } from "./congestion/unacked.ts";
@@ -15,6 +16,7 @@ const ALGORITHMS: Readonly<
   unacked: (mss, config) => new Unacked(mss, config.maxUnacked),
   newreno: (mss) => new NewReno(mss),
   cubic: (mss) => new Cubic(mss),
+  bbr: (mss) => new Bbr(mss),
 };
 
 /** Makes the algorithm that `config` names. */

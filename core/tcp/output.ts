@@ -8,11 +8,12 @@ import { seqDiff } from "../wire/seq.ts";
 import { FLAG } from "../wire/tcp.ts";
 import { endConnection, releaseResources } from "./end.ts";
 import { ackNumber } from "./receive_window.ts";
-import { scheduleTailProbe } from "./recovery.ts";
+import { bytesInFlight, scheduleTailProbe } from "./recovery.ts";
 import type { SentRange } from "./scoreboard.ts";
 import { buildSegment, buildSyn, largestText } from "./segment_out.ts";
 import type { Tcb } from "./tcb.ts";
 import { TIMER } from "./timers.ts";
+import { timestamp } from "./timestamps.ts";
 
 /** Writes the next segment of the connection to `out`; false: there is nothing to send now. */
 export function nextSegment(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
@@ -69,6 +70,7 @@ function sendAgain(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
     if (forced) tcb.forced = "none";
     return false;
   }
+  if (!forced && isPaced(tcb, now)) return false;
   const allowed = congestionRoom(tcb);
   if (!forced && allowed < Math.min(tcb.sendMss, range.length)) {
     tcb.congestionLimited = true;
@@ -83,7 +85,7 @@ function sendAgain(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 
 /** RFC 5681 3.1: no window is smaller than one segment. */
 function congestionRoom(tcb: Tcb): number {
-  return Math.max(tcb.congestion.cwnd, tcb.sendMss) - tcb.scoreboard.inFlight;
+  return Math.max(tcb.congestion.cwnd, tcb.sendMss) - bytesInFlight(tcb);
 }
 
 function wholeSegments(tcb: Tcb, bytes: number): number {
@@ -94,7 +96,10 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
   const text = textOf(tcb, range);
   if (text > most) tcb.scoreboard.split(range, (range.start + most) | 0);
   tcb.scoreboard.resent(range, now);
+  tcb.rate?.sent(tcb, range, now);
   tcb.retransmits++;
+  tcb.reduction.sent(range.length);
+  pace(tcb, range.length, now);
   emitRange(tcb, range, now, out);
   if (!tcb.timers.isRunning(TIMER.RETRANSMIT)) tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
   tcb.lastSentAt = now;
@@ -123,6 +128,8 @@ function sendTailProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (scoreboard.isEmpty) return false;
   const window = tcb.sndWnd - seqDiff(tcb.sndNxt, tcb.sndUna);
   const length = Math.min(tcb.unsent, tcb.sendMss);
+  tcb.tailProbeWasRepeat = length === 0 || window < length;
+  tcb.tailProbeTsVal = timestamp(tcb, now);
   if (length > 0 && window >= length) {
     sendText(tcb, length, now, out);
     return true;
@@ -140,7 +147,10 @@ function sendTailProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (!tcb.synAcked || tcb.finSent) return false;
   const unsent = tcb.unsent;
-  if (unsent === 0) return tcb.finQueued && sendFin(tcb, now, out);
+  if (unsent === 0) {
+    tcb.rate?.applicationLimited(tcb.scoreboard.inFlight);
+    return tcb.finQueued && sendFin(tcb, now, out);
+  }
   const inFlight = seqDiff(tcb.sndNxt, tcb.sndUna);
   const window = tcb.sndWnd - inFlight;
   const congestion = congestionRoom(tcb);
@@ -148,7 +158,8 @@ function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
     startPersist(tcb, now);
     return false;
   }
-  const allowed = Math.min(window, congestion, largestText(tcb));
+  if (isPaced(tcb, now)) return false;
+  const allowed = Math.min(window, congestion, burstLimit(tcb));
   const length = Math.min(unsent, allowed);
   if (!isWorthSending(tcb, length, unsent, inFlight)) {
     if (congestion < Math.min(unsent, window, tcb.sendMss)) tcb.congestionLimited = true;
@@ -159,6 +170,26 @@ function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   const whole = length < unsent && length > tcb.sendMss ? length - length % tcb.sendMss : length;
   sendText(tcb, whole, now, out);
   return true;
+}
+
+/** An algorithm with a pace lets one burst of a millisecond go at a time. */
+function isPaced(tcb: Tcb, now: number): boolean {
+  if (tcb.congestion.pacingRate === undefined || tcb.pacedUntil <= now) return false;
+  tcb.timers.set(TIMER.PACE, tcb.pacedUntil);
+  return true;
+}
+
+function burstLimit(tcb: Tcb): number {
+  const { pacingRate } = tcb.congestion;
+  const most = largestText(tcb);
+  if (pacingRate === undefined) return most;
+  return Math.min(most, Math.max(2 * tcb.sendMss, wholeSegments(tcb, pacingRate)));
+}
+
+function pace(tcb: Tcb, bytes: number, now: number): void {
+  const { pacingRate } = tcb.congestion;
+  if (pacingRate === undefined) return;
+  tcb.pacedUntil = Math.max(tcb.pacedUntil, now) + bytes / pacingRate;
 }
 
 /** RFC 9293 3.8.6.2.1, the sender's silly window avoidance, and 3.7.4, Nagle. */
@@ -181,6 +212,8 @@ function sendText(tcb: Tcb, length: number, now: number, out: OutgoingPacket): v
   tcb.finSent = fin === 1;
   outstanding(tcb, start, end, now);
   const push = isLast || seqDiff(end, tcb.pushSeq) >= 0 ? FLAG.PSH : 0;
+  // RFC 3168 6.1.2 and 6.1.5: only new data is ECN-capable, and the first of it tells of the cut.
+  tcb.sendsEct = tcb.ecn;
   buildSegment(tcb, now, out, start, length, FLAG.ACK | push | (fin === 1 ? FLAG.FIN : 0));
 }
 
@@ -195,7 +228,10 @@ function sendFin(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 
 function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   if (tcb.scoreboard.isEmpty) tcb.outstandingSince = now;
-  tcb.scoreboard.sent(start, end, now);
+  const range = tcb.scoreboard.sent(start, end, now);
+  tcb.rate?.sent(tcb, range, now);
+  tcb.reduction.sent(range.length);
+  pace(tcb, range.length, now);
   tcb.lastSentAt = now;
   tcb.timers.stop(TIMER.PERSIST);
   // RFC 6298 5.1.

@@ -11,6 +11,10 @@ import type { Tcb } from "./tcb.ts";
 /** Smaller claims are not obeyed: RFC 1191's 68 would let anybody slow a connection down. */
 const LEAST_MTU_V4 = 552;
 const LEAST_MTU_V6 = 1280;
+/** Timeouts in a row with not a word from the peer. */
+const BLACK_HOLE_TIMEOUTS = 3;
+/** What every IPv6 link carries, and nearly every IPv4 tunnel. */
+const BLACK_HOLE_MTU = 1280;
 /** RFC 1191 7.1: what to try when the router did not say. */
 const PLATEAUS = [32000, 17914, 8166, 4352, 2002, 1492, 1006, LEAST_MTU_V4];
 
@@ -47,4 +51,16 @@ function shrinkPath(tcb: Tcb, mtu: number): void {
     tcb.recoveryPoint = tcb.sndNxt;
   }
   tcb.forced = "retransmit";
+}
+
+/**
+ * RFC 8899 4.2: full segments vanish and nothing says why: a router may drop them without a word.
+ */
+export function suspectBlackHole(tcb: Tcb): void {
+  if (tcb.timeoutsInARow < BLACK_HOLE_TIMEOUTS || tcb.scoreboard.isEmpty) return;
+  if (tcb.scoreboard.at(0).length < tcb.sendMss) return;
+  const least = tcb.local.isV4 ? LEAST_MTU_V4 : LEAST_MTU_V6;
+  tcb.pathMtu = Math.min(tcb.pathMtu, tcb.pathMtu > BLACK_HOLE_MTU ? BLACK_HOLE_MTU : least);
+  tcb.timeoutsInARow = 0;
+  tcb.updateSendMss();
 }

@@ -3,9 +3,12 @@
  *
  * @module
  */
-import { seqGt } from "../wire/seq.ts";
+import { seqGt, seqLt } from "../wire/seq.ts";
 import type { SentRange } from "./scoreboard.ts";
 import type { Tcb } from "./tcb.ts";
+
+/** RFC 8985 6.2 step 4. */
+const PATIENT_RECOVERIES = 16;
 
 /** The most recently sent segment that has arrived. */
 export class Rack {
@@ -16,6 +19,12 @@ export class Rack {
   highest: number | undefined = undefined;
   /** Something arrived below what had arrived before without having been sent again. */
   reorderingSeen = false;
+  /** Quarters of the least round-trip time to wait for what may be reordered. */
+  #patience = 1;
+  /** Recoveries after which the patience is forgotten (RFC 8985 6.2). */
+  #patienceLeft = 0;
+  /** SND.NXT when a duplicate was reported: one report counts for a round trip. */
+  #reportPoint: number | undefined = undefined;
 
   /** RFC 8985 6.2 step 2: `range` has arrived. */
   delivered(range: SentRange, minRtt: number, now: number): void {
@@ -31,6 +40,23 @@ export class Rack {
     }
   }
 
+  /** RFC 8985 6.2 step 4: the peer got something twice, so the window was too small. */
+  noteDuplicate(tcb: Tcb): void {
+    if (this.#reportPoint !== undefined && seqLt(tcb.sndUna, this.#reportPoint)) return;
+    this.#reportPoint = tcb.sndNxt;
+    this.reorderingSeen = true;
+    this.#patience++;
+    this.#patienceLeft = PATIENT_RECOVERIES;
+  }
+
+  recoveryEnded(): void {
+    if (this.#patienceLeft > 0 && --this.#patienceLeft === 0) this.#patience = 1;
+  }
+
+  get patience(): number {
+    return this.#patience;
+  }
+
   /** RFC 8985 6.2 step 3. */
   noteOrder(range: SentRange): void {
     if (this.highest === undefined || seqGt(range.end, this.highest)) this.highest = range.end;
@@ -44,7 +70,7 @@ function reorderingWindow(tcb: Tcb): number {
   if (!rack.reorderingSeen) {
     if (recovery !== "none" || scoreboard.sackedBytes >= 3 * sendMss) return 0;
   }
-  return Math.min(rtt.minRtt === Infinity ? 0 : rtt.minRtt / 4, rtt.srtt);
+  return Math.min(rtt.minRtt === Infinity ? 0 : rack.patience * rtt.minRtt / 4, rtt.srtt);
 }
 
 /**

@@ -6,10 +6,13 @@
  */
 import { seqGeq, seqGt, seqLeq, seqLt } from "../wire/seq.ts";
 import type { Segment } from "../wire/tcp.ts";
+import type { AckNews } from "./ack_news.ts";
+import { reduceOnEcho } from "./ecn.ts";
+import { suspectBlackHole } from "./path_mtu.ts";
 import { detectLosses } from "./rack.ts";
-import type { SentRange } from "./scoreboard.ts";
 import type { Tcb } from "./tcb.ts";
 import { TIMER } from "./timers.ts";
+import { rememberForUndo } from "./undo.ts";
 
 /** RFC 5681 3.2. */
 const DUPLICATE_ACK_THRESHOLD = 3;
@@ -17,68 +20,93 @@ const DUPLICATE_ACK_THRESHOLD = 3;
 const TAIL_PROBE_SLACK_MS = 2;
 const TAIL_PROBE_ACK_DELAY_MS = 200;
 
-/** SEG.ACK acknowledges new data: what was sent up to it has arrived. */
-export function takeCumulativeAck(tcb: Tcb, ack: number, now: number): void {
-  let sample = -1;
-  let sentAgain = false;
-  tcb.scoreboard.acknowledge(ack, (range) => {
-    if (!range.sacked) noteDelivery(tcb, range, now);
-    if (range.transmissions > 1) sentAgain = true;
-    else if (!range.sacked) sample = now - range.sentAt;
-  });
-  // Karn (RFC 6298 3): a segment that was sent twice gives no sample, nor does one behind it, whose
-  // acknowledgement has waited for that.
-  if (sample >= 0 && !sentAgain) tcb.rtt.sample(sample);
-}
-
-/** SACK blocks of a segment (RFC 2018 5); returns the bytes that are new in them. */
-export function takeSackBlocks(tcb: Tcb, segment: Segment, now: number): number {
-  let bytes = 0;
+/** SACK blocks of a segment (RFC 2018 5). */
+export function takeSackBlocks(tcb: Tcb, segment: Segment, news: AckNews): void {
   for (let i = 0; i < segment.sackCount; i++) {
     const start = segment.sackStarts[i]!;
     const end = segment.sackEnds[i]!;
-    // A block that is not of what is outstanding is a duplicate's report (RFC 2883), or nonsense.
+    if (i === 0 && isDuplicateReport(tcb, segment)) {
+      news.reportsDuplicate = true;
+      continue;
+    }
+    // A block that is not of what is outstanding is nonsense, or old.
     if (seqLeq(end, start) || seqLt(start, tcb.sndUna) || seqGt(end, tcb.sndNxt)) continue;
-    tcb.scoreboard.sack(start, end, (range) => {
-      bytes += range.length;
-      noteDelivery(tcb, range, now);
-    });
+    tcb.scoreboard.sack(start, end, news);
   }
-  return bytes;
 }
 
-function noteDelivery(tcb: Tcb, range: SentRange, now: number): void {
-  tcb.rack.noteOrder(range);
-  tcb.rack.delivered(range, tcb.rtt.minRtt, now);
+/** RFC 2883 4: the first block lies below the acknowledgement, or inside the second block. */
+function isDuplicateReport(tcb: Tcb, segment: Segment): boolean {
+  const start = segment.sackStarts[0]!;
+  const end = segment.sackEnds[0]!;
+  if (seqLeq(end, start) || seqLt(start, (tcb.sndUna - tcb.maxSndWnd) | 0)) return false;
+  if (seqLeq(end, segment.ack)) return true;
+  return segment.sackCount > 1 && seqGeq(start, segment.sackStarts[1]!) &&
+    seqLeq(end, segment.sackEnds[1]!);
 }
 
 /** After the acknowledgement's own work: what is lost, and is recovery to begin or to end? */
-export function recoverFromLoss(
-  tcb: Tcb,
-  ackedBytes: number,
-  deliveredBytes: number,
-  now: number,
-): void {
+export function recoverFromLoss(tcb: Tcb, news: AckNews, now: number): void {
   const { scoreboard } = tcb;
-  if (ackedBytes > 0) leaveRecovery(tcb);
+  if (news.reportsDuplicate) tcb.rack.noteDuplicate(tcb);
+  if (news.acked > 0) leaveRecovery(tcb);
+  const lostBefore = scoreboard.lostBytes;
   if (tcb.sackPermitted) findLossesBySack(tcb, now);
-  else findLossesByDuplicates(tcb, ackedBytes);
+  else findLossesByDuplicates(tcb, news.acked);
+  const lossFound = scoreboard.lostBytes > lostBefore;
   if (scoreboard.lostBytes > 0 && tcb.recovery === "none") enterRecovery(tcb, now);
-  if (tcb.recovery !== "fast" && deliveredBytes > 0) {
-    tcb.congestion.onAck({
-      bytes: deliveredBytes,
+  else if (news.congestionEcho) reduceOnEcho(tcb, now);
+  adjustWindow(tcb, news, lossFound, now);
+}
+
+/** Fast recovery follows what arrives (RFC 6937), everything else is the algorithm's. */
+function adjustWindow(tcb: Tcb, news: AckNews, lossFound: boolean, now: number): void {
+  const { congestion, scoreboard } = tcb;
+  if (tcb.recovery === "fast" && congestion.reducesProportionally) {
+    const delivered = news.delivered + (news.isDuplicate && !tcb.sackPermitted ? tcb.sendMss : 0);
+    if (delivered === 0) return;
+    congestion.cwnd = tcb.reduction.window(
+      delivered,
+      bytesInFlight(tcb),
+      congestion.ssthresh,
+      tcb.sendMss,
+      news.acked > 0 && !lossFound,
+    );
+  } else if (news.delivered > 0) {
+    congestion.onAck({
+      bytes: news.delivered,
       now,
       srtt: tcb.rtt.srtt,
+      rtt: news.rttSample,
+      sndUna: tcb.sndUna,
+      sndNxt: tcb.sndNxt,
+      inFlight: scoreboard.inFlight,
       limited: tcb.congestionLimited,
+      rate: tcb.rate,
     });
     tcb.congestionLimited = false;
   }
 }
 
+/**
+ * Bytes in the network. Without SACK each duplicate acknowledgement says that one segment has
+ * left it (RFC 5681 3.2); the first two let new segments out (RFC 3042).
+ */
+export function bytesInFlight(tcb: Tcb): number {
+  const { inFlight } = tcb.scoreboard;
+  if (tcb.sackPermitted || tcb.duplicateAcksReceived === 0) return inFlight;
+  return Math.max(0, inFlight - tcb.duplicateAcksReceived * tcb.sendMss);
+}
+
 function leaveRecovery(tcb: Tcb): void {
   tcb.duplicateAcksReceived = 0;
   if (tcb.recovery === "none" || seqLt(tcb.sndUna, tcb.recoveryPoint)) return;
+  // RFC 6937: recovery ends at ssthresh.
+  if (tcb.recovery === "fast" && tcb.congestion.reducesProportionally) {
+    tcb.congestion.cwnd = tcb.congestion.ssthresh;
+  }
   tcb.recovery = "none";
+  tcb.rack.recoveryEnded();
 }
 
 /** RFC 8985 6.2, step 5 and its timer. */
@@ -106,22 +134,33 @@ function findLossesByDuplicates(tcb: Tcb, ackedBytes: number): void {
 }
 
 function enterRecovery(tcb: Tcb, now: number): void {
+  const flightSize = (tcb.sndNxt - tcb.sndUna) | 0;
+  rememberForUndo(tcb, now);
   tcb.recovery = "fast";
   tcb.recoveryPoint = tcb.sndNxt;
-  tcb.congestion.onLoss((tcb.sndNxt - tcb.sndUna) | 0, now);
+  tcb.reduction.begin(flightSize);
+  tcb.congestion.onLoss(flightSize, now);
+  tcb.reducedQueued = tcb.ecn;
   // RFC 6675 5 step 4.3: the first segment goes whatever the window says.
   tcb.forced = "retransmit";
 }
 
 /** RACK's timer: what was held for reordering is lost now. */
 export function reorderTimeout(tcb: Tcb, now: number): void {
-  recoverFromLoss(tcb, 0, 0, now);
+  const { news } = tcb.environment;
+  news.begin(tcb, now);
+  recoverFromLoss(tcb, news, now);
 }
 
 /** RFC 6298 5.4 to 5.6. */
 export function retransmissionTimeout(tcb: Tcb, now: number): void {
   const { scoreboard } = tcb;
   const repeated = tcb.recovery === "timeout" && seqLt(tcb.sndUna, tcb.recoveryPoint);
+  if (tcb.recovery === "none") rememberForUndo(tcb, now);
+  const silent = repeated && tcb.heardAt < tcb.timedOutAt;
+  tcb.timeoutsInARow = silent ? tcb.timeoutsInARow + 1 : 1;
+  tcb.timedOutAt = now;
+  suspectBlackHole(tcb);
   tcb.congestion.onTimeout((tcb.sndNxt - tcb.sndUna) | 0, repeated, now);
   // RFC 2018 8: the peer may have dropped what it reported; a timeout on sacked data says so.
   if (!scoreboard.isEmpty && scoreboard.at(0).sacked) scoreboard.forgetSacks();
@@ -155,9 +194,18 @@ export function tailProbeTimeout(tcb: Tcb, now: number): void {
   tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
 }
 
-/** RFC 8985 7.4: the tail has been acknowledged, another may be probed. */
-export function endTailProbe(tcb: Tcb): void {
-  if (tcb.tailProbeEnd !== undefined && seqGeq(tcb.sndUna, tcb.tailProbeEnd)) {
-    tcb.tailProbeEnd = undefined;
+/** RFC 8985 7.4: was the probe a repair of a loss that nothing else shows? */
+export function endTailProbe(tcb: Tcb, segment: Segment, news: AckNews, now: number): void {
+  if (tcb.tailProbeEnd === undefined || seqLt(segment.ack, tcb.tailProbeEnd)) return;
+  const wasRepair = tcb.tailProbeWasRepeat && !news.reportsDuplicate && news.acked > 0 &&
+    !news.originalArrived && tcb.recovery === "none";
+  tcb.tailProbeEnd = undefined;
+  if (wasRepair && !acknowledgesOriginal(tcb, segment)) {
+    tcb.congestion.onLoss((tcb.sndNxt - tcb.sndUna) | 0, now);
   }
+}
+
+/** By its timestamp the acknowledgement is of what was sent before the probe (RFC 3522 3). */
+function acknowledgesOriginal(tcb: Tcb, segment: Segment): boolean {
+  return tcb.timestamps && segment.hasTimestamps && seqLt(segment.tsEcr, tcb.tailProbeTsVal);
 }

@@ -5,6 +5,9 @@
  */
 import type { TcpConfig } from "./config.ts";
 
+/** RFC 6298 5.7. */
+const AFTER_LOST_SYN_MS = 3000;
+
 /** Estimates in milliseconds. */
 export class RttEstimator {
   /** 0 before the first sample. */
@@ -17,8 +20,10 @@ export class RttEstimator {
   /** Doublings since the last sample of new data (RFC 6298 5.5). */
   backoff = 0;
   readonly #config: TcpConfig;
+  #initial: number;
 
   constructor(config: TcpConfig) {
+    this.#initial = config.initialRtoMs;
     this.#config = config;
   }
 
@@ -36,11 +41,17 @@ export class RttEstimator {
     this.backoff = 0;
   }
 
+  /** RFC 6298 5.7: where the SYN had to be sent again, data begins with a longer timeout. */
+  handshakeDone(): void {
+    if (this.backoff > 0) this.#initial = Math.max(this.#initial, AFTER_LOST_SYN_MS);
+    this.backoff = 0;
+  }
+
   /** RTO with its backoff. */
   get rto(): number {
-    const { initialRtoMs, minRtoMs, maxRtoMs } = this.#config;
+    const { minRtoMs, maxRtoMs } = this.#config;
     const base = this.srtt === 0
-      ? initialRtoMs
+      ? this.#initial
       // The variance counts for no less than the floor, as the peer may delay its acknowledgement.
       : this.srtt + Math.max(4 * this.rttvar, minRtoMs);
     return Math.min(base * 2 ** this.backoff, maxRtoMs);

@@ -18,10 +18,20 @@ export class SentRange {
   sacked = false;
   /** It has to be sent again. */
   lost = false;
+  /** The connection's rate counters when it was sent (`rate_sampler.ts`). */
+  delivered = 0;
+  deliveredAt = 0;
+  firstSentAt = 0;
+  applicationLimited = false;
 
   get length(): number {
     return seqDiff(this.end, this.start);
   }
+}
+
+/** Told of each range that has arrived, while it still is what it was. */
+export interface DeliveryVisitor {
+  arrived(range: SentRange): void;
 }
 
 /** Ranges in order of sequence, without gaps, from SND.UNA to SND.NXT. */
@@ -50,7 +60,7 @@ export class Scoreboard {
   }
 
   /** New data or a FIN has been sent for the first time. */
-  sent(start: number, end: number, now: number): void {
+  sent(start: number, end: number, now: number): SentRange {
     const range = this.#take();
     range.start = start;
     range.end = end;
@@ -58,6 +68,7 @@ export class Scoreboard {
     range.transmissions = 1;
     this.#ranges.push(range);
     this.inFlight += seqDiff(end, start);
+    return range;
   }
 
   /** The first range that has to be sent again. */
@@ -93,6 +104,17 @@ export class Scoreboard {
     for (let i = this.#head; i < this.#ranges.length; i++) this.markLost(this.#ranges[i]!);
   }
 
+  /** Nothing was lost after all. */
+  markNoneLost(): void {
+    for (let i = this.#head; i < this.#ranges.length; i++) {
+      const range = this.#ranges[i]!;
+      if (!range.lost) continue;
+      range.lost = false;
+      this.lostBytes -= range.length;
+      this.inFlight += range.length;
+    }
+  }
+
   /** The peer threw sacked data away (RFC 2018 8). */
   forgetSacks(): void {
     for (let i = this.#head; i < this.#ranges.length; i++) {
@@ -114,12 +136,16 @@ export class Scoreboard {
     rest.transmissions = range.transmissions;
     rest.sacked = range.sacked;
     rest.lost = range.lost;
+    rest.delivered = range.delivered;
+    rest.deliveredAt = range.deliveredAt;
+    rest.firstSentAt = range.firstSentAt;
+    rest.applicationLimited = range.applicationLimited;
     range.end = at;
     this.#ranges.splice(this.#ranges.indexOf(range, this.#head) + 1, 0, rest);
   }
 
-  /** Everything before `ack` has arrived: `visit` sees each range once, and it is forgotten. */
-  acknowledge(ack: number, visit: (range: SentRange) => void): void {
+  /** Everything before `ack` has arrived: `visitor` sees each range once that the peer had not sacked. */
+  acknowledge(ack: number, visitor: DeliveryVisitor): void {
     while (!this.isEmpty) {
       const range = this.at(0);
       if (seqLeq(ack, range.start)) break;
@@ -128,14 +154,14 @@ export class Scoreboard {
         range.start = ack;
         break;
       }
-      visit(range);
+      if (!range.sacked) visitor.arrived(range);
       this.#discount(range, range.length);
       this.#drop();
     }
   }
 
-  /** The peer has `start` to `end`: `visit` sees each range that is new in it. */
-  sack(start: number, end: number, visit: (range: SentRange) => void): void {
+  /** The peer has `start` to `end`: `visitor` sees each range that is new in it. */
+  sack(start: number, end: number, visitor: DeliveryVisitor): void {
     for (let i = 0; i < this.count; i++) {
       const range = this.at(i);
       if (seqGeq(range.start, end)) return;
@@ -145,11 +171,11 @@ export class Scoreboard {
         continue;
       }
       if (seqGt(range.end, end)) this.split(range, end);
+      visitor.arrived(range);
       this.#discount(range, range.length);
       range.sacked = true;
       range.lost = false;
       this.sackedBytes += range.length;
-      visit(range);
     }
   }
 

@@ -10,10 +10,12 @@ import { emitIp, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
 import { seqDiff } from "../wire/seq.ts";
 import { emitTcpHeader, FLAG } from "../wire/tcp.ts";
 import { emitSack, emitSynOptions, emitTimestamps } from "../wire/tcp_options.ts";
+import { ECT_0 } from "./ecn.ts";
 import { ackNumber, offerInitialWindow, offerWindow, windowShift } from "./receive_window.ts";
 import { sackBlocks } from "./sack_blocks.ts";
 import type { Tcb } from "./tcb.ts";
 import { TIMER } from "./timers.ts";
+import { timestamp } from "./timestamps.ts";
 
 /** Headers with the longest options. */
 const LONGEST_TCP_HEADER = 60;
@@ -44,7 +46,7 @@ export function buildSyn(tcb: Tcb, now: number, out: OutgoingPacket): void {
     destinationPort: tcb.remotePort,
     seq: tcb.iss,
     ack: answers ? tcb.rcvNxt : 0,
-    flags: FLAG.SYN | (answers ? FLAG.ACK : 0),
+    flags: FLAG.SYN | (answers ? FLAG.ACK : 0) | ecnSetup(tcb, answers),
     window: answers ? offerInitialWindow(tcb) : Math.min(tcb.receiveLimit, 0xffff),
     optionsLength,
   });
@@ -56,6 +58,13 @@ export function buildSyn(tcb: Tcb, now: number, out: OutgoingPacket): void {
 /** RFC 7323 2.2: a SYN,ACK has the option only if the SYN had it. */
 function answeredShift(tcb: Tcb): number {
   return tcb.windowScaling ? tcb.rcvWndShift : -1;
+}
+
+/** RFC 3168 6.1.1; a SYN that was lost may have been lost for its ECN bits (6.1.1.1). */
+function ecnSetup(tcb: Tcb, answers: boolean): number {
+  if (answers) return tcb.ecn ? FLAG.ECE : 0;
+  const offers = tcb.config.ecn && tcb.scoreboard.at(0).transmissions === 1;
+  return offers ? FLAG.ECE | FLAG.CWR : 0;
 }
 
 function offeredShift(tcb: Tcb): number {
@@ -79,13 +88,24 @@ export function buildSegment(
     destinationPort: tcb.remotePort,
     seq,
     ack,
-    flags,
+    flags: flags | ecnFlags(tcb),
     window: offerWindow(tcb, ack),
     optionsLength,
   });
   acknowledged(tcb, ack);
   attachText(tcb, out, seq, length);
   complete(tcb, out, 20 + optionsLength);
+}
+
+/** RFC 3168 6.1.2 and 6.1.3. */
+function ecnFlags(tcb: Tcb): number {
+  if (!tcb.ecn) return 0;
+  let flags = tcb.echoCongestion ? FLAG.ECE : 0;
+  if (tcb.sendsEct && tcb.reducedQueued) {
+    tcb.reducedQueued = false;
+    flags |= FLAG.CWR;
+  }
+  return flags;
 }
 
 function tcpStart(tcb: Tcb): number {
@@ -119,11 +139,6 @@ function emitOptions(
   return end - at;
 }
 
-/** RFC 7323 5.4: milliseconds, from a start of the connection's own. */
-function timestamp(tcb: Tcb, now: number): number {
-  return (Math.floor(now) + tcb.tsOffset) | 0;
-}
-
 function attachText(tcb: Tcb, out: OutgoingPacket, seq: number, length: number): void {
   out.payloadLength = out.wrappedLength = out.segmentSize = 0;
   if (length === 0) return;
@@ -143,6 +158,8 @@ function complete(tcb: Tcb, out: OutgoingPacket, tcpHeaderLength: number): void 
   tcb.segmentsOut += out.segmentSize === 0 ? 1 : Math.ceil(text / out.segmentSize);
   tcb.packetFields.payloadLength = tcpHeaderLength + text;
   tcb.packetFields.identification = (tcb.packetFields.identification + 1) & 0xffff;
+  tcb.packetFields.trafficClass = (tcb.config.trafficClass & ~3) | (tcb.sendsEct ? ECT_0 : 0);
+  tcb.sendsEct = false;
   const at = OutgoingPacket.HEADROOM;
   out.ipHeaderLength = emitIp(header, at, tcb.local, tcb.remote, tcb.packetFields);
   out.headerLength = out.ipHeaderLength + tcpHeaderLength;

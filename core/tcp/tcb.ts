@@ -10,14 +10,18 @@ import type { IpAddress } from "../wire/address.ts";
 import { addressSum } from "../wire/checksum.ts";
 import { type IpFields, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
 import { TIMESTAMPS_LENGTH } from "../wire/tcp_options.ts";
+import type { AckNews } from "./ack_news.ts";
 import { createCongestionControl } from "./congestion.ts";
 import type { CongestionControl } from "./congestion/control.ts";
 import type { TcpConfig } from "./config.ts";
+import { RateReduction } from "./prr.ts";
 import { Rack } from "./rack.ts";
+import { RateSampler } from "./rate_sampler.ts";
 import { RttEstimator } from "./rtt.ts";
 import { Scoreboard } from "./scoreboard.ts";
 import type { TcpState } from "./state.ts";
 import { TimerTable } from "./timers.ts";
+import type { UndoPoint } from "./undo.ts";
 
 /** What has happened to a connection since its owner was told last. */
 export const EVENT: {
@@ -50,6 +54,8 @@ export interface TcpEnvironment {
   /** Bytes of a super-packet with its headers, 0: none. */
   readonly maxSuperPacket: number;
   readonly checksumOffload: boolean;
+  /** Where an acknowledgement's news is gathered. */
+  readonly news: AckNews;
 }
 
 /** RFC 9293 3.7.1: what a peer takes that has not said. */
@@ -127,6 +133,7 @@ export class Tcb {
 
   // ------------------------------------------------------------ options in use
   windowScaling = false;
+  ecn = false;
   sackPermitted = false;
   timestamps = false;
   tsRecent = 0;
@@ -160,19 +167,41 @@ export class Tcb {
   /** The end of what the application has written last: where PSH goes. */
   pushSeq = 0;
 
+  // ------------------------------------------------------------ ECN (RFC 3168 6.1)
+  /** CE was received: every acknowledgement has ECE until the peer's CWR. */
+  echoCongestion = false;
+  /** The next new data has CWR. */
+  reducedQueued = false;
+  /** SND.NXT when the window was cut for an echo. */
+  ecnPoint = 0;
+  /** The packet being built is of new data. */
+  sendsEct = false;
+
   // ------------------------------------------------------------ loss recovery
   readonly rtt: RttEstimator;
   readonly congestion: CongestionControl;
   readonly scoreboard: Scoreboard = new Scoreboard();
   readonly rack: Rack = new Rack();
+  readonly reduction: RateReduction = new RateReduction();
+  /** Delivery rate samples, for algorithms that want them. */
+  rate: RateSampler | undefined = undefined;
+  undo: UndoPoint | undefined = undefined;
+  spuriousRecoveries = 0;
+  timeoutsInARow = 0;
+  timedOutAt = 0;
   recovery: "none" | "fast" | "timeout" = "none";
   /** SND.NXT when recovery began (RFC 6582 3.2). */
   recoveryPoint = 0;
   duplicateAcksReceived = 0;
   /** SND.NXT when a tail loss probe was sent (RFC 8985 7.3). */
   tailProbeEnd: number | undefined = undefined;
+  /** The probe was old data, sent at this timestamp. */
+  tailProbeWasRepeat = false;
+  tailProbeTsVal = 0;
   /** Sending stopped at the congestion window since the last acknowledgement. */
   congestionLimited = false;
+  /** Until then the algorithm's pace forbids another segment. */
+  pacedUntil = 0;
 
   // ------------------------------------------------------------ time
   readonly timers: TimerTable = new TimerTable();
@@ -248,6 +277,7 @@ export class Tcb {
     this.rtt = new RttEstimator(config);
     this.sendMss = this.fullSegment();
     this.congestion = createCongestionControl(this.sendMss, config);
+    if (this.congestion.samplesRate) this.rate = new RateSampler();
   }
 
   /** MSS to advertise (RFC 9293 3.7.1): what this host can receive. */

@@ -6,6 +6,7 @@
 import { endConnection } from "./end.ts";
 import { acknowledgeUnread } from "./receive_window.ts";
 import { reorderTimeout, retransmissionTimeout, tailProbeTimeout } from "./recovery.ts";
+import { STATES } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
 import { TIMER, type Timer } from "./timers.ts";
 
@@ -33,6 +34,8 @@ const HANDLERS: Readonly<Record<Timer, (tcb: Tcb, now: number) => void>> = {
   [TIMER.LIFETIME]: endLifetime,
   [TIMER.REORDER]: reorderTimeout,
   [TIMER.TAIL_PROBE]: tailProbeTimeout,
+  // The connection is looked at for output after every timer: that is all it takes.
+  [TIMER.PACE]: () => {},
 };
 
 function retransmit(tcb: Tcb, now: number): void {
@@ -57,7 +60,11 @@ function resendSyn(tcb: Tcb): void {
 function handshakeTimeout(tcb: Tcb): void {
   tcb.rtt.backoff++;
   if (tcb.config.retransmitSynAck || !tcb.passive) tcb.synQueued = true;
-  else tcb.forced = "keep-alive";
+  else {
+    tcb.forced = "keep-alive";
+    // Karn (RFC 6298 3): the answer to this says nothing about how long a SYN,ACK takes.
+    tcb.scoreboard.at(0).transmissions++;
+  }
 }
 
 /** The window closed over what is outstanding: it is probed, not counted as lost. */
@@ -108,6 +115,6 @@ function keepAlive(tcb: Tcb, now: number): void {
 
 /** A connection attempt, a half-open connection, FIN-WAIT-2 of a closed one, or TIME-WAIT. */
 function endLifetime(tcb: Tcb): void {
-  const expected = tcb.state === "TIME-WAIT" || tcb.readClosed;
+  const expected = tcb.readClosed ? STATES[tcb.state].synchronized : tcb.state === "TIME-WAIT";
   endConnection(tcb, expected ? undefined : "TIMED_OUT");
 }

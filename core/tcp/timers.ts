@@ -22,6 +22,8 @@ export const TIMER: {
   readonly REORDER: 6;
   /** Tail loss probe (RFC 8985 7). */
   readonly TAIL_PROBE: 7;
+  /** The congestion control algorithm's pace allows the next segment. */
+  readonly PACE: 8;
 } = {
   RETRANSMIT: 0,
   PERSIST: 1,
@@ -31,10 +33,11 @@ export const TIMER: {
   LIFETIME: 5,
   REORDER: 6,
   TAIL_PROBE: 7,
+  PACE: 8,
 };
 
 /** One of {@link TIMER}. */
-export type Timer = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
+export type Timer = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 const OFF = Infinity;
 
@@ -45,7 +48,7 @@ export class TimerTable {
    * too many is cheaper than a search at every acknowledgement.
    */
   earliest: number = OFF;
-  readonly #at: number[] = [OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF];
+  readonly #at: number[] = [OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF];
 
   set(timer: Timer, at: number): void {
     this.#at[timer] = at;

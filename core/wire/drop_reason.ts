@@ -11,7 +11,14 @@ export type DropReason =
   | "ip-version" // neither 4 nor 6
   | "ip-header" // a length or an extension header that cannot be
   | "ip-checksum" // IPv4 header checksum
-  | "ip-fragment" // a fragment: reassembly is not done
+  | "ip-fragment-length" // empty, or not a multiple of 8        RFC 791 3.2, RFC 8200 4.5
+  | "ip-fragment-size" // reaches beyond 65,535 bytes              RFC 8200 4.5
+  | "ip-fragment-header" // the first one cuts a header            RFC 7112 5, RFC 1858 3
+  | "ip-fragment-overlap" // of a datagram with contradictions     RFC 5722 4, RFC 1858 4
+  | "ip-fragment-duplicate" // has come before                     RFC 8200 4.5
+  | "ip-fragment-ecn" // both CE and Not-ECT                       RFC 3168 5.3
+  | "ip-fragment-timeout" // the others did not come               RFC 8200 4.5
+  | "ip-fragment-limit" // no room: the oldest goes, or too many
   | "ip-source" // a source that no host may have
   | "not-ours" // not an address of this stack
   | "protocol" // neither TCP, UDP nor ICMP

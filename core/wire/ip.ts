@@ -38,6 +38,19 @@ export class IpHeader {
   /** Where the payload begins and ends in the packet. */
   payloadStart = 0;
   payloadEnd = 0;
+  /** The payload is a piece of one; `protocol` is what the fragment says, the fields below hold. */
+  isFragment = false;
+  /** Identification: 16 bits, or 32 with IPv6. */
+  fragmentId = 0;
+  /** Where the piece belongs in the whole payload, in bytes. */
+  fragmentOffset = 0;
+  /** It is not the last piece. */
+  moreFragments = false;
+  /**
+   * IPv6: the byte that announces the fragment header, which is the 8 bytes in front of the
+   * payload.
+   */
+  nextHeaderAt = 0;
 }
 
 /** Reads the header of `packet[0, size)` into `ip`. */
@@ -55,8 +68,6 @@ function parseIpv4(packet: Uint8Array, size: number, ip: IpHeader): DropReason |
   if (headerLength < 20 || totalLength < headerLength) return "ip-header";
   if (totalLength > size) return "ip-short";
   if (fold(addBytes(0, packet, 0, headerLength)) !== 0xffff) return "ip-checksum";
-  // More fragments, or an offset: RFC 791 3.1.
-  if ((readU16(packet, 6) & 0x3fff) !== 0) return "ip-fragment";
   ip.version = 4;
   ip.trafficClass = packet[1]!;
   ip.hopLimit = packet[8]!;
@@ -71,7 +82,17 @@ function parseIpv4(packet: Uint8Array, size: number, ip: IpHeader): DropReason |
   ip.d3 = readI32(packet, 16);
   ip.payloadStart = headerLength;
   ip.payloadEnd = totalLength;
+  // More fragments, or an offset: RFC 791 3.1.
+  const fragment = readU16(packet, 6) & 0x3fff;
+  ip.isFragment = fragment !== 0;
+  if (fragment !== 0) readFragmentV4(packet, fragment, ip);
   return undefined;
+}
+
+function readFragmentV4(packet: Uint8Array, fragment: number, ip: IpHeader): void {
+  ip.fragmentId = readU16(packet, 4);
+  ip.fragmentOffset = (fragment & 0x1fff) * 8;
+  ip.moreFragments = (fragment & 0x2000) !== 0;
 }
 
 function parseIpv6(packet: Uint8Array, size: number, ip: IpHeader): DropReason | undefined {
@@ -92,40 +113,57 @@ function parseIpv6(packet: Uint8Array, size: number, ip: IpHeader): DropReason |
   // A mapped address never travels as IPv6 (RFC 4038 4.2); here it would pass for an IPv4 one.
   if (isMapped(ip.s0, ip.s1, ip.s2) || isMapped(ip.d0, ip.d1, ip.d2)) return "ip-source";
   ip.payloadEnd = end;
-  return skipExtensionHeaders(packet, packet[6]!, end, ip);
+  return skipExtensionHeaders(packet, 6, 40, end, ip);
 }
 
 function isMapped(w0: number, w1: number, w2: number): boolean {
   return w0 === 0 && w1 === 0 && w2 === 0xffff;
 }
 
-/** RFC 8200 4: hop-by-hop, routing and destination options are stepped over. */
-function skipExtensionHeaders(
+/**
+ * RFC 8200 4: hop-by-hop, routing and destination options are stepped over, up to the upper-layer
+ * header or to a fragment header, behind which only the first piece has headers. The first is at
+ * `start`, and the byte at `announcedAt` says what it is.
+ */
+export function skipExtensionHeaders(
   packet: Uint8Array,
-  first: number,
+  announcedAt: number,
+  start: number,
   end: number,
   ip: IpHeader,
 ): DropReason | undefined {
-  let next = first;
-  let at = 40;
+  let typeAt = announcedAt;
+  let next = packet[typeAt]!;
+  let at = start;
+  ip.isFragment = false;
   while (next === 0 || next === 43 || next === 60 || next === 44) {
     if (at + 8 > end) return "ip-header";
-    if (next === 44) {
-      // An atomic fragment is a whole packet (RFC 6946).
-      if ((readU16(packet, at + 2) & 0xfff9) !== 0) return "ip-fragment";
-      next = packet[at]!;
-      at += 8;
-      continue;
-    }
+    if (next === 44 && readFragmentV6(packet, typeAt, at, ip)) return undefined;
     // A routing header with segments left is not for this host to act on (RFC 5095).
     if (next === 43 && packet[at + 3] !== 0) return "ip-header";
+    const length = next === 44 ? 8 : (packet[at + 1]! + 1) * 8;
+    typeAt = at;
     next = packet[at]!;
-    at += (packet[at + 1]! + 1) * 8;
+    at += length;
   }
   if (at > end) return "ip-header";
   ip.protocol = next;
   ip.payloadStart = at;
   return undefined;
+}
+
+/** False: an atomic fragment, which is a whole packet whatever its identification (RFC 6946). */
+function readFragmentV6(packet: Uint8Array, typeAt: number, at: number, ip: IpHeader): boolean {
+  const fragment = readU16(packet, at + 2);
+  if ((fragment & 0xfff9) === 0) return false;
+  ip.isFragment = true;
+  ip.fragmentId = readI32(packet, at + 4);
+  ip.fragmentOffset = fragment & 0xfff8;
+  ip.moreFragments = (fragment & 1) !== 0;
+  ip.nextHeaderAt = typeAt;
+  ip.protocol = packet[at]!;
+  ip.payloadStart = at + 8;
+  return true;
 }
 
 /** What `emitIp` writes besides the addresses. */

@@ -1,18 +1,16 @@
 import { seqDiff, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "../arrive.ts";
+import type { AckNews } from "../ack_news.ts";
+import { noteCongestionExperienced } from "../ecn.ts";
 import { endConnection } from "../end.ts";
-import {
-  endTailProbe,
-  recoverFromLoss,
-  scheduleTailProbe,
-  takeCumulativeAck,
-  takeSackBlocks,
-} from "../recovery.ts";
+import { endTailProbe, recoverFromLoss, scheduleTailProbe, takeSackBlocks } from "../recovery.ts";
 import { transition } from "../state.ts";
 import { EVENT, type Tcb } from "../tcb.ts";
 import { TIMER } from "../timers.ts";
 import { enterTimeWait } from "../time_wait.ts";
+import { echoedRtt } from "../timestamps.ts";
+import { undoIfSpurious } from "../undo.ts";
 import { challengeAck } from "./challenge.ts";
 import { updateTsRecent } from "./sequence.ts";
 
@@ -27,6 +25,7 @@ export function checkAck(tcb: Tcb, segment: Segment, now: number): Verdict {
   tcb.heardAt = now;
   tcb.keepAliveProbes = 0;
   updateTsRecent(tcb, segment, now);
+  noteCongestionExperienced(tcb, segment);
   takeAck(tcb, segment, now);
   return advanceState(tcb, now);
 }
@@ -39,7 +38,7 @@ function completeHandshake(tcb: Tcb, segment: Segment, now: number): boolean {
   tcb.synQueued = false;
   tcb.timers.stop(TIMER.LIFETIME);
   tcb.timers.stop(TIMER.RETRANSMIT);
-  tcb.rtt.backoff = 0;
+  tcb.rtt.handshakeDone();
   tcb.sndWl1 = (segment.seq - 1) | 0;
   tcb.progressAt = now;
   if (tcb.keepAlive) tcb.timers.set(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
@@ -62,17 +61,23 @@ function checkAckRange(tcb: Tcb, segment: Segment, now: number): Verdict {
 
 function takeAck(tcb: Tcb, segment: Segment, now: number): void {
   const outstanding = !tcb.scoreboard.isEmpty;
-  const duplicate = isDuplicate(tcb, segment);
-  const sacked = tcb.sackPermitted ? takeSackBlocks(tcb, segment, now) : 0;
-  const acked = seqDiff(segment.ack, tcb.sndUna);
-  if (acked > 0) acknowledgeSent(tcb, segment.ack, acked, now);
-  else if (duplicate) tcb.duplicateAcksReceived++;
+  const { news } = tcb.environment;
+  news.begin(tcb, now);
+  news.isDuplicate = isDuplicate(tcb, segment);
+  news.congestionEcho = segment.has(FLAG.ECE);
+  news.acked = Math.max(0, seqDiff(segment.ack, tcb.sndUna));
+  const sackedBefore = tcb.scoreboard.sackedBytes;
+  if (tcb.sackPermitted) takeSackBlocks(tcb, segment, news);
+  if (news.acked > 0) acknowledgeSent(tcb, segment, news, now);
+  else if (news.isDuplicate) tcb.duplicateAcksReceived++;
+  news.delivered = news.acked + tcb.scoreboard.sackedBytes - sackedBefore;
   takeWindow(tcb, segment, now);
   if (!outstanding) return;
-  if (acked > 0 || sacked > 0 || duplicate) {
-    endTailProbe(tcb);
-    recoverFromLoss(tcb, Math.max(acked, 0), Math.max(acked, 0) + sacked, now);
-    if (acked > 0) scheduleTailProbe(tcb, now);
+  if (news.acked > 0 || news.delivered > 0 || news.isDuplicate || news.reportsDuplicate) {
+    undoIfSpurious(tcb, segment, news);
+    endTailProbe(tcb, segment, news, now);
+    recoverFromLoss(tcb, news, now);
+    if (news.acked > 0) scheduleTailProbe(tcb, now);
   }
 }
 
@@ -82,14 +87,17 @@ function isDuplicate(tcb: Tcb, segment: Segment): boolean {
     segment.window << tcb.sndWndShift === tcb.sndWnd;
 }
 
-/** `acked` sequence numbers, up to `ack`, are acknowledged for the first time. */
-function acknowledgeSent(tcb: Tcb, ack: number, acked: number, now: number): void {
+/** What was sent up to SEG.ACK is acknowledged for the first time. */
+function acknowledgeSent(tcb: Tcb, segment: Segment, news: AckNews, now: number): void {
+  const { ack } = segment;
   const synAcked = tcb.synAcked ? 0 : 1;
   const finAcked = tcb.finSent && ack === tcb.sndNxt ? 1 : 0;
-  takeCumulativeAck(tcb, ack, now);
+  tcb.scoreboard.acknowledge(ack, news);
+  const rtt = news.rttSample >= 0 ? news.rttSample : echoedRtt(tcb, segment, now);
+  if (rtt >= 0) tcb.rtt.sample(rtt);
   // RFC 6298 5.7: new data is through, the backoff is over.
   tcb.rtt.backoff = 0;
-  const bytes = acked - synAcked - finAcked;
+  const bytes = news.acked - synAcked - finAcked;
   tcb.sndUna = ack;
   tcb.synAcked = true;
   if (bytes > 0) dropAcknowledged(tcb, bytes);

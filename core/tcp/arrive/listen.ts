@@ -1,11 +1,12 @@
 import type { Segment } from "../../wire/tcp.ts";
+import { isEcnSetupSyn } from "../ecn.ts";
 import { takeSynOptions } from "../options.ts";
 import { transition } from "../state.ts";
 import type { Tcb } from "../tcb.ts";
 import { TIMER } from "../timers.ts";
 
-/** How long a connection may stay half-open. */
-const HALF_OPEN_MS = 60_000;
+/** How long a connection may stay half-open after the last SYN. */
+export const HALF_OPEN_MS = 60_000;
 
 /**
  * RFC 9293 3.10.7.2, third: a SYN opens a connection. Text or a FIN on it is not taken: the
@@ -27,6 +28,7 @@ export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number
     tcb.pushSeq =
       iss;
   takeSynOptions(tcb, segment, now);
+  tcb.ecn = tcb.config.ecn && isEcnSetupSyn(segment);
   tcb.sndWnd = tcb.maxSndWnd = segment.window;
   tcb.sndWl1 = segment.seq;
   tcb.sndWl2 = iss;

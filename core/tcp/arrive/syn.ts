@@ -1,7 +1,9 @@
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "../arrive.ts";
 import type { Tcb } from "../tcb.ts";
+import { TIMER } from "../timers.ts";
 import { challengeAck } from "./challenge.ts";
+import { HALF_OPEN_MS } from "./listen.ts";
 
 /** Fourth, SYN (RFC 9293 3.10.7.4, RFC 5961 4.2). */
 export function checkSyn(tcb: Tcb, segment: Segment, now: number): Verdict {
@@ -10,6 +12,8 @@ export function checkSyn(tcb: Tcb, segment: Segment, now: number): Verdict {
     // The SYN came again: so does the SYN,ACK, and it is the only one in profile `local`.
     if (tcb.synDecision === "pending") return "tcp-syn-pending";
     tcb.synQueued = true;
+    // The peer is still trying.
+    if (tcb.passive) tcb.timers.set(TIMER.LIFETIME, now + HALF_OPEN_MS);
     if (!segment.has(FLAG.ACK)) return "taken";
     // Simultaneous open: the peer's SYN,ACK acknowledges our SYN as well.
     segment.seq = (segment.seq + 1) | 0;

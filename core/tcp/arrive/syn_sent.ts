@@ -1,6 +1,7 @@
 import { seqGt, seqLeq } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "../arrive.ts";
+import { isEcnSetupSynAck } from "../ecn.ts";
 import { endConnection } from "../end.ts";
 import { takeSynOptions } from "../options.ts";
 import { transition } from "../state.ts";
@@ -35,6 +36,7 @@ function takeSyn(tcb: Tcb, segment: Segment, now: number): void {
   tcb.rcvEdge = tcb.offeredEdge = (tcb.rcvNxt + Math.min(tcb.receiveLimit, 0xffff)) | 0;
   tcb.heardAt = now;
   takeSynOptions(tcb, segment, now);
+  tcb.ecn = tcb.config.ecn && segment.has(FLAG.ACK) && isEcnSetupSynAck(segment);
 }
 
 function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
@@ -44,7 +46,7 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   const syn = tcb.scoreboard.isEmpty ? undefined : tcb.scoreboard.at(0);
   // Karn: a SYN that was sent twice gives no sample.
   if (syn?.transmissions === 1) tcb.rtt.sample(now - syn.sentAt);
-  tcb.rtt.backoff = 0;
+  tcb.rtt.handshakeDone();
   tcb.scoreboard.clear();
   tcb.timers.stopAll();
   // RFC 7323 2.2: the window of a SYN,ACK is not scaled.

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { RateSampler } from "../rate_sampler.ts";
+
 /** What an acknowledgement tells. */
 export interface AckSample {
   /** Bytes newly acknowledged or sacked. */
@@ -11,6 +13,14 @@ export interface AckSample {
   readonly now: number;
   /** Smoothed round-trip time in milliseconds, 0 when unknown. */
   readonly srtt: number;
+  /** This acknowledgement's round-trip time in milliseconds, -1 when it has none. */
+  readonly rtt: number;
+  readonly sndUna: number;
+  readonly sndNxt: number;
+  /** Bytes in the network after it. */
+  readonly inFlight: number;
+  /** The delivery rate, where the algorithm asked for it. */
+  readonly rate: RateSampler | undefined;
   /** The sender had more to send than it was allowed to (RFC 7661). */
   readonly limited: boolean;
 }
@@ -19,6 +29,12 @@ export interface AckSample {
 export interface CongestionControl {
   cwnd: number;
   ssthresh: number;
+  /** Fast recovery reduces the window proportionally (RFC 6937), not this algorithm. */
+  readonly reducesProportionally: boolean;
+  /** Bytes per millisecond at which segments are to leave; `undefined`: at once. */
+  readonly pacingRate?: number | undefined;
+  /** It wants delivery rate samples. */
+  readonly samplesRate?: boolean;
   /** The segment size has changed. */
   setMss(mss: number): void;
   /** Data was acknowledged outside of fast recovery. */

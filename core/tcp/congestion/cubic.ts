@@ -1,4 +1,5 @@
 import { type AckSample, type CongestionControl, initialWindow } from "./control.ts";
+import { HyStart } from "./hystart.ts";
 
 /** RFC 9438 4.1 and 4.6. */
 const C = 0.4;
@@ -8,8 +9,10 @@ const ALPHA = 3 * (1 - BETA) / (1 + BETA);
 
 /** CUBIC (RFC 9438). Its windows are counted in segments, as in the RFC's formulas. */
 export class Cubic implements CongestionControl {
+  readonly reducesProportionally = true;
   cwnd: number;
   ssthresh: number = Infinity;
+  readonly #hystart = new HyStart();
   #mss: number;
   #wMax = 0;
   #wEst = 0;
@@ -31,8 +34,15 @@ export class Cubic implements CongestionControl {
   onAck(sample: AckSample): void {
     // RFC 9438 5.8: no growth while the application is the limit.
     if (!sample.limited) return;
-    if (this.cwnd < this.ssthresh) this.cwnd += sample.bytes;
+    if (this.cwnd < this.ssthresh) this.#slowStart(sample);
     else this.#avoidCongestion(sample);
+  }
+
+  /** RFC 9406: only the first slow start is watched, later ones know their ssthresh. */
+  #slowStart(sample: AckSample): void {
+    const growth = this.ssthresh === Infinity ? this.#hystart.growth(sample) : 1;
+    this.cwnd += growth * sample.bytes;
+    if (growth === 0) this.ssthresh = this.cwnd;
   }
 
   #avoidCongestion(sample: AckSample): void {

@@ -1,9 +1,13 @@
 import { type AckSample, type CongestionControl, initialWindow } from "./control.ts";
+import { HyStart } from "./hystart.ts";
 
 /** RFC 5681 with RFC 6582's recovery, which lives in `core/tcp/recovery.ts`. */
 export class NewReno implements CongestionControl {
+  readonly reducesProportionally = true;
   cwnd: number;
   ssthresh: number = Infinity;
+  /** RFC 9406: only the first slow start is watched, later ones know their ssthresh. */
+  readonly #hystart = new HyStart();
   #mss: number;
   /** Bytes acknowledged towards the next segment of growth (RFC 5681 3.1, counted in bytes). */
   #acked = 0;
@@ -22,7 +26,9 @@ export class NewReno implements CongestionControl {
   onAck(sample: AckSample): void {
     if (!sample.limited) return;
     if (this.cwnd < this.ssthresh) {
-      this.cwnd += sample.bytes;
+      const growth = this.ssthresh === Infinity ? this.#hystart.growth(sample) : 1;
+      this.cwnd += growth * sample.bytes;
+      if (growth === 0) this.ssthresh = this.cwnd;
       return;
     }
     this.#acked += sample.bytes;

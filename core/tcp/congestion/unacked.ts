@@ -5,6 +5,7 @@ import type { AckSample, CongestionControl } from "./control.ts";
  * which says that nothing came through at all, makes it start over with one segment.
  */
 export class Unacked implements CongestionControl {
+  readonly reducesProportionally = false;
   cwnd: number;
   ssthresh: number;
   readonly #limit: number;

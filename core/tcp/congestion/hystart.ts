@@ -1,0 +1,58 @@
+import type { AckSample } from "./control.ts";
+
+/** RFC 9406 4.3. */
+const MIN_RTT_THRESHOLD_MS = 4;
+const MAX_RTT_THRESHOLD_MS = 16;
+const SAMPLES = 8;
+const GROWTH_DIVISOR = 4;
+const CONSERVATIVE_ROUNDS = 5;
+
+/** HyStart++ (RFC 9406): slow start ends when the round-trip time rises, before anything is lost. */
+export class HyStart {
+  #windowEnd: number | undefined = undefined;
+  #lastRoundMin = Infinity;
+  #roundMin = Infinity;
+  #samples = 0;
+  /** The least of the round in which growth was slowed down; `undefined`: plain slow start. */
+  #baseline: number | undefined = undefined;
+  #conservativeRounds = 0;
+
+  /** What part of the acknowledged bytes the window may grow by; 0: slow start is over. */
+  growth(sample: AckSample): number {
+    if (this.#windowEnd === undefined || ((sample.sndUna - this.#windowEnd) | 0) > 0) {
+      if (this.#startRound(sample.sndNxt)) return 0;
+    }
+    if (sample.rtt >= 0) {
+      this.#roundMin = Math.min(this.#roundMin, sample.rtt);
+      this.#samples++;
+    }
+    if (this.#samples >= SAMPLES) this.#compare();
+    return this.#baseline === undefined ? 1 : 1 / GROWTH_DIVISOR;
+  }
+
+  /** True: the conservative phase has lasted long enough. */
+  #startRound(sndNxt: number): boolean {
+    this.#windowEnd = sndNxt;
+    this.#lastRoundMin = this.#roundMin;
+    this.#roundMin = Infinity;
+    this.#samples = 0;
+    return this.#baseline !== undefined && ++this.#conservativeRounds > CONSERVATIVE_ROUNDS;
+  }
+
+  #compare(): void {
+    if (this.#baseline !== undefined) {
+      // The rise was a false alarm: on with slow start.
+      if (this.#roundMin < this.#baseline) {
+        this.#baseline = undefined;
+        this.#conservativeRounds = 0;
+      }
+      return;
+    }
+    if (this.#lastRoundMin === Infinity || this.#roundMin === Infinity) return;
+    const threshold = Math.min(
+      Math.max(this.#lastRoundMin / 8, MIN_RTT_THRESHOLD_MS),
+      MAX_RTT_THRESHOLD_MS,
+    );
+    if (this.#roundMin >= this.#lastRoundMin + threshold) this.#baseline = this.#roundMin;
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Explicit congestion notification (RFC 3168 6.1, with RFC 8311's freedom not needed).
+ *
+ * @module
+ */
+import { seqGeq } from "../wire/seq.ts";
+import { FLAG, type Segment } from "../wire/tcp.ts";
+import type { Tcb } from "./tcb.ts";
+
+/** Codepoints of the IP header (RFC 3168 5). */
+export const ECT_0 = 2;
+const CONGESTION_EXPERIENCED = 3;
+
+/** RFC 3168 6.1.1: an ECN-setup SYN has both bits. */
+export function isEcnSetupSyn(segment: Segment): boolean {
+  return segment.has(FLAG.ECE) && segment.has(FLAG.CWR);
+}
+
+/** RFC 3168 6.1.1: an ECN-setup SYN,ACK has ECE alone. */
+export function isEcnSetupSynAck(segment: Segment): boolean {
+  return segment.has(FLAG.ECE) && !segment.has(FLAG.CWR);
+}
+
+/** RFC 3168 6.1.3: CE is echoed until the peer says that it has reduced its window. */
+export function noteCongestionExperienced(tcb: Tcb, segment: Segment): void {
+  if (!tcb.ecn) return;
+  if (segment.has(FLAG.CWR)) tcb.echoCongestion = false;
+  if (segment.ecn !== CONGESTION_EXPERIENCED) return;
+  tcb.echoCongestion = true;
+  // The peer is to know it soon.
+  tcb.ackNow = true;
+}
+
+/** RFC 3168 6.1.2: the window is cut once a round trip, and the peer is told. */
+export function reduceOnEcho(tcb: Tcb, now: number): void {
+  if (!tcb.ecn || tcb.recovery !== "none" || !seqGeq(tcb.sndUna, tcb.ecnPoint)) return;
+  tcb.congestion.onLoss((tcb.sndNxt - tcb.sndUna) | 0, now);
+  tcb.ecnPoint = tcb.sndNxt;
+  tcb.reducedQueued = true;
+}

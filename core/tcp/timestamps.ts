@@ -1,0 +1,23 @@
+/**
+ * The timestamps option (RFC 7323 3).
+ *
+ * @module
+ */
+import { seqDiff } from "../wire/seq.ts";
+import type { Segment } from "../wire/tcp.ts";
+import type { Tcb } from "./tcb.ts";
+
+/** RFC 7323 5.4: milliseconds, from a start of the connection's own. */
+export function timestamp(tcb: Tcb, now: number): number {
+  return (Math.floor(now) + tcb.tsOffset) | 0;
+}
+
+/**
+ * RFC 7323 4.1: the time since what the peer echoes was sent, good for retransmitted segments
+ * too; -1 when it tells nothing.
+ */
+export function echoedRtt(tcb: Tcb, segment: Segment, now: number): number {
+  if (!tcb.timestamps || !segment.hasTimestamps || segment.tsEcr === 0) return -1;
+  const rtt = seqDiff(timestamp(tcb, now), segment.tsEcr);
+  return rtt >= 0 && rtt < 600_000 ? rtt : -1;
+}
