@@ -54,6 +54,16 @@ export const silentLogger: Logger = {
   error() {},
 };
 
+/** A logger whose every line carries `fields`. */
+export function withFields(log: Logger, fields: Readonly<Record<string, unknown>>): Logger {
+  return {
+    debug: (message, more) => log.debug(message, { ...fields, ...more }),
+    info: (message, more) => log.info(message, { ...fields, ...more }),
+    warn: (message, more) => log.warn(message, { ...fields, ...more }),
+    error: (message, more) => log.error(message, { ...fields, ...more }),
+  };
+}
+
 /** Waits until `at`; resolves early, without an error, when `signal` is aborted. */
 export function sleepUntil(clock: Clock, at: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

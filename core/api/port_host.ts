@@ -51,7 +51,6 @@ export class PortHost {
       return true;
     } catch (error) {
       log.info("connection refused", {
-        port: syn.local.port,
         remote: formatHostPort(syn.remote),
         reason: messageOf(error),
       });
@@ -83,7 +82,6 @@ export class PortHost {
 
   #logFailure(socket: StackSocket, error: unknown): void {
     this.#environment.log.error("handler failed, its connection was aborted", {
-      port: socket.localAddr.port,
       remote: formatHostPort(socket.remoteAddr),
       error: messageOf(error),
     });

@@ -19,6 +19,7 @@ import {
   sleepUntil,
   systemClock,
   systemRandom,
+  withFields,
 } from "./environment.ts";
 import { TcpError } from "./errors.ts";
 import { compose } from "./plugin.ts";
@@ -169,7 +170,7 @@ class HostStack implements Stack {
       const host = new PortHost(chain, {
         stack: this,
         clock: this.#clock,
-        log: this.#log,
+        log: withFields(this.#log, { port: one, plugin: namesOf(handlers) }),
         signal: this.#controller.signal,
       });
       const hooks: AcceptorHooks = { ready: () => host.ready() };
@@ -262,6 +263,10 @@ class HostStack implements Stack {
     if (this.#closing === undefined) return;
     throw new TcpError("STACK_CLOSED", "The stack has been closed");
   }
+}
+
+function namesOf(handlers: readonly (Handler | Plugin)[]): string {
+  return handlers.map((each) => each.name || "handler").join(", ");
 }
 
 function parseOwn(hostname: string): IpAddress {

@@ -37,6 +37,7 @@ import { RateLimit } from "./rate_limit.ts";
 import { Reassembly } from "./reassembly.ts";
 import { destinationOf, type Packet, resetFor, sourceOf, unreachable } from "./replies.ts";
 import { Stats } from "./stats.ts";
+import { SynCookies } from "./syn_cookies.ts";
 
 /** Bytes of secret that a stack wants. */
 export const SECRET_LENGTH: number = SIPHASH_KEY_LENGTH + 8;
@@ -91,6 +92,7 @@ export class CoreStack {
   readonly #errorLimit: RateLimit = new RateLimit(ICMP_PER_SECOND, ICMP_PER_SECOND);
   readonly #deadlines: Deadlines = new Deadlines();
   readonly #hash: KeyedHash;
+  readonly #cookies: SynCookies;
   readonly #reassembly: Reassembly;
   readonly #fragmentation: Fragmentation;
   readonly #ip = new IpHeader();
@@ -109,6 +111,7 @@ export class CoreStack {
     this.#options = options;
     this.#environment = { ...features, pool: new RingPool(), news: new AckNews() };
     this.#hash = new KeyedHash(secret);
+    this.#cookies = new SynCookies(this.#hash);
     this.#reassembly = new Reassembly(this.stats, this.#errorLimit, options.tcp.hopLimit);
     this.#fragmentation = new Fragmentation(features.mtu, this.#hash);
     this.#demux = new Demux(readI32(secret, SIPHASH_KEY_LENGTH));
@@ -201,6 +204,10 @@ export class CoreStack {
     const listener = this.#demux.findListener(this.#ip, segment.destinationPort);
     if (segment.has(FLAG.RST)) return listener ? "tcp-rst-listen" : "tcp-no-connection";
     if (!this.#isUnicastSource()) return "tcp-not-unicast";
+    const mayBeCookie = segment.has(FLAG.ACK) && !segment.has(FLAG.SYN);
+    if (listener !== undefined && mayBeCookie && this.#openFromCookie(listener, now)) {
+      return undefined;
+    }
     if (listener === undefined || segment.has(FLAG.ACK)) {
       this.#sendReset();
       return "tcp-no-connection";
@@ -210,16 +217,11 @@ export class CoreStack {
   }
 
   #openPassive(listener: Listener, now: number): DropReason | undefined {
-    if (listener.isFull) return "tcp-backlog";
     if (this.#isFull()) return "tcp-connections";
-    const ip = this.#ip;
+    if (listener.isFull) return this.#answerWithCookie(listener, now);
     const segment = this.#segment;
-    const tcb = this.#createTcb(
-      destinationOf(ip),
-      segment.destinationPort,
-      sourceOf(ip),
-      segment.sourcePort,
-    );
+    const tcb = this.#newTcbForSegment();
+    this.#enter(tcb);
     tcb.listener = listener;
     openPassive(tcb, segment, this.#initialSequence(tcb, now), now);
     listener.halfOpen.add(tcb);
@@ -232,6 +234,31 @@ export class CoreStack {
     }
     this.#settle(tcb);
     return undefined;
+  }
+
+  /** RFC 4987 3.6: half-open connections are all taken; the peer brings back what is needed. */
+  #answerWithCookie(listener: Listener, now: number): DropReason | undefined {
+    // A decision cannot be put off until the ACK comes.
+    if (listener.decides || listener.ready.length >= listener.backlog) return "tcp-backlog";
+    this.stats.synCookiesSent++;
+    this.#queueReply(this.#cookies.answer(this.#newTcbForSegment(), this.#segment, now));
+    return undefined;
+  }
+
+  /** The ACK of a SYN,ACK that was a cookie opens the connection after all. */
+  #openFromCookie(listener: Listener, now: number): boolean {
+    if (listener.decides || !this.#cookies.isInUse(now)) return false;
+    const tcb = this.#newTcbForSegment();
+    if (!this.#cookies.restore(tcb, this.#segment, now)) return false;
+    // A full queue drops the ACK: the peer sends its data, and with it the ACK, again.
+    if (listener.ready.length >= listener.backlog || this.#isFull()) return true;
+    this.stats.synCookiesReturned++;
+    this.#enter(tcb);
+    tcb.listener = listener;
+    listener.halfOpen.add(tcb);
+    segmentArrives(tcb, this.#segment, now);
+    this.#settle(tcb);
+    return true;
   }
 
   #receiveIcmp(packet: Uint8Array, now: number): DropReason | undefined {
@@ -455,7 +482,8 @@ export class CoreStack {
     const localPort = request.localPort > 0 ? request.localPort : this.#freePort(offset, isFree);
     if (localPort === undefined || this.#isFull()) return "ADDRESS_NOT_AVAILABLE";
     if (!isFree(localPort)) return "ADDRESS_IN_USE";
-    const tcb = this.#createTcb(local, localPort, remote, remotePort);
+    const tcb = this.#newTcb(local, localPort, remote, remotePort);
+    this.#enter(tcb);
     calls.openActive(tcb, this.#initialSequence(tcb, now), now);
     this.#settle(tcb);
     return tcb;
@@ -527,13 +555,22 @@ export class CoreStack {
 
   // ---------------------------------------------------------------- tables
 
-  #createTcb(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): Tcb {
+  /** A connection for the segment at hand, in no table yet. */
+  #newTcbForSegment(): Tcb {
+    const { sourcePort, destinationPort } = this.#segment;
+    return this.#newTcb(destinationOf(this.#ip), destinationPort, sourceOf(this.#ip), sourcePort);
+  }
+
+  #newTcb(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): Tcb {
     const { tcp } = this.#options;
     const tcb = new Tcb(tcp, this.#environment, local, localPort, remote, remotePort);
     tcb.tsOffset = this.#hash.connection(remote, remotePort, local, localPort);
+    return tcb;
+  }
+
+  #enter(tcb: Tcb): void {
     this.#demux.add(tcb);
     this.stats.connectionsOpened++;
-    return tcb;
   }
 
   #initialSequence(tcb: Tcb, now: number): number {

@@ -16,6 +16,9 @@ export class Stats {
   connectionsOpened = 0;
   connectionsAccepted = 0;
   connectionsEnded = 0;
+  /** SYN,ACKs sent without keeping anything (RFC 4987 3.6), and those that came back. */
+  synCookiesSent = 0;
+  synCookiesReturned = 0;
   connectionsReset = 0;
   resetsSent = 0;
   echoReplies = 0;

@@ -29,9 +29,12 @@ export interface TcpConfig {
   readonly congestion: CongestionName;
   /** With congestion `unacked`: bytes sent and not acknowledged, at most. */
   readonly maxUnacked: number;
-  /** Bytes written and not acknowledged, at most. */
+  /** Bytes written and not acknowledged, at most; reached only where the path can use it. */
   readonly sendBuffer: number;
-  /** Bytes received and not read, at most: the largest window that is offered. */
+  /**
+   * Bytes received and not read, at most: the largest window that is offered; reached only where
+   * path and reader can use it.
+   */
   readonly receiveBuffer: number;
   /** Delay of an acknowledgement that may wait (RFC 9293 3.8.6.3), below 500; 0: none waits. */
   readonly delayedAckMs: number;
@@ -80,8 +83,8 @@ export interface TcpConfig {
 const COMMON = {
   ackStallMs: 60_000,
   maxUnacked: 1024 * 1024,
-  sendBuffer: 1024 * 1024,
-  receiveBuffer: 1024 * 1024,
+  sendBuffer: 4 * 1024 * 1024,
+  receiveBuffer: 4 * 1024 * 1024,
   minRtoMs: 200,
   maxRtoMs: 60_000,
   initialRtoMs: 1000,

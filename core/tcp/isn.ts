@@ -9,6 +9,8 @@ import { readI32 } from "../wire/bytes.ts";
 
 /** Bytes of a key. */
 export const SIPHASH_KEY_LENGTH = 16;
+/** Bytes of two addresses and two ports: the hash ends with the length of what it is of. */
+const MESSAGE_LENGTH = 36;
 
 /** One key for the life of a stack. */
 export class KeyedHash {
@@ -20,14 +22,25 @@ export class KeyedHash {
     this.#key = Int32Array.from([4, 0, 12, 8], (at) => readI32(key, at));
   }
 
-  /** 32 bits of the hash of two 64-bit words for each address and one for the ports. */
-  connection(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): number {
+  /**
+   * 32 bits of the hash of two 64-bit words for each address and one for the ports; with `low` and
+   * `high`, of one word more before these.
+   */
+  connection(
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+    low?: number,
+    high?: number,
+  ): number {
     this.#start();
+    if (low !== undefined && high !== undefined) this.#absorb(low, high);
     this.#absorb(local.w1, local.w0);
     this.#absorb(local.w3, local.w2);
     this.#absorb(remote.w1, remote.w0);
     this.#absorb(remote.w3, remote.w2);
-    return this.#finish((localPort << 16) | remotePort, 5 << 24);
+    return this.#finish((localPort << 16) | remotePort, MESSAGE_LENGTH << 24);
   }
 
   #start(): void {

@@ -236,7 +236,8 @@ function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   tcb.timers.stop(TIMER.PERSIST);
   // RFC 6298 5.1.
   if (!tcb.timers.isRunning(TIMER.RETRANSMIT)) tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
-  if (!tcb.timers.isRunning(TIMER.TAIL_PROBE)) scheduleTailProbe(tcb, now);
+  // RFC 8985 7.2: anew for each, as how many are outstanding decides about the time.
+  scheduleTailProbe(tcb, now);
 }
 
 /** RFC 5681 4.1. */

@@ -13,6 +13,8 @@ const PATIENT_RECOVERIES = 16;
 /** The most recently sent segment that has arrived. */
 export class Rack {
   sentAt: number = -Infinity;
+  /** Its place in the order of sending. */
+  order = 0;
   end = 0;
   rtt = 0;
   /** The highest sequence number that was acknowledged or sacked (RFC 8985 6.2, FACK). */
@@ -31,10 +33,9 @@ export class Rack {
     const rtt = now - range.sentAt;
     // An acknowledgement too early to be of the retransmission is of the original.
     if (range.transmissions > 1 && rtt < minRtt) return;
-    if (
-      range.sentAt > this.sentAt || (range.sentAt === this.sentAt && seqGt(range.end, this.end))
-    ) {
+    if (range.order > this.order || (range.order === this.order && seqGt(range.end, this.end))) {
       this.sentAt = range.sentAt;
+      this.order = range.order;
       this.end = range.end;
       this.rtt = rtt;
     }
@@ -93,6 +94,10 @@ export function detectLosses(tcb: Tcb, now: number): number {
   return wait;
 }
 
+/**
+ * By the order of sending and not by the time: much is sent at one time, and what was sent again
+ * would else be lost again at once. Pieces of one super-packet have the order of their numbers.
+ */
 function wasSentBefore(rack: Rack, range: SentRange): boolean {
-  return range.sentAt < rack.sentAt || (range.sentAt === rack.sentAt && seqGt(rack.end, range.end));
+  return range.order < rack.order || (range.order === rack.order && seqGt(rack.end, range.end));
 }

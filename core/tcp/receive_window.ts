@@ -4,6 +4,7 @@
  * @module
  */
 import { seqDiff, seqMax } from "../wire/seq.ts";
+import { growReceiveBuffer } from "./autotune.ts";
 import type { Tcb } from "./tcb.ts";
 import { TIMER } from "./timers.ts";
 
@@ -64,6 +65,7 @@ export function windowShift(limit: number): number {
 export function bytesConsumed(tcb: Tcb, now: number): void {
   tcb.lastReadAt = now;
   if (tcb.released) return;
+  growReceiveBuffer(tcb, now);
   if (tcb.config.acknowledge === "on-arrival") {
     if (isUpdateDue(tcb)) tcb.ackNow = true;
     return;

@@ -12,6 +12,8 @@ export class SentRange {
   end = 0;
   /** When it was sent last. */
   sentAt = 0;
+  /** Its place in the order in which everything was sent. */
+  order = 0;
   /** Times it was sent. */
   transmissions = 0;
   /** The peer has it (RFC 2018). */
@@ -39,6 +41,7 @@ export class Scoreboard {
   #ranges: SentRange[] = [];
   #head = 0;
   readonly #free: SentRange[] = [];
+  #order = 0;
   /** Bytes believed to be in the network: sent, neither acknowledged, sacked nor lost. */
   inFlight = 0;
   /** Bytes that have to be sent again. */
@@ -65,6 +68,7 @@ export class Scoreboard {
     range.start = start;
     range.end = end;
     range.sentAt = now;
+    range.order = ++this.#order;
     range.transmissions = 1;
     this.#ranges.push(range);
     this.inFlight += seqDiff(end, start);
@@ -88,6 +92,7 @@ export class Scoreboard {
       this.inFlight += range.length;
     }
     range.sentAt = now;
+    range.order = ++this.#order;
     range.transmissions++;
   }
 
@@ -133,6 +138,7 @@ export class Scoreboard {
     rest.start = at;
     rest.end = range.end;
     rest.sentAt = range.sentAt;
+    rest.order = range.order;
     rest.transmissions = range.transmissions;
     rest.sacked = range.sacked;
     rest.lost = range.lost;

@@ -68,7 +68,7 @@ function ecnSetup(tcb: Tcb, answers: boolean): number {
 }
 
 function offeredShift(tcb: Tcb): number {
-  return tcb.config.windowScaling ? windowShift(tcb.receiveLimit) : -1;
+  return tcb.config.windowScaling ? windowShift(tcb.receiveMost) : -1;
 }
 
 /** `length` bytes of text from `seq` on, with the flags that were decided. */

@@ -11,6 +11,7 @@ import { addressSum } from "../wire/checksum.ts";
 import { type IpFields, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
 import { TIMESTAMPS_LENGTH } from "../wire/tcp_options.ts";
 import type { AckNews } from "./ack_news.ts";
+import { INITIAL_BUFFER } from "./autotune.ts";
 import { createCongestionControl } from "./congestion.ts";
 import type { CongestionControl } from "./congestion/control.ts";
 import type { TcpConfig } from "./config.ts";
@@ -117,8 +118,12 @@ export class Tcb {
   /** The farthest edge that a window field has named: what lies before it is taken. */
   rcvEdge = 0;
   rcvWndShift = 0;
-  /** Bytes of window to offer to a reader that keeps up. */
+  /** Bytes of window to offer to a reader that keeps up; grows up to `receiveMost`. */
   receiveLimit: number;
+  receiveMost: number;
+  /** Where and when the growth of the receive buffer was thought about last. */
+  readMark = 0;
+  readMarkAt = 0;
   readonly receive: ReceiveRing;
   /** Bytes before this have been dealt with, for `on-processed`. */
   processedSeq = 0;
@@ -261,7 +266,8 @@ export class Tcb {
     this.remotePort = remotePort;
     this.pathMtu = environment.mtu;
     this.peerMss = remote.isV4 ? DEFAULT_MSS_V4 : DEFAULT_MSS_V6;
-    this.receiveLimit = config.receiveBuffer;
+    this.receiveMost = config.receiveBuffer;
+    this.receiveLimit = Math.min(config.receiveBuffer, INITIAL_BUFFER);
     this.noDelay = config.noDelay;
     this.keepAlive = config.keepAlive;
     this.packetFields = {
@@ -272,7 +278,7 @@ export class Tcb {
       identification: 0,
     };
     this.pseudoSum = addressSum(local) + addressSum(remote);
-    this.send = new SendRing(environment.pool, config.sendBuffer);
+    this.send = new SendRing(environment.pool, Math.min(config.sendBuffer, INITIAL_BUFFER));
     this.receive = new ReceiveRing(environment.pool, 0);
     this.rtt = new RttEstimator(config);
     this.sendMss = this.fullSegment();

@@ -2,6 +2,7 @@ import { seqDiff, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "../arrive.ts";
 import type { AckNews } from "../ack_news.ts";
+import { growSendBuffer } from "../autotune.ts";
 import { noteCongestionExperienced } from "../ecn.ts";
 import { endConnection } from "../end.ts";
 import { endTailProbe, recoverFromLoss, scheduleTailProbe, takeSackBlocks } from "../recovery.ts";
@@ -81,10 +82,10 @@ function takeAck(tcb: Tcb, segment: Segment, now: number): void {
   }
 }
 
-/** RFC 5681 2: what counts as a duplicate acknowledgement. */
+/** RFC 5681 2: what counts as a duplicate acknowledgement; the answer to a window probe does not. */
 function isDuplicate(tcb: Tcb, segment: Segment): boolean {
   return segment.ack === tcb.sndUna && segment.length === 0 && !tcb.scoreboard.isEmpty &&
-    segment.window << tcb.sndWndShift === tcb.sndWnd;
+    tcb.sndWnd > 0 && segment.window << tcb.sndWndShift === tcb.sndWnd;
 }
 
 /** What was sent up to SEG.ACK is acknowledged for the first time. */
@@ -95,6 +96,7 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, news: AckNews, now: number)
   tcb.scoreboard.acknowledge(ack, news);
   const rtt = news.rttSample >= 0 ? news.rttSample : echoedRtt(tcb, segment, now);
   if (rtt >= 0) tcb.rtt.sample(rtt);
+  growSendBuffer(tcb, seqDiff(tcb.sndNxt, tcb.sndUna));
   // RFC 6298 5.7: new data is through, the backoff is over.
   tcb.rtt.backoff = 0;
   const bytes = news.acked - synAcked - finAcked;

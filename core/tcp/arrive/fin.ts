@@ -11,7 +11,10 @@ export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
     if (tcb.state === "TIME-WAIT") return answerAgain(tcb, now);
     if (!tcb.finReceived) tcb.earlyFin = (segment.seq + segment.textLength) | 0;
   }
-  if (tcb.earlyFin === undefined || tcb.earlyFin !== tcb.rcvNxt || tcb.finReceived) {
+  if (tcb.earlyFin === undefined || tcb.finReceived) return undefined;
+  if (tcb.earlyFin !== tcb.rcvNxt) {
+    // RFC 5681 4.2: the peer must learn of the hole, even if no text came with the FIN.
+    if (segment.has(FLAG.FIN)) tcb.ackNow = true;
     return undefined;
   }
   tcb.earlyFin = undefined;
