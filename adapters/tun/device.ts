@@ -1,0 +1,134 @@
+import type { Subnet } from "../../core/wire/address.ts";
+import { attachError, configureError, openError } from "./error.ts";
+import type { TunHost } from "./host.ts";
+import * as linux from "./linux.ts";
+import { addAddress } from "./netlink.ts";
+import { VIRTIO_HEADER_SIZE } from "./virtio.ts";
+
+/** How a device is wanted. What is `undefined` stays as the device has it. */
+export interface DeviceOptions {
+  readonly name: string;
+  readonly addresses: readonly Subnet[];
+  readonly mtu: number | undefined;
+  readonly queueLength: number | undefined;
+  readonly offload: boolean;
+}
+
+/** A device that is attached and up. */
+export interface Device {
+  readonly fd: number;
+  /** The name that the kernel gave. */
+  readonly name: string;
+  readonly mtu: number;
+  /** Packets have a virtio header; super-packets and partial checksums pass in both directions. */
+  readonly offload: boolean;
+}
+
+/** The kernel's own queue of 500 packets overflows before an event loop comes round. */
+const QUEUE_LENGTH = 5000;
+
+/**
+ * Creates a device, or attaches to one that is there, and configures it.
+ *
+ * @throws {TunError} It cannot be had. Nothing is left behind.
+ */
+export function openDevice(host: TunHost, options: DeviceOptions): Device {
+  const isNew = !exists(host, options.name);
+  const attached = attach(host, options);
+  try {
+    const mtu = configure(host, attached.name, {
+      ...options,
+      queueLength: options.queueLength ?? (isNew ? QUEUE_LENGTH : undefined),
+    });
+    return { ...attached, mtu };
+  } catch (error) {
+    host.libc.close(attached.fd);
+    throw error;
+  }
+}
+
+function exists(host: TunHost, name: string): boolean {
+  return withSocket(
+    host,
+    (socket) => host.libc.ioctl(socket, linux.SIOCGIFINDEX, linux.ifreq(name)) >= 0,
+  );
+}
+
+type Attached = Omit<Device, "mtu">;
+
+function attach(host: TunHost, { name, offload }: DeviceOptions): Attached {
+  if (offload) {
+    const attached = attachWith(host, name, linux.IFF_VNET_HDR);
+    if (enableOffload(host, attached.fd)) return { ...attached, offload };
+    host.libc.close(attached.fd);
+  }
+  const attached = attachWith(host, name, 0);
+  // A persistent device remembers what it was told before.
+  host.ioctlValue(attached.fd, linux.TUNSETOFFLOAD, 0);
+  return { ...attached, offload: false };
+}
+
+function attachWith(
+  { libc, errno }: TunHost,
+  name: string,
+  headerFlag: number,
+): { fd: number; name: string } {
+  const { O_RDWR, O_NONBLOCK, O_CLOEXEC, IFF_TUN, IFF_NO_PI } = linux;
+  const fd = libc.open(linux.cString("/dev/net/tun"), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) throw openError(errno());
+  const request = linux.ifreqFlags(name, IFF_TUN | IFF_NO_PI | headerFlag);
+  if (libc.ioctl(fd, linux.TUNSETIFF, request) >= 0) return { fd, name: linux.nameOf(request) };
+  const error = attachError(name, errno());
+  libc.close(fd);
+  throw error;
+}
+
+/** What the kernel may hand over; an old one refuses what it does not know. */
+const OFFLOADS = [
+  linux.TUN_F_CSUM | linux.TUN_F_TSO4 | linux.TUN_F_TSO6 | linux.TUN_F_TSO_ECN,
+  linux.TUN_F_CSUM | linux.TUN_F_TSO4 | linux.TUN_F_TSO6,
+  linux.TUN_F_CSUM,
+];
+
+/** False when this kernel has no virtio header of the size that is needed. */
+function enableOffload({ libc, ioctlValue }: TunHost, fd: number): boolean {
+  const size = linux.intBytes(VIRTIO_HEADER_SIZE);
+  return libc.ioctl(fd, linux.TUNSETVNETHDRSZ, size) >= 0 &&
+    OFFLOADS.some((flags) => ioctlValue(fd, linux.TUNSETOFFLOAD, flags) >= 0);
+}
+
+/** Sets what is asked for and brings the device up; returns its MTU. */
+function configure(host: TunHost, name: string, options: DeviceOptions): number {
+  return withSocket(host, (socket) => {
+    const set = (what: string, request: number, argument: linux.Bytes) => {
+      if (host.libc.ioctl(socket, request, argument) < 0) {
+        throw configureError(`${what} of ${name}`, host.errno());
+      }
+      return argument;
+    };
+    const { mtu, queueLength, addresses } = options;
+    if (mtu !== undefined) {
+      set(`set the MTU ${mtu}`, linux.SIOCSIFMTU, linux.ifreqInt(name, mtu));
+    }
+    if (queueLength !== undefined) {
+      set("set the queue length", linux.SIOCSIFTXQLEN, linux.ifreqInt(name, queueLength));
+    }
+    const flags = set("read the flags", linux.SIOCGIFFLAGS, linux.ifreq(name));
+    const up = linux.flagsOf(flags) | linux.IFF_UP;
+    set("set the flags", linux.SIOCSIFFLAGS, linux.ifreqFlags(name, up));
+    const index = linux.intOf(set("find the index", linux.SIOCGIFINDEX, linux.ifreq(name)));
+    for (const subnet of addresses) addAddress(host, name, index, subnet);
+    return linux.intOf(set("read the MTU", linux.SIOCGIFMTU, linux.ifreq(name)));
+  });
+}
+
+/** Interfaces are configured through any socket. */
+function withSocket<T>({ libc, errno }: TunHost, use: (socket: number) => T): T {
+  const socket = libc.socket(linux.AF_INET, linux.SOCK_DGRAM | linux.O_CLOEXEC, 0);
+  if (socket < 0) throw configureError("make a socket to configure the device", errno());
+  try {
+    return use(socket);
+  } finally {
+    libc.close(socket);
+  }
+}

@@ -1,0 +1,107 @@
+import * as linux from "./linux.ts";
+
+/** What went wrong with a TUN device, as data. */
+export type TunErrorCode =
+  | "NO_TUN_DEVICE" // no /dev/net/tun
+  | "NO_PRIVILEGE" // not allowed to open or to configure it
+  | "NAME_TAKEN" // another program or another kind of device has the name
+  | "BAD_NAME" // not a name that Linux takes
+  | "BAD_OPTION" // an address, MTU or queue length that cannot be
+  | "UNSUPPORTED_PLATFORM" // not Linux on x86-64 or arm64
+  | "DEVICE_GONE" // the device was removed while it was in use
+  | "SYSTEM"; // any other failure of a system call
+
+/** The error of {@link openTun} and of its link; the message says what to do. */
+export class TunError extends Error {
+  /** Always `"TunError"`. */
+  override readonly name = "TunError";
+  /** What went wrong, for programs. */
+  readonly code: TunErrorCode;
+  /** Linux's error number, where a system call failed. */
+  readonly errno: number | undefined;
+
+  /** Makes an error. */
+  constructor(code: TunErrorCode, message: string, options?: ErrorOptions & { errno?: number }) {
+    super(message, options);
+    this.code = code;
+    this.errno = options?.errno;
+  }
+}
+
+/** Why `/dev/net/tun` could not be opened. */
+export function openError(errno: number): TunError {
+  switch (errno) {
+    case linux.ENOENT:
+      return new TunError(
+        "NO_TUN_DEVICE",
+        "There is no /dev/net/tun: run `mkdir -p /dev/net && mknod /dev/net/tun c 10 200` as root, " +
+          "or start the container with `--device /dev/net/tun`",
+        { errno },
+      );
+    case linux.ENODEV:
+    case linux.ENXIO:
+      return new TunError(
+        "NO_TUN_DEVICE",
+        "The kernel has no TUN driver: run `modprobe tun` as root",
+        { errno },
+      );
+    case linux.EPERM:
+    case linux.EACCES:
+      return noPrivilege("open /dev/net/tun", errno);
+    default:
+      return systemError("open /dev/net/tun", errno);
+  }
+}
+
+/** Why the device could not be created or attached. */
+export function attachError(name: string, errno: number): TunError {
+  switch (errno) {
+    case linux.EBUSY:
+      return new TunError(
+        "NAME_TAKEN",
+        `Another program uses ${name}: end it, or choose another name`,
+        { errno },
+      );
+    case linux.EINVAL:
+    case linux.EEXIST:
+      return new TunError(
+        "NAME_TAKEN",
+        `${name} is another kind of network device: choose another name`,
+        { errno },
+      );
+    case linux.EPERM:
+      return noPrivilege(`create or attach ${name}`, errno);
+    default:
+      return systemError(`create or attach ${name}`, errno);
+  }
+}
+
+/** Why the device could not be configured. */
+export function configureError(what: string, errno: number): TunError {
+  return errno === linux.EPERM || errno === linux.EACCES
+    ? noPrivilege(what, errno)
+    : systemError(what, errno);
+}
+
+/** Whether an error of `read` or `write` means that there is no device any more. */
+export function meansGone(errno: number): boolean {
+  return errno === linux.EBADFD || errno === linux.ENODEV || errno === linux.EBADF;
+}
+
+/** The device was removed, by `ip link delete` or with its network namespace. */
+export function goneError(name: string): TunError {
+  return new TunError("DEVICE_GONE", `${name} was removed: start again to make it anew`);
+}
+
+function noPrivilege(what: string, errno: number): TunError {
+  return new TunError(
+    "NO_PRIVILEGE",
+    `Not allowed to ${what}: run as root, in a container with \`--cap-add NET_ADMIN\`, or in a ` +
+      "namespace of your own with `unshare -Urn COMMAND`",
+    { errno },
+  );
+}
+
+function systemError(what: string, errno: number): TunError {
+  return new TunError("SYSTEM", `Failed to ${what}: Linux error ${errno}`, { errno });
+}

@@ -1,0 +1,70 @@
+import process from "node:process";
+import { type AioLibc, AioWaiter } from "./aio_waiter.ts";
+import { firstLibrary, type Libc, LIBC_PARAMETERS, type TunHost, type Waiter } from "./host.ts";
+import type { Bytes } from "./linux.ts";
+import { PollingWaiter } from "./polling_waiter.ts";
+
+interface Signature {
+  args: readonly string[];
+  returns: string;
+}
+
+interface Library {
+  symbols: Libc & AioLibc & { __errno_location(): number };
+  close(): void;
+}
+
+interface BunFfi {
+  dlopen(name: string, signatures: Record<string, Signature>): Library;
+  ptr(bytes: Bytes): number;
+  toArrayBuffer(pointer: number, offset: number, length: number): ArrayBuffer;
+}
+
+declare const Bun: { file(fd: number): { stream(): ReadableStream<Uint8Array> } };
+
+/**
+ * Bun's foreign functions. They have no threads of their own and Bun waits for no descriptor but
+ * to read from it, so the kernel is asked to signal an eventfd, from which Bun can read.
+ */
+export async function bunHost(): Promise<TunHost> {
+  // A name that is no literal: Deno's module graph knows no `bun:`.
+  const name: string = "bun:ffi";
+  const ffi: BunFfi = await import(name);
+  const library = firstLibrary((name) => ffi.dlopen(name, signatures()));
+  const libc = library.symbols;
+  // The variable itself: another call could change it before it was asked for.
+  const errno = new Int32Array(ffi.toArrayBuffer(libc.__errno_location(), 0, 4));
+  const host: TunHost = {
+    libc,
+    errno: () => errno[0]!,
+    // Bun takes a number for an address.
+    ioctlValue: (fd, request, value) => libc.ioctl(fd, request, value as unknown as Bytes),
+    addressOf(bytes) {
+      // A small array lies inside its object until its buffer is asked for; then it moves out.
+      void bytes.buffer;
+      return ffi.ptr(bytes);
+    },
+    waiter: (fd) => aioWaiter(host, libc, fd) ?? new PollingWaiter(libc, fd),
+    close: () => library.close(),
+  };
+  return host;
+}
+
+function aioWaiter(host: TunHost, libc: Libc & AioLibc, fd: number): Waiter | undefined {
+  return AioWaiter.open(host, libc, process.arch, fd, (eventfd) => {
+    const reader = Bun.file(eventfd).stream().getReader();
+    return { read: () => reader.read(), cancel: () => reader.cancel() };
+  });
+}
+
+function signatures(): Record<string, Signature> {
+  const all: Record<string, Signature> = {
+    __errno_location: { args: [], returns: "ptr" },
+    syscall: { args: ["i64", "i64", "i64", "ptr", "ptr", "ptr"], returns: "i32" },
+  };
+  for (const [name, parameters] of Object.entries(LIBC_PARAMETERS)) {
+    const args = parameters.map((type) => type === "buffer" ? "ptr" : type);
+    all[name] = { args, returns: "i32" };
+  }
+  return all;
+}

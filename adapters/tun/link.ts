@@ -1,0 +1,195 @@
+import { setImmediate } from "node:timers";
+import {
+  type Link,
+  type LinkFeatures,
+  OutgoingPacket,
+  type PacketBatch,
+} from "../../core/stack/link.ts";
+import type { Device } from "./device.ts";
+import { goneError, meansGone } from "./error.ts";
+import type { Libc, TunHost, Waiter } from "./host.ts";
+import * as linux from "./linux.ts";
+import { ReceiveBuffers } from "./receive_buffers.ts";
+import { checksumState, segmentSize, VIRTIO_HEADER_SIZE, writeVirtioHeader } from "./virtio.ts";
+
+/** A total length has 16 bits (RFC 791 3.1), and so has the size of what the kernel cuts up. */
+const MAX_SUPER_PACKET = 65_535;
+/**
+ * How long `ready()` sleeps in the kernel before it waits through the event loop, which takes
+ * longer to wake up: an answer within this time saves the detour.
+ */
+const LINGER_NS = 50_000;
+/** After lingering in vain the next chance comes after 1, 3, 7, ... and at most this many waits. */
+const MAX_LINGER_PAUSE = 63;
+
+/** A TUN device as a link. */
+export class TunLink implements Link {
+  readonly name: string;
+  readonly features: LinkFeatures;
+  readonly #host: TunHost;
+  readonly #libc: Libc;
+  readonly #fd: number;
+  readonly #headerSize: number;
+  readonly #waiter: Waiter;
+  readonly #incoming: ReceiveBuffers;
+  readonly #outgoing = new linux.IoVectors(3);
+  /** Where arrays lie that packets are sent from: a connection's ring is used many times. */
+  readonly #addresses = new WeakMap<linux.Bytes, number>();
+  readonly #pollSet: linux.Bytes;
+  readonly #atOnce = linux.timespec(0);
+  readonly #soon = linux.timespec(LINGER_NS);
+  #lingerPause = 0;
+  #waitsUntilLinger = 0;
+  #pending: Promise<boolean> | undefined;
+  #isGone = false;
+  #closing: Promise<void> | undefined;
+
+  private constructor(host: TunHost, { fd, name, mtu, offload }: Device, waiter: Waiter) {
+    this.name = name;
+    this.features = {
+      mtu,
+      maxSuperPacket: offload ? MAX_SUPER_PACKET : 0,
+      checksumOffload: offload,
+    };
+    this.#host = host;
+    this.#libc = host.libc;
+    this.#fd = fd;
+    this.#headerSize = offload ? VIRTIO_HEADER_SIZE : 0;
+    this.#waiter = waiter;
+    this.#incoming = new ReceiveBuffers(host, this.#headerSize);
+    this.#pollSet = linux.pollSet(fd);
+  }
+
+  /** Takes over a host and a device: both are closed with the link, or when this throws. */
+  static open(host: TunHost, device: Device): TunLink {
+    try {
+      return new TunLink(host, device, host.waiter(device.fd));
+    } catch (error) {
+      host.libc.close(device.fd);
+      throw error;
+    }
+  }
+
+  receive(batch: PacketBatch): number {
+    if (this.#closing || this.#isGone) return 0;
+    const room = Math.min(batch.capacity, ReceiveBuffers.COUNT);
+    let count = 0;
+    while (count < room) {
+      const { vectors, vectorCount, header, packet } = this.#incoming.at(count);
+      const length = this.#libc.readv(this.#fd, vectors, vectorCount);
+      if (length < 0) {
+        const errno = this.#host.errno();
+        if (errno === linux.EINTR) continue;
+        this.#isGone = meansGone(errno);
+        break;
+      }
+      batch.packets[count] = packet;
+      batch.sizes[count] = length - this.#headerSize;
+      batch.checksums[count] = checksumState(header);
+      batch.segmentSizes[count] = segmentSize(header);
+      count++;
+    }
+    return count;
+  }
+
+  /**
+   * Lets the event loop turn once, so that whoever works on what came in goes on first, and then
+   * waits. Calls at the same time share one wait.
+   */
+  ready(): Promise<boolean> {
+    this.#pending ??= this.#waitUntilReadable().finally(() => this.#pending = undefined);
+    return this.#pending;
+  }
+
+  send(packet: OutgoingPacket): boolean {
+    if (this.#closing || this.#isGone) return false;
+    const count = this.#describe(packet);
+    const { bytes } = this.#outgoing;
+    for (;;) {
+      if (this.#libc.writev(this.#fd, bytes, count, packet.payload) >= 0) return true;
+      const errno = this.#host.errno();
+      if (errno === linux.EINTR) continue;
+      this.#isGone = meansGone(errno);
+      return false;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#free();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Sets the vectors to where the packet's pieces lie; returns how many there are. */
+  #describe(packet: OutgoingPacket): number {
+    const { header, headerLength, payload, payloadStart, payloadLength, wrappedLength } = packet;
+    if (this.#headerSize > 0) writeVirtioHeader(packet);
+    const start = OutgoingPacket.HEADROOM - this.#headerSize;
+    this.#outgoing.set(0, this.#addressOf(header) + start, this.#headerSize + headerLength);
+    if (payloadLength === 0) return 1;
+    const address = this.#addressOf(payload);
+    this.#outgoing.set(1, address + payloadStart, payloadLength);
+    if (wrappedLength === 0) return 2;
+    this.#outgoing.set(2, address, wrappedLength);
+    return 3;
+  }
+
+  #addressOf(bytes: linux.Bytes): number {
+    let address = this.#addresses.get(bytes);
+    if (address === undefined) {
+      address = this.#host.addressOf(bytes);
+      this.#addresses.set(bytes, address);
+    }
+    return address;
+  }
+
+  async #waitUntilReadable(): Promise<boolean> {
+    await eventLoopTurn();
+    if (this.#closing) return false;
+    if (this.#linger()) return true;
+    do {
+      await this.#waiter.wait();
+      if (this.#closing) return false;
+    } while (!this.#isReadable(this.#atOnce));
+    return true;
+  }
+
+  /** While answers come fast a short sleep is the fastest way to wait; while they do not, it is none. */
+  #linger(): boolean {
+    if (this.#waitsUntilLinger > 0) {
+      this.#waitsUntilLinger--;
+      return this.#isReadable(this.#atOnce);
+    }
+    const isReadable = this.#isReadable(this.#soon);
+    this.#lingerPause = isReadable ? 0 : Math.min(2 * this.#lingerPause + 1, MAX_LINGER_PAUSE);
+    this.#waitsUntilLinger = this.#lingerPause;
+    return isReadable;
+  }
+
+  /** Throws when there is no device any more. */
+  #isReadable(timeout: linux.Bytes): boolean {
+    const count = this.#libc.ppoll(this.#pollSet, 1, timeout, null);
+    const { POLLIN, POLLERR, POLLHUP, POLLNVAL } = linux;
+    const events = count > 0 ? linux.eventsOf(this.#pollSet) : 0;
+    if (this.#isGone || (events & (POLLERR | POLLHUP | POLLNVAL))) {
+      this.#isGone = true;
+      throw goneError(this.name);
+    }
+    return (events & POLLIN) !== 0;
+  }
+
+  async #free(): Promise<void> {
+    await this.#waiter.close();
+    // A wait that has just ended looks at the descriptor once more.
+    await this.#pending?.catch(() => {});
+    this.#libc.close(this.#fd);
+    this.#host.close();
+  }
+}
+
+function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}

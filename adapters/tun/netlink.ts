@@ -1,0 +1,113 @@
+import { setTimeout } from "node:timers/promises";
+import type { IpAddress, Subnet } from "../../core/wire/address.ts";
+import { configureError } from "./error.ts";
+import type { TunHost } from "./host.ts";
+import * as linux from "./linux.ts";
+
+// linux/netlink.h, linux/rtnetlink.h, linux/if_addr.h
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const NLM_F_REQUEST = 0x1;
+const NLM_F_ACK = 0x4;
+const NLM_F_EXCL = 0x200;
+const NLM_F_CREATE = 0x400;
+const NLMSG_ERROR = 2;
+const RTM_NEWADDR = 20;
+const IFA_ADDRESS = 1;
+const IFA_LOCAL = 2;
+const IFA_F_NODAD = 0x02;
+const RTM_NEWROUTE = 24;
+const RTM_GETROUTE = 26;
+const RTA_DST = 1;
+const RTN_LOCAL = 2;
+
+/** The kernel takes some microseconds; whoever administers it may have forbidden it altogether. */
+const MAX_WAIT_MS = 1000;
+
+/**
+ * Gives an interface one more address. Not by ioctl: that cannot say that an IPv6 address need not
+ * be probed for duplicates (RFC 4862 5.4), and until it was nothing can bind to it.
+ *
+ * @throws {TunError} The kernel refuses it.
+ */
+export function addAddress(host: TunHost, name: string, index: number, subnet: Subnet): void {
+  const { errno } = exchange(host, newAddress(index, subnet));
+  if (errno === 0 || errno === linux.EEXIST) return;
+  throw configureError(`set the address ${subnet} of ${name}`, errno);
+}
+
+/** Resolves when the kernel takes packets to an address for its own; an IPv6 address is late. */
+export async function untilLocal(host: TunHost, address: IpAddress): Promise<void> {
+  for (let waited = 0; !isLocal(host, address) && waited < MAX_WAIT_MS; waited++) {
+    await setTimeout(1);
+  }
+}
+
+function isLocal(host: TunHost, address: IpAddress): boolean {
+  const { errno, answer } = exchange(host, routeTo(address));
+  return errno === 0 && readU16(answer, 4) === RTM_NEWROUTE && answer[23] === RTN_LOCAL;
+}
+
+/** `struct nlmsghdr`, `struct ifaddrmsg` and the address as two attributes. */
+export function newAddress(index: number, { address, prefixLength }: Subnet): linux.Bytes {
+  const size = address.isV4 ? 4 : 16;
+  const bytes = new Uint8Array(24 + 2 * (4 + size));
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.length, true);
+  view.setUint16(4, RTM_NEWADDR, true);
+  view.setUint16(6, NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, true);
+  bytes[16] = address.isV4 ? linux.AF_INET : linux.AF_INET6;
+  bytes[17] = prefixLength;
+  bytes[18] = address.isV4 ? 0 : IFA_F_NODAD;
+  view.setUint32(20, index, true);
+  for (const [i, attribute] of [IFA_LOCAL, IFA_ADDRESS].entries()) {
+    const at = 24 + i * (4 + size);
+    view.setUint16(at, 4 + size, true);
+    view.setUint16(at + 2, attribute, true);
+    address.write(bytes, at + 4);
+  }
+  return bytes;
+}
+
+/** `struct nlmsghdr`, `struct rtmsg` and the destination as an attribute. */
+export function routeTo(address: IpAddress): linux.Bytes {
+  const size = address.isV4 ? 4 : 16;
+  const bytes = new Uint8Array(28 + 4 + size);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.length, true);
+  view.setUint16(4, RTM_GETROUTE, true);
+  view.setUint16(6, NLM_F_REQUEST, true);
+  bytes[16] = address.isV4 ? linux.AF_INET : linux.AF_INET6;
+  bytes[17] = size * 8;
+  view.setUint16(28, 4 + size, true);
+  view.setUint16(30, RTA_DST, true);
+  address.write(bytes, 32);
+  return bytes;
+}
+
+/** Sends a request. The kernel answers at once: an error number, or with what was asked for. */
+export function exchange(
+  { libc, errno, addressOf }: TunHost,
+  request: linux.Bytes,
+): { errno: number; answer: linux.Bytes } {
+  const answer: linux.Bytes = new Uint8Array(4096);
+  const failed = () => ({ errno: errno(), answer });
+  const socket = libc.socket(AF_NETLINK, SOCK_RAW | linux.O_CLOEXEC | linux.O_NONBLOCK, 0);
+  if (socket < 0) return failed();
+  try {
+    const vectors = new linux.IoVectors(1);
+    vectors.set(0, addressOf(request), request.length);
+    if (libc.writev(socket, vectors.bytes, 1, request) < 0) return failed();
+    vectors.set(0, addressOf(answer), answer.length);
+    if (libc.readv(socket, vectors.bytes, 1) < 0) return failed();
+    // `struct nlmsgerr` follows the header.
+    const isError = readU16(answer, 4) === NLMSG_ERROR;
+    return { errno: isError ? -linux.readInt(answer, 16) : 0, answer };
+  } finally {
+    libc.close(socket);
+  }
+}
+
+function readU16(bytes: linux.Bytes, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
+}
