@@ -1,0 +1,159 @@
+/**
+ * A TCP connection of the host's kernel, seen as the stack's own are.
+ *
+ * @module
+ */
+import type { Socket } from "node:net";
+import { TcpError } from "../../core/api/errors.ts";
+import type { TcpErrorCode } from "../../core/api/errors.ts";
+import type { Duplex } from "../../core/api/relay.ts";
+
+/** How long a closed connection still takes, and discards, what the peer sends, in milliseconds. */
+const LINGER_MS = 2000;
+
+/**
+ * A `node:net` socket, which has to be made with `allowHalfOpen`, read and written by promises.
+ * Reads ahead by one chunk of the runtime's at most.
+ */
+export class HostConnection implements Duplex {
+  /** Resolves when both directions have ended; rejects when the connection broke or was aborted. */
+  readonly closed: Promise<void>;
+  readonly #socket: Socket;
+  readonly #lingerMs: number;
+  #failure: Error | undefined;
+  #ended = false;
+  /** Came and was not read yet. */
+  #waiting: Uint8Array[] = [];
+  /** Lets a `read()` that waits look again. */
+  #wakeReader: (() => void) | undefined;
+
+  /** Takes `socket` over: nobody else may read it. */
+  constructor(socket: Socket, lingerMs: number = LINGER_MS) {
+    this.#socket = socket;
+    this.#lingerMs = lingerMs;
+    this.closed = new Promise((resolve, reject) => {
+      socket.once("close", () => this.#failure ? reject(this.#failure) : resolve());
+    });
+    this.closed.catch(() => {});
+    socket.setNoDelay(true);
+    socket.on("data", (chunk: Uint8Array) => this.#take(chunk));
+    socket.on("end", () => this.#end());
+    socket.on("error", (error) => this.#fail(hostError(error)));
+    socket.on("close", () => this.#end());
+  }
+
+  /**
+   * Fills `p`; resolves with the byte count, or with `null` after the peer's FIN. One read at a time.
+   *
+   * @throws {TcpError} The connection broke.
+   */
+  async read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
+    while (this.#waiting.length === 0) {
+      if (this.#failure) throw this.#failure;
+      if (this.#ended) return null;
+      await new Promise<void>((resolve) => {
+        this.#wakeReader = resolve;
+        this.#socket.resume();
+      });
+    }
+    return this.#give(p);
+  }
+
+  /**
+   * Resolves with `p.byteLength` once the kernel took all of it; until then `p` must not be changed.
+   *
+   * @throws {TcpError} The connection broke.
+   */
+  write(p: Uint8Array<ArrayBufferLike>): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#socket.write(p, (error) => error ? reject(hostError(error)) : resolve(p.byteLength));
+    });
+  }
+
+  /**
+   * FIN after everything written; reading goes on.
+   *
+   * @throws {TcpError} The connection broke.
+   */
+  closeWrite(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#socket.once("close", () => this.#failure ? reject(this.#failure) : resolve());
+      this.#socket.end(resolve);
+    });
+  }
+
+  /**
+   * No more reading and no more writing; what was written is still delivered. The kernel would
+   * throw that away if something came that nobody reads (RFC 2525 2.17): so it is read and
+   * discarded until the peer's FIN, for two seconds at most.
+   */
+  close(): void {
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    socket.removeAllListeners("data");
+    this.#waiting = [];
+    this.#end();
+    socket.end();
+    socket.resume();
+    const linger = setTimeout(() => socket.destroy(), this.#lingerMs);
+    socket.once("close", () => clearTimeout(linger));
+  }
+
+  /** RST now; every buffer is dropped (RFC 9293 3.10.5). */
+  abort(reason?: unknown): void {
+    if (this.#socket.destroyed) return;
+    this.#fail(
+      new TcpError("CONNECTION_ABORTED", "the connection was aborted", { cause: reason }),
+    );
+    this.#socket.resetAndDestroy();
+  }
+
+  #take(chunk: Uint8Array): void {
+    this.#waiting.push(chunk);
+    if (!this.#wakeReader) this.#socket.pause();
+    this.#wake();
+  }
+
+  #give(p: Uint8Array): number {
+    const chunk = this.#waiting[0]!;
+    const size = Math.min(p.byteLength, chunk.byteLength);
+    p.set(size < chunk.byteLength ? chunk.subarray(0, size) : chunk);
+    if (size < chunk.byteLength) this.#waiting[0] = chunk.subarray(size);
+    else this.#waiting.shift();
+    return size;
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#wakeReader?.();
+    this.#wakeReader = undefined;
+  }
+}
+
+const CODES: Readonly<Record<string, TcpErrorCode>> = {
+  ECONNREFUSED: "CONNECTION_REFUSED",
+  ECONNRESET: "CONNECTION_RESET",
+  EPIPE: "CONNECTION_RESET",
+  ETIMEDOUT: "TIMED_OUT",
+  EHOSTUNREACH: "UNREACHABLE",
+  ENETUNREACH: "UNREACHABLE",
+  EADDRNOTAVAIL: "ADDRESS_NOT_AVAILABLE",
+  EADDRINUSE: "ADDRESS_IN_USE",
+  ENOTFOUND: "INVALID_ADDRESS",
+  EAI_AGAIN: "INVALID_ADDRESS",
+};
+
+/** The kernel's error with the code that the stack's own errors have. */
+export function hostError(error: Error & { code?: string }): Error {
+  const code = CODES[error.code ?? ""];
+  return code ? new TcpError(code, error.message, { cause: error }) : error;
+}

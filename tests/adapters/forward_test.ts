@@ -1,0 +1,128 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { createServer, type Socket } from "node:net";
+import { forward } from "../../adapters/forward.ts";
+import { linkPair } from "../../adapters/memory.ts";
+import type { TcpError } from "../../core/api/errors.ts";
+import { createStack } from "../../core/api/stack.ts";
+import type { TcpSocket } from "../../core/api/types.ts";
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** A server of the host: its port, and the first connection to it. */
+async function upstream(): Promise<
+  { port: number; accepted: Promise<Socket>; close(): Promise<void> }
+> {
+  const { promise: accepted, resolve } = Promise.withResolvers<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    cleanups.push(() => socket.destroy());
+    socket.on("error", () => {});
+    resolve(socket);
+  });
+  await new Promise<void>((done) => server.listen({ host: "127.0.0.1", port: 0 }, done));
+  cleanups.push(() => void server.close());
+  const { port } = server.address() as { port: number };
+  return { port, accepted, close: () => new Promise((done) => server.close(() => done())) };
+}
+
+/** Connects, through two stacks, to a port that is forwarded to `port` of the host. */
+function connect(port: number): TcpSocket {
+  const [here, there] = linkPair();
+  const server = createStack({ link: here, addresses: ["10.7.0.2/24"] });
+  const client = createStack({ link: there, addresses: ["10.7.0.1/24"] });
+  cleanups.push(() => server.close(), () => client.close());
+  server.use(8080, forward({ to: `127.0.0.1:${port}` }));
+  return client.connect("10.7.0.2:8080", { allowHalfOpen: true });
+}
+
+async function readAll(socket: TcpSocket): Promise<string> {
+  let text = "";
+  for await (const chunk of socket) text += new TextDecoder().decode(chunk);
+  return text;
+}
+
+/** What a socket of the runtime receives until the FIN. */
+function received(socket: Socket): Promise<string> {
+  let text = "";
+  socket.on("data", (chunk) => text += chunk);
+  return new Promise((resolve) => socket.on("end", () => resolve(text)));
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(() => "no error", (error: TcpError) => error.code);
+
+describe("forward to a server of the host", () => {
+  // Question, FIN, answer, FIN.
+  test("carries a half-close of the client (RFC 9293 3.6)", async () => {
+    const { port, accepted } = await upstream();
+    const client = connect(port);
+    await client.write(bytes("question"));
+    await client.closeWrite();
+    const server = await accepted;
+    expect(await received(server)).toBe("question");
+    server.end("answer");
+    expect(await readAll(client)).toBe("answer");
+    await client.closed;
+  });
+
+  // The server ends first and still hears the client.
+  test("carries a half-close of the server (RFC 9293 3.6)", async () => {
+    const { port, accepted } = await upstream();
+    const client = connect(port);
+    const server = await accepted;
+    const late = received(server);
+    server.end("banner");
+    expect(await readAll(client)).toBe("banner");
+    await client.write(bytes("late"));
+    await client.closeWrite();
+    expect(await late).toBe("late");
+    await client.closed;
+  });
+
+  // The server is down: the SYN is answered with RST.
+  test("refuses the connection when the server is down (RFC 9293 3.5.2)", async () => {
+    const { port, close } = await upstream();
+    await close();
+    expect(await codeOf(connect(port).opened)).toBe("CONNECTION_REFUSED");
+  });
+
+  // RST from either side reaches the other as RST.
+  test("carries a reset both ways (RFC 9293 3.5.3)", async () => {
+    const one = await upstream();
+    const client = connect(one.port);
+    await client.opened;
+    (await one.accepted).resetAndDestroy();
+    expect(await codeOf(readAll(client))).toBe("CONNECTION_RESET");
+
+    const other = await upstream();
+    const leaving = connect(other.port);
+    await leaving.opened;
+    const server = await other.accepted;
+    const reset = new Promise<string | undefined>((resolve) =>
+      server.once("error", (error: Error & { code?: string }) => resolve(error.code))
+    );
+    server.resume();
+    leaving.abort();
+    expect(await reset).toBe("ECONNRESET");
+  });
+
+  // Eight megabytes each way at once, more than all buffers hold.
+  test("carries bulk both ways", async () => {
+    const { port, accepted } = await upstream();
+    const client = connect(port);
+    const size = 8 << 20;
+    const server = await accepted;
+    server.pipe(server);
+    const sending = client.write(new Uint8Array(size).fill(7)).then(() => client.closeWrite());
+    let count = 0;
+    for await (const chunk of client) {
+      if (chunk.some((byte) => byte !== 7)) throw new Error(`wrong byte after ${count}`);
+      count += chunk.byteLength;
+    }
+    expect(count).toBe(size);
+    await sending;
+  });
+});

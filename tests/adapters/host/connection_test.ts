@@ -1,0 +1,210 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { HostConnection, hostError } from "../../../adapters/host/connection.ts";
+import { dialHost } from "../../../adapters/host/dial.ts";
+import type { TcpError } from "../../../core/api/errors.ts";
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+});
+
+/** A connection of the host as the product sees it, and its peer as the runtime's own socket. */
+async function joined(): Promise<{ connection: HostConnection; peer: Socket }> {
+  const { port, accepted } = await listening();
+  const connection = await dialHost({ hostname: "127.0.0.1", port });
+  const peer = await accepted;
+  cleanups.push(() => connection.abort(), () => peer.destroy());
+  return { connection, peer };
+}
+
+async function listening(): Promise<{ port: number; accepted: Promise<Socket> }> {
+  const { promise: accepted, resolve } = Promise.withResolvers<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => {});
+    resolve(socket);
+  });
+  cleanups.push(() => server.close());
+  return { port: await portOf(server), accepted };
+}
+
+function portOf(server: Server): Promise<number> {
+  return new Promise((resolve) => {
+    server.listen({ host: "127.0.0.1", port: 0 }, () => {
+      resolve((server.address() as { port: number }).port);
+    });
+  });
+}
+
+/** Everything until the FIN. */
+async function readAll(connection: HostConnection, size = 1024): Promise<string> {
+  const chunk = new Uint8Array(size);
+  let text = "";
+  for (;;) {
+    const count = await connection.read(chunk);
+    if (count === null) return text;
+    text += new TextDecoder().decode(chunk.subarray(0, count));
+  }
+}
+
+/** Everything that a socket of the runtime receives until the FIN. */
+function received(peer: Socket): Promise<string> {
+  let text = "";
+  peer.on("data", (chunk) => text += chunk);
+  return new Promise((resolve) => peer.on("end", () => resolve(text)));
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(() => "no error", (error: TcpError) => error.code);
+
+describe("HostConnection", () => {
+  // Five bytes, then FIN, read with room for two.
+  test("read() fills what it is given and ends with null", async () => {
+    const { connection, peer } = await joined();
+    peer.end("hello");
+    const two = new Uint8Array(2);
+    expect(await connection.read(two)).toBe(2);
+    expect(two).toEqual(bytes("he"));
+    expect(await readAll(connection, 2)).toBe("llo");
+    expect(await connection.read(two)).toBeNull();
+  });
+
+  // Our FIN goes out, the peer answers afterwards.
+  test("closeWrite() leaves the other direction open (RFC 9293 3.6)", async () => {
+    const { connection, peer } = await joined();
+    const asked = received(peer);
+    expect(await connection.write(bytes("question"))).toBe(8);
+    await connection.closeWrite();
+    expect(await asked).toBe("question");
+    peer.end("answer");
+    expect(await readAll(connection)).toBe("answer");
+    await connection.closed;
+  });
+
+  // The peer's FIN comes first, what we write afterwards still arrives.
+  test("the peer's FIN leaves our direction open (RFC 9293 3.6)", async () => {
+    const { connection, peer } = await joined();
+    const late = received(peer);
+    peer.end();
+    expect(await readAll(connection)).toBe("");
+    await connection.write(bytes("late"));
+    await connection.closeWrite();
+    expect(await late).toBe("late");
+    await connection.closed;
+  });
+
+  // The peer sends what nobody will read: an ordinary close(2) would reset the answer away.
+  test("close() delivers what was written though unread bytes are there (RFC 2525 2.17)", async () => {
+    const { connection, peer } = await joined();
+    peer.pause();
+    peer.write("unread");
+    expect(await connection.read(new Uint8Array(1))).toBe(1);
+    await connection.write(bytes("answer"));
+    connection.close();
+    peer.write("more that is unread");
+    expect(await received(peer.resume())).toBe("answer");
+    peer.end();
+    await connection.closed;
+  });
+
+  // The peer never ends: it is not listened to for ever.
+  test("close() gives a peer up that does not end", async () => {
+    const { port, accepted } = await listening();
+    const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true });
+    const connection = new HostConnection(socket, 1);
+    const peer = await accepted;
+    cleanups.push(() => peer.destroy());
+    connection.close();
+    await connection.closed;
+    expect(socket.destroyed).toBe(true);
+  });
+
+  // RST: the peer's read fails, so do ours.
+  test("abort() resets", async () => {
+    const { connection, peer } = await joined();
+    const reset = new Promise<string | undefined>((resolve) =>
+      peer.once("error", (error: Error & { code?: string }) => resolve(error.code))
+    );
+    const reading = connection.read(new Uint8Array(1));
+    connection.abort(new Error("enough"));
+    expect(await codeOf(reading)).toBe("CONNECTION_ABORTED");
+    expect(await codeOf(connection.closed)).toBe("CONNECTION_ABORTED");
+    expect(await codeOf(connection.write(bytes("x")))).not.toBe("no error");
+    expect(await reset).toBe("ECONNRESET");
+  });
+
+  // The peer's RST reaches who reads and who waits for the end.
+  test("a reset of the peer is CONNECTION_RESET (RFC 9293 3.5.3)", async () => {
+    const { connection, peer } = await joined();
+    const reading = connection.read(new Uint8Array(1));
+    peer.resetAndDestroy();
+    expect(await codeOf(reading)).toBe("CONNECTION_RESET");
+    expect(await codeOf(connection.closed)).toBe("CONNECTION_RESET");
+  });
+
+  // Nobody reads 32 MiB while a hundred bytes go to and fro: most of it stays with its sender.
+  test("a reader that stops holds the peer back", async () => {
+    const { connection, peer } = await joined();
+    const size = 32 << 20;
+    peer.end(new Uint8Array(size));
+    for (let i = 0; i < 100; i++) {
+      const heard = new Promise((resolve) => peer.once("data", resolve));
+      await connection.write(bytes("x"));
+      await heard;
+    }
+    expect(peer.writableLength).toBeGreaterThan(size / 2);
+    let count = 0;
+    const chunk = new Uint8Array(1 << 16);
+    for (let got; (got = await connection.read(chunk)) !== null;) count += got;
+    expect(count).toBe(size);
+  });
+});
+
+describe("dialHost", () => {
+  // Nobody listens there any more.
+  test("rejects with CONNECTION_REFUSED", async () => {
+    const server = createServer();
+    const port = await portOf(server);
+    await new Promise((resolve) => server.close(resolve));
+    expect(await codeOf(dialHost({ hostname: "127.0.0.1", port }))).toBe("CONNECTION_REFUSED");
+  });
+
+  // Whoever asked has gone, before and while the connection is made.
+  test("rejects with the signal's reason", async () => {
+    const { port } = await listening();
+    const reason = new Error("gone");
+    const address = { hostname: "127.0.0.1", port };
+    await expect(dialHost(address, AbortSignal.abort(reason))).rejects.toBe(reason);
+    const later = new AbortController();
+    const dialled = dialHost(address, later.signal);
+    later.abort(reason);
+    await expect(dialled).rejects.toBe(reason);
+  });
+
+  // The signal is for the attempt, not for the connection.
+  test("forgets the signal once connected", async () => {
+    const { port, accepted } = await listening();
+    const signal = new AbortController();
+    const connection = await dialHost({ hostname: "127.0.0.1", port }, signal.signal);
+    signal.abort();
+    (await accepted).end("still here");
+    expect(await readAll(connection)).toBe("still here");
+    await connection.closeWrite();
+  });
+});
+
+describe("hostError", () => {
+  // What the kernel says, with the stack's own codes; what has none stays as it is.
+  test.each([
+    ["EPIPE", "CONNECTION_RESET"],
+    ["ETIMEDOUT", "TIMED_OUT"],
+    ["EHOSTUNREACH", "UNREACHABLE"],
+    ["ENOTFOUND", "INVALID_ADDRESS"],
+    ["EMFILE", "EMFILE"],
+  ])("of %s is %s", (code: string, expected: string) => {
+    const error = hostError(Object.assign(new Error("message"), { code }));
+    expect((error as Error & { code: string }).code).toBe(expected);
+    expect(error.message).toContain("message");
+  });
+});

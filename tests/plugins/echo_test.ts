@@ -1,0 +1,44 @@
+import { describe, expect, test } from "bun:test";
+import { echo } from "../../plugins/echo.ts";
+import { socketPair, testContext } from "../support/fake_socket.ts";
+
+const nothing = () => Promise.resolve();
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+describe("echo", () => {
+  // What comes goes back; the client's FIN ends the handler, and with it the connection.
+  test("sends back everything it receives, then ends (RFC 862)", async () => {
+    const { client, server } = socketPair();
+    const served = echo().handle!(testContext(server).context, nothing);
+    const chunk = new Uint8Array(100);
+    for (const text of ["one", "and two"]) {
+      await client.write(bytes(text));
+      expect(await client.read(chunk)).toBe(text.length);
+      expect(chunk.subarray(0, text.length)).toEqual(bytes(text));
+    }
+    await client.write(bytes("last"));
+    await client.closeWrite();
+    await served;
+    expect(await client.read(chunk)).toBe(4);
+  });
+
+  // The client sends and does not read: no more is taken than both buffers hold.
+  test("stops reading while its answers are not taken", async () => {
+    const { client, server } = socketPair({ bufferSize: 1000 });
+    const served = echo().handle!(testContext(server).context, nothing);
+    let taken = false;
+    const writing = client.write(new Uint8Array(10_000)).then(() => taken = true);
+    for (let turn = 0; turn < 1000; turn++) await Promise.resolve();
+    expect(taken).toBe(false);
+    client.abort();
+    const [ours, theirs] = await Promise.allSettled([served, writing]);
+    expect(ours).toMatchObject({ status: "rejected", reason: { code: "CONNECTION_RESET" } });
+    expect(theirs).toMatchObject({ status: "rejected", reason: { code: "CONNECTION_ABORTED" } });
+  });
+
+  // A compile error, and a clear one for who does not compile.
+  test("has no options", () => {
+    // @ts-expect-error -- there are none
+    expect(() => echo({ loud: true })).toThrow(/^echo: options: .*"loud"/);
+  });
+});

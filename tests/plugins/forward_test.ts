@@ -1,0 +1,126 @@
+import { describe, expect, test } from "bun:test";
+import { TcpError } from "../../core/api/errors.ts";
+import type { NetAddr, Syn } from "../../core/api/types.ts";
+import { type Dial, forwardThrough } from "../../plugins/forward.ts";
+import { socketPair, testContext } from "../support/fake_socket.ts";
+
+const nothing = () => Promise.resolve();
+const bytes = (text: string) => new TextEncoder().encode(text);
+const address: NetAddr = { transport: "tcp", hostname: "10.0.0.2", port: 8080 };
+
+/** A SYN, and how its sender gives up. */
+function arriving(): { syn: Syn; giveUp: () => void } {
+  const controller = new AbortController();
+  const syn: Syn = { local: address, remote: address, signal: controller.signal };
+  return { syn, giveUp: () => controller.abort(new Error("the peer gave up")) };
+}
+
+/** Dials a target that is one end of a pair. */
+function target() {
+  const { client: upstream, server } = socketPair();
+  const dialled: unknown[] = [];
+  const dial: Dial = (to) => {
+    dialled.push(to);
+    return Promise.resolve(upstream);
+  };
+  return { dial, dialled, server };
+}
+
+async function readAll(socket: AsyncIterable<Uint8Array>): Promise<string> {
+  let text = "";
+  for await (const chunk of socket) text += new TextDecoder().decode(chunk);
+  return text;
+}
+
+describe("forward", () => {
+  // SYN: the target is connected to. Then the connection, half-closed by each side in turn.
+  test("connects before the SYN is answered and carries half-closes both ways", async () => {
+    const { dial, dialled, server: upstream } = target();
+    const { client, server } = socketPair();
+    const { context } = testContext(server);
+    const plugin = forwardThrough(dial)({ to: "[::1]:3000" });
+
+    const handler = await plugin.onSyn!(arriving().syn, context);
+    expect(dialled).toEqual([{ hostname: "::1", port: 3000 }]);
+    const served = handler(context, nothing);
+    await client.write(bytes("question"));
+    await client.closeWrite();
+    expect(await readAll(upstream)).toBe("question");
+    await upstream.write(bytes("answer"));
+    await upstream.closeWrite();
+    expect(await readAll(client)).toBe("answer");
+    await served;
+  });
+
+  // The target is down: onSyn throws, which the stack answers with RST.
+  test("refuses the connection that its target refuses", async () => {
+    const refused = new TcpError("CONNECTION_REFUSED", "connect ECONNREFUSED 127.0.0.1:3000");
+    const plugin = forwardThrough(() => Promise.reject(refused))({ to: "127.0.0.1:3000" });
+    const { context, clock } = testContext(socketPair().server);
+    await expect(plugin.onSyn!(arriving().syn, context)).rejects.toBe(refused);
+    expect(clock.pending).toBe(0);
+  });
+
+  // The target does not answer; the time is the stack's.
+  test("gives up after connectTimeoutMs", async () => {
+    const never: Dial = (_to, signal) =>
+      new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    const plugin = forwardThrough(never)({ to: "127.0.0.1:3000", connectTimeoutMs: 2000 });
+    const { context, clock } = testContext(socketPair().server);
+    const refused = Promise.allSettled([plugin.onSyn!(arriving().syn, context)]);
+    await clock.advance(2000);
+    expect(await refused).toMatchObject([{
+      reason: {
+        code: "TIMED_OUT",
+        message: "SocketError: 127.0.0.1:3000 did not answer within 2000 ms",
+      },
+    }]);
+  });
+
+  // The peer gives up while the target is connected to, or before its handshake is done.
+  test("lets the target go when the peer gives up", async () => {
+    const { dial, server: upstream } = target();
+    const { context } = testContext(socketPair().server);
+    const plugin = forwardThrough(dial)({ to: "127.0.0.1:3000" });
+    const { syn, giveUp } = arriving();
+    await plugin.onSyn!(syn, context);
+    giveUp();
+    await expect(readAll(upstream)).rejects.toThrow("reset");
+
+    const late = target();
+    const gone = arriving();
+    gone.giveUp();
+    await forwardThrough(late.dial)({ to: "127.0.0.1:3000" }).onSyn!(gone.syn, context);
+    await expect(readAll(late.server)).rejects.toThrow("reset");
+  });
+
+  // Each side's reset is the other's; it is no fault of the plugin's.
+  test("carries a reset both ways, and logs it for who looks for a fault", async () => {
+    for (const resetting of ["client", "upstream"] as const) {
+      const { dial, server: upstream } = target();
+      const { client, server } = socketPair();
+      const { context, lines } = testContext(server);
+      const handler = await forwardThrough(dial)({ to: "127.0.0.1:1" }).onSyn!(
+        arriving().syn,
+        context,
+      );
+      const served = handler(context, nothing);
+      (resetting === "client" ? client : upstream).abort();
+      await served;
+      await expect(readAll(resetting === "client" ? upstream : client)).rejects.toThrow("reset");
+      expect(lines.map(({ level }) => level)).toEqual(["debug"]);
+    }
+  });
+
+  // What is no address is said so, before anything is connected to.
+  test("wants a target with a port", () => {
+    const forward = forwardThrough(() => Promise.reject(new Error("not used")));
+    // @ts-expect-error -- to is required
+    expect(() => forward()).toThrow(/^forward: options\.to: /);
+    expect(() => forward({ to: "127.0.0.1" })).toThrow(
+      'forward: options.to: expected HOST:PORT such as 127.0.0.1:3000, got "127.0.0.1"',
+    );
+    expect(() => forward({ to: "127.0.0.1:0" })).toThrow(/^forward: options\.to: /);
+    expect(() => forward({ to: "127.0.0.1:1", connectTimeoutMs: 0 })).toThrow(/connectTimeoutMs/);
+  });
+});
