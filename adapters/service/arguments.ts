@@ -1,0 +1,152 @@
+/**
+ * The command line.
+ *
+ * @module
+ */
+import process from "node:process";
+import { parseArgs } from "node:util";
+import type { z } from "zod";
+import { describeIssues } from "../../core/api/plugin.ts";
+import { messageOf, UsageError } from "./errors.ts";
+import {
+  addressSchema,
+  type ListenSetting,
+  logLevelSchema,
+  mtuSchema,
+  parsePort,
+  type PartialSettings,
+  profileSchema,
+  publishSchema,
+  tunSchema,
+} from "./settings.ts";
+
+/** What `--help` prints. */
+export const HELP = `berth: a user-space TCP/IP stack that serves plugins
+
+Usage: deno run -A main.ts [FLAGS]
+       bun run main.ts [FLAGS]
+
+Without flags it serves a demo on 127.0.0.1 and needs no privilege.
+
+  --config FILE              settings as JSON; flags come before them
+  --tun NAME                 a Linux TUN device, made or attached to (needs CAP_NET_ADMIN)
+  --address CIDR *           what the stack answers, such as 10.7.0.2/24
+  --host-address CIDR *      the other side of the link; default the subnet's first other address
+  --mtu N                    largest IP packet in bytes; default 1500
+  --profile local|internet   how TCP behaves; default local
+  --listen PORT=PLUGIN *     what serves a port of the stack:
+                               7=echo, 9=discard, 19=chargen
+                               80=http:./app.ts             its default export has fetch
+                               8080=forward:127.0.0.1:3000  a TCP address of the host
+                               9000=./my_plugin.ts          its default export is a plugin
+  --publish [HOST:]PORT=ADDRESS:PORT *
+                             connects a port of the host, 127.0.0.1 unless HOST says otherwise,
+                             through the stack to ADDRESS:PORT
+  --log-level LEVEL          debug, info, warn, error or off; default info
+  --help                     this text
+  --version                  the version
+
+Flags marked * can be repeated.
+`;
+
+/** What the command line asks for. */
+export interface Arguments {
+  /** `--help`. */
+  readonly help: boolean;
+  /** `--version`. */
+  readonly version: boolean;
+  /** `--config`. */
+  readonly config?: string | undefined;
+  /** Everything else. */
+  readonly settings: PartialSettings;
+}
+
+const text = { type: "string" } as const;
+const texts = { type: "string", multiple: true } as const;
+
+/**
+ * Reads the command line.
+ *
+ * @throws {UsageError} A flag is unknown or its value cannot be; the message names the flag.
+ */
+export function parseArguments(args: readonly string[]): Arguments {
+  const flags = readFlags(args);
+  return {
+    help: flags.help ?? false,
+    version: flags.version ?? false,
+    config: flags.config,
+    settings: {
+      tun: check("--tun", tunSchema, flags.tun),
+      addresses: checkEach("--address", addressSchema, flags.address),
+      hostAddresses: checkEach("--host-address", addressSchema, flags["host-address"]),
+      mtu: check("--mtu", mtuSchema, numberOf(flags.mtu)),
+      profile: check("--profile", profileSchema, flags.profile),
+      listen: flags.listen?.map(parseListen),
+      publish: checkEach("--publish", publishSchema, flags.publish),
+      logLevel: check("--log-level", logLevelSchema, flags["log-level"]),
+    },
+  };
+}
+
+function readFlags(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: false,
+      options: {
+        config: text,
+        tun: text,
+        address: texts,
+        "host-address": texts,
+        mtu: text,
+        profile: text,
+        listen: texts,
+        publish: texts,
+        "log-level": text,
+        help: { type: "boolean", short: "h" },
+        version: { type: "boolean" },
+      },
+    }).values;
+  } catch (error) {
+    const [firstSentence = ""] = messageOf(error).split(". ");
+    throw new UsageError(`${firstSentence.replace(/\.$/, "")}; --help lists the flags`);
+  }
+}
+
+/** The value that `schema` makes of a flag's; `undefined` when the flag was not given. */
+function check<Value>(
+  flag: string,
+  schema: z.ZodType<Value>,
+  value: unknown,
+): Value | undefined {
+  return value === undefined ? undefined : checkGiven(flag, schema, value);
+}
+
+function checkEach<Value>(
+  flag: string,
+  schema: z.ZodType<Value>,
+  values: readonly string[] | undefined,
+): Value[] | undefined {
+  return values?.map((value) => checkGiven(flag, schema, value));
+}
+
+function checkGiven<Value>(flag: string, schema: z.ZodType<Value>, value: unknown): Value {
+  const checked = schema.safeParse(value);
+  if (checked.success) return checked.data;
+  throw new UsageError(`${flag}: ${describeIssues(checked.error.issues)}`);
+}
+
+/** Text that is no number stays text, for the schema to refuse. */
+function numberOf(value: string | undefined): number | string | undefined {
+  return value !== undefined && /^\d+$/.test(value) ? Number(value) : value;
+}
+
+function parseListen(value: string): ListenSetting {
+  const at = value.indexOf("=");
+  const port = parsePort(value.slice(0, Math.max(at, 0)));
+  const plugin = value.slice(at + 1);
+  if (port === undefined || plugin === "") {
+    throw new UsageError(`--listen: expected PORT=PLUGIN such as 7=echo, got ${value}`);
+  }
+  return { port, plugin, folder: process.cwd(), source: `--listen ${port}` };
+}

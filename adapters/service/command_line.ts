@@ -1,0 +1,72 @@
+/**
+ * The service as a command.
+ *
+ * @module
+ */
+import process from "node:process";
+import type { Logger } from "../../core/api/environment.ts";
+import manifest from "../../deno.json" with { type: "json" };
+import { announce } from "./announce.ts";
+import { type Arguments, HELP, parseArguments } from "./arguments.ts";
+import { readConfig } from "./config.ts";
+import { messageOf, UsageError } from "./errors.ts";
+import { createLogger } from "./logger.ts";
+import { mergeSettings } from "./merge.ts";
+import { startService } from "./service.ts";
+import type { Settings } from "./settings.ts";
+import { firstEndSignal } from "./signals.ts";
+
+/** Runs the command that started this process and ends the process with its exit code. */
+export async function main(): Promise<never> {
+  process.exit(await runCommand(process.argv.slice(2)));
+}
+
+/**
+ * Runs a command line; resolves with the exit code: 0 for success, 2 for a command line or a
+ * configuration that cannot be used, 1 for everything else that failed.
+ */
+async function runCommand(args: readonly string[]): Promise<number> {
+  try {
+    const given = parseArguments(args);
+    if (given.help) return print(HELP.trimEnd());
+    if (given.version) return print(`berth ${manifest.version}`);
+    return await serve(readSettings(given));
+  } catch (error) {
+    for (const line of linesOf(error)) console.error(`berth: ${line}`);
+    return error instanceof UsageError ? 2 : 1;
+  }
+}
+
+function print(text: string): 0 {
+  console.log(text);
+  return 0;
+}
+
+/** A configuration has a line for each of its faults, everything else one line. */
+function linesOf(error: unknown): string[] {
+  return error instanceof UsageError ? error.message.split("\n") : [messageOf(error)];
+}
+
+function readSettings({ config, settings }: Arguments): Settings {
+  return mergeSettings(settings, config === undefined ? {} : readConfig(config));
+}
+
+async function serve(settings: Settings): Promise<0> {
+  const log = createLogger({ level: settings.logLevel, write: (line) => console.error(line) });
+  surviveStrayErrors(log);
+  const service = await startService(settings, log);
+  const asked = firstEndSignal();
+  print(announce(settings, service));
+  await Promise.race([asked, service.finished]);
+  const stopped = service.stop();
+  log.info("stopping; a second signal ends at once");
+  await stopped;
+  return 0;
+}
+
+/** An error that a plugin leaves uncaught, as in a timer of its own, ends nobody else's connection. */
+function surviveStrayErrors(log: Logger): void {
+  const report = (error: unknown) => log.error("uncaught error", { reason: messageOf(error) });
+  process.on("uncaughtException", report);
+  process.on("unhandledRejection", report);
+}

@@ -1,0 +1,98 @@
+/**
+ * The configuration file.
+ *
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { z } from "zod";
+import { describeIssues } from "../../core/api/plugin.ts";
+import { messageOf, UsageError } from "./errors.ts";
+import {
+  addressSchema,
+  logLevelSchema,
+  mtuSchema,
+  parsePort,
+  type PartialSettings,
+  profileSchema,
+  publishSchema,
+  tunSchema,
+} from "./settings.ts";
+
+const pluginSchema = z.preprocess(
+  (value) => typeof value === "string" ? { plugin: value } : value,
+  z.strictObject({
+    plugin: z.string().min(1),
+    options: z.record(z.string(), z.unknown()).optional(),
+  }, {
+    error: ({ code }) =>
+      code === "invalid_type" ? `expected "PLUGIN" or { "plugin", "options" }` : undefined,
+  }),
+);
+
+/** What the file holds. Its text form is documented in `docs/configuration.md`. */
+export const configSchema = z.strictObject({
+  tun: tunSchema.optional(),
+  addresses: z.array(addressSchema).optional(),
+  hostAddresses: z.array(addressSchema).optional(),
+  mtu: mtuSchema.optional(),
+  profile: profileSchema.optional(),
+  listen: z.record(
+    z.string().refine((key) => parsePort(key) !== undefined),
+    pluginSchema,
+    {
+      error: ({ code }) => code === "invalid_key" ? "expected a port, 1 to 65535" : undefined,
+    },
+  ).optional(),
+  publish: z.array(publishSchema).optional(),
+  logLevel: logLevelSchema.optional(),
+  graceMs: z.number().nonnegative().optional(),
+});
+
+/**
+ * Reads the file. Paths in it are relative to its folder.
+ *
+ * @throws {UsageError} It cannot be read, is no JSON, or says something that cannot be; every fault
+ * is named with its path in the file.
+ */
+export function readConfig(path: string): PartialSettings {
+  return parseConfig(readText(path), path);
+}
+
+/** {@link readConfig} of a text; `path` is the file's. */
+export function parseConfig(text: string, path: string): PartialSettings {
+  const checked = configSchema.safeParse(parseJson(text, path));
+  if (!checked.success) {
+    const faults = checked.error.issues.map((issue) => `${path}: ${describeIssues([issue])}`);
+    throw new UsageError(faults.join("\n"));
+  }
+  const { listen = {}, ...rest } = checked.data;
+  const folder = dirname(resolve(path));
+  return {
+    ...rest,
+    listen: Object.entries(listen).map(([port, plugin]) => ({
+      ...plugin,
+      port: Number(port),
+      folder,
+      source: `${path}: listen.${port}`,
+    })),
+  };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const { code } = error as { code?: string };
+    const reason = code === "ENOENT" ? "there is no such file" : messageOf(error);
+    throw new UsageError(`--config ${path}: ${reason}`);
+  }
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UsageError(`${path}: not JSON: ${messageOf(error)}`);
+  }
+}

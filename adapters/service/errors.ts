@@ -1,0 +1,17 @@
+/**
+ * What ends the service with a message for people.
+ *
+ * @module
+ */
+
+/** A flag, a configuration or a plugin that cannot be used: the message says what to do. */
+export class UsageError extends Error {
+  /** Always `"UsageError"`. */
+  override readonly name = "UsageError";
+}
+
+/** The message of whatever was thrown, on one line. */
+export function messageOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.split("\n").map((line) => line.trim()).filter((line) => line !== "").join(" ");
+}

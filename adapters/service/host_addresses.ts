@@ -1,0 +1,69 @@
+/**
+ * The kernel's side of the link.
+ *
+ * @module
+ */
+import { IpAddress, Subnet } from "../../core/wire/address.ts";
+import { UsageError } from "./errors.ts";
+
+/**
+ * The addresses of the other side of the link: the given ones and, for every subnet of the stack's
+ * addresses that has none yet, the subnet's first other address.
+ *
+ * @throws {UsageError} A subnet has no other address.
+ */
+export function completeHostAddresses(
+  addresses: readonly string[],
+  given: readonly string[],
+): string[] {
+  const own = addresses.map(subnet);
+  const host = given.map(subnet);
+  for (const each of own) {
+    if (host.some(({ address }) => each.contains(address))) continue;
+    host.push(firstOther(each, own));
+  }
+  return host.map(String);
+}
+
+function subnet(text: string): Subnet {
+  const parsed = Subnet.parse(text);
+  if (!parsed) throw new UsageError(`${text} is not an address such as 10.7.0.2/24`);
+  return parsed;
+}
+
+function firstOther(of: Subnet, own: readonly Subnet[]): Subnet {
+  const { address, prefixLength } = of;
+  const hostBits = (address.isV4 ? 32 : 128) - prefixLength;
+  // The network's own address is nobody's (RFC 4291 2.6.1), except where there are only two
+  // addresses (RFC 3021, RFC 6164).
+  const first = hostBits > 1 ? 1 : 0;
+  const last = hostBits > 1 ? 2 ** Math.min(hostBits, 16) - 2 : 2 ** hostBits - 1;
+  for (let offset = first; offset <= last; offset++) {
+    const candidate = offsetFrom(networkOf(of), offset);
+    if (!own.some((each) => each.address.equals(candidate))) {
+      return new Subnet(candidate, prefixLength);
+    }
+  }
+  throw new UsageError(`${of} has no other address for the host: name one with --host-address`);
+}
+
+function networkOf({ address, prefixLength }: Subnet): IpAddress {
+  const bits = address.isV4 ? prefixLength + 96 : prefixLength;
+  const kept = (word: number, at: number) => word & mask(bits - at);
+  return new IpAddress(
+    kept(address.w0, 0),
+    kept(address.w1, 32),
+    kept(address.w2, 64),
+    kept(address.w3, 96),
+  );
+}
+
+/** The `bits` uppermost bits of a word. */
+function mask(bits: number): number {
+  if (bits <= 0) return 0;
+  return bits >= 32 ? -1 : -1 << (32 - bits);
+}
+
+function offsetFrom({ w0, w1, w2, w3 }: IpAddress, offset: number): IpAddress {
+  return new IpAddress(w0, w1, w2, w3 + offset);
+}

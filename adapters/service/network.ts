@@ -1,0 +1,93 @@
+/**
+ * The link that the service runs on, and the way into it from the host.
+ *
+ * @module
+ */
+import type { Logger } from "../../core/api/environment.ts";
+import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
+import { createStack } from "../../core/api/stack.ts";
+import type { Duplex } from "../../core/api/relay.ts";
+import type { Stack } from "../../core/api/types.ts";
+import { IpAddress } from "../../core/wire/address.ts";
+import { dialHost } from "../host/dial.ts";
+import { linkPair } from "../memory.ts";
+import { openTun } from "../tun/mod.ts";
+import type { Connect } from "./publish.ts";
+import { UsageError } from "./errors.ts";
+import type { Settings } from "./settings.ts";
+
+/** What the service runs on. */
+export interface Network {
+  /** What the stack is on, for people. */
+  readonly place: string;
+  /** The stack that plugins are put on. */
+  readonly stack: Stack;
+  /** The way from the host to an address of the stack, or to one behind it. */
+  readonly connect: Connect;
+  /** Frees what is left once the stack has closed. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the TUN device or makes a memory link.
+ *
+ * @throws {UsageError} What is to be published is not on the memory link.
+ * @throws {TunError} The device cannot be had; the message says what to do.
+ */
+export function openNetwork(settings: Settings, log: Logger): Promise<Network> | Network {
+  return settings.tun === undefined
+    ? joinInMemory(settings, log)
+    : openDevice(settings, settings.tun, log);
+}
+
+async function openDevice(settings: Settings, name: string, log: Logger): Promise<Network> {
+  const { addresses, hostAddresses, mtu, profile } = settings;
+  const link = await openTun({ name, addresses: [...hostAddresses], mtu });
+  const stack = createStack({ link, addresses, tcp: { profile }, log });
+  const own = addresses.map(hostOf);
+  return {
+    place: `device ${link.name}`,
+    stack,
+    // The way to the stack's own addresses begins in the kernel, on the other side of the device.
+    connect: (address, signal) =>
+      own.includes(canonical(address.hostname))
+        ? dialHost(address, signal)
+        : open(stack, address, signal),
+    close: () => Promise.resolve(),
+  };
+}
+
+function joinInMemory(settings: Settings, log: Logger): Network {
+  const { addresses, hostAddresses, mtu, profile } = settings;
+  const own = addresses.map(hostOf);
+  for (const { to } of settings.publish) {
+    if (own.includes(canonical(to.hostname))) continue;
+    throw new UsageError(
+      `--publish: ${formatHostPort(to)} is not on the memory link, which has ${own.join(", ")}`,
+    );
+  }
+  const features = { mtu, maxSuperPacket: 65_535, checksumOffload: true };
+  const [inner, outer] = linkPair(features);
+  const stack = createStack({ link: inner, addresses, tcp: { profile }, log });
+  const host = createStack({ link: outer, addresses: hostAddresses, tcp: { profile }, log });
+  return {
+    place: "a memory link",
+    stack,
+    connect: (address, signal) => open(host, address, signal),
+    close: () => host.close(),
+  };
+}
+
+async function open(from: Stack, address: HostPort, signal: AbortSignal): Promise<Duplex> {
+  const socket = from.connect(address, { signal, allowHalfOpen: true });
+  await socket.opened;
+  return socket;
+}
+
+function hostOf(subnet: string): string {
+  return canonical(subnet.split("/")[0]!);
+}
+
+function canonical(hostname: string): string {
+  return IpAddress.parse(hostname)?.toString() ?? hostname;
+}

@@ -1,0 +1,138 @@
+/**
+ * Plugins by name or from a file.
+ *
+ * @module
+ */
+import { existsSync } from "node:fs";
+import { isAbsolute, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Handler, Plugin } from "../../core/api/types.ts";
+import type { PluginFactory } from "../../core/api/plugin.ts";
+import { chargen } from "../../plugins/chargen.ts";
+import { discard } from "../../plugins/discard.ts";
+import { echo } from "../../plugins/echo.ts";
+import { type FetchApp, http, type HttpOptions } from "../../plugins/http.ts";
+import { forward } from "../forward.ts";
+import { demo } from "./demo.ts";
+import { messageOf, UsageError } from "./errors.ts";
+import type { ListenSetting } from "./settings.ts";
+
+/** A plugin, with the name that log lines have. */
+export interface LoadedPlugin {
+  /** The plugin's own, or the file's. */
+  readonly name: string;
+  /** What {@link Stack.use} takes. */
+  readonly handler: Handler | Plugin;
+}
+
+type Options = Readonly<Record<string, unknown>>;
+// What a file says is unknown; the factory checks it.
+type Factory = (options: never) => Plugin;
+type Make = (
+  argument: string | undefined,
+  options: Options,
+  setting: ListenSetting,
+) => Plugin | Promise<Plugin>;
+
+const BUILT_IN: Readonly<Record<string, Make>> = {
+  echo: withoutArgument("echo", echo),
+  discard: withoutArgument("discard", discard),
+  chargen: withoutArgument("chargen", chargen),
+  demo: withoutArgument("demo", demo),
+  forward: (to, options, { source }) => make(forward, to ? { to, ...options } : options, source),
+  http: async (path, options, setting) => {
+    if (!path) throw new UsageError(`${setting.source}: http needs an app, such as http:./app.ts`);
+    const app = await loadApp(path, setting);
+    return make((checked: HttpOptions) => http(app, checked), options, setting.source);
+  },
+};
+
+/**
+ * Makes the plugin that a setting names: a built-in one, or the default export of a module.
+ *
+ * @throws {UsageError} There is no such plugin, its options are wrong, or its module cannot be
+ * loaded.
+ */
+export async function loadPlugin(setting: ListenSetting): Promise<LoadedPlugin> {
+  const { plugin, options = {}, source } = setting;
+  if (isPath(plugin)) return await loadModulePlugin(setting);
+  const [name = "", ...rest] = plugin.split(":");
+  const argument = rest.length > 0 ? rest.join(":") : undefined;
+  const builtIn = Object.hasOwn(BUILT_IN, name) ? BUILT_IN[name] : undefined;
+  if (!builtIn) throw new UsageError(`${source}: ${noPlugin(name)}`);
+  return { name, handler: await builtIn(argument, options, setting) };
+}
+
+function isPath(plugin: string): boolean {
+  return plugin.startsWith("./") || plugin.startsWith("../") || isAbsolute(plugin);
+}
+
+function noPlugin(name: string): string {
+  const names = Object.keys(BUILT_IN).join(", ");
+  return `there is no plugin ${name}: use one of ${names}, or the path of a module such as ./${name}`;
+}
+
+function withoutArgument(name: string, factory: Factory): Make {
+  return (argument, options, { source }) => {
+    if (argument === undefined) return make(factory, options, source);
+    throw new UsageError(`${source}: ${name} takes no argument, got ${argument}`);
+  };
+}
+
+function make(factory: Factory, options: Options, source: string): Plugin {
+  try {
+    return factory(options as never);
+  } catch (error) {
+    throw new UsageError(`${source}: ${messageOf(error)}`);
+  }
+}
+
+/** The app that `http` serves. */
+async function loadApp(path: string, setting: ListenSetting): Promise<FetchApp> {
+  const app = await importDefault(path, setting);
+  if (hasFetch(app)) return app;
+  throw new UsageError(
+    `${setting.source}: the default export of ${path} has no fetch(); a Hono app has`,
+  );
+}
+
+async function loadModulePlugin(setting: ListenSetting): Promise<LoadedPlugin> {
+  const { plugin: path, options, source } = setting;
+  const exported = await importDefault(path, setting);
+  const fault = (what: string) =>
+    new UsageError(`${source}: the default export of ${path} ${what}`);
+
+  if (isFactory(exported)) {
+    return { name: exported.pluginName, handler: make(exported as Factory, options ?? {}, source) };
+  }
+  if (options) throw fault("takes no options: make it with definePlugin()");
+  if (typeof exported === "function") return { name: path, handler: exported as Handler };
+  if (isPlugin(exported)) return { name: exported.name, handler: exported };
+  if (hasFetch(exported)) throw fault(`is an app: write http:${path}`);
+  throw fault("is no plugin: export a handler, a plugin or what definePlugin() returns");
+}
+
+async function importDefault(path: string, { folder, source }: ListenSetting): Promise<unknown> {
+  const file = resolve(folder, path);
+  if (!existsSync(file)) throw new UsageError(`${source}: there is no file ${file}`);
+  try {
+    const loaded: { default?: unknown } = await import(pathToFileURL(file).href);
+    return loaded.default;
+  } catch (error) {
+    throw new UsageError(`${source}: cannot load ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function isFactory(value: unknown): value is PluginFactory<never> {
+  return typeof value === "function" && "pluginName" in value;
+}
+
+function isPlugin(value: unknown): value is Plugin {
+  return typeof value === "object" && value !== null && "name" in value &&
+    ("handle" in value || "onSyn" in value);
+}
+
+function hasFetch(value: unknown): value is FetchApp {
+  return typeof value === "object" && value !== null && "fetch" in value &&
+    typeof value.fetch === "function";
+}

@@ -1,0 +1,112 @@
+/**
+ * Ports of the host that lead into a stack.
+ *
+ * @module
+ */
+import { createServer, type Server } from "node:net";
+import type { Logger } from "../../core/api/environment.ts";
+import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
+import { type Duplex, relay } from "../../core/api/relay.ts";
+import { HostConnection } from "../host/connection.ts";
+import { messageOf } from "./errors.ts";
+import type { PublishSetting } from "./settings.ts";
+
+/** Connections that one published port carries at once, at most; more are reset. */
+export const MAX_CONNECTIONS = 4096;
+
+/** Ports tried after a taken one. */
+const MORE_PORTS = 100;
+
+/** Connects to an address behind the published port; gives up when `signal` is aborted. */
+export type Connect = (address: HostPort, signal: AbortSignal) => Promise<Duplex>;
+
+/** A port that is open on the host. */
+export interface Publication {
+  /** Where it is, on the host. */
+  readonly address: HostPort;
+  /** Where it leads. */
+  readonly to: HostPort;
+  /** Takes no new connections. */
+  stopListening(): void;
+  /** Waits for the running connections, for `graceMs` at most, and aborts the rest. */
+  finish(graceMs: number): Promise<void>;
+}
+
+/**
+ * Opens a port of the host. Each connection to it is relayed, half-closes and resets included, to
+ * one that `connect` makes; where that is refused the connection is reset.
+ *
+ * @throws {Error} The port cannot be opened.
+ */
+export async function publish(
+  setting: PublishSetting,
+  connect: Connect,
+  log: Logger,
+  maxConnections: number = MAX_CONNECTIONS,
+): Promise<Publication> {
+  const running = new Map<HostConnection, Promise<void>>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => {});
+    if (running.size >= maxConnections) return void socket.resetAndDestroy();
+    const client = new HostConnection(socket);
+    running.set(client, serve(client, setting, connect, log).finally(() => running.delete(client)));
+  });
+  const address = await listen(server, setting);
+  server.on("error", (error) => log.error("cannot accept", { reason: messageOf(error) }));
+  return {
+    address,
+    to: setting.to,
+    stopListening: () => void server.close(),
+    async finish(graceMs) {
+      const abortAll = () => {
+        for (const client of running.keys()) client.abort();
+      };
+      const grace = setTimeout(abortAll, graceMs);
+      await Promise.all(running.values());
+      clearTimeout(grace);
+    },
+  };
+}
+
+async function serve(
+  client: HostConnection,
+  setting: PublishSetting,
+  connect: Connect,
+  log: Logger,
+): Promise<void> {
+  const gone = new AbortController();
+  client.closed.catch((error) => gone.abort(error));
+  try {
+    const inner = await connect(setting.to, gone.signal);
+    await relay(client, inner);
+  } catch (error) {
+    client.abort(error);
+    log.debug("published connection broke", { port: setting.port, reason: messageOf(error) });
+  }
+}
+
+/** Listens where `setting` says; resolves with the address that was taken. */
+async function listen(server: Server, setting: PublishSetting): Promise<HostPort> {
+  const { hostname, port } = setting;
+  for (let next = port;; next++) {
+    try {
+      return { hostname, port: await listenOn(server, hostname, next) };
+    } catch (error) {
+      const taken = (error as { code?: string }).code === "EADDRINUSE";
+      if (taken && setting.orNextFree && next < port + MORE_PORTS) continue;
+      const reason = taken ? "the port is taken" : messageOf(error);
+      throw new Error(`Cannot publish ${formatHostPort(setting)}: ${reason}`);
+    }
+  }
+}
+
+function listenOn(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port }, () => {
+      server.off("error", reject);
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : port);
+    });
+  });
+}

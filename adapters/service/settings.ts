@@ -1,0 +1,113 @@
+/**
+ * What the service can be told: one value after the other, as a flag or the configuration has it.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { Subnet } from "../../core/wire/address.ts";
+import { type HostPort, parseHostPort } from "../../core/api/host_port.ts";
+import { LOG_LEVELS, type LogLevel } from "./logger.ts";
+
+/** A port of the stack and what serves it. */
+export interface ListenSetting {
+  /** 1 to 65535. */
+  readonly port: number;
+  /** `NAME`, `NAME:ARGUMENT` or the path of a module. */
+  readonly plugin: string;
+  /** The plugin's options beside what the argument says. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined;
+  /** The folder that paths are relative to. */
+  readonly folder: string;
+  /** Where this was said, for error messages: `--listen 80` or `berth.json: listen.80`. */
+  readonly source: string;
+}
+
+/** A port of the host and where it leads. */
+export interface PublishSetting extends HostPort {
+  /** What is connected to, through the stack. */
+  readonly to: HostPort;
+  /** Where `port` is taken one of the next hundred will do. */
+  readonly orNextFree?: boolean;
+}
+
+/** Everything the service can be told, checked. */
+export interface Settings {
+  /** The device's name; without one the service runs on a memory link. */
+  readonly tun?: string | undefined;
+  /** What the stack answers, with prefix lengths. */
+  readonly addresses: readonly string[];
+  /** The other side of the link, with prefix lengths. */
+  readonly hostAddresses: readonly string[];
+  /** Largest IP packet, in bytes. */
+  readonly mtu: number;
+  /** The stack's behaviour. */
+  readonly profile: "local" | "internet";
+  /** At most one per port. */
+  readonly listen: readonly ListenSetting[];
+  /** Ports of the host. */
+  readonly publish: readonly PublishSetting[];
+  /** The least that is logged. */
+  readonly logLevel: LogLevel;
+  /** How long running connections may take to finish at the end, in milliseconds. */
+  readonly graceMs: number;
+}
+
+/** What a flag or a configuration file sets; what it does not say is left out. */
+export type PartialSettings = { [Key in keyof Settings]?: Settings[Key] | undefined };
+
+/** Settings that nobody has set. */
+export const DEFAULTS: Omit<Settings, "tun"> = {
+  addresses: [],
+  hostAddresses: [],
+  mtu: 1500,
+  profile: "local",
+  listen: [],
+  publish: [],
+  logLevel: "info",
+  graceMs: 5000,
+};
+
+/** RFC 8200 5 asks for 1280; an IPv4 link may carry as little as 68 (RFC 791 3.2). */
+export const mtuSchema: z.ZodType<number, number> = z.int().min(68).max(65_535);
+
+/** The kernel takes up to 15 bytes; a `%d` in it is replaced by the first free number. */
+export const tunSchema: z.ZodType<string, string> = z.string().regex(
+  /^[^\s/:]{1,15}$/,
+  "expected a device name of 1 to 15 characters such as berth0",
+);
+
+/** An address with the prefix length of its subnet. */
+export const addressSchema: z.ZodType<string, string> = z.string().refine(
+  (text) => text.includes("/") && Subnet.parse(text) !== undefined,
+  {
+    error: ({ input }) => `expected ADDRESS/LENGTH such as 10.7.0.2/24 or fd07::2/64, got ${input}`,
+  },
+);
+
+/** A profile's name. */
+export const profileSchema: z.ZodType<Settings["profile"], Settings["profile"]> = z.enum(
+  ["local", "internet"],
+  { error: ({ input }) => `expected local or internet, got ${input}` },
+);
+
+/** A log level's name. */
+export const logLevelSchema: z.ZodType<LogLevel, LogLevel> = z.enum(
+  LOG_LEVELS,
+  { error: ({ input }) => `expected one of ${LOG_LEVELS.join(", ")}, got ${input}` },
+);
+
+/** `[HOST:]PORT=ADDRESS:PORT`; the host's loopback address when there is none. */
+export const publishSchema: z.ZodType<PublishSetting, string> = z.string().transform((text, c) => {
+  const [from = "", destination = ""] = text.split("=");
+  const host = parseHostPort(/^\d+$/.test(from) ? `127.0.0.1:${from}` : from);
+  const to = parseHostPort(destination);
+  if (host && to && to.port > 0) return { ...host, to };
+  c.addIssue(`expected [HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, got ${text}`);
+  return z.NEVER;
+});
+
+/** A port as text; `undefined` when it is none. */
+export function parsePort(text: string): number | undefined {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  return port >= 1 && port <= 65_535 ? port : undefined;
+}

@@ -1,0 +1,8 @@
+/**
+ * The service: `deno run -A main.ts` or `bun run main.ts`; `--help` lists the flags.
+ *
+ * @module
+ */
+import { main } from "./adapters/service/command_line.ts";
+
+await main();

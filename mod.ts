@@ -1,0 +1,74 @@
+/**
+ * A user-space TCP/IP stack and service host for Deno and Bun.
+ *
+ * Give it a link and addresses; every port is a plugin, every connection is an async iterable of
+ * bytes.
+ *
+ * @example
+ * ```ts
+ * import { createStack, echo, linkPair } from "@berth/berth";
+ *
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(7, echo());
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:7");
+ * await socket.write(new TextEncoder().encode("ahoy"));
+ * await socket.closeWrite();
+ * for await (const chunk of socket) console.log(new TextDecoder().decode(chunk));
+ * ```
+ *
+ * @module
+ */
+export { createStack, type StackOptions } from "./core/api/stack.ts";
+export { TcpError, type TcpErrorCode } from "./core/api/errors.ts";
+export type * from "./core/api/types.ts";
+export { sleepUntil } from "./core/api/environment.ts";
+export type { Random } from "./core/api/environment.ts";
+export type { TcpOptions } from "./core/api/config.ts";
+export type { AcknowledgePolicy, CongestionName, TcpConfig } from "./core/tcp/config.ts";
+export {
+  type CheckedOptions,
+  definePlugin,
+  type Issue,
+  type OptionArguments,
+  type OptionsSchema,
+  type PluginDefinition,
+  type PluginFactory,
+} from "./core/api/plugin.ts";
+export { type Duplex, relay } from "./core/api/relay.ts";
+export {
+  type ChecksumState,
+  type Link,
+  type LinkFeatures,
+  OutgoingPacket,
+  PacketBatch,
+} from "./core/stack/link.ts";
+
+export { forward } from "./adapters/forward.ts";
+export { linkPair, type LinkPairOptions } from "./adapters/memory.ts";
+export { type SeededRandom, seededRandom } from "./adapters/seeded_random.ts";
+export { openTun, TunError, type TunErrorCode, type TunOptions } from "./adapters/tun/mod.ts";
+export { VirtualClock } from "./adapters/virtual_clock.ts";
+export {
+  impair,
+  type ImpairedCounts,
+  type ImpairedLink,
+  type Impairments,
+  type ImpairOptions,
+} from "./adapters/wrap/impair.ts";
+export { pcap, type PcapOptions } from "./adapters/wrap/pcap.ts";
+
+export { chargen, type ChargenOptions } from "./plugins/chargen.ts";
+export { discard, type DiscardOptions } from "./plugins/discard.ts";
+export { echo, type EchoOptions } from "./plugins/echo.ts";
+export type { ForwardOptions } from "./plugins/forward.ts";
+export {
+  type FetchApp,
+  http,
+  type HttpEnv,
+  type HttpOptions,
+  type PeerAddress,
+  RequestBodyError,
+} from "./plugins/http.ts";

@@ -1,0 +1,34 @@
+import { expect, test } from "bun:test";
+import { announce } from "../../adapters/service/announce.ts";
+import { mergeSettings } from "../../adapters/service/merge.ts";
+import type { Publication } from "../../adapters/service/publish.ts";
+
+const publication = (port: number, to: number): Publication => ({
+  address: { hostname: "127.0.0.1", port },
+  to: { hostname: "10.7.0.2", port: to },
+  stopListening() {},
+  finish: () => Promise.resolve(),
+});
+
+// The demo found 8080 taken: what is printed is where it really is.
+test("announce names the ports that were taken", () => {
+  const published = [publication(8081, 80), publication(7007, 7)];
+  expect(announce(mergeSettings({}, {}), { place: "a memory link", published }).split("\n"))
+    .toEqual([
+      "berth answers 10.7.0.2 and fd07::2 on a memory link",
+      "  open http://127.0.0.1:8081/ for 10.7.0.2:80, demo",
+      "  connect to 127.0.0.1:7007 for 10.7.0.2:7, echo",
+      "Ctrl+C ends it",
+    ]);
+});
+
+// On a device the ports are the stack's own.
+test("announce names the stack's ports where nothing is published", () => {
+  const settings = mergeSettings({ tun: "berth%d", addresses: ["fd07::2/64"] }, {});
+  expect(announce(settings, { place: "device berth0", published: [] }).split("\n")).toEqual([
+    "berth answers fd07::2 on device berth0",
+    "  open http://[fd07::2]/: demo",
+    "  connect to [fd07::2]:7: echo",
+    "Ctrl+C ends it",
+  ]);
+});

@@ -1,0 +1,106 @@
+import { describe, expect, test } from "bun:test";
+import process from "node:process";
+import { HELP, parseArguments } from "../../adapters/service/arguments.ts";
+import { UsageError } from "../../adapters/service/errors.ts";
+
+describe("parseArguments", () => {
+  // Every flag once, the repeatable ones twice.
+  test("reads every flag", () => {
+    const given = parseArguments([
+      "--config=berth.json",
+      ...["--tun", "berth0", "--address", "10.7.0.2/24", "--address", "fd07::2/64"],
+      ...["--host-address", "10.7.0.9/24", "--mtu", "9000", "--profile", "internet"],
+      ...["--listen", "7=echo", "--listen", "8080=forward:[::1]:3000"],
+      ...["--publish", "8080=10.7.0.2:80", "--publish", "[::1]:0=[fd07::2]:7"],
+      ...["--log-level", "warn"],
+    ]);
+    const folder = process.cwd();
+    expect(given).toEqual({
+      help: false,
+      version: false,
+      config: "berth.json",
+      settings: {
+        tun: "berth0",
+        addresses: ["10.7.0.2/24", "fd07::2/64"],
+        hostAddresses: ["10.7.0.9/24"],
+        mtu: 9000,
+        profile: "internet",
+        listen: [
+          { port: 7, plugin: "echo", folder, source: "--listen 7" },
+          { port: 8080, plugin: "forward:[::1]:3000", folder, source: "--listen 8080" },
+        ],
+        publish: [
+          { hostname: "127.0.0.1", port: 8080, to: { hostname: "10.7.0.2", port: 80 } },
+          { hostname: "::1", port: 0, to: { hostname: "fd07::2", port: 7 } },
+        ],
+        logLevel: "warn",
+      },
+    });
+  });
+
+  // Nothing is said: nothing is set, so that the file and the defaults can.
+  test("sets nothing that was not said", () => {
+    const { settings, help, config } = parseArguments([]);
+    expect(Object.values(settings).every((value) => value === undefined)).toBe(true);
+    expect([help, config]).toEqual([false, undefined]);
+    expect(parseArguments(["-h"]).help).toBe(true);
+    expect(parseArguments(["--version"]).version).toBe(true);
+  });
+
+  // Each message names the flag and shows what would do.
+  test.each([
+    [["--foo"], "Unknown option '--foo'; --help lists the flags"],
+    [["demo"], "Unexpected argument 'demo'; --help lists the flags"],
+    [["--mtu"], "Option '--mtu <value>' argument missing; --help lists the flags"],
+    [["--help=yes"], "Option '-h, --help' does not take an argument; --help lists the flags"],
+    [["--mtu", "big"], "--mtu: Invalid input: expected number, received string"],
+    [["--mtu", "67"], "--mtu: Too small: expected number to be >=68"],
+    [["--mtu", "70000"], "--mtu: Too big: expected number to be <=65535"],
+    [["--tun", "a/b"], "--tun: expected a device name of 1 to 15 characters such as berth0"],
+    [["--tun", ""], "--tun: expected a device name of 1 to 15 characters such as berth0"],
+    [
+      ["--address", "10.7.0.2"],
+      "--address: expected ADDRESS/LENGTH such as 10.7.0.2/24 or fd07::2/64, got 10.7.0.2",
+    ],
+    [
+      ["--host-address", "10.7.0.2/33"],
+      "--host-address: expected ADDRESS/LENGTH such as 10.7.0.2/24 or fd07::2/64, got 10.7.0.2/33",
+    ],
+    [["--profile", "fast"], "--profile: expected local or internet, got fast"],
+    [
+      ["--log-level", "loud"],
+      "--log-level: expected one of debug, info, warn, error, off, got loud",
+    ],
+    [["--listen", "echo"], "--listen: expected PORT=PLUGIN such as 7=echo, got echo"],
+    [["--listen", "0=echo"], "--listen: expected PORT=PLUGIN such as 7=echo, got 0=echo"],
+    [["--listen", "65536=echo"], "--listen: expected PORT=PLUGIN such as 7=echo, got 65536=echo"],
+    [["--listen", "7="], "--listen: expected PORT=PLUGIN such as 7=echo, got 7="],
+    [
+      ["--publish", "8080"],
+      "--publish: expected [HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, got 8080",
+    ],
+    [
+      ["--publish", "8080=10.7.0.2:0"],
+      "--publish: expected [HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, got 8080=10.7.0.2:0",
+    ],
+    [
+      ["--publish", "a=b=c"],
+      "--publish: expected [HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, got a=b=c",
+    ],
+  ])("refuses %j", (args: string[], message: string) => {
+    expect(() => parseArguments(args)).toThrow(UsageError);
+    expect(() => parseArguments(args)).toThrow(message);
+  });
+});
+
+describe("HELP", () => {
+  // It is read in a terminal of the usual width, and every flag is in it.
+  test("fits 100 columns and names every flag", () => {
+    expect(Math.max(...HELP.split("\n").map((line) => line.length))).toBeLessThan(100);
+    const flags = [...HELP.matchAll(/^ {2}--([a-z-]+)/gm)].map(([, flag]) => flag);
+    expect(flags).toEqual([
+      ...["config", "tun", "address", "host-address", "mtu", "profile", "listen", "publish"],
+      ...["log-level", "help", "version"],
+    ]);
+  });
+});

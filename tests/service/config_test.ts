@@ -1,0 +1,109 @@
+import { describe, expect, test } from "bun:test";
+import { resolve } from "node:path";
+import { parseConfig, readConfig } from "../../adapters/service/config.ts";
+import { UsageError } from "../../adapters/service/errors.ts";
+
+const parse = (config: unknown) => parseConfig(JSON.stringify(config), "conf/berth.json");
+
+describe("parseConfig", () => {
+  // Everything that can be said. Paths are relative to the file's folder.
+  test("reads every setting", () => {
+    const settings = parse({
+      tun: "berth0",
+      addresses: ["10.7.0.2/24"],
+      hostAddresses: ["10.7.0.1/24"],
+      mtu: 1400,
+      profile: "internet",
+      listen: {
+        "7": "echo",
+        "80": { plugin: "http:./app.ts", options: { idleTimeoutMs: 1000 } },
+      },
+      publish: ["8080=10.7.0.2:80"],
+      logLevel: "debug",
+      graceMs: 0,
+    });
+    const folder = resolve("conf");
+    expect(settings).toEqual({
+      tun: "berth0",
+      addresses: ["10.7.0.2/24"],
+      hostAddresses: ["10.7.0.1/24"],
+      mtu: 1400,
+      profile: "internet",
+      listen: [
+        { port: 7, plugin: "echo", folder, source: "conf/berth.json: listen.7" },
+        {
+          port: 80,
+          plugin: "http:./app.ts",
+          options: { idleTimeoutMs: 1000 },
+          folder,
+          source: "conf/berth.json: listen.80",
+        },
+      ],
+      publish: [{ hostname: "127.0.0.1", port: 8080, to: { hostname: "10.7.0.2", port: 80 } }],
+      logLevel: "debug",
+      graceMs: 0,
+    });
+  });
+
+  // An empty file sets nothing.
+  test("reads an empty object", () => {
+    expect(parse({})).toEqual({ listen: [] });
+  });
+
+  // Each message has the file and the place in it.
+  test.each([
+    [5, "conf/berth.json: Invalid input: expected object, received number"],
+    [{ lisen: {} }, 'conf/berth.json: Unrecognized key: "lisen"'],
+    [{ mtu: "1500" }, "conf/berth.json: mtu: Invalid input: expected number, received string"],
+    [
+      { addresses: ["10.7.0.2/24", "x"] },
+      "conf/berth.json: addresses.1: expected ADDRESS/LENGTH such as 10.7.0.2/24 or fd07::2/64, got x",
+    ],
+    [{ listen: { http: "echo" } }, "conf/berth.json: listen.http: expected a port, 1 to 65535"],
+    [
+      { listen: { "80": 5 } },
+      'conf/berth.json: listen.80: expected "PLUGIN" or { "plugin", "options" }',
+    ],
+    [
+      { listen: { "80": { options: {} } } },
+      "conf/berth.json: listen.80.plugin: Invalid input: expected string, received undefined",
+    ],
+    [
+      { listen: { "80": { plugin: "echo", opt: 1 } } },
+      'conf/berth.json: listen.80: Unrecognized key: "opt"',
+    ],
+    [
+      { publish: ["8080"] },
+      "conf/berth.json: publish.0: expected [HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, got 8080",
+    ],
+    [
+      { logLevel: "loud" },
+      "conf/berth.json: logLevel: expected one of debug, info, warn, error, off, got loud",
+    ],
+    [{ graceMs: -1 }, "conf/berth.json: graceMs: Too small: expected number to be >=0"],
+  ])("refuses %j", (config: unknown, message: string) => {
+    expect(() => parse(config)).toThrow(UsageError);
+    expect(() => parse(config)).toThrow(message);
+  });
+
+  // Two faults, two lines: both can be mended at once.
+  test("names every fault", () => {
+    const faults = () => parse({ mtu: 1, profile: "x" });
+    expect(faults).toThrow(/mtu: Too small.*\n.*profile: expected local or internet, got x$/);
+  });
+
+  // A comma too many.
+  test("says that a text is no JSON", () => {
+    expect(() => parseConfig("{,}", "berth.json")).toThrow(/^berth\.json: not JSON: /);
+  });
+});
+
+describe("readConfig", () => {
+  // The name is wrong, or it is a folder's.
+  test("says that there is no such file", () => {
+    expect(() => readConfig("no/such.json")).toThrow(
+      "--config no/such.json: there is no such file",
+    );
+    expect(() => readConfig("tests")).toThrow(/^--config tests: /);
+  });
+});

@@ -1,0 +1,40 @@
+import { describe, expect, test } from "bun:test";
+import { completeHostAddresses } from "../../adapters/service/host_addresses.ts";
+
+describe("completeHostAddresses", () => {
+  // The first address of each subnet that is not the stack's own.
+  test.each([
+    [["10.7.0.2/24"], ["10.7.0.1/24"]],
+    [["10.7.0.1/24"], ["10.7.0.2/24"]],
+    [["10.7.3.200/22"], ["10.7.0.1/22"]],
+    [["10.7.0.1/24", "10.7.0.2/24"], ["10.7.0.3/24"]],
+    [["10.0.0.1/30"], ["10.0.0.2/30"]],
+    [["200.1.2.3/1"], ["128.0.0.1/1"]],
+    [["fd07::2/64", "10.7.0.2/24"], ["fd07::1/64", "10.7.0.1/24"]],
+    [["fd07:1:2:3:4::/48"], ["fd07:1:2::1/48"]],
+  ])("of %j is %j", (addresses: string[], expected: string[]) => {
+    expect(completeHostAddresses(addresses, [])).toEqual(expected);
+  });
+
+  // Two addresses, both usable: a network address is not set aside (RFC 3021, RFC 6164).
+  test("uses both addresses of a point-to-point link", () => {
+    expect(completeHostAddresses(["10.0.0.0/31"], [])).toEqual(["10.0.0.1/31"]);
+    expect(completeHostAddresses(["10.0.0.1/31"], [])).toEqual(["10.0.0.0/31"]);
+    expect(completeHostAddresses(["fd07::1/127"], [])).toEqual(["fd07::/127"]);
+  });
+
+  // The one that was said, and a default for the other subnet only.
+  test("adds to what is given only where a subnet has none", () => {
+    expect(completeHostAddresses(["10.7.0.2/24", "fd07::2/64"], ["10.7.0.9/24"])).toEqual([
+      "10.7.0.9/24",
+      "fd07::1/64",
+    ]);
+  });
+
+  // One address, or a subnet that is full.
+  test("says that there is no other address", () => {
+    const message = "has no other address for the host: name one with --host-address";
+    expect(() => completeHostAddresses(["10.7.0.2/32"], [])).toThrow(message);
+    expect(() => completeHostAddresses(["10.0.0.1/30", "10.0.0.2/30"], [])).toThrow(message);
+  });
+});
