@@ -20,5 +20,6 @@ export function tcpStats(tcb: Tcb): TcpStats {
     segmentsOut: tcb.segmentsOut,
     retransmits: tcb.retransmits,
     outOfOrder: tcb.outOfOrder,
+    urgentBytes: tcb.isUrgent ? Math.max(0, seqDiff(tcb.urgentEnd, tcb.receive.readSeq)) : 0,
   };
 }

@@ -5,7 +5,7 @@
  */
 import type { Link } from "../stack/link.ts";
 import { CoreStack, type Refusal, SECRET_LENGTH } from "../stack/stack.ts";
-import { IpAddress } from "../wire/address.ts";
+import { IpAddress, Subnet } from "../wire/address.ts";
 import { Acceptor, type AcceptorHooks } from "./acceptor.ts";
 import { netAddr, parseEndpoint } from "./addresses.ts";
 import { formatHostPort } from "./host_port.ts";
@@ -200,6 +200,19 @@ class HostStack implements Stack {
     });
     if (typeof listener === "string") throw refusal(listener, `Port ${port}`);
     return new Acceptor(listener, this.#driver, hooks);
+  }
+
+  addAddress(cidr: string): void {
+    const subnet = Subnet.parse(cidr);
+    if (subnet === undefined || !subnet.address.isUnicast) {
+      throw new TypeError(`"${cidr}" is not an address; write "10.7.0.2/24" or "fd00::2/64"`);
+    }
+    this.#core.addSubnet(subnet);
+  }
+
+  removeAddress(hostname: string): void {
+    this.#core.removeAddress(parseOwn(hostname));
+    this.#driver.touch();
   }
 
   stats(): Readonly<Record<string, number>> {

@@ -104,7 +104,6 @@ export class StackSocket implements TcpSocket, Owner {
 
   read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
     if (p.length === 0) return Promise.resolve(0);
-    this.#markProcessed();
     if (this.#readers.length === 0) {
       const count = this.#readNow(p);
       if (count > 0) return Promise.resolve(count);
@@ -117,7 +116,7 @@ export class StackSocket implements TcpSocket, Owner {
 
   /** The next chunk: all that has arrived, as an array of its own; `undefined` at the end. */
   readChunk(): Promise<Bytes | undefined> {
-    this.#markProcessed();
+    this.acknowledge();
     if (this.#readers.length === 0) {
       const chunk = this.#chunkNow();
       if (chunk !== undefined) return Promise.resolve(chunk);
@@ -161,7 +160,7 @@ export class StackSocket implements TcpSocket, Owner {
     return chunk;
   }
 
-  #markProcessed(): void {
+  acknowledge(): void {
     const tcb = this.#tcb;
     if (tcb.config.acknowledge !== "on-processed" || tcb.processedSeq === tcb.receive.readSeq) {
       return;
@@ -299,6 +298,11 @@ export class StackSocket implements TcpSocket, Owner {
     this.#driver.touch();
   }
 
+  setUserTimeout(ms: number): void {
+    if (!(ms > 0)) throw new TypeError(`${ms} is no timeout; use milliseconds above 0`);
+    this.#tcb.userTimeoutMs = ms;
+  }
+
   setKeepAlive(keepAlive = true): void {
     this.#driver.core.setKeepAlive(this.#tcb, keepAlive, this.#driver.now());
     this.#driver.touch();
@@ -366,5 +370,6 @@ const ERROR_TEXTS: Readonly<Record<EndReason, string>> = {
   CONNECTION_ABORTED: "The connection to % was aborted by this side",
   TIMED_OUT: "% did not answer in time",
   UNREACHABLE: "% cannot be reached",
+  ADDRESS_NOT_AVAILABLE: "The own address of the connection to % was given up",
   STACK_CLOSED: "The stack was closed while connected to %",
 };

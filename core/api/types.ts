@@ -65,6 +65,8 @@ export interface TcpStats {
   readonly retransmits: number;
   /** Segments that arrived ahead of a hole. */
   readonly outOfOrder: number;
+  /** Bytes up to the end of what the peer called urgent, not read yet (RFC 9293 3.8.5). */
+  readonly urgentBytes: number;
 }
 
 /** One connection. At once a `Deno.TcpConn` and a WinterTC `Socket`. */
@@ -101,6 +103,17 @@ export interface TcpSocket
   readonly state: TcpState;
   /** A copy, taken now. */
   stats(): TcpStats;
+  /**
+   * With `acknowledge: "on-processed"`: everything that was handed out so far has been dealt with,
+   * so the peer may know. Iteration does this itself when it asks for the next chunk; `read()` and
+   * `readable` leave it to the application.
+   */
+  acknowledge(): void;
+  /**
+   * Milliseconds that the peer may say nothing before the connection is given up with `TIMED_OUT`
+   * (RFC 5482, RFC 9293 3.8.3); it overrides the number of keep-alive probes.
+   */
+  setUserTimeout(ms: number): void;
   /** Turns Nagle's algorithm off (the default) or on (RFC 9293 3.7.4). */
   setNoDelay(noDelay?: boolean): void;
   /** Turns keep-alive probes on or off (RFC 9293 3.8.4). */
@@ -221,6 +234,14 @@ export interface Stack extends AsyncDisposable {
     port: number | readonly number[],
     ...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]
   ): this;
+  /**
+   * Takes one more own address, in CIDR form.
+   *
+   * @throws {TypeError} It is not an address.
+   */
+  addAddress(cidr: string): void;
+  /** Gives an own address up: its connections end with `ADDRESS_NOT_AVAILABLE`, without a word. */
+  removeAddress(hostname: string): void;
   /**
    * Stops listening, lets running connections finish for `graceMs` (default 0), aborts the rest,
    * disposes the plugins and closes the link.

@@ -86,6 +86,7 @@ export interface ConnectRequest {
 export class CoreStack {
   readonly stats: Stats = new Stats();
   readonly #options: CoreOptions;
+  #subnets: readonly Subnet[];
   readonly #environment: TcpEnvironment;
   readonly #demux: Demux;
   readonly #icmp: Icmp;
@@ -109,6 +110,7 @@ export class CoreStack {
   constructor(options: CoreOptions) {
     const { features, secret } = options;
     this.#options = options;
+    this.#subnets = options.subnets;
     this.#environment = { ...features, pool: new RingPool(), news: new AckNews() };
     this.#hash = new KeyedHash(secret);
     this.#cookies = new SynCookies(this.#hash);
@@ -319,7 +321,7 @@ export class CoreStack {
   }
 
   #isOwn(w0: number, w1: number, w2: number, w3: number): boolean {
-    for (const { address } of this.#options.subnets) {
+    for (const { address } of this.#subnets) {
       if (address.w3 === w3 && address.w2 === w2 && address.w1 === w1 && address.w0 === w0) {
         return true;
       }
@@ -333,7 +335,7 @@ export class CoreStack {
   }
 
   #isUnicast(address: IpAddress): boolean {
-    return address.isUnicast && !this.#options.subnets.some((own) => own.isBroadcast(address));
+    return address.isUnicast && !this.#subnets.some((own) => own.isBroadcast(address));
   }
 
   // ---------------------------------------------------------------- packets out
@@ -530,6 +532,21 @@ export class CoreStack {
     this.#settle(tcb);
   }
 
+  /** Takes one more own address. */
+  addSubnet(subnet: Subnet): void {
+    this.#subnets = [...this.#subnets, subnet];
+  }
+
+  /** Gives an own address up; nothing is sent from it any more. */
+  removeAddress(address: IpAddress): void {
+    this.#subnets = this.#subnets.filter((own) => !own.address.equals(address));
+    for (const tcb of this.#demux.connections()) {
+      if (!tcb.local.equals(address)) continue;
+      endConnection(tcb, "ADDRESS_NOT_AVAILABLE");
+      this.#settle(tcb);
+    }
+  }
+
   /** Resets every connection and forgets every listener. */
   shutDown(): void {
     for (const listener of this.#demux.listeners()) this.closeListener(listener);
@@ -594,9 +611,8 @@ export class CoreStack {
 
   /** RFC 6724 in small: the address whose network the peer is in, else the first of its family. */
   #sourceFor(remote: IpAddress): IpAddress | undefined {
-    const { subnets } = this.#options;
-    const near = subnets.find((own) => own.contains(remote)) ??
-      subnets.find((own) => own.address.isV4 === remote.isV4);
+    const near = this.#subnets.find((own) => own.contains(remote)) ??
+      this.#subnets.find((own) => own.address.isV4 === remote.isV4);
     return near?.address;
   }
 

@@ -43,6 +43,7 @@ export type EndReason =
   | "CONNECTION_ABORTED"
   | "TIMED_OUT"
   | "UNREACHABLE"
+  | "ADDRESS_NOT_AVAILABLE"
   | "STACK_CLOSED";
 
 /** Whether a SYN is being decided about. */
@@ -129,6 +130,9 @@ export class Tcb {
   processedSeq = 0;
   /** Bytes before this are acknowledged although nobody read them. */
   ackFloor = 0;
+  /** The peer has sent urgent data, which ends before `urgentEnd` (RFC 9293 3.8.5). */
+  isUrgent = false;
+  urgentEnd = 0;
   /** The peer's FIN has been taken in order. */
   finReceived = false;
   /** Where a FIN lies that came ahead of a hole. */
@@ -211,6 +215,8 @@ export class Tcb {
   // ------------------------------------------------------------ time
   readonly timers: TimerTable = new TimerTable();
   keepAlive: boolean;
+  /** Set for this connection (RFC 5482); `undefined`: as configured. */
+  userTimeoutMs: number | undefined = undefined;
   keepAliveProbes = 0;
   persistBackoff = 0;
   /** When the peer was heard last. */

@@ -84,7 +84,8 @@ function persist(tcb: Tcb, now: number): void {
 
 /** R2 (RFC 9293 3.8.3): the peer has been silent for too long, or takes nothing for ages. */
 function isHopeless(tcb: Tcb, now: number): boolean {
-  const { userTimeoutMs, orphanTimeoutMs, lingerMs } = tcb.config;
+  const { orphanTimeoutMs, lingerMs } = tcb.config;
+  const userTimeoutMs = tcb.userTimeoutMs ?? tcb.config.userTimeoutMs;
   const silentFor = now - Math.max(tcb.heardAt, tcb.outstandingSince);
   if (silentFor >= (tcb.readClosed ? Math.min(orphanTimeoutMs, userTimeoutMs) : userTimeoutMs)) {
     return true;
@@ -107,7 +108,11 @@ function keepAlive(tcb: Tcb, now: number): void {
     tcb.timers.set(TIMER.KEEP_ALIVE, Math.max(idleUntil, now + keepAliveIntervalMs));
     return;
   }
-  if (tcb.keepAliveProbes >= keepAliveProbes) return giveUp(tcb);
+  // RFC 5482 4.2: a user timeout counts instead of the number of probes.
+  const isOver = tcb.userTimeoutMs === undefined
+    ? tcb.keepAliveProbes >= keepAliveProbes
+    : tcb.keepAliveProbes > 0 && now - tcb.heardAt >= tcb.userTimeoutMs;
+  if (isOver) return giveUp(tcb);
   tcb.keepAliveProbes++;
   tcb.forced = "keep-alive";
   tcb.timers.set(TIMER.KEEP_ALIVE, now + keepAliveIntervalMs);

@@ -27,8 +27,22 @@ export function checkAck(tcb: Tcb, segment: Segment, now: number): Verdict {
   tcb.keepAliveProbes = 0;
   updateTsRecent(tcb, segment, now);
   noteCongestionExperienced(tcb, segment);
+  noteUrgent(tcb, segment);
   takeAck(tcb, segment, now);
   return advanceState(tcb, now);
+}
+
+/**
+ * Sixth, URG (RFC 9293 3.8.5, MUST-31 and MUST-32). Urgent data is read in line (RFC 6093 3); this
+ * comes before the text, as a closed window must not hold it up (MUST-66).
+ */
+function noteUrgent(tcb: Tcb, segment: Segment): void {
+  if (!segment.has(FLAG.URG)) return;
+  const end = (segment.seq + segment.urgentPointer) | 0;
+  if (tcb.isUrgent && seqLeq(end, tcb.urgentEnd)) return;
+  tcb.isUrgent = true;
+  tcb.urgentEnd = end;
+  tcb.notify(EVENT.READABLE);
 }
 
 /** SYN-RECEIVED to ESTABLISHED; false: the stack answers with a RST. */
