@@ -129,6 +129,7 @@ class HostStack implements Stack {
     options.signal?.throwIfAborted();
     const local = options.localHostname === undefined ? undefined : parseOwn(options.localHostname);
     const localPort = options.localPort ?? 0;
+    requirePort(localPort);
     const tcb = this.#core.connect({ remote, remotePort, local, localPort }, this.#driver.now());
     if (typeof tcb === "string") throw refusal(tcb, formatHostPort(netAddr(remote, remotePort)));
     const socket = new StackSocket(tcb, this.#driver, {
@@ -146,7 +147,7 @@ class HostStack implements Stack {
     const address = options.hostname === undefined ? undefined : parseOwn(options.hostname);
     const hooks: AcceptorHooks = { ready: () => listener.ready() };
     if (onSyn !== undefined) hooks.decide = (syn) => Promise.resolve(onSyn(syn));
-    const acceptor = this.#listen(options.port, address, options.tcpBacklog, hooks);
+    const acceptor = this.#listen(options.port, address, options.tcpBacklog ?? DEFAULT_BACKLOG, hooks);
     const shown = address ?? IpAddress.ANY_V4;
     const listener = new StackListener(
       netAddr(shown, acceptor.listener.port),
@@ -186,16 +187,17 @@ class HostStack implements Stack {
   #listen(
     port: number,
     address: IpAddress | undefined,
-    backlog: number | undefined,
+    backlog: number,
     hooks: AcceptorHooks,
   ): Acceptor {
-    if (!Number.isInteger(port) || port < 0 || port > 65535) {
-      throw new TypeError(`${port} is not a port; use 1 to 65535, or 0 for any free one`);
+    requirePort(port);
+    if (!Number.isInteger(backlog) || backlog < 1) {
+      throw new TypeError(`${backlog} is not a backlog; use a whole number from 1 on`);
     }
     const listener = this.#core.listen({
       address,
       port,
-      backlog: backlog ?? DEFAULT_BACKLOG,
+      backlog,
       decides: hooks.decide !== undefined,
     });
     if (typeof listener === "string") throw refusal(listener, `Port ${port}`);
@@ -228,15 +230,20 @@ class HostStack implements Stack {
   }
 
   async #close(graceMs: number): Promise<void> {
-    for (const acceptor of this.#acceptors) acceptor.close();
-    this.#acceptors.clear();
+    this.#stopListening();
     this.#controller.abort(new TcpError("STACK_CLOSED", "The stack is closing"));
-    const running = this.#hosts.flatMap((host) => [...host.running]);
+    const running = this.#core.connections().map(({ handle }) => handle)
+      .filter((handle) => handle instanceof StackSocket);
     if (graceMs > 0 && running.length > 0) await this.#waitFor(running, graceMs);
     this.#core.shutDown();
     this.#driver.stop();
     await this.#link.close();
     await this.finished.catch(() => {});
+  }
+
+  #stopListening(): void {
+    for (const acceptor of this.#acceptors) acceptor.close();
+    this.#acceptors.clear();
   }
 
   async #waitFor(sockets: readonly StackSocket[], graceMs: number): Promise<void> {
@@ -253,6 +260,7 @@ class HostStack implements Stack {
   /** The link has ended, by close() or by itself. */
   async #end(): Promise<void> {
     this.#closing ??= Promise.resolve();
+    this.#stopListening();
     this.#controller.abort(new TcpError("STACK_CLOSED", "The stack has closed"));
     this.#core.shutDown();
     this.#driver.stop();
@@ -280,6 +288,11 @@ class HostStack implements Stack {
 
 function namesOf(handlers: readonly (Handler | Plugin)[]): string {
   return handlers.map((each) => each.name || "handler").join(", ");
+}
+
+function requirePort(port: number): void {
+  if (Number.isInteger(port) && port >= 0 && port <= 65535) return;
+  throw new TypeError(`${port} is not a port; use 1 to 65535, or 0 for any free one`);
 }
 
 function parseOwn(hostname: string): IpAddress {

@@ -19,6 +19,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Most bytes that iteration hands out at once. */
 const MAX_CHUNK = 1024 * 1024;
+/** Where bytes go that nobody reads. */
+const DISCARDED = new Uint8Array(64 * 1024);
 
 /** Somebody waits for bytes: in an array of its own, or for a chunk of whatever size comes. */
 interface Reader {
@@ -149,6 +151,7 @@ export class StackSocket implements TcpSocket, Owner {
     const { core } = this.#driver;
     const count = core.read(tcb, target, this.#driver.now());
     this.#driver.touch();
+    this.#closeWhenOver();
     return count;
   }
 
@@ -263,8 +266,25 @@ export class StackSocket implements TcpSocket, Owner {
   close(_reason?: unknown): Promise<undefined> {
     this.#closing = "both";
     this.#serveReaders();
+    this.#discardUnread();
     this.#closeWhenWritten();
     return this.#closed.promise;
+  }
+
+  /** Nobody will read it, and a peer that waits for that would not take what still has to go. */
+  #discardUnread(): void {
+    if (this.#closing !== "both" || this.#writers.length === 0) return;
+    while (this.#readNow(DISCARDED) > 0);
+    this.acknowledge();
+  }
+
+  /** CLOSING of profile `local`: both directions are through, and nothing is left to wait for. */
+  #closeWhenOver(): void {
+    const tcb = this.#tcb;
+    if (tcb.state !== "CLOSING" || tcb.released || tcb.resetAfterAck) return;
+    if (!tcb.allAcknowledged || !isAtEnd(tcb)) return;
+    this.#driver.core.close(tcb, this.#driver.now());
+    this.#driver.touch();
   }
 
   /** Writes that wait for room were made before: the FIN goes behind them. */
@@ -326,7 +346,11 @@ export class StackSocket implements TcpSocket, Owner {
     const events = tcb.events;
     tcb.events = 0;
     if ((events & EVENT.OPENED) !== 0) this.#opened.resolve(this.#info());
-    if ((events & EVENT.READABLE) !== 0 && this.#readers.length > 0) this.#serveReaders();
+    if ((events & EVENT.READABLE) !== 0) {
+      if (this.#readers.length > 0) this.#serveReaders();
+      this.#discardUnread();
+      this.#closeWhenOver();
+    }
     if ((events & EVENT.ENDED) !== 0) this.#end();
     else if ((events & EVENT.WRITABLE) !== 0 && this.#writers.length > 0) this.#serveWriters();
   }

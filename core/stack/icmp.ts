@@ -29,8 +29,10 @@ export class Icmp {
   readonly #message = new IcmpMessage();
   readonly #demux: Demux;
   readonly #limit: RateLimit;
+  readonly #hopLimit: number;
 
-  constructor(demux: Demux, limit: RateLimit) {
+  constructor(demux: Demux, limit: RateLimit, hopLimit: number) {
+    this.#hopLimit = hopLimit;
     this.#demux = demux;
     this.#limit = limit;
   }
@@ -39,7 +41,6 @@ export class Icmp {
     ip: IpHeader,
     packet: Uint8Array,
     pseudoSum: number,
-    hopLimit: number,
     now: number,
   ): IcmpOutcome {
     if (ip.payloadEnd - ip.payloadStart < 8) return { drop: "icmp-short" };
@@ -49,7 +50,7 @@ export class Icmp {
     parseIcmp(ip.version, packet, ip.payloadStart, this.#message);
     if (this.#message.meaning === "echo-request") {
       if (!this.#limit.take(now)) return { drop: "icmp-rate" };
-      return { reply: echoReply(ip, packet, hopLimit) };
+      return { reply: echoReply(ip, packet, this.#hopLimit) };
     }
     return this.#message.meaning === "other" ? { drop: "icmp-type" } : this.#error(ip, packet);
   }

@@ -70,7 +70,8 @@ export function close(tcb: Tcb, now: number): void {
   const unread = tcb.receive.readable > 0 && !isDone(tcb);
   tcb.readClosed = true;
   if (isDone(tcb)) {
-    tcb.receive.clear();
+    if (tcb.state === "TIME-WAIT") discardUnread(tcb, now);
+    else tcb.receive.clear();
     if (tcb.state === "CLOSING") endConnection(tcb, undefined);
     return;
   }

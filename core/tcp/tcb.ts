@@ -248,7 +248,7 @@ export class Tcb {
   handle: unknown = undefined;
   /** The listener that opened it; the core's tables look at it. */
   listener: unknown = undefined;
-  inTables = true;
+  inTables = false;
   hash = 0;
   hashNext: Tcb | undefined = undefined;
   scheduledAt: number = Infinity;

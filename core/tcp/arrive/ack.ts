@@ -171,6 +171,9 @@ function advanceState(tcb: Tcb, now: number): Verdict {
     tcb.notify(EVENT.WRITABLE);
   } else if (tcb.state === "CLOSING" && tcb.config.finish === "time-wait") {
     enterTimeWait(tcb, now);
+  } else if (tcb.state === "CLOSING") {
+    // Profile `local`: both directions are through, the owner has to close().
+    tcb.notify(EVENT.READABLE);
   } else if (tcb.state === "LAST-ACK") {
     endConnection(tcb, undefined);
     return "taken";

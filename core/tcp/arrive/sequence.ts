@@ -62,7 +62,8 @@ function takeOld(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (segment.length > 0 || isProbe) tcb.ackNow = true;
   else challengeAck(tcb, now);
   segment.textStart = segment.textEnd;
-  segment.flags &= ~FLAG.FIN;
+  // In TIME-WAIT a FIN that comes again has a meaning (RFC 9293 3.10.7.4, eighth).
+  if (tcb.state !== "TIME-WAIT") segment.flags &= ~FLAG.FIN;
   return undefined;
 }
 

@@ -1,0 +1,72 @@
+/**
+ * Packets that wait to be sent and belong to no connection.
+ *
+ * @module
+ */
+import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
+import { Queue } from "../buffers/queue.ts";
+import type { IpHeader } from "../wire/ip.ts";
+import type { Segment } from "../wire/tcp.ts";
+import type { Fragmentation } from "./fragmentation.ts";
+import type { RateLimit } from "./rate_limit.ts";
+import { type Packet, resetFor, unreachable } from "./replies.ts";
+import type { Stats } from "./stats.ts";
+
+/** Packets held, at most; more are dropped and counted as `linkFull`. */
+const MAX_PACKETS = 1024;
+
+/** RSTs, echo replies and ICMP errors. */
+export class Outbox {
+  readonly #packets = new Queue<Packet>();
+  readonly #fragmentation: Fragmentation;
+  readonly #errorLimit: RateLimit;
+  readonly #stats: Stats;
+  readonly #hopLimit: number;
+
+  constructor(
+    fragmentation: Fragmentation,
+    errorLimit: RateLimit,
+    stats: Stats,
+    hopLimit: number,
+  ) {
+    this.#fragmentation = fragmentation;
+    this.#errorLimit = errorLimit;
+    this.#stats = stats;
+    this.#hopLimit = hopLimit;
+  }
+
+  /** A whole IP packet, cut into fragments where the link asks for it. */
+  push(packet: Packet): void {
+    const pieces = this.#fragmentation.split(packet);
+    if (this.#packets.count + pieces.length > MAX_PACKETS) this.#stats.linkFull++;
+    else for (const piece of pieces) this.#packets.push(piece);
+  }
+
+  /** RFC 9293 3.10.7.1: a RST for a segment that nobody wants. */
+  reset(ip: IpHeader, segment: Segment): void {
+    this.#stats.resetsSent++;
+    this.push(resetFor(ip, segment, this.#hopLimit));
+  }
+
+  /** RFC 1122 3.2.2.1: nobody listens there, or nobody speaks that; throttled (RFC 1812 4.3.2.8). */
+  unreachable(ip: IpHeader, packet: Uint8Array, what: "protocol" | "port", now: number): void {
+    if (!this.#errorLimit.take(now)) return;
+    this.#stats.errorsSent++;
+    this.push(unreachable(ip, packet, what, this.#hopLimit));
+  }
+
+  /** Writes the next packet to `out`; false: there is none. */
+  next(out: OutgoingPacket): boolean {
+    const packet = this.#packets.shift();
+    if (packet === undefined) return false;
+    const headerLength = packet[0]! >>> 4 === 4 ? 20 : 40;
+    out.header.set(packet.subarray(0, headerLength), OutgoingPacket.HEADROOM);
+    out.headerLength = out.ipHeaderLength = headerLength;
+    out.payload = packet;
+    out.payloadStart = headerLength;
+    out.payloadLength = packet.length - headerLength;
+    out.wrappedLength = out.segmentSize = 0;
+    out.checksumPartial = false;
+    return true;
+  }
+}

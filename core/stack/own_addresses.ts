@@ -1,0 +1,49 @@
+/**
+ * The addresses that a stack answers to.
+ *
+ * @module
+ */
+import type { IpAddress, Subnet } from "../wire/address.ts";
+
+/** Own addresses, each with its network. */
+export class OwnAddresses {
+  #subnets: readonly Subnet[];
+
+  constructor(subnets: readonly Subnet[]) {
+    this.#subnets = subnets;
+  }
+
+  add(subnet: Subnet): void {
+    this.#subnets = [...this.#subnets, subnet];
+  }
+
+  remove(address: IpAddress): void {
+    this.#subnets = this.#subnets.filter((own) => !own.address.equals(address));
+  }
+
+  /** Is the address of these words (see `IpAddress`) an own one? */
+  hasWords(w0: number, w1: number, w2: number, w3: number): boolean {
+    for (const { address } of this.#subnets) {
+      if (address.w3 === w3 && address.w2 === w2 && address.w1 === w1 && address.w0 === w0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  has(address: IpAddress): boolean {
+    return this.hasWords(address.w0, address.w1, address.w2, address.w3);
+  }
+
+  /** RFC 9293 3.9.2.3: a peer is one host. */
+  isUnicast(address: IpAddress): boolean {
+    return address.isUnicast && !this.#subnets.some((own) => own.isBroadcast(address));
+  }
+
+  /** RFC 6724 in small: the address whose network the peer is in, else the first of its family. */
+  sourceFor(remote: IpAddress): IpAddress | undefined {
+    const near = this.#subnets.find((own) => own.contains(remote)) ??
+      this.#subnets.find((own) => own.address.isV4 === remote.isV4);
+    return near?.address;
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Segments to a listener (RFC 9293 3.10.7.2): a SYN opens a connection, or is answered with a
+ * cookie; the ACK of a cookie opens one after all.
+ *
+ * @module
+ */
+import { segmentArrives } from "../tcp/arrive.ts";
+import { acceptSyn, openPassive } from "../tcp/arrive/listen.ts";
+import type { KeyedHash } from "../tcp/isn.ts";
+import type { Tcb } from "../tcp/tcb.ts";
+import type { DropReason } from "../wire/drop_reason.ts";
+import type { IpHeader } from "../wire/ip.ts";
+import { FLAG, type Segment } from "../wire/tcp.ts";
+import type { Connections } from "./connections.ts";
+import type { Listener } from "./listener.ts";
+import type { Outbox } from "./outbox.ts";
+import { destinationOf, sourceOf } from "./replies.ts";
+import type { Stats } from "./stats.ts";
+import { SynCookies } from "./syn_cookies.ts";
+
+/** Opens connections for the listeners of a stack. */
+export class PassiveOpen {
+  readonly #connections: Connections;
+  readonly #outbox: Outbox;
+  readonly #stats: Stats;
+  readonly #cookies: SynCookies;
+
+  constructor(connections: Connections, outbox: Outbox, stats: Stats, hash: KeyedHash) {
+    this.#connections = connections;
+    this.#outbox = outbox;
+    this.#stats = stats;
+    this.#cookies = new SynCookies(hash);
+  }
+
+  /** A segment that is no RST, from a host of its own. */
+  receive(
+    listener: Listener,
+    ip: IpHeader,
+    segment: Segment,
+    now: number,
+  ): DropReason | undefined {
+    if (segment.has(FLAG.ACK)) {
+      if (!segment.has(FLAG.SYN) && this.#openFromCookie(listener, ip, segment, now)) {
+        return undefined;
+      }
+      this.#outbox.reset(ip, segment);
+      return "tcp-no-connection";
+    }
+    return segment.has(FLAG.SYN) ? this.#open(listener, ip, segment, now) : "tcp-flags-listen";
+  }
+
+  #open(listener: Listener, ip: IpHeader, segment: Segment, now: number): DropReason | undefined {
+    const connections = this.#connections;
+    if (connections.isFull) return "tcp-connections";
+    if (listener.isFull) return this.#answerWithCookie(listener, ip, segment, now);
+    const tcb = this.#create(ip, segment);
+    connections.enter(tcb);
+    tcb.listener = listener;
+    openPassive(tcb, segment, connections.initialSequence(tcb, now), now);
+    listener.halfOpen.add(tcb);
+    if (listener.decides) {
+      tcb.synDecision = "pending";
+      listener.undecided.push(tcb);
+      connections.notify(listener);
+    } else {
+      acceptSyn(tcb);
+    }
+    connections.settle(tcb);
+    return undefined;
+  }
+
+  /** RFC 4987 3.6: half-open connections are all taken; the peer brings back what is needed. */
+  #answerWithCookie(
+    listener: Listener,
+    ip: IpHeader,
+    segment: Segment,
+    now: number,
+  ): DropReason | undefined {
+    // A decision cannot be put off until the ACK comes.
+    if (listener.decides || listener.ready.length >= listener.backlog) return "tcp-backlog";
+    this.#stats.synCookiesSent++;
+    this.#outbox.push(this.#cookies.answer(this.#create(ip, segment), segment, now));
+    return undefined;
+  }
+
+  #openFromCookie(listener: Listener, ip: IpHeader, segment: Segment, now: number): boolean {
+    if (listener.decides || !this.#cookies.isInUse(now)) return false;
+    const tcb = this.#create(ip, segment);
+    if (!this.#cookies.restore(tcb, segment, now)) return false;
+    // A full queue drops the ACK: the peer sends its data, and with it the ACK, again.
+    if (listener.ready.length >= listener.backlog || this.#connections.isFull) return true;
+    this.#stats.synCookiesReturned++;
+    this.#connections.enter(tcb);
+    tcb.listener = listener;
+    listener.halfOpen.add(tcb);
+    segmentArrives(tcb, segment, now);
+    this.#connections.settle(tcb);
+    return true;
+  }
+
+  #create(ip: IpHeader, { sourcePort, destinationPort }: Segment): Tcb {
+    return this.#connections.create(destinationOf(ip), destinationPort, sourceOf(ip), sourcePort);
+  }
+}
