@@ -72,3 +72,12 @@ export {
   type PeerAddress,
   RequestBodyError,
 } from "./plugins/http.ts";
+export {
+  type UpgradeContext,
+  type UpgradeWebSocket,
+  upgradeWebSocket,
+  type WebSocketContext,
+  type WebSocketEvents,
+  type WebSocketOptions,
+  type WebSocketSession,
+} from "./plugins/http/websocket.ts";

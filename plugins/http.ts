@@ -1,0 +1,52 @@
+/**
+ * HTTP/1.1 for any `{ fetch }`, such as a Hono app (RFC 9110, RFC 9112).
+ *
+ * @module
+ */
+import type { Plugin } from "../core/api/types.ts";
+import { describeIssues } from "../core/api/plugin.ts";
+import { type FetchApp, HttpConnection } from "./http/connection.ts";
+import { DateField } from "./http/date.ts";
+import { type CheckedHttpOptions, type HttpOptions, httpOptionsSchema } from "./http/options.ts";
+
+export type { FetchApp } from "./http/connection.ts";
+export type { HttpEnv, PeerAddress } from "./http/env.ts";
+export type { HttpOptions } from "./http/options.ts";
+export { RequestBodyError } from "./http/refusal.ts";
+
+/**
+ * Serves `app` over HTTP/1.1: persistent and pipelined requests, streamed bodies in both directions,
+ * bounds and timeouts for everything a client does. What two servers could read differently is
+ * refused.
+ *
+ * The second argument of `app.fetch` is an {@link HttpEnv}: `getConnInfo` of `hono/deno` and of
+ * `hono/bun` both work with it. For WebSockets see `upgradeWebSocket`.
+ *
+ * @throws {TypeError} `app` has no `fetch`, or an option is not what it has to be.
+ *
+ * @example
+ * ```ts
+ * import { http } from "@berth/berth";
+ * import { Hono } from "hono";
+ *
+ * const app = new Hono().get("/", (c) => c.text("Hello"));
+ * http(app, { maxBodyBytes: 1_000_000 }).name; // "http": for stack.use(80, http(app))
+ * ```
+ */
+export function http(app: FetchApp, options: HttpOptions = {}): Plugin {
+  if (typeof app?.fetch !== "function") {
+    throw new TypeError("http: the application needs a fetch(request) method, as a Hono app has");
+  }
+  const checked = checkOptions(options);
+  const date = new DateField();
+  return {
+    name: "http",
+    handle: (c) => new HttpConnection(c, app, checked, date).run(),
+  };
+}
+
+function checkOptions(options: HttpOptions): CheckedHttpOptions {
+  const checked = httpOptionsSchema.safeParse(options);
+  if (checked.success) return checked.data;
+  throw new TypeError(`http: ${describeIssues(checked.error.issues)}`);
+}

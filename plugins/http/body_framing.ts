@@ -1,0 +1,41 @@
+/**
+ * How long the body of a request is (RFC 9112 6.3). Whatever two servers could read differently is
+ * refused.
+ *
+ * @module
+ */
+import type { RequestHead } from "./request_head.ts";
+import { badRequest, Refusal } from "./refusal.ts";
+
+/** The body's length in bytes (0: there is no body), or `"chunked"`. */
+export type BodyFraming = number | "chunked";
+
+/** Decides where the body of a request ends, from its head alone. */
+export function bodyFraming(head: RequestHead): BodyFraming | Refusal {
+  const { transferEncoding, contentLength } = head.known;
+  if (transferEncoding !== undefined) return codedFraming(head, transferEncoding);
+  if (contentLength === undefined) return 0;
+  return parseContentLength(contentLength) ?? badRequest("the Content-Length is not a number");
+}
+
+/** A number of bytes, or `undefined`: digits only, and exact as a JavaScript number. */
+export function parseContentLength(text: string): number | undefined {
+  return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+function codedFraming(head: RequestHead, transferEncoding: string): BodyFraming | Refusal {
+  // RFC 9112 6.1: such a message may come from a recipient that does not know chunked.
+  if (!head.http11) return badRequest("Transfer-Encoding in a request of HTTP/1.0");
+  if (head.known.contentLength !== undefined) {
+    // RFC 9112 6.3: ought to be handled as an error, it may be an attempt at request smuggling.
+    return badRequest("both Transfer-Encoding and Content-Length");
+  }
+  const codings = transferEncoding.toLowerCase();
+  if (codings === "chunked") return "chunked";
+  if (!/^[^,]+(,[^,]+)*,[ \t]*chunked$/.test(codings)) {
+    return badRequest("the last transfer coding is not chunked"); // RFC 9112 6.3
+  }
+  const [, ...again] = codings.split(",").filter((coding) => coding.trim() === "chunked");
+  if (again.length > 0) return badRequest("chunked more than once"); // RFC 9112 7.1
+  return new Refusal(501, "the only transfer coding of this server is chunked"); // RFC 9112 6.1
+}

@@ -1,0 +1,156 @@
+/**
+ * Cuts a chunked body into its data (RFC 9112 7.1). Sans-IO and incremental.
+ *
+ * Strict: sizes are hexadecimal digits and nothing else, lines end with CRLF, chunk extensions are
+ * read over, trailer fields are read over, and both are bounded.
+ *
+ * @module
+ */
+import { CR, FIELD_VALUE, LF, TOKEN } from "./characters.ts";
+import { badRequest, Refusal } from "./refusal.ts";
+
+/** The bounds of what a chunked body has beside its data. */
+export interface ChunkedLimits {
+  /** Bytes of all chunk extensions of a body. */
+  readonly maxChunkExtensionBytes: number;
+  /** Bytes of all trailer fields of a body. */
+  readonly maxTrailerBytes: number;
+}
+
+/** 12 digits: 2^48 bytes, and no sum of two is inexact. */
+const MAX_SIZE_DIGITS = 12;
+
+/** Where in the grammar of RFC 9112 7.1 the next byte belongs. */
+type Place =
+  | "size"
+  | "extension"
+  | "size-lf"
+  | "data"
+  | "data-cr"
+  | "data-lf"
+  | "trailer-start"
+  | "trailer"
+  | "trailer-lf"
+  | "last-lf"
+  | "end";
+
+/** Reads one chunked body. */
+export class ChunkedDecoder {
+  readonly #limits: ChunkedLimits;
+  #place: Place = "size";
+  #digits = 0;
+  #size = 0;
+  #extensionBytes = 0;
+  #trailerBytes = 0;
+  #refusal: Refusal | undefined;
+
+  /** Makes a decoder that stands before the first chunk. */
+  constructor(limits: ChunkedLimits) {
+    this.#limits = limits;
+  }
+
+  /** Data bytes of this chunk that have not been taken yet; they are what comes next when not 0. */
+  get dataLength(): number {
+    return this.#place === "data" ? this.#size : 0;
+  }
+
+  /** True once the whole body, trailer included, has been read. */
+  get ended(): boolean {
+    return this.#place === "end";
+  }
+
+  /** What is wrong with the body; nothing more is read then. */
+  get refusal(): Refusal | undefined {
+    return this.#refusal;
+  }
+
+  /** Says that `count` of the `dataLength` bytes have been taken. */
+  take(count: number): void {
+    this.#size -= count;
+    if (this.#size === 0) this.#place = "data-cr";
+  }
+
+  /**
+   * Reads `bytes[start..end)` up to the next data, the end of the body or a fault; returns how far
+   * it came.
+   */
+  advance(bytes: Uint8Array, start: number, end: number): number {
+    let at = start;
+    while (at < end && this.#place !== "data" && this.#place !== "end" && !this.#refusal) {
+      const next = this.#step(bytes[at++]!);
+      if (next instanceof Refusal) this.#refusal = next;
+      else this.#place = next;
+    }
+    return at;
+  }
+
+  #step(byte: number): Place | Refusal {
+    switch (this.#place) {
+      case "size":
+        return this.#readSize(byte);
+      case "extension":
+        return this.#readExtension(byte);
+      case "size-lf":
+        if (byte !== LF) return badLineEnd();
+        this.#digits = 0;
+        return this.#size === 0 ? "trailer-start" : "data";
+      case "data-cr":
+        return byte === CR ? "data-lf" : badRequest("chunk data is longer than its size");
+      case "data-lf":
+        return byte === LF ? "size" : badLineEnd();
+      case "trailer-start":
+        if (byte === CR) return "last-lf";
+        return TOKEN[byte] ? this.#readTrailer(byte) : badRequest("a trailer field has no name");
+      case "trailer":
+        return this.#readTrailer(byte);
+      case "trailer-lf":
+        return byte === LF ? "trailer-start" : badLineEnd();
+      case "last-lf":
+        return byte === LF ? "end" : badLineEnd();
+      default:
+        return this.#place;
+    }
+  }
+
+  #readSize(byte: number): Place | Refusal {
+    const digit = hexDigit(byte);
+    if (digit >= 0) {
+      if (++this.#digits > MAX_SIZE_DIGITS) return badRequest("a chunk size has too many digits");
+      this.#size = this.#size * 16 + digit;
+      return "size";
+    }
+    if (this.#digits === 0) return badRequest("a chunk does not begin with its size");
+    if (byte === CR) return "size-lf";
+    return byte === 0x3b ? "extension" : badRequest("a chunk size is not hexadecimal");
+  }
+
+  #readExtension(byte: number): Place | Refusal {
+    if (byte === CR) return "size-lf";
+    if (FIELD_VALUE[byte] === 0) return badRequest("a chunk extension has a control character");
+    const { maxChunkExtensionBytes } = this.#limits;
+    return ++this.#extensionBytes > maxChunkExtensionBytes
+      ? badRequest(`chunk extensions are longer than ${maxChunkExtensionBytes} bytes`)
+      : "extension";
+  }
+
+  #readTrailer(byte: number): Place | Refusal {
+    const { maxTrailerBytes } = this.#limits;
+    if (++this.#trailerBytes > maxTrailerBytes) {
+      return new Refusal(431, `the trailer fields are longer than ${maxTrailerBytes} bytes`);
+    }
+    if (byte === CR) return "trailer-lf";
+    if (FIELD_VALUE[byte] === 0) return badRequest("a trailer field has a control character");
+    return "trailer";
+  }
+}
+
+function badLineEnd(): Refusal {
+  return badRequest("lines of a chunked body must end with CRLF");
+}
+
+/** The value of a hexadecimal digit, or -1. */
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
+}

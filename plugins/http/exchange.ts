@@ -1,0 +1,98 @@
+/**
+ * One request, prepared for the application, with what happens to it.
+ *
+ * @module
+ */
+import { type BodyFraming, bodyFraming } from "./body_framing.ts";
+import type { CheckedHttpOptions } from "./options.ts";
+import { Refusal } from "./refusal.ts";
+import { createRequest, HttpRequest } from "./request.ts";
+import { type BodySource, bodyTooLarge, RequestBody } from "./request_body.ts";
+import type { RequestHead } from "./request_head.ts";
+import { ASTERISK, requestUrl } from "./request_target.ts";
+import type { Takeover } from "./upgrade.ts";
+
+/** What {@link prepareExchange} needs of the connection. */
+export interface ExchangeSetting {
+  /** Where the body comes from. */
+  readonly source: BodySource;
+  /** The bounds. */
+  readonly options: CheckedHttpOptions;
+  /** Host and port of this side, for a client that names none. */
+  readonly authority: string;
+}
+
+/** A request that can be served. */
+export class Exchange {
+  /** The request as it was received. */
+  readonly head: RequestHead;
+  /** What the application gets; `undefined`: the server itself answers, `OPTIONS *` is meant. */
+  readonly request: HttpRequest | undefined;
+  /** What is still to be read of the request's body. */
+  readonly body: RequestBody | undefined;
+  #takeover: Takeover | undefined;
+  #answered = false;
+
+  /** Makes an exchange whose response is due. */
+  constructor(head: RequestHead, request: HttpRequest | undefined, body: RequestBody | undefined) {
+    this.head = head;
+    this.request = request;
+    this.body = body;
+  }
+
+  /** Notes who takes the connection over; false: not with this request (RFC 9110 7.8). */
+  readonly upgrade = (takeover: Takeover): boolean => {
+    if (this.#answered || this.#takeover || this.body || !this.head.http11) return false;
+    this.#takeover = takeover;
+    return true;
+  };
+
+  /** Who takes the connection over; nobody can from here on. */
+  closeUpgrade(): Takeover | undefined {
+    this.#answered = true;
+    return this.#takeover;
+  }
+
+  /** Says that the client has gone away. */
+  abort(reason: unknown): void {
+    if (this.request) HttpRequest.abort(this.request, reason);
+  }
+}
+
+/** Checks `head` as a whole and makes the request of it. */
+export function prepareExchange(head: RequestHead, setting: ExchangeSetting): Exchange | Refusal {
+  const { source, options, authority } = setting;
+  const framing = bodyFraming(head);
+  if (framing instanceof Refusal) return framing;
+  if (framing !== "chunked" && framing > options.maxBodyBytes) {
+    return bodyTooLarge(options.maxBodyBytes);
+  }
+  const url = requestUrl(head, authority);
+  if (url instanceof Refusal) return url;
+  const expects = expectsContinue(head);
+  if (expects instanceof Refusal) return expects;
+
+  const received = receivedBody(framing, source);
+  const body = framing === 0 || received
+    ? undefined
+    : new RequestBody(source, framing, options, expects);
+  if (url === ASTERISK) return new Exchange(head, undefined, body);
+  const request = createRequest(head, url, received ?? body);
+  return request instanceof Refusal ? request : new Exchange(head, request, body);
+}
+
+/** RFC 9110 10.1.1: HTTP/1.0 knows no expectations, and there is no other than this one. */
+function expectsContinue({ http11, known: { expect } }: RequestHead): boolean | Refusal {
+  if (expect === undefined || !http11) return false;
+  if (expect.toLowerCase() === "100-continue") return true;
+  return new Refusal(417, "the only expectation that can be met is 100-continue");
+}
+
+/** A body that came along with its head costs no stream. */
+function receivedBody(
+  framing: BodyFraming,
+  { input }: BodySource,
+): Uint8Array<ArrayBuffer> | undefined {
+  const here = framing !== "chunked" && framing > 0 && framing <= input.length;
+  return here ? input.take(framing) : undefined;
+}

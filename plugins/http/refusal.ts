@@ -1,0 +1,38 @@
+/**
+ * Why a request is not served.
+ *
+ * @module
+ */
+
+/** A request that is answered with an error and the end of the connection. */
+export class Refusal {
+  /** The status code of the answer (RFC 9110 15). */
+  readonly status: number;
+  /** One clause for people; it is the answer's body. */
+  readonly reason: string;
+
+  /** Makes a refusal; a value, not an error: what a peer sends is never thrown. */
+  constructor(status: number, reason: string) {
+    this.status = status;
+    this.reason = reason;
+  }
+}
+
+/** 400: the bytes are not a request (RFC 9112). */
+export function badRequest(reason: string): Refusal {
+  return new Refusal(400, reason);
+}
+
+/** How the body of a request failed, as the application that reads it sees it. */
+export class RequestBodyError extends TypeError {
+  /** Always `"RequestBodyError"`. */
+  override readonly name = "RequestBodyError";
+  /** The status code that the client gets: 400, 408 or 413. */
+  readonly status: number;
+
+  /** Makes the error of a refusal. */
+  constructor(refusal: Refusal) {
+    super(refusal.reason);
+    this.status = refusal.status;
+  }
+}

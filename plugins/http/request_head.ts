@@ -1,0 +1,286 @@
+/**
+ * Reads request lines and field lines (RFC 9112 2 to 5). Sans-IO and incremental: bytes in, a
+ * request head, a refusal or "more" out.
+ *
+ * It is strict where leniency lets two servers read the same bytes differently: lines end with
+ * CRLF and nothing else, there is no whitespace before a colon, no line folding, and no repeated
+ * Host, Content-Length or Transfer-Encoding.
+ *
+ * @module
+ */
+import { CR, FIELD_VALUE, HTAB, LF, SP, TARGET, textOf, TOKEN } from "./characters.ts";
+import { badRequest, Refusal } from "./refusal.ts";
+
+/** What stands before the body of a request. */
+export interface RequestHead {
+  /** As it was sent: methods are case-sensitive (RFC 9110 9.1). */
+  readonly method: string;
+  /** The request-target as it was sent (RFC 9112 3.2). */
+  readonly target: string;
+  /** True: HTTP/1.1 or a later HTTP/1. False: HTTP/1.0. */
+  readonly http11: boolean;
+  /** Names and values in turn, as they were sent. */
+  readonly fields: readonly string[];
+  /** The fields that decide about the connection and the body. */
+  readonly known: KnownFields;
+}
+
+/** The values of fields that the server itself acts on; `undefined` where there is none. */
+export interface KnownFields {
+  /** Host (RFC 9110 7.2). */
+  host: string | undefined;
+  /** Connection (RFC 9110 7.6.1), lines joined. */
+  connection: string | undefined;
+  /** Content-Length (RFC 9110 8.6). */
+  contentLength: string | undefined;
+  /** Transfer-Encoding (RFC 9112 6.1). */
+  transferEncoding: string | undefined;
+  /** Expect (RFC 9110 10.1.1), lines joined. */
+  expect: string | undefined;
+}
+
+/** The bounds of a request head. */
+export interface HeadLimits {
+  /** Bytes of the request line, without its CRLF. */
+  readonly maxRequestLineBytes: number;
+  /** Bytes of all field lines together. */
+  readonly maxHeaderBytes: number;
+  /** Number of field lines. */
+  readonly maxHeaders: number;
+}
+
+/** Reads one request head after the other. */
+export class RequestHeadParser {
+  readonly #limits: HeadLimits;
+  /** Ends of the lines found so far, CRLF not included, relative to the head's start. */
+  #lineEnds: number[] = [];
+  #lineStart = 0;
+  #scanned = 0;
+  /** 2 when an empty line stood before the request line. */
+  #skipped = 0;
+
+  /** Makes a parser that stands before a request. */
+  constructor(limits: HeadLimits) {
+    this.#limits = limits;
+  }
+
+  /** Bytes that belong to the head; the body begins behind them. Valid when `parse` has returned one. */
+  consumed = 0;
+
+  /**
+   * Looks at `bytes[start..end)`, which begins where the head begins; what has been looked at
+   * before is not looked at again. Returns `undefined` while the head is incomplete.
+   */
+  parse(bytes: Uint8Array, start: number, end: number): RequestHead | Refusal | undefined {
+    const found = this.#findLines(bytes, start, end);
+    if (found !== true) return found;
+    const head = parseLines(bytes, start + this.#skipped, start, this.#lineEnds);
+    this.consumed = this.#lineStart;
+    this.#lineEnds = [];
+    this.#lineStart = this.#scanned = this.#skipped = 0;
+    return head;
+  }
+
+  /** True when the empty line was found; the first fault that is certain otherwise. */
+  #findLines(bytes: Uint8Array, start: number, end: number): true | Refusal | undefined {
+    if (this.#scanned === 0 && start < end && !beginsRequest(bytes[start]!)) {
+      return badRequest("a request begins with a method");
+    }
+    for (let at = start + this.#scanned; at < end; at++) {
+      if (bytes[at] !== LF) continue;
+      const lineEnd = at - 1 - start;
+      if (lineEnd < this.#lineStart || bytes[at - 1] !== CR) {
+        // RFC 9112 2.2 allows a bare LF; refusing it leaves one way only to cut lines.
+        return badRequest("lines must end with CRLF");
+      }
+      const empty = lineEnd === this.#lineStart;
+      this.#lineStart = at + 1 - start;
+      if (!empty) {
+        this.#lineEnds.push(lineEnd);
+        const excess = this.#excess(lineEnd);
+        if (excess) return excess;
+      } else if (this.#lineEnds.length > 0) {
+        return true;
+      } else if (this.#skipped > 0) {
+        return badRequest("more than one empty line before the request");
+      } else {
+        this.#skipped = 2; // RFC 9112 2.2
+      }
+    }
+    this.#scanned = end - start;
+    return this.#excess(this.#scanned);
+  }
+
+  #excess(reached: number): Refusal | undefined {
+    const { maxRequestLineBytes, maxHeaderBytes, maxHeaders } = this.#limits;
+    const requestLineEnd = this.#lineEnds[0] ?? reached;
+    if (requestLineEnd - this.#skipped > maxRequestLineBytes) {
+      return new Refusal(414, `the request line is longer than ${maxRequestLineBytes} bytes`);
+    }
+    if (reached - requestLineEnd > maxHeaderBytes) {
+      return new Refusal(431, `the header fields are longer than ${maxHeaderBytes} bytes`);
+    }
+    if (this.#lineEnds.length - 1 > maxHeaders) {
+      return new Refusal(431, `there are more than ${maxHeaders} header fields`);
+    }
+    return undefined;
+  }
+}
+
+function beginsRequest(byte: number): boolean {
+  return TOKEN[byte] === 1 || byte === CR || byte === LF;
+}
+
+/** Positions within the head, in turn: name, end of name, value, end of value. One parse at a time. */
+const marks: number[] = [];
+
+function parseLines(
+  bytes: Uint8Array,
+  first: number,
+  origin: number,
+  lineEnds: readonly number[],
+): RequestHead | Refusal {
+  const requestLineEnd = origin + lineEnds[0]!;
+  const methodEnd = skip(TOKEN, bytes, first, requestLineEnd);
+  if (methodEnd === first || bytes[methodEnd] !== SP) {
+    return badRequest("the method is not a token followed by one space");
+  }
+  const targetEnd = skip(TARGET, bytes, methodEnd + 1, requestLineEnd);
+  if (targetEnd === methodEnd + 1 || bytes[targetEnd] !== SP) {
+    return badRequest("the request-target is empty or has a character that no URI has");
+  }
+  const version = parseVersion(bytes, targetEnd + 1, requestLineEnd);
+  if (typeof version !== "boolean") return version;
+
+  let highBits = 0;
+  let at = requestLineEnd + 2;
+  for (let line = 1; line < lineEnds.length; line++) {
+    const lineEnd = origin + lineEnds[line]!;
+    const bits = markField(bytes, at, lineEnd, (line - 1) * 4);
+    if (typeof bits !== "number") return bits;
+    highBits |= bits;
+    at = lineEnd + 2;
+  }
+  const text = textOf(bytes, first, at, highBits < 0x80);
+  const method = text.slice(0, methodEnd - first);
+  const target = text.slice(methodEnd + 1 - first, targetEnd - first);
+  return collectFields(method, target, version, text, first, lineEnds.length - 1);
+}
+
+/** True for HTTP/1.1 and later, false for HTTP/1.0 (RFC 9112 2.3, RFC 9110 2.5). */
+function parseVersion(bytes: Uint8Array, start: number, end: number): boolean | Refusal {
+  const wellFormed = end - start === 8 && bytes[start] === 0x48 && bytes[start + 1] === 0x54 &&
+    bytes[start + 2] === 0x54 && bytes[start + 3] === 0x50 && bytes[start + 4] === 0x2f &&
+    isDigit(bytes[start + 5]!) && bytes[start + 6] === 0x2e && isDigit(bytes[start + 7]!);
+  if (!wellFormed) return badRequest("the request line does not end with the version of HTTP");
+  if (bytes[start + 5] !== 0x31) return new Refusal(505, "this server speaks HTTP/1.1");
+  return bytes[start + 7] !== 0x30;
+}
+
+/** Checks a field line and notes where its parts are; returns all bytes of its value or-ed. */
+function markField(bytes: Uint8Array, start: number, end: number, mark: number): number | Refusal {
+  const nameEnd = skip(TOKEN, bytes, start, end);
+  if (nameEnd === start || nameEnd === end || bytes[nameEnd] !== 0x3a) {
+    return fieldNameFault(bytes[start]!, bytes[nameEnd]!);
+  }
+  let valueStart = nameEnd + 1;
+  while (valueStart < end && isBlank(bytes[valueStart]!)) valueStart++;
+  let valueEnd = end;
+  while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1]!)) valueEnd--;
+  let bits = 0;
+  for (let at = valueStart; at < valueEnd; at++) {
+    const byte = bytes[at]!;
+    // NUL, CR and LF are dangerous, the other control characters invalid (RFC 9110 5.5).
+    if (FIELD_VALUE[byte] === 0) return badRequest("a field value has a control character");
+    bits |= byte;
+  }
+  marks[mark] = start;
+  marks[mark + 1] = nameEnd;
+  marks[mark + 2] = valueStart;
+  marks[mark + 3] = valueEnd;
+  return bits;
+}
+
+function fieldNameFault(firstByte: number, stoppedAt: number): Refusal {
+  if (isBlank(firstByte)) return badRequest("field lines must not be folded"); // RFC 9112 5.2
+  if (isBlank(stoppedAt)) {
+    return badRequest("whitespace between a field name and its colon"); // RFC 9112 5.1
+  }
+  return badRequest("a field line does not begin with a name and a colon");
+}
+
+function collectFields(
+  method: string,
+  target: string,
+  http11: boolean,
+  text: string,
+  origin: number,
+  count: number,
+): RequestHead | Refusal {
+  const fields: string[] = new Array(count * 2);
+  const known: KnownFields = {
+    host: undefined,
+    connection: undefined,
+    contentLength: undefined,
+    transferEncoding: undefined,
+    expect: undefined,
+  };
+  for (let i = 0; i < count; i++) {
+    const mark = i * 4;
+    const name = text.slice(marks[mark]! - origin, marks[mark + 1]! - origin);
+    const value = text.slice(marks[mark + 2]! - origin, marks[mark + 3]! - origin);
+    fields[2 * i] = name;
+    fields[2 * i + 1] = value;
+    const fault = noteKnown(known, name, value);
+    if (fault) return fault;
+  }
+  return { method, target, http11, fields, known };
+}
+
+/** Its length rules most names out before letters are compared. */
+function noteKnown(known: KnownFields, name: string, value: string): Refusal | undefined {
+  switch (name.length) {
+    case 4:
+      if (name.toLowerCase() !== "host") return;
+      if (known.host !== undefined) return badRequest("more than one Host"); // RFC 9112 3.2
+      known.host = value;
+      return;
+    case 6:
+      if (name.toLowerCase() === "expect") known.expect = joined(known.expect, value);
+      return;
+    case 10:
+      if (name.toLowerCase() === "connection") known.connection = joined(known.connection, value);
+      return;
+    case 14:
+      if (name.toLowerCase() !== "content-length") return;
+      // RFC 9112 6.3 allows equal ones; nobody sends them who means well.
+      if (known.contentLength !== undefined) return badRequest("more than one Content-Length");
+      known.contentLength = value;
+      return;
+    case 17:
+      if (name.toLowerCase() !== "transfer-encoding") return;
+      if (known.transferEncoding !== undefined) {
+        return badRequest("more than one Transfer-Encoding");
+      }
+      known.transferEncoding = value;
+      return;
+  }
+}
+
+function joined(before: string | undefined, value: string): string {
+  return before === undefined ? value : `${before}, ${value}`;
+}
+
+function skip(table: Uint8Array, bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && table[bytes[at]!] === 1) at++;
+  return at;
+}
+
+function isBlank(byte: number): boolean {
+  return byte === SP || byte === HTAB;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
+}

@@ -1,0 +1,52 @@
+/**
+ * From a request-target and Host to the URL of a request (RFC 9112 3.2, 3.3).
+ *
+ * @module
+ */
+import type { RequestHead } from "./request_head.ts";
+import { badRequest, Refusal } from "./refusal.ts";
+
+/** The target `*`, which no URL can say: the server as a whole is meant (RFC 9112 3.2.4). */
+export const ASTERISK = "*";
+
+/**
+ * The URL that `head` asks for, {@link ASTERISK}, or why there is none. `authority` stands in where
+ * the client named none.
+ */
+export function requestUrl(head: RequestHead, authority: string): string | Refusal {
+  const { method, target, http11, known: { host } } = head;
+  // RFC 9112 3.2: 400 for a request of HTTP/1.1 without Host, or with an invalid one.
+  if (host === undefined && http11) return badRequest("the Host field is missing");
+  if (host !== undefined && !isAuthority(host)) return badRequest("the Host field is invalid");
+  // Fetch's Request can be neither; CONNECT asks for a tunnel, TRACE tells secrets.
+  if (method === "CONNECT" || method === "TRACE" || method === "TRACK") {
+    return new Refusal(501, `this server does not serve ${method}`);
+  }
+  if (target.startsWith("/")) return `http://${host || authority}${target}`;
+  if (target === "*" && method === "OPTIONS") return ASTERISK;
+  return absoluteForm(target);
+}
+
+/** True when `text` is `uri-host [ ":" port ]`, or empty (RFC 9110 7.2). */
+export function isAuthority(text: string): boolean {
+  if (text === lastAuthority) return true;
+  if (!AUTHORITY.test(text)) return false;
+  lastAuthority = text;
+  return true;
+}
+
+/** Most requests of a connection, and of a server, name the same host. */
+let lastAuthority = "";
+
+const AUTHORITY =
+  /^(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?$/;
+
+/** A server must accept it, and its authority is used instead of Host's (RFC 9112 3.2.2). */
+function absoluteForm(target: string): string | Refusal {
+  const parts = /^https?:\/\/([^/?]+)(.*)$/i.exec(target);
+  if (!parts || !isAuthority(parts[1]!)) {
+    return badRequest("the request-target is neither a path nor an http URL");
+  }
+  const rest = parts[2]!;
+  return `http://${parts[1]}${rest.startsWith("/") ? rest : `/${rest}`}`;
+}

@@ -1,0 +1,244 @@
+/**
+ * Reads the frames of a WebSocket client and joins them to messages (RFC 6455 5). Sans-IO and
+ * incremental.
+ *
+ * @module
+ */
+import { INVALID_DATA, maySend, NO_STATUS, PROTOCOL_ERROR, TOO_BIG } from "./close_code.ts";
+import { OPCODE } from "./frame_encoder.ts";
+
+/** What a decoder has read. */
+export interface FrameSink {
+  /** A whole text message. */
+  onText(text: string): void;
+  /** A whole binary message; the array is the receiver's to keep. */
+  onBinary(bytes: Uint8Array<ArrayBuffer>): void;
+  /** A Ping; `payload` is valid during the call. */
+  onPing(payload: Uint8Array): void;
+  /** A Pong. */
+  onPong(): void;
+  /** The peer's Close; 1005 when it names no code. Nothing is read after it. */
+  onClose(code: number, reason: string): void;
+}
+
+/** Why a peer's bytes cannot be read on. */
+export interface FrameFault {
+  /** The code for the Close that answers it. */
+  readonly code: number;
+  /** What is wrong, for people. */
+  readonly reason: string;
+}
+
+const MAX_CONTROL_PAYLOAD = 125;
+
+/** Reads one connection. */
+export class FrameDecoder {
+  readonly #maxMessageBytes: number;
+  readonly #sink: FrameSink;
+  /** The data message in hand: its opcode, and as much of it as has come. */
+  #messageOpcode: number = OPCODE.continuation;
+  #message: Payload = new Payload();
+  #control: Payload = new Payload();
+  /** The frame in hand. */
+  #opcode = 0;
+  #final = false;
+  #remaining = 0;
+  #inPayload = false;
+  readonly #mask = new Uint8Array(4);
+  #maskAt = 0;
+  #closed = false;
+  #fault: FrameFault | undefined;
+
+  /** Makes a decoder; a message above `maxMessageBytes` is a fault before it is stored. */
+  constructor(maxMessageBytes: number, sink: FrameSink) {
+    this.#maxMessageBytes = maxMessageBytes;
+    this.#sink = sink;
+  }
+
+  /** What is wrong with the bytes; nothing more is read then. */
+  get fault(): FrameFault | undefined {
+    return this.#fault;
+  }
+
+  /**
+   * Reads as much of `bytes[start..end)` as makes sense, calling the sink; returns how far it came.
+   * What is left is the beginning of a frame header, to be passed again with more behind it.
+   */
+  decode(bytes: Uint8Array, start: number, end: number): number {
+    let at = start;
+    while (!this.#fault && !this.#closed) {
+      if (!this.#inPayload) {
+        const next = this.#readHeader(bytes, at, end);
+        if (next === at) break;
+        at = next;
+      }
+      if (at === end && this.#remaining > 0) break;
+      at = this.#readPayload(bytes, at, end);
+    }
+    return at;
+  }
+
+  #readHeader(bytes: Uint8Array, start: number, end: number): number {
+    if (end - start < 2) return start;
+    const first = bytes[start]!;
+    const second = bytes[start + 1]!;
+    const lengthBits = second & 0x7f;
+    const lengthBytes = lengthBits === 126 ? 2 : lengthBits === 127 ? 8 : 0;
+    const headerEnd = start + 2 + lengthBytes + 4;
+    this.#fault = headerFault(first, second) ?? this.#sequenceFault(first & 0x0f);
+    if (this.#fault || end < headerEnd) return start;
+
+    const length = lengthBytes === 0 ? lengthBits : readLength(bytes, start + 2, lengthBytes);
+    if (length === undefined) return this.#fail(PROTOCOL_ERROR, "a length is not minimal", start);
+    this.#opcode = first & 0x0f;
+    this.#final = (first & 0x80) !== 0;
+    if (!isControl(this.#opcode)) {
+      if (this.#opcode !== OPCODE.continuation) this.#messageOpcode = this.#opcode;
+      if (this.#message.length + length > this.#maxMessageBytes) {
+        const reason = `a message is longer than ${this.#maxMessageBytes} bytes`;
+        return this.#fail(TOO_BIG, reason, start);
+      }
+    }
+    this.#mask.set(bytes.subarray(headerEnd - 4, headerEnd));
+    this.#maskAt = 0;
+    this.#remaining = length;
+    this.#inPayload = true;
+    return headerEnd;
+  }
+
+  /** RFC 6455 5.4: a continuation continues something, and nothing else stands in between. */
+  #sequenceFault(opcode: number): FrameFault | undefined {
+    if (isControl(opcode)) return undefined;
+    const continues = opcode === OPCODE.continuation;
+    if (continues === (this.#messageOpcode !== OPCODE.continuation)) return undefined;
+    const reason = continues ? "a continuation of nothing" : "a message within a message";
+    return { code: PROTOCOL_ERROR, reason };
+  }
+
+  #readPayload(bytes: Uint8Array, start: number, end: number): number {
+    const count = Math.min(this.#remaining, end - start);
+    const payload = isControl(this.#opcode) ? this.#control : this.#message;
+    payload.append(bytes, start, start + count, this.#mask, this.#maskAt);
+    this.#maskAt = (this.#maskAt + count) & 3;
+    this.#remaining -= count;
+    if (this.#remaining === 0) this.#endFrame();
+    return start + count;
+  }
+
+  #endFrame(): void {
+    this.#inPayload = false;
+    if (isControl(this.#opcode)) {
+      this.#deliverControl(this.#control.view());
+      this.#control.clear();
+    } else if (this.#final) {
+      const opcode = this.#messageOpcode;
+      this.#messageOpcode = OPCODE.continuation;
+      const message = this.#message.release();
+      if (opcode === OPCODE.binary) return this.#sink.onBinary(message);
+      const text = textOf(message);
+      if (text === undefined) this.#fail(INVALID_DATA, "a text message is not UTF-8");
+      else this.#sink.onText(text);
+    }
+  }
+
+  #deliverControl(payload: Uint8Array): void {
+    if (this.#opcode === OPCODE.ping) return this.#sink.onPing(payload);
+    if (this.#opcode === OPCODE.pong) return this.#sink.onPong();
+    if (payload.length === 0) return this.#close(NO_STATUS, "");
+    if (payload.length === 1) return void this.#fail(PROTOCOL_ERROR, "half a close code");
+    const code = payload[0]! * 256 + payload[1]!;
+    const reason = textOf(payload.subarray(2));
+    if (!maySend(code)) this.#fail(PROTOCOL_ERROR, "a close code that may not be sent");
+    else if (reason === undefined) this.#fail(INVALID_DATA, "a close reason is not UTF-8");
+    else this.#close(code, reason);
+  }
+
+  #close(code: number, reason: string): void {
+    this.#closed = true;
+    this.#sink.onClose(code, reason);
+  }
+
+  #fail(code: number, reason: string, at = 0): number {
+    this.#fault = { code, reason };
+    return at;
+  }
+}
+
+/** What one header alone tells (RFC 6455 5.2, 5.5). */
+function headerFault(first: number, second: number): FrameFault | undefined {
+  const opcode = first & 0x0f;
+  const fault = (reason: string) => ({ code: PROTOCOL_ERROR, reason });
+  if ((first & 0x70) !== 0) return fault("reserved bits without an extension");
+  if (opcode > OPCODE.pong || (opcode > OPCODE.binary && opcode < OPCODE.close)) {
+    return fault("an unknown opcode");
+  }
+  if ((second & 0x80) === 0) return fault("a client's frame is not masked"); // RFC 6455 5.1
+  if (!isControl(opcode)) return undefined;
+  if ((first & 0x80) === 0) return fault("a control frame is fragmented");
+  if ((second & 0x7f) > MAX_CONTROL_PAYLOAD) return fault("a control frame is too long");
+  return undefined;
+}
+
+/** A length of 2 or 8 bytes; `undefined` when fewer would have done or it is beyond 2^53. */
+function readLength(bytes: Uint8Array, at: number, size: number): number | undefined {
+  let length = 0;
+  for (let i = 0; i < size; i++) length = length * 256 + bytes[at + i]!;
+  const minimal = length >= (size === 2 ? 126 : 65_536);
+  return minimal && Number.isSafeInteger(length) ? length : undefined;
+}
+
+function isControl(opcode: number): boolean {
+  return (opcode & 0x8) !== 0;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Unmasked bytes, in one array that grows with what has really come. */
+class Payload {
+  #bytes = new Uint8Array(0);
+  length = 0;
+
+  append(source: Uint8Array, start: number, end: number, mask: Uint8Array, maskAt: number): void {
+    this.#reserve(this.length + end - start);
+    const bytes = this.#bytes;
+    let to = this.length;
+    let key = maskAt;
+    for (let at = start; at < end; at++) {
+      bytes[to++] = source[at]! ^ mask[key]!;
+      key = (key + 1) & 3;
+    }
+    this.length = to;
+  }
+
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.length);
+  }
+
+  clear(): void {
+    this.length = 0;
+  }
+
+  /** An array of its own with the bytes, for good. */
+  release(): Uint8Array<ArrayBuffer> {
+    const whole = this.length === this.#bytes.length;
+    const bytes = whole ? this.#bytes : this.#bytes.slice(0, this.length);
+    this.#bytes = new Uint8Array(0);
+    this.length = 0;
+    return bytes;
+  }
+
+  #reserve(length: number): void {
+    if (length <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(length, this.#bytes.length * 2));
+    larger.set(this.#bytes.subarray(0, this.length));
+    this.#bytes = larger;
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * One WebSocket, the server's end (RFC 6455 5 to 7).
+ *
+ * @module
+ */
+import { Deadlines, type Wait } from "../deadlines.ts";
+import type { UpgradedConnection } from "../upgrade.ts";
+import { ABNORMAL, GOING_AWAY, INTERNAL_ERROR, maySend, NO_STATUS, NORMAL } from "./close_code.ts";
+import { FrameDecoder, type FrameFault, type FrameSink } from "./frame_decoder.ts";
+import { encodeClose, encodeFrame, OPCODE } from "./frame_encoder.ts";
+import type { CheckedWebSocketOptions } from "./options.ts";
+import { Outbox } from "./outbox.ts";
+
+/** What a session tells its application. */
+export interface SessionEvents {
+  /** Frames can be sent. */
+  open(): unknown;
+  /** A whole message. */
+  message(data: string | ArrayBuffer): unknown;
+  /** The end; nothing follows. */
+  close(code: number, reason: string, wasClean: boolean): unknown;
+  /** The connection or a handler failed; undefined where nobody wants to know. */
+  readonly error: ((error: unknown) => unknown) | undefined;
+}
+
+/** Received bytes are not looked at while more than this waits to be sent. */
+const PAUSE_BYTES = 65_536;
+/** What is read over after the end (RFC 9112 9.6 has the reason). */
+const MAX_LINGER_BYTES = 262_144;
+
+/** A WebSocket; `ws.raw` of Hono's handlers. */
+export class WebSocketSession {
+  readonly #connection: UpgradedConnection;
+  readonly #options: CheckedWebSocketOptions;
+  readonly #events: SessionEvents;
+  readonly #outbox: Outbox;
+  readonly #deadlines: Deadlines;
+  readonly #decoder: FrameDecoder;
+  #readyState: 1 | 2 | 3 = 1;
+  #closeSent = false;
+  #pinged = false;
+  /** The peer's Close. */
+  #peerClose: { code: number; reason: string } | undefined;
+
+  /** Makes the end of a connection whose handshake is done. */
+  constructor(
+    connection: UpgradedConnection,
+    options: CheckedWebSocketOptions,
+    events: SessionEvents,
+  ) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#events = events;
+    this.#deadlines = new Deadlines(connection.clock, (wait) => this.#expire(wait));
+    this.#outbox = new Outbox((bytes) => this.#write(bytes), options.maxBufferedBytes);
+    this.#decoder = new FrameDecoder(options.maxMessageBytes, this.#sink());
+  }
+
+  /** 1: open, 2: closing, 3: closed; as `WebSocket` has it. */
+  get readyState(): 1 | 2 | 3 {
+    return this.#readyState;
+  }
+
+  /** Bytes that have been sent and wait for the client to take them. */
+  get bufferedAmount(): number {
+    return this.#outbox.bytes;
+  }
+
+  /** Sends a message. After the end it does nothing, as in browsers. */
+  send(data: string | ArrayBufferLike | ArrayBufferView): void {
+    if (this.#readyState !== 1) return;
+    const text = typeof data === "string";
+    this.#put(encodeFrame(text ? OPCODE.text : OPCODE.binary, text ? encode(data) : view(data)));
+  }
+
+  /**
+   * Begins the end (RFC 6455 7.1.2).
+   *
+   * @throws {RangeError} `code` is none that may be sent.
+   */
+  close(code?: number, reason = ""): void {
+    if (code !== undefined && !maySend(code)) {
+      throw new RangeError(`A WebSocket cannot be closed with ${code}: use 1000 or 3000 to 4999`);
+    }
+    if (this.#readyState !== 1) return;
+    this.#sendClose(reason === "" ? code : code ?? NORMAL, reason);
+  }
+
+  /** Speaks until the connection has ended. */
+  async run(): Promise<void> {
+    const { signal } = this.#connection;
+    const stop = () => this.close(GOING_AWAY, "the server closes");
+    signal.addEventListener("abort", stop);
+    let lost: unknown;
+    try {
+      this.#tell(() => this.#events.open());
+      if (signal.aborted) stop();
+      await this.#receive();
+      await this.#finish();
+    } catch (error) {
+      lost = error;
+    } finally {
+      signal.removeEventListener("abort", stop);
+      this.#deadlines.dispose();
+    }
+    this.#readyState = 3;
+    this.#reportEnd(lost);
+  }
+
+  /** Until the peer has sent Close, something is wrong, or the stream ends. */
+  async #receive(): Promise<void> {
+    const { input } = this.#connection;
+    while (true) {
+      input.start = this.#decoder.decode(input.bytes, input.start, input.end);
+      if (this.#decoder.fault || this.#peerClose) return;
+      if (this.#outbox.bytes > PAUSE_BYTES) {
+        this.#deadlines.clearRead();
+        await this.#outbox.drained(PAUSE_BYTES);
+      }
+      this.#awaitPeer();
+      if (!(await input.fill(true))) return;
+      this.#pinged = false;
+    }
+  }
+
+  /** Answers what ended `receive`, and lets the client end its side. */
+  async #finish(): Promise<void> {
+    const { socket, input } = this.#connection;
+    const { fault } = this.#decoder;
+    if (fault) this.#sendClose(fault.code, fault.reason);
+    else if (this.#peerClose) this.#echoClose(this.#peerClose);
+    this.#readyState = 2;
+    this.#deadlines.setRead(this.#options.closeTimeoutMs);
+    await this.#outbox.drained(0);
+    // RFC 6455 7.1.1: the server is the first to close.
+    await socket.closeWrite();
+    for (let read = 0; read <= MAX_LINGER_BYTES; read += input.length) {
+      input.start = input.end;
+      if (!(await input.fill())) return;
+    }
+  }
+
+  #reportEnd(lost: unknown): void {
+    const { fault } = this.#decoder;
+    const error = fault ? faultError(fault) : this.#peerClose ? undefined : lost;
+    if (error) this.#tell(() => this.#events.error?.(error));
+    const { code, reason } = this.#peerClose ?? { code: ABNORMAL, reason: "" };
+    this.#tell(() => this.#events.close(code, reason, this.#peerClose !== undefined));
+  }
+
+  #sink(): FrameSink {
+    return {
+      onText: (text) => this.#deliver(text),
+      onBinary: (bytes) => this.#deliver(bytes.buffer),
+      onPing: (payload) => {
+        if (!this.#closeSent) this.#put(encodeFrame(OPCODE.pong, payload));
+      },
+      onPong: () => {},
+      onClose: (code, reason) => this.#peerClose = { code, reason },
+    };
+  }
+
+  #deliver(data: string | ArrayBuffer): void {
+    if (this.#readyState === 1) this.#tell(() => this.#events.message(data));
+  }
+
+  /** Runs a handler of the application; it may be an async function. */
+  #tell(event: () => unknown): void {
+    try {
+      const result = event();
+      if (result instanceof Promise) result.catch((error) => this.#handlerFailed(error));
+    } catch (error) {
+      this.#handlerFailed(error);
+    }
+  }
+
+  #handlerFailed(error: unknown): void {
+    this.#connection.log.error("http: a WebSocket handler failed", { error });
+    this.#sendClose(INTERNAL_ERROR, "");
+    try {
+      this.#events.error?.(error);
+    } catch {
+      // It has been logged that the application fails.
+    }
+  }
+
+  #put(frame: Uint8Array): void {
+    if (this.#outbox.put(frame)) return;
+    const { maxBufferedBytes } = this.#options;
+    this.#connection.socket.abort(
+      new Error(`The WebSocket client leaves more than ${maxBufferedBytes} bytes unread`),
+    );
+  }
+
+  #sendClose(code: number | undefined, reason: string): void {
+    if (this.#closeSent || this.#readyState === 3) return;
+    this.#closeSent = true;
+    this.#put(encodeClose(code, reason));
+    if (this.#readyState === 1) this.#readyState = 2;
+    this.#deadlines.setRead(this.#options.closeTimeoutMs);
+  }
+
+  #echoClose({ code }: { code: number }): void {
+    this.#sendClose(code === NO_STATUS ? undefined : code, "");
+  }
+
+  /** A Close must be answered soon; else half the idle time passes before a Ping, and half after. */
+  #awaitPeer(): void {
+    if (!this.#closeSent) this.#deadlines.setRead(this.#options.idleTimeoutMs / 2);
+  }
+
+  #expire(wait: Wait): void {
+    const { socket } = this.#connection;
+    const closing = this.#readyState !== 1;
+    if (wait === "write" || this.#pinged || (closing && this.#outbox.bytes > 0)) {
+      socket.abort(new Error("The WebSocket client does not answer"));
+    } else if (closing) {
+      socket.close().catch(() => {});
+    } else {
+      this.#pinged = true;
+      this.#put(encodeFrame(OPCODE.ping, new Uint8Array(0)));
+      this.#awaitPeer();
+    }
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    this.#deadlines.setWrite(this.#options.idleTimeoutMs);
+    await this.#connection.socket.write(bytes);
+    this.#deadlines.clearWrite();
+  }
+}
+
+const encoder = new TextEncoder();
+
+function encode(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+function view(data: ArrayBufferLike | ArrayBufferView): Uint8Array {
+  if (!ArrayBuffer.isView(data)) return new Uint8Array(data);
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+function faultError({ code, reason }: FrameFault): Error {
+  return new Error(`The WebSocket client broke the protocol (${code}): ${reason}`);
+}

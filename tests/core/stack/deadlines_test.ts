@@ -1,0 +1,63 @@
+import { describe, expect, test } from "bun:test";
+import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { Deadlines } from "../../../core/stack/deadlines.ts";
+import type { Tcb } from "../../../core/tcp/tcb.ts";
+import { TIMER, TimerTable } from "../../../core/tcp/timers.ts";
+
+/** What the heap looks at of a connection. */
+function connection(): Tcb {
+  return { timers: new TimerTable(), scheduledAt: Infinity, heapIndex: -1 } as unknown as Tcb;
+}
+
+function setTo(deadlines: Deadlines, tcb: Tcb, at: number): void {
+  tcb.timers.set(TIMER.RETRANSMIT, at);
+  deadlines.update(tcb);
+}
+
+describe("Deadlines", () => {
+  // Beside a list that is sorted at every step.
+  test("gives connections in the order of their deadlines", () => {
+    const random = seededRandom(1);
+    const deadlines = new Deadlines();
+    const all = Array.from({ length: 200 }, connection);
+    for (let i = 0; i < 20_000; i++) {
+      const tcb = all[random.uint32() % all.length]!;
+      const what = random.fraction();
+      if (what < 0.7) {
+        setTo(deadlines, tcb, random.uint32() % 1000);
+      } else if (what < 0.8) {
+        deadlines.remove(tcb);
+        tcb.timers.stopAll();
+      } else {
+        const now = random.uint32() % 1000;
+        const due = deadlines.takeDue(now);
+        if (due !== undefined) due.timers.stopAll();
+      }
+      const waiting = all.filter((one) => one.heapIndex >= 0);
+      expect(deadlines.count).toBe(waiting.length);
+      expect(deadlines.next()).toBe(Math.min(Infinity, ...waiting.map((one) => one.scheduledAt)));
+    }
+    let last = -Infinity;
+    for (let due = deadlines.takeDue(2000); due; due = deadlines.takeDue(2000)) {
+      expect(due.timers.earliest).toBeGreaterThanOrEqual(last);
+      last = due.timers.earliest;
+    }
+    expect(deadlines.count).toBe(0);
+    expect(deadlines.next()).toBe(Infinity);
+  });
+
+  // A wake-up too early is cheaper than moving the connection at every acknowledgement.
+  test("leaves a connection where it is when its deadline moves back", () => {
+    const deadlines = new Deadlines();
+    const tcb = connection();
+    setTo(deadlines, tcb, 100);
+    tcb.timers.set(TIMER.RETRANSMIT, 200);
+    deadlines.update(tcb);
+    expect(deadlines.next()).toBe(100);
+    expect(deadlines.takeDue(99)).toBe(undefined);
+    expect(deadlines.takeDue(100)).toBe(tcb);
+    expect(tcb.timers.takeExpired(100)).toBe(-1);
+    deadlines.update(tcb);
+    expect(deadlines.next()).toBe(200);
+  });
+});

@@ -1,0 +1,108 @@
+import { describe, expect, test } from "bun:test";
+import { http } from "../../../plugins/http.ts";
+import { exchange, reflect, serve, statuses } from "./support.ts";
+
+describe("http", () => {
+  // A mistake in the options is found when the service starts, and every part of it is named.
+  test("names each option that is wrong", () => {
+    const app = { fetch: () => new Response() };
+    const bad = { maxHeaders: 0, headerTimeoutMs: "1" } as unknown as { maxHeaders: number };
+    expect(() => http(app, bad)).toThrow(
+      /^http: .*maxHeaders: .*headerTimeoutMs: /,
+    );
+    expect(() => http(app, { maxHeader: 1 } as object)).toThrow(/maxHeader/);
+    expect(() => http({} as never)).toThrow(/fetch/);
+    expect(http(app).name).toBe("http");
+  });
+});
+
+describe("a request above a bound", () => {
+  // What is refused, with what, and that the connection ends with it.
+  for (
+    const [what, request, status] of [
+      ["request line", `GET /${"a".repeat(100)} HTTP/1.1\r\nHost: h\r\n\r\n`, 414],
+      ["header section", `GET / HTTP/1.1\r\nHost: h\r\nX: ${"a".repeat(200)}\r\n\r\n`, 431],
+      ["number of fields", `GET / HTTP/1.1\r\nHost: h\r\n${"X: a\r\n".repeat(5)}\r\n`, 431],
+      ["sized body", `POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\n01234567890`, 413],
+      [
+        "chunked body",
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" +
+        "6\r\n012345\r\n5\r\n67890\r\n0\r\n\r\n",
+        413,
+      ],
+    ] as [what: string, request: string, status: number][]
+  ) {
+    test(`of the ${what} is refused with ${status} and ends the connection`, async () => {
+      let asked = 0;
+      const app = async (request: Request) => {
+        await request.text();
+        asked++;
+        return new Response();
+      };
+      const { send, received, server, client, finished } = serve(app, {
+        maxRequestLineBytes: 50,
+        maxHeaderBytes: 100,
+        maxHeaders: 5,
+        maxBodyBytes: 10,
+      });
+      await send(`${request}GET / HTTP/1.1\r\nHost: h\r\n\r\n`);
+      const text = received();
+      expect(statuses(text)).toEqual([status]);
+      expect(text).toContain("connection: close\r\n");
+      expect(asked).toBe(0);
+      // The FIN is sent, what still comes is read over, until the client ends too.
+      expect(server.ended).toBe(true);
+      expect(server.ending).toBe(undefined);
+      await client.closeWrite();
+      await finished;
+    });
+  }
+
+  // The refusal comes when it is certain, not when the line ends.
+  test("is refused before it has come as a whole", async () => {
+    const { send, received } = serve(reflect, { maxRequestLineBytes: 50 });
+    await send("A".repeat(53));
+    expect(statuses(received())).toEqual([414]);
+  });
+
+  // Exactly at every bound.
+  test("is served at the bound", async () => {
+    const request = `POST /${
+      "a".repeat(50 - 15)
+    } HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n0123456789`;
+    const text = await exchange(reflect, request, {
+      maxRequestLineBytes: 50,
+      maxHeaderBytes: 33,
+      maxHeaders: 2,
+      maxBodyBytes: 10,
+    });
+    expect(statuses(text)).toEqual([200]);
+  });
+
+  // A client that does not stop sending is not listened to for ever.
+  test("is read over up to a bound only", async () => {
+    const { send, received, server } = serve(reflect, {
+      maxRequestLineBytes: 50,
+      maxDrainBytes: 10_000,
+    });
+    await send(`GET /${"a".repeat(100_000)}`);
+    expect(statuses(received())).toEqual([414]);
+    expect(server.stats().bytesIn).toBeLessThan(30_000);
+    expect(server.ending).toBe("close");
+  });
+
+  // Default bounds, so that a change of one is seen.
+  test("has these defaults", async () => {
+    const line = (length: number) => `GET /${"a".repeat(length - 14)} HTTP/1.1\r\nHost: h\r\n\r\n`;
+    expect(statuses(await exchange(reflect, line(8192)))).toEqual([200]);
+    expect(statuses(await exchange(reflect, line(8193)))).toEqual([414]);
+    const header = (length: number) =>
+      `GET / HTTP/1.1\r\nHost: h\r\nX: ${"a".repeat(length)}\r\n\r\n`;
+    expect(statuses(await exchange(reflect, header(32_000)))).toEqual([200]);
+    expect(statuses(await exchange(reflect, header(32_768)))).toEqual([431]);
+    const fields = (count: number) =>
+      `GET / HTTP/1.1\r\n${"Host: h\r\n"}${"X: a\r\n".repeat(count - 1)}\r\n`;
+    expect(statuses(await exchange(reflect, fields(100)))).toEqual([200]);
+    expect(statuses(await exchange(reflect, fields(101)))).toEqual([431]);
+  });
+});

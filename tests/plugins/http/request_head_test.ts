@@ -1,0 +1,209 @@
+import { describe, expect, test } from "bun:test";
+import { Refusal } from "../../../plugins/http/refusal.ts";
+import { type RequestHead, RequestHeadParser } from "../../../plugins/http/request_head.ts";
+import { latin1, seeded } from "./support.ts";
+
+const LIMITS = { maxRequestLineBytes: 100, maxHeaderBytes: 300, maxHeaders: 10 };
+
+describe("RequestHeadParser", () => {
+  // One request with everything in it: names keep their case, values lose the space around them.
+  test("reads method, target, version and fields (RFC 9112 3, 5)", () => {
+    const head = parse(
+      "GET /a?b=c HTTP/1.1\r\nHost: x.example\r\nX-Empty:\r\nx-y: \t1 2 \t\r\n\r\n",
+    );
+    expect(head).toEqual({
+      method: "GET",
+      target: "/a?b=c",
+      http11: true,
+      fields: ["Host", "x.example", "X-Empty", "", "x-y", "1 2"],
+      known: {
+        host: "x.example",
+        connection: undefined,
+        contentLength: undefined,
+        transferEncoding: undefined,
+        expect: undefined,
+      },
+    });
+  });
+
+  // Field names are case-insensitive, and lists that come in several lines are one list.
+  test("finds the fields that decide about framing, whatever their case (RFC 9110 5.1, 5.3)", () => {
+    const { known } = parse(
+      "PUT / HTTP/1.1\r\nHOST: h\r\nCONNECTION: a\r\nconnection: b\r\n" +
+        "content-LENGTH: 5\r\nTransfer-Encoding: chunked\r\nexpect: 100-continue\r\n\r\n",
+    ) as RequestHead;
+    expect(known).toEqual({
+      host: "h",
+      connection: "a, b",
+      contentLength: "5",
+      transferEncoding: "chunked",
+      expect: "100-continue",
+    });
+  });
+
+  // Bytes above 127 are opaque data: each becomes the character of the same number.
+  test("reads obs-text as ISO 8859-1 (RFC 9110 5.5)", () => {
+    const head = parse("GET / HTTP/1.1\r\nHost: h\r\nX: caf\xe9 \x80\xff\r\n\r\n") as RequestHead;
+    expect(head.fields[3]).toBe("caf\xe9 \x80\xff");
+  });
+
+  // A client may send an empty line after a body that it counted wrong.
+  test("skips one empty line before the request line (RFC 9112 2.2)", () => {
+    expect((parse("\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n") as RequestHead).fields).toEqual([
+      "Host",
+      "h",
+    ]);
+    expect(statusOf("\r\n\r\nGET / HTTP/1.1\r\n\r\n")).toBe(400);
+  });
+
+  // HTTP/1.2 would be a later HTTP/1, to be treated as 1.1; 2.0 is another protocol.
+  test("tells versions apart (RFC 9110 2.5)", () => {
+    expect((parse("GET / HTTP/1.0\r\n\r\n") as RequestHead).http11).toBe(false);
+    expect((parse("GET / HTTP/1.2\r\n\r\n") as RequestHead).http11).toBe(true);
+    expect(statusOf("GET / HTTP/2.0\r\n\r\n")).toBe(505);
+    expect(statusOf("GET / HTTP/0.9\r\n\r\n")).toBe(505);
+  });
+
+  // What stands behind the head is the body's, or the next request's.
+  test("stops behind the empty line", () => {
+    const parser = new RequestHeadParser(LIMITS);
+    const bytes = latin1("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
+    expect((parser.parse(bytes, 0, bytes.length) as RequestHead).target).toBe("/1");
+    const next = parser.consumed;
+    expect((parser.parse(bytes, next, bytes.length) as RequestHead).target).toBe("/2");
+  });
+});
+
+describe("RequestHeadParser refuses with 400", () => {
+  const malformed: [what: string, head: string][] = [
+    ["bare LF line ends", "GET / HTTP/1.1\nHost: h\n\n"],
+    ["a bare LF in a field", "GET / HTTP/1.1\r\nX: a\nY: b\r\n\r\n"],
+    ["a bare CR in a field", "GET / HTTP/1.1\r\nX: a\rY: b\r\n\r\n"],
+    ["a bare CR in the request line", "GET /\r HTTP/1.1\r\n\r\n"],
+    ["CR CR LF", "GET / HTTP/1.1\r\nX: a\r\r\n\r\n"],
+    ["a folded line", "GET / HTTP/1.1\r\nX: a\r\n b\r\n\r\n"],
+    ["a folded first line", "GET / HTTP/1.1\r\n X: a\r\n\r\n"],
+    ["whitespace before the colon", "GET / HTTP/1.1\r\nX : a\r\n\r\n"],
+    ["a tab before the colon", "GET / HTTP/1.1\r\nX\t: a\r\n\r\n"],
+    ["a field without a colon", "GET / HTTP/1.1\r\nX\r\n\r\n"],
+    ["a field without a name", "GET / HTTP/1.1\r\n: a\r\n\r\n"],
+    ["a field name with a bracket", "GET / HTTP/1.1\r\nX(: a\r\n\r\n"],
+    ["NUL in a value", "GET / HTTP/1.1\r\nX: a\0b\r\n\r\n"],
+    ["another control character in a value", "GET / HTTP/1.1\r\nX: a\x1fb\r\n\r\n"],
+    ["DEL in a value", "GET / HTTP/1.1\r\nX: a\x7fb\r\n\r\n"],
+    ["NUL in a name", "GET / HTTP/1.1\r\nX\0: a\r\n\r\n"],
+    ["a method with a bracket", "GE(T / HTTP/1.1\r\n\r\n"],
+    ["no method", " / HTTP/1.1\r\n\r\n"],
+    ["two spaces before the target", "GET  / HTTP/1.1\r\n\r\n"],
+    ["two spaces before the version", "GET /  HTTP/1.1\r\n\r\n"],
+    ["a space behind the version", "GET / HTTP/1.1 \r\n\r\n"],
+    ["a tab instead of a space", "GET\t/ HTTP/1.1\r\n\r\n"],
+    ["a space in the target", "GET /a b HTTP/1.1\r\n\r\n"],
+    ["a control character in the target", "GET /a\x01 HTTP/1.1\r\n\r\n"],
+    ["a byte above 127 in the target", "GET /\xe9 HTTP/1.1\r\n\r\n"],
+    ["a fragment in the target", "GET /a#b HTTP/1.1\r\n\r\n"],
+    ["a backslash in the target", "GET /\\evil HTTP/1.1\r\n\r\n"],
+    ["no version", "GET /\r\n\r\n"],
+    ["a lower-case version", "GET / http/1.1\r\n\r\n"],
+    ["a version of two digits", "GET / HTTP/1.11\r\n\r\n"],
+    ["a version without a dot", "GET / HTTP/11\r\n\r\n"],
+    ["two Hosts", "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"],
+    ["two Content-Lengths", "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"],
+    ["equal Content-Lengths", "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n"],
+    [
+      "two Transfer-Encodings",
+      "POST / HTTP/1.1\r\nTransfer-Encoding: a\r\ntransfer-encoding: chunked\r\n\r\n",
+    ],
+  ];
+
+  for (const [what, head] of malformed) {
+    test(`${what} (RFC 9112 2.2, 3, 5)`, () => {
+      expect(statusOf(head)).toBe(400);
+      for (let split = 1; split < head.length; split++) expect(statusOf(head, split)).toBe(400);
+    });
+  }
+
+  // TLS to a plain port, a scanner's noise: the first byte is enough.
+  test("what cannot begin a request, at its first byte", () => {
+    expect(statusOf("\x16\x03\x01")).toBe(400);
+  });
+});
+
+describe("RequestHeadParser keeps its bounds", () => {
+  // The line before the bound is served, the one above is refused before it has ended.
+  test("of the request line with 414 (RFC 9110 15.5.15)", () => {
+    const fits = `GET /${"a".repeat(100 - 14)} HTTP/1.1`;
+    expect(fits.length).toBe(100);
+    expect((parse(`${fits}\r\n\r\n`) as RequestHead).method).toBe("GET");
+    expect(statusOf(`G${fits}\r\n\r\n`)).toBe(414);
+    expect(statusOf("a".repeat(102))).toBe(414);
+  });
+
+  // The fields count together, with their line ends, ended or not.
+  test("of the header section with 431 (RFC 6585 5)", () => {
+    expect(statusOf(`GET / HTTP/1.1\r\nX: ${"a".repeat(250)}\r\n\r\n`)).toBe(0);
+    expect(statusOf(`GET / HTTP/1.1\r\nX: ${"a".repeat(300)}\r\n\r\n`)).toBe(431);
+    expect(statusOf(`GET / HTTP/1.1\r\nX: ${"a".repeat(300)}`)).toBe(431);
+  });
+
+  // Many short lines are as much work as few long ones.
+  test("of the number of fields with 431", () => {
+    expect(statusOf(`GET / HTTP/1.1\r\n${"X: a\r\n".repeat(10)}\r\n`)).toBe(0);
+    expect(statusOf(`GET / HTTP/1.1\r\n${"X: a\r\n".repeat(11)}`)).toBe(431);
+  });
+});
+
+describe("RequestHeadParser is incremental", () => {
+  // Wherever the network cuts it, the request is the same.
+  test("at every split point", () => {
+    const text = "\r\nPOST /x?y HTTP/1.1\r\nHost: h:80\r\nContent-Length: 3\r\nX: \xe9\r\n\r\nabc";
+    const whole = parse(text);
+    for (let split = 1; split < text.length; split++) expect(parse(text, split)).toEqual(whole);
+  });
+
+  // 3000 requests, half of them damaged at random, cut at random places: the verdict does not
+  // depend on the cuts, and nothing is thrown.
+  test("for random requests, sound and damaged, cut at random", () => {
+    const random = seeded(7);
+    const below = (n: number) => Math.floor(random() * n);
+    let refused = 0;
+    for (let round = 0; round < 3000; round++) {
+      const fields = Array.from(
+        { length: below(12) },
+        (_, i) => `X-${i}:${" ".repeat(below(3))}${"v".repeat(below(30))}\r\n`,
+      ).join("");
+      let text = `GET /${"p".repeat(below(110))} HTTP/1.1\r\n${fields}\r\n`;
+      if (random() < 0.5) {
+        const at = below(text.length);
+        text = text.slice(0, at) + String.fromCharCode(below(256)) + text.slice(at + below(2));
+      }
+      const whole = parse(text);
+      const cuts = Array.from({ length: below(4) }, () => below(text.length)).sort((a, b) => a - b);
+      const cut = parse(text, ...cuts);
+      if (whole instanceof Refusal) {
+        refused++;
+        expect(cut instanceof Refusal).toBe(true);
+      } else {
+        expect(cut).toEqual(whole);
+      }
+    }
+    expect(refused).toBeGreaterThan(500);
+  });
+});
+
+/** Feeds `text` up to each of `cuts`, then whole; the first verdict counts. */
+function parse(text: string, ...cuts: number[]): RequestHead | Refusal | undefined {
+  const parser = new RequestHeadParser(LIMITS);
+  const bytes = latin1(`junk${text}`);
+  for (const end of [...cuts, text.length]) {
+    const head = parser.parse(bytes, 4, 4 + end);
+    if (head) return head;
+  }
+  return undefined;
+}
+
+/** The status of the refusal; 0: none. */
+function statusOf(text: string, ...cuts: number[]): number {
+  const head = parse(text, ...cuts);
+  return head instanceof Refusal ? head.status : 0;
+}

@@ -1,0 +1,74 @@
+/**
+ * What a test does to network interfaces behind a link's back, without any program.
+ *
+ * @module
+ */
+import { cString, ifreq, ifreqFlags, intOf } from "../../adapters/tun/linux.ts";
+import * as linux from "../../adapters/tun/linux.ts";
+import { exchange } from "../../adapters/tun/netlink.ts";
+import { openHost } from "../../adapters/tun/open_host.ts";
+import type { TunHost } from "../../adapters/tun/host.ts";
+
+const RTM_DELLINK = 17;
+const NLM_F_REQUEST = 0x1;
+const NLM_F_ACK = 0x4;
+const TUNSETPERSIST = 0x400454cb;
+
+/** Removes an interface, as `ip link delete` does (rtnetlink(7)). */
+export function removeInterface(name: string): Promise<void> {
+  return withHost((host) => {
+    const message = new Uint8Array(32);
+    const view = new DataView(message.buffer);
+    view.setUint32(0, message.length, true);
+    view.setUint16(4, RTM_DELLINK, true);
+    view.setUint16(6, NLM_F_REQUEST | NLM_F_ACK, true);
+    view.setInt32(20, indexOf(host.libc, name), true);
+    check(-exchange(host, message).errno);
+  });
+}
+
+/** Takes an interface down, or brings it up. */
+export function setUp(name: string, isUp: boolean): Promise<void> {
+  return withHost(({ libc }) => {
+    const socket = libc.socket(linux.AF_INET, linux.SOCK_DGRAM | linux.O_CLOEXEC, 0);
+    const flags = ifreqFlags(name, isUp ? linux.IFF_UP : 0);
+    check(libc.ioctl(socket, linux.SIOCSIFFLAGS, flags));
+    libc.close(socket);
+  });
+}
+
+/** Makes a TUN device that stays, and sets its MTU. */
+export function makePersistentTun(name: string, mtu: number): Promise<void> {
+  return withHost(({ libc, ioctlValue }) => {
+    const fd = check(libc.open(cString("/dev/net/tun"), linux.O_RDWR | linux.O_CLOEXEC));
+    const flags = linux.IFF_TUN | linux.IFF_NO_PI;
+    check(libc.ioctl(fd, linux.TUNSETIFF, ifreqFlags(name, flags)));
+    check(ioctlValue(fd, TUNSETPERSIST, 1));
+    const socket = libc.socket(linux.AF_INET, linux.SOCK_DGRAM | linux.O_CLOEXEC, 0);
+    check(libc.ioctl(socket, linux.SIOCSIFMTU, linux.ifreqInt(name, mtu)));
+    libc.close(socket);
+    libc.close(fd);
+  });
+}
+
+function indexOf(libc: TunHost["libc"], name: string): number {
+  const socket = libc.socket(linux.AF_INET, linux.SOCK_DGRAM | linux.O_CLOEXEC, 0);
+  const request = ifreq(name);
+  check(libc.ioctl(socket, linux.SIOCGIFINDEX, request));
+  libc.close(socket);
+  return intOf(request);
+}
+
+async function withHost(use: (host: TunHost) => void): Promise<void> {
+  const host = await openHost();
+  try {
+    use(host);
+  } finally {
+    host.close();
+  }
+}
+
+function check(result: number): number {
+  if (result < 0) throw new Error("a system call failed");
+  return result;
+}

@@ -1,0 +1,83 @@
+/**
+ * A network of a test's own, with the kernel in it.
+ *
+ * @module
+ */
+import process from "node:process";
+import { Program } from "./program.ts";
+import { namespaceCommand } from "./requirements.ts";
+import { ROOT } from "./source_files.ts";
+
+/** What a program may take that is given no limit. */
+const LIMIT_MS = 30_000;
+
+/**
+ * Holds the namespace until its stdin is closed, which the end of the test's process does as well.
+ * Then it ends whatever runs in the namespace still. It does nothing outside of one of its own.
+ */
+const HOLDER = `
+  [ /proc/$PPID/ns/net -ef /proc/self/ns/net ] && exit 1
+  ip link set lo up && echo "$$ held"
+  cat >/dev/null
+  for process in /proc/[0-9]*; do
+    pid=\${process#/proc/}
+    [ "$pid" != $$ ] && [ "$process/ns/net" -ef /proc/self/ns/net ] && kill -KILL "$pid"
+  done 2>/dev/null
+  exit 0
+`;
+
+/** A network namespace with nothing but a loopback device. All that runs in it ends with it. */
+export class Namespace implements AsyncDisposable {
+  readonly #holder: Program;
+  readonly #enter: readonly string[];
+  readonly #programs: Program[] = [];
+
+  private constructor(holder: Program, enter: readonly string[]) {
+    this.#holder = holder;
+    this.#enter = enter;
+  }
+
+  /** Makes one; requires `"namespace"`, `ip` and `nsenter`. */
+  static async open(): Promise<Namespace> {
+    const holder = new Program([...namespaceCommand(), "sh", "-c", HOLDER], ROOT);
+    const [, pid] = await holder.printed(/^(\d+) held\n/);
+    const user = process.getuid?.() === 0 ? [] : ["--user", "--preserve-credentials"];
+    return new Namespace(holder, ["nsenter", "--target", pid!, "--net", ...user, "--"]);
+  }
+
+  /** Starts a program in the project's folder; a signal reaches it directly. */
+  start(...command: string[]): Program {
+    const program = new Program([...this.#enter, ...command], ROOT);
+    this.#programs.push(program);
+    return program;
+  }
+
+  /**
+   * Runs a program to its end; resolves with what it printed to stdout. Rejects when it fails or
+   * takes too long.
+   */
+  async run(command: readonly string[], limitMs: number = LIMIT_MS): Promise<string> {
+    const program = this.start(...command);
+    program.hush();
+    const { exit, out, log } = await program.finish(limitMs);
+    if (exit === 0) return out;
+    throw new Error(`${command.join(" ")} ended with ${exit}:\n${log.slice(-2000)}`);
+  }
+
+  /** {@link run} for a line of the shell. */
+  shell(line: string, limitMs?: number): Promise<string> {
+    return this.run(["sh", "-c", line], limitMs);
+  }
+
+  /** Ends every program in it, and itself. */
+  async close(): Promise<void> {
+    this.#holder.hush();
+    await this.#holder.ended;
+    for (const program of this.#programs) await program.kill();
+  }
+
+  /** The same as {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
