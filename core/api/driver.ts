@@ -54,17 +54,17 @@ export class Driver {
       for (;;) {
         const count = this.#link.receive(batch);
         if (count === 0 || this.#stopped) break;
-        const now = this.#receive(batch, count);
+        this.#receive(batch, count);
         await this.#handlersSettle();
         this.flush();
-        if (now - turnBegan < BUDGET_MS) continue;
+        if (this.now() - turnBegan < BUDGET_MS) continue;
         await macrotask();
         turnBegan = this.now();
       }
     }
   }
 
-  #receive(batch: PacketBatch, count: number): number {
+  #receive(batch: PacketBatch, count: number): void {
     const now = this.now();
     for (let i = 0; i < count; i++) {
       this.core.receive(
@@ -76,7 +76,6 @@ export class Driver {
       );
     }
     this.#deliver();
-    return now;
   }
 
   /** Lets woken handlers read and write, as long as they do. */

@@ -147,7 +147,12 @@ class HostStack implements Stack {
     const address = options.hostname === undefined ? undefined : parseOwn(options.hostname);
     const hooks: AcceptorHooks = { ready: () => listener.ready() };
     if (onSyn !== undefined) hooks.decide = (syn) => Promise.resolve(onSyn(syn));
-    const acceptor = this.#listen(options.port, address, options.tcpBacklog ?? DEFAULT_BACKLOG, hooks);
+    const acceptor = this.#listen(
+      options.port,
+      address,
+      options.tcpBacklog ?? DEFAULT_BACKLOG,
+      hooks,
+    );
     const shown = address ?? IpAddress.ANY_V4;
     const listener = new StackListener(
       netAddr(shown, acceptor.listener.port),

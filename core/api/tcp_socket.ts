@@ -314,13 +314,25 @@ export class StackSocket implements TcpSocket, Owner {
   // ---------------------------------------------------------------- options
 
   setNoDelay(noDelay = true): void {
-    this.#tcb.noDelay = noDelay;
+    this.#driver.core.setNoDelay(this.#tcb, noDelay);
     this.#driver.touch();
   }
 
   setUserTimeout(ms: number): void {
     if (!(ms > 0)) throw new TypeError(`${ms} is no timeout; use milliseconds above 0`);
-    this.#tcb.userTimeoutMs = ms;
+    this.#driver.core.setUserTimeout(this.#tcb, ms);
+  }
+
+  setLinger(seconds?: number): void {
+    if (seconds !== undefined && !(seconds >= 0)) {
+      throw new TypeError(`${seconds} is no linger time; use seconds from 0, or nothing`);
+    }
+    this.#driver.core.setLinger(this.#tcb, seconds === undefined ? undefined : seconds * 1000);
+  }
+
+  setCork(cork = true): void {
+    this.#driver.core.setCork(this.#tcb, cork);
+    this.#driver.touch();
   }
 
   setKeepAlive(keepAlive = true): void {

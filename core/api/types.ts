@@ -114,6 +114,13 @@ export interface TcpSocket
    * (RFC 5482, RFC 9293 3.8.3); it overrides the number of keep-alive probes.
    */
   setUserTimeout(ms: number): void;
+  /**
+   * Seconds that close() lets the peer take what was written before it resets the connection; 0:
+   * at once (RFC 9293 3.10.5). Without a number, the default: as long as the peer answers.
+   */
+  setLinger(seconds?: number): void;
+  /** Holds back what does not fill a segment, until it is turned off or the socket is closed. */
+  setCork(cork?: boolean): void;
   /** Turns Nagle's algorithm off (the default) or on (RFC 9293 3.7.4). */
   setNoDelay(noDelay?: boolean): void;
   /** Turns keep-alive probes on or off (RFC 9293 3.8.4). */

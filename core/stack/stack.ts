@@ -440,6 +440,28 @@ export class CoreStack {
     this.#connections.settle(tcb);
   }
 
+  /** Turns Nagle's algorithm off or on (RFC 9293 3.7.4); what it held goes when it is off. */
+  setNoDelay(tcb: Tcb, on: boolean): void {
+    tcb.noDelay = on;
+    this.#connections.settle(tcb);
+  }
+
+  /** How long close() waits: 0 is a RST at once, `undefined` without end. */
+  setLinger(tcb: Tcb, ms: number | undefined): void {
+    calls.setLinger(tcb, ms);
+  }
+
+  /** Only full segments leave while it is on. */
+  setCork(tcb: Tcb, on: boolean): void {
+    calls.setCork(tcb, on);
+    this.#connections.settle(tcb);
+  }
+
+  /** How long the peer may say nothing (RFC 5482). */
+  setUserTimeout(tcb: Tcb, ms: number): void {
+    calls.setUserTimeout(tcb, ms);
+  }
+
   /** Turns keep-alive probes on or off (RFC 9293 3.8.4). */
   setKeepAlive(tcb: Tcb, on: boolean, now: number): void {
     calls.setKeepAlive(tcb, on, now);

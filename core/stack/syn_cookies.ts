@@ -10,14 +10,18 @@
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
 import { openPassive } from "../tcp/arrive/listen.ts";
 import type { KeyedHash } from "../tcp/isn.ts";
+import { offerInitialWindow } from "../tcp/receive_window.ts";
 import { buildSyn } from "../tcp/segment_out.ts";
 import type { Tcb } from "../tcp/tcb.ts";
+import { writeU16 } from "../wire/bytes.ts";
+import { addBytes, finish } from "../wire/checksum.ts";
 import { FLAG, Segment } from "../wire/tcp.ts";
 
 /** A cookie is good for the slot it was made in and the next. */
 const SLOT_MS = 64_000;
-const MSS_V4: readonly number[] = [216, 536, 768, 996, 1220, 1380, 1440, 1460];
-const MSS_V6: readonly number[] = [216, 536, 1220, 1280, 1360, 1400, 1420, 1440];
+/** What is rounded down to; the least is what no segment size is below (`LEAST_MSS`). */
+const MSS_V4: readonly number[] = [64, 536, 768, 996, 1220, 1380, 1440, 1460];
+const MSS_V6: readonly number[] = [64, 536, 1220, 1280, 1360, 1400, 1420, 1440];
 /** Low bits of TSval: four of window scale, 15 meaning none, one of SACK, one of ECN. */
 const OPTION_MASK = 63;
 const NO_SCALING = 15;
@@ -53,6 +57,7 @@ export class SynCookies {
     buildSyn(tcb, now, this.#out);
     const packet = new Uint8Array(this.#out.byteLength);
     this.#out.copyTo(packet, 0);
+    if (this.#out.checksumPartial) completeChecksum(packet, this.#out.ipHeaderLength);
     return packet;
   }
 
@@ -77,6 +82,8 @@ export class SynCookies {
     syn.tsVal = segment.tsVal;
     syn.flags = FLAG.SYN | ((bits & ECN_BIT) !== 0 ? FLAG.ECE | FLAG.CWR : 0);
     openPassive(tcb, syn, iss, now);
+    // As the SYN,ACK did: there may be text with the ACK.
+    offerInitialWindow(tcb);
     tcb.synDecision = "accepted";
     tcb.sndNxt = (iss + 1) | 0;
     // When the SYN,ACK was sent is not known: no round-trip sample (RFC 6298 3).
@@ -113,13 +120,18 @@ export class SynCookies {
   }
 }
 
+/** Replies leave whole: what a connection leaves to the link's offload is done here. */
+function completeChecksum(packet: Uint8Array, start: number): void {
+  // The field holds the pseudo-header's sum.
+  writeU16(packet, start + 16, finish(addBytes(0, packet, start, packet.length)));
+}
+
 function optionBits(tcb: Tcb): number {
   const scale = tcb.windowScaling ? tcb.sndWndShift : NO_SCALING;
   return scale | (tcb.sackPermitted ? SACK_BIT : 0) | (tcb.ecn ? ECN_BIT : 0);
 }
 
-/** The timestamp nearest below `clock` whose low bits are `bits`. */
+/** The latest timestamp not after `clock` whose low bits are `bits`. */
 function timestampWith(bits: number, clock: number): number {
-  const candidate = (clock & ~OPTION_MASK) | bits;
-  return candidate > clock ? candidate - OPTION_MASK - 1 : candidate;
+  return clock - ((clock - bits) & OPTION_MASK);
 }

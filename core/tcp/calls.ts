@@ -78,7 +78,7 @@ export function close(tcb: Tcb, now: number): void {
   // RFC 9293 3.10.4; what was written before there is a connection is still delivered.
   if (tcb.state === "SYN-SENT" && tcb.send.length === 0) {
     endConnection(tcb, "CONNECTION_ABORTED");
-  } else if (unread && tcb.config.close === "graceful") {
+  } else if (tcb.lingerMs === 0 || (unread && tcb.config.close === "graceful")) {
     // RFC 2525 2.17: the peer must learn that not everything was read.
     abort(tcb, undefined);
   } else {
@@ -97,6 +97,8 @@ function closeOrderly(tcb: Tcb, now: number): void {
   if (tcb.allAcknowledged) {
     if (tcb.resetWhenAcked) tcb.resetQueued = true;
     else tcb.timers.set(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+  } else if (tcb.lingerMs !== undefined) {
+    tcb.timers.set(TIMER.LIFETIME, now + tcb.lingerMs);
   }
 }
 
@@ -106,6 +108,21 @@ function discardUnread(tcb: Tcb, now: number): void {
   tcb.processedSeq = tcb.receive.readSeq;
   const owed = seqDiff(ackNumber(tcb), tcb.rcvAcked);
   if (owed > 0) acknowledgeText(tcb, owed, now);
+}
+
+/** How long close() lets the peer take what was written: 0 is a RST at once (RFC 9293 3.10.5). */
+export function setLinger(tcb: Tcb, ms: number | undefined): void {
+  tcb.lingerMs = ms;
+}
+
+/** Only full segments leave while it is on; turning it off lets the rest go. */
+export function setCork(tcb: Tcb, on: boolean): void {
+  tcb.corked = on;
+}
+
+/** RFC 5482: how long the peer may say nothing. */
+export function setUserTimeout(tcb: Tcb, ms: number): void {
+  tcb.userTimeoutMs = ms;
 }
 
 /** RFC 9293 3.8.4: probes are off unless the application asks for them. */

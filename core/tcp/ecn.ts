@@ -32,8 +32,9 @@ export function noteCongestionExperienced(tcb: Tcb, segment: Segment): void {
 }
 
 /** RFC 3168 6.1.2: the window is cut once a round trip, and the peer is told. */
-export function reduceOnEcho(tcb: Tcb, now: number): void {
-  if (!tcb.ecn || tcb.recovery !== "none" || !seqGeq(tcb.sndUna, tcb.ecnPoint)) return;
+export function reduceOnEcho(tcb: Tcb, echoed: boolean, now: number): void {
+  if (tcb.ecnPoint !== undefined && seqGeq(tcb.sndUna, tcb.ecnPoint)) tcb.ecnPoint = undefined;
+  if (!echoed || !tcb.ecn || tcb.recovery !== "none" || tcb.ecnPoint !== undefined) return;
   tcb.congestion.onLoss((tcb.sndNxt - tcb.sndUna) | 0, now);
   tcb.ecnPoint = tcb.sndNxt;
   tcb.reducedQueued = true;

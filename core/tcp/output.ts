@@ -172,9 +172,13 @@ function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   return true;
 }
 
-/** An algorithm with a pace lets one burst of a millisecond go at a time. */
+/** What a pace allows in this many milliseconds goes at once: timers are no finer. */
+const PACED_BURST_MS = 1;
+
+/** An algorithm with a pace lets one burst go at a time. */
 function isPaced(tcb: Tcb, now: number): boolean {
-  if (tcb.congestion.pacingRate === undefined || tcb.pacedUntil <= now) return false;
+  const ahead = tcb.pacedUntil - now;
+  if (tcb.congestion.pacingRate === undefined || ahead < PACED_BURST_MS) return false;
   tcb.timers.set(TIMER.PACE, tcb.pacedUntil);
   return true;
 }
@@ -183,19 +187,21 @@ function burstLimit(tcb: Tcb): number {
   const { pacingRate } = tcb.congestion;
   const most = largestText(tcb);
   if (pacingRate === undefined) return most;
-  return Math.min(most, Math.max(2 * tcb.sendMss, wholeSegments(tcb, pacingRate)));
+  return Math.min(most, Math.max(2 * tcb.sendMss, wholeSegments(tcb, pacingRate * PACED_BURST_MS)));
 }
 
 function pace(tcb: Tcb, bytes: number, now: number): void {
   const { pacingRate } = tcb.congestion;
   if (pacingRate === undefined) return;
-  tcb.pacedUntil = Math.max(tcb.pacedUntil, now) + bytes / pacingRate;
+  // A timer that was late takes nothing from the pace.
+  tcb.pacedUntil = Math.max(tcb.pacedUntil, now - PACED_BURST_MS) + bytes / pacingRate;
 }
 
 /** RFC 9293 3.8.6.2.1, the sender's silly window avoidance, and 3.7.4, Nagle. */
 function isWorthSending(tcb: Tcb, length: number, unsent: number, inFlight: number): boolean {
   if (length <= 0) return false;
   if (length >= tcb.sendMss) return true;
+  if (tcb.corked && !tcb.finQueued) return false;
   if (length === unsent) return tcb.noDelay || inFlight === 0 || tcb.finQueued;
   return length >= tcb.maxSndWnd / 2;
 }

@@ -29,10 +29,15 @@ export function takeNetworkError(
   if (seqLt(seq, tcb.sndUna) || seqGt(seq, tcb.sndNxt)) return false;
   if (meaning === "packet-too-big") {
     shrinkPath(tcb, mtu);
-  } else if (meaning !== "source-quench" && tcb.state === "SYN-SENT") {
+  } else if (meaning === "source-quench" || meaning === "other") {
+    return true;
+  } else if (tcb.state !== "SYN-SENT") {
+    // RFC 9293 3.9.2.2, MUST-56: a hint, which shows if the connection times out.
+    tcb.softError = "UNREACHABLE";
+  } else {
     const refused = meaning === "port-unreachable" || meaning === "protocol-unreachable";
     // RFC 5461 4: an attempt fails at once, an established connection goes on.
-    if (meaning !== "other") endConnection(tcb, refused ? "CONNECTION_REFUSED" : "UNREACHABLE");
+    endConnection(tcb, refused ? "CONNECTION_REFUSED" : "UNREACHABLE");
   }
   return true;
 }

@@ -45,7 +45,8 @@ export class RateSampler {
   arrived(range: SentRange, now: number): void {
     this.delivered += range.length;
     this.deliveredAt = now;
-    if (range.sentAt < this.#newestSentAt) return;
+    // A SYN or a window probe says nothing about bandwidth.
+    if (range.deliveredAt < 0 || range.sentAt < this.#newestSentAt) return;
     this.#newestSentAt = range.sentAt;
     this.priorDelivered = range.delivered;
     this.isApplicationLimited = range.applicationLimited;

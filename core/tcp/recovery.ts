@@ -48,15 +48,17 @@ function isDuplicateReport(tcb: Tcb, segment: Segment): boolean {
 /** After the acknowledgement's own work: what is lost, and is recovery to begin or to end? */
 export function recoverFromLoss(tcb: Tcb, news: AckNews, now: number): void {
   const { scoreboard } = tcb;
-  if (news.reportsDuplicate) tcb.rack.noteDuplicate(tcb);
+  const wasRecovering = tcb.recovery === "fast";
   if (news.acked > 0) leaveRecovery(tcb);
   const lostBefore = scoreboard.lostBytes;
   if (tcb.sackPermitted) findLossesBySack(tcb, now);
   else findLossesByDuplicates(tcb, news.acked);
   const lossFound = scoreboard.lostBytes > lostBefore;
   if (scoreboard.lostBytes > 0 && tcb.recovery === "none") enterRecovery(tcb, now);
-  else if (news.congestionEcho) reduceOnEcho(tcb, now);
-  adjustWindow(tcb, news, lossFound, now);
+  else reduceOnEcho(tcb, news.congestionEcho, now);
+  const ends = wasRecovering && tcb.recovery === "none";
+  // RFC 5681 3.2, step 6: what ends recovery sets the window and does not open it as well.
+  if (!ends || !tcb.congestion.reducesProportionally) adjustWindow(tcb, news, lossFound, now);
 }
 
 /** Fast recovery follows what arrives (RFC 6937), everything else is the algorithm's. */
@@ -72,7 +74,8 @@ function adjustWindow(tcb: Tcb, news: AckNews, lossFound: boolean, now: number):
       tcb.sendMss,
       news.acked > 0 && !lossFound,
     );
-  } else if (news.delivered > 0) {
+  } else if (news.delivered > 0 && (news.acked > 0 || !congestion.reducesProportionally)) {
+    // RFC 5681 3.2: the first duplicates, with SACK blocks or without, change no window.
     congestion.onAck({
       bytes: news.delivered,
       now,
@@ -197,6 +200,10 @@ export function tailProbeTimeout(tcb: Tcb, now: number): void {
 /** RFC 8985 7.4: was the probe a repair of a loss that nothing else shows? */
 export function endTailProbe(tcb: Tcb, segment: Segment, news: AckNews, now: number): void {
   if (tcb.tailProbeEnd === undefined || seqLt(segment.ack, tcb.tailProbeEnd)) return;
+  // Two copies may have arrived: an acknowledgement of each, or a report of the second, tells.
+  const isOpen = tcb.tailProbeWasRepeat && segment.ack === tcb.tailProbeEnd && news.acked > 0 &&
+    !news.reportsDuplicate && !tcb.timestamps;
+  if (isOpen) return;
   const wasRepair = tcb.tailProbeWasRepeat && !news.reportsDuplicate && news.acked > 0 &&
     !news.originalArrived && tcb.recovery === "none";
   tcb.tailProbeEnd = undefined;

@@ -6,6 +6,12 @@
  */
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../wire/seq.ts";
 
+/**
+ * With more ranges than this a SACK block counts only for those that it covers: a peer that reports
+ * single bytes must not make many of them (RFC 2018 4 has it report whole segments).
+ */
+export const MAX_CUT_RANGES = 4096;
+
 /** A range that was sent in one packet; a super-packet is one range until it has to be split. */
 export class SentRange {
   start = 0;
@@ -20,9 +26,9 @@ export class SentRange {
   sacked = false;
   /** It has to be sent again. */
   lost = false;
-  /** The connection's rate counters when it was sent (`rate_sampler.ts`). */
+  /** The connection's rate counters when it was sent (`rate_sampler.ts`); `-1`: not sampled. */
   delivered = 0;
-  deliveredAt = 0;
+  deliveredAt: number = -1;
   firstSentAt = 0;
   applicationLimited = false;
 
@@ -133,6 +139,11 @@ export class Scoreboard {
 
   /** Cuts `range` so that it ends at `at`; the rest becomes a range of its own behind it. */
   split(range: SentRange, at: number): void {
+    this.#cut(range, at, this.#indexFrom(range.start));
+  }
+
+  /** `range` is range `i`. */
+  #cut(range: SentRange, at: number, i: number): void {
     if (seqGeq(at, range.end) || seqLeq(at, range.start)) return;
     const rest = this.#take();
     rest.start = at;
@@ -147,7 +158,18 @@ export class Scoreboard {
     rest.firstSentAt = range.firstSentAt;
     rest.applicationLimited = range.applicationLimited;
     range.end = at;
-    this.#ranges.splice(this.#ranges.indexOf(range, this.#head) + 1, 0, rest);
+    this.#ranges.splice(this.#head + i + 1, 0, rest);
+  }
+
+  /** The first range that ends behind `seq`, as its index. */
+  #indexFrom(seq: number): number {
+    let [low, high] = [0, this.count];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (seqGt(this.at(middle).end, seq)) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   /** Everything before `ack` has arrived: `visitor` sees each range once that the peer had not sacked. */
@@ -168,15 +190,17 @@ export class Scoreboard {
 
   /** The peer has `start` to `end`: `visitor` sees each range that is new in it. */
   sack(start: number, end: number, visitor: DeliveryVisitor): void {
-    for (let i = 0; i < this.count; i++) {
+    for (let i = this.#indexFrom(start); i < this.count; i++) {
       const range = this.at(i);
       if (seqGeq(range.start, end)) return;
-      if (range.sacked || seqLeq(range.end, start)) continue;
+      if (range.sacked) continue;
+      const isCut = seqLt(range.start, start) || seqGt(range.end, end);
+      if (isCut && this.count >= MAX_CUT_RANGES) continue;
       if (seqLt(range.start, start)) {
-        this.split(range, start);
+        this.#cut(range, start, i);
         continue;
       }
-      if (seqGt(range.end, end)) this.split(range, end);
+      if (seqGt(range.end, end)) this.#cut(range, end, i);
       visitor.arrived(range);
       this.#discount(range, range.length);
       range.sacked = true;
@@ -202,6 +226,7 @@ export class Scoreboard {
     const range = this.#free.pop();
     if (range === undefined) return new SentRange();
     range.sacked = range.lost = false;
+    range.deliveredAt = -1;
     return range;
   }
 

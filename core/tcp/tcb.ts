@@ -76,6 +76,8 @@ export class Tcb {
   readonly remotePort: number;
   state: TcpState = "CLOSED";
   error: EndReason | undefined = undefined;
+  /** What a router has said while nothing comes through: the reason, should it stay like that. */
+  softError: EndReason | undefined = undefined;
   /** Bits of {@link EVENT} that the owner has not seen. */
   events = 0;
   /** The connection is in no table any more: nothing arrives and nothing is sent. */
@@ -166,6 +168,10 @@ export class Tcb {
   /** One segment goes whatever the congestion window says: "retransmit", a tail loss probe, … */
   forced: "none" | "retransmit" | "tail-probe" | "window-probe" | "keep-alive" = "none";
   noDelay: boolean;
+  /** Only full segments leave. */
+  corked = false;
+  /** How long close() waits for acknowledgement, `undefined`: without end. */
+  lingerMs: number | undefined = undefined;
   /** Text received since the last acknowledgement was sent. */
   unackedText = 0;
   /** Where the newest SACK block begins (RFC 2018 4). */
@@ -181,8 +187,8 @@ export class Tcb {
   echoCongestion = false;
   /** The next new data has CWR. */
   reducedQueued = false;
-  /** SND.NXT when the window was cut for an echo. */
-  ecnPoint = 0;
+  /** SND.NXT when the window was cut for an echo, until that is acknowledged. */
+  ecnPoint: number | undefined = undefined;
   /** The packet being built is of new data. */
   sendsEct = false;
 

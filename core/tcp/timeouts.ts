@@ -94,7 +94,7 @@ function isHopeless(tcb: Tcb, now: number): boolean {
 }
 
 function giveUp(tcb: Tcb): void {
-  tcb.error ??= "TIMED_OUT";
+  tcb.error ??= tcb.softError ?? "TIMED_OUT";
   // A peer that lives after all learns of it.
   tcb.resetQueued = true;
 }
@@ -105,7 +105,7 @@ function keepAlive(tcb: Tcb, now: number): void {
   const { keepAliveIdleMs, keepAliveIntervalMs, keepAliveProbes } = tcb.config;
   const idleUntil = tcb.heardAt + keepAliveIdleMs;
   if (tcb.keepAliveProbes === 0 && (now < idleUntil || !tcb.scoreboard.isEmpty)) {
-    tcb.timers.set(TIMER.KEEP_ALIVE, Math.max(idleUntil, now + keepAliveIntervalMs));
+    tcb.timers.set(TIMER.KEEP_ALIVE, now < idleUntil ? idleUntil : now + keepAliveIntervalMs);
     return;
   }
   // RFC 5482 4.2: a user timeout counts instead of the number of probes.
@@ -118,8 +118,17 @@ function keepAlive(tcb: Tcb, now: number): void {
   tcb.timers.set(TIMER.KEEP_ALIVE, now + keepAliveIntervalMs);
 }
 
-/** A connection attempt, a half-open connection, FIN-WAIT-2 of a closed one, or TIME-WAIT. */
+/**
+ * A connection attempt, a half-open connection, TIME-WAIT, FIN-WAIT-2 of a closed one, a linger
+ * time that is over, or profile `local`'s CLOSING that the application has forgotten.
+ */
 function endLifetime(tcb: Tcb): void {
+  const isOver = tcb.allAcknowledged;
+  if (STATES[tcb.state].synchronized && tcb.state !== "TIME-WAIT" && tcb.state !== "FIN-WAIT-2") {
+    if (!isOver) tcb.error ??= "TIMED_OUT";
+    tcb.resetQueued = true;
+    return;
+  }
   const expected = tcb.readClosed ? STATES[tcb.state].synchronized : tcb.state === "TIME-WAIT";
   endConnection(tcb, expected ? undefined : "TIMED_OUT");
 }

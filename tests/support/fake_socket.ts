@@ -246,6 +246,10 @@ export class FakeSocket implements TcpSocket {
 
   setUserTimeout(): void {}
 
+  setLinger(): void {}
+
+  setCork(): void {}
+
   setNoDelay(): void {}
   setKeepAlive(): void {}
   ref(): void {}

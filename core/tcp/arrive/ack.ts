@@ -87,7 +87,11 @@ function takeAck(tcb: Tcb, segment: Segment, now: number): void {
   else if (news.isDuplicate) tcb.duplicateAcksReceived++;
   news.delivered = news.acked + tcb.scoreboard.sackedBytes - sackedBefore;
   takeWindow(tcb, segment, now);
-  if (!outstanding) return;
+  if (news.reportsDuplicate) tcb.rack.noteDuplicate(tcb);
+  if (!outstanding) {
+    endTailProbe(tcb, segment, news, now);
+    return;
+  }
   if (news.acked > 0 || news.delivered > 0 || news.isDuplicate || news.reportsDuplicate) {
     undoIfSpurious(tcb, segment, news);
     endTailProbe(tcb, segment, news, now);
@@ -118,6 +122,7 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, news: AckNews, now: number)
   tcb.synAcked = true;
   if (bytes > 0) dropAcknowledged(tcb, bytes);
   tcb.progressAt = now;
+  tcb.softError = undefined;
   if (tcb.timers.isRunning(TIMER.PERSIST)) restartPersist(tcb, now);
   // RFC 6298 5.2 and 5.3.
   if (tcb.scoreboard.isEmpty) tcb.timers.stop(TIMER.RETRANSMIT);
@@ -172,8 +177,9 @@ function advanceState(tcb: Tcb, now: number): Verdict {
   } else if (tcb.state === "CLOSING" && tcb.config.finish === "time-wait") {
     enterTimeWait(tcb, now);
   } else if (tcb.state === "CLOSING") {
-    // Profile `local`: both directions are through, the owner has to close().
-    tcb.notify(EVENT.READABLE);
+    // Profile `local`: both directions are through; the RST waits for close(), but not for ever.
+    tcb.timers.set(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+    tcb.notify(EVENT.READABLE | EVENT.ENDED);
   } else if (tcb.state === "LAST-ACK") {
     endConnection(tcb, undefined);
     return "taken";

@@ -20,6 +20,8 @@ export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
   tcb.earlyFin = undefined;
   tcb.finReceived = true;
   tcb.rcvNxt = (tcb.rcvNxt + 1) | 0;
+  // Nothing can follow a FIN: the hole in front of it would never be filled.
+  tcb.receive.dropEarly();
   tcb.ackNow = true;
   if (tcb.rcvNxt !== tcb.rcvAcked) watchForStall(tcb, now);
   tcb.notify(EVENT.READABLE);

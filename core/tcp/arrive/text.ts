@@ -19,6 +19,7 @@ export function takeText(tcb: Tcb, segment: Segment, now: number): Verdict {
     return "tcp-closed-text";
   }
   const hadHole = tcb.receive.hasHole;
+  reportEarlyDuplicate(tcb, segment);
   const grown = tcb.receive.store(segment.seq, segment.packet, segment.textStart, segment.textEnd);
   if (grown < 0) {
     tcb.ackNow = true;
@@ -36,6 +37,14 @@ export function takeText(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (tcb.readClosed) throwAway(tcb, now);
   else deliver(tcb, now);
   return undefined;
+}
+
+/** RFC 2883 4.2.2: text that came twice ahead of a hole; the block that it lies in follows. */
+function reportEarlyDuplicate(tcb: Tcb, segment: Segment): void {
+  const end = (segment.seq + segment.textLength) | 0;
+  if (!tcb.sackPermitted || !tcb.receive.early?.covers(segment.seq, end)) return;
+  tcb.duplicateStart = segment.seq;
+  tcb.duplicateEnd = end;
 }
 
 /** Ahead of a hole: an immediate duplicate acknowledgement (RFC 5681 4.2). */

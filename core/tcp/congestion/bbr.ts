@@ -125,8 +125,12 @@ export class Bbr implements CongestionControl {
   }
 
   #setPace({ srtt }: AckSample): void {
-    if (this.#bandwidth.max > 0) this.pacingRate = this.#gain() * this.#bandwidth.max;
-    else if (srtt > 0) this.pacingRate = STARTUP_GAIN * initialWindow(this.#mss) / srtt;
+    if (srtt === 0) return;
+    // Not slower than the least window goes, however long the silence behind a sample was.
+    const least = LEAST_SEGMENTS * this.#mss / srtt;
+    this.pacingRate = this.#bandwidth.max > 0
+      ? Math.max(this.#gain() * this.#bandwidth.max, least)
+      : STARTUP_GAIN * initialWindow(this.#mss) / srtt;
   }
 
   #setWindow({ bytes }: AckSample): void {
