@@ -3,6 +3,7 @@ import { seededRandom } from "../../../adapters/seeded_random.ts";
 import { Deadlines } from "../../../core/stack/deadlines.ts";
 import type { Tcb } from "../../../core/tcp/tcb.ts";
 import { TIMER, TimerTable } from "../../../core/tcp/timers.ts";
+import { assert } from "../../support/assert.ts";
 
 /** What the heap looks at of a connection. */
 function connection(): Tcb {
@@ -34,8 +35,9 @@ describe("Deadlines", () => {
         if (due !== undefined) due.timers.stopAll();
       }
       const waiting = all.filter((one) => one.heapIndex >= 0);
-      expect(deadlines.count).toBe(waiting.length);
-      expect(deadlines.next()).toBe(Math.min(Infinity, ...waiting.map((one) => one.scheduledAt)));
+      const first = Math.min(Infinity, ...waiting.map((one) => one.scheduledAt));
+      assert(deadlines.count === waiting.length, `the count after step ${i}`);
+      assert(deadlines.next() === first, `the first after step ${i}`);
     }
     let last = -Infinity;
     for (let due = deadlines.takeDue(2000); due; due = deadlines.takeDue(2000)) {

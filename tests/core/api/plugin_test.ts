@@ -1,0 +1,131 @@
+import { describe, expect, test } from "bun:test";
+import { z } from "zod";
+import { silentLogger, systemClock } from "../../../core/api/environment.ts";
+import { compose, definePlugin } from "../../../core/api/plugin.ts";
+import type { Context, Handler, Plugin, Syn, SynContext } from "../../../core/api/types.ts";
+
+const context = {} as Context;
+const syn = {} as Syn;
+const synContext: SynContext = {
+  stack: {} as Context["stack"],
+  log: silentLogger,
+  clock: systemClock,
+};
+const nothing = () => Promise.resolve();
+
+const greet = definePlugin({
+  name: "greet",
+  options: z.strictObject({ times: z.int().positive().default(1), text: z.string() }),
+  setup: ({ times, text }) => ({ handle: ({ set }) => set("said", text.repeat(times)) }),
+});
+const wait = definePlugin({
+  name: "wait",
+  options: z.strictObject({ ms: z.number().optional() }),
+  setup: () => (_c, next) => next(),
+});
+
+describe("definePlugin", () => {
+  // Options in, a plugin out, with the defaults of the schema.
+  test("makes a plugin of checked options", () => {
+    const said = new Map<unknown, unknown>();
+    const plugin = greet({ text: "ho" });
+    plugin.handle?.({ ...context, set: (key, value) => said.set(key, value) }, nothing);
+    expect(plugin.name).toBe("greet");
+    expect(said.get("said")).toBe("ho");
+    expect(greet.pluginName).toBe("greet");
+  });
+
+  // Nothing is required, so nothing has to be given.
+  test("takes a function as the plugin's handle", () => {
+    expect(typeof wait().handle).toBe("function");
+  });
+
+  // One message names every fault with its place.
+  test("throws a TypeError that names every wrong option", () => {
+    // @ts-expect-error -- times is a number, and there is no option loud
+    const wrong = () => greet({ text: "ho", times: "3", loud: true });
+    expect(wrong).toThrow(TypeError);
+    expect(wrong).toThrow(/^greet: options\.times: .*expected number.*; options: .*"loud"/);
+  });
+
+  // A compile error, and an error of the same kind at run time for who does not compile.
+  test("wants the options where one is required", () => {
+    // @ts-expect-error -- text is required
+    expect(() => greet()).toThrow(/^greet: options\.text: /);
+    // @ts-expect-error -- ms is a number
+    expect(() => wait({ ms: "1" })).toThrow(/^wait: options\.ms: /);
+  });
+});
+
+/** A handler that writes down when it begins and ends. */
+function traced(trace: string[], name: string): Handler {
+  return async (_c, next) => {
+    trace.push(`${name} in`);
+    await next();
+    trace.push(`${name} out`);
+  };
+}
+
+describe("compose", () => {
+  // The onion: each handler is around the following ones.
+  test("runs handlers in order, each around the next", async () => {
+    const trace: string[] = [];
+    const plugin: Plugin = { name: "b", handle: traced(trace, "b") };
+    await compose([traced(trace, "a"), plugin, traced(trace, "c")]).handle(context, nothing);
+    expect(trace).toEqual(["a in", "b in", "c in", "c out", "b out", "a out"]);
+  });
+
+  // b does not call next(): c never runs.
+  test("ends the chain where next() is not called", async () => {
+    const trace: string[] = [];
+    await compose([traced(trace, "a"), () => void trace.push("b"), traced(trace, "c")])
+      .handle(context, nothing);
+    expect(trace).toEqual(["a in", "b", "a out"]);
+  });
+
+  // The rest of a chain cannot run twice on one connection.
+  test("rejects a second next()", async () => {
+    const chain = compose([async (_c, next) => {
+      await next();
+      await next();
+    }, nothing]);
+    await expect(chain.handle(context, nothing)).rejects.toThrow("more than once");
+  });
+
+  // What the inner handler throws passes through the outer one, which may catch it.
+  test("hands an error outwards", async () => {
+    const trace: string[] = [];
+    const chain = compose([async (_c, next) => {
+      await next().catch((error: Error) => trace.push(error.message));
+    }, () => {
+      throw new Error("inner");
+    }]);
+    await chain.handle(context, nothing);
+    expect(trace).toEqual(["inner"]);
+  });
+
+  // The outer handler runs once the connection stands, around the one that onSyn chose.
+  test("puts the handler of onSyn in its plugin's place", async () => {
+    const trace: string[] = [];
+    const decider: Plugin = { name: "decider", onSyn: () => traced(trace, "decided") };
+    const chain = compose([traced(trace, "a"), decider, traced(trace, "c")]);
+    const handler = await chain.onSyn!(syn, synContext);
+    expect(trace).toEqual([]);
+    await handler(context, nothing);
+    expect(trace).toEqual(["a in", "decided in", "c in", "c out", "decided out", "a out"]);
+  });
+
+  // A throw of onSyn is the stack's to answer, with RST.
+  test("hands on what onSyn throws", async () => {
+    const refusing: Plugin = { name: "refusing", onSyn: () => Promise.reject(new Error("no")) };
+    await expect(compose([refusing]).onSyn!(syn, synContext)).rejects.toThrow("no");
+  });
+
+  // Two deciders could disagree.
+  test("refuses two plugins with onSyn, a plugin that does nothing, and an empty chain", () => {
+    const decider = (name: string): Plugin => ({ name, onSyn: () => nothing });
+    expect(() => compose([decider("x"), decider("y")])).toThrow(/several: x, y/);
+    expect(() => compose([{ name: "idle" }])).toThrow(/idle has neither handle nor onSyn/);
+    expect(() => compose([])).toThrow(TypeError);
+  });
+});

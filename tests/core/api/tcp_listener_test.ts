@@ -1,0 +1,180 @@
+import { describe, expect, test } from "bun:test";
+import type { Syn, TcpListener } from "../../../core/api/types.ts";
+import { bytes, codeOf, readText, StackPair } from "./stack_pair.ts";
+
+describe("a listener", () => {
+  // Three connect before anybody accepts.
+  test("accept gives connections in the order in which they were established", async () => {
+    await using pair = new StackPair();
+    const listener = pair.server.listen({ port: 80 });
+    const clients = [0, 1, 2].map(() => pair.client.connect("10.0.0.2:80"));
+    await pair.run(Promise.all(clients.map((client) => client.opened)));
+    for (const client of clients) {
+      expect((await listener.accept()).remoteAddr).toEqual(client.localAddr);
+    }
+  });
+
+  // Those who wait are served in order, and all hear of the end.
+  test("accept waits, and rejects with LISTENER_CLOSED at the end", async () => {
+    await using pair = new StackPair();
+    const listener = pair.server.listen({ port: 80 });
+    const waiting = [listener.accept(), listener.accept(), listener.accept()];
+    const ended = codeOf(waiting[2]!);
+    const clients = [0, 1].map(() => pair.client.connect("10.0.0.2:80"));
+    const servers = await pair.run(Promise.all(waiting.slice(0, 2)));
+    expect(servers.map((one) => one.remoteAddr)).toEqual(clients.map((one) => one.localAddr));
+    listener.close();
+    expect(await ended).toBe("LISTENER_CLOSED");
+    expect(await codeOf(listener.accept())).toBe("LISTENER_CLOSED");
+    listener.close();
+  });
+
+  // Whichever way it is closed.
+  test("iteration ends when the listener is closed", async () => {
+    await using pair = new StackPair();
+    const abort = new AbortController();
+    const ways: [TcpListener, () => void][] = [
+      [pair.server.listen({ port: 80 }), () => ways[0]![0].close()],
+      [pair.server.listen({ port: 81 }), () => ways[1]![0][Symbol.dispose]()],
+      [pair.server.listen({ port: 82, signal: abort.signal }), () => abort.abort()],
+    ];
+    for (const [listener, end] of ways) {
+      const seen = (async () => {
+        let count = 0;
+        for await (const socket of listener) {
+          void socket.close();
+          count++;
+        }
+        return count;
+      })();
+      const client = pair.client.connect({ hostname: "10.0.0.2", port: listener.addr.port });
+      await pair.run(client.opened);
+      await pair.clock.settle();
+      end();
+      expect(await pair.run(seen)).toBe(1);
+      // The port is free again.
+      pair.server.listen({ port: listener.addr.port }).close();
+    }
+  });
+
+  // Ten connect where few fit. Half-open ones and accepted ones count apart, as a cookie may bring
+  // one more (RFC 4987 3.6); whoever was not taken comes through once there is room.
+  test("holds at most twice its backlog of connections that nobody has accepted", async () => {
+    await using pair = new StackPair();
+    const listener = pair.server.listen({ port: 80, tcpBacklog: 2 });
+    const clients = Array.from({ length: 10 }, () => pair.client.connect("10.0.0.2:80"));
+    for (const client of clients) void client.write(bytes("patient"));
+    await pair.clock.advance(500);
+    expect(pair.server.stats().connections).toBeLessThanOrEqual(4);
+    const ports = new Set<number>();
+    while (ports.size < clients.length) {
+      const server = await pair.run(listener.accept());
+      ports.add(server.remoteAddr.port);
+      expect(await pair.run(server.read(new Uint8Array(10)))).toBe(7);
+    }
+    expect(ports).toEqual(new Set(clients.map((client) => client.localAddr.port)));
+  });
+
+  // close(lsn_fd) of the seed's diagram: RST.
+  test("close resets what nobody has accepted", async () => {
+    await using pair = new StackPair();
+    const listener = pair.server.listen({ port: 80 });
+    const client = pair.client.connect("10.0.0.2:80");
+    await pair.run(client.opened);
+    listener.close();
+    expect(await pair.run(codeOf(client.closed))).toBe("CONNECTION_RESET");
+    expect(pair.server.stats().connections).toBe(0);
+  });
+
+  // An address of its own is more specific than all of them.
+  test("listens on one address or on all", async () => {
+    await using pair = new StackPair();
+    const all = pair.server.listen({ port: 80 });
+    const one = pair.server.listen({ port: 80, hostname: "fd00::2" });
+    expect(all.addr).toEqual({ transport: "tcp", hostname: "0.0.0.0", port: 80 });
+    expect(one.addr).toEqual({ transport: "tcp", hostname: "fd00::2", port: 80 });
+    pair.client.connect("10.0.0.2:80");
+    pair.client.connect("[fd00::2]:80");
+    expect((await pair.run(all.accept())).localAddr.hostname).toBe("10.0.0.2");
+    expect((await pair.run(one.accept())).localAddr.hostname).toBe("fd00::2");
+  });
+});
+
+describe("onSyn", () => {
+  /** A listener that decides so; gives what became of a connection attempt. */
+  async function attempt(onSyn: (syn: Syn) => boolean | Promise<boolean>): Promise<string> {
+    await using pair = new StackPair();
+    const listener = pair.server.listen({ port: 80, onSyn });
+    const accepted = listener.accept().then((socket) => socket.write(bytes("hi")), () => {});
+    const client = pair.client.connect("10.0.0.2:80", { allowHalfOpen: true });
+    const outcome = await pair.run(codeOf(client.opened));
+    if (outcome === "none") {
+      await pair.run(accepted);
+      await client.read(new Uint8Array(2));
+    }
+    return outcome;
+  }
+
+  test("true sends SYN,ACK; false and a throw send RST (RFC 9293 3.10.7.2)", async () => {
+    expect(await attempt(() => true)).toBe("none");
+    expect(await attempt(() => Promise.resolve(true))).toBe("none");
+    expect(await attempt(() => false)).toBe("CONNECTION_REFUSED");
+    expect(await attempt(() => Promise.reject(new Error("no")))).toBe("CONNECTION_REFUSED");
+    expect(
+      await attempt(() => {
+        throw new Error("no");
+      }),
+    ).toBe("CONNECTION_REFUSED");
+  });
+
+  test("sees who asks for what", async () => {
+    const seen: Syn[] = [];
+    await attempt((syn) => {
+      seen.push(syn);
+      return true;
+    });
+    expect(seen).toMatchObject([{
+      local: { transport: "tcp", hostname: "10.0.0.2", port: 80 },
+      remote: { transport: "tcp", hostname: "10.0.0.1" },
+    }]);
+    expect(seen[0]!.signal.aborted).toBe(false);
+  });
+
+  // The SYN comes again meanwhile and is not asked about twice; the client then gets its answer.
+  test("may take its time", async () => {
+    await using pair = new StackPair();
+    const decision = Promise.withResolvers<boolean>();
+    let asked = 0;
+    const listener = pair.server.listen({
+      port: 80,
+      onSyn: () => {
+        asked++;
+        return decision.promise;
+      },
+    });
+    const client = pair.client.connect("10.0.0.2:80");
+    await pair.clock.advance(5000);
+    expect([asked, client.state]).toEqual([1, "SYN-SENT"]);
+    decision.resolve(true);
+    const server = await pair.run(listener.accept());
+    await server.write(bytes("welcome"));
+    void server.close();
+    expect(await pair.run(readText(client))).toBe("welcome");
+  });
+
+  // The client resets its attempt before there is a decision, which then decides nothing.
+  test("its signal is aborted when the peer gives up", async () => {
+    await using pair = new StackPair();
+    const decision = Promise.withResolvers<boolean>();
+    const seen: Syn[] = [];
+    pair.server.listen({ port: 80, onSyn: (syn) => (seen.push(syn), decision.promise) });
+    pair.client.connect("10.0.0.2:80", { localPort: 5000 });
+    await pair.clock.advance(10);
+    expect(seen.length).toBe(1);
+    await pair.clock.advance(300_000);
+    expect(seen[0]!.signal.aborted).toBe(true);
+    decision.resolve(true);
+    await pair.clock.advance(10);
+    expect(pair.server.stats().connections).toBe(0);
+  });
+});

@@ -1,0 +1,30 @@
+import { describe, expect, test } from "bun:test";
+import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { Queue } from "../../../core/buffers/queue.ts";
+import { assert } from "../../support/assert.ts";
+
+describe("Queue", () => {
+  // Beside an array that moves its items at every step, long enough to be compacted.
+  test("gives items back in the order in which they came", () => {
+    const random = seededRandom(1);
+    const queue = new Queue<number>();
+    const expected: number[] = [];
+    for (let i = 0; i < 50_000; i++) {
+      const grows = Math.floor(i / 10_000) % 2 === 0;
+      if (random.fraction() < (grows ? 0.7 : 0.3)) {
+        queue.push(i);
+        expected.push(i);
+      } else {
+        assert(queue.shift() === expected.shift(), `item ${i} is in its place`);
+      }
+      assert(queue.count === expected.length, `the count after step ${i}`);
+    }
+  });
+
+  test("shift gives undefined when it is empty", () => {
+    const queue = new Queue<number>();
+    expect(queue.shift()).toBe(undefined);
+    queue.push(1);
+    expect([queue.shift(), queue.shift()]).toEqual([1, undefined]);
+  });
+});

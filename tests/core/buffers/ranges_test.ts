@@ -1,0 +1,77 @@
+import { describe, expect, test } from "bun:test";
+import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { Ranges } from "../../../core/buffers/ranges.ts";
+import { assert } from "../../support/assert.ts";
+
+/** Numbers 0 to `SPAN`, one flag each. */
+const SPAN = 300;
+
+function flagsOf(ranges: Ranges, origin: number): boolean[] {
+  const flags = new Array<boolean>(SPAN).fill(false);
+  for (let i = 0; i < ranges.count; i++) {
+    const from = (ranges.starts[i]! - origin) | 0;
+    const to = (ranges.ends[i]! - origin) | 0;
+    flags.fill(true, from, to);
+    // Apart, in order, not empty.
+    assert(to > from, "no range is empty");
+    assert(i === 0 || from > ((ranges.ends[i - 1]! - origin) | 0), "ranges are apart");
+  }
+  return flags;
+}
+
+function isSame(a: readonly boolean[], b: readonly boolean[]): boolean {
+  return a.every((flag, i) => flag === b[i]);
+}
+
+describe("Ranges", () => {
+  // Against one flag per number, also where sequence numbers wrap.
+  test.each([0, -150, 2 ** 31 - 150])(
+    "equal a set of numbers that begins at %d (RFC 9293 3.4)",
+    (origin) => {
+      const random = seededRandom(2);
+      for (let round = 0; round < 200; round++) {
+        const ranges = new Ranges(1000);
+        const expected = new Array<boolean>(SPAN).fill(false);
+        for (let i = 0; i < 30; i++) {
+          const start = 20 + random.uint32() % 240;
+          const end = start + 1 + random.uint32() % 30;
+          assert(ranges.add((origin + start) | 0, (origin + end) | 0), "there is room");
+          expected.fill(true, start, end);
+          assert(isSame(flagsOf(ranges, origin), expected), "the ranges are what was added");
+          const probe = random.uint32() % (SPAN - 20);
+          const at = (origin + probe) | 0;
+          assert((ranges.indexOf(at) >= 0) === expected[probe], "indexOf finds what is there");
+          const covered = expected.slice(probe, probe + 5).every(Boolean);
+          assert(ranges.covers(at, (at + 5) | 0) === covered, "covers knows all five");
+        }
+        const point = expected.indexOf(true);
+        const end = expected.indexOf(false, point);
+        const taken = ranges.takeFrom((origin + point) | 0);
+        assert(taken === ((origin + end) | 0), "takeFrom gives the end of the range");
+        expected.fill(false, 0, end);
+        assert(isSame(flagsOf(ranges, origin), expected), "the rest is left");
+      }
+    },
+  );
+
+  // Nothing is taken out where there is a hole in front of the first range.
+  test("takeFrom gives the point itself when nothing touches it", () => {
+    const ranges = new Ranges(4);
+    ranges.add(10, 20);
+    expect(ranges.takeFrom(9)).toBe(9);
+    expect(ranges.count).toBe(1);
+    expect(ranges.takeFrom(10)).toBe(20);
+    expect(ranges.count).toBe(0);
+  });
+
+  // The limit is one of ranges, so what joins others is always taken.
+  test("add refuses one range too many and changes nothing", () => {
+    const ranges = new Ranges(3);
+    for (const start of [10, 30, 50]) expect(ranges.add(start, start + 5)).toBe(true);
+    expect(ranges.add(70, 75)).toBe(false);
+    expect(ranges.add(0, 5)).toBe(false);
+    expect(ranges.starts).toEqual([10, 30, 50]);
+    expect(ranges.add(15, 30)).toBe(true);
+    expect([ranges.starts, ranges.ends]).toEqual([[10, 50], [35, 55]]);
+  });
+});

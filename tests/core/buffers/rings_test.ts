@@ -1,0 +1,156 @@
+import { describe, expect, test } from "bun:test";
+import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { MAX_HOLES, ReceiveRing } from "../../../core/buffers/receive_ring.ts";
+import { Ring } from "../../../core/buffers/ring.ts";
+import { MIN_BLOCK, RingPool } from "../../../core/buffers/ring_pool.ts";
+import { SendRing } from "../../../core/buffers/send_ring.ts";
+
+function randomBytes(seed: number, length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  seededRandom(seed).fill(bytes);
+  return bytes;
+}
+
+describe("RingPool", () => {
+  // Powers of two, at least the smallest block.
+  test.each([[1, MIN_BLOCK], [2048, 2048], [2049, 4096], [65_536, 65_536], [65_537, 131_072]])(
+    "take(%d) gives %d bytes",
+    (size, expected) => {
+      expect(new RingPool().take(size).length).toBe(expected);
+    },
+  );
+
+  // What was given back is handed out again, and no more than the limit is kept.
+  test("keeps at most its limit of unused blocks", () => {
+    const pool = new RingPool(8192);
+    const blocks = [4096, 4096, 4096].map((size) => pool.take(size));
+    for (const block of blocks) pool.give(block);
+    expect(pool.held).toBe(8192);
+    expect(pool.take(4000)).toBe(blocks[1]!);
+    expect(pool.held).toBe(4096);
+    expect(pool.take(5000).length).toBe(8192);
+    expect(pool.held).toBe(4096);
+  });
+});
+
+describe("Ring", () => {
+  // Writing and dropping wraps the ring in every place; growing keeps what is there.
+  test("keeps a window of a stream while it wraps and grows", () => {
+    const random = seededRandom(3);
+    const stream = randomBytes(4, 400_000);
+    const ring = new Ring(new RingPool());
+    let [first, end] = [0, 0];
+    while (end < stream.length) {
+      const count = Math.min(1 + random.uint32() % 3000, stream.length - end);
+      ring.reserve(end - first + count, end - first);
+      ring.write(end - first, stream, end, end + count);
+      end += count;
+      const dropped = random.uint32() % (end - first + 1);
+      ring.advance(dropped);
+      first += dropped;
+      const copied = new Uint8Array(end - first);
+      ring.copy(0, copied, 0, copied.length);
+      expect(isEqual(copied, stream.subarray(first, end))).toBe(true);
+      if (end > first) expect(ring.at(end - first - 1)).toBe(stream[end - 1]!);
+    }
+  });
+});
+
+describe("SendRing", () => {
+  // No more than the limit is taken, whatever is offered.
+  test("push takes what there is room for", () => {
+    const pool = new RingPool();
+    const ring = new SendRing(pool, 5000);
+    const bytes = randomBytes(5, 4000);
+    expect(ring.push(bytes, 0)).toBe(4000);
+    expect(ring.push(bytes, 0)).toBe(1000);
+    expect(ring.push(bytes, 1000)).toBe(0);
+    ring.drop(3500);
+    expect(ring.push(bytes, 1000)).toBe(3000);
+    expect(ring.length).toBe(4500);
+    ring.drop(4500);
+    expect(ring.ring.block.length).toBe(0);
+    expect(pool.held).toBe(4096 + 8192);
+  });
+});
+
+describe("ReceiveRing", () => {
+  // Segments arrive in any order, some twice and overlapping, and come out once and in order: what
+  // is readable is what an array with one flag per byte says.
+  test.each([0, -5000, 2 ** 31 - 5000])(
+    "reassembles a stream that begins at %d (RFC 9293 3.10.7.4)",
+    (origin) => {
+      const random = seededRandom(6);
+      const stream = randomBytes(7, 60_000);
+      const pool = new RingPool();
+      const ring = new ReceiveRing(pool, origin | 0);
+      const has = new Uint8Array(stream.length + 1);
+      let [read, next] = [0, 0];
+      while (read < stream.length) {
+        const start = next + (random.fraction() < 0.4 ? 0 : random.uint32() % 4000);
+        const end = Math.min(start + 1 + random.uint32() % 1500, stream.length);
+        if (start < end) {
+          const grown = ring.store((origin + start) | 0, stream, start, end);
+          if (grown >= 0) has.fill(1, start, end);
+          const reached = has.indexOf(0, next);
+          expect(grown).toBe(grown < 0 ? -1 : reached - next);
+          next = grown < 0 ? next : reached;
+        }
+        expect(ring.readable).toBe(next - read);
+        if (random.fraction() < 0.3) continue;
+        const target = new Uint8Array(random.uint32() % 3000);
+        const count = ring.read(target);
+        expect(count).toBe(Math.min(target.length, next - read));
+        expect(isEqual(target.subarray(0, count), stream.subarray(read, read + count)))
+          .toBe(true);
+        read += count;
+        expect(ring.readSeq).toBe((origin + read) | 0);
+      }
+      expect(ring.isEmpty).toBe(true);
+      expect(pool.held).toBeGreaterThan(0);
+    },
+  );
+
+  // Every second byte arrives: a bounded number of holes is kept, and all heal.
+  test("keeps at most MAX_HOLES holes", () => {
+    const ring = new ReceiveRing(new RingPool(), 0);
+    const stream = randomBytes(8, 1000);
+    for (let i = 0; i < MAX_HOLES; i++) {
+      expect(ring.store(1 + 2 * i, stream, 1 + 2 * i, 2 + 2 * i)).toBe(0);
+    }
+    const beyond = 1 + 2 * MAX_HOLES;
+    expect(ring.store(beyond, stream, beyond, beyond + 1)).toBe(-1);
+    expect(ring.early!.count).toBe(MAX_HOLES);
+    for (let i = 0; i < MAX_HOLES; i++) {
+      expect(ring.store(2 * i, stream, 2 * i, 2 * i + 1)).toBe(2);
+    }
+    const all = new Uint8Array(1000);
+    expect(ring.read(all)).toBe(2 * MAX_HOLES);
+    expect(isEqual(all.subarray(0, 2 * MAX_HOLES), stream.subarray(0, 2 * MAX_HOLES)))
+      .toBe(true);
+  });
+
+  // An empty ring holds no memory; nor does one whose holes will never be filled.
+  test("hands its memory back when nothing is left to read", () => {
+    const pool = new RingPool();
+    const ring = new ReceiveRing(pool, 0);
+    const bytes = randomBytes(9, 3000);
+    ring.store(0, bytes, 0, 3000);
+    expect(pool.held).toBe(0);
+    ring.read(new Uint8Array(3000));
+    expect(pool.held).toBe(4096);
+    ring.store(3500, bytes, 0, 100);
+    expect(pool.held).toBeLessThan(4096 + 2048);
+    ring.dropEarly();
+    expect(ring.isEmpty).toBe(true);
+    const before = pool.held;
+    ring.store(3000, bytes, 0, 3000);
+    ring.clear();
+    expect(ring.readable).toBe(0);
+    expect(pool.held).toBe(Math.max(before, 4096));
+  });
+});
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

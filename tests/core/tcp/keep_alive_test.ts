@@ -1,0 +1,69 @@
+import { describe, expect, test } from "bun:test";
+import { inEstablished } from "../../dsl/builders.ts";
+
+const ON = {
+  tcp: {
+    keepAlive: true,
+    keepAliveIdleMs: 10_000,
+    keepAliveIntervalMs: 1000,
+    keepAliveProbes: 3,
+  },
+};
+
+describe("keep-alive", () => {
+  // Nobody asked for it: an idle connection is idle for ever.
+  test("is off unless asked for (RFC 9293 3.8.4, MUST-24)", () => {
+    const t = inEstablished();
+    t.at(30 * 86_400_000);
+    t.recvNothing();
+    expect(t.wire.stack.nextTimeout()).toBe(Infinity);
+  });
+
+  // A probe repeats the number before the next one, which every peer answers.
+  test("probes an idle peer (RFC 9293 3.8.4)", () => {
+    const t = inEstablished(ON);
+    t.recv({ at: 10_000, seq: 0, ack: 1 });
+    t.send({ at: 10_010 });
+    t.recv({ at: 20_010, seq: 0, ack: 1 });
+  });
+
+  // Every segment of the peer's puts it off.
+  test("waits for the peer to be silent (RFC 9293 3.8.4, MUST-25)", () => {
+    const t = inEstablished(ON);
+    t.send({ at: 5000, data: 1 });
+    t.read();
+    t.recv({ ack: 2 });
+    t.recv({ at: 15_000, seq: 0, ack: 2 });
+  });
+
+  // Three probes without an answer: the peer is gone.
+  test("gives a silent peer up (RFC 9293 3.8.4)", () => {
+    const t = inEstablished(ON);
+    for (const at of [10_000, 11_000, 12_000]) t.recv({ at, seq: 0 });
+    t.recv({ at: 13_000, flags: "R." });
+    expect(t.tcb.error).toBe("TIMED_OUT");
+    expect(t.isForgotten).toBe(true);
+  });
+
+  // It is a socket's option as well.
+  test("can be turned on and off (RFC 9293 3.8.4)", () => {
+    const t = inEstablished({ tcp: { ...ON.tcp, keepAlive: false } });
+    t.wire.step((stack) => stack.setKeepAlive(t.tcb, true, t.wire.now));
+    t.recv({ at: 10_000, seq: 0 });
+    t.send();
+    t.wire.step((stack) => stack.setKeepAlive(t.tcb, false, t.wire.now));
+    t.at(1_000_000);
+    t.recvNothing();
+  });
+
+  // The peer's own probe is answered.
+  test("a peer's probe is answered (RFC 9293 3.8.4)", () => {
+    const t = inEstablished();
+    t.send({ seq: 0 });
+    t.recv({ ack: 1 });
+    t.send({ seq: 0 });
+    t.recv({ ack: 1 });
+    t.send({ seq: 0, data: 1 });
+    t.recv({ ack: 1 });
+  });
+});

@@ -1,0 +1,228 @@
+import { describe, expect, test } from "bun:test";
+import type { Listener } from "../../../core/stack/listener.ts";
+import { EVENT } from "../../../core/tcp/tcb.ts";
+import { inClosed, inListen, inSynReceived } from "../../dsl/builders.ts";
+
+const SYN = { flags: "S", options: { mss: 1000 } } as const;
+
+describe("SYN,ACK in profile local", () => {
+  // Only a SYN that comes again brings it again; the number is the same.
+  test("is sent again only for a SYN that comes again (seed)", () => {
+    const t = inSynReceived();
+    t.send({ ...SYN, at: 500, seq: 0 });
+    t.recv({ flags: "S.", seq: 0, ack: 1 });
+    t.send({ ...SYN, at: 900, seq: 0 });
+    t.recv({ flags: "S.", seq: 0, ack: 1 });
+    t.recvNothing();
+  });
+
+  // The peer's last ACK was lost and the peer waits for us to speak: its SYN does not come again.
+  // A segment outside its window makes it show its ACK.
+  test("a lost final ACK is asked for (RFC 9293 3.10.7.4, first)", () => {
+    const t = inSynReceived();
+    t.recv({ at: 1000, flags: ".", seq: 0, ack: 1 });
+    t.recv({ at: 3000, flags: ".", seq: 0, ack: 1 });
+    t.send();
+    expect(t.state).toBe("ESTABLISHED");
+    expect(t.takeEvents() & EVENT.OPENED).toBe(EVENT.OPENED);
+    t.write("x");
+    t.recv({ flags: "P.", length: 1 });
+    t.recv({ at: 6000, flags: "P.", seq: 1, length: 1 });
+  });
+
+  // A SYN that comes in between does not put that question off for ever.
+  test("a repeated SYN leaves the question's time as it is (seed)", () => {
+    const t = inSynReceived();
+    t.send({ ...SYN, at: 900, seq: 0 });
+    t.recv({ flags: "S.", seq: 0, ack: 1 });
+    t.recv({ at: 1000, flags: ".", seq: 0, ack: 1 });
+  });
+
+  // Somebody who never answers holds nothing for longer than a minute.
+  test("a half-open connection ends after 60 s (RFC 9293 3.8.3)", () => {
+    const t = inSynReceived();
+    expect(t.state).toBe("SYN-RECEIVED");
+    for (const at of [1000, 3000, 7000, 15_000, 31_000]) t.recv({ at, seq: 0 });
+    t.at(60_001);
+    expect(t.state).toBe("CLOSED");
+    expect(t.isForgotten).toBe(true);
+  });
+});
+
+describe("SYN,ACK in profile internet", () => {
+  // By the timer, which doubles.
+  test("is retransmitted (RFC 6298 5.5)", () => {
+    const t = inSynReceived({ profile: "internet" });
+    t.recv({ at: 1000, flags: "S.", seq: 0 });
+    t.recv({ at: 3000, flags: "S.", seq: 0 });
+    t.send();
+    expect(t.state).toBe("ESTABLISHED");
+    t.at(20_000);
+    t.recvNothing();
+  });
+});
+
+describe("SYN-RECEIVED", () => {
+  // Text may come with the ACK that completes the handshake.
+  test("takes text with the ACK (RFC 9293 3.10.7.4, fifth)", () => {
+    const t = inSynReceived();
+    t.send({ data: 10, flags: "P." });
+    expect(t.state).toBe("ESTABLISHED");
+    expect(t.read()).toBe(10);
+    t.recv({ ack: 11 });
+  });
+
+  // The same with a FIN: the connection is half-closed as soon as it is there.
+  test("takes a FIN with the ACK (RFC 9293 3.10.7.4, eighth)", () => {
+    const t = inSynReceived();
+    t.send({ data: 10, flags: "F." });
+    expect(t.state).toBe("CLOSE-WAIT");
+    t.recv({ ack: 1 });
+    expect(t.read()).toBe(10);
+    t.recv({ ack: 12 });
+  });
+
+  // An ACK of what was never sent belongs to another connection.
+  test("answers a wrong ACK with RST (RFC 9293 3.10.7.4, fifth)", () => {
+    const t = inSynReceived();
+    t.send({ seq: 1, ack: 2 });
+    t.recv({ flags: "R", seq: 2 });
+    t.send({ seq: 1, ack: 0 });
+    t.recv({ flags: "R", seq: 0 });
+    expect(t.state).toBe("SYN-RECEIVED");
+  });
+
+  // The peer gave up: back to LISTEN, nobody is told.
+  test("ends silently by RST (RFC 9293 3.10.7.4, second)", () => {
+    const t = inSynReceived();
+    expect(t.state).toBe("SYN-RECEIVED");
+    t.send({ flags: "R" });
+    t.recvNothing();
+    expect(t.state).toBe("CLOSED");
+    expect(t.isForgotten).toBe(true);
+    expect((t.tcb.listener as Listener | undefined)?.halfOpen.size ?? 0).toBe(0);
+  });
+
+  // Text on a SYN is not taken: the SYN,ACK acknowledges the SYN alone, and it comes again.
+  test("leaves text on the SYN to be sent again (RFC 9293 3.10.7.2)", () => {
+    const t = inListen();
+    t.send({ ...SYN, data: 5 });
+    t.recv({ flags: "S.", ack: 1 });
+    t.send({ seq: 1, data: 5 });
+    expect(t.read()).toBe(5);
+    t.recv({ ack: 6 });
+  });
+});
+
+describe("backlog", () => {
+  // A third connection is not answered while two wait to be taken.
+  test("bounds the connections that wait to be taken (RFC 9293 3.10.7.2)", () => {
+    const t = inClosed();
+    const listener = t.wire.listen(80, { backlog: 2 });
+    for (const remotePort of [1, 2]) {
+      const one = t.other({ remotePort });
+      one.send(SYN);
+      one.recv({ flags: "S.", ack: 1 });
+      one.send();
+    }
+    const third = t.other({ remotePort: 3 });
+    third.send(SYN);
+    third.recvNothing();
+    expect(t.wire.stack.stats.dropped("tcp-backlog")).toBe(1);
+    expect(listener.ready.map(({ remotePort }) => remotePort)).toEqual([1, 2]);
+    listener.ready.shift();
+    third.send({ ...SYN, seq: 0 });
+    third.recv({ flags: "S.", ack: 1 });
+  });
+
+  // SYNs that are never completed take no more memory than the backlog; who means it gets through.
+  test("bounds half-open connections (RFC 4987 3.6)", () => {
+    const t = inClosed();
+    t.wire.listen(80, { backlog: 2 });
+    for (let remotePort = 1; remotePort <= 50; remotePort++) {
+      const one = t.other({ remotePort });
+      one.send(SYN);
+      one.recv({ flags: "S.", ack: 1 });
+    }
+    expect(t.wire.stack.connectionCount).toBe(2);
+    const real = t.other({ remotePort: 60 });
+    real.send(SYN);
+    real.recv({ flags: "S.", ack: 1 });
+    real.send();
+    expect(real.state).toBe("ESTABLISHED");
+  });
+
+  // A connection that dies before it is taken makes room and is never handed out.
+  test("forgets a waiting connection that was reset (RFC 9293 3.10.7.4, second)", () => {
+    const t = inClosed();
+    const listener = t.wire.listen(80, { backlog: 1 });
+    t.send(SYN);
+    t.recv({ flags: "S.", ack: 1 });
+    t.send();
+    expect(listener.ready.length).toBe(1);
+    t.send({ flags: "R" });
+    expect(listener.ready.length).toBe(0);
+    expect(listener.isFull).toBe(false);
+  });
+
+  // The stack as a whole has a bound too.
+  test("maxConnections bounds all connections (RFC 9293 3.10.7.2)", () => {
+    const t = inListen({ maxConnections: 1 });
+    t.send(SYN);
+    t.recv({ flags: "S.", ack: 1 });
+    const second = t.other({ remotePort: 2 });
+    second.send(SYN);
+    second.recvNothing();
+    expect(t.wire.stack.stats.dropped("tcp-connections")).toBe(1);
+  });
+});
+
+describe("a listener that decides", () => {
+  // The SYN is not answered before the decision, however often it comes.
+  test("answers after decide(true) (RFC 9293 3.10.7.2)", () => {
+    const t = inClosed();
+    const listener = t.wire.listen(80, { decides: true });
+    t.send(SYN);
+    t.send({ ...SYN, at: 1000, seq: 0 });
+    t.recvNothing();
+    expect(listener.undecided).toEqual([t.tcb]);
+    t.wire.step((stack) => stack.decide(t.tcb, true));
+    t.recv({ flags: "S.", ack: 1 });
+    t.send();
+    expect(t.state).toBe("ESTABLISHED");
+    expect(t.wire.stack.stats.dropped("tcp-syn-pending")).toBe(1);
+  });
+
+  // No is the answer of a port that nobody listens on.
+  test("refuses after decide(false) (RFC 9293 3.10.7.1)", () => {
+    const t = inClosed();
+    t.wire.listen(80, { decides: true });
+    t.send(SYN);
+    t.wire.step((stack) => stack.decide(t.tcb, false));
+    t.recv({ flags: "R.", seq: t.tcb.iss, ack: 1 });
+    expect(t.isForgotten).toBe(true);
+  });
+
+  // The peer gave up meanwhile: the decision comes to nothing.
+  test("forgets an attempt that was reset before the decision (RFC 9293 3.10.7.4, second)", () => {
+    const t = inClosed();
+    t.wire.listen(80, { decides: true });
+    t.send(SYN);
+    const { tcb } = t;
+    t.send({ flags: "R" });
+    expect(t.isForgotten).toBe(true);
+    t.wire.step((stack) => stack.decide(tcb, true));
+    t.recvNothing();
+  });
+
+  // What nobody decides about ends by itself.
+  test("an undecided attempt ends after 60 s (RFC 9293 3.8.3)", () => {
+    const t = inClosed();
+    t.wire.listen(80, { decides: true });
+    t.send(SYN);
+    expect(t.state).toBe("SYN-RECEIVED");
+    t.at(60_001);
+    expect(t.isForgotten).toBe(true);
+    t.recvNothing();
+  });
+});

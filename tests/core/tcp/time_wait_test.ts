@@ -1,0 +1,114 @@
+import { describe, expect, test } from "bun:test";
+import { inFinWait2, inTimeWait, type Setup } from "../../dsl/builders.ts";
+
+const SYN = { flags: "S", options: { mss: 1000 } } as const;
+const TIMED = { syn: { mss: 1000, timestamps: [5000, 0] } } as const;
+
+function listening(setup: Setup = {}): ReturnType<typeof inTimeWait> {
+  const t = inTimeWait(setup);
+  expect(t.state).toBe("TIME-WAIT");
+  return t;
+}
+
+describe("TIME-WAIT", () => {
+  // Two maximum segment lifetimes, then nothing is left.
+  test("lasts two MSL (RFC 9293 3.6.1)", () => {
+    const t = listening();
+    t.at(59_999);
+    expect(t.isForgotten).toBe(false);
+    t.at(60_001);
+    expect(t.isForgotten).toBe(true);
+    expect(t.wire.stack.timerCount).toBe(0);
+  });
+
+  // The peer did not get our ACK: it is sent again, and the time starts anew.
+  test("acknowledges a FIN that comes again (RFC 9293 3.10.7.4, eighth)", () => {
+    const t = listening();
+    t.send({ at: 50_000, flags: "F.", seq: 1 });
+    t.recv({ ack: 2 });
+    t.at(109_000);
+    expect(t.isForgotten).toBe(false);
+    t.at(110_001);
+    expect(t.isForgotten).toBe(true);
+  });
+
+  // RFC 1337: a RST, old or forged, must not cut it short.
+  test("is not ended by RST (RFC 1337 3)", () => {
+    const t = listening();
+    t.send({ flags: "R", seq: 2 });
+    t.recvNothing();
+    expect(t.state).toBe("TIME-WAIT");
+  });
+
+  // A SYN that is newer than all of the old connection opens the next one.
+  test("gives way to a newer SYN (RFC 9293 3.6.1, MAY-2)", () => {
+    const t = listening();
+    const next = t.other({ irs: t.irs + 100_000 });
+    next.send(SYN);
+    next.recv({ flags: "S.", ack: 1 });
+    next.send();
+    expect(next.state).toBe("ESTABLISHED");
+    expect(t.wire.stack.connectionCount).toBe(1);
+  });
+
+  // The timestamp says the same when the number happens to be lower.
+  test("gives way to a SYN with a newer timestamp (RFC 6191 2)", () => {
+    const t = listening(TIMED);
+    t.after(1000);
+    const next = t.other({ irs: t.irs - 100_000 });
+    next.send({ flags: "S", options: { mss: 1000, timestamps: [t.peerTime, 0] } });
+    next.recv({ flags: "S.", ack: 1 });
+    expect(next.state).toBe("SYN-RECEIVED");
+  });
+
+  // An old duplicate does not.
+  test("does not give way to an old SYN (RFC 9293 3.6.1)", () => {
+    const t = listening();
+    t.send({ ...SYN, seq: -50_000 });
+    t.recv({ seq: 2, ack: 2 });
+    expect(t.state).toBe("TIME-WAIT");
+  });
+
+  // An application may still read what came before the end.
+  test("leaves unread text to the application (RFC 9293 3.10.3)", () => {
+    const t = inFinWait2({ profile: "internet" });
+    t.send({ flags: "F.", data: 100 });
+    t.recv({ ack: 102 });
+    expect(t.state).toBe("TIME-WAIT");
+    expect(t.read()).toBe(100);
+    t.recvNothing();
+  });
+
+  // What nobody will read any more is forgotten, whatever acknowledges it.
+  test.each(["on-read", "on-processed", "on-arrival"] as const)(
+    "forgets unread text after close, %s (RFC 9293 3.10.4)",
+    (acknowledge) => {
+      const t = inFinWait2({ profile: "internet", tcp: { acknowledge } });
+      t.send({ flags: "F.", data: 100 });
+      t.recv({ ack: acknowledge === "on-arrival" ? 102 : 1 });
+      t.close();
+      if (acknowledge !== "on-arrival") t.recv({ ack: 102 });
+      t.recvNothing();
+      expect(t.state).toBe("TIME-WAIT");
+      expect(t.tcb.receive.readable).toBe(0);
+    },
+  );
+
+  // Their number is bounded: the oldest goes first.
+  test("is bounded in number (RFC 9293 3.6.1)", () => {
+    const t = listening({ maxTimeWait: 2 });
+    for (const remotePort of [1, 2]) {
+      const other = t.other({ remotePort });
+      other.send(SYN);
+      other.recv({ flags: "S.", ack: 1 });
+      other.send();
+      other.closeWrite();
+      other.recv({ flags: "F." });
+      other.send({ flags: "F." });
+      other.recv({ ack: 2 });
+      expect(other.state).toBe("TIME-WAIT");
+    }
+    expect(t.isForgotten).toBe(true);
+    expect(t.wire.stack.connectionCount).toBe(2);
+  });
+});
