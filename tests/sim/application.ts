@@ -1,0 +1,217 @@
+import type { SeededRandom } from "../../adapters/seeded_random.ts";
+import type { CoreStack } from "../../core/stack/stack.ts";
+import { isAtEnd } from "../../core/tcp/calls.ts";
+import { type EndReason, EVENT, type Tcb } from "../../core/tcp/tcb.ts";
+import { fillPattern, findMismatch } from "./pattern.ts";
+
+/** What an application does with its connection. Sizes in bytes, times in milliseconds. */
+export interface Habits {
+  /** Bytes to write. */
+  readonly total: number;
+  /** Largest piece, and pause between pieces. */
+  readonly writeMost: number;
+  readonly writePauseMs: number;
+  /** The first byte is written when the peer has ended. */
+  readonly answers: boolean;
+  /** What is read at a time, at most, and the pause in between. */
+  readonly readMost: number;
+  readonly readPauseMs: number;
+  /** Reading stops once for a while when so many bytes have been read. */
+  readonly stallAfter: number;
+  readonly stallMs: number;
+  /**
+   * How it ends when everything is written: closeWrite() and close() at the peer's end, close() at
+   * once, or abort().
+   */
+  readonly ending: "half-close" | "close" | "abort";
+  /** Waits this long before it ends. */
+  readonly endPauseMs: number;
+}
+
+/** An application that writes at once, reads at once and half-closes. */
+export const PLAIN: Habits = {
+  total: 10_000,
+  writeMost: 4096,
+  writePauseMs: 0,
+  answers: false,
+  readMost: 65_536,
+  readPauseMs: 0,
+  stallAfter: Infinity,
+  stallMs: 0,
+  ending: "half-close",
+  endPauseMs: 0,
+};
+
+/** What an application needs of the world. */
+export interface Surroundings {
+  readonly core: CoreStack;
+  readonly random: SeededRandom;
+  now(): number;
+  wakeIn(ms: number, wake: () => void): void;
+}
+
+/** One side of a connection: writes one stream, checks the other. */
+export class Application {
+  readonly tcb: Tcb;
+  opened = false;
+  written = 0;
+  received = 0;
+  /** The peer's end has been read. */
+  eof = false;
+  /** The first thing that was wrong with what came. */
+  fault: string | undefined = undefined;
+  /** How the connection ended, once it has. */
+  ended: { error: EndReason | undefined } | undefined = undefined;
+  /** It has closed or aborted. */
+  finished = false;
+  /** When the last byte came. */
+  lastByteAt = 0;
+  readonly habits: Habits;
+  readonly #world: Surroundings;
+  readonly #sends: number;
+  readonly #receives: number;
+  #piece: Uint8Array<ArrayBuffer> | undefined;
+  #pieceAt = 0;
+  #writePaused = false;
+  #readPaused = false;
+  #endPaused = false;
+  #halfClosed = false;
+  #stalled = false;
+
+  /** Writes stream `sends` and expects stream `receives`. */
+  constructor(tcb: Tcb, habits: Habits, world: Surroundings, sends: number, receives: number) {
+    this.tcb = tcb;
+    this.habits = habits;
+    this.#world = world;
+    this.#sends = sends;
+    this.#receives = receives;
+    tcb.handle = this;
+  }
+
+  /** Everything was written, and taken by the send buffer. */
+  get hasWritten(): boolean {
+    return this.written === this.habits.total;
+  }
+
+  /** The core has news. */
+  onEvent(): void {
+    const { tcb } = this;
+    const { events } = tcb;
+    tcb.events = 0;
+    if ((events & EVENT.OPENED) !== 0) this.opened = true;
+    if ((events & EVENT.ENDED) !== 0) this.ended ??= { error: tcb.error };
+    this.run();
+  }
+
+  /** Does what can be done now. */
+  run(): void {
+    if (this.finished) return;
+    this.#read();
+    this.#write();
+    this.#end();
+  }
+
+  #write(): void {
+    const { habits, tcb } = this;
+    if (habits.answers && !this.eof) return;
+    while (!this.#writePaused && this.written < habits.total && !this.ended) {
+      this.#piece ??= this.#nextPiece();
+      const taken = this.#world.core.send(tcb, this.#piece, this.#pieceAt, this.#world.now());
+      this.written += taken;
+      this.#pieceAt += taken;
+      if (this.#pieceAt < this.#piece.length) return;
+      this.#piece = undefined;
+      this.#pieceAt = 0;
+      this.#pause(habits.writePauseMs, "write");
+    }
+  }
+
+  #nextPiece(): Uint8Array<ArrayBuffer> {
+    const { writeMost, total } = this.habits;
+    const size = 1 + Math.floor(this.#world.random.fraction() * writeMost);
+    const piece = new Uint8Array(Math.min(size, total - this.written));
+    fillPattern(piece, this.#sends, this.written);
+    return piece;
+  }
+
+  #read(): void {
+    const { habits, tcb } = this;
+    const { core, random } = this.#world;
+    while (!this.#readPaused && !this.eof) {
+      core.markProcessed(tcb, this.#world.now());
+      const target = READ_BUFFER.subarray(0, 1 + Math.floor(random.fraction() * habits.readMost));
+      const count = core.read(tcb, target, this.#world.now());
+      if (count === 0) {
+        this.eof = isAtEnd(tcb) && tcb.finReceived;
+        return;
+      }
+      this.#check(target.subarray(0, count));
+      this.#pauseReading();
+    }
+  }
+
+  #check(bytes: Uint8Array): void {
+    const at = findMismatch(bytes, this.#receives, this.received);
+    if (at >= 0) this.fault ??= `byte ${this.received + at} of stream ${this.#receives} is wrong`;
+    this.received += bytes.length;
+    this.lastByteAt = this.#world.now();
+  }
+
+  #pauseReading(): void {
+    const { stallAfter, stallMs, readPauseMs } = this.habits;
+    const stalls = !this.#stalled && this.received >= stallAfter;
+    this.#stalled ||= stalls;
+    this.#pause(stalls ? stallMs : readPauseMs, "read");
+  }
+
+  #pause(ms: number, what: "write" | "read"): void {
+    if (ms === 0) return;
+    if (what === "write") this.#writePaused = true;
+    else this.#readPaused = true;
+    this.#world.wakeIn(ms, () => {
+      if (what === "write") this.#writePaused = false;
+      else this.#readPaused = false;
+      this.run();
+    });
+  }
+
+  #end(): void {
+    if (this.ended?.error !== undefined) {
+      // What has arrived can still be read.
+      if (this.#readPaused) return;
+      this.finished = true;
+      this.#world.core.close(this.tcb, this.#world.now());
+      return;
+    }
+    if (!this.hasWritten) return;
+    if (this.#endPaused) return;
+    if (this.habits.endPauseMs > 0 && !this.#halfClosed) {
+      this.#endPaused = true;
+      this.#world.wakeIn(this.habits.endPauseMs, () => this.#endNow());
+    } else {
+      this.#endNow();
+    }
+  }
+
+  #endNow(): void {
+    const { core } = this.#world;
+    const { ending } = this.habits;
+    this.#endPaused = false;
+    if (this.finished) return;
+    if (ending === "abort") {
+      this.finished = true;
+      core.abort(this.tcb);
+      return;
+    }
+    if (!this.#halfClosed && ending === "half-close") {
+      this.#halfClosed = true;
+      core.closeWrite(this.tcb);
+    }
+    if (ending === "close" || this.eof) {
+      this.finished = true;
+      core.close(this.tcb, this.#world.now());
+    }
+  }
+}
+
+const READ_BUFFER = new Uint8Array(1 << 20);

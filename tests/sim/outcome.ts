@@ -1,0 +1,62 @@
+import type { Application } from "./application.ts";
+import type { World } from "./world.ts";
+
+/** How a world ended. */
+export type Outcome = "complete" | "no handshake" | "cut short";
+
+/**
+ * Looks at a world in which nothing more will happen, and throws unless everything came out as it
+ * has to: every byte arrived once and in order, and where bytes may be missing there is an error or
+ * an application that did not want them. Nothing may be left of any connection.
+ */
+export function assertOutcome(world: World): Outcome {
+  const { client, server } = world;
+  if (server === undefined) return assertNoHandshake(world);
+  assertEnded(world, client);
+  assertEnded(world, server);
+  world.assertNothingLeft();
+  assertDelivery(world, client, server);
+  assertDelivery(world, server, client);
+  const complete = isComplete(client, server) && isComplete(server, client);
+  return complete ? "complete" : "cut short";
+}
+
+/** The server gave the attempt up before the last acknowledgement reached it. */
+function assertNoHandshake(world: World): Outcome {
+  const { client, scenario } = world;
+  const isPerfect = scenario.conditions.every(({ loss, burst, deadFrom, corrupt }) =>
+    loss + burst + corrupt === 0 && deadFrom === Infinity
+  );
+  const gaveUp = client.habits.ending !== "half-close";
+  if (isPerfect && !gaveUp) throw new Error(`no handshake: ${world.describe()}`);
+  if (client.ended?.error === undefined && !gaveUp) {
+    throw new Error(`the client does not know: ${world.describe()}`);
+  }
+  world.assertNothingLeft();
+  return "no handshake";
+}
+
+function assertEnded(world: World, application: Application): void {
+  if (application.ended === undefined) throw new Error(`it did not end: ${world.describe()}`);
+}
+
+function isComplete(from: Application, to: Application): boolean {
+  return to.received === from.habits.total && to.eof;
+}
+
+/** One direction. */
+function assertDelivery(world: World, from: Application, to: Application): void {
+  if (to.received > from.written) throw new Error(`more than was sent: ${world.describe()}`);
+  if (from.habits.ending === "abort" || to.habits.ending !== "half-close") return;
+  // RFC 2525 2.17: a graceful close() with something unread is a RST, which may overtake.
+  if (from.habits.ending === "close" && isReset(from) && to.habits.total > 0) return;
+  if (!isComplete(from, to)) throw new Error(`not everything arrived: ${world.describe()}`);
+  if (from.habits.ending !== "half-close") return;
+  for (const { ended } of [from, to]) {
+    if (ended?.error !== undefined) throw new Error(`an error: ${world.describe()}`);
+  }
+}
+
+function isReset({ tcb }: Application): boolean {
+  return tcb.config.close === "graceful";
+}

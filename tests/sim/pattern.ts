@@ -1,0 +1,28 @@
+import { seededRandom } from "../../adapters/seeded_random.ts";
+
+/** A prime, so that no buffer or segment size hides a byte that is out of its place. */
+const PERIOD = 65_521;
+
+const BYTES: Uint8Array<ArrayBuffer> = new Uint8Array(PERIOD);
+seededRandom(7).fill(BYTES);
+
+/** The bytes of a stream from `position` on; each `stream` has its own. */
+export function fillPattern(target: Uint8Array, stream: number, position: number): void {
+  let from = (stream * 9973 + position) % PERIOD;
+  for (let at = 0; at < target.length;) {
+    const count = Math.min(target.length - at, PERIOD - from);
+    target.set(BYTES.subarray(from, from + count), at);
+    at += count;
+    from = 0;
+  }
+}
+
+/** Where the first byte lies that is not the stream's; -1 when there is none. */
+export function findMismatch(bytes: Uint8Array, stream: number, position: number): number {
+  let from = (stream * 9973 + position) % PERIOD;
+  for (let at = 0; at < bytes.length; at++) {
+    if (bytes[at] !== BYTES[from]) return at;
+    if (++from === PERIOD) from = 0;
+  }
+  return -1;
+}

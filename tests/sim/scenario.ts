@@ -1,0 +1,126 @@
+import { type SeededRandom, seededRandom } from "../../adapters/seeded_random.ts";
+import type { TcpConfig } from "../../core/tcp/config.ts";
+import { type Habits, PLAIN } from "./application.ts";
+import { type Conditions, PERFECT } from "./wire.ts";
+import type { Scenario } from "./world.ts";
+
+/** A scenario that does nothing special. */
+export const QUIET: Scenario = {
+  seed: 1,
+  version: 4,
+  features: { mtu: 1500, maxSuperPacket: 0, checksumOffload: false },
+  profiles: ["local", "local"],
+  tcp: [{}, {}],
+  conditions: [PERFECT, PERFECT],
+  habits: [PLAIN, PLAIN],
+};
+
+/** Draws everything that can differ from a seed. */
+export function randomScenario(seed: number): Scenario {
+  const draw = new Draw(seededRandom(seed));
+  const offload = draw.chance(0.3);
+  const profile = () => draw.of(["local", "internet"] as const);
+  return {
+    seed,
+    version: draw.of([4, 6] as const),
+    features: {
+      mtu: draw.of([1280, 1500, 9000]),
+      maxSuperPacket: offload ? draw.of([20_000, 65_000]) : 0,
+      checksumOffload: offload,
+    },
+    profiles: [profile(), profile()],
+    tcp: [knobs(draw), knobs(draw)],
+    conditions: [conditions(draw, !offload), conditions(draw, !offload)],
+    ...endings(draw, habits(draw, false), habits(draw, draw.chance(0.3))),
+  };
+}
+
+/** Most connections end in order, some are closed or aborted by one side. */
+function endings(draw: Draw, client: Habits, server: Habits): Pick<Scenario, "habits"> {
+  if (draw.chance(0.7)) return { habits: [client, server] };
+  const ending = draw.of(["close", "abort"] as const);
+  return draw.chance(0.5)
+    ? { habits: [{ ...client, ending }, server] }
+    : { habits: [client, { ...server, ending }] };
+}
+
+function knobs(draw: Draw): Partial<TcpConfig> {
+  const some: { -readonly [K in keyof TcpConfig]?: TcpConfig[K] } = {
+    // Nobody gives up: what is looked at here is what arrives.
+    connectTimeoutMs: 900_000,
+    orphanTimeoutMs: 900_000,
+    // A reset that gets lost is found out.
+    keepAlive: true,
+    keepAliveIdleMs: 3_600_000,
+  };
+  if (draw.chance(0.4)) {
+    some.acknowledge = draw.of(["on-read", "on-processed", "on-arrival"] as const);
+  }
+  if (draw.chance(0.4)) some.receiveBuffer = draw.of([4096, 10_000, 65_535, 300_000]);
+  if (draw.chance(0.4)) some.sendBuffer = draw.of([4096, 10_000, 65_535, 300_000]);
+  if (draw.chance(0.2)) some.sack = false;
+  if (draw.chance(0.2)) some.timestamps = draw.chance(0.5);
+  if (draw.chance(0.1)) some.windowScaling = false;
+  if (draw.chance(0.1)) some.noDelay = false;
+  if (draw.chance(0.3)) some.congestion = draw.of(["unacked", "newreno", "cubic", "bbr"] as const);
+  if (draw.chance(0.2)) some.ecn = draw.chance(0.5);
+  if (draw.chance(0.1)) some.maxUnacked = draw.of([4096, 30_000]);
+  if (draw.chance(0.1)) some.retransmitSynAck = draw.chance(0.5);
+  if (draw.chance(0.1)) some.mss = draw.of([536, 1000]);
+  if (draw.chance(0.1)) some.ackStallMs = 1000;
+  return some;
+}
+
+function conditions(draw: Draw, canCorrupt: boolean): Conditions {
+  if (draw.chance(0.15)) return PERFECT;
+  return {
+    ...PERFECT,
+    loss: draw.chance(0.6) ? draw.of([0.01, 0.05, 0.1, 0.2, 0.3]) : 0,
+    burst: draw.chance(0.2) ? 0.02 : 0,
+    burstMs: draw.of([0, 1, 20, 300]),
+    duplicate: draw.chance(0.3) ? draw.of([0.01, 0.2]) : 0,
+    reorder: draw.chance(0.4) ? draw.of([0.02, 0.2, 0.5]) : 0,
+    reorderMs: draw.of([1, 10, 100]),
+    mark: draw.chance(0.2) ? 0.1 : 0,
+    corrupt: canCorrupt && draw.chance(0.2) ? 0.05 : 0,
+    delayMs: draw.of([0, 0.1, 1, 10, 100]),
+    jitterMs: draw.chance(0.4) ? draw.of([0.1, 5, 50]) : 0,
+    bytesPerMs: draw.chance(0.3) ? draw.of([50, 1000]) : 0,
+    queueBytes: draw.of([5000, 50_000]),
+    deadFrom: draw.chance(0.05) ? 1000 + draw.of([0, 50, 500]) : Infinity,
+    deadUntil: 1000 + draw.of([100, 5000, 30_000]),
+  };
+}
+
+function habits(draw: Draw, answers: boolean): Habits {
+  const writeMost = draw.of([50, 1000, 10_000, 100_000]);
+  return {
+    ...PLAIN,
+    answers,
+    total: draw.of([0, 1, 100, 5000, 20_000, Math.min(writeMost * 20, 200_000)]),
+    writeMost,
+    writePauseMs: draw.chance(0.2) ? draw.of([0.5, 20]) : 0,
+    readMost: draw.of([100, 5000, 65_536, 1_000_000]),
+    readPauseMs: draw.chance(0.3) ? draw.of([0.1, 5]) : 0,
+    stallAfter: draw.chance(0.15) ? draw.of([1, 3000]) : Infinity,
+    stallMs: draw.of([300, 20_000, 600_000]),
+    endPauseMs: draw.chance(0.2) ? draw.of([1, 1000, 100_000]) : 0,
+  };
+}
+
+/** Draws values. */
+export class Draw {
+  readonly #random: SeededRandom;
+
+  constructor(random: SeededRandom) {
+    this.#random = random;
+  }
+
+  of<T>(values: readonly T[]): T {
+    return values[Math.floor(this.#random.fraction() * values.length)]!;
+  }
+
+  chance(share: number): boolean {
+    return this.#random.fraction() < share;
+  }
+}

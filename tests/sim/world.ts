@@ -1,0 +1,220 @@
+import { type SeededRandom, seededRandom } from "../../adapters/seeded_random.ts";
+import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
+import type { LinkFeatures } from "../../core/stack/link.ts";
+import { Listener } from "../../core/stack/listener.ts";
+import { CoreStack, SECRET_LENGTH } from "../../core/stack/stack.ts";
+import { PROFILES, type TcpConfig } from "../../core/tcp/config.ts";
+import { brokenInvariants } from "../../core/tcp/invariants.ts";
+import { Tcb } from "../../core/tcp/tcb.ts";
+import { IpAddress, Subnet } from "../../core/wire/address.ts";
+import { Application, type Habits } from "./application.ts";
+import { EventQueue } from "./event_queue.ts";
+import { type Conditions, Wire } from "./wire.ts";
+
+/** What a world is made of. Index 0 is the client's side, 1 the server's. */
+export interface Scenario {
+  readonly seed: number;
+  readonly version: 4 | 6;
+  readonly features: LinkFeatures;
+  readonly profiles: readonly ["local" | "internet", "local" | "internet"];
+  readonly tcp: readonly [Partial<TcpConfig>, Partial<TcpConfig>];
+  /** From the client, and from the server. */
+  readonly conditions: readonly [Conditions, Conditions];
+  readonly habits: readonly [Habits, Habits];
+}
+
+const PORT = 80;
+const MAX_STEPS = 2_000_000;
+/** No simulated connection may live longer than this many milliseconds. */
+const MAX_TIME = 6 * 3_600_000;
+
+interface Side {
+  readonly core: CoreStack;
+  readonly wire: Wire;
+  application: Application | undefined;
+}
+
+/** Two stacks, a wire and an application on each: no promise, no real time. */
+export class World {
+  now = 1000;
+  steps = 0;
+  /** Called after every step, before the invariants are looked at. */
+  afterStep: (() => void) | undefined = undefined;
+  readonly scenario: Scenario;
+  readonly sides: readonly [Side, Side];
+  readonly #events = new EventQueue();
+  readonly #random: SeededRandom;
+  readonly #out = new OutgoingPacket();
+  readonly #connections = new Set<Tcb>();
+
+  constructor(scenario: Scenario) {
+    this.scenario = scenario;
+    this.#random = seededRandom(scenario.seed);
+    this.sides = [this.#side(0), this.#side(1)];
+  }
+
+  get client(): Application {
+    return this.sides[0].application!;
+  }
+
+  /** `undefined` before it has a connection. */
+  get server(): Application | undefined {
+    return this.sides[1].application;
+  }
+
+  /** The client connects; everything else follows. */
+  start(): this {
+    const { core } = this.sides[1];
+    const listener = core.listen({ address: undefined, port: PORT, backlog: 4, decides: false });
+    if (!(listener instanceof Listener)) throw new Error(listener);
+    const tcb = this.sides[0].core.connect({
+      remote: this.#address(1).address,
+      remotePort: PORT,
+      local: undefined,
+      localPort: 0,
+    }, this.now);
+    if (!(tcb instanceof Tcb)) throw new Error(tcb);
+    this.#attach(0, tcb);
+    this.#settle();
+    return this;
+  }
+
+  /** Runs until nothing more can happen, or until a time; throws at the first thing that is wrong. */
+  run(until = Infinity): this {
+    for (;;) {
+      const [a, b] = [this.sides[0].core.nextTimeout(), this.sides[1].core.nextTimeout()];
+      const next = Math.min(this.#events.next, a, b);
+      if (next > until || next === Infinity) break;
+      if (next > MAX_TIME) throw new Error(`it does not end: ${this.describe()}`);
+      if (this.steps++ > MAX_STEPS) throw new Error(`time does not pass: ${this.describe()}`);
+      this.now = Math.max(this.now, next);
+      if (this.#events.next <= next) this.#events.runNext();
+      else this.sides[a <= next ? 0 : 1].core.handleTimeout(this.now);
+      this.#settle();
+      this.afterStep?.();
+    }
+    if (until !== Infinity) this.now = Math.max(this.now, until);
+    return this;
+  }
+
+  /** Packets, counted in both directions. */
+  get packets(): number {
+    return this.sides[0].wire.packets + this.sides[1].wire.packets;
+  }
+
+  /** Runs `run` so many milliseconds from now, as an event of its own. */
+  wakeIn(ms: number, run: () => void): void {
+    this.#events.schedule(this.now + ms, run);
+  }
+
+  /** Throws unless nothing is left of any connection. */
+  assertNothingLeft(): void {
+    for (const [i, { core }] of this.sides.entries()) {
+      const left = { connections: core.connectionCount, timers: core.timerCount };
+      if (left.connections > 0 || left.timers > 0) {
+        throw new Error(`side ${i} holds ${JSON.stringify(left)}: ${this.describe()}`);
+      }
+    }
+    for (const tcb of this.#connections) {
+      const held = tcb.send.ring.block.length;
+      if (held > 0) throw new Error(`${held} bytes of send buffer are left: ${this.describe()}`);
+      if (!tcb.receive.isEmpty) throw new Error(`bytes received are left: ${this.describe()}`);
+    }
+  }
+
+  /** Where both sides are, for people. */
+  describe(): string {
+    const sides = this.sides.map(({ application }, i) => {
+      if (application === undefined) return `${i}: no connection`;
+      const { tcb, written, received, eof, ended, habits } = application;
+      return `${i}: ${tcb.state} wrote ${written}/${habits.total} received ${received} eof ${eof}` +
+        ` ended ${ended && (ended.error ?? "well")} recovery ${tcb.recovery}` +
+        ` sent ${(tcb.sndNxt - tcb.sndUna) | 0} window ${tcb.sndWnd} unsent ${tcb.unsent}`;
+    });
+    return `at ${this.now} ms after ${this.steps} steps; ${sides.join("; ")}`;
+  }
+
+  // ---------------------------------------------------------------- construction
+
+  #side(index: 0 | 1): Side {
+    const { scenario } = this;
+    const random = seededRandom(scenario.seed + (index + 1) * 0x1_0000_0001);
+    const secret = new Uint8Array(SECRET_LENGTH);
+    random.fill(secret);
+    const core = new CoreStack({
+      features: scenario.features,
+      subnets: [this.#address(index)],
+      tcp: { ...PROFILES[scenario.profiles[index]], ...scenario.tcp[index] },
+      secret,
+      maxConnections: 16,
+      maxTimeWait: 4,
+    });
+    const wire = new Wire(
+      scenario.conditions[index],
+      scenario.features,
+      random,
+      (at, { bytes, checksum, segmentSize }) =>
+        this.#events.schedule(at, () => {
+          const { core } = this.sides[1 - index]!;
+          core.receive(bytes, bytes.length, checksum, segmentSize, this.now);
+        }),
+    );
+    return { core, wire, application: undefined };
+  }
+
+  #address(index: 0 | 1): Subnet {
+    const host = this.scenario.version === 4 ? "10.0.0." : "fd00::";
+    const length = this.scenario.version === 4 ? 24 : 64;
+    return new Subnet(IpAddress.parse(`${host}${index + 1}`)!, length);
+  }
+
+  // ---------------------------------------------------------------- steps
+
+  #settle(): void {
+    while (this.#drain(0) || this.#drain(1));
+    for (const tcb of this.#connections) {
+      const broken = brokenInvariants(tcb);
+      if (broken.length > 0) throw new Error(`${broken.join("; ")} ${this.describe()}`);
+    }
+    for (const { application } of this.sides) {
+      if (application?.fault) throw new Error(`${application.fault} ${this.describe()}`);
+    }
+  }
+
+  /** Events to the applications, then packets out; false: there was nothing. */
+  #drain(index: 0 | 1): boolean {
+    const { core, wire } = this.sides[index];
+    let busy = false;
+    for (let tcb = core.pollConnection(); tcb; tcb = core.pollConnection()) {
+      (tcb.handle as Application | undefined)?.onEvent();
+      busy = true;
+    }
+    for (let listener = core.pollListener(); listener; listener = core.pollListener()) {
+      busy = true;
+      for (const tcb of listener.ready.splice(0)) {
+        tcb.listener = undefined;
+        this.#attach(index, tcb);
+      }
+    }
+    while (core.pollTransmit(this.#out, this.now)) {
+      wire.send(this.#out, this.now);
+      busy = true;
+    }
+    return busy;
+  }
+
+  #attach(index: 0 | 1, tcb: Tcb): void {
+    this.#connections.add(tcb);
+    const { core } = this.sides[index];
+    const surroundings = {
+      core,
+      random: this.#random,
+      now: () => this.now,
+      wakeIn: (ms: number, wake: () => void) => this.wakeIn(ms, wake),
+    };
+    const habits = this.scenario.habits[index];
+    const application = new Application(tcb, habits, surroundings, index, 1 - index);
+    this.sides[index].application = application;
+    application.onEvent();
+  }
+}
