@@ -22,7 +22,7 @@ import {
   withFields,
 } from "./environment.ts";
 import { TcpError } from "./errors.ts";
-import { compose } from "./plugin.ts";
+import { type Chain, compose } from "./plugin.ts";
 import { PortHost } from "./port_host.ts";
 import { StackListener } from "./tcp_listener.ts";
 import { StackSocket } from "./tcp_socket.ts";
@@ -97,7 +97,6 @@ class HostStack implements Stack {
   readonly #log: Logger;
   readonly #controller = new AbortController();
   readonly #acceptors = new Set<{ close(): void }>();
-  readonly #hosts: PortHost[] = [];
   readonly #plugins = new Set<Plugin>();
   #closing: Promise<void> | undefined;
 
@@ -172,21 +171,32 @@ class HostStack implements Stack {
     this.#assertOpen();
     const chain = compose(handlers);
     for (const each of handlers) if (typeof each !== "function") this.#plugins.add(each);
-    for (const one of typeof port === "number" ? [port] : port) {
-      const host = new PortHost(chain, {
-        stack: this,
-        clock: this.#clock,
-        log: withFields(this.#log, { port: one, plugin: namesOf(handlers) }),
-        signal: this.#controller.signal,
-      });
-      const hooks: AcceptorHooks = { ready: () => host.ready() };
-      if (chain.onSyn !== undefined) hooks.decide = (syn, tcb) => host.decide(syn, tcb);
-      const acceptor = this.#listen(one, undefined, PLUGIN_BACKLOG, hooks);
-      host.attach(acceptor);
-      this.#hosts.push(host);
-      this.#acceptors.add(acceptor);
+    const served: Acceptor[] = [];
+    try {
+      for (const one of typeof port === "number" ? [port] : port) {
+        served.push(this.#serve(one, chain, namesOf(handlers)));
+      }
+    } catch (error) {
+      // All of the ports or none.
+      for (const acceptor of served) acceptor.close();
+      throw error;
     }
+    for (const acceptor of served) this.#acceptors.add(acceptor);
     return this;
+  }
+
+  #serve(port: number, chain: Chain, plugin: string): Acceptor {
+    const host = new PortHost(chain, {
+      stack: this,
+      clock: this.#clock,
+      log: withFields(this.#log, { port, plugin }),
+      signal: this.#controller.signal,
+    });
+    const hooks: AcceptorHooks = { ready: () => host.ready() };
+    if (chain.onSyn !== undefined) hooks.decide = (syn, tcb) => host.decide(syn, tcb);
+    const acceptor = this.#listen(port, undefined, PLUGIN_BACKLOG, hooks);
+    host.attach(acceptor);
+    return acceptor;
   }
 
   #listen(

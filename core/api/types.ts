@@ -165,7 +165,10 @@ export interface ListenOptions {
   port: number;
   /** One of the stack's addresses; default every one. */
   hostname?: string;
-  /** Connections in SYN-RECEIVED or waiting for `accept()`, at most. Default 511. */
+  /**
+   * Connections in SYN-RECEIVED or waiting for `accept()`, at most; once that many are, others may
+   * come by SYN cookies until that many wait for `accept()`. Default 511.
+   */
   tcpBacklog?: number;
   /** Closes the listener. */
   signal?: AbortSignal;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { seqDiff, seqMax } from "../wire/seq.ts";
+import { seqDiff, seqLt, seqMax } from "../wire/seq.ts";
 import { growReceiveBuffer } from "./autotune.ts";
 import type { Tcb } from "./tcb.ts";
 import { TIMER } from "./timers.ts";
@@ -39,9 +39,12 @@ export function offerWindow(tcb: Tcb, ack: number): number {
   const shift = tcb.rcvWndShift;
   tcb.offeredEdge = edgeWorthOffering(tcb);
   const window = Math.max(0, seqDiff(tcb.offeredEdge, ack));
-  // RFC 7323 2.4: rounding down would take back what has been offered (RFC 9293 3.8.6, SHLD-14).
-  // What rounding adds is no part of the edge: it would add up with every acknowledgement.
-  const field = Math.min((window + (1 << shift) - 1) >>> shift, 0xffff);
+  // RFC 7323 2.3: rounded down, unless that takes back what has been offered (RFC 7323 2.4,
+  // RFC 9293 3.8.6, SHLD-14). What rounding up adds is no part of the edge: it would add up with
+  // every acknowledgement.
+  const down = window >>> shift;
+  const takesBack = seqLt((ack + (down << shift)) | 0, tcb.rcvEdge);
+  const field = Math.min(takesBack ? (window + (1 << shift) - 1) >>> shift : down, 0xffff);
   tcb.rcvEdge = seqMax(tcb.rcvEdge, (ack + (field << shift)) | 0);
   return field;
 }

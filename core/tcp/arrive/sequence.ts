@@ -15,7 +15,9 @@ const TIMESTAMP_AGE_MS = 24 * 86_400_000;
 export function checkSequence(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (segment.has(FLAG.RST)) return undefined; // its own check is stricter (RFC 5961 3)
   if (isOldTimestamp(tcb, segment, now)) {
-    tcb.ackNow = true;
+    // RFC 7323 5.3, R1; an ACK that only came late must not be answered each time (RFC 5961 7).
+    if (segment.length > 0) tcb.ackNow = true;
+    else challengeAck(tcb, now);
     return "tcp-paws";
   }
   const start = segment.seq;
