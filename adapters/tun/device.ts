@@ -2,7 +2,7 @@ import type { Subnet } from "../../core/wire/address.ts";
 import { attachError, configureError, openError } from "./error.ts";
 import type { TunHost } from "./host.ts";
 import * as linux from "./linux.ts";
-import { addAddress } from "./netlink.ts";
+import { addAddress, setQueueLength } from "./netlink.ts";
 import { VIRTIO_HEADER_SIZE } from "./virtio.ts";
 
 /** How a device is wanted. What is `undefined` stays as the device has it. */
@@ -36,11 +36,8 @@ export function openDevice(host: TunHost, options: DeviceOptions): Device {
   const isNew = !exists(host, options.name);
   const attached = attach(host, options);
   try {
-    const mtu = configure(host, attached.name, {
-      ...options,
-      queueLength: options.queueLength ?? (isNew ? QUEUE_LENGTH : undefined),
-    });
-    return { ...attached, mtu };
+    const queueLength = options.queueLength ?? (isNew ? QUEUE_LENGTH : undefined);
+    return { ...attached, mtu: configure(host, attached.name, { ...options, queueLength }) };
   } catch (error) {
     host.libc.close(attached.fd);
     throw error;
@@ -110,13 +107,11 @@ function configure(host: TunHost, name: string, options: DeviceOptions): number 
     if (mtu !== undefined) {
       set(`set the MTU ${mtu}`, linux.SIOCSIFMTU, linux.ifreqInt(name, mtu));
     }
-    if (queueLength !== undefined) {
-      set("set the queue length", linux.SIOCSIFTXQLEN, linux.ifreqInt(name, queueLength));
-    }
     const flags = set("read the flags", linux.SIOCGIFFLAGS, linux.ifreq(name));
     const up = linux.flagsOf(flags) | linux.IFF_UP;
     set("set the flags", linux.SIOCSIFFLAGS, linux.ifreqFlags(name, up));
     const index = linux.intOf(set("find the index", linux.SIOCGIFINDEX, linux.ifreq(name)));
+    if (queueLength !== undefined) setQueueLength(host, name, index, queueLength);
     for (const subnet of addresses) addAddress(host, name, index, subnet);
     return linux.intOf(set("read the MTU", linux.SIOCGIFMTU, linux.ifreq(name)));
   });

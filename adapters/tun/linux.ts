@@ -32,7 +32,6 @@ export const SIOCSIFFLAGS = 0x8914;
 export const SIOCGIFMTU = 0x8921;
 export const SIOCSIFMTU = 0x8922;
 export const SIOCGIFINDEX = 0x8933;
-export const SIOCSIFTXQLEN = 0x8943;
 export const IFF_UP = 0x1;
 /** A name's bytes with the final zero. */
 export const IFNAMSIZ = 16;
@@ -91,7 +90,7 @@ export function ifreqFlags(name: string, flags: number): Bytes {
   return bytes;
 }
 
-/** `struct ifreq` with `ifr_mtu` or `ifr_qlen`. */
+/** `struct ifreq` with `ifr_mtu`. */
 export function ifreqInt(name: string, value: number): Bytes {
   const bytes = ifreq(name);
   view(bytes).setInt32(IFNAMSIZ, value, true);

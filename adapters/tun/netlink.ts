@@ -4,7 +4,7 @@ import { configureError } from "./error.ts";
 import type { TunHost } from "./host.ts";
 import * as linux from "./linux.ts";
 
-// linux/netlink.h, linux/rtnetlink.h, linux/if_addr.h
+// linux/netlink.h, linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const NLM_F_REQUEST = 0x1;
@@ -12,6 +12,8 @@ const NLM_F_ACK = 0x4;
 const NLM_F_EXCL = 0x200;
 const NLM_F_CREATE = 0x400;
 const NLMSG_ERROR = 2;
+const RTM_SETLINK = 19;
+const IFLA_TXQLEN = 13;
 const RTM_NEWADDR = 20;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
@@ -34,6 +36,17 @@ export function addAddress(host: TunHost, name: string, index: number, subnet: S
   const { errno } = exchange(host, newAddress(index, subnet));
   if (errno === 0 || errno === linux.EEXIST) return;
   throw configureError(`set the address ${subnet} of ${name}`, errno);
+}
+
+/**
+ * Sets how many packets an interface keeps for this program. Not by ioctl: that needs privilege
+ * outside of the namespace.
+ *
+ * @throws {TunError} The kernel refuses it.
+ */
+export function setQueueLength(host: TunHost, name: string, index: number, length: number): void {
+  const { errno } = exchange(host, queueLength(index, length));
+  if (errno !== 0) throw configureError(`set the queue length of ${name}`, errno);
 }
 
 /** Resolves when the kernel takes packets to an address for its own; an IPv6 address is late. */
@@ -66,6 +79,20 @@ export function newAddress(index: number, { address, prefixLength }: Subnet): li
     view.setUint16(at + 2, attribute, true);
     address.write(bytes, at + 4);
   }
+  return bytes;
+}
+
+/** `struct nlmsghdr`, `struct ifinfomsg` and the length as an attribute. */
+export function queueLength(index: number, length: number): linux.Bytes {
+  const bytes = new Uint8Array(40);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.length, true);
+  view.setUint16(4, RTM_SETLINK, true);
+  view.setUint16(6, NLM_F_REQUEST | NLM_F_ACK, true);
+  view.setInt32(20, index, true);
+  view.setUint16(32, 8, true);
+  view.setUint16(34, IFLA_TXQLEN, true);
+  view.setUint32(36, length, true);
   return bytes;
 }
 

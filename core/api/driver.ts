@@ -13,6 +13,8 @@ import type { Clock } from "./environment.ts";
 const BATCH = 64;
 /** Milliseconds of packets before timers and other work get their turn. */
 const BUDGET_MS = 4;
+/** What takes longer was a wait, in milliseconds. */
+const WAIT_MS = 0.02;
 /** Turns that handlers are given to answer before their acknowledgements go out alone. */
 const MAX_TURNS = 24;
 
@@ -50,7 +52,11 @@ export class Driver {
   async run(): Promise<void> {
     const batch = new PacketBatch(BATCH);
     let turnBegan = this.now();
-    while (!this.#stopped && await this.#link.ready()) {
+    for (;;) {
+      const asked = this.now();
+      if (this.#stopped || !await this.#link.ready()) return;
+      // A wait was a turn of the event loop by itself.
+      if (this.now() - asked > WAIT_MS) turnBegan = this.now();
       for (;;) {
         const count = this.#link.receive(batch);
         if (count === 0 || this.#stopped) break;

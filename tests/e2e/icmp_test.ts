@@ -1,0 +1,36 @@
+import { describe, expect } from "bun:test";
+import { testRequiring } from "../support/requirements.ts";
+import { NEEDS, V4, V6, withService } from "./service.ts";
+
+describe("ping", () => {
+  for (const address of [V4, V6]) {
+    // As large as fits into one packet, several times.
+    testRequiring(
+      [...NEEDS, "program:ping"],
+      `is answered by ${address} (RFC 792, RFC 4443 4.2)`,
+      () =>
+        withService(async (namespace) => {
+          const ping = ["ping", "-n", "-c", "5", "-i", "0.05", "-W", "10", "-s", "1400", address];
+          expect(await namespace.run(ping)).toContain("5 packets transmitted, 5 received, 0%");
+        }),
+    );
+  }
+});
+
+describe("a UDP socket of the kernel", () => {
+  for (const address of [V4, V6]) {
+    // What nobody takes is answered; the kernel passes that on to the connected socket.
+    testRequiring(
+      [...NEEDS, "program:bash"],
+      `is refused by ${address} (RFC 1122 4.1.3.1)`,
+      () =>
+        withService(async (namespace) => {
+          const socket = `exec 3<>/dev/udp/${address}/9; echo ahoy >&3; read -t 10 -u 3`;
+          const client = namespace.start("bash", "-c", socket);
+          const { exit, log } = await client.finish(20_000);
+          expect(log).toContain("Connection refused");
+          expect(exit).toBe(1);
+        }),
+    );
+  }
+});

@@ -1,0 +1,50 @@
+/**
+ * What the end-to-end tests ask for over HTTP.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { Hono } from "hono";
+import { pieces } from "./pattern.ts";
+
+const app = new Hono();
+
+/** So many bytes of the pattern, streamed: with a Content-Length, or chunked without. */
+app.get("/bytes/:count", (c) => streamed(Number(c.req.param("count")), true));
+app.get("/chunked/:count", (c) => streamed(Number(c.req.param("count")), false));
+
+/** The SHA-256 of what is uploaded. */
+app.put("/digest", async (c) => {
+  const hash = createHash("sha256");
+  for await (const chunk of c.req.raw.body ?? []) hash.update(chunk);
+  return c.text(hash.digest("hex"));
+});
+
+app.get("/number/:number", (c) => c.text(`${c.req.param("number")}\n`));
+
+/** Answers when so many requests wait here: only then were they served at the same time. */
+app.get("/together/:count/:number", async (c) => {
+  const count = Number(c.req.param("count"));
+  await new Promise<void>((resolve) => {
+    waiting.push(resolve);
+    if (waiting.length === count) { for (const answer of waiting.splice(0)) answer(); }
+  });
+  return c.text(`${c.req.param("number")}\n`);
+});
+
+const waiting: (() => void)[] = [];
+
+function streamed(count: number, sized: boolean): Response {
+  const source = pieces(count);
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull(controller) {
+      const { value, done } = source.next();
+      // A consumer may keep or transfer what it is given.
+      if (done) controller.close();
+      else controller.enqueue(value.slice());
+    },
+  });
+  return new Response(body, sized ? { headers: { "Content-Length": String(count) } } : {});
+}
+
+export default app;

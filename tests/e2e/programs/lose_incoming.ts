@@ -1,0 +1,43 @@
+/**
+ * The other direction of `impair()`, for a device: nobody can wrap the kernel's end.
+ *
+ * @module
+ */
+import { seededRandom } from "../../../adapters/seeded_random.ts";
+import type { Link, PacketBatch } from "../../../core/stack/link.ts";
+
+/** A link that loses a share of what it receives. */
+export function loseIncoming(link: Link, { seed, loss }: { seed: number; loss: number }): Link {
+  const random = seededRandom(seed);
+  return {
+    name: link.name,
+    features: link.features,
+    ready: () => link.ready(),
+    send: (packet) => link.send(packet),
+    close: () => link.close(),
+    [Symbol.asyncDispose]: () => link.close(),
+    receive(batch) {
+      for (;;) {
+        const count = link.receive(batch);
+        if (count === 0) return 0;
+        const kept = keep(batch, count, () => random.fraction() >= loss);
+        // 0 would mean that nothing is left to be received.
+        if (kept > 0) return kept;
+      }
+    },
+  };
+}
+
+/** Moves the packets that are kept to the front; returns how many they are. */
+function keep(batch: PacketBatch, count: number, isKept: () => boolean): number {
+  let kept = 0;
+  for (let i = 0; i < count; i++) {
+    if (!isKept()) continue;
+    batch.packets[kept] = batch.packets[i]!;
+    batch.sizes[kept] = batch.sizes[i]!;
+    batch.checksums[kept] = batch.checksums[i]!;
+    batch.segmentSizes[kept] = batch.segmentSizes[i]!;
+    kept++;
+  }
+  return kept;
+}

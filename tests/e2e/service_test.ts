@@ -1,0 +1,118 @@
+import { describe, expect } from "bun:test";
+import { Namespace } from "../support/namespace.ts";
+import type { Program } from "../support/program.ts";
+import { testRequiring } from "../support/requirements.ts";
+import { digestOfPattern } from "./programs/pattern.ts";
+import { NEEDS, programCommand, serviceCommand, startService, V4, withService } from "./service.ts";
+
+/** A service that cannot go on: one line for people, no stack trace, the exit code of a failure. */
+async function expectFailure(service: Program, message: string): Promise<void> {
+  const { exit, log } = await service.finish(20_000);
+  expect(log).toContain(`berth: ${message}`);
+  expect(log.trimEnd().split("\n").length).toBe(1);
+  expect(exit).toBe(1);
+}
+
+function devices(namespace: Namespace): Promise<string> {
+  return namespace.run(["ip", "-brief", "link"]);
+}
+
+describe("SIGTERM", () => {
+  // Eight echo connections in mid-transfer and a download: all of them finish; nobody new gets in.
+  testRequiring(
+    [...NEEDS, "program:curl", "program:nc"],
+    "lets running transfers finish, then removes the device",
+    async () => {
+      await using namespace = await Namespace.open();
+      const service = await startService(namespace, "--log-level", "info");
+      const clients = namespace.start(...programCommand("held_transfers.ts", V4, "7", "8"));
+      await clients.printed(/running/);
+      const size = 20_000_000;
+      const download = namespace.start(
+        "sh",
+        "-c",
+        `curl -sv --limit-rate 20M http://${V4}/bytes/${size} | sha256sum`,
+      );
+      await download.printed(/< HTTP\/1.1 200/, "log");
+      service.signal("SIGTERM");
+      await service.printed(/stopping/, "log");
+      const late = await namespace.start("nc", "-v", "-w", "10", V4, "7").finish(15_000);
+      expect(late.log).toContain("Connection refused");
+      clients.say("go on\n");
+      expect((await clients.finish(15_000)).out).toBe("running\n8 equal\n");
+      expect((await download.finish(15_000)).out).toBe(`${digestOfPattern(size)}  -\n`);
+      expect((await service.finish(15_000)).exit).toBe(0);
+      expect(await devices(namespace)).not.toContain("berth0");
+    },
+    60_000,
+  );
+});
+
+describe("the device", () => {
+  // Somebody removes it under a connection: the service says so and ends.
+  testRequiring(
+    NEEDS,
+    "is noticed to be gone while it is in use",
+    async () => {
+      await using namespace = await Namespace.open();
+      const service = await startService(namespace);
+      const clients = namespace.start(...programCommand("held_transfers.ts", V4, "7", "2"));
+      await clients.printed(/running/);
+      await namespace.run(["ip", "link", "delete", "berth0"]);
+      await expectFailure(service, "berth0");
+    },
+  );
+
+  // The same when nothing happens on it.
+  testRequiring(NEEDS, "is noticed to be gone while it is idle", async () => {
+    await using namespace = await Namespace.open();
+    const service = await startService(namespace);
+    await namespace.run(["ip", "link", "delete", "berth0"]);
+    await expectFailure(service, "berth0");
+  });
+
+  // Two services want the same name; the first one goes on.
+  testRequiring(
+    NEEDS,
+    "has a name that only one service can have",
+    () =>
+      withService(async (namespace) => {
+        const second = namespace.start(...serviceCommand());
+        await expectFailure(second, "Another program uses berth0");
+        expect(await devices(namespace)).toContain("berth0");
+      }),
+  );
+
+  // The name belongs to a device of another kind.
+  testRequiring(NEEDS, "cannot have the name of another device", async () => {
+    await using namespace = await Namespace.open();
+    await expectFailure(namespace.start(...serviceCommand("--tun", "lo")), "lo ");
+  });
+
+  // No CAP_NET_ADMIN: neither root nor in a user namespace of one's own.
+  testRequiring(
+    [...NEEDS, "program:setpriv"],
+    "needs a privilege, and the message says which",
+    async () => {
+      await using namespace = await Namespace.open();
+      const drop = ["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"];
+      const service = namespace.start(...drop, ...serviceCommand());
+      await expectFailure(service, "Not allowed to create or attach berth0: run as root");
+    },
+  );
+
+  // A container without the device file.
+  testRequiring(
+    [...NEEDS, "program:mount"],
+    "needs /dev/net/tun, and the message says how to get it",
+    async () => {
+      await using namespace = await Namespace.open();
+      const hidden = 'mount -t tmpfs none /dev/net && exec "$@"';
+      const service = namespace.start(
+        ...["unshare", "--mount", "sh", "-c", hidden, "sh"],
+        ...serviceCommand(),
+      );
+      await expectFailure(service, "There is no /dev/net/tun: run ");
+    },
+  );
+});

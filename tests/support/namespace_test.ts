@@ -1,0 +1,43 @@
+import { describe, expect } from "bun:test";
+import { existsSync } from "node:fs";
+import { Namespace } from "./namespace.ts";
+import { testRequiring } from "./requirements.ts";
+
+const NEEDS = ["namespace", "program:ip", "program:nsenter"] as const;
+
+describe("Namespace", () => {
+  // A network that has nothing of the machine's: a loopback device, up.
+  testRequiring(NEEDS, "has a loopback device only", async () => {
+    await using namespace = await Namespace.open();
+    const devices = await namespace.run(["ip", "-brief", "link"]);
+    expect(devices).toMatch(/^lo +UNKNOWN .*\n$/);
+  });
+
+  // What a program leaves behind is ended with the namespace.
+  testRequiring(NEEDS, "ends all that runs in it when it is closed", async () => {
+    const namespace = await Namespace.open();
+    const program = namespace.start("sh", "-c", "sleep 1000 & echo $!; wait");
+    const [, pid] = await program.printed(/(\d+)\n/);
+    await namespace.close();
+    expect((await program.ended).exit).toBe("SIGKILL");
+    expect(isRunning(pid!)).toBe(false);
+  });
+
+  // The message has what the program said.
+  testRequiring(NEEDS, "says why a program failed", async () => {
+    await using namespace = await Namespace.open();
+    const failure = namespace.shell("echo no >&2; exit 3");
+    await expect(failure).rejects.toThrow(/ended with 3:\nno/);
+  });
+
+  // A program that hangs ends the test, not the other way round.
+  testRequiring(NEEDS, "ends a program that takes too long", async () => {
+    await using namespace = await Namespace.open();
+    await expect(namespace.run(["sleep", "1000"], 10)).rejects.toThrow(/more than 10 ms/);
+  });
+});
+
+/** A process that has ended may wait for its parent. */
+function isRunning(pid: string): boolean {
+  return existsSync(`/proc/${pid}/exe`);
+}
