@@ -14,6 +14,9 @@ export class Ring {
   block: Uint8Array<ArrayBuffer> = NO_BLOCK;
   start = 0;
   readonly #pool: RingPool;
+  /** Bytes needed since the block was taken, and before: a burst grows its block only once. */
+  #peak = 0;
+  #hint = 0;
 
   constructor(pool: RingPool) {
     this.#pool = pool;
@@ -21,12 +24,13 @@ export class Ring {
 
   /** Makes room for offsets 0 to `size`; the first `kept` bytes stay. */
   reserve(size: number, kept: number): void {
+    if (size > this.#peak) this.#peak = size;
     if (size <= this.block.length) return;
-    const grown = this.#pool.take(size);
+    const grown = this.#pool.take(kept === 0 ? Math.max(size, this.#hint) : size);
     const first = Math.min(kept, this.block.length - this.start);
-    grown.set(this.block.subarray(this.start, this.start + first));
+    if (kept > 0) grown.set(this.block.subarray(this.start, this.start + first));
     if (kept > first) grown.set(this.block.subarray(0, kept - first), first);
-    this.release();
+    this.#giveBack();
     this.block = grown;
   }
 
@@ -61,6 +65,12 @@ export class Ring {
 
   /** Hands the block back. */
   release(): void {
+    this.#hint = this.#peak;
+    this.#peak = 0;
+    this.#giveBack();
+  }
+
+  #giveBack(): void {
     if (this.block.length > 0) this.#pool.give(this.block);
     this.block = NO_BLOCK;
     this.start = 0;

@@ -11,10 +11,15 @@ import type { Tcb } from "./tcb.ts";
 export const INITIAL_BUFFER: number = 256 * 1024;
 /** A round trip, while none has been measured. */
 const UNKNOWN_RTT_MS = 20;
+/**
+ * The window is four times to eight times what is taken in a round trip: the sender may double its
+ * flight, a queue may double the round trip, and while a hole is repaired nothing is taken at all.
+ */
+const HEADROOM = 4;
 
 /**
- * The application has taken bytes. Where it takes more than half a buffer in a round trip the
- * window is what limits the peer, so it doubles, up to `receiveBuffer`.
+ * The application has taken bytes. Where that is so much in a round trip that the window may be what
+ * limits the peer, it doubles, up to `receiveBuffer`.
  */
 export function growReceiveBuffer(tcb: Tcb, now: number): void {
   if (tcb.receiveLimit >= tcb.receiveMost) return;
@@ -24,9 +29,8 @@ export function growReceiveBuffer(tcb: Tcb, now: number): void {
   const taken = seqDiff(readSeq, tcb.readMark);
   tcb.readMark = readSeq;
   tcb.readMarkAt = now;
-  if (taken < 0 || taken * 2 < tcb.receiveLimit || elapsed > 4 * tcb.rtt.srtt + UNKNOWN_RTT_MS) {
-    return;
-  }
+  if (taken < 0 || taken * HEADROOM < tcb.receiveLimit) return;
+  if (elapsed > 4 * tcb.rtt.srtt + UNKNOWN_RTT_MS) return;
   tcb.receiveLimit = Math.min(tcb.receiveLimit * 2, tcb.receiveMost);
 }
 
