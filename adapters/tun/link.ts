@@ -21,6 +21,8 @@ const MAX_SUPER_PACKET = 65_535;
 const LINGER_NS = 50_000;
 /** After lingering in vain the next chance comes after 1, 3, 7, ... and at most this many waits. */
 const MAX_LINGER_PAUSE = 63;
+/** A batch ends here: what it holds is still in the cache when it is taken in. */
+const BATCH_BYTES = 256 * 1024;
 
 /** A TUN device as a link. */
 export class TunLink implements Link {
@@ -74,7 +76,8 @@ export class TunLink implements Link {
     if (this.#closing || this.#isGone) return 0;
     const room = Math.min(batch.capacity, ReceiveBuffers.COUNT);
     let count = 0;
-    while (count < room) {
+    let bytes = 0;
+    while (count < room && bytes < BATCH_BYTES) {
       const { vectors, vectorCount, header, packet } = this.#incoming.at(count);
       const length = this.#libc.readv(this.#fd, vectors, vectorCount);
       if (length < 0) {
@@ -85,6 +88,7 @@ export class TunLink implements Link {
       }
       batch.packets[count] = packet;
       batch.sizes[count] = length - this.#headerSize;
+      bytes += length;
       batch.checksums[count] = checksumState(header);
       batch.segmentSizes[count] = segmentSize(header);
       count++;

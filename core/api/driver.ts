@@ -12,7 +12,7 @@ import type { Clock } from "./environment.ts";
 /** Packets taken from the link at a time. */
 const BATCH = 64;
 /** Milliseconds of packets before timers and other work get their turn. */
-const BUDGET_MS = 4;
+const BUDGET_MS = 2;
 /** What takes longer was a wait, in milliseconds. */
 const WAIT_MS = 0.02;
 /** Turns that handlers are given to answer before their acknowledgements go out alone. */
