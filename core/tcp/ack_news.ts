@@ -17,6 +17,8 @@ export class AckNews implements DeliveryVisitor {
   isDuplicate = false;
   /** The peer reports that it got something twice (RFC 2883). */
   reportsDuplicate = false;
+  /** How much of it (RFC 2883). */
+  duplicateBytes = 0;
   /** Something that counted as lost has arrived without having been sent again. */
   originalArrived = false;
   /** The peer met congestion (RFC 3168 6.1.2). */
@@ -30,7 +32,7 @@ export class AckNews implements DeliveryVisitor {
   begin(tcb: Tcb, now: number): void {
     this.#tcb = tcb;
     this.#now = now;
-    this.acked = this.delivered = 0;
+    this.acked = this.delivered = this.duplicateBytes = 0;
     this.isDuplicate =
       this.reportsDuplicate =
       this.originalArrived =
@@ -48,6 +50,7 @@ export class AckNews implements DeliveryVisitor {
       this.#rttSample = this.#now - range.sentAt;
       if (range.lost) this.originalArrived = true;
     }
+    if (range.length >= tcb.sendMss) tcb.fullArrived = true;
     tcb.rack.noteOrder(range);
     tcb.rack.delivered(range, tcb.rtt.minRtt, this.#now);
     tcb.rate?.arrived(range, this.#now);

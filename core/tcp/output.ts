@@ -14,6 +14,7 @@ import { buildSegment, buildSyn, largestText } from "./segment_out.ts";
 import type { Tcb } from "./tcb.ts";
 import { TIMER } from "./timers.ts";
 import { timestamp } from "./timestamps.ts";
+import { noteResent } from "./undo.ts";
 
 /** Writes the next segment of the connection to `out`; false: there is nothing to send now. */
 export function nextSegment(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
@@ -98,7 +99,8 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
   tcb.scoreboard.resent(range, now);
   tcb.rate?.sent(tcb, range, now);
   tcb.retransmits++;
-  tcb.reduction.sent(range.length);
+  tcb.reduction?.sent(range.length);
+  noteResent(tcb, range.length);
   pace(tcb, range.length, now);
   emitRange(tcb, range, now, out);
   if (!tcb.timers.isRunning(TIMER.RETRANSMIT)) tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
@@ -236,7 +238,7 @@ function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   if (tcb.scoreboard.isEmpty) tcb.outstandingSince = now;
   const range = tcb.scoreboard.sent(start, end, now);
   tcb.rate?.sent(tcb, range, now);
-  tcb.reduction.sent(range.length);
+  tcb.reduction?.sent(range.length);
   pace(tcb, range.length, now);
   tcb.lastSentAt = now;
   tcb.timers.stop(TIMER.PERSIST);

@@ -11,8 +11,12 @@ import type { Tcb } from "./tcb.ts";
 /** Smaller claims are not obeyed: RFC 1191's 68 would let anybody slow a connection down. */
 const LEAST_MTU_V4 = 552;
 const LEAST_MTU_V6 = 1280;
-/** Timeouts in a row with not a word from the peer. */
+/** Timeouts in a row with not a word from the peer, */
 const BLACK_HOLE_TIMEOUTS = 3;
+/** and on a path that has carried full segments: there it is rather bad luck. */
+const BAD_LUCK_TIMEOUTS = 6;
+/** RFC 8899 5.1.1, PMTU_RAISE_TIMER. */
+const RAISE_MS = 600_000;
 /** What every IPv6 link carries, and nearly every IPv4 tunnel. */
 const BLACK_HOLE_MTU = 1280;
 /** RFC 1191 7.1: what to try when the router did not say. */
@@ -44,10 +48,10 @@ export function takeNetworkError(
 
 function shrinkPath(tcb: Tcb, mtu: number): void {
   const said = mtu > 0 ? mtu : PLATEAUS.find((plateau) => plateau < tcb.pathMtu) ?? 0;
-  const least = tcb.local.isV4 ? LEAST_MTU_V4 : LEAST_MTU_V6;
-  if (said < least || said >= tcb.pathMtu) return;
-  tcb.pathMtu = said;
-  tcb.updateSendMss();
+  if (said < leastMtu(tcb) || said >= tcb.pathMtu) return;
+  // The router knows better than what was guessed.
+  tcb.raiseMtuAt = Infinity;
+  changePath(tcb, said);
   if (tcb.scoreboard.isEmpty || !tcb.synAcked) return;
   // RFC 1191 6.5: what was too big is sent again, and that is no sign of congestion.
   tcb.scoreboard.markAllLost();
@@ -60,12 +64,37 @@ function shrinkPath(tcb: Tcb, mtu: number): void {
 
 /**
  * RFC 8899 4.2: full segments vanish and nothing says why: a router may drop them without a word.
+ * Where smaller ones vanish as well their size is not the reason.
  */
-export function suspectBlackHole(tcb: Tcb): void {
-  if (tcb.timeoutsInARow < BLACK_HOLE_TIMEOUTS || tcb.scoreboard.isEmpty) return;
-  if (tcb.scoreboard.at(0).length < tcb.sendMss) return;
-  const least = tcb.local.isV4 ? LEAST_MTU_V4 : LEAST_MTU_V6;
-  tcb.pathMtu = Math.min(tcb.pathMtu, tcb.pathMtu > BLACK_HOLE_MTU ? BLACK_HOLE_MTU : least);
+export function suspectBlackHole(tcb: Tcb, now: number): void {
+  const least = tcb.fullArrived ? BAD_LUCK_TIMEOUTS : BLACK_HOLE_TIMEOUTS;
+  if (tcb.timeoutsInARow < least || tcb.scoreboard.isEmpty) return;
+  if (tcb.scoreboard.at(0).length < Math.min(tcb.sendMss, BLACK_HOLE_MTU / 2)) return;
   tcb.timeoutsInARow = 0;
+  if (tcb.raiseMtuAt === Infinity) tcb.raiseMtuTo = tcb.pathMtu;
+  tcb.raiseMtuAt = now + RAISE_MS;
+  const smaller = tcb.pathMtu > BLACK_HOLE_MTU ? BLACK_HOLE_MTU : leastMtu(tcb);
+  if (smaller < tcb.pathMtu) changePath(tcb, smaller);
+  else raisePath(tcb);
+}
+
+/** Another try with the size that did not get through, after a while. */
+export function raisePathIfDue(tcb: Tcb, now: number): void {
+  if (now >= tcb.raiseMtuAt) raisePath(tcb);
+}
+
+function raisePath(tcb: Tcb): void {
+  if (tcb.raiseMtuAt === Infinity) return;
+  tcb.raiseMtuAt = Infinity;
+  changePath(tcb, tcb.raiseMtuTo);
+}
+
+function changePath(tcb: Tcb, mtu: number): void {
+  tcb.pathMtu = mtu;
+  tcb.fullArrived = false;
   tcb.updateSendMss();
+}
+
+function leastMtu(tcb: Tcb): number {
+  return tcb.local.isV4 ? LEAST_MTU_V4 : LEAST_MTU_V6;
 }

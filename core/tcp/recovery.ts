@@ -4,11 +4,12 @@
  *
  * @module
  */
-import { seqGeq, seqGt, seqLeq, seqLt } from "../wire/seq.ts";
+import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../wire/seq.ts";
 import type { Segment } from "../wire/tcp.ts";
 import type { AckNews } from "./ack_news.ts";
 import { reduceOnEcho } from "./ecn.ts";
 import { suspectBlackHole } from "./path_mtu.ts";
+import { RateReduction } from "./prr.ts";
 import { detectLosses } from "./rack.ts";
 import type { Tcb } from "./tcb.ts";
 import { TIMER } from "./timers.ts";
@@ -27,12 +28,19 @@ export function takeSackBlocks(tcb: Tcb, segment: Segment, news: AckNews): void 
     const end = segment.sackEnds[i]!;
     if (i === 0 && isDuplicateReport(tcb, segment)) {
       news.reportsDuplicate = true;
+      if (isOfRecovery(tcb, start)) news.duplicateBytes = seqDiff(end, start);
       continue;
     }
     // A block that is not of what is outstanding is nonsense, or old.
     if (seqLeq(end, start) || seqLt(start, tcb.sndUna) || seqGt(end, tcb.sndNxt)) continue;
     tcb.scoreboard.sack(start, end, news);
   }
+}
+
+/** It may have been sent again in the recovery that could be undone. */
+function isOfRecovery(tcb: Tcb, start: number): boolean {
+  return tcb.undo !== undefined && seqGeq(start, tcb.undo.firstLost) &&
+    seqLt(start, tcb.recoveryPoint);
 }
 
 /** RFC 2883 4: the first block lies below the acknowledgement, or inside the second block. */
@@ -67,7 +75,7 @@ function adjustWindow(tcb: Tcb, news: AckNews, lossFound: boolean, now: number):
   if (tcb.recovery === "fast" && congestion.reducesProportionally) {
     const delivered = news.delivered + (news.isDuplicate && !tcb.sackPermitted ? tcb.sendMss : 0);
     if (delivered === 0) return;
-    congestion.cwnd = tcb.reduction.window(
+    congestion.cwnd = tcb.reduction!.window(
       delivered,
       bytesInFlight(tcb),
       congestion.ssthresh,
@@ -141,7 +149,7 @@ function enterRecovery(tcb: Tcb, now: number): void {
   rememberForUndo(tcb, now);
   tcb.recovery = "fast";
   tcb.recoveryPoint = tcb.sndNxt;
-  tcb.reduction.begin(flightSize);
+  (tcb.reduction ??= new RateReduction()).begin(flightSize);
   tcb.congestion.onLoss(flightSize, now);
   tcb.reducedQueued = tcb.ecn;
   // RFC 6675 5 step 4.3: the first segment goes whatever the window says.
@@ -163,7 +171,7 @@ export function retransmissionTimeout(tcb: Tcb, now: number): void {
   const silent = repeated && tcb.heardAt < tcb.timedOutAt;
   tcb.timeoutsInARow = silent ? tcb.timeoutsInARow + 1 : 1;
   tcb.timedOutAt = now;
-  suspectBlackHole(tcb);
+  suspectBlackHole(tcb, now);
   tcb.congestion.onTimeout((tcb.sndNxt - tcb.sndUna) | 0, repeated, now);
   // RFC 2018 8: the peer may have dropped what it reported; a timeout on sacked data says so.
   if (!scoreboard.isEmpty && scoreboard.at(0).sacked) scoreboard.forgetSacks();

@@ -12,6 +12,9 @@ import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../wire/seq.ts";
  */
 export const MAX_CUT_RANGES = 4096;
 
+/** Records kept for use again, at most. */
+const MAX_FREE = 4096;
+
 /** A range that was sent in one packet; a super-packet is one range until it has to be split. */
 export class SentRange {
   start = 0;
@@ -46,7 +49,7 @@ export interface DeliveryVisitor {
 export class Scoreboard {
   #ranges: SentRange[] = [];
   #head = 0;
-  readonly #free: SentRange[] = [];
+  readonly #free: SentRange[];
   #order = 0;
   /** Bytes believed to be in the network: sent, neither acknowledged, sacked nor lost. */
   inFlight = 0;
@@ -54,6 +57,11 @@ export class Scoreboard {
   lostBytes = 0;
   /** Bytes that the peer holds behind a hole. */
   sackedBytes = 0;
+
+  /** Takes its records from `free`, which connections share, and puts them back. */
+  constructor(free: SentRange[] = []) {
+    this.#free = free;
+  }
 
   get count(): number {
     return this.#ranges.length - this.#head;
@@ -233,7 +241,7 @@ export class Scoreboard {
   #drop(): void {
     const range = this.#ranges[this.#head]!;
     this.#head++;
-    if (this.#free.length < 64) this.#free.push(range);
+    if (this.#free.length < MAX_FREE) this.#free.push(range);
     if (this.#head === this.#ranges.length) {
       this.#ranges.length = 0;
       this.#head = 0;

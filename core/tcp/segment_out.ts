@@ -6,7 +6,7 @@
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
 import { addBytes, finish, fold } from "../wire/checksum.ts";
 import { writeU16 } from "../wire/bytes.ts";
-import { emitIp, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
+import { emitIp, type IpFields, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
 import { seqDiff } from "../wire/seq.ts";
 import { emitTcpHeader, FLAG } from "../wire/tcp.ts";
 import { emitSack, emitSynOptions, emitTimestamps } from "../wire/tcp_options.ts";
@@ -151,17 +151,27 @@ function attachText(tcb: Tcb, out: OutgoingPacket, seq: number, length: number):
   out.segmentSize = length > tcb.sendMss ? tcb.sendMss : 0;
 }
 
+/** Filled in for each packet; one of its own for each connection would be more to keep. */
+const FIELDS: IpFields = {
+  protocol: PROTOCOL.TCP,
+  payloadLength: 0,
+  hopLimit: 0,
+  trafficClass: 0,
+  identification: 0,
+};
+
 /** IP header and checksum. */
 function complete(tcb: Tcb, out: OutgoingPacket, tcpHeaderLength: number): void {
   const { header } = out;
   const text = out.payloadLength + out.wrappedLength;
   tcb.segmentsOut += out.segmentSize === 0 ? 1 : Math.ceil(text / out.segmentSize);
-  tcb.packetFields.payloadLength = tcpHeaderLength + text;
-  tcb.packetFields.identification = (tcb.packetFields.identification + 1) & 0xffff;
-  tcb.packetFields.trafficClass = (tcb.config.trafficClass & ~3) | (tcb.sendsEct ? ECT_0 : 0);
+  FIELDS.payloadLength = tcpHeaderLength + text;
+  FIELDS.hopLimit = tcb.config.hopLimit;
+  FIELDS.trafficClass = (tcb.config.trafficClass & ~3) | (tcb.sendsEct ? ECT_0 : 0);
+  FIELDS.identification = tcb.packetId = (tcb.packetId + 1) & 0xffff;
   tcb.sendsEct = false;
   const at = OutgoingPacket.HEADROOM;
-  out.ipHeaderLength = emitIp(header, at, tcb.local, tcb.remote, tcb.packetFields);
+  out.ipHeaderLength = emitIp(header, at, tcb.local, tcb.remote, FIELDS);
   out.headerLength = out.ipHeaderLength + tcpHeaderLength;
   const start = at + out.ipHeaderLength;
   const length = tcpHeaderLength + text;

@@ -8,18 +8,18 @@ import type { RingPool } from "../buffers/ring_pool.ts";
 import { SendRing } from "../buffers/send_ring.ts";
 import type { IpAddress } from "../wire/address.ts";
 import { addressSum } from "../wire/checksum.ts";
-import { type IpFields, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
+import { ipHeaderLength } from "../wire/ip.ts";
 import { TIMESTAMPS_LENGTH } from "../wire/tcp_options.ts";
 import type { AckNews } from "./ack_news.ts";
 import { INITIAL_BUFFER } from "./autotune.ts";
 import { createCongestionControl } from "./congestion.ts";
 import type { CongestionControl } from "./congestion/control.ts";
 import type { TcpConfig } from "./config.ts";
-import { RateReduction } from "./prr.ts";
+import type { RateReduction } from "./prr.ts";
 import { Rack } from "./rack.ts";
 import { RateSampler } from "./rate_sampler.ts";
 import { RttEstimator } from "./rtt.ts";
-import { Scoreboard } from "./scoreboard.ts";
+import { Scoreboard, type SentRange } from "./scoreboard.ts";
 import type { TcpState } from "./state.ts";
 import { TimerTable } from "./timers.ts";
 import type { UndoPoint } from "./undo.ts";
@@ -58,6 +58,8 @@ export interface TcpEnvironment {
   readonly checksumOffload: boolean;
   /** Where an acknowledgement's news is gathered. */
   readonly news: AckNews;
+  /** Records to use again, for the scoreboards. */
+  readonly freeRanges: SentRange[];
 }
 
 /** RFC 9293 3.7.1: what a peer takes that has not said. */
@@ -195,9 +197,10 @@ export class Tcb {
   // ------------------------------------------------------------ loss recovery
   readonly rtt: RttEstimator;
   readonly congestion: CongestionControl;
-  readonly scoreboard: Scoreboard = new Scoreboard();
+  readonly scoreboard: Scoreboard;
   readonly rack: Rack = new Rack();
-  readonly reduction: RateReduction = new RateReduction();
+  /** Of the latest fast recovery, if there was any. */
+  reduction: RateReduction | undefined = undefined;
   /** Delivery rate samples, for algorithms that want them. */
   rate: RateSampler | undefined = undefined;
   undo: UndoPoint | undefined = undefined;
@@ -218,6 +221,12 @@ export class Tcb {
   /** Until then the algorithm's pace forbids another segment. */
   pacedUntil = 0;
 
+  /** A full segment has arrived, of the size that the path is believed to carry. */
+  fullArrived = false;
+  /** A larger size is tried again at this time, `Infinity`: there is none; and which it is. */
+  raiseMtuAt: number = Infinity;
+  raiseMtuTo = 0;
+
   // ------------------------------------------------------------ time
   readonly timers: TimerTable = new TimerTable();
   keepAlive: boolean;
@@ -236,7 +245,8 @@ export class Tcb {
   challengedAt: number = -Infinity;
 
   // ------------------------------------------------------------ what every packet has in common
-  readonly packetFields: IpFields;
+  /** IPv4 identification of the last one; atomic datagrams may use any (RFC 6864 4.1). */
+  packetId = 0;
   /** The addresses' part of the pseudo-header's sum. */
   readonly pseudoSum: number;
 
@@ -282,16 +292,10 @@ export class Tcb {
     this.receiveLimit = Math.min(config.receiveBuffer, INITIAL_BUFFER);
     this.noDelay = config.noDelay;
     this.keepAlive = config.keepAlive;
-    this.packetFields = {
-      protocol: PROTOCOL.TCP,
-      payloadLength: 0,
-      hopLimit: config.hopLimit,
-      trafficClass: config.trafficClass,
-      identification: 0,
-    };
     this.pseudoSum = addressSum(local) + addressSum(remote);
     this.send = new SendRing(environment.pool, Math.min(config.sendBuffer, INITIAL_BUFFER));
     this.receive = new ReceiveRing(environment.pool, 0);
+    this.scoreboard = new Scoreboard(environment.freeRanges);
     this.rtt = new RttEstimator(config);
     this.sendMss = this.fullSegment();
     this.congestion = createCongestionControl(this.sendMss, config);

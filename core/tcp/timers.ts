@@ -48,44 +48,52 @@ export class TimerTable {
    * too many is cheaper than a search at every acknowledgement.
    */
   earliest: number = OFF;
-  readonly #at: number[] = [OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF];
+  /** Not there while nothing runs: most connections are idle most of the time. */
+  #at: number[] | undefined = undefined;
 
   set(timer: Timer, at: number): void {
+    this.#at ??= [OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF];
     this.#at[timer] = at;
     if (at < this.earliest) this.earliest = at;
   }
 
   stop(timer: Timer): void {
-    this.#at[timer] = OFF;
+    if (this.#at !== undefined) this.#at[timer] = OFF;
   }
 
   stopAll(): void {
-    this.#at.fill(OFF);
+    this.#at = undefined;
     this.earliest = OFF;
   }
 
   isRunning(timer: Timer): boolean {
-    return this.#at[timer] !== OFF;
+    return this.at(timer) !== OFF;
   }
 
   /** When `timer` is due, `Infinity` when it is off. */
   at(timer: Timer): number {
-    return this.#at[timer]!;
+    return this.#at === undefined ? OFF : this.#at[timer]!;
   }
 
   /** The timer that is due first and not after `now`, turned off; -1 when none is. */
   takeExpired(now: number): Timer | -1 {
+    const first = this.#first();
+    this.earliest = first === -1 ? OFF : this.at(first);
+    if (first === -1) this.#at = undefined;
+    if (first === -1 || this.earliest > now) return -1;
+    this.stop(first);
+    return first;
+  }
+
+  #first(): Timer | -1 {
+    const at = this.#at ?? [];
     let first: Timer | -1 = -1;
-    let least = Infinity;
-    for (let i = 0; i < this.#at.length; i++) {
-      if (this.#at[i]! < least) {
-        least = this.#at[i]!;
-        first = i as Timer;
-      }
+    let least = OFF;
+    for (let i = 0; i < at.length; i++) {
+      if (at[i]! >= least) continue;
+      least = at[i]!;
+      first = i as Timer;
     }
-    this.earliest = least;
-    if (first === -1 || least > now) return -1;
-    this.#at[first] = OFF;
     return first;
   }
 }

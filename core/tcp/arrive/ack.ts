@@ -5,6 +5,7 @@ import type { AckNews } from "../ack_news.ts";
 import { growSendBuffer } from "../autotune.ts";
 import { noteCongestionExperienced } from "../ecn.ts";
 import { endConnection } from "../end.ts";
+import { raisePathIfDue } from "../path_mtu.ts";
 import { endTailProbe, recoverFromLoss, scheduleTailProbe, takeSackBlocks } from "../recovery.ts";
 import { transition } from "../state.ts";
 import { EVENT, type Tcb } from "../tcb.ts";
@@ -82,6 +83,7 @@ function takeAck(tcb: Tcb, segment: Segment, now: number): void {
   news.congestionEcho = segment.has(FLAG.ECE);
   news.acked = Math.max(0, seqDiff(segment.ack, tcb.sndUna));
   const sackedBefore = tcb.scoreboard.sackedBytes;
+  const { sndUna } = tcb;
   if (tcb.sackPermitted) takeSackBlocks(tcb, segment, news);
   if (news.acked > 0) acknowledgeSent(tcb, segment, news, now);
   else if (news.isDuplicate) tcb.duplicateAcksReceived++;
@@ -89,11 +91,12 @@ function takeAck(tcb: Tcb, segment: Segment, now: number): void {
   takeWindow(tcb, segment, now);
   if (news.reportsDuplicate) tcb.rack.noteDuplicate(tcb);
   if (!outstanding) {
+    undoIfSpurious(tcb, segment, news, sndUna);
     endTailProbe(tcb, segment, news, now);
     return;
   }
   if (news.acked > 0 || news.delivered > 0 || news.isDuplicate || news.reportsDuplicate) {
-    undoIfSpurious(tcb, segment, news);
+    undoIfSpurious(tcb, segment, news, sndUna);
     endTailProbe(tcb, segment, news, now);
     recoverFromLoss(tcb, news, now);
     if (news.acked > 0) scheduleTailProbe(tcb, now);
@@ -114,6 +117,7 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, news: AckNews, now: number)
   tcb.scoreboard.acknowledge(ack, news);
   const rtt = news.rttSample >= 0 ? news.rttSample : echoedRtt(tcb, segment, now);
   if (rtt >= 0) tcb.rtt.sample(rtt);
+  raisePathIfDue(tcb, now);
   growSendBuffer(tcb, seqDiff(tcb.sndNxt, tcb.sndUna));
   // RFC 6298 5.7: new data is through, the backoff is over.
   tcb.rtt.backoff = 0;

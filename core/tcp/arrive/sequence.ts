@@ -7,6 +7,8 @@ import { challengeAck } from "./challenge.ts";
 
 /** RFC 7323 5.5: a timestamp older than this says nothing any more. */
 const TIMESTAMP_AGE_MS = 24 * 86_400_000;
+/** The peer's ticks, which are milliseconds with nearly every host. */
+const OVERTAKEN_TICKS = 100;
 
 /**
  * First, the sequence number (RFC 9293 3.10.7.4), after PAWS (RFC 7323 5.3). What is left of the
@@ -42,7 +44,16 @@ function oldest(tcb: Tcb): number {
 
 function isOldTimestamp(tcb: Tcb, segment: Segment, now: number): boolean {
   return tcb.timestamps && segment.hasTimestamps && seqLt(segment.tsVal, tcb.tsRecent) &&
-    now - tcb.tsRecentAt < TIMESTAMP_AGE_MS;
+    now - tcb.tsRecentAt < TIMESTAMP_AGE_MS && !isOvertaken(tcb, segment);
+}
+
+/**
+ * A retransmission has overtaken it on a path that reorders: PAWS is there for segments from before
+ * the sequence numbers wrapped, which takes far longer (RFC 7323 5.3; Linux has a tolerance as well).
+ */
+function isOvertaken(tcb: Tcb, segment: Segment): boolean {
+  return tcb.outOfOrder > 0 &&
+    seqDiff(tcb.tsRecent, segment.tsVal) <= Math.max(OVERTAKEN_TICKS, 2 * tcb.rtt.srtt);
 }
 
 function refuse(tcb: Tcb, segment: Segment, now: number): Verdict {

@@ -1,0 +1,35 @@
+/**
+ * Packets that no well-behaved peer sends, for traces.
+ *
+ * @module
+ */
+import { encodeTcp, onesComplementSum, pseudoHeader, type TcpFields } from "../dsl/encode.ts";
+import type { Trace } from "../dsl/trace.ts";
+
+/** A segment of the peer of `t` with relative numbers, as bytes to change and `t.wire.inject`. */
+export function peerPacket(
+  t: Trace,
+  { seq, ack, ...rest }: Partial<TcpFields> & { seq: number; ack: number; flags: number },
+): Uint8Array {
+  return encodeTcp({
+    source: t.remote,
+    destination: t.local,
+    sourcePort: t.remotePort,
+    destinationPort: t.localPort,
+    window: 65535,
+    seq: (t.irs + seq) >>> 0,
+    ack: (t.iss + ack) >>> 0,
+    ...rest,
+  });
+}
+
+/** Makes the TCP checksum of a changed IPv4 packet without options right again. */
+export function withChecksum(t: Trace, packet: Uint8Array): Uint8Array {
+  const segment = packet.subarray(20);
+  segment[16] = segment[17] = 0;
+  const pseudo = pseudoHeader(t.remote, t.local, 6, segment.length);
+  const sum = ~onesComplementSum(pseudo, segment) & 0xffff;
+  segment[16] = sum >> 8;
+  segment[17] = sum & 255;
+  return packet;
+}

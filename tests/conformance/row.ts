@@ -1,0 +1,74 @@
+/**
+ * Tests that each belong to a row of the list of behaviours.
+ *
+ * @module
+ */
+import process from "node:process";
+import { runOnLinux } from "./linux/run.ts";
+import { record, TARGET } from "./results.ts";
+import { rowOf } from "./rows.ts";
+import { CoreTarget } from "./script/core_target.ts";
+import { parseScript } from "./script/parse.ts";
+import { runScript } from "./script/run.ts";
+import { NotExpressible } from "./script/target.ts";
+
+/** A script, or what a test does that no script can say. */
+export type RowTest = string | (() => void | Promise<void>);
+
+/** Registers tests of rows. */
+export interface Rows {
+  /** A row with one test, or one of several whose `detail` tells them apart. */
+  (number: number, test: RowTest): void;
+  (number: number, detail: string, test: RowTest): void;
+  /** A row that this project decided against, and why. */
+  decidedAgainst(number: number, why: string): void;
+}
+
+/** Makes `row()` from `test()` of `bun:test`. */
+export function rowsWith(test: (name: string, body: () => Promise<void>) => void): Rows {
+  const onLinux = process.env[TARGET] === "linux";
+  const row = (number: number, ...rest: [RowTest] | [string, RowTest]) => {
+    const [detail, body] = rest.length === 2 ? rest : [undefined, rest[0]];
+    const { title, rfc } = rowOf(number);
+    const suffix = detail === undefined ? "" : `, ${detail}`;
+    const name = `row ${number}: ${title}${suffix}${rfc}`;
+    if (!onLinux) test(name, () => recorded(number, detail, body));
+    else if (typeof body === "string") test(name, () => compared(number, detail, body));
+  };
+  const decidedAgainst = (number: number, why: string) => {
+    const { title, rfc } = rowOf(number);
+    test(`row ${number}: ${title}${rfc}: decided against, ${why}`, () => {
+      if (!onLinux) record({ number, outcome: "decided against", why });
+      return Promise.resolve();
+    });
+  };
+  return Object.assign(row, { decidedAgainst });
+}
+
+async function recorded(number: number, detail: string | undefined, body: RowTest): Promise<void> {
+  try {
+    if (typeof body === "string") await runOnCore(body);
+    else await body();
+  } catch (error) {
+    record({ number, detail, outcome: "failed", why: (error as Error).message });
+    throw error;
+  }
+  record({ number, detail, outcome: "passed" });
+}
+
+/** Runs a script against the core. */
+async function runOnCore(text: string): Promise<void> {
+  const script = parseScript(text);
+  await runScript(script, new CoreTarget(script));
+}
+
+/** Runs a script against the kernel: a difference is a finding and no failure. */
+async function compared(number: number, detail: string | undefined, text: string): Promise<void> {
+  try {
+    await runOnLinux(text);
+    record({ number, detail, outcome: "passed" });
+  } catch (error) {
+    const outcome = error instanceof NotExpressible ? "not expressible" : "failed";
+    record({ number, detail, outcome, why: (error as Error).message });
+  }
+}

@@ -1,0 +1,249 @@
+import { expect, test } from "bun:test";
+import { encodeTcp } from "../dsl/encode.ts";
+import { inEstablished, inListen } from "../dsl/builders.ts";
+import { rowsWith } from "./row.ts";
+import { accepted, synReceived } from "./script/preludes.ts";
+
+const row = rowsWith(test);
+const internet = { profile: "internet" } as const;
+
+// SYN, FIN and every byte of text have a number; the RST acknowledges all of them.
+row(
+  22,
+  `0  < S 0:0(0) win 1000
+  +0 > R. 0:0(0) ack 1
+  +0 < P 5:15(10) win 1000
+  +0 > R. 0:0(0) ack 15
+  +0 < F 5:15(10) win 1000
+  +0 > R. 0:0(0) ack 16`,
+);
+
+// The RST has the number that the peer waits for.
+row(
+  23,
+  `0  < . 1:1(0) ack 77
+  +0 > R 77:77(0)
+  +0 < FP. 1:11(10) ack 78
+  +0 > R 78:78(0)
+  +0 < S. 0:0(0) ack 79
+  +0 > R 79:79(0)`,
+);
+
+// Neither where nobody listens nor to a connection that is none.
+row(
+  24,
+  `0  < R 0:0(0)
+  +0 < R. 5:5(0) ack 7
+  +0 listen
+  +0 < R 0:0(0)
+  +0 < R. 5:5(0) ack 7
+  +1 expect connections 0`,
+);
+
+// The SYN behind it is answered as if nothing had been.
+row(
+  25,
+  `0  listen
+  +0 < R 0:0(0)
+  +0 < R. 0:0(0) ack 5
+  +0 < S 0:0(0) win 1000
+  +0 > S. 0:0(0) ack 1`,
+);
+
+// It acknowledges what nobody has sent.
+row(
+  26,
+  `0  listen
+  +0 < . 1:1(0) ack 77
+  +0 > R 77:77(0)
+  +0 < P. 1:11(10) ack 77
+  +0 > R 77:77(0)
+  +0 expect connections 0`,
+);
+row(
+  27,
+  `0  listen
+  +0 < S. 0:0(0) ack 77
+  +0 > R 77:77(0)
+  +0 expect connections 0`,
+);
+
+// SYN,ACK acknowledges the SYN alone.
+row(
+  28,
+  `0  listen
+  +0 < S 0:0(0) win 1000
+  +0 > S. 0:0(0) ack 1
+  +0 expect state SYN-RECEIVED
+  +0 < . 1:1(0) ack 1
+  +0 expect state ESTABLISHED
+  +0 accept`,
+);
+
+// A peer is one host, and so are we.
+row(29, () => {
+  const t = inListen(internet);
+  const from = (source: string, destination: string) => {
+    t.wire.inject(encodeTcp({
+      source,
+      destination,
+      sourcePort: 40_000,
+      destinationPort: 80,
+      seq: 1,
+      ack: 0,
+      flags: 2,
+      window: 1000,
+    }));
+    t.recvNothing();
+  };
+  for (const source of ["255.255.255.255", "10.0.0.255", "224.0.0.1", "239.1.2.3", "0.0.0.0"]) {
+    from(source, "10.0.0.2");
+  }
+  for (const destination of ["255.255.255.255", "10.0.0.255", "224.0.0.1", "0.0.0.0"]) {
+    from("10.0.0.1", destination);
+  }
+  for (const source of ["::", "ff02::1", "ff05::2"]) from(source, "fd00::2");
+  for (const destination of ["::", "ff02::1"]) from("fd00::1", destination);
+  expect(t.wire.stack.connectionCount).toBe(0);
+});
+
+// Port 81 is nobody's, address 10.0.0.9 is not ours: the connection on port 80 does not notice.
+row(30, () => {
+  const t = inEstablished(internet);
+  const otherPort = t.other({ localPort: 81 });
+  otherPort.send({ seq: 1, ack: 1, data: 10 });
+  expect(t.wire.unread.shift()?.packet).toMatchObject({ flags: 4, sourcePort: 81 });
+  t.other({ local: "10.0.0.9" }).send({ seq: 1, ack: 1, data: 10 });
+  t.other({ remotePort: 40_001 }).send({ seq: 1, ack: 1, data: 10 });
+  expect(t.wire.unread.shift()?.packet).toMatchObject({ flags: 4, destinationPort: 40_001 });
+  t.recvNothing();
+  expect(t.tcb.bytesIn).toBe(0);
+});
+
+// Three handshakes at once, completed in another order.
+row(
+  31,
+  `0    listen
+  +0   <@1 S 0:0(0) win 1000
+  +0   >@1 S. 0:0(0) ack 1
+  +0   <@2 S 0:0(0) win 1000
+  +0   >@2 S. 0:0(0) ack 1
+  +0   <@3 S 0:0(0) win 1000
+  +0   >@3 S. 0:0(0) ack 1
+  +.01 <@3 . 1:1(0) ack 1
+  +0   <@1 . 1:1(0) ack 1
+  +0   <@2 . 1:1(0) ack 1
+  +0   accept@3
+  +0   accept@1
+  +0   accept@2
+  +0   accept = nothing`,
+);
+
+// One place: a second SYN is ignored until the first connection is accepted.
+row(
+  32,
+  `0    listen 1
+  +0   <@1 S 0:0(0) win 1000
+  +0   >@1 S. 0:0(0) ack 1
+  +.01 <@1 . 1:1(0) ack 1
+  +0   <@2 S 0:0(0) win 1000
+  +1   <@2 S 0:0(0) win 1000
+  +0   accept@1
+  +2   <@2 S 0:0(0) win 1000
+  +0   >@2 S. 0:0(0) ack 1
+  +1   >@2 S. 0:0(0) ack 1
+  +.01 <@2 . 1:1(0) ack 1
+  +0   accept@2`,
+);
+
+// Two places, taken by half-open connections: a third peer is answered by a cookie. When its ACK
+// comes the other two have moved on to the accept queue, which is full: it has to send again.
+row(
+  32,
+  "handshake ACK",
+  `0    listen 2
+  +0   <@1 S 0:0(0) win 1000
+  +0   >@1 S. 0:0(0) ack 1
+  +0   <@2 S 0:0(0) win 1000
+  +0   >@2 S. 0:0(0) ack 1
+  +0   <@3 S 0:0(0) win 1000
+  +0   >@3 S. 0:0(0) ack 1
+  +.01 <@1 . 1:1(0) ack 1
+  +0   <@2 . 1:1(0) ack 1
+  +0   <@3 . 1:1(0) ack 1
+  +.1  expect connections 2
+  +0   accept@1
+  +0   <@3 P. 1:101(100) ack 1
+  +.04 >@3 . 1:1(0) ack 101
+  +0   accept@2
+  +0   accept@3
+  +0   read@3 100`,
+);
+
+// Nobody has called accept() yet.
+row(
+  33,
+  `${synReceived()}
+  +.01 < . 1:1(0) ack 1
+  +0   < P. 1:101(100) ack 1
+  +.04 > . 1:1(0) ack 101
+  +0   < F. 101:101(0) ack 1
+  +0   > . 1:1(0) ack 102
+  +1   accept
+  +0   read 100
+  +0   read 1 = EOF`,
+);
+
+// One waits to be accepted, one is half-open.
+row(
+  34,
+  `0    listen
+  +0   <@1 S 0:0(0) win 1000
+  +0   >@1 S. 0:0(0) ack 1
+  +.01 <@1 . 1:1(0) ack 1
+  +0   <@2 S 0:0(0) win 1000
+  +0   >@2 S. 0:0(0) ack 1
+  +0   closeListener
+  +0   >@2 R. 1:1(0) ack 1
+  +0   >@1 R. 1:1(0) ack 1
+  +0   <@3 S 0:0(0) win 1000
+  +0   >@3 R. 0:0(0) ack 1`,
+);
+
+// The SYN,ACK acknowledges the SYN alone, so the peer sends the text again.
+row(
+  35,
+  `0    listen
+  +0   < S 0:10(10) win 1000 <mss 1000>
+  +0   > S. 0:0(0) ack 1
+  +.01 < P. 1:11(10) ack 1
+  +0   accept
+  +.04 > . 1:1(0) ack 11
+  +0   read 10`,
+);
+
+// 1,000 SYNs of nobody fill the 16 places; whoever is real still gets in.
+row(36, () => {
+  const t = inListen({ ...internet, backlog: 16 });
+  for (let i = 0; i < 1000; i++) {
+    t.other({ remote: `10.0.0.${3 + i % 200}`, remotePort: 1024 + i }).send({ flags: "S" });
+    t.wire.unread.length = 0;
+  }
+  expect(t.wire.stack.connectionCount).toBeLessThanOrEqual(16);
+  t.send({ flags: "S", options: { mss: 1000 } });
+  t.recv({ flags: "S.", ack: 1 });
+  t.send();
+  expect(t.state).toBe("ESTABLISHED");
+  t.write(500);
+  t.recv({ flags: "P.", length: 500 });
+});
+
+// The peer's SYN comes again although it was answered: still one connection.
+row(
+  31,
+  "one peer",
+  `${accepted()}
+  +0 <@2 S 0:0(0) win 1000
+  +0 >@2 S. 0:0(0) ack 1
+  +0 expect connections 2`,
+);

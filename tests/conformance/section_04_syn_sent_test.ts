@@ -1,0 +1,226 @@
+import { expect, test } from "bun:test";
+import { IpAddress } from "../../core/wire/address.ts";
+import { Trace } from "../dsl/trace.ts";
+import { Wire } from "../dsl/wire.ts";
+import { ApiPeer } from "./api_peer.ts";
+import { rowsWith } from "./row.ts";
+import { SYN_SENT } from "./script/preludes.ts";
+
+const row = rowsWith(test);
+
+// All four options.
+row(
+  37,
+  `set receiveBuffer=1048576
+  0  connect
+  +0 > S 0:0(0) win 65535 <mss 1460,sackOK,TS val 0 ecr 0,wscale 5>
+  +0 expect state SYN-SENT`,
+);
+
+// The handshake is through after one round trip.
+row(
+  38,
+  `${SYN_SENT}
+  +.01 < S. 0:0(0) ack 1 win 65535 <mss 1000,sackOK>
+  +0   > . 1:1(0) ack 1
+  +0   expect state ESTABLISHED`,
+);
+
+// ISS and ISS + 2, with SYN and without; then the right one.
+row(
+  39,
+  `${SYN_SENT}
+  +0 < S. 0:0(0) ack 0
+  +0 > R 0:0(0)
+  +0 < S. 0:0(0) ack 2
+  +0 > R 2:2(0)
+  +0 < . 1:1(0) ack 2
+  +0 > R 2:2(0)
+  +0 < . 1:1(0) ack -1
+  +0 > R -1:-1(0)
+  +0 expect state SYN-SENT
+  +0 < S. 0:0(0) ack 1
+  +0 > . 1:1(0) ack 1`,
+);
+
+// It may be of an old connection that the peer still has.
+row(
+  40,
+  `${SYN_SENT}
+  +0 < . 0:0(0) ack 1
+  +0 < F. 0:0(0) ack 1
+  +0 expect state SYN-SENT`,
+);
+
+// Nobody listens there.
+row(
+  41,
+  `${SYN_SENT}
+  +.01 < R. 0:0(0) ack 1
+  +0   expect state CLOSED
+  +0   expect error CONNECTION_REFUSED
+  +0   expect connections 0`,
+);
+
+// Whoever has not seen the SYN cannot refuse it.
+row(
+  42,
+  `${SYN_SENT}
+  +0 < R 0:0(0)
+  +0 < R 1:1(0)
+  +0 expect state SYN-SENT`,
+);
+row(
+  43,
+  `${SYN_SENT}
+  +0 < R. 0:0(0) ack 0
+  +0 < R. 0:0(0) ack 2
+  +0 expect state SYN-SENT`,
+);
+
+// Both SYNs cross; here each end sees the other's SYN,ACK, there only an ACK.
+row(
+  44,
+  "SYN,ACK",
+  `${SYN_SENT}
+  +.01 < S 0:0(0) win 65535 <mss 1000>
+  +0   > S. 0:0(0) ack 1
+  +0   expect state SYN-RECEIVED
+  +.01 < S. 0:0(0) ack 1
+  +0   > . 1:1(0) ack 1
+  +0   expect state ESTABLISHED`,
+);
+row(
+  44,
+  "ACK",
+  `${SYN_SENT}
+  +.01 < S 0:0(0) win 65535 <mss 1000>
+  +0   > S. 0:0(0) ack 1
+  +.01 < . 1:1(0) ack 1
+  +0   expect state ESTABLISHED`,
+);
+
+// The other end has changed its mind.
+row(
+  45,
+  `${SYN_SENT}
+  +.01 < S 0:0(0) win 65535
+  +0   > S. 0:0(0) ack 1
+  +.01 < R. 1:1(0) ack 1
+  +0   expect state CLOSED
+  +0   expect error CONNECTION_REFUSED`,
+);
+
+// The peer learns of it when it answers.
+row(
+  46,
+  `${SYN_SENT}
+  +0   close
+  +0   expect state CLOSED
+  +.01 < S. 0:0(0) ack 1
+  +0   > R 1:1(0)`,
+);
+
+// 1, 2, 4, 8 seconds.
+row(
+  47,
+  `${SYN_SENT}
+  1    > S 0:0(0) <...>
+  3    > S 0:0(0) <...>
+  7    > S 0:0(0) <...>
+  15   > S 0:0(0) <...>`,
+);
+
+// By default after three minutes.
+row(
+  48,
+  `${SYN_SENT}
+  1     > S 0:0(0)
+  3     > S 0:0(0)
+  7     > S 0:0(0)
+  15    > S 0:0(0)
+  31    > S 0:0(0)
+  63    > S 0:0(0)
+  123   > S 0:0(0)
+  179.9 expect state SYN-SENT
+  180.1 expect state CLOSED
+  +0    expect error TIMED_OUT`,
+);
+row(
+  48,
+  "settable",
+  `set connectTimeoutMs=2500
+  ${SYN_SENT}
+  1     > S 0:0(0)
+  2.6   expect error TIMED_OUT`,
+);
+
+// More than a segment's worth, in order.
+row(
+  49,
+  `${SYN_SENT}
+  +0   write 1500
+  +.01 < S. 0:0(0) ack 1 win 65535 <mss 1000>
+  +0   > . 1:1501(1500) ack 1 x1000`,
+);
+
+// The reader waits for what may still come.
+row(50, async () => {
+  await using peer = new ApiPeer();
+  const socket = peer.stack.connect("10.0.0.1:80");
+  const outcome = socket.read(new Uint8Array(10)).catch((error) => error.code);
+  socket.opened.catch(() => {});
+  socket.closed.catch(() => {});
+  const syn = await peer.sent();
+  peer.reply(syn, { flags: 20, seq: 0, ack: syn.seq + 1 });
+  expect(await outcome).toBe("CONNECTION_REFUSED");
+});
+
+// What is no host cannot be a peer, and port 0 is none.
+row(51, () => {
+  const { stack } = new Wire({ profile: "internet" });
+  const connect = (text: string, remotePort: number) =>
+    stack.connect(
+      { remote: IpAddress.parse(text)!, remotePort, local: undefined, localPort: 0 },
+      0,
+    );
+  for (const text of ["255.255.255.255", "10.0.0.255", "224.0.0.1", "0.0.0.0", "::", "ff02::1"]) {
+    expect(connect(text, 80)).toBe("INVALID_ADDRESS");
+  }
+  expect(connect("10.0.0.1", 0)).toBe("INVALID_ADDRESS");
+});
+
+// The own address in the peer's network, else one of the same family; a given one is used.
+row(52, () => {
+  const wire = new Wire({
+    profile: "internet",
+    subnets: ["10.0.0.2/24", "10.1.0.2/24", "fd00::2/64"],
+  });
+  const source = (to: string, from?: string) => {
+    const local = from === undefined ? undefined : IpAddress.parse(from)!;
+    const request = { remote: IpAddress.parse(to)!, remotePort: 80, local, localPort: 0 };
+    wire.step((stack) => stack.connect(request, wire.now));
+    const sent = wire.unread.shift()?.packet;
+    return sent?.source;
+  };
+  expect(source("10.0.0.1")).toBe("10.0.0.2");
+  expect(source("10.1.0.1")).toBe("10.1.0.2");
+  expect(source("192.0.2.1")).toBe("10.0.0.2");
+  expect(source("2001:db8::1")).toBe("fd00::2");
+  expect(source("192.0.2.1", "10.1.0.2")).toBe("10.1.0.2");
+  expect(source("192.0.2.1", "10.9.9.9")).toBeUndefined();
+});
+
+// A simultaneous open with oneself: what is written is read.
+row(53, () => {
+  const wire = new Wire({ profile: "internet" });
+  const own = { local: "10.0.0.2", localPort: 5000, remote: "10.0.0.2", remotePort: 5000 };
+  const t = new Trace(wire, own);
+  t.connect();
+  expect(t.state).toBe("ESTABLISHED");
+  wire.step((stack) => stack.send(t.tcb, Uint8Array.of(1, 2, 3), 0, wire.now));
+  const target = new Uint8Array(10);
+  expect(wire.step((stack) => stack.read(t.tcb, target, wire.now))).toBe(3);
+  expect([...target.subarray(0, 3)]).toEqual([1, 2, 3]);
+  expect(wire.unread).toEqual([]);
+});

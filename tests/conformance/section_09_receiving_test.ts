@@ -1,0 +1,210 @@
+import { expect, test } from "bun:test";
+import { MAX_HOLES } from "../../core/buffers/receive_ring.ts";
+import { inEstablished } from "../dsl/builders.ts";
+import { rowsWith } from "./row.ts";
+import { accepted } from "./script/preludes.ts";
+
+const row = rowsWith(test);
+const internet = { profile: "internet" } as const;
+
+// Two segments, read in one piece; what is read is compared with what was sent.
+row(
+  105,
+  `${accepted()}
+  +0   < P. 1:101(100) ack 1
+  +.01 < P. 101:301(200) ack 1
+  +.03 > . 1:1(0) ack 301
+  +0   read 1000 = 300
+  +0   read 1 = nothing`,
+);
+
+// The second 100 bytes come last.
+row(
+  106,
+  `${accepted()}
+  +0 < . 1:101(100) ack 1
+  +0 < . 201:301(100) ack 1
+  +0 > . 1:1(0) ack 101
+  +0 read 1000 = 100
+  +0 < . 301:401(100) ack 1
+  +0 > . 1:1(0) ack 101
+  +0 < . 101:201(100) ack 1
+  +0 > . 1:1(0) ack 401
+  +0 read 1000 = 300`,
+);
+
+// Each of them, not every second one.
+row(
+  107,
+  `${accepted()}
+  +0 < . 101:201(100) ack 1
+  +0 > . 1:1(0) ack 1 <sack 101:201>
+  +0 < . 201:301(100) ack 1
+  +0 > . 1:1(0) ack 1 <sack 101:301>
+  +0 < . 301:401(100) ack 1
+  +0 > . 1:1(0) ack 1 <sack 101:401>`,
+);
+row(
+  107,
+  "without SACK",
+  `${accepted("mss 1000")}
+  +0 < . 101:201(100) ack 1
+  +0 > . 1:1(0) ack 1 <>
+  +0 < . 201:301(100) ack 1
+  +0 > . 1:1(0) ack 1 <>`,
+);
+
+// All of a hole, and only the beginning of one.
+row(
+  108,
+  `${accepted()}
+  +0 < . 101:201(100) ack 1
+  +0 > . 1:1(0) ack 1
+  +0 < . 1:51(50) ack 1
+  +0 > . 1:1(0) ack 51
+  +0 < . 51:101(50) ack 1
+  +0 > . 1:1(0) ack 201 <>`,
+);
+
+// 1,000 single bytes with holes between them.
+row(109, () => {
+  const t = inEstablished({ ...internet, tcp: { receiveBuffer: 65535 } });
+  for (let seq = 2; seq <= 2000; seq += 2) {
+    t.send({ seq, data: 1 });
+    t.recv();
+  }
+  expect(t.tcb.receive.early!.count).toBeLessThanOrEqual(MAX_HOLES);
+  t.send({ seq: 1, data: 1 });
+  t.recv({ ack: 3 });
+  t.send({ seq: 3, data: 1000 });
+  t.recv({ ack: 1003 });
+  expect(t.read()).toBe(1002);
+});
+
+// Whatever comes twice is the same bytes; each is counted once.
+row(
+  110,
+  `${accepted()}
+  +0 < . 101:201(100) ack 1
+  +0 > . 1:1(0) ack 1
+  +0 < . 51:151(100) ack 1
+  +0 > . 1:1(0) ack 1
+  +0 < . 151:251(100) ack 1
+  +0 > . 1:1(0) ack 1
+  +0 < . 101:201(100) ack 1
+  +0 > . 1:1(0) ack 1
+  +0 < . 1:301(300) ack 1
+  +0 > . 1:1(0) ack 301
+  +0 < . 201:301(100) ack 1
+  +0 > . 1:1(0) ack 301
+  +0 read 1000 = 300`,
+);
+
+// 4,096 bytes were offered, 4,096 are held: what comes above them is dropped.
+row(
+  111,
+  `set receiveBuffer=4096
+  ${accepted()}
+  +0   < P. 1:4097(4096) ack 1
+  +0   > . 1:1(0) ack 4097 win 0
+  +0   < P. 4097:5097(1000) ack 1
+  +0   > . 1:1(0) ack 4097 win 0
+  +0   expect readable 4096
+  +0   read 4096
+  +0   > . 1:1(0) ack 4097 win 4096
+  +0   read 1 = nothing`,
+);
+
+// 20 times through a buffer of 4,096 bytes, in pieces that divide nothing.
+row(112, () => {
+  const t = inEstablished({ ...internet, tcp: { receiveBuffer: 4096, delayedAckMs: 0 } });
+  for (let i = 0; i < 60; i++) {
+    t.send({ data: 1367 });
+    t.recvAll();
+    let read = 0;
+    while (read < 1367) read += t.read(389);
+    t.recvAll();
+    expect(read).toBe(1367);
+  }
+});
+
+// It is kept: filling the hole is enough.
+row(
+  113,
+  `${accepted()}
+  +0 < F. 101:101(0) ack 1
+  +0 > . 1:1(0) ack 1
+  +0 expect state ESTABLISHED
+  +0 < . 1:101(100) ack 1
+  +0 > . 1:1(0) ack 102
+  +0 expect state CLOSE-WAIT
+  +0 read 100
+  +0 read 1 = EOF`,
+);
+
+// 1 to 101 never came, so that the end was never reached.
+row(
+  114,
+  `${accepted()}
+  +0 < F. 101:101(0) ack 1
+  +0 > . 1:1(0) ack 1
+  +0 < R 1:1(0)
+  +0 read 1 = CONNECTION_RESET`,
+);
+
+// No segment has it.
+row(
+  115,
+  `${accepted()}
+  +0   < . 1:101(100) ack 1
+  +0   read 100
+  +.04 > . 1:1(0) ack 101`,
+);
+
+// The first half was there already.
+row(
+  116,
+  `${accepted()}
+  +0 < . 1:101(100) ack 1
+  +0 < F. 51:201(150) ack 1
+  +0 > . 1:1(0) ack 202
+  +0 expect state CLOSE-WAIT
+  +0 read 1000 = 200
+  +0 read 1 = EOF`,
+);
+
+// The newest block leads, then the others; text that comes twice leads them all.
+row(
+  117,
+  "without timestamps",
+  `${accepted()}
+  +0 < . 101:201(100) ack 1
+  +0 > . 1:1(0) ack 1 <sack 101:201>
+  +0 < . 301:401(100) ack 1
+  +0 > . 1:1(0) ack 1 <sack 301:401 101:201>
+  +0 < . 501:601(100) ack 1
+  +0 > . 1:1(0) ack 1 <sack 501:601 301:401 101:201>
+  +0 < . 701:801(100) ack 1
+  +0 > . 1:1(0) ack 1 <sack 701:801 501:601 301:401 101:201>
+  +0 < . 901:1001(100) ack 1
+  +0 > . 1:1(0) ack 1 <sack 901:1001 701:801 501:601 301:401>
+  +0 < . 401:501(100) ack 1
+  +0 > . 1:1(0) ack 1 <sack 301:601 901:1001 701:801 101:201>
+  +0 < . 1:101(100) ack 1
+  +0 > . 1:1(0) ack 201
+  +0 < . 1:101(100) ack 1
+  +0 > . 1:1(0) ack 201 <sack 1:101 301:601 901:1001 701:801>`,
+);
+row(
+  117,
+  "with timestamps",
+  `${accepted("mss 1000,sackOK,TS val 100 ecr 0")}
+  +0 < . 101:201(100) ack 1 <TS val 110 ecr 0>
+  +0 > . 1:1(0) ack 1 <TS val . ecr 110,sack 101:201>
+  +0 < . 301:401(100) ack 1 <TS val 110 ecr 0>
+  +0 > . 1:1(0) ack 1 <TS val . ecr 110,sack 301:401 101:201>
+  +0 < . 501:601(100) ack 1 <TS val 110 ecr 0>
+  +0 > . 1:1(0) ack 1 <TS val . ecr 110,sack 501:601 301:401 101:201>
+  +0 < . 701:801(100) ack 1 <TS val 110 ecr 0>
+  +0 > . 1:1(0) ack 1 <TS val . ecr 110,sack 701:801 501:601 301:401>`,
+);

@@ -1,0 +1,262 @@
+import { expect, test } from "bun:test";
+import { PROFILES } from "../../core/tcp/config.ts";
+import { RttEstimator } from "../../core/tcp/rtt.ts";
+import { inEstablished, inSynReceived } from "../dsl/builders.ts";
+import { encodeIcmp, encodeUdp } from "../dsl/encode.ts";
+import { rowsWith } from "./row.ts";
+import { accepted } from "./script/preludes.ts";
+
+const row = rowsWith(test);
+const internet = { profile: "internet" } as const;
+
+// R = 100: SRTT 100, RTTVAR 50. Then 200: RTTVAR 3/4 * 50 + 1/4 * 100, SRTT 7/8 * 100 + 1/8 * 200.
+row(158, () => {
+  const rtt = new RttEstimator({ ...PROFILES.internet, minRtoMs: 0 });
+  rtt.sample(100);
+  expect([rtt.srtt, rtt.rttvar, rtt.rto]).toEqual([100, 50, 300]);
+  rtt.sample(200);
+  expect([rtt.srtt, rtt.rttvar, rtt.rto]).toEqual([112.5, 62.5, 362.5]);
+  rtt.sample(112.5);
+  expect([rtt.srtt, rtt.rttvar]).toEqual([112.5, 46.875]);
+});
+row(
+  158,
+  "of a connection",
+  `0    listen
+  +0   < S 0:0(0) win 65535 <mss 1000>
+  +0   > S. 0:0(0) ack 1
+  +.4  < . 1:1(0) ack 1
+  +0   accept
+  +0   write 10
+  +0   > P. 1:11(10) ack 1
+  +1.2 > P. 1:11(10) ack 1`,
+);
+
+// The SYN,ACK is resent after 1 s; with a round trip of 10 ms the floor of 200 ms is what counts.
+row(
+  159,
+  `0    listen
+  +0   < S 0:0(0) win 65535 <mss 1000>
+  +0   > S. 0:0(0) ack 1
+  +1   > S. 0:0(0) ack 1`,
+);
+row(
+  159,
+  "floor",
+  `${accepted("mss 1000")}
+  +0   write 10
+  +0   > P. 1:11(10) ack 1
+  +.2~.22 > P. 1:11(10) ack 1`,
+);
+row(
+  159,
+  "floor of RFC 6298",
+  `set minRtoMs=1000
+  ${accepted("mss 1000")}
+  +0   write 10
+  +0   > P. 1:11(10) ack 1
+  +1~1.02 > P. 1:11(10) ack 1`,
+);
+
+// The ACK came 300 ms after the first and 90 ms after the second transmission: neither counts.
+row(
+  160,
+  `${accepted("mss 1000")}
+  +0   write 10
+  +0   > P. 1:11(10) ack 1
+  +.2~.22 > P. 1:11(10) ack 1
+  +.09 < . 1:1(0) ack 11
+  +0   expect srtt 10`,
+);
+
+// TSecr tells which of the two it was: the second, 90 ms ago.
+row(
+  160,
+  "timestamps",
+  `${accepted("mss 1000,TS val 100 ecr 0")}
+  +0   write 10
+  +0   > P. 1:11(10) ack 1 <TS val 10 ecr 110>
+  +.21 > P. 1:11(10) ack 1 <TS val 220 ecr 110>
+  +.09 < . 1:1(0) ack 11 <TS val 400 ecr 220>
+  +0   expect srtt 20`,
+);
+
+// 0.21 s, 0.42 s, …, 53.76 s, then 60 s each time.
+row(
+  161,
+  `${accepted("mss 1000")}
+  +0   write 10
+  +0   > P. 1:11(10) ack 1
+  +.21 > P. 1:11(10) ack 1
+  +.42 > P. 1:11(10) ack 1
+  +.84 > P. 1:11(10) ack 1
+  +1.68 > P. 1:11(10) ack 1
+  +3.36 > P. 1:11(10) ack 1
+  +6.72 > P. 1:11(10) ack 1
+  +13.44 > P. 1:11(10) ack 1
+  +26.88 > P. 1:11(10) ack 1
+  +53.76 > P. 1:11(10) ack 1
+  +60    > P. 1:11(10) ack 1
+  +60    > P. 1:11(10) ack 1`,
+);
+
+// Two timeouts, an ACK: the next segment waits as long as the first did.
+row(
+  162,
+  `${accepted("mss 1000")}
+  +0   write 10
+  +0   > P. 1:11(10) ack 1
+  +.21 > P. 1:11(10) ack 1
+  +.42 > P. 1:11(10) ack 1
+  +.01 < . 1:1(0) ack 11
+  +0   write 10
+  +0   > P. 11:21(10) ack 1
+  +.2~.22 > P. 11:21(10) ack 1`,
+);
+
+// 100 ms after two segments the first is acknowledged: the second's timer begins then.
+row(
+  163,
+  "restart",
+  `${accepted("mss 1000")}
+  +0   write 2000
+  +0   > . 1:2001(2000) ack 1 x1000
+  +.1  < . 1:1(0) ack 1001
+  +.2~.4 > P. 1001:2001(1000) ack 1`,
+);
+row(
+  163,
+  "stop",
+  `${accepted("mss 1000")}
+  +0   write 2000
+  +0   > . 1:2001(2000) ack 1 x1000
+  +.1  < . 1:1(0) ack 2001
+  +600 expect state ESTABLISHED`,
+);
+
+// Of three segments the first.
+row(
+  164,
+  `${accepted("mss 1000")}
+  +0   write 3000
+  +0   > . 1:3001(3000) ack 1 x1000
+  +.21 > . 1:1001(1000) ack 1`,
+);
+
+// What was resent is acknowledged with what follows it, then half of the rest.
+row(
+  165,
+  `${accepted("mss 1000")}
+  +0   write 4000
+  +0   > . 1:4001(4000) ack 1 x1000
+  +.21 > . 1:1001(1000) ack 1
+  +.01 < . 1:1(0) ack 1001
+  +0   > . 1001:3001(2000) ack 1 x1000
+  +.01 < . 1:1(0) ack 3001
+  +0   > P. 3001:4001(1000) ack 1
+  +.01 < . 1:1(0) ack 4001
+  +1   expect state ESTABLISHED`,
+);
+
+// The originals were only late.
+row(
+  166,
+  `${accepted("mss 1000")}
+  +0   write 4000
+  +0   > . 1:4001(4000) ack 1 x1000
+  +.21 > . 1:1001(1000) ack 1
+  +.01 < . 1:1(0) ack 4001
+  +1   write 10
+  +0   > P. 4001:4011(10) ack 1`,
+);
+
+// Text that was written after the loss follows what was lost.
+row(
+  167,
+  `${accepted("mss 1000")}
+  +0   write 2000
+  +0   > . 1:2001(2000) ack 1 x1000
+  +.21 > . 1:1001(1000) ack 1
+  +0   write 2000
+  +.01 < . 1:1(0) ack 1001
+  +0   > . 1001:3001(2000) ack 1 x1000
+  +.01 < . 1:1(0) ack 3001
+  +0   > P. 3001:4001(1000) ack 1`,
+);
+
+// Two duplicates do not put it off.
+row(
+  168,
+  `set congestion=newreno
+  ${accepted("mss 1000", 3000)}
+  +0   write 3000
+  +0   > . 1:3001(3000) ack 1 x1000
+  +.1  < . 1:1(0) ack 1 win 3000
+  +.05 < . 1:1(0) ack 1 win 3000
+  +.06 > . 1:1001(1000) ack 1`,
+);
+
+// 900 s by default; here 2. The peer that lives after all learns of it by a RST.
+row(
+  169,
+  `set userTimeoutMs=2000
+  ${accepted("mss 1000")}
+  +0   write 10
+  +0   > P. 1:11(10) ack 1
+  +.21 > P. 1:11(10) ack 1
+  +.42 > P. 1:11(10) ack 1
+  +.84 > P. 1:11(10) ack 1
+  +.5~1.7 > R. 11:11(0) ack 1
+  +0   expect state CLOSED
+  +0   expect error TIMED_OUT`,
+);
+row(169, "default", () => {
+  // RFC 9293 3.8.3, SHLD-11: at least 100 seconds.
+  expect(PROFILES.internet.userTimeoutMs).toBeGreaterThanOrEqual(100_000);
+});
+
+// 1 s for this connection, the default for others.
+row(
+  170,
+  `${accepted("mss 1000")}
+  +0   userTimeout 1
+  +0   write 10
+  +0   > P. 1:11(10) ack 1
+  +.21 > P. 1:11(10) ack 1
+  +.42 > P. 1:11(10) ack 1
+  +.2~.9 > R. 11:11(0) ack 1
+  +0   expect error TIMED_OUT`,
+);
+
+// Every datagram says "don't fragment", so that its identification means nothing (RFC 6864 4.1):
+// text, its retransmission, RST, echo reply and ICMP error. The decoder refuses any other.
+row(171, () => {
+  const t = inEstablished(internet);
+  t.write(10);
+  t.recv({ flags: "P.", length: 10 });
+  t.recv({ at: 210, flags: "P.", seq: 1, length: 10 });
+  t.other({ localPort: 81 }).send({ seq: 1 });
+  const echo = { type: 8, code: 0, rest: 1, body: new Uint8Array(10) };
+  t.wire.inject(encodeIcmp(t.remote, t.local, echo));
+  t.wire.inject(encodeUdp(t.remote, t.local, 5000, 5001, new Uint8Array(10)));
+  expect(t.wire.unread.map(({ packet }) => packet.protocol)).toEqual(["tcp", "icmp", "icmp"]);
+  t.wire.unread.length = 0;
+  inSynReceived(internet);
+});
+
+// The ACK echoes the first transmission's time: it was on its way when the timer ran out.
+row(
+  172,
+  "timestamps",
+  `${accepted("mss 1012,TS val 100 ecr 0")}
+  +0   write 10000
+  +0   > . 1:10001(10000) ack 1 x1000
+  +0   expect cwnd 10000
+  +.21 > . 1:1001(1000) ack 1
+  +.01 < . 1:1(0) ack 1001 <TS val 400 ecr 10>
+  +.01 < . 1:1(0) ack 10001 <TS val 410 ecr 10>
+  +0   ignoreAcks
+  +0   expect ssthresh Infinity
+  +0   write 10000
+  +0   > . 10001:20001(10000) ack 1 x1000`,
+);

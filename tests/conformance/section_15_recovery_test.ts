@@ -1,0 +1,333 @@
+import { test } from "bun:test";
+import { rowsWith } from "./row.ts";
+import { accepted } from "./script/preludes.ts";
+
+const row = rowsWith(test);
+
+/** Ten segments of 1,000 bytes are in flight, more is written; the round trip is 10 ms. */
+function inFlight(options = "mss 1000,sackOK", written = 10_000): string {
+  return `${accepted(options)}
+  +0   write ${written}
+  +0   > . 1:10001(10000) ack 1 x1000`;
+}
+
+// The first segment is missing, each of the others draws an ACK of nothing.
+row(
+  173,
+  `${inFlight("mss 1000")}
+  +.01 < . 1:1(0) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   > . 1:1001(1000) ack 1
+  +.01 < . 1:1(0) ack 10001`,
+);
+
+// A window update, text and an ACK with nothing in flight are no duplicates.
+row(
+  174,
+  `${accepted("mss 1000")}
+  +0   < . 1:1(0) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   write 5000
+  +0   > . 1:5001(5000) ack 1 x1000
+  +.01 < . 1:1(0) ack 1
+  +0   < . 1:1(0) ack 1 win 60000
+  +0   < P. 1:101(100) ack 1 win 60000
+  +0   < . 101:101(0) ack 1 win 60000
+  +.01 < . 101:101(0) ack 1 win 60000
+  +0   > . 1:1001(1000) ack 101`,
+);
+
+// Two segments beyond the congestion window, then the third duplicate.
+row(
+  175,
+  "without SACK",
+  `${inFlight("mss 1000", 15_000)}
+  +.01 < . 1:1(0) ack 1
+  +0   > . 10001:11001(1000) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   > . 11001:12001(1000) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   > . 1:1001(1000) ack 1`,
+);
+row(
+  175,
+  "with SACK",
+  `${inFlight("mss 1000,sackOK", 15_000)}
+  +.01 < . 1:1(0) ack 1 <sack 1001:2001>
+  +0   > . 10001:11001(1000) ack 1
+  +0   < . 1:1(0) ack 1 <sack 1001:3001>
+  +0   > . 11001:12001(1000) ack 1
+  +0   < . 1:1(0) ack 1 <sack 1001:4001>
+  +0   > . 1:1001(1000) ack 1`,
+);
+
+// Three holes, told of twice.
+row(
+  176,
+  `${inFlight()}
+  +.01 < . 1:1(0) ack 1 <sack 1001:2001 3001:4001 5001:10001>
+  +0   > . 1:1001(1000) ack 1
+  +0   > . 2001:3001(1000) ack 1
+  +0   > . 4001:5001(1000) ack 1
+  +0   < . 1:1(0) ack 1 <sack 1001:2001 3001:4001 5001:10001>
+  +.01 < . 1:1(0) ack 10001
+  +1   expect state ESTABLISHED`,
+);
+
+// One ACK tells of three segments.
+row(
+  177,
+  `${inFlight()}
+  +.01 < . 1:1(0) ack 1 <sack 1001:4001>
+  +0   > . 1:1001(1000) ack 1`,
+);
+
+// 3,001 was lost as well: ssthresh stays what it became at the first loss.
+row(
+  178,
+  `set congestion=newreno
+  ${inFlight("mss 1000")}
+  +.01 < . 1:1(0) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   > . 1:1001(1000) ack 1
+  +0   expect ssthresh 5000
+  +.01 < . 1:1(0) ack 3001
+  +0   > . 3001:4001(1000) ack 1
+  +0   < . 1:1(0) ack 3001
+  +0   < . 1:1(0) ack 3001
+  +0   < . 1:1(0) ack 3001
+  +0   < . 1:1(0) ack 3001
+  +0   expect ssthresh 5000
+  +.01 < . 1:1(0) ack 10001
+  +1   expect ssthresh 5000`,
+);
+
+// Without waiting for duplicates: 3,001 is next, then 5,001.
+row(
+  179,
+  `${inFlight("mss 1000")}
+  +.01 < . 1:1(0) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   > . 1:1001(1000) ack 1
+  +.01 < . 1:1(0) ack 3001
+  +0   > . 3001:4001(1000) ack 1
+  +.01 < . 1:1(0) ack 5001
+  +0   > . 5001:6001(1000) ack 1
+  +.01 < . 1:1(0) ack 10001`,
+);
+
+// It was overtaken by the ACK of 2,001.
+row(
+  180,
+  `${inFlight()}
+  +.01 < . 1:1(0) ack 2001
+  +0   < . 1:1(0) ack 1001 <sack 3001:6001>
+  +0   > . 2001:3001(1000) ack 1`,
+);
+
+// Beyond what was sent, inverted, empty, from long ago: none of it says anything.
+row(
+  181,
+  `${inFlight()}
+  +.005 < . 1:1(0) ack 1 <sack 9001:20001>
+  +0    < . 1:1(0) ack 1 <sack 20001:30001 1000000:2000000>
+  +0    < . 1:1(0) ack 1 <sack 5001:2001>
+  +0    < . 1:1(0) ack 1 <sack 2001:2001>
+  +0    < . 1:1(0) ack 1 <sack -2000000000:2000000000>
+  +0    < . 1:1(0) ack 1 <sack -2000:-1000>
+  +.005 < . 1:1(0) ack 10001
+  +1    write 1000
+  +0    > P. 10001:11001(1000) ack 1`,
+);
+
+// One of 12 is lost: ACKs let nothing out until half of the window is left, then one for one.
+row(
+  182,
+  "proportional",
+  `set congestion=newreno
+  ${inFlight("mss 1000,sackOK", 40_000)}
+  +.01 < . 1:1(0) ack 1 <sack 1001:2001>
+  +0   > . 10001:11001(1000) ack 1
+  +0   < . 1:1(0) ack 1 <sack 1001:3001>
+  +0   > . 11001:12001(1000) ack 1
+  +0   < . 1:1(0) ack 1 <sack 1001:4001>
+  +0   > . 1:1001(1000) ack 1
+  +0   expect ssthresh 6000
+  +0   < . 1:1(0) ack 1 <sack 1001:5001>
+  +0   < . 1:1(0) ack 1 <sack 1001:6001>
+  +0   < . 1:1(0) ack 1 <sack 1001:7001>
+  +0   < . 1:1(0) ack 1 <sack 1001:8001>
+  +0   > . 12001:13001(1000) ack 1
+  +0   < . 1:1(0) ack 1 <sack 1001:9001>
+  +0   > . 13001:14001(1000) ack 1
+  +0   < . 1:1(0) ack 1 <sack 1001:10001>
+  +0   > . 14001:15001(1000) ack 1
+  +.01 < . 1:1(0) ack 12001
+  +0   > . 15001:18001(3000) ack 1 x1000
+  +0   expect cwnd 6000`,
+);
+
+// Seven of ten are lost: what goes is what was delivered (RFC 9937), not five segments at once.
+row(
+  182,
+  "slow start",
+  `set congestion=newreno
+  ${inFlight()}
+  +.01 < . 1:1(0) ack 1 <sack 7001:10001>
+  +0   > . 1:3001(3000) ack 1 x1000
+  +.01 < . 1:1(0) ack 1001 <sack 7001:10001>
+  +0   > . 3001:5001(2000) ack 1 x1000
+  +0   < . 1:1(0) ack 2001 <sack 7001:10001>
+  +0   > . 5001:7001(2000) ack 1 x1000`,
+);
+
+// The second segment went 15 ms after the first and has arrived: the first has not.
+row(
+  183,
+  `${accepted()}
+  +0    write 1000
+  +0    > P. 1:1001(1000) ack 1
+  +.015 write 1000
+  +0    > P. 1001:2001(1000) ack 1
+  +.01  < . 1:1(0) ack 1 <sack 1001:2001>
+  +0    > . 1:1001(1000) ack 1`,
+);
+
+// 2 ms later the first arrives after all; a quarter of the round trip is 2.5 ms.
+row(
+  184,
+  `${accepted()}
+  +0    write 2000
+  +0    > . 1:2001(2000) ack 1 x1000
+  +.01  < . 1:1(0) ack 1 <sack 1001:2001>
+  +.002 < . 1:1(0) ack 2001
+  +1    expect state ESTABLISHED`,
+);
+
+// The first time the segment was thought lost after 2.5 ms, wrongly: the next time after 5.
+row(
+  185,
+  `${accepted()}
+  +0     write 2000
+  +0     > . 1:2001(2000) ack 1 x1000
+  +.01   < . 1:1(0) ack 1 <sack 1001:2001>
+  +.0025 > . 1:1001(1000) ack 1
+  +.001  < . 1:1(0) ack 2001
+  +.01   < . 1:1(0) ack 2001 <sack 1:1001>
+  +.1    write 2000
+  +0     > . 2001:4001(2000) ack 1 x1000
+  +.01   < . 1:1(0) ack 2001 <sack 3001:4001>
+  +.005  > . 2001:3001(1000) ack 1`,
+);
+
+// The same report as the second block is none.
+row(
+  185,
+  "first block only",
+  `${accepted()}
+  +0     write 2000
+  +0     > . 1:2001(2000) ack 1 x1000
+  +.01   < . 1:1(0) ack 1 <sack 1001:2001>
+  +.0025 > . 1:1001(1000) ack 1
+  +.001  < . 1:1(0) ack 2001
+  +.1    write 2000
+  +0     > . 2001:4001(2000) ack 1 x1000
+  +.01   < . 1:1(0) ack 2001 <sack 3001:4001 1:1001>
+  +.0025 > . 2001:3001(1000) ack 1`,
+);
+
+// 5,000 bytes of window, all in flight: sacked segments make no room in it.
+row(
+  186,
+  `${accepted("mss 1000,sackOK", 5000)}
+  +0    write 10000
+  +0    > . 1:5001(5000) ack 1 x1000
+  +.01  < . 1:1(0) ack 1 win 5000 <sack 1001:4001>
+  +0    > . 1:1001(1000) ack 1
+  +0    < . 1:1(0) ack 1 win 5000 <sack 1001:5001>
+  +.01  < . 1:1(0) ack 5001 win 5000
+  +0    > . 5001:8001(3000) ack 1 x1000`,
+);
+
+// What was sent after the retransmission has arrived, the retransmission has not.
+row(
+  187,
+  `${inFlight("mss 1000,sackOK", 20_000)}
+  +.01  < . 1:1(0) ack 1 <sack 1001:6001>
+  +0    > . 1:1001(1000) ack 1
+  +0    > . 10001:12001(2000) ack 1 x1000
+  +.02  < . 1:1(0) ack 1 <sack 1001:12001>
+  ignorePush
+  +0    > . 1:1001(1000) ack 1
+  +0    > . 12001:18001(6000) ack 1 x1000`,
+);
+
+// 2 * 10 ms and 2 ms of slack after the last of several segments was sent.
+row(
+  188,
+  "the last segment",
+  `${accepted()}
+  +0    write 2000
+  +0    > . 1:2001(2000) ack 1 x1000
+  +.022 > P. 1001:2001(1000) ack 1`,
+);
+row(
+  188,
+  "new text",
+  `${inFlight("mss 1000,sackOK", 11_000)}
+  +.022 > P. 10001:11001(1000) ack 1`,
+);
+
+// The probe is not answered either: the first segment is resent when the timer runs out.
+row(
+  189,
+  `${accepted()}
+  +0    write 2000
+  +0    > . 1:2001(2000) ack 1 x1000
+  +.022 > P. 1001:2001(1000) ack 1
+  +.21  > . 1:1001(1000) ack 1
+  +.42  > . 1:1001(1000) ack 1`,
+);
+
+// The hole is repaired after 2.5 ms; no probe goes before the timer runs out.
+row(
+  190,
+  `${accepted()}
+  +0     write 3000
+  +0     > . 1:3001(3000) ack 1 x1000
+  +.01   < . 1:1(0) ack 1 <sack 1001:2001>
+  +.0025 > . 1:1001(1000) ack 1
+  +.1~.3 > . 1:1001(1000) ack 1`,
+);
+
+// The original had only been late.
+row(
+  191,
+  `${accepted()}
+  +0    write 2000
+  +0    > . 1:2001(2000) ack 1 x1000
+  +.022 > P. 1001:2001(1000) ack 1
+  +.001 < . 1:1(0) ack 2001
+  +.01  < . 1:1(0) ack 2001 <sack 1001:2001>
+  +1    expect ssthresh Infinity
+  +0    expect cwnd 10000`,
+);
+
+// Below what is acknowledged, and inside of what lies behind a hole.
+row(
+  192,
+  `${accepted()}
+  +0 < . 1:101(100) ack 1
+  +0 < . 1:101(100) ack 1
+  +0 > . 1:1(0) ack 101 <sack 1:101>
+  +0 < . 201:301(100) ack 1
+  +0 > . 1:1(0) ack 101 <sack 201:301>
+  +0 < . 201:301(100) ack 1
+  +0 > . 1:1(0) ack 101 <sack 201:301 201:301>
+  +0 < . 51:151(100) ack 1
+  +0 > . 1:1(0) ack 151 <sack 51:101 201:301>`,
+);

@@ -1,0 +1,279 @@
+import { test } from "bun:test";
+import { rowsWith } from "./row.ts";
+import { accepted } from "./script/preludes.ts";
+
+const row = rowsWith(test);
+
+// We close first.
+row(
+  208,
+  `${accepted()}
+  +0   close
+  +0   > F. 1:1(0) ack 1
+  +0   expect state FIN-WAIT-1
+  +.01 < . 1:1(0) ack 2
+  +0   expect state FIN-WAIT-2
+  +.01 < F. 1:1(0) ack 2
+  +0   > . 2:2(0) ack 2
+  +0   expect state TIME-WAIT`,
+);
+
+// The peer closes first.
+row(
+  209,
+  `${accepted()}
+  +0   < F. 1:1(0) ack 1
+  +0   > . 1:1(0) ack 2
+  +0   expect state CLOSE-WAIT
+  +.01 close
+  +0   > F. 1:1(0) ack 2
+  +0   expect state LAST-ACK
+  +.01 < . 2:2(0) ack 2
+  +0   expect state CLOSED
+  +0   expect error none
+  +0   expect connections 0`,
+);
+
+// Both FINs cross.
+row(
+  210,
+  `${accepted()}
+  +0   close
+  +0   > F. 1:1(0) ack 1
+  +.01 < F. 1:1(0) ack 1
+  +0   > . 2:2(0) ack 2
+  +0   expect state CLOSING
+  +.01 < . 2:2(0) ack 2
+  +0   expect state TIME-WAIT`,
+);
+
+// The peer was quick.
+row(
+  211,
+  `${accepted()}
+  +0   close
+  +0   > F. 1:1(0) ack 1
+  +.01 < F. 1:1(0) ack 2
+  +0   > . 2:2(0) ack 2
+  +0   expect state TIME-WAIT`,
+);
+
+// 3,000 bytes wait for the window, 12,000 for the congestion window.
+row(
+  212,
+  "window",
+  `${accepted("mss 1000", 1000)}
+  +0   write 3000
+  +0   > . 1:1001(1000) ack 1
+  +0   close
+  +0   expect state FIN-WAIT-1
+  +.01 < . 1:1(0) ack 1001 win 1000
+  +0   > . 1001:2001(1000) ack 1
+  +.01 < . 1:1(0) ack 2001 win 2000
+  +0   > FP. 2001:3001(1000) ack 1`,
+);
+row(
+  212,
+  "congestion window",
+  `${accepted("mss 1000")}
+  +0   write 12000
+  +0   > . 1:10001(10000) ack 1 x1000
+  +0   close
+  +.01 < . 1:1(0) ack 10001
+  +0   > . 10001:11001(1000) ack 1
+  +0   > FP. 11001:12001(1000) ack 1`,
+);
+
+// 100 bytes and FIN in one segment, there and back.
+row(
+  213,
+  `${accepted()}
+  +0   < FP. 1:101(100) ack 1
+  +0   > . 1:1(0) ack 102
+  +0   read 100
+  +0   read 1 = EOF
+  +0   noDelay off
+  +0   write 100
+  +0   > P. 1:101(100) ack 102
+  +0   write 50
+  +0   close
+  +0   > FP. 101:151(50) ack 102
+  +.01 < . 102:102(0) ack 152
+  +0   expect state CLOSED
+  +0   expect error none`,
+);
+
+// 210 ms, 420 ms, 840 ms.
+row(
+  214,
+  "FIN-WAIT-1",
+  `${accepted()}
+  +0   close
+  +0   > F. 1:1(0) ack 1
+  +.2~.23 > F. 1:1(0) ack 1
+  +.4~.45 > F. 1:1(0) ack 1
+  +.8~.9  > F. 1:1(0) ack 1
+  +.01 < . 1:1(0) ack 2
+  +0   expect state FIN-WAIT-2`,
+);
+row(
+  214,
+  "CLOSING",
+  `${accepted("mss 1000")}
+  +0   close
+  +0   > F. 1:1(0) ack 1
+  +.01 < F. 1:1(0) ack 1
+  +0   > . 2:2(0) ack 2
+  +.2  > F. 1:1(0) ack 2
+  +.42 > F. 1:1(0) ack 2
+  +.01 < . 2:2(0) ack 2
+  +0   expect state TIME-WAIT`,
+);
+row(
+  214,
+  "LAST-ACK",
+  `${accepted("mss 1000")}
+  +0   < F. 1:1(0) ack 1
+  +0   > . 1:1(0) ack 2
+  +0   close
+  +0   > F. 1:1(0) ack 2
+  +.21 > F. 1:1(0) ack 2
+  +.42 > F. 1:1(0) ack 2
+  +.01 < . 2:2(0) ack 2
+  +0   expect state CLOSED`,
+);
+
+// Number 101 is the FIN's.
+row(
+  215,
+  `${accepted("mss 1000")}
+  +0   write 100
+  +0   > P. 1:101(100) ack 1
+  +0   close
+  +0   > F. 101:101(0) ack 1
+  +.01 < . 1:1(0) ack 101
+  +0   expect state FIN-WAIT-1
+  +.01 < . 1:1(0) ack 102
+  +0   expect state FIN-WAIT-2`,
+);
+
+// In FIN-WAIT-1 and in FIN-WAIT-2.
+row(
+  216,
+  `${accepted()}
+  +0   closeWrite
+  +0   > F. 1:1(0) ack 1
+  +.01 < P. 1:101(100) ack 1
+  +.04 > . 2:2(0) ack 101
+  +0   read 100
+  +0   < . 101:101(0) ack 2
+  +0   expect state FIN-WAIT-2
+  +.01 < P. 101:301(200) ack 2
+  +.04 > . 2:2(0) ack 301
+  +0   read 200
+  +0   < F. 301:301(0) ack 2
+  +0   > . 2:2(0) ack 302
+  +0   read 1 = EOF
+  +0   expect state TIME-WAIT`,
+);
+
+// CLOSE-WAIT.
+row(
+  217,
+  `${accepted()}
+  +0   < F. 1:1(0) ack 1
+  +0   > . 1:1(0) ack 2
+  +0   read 1 = EOF
+  +0   write 3000
+  +0   > . 1:3001(3000) ack 2 x1000
+  +.01 < . 2:2(0) ack 3001
+  +1   write 10
+  +0   > P. 3001:3011(10) ack 2
+  +0   expect state CLOSE-WAIT`,
+);
+
+// In pieces; the end comes behind the last of them, and again.
+row(
+  218,
+  `${accepted()}
+  +0 < FP. 1:101(100) ack 1
+  +0 > . 1:1(0) ack 102
+  +0 read 60
+  +0 read 60 = 40
+  +0 read 60 = EOF
+  +0 read 60 = EOF`,
+);
+
+// A closed one after two minutes; who may still read waits for the peer, for as long as it takes.
+row(
+  219,
+  "closed",
+  `${accepted()}
+  +0   close
+  +0   > F. 1:1(0) ack 1
+  +.01 < . 1:1(0) ack 2
+  +10  expect state FIN-WAIT-2
+  +300 expect connections 0
+  +0   < F. 1:1(0) ack 2
+  +0   > R 2:2(0)`,
+);
+row(
+  219,
+  "half-closed",
+  `${accepted()}
+  +0   closeWrite
+  +0   > F. 1:1(0) ack 1
+  +.01 < . 1:1(0) ack 2
+  +100000 expect state FIN-WAIT-2
+  +0   < F. 1:1(0) ack 2
+  +0   > . 2:2(0) ack 2`,
+);
+
+// The peer says nothing any more.
+row(
+  220,
+  "FIN-WAIT-1",
+  `set orphanTimeoutMs=2000
+  ${accepted("mss 1000")}
+  +0   close
+  +0   > F. 1:1(0) ack 1
+  +.21 > F. 1:1(0) ack 1
+  +.42 > F. 1:1(0) ack 1
+  +.84 > F. 1:1(0) ack 1
+  +.3~1.7 > R. 2:2(0) ack 1
+  +0   expect connections 0`,
+);
+row(
+  220,
+  "LAST-ACK",
+  `set orphanTimeoutMs=2000
+  ${accepted("mss 1000")}
+  +0   < F. 1:1(0) ack 1
+  +0   > . 1:1(0) ack 2
+  +0   close
+  +0   > F. 1:1(0) ack 2
+  +.21 > F. 1:1(0) ack 2
+  +.42 > F. 1:1(0) ack 2
+  +.84 > F. 1:1(0) ack 2
+  +.3~1.7 > R. 2:2(0) ack 2
+  +0   expect connections 0`,
+);
+
+// Of the text alone, and of what was not sent.
+row(
+  221,
+  `${accepted("mss 1000")}
+  +0   < F. 1:1(0) ack 1
+  +0   > . 1:1(0) ack 2
+  +0   write 100
+  +0   > P. 1:101(100) ack 2
+  +0   close
+  +0   > F. 101:101(0) ack 2
+  +.01 < . 2:2(0) ack 101
+  +0   expect state LAST-ACK
+  +0   < . 2:2(0) ack 5000
+  +0   > . 102:102(0) ack 2
+  +0   expect state LAST-ACK
+  +0   < . 2:2(0) ack 102
+  +0   expect state CLOSED`,
+);

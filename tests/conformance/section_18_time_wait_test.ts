@@ -1,0 +1,96 @@
+import { test } from "bun:test";
+import { rowsWith } from "./row.ts";
+import { accepted } from "./script/preludes.ts";
+
+const row = rowsWith(test);
+
+/** TIME-WAIT, entered at 30 ms; it lasts 60 s. */
+function timeWait(options = "mss 1000,sackOK"): string {
+  const timestamps = options.includes("TS") ? "<TS val 120 ecr 0>" : "";
+  return `${accepted(options)}
+    +0   close
+    +0   > F. 1:1(0) ack 1
+    +.01 < . 1:1(0) ack 2 ${timestamps}
+    +.01 < F. 1:1(0) ack 2 ${timestamps}
+    +0   > . 2:2(0) ack 2
+    +0   expect state TIME-WAIT`;
+}
+
+// Then the same ports open a new connection, whatever its number.
+row(
+  222,
+  `${timeWait()}
+  60   expect state TIME-WAIT
+  60.1 expect connections 0
+  +0   < S -1000:-1000(0) win 1000
+  +0   > S. 0:0(0) ack -999`,
+);
+
+// 40 s later the peer's FIN comes again: 60 s from then.
+row(
+  223,
+  `${timeWait()}
+  40    < F. 1:1(0) ack 2
+  +0    > . 2:2(0) ack 2
+  99    expect state TIME-WAIT
+  100.1 expect connections 0`,
+);
+
+// It may be of the old connection.
+row(
+  224,
+  `${timeWait()}
+  +0 < . 50000000:50000000(0) ack 2
+  +0 > . 2:2(0) ack 2
+  +1 < P. -500:-400(100) ack 2
+  +0 > . 2:2(0) ack 2
+  +0 expect state TIME-WAIT`,
+);
+
+// A higher number, or a later time.
+row(
+  225,
+  "sequence",
+  `${timeWait()}
+  +1   < S 5000:5000(0) win 1000 <mss 1000>
+  +0   > S. 0:0(0) ack 5001
+  +.01 < . 5001:5001(0) ack 1
+  +0   accept
+  +0   expect state ESTABLISHED`,
+);
+row(
+  225,
+  "timestamps",
+  `${timeWait("mss 1000,TS val 100 ecr 0")}
+  +1   < S -5000:-5000(0) win 1000 <mss 1000,TS val 1200 ecr 0>
+  +0   > S. 0:0(0) ack -4999`,
+);
+row(
+  225,
+  "old",
+  `${timeWait("mss 1000,TS val 100 ecr 0")}
+  +1   < S -5000:-5000(0) win 1000 <mss 1000,TS val 90 ecr 0>
+  +0   > . 2:2(0) ack 2
+  +0   expect state TIME-WAIT`,
+);
+
+// Whatever its number: TIME-WAIT is there so that nothing old reaches a new connection.
+row(
+  226,
+  `${timeWait()}
+  +0 < R 2:2(0)
+  +0 < R. 2:2(0) ack 2
+  +0 < R 100:100(0)
+  +0 < R -100:-100(0)
+  +1 expect state TIME-WAIT`,
+);
+
+// It lies behind the end.
+row(
+  227,
+  `${timeWait()}
+  +0 < P. 2:102(100) ack 2
+  +0 ignoreAcks
+  +0 expect readable 0
+  +0 expect state TIME-WAIT`,
+);

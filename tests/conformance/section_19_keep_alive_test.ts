@@ -1,0 +1,109 @@
+import { expect, test } from "bun:test";
+import { PROFILES } from "../../core/tcp/config.ts";
+import { rowsWith } from "./row.ts";
+import { accepted } from "./script/preludes.ts";
+
+const row = rowsWith(test);
+
+const KNOBS = "set keepAliveIdleMs=10000 keepAliveIntervalMs=1000 keepAliveProbes=3";
+
+// A day of silence; then it is turned on, and off again.
+row(
+  228,
+  `${KNOBS}
+  ${accepted()}
+  +86400 expect state ESTABLISHED
+  +0     keepAlive on
+  +10    > . 0:0(0) ack 1
+  +.01   < . 1:1(0) ack 1
+  +0     keepAlive off
+  +86400 expect state ESTABLISHED`,
+);
+
+// Whatever the peer says puts it off.
+row(
+  229,
+  `${KNOBS}
+  ${accepted()}
+  +0   keepAlive on
+  +9   < P. 1:101(100) ack 1
+  +.04 > . 1:1(0) ack 101
+  +9   write 100
+  +0   > P. 1:101(100) ack 101
+  +.01 < . 101:101(0) ack 101
+  +10  > . 100:100(0) ack 101`,
+);
+row(229, "default", () => {
+  expect(PROFILES.internet.keepAlive).toBe(false);
+  expect(PROFILES.internet.keepAliveIdleMs).toBeGreaterThanOrEqual(7_200_000);
+});
+
+// 100 bytes were sent: number 100 has been acknowledged before.
+row(
+  230,
+  `${KNOBS}
+  ${accepted()}
+  +0   keepAlive on
+  +0   write 100
+  +0   > P. 1:101(100) ack 1
+  +.01 < . 1:1(0) ack 101
+  +10  > . 100:100(0) ack 1`,
+);
+
+// The second probe is answered; then three are not.
+row(
+  231,
+  `${KNOBS}
+  ${accepted()}
+  +0   keepAlive on
+  +10  > . 0:0(0) ack 1
+  +1   > . 0:0(0) ack 1
+  +.01 < . 1:1(0) ack 1
+  +10  > . 0:0(0) ack 1
+  +1   > . 0:0(0) ack 1
+  +1   > . 0:0(0) ack 1
+  +0   expect state ESTABLISHED
+  +1   > R. 1:1(0) ack 1
+  +0   expect state CLOSED
+  +0   expect error TIMED_OUT`,
+);
+
+// Without text, and with one byte of what was received before.
+row(
+  232,
+  `${accepted()}
+  +0   < P. 1:101(100) ack 1
+  +.04 > . 1:1(0) ack 101
+  +10  < . 100:100(0) ack 1
+  +0   > . 1:1(0) ack 101
+  +.1  < . 100:101(1) ack 1
+  +0   > . 1:1(0) ack 101`,
+);
+
+// Three probes would be enough; the user waits 20 s, and then 11.5.
+row(
+  233,
+  "longer",
+  `${KNOBS}
+  ${accepted()}
+  +0   keepAlive on
+  +0   userTimeout 20
+  +10  > . 0:0(0) ack 1
+  +1   > . 0:0(0) ack 1
+  +1   > . 0:0(0) ack 1
+  +1   > . 0:0(0) ack 1
+  +1   > . 0:0(0) ack 1
+  +0   expect state ESTABLISHED`,
+);
+row(
+  233,
+  "shorter",
+  `${KNOBS}
+  ${accepted()}
+  +0   keepAlive on
+  +0   userTimeout 11.5
+  +10  > . 0:0(0) ack 1
+  +1   > . 0:0(0) ack 1
+  +.5~1.1 > R. 1:1(0) ack 1
+  +0   expect error TIMED_OUT`,
+);

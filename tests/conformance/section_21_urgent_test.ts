@@ -1,0 +1,33 @@
+import { test } from "bun:test";
+import { rowsWith } from "./row.ts";
+import { accepted } from "./script/preludes.ts";
+
+const row = rowsWith(test);
+
+// The pointer names the byte behind the last urgent one; the bytes are read in line with the rest.
+row(
+  241,
+  `${accepted()}
+  +0   < PU. 1:101(100) ack 1 urg 10
+  +0   expect urgent 10
+  +0   read 5
+  +0   expect urgent 5
+  +0   read 95
+  +0   expect urgent 0
+  +.04 > . 1:1(0) ack 101`,
+);
+
+// It is told before the text that it is about has come, and may lie as far as 65,535 bytes ahead.
+row(
+  241,
+  "ahead of the text",
+  `set receiveBuffer=1048576
+  ${accepted()}
+  +0   < U. 1:1(0) ack 1 urg 65535
+  +0   expect urgent 65535
+  +0   < P. 1:1001(1000) ack 1 urg 7
+  +0   expect urgent 65535
+  +0   read 1000
+  +0   expect urgent 64535
+  +.04 > . 1:1(0) ack 1001`,
+);
