@@ -9,8 +9,6 @@ import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 /** What {@link discard} can be told: nothing. */
 export type DiscardOptions = Record<string, never>;
 
-const CHUNK_SIZE = 64 * 1024;
-
 /**
  * Reads everything and answers nothing, until the peer has nothing more to send (RFC 863).
  *
@@ -25,7 +23,7 @@ export const discard: PluginFactory<DiscardOptions> = definePlugin({
   name: "discard",
   options: z.strictObject({}),
   setup: () => async ({ socket }) => {
-    const chunk = new Uint8Array(CHUNK_SIZE);
-    while (await socket.read(chunk) !== null);
+    const views = socket.views();
+    while (!(await views.next()).done);
   },
 });

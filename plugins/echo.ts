@@ -23,6 +23,6 @@ export const echo: PluginFactory<EchoOptions> = definePlugin({
   name: "echo",
   options: z.strictObject({}),
   setup: () => async ({ socket }) => {
-    for await (const chunk of socket) await socket.write(chunk);
+    for await (const view of socket.views()) await socket.write(view);
   },
 });

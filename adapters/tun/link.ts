@@ -21,6 +21,8 @@ const MAX_SUPER_PACKET = 65_535;
 const LINGER_NS = 50_000;
 /** After lingering in vain the next chance comes after 1, 3, 7, ... and at most this many waits. */
 const MAX_LINGER_PAUSE = 63;
+/** Looks at the device before the thread sleeps, some 0.3 µs each, while answers come fast. */
+const SPINS = 100;
 /** A batch ends here: what it holds is still in the cache when it is taken in. */
 const BATCH_BYTES = 256 * 1024;
 
@@ -167,10 +169,17 @@ export class TunLink implements Link {
       this.#waitsUntilLinger--;
       return this.#isReadable(this.#atOnce);
     }
-    const isReadable = this.#isReadable(this.#soon);
+    const isReadable = this.#spin() || this.#isReadable(this.#soon);
     this.#lingerPause = isReadable ? 0 : Math.min(2 * this.#lingerPause + 1, MAX_LINGER_PAUSE);
     this.#waitsUntilLinger = this.#lingerPause;
     return isReadable;
+  }
+
+  /** A thread that has slept takes longer to wake than a quick peer takes to answer. */
+  #spin(): boolean {
+    if (this.#lingerPause > 0) return false;
+    for (let i = 0; i < SPINS; i++) if (this.#isReadable(this.#atOnce)) return true;
+    return false;
   }
 
   /** Throws when there is no device any more. */

@@ -15,8 +15,14 @@ const BATCH = 64;
 const BUDGET_MS = 2;
 /** What takes longer was a wait, in milliseconds. */
 const WAIT_MS = 0.02;
-/** Turns that handlers are given to answer before their acknowledgements go out alone. */
-const MAX_TURNS = 24;
+/** Turns of the microtask queue without a call after which handlers count as done. */
+const TURNS_TO_GO_ON = 3;
+/** The same while a request has been read and not been answered. */
+const TURNS_TO_ANSWER = 48;
+/** Turns in all. */
+const MAX_TURNS = 256;
+/** What a request is, in bytes; more is a stream, whose reader may never answer. */
+const SMALL_READ = 2048;
 
 /** Whoever owns a connection or a listener in the core. */
 export interface Owner {
@@ -33,6 +39,10 @@ export class Driver {
   #flushQueued = false;
   /** Calls into the core, counted: while it changes, handlers are still at work. */
   #touches = 0;
+  /** Handlers have their turns before what they did goes out. */
+  #settling = false;
+  /** Small reads that no write has followed. */
+  #unanswered = 0;
   #cancelTimer: (() => void) | undefined;
   #timerAt: number = Infinity;
   #stopped = false;
@@ -60,6 +70,7 @@ export class Driver {
       for (;;) {
         const count = this.#link.receive(batch);
         if (count === 0 || this.#stopped) break;
+        this.#settling = true;
         this.#receive(batch, count);
         await this.#handlersSettle();
         this.flush();
@@ -84,30 +95,47 @@ export class Driver {
     this.#deliver();
   }
 
-  /** Lets woken handlers read and write, as long as they do. */
+  /**
+   * Lets woken handlers read and write, as long as they do. Who has read a request gets some more
+   * turns to answer, so that the acknowledgement travels with the answer.
+   */
   async #handlersSettle(): Promise<void> {
+    let quiet = 0;
     for (let turn = 0; turn < MAX_TURNS; turn++) {
       const before = this.#touches;
       await undefined;
-      await undefined;
-      await undefined;
-      if (this.#touches === before) return;
+      quiet = this.#touches === before ? quiet + 1 : 0;
+      if (quiet >= (this.#unanswered > 0 ? TURNS_TO_ANSWER : TURNS_TO_GO_ON)) break;
     }
+    this.#settling = false;
   }
 
   /** A call has changed the core: the result goes out when the caller's turn is over. */
   touch(): void {
     this.#touches++;
-    if (this.#flushQueued) return;
+    if (this.#flushQueued || this.#settling) return;
     this.#flushQueued = true;
     queueMicrotask(() => {
       if (this.#flushQueued) this.flush();
     });
   }
 
+  /** The same after `count` bytes were read. */
+  touchAfterRead(count: number): void {
+    if (count < SMALL_READ) this.#unanswered++;
+    this.touch();
+  }
+
+  /** The same after something was written. */
+  touchAfterWrite(): void {
+    if (this.#unanswered > 0) this.#unanswered--;
+    this.touch();
+  }
+
   /** Drains the core: packets to the link, events to their owners. */
   flush(): void {
     this.#flushQueued = false;
+    this.#unanswered = 0;
     if (this.#stopped) return;
     this.#transmit();
     this.#deliver();
@@ -119,6 +147,9 @@ export class Driver {
     const now = this.now();
     while (core.pollTransmit(this.#out, now)) {
       if (!this.#link.send(this.#out)) core.stats.linkFull++;
+    }
+    for (let one = core.sharding.next(); one !== undefined; one = core.sharding.next()) {
+      if (!this.#link.handOver?.(one)) core.stats.linkFull++;
     }
   }
 

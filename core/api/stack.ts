@@ -4,7 +4,8 @@
  * @module
  */
 import type { Link } from "../stack/link.ts";
-import { CoreStack, type Refusal, SECRET_LENGTH } from "../stack/stack.ts";
+import type { Refusal } from "../stack/requests.ts";
+import { CoreStack, SECRET_LENGTH } from "../stack/stack.ts";
 import { IpAddress, Subnet } from "../wire/address.ts";
 import { Acceptor, type AcceptorHooks } from "./acceptor.ts";
 import { netAddr, parseEndpoint } from "./addresses.ts";
@@ -27,6 +28,7 @@ import { PortHost } from "./port_host.ts";
 import { StackListener } from "./tcp_listener.ts";
 import { StackSocket } from "./tcp_socket.ts";
 import type {
+  CloseOptions,
   ConnectOptions,
   Handler,
   ListenOptions,
@@ -240,16 +242,17 @@ class HostStack implements Stack {
     };
   }
 
-  close(options: { graceMs?: number } = {}): Promise<void> {
-    return this.#closing ??= this.#close(options.graceMs ?? 0);
+  close(options: CloseOptions = {}): Promise<void> {
+    return this.#closing ??= this.#close(options);
   }
 
-  async #close(graceMs: number): Promise<void> {
+  async #close({ graceMs = 0, whenDrained }: CloseOptions): Promise<void> {
     this.#stopListening();
     this.#controller.abort(new TcpError("STACK_CLOSED", "The stack is closing"));
     const running = this.#core.connections().map(({ handle }) => handle)
       .filter((handle) => handle instanceof StackSocket);
     if (graceMs > 0 && running.length > 0) await this.#waitFor(running, graceMs);
+    await whenDrained?.();
     this.#core.shutDown();
     this.#driver.stop();
     await this.#link.close();
@@ -302,7 +305,7 @@ class HostStack implements Stack {
 }
 
 function namesOf(handlers: readonly (Handler | Plugin)[]): string {
-  return handlers.map((each) => each.name || "handler").join(", ");
+  return handlers.map(({ name }) => name).filter((name) => name !== "").join(", ") || "handler";
 }
 
 function requirePort(port: number): void {

@@ -8,7 +8,7 @@ import { type EndReason, EVENT, type Tcb } from "../tcp/tcb.ts";
 import { isAtEnd } from "../tcp/calls.ts";
 import { netAddr } from "./addresses.ts";
 import { formatHostPort } from "./host_port.ts";
-import { LazyPromise } from "./deferred.ts";
+import { Deferred } from "./deferred.ts";
 import type { Driver, Owner } from "./driver.ts";
 import { TcpError } from "./errors.ts";
 import { tcpStats } from "./socket_stats.ts";
@@ -22,10 +22,9 @@ const MAX_CHUNK = 1024 * 1024;
 /** Where bytes go that nobody reads. */
 const DISCARDED = new Uint8Array(64 * 1024);
 
-/** Somebody waits for bytes: in an array of its own, or for a chunk of whatever size comes. */
+/** Somebody waits for bytes: in an array of its own, for a chunk, or for a view of what has come. */
 interface Reader {
-  /** `undefined`: a chunk is made. */
-  readonly target: Uint8Array | undefined;
+  readonly target: Uint8Array | "chunk" | "view";
   resolve(count: number | null, chunk: Bytes | undefined): void;
   reject(error: TcpError): void;
 }
@@ -38,6 +37,10 @@ interface Writer {
   reject(error: TcpError): void;
 }
 
+/** Of sockets on which nobody waits: nothing is ever put into them. */
+const NO_READERS: Reader[] = [];
+const NO_WRITERS: Writer[] = [];
+
 /** What a socket may be told when it is made. */
 export interface SocketOptions {
   /** The peer's FIN, once it is read, closes this side too (WinterTC's `allowHalfOpen: false`). */
@@ -49,32 +52,43 @@ export class StackSocket implements TcpSocket, Owner {
   readonly upgraded = false;
   readonly #tcb: Tcb;
   readonly #driver: Driver;
-  readonly #options: SocketOptions;
-  readonly #opened = new LazyPromise<SocketInfo>();
-  readonly #closed = new LazyPromise<undefined>();
-  readonly #readers: Reader[] = [];
-  readonly #writers: Writer[] = [];
+  readonly #closesWithPeer: boolean;
+  /** Made when somebody asks. */
+  #opened: Deferred<SocketInfo> | undefined;
+  #closed: Deferred<undefined> | undefined;
+  #hasOpened = false;
+  #hasEnded = false;
+  #readers: Reader[] = NO_READERS;
+  #writers: Writer[] = NO_WRITERS;
   #closing: "no" | "write" | "both" = "no";
   #abortReason: unknown;
   #readable: ReadableStream<Bytes> | undefined;
   #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
   #localAddr: NetAddr | undefined;
   #remoteAddr: NetAddr | undefined;
-  readonly #onEnd: (() => void)[] = [];
+  #onEnd: (() => void)[] | undefined;
 
   constructor(tcb: Tcb, driver: Driver, options: SocketOptions) {
     this.#tcb = tcb;
     this.#driver = driver;
-    this.#options = options;
+    this.#closesWithPeer = options.closesWithPeer;
     tcb.handle = this;
     this.onEvent();
   }
 
   get opened(): Promise<SocketInfo> {
+    if (this.#opened === undefined) {
+      this.#opened = new Deferred();
+      this.#settleOpened();
+    }
     return this.#opened.promise;
   }
 
   get closed(): Promise<undefined> {
+    if (this.#closed === undefined) {
+      this.#closed = new Deferred();
+      this.#settleClosed();
+    }
     return this.#closed.promise;
   }
 
@@ -111,9 +125,7 @@ export class StackSocket implements TcpSocket, Owner {
       if (count > 0) return Promise.resolve(count);
       if (this.#isReadingOver()) return this.#endOfReading(null);
     }
-    return new Promise((resolve, reject) => {
-      this.#readers.push({ target: p, resolve, reject });
-    });
+    return new Promise((resolve, reject) => this.#waitForBytes({ target: p, resolve, reject }));
   }
 
   /** The next chunk: all that has arrived, as an array of its own; `undefined` at the end. */
@@ -125,12 +137,49 @@ export class StackSocket implements TcpSocket, Owner {
       if (this.#isReadingOver()) return this.#endOfReading(undefined);
     }
     return new Promise((resolve, reject) => {
-      this.#readers.push({
-        target: undefined,
-        resolve: (_count, chunk) => resolve(chunk),
-        reject,
-      });
+      this.#waitForBytes({ target: "chunk", resolve: (_count, chunk) => resolve(chunk), reject });
     });
+  }
+
+  views(): AsyncIterableIterator<Bytes> {
+    let lent = 0;
+    const views: AsyncIterableIterator<Bytes> = {
+      [Symbol.asyncIterator]: () => views,
+      next: async () => {
+        if (lent > 0) this.#consume(lent);
+        const view = await this.#readView();
+        lent = view?.length ?? 0;
+        return view === undefined ? { done: true, value: undefined } : { done: false, value: view };
+      },
+      return: () => {
+        if (lent > 0) this.#consume(lent);
+        lent = 0;
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    };
+    return views;
+  }
+
+  #readView(): Promise<Bytes | undefined> {
+    if (this.#readers.length === 0) {
+      if (this.#tcb.receive.readable > 0) return Promise.resolve(this.#tcb.receive.view());
+      if (this.#isReadingOver()) return this.#endOfReading(undefined);
+    }
+    return new Promise((resolve, reject) => {
+      this.#waitForBytes({ target: "view", resolve: (_count, view) => resolve(view), reject });
+    });
+  }
+
+  #consume(count: number): void {
+    this.#driver.core.consume(this.#tcb, count, this.#driver.now());
+    this.#driver.touchAfterRead(count);
+    this.#closeWhenOver();
+  }
+
+  #waitForBytes(reader: Reader): void {
+    // An array that is pushed to makes room for many more; there is nearly always one.
+    if (this.#readers.length === 0) this.#readers = [reader];
+    else this.#readers.push(reader);
   }
 
   /** Ends with the peer's FIN. Leaving the loop early leaves the rest to other readers. */
@@ -150,7 +199,7 @@ export class StackSocket implements TcpSocket, Owner {
     if (tcb.receive.readable === 0) return 0;
     const { core } = this.#driver;
     const count = core.read(tcb, target, this.#driver.now());
-    this.#driver.touch();
+    this.#driver.touchAfterRead(count);
     this.#closeWhenOver();
     return count;
   }
@@ -161,6 +210,11 @@ export class StackSocket implements TcpSocket, Owner {
     const chunk = new Uint8Array(available);
     this.#readNow(chunk);
     return chunk;
+  }
+
+  #take(what: "chunk" | "view"): Bytes | undefined {
+    if (what === "chunk") return this.#chunkNow();
+    return this.#tcb.receive.readable > 0 ? this.#tcb.receive.view() : undefined;
   }
 
   acknowledge(): void {
@@ -179,7 +233,7 @@ export class StackSocket implements TcpSocket, Owner {
   #endOfReading<T>(end: T): Promise<T> {
     const error = this.#readError();
     if (error !== undefined) return Promise.reject(error);
-    if (this.#options.closesWithPeer) void this.closeWrite();
+    if (this.#closesWithPeer) void this.closeWrite();
     return Promise.resolve(end);
   }
 
@@ -193,8 +247,9 @@ export class StackSocket implements TcpSocket, Owner {
   #serveReaders(): void {
     while (this.#readers.length > 0) {
       const reader = this.#readers[0]!;
-      const chunk = reader.target === undefined ? this.#chunkNow() : undefined;
-      const count = reader.target === undefined ? chunk?.length ?? 0 : this.#readNow(reader.target);
+      const { target } = reader;
+      const chunk = typeof target === "string" ? this.#take(target) : undefined;
+      const count = typeof target === "string" ? chunk?.length ?? 0 : this.#readNow(target);
       if (count === 0 && !this.#isReadingOver()) return;
       this.#readers.shift();
       if (count > 0) {
@@ -204,7 +259,7 @@ export class StackSocket implements TcpSocket, Owner {
       const error = this.#readError();
       if (error !== undefined) reader.reject(error);
       else reader.resolve(null, undefined);
-      if (this.#options.closesWithPeer) void this.closeWrite();
+      if (this.#closesWithPeer) void this.closeWrite();
     }
   }
 
@@ -223,14 +278,16 @@ export class StackSocket implements TcpSocket, Owner {
 
   #waitForRoom(bytes: Uint8Array, at: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#writers.push({ bytes, at, resolve, reject });
+      const writer = { bytes, at, resolve, reject };
+      if (this.#writers.length === 0) this.#writers = [writer];
+      else this.#writers.push(writer);
     });
   }
 
   #writeNow(bytes: Uint8Array, from: number): number {
     const { core } = this.#driver;
     const taken = core.send(this.#tcb, bytes, from, this.#driver.now());
-    this.#driver.touch();
+    this.#driver.touchAfterWrite();
     return taken;
   }
 
@@ -268,7 +325,7 @@ export class StackSocket implements TcpSocket, Owner {
     this.#serveReaders();
     this.#discardUnread();
     this.#closeWhenWritten();
-    return this.#closed.promise;
+    return this.closed;
   }
 
   /** Nobody will read it, and a peer that waits for that would not take what still has to go. */
@@ -348,7 +405,8 @@ export class StackSocket implements TcpSocket, Owner {
 
   /** Runs `callback` when the connection has ended. */
   onEnd(callback: () => void): void {
-    if (this.#closed.isSettled) callback();
+    if (this.#hasEnded) callback();
+    else if (this.#onEnd === undefined) this.#onEnd = [callback];
     else this.#onEnd.push(callback);
   }
 
@@ -357,7 +415,10 @@ export class StackSocket implements TcpSocket, Owner {
     const tcb = this.#tcb;
     const events = tcb.events;
     tcb.events = 0;
-    if ((events & EVENT.OPENED) !== 0) this.#opened.resolve(this.#info());
+    if ((events & EVENT.OPENED) !== 0) {
+      this.#hasOpened = true;
+      this.#settleOpened();
+    }
     if ((events & EVENT.READABLE) !== 0) {
       if (this.#readers.length > 0) this.#serveReaders();
       this.#discardUnread();
@@ -369,23 +430,36 @@ export class StackSocket implements TcpSocket, Owner {
 
   #end(): void {
     const { error } = this.#tcb;
-    if (error === undefined) {
-      this.#opened.resolve(this.#info());
-      this.#closed.resolve(undefined);
-    } else {
-      this.#opened.reject(this.#error(error));
-      this.#closed.reject(this.#error(error));
-    }
+    this.#hasEnded = true;
+    this.#settleOpened();
+    this.#settleClosed();
     for (const writer of this.#writers.splice(0)) {
       writer.reject(this.#error(error ?? "CONNECTION_RESET"));
     }
-    for (const callback of this.#onEnd.splice(0)) callback();
+    const callbacks = this.#onEnd ?? [];
+    this.#onEnd = undefined;
+    for (const callback of callbacks) callback();
+  }
+
+  #settleOpened(): void {
+    if (this.#opened === undefined) return;
+    const error = this.#hasOpened ? undefined : this.#tcb.error;
+    if (error !== undefined) this.#opened.reject(this.#error(error));
+    else if (this.#hasOpened || this.#hasEnded) this.#opened.resolve(this.#info());
+  }
+
+  #settleClosed(): void {
+    if (this.#closed === undefined || !this.#hasEnded) return;
+    const { error } = this.#tcb;
+    if (error === undefined) this.#closed.resolve(undefined);
+    else this.#closed.reject(this.#error(error));
   }
 
   #info(): SocketInfo {
+    const { local, localPort, remote, remotePort } = this.#tcb;
     return {
-      remoteAddress: formatHostPort(this.remoteAddr),
-      localAddress: formatHostPort(this.localAddr),
+      remoteAddress: formatHostPort(netAddr(remote, remotePort)),
+      localAddress: formatHostPort(netAddr(local, localPort)),
       alpn: null,
     };
   }

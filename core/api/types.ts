@@ -81,6 +81,11 @@ export interface TcpSocket
   /** Resolves when both halves are done; rejects on reset or timeout. */
   readonly closed: Promise<undefined>;
 
+  /**
+   * Iteration without a copy: each chunk is a view of the receive buffer, valid until the next one
+   * is asked for; then its bytes count as read. Not to be mixed with other ways of reading.
+   */
+  views(): AsyncIterableIterator<Uint8Array<ArrayBuffer>>;
   /** Fills `p`; resolves with the byte count, or with `null` after the peer's FIN. */
   read(p: Uint8Array<ArrayBufferLike>): Promise<number | null>;
   /**
@@ -233,6 +238,17 @@ export interface Plugin {
   readonly dispose?: () => void | Promise<void>;
 }
 
+/** What {@link Stack.close} takes. */
+export interface CloseOptions {
+  /** How long running connections may take to finish, in milliseconds. Default 0. */
+  graceMs?: number;
+  /**
+   * Called once they have finished or the time is over; while its promise is pending the stack goes
+   * on refusing connections. For several stacks that have to end together.
+   */
+  whenDrained?: () => Promise<void>;
+}
+
 /** A TCP/IP stack on one link. */
 export interface Stack extends AsyncDisposable {
   /** Returns at once, pending; wait on `.opened` (WinterTC). */
@@ -256,7 +272,7 @@ export interface Stack extends AsyncDisposable {
    * Stops listening, lets running connections finish for `graceMs` (default 0), aborts the rest,
    * disposes the plugins and closes the link.
    */
-  close(options?: { graceMs?: number }): Promise<void>;
+  close(options?: CloseOptions): Promise<void>;
   /** Resolves when the stack has closed; rejects when its link failed. */
   readonly finished: Promise<void>;
   /** Counters of the whole stack; dropped packets by reason under `drop.*`. */

@@ -71,6 +71,18 @@ export class ReceiveRing {
     return count;
   }
 
+  /** A view of bytes in order, as many as lie in one piece; valid until they are consumed. */
+  view(): Uint8Array<ArrayBuffer> {
+    return this.#ring.lend(this.readable);
+  }
+
+  /** The first `count` bytes of a view have been dealt with. */
+  consume(count: number): void {
+    this.#ring.takeBack();
+    const left = Math.min(count, this.readable);
+    if (left > 0) this.#forget(left);
+  }
+
   /** Forgets bytes that nobody will read. */
   discard(): number {
     const count = this.readable;

@@ -17,6 +17,7 @@ export class Ring {
   /** Bytes needed since the block was taken, and before: a burst grows its block only once. */
   #peak = 0;
   #hint = 0;
+  #isLent = false;
 
   constructor(pool: RingPool) {
     this.#pool = pool;
@@ -53,6 +54,20 @@ export class Ring {
     if (first < length) target.set(this.block.subarray(0, length - first), at + first);
   }
 
+  /**
+   * A view of at most `length` bytes from offset 0 on, as far as they lie in one piece. Its block
+   * is not used again for another connection while somebody may look at it.
+   */
+  lend(length: number): Uint8Array<ArrayBuffer> {
+    this.#isLent = true;
+    return this.block.subarray(this.start, Math.min(this.start + length, this.block.length));
+  }
+
+  /** Nobody looks at the view any more. */
+  takeBack(): void {
+    this.#isLent = false;
+  }
+
   /** The byte at `offset`. */
   at(offset: number): number {
     return this.block[(this.start + offset) & (this.block.length - 1)]!;
@@ -71,7 +86,8 @@ export class Ring {
   }
 
   #giveBack(): void {
-    if (this.block.length > 0) this.#pool.give(this.block);
+    if (this.block.length > 0 && !this.#isLent) this.#pool.give(this.block);
+    this.#isLent = false;
     this.block = NO_BLOCK;
     this.start = 0;
   }

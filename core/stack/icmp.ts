@@ -10,7 +10,7 @@ import type { DropReason } from "../wire/drop_reason.ts";
 import { IcmpMessage, parseIcmp } from "../wire/icmp.ts";
 import { type IpHeader, PROTOCOL } from "../wire/ip.ts";
 import type { Demux } from "./demux.ts";
-import { parseQuoted } from "./quoted.ts";
+import { parseQuoted, type QuotedSegment } from "./quoted.ts";
 import type { RateLimit } from "./rate_limit.ts";
 import { echoReply, type Packet } from "./replies.ts";
 
@@ -22,6 +22,8 @@ export interface IcmpOutcome {
   readonly reply?: Packet;
   /** The connection that something was changed of. */
   readonly tcb?: Tcb;
+  /** The segment of which there is no connection here. */
+  readonly quoted?: QuotedSegment;
 }
 
 /** Takes a message in. */
@@ -61,9 +63,8 @@ export class Icmp {
     const { local, localPort, remote, remotePort, seq } = quoted;
     const tcb = this.#demux.get(local, localPort, remote, remotePort);
     const { meaning, mtu } = this.#message;
-    if (tcb === undefined || !takeNetworkError(tcb, meaning, mtu, seq)) {
-      return { drop: "icmp-no-connection" };
-    }
+    if (tcb === undefined) return { drop: "icmp-no-connection", quoted };
+    if (!takeNetworkError(tcb, meaning, mtu, seq)) return { drop: "icmp-no-connection" };
     return { tcb };
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
+import type { ForeignPacket, Shard } from "./shard.ts";
 
 /**
  * What is known of a received packet's TCP or UDP checksum.
@@ -25,6 +26,8 @@ export interface LinkFeatures {
   readonly maxSuperPacket: number;
   /** `send()` takes packets whose TCP checksum holds only the pseudo-header's sum. */
   readonly checksumOffload: boolean;
+  /** The link is one of several that share a stack's addresses, and which; default the only one. */
+  readonly shard?: Shard;
 }
 
 /**
@@ -68,6 +71,11 @@ export interface Link extends AsyncDisposable {
   ready(): Promise<boolean>;
   /** Sends a complete IP packet now, without waiting; false: no room, the packet was dropped. */
   send(packet: OutgoingPacket): boolean;
+  /**
+   * Gives a packet to the shard that it belongs to; false: no room, the packet was dropped. Links
+   * without `features.shard` need none.
+   */
+  handOver?(foreign: ForeignPacket): boolean;
   /** Frees what the link holds; a pending `ready()` resolves with false. */
   close(): Promise<void>;
 }

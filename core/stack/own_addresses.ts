@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { readI32 } from "../wire/bytes.ts";
 import type { IpAddress, Subnet } from "../wire/address.ts";
 
 /** Own addresses, each with its network. */
@@ -33,6 +34,17 @@ export class OwnAddresses {
 
   has(address: IpAddress): boolean {
     return this.hasWords(address.w0, address.w1, address.w2, address.w3);
+  }
+
+  /** Whether the packet whose IP header begins at `at` goes to this stack. */
+  hasDestination(header: Uint8Array, at: number): boolean {
+    if (header[at]! >>> 4 === 4) return this.hasWords(0, 0, 0xffff, readI32(header, at + 16));
+    return this.hasWords(
+      readI32(header, at + 24),
+      readI32(header, at + 28),
+      readI32(header, at + 32),
+      readI32(header, at + 36),
+    );
   }
 
   /** RFC 9293 3.9.2.3: a peer is one host. */

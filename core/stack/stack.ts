@@ -21,9 +21,14 @@ import type { Tcb } from "../tcp/tcb.ts";
 import { handleTimeouts } from "../tcp/timeouts.ts";
 import type { IpAddress, Subnet } from "../wire/address.ts";
 import { readI32, readU16 } from "../wire/bytes.ts";
-import { addBytes, fold } from "../wire/checksum.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
-import { IpHeader, parseIp, PROTOCOL } from "../wire/ip.ts";
+import {
+  IpHeader,
+  parseIp,
+  payloadChecksumHolds,
+  PROTOCOL,
+  pseudoHeaderSumOf,
+} from "../wire/ip.ts";
 import { seqGt } from "../wire/seq.ts";
 import { FLAG, parseTcp, Segment } from "../wire/tcp.ts";
 import { Connections } from "./connections.ts";
@@ -38,6 +43,8 @@ import { PassiveOpen } from "./passive_open.ts";
 import { RateLimit } from "./rate_limit.ts";
 import { Reassembly } from "./reassembly.ts";
 import { type Packet, sourceOf } from "./replies.ts";
+import type { ConnectRequest, ListenRequest, Refusal } from "./requests.ts";
+import { Sharding } from "./shard.ts";
 import { Stats } from "./stats.ts";
 
 /** Bytes of secret that a stack wants. */
@@ -60,30 +67,10 @@ export interface CoreOptions {
   readonly maxTimeWait: number;
 }
 
-/** Why a call was refused. */
-export type Refusal = "ADDRESS_IN_USE" | "ADDRESS_NOT_AVAILABLE" | "INVALID_ADDRESS";
-
-/** What a listener is asked for. */
-export interface ListenRequest {
-  readonly address: IpAddress | undefined;
-  /** 0: any free one. */
-  readonly port: number;
-  readonly backlog: number;
-  readonly decides: boolean;
-}
-
-/** What a connection is asked for. */
-export interface ConnectRequest {
-  readonly remote: IpAddress;
-  readonly remotePort: number;
-  readonly local: IpAddress | undefined;
-  /** 0: any free one. */
-  readonly localPort: number;
-}
-
 /** Many connections on one link. */
 export class CoreStack {
   readonly stats: Stats = new Stats();
+  readonly sharding: Sharding;
   readonly #own: OwnAddresses;
   readonly #hash: KeyedHash;
   readonly #demux: Demux;
@@ -102,6 +89,7 @@ export class CoreStack {
     const { hopLimit } = tcp;
     const errorLimit = new RateLimit(ICMP_PER_SECOND, ICMP_PER_SECOND);
     this.#own = new OwnAddresses(options.subnets);
+    this.sharding = new Sharding(features.shard, this.#own);
     this.#hash = new KeyedHash(secret);
     this.#demux = new Demux(readI32(secret, SIPHASH_KEY_LENGTH));
     this.#connections = new Connections({
@@ -109,7 +97,7 @@ export class CoreStack {
       demux: this.#demux,
       hash: this.#hash,
       stats: this.stats,
-      environment: { ...features, pool: new RingPool(), news: new AckNews() },
+      environment: { ...features, pool: new RingPool(), news: new AckNews(), freeRanges: [] },
       firstPort: readU16(secret, SIPHASH_KEY_LENGTH + 4),
     });
     const fragmentation = new Fragmentation(features.mtu, this.#hash);
@@ -149,7 +137,7 @@ export class CoreStack {
     if (!this.#own.hasWords(ip.d0, ip.d1, ip.d2, ip.d3)) return "not-ours";
     if (ip.isFragment) return this.#receiveFragment(packet, now);
     if (ip.protocol === PROTOCOL.TCP) {
-      if (checksum === "full" && !this.#checksumHolds(packet)) return "tcp-checksum";
+      if (checksum === "full" && !payloadChecksumHolds(this.#ip, packet)) return "tcp-checksum";
       return this.#receiveTcp(packet, segmentSize, now);
     }
     if (!this.#isUnicastSource()) return "ip-source";
@@ -178,6 +166,7 @@ export class CoreStack {
     segment.wireSegments = segmentSize > 0 ? Math.ceil(segment.textLength / segmentSize) || 1 : 1;
     const tcb = this.#demux.find(ip, segment);
     if (tcb === undefined || this.#isReopening(tcb, segment)) {
+      if (this.sharding.passOn(ip, segment, packet, segmentSize)) return this.#handedOver();
       return this.#segmentWithoutConnection(now);
     }
     const state = tcb.state;
@@ -214,36 +203,34 @@ export class CoreStack {
   }
 
   #receiveIcmp(packet: Uint8Array, now: number): DropReason | undefined {
-    const { drop, reply, tcb } = this.#icmp.receive(this.#ip, packet, this.#pseudoSum(), now);
+    const { drop, reply, tcb, quoted } = this.#icmp.receive(
+      this.#ip,
+      packet,
+      pseudoHeaderSumOf(this.#ip),
+      now,
+    );
     if (reply !== undefined) {
       this.stats.echoReplies++;
       this.#outbox.push(reply);
     }
     if (tcb !== undefined) this.#connections.settle(tcb);
+    if (quoted && this.sharding.passOnError(this.#ip, quoted, packet)) return this.#handedOver();
     return drop;
+  }
+
+  #handedOver(): undefined {
+    this.stats.handedOver++;
   }
 
   #receiveUdp(packet: Uint8Array, checksum: ChecksumState, now: number): DropReason | undefined {
     const { payloadStart, payloadEnd } = this.#ip;
     if (payloadEnd - payloadStart < 8) return "udp-short";
     const isSummed = readU16(packet, payloadStart + 6) !== 0;
-    if (isSummed && checksum === "full" && !this.#checksumHolds(packet)) return "udp-checksum";
+    if (isSummed && checksum === "full" && !payloadChecksumHolds(this.#ip, packet)) {
+      return "udp-checksum";
+    }
     this.#outbox.unreachable(this.#ip, packet, "port", now);
     return "udp-port";
-  }
-
-  #pseudoSum(): number {
-    const ip = this.#ip;
-    const length = ip.payloadEnd - ip.payloadStart;
-    return halves(ip.s3) + halves(ip.d3) +
-      (ip.version === 4 ? 0 : halves(ip.s0) + halves(ip.s1) + halves(ip.s2) + halves(ip.d0) +
-        halves(ip.d1) + halves(ip.d2)) +
-      ip.protocol + (length & 0xffff) + (length >>> 16);
-  }
-
-  #checksumHolds(packet: Uint8Array): boolean {
-    const { payloadStart, payloadEnd } = this.#ip;
-    return fold(addBytes(this.#pseudoSum(), packet, payloadStart, payloadEnd)) === 0xffff;
   }
 
   #isUnicastSource(): boolean {
@@ -283,18 +270,7 @@ export class CoreStack {
 
   /** A packet for this stack itself never reaches the link. */
   #keepLocal(out: OutgoingPacket): boolean {
-    const at = OutgoingPacket.HEADROOM;
-    const { header } = out;
-    const isV4 = header[at]! >>> 4 === 4;
-    const own = isV4
-      ? this.#own.hasWords(0, 0, 0xffff, readI32(header, at + 16))
-      : this.#own.hasWords(
-        readI32(header, at + 24),
-        readI32(header, at + 28),
-        readI32(header, at + 32),
-        readI32(header, at + 36),
-      );
-    if (!own) return false;
+    if (!this.#own.hasDestination(out.header, OutgoingPacket.HEADROOM)) return false;
     const packet = new Uint8Array(out.byteLength);
     out.copyTo(packet, 0);
     this.#loopback.push(packet);
@@ -388,15 +364,16 @@ export class CoreStack {
     const { remote, remotePort } = request;
     if (!this.#own.isUnicast(remote) || remotePort === 0) return "INVALID_ADDRESS";
     const local = request.local ?? this.#own.sourceFor(remote);
-    if (local === undefined || !this.#own.has(local)) {
+    if (local === undefined || !this.#own.has(local) || this.#connections.isFull) {
       return "ADDRESS_NOT_AVAILABLE";
     }
     const isFree = (port: number) => this.#demux.get(local, port, remote, remotePort) === undefined;
+    const isOurs = (port: number) => this.sharding.isOurs(local, port, remote, remotePort);
     const offset = this.#hash.connection(local, 0, remote, remotePort);
     const localPort = request.localPort > 0
       ? request.localPort
-      : this.#connections.freePort(offset, isFree);
-    if (localPort === undefined || this.#connections.isFull) return "ADDRESS_NOT_AVAILABLE";
+      : this.#connections.freePort(offset, (port) => isOurs(port) && isFree(port));
+    if (localPort === undefined || !isOurs(localPort)) return "ADDRESS_NOT_AVAILABLE";
     if (!isFree(localPort)) return "ADDRESS_IN_USE";
     const tcb = this.#connections.create(local, localPort, remote, remotePort);
     this.#connections.enter(tcb);
@@ -417,6 +394,12 @@ export class CoreStack {
     const count = calls.receiveText(tcb, target, now);
     this.#connections.settle(tcb);
     return count;
+  }
+
+  /** RECEIVE without a copy: `count` bytes of `tcb.receive.view()` have been dealt with. */
+  consume(tcb: Tcb, count: number, now: number): void {
+    calls.consumeText(tcb, count, now);
+    this.#connections.settle(tcb);
   }
 
   /** Everything read so far has been dealt with. */
@@ -505,8 +488,4 @@ export class CoreStack {
   get timerCount(): number {
     return this.#connections.deadlines.count;
   }
-}
-
-function halves(word: number): number {
-  return (word >>> 16) + (word & 0xffff);
 }

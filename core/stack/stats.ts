@@ -23,6 +23,8 @@ export class Stats {
   resetsSent = 0;
   echoReplies = 0;
   errorsSent = 0;
+  /** Packets that belong to another shard. */
+  handedOver = 0;
   /** Packets that fragments were joined to. */
   reassembled = 0;
   readonly #drops = new Map<DropReason, number>();

@@ -41,6 +41,13 @@ export function receiveText(tcb: Tcb, target: Uint8Array, now: number): number {
   return count;
 }
 
+/** RECEIVE without a copy: `count` bytes of a view have been dealt with. */
+export function consumeText(tcb: Tcb, count: number, now: number): void {
+  tcb.receive.consume(count);
+  tcb.processedSeq = tcb.receive.readSeq;
+  bytesConsumed(tcb, now);
+}
+
 /** `on-processed`: everything handed out so far has been dealt with. */
 export function markProcessed(tcb: Tcb, now: number): void {
   if (tcb.processedSeq === tcb.receive.readSeq) return;

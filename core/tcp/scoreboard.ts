@@ -45,9 +45,12 @@ export interface DeliveryVisitor {
   arrived(range: SentRange): void;
 }
 
+/** Of scoreboards with nothing outstanding: nothing is ever put into it. */
+const NO_RANGES: SentRange[] = [];
+
 /** Ranges in order of sequence, without gaps, from SND.UNA to SND.NXT. */
 export class Scoreboard {
-  #ranges: SentRange[] = [];
+  #ranges: SentRange[] = NO_RANGES;
   #head = 0;
   readonly #free: SentRange[];
   #order = 0;
@@ -84,7 +87,9 @@ export class Scoreboard {
     range.sentAt = now;
     range.order = ++this.#order;
     range.transmissions = 1;
-    this.#ranges.push(range);
+    // An array that is pushed to makes room for many more; often one is outstanding.
+    if (this.#ranges.length === 0) this.#ranges = [range];
+    else this.#ranges.push(range);
     this.inFlight += seqDiff(end, start);
     return range;
   }
@@ -218,7 +223,7 @@ export class Scoreboard {
   }
 
   clear(): void {
-    this.#ranges = [];
+    this.#ranges = NO_RANGES;
     this.#head = 0;
     this.inFlight = this.lostBytes = this.sackedBytes = 0;
   }
@@ -243,7 +248,7 @@ export class Scoreboard {
     this.#head++;
     if (this.#free.length < MAX_FREE) this.#free.push(range);
     if (this.#head === this.#ranges.length) {
-      this.#ranges.length = 0;
+      this.#ranges = NO_RANGES;
       this.#head = 0;
     } else if (this.#head >= 64 && this.#head * 2 >= this.#ranges.length) {
       this.#ranges.splice(0, this.#head);

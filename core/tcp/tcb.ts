@@ -21,6 +21,7 @@ import { RateSampler } from "./rate_sampler.ts";
 import { RttEstimator } from "./rtt.ts";
 import { Scoreboard, type SentRange } from "./scoreboard.ts";
 import type { TcpState } from "./state.ts";
+import { TcbFlags } from "./tcb_flags.ts";
 import { TimerTable } from "./timers.ts";
 import type { UndoPoint } from "./undo.ts";
 
@@ -68,8 +69,11 @@ const DEFAULT_MSS_V6 = 1220;
 /** The least segment size that is used, so that options always leave room for text. */
 const LEAST_MSS = 64;
 
-/** One connection. Sequence numbers are signed 32-bit integers, times milliseconds. */
-export class Tcb {
+/**
+ * One connection; what is so or not so of it is in its flags. Sequence numbers are signed 32-bit
+ * integers, times milliseconds.
+ */
+export class Tcb extends TcbFlags {
   readonly config: TcpConfig;
   readonly environment: TcpEnvironment;
   readonly local: IpAddress;
@@ -82,16 +86,10 @@ export class Tcb {
   softError: EndReason | undefined = undefined;
   /** Bits of {@link EVENT} that the owner has not seen. */
   events = 0;
-  /** The connection is in no table any more: nothing arrives and nothing is sent. */
-  released = false;
-  /** It was opened by a listener (RFC 9293 3.10.7.4, SYN-RECEIVED). */
-  passive = false;
   synDecision: SynDecision = "none";
 
   // ------------------------------------------------------------ send sequence space
   iss = 0;
-  /** The peer has acknowledged our SYN. */
-  synAcked = false;
   sndUna = 0;
   sndNxt = 0;
   sndWnd = 0;
@@ -106,12 +104,6 @@ export class Tcb {
   /** Text in a full segment, options counted out (RFC 9293 3.7.1). */
   sendMss = 0;
   readonly send: SendRing;
-  /** closeWrite() was called: a FIN follows the last byte. */
-  finQueued = false;
-  /** SND.NXT lies behind our FIN. */
-  finSent = false;
-  /** The application wanted to write more than there was room for. */
-  writerWaits = false;
 
   // ------------------------------------------------------------ receive sequence space
   irs = 0;
@@ -134,44 +126,22 @@ export class Tcb {
   processedSeq = 0;
   /** Bytes before this are acknowledged although nobody read them. */
   ackFloor = 0;
-  /** The peer has sent urgent data, which ends before `urgentEnd` (RFC 9293 3.8.5). */
-  isUrgent = false;
+  /** Where the peer's urgent data ends, if there is any (RFC 9293 3.8.5). */
   urgentEnd = 0;
-  /** The peer's FIN has been taken in order. */
-  finReceived = false;
   /** Where a FIN lies that came ahead of a hole. */
   earlyFin: number | undefined = undefined;
-  /** The application will not read any more: text is acknowledged and thrown away. */
-  readClosed = false;
 
   // ------------------------------------------------------------ options in use
-  windowScaling = false;
-  ecn = false;
-  sackPermitted = false;
-  timestamps = false;
   tsRecent = 0;
   tsRecentAt = 0;
   /** What makes this connection's timestamps differ from others' (RFC 7323 5.4). */
   tsOffset = 0;
 
   // ------------------------------------------------------------ what is to be sent
-  /** A SYN or SYN,ACK has to go. */
-  synQueued = false;
-  /** An acknowledgement has to go, with data or without. */
-  ackNow = false;
   /** Acknowledgements that must each be a segment of its own (RFC 5681 4.2). */
   duplicateAcks = 0;
-  /** A RST has to go, and then nothing. */
-  resetQueued = false;
-  /** A RST ends the connection once everything is acknowledged (profile `local`, close()). */
-  resetWhenAcked = false;
-  /** A RST answers the peer's FIN once that is acknowledged (profile `local`, FIN-WAIT-2). */
-  resetAfterAck = false;
   /** One segment goes whatever the congestion window says: "retransmit", a tail loss probe, … */
   forced: "none" | "retransmit" | "tail-probe" | "window-probe" | "keep-alive" = "none";
-  noDelay: boolean;
-  /** Only full segments leave. */
-  corked = false;
   /** How long close() waits for acknowledgement, `undefined`: without end. */
   lingerMs: number | undefined = undefined;
   /** Text received since the last acknowledgement was sent. */
@@ -185,14 +155,8 @@ export class Tcb {
   pushSeq = 0;
 
   // ------------------------------------------------------------ ECN (RFC 3168 6.1)
-  /** CE was received: every acknowledgement has ECE until the peer's CWR. */
-  echoCongestion = false;
-  /** The next new data has CWR. */
-  reducedQueued = false;
   /** SND.NXT when the window was cut for an echo, until that is acknowledged. */
   ecnPoint: number | undefined = undefined;
-  /** The packet being built is of new data. */
-  sendsEct = false;
 
   // ------------------------------------------------------------ loss recovery
   readonly rtt: RttEstimator;
@@ -213,23 +177,17 @@ export class Tcb {
   duplicateAcksReceived = 0;
   /** SND.NXT when a tail loss probe was sent (RFC 8985 7.3). */
   tailProbeEnd: number | undefined = undefined;
-  /** The probe was old data, sent at this timestamp. */
-  tailProbeWasRepeat = false;
+  /** The timestamp of that, where it was old data. */
   tailProbeTsVal = 0;
-  /** Sending stopped at the congestion window since the last acknowledgement. */
-  congestionLimited = false;
   /** Until then the algorithm's pace forbids another segment. */
   pacedUntil = 0;
 
-  /** A full segment has arrived, of the size that the path is believed to carry. */
-  fullArrived = false;
   /** A larger size is tried again at this time, `Infinity`: there is none; and which it is. */
   raiseMtuAt: number = Infinity;
   raiseMtuTo = 0;
 
   // ------------------------------------------------------------ time
   readonly timers: TimerTable = new TimerTable();
-  keepAlive: boolean;
   /** Set for this connection (RFC 5482); `undefined`: as configured. */
   userTimeoutMs: number | undefined = undefined;
   keepAliveProbes = 0;
@@ -264,13 +222,10 @@ export class Tcb {
   handle: unknown = undefined;
   /** The listener that opened it; the core's tables look at it. */
   listener: unknown = undefined;
-  inTables = false;
   hash = 0;
   hashNext: Tcb | undefined = undefined;
   scheduledAt: number = Infinity;
   heapIndex = -1;
-  inOutputQueue = false;
-  inEventQueue = false;
 
   constructor(
     config: TcpConfig,
@@ -280,6 +235,7 @@ export class Tcb {
     remote: IpAddress,
     remotePort: number,
   ) {
+    super();
     this.config = config;
     this.environment = environment;
     this.local = local;

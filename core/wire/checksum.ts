@@ -70,14 +70,16 @@ export function pseudoHeaderSum(
   protocol: number,
   length: number,
 ): number {
-  return addressSum(source) + addressSum(destination) + protocol + (length & 0xffff) +
-    (length >>> 16);
+  return addressSum(source) + addressSum(destination) + protocol + halves(length);
 }
 
 /** The words of an address as they count in a pseudo-header. */
 export function addressSum(address: IpAddress): number {
-  const last = (address.w3 >>> 16) + (address.w3 & 0xffff);
-  if (address.isV4) return last;
-  return last + (address.w0 >>> 16) + (address.w0 & 0xffff) + (address.w1 >>> 16) +
-    (address.w1 & 0xffff) + (address.w2 >>> 16) + (address.w2 & 0xffff);
+  const { w0, w1, w2, w3 } = address;
+  return address.isV4 ? halves(w3) : halves(w0) + halves(w1) + halves(w2) + halves(w3);
+}
+
+/** The two 16-bit words of a 32-bit one, added. */
+export function halves(word: number): number {
+  return (word >>> 16) + (word & 0xffff);
 }

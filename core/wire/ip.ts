@@ -4,7 +4,7 @@
  * @module
  */
 import { readI32, readU16, writeU16, writeU32 } from "./bytes.ts";
-import { addBytes, finish, fold } from "./checksum.ts";
+import { addBytes, finish, fold, halves } from "./checksum.ts";
 import type { DropReason } from "./drop_reason.ts";
 import type { IpAddress } from "./address.ts";
 
@@ -59,6 +59,20 @@ export function parseIp(packet: Uint8Array, size: number, ip: IpHeader): DropRea
   const version = packet[0]! >>> 4;
   if (version === 4) return parseIpv4(packet, size, ip);
   return version === 6 ? parseIpv6(packet, size, ip) : "ip-version";
+}
+
+/** The sum of the pseudo-header of a packet's payload, as the addresses in `ip` say. */
+export function pseudoHeaderSumOf(ip: IpHeader): number {
+  const v6Words = ip.version === 4 ? 0 : halves(ip.s0) + halves(ip.s1) + halves(ip.s2) +
+    halves(ip.d0) + halves(ip.d1) + halves(ip.d2);
+  const length = ip.payloadEnd - ip.payloadStart;
+  return halves(ip.s3) + halves(ip.d3) + v6Words + ip.protocol + halves(length);
+}
+
+/** Whether the payload, whose checksum covers a pseudo-header too, came unchanged. */
+export function payloadChecksumHolds(ip: IpHeader, packet: Uint8Array): boolean {
+  const sum = addBytes(pseudoHeaderSumOf(ip), packet, ip.payloadStart, ip.payloadEnd);
+  return fold(sum) === 0xffff;
 }
 
 function parseIpv4(packet: Uint8Array, size: number, ip: IpHeader): DropReason | undefined {

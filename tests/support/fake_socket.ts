@@ -255,6 +255,10 @@ export class FakeSocket implements TcpSocket {
   ref(): void {}
   unref(): void {}
 
+  views(): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
+    return this[Symbol.asyncIterator]();
+  }
+
   async *[Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
     while (true) {
       const chunk = new Uint8Array(65_536);

@@ -36,7 +36,8 @@ export class HyStart {
     this.#lastRoundMin = this.#roundMin;
     this.#roundMin = Infinity;
     this.#samples = 0;
-    return this.#baseline !== undefined && ++this.#conservativeRounds > CONSERVATIVE_ROUNDS;
+    // RFC 9406 4.2: the round in which it began counts.
+    return this.#baseline !== undefined && ++this.#conservativeRounds >= CONSERVATIVE_ROUNDS;
   }
 
   #compare(): void {

@@ -1,0 +1,27 @@
+/**
+ * What a stack can be asked for, and why it says no.
+ *
+ * @module
+ */
+import type { IpAddress } from "../wire/address.ts";
+
+/** Why a call was refused. */
+export type Refusal = "ADDRESS_IN_USE" | "ADDRESS_NOT_AVAILABLE" | "INVALID_ADDRESS";
+
+/** What a listener is asked for. */
+export interface ListenRequest {
+  readonly address: IpAddress | undefined;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly backlog: number;
+  readonly decides: boolean;
+}
+
+/** What a connection is asked for. */
+export interface ConnectRequest {
+  readonly remote: IpAddress;
+  readonly remotePort: number;
+  readonly local: IpAddress | undefined;
+  /** 0: any free one. */
+  readonly localPort: number;
+}
