@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { relay } from "../../../core/api/relay.ts";
 import type { TcpSocket } from "../../../core/api/types.ts";
-import type { TcpError } from "../../../core/api/errors.ts";
 import { type FakeSocket, socketPair } from "../../support/fake_socket.ts";
+import { bytes, codeOf } from "../../support/conversation.ts";
 
 /** Two connections with a relay between them: `left` is joined to `right`. */
 function relayed(): { left: FakeSocket; right: FakeSocket; done: Promise<void> } {
@@ -18,10 +18,6 @@ async function readAll(socket: TcpSocket): Promise<string> {
   for await (const chunk of socket) text += new TextDecoder().decode(chunk);
   return text;
 }
-
-const bytes = (text: string) => new TextEncoder().encode(text);
-const codeOf = (promise: Promise<unknown>) =>
-  promise.then(() => "no error", (error: TcpError) => error.code);
 
 describe("relay", () => {
   // A request, its end, the answer, its end.

@@ -214,18 +214,21 @@ describe("a cookie", () => {
     ["the sequence number", {}, { seq: 2 }],
     ["the port", { remotePort: 40_007 }, {}],
     ["the address", { remote: "10.0.0.7" }, {}],
-  ])("that was forged in %s is answered with a RST (RFC 9293 3.10.7.2)", (_, ends, forged) => {
-    const t = inFlood();
-    const peer = withCookie(t, { mss: 1000 });
-    const forger = t.other({ remotePort: 40_001, irs: 7_000_000, ...ends });
-    forger.iss = peer.iss;
-    forger.send({ seq: 1, ack: 1, ...forged });
-    forger.recv({ flags: "R", seq: forged.ack ?? 1 });
-    expect(t.wire.stack.connectionCount).toBe(1);
-    // The right one still counts.
-    peer.send({});
-    expect(peer.state).toBe("ESTABLISHED");
-  });
+  ])(
+    "that was forged in %s is answered with a RST (RFC 9293 3.10.7.2)",
+    (_, ends, forged: { seq?: number; ack?: number }) => {
+      const t = inFlood();
+      const peer = withCookie(t, { mss: 1000 });
+      const forger = t.other({ remotePort: 40_001, irs: 7_000_000, ...ends });
+      forger.iss = peer.iss;
+      forger.send({ seq: 1, ack: 1, ...forged });
+      forger.recv({ flags: "R", seq: forged.ack ?? 1 });
+      expect(t.wire.stack.connectionCount).toBe(1);
+      // The right one still counts.
+      peer.send({});
+      expect(peer.state).toBe("ESTABLISHED");
+    },
+  );
 
   // An ACK out of nowhere is looked at as a cookie only while cookies are out.
   test("is looked for only while cookies are in use", () => {

@@ -1,0 +1,91 @@
+/**
+ * Loads on targets, in turns: what the machine does meanwhile falls on all of them alike.
+ *
+ * @module
+ */
+import { Program } from "../support/program.ts";
+import { ROOT } from "../support/source_files.ts";
+import { median, report } from "./report.ts";
+
+/** A program that measures a target. */
+export interface Load {
+  readonly name: string;
+  readonly unit: string;
+  /** The command for a target, `undefined` where that has nothing to measure. */
+  command(target: Target): readonly string[] | undefined;
+  /** The figure in what the program printed; throws when there is none. */
+  figure(out: string): number;
+}
+
+/** What is measured. */
+export interface Target {
+  readonly name: string;
+  readonly address: string;
+  /** What it serves besides: services that not every target has. */
+  readonly serves?: readonly string[];
+}
+
+/** How often, and where. */
+export interface AlternateOptions {
+  readonly benchmark: string;
+  readonly rounds: number;
+  /** What gets a command into the network that has the targets. */
+  readonly enter: readonly string[];
+}
+
+const LIMIT_MS = 60_000;
+
+/** Measures every load on every target, one after the other; reports the median of the rounds. */
+export async function alternate(
+  { benchmark, rounds, enter }: AlternateOptions,
+  loads: readonly Load[],
+  targets: readonly Target[],
+): Promise<void> {
+  for (const load of loads) {
+    const measured = targets.filter((target) => load.command(target) !== undefined);
+    const figures = new Map(measured.map(({ name }) => [name, [] as (number | string)[]]));
+    for (let round = 0; round < rounds; round++) {
+      for (const target of rotate(measured, round)) {
+        figures.get(target.name)!.push(await measure(load, target, enter));
+      }
+    }
+    for (const [target, all] of figures) {
+      report(benchmark, { load: load.name, unit: load.unit, target, ...summary(all) });
+    }
+  }
+}
+
+/** A figure, or why there is none. */
+async function measure(
+  load: Load,
+  target: Target,
+  enter: readonly string[],
+): Promise<number | string> {
+  try {
+    const program = new Program([...enter, ...load.command(target)!], ROOT);
+    program.hush();
+    const { exit, out, log } = await program.finish(LIMIT_MS);
+    if (exit !== 0) throw new Error(`ended with ${exit}: ${log}${out}`.slice(0, 500));
+    return load.figure(out);
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function summary(all: readonly (number | string)[]): Readonly<Record<string, unknown>> {
+  const figures = all.filter((one) => typeof one === "number");
+  const failures = all.filter((one) => typeof one === "string");
+  const said = failures.length > 0 ? { failures } : {};
+  if (figures.length === 0) return said;
+  const [least, most] = [Math.min(...figures), Math.max(...figures)];
+  return { median: round(median(figures)), least: round(least), most: round(most), ...said };
+}
+
+function rotate<T>(items: readonly T[], by: number): T[] {
+  const at = items.length === 0 ? 0 : by % items.length;
+  return [...items.slice(at), ...items.slice(0, at)];
+}
+
+function round(value: number): number {
+  return value >= 1000 ? Math.round(value) : Math.round(value * 100) / 100;
+}

@@ -1,0 +1,82 @@
+/**
+ * The service beside other stacks that run already, in their network namespace and under their load
+ * generator, all in turns:
+ *
+ *     peers.ts --namespace NAME --generator FILE --peer NAME=ADDRESS... [--seconds N] [--rounds N]
+ *
+ * The generator takes `MODE HOST PORT SECONDS CONNECTIONS` and prints a line of JSON; the peers serve
+ * echo on port 7, discard on 9, characters on 19 and HTTP on 80. Needs root. Prints a line of JSON for
+ * each load and target.
+ *
+ * @module
+ */
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { Program } from "../support/program.ts";
+import { requires } from "../support/requirements.ts";
+import { findRuntime } from "../support/runtimes.ts";
+import { ROOT } from "../support/source_files.ts";
+import { alternate, type Target } from "./alternate.ts";
+import { generatorLoads, httpLoad } from "./loads.ts";
+
+const SERVES = ["http"];
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      namespace: { type: "string" },
+      generator: { type: "string" },
+      peer: { type: "string", multiple: true, default: [] },
+      seconds: { type: "string", default: "3" },
+      rounds: { type: "string", default: "3" },
+    },
+  });
+  const { namespace, generator, peer } = values;
+  if (namespace === undefined || generator === undefined) {
+    throw new Error("Say where the peers are: --namespace NAME --generator FILE");
+  }
+  const enter = ["ip", "netns", "exec", namespace];
+  const services: Program[] = [];
+  try {
+    const targets = peer.map(parsePeer);
+    for (const [index, name] of (["Deno", "Bun"] as const).entries()) {
+      const address = `10.90.${index}.2`;
+      services.push(await startService(enter, name, index, address));
+      targets.push({ name: `berth on ${name}`, address, serves: SERVES });
+    }
+    const loads = generatorLoads(generator, Number(values.seconds));
+    if (requires("program:wrk").ok) loads.push(httpLoad(Number(values.seconds)));
+    const rounds = Number(values.rounds);
+    await alternate({ benchmark: "beside peers", rounds, enter }, loads, targets);
+  } finally {
+    for (const service of services) service.signal("SIGTERM");
+    await Promise.all(services.map((service) => service.finish(10_000).catch(() => {})));
+  }
+}
+
+function parsePeer(text: string): Target {
+  const [name, address] = text.split("=");
+  if (name && address) return { name, address, serves: SERVES };
+  throw new Error(`--peer ${text}: write NAME=ADDRESS`);
+}
+
+async function startService(
+  enter: readonly string[],
+  name: "Deno" | "Bun",
+  index: number,
+  address: string,
+): Promise<Program> {
+  const { executable } = findRuntime(name);
+  const run = name === "Deno" ? ["run", "-A"] : [];
+  const ports = ["7=echo", "9=discard", "19=chargen", "80=http:./tests/bench/programs/hello.ts"];
+  const flags = ["--tun", `berth${index}`, "--address", `${address}/24`, "--log-level", "warn"];
+  const listen = ports.flatMap((port) => ["--listen", port]);
+  const service = new Program([...enter, executable, ...run, "main.ts", ...flags, ...listen], ROOT);
+  await service.printed(/Ctrl\+C/);
+  return service;
+}
+
+await main().catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});

@@ -1,0 +1,8 @@
+/**
+ * The smallest response.
+ *
+ * @module
+ */
+
+/** Answers everything with "hello". */
+export default { fetch: (): Response => new Response("hello") };

@@ -1,0 +1,54 @@
+/**
+ * All benchmarks, each on Deno and on Bun: `run.ts [--only NAME,...] [--out FILE] [--seconds N]
+ * [--rounds N] [--connections N]`. NAME is `micro`, `memory` or `end-to-end`. Prints lines of JSON, and
+ * adds them to FILE.
+ *
+ * @module
+ */
+import { appendFileSync } from "node:fs";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { Program } from "../support/program.ts";
+import { findRuntime, type Runtime } from "../support/runtimes.ts";
+import { ROOT } from "../support/source_files.ts";
+
+const LIMIT_MS = 1_800_000;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string", default: "micro,memory,end-to-end" },
+      out: { type: "string" },
+      seconds: { type: "string", default: "3" },
+      rounds: { type: "string", default: "3" },
+      connections: { type: "string", default: "100000" },
+    },
+  });
+  const { seconds, rounds, connections, out } = values;
+  const runtimes = [findRuntime("Deno"), findRuntime("Bun")];
+  const only = values.only.split(",");
+  for (const runtime of runtimes) {
+    if (only.includes("micro")) await run(runtime, out, "micro.ts");
+    if (only.includes("memory")) await run(runtime, out, "memory.ts", connections);
+  }
+  // It starts the service on both by itself.
+  if (only.includes("end-to-end")) await run(runtimes[0]!, out, "end_to_end.ts", seconds, rounds);
+}
+
+async function run(
+  runtime: Runtime,
+  file: string | undefined,
+  module: string,
+  ...args: readonly string[]
+): Promise<void> {
+  const flags = runtime.name === "Deno" ? ["run", "-A", "--v8-flags=--expose-gc"] : [];
+  const command = [runtime.executable, ...flags, `tests/bench/${module}`, ...args];
+  const { exit, out, log } = await new Program(command, ROOT).finish(LIMIT_MS);
+  process.stdout.write(out);
+  if (file !== undefined) appendFileSync(file, out);
+  if (exit === 0) return;
+  console.error(`${module} on ${runtime.name} ended with ${exit}: ${log}`);
+  process.exitCode = 1;
+}
+
+await main();

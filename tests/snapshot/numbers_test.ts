@@ -1,0 +1,58 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "bun:test";
+import { goodput, share, TABLES } from "./tables.ts";
+
+const BEFORE = readFileSync(new URL("numbers.txt", import.meta.url), "utf8");
+const LIMIT_MS = 60_000;
+
+describe("the numbers", () => {
+  // A change that makes something faster or slower shows as a difference here. When it is meant to be:
+  // `bun tests/snapshot/main.ts --update`.
+  for (const [name, table] of Object.entries(TABLES)) {
+    test(`of ${name} are those in numbers.txt`, () => {
+      const now = table();
+      const title = now.slice(0, now.indexOf("\n"));
+      const start = BEFORE.indexOf(title);
+      expect(now.trimEnd()).toBe(BEFORE.slice(start).split("\n\n")[0]!.trimEnd());
+    }, LIMIT_MS);
+  }
+});
+
+describe("congestion control", () => {
+  // Nothing is lost: what is late is not taken for lost, or that is taken back.
+  for (const congestion of ["newreno", "cubic", "bbr"] as const) {
+    test(`${congestion} keeps 90 % when half of the packets are reordered (RFC 8985)`, () => {
+      const inOrder = goodput(congestion, {});
+      const reordered = goodput(congestion, { reorder: 0.5, reorderMs: 10 });
+      expect(reordered / inOrder).toBeGreaterThan(0.9);
+    }, LIMIT_MS);
+
+    test(`${congestion} uses 90 % of 10 Mbit/s at 50 ms`, () => {
+      expect(goodput(congestion, {}, 50, 10)).toBeGreaterThan(9);
+    }, LIMIT_MS);
+  }
+
+  // BBR goes by bandwidth, not by loss.
+  test("bbr is barely hurt by 1 % loss", () => {
+    expect(goodput("bbr", { loss: 0.01 })).toBeGreaterThan(17);
+  }, LIMIT_MS);
+
+  // Mathis' formula for Reno: MSS / RTT * sqrt(3 / 2p); RFC 9438 4.3 makes CUBIC no worse there.
+  for (const congestion of ["newreno", "cubic"] as const) {
+    test(`${congestion} is what the formula says at 1 % loss`, () => {
+      const expected = 1448 * 8 / 50e-3 * Math.sqrt(1.5 / 0.01) / 1e6;
+      const measured = goodput(congestion, { loss: 0.01 });
+      expect(measured / expected).toBeGreaterThan(0.8);
+      expect(measured / expected).toBeLessThan(1.4);
+    }, LIMIT_MS);
+  }
+
+  // Whoever comes second gets its part.
+  for (const congestion of ["newreno", "cubic"] as const) {
+    test(`two flows of ${congestion} share a path`, () => {
+      const [first, second] = share({ congestion }, { congestion, startMs: 5000 });
+      expect((first + second) ** 2 / (2 * (first ** 2 + second ** 2))).toBeGreaterThan(0.9);
+      expect(first + second).toBeGreaterThan(9);
+    }, LIMIT_MS);
+  }
+});
