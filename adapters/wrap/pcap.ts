@@ -58,7 +58,7 @@ class PcapLink implements Link {
     this.#write = write;
     this.#now = () => clock.now();
     this.#epochMs = epochMs;
-    write(fileHeader());
+    write(pcapFileHeader());
   }
 
   receive(batch: PacketBatch): number {
@@ -92,23 +92,28 @@ class PcapLink implements Link {
     return this.close();
   }
 
-  /** A record's header, and room for the packet. */
   #record(size: number): Uint8Array<ArrayBuffer> {
-    const record = new Uint8Array(RECORD_HEADER + size);
-    const view = new DataView(record.buffer);
-    const ms = this.#epochMs + this.#now();
-    const seconds = Math.floor(ms / 1000);
-    view.setUint32(0, seconds, true);
-    view.setUint32(4, Math.floor((ms - seconds * 1000) * 1e6), true);
-    view.setUint32(8, size, true);
-    view.setUint32(12, size, true);
-    return record;
+    return pcapRecord(size, this.#epochMs + this.#now());
   }
 }
 
-const RECORD_HEADER = 16;
+/** Bytes in front of each packet. */
+export const RECORD_HEADER = 16;
 
-function fileHeader(): Uint8Array<ArrayBuffer> {
+/** A record's header, and room for a packet of `size` bytes that was seen at `ms` since 1970. */
+export function pcapRecord(size: number, ms: number): Uint8Array<ArrayBuffer> {
+  const record = new Uint8Array(RECORD_HEADER + size);
+  const view = new DataView(record.buffer);
+  const seconds = Math.floor(ms / 1000);
+  view.setUint32(0, seconds, true);
+  view.setUint32(4, Math.floor((ms - seconds * 1000) * 1e6), true);
+  view.setUint32(8, size, true);
+  view.setUint32(12, size, true);
+  return record;
+}
+
+/** What a file begins with. */
+export function pcapFileHeader(): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(24);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, MAGIC_NANOSECONDS, true);

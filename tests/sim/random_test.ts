@@ -1,17 +1,25 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
+import { capture } from "./capture.ts";
 import { assertOutcome } from "./outcome.ts";
 import { randomScenario } from "./scenario.ts";
 import { World } from "./world.ts";
 
-const SEEDS = 1000;
-const SEEDS_PER_TEST = 250;
+const SEEDS = 10_000;
+const SEEDS_PER_TEST = 500;
+const TEST_LIMIT_MS = 60_000;
 
 function simulate(seed: number): string {
   try {
     return assertOutcome(new World(randomScenario(seed)).start().run());
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`seed ${seed}: ${reason}\nreplay: bun tests/sim/replay.ts ${seed}`);
+    const packets = capture(randomScenario(seed), `seed-${seed}`);
+    throw new Error(
+      `seed ${seed}: ${reason}\nreplay: bun tests/sim/replay.ts ${seed}\npackets: ${packets}`,
+    );
   }
 }
 
@@ -29,6 +37,20 @@ describe("two stacks on a wire that loses, reorders, duplicates and corrupts", (
       // What is drawn stays worth looking at.
       expect(outcomes.get("complete")).toBeGreaterThan(SEEDS_PER_TEST * 0.65);
       expect(outcomes.get("no handshake") ?? 0).toBeLessThan(SEEDS_PER_TEST * 0.12);
-    });
+    }, TEST_LIMIT_MS);
   }
+
+  // What a failing seed leaves behind: a pcap file with every packet of one side.
+  test("are captured when a seed has to be looked at", () => {
+    const folder = mkdtempSync(join(tmpdir(), "berth-"));
+    try {
+      const bytes = readFileSync(capture(randomScenario(1), "seed-1", folder));
+      expect(bytes.readUInt32LE(0)).toBe(0xa1b23c4d);
+      let records = 0;
+      for (let at = 24; at < bytes.length; at += 16 + bytes.readUInt32LE(at + 8)) records++;
+      expect(records).toBeGreaterThan(3);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 });
