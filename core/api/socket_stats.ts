@@ -10,6 +10,7 @@ export function tcpStats(tcb: Tcb): TcpStats {
     rtoMs: tcb.rtt.rto,
     cwnd: tcb.congestion.cwnd,
     ssthresh: tcb.congestion.ssthresh,
+    unacknowledged: tcb.send.length,
     flightSize: seqDiff(tcb.sndNxt, tcb.sndUna),
     sendMss: tcb.sendMss,
     sendWindow: tcb.sndWnd,

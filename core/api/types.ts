@@ -45,6 +45,8 @@ export interface TcpStats {
   readonly cwnd: number;
   /** Slow start threshold in bytes. */
   readonly ssthresh: number;
+  /** Bytes written and not acknowledged yet, sent or not. */
+  readonly unacknowledged: number;
   /** Bytes sent and not acknowledged yet. */
   readonly flightSize: number;
   /** Largest segment sent, in bytes of payload. */

@@ -1,0 +1,38 @@
+import { type AckSample, initialWindow } from "./control.ts";
+import { HyStart } from "./hystart.ts";
+
+/** What algorithms that go by loss have in common: the initial window, and growth up to ssthresh. */
+export abstract class SlowStart {
+  readonly reducesProportionally = true;
+  cwnd: number;
+  ssthresh: number = Infinity;
+  protected mss: number;
+  readonly #hystart = new HyStart();
+
+  constructor(mss: number) {
+    this.mss = mss;
+    this.cwnd = initialWindow(mss);
+  }
+
+  setMss(mss: number): void {
+    // The peer's MSS comes with its SYN: the initial window is of segments of that size.
+    if (this.cwnd === initialWindow(this.mss)) this.cwnd = initialWindow(mss);
+    this.mss = mss;
+  }
+
+  onAck(sample: AckSample): void {
+    // RFC 7661 and RFC 9438 5.8: no growth while the application is the limit.
+    if (!sample.limited) return;
+    if (this.cwnd < this.ssthresh) this.#grow(sample);
+    else this.avoidCongestion(sample);
+  }
+
+  /** RFC 9406: only the first slow start is watched, later ones know their ssthresh. */
+  #grow(sample: AckSample): void {
+    const growth = this.ssthresh === Infinity ? this.#hystart.growth(sample) : 1;
+    this.cwnd += growth * sample.bytes;
+    if (growth === 0) this.ssthresh = this.cwnd;
+  }
+
+  protected abstract avoidCongestion(sample: AckSample): void;
+}
