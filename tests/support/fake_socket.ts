@@ -228,6 +228,7 @@ export class FakeSocket implements TcpSocket {
       rtoMs: 0,
       cwnd: 0,
       ssthresh: 0,
+      unacknowledged: 0,
       flightSize: 0,
       sendMss: 0,
       sendWindow: 0,
