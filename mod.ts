@@ -45,6 +45,7 @@ export {
   OutgoingPacket,
   PacketBatch,
 } from "./core/stack/link.ts";
+export type { ForeignPacket, Shard } from "./core/stack/shard.ts";
 
 export { forward } from "./adapters/forward.ts";
 export { linkPair, type LinkPairOptions } from "./adapters/memory.ts";
@@ -81,3 +82,4 @@ export {
   type WebSocketOptions,
   type WebSocketSession,
 } from "./plugins/http/websocket.ts";
+export { iperf3, type Iperf3Options } from "./plugins/iperf3.ts";

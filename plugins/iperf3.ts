@@ -1,0 +1,87 @@
+/**
+ * A server for `iperf3 --client`.
+ *
+ * @module
+ */
+import { z } from "zod";
+import type { Context } from "../core/api/types.ts";
+import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
+import { Channel } from "./iperf3/channel.ts";
+import { COOKIE_LENGTH, STATE } from "./iperf3/protocol.ts";
+import { Test } from "./iperf3/test.ts";
+
+/** What {@link iperf3} can be told. */
+export interface Iperf3Options {
+  /**
+   * Seconds that a test may take; after them it is ended, for the next client; at most 86,400.
+   * Default 3600.
+   */
+  maxSeconds?: number | undefined;
+}
+
+/** What a client may take to say who it is, in milliseconds. */
+const COOKIE_MS = 10_000;
+
+/**
+ * Measures TCP with `iperf3 --client`: up, down (`-R`), both at once (`--bidir`), with up to 128
+ * connections (`-P`). One port carries the control and the data connections. One test runs at a
+ * time, other clients are told that the server is busy.
+ *
+ * @example
+ * ```ts
+ * import { iperf3 } from "@berth/berth";
+ *
+ * iperf3().name; // "iperf3": for stack.use(5201, iperf3())
+ * ```
+ */
+export const iperf3: PluginFactory<Iperf3Options> = definePlugin({
+  name: "iperf3",
+  options: z.strictObject({ maxSeconds: z.number().positive().max(86_400).default(3600) }),
+  setup: ({ maxSeconds }) => {
+    const server = new Server(maxSeconds * 1000);
+    return (c) => server.serve(c);
+  },
+});
+
+/** One port. */
+class Server {
+  readonly #maxMs: number;
+  #running: Test | undefined;
+  #connections = 0;
+
+  constructor(maxMs: number) {
+    this.#maxMs = maxMs;
+  }
+
+  /** Every connection begins with the cookie of its test. */
+  async serve(c: Context): Promise<void> {
+    const order = this.#connections++;
+    const channel = new Channel(c.socket);
+    const cookie = await readCookie(c, channel);
+    if (cookie === undefined) return;
+    const test = this.#running;
+    if (test?.expects(cookie)) return await test.carry(c.socket, order);
+    if (test !== undefined) return await channel.sendState(STATE.ACCESS_DENIED);
+    this.#running = new Test(cookie, channel, c, this.#maxMs);
+    try {
+      await this.#running.run();
+    } finally {
+      this.#running = undefined;
+    }
+  }
+}
+
+/** Gives up on who says nothing. */
+async function readCookie(
+  { clock, socket }: Context,
+  channel: Channel,
+): Promise<string | undefined> {
+  const cancel = clock.schedule(clock.now() + COOKIE_MS, () => socket.abort());
+  try {
+    return await channel.readText(COOKIE_LENGTH);
+  } catch {
+    return undefined;
+  } finally {
+    cancel();
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * A control connection: single bytes, and texts behind their length.
+ *
+ * @module
+ */
+import type { TcpSocket } from "../../core/api/types.ts";
+
+/** The peer has ended the connection, or has sent what cannot be. */
+export class ChannelError extends Error {}
+
+/** Reads and writes what iperf3 puts on a control connection. */
+export class Channel {
+  readonly #socket: Pick<TcpSocket, "read" | "write">;
+
+  /** Makes a channel of a connection. */
+  constructor(socket: Pick<TcpSocket, "read" | "write">) {
+    this.#socket = socket;
+  }
+
+  /** Sends a state, and for a `SERVER_ERROR` the fault. */
+  async sendState(state: number, fault?: number): Promise<void> {
+    const message = new Uint8Array(fault === undefined ? 1 : 9);
+    message[0] = state;
+    if (fault !== undefined) new DataView(message.buffer).setInt32(1, fault);
+    await this.#socket.write(message);
+  }
+
+  /** The peer's next state. */
+  async readState(): Promise<number> {
+    const [state] = await this.#read(1);
+    return state!;
+  }
+
+  /** Sends a text behind its length. */
+  async sendJson(text: string): Promise<void> {
+    const bytes = new TextEncoder().encode(text);
+    const message = new Uint8Array(4 + bytes.length);
+    new DataView(message.buffer).setUint32(0, bytes.length);
+    message.set(bytes, 4);
+    await this.#socket.write(message);
+  }
+
+  /**
+   * A text behind its length.
+   *
+   * @throws {ChannelError} It has more than `max` bytes.
+   */
+  async readJson(max: number): Promise<string> {
+    const length = new DataView((await this.#read(4)).buffer).getUint32(0);
+    if (length > max) throw new ChannelError(`${length} bytes are more than the ${max} allowed`);
+    return await this.readText(length);
+  }
+
+  /** A text of `length` bytes. */
+  async readText(length: number): Promise<string> {
+    return new TextDecoder().decode(await this.#read(length));
+  }
+
+  async #read(length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length;) {
+      const count = await this.#socket.read(bytes.subarray(at));
+      if (count === null) throw new ChannelError("the client has gone");
+      at += count;
+    }
+    return bytes;
+  }
+}

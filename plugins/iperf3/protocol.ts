@@ -1,0 +1,149 @@
+/**
+ * What iperf3 clients and servers say to each other. There is no specification: this is what version
+ * 3.12 sends and takes.
+ *
+ * @module
+ */
+import { z } from "zod";
+
+/** Each connection begins with so many bytes: what a client has chosen for its test, and a NUL. */
+export const COOKIE_LENGTH = 37;
+/** Bytes of the client's parameters, at most. */
+export const MAX_PARAMETERS = 8 * 1024;
+/** Bytes of the client's results, at most: 128 connections need a quarter of that. */
+export const MAX_RESULTS = 256 * 1024;
+/** Connections in each direction, at most. */
+const MAX_PARALLEL = 128;
+const MAX_BLOCK = 1024 * 1024;
+const DEFAULT_BLOCK = 128 * 1024;
+const DAY = 86_400;
+
+/** The bytes that move a test from one step to the next, over the control connection. */
+export const STATE: {
+  readonly TEST_START: 1;
+  readonly TEST_RUNNING: 2;
+  readonly TEST_END: 4;
+  readonly PARAM_EXCHANGE: 9;
+  readonly CREATE_STREAMS: 10;
+  readonly SERVER_TERMINATE: 11;
+  readonly CLIENT_TERMINATE: 12;
+  readonly EXCHANGE_RESULTS: 13;
+  readonly DISPLAY_RESULTS: 14;
+  readonly IPERF_DONE: 16;
+  /** -2: two numbers that name the fault follow. */
+  readonly SERVER_ERROR: 254;
+  /** -1: another test is running. */
+  readonly ACCESS_DENIED: 255;
+} = {
+  TEST_START: 1,
+  TEST_RUNNING: 2,
+  TEST_END: 4,
+  PARAM_EXCHANGE: 9,
+  CREATE_STREAMS: 10,
+  SERVER_TERMINATE: 11,
+  CLIENT_TERMINATE: 12,
+  EXCHANGE_RESULTS: 13,
+  DISPLAY_RESULTS: 14,
+  IPERF_DONE: 16,
+  SERVER_ERROR: 254,
+  ACCESS_DENIED: 255,
+};
+
+/** The faults that a server can name. */
+export const FAULT: {
+  /** "an option you are trying to set is not implemented yet" */
+  readonly NOT_IMPLEMENTED: 13;
+  /** "unable to receive parameters from client" */
+  readonly PARAMETERS: 113;
+} = { NOT_IMPLEMENTED: 13, PARAMETERS: 113 };
+
+/** What a client wants measured. */
+export interface Parameters {
+  /** The server sends (`-R`). */
+  readonly reverse: boolean;
+  /** Both send (`--bidir`). */
+  readonly bidirectional: boolean;
+  /** Connections in each direction (`-P`). */
+  readonly parallel: number;
+  /** Seconds to measure (`-t`); 0: until `num` or `blockcount`. */
+  readonly time: number;
+  /** Seconds before that which do not count (`-O`). */
+  readonly omit: number;
+  /** Bytes to send (`-n`), 0: no limit. */
+  readonly num: number;
+  /** Blocks to send (`-k`), 0: no limit. */
+  readonly blockcount: number;
+  /** Bytes of a block (`-l`). */
+  readonly len: number;
+  /** Bits per second of each connection (`-b`), 0: no limit. */
+  readonly bandwidth: number;
+}
+
+const count = z.int().nonnegative().default(0);
+
+const parametersSchema = z.object({
+  tcp: z.literal(true),
+  reverse: z.boolean().default(false),
+  bidirectional: z.boolean().default(false),
+  parallel: z.int().min(1).max(MAX_PARALLEL).default(1),
+  time: z.int().nonnegative().max(DAY).default(0),
+  omit: z.int().nonnegative().max(600).default(0),
+  num: count,
+  blockcount: count,
+  len: z.int().min(1).max(MAX_BLOCK).default(DEFAULT_BLOCK),
+  bandwidth: count,
+});
+
+/** Reads a client's parameters; a fault of {@link FAULT} when they are none. */
+export function parseParameters(text: string): Parameters | number {
+  const value = parseJson(text);
+  const checked = parametersSchema.safeParse(value);
+  if (checked.success) return checked.data;
+  const isOther = typeof value === "object" && value !== null &&
+    ("udp" in value || "sctp" in value);
+  return isOther ? FAULT.NOT_IMPLEMENTED : FAULT.PARAMETERS;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What one connection has carried. */
+export interface StreamResult {
+  /** As the client counts its connections. */
+  readonly id: number;
+  readonly bytes: number;
+  readonly retransmits: number;
+  /** From the first byte that counts, in seconds. */
+  readonly seconds: number;
+}
+
+/** The number that a client gives its connection `index`: 1, 3, 4, 5, and so on. */
+export function streamId(index: number): number {
+  return index === 0 ? 1 : index + 2;
+}
+
+/** A server's results. `sends`: it has sent, so that its retransmissions are of interest. */
+export function formatResults(sends: boolean, streams: readonly StreamResult[]): string {
+  return JSON.stringify({
+    // A plugin does not know the load of its process.
+    cpu_util_total: 0,
+    cpu_util_user: 0,
+    cpu_util_system: 0,
+    sender_has_retransmits: sends ? 1 : -1,
+    streams: streams.map(({ id, bytes, retransmits, seconds }) => ({
+      id,
+      bytes,
+      retransmits: sends ? retransmits : -1,
+      jitter: 0,
+      errors: 0,
+      packets: 0,
+      start_time: 0,
+      end_time: seconds,
+    })),
+  });
+}

@@ -1,0 +1,201 @@
+/**
+ * One test: the conversation on its control connection, and its data connections.
+ *
+ * @module
+ */
+import type { Context, TcpSocket } from "../../core/api/types.ts";
+import { type Channel, ChannelError } from "./channel.ts";
+import {
+  formatResults,
+  MAX_PARAMETERS,
+  MAX_RESULTS,
+  type Parameters,
+  parseParameters,
+  STATE,
+  streamId,
+} from "./protocol.ts";
+import { DataStream } from "./stream.ts";
+
+/** What a client may take for a step of the conversation, in milliseconds. */
+const STEP_MS = 10_000;
+
+/** A data connection, and its place among all that the server got. */
+interface Arrival {
+  readonly stream: DataStream;
+  readonly order: number;
+}
+
+/** The test that a client has opened a control connection for. */
+export class Test {
+  readonly #cookie: string;
+  readonly #channel: Channel;
+  readonly #context: Context;
+  readonly #maxMs: number;
+  readonly #arrivals: Arrival[] = [];
+  /** Data connections that have not come yet; 0 but while they are asked for. */
+  #missing = 0;
+  readonly #complete = Promise.withResolvers<void>();
+  /** Nothing counts any more. */
+  readonly #stop = new AbortController();
+  /** The data connections may go. */
+  readonly #over = Promise.withResolvers<void>();
+  #cancelLimit: (() => void) | undefined;
+  #startedAt = 0;
+
+  /** Makes a test that may take `maxMs` milliseconds. */
+  constructor(cookie: string, channel: Channel, context: Context, maxMs: number) {
+    this.#cookie = cookie;
+    this.#channel = channel;
+    this.#context = context;
+    this.#maxMs = maxMs;
+  }
+
+  /** A connection with that cookie is one of this test's, and still missing. */
+  expects(cookie: string): boolean {
+    return this.#missing > 0 && cookie === this.#cookie;
+  }
+
+  /** Takes a data connection; resolves when it is needed no more. */
+  async carry(socket: TcpSocket, order: number): Promise<void> {
+    this.#arrivals.push({ stream: new DataStream(socket), order });
+    if (--this.#missing === 0) this.#complete.resolve();
+    await this.#over.promise;
+  }
+
+  /** Runs it to its end; whatever the client does, nothing is left over. */
+  async run(): Promise<void> {
+    try {
+      await this.#converse();
+    } catch (error) {
+      this.#context.log.info("test broken off", { reason: (error as Error).message });
+      this.#abort();
+    } finally {
+      this.#cancelLimit?.();
+      this.#stop.abort();
+      this.#over.resolve();
+    }
+  }
+
+  async #converse(): Promise<void> {
+    const channel = this.#channel;
+    this.#limit(STEP_MS);
+    await channel.sendState(STATE.PARAM_EXCHANGE);
+    const parameters = parseParameters(await channel.readJson(MAX_PARAMETERS));
+    if (typeof parameters === "number") {
+      return await channel.sendState(STATE.SERVER_ERROR, parameters);
+    }
+    const streams = await this.#createStreams(parameters);
+    this.#limit(Math.min(duration(parameters), this.#maxMs), () => this.#terminate());
+    await this.#measure(parameters, streams);
+    this.#limit(STEP_MS);
+    await this.#exchangeResults(parameters, streams);
+  }
+
+  /** In the order in which the client has made them. */
+  async #createStreams({ parallel, bidirectional }: Parameters): Promise<DataStream[]> {
+    this.#missing = bidirectional ? 2 * parallel : parallel;
+    await this.#channel.sendState(STATE.CREATE_STREAMS);
+    await this.#orEndOf(this.#complete.promise);
+    return this.#arrivals.sort((a, b) => a.order - b.order).map(({ stream }) => stream);
+  }
+
+  /** From TEST_START to the client's TEST_END. */
+  async #measure(parameters: Parameters, streams: readonly DataStream[]): Promise<void> {
+    const { clock } = this.#context;
+    await this.#channel.sendState(STATE.TEST_START);
+    await this.#channel.sendState(STATE.TEST_RUNNING);
+    this.#startedAt = clock.now();
+    this.#carryAll(parameters, streams);
+    const omit = parameters.omit * 1000;
+    const cancel = clock.schedule(this.#startedAt + omit, () => this.#restart(omit, streams));
+    try {
+      await this.#expectState(STATE.TEST_END);
+    } finally {
+      cancel();
+      this.#stop.abort();
+    }
+  }
+
+  /** With `--bidir` the first half of the connections carries what the client sends. */
+  #carryAll(parameters: Parameters, streams: readonly DataStream[]): void {
+    const { reverse, bidirectional, parallel, len } = parameters;
+    const { signal } = this.#stop;
+    const received = bidirectional ? parallel : reverse ? 0 : streams.length;
+    const block = new Uint8Array(len);
+    for (const [index, stream] of streams.entries()) {
+      const done = index < received
+        ? stream.receive(signal)
+        : stream.send(block, parameters, this.#context.clock, signal);
+      // A connection that breaks ends nothing: the client decides.
+      done.catch((error: Error) =>
+        this.#context.log.debug("data connection broke", { reason: error.message })
+      );
+    }
+  }
+
+  #restart(omit: number, streams: readonly DataStream[]): void {
+    if (omit === 0) return;
+    this.#startedAt = this.#context.clock.now();
+    for (const stream of streams) stream.reset();
+  }
+
+  async #exchangeResults(parameters: Parameters, streams: readonly DataStream[]): Promise<void> {
+    const channel = this.#channel;
+    const seconds = (this.#context.clock.now() - this.#startedAt) / 1000;
+    const results = streams.map((stream, index) => ({
+      id: streamId(index),
+      bytes: stream.bytes,
+      retransmits: stream.retransmits,
+      seconds,
+    }));
+    await channel.sendState(STATE.EXCHANGE_RESULTS);
+    await channel.readJson(MAX_RESULTS);
+    await channel.sendJson(formatResults(parameters.reverse || parameters.bidirectional, results));
+    await channel.sendState(STATE.DISPLAY_RESULTS);
+    await this.#expectState(STATE.IPERF_DONE);
+    const bytes = results.reduce((sum, result) => sum + result.bytes, 0);
+    this.#context.log.info("test finished", { streams: streams.length, bytes, seconds });
+  }
+
+  async #expectState(expected: number): Promise<void> {
+    const state = await this.#channel.readState();
+    if (state === expected) return;
+    const said = state === STATE.CLIENT_TERMINATE ? "has given up" : `sent state ${state}`;
+    throw new ChannelError(`the client ${said}`);
+  }
+
+  /** What the client has to bring about, or the end of its control connection. */
+  async #orEndOf(awaited: Promise<void>): Promise<void> {
+    const { socket } = this.#context;
+    const ended = socket.closed.then(() => {
+      throw new ChannelError("the client has gone");
+    });
+    ended.catch(() => {});
+    await Promise.race([awaited, ended]);
+  }
+
+  /** Replaces the limit of the step before. */
+  #limit(ms: number, expire: () => void = () => this.#abort()): void {
+    const { clock } = this.#context;
+    this.#cancelLimit?.();
+    this.#cancelLimit = clock.schedule(clock.now() + ms, expire);
+  }
+
+  /** The time is over and the client does not end the test: it is told to go. */
+  #terminate(): void {
+    this.#stop.abort();
+    this.#channel.sendState(STATE.SERVER_TERMINATE).catch(() => {});
+    this.#limit(STEP_MS);
+  }
+
+  /** Ends every connection of the test; what waits for one of them is told. */
+  #abort(): void {
+    for (const { stream } of this.#arrivals) stream.abort();
+    this.#context.socket.abort();
+  }
+}
+
+/** Milliseconds after which the client should have ended the test. */
+function duration({ time, omit }: Parameters): number {
+  return time === 0 ? Infinity : (time + omit) * 1000 + STEP_MS;
+}

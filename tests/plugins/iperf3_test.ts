@@ -1,0 +1,268 @@
+import { describe, expect, test } from "bun:test";
+import type { Plugin } from "../../core/api/types.ts";
+import { iperf3 } from "../../plugins/iperf3.ts";
+import { FakeSocket, settle, socketPair, testContext } from "../support/fake_socket.ts";
+import { VirtualClock } from "../../adapters/virtual_clock.ts";
+
+const COOKIE = "abcdefghijklmnopqrstuvwxyz0123456789\0";
+const OTHER_COOKIE = COOKIE.toUpperCase();
+const [TEST_START, TEST_RUNNING, TEST_END] = [1, 2, 4];
+const [PARAM_EXCHANGE, CREATE_STREAMS, SERVER_TERMINATE, CLIENT_TERMINATE] = [9, 10, 11, 12];
+const [EXCHANGE_RESULTS, DISPLAY_RESULTS, IPERF_DONE] = [13, 14, 16];
+const [SERVER_ERROR, ACCESS_DENIED] = [254, 255];
+
+/** A client of one plugin, connection by connection. */
+class Client {
+  readonly clock: VirtualClock = new VirtualClock();
+  readonly #plugin: Plugin;
+
+  constructor(plugin: Plugin = iperf3()) {
+    this.#plugin = plugin;
+  }
+
+  /** Opens a connection that begins with a cookie. */
+  async connect(cookie: string = COOKIE): Promise<Connection> {
+    const { client, server } = socketPair();
+    const { context } = testContext(server, { clock: this.clock });
+    const served = Promise.resolve(this.#plugin.handle!(context, () => Promise.resolve()))
+      .then(() => void server.close().catch(() => {}));
+    await client.write(new TextEncoder().encode(cookie));
+    return new Connection(client, served);
+  }
+
+  /** Gets a test to where it runs; the first connection is the control connection. */
+  async start(parameters: Record<string, unknown>, streams = 1): Promise<Connection[]> {
+    const control = await this.connect();
+    expect(await control.state()).toBe(PARAM_EXCHANGE);
+    await control.sendJson({ tcp: true, ...parameters });
+    expect(await control.state()).toBe(CREATE_STREAMS);
+    const connections = [control];
+    for (let i = 0; i < streams; i++) connections.push(await this.connect());
+    expect(await control.state()).toBe(TEST_START);
+    expect(await control.state()).toBe(TEST_RUNNING);
+    return connections;
+  }
+}
+
+class Connection {
+  readonly socket: FakeSocket;
+  /** Resolves when the server has no more interest in it. */
+  readonly served: Promise<unknown>;
+
+  constructor(socket: FakeSocket, served: Promise<unknown>) {
+    this.socket = socket;
+    this.served = served;
+  }
+
+  async read(length: number): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length;) {
+      const count = await this.socket.read(bytes.subarray(at));
+      if (count === null) throw new Error(`the server ended after ${at} of ${length} bytes`);
+      at += count;
+    }
+    return bytes;
+  }
+
+  async state(): Promise<number> {
+    return (await this.read(1))[0]!;
+  }
+
+  async say(...states: number[]): Promise<void> {
+    await this.socket.write(new Uint8Array(states));
+  }
+
+  async sendJson(value: unknown): Promise<void> {
+    const text = new TextEncoder().encode(JSON.stringify(value));
+    const length = new Uint8Array(4);
+    new DataView(length.buffer).setUint32(0, text.length);
+    await this.socket.write(length);
+    await this.socket.write(text);
+  }
+
+  // deno-lint-ignore no-explicit-any -- the results are looked at by name
+  async json(): Promise<any> {
+    const length = new DataView((await this.read(4)).buffer).getUint32(0);
+    return JSON.parse(new TextDecoder().decode(await this.read(length)));
+  }
+
+  /** The end of a test on a control connection; returns the server's results. */
+  // deno-lint-ignore no-explicit-any -- as above
+  async finish(): Promise<any> {
+    await this.say(TEST_END);
+    expect(await this.state()).toBe(EXCHANGE_RESULTS);
+    await this.sendJson({ streams: [] });
+    const results = await this.json();
+    expect(await this.state()).toBe(DISPLAY_RESULTS);
+    await this.say(IPERF_DONE);
+    await this.served;
+    return results;
+  }
+}
+
+describe("iperf3", () => {
+  // iperf3 -c HOST: the server counts what it gets; times are the server's.
+  test("receives and reports", async () => {
+    const client = new Client();
+    const [control, data] = await client.start({ time: 10 });
+    await data!.socket.write(new Uint8Array(300_000));
+    await settle();
+    await client.clock.advance(2000);
+    const results = await control!.finish();
+    expect(results.sender_has_retransmits).toBe(-1);
+    expect(results.streams.length).toBe(1);
+    expect(results.streams[0]).toMatchObject({ id: 1, bytes: 300_000, end_time: 2 });
+    await data!.served;
+  });
+
+  // iperf3 -c HOST -R -n 250000 -l 100000: so many bytes and a FIN, the last block cut.
+  test("sends what -n asks for", async () => {
+    const client = new Client();
+    const [control, data] = await client.start({ reverse: true, num: 250_000, len: 100_000 });
+    await data!.read(250_000);
+    expect(await data!.socket.read(new Uint8Array(1))).toBe(null);
+    const results = await control!.finish();
+    expect(results.sender_has_retransmits).toBe(1);
+    expect(results.streams[0]).toMatchObject({ id: 1, bytes: 250_000, retransmits: 0 });
+  });
+
+  // iperf3 -c HOST -R -b 8k: 1,000 bytes a second.
+  test("sends no faster than -b allows", async () => {
+    const client = new Client();
+    const [control, data] = await client.start({ reverse: true, bandwidth: 8000, len: 500 });
+    await settle();
+    await client.clock.advance(2900);
+    expect(data!.socket.peer!.unreadByPeer).toBe(3000);
+    await control!.finish();
+  });
+
+  // iperf3 -c HOST --bidir -P 2: the first two connections go up, the last two come down. The
+  // numbers of the connections are the client's: 1, 3, 4, 5.
+  test("carries both directions at once", async () => {
+    const client = new Client();
+    const parameters = { bidirectional: true, parallel: 2, num: 1000, len: 1000 };
+    const [control, ...data] = await client.start(parameters, 4);
+    for (const up of data.slice(0, 2)) await up.socket.write(new Uint8Array(500));
+    for (const down of data.slice(2)) await down.read(1000);
+    await settle();
+    const { streams } = await control!.finish();
+    expect(streams.map(({ id, bytes }: { id: number; bytes: number }) => [id, bytes]))
+      .toEqual([[1, 500], [3, 500], [4, 1000], [5, 1000]]);
+  });
+
+  // iperf3 -c HOST -O 1: the first second does not count.
+  test("leaves out what -O omits", async () => {
+    const client = new Client();
+    const [control, data] = await client.start({ time: 1, omit: 1 });
+    await data!.socket.write(new Uint8Array(1000));
+    await settle();
+    await client.clock.advance(1000);
+    await data!.socket.write(new Uint8Array(10));
+    await settle();
+    await client.clock.advance(1000);
+    expect((await control!.finish()).streams[0]).toMatchObject({ bytes: 10, end_time: 1 });
+  });
+
+  // Somebody else comes while a test runs, and again when it is over.
+  test("runs one test at a time", async () => {
+    const client = new Client();
+    const [control] = await client.start({ time: 10 });
+    const other = await client.connect(OTHER_COOKIE);
+    expect(await other.state()).toBe(ACCESS_DENIED);
+    await other.served;
+    await control!.finish();
+    expect(await (await client.connect(OTHER_COOKIE)).state()).toBe(PARAM_EXCHANGE);
+  });
+
+  // One connection more than was asked for is none of the test's.
+  test("takes no more connections than were asked for", async () => {
+    const client = new Client();
+    await client.start({ parallel: 2 }, 2);
+    expect(await (await client.connect()).state()).toBe(ACCESS_DENIED);
+  });
+
+  // UDP is not there; the client knows the fault by its number.
+  test.each([
+    [{ udp: true }, 13],
+    [{ tcp: true, parallel: 129 }, 113],
+    [{ tcp: true, len: 2_000_000 }, 113],
+    [[], 113],
+  ])("refuses %j with fault %d", async (parameters, fault) => {
+    const control = await new Client().connect();
+    expect(await control.state()).toBe(PARAM_EXCHANGE);
+    await control.sendJson(parameters);
+    expect(await control.state()).toBe(SERVER_ERROR);
+    expect(new DataView((await control.read(8)).buffer).getInt32(0)).toBe(fault);
+    await control.served;
+  });
+
+  // Neither the length of the parameters nor that of the results is the client's to choose.
+  test("bounds what it keeps of a client", async () => {
+    const client = new Client();
+    const first = await client.connect();
+    expect(await first.state()).toBe(PARAM_EXCHANGE);
+    await first.socket.write(new Uint8Array([0, 0, 0x20, 1]));
+    await first.served;
+    expect(first.socket.state).toBe("CLOSED");
+
+    const [second] = await client.start({});
+    await second!.say(TEST_END);
+    expect(await second!.state()).toBe(EXCHANGE_RESULTS);
+    await second!.socket.write(new Uint8Array([0xff, 0xff, 0xff, 0xff]));
+    await second!.served;
+    expect(second!.socket.state).toBe("CLOSED");
+  });
+
+  // Ctrl+C at the client, a reset, a step that does not come: the next client finds the server free.
+  test("is free again when a client goes away", async () => {
+    const client = new Client();
+    const [terminated, data] = await client.start({ time: 10 });
+    await terminated!.say(CLIENT_TERMINATE);
+    await Promise.all([terminated!.served, data!.served]);
+
+    const [reset] = await client.start({ time: 10 });
+    reset!.socket.abort();
+    await reset!.served;
+
+    const silent = await client.connect();
+    await settle();
+    await client.clock.advance(10_001);
+    await silent.served;
+
+    const waiting = await client.connect();
+    expect(await waiting.state()).toBe(PARAM_EXCHANGE);
+    await waiting.sendJson({ tcp: true });
+    expect(await waiting.state()).toBe(CREATE_STREAMS);
+    await client.clock.advance(10_001);
+    await waiting.served;
+
+    await client.start({ time: 10 });
+  });
+
+  // Less than a cookie.
+  test("gives up on a client that says nothing", async () => {
+    const client = new Client();
+    const mute = await client.connect("abc");
+    await settle();
+    await client.clock.advance(10_001);
+    await mute.served;
+    expect(mute.socket.state).toBe("CLOSED");
+  });
+
+  // A client that never ends its test, or asks for more than the server grants.
+  test("ends a test after its time", async () => {
+    const client = new Client(iperf3({ maxSeconds: 60 }));
+    const [control] = await client.start({ reverse: true });
+    await client.clock.advance(60_000);
+    expect(await control!.state()).toBe(SERVER_TERMINATE);
+    await client.clock.advance(10_000);
+    await control!.served;
+    expect(control!.socket.state).toBe("CLOSED");
+    expect(client.clock.pending).toBe(0);
+  });
+
+  // A time, or nothing.
+  test("refuses a limit that is none", () => {
+    expect(() => iperf3({ maxSeconds: 0 })).toThrow(/^iperf3: options\.maxSeconds: /);
+  });
+});
