@@ -13,10 +13,9 @@ import { type Exchange, type ExchangeSetting, prepareExchange } from "./exchange
 import { Input } from "./input.ts";
 import type { CheckedHttpOptions } from "./options.ts";
 import { wantsKeepAlive } from "./persistence.ts";
-import { badRequest, Refusal } from "./refusal.ts";
+import { badRequest, Refusal, responseOf } from "./refusal.ts";
 import { type RequestHead, RequestHeadParser } from "./request_head.ts";
 import { type ResponsePlan, ResponseWriter } from "./response_writer.ts";
-import { reasonPhrase } from "./status.ts";
 
 /**
  * What the http plugin serves: anything with a `fetch` of this shape, such as a Hono app or the
@@ -337,10 +336,6 @@ function discard({ body }: Response): void {
 
 function internalServerError(): Response {
   return responseOf(new Refusal(500, "the application failed"));
-}
-
-function responseOf({ status, reason }: Refusal): Response {
-  return new Response(`${status} ${reasonPhrase(status)}: ${reason}\n`, { status });
 }
 
 function authorityOf({ hostname, port }: NetAddr): string {

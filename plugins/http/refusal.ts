@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { reasonPhrase } from "./status.ts";
 
 /** A request that is answered with an error and the end of the connection. */
 export class Refusal {
@@ -23,6 +24,11 @@ export function badRequest(reason: string): Refusal {
   return new Refusal(400, reason);
 }
 
+/** The answer of a refusal. */
+export function responseOf({ status, reason }: Refusal): Response {
+  return new Response(`${status} ${reasonPhrase(status)}: ${reason}\n`, { status });
+}
+
 /** How the body of a request failed, as the application that reads it sees it. */
 export class RequestBodyError extends TypeError {
   /** Always `"RequestBodyError"`. */
@@ -34,5 +40,10 @@ export class RequestBodyError extends TypeError {
   constructor(refusal: Refusal) {
     super(refusal.reason);
     this.status = refusal.status;
+  }
+
+  /** What the client gets. Hono's error handler takes it from here, without an entry in its log. */
+  getResponse(): Response {
+    return responseOf({ status: this.status, reason: this.message });
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { concatenate } from "./concatenate.ts";
 
 /** Data is gathered up to here; what is larger is written in pieces of this size. */
 export const PIECE_BYTES = 65_536;
@@ -88,16 +89,6 @@ async function settledSoon<T>(promise: Promise<T>): Promise<T | undefined> {
   }, () => settled = true);
   for (let turn = 0; turn < TURNS && !settled; turn++) await undefined;
   return settled ? result ?? await promise : undefined;
-}
-
-function concatenate(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 const encoder = new TextEncoder();

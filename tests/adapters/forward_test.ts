@@ -2,9 +2,9 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { createServer, type Socket } from "node:net";
 import { forward } from "../../adapters/forward.ts";
 import { linkPair } from "../../adapters/memory.ts";
-import type { TcpError } from "../../core/api/errors.ts";
 import { createStack } from "../../core/api/stack.ts";
 import type { TcpSocket } from "../../core/api/types.ts";
+import { bytes, codeOf, received } from "../support/conversation.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -42,17 +42,6 @@ async function readAll(socket: TcpSocket): Promise<string> {
   for await (const chunk of socket) text += new TextDecoder().decode(chunk);
   return text;
 }
-
-/** What a socket of the runtime receives until the FIN. */
-function received(socket: Socket): Promise<string> {
-  let text = "";
-  socket.on("data", (chunk) => text += chunk);
-  return new Promise((resolve) => socket.on("end", () => resolve(text)));
-}
-
-const bytes = (text: string) => new TextEncoder().encode(text);
-const codeOf = (promise: Promise<unknown>) =>
-  promise.then(() => "no error", (error: TcpError) => error.code);
 
 describe("forward to a server of the host", () => {
   // Question, FIN, answer, FIN.

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { echo } from "../../plugins/echo.ts";
 import { socketPair, testContext } from "../support/fake_socket.ts";
+import { bytes } from "../support/conversation.ts";
 
 const nothing = () => Promise.resolve();
-const bytes = (text: string) => new TextEncoder().encode(text);
 
 describe("echo", () => {
   // What comes goes back; the client's FIN ends the handler, and with it the connection.

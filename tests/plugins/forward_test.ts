@@ -3,9 +3,9 @@ import { TcpError } from "../../core/api/errors.ts";
 import type { NetAddr, Syn } from "../../core/api/types.ts";
 import { type Dial, forwardThrough } from "../../plugins/forward.ts";
 import { socketPair, testContext } from "../support/fake_socket.ts";
+import { bytes } from "../support/conversation.ts";
 
 const nothing = () => Promise.resolve();
-const bytes = (text: string) => new TextEncoder().encode(text);
 const address: NetAddr = { transport: "tcp", hostname: "10.0.0.2", port: 8080 };
 
 /** A SYN, and how its sender gives up. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { concatenate } from "../concatenate.ts";
 
 /** Frames are joined up to here, to be one write. */
 const BATCH_BYTES = 65_536;
@@ -70,7 +71,7 @@ export class Outbox {
       count++;
     }
     const batch = this.#frames.splice(0, count);
-    return count === 1 ? batch[0]! : join(batch, length);
+    return count === 1 ? batch[0]! : concatenate(batch, length);
   }
 
   #tellProgress(): void {
@@ -78,14 +79,4 @@ export class Outbox {
     this.#progress = [];
     for (const resolve of waiting) resolve();
   }
-}
-
-function join(frames: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const frame of frames) {
-    whole.set(frame, at);
-    at += frame.length;
-  }
-  return whole;
 }

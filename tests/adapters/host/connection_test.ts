@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { HostConnection, hostError } from "../../../adapters/host/connection.ts";
 import { dialHost } from "../../../adapters/host/dial.ts";
-import type { TcpError } from "../../../core/api/errors.ts";
+import { bytes, codeOf, received } from "../../support/conversation.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -46,17 +46,6 @@ async function readAll(connection: HostConnection, size = 1024): Promise<string>
     text += new TextDecoder().decode(chunk.subarray(0, count));
   }
 }
-
-/** Everything that a socket of the runtime receives until the FIN. */
-function received(peer: Socket): Promise<string> {
-  let text = "";
-  peer.on("data", (chunk) => text += chunk);
-  return new Promise((resolve) => peer.on("end", () => resolve(text)));
-}
-
-const bytes = (text: string) => new TextEncoder().encode(text);
-const codeOf = (promise: Promise<unknown>) =>
-  promise.then(() => "no error", (error: TcpError) => error.code);
 
 describe("HostConnection", () => {
   // Five bytes, then FIN, read with room for two.

@@ -3,7 +3,8 @@ import { Hono } from "hono";
 import type { GetConnInfo } from "hono/conninfo";
 import { bodyLimit } from "hono/body-limit";
 import { streamSSE, streamText } from "hono/streaming";
-import type { HttpEnv } from "../../../plugins/http.ts";
+import { type HttpEnv, RequestBodyError } from "../../../plugins/http.ts";
+import { Refusal } from "../../../plugins/http/refusal.ts";
 import { contentOf, exchange, serve, statuses } from "./support.ts";
 
 /** `hono/deno` can be loaded on Deno only, `hono/bun` on Bun only; this part of them anywhere. */
@@ -73,6 +74,16 @@ describe("a Hono app", () => {
     });
     const v4 = JSON.parse(contentOf(await exchange(app, get("/bun"))));
     expect(v4.remote.addressType).toBe("IPv4");
+  });
+
+  // A client's fault is no stack trace in the server's log: the error brings its own answer.
+  test("answers for a request body that fails as the error says", async () => {
+    const failing = new Hono().post("/", () => {
+      throw new RequestBodyError(new Refusal(413, "too long"));
+    });
+    const response = await failing.request("/", { method: "POST" });
+    expect(response.status).toBe(413);
+    expect(await response.text()).toBe("413 Content Too Large: too long\n");
   });
 
   // The demo page shows it.

@@ -1,0 +1,24 @@
+/**
+ * What tests say to connections and learn from them.
+ *
+ * @module
+ */
+import type { Socket } from "node:net";
+import type { TcpError } from "../../core/api/errors.ts";
+
+/** Text as bytes. */
+export function bytes(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+/** The code of the error that a promise rejects with. */
+export function codeOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(() => "no error", (error: TcpError) => error.code);
+}
+
+/** Everything that a socket of the runtime receives until the FIN. */
+export function received(socket: Socket): Promise<string> {
+  let text = "";
+  socket.on("data", (chunk) => text += chunk);
+  return new Promise((resolve) => socket.on("end", () => resolve(text)));
+}
