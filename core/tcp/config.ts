@@ -83,8 +83,6 @@ export interface TcpConfig {
 const COMMON = {
   ackStallMs: 60_000,
   maxUnacked: 1024 * 1024,
-  sendBuffer: 4 * 1024 * 1024,
-  receiveBuffer: 4 * 1024 * 1024,
   minRtoMs: 200,
   maxRtoMs: 60_000,
   initialRtoMs: 1000,
@@ -115,6 +113,9 @@ export const PROFILES: { readonly local: TcpConfig; readonly internet: TcpConfig
     retransmitSynAck: false,
     congestion: "unacked",
     delayedAckMs: 0,
+    // A device's round trip is short: more than this only leaves the processor's cache.
+    sendBuffer: 1024 * 1024,
+    receiveBuffer: 512 * 1024,
     timestamps: false,
     ecn: false,
   }),
@@ -126,6 +127,8 @@ export const PROFILES: { readonly local: TcpConfig; readonly internet: TcpConfig
     retransmitSynAck: true,
     congestion: "cubic",
     delayedAckMs: 40,
+    sendBuffer: 4 * 1024 * 1024,
+    receiveBuffer: 4 * 1024 * 1024,
     timestamps: true,
     ecn: true,
   }),

@@ -13,7 +13,7 @@ const LEAST_MTU_V4 = 552;
 const LEAST_MTU_V6 = 1280;
 /** Timeouts in a row with not a word from the peer, */
 const BLACK_HOLE_TIMEOUTS = 3;
-/** and on a path that has carried full segments: there it is rather bad luck. */
+/** and where it is heard, or full segments have arrived: there it is rather bad luck. */
 const BAD_LUCK_TIMEOUTS = 6;
 /** RFC 8899 5.1.1, PMTU_RAISE_TIMER. */
 const RAISE_MS = 600_000;
@@ -67,7 +67,9 @@ function shrinkPath(tcb: Tcb, mtu: number): void {
  * Where smaller ones vanish as well their size is not the reason.
  */
 export function suspectBlackHole(tcb: Tcb, now: number): void {
-  const least = tcb.fullArrived ? BAD_LUCK_TIMEOUTS : BLACK_HOLE_TIMEOUTS;
+  // What the peer says may be the answer to something small: it is not proof that the size is right.
+  const luck = tcb.fullArrived || tcb.heardAt >= tcb.timedOutAt;
+  const least = luck ? BAD_LUCK_TIMEOUTS : BLACK_HOLE_TIMEOUTS;
   if (tcb.timeoutsInARow < least || tcb.scoreboard.isEmpty) return;
   if (tcb.scoreboard.at(0).length < Math.min(tcb.sendMss, BLACK_HOLE_MTU / 2)) return;
   tcb.timeoutsInARow = 0;

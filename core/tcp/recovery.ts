@@ -168,9 +168,9 @@ export function retransmissionTimeout(tcb: Tcb, now: number): void {
   const { scoreboard } = tcb;
   const repeated = tcb.recovery === "timeout" && seqLt(tcb.sndUna, tcb.recoveryPoint);
   if (tcb.recovery === "none") rememberForUndo(tcb, now);
-  const silent = repeated && tcb.heardAt < tcb.timedOutAt;
-  tcb.timeoutsInARow = silent ? tcb.timeoutsInARow + 1 : 1;
-  tcb.timedOutAt = now;
+  const stuck = repeated && tcb.progressAt < tcb.timedOutAt;
+  tcb.timeoutsInARow = stuck ? tcb.timeoutsInARow + 1 : 1;
+  if (!stuck) tcb.timedOutAt = now;
   suspectBlackHole(tcb, now);
   tcb.congestion.onTimeout((tcb.sndNxt - tcb.sndUna) | 0, repeated, now);
   // RFC 2018 8: the peer may have dropped what it reported; a timeout on sacked data says so.

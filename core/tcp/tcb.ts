@@ -169,6 +169,7 @@ export class Tcb extends TcbFlags {
   rate: RateSampler | undefined = undefined;
   undo: UndoPoint | undefined = undefined;
   spuriousRecoveries = 0;
+  /** Timeouts between which nothing was acknowledged, and when the first of them was. */
   timeoutsInARow = 0;
   timedOutAt = 0;
   recovery: "none" | "fast" | "timeout" = "none";

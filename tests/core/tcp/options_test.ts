@@ -4,6 +4,7 @@ import type { TcpOptions } from "../../dsl/encode.ts";
 
 /** The shift that lets a window of `receiveBuffer` be said in 16 bits. */
 const SHIFT = 7;
+const LOCAL_SHIFT = 4;
 
 /** What SYN,ACK says to a SYN with `options`. */
 function answerTo(options: TcpOptions, profile: "local" | "internet", version: 4 | 6): TcpOptions {
@@ -43,7 +44,7 @@ describe("options of SYN,ACK", () => {
     expect(answerTo(offered, "local", 4)).toEqual({
       mss: 1460,
       sackPermitted: true,
-      windowScale: SHIFT,
+      windowScale: LOCAL_SHIFT,
     });
   });
 
@@ -64,7 +65,7 @@ describe("options of SYN", () => {
       flags: "S",
       seq: 0,
       window: 65535,
-      options: { mss: 1460, sackPermitted: true, windowScale: SHIFT },
+      options: { mss: 1460, sackPermitted: true, windowScale: LOCAL_SHIFT },
     });
     const internet = inSynSent({ profile: "internet", version: 6, mtu: 1280 });
     const { options } = internet.recv({ at: 1000, flags: "S", seq: 0 });
