@@ -4,7 +4,7 @@
  * @module
  */
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
-import type { Publication } from "./publish.ts";
+import type { PublishedPort } from "./publish.ts";
 import type { Service } from "./service.ts";
 import type { ListenSetting, Settings } from "./settings.ts";
 
@@ -24,7 +24,7 @@ export function announce(
 }
 
 function describePublication(
-  { address, to }: Publication,
+  { address, to }: PublishedPort,
   listen: readonly ListenSetting[],
 ): string {
   const setting = listen.find(({ port }) => port === to.port);

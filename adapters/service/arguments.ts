@@ -18,6 +18,7 @@ import {
   profileSchema,
   publishSchema,
   tunSchema,
+  workersSchema,
 } from "./settings.ts";
 
 /** What `--help` prints. */
@@ -33,6 +34,7 @@ Without flags it serves a demo on 127.0.0.1 and needs no privilege.
   --address CIDR *           what the stack answers, such as 10.7.0.2/24
   --host-address CIDR *      the other side of the link; default the subnet's first other address
   --mtu N                    largest IP packet in bytes; default 1500
+  --workers N                threads that share the work, with --tun; default 1
   --profile local|internet   how TCP behaves; default local
   --listen PORT=PLUGIN *     what serves a port of the stack:
                                7=echo, 9=discard, 19=chargen
@@ -41,7 +43,8 @@ Without flags it serves a demo on 127.0.0.1 and needs no privilege.
                                9000=./my_plugin.ts          its default export is a plugin
   --publish [HOST:]PORT=ADDRESS:PORT *
                              connects a port of the host, 127.0.0.1 unless HOST says otherwise,
-                             through the stack to ADDRESS:PORT
+                             through the stack to ADDRESS:PORT; default without --tun: every
+                             --listen port, those below 1024 as 8000 + port
   --log-level LEVEL          debug, info, warn, error or off; default info
   --help                     this text
   --version                  the version
@@ -80,6 +83,7 @@ export function parseArguments(args: readonly string[]): Arguments {
       addresses: checkEach("--address", addressSchema, flags.address),
       hostAddresses: checkEach("--host-address", addressSchema, flags["host-address"]),
       mtu: check("--mtu", mtuSchema, numberOf(flags.mtu)),
+      workers: check("--workers", workersSchema, numberOf(flags.workers)),
       profile: check("--profile", profileSchema, flags.profile),
       listen: flags.listen?.map(parseListen),
       publish: checkEach("--publish", publishSchema, flags.publish),
@@ -99,6 +103,7 @@ function readFlags(args: readonly string[]) {
         address: texts,
         "host-address": texts,
         mtu: text,
+        workers: text,
         profile: text,
         listen: texts,
         publish: texts,
@@ -146,7 +151,9 @@ function parseListen(value: string): ListenSetting {
   const port = parsePort(value.slice(0, Math.max(at, 0)));
   const plugin = value.slice(at + 1);
   if (port === undefined || plugin === "") {
-    throw new UsageError(`--listen: expected PORT=PLUGIN such as 7=echo, got ${value}`);
+    throw new UsageError(
+      `--listen: expected PORT=PLUGIN such as 7=echo, the port from 1 to 65535, got ${value}`,
+    );
   }
   return { port, plugin, folder: process.cwd(), source: `--listen ${port}` };
 }

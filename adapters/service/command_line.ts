@@ -4,7 +4,6 @@
  * @module
  */
 import process from "node:process";
-import type { Logger } from "../../core/api/environment.ts";
 import manifest from "../../deno.json" with { type: "json" };
 import { announce } from "./announce.ts";
 import { type Arguments, HELP, parseArguments } from "./arguments.ts";
@@ -14,7 +13,8 @@ import { createLogger } from "./logger.ts";
 import { mergeSettings } from "./merge.ts";
 import { startService } from "./service.ts";
 import type { Settings } from "./settings.ts";
-import { firstEndSignal } from "./signals.ts";
+import { firstEndSignal, onStatsSignal } from "./signals.ts";
+import { surviveStrayErrors } from "./stray_errors.ts";
 
 /** Runs the command that started this process and ends the process with its exit code. */
 export async function main(): Promise<never> {
@@ -56,17 +56,11 @@ async function serve(settings: Settings): Promise<0> {
   surviveStrayErrors(log);
   const service = await startService(settings, log);
   const asked = firstEndSignal();
+  onStatsSignal(async () => log.info("stats", await service.stats()));
   print(announce(settings, service));
   await Promise.race([asked, service.finished]);
   const stopped = service.stop();
   log.info("stopping; a second signal ends at once");
   await stopped;
   return 0;
-}
-
-/** An error that a plugin leaves uncaught, as in a timer of its own, ends nobody else's connection. */
-function surviveStrayErrors(log: Logger): void {
-  const report = (error: unknown) => log.error("uncaught error", { reason: messageOf(error) });
-  process.on("uncaughtException", report);
-  process.on("unhandledRejection", report);
 }

@@ -17,12 +17,15 @@ import {
   profileSchema,
   publishSchema,
   tunSchema,
+  workersSchema,
 } from "./settings.ts";
+
+const PLUGIN_EXPECTED = "expected a plugin such as echo, or the path of a module";
 
 const pluginSchema = z.preprocess(
   (value) => typeof value === "string" ? { plugin: value } : value,
   z.strictObject({
-    plugin: z.string().min(1),
+    plugin: z.string(PLUGIN_EXPECTED).min(1, PLUGIN_EXPECTED),
     options: z.record(z.string(), z.unknown()).optional(),
   }, {
     error: ({ code }) =>
@@ -36,6 +39,7 @@ export const configSchema = z.strictObject({
   addresses: z.array(addressSchema).optional(),
   hostAddresses: z.array(addressSchema).optional(),
   mtu: mtuSchema.optional(),
+  workers: workersSchema.optional(),
   profile: profileSchema.optional(),
   listen: z.record(
     z.string().refine((key) => parsePort(key) !== undefined),
@@ -79,13 +83,20 @@ export function parseConfig(text: string, path: string): PartialSettings {
   };
 }
 
+/** What the commonest failures mean. */
+const UNREADABLE: Readonly<Record<string, string>> = {
+  EACCES: "not allowed to read it",
+  EISDIR: "it is a folder",
+  ENOENT: "there is no such file",
+};
+
 function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
     const { code } = error as { code?: string };
-    const reason = code === "ENOENT" ? "there is no such file" : messageOf(error);
-    throw new UsageError(`--config ${path}: ${reason}`);
+    const reason = code === undefined ? undefined : UNREADABLE[code];
+    throw new UsageError(`--config ${path}: ${reason ?? messageOf(error)}`);
   }
 }
 

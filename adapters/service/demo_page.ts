@@ -34,7 +34,7 @@ export function demoPage(connection: Readonly<Record<string, string | number>>):
     <h2>Echo</h2>
     <form id="echo"><input name="text" value="ahoy"> <button>Send</button> <output></output></form>
     <p>The stack's port 7 is an echo service too; the service has printed the port of the host that
-    leads there. Try <code>nc 127.0.0.1 7007</code>.</p>
+    leads there. Try <code>nc 127.0.0.1 8007</code>.</p>
 
     <h2>How to go on</h2>
     ${raw(NEXT_STEPS)}
@@ -63,10 +63,10 @@ pre { background: #8882; padding: 0.75rem; overflow: auto }
 
 const NEXT_STEPS = `
 <p>An app of your own: any module whose default export has <code>fetch</code>, such as a Hono app.</p>
-<pre>deno run -A main.ts --listen 80=http:./app.ts --publish 8080=10.7.0.2:80
-bun run main.ts --listen 80=http:./app.ts --publish 8080=10.7.0.2:80</pre>
+<pre>deno run -A main.ts --listen 80=http:./app.ts
+bun run main.ts --listen 80=http:./app.ts</pre>
 <p>A protocol of your own: a module whose default export handles a connection.</p>
-<pre>// my_plugin.ts, for --listen 9000=./my_plugin.ts --publish 9000=10.7.0.2:9000
+<pre>// my_plugin.ts, for --listen 9000=./my_plugin.ts
 export default async function shout({ socket }) {
   const upper = new TextEncoder();
   const text = new TextDecoder();

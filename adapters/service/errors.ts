@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { stripVTControlCharacters } from "node:util";
 
 /** A flag, a configuration or a plugin that cannot be used: the message says what to do. */
 export class UsageError extends Error {
@@ -10,8 +11,8 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** The message of whatever was thrown, on one line. */
+/** The message of whatever was thrown, on one line and without the colours of a terminal. */
 export function messageOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = stripVTControlCharacters(error instanceof Error ? error.message : String(error));
   return message.split("\n").map((line) => line.trim()).filter((line) => line !== "").join(" ");
 }

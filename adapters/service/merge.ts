@@ -17,28 +17,43 @@ import {
 /** What the memory link has where nothing is said. */
 const MEMORY_ADDRESSES = ["10.7.0.2/24", "fd07::2/64"];
 
-/** Where the demo is found, on the host. */
-const DEMO_PORT = 8080;
-const DEMO_ECHO_PORT = 7007;
+const IPV6_LEAST_MTU = 1280;
+
+/** Ports that a host gives to privileged users only end below this. */
+const FIRST_FREE_PORT = 1024;
+/** Where they are found on the host without a privilege: 80 as 8080, 7 as 8007. */
+const PRIVILEGED_OFFSET = 8000;
 
 /**
  * A flag that can be given once comes before what the file says; a flag that can be repeated adds
  * to it, `--listen` takes its port from the file. Where nothing is listened on the demo is; without
- * a device it is published on the host.
+ * a device every port is published on the host unless it is said what is.
  *
  * @throws {UsageError} What was said contradicts itself or cannot work.
  */
 export function mergeSettings(flags: PartialSettings, file: PartialSettings): Settings {
   const merged = { ...DEFAULTS, ...defined(file), ...defined(flags) };
-  const listen = mergeListen(flags.listen ?? [], file.listen ?? []);
+  checkWorkers(merged.workers, merged.tun);
+  const given = mergeListen(flags.listen ?? [], file.listen ?? []);
+  const listen = given.length > 0 ? given : demoPorts();
   const addresses = addressesFor(merged.tun, both("addresses", flags, file));
+  requireMtu(merged.mtu, addresses);
   return {
     ...merged,
     addresses,
     hostAddresses: completeHostAddresses(addresses, both("hostAddresses", flags, file)),
-    listen: listen.length > 0 ? listen : demoPorts(),
+    listen,
     publish: publishFor(merged.tun, addresses, listen, both("publish", flags, file)),
   };
+}
+
+/** The memory link has one end here and one there, and no queues to spread packets over. */
+function checkWorkers(workers: number, tun: string | undefined): void {
+  if (workers === 1 || tun !== undefined) return;
+  throw new UsageError(
+    `--workers ${workers} needs --tun NAME: each worker reads a queue of a device, and without one ` +
+      "the service runs on a link in memory that has none",
+  );
 }
 
 function defined(settings: PartialSettings): Partial<Settings> {
@@ -76,6 +91,14 @@ function addressesFor(tun: string | undefined, given: readonly string[]): readon
   throw new UsageError("--tun needs at least one --address, such as 10.7.0.2/24");
 }
 
+function requireMtu(mtu: number, addresses: readonly string[]): void {
+  const v6 = addresses.find((address) => address.includes(":"));
+  if (mtu >= IPV6_LEAST_MTU || v6 === undefined) return;
+  throw new UsageError(
+    `the MTU is ${mtu}, but ${v6} needs at least ${IPV6_LEAST_MTU} (RFC 8200 5)`,
+  );
+}
+
 function demoPorts(): ListenSetting[] {
   const source = "the demo";
   return [
@@ -92,16 +115,10 @@ function publishFor(
 ): readonly PublishSetting[] {
   if (given.length > 0 || tun !== undefined) return given;
   const hostname = Subnet.parse(addresses[0]!)!.address.toString();
-  if (listen[0]) {
-    const { port } = listen[0];
-    const target = hostname.includes(":") ? `[${hostname}]` : hostname;
-    throw new UsageError(
-      "Nothing could reach the stack: add --tun NAME, or publish a port of the host, " +
-        `such as --publish 8080=${target}:${port}`,
-    );
-  }
-  return [
-    { hostname: "127.0.0.1", port: DEMO_PORT, to: { hostname, port: 80 }, orNextFree: true },
-    { hostname: "127.0.0.1", port: DEMO_ECHO_PORT, to: { hostname, port: 7 }, orNextFree: true },
-  ];
+  return listen.map(({ port }) => ({
+    hostname: "127.0.0.1",
+    port: port < FIRST_FREE_PORT ? port + PRIVILEGED_OFFSET : port,
+    to: { hostname, port },
+    orNextFree: true,
+  }));
 }

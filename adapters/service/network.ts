@@ -8,6 +8,7 @@ import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import { createStack } from "../../core/api/stack.ts";
 import type { Duplex } from "../../core/api/relay.ts";
 import type { Stack } from "../../core/api/types.ts";
+import type { Link } from "../../core/stack/link.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { dialHost } from "../host/dial.ts";
 import { linkPair } from "../memory.ts";
@@ -41,8 +42,17 @@ export function openNetwork(settings: Settings, log: Logger): Promise<Network> |
 }
 
 async function openDevice(settings: Settings, name: string, log: Logger): Promise<Network> {
-  const { addresses, hostAddresses, mtu, profile } = settings;
+  const { hostAddresses, mtu } = settings;
   const link = await openTun({ name, addresses: [...hostAddresses], mtu });
+  return networkOn(link, settings, log);
+}
+
+/** A stack on a device, or on one of its queues. */
+export function networkOn(
+  link: Link,
+  { addresses, profile }: Settings,
+  log: Logger,
+): Network {
   const stack = createStack({ link, addresses, tcp: { profile }, log });
   const own = addresses.map(hostOf);
   return {

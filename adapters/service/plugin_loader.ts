@@ -12,6 +12,7 @@ import { chargen } from "../../plugins/chargen.ts";
 import { discard } from "../../plugins/discard.ts";
 import { echo } from "../../plugins/echo.ts";
 import { type FetchApp, http, type HttpOptions } from "../../plugins/http.ts";
+import { iperf3 } from "../../plugins/iperf3.ts";
 import { forward } from "../forward.ts";
 import { demo } from "./demo.ts";
 import { messageOf, UsageError } from "./errors.ts";
@@ -22,7 +23,7 @@ export interface LoadedPlugin {
   /** The plugin's own, or the file's. */
   readonly name: string;
   /** What {@link Stack.use} takes. */
-  readonly handler: Handler | Plugin;
+  readonly handler: Plugin;
 }
 
 type Options = Readonly<Record<string, unknown>>;
@@ -39,6 +40,7 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
   discard: withoutArgument("discard", discard),
   chargen: withoutArgument("chargen", chargen),
   demo: withoutArgument("demo", demo),
+  iperf3: withoutArgument("iperf3", iperf3),
   forward: (to, options, { source }) => make(forward, to ? { to, ...options } : options, source),
   http: async (path, options, setting) => {
     if (!path) throw new UsageError(`${setting.source}: http needs an app, such as http:./app.ts`);
@@ -106,7 +108,9 @@ async function loadModulePlugin(setting: ListenSetting): Promise<LoadedPlugin> {
     return { name: exported.pluginName, handler: make(exported as Factory, options ?? {}, source) };
   }
   if (options) throw fault("takes no options: make it with definePlugin()");
-  if (typeof exported === "function") return { name: path, handler: exported as Handler };
+  if (typeof exported === "function") {
+    return { name: path, handler: { name: path, handle: exported as Handler } };
+  }
   if (isPlugin(exported)) return { name: exported.name, handler: exported };
   if (hasFetch(exported)) throw fault(`is an app: write http:${path}`);
   throw fault("is no plugin: export a handler, a plugin or what definePlugin() returns");

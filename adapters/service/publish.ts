@@ -16,16 +16,21 @@ export const MAX_CONNECTIONS = 4096;
 
 /** Ports tried after a taken one. */
 const MORE_PORTS = 100;
+const LAST_PORT = 65_535;
 
 /** Connects to an address behind the published port; gives up when `signal` is aborted. */
 export type Connect = (address: HostPort, signal: AbortSignal) => Promise<Duplex>;
 
 /** A port that is open on the host. */
-export interface Publication {
+export interface PublishedPort {
   /** Where it is, on the host. */
   readonly address: HostPort;
   /** Where it leads. */
   readonly to: HostPort;
+}
+
+/** What opened a port of the host, and can close it again. */
+export interface Publication extends PublishedPort {
   /** Takes no new connections. */
   stopListening(): void;
   /** Waits for the running connections, for `graceMs` at most, and aborts the rest. */
@@ -85,16 +90,25 @@ async function serve(
   }
 }
 
+/** What the commonest failures mean. */
+const WHY_NOT: Readonly<Record<string, string>> = {
+  EACCES: "ports below 1024 need root; choose another one",
+  EADDRINUSE: "the port is taken",
+  EADDRNOTAVAIL: "the host has no such address",
+  EINVAL: "the host has no such address",
+};
+
 /** Listens where `setting` says; resolves with the address that was taken. */
 async function listen(server: Server, setting: PublishSetting): Promise<HostPort> {
   const { hostname, port } = setting;
+  const last = setting.orNextFree ? Math.min(port + MORE_PORTS, LAST_PORT) : port;
   for (let next = port;; next++) {
     try {
       return { hostname, port: await listenOn(server, hostname, next) };
     } catch (error) {
-      const taken = (error as { code?: string }).code === "EADDRINUSE";
-      if (taken && setting.orNextFree && next < port + MORE_PORTS) continue;
-      const reason = taken ? "the port is taken" : messageOf(error);
+      const { code } = error as { code?: string };
+      if (code === "EADDRINUSE" && next < last) continue;
+      const reason = (code && WHY_NOT[code]) ?? messageOf(error);
       throw new Error(`Cannot publish ${formatHostPort(setting)}: ${reason}`);
     }
   }

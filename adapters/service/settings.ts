@@ -40,6 +40,8 @@ export interface Settings {
   readonly hostAddresses: readonly string[];
   /** Largest IP packet, in bytes. */
   readonly mtu: number;
+  /** Threads that the stack and its plugins are spread over; more than one need a device. */
+  readonly workers: number;
   /** The stack's behaviour. */
   readonly profile: "local" | "internet";
   /** At most one per port. */
@@ -60,6 +62,7 @@ export const DEFAULTS: Omit<Settings, "tun"> = {
   addresses: [],
   hostAddresses: [],
   mtu: 1500,
+  workers: 1,
   profile: "local",
   listen: [],
   publish: [],
@@ -67,13 +70,27 @@ export const DEFAULTS: Omit<Settings, "tun"> = {
   graceMs: 5000,
 };
 
-/** RFC 8200 5 asks for 1280; an IPv4 link may carry as little as 68 (RFC 791 3.2). */
-export const mtuSchema: z.ZodType<number, number> = z.int().min(68).max(65_535);
+/** A link for IPv4 alone may carry as little as 68 (RFC 791 3.2). */
+export const mtuSchema: z.ZodType<number, number> = z.custom<number>(
+  (value) => Number.isInteger(value) && Number(value) >= 68 && Number(value) <= 65_535,
+  { error: ({ input }) => `expected a number of bytes from 68 to 65535, got ${input}` },
+);
+
+const TUN_EXPECTED = "expected a device name of 1 to 15 characters such as berth0";
 
 /** The kernel takes up to 15 bytes; a `%d` in it is replaced by the first free number. */
-export const tunSchema: z.ZodType<string, string> = z.string().regex(
+export const tunSchema: z.ZodType<string, string> = z.string(TUN_EXPECTED).regex(
   /^[^\s/:]{1,15}$/,
-  "expected a device name of 1 to 15 characters such as berth0",
+  TUN_EXPECTED,
+);
+
+/** More threads than cores gain nothing; a device has 256 queues at most. */
+const MAX_WORKERS = 64;
+
+/** A number of threads. */
+export const workersSchema: z.ZodType<number, number> = z.custom<number>(
+  (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_WORKERS,
+  { error: ({ input }) => `expected a number of threads from 1 to ${MAX_WORKERS}, got ${input}` },
 );
 
 /** An address with the prefix length of its subnet. */

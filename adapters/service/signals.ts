@@ -1,5 +1,5 @@
 /**
- * The signals that ask a process to end.
+ * The signals that ask a process to end, or how it is.
  *
  * @module
  */
@@ -22,4 +22,9 @@ export function firstEndSignal(): Promise<void> {
     process.on("SIGINT", take("SIGINT"));
     process.on("SIGTERM", take("SIGTERM"));
   });
+}
+
+/** Calls `report` at each SIGUSR2. One that fails is left out: whatever it asks has ended. */
+export function onStatsSignal(report: () => Promise<void>): void {
+  process.on("SIGUSR2", () => void report().catch(() => {}));
 }

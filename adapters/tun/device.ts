@@ -1,5 +1,5 @@
 import type { Subnet } from "../../core/wire/address.ts";
-import { attachError, configureError, openError } from "./error.ts";
+import { attachError, configureError, openError, takenError } from "./error.ts";
 import type { TunHost } from "./host.ts";
 import * as linux from "./linux.ts";
 import { addAddress, setQueueLength } from "./netlink.ts";
@@ -33,33 +33,54 @@ const QUEUE_LENGTH = 5000;
  * @throws {TunError} It cannot be had. Nothing is left behind.
  */
 export function openDevice(host: TunHost, options: DeviceOptions): Device {
-  const isNew = !exists(host, options.name);
-  const attached = attach(host, options);
+  return openQueues(host, options, 1)[0]!;
+}
+
+/**
+ * {@link openDevice} with several queues; each is a device for whoever reads and writes it. The
+ * kernel numbers them in this order.
+ *
+ * @throws {TunError} It cannot be had. Nothing is left behind.
+ */
+export function openQueues(host: TunHost, options: DeviceOptions, count: number): Device[] {
+  const before = flagsOf(host, options.name);
+  if (count > 1 && (before ?? 0) & linux.IFF_RUNNING) throw takenError(options.name);
+  const first = attach(host, options, count > 1 ? linux.IFF_MULTI_QUEUE : 0);
+  const queues = [first];
   try {
+    while (queues.length < count) {
+      const flags = linux.IFF_MULTI_QUEUE | (first.offload ? linux.IFF_VNET_HDR : 0);
+      queues.push({ ...first, ...attachWith(host, first.name, flags) });
+    }
+    const isNew = before === undefined;
     const queueLength = options.queueLength ?? (isNew ? QUEUE_LENGTH : undefined);
-    return { ...attached, mtu: configure(host, attached.name, { ...options, queueLength }) };
+    const mtu = configure(host, first.name, { ...options, queueLength });
+    return queues.map((queue) => ({ ...queue, mtu }));
   } catch (error) {
-    host.libc.close(attached.fd);
+    for (const { fd } of queues) host.libc.close(fd);
     throw error;
   }
 }
 
-function exists(host: TunHost, name: string): boolean {
+/** The flags of a device that is there. */
+function flagsOf(host: TunHost, name: string): number | undefined {
+  const request = linux.ifreq(name);
   return withSocket(
     host,
-    (socket) => host.libc.ioctl(socket, linux.SIOCGIFINDEX, linux.ifreq(name)) >= 0,
+    (socket) =>
+      host.libc.ioctl(socket, linux.SIOCGIFFLAGS, request) < 0 ? undefined : linux.flagsOf(request),
   );
 }
 
 type Attached = Omit<Device, "mtu">;
 
-function attach(host: TunHost, { name, offload }: DeviceOptions): Attached {
+function attach(host: TunHost, { name, offload }: DeviceOptions, flags: number): Attached {
   if (offload) {
-    const attached = attachWith(host, name, linux.IFF_VNET_HDR);
+    const attached = attachWith(host, name, flags | linux.IFF_VNET_HDR);
     if (enableOffload(host, attached.fd)) return { ...attached, offload };
     host.libc.close(attached.fd);
   }
-  const attached = attachWith(host, name, 0);
+  const attached = attachWith(host, name, flags);
   // A persistent device remembers what it was told before.
   host.ioctlValue(attached.fd, linux.TUNSETOFFLOAD, 0);
   return { ...attached, offload: false };
@@ -68,12 +89,12 @@ function attach(host: TunHost, { name, offload }: DeviceOptions): Attached {
 function attachWith(
   { libc, errno }: TunHost,
   name: string,
-  headerFlag: number,
+  flags: number,
 ): { fd: number; name: string } {
   const { O_RDWR, O_NONBLOCK, O_CLOEXEC, IFF_TUN, IFF_NO_PI } = linux;
   const fd = libc.open(linux.cString("/dev/net/tun"), O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) throw openError(errno());
-  const request = linux.ifreqFlags(name, IFF_TUN | IFF_NO_PI | headerFlag);
+  const request = linux.ifreqFlags(name, IFF_TUN | IFF_NO_PI | flags);
   if (libc.ioctl(fd, linux.TUNSETIFF, request) >= 0) return { fd, name: linux.nameOf(request) };
   const error = attachError(name, errno());
   libc.close(fd);

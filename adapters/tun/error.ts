@@ -57,16 +57,13 @@ export function openError(errno: number): TunError {
 export function attachError(name: string, errno: number): TunError {
   switch (errno) {
     case linux.EBUSY:
-      return new TunError(
-        "NAME_TAKEN",
-        `Another program uses ${name}: end it, or choose another name`,
-        { errno },
-      );
+      return takenError(name, errno);
     case linux.EINVAL:
     case linux.EEXIST:
       return new TunError(
         "NAME_TAKEN",
-        `${name} is another kind of network device: choose another name`,
+        `${name} is another kind of network device, or was made for one queue where several are ` +
+          "wanted, or the other way round: choose another name",
         { errno },
       );
     case linux.EPERM:
@@ -74,6 +71,15 @@ export function attachError(name: string, errno: number): TunError {
     default:
       return systemError(`create or attach ${name}`, errno);
   }
+}
+
+/** Somebody else has the device. */
+export function takenError(name: string, errno?: number): TunError {
+  return new TunError(
+    "NAME_TAKEN",
+    `Another program uses ${name}: end it, or choose another name`,
+    errno === undefined ? {} : { errno },
+  );
 }
 
 /** Why the device could not be configured. */

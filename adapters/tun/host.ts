@@ -41,6 +41,11 @@ export interface TunHost {
   errno(): number;
   /** `ioctl` with a number in place of an address. */
   ioctlValue(fd: number, request: number, value: number): number;
+  /**
+   * The system call `bpf`, which has this number here. `kept` is nothing to the kernel, as in
+   * `writev`.
+   */
+  bpf(number: number, command: number, attributes: Bytes, kept: Bytes): number;
   /** Where bytes lie; it does not change. Whoever stores it keeps `bytes` reachable. */
   addressOf(bytes: Bytes): number;
   /** Waits for a descriptor until closed. */

@@ -39,6 +39,17 @@ export async function bunHost(): Promise<TunHost> {
     errno: () => errno[0]!,
     // Bun takes a number for an address.
     ioctlValue: (fd, request, value) => libc.ioctl(fd, request, value as unknown as Bytes),
+    // The first three parameters behind the number are no pointers here, the fourth is.
+    bpf(number, command, attributes, kept) {
+      return libc.syscall(
+        number,
+        command,
+        host.addressOf(attributes),
+        attributes.length,
+        kept,
+        null,
+      );
+    },
     addressOf(bytes) {
       // A small array lies inside its object until its buffer is asked for; then it moves out.
       void bytes.buffer;

@@ -19,6 +19,7 @@ interface Library {
   symbols: Libc & {
     __errno_location(): object;
     ioctlValue(fd: number, request: number, value: number): number;
+    bpf(number: number, command: number, attributes: Bytes, size: number, kept: Bytes): number;
     wait(set: Bytes, count: number, timeoutMs: number): Promise<number>;
   };
   close(): void;
@@ -43,6 +44,8 @@ export function denoHost(): TunHost {
     libc,
     errno: () => errno[0]!,
     ioctlValue: (fd, request, value) => libc.ioctlValue(fd, request, value),
+    bpf: (number, command, attributes, kept) =>
+      libc.bpf(number, command, attributes, attributes.length, kept),
     addressOf: (bytes) => Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes))),
     waiter: (fd) => new ThreadWaiter(libc, fd, openEventfd(host)),
     close: () => library.close(),
@@ -54,6 +57,11 @@ function signatures(): Record<string, Signature> {
   const all: Record<string, Signature> = {
     __errno_location: { parameters: [], result: "pointer" },
     ioctlValue: { name: "ioctl", parameters: ["i32", "u32", "usize"], result: "i32" },
+    bpf: {
+      name: "syscall",
+      parameters: ["isize", "isize", "buffer", "usize", "buffer"],
+      result: "i32",
+    },
     wait: {
       name: "poll",
       parameters: ["buffer", "usize", "i32"],

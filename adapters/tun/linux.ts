@@ -18,7 +18,9 @@ export const SOCK_DGRAM = 2;
 export const TUNSETIFF = 0x400454ca;
 export const TUNSETOFFLOAD = 0x400454d0;
 export const TUNSETVNETHDRSZ = 0x400454d8;
+export const TUNSETSTEERINGEBPF = 0x800454e0;
 export const IFF_TUN = 0x0001;
+export const IFF_MULTI_QUEUE = 0x0100;
 export const IFF_NO_PI = 0x1000;
 export const IFF_VNET_HDR = 0x4000;
 export const TUN_F_CSUM = 0x01;
@@ -33,6 +35,7 @@ export const SIOCGIFMTU = 0x8921;
 export const SIOCSIFMTU = 0x8922;
 export const SIOCGIFINDEX = 0x8933;
 export const IFF_UP = 0x1;
+export const IFF_RUNNING = 0x40;
 /** A name's bytes with the final zero. */
 export const IFNAMSIZ = 16;
 

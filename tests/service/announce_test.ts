@@ -12,12 +12,12 @@ const publication = (port: number, to: number): Publication => ({
 
 // The demo found 8080 taken: what is printed is where it really is.
 test("announce names the ports that were taken", () => {
-  const published = [publication(8081, 80), publication(7007, 7)];
+  const published = [publication(8081, 80), publication(8007, 7)];
   expect(announce(mergeSettings({}, {}), { place: "a memory link", published }).split("\n"))
     .toEqual([
       "berth answers 10.7.0.2 and fd07::2 on a memory link",
       "  open http://127.0.0.1:8081/ for 10.7.0.2:80, demo",
-      "  connect to 127.0.0.1:7007 for 10.7.0.2:7, echo",
+      "  connect to 127.0.0.1:8007 for 10.7.0.2:7, echo",
       "Ctrl+C ends it",
     ]);
 });

@@ -9,7 +9,8 @@ describe("parseArguments", () => {
     const given = parseArguments([
       "--config=berth.json",
       ...["--tun", "berth0", "--address", "10.7.0.2/24", "--address", "fd07::2/64"],
-      ...["--host-address", "10.7.0.9/24", "--mtu", "9000", "--profile", "internet"],
+      ...["--host-address", "10.7.0.9/24", "--mtu", "9000", "--workers", "2"],
+      ...["--profile", "internet"],
       ...["--listen", "7=echo", "--listen", "8080=forward:[::1]:3000"],
       ...["--publish", "8080=10.7.0.2:80", "--publish", "[::1]:0=[fd07::2]:7"],
       ...["--log-level", "warn"],
@@ -24,6 +25,7 @@ describe("parseArguments", () => {
         addresses: ["10.7.0.2/24", "fd07::2/64"],
         hostAddresses: ["10.7.0.9/24"],
         mtu: 9000,
+        workers: 2,
         profile: "internet",
         listen: [
           { port: 7, plugin: "echo", folder, source: "--listen 7" },
@@ -53,9 +55,11 @@ describe("parseArguments", () => {
     [["demo"], "Unexpected argument 'demo'; --help lists the flags"],
     [["--mtu"], "Option '--mtu <value>' argument missing; --help lists the flags"],
     [["--help=yes"], "Option '-h, --help' does not take an argument; --help lists the flags"],
-    [["--mtu", "big"], "--mtu: Invalid input: expected number, received string"],
-    [["--mtu", "67"], "--mtu: Too small: expected number to be >=68"],
-    [["--mtu", "70000"], "--mtu: Too big: expected number to be <=65535"],
+    [["--mtu", "big"], "--mtu: expected a number of bytes from 68 to 65535, got big"],
+    [["--mtu", "67"], "--mtu: expected a number of bytes from 68 to 65535, got 67"],
+    [["--mtu", "70000"], "--mtu: expected a number of bytes from 68 to 65535, got 70000"],
+    [["--workers", "0"], "--workers: expected a number of threads from 1 to 64, got 0"],
+    [["--workers", "many"], "--workers: expected a number of threads from 1 to 64, got many"],
     [["--tun", "a/b"], "--tun: expected a device name of 1 to 15 characters such as berth0"],
     [["--tun", ""], "--tun: expected a device name of 1 to 15 characters such as berth0"],
     [
@@ -71,10 +75,22 @@ describe("parseArguments", () => {
       ["--log-level", "loud"],
       "--log-level: expected one of debug, info, warn, error, off, got loud",
     ],
-    [["--listen", "echo"], "--listen: expected PORT=PLUGIN such as 7=echo, got echo"],
-    [["--listen", "0=echo"], "--listen: expected PORT=PLUGIN such as 7=echo, got 0=echo"],
-    [["--listen", "65536=echo"], "--listen: expected PORT=PLUGIN such as 7=echo, got 65536=echo"],
-    [["--listen", "7="], "--listen: expected PORT=PLUGIN such as 7=echo, got 7="],
+    [
+      ["--listen", "echo"],
+      "--listen: expected PORT=PLUGIN such as 7=echo, the port from 1 to 65535, got echo",
+    ],
+    [
+      ["--listen", "0=echo"],
+      "--listen: expected PORT=PLUGIN such as 7=echo, the port from 1 to 65535, got 0=echo",
+    ],
+    [
+      ["--listen", "65536=echo"],
+      "--listen: expected PORT=PLUGIN such as 7=echo, the port from 1 to 65535, got 65536=echo",
+    ],
+    [
+      ["--listen", "7="],
+      "--listen: expected PORT=PLUGIN such as 7=echo, the port from 1 to 65535, got 7=",
+    ],
     [
       ["--publish", "8080"],
       "--publish: expected [HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, got 8080",
@@ -99,7 +115,8 @@ describe("HELP", () => {
     expect(Math.max(...HELP.split("\n").map((line) => line.length))).toBeLessThan(100);
     const flags = [...HELP.matchAll(/^ {2}--([a-z-]+)/gm)].map(([, flag]) => flag);
     expect(flags).toEqual([
-      ...["config", "tun", "address", "host-address", "mtu", "profile", "listen", "publish"],
+      ...["config", "tun", "address", "host-address", "mtu", "workers", "profile"],
+      ...["listen", "publish"],
       ...["log-level", "help", "version"],
     ]);
   });

@@ -7,9 +7,9 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { HostConnection } from "../../adapters/host/connection.ts";
 import { dialHost } from "../../adapters/host/dial.ts";
-import type { TcpError } from "../../core/api/errors.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import { testRequiring } from "../support/requirements.ts";
+import { codeOf } from "../support/conversation.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const fixtures = "./tests/service/fixtures";
@@ -98,9 +98,6 @@ async function hear(connection: HostConnection): Promise<string> {
   return size === null ? "FIN" : new TextDecoder().decode(chunk.subarray(0, size));
 }
 
-const codeOf = (promise: Promise<unknown>) =>
-  promise.then(() => "no error", (error: TcpError) => error.code);
-
 function configFile(config: unknown): string {
   const folder = mkdtempSync(join(tmpdir(), "berth-"));
   cleanups.push(() => rmSync(folder, { recursive: true }));
@@ -165,7 +162,7 @@ describe("the command", () => {
     const path = configFile({ mtu: 1, listen: { "7": 7 } });
     const run = start("--config", path);
     expect(await run.exit).toBe(2);
-    expect(run.log).toContain(`berth: ${path}: mtu: Too small`);
+    expect(run.log).toContain(`berth: ${path}: mtu: expected a number of bytes`);
     expect(run.log).toContain(`berth: ${path}: listen.7: expected "PLUGIN" or`);
     expect(run.log).not.toMatch(/^ {4}at /m);
   });

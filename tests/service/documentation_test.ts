@@ -22,12 +22,12 @@ describe("docs/configuration.md", () => {
 
   // A row for each key, in the schema's order, with the default that the code has.
   test("describes every key, every flag and the defaults", () => {
-    const rows = [...page.matchAll(/^\| `(\w+)` \|(.*?)\| ([^|]*) \|/gm)];
+    const rows = [...page.matchAll(/^\| `(\w+)` +\|(.*?)\| ([^|]*?) +\|/gm)];
     expect(rows.map(([, key]) => key)).toEqual(keys);
     const flags = [...HELP.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag]) => flag!);
     for (const flag of flags) expect(page + "--help --version").toContain(flag);
     const defaults = new Map(rows.map(([, key, , text]) => [key, text]));
-    for (const key of ["mtu", "profile", "logLevel", "graceMs"] as const) {
+    for (const key of ["mtu", "workers", "profile", "logLevel", "graceMs"] as const) {
       expect(defaults.get(key)?.replaceAll("`", "")).toBe(String(DEFAULTS[key]));
     }
     expect(page).toContain(`${MAX_CONNECTIONS} connections`);

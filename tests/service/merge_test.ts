@@ -28,7 +28,7 @@ describe("mergeSettings", () => {
     ]);
     expect(settings.publish).toEqual([
       { ...web, orNextFree: true },
-      { ...web, port: 7007, to: { hostname: "10.7.0.2", port: 7 }, orNextFree: true },
+      { ...web, port: 8007, to: { hostname: "10.7.0.2", port: 7 }, orNextFree: true },
     ]);
     expect(settings).toMatchObject({
       mtu: 1500,
@@ -67,6 +67,18 @@ describe("mergeSettings", () => {
     expect(settings.publish).toEqual([]);
   });
 
+  // Nothing but --publish leads into the memory link; a port that needs a privilege is moved up.
+  test("publishes what is listened on when there is no device", () => {
+    const ports = [listen(443, "echo"), listen(1024, "discard")];
+    const { publish } = mergeSettings({ listen: ports, addresses: ["fd07::2/64"] }, {});
+    expect(publish.map(({ port, to }) => [port, to])).toEqual([
+      [8443, { hostname: "fd07::2", port: 443 }],
+      [1024, { hostname: "fd07::2", port: 1024 }],
+    ]);
+    expect(publish.every(({ hostname, orNextFree }) => hostname === "127.0.0.1" && orNextFree))
+      .toBe(true);
+  });
+
   // The demo where the user wants it, and only there.
   test("publishes the demo where it was said", () => {
     expect(mergeSettings({ publish: [web] }, {}).publish).toEqual([web]);
@@ -74,17 +86,26 @@ describe("mergeSettings", () => {
 
   // Each message says what to do.
   test("refuses what cannot work", () => {
-    const unreachable = () => mergeSettings({ listen: [listen(81, "echo")] }, {});
-    expect(unreachable).toThrow(UsageError);
-    expect(unreachable).toThrow("such as --publish 8080=10.7.0.2:81");
-    expect(() => mergeSettings({ listen: [listen(81, "echo")], addresses: ["fd07::2/64"] }, {}))
-      .toThrow("such as --publish 8080=[fd07::2]:81");
-    expect(() => mergeSettings({ tun: "berth0" }, {})).toThrow(
+    const unaddressed = () => mergeSettings({ tun: "berth0" }, {});
+    expect(unaddressed).toThrow(UsageError);
+    expect(unaddressed).toThrow(
       "--tun needs at least one --address, such as 10.7.0.2/24",
     );
+    expect(() => mergeSettings({ mtu: 1279 }, {})).toThrow(
+      "the MTU is 1279, but fd07::2/64 needs at least 1280 (RFC 8200 5)",
+    );
+    expect(mergeSettings({ mtu: 68, addresses: ["10.7.0.2/24"] }, {}).mtu).toBe(68);
     const twice = [listen(7, "echo", "--listen 7"), listen(7, "discard", "--listen 7")];
     expect(() => mergeSettings({ listen: twice }, {})).toThrow(
       "--listen 7: the port is given twice",
+    );
+  });
+
+  // A memory link has no queues.
+  test("refuses workers without a device", () => {
+    expect(mergeSettings({ workers: 1 }, {}).workers).toBe(1);
+    expect(() => mergeSettings({}, { workers: 2 })).toThrow(
+      "--workers 2 needs --tun NAME: each worker reads a queue of a device",
     );
   });
 });

@@ -38,14 +38,14 @@ describe("loadPlugin", () => {
     ["../fixtures/plugin.ts", "plain"],
     [join(folder, "plugin.ts"), "plain"],
   ])("loads %s", async (plugin: string, name: string) => {
-    expect((await loadPlugin(setting(plugin))).name).toBe(name);
+    const loaded = await loadPlugin(setting(plugin));
+    expect([loaded.name, loaded.handler.name]).toEqual([name, name]);
   });
 
   // The file's options reach the factory of the module.
   test("hands options to a factory", async () => {
     const { handler } = await loadPlugin(setting("./factory.ts", { text: "ahoy" }));
     const { client, server } = socketPair();
-    if (typeof handler === "function") throw new Error("expected a plugin");
     await handler.handle!(testContext(server).context, () => Promise.resolve());
     const chunk = new Uint8Array(10);
     expect(await client.read(chunk)).toBe(4);

@@ -6,6 +6,7 @@ import { type Connect, type Publication, publish } from "../../adapters/service/
 import { silentLogger } from "../../core/api/environment.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { FakeSocket, socketPair } from "../support/fake_socket.ts";
+import { bytes, codeOf } from "../support/conversation.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -40,10 +41,6 @@ async function dialAndRead({ address }: Publication): Promise<number | null> {
   const client = await dialHost(address);
   return await client.read(new Uint8Array(1));
 }
-
-const bytes = (text: string) => new TextEncoder().encode(text);
-const codeOf = (promise: Promise<unknown>) =>
-  promise.then(() => "no error", (error: TcpError) => error.code);
 
 async function readAll(connection: Pick<FakeSocket, "read">): Promise<string> {
   const chunk = new Uint8Array(64);

@@ -28,13 +28,14 @@ const HOLDER = `
 
 /** A network namespace with nothing but a loopback device. All that runs in it ends with it. */
 export class Namespace implements AsyncDisposable {
+  /** What a command has to begin with to run in it. */
+  readonly enter: readonly string[];
   readonly #holder: Program;
-  readonly #enter: readonly string[];
   readonly #programs: Program[] = [];
 
   private constructor(holder: Program, enter: readonly string[]) {
     this.#holder = holder;
-    this.#enter = enter;
+    this.enter = enter;
   }
 
   /** Makes one; requires `"namespace"`, `ip` and `nsenter`. */
@@ -47,7 +48,7 @@ export class Namespace implements AsyncDisposable {
 
   /** Starts a program in the project's folder; a signal reaches it directly. */
   start(...command: string[]): Program {
-    const program = new Program([...this.#enter, ...command], ROOT);
+    const program = new Program([...this.enter, ...command], ROOT);
     this.#programs.push(program);
     return program;
   }

@@ -78,4 +78,11 @@ describe("ioctl numbers", () => {
   ])("%d is TUN's number %d", (request, number) => {
     expect(request).toBe((1 << 30) | (4 << 16) | ("T".charCodeAt(0) << 8) | number);
   });
+
+  // _IOR('T', number, int)
+  test("TUNSETSTEERINGEBPF is TUN's number 224", () => {
+    expect(linux.TUNSETSTEERINGEBPF).toBe(
+      ((2 << 30) | (4 << 16) | ("T".charCodeAt(0) << 8) | 224) >>> 0,
+    );
+  });
 });

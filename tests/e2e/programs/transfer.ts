@@ -19,7 +19,7 @@ export class Transfer {
   /** Begins to connect. */
   constructor(host: string, port: number) {
     this.#socket = connect({ host, port, allowHalfOpen: true });
-    this.#socket.on("data", (chunk) => this.#then(() => this.#compare(chunk)));
+    this.#socket.on("data", (chunk: Uint8Array) => this.#then(() => this.#compare(chunk)));
     this.#socket.on("end", () => this.#then(() => this.#hasEnded = true));
     this.#socket.on(
       "error",

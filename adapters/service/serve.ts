@@ -1,0 +1,80 @@
+/**
+ * Plugins on the ports of one stack, and ports of the host that lead into it.
+ *
+ * @module
+ */
+import type { Logger } from "../../core/api/environment.ts";
+import { logConnections } from "./connection_log.ts";
+import type { Network } from "./network.ts";
+import { type LoadedPlugin, loadPlugin } from "./plugin_loader.ts";
+import { type Publication, publish, type PublishedPort } from "./publish.ts";
+import type { Settings } from "./settings.ts";
+
+/** Plugins by port. */
+export type NamedPlugins = readonly (readonly [port: number, plugin: LoadedPlugin])[];
+
+/** A stack that serves. */
+export interface ServingStack {
+  /** Ports of the host that are open, as `publish` lists them. */
+  readonly published: readonly PublishedPort[];
+  /** Resolves when the stack has closed; rejects when its link failed. */
+  readonly finished: Promise<void>;
+  /** Counters of the stack. */
+  stats(): Readonly<Record<string, number>>;
+  /** Takes no new connections and ends; see `CloseOptions` for `whenDrained`. */
+  stop(whenDrained?: () => Promise<void>): Promise<void>;
+}
+
+/**
+ * Loads what the settings name.
+ *
+ * @throws {UsageError} A plugin cannot be had.
+ */
+export async function loadPlugins({ listen }: Settings): Promise<NamedPlugins> {
+  const plugins: [number, LoadedPlugin][] = [];
+  for (const setting of listen) plugins.push([setting.port, await loadPlugin(setting)]);
+  return plugins;
+}
+
+/**
+ * Puts plugins on a network and publishes ports. When a part of it fails everything is removed.
+ *
+ * @throws {Error} A port cannot be had.
+ */
+export async function serve(
+  plugins: NamedPlugins,
+  network: Network,
+  settings: Settings,
+  log: Logger,
+): Promise<ServingStack> {
+  const { stack } = network;
+  const published: Publication[] = [];
+  const stop = (whenDrained?: () => Promise<void>) =>
+    stopServing(network, published, settings.graceMs, whenDrained);
+  try {
+    for (const [port, { name, handler }] of plugins) {
+      stack.use(port, logConnections(name, log), handler);
+    }
+    for (const setting of settings.publish) {
+      published.push(await publish(setting, network.connect, log));
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { published, finished: stack.finished, stats: () => stack.stats(), stop };
+}
+
+async function stopServing(
+  { stack, close }: Network,
+  published: readonly Publication[],
+  graceMs: number,
+  whenDrained: (() => Promise<void>) | undefined,
+): Promise<void> {
+  for (const publication of published) publication.stopListening();
+  await Promise.all([
+    stack.close(whenDrained === undefined ? { graceMs } : { graceMs, whenDrained }),
+    ...published.map((publication) => publication.finish(graceMs)),
+  ]);
+  await close();
+}

@@ -1,0 +1,15 @@
+/**
+ * Errors that nobody catches.
+ *
+ * @module
+ */
+import process from "node:process";
+import type { Logger } from "../../core/api/environment.ts";
+import { messageOf } from "./errors.ts";
+
+/** An error that a plugin leaves uncaught, as in a timer of its own, ends nobody else's connection. */
+export function surviveStrayErrors(log: Logger): void {
+  const report = (error: unknown) => log.error("uncaught error", { reason: messageOf(error) });
+  process.on("uncaughtException", report);
+  process.on("unhandledRejection", report);
+}

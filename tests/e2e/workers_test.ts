@@ -1,0 +1,189 @@
+import { describe, expect } from "bun:test";
+import { Namespace } from "../support/namespace.ts";
+import type { Program } from "../support/program.ts";
+import { testRequiring } from "../support/requirements.ts";
+import { digestOfPattern } from "./programs/pattern.ts";
+import {
+  NEEDS,
+  programCommand,
+  runEchoClients,
+  serviceCommand,
+  startService,
+  V4,
+  V6,
+} from "./service.ts";
+
+const WORKERS = ["--workers", "2", "--log-level", "info"] as const;
+
+/** Asks a running service for its counters. */
+async function countersOf(service: Program): Promise<Map<string, number>> {
+  const before = service.log.length;
+  service.signal("SIGUSR2");
+  for (;;) {
+    await service.printed(/info {2}stats .*connections=0 /, "log");
+    const line = /info {2}stats (.*)\n/.exec(service.log.slice(before))?.[1] ?? "";
+    return new Map(
+      line.split(" ").map((pair) => {
+        const [name = "", value] = pair.split("=");
+        return [name, Number(value)];
+      }),
+    );
+  }
+}
+
+function connectionLines(service: Program): RegExpMatchArray[] {
+  return [...service.log.matchAll(/connection port=(\d+) .* in=(\d+) out=(\d+) .* end=(\w+)/g)];
+}
+
+describe("--workers", () => {
+  // 300 connections, 40 at a time, to both address families: every byte comes back, and the two
+  // shards together have counted each of them once.
+  testRequiring(
+    [...NEEDS, "program:curl"],
+    "serves every connection once and adds up",
+    async () => {
+      await using namespace = await Namespace.open();
+      const service = await startService(namespace, ...WORKERS);
+      expect(service.out).toContain("device berth0 with 2 workers");
+      for (const host of [V4, V6]) {
+        const options = { host, connections: 150, atOnce: 40, least: 1, most: 50_000 };
+        expect(await runEchoClients(namespace, options, 30_000)).toBe("150 equal\n");
+      }
+      const url = `http://${V4}/bytes/1000`;
+      const codes = ["-s", "-o", "/dev/null", "-w", "%{http_code} "];
+      const separate = ["-H", "Connection: close"];
+      const curl = ["curl", ...codes, ...separate, ...new Array<string>(20).fill(url)];
+      expect(
+        await namespace.run(curl.flatMap((each) => each === url ? [url, "-o", "/dev/null"] : each)),
+      )
+        .toBe("200 ".repeat(20));
+      service.signal("SIGTERM");
+      expect((await service.finish(15_000)).exit).toBe(0);
+      const lines = connectionLines(service);
+      expect(lines.length).toBe(320);
+      for (const [, port, received, sent, end] of lines) {
+        expect(end).toBe("closed");
+        if (port === "7") expect(sent).toBe(received!);
+      }
+    },
+    60_000,
+  );
+
+  // SIGUSR2 asks for the counters of all shards; they are those of the connections that there were.
+  testRequiring(NEEDS, "shows the sums of all counters", async () => {
+    await using namespace = await Namespace.open();
+    const service = await startService(namespace, ...WORKERS);
+    await runEchoClients(namespace, { connections: 50, atOnce: 10, least: 100, most: 100 }, 30_000);
+    const counters = await countersOf(service);
+    expect(counters.get("connectionsAccepted")).toBe(50);
+    expect(counters.get("connectionsEnded")).toBe(50);
+    expect(counters.get("bytesIn")).toBeGreaterThan(50 * 100);
+    service.signal("SIGTERM");
+    expect((await service.finish(15_000)).exit).toBe(0);
+  }, 60_000);
+
+  // Without CAP_BPF the kernel spreads packets as it likes; the shards give each other what is not
+  // theirs.
+  testRequiring([...NEEDS, "program:setpriv"], "needs no privilege to steer", async () => {
+    await using namespace = await Namespace.open();
+    const fewer = "-bpf,-sys_admin";
+    const drop = ["setpriv", "--bounding-set", fewer, "--inh-caps", fewer];
+    const service = namespace.start(...drop, ...serviceCommand(...WORKERS));
+    await service.printed(/Ctrl\+C/);
+    expect(service.log).toContain(`steering by="kernel's hash`);
+    for (const host of [V4, V6]) {
+      const options = { host, connections: 60, atOnce: 20, least: 1, most: 50_000 };
+      expect(await runEchoClients(namespace, options, 30_000)).toBe("60 equal\n");
+    }
+    expect((await countersOf(service)).get("handedOver")).toBeGreaterThan(0);
+    service.signal("SIGTERM");
+    expect((await service.finish(15_000)).exit).toBe(0);
+  }, 60_000);
+
+  // What one shard sends from a port of its own comes back to it.
+  testRequiring([...NEEDS, "program:nc"], "connects out of the device", async () => {
+    await using namespace = await Namespace.open();
+    const publish = ["--publish", "4000=10.90.0.1:4001"];
+    const service = await startService(namespace, ...WORKERS, ...publish);
+    for (let i = 0; i < 8; i++) {
+      const server = namespace.start("nc", "-N", "-l", "10.90.0.1", "4001");
+      await namespace.shell("until ss -tln | grep -q :4001; do sleep 0.02; done");
+      const client = namespace.start("nc", "-N", "127.0.0.1", "4000");
+      client.say(`ahoy ${i}\n`);
+      await server.printed(new RegExp(`ahoy ${i}`));
+      server.say("aye\n");
+      await client.printed(/aye/);
+      client.hush();
+      server.hush();
+      await server.finish(10_000);
+      await client.finish(10_000);
+    }
+    service.signal("SIGTERM");
+    expect((await service.finish(15_000)).exit).toBe(0);
+  }, 60_000);
+
+  // Eight connections in mid-transfer and a download, in both shards: all of them finish, new ones
+  // are refused by whichever shard they come to.
+  testRequiring(
+    [...NEEDS, "program:curl", "program:nc"],
+    "lets running transfers finish at SIGTERM",
+    async () => {
+      await using namespace = await Namespace.open();
+      const flags = [...WORKERS.slice(0, 2), "--log-level", "debug"];
+      const service = await startService(namespace, ...flags);
+      const clients = namespace.start(...programCommand("held_transfers.ts", V4, "7", "8"));
+      await clients.printed(/running/);
+      const size = 20_000_000;
+      const download = namespace.start(
+        "sh",
+        "-c",
+        `curl -sv --limit-rate 20M http://${V4}/bytes/${size} | sha256sum`,
+      );
+      await download.printed(/< HTTP\/1.1 200/, "log");
+      service.signal("SIGTERM");
+      await service.printed(/refuses new[^]*refuses new/, "log");
+      for (let i = 0; i < 6; i++) {
+        const late = await namespace.start("nc", "-v", "-w", "10", V4, "7").finish(15_000);
+        expect(late.log).toContain("Connection refused");
+      }
+      clients.say("go on\n");
+      expect((await clients.finish(15_000)).out).toBe("running\n8 equal\n");
+      expect((await download.finish(15_000)).out).toBe(`${digestOfPattern(size)}  -\n`);
+      expect((await service.finish(15_000)).exit).toBe(0);
+      expect(await namespace.run(["ip", "-brief", "link"])).not.toContain("berth0");
+    },
+    60_000,
+  );
+});
+
+describe("a worker that dies", () => {
+  // A plugin ends its thread: the service cannot go on with half of its connections.
+  testRequiring([...NEEDS, "program:nc"], "ends the service with one line", async () => {
+    await using namespace = await Namespace.open();
+    const plugin = "9=./tests/e2e/programs/deadly_plugin.ts";
+    const service = await startService(namespace, ...WORKERS.slice(0, 2), "--listen", plugin);
+    namespace.start("sh", "-c", `echo die | nc -w 10 ${V4} 9`);
+    const { exit, log } = await service.finish(15_000);
+    expect(log).toMatch(/^berth: Worker [01] ended unexpectedly: exit code 3\n$/);
+    expect(exit).toBe(1);
+  }, 60_000);
+
+  // The device goes away under all of them: it is said once.
+  testRequiring(NEEDS, "for want of its device is reported once", async () => {
+    await using namespace = await Namespace.open();
+    const service = await startService(namespace, ...WORKERS.slice(0, 2));
+    await namespace.run(["ip", "link", "delete", "berth0"]);
+    const { exit, log } = await service.finish(15_000);
+    expect(log).toBe("berth: berth0 was removed: start again to make it anew\n");
+    expect(exit).toBe(1);
+  }, 60_000);
+
+  // A plugin that cannot be loaded is a wrong flag, in a worker as without.
+  testRequiring(NEEDS, "at the start says what is wrong with its flags", async () => {
+    await using namespace = await Namespace.open();
+    const service = namespace.start(...serviceCommand("--workers", "2", "--listen", "9=gone"));
+    const { exit, log } = await service.finish(15_000);
+    expect(log).toMatch(/^berth: --listen 9: there is no plugin gone: .*\n$/);
+    expect(exit).toBe(2);
+  }, 60_000);
+});
