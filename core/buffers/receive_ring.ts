@@ -9,8 +9,11 @@ import { Ranges } from "./ranges.ts";
 import { Ring } from "./ring.ts";
 import type { RingPool } from "./ring_pool.ts";
 
-/** Holes kept at the same time, at most. */
-export const MAX_HOLES = 128;
+/**
+ * Holes kept at the same time, at most. A sender that overruns a queue makes hundreds of them, and
+ * what is refused for one too many crosses the path a second time.
+ */
+export const MAX_HOLES = 512;
 
 /** The bytes from the application's next one on. */
 export class ReceiveRing {

@@ -1,4 +1,5 @@
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
+import { MAX_HOLES } from "../../core/buffers/receive_ring.ts";
 import type { LinkFeatures } from "../../core/stack/link.ts";
 import { Listener } from "../../core/stack/listener.ts";
 import { CoreStack, SECRET_LENGTH } from "../../core/stack/stack.ts";
@@ -277,7 +278,7 @@ function check(tcb: Tcb): void {
   const { scoreboard, send, receive } = tcb;
   if (scoreboard.count > mostRanges(tcb)) throw new Error(`${scoreboard.count} ranges were sent`);
   if (send.ring.block.length > 2 * Math.max(send.limit, 2048)) throw new Error("a large send ring");
-  if (receive.early !== undefined && receive.early.count > 128) throw new Error("many holes");
+  if (receive.early !== undefined && receive.early.count > MAX_HOLES) throw new Error("many holes");
   if (tcb.environment.pool.held > 16 * 1024 * 1024) throw new Error("a large pool");
 }
 

@@ -93,6 +93,11 @@ export class Application {
     return this.written === this.habits.total;
   }
 
+  /** It has done all that it will do, and nothing more can happen to it. */
+  get isOver(): boolean {
+    return this.finished && this.ended !== undefined;
+  }
+
   /** The core has news. */
   onEvent(): void {
     const { tcb } = this;
@@ -176,7 +181,7 @@ export class Application {
   }
 
   #end(): void {
-    if (this.ended?.error !== undefined) {
+    if (this.#isCutShort) {
       // What has arrived can still be read.
       if (this.#readPaused) return;
       this.finished = true;
@@ -191,6 +196,12 @@ export class Application {
     } else {
       this.#endNow();
     }
+  }
+
+  /** An error, or the peer has closed while there was more to write. */
+  get #isCutShort(): boolean {
+    if (this.ended === undefined) return false;
+    return this.ended.error !== undefined || (this.eof && !this.hasWritten);
   }
 
   #endNow(): void {

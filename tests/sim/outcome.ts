@@ -1,5 +1,5 @@
 import type { Application } from "./application.ts";
-import type { World } from "./world.ts";
+import type { Session, World } from "./world.ts";
 
 /** How a world ended. */
 export type Outcome = "complete" | "no handshake" | "cut short";
@@ -10,11 +10,18 @@ export type Outcome = "complete" | "no handshake" | "cut short";
  * an application that did not want them. Nothing may be left of any connection.
  */
 export function assertOutcome(world: World): Outcome {
-  const { client, server } = world;
-  if (server === undefined) return assertNoHandshake(world);
+  const expected = 1 + (world.scenario.again?.length ?? 0);
+  if (world.sessions.length < expected) throw new Error(`never again: ${world.describe()}`);
+  world.assertNothingLeft();
+  const outcomes = world.sessions.map((session) => outcomeOf(world, session));
+  return (["no handshake", "cut short"] as const).find((one) => outcomes.includes(one)) ??
+    "complete";
+}
+
+function outcomeOf(world: World, { client, server }: Session): Outcome {
+  if (server === undefined) return assertNoHandshake(world, client);
   assertEnded(world, client);
   assertEnded(world, server);
-  world.assertNothingLeft();
   assertDelivery(world, client, server);
   assertDelivery(world, server, client);
   const complete = isComplete(client, server) && isComplete(server, client);
@@ -22,9 +29,8 @@ export function assertOutcome(world: World): Outcome {
 }
 
 /** The server gave the attempt up before the last acknowledgement reached it. */
-function assertNoHandshake(world: World): Outcome {
-  const { client, scenario } = world;
-  const isPerfect = scenario.conditions.every(({ loss, burst, deadFrom, corrupt }) =>
+function assertNoHandshake(world: World, client: Application): Outcome {
+  const isPerfect = world.scenario.conditions.every(({ loss, burst, deadFrom, corrupt }) =>
     loss + burst + corrupt === 0 && deadFrom === Infinity
   );
   const gaveUp = client.habits.ending !== "half-close";
@@ -32,7 +38,6 @@ function assertNoHandshake(world: World): Outcome {
   if (client.ended?.error === undefined && !gaveUp) {
     throw new Error(`the client does not know: ${world.describe()}`);
   }
-  world.assertNothingLeft();
   return "no handshake";
 }
 

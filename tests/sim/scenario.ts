@@ -1,8 +1,10 @@
 import { type SeededRandom, seededRandom } from "../../adapters/seeded_random.ts";
 import type { TcpConfig } from "../../core/tcp/config.ts";
 import { type Habits, PLAIN } from "./application.ts";
+import type { Pause } from "./pauses.ts";
+import type { Narrowing } from "./router.ts";
 import { type Conditions, PERFECT } from "./wire.ts";
-import type { Scenario } from "./world.ts";
+import type { Reconnection, Scenario } from "./world.ts";
 
 /** A scenario that does nothing special. */
 export const QUIET: Scenario = {
@@ -19,10 +21,11 @@ export const QUIET: Scenario = {
 export function randomScenario(seed: number): Scenario {
   const draw = new Draw(seededRandom(seed));
   const offload = draw.chance(0.3);
+  const version = draw.of([4, 6] as const);
   const profile = () => draw.of(["local", "internet"] as const);
   return {
     seed,
-    version: draw.of([4, 6] as const),
+    version,
     features: {
       mtu: draw.of([1280, 1500, 9000]),
       maxSuperPacket: offload ? draw.of([20_000, 65_000]) : 0,
@@ -30,9 +33,35 @@ export function randomScenario(seed: number): Scenario {
     },
     profiles: [profile(), profile()],
     tcp: [knobs(draw), knobs(draw)],
-    conditions: [conditions(draw, !offload), conditions(draw, !offload)],
+    conditions: [conditions(draw, version, !offload), conditions(draw, version, !offload)],
     ...endings(draw, habits(draw, false), habits(draw, draw.chance(0.3))),
+    pauses: [pauses(draw), pauses(draw)],
+    again: draw.chance(0.2) ? reconnections(draw) : [],
   };
+}
+
+/** Shorter than a packet may live (RFC 9293 3.4.2): some wait in a host that does nothing. */
+function pauses(draw: Draw): readonly Pause[] {
+  if (draw.chance(0.85)) return [];
+  const first = 1000 + draw.of([0, 0.5, 30, 300, 3000]);
+  const second = first + draw.of([5100, 30_000]);
+  return [first, second].slice(0, draw.of([1, 2])).map((from) => ({
+    from,
+    until: from + draw.of([1, 300, 5000]),
+    first: draw.of(["packets", "timers"] as const),
+  }));
+}
+
+function reconnections(draw: Draw): readonly Reconnection[] {
+  return [1, 2].slice(0, draw.of([1, 2])).map(() => {
+    const samePort = draw.chance(0.6);
+    return {
+      samePort,
+      // Profile `local` has no TIME-WAIT: who takes a port again waits until no packet is left.
+      afterMs: samePort ? draw.of([10_000, 70_000]) : draw.of([0, 10, 3000, 70_000]),
+      ...endings(draw, habits(draw, false), habits(draw, draw.chance(0.3))),
+    };
+  });
 }
 
 /** Most connections end in order, some are closed or aborted by one side. */
@@ -71,7 +100,7 @@ function knobs(draw: Draw): Partial<TcpConfig> {
   return some;
 }
 
-function conditions(draw: Draw, canCorrupt: boolean): Conditions {
+function conditions(draw: Draw, version: 4 | 6, canCorrupt: boolean): Conditions {
   if (draw.chance(0.15)) return PERFECT;
   return {
     ...PERFECT,
@@ -87,8 +116,27 @@ function conditions(draw: Draw, canCorrupt: boolean): Conditions {
     jitterMs: draw.chance(0.4) ? draw.of([0.1, 5, 50]) : 0,
     bytesPerMs: draw.chance(0.3) ? draw.of([50, 1000]) : 0,
     queueBytes: draw.of([5000, 50_000]),
-    deadFrom: draw.chance(0.05) ? 1000 + draw.of([0, 50, 500]) : Infinity,
-    deadUntil: 1000 + draw.of([100, 5000, 30_000]),
+    ...blackout(draw),
+    narrow: draw.chance(0.15) ? narrowing(draw, version) : undefined,
+  };
+}
+
+/** One way: the other direction has its own. */
+function blackout(draw: Draw): Pick<Conditions, "deadFrom" | "deadUntil"> {
+  if (!draw.chance(0.1)) return { deadFrom: Infinity, deadUntil: Infinity };
+  const deadFrom = 1000 + draw.of([0, 50, 500, 5000]);
+  return { deadFrom, deadUntil: deadFrom + draw.of([100, 5000, 30_000]) };
+}
+
+/** From the start, or in the middle; for a while, or from then on. */
+function narrowing(draw: Draw, version: 4 | 6): Narrowing {
+  const from = 1000 + draw.of([0, 5, 50, 500, 5000]);
+  return {
+    from,
+    until: from + draw.of([300, 30_000, Infinity]),
+    // RFC 8200 5: less than 1280 no IPv6 path may carry.
+    mtu: version === 4 ? draw.of([600, 1000, 1280, 1400]) : draw.of([1280, 1400]),
+    tells: draw.of(["mtu", "too-big", "nothing"] as const),
   };
 }
 

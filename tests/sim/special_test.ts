@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { LinkFeatures } from "../../core/stack/link.ts";
 import type { AcknowledgePolicy, TcpConfig } from "../../core/tcp/config.ts";
 import { type Habits, PLAIN } from "./application.ts";
 import { assertOutcome } from "./outcome.ts";
@@ -19,6 +20,9 @@ interface Given {
   fromClient?: Partial<Conditions>;
   client?: Partial<Habits>;
   server?: Partial<Habits>;
+  features?: Partial<LinkFeatures>;
+  pauses?: Scenario["pauses"];
+  again?: Scenario["again"];
 }
 
 /** Both sides have the same profile and knobs, both directions the same wire. */
@@ -33,6 +37,9 @@ function world(given: Given): World {
     tcp: [tcp, tcp],
     conditions: [{ ...wire, ...given.fromClient }, wire],
     habits: [{ ...PLAIN, ...given.client }, { ...PLAIN, ...given.server }],
+    features: { ...QUIET.features, ...given.features },
+    pauses: given.pauses ?? [[], []],
+    again: given.again ?? [],
   };
   return new World(scenario).start();
 }
@@ -173,6 +180,118 @@ describe("a bad link", () => {
     expect(assertOutcome(one.run())).toBe("complete");
     expect(one.client.lastByteAt).toBeLessThan(4000);
   });
+});
+
+describe("a path that becomes narrow", () => {
+  const narrow = { from: 1100, until: Infinity, mtu: 1000 };
+  const told = combinations(PROFILES, ["mtu", "too-big"] as const);
+
+  // Packets of 9000 bytes have come through; from then on a router drops them and says so. Its
+  // messages are enough: nobody waits for a timeout.
+  test.each(told)(
+    "is learnt of from its router, profile %s, told %s (RFC 1191 6)",
+    (profile, tells) => {
+      const one = world({
+        profile,
+        features: { mtu: 9000 },
+        wire: { narrow: { ...narrow, tells }, bytesPerMs: 1000 },
+        client: { total: MIB },
+      });
+      expect(assertOutcome(one.run())).toBe("complete");
+      expect(one.client.tcb.pathMtu).toBeLessThanOrEqual(1000);
+      expect(one.server!.lastByteAt).toBeLessThan(4000);
+    },
+  );
+
+  // The same without a word from the router: two sizes are given up, each after some timeouts that
+  // are twice as long every time.
+  test.each(PROFILES)("without a word is found out, profile %s (RFC 8899 4.2)", (profile) => {
+    const one = world({
+      profile,
+      features: { mtu: 9000 },
+      wire: { narrow: { ...narrow, tells: "nothing" }, bytesPerMs: 1000 },
+      client: { total: MIB },
+    });
+    expect(assertOutcome(one.run())).toBe("complete");
+    expect(one.client.tcb.pathMtu).toBeLessThanOrEqual(1000);
+    expect(one.server!.lastByteAt).toBeLessThan(200_000);
+  });
+
+  // What is small gets through and is answered: the peer says something after every timeout, but
+  // never that it has what is large.
+  test.each(PROFILES)(
+    "without a word is found out though the peer is heard, profile %s (RFC 8899 4.2)",
+    (profile) => {
+      const one = world({
+        profile,
+        tcp: { sack: false },
+        fromClient: { narrow: { ...narrow, from: 1000, mtu: 1400, tells: "nothing" } },
+        client: { total: 20_000, writeMost: 20_000 },
+        server: { total: 100_000, writeMost: 1, writePauseMs: 10 },
+      });
+      expect(assertOutcome(one.run())).toBe("complete");
+      expect(one.server!.lastByteAt).toBeLessThan(120_000);
+    },
+  );
+});
+
+describe("a host that does nothing for a while", () => {
+  const cases = combinations(
+    combinations(PROFILES, ["packets", "timers"] as const),
+    [0, 1] as const,
+  )
+    .map(([[profile, first], side]) => ({ profile, first, side }));
+
+  // In the middle of a transfer the sender or the receiver stands still for 20 s. Then everything
+  // that has waited happens at once, and what was late is no reason to give up.
+  test.each(cases.map((one) => [JSON.stringify(one), one] as const))(
+    "loses nothing: %s",
+    (_, { profile, first, side }) => {
+      const pause = [{ from: 1200, until: 21_200, first }];
+      const one = world({
+        profile,
+        wire: { bytesPerMs: 1000, loss: 0.02 },
+        client: { total: MIB },
+        server: { total: MIB },
+        pauses: side === 0 ? [pause, []] : [[], pause],
+      });
+      expect(assertOutcome(one.run())).toBe("complete");
+      expect(one.server!.lastByteAt).toBeGreaterThan(21_200);
+      expect(one.server!.lastByteAt).toBeLessThan(60_000);
+    },
+  );
+});
+
+describe("a client that comes again", () => {
+  const endings = ["half-close", "close", "abort"] as const;
+  const cases = combinations(combinations(endings, PROFILES), [true, false])
+    .map(([[ending, profile], samePort]) => ({ ending, profile, samePort }));
+
+  // Three connections, one after the other, from new ports at once or from the same one when no
+  // packet of the wire's is left and the port is free: nothing of one connection reaches the next.
+  test.each(cases.map((one) => [JSON.stringify(one), one] as const))(
+    "gets a new connection: %s (RFC 9293 3.6.1, RFC 6191)",
+    (_, { ending, profile, samePort }) => {
+      const last = [{ ...PLAIN, total: 30_000 }, { ...PLAIN, total: 30_000 }] as const;
+      const first = [{ ...last[0], ending }, last[1]] as const;
+      for (let seed = 1; seed <= 10; seed++) {
+        const one = world({
+          seed,
+          profile,
+          tcp: { keepAlive: true },
+          wire: { loss: [0, 0.1][seed % 2]!, duplicate: 0.1, reorder: 0.2, reorderMs: 50 },
+          client: first[0],
+          server: first[1],
+          again: [first, last].map((habits) => ({ afterMs: samePort ? 200 : 0, samePort, habits })),
+        });
+        assertOutcome(one.run());
+        const ports = new Set(one.sessions.map(({ client }) => client.tcb.localPort));
+        expect(ports.size).toBe(samePort ? 1 : 3);
+        expect(one.server).toMatchObject({ received: 30_000, eof: true });
+        expect(one.client).toMatchObject({ received: 30_000, eof: true });
+      }
+    },
+  );
 });
 
 describe("closing", () => {

@@ -1,6 +1,7 @@
 import type { SeededRandom } from "../../adapters/seeded_random.ts";
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
 import type { ChecksumState, LinkFeatures } from "../../core/stack/link.ts";
+import { fits, type Narrowing, packetTooBig } from "./router.ts";
 import { cutSuperPacket } from "./super_packet.ts";
 
 /** What happens to packets on their way. Shares are from 0 to 1, times in milliseconds. */
@@ -28,6 +29,8 @@ export interface Conditions {
   /** Nothing comes through from the one time to the other. */
   readonly deadFrom: number;
   readonly deadUntil: number;
+  /** Where large packets stop, if they do. */
+  readonly narrow: Narrowing | undefined;
 }
 
 /** A wire on which nothing happens. */
@@ -47,6 +50,7 @@ export const PERFECT: Conditions = {
   queueBytes: 1 << 20,
   deadFrom: Infinity,
   deadUntil: Infinity,
+  narrow: undefined,
 };
 
 /** A packet on its way. */
@@ -68,21 +72,25 @@ export class Wire {
   readonly #features: LinkFeatures;
   readonly #random: SeededRandom;
   readonly #deliver: Deliver;
+  readonly #tellSender: Deliver | undefined;
   #burstUntil = 0;
   #lastArrival = 0;
   /** When the bandwidth is free again. */
   #freeAt = 0;
 
+  /** `tellSender` takes what a router on the way has to say. */
   constructor(
     conditions: Conditions,
     features: LinkFeatures,
     random: SeededRandom,
     deliver: Deliver,
+    tellSender?: Deliver,
   ) {
     this.conditions = conditions;
     this.#features = features;
     this.#random = random;
     this.#deliver = deliver;
+    this.#tellSender = tellSender;
   }
 
   send(packet: OutgoingPacket, now: number): void {
@@ -101,6 +109,7 @@ export class Wire {
   #carry(bytes: Uint8Array<ArrayBuffer>, segmentSize: number, partial: boolean, now: number): void {
     const { duplicate, reorder, reorderMs, delayMs, jitterMs } = this.conditions;
     if (this.#isLost(now)) return;
+    if (!this.#passesRouter(bytes, segmentSize, now)) return;
     const sentAt = this.#transmit(bytes.length, now);
     if (sentAt === undefined) return;
     let at = sentAt + delayMs + (jitterMs > 0 ? this.#random.fraction() * jitterMs : 0);
@@ -131,6 +140,17 @@ export class Wire {
       return true;
     }
     return this.#chance(loss);
+  }
+
+  /** The router is the first hop; its messages get lost like anything else. */
+  #passesRouter(bytes: Uint8Array, segmentSize: number, now: number): boolean {
+    const { narrow, delayMs, loss } = this.conditions;
+    if (narrow === undefined || fits(narrow, bytes, segmentSize, now)) return true;
+    const message = packetTooBig(narrow, bytes);
+    if (message !== undefined && !this.#chance(loss)) {
+      this.#tellSender?.(now + delayMs, { bytes: message, checksum: "full", segmentSize: 0 });
+    }
+    return false;
   }
 
   /** When the last bit is on the wire; `undefined`: the queue in front of it is full. */

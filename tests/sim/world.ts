@@ -9,7 +9,8 @@ import { Tcb } from "../../core/tcp/tcb.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
 import { Application, type Habits } from "./application.ts";
 import { EventQueue } from "./event_queue.ts";
-import { type Conditions, Wire } from "./wire.ts";
+import { type Pause, Pauses } from "./pauses.ts";
+import { type Conditions, type Deliver, Wire } from "./wire.ts";
 
 /** What a world is made of. Index 0 is the client's side, 1 the server's. */
 export interface Scenario {
@@ -21,6 +22,19 @@ export interface Scenario {
   /** From the client, and from the server. */
   readonly conditions: readonly [Conditions, Conditions];
   readonly habits: readonly [Habits, Habits];
+  /** When each host does nothing; never, where this is not given. */
+  readonly pauses?: readonly [readonly Pause[], readonly Pause[]];
+  /** What the client does after its first connection. */
+  readonly again?: readonly Reconnection[];
+}
+
+/** One more connection, when the one before is over. */
+export interface Reconnection {
+  /** Milliseconds that the client waits first. */
+  readonly afterMs: number;
+  /** From the same port, once that is free: the same four addresses and ports as before. */
+  readonly samePort: boolean;
+  readonly habits: readonly [Habits, Habits];
 }
 
 const PORT = 80;
@@ -28,10 +42,21 @@ const MAX_STEPS = 2_000_000;
 /** No simulated connection may live longer than this many milliseconds. */
 const MAX_TIME = 6 * 3_600_000;
 
+/** How long a client waits that finds its port in TIME-WAIT. */
+const RETRY_MS = 1000;
+
 interface Side {
   readonly core: CoreStack;
   readonly wire: Wire;
-  application: Application | undefined;
+  readonly pauses: Pauses;
+}
+
+/** What the two applications of one connection do, or have done. */
+export interface Session {
+  readonly client: Application;
+  /** `undefined` before it has a connection. */
+  server: Application | undefined;
+  readonly habits: readonly [Habits, Habits];
 }
 
 /** Two stacks, a wire and an application on each: no promise, no real time. */
@@ -42,6 +67,10 @@ export class World {
   afterStep: (() => void) | undefined = undefined;
   readonly scenario: Scenario;
   readonly sides: readonly [Side, Side];
+  /** One after the other. */
+  readonly sessions: Session[] = [];
+  /** Of the reconnections, how many have begun. */
+  #reconnections = 0;
   readonly #events = new EventQueue();
   readonly #random: SeededRandom;
   readonly #out = new OutgoingPacket();
@@ -53,13 +82,14 @@ export class World {
     this.sides = [this.#side(0), this.#side(1)];
   }
 
+  /** Of the latest connection. */
   get client(): Application {
-    return this.sides[0].application!;
+    return this.sessions.at(-1)!.client;
   }
 
-  /** `undefined` before it has a connection. */
+  /** Of the latest connection; `undefined` before it has one. */
   get server(): Application | undefined {
-    return this.sides[1].application;
+    return this.sessions.at(-1)!.server;
   }
 
   /** The client connects; everything else follows. */
@@ -67,14 +97,7 @@ export class World {
     const { core } = this.sides[1];
     const listener = core.listen({ address: undefined, port: PORT, backlog: 4, decides: false });
     if (!(listener instanceof Listener)) throw new Error(listener);
-    const tcb = this.sides[0].core.connect({
-      remote: this.#address(1).address,
-      remotePort: PORT,
-      local: undefined,
-      localPort: 0,
-    }, this.now);
-    if (!(tcb instanceof Tcb)) throw new Error(tcb);
-    this.#attach(0, tcb);
+    this.#connect(this.scenario.habits, 0);
     this.#settle();
     return this;
   }
@@ -82,7 +105,7 @@ export class World {
   /** Runs until nothing more can happen, or until a time; throws at the first thing that is wrong. */
   run(until = Infinity): this {
     for (;;) {
-      const [a, b] = [this.sides[0].core.nextTimeout(), this.sides[1].core.nextTimeout()];
+      const [a, b] = [this.#nextTimeout(0), this.#nextTimeout(1)];
       const next = Math.min(this.#events.next, a, b);
       if (next > until || next === Infinity) break;
       if (next > MAX_TIME) throw new Error(`it does not end: ${this.describe()}`);
@@ -124,14 +147,15 @@ export class World {
 
   /** Where both sides are, for people. */
   describe(): string {
-    const sides = this.sides.map(({ application }, i) => {
+    const sides = [this.client, this.server].map((application, i) => {
       if (application === undefined) return `${i}: no connection`;
       const { tcb, written, received, eof, ended, habits } = application;
       return `${i}: ${tcb.state} wrote ${written}/${habits.total} received ${received} eof ${eof}` +
         ` ended ${ended && (ended.error ?? "well")} recovery ${tcb.recovery}` +
         ` sent ${(tcb.sndNxt - tcb.sndUna) | 0} window ${tcb.sndWnd} unsent ${tcb.unsent}`;
     });
-    return `at ${this.now} ms after ${this.steps} steps; ${sides.join("; ")}`;
+    return `at ${this.now} ms after ${this.steps} steps, ` +
+      `connection ${this.sessions.length}; ${sides.join("; ")}`;
   }
 
   // ---------------------------------------------------------------- construction
@@ -149,17 +173,21 @@ export class World {
       maxConnections: 16,
       maxTimeWait: 4,
     });
-    const wire = new Wire(
-      scenario.conditions[index],
-      scenario.features,
-      random,
-      (at, { bytes, checksum, segmentSize }) =>
-        this.#events.schedule(at, () => {
-          const { core } = this.sides[1 - index]!;
-          core.receive(bytes, bytes.length, checksum, segmentSize, this.now);
-        }),
-    );
-    return { core, wire, application: undefined };
+    const pauses = new Pauses(scenario.pauses?.[index] ?? [], this.#events);
+    const [there, here] = [this.#deliverTo(1 - index), this.#deliverTo(index)];
+    const wire = new Wire(scenario.conditions[index], scenario.features, random, there, here);
+    return { core, wire, pauses };
+  }
+
+  #deliverTo(index: number): Deliver {
+    return (at, { bytes, checksum, segmentSize }) =>
+      this.#events.schedule(at, () => {
+        const { core, pauses } = this.sides[index]!;
+        pauses.packet(
+          this.now,
+          () => core.receive(bytes, bytes.length, checksum, segmentSize, this.now),
+        );
+      });
   }
 
   #address(index: 0 | 1): Subnet {
@@ -170,20 +198,28 @@ export class World {
 
   // ---------------------------------------------------------------- steps
 
+  #nextTimeout(index: 0 | 1): number {
+    const { core, pauses } = this.sides[index];
+    return pauses.awakeAt(Math.max(core.nextTimeout(), this.now));
+  }
+
   #settle(): void {
     while (this.#drain(0) || this.#drain(1));
+    this.#connectAgain();
     for (const tcb of this.#connections) {
       const broken = brokenInvariants(tcb);
       if (broken.length > 0) throw new Error(`${broken.join("; ")} ${this.describe()}`);
     }
-    for (const { application } of this.sides) {
-      if (application?.fault) throw new Error(`${application.fault} ${this.describe()}`);
+    for (const { client, server } of this.sessions) {
+      const fault = client.fault ?? server?.fault;
+      if (fault) throw new Error(`${fault} ${this.describe()}`);
     }
   }
 
   /** Events to the applications, then packets out; false: there was nothing. */
   #drain(index: 0 | 1): boolean {
-    const { core, wire } = this.sides[index];
+    const { core, wire, pauses } = this.sides[index];
+    if (pauses.isPaused(this.now)) return false;
     let busy = false;
     for (let tcb = core.pollConnection(); tcb; tcb = core.pollConnection()) {
       (tcb.handle as Application | undefined)?.onEvent();
@@ -193,7 +229,7 @@ export class World {
       busy = true;
       for (const tcb of listener.ready.splice(0)) {
         tcb.listener = undefined;
-        this.#attach(index, tcb);
+        this.#accept(tcb);
       }
     }
     while (core.pollTransmit(this.#out, this.now)) {
@@ -203,18 +239,64 @@ export class World {
     return busy;
   }
 
-  #attach(index: 0 | 1, tcb: Tcb): void {
+  // ---------------------------------------------------------------- connections
+
+  #connect(habits: readonly [Habits, Habits], localPort: number): void {
+    const { core } = this.sides[0];
+    const remote = this.#address(1).address;
+    const tcb = core.connect({ remote, remotePort: PORT, local: undefined, localPort }, this.now);
+    if (tcb === "ADDRESS_IN_USE") {
+      this.#wakeHostIn(0, RETRY_MS, () => this.#connect(habits, localPort));
+      return;
+    }
+    if (!(tcb instanceof Tcb)) throw new Error(tcb);
+    const client = this.#application(0, tcb, habits, this.sessions.length);
+    this.sessions.push({ client, server: undefined, habits });
+    client.onEvent();
+  }
+
+  #connectAgain(): void {
+    const next = this.scenario.again?.[this.#reconnections];
+    if (next === undefined || this.sessions.length <= this.#reconnections) return;
+    const { client } = this;
+    if (!client.isOver) return;
+    this.#reconnections++;
+    const port = next.samePort ? client.tcb.localPort : 0;
+    this.#wakeHostIn(0, next.afterMs, () => this.#connect(next.habits, port));
+  }
+
+  #accept(tcb: Tcb): void {
+    const number = this.sessions.findLastIndex(({ client }) =>
+      client.tcb.localPort === tcb.remotePort && client.tcb.iss === tcb.irs
+    );
+    const session = this.sessions[number];
+    if (session === undefined || session.server !== undefined) {
+      throw new Error(`a connection that nobody asked for: ${this.describe()}`);
+    }
+    session.server = this.#application(1, tcb, session.habits, number);
+    session.server.onEvent();
+  }
+
+  /** Each connection has streams of its own: what belongs to another one shows. */
+  #application(
+    index: 0 | 1,
+    tcb: Tcb,
+    habits: readonly [Habits, Habits],
+    session: number,
+  ): Application {
     this.#connections.add(tcb);
     const { core } = this.sides[index];
     const surroundings = {
       core,
       random: this.#random,
       now: () => this.now,
-      wakeIn: (ms: number, wake: () => void) => this.wakeIn(ms, wake),
+      wakeIn: (ms: number, wake: () => void) => this.#wakeHostIn(index, ms, wake),
     };
-    const habits = this.scenario.habits[index];
-    const application = new Application(tcb, habits, surroundings, index, 1 - index);
-    this.sides[index].application = application;
-    application.onEvent();
+    const [sends, receives] = [2 * session + index, 2 * session + 1 - index];
+    return new Application(tcb, habits[index], surroundings, sends, receives);
+  }
+
+  #wakeHostIn(index: 0 | 1, ms: number, run: () => void): void {
+    this.wakeIn(ms, () => this.sides[index].pauses.wake(this.now, run));
   }
 }

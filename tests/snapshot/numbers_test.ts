@@ -32,6 +32,12 @@ describe("congestion control", () => {
     }, LIMIT_MS);
   }
 
+  // It overruns the queue all the time: what is late comes on top of what is lost.
+  test("unacked keeps 90 % when half of the packets are reordered (RFC 8985)", () => {
+    const reordered = goodput("unacked", { reorder: 0.5, reorderMs: 10 });
+    expect(reordered / goodput("unacked", {})).toBeGreaterThan(0.9);
+  }, LIMIT_MS);
+
   // BBR goes by bandwidth, not by loss.
   test("bbr is barely hurt by 1 % loss", () => {
     expect(goodput("bbr", { loss: 0.01 })).toBeGreaterThan(17);
