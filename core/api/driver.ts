@@ -13,8 +13,6 @@ import type { Clock } from "./environment.ts";
 const BATCH = 64;
 /** Milliseconds of packets before timers and other work get their turn. */
 const BUDGET_MS = 2;
-/** What takes longer was a wait, in milliseconds. */
-const WAIT_MS = 0.02;
 /** Turns of the microtask queue without a call after which handlers count as done. */
 const TURNS_TO_GO_ON = 3;
 /** The same while a request has been read and not been answered. */
@@ -62,11 +60,7 @@ export class Driver {
   async run(): Promise<void> {
     const batch = new PacketBatch(BATCH);
     let turnBegan = this.now();
-    for (;;) {
-      const asked = this.now();
-      if (this.#stopped || !await this.#link.ready()) return;
-      // A wait was a turn of the event loop by itself.
-      if (this.now() - asked > WAIT_MS) turnBegan = this.now();
+    while (!this.#stopped && await this.#link.ready()) {
       for (;;) {
         const count = this.#link.receive(batch);
         if (count === 0 || this.#stopped) break;
