@@ -68,11 +68,6 @@ export class Ring {
     this.#isLent = false;
   }
 
-  /** The byte at `offset`. */
-  at(offset: number): number {
-    return this.block[(this.start + offset) & (this.block.length - 1)]!;
-  }
-
   /** Moves offset 0 forward. */
   advance(length: number): void {
     this.start = (this.start + length) & (this.block.length - 1);

@@ -286,7 +286,7 @@ export class CoreStack {
 
   // ---------------------------------------------------------------- events out
 
-  /** The next connection that something has happened to; `takeEvents()` says what. */
+  /** The next connection that something has happened to; its `events` say what. */
   pollConnection(): Tcb | undefined {
     const tcb = this.#connections.news.shift();
     if (tcb !== undefined) tcb.inEventQueue = false;

@@ -74,16 +74,6 @@ export class IpAddress {
     return this.isV4 ? this.w3 >>> 28 === 0xe : this.w0 >>> 24 === 0xff;
   }
 
-  get isLoopback(): boolean {
-    if (this.isV4) return this.w3 >>> 24 === 127;
-    return this.w0 === 0 && this.w1 === 0 && this.w2 === 0 && this.w3 === 1;
-  }
-
-  /** `169.254.0.0/16` (RFC 3927) or `fe80::/10`. */
-  get isLinkLocal(): boolean {
-    return this.isV4 ? this.w3 >>> 16 === 0xa9fe : this.w0 >>> 22 === 0x3fa;
-  }
-
   /** Class E and the limited broadcast address, `240.0.0.0/4`. */
   get isReserved(): boolean {
     return this.isV4 && this.w3 >>> 28 === 0xf;
