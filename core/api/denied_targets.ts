@@ -1,0 +1,104 @@
+/**
+ * Which addresses a plugin that connects wherever its clients ask may connect to.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { IpAddress, Subnet } from "../wire/address.ts";
+
+/**
+ * What lies on the host itself, on its own links or behind a cloud's back door. Private networks
+ * (RFC 1918, RFC 4193) are not among it.
+ */
+export const DENIED_BY_DEFAULT: readonly string[] = [
+  "0.0.0.0/8", // "this host" (RFC 1122 3.2.1.3): Linux connects to itself
+  "127.0.0.0/8", // loopback
+  "169.254.0.0/16", // link-local (RFC 3927), metadata of most clouds
+  "224.0.0.0/4", // multicast
+  "240.0.0.0/4", // reserved, limited broadcast
+  "100.100.100.200/32", // metadata of Alibaba Cloud
+  "168.63.129.16/32", // WireServer of Azure
+  "192.0.0.192/32", // metadata of Oracle Cloud
+  "::/96", // unspecified, loopback, IPv4-compatible (RFC 4291 2.5.5.1)
+  "fe80::/10", // link-local
+  "fec0::/10", // site-local (RFC 3879)
+  "ff00::/8", // multicast
+  "64:ff9b:1::/48", // NAT64 of local use (RFC 8215): where the IPv4 address is, nobody can tell
+  "fd00:ec2::/32", // metadata of AWS
+  "fd20:ce::254/128", // metadata of Google Cloud
+  "fd00:42::42/128", // metadata of Scaleway
+];
+
+/** What {@link TargetFilter} can be told: addresses or subnets, `"10.0.0.0/8"` or `"::1"`. */
+export interface TargetRules {
+  /** Targets that are allowed although a shorter prefix denies them. */
+  allow?: readonly string[] | undefined;
+  /** Targets that are denied beside those that are by default. */
+  deny?: readonly string[] | undefined;
+}
+
+/** Checks a list of addresses and subnets in an option of a plugin. */
+export const subnetsSchema: z.ZodType<readonly string[], readonly string[]> = z.array(
+  z.string().refine((text) => Subnet.parse(text) !== undefined, {
+    error: ({ input }) =>
+      `expected an address or a subnet such as 10.0.0.0/8, got ${JSON.stringify(input)}`,
+  }),
+);
+
+interface Rule {
+  readonly subnet: Subnet;
+  readonly allowed: boolean;
+}
+
+/**
+ * Decides about targets. The rule with the longest prefix holds, of equal ones the one that denies;
+ * what no rule names is allowed. So `allow: ["0.0.0.0/0"]` opens no loopback, `["127.0.0.1"]` does,
+ * and `deny: ["0.0.0.0/0", "::/0"]` leaves only what `allow` names.
+ *
+ * Names have to be looked up before: what was decided about has to be what is connected to.
+ */
+export class TargetFilter {
+  /** Longest prefix first. */
+  readonly #rules: readonly Rule[];
+
+  /**
+   * Reads the rules.
+   *
+   * @throws {TypeError} One is no address and no subnet.
+   */
+  constructor(rules: TargetRules, deniedByDefault: readonly string[] = DENIED_BY_DEFAULT) {
+    const { allow = [], deny = [] } = rules;
+    this.#rules = [
+      ...[...deny, ...deniedByDefault].map((text) => ({ subnet: subnetOf(text), allowed: false })),
+      ...allow.map((text) => ({ subnet: subnetOf(text), allowed: true })),
+    ].sort((a, b) => b.subnet.prefixLength - a.subnet.prefixLength);
+  }
+
+  /** Whether an address may be connected to; what is no IP address may not. */
+  allows(target: string | IpAddress): boolean {
+    const address = typeof target === "string" ? IpAddress.parse(target) : target;
+    if (address === undefined || !this.#allows(address)) return false;
+    const embedded = embeddedV4(address);
+    return embedded === undefined || this.#allows(embedded);
+  }
+
+  #allows(address: IpAddress): boolean {
+    return this.#rules.find(({ subnet }) => subnet.contains(address))?.allowed ?? true;
+  }
+}
+
+function subnetOf(text: string): Subnet {
+  const subnet = Subnet.parse(text);
+  if (subnet !== undefined) return subnet;
+  throw new TypeError(`expected an address or a subnet such as 10.0.0.0/8, got ${text}`);
+}
+
+const NAT64 = new Subnet(new IpAddress(0x0064_ff9b, 0, 0, 0), 96);
+const SIX_TO_FOUR = new Subnet(new IpAddress(0x2002_0000, 0, 0, 0), 16);
+
+/** The IPv4 address that a translator makes of an IPv6 one: RFC 6052 2.1, RFC 3056 2. */
+function embeddedV4(address: IpAddress): IpAddress | undefined {
+  if (NAT64.contains(address)) return IpAddress.v4(address.w3);
+  if (!SIX_TO_FOUR.contains(address)) return undefined;
+  return IpAddress.v4((address.w0 << 16) | (address.w1 >>> 16));
+}
