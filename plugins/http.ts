@@ -26,11 +26,19 @@ export { RequestBodyError } from "./http/refusal.ts";
  *
  * @example
  * ```ts
- * import { http } from "@berth/berth";
+ * import { createStack, http, linkPair } from "@berth/berth";
  * import { Hono } from "hono";
  *
- * const app = new Hono().get("/", (c) => c.text("Hello"));
- * http(app, { maxBodyBytes: 1_000_000 }).name; // "http": for stack.use(80, http(app))
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * const app = new Hono().get("/", (c) => c.text("ahoy"));
+ * server.use(80, http(app, { maxBodyBytes: 1_000_000 }));
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:80");
+ * await socket.write(new TextEncoder().encode("GET / HTTP/1.0\r\nHost: berth\r\n\r\n"));
+ * const response = await new Response(socket.readable).text();
+ * if (!response.endsWith("\r\n\r\nahoy")) throw new Error(response);
  * ```
  */
 export function http(app: FetchApp, options: HttpOptions = {}): Plugin {

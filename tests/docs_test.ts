@@ -5,6 +5,7 @@ import process from "node:process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Example, examplesInDocstrings, examplesInMarkdown } from "./support/examples.ts";
+import { namespaceCommand, testRequiring } from "./support/requirements.ts";
 import {
   filePaths,
   importsOf,
@@ -45,19 +46,20 @@ for (const path of filePaths(["README.md", "CONTRIBUTING.md", "docs"], ".md")) {
 }
 
 /** Type checks cover the examples that do not run: `deno task check`. */
-function runTest(path: string, { line, code, runs }: Example): void {
+function runTest(path: string, { line, code, runs, needsTun }: Example): void {
   if (!runs) return;
-  test(`the example at ${path}:${line} runs`, async () => {
+  testRequiring(needsTun ? ["tun"] : [], `the example at ${path}:${line} runs`, async () => {
     const file = join(FOLDER, `${path.replaceAll(/\W/g, "_")}_${line}.ts`);
     writeFileSync(file, code);
-    await runModule(file);
+    await runModule(file, needsTun ? namespaceCommand() : []);
   }, EXAMPLE_LIMIT_MS + 5_000);
 }
 
 /** A process of its own: an example may listen, exit or fail as it likes. */
-async function runModule(file: string): Promise<void> {
-  const options = runtime === "deno" ? ["run", "-A", "--no-check", file] : [file];
-  await promisify(execFile)(process.execPath, options, { cwd: ROOT, timeout: EXAMPLE_LIMIT_MS });
+async function runModule(file: string, enter: readonly string[]): Promise<void> {
+  const options = runtime === "deno" ? ["run", "-A", "--no-check"] : [];
+  const [program, ...args] = [...enter, process.execPath, ...options, file];
+  await promisify(execFile)(program!, args, { cwd: ROOT, timeout: EXAMPLE_LIMIT_MS });
 }
 
 /** The file at `path` and every file of `files` that it imports, directly or not. */

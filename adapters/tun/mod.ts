@@ -20,11 +20,16 @@ export type { TunOptions } from "./options.ts";
  * @throws {TunError} It cannot be had; `code` and the message say why and what to do.
  *
  * @example
- * ```ts no_run
- * import { openTun } from "@berth/berth";
+ * ```ts tun
+ * import { createStack, http, openTun } from "@berth/berth";
+ * import { Hono } from "hono";
  *
- * await using link = await openTun({ name: "tun0", addresses: ["10.7.0.1/24", "fd07::1/64"] });
- * console.log(link.name, link.features.mtu);
+ * const link = await openTun({ name: "berth0", addresses: ["10.7.0.1/24"] });
+ * await using stack = createStack({ link, addresses: ["10.7.0.2/24"] });
+ * stack.use(80, http(new Hono().get("/", (c) => c.text("ahoy"))));
+ *
+ * const response = await fetch("http://10.7.0.2/"); // as any program of this machine can
+ * if (await response.text() !== "ahoy") throw new Error("not what was sent");
  * ```
  */
 export async function openTun(options: TunOptions = {}): Promise<Link> {

@@ -11,6 +11,8 @@ export interface Example {
   readonly code: string;
   /** False where the block says `ts no_run`: it needs what a test does not have. */
   readonly runs: boolean;
+  /** Where the block says `ts tun`: it makes a TUN device, so it runs in a network namespace. */
+  readonly needsTun: boolean;
 }
 
 /** The examples in the docstrings of a TypeScript file; `comments` holds all but comments blank. */
@@ -25,7 +27,8 @@ export function examplesInMarkdown(text: string): Example[] {
     const { attributes = "", code = "" } = match.groups ?? {};
     if (/\bignore\b/.test(attributes)) continue;
     const line = text.slice(0, match.index).split("\n").length + 1;
-    examples.push({ line, code, runs: !/\bno_run\b/.test(attributes) });
+    const runs = !/\bno_run\b/.test(attributes);
+    examples.push({ line, code, runs, needsTun: /\btun\b/.test(attributes) });
   }
   return examples;
 }

@@ -15,14 +15,18 @@ const page = [
   "```ts no_run",
   "await stack.finished;",
   "```",
+  "```ts tun",
+  "await openTun();",
+  "```",
 ];
 
 describe("examplesInMarkdown", () => {
   // Other languages and what is marked `ignore` are left alone.
   test("finds blocks marked ts with their line", () => {
     expect(examplesInMarkdown(page.join("\n"))).toEqual([
-      { line: 3, code: "const a = 1;\n", runs: true },
-      { line: 12, code: "await stack.finished;\n", runs: false },
+      { line: 3, code: "const a = 1;\n", runs: true, needsTun: false },
+      { line: 12, code: "await stack.finished;\n", runs: false, needsTun: false },
+      { line: 15, code: "await openTun();\n", runs: true, needsTun: true },
     ]);
   });
 });
@@ -32,7 +36,7 @@ describe("examplesInDocstrings", () => {
   test("finds blocks marked ts without the stars", () => {
     const comment = ["/**", " * Adds.", " *", " * ```ts", " * const b = 2", " *   * 3;", " * ```"];
     expect(examplesInDocstrings([...comment, " */"].join("\n"))).toEqual([
-      { line: 5, code: "const b = 2\n  * 3;\n", runs: true },
+      { line: 5, code: "const b = 2\n  * 3;\n", runs: true, needsTun: false },
     ]);
   });
 });

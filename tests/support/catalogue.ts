@@ -1,0 +1,122 @@
+/**
+ * The page that lists every plugin, middleware and link of `mod.ts`, written from their docstrings.
+ *
+ * @module
+ */
+import { examplesInDocstrings } from "./examples.ts";
+import { importsOf, type SourceFile, sourceFiles, split } from "./source_files.ts";
+
+/** What the page has a table of. */
+export const KINDS = ["Plugins", "Middleware", "Links", "Wrappers of links"] as const;
+
+/** A kind of entry. */
+export type Kind = typeof KINDS[number];
+
+/** A function of `mod.ts` that makes a plugin, a middleware or a link. */
+export interface Entry {
+  readonly name: string;
+  readonly kind: Kind;
+  /** The file that exports it, from the root. */
+  readonly path: string;
+  /** The first sentence of its docstring. */
+  readonly summary: string;
+  /** The example of its docstring, which runs as a test; none: it has none. */
+  readonly example: string | undefined;
+  /** As the docstring has it: what follows `ts` at the beginning of the example. */
+  readonly attributes: string;
+}
+
+/** Every entry, in the order of the kinds and then of the names. */
+export function catalogue(): Entry[] {
+  const files = new Map(sourceFiles("mod.ts", "adapters", "plugins").map((one) => [one.path, one]));
+  const exported = importsOf(files.get("mod.ts")!).filter(({ typeOnly }) => !typeOnly);
+  const entries = exported.flatMap(({ target, line }) => {
+    const file = files.get(target);
+    return file === undefined ? [] : entriesOf(file, exportedNames(files.get("mod.ts")!, line));
+  });
+  return entries.sort((one, other) =>
+    KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind) || (one.name < other.name ? -1 : 1)
+  );
+}
+
+/** The values among the names of the `export { ... } from` that stands at `line`. */
+function exportedNames({ code }: SourceFile, line: number): string[] {
+  const from = code.split("\n").slice(line - 1).join("\n");
+  const list = /^export\s*\{([^}]*)\}/.exec(from)?.[1] ?? "";
+  return list.split(",").map((name) => name.trim()).filter((name) => /^[a-z]\w*$/.test(name));
+}
+
+function entriesOf(file: SourceFile, names: readonly string[]): Entry[] {
+  return names.flatMap((name) => {
+    const declaration = new RegExp(
+      `(/\\*\\*(?:(?!\\*/)[\\s\\S])*\\*/)\\s*export (const|(?:async )?function) ${name}\\b([^]*)`,
+    ).exec(file.text);
+    if (declaration === null) return [];
+    const [, docstring = "", keyword, rest = ""] = declaration;
+    const kind = kindOf(
+      file.path,
+      rest.slice(0, (keyword === "const" ? / =\s/ : /\{\s*\n/).exec(rest)?.index),
+    );
+    if (kind === undefined) return [];
+    const [example] = examplesInDocstrings(split(docstring).comments);
+    const attributes = /```ts *([^\n]*)/.exec(docstring)?.[1]?.trim() ?? "";
+    const summary = firstSentence(docstring);
+    return [{ name, kind, path: file.path, summary, example: example?.code, attributes }];
+  });
+}
+
+/** By the declared type of a constant, or the result of a function. */
+function kindOf(path: string, signature: string): Kind | undefined {
+  const makesPlugin = /PluginFactory|\): (?:\w*Plugin)\b/.test(signature);
+  if (makesPlugin) return isMiddleware(path) ? "Middleware" : "Plugins";
+  if (!/\)\s*: (?:Promise<)?(?:readonly )?\[?\w*Link\b/.test(signature)) return undefined;
+  return path.startsWith("adapters/wrap/") ? "Wrappers of links" : "Links";
+}
+
+function isMiddleware(path: string): boolean {
+  return path.startsWith("plugins/middleware/");
+}
+
+/** Without the marks of a docstring, on one line. */
+function firstSentence(docstring: string): string {
+  const text = docstring.replace(/^\/\*\*|\*\/$/g, "").replace(/^[ \t]*\* ?/gm, "").trim();
+  const [paragraph = ""] = text.split(/\n\s*\n|\n@/);
+  const line = paragraph.replace(/\s+/g, " ").replace(/\{@link (\w+)\}/g, "`$1`");
+  return /^.*?[.:](?= |$)/.exec(line)?.[0].replace(/:$/, ".") ?? line;
+}
+
+/** The page. */
+export function formatCatalogue(entries: readonly Entry[]): string {
+  const tables = KINDS.map((kind) =>
+    `## ${kind}\n\n${formatTable(entries.filter((entry) => entry.kind === kind))}`
+  );
+  // Docstrings' examples run where they stand; here they would run a second time.
+  const examples = entries.map(({ name, path, example = "" }) =>
+    `### ${name}\n\n[${path}](../${path})\n\n\`\`\`ts no_run\n${example.trimEnd()}\n\`\`\``
+  );
+  return [HEAD, ...tables, "## Examples", ...examples].join("\n\n") + "\n";
+}
+
+const HEAD = `# Plugins, middleware and links
+
+<!-- Written by \`deno task catalogue\` from the docstrings. -->
+
+Everything that goes on a port, in front of what goes on a port, and below a stack. Each name leads
+to an example; the tests run all of them, on Deno and on Bun. What is served by the service too, and
+under which name, is in [configuration.md](configuration.md).`;
+
+function formatTable(entries: readonly Entry[]): string {
+  const rows = entries.map((
+    { name, summary },
+  ) => [`[\`${name}\`](#${name.toLowerCase()})`, summary]);
+  const widths = [0, 1].map((column) =>
+    Math.max(3, ...rows.map((row) => [...row[column]!].length))
+  );
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
+  return [
+    line(["", "what it does"]),
+    line(widths.map((width) => "-".repeat(width))),
+    ...rows.map(line),
+  ].join("\n");
+}
