@@ -53,12 +53,12 @@ export class Acceptor implements Owner {
     } catch {
       // Refused: `decide` has logged why.
     }
-    this.#driver.core.decide(tcb, accepted);
+    this.#driver.core.tcp.decide(tcb, accepted);
     this.#driver.touch();
   }
 
   close(): void {
-    this.#driver.core.closeListener(this.listener);
+    this.#driver.core.tcp.closeListener(this.listener);
     this.#driver.touch();
   }
 }

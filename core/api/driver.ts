@@ -149,10 +149,10 @@ export class Driver {
 
   #deliver(): void {
     const { core } = this;
-    for (let tcb = core.pollConnection(); tcb !== undefined; tcb = core.pollConnection()) {
+    for (let tcb = core.tcp.pollConnection(); tcb !== undefined; tcb = core.tcp.pollConnection()) {
       (tcb.handle as Owner | undefined)?.onEvent();
     }
-    for (let one = core.pollListener(); one !== undefined; one = core.pollListener()) {
+    for (let one = core.tcp.pollListener(); one !== undefined; one = core.tcp.pollListener()) {
       (one.handle as Owner | undefined)?.onEvent();
     }
   }

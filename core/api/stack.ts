@@ -131,7 +131,10 @@ class HostStack implements Stack {
     const local = options.localHostname === undefined ? undefined : parseOwn(options.localHostname);
     const localPort = options.localPort ?? 0;
     requirePort(localPort);
-    const tcb = this.#core.connect({ remote, remotePort, local, localPort }, this.#driver.now());
+    const tcb = this.#core.tcp.connect(
+      { remote, remotePort, local, localPort },
+      this.#driver.now(),
+    );
     if (typeof tcb === "string") throw refusal(tcb, formatHostPort(netAddr(remote, remotePort)));
     const socket = new StackSocket(tcb, this.#driver, {
       closesWithPeer: !(options.allowHalfOpen ?? false),
@@ -211,7 +214,7 @@ class HostStack implements Stack {
     if (!Number.isInteger(backlog) || backlog < 1) {
       throw new TypeError(`${backlog} is not a backlog; use a whole number from 1 on`);
     }
-    const listener = this.#core.listen({
+    const listener = this.#core.tcp.listen({
       address,
       port,
       backlog,
@@ -237,8 +240,8 @@ class HostStack implements Stack {
   stats(): Readonly<Record<string, number>> {
     return {
       ...this.#core.stats.snapshot(),
-      connections: this.#core.connectionCount,
-      timers: this.#core.timerCount,
+      connections: this.#core.tcp.connectionCount,
+      timers: this.#core.tcp.timerCount,
     };
   }
 
@@ -249,7 +252,7 @@ class HostStack implements Stack {
   async #close({ graceMs = 0, whenDrained }: CloseOptions): Promise<void> {
     this.#stopListening();
     this.#controller.abort(new TcpError("STACK_CLOSED", "The stack is closing"));
-    const running = this.#core.connections().map(({ handle }) => handle)
+    const running = this.#core.tcp.connections().map(({ handle }) => handle)
       .filter((handle) => handle instanceof StackSocket);
     if (graceMs > 0 && running.length > 0) await this.#waitFor(running, graceMs);
     await whenDrained?.();

@@ -171,7 +171,7 @@ export class StackSocket implements TcpSocket, Owner {
   }
 
   #consume(count: number): void {
-    this.#driver.core.consume(this.#tcb, count, this.#driver.now());
+    this.#driver.core.tcp.consume(this.#tcb, count, this.#driver.now());
     this.#driver.touchAfterRead(count);
     this.#closeWhenOver();
   }
@@ -198,7 +198,7 @@ export class StackSocket implements TcpSocket, Owner {
     const tcb = this.#tcb;
     if (tcb.receive.readable === 0) return 0;
     const { core } = this.#driver;
-    const count = core.read(tcb, target, this.#driver.now());
+    const count = core.tcp.read(tcb, target, this.#driver.now());
     this.#driver.touchAfterRead(count);
     this.#closeWhenOver();
     return count;
@@ -222,7 +222,7 @@ export class StackSocket implements TcpSocket, Owner {
     if (tcb.config.acknowledge !== "on-processed" || tcb.processedSeq === tcb.receive.readSeq) {
       return;
     }
-    this.#driver.core.markProcessed(tcb, this.#driver.now());
+    this.#driver.core.tcp.markProcessed(tcb, this.#driver.now());
     this.#driver.touch();
   }
 
@@ -286,7 +286,7 @@ export class StackSocket implements TcpSocket, Owner {
 
   #writeNow(bytes: Uint8Array, from: number): number {
     const { core } = this.#driver;
-    const taken = core.send(this.#tcb, bytes, from, this.#driver.now());
+    const taken = core.tcp.send(this.#tcb, bytes, from, this.#driver.now());
     this.#driver.touchAfterWrite();
     return taken;
   }
@@ -340,7 +340,7 @@ export class StackSocket implements TcpSocket, Owner {
     const tcb = this.#tcb;
     if (tcb.state !== "CLOSING" || tcb.released || tcb.resetAfterAck) return;
     if (!tcb.allAcknowledged || !isAtEnd(tcb)) return;
-    this.#driver.core.close(tcb, this.#driver.now());
+    this.#driver.core.tcp.close(tcb, this.#driver.now());
     this.#driver.touch();
   }
 
@@ -348,14 +348,14 @@ export class StackSocket implements TcpSocket, Owner {
   #closeWhenWritten(): void {
     if (this.#closing === "no" || this.#writers.length > 0) return;
     const { core } = this.#driver;
-    if (this.#closing === "write") core.closeWrite(this.#tcb);
-    else core.close(this.#tcb, this.#driver.now());
+    if (this.#closing === "write") core.tcp.closeWrite(this.#tcb);
+    else core.tcp.close(this.#tcb, this.#driver.now());
     this.#driver.touch();
   }
 
   abort(reason?: unknown): void {
     this.#abortReason = reason;
-    this.#driver.core.abort(this.#tcb);
+    this.#driver.core.tcp.abort(this.#tcb);
     this.#driver.touch();
   }
 
@@ -371,29 +371,29 @@ export class StackSocket implements TcpSocket, Owner {
   // ---------------------------------------------------------------- options
 
   setNoDelay(noDelay = true): void {
-    this.#driver.core.setNoDelay(this.#tcb, noDelay);
+    this.#driver.core.tcp.setNoDelay(this.#tcb, noDelay);
     this.#driver.touch();
   }
 
   setUserTimeout(ms: number): void {
     if (!(ms > 0)) throw new TypeError(`${ms} is no timeout; use milliseconds above 0`);
-    this.#driver.core.setUserTimeout(this.#tcb, ms);
+    this.#driver.core.tcp.setUserTimeout(this.#tcb, ms);
   }
 
   setLinger(seconds?: number): void {
     if (seconds !== undefined && !(seconds >= 0)) {
       throw new TypeError(`${seconds} is no linger time; use seconds from 0, or nothing`);
     }
-    this.#driver.core.setLinger(this.#tcb, seconds === undefined ? undefined : seconds * 1000);
+    this.#driver.core.tcp.setLinger(this.#tcb, seconds === undefined ? undefined : seconds * 1000);
   }
 
   setCork(cork = true): void {
-    this.#driver.core.setCork(this.#tcb, cork);
+    this.#driver.core.tcp.setCork(this.#tcb, cork);
     this.#driver.touch();
   }
 
   setKeepAlive(keepAlive = true): void {
-    this.#driver.core.setKeepAlive(this.#tcb, keepAlive, this.#driver.now());
+    this.#driver.core.tcp.setKeepAlive(this.#tcb, keepAlive, this.#driver.now());
     this.#driver.touch();
   }
 

@@ -38,8 +38,8 @@ export class CorePair {
     this.#client = stackOf(profile, shape, CLIENT);
     this.#server = stackOf(profile, shape, SERVER);
     const request = { address: undefined, port: PORT, backlog: 1, decides: false };
-    const listener = this.#server.listen(request) as Listener;
-    this.#here = this.#client.connect({
+    const listener = this.#server.tcp.listen(request) as Listener;
+    this.#here = this.#client.tcp.connect({
       remote: IpAddress.parse("10.0.0.2")!,
       remotePort: PORT,
       local: undefined,
@@ -55,7 +55,7 @@ export class CorePair {
     for (let [sent, read] = [0, 0]; read < bytes;) {
       const piece = Math.min(CHUNK, bytes - sent);
       if (piece > 0) {
-        sent += this.#client.send(
+        sent += this.#client.tcp.send(
           this.#here,
           piece < CHUNK ? this.#text.subarray(0, piece) : this.#text,
           0,
@@ -64,7 +64,7 @@ export class CorePair {
       }
       this.#deliver();
       for (let count = -1; count !== 0;) {
-        count = this.#server.read(this.#there, this.#text, this.#now);
+        count = this.#server.tcp.read(this.#there, this.#text, this.#now);
         read += count;
       }
       this.#deliver();
@@ -75,12 +75,12 @@ export class CorePair {
   /** Sends a message and has it read and answered by one of the same size. */
   exchange(size: number): void {
     const message = size === this.#text.length ? this.#text : this.#text.subarray(0, size);
-    this.#client.send(this.#here, message, 0, this.#now);
+    this.#client.tcp.send(this.#here, message, 0, this.#now);
     this.#deliver();
-    this.#server.read(this.#there, message, this.#now);
-    this.#server.send(this.#there, message, 0, this.#now);
+    this.#server.tcp.read(this.#there, message, this.#now);
+    this.#server.tcp.send(this.#there, message, 0, this.#now);
     this.#deliver();
-    this.#client.read(this.#here, message, this.#now);
+    this.#client.tcp.read(this.#here, message, this.#now);
     this.#deliver();
     this.#pass();
   }
@@ -111,7 +111,7 @@ export class CorePair {
       const checksum = this.#shape.checksumOffload ? "partial" : "full";
       to.receive(this.#packet, size, checksum, out.segmentSize, this.#now);
     }
-    while (to.pollConnection() !== undefined || to.pollListener() !== undefined);
+    while (to.tcp.pollConnection() !== undefined || to.tcp.pollListener() !== undefined);
     return moved;
   }
 }

@@ -104,7 +104,7 @@ row(29, () => {
   }
   for (const source of ["::", "ff02::1", "ff05::2"]) from(source, "fd00::2");
   for (const destination of ["::", "ff02::1"]) from("fd00::1", destination);
-  expect(t.wire.stack.connectionCount).toBe(0);
+  expect(t.wire.stack.tcp.connectionCount).toBe(0);
 });
 
 // Port 81 is nobody's, address 10.0.0.9 is not ours: the connection on port 80 does not notice.
@@ -229,7 +229,7 @@ row(36, () => {
     t.other({ remote: `10.0.0.${3 + i % 200}`, remotePort: 1024 + i }).send({ flags: "S" });
     t.wire.unread.length = 0;
   }
-  expect(t.wire.stack.connectionCount).toBeLessThanOrEqual(16);
+  expect(t.wire.stack.tcp.connectionCount).toBeLessThanOrEqual(16);
   t.send({ flags: "S", options: { mss: 1000 } });
   t.recv({ flags: "S.", ack: 1 });
   t.send();

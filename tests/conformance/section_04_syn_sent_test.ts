@@ -180,7 +180,7 @@ row(50, async () => {
 row(51, () => {
   const { stack } = new Wire({ profile: "internet" });
   const connect = (text: string, remotePort: number) =>
-    stack.connect(
+    stack.tcp.connect(
       { remote: IpAddress.parse(text)!, remotePort, local: undefined, localPort: 0 },
       0,
     );
@@ -199,7 +199,7 @@ row(52, () => {
   const source = (to: string, from?: string) => {
     const local = from === undefined ? undefined : IpAddress.parse(from)!;
     const request = { remote: IpAddress.parse(to)!, remotePort: 80, local, localPort: 0 };
-    wire.step((stack) => stack.connect(request, wire.now));
+    wire.step((stack) => stack.tcp.connect(request, wire.now));
     const sent = wire.unread.shift()?.packet;
     return sent?.source;
   };
@@ -218,9 +218,9 @@ row(53, () => {
   const t = new Trace(wire, own);
   t.connect();
   expect(t.state).toBe("ESTABLISHED");
-  wire.step((stack) => stack.send(t.tcb, Uint8Array.of(1, 2, 3), 0, wire.now));
+  wire.step((stack) => stack.tcp.send(t.tcb, Uint8Array.of(1, 2, 3), 0, wire.now));
   const target = new Uint8Array(10);
-  expect(wire.step((stack) => stack.read(t.tcb, target, wire.now))).toBe(3);
+  expect(wire.step((stack) => stack.tcp.read(t.tcb, target, wire.now))).toBe(3);
   expect([...target.subarray(0, 3)]).toEqual([1, 2, 3]);
   expect(wire.unread).toEqual([]);
 });

@@ -36,7 +36,7 @@ row(243, () => {
   const third = peerPacket(t, { seq: 1000, ack: 0, flags: 2 });
   t.wire.step((stack) => {
     stack.receive(first, first.length, "full", 0, t.wire.now);
-    stack.abort(t.tcb);
+    stack.tcp.abort(t.tcb);
     stack.receive(second, second.length, "full", 0, t.wire.now);
     stack.receive(third, third.length, "full", 0, t.wire.now);
   });

@@ -176,7 +176,7 @@ export class Trace {
   /** The application writes text, or that many bytes; returns how many were taken. */
   write(data: string | number): number {
     const bytes = this.#fromStack.put(this.#fromStack.length, data);
-    const taken = this.wire.step((stack) => stack.send(this.tcb, bytes, 0, this.wire.now));
+    const taken = this.wire.step((stack) => stack.tcp.send(this.tcb, bytes, 0, this.wire.now));
     this.#fromStack.length -= bytes.length - taken;
     return taken;
   }
@@ -184,7 +184,7 @@ export class Trace {
   /** The application reads up to `most` bytes; returns how many, after a look at what they are. */
   read(most = 0x1000000): number {
     const target = new Uint8Array(Math.min(most, Math.max(1, this.tcb.receive.readable)));
-    const count = this.wire.step((stack) => stack.read(this.tcb, target, this.wire.now));
+    const count = this.wire.step((stack) => stack.tcp.read(this.tcb, target, this.wire.now));
     const wrong = this.#fromPeer.firstDifference(this.#read, target.subarray(0, count));
     if (wrong >= 0) throw new Error(`byte ${wrong} was not read as the peer has sent it`);
     this.#read += count;
@@ -193,19 +193,19 @@ export class Trace {
 
   /** The application has dealt with what it has read. */
   markProcessed(): void {
-    this.wire.step((stack) => stack.markProcessed(this.tcb, this.wire.now));
+    this.wire.step((stack) => stack.tcp.markProcessed(this.tcb, this.wire.now));
   }
 
   closeWrite(): void {
-    this.wire.step((stack) => stack.closeWrite(this.tcb));
+    this.wire.step((stack) => stack.tcp.closeWrite(this.tcb));
   }
 
   close(): void {
-    this.wire.step((stack) => stack.close(this.tcb, this.wire.now));
+    this.wire.step((stack) => stack.tcp.close(this.tcb, this.wire.now));
   }
 
   abort(): void {
-    this.wire.step((stack) => stack.abort(this.tcb));
+    this.wire.step((stack) => stack.tcp.abort(this.tcb));
   }
 
   /** OPEN, active, to the peer. */
@@ -216,7 +216,7 @@ export class Trace {
       local: IpAddress.parse(this.local)!,
       localPort: this.localPort,
     };
-    const tcb = this.wire.step((stack) => stack.connect(request, this.wire.now));
+    const tcb = this.wire.step((stack) => stack.tcp.connect(request, this.wire.now));
     if (typeof tcb === "string") throw new Error(tcb);
     this.#tcb = tcb;
     this.wire.watch(tcb);
@@ -233,7 +233,7 @@ export class Trace {
 
   /** The connection in the stack's tables, or the one that was there before. */
   find(): Tcb | undefined {
-    const current = this.wire.stack.connections().find((tcb) =>
+    const current = this.wire.stack.tcp.connections().find((tcb) =>
       tcb.remotePort === this.remotePort && tcb.localPort === this.localPort &&
       tcb.remote.equals(IpAddress.parse(this.remote)!) &&
       tcb.local.equals(IpAddress.parse(this.local)!)
@@ -251,7 +251,7 @@ export class Trace {
 
   /** Whether the stack still has anything of the connection. */
   get isForgotten(): boolean {
-    return !this.wire.stack.connections().includes(this.tcb);
+    return !this.wire.stack.tcp.connections().includes(this.tcb);
   }
 
   /** Bits of `EVENT` since the last call. */

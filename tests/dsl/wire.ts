@@ -153,7 +153,7 @@ export class Wire {
   /** A listener on `port`. */
   listen(port: number, options: { backlog?: number; decides?: boolean } = {}): Listener {
     const { backlog = 511, decides = false } = options;
-    const listener = this.stack.listen({ address: undefined, port, backlog, decides });
+    const listener = this.stack.tcp.listen({ address: undefined, port, backlog, decides });
     if (typeof listener === "string") throw new Error(listener);
     return listener;
   }
@@ -167,15 +167,19 @@ export class Wire {
       this.unread.push({ at: this.elapsed, packet: decode(bytes) });
       if (++packets > MAX_PACKETS_PER_STEP) throw new Error("the stack does not stop sending");
     }
-    for (let tcb = stack.pollConnection(); tcb !== undefined; tcb = stack.pollConnection()) {
+    for (
+      let tcb = stack.tcp.pollConnection();
+      tcb !== undefined;
+      tcb = stack.tcp.pollConnection()
+    ) {
       this.events.set(tcb, (this.events.get(tcb) ?? 0) | tcb.events);
       tcb.events = 0;
     }
-    while (stack.pollListener() !== undefined);
+    while (stack.tcp.pollListener() !== undefined);
   }
 
   #checkInvariants(): void {
-    for (const tcb of new Set([...this.#watched, ...this.stack.connections()])) {
+    for (const tcb of new Set([...this.#watched, ...this.stack.tcp.connections()])) {
       const broken = brokenInvariants(tcb);
       if (broken.length === 0) continue;
       const when = formatTime(this.elapsed);

@@ -55,7 +55,7 @@ export class Flood {
     this.#client = this.#stack(CLIENT[options.version], false);
     const { backlog } = options;
     const request = { address: undefined, port: PORT, backlog, decides: false };
-    this.listener = this.server.listen(request) as Listener;
+    this.listener = this.server.tcp.listen(request) as Listener;
   }
 
   /** Floods for so many milliseconds; a client connects at the beginning of each `everyMs`. */
@@ -118,12 +118,12 @@ export class Flood {
       local: undefined,
       localPort: 0,
     };
-    const tcb = this.#client.connect(request, this.now);
+    const tcb = this.#client.tcp.connect(request, this.now);
     if (!(tcb instanceof Tcb)) throw new Error(tcb);
     this.attempts++;
     this.#received.set(tcb, 0);
-    this.#client.send(tcb, REQUEST, 0, this.now);
-    this.#client.closeWrite(tcb);
+    this.#client.tcp.send(tcb, REQUEST, 0, this.now);
+    this.#client.tcp.closeWrite(tcb);
     this.#settle();
   }
 
@@ -142,8 +142,8 @@ export class Flood {
       this.#settle();
     }
     this.now = time;
-    this.mostConnections = Math.max(this.mostConnections, this.server.connectionCount);
-    this.mostTimers = Math.max(this.mostTimers, this.server.timerCount);
+    this.mostConnections = Math.max(this.mostConnections, this.server.tcp.connectionCount);
+    this.mostTimers = Math.max(this.mostTimers, this.server.tcp.timerCount);
   }
 
   #settle(): void {
@@ -158,19 +158,19 @@ export class Flood {
   #serve(): boolean {
     const { server } = this;
     let busy = false;
-    while (server.pollListener() !== undefined) {
+    while (server.tcp.pollListener() !== undefined) {
       for (const tcb of this.listener.ready.splice(0)) tcb.listener = undefined;
       busy = true;
     }
-    for (let tcb = server.pollConnection(); tcb; tcb = server.pollConnection()) {
+    for (let tcb = server.tcp.pollConnection(); tcb; tcb = server.tcp.pollConnection()) {
       tcb.events = 0;
       busy = true;
       if (tcb.listener !== undefined) continue;
       for (let count = 1; count > 0;) {
-        count = server.read(tcb, this.#scratch, this.now);
-        server.send(tcb, this.#scratch.subarray(0, count), 0, this.now);
+        count = server.tcp.read(tcb, this.#scratch, this.now);
+        server.tcp.send(tcb, this.#scratch.subarray(0, count), 0, this.now);
       }
-      if (isAtEnd(tcb)) server.close(tcb, this.now);
+      if (isAtEnd(tcb)) server.tcp.close(tcb, this.now);
     }
     return busy;
   }
@@ -178,14 +178,14 @@ export class Flood {
   #use(): boolean {
     const client = this.#client;
     let busy = false;
-    for (let tcb = client.pollConnection(); tcb; tcb = client.pollConnection()) {
+    for (let tcb = client.tcp.pollConnection(); tcb; tcb = client.tcp.pollConnection()) {
       busy = true;
       const { events } = tcb;
       tcb.events = 0;
-      const count = client.read(tcb, this.#scratch, this.now);
+      const count = client.tcp.read(tcb, this.#scratch, this.now);
       const received = this.#received.get(tcb);
       if (received !== undefined) this.#received.set(tcb, received + count);
-      if (isAtEnd(tcb) && tcb.finReceived) client.close(tcb, this.now);
+      if (isAtEnd(tcb) && tcb.finReceived) client.tcp.close(tcb, this.now);
       if ((events & EVENT.ENDED) === 0 || !this.#received.has(tcb)) continue;
       if (this.#received.get(tcb) === REQUEST.length && tcb.error === undefined) this.served++;
       else this.failed++;

@@ -32,7 +32,7 @@ describe("100,000 spoofed SYNs a second", () => {
           expect(synCookiesSent).toBeGreaterThanOrEqual(ms * PER_MS - BACKLOG);
           expect(synCookiesReturned).toBeGreaterThanOrEqual(CLIENTS - 1);
           // Nothing of it is left.
-          expect([flood.server.connectionCount, flood.server.timerCount]).toEqual([0, 0]);
+          expect([flood.server.tcp.connectionCount, flood.server.tcp.timerCount]).toEqual([0, 0]);
         });
       }
     }

@@ -25,7 +25,7 @@ function worldUnderAttack(seed: number, version: 4 | 6, profile: "local" | "inte
   const attacker = new BlindAttacker(seed);
   const attack = () => {
     for (const { core } of world.sides) {
-      for (const tcb of core.connections()) {
+      for (const tcb of core.tcp.connections()) {
         // The handshake is not over: RFC 5961 is about what comes behind it.
         if (tcb.state !== "SYN-SENT" && tcb.state !== "SYN-RECEIVED") {
           attacker.attack(core, tcb, world.now);

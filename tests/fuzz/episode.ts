@@ -99,7 +99,7 @@ export class Episode {
   }
 
   #choose(): Tcb | undefined {
-    const all = this.#core.connections();
+    const all = this.#core.tcp.connections();
     return all.length === 0 ? undefined : this.#dice.of(all);
   }
 
@@ -108,7 +108,7 @@ export class Episode {
   #listen(): void {
     for (const port of [80, 81]) {
       const request = { address: undefined, port, backlog: BACKLOG, decides: port === 81 };
-      const listener = this.#core.listen(request);
+      const listener = this.#core.tcp.listen(request);
       if (listener instanceof Listener) this.#listeners.push(listener);
     }
   }
@@ -121,7 +121,7 @@ export class Episode {
       local: undefined,
       localPort: 0,
     };
-    const tcb = this.#core.connect(request, this.#now);
+    const tcb = this.#core.tcp.connect(request, this.#now);
     if (tcb instanceof Tcb) this.#know(tcb);
     this.#settle();
   }
@@ -131,14 +131,14 @@ export class Episode {
     const kind = dice.below(100);
     const core = this.#core;
     const scratch = this.#scratch;
-    if (kind < 40) core.send(tcb, scratch.subarray(0, 1 + this.#size()), 0, this.#now);
-    else if (kind < 80) core.read(tcb, scratch.subarray(0, 1 + this.#size()), this.#now);
-    else if (kind < 90) core.markProcessed(tcb, this.#now);
-    else if (kind < 94) core.closeWrite(tcb);
-    else if (kind < 96) core.close(tcb, this.#now);
-    else if (kind < 97) core.setKeepAlive(tcb, dice.chance(0.5), this.#now);
+    if (kind < 40) core.tcp.send(tcb, scratch.subarray(0, 1 + this.#size()), 0, this.#now);
+    else if (kind < 80) core.tcp.read(tcb, scratch.subarray(0, 1 + this.#size()), this.#now);
+    else if (kind < 90) core.tcp.markProcessed(tcb, this.#now);
+    else if (kind < 94) core.tcp.closeWrite(tcb);
+    else if (kind < 96) core.tcp.close(tcb, this.#now);
+    else if (kind < 97) core.tcp.setKeepAlive(tcb, dice.chance(0.5), this.#now);
     else if (kind < 98) tcb.userTimeoutMs = dice.of([1000, 60_000]);
-    else if (dice.chance(0.3)) core.abort(tcb);
+    else if (dice.chance(0.3)) core.tcp.abort(tcb);
     else if (dice.chance(0.05)) this.#upset();
     this.#settle();
   }
@@ -150,7 +150,7 @@ export class Episode {
   /** What happens rarely: a listener goes and comes, an address goes and comes. */
   #upset(): void {
     if (this.#dice.chance(0.5)) {
-      for (const listener of this.#listeners.splice(0)) this.#core.closeListener(listener);
+      for (const listener of this.#listeners.splice(0)) this.#core.tcp.closeListener(listener);
       this.#settle();
       this.#listen();
     } else {
@@ -179,15 +179,15 @@ export class Episode {
   #settle(): void {
     for (;;) {
       this.#transmit();
-      const listener = this.#core.pollListener();
+      const listener = this.#core.tcp.pollListener();
       if (listener !== undefined) {
         this.#accept(listener);
         continue;
       }
-      const tcb = this.#core.pollConnection();
+      const tcb = this.#core.tcp.pollConnection();
       if (tcb === undefined) break;
       this.#know(tcb);
-      if ((tcb.events & EVENT.ENDED) !== 0) this.#core.close(tcb, this.#now);
+      if ((tcb.events & EVENT.ENDED) !== 0) this.#core.tcp.close(tcb, this.#now);
       tcb.events = 0;
     }
     if (this.#target !== undefined) check(this.#target);
@@ -196,7 +196,7 @@ export class Episode {
   #accept(listener: Listener): void {
     for (const tcb of listener.undecided.splice(0)) {
       this.#know(tcb);
-      if (this.#dice.chance(0.9)) this.#core.decide(tcb, this.#dice.chance(0.8));
+      if (this.#dice.chance(0.9)) this.#core.tcp.decide(tcb, this.#dice.chance(0.8));
     }
     if (this.#dice.chance(0.1)) return;
     for (const tcb of listener.ready.splice(0)) {
@@ -229,9 +229,9 @@ export class Episode {
   }
 
   #checkAll(): void {
-    const all = this.#core.connections();
+    const all = this.#core.tcp.connections();
     for (const tcb of all) check(tcb);
-    const { connectionCount, timerCount } = this.#core;
+    const { connectionCount, timerCount } = this.#core.tcp;
     if (all.length !== connectionCount) throw new Error("connections are counted wrong");
     if (connectionCount > CONNECTIONS) throw new Error(`${connectionCount} connections`);
     if (timerCount > connectionCount) throw new Error(`${timerCount} timers`);
@@ -251,9 +251,9 @@ export class Episode {
   /** Nobody says anything any more and every application closes: nothing may be left. */
   #end(): void {
     this.#target = undefined;
-    for (const listener of this.#listeners.splice(0)) this.#core.closeListener(listener);
+    for (const listener of this.#listeners.splice(0)) this.#core.tcp.closeListener(listener);
     this.#settle();
-    for (const tcb of this.#core.connections()) this.#core.close(tcb, this.#now);
+    for (const tcb of this.#core.tcp.connections()) this.#core.tcp.close(tcb, this.#now);
     this.#settle();
     const end = this.#now + LAST_RITES_MS;
     for (let i = 0; this.#core.nextTimeout() < end; i++) {
@@ -261,8 +261,8 @@ export class Episode {
       this.#pass(Math.max(0, this.#core.nextTimeout() - this.#now));
     }
     this.#checkAll();
-    const { connectionCount, timerCount } = this.#core;
-    for (const tcb of this.#core.connections()) {
+    const { connectionCount, timerCount } = this.#core.tcp;
+    for (const tcb of this.#core.tcp.connections()) {
       this.#target = tcb;
       throw new Error(`${connectionCount} connections are stuck`);
     }

@@ -121,7 +121,7 @@ export class Application {
     if (habits.answers && !this.eof) return;
     while (!this.#writePaused && this.written < habits.total && !this.ended) {
       this.#piece ??= this.#nextPiece();
-      const taken = this.#world.core.send(tcb, this.#piece, this.#pieceAt, this.#world.now());
+      const taken = this.#world.core.tcp.send(tcb, this.#piece, this.#pieceAt, this.#world.now());
       this.written += taken;
       this.#pieceAt += taken;
       if (this.#pieceAt < this.#piece.length) return;
@@ -143,9 +143,9 @@ export class Application {
     const { habits, tcb } = this;
     const { core, random } = this.#world;
     while (!this.#readPaused && !this.eof) {
-      core.markProcessed(tcb, this.#world.now());
+      core.tcp.markProcessed(tcb, this.#world.now());
       const target = READ_BUFFER.subarray(0, 1 + Math.floor(random.fraction() * habits.readMost));
-      const count = core.read(tcb, target, this.#world.now());
+      const count = core.tcp.read(tcb, target, this.#world.now());
       if (count === 0) {
         this.eof = isAtEnd(tcb) && tcb.finReceived;
         return;
@@ -185,7 +185,7 @@ export class Application {
       // What has arrived can still be read.
       if (this.#readPaused) return;
       this.finished = true;
-      this.#world.core.close(this.tcb, this.#world.now());
+      this.#world.core.tcp.close(this.tcb, this.#world.now());
       return;
     }
     if (!this.hasWritten) return;
@@ -211,16 +211,16 @@ export class Application {
     if (this.finished) return;
     if (ending === "abort") {
       this.finished = true;
-      core.abort(this.tcb);
+      core.tcp.abort(this.tcb);
       return;
     }
     if (!this.#halfClosed && ending === "half-close") {
       this.#halfClosed = true;
-      core.closeWrite(this.tcb);
+      core.tcp.closeWrite(this.tcb);
     }
     if (ending === "close" || this.eof) {
       this.finished = true;
-      core.close(this.tcb, this.#world.now());
+      core.tcp.close(this.tcb, this.#world.now());
     }
   }
 }

@@ -95,7 +95,12 @@ export class World {
   /** The client connects; everything else follows. */
   start(): this {
     const { core } = this.sides[1];
-    const listener = core.listen({ address: undefined, port: PORT, backlog: 4, decides: false });
+    const listener = core.tcp.listen({
+      address: undefined,
+      port: PORT,
+      backlog: 4,
+      decides: false,
+    });
     if (!(listener instanceof Listener)) throw new Error(listener);
     this.#connect(this.scenario.habits, 0);
     this.#settle();
@@ -133,7 +138,7 @@ export class World {
   /** Throws unless nothing is left of any connection. */
   assertNothingLeft(): void {
     for (const [i, { core }] of this.sides.entries()) {
-      const left = { connections: core.connectionCount, timers: core.timerCount };
+      const left = { connections: core.tcp.connectionCount, timers: core.tcp.timerCount };
       if (left.connections > 0 || left.timers > 0) {
         throw new Error(`side ${i} holds ${JSON.stringify(left)}: ${this.describe()}`);
       }
@@ -221,11 +226,11 @@ export class World {
     const { core, wire, pauses } = this.sides[index];
     if (pauses.isPaused(this.now)) return false;
     let busy = false;
-    for (let tcb = core.pollConnection(); tcb; tcb = core.pollConnection()) {
+    for (let tcb = core.tcp.pollConnection(); tcb; tcb = core.tcp.pollConnection()) {
       (tcb.handle as Application | undefined)?.onEvent();
       busy = true;
     }
-    for (let listener = core.pollListener(); listener; listener = core.pollListener()) {
+    for (let listener = core.tcp.pollListener(); listener; listener = core.tcp.pollListener()) {
       busy = true;
       for (const tcb of listener.ready.splice(0)) {
         tcb.listener = undefined;
@@ -244,7 +249,10 @@ export class World {
   #connect(habits: readonly [Habits, Habits], localPort: number): void {
     const { core } = this.sides[0];
     const remote = this.#address(1).address;
-    const tcb = core.connect({ remote, remotePort: PORT, local: undefined, localPort }, this.now);
+    const tcb = core.tcp.connect(
+      { remote, remotePort: PORT, local: undefined, localPort },
+      this.now,
+    );
     if (tcb === "ADDRESS_IN_USE") {
       this.#wakeHostIn(0, RETRY_MS, () => this.#connect(habits, localPort));
       return;

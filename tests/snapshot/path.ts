@@ -55,7 +55,7 @@ export class Path {
     // Acknowledgements have a way of their own that is wide enough.
     this.#receiver = this.#side(1, "cubic", { ...way, bytesPerMs: 0 });
     const listening = { address: undefined, port: PORT, backlog: 16, decides: false };
-    if (!(this.#receiver.core.listen(listening) instanceof Listener)) {
+    if (!(this.#receiver.core.tcp.listen(listening) instanceof Listener)) {
       throw new Error("no listener");
     }
     // Connections of one algorithm share a stack, all share the wire.
@@ -122,7 +122,7 @@ export class Path {
   #start(sender: Side): void {
     const remote = IpAddress.parse("10.0.0.1")!;
     const request = { remote, remotePort: PORT, local: undefined, localPort: 0 };
-    const tcb = sender.core.connect(request, this.now);
+    const tcb = sender.core.tcp.connect(request, this.now);
     if (!(tcb instanceof Tcb)) throw new Error(tcb);
     this.flows.push({ sender, tcb, received: 0 });
     this.#fill(sender, tcb);
@@ -130,13 +130,13 @@ export class Path {
   }
 
   #fill({ core }: Side, tcb: Tcb): void {
-    while (core.send(tcb, CHUNK, 0, this.now) === CHUNK.length);
+    while (core.tcp.send(tcb, CHUNK, 0, this.now) === CHUNK.length);
   }
 
   #settle(side: Side): void {
     const { core } = side;
-    while (core.pollListener() !== undefined);
-    for (let tcb = core.pollConnection(); tcb; tcb = core.pollConnection()) {
+    while (core.tcp.pollListener() !== undefined);
+    for (let tcb = core.tcp.pollConnection(); tcb; tcb = core.tcp.pollConnection()) {
       tcb.events = 0;
       if (side !== this.#receiver) this.#fill(side, tcb);
       else this.#read(tcb);
@@ -149,7 +149,7 @@ export class Path {
       other.localPort === tcb.remotePort && sender === this.#sides[(tcb.remote.w3 & 255) - 1]
     );
     for (let count = 1; count > 0;) {
-      count = this.#receiver.core.read(tcb, SCRATCH, this.now);
+      count = this.#receiver.core.tcp.read(tcb, SCRATCH, this.now);
       if (flow !== undefined) flow.received += count;
     }
   }

@@ -94,7 +94,7 @@ export class CoreTarget implements Target {
   }
 
   #find({ ends }: Flow): Tcb | undefined {
-    return this.wire.stack.connections().find((tcb) =>
+    return this.wire.stack.tcp.connections().find((tcb) =>
       tcb.remotePort === ends.remotePort && tcb.localPort === ends.localPort &&
       tcb.remote.equals(IpAddress.parse(ends.remote)!)
     );
@@ -106,24 +106,25 @@ export class CoreTarget implements Target {
       return "ok";
     },
     closeListener: () => {
-      this.wire.step((stack) => stack.closeListener(this.#listener!));
+      this.wire.step((stack) => stack.tcp.closeListener(this.#listener!));
       return "ok";
     },
     accept: (flow) => this.#accept(flow),
     connect: (flow) => this.#connect(flow),
     read: (flow, [most]) => this.#read(flow, Number(most ?? 0x1000000)),
     write: (flow, [length]) => this.#write(flow, Number(length)),
-    closeWrite: (flow) => this.#do(flow, (tcb) => this.wire.stack.closeWrite(tcb)),
-    close: (flow) => this.#do(flow, (tcb) => this.wire.stack.close(tcb, this.wire.now)),
-    abort: (flow) => this.#do(flow, (tcb) => this.wire.stack.abort(tcb)),
-    noDelay: (flow, [on]) => this.#do(flow, (tcb) => this.wire.stack.setNoDelay(tcb, on === "on")),
+    closeWrite: (flow) => this.#do(flow, (tcb) => this.wire.stack.tcp.closeWrite(tcb)),
+    close: (flow) => this.#do(flow, (tcb) => this.wire.stack.tcp.close(tcb, this.wire.now)),
+    abort: (flow) => this.#do(flow, (tcb) => this.wire.stack.tcp.abort(tcb)),
+    noDelay: (flow, [on]) =>
+      this.#do(flow, (tcb) => this.wire.stack.tcp.setNoDelay(tcb, on === "on")),
     linger: (flow, [seconds]) =>
-      this.#do(flow, (tcb) => this.wire.stack.setLinger(tcb, Number(seconds) * 1000)),
-    cork: (flow, [on]) => this.#do(flow, (tcb) => this.wire.stack.setCork(tcb, on === "on")),
+      this.#do(flow, (tcb) => this.wire.stack.tcp.setLinger(tcb, Number(seconds) * 1000)),
+    cork: (flow, [on]) => this.#do(flow, (tcb) => this.wire.stack.tcp.setCork(tcb, on === "on")),
     userTimeout: (flow, [seconds]) =>
       this.#do(flow, (tcb) => tcb.userTimeoutMs = Number(seconds) * 1000),
     keepAlive: (flow, [on]) =>
-      this.#do(flow, (tcb) => this.wire.stack.setKeepAlive(tcb, on === "on", this.wire.now)),
+      this.#do(flow, (tcb) => this.wire.stack.tcp.setKeepAlive(tcb, on === "on", this.wire.now)),
     expect: (flow, [what = ""]) => this.#look(flow, what),
   };
 
@@ -145,7 +146,7 @@ export class CoreTarget implements Target {
   #connect(flow: number): string {
     const { local, localPort, remote, remotePort } = this.flow(flow).ends;
     const tcb = this.wire.step((stack) =>
-      stack.connect({
+      stack.tcp.connect({
         remote: IpAddress.parse(remote)!,
         remotePort,
         local: IpAddress.parse(local)!,
@@ -162,7 +163,7 @@ export class CoreTarget implements Target {
     const flow = this.flow(number);
     const tcb = this.tcb(number);
     const target = new Uint8Array(Math.min(most, Math.max(1, tcb.receive.readable)));
-    const count = this.wire.step((stack) => stack.read(tcb, target, this.wire.now));
+    const count = this.wire.step((stack) => stack.tcp.read(tcb, target, this.wire.now));
     const wrong = flow.fromPeer.firstDifference(flow.readAt, target.subarray(0, count));
     if (wrong >= 0) throw new Error(`byte ${wrong} was not read as the peer has sent it`);
     flow.readAt += count;
@@ -175,14 +176,14 @@ export class CoreTarget implements Target {
     const flow = this.flow(number);
     const tcb = this.tcb(number);
     const bytes = flow.fromStack.put(flow.fromStack.length, length);
-    const taken = this.wire.step((stack) => stack.send(tcb, bytes, 0, this.wire.now));
+    const taken = this.wire.step((stack) => stack.tcp.send(tcb, bytes, 0, this.wire.now));
     flow.fromStack.length -= bytes.length - taken;
     return String(taken);
   }
 
   #look(flow: number, what: string): string {
     const { stack } = this.wire;
-    if (what === "connections") return String(stack.connectionCount);
+    if (what === "connections") return String(stack.tcp.connectionCount);
     const tcb = this.tcb(flow);
     if (what === "state") return tcb.state;
     if (what === "error") return tcb.error ?? "none";

@@ -303,7 +303,7 @@ describe("a reassembled packet", () => {
   // A SYN with text in two fragments, the second first, opens a connection.
   test.each(FAMILIES)("opens a connection over IPv%d (RFC 9293 3.10.7.2)", (v: 4 | 6) => {
     const host = new FragmentHost();
-    host.stack.listen({ address: undefined, port: 80, backlog: 5, decides: false });
+    host.stack.tcp.listen({ address: undefined, port: 80, backlog: 5, decides: false });
     const packet = encodeTcp({
       ...ENDS[v],
       ...{ sourcePort: 9, destinationPort: 80, seq: 100, ack: 0, flags: 2, window: 1000 },
@@ -312,7 +312,7 @@ describe("a reassembled packet", () => {
     });
     const [answer] = host.exchange(...cut(packet, [24]).reverse());
     expect(answer).toMatchObject({ protocol: "tcp", flags: 0x12, destinationPort: 9 });
-    expect(host.stack.connectionCount).toBe(1);
+    expect(host.stack.tcp.connectionCount).toBe(1);
   });
 
   // The link vouches for each fragment's checksum; that says nothing about the whole.

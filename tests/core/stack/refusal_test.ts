@@ -40,7 +40,7 @@ describe("LISTEN", () => {
     t.recv({ flags: "R", seq: 77 });
     t.send({ flags: "S.", ack: 78 });
     t.recv({ flags: "R", seq: 78 });
-    expect(t.wire.stack.connectionCount).toBe(0);
+    expect(t.wire.stack.tcp.connectionCount).toBe(0);
   });
 
   // First RST, then anything else that is no SYN.
@@ -66,13 +66,13 @@ describe("LISTEN", () => {
       other.recv({ flags: "S.", ack: 1 });
       return other.tcb.local;
     })();
-    const own = t.wire.stack.listen({ address, port: 80, backlog: 5, decides: false });
+    const own = t.wire.stack.tcp.listen({ address, port: 80, backlog: 5, decides: false });
     if (typeof own === "string") throw new Error(own);
     const next = t.other({ local: "10.0.0.3", remotePort: 2 });
     next.send({ flags: "S" });
     next.recv({ flags: "S.", ack: 1 });
     expect([all.halfOpen.size, own.halfOpen.size]).toEqual([1, 1]);
-    expect(t.wire.stack.listen({ address, port: 80, backlog: 5, decides: false }))
+    expect(t.wire.stack.tcp.listen({ address, port: 80, backlog: 5, decides: false }))
       .toBe("ADDRESS_IN_USE");
   });
 });
@@ -85,7 +85,7 @@ describe("a peer that is no host", () => {
       const t = inListen({ remote });
       t.send({ flags: "S" });
       t.recvNothing();
-      expect(t.wire.stack.connectionCount).toBe(0);
+      expect(t.wire.stack.tcp.connectionCount).toBe(0);
     },
   );
 });
@@ -112,8 +112,8 @@ describe("the stack itself", () => {
     t.wire.step((stack) => stack.shutDown());
     expect(t.wire.unread.length).toBe(2);
     expect(t.tcb.error).toBe("STACK_CLOSED");
-    expect(t.wire.stack.connectionCount).toBe(0);
-    expect(t.wire.stack.timerCount).toBe(0);
+    expect(t.wire.stack.tcp.connectionCount).toBe(0);
+    expect(t.wire.stack.tcp.timerCount).toBe(0);
     t.wire.unread.splice(0);
     const late = t.other({ remotePort: 3 });
     late.send({ flags: "S" });

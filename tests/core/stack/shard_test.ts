@@ -39,7 +39,7 @@ describe("shards of a stack", () => {
     const listeners = net.listen();
     const clients = Array.from({ length: 60 }, () => net.connectFromClient(client, server));
     net.pump();
-    for (const tcb of clients) net.client.send(tcb, new Uint8Array([1, 2, 3]), 0, net.now);
+    for (const tcb of clients) net.client.tcp.send(tcb, new Uint8Array([1, 2, 3]), 0, net.now);
     net.pump();
     expect(clients.map(({ state }) => state)).toEqual(clients.map(() => "ESTABLISHED"));
     const accepted = listeners.map(({ ready }) => ready.length);
@@ -47,7 +47,7 @@ describe("shards of a stack", () => {
     expect(Math.min(...accepted)).toBeGreaterThan(8);
     for (const [index, { ready }] of listeners.entries()) {
       const text = new Uint8Array(8);
-      for (const tcb of ready) expect(net.shards[index]!.read(tcb, text, net.now)).toBe(3);
+      for (const tcb of ready) expect(net.shards[index]!.tcp.read(tcb, text, net.now)).toBe(3);
     }
     expect(net.handedOver()).toBe(net.received);
   });
@@ -55,7 +55,7 @@ describe("shards of a stack", () => {
   // The answers to a SYN come where the connection is, because its port was chosen so.
   test.each(PAIRS)("connect from ports that hash to them, %s from %s", (client, server) => {
     const net = new Network(4, (owner) => owner);
-    net.client.listen({ address: undefined, port: PORT, backlog: 200, decides: false });
+    net.client.tcp.listen({ address: undefined, port: PORT, backlog: 200, decides: false });
     const opened = net.shards.flatMap((shard) =>
       Array.from(
         { length: 30 },
@@ -73,8 +73,8 @@ describe("shards of a stack", () => {
     const [remote, local] = [address("10.0.0.1"), address("10.0.0.2")];
     const request = { remote, remotePort: PORT, local, localPort: 5000 };
     const owner = net.ownerOf(local, 5000, remote, PORT);
-    expect(net.shards[1 - owner]!.connect(request, 0)).toBe("ADDRESS_NOT_AVAILABLE");
-    expect(typeof net.shards[owner]!.connect(request, 0)).toBe("object");
+    expect(net.shards[1 - owner]!.tcp.connect(request, 0)).toBe("ADDRESS_NOT_AVAILABLE");
+    expect(typeof net.shards[owner]!.tcp.connect(request, 0)).toBe("object");
   });
 
   // An own address is reached without a link, so it matters to nobody which port is taken.
@@ -101,13 +101,13 @@ describe("shards of a stack", () => {
       () => net.connectFromClient("10.0.0.1", "10.0.0.2"),
     );
     net.pump();
-    for (const tcb of clients) net.client.send(tcb, new Uint8Array(100), 0, net.now);
+    for (const tcb of clients) net.client.tcp.send(tcb, new Uint8Array(100), 0, net.now);
     net.pump();
     expect(id).toBe(20);
     expect(listeners[1]!.ready.length).toBeGreaterThan(0);
     for (const [index, { ready }] of listeners.entries()) {
       const text = new Uint8Array(200);
-      for (const tcb of ready) expect(net.shards[index]!.read(tcb, text, net.now)).toBe(100);
+      for (const tcb of ready) expect(net.shards[index]!.tcp.read(tcb, text, net.now)).toBe(100);
     }
     expect(net.shards.map(({ stats }) => stats.reassembled)).toEqual([20, 0]);
   });
@@ -166,7 +166,7 @@ class Network {
 
   listen(): Listener[] {
     return this.shards.map((shard) => {
-      const listener = shard.listen({
+      const listener = shard.tcp.listen({
         address: undefined,
         port: PORT,
         backlog: 200,
@@ -249,7 +249,7 @@ function open(
   { remote, local }: { remote: IpAddress; local: IpAddress },
   now: number,
 ): Tcb {
-  const tcb = from.connect({ remote, remotePort: PORT, local, localPort: 0 }, now);
+  const tcb = from.tcp.connect({ remote, remotePort: PORT, local, localPort: 0 }, now);
   if (typeof tcb === "string") throw new Error(tcb);
   return tcb;
 }

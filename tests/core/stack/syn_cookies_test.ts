@@ -32,10 +32,10 @@ function takePlace(t: Trace): void {
 /** Another peer's SYN, answered with a cookie: nothing is kept. */
 function withCookie(t: Trace, options: TcpOptions, flags = "S"): Trace {
   const peer = t.other({ remotePort: 40_001, irs: 7_000_000 });
-  const before = t.wire.stack.connectionCount;
+  const before = t.wire.stack.tcp.connectionCount;
   peer.send({ flags, options });
   const answer = peer.recv({ flags: flags === "S" ? "S." : "S.E", ack: 1 });
-  expect(t.wire.stack.connectionCount).toBe(before);
+  expect(t.wire.stack.tcp.connectionCount).toBe(before);
   peer.timestamps = answer.options.timestamps !== undefined;
   return peer;
 }
@@ -223,7 +223,7 @@ describe("a cookie", () => {
       forger.iss = peer.iss;
       forger.send({ seq: 1, ack: 1, ...forged });
       forger.recv({ flags: "R", seq: forged.ack ?? 1 });
-      expect(t.wire.stack.connectionCount).toBe(1);
+      expect(t.wire.stack.tcp.connectionCount).toBe(1);
       // The right one still counts.
       peer.send({});
       expect(peer.state).toBe("ESTABLISHED");

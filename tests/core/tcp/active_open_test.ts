@@ -74,7 +74,7 @@ describe("SYN-SENT", () => {
     t.at(180_001);
     expect(t.state).toBe("CLOSED");
     expect(t.tcb.error).toBe("TIMED_OUT");
-    expect(t.wire.stack.timerCount).toBe(0);
+    expect(t.wire.stack.tcp.timerCount).toBe(0);
     t.recvNothing();
   });
 
@@ -148,7 +148,7 @@ describe("connect", () => {
   test("names what cannot be (RFC 9293 3.9.2.3)", () => {
     const { wire } = inClosed();
     const to = (address: string, remotePort: number, from?: string) =>
-      wire.stack.connect({
+      wire.stack.tcp.connect({
         remote: IpAddress.parse(address)!,
         remotePort,
         local: from === undefined ? undefined : IpAddress.parse(from)!,
@@ -159,14 +159,14 @@ describe("connect", () => {
     expect(to("ff02::1", 80)).toBe("INVALID_ADDRESS");
     expect(to("10.0.0.1", 0)).toBe("INVALID_ADDRESS");
     expect(to("10.0.0.1", 80, "10.0.0.9")).toBe("ADDRESS_NOT_AVAILABLE");
-    expect(wire.stack.connectionCount).toBe(0);
+    expect(wire.stack.tcp.connectionCount).toBe(0);
   });
 
   // The four numbers name the connection; the same ones cannot be used twice.
   test("refuses a pair that is in use (RFC 9293 3.10.1)", () => {
     const t = inSynSent();
     const request = { remote, remotePort: 80, local: undefined, localPort: 50_000 };
-    expect(t.wire.stack.connect(request, t.wire.now)).toBe("ADDRESS_IN_USE");
+    expect(t.wire.stack.tcp.connect(request, t.wire.now)).toBe("ADDRESS_IN_USE");
   });
 
   // Ports come from the dynamic range and differ from one another.
@@ -174,7 +174,7 @@ describe("connect", () => {
     const { wire } = inClosed();
     const ports = Array.from({ length: 50 }, () => {
       const request = { remote, remotePort: 80, local: undefined, localPort: 0 };
-      const tcb = wire.step((stack) => stack.connect(request, wire.now));
+      const tcb = wire.step((stack) => stack.tcp.connect(request, wire.now));
       return typeof tcb === "string" ? 0 : tcb.localPort;
     });
     expect(new Set(ports).size).toBe(50);

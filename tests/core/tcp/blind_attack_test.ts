@@ -203,6 +203,6 @@ describe("wrong bytes", () => {
     t.send({ flags: "FSRPU." });
     expect(t.state).toBe("CLOSED");
     t.wire.unread.splice(0);
-    expect(t.wire.stack.connectionCount).toBe(0);
+    expect(t.wire.stack.tcp.connectionCount).toBe(0);
   });
 });

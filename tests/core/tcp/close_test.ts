@@ -138,7 +138,7 @@ function inBothProfiles(profile: "local" | "internet"): void {
     expect(t.state).toBe("CLOSED");
     expect(t.tcb.error).toBe("CONNECTION_ABORTED");
     expect(t.isForgotten).toBe(true);
-    expect(t.wire.stack.timerCount).toBe(0);
+    expect(t.wire.stack.tcp.timerCount).toBe(0);
   });
 
   // Nothing is told where nothing is known.

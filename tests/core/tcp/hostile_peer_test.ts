@@ -100,7 +100,7 @@ function someCall(random: SeededRandom, t: Trace): void {
       return random.uint32() % 4 === 0 ? t.close() : undefined;
     case 2:
       return t.wire.step((stack) =>
-        stack.setKeepAlive(t.tcb, random.uint32() % 2 === 0, t.wire.now)
+        stack.tcp.setKeepAlive(t.tcb, random.uint32() % 2 === 0, t.wire.now)
       );
     case 3:
       return t.markProcessed();
@@ -130,7 +130,7 @@ function attack(t: Trace, tcb: Tcb, random: SeededRandom): void {
 }
 
 function isKnown(t: Trace, tcb: Tcb): boolean {
-  return t.wire.stack.connections().includes(tcb);
+  return t.wire.stack.tcp.connections().includes(tcb);
 }
 
 /** Whatever came before: a connection that the application closes does not stay for ever. */
@@ -142,7 +142,7 @@ function endsAfterClose(t: Trace, tcb: Tcb): void {
     t.wire.advanceUntilSent(DAY_MS);
   }
   expect(isKnown(t, tcb)).toBe(false);
-  expect(t.wire.stack.timerCount).toBe(0);
+  expect(t.wire.stack.tcp.timerCount).toBe(0);
 }
 
 /** Profile `local` has no LAST-ACK and no TIME-WAIT. */

@@ -48,10 +48,10 @@ describe("keep-alive", () => {
   // It is a socket's option as well.
   test("can be turned on and off (RFC 9293 3.8.4)", () => {
     const t = inEstablished({ tcp: { ...ON.tcp, keepAlive: false } });
-    t.wire.step((stack) => stack.setKeepAlive(t.tcb, true, t.wire.now));
+    t.wire.step((stack) => stack.tcp.setKeepAlive(t.tcb, true, t.wire.now));
     t.recv({ at: 10_000, seq: 0 });
     t.send();
-    t.wire.step((stack) => stack.setKeepAlive(t.tcb, false, t.wire.now));
+    t.wire.step((stack) => stack.tcp.setKeepAlive(t.tcb, false, t.wire.now));
     t.at(1_000_000);
     t.recvNothing();
   });

@@ -144,7 +144,7 @@ describe("backlog", () => {
       one.send(SYN);
       one.recv({ flags: "S.", ack: 1 });
     }
-    expect(t.wire.stack.connectionCount).toBe(2);
+    expect(t.wire.stack.tcp.connectionCount).toBe(2);
     const real = t.other({ remotePort: 60 });
     real.send(SYN);
     real.recv({ flags: "S.", ack: 1 });
@@ -186,7 +186,7 @@ describe("a listener that decides", () => {
     t.send({ ...SYN, at: 1000, seq: 0 });
     t.recvNothing();
     expect(listener.undecided).toEqual([t.tcb]);
-    t.wire.step((stack) => stack.decide(t.tcb, true));
+    t.wire.step((stack) => stack.tcp.decide(t.tcb, true));
     t.recv({ flags: "S.", ack: 1 });
     t.send();
     expect(t.state).toBe("ESTABLISHED");
@@ -198,7 +198,7 @@ describe("a listener that decides", () => {
     const t = inClosed();
     t.wire.listen(80, { decides: true });
     t.send(SYN);
-    t.wire.step((stack) => stack.decide(t.tcb, false));
+    t.wire.step((stack) => stack.tcp.decide(t.tcb, false));
     t.recv({ flags: "R.", seq: t.tcb.iss, ack: 1 });
     expect(t.isForgotten).toBe(true);
   });
@@ -211,7 +211,7 @@ describe("a listener that decides", () => {
     const { tcb } = t;
     t.send({ flags: "R" });
     expect(t.isForgotten).toBe(true);
-    t.wire.step((stack) => stack.decide(tcb, true));
+    t.wire.step((stack) => stack.tcp.decide(tcb, true));
     t.recvNothing();
   });
 

@@ -46,7 +46,7 @@ function diagram(version: 4 | 6): void {
     late.send({ flags: "S" });
     late.recv({ flags: "S.", ack: 1 });
     expect(late.state).toBe("SYN-RECEIVED");
-    t.wire.step((stack) => stack.closeListener(listener));
+    t.wire.step((stack) => stack.tcp.closeListener(listener));
     late.recv({ flags: "R.", seq: 1, ack: 1 });
     expect(late.state).toBe("CLOSED");
     expect(late.isForgotten).toBe(true);

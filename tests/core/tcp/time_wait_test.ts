@@ -18,7 +18,7 @@ describe("TIME-WAIT", () => {
     expect(t.isForgotten).toBe(false);
     t.at(60_001);
     expect(t.isForgotten).toBe(true);
-    expect(t.wire.stack.timerCount).toBe(0);
+    expect(t.wire.stack.tcp.timerCount).toBe(0);
   });
 
   // The peer did not get our ACK: it is sent again, and the time starts anew.
@@ -48,7 +48,7 @@ describe("TIME-WAIT", () => {
     next.recv({ flags: "S.", ack: 1 });
     next.send();
     expect(next.state).toBe("ESTABLISHED");
-    expect(t.wire.stack.connectionCount).toBe(1);
+    expect(t.wire.stack.tcp.connectionCount).toBe(1);
   });
 
   // The timestamp says the same when the number happens to be lower.
@@ -109,6 +109,6 @@ describe("TIME-WAIT", () => {
       expect(other.state).toBe("TIME-WAIT");
     }
     expect(t.isForgotten).toBe(true);
-    expect(t.wire.stack.connectionCount).toBe(2);
+    expect(t.wire.stack.tcp.connectionCount).toBe(2);
   });
 });

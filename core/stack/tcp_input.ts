@@ -1,0 +1,97 @@
+/**
+ * Received segments: each finds its connection, its listener or another shard, or is refused.
+ *
+ * @module
+ */
+import { segmentArrives } from "../tcp/arrive.ts";
+import { endConnection } from "../tcp/end.ts";
+import type { Tcb } from "../tcp/tcb.ts";
+import type { DropReason } from "../wire/drop_reason.ts";
+import { type IpHeader, payloadChecksumHolds } from "../wire/ip.ts";
+import { seqGt } from "../wire/seq.ts";
+import { FLAG, parseTcp, Segment } from "../wire/tcp.ts";
+import type { Connections } from "./connections.ts";
+import type { Demux } from "./demux.ts";
+import type { ChecksumState } from "./link.ts";
+import type { Outbox } from "./outbox.ts";
+import type { OwnAddresses } from "./own_addresses.ts";
+import type { PassiveOpen } from "./passive_open.ts";
+import { sourceOf } from "./replies.ts";
+import type { Sharding } from "./shard.ts";
+import type { Stats } from "./stats.ts";
+
+/** What TCP shares with the rest of its stack. */
+export interface TcpTables {
+  readonly own: OwnAddresses;
+  readonly demux: Demux;
+  readonly connections: Connections;
+  readonly outbox: Outbox;
+  readonly sharding: Sharding;
+  readonly stats: Stats;
+}
+
+/** Takes segments in (RFC 9293 3.10.7). */
+export class TcpInput {
+  readonly #tables: TcpTables;
+  readonly #passiveOpen: PassiveOpen;
+  readonly #segment = new Segment();
+
+  constructor(tables: TcpTables, passiveOpen: PassiveOpen) {
+    this.#tables = tables;
+    this.#passiveOpen = passiveOpen;
+  }
+
+  /** The payload of a packet to this stack; nothing of it is kept. */
+  receive(
+    ip: IpHeader,
+    packet: Uint8Array,
+    checksum: ChecksumState,
+    segmentSize: number,
+    now: number,
+  ): DropReason | undefined {
+    if (checksum === "full" && !payloadChecksumHolds(ip, packet)) return "tcp-checksum";
+    const segment = this.#segment;
+    const refused = parseTcp(packet, ip.payloadStart, ip.payloadEnd, segment);
+    if (refused !== undefined) return refused;
+    segment.ecn = ip.trafficClass & 3;
+    segment.wireSegments = segmentSize > 0 ? Math.ceil(segment.textLength / segmentSize) || 1 : 1;
+    const { demux, connections, outbox, sharding, stats } = this.#tables;
+    const tcb = demux.find(ip, segment);
+    if (tcb === undefined || this.#isReopening(tcb, segment)) {
+      if (!sharding.passOn(ip, segment, packet, segmentSize)) {
+        return this.#withoutConnection(ip, segment, now);
+      }
+      stats.handedOver++;
+      return undefined;
+    }
+    const state = tcb.state;
+    const dropped = segmentArrives(tcb, segment, now);
+    if (dropped === "tcp-ack-unsent" && (state === "SYN-SENT" || state === "SYN-RECEIVED")) {
+      outbox.reset(ip, segment);
+    }
+    connections.settle(tcb);
+    return dropped;
+  }
+
+  /** RFC 9293 3.6.1, MAY-2 and RFC 6191: a new connection takes the place of one in TIME-WAIT. */
+  #isReopening(tcb: Tcb, segment: Segment): boolean {
+    if (tcb.state !== "TIME-WAIT" || !segment.has(FLAG.SYN) || segment.has(FLAG.ACK)) return false;
+    const newer = seqGt(segment.seq, tcb.rcvNxt) ||
+      (tcb.timestamps && segment.hasTimestamps && seqGt(segment.tsVal, tcb.tsRecent));
+    if (!newer) return false;
+    endConnection(tcb, undefined);
+    this.#tables.connections.settle(tcb);
+    return true;
+  }
+
+  /** RFC 9293 3.10.7.1 and 3.10.7.2. */
+  #withoutConnection(ip: IpHeader, segment: Segment, now: number): DropReason | undefined {
+    const { demux, outbox, own } = this.#tables;
+    const listener = demux.findListener(ip, segment.destinationPort);
+    if (segment.has(FLAG.RST)) return listener ? "tcp-rst-listen" : "tcp-no-connection";
+    if (!own.isUnicast(sourceOf(ip))) return "tcp-not-unicast";
+    if (listener !== undefined) return this.#passiveOpen.receive(listener, ip, segment, now);
+    outbox.reset(ip, segment);
+    return "tcp-no-connection";
+  }
+}

@@ -1,0 +1,271 @@
+/**
+ * TCP of a stack: segments in and out, and the calls of RFC 9293 3.10.
+ *
+ * @module
+ */
+import type { OutgoingPacket } from "../buffers/outgoing_packet.ts";
+import { acceptSyn } from "../tcp/arrive/listen.ts";
+import * as calls from "../tcp/calls.ts";
+import { endConnection } from "../tcp/end.ts";
+import type { KeyedHash } from "../tcp/isn.ts";
+import { nextSegment } from "../tcp/output.ts";
+import type { Tcb } from "../tcp/tcb.ts";
+import { handleTimeouts } from "../tcp/timeouts.ts";
+import type { DropReason } from "../wire/drop_reason.ts";
+import type { IpAddress } from "../wire/address.ts";
+import type { IpHeader } from "../wire/ip.ts";
+import type { Connections } from "./connections.ts";
+import type { Demux } from "./demux.ts";
+import type { ChecksumState } from "./link.ts";
+import { Listener } from "./listener.ts";
+import type { OwnAddresses } from "./own_addresses.ts";
+import { PassiveOpen } from "./passive_open.ts";
+import type { ConnectRequest, ListenRequest, Refusal } from "./requests.ts";
+import type { Sharding } from "./shard.ts";
+import { TcpInput, type TcpTables } from "./tcp_input.ts";
+
+/** All connections and listeners. */
+export class TcpLayer {
+  readonly #own: OwnAddresses;
+  readonly #hash: KeyedHash;
+  readonly #demux: Demux;
+  readonly #connections: Connections;
+  readonly #sharding: Sharding;
+  readonly #input: TcpInput;
+
+  constructor(tables: TcpTables, hash: KeyedHash) {
+    const { own, demux, connections, outbox, sharding, stats } = tables;
+    this.#own = own;
+    this.#hash = hash;
+    this.#demux = demux;
+    this.#connections = connections;
+    this.#sharding = sharding;
+    this.#input = new TcpInput(tables, new PassiveOpen(connections, outbox, stats, hash));
+  }
+
+  // ---------------------------------------------------------------- packets
+
+  /** Takes a segment in; nothing of `packet` is kept. */
+  receive(
+    ip: IpHeader,
+    packet: Uint8Array,
+    checksum: ChecksumState,
+    segmentSize: number,
+    now: number,
+  ): DropReason | undefined {
+    return this.#input.receive(ip, packet, checksum, segmentSize, now);
+  }
+
+  /** Writes the next segment to `out`; false: there is none now. */
+  pollTransmit(out: OutgoingPacket, now: number): boolean {
+    for (;;) {
+      const tcb = this.#connections.output.shift();
+      if (tcb === undefined) return false;
+      tcb.inOutputQueue = false;
+      if (nextSegment(tcb, now, out)) {
+        // It goes to the end of the queue: connections take turns.
+        this.#connections.settle(tcb);
+        return true;
+      }
+      if (!tcb.released) this.#connections.deadlines.update(tcb);
+    }
+  }
+
+  // ---------------------------------------------------------------- events
+
+  /** The next connection that something has happened to; its `events` say what. */
+  pollConnection(): Tcb | undefined {
+    const tcb = this.#connections.news.shift();
+    if (tcb !== undefined) tcb.inEventQueue = false;
+    return tcb;
+  }
+
+  /** The next listener with something in `ready` or `undecided`. */
+  pollListener(): Listener | undefined {
+    const listener = this.#connections.listenerNews.shift();
+    if (listener !== undefined) listener.inEventQueue = false;
+    return listener;
+  }
+
+  // ---------------------------------------------------------------- time
+
+  /** When {@link TcpLayer.handleTimeout} has to be called; may be too early. */
+  nextTimeout(): number {
+    return this.#connections.deadlines.next();
+  }
+
+  /** Does everything that is due at `now`. */
+  handleTimeout(now: number): void {
+    for (;;) {
+      const tcb = this.#connections.deadlines.takeDue(now);
+      if (tcb === undefined) return;
+      handleTimeouts(tcb, now);
+      this.#connections.settle(tcb);
+    }
+  }
+
+  // ---------------------------------------------------------------- calls
+
+  /** LISTEN. */
+  listen(request: ListenRequest): Listener | Refusal {
+    const { address } = request;
+    if (address !== undefined && !this.#own.has(address)) {
+      return "ADDRESS_NOT_AVAILABLE";
+    }
+    const port = request.port > 0
+      ? request.port
+      : this.#connections.freePort(0, (candidate) => !this.#demux.hasListener(candidate));
+    if (port === undefined) return "ADDRESS_NOT_AVAILABLE";
+    const listener = new Listener({ ...request, port });
+    return this.#demux.addListener(listener) ? listener : "ADDRESS_IN_USE";
+  }
+
+  /** Stops listening; connections that were not accepted are reset (seed: close(lsn_fd)). */
+  closeListener(listener: Listener): void {
+    this.#demux.removeListener(listener);
+    for (const tcb of [...listener.halfOpen, ...listener.ready]) {
+      calls.abort(tcb, "CONNECTION_ABORTED");
+      this.#connections.settle(tcb);
+    }
+    listener.halfOpen.clear();
+    listener.ready.length = 0;
+    listener.undecided.length = 0;
+  }
+
+  /** The decision about a SYN: SYN,ACK or RST. */
+  decide(tcb: Tcb, accept: boolean): void {
+    if (tcb.synDecision !== "pending" || tcb.released) return;
+    if (accept) {
+      acceptSyn(tcb);
+    } else {
+      // RFC 9293 3.10.7.1: the answer to a SYN that nobody wants.
+      tcb.synDecision = "none";
+      calls.abort(tcb, "CONNECTION_ABORTED");
+    }
+    this.#connections.settle(tcb);
+  }
+
+  /** OPEN, active. */
+  connect(request: ConnectRequest, now: number): Tcb | Refusal {
+    const { remote, remotePort } = request;
+    if (!this.#own.isUnicast(remote) || remotePort === 0) return "INVALID_ADDRESS";
+    const local = request.local ?? this.#own.sourceFor(remote);
+    if (local === undefined || !this.#own.has(local) || this.#connections.isFull) {
+      return "ADDRESS_NOT_AVAILABLE";
+    }
+    const isFree = (port: number) => this.#demux.get(local, port, remote, remotePort) === undefined;
+    const isOurs = (port: number) => this.#sharding.isOurs(local, port, remote, remotePort);
+    const offset = this.#hash.connection(local, 0, remote, remotePort);
+    const localPort = request.localPort > 0
+      ? request.localPort
+      : this.#connections.freePort(offset, (port) => isOurs(port) && isFree(port));
+    if (localPort === undefined || !isOurs(localPort)) return "ADDRESS_NOT_AVAILABLE";
+    if (!isFree(localPort)) return "ADDRESS_IN_USE";
+    const tcb = this.#connections.create(local, localPort, remote, remotePort);
+    this.#connections.enter(tcb);
+    calls.openActive(tcb, this.#connections.initialSequence(tcb, now), now);
+    this.#connections.settle(tcb);
+    return tcb;
+  }
+
+  /** SEND: takes what there is room for from `from` on; returns how much. */
+  send(tcb: Tcb, bytes: Uint8Array, from: number, now: number): number {
+    const taken = calls.sendText(tcb, bytes, from, now);
+    this.#connections.settle(tcb);
+    return taken;
+  }
+
+  /** RECEIVE: copies what is there; returns how much. */
+  read(tcb: Tcb, target: Uint8Array, now: number): number {
+    const count = calls.receiveText(tcb, target, now);
+    this.#connections.settle(tcb);
+    return count;
+  }
+
+  /** RECEIVE without a copy: `count` bytes of `tcb.receive.view()` have been dealt with. */
+  consume(tcb: Tcb, count: number, now: number): void {
+    calls.consumeText(tcb, count, now);
+    this.#connections.settle(tcb);
+  }
+
+  /** Everything read so far has been dealt with. */
+  markProcessed(tcb: Tcb, now: number): void {
+    calls.markProcessed(tcb, now);
+    this.#connections.settle(tcb);
+  }
+
+  closeWrite(tcb: Tcb): void {
+    calls.closeWrite(tcb);
+    this.#connections.settle(tcb);
+  }
+
+  close(tcb: Tcb, now: number): void {
+    calls.close(tcb, now);
+    this.#connections.settle(tcb);
+  }
+
+  abort(tcb: Tcb): void {
+    calls.abort(tcb, "CONNECTION_ABORTED");
+    this.#connections.settle(tcb);
+  }
+
+  /** Turns Nagle's algorithm off or on (RFC 9293 3.7.4); what it held goes when it is off. */
+  setNoDelay(tcb: Tcb, on: boolean): void {
+    tcb.noDelay = on;
+    this.#connections.settle(tcb);
+  }
+
+  /** How long close() waits: 0 is a RST at once, `undefined` without end. */
+  setLinger(tcb: Tcb, ms: number | undefined): void {
+    calls.setLinger(tcb, ms);
+  }
+
+  /** Only full segments leave while it is on. */
+  setCork(tcb: Tcb, on: boolean): void {
+    calls.setCork(tcb, on);
+    this.#connections.settle(tcb);
+  }
+
+  /** How long the peer may say nothing (RFC 5482). */
+  setUserTimeout(tcb: Tcb, ms: number): void {
+    calls.setUserTimeout(tcb, ms);
+  }
+
+  /** Turns keep-alive probes on or off (RFC 9293 3.8.4). */
+  setKeepAlive(tcb: Tcb, on: boolean, now: number): void {
+    calls.setKeepAlive(tcb, on, now);
+    this.#connections.settle(tcb);
+  }
+
+  /** An own address is given up: its connections end, nothing is sent. */
+  endLocal(address: IpAddress): void {
+    for (const tcb of this.#demux.connections()) {
+      if (!tcb.local.equals(address)) continue;
+      endConnection(tcb, "ADDRESS_NOT_AVAILABLE");
+      this.#connections.settle(tcb);
+    }
+  }
+
+  /** Resets every connection and forgets every listener. */
+  shutDown(): void {
+    for (const listener of this.#demux.listeners()) this.closeListener(listener);
+    for (const tcb of this.#demux.connections()) {
+      calls.abort(tcb, "STACK_CLOSED");
+      this.#connections.settle(tcb);
+    }
+  }
+
+  /** Every connection in the tables. */
+  connections(): Tcb[] {
+    return this.#demux.connections();
+  }
+
+  get connectionCount(): number {
+    return this.#demux.count;
+  }
+
+  /** Connections with a deadline. */
+  get timerCount(): number {
+    return this.#connections.deadlines.count;
+  }
+}
