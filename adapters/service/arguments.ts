@@ -10,6 +10,7 @@ import { describeIssues } from "../../core/api/plugin.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import {
   addressSchema,
+  linkSchema,
   type ListenSetting,
   logLevelSchema,
   mtuSchema,
@@ -31,6 +32,7 @@ Without flags it serves a demo on 127.0.0.1 and needs no privilege.
 
   --config FILE              settings as JSON; flags come before them
   --tun NAME                 a Linux TUN device, made or attached to (needs CAP_NET_ADMIN)
+  --link KIND:OPTIONS        another link in its place; docs/links.md has the kinds
   --address CIDR *           what the stack answers, such as 10.7.0.2/24
   --host-address CIDR *      the other side of the link; default the subnet's first other address
   --mtu N                    largest IP packet in bytes; default 1500
@@ -80,6 +82,7 @@ export function parseArguments(args: readonly string[]): Arguments {
     config: flags.config,
     settings: {
       tun: check("--tun", tunSchema, flags.tun),
+      link: check("--link", linkSchema, flags.link),
       addresses: checkEach("--address", addressSchema, flags.address),
       hostAddresses: checkEach("--host-address", addressSchema, flags["host-address"]),
       mtu: check("--mtu", mtuSchema, numberOf(flags.mtu)),
@@ -100,6 +103,7 @@ function readFlags(args: readonly string[]) {
       options: {
         config: text,
         tun: text,
+        link: text,
         address: texts,
         "host-address": texts,
         mtu: text,

@@ -10,6 +10,7 @@ import { describeIssues } from "../../core/api/plugin.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import {
   addressSchema,
+  linkSchema,
   logLevelSchema,
   mtuSchema,
   parsePort,
@@ -36,6 +37,7 @@ const pluginSchema = z.preprocess(
 /** What the file holds. Its text form is documented in `docs/configuration.md`. */
 export const configSchema = z.strictObject({
   tun: tunSchema.optional(),
+  link: linkSchema.optional(),
   addresses: z.array(addressSchema).optional(),
   hostAddresses: z.array(addressSchema).optional(),
   mtu: mtuSchema.optional(),

@@ -6,6 +6,7 @@
 import { Subnet } from "../../core/wire/address.ts";
 import { UsageError } from "./errors.ts";
 import { completeHostAddresses } from "./host_addresses.ts";
+import { defaultMtu } from "./links.ts";
 import {
   DEFAULTS,
   type ListenSetting,
@@ -32,19 +33,29 @@ const PRIVILEGED_OFFSET = 8000;
  * @throws {UsageError} What was said contradicts itself or cannot work.
  */
 export function mergeSettings(flags: PartialSettings, file: PartialSettings): Settings {
-  const merged = { ...DEFAULTS, ...defined(file), ...defined(flags) };
+  const said = { ...defined(file), ...defined(flags) };
+  const mtu = said.mtu ?? (said.link && defaultMtu(said.link)) ?? DEFAULTS.mtu;
+  const merged = { ...DEFAULTS, ...said, mtu };
+  const onMemory = merged.tun === undefined && merged.link === undefined;
+  checkLink(merged);
   checkWorkers(merged.workers, merged.tun);
   const given = mergeListen(flags.listen ?? [], file.listen ?? []);
   const listen = given.length > 0 ? given : demoPorts();
-  const addresses = addressesFor(merged.tun, both("addresses", flags, file));
+  const addresses = addressesFor(onMemory, both("addresses", flags, file));
   requireMtu(merged.mtu, addresses);
   return {
     ...merged,
     addresses,
     hostAddresses: completeHostAddresses(addresses, both("hostAddresses", flags, file)),
     listen,
-    publish: publishFor(merged.tun, addresses, listen, both("publish", flags, file)),
+    publish: publishFor(onMemory, addresses, listen, both("publish", flags, file)),
   };
+}
+
+/** One stack is on one link. */
+function checkLink({ tun, link }: Pick<Settings, "tun" | "link">): void {
+  if (tun === undefined || link === undefined) return;
+  throw new UsageError("--tun and --link exclude each other: name one of them");
 }
 
 /** The memory link has one end here and one there, and no queues to spread packets over. */
@@ -85,10 +96,10 @@ function mergeListen(
   return [...byPort.values()];
 }
 
-function addressesFor(tun: string | undefined, given: readonly string[]): readonly string[] {
+function addressesFor(onMemory: boolean, given: readonly string[]): readonly string[] {
   if (given.length > 0) return given;
-  if (tun === undefined) return MEMORY_ADDRESSES;
-  throw new UsageError("--tun needs at least one --address, such as 10.7.0.2/24");
+  if (onMemory) return MEMORY_ADDRESSES;
+  throw new UsageError("--tun and --link need at least one --address, such as 10.7.0.2/24");
 }
 
 function requireMtu(mtu: number, addresses: readonly string[]): void {
@@ -108,12 +119,12 @@ function demoPorts(): ListenSetting[] {
 }
 
 function publishFor(
-  tun: string | undefined,
+  onMemory: boolean,
   addresses: readonly string[],
   listen: readonly ListenSetting[],
   given: readonly PublishSetting[],
 ): readonly PublishSetting[] {
-  if (given.length > 0 || tun !== undefined) return given;
+  if (given.length > 0 || !onMemory) return given;
   const hostname = Subnet.parse(addresses[0]!)!.address.toString();
   return listen.map(({ port }) => ({
     hostname: "127.0.0.1",

@@ -13,6 +13,7 @@ import { IpAddress } from "../../core/wire/address.ts";
 import { dialHost } from "../host/dial.ts";
 import { linkPair } from "../memory.ts";
 import { openTun } from "../tun/mod.ts";
+import { isThroughKernel, type LinkSetting, openLink } from "./links.ts";
 import type { Connect } from "./publish.ts";
 import { UsageError } from "./errors.ts";
 import type { Settings } from "./settings.ts";
@@ -30,15 +31,28 @@ export interface Network {
 }
 
 /**
- * Opens the TUN device or makes a memory link.
+ * Opens the TUN device or the link that is named, or makes a memory link.
  *
- * @throws {UsageError} What is to be published is not on the memory link.
- * @throws {TunError} The device cannot be had; the message says what to do.
+ * @throws {UsageError} What is to be published cannot be reached.
+ * @throws {Error} The device or the link cannot be had; the message says what to do.
  */
 export function openNetwork(settings: Settings, log: Logger): Promise<Network> | Network {
-  return settings.tun === undefined
-    ? joinInMemory(settings, log)
-    : openDevice(settings, settings.tun, log);
+  const { tun, link } = settings;
+  if (link !== undefined) return openOther(settings, link, log);
+  return tun === undefined ? joinInMemory(settings, log) : openDevice(settings, tun, log);
+}
+
+async function openOther(settings: Settings, link: LinkSetting, log: Logger): Promise<Network> {
+  const own = isThroughKernel(link) ? [] : settings.addresses.map(hostOf);
+  for (const { to } of settings.publish) {
+    if (!own.includes(canonical(to.hostname))) continue;
+    throw new UsageError(
+      `--publish: ${formatHostPort(to)} is the stack's own, which with --link ${link.kind} is ` +
+        "reached through the link only",
+    );
+  }
+  const opened = await openLink(link, { ...settings, log });
+  return { ...networkOn(opened, settings, log), place: opened.name };
 }
 
 async function openDevice(settings: Settings, name: string, log: Logger): Promise<Network> {

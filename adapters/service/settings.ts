@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { Subnet } from "../../core/wire/address.ts";
 import { type HostPort, parseHostPort } from "../../core/api/host_port.ts";
+import { type LinkSetting, parseLink } from "./links.ts";
 import { LOG_LEVELS, type LogLevel } from "./logger.ts";
 
 /** A port of the stack and what serves it. */
@@ -34,6 +35,8 @@ export interface PublishSetting extends HostPort {
 export interface Settings {
   /** The device's name; without one the service runs on a memory link. */
   readonly tun?: string | undefined;
+  /** Another link in its place. */
+  readonly link?: LinkSetting | undefined;
   /** What the stack answers, with prefix lengths. */
   readonly addresses: readonly string[];
   /** The other side of the link, with prefix lengths. */
@@ -58,7 +61,7 @@ export interface Settings {
 export type PartialSettings = { [Key in keyof Settings]?: Settings[Key] | undefined };
 
 /** Settings that nobody has set. */
-export const DEFAULTS: Omit<Settings, "tun"> = {
+export const DEFAULTS: Omit<Settings, "tun" | "link"> = {
   addresses: [],
   hostAddresses: [],
   mtu: 1500,
@@ -83,6 +86,14 @@ export const tunSchema: z.ZodType<string, string> = z.string(TUN_EXPECTED).regex
   /^[^\s/:]{1,15}$/,
   TUN_EXPECTED,
 );
+
+/** `KIND:VALUE,NAME=VALUE,...`. */
+export const linkSchema: z.ZodType<LinkSetting, string> = z.string().transform((text, c) => {
+  const parsed = parseLink(text);
+  if (typeof parsed !== "string") return parsed;
+  c.addIssue(parsed);
+  return z.NEVER;
+});
 
 /** More threads than cores gain nothing; a device has 256 queues at most. */
 const MAX_WORKERS = 64;

@@ -14,10 +14,11 @@ const keys = Object.keys(configSchema.shape);
 
 describe("docs/configuration.md", () => {
   // Whoever copies the example gets a configuration that works.
-  test("has an example that is a configuration, with every key in it", () => {
+  test("has an example that is a configuration, with all keys that go together", () => {
     const settings = mergeSettings({}, parseConfig(example, "berth.json"));
     expect(settings.listen.length).toBe(4);
-    expect(Object.keys(JSON.parse(example))).toEqual(keys);
+    const inOneWith = (key: string) => key === "link"; // tun is in the example in its place
+    expect(Object.keys(JSON.parse(example))).toEqual(keys.filter((key) => !inOneWith(key)));
   });
 
   // A row for each key, in the schema's order, with the default that the code has.

@@ -89,7 +89,7 @@ describe("mergeSettings", () => {
     const unaddressed = () => mergeSettings({ tun: "berth0" }, {});
     expect(unaddressed).toThrow(UsageError);
     expect(unaddressed).toThrow(
-      "--tun needs at least one --address, such as 10.7.0.2/24",
+      "--tun and --link need at least one --address, such as 10.7.0.2/24",
     );
     expect(() => mergeSettings({ mtu: 1279 }, {})).toThrow(
       "the MTU is 1279, but fd07::2/64 needs at least 1280 (RFC 8200 5)",

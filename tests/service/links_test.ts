@@ -1,0 +1,74 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { UsageError } from "../../adapters/service/errors.ts";
+import { LINK_KINDS, parseLink } from "../../adapters/service/links.ts";
+import { mergeSettings } from "../../adapters/service/merge.ts";
+import { parseArguments } from "../../adapters/service/arguments.ts";
+import { ROOT } from "../support/source_files.ts";
+
+describe("parseLink", () => {
+  // The first option may go without its name; with it the order is free.
+  test.each([
+    ["tun:berth0", { name: "berth0" }],
+    ["tun:berth0,offload=off,queue=100", { name: "berth0", offload: false, queue: 100 }],
+    ["tun:queue=100,name=berth0", { name: "berth0", queue: 100 }],
+  ])("reads %s", (text, options) => {
+    expect(parseLink(text)).toEqual({ kind: "tun", options });
+  });
+
+  // Each message says what was meant to be there.
+  test.each([
+    ["", 'there is no link "";'],
+    ["tin:berth0", 'there is no link "tin"; there are '],
+    ["constructor:x", 'there is no link "constructor"'],
+    ["tun:berth0,off", '"off" is no NAME=VALUE; expected tun:NAME'],
+    ["tun:berth0,=off", '"=off" is no NAME=VALUE; expected tun:NAME'],
+    ["tun:berth0,offload=no", "offload: expected on or off, got no; expected tun:NAME"],
+    ["tun:berth0,queue=many", "queue: expected a whole number, got many; expected tun:NAME"],
+    ["tun:berth0,name=berth1", "name: "],
+    ["tun:berth0,speed=9", 'Unrecognized key: "speed"'],
+    ["tun", "name: "],
+  ])("refuses %j", (text, message) => {
+    expect(parseLink(text)).toContain(message);
+  });
+});
+
+describe("--link", () => {
+  const settingsOf = (...flags: string[]) => mergeSettings(parseArguments(flags).settings, {});
+
+  // As a device it needs an address, and nothing is published by itself.
+  test("takes the memory link's place", () => {
+    const settings = settingsOf("--link", "tun:berth0", "--address", "10.7.0.2/24");
+    expect(settings.link).toEqual({ kind: "tun", options: { name: "berth0" } });
+    expect(settings).toMatchObject({ publish: [], mtu: 1500, hostAddresses: ["10.7.0.1/24"] });
+  });
+
+  // One message for each contradiction.
+  test.each([
+    [["--link", "tun:a", "--tun", "b", "--address", "10.7.0.2/24"], "exclude each other"],
+    [["--link", "tun:a"], "--tun and --link need at least one --address"],
+    [["--link", "tun:a", "--workers", "2", "--address", "10.7.0.2/24"], "--workers 2 needs --tun"],
+    [["--link", "tin:a"], '--link: there is no link "tin"'],
+  ])("refuses %j", (flags, message) => {
+    expect(() => settingsOf(...flags)).toThrow(UsageError);
+    expect(() => settingsOf(...flags)).toThrow(message);
+  });
+});
+
+describe("docs/links.md", () => {
+  const page = readFileSync(join(ROOT, "docs/links.md"), "utf8");
+
+  // A section with an example for each kind; what the page shows can be parsed.
+  test("describes every kind", () => {
+    for (const kind of Object.keys(LINK_KINDS)) {
+      expect(page).toContain(`\n## ${kind}\n`);
+      expect(page).toContain(`--link ${kind}:`);
+    }
+    const examples = [...page.matchAll(/--link ([a-z]+:[^\s`]*[a-z0-9][^\s`]*)/g)]
+      .map(([, text]) => text!)
+      .filter((text) => !/[A-Z]{3}/.test(text));
+    expect(examples.length).toBeGreaterThan(0);
+    for (const text of examples) expect(parseLink(text)).toMatchObject({ options: {} });
+  });
+});
