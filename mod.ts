@@ -58,6 +58,7 @@ export {
   type ImpairedLink,
   type Impairments,
   type ImpairOptions,
+  type LinkImpairments,
 } from "./adapters/wrap/impair.ts";
 export { pcap, type PcapOptions } from "./adapters/wrap/pcap.ts";
 

@@ -1,10 +1,5 @@
-import type {
-  ChecksumState,
-  Link,
-  LinkFeatures,
-  OutgoingPacket,
-  PacketBatch,
-} from "../core/stack/link.ts";
+import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../core/stack/link.ts";
+import { PacketQueue } from "./links/packet_queue.ts";
 
 /** What {@link linkPair} takes. */
 export interface LinkPairOptions {
@@ -83,114 +78,6 @@ class LinkEnd implements Link {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-}
-
-/** One direction of a pair. */
-class PacketQueue {
-  closed = false;
-  readonly #capacity: number;
-  readonly #features: LinkFeatures;
-  readonly #buffers: BufferPool;
-  readonly #packets: Uint8Array<ArrayBuffer>[] = [];
-  readonly #sizes: Uint32Array;
-  readonly #segmentSizes: Uint32Array;
-  readonly #checksums: ChecksumState[] = [];
-  /** Where the oldest packet is, and how many there are. */
-  #first = 0;
-  #length = 0;
-  /** What the last `takeInto()` handed out is valid until the next. */
-  readonly #lent: Uint8Array<ArrayBuffer>[] = [];
-  #waiting: PromiseWithResolvers<boolean> | undefined;
-
-  constructor(capacity: number, features: LinkFeatures) {
-    this.#capacity = capacity;
-    this.#features = features;
-    this.#buffers = new BufferPool(features.mtu, features.maxSuperPacket);
-    this.#sizes = new Uint32Array(capacity);
-    this.#segmentSizes = new Uint32Array(capacity);
-  }
-
-  put(packet: OutgoingPacket): boolean {
-    const { mtu, maxSuperPacket } = this.#features;
-    const size = packet.byteLength;
-    if (size > (packet.segmentSize > 0 ? maxSuperPacket : mtu)) return false;
-    if (this.closed || this.#length + this.#lent.length >= this.#capacity) return false;
-    const slot = (this.#first + this.#length++) % this.#capacity;
-    const buffer = this.#buffers.take(size);
-    packet.copyTo(buffer, 0);
-    this.#packets[slot] = buffer;
-    this.#sizes[slot] = size;
-    this.#segmentSizes[slot] = packet.segmentSize;
-    this.#checksums[slot] = packet.checksumPartial ? "partial" : "full";
-    this.#wake(true);
-    return true;
-  }
-
-  takeInto(batch: PacketBatch): number {
-    while (this.#lent.length > 0) this.#buffers.give(this.#lent.pop()!);
-    const count = Math.min(this.#length, batch.capacity);
-    for (let i = 0; i < count; i++) {
-      const slot = this.#first;
-      const packet = this.#packets[slot]!;
-      batch.packets[i] = packet;
-      batch.sizes[i] = this.#sizes[slot]!;
-      batch.segmentSizes[i] = this.#segmentSizes[slot]!;
-      batch.checksums[i] = this.#checksums[slot]!;
-      this.#lent.push(packet);
-      this.#first = (slot + 1) % this.#capacity;
-    }
-    this.#length -= count;
-    return count;
-  }
-
-  ready(): Promise<boolean> {
-    if (this.closed) return Promise.resolve(false);
-    if (this.#length > 0) return Promise.resolve(true);
-    this.#waiting ??= Promise.withResolvers();
-    return this.#waiting.promise;
-  }
-
-  close(): void {
-    this.closed = true;
-    this.#length = 0;
-    this.#packets.length = 0;
-    this.#lent.length = 0;
-    this.#buffers.clear();
-    this.#wake(false);
-  }
-
-  #wake(hasPackets: boolean): void {
-    this.#waiting?.resolve(hasPackets);
-    this.#waiting = undefined;
-  }
-}
-
-/** Buffers to use again, last in first out so that they are still in the processor's cache. */
-class BufferPool {
-  readonly #ordinarySize: number;
-  readonly #largestSize: number;
-  readonly #ordinary: Uint8Array<ArrayBuffer>[] = [];
-  readonly #large: Uint8Array<ArrayBuffer>[] = [];
-
-  constructor(mtu: number, maxSuperPacket: number) {
-    this.#ordinarySize = mtu;
-    this.#largestSize = Math.max(mtu, maxSuperPacket);
-  }
-
-  take(size: number): Uint8Array<ArrayBuffer> {
-    return size <= this.#ordinarySize
-      ? this.#ordinary.pop() ?? new Uint8Array(this.#ordinarySize)
-      : this.#large.pop() ?? new Uint8Array(this.#largestSize);
-  }
-
-  give(buffer: Uint8Array<ArrayBuffer>): void {
-    (buffer.length === this.#ordinarySize ? this.#ordinary : this.#large).push(buffer);
-  }
-
-  clear(): void {
-    this.#ordinary.length = 0;
-    this.#large.length = 0;
   }
 }
 

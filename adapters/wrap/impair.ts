@@ -1,64 +1,59 @@
 import type { Clock } from "../../core/api/environment.ts";
-import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
-import { type SeededRandom, seededRandom } from "../seeded_random.ts";
-import { HeldPacket } from "./held_packet.ts";
+import {
+  type ChecksumState,
+  type Link,
+  type LinkFeatures,
+  OutgoingPacket,
+  PacketBatch,
+} from "../../core/stack/link.ts";
+import type { ForeignPacket } from "../../core/stack/shard.ts";
+import { PacketQueue } from "../links/packet_queue.ts";
+import { checkImpairments, type Impairments } from "./impair/impairments.ts";
+import { type ImpairedCounts, ImpairedPath } from "./impair/path.ts";
 
-/** What happens to packets on their way out. Shares are from 0 to 1, times in milliseconds. */
-export interface Impairments {
-  /** Share of packets that get lost. Default 0. */
-  loss?: number;
-  /** Share of packets that arrive twice. Default 0. */
-  duplicate?: number;
-  /** Share of packets that arrive `reorderMs` late, behind later ones. Default 0. */
-  reorder?: number;
-  /** Share of packets that arrive with one bit changed. Default 0. */
-  corrupt?: number;
-  /** How long each packet takes. Default 0: it arrives at once. */
-  delayMs?: number;
-  /** Added to `delayMs`: a random time up to this; the order stays. Default 0. */
-  jitterMs?: number;
-  /** How late a reordered packet is. Default 1. */
-  reorderMs?: number;
+export type { Impairments } from "./impair/impairments.ts";
+export type { ImpairedCounts } from "./impair/path.ts";
+
+/** {@link Impairments} of packets that are sent, and of those that are received. */
+export interface LinkImpairments extends Impairments {
+  /** What happens to packets that are received. Default nothing. */
+  incoming?: Impairments;
 }
 
 /** What {@link impair} takes. */
-export interface ImpairOptions extends Impairments {
+export interface ImpairOptions extends LinkImpairments {
   /** The same seed, clock and packets give the same fate. */
   seed: number;
   /** Tells the time by which packets are delayed. */
   clock: Clock;
-  /** Packets held back, at most; further ones are dropped. Default 1024. */
+  /** Packets held back in one direction, at most; further ones are dropped. Default 1024. */
   queue?: number;
 }
 
-/** What has happened to the packets so far. */
-export interface ImpairedCounts {
-  /** Packets that got lost. */
-  lost: number;
-  /** Packets that were sent twice. */
-  duplicated: number;
-  /** Packets that were held back behind later ones. */
-  reordered: number;
-  /** Packets that had a bit changed. */
-  corrupted: number;
-  /** Packets that found no room, here or behind this link. */
-  dropped: number;
-}
-
 /**
- * Makes a link worse, in the direction in which it sends; for both directions both ends are
- * wrapped. It offers neither super-packets nor checksum offload: each fate is one wire segment's,
- * and a changed bit is one that a checksum can find.
+ * Makes a link worse: delay, loss, reordering, corruption, bandwidth, as netem does for a device.
  *
- * @throws {RangeError} A share is not between 0 and 1, or a time is negative.
+ * Packets that are sent are impaired, and with `incoming` those that are received as well. It
+ * offers neither super-packets nor checksum offload: each fate is one wire segment's, and a changed
+ * bit is one that a checksum can find. A super-packet that the link behind receives shares one fate;
+ * a TUN device opened with `offload: false` receives none.
+ *
+ * @throws {RangeError} A share is not between 0 and 1, a time is negative, or `bitsPerSecond` is 0.
  *
  * @example
  * ```ts
  * import { impair, linkPair, systemClock } from "@berth/berth";
  *
  * const [left, right] = linkPair();
- * await using lossy = impair(left, { seed: 1, clock: systemClock, loss: 0.05, delayMs: 20 });
- * lossy.set({ loss: 0 });
+ * await using slow = impair(left, {
+ *   seed: 1,
+ *   clock: systemClock,
+ *   delayMs: 20,
+ *   bitsPerSecond: 1e6,
+ *   queueBytes: 30_000,
+ *   incoming: { loss: 0.05 },
+ * });
+ * slow.set({ bitsPerSecond: 1e7, incoming: { loss: 0 } });
  * await right.close();
  * ```
  */
@@ -66,102 +61,109 @@ export function impair(link: Link, options: ImpairOptions): ImpairedLink {
   return new ImpairedLink(link, options);
 }
 
+/** Seeds of the two directions differ in bits that a user's seed seldom has. */
+const INCOMING_SEED = 2 ** 40;
+const BATCH = 64;
+/** A total length has 16 bits (RFC 791 3.1). */
+const MAX_PACKET = 65_535;
+
 /** A link made worse by {@link impair}. */
 export class ImpairedLink implements Link {
   /** The name of the link behind. */
   readonly name: string;
   /** The MTU of the link behind, and no offload. */
   readonly features: LinkFeatures;
-  /** What has happened so far. */
-  readonly counts: ImpairedCounts = {
-    lost: 0,
-    duplicated: 0,
-    reordered: 0,
-    corrupted: 0,
-    dropped: 0,
-  };
+  /** What the link behind has. */
+  readonly handOver?: (foreign: ForeignPacket) => boolean;
   readonly #link: Link;
-  readonly #clock: Clock;
-  readonly #random: SeededRandom;
-  readonly #queue: number;
-  readonly #spare: HeldPacket[] = [];
-  readonly #cancels = new Set<() => void>();
-  #impairments: Required<Impairments> = {
-    loss: 0,
-    duplicate: 0,
-    reorder: 0,
-    corrupt: 0,
-    delayMs: 0,
-    jitterMs: 0,
-    reorderMs: 1,
-  };
-  /** When the last packet that keeps its place arrives. */
-  #lastArrival = -Infinity;
+  readonly #outgoing: ImpairedPath;
+  readonly #incoming: ImpairedPath;
+  /** Received packets whose time has come. */
+  readonly #arrived: PacketQueue;
+  /** Once something was said of received packets they take the long way, to keep their order. */
+  #impairsIncoming = false;
+  readonly #batch = new PacketBatch(BATCH);
+  readonly #received = new OutgoingPacket();
+  #waiting: PromiseWithResolvers<boolean> | undefined;
+  #isWaitingForLink = false;
 
   /** For {@link impair}. */
   constructor(link: Link, { seed, clock, queue = 1024, ...impairments }: ImpairOptions) {
+    const { mtu, shard } = link.features;
     this.name = link.name;
-    this.features = { mtu: link.features.mtu, maxSuperPacket: 0, checksumOffload: false };
+    this.features = { mtu, maxSuperPacket: 0, checksumOffload: false, ...(shard && { shard }) };
+    if (link.handOver) this.handOver = (foreign) => link.handOver!(foreign);
     this.#link = link;
-    this.#clock = clock;
-    this.#random = seededRandom(seed);
-    this.#queue = queue;
+    this.#outgoing = new ImpairedPath({ clock, seed, queue, deliver: (it) => link.send(it) });
+    // What a kernel's device hands over can be a super-packet, whatever is offered here.
+    this.#arrived = new PacketQueue(queue + BATCH, {
+      mtu,
+      maxSuperPacket: MAX_PACKET,
+      checksumOffload: true,
+    });
+    this.#incoming = new ImpairedPath({
+      clock,
+      seed: seed + INCOMING_SEED,
+      queue,
+      deliver: (packet, checksum) => this.#arrive(packet, checksum),
+    });
     this.set(impairments);
   }
 
+  /** What has happened so far to packets that were sent. */
+  get counts(): Readonly<ImpairedCounts> {
+    return this.#outgoing.counts;
+  }
+
+  /** What has happened so far to packets that were received. */
+  get incomingCounts(): Readonly<ImpairedCounts> {
+    return this.#incoming.counts;
+  }
+
   /**
-   * Changes what happens to packets from now on; what is not named stays.
+   * Changes what happens to packets from now on; what is not named stays. Packets that are on their
+   * way keep their fate.
    *
-   * @throws {RangeError} A share is not between 0 and 1, or a time is negative.
+   * @throws {RangeError} A share is not between 0 and 1, a time is negative, or `bitsPerSecond` is 0.
    */
-  set(changes: Impairments): void {
-    for (const [name, value] of Object.entries(changes)) {
-      const most = name.endsWith("Ms") ? Infinity : 1;
-      if (value >= 0 && value <= most) continue;
-      throw new RangeError(`${name} must be from 0 to ${most}, not ${value}`);
-    }
-    this.#impairments = { ...this.#impairments, ...changes };
+  set({ incoming, ...outgoing }: LinkImpairments): void {
+    checkImpairments(outgoing);
+    if (incoming) checkImpairments(incoming, "incoming.");
+    this.#outgoing.set(outgoing);
+    if (incoming === undefined) return;
+    this.#impairsIncoming = true;
+    this.#incoming.set(incoming);
   }
 
-  /** Receives unimpaired. */
+  /** What has arrived by now. */
   receive(batch: PacketBatch): number {
-    return this.#link.receive(batch);
+    if (!this.#impairsIncoming) return this.#link.receive(batch);
+    const count = this.#link.receive(this.#batch);
+    for (let i = 0; i < count; i++) this.#impairReceived(i);
+    return this.#arrived.takeInto(batch);
   }
 
-  /** As the link behind. */
+  /** As the link behind, and when a packet arrives that was held back. */
   ready(): Promise<boolean> {
-    return this.#link.ready();
+    if (!this.#impairsIncoming) return this.#link.ready();
+    if (!this.#arrived.isEmpty) return Promise.resolve(true);
+    this.#waiting ??= Promise.withResolvers();
+    const { promise } = this.#waiting;
+    this.#waitForLink();
+    return promise;
   }
 
   /** True also for a packet that gets lost: whoever sends cannot know. */
   send(packet: OutgoingPacket): boolean {
-    const { loss, duplicate, reorder, corrupt, delayMs, jitterMs, reorderMs } = this.#impairments;
-    // The same number of draws for every packet: one share's change leaves other fates as they were.
-    const draw = () => this.#random.fraction();
-    const [isLost, isDoubled, isLate, isChanged] = [
-      draw() < loss,
-      draw() < duplicate,
-      draw() < reorder,
-      draw() < corrupt,
-    ];
-    const [delay, bit] = [delayMs + draw() * jitterMs, Math.floor(draw() * packet.byteLength * 8)];
-    if (isLost) {
-      this.counts.lost++;
-      return true;
-    }
-    if (isDoubled) this.counts.duplicated++;
-    if (isLate) this.counts.reordered++;
-    if (isChanged) this.counts.corrupted++;
-    const at = isLate ? this.#clock.now() + delay + reorderMs : this.#inOrder(delay);
-    const sent = this.#sendAt(at, packet, isChanged ? bit : -1);
-    if (isDoubled) this.#sendAt(at, packet, -1);
-    return sent;
+    return this.#outgoing.send(packet, packet.checksumPartial ? "partial" : "full");
   }
 
   /** Drops what is held back and closes the link behind. */
   close(): Promise<void> {
-    for (const cancel of this.#cancels) cancel();
-    this.#cancels.clear();
+    this.#outgoing.close();
+    this.#incoming.close();
+    this.#arrived.close();
+    this.#wake(false);
     return this.#link.close();
   }
 
@@ -170,39 +172,36 @@ export class ImpairedLink implements Link {
     return this.close();
   }
 
-  #inOrder(delay: number): number {
-    this.#lastArrival = Math.max(this.#lastArrival, this.#clock.now() + delay);
-    return this.#lastArrival;
+  #impairReceived(index: number): void {
+    const packet = this.#received;
+    packet.payload = this.#batch.packets[index]!;
+    packet.payloadLength = this.#batch.sizes[index]!;
+    packet.segmentSize = this.#batch.segmentSizes[index]!;
+    this.#incoming.send(packet, this.#batch.checksums[index]!);
   }
 
-  /** Sends a packet at a time, with one bit changed unless that is -1. */
-  #sendAt(at: number, packet: OutgoingPacket, changedBit: number): boolean {
-    if (at <= this.#clock.now() && changedBit < 0) return this.#pass(packet);
-    if (this.#cancels.size >= this.#queue) {
-      this.counts.dropped++;
-      return false;
-    }
-    const held = this.#spare.pop() ?? new HeldPacket(this.features.mtu);
-    held.hold(packet);
-    if (changedBit >= 0) held.flip(changedBit);
-    if (at <= this.#clock.now()) return this.#release(held);
-    const cancel = this.#clock.schedule(at, () => {
-      this.#cancels.delete(cancel);
-      this.#release(held);
+  #arrive(packet: OutgoingPacket, checksum: ChecksumState): boolean {
+    const hasRoom = this.#arrived.put(packet, checksum);
+    this.#wake(true);
+    return hasRoom;
+  }
+
+  #wake(isOpen: boolean): void {
+    this.#waiting?.resolve(isOpen);
+    this.#waiting = undefined;
+  }
+
+  /** One wait at a time, which may outlive the `ready()` that began it. */
+  #waitForLink(): void {
+    if (this.#isWaitingForLink) return;
+    this.#isWaitingForLink = true;
+    this.#link.ready().then((isOpen) => {
+      this.#isWaitingForLink = false;
+      this.#wake(isOpen);
+    }, (error: unknown) => {
+      this.#isWaitingForLink = false;
+      this.#waiting?.reject(error);
+      this.#waiting = undefined;
     });
-    this.#cancels.add(cancel);
-    return true;
-  }
-
-  #release(held: HeldPacket): boolean {
-    const sent = this.#pass(held);
-    this.#spare.push(held);
-    return sent;
-  }
-
-  #pass(packet: OutgoingPacket): boolean {
-    const sent = this.#link.send(packet);
-    if (!sent) this.counts.dropped++;
-    return sent;
   }
 }

@@ -1,0 +1,148 @@
+import type {
+  ChecksumState,
+  LinkFeatures,
+  OutgoingPacket,
+  PacketBatch,
+} from "../../core/stack/link.ts";
+
+/**
+ * Packets that wait for a `receive()`, as copies, in order. It holds `capacity` times the largest
+ * packet at most, and keeps that for reuse.
+ */
+export class PacketQueue {
+  /** Nothing goes in or comes out any more. */
+  closed = false;
+  readonly #capacity: number;
+  readonly #features: LinkFeatures;
+  readonly #buffers: BufferPool;
+  readonly #packets: Uint8Array<ArrayBuffer>[] = [];
+  readonly #sizes: Uint32Array;
+  readonly #segmentSizes: Uint32Array;
+  readonly #checksums: ChecksumState[] = [];
+  /** Where the oldest packet is, and how many there are. */
+  #first = 0;
+  #length = 0;
+  /** What the last `takeInto()` handed out is valid until the next. */
+  readonly #lent: Uint8Array<ArrayBuffer>[] = [];
+  #waiting: PromiseWithResolvers<boolean> | undefined;
+
+  constructor(capacity: number, features: LinkFeatures) {
+    this.#capacity = capacity;
+    this.#features = features;
+    this.#buffers = new BufferPool(features.mtu, features.maxSuperPacket);
+    this.#sizes = new Uint32Array(capacity);
+    this.#segmentSizes = new Uint32Array(capacity);
+  }
+
+  /** Whether a `takeInto()` would find nothing. */
+  get isEmpty(): boolean {
+    return this.#length === 0;
+  }
+
+  /** Copies a packet; false: no room, or it is larger than the link carries. */
+  put(
+    packet: OutgoingPacket,
+    checksum: ChecksumState = packet.checksumPartial ? "partial" : "full",
+  ): boolean {
+    const size = packet.byteLength;
+    const buffer = this.#room(size, packet.segmentSize, checksum);
+    if (buffer === undefined) return false;
+    packet.copyTo(buffer, 0);
+    this.#wake(true);
+    return true;
+  }
+
+  /** {@link put} of a packet with a full checksum that came in one piece. */
+  putBytes(packet: Uint8Array): boolean {
+    const buffer = this.#room(packet.length, 0, "full");
+    if (buffer === undefined) return false;
+    buffer.set(packet);
+    this.#wake(true);
+    return true;
+  }
+
+  #room(
+    size: number,
+    segmentSize: number,
+    checksum: ChecksumState,
+  ): Uint8Array<ArrayBuffer> | undefined {
+    const { mtu, maxSuperPacket } = this.#features;
+    if (size > (segmentSize > 0 ? maxSuperPacket : mtu)) return undefined;
+    if (this.closed || this.#length + this.#lent.length >= this.#capacity) return undefined;
+    const slot = (this.#first + this.#length++) % this.#capacity;
+    this.#packets[slot] = this.#buffers.take(size);
+    this.#sizes[slot] = size;
+    this.#segmentSizes[slot] = segmentSize;
+    this.#checksums[slot] = checksum;
+    return this.#packets[slot];
+  }
+
+  /** Puts the oldest packets into `batch`, valid until the next call; returns how many. */
+  takeInto(batch: PacketBatch): number {
+    while (this.#lent.length > 0) this.#buffers.give(this.#lent.pop()!);
+    const count = Math.min(this.#length, batch.capacity);
+    for (let i = 0; i < count; i++) {
+      const slot = this.#first;
+      const packet = this.#packets[slot]!;
+      batch.packets[i] = packet;
+      batch.sizes[i] = this.#sizes[slot]!;
+      batch.segmentSizes[i] = this.#segmentSizes[slot]!;
+      batch.checksums[i] = this.#checksums[slot]!;
+      this.#lent.push(packet);
+      this.#first = (slot + 1) % this.#capacity;
+    }
+    this.#length -= count;
+    return count;
+  }
+
+  /** As a link's. */
+  ready(): Promise<boolean> {
+    if (this.closed) return Promise.resolve(false);
+    if (this.#length > 0) return Promise.resolve(true);
+    this.#waiting ??= Promise.withResolvers();
+    return this.#waiting.promise;
+  }
+
+  /** Drops what waits; a pending `ready()` resolves with false. */
+  close(): void {
+    this.closed = true;
+    this.#length = 0;
+    this.#packets.length = 0;
+    this.#lent.length = 0;
+    this.#buffers.clear();
+    this.#wake(false);
+  }
+
+  #wake(hasPackets: boolean): void {
+    this.#waiting?.resolve(hasPackets);
+    this.#waiting = undefined;
+  }
+}
+
+/** Buffers to use again, last in first out so that they are still in the processor's cache. */
+class BufferPool {
+  readonly #ordinarySize: number;
+  readonly #largestSize: number;
+  readonly #ordinary: Uint8Array<ArrayBuffer>[] = [];
+  readonly #large: Uint8Array<ArrayBuffer>[] = [];
+
+  constructor(mtu: number, maxSuperPacket: number) {
+    this.#ordinarySize = mtu;
+    this.#largestSize = Math.max(mtu, maxSuperPacket);
+  }
+
+  take(size: number): Uint8Array<ArrayBuffer> {
+    return size <= this.#ordinarySize
+      ? this.#ordinary.pop() ?? new Uint8Array(this.#ordinarySize)
+      : this.#large.pop() ?? new Uint8Array(this.#largestSize);
+  }
+
+  give(buffer: Uint8Array<ArrayBuffer>): void {
+    (buffer.length === this.#ordinarySize ? this.#ordinary : this.#large).push(buffer);
+  }
+
+  clear(): void {
+    this.#ordinary.length = 0;
+    this.#large.length = 0;
+  }
+}
