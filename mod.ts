@@ -37,6 +37,7 @@ export {
   type PluginDefinition,
   type PluginFactory,
 } from "./core/api/plugin.ts";
+export { deriveSocket, type SocketOverrides, unread } from "./core/api/derived_socket.ts";
 export { type Duplex, relay } from "./core/api/relay.ts";
 export {
   type ChecksumState,

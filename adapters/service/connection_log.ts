@@ -14,10 +14,10 @@ import { messageOf } from "./errors.ts";
  * out, its duration and how it ended.
  */
 export function logConnections(plugin: string, log: Logger): Handler {
-  return async ({ socket, clock }, next) => {
+  return ({ socket, clock }, next) => {
     const line = begin(plugin, socket, clock, log);
     socket.closed.then(() => line("closed"), (error: unknown) => line(codeOf(error)));
-    await next();
+    return next();
   };
 }
 

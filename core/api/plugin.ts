@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Context, Handler, Plugin, Syn, SynContext } from "./types.ts";
+import { runInOrder } from "./run_chain.ts";
+import type { Handler, Plugin, Syn, SynContext } from "./types.ts";
 
 /** What checks options: every zod object schema is one. */
 export interface OptionsSchema<Input, Output> {
@@ -108,7 +109,7 @@ export interface Chain {
 /**
  * Makes one of the handlers of a port: they run in order, each around the following ones, which
  * run when it calls `next()`. A `next()` that is not called ends the chain there; after the last
- * handler it does nothing.
+ * handler it does nothing. With a socket, `next(socket)`, the following ones have that one.
  *
  * At most one plugin may have `onSyn`. The handler that it returns for a connection runs in that
  * plugin's place; its `handle` is not used.
@@ -124,15 +125,15 @@ export function compose(handlers: readonly (Handler | Plugin)[]): Chain {
     throw new TypeError(`Only one plugin of a chain may have onSyn, here are several: ${names}`);
   }
   const decider = deciders[0] as Plugin | undefined;
-  if (!decider) return { handle: run(handlers.map(handlerOf)) };
+  if (!decider) return { handle: runInOrder(handlers.map(handlerOf)) };
 
   const place = handlers.indexOf(decider);
   const around = handlers.map((each) => each === decider ? undecided : handlerOf(each));
   return {
-    handle: run(around),
+    handle: runInOrder(around),
     async onSyn(syn, c) {
       const decided = await decider.onSyn!(syn, c);
-      return run(around.with(place, decided));
+      return runInOrder(around.with(place, decided));
     },
   };
 }
@@ -145,25 +146,4 @@ function handlerOf(each: Handler | Plugin): Handler {
 
 function undecided(): void {
   throw new Error("onSyn has to make this connection's handler");
-}
-
-function run(handlers: readonly Handler[]): Handler {
-  return (c, next) => step(handlers, 0, c, next);
-}
-
-/** Runs handler `index`, and what follows it when it asks for that. */
-async function step(
-  handlers: readonly Handler[],
-  index: number,
-  c: Context,
-  last: () => Promise<void>,
-): Promise<void> {
-  const handler = handlers[index];
-  if (!handler) return await last();
-  let called = false;
-  await handler(c, () => {
-    if (called) return Promise.reject(new Error("next() was called more than once"));
-    called = true;
-    return step(handlers, index + 1, c, last);
-  });
 }

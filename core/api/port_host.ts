@@ -8,6 +8,7 @@ import type { Acceptor } from "./acceptor.ts";
 import { formatHostPort } from "./host_port.ts";
 import type { Clock, Logger } from "./environment.ts";
 import type { Chain } from "./plugin.ts";
+import { endOfChain } from "./run_chain.ts";
 import type { StackSocket } from "./tcp_socket.ts";
 import type { Context, Handler, Stack, Syn } from "./types.ts";
 
@@ -70,13 +71,13 @@ export class PortHost {
     socket.onEnd(() => this.#running.delete(socket));
     const handler = this.#decided.get(tcb) ?? this.#chain.handle;
     try {
-      await handler(this.#context(socket), () => Promise.resolve());
+      await handler(this.#context(socket), endOfChain);
       void socket.close();
     } catch (error) {
       const wasAlive = tcb.error === undefined;
       socket.abort(error);
-      // A peer that went away is no fault of the handler's.
-      if (wasAlive) this.#logFailure(socket, error);
+      // A peer that went away is no fault of the handler's, nor is who gave the connection up.
+      if (wasAlive || socket.abortReason === error) this.#logFailure(socket, error);
     }
   }
 

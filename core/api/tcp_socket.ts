@@ -353,8 +353,13 @@ export class StackSocket implements TcpSocket, Owner {
     this.#driver.touch();
   }
 
+  /** What ended the connection, where `abort()` did and was told. */
+  get abortReason(): unknown {
+    return this.#abortReason;
+  }
+
   abort(reason?: unknown): void {
-    this.#abortReason = reason;
+    if (this.#tcb.error === undefined) this.#abortReason = reason;
     this.#driver.core.tcp.abort(this.#tcb);
     this.#driver.touch();
   }

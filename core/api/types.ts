@@ -29,7 +29,7 @@ export interface SocketInfo {
   readonly remoteAddress: string;
   /** `"10.0.0.1:50000"` or `"[fd00::1]:50000"`. */
   readonly localAddress: string;
-  /** Always `null`: TLS is a plugin's matter. */
+  /** The application protocol that a TLS handshake has agreed on (RFC 7301); `null` without one. */
   readonly alpn: string | null;
 }
 
@@ -136,7 +136,7 @@ export interface TcpSocket
   ref(): void;
   /** Kept for `Deno.Conn`; see {@link ref}. */
   unref(): void;
-  /** WinterTC; always false here (TLS is a plugin's matter). */
+  /** WinterTC: true where middleware has put TLS around the connection. */
   readonly upgraded: boolean;
 }
 
@@ -216,8 +216,12 @@ export interface Context {
   set<T>(key: symbol | string, value: T): void;
 }
 
-/** Runs the rest of the chain. */
-export type Next = () => Promise<void>;
+/**
+ * Runs the rest of the chain, on the same socket or on another one, such as `deriveSocket` makes.
+ * That one is closed when the rest has settled, and what was written to it has reached the socket
+ * below when this resolves; when the rest throws it is aborted.
+ */
+export type Next = (socket?: TcpSocket) => Promise<void>;
 
 /** When the outermost handler settles the socket is closed; when it throws the socket is aborted. */
 export type Handler = (c: Context, next: Next) => void | Promise<void>;

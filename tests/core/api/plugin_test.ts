@@ -104,6 +104,20 @@ describe("compose", () => {
     expect(trace).toEqual(["inner"]);
   });
 
+  // A lone handler is called as it is: no frame of a chain waits with it.
+  test("makes of one handler that handler", () => {
+    const handler: Handler = () => {};
+    expect(compose([handler]).handle).toBe(handler);
+  });
+
+  // What is thrown before the first await is no different.
+  test("rejects next() with what a synchronous handler throws", async () => {
+    const chain = compose([(_c, next) => next(), () => {
+      throw new Error("at once");
+    }]);
+    await expect(chain.handle(context, nothing)).rejects.toThrow("at once");
+  });
+
   // The outer handler runs once the connection stands, around the one that onSyn chose.
   test("puts the handler of onSyn in its plugin's place", async () => {
     const trace: string[] = [];
