@@ -89,6 +89,15 @@ export class IpAddress {
       this.w0 === other.w0;
   }
 
+  /** The address that is one higher; after the highest of all comes the lowest. */
+  get next(): IpAddress {
+    const w3 = (this.w3 + 1) | 0;
+    const w2 = w3 === 0 && !this.isV4 ? (this.w2 + 1) | 0 : this.w2;
+    const w1 = w2 === 0 && w2 !== this.w2 ? (this.w1 + 1) | 0 : this.w1;
+    const w0 = w1 === 0 && w1 !== this.w1 ? (this.w0 + 1) | 0 : this.w0;
+    return new IpAddress(w0, w1, w2, w3);
+  }
+
   /** Writes 4 or 16 bytes; returns how many. */
   write(bytes: Uint8Array, at: number): number {
     if (this.isV4) {
@@ -183,12 +192,29 @@ export class Subnet {
   readonly address: IpAddress;
   /** 0 to 32 or 0 to 128. */
   readonly prefixLength: number;
-  readonly #bits: number;
+  /** Its prefix among addresses of both families: 96 more for IPv4, which is `::ffff:0:0/96`. */
+  readonly bits: number;
+  /** The address with its host bits zero. */
+  readonly network: IpAddress;
+  readonly #mask: IpAddress;
+  /** IPv4 addresses look as if they were in it, and are not. */
+  readonly #coversMapped: boolean;
 
   constructor(address: IpAddress, prefixLength: number) {
     this.address = address;
     this.prefixLength = prefixLength;
-    this.#bits = address.isV4 ? prefixLength + 96 : prefixLength;
+    this.bits = address.isV4 ? prefixLength + 96 : prefixLength;
+    const { bits } = this;
+    this.#mask = new IpAddress(mask(bits), mask(bits - 32), mask(bits - 64), mask(bits - 96));
+    const { w0, w1, w2, w3 } = this.#mask;
+    this.network = new IpAddress(
+      address.w0 & w0,
+      address.w1 & w1,
+      address.w2 & w2,
+      address.w3 & w3,
+    );
+    this.#coversMapped = !address.isV4 && this.network.w0 === 0 && this.network.w1 === 0 &&
+      (MAPPED & w2) === this.network.w2 && bits <= 96;
   }
 
   /** Reads `"10.0.0.2/24"`; without a length it is one host. `undefined` when it is neither. */
@@ -202,12 +228,41 @@ export class Subnet {
     return new Subnet(address, Number(length));
   }
 
+  /** Whether the address is the network's own: all of its host bits, of which there are some, are 0. */
+  get isNetwork(): boolean {
+    return this.bits < 127 && this.address.equals(this.network);
+  }
+
+  /** The address with all of its host bits one. */
+  get last(): IpAddress {
+    const { network, address } = this;
+    const { w0, w1, w2, w3 } = this.#mask;
+    return address.isV4
+      ? IpAddress.v4(network.w3 | ~w3)
+      : new IpAddress(network.w0 | ~w0, network.w1 | ~w1, network.w2 | ~w2, network.w3 | ~w3);
+  }
+
   contains(other: IpAddress): boolean {
-    return other.isV4 === this.address.isV4 &&
-      samePrefix(this.address.w0, other.w0, this.#bits) &&
-      samePrefix(this.address.w1, other.w1, this.#bits - 32) &&
-      samePrefix(this.address.w2, other.w2, this.#bits - 64) &&
-      samePrefix(this.address.w3, other.w3, this.#bits - 96);
+    return this.containsWords(other.w0, other.w1, other.w2, other.w3);
+  }
+
+  /** {@link contains} for the four words of an address. */
+  containsWords(w0: number, w1: number, w2: number, w3: number): boolean {
+    const mask = this.#mask;
+    const network = this.network;
+    if ((w3 & mask.w3) !== network.w3 || (w2 & mask.w2) !== network.w2) return false;
+    if ((w1 & mask.w1) !== network.w1 || (w0 & mask.w0) !== network.w0) return false;
+    return !this.#coversMapped || w0 !== 0 || w1 !== 0 || w2 !== MAPPED;
+  }
+
+  /** Whether there is an address in both. */
+  overlaps(other: Subnet): boolean {
+    return this.contains(other.network) || other.contains(this.network);
+  }
+
+  /** Whether it is the same network of the same length. */
+  equals(other: Subnet): boolean {
+    return this.bits === other.bits && this.network.equals(other.network);
   }
 
   /** The IPv4 directed broadcast address (RFC 919) of a network that has one. */
@@ -222,7 +277,8 @@ export class Subnet {
   }
 }
 
-function samePrefix(a: number, b: number, bits: number): boolean {
-  if (bits <= 0) return true;
-  return bits >= 32 ? a === b : (a ^ b) >>> (32 - bits) === 0;
+/** The `bits` uppermost bits of a word. */
+function mask(bits: number): number {
+  if (bits <= 0) return 0;
+  return bits >= 32 ? -1 : -1 << (32 - bits);
 }

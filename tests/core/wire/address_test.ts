@@ -146,4 +146,49 @@ describe("Subnet", () => {
     expect(broadcasts("10.7.0.2/32", "10.7.0.2")).toBe(false);
     expect(broadcasts("fd00::1/64", "fd00::ffff:ffff:ffff:ffff")).toBe(false);
   });
+
+  // The whole of a network is between these, and nothing else.
+  test.each([
+    ["10.90.7.2/16", "10.90.0.0", "10.90.255.255", false],
+    ["10.90.0.0/16", "10.90.0.0", "10.90.255.255", true],
+    ["0.0.0.0/0", "0.0.0.0", "255.255.255.255", true],
+    ["10.0.0.0/30", "10.0.0.0", "10.0.0.3", true],
+    ["10.0.0.0/31", "10.0.0.0", "10.0.0.1", false],
+    ["10.0.0.0/32", "10.0.0.0", "10.0.0.0", false],
+    ["fd00::1:2:3/64", "fd00::", "fd00::ffff:ffff:ffff:ffff", false],
+    ["fd00::/64", "fd00::", "fd00::ffff:ffff:ffff:ffff", true],
+    ["fd00::/127", "fd00::", "fd00::1", false],
+    ["::/0", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", true],
+  ])("%s begins with %s and ends with %s (RFC 4632)", (text, network, last, isNetwork) => {
+    const subnet = Subnet.parse(text)!;
+    expect(subnet.network.toString()).toBe(network);
+    expect(subnet.last.toString()).toBe(last);
+    expect(subnet.isNetwork).toBe(isNetwork);
+  });
+
+  // Two networks overlap when one is in the other, in either order.
+  test.each([
+    ["10.90.0.0/16", "10.90.7.0/24", true],
+    ["10.90.7.9/24", "10.90.7.2/32", true],
+    ["10.90.7.0/24", "10.90.8.0/24", false],
+    ["::/0", "10.0.0.0/8", false],
+    ["::/0", "fd00::/64", true],
+  ])("%s and %s overlap: %s", (one, other, expected) => {
+    const [a, b] = [Subnet.parse(one)!, Subnet.parse(other)!];
+    expect([a.overlaps(b), b.overlaps(a)]).toEqual([expected, expected]);
+  });
+});
+
+describe("IpAddress.next", () => {
+  // Carries go from word to word; an IPv4 address stays one.
+  test.each([
+    ["10.0.0.255", "10.0.1.0"],
+    ["255.255.255.255", "0.0.0.0"],
+    ["fd00::ffff:ffff", "fd00::1:0:0"],
+    ["fd00::ffff:ffff:ffff:ffff", "fd00:0:0:1::"],
+    ["fd00:0:ffff:ffff:ffff:ffff:ffff:ffff", "fd00:1::"],
+    ["ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::"],
+  ])("of %s is %s", (address, next) => {
+    expect(IpAddress.parse(address)!.next.toString()).toBe(next);
+  });
 });
