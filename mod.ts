@@ -38,6 +38,7 @@ export {
   type PluginFactory,
 } from "./core/api/plugin.ts";
 export { deriveSocket, type SocketOverrides, unread } from "./core/api/derived_socket.ts";
+export type { OutboundOptions } from "./core/api/outbound.ts";
 export { type Duplex, relay } from "./core/api/relay.ts";
 export {
   type ChecksumState,
@@ -51,6 +52,7 @@ export type { ForeignPacket, Shard } from "./core/stack/shard.ts";
 export { forward } from "./adapters/forward.ts";
 export { linkPair, type LinkPairOptions } from "./adapters/memory.ts";
 export { type SeededRandom, seededRandom } from "./adapters/seeded_random.ts";
+export { socks5 } from "./adapters/socks5.ts";
 export { openTun, TunError, type TunErrorCode, type TunOptions } from "./adapters/tun/mod.ts";
 export { VirtualClock } from "./adapters/virtual_clock.ts";
 export {
@@ -85,3 +87,4 @@ export {
   type WebSocketSession,
 } from "./plugins/http/websocket.ts";
 export { iperf3, type Iperf3Options } from "./plugins/iperf3.ts";
+export type { Socks5Options } from "./plugins/socks5.ts";

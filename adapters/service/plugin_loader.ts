@@ -14,6 +14,7 @@ import { echo } from "../../plugins/echo.ts";
 import { type FetchApp, http, type HttpOptions } from "../../plugins/http.ts";
 import { iperf3 } from "../../plugins/iperf3.ts";
 import { forward } from "../forward.ts";
+import { socks5 } from "../socks5.ts";
 import { demo } from "./demo.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import type { ListenSetting } from "./settings.ts";
@@ -41,6 +42,7 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
   chargen: withoutArgument("chargen", chargen),
   demo: withoutArgument("demo", demo),
   iperf3: withoutArgument("iperf3", iperf3),
+  socks5: withoutArgument("socks5", socks5),
   forward: (to, options, { source }) => make(forward, to ? { to, ...options } : options, source),
   http: async (path, options, setting) => {
     if (!path) throw new UsageError(`${setting.source}: http needs an app, such as http:./app.ts`);

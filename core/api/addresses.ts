@@ -19,6 +19,11 @@ export function netAddr(address: IpAddress, port: number): NetAddr {
   return { transport: "tcp", hostname: address.toString(), port };
 }
 
+/** The text of an address of 4 or 16 bytes; IPv4 in its mapped form is IPv4. */
+export function addressText(bytes: Uint8Array): string {
+  return (bytes.length === 4 ? IpAddress.readV4(bytes, 0) : IpAddress.readV6(bytes, 0)).toString();
+}
+
 /**
  * Reads a {@link SocketAddress}.
  *

@@ -51,14 +51,14 @@ interface Rule {
 }
 
 /**
- * Decides about targets. The rule with the longest prefix holds, of equal ones the one that denies;
- * what no rule names is allowed. So `allow: ["0.0.0.0/0"]` opens no loopback, `["127.0.0.1"]` does,
+ * Decides about targets. The rule with the longest prefix holds; of equal ones `deny` comes before
+ * `allow`, and `allow` before the defaults; what no rule names is allowed. So `allow: ["0.0.0.0/0"]` opens no loopback, `["127.0.0.1"]` does,
  * and `deny: ["0.0.0.0/0", "::/0"]` leaves only what `allow` names.
  *
  * Names have to be looked up before: what was decided about has to be what is connected to.
  */
 export class TargetFilter {
-  /** Longest prefix first. */
+  /** Longest prefix first; sorting keeps the order of equal ones. */
   readonly #rules: readonly Rule[];
 
   /**
@@ -68,9 +68,11 @@ export class TargetFilter {
    */
   constructor(rules: TargetRules, deniedByDefault: readonly string[] = DENIED_BY_DEFAULT) {
     const { allow = [], deny = [] } = rules;
+    const ruleOf = (allowed: boolean) => (text: string) => ({ subnet: subnetOf(text), allowed });
     this.#rules = [
-      ...[...deny, ...deniedByDefault].map((text) => ({ subnet: subnetOf(text), allowed: false })),
-      ...allow.map((text) => ({ subnet: subnetOf(text), allowed: true })),
+      ...deny.map(ruleOf(false)),
+      ...allow.map(ruleOf(true)),
+      ...deniedByDefault.map(ruleOf(false)),
     ].sort((a, b) => b.subnet.prefixLength - a.subnet.prefixLength);
   }
 

@@ -94,8 +94,9 @@ describe("TargetFilter", () => {
     expect(closed.allows("2001:db8::1")).toBe(false);
   });
 
-  // A subnet that is named twice is denied.
-  test("denies where equal prefixes disagree", () => {
+  // Exactly what the defaults deny can be opened; what is named twice is denied.
+  test("prefers deny to allow, and allow to the defaults, where prefixes are equal", () => {
+    expect(new TargetFilter({ allow: ["127.0.0.0/8"] }).allows("127.0.0.1")).toBe(true);
     const filter = new TargetFilter({ allow: ["10.0.0.0/8"], deny: ["10.0.0.0/8"] });
     expect(filter.allows("10.0.0.1")).toBe(false);
   });

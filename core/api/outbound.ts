@@ -1,0 +1,220 @@
+/**
+ * Connections to wherever a client asks, for plugins that are proxies.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { IpAddress } from "../wire/address.ts";
+import { subnetsSchema, TargetFilter } from "./denied_targets.ts";
+import { TcpError, type TcpErrorCode } from "./errors.ts";
+import { formatHostPort, type HostPort } from "./host_port.ts";
+import type { Duplex } from "./relay.ts";
+import type { Context } from "./types.ts";
+
+/** What an {@link Outbound} needs of the host. */
+export interface HostNetwork {
+  /** The addresses of a name, in the order in which to try them; rejects where it has none. */
+  resolve(hostname: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** Connects to an IP address; gives up when `signal` is aborted. */
+  dial(address: HostPort, signal: AbortSignal): Promise<Duplex>;
+}
+
+/** Where a proxy connects to, and how. */
+export interface OutboundOptions {
+  /**
+   * `"host"`: out through the host's kernel, which also resolves names. `"stack"`: back into the
+   * stack, to IP addresses only. Default `"host"`.
+   */
+  via?: "host" | "stack" | undefined;
+  /**
+   * Addresses and subnets that may be connected to although they are denied. Through the host,
+   * loopback, link-local, multicast and metadata addresses are denied by default. The longest
+   * prefix decides: `["127.0.0.1"]` opens one address, `["0.0.0.0/0"]` none of these.
+   */
+  allow?: readonly string[] | undefined;
+  /** Addresses and subnets that may not be connected to, beside those that may not by default. */
+  deny?: readonly string[] | undefined;
+  /** How long a target may take to answer, in milliseconds, its name's lookup included. Default 10,000. */
+  connectTimeoutMs?: number | undefined;
+}
+
+/** {@link OutboundOptions} as checked. */
+export interface CheckedOutboundOptions {
+  readonly via: "host" | "stack";
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+  readonly connectTimeoutMs: number;
+}
+
+const shape = {
+  via: z.enum(["host", "stack"]).default("host"),
+  allow: subnetsSchema.default([]),
+  deny: subnetsSchema.default([]),
+  connectTimeoutMs: z.number().positive().default(10_000),
+};
+
+/** What {@link OutboundOptions} are checked with, to be spread in a plugin's own schema. */
+export const outboundShape: typeof shape = shape;
+
+/**
+ * Why there is no connection. `"no-name"`: names are not looked up here; `"unknown-name"`: it has no
+ * address.
+ */
+export type OutboundFault =
+  | "denied"
+  | "no-name"
+  | "unknown-name"
+  | "refused"
+  | "unreachable"
+  | "timed-out"
+  | "failed";
+
+/** Says why a target was not connected to. */
+export class OutboundError extends Error {
+  /** Always `"OutboundError"`. */
+  override readonly name = "OutboundError";
+  /** Why, for programs. */
+  readonly fault: OutboundFault;
+
+  /** Makes one. */
+  constructor(fault: OutboundFault, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.fault = fault;
+  }
+}
+
+/** Addresses of a name that are tried, at most. */
+const MAX_ADDRESSES = 4;
+
+const FAULTS: Partial<Record<TcpErrorCode, OutboundFault>> = {
+  CONNECTION_REFUSED: "refused",
+  CONNECTION_RESET: "refused",
+  UNREACHABLE: "unreachable",
+  INVALID_ADDRESS: "unreachable",
+  ADDRESS_NOT_AVAILABLE: "unreachable",
+  TIMED_OUT: "timed-out",
+};
+
+/** Connects where it is allowed to. */
+export class Outbound {
+  readonly #options: CheckedOutboundOptions;
+  readonly #filter: TargetFilter;
+  readonly #host: HostNetwork;
+
+  /** Connects as `options` say; through `host`, where that is asked for. */
+  constructor(options: CheckedOutboundOptions, host: HostNetwork) {
+    this.#options = options;
+    this.#filter = options.via === "host"
+      ? new TargetFilter(options)
+      : new TargetFilter(options, []);
+    this.#host = host;
+  }
+
+  /**
+   * Connects to `target`. Of a name each address that is allowed is tried, four at most, within the
+   * time that one target has.
+   *
+   * @throws {OutboundError} It may not be connected to, or cannot be.
+   */
+  async connect(
+    target: HostPort,
+    { stack, clock, signal }: Pick<Context, "stack" | "clock" | "signal">,
+  ): Promise<Duplex> {
+    const timeout = new AbortController();
+    const within = AbortSignal.any([signal, timeout.signal]);
+    const from = clock.now();
+    const { connectTimeoutMs } = this.#options;
+    const cancel = clock.schedule(from + connectTimeoutMs, () => timeout.abort());
+    try {
+      const addresses = await this.#addressesOf(target, within);
+      return await firstOf(addresses, async (hostname, left) => {
+        const attempt = new AbortController();
+        const now = clock.now();
+        const share = (from + connectTimeoutMs - now) / left;
+        const end = clock.schedule(now + share, () => attempt.abort());
+        try {
+          const to = { hostname, port: target.port };
+          return await this.#dial(to, AbortSignal.any([within, attempt.signal]), stack);
+        } catch (error) {
+          throw attempt.signal.aborted ? timedOut(target) : error;
+        } finally {
+          end();
+        }
+      });
+    } catch (error) {
+      throw timeout.signal.aborted ? timedOut(target) : asOutboundError(error);
+    } finally {
+      cancel();
+    }
+  }
+
+  async #addressesOf({ hostname }: HostPort, signal: AbortSignal): Promise<readonly string[]> {
+    const literal = IpAddress.parse(hostname);
+    if (!literal && this.#options.via === "stack") {
+      throw new OutboundError("no-name", `names such as ${hostname} are not looked up here`);
+    }
+    const found = literal ? [literal.toString()] : await this.#resolve(hostname, signal);
+    const allowed = found.filter((address) => this.#filter.allows(address));
+    if (allowed.length > 0) return allowed.slice(0, MAX_ADDRESSES);
+    throw new OutboundError("denied", `${hostname} may not be connected to`);
+  }
+
+  async #resolve(hostname: string, signal: AbortSignal): Promise<readonly string[]> {
+    try {
+      return await unlessAborted(this.#host.resolve(hostname, signal), signal);
+    } catch (cause) {
+      throw new OutboundError("unknown-name", `${hostname} has no address`, { cause });
+    }
+  }
+
+  async #dial(to: HostPort, signal: AbortSignal, stack: Context["stack"]): Promise<Duplex> {
+    if (this.#options.via === "host") return await this.#host.dial(to, signal);
+    const opening = new AbortController();
+    const giveUp = () => opening.abort(signal.reason);
+    signal.addEventListener("abort", giveUp);
+    if (signal.aborted) giveUp();
+    try {
+      const socket = stack.connect(to, { allowHalfOpen: true, signal: opening.signal });
+      await socket.opened;
+      return socket;
+    } finally {
+      // From here on the connection ends when its relay says so.
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+}
+
+/** What `attempt` makes of the first value that it does not fail with; `left` counts it and those behind it. */
+async function firstOf<T, R>(
+  values: readonly T[],
+  attempt: (value: T, left: number) => Promise<R>,
+): Promise<R> {
+  let failure: unknown;
+  for (const [index, value] of values.entries()) {
+    try {
+      return await attempt(value, values.length - index);
+    } catch (error) {
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => reject(signal.reason);
+    signal.addEventListener("abort", giveUp);
+    if (signal.aborted) giveUp();
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", giveUp));
+  });
+}
+
+function timedOut(target: HostPort): OutboundError {
+  return new OutboundError("timed-out", `${formatHostPort(target)} did not answer in time`);
+}
+
+function asOutboundError(error: unknown): OutboundError {
+  if (error instanceof OutboundError) return error;
+  const fault = error instanceof TcpError ? FAULTS[error.code] ?? "failed" : "failed";
+  return new OutboundError(fault, (error as Error)?.message ?? String(error), { cause: error });
+}

@@ -1,0 +1,110 @@
+/**
+ * The messages of SOCKS version 5 (RFC 1928, RFC 1929).
+ *
+ * @module
+ */
+import { addressText } from "../../core/api/addresses.ts";
+import { TcpError } from "../../core/api/errors.ts";
+import type { HostPort } from "../../core/api/host_port.ts";
+import type { OutboundFault } from "../../core/api/outbound.ts";
+import type { TcpSocket } from "../../core/api/types.ts";
+
+/** RFC 1928 3. */
+export const VERSION = 5;
+/** RFC 1929 2. */
+export const AUTHENTICATION_VERSION = 1;
+
+/** RFC 1928 3. */
+export const METHOD = { NONE: 0x00, PASSWORD: 0x02, NO_ACCEPTABLE: 0xff } as const;
+
+/** RFC 1928 4. */
+export const COMMAND = { CONNECT: 1, BIND: 2, UDP_ASSOCIATE: 3 } as const;
+
+/** RFC 1928 4. */
+const ADDRESS_TYPE = { V4: 1, NAME: 3, V6: 4 } as const;
+
+/** RFC 1928 6. */
+export const REPLY = {
+  SUCCEEDED: 0,
+  GENERAL_FAILURE: 1,
+  NOT_ALLOWED: 2,
+  HOST_UNREACHABLE: 4,
+  REFUSED: 5,
+  TTL_EXPIRED: 6,
+  COMMAND_NOT_SUPPORTED: 7,
+  ADDRESS_TYPE_NOT_SUPPORTED: 8,
+} as const;
+
+/** What a client is told about a target that was not connected to. There is no code for a timeout. */
+export const REPLY_TO: Readonly<Record<OutboundFault, number>> = {
+  "denied": REPLY.NOT_ALLOWED,
+  "no-name": REPLY.ADDRESS_TYPE_NOT_SUPPORTED,
+  "unknown-name": REPLY.HOST_UNREACHABLE,
+  "refused": REPLY.REFUSED,
+  "unreachable": REPLY.HOST_UNREACHABLE,
+  "timed-out": REPLY.TTL_EXPIRED,
+  "failed": REPLY.GENERAL_FAILURE,
+};
+
+/** What a client asks for (RFC 1928 4). */
+export interface Request {
+  readonly command: number;
+  /** `undefined`: the address is of a kind that is not known, and nothing behind it was read. */
+  readonly target: HostPort | undefined;
+}
+
+/**
+ * The next `count` bytes, and none behind them: those belong to the target.
+ *
+ * @throws {TcpError} The connection ended or broke before.
+ */
+export async function readExactly(socket: TcpSocket, count: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(count);
+  let at = 0;
+  while (at < count) {
+    const size = await socket.read(bytes.subarray(at));
+    if (size === null) {
+      throw new TcpError("CONNECTION_RESET", "the client ended within a SOCKS message");
+    }
+    at += size;
+  }
+  return bytes;
+}
+
+/** The rest of a message that begins with its length. */
+export async function readCounted(socket: TcpSocket): Promise<Uint8Array> {
+  const [length = 0] = await readExactly(socket, 1);
+  return await readExactly(socket, length);
+}
+
+/** The request of a client that has been let in; `undefined`: it is of another version. */
+export async function readRequest(socket: TcpSocket): Promise<Request | undefined> {
+  const [version, command = 0, _reserved, type = 0] = await readExactly(socket, 4);
+  if (version !== VERSION) return undefined;
+  const hostname = await readAddress(socket, type);
+  if (hostname === undefined) return { command, target: undefined };
+  const [high = 0, low = 0] = await readExactly(socket, 2);
+  return { command, target: { hostname, port: high << 8 | low } };
+}
+
+/** RFC 1928 5. */
+async function readAddress(socket: TcpSocket, type: number): Promise<string | undefined> {
+  switch (type) {
+    case ADDRESS_TYPE.V4:
+      return addressText(await readExactly(socket, 4));
+    case ADDRESS_TYPE.V6:
+      return addressText(await readExactly(socket, 16));
+    case ADDRESS_TYPE.NAME:
+      return new TextDecoder().decode(await readCounted(socket));
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * A reply (RFC 1928 6). The address that the target sees is nobody's matter, and clients do not look:
+ * it is `0.0.0.0:0`.
+ */
+export function replyOf(code: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.of(VERSION, code, 0, ADDRESS_TYPE.V4, 0, 0, 0, 0, 0, 0);
+}
