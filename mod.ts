@@ -68,7 +68,7 @@ export { pcap, type PcapOptions } from "./adapters/wrap/pcap.ts";
 export { chargen, type ChargenOptions } from "./plugins/chargen.ts";
 export { discard, type DiscardOptions } from "./plugins/discard.ts";
 export { echo, type EchoOptions } from "./plugins/echo.ts";
-export type { ForwardOptions } from "./plugins/forward.ts";
+export type { ForwardOptions, HealthCheckOptions } from "./plugins/forward.ts";
 export {
   type FetchApp,
   http,

@@ -8,15 +8,30 @@ import { type ForwardOptions, forwardThrough } from "../plugins/forward.ts";
 import { dialHost } from "./host/dial.ts";
 
 /**
- * Forwards a port to a TCP address of the host. The target is connected to before the SYN is
- * answered: one that refuses is a refused connection. A half-close is carried in both directions,
- * a reset too.
+ * Forwards a port to TCP addresses or Unix sockets of the host. A target is connected to before
+ * the SYN is answered; where it cannot be the next one is tried, and when none can be the
+ * connection is refused. A half-close is carried in both directions, a reset too, except into a
+ * Unix socket, which knows none: there the other side reads an end.
+ *
+ * A target that fails several times in a row is left out until it is back.
  *
  * @example
  * ```ts
- * import { forward } from "@berth/berth";
+ * import { createStack, forward, linkPair } from "@berth/berth";
  *
- * forward({ to: "127.0.0.1:3000" }).name; // "forward": for stack.use(8080, forward({ ... }))
+ * const [link] = linkPair();
+ * await using stack = createStack({ link, addresses: ["10.0.0.1/24"] });
+ * stack.use(8080, forward({ to: "127.0.0.1:3000" }));
+ * stack.use(
+ *   80,
+ *   forward({
+ *     to: ["10.1.0.1:80", "10.1.0.2:80", "unix:/run/app.sock"],
+ *     balance: "least-connections",
+ *     maxConnections: 100,
+ *     idleTimeoutMs: 60_000,
+ *     healthCheck: { intervalMs: 2000 },
+ *   }),
+ * );
  * ```
  */
 export const forward: PluginFactory<ForwardOptions> = forwardThrough(dialHost);

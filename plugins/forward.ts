@@ -1,74 +1,77 @@
 /**
- * Forwards a port to another TCP address.
+ * Forwards a port to targets outside of the stack.
  *
  * @module
  */
-import { z } from "zod";
+import { type Dial, dialWithin } from "../core/api/dial.ts";
 import { TcpError } from "../core/api/errors.ts";
-import type { Context, Handler, Syn, SynContext } from "../core/api/types.ts";
-import { formatHostPort, type HostPort, parseHostPort } from "../core/api/host_port.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
-import { type Duplex, relay } from "../core/api/relay.ts";
+import type { Duplex } from "../core/api/relay.ts";
+import type { Handler, Plugin, Syn, SynContext } from "../core/api/types.ts";
+import { relayTo } from "../core/api/upstream.ts";
+import { Balancer } from "./forward/balancer.ts";
+import { HealthChecks } from "./forward/health_checks.ts";
+import {
+  type CheckedForwardOptions,
+  type ForwardOptions,
+  forwardOptionsSchema,
+} from "./forward/options.ts";
+import { Target } from "./forward/target.ts";
 
-/** What `forward` can be told. */
-export interface ForwardOptions {
-  /** Where to: `"127.0.0.1:3000"`, `"[::1]:3000"` or `"name:3000"`, as the host resolves it. */
-  to: string;
-  /** How long an attempt to connect may take, in milliseconds. Default 10 000. */
-  connectTimeoutMs?: number | undefined;
-}
-
-/** Connects to `address`; gives up when `signal` is aborted. */
-export type Dial = (address: HostPort, signal: AbortSignal) => Promise<Duplex>;
-
-const optionsSchema = z.strictObject({
-  to: z.string().transform((text, c) => {
-    const address = parseHostPort(text);
-    if (address && address.port > 0) return address;
-    c.addIssue(`expected HOST:PORT such as 127.0.0.1:3000, got ${JSON.stringify(text)}`);
-    return z.NEVER;
-  }),
-  connectTimeoutMs: z.number().positive().default(10_000),
-});
+export type { ForwardOptions, HealthCheckOptions } from "./forward/options.ts";
 
 /**
  * Makes the `forward` plugin of a way to connect. A target is connected to before the SYN is
- * answered: one that refuses is a refused connection. After that bytes are relayed both ways, a
- * half-close of either side and a reset too.
+ * answered; where it cannot be the next one is tried, and when none can be the connection is
+ * refused. After that bytes are relayed both ways, a half-close of either side and a reset too.
  */
 export function forwardThrough(dial: Dial): PluginFactory<ForwardOptions> {
   return definePlugin({
     name: "forward",
-    options: optionsSchema,
-    setup: ({ to, connectTimeoutMs }) => ({
-      async onSyn(syn: Syn, { clock }: SynContext): Promise<Handler> {
-        const timeout = new AbortController();
-        const cancel = clock.schedule(clock.now() + connectTimeoutMs, () => {
-          const message = `${formatHostPort(to)} did not answer within ${connectTimeoutMs} ms`;
-          timeout.abort(new TcpError("TIMED_OUT", message));
-        });
-        try {
-          const signal = AbortSignal.any([syn.signal, timeout.signal]);
-          return forwardTo(await dial(to, signal), syn.signal);
-        } finally {
-          cancel();
-        }
-      },
-    }),
+    options: forwardOptionsSchema,
+    setup: (options) => forwardTo(dial, options),
   });
 }
 
-/** The handler of the connection whose other half is `upstream`. */
-function forwardTo(upstream: Duplex, gaveUp: AbortSignal): Handler {
-  const abandon = () => upstream.abort(gaveUp.reason);
-  gaveUp.addEventListener("abort", abandon);
-  if (gaveUp.aborted) abandon();
-  return async ({ socket, log }: Context) => {
-    gaveUp.removeEventListener("abort", abandon);
-    try {
-      await relay(socket, upstream);
-    } catch (error) {
-      log.debug("forwarded connection broke", { reason: (error as Error).message });
-    }
+function forwardTo(dial: Dial, options: CheckedForwardOptions): Omit<Plugin, "name"> {
+  const { to, balance, maxConnections, healthCheck, idleTimeoutMs } = options;
+  const rules = { ...options, retryAfterMs: healthCheck ? undefined : options.retryAfterMs };
+  const targets = to.map((address) => new Target(address, rules));
+  const balancer = new Balancer(targets, balance, maxConnections);
+  const checks = healthCheck && new HealthChecks(dial, targets, healthCheck);
+  return {
+    async onSyn(syn: Syn, c: SynContext): Promise<Handler> {
+      checks?.start(c);
+      const upstream = await connect(dial, balancer, options.connectTimeoutMs, syn.signal, c);
+      return relayTo(upstream, syn.signal, { idleTimeoutMs });
+    },
+    dispose: () => checks?.stop(),
   };
+}
+
+/** Connects to the first target that takes the connection. */
+async function connect(
+  dial: Dial,
+  balancer: Balancer,
+  timeoutMs: number,
+  signal: AbortSignal,
+  { clock, log }: SynContext,
+): Promise<Duplex> {
+  let failure: unknown = new TcpError(
+    "CONNECTION_REFUSED",
+    "every target has as many connections as it may have",
+  );
+  for (const target of balancer.candidates(clock.now())) {
+    try {
+      const limits = { clock, timeoutMs, signal };
+      const upstream = await target.count(dialWithin(dial, target.address, limits));
+      target.succeeded(log);
+      return upstream;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      target.failed(clock.now(), error, log);
+      failure = error;
+    }
+  }
+  throw failure;
 }

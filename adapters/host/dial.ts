@@ -1,10 +1,10 @@
 /**
- * Connections to TCP addresses of the host and of what it reaches.
+ * Connections to TCP addresses of the host and of what it reaches, and to its Unix sockets.
  *
  * @module
  */
 import { connect } from "node:net";
-import type { HostPort } from "../../core/api/host_port.ts";
+import type { DialTarget } from "../../core/api/dial.ts";
 import { HostConnection, hostError } from "./connection.ts";
 
 /**
@@ -12,13 +12,11 @@ import { HostConnection, hostError } from "./connection.ts";
  *
  * @throws {TcpError} The connection was refused or cannot be made, or `signal` was aborted.
  */
-export function dialHost(
-  { hostname, port }: HostPort,
-  signal?: AbortSignal,
-): Promise<HostConnection> {
+export function dialHost(target: DialTarget, signal?: AbortSignal): Promise<HostConnection> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
-    const socket = connect({ host: hostname, port, allowHalfOpen: true });
+    const place = "path" in target ? target : { host: target.hostname, port: target.port };
+    const socket = connect({ ...place, allowHalfOpen: true });
     const giveUp = () => {
       socket.destroy();
       reject(signal?.reason);

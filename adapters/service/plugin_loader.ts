@@ -43,7 +43,8 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
   demo: withoutArgument("demo", demo),
   iperf3: withoutArgument("iperf3", iperf3),
   socks5: withoutArgument("socks5", socks5),
-  forward: (to, options, { source }) => make(forward, to ? { to, ...options } : options, source),
+  forward: (to, options, { source }) =>
+    make(forward, to ? { to: to.split(","), ...options } : options, source),
   http: async (path, options, setting) => {
     if (!path) throw new UsageError(`${setting.source}: http needs an app, such as http:./app.ts`);
     const app = await loadApp(path, setting);

@@ -1,5 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { createServer, type Socket } from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type ListenOptions, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { forward } from "../../adapters/forward.ts";
 import { linkPair } from "../../adapters/memory.ts";
 import { createStack } from "../../core/api/stack.ts";
@@ -11,29 +14,33 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
+interface Upstream {
+  port: number;
+  accepted: Promise<Socket>;
+  close(): Promise<void>;
+}
+
 /** A server of the host: its port, and the first connection to it. */
-async function upstream(): Promise<
-  { port: number; accepted: Promise<Socket>; close(): Promise<void> }
-> {
+async function upstream(place: ListenOptions = { host: "127.0.0.1", port: 0 }): Promise<Upstream> {
   const { promise: accepted, resolve } = Promise.withResolvers<Socket>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     cleanups.push(() => socket.destroy());
     socket.on("error", () => {});
     resolve(socket);
   });
-  await new Promise<void>((done) => server.listen({ host: "127.0.0.1", port: 0 }, done));
+  await new Promise<void>((done) => server.listen(place, done));
   cleanups.push(() => void server.close());
-  const { port } = server.address() as { port: number };
+  const { port = 0 } = server.address() as { port?: number };
   return { port, accepted, close: () => new Promise((done) => server.close(() => done())) };
 }
 
-/** Connects, through two stacks, to a port that is forwarded to `port` of the host. */
-function connect(port: number): TcpSocket {
+/** Connects, through two stacks, to a port that is forwarded to a target of the host. */
+function connect(to: number | string): TcpSocket {
   const [here, there] = linkPair();
   const server = createStack({ link: here, addresses: ["10.7.0.2/24"] });
   const client = createStack({ link: there, addresses: ["10.7.0.1/24"] });
   cleanups.push(() => server.close(), () => client.close());
-  server.use(8080, forward({ to: `127.0.0.1:${port}` }));
+  server.use(8080, forward({ to: typeof to === "number" ? `127.0.0.1:${to}` : to }));
   return client.connect("10.7.0.2:8080", { allowHalfOpen: true });
 }
 
@@ -113,5 +120,47 @@ describe("forward to a server of the host", () => {
     }
     expect(count).toBe(size);
     await sending;
+  });
+});
+
+describe("forward to a Unix socket of the host", () => {
+  /** A path for a socket, removed after the test. */
+  function socketPath(): string {
+    const folder = mkdtempSync(join(tmpdir(), "berth-"));
+    cleanups.push(() => rmSync(folder, { recursive: true }));
+    return join(folder, "app.sock");
+  }
+
+  // Question, FIN, answer, FIN: a Unix socket can be half-closed as well.
+  test("carries half-closes both ways", async () => {
+    const path = socketPath();
+    const { accepted } = await upstream({ path });
+    const client = connect(`unix:${path}`);
+    await client.write(bytes("question"));
+    await client.closeWrite();
+    const server = await accepted;
+    expect(await received(server)).toBe("question");
+    server.end("answer");
+    expect(await readAll(client)).toBe("answer");
+    await client.closed;
+  });
+
+  // A reset reaches the other side as an end at least: nothing hangs.
+  test("ends when the client is reset", async () => {
+    const path = socketPath();
+    const { accepted } = await upstream({ path });
+    const client = connect(`unix:${path}`);
+    await client.opened;
+    const server = await accepted;
+    const gone = new Promise((resolve) => server.once("close", resolve));
+    server.resume();
+    client.abort();
+    server.end();
+    await gone;
+  });
+
+  // There is no such file: the SYN is answered with RST.
+  test("refuses the connection when there is no such socket (RFC 9293 3.5.2)", async () => {
+    expect(await codeOf(connect(`unix:${socketPath()}`).opened)).toBe("CONNECTION_REFUSED");
   });
 });

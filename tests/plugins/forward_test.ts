@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { TcpError } from "../../core/api/errors.ts";
 import type { NetAddr, Syn } from "../../core/api/types.ts";
-import { type Dial, forwardThrough } from "../../plugins/forward.ts";
+import type { Dial } from "../../core/api/dial.ts";
+import { forwardThrough } from "../../plugins/forward.ts";
 import { socketPair, testContext } from "../support/fake_socket.ts";
 import { bytes } from "../support/conversation.ts";
 
@@ -118,9 +119,12 @@ describe("forward", () => {
     // @ts-expect-error -- to is required
     expect(() => forward()).toThrow(/^forward: options\.to: /);
     expect(() => forward({ to: "127.0.0.1" })).toThrow(
-      'forward: options.to: expected HOST:PORT such as 127.0.0.1:3000, got "127.0.0.1"',
+      'forward: options.to: expected HOST:PORT such as 127.0.0.1:3000 or unix:PATH, got "127.0.0.1"',
     );
     expect(() => forward({ to: "127.0.0.1:0" })).toThrow(/^forward: options\.to: /);
+    expect(() => forward({ to: "unix:" })).toThrow(/^forward: options\.to: /);
+    expect(() => forward({ to: [] })).toThrow(/or several$/);
+    expect(() => forward({ to: ["127.0.0.1:1", "nowhere"] })).toThrow(/got "nowhere"$/);
     expect(() => forward({ to: "127.0.0.1:1", connectTimeoutMs: 0 })).toThrow(/connectTimeoutMs/);
   });
 });

@@ -1,0 +1,73 @@
+/**
+ * Connections that a plugin opens outside of the stack, through a function that its adapter hands
+ * in.
+ *
+ * @module
+ */
+import type { Clock } from "./environment.ts";
+import { TcpError } from "./errors.ts";
+import { formatHostPort, type HostPort, parseHostPort } from "./host_port.ts";
+import type { Duplex } from "./relay.ts";
+
+/** A Unix socket. */
+export interface UnixAddress {
+  /** Its place in the file system. */
+  path: string;
+}
+
+/** What can be connected to. */
+export type DialTarget = HostPort | UnixAddress;
+
+/**
+ * Connects to a target; gives up when `signal` is aborted.
+ *
+ * @throws {TcpError} The connection was refused or cannot be made, or `signal` was aborted.
+ */
+export type Dial<Target = DialTarget> = (target: Target, signal: AbortSignal) => Promise<Duplex>;
+
+/** Reads `"10.0.0.9:80"`, `"[fd00::9]:80"`, `"name:80"` or `"unix:/run/app.sock"`. */
+export function parseDialTarget(text: string): DialTarget | undefined {
+  if (text.startsWith("unix:")) {
+    const path = text.slice("unix:".length);
+    return path === "" || path.includes("\0") ? undefined : { path };
+  }
+  const address = parseHostPort(text);
+  return address && address.port > 0 ? address : undefined;
+}
+
+/** The text that {@link parseDialTarget} reads. */
+export function formatDialTarget(target: DialTarget): string {
+  return "path" in target ? `unix:${target.path}` : formatHostPort(target);
+}
+
+/** How long an attempt may take, and who may give it up. */
+export interface DialLimits {
+  /** The stack's. */
+  readonly clock: Clock;
+  /** In milliseconds. */
+  readonly timeoutMs: number;
+  /** Gives up. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * {@link Dial} within a time.
+ *
+ * @throws {TcpError} What the dial threw; `TIMED_OUT` when the time was over.
+ */
+export async function dialWithin<Target extends DialTarget>(
+  dial: Dial<Target>,
+  target: Target,
+  { clock, timeoutMs, signal }: DialLimits,
+): Promise<Duplex> {
+  const timeout = new AbortController();
+  const cancel = clock.schedule(clock.now() + timeoutMs, () => {
+    const message = `${formatDialTarget(target)} did not answer within ${timeoutMs} ms`;
+    timeout.abort(new TcpError("TIMED_OUT", message));
+  });
+  try {
+    return await dial(target, AbortSignal.any([signal, timeout.signal]));
+  } finally {
+    cancel();
+  }
+}

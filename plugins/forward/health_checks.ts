@@ -1,0 +1,79 @@
+/**
+ * Connects to targets at an interval, to know which of them are up.
+ *
+ * @module
+ */
+import { type Dial, dialWithin } from "../../core/api/dial.ts";
+import { type Clock, type Logger, sleepUntil } from "../../core/api/environment.ts";
+import type { Target } from "./target.ts";
+
+/** How often, and how long a check may take; in milliseconds. */
+export interface CheckIntervals {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
+/** What checks need of the stack. */
+export interface CheckEnvironment {
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** The checks of all targets of one plugin. */
+export class HealthChecks {
+  readonly #dial: Dial;
+  readonly #targets: readonly Target[];
+  readonly #intervals: CheckIntervals;
+  readonly #header: Uint8Array<ArrayBuffer> | undefined;
+  readonly #stopped = new AbortController();
+  #started = false;
+
+  /** `header` is what a target is told before the connection is closed. */
+  constructor(
+    dial: Dial,
+    targets: readonly Target[],
+    intervals: CheckIntervals,
+    header?: Uint8Array<ArrayBuffer>,
+  ) {
+    this.#dial = dial;
+    this.#targets = targets;
+    this.#intervals = intervals;
+    this.#header = header;
+  }
+
+  /** Begins, unless it has begun. */
+  start(environment: CheckEnvironment): void {
+    if (this.#started) return;
+    this.#started = true;
+    for (const target of this.#targets) void this.#watch(target, environment);
+  }
+
+  /** Ends for good. */
+  stop(): void {
+    this.#started = true;
+    this.#stopped.abort();
+  }
+
+  async #watch(target: Target, environment: CheckEnvironment): Promise<void> {
+    const { clock } = environment;
+    const { signal } = this.#stopped;
+    while (!signal.aborted) {
+      await sleepUntil(clock, clock.now() + this.#intervals.intervalMs, signal);
+      if (!signal.aborted) await this.#check(target, environment);
+    }
+  }
+
+  async #check(target: Target, { clock, log }: CheckEnvironment): Promise<void> {
+    const { signal } = this.#stopped;
+    const { timeoutMs } = this.#intervals;
+    try {
+      const connection = await dialWithin(this.#dial, target.address, { clock, timeoutMs, signal });
+      connection.closed.catch(() => {});
+      if (this.#header !== undefined) connection.write(this.#header).catch(() => {});
+      connection.close();
+      target.succeeded(log);
+    } catch (error) {
+      if (!signal.aborted) target.failed(clock.now(), error, log);
+    }
+  }
+}

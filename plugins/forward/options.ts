@@ -1,0 +1,82 @@
+/**
+ * What `forward` can be told.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { type DialTarget, parseDialTarget } from "../../core/api/dial.ts";
+
+/** How targets are looked after, see {@link ForwardOptions.healthCheck}. */
+export interface HealthCheckOptions {
+  /** Milliseconds between two checks of a target. Default 5000. */
+  intervalMs?: number | undefined;
+  /** Milliseconds that a check may take. Default 2000. */
+  timeoutMs?: number | undefined;
+}
+
+/** What `forward` can be told. */
+export interface ForwardOptions {
+  /**
+   * Where to: `"127.0.0.1:3000"`, `"[::1]:3000"` or `"name:3000"`, as the host resolves it, or
+   * `"unix:/run/app.sock"`; or several of them.
+   */
+  to: string | readonly string[];
+  /** Which of several targets is next. Default `"round-robin"`. */
+  balance?: "round-robin" | "least-connections" | undefined;
+  /** How long an attempt to connect to one target may take, in milliseconds. Default 10 000. */
+  connectTimeoutMs?: number | undefined;
+  /**
+   * Milliseconds without a byte in either direction after which both sides are reset. Default:
+   * connections may be idle for ever.
+   */
+  idleTimeoutMs?: number | undefined;
+  /** Connections to one target at once, attempts included. Default 65 536. */
+  maxConnections?: number | undefined;
+  /**
+   * Connects to each target at an interval, from the first connection on, and closes again. Default:
+   * only attempts to forward show which targets are down.
+   */
+  healthCheck?: HealthCheckOptions | undefined;
+  /** Failed attempts in a row after which a target is down and left out. Default 3. */
+  unhealthyAfter?: number | undefined;
+  /** Successful ones in a row after which it is up again. Default 2. */
+  healthyAfter?: number | undefined;
+  /** Without `healthCheck`: milliseconds after which a target that is down is tried again. Default 10 000. */
+  retryAfterMs?: number | undefined;
+}
+
+/** {@link ForwardOptions}, checked and complete. */
+export type CheckedForwardOptions = z.output<typeof forwardOptionsSchema>;
+
+const TARGET_EXPECTED = "expected HOST:PORT such as 127.0.0.1:3000 or unix:PATH";
+
+const targetsSchema = z.custom<string | readonly string[]>(
+  (value) => typeof value === "string" || (Array.isArray(value) && value.length > 0),
+  `${TARGET_EXPECTED}, or several`,
+).transform((given, c): DialTarget[] => {
+  const texts: readonly unknown[] = typeof given === "string" ? [given] : given;
+  return texts.flatMap((text) => {
+    const target = typeof text === "string" ? parseDialTarget(text) : undefined;
+    if (target === undefined) c.addIssue(`${TARGET_EXPECTED}, got ${JSON.stringify(text)}`);
+    return target ?? [];
+  });
+});
+
+const milliseconds = z.number().positive();
+const count = z.int().positive();
+
+/** Checks {@link ForwardOptions}. */
+export const forwardOptionsSchema = z.strictObject({
+  to: targetsSchema,
+  balance: z.enum(["round-robin", "least-connections"]).default("round-robin"),
+  connectTimeoutMs: milliseconds.default(10_000),
+  idleTimeoutMs: milliseconds.optional(),
+  maxConnections: count.default(65_536),
+  healthCheck: z.strictObject({
+    intervalMs: milliseconds.default(5000),
+    timeoutMs: milliseconds.default(2000),
+  }).optional(),
+  unhealthyAfter: count.default(3),
+  healthyAfter: count.default(2),
+  retryAfterMs: milliseconds.default(10_000),
+});

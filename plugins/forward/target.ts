@@ -1,0 +1,77 @@
+/**
+ * One of the targets that connections are forwarded to.
+ *
+ * @module
+ */
+import { type DialTarget, formatDialTarget } from "../../core/api/dial.ts";
+import type { Logger } from "../../core/api/environment.ts";
+import type { Duplex } from "../../core/api/relay.ts";
+
+/** When a target counts as down, and as up again. */
+export interface HealthRules {
+  /** Failures in a row after which it is down. */
+  readonly unhealthyAfter: number;
+  /** Successes in a row after which it is up again. */
+  readonly healthyAfter: number;
+  /** Milliseconds after which one that is down may be tried; `undefined`: checks find out. */
+  readonly retryAfterMs: number | undefined;
+}
+
+/** A target: how many connections it has, and whether it is up. */
+export class Target {
+  /** What is connected to. */
+  readonly address: DialTarget;
+  /** {@link address} as text. */
+  readonly name: string;
+  /** Connections to it, attempts included. */
+  connections = 0;
+  readonly #rules: HealthRules;
+  #up = true;
+  #failures = 0;
+  #successes = 0;
+  #retryAt = Infinity;
+
+  /** One that nothing is known about is up. */
+  constructor(address: DialTarget, rules: HealthRules) {
+    this.address = address;
+    this.name = formatDialTarget(address);
+    this.#rules = rules;
+  }
+
+  /** Whether connections should go to it. */
+  isUp(now: number): boolean {
+    return this.#up || now >= this.#retryAt;
+  }
+
+  /** Counts a connection from the attempt on, until it has ended. */
+  async count(connecting: Promise<Duplex>): Promise<Duplex> {
+    this.connections++;
+    const end = () => void this.connections--;
+    try {
+      const upstream = await connecting;
+      upstream.closed.then(end, end);
+      return upstream;
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+
+  /** It has taken a connection. */
+  succeeded(log: Logger): void {
+    this.#failures = 0;
+    if (this.#up || ++this.#successes < this.#rules.healthyAfter) return;
+    this.#up = true;
+    log.info("target is up again", { target: this.name });
+  }
+
+  /** It has not. */
+  failed(now: number, error: unknown, log: Logger): void {
+    this.#successes = 0;
+    if (this.#up && ++this.#failures < this.#rules.unhealthyAfter) return;
+    this.#retryAt = now + (this.#rules.retryAfterMs ?? Infinity);
+    if (!this.#up) return;
+    this.#up = false;
+    log.warn("target is down", { target: this.name, reason: (error as Error).message });
+  }
+}

@@ -1,0 +1,80 @@
+import { type Dial, formatDialTarget } from "../../../core/api/dial.ts";
+import { TcpError } from "../../../core/api/errors.ts";
+import type { Handler, NetAddr, Plugin } from "../../../core/api/types.ts";
+import {
+  type FakeSocket,
+  socketPair,
+  type TestContext,
+  testContext,
+} from "../../support/fake_socket.ts";
+
+/** What a target does with attempts: takes them, refuses them, or says nothing. */
+export type Mood = "up" | "refuses" | "silent";
+
+/** Targets whose moods a test sets, and who was dialled. */
+export class FakeTargets {
+  readonly moods: Map<string, Mood> = new Map();
+  /** Every attempt, in order. */
+  dialled: string[] = [];
+  /** The targets' ends of the connections, in order. */
+  readonly accepted: FakeSocket[] = [];
+
+  readonly dial: Dial = (to, signal) => {
+    const name = formatDialTarget(to);
+    this.dialled.push(name);
+    switch (this.moods.get(name) ?? "up") {
+      case "up": {
+        const { client, server } = socketPair();
+        this.accepted.push(server);
+        return Promise.resolve(client);
+      }
+      case "refuses":
+        return Promise.reject(new TcpError("CONNECTION_REFUSED", `${name} refuses`));
+      case "silent":
+        return new Promise((_, reject) => {
+          signal.addEventListener("abort", () => reject(signal.reason));
+        });
+    }
+  };
+
+  /** Who was dialled since the last time. */
+  take(): string[] {
+    return this.dialled.splice(0);
+  }
+}
+
+/** Connections to a plugin, in the time of one clock. */
+export class Clients {
+  readonly context: TestContext = testContext(socketPair().server);
+  readonly #plugin: Plugin;
+
+  constructor(plugin: Plugin) {
+    this.#plugin = plugin;
+  }
+
+  /** A SYN arrives; rejects when it is refused. */
+  syn(signal: AbortSignal = new AbortController().signal): Promise<Handler> {
+    const address: NetAddr = { transport: "tcp", hostname: "10.0.0.2", port: 8080 };
+    const { context } = this.context;
+    return this.#plugin.onSyn!(
+      { local: address, remote: address, signal },
+      context,
+    ) as Promise<Handler>;
+  }
+
+  /** A connection whose handler runs. */
+  async connect(): Promise<{ client: FakeSocket; served: Promise<void> }> {
+    const handler = await this.syn();
+    const { client, server } = socketPair();
+    const context = { ...this.context.context, socket: server };
+    const served = Promise.resolve(handler(context, () => Promise.resolve()));
+    return { client, served };
+  }
+
+  /** Messages at a level. */
+  messages(level: string): string[] {
+    return this.context.lines.filter((line) => line.level === level).map((line) =>
+      `${line.message}: ${line.fields?.["target"]}`
+    );
+  }
+}

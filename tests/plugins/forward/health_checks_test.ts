@@ -1,0 +1,86 @@
+import { describe, expect, test } from "bun:test";
+import { forwardThrough } from "../../../plugins/forward.ts";
+import { Clients, FakeTargets } from "./fake_targets.ts";
+
+const A = "10.0.0.11:80";
+const B = "10.0.0.12:80";
+const HEALTH = {
+  to: [A, B],
+  healthCheck: { intervalMs: 1000, timeoutMs: 300 },
+  unhealthyAfter: 2,
+  healthyAfter: 3,
+};
+
+describe("forward's health checks", () => {
+  // Every second both are connected to, and left at once.
+  test("connect at the interval, from the first connection on", async () => {
+    const targets = new FakeTargets();
+    const clients = new Clients(forwardThrough(targets.dial)(HEALTH));
+    await clients.context.clock.advance(5000);
+    expect(targets.take()).toEqual([]);
+    await clients.syn();
+    expect(targets.take()).toEqual([A]);
+    await clients.context.clock.advance(3000);
+    expect(targets.take()).toEqual([A, B, A, B, A, B]);
+    expect(targets.accepted.slice(1).every(({ peer }) => peer!.ending === "close")).toBe(true);
+  });
+
+  // A stops answering: out after two checks. It answers again: in after three.
+  test("take a target out and bring it back", async () => {
+    const targets = new FakeTargets();
+    const clients = new Clients(forwardThrough(targets.dial)(HEALTH));
+    const { clock } = clients.context;
+    await clients.syn();
+    targets.moods.set(A, "silent");
+    await clock.advance(1300);
+    expect(clients.messages("warn")).toEqual([]);
+    await clock.advance(1300);
+    expect(clients.messages("warn")).toEqual([`target is down: ${A}`]);
+    targets.take();
+    for (let i = 0; i < 3; i++) await clients.syn();
+    expect(targets.take()).toEqual([B, B, B]);
+
+    targets.moods.set(A, "up");
+    await clock.advance(2400);
+    expect(clients.messages("info")).toEqual([]);
+    await clock.advance(1000);
+    expect(clients.messages("info")).toEqual([`target is up again: ${A}`]);
+    targets.take();
+    for (let i = 0; i < 2; i++) await clients.syn();
+    expect(targets.take().sort()).toEqual([A, B]);
+  });
+
+  // Failures of real connections count as failed checks do, but time alone brings nobody back.
+  test("are helped by attempts that fail", async () => {
+    const targets = new FakeTargets();
+    targets.moods.set(A, "refuses");
+    const plugin = forwardThrough(targets.dial)({
+      ...HEALTH,
+      healthCheck: { intervalMs: 100_000 },
+    });
+    const clients = new Clients(plugin);
+    for (let i = 0; i < 4; i++) await clients.syn();
+    expect(targets.take()).toEqual([A, B, A, B, B, B]);
+    await clients.context.clock.advance(90_000);
+    await clients.syn();
+    expect(targets.take()).toEqual([B]);
+  });
+
+  // The stack closes: no timer is left, and a check that runs is given up.
+  test("end with the plugin", async () => {
+    const targets = new FakeTargets();
+    const plugin = forwardThrough(targets.dial)(HEALTH);
+    const clients = new Clients(plugin);
+    const { clock } = clients.context;
+    await clients.syn();
+    targets.moods.set(A, "silent");
+    await clock.advance(1100);
+    await plugin.dispose!();
+    await clock.advance(0);
+    expect(clock.pending).toBe(0);
+    targets.take();
+    await clock.advance(10_000);
+    expect(targets.take()).toEqual([]);
+    expect(clients.messages("warn")).toEqual([]);
+  });
+});

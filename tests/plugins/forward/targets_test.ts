@@ -1,0 +1,154 @@
+import { describe, expect, test } from "bun:test";
+import { forwardThrough } from "../../../plugins/forward.ts";
+import { settle } from "../../support/fake_socket.ts";
+import { codeOf } from "../../support/conversation.ts";
+import { Clients, FakeTargets } from "./fake_targets.ts";
+
+const A = "10.0.0.11:80";
+const B = "10.0.0.12:80";
+const C = "unix:/run/c.sock";
+
+describe("forward to several targets", () => {
+  // Five connections over three targets.
+  test("takes them in turn", async () => {
+    const targets = new FakeTargets();
+    const clients = new Clients(forwardThrough(targets.dial)({ to: [A, B, C] }));
+    for (let i = 0; i < 5; i++) await clients.syn();
+    expect(targets.take()).toEqual([A, B, C, A, B]);
+  });
+
+  // One connection each; B's ends, so B is next, and again while it has the fewest.
+  test("prefers the one with the fewest connections", async () => {
+    const targets = new FakeTargets();
+    const plugin = forwardThrough(targets.dial)({ to: [A, B, C], balance: "least-connections" });
+    const clients = new Clients(plugin);
+    const running = [await clients.connect(), await clients.connect(), await clients.connect()];
+    expect(targets.take()).toEqual([A, B, C]);
+    running[1]!.client.abort();
+    await running[1]!.served;
+    await settle();
+    await clients.syn();
+    expect(targets.take()).toEqual([B]);
+  });
+
+  // A refuses, B takes the connection: the client never knows.
+  test("tries the next one before the SYN is answered", async () => {
+    const targets = new FakeTargets();
+    targets.moods.set(A, "refuses");
+    const clients = new Clients(forwardThrough(targets.dial)({ to: [A, B] }));
+    const { client, served } = await clients.connect();
+    expect(targets.take()).toEqual([A, B]);
+    await client.closeWrite();
+    await targets.accepted[0]!.closeWrite();
+    await served;
+  });
+
+  // A is silent for its time, then B is tried; each attempt has all of connectTimeoutMs.
+  test("goes on to the next one when the time is over", async () => {
+    const targets = new FakeTargets();
+    targets.moods.set(A, "silent");
+    const clients = new Clients(
+      forwardThrough(targets.dial)({ to: [A, B], connectTimeoutMs: 500 }),
+    );
+    const syn = clients.syn();
+    await clients.context.clock.advance(499);
+    expect(targets.take()).toEqual([A]);
+    await clients.context.clock.advance(1);
+    await syn;
+    expect(targets.take()).toEqual([B]);
+  });
+
+  // All refuse: each was asked once, the last reason is the reason.
+  test("refuses when all of them refuse", async () => {
+    const targets = new FakeTargets();
+    for (const name of [A, B, C]) targets.moods.set(name, "refuses");
+    const clients = new Clients(forwardThrough(targets.dial)({ to: [A, B, C] }));
+    await expect(clients.syn()).rejects.toThrow(`${C} refuses`);
+    expect(targets.take()).toEqual([A, B, C]);
+  });
+
+  // The peer gives up while A is silent: B is not bothered, and A is not to blame.
+  test("stops when the peer gives up", async () => {
+    const targets = new FakeTargets();
+    targets.moods.set(A, "silent");
+    const plugin = forwardThrough(targets.dial)({ to: [A, B], unhealthyAfter: 1 });
+    const clients = new Clients(plugin);
+    const peer = new AbortController();
+    const syn = Promise.allSettled([clients.syn(peer.signal)]);
+    peer.abort(new Error("gone"));
+    expect(await syn).toMatchObject([{ status: "rejected", reason: { message: "gone" } }]);
+    expect(targets.take()).toEqual([A]);
+    expect(clients.messages("warn")).toEqual([]);
+  });
+});
+
+describe("forward's limit of connections", () => {
+  // Two each: the fifth is refused without an attempt; when one ends there is room again.
+  test("is each target's", async () => {
+    const targets = new FakeTargets();
+    const clients = new Clients(forwardThrough(targets.dial)({ to: [A, B], maxConnections: 2 }));
+    const first = await clients.connect();
+    for (let i = 0; i < 3; i++) await clients.connect();
+    expect(targets.take()).toEqual([A, B, A, B]);
+    expect(await codeOf(clients.syn())).toBe("CONNECTION_REFUSED");
+    expect(targets.take()).toEqual([]);
+    first.client.abort();
+    await first.served;
+    await settle();
+    await clients.syn();
+    expect(targets.take()).toEqual([A]);
+  });
+
+  // A silent target is asked once; the second SYN has to wait for nobody.
+  test("counts attempts", async () => {
+    const targets = new FakeTargets();
+    targets.moods.set(A, "silent");
+    const clients = new Clients(forwardThrough(targets.dial)({ to: A, maxConnections: 1 }));
+    const waiting = Promise.allSettled([clients.syn()]);
+    expect(await codeOf(clients.syn())).toBe("CONNECTION_REFUSED");
+    await clients.context.clock.advance(10_000);
+    expect((await waiting)[0]!.status).toBe("rejected");
+    targets.moods.set(A, "up");
+    await clients.syn();
+  });
+});
+
+describe("forward without health checks", () => {
+  // Two failures put A down for a second; then one attempt may see whether it is back.
+  test("leaves a target out that failed, for a while", async () => {
+    const targets = new FakeTargets();
+    targets.moods.set(A, "refuses");
+    const plugin = forwardThrough(targets.dial)({
+      to: [A, B],
+      unhealthyAfter: 2,
+      healthyAfter: 1,
+      retryAfterMs: 1000,
+    });
+    const clients = new Clients(plugin);
+    for (let i = 0; i < 4; i++) await clients.syn();
+    expect(targets.take()).toEqual([A, B, A, B, B, B]);
+    expect(clients.messages("warn")).toEqual([`target is down: ${A}`]);
+
+    await clients.context.clock.advance(1000);
+    for (let i = 0; i < 2; i++) await clients.syn();
+    expect(targets.take()).toEqual([A, B, B]);
+
+    targets.moods.set(A, "up");
+    await clients.context.clock.advance(1000);
+    for (let i = 0; i < 3; i++) await clients.syn();
+    expect(targets.take()).toEqual([A, B, A]);
+    expect(clients.messages("info")).toEqual([`target is up again: ${A}`]);
+  });
+
+  // Both have failed. Somebody has to be asked.
+  test("tries all of them when none is up", async () => {
+    const targets = new FakeTargets();
+    for (const name of [A, B]) targets.moods.set(name, "refuses");
+    const clients = new Clients(forwardThrough(targets.dial)({ to: [A, B], unhealthyAfter: 1 }));
+    expect(await codeOf(clients.syn())).toBe("CONNECTION_REFUSED");
+    targets.take();
+    targets.moods.set(B, "up");
+    await clients.syn();
+    expect(targets.take()).toEqual([A, B]);
+  });
+});
