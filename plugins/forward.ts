@@ -6,8 +6,9 @@
 import { type Dial, dialWithin } from "../core/api/dial.ts";
 import { TcpError } from "../core/api/errors.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
+import { formatProxyHeader, type ProxyEndpoints } from "../core/api/proxy_header.ts";
 import type { Duplex } from "../core/api/relay.ts";
-import type { Handler, Plugin, Syn, SynContext } from "../core/api/types.ts";
+import type { Handler, Plugin, Syn, SynContext, TcpSocket } from "../core/api/types.ts";
 import { relayTo } from "../core/api/upstream.ts";
 import { Balancer } from "./forward/balancer.ts";
 import { HealthChecks } from "./forward/health_checks.ts";
@@ -34,19 +35,34 @@ export function forwardThrough(dial: Dial): PluginFactory<ForwardOptions> {
 }
 
 function forwardTo(dial: Dial, options: CheckedForwardOptions): Omit<Plugin, "name"> {
-  const { to, balance, maxConnections, healthCheck, idleTimeoutMs } = options;
+  const { to, balance, maxConnections, healthCheck, idleTimeoutMs, proxyProtocol } = options;
   const rules = { ...options, retryAfterMs: healthCheck ? undefined : options.retryAfterMs };
   const targets = to.map((address) => new Target(address, rules));
   const balancer = new Balancer(targets, balance, maxConnections);
-  const checks = healthCheck && new HealthChecks(dial, targets, healthCheck);
+  // A target that awaits a header is told that the check speaks for nobody.
+  const local = proxyProtocol && formatProxyHeader({ version: proxyProtocol });
+  const checks = healthCheck && new HealthChecks(dial, targets, healthCheck, local);
+  const header = proxyProtocol && ((socket: TcpSocket) => proxyHeader(proxyProtocol, socket));
   return {
     async onSyn(syn: Syn, c: SynContext): Promise<Handler> {
       checks?.start(c);
       const upstream = await connect(dial, balancer, options.connectTimeoutMs, syn.signal, c);
-      return relayTo(upstream, syn.signal, { idleTimeoutMs });
+      return relayTo(upstream, syn.signal, { idleTimeoutMs, header });
     },
     dispose: () => checks?.stop(),
   };
+}
+
+function proxyHeader(
+  version: 1 | 2,
+  { remoteAddr, localAddr }: TcpSocket,
+): Uint8Array<ArrayBuffer> {
+  const endpoints: ProxyEndpoints = {
+    transport: "tcp",
+    source: remoteAddr,
+    destination: localAddr,
+  };
+  return formatProxyHeader({ version, endpoints });
 }
 
 /** Connects to the first target that takes the connection. */

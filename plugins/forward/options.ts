@@ -30,6 +30,11 @@ export interface ForwardOptions {
    * connections may be idle for ever.
    */
   idleTimeoutMs?: number | undefined;
+  /**
+   * Tells targets who the client is and what it has connected to, in front of its bytes: a header
+   * of the PROXY protocol, version 1 or 2. Default none.
+   */
+  proxyProtocol?: 1 | 2 | undefined;
   /** Connections to one target at once, attempts included. Default 65 536. */
   maxConnections?: number | undefined;
   /**
@@ -71,6 +76,7 @@ export const forwardOptionsSchema = z.strictObject({
   balance: z.enum(["round-robin", "least-connections"]).default("round-robin"),
   connectTimeoutMs: milliseconds.default(10_000),
   idleTimeoutMs: milliseconds.optional(),
+  proxyProtocol: z.union([z.literal(1), z.literal(2)], "expected 1 or 2").optional(),
   maxConnections: count.default(65_536),
   healthCheck: z.strictObject({
     intervalMs: milliseconds.default(5000),

@@ -113,6 +113,28 @@ describe("forward", () => {
     }
   });
 
+  // The header comes first; the addresses are the connection's own.
+  test.each(
+    [
+      [1, "PROXY TCP4 10.0.0.1 10.0.0.2 50000 80\r\nhello"],
+      [2, "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\n\0\0\x01\n\0\0\x02\xc3\x50\0\x50hello"],
+    ] as const,
+  )("tells the target who the client is (PROXY protocol %d)", async (proxyProtocol, expected) => {
+    const { dial, server: upstream } = target();
+    const { client, server } = socketPair();
+    const { context } = testContext(server);
+    const plugin = forwardThrough(dial)({ to: "127.0.0.1:1", proxyProtocol });
+    const handler = await plugin.onSyn!(arriving().syn, context);
+    const served = handler(context, nothing);
+    await client.write(bytes("hello"));
+    await client.closeWrite();
+    await upstream.closeWrite();
+    let text = "";
+    for await (const chunk of upstream) text += String.fromCharCode(...chunk);
+    expect(text).toBe(expected);
+    await served;
+  });
+
   // What is no address is said so, before anything is connected to.
   test("wants a target with a port", () => {
     const forward = forwardThrough(() => Promise.reject(new Error("not used")));

@@ -66,6 +66,17 @@ describe("forward's health checks", () => {
     expect(targets.take()).toEqual([B]);
   });
 
+  // A target that wants a header gets one that speaks for nobody.
+  test("say that they speak for nobody (PROXY protocol)", async () => {
+    const targets = new FakeTargets();
+    const clients = new Clients(forwardThrough(targets.dial)({ ...HEALTH, proxyProtocol: 1 }));
+    await clients.syn();
+    await clients.context.clock.advance(1000);
+    const chunk = new Uint8Array(100);
+    const size = await targets.accepted[1]!.read(chunk);
+    expect(new TextDecoder().decode(chunk.subarray(0, size!))).toBe("PROXY UNKNOWN\r\n");
+  });
+
   // The stack closes: no timer is left, and a check that runs is given up.
   test("end with the plugin", async () => {
     const targets = new FakeTargets();

@@ -1,0 +1,30 @@
+/**
+ * Folders for a test's own files.
+ *
+ * @module
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A folder that is removed, with all that is in it, when its test has ended. */
+export class TemporaryFolder implements Disposable {
+  /** Its absolute path. */
+  readonly path: string = mkdtempSync(join(tmpdir(), "berth-test-"));
+
+  /** The path of a file in it. */
+  file(name: string): string {
+    return join(this.path, name);
+  }
+
+  /** Writes a file; returns its path. */
+  write(name: string, text: string): string {
+    writeFileSync(this.file(name), text);
+    return this.file(name);
+  }
+
+  /** Removes it. */
+  [Symbol.dispose](): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
