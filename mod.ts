@@ -63,7 +63,20 @@ export {
   type ImpairOptions,
   type LinkImpairments,
 } from "./adapters/wrap/impair.ts";
-export { pcap, type PcapOptions } from "./adapters/wrap/pcap.ts";
+export {
+  type CapturedConnection,
+  type CapturedLink,
+  type LinkRecording,
+  type NameConnection,
+  pcapng,
+  type PcapngOptions,
+  type WriteBlock,
+} from "./adapters/wrap/pcapng.ts";
+export {
+  type CaptureFile,
+  captureFile,
+  type CaptureFileOptions,
+} from "./adapters/wrap/capture_file.ts";
 
 export { chargen, type ChargenOptions } from "./plugins/chargen.ts";
 export { discard, type DiscardOptions } from "./plugins/discard.ts";

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pcapFileHeader, pcapRecord, RECORD_HEADER } from "../../adapters/wrap/pcap.ts";
+import { type Recordable, Recording } from "../../adapters/wrap/pcapng/recording.ts";
 import { ROOT } from "../support/source_files.ts";
 import { type Scenario, World } from "./world.ts";
 
@@ -12,25 +12,19 @@ const FOLDER = join(ROOT, "tests", ".failures");
  * file's path.
  */
 export function capture(scenario: Scenario, name: string, folder: string = FOLDER): string {
-  const pieces: Uint8Array[] = [pcapFileHeader()];
+  const pieces: Uint8Array[] = [];
   const world = new World(scenario);
   const { core } = world.sides[0];
-  const record = (bytes: Uint8Array) => {
-    const piece = pcapRecord(bytes.length, world.now);
-    piece.set(bytes, RECORD_HEADER);
-    pieces.push(piece);
-  };
+  const recording = new Recording((block) => pieces.push(block), name);
   const receive = core.receive.bind(core);
-  core.receive = (packet, size, ...rest) => {
-    record(packet.subarray(0, size));
-    receive(packet, size, ...rest);
+  core.receive = (packet, size, checksum, ...rest) => {
+    recording.take(inOnePiece(packet, size), world.now, "in", checksum === "partial");
+    receive(packet, size, checksum, ...rest);
   };
   const poll = core.pollTransmit.bind(core);
   core.pollTransmit = (out, now) => {
     if (!poll(out, now)) return false;
-    const bytes = new Uint8Array(out.byteLength);
-    out.copyTo(bytes, 0);
-    record(bytes);
+    recording.take(out, world.now, "out", out.checksumPartial);
     return true;
   };
   try {
@@ -39,9 +33,16 @@ export function capture(scenario: Scenario, name: string, folder: string = FOLDE
     // The capture ends where the scenario has failed.
   }
   mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${name}.pcap`);
+  const path = join(folder, `${name}.pcapng`);
   writeFileSync(path, concatenate(pieces));
   return path;
+}
+
+function inOnePiece(packet: Uint8Array, size: number): Recordable {
+  return {
+    byteLength: size,
+    copyTo: (target, at) => target.set(packet.subarray(0, size), at),
+  };
 }
 
 function concatenate(pieces: readonly Uint8Array[]): Uint8Array {

@@ -1,0 +1,209 @@
+import { closeSync, constants, openSync, statSync } from "node:fs";
+import { type FileHandle, open, rename } from "node:fs/promises";
+import process from "node:process";
+import type { WriteBlock } from "./pcapng/recording.ts";
+
+/** What {@link captureFile} takes. */
+export interface CaptureFileOptions {
+  /** Bytes of one file, at least 4096; then the next one begins. Default Infinity. */
+  maxBytes?: number;
+  /** Files that are kept: `FILE`, which is written, and `FILE.1`, `FILE.2`, ... Default 10. */
+  files?: number;
+  /** Bytes that may wait to be written; further packets are left out. Default 16 MiB. */
+  maxWaitingBytes?: number;
+  /** Told once when the file cannot be written; the recording has ended then. */
+  onError?: (error: unknown) => void;
+}
+
+/**
+ * Writes a recording of {@link pcapng} to a file, a FIFO or stdout, without holding up the link.
+ *
+ * Files rotate by size: at most `files` times `maxBytes` are on the disk, each file begins so that
+ * it can be read by itself. A FIFO is waited for until somebody reads it, so that
+ * `mkfifo live; wireshark -k -i live` shows packets as they pass; `"-"` is stdout, for
+ * `| wireshark -k -i -`. Who reads slower than packets come misses some; they are counted.
+ *
+ * @throws {RangeError} An option is out of range.
+ *
+ * @example
+ * ```ts
+ * import { captureFile, linkPair, pcapng } from "@berth/berth";
+ *
+ * const [left, right] = linkPair();
+ * await using watched = pcapng(left);
+ * await using file = captureFile("/dev/null");
+ * watched.record(file.write);
+ * await right.close();
+ * ```
+ */
+export function captureFile(path: string, options: CaptureFileOptions = {}): CaptureFile {
+  return new CaptureFile(path, options);
+}
+
+const STDOUT = "-";
+const LEAST_FILE = 4096;
+/** Blocks are joined up to this size. */
+const CHUNK_BYTES = 262_144;
+
+/** A file that is being written, made by {@link captureFile}. */
+export class CaptureFile implements AsyncDisposable {
+  /** What {@link CapturedLink.record} takes. Throws once the file cannot be written. */
+  readonly write: WriteBlock = (block) => this.#put(block);
+  /** Blocks that found no room because the file is written slower than packets come. */
+  dropped = 0;
+  readonly #path: string;
+  readonly #maxBytes: number;
+  readonly #files: number;
+  readonly #maxWaitingBytes: number;
+  readonly #onError: ((error: unknown) => void) | undefined;
+  #waiting: Uint8Array<ArrayBuffer>[] = [];
+  #waitingBytes = 0;
+  /** What every file begins with. */
+  #header: Uint8Array<ArrayBuffer> | undefined;
+  #handle: FileHandle | undefined;
+  #isOpening = false;
+  #size = 0;
+  #pumping: Promise<void> | undefined;
+  #failure: unknown;
+  #closed = false;
+
+  /** For {@link captureFile}. */
+  constructor(path: string, options: CaptureFileOptions) {
+    const { maxBytes = Infinity, files = 10, maxWaitingBytes = 16 * 2 ** 20, onError } = options;
+    if (!(maxBytes >= LEAST_FILE)) {
+      throw new RangeError(`maxBytes must be ${LEAST_FILE} or more, not ${maxBytes}`);
+    }
+    if (!(Number.isInteger(files) && files >= 1 && files <= 10_000)) {
+      throw new RangeError(`files must be an integer from 1 to 10000, not ${files}`);
+    }
+    if (!(maxWaitingBytes >= LEAST_FILE)) {
+      throw new RangeError(`maxWaitingBytes must be ${LEAST_FILE} or more, not ${maxWaitingBytes}`);
+    }
+    this.#path = path;
+    this.#maxBytes = path === STDOUT ? Infinity : maxBytes;
+    this.#files = files;
+    this.#maxWaitingBytes = maxWaitingBytes;
+    this.#onError = onError;
+  }
+
+  /** Writes what waits, unless nobody has begun to read the FIFO, and closes the file. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const reader = this.#isOpening ? this.#openForReading() : undefined;
+    await this.#pumping;
+    await this.#handle?.close();
+    if (reader !== undefined) closeSync(reader);
+    this.#handle = undefined;
+  }
+
+  /** The same as {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #put(block: Uint8Array<ArrayBuffer>): void {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#closed) return;
+    this.#header ??= block;
+    if (this.#waitingBytes + block.length > this.#maxWaitingBytes) {
+      this.dropped++;
+      return;
+    }
+    this.#waiting.push(block);
+    this.#waitingBytes += block.length;
+    this.#pumping ??= this.#pump();
+  }
+
+  async #pump(): Promise<void> {
+    try {
+      while (this.#waiting.length > 0) {
+        if (this.#path !== STDOUT && this.#handle === undefined) await this.#open();
+        if (this.#waiting.length === 0) return;
+        if (this.#isFull()) await this.#rotate();
+        await this.#writeAll(this.#takeChunk());
+      }
+    } catch (error) {
+      this.#failure = error ?? new Error("the file cannot be written");
+      this.#waiting = [];
+      if (!this.#closed) this.#onError?.(error);
+    }
+    this.#pumping = undefined;
+  }
+
+  async #open(): Promise<void> {
+    this.#isOpening = true;
+    try {
+      this.#handle = await open(this.#path, "w");
+    } finally {
+      this.#isOpening = false;
+    }
+  }
+
+  #isFull(): boolean {
+    return this.#size > this.#header!.length &&
+      this.#size + this.#waiting[0]!.length > this.#maxBytes;
+  }
+
+  async #rotate(): Promise<void> {
+    await this.#handle?.close();
+    this.#handle = undefined;
+    for (let number = this.#files - 1; number >= 1; number--) {
+      const older = number === 1 ? this.#path : `${this.#path}.${number - 1}`;
+      await rename(older, `${this.#path}.${number}`).catch(ignoreMissing);
+    }
+    await this.#open();
+    this.#size = 0;
+    await this.#writeAll(this.#header!);
+  }
+
+  /** As many blocks as belong into this file, one at least. */
+  #takeChunk(): Uint8Array<ArrayBuffer> {
+    let count = 0;
+    let bytes = 0;
+    for (const block of this.#waiting) {
+      const isTooMuch = bytes + block.length > CHUNK_BYTES ||
+        this.#size + bytes + block.length > this.#maxBytes;
+      if (count > 0 && isTooMuch) break;
+      count++;
+      bytes += block.length;
+    }
+    const chunk = new Uint8Array(bytes);
+    let at = 0;
+    for (const block of this.#waiting.splice(0, count)) {
+      chunk.set(block, at);
+      at += block.length;
+    }
+    this.#waitingBytes -= bytes;
+    return chunk;
+  }
+
+  async #writeAll(chunk: Uint8Array<ArrayBuffer>): Promise<void> {
+    this.#size += chunk.length;
+    if (this.#path === STDOUT) return await writeToStdout(chunk);
+    for (let at = 0; at < chunk.length;) {
+      at += (await this.#handle!.write(chunk, at, chunk.length - at)).bytesWritten;
+    }
+  }
+
+  /** A FIFO that nobody reads holds up whoever opens it for writing, and then takes little. */
+  #openForReading(): number | undefined {
+    try {
+      if (!statSync(this.#path).isFIFO()) return undefined;
+      this.#waiting = [];
+      return openSync(this.#path, constants.O_RDONLY | constants.O_NONBLOCK);
+    } catch {
+      // Opening it for writing fails as well.
+      return undefined;
+    }
+  }
+}
+
+function writeToStdout(chunk: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(chunk, (error) => error ? reject(error) : resolve());
+  });
+}
+
+function ignoreMissing(error: { code?: string }): void {
+  if (error.code !== "ENOENT") throw error;
+}

@@ -1,0 +1,135 @@
+/**
+ * Blocks of the pcapng format (draft-ietf-opsawg-pcapng), in little-endian order.
+ *
+ * @module
+ */
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const SECTION_HEADER = 0x0a0d0d0a;
+const INTERFACE_DESCRIPTION = 1;
+const ENHANCED_PACKET = 6;
+const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
+/** Packets begin with the IP header. */
+const LINKTYPE_RAW = 101;
+
+const OPTION = {
+  comment: 1,
+  shbUserApplication: 4,
+  ifName: 2,
+  ifTimestampResolution: 9,
+  epbFlags: 2,
+};
+/** Stamps count 10^-9 seconds. */
+const NANOSECONDS = 9;
+
+/** Bytes of an enhanced packet block in front of the packet. */
+const PACKET_START = 28;
+/** `epb_flags` with its header, the end of the options, and the block's length once more. */
+const PACKET_TAIL = 8 + 4 + 4;
+
+/** Which way a packet went. */
+export type Direction = "in" | "out";
+
+/** What a file begins with: a section header block, and the one interface that is in it. */
+export function fileHeader(interfaceName: string): Bytes {
+  const section = new Uint8Array(16);
+  const view = new DataView(section.buffer);
+  view.setUint32(0, BYTE_ORDER_MAGIC, true);
+  view.setUint16(4, 1, true); // major version; the minor is 0
+  view.setBigInt64(8, -1n, true); // the section's length is not known
+  const description = new Uint8Array(8); // no snap length
+  new DataView(description.buffer).setUint16(0, LINKTYPE_RAW, true);
+  return concatenate([
+    block(SECTION_HEADER, [section, textOption(OPTION.shbUserApplication, "berth"), END]),
+    block(INTERFACE_DESCRIPTION, [
+      description,
+      textOption(OPTION.ifName, interfaceName),
+      option(OPTION.ifTimestampResolution, new Uint8Array([NANOSECONDS])),
+      END,
+    ]),
+  ]);
+}
+
+/** An enhanced packet block with room for a packet, which begins at `PacketBlock.at`. */
+export interface PacketBlock {
+  readonly bytes: Bytes;
+  readonly at: number;
+}
+
+/**
+ * The block of a packet of `size` bytes that was seen at `ms` since 1970; whoever asked for it fills
+ * the packet in.
+ */
+export function packetBlock(
+  size: number,
+  ms: number,
+  direction: Direction,
+  comment: string | undefined,
+): PacketBlock {
+  const remark = comment === undefined ? NOTHING : textOption(OPTION.comment, comment);
+  const optionsAt = PACKET_START + padded(size);
+  const bytes = new Uint8Array(optionsAt + remark.length + PACKET_TAIL);
+  const view = new DataView(bytes.buffer);
+  const stamp = nanoseconds(ms);
+  view.setUint32(0, ENHANCED_PACKET, true);
+  view.setUint32(4, bytes.length, true);
+  view.setUint32(12, Number(stamp >> 32n), true);
+  view.setUint32(16, Number(stamp & 0xffffffffn), true);
+  view.setUint32(20, size, true);
+  view.setUint32(24, size, true);
+  view.setUint16(optionsAt, OPTION.epbFlags, true);
+  view.setUint16(optionsAt + 2, 4, true);
+  view.setUint32(optionsAt + 4, direction === "in" ? 1 : 2, true);
+  bytes.set(remark, optionsAt + 8);
+  view.setUint32(bytes.length - 4, bytes.length, true);
+  return { bytes, at: PACKET_START };
+}
+
+const NOTHING = new Uint8Array(0);
+/** `opt_endofopt`. */
+const END = new Uint8Array(4);
+
+function nanoseconds(ms: number): bigint {
+  const whole = Math.floor(ms);
+  return BigInt(whole) * 1_000_000n + BigInt(Math.floor((ms - whole) * 1e6));
+}
+
+function block(type: number, parts: readonly Bytes[]): Bytes {
+  const edge = new Uint8Array(8);
+  const body = concatenate([edge, ...parts, edge.subarray(0, 4)]);
+  const view = new DataView(body.buffer);
+  view.setUint32(0, type, true);
+  view.setUint32(4, body.length, true);
+  view.setUint32(body.length - 4, body.length, true);
+  return body;
+}
+
+function textOption(code: number, text: string): Bytes {
+  return option(code, new TextEncoder().encode(text).slice(0, MAX_TEXT));
+}
+
+/** An option's length has 16 bits; nobody reads that much. */
+const MAX_TEXT = 1024;
+
+function option(code: number, value: Bytes): Bytes {
+  const bytes = new Uint8Array(4 + padded(value.length));
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, code, true);
+  view.setUint16(2, value.length, true);
+  bytes.set(value, 4);
+  return bytes;
+}
+
+function padded(length: number): number {
+  return (length + 3) & ~3;
+}
+
+function concatenate(parts: readonly Bytes[]): Bytes {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
