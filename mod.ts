@@ -50,7 +50,15 @@ export {
 export type { ForeignPacket, Shard } from "./core/stack/shard.ts";
 
 export { forward } from "./adapters/forward.ts";
-export { linkPair, type LinkPairOptions } from "./adapters/memory.ts";
+export {
+  ethernet,
+  type EthernetLink,
+  type EthernetOptions,
+  type FramePort,
+  type NeighborEntry,
+  type NeighborState,
+} from "./adapters/ethernet/mod.ts";
+export { framePortPair, linkPair, type LinkPairOptions } from "./adapters/memory.ts";
 export { type SeededRandom, seededRandom } from "./adapters/seeded_random.ts";
 export { socks5 } from "./adapters/socks5.ts";
 export { openTun, TunError, type TunErrorCode, type TunOptions } from "./adapters/tun/mod.ts";

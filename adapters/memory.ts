@@ -1,4 +1,6 @@
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../core/stack/link.ts";
+import { ETHERNET_HEADER } from "../core/wire/ethernet.ts";
+import type { FramePort } from "./ethernet/frame_port.ts";
 import { PacketQueue } from "./links/packet_queue.ts";
 
 /** What {@link linkPair} takes. */
@@ -31,14 +33,37 @@ export interface LinkPairOptions {
  * ```
  */
 export function linkPair(options: LinkPairOptions = {}): [Link, Link] {
+  return pairOf(options, 0);
+}
+
+/**
+ * Two ports of Ethernet frames joined in memory, as a cable joins two network cards.
+ *
+ * @throws {RangeError} An option is out of range.
+ *
+ * @example
+ * ```ts
+ * import { ethernet, framePortPair } from "@berth/berth";
+ *
+ * const [left, right] = framePortPair();
+ * await using link = ethernet(left, { addresses: ["10.0.0.1/24"] });
+ * await right.close();
+ * ```
+ */
+export function framePortPair(options: LinkPairOptions = {}): [FramePort, FramePort] {
+  return pairOf(options, ETHERNET_HEADER);
+}
+
+/** `before`: bytes in front of each IP packet that are carried too. */
+function pairOf(options: LinkPairOptions, before: number): [Link, Link] {
   const { mtu = 1500, maxSuperPacket = 0, checksumOffload = false, queue = 1024 } = options;
   // Every link carries 68 bytes (RFC 791 3.2); a length field has 16 bits.
   requireInteger("mtu", mtu, 68, 65_535);
   requireInteger("maxSuperPacket", maxSuperPacket, 0, 65_535);
   requireInteger("queue", queue, 1, 1_000_000);
   const features = { mtu, maxSuperPacket, checksumOffload };
-  const towardsLeft = new PacketQueue(queue, features);
-  const towardsRight = new PacketQueue(queue, features);
+  const towardsLeft = new PacketQueue(queue, features, before);
+  const towardsRight = new PacketQueue(queue, features, before);
   return [
     new LinkEnd("memory-left", features, towardsLeft, towardsRight),
     new LinkEnd("memory-right", features, towardsRight, towardsLeft),

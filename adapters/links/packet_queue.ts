@@ -14,6 +14,7 @@ export class PacketQueue {
   closed = false;
   readonly #capacity: number;
   readonly #features: LinkFeatures;
+  readonly #before: number;
   readonly #buffers: BufferPool;
   readonly #packets: Uint8Array<ArrayBuffer>[] = [];
   readonly #sizes: Uint32Array;
@@ -26,10 +27,12 @@ export class PacketQueue {
   readonly #lent: Uint8Array<ArrayBuffer>[] = [];
   #waiting: PromiseWithResolvers<boolean> | undefined;
 
-  constructor(capacity: number, features: LinkFeatures) {
+  /** `before`: bytes in front of each IP packet that are kept with it. */
+  constructor(capacity: number, features: LinkFeatures, before = 0) {
     this.#capacity = capacity;
     this.#features = features;
-    this.#buffers = new BufferPool(features.mtu, features.maxSuperPacket);
+    this.#before = before;
+    this.#buffers = new BufferPool(before + features.mtu, before + features.maxSuperPacket);
     this.#sizes = new Uint32Array(capacity);
     this.#segmentSizes = new Uint32Array(capacity);
   }
@@ -47,14 +50,14 @@ export class PacketQueue {
     const size = packet.byteLength;
     const buffer = this.#room(size, packet.segmentSize, checksum);
     if (buffer === undefined) return false;
-    packet.copyTo(buffer, 0);
+    packet.copyTo(buffer, 0, this.#before);
     this.#wake(true);
     return true;
   }
 
   /** {@link put} of a packet with a full checksum that came in one piece. */
   putBytes(packet: Uint8Array): boolean {
-    const buffer = this.#room(packet.length, 0, "full");
+    const buffer = this.#room(packet.length - this.#before, 0, "full");
     if (buffer === undefined) return false;
     buffer.set(packet);
     this.#wake(true);
@@ -70,8 +73,8 @@ export class PacketQueue {
     if (size > (segmentSize > 0 ? maxSuperPacket : mtu)) return undefined;
     if (this.closed || this.#length + this.#lent.length >= this.#capacity) return undefined;
     const slot = (this.#first + this.#length++) % this.#capacity;
-    this.#packets[slot] = this.#buffers.take(size);
-    this.#sizes[slot] = size;
+    this.#packets[slot] = this.#buffers.take(this.#before + size);
+    this.#sizes[slot] = this.#before + size;
     this.#segmentSizes[slot] = segmentSize;
     this.#checksums[slot] = checksum;
     return this.#packets[slot];

@@ -240,6 +240,7 @@ class HostStack implements Stack {
   stats(): Readonly<Record<string, number>> {
     return {
       ...this.#core.stats.snapshot(),
+      ...withPrefix("link.", this.#link.stats?.() ?? {}),
       connections: this.#core.tcp.connectionCount,
       timers: this.#core.tcp.timerCount,
     };
@@ -305,6 +306,13 @@ class HostStack implements Stack {
     if (this.#closing === undefined) return;
     throw new TcpError("STACK_CLOSED", "The stack has been closed");
   }
+}
+
+function withPrefix(
+  prefix: string,
+  counts: Readonly<Record<string, number>>,
+): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).map(([name, n]) => [`${prefix}${name}`, n]));
 }
 
 function namesOf(handlers: readonly (Handler | Plugin)[]): string {

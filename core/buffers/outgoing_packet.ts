@@ -5,8 +5,8 @@ const NO_BYTES = new Uint8Array(0);
  * connection's send ring. One object serves every packet; a link copies what it keeps.
  */
 export class OutgoingPacket {
-  /** Bytes in front of the headers that a link may use for a header of its own. */
-  static readonly HEADROOM = 16;
+  /** Bytes in front of the headers that a link may use for headers of its own. */
+  static readonly HEADROOM = 32;
   /** IP and TCP headers at `HEADROOM`, `headerLength` bytes of them. */
   readonly header: Uint8Array<ArrayBuffer> = new Uint8Array(256);
   /** Bytes of IP header, TCP header and options; whole small packets are here too. */
@@ -31,11 +31,14 @@ export class OutgoingPacket {
     return this.headerLength + this.payloadLength + this.wrappedLength;
   }
 
-  /** Writes the whole IP packet to `target` at `at`; returns the number of bytes written. */
-  copyTo(target: Uint8Array, at: number): number {
+  /**
+   * Writes the whole IP packet, with the `before` bytes in front of it, to `target` at `at`; returns
+   * the number of bytes written.
+   */
+  copyTo(target: Uint8Array, at: number, before = 0): number {
     const { HEADROOM } = OutgoingPacket;
-    target.set(this.header.subarray(HEADROOM, HEADROOM + this.headerLength), at);
-    let end = at + this.headerLength;
+    target.set(this.header.subarray(HEADROOM - before, HEADROOM + this.headerLength), at);
+    let end = at + before + this.headerLength;
     if (this.payloadLength > 0) {
       target.set(
         this.payload.subarray(this.payloadStart, this.payloadStart + this.payloadLength),

@@ -76,6 +76,8 @@ export interface Link extends AsyncDisposable {
    * without `features.shard` need none.
    */
   handOver?(foreign: ForeignPacket): boolean;
+  /** What the link has met, by name: in the stack's statistics as `link.NAME`. */
+  stats?(): Readonly<Record<string, number>>;
   /** Frees what the link holds; a pending `ready()` resolves with false. */
   close(): Promise<void>;
 }

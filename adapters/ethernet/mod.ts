@@ -1,0 +1,50 @@
+/**
+ * Ethernet: a link of IP packets over whatever carries frames.
+ *
+ * @module
+ */
+import type { FramePort } from "./frame_port.ts";
+import { EthernetLink } from "./link.ts";
+import type { EthernetOptions } from "./options.ts";
+
+export { EthernetLink } from "./link.ts";
+export type { FramePort } from "./frame_port.ts";
+export type { NeighborEntry, NeighborState } from "./neighbor.ts";
+export type { EthernetOptions } from "./options.ts";
+
+/**
+ * Makes a link of Ethernet frames: answers ARP and neighbor discovery, and asks by them.
+ *
+ * Own addresses, whole subnets included, are answered for (RFC 826, RFC 4861), probes for
+ * duplicates too (RFC 5227, RFC 4862). Neighbors are asked for when a packet goes to them, and
+ * looked after by the states of RFC 4861 7.3. Believed is who answers a question of this link and
+ * who asks one of it, within the link's subnets; what anybody says unasked makes the link ask who it
+ * knows, and a neighbor that has just answered is asked again before another takes its place.
+ *
+ * Bounds: `maxNeighbors` neighbors, of which 128 are being asked for; 16 packets wait for one of
+ * them, 4 MiB for all; a question is asked three times, once a second. `stats()` counts every drop.
+ * The clock has to be the stack's.
+ *
+ * @throws {TypeError} An option cannot be; the message says what would.
+ *
+ * @example
+ * ```ts
+ * import { createStack, echo, ethernet, framePortPair } from "@berth/berth";
+ *
+ * const [here, there] = framePortPair();
+ * const addresses = ["10.0.0.1/24"];
+ * await using server = createStack({ link: ethernet(here, { addresses }), addresses });
+ * server.use(7, echo());
+ *
+ * const others = ["10.0.0.2/24"];
+ * await using client = createStack({
+ *   link: ethernet(there, { addresses: others, gateways: ["10.0.0.254"] }),
+ *   addresses: others,
+ * });
+ * await using socket = client.connect("10.0.0.1:7");
+ * await socket.opened;
+ * ```
+ */
+export function ethernet(port: FramePort, options: EthernetOptions): EthernetLink {
+  return new EthernetLink(port, options);
+}

@@ -1,0 +1,106 @@
+import { IpAddress, Subnet } from "../../core/wire/address.ts";
+import { isStationMac, parseMac } from "../../core/wire/ethernet.ts";
+import type { Clock } from "../../core/api/environment.ts";
+import { systemClock } from "../../core/api/environment.ts";
+
+/** What {@link ethernet} takes. */
+export interface EthernetOptions {
+  /**
+   * Own addresses in CIDR form, as the stack's: these are answered for. An address that is its
+   * subnet's network stands for every address in the subnet.
+   */
+  addresses: readonly string[];
+  /** Addresses in the own subnets that are others', with or without a prefix length. */
+  exceptAddresses?: readonly string[];
+  /** Routers for what is in none of the subnets, one IPv4 and one IPv6 address at most. */
+  gateways?: readonly string[];
+  /** This station's link-layer address; default one that follows from the first address. */
+  mac?: string;
+  /** Link-layer addresses of neighbors that are not to be asked for, by IP address. */
+  neighbors?: Readonly<Record<string, string>>;
+  /** Neighbors that are remembered, at most; default 1024. */
+  maxNeighbors?: number;
+  /** Tells the time. Default the runtime's. */
+  clock?: Clock;
+}
+
+/** The same, checked. */
+export interface EthernetPlan {
+  readonly addresses: readonly Subnet[];
+  readonly except: readonly IpAddress[];
+  readonly gateways: readonly IpAddress[];
+  readonly mac: number;
+  readonly neighbors: readonly (readonly [address: IpAddress, mac: number])[];
+  readonly maxNeighbors: number;
+  readonly clock: Clock;
+}
+
+/**
+ * What a user wrote, checked.
+ *
+ * @throws {TypeError} Something cannot be; the message says what would.
+ */
+export function parseEthernetOptions(options: EthernetOptions): EthernetPlan {
+  const { exceptAddresses = [], gateways = [], neighbors = {}, maxNeighbors = 1024 } = options;
+  const addresses = options.addresses.map((text) => parseSubnet("addresses", text));
+  const routers = gateways.map((text) => parseAddress("gateways", text));
+  if (new Set(routers.map(({ version }) => version)).size < routers.length) {
+    throw new TypeError("gateways: there can be one for IPv4 and one for IPv6");
+  }
+  if (!Number.isInteger(maxNeighbors) || maxNeighbors < 1 || maxNeighbors > 65_536) {
+    throw new TypeError(`maxNeighbors must be an integer from 1 to 65536, not ${maxNeighbors}`);
+  }
+  const known = Object.entries(neighbors);
+  if (known.length > maxNeighbors) {
+    throw new TypeError(
+      `neighbors: there are ${known.length}, but maxNeighbors is ${maxNeighbors}`,
+    );
+  }
+  return {
+    addresses,
+    except: exceptAddresses.map((text) => parseSubnet("exceptAddresses", text).address),
+    gateways: routers,
+    mac: options.mac === undefined ? macFor(addresses) : parseStation("mac", options.mac),
+    neighbors: known.map(([address, mac]) =>
+      [parseAddress("neighbors", address), parseStation("neighbors", mac)] as const
+    ),
+    maxNeighbors,
+    clock: options.clock ?? systemClock,
+  };
+}
+
+/** Checks one of the addresses that a link answers for. */
+export function parseSubnet(option: string, text: string): Subnet {
+  const subnet = Subnet.parse(text);
+  if (subnet !== undefined) return subnet;
+  throw new TypeError(`${option}: "${text}" is not an address such as 10.7.0.2/24 or fd00::2/64`);
+}
+
+function parseAddress(option: string, text: string): IpAddress {
+  const address = IpAddress.parse(text);
+  if (address?.isUnicast) return address;
+  throw new TypeError(`${option}: "${text}" is not an address such as 10.7.0.1 or fd00::1`);
+}
+
+function parseStation(option: string, text: string): number {
+  const mac = parseMac(text);
+  if (mac !== undefined && isStationMac(mac)) return mac;
+  throw new TypeError(
+    `${option}: "${text}" is not a station's address such as 02:00:00:00:00:01, whose first digits ` +
+      "are even",
+  );
+}
+
+/**
+ * A locally administered address. The same addresses give the same one, so that neighbors still
+ * know it after a restart.
+ */
+function macFor(addresses: readonly Subnet[]): number {
+  const [first] = addresses;
+  if (first === undefined) throw new TypeError("addresses: there has to be one");
+  const bytes = new Uint8Array(16);
+  const length = first.address.write(bytes, 0);
+  let hash = 0x811c9dc5; // FNV-1a
+  for (let i = 0; i < length; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+  return 0x02be_0000_0000 + (hash >>> 0);
+}
