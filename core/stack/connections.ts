@@ -33,7 +33,7 @@ export interface ConnectionsOptions {
 
 /** After every change of a connection {@link Connections.settle} brings the tables up to date. */
 export class Connections {
-  readonly deadlines: Deadlines = new Deadlines();
+  readonly deadlines: Deadlines<Tcb> = new Deadlines();
   /** Connections that may have something to send. */
   readonly output: Queue<Tcb> = new Queue();
   /** Connections and listeners whose owners have something to look at. */

@@ -1,13 +1,22 @@
 /**
- * Connections by their next deadline: a binary heap.
+ * Connections or flows by their next deadline: a binary heap.
  *
  * @module
  */
-import type { Tcb } from "../tcp/tcb.ts";
 
-/** Each connection is in it once, at `scheduledAt`, which may be earlier than what it waits for. */
-export class Deadlines {
-  readonly #heap: Tcb[] = [];
+/** What waits. */
+export interface Scheduled {
+  /** What it waits for, in milliseconds; `Infinity`: nothing. */
+  readonly timers: { readonly earliest: number };
+  /** Where it is in the heap; may be earlier than what it waits for. */
+  scheduledAt: number;
+  /** Its place in the heap; -1: in none. */
+  heapIndex: number;
+}
+
+/** Each item is in it once, at `scheduledAt`. */
+export class Deadlines<Item extends Scheduled> {
+  readonly #heap: Item[] = [];
 
   get count(): number {
     return this.#heap.length;
@@ -18,67 +27,67 @@ export class Deadlines {
     return this.#heap[0]?.scheduledAt ?? Infinity;
   }
 
-  /** Takes over a connection's earliest deadline; a later one than before changes nothing. */
-  update(tcb: Tcb): void {
-    const at = tcb.timers.earliest;
-    if (at >= tcb.scheduledAt) return;
-    tcb.scheduledAt = at;
-    if (tcb.heapIndex < 0) {
-      tcb.heapIndex = this.#heap.length;
-      this.#heap.push(tcb);
+  /** Takes over an item's earliest deadline; a later one than before changes nothing. */
+  update(item: Item): void {
+    const at = item.timers.earliest;
+    if (at >= item.scheduledAt) return;
+    item.scheduledAt = at;
+    if (item.heapIndex < 0) {
+      item.heapIndex = this.#heap.length;
+      this.#heap.push(item);
     }
-    this.#up(tcb);
+    this.#up(item);
   }
 
-  /** The connection that is due first and not after `now`, taken out. */
-  takeDue(now: number): Tcb | undefined {
+  /** The item that is due first and not after `now`, taken out. */
+  takeDue(now: number): Item | undefined {
     const first = this.#heap[0];
     if (first === undefined || first.scheduledAt > now) return undefined;
     this.remove(first);
     return first;
   }
 
-  remove(tcb: Tcb): void {
-    const index = tcb.heapIndex;
+  remove(item: Item): void {
+    const index = item.heapIndex;
     if (index < 0) return;
-    tcb.heapIndex = -1;
-    tcb.scheduledAt = Infinity;
+    item.heapIndex = -1;
+    item.scheduledAt = Infinity;
     const last = this.#heap.pop()!;
-    if (last === tcb) return;
+    if (last === item) return;
     last.heapIndex = index;
     this.#heap[index] = last;
     this.#up(last);
     this.#down(last);
   }
 
-  #up(tcb: Tcb): void {
-    let index = tcb.heapIndex;
+  #up(item: Item): void {
+    let index = item.heapIndex;
     while (index > 0) {
       const parent = this.#heap[(index - 1) >> 1]!;
-      if (parent.scheduledAt <= tcb.scheduledAt) break;
+      if (parent.scheduledAt <= item.scheduledAt) break;
       this.#place(parent, index);
       index = (index - 1) >> 1;
     }
-    this.#place(tcb, index);
+    this.#place(item, index);
   }
 
-  #down(tcb: Tcb): void {
-    let index = tcb.heapIndex;
+  #down(item: Item): void {
+    let index = item.heapIndex;
     for (;;) {
       let child = this.#heap[2 * index + 1];
       const right = this.#heap[2 * index + 2];
       if (child === undefined) break;
       if (right !== undefined && right.scheduledAt < child.scheduledAt) child = right;
-      if (child.scheduledAt >= tcb.scheduledAt) break;
+      if (child.scheduledAt >= item.scheduledAt) break;
       const at = child.heapIndex;
       this.#place(child, index);
       index = at;
     }
-    this.#place(tcb, index);
+    this.#place(item, index);
   }
 
-  #place(tcb: Tcb, index: number): void {
-    this.#heap[index] = tcb;
-    tcb.heapIndex = index;
+  #place(item: Item, index: number): void {
+    this.#heap[index] = item;
+    item.heapIndex = index;
   }
 }

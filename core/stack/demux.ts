@@ -151,7 +151,8 @@ function isOf(tcb: Tcb, hash: number, ip: IpHeader, segment: Segment): boolean {
     remote.w1 === ip.s1 && local.w1 === ip.d1 && remote.w0 === ip.s0 && local.w0 === ip.d0;
 }
 
-function mix(seed: number, a: number, b: number, ports: number): number {
+/** Spreads two addresses, as exclusive or of their words, and two ports over 32 bits. */
+export function mix(seed: number, a: number, b: number, ports: number): number {
   let h = seed ^ Math.imul(a, 0x9e3779b1);
   h = Math.imul(h ^ (h >>> 15), 0x85ebca77) ^ b;
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae3d) ^ ports;

@@ -1,6 +1,6 @@
 /**
- * Replies that are larger than the link's MTU leave in fragments (RFC 791 3.2, RFC 8200 4.5). TCP
- * never comes here: its segments fit.
+ * Replies and datagrams that are larger than the link's MTU leave in fragments (RFC 791 3.2,
+ * RFC 8200 4.5). TCP never comes here: its segments fit.
  *
  * @module
  */
@@ -33,6 +33,27 @@ export class Fragmentation {
     return packet[0]! >>> 4 === 4 ? this.#splitV4(packet) : this.#splitV6(packet);
   }
 
+  /**
+   * {@link Fragmentation.split} for a datagram of an application, which IPv4 routers may cut.
+   * `pathMtu`: the largest IPv6 packet that reaches the peer, where that is known.
+   */
+  splitDatagram(packet: Packet, pathMtu: number = this.#mtu): Packet[] {
+    if (packet.length > Math.min(this.#mtu, pathMtu)) {
+      return packet[0]! >>> 4 === 4 ? this.#splitV4(packet) : this.#splitV6(packet);
+    }
+    // RFC 6864 4.1: what is not marked "don't fragment" has an identification of its own.
+    if (packet[0]! >>> 4 === 4) this.#allowCutting(packet);
+    return [packet];
+  }
+
+  #allowCutting(packet: Packet): void {
+    const id = this.#identification(IpAddress.readV4(packet, 12), IpAddress.readV4(packet, 16));
+    writeU16(packet, 4, id);
+    writeU16(packet, 6, 0);
+    writeU16(packet, 10, 0);
+    writeU16(packet, 10, finish(addBytes(0, packet, 0, 20)));
+  }
+
   #splitV4(packet: Packet): Packet[] {
     const id = this.#identification(IpAddress.readV4(packet, 12), IpAddress.readV4(packet, 16));
     return pieces(packet, 20, 20, this.#mtu, (fragment, offset, more) => {
@@ -44,7 +65,7 @@ export class Fragmentation {
     });
   }
 
-  /** No router makes them smaller on the way, and nobody asks for the path's MTU here. */
+  /** No router makes them smaller on the way. */
   #splitV6(packet: Packet): Packet[] {
     const id = this.#identification(IpAddress.readV6(packet, 8), IpAddress.readV6(packet, 24));
     const mtu = Math.min(this.#mtu, LEAST_IPV6_MTU);

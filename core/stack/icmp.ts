@@ -1,5 +1,6 @@
 /**
- * ICMP and ICMPv6: echo is answered, errors go to the connection they are about.
+ * ICMP and ICMPv6: echo is answered, errors go to the connection, flow or socket they are
+ * about.
  *
  * @module
  */
@@ -10,9 +11,10 @@ import type { DropReason } from "../wire/drop_reason.ts";
 import { IcmpMessage, parseIcmp } from "../wire/icmp.ts";
 import { type IpHeader, PROTOCOL } from "../wire/ip.ts";
 import type { Demux } from "./demux.ts";
-import { parseQuoted, type QuotedSegment } from "./quoted.ts";
+import { parseQuoted, type QuotedPacket } from "./quoted.ts";
 import type { RateLimit } from "./rate_limit.ts";
 import { echoReply, type Packet } from "./replies.ts";
+import type { UdpLayer } from "./udp_layer.ts";
 
 /** What handling a message came to. */
 export interface IcmpOutcome {
@@ -22,20 +24,22 @@ export interface IcmpOutcome {
   readonly reply?: Packet;
   /** The connection that something was changed of. */
   readonly tcb?: Tcb;
-  /** The segment of which there is no connection here. */
-  readonly quoted?: QuotedSegment;
+  /** What it is about, of which there is no connection or flow here. */
+  readonly quoted?: QuotedPacket;
 }
 
 /** Takes a message in. */
 export class Icmp {
   readonly #message = new IcmpMessage();
   readonly #demux: Demux;
+  readonly #udp: UdpLayer;
   readonly #limit: RateLimit;
   readonly #hopLimit: number;
 
-  constructor(demux: Demux, limit: RateLimit, hopLimit: number) {
+  constructor(demux: Demux, udp: UdpLayer, limit: RateLimit, hopLimit: number) {
     this.#hopLimit = hopLimit;
     this.#demux = demux;
+    this.#udp = udp;
     this.#limit = limit;
   }
 
@@ -54,15 +58,19 @@ export class Icmp {
       if (!this.#limit.take(now)) return { drop: "icmp-rate" };
       return { reply: echoReply(ip, packet, this.#hopLimit) };
     }
-    return this.#message.meaning === "other" ? { drop: "icmp-type" } : this.#error(ip, packet);
+    return this.#message.meaning === "other" ? { drop: "icmp-type" } : this.#error(ip, packet, now);
   }
 
-  #error(ip: IpHeader, packet: Uint8Array): IcmpOutcome {
+  #error(ip: IpHeader, packet: Uint8Array, now: number): IcmpOutcome {
     const quoted = parseQuoted(packet, this.#message.bodyStart, ip.payloadEnd);
     if (quoted === undefined) return { drop: "icmp-no-connection" };
-    const { local, localPort, remote, remotePort, seq } = quoted;
-    const tcb = this.#demux.get(local, localPort, remote, remotePort);
+    const { protocol, local, localPort, remote, remotePort, seq } = quoted;
     const { meaning, mtu } = this.#message;
+    if (protocol === PROTOCOL.UDP) {
+      const isTaken = this.#udp.takeError(quoted, meaning, mtu, now);
+      return isTaken ? {} : { drop: "icmp-no-connection", quoted };
+    }
+    const tcb = this.#demux.get(local, localPort, remote, remotePort);
     if (tcb === undefined) return { drop: "icmp-no-connection", quoted };
     if (!takeNetworkError(tcb, meaning, mtu, seq)) return { drop: "icmp-no-connection" };
     return { tcb };

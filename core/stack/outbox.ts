@@ -15,7 +15,7 @@ import type { Stats } from "./stats.ts";
 /** Packets held, at most; more are dropped and counted as `linkFull`. */
 const MAX_PACKETS = 1024;
 
-/** RSTs, echo replies and ICMP errors. */
+/** RSTs, echo replies, ICMP errors and datagrams. */
 export class Outbox {
   readonly #packets = new Queue<Packet>();
   readonly #fragmentation: Fragmentation;
@@ -35,9 +35,23 @@ export class Outbox {
     this.#hopLimit = hopLimit;
   }
 
+  /** It should be drained before more comes. */
+  get isHalfFull(): boolean {
+    return this.#packets.count > MAX_PACKETS / 2;
+  }
+
   /** A whole IP packet, cut into fragments where the link asks for it. */
   push(packet: Packet): void {
-    const pieces = this.#fragmentation.split(packet);
+    this.#pushPieces(this.#fragmentation.split(packet));
+  }
+
+  /** A whole IP packet with a datagram of an application. */
+  pushDatagram(packet: Packet, pathMtu: number | undefined): void {
+    this.#pushPieces(this.#fragmentation.splitDatagram(packet, pathMtu));
+  }
+
+  /** All of them or none. */
+  #pushPieces(pieces: readonly Packet[]): void {
     if (this.#packets.count + pieces.length > MAX_PACKETS) this.#stats.linkFull++;
     else for (const piece of pieces) this.#packets.push(piece);
   }

@@ -6,10 +6,10 @@
  */
 import { Queue } from "../buffers/queue.ts";
 import type { IpAddress } from "../wire/address.ts";
-import type { IpHeader } from "../wire/ip.ts";
+import { type IpHeader, PROTOCOL } from "../wire/ip.ts";
 import type { Segment } from "../wire/tcp.ts";
 import type { OwnAddresses } from "./own_addresses.ts";
-import type { QuotedSegment } from "./quoted.ts";
+import type { QuotedPacket } from "./quoted.ts";
 
 /** Which shard a stack is. All shards of one stack agree on `count` and `seed`. */
 export interface Shard {
@@ -55,6 +55,24 @@ export function shardOf(
   return ((hash ^ (hash >>> 16)) >>> 0) % count;
 }
 
+/** Where the ports begin of which a datagram's shard is `port % count`. */
+export const FIRST_SHARDED_PORT = 49_152;
+
+/**
+ * The shard of a datagram. A free port is taken for a socket before anybody knows who will send to
+ * it; the ports that are given away like that (RFC 6335 6) belong to a shard each.
+ */
+export function shardOfDatagram(
+  shard: Shard,
+  addresses: number,
+  remotePort: number,
+  localPort: number,
+): number {
+  return localPort >= FIRST_SHARDED_PORT
+    ? localPort % shard.count
+    : shardOf(shard, addresses, remotePort, localPort);
+}
+
 /** What {@link shardOf} takes of two addresses. */
 export function mixAddresses(one: IpAddress, other: IpAddress): number {
   return one.w0 ^ one.w1 ^ one.w2 ^ one.w3 ^ other.w0 ^ other.w1 ^ other.w2 ^ other.w3;
@@ -88,11 +106,37 @@ export class Sharding {
     return this.#keep(shard, ip, packet, segmentSize);
   }
 
-  /** The same for the ICMP error in which `quoted` is. */
-  passOnError(ip: IpHeader, quoted: QuotedSegment, packet: Uint8Array): boolean {
+  /** Whether datagrams between these come to this shard. */
+  isOurFlow(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): boolean {
+    const shard = this.#shard;
+    return shard === undefined || this.#own.has(remote) ||
+      shardOfDatagram(shard, mixAddresses(local, remote), remotePort, localPort) === shard.index;
+  }
+
+  /** Whether datagrams to a port that is given away as a free one come to this shard. */
+  isOurPort(port: number): boolean {
+    return this.#shard === undefined || port % this.#shard.count === this.#shard.index;
+  }
+
+  /** {@link Sharding.passOn} for a datagram. */
+  passOnDatagram(
+    ip: IpHeader,
+    remotePort: number,
+    localPort: number,
+    packet: Uint8Array,
+  ): boolean {
     if (this.#shard === undefined) return false;
-    const { local, localPort, remote, remotePort } = quoted;
-    const shard = shardOf(this.#shard, mixAddresses(local, remote), remotePort, localPort);
+    const addresses = ip.s0 ^ ip.s1 ^ ip.s2 ^ ip.s3 ^ ip.d0 ^ ip.d1 ^ ip.d2 ^ ip.d3;
+    const shard = shardOfDatagram(this.#shard, addresses, remotePort, localPort);
+    return this.#keep(shard, ip, packet, 0);
+  }
+
+  /** The same for the ICMP error in which `quoted` is. */
+  passOnError(ip: IpHeader, quoted: QuotedPacket, packet: Uint8Array): boolean {
+    if (this.#shard === undefined) return false;
+    const { protocol, local, localPort, remote, remotePort } = quoted;
+    const choose = protocol === PROTOCOL.UDP ? shardOfDatagram : shardOf;
+    const shard = choose(this.#shard, mixAddresses(local, remote), remotePort, localPort);
     return this.#keep(shard, ip, packet, 0);
   }
 

@@ -1,8 +1,9 @@
 /**
  * The sans-IO object: packets, calls and `now` go in; packets, events and one deadline come out.
  *
- * After every call that changes something, {@link CoreStack.pollTransmit} and
- * {@link TcpLayer.pollConnection} have to be called until they have nothing more.
+ * After every call that changes something, {@link CoreStack.pollTransmit},
+ * {@link TcpLayer.pollConnection} and {@link UdpLayer.pollNews} have to be called until they have
+ * nothing more.
  *
  * @module
  */
@@ -12,16 +13,11 @@ import { RingPool } from "../buffers/ring_pool.ts";
 import { AckNews } from "../tcp/ack_news.ts";
 import type { TcpConfig } from "../tcp/config.ts";
 import { KeyedHash, SIPHASH_KEY_LENGTH } from "../tcp/isn.ts";
+import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
 import type { IpAddress, Subnet } from "../wire/address.ts";
 import { readI32, readU16 } from "../wire/bytes.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
-import {
-  IpHeader,
-  parseIp,
-  payloadChecksumHolds,
-  PROTOCOL,
-  pseudoHeaderSumOf,
-} from "../wire/ip.ts";
+import { IpHeader, parseIp, PROTOCOL, pseudoHeaderSumOf } from "../wire/ip.ts";
 import { Connections } from "./connections.ts";
 import { Demux } from "./demux.ts";
 import { Fragmentation } from "./fragmentation.ts";
@@ -35,6 +31,7 @@ import { type Packet, sourceOf } from "./replies.ts";
 import { Sharding } from "./shard.ts";
 import { Stats } from "./stats.ts";
 import { TcpLayer } from "./tcp_layer.ts";
+import { UdpLayer } from "./udp_layer.ts";
 
 /** Bytes of secret that a stack wants. */
 export const SECRET_LENGTH: number = SIPHASH_KEY_LENGTH + 8;
@@ -48,6 +45,8 @@ export interface CoreOptions {
   /** Own addresses, with the length of their network's prefix. */
   readonly subnets: readonly Subnet[];
   readonly tcp: TcpConfig;
+  /** Default {@link UDP_DEFAULTS}. */
+  readonly udp?: UdpConfig;
   /** Random bytes, `SECRET_LENGTH` of them. */
   readonly secret: Uint8Array;
   /** Connections at the same time, at most. */
@@ -61,6 +60,7 @@ export class CoreStack {
   readonly stats: Stats = new Stats();
   readonly sharding: Sharding;
   readonly tcp: TcpLayer;
+  readonly udp: UdpLayer;
   readonly #own: OwnAddresses;
   readonly #connections: Connections;
   readonly #outbox: Outbox;
@@ -69,6 +69,8 @@ export class CoreStack {
   readonly #ip = new IpHeader();
   /** Packets from this stack to itself. */
   readonly #loopback = new Queue<Packet>();
+  /** What is received comes from there. */
+  #isLooping = false;
 
   constructor(options: CoreOptions) {
     const { features, secret, tcp } = options;
@@ -97,9 +99,18 @@ export class CoreStack {
       stats: this.stats,
     };
     this.tcp = new TcpLayer(tables, hash);
+    this.udp = new UdpLayer({
+      own: this.#own,
+      outbox: this.#outbox,
+      sharding: this.sharding,
+      stats: this.stats,
+      config: options.udp ?? UDP_DEFAULTS,
+      hopLimit,
+      seed: readI32(secret, SIPHASH_KEY_LENGTH + 4),
+    }, hash);
     this.#reassembly = new Reassembly(this.stats, errorLimit, hopLimit);
     const echoLimit = new RateLimit(ICMP_PER_SECOND, ICMP_PER_SECOND);
-    this.#icmp = new Icmp(demux, echoLimit, hopLimit);
+    this.#icmp = new Icmp(demux, this.udp, echoLimit, hopLimit);
   }
 
   // ---------------------------------------------------------------- packets in
@@ -137,7 +148,9 @@ export class CoreStack {
     if (ip.protocol === PROTOCOL.ICMP || ip.protocol === PROTOCOL.ICMPV6) {
       return this.#receiveIcmp(packet, now);
     }
-    if (ip.protocol === PROTOCOL.UDP) return this.#receiveUdp(packet, checksum, now);
+    if (ip.protocol === PROTOCOL.UDP) {
+      return this.udp.receive(ip, packet, checksum, this.#isLooping, now);
+    }
     this.#outbox.unreachable(ip, packet, "protocol", now);
     return "protocol";
   }
@@ -165,17 +178,6 @@ export class CoreStack {
     if (!quoted || !this.sharding.passOnError(this.#ip, quoted, packet)) return drop;
     this.stats.handedOver++;
     return undefined;
-  }
-
-  #receiveUdp(packet: Uint8Array, checksum: ChecksumState, now: number): DropReason | undefined {
-    const { payloadStart, payloadEnd } = this.#ip;
-    if (payloadEnd - payloadStart < 8) return "udp-short";
-    const isSummed = readU16(packet, payloadStart + 6) !== 0;
-    if (isSummed && checksum === "full" && !payloadChecksumHolds(this.#ip, packet)) {
-      return "udp-checksum";
-    }
-    this.#outbox.unreachable(this.#ip, packet, "port", now);
-    return "udp-port";
   }
 
   #isUnicastSource(): boolean {
@@ -208,10 +210,17 @@ export class CoreStack {
     return true;
   }
 
+  /** More than a link may take at once. */
+  get hasMuchToSend(): boolean {
+    return this.#outbox.isHalfFull;
+  }
+
   #receiveLoopback(now: number): boolean {
     const packet = this.#loopback.shift();
     if (packet === undefined) return false;
+    this.#isLooping = true;
     this.receive(packet, packet.length, "verified", 0, now);
+    this.#isLooping = false;
     return true;
   }
 
@@ -219,13 +228,18 @@ export class CoreStack {
 
   /** When `handleTimeout` has to be called, `Infinity` when nothing waits; may be too early. */
   nextTimeout(): number {
-    return Math.min(this.tcp.nextTimeout(), this.#reassembly.nextTimeout());
+    return Math.min(
+      this.tcp.nextTimeout(),
+      this.udp.flows.nextTimeout(),
+      this.#reassembly.nextTimeout(),
+    );
   }
 
   /** Does everything that is due at `now`. */
   handleTimeout(now: number): void {
     for (const error of this.#reassembly.expire(now)) this.#outbox.push(error);
     this.tcp.handleTimeout(now);
+    this.udp.flows.handleTimeout(now);
   }
 
   // ---------------------------------------------------------------- calls
@@ -239,10 +253,12 @@ export class CoreStack {
   removeAddress(address: IpAddress): void {
     this.#own.remove(address);
     this.tcp.endLocal(address);
+    this.udp.endForeign();
   }
 
-  /** Resets every connection and forgets every listener. */
+  /** Resets every connection, ends every flow and forgets every listener. */
   shutDown(): void {
     this.tcp.shutDown();
+    this.udp.shutDown();
   }
 }

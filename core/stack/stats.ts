@@ -23,6 +23,13 @@ export class Stats {
   resetsSent = 0;
   echoReplies = 0;
   errorsSent = 0;
+  /** Datagrams that reached a socket or a flow, and those that were sent. */
+  datagramsIn = 0;
+  datagramsOut = 0;
+  flowsOpened = 0;
+  flowsEnded = 0;
+  /** Flows that ended because there were too many. */
+  flowsEvicted = 0;
   /** Packets that belong to another shard. */
   handedOver = 0;
   /** Packets that fragments were joined to. */

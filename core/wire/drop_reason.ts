@@ -52,5 +52,11 @@ export type DropReason =
   | "icmp-rate" // the answer was throttled
   // UDP
   | "udp-short"
-  | "udp-checksum"
-  | "udp-port"; // nobody listens
+  | "udp-length" // the length field cannot be
+  | "udp-checksum" // wrong, or none over IPv6                     RFC 768, RFC 8200 8.1
+  | "udp-port" // nobody listens
+  | "udp-own-source" // from the link, with an address of this stack as its source
+  | "udp-no-answer" // a flow from port 0, which cannot be answered
+  | "udp-queue" // its reader is too slow: the queue is full
+  | "udp-memory" // the queues of the stack hold as much as they may
+  | "udp-unread"; // its flow or socket was closed before it was read

@@ -61,11 +61,13 @@ export function parseIp(packet: Uint8Array, size: number, ip: IpHeader): DropRea
   return version === 6 ? parseIpv6(packet, size, ip) : "ip-version";
 }
 
-/** The sum of the pseudo-header of a packet's payload, as the addresses in `ip` say. */
-export function pseudoHeaderSumOf(ip: IpHeader): number {
+/** The sum of the pseudo-header of a packet's payload, or of its first `length` bytes. */
+export function pseudoHeaderSumOf(
+  ip: IpHeader,
+  length: number = ip.payloadEnd - ip.payloadStart,
+): number {
   const v6Words = ip.version === 4 ? 0 : halves(ip.s0) + halves(ip.s1) + halves(ip.s2) +
     halves(ip.d0) + halves(ip.d1) + halves(ip.d2);
-  const length = ip.payloadEnd - ip.payloadStart;
   return halves(ip.s3) + halves(ip.d3) + v6Words + ip.protocol + halves(length);
 }
 

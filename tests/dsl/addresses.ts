@@ -17,3 +17,13 @@ function bytesOfV6(text: string): Uint8Array {
   const groups = [...before, ...zeros, ...after].map((group) => parseInt(group, 16));
   return Uint8Array.from(groups.flatMap((group) => [group >> 8, group & 255]));
 }
+
+/** An address as text, the first run of zero groups as `::`. */
+export function textOf(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join(".");
+  const groups = Array.from(
+    { length: 8 },
+    (_, i) => ((bytes[i * 2]! << 8) | bytes[i * 2 + 1]!).toString(16),
+  ).join(":");
+  return groups.replace(/(^|:)0(:0)+(:|$)/, "::");
+}

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { textOf } from "./addresses.ts";
 import { onesComplementSum, pseudoHeader, type TcpOptions } from "./encode.ts";
 
 /** A TCP segment that the stack has sent; sequence numbers as they are on the wire. */
@@ -156,16 +157,6 @@ function decodeSack(view: DataView, at: number, length: number): [number, number
     { length: length / 8 },
     (_, i) => [view.getUint32(at + i * 8), view.getUint32(at + i * 8 + 4)],
   );
-}
-
-/** An address as text, the first run of zero groups as `::`. */
-function textOf(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join(".");
-  const groups = Array.from(
-    { length: 8 },
-    (_, i) => ((bytes[i * 2]! << 8) | bytes[i * 2 + 1]!).toString(16),
-  ).join(":");
-  return groups.replace(/(^|:)0(:0)+(:|$)/, "::");
 }
 
 function viewOf(bytes: Uint8Array): DataView {

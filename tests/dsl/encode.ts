@@ -81,13 +81,17 @@ export function encodeIcmp(
   return encodeIp(source, destination, isV6 ? 58 : 1, bytes);
 }
 
-/** A whole IP packet with a UDP datagram without a checksum over IPv4, with one over IPv6. */
+/**
+ * A whole IP packet with a UDP datagram; by default without a checksum over IPv4, with one over
+ * IPv6.
+ */
 export function encodeUdp(
   source: string,
   destination: string,
   sourcePort: number,
   destinationPort: number,
   body: Uint8Array,
+  isSummed: boolean = source.includes(":"),
 ): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(8 + body.length);
   const view = new DataView(bytes.buffer);
@@ -95,9 +99,9 @@ export function encodeUdp(
   view.setUint16(2, destinationPort);
   view.setUint16(4, bytes.length);
   bytes.set(body, 8);
-  if (source.includes(":")) {
+  if (isSummed) {
     const sum = onesComplementSum(pseudoHeader(source, destination, 17, bytes.length), bytes);
-    view.setUint16(6, ~sum & 0xffff);
+    view.setUint16(6, (~sum & 0xffff) || 0xffff);
   }
   return encodeIp(source, destination, 17, bytes);
 }

@@ -6,6 +6,7 @@
 import { OutgoingPacket } from "../../core/stack/link.ts";
 import { CoreStack, SECRET_LENGTH } from "../../core/stack/stack.ts";
 import { PROFILES } from "../../core/tcp/config.ts";
+import { UDP_DEFAULTS, type UdpConfig } from "../../core/udp/config.ts";
 import { Subnet } from "../../core/wire/address.ts";
 import { decode, type SentMessage, type SentSegment } from "../dsl/decode.ts";
 import { onesComplementSum } from "../dsl/encode.ts";
@@ -132,11 +133,12 @@ export class FragmentHost {
   now = 1_000_000;
   readonly #out = new OutgoingPacket();
 
-  constructor(mtu = 1500) {
+  constructor(mtu = 1500, udp: Partial<UdpConfig> = {}) {
     this.stack = new CoreStack({
       features: { mtu, maxSuperPacket: 0, checksumOffload: false },
       subnets: ["10.0.0.2/24", "fd00::2/64"].map((text) => Subnet.parse(text)!),
       tcp: PROFILES.local,
+      udp: { ...UDP_DEFAULTS, ...udp },
       secret: Uint8Array.from({ length: SECRET_LENGTH }, (_, i) => i * 29 + 3),
       maxConnections: 100,
       maxTimeWait: 10,

@@ -1,0 +1,23 @@
+/**
+ * Bounds of UDP.
+ *
+ * @module
+ */
+import type { QueueLimits } from "./datagram.ts";
+
+/** Bounds of a stack's UDP, every one of them settable. */
+export interface UdpConfig extends QueueLimits {
+  /** Flows at the same time, at most; one more ends the flow that has been idle longest. */
+  readonly maxFlows: number;
+  /** Milliseconds without a datagram, either way, after which a flow ends. */
+  readonly flowIdleMs: number;
+}
+
+/** What nobody has set. */
+export const UDP_DEFAULTS: UdpConfig = {
+  maxFlows: 65_536,
+  flowIdleMs: 60_000,
+  maxDatagrams: 1024,
+  maxBytes: 1024 * 1024,
+  maxMemory: 64 * 1024 * 1024,
+};

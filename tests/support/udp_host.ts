@@ -1,0 +1,66 @@
+/**
+ * A stack whose datagrams are looked at one by one.
+ *
+ * @module
+ */
+import type { Place } from "../../core/stack/places.ts";
+import type { Flow } from "../../core/udp/flow.ts";
+import { FlowPort, UdpSocket } from "../../core/udp/ports.ts";
+import { IpAddress, Subnet } from "../../core/wire/address.ts";
+import { decodeUdp, type SentDatagram } from "../dsl/decode_udp.ts";
+import { encodeUdp } from "../dsl/encode.ts";
+import { FragmentHost } from "./fragments.ts";
+
+/** The stack at 10.0.0.2 and fd00::2 of a {@link FragmentHost}. */
+export class UdpHost extends FragmentHost {
+  /** A socket at a place: `udpPlace(53)`. */
+  socket(place: Place): UdpSocket {
+    const bound = this.stack.udp.bindSocket(place);
+    if (typeof bound === "string") throw new Error(bound);
+    return bound.socket;
+  }
+
+  /** Flows at a place. */
+  flowPort(place: Place): FlowPort {
+    const bound = this.stack.udp.bindFlows(place);
+    if (typeof bound === "string") throw new Error(bound);
+    return bound;
+  }
+
+  /** A peer sends to the stack: `from` and `to` are `"10.0.0.1 4000"`. */
+  datagram(from: string, to: string, data: Uint8Array, isSummed = true): Uint8Array[] {
+    const [source, sourcePort] = split(from);
+    const [destination, port] = split(to);
+    return this.receive(encodeUdp(source, destination, sourcePort, port, data, isSummed));
+  }
+
+  /** The stack sends; returns what it sent, which is not fragmented. */
+  send(from: string, to: string, data: Uint8Array): SentDatagram[] {
+    const [source, sourcePort] = split(from);
+    const [remote, port] = split(to);
+    const local = IpAddress.parse(source)!;
+    const { udp } = this.stack;
+    const refused = udp.send(local, sourcePort, IpAddress.parse(remote)!, port, data, this.now);
+    if (refused !== undefined) throw new Error(refused);
+    return this.sent().map(decodeUdp);
+  }
+}
+
+/** Ports of every address, or of one or a network of them. */
+export function udpPlace(firstPort: number, subnet?: string, lastPort: number = firstPort): Place {
+  return { subnet: subnet === undefined ? undefined : Subnet.parse(subnet)!, firstPort, lastPort };
+}
+
+/** What waits to be read, as text. */
+export function textsOf({ queue }: UdpSocket | Flow): string[] {
+  const texts: string[] = [];
+  for (let one = queue.shift(); one !== undefined; one = queue.shift()) {
+    texts.push(new TextDecoder().decode(one.data));
+  }
+  return texts;
+}
+
+function split(endpoint: string): [hostname: string, port: number] {
+  const [hostname, port] = endpoint.split(" ");
+  return [hostname!, Number(port)];
+}
