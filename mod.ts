@@ -24,6 +24,7 @@
 export { createStack, type StackOptions } from "./core/api/stack.ts";
 export { TcpError, type TcpErrorCode } from "./core/api/errors.ts";
 export type * from "./core/api/types.ts";
+export type * from "./core/api/datagram.ts";
 export { silentLogger, sleepUntil, systemClock, systemRandom } from "./core/api/environment.ts";
 export type { Random } from "./core/api/environment.ts";
 export type { TcpOptions } from "./core/api/config.ts";

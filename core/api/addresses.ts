@@ -15,8 +15,12 @@ export interface Endpoint {
 }
 
 /** `Deno.NetAddr` of an address and a port. */
-export function netAddr(address: IpAddress, port: number): NetAddr {
-  return { transport: "tcp", hostname: address.toString(), port };
+export function netAddr(
+  address: IpAddress,
+  port: number,
+  transport: NetAddr["transport"] = "tcp",
+): NetAddr {
+  return { transport, hostname: address.toString(), port };
 }
 
 /** The text of an address of 4 or 16 bytes; IPv4 in its mapped form is IPv4. */

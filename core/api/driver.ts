@@ -22,7 +22,7 @@ const MAX_TURNS = 256;
 /** What a request is, in bytes; more is a stream, whose reader may never answer. */
 const SMALL_READ = 2048;
 
-/** Whoever owns a connection or a listener in the core. */
+/** Whoever owns a connection, a listener, a flow or a UDP socket in the core. */
 export interface Owner {
   /** Something has happened; looks at the core for what. */
   onEvent(): void;
@@ -126,6 +126,12 @@ export class Driver {
     this.touch();
   }
 
+  /** The same after a datagram was sent; a link takes so many at a time. */
+  touchAfterDatagram(): void {
+    this.touch();
+    if (this.core.hasMuchToSend) this.flush();
+  }
+
   /** Drains the core: packets to the link, events to their owners. */
   flush(): void {
     this.#flushQueued = false;
@@ -153,6 +159,9 @@ export class Driver {
       (tcb.handle as Owner | undefined)?.onEvent();
     }
     for (let one = core.tcp.pollListener(); one !== undefined; one = core.tcp.pollListener()) {
+      (one.handle as Owner | undefined)?.onEvent();
+    }
+    for (let one = core.udp.pollNews(); one !== undefined; one = core.udp.pollNews()) {
       (one.handle as Owner | undefined)?.onEvent();
     }
   }

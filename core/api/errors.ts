@@ -10,8 +10,9 @@ export type TcpErrorCode =
   | "ADDRESS_IN_USE" // the port is taken
   | "ADDRESS_NOT_AVAILABLE" // not an address of this stack, or no free port
   | "INVALID_ADDRESS" // cannot be connected to                     RFC 9293 3.9.2.3
+  | "MESSAGE_TOO_LONG" // does not fit into a datagram               RFC 768
   | "CLOSING" // write after closeWrite() or close()                RFC 9293 3.10.2
-  | "LISTENER_CLOSED" // accept() on a closed listener
+  | "LISTENER_CLOSED" // accept() on a closed listener, receive() on a closed socket
   | "STACK_CLOSED"; // the stack was closed
 
 /**

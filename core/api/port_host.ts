@@ -14,7 +14,7 @@ import type { Context, Handler, Stack, Syn } from "./types.ts";
 
 /** What the handlers of a port share. */
 export interface PortEnvironment {
-  readonly stack: Pick<Stack, "connect">;
+  readonly stack: Pick<Stack, "connect" | "listenDatagram">;
   readonly clock: Clock;
   readonly log: Logger;
   /** Aborted when the stack closes. */
@@ -96,7 +96,7 @@ export class PortHost {
 /** What the handlers of one connection share. */
 class ConnectionContext implements Context {
   readonly socket: StackSocket;
-  readonly stack: Pick<Stack, "connect">;
+  readonly stack: Pick<Stack, "connect" | "listenDatagram">;
   readonly log: Logger;
   readonly clock: Clock;
   readonly #stackSignal: AbortSignal;

@@ -4,7 +4,7 @@
  * @module
  */
 import { finishSocket } from "./derived_socket.ts";
-import type { Clock, Context, Handler, Logger, Next, Stack, TcpSocket } from "./types.ts";
+import type { Clock, Context, Handler, Logger, Next, TcpSocket } from "./types.ts";
 
 /** What `next` is for the last handler: nothing is left to run. */
 export const endOfChain: Next = (socket) =>
@@ -57,7 +57,7 @@ class ReplacedSocketContext implements Context {
     this.socket = socket;
   }
 
-  get stack(): Pick<Stack, "connect"> {
+  get stack(): Context["stack"] {
     return this.#outer.stack;
   }
 

@@ -11,6 +11,8 @@ import { Acceptor, type AcceptorHooks } from "./acceptor.ts";
 import { netAddr, parseEndpoint } from "./addresses.ts";
 import { formatHostPort } from "./host_port.ts";
 import { parseStackConfig, type TcpOptions } from "./config.ts";
+import type { DatagramConn, ListenDatagramOptions } from "./datagram.ts";
+import { Datagrams } from "./datagrams.ts";
 import { Driver } from "./driver.ts";
 import {
   type Clock,
@@ -100,6 +102,7 @@ class HostStack implements Stack {
   readonly #controller = new AbortController();
   readonly #acceptors = new Set<{ close(): void }>();
   readonly #plugins = new Set<Plugin>();
+  readonly #datagrams: Datagrams;
   #closing: Promise<void> | undefined;
 
   constructor(options: StackOptions) {
@@ -112,6 +115,12 @@ class HostStack implements Stack {
     (random ?? systemRandom).fill(secret);
     this.#core = new CoreStack({ ...config, features: link.features, secret });
     this.#driver = new Driver(this.#core, link, this.#clock);
+    this.#datagrams = new Datagrams(this.#driver, {
+      stack: this,
+      clock: this.#clock,
+      log: this.#log,
+      signal: this.#controller.signal,
+    });
     this.finished = this.#run();
     this.finished.catch(() => {});
   }
@@ -167,6 +176,11 @@ class HostStack implements Stack {
     options.signal?.addEventListener("abort", () => listener.close(), { once: true });
     if (options.signal?.aborted) listener.close();
     return listener;
+  }
+
+  listenDatagram(options: ListenDatagramOptions): DatagramConn {
+    this.#assertOpen();
+    return this.#datagrams.listen(options);
   }
 
   use(
@@ -242,6 +256,7 @@ class HostStack implements Stack {
       ...this.#core.stats.snapshot(),
       ...withPrefix("link.", this.#link.stats?.() ?? {}),
       connections: this.#core.tcp.connectionCount,
+      flows: this.#core.udp.flows.table.count,
       timers: this.#core.tcp.timerCount,
     };
   }
@@ -255,8 +270,11 @@ class HostStack implements Stack {
     this.#controller.abort(new TcpError("STACK_CLOSED", "The stack is closing"));
     const running = this.#core.tcp.connections().map(({ handle }) => handle)
       .filter((handle) => handle instanceof StackSocket);
+    const deadline = this.#clock.now() + graceMs;
     if (graceMs > 0 && running.length > 0) await this.#waitFor(running, graceMs);
+    if (graceMs > 0) await this.#datagrams.finish(deadline);
     await whenDrained?.();
+    this.#datagrams.close();
     this.#core.shutDown();
     this.#driver.stop();
     await this.#link.close();
@@ -266,6 +284,7 @@ class HostStack implements Stack {
   #stopListening(): void {
     for (const acceptor of this.#acceptors) acceptor.close();
     this.#acceptors.clear();
+    this.#datagrams.stop();
   }
 
   async #waitFor(sockets: readonly StackSocket[], graceMs: number): Promise<void> {
@@ -284,6 +303,7 @@ class HostStack implements Stack {
     this.#closing ??= Promise.resolve();
     this.#stopListening();
     this.#controller.abort(new TcpError("STACK_CLOSED", "The stack has closed"));
+    this.#datagrams.close();
     this.#core.shutDown();
     this.#driver.stop();
     for (const plugin of this.#plugins) await this.#dispose(plugin);

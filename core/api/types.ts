@@ -6,14 +6,15 @@
  *
  * @module
  */
+import type { DatagramConn, FlowHandler, ListenDatagramOptions } from "./datagram.ts";
 import type { TcpErrorCode } from "./errors.ts";
 import type { Clock, Logger } from "./environment.ts";
 import type { TcpState } from "../tcp/state.ts";
 
 /** The shape of `Deno.NetAddr`, so that code and Hono's conninfo helper read it unchanged. */
 export interface NetAddr {
-  /** Always `"tcp"` for a {@link TcpSocket}. */
-  transport: "tcp";
+  /** `"tcp"` for a {@link TcpSocket}, `"udp"` for datagrams. */
+  transport: "tcp" | "udp";
   /** An IPv4 or IPv6 address in text form, IPv6 without brackets (RFC 5952). */
   hostname: string;
   /** 1 to 65535. */
@@ -202,8 +203,8 @@ export interface ConnectOptions {
 export interface Context {
   /** The connection. */
   readonly socket: TcpSocket;
-  /** For connections of the plugin's own through the same stack. */
-  readonly stack: Pick<Stack, "connect">;
+  /** For connections and sockets of the plugin's own through the same stack. */
+  readonly stack: Pick<Stack, "connect" | "listenDatagram">;
   /** Lines carry the plugin's name and port. */
   readonly log: Logger;
   /** The stack's clock: plugins take time from here, so that tests run in virtual time. */
@@ -240,6 +241,8 @@ export interface Plugin {
    * throws (RST is sent). `syn.signal` is aborted when the peer gives up.
    */
   readonly onSyn?: (syn: Syn, c: SynContext) => Handler | Promise<Handler>;
+  /** Runs once for each flow of datagrams; for plugins on `udp/` places. */
+  readonly flow?: FlowHandler;
   /** Runs once when the stack has closed. */
   readonly dispose?: () => void | Promise<void>;
 }
@@ -261,6 +264,8 @@ export interface Stack extends AsyncDisposable {
   connect(address: SocketAddress, options?: ConnectOptions): TcpSocket;
   /** The port is taken when this returns (Deno). */
   listen(options: ListenOptions): TcpListener;
+  /** A UDP socket; its place is taken when this returns (Deno). */
+  listenDatagram(options: ListenDatagramOptions): DatagramConn;
   /** `stack.use(7, echo())` (Hono). Handlers run in order, each calls `next()` for the following one. */
   use(
     port: number | readonly number[],

@@ -4,7 +4,13 @@ import type { HostPort } from "../../core/api/host_port.ts";
 import type { HostNetwork } from "../../core/api/outbound.ts";
 import { type Socks5Options, socks5Through } from "../../plugins/socks5.ts";
 import { bytes } from "../support/conversation.ts";
-import { type FakeSocket, settle, socketPair, testContext } from "../support/fake_socket.ts";
+import {
+  type FakeSocket,
+  noStack,
+  settle,
+  socketPair,
+  testContext,
+} from "../support/fake_socket.ts";
 
 /** A host whose connections lead to one end of a pair, and which knows one name. */
 function hostWith(overrides: Partial<HostNetwork> = {}) {
@@ -269,6 +275,7 @@ describe("socks5", () => {
     const { client, server } = socketPair();
     const { context } = testContext(server, {
       stack: {
+        ...noStack,
         connect(to) {
           asked.push(to);
           return upstream;

@@ -331,7 +331,11 @@ export function testContext(socket: TcpSocket, overrides: Partial<Context> = {})
   return { context, clock, lines, stop: () => controller.abort() };
 }
 
-const noStack: Pick<Stack, "connect"> = {
+/** For handlers that use no stack. */
+export const noStack: Pick<Stack, "connect" | "listenDatagram"> = {
+  listenDatagram() {
+    throw new TcpError("STACK_CLOSED", "there is no stack in this test");
+  },
   connect() {
     throw new TcpError("STACK_CLOSED", "there is no stack in this test");
   },

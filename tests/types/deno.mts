@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { TcpListener, TcpSocket } from "../../mod.ts";
+import type { DatagramConn, TcpListener, TcpSocket } from "../../mod.ts";
 
 /** A socket goes wherever a connection of Deno's goes. */
 export function asConnection(socket: TcpSocket): Deno.TcpConn {
@@ -14,4 +14,16 @@ export function asConnection(socket: TcpSocket): Deno.TcpConn {
 /** So does a listener. */
 export function asListener(listener: TcpListener): Deno.Listener<TcpSocket, Deno.NetAddr> {
   return listener;
+}
+
+/** A UDP socket has all of Deno's but the multicast groups. */
+export function asDatagramConn(
+  conn: DatagramConn,
+): Omit<Deno.DatagramConn, "joinMulticastV4" | "joinMulticastV6"> {
+  return conn;
+}
+
+/** What Deno's has received says whom to answer. */
+export function answer(conn: DatagramConn, data: Uint8Array, from: Deno.NetAddr): Promise<number> {
+  return conn.send(data, from);
 }
