@@ -110,3 +110,9 @@ export {
 } from "./plugins/http/websocket.ts";
 export { iperf3, type Iperf3Options } from "./plugins/iperf3.ts";
 export type { Socks5Options } from "./plugins/socks5.ts";
+export { log, type LogOptions } from "./plugins/middleware/log.ts";
+export { proxyProtocol, type ProxyProtocolOptions } from "./plugins/middleware/proxy_protocol.ts";
+export { shape, type ShapeOptions } from "./plugins/middleware/shape.ts";
+export { timeout, type TimeoutOptions } from "./plugins/middleware/timeout.ts";
+export { trace, type TraceOptions } from "./plugins/middleware/trace.ts";
+export type { TraceEvent } from "./core/api/connection_span.ts";

@@ -125,6 +125,16 @@ describe("size", () => {
     expect(long.map(({ path }) => path)).toEqual([]);
   });
 
+  // Middleware is small, or it is a plugin. Comments and empty lines do not count.
+  test("a middleware has less than 60 lines of code", () => {
+    const middleware = product.filter(({ path }) => isIn(path, "plugins/middleware"));
+    const long = middleware
+      .map(({ path, code }) => ({ path, lines: code.match(/^.*\S.*$/gm)!.length }))
+      .filter(({ lines }) => lines >= 60);
+    expect(middleware.length).toBeGreaterThan(0);
+    expect(long).toEqual([]);
+  });
+
   // What does not fit on a screen or two is taken apart.
   test("a function has at most 80 lines", () => {
     const long = product.flatMap((file) =>

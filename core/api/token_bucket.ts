@@ -1,0 +1,44 @@
+/**
+ * Rates: so much a second, and so much at once.
+ *
+ * @module
+ */
+
+/** Holds at most `burst` tokens, full at first, and gets `perSecond` new ones each second. */
+export class TokenBucket {
+  readonly #perMs: number;
+  readonly #burst: number;
+  #tokens: number;
+  #at: number;
+
+  /** Times are a clock's, in milliseconds. */
+  constructor(perSecond: number, burst: number, now: number) {
+    this.#perMs = perSecond / 1000;
+    this.#burst = burst;
+    this.#tokens = burst;
+    this.#at = now;
+  }
+
+  /** Takes a token if there is one. */
+  take(now: number): boolean {
+    this.#refill(now);
+    if (this.#tokens < 1) return false;
+    this.#tokens--;
+    return true;
+  }
+
+  /**
+   * Takes `count` tokens, there or not; returns when they will all have come, `now` if they have.
+   * Whoever takes next waits behind that.
+   */
+  reserve(count: number, now: number): number {
+    this.#refill(now);
+    this.#tokens -= count;
+    return this.#tokens >= 0 ? now : now - this.#tokens / this.#perMs;
+  }
+
+  #refill(now: number): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#at) * this.#perMs);
+    this.#at = now;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The PROXY protocol, on the receiving side.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { deriveSocket, unread } from "../../core/api/derived_socket.ts";
+import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
+import { parseProxyHeader, type ProxyHeader } from "../../core/api/proxy_header.ts";
+import { subnetSetSchema } from "../../core/api/subnet_set.ts";
+import type { NetAddr, TcpSocket } from "../../core/api/types.ts";
+
+/** What {@link proxyProtocol} has to be told. */
+export interface ProxyProtocolOptions {
+  /** Addresses and subnets of the proxies. Who lets others in here believes what anybody says. */
+  trusted: readonly string[];
+  /** What becomes of all others: RST, or served as they are, with no header. Default `"refuse"`. */
+  others?: "refuse" | "pass" | undefined;
+  /** How long a header may take, in milliseconds. Default 5000. */
+  timeoutMs?: number | undefined;
+}
+
+/**
+ * Takes the PROXY header off connections of proxies: later plugins see the client's address.
+ *
+ * Versions 1 and 2, TCP over IPv4 and IPv6; of `UNKNOWN`, `LOCAL` and Unix sockets the addresses
+ * stay the connection's. A connection of a trusted proxy has to begin with a header of 4096 bytes
+ * at most: without one in time, or with a malformed one, it is aborted, and a line says why.
+ *
+ * @example
+ * ```ts
+ * import { proxyProtocol } from "@berth/berth";
+ *
+ * // For stack.use(80, proxyProtocol({ ... }), http(app)).
+ * proxyProtocol({ trusted: ["10.0.0.0/8", "fd00::/8"] }).name; // "proxyProtocol"
+ * ```
+ */
+export const proxyProtocol: PluginFactory<ProxyProtocolOptions> = definePlugin({
+  name: "proxyProtocol",
+  options: z.strictObject({
+    trusted: subnetSetSchema,
+    others: z.enum(["refuse", "pass"]).default("refuse"),
+    timeoutMs: z.number().positive().default(5000),
+  }),
+  setup: ({ trusted, others, timeoutMs }) => async ({ socket, clock, log }, next) => {
+    const drop = (reason: string) => {
+      log.info("connection dropped", { proxy: socket.remoteAddr.hostname, reason });
+      socket.abort(new Error(reason));
+    };
+    if (!trusted.has(socket.remoteAddr.hostname)) {
+      return others === "pass" ? await next() : drop("proxy-not-trusted");
+    }
+    const late = () => drop("proxy-header-late");
+    const cancel = clock.schedule(clock.now() + timeoutMs, late);
+    const begun = await beginningOf(socket).finally(cancel);
+    if (typeof begun === "string") return begun === "" ? undefined : drop(begun);
+    const { source, destination } = begun.header.endpoints ?? {};
+    const isTcp = begun.header.endpoints?.transport === "tcp";
+    await next(deriveSocket(unread(socket, begun.rest), {
+      ...isTcp && { remoteAddr: tcp(source!), localAddr: tcp(destination!) },
+    }));
+  },
+});
+
+/** The header and what has come behind it; why there is none, or `""`: the peer has sent nothing. */
+async function beginningOf(
+  socket: TcpSocket,
+): Promise<{ header: ProxyHeader; rest: Uint8Array<ArrayBuffer> } | string> {
+  const bytes = new Uint8Array(4096);
+  for (let length = 0;;) {
+    const count = await socket.read(bytes.subarray(length));
+    if (count === null) return length === 0 ? "" : "proxy-header-cut";
+    length += count;
+    const parsed = parseProxyHeader(bytes.subarray(0, length));
+    if (parsed.state === "malformed") return `proxy-header-${parsed.fault}`;
+    if (parsed.state === "complete") {
+      return { header: parsed.header, rest: bytes.slice(parsed.length, length) };
+    }
+  }
+}
+
+function tcp({ hostname, port }: { hostname: string; port: number }): NetAddr {
+  return { transport: "tcp", hostname, port };
+}

@@ -1,0 +1,78 @@
+/**
+ * Bandwidth of connections.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { deriveSocket } from "../../core/api/derived_socket.ts";
+import type { Clock } from "../../core/api/environment.ts";
+import { Pace } from "../../core/api/pace.ts";
+import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
+import { readChunk } from "../../core/api/read_chunk.ts";
+
+/** What {@link shape} can be told; a direction without a rate is as fast as it can be. */
+export interface ShapeOptions {
+  /** Bytes per second that peers may send. */
+  receiveRate?: number | undefined;
+  /** Bytes per second that are sent to peers. */
+  sendRate?: number | undefined;
+  /** Bytes that may pass at once after a pause. Default: what comes in a tenth of a second. */
+  burst?: number | undefined;
+  /** All connections share the rates; default false: each connection has them for itself. */
+  shared?: boolean | undefined;
+}
+
+const rate = z.number().positive().optional();
+
+/**
+ * Limits the bytes per second of each connection, or of all together, in each direction.
+ *
+ * Nothing is held back but one chunk of 16 KiB at most: a peer that sends too fast finds the window
+ * closed, a handler's `write()` waits. Connections that share a rate take turns of 16 KiB at most.
+ *
+ * @example
+ * ```ts
+ * import { shape } from "@berth/berth";
+ *
+ * // For stack.use(19, shape({ ... }), chargen()): 1 MB/s to each client.
+ * shape({ sendRate: 1_000_000, burst: 64_000 }).name; // "shape"
+ * ```
+ */
+export const shape: PluginFactory<ShapeOptions> = definePlugin({
+  name: "shape",
+  options: z.strictObject({
+    receiveRate: rate,
+    sendRate: rate,
+    burst: z.number().min(1).optional(),
+    shared: z.boolean().default(false),
+  }),
+  setup: ({ receiveRate, sendRate, burst, shared }) => {
+    const paceOf = (bytesPerSecond: number | undefined, clock: Clock) =>
+      bytesPerSecond === undefined ? undefined : new Pace(bytesPerSecond, burst, clock);
+    const makePaces = (clock: Clock) => [paceOf(receiveRate, clock), paceOf(sendRate, clock)];
+    let common: ReturnType<typeof makePaces> | undefined;
+    return async ({ socket, clock }, next) => {
+      const [receive, send] = shared ? common ??= makePaces(clock) : makePaces(clock);
+      const ended = new AbortController();
+      socket.closed.catch(() => {}).finally(() => ended.abort());
+      await next(deriveSocket(socket, {
+        ...receive && {
+          readChunk: async () => {
+            const chunk = await readChunk(socket, receive.most);
+            if (chunk !== undefined) await receive.wait(chunk.length, ended.signal);
+            return chunk;
+          },
+        },
+        ...send && {
+          write: async (bytes) => {
+            for (let at = 0; at < bytes.length; at += send.most) {
+              const part = bytes.subarray(at, at + send.most);
+              await send.wait(part.length, ended.signal);
+              await socket.write(part);
+            }
+          },
+        },
+      }));
+    };
+  },
+});

@@ -1,0 +1,70 @@
+/**
+ * Time limits of connections.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { TcpError } from "../../core/api/errors.ts";
+import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
+
+/** What {@link timeout} can be told: one limit at least. All in milliseconds. */
+export interface TimeoutOptions {
+  /** How long no byte may pass in either direction. Measured to a quarter: it may take that longer. */
+  idleMs?: number | undefined;
+  /** How long a connection may last. */
+  totalMs?: number | undefined;
+  /** How long a peer may take for its first byte. */
+  firstByteMs?: number | undefined;
+}
+
+const ms = z.number().positive().optional();
+
+/**
+ * Aborts connections that are idle, that last too long, or whose first byte does not come.
+ *
+ * What was written last has to be taken within these limits too. A handler that waits sees
+ * `CONNECTION_ABORTED`, with the limit as its cause. No byte is touched: it costs a timer.
+ *
+ * @example
+ * ```ts
+ * import { timeout } from "@berth/berth";
+ *
+ * // For stack.use(7, timeout({ ... }), echo()).
+ * timeout({ idleMs: 60_000, firstByteMs: 5000 }).name; // "timeout"
+ * ```
+ */
+export const timeout: PluginFactory<TimeoutOptions> = definePlugin({
+  name: "timeout",
+  options: z.strictObject({ idleMs: ms, totalMs: ms, firstByteMs: ms }).refine(
+    (limits) => Object.values(limits).some((limit) => limit !== undefined),
+    "expected idleMs, totalMs or firstByteMs",
+  ),
+  setup: ({ idleMs = Infinity, totalMs = Infinity, firstByteMs = Infinity }) => {
+    return ({ socket, clock, log }, next) => {
+      const openedAt = clock.now();
+      let [seenAt, seen] = [openedAt, 0];
+      const look = () => {
+        const { bytesIn, bytesOut } = socket.stats();
+        const now = clock.now();
+        if (seen !== bytesIn + bytesOut) [seenAt, seen] = [now, bytesIn + bytesOut];
+        const firstByteAt = bytesIn > 0 ? Infinity : openedAt + firstByteMs;
+        if (now >= firstByteAt) end(`the first byte did not come within ${firstByteMs} ms`);
+        else if (now >= seenAt + idleMs) end(`nothing came or went for ${idleMs} ms`);
+        else if (now >= openedAt + totalMs) end(`the connection lasted ${totalMs} ms`);
+        else {
+          const idleAt = Math.min(seenAt + idleMs, now + idleMs / 4);
+          const at = Math.min(idleAt, openedAt + totalMs, firstByteAt);
+          if (at < Infinity) cancel = clock.schedule(at, look);
+        }
+      };
+      const end = (reason: string) => {
+        log.debug("connection timed out", { reason });
+        socket.abort(new TcpError("TIMED_OUT", reason));
+      };
+      let cancel = () => {};
+      look();
+      socket.closed.catch(() => {}).finally(() => cancel());
+      return next();
+    };
+  },
+});

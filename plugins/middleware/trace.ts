@@ -1,0 +1,57 @@
+/**
+ * Spans and events of connections.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { deriveSocket } from "../../core/api/derived_socket.ts";
+import { ConnectionSpan, type TraceEvent } from "../../core/api/connection_span.ts";
+import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
+import { readChunk } from "../../core/api/read_chunk.ts";
+
+/** What {@link trace} can be told. */
+export interface TraceOptions {
+  /** Gets every event when it has happened. Default: a debug line each. */
+  onEvent?: ((event: TraceEvent) => void) | undefined;
+}
+
+const isFunction = (value: unknown) => typeof value === "function";
+
+/**
+ * Reports every read, write and end of a connection with its time and duration.
+ *
+ * Ids have the form of W3C Trace Context; later plugins find them as `c.get("traceparent")`.
+ * Nothing is kept here: whoever collects decides how much that is.
+ *
+ * @example
+ * ```ts
+ * import { trace } from "@berth/berth";
+ *
+ * // For stack.use(7, trace({ ... }), echo()).
+ * trace({ onEvent: ({ name, durationMs }) => console.log(name, durationMs) }).name; // "trace"
+ * ```
+ */
+export const trace: PluginFactory<TraceOptions> = definePlugin({
+  name: "trace",
+  options: z.strictObject({
+    onEvent: z.custom<NonNullable<TraceOptions["onEvent"]>>(isFunction, "expected a function")
+      .optional(),
+  }),
+  setup: ({ onEvent }) => (c, next) => {
+    const { socket, clock, log } = c;
+    const report = onEvent ?? ((event: TraceEvent) => log.debug("trace", { ...event }));
+    const span = new ConnectionSpan(socket, clock, (event) => {
+      try {
+        report(event);
+      } catch (error) {
+        log.error("trace: onEvent failed", { error: String(error) });
+      }
+    });
+    c.set("traceparent", span.traceparent);
+    return next(deriveSocket(socket, {
+      readChunk: () => span.timed("read", () => readChunk(socket), (chunk) => chunk?.length ?? 0),
+      write: (bytes) => span.timed("write", () => socket.write(bytes), () => bytes.length),
+      closeWrite: () => span.timed("closeWrite", () => socket.closeWrite(), () => 0),
+    }));
+  },
+});

@@ -1,0 +1,23 @@
+import { describe, expect, test } from "bun:test";
+import { TokenBucket } from "../../../core/api/token_bucket.ts";
+
+describe("TokenBucket", () => {
+  // Full at first; then one each 100 ms, and never more than it holds.
+  test("gives what has come, up to its size", () => {
+    const bucket = new TokenBucket(10, 3, 1000);
+    const takes = (now: number, times: number) =>
+      Array.from({ length: times }, () => bucket.take(now)).filter((taken) => taken).length;
+    expect(takes(1000, 5)).toBe(3);
+    expect(takes(1099, 1)).toBe(0);
+    expect(takes(1200, 5)).toBe(2);
+    expect(takes(1_000_000, 10)).toBe(3);
+  });
+
+  // Tokens that are still to come are promised, one behind the other.
+  test("says when what is reserved will have come", () => {
+    const bucket = new TokenBucket(1000, 100, 0);
+    expect([100, 50, 50].map((count) => bucket.reserve(count, 0))).toEqual([0, 50, 100]);
+    expect(bucket.reserve(10, 100)).toBe(110);
+    expect(bucket.reserve(100, 1000)).toBe(1000);
+  });
+});

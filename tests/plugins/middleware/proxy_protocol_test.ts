@@ -1,0 +1,134 @@
+import { describe, expect, test } from "bun:test";
+import { formatProxyHeader, type ProxyEndpoints } from "../../../core/api/proxy_header.ts";
+import type { Handler, TcpSocket } from "../../../core/api/types.ts";
+import {
+  proxyProtocol,
+  type ProxyProtocolOptions,
+} from "../../../plugins/middleware/proxy_protocol.ts";
+import { bytes, codeOf, readText, StackPair } from "../../core/api/stack_pair.ts";
+import { ask, dial, timersLeft } from "./support.ts";
+
+const endpoints: ProxyEndpoints = {
+  transport: "tcp",
+  source: { hostname: "2001:db8::7", port: 4711 },
+  destination: { hostname: "2001:db8::80", port: 80 },
+};
+const PROXY = ["10.0.0.0/24"];
+
+/** Says who it is talking to and as whom, then what was said. */
+const mirror: Handler = async ({ socket }) => {
+  const { remoteAddress, localAddress } = await socket.opened;
+  await socket.write(bytes(`${remoteAddress} ${localAddress} ${await readText(socket)}`));
+};
+
+function serving(options: Partial<ProxyProtocolOptions> = {}): StackPair {
+  const pair = new StackPair();
+  pair.server.use(80, proxyProtocol({ trusted: PROXY, ...options }), mirror);
+  return pair;
+}
+
+/** Sends a header and a text in one piece, or byte by byte. */
+async function say(pair: StackPair, header: Uint8Array, pieces: number): Promise<TcpSocket> {
+  const client = dial(pair, 80);
+  const all = new Uint8Array([...header, ...bytes("ahoy")]);
+  const size = Math.ceil(all.length / pieces);
+  for (let at = 0; at < all.length; at += size) {
+    await client.write(all.subarray(at, at + size));
+    await pair.clock.advance(1);
+  }
+  await client.closeWrite();
+  return client;
+}
+
+function dropped(pair: StackPair): unknown[] {
+  return pair.lines.filter(({ message }) => message === "connection dropped")
+    .map(({ level, fields }) => [level, fields!["reason"]]);
+}
+
+describe("proxyProtocol", () => {
+  // In one segment with what follows, or in many: the handler sees the client, and every byte.
+  test.each([[1, 1], [1, 60], [2, 1], [2, 60]])(
+    "takes a version %i header off, in %i segments",
+    async (version: number, pieces: number) => {
+      await using pair = serving();
+      const header = formatProxyHeader({ version: version as 1 | 2, endpoints });
+      const client = await say(pair, header, pieces);
+      expect(await pair.run(readText(client)))
+        .toBe("[2001:db8::7]:4711 [2001:db8::80]:80 ahoy");
+      expect(pair.lines).toEqual([]);
+    },
+  );
+
+  // The proxy speaks for itself, or of datagrams: the connection's own addresses count.
+  test("keeps the addresses where the header has none", async () => {
+    await using pair = serving();
+    const udp: ProxyEndpoints = { ...endpoints, transport: "udp" };
+    for (
+      const header of [
+        formatProxyHeader({ version: 1 }),
+        formatProxyHeader({ version: 2 }),
+        formatProxyHeader({ version: 2, endpoints: udp }),
+      ]
+    ) {
+      const client = await say(pair, header, 1);
+      expect(await pair.run(readText(client))).toMatch(/^10\.0\.0\.1:\d+ 10\.0\.0\.2:80 ahoy$/);
+    }
+  });
+
+  // Whoever says no header, or half of one, is nobody's client.
+  test.each([
+    ["GET / HTTP/1.1\r\n\r\n", "proxy-header-signature"],
+    ["PROXY TCP4 1.2.3.4\r\n", "proxy-header-syntax"],
+    ["PROXY TCP4 1.2.3.4 ", "proxy-header-cut"],
+    [`PROXY UNKNOWN ${"x".repeat(5000)}`, "proxy-header-length"],
+  ])("aborts a connection that begins with %j", async (text: string, reason: string) => {
+    await using pair = serving();
+    expect(await codeOf(ask(pair, 80, text))).toBe("CONNECTION_RESET");
+    expect(dropped(pair)).toEqual([["info", reason]]);
+    expect(pair.lines.some(({ level }) => level === "error")).toBe(false);
+  });
+
+  // A health check that connects and goes is no fault.
+  test("closes a connection that ends before it begins", async () => {
+    await using pair = serving();
+    expect(await ask(pair, 80, "")).toBe("");
+    expect(pair.lines).toEqual([]);
+  });
+
+  // A header that dribbles does not hold the connection for longer.
+  test("aborts when the header does not come in time", async () => {
+    await using pair = serving({ timeoutMs: 2000 });
+    const client = dial(pair, 80);
+    await client.write(bytes("PROXY TC"));
+    expect(await pair.run(codeOf(client.closed))).toBe("CONNECTION_RESET");
+    expect(Math.round(pair.clock.now() / 100)).toBe(20);
+    expect(dropped(pair)).toEqual([["info", "proxy-header-late"]]);
+  });
+
+  // A peer that resets while its header is read is no fault of anybody's here.
+  test("is silent when the peer goes", async () => {
+    await using pair = serving();
+    const client = dial(pair, 80);
+    await client.write(bytes("PROXY"));
+    await pair.clock.advance(10);
+    client.abort();
+    await pair.clock.advance(10);
+    expect(pair.lines).toEqual([]);
+    expect(await timersLeft(pair)).toBe(0);
+  });
+
+  // Anybody could claim to be anybody: those who are not proxies are not asked.
+  test("serves others as they are, if it is told to", async () => {
+    await using pair = serving({ trusted: ["192.0.2.0/24"], others: "pass" });
+    const header = new TextDecoder().decode(formatProxyHeader({ version: 1, endpoints }));
+    expect(await ask(pair, 80, header)).toMatch(/^10\.0\.0\.1:\d+ 10\.0\.0\.2:80 PROXY TCP6/);
+  });
+
+  test("wants to know whom to trust", () => {
+    // @ts-expect-error -- trusted is required
+    expect(() => proxyProtocol()).toThrow(/^proxyProtocol: options\.trusted: /);
+    expect(() => proxyProtocol({ trusted: ["proxy"] })).toThrow(
+      'proxyProtocol: options.trusted.0: expected an address or a subnet such as 10.0.0.0/8 or fd00::/8, got "proxy"',
+    );
+  });
+});
