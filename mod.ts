@@ -60,6 +60,16 @@ export {
   type NeighborState,
 } from "./adapters/ethernet/mod.ts";
 export { framePortPair, linkPair, type LinkPairOptions } from "./adapters/memory.ts";
+export {
+  openWebSocketLink,
+  type PacketSocket,
+  type WebSocketLike,
+  webSocketLink,
+  type WebSocketLinkDrops,
+  type WebSocketLinkOptions,
+} from "./adapters/links/web_socket.ts";
+export type { WebSocketLink } from "./adapters/links/web_socket.ts";
+export { webSocketLinkEvents } from "./adapters/links/web_socket_events.ts";
 export { type SeededRandom, seededRandom } from "./adapters/seeded_random.ts";
 export { socks5 } from "./adapters/socks5.ts";
 export { openTun, TunError, type TunErrorCode, type TunOptions } from "./adapters/tun/mod.ts";

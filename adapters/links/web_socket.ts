@@ -1,0 +1,213 @@
+/**
+ * A WebSocket as a link: each binary message is an IP packet.
+ *
+ * @module
+ */
+import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
+import { PacketQueue } from "./packet_queue.ts";
+
+/** What a link needs of a WebSocket to send on it. */
+export interface PacketSocket {
+  /** 1: open. */
+  readonly readyState: number;
+  /** Bytes that wait to be sent. */
+  readonly bufferedAmount: number;
+  /** Sends a binary message. */
+  send(data: Uint8Array<ArrayBuffer>): void;
+  /** Begins the end. */
+  close(code?: number, reason?: string): void;
+}
+
+/** What {@link webSocketLink} takes: a `WebSocket` of a browser, of Deno or of Bun, or one like it. */
+export interface WebSocketLike extends PacketSocket {
+  /** Set to `"arraybuffer"`. */
+  binaryType: string;
+  /** Calls `listener` for each message. */
+  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  /** Calls `listener` for what else happens. */
+  addEventListener(type: "open" | "close" | "error", listener: () => void): void;
+}
+
+/** What a link on a WebSocket can be told. */
+export interface WebSocketLinkOptions {
+  /** Largest IP packet, in bytes, 68 to 65535. Default 1500. */
+  mtu?: number;
+  /** Bytes that may wait to be sent; further packets are dropped. Default 262,144. */
+  maxBufferedBytes?: number;
+  /** Received packets that wait for the stack, at most; further ones are dropped. Default 1024. */
+  queue?: number;
+}
+
+/** Messages that were no packets for the stack, by reason. */
+export interface WebSocketLinkDrops {
+  /** Text, or a `Blob`. */
+  notBinary: number;
+  /** Larger than the MTU. */
+  tooLarge: number;
+  /** The stack did not keep up. */
+  queueFull: number;
+}
+
+/**
+ * Makes a WebSocket a link: one binary message is one IP packet. Runs in browsers too.
+ *
+ * The link ends with the WebSocket, and the other way round. What is sent while the WebSocket is
+ * still connecting is dropped: {@link openWebSocketLink} waits.
+ *
+ * @throws {RangeError} An option is out of range.
+ *
+ * @example
+ * ```ts
+ * import { createStack, webSocketLink } from "@berth/berth";
+ *
+ * const link = webSocketLink(new WebSocket("ws://127.0.0.1:9/"), { mtu: 1400 });
+ * await using stack = createStack({ link, addresses: ["10.9.0.2/24"] });
+ * await stack.finished; // nobody listens on the discard port, so the WebSocket fails at once
+ * ```
+ */
+export function webSocketLink(
+  webSocket: WebSocketLike,
+  options: WebSocketLinkOptions = {},
+): WebSocketLink {
+  const link = new WebSocketLink(options);
+  webSocket.binaryType = "arraybuffer";
+  link.attach(webSocket);
+  webSocket.addEventListener("message", ({ data }) => link.take(data));
+  webSocket.addEventListener("close", () => link.end());
+  webSocket.addEventListener("error", () => link.end());
+  return link;
+}
+
+/** How long {@link openWebSocketLink} waits, in milliseconds. */
+const OPEN_MS = 15_000;
+
+/**
+ * Connects to a WebSocket server that takes IP packets; resolves once packets can be sent.
+ *
+ * @throws {Error} There is no connection within 15 seconds.
+ *
+ * @example
+ * ```ts no_run
+ * import { createStack, openWebSocketLink } from "@berth/berth";
+ *
+ * const link = await openWebSocketLink("ws://127.0.0.1:9000/");
+ * await using stack = createStack({ link, addresses: ["10.9.0.2/24"] });
+ * ```
+ */
+export async function openWebSocketLink(
+  url: string | URL,
+  options: WebSocketLinkOptions = {},
+): Promise<WebSocketLink> {
+  const webSocket = new WebSocket(url);
+  const link = webSocketLink(webSocket as unknown as WebSocketLike, options);
+  const opened = Promise.withResolvers<void>();
+  webSocket.addEventListener("open", () => opened.resolve());
+  link.ended.then(() =>
+    opened.reject(new Error(`there is no WebSocket at ${url}: is its server running?`))
+  );
+  const limit = setTimeout(() => void link.close(), OPEN_MS);
+  try {
+    await opened.promise;
+    return link;
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
+const OPEN = 1;
+
+/** A link on a WebSocket, made by {@link webSocketLink}. */
+export class WebSocketLink implements Link {
+  /** Shown in logs. */
+  readonly name = "websocket";
+  /** Whole packets with whole checksums. */
+  readonly features: LinkFeatures;
+  /** Messages that were no packets for the stack. */
+  readonly drops: WebSocketLinkDrops = { notBinary: 0, tooLarge: 0, queueFull: 0 };
+  /** Resolves when nothing comes and goes any more. */
+  readonly ended: Promise<void>;
+  readonly #maxBufferedBytes: number;
+  readonly #incoming: PacketQueue;
+  #socket: PacketSocket | undefined;
+  #end!: () => void;
+
+  /** A link without a WebSocket, which drops what is sent. */
+  constructor({ mtu = 1500, maxBufferedBytes = 262_144, queue = 1024 }: WebSocketLinkOptions) {
+    requireInteger("mtu", mtu, 68, 65_535);
+    requireInteger("maxBufferedBytes", maxBufferedBytes, mtu, 2 ** 30);
+    requireInteger("queue", queue, 1, 1_000_000);
+    this.features = { mtu, maxSuperPacket: 0, checksumOffload: false };
+    this.#maxBufferedBytes = maxBufferedBytes;
+    this.#incoming = new PacketQueue(queue, this.features);
+    this.ended = new Promise((resolve) => this.#end = resolve);
+  }
+
+  /** Sends on this WebSocket from now on; gives back the one before. */
+  attach(socket: PacketSocket | undefined): PacketSocket | undefined {
+    const before = this.#socket;
+    this.#socket = socket;
+    return before;
+  }
+
+  /** Takes a message's data. */
+  take(data: unknown): void {
+    const packet = bytesOf(data);
+    if (packet === undefined) this.drops.notBinary++;
+    else if (packet.length > this.features.mtu) this.drops.tooLarge++;
+    else if (!this.#incoming.putBytes(packet)) this.drops.queueFull++;
+  }
+
+  /** The WebSocket has ended. */
+  end(): void {
+    this.#socket = undefined;
+    this.#incoming.close();
+    this.#end();
+  }
+
+  /** What has come by now. */
+  receive(batch: PacketBatch): number {
+    return this.#incoming.takeInto(batch);
+  }
+
+  /** Resolves with false when the WebSocket has ended. */
+  ready(): Promise<boolean> {
+    return this.#incoming.ready();
+  }
+
+  /** False while the WebSocket is not open, and when too much waits to be sent. */
+  send(packet: OutgoingPacket): boolean {
+    const socket = this.#socket;
+    const size = packet.byteLength;
+    if (socket?.readyState !== OPEN || size > this.features.mtu) return false;
+    if (socket.bufferedAmount + size > this.#maxBufferedBytes) return false;
+    // The runtime may keep it until it is sent.
+    const message = new Uint8Array(size);
+    packet.copyTo(message, 0);
+    socket.send(message);
+    return true;
+  }
+
+  /** Ends the WebSocket; what was sent before is still delivered. */
+  close(): Promise<void> {
+    const socket = this.#socket;
+    this.end();
+    socket?.close(1000, "the link was closed");
+    return Promise.resolve();
+  }
+
+  /** The same as {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function bytesOf(data: unknown): Uint8Array | undefined {
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  if (!ArrayBuffer.isView(data)) return undefined;
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+function requireInteger(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new RangeError(`${name} must be an integer from ${least} to ${most}, not ${value}`);
+}

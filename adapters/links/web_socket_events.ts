@@ -1,0 +1,53 @@
+import type { Link } from "../../core/stack/link.ts";
+import type { WebSocketContext, WebSocketEvents } from "../../plugins/http/websocket.ts";
+import { type PacketSocket, WebSocketLink, type WebSocketLinkOptions } from "./web_socket.ts";
+
+/**
+ * Handlers for `upgradeWebSocket`: each client that attaches is a link of its own.
+ *
+ * `attach` gets the link when the handshake is done, as for a stack on it; the link ends with the
+ * WebSocket. Any web page can open a WebSocket to a server that its visitor reaches: look at the
+ * request's `Origin` first where that matters.
+ *
+ * @example
+ * ```ts
+ * import { createStack, echo, http, upgradeWebSocket, webSocketLinkEvents } from "@berth/berth";
+ * import { Hono } from "hono";
+ *
+ * const attach = upgradeWebSocket(() =>
+ *   webSocketLinkEvents((link) => {
+ *     createStack({ link, addresses: ["10.9.0.1/24"] }).use(7, echo());
+ *   })
+ * );
+ * http(new Hono().get("/attach", attach)); // for stack.use(80, ...)
+ * ```
+ */
+export function webSocketLinkEvents(
+  attach: (link: Link) => void | Promise<void>,
+  options: WebSocketLinkOptions = {},
+): WebSocketEvents {
+  const link = new WebSocketLink(options);
+  return {
+    onOpen(_event, ws) {
+      link.attach(packetSocket(ws));
+      return attach(link);
+    },
+    onMessage: ({ data }) => link.take(data),
+    onClose: () => link.end(),
+    onError: () => link.end(),
+  };
+}
+
+/** What a server's WebSocket is to a link. */
+export function packetSocket(ws: WebSocketContext): PacketSocket {
+  return {
+    get readyState() {
+      return ws.readyState;
+    },
+    get bufferedAmount() {
+      return ws.raw?.bufferedAmount ?? 0;
+    },
+    send: (data) => ws.send(data),
+    close: (code, reason) => ws.close(code, reason),
+  };
+}
