@@ -5,12 +5,17 @@
  */
 import { z } from "zod";
 import { PROFILES, type TcpConfig } from "../tcp/config.ts";
+import { isOwnable } from "../stack/own_addresses.ts";
 import { Subnet } from "../wire/address.ts";
 import { describeIssues } from "./plugin.ts";
 
 const KIB = 1024;
 const milliseconds = z.number().min(0).max(365 * 86_400_000);
 const bufferSize = z.number().int().min(4 * KIB).max(1024 * 1024 * KIB);
+
+const NOT_OWNABLE =
+  'is not an address; write "10.7.0.2/24" or "fd00::2/64", or for every address ' +
+  'of a network "10.90.0.0/16" or "fd00:90::/64"';
 
 const tcpSchema = z.strictObject({
   profile: z.enum(["local", "internet"]).default("local"),
@@ -49,11 +54,11 @@ const tcpSchema = z.strictObject({
 
 const stackSchema = z.strictObject({
   addresses: z.array(
-    z.string().refine((text) => {
-      const subnet = Subnet.parse(text);
-      return subnet !== undefined && subnet.address.isUnicast;
-    }, 'is not an address; write "10.7.0.2/24" or "fd00::2/64"'),
+    z.string().refine((text) => parseOwnable(text) !== undefined, NOT_OWNABLE),
   ).min(1, "needs at least one address"),
+  exceptAddresses: z.array(
+    z.string().refine((text) => Subnet.parse(text) !== undefined, NOT_OWNABLE),
+  ).default([]),
   tcp: tcpSchema.optional(),
   maxConnections: z.number().int().min(1).max(10_000_000).default(262_144),
   maxTimeWait: z.number().int().min(0).max(1_000_000).default(16_384),
@@ -68,6 +73,7 @@ export interface TcpOptions extends Partial<TcpConfig> {
 /** Checked options of a stack. */
 export interface StackConfig {
   readonly subnets: readonly Subnet[];
+  readonly excepted: readonly Subnet[];
   readonly tcp: TcpConfig;
   readonly maxConnections: number;
   readonly maxTimeWait: number;
@@ -83,14 +89,31 @@ export function parseStackConfig(options: unknown): StackConfig {
   if (!checked.success) {
     throw new TypeError(`createStack: ${describeIssues(checked.error.issues, ["options"])}`);
   }
-  const { addresses, tcp, maxConnections, maxTimeWait } = checked.data;
+  const { addresses, exceptAddresses, tcp, maxConnections, maxTimeWait } = checked.data;
   const { profile = "local", ...knobs } = tcp ?? {};
   return {
     subnets: addresses.map((text) => Subnet.parse(text)!),
+    excepted: exceptAddresses.map((text) => Subnet.parse(text)!),
     tcp: Object.freeze({ ...PROFILES[profile], ...defined(knobs) }),
     maxConnections,
     maxTimeWait,
   };
+}
+
+/**
+ * Reads an own address, or a network of own addresses.
+ *
+ * @throws {TypeError} It is none; the message says how one is written.
+ */
+export function requireOwnable(text: string): Subnet {
+  const subnet = parseOwnable(text);
+  if (subnet !== undefined) return subnet;
+  throw new TypeError(`"${text}" ${NOT_OWNABLE}`);
+}
+
+function parseOwnable(text: string): Subnet | undefined {
+  const subnet = Subnet.parse(text);
+  return subnet !== undefined && isOwnable(subnet) ? subnet : undefined;
 }
 
 function defined<T extends object>(knobs: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

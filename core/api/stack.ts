@@ -4,13 +4,14 @@
  * @module
  */
 import type { Link } from "../stack/link.ts";
+import type { Place } from "../stack/places.ts";
 import type { Refusal } from "../stack/requests.ts";
 import { CoreStack, SECRET_LENGTH } from "../stack/stack.ts";
 import { IpAddress, Subnet } from "../wire/address.ts";
 import { Acceptor, type AcceptorHooks } from "./acceptor.ts";
 import { netAddr, parseEndpoint } from "./addresses.ts";
 import { formatHostPort } from "./host_port.ts";
-import { parseStackConfig, type TcpOptions } from "./config.ts";
+import { parseStackConfig, requireOwnable, type TcpOptions } from "./config.ts";
 import type { DatagramConn, ListenDatagramOptions } from "./datagram.ts";
 import { Datagrams } from "./datagrams.ts";
 import { Driver } from "./driver.ts";
@@ -40,6 +41,7 @@ import type {
   TcpListener,
   TcpSocket,
 } from "./types.ts";
+import { formatWhere, parseWhere, placeOf, type Where } from "./where.ts";
 
 /** Deno's default backlog. */
 const DEFAULT_BACKLOG = 511;
@@ -50,8 +52,17 @@ const PLUGIN_BACKLOG = 4096;
 export interface StackOptions {
   /** Where packets come from and go to; closed with the stack. */
   link: Link;
-  /** Own addresses in CIDR form: `"10.7.0.2/24"`, `"fd00::2/64"`. */
+  /**
+   * Own addresses in CIDR form: `"10.7.0.2/24"`, `"fd00::2/64"`. A network's own address stands for
+   * every address in the network: `"10.90.0.0/16"`, `"fd00:90::/64"`, `"0.0.0.0/0"`. Multicast,
+   * loopback, reserved and broadcast addresses are never among them.
+   */
   addresses: readonly string[];
+  /**
+   * Addresses or networks inside of `addresses` that belong to others, such as the host's side of
+   * the link: `"10.90.0.1"`, `"10.90.7.0/24"`.
+   */
+  exceptAddresses?: readonly string[];
   /** Profile and knobs of every connection. */
   tcp?: TcpOptions;
   /** Connections at the same time, at most; default 262,144. */
@@ -157,18 +168,13 @@ class HostStack implements Stack {
     this.#assertOpen();
     const { onSyn } = options;
     let attached: Acceptor | undefined;
-    const address = options.hostname === undefined ? undefined : parseOwn(options.hostname);
+    const place = placeOf(options.port, options.hostname);
     const hooks: AcceptorHooks = { ready: () => listener.ready() };
     if (onSyn !== undefined) hooks.decide = (syn) => Promise.resolve(onSyn(syn));
-    const acceptor = this.#listen(
-      options.port,
-      address,
-      options.tcpBacklog ?? DEFAULT_BACKLOG,
-      hooks,
-    );
-    const shown = address ?? IpAddress.ANY_V4;
+    const acceptor = this.#listen(place, options.tcpBacklog ?? DEFAULT_BACKLOG, hooks);
+    const shown = place.subnet?.network ?? IpAddress.ANY_V4;
     const listener = new StackListener(
-      netAddr(shown, acceptor.listener.port),
+      netAddr(shown, acceptor.listener.firstPort),
       () => attached !== undefined && this.#acceptors.delete(listener),
     );
     listener.attach(attached = acceptor);
@@ -184,19 +190,18 @@ class HostStack implements Stack {
   }
 
   use(
-    port: number | readonly number[],
+    where: number | string | readonly (number | string)[],
     ...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]
   ): this {
     this.#assertOpen();
     const chain = compose(handlers);
+    const places = (typeof where === "object" ? where : [where]).map(parseWhere);
     for (const each of handlers) if (typeof each !== "function") this.#plugins.add(each);
     const served: Acceptor[] = [];
     try {
-      for (const one of typeof port === "number" ? [port] : port) {
-        served.push(this.#serve(one, chain, namesOf(handlers)));
-      }
+      for (const place of places) served.push(this.#serve(place, chain, namesOf(handlers)));
     } catch (error) {
-      // All of the ports or none.
+      // All of the places or none.
       for (const acceptor of served) acceptor.close();
       throw error;
     }
@@ -204,50 +209,45 @@ class HostStack implements Stack {
     return this;
   }
 
-  #serve(port: number, chain: Chain, plugin: string): Acceptor {
+  #serve(where: Where, chain: Chain, plugin: string): Acceptor {
+    if (where.transport !== "tcp") {
+      throw new TypeError(`${formatWhere(where)}: only TCP can be served; leave "udp/" out`);
+    }
+    const text = formatWhere(where);
     const host = new PortHost(chain, {
       stack: this,
       clock: this.#clock,
-      log: withFields(this.#log, { port, plugin }),
+      log: withFields(this.#log, { port: /^\d+$/.test(text) ? Number(text) : text, plugin }),
       signal: this.#controller.signal,
     });
     const hooks: AcceptorHooks = { ready: () => host.ready() };
     if (chain.onSyn !== undefined) hooks.decide = (syn, tcb) => host.decide(syn, tcb);
-    const acceptor = this.#listen(port, undefined, PLUGIN_BACKLOG, hooks);
+    const acceptor = this.#listen(where, PLUGIN_BACKLOG, hooks);
     host.attach(acceptor);
     return acceptor;
   }
 
-  #listen(
-    port: number,
-    address: IpAddress | undefined,
-    backlog: number,
-    hooks: AcceptorHooks,
-  ): Acceptor {
-    requirePort(port);
+  #listen(place: Place, backlog: number, hooks: AcceptorHooks): Acceptor {
     if (!Number.isInteger(backlog) || backlog < 1) {
       throw new TypeError(`${backlog} is not a backlog; use a whole number from 1 on`);
     }
-    const listener = this.#core.tcp.listen({
-      address,
-      port,
-      backlog,
-      decides: hooks.decide !== undefined,
-    });
-    if (typeof listener === "string") throw refusal(listener, `Port ${port}`);
+    const decides = hooks.decide !== undefined;
+    const listener = this.#core.tcp.listen({ ...place, backlog, decides });
+    if (typeof listener === "string") {
+      const text = formatWhere({ transport: "tcp", ...place });
+      throw refusal(listener, place.subnet === undefined ? `Port ${text}` : text);
+    }
     return new Acceptor(listener, this.#driver, hooks);
   }
 
   addAddress(cidr: string): void {
-    const subnet = Subnet.parse(cidr);
-    if (subnet === undefined || !subnet.address.isUnicast) {
-      throw new TypeError(`"${cidr}" is not an address; write "10.7.0.2/24" or "fd00::2/64"`);
-    }
-    this.#core.addSubnet(subnet);
+    this.#core.addSubnet(requireOwnable(cidr));
   }
 
-  removeAddress(hostname: string): void {
-    this.#core.removeAddress(parseOwn(hostname));
+  removeAddress(address: string): void {
+    const subnet = Subnet.parse(address);
+    if (subnet === undefined) throw notAnAddress(address);
+    this.#core.removeSubnet(subnet);
     this.#driver.touch();
   }
 
@@ -347,7 +347,11 @@ function requirePort(port: number): void {
 function parseOwn(hostname: string): IpAddress {
   const address = IpAddress.parse(hostname);
   if (address !== undefined) return address;
-  throw new TcpError("INVALID_ADDRESS", `"${hostname}" is not an IP address`);
+  throw notAnAddress(hostname);
+}
+
+function notAnAddress(text: string): TcpError {
+  return new TcpError("INVALID_ADDRESS", `"${text}" is not an IP address`);
 }
 
 function abortWith(socket: StackSocket, signal: AbortSignal): void {

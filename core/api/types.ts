@@ -143,7 +143,10 @@ export interface TcpSocket
 
 /** `Deno.Listener<TcpSocket, NetAddr>`, with a bounded backlog. */
 export interface TcpListener extends AsyncIterable<TcpSocket>, Disposable, AsyncDisposable {
-  /** The address listened on; `0.0.0.0` or `::` when it is every address of the stack. */
+  /**
+   * The address and port listened on; `0.0.0.0` when it is every address of the stack, the
+   * network's address and the first port when it is several.
+   */
   readonly addr: NetAddr;
   /** The next connection. Rejects with `LISTENER_CLOSED` once closed. */
   accept(): Promise<TcpSocket>;
@@ -169,9 +172,9 @@ export interface Syn {
 
 /** What {@link Stack.listen} takes. */
 export interface ListenOptions {
-  /** 1 to 65535; 0: any free port. */
-  port: number;
-  /** One of the stack's addresses; default every one. */
+  /** 1 to 65535; 0: any free port. Several as text: `"8000-8999"`, or `"*"` for all of them. */
+  port: number | string;
+  /** One of the stack's addresses, or a network of them (`"10.90.7.0/24"`); default every one. */
   hostname?: string;
   /**
    * Connections in SYN-RECEIVED or waiting for `accept()`, at most; once that many are, others may
@@ -190,7 +193,10 @@ export interface ConnectOptions {
   signal?: AbortSignal;
   /** The port to connect from; default a free one (RFC 6056). */
   localPort?: number;
-  /** The address to connect from; default the stack's own address in the peer's subnet. */
+  /**
+   * The address to connect from; default the stack's own address in the peer's subnet, of a whole
+   * network its first (`10.90.0.2` of `10.90.0.0/16` where `10.90.0.1` is the host's).
+   */
   localHostname?: string;
   /**
    * WinterTC, default false: the peer's FIN closes this side too. Accepted sockets always stay
@@ -266,19 +272,33 @@ export interface Stack extends AsyncDisposable {
   listen(options: ListenOptions): TcpListener;
   /** A UDP socket; its place is taken when this returns (Deno). */
   listenDatagram(options: ListenDatagramOptions): DatagramConn;
-  /** `stack.use(7, echo())` (Hono). Handlers run in order, each calls `next()` for the following one. */
+  /**
+   * `stack.use(7, echo())` (Hono). Handlers run in order, each calls `next()` for the following one.
+   *
+   * `where` is a port, or text: `[tcp/|udp/][ADDRESS[/LENGTH]:]PORTS`, where PORTS is `80`,
+   * `8000-8999` or `*`, and IPv6 is in brackets: `"10.90.7.0/24:8000-8999"`, `"[fd00::/64]:*"`. Of
+   * several places that a connection asks for the most specific one serves it: the one with the
+   * longest prefix, among these the one with the fewest ports.
+   *
+   * @throws {TypeError} `where` or a handler is none.
+   * @throws {TcpError} `ADDRESS_IN_USE`: that very place is taken. `ADDRESS_NOT_AVAILABLE`: no
+   * address in it is the stack's.
+   */
   use(
-    port: number | readonly number[],
+    where: number | string | readonly (number | string)[],
     ...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]
   ): this;
   /**
-   * Takes one more own address, in CIDR form.
+   * Takes one more own address in CIDR form, or every address of a network: `"10.90.0.0/16"`.
    *
    * @throws {TypeError} It is not an address.
    */
   addAddress(cidr: string): void;
-  /** Gives an own address up: its connections end with `ADDRESS_NOT_AVAILABLE`, without a word. */
-  removeAddress(hostname: string): void;
+  /**
+   * Gives an own address up, or every one of a network, also inside of a greater network that is
+   * own: their connections end with `ADDRESS_NOT_AVAILABLE`, without a word.
+   */
+  removeAddress(cidr: string): void;
   /**
    * Stops listening, lets running connections finish for `graceMs` (default 0), aborts the rest,
    * disposes the plugins and closes the link.

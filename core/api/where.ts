@@ -5,6 +5,7 @@
  */
 import { Subnet } from "../wire/address.ts";
 import type { Place } from "../stack/places.ts";
+import { TcpError } from "./errors.ts";
 
 /** A parsed {@link parseWhere}. */
 export interface Where extends Place {
@@ -29,14 +30,17 @@ export function parseWhere(where: number | string): Where {
   const [, transport = "tcp", v6, v4, ports] = parts;
   const [firstPort, lastPort] = portsOf(ports!) ?? [];
   if (firstPort === undefined || lastPort === undefined) throw wrong(where);
-  const subnet = subnetOf(v6 ?? v4, where);
+  const address = v6 ?? v4;
+  if (address !== undefined && Subnet.parse(address) === undefined) throw wrong(where);
+  const subnet = subnetOf(address, where);
   return { transport: transport as Where["transport"], subnet, firstPort, lastPort };
 }
 
 /**
  * The place of a port or ports, and an address or network in text form.
  *
- * @throws {TypeError} It is no such place; the message says how one is written.
+ * @throws {TypeError} It is no such port; the message says how one is written.
+ * @throws {TcpError} `INVALID_ADDRESS`: it is no such address.
  */
 export function placeOf(port: number | string, hostname?: string): Place {
   const ports = typeof port === "string"
@@ -85,7 +89,9 @@ function portsOf(text: string): readonly [first: number, last: number] | undefin
 function subnetOf(text: string | undefined, where = text): Subnet | undefined {
   if (text === undefined) return undefined;
   const subnet = Subnet.parse(text);
-  if (subnet === undefined) throw wrong(where!);
+  if (subnet === undefined) {
+    throw new TcpError("INVALID_ADDRESS", `"${text}" is not an IP address or a network of them`);
+  }
   if (!text.includes("/") && subnet.address.isUnspecified) return new Subnet(subnet.address, 0);
   if (!subnet.address.equals(subnet.network)) {
     throw new TypeError(

@@ -3,22 +3,22 @@
  *
  * @module
  */
-import { IpAddress } from "../wire/address.ts";
+import type { IpAddress } from "../wire/address.ts";
 import type { IpHeader } from "../wire/ip.ts";
 import type { Segment } from "../wire/tcp.ts";
 import type { Tcb } from "../tcp/tcb.ts";
 import type { Listener } from "./listener.ts";
+import { Places } from "./places.ts";
 
 const FIRST_BUCKETS = 256;
 
-/** Connections by their two addresses and ports, listeners by address and port. */
+/** Connections by their two addresses and ports, listeners by place. */
 export class Demux {
+  readonly listeners: Places<Listener> = new Places();
   #buckets: (Tcb | undefined)[] = new Array(FIRST_BUCKETS).fill(undefined);
   #count = 0;
   /** Makes the order of buckets unknown to peers. */
   readonly #seed: number;
-  /** By port; the first that matches is the most specific, as the listeners are kept sorted. */
-  readonly #listeners = new Map<number, Listener[]>();
 
   constructor(seed: number) {
     this.#seed = seed;
@@ -85,36 +85,9 @@ export class Demux {
     return all;
   }
 
-  /** False: that address and port are taken. */
-  addListener(listener: Listener): boolean {
-    const onPort = this.#listeners.get(listener.port) ?? [];
-    if (onPort.some((other) => sameAddress(other.address, listener.address))) return false;
-    onPort.push(listener);
-    onPort.sort((a, b) => Number(a.address === undefined) - Number(b.address === undefined));
-    this.#listeners.set(listener.port, onPort);
-    return true;
-  }
-
-  removeListener(listener: Listener): void {
-    const left = (this.#listeners.get(listener.port) ?? []).filter((other) => other !== listener);
-    if (left.length > 0) this.#listeners.set(listener.port, left);
-    else this.#listeners.delete(listener.port);
-  }
-
   /** The most specific listener for a received segment. */
   findListener(ip: IpHeader, port: number): Listener | undefined {
-    return this.#listeners.get(port)?.find(({ address }) =>
-      address === undefined ||
-      (address.w3 === ip.d3 && address.w2 === ip.d2 && address.w1 === ip.d1 && address.w0 === ip.d0)
-    );
-  }
-
-  hasListener(port: number): boolean {
-    return this.#listeners.has(port);
-  }
-
-  listeners(): Listener[] {
-    return [...this.#listeners.values()].flat();
+    return this.listeners.find(ip.d0, ip.d1, ip.d2, ip.d3, port);
   }
 
   #hash(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): number {
@@ -137,10 +110,6 @@ export class Demux {
     this.#buckets = new Array(this.#buckets.length * 2).fill(undefined);
     for (const tcb of all) this.#insert(tcb);
   }
-}
-
-function sameAddress(a: IpAddress | undefined, b: IpAddress | undefined): boolean {
-  return a === undefined || b === undefined ? a === b : a.equals(b);
 }
 
 function isOf(tcb: Tcb, hash: number, ip: IpHeader, segment: Segment): boolean {

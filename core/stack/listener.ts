@@ -1,16 +1,18 @@
 /**
- * A port that is listened on: how many connections may be half-open or wait to be accepted.
+ * A place that is listened on: how many connections may be half-open or wait to be accepted.
  *
  * @module
  */
-import type { IpAddress } from "../wire/address.ts";
 import type { Tcb } from "../tcp/tcb.ts";
+import type { Subnet } from "../wire/address.ts";
+import type { Place } from "./places.ts";
+import type { ListenRequest } from "./requests.ts";
 
 /** State LISTEN (RFC 9293 3.10.7.2); what it holds is bounded by `backlog`. */
-export class Listener {
-  /** `undefined`: every address of the stack. */
-  readonly address: IpAddress | undefined;
-  readonly port: number;
+export class Listener implements Place {
+  readonly subnet: Subnet | undefined;
+  readonly firstPort: number;
+  readonly lastPort: number;
   /** Connections that are half-open or not yet accepted, at most. */
   readonly backlog: number;
   /** The SYN is answered only after a decision. */
@@ -26,16 +28,12 @@ export class Listener {
   /** Its owner has something to look at. */
   inEventQueue = false;
 
-  constructor(options: {
-    address: IpAddress | undefined;
-    port: number;
-    backlog: number;
-    decides: boolean;
-  }) {
-    this.address = options.address;
-    this.port = options.port;
-    this.backlog = options.backlog;
-    this.decides = options.decides;
+  constructor(request: ListenRequest) {
+    this.subnet = request.subnet;
+    this.firstPort = request.firstPort;
+    this.lastPort = request.lastPort;
+    this.backlog = request.backlog;
+    this.decides = request.decides;
   }
 
   get isFull(): boolean {

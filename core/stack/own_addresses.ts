@@ -4,28 +4,67 @@
  * @module
  */
 import { readI32 } from "../wire/bytes.ts";
-import type { IpAddress, Subnet } from "../wire/address.ts";
+import { IpAddress, Subnet } from "../wire/address.ts";
 
-/** Own addresses, each with its network. */
+/** What is no host's address on a link, even where a whole network that it is in is an own one. */
+const NEVER_OWN: readonly Subnet[] = [
+  "0.0.0.0/8", // "this network" (RFC 1122 3.2.1.3)
+  "127.0.0.0/8", // loopback
+  "224.0.0.0/4", // multicast
+  "240.0.0.0/4", // reserved, and limited broadcast
+  "::/127", // unspecified, loopback
+  "ff00::/8", // multicast
+].map((text) => Subnet.parse(text)!);
+
+/**
+ * Own addresses, each with its network. One that is the network's own (see `Subnet.isNetwork`)
+ * stands for every address in it, but those that are excepted, multicast, loopback, and the
+ * directed broadcast addresses (RFC 919) of all own networks.
+ */
 export class OwnAddresses {
   #subnets: readonly Subnet[];
+  #excepted: readonly Subnet[];
+  #hosts: readonly IpAddress[] = [];
+  #networks: readonly Network[] = [];
+  /** What {@link OwnAddresses.sourceFor} chooses from. */
+  #sources: readonly Source[] = [];
 
-  constructor(subnets: readonly Subnet[]) {
+  constructor(subnets: readonly Subnet[], excepted: readonly Subnet[] = []) {
     this.#subnets = subnets;
+    this.#excepted = excepted;
+    this.#rebuild();
   }
 
   add(subnet: Subnet): void {
     this.#subnets = [...this.#subnets, subnet];
+    this.#excepted = this.#excepted.filter((one) => !one.equals(subnet));
+    this.#rebuild();
   }
 
-  remove(address: IpAddress): void {
-    this.#subnets = this.#subnets.filter((own) => !own.address.equals(address));
+  /** Gives one address up, or all of a network; what is left of a greater network stays own. */
+  remove(subnet: Subnet): void {
+    const given = subnet.isNetwork ? subnet : Subnet.of(subnet.address);
+    this.#subnets = this.#subnets.filter((own) =>
+      own.isNetwork
+        ? own.bits < given.bits || !given.contains(own.network)
+        : !given.contains(own.address)
+    );
+    if (this.#subnets.some((own) => own.isNetwork && own.overlaps(given))) {
+      this.#excepted = [...this.#excepted, given];
+    }
+    this.#rebuild();
   }
 
   /** Is the address of these words (see `IpAddress`) an own one? */
   hasWords(w0: number, w1: number, w2: number, w3: number): boolean {
-    for (const { address } of this.#subnets) {
+    for (const address of this.#hosts) {
       if (address.w3 === w3 && address.w2 === w2 && address.w1 === w1 && address.w0 === w0) {
+        return true;
+      }
+    }
+    for (const { subnet, excepted } of this.#networks) {
+      if (subnet.containsWords(w0, w1, w2, w3)) {
+        for (const one of excepted) if (one.containsWords(w0, w1, w2, w3)) return false;
         return true;
       }
     }
@@ -34,6 +73,16 @@ export class OwnAddresses {
 
   has(address: IpAddress): boolean {
     return this.hasWords(address.w0, address.w1, address.w2, address.w3);
+  }
+
+  /** Whether an own address is in a subnet. */
+  overlaps(subnet: Subnet): boolean {
+    if (subnet.bits === 128) return this.has(subnet.address);
+    return this.#hosts.some((address) => subnet.contains(address)) ||
+      this.#networks.some((own) => {
+        const inner = own.subnet.bits >= subnet.bits ? own.subnet : subnet;
+        return own.subnet.overlaps(subnet) && firstUsable(inner, own.excepted) !== undefined;
+      });
   }
 
   /** Whether the packet whose IP header begins at `at` goes to this stack. */
@@ -52,10 +101,68 @@ export class OwnAddresses {
     return address.isUnicast && !this.#subnets.some((own) => own.isBroadcast(address));
   }
 
-  /** RFC 6724 in small: the address whose network the peer is in, else the first of its family. */
+  /**
+   * RFC 6724 in small: the address in the longest prefix that the peer is in, else the first of its
+   * family. Of a whole network it is the first own address behind the network's.
+   */
   sourceFor(remote: IpAddress): IpAddress | undefined {
-    const near = this.#subnets.find((own) => own.contains(remote)) ??
-      this.#subnets.find((own) => own.address.isV4 === remote.isV4);
-    return near?.address;
+    let best: Source | undefined;
+    for (const source of this.#sources) {
+      if (source.address.isV4 !== remote.isV4) continue;
+      const isNearer = source.subnet.contains(remote) &&
+        (!best?.subnet.contains(remote) || source.subnet.bits > best.subnet.bits);
+      if (best === undefined || isNearer) best = source;
+    }
+    return best?.address;
   }
+
+  #rebuild(): void {
+    const own = this.#subnets;
+    const never = [...NEVER_OWN, ...this.#excepted, ...own.flatMap(broadcastOf)];
+    this.#hosts = own.filter((one) => !one.isNetwork).map(({ address }) => address);
+    this.#networks = own.filter((one) => one.isNetwork).map((subnet) => ({
+      subnet,
+      excepted: never.filter((one) => one.overlaps(subnet)),
+    }));
+    this.#sources = own.flatMap((subnet) => {
+      const address = subnet.isNetwork ? firstUsable(subnet, never) : subnet.address;
+      return address === undefined ? [] : [{ subnet, address }];
+    });
+  }
+}
+
+/** Whether a stack can own something of it. */
+export function isOwnable(subnet: Subnet): boolean {
+  return subnet.isNetwork
+    ? firstUsable(subnet, [...NEVER_OWN, ...broadcastOf(subnet)]) !== undefined
+    : subnet.address.isUnicast;
+}
+
+/** A network that is own as a whole. */
+interface Network {
+  readonly subnet: Subnet;
+  /** What of it is not; where networks overlap the exceptions of each hold for all. */
+  readonly excepted: readonly Subnet[];
+}
+
+interface Source {
+  readonly subnet: Subnet;
+  readonly address: IpAddress;
+}
+
+function broadcastOf(subnet: Subnet): Subnet[] {
+  return subnet.isBroadcast(subnet.last) ? [Subnet.of(subnet.last)] : [];
+}
+
+/** The first address behind the network's own that is in none of `excepted`. */
+function firstUsable(network: Subnet, excepted: readonly Subnet[]): IpAddress | undefined {
+  let candidate = network.bits >= 127 ? network.network : network.network.next;
+  // Each exception is stepped over once at most.
+  for (let steps = 0; steps <= excepted.length; steps++) {
+    if (!network.contains(candidate)) return undefined;
+    const obstacle = excepted.find((one) => one.contains(candidate));
+    if (obstacle === undefined) return candidate;
+    candidate = obstacle.last.next;
+  }
+  return undefined;
 }

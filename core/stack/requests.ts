@@ -4,16 +4,16 @@
  * @module
  */
 import type { IpAddress } from "../wire/address.ts";
+import type { Place } from "./places.ts";
 
 /** Why a call was refused. */
 export type Refusal = "ADDRESS_IN_USE" | "ADDRESS_NOT_AVAILABLE" | "INVALID_ADDRESS";
 
-/** What a listener is asked for. */
-export interface ListenRequest {
-  readonly address: IpAddress | undefined;
-  /** 0: any free one. */
-  readonly port: number;
+/** What a listener is asked for. Port 0: any free one. */
+export interface ListenRequest extends Place {
+  /** Connections that are half-open or not yet accepted, at most. */
   readonly backlog: number;
+  /** The SYN is answered only after a decision. */
   readonly decides: boolean;
 }
 

@@ -14,7 +14,7 @@ import { AckNews } from "../tcp/ack_news.ts";
 import type { TcpConfig } from "../tcp/config.ts";
 import { KeyedHash, SIPHASH_KEY_LENGTH } from "../tcp/isn.ts";
 import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
-import type { IpAddress, Subnet } from "../wire/address.ts";
+import type { Subnet } from "../wire/address.ts";
 import { readI32, readU16 } from "../wire/bytes.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
 import { IpHeader, parseIp, PROTOCOL, pseudoHeaderSumOf } from "../wire/ip.ts";
@@ -42,8 +42,10 @@ const ICMP_PER_SECOND = 1000;
 /** What a stack is made of. */
 export interface CoreOptions {
   readonly features: LinkFeatures;
-  /** Own addresses, with the length of their network's prefix. */
+  /** Own addresses, with the length of their network's prefix; see `OwnAddresses`. */
   readonly subnets: readonly Subnet[];
+  /** Addresses in these that are others'. */
+  readonly excepted?: readonly Subnet[];
   readonly tcp: TcpConfig;
   /** Default {@link UDP_DEFAULTS}. */
   readonly udp?: UdpConfig;
@@ -76,7 +78,7 @@ export class CoreStack {
     const { features, secret, tcp } = options;
     const { hopLimit } = tcp;
     const errorLimit = new RateLimit(ICMP_PER_SECOND, ICMP_PER_SECOND);
-    this.#own = new OwnAddresses(options.subnets);
+    this.#own = new OwnAddresses(options.subnets, options.excepted);
     this.sharding = new Sharding(features.shard, this.#own);
     const hash = new KeyedHash(secret);
     const demux = new Demux(readI32(secret, SIPHASH_KEY_LENGTH));
@@ -244,15 +246,15 @@ export class CoreStack {
 
   // ---------------------------------------------------------------- calls
 
-  /** Takes one more own address. */
+  /** Takes one more own address, or all of a network. */
   addSubnet(subnet: Subnet): void {
     this.#own.add(subnet);
   }
 
-  /** Gives an own address up; nothing is sent from it any more. */
-  removeAddress(address: IpAddress): void {
-    this.#own.remove(address);
-    this.tcp.endLocal(address);
+  /** Gives an own address up, or all of a network; nothing is sent from it any more. */
+  removeSubnet(subnet: Subnet): void {
+    this.#own.remove(subnet);
+    this.tcp.endForeign();
     this.udp.endForeign();
   }
 

@@ -12,7 +12,6 @@ import { nextSegment } from "../tcp/output.ts";
 import type { Tcb } from "../tcp/tcb.ts";
 import { handleTimeouts } from "../tcp/timeouts.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
-import type { IpAddress } from "../wire/address.ts";
 import type { IpHeader } from "../wire/ip.ts";
 import type { Connections } from "./connections.ts";
 import type { Demux } from "./demux.ts";
@@ -108,21 +107,22 @@ export class TcpLayer {
 
   /** LISTEN. */
   listen(request: ListenRequest): Listener | Refusal {
-    const { address } = request;
-    if (address !== undefined && !this.#own.has(address)) {
-      return "ADDRESS_NOT_AVAILABLE";
-    }
-    const port = request.port > 0
-      ? request.port
-      : this.#connections.freePort(0, (candidate) => !this.#demux.hasListener(candidate));
+    const { subnet, firstPort } = request;
+    if (subnet !== undefined && !this.#own.overlaps(subnet)) return "ADDRESS_NOT_AVAILABLE";
+    const listeners = this.#demux.listeners;
+    if (firstPort > 0) return this.#bind(new Listener(request));
+    const port = this.#connections.freePort(0, (candidate) => !listeners.hasPort(candidate));
     if (port === undefined) return "ADDRESS_NOT_AVAILABLE";
-    const listener = new Listener({ ...request, port });
-    return this.#demux.addListener(listener) ? listener : "ADDRESS_IN_USE";
+    return this.#bind(new Listener({ ...request, firstPort: port, lastPort: port }));
+  }
+
+  #bind(listener: Listener): Listener | Refusal {
+    return this.#demux.listeners.add(listener, listener) ? listener : "ADDRESS_IN_USE";
   }
 
   /** Stops listening; connections that were not accepted are reset (seed: close(lsn_fd)). */
   closeListener(listener: Listener): void {
-    this.#demux.removeListener(listener);
+    this.#demux.listeners.remove(listener);
     for (const tcb of [...listener.halfOpen, ...listener.ready]) {
       calls.abort(tcb, "CONNECTION_ABORTED");
       this.#connections.settle(tcb);
@@ -237,10 +237,10 @@ export class TcpLayer {
     this.#connections.settle(tcb);
   }
 
-  /** An own address is given up: its connections end, nothing is sent. */
-  endLocal(address: IpAddress): void {
+  /** Ends the connections of addresses that are not own ones any more; nothing is sent. */
+  endForeign(): void {
     for (const tcb of this.#demux.connections()) {
-      if (!tcb.local.equals(address)) continue;
+      if (this.#own.has(tcb.local)) continue;
       endConnection(tcb, "ADDRESS_NOT_AVAILABLE");
       this.#connections.settle(tcb);
     }
@@ -248,7 +248,7 @@ export class TcpLayer {
 
   /** Resets every connection and forgets every listener. */
   shutDown(): void {
-    for (const listener of this.#demux.listeners()) this.closeListener(listener);
+    for (const listener of this.#demux.listeners.values()) this.closeListener(listener);
     for (const tcb of this.#demux.connections()) {
       calls.abort(tcb, "STACK_CLOSED");
       this.#connections.settle(tcb);

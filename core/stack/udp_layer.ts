@@ -208,9 +208,8 @@ export class UdpLayer {
     return this.#bind(place, port) ? port : "ADDRESS_IN_USE";
   }
 
-  /** Of a network some address may become an own one. */
   #isOurs({ subnet }: Place): boolean {
-    return subnet === undefined || subnet.bits < 128 || this.#tables.own.has(subnet.address);
+    return subnet === undefined || this.#tables.own.overlaps(subnet);
   }
 
   #bind(place: Place, value: UdpSocket | FlowPort): boolean {

@@ -222,10 +222,15 @@ export class Subnet {
     const [host = "", length, ...rest] = text.split("/");
     const address = IpAddress.parse(host);
     if (address === undefined || rest.length > 0) return undefined;
+    if (length === undefined) return Subnet.of(address);
     const most = address.isV4 ? 32 : 128;
-    if (length === undefined) return new Subnet(address, most);
     if (!/^\d{1,3}$/.test(length) || Number(length) > most) return undefined;
     return new Subnet(address, Number(length));
+  }
+
+  /** The subnet of one address. */
+  static of(address: IpAddress): Subnet {
+    return new Subnet(address, address.isV4 ? 32 : 128);
   }
 
   /** Whether the address is the network's own: all of its host bits, of which there are some, are 0. */

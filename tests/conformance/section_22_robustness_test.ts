@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { IpAddress } from "../../core/wire/address.ts";
+import { Subnet } from "../../core/wire/address.ts";
 import { onesComplementSum } from "../dsl/encode.ts";
 import { inEstablished } from "../dsl/builders.ts";
 import { ApiPeer } from "./api_peer.ts";
@@ -17,7 +17,7 @@ row(242, () => {
   expect(other.state).toBe("ESTABLISHED");
   t.write(1000);
   t.recv({ flags: "P.", length: 1000 });
-  t.wire.step((stack) => stack.removeAddress(IpAddress.parse("10.0.0.2")!));
+  t.wire.step((stack) => stack.removeSubnet(Subnet.parse("10.0.0.2")!));
   t.recvNothing();
   expect(t.state).toBe("CLOSED");
   expect(t.tcb.error).toBe("ADDRESS_NOT_AVAILABLE");

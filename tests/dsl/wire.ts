@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { placeOf } from "../../core/api/where.ts";
 import { PROFILES, type TcpConfig } from "../../core/tcp/config.ts";
 import { brokenInvariants } from "../../core/tcp/invariants.ts";
 import { initialSequence, KeyedHash } from "../../core/tcp/isn.ts";
@@ -24,6 +25,8 @@ export interface WireOptions {
   mtu?: number;
   /** Own addresses; default `10.0.0.2/24` and `fd00::2/64`. */
   subnets?: readonly string[];
+  /** Others' addresses in these. */
+  except?: readonly string[];
   maxConnections?: number;
   maxTimeWait?: number;
   /** Milliseconds at which the test begins. */
@@ -65,6 +68,7 @@ export class Wire {
       subnets: (options.subnets ?? ["10.0.0.2/24", "fd00::2/64"]).map((text) =>
         Subnet.parse(text)!
       ),
+      excepted: (options.except ?? []).map((text) => Subnet.parse(text)!),
       // Traces are about something else nearly always; who wants ECN asks for it.
       tcp: { ...PROFILES[options.profile ?? "local"], ecn: false, ...options.tcp },
       secret: SECRET,
@@ -153,7 +157,7 @@ export class Wire {
   /** A listener on `port`. */
   listen(port: number, options: { backlog?: number; decides?: boolean } = {}): Listener {
     const { backlog = 511, decides = false } = options;
-    const listener = this.stack.tcp.listen({ address: undefined, port, backlog, decides });
+    const listener = this.stack.tcp.listen({ ...placeOf(port), backlog, decides });
     if (typeof listener === "string") throw new Error(listener);
     return listener;
   }

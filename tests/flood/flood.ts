@@ -1,3 +1,4 @@
+import { placeOf } from "../../core/api/where.ts";
 import { type SeededRandom, seededRandom } from "../../adapters/seeded_random.ts";
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
 import type { LinkFeatures } from "../../core/stack/link.ts";
@@ -54,7 +55,7 @@ export class Flood {
     this.server = this.#stack(SERVER[options.version], options.offload ?? false);
     this.#client = this.#stack(CLIENT[options.version], false);
     const { backlog } = options;
-    const request = { address: undefined, port: PORT, backlog, decides: false };
+    const request = { ...placeOf(PORT), backlog, decides: false };
     this.listener = this.server.tcp.listen(request) as Listener;
   }
 

@@ -1,3 +1,4 @@
+import { placeOf } from "../../core/api/where.ts";
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
 import { MAX_HOLES } from "../../core/buffers/receive_ring.ts";
 import type { LinkFeatures } from "../../core/stack/link.ts";
@@ -107,7 +108,7 @@ export class Episode {
 
   #listen(): void {
     for (const port of [80, 81]) {
-      const request = { address: undefined, port, backlog: BACKLOG, decides: port === 81 };
+      const request = { ...placeOf(port), backlog: BACKLOG, decides: port === 81 };
       const listener = this.#core.tcp.listen(request);
       if (listener instanceof Listener) this.#listeners.push(listener);
     }
@@ -155,7 +156,7 @@ export class Episode {
       this.#listen();
     } else {
       const version = this.#dice.of([4, 6] as const);
-      this.#core.removeAddress(OWN[version]);
+      this.#core.removeSubnet(Subnet.of(OWN[version]));
       this.#settle();
       this.#core.addSubnet(new Subnet(OWN[version], version === 4 ? 24 : 64));
     }

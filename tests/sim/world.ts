@@ -1,3 +1,4 @@
+import { placeOf } from "../../core/api/where.ts";
 import { type SeededRandom, seededRandom } from "../../adapters/seeded_random.ts";
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
 import type { LinkFeatures } from "../../core/stack/link.ts";
@@ -96,8 +97,7 @@ export class World {
   start(): this {
     const { core } = this.sides[1];
     const listener = core.tcp.listen({
-      address: undefined,
-      port: PORT,
+      ...placeOf(PORT),
       backlog: 4,
       decides: false,
     });

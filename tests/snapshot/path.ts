@@ -1,3 +1,4 @@
+import { placeOf } from "../../core/api/where.ts";
 import { seededRandom } from "../../adapters/seeded_random.ts";
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
 import { Listener } from "../../core/stack/listener.ts";
@@ -54,7 +55,7 @@ export class Path {
     const way = { ...PERFECT, ...options.conditions };
     // Acknowledgements have a way of their own that is wide enough.
     this.#receiver = this.#side(1, "cubic", { ...way, bytesPerMs: 0 });
-    const listening = { address: undefined, port: PORT, backlog: 16, decides: false };
+    const listening = { ...placeOf(PORT), backlog: 16, decides: false };
     if (!(this.#receiver.core.tcp.listen(listening) instanceof Listener)) {
       throw new Error("no listener");
     }

@@ -245,7 +245,7 @@ describe("usage errors", () => {
       { addresses: ["10.0.0"] },
       /options\.addresses\.0: is not an address; write "10\.7\.0\.2\/24"/,
     ],
-    [{ addresses: ["10.0.0.1/24", "0.0.0.0/0"] }, /options\.addresses\.1: is not an address/],
+    [{ addresses: ["10.0.0.1/24", "0.0.0.0/32"] }, /options\.addresses\.1: is not an address/],
     [{ tcp: { profile: "wan" } }, /options\.tcp\.profile: .*"local"\|"internet"/],
     [{ tcp: { sendBuffer: 1 } }, /options\.tcp\.sendBuffer: .*4096/],
     [{ tcp: { delayedAckMs: 500 } }, /options\.tcp\.delayedAckMs: .*499/],

@@ -90,6 +90,6 @@ describe("placeOf", () => {
     expect([firstPort, lastPort]).toEqual([8000, 8999]);
     expect(placeOf(0)).toEqual({ subnet: undefined, firstPort: 0, lastPort: 0 });
     expect(() => placeOf("http")).toThrow(`"http" is not a port`);
-    expect(() => placeOf(80, "name")).toThrow(`"name" is nowhere to listen`);
+    expect(() => placeOf(80, "name")).toThrow(`"name" is not an IP address or a network`);
   });
 });

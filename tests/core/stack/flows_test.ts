@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Flow } from "../../../core/udp/flow.ts";
 import type { FlowPort } from "../../../core/udp/ports.ts";
+import { Subnet } from "../../../core/wire/address.ts";
 import { encodeIcmp, encodeUdp } from "../../dsl/encode.ts";
 import { pattern } from "../../support/packets.ts";
 import { textsOf, UdpHost, udpPlace } from "../../support/udp_host.ts";
@@ -176,7 +177,7 @@ describe("flows", () => {
     const t = new FlowTest();
     t.from(1, "a");
     t.datagram("fd00::1 1", "fd00::2 7", bytes("b"));
-    t.stack.removeAddress(t.port.fresh[0]!.local);
+    t.stack.removeSubnet(Subnet.of(t.port.fresh[0]!.local));
     expect(t.port.fresh.map(({ end }) => end)).toEqual(["stopped", undefined]);
     expect(t.stack.udp.sendInFlow(t.port.fresh[0]!, pattern(1), t.now))
       .toBe("ADDRESS_NOT_AVAILABLE");

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { placeOf } from "../../../core/api/where.ts";
 import type { SentMessage } from "../../dsl/decode.ts";
 import { encodeIcmp, encodeIp, encodeTcp, encodeUdp } from "../../dsl/encode.ts";
 import { cut, FragmentHost, fragmentOf, withHeaderChecksum } from "../../support/fragments.ts";
@@ -303,7 +304,7 @@ describe("a reassembled packet", () => {
   // A SYN with text in two fragments, the second first, opens a connection.
   test.each(FAMILIES)("opens a connection over IPv%d (RFC 9293 3.10.7.2)", (v: 4 | 6) => {
     const host = new FragmentHost();
-    host.stack.tcp.listen({ address: undefined, port: 80, backlog: 5, decides: false });
+    host.stack.tcp.listen({ ...placeOf(80), backlog: 5, decides: false });
     const packet = encodeTcp({
       ...ENDS[v],
       ...{ sourcePort: 9, destinationPort: 80, seq: 100, ack: 0, flags: 2, window: 1000 },

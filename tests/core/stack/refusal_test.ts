@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { placeOf } from "../../../core/api/where.ts";
 import { inClosed, inEstablished, inListen } from "../../dsl/builders.ts";
 
 for (const version of [4, 6] as const) {
@@ -66,13 +67,19 @@ describe("LISTEN", () => {
       other.recv({ flags: "S.", ack: 1 });
       return other.tcb.local;
     })();
-    const own = t.wire.stack.tcp.listen({ address, port: 80, backlog: 5, decides: false });
+    const own = t.wire.stack.tcp.listen({
+      ...placeOf(80, address.toString()),
+      backlog: 5,
+      decides: false,
+    });
     if (typeof own === "string") throw new Error(own);
     const next = t.other({ local: "10.0.0.3", remotePort: 2 });
     next.send({ flags: "S" });
     next.recv({ flags: "S.", ack: 1 });
     expect([all.halfOpen.size, own.halfOpen.size]).toEqual([1, 1]);
-    expect(t.wire.stack.tcp.listen({ address, port: 80, backlog: 5, decides: false }))
+    expect(
+      t.wire.stack.tcp.listen({ ...placeOf(80, address.toString()), backlog: 5, decides: false }),
+    )
       .toBe("ADDRESS_IN_USE");
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { placeOf } from "../../../core/api/where.ts";
 import { OutgoingPacket } from "../../../core/buffers/outgoing_packet.ts";
 import type { Listener } from "../../../core/stack/listener.ts";
 import { unreachable } from "../../../core/stack/replies.ts";
@@ -55,7 +56,7 @@ describe("shards of a stack", () => {
   // The answers to a SYN come where the connection is, because its port was chosen so.
   test.each(PAIRS)("connect from ports that hash to them, %s from %s", (client, server) => {
     const net = new Network(4, (owner) => owner);
-    net.client.tcp.listen({ address: undefined, port: PORT, backlog: 200, decides: false });
+    net.client.tcp.listen({ ...placeOf(PORT), backlog: 200, decides: false });
     const opened = net.shards.flatMap((shard) =>
       Array.from(
         { length: 30 },
@@ -167,8 +168,7 @@ class Network {
   listen(): Listener[] {
     return this.shards.map((shard) => {
       const listener = shard.tcp.listen({
-        address: undefined,
-        port: PORT,
+        ...placeOf(PORT),
         backlog: 200,
         decides: false,
       });
