@@ -10,7 +10,7 @@
  */
 const stringsAreUntyped = !new Response("text").headers.has("content-type");
 
-const decoder = () => new TextDecoder("utf-8", { fatal: true });
+const SHORT_BYTES = 1024;
 
 /**
  * The type that Fetch sets for a string, if `content`, the beginning of a body without a type, may
@@ -18,11 +18,23 @@ const decoder = () => new TextDecoder("utf-8", { fatal: true });
  */
 export function impliedContentType(content: Uint8Array): string {
   if (!stringsAreUntyped || content.length === 0) return "";
+  return isAscii(content) || beginsUtf8(content) ? "text/plain;charset=UTF-8" : "";
+}
+
+/** Short texts mostly are, and a decoder costs more than looking at their bytes. */
+function isAscii(content: Uint8Array): boolean {
+  if (content.length > SHORT_BYTES) return false;
+  let bits = 0;
+  for (let at = 0; at < content.length; at++) bits |= content[at]!;
+  return bits < 0x80;
+}
+
+function beginsUtf8(content: Uint8Array): boolean {
   try {
     // The end may cut a character in two.
-    decoder().decode(content, { stream: true });
-    return "text/plain;charset=UTF-8";
+    new TextDecoder("utf-8", { fatal: true }).decode(content, { stream: true });
+    return true;
   } catch {
-    return "";
+    return false;
   }
 }
