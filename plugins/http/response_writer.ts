@@ -14,6 +14,7 @@ import {
   responseHead,
 } from "./response_head.ts";
 import { neverHasContent } from "./status.ts";
+import { wholeBody } from "./whole_body.ts";
 
 /** What the request asks of its response. */
 export interface ResponsePlan {
@@ -49,20 +50,21 @@ export class ResponseWriter {
    */
   async send(response: Response, plan: ResponsePlan): Promise<boolean> {
     this.started = false;
-    let fields = responseFields(response.headers);
-    const { body, status } = response;
-    if (neverHasContent(status)) {
+    const fields = responseFields(response.headers);
+    if (neverHasContent(response.status)) {
+      const { body } = response;
       if (body && !body.locked) body.cancel().catch(() => {});
       return await this.#sendHead(response, fields, plan, "none");
     }
+    const whole = wholeBody(response);
+    if (whole) return await this.#sendWhole(response, fields, plan, await whole);
+    const { body } = response;
     if (!body) return await this.#sendHead(response, fields, plan, emptyFraming(fields, plan));
     const content = this.#content = new ResponseContent(body);
     try {
       await content.gather(false);
-      if (!fields.contentType) fields = withImpliedType(fields, content);
-      const framing = framingOf(content, fields, plan);
-      if (!plan.headOnly) return await this.#sendContent(response, fields, plan, framing, content);
-      return await this.#sendHead(response, fields, plan, framing === "close" ? "none" : framing);
+      if (content.ended) return await this.#sendWhole(response, fields, plan, content.data);
+      return await this.#sendStream(response, fields, plan, content);
     } finally {
       this.#content = undefined;
       if (!content.ended || plan.headOnly) content.cancel();
@@ -93,15 +95,54 @@ export class ResponseWriter {
     return persistent;
   }
 
-  async #sendContent(
+  async #sendWhole(
     response: Response,
-    fields: ResponseFields,
+    given: ResponseFields,
     plan: ResponsePlan,
-    framing: ResponseFraming,
+    data: Uint8Array,
+  ): Promise<boolean> {
+    const fields = withImpliedType(given, data);
+    const { length } = data;
+    if (fields.contentLength !== undefined && fields.contentLength !== length) {
+      throw wrongLength(fields.contentLength);
+    }
+    if (plan.headOnly) return await this.#sendHead(response, fields, plan, length);
+    const persistent = plan.keepAlive && !fields.close;
+    const head = responseHead(response, fields, serverFields(plan, persistent, length));
+    const first = length <= PIECE_BYTES ? data : data.subarray(0, PIECE_BYTES);
+    await this.#writePiece(head, first, "");
+    for (let at = PIECE_BYTES; at < length; at += PIECE_BYTES) {
+      await this.#write(data.subarray(at, at + PIECE_BYTES));
+    }
+    return persistent;
+  }
+
+  /** What `content` has gathered shows no end. */
+  async #sendStream(
+    response: Response,
+    given: ResponseFields,
+    plan: ResponsePlan,
     content: ResponseContent,
   ): Promise<boolean> {
+    const fields = content.data.length >= PIECE_BYTES
+      ? withImpliedType(given, content.data)
+      : given;
+    const framing = streamFraming(fields, plan);
+    if (plan.headOnly) {
+      return await this.#sendHead(response, fields, plan, framing === "close" ? "none" : framing);
+    }
     const persistent = plan.keepAlive && !fields.close && framing !== "close";
-    let prefix = responseHead(response, fields, serverFields(plan, persistent, framing));
+    const head = responseHead(response, fields, serverFields(plan, persistent, framing));
+    await this.#sendContent(head, framing, content);
+    return persistent;
+  }
+
+  async #sendContent(
+    head: string,
+    framing: ResponseFraming,
+    content: ResponseContent,
+  ): Promise<void> {
+    let prefix = head;
     let sent = 0;
     while (true) {
       const end = sent + content.data.length;
@@ -117,11 +158,9 @@ export class ResponseWriter {
       await content.gather(true);
     }
     if (typeof framing === "number" && sent !== framing) throw wrongLength(framing);
-    if (content.data.length === 0) {
-      const suffix = framing === "chunked" ? LAST_CHUNK : "";
-      if (prefix !== "" || suffix !== "") await this.#writePiece(prefix, NOTHING, suffix);
+    if (content.data.length === 0 && framing === "chunked") {
+      await this.#writePiece("", NOTHING, LAST_CHUNK);
     }
-    return persistent;
   }
 
   #writeContent(
@@ -149,10 +188,9 @@ export class ResponseWriter {
 const NOTHING = new Uint8Array(0);
 const LAST_CHUNK = "0\r\n\r\n";
 
-/** Bodies that show less than a piece, and not their end, are streams. */
-function withImpliedType(fields: ResponseFields, content: ResponseContent): ResponseFields {
-  const { data, ended } = content;
-  const type = ended || data.length >= PIECE_BYTES ? impliedContentType(data) : "";
+/** `data`: the content, or enough of its beginning to tell. */
+function withImpliedType(fields: ResponseFields, data: Uint8Array): ResponseFields {
+  const type = fields.contentType ? "" : impliedContentType(data);
   return type === "" ? fields : { ...fields, lines: `${fields.lines}content-type: ${type}\r\n` };
 }
 
@@ -162,17 +200,7 @@ function emptyFraming(fields: ResponseFields, plan: ResponsePlan): ResponseFrami
   return 0;
 }
 
-function framingOf(
-  content: ResponseContent,
-  fields: ResponseFields,
-  plan: ResponsePlan,
-): ResponseFraming {
-  const { contentLength } = fields;
-  if (content.ended) {
-    const { length } = content.data;
-    if (contentLength !== undefined && contentLength !== length) throw wrongLength(contentLength);
-    return length;
-  }
+function streamFraming({ contentLength }: ResponseFields, plan: ResponsePlan): ResponseFraming {
   if (contentLength !== undefined) return contentLength;
   // RFC 9112 6.1: nothing chunked to a client of HTTP/1.0.
   return plan.http11 ? "chunked" : "close";
