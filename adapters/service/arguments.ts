@@ -10,6 +10,7 @@ import { describeIssues } from "../../core/api/plugin.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import {
   addressSchema,
+  behindMiddleware,
   linkSchema,
   type ListenSetting,
   logLevelSchema,
@@ -43,6 +44,7 @@ Without flags it serves a demo on 127.0.0.1 and needs no privilege.
                                80=http:./app.ts             its default export has fetch
                                8080=forward:127.0.0.1:3000  a TCP address of the host
                                9000=./my_plugin.ts          its default export is a plugin
+                               7=timeout:60000+log+echo     middleware in front of a plugin
   --publish [HOST:]PORT=ADDRESS:PORT *
                              connects a port of the host, 127.0.0.1 unless HOST says otherwise,
                              through the stack to ADDRESS:PORT; default without --tun: every
@@ -153,11 +155,13 @@ function numberOf(value: string | undefined): number | string | undefined {
 function parseListen(value: string): ListenSetting {
   const at = value.indexOf("=");
   const port = parsePort(value.slice(0, Math.max(at, 0)));
-  const plugin = value.slice(at + 1);
-  if (port === undefined || plugin === "") {
+  const chain = value.slice(at + 1).split("+");
+  if (port === undefined || chain.includes("")) {
     throw new UsageError(
       `--listen: expected PORT=PLUGIN such as 7=echo, the port from 1 to 65535, got ${value}`,
     );
   }
-  return { port, plugin, folder: process.cwd(), source: `--listen ${port}` };
+  const source = `--listen ${port}`;
+  const folder = process.cwd();
+  return behindMiddleware(port, chain.map((plugin) => ({ plugin, folder, source })));
 }

@@ -10,6 +10,7 @@ import { describeIssues } from "../../core/api/plugin.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import {
   addressSchema,
+  behindMiddleware,
   linkSchema,
   logLevelSchema,
   mtuSchema,
@@ -34,6 +35,19 @@ const pluginSchema = z.preprocess(
   }),
 );
 
+/** One plugin, or several that stand one behind the other; a fault has its place in either form. */
+const chainSchema = z.unknown().transform((value, c): [PluginText, ...PluginText[]] => {
+  const schema = Array.isArray(value) ? z.tuple([pluginSchema], pluginSchema) : pluginSchema;
+  const checked = schema.safeParse(value);
+  if (checked.success) return Array.isArray(checked.data) ? checked.data : [checked.data];
+  for (const { path, message } of checked.error.issues) {
+    c.addIssue({ code: "custom", path: [...path], message });
+  }
+  return z.NEVER;
+});
+
+type PluginText = z.output<typeof pluginSchema>;
+
 /** What the file holds. Its text form is documented in `docs/configuration.md`. */
 export const configSchema = z.strictObject({
   tun: tunSchema.optional(),
@@ -45,7 +59,7 @@ export const configSchema = z.strictObject({
   profile: profileSchema.optional(),
   listen: z.record(
     z.string().refine((key) => parsePort(key) !== undefined),
-    pluginSchema,
+    chainSchema,
     {
       error: ({ code }) => code === "invalid_key" ? "expected a port, 1 to 65535" : undefined,
     },
@@ -76,12 +90,15 @@ export function parseConfig(text: string, path: string): PartialSettings {
   const folder = dirname(resolve(path));
   return {
     ...rest,
-    listen: Object.entries(listen).map(([port, plugin]) => ({
-      ...plugin,
-      port: Number(port),
-      folder,
-      source: `${path}: listen.${port}`,
-    })),
+    listen: Object.entries(listen).map(([port, chain]) => {
+      const source = `${path}: listen.${port}`;
+      const settings = chain.map((plugin, index) => ({
+        ...plugin,
+        folder,
+        source: chain.length > 1 ? `${source}.${index}` : source,
+      }));
+      return behindMiddleware(Number(port), settings);
+    }),
   };
 }
 

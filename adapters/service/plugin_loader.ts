@@ -17,7 +17,9 @@ import { forward } from "../forward.ts";
 import { socks5 } from "../socks5.ts";
 import { demo } from "./demo.ts";
 import { messageOf, UsageError } from "./errors.ts";
-import type { ListenSetting } from "./settings.ts";
+import { type Factory, type Make, make, withoutArgument } from "./make_plugin.ts";
+import { MIDDLEWARE } from "./middleware.ts";
+import type { ListenSetting, PluginSetting } from "./settings.ts";
 
 /** A plugin, with the name that log lines have. */
 export interface LoadedPlugin {
@@ -27,14 +29,13 @@ export interface LoadedPlugin {
   readonly handler: Plugin;
 }
 
-type Options = Readonly<Record<string, unknown>>;
-// What a file says is unknown; the factory checks it.
-type Factory = (options: never) => Plugin;
-type Make = (
-  argument: string | undefined,
-  options: Options,
-  setting: ListenSetting,
-) => Plugin | Promise<Plugin>;
+/** A plugin behind its middleware. */
+export interface LoadedChain {
+  /** All names, joined by `+`. */
+  readonly name: string;
+  /** What {@link Stack.use} takes. */
+  readonly handlers: readonly Plugin[];
+}
 
 const BUILT_IN: Readonly<Record<string, Make>> = {
   echo: withoutArgument("echo", echo),
@@ -50,7 +51,22 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
     const app = await loadApp(path, setting);
     return make((checked: HttpOptions) => http(app, checked), options, setting.source);
   },
+  ...MIDDLEWARE,
 };
+
+/**
+ * Makes everything that a setting puts on a port.
+ *
+ * @throws {UsageError} One of the plugins cannot be had, as {@link loadPlugin} has it.
+ */
+export async function loadChain(setting: ListenSetting): Promise<LoadedChain> {
+  const chain: LoadedPlugin[] = [];
+  for (const each of [...setting.before ?? [], setting]) chain.push(await loadPlugin(each));
+  return {
+    name: chain.map(({ name }) => name).join("+"),
+    handlers: chain.map(({ handler }) => handler),
+  };
+}
 
 /**
  * Makes the plugin that a setting names: a built-in one, or the default export of a module.
@@ -58,7 +74,7 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
  * @throws {UsageError} There is no such plugin, its options are wrong, or its module cannot be
  * loaded.
  */
-export async function loadPlugin(setting: ListenSetting): Promise<LoadedPlugin> {
+export async function loadPlugin(setting: PluginSetting): Promise<LoadedPlugin> {
   const { plugin, options = {}, source } = setting;
   if (isPath(plugin)) return await loadModulePlugin(setting);
   const [name = "", ...rest] = plugin.split(":");
@@ -77,23 +93,8 @@ function noPlugin(name: string): string {
   return `there is no plugin ${name}: use one of ${names}, or the path of a module such as ./${name}`;
 }
 
-function withoutArgument(name: string, factory: Factory): Make {
-  return (argument, options, { source }) => {
-    if (argument === undefined) return make(factory, options, source);
-    throw new UsageError(`${source}: ${name} takes no argument, got ${argument}`);
-  };
-}
-
-function make(factory: Factory, options: Options, source: string): Plugin {
-  try {
-    return factory(options as never);
-  } catch (error) {
-    throw new UsageError(`${source}: ${messageOf(error)}`);
-  }
-}
-
 /** The app that `http` serves. */
-async function loadApp(path: string, setting: ListenSetting): Promise<FetchApp> {
+async function loadApp(path: string, setting: PluginSetting): Promise<FetchApp> {
   const app = await importDefault(path, setting);
   if (hasFetch(app)) return app;
   throw new UsageError(
@@ -101,7 +102,7 @@ async function loadApp(path: string, setting: ListenSetting): Promise<FetchApp> 
   );
 }
 
-async function loadModulePlugin(setting: ListenSetting): Promise<LoadedPlugin> {
+async function loadModulePlugin(setting: PluginSetting): Promise<LoadedPlugin> {
   const { plugin: path, options, source } = setting;
   const exported = await importDefault(path, setting);
   const fault = (what: string) =>
@@ -119,7 +120,7 @@ async function loadModulePlugin(setting: ListenSetting): Promise<LoadedPlugin> {
   throw fault("is no plugin: export a handler, a plugin or what definePlugin() returns");
 }
 
-async function importDefault(path: string, { folder, source }: ListenSetting): Promise<unknown> {
+async function importDefault(path: string, { folder, source }: PluginSetting): Promise<unknown> {
   const file = resolve(folder, path);
   if (!existsSync(file)) throw new UsageError(`${source}: there is no file ${file}`);
   try {

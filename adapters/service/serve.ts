@@ -6,12 +6,12 @@
 import type { Logger } from "../../core/api/environment.ts";
 import { logConnections } from "./connection_log.ts";
 import type { Network } from "./network.ts";
-import { type LoadedPlugin, loadPlugin } from "./plugin_loader.ts";
+import { loadChain, type LoadedChain } from "./plugin_loader.ts";
 import { type Publication, publish, type PublishedPort } from "./publish.ts";
 import type { Settings } from "./settings.ts";
 
 /** Plugins by port. */
-export type NamedPlugins = readonly (readonly [port: number, plugin: LoadedPlugin])[];
+export type NamedPlugins = readonly (readonly [port: number, chain: LoadedChain])[];
 
 /** A stack that serves. */
 export interface ServingStack {
@@ -31,8 +31,8 @@ export interface ServingStack {
  * @throws {UsageError} A plugin cannot be had.
  */
 export async function loadPlugins({ listen }: Settings): Promise<NamedPlugins> {
-  const plugins: [number, LoadedPlugin][] = [];
-  for (const setting of listen) plugins.push([setting.port, await loadPlugin(setting)]);
+  const plugins: [number, LoadedChain][] = [];
+  for (const setting of listen) plugins.push([setting.port, await loadChain(setting)]);
   return plugins;
 }
 
@@ -52,8 +52,8 @@ export async function serve(
   const stop = (whenDrained?: () => Promise<void>) =>
     stopServing(network, published, settings.graceMs, whenDrained);
   try {
-    for (const [port, { name, handler }] of plugins) {
-      stack.use(port, logConnections(name, log), handler);
+    for (const [port, { name, handlers }] of plugins) {
+      stack.use(port, logConnections(name, log), ...handlers);
     }
     for (const setting of settings.publish) {
       published.push(await publish(setting, network.connect, log));

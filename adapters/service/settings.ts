@@ -9,10 +9,8 @@ import { type HostPort, parseHostPort } from "../../core/api/host_port.ts";
 import { type LinkSetting, parseLink } from "./links.ts";
 import { LOG_LEVELS, type LogLevel } from "./logger.ts";
 
-/** A port of the stack and what serves it. */
-export interface ListenSetting {
-  /** 1 to 65535. */
-  readonly port: number;
+/** A plugin of a port. */
+export interface PluginSetting {
   /** `NAME`, `NAME:ARGUMENT` or the path of a module. */
   readonly plugin: string;
   /** The plugin's options beside what the argument says. */
@@ -21,6 +19,14 @@ export interface ListenSetting {
   readonly folder: string;
   /** Where this was said, for error messages: `--listen 80` or `berth.json: listen.80`. */
   readonly source: string;
+}
+
+/** A port of the stack and what serves it. */
+export interface ListenSetting extends PluginSetting {
+  /** 1 to 65535. */
+  readonly port: number;
+  /** Middleware in front of the plugin, the outermost first. */
+  readonly before?: readonly PluginSetting[] | undefined;
 }
 
 /** A port of the host and where it leads. */
@@ -133,6 +139,12 @@ export const publishSchema: z.ZodType<PublishSetting, string> = z.string().trans
   c.addIssue(`expected [HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, got ${text}`);
   return z.NEVER;
 });
+
+/** What is on a port: one plugin at least, the last; those before it are its middleware. */
+export function behindMiddleware(port: number, chain: readonly PluginSetting[]): ListenSetting {
+  const before = chain.slice(0, -1);
+  return { ...chain.at(-1)!, port, ...before.length > 0 && { before } };
+}
 
 /** A port as text; `undefined` when it is none. */
 export function parsePort(text: string): number | undefined {

@@ -40,6 +40,20 @@ describe("parseArguments", () => {
     });
   });
 
+  // What stands before the last + is middleware.
+  test("reads middleware in front of a plugin", () => {
+    const said = { folder: process.cwd(), source: "--listen 80" };
+    const listen =
+      parseArguments(["--listen", "80=log+timeout:5000+http:./app.ts"]).settings.listen;
+    expect(listen).toEqual([{
+      ...said,
+      port: 80,
+      plugin: "http:./app.ts",
+      before: [{ ...said, plugin: "log" }, { ...said, plugin: "timeout:5000" }],
+    }]);
+    expect(() => parseArguments(["--listen", "80=log+"])).toThrow("--listen: expected PORT=PLUGIN");
+  });
+
   // Nothing is said: nothing is set, so that the file and the defaults can.
   test("sets nothing that was not said", () => {
     const { settings, help, config } = parseArguments([]);

@@ -47,6 +47,28 @@ describe("parseConfig", () => {
     });
   });
 
+  // Several plugins on a port: the last serves, those before it are around it.
+  test("reads middleware in front of a plugin", () => {
+    const folder = resolve("conf");
+    const shape = { plugin: "shape", options: { sendRate: 1000 } };
+    const place = "conf/berth.json: listen.80";
+    expect(parse({ listen: { "80": ["log", shape, "http:./app.ts"], "7": ["echo"] } })).toEqual({
+      listen: [
+        { port: 7, plugin: "echo", folder, source: "conf/berth.json: listen.7" },
+        {
+          port: 80,
+          plugin: "http:./app.ts",
+          folder,
+          source: `${place}.2`,
+          before: [
+            { plugin: "log", folder, source: `${place}.0` },
+            { ...shape, folder, source: `${place}.1` },
+          ],
+        },
+      ],
+    });
+  });
+
   // An empty file sets nothing.
   test("reads an empty object", () => {
     expect(parse({})).toEqual({ listen: [] });
@@ -55,6 +77,11 @@ describe("parseConfig", () => {
   // Each message has the file and the place in it.
   test.each([
     [5, "conf/berth.json: Invalid input: expected object, received number"],
+    [
+      { listen: { "7": ["log", { plugin: "" }] } },
+      "conf/berth.json: listen.7.1.plugin: expected a plugin",
+    ],
+    [{ listen: { "7": [] } }, "conf/berth.json: listen.7"],
     [{ lisen: {} }, 'conf/berth.json: Unrecognized key: "lisen"'],
     [
       { mtu: "1500" },

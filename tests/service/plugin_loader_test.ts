@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../../adapters/service/errors.ts";
-import { loadPlugin } from "../../adapters/service/plugin_loader.ts";
+import { loadChain, loadPlugin } from "../../adapters/service/plugin_loader.ts";
 import type { ListenSetting } from "../../adapters/service/settings.ts";
 import { socketPair, testContext } from "../support/fake_socket.ts";
 
@@ -78,5 +78,30 @@ describe("loadPlugin", () => {
     ["./plugin.ts", { text: "" }, "the default export of ./plugin.ts takes no options: "],
   ])("refuses %s with options %j", async (plugin: string, options, message: string) => {
     expect(await faultOf(plugin, options)).toContain(`berth.json: listen.80: ${message}`);
+  });
+});
+
+describe("loadChain", () => {
+  const before = [setting("timeout:60000"), setting("shape", { sendRate: 1000 })];
+
+  // What stands before a plugin is loaded as it is, by name and argument or with options.
+  test("loads middleware and the plugin behind it", async () => {
+    const { name, handlers } = await loadChain({ ...setting("echo"), before });
+    expect(name).toBe("timeout+shape+echo");
+    expect(handlers.map((each) => each.name)).toEqual(["timeout", "shape", "echo"]);
+    expect((await loadChain(setting("./handler.ts"))).name).toBe("./handler.ts");
+  });
+
+  // Arguments are checked as the options are that they stand for.
+  test.each([
+    ["timeout:soon", "timeout: options.idleMs: "],
+    ["timeout", "timeout: options: expected idleMs, totalMs or firstByteMs"],
+    ["shape:0", "shape: options.receiveRate: "],
+    ["proxyProtocol", "proxyProtocol: options.trusted: "],
+    ["proxyProtocol:10.0.0.0/8,proxy", "proxyProtocol: options.trusted.1: expected an address"],
+    ["log:loud", "log takes no argument, got loud"],
+  ])("refuses %s", async (plugin: string, message: string) => {
+    const chain = loadChain({ ...setting("echo"), before: [setting(plugin)] });
+    await expect(chain).rejects.toThrow(`berth.json: listen.80: ${message}`);
   });
 });
