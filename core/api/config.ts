@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { PROFILES, type TcpConfig } from "../tcp/config.ts";
 import { isOwnable } from "../stack/own_addresses.ts";
+import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
 import { Subnet } from "../wire/address.ts";
 import { describeIssues } from "./plugin.ts";
 
@@ -52,6 +53,15 @@ const tcpSchema = z.strictObject({
   trafficClass: z.number().int().min(0).max(255),
 }).partial();
 
+const udpSchema = z.strictObject({
+  maxFlows: z.number().int().min(1).max(10_000_000),
+  flowIdleMs: milliseconds.refine((ms) => ms > 0, "must be more than 0"),
+  maxDatagrams: z.number().int().min(1).max(1_000_000),
+  // One datagram of the largest size has to fit.
+  maxBytes: z.number().int().min(128 * KIB).max(1024 * 1024 * KIB),
+  maxMemory: z.number().int().min(128 * KIB).max(64 * 1024 * 1024 * KIB),
+}).partial();
+
 const stackSchema = z.strictObject({
   addresses: z.array(
     z.string().refine((text) => parseOwnable(text) !== undefined, NOT_OWNABLE),
@@ -60,6 +70,7 @@ const stackSchema = z.strictObject({
     z.string().refine((text) => Subnet.parse(text) !== undefined, NOT_OWNABLE),
   ).default([]),
   tcp: tcpSchema.optional(),
+  udp: udpSchema.optional(),
   maxConnections: z.number().int().min(1).max(10_000_000).default(262_144),
   maxTimeWait: z.number().int().min(0).max(1_000_000).default(16_384),
 });
@@ -70,11 +81,15 @@ export interface TcpOptions extends Partial<TcpConfig> {
   profile?: "local" | "internet";
 }
 
+/** Bounds of UDP; see `UdpConfig` for what is left out. Times in ms, sizes in bytes. */
+export type UdpOptions = Partial<UdpConfig>;
+
 /** Checked options of a stack. */
 export interface StackConfig {
   readonly subnets: readonly Subnet[];
   readonly excepted: readonly Subnet[];
   readonly tcp: TcpConfig;
+  readonly udp: UdpConfig;
   readonly maxConnections: number;
   readonly maxTimeWait: number;
 }
@@ -89,12 +104,13 @@ export function parseStackConfig(options: unknown): StackConfig {
   if (!checked.success) {
     throw new TypeError(`createStack: ${describeIssues(checked.error.issues, ["options"])}`);
   }
-  const { addresses, exceptAddresses, tcp, maxConnections, maxTimeWait } = checked.data;
+  const { addresses, exceptAddresses, tcp, udp, maxConnections, maxTimeWait } = checked.data;
   const { profile = "local", ...knobs } = tcp ?? {};
   return {
     subnets: addresses.map((text) => Subnet.parse(text)!),
     excepted: exceptAddresses.map((text) => Subnet.parse(text)!),
     tcp: Object.freeze({ ...PROFILES[profile], ...defined(knobs) }),
+    udp: Object.freeze({ ...UDP_DEFAULTS, ...defined(udp ?? {}) }),
     maxConnections,
     maxTimeWait,
   };

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Place } from "../stack/places.ts";
+import type { Refusal } from "../stack/requests.ts";
 import { sleepUntil, withFields } from "./environment.ts";
 import type { DatagramConn, FlowHandler, ListenDatagramOptions } from "./datagram.ts";
 import { StackDatagramConn } from "./datagram_conn.ts";
@@ -17,7 +18,6 @@ export class Datagrams {
   readonly #driver: Driver;
   readonly #environment: FlowEnvironment;
   readonly #conns = new Set<StackDatagramConn>();
-  readonly #hosts = new Set<FlowHost>();
   /** Handlers of flows that run. */
   readonly #running = new Set<Promise<void>>();
 
@@ -41,21 +41,18 @@ export class Datagrams {
     return conn;
   }
 
-  /** Flows of a place; `close` of what is returned takes no new ones. */
-  serve(place: Place, handler: FlowHandler, plugin: string): { close(): void } {
+  /** Flows of a place, from now on. */
+  serve(place: Place, handler: FlowHandler, plugin: string): FlowHost {
     const port = this.#driver.core.udp.bindFlows(place);
     if (typeof port === "string") throw refusal(port, place);
     const where = formatWhere({ transport: "udp", ...place });
     const log = withFields(this.#environment.log, { port: where, plugin });
     const environment = { ...this.#environment, log };
-    const host = new FlowHost(port, this.#driver, handler, environment, this.#running);
-    this.#hosts.add(host);
-    return host;
+    return new FlowHost(port, this.#driver, handler, environment, this.#running);
   }
 
-  /** Takes no more datagrams of plugins; their handlers may still send. */
+  /** Ends the flows: no more datagrams come, their handlers may still send. */
   stop(): void {
-    for (const host of this.#hosts) host.close();
     this.#driver.core.udp.endFlows();
     this.#driver.touch();
   }
@@ -73,7 +70,7 @@ export class Datagrams {
   }
 }
 
-function refusal(code: "ADDRESS_IN_USE" | string, place: Place): TcpError {
+function refusal(code: Refusal, place: Place): TcpError {
   const where = formatWhere({ transport: "udp", ...place });
   return code === "ADDRESS_IN_USE"
     ? new TcpError("ADDRESS_IN_USE", `${where} is in use`)

@@ -11,7 +11,7 @@ import { IpAddress, Subnet } from "../wire/address.ts";
 import { Acceptor, type AcceptorHooks } from "./acceptor.ts";
 import { netAddr, parseEndpoint } from "./addresses.ts";
 import { formatHostPort } from "./host_port.ts";
-import { parseStackConfig, requireOwnable, type TcpOptions } from "./config.ts";
+import { parseStackConfig, requireOwnable, type TcpOptions, type UdpOptions } from "./config.ts";
 import type { DatagramConn, ListenDatagramOptions } from "./datagram.ts";
 import { Datagrams } from "./datagrams.ts";
 import { Driver } from "./driver.ts";
@@ -26,6 +26,7 @@ import {
   withFields,
 } from "./environment.ts";
 import { TcpError } from "./errors.ts";
+import { composeFlows } from "./flow_chain.ts";
 import { type Chain, compose } from "./plugin.ts";
 import { PortHost } from "./port_host.ts";
 import { StackListener } from "./tcp_listener.ts";
@@ -65,6 +66,8 @@ export interface StackOptions {
   exceptAddresses?: readonly string[];
   /** Profile and knobs of every connection. */
   tcp?: TcpOptions;
+  /** Bounds of UDP: flows, and what waits to be read. */
+  udp?: UdpOptions;
   /** Connections at the same time, at most; default 262,144. */
   maxConnections?: number;
   /** Of these in TIME-WAIT, at most; default 16,384. */
@@ -194,12 +197,22 @@ class HostStack implements Stack {
     ...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]
   ): this {
     this.#assertOpen();
-    const chain = compose(handlers);
     const places = (typeof where === "object" ? where : [where]).map(parseWhere);
+    const takes = (transport: Where["transport"]) =>
+      places.some((place) => place.transport === transport);
+    const chain = takes("tcp") ? compose(handlers) : undefined;
+    const flows = takes("udp") ? composeFlows(handlers) : undefined;
     for (const each of handlers) if (typeof each !== "function") this.#plugins.add(each);
-    const served: Acceptor[] = [];
+    const names = namesOf(handlers);
+    const served: { close(): void }[] = [];
     try {
-      for (const place of places) served.push(this.#serve(place, chain, namesOf(handlers)));
+      for (const place of places) {
+        served.push(
+          place.transport === "udp"
+            ? this.#datagrams.serve(place, flows!, names)
+            : this.#serve(place, chain!, names),
+        );
+      }
     } catch (error) {
       // All of the places or none.
       for (const acceptor of served) acceptor.close();
@@ -210,9 +223,6 @@ class HostStack implements Stack {
   }
 
   #serve(where: Where, chain: Chain, plugin: string): Acceptor {
-    if (where.transport !== "tcp") {
-      throw new TypeError(`${formatWhere(where)}: only TCP can be served; leave "udp/" out`);
-    }
     const text = formatWhere(where);
     const host = new PortHost(chain, {
       stack: this,

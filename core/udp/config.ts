@@ -5,7 +5,10 @@
  */
 import type { QueueLimits } from "./datagram.ts";
 
-/** Bounds of a stack's UDP, every one of them settable. */
+/**
+ * Bounds of a stack's UDP. By default 65,536 flows of 60 s, 1024 datagrams and 1 MiB in each queue,
+ * 64 MiB in all of them.
+ */
 export interface UdpConfig extends QueueLimits {
   /** Flows at the same time, at most; one more ends the flow that has been idle longest. */
   readonly maxFlows: number;

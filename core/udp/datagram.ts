@@ -21,7 +21,7 @@ export interface Datagram {
 /** What a datagram costs beside its bytes: objects, a place in the queue. */
 const OVERHEAD = 256;
 
-/** How much may wait to be read. Sizes in bytes, {@link OVERHEAD} for each datagram included. */
+/** How much may wait to be read. Sizes in bytes, 256 for each datagram included. */
 export interface QueueLimits {
   /** Datagrams in one queue. */
   readonly maxDatagrams: number;
