@@ -74,7 +74,13 @@ export type { WebSocketLink } from "./adapters/links/web_socket.ts";
 export { webSocketLinkEvents } from "./adapters/links/web_socket_events.ts";
 export { type SeededRandom, seededRandom } from "./adapters/seeded_random.ts";
 export { socks5 } from "./adapters/socks5.ts";
-export { openTun, TunError, type TunErrorCode, type TunOptions } from "./adapters/tun/mod.ts";
+export {
+  openTap,
+  openTun,
+  TunError,
+  type TunErrorCode,
+  type TunOptions,
+} from "./adapters/tun/mod.ts";
 export { VirtualClock } from "./adapters/virtual_clock.ts";
 export {
   impair,

@@ -12,6 +12,8 @@ export interface DeviceOptions {
   readonly mtu: number | undefined;
   readonly queueLength: number | undefined;
   readonly offload: boolean;
+  /** Bytes in front of each IP packet: 0, or an Ethernet header on a TAP device. */
+  readonly frameHeader: number;
 }
 
 /** A device that is attached and up. */
@@ -22,6 +24,8 @@ export interface Device {
   readonly mtu: number;
   /** Packets have a virtio header; super-packets and partial checksums pass in both directions. */
   readonly offload: boolean;
+  /** As in {@link DeviceOptions}. */
+  readonly frameHeader: number;
 }
 
 /** The kernel's own queue of 500 packets overflows before an event loop comes round. */
@@ -49,7 +53,8 @@ export function openQueues(host: TunHost, options: DeviceOptions, count: number)
   const queues = [first];
   try {
     while (queues.length < count) {
-      const flags = linux.IFF_MULTI_QUEUE | (first.offload ? linux.IFF_VNET_HDR : 0);
+      const flags = kindOf(options) | linux.IFF_MULTI_QUEUE |
+        (first.offload ? linux.IFF_VNET_HDR : 0);
       queues.push({ ...first, ...attachWith(host, first.name, flags) });
     }
     const isNew = before === undefined;
@@ -74,16 +79,22 @@ function flagsOf(host: TunHost, name: string): number | undefined {
 
 type Attached = Omit<Device, "mtu">;
 
-function attach(host: TunHost, { name, offload }: DeviceOptions, flags: number): Attached {
+function attach(host: TunHost, options: DeviceOptions, more: number): Attached {
+  const { name, offload, frameHeader } = options;
+  const flags = kindOf(options) | more;
   if (offload) {
     const attached = attachWith(host, name, flags | linux.IFF_VNET_HDR);
-    if (enableOffload(host, attached.fd)) return { ...attached, offload };
+    if (enableOffload(host, attached.fd)) return { ...attached, offload, frameHeader };
     host.libc.close(attached.fd);
   }
   const attached = attachWith(host, name, flags);
   // A persistent device remembers what it was told before.
   host.ioctlValue(attached.fd, linux.TUNSETOFFLOAD, 0);
-  return { ...attached, offload: false };
+  return { ...attached, offload: false, frameHeader };
+}
+
+function kindOf({ frameHeader }: DeviceOptions): number {
+  return frameHeader > 0 ? linux.IFF_TAP : linux.IFF_TUN;
 }
 
 function attachWith(
@@ -91,10 +102,10 @@ function attachWith(
   name: string,
   flags: number,
 ): { fd: number; name: string } {
-  const { O_RDWR, O_NONBLOCK, O_CLOEXEC, IFF_TUN, IFF_NO_PI } = linux;
+  const { O_RDWR, O_NONBLOCK, O_CLOEXEC, IFF_NO_PI } = linux;
   const fd = libc.open(linux.cString("/dev/net/tun"), O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) throw openError(errno());
-  const request = linux.ifreqFlags(name, IFF_TUN | IFF_NO_PI | flags);
+  const request = linux.ifreqFlags(name, IFF_NO_PI | flags);
   if (libc.ioctl(fd, linux.TUNSETIFF, request) >= 0) return { fd, name: linux.nameOf(request) };
   const error = attachError(name, errno());
   libc.close(fd);

@@ -26,7 +26,7 @@ const SPINS = 100;
 /** A batch ends here: what it holds is still in the cache when it is taken in. */
 const BATCH_BYTES = 256 * 1024;
 
-/** A TUN device as a link. */
+/** A TUN device as a link, or a TAP device as a port of Ethernet frames. */
 export class TunLink implements Link {
   readonly name: string;
   readonly features: LinkFeatures;
@@ -34,6 +34,7 @@ export class TunLink implements Link {
   readonly #libc: Libc;
   readonly #fd: number;
   readonly #headerSize: number;
+  readonly #frameHeader: number;
   readonly #waiter: Waiter;
   readonly #incoming: ReceiveBuffers;
   readonly #outgoing = new linux.IoVectors(3);
@@ -48,7 +49,8 @@ export class TunLink implements Link {
   #isGone = false;
   #closing: Promise<void> | undefined;
 
-  private constructor(host: TunHost, { fd, name, mtu, offload }: Device, waiter: Waiter) {
+  private constructor(host: TunHost, device: Device, waiter: Waiter) {
+    const { fd, name, mtu, offload, frameHeader } = device;
     this.name = name;
     this.features = {
       mtu,
@@ -59,8 +61,9 @@ export class TunLink implements Link {
     this.#libc = host.libc;
     this.#fd = fd;
     this.#headerSize = offload ? VIRTIO_HEADER_SIZE : 0;
+    this.#frameHeader = frameHeader;
     this.#waiter = waiter;
-    this.#incoming = new ReceiveBuffers(host, this.#headerSize);
+    this.#incoming = new ReceiveBuffers(host, this.#headerSize, frameHeader);
     this.#pollSet = linux.pollSet(fd);
   }
 
@@ -132,9 +135,10 @@ export class TunLink implements Link {
   /** Sets the vectors to where the packet's pieces lie; returns how many there are. */
   #describe(packet: OutgoingPacket): number {
     const { header, headerLength, payload, payloadStart, payloadLength, wrappedLength } = packet;
-    if (this.#headerSize > 0) writeVirtioHeader(packet);
-    const start = OutgoingPacket.HEADROOM - this.#headerSize;
-    this.#outgoing.set(0, this.#addressOf(header) + start, this.#headerSize + headerLength);
+    if (this.#headerSize > 0) writeVirtioHeader(packet, this.#frameHeader);
+    const before = this.#headerSize + this.#frameHeader;
+    const start = OutgoingPacket.HEADROOM - before;
+    this.#outgoing.set(0, this.#addressOf(header) + start, before + headerLength);
     if (payloadLength === 0) return 1;
     const address = this.#addressOf(payload);
     this.#outgoing.set(1, address + payloadStart, payloadLength);

@@ -1,9 +1,11 @@
 /**
- * TUN devices: the kernel as the other side of the link.
+ * TUN and TAP devices: the kernel as the other side of the link.
  *
  * @module
  */
 import type { Link } from "../../core/stack/link.ts";
+import { ETHERNET_HEADER } from "../../core/wire/ethernet.ts";
+import type { FramePort } from "../ethernet/frame_port.ts";
 import { openDevice } from "./device.ts";
 import { TunLink } from "./link.ts";
 import { untilLocal } from "./netlink.ts";
@@ -32,8 +34,38 @@ export type { TunOptions } from "./options.ts";
  * if (await response.text() !== "ahoy") throw new Error("not what was sent");
  * ```
  */
-export async function openTun(options: TunOptions = {}): Promise<Link> {
-  const wanted = parseTunOptions(options);
+export function openTun(options: TunOptions = {}): Promise<Link> {
+  return open(options, 0);
+}
+
+/**
+ * Creates a Linux TAP device, or attaches to one that is there, and brings it up: a network card of
+ * the kernel's whose cable ends here. With `ethernet()` it is a link; in a bridge of the kernel's it
+ * is a port to the bridge's other stations. Super-packets and checksums are left to the kernel as on
+ * a TUN device. A device that this created disappears when the port is closed or the process ends.
+ *
+ * @throws {TunError} It cannot be had; `code` and the message say why and what to do.
+ *
+ * @example
+ * ```ts tun
+ * import { createStack, ethernet, http, openTap } from "@berth/berth";
+ * import { Hono } from "hono";
+ *
+ * const port = await openTap({ name: "berth0", addresses: ["10.7.0.1/24"] });
+ * const addresses = ["10.7.0.2/24"];
+ * await using stack = createStack({ link: ethernet(port, { addresses }), addresses });
+ * stack.use(80, http(new Hono().get("/", (c) => c.text("ahoy"))));
+ *
+ * const response = await fetch("http://10.7.0.2/"); // as any program of this machine can
+ * if (await response.text() !== "ahoy") throw new Error("not what was sent");
+ * ```
+ */
+export function openTap(options: TunOptions = {}): Promise<FramePort> {
+  return open(options, ETHERNET_HEADER);
+}
+
+async function open(options: TunOptions, frameHeader: number): Promise<TunLink> {
+  const wanted = parseTunOptions(options, frameHeader);
   const host = await openHost();
   try {
     const link = TunLink.open(host, openDevice(host, wanted));

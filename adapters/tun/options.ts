@@ -3,9 +3,9 @@ import type { DeviceOptions } from "./device.ts";
 import { TunError } from "./error.ts";
 import { IFNAMSIZ } from "./linux.ts";
 
-/** What {@link openTun} takes. */
+/** What {@link openTun} and {@link openTap} take. */
 export interface TunOptions {
-  /** The device's name; `%d` in it becomes the first free number. Default `"tun%d"`. */
+  /** The device's name; `%d` in it becomes the first free number. Default `"tun%d"` or `"tap%d"`. */
   name?: string;
   /** The kernel's own addresses on this device with their subnets, such as `"10.7.0.1/24"`. */
   addresses?: readonly string[];
@@ -22,12 +22,18 @@ export interface TunOptions {
  *
  * @throws {TunError} Something cannot be.
  */
-export function parseTunOptions(options: TunOptions): DeviceOptions {
-  const { name = "tun%d", mtu, queueLength, offload = true, addresses = [] } = options;
+export function parseTunOptions(options: TunOptions, frameHeader = 0): DeviceOptions {
+  const {
+    name = frameHeader > 0 ? "tap%d" : "tun%d",
+    mtu,
+    queueLength,
+    offload = true,
+    addresses = [],
+  } = options;
   checkName(name);
   checkRange("mtu", mtu, 68, 65_535);
   checkRange("queueLength", queueLength, 1, 1_000_000);
-  return { name, addresses: addresses.map(parseSubnet), mtu, queueLength, offload };
+  return { name, addresses: addresses.map(parseSubnet), mtu, queueLength, offload, frameHeader };
 }
 
 function checkName(name: string): void {

@@ -20,11 +20,14 @@ export class ReceiveBuffers {
   static readonly COUNT = 64;
   readonly #host: TunHost;
   readonly #headerSize: number;
+  readonly #packetSize: number;
   readonly #buffers: ReceiveBuffer[] = [];
 
-  constructor(host: TunHost, headerSize: number) {
+  /** `frameHeader`: bytes in front of each IP packet that are its piece's. */
+  constructor(host: TunHost, headerSize: number, frameHeader: number) {
     this.#host = host;
     this.#headerSize = headerSize;
+    this.#packetSize = frameHeader + PACKET_SIZE;
   }
 
   /** Buffer `index`, 0 to `COUNT - 1`. */
@@ -33,7 +36,7 @@ export class ReceiveBuffers {
   }
 
   #make(index: number): ReceiveBuffer {
-    const packet = new Uint8Array(PACKET_SIZE);
+    const packet = new Uint8Array(this.#packetSize);
     const header = new Uint8Array(Math.max(this.#headerSize, 12));
     const vectors = new IoVectors(2);
     let vectorCount = 0;

@@ -19,19 +19,22 @@ const TCP_FLAGS = 13;
 const TCP_CHECKSUM = 16;
 const CWR = 0x80;
 
-/** Describes a packet in the bytes in front of its IP header. */
-export function writeVirtioHeader(packet: OutgoingPacket): void {
+/**
+ * Describes a packet in the bytes in front of it; `frameHeader` bytes between the two belong to the
+ * packet.
+ */
+export function writeVirtioHeader(packet: OutgoingPacket, frameHeader = 0): void {
   const { header, headerLength, ipHeaderLength, segmentSize } = packet;
-  const at = OutgoingPacket.HEADROOM - VIRTIO_HEADER_SIZE;
-  header.fill(0, at, OutgoingPacket.HEADROOM);
+  const at = OutgoingPacket.HEADROOM - frameHeader - VIRTIO_HEADER_SIZE;
+  header.fill(0, at, at + VIRTIO_HEADER_SIZE);
   if (packet.checksumPartial) {
     header[at] = NEEDS_CHECKSUM;
-    header[at + 6] = ipHeaderLength;
+    header[at + 6] = frameHeader + ipHeaderLength;
     header[at + 8] = TCP_CHECKSUM;
   }
   if (segmentSize > 0) {
     header[at + 1] = gsoType(packet);
-    header[at + 2] = headerLength;
+    header[at + 2] = frameHeader + headerLength;
     header[at + 4] = segmentSize;
     header[at + 5] = segmentSize >>> 8;
   }

@@ -1,27 +1,36 @@
 import { z } from "zod";
-import { openTun } from "../../tun/mod.ts";
-import { defineLinkKind, type LinkKind } from "./kind.ts";
+import { openTun, type TunOptions } from "../../tun/mod.ts";
+import { defineLinkKind, type LinkEnvironment, type LinkKind } from "./kind.ts";
 import { onOff, wholeNumber } from "./values.ts";
 
-const options = z.strictObject({
+/** Options of a device of the kernel's. */
+export const deviceOptions = {
   name: z.string().min(1),
   offload: onOff.optional(),
   queue: wholeNumber.optional(),
-});
+};
+
+/** As {@link deviceOptions} makes it. */
+export interface DeviceSetting {
+  readonly name: string;
+  readonly offload?: boolean | undefined;
+  readonly queue?: number | undefined;
+}
+
+/** What `openTun()` and `openTap()` take for it. */
+export function deviceSettings(
+  { name, offload = true, queue }: DeviceSetting,
+  { hostAddresses, mtu }: LinkEnvironment,
+): TunOptions {
+  const addresses = hostAddresses;
+  return { name, addresses, mtu, offload, ...(queue === undefined ? {} : { queueLength: queue }) };
+}
 
 /** A TUN device: what `--tun` makes, with the options that have no flag. */
 export const tun: LinkKind = defineLinkKind({
   usage: "tun:NAME[,offload=off][,queue=PACKETS]",
   first: "name",
-  options,
+  options: z.strictObject(deviceOptions),
   throughKernel: true,
-  open({ name, offload = true, queue }, { hostAddresses, mtu }) {
-    return openTun({
-      name,
-      addresses: hostAddresses,
-      mtu,
-      offload,
-      ...(queue === undefined ? {} : { queueLength: queue }),
-    });
-  },
+  open: (given, environment) => openTun(deviceSettings(given, environment)),
 });

@@ -1,0 +1,49 @@
+/**
+ * What the kinds of link that carry Ethernet frames have in common.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { IpAddress } from "../../../core/wire/address.ts";
+import { isStationMac, parseMac } from "../../../core/wire/ethernet.ts";
+import { ethernet, type EthernetLink, type FramePort } from "../../ethernet/mod.ts";
+import type { LinkEnvironment } from "./kind.ts";
+import { texts } from "./values.ts";
+
+/** Options of every such link. */
+export const stationOptions = {
+  mac: z.string().refine((text) => isStationMac(parseMac(text) ?? 0), {
+    error: ({ input }) => `expected a station's address such as 02:00:00:00:00:01, got ${input}`,
+  }).optional(),
+  gateway: texts.refine((all) => all.every((text) => IpAddress.parse(text)?.isUnicast), {
+    error: ({ input }) => `expected an address such as 10.7.0.1, got ${input}`,
+  }).optional(),
+};
+
+/** As {@link stationOptions} makes it. */
+export interface StationSetting {
+  readonly mac?: string | undefined;
+  readonly gateway?: readonly string[] | undefined;
+}
+
+/** How `usage` shows them. */
+export const STATION_USAGE = "[,mac=MAC][,gateway=ADDRESS]";
+
+/** The link over a port, which is closed when there can be none. */
+export async function station(
+  port: FramePort,
+  { mac, gateway = [] }: StationSetting,
+  { addresses, hostAddresses }: LinkEnvironment,
+): Promise<EthernetLink> {
+  try {
+    return ethernet(port, {
+      addresses,
+      exceptAddresses: hostAddresses,
+      gateways: gateway,
+      ...(mac === undefined ? {} : { mac }),
+    });
+  } catch (error) {
+    await port.close();
+    throw error;
+  }
+}

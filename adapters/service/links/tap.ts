@@ -1,0 +1,18 @@
+import { z } from "zod";
+import { openTap } from "../../tun/mod.ts";
+import { defineLinkKind, type LinkKind } from "./kind.ts";
+import { station, STATION_USAGE, stationOptions } from "./station.ts";
+import { deviceOptions, deviceSettings } from "./tun.ts";
+
+const options = z.strictObject({ ...deviceOptions, ...stationOptions });
+
+/** A TAP device: a network card of the kernel's, or a port of its bridge. */
+export const tap: LinkKind = defineLinkKind({
+  usage: `tap:NAME[,offload=off][,queue=PACKETS]${STATION_USAGE}`,
+  first: "name",
+  options,
+  throughKernel: true,
+  async open(given, environment) {
+    return await station(await openTap(deviceSettings(given, environment)), given, environment);
+  },
+});
