@@ -1,0 +1,85 @@
+/**
+ * What of berth runs in a browser: the stack, plugins, and links that need no operating system.
+ *
+ * Bundle it with the page: `bun build page.ts --target browser` or
+ * `deno bundle --platform browser page.ts`.
+ *
+ * @example
+ * ```ts no_run
+ * import { createStack, openWebSocketLink } from "@berth/berth/browser";
+ *
+ * const link = await openWebSocketLink("ws://127.0.0.1:8080/attach");
+ * await using stack = createStack({ link, addresses: ["10.9.0.2/24"] });
+ * await using socket = stack.connect("10.9.0.1:80");
+ * await socket.opened;
+ * ```
+ *
+ * @module
+ */
+export { createStack, type StackOptions } from "../core/api/stack.ts";
+export { TcpError, type TcpErrorCode } from "../core/api/errors.ts";
+export type * from "../core/api/types.ts";
+export { silentLogger, sleepUntil, systemClock, systemRandom } from "../core/api/environment.ts";
+export type { Random } from "../core/api/environment.ts";
+export type { TcpOptions } from "../core/api/config.ts";
+export type { AcknowledgePolicy, CongestionName, TcpConfig } from "../core/tcp/config.ts";
+export {
+  type CheckedOptions,
+  definePlugin,
+  type Issue,
+  type OptionArguments,
+  type OptionsSchema,
+  type PluginDefinition,
+  type PluginFactory,
+} from "../core/api/plugin.ts";
+export { deriveSocket, type SocketOverrides, unread } from "../core/api/derived_socket.ts";
+export { type Duplex, relay } from "../core/api/relay.ts";
+export {
+  type ChecksumState,
+  type Link,
+  type LinkFeatures,
+  OutgoingPacket,
+  PacketBatch,
+} from "../core/stack/link.ts";
+export type { ForeignPacket, Shard } from "../core/stack/shard.ts";
+
+export {
+  openWebSocketLink,
+  type PacketSocket,
+  type WebSocketLike,
+  webSocketLink,
+  type WebSocketLinkDrops,
+  type WebSocketLinkOptions,
+} from "./links/web_socket.ts";
+export type { WebSocketLink } from "./links/web_socket.ts";
+export { linkPair, type LinkPairOptions } from "./memory.ts";
+export { type SeededRandom, seededRandom } from "./seeded_random.ts";
+export {
+  impair,
+  type ImpairedCounts,
+  type ImpairedLink,
+  type Impairments,
+  type ImpairOptions,
+  type LinkImpairments,
+} from "./wrap/impair.ts";
+export {
+  type CapturedConnection,
+  type CapturedLink,
+  type LinkRecording,
+  type NameConnection,
+  pcapng,
+  type PcapngOptions,
+  type WriteBlock,
+} from "./wrap/pcapng.ts";
+
+export { chargen, type ChargenOptions } from "../plugins/chargen.ts";
+export { discard, type DiscardOptions } from "../plugins/discard.ts";
+export { echo, type EchoOptions } from "../plugins/echo.ts";
+export {
+  type FetchApp,
+  http,
+  type HttpEnv,
+  type HttpOptions,
+  type PeerAddress,
+  RequestBodyError,
+} from "../plugins/http.ts";
