@@ -43,12 +43,15 @@ export function relayTo(
 
 /** A reset of the client while the upstream does not take the header ends the upstream too. */
 async function tell(upstream: Duplex, header: Uint8Array, socket: TcpSocket): Promise<void> {
-  socket.closed.catch((error: unknown) => upstream.abort(error));
+  let telling = true;
+  socket.closed.catch((error: unknown) => telling && upstream.abort(error));
   try {
     await upstream.write(header);
   } catch (error) {
     socket.abort(error);
     throw error;
+  } finally {
+    telling = false;
   }
 }
 

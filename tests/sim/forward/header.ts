@@ -1,0 +1,24 @@
+/**
+ * What a server behind `forward` is told before the first byte.
+ *
+ * @module
+ */
+import { parseProxyHeader } from "../../../core/api/proxy_header.ts";
+import type { Duplex } from "../../../core/api/relay.ts";
+
+/** The client's port; why there is none where the connection ended before. */
+export async function readHeader(connection: Duplex): Promise<number | "end" | "error"> {
+  const bytes: number[] = [];
+  const one = new Uint8Array(1);
+  try {
+    for (;;) {
+      if (await connection.read(one) === null) return "end";
+      bytes.push(one[0]!);
+      const parsed = parseProxyHeader(new Uint8Array(bytes));
+      if (parsed.state === "complete") return parsed.header.endpoints!.source.port;
+      if (parsed.state === "malformed") return "end";
+    }
+  } catch {
+    return "error";
+  }
+}

@@ -1,0 +1,42 @@
+import { describe, expect, test } from "bun:test";
+import type { Ending } from "./forward/close_orders.ts";
+import { type CloseOrderOptions, playCloseOrders } from "./forward/virtual.ts";
+
+const RESETS: readonly Ending[] = ["resets-writing", "resets-reading"];
+
+async function play(options: Partial<CloseOrderOptions> & { connections: number }) {
+  const { faults, left, orderly } = await playCloseOrders({
+    seed: 1,
+    atOnce: 200,
+    profile: "local",
+    loss: 0,
+    endings: [],
+    ...options,
+  });
+  expect(faults.slice(0, 3)).toEqual([]);
+  expect(left).toBe(0);
+  return orderly;
+}
+
+describe("forwarded connections in random close orders", () => {
+  // Three in ten have a side that resets, or leaves while the other one still speaks. All others
+  // get every byte and the other side's end, in whatever order the ends come.
+  test("10,000 of them lose no byte and no half-close (RFC 9293 3.6)", async () => {
+    const orderly = await play({ connections: 10_000, endings: ["leaves", ...RESETS] });
+    expect(orderly).toBeGreaterThan(6500);
+  }, 120_000);
+
+  // With TIME-WAIT and delayed acknowledgements.
+  test("1,000 of them in profile internet lose nothing", async () => {
+    await play({ connections: 1000, profile: "internet", endings: RESETS });
+  }, 60_000);
+
+  // A lost RST is not sent again, so nobody resets here.
+  test.each(["local", "internet"] as const)(
+    "500 of them lose nothing at 3 %% loss on both links, profile %s",
+    async (profile) => {
+      expect(await play({ connections: 500, profile, loss: 0.03 })).toBe(500);
+    },
+    60_000,
+  );
+});
