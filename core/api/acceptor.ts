@@ -9,12 +9,12 @@ import type { Tcb } from "../tcp/tcb.ts";
 import { netAddr } from "./addresses.ts";
 import type { Driver, Owner } from "./driver.ts";
 import { StackSocket } from "./tcp_socket.ts";
-import type { Syn } from "./types.ts";
+import type { Syn, SynVerdict } from "./types.ts";
 
 /** Who gets the connections of a port. */
 export interface AcceptorHooks {
   /** Decides about a SYN; a rejection refuses it. Only for listeners that decide. */
-  decide?(syn: Syn, tcb: Tcb): Promise<boolean>;
+  decide?(syn: Syn, tcb: Tcb): Promise<SynVerdict>;
   /** There are connections to take with {@link Acceptor.take}. */
   ready(): void;
 }
@@ -47,13 +47,15 @@ export class Acceptor implements Owner {
 
   async #decide(tcb: Tcb): Promise<void> {
     const attempt = new Attempt(tcb);
-    let accepted = false;
+    let verdict: SynVerdict = "refuse";
     try {
-      accepted = await this.#hooks.decide!(attempt.syn, tcb);
+      verdict = await this.#hooks.decide!(attempt.syn, tcb);
     } catch {
       // Refused: `decide` has logged why.
     }
-    this.#driver.core.tcp.decide(tcb, accepted);
+    // Who has prepared something for the connection lets it go.
+    if (verdict !== "accept") attempt.giveUp();
+    this.#driver.core.tcp.decide(tcb, verdict);
     this.#driver.touch();
   }
 
@@ -81,6 +83,10 @@ class Attempt implements Owner {
   }
 
   onEvent(): void {
-    if (this.#tcb.released) this.#controller.abort();
+    if (this.#tcb.released) this.giveUp();
+  }
+
+  giveUp(): void {
+    this.#controller.abort();
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { runInOrder } from "./run_chain.ts";
-import type { Handler, Plugin, Syn, SynContext } from "./types.ts";
+import type { Context, Handler, Next, Plugin, Syn, SynContext } from "./types.ts";
 
 /** What checks options: every zod object schema is one. */
 export interface OptionsSchema<Input, Output> {
@@ -98,52 +98,63 @@ export function describeIssues(issues: readonly Issue[], root: readonly string[]
   }).join("; ");
 }
 
-/** The handlers of a port as one. */
+/** The handlers of a place as one. */
 export interface Chain {
   /** Runs the handlers in order. */
   readonly handle: Handler;
   /** There when a plugin of the chain decides before the SYN is answered; replaces `handle`. */
-  readonly onSyn?: (syn: Syn, c: SynContext) => Promise<Handler>;
+  readonly onSyn?: (syn: Syn, c: SynContext) => Promise<Handler | "refuse" | "ignore">;
 }
 
 /**
- * Makes one of the handlers of a port: they run in order, each around the following ones, which
+ * Makes one of the handlers of a place: they run in order, each around the following ones, which
  * run when it calls `next()`. A `next()` that is not called ends the chain there; after the last
  * handler it does nothing. With a socket, `next(socket)`, the following ones have that one.
  *
- * At most one plugin may have `onSyn`. The handler that it returns for a connection runs in that
- * plugin's place; its `handle` is not used.
+ * The plugins with `onSyn` are asked in order, until one refuses or ignores the SYN or the peer has
+ * given up. The handler that one returns for a connection runs in that plugin's place instead of its
+ * `handle`; who has neither lets the following ones run.
  *
- * @throws {TypeError} There is no handler, a plugin has neither `handle` nor `onSyn`, or more than
- * one has `onSyn`.
+ * @throws {TypeError} There is no handler, or a plugin has neither `handle` nor `onSyn`.
  */
 export function compose(handlers: readonly (Handler | Plugin)[]): Chain {
   if (handlers.length === 0) throw new TypeError("A chain needs at least one handler or plugin");
-  const deciders = handlers.filter((each) => typeof each !== "function" && each.onSyn);
-  if (deciders.length > 1) {
-    const names = deciders.map((each) => each.name).join(", ");
-    throw new TypeError(`Only one plugin of a chain may have onSyn, here are several: ${names}`);
-  }
-  const decider = deciders[0] as Plugin | undefined;
-  if (!decider) return { handle: runInOrder(handlers.map(handlerOf)) };
-
-  const place = handlers.indexOf(decider);
-  const around = handlers.map((each) => each === decider ? undecided : handlerOf(each));
+  const inOrder = handlers.map(handlerOf);
+  const handle = runInOrder(inOrder);
+  const deciders = handlers.flatMap((each, place) =>
+    typeof each !== "function" && each.onSyn !== undefined ? [{ plugin: each, place }] : []
+  );
+  if (deciders.length === 0) return { handle };
   return {
-    handle: runInOrder(around),
+    handle,
     async onSyn(syn, c) {
-      const decided = await decider.onSyn!(syn, c);
-      return runInOrder(around.with(place, decided));
+      let decided: Handler[] | undefined;
+      for (const { plugin, place } of deciders) {
+        const decision = await plugin.onSyn!(syn, c);
+        if (decision === "refuse" || decision === "ignore") return decision;
+        if (syn.signal.aborted) return "ignore";
+        if (decision === undefined) continue;
+        if (typeof decision !== "function") throw new TypeError(wrongDecision(plugin, decision));
+        decided ??= [...inOrder];
+        decided[place] = decision;
+      }
+      return decided === undefined ? handle : runInOrder(decided);
     },
   };
 }
 
 function handlerOf(each: Handler | Plugin): Handler {
   if (typeof each === "function") return each;
-  if (!each.handle) throw new TypeError(`Plugin ${each.name} has neither handle nor onSyn`);
-  return each.handle;
+  if (each.handle) return each.handle;
+  if (each.onSyn) return passOn;
+  throw new TypeError(`Plugin ${each.name} has neither handle nor onSyn`);
 }
 
-function undecided(): void {
-  throw new Error("onSyn has to make this connection's handler");
+function passOn(_c: Context, next: Next): Promise<void> {
+  return next();
+}
+
+function wrongDecision({ name }: Plugin, decision: unknown): string {
+  return `onSyn of ${name} decided ${JSON.stringify(decision)}: return a handler, "refuse", ` +
+    '"ignore" or nothing';
 }

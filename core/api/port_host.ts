@@ -10,7 +10,7 @@ import type { Clock, Logger } from "./environment.ts";
 import type { Chain } from "./plugin.ts";
 import { endOfChain } from "./run_chain.ts";
 import type { StackSocket } from "./tcp_socket.ts";
-import type { Context, Handler, Stack, Syn } from "./types.ts";
+import type { Context, Handler, Stack, Syn, SynVerdict } from "./types.ts";
 
 /** What the handlers of a port share. */
 export interface PortEnvironment {
@@ -45,17 +45,23 @@ export class PortHost {
     this.#acceptor = acceptor;
   }
 
-  async decide(syn: Syn, tcb: Tcb): Promise<boolean> {
+  async decide(syn: Syn, tcb: Tcb): Promise<SynVerdict> {
     const { stack, log, clock } = this.#environment;
     try {
-      this.#decided.set(tcb, await this.#chain.onSyn!(syn, { stack, log, clock }));
-      return true;
+      const decision = await this.#chain.onSyn!(syn, { stack, log, clock });
+      if (typeof decision === "function") {
+        this.#decided.set(tcb, decision);
+        return "accept";
+      }
+      const remote = formatHostPort(syn.remote);
+      log.debug(decision === "refuse" ? "connection refused" : "connection ignored", { remote });
+      return decision;
     } catch (error) {
       log.info("connection refused", {
         remote: formatHostPort(syn.remote),
         reason: messageOf(error),
       });
-      return false;
+      return "refuse";
     }
   }
 

@@ -39,6 +39,7 @@ import type {
   Plugin,
   SocketAddress,
   Stack,
+  SynVerdict,
   TcpListener,
   TcpSocket,
 } from "./types.ts";
@@ -173,7 +174,7 @@ class HostStack implements Stack {
     let attached: Acceptor | undefined;
     const place = placeOf(options.port, options.hostname);
     const hooks: AcceptorHooks = { ready: () => listener.ready() };
-    if (onSyn !== undefined) hooks.decide = (syn) => Promise.resolve(onSyn(syn));
+    if (onSyn !== undefined) hooks.decide = async (syn) => verdictOf(await onSyn(syn));
     const acceptor = this.#listen(place, options.tcpBacklog ?? DEFAULT_BACKLOG, hooks);
     const shown = place.subnet?.network ?? IpAddress.ANY_V4;
     const listener = new StackListener(
@@ -343,6 +344,11 @@ function withPrefix(
   counts: Readonly<Record<string, number>>,
 ): Record<string, number> {
   return Object.fromEntries(Object.entries(counts).map(([name, n]) => [`${prefix}${name}`, n]));
+}
+
+function verdictOf(decision: boolean | SynVerdict): SynVerdict {
+  if (typeof decision === "string") return decision;
+  return decision ? "accept" : "refuse";
 }
 
 function namesOf(handlers: readonly (Handler | Plugin)[]): string {

@@ -9,6 +9,7 @@
 import type { DatagramConn, FlowHandler, ListenDatagramOptions } from "./datagram.ts";
 import type { TcpErrorCode } from "./errors.ts";
 import type { Clock, Logger } from "./environment.ts";
+import type { SynVerdict } from "../stack/requests.ts";
 import type { TcpState } from "../tcp/state.ts";
 
 /** The shape of `Deno.NetAddr`, so that code and Hono's conninfo helper read it unchanged. */
@@ -166,7 +167,7 @@ export interface Syn {
   readonly local: NetAddr;
   /** Who asks. */
   readonly remote: NetAddr;
-  /** Aborted when the peer gives up or the stack closes. */
+  /** Aborted when the peer gives up, the SYN is refused or ignored after all, or the stack closes. */
   readonly signal: AbortSignal;
 }
 
@@ -183,8 +184,11 @@ export interface ListenOptions {
   tcpBacklog?: number;
   /** Closes the listener. */
   signal?: AbortSignal;
-  /** Decides before the SYN is answered: true sends SYN,ACK; false or a throw sends RST. Default: true. */
-  onSyn?: (syn: Syn) => boolean | Promise<boolean>;
+  /**
+   * Decides before the SYN is answered; true is `"accept"`, false and a throw are `"refuse"`. It is
+   * asked once for an attempt, however often the SYN comes again meanwhile. Default: accept.
+   */
+  onSyn?: (syn: Syn) => boolean | SynVerdict | Promise<boolean | SynVerdict>;
 }
 
 /** What {@link Stack.connect} takes. */
@@ -233,6 +237,9 @@ export type Next = (socket?: TcpSocket) => Promise<void>;
 /** When the outermost handler settles the socket is closed; when it throws the socket is aborted. */
 export type Handler = (c: Context, next: Next) => void | Promise<void>;
 
+/** What {@link Plugin.onSyn} decides. */
+export type SynDecision = Handler | "refuse" | "ignore" | undefined | void;
+
 /** What a plugin sees of a connection attempt. */
 export type SynContext = Pick<Context, "stack" | "log" | "clock">;
 
@@ -243,10 +250,13 @@ export interface Plugin {
   /** Runs once per accepted connection. */
   readonly handle?: Handler;
   /**
-   * Runs before the SYN is answered. Returns the handler of this connection (SYN,ACK is sent) or
-   * throws (RST is sent). `syn.signal` is aborted when the peer gives up.
+   * Runs before the SYN is answered, once for an attempt, however often the SYN comes again; so many
+   * attempts wait for their decisions at most as may wait to be accepted. Returns the handler that
+   * runs for this connection instead of `handle`, nothing when it has no objection, or `"refuse"` or
+   * `"ignore"` (see {@link SynVerdict}); a throw refuses as well. The plugins of a chain are asked in
+   * order; when a later one refuses or ignores, or the peer gives up, `syn.signal` is aborted.
    */
-  readonly onSyn?: (syn: Syn, c: SynContext) => Handler | Promise<Handler>;
+  readonly onSyn?: (syn: Syn, c: SynContext) => SynDecision | Promise<SynDecision>;
   /** Runs once for each flow of datagrams; for plugins on `udp/` places. */
   readonly flow?: FlowHandler;
   /** Runs once when the stack has closed. */
@@ -310,4 +320,4 @@ export interface Stack extends AsyncDisposable {
   stats(): Readonly<Record<string, number>>;
 }
 
-export type { Clock, Logger, TcpErrorCode, TcpState };
+export type { Clock, Logger, SynVerdict, TcpErrorCode, TcpState };

@@ -25,3 +25,10 @@ export interface ConnectRequest {
   /** 0: any free one. */
   readonly localPort: number;
 }
+
+/**
+ * What becomes of a SYN: `"accept"` answers with SYN,ACK, `"refuse"` with RST (RFC 9293 3.10.7.1);
+ * `"ignore"` sends and keeps nothing, as if nobody had the address, and asks again when it comes
+ * again.
+ */
+export type SynVerdict = "accept" | "refuse" | "ignore";

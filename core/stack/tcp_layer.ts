@@ -19,8 +19,9 @@ import type { ChecksumState } from "./link.ts";
 import { Listener } from "./listener.ts";
 import type { OwnAddresses } from "./own_addresses.ts";
 import { PassiveOpen } from "./passive_open.ts";
-import type { ConnectRequest, ListenRequest, Refusal } from "./requests.ts";
+import type { ConnectRequest, ListenRequest, Refusal, SynVerdict } from "./requests.ts";
 import type { Sharding } from "./shard.ts";
+import type { Stats } from "./stats.ts";
 import { TcpInput, type TcpTables } from "./tcp_input.ts";
 
 /** All connections and listeners. */
@@ -30,6 +31,7 @@ export class TcpLayer {
   readonly #demux: Demux;
   readonly #connections: Connections;
   readonly #sharding: Sharding;
+  readonly #stats: Stats;
   readonly #input: TcpInput;
 
   constructor(tables: TcpTables, hash: KeyedHash) {
@@ -39,6 +41,7 @@ export class TcpLayer {
     this.#demux = demux;
     this.#connections = connections;
     this.#sharding = sharding;
+    this.#stats = stats;
     this.#input = new TcpInput(tables, new PassiveOpen(connections, outbox, stats, hash));
   }
 
@@ -132,15 +135,18 @@ export class TcpLayer {
     listener.undecided.length = 0;
   }
 
-  /** The decision about a SYN: SYN,ACK or RST. */
-  decide(tcb: Tcb, accept: boolean): void {
+  /** The decision about a SYN: SYN,ACK, RST, or nothing is sent and kept. */
+  decide(tcb: Tcb, verdict: SynVerdict): void {
     if (tcb.synDecision !== "pending" || tcb.released) return;
-    if (accept) {
+    if (verdict === "accept") {
       acceptSyn(tcb);
-    } else {
+    } else if (verdict === "refuse") {
       // RFC 9293 3.10.7.1: the answer to a SYN that nobody wants.
       tcb.synDecision = "none";
       calls.abort(tcb, "CONNECTION_ABORTED");
+    } else {
+      this.#stats.drop("tcp-syn-ignored");
+      endConnection(tcb, "CONNECTION_ABORTED");
     }
     this.#connections.settle(tcb);
   }

@@ -34,6 +34,7 @@ export type DropReason =
   | "tcp-backlog" // listener's backlog is full
   | "tcp-connections" // the stack's connection limit is reached
   | "tcp-syn-pending" // the SYN waits for its decision
+  | "tcp-syn-ignored" // the listener's owner wants it neither answered nor refused
   | "tcp-syn-sent" // not acceptable in SYN-SENT                  RFC 9293 3.10.7.3
   | "tcp-sequence" // outside the window                          RFC 9293 3.10.7.4, first
   | "tcp-rst-sequence" // RST outside the window or a challenge   RFC 5961 3

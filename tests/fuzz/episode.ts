@@ -22,6 +22,8 @@ const MAX_TIMEOUTS_PER_STEP = 100_000;
 /** What is left of the last connection has to be gone after this many milliseconds. */
 const LAST_RITES_MS = 4 * 3_600_000;
 const PAUSES = [0, 0, 0, 0, 0, 0, 0.01, 0.1, 1, 1, 5, 20, 50, 250, 1000];
+/** Of a listener that decides: most are accepted. */
+const VERDICTS = ["accept", "accept", "accept", "accept", "refuse", "ignore"] as const;
 const REMOTE = { 4: IpAddress.parse("10.0.0.1")!, 6: IpAddress.parse("fd00::1")! };
 
 /** One stack under fire, from a seed. */
@@ -197,7 +199,7 @@ export class Episode {
   #accept(listener: Listener): void {
     for (const tcb of listener.undecided.splice(0)) {
       this.#know(tcb);
-      if (this.#dice.chance(0.9)) this.#core.tcp.decide(tcb, this.#dice.chance(0.8));
+      if (this.#dice.chance(0.9)) this.#core.tcp.decide(tcb, this.#dice.of(VERDICTS));
     }
     if (this.#dice.chance(0.1)) return;
     for (const tcb of listener.ready.splice(0)) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { TcpError } from "../../core/api/errors.ts";
-import type { NetAddr, Syn } from "../../core/api/types.ts";
+import type { Handler, NetAddr, Syn } from "../../core/api/types.ts";
 import type { Dial } from "../../core/api/dial.ts";
 import { forwardThrough } from "../../plugins/forward.ts";
 import { socketPair, testContext } from "../support/fake_socket.ts";
@@ -43,7 +43,7 @@ describe("forward", () => {
 
     const handler = await plugin.onSyn!(arriving().syn, context);
     expect(dialled).toEqual([{ hostname: "::1", port: 3000 }]);
-    const served = handler(context, nothing);
+    const served = (handler as Handler)(context, nothing);
     await client.write(bytes("question"));
     await client.closeWrite();
     expect(await readAll(upstream)).toBe("question");
@@ -105,7 +105,7 @@ describe("forward", () => {
         arriving().syn,
         context,
       );
-      const served = handler(context, nothing);
+      const served = (handler as Handler)(context, nothing);
       (resetting === "client" ? client : upstream).abort();
       await served;
       await expect(readAll(resetting === "client" ? upstream : client)).rejects.toThrow("reset");
@@ -125,7 +125,7 @@ describe("forward", () => {
     const { context } = testContext(server);
     const plugin = forwardThrough(dial)({ to: "127.0.0.1:1", proxyProtocol });
     const handler = await plugin.onSyn!(arriving().syn, context);
-    const served = handler(context, nothing);
+    const served = (handler as Handler)(context, nothing);
     await client.write(bytes("hello"));
     await client.closeWrite();
     await upstream.closeWrite();

@@ -9,11 +9,11 @@ import { HALF_OPEN_MS } from "./listen.ts";
 export function checkSyn(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (!segment.has(FLAG.SYN)) return undefined;
   if (tcb.state === "SYN-RECEIVED" && segment.seq === tcb.irs) {
+    // The peer is still trying.
+    if (tcb.passive) tcb.timers.set(TIMER.LIFETIME, now + HALF_OPEN_MS);
     // The SYN came again: so does the SYN,ACK, and it is the only one in profile `local`.
     if (tcb.synDecision === "pending") return "tcp-syn-pending";
     tcb.synQueued = true;
-    // The peer is still trying.
-    if (tcb.passive) tcb.timers.set(TIMER.LIFETIME, now + HALF_OPEN_MS);
     if (!segment.has(FLAG.ACK)) return "taken";
     // Simultaneous open: the peer's SYN,ACK acknowledges our SYN as well.
     segment.seq = (segment.seq + 1) | 0;

@@ -5,7 +5,7 @@ import { compose, definePlugin } from "../../../core/api/plugin.ts";
 import type { Context, Handler, Plugin, Syn, SynContext } from "../../../core/api/types.ts";
 
 const context = {} as Context;
-const syn = {} as Syn;
+const syn = { signal: new AbortController().signal } as Syn;
 const synContext: SynContext = {
   stack: {} as Context["stack"],
   log: silentLogger,
@@ -125,7 +125,7 @@ describe("compose", () => {
     const chain = compose([traced(trace, "a"), decider, traced(trace, "c")]);
     const handler = await chain.onSyn!(syn, synContext);
     expect(trace).toEqual([]);
-    await handler(context, nothing);
+    await (handler as Handler)(context, nothing);
     expect(trace).toEqual(["a in", "decided in", "c in", "c out", "decided out", "a out"]);
   });
 
@@ -135,10 +135,81 @@ describe("compose", () => {
     await expect(compose([refusing]).onSyn!(syn, synContext)).rejects.toThrow("no");
   });
 
-  // Two deciders could disagree.
-  test("refuses two plugins with onSyn, a plugin that does nothing, and an empty chain", () => {
-    const decider = (name: string): Plugin => ({ name, onSyn: () => nothing });
-    expect(() => compose([decider("x"), decider("y")])).toThrow(/several: x, y/);
+  // Each of them is asked, in order; the handlers that they make run in their plugins' places.
+  test("asks every plugin with onSyn", async () => {
+    const trace: string[] = [];
+    const decider = (name: string, decision?: Handler): Plugin => ({
+      name,
+      onSyn: () => {
+        trace.push(`asked ${name}`);
+        return decision;
+      },
+      handle: traced(trace, name),
+    });
+    const chain = compose([
+      decider("a", traced(trace, "A")),
+      decider("b"),
+      traced(trace, "c"),
+      decider("d", traced(trace, "D")),
+    ]);
+    const handler = await chain.onSyn!(syn, synContext);
+    expect(trace.splice(0)).toEqual(["asked a", "asked b", "asked d"]);
+    await (handler as Handler)(context, nothing);
+    expect(trace).toEqual(["A in", "b in", "c in", "D in", "D out", "c out", "b out", "A out"]);
+    // What was decided about one connection says nothing about the next one.
+    trace.splice(0);
+    await chain.handle(context, nothing);
+    expect(trace.slice(0, 4)).toEqual(["a in", "b in", "c in", "d in"]);
+  });
+
+  // The first no is the last word.
+  test.each(["refuse", "ignore"] as const)("asks nobody after %s", async (verdict) => {
+    const asked: string[] = [];
+    const decider = (name: string, decision: "refuse" | "ignore" | undefined): Plugin => ({
+      name,
+      onSyn: () => {
+        asked.push(name);
+        return Promise.resolve(decision);
+      },
+    });
+    const chain = compose([decider("a", undefined), decider("b", verdict), decider("c", "refuse")]);
+    expect(await chain.onSyn!(syn, synContext)).toBe(verdict);
+    expect(asked).toEqual(["a", "b"]);
+  });
+
+  // There is nobody left to decide about.
+  test("asks nobody after the peer has given up", async () => {
+    const gone = new AbortController();
+    const asked: string[] = [];
+    const decider = (name: string): Plugin => ({
+      name,
+      onSyn: () => {
+        asked.push(name);
+        gone.abort();
+      },
+    });
+    const attempt = { ...syn, signal: gone.signal };
+    expect(await compose([decider("a"), decider("b")]).onSyn!(attempt, synContext)).toBe("ignore");
+    expect(asked).toEqual(["a"]);
+  });
+
+  // It has no objection and nothing to do: the others serve the connection.
+  test("passes over a plugin that only decides", async () => {
+    const trace: string[] = [];
+    const chain = compose([{ name: "gate", onSyn: () => {} }, traced(trace, "a")]);
+    const handler = await chain.onSyn!(syn, synContext);
+    await (handler as Handler)(context, nothing);
+    expect(trace).toEqual(["a in", "a out"]);
+  });
+
+  // From a plugin that is not type-checked.
+  test("rejects a decision that is none", async () => {
+    const plugin = { name: "odd", onSyn: () => true } as unknown as Plugin;
+    await expect(compose([plugin]).onSyn!(syn, synContext))
+      .rejects.toThrow(/onSyn of odd decided true: return a handler, "refuse"/);
+  });
+
+  test("refuses a plugin that does nothing, and an empty chain", () => {
     expect(() => compose([{ name: "idle" }])).toThrow(/idle has neither handle nor onSyn/);
     expect(() => compose([])).toThrow(TypeError);
   });

@@ -83,6 +83,42 @@ describe("use", () => {
     expect(pair.lines).toMatchObject([{ level: "info", fields: { port: 7, reason: "not you" } }]);
   });
 
+  // The gate is asked before the dialler, and the one behind it may still say no: then what was
+  // dialled is let go.
+  test("several plugins with onSyn decide in turn", async () => {
+    await using pair = new StackPair();
+    const dialled: AbortSignal[] = [];
+    const gate: Plugin = {
+      name: "gate",
+      onSyn: ({ remote }) => remote.port === 1111 ? "ignore" : undefined,
+    };
+    const dialler: Plugin = {
+      name: "dialler",
+      onSyn: ({ signal }) => {
+        dialled.push(signal);
+        return upper;
+      },
+    };
+    const quota: Plugin = {
+      name: "quota",
+      onSyn: ({ remote }) => remote.port === 2222 ? "refuse" : undefined,
+    };
+    pair.server.use("*", gate, quota, dialler).use(7, dialler, quota);
+    expect(await ask(pair, 99, "yes")).toBe("YES");
+    expect(dialled.map(({ aborted }) => aborted)).toEqual([false]);
+    const ignored = pair.client.connect("10.0.0.2:99", { localPort: 1111 });
+    await pair.clock.advance(500);
+    expect(ignored.state).toBe("SYN-SENT");
+    ignored.abort();
+    const refused = [7, 99].map((port) =>
+      pair.client.connect({ hostname: "10.0.0.2", port }, { localPort: 2222 })
+    );
+    for (const socket of refused) {
+      expect(await pair.run(codeOf(socket.opened))).toBe("CONNECTION_REFUSED");
+    }
+    expect(dialled.map(({ aborted }) => aborted)).toEqual([false, true]);
+  });
+
   // Aborted when the peer is gone, and by the time the stack closes.
   test("the context's signal is aborted when the socket dies", async () => {
     await using pair = new StackPair();

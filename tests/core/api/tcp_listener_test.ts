@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Syn, TcpListener } from "../../../core/api/types.ts";
+import type { ListenOptions, Syn, TcpListener } from "../../../core/api/types.ts";
 import { bytes, codeOf, readText, StackPair } from "./stack_pair.ts";
 
 describe("a listener", () => {
@@ -102,7 +102,7 @@ describe("a listener", () => {
 
 describe("onSyn", () => {
   /** A listener that decides so; gives what became of a connection attempt. */
-  async function attempt(onSyn: (syn: Syn) => boolean | Promise<boolean>): Promise<string> {
+  async function attempt(onSyn: NonNullable<ListenOptions["onSyn"]>): Promise<string> {
     await using pair = new StackPair();
     const listener = pair.server.listen({ port: 80, onSyn });
     const accepted = listener.accept().then((socket) => socket.write(bytes("hi")), () => {});
@@ -119,6 +119,8 @@ describe("onSyn", () => {
     expect(await attempt(() => true)).toBe("none");
     expect(await attempt(() => Promise.resolve(true))).toBe("none");
     expect(await attempt(() => false)).toBe("CONNECTION_REFUSED");
+    expect(await attempt(() => "accept")).toBe("none");
+    expect(await attempt(() => Promise.resolve("refuse" as const))).toBe("CONNECTION_REFUSED");
     expect(await attempt(() => Promise.reject(new Error("no")))).toBe("CONNECTION_REFUSED");
     expect(
       await attempt(() => {
@@ -176,5 +178,40 @@ describe("onSyn", () => {
     decision.resolve(true);
     await pair.clock.advance(10);
     expect(pair.server.stats().connections).toBe(0);
+  });
+
+  // Nobody answers until the third SYN, which is as welcome as if it were the first.
+  test("ignore lets the peer ask again", async () => {
+    await using pair = new StackPair();
+    const seen: Syn[] = [];
+    const listener = pair.server.listen({
+      port: 80,
+      onSyn: (syn) => (seen.push(syn), seen.length < 3 ? "ignore" : "accept"),
+    });
+    const client = pair.client.connect("10.0.0.2:80");
+    await pair.clock.advance(10);
+    expect([client.state, seen.length]).toEqual(["SYN-SENT", 1]);
+    expect(pair.server.stats()).toMatchObject({ connections: 0, packetsOut: 0, timers: 0 });
+    await pair.run(listener.accept());
+    expect(seen.map(({ signal }) => signal.aborted)).toEqual([true, true, false]);
+    expect(pair.server.stats()["drop.tcp-syn-ignored"]).toBe(2);
+  });
+
+  // Whoever has been refused may have something prepared for it by now.
+  test("its signal is aborted when it is refused, or the stack closes", async () => {
+    await using pair = new StackPair();
+    const seen: Syn[] = [];
+    pair.server.listen({ port: 80, onSyn: (syn) => (seen.push(syn), "refuse") });
+    pair.server.listen({
+      port: 81,
+      onSyn: (syn) => (seen.push(syn), new Promise<boolean>(() => {})),
+    });
+    await pair.run(codeOf(pair.client.connect("10.0.0.2:80").opened));
+    const waiting = pair.client.connect("10.0.0.2:81");
+    await pair.clock.advance(10);
+    expect(seen.map(({ signal }) => signal.aborted)).toEqual([true, false]);
+    await pair.run(pair.server.close());
+    expect(seen[1]!.signal.aborted).toBe(true);
+    waiting.abort();
   });
 });

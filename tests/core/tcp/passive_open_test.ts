@@ -179,14 +179,14 @@ describe("backlog", () => {
 
 describe("a listener that decides", () => {
   // The SYN is not answered before the decision, however often it comes.
-  test("answers after decide(true) (RFC 9293 3.10.7.2)", () => {
+  test('answers after "accept" (RFC 9293 3.10.7.2)', () => {
     const t = inClosed();
     const listener = t.wire.listen(80, { decides: true });
     t.send(SYN);
     t.send({ ...SYN, at: 1000, seq: 0 });
     t.recvNothing();
     expect(listener.undecided).toEqual([t.tcb]);
-    t.wire.step((stack) => stack.tcp.decide(t.tcb, true));
+    t.wire.step((stack) => stack.tcp.decide(t.tcb, "accept"));
     t.recv({ flags: "S.", ack: 1 });
     t.send();
     expect(t.state).toBe("ESTABLISHED");
@@ -194,11 +194,11 @@ describe("a listener that decides", () => {
   });
 
   // No is the answer of a port that nobody listens on.
-  test("refuses after decide(false) (RFC 9293 3.10.7.1)", () => {
+  test('refuses after "refuse" (RFC 9293 3.10.7.1)', () => {
     const t = inClosed();
     t.wire.listen(80, { decides: true });
     t.send(SYN);
-    t.wire.step((stack) => stack.tcp.decide(t.tcb, false));
+    t.wire.step((stack) => stack.tcp.decide(t.tcb, "refuse"));
     t.recv({ flags: "R.", seq: t.tcb.iss, ack: 1 });
     expect(t.isForgotten).toBe(true);
   });
@@ -211,8 +211,66 @@ describe("a listener that decides", () => {
     const { tcb } = t;
     t.send({ flags: "R" });
     expect(t.isForgotten).toBe(true);
-    t.wire.step((stack) => stack.tcp.decide(tcb, true));
+    t.wire.step((stack) => stack.tcp.decide(tcb, "accept"));
     t.recvNothing();
+  });
+
+  // Nothing is sent and nothing kept: the SYN that comes again is asked about again.
+  test('stays silent after "ignore"', () => {
+    const t = inClosed();
+    const listener = t.wire.listen(80, { decides: true });
+    for (let asked = 1; asked <= 3; asked++) {
+      t.send({ ...SYN, seq: 0 });
+      const [tcb, ...others] = listener.undecided.splice(0);
+      expect(others).toEqual([]);
+      t.wire.step((stack) => stack.tcp.decide(tcb!, "ignore"));
+      t.recvNothing();
+      expect([t.wire.stack.tcp.connectionCount, listener.halfOpen.size]).toEqual([0, 0]);
+      expect(t.wire.stack.tcp.timerCount).toBe(0);
+      expect(t.wire.stack.stats.dropped("tcp-syn-ignored")).toBe(asked);
+    }
+    t.send({ ...SYN, seq: 0 });
+    t.wire.step((stack) => stack.tcp.decide(listener.undecided[0]!, "accept"));
+    t.recv({ flags: "S.", ack: 1 });
+  });
+
+  // Only the first decision counts, and only one that comes in time.
+  test.each(["accept", "refuse", "ignore"] as const)("takes no %s after an ignore", (late) => {
+    const t = inClosed();
+    const listener = t.wire.listen(80, { decides: true });
+    t.send(SYN);
+    const [tcb] = listener.undecided;
+    t.wire.step((stack) => stack.tcp.decide(tcb!, "ignore"));
+    t.wire.step((stack) => stack.tcp.decide(tcb!, late));
+    t.recvNothing();
+    expect(t.wire.stack.stats.dropped("tcp-syn-ignored")).toBe(1);
+  });
+
+  // A peer that goes on trying is waited for longer than one that has fallen silent.
+  test("an attempt whose SYN comes again lives on (RFC 9293 3.8.3)", () => {
+    const t = inClosed();
+    const listener = t.wire.listen(80, { decides: true });
+    t.send(SYN);
+    for (const at of [1000, 3000, 7000, 15_000, 31_000, 63_000]) t.send({ ...SYN, at, seq: 0 });
+    t.recvNothing();
+    expect(listener.undecided.length).toBe(1);
+    t.at(100_000);
+    t.wire.step((stack) => stack.tcp.decide(t.tcb, "accept"));
+    t.recv({ flags: "S.", ack: 1 });
+  });
+
+  // As many as the backlog holds; a SYN more is dropped, until one has been decided about.
+  test("keeps as many attempts as its backlog (RFC 9293 3.10.7.2)", () => {
+    const t = inClosed();
+    const listener = t.wire.listen(80, { decides: true, backlog: 3 });
+    const peers = [1, 2, 3, 4].map((remotePort) => t.other({ remotePort }));
+    for (const peer of peers) peer.send(SYN);
+    t.recvNothing();
+    expect([listener.undecided.length, listener.halfOpen.size]).toEqual([3, 3]);
+    expect(t.wire.stack.stats.dropped("tcp-backlog")).toBe(1);
+    t.wire.step((stack) => stack.tcp.decide(listener.undecided.shift()!, "ignore"));
+    peers[3]!.send({ ...SYN, seq: 0 });
+    expect([listener.undecided.length, listener.halfOpen.size]).toEqual([3, 3]);
   });
 
   // What nobody decides about ends by itself.
