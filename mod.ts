@@ -106,6 +106,7 @@ export {
 } from "./adapters/wrap/capture_file.ts";
 
 export { chargen, type ChargenOptions } from "./plugins/chargen.ts";
+export { daytime, type DaytimeOptions } from "./plugins/daytime.ts";
 export { discard, type DiscardOptions } from "./plugins/discard.ts";
 export { echo, type EchoOptions } from "./plugins/echo.ts";
 export type { ForwardOptions, HealthCheckOptions } from "./plugins/forward.ts";

@@ -4,37 +4,61 @@
  * @module
  */
 import { z } from "zod";
+import type { FlowContext } from "../core/api/datagram.ts";
 import type { TcpSocket } from "../core/api/types.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
+import { isSimpleService } from "../core/api/simple_services.ts";
 
 /** What {@link chargen} can be told. */
 export interface ChargenOptions {
-  /** Bytes to send, at most. Default: no limit. */
+  /** Bytes that a connection is sent, at most. Default: no limit. */
   limit?: number | undefined;
 }
 
 /**
- * Sends lines of characters as fast as they are taken, until the peer closes its side or `limit` is
- * reached; what it receives is discarded (RFC 864).
+ * Sends lines of characters, over TCP and UDP (RFC 864).
+ *
+ * A connection gets them as fast as it takes them, until the peer closes its side or `limit` is
+ * reached; what it sends is discarded. A datagram is answered with one of as many characters as it
+ * had bytes, at most 512: whoever forges a source makes nothing larger than it has sent. Datagrams
+ * from the ports of other simple services are not answered.
  *
  * @example
  * ```ts
  * import { chargen } from "@berth/berth";
  *
- * chargen({ limit: 1_000_000 }).name; // "chargen": for stack.use(19, chargen({ limit: 1_000_000 }))
+ * // For stack.use([19, "udp/19"], chargen({ ... })).
+ * chargen({ limit: 1_000_000 }).name; // "chargen"
  * ```
  */
 export const chargen: PluginFactory<ChargenOptions> = definePlugin({
   name: "chargen",
   options: z.strictObject({ limit: z.int().nonnegative().optional() }),
-  setup: ({ limit = Infinity }) => async ({ socket }) => {
-    const stop = new AbortController();
-    await Promise.all([
-      discardInput(socket).finally(() => stop.abort()),
-      generate(socket, limit, stop.signal),
-    ]);
-  },
+  setup: ({ limit = Infinity }) => ({
+    async handle({ socket }) {
+      const stop = new AbortController();
+      await Promise.all([
+        discardInput(socket).finally(() => stop.abort()),
+        generate(socket, limit, stop.signal),
+      ]);
+    },
+    flow: answer,
+  }),
 });
+
+/** RFC 864: 0 to 512 characters a datagram. */
+const LONGEST_ANSWER = 512;
+
+async function answer({ flow }: FlowContext): Promise<void> {
+  if (isSimpleService(flow.remoteAddr.port)) return;
+  let at = 0;
+  for await (const { length } of flow) {
+    const end = at + Math.min(length, LONGEST_ANSWER);
+    await flow.send(PATTERN.subarray(at, end));
+    // The next one goes on with the next line.
+    at = (at + LINE_LENGTH + 2) % (PATTERN.length - LONGEST_ANSWER);
+  }
+}
 
 async function discardInput(socket: TcpSocket): Promise<void> {
   const chunk = new Uint8Array(4096);

@@ -10,20 +10,25 @@ import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 export type DiscardOptions = Record<string, never>;
 
 /**
- * Reads everything and answers nothing, until the peer has nothing more to send (RFC 863).
+ * Reads everything and answers nothing, over TCP and UDP (RFC 863).
  *
  * @example
  * ```ts
  * import { discard } from "@berth/berth";
  *
- * discard().name; // "discard": for stack.use(9, discard())
+ * discard().name; // "discard": for stack.use([9, "udp/9"], discard())
  * ```
  */
 export const discard: PluginFactory<DiscardOptions> = definePlugin({
   name: "discard",
   options: z.strictObject({}),
-  setup: () => async ({ socket }) => {
-    const views = socket.views();
-    while (!(await views.next()).done);
-  },
+  setup: () => ({
+    async handle({ socket }) {
+      const views = socket.views();
+      while (!(await views.next()).done);
+    },
+    async flow({ flow }) {
+      while (await flow.receive() !== null);
+    },
+  }),
 });

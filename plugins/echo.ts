@@ -5,24 +5,34 @@
  */
 import { z } from "zod";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
+import { isSimpleService } from "../core/api/simple_services.ts";
 
 /** What {@link echo} can be told: nothing. */
 export type EchoOptions = Record<string, never>;
 
 /**
- * Sends back what it receives, until the peer has nothing more to send (RFC 862).
+ * Sends back what it receives, over TCP and UDP (RFC 862).
+ *
+ * A connection ends when the peer has nothing more to send. Datagrams from the ports of other simple
+ * services are not answered, lest the two go on for ever.
  *
  * @example
  * ```ts
  * import { echo } from "@berth/berth";
  *
- * echo().name; // "echo": for stack.use(7, echo())
+ * echo().name; // "echo": for stack.use([7, "udp/7"], echo())
  * ```
  */
 export const echo: PluginFactory<EchoOptions> = definePlugin({
   name: "echo",
   options: z.strictObject({}),
-  setup: () => async ({ socket }) => {
-    for await (const view of socket.views()) await socket.write(view);
-  },
+  setup: () => ({
+    async handle({ socket }) {
+      for await (const view of socket.views()) await socket.write(view);
+    },
+    async flow({ flow }) {
+      if (isSimpleService(flow.remoteAddr.port)) return;
+      for await (const datagram of flow) await flow.send(datagram);
+    },
+  }),
 });

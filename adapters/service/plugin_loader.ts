@@ -9,6 +9,7 @@ import { pathToFileURL } from "node:url";
 import type { Handler, Plugin } from "../../core/api/types.ts";
 import type { PluginFactory } from "../../core/api/plugin.ts";
 import { chargen } from "../../plugins/chargen.ts";
+import { daytime } from "../../plugins/daytime.ts";
 import { discard } from "../../plugins/discard.ts";
 import { echo } from "../../plugins/echo.ts";
 import { type FetchApp, http, type HttpOptions } from "../../plugins/http.ts";
@@ -41,6 +42,7 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
   echo: withoutArgument("echo", echo),
   discard: withoutArgument("discard", discard),
   chargen: withoutArgument("chargen", chargen),
+  daytime: withoutArgument("daytime", daytime),
   demo: withoutArgument("demo", demo),
   iperf3: withoutArgument("iperf3", iperf3),
   socks5: withoutArgument("socks5", socks5),
@@ -137,7 +139,7 @@ function isFactory(value: unknown): value is PluginFactory<never> {
 
 function isPlugin(value: unknown): value is Plugin {
   return typeof value === "object" && value !== null && "name" in value &&
-    ("handle" in value || "onSyn" in value);
+    ("handle" in value || "onSyn" in value || "flow" in value);
 }
 
 function hasFetch(value: unknown): value is FetchApp {

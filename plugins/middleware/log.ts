@@ -1,9 +1,10 @@
 /**
- * One log line per connection.
+ * One log line per connection or flow.
  *
  * @module
  */
 import { z } from "zod";
+import type { FlowContext } from "../../core/api/datagram.ts";
 import type { Logger } from "../../core/api/environment.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
@@ -17,10 +18,11 @@ export interface LogOptions {
 }
 
 /**
- * Logs each connection when it has ended: bytes in and out, its duration, and how it ended.
+ * Logs each connection and flow at its end: bytes in and out, duration, and how it ended.
  *
  * The line goes to the stack's logger and carries what that adds, the names of the plugins for one:
- * `port`, `remote`, `in` and `out` in bytes, `ms`, and `end`, which is `closed` or an error's code.
+ * `port`, `remote`, `in` and `out` in bytes, `ms`, and `end`, which is `closed` or an error's code. A
+ * flow's has the number of datagrams too, `datagramsIn` and `datagramsOut`, and no `end`.
  *
  * @example
  * ```ts
@@ -33,7 +35,10 @@ export interface LogOptions {
 export const log: PluginFactory<LogOptions> = definePlugin({
   name: "log",
   options: z.strictObject({ level: z.enum(["debug", "info", "warn"]).default("info") }),
-  setup: ({ level }) => (c, next) => logConnection(c, next, c.log, level),
+  setup: ({ level }) => ({
+    handle: (c, next) => logConnection(c, next, c.log, level),
+    flow: (c, next) => logFlow(c, next, c.log, level),
+  }),
 });
 
 /** Runs the rest of the chain; writes the line, with more fields, when the connection has ended. */
@@ -55,6 +60,26 @@ export function logConnection(
   };
   socket.closed.then(() => write("closed"), (error: unknown) => write(codeOf(error)));
   return next();
+}
+
+/** The same for a flow, whose line is written when its handlers have finished. */
+export async function logFlow(
+  { flow, clock }: Pick<FlowContext, "flow" | "clock">,
+  next: () => Promise<void>,
+  logger: Logger,
+  level: "debug" | "info" | "warn",
+  fields: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  const openedAt = clock.now();
+  const { localAddr: { port }, remoteAddr } = flow;
+  try {
+    await next();
+  } finally {
+    const { bytesIn, bytesOut, datagramsIn, datagramsOut } = flow.stats();
+    const who = { port, ...fields, remote: formatHostPort(remoteAddr) };
+    const ms = Math.round(clock.now() - openedAt);
+    logger[level]("flow", { ...who, in: bytesIn, out: bytesOut, datagramsIn, datagramsOut, ms });
+  }
 }
 
 function codeOf(error: unknown): string {
