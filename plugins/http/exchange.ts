@@ -6,7 +6,7 @@
 import { type BodyFraming, bodyFraming } from "./body_framing.ts";
 import type { CheckedHttpOptions } from "./options.ts";
 import { Refusal } from "./refusal.ts";
-import { createRequest, HttpRequest } from "./request.ts";
+import { abortRequest, createRequest } from "./request.ts";
 import { type BodySource, bodyTooLarge, RequestBody } from "./request_body.ts";
 import type { RequestHead } from "./request_head.ts";
 import { ASTERISK, requestUrl } from "./request_target.ts";
@@ -27,14 +27,14 @@ export class Exchange {
   /** The request as it was received. */
   readonly head: RequestHead;
   /** What the application gets; `undefined`: the server itself answers, `OPTIONS *` is meant. */
-  readonly request: HttpRequest | undefined;
+  readonly request: Request | undefined;
   /** What is still to be read of the request's body. */
   readonly body: RequestBody | undefined;
   #takeover: Takeover | undefined;
   #answered = false;
 
   /** Makes an exchange whose response is due. */
-  constructor(head: RequestHead, request: HttpRequest | undefined, body: RequestBody | undefined) {
+  constructor(head: RequestHead, request: Request | undefined, body: RequestBody | undefined) {
     this.head = head;
     this.request = request;
     this.body = body;
@@ -55,7 +55,7 @@ export class Exchange {
 
   /** Says that the client has gone away. */
   abort(reason: unknown): void {
-    if (this.request) HttpRequest.abort(this.request, reason);
+    if (this.request) abortRequest(this.request, reason);
   }
 }
 

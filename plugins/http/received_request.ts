@@ -1,0 +1,94 @@
+/**
+ * A Request that is made when somebody asks for more than its method, its URL and single fields.
+ *
+ * @module
+ */
+import { HttpRequest } from "./http_request.ts";
+import { ReceivedHeaders } from "./received_headers.ts";
+import type { RequestHead } from "./request_head.ts";
+import { standInFor } from "./stand_in.ts";
+
+/** Stands in for the HttpRequest of a head without content. */
+export class ReceivedRequest {
+  readonly #head: RequestHead;
+  readonly #url: string;
+  #headers: Headers | ReceivedHeaders | undefined;
+  #real: HttpRequest | undefined;
+  #gone: { reason: unknown } | undefined;
+
+  /** `url` is as URL has it. */
+  constructor(head: RequestHead, url: string) {
+    this.#head = head;
+    this.#url = url;
+  }
+
+  /** The Request itself. */
+  static realOf(request: object): HttpRequest {
+    const self = request as ReceivedRequest;
+    if (self.#real === undefined) {
+      self.#real = self.#make();
+      // The platform may change them from here on without anybody asking for them here.
+      if (self.#headers instanceof ReceivedHeaders) ReceivedHeaders.realOf(self.#headers);
+    }
+    return self.#real;
+  }
+
+  /** Says that the client has gone away. */
+  static abort(request: ReceivedRequest, reason: unknown): void {
+    request.#gone = { reason };
+    if (request.#real) HttpRequest.abort(request.#real, reason);
+  }
+
+  /** As it was sent. */
+  get method(): string {
+    return this.#head.method;
+  }
+
+  /** With the authority of Host. */
+  get url(): string {
+    return this.#url;
+  }
+
+  /** The same at each call. */
+  get headers(): Headers | ReceivedHeaders {
+    return this.#headers ??= this.#real?.headers ??
+      new ReceivedHeaders(this.#head.fields, () => ReceivedRequest.realOf(this).headers);
+  }
+
+  /** Aborted when the client goes away before it has the whole response. */
+  get signal(): AbortSignal {
+    return ReceivedRequest.realOf(this).signal;
+  }
+
+  #make(): HttpRequest {
+    const { method, fields } = this.#head;
+    const request = HttpRequest.of(this.#url, method === "GET" ? undefined : { method }, fields);
+    if (this.#gone) HttpRequest.abort(request, this.#gone.reason);
+    return request;
+  }
+}
+
+standInFor(ReceivedRequest, Request, new HttpRequest("http://host/"), ReceivedRequest.realOf);
+
+/** True where the platform takes a ReceivedRequest for a Request, and its headers for Headers. */
+export const STANDS_IN: boolean = isTaken();
+
+function isTaken(): boolean {
+  const known = { host: "host", connection: undefined, contentLength: undefined };
+  const head: RequestHead = {
+    method: "HEAD",
+    target: "/",
+    http11: true,
+    fields: ["Host", "host", "X-One", "1"],
+    known: { ...known, transferEncoding: undefined, expect: undefined },
+  };
+  const make = () => new ReceivedRequest(head, "http://host/") as unknown as Request;
+  const isSame = ({ method, url, headers }: Request) =>
+    method === "HEAD" && url === "http://host/" && headers.get("x-one") === "1";
+  try {
+    return isSame(new Request(make())) && isSame(make().clone()) &&
+      new Headers(make().headers).get("x-one") === "1" && [...make().headers].length === 2;
+  } catch {
+    return false;
+  }
+}
