@@ -63,6 +63,12 @@ export {
 } from "./adapters/ethernet/mod.ts";
 export { framePortPair, linkPair, type LinkPairOptions } from "./adapters/memory.ts";
 export {
+  type UdpLink,
+  udpLink,
+  type UdpLinkDrops,
+  type UdpLinkOptions,
+} from "./adapters/links/udp.ts";
+export {
   openWebSocketLink,
   type PacketSocket,
   type WebSocketLike,

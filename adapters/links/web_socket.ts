@@ -4,6 +4,7 @@
  * @module
  */
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
+import { dropStats } from "./drops.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
 /** What a link needs of a WebSocket to send on it. */
@@ -41,11 +42,11 @@ export interface WebSocketLinkOptions {
 /** Messages that were no packets for the stack, by reason. */
 export interface WebSocketLinkDrops {
   /** Text, or a `Blob`. */
-  notBinary: number;
+  "not-binary": number;
   /** Larger than the MTU. */
-  tooLarge: number;
+  "too-large": number;
   /** The stack did not keep up. */
-  queueFull: number;
+  "queue-full": number;
 }
 
 /**
@@ -123,7 +124,7 @@ export class WebSocketLink implements Link {
   /** Whole packets with whole checksums. */
   readonly features: LinkFeatures;
   /** Messages that were no packets for the stack. */
-  readonly drops: WebSocketLinkDrops = { notBinary: 0, tooLarge: 0, queueFull: 0 };
+  readonly drops: WebSocketLinkDrops = { "not-binary": 0, "too-large": 0, "queue-full": 0 };
   /** Resolves when nothing comes and goes any more. */
   readonly ended: Promise<void>;
   readonly #maxBufferedBytes: number;
@@ -152,9 +153,9 @@ export class WebSocketLink implements Link {
   /** Takes a message's data. */
   take(data: unknown): void {
     const packet = bytesOf(data);
-    if (packet === undefined) this.drops.notBinary++;
-    else if (packet.length > this.features.mtu) this.drops.tooLarge++;
-    else if (!this.#incoming.putBytes(packet)) this.drops.queueFull++;
+    if (packet === undefined) this.drops["not-binary"]++;
+    else if (packet.length > this.features.mtu) this.drops["too-large"]++;
+    else if (!this.#incoming.putBytes(packet)) this.drops["queue-full"]++;
   }
 
   /** The WebSocket has ended. */
@@ -162,6 +163,11 @@ export class WebSocketLink implements Link {
     this.#socket = undefined;
     this.#incoming.close();
     this.#end();
+  }
+
+  /** {@link WebSocketLinkDrops} by name. */
+  stats(): Readonly<Record<string, number>> {
+    return dropStats({ ...this.drops });
   }
 
   /** What has come by now. */

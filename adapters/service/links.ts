@@ -7,6 +7,7 @@ import type { Link } from "../../core/stack/link.ts";
 import type { LinkEnvironment, LinkKind } from "./links/kind.ts";
 import { tap } from "./links/tap.ts";
 import { tun } from "./links/tun.ts";
+import { udp } from "./links/udp.ts";
 
 /** A link that was asked for, checked. It can be sent to another thread. */
 export interface LinkSetting {
@@ -17,7 +18,7 @@ export interface LinkSetting {
 }
 
 /** Every kind of link that can be named. */
-export const LINK_KINDS: Readonly<Record<string, LinkKind>> = { tun, tap };
+export const LINK_KINDS: Readonly<Record<string, LinkKind>> = { tun, tap, udp };
 
 /** Reads `KIND:VALUE,NAME=VALUE,...`; a string says what is wrong with it. */
 export function parseLink(text: string): LinkSetting | string {

@@ -135,6 +135,16 @@ export class ImpairedLink implements Link {
     this.#incoming.set(incoming);
   }
 
+  /** What the link behind has counted, and both directions under `impair.`. */
+  stats(): Readonly<Record<string, number>> {
+    const counted: Record<string, number> = { ...this.#link.stats?.() };
+    for (const [what, count] of Object.entries(this.counts)) counted[`impair.${what}`] = count;
+    for (const [what, count] of Object.entries(this.incomingCounts)) {
+      counted[`impair.incoming.${what}`] = count;
+    }
+    return counted;
+  }
+
   /** What has arrived by now. */
   receive(batch: PacketBatch): number {
     if (!this.#impairsIncoming) return this.#link.receive(batch);

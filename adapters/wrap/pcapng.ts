@@ -114,6 +114,11 @@ export class CapturedLink implements Link {
     return this.#link.ready();
   }
 
+  /** As the link behind. */
+  stats(): Readonly<Record<string, number>> {
+    return this.#link.stats?.() ?? {};
+  }
+
   /** As the link behind; what that refuses was never on the wire and is not recorded. */
   send(packet: OutgoingPacket): boolean {
     const sent = this.#link.send(packet);

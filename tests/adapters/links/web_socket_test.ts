@@ -127,7 +127,11 @@ describe("a link on a WebSocket", () => {
     for (const message of ["text", undefined, 7, new Blob([])]) ws.hear(message);
     ws.hear(new ArrayBuffer(1001));
     for (let i = 0; i < 5; i++) ws.hear(new ArrayBuffer(1000));
-    expect(link.drops).toEqual({ notBinary: 4, tooLarge: 1, queueFull: 3 });
+    expect(link.stats()).toEqual({
+      "drop.not-binary": 4,
+      "drop.too-large": 1,
+      "drop.queue-full": 3,
+    });
     expect(link.receive(new PacketBatch(8))).toBe(2);
     expect(link.receive(new PacketBatch(8))).toBe(0);
     ws.hear(pattern(100).subarray(10, 30));

@@ -278,6 +278,10 @@ describe("impair", () => {
     expect(link.receive(batch)).toBe(2);
     expect(udpPayload(batch.packets[1]!.slice(0, batch.sizes[1]))).toEqual(pattern(10));
     expect([link.incomingCounts.duplicated, link.counts.duplicated]).toEqual([1, 0]);
+    expect(link.stats()).toMatchObject({
+      "impair.incoming.duplicated": 1,
+      "impair.duplicated": 0,
+    });
   });
 
   // What the sender left to offload is no fault; a changed bit is one.

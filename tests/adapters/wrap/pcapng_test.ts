@@ -7,7 +7,7 @@ import { describe, expect, test } from "bun:test";
 import { linkPair } from "../../../adapters/memory.ts";
 import { VirtualClock } from "../../../adapters/virtual_clock.ts";
 import { pcapng, type PcapngOptions } from "../../../adapters/wrap/pcapng.ts";
-import { type Link, type OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
+import { type Link, OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
 import { linkConformance } from "../../link_conformance.ts";
 import { pattern, tcpPacket, udpPacket } from "../../support/packets.ts";
 import { testRequiring } from "../../support/requirements.ts";
@@ -151,9 +151,10 @@ describe("pcapng", () => {
     const batch = new PacketBatch(64);
     const from = (port: number) => {
       const packet = udpPacket(route, pattern(1));
-      new DataView(packet.header.buffer).setUint16(16 + 20, port & 0xffff);
-      packet.header[16 + 19] = port > 0xffff ? 9 : 2;
-      packet.header[16 + 11]! -= port > 0xffff ? 7 : 0;
+      const ip = packet.header.subarray(OutgoingPacket.HEADROOM);
+      ip.set([port >> 8, port & 255], 20);
+      ip[19]! += port > 0xffff ? 7 : 0;
+      ip[11]! -= port > 0xffff ? 7 : 0;
       left.send(packet);
       right.receive(batch);
     };

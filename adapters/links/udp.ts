@@ -1,0 +1,245 @@
+/**
+ * Raw IP packets in UDP datagrams, one in each.
+ *
+ * @module
+ */
+import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { lookup } from "node:dns/promises";
+import { formatHostPort, type HostPort, parseHostPort } from "../../core/api/host_port.ts";
+import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
+import { IpAddress } from "../../core/wire/address.ts";
+import { IpHeader, parseIp } from "../../core/wire/ip.ts";
+import { dropStats } from "./drops.ts";
+import { PacketQueue } from "./packet_queue.ts";
+
+/** What {@link udpLink} takes. One of `local` and `remote` is needed. */
+export interface UdpLinkOptions {
+  /**
+   * Where datagrams are received, `"127.0.0.1:5000"` or `"[::]:5000"`. Default any free port of
+   * every address of the family of `remote`.
+   */
+  local?: string;
+  /**
+   * The other end, `"192.0.2.1:5000"` or `"host.example:5000"`: datagrams of anybody else are
+   * dropped. Default: whoever sends the first packet.
+   */
+  remote?: string;
+  /** Largest IP packet in bytes, 68 to 65507. Default 1400: a path of 1500 carries it unfragmented. */
+  mtu?: number;
+  /** Packets that wait in one direction, at most; further ones are dropped. Default 1024. */
+  queue?: number;
+}
+
+/** Datagrams that did not become packets, or the other way round, by reason. */
+export interface UdpLinkDrops {
+  /** Not from the other end. */
+  stranger: number;
+  /** Larger than the MTU, or empty. */
+  "bad-size": number;
+  /** The stack did not keep up. */
+  "queue-full": number;
+  /** The host could not send, such as without a route. */
+  "send-failed": number;
+}
+
+/**
+ * Carries raw IP packets in UDP datagrams of the host, without root; IPv4 and IPv6 inside and out.
+ *
+ * Without `remote` the link belongs to whoever sends the first packet, for as long as it is open.
+ * There is no key: who can forge the other end's address, or is first, can send packets into the
+ * stack and receives what it answers. Name `remote`, and leave the loopback address only on a
+ * network that is trusted.
+ *
+ * @throws {TypeError} An address cannot be read, or neither is given.
+ * @throws {RangeError} A number is out of range.
+ * @throws {Error} The port is taken, or the name of `remote` is not known.
+ *
+ * @example
+ * ```ts
+ * import { createStack, echo, udpLink } from "@berth/berth";
+ *
+ * const left = await udpLink({ local: "127.0.0.1:0" });
+ * const right = await udpLink({ remote: left.localAddress });
+ * await using server = createStack({ link: left, addresses: ["10.0.0.1/24"] });
+ * server.use(7, echo());
+ * await using client = createStack({ link: right, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:7");
+ * await socket.opened;
+ * ```
+ */
+export async function udpLink(options: UdpLinkOptions): Promise<UdpLink> {
+  const { mtu = 1400, queue = 1024 } = options;
+  // What fits behind the headers of UDP and IPv4 into a length field of 16 bits.
+  requireInteger("mtu", mtu, 68, 65_507);
+  requireInteger("queue", queue, 1, 1_000_000);
+  if (options.local === undefined && options.remote === undefined) {
+    throw new TypeError('a UDP link needs "local" or "remote", such as "127.0.0.1:5000"');
+  }
+  const local = options.local === undefined ? undefined : await resolve("local", options.local);
+  const remote = options.remote === undefined ? undefined : await resolve("remote", options.remote);
+  if (remote?.port === 0) throw new TypeError(`remote: ${options.remote} has no port`);
+  const isV6 = (local ?? remote)!.hostname.includes(":");
+  if (remote !== undefined && remote.hostname.includes(":") !== isV6) {
+    throw new TypeError(`local ${options.local} and remote ${options.remote} differ in IP version`);
+  }
+  const socket = createSocket(isV6 ? { type: "udp6", ipv6Only: true } : { type: "udp4" });
+  await bind(socket, local ?? { hostname: isV6 ? "::" : "0.0.0.0", port: 0 });
+  return new UdpLink(socket, remote, mtu, queue);
+}
+
+/** A link in UDP datagrams, made by {@link udpLink}. */
+export class UdpLink implements Link {
+  /** Shown in logs. */
+  readonly name: string;
+  /** Whole packets with whole checksums. */
+  readonly features: LinkFeatures;
+  /** What did not get through. */
+  readonly drops: UdpLinkDrops = {
+    "stranger": 0,
+    "bad-size": 0,
+    "queue-full": 0,
+    "send-failed": 0,
+  };
+  /** Where datagrams are received: what the other end takes as its `remote`. */
+  readonly localAddress: string;
+  readonly #socket: Socket;
+  readonly #queue: number;
+  readonly #incoming: PacketQueue;
+  #outgoing: Uint8Array<ArrayBuffer>[] = [];
+  #remote: HostPort | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** For {@link udpLink}: takes over a bound socket. */
+  constructor(socket: Socket, remote: HostPort | undefined, mtu: number, queue: number) {
+    const { address: hostname, port } = socket.address();
+    this.localAddress = formatHostPort({ hostname, port });
+    this.name = `udp ${this.localAddress}`;
+    this.features = { mtu, maxSuperPacket: 0, checksumOffload: false };
+    this.#socket = socket;
+    this.#remote = remote;
+    this.#queue = queue;
+    this.#incoming = new PacketQueue(queue, this.features);
+    socket.on("message", (packet, from) => this.#take(packet, from));
+    // What ICMP says of the other end: it may come up yet.
+    socket.on("error", () => this.drops["send-failed"]++);
+  }
+
+  /** The other end; `undefined` until it is known. */
+  get remoteAddress(): string | undefined {
+    return this.#remote && formatHostPort(this.#remote);
+  }
+
+  /** {@link UdpLinkDrops} by name. */
+  stats(): Readonly<Record<string, number>> {
+    return dropStats({ ...this.drops });
+  }
+
+  /** What has come by now. */
+  receive(batch: PacketBatch): number {
+    return this.#incoming.takeInto(batch);
+  }
+
+  /** Resolves with false once closed. */
+  ready(): Promise<boolean> {
+    return this.#incoming.ready();
+  }
+
+  /** False while the other end is not known, and when too much waits to be sent. */
+  send(packet: OutgoingPacket): boolean {
+    const size = packet.byteLength;
+    if (this.#closing || this.#remote === undefined || size > this.features.mtu) return false;
+    if (this.#outgoing.length >= this.#queue) return false;
+    const datagram = new Uint8Array(size);
+    packet.copyTo(datagram, 0);
+    this.#outgoing.push(datagram);
+    if (this.#outgoing.length === 1) this.#sendFirst();
+    return true;
+  }
+
+  /** Sends what waits and frees the port. */
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  /** The same as {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** One at a time: Deno turns the order of those that are sent at once. */
+  #sendFirst(): void {
+    const { hostname, port } = this.#remote!;
+    this.#socket.send(this.#outgoing[0]!, port, hostname, (error) => {
+      if (error) this.drops["send-failed"]++;
+      this.#outgoing.shift();
+      if (this.#outgoing.length > 0) this.#sendFirst();
+    });
+  }
+
+  #take(packet: Uint8Array, from: RemoteInfo): void {
+    if (packet.length === 0 || packet.length > this.features.mtu) {
+      this.drops["bad-size"]++;
+      return;
+    }
+    if (!this.#isFromRemote(packet, from)) this.drops.stranger++;
+    else if (!this.#incoming.putBytes(packet)) this.drops["queue-full"]++;
+  }
+
+  #isFromRemote(packet: Uint8Array, { address, port }: RemoteInfo): boolean {
+    const hostname = canonical(address);
+    if (this.#remote === undefined) {
+      if (parseIp(packet, packet.length, new IpHeader()) !== undefined) return false;
+      this.#remote = { hostname, port };
+    }
+    return this.#remote.port === port && this.#remote.hostname === hostname;
+  }
+
+  async #end(): Promise<void> {
+    this.#incoming.close();
+    while (this.#outgoing.length > 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    await new Promise<void>((resolve) => this.#socket.close(resolve));
+  }
+}
+
+async function resolve(option: string, text: string): Promise<HostPort> {
+  const parsed = parseHostPort(text);
+  if (parsed === undefined) {
+    throw new TypeError(
+      `${option} is ADDRESS:PORT such as 127.0.0.1:5000 or [::1]:5000, not ${text}`,
+    );
+  }
+  const { hostname, port } = parsed;
+  if (hostname.includes("%") || IpAddress.parse(hostname)) {
+    return { hostname: canonical(hostname), port };
+  }
+  try {
+    return { hostname: canonical((await lookup(hostname)).address), port };
+  } catch (cause) {
+    throw new Error(`${option}: there is no host ${hostname}`, { cause });
+  }
+}
+
+function bind(socket: Socket, { hostname, port }: HostPort): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once("error", (cause: Error & { code?: string }) => {
+      const place = formatHostPort({ hostname, port });
+      const why = cause.code === "EADDRINUSE" ? "another program uses it" : cause.message;
+      socket.close();
+      reject(new Error(`cannot receive UDP at ${place}: ${why}`, { cause }));
+    });
+    socket.bind(port, hostname, () => {
+      socket.removeAllListeners("error");
+      resolve();
+    });
+  });
+}
+
+function canonical(address: string): string {
+  return IpAddress.parse(address)?.toString() ?? address;
+}
+
+function requireInteger(name: string, value: number, least: number, most: number): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new RangeError(`${name} must be an integer from ${least} to ${most}, not ${value}`);
+}

@@ -1,0 +1,177 @@
+import { createSocket, type Socket } from "node:dgram";
+import { describe, expect, test } from "bun:test";
+import { type UdpLink, udpLink } from "../../../adapters/links/udp.ts";
+import { createStack } from "../../../core/api/stack.ts";
+import { PacketBatch } from "../../../core/stack/link.ts";
+import { echo } from "../../../plugins/echo.ts";
+import { linkConformance } from "../../link_conformance.ts";
+import { pattern, udpPacket } from "../../support/packets.ts";
+
+const routes = [{ from: "10.0.0.1", to: "10.0.0.2" }, { from: "fd00::1", to: "fd00::2" }];
+const [route] = routes as [typeof routes[0]];
+
+/** Two links that know each other. */
+async function pair(host: string): Promise<{ left: UdpLink; right: UdpLink }> {
+  const waiting = await udpLink({ local: `${host}:0` });
+  const left = await udpLink({ local: `${host}:0`, remote: waiting.localAddress });
+  const right = await udpLink({ remote: left.localAddress });
+  await waiting.close();
+  await left.close();
+  const { localAddress } = left;
+  const again = await udpLink({ local: localAddress, remote: local(right, host) });
+  return { left: again, right };
+}
+
+/** Where a link that receives at every address is reached. */
+function local(link: UdpLink, host: string): string {
+  return `${host}:${/\d+$/.exec(link.localAddress)![0]}`;
+}
+
+for (const host of ["127.0.0.1", "[::1]"]) {
+  linkConformance(`UDP datagrams over ${host}`, async () => {
+    return { ...await pair(host), routes, isSlow: true };
+  });
+}
+
+/** A socket of somebody who is no link. */
+async function stranger(): Promise<Socket> {
+  const socket = createSocket("udp4");
+  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  return socket;
+}
+
+function sendTo(link: UdpLink, socket: Socket, bytes: Uint8Array): Promise<void> {
+  const port = Number(/\d+$/.exec(link.localAddress)![0]);
+  return new Promise((resolve) => socket.send(bytes, port, "127.0.0.1", () => resolve()));
+}
+
+function packetBytes(size: number): Uint8Array {
+  const packet = udpPacket(route, pattern(size));
+  const bytes = new Uint8Array(packet.byteLength);
+  packet.copyTo(bytes, 0);
+  return bytes;
+}
+
+/** Waits for what another thread or the kernel does. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+describe("udpLink", () => {
+  // Whoever comes first is the other end; all others are dropped.
+  test("learns the other end from the first packet", async () => {
+    await using link = await udpLink({ local: "127.0.0.1:0" });
+    const [first, second] = [await stranger(), await stranger()];
+    try {
+      expect(link.send(udpPacket(route, pattern(10)))).toBe(false);
+      await sendTo(link, second, new TextEncoder().encode("no packet"));
+      await until(() => link.drops.stranger === 1);
+      expect(link.remoteAddress).toBe(undefined);
+      await sendTo(link, first, packetBytes(10));
+      await until(() => link.remoteAddress !== undefined);
+      expect(link.remoteAddress).toBe(`127.0.0.1:${first.address().port}`);
+      await sendTo(link, second, packetBytes(10));
+      await until(() => link.drops.stranger === 2);
+      expect(link.receive(new PacketBatch(8))).toBe(1);
+      const answer = new Promise<Uint8Array>((resolve) => first.once("message", resolve));
+      expect(link.send(udpPacket(route, pattern(20)))).toBe(true);
+      expect([...await answer]).toEqual([...packetBytes(20)]);
+    } finally {
+      first.close();
+      second.close();
+    }
+  });
+
+  // A name is looked up; nobody else's datagrams get in.
+  test("takes datagrams of its remote only", async () => {
+    const [known, unknown] = [await stranger(), await stranger()];
+    await using link = await udpLink({
+      local: "127.0.0.1:0",
+      remote: `127.0.0.1:${known.address().port}`,
+    });
+    try {
+      await sendTo(link, unknown, packetBytes(10));
+      await until(() => link.drops.stranger === 1);
+      await sendTo(link, known, packetBytes(10));
+      expect(await link.ready()).toBe(true);
+      expect(link.receive(new PacketBatch(8))).toBe(1);
+    } finally {
+      known.close();
+      unknown.close();
+    }
+  });
+
+  // Too large for the stack, or nothing at all; a flood that nobody fetches.
+  test("counts what does not become a packet", async () => {
+    await using link = await udpLink({ local: "127.0.0.1:0", mtu: 100, queue: 3 });
+    const socket = await stranger();
+    try {
+      await sendTo(link, socket, packetBytes(73));
+      await sendTo(link, socket, new Uint8Array(0));
+      await until(() => link.drops["bad-size"] === 2);
+      for (let i = 0; i < 5; i++) await sendTo(link, socket, packetBytes(72));
+      await until(() => link.drops["queue-full"] === 2);
+      expect(link.receive(new PacketBatch(8))).toBe(3);
+      expect(link.stats()).toMatchObject({ "drop.bad-size": 2, "drop.queue-full": 2 });
+    } finally {
+      socket.close();
+    }
+  });
+
+  // The other end is not there yet: what is sent is lost, and the link goes on.
+  test("survives that nobody is at the other end", async () => {
+    const port = await udpLink({ local: "127.0.0.1:0" }).then(async (link) => {
+      await link.close();
+      return link.localAddress;
+    });
+    await using link = await udpLink({ local: "127.0.0.1:0", remote: port });
+    for (let i = 0; i < 20; i++) {
+      link.send(udpPacket(route, pattern(10)));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await using late = await udpLink({ local: port, remote: link.localAddress });
+    link.send(udpPacket(route, pattern(10)));
+    expect(await late.ready()).toBe(true);
+  });
+
+  // What the bound of the sending queue is for: a stack never waits.
+  test("holds no more packets to send than its queue", async () => {
+    await using link = await udpLink({ remote: "127.0.0.1:9", queue: 3 });
+    const send = () => link.send(udpPacket(route, pattern(10)));
+    expect([send(), send(), send(), send()]).toEqual([true, true, true, false]);
+  });
+
+  // A whole stack on each side of it.
+  test("carries connections", async () => {
+    const { left, right } = await pair("127.0.0.1");
+    await using there = createStack({ link: right, addresses: ["10.9.0.1/24"] });
+    there.use(7, echo());
+    await using here = createStack({ link: left, addresses: ["10.9.0.2/24"] });
+    await using socket = here.connect("10.9.0.1:7", { allowHalfOpen: true });
+    const sent = pattern(300_000);
+    const writing = socket.write(sent).then(() => socket.closeWrite());
+    const got: Uint8Array[] = [];
+    for await (const chunk of socket) got.push(chunk.slice());
+    await writing;
+    expect(Buffer.concat(got).equals(sent)).toBe(true);
+  });
+
+  // One message that says what to do.
+  test.each([
+    [{}, 'a UDP link needs "local" or "remote"'],
+    [{ local: "5000" }, "local is ADDRESS:PORT such as 127.0.0.1:5000 or [::1]:5000, not 5000"],
+    [{ remote: "127.0.0.1:0" }, "remote: 127.0.0.1:0 has no port"],
+    [{ local: "127.0.0.1:0", remote: "[::1]:9" }, "differ in IP version"],
+    [{ local: "127.0.0.1:0", mtu: 65_508 }, "mtu must be an integer from 68 to 65507"],
+    [{ remote: "no.such.invalid:9" }, "remote: there is no host no.such.invalid"],
+    [{ local: "192.0.2.1:9" }, "cannot receive UDP at 192.0.2.1:9: "],
+  ])("refuses %j", async (options, message) => {
+    await expect(udpLink(options)).rejects.toThrow(message);
+  });
+
+  // Two programs want the same port.
+  test("says that a port is taken", async () => {
+    await using link = await udpLink({ local: "127.0.0.1:0" });
+    await expect(udpLink({ local: link.localAddress })).rejects.toThrow("another program uses it");
+  });
+});
