@@ -135,9 +135,13 @@ export {
 } from "./plugins/http/websocket.ts";
 export { iperf3, type Iperf3Options } from "./plugins/iperf3.ts";
 export type { Socks5Options } from "./plugins/socks5.ts";
+export { type AccessOptions, allow, deny } from "./plugins/middleware/access.ts";
+export { limit, type LimitOptions } from "./plugins/middleware/limit.ts";
 export { log, type LogOptions } from "./plugins/middleware/log.ts";
 export { proxyProtocol, type ProxyProtocolOptions } from "./plugins/middleware/proxy_protocol.ts";
+export { rate, type RateOptions } from "./plugins/middleware/rate.ts";
 export { shape, type ShapeOptions } from "./plugins/middleware/shape.ts";
 export { timeout, type TimeoutOptions } from "./plugins/middleware/timeout.ts";
 export { trace, type TraceOptions } from "./plugins/middleware/trace.ts";
+export type { PrefixLengths } from "./core/api/subnet_set.ts";
 export type { TraceEvent } from "./core/api/connection_span.ts";

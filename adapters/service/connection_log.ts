@@ -1,15 +1,15 @@
 /**
- * One log line per connection or flow.
+ * One log line per connection, one per flow.
  *
  * @module
  */
+import { logConnection, logFlow } from "../../core/api/connection_log.ts";
 import type { Logger } from "../../core/api/environment.ts";
 import type { Plugin } from "../../core/api/types.ts";
-import { logConnection, logFlow } from "../../plugins/middleware/log.ts";
 
 /**
- * Stands in front of a place's plugin: logs the connection or flow when it has ended, with the bytes
- * in and out, its duration and how it ended.
+ * Stands in front of a port's plugin: logs the connection when it has ended, with the bytes in and
+ * out, its duration and how it ended; a flow of datagrams likewise.
  */
 export function logConnections(plugin: string, log: Logger): Plugin {
   return {

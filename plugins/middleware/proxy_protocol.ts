@@ -5,17 +5,21 @@
  */
 import { z } from "zod";
 import { deriveSocket, unread } from "../../core/api/derived_socket.ts";
+import { formatHostPort } from "../../core/api/host_port.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import { parseProxyHeader, type ProxyHeader } from "../../core/api/proxy_header.ts";
 import { subnetSetSchema } from "../../core/api/subnet_set.ts";
-import type { NetAddr, TcpSocket } from "../../core/api/types.ts";
+import type { TcpSocket } from "../../core/api/types.ts";
 
 /** What {@link proxyProtocol} has to be told. */
 export interface ProxyProtocolOptions {
   /** Addresses and subnets of the proxies. Who lets others in here believes what anybody says. */
   trusted: readonly string[];
-  /** What becomes of all others: RST, or served as they are, with no header. Default `"refuse"`. */
-  others?: "refuse" | "pass" | undefined;
+  /**
+   * What becomes of all others: RST, no answer, or they are served as they are, without a header.
+   * Default `"refuse"`.
+   */
+  others?: "refuse" | "ignore" | "pass" | undefined;
   /** How long a header may take, in milliseconds. Default 5000. */
   timeoutMs?: number | undefined;
 }
@@ -39,27 +43,32 @@ export const proxyProtocol: PluginFactory<ProxyProtocolOptions> = definePlugin({
   name: "proxyProtocol",
   options: z.strictObject({
     trusted: subnetSetSchema,
-    others: z.enum(["refuse", "pass"]).default("refuse"),
+    others: z.enum(["refuse", "ignore", "pass"]).default("refuse"),
     timeoutMs: z.number().positive().default(5000),
   }),
-  setup: ({ trusted, others, timeoutMs }) => async ({ socket, clock, log }, next) => {
-    const drop = (reason: string) => {
-      log.info("connection dropped", { proxy: socket.remoteAddr.hostname, reason });
-      socket.abort(new Error(reason));
-    };
-    if (!trusted.has(socket.remoteAddr.hostname)) {
-      return others === "pass" ? await next() : drop("proxy-not-trusted");
-    }
-    const late = () => drop("proxy-header-late");
-    const cancel = clock.schedule(clock.now() + timeoutMs, late);
-    const begun = await beginningOf(socket).finally(cancel);
-    if (typeof begun === "string") return begun === "" ? undefined : drop(begun);
-    const { source, destination } = begun.header.endpoints ?? {};
-    const isTcp = begun.header.endpoints?.transport === "tcp";
-    await next(deriveSocket(unread(socket, begun.rest), {
-      ...isTcp && { remoteAddr: tcp(source!), localAddr: tcp(destination!) },
-    }));
-  },
+  setup: ({ trusted, others, timeoutMs }) => ({
+    onSyn: ({ remote }) => others === "pass" || trusted.has(remote.hostname) ? undefined : others,
+    async handle(c, next) {
+      const { socket, clock, log } = c;
+      if (!trusted.has(socket.remoteAddr.hostname)) return await next();
+      const drop = (reason: string) => {
+        log.info("connection dropped", { proxy: socket.remoteAddr.hostname, reason });
+        socket.abort(new Error(reason));
+      };
+      const late = () => drop("proxy-header-late");
+      const cancel = clock.schedule(clock.now() + timeoutMs, late);
+      const begun = await beginningOf(socket).finally(cancel);
+      if (typeof begun === "string") return begun === "" ? undefined : drop(begun);
+      const { endpoints } = begun.header;
+      const said = unread(socket, begun.rest);
+      if (endpoints?.transport !== "tcp") return await next(said);
+      c.set("client", formatHostPort(endpoints.source));
+      await next(deriveSocket(said, {
+        remoteAddr: { transport: "tcp", ...endpoints.source },
+        localAddr: { transport: "tcp", ...endpoints.destination },
+      }));
+    },
+  }),
 });
 
 /** The header and what has come behind it; why there is none, or `""`: the peer has sent nothing. */
@@ -77,8 +86,4 @@ async function beginningOf(
       return { header: parsed.header, rest: bytes.slice(parsed.length, length) };
     }
   }
-}
-
-function tcp({ hostname, port }: { hostname: string; port: number }): NetAddr {
-  return { transport: "tcp", hostname, port };
 }

@@ -6,6 +6,8 @@
 import { z } from "zod";
 import { TcpError } from "../../core/api/errors.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
+import type { FlowHandler } from "../../core/api/datagram.ts";
+import type { Handler } from "../../core/api/types.ts";
 
 /** What {@link timeout} can be told: one limit at least. All in milliseconds. */
 export interface TimeoutOptions {
@@ -23,7 +25,8 @@ const ms = z.number().positive().optional();
  * Aborts connections that are idle, that last too long, or whose first byte does not come.
  *
  * What was written last has to be taken within these limits too. A handler that waits sees
- * `CONNECTION_ABORTED`, with the limit as its cause. No byte is touched: it costs a timer.
+ * `CONNECTION_ABORTED`, with the limit as its cause. No byte is touched: it costs a timer. Flows of
+ * datagrams end after `idleMs` and `totalMs`.
  *
  * @example
  * ```ts
@@ -40,7 +43,7 @@ export const timeout: PluginFactory<TimeoutOptions> = definePlugin({
     "expected idleMs, totalMs or firstByteMs",
   ),
   setup: ({ idleMs = Infinity, totalMs = Infinity, firstByteMs = Infinity }) => {
-    return ({ socket, clock, log }, next) => {
+    const handle: Handler = ({ socket, clock, log }, next) => {
       const openedAt = clock.now();
       let [seenAt, seen] = [openedAt, 0];
       const look = () => {
@@ -66,5 +69,12 @@ export const timeout: PluginFactory<TimeoutOptions> = definePlugin({
       socket.closed.catch(() => {}).finally(() => cancel());
       return next();
     };
+    const flow: FlowHandler = async ({ flow, clock }, next) => {
+      if (idleMs < Infinity) flow.setIdleTimeout(idleMs);
+      const end = () => flow.close();
+      const cancel = totalMs < Infinity ? clock.schedule(clock.now() + totalMs, end) : () => {};
+      await next().finally(cancel);
+    };
+    return { handle, flow };
   },
 });

@@ -102,6 +102,7 @@ describe("simple services over UDP", () => {
       datagramsIn: 2,
       datagramsOut: 2,
       ms: 60_000,
+      end: "closed",
     }]]);
   });
 });

@@ -82,13 +82,13 @@ describe("loadPlugin", () => {
 });
 
 describe("loadChain", () => {
-  const before = [setting("timeout:60000"), setting("shape", { sendRate: 1000 })];
+  const before = [setting("allow:10.0.0.0/8,fd00::1"), setting("shape", { sendRate: 1000 })];
 
   // What stands before a plugin is loaded as it is, by name and argument or with options.
   test("loads middleware and the plugin behind it", async () => {
     const { name, handlers } = await loadChain({ ...setting("echo"), before });
-    expect(name).toBe("timeout+shape+echo");
-    expect(handlers.map((each) => each.name)).toEqual(["timeout", "shape", "echo"]);
+    expect(name).toBe("allow+shape+echo");
+    expect(handlers.map((each) => each.name)).toEqual(["allow", "shape", "echo"]);
     expect((await loadChain(setting("./handler.ts"))).name).toBe("./handler.ts");
   });
 
@@ -100,6 +100,9 @@ describe("loadChain", () => {
     ["proxyProtocol", "proxyProtocol: options.trusted: "],
     ["proxyProtocol:10.0.0.0/8,proxy", "proxyProtocol: options.trusted.1: expected an address"],
     ["log:loud", "log takes no argument, got loud"],
+    ["deny:10.0.0.0/8,somebody", "deny: options.from.1: expected an address"],
+    ["limit:many", "limit: options.connections: "],
+    ["rate", "rate: options: expected perSecond or perAddress"],
   ])("refuses %s", async (plugin: string, message: string) => {
     const chain = loadChain({ ...setting("echo"), before: [setting(plugin)] });
     await expect(chain).rejects.toThrow(`berth.json: listen.80: ${message}`);

@@ -6,7 +6,7 @@ import {
   type ProxyProtocolOptions,
 } from "../../../plugins/middleware/proxy_protocol.ts";
 import { bytes, codeOf, readText, StackPair } from "../../core/api/stack_pair.ts";
-import { ask, dial, timersLeft } from "./support.ts";
+import { ask, attempt, dial, timersLeft } from "./support.ts";
 
 const endpoints: ProxyEndpoints = {
   transport: "tcp",
@@ -117,7 +117,15 @@ describe("proxyProtocol", () => {
     expect(await timersLeft(pair)).toBe(0);
   });
 
-  // Anybody could claim to be anybody: those who are not proxies are not asked.
+  // Anybody could claim to be anybody: who is no proxy does not get in at all.
+  test("refuses or ignores others before the handshake", async () => {
+    await using pair = serving({ trusted: ["192.0.2.0/24"] });
+    pair.server.use(81, proxyProtocol({ trusted: ["192.0.2.0/24"], others: "ignore" }), mirror);
+    expect(await attempt(pair, "10.0.0.2:80")).toBe("CONNECTION_REFUSED");
+    expect(await attempt(pair, "10.0.0.2:81")).toBe("silence");
+  });
+
+  // Those who are not proxies are not asked for a header.
   test("serves others as they are, if it is told to", async () => {
     await using pair = serving({ trusted: ["192.0.2.0/24"], others: "pass" });
     const header = new TextDecoder().decode(formatProxyHeader({ version: 1, endpoints }));

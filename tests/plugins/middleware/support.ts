@@ -1,4 +1,4 @@
-import type { NetAddr, TcpSocket } from "../../../core/api/types.ts";
+import type { Plugin, TcpSocket } from "../../../core/api/types.ts";
 import { bytes, readText, type StackPair } from "../../core/api/stack_pair.ts";
 
 /** A connection of the pair's client to a port of its server. */
@@ -23,13 +23,36 @@ export async function countBytes(socket: AsyncIterable<Uint8Array>): Promise<num
   return count;
 }
 
-/** An address with the port that no test looks at. */
-export function from(hostname: string): NetAddr {
-  return { transport: "tcp", hostname, port: 50_000 };
-}
-
 /** Timers that are left when the stacks, which have timers of their own, are closed. */
 export async function timersLeft(pair: StackPair): Promise<number> {
   await pair[Symbol.asyncDispose]();
   return pair.clock.pending;
+}
+
+/** Answers each datagram of a flow with itself. */
+export const echoFlow: Plugin = {
+  name: "echoFlow",
+  async flow({ flow }) {
+    for await (const datagram of flow) await flow.send(datagram);
+  },
+};
+
+/** How a connection attempt ends, within half a second: `"open"`, `"silence"`, or an error's code. */
+export async function attempt(pair: StackPair, address: string): Promise<string> {
+  const client = pair.client.connect(address, { allowHalfOpen: true });
+  let outcome = "silence";
+  client.opened.then(() => outcome = "open", (error: { code: string }) => outcome = error.code);
+  await pair.clock.advance(500);
+  if (outcome === "silence") client.abort();
+  return outcome;
+}
+
+/** Whether a datagram from a new port is answered. */
+export async function isAnswered(pair: StackPair, address: string): Promise<boolean> {
+  using conn = pair.client.listenDatagram({ port: 0 });
+  let answered = false;
+  conn.receive().then(() => answered = true, () => {});
+  await conn.send(bytes("ahoy"), address);
+  await pair.clock.advance(50);
+  return answered;
 }

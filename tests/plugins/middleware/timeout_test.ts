@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { TcpError } from "../../../core/api/errors.ts";
-import type { Handler } from "../../../core/api/types.ts";
+import type { Handler, Plugin } from "../../../core/api/types.ts";
 import { echo } from "../../../plugins/echo.ts";
 import { timeout } from "../../../plugins/middleware/timeout.ts";
 import { bytes, codeOf, readText, StackPair } from "../../core/api/stack_pair.ts";
-import { ask, dial, timersLeft } from "./support.ts";
+import { ask, dial, isAnswered, timersLeft } from "./support.ts";
 
 /** When the connection is reset, in milliseconds from now. */
 async function resetAfter(pair: StackPair, closed: Promise<unknown>): Promise<number> {
@@ -103,6 +103,26 @@ describe("timeout", () => {
     expect(await ask(pair, 7, "ahoy")).toBe("ahoy");
     await pair.clock.advance(1);
     expect(pair.clock.now()).toBeLessThan(1000);
+    expect(await timersLeft(pair)).toBe(0);
+  });
+
+  // Flows: after the last datagram, and whatever happens after so long.
+  test("ends flows", async () => {
+    await using pair = new StackPair();
+    const ends: number[] = [];
+    const handler: Plugin = {
+      name: "handler",
+      async flow({ flow, clock }) {
+        for await (const datagram of flow) await flow.send(datagram);
+        ends.push(Math.round(clock.now() / 1000));
+      },
+    };
+    pair.server.use("udp/7", timeout({ idleMs: 5000 }), handler)
+      .use("udp/8", timeout({ totalMs: 2000 }), handler);
+    expect(await isAnswered(pair, "10.0.0.2:7")).toBe(true);
+    expect(await isAnswered(pair, "10.0.0.2:8")).toBe(true);
+    await pair.clock.advance(10_000);
+    expect(ends).toEqual([2, 5]);
     expect(await timersLeft(pair)).toBe(0);
   });
 

@@ -1,0 +1,81 @@
+/**
+ * How many connections there may be at once.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
+import { networkKey, type PrefixLengths, prefixLengthsShape } from "../../core/api/subnet_set.ts";
+
+/** What {@link limit} can be told. */
+export interface LimitOptions extends PrefixLengths {
+  /** Connections, or flows of datagrams, at the same time. Default: no limit but the stack's. */
+  connections?: number | undefined;
+  /** Of these from one address, or from one network of `v4Prefix` or `v6Prefix` bits. */
+  perAddress?: number | undefined;
+  /** What a SYN gets that is one too many: RST, or no answer, so that it is tried again. */
+  verdict?: "refuse" | "ignore" | undefined;
+}
+
+const count = z.int().positive().default(Infinity);
+
+/**
+ * Limits how many connections there are at once, in all and from each address.
+ *
+ * It decides before the handshake, and counts a connection from its SYN to its end. It keeps a
+ * number for each address that has a connection, no more. The first datagrams of flows that are too
+ * many are dropped.
+ *
+ * @example
+ * ```ts
+ * import { limit } from "@berth/berth";
+ *
+ * // For stack.use(80, limit({ ... }), http(app)).
+ * limit({ connections: 1000, perAddress: 10 }).name; // "limit"
+ * ```
+ */
+export const limit: PluginFactory<LimitOptions> = definePlugin({
+  name: "limit",
+  options: z.strictObject({
+    connections: count,
+    perAddress: count,
+    verdict: z.enum(["refuse", "ignore"]).default("refuse"),
+    ...prefixLengthsShape,
+  }),
+  setup: ({ connections, perAddress, verdict, ...lengths }) => {
+    const counts = new Map<string, number>();
+    let total = 0;
+    const enter = (hostname: string): (() => void) | undefined => {
+      const key = networkKey(hostname, lengths);
+      const here = counts.get(key) ?? 0;
+      if (total >= connections || here >= perAddress) return undefined;
+      counts.set(key, here + 1);
+      total++;
+      let hasLeft = false;
+      return () => {
+        if (hasLeft) return;
+        hasLeft = true;
+        total--;
+        const left = counts.get(key)! - 1;
+        if (left === 0) counts.delete(key);
+        else counts.set(key, left);
+      };
+    };
+    return {
+      onSyn({ remote, signal }) {
+        const leave = enter(remote.hostname);
+        if (leave === undefined) return verdict;
+        signal.addEventListener("abort", leave);
+        return ({ socket }, next) => {
+          signal.removeEventListener("abort", leave);
+          socket.closed.catch(() => {}).finally(leave);
+          return next();
+        };
+      },
+      async flow({ flow }, next) {
+        const leave = enter(flow.remoteAddr.hostname);
+        if (leave !== undefined) await next().finally(leave);
+      },
+    };
+  },
+});

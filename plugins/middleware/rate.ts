@@ -1,0 +1,78 @@
+/**
+ * How many connections may begin in a time.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
+import { networkKey, type PrefixLengths, prefixLengthsShape } from "../../core/api/subnet_set.ts";
+import { TokenBuckets } from "../../core/api/token_bucket.ts";
+
+/** What {@link rate} can be told: `perSecond` or `perAddress` at least. */
+export interface RateOptions extends PrefixLengths {
+  /** New connections, or flows of datagrams, per second from everybody together. */
+  perSecond?: number | undefined;
+  /** New ones per second from one address, or one network of `v4Prefix` or `v6Prefix` bits. */
+  perAddress?: number | undefined;
+  /** How many may begin at once after a pause, from everybody. Default: those of one second. */
+  burst?: number | undefined;
+  /** The same from one address. */
+  burstPerAddress?: number | undefined;
+  /** Addresses that are remembered; beyond that the one longest unseen is forgotten. Default 65,536. */
+  maxAddresses?: number | undefined;
+  /** What a SYN gets that comes too early: RST, or no answer, so that it is tried again. */
+  verdict?: "refuse" | "ignore" | undefined;
+}
+
+const perSecond = z.number().positive().optional();
+
+/**
+ * Limits how many connections begin per second, in all and from each address.
+ *
+ * It decides before the handshake. An address that has gone too far is measured before all others
+ * together are, so that it does not use up their share. The first datagrams of flows that are too
+ * many are dropped.
+ *
+ * @example
+ * ```ts
+ * import { rate } from "@berth/berth";
+ *
+ * // For stack.use(80, rate({ ... }), http(app)).
+ * rate({ perSecond: 500, perAddress: 5, burstPerAddress: 20 }).name; // "rate"
+ * ```
+ */
+export const rate: PluginFactory<RateOptions> = definePlugin({
+  name: "rate",
+  options: z.strictObject({
+    perSecond,
+    perAddress: perSecond,
+    burst: z.int().positive().optional(),
+    burstPerAddress: z.int().positive().optional(),
+    maxAddresses: z.int().positive().default(65_536),
+    verdict: z.enum(["refuse", "ignore"]).default("refuse"),
+    ...prefixLengthsShape,
+  }).refine(
+    ({ perSecond, perAddress }) => perSecond !== undefined || perAddress !== undefined,
+    "expected perSecond or perAddress",
+  ),
+  setup: ({ perSecond, perAddress, burst, burstPerAddress, maxAddresses, verdict, ...lengths }) => {
+    const each = bucketsOf(perAddress, burstPerAddress, maxAddresses);
+    const all = bucketsOf(perSecond, burst, 1);
+    const isIn = (hostname: string, now: number) =>
+      (each?.take(networkKey(hostname, lengths), now) ?? true) && (all?.take("", now) ?? true);
+    return {
+      onSyn: ({ remote }, { clock }) => isIn(remote.hostname, clock.now()) ? undefined : verdict,
+      flow: ({ flow, clock }, next) =>
+        isIn(flow.remoteAddr.hostname, clock.now()) ? next() : undefined,
+    };
+  },
+});
+
+function bucketsOf(
+  perSecond: number | undefined,
+  burst: number | undefined,
+  most: number,
+): TokenBuckets | undefined {
+  if (perSecond === undefined) return undefined;
+  return new TokenBuckets(perSecond, burst ?? Math.max(1, perSecond), most);
+}
