@@ -4,20 +4,31 @@
  * @module
  */
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
+import { parseWhere } from "../../core/api/where.ts";
+import type { OwnAddresses } from "../../core/stack/own_addresses.ts";
+import { Places } from "../../core/stack/places.ts";
+import { IpAddress } from "../../core/wire/address.ts";
+import { ownAddresses, showAddress } from "./own_addresses.ts";
 import type { PublishedPort } from "./publish.ts";
 import type { Service } from "./service.ts";
 import type { ListenSetting, Settings } from "./settings.ts";
 
-/** Where everything is, for people: one line for each port. */
+/** Where everything is, for people: one line for each place. */
 export function announce(
-  { addresses, listen }: Settings,
+  settings: Settings,
   { place, published }: Pick<Service, "place" | "published">,
 ): string {
-  const hosts = addresses.map((address) => address.split("/")[0]!);
+  const { addresses, listen } = settings;
+  const serving = new Places<ListenSetting>();
+  for (const each of listen) {
+    const where = parseWhere(each.where);
+    if (where.transport === "tcp") serving.add(where, each);
+  }
+  const own = ownAddresses(settings);
   const lines = [
-    `berth answers ${hosts.join(" and ")} on ${place}`,
-    ...published.map((publication) => describePublication(publication, listen)),
-    ...(published.length > 0 ? [] : listen.map((each) => describePort(hosts[0]!, each))),
+    `berth answers ${addresses.map(showAddress).join(" and ")} on ${place}`,
+    ...published.map((publication) => describePublication(publication, serving)),
+    ...(published.length > 0 ? [] : listen.map((each) => describePlace(each, own))),
     "Ctrl+C ends it",
   ];
   return lines.join("\n");
@@ -25,15 +36,21 @@ export function announce(
 
 function describePublication(
   { address, to }: PublishedPort,
-  listen: readonly ListenSetting[],
+  serving: Places<ListenSetting>,
 ): string {
-  const setting = listen.find(({ port }) => port === to.port);
+  const { w0, w1, w2, w3 } = IpAddress.parse(to.hostname) ?? IpAddress.ANY_V4;
+  const setting = serving.find(w0, w1, w2, w3, to.port);
   const plugin = setting ? `, ${setting.plugin}` : "";
   return `  ${invite(address, setting)} for ${formatHostPort(to)}${plugin}`;
 }
 
-function describePort(hostname: string, setting: ListenSetting): string {
-  return `  ${invite({ hostname, port: setting.port }, setting)}: ${setting.plugin}`;
+function describePlace(setting: ListenSetting, own: OwnAddresses): string {
+  const { transport, subnet, firstPort: port, lastPort } = parseWhere(setting.where);
+  const address = subnet === undefined ? own.first : own.firstIn(subnet);
+  if (transport === "udp" || port !== lastPort || address === undefined) {
+    return `  ${setting.where}: ${setting.plugin}`;
+  }
+  return `  ${invite({ hostname: address.toString(), port }, setting)}: ${setting.plugin}`;
 }
 
 /** What a reader can do with an address: a URL where a browser is of use. */

@@ -11,15 +11,16 @@ import { messageOf, UsageError } from "./errors.ts";
 import {
   addressSchema,
   behindMiddleware,
+  hostAddressSchema,
   linkSchema,
   type ListenSetting,
   logLevelSchema,
   mtuSchema,
-  parsePort,
   type PartialSettings,
   profileSchema,
   publishSchema,
   tunSchema,
+  whereSchema,
   workersSchema,
 } from "./settings.ts";
 
@@ -34,21 +35,24 @@ Without flags it serves a demo on 127.0.0.1 and needs no privilege.
   --config FILE              settings as JSON; flags come before them
   --tun NAME                 a Linux TUN device, made or attached to (needs CAP_NET_ADMIN)
   --link KIND:OPTIONS        another link in its place; docs/links.md has the kinds
-  --address CIDR *           what the stack answers, such as 10.7.0.2/24
+  --address CIDR *           what the stack answers, such as 10.7.0.2/24, or every address of a
+                             network, such as 10.90.0.0/16
   --host-address CIDR *      the other side of the link; default the subnet's first other address
   --mtu N                    largest IP packet in bytes; default 1500
   --workers N                threads that share the work, with --tun; default 1
   --profile local|internet   how TCP behaves; default local
-  --listen PORT=PLUGIN *     what serves a port of the stack:
+  --listen WHERE=PLUGIN *    what serves a port, or [tcp/|udp/][ADDRESS[/LENGTH]:]PORTS:
                                7=echo, 9=discard, 19=chargen
                                80=http:./app.ts             its default export has fetch
                                8080=forward:127.0.0.1:3000  a TCP address of the host
                                9000=./my_plugin.ts          its default export is a plugin
                                7=timeout:60000+log+echo     middleware in front of a plugin
+                               '*=echo'                     every port that has no other plugin
+                               10.90.7.0/24:8000-8999=echo  ports of a network of addresses
   --publish [HOST:]PORT=ADDRESS:PORT *
                              connects a port of the host, 127.0.0.1 unless HOST says otherwise,
                              through the stack to ADDRESS:PORT; default without --tun: every
-                             --listen port, those below 1024 as 8000 + port
+                             single --listen port, those below 1024 as 8000 + port
   --log-level LEVEL          debug, info, warn, error or off; default info
   --help                     this text
   --version                  the version
@@ -86,7 +90,7 @@ export function parseArguments(args: readonly string[]): Arguments {
       tun: check("--tun", tunSchema, flags.tun),
       link: check("--link", linkSchema, flags.link),
       addresses: checkEach("--address", addressSchema, flags.address),
-      hostAddresses: checkEach("--host-address", addressSchema, flags["host-address"]),
+      hostAddresses: checkEach("--host-address", hostAddressSchema, flags["host-address"]),
       mtu: check("--mtu", mtuSchema, numberOf(flags.mtu)),
       workers: check("--workers", workersSchema, numberOf(flags.workers)),
       profile: check("--profile", profileSchema, flags.profile),
@@ -154,14 +158,16 @@ function numberOf(value: string | undefined): number | string | undefined {
 
 function parseListen(value: string): ListenSetting {
   const at = value.indexOf("=");
-  const port = parsePort(value.slice(0, Math.max(at, 0)));
+  const text = value.slice(0, Math.max(at, 0));
   const chain = value.slice(at + 1).split("+");
-  if (port === undefined || chain.includes("")) {
+  if (text === "" || chain.includes("")) {
     throw new UsageError(
-      `--listen: expected PORT=PLUGIN such as 7=echo, the port from 1 to 65535, got ${value}`,
+      `--listen: expected WHERE=PLUGIN such as 7=echo, *=echo or 10.90.7.0/24:8000-8999=echo, ` +
+        `got ${value}`,
     );
   }
-  const source = `--listen ${port}`;
+  const where = checkGiven("--listen", whereSchema, text);
+  const source = `--listen ${where}`;
   const folder = process.cwd();
-  return behindMiddleware(port, chain.map((plugin) => ({ plugin, folder, source })));
+  return behindMiddleware(where, chain.map((plugin) => ({ plugin, folder, source })));
 }

@@ -11,14 +11,15 @@ import { messageOf, UsageError } from "./errors.ts";
 import {
   addressSchema,
   behindMiddleware,
+  hostAddressSchema,
   linkSchema,
   logLevelSchema,
   mtuSchema,
-  parsePort,
   type PartialSettings,
   profileSchema,
   publishSchema,
   tunSchema,
+  whereSchema,
   workersSchema,
 } from "./settings.ts";
 
@@ -48,22 +49,26 @@ const chainSchema = z.unknown().transform((value, c): [PluginText, ...PluginText
 
 type PluginText = z.output<typeof pluginSchema>;
 
+/** A place as it was written, so that faults name it as it is in the file. */
+const placeSchema = z.string().check(({ value, issues }) => {
+  const { error } = whereSchema.safeParse(value);
+  for (const { message } of error?.issues ?? []) {
+    issues.push({ code: "custom", message, input: value });
+  }
+});
+
 /** What the file holds. Its text form is documented in `docs/configuration.md`. */
 export const configSchema = z.strictObject({
   tun: tunSchema.optional(),
   link: linkSchema.optional(),
   addresses: z.array(addressSchema).optional(),
-  hostAddresses: z.array(addressSchema).optional(),
+  hostAddresses: z.array(hostAddressSchema).optional(),
   mtu: mtuSchema.optional(),
   workers: workersSchema.optional(),
   profile: profileSchema.optional(),
-  listen: z.record(
-    z.string().refine((key) => parsePort(key) !== undefined),
-    chainSchema,
-    {
-      error: ({ code }) => code === "invalid_key" ? "expected a port, 1 to 65535" : undefined,
-    },
-  ).optional(),
+  listen: z.record(placeSchema, chainSchema, {
+    error: (issue) => issue.code === "invalid_key" ? issue.issues[0]?.message : undefined,
+  }).optional(),
   publish: z.array(publishSchema).optional(),
   logLevel: logLevelSchema.optional(),
   graceMs: z.number().nonnegative().optional(),
@@ -90,14 +95,14 @@ export function parseConfig(text: string, path: string): PartialSettings {
   const folder = dirname(resolve(path));
   return {
     ...rest,
-    listen: Object.entries(listen).map(([port, chain]) => {
-      const source = `${path}: listen.${port}`;
+    listen: Object.entries(listen).map(([where, chain]) => {
+      const source = `${path}: listen.${where}`;
       const settings = chain.map((plugin, index) => ({
         ...plugin,
         folder,
         source: chain.length > 1 ? `${source}.${index}` : source,
       }));
-      return behindMiddleware(Number(port), settings);
+      return behindMiddleware(whereSchema.parse(where), settings);
     }),
   };
 }

@@ -6,6 +6,9 @@
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
 import { UsageError } from "./errors.ts";
 
+/** Where a whole network is longer than this its first addresses may be nobody's on any link. */
+const SHORTEST_LINK = 8;
+
 /**
  * The addresses of the other side of the link: the given ones and, for every subnet of the stack's
  * addresses that has none yet, the subnet's first other address.
@@ -20,6 +23,11 @@ export function completeHostAddresses(
   const host = given.map(subnet);
   for (const each of own) {
     if (host.some(({ address }) => each.contains(address))) continue;
+    if (each.isNetwork && each.prefixLength < SHORTEST_LINK) {
+      throw new UsageError(
+        `${each} is no link's network: name the host's side with --host-address`,
+      );
+    }
     host.push(firstOther(each, own));
   }
   return host.map(String);
@@ -39,29 +47,12 @@ function firstOther(of: Subnet, own: readonly Subnet[]): Subnet {
   const first = hostBits > 1 ? 1 : 0;
   const last = hostBits > 1 ? 2 ** Math.min(hostBits, 16) - 2 : 2 ** hostBits - 1;
   for (let offset = first; offset <= last; offset++) {
-    const candidate = offsetFrom(networkOf(of), offset);
+    const candidate = offsetFrom(of.network, offset);
     if (!own.some((each) => each.address.equals(candidate))) {
       return new Subnet(candidate, prefixLength);
     }
   }
   throw new UsageError(`${of} has no other address for the host: name one with --host-address`);
-}
-
-function networkOf({ address, prefixLength }: Subnet): IpAddress {
-  const bits = address.isV4 ? prefixLength + 96 : prefixLength;
-  const kept = (word: number, at: number) => word & mask(bits - at);
-  return new IpAddress(
-    kept(address.w0, 0),
-    kept(address.w1, 32),
-    kept(address.w2, 64),
-    kept(address.w3, 96),
-  );
-}
-
-/** The `bits` uppermost bits of a word. */
-function mask(bits: number): number {
-  if (bits <= 0) return 0;
-  return bits >= 32 ? -1 : -1 << (32 - bits);
 }
 
 function offsetFrom({ w0, w1, w2, w3 }: IpAddress, offset: number): IpAddress {

@@ -3,52 +3,46 @@
  *
  * @module
  */
-import { Subnet } from "../../core/wire/address.ts";
 import { UsageError } from "./errors.ts";
 import { completeHostAddresses } from "./host_addresses.ts";
 import { defaultMtu } from "./links.ts";
-import {
-  DEFAULTS,
-  type ListenSetting,
-  type PartialSettings,
-  type PublishSetting,
-  type Settings,
-} from "./settings.ts";
+import { ownAddresses } from "./own_addresses.ts";
+import { publishAll } from "./publish_all.ts";
+import { DEFAULTS, type ListenSetting, type PartialSettings, type Settings } from "./settings.ts";
 
 /** What the memory link has where nothing is said. */
 const MEMORY_ADDRESSES = ["10.7.0.2/24", "fd07::2/64"];
 
 const IPV6_LEAST_MTU = 1280;
 
-/** Ports that a host gives to privileged users only end below this. */
-const FIRST_FREE_PORT = 1024;
-/** Where they are found on the host without a privilege: 80 as 8080, 7 as 8007. */
-const PRIVILEGED_OFFSET = 8000;
-
 /**
  * A flag that can be given once comes before what the file says; a flag that can be repeated adds
- * to it, `--listen` takes its port from the file. Where nothing is listened on the demo is; without
- * a device every port is published on the host unless it is said what is.
+ * to it, `--listen` takes its place from the file. Where nothing is listened on the demo is; without
+ * a device every single port is published on the host unless it is said what is.
  *
  * @throws {UsageError} What was said contradicts itself or cannot work.
  */
 export function mergeSettings(flags: PartialSettings, file: PartialSettings): Settings {
-  const said = { ...defined(file), ...defined(flags) };
-  const mtu = said.mtu ?? (said.link && defaultMtu(said.link)) ?? DEFAULTS.mtu;
-  const merged = { ...DEFAULTS, ...said, mtu };
+  const values = { ...defined(file), ...defined(flags) };
+  const mtu = values.mtu ?? (values.link && defaultMtu(values.link)) ?? DEFAULTS.mtu;
+  const merged = { ...DEFAULTS, ...values, mtu };
   const onMemory = merged.tun === undefined && merged.link === undefined;
   checkLink(merged);
   checkWorkers(merged.workers, merged.tun);
-  const given = mergeListen(flags.listen ?? [], file.listen ?? []);
-  const listen = given.length > 0 ? given : demoPorts();
+  const said = mergeListen(flags.listen ?? [], file.listen ?? []);
+  const listen = said.length > 0 ? said : demoPorts();
+  const given = both("publish", flags, file);
   const addresses = addressesFor(onMemory, both("addresses", flags, file));
+  const hostAddresses = completeHostAddresses(addresses, both("hostAddresses", flags, file));
   requireMtu(merged.mtu, addresses);
   return {
     ...merged,
     addresses,
-    hostAddresses: completeHostAddresses(addresses, both("hostAddresses", flags, file)),
+    hostAddresses,
     listen,
-    publish: publishFor(onMemory, addresses, listen, both("publish", flags, file)),
+    publish: given.length > 0 || !onMemory
+      ? given
+      : publishAll(listen, ownAddresses({ addresses, hostAddresses })),
   };
 }
 
@@ -84,16 +78,18 @@ function mergeListen(
   flags: readonly ListenSetting[],
   file: readonly ListenSetting[],
 ): ListenSetting[] {
-  const byPort = new Map(file.map((setting) => [setting.port, setting]));
-  const taken = new Set<number>();
-  for (const setting of flags) {
-    if (taken.has(setting.port)) {
+  return [...new Map([...byPlace(file), ...byPlace(flags)]).values()];
+}
+
+function byPlace(listen: readonly ListenSetting[]): Map<string, ListenSetting> {
+  const settings = new Map<string, ListenSetting>();
+  for (const setting of listen) {
+    if (settings.has(setting.where)) {
       throw new UsageError(`${setting.source}: the port is given twice`);
     }
-    taken.add(setting.port);
-    byPort.set(setting.port, setting);
+    settings.set(setting.where, setting);
   }
-  return [...byPort.values()];
+  return settings;
 }
 
 function addressesFor(onMemory: boolean, given: readonly string[]): readonly string[] {
@@ -113,23 +109,7 @@ function requireMtu(mtu: number, addresses: readonly string[]): void {
 function demoPorts(): ListenSetting[] {
   const source = "the demo";
   return [
-    { port: 80, plugin: "demo", folder: ".", source },
-    { port: 7, plugin: "echo", folder: ".", source },
+    { where: "80", plugin: "demo", folder: ".", source },
+    { where: "7", plugin: "echo", folder: ".", source },
   ];
-}
-
-function publishFor(
-  onMemory: boolean,
-  addresses: readonly string[],
-  listen: readonly ListenSetting[],
-  given: readonly PublishSetting[],
-): readonly PublishSetting[] {
-  if (given.length > 0 || !onMemory) return given;
-  const hostname = Subnet.parse(addresses[0]!)!.address.toString();
-  return listen.map(({ port }) => ({
-    hostname: "127.0.0.1",
-    port: port < FIRST_FREE_PORT ? port + PRIVILEGED_OFFSET : port,
-    to: { hostname, port },
-    orNextFree: true,
-  }));
 }

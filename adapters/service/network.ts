@@ -9,11 +9,11 @@ import { createStack } from "../../core/api/stack.ts";
 import type { Duplex } from "../../core/api/relay.ts";
 import type { Stack } from "../../core/api/types.ts";
 import type { Link } from "../../core/stack/link.ts";
-import { IpAddress } from "../../core/wire/address.ts";
 import { dialHost } from "../host/dial.ts";
 import { linkPair } from "../memory.ts";
 import { openTun } from "../tun/mod.ts";
 import { isThroughKernel, type LinkSetting, openLink } from "./links.ts";
+import { isOwn, ownAddresses, showAddress } from "./own_addresses.ts";
 import type { Connect } from "./publish.ts";
 import { UsageError } from "./errors.ts";
 import type { Settings } from "./settings.ts";
@@ -43,9 +43,9 @@ export function openNetwork(settings: Settings, log: Logger): Promise<Network> |
 }
 
 async function openOther(settings: Settings, link: LinkSetting, log: Logger): Promise<Network> {
-  const own = isThroughKernel(link) ? [] : settings.addresses.map(hostOf);
+  const own = ownAddresses(settings);
   for (const { to } of settings.publish) {
-    if (!own.includes(canonical(to.hostname))) continue;
+    if (isThroughKernel(link) || !isOwn(own, to.hostname)) continue;
     throw new UsageError(
       `--publish: ${formatHostPort(to)} is the stack's own, which with --link ${link.kind} is ` +
         "reached through the link only",
@@ -64,35 +64,34 @@ async function openDevice(settings: Settings, name: string, log: Logger): Promis
 /** A stack on a device, or on one of its queues. */
 export function networkOn(
   link: Link,
-  { addresses, profile }: Settings,
+  settings: Settings,
   log: Logger,
 ): Network {
-  const stack = createStack({ link, addresses, tcp: { profile }, log });
-  const own = addresses.map(hostOf);
+  const stack = stackOn(link, settings, log);
+  const own = ownAddresses(settings);
   return {
     place: `device ${link.name}`,
     stack,
     // The way to the stack's own addresses begins in the kernel, on the other side of the device.
     connect: (address, signal) =>
-      own.includes(canonical(address.hostname))
-        ? dialHost(address, signal)
-        : open(stack, address, signal),
+      isOwn(own, address.hostname) ? dialHost(address, signal) : open(stack, address, signal),
     close: () => Promise.resolve(),
   };
 }
 
 function joinInMemory(settings: Settings, log: Logger): Network {
   const { addresses, hostAddresses, mtu, profile } = settings;
-  const own = addresses.map(hostOf);
+  const own = ownAddresses(settings);
   for (const { to } of settings.publish) {
-    if (own.includes(canonical(to.hostname))) continue;
+    if (isOwn(own, to.hostname)) continue;
+    const there = addresses.map(showAddress).join(", ");
     throw new UsageError(
-      `--publish: ${formatHostPort(to)} is not on the memory link, which has ${own.join(", ")}`,
+      `--publish: ${formatHostPort(to)} is not on the memory link, which has ${there}`,
     );
   }
   const features = { mtu, maxSuperPacket: 65_535, checksumOffload: true };
   const [inner, outer] = linkPair(features);
-  const stack = createStack({ link: inner, addresses, tcp: { profile }, log });
+  const stack = stackOn(inner, settings, log);
   const host = createStack({ link: outer, addresses: hostAddresses, tcp: { profile }, log });
   return {
     place: "a memory link",
@@ -108,10 +107,16 @@ async function open(from: Stack, address: HostPort, signal: AbortSignal): Promis
   return socket;
 }
 
-function hostOf(subnet: string): string {
-  return canonical(subnet.split("/")[0]!);
-}
-
-function canonical(hostname: string): string {
-  return IpAddress.parse(hostname)?.toString() ?? hostname;
+function stackOn(
+  link: Link,
+  { addresses, hostAddresses, profile }: Settings,
+  log: Logger,
+): Stack {
+  return createStack({
+    link,
+    addresses,
+    exceptAddresses: hostAddresses,
+    tcp: { profile },
+    log,
+  });
 }

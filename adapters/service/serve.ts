@@ -4,14 +4,18 @@
  * @module
  */
 import type { Logger } from "../../core/api/environment.ts";
+import { composeFlows } from "../../core/api/flow_chain.ts";
+import { compose } from "../../core/api/plugin.ts";
+import { parseWhere } from "../../core/api/where.ts";
 import { logConnections } from "./connection_log.ts";
 import type { Network } from "./network.ts";
 import { loadChain, type LoadedChain } from "./plugin_loader.ts";
 import { type Publication, publish, type PublishedPort } from "./publish.ts";
-import type { Settings } from "./settings.ts";
+import { messageOf, UsageError } from "./errors.ts";
+import type { ListenSetting, Settings } from "./settings.ts";
 
-/** Plugins by port. */
-export type NamedPlugins = readonly (readonly [port: number, chain: LoadedChain])[];
+/** Plugins by place. */
+export type NamedPlugins = readonly (readonly [where: string, chain: LoadedChain])[];
 
 /** A stack that serves. */
 export interface ServingStack {
@@ -31,9 +35,27 @@ export interface ServingStack {
  * @throws {UsageError} A plugin cannot be had.
  */
 export async function loadPlugins({ listen }: Settings): Promise<NamedPlugins> {
-  const plugins: [number, LoadedChain][] = [];
-  for (const setting of listen) plugins.push([setting.port, await loadChain(setting)]);
+  const plugins: [string, LoadedChain][] = [];
+  for (const setting of listen) {
+    const chain = await loadChain(setting);
+    checkTransport(setting, chain);
+    plugins.push([setting.where, chain]);
+  }
   return plugins;
+}
+
+/** Not every plugin takes datagrams, and not every one connections. */
+function checkTransport({ where, source }: ListenSetting, { handlers }: LoadedChain): void {
+  try {
+    if (isUdp(where)) composeFlows(handlers);
+    else compose(handlers);
+  } catch (error) {
+    throw new UsageError(`${source}: ${messageOf(error)}`);
+  }
+}
+
+function isUdp(where: string): boolean {
+  return parseWhere(where).transport === "udp";
 }
 
 /**
@@ -52,8 +74,10 @@ export async function serve(
   const stop = (whenDrained?: () => Promise<void>) =>
     stopServing(network, published, settings.graceMs, whenDrained);
   try {
-    for (const [port, { name, handlers }] of plugins) {
-      stack.use(port, logConnections(name, log), ...handlers);
+    for (const [where, { name, handlers }] of plugins) {
+      const [first, ...rest] = handlers;
+      if (isUdp(where)) stack.use(where, first!, ...rest);
+      else stack.use(where, logConnections(name, log), ...handlers);
     }
     for (const setting of settings.publish) {
       published.push(await publish(setting, network.connect, log));

@@ -6,10 +6,13 @@
 import { z } from "zod";
 import { Subnet } from "../../core/wire/address.ts";
 import { type HostPort, parseHostPort } from "../../core/api/host_port.ts";
+import { formatWhere, parseWhere } from "../../core/api/where.ts";
+import { isOwnable } from "../../core/stack/own_addresses.ts";
+import { messageOf } from "./errors.ts";
 import { type LinkSetting, parseLink } from "./links.ts";
 import { LOG_LEVELS, type LogLevel } from "./logger.ts";
 
-/** A plugin of a port. */
+/** A plugin and its options. */
 export interface PluginSetting {
   /** `NAME`, `NAME:ARGUMENT` or the path of a module. */
   readonly plugin: string;
@@ -21,10 +24,10 @@ export interface PluginSetting {
   readonly source: string;
 }
 
-/** A port of the stack and what serves it. */
+/** Addresses and ports of the stack and what serves them. */
 export interface ListenSetting extends PluginSetting {
-  /** 1 to 65535. */
-  readonly port: number;
+  /** As `formatWhere()` writes it. */
+  readonly where: string;
   /** Middleware in front of the plugin, the outermost first. */
   readonly before?: readonly PluginSetting[] | undefined;
 }
@@ -53,7 +56,7 @@ export interface Settings {
   readonly workers: number;
   /** The stack's behaviour. */
   readonly profile: "local" | "internet";
-  /** At most one per port. */
+  /** At most one per place. */
   readonly listen: readonly ListenSetting[];
   /** Ports of the host. */
   readonly publish: readonly PublishSetting[];
@@ -110,13 +113,37 @@ export const workersSchema: z.ZodType<number, number> = z.custom<number>(
   { error: ({ input }) => `expected a number of threads from 1 to ${MAX_WORKERS}, got ${input}` },
 );
 
-/** An address with the prefix length of its subnet. */
+/** An address with the prefix length of its subnet, or a whole network. */
 export const addressSchema: z.ZodType<string, string> = z.string().refine(
-  (text) => text.includes("/") && Subnet.parse(text) !== undefined,
+  (text) => isWithLength(text) && isOwnable(Subnet.parse(text)!),
   {
-    error: ({ input }) => `expected ADDRESS/LENGTH such as 10.7.0.2/24 or fd07::2/64, got ${input}`,
+    error: ({ input }) =>
+      "expected ADDRESS/LENGTH such as 10.7.0.2/24 or fd07::2/64, or for every address of a " +
+      `network NETWORK/LENGTH such as 10.90.0.0/16 or fd00:90::/64, got ${input}`,
   },
 );
+
+/** The host's side of the link: one address with the prefix length of its subnet. */
+export const hostAddressSchema: z.ZodType<string, string> = z.string().refine(
+  (text) => isWithLength(text) && !Subnet.parse(text)!.isNetwork,
+  {
+    error: ({ input }) => `expected ADDRESS/LENGTH such as 10.7.0.1/24 or fd07::1/64, got ${input}`,
+  },
+);
+
+function isWithLength(text: string): boolean {
+  return text.includes("/") && Subnet.parse(text) !== undefined;
+}
+
+/** `[tcp/|udp/][ADDRESS[/LENGTH]:]PORTS`, in its shortest form. */
+export const whereSchema: z.ZodType<string, string> = z.string().transform((text, c) => {
+  try {
+    return formatWhere(parseWhere(text));
+  } catch (error) {
+    c.addIssue(messageOf(error));
+    return z.NEVER;
+  }
+});
 
 /** A profile's name. */
 export const profileSchema: z.ZodType<Settings["profile"], Settings["profile"]> = z.enum(
@@ -140,14 +167,8 @@ export const publishSchema: z.ZodType<PublishSetting, string> = z.string().trans
   return z.NEVER;
 });
 
-/** What is on a port: one plugin at least, the last; those before it are its middleware. */
-export function behindMiddleware(port: number, chain: readonly PluginSetting[]): ListenSetting {
+/** What is at a place: one plugin at least, the last; those before it are its middleware. */
+export function behindMiddleware(where: string, chain: readonly PluginSetting[]): ListenSetting {
   const before = chain.slice(0, -1);
-  return { ...chain.at(-1)!, port, ...before.length > 0 && { before } };
-}
-
-/** A port as text; `undefined` when it is none. */
-export function parsePort(text: string): number | undefined {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  return port >= 1 && port <= 65_535 ? port : undefined;
+  return { ...chain.at(-1)!, where, ...before.length > 0 && { before } };
 }

@@ -6,7 +6,7 @@
 import type { Tcb } from "../tcp/tcb.ts";
 import type { Acceptor } from "./acceptor.ts";
 import { formatHostPort } from "./host_port.ts";
-import type { Clock, Logger } from "./environment.ts";
+import { type Clock, type Logger, withFields } from "./environment.ts";
 import type { Chain } from "./plugin.ts";
 import { endOfChain } from "./run_chain.ts";
 import type { StackSocket } from "./tcp_socket.ts";
@@ -16,6 +16,7 @@ import type { Context, Handler, Stack, Syn, SynVerdict } from "./types.ts";
 export interface PortEnvironment {
   readonly stack: Pick<Stack, "connect" | "listenDatagram">;
   readonly clock: Clock;
+  /** Lines carry the plugin's name; the port is each connection's. */
   readonly log: Logger;
   /** Aborted when the stack closes. */
   readonly signal: AbortSignal;
@@ -46,7 +47,8 @@ export class PortHost {
   }
 
   async decide(syn: Syn, tcb: Tcb): Promise<SynVerdict> {
-    const { stack, log, clock } = this.#environment;
+    const { stack, clock } = this.#environment;
+    const log = withFields(this.#environment.log, { port: syn.local.port });
     try {
       const decision = await this.#chain.onSyn!(syn, { stack, log, clock });
       if (typeof decision === "function") {
@@ -89,6 +91,7 @@ export class PortHost {
 
   #logFailure(socket: StackSocket, error: unknown): void {
     this.#environment.log.error("handler failed, its connection was aborted", {
+      port: socket.localAddr.port,
       remote: formatHostPort(socket.remoteAddr),
       error: messageOf(error),
     });
@@ -103,30 +106,35 @@ export class PortHost {
 class ConnectionContext implements Context {
   readonly socket: StackSocket;
   readonly stack: Pick<Stack, "connect" | "listenDatagram">;
-  readonly log: Logger;
   readonly clock: Clock;
-  readonly #stackSignal: AbortSignal;
+  readonly #environment: PortEnvironment;
+  #log: Logger | undefined;
   #signal: AbortSignal | undefined;
   #values: Map<symbol | string, unknown> | undefined;
 
   constructor(socket: StackSocket, environment: PortEnvironment) {
     this.socket = socket;
     this.stack = environment.stack;
-    this.log = environment.log;
     this.clock = environment.clock;
-    this.#stackSignal = environment.signal;
+    this.#environment = environment;
+  }
+
+  get log(): Logger {
+    const { localAddr: { port } } = this.socket;
+    return this.#log ??= withFields(this.#environment.log, { port });
   }
 
   get signal(): AbortSignal {
     if (this.#signal === undefined) {
       const controller = new AbortController();
-      const forward = () => controller.abort(this.#stackSignal.reason);
-      this.#stackSignal.addEventListener("abort", forward);
+      const { signal } = this.#environment;
+      const forward = () => controller.abort(signal.reason);
+      signal.addEventListener("abort", forward);
       this.socket.onEnd(() => {
-        this.#stackSignal.removeEventListener("abort", forward);
+        signal.removeEventListener("abort", forward);
         controller.abort();
       });
-      if (this.#stackSignal.aborted) forward();
+      if (signal.aborted) forward();
       this.#signal = controller.signal;
     }
     return this.#signal;

@@ -224,11 +224,10 @@ class HostStack implements Stack {
   }
 
   #serve(where: Where, chain: Chain, plugin: string): Acceptor {
-    const text = formatWhere(where);
     const host = new PortHost(chain, {
       stack: this,
       clock: this.#clock,
-      log: withFields(this.#log, { port: /^\d+$/.test(text) ? Number(text) : text, plugin }),
+      log: withFields(this.#log, { plugin }),
       signal: this.#controller.signal,
     });
     const hooks: AcceptorHooks = { ready: () => host.ready() };

@@ -31,7 +31,7 @@ export class OwnAddresses {
 
   constructor(subnets: readonly Subnet[], excepted: readonly Subnet[] = []) {
     this.#subnets = subnets;
-    this.#excepted = excepted;
+    this.#excepted = excepted.map((one) => one.isNetwork ? one : Subnet.of(one.address));
     this.#rebuild();
   }
 
@@ -75,14 +75,28 @@ export class OwnAddresses {
     return this.hasWords(address.w0, address.w1, address.w2, address.w3);
   }
 
+  /** The address that was named first, of a network its first own one. */
+  get first(): IpAddress | undefined {
+    return this.#sources[0]?.address;
+  }
+
+  /** An own address in a subnet, the first one of a network; `undefined` when there is none. */
+  firstIn(subnet: Subnet): IpAddress | undefined {
+    if (subnet.bits === 128) return this.has(subnet.address) ? subnet.address : undefined;
+    const host = this.#hosts.find((address) => subnet.contains(address));
+    if (host !== undefined) return host;
+    for (const own of this.#networks) {
+      if (!own.subnet.overlaps(subnet)) continue;
+      const inner = own.subnet.bits >= subnet.bits ? own.subnet : subnet;
+      const first = firstUsable(inner, own.excepted);
+      if (first !== undefined) return first;
+    }
+    return undefined;
+  }
+
   /** Whether an own address is in a subnet. */
   overlaps(subnet: Subnet): boolean {
-    if (subnet.bits === 128) return this.has(subnet.address);
-    return this.#hosts.some((address) => subnet.contains(address)) ||
-      this.#networks.some((own) => {
-        const inner = own.subnet.bits >= subnet.bits ? own.subnet : subnet;
-        return own.subnet.overlaps(subnet) && firstUsable(inner, own.excepted) !== undefined;
-      });
+    return this.firstIn(subnet) !== undefined;
   }
 
   /** Whether the packet whose IP header begins at `at` goes to this stack. */

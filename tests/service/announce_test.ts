@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { announce } from "../../adapters/service/announce.ts";
+import { parseArguments } from "../../adapters/service/arguments.ts";
 import { mergeSettings } from "../../adapters/service/merge.ts";
 import type { Publication } from "../../adapters/service/publish.ts";
 
@@ -20,6 +21,28 @@ test("announce names the ports that were taken", () => {
       "  connect to 127.0.0.1:8007 for 10.7.0.2:7, echo",
       "Ctrl+C ends it",
     ]);
+});
+
+// What has many ports or addresses is named as it was said; each port is its own plugin's.
+test("announce names ranges and networks", () => {
+  const place = "device berth0";
+  const listen = ["*=echo", "10.90.7.0/24:80=http:./app.ts", "81=echo", "udp/7=echo"];
+  const settings = mergeSettings({
+    tun: "berth0",
+    addresses: ["10.90.0.0/16", "10.7.0.2/24"],
+    listen: parseArguments(listen.flatMap((each) => ["--listen", each])).settings.listen,
+  }, {});
+  expect(announce(settings, { place, published: [] }).split("\n")).toEqual([
+    "berth answers 10.90.0.0/16 and 10.7.0.2 on device berth0",
+    "  *: echo",
+    "  open http://10.90.7.1/: http:./app.ts",
+    "  connect to 10.90.0.2:81: echo",
+    "  udp/7: echo",
+    "Ctrl+C ends it",
+  ]);
+  const published = [{ ...publication(8080, 80), to: { hostname: "10.90.7.9", port: 80 } }];
+  expect(announce(settings, { place, published }))
+    .toContain("open http://127.0.0.1:8080/ for 10.90.7.9:80, http:./app.ts");
 });
 
 // On a device the ports are the stack's own.

@@ -28,8 +28,8 @@ describe("parseArguments", () => {
         workers: 2,
         profile: "internet",
         listen: [
-          { port: 7, plugin: "echo", folder, source: "--listen 7" },
-          { port: 8080, plugin: "forward:[::1]:3000", folder, source: "--listen 8080" },
+          { where: "7", plugin: "echo", folder, source: "--listen 7" },
+          { where: "8080", plugin: "forward:[::1]:3000", folder, source: "--listen 8080" },
         ],
         publish: [
           { hostname: "127.0.0.1", port: 8080, to: { hostname: "10.7.0.2", port: 80 } },
@@ -40,6 +40,19 @@ describe("parseArguments", () => {
     });
   });
 
+  // In whatever way a place is written, it is kept in its shortest form.
+  test("reads where plugins listen", () => {
+    const places = ["*", "tcp/8000-8999", "10.90.7.0/24:1-65535", "[FD00::/64]:80", "udp/53"];
+    const { listen, addresses } = parseArguments([
+      ...["--address", "10.90.0.0/16", "--address", "fd00::/64"],
+      ...places.flatMap((where) => ["--listen", `${where}=echo`]),
+    ]).settings;
+    expect(addresses).toEqual(["10.90.0.0/16", "fd00::/64"]);
+    expect(listen!.map(({ where }) => where))
+      .toEqual(["*", "8000-8999", "10.90.7.0/24:*", "[fd00::/64]:80", "udp/53"]);
+    expect(listen![1]!.source).toBe("--listen 8000-8999");
+  });
+
   // What stands before the last + is middleware.
   test("reads middleware in front of a plugin", () => {
     const said = { folder: process.cwd(), source: "--listen 80" };
@@ -47,11 +60,13 @@ describe("parseArguments", () => {
       parseArguments(["--listen", "80=log+timeout:5000+http:./app.ts"]).settings.listen;
     expect(listen).toEqual([{
       ...said,
-      port: 80,
+      where: "80",
       plugin: "http:./app.ts",
       before: [{ ...said, plugin: "log" }, { ...said, plugin: "timeout:5000" }],
     }]);
-    expect(() => parseArguments(["--listen", "80=log+"])).toThrow("--listen: expected PORT=PLUGIN");
+    expect(() => parseArguments(["--listen", "80=log+"])).toThrow(
+      "--listen: expected WHERE=PLUGIN",
+    );
   });
 
   // Nothing is said: nothing is set, so that the file and the defaults can.
@@ -78,11 +93,21 @@ describe("parseArguments", () => {
     [["--tun", ""], "--tun: expected a device name of 1 to 15 characters such as berth0"],
     [
       ["--address", "10.7.0.2"],
-      "--address: expected ADDRESS/LENGTH such as 10.7.0.2/24 or fd07::2/64, got 10.7.0.2",
+      "--address: expected ADDRESS/LENGTH such as 10.7.0.2/24 or fd07::2/64, or for every address " +
+      "of a network NETWORK/LENGTH such as 10.90.0.0/16 or fd00:90::/64, got 10.7.0.2",
+    ],
+    [["--address", "127.0.0.0/8"], "fd00:90::/64, got 127.0.0.0/8"],
+    [
+      ["--host-address", "10.90.0.0/16"],
+      "--host-address: expected ADDRESS/LENGTH such as 10.7.0.1/24 or fd07::1/64, got 10.90.0.0/16",
+    ],
+    [
+      ["--listen", "10.90.7.1/24:80=echo"],
+      "write 10.90.7.1 for that address or 10.90.7.0/24 for the network",
     ],
     [
       ["--host-address", "10.7.0.2/33"],
-      "--host-address: expected ADDRESS/LENGTH such as 10.7.0.2/24 or fd07::2/64, got 10.7.0.2/33",
+      "--host-address: expected ADDRESS/LENGTH such as 10.7.0.1/24 or fd07::1/64, got 10.7.0.2/33",
     ],
     [["--profile", "fast"], "--profile: expected local or internet, got fast"],
     [
@@ -91,19 +116,19 @@ describe("parseArguments", () => {
     ],
     [
       ["--listen", "echo"],
-      "--listen: expected PORT=PLUGIN such as 7=echo, the port from 1 to 65535, got echo",
+      "--listen: expected WHERE=PLUGIN such as 7=echo, *=echo or 10.90.7.0/24:8000-8999=echo, got echo",
     ],
     [
       ["--listen", "0=echo"],
-      "--listen: expected PORT=PLUGIN such as 7=echo, the port from 1 to 65535, got 0=echo",
+      '--listen: "0" is nowhere to listen; write [tcp/|udp/][ADDRESS[/LENGTH]:]PORTS such as 80, ',
     ],
     [
       ["--listen", "65536=echo"],
-      "--listen: expected PORT=PLUGIN such as 7=echo, the port from 1 to 65535, got 65536=echo",
+      '--listen: "65536" is nowhere to listen; write [tcp/|udp/][ADDRESS[/LENGTH]:]PORTS such as 80, ',
     ],
     [
       ["--listen", "7="],
-      "--listen: expected PORT=PLUGIN such as 7=echo, the port from 1 to 65535, got 7=",
+      "--listen: expected WHERE=PLUGIN such as 7=echo, *=echo or 10.90.7.0/24:8000-8999=echo, got 7=",
     ],
     [
       ["--publish", "8080"],

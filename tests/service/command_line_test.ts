@@ -113,7 +113,7 @@ describe("the command", () => {
   test("prints its help and its version", async () => {
     const help = start("--help");
     expect(await help.exit).toBe(0);
-    expect(help.out).toContain("--listen PORT=PLUGIN");
+    expect(help.out).toContain("--listen WHERE=PLUGIN");
     const version = start("--version");
     expect(await version.exit).toBe(0);
     expect(version.out).toMatch(/^berth \d+\.\d+\.\d+\n$/);
@@ -133,6 +133,12 @@ describe("the command", () => {
       ["--listen", `80=${fixtures}/broken.ts`, "--publish", "0=10.7.0.2:80"],
       2,
       "--listen 80: cannot load ",
+    ],
+    [["--listen", "*=echo"], 2, "nothing leads from the host to *: name ports with --publish"],
+    [
+      ["--listen", "7=echo", "--listen", `udp/9=${fixtures}/handler.ts`],
+      2,
+      `--listen udp/9: Plugin ${fixtures}/handler.ts has no flow: it cannot be put on a udp/ place`,
     ],
     [["--publish", "0=10.9.9.9:80"], 2, "--publish: 10.9.9.9:80 is not on the memory link"],
     [["--publish", "192.0.2.1:0=10.7.0.2:80"], 1, "Cannot publish 192.0.2.1:0: "],

@@ -32,9 +32,9 @@ describe("parseConfig", () => {
       workers: 4,
       profile: "internet",
       listen: [
-        { port: 7, plugin: "echo", folder, source: "conf/berth.json: listen.7" },
+        { where: "7", plugin: "echo", folder, source: "conf/berth.json: listen.7" },
         {
-          port: 80,
+          where: "80",
           plugin: "http:./app.ts",
           options: { idleTimeoutMs: 1000 },
           folder,
@@ -54,9 +54,9 @@ describe("parseConfig", () => {
     const place = "conf/berth.json: listen.80";
     expect(parse({ listen: { "80": ["log", shape, "http:./app.ts"], "7": ["echo"] } })).toEqual({
       listen: [
-        { port: 7, plugin: "echo", folder, source: "conf/berth.json: listen.7" },
+        { where: "7", plugin: "echo", folder, source: "conf/berth.json: listen.7" },
         {
-          port: 80,
+          where: "80",
           plugin: "http:./app.ts",
           folder,
           source: `${place}.2`,
@@ -67,6 +67,15 @@ describe("parseConfig", () => {
         },
       ],
     });
+  });
+
+  // The same places as on the command line; a fault names them as they are in the file.
+  test("reads where plugins listen", () => {
+    const { listen } = parse({ listen: { "*": "echo", "tcp/10.90.7.0/24:80": "demo" } });
+    expect(listen).toMatchObject([
+      { where: "*", source: "conf/berth.json: listen.*" },
+      { where: "10.90.7.0/24:80", source: "conf/berth.json: listen.tcp/10.90.7.0/24:80" },
+    ]);
   });
 
   // An empty file sets nothing.
@@ -89,9 +98,16 @@ describe("parseConfig", () => {
     ],
     [
       { addresses: ["10.7.0.2/24", "x"] },
-      "conf/berth.json: addresses.1: expected ADDRESS/LENGTH such as 10.7.0.2/24 or fd07::2/64, got x",
+      /conf\/berth\.json: addresses\.1: expected ADDRESS\/LENGTH such as 10\.7\.0\.2\/24 .*, got x$/,
     ],
-    [{ listen: { http: "echo" } }, "conf/berth.json: listen.http: expected a port, 1 to 65535"],
+    [
+      { listen: { http: "echo" } },
+      'conf/berth.json: listen.http: "http" is nowhere to listen; write [tcp/|udp/]',
+    ],
+    [
+      { listen: { "10.7.0.2/24:80": "echo" } },
+      "conf/berth.json: listen.10.7.0.2/24:80: ",
+    ],
     [
       { listen: { "80": 5 } },
       'conf/berth.json: listen.80: expected "PLUGIN" or { "plugin", "options" }',
@@ -113,7 +129,7 @@ describe("parseConfig", () => {
       "conf/berth.json: logLevel: expected one of debug, info, warn, error, off, got loud",
     ],
     [{ graceMs: -1 }, "conf/berth.json: graceMs: Too small: expected number to be >=0"],
-  ])("refuses %j", (config: unknown, message: string) => {
+  ])("refuses %j", (config: unknown, message: string | RegExp) => {
     expect(() => parse(config)).toThrow(UsageError);
     expect(() => parse(config)).toThrow(message);
   });

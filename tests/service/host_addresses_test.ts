@@ -11,6 +11,8 @@ describe("completeHostAddresses", () => {
     [["10.0.0.1/30"], ["10.0.0.2/30"]],
     [["200.1.2.3/1"], ["128.0.0.1/1"]],
     [["fd07::2/64", "10.7.0.2/24"], ["fd07::1/64", "10.7.0.1/24"]],
+    [["10.90.0.0/16", "10.90.0.1/16"], ["10.90.0.2/16"]],
+    [["10.90.0.0/16", "fd00:90::/64"], ["10.90.0.1/16", "fd00:90::1/64"]],
     [["fd07:1:2:3:4::/48"], ["fd07:1:2::1/48"]],
   ])("of %j is %j", (addresses: string[], expected: string[]) => {
     expect(completeHostAddresses(addresses, [])).toEqual(expected);
@@ -29,6 +31,15 @@ describe("completeHostAddresses", () => {
       "10.7.0.9/24",
       "fd07::1/64",
     ]);
+  });
+
+  // Its first addresses are no host's; with one that is said all is well.
+  test("does not guess in a network that is no link's", () => {
+    for (const everything of ["0.0.0.0/0", "::/0", "0.0.0.0/1"]) {
+      expect(() => completeHostAddresses([everything], []))
+        .toThrow(`${everything} is no link's network: name the host's side with --host-address`);
+    }
+    expect(completeHostAddresses(["0.0.0.0/0"], ["10.0.0.1/24"])).toEqual(["10.0.0.1/24"]);
   });
 
   // One address, or a subnet that is full.

@@ -3,8 +3,8 @@ import { UsageError } from "../../adapters/service/errors.ts";
 import { mergeSettings } from "../../adapters/service/merge.ts";
 import type { ListenSetting, PublishSetting } from "../../adapters/service/settings.ts";
 
-const listen = (port: number, plugin: string, source = "berth.json"): ListenSetting => ({
-  port,
+const listen = (where: string, plugin: string, source = "berth.json"): ListenSetting => ({
+  where,
   plugin,
   folder: "/",
   source,
@@ -22,9 +22,9 @@ describe("mergeSettings", () => {
     expect(settings.tun).toBeUndefined();
     expect(settings.addresses).toEqual(["10.7.0.2/24", "fd07::2/64"]);
     expect(settings.hostAddresses).toEqual(["10.7.0.1/24", "fd07::1/64"]);
-    expect(settings.listen.map(({ port, plugin }) => [port, plugin])).toEqual([
-      [80, "demo"],
-      [7, "echo"],
+    expect(settings.listen.map(({ where, plugin }) => [where, plugin])).toEqual([
+      ["80", "demo"],
+      ["7", "echo"],
     ]);
     expect(settings.publish).toEqual([
       { ...web, orNextFree: true },
@@ -50,13 +50,13 @@ describe("mergeSettings", () => {
   // Repeatable flags add; port 80 is taken from the file.
   test("adds repeatable flags to the file's", () => {
     const settings = mergeSettings(
-      { tun: "berth0", addresses: ["fd07::2/64"], listen: [listen(80, "echo", "--listen 80")] },
-      { addresses: ["10.7.0.2/24"], listen: [listen(80, "demo"), listen(9, "discard")] },
+      { tun: "berth0", addresses: ["fd07::2/64"], listen: [listen("80", "echo", "--listen 80")] },
+      { addresses: ["10.7.0.2/24"], listen: [listen("80", "demo"), listen("9", "discard")] },
     );
     expect(settings.addresses).toEqual(["10.7.0.2/24", "fd07::2/64"]);
-    expect(settings.listen.map(({ port, plugin }) => [port, plugin])).toEqual([
-      [80, "echo"],
-      [9, "discard"],
+    expect(settings.listen.map(({ where, plugin }) => [where, plugin])).toEqual([
+      ["80", "echo"],
+      ["9", "discard"],
     ]);
   });
 
@@ -69,7 +69,7 @@ describe("mergeSettings", () => {
 
   // Nothing but --publish leads into the memory link; a port that needs a privilege is moved up.
   test("publishes what is listened on when there is no device", () => {
-    const ports = [listen(443, "echo"), listen(1024, "discard")];
+    const ports = [listen("443", "echo"), listen("1024", "discard")];
     const { publish } = mergeSettings({ listen: ports, addresses: ["fd07::2/64"] }, {});
     expect(publish.map(({ port, to }) => [port, to])).toEqual([
       [8443, { hostname: "fd07::2", port: 443 }],
@@ -77,6 +77,29 @@ describe("mergeSettings", () => {
     ]);
     expect(publish.every(({ hostname, orNextFree }) => hostname === "127.0.0.1" && orNextFree))
       .toBe(true);
+  });
+
+  // What has many ports is left out, and a place of its own addresses is found there.
+  test("publishes no ranges of ports", () => {
+    const places = ["*", "8000-8999", "udp/53", "10.90.7.0/24:81", "10.90.0.9:82", "83"];
+    const { publish, hostAddresses } = mergeSettings({
+      addresses: ["10.90.0.0/16"],
+      listen: places.map((where) => listen(where, "echo")),
+    }, {});
+    expect(hostAddresses).toEqual(["10.90.0.1/16"]);
+    expect(publish.map(({ to }) => to)).toEqual([
+      { hostname: "10.90.7.1", port: 81 },
+      { hostname: "10.90.0.9", port: 82 },
+      { hostname: "10.90.0.2", port: 83 },
+    ]);
+    const all = { listen: [listen("*", "echo"), listen("udp/7", "echo")] };
+    expect(() => mergeSettings(all, {})).toThrow(
+      "nothing leads from the host to *, udp/7: name ports with --publish, such as " +
+        "8080=10.7.0.2:80, or a device with --tun",
+    );
+    expect(mergeSettings({ ...all, publish: [web] }, {}).publish).toEqual([web]);
+    const onDevice = { ...all, tun: "berth0", addresses: ["10.90.0.0/16"] };
+    expect(mergeSettings(onDevice, {}).publish).toEqual([]);
   });
 
   // The demo where the user wants it, and only there.
@@ -95,7 +118,7 @@ describe("mergeSettings", () => {
       "the MTU is 1279, but fd07::2/64 needs at least 1280 (RFC 8200 5)",
     );
     expect(mergeSettings({ mtu: 68, addresses: ["10.7.0.2/24"] }, {}).mtu).toBe(68);
-    const twice = [listen(7, "echo", "--listen 7"), listen(7, "discard", "--listen 7")];
+    const twice = [listen("7", "echo", "--listen 7"), listen("7", "discard", "--listen 7")];
     expect(() => mergeSettings({ listen: twice }, {})).toThrow(
       "--listen 7: the port is given twice",
     );

@@ -8,7 +8,7 @@ import { socketPair, testContext } from "../support/fake_socket.ts";
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), "fixtures");
 const setting = (plugin: string, options?: Record<string, unknown>): ListenSetting => ({
-  port: 80,
+  where: "80",
   plugin,
   options,
   folder,

@@ -1,0 +1,28 @@
+/**
+ * The addresses that the service's stack has.
+ *
+ * @module
+ */
+import { OwnAddresses } from "../../core/stack/own_addresses.ts";
+import { IpAddress, Subnet } from "../../core/wire/address.ts";
+import type { Settings } from "./settings.ts";
+
+/** What of a whole network is the host's is not the stack's. */
+export function ownAddresses(
+  { addresses, hostAddresses }: Pick<Settings, "addresses" | "hostAddresses">,
+): OwnAddresses {
+  const parse = (text: string) => Subnet.parse(text)!;
+  return new OwnAddresses(addresses.map(parse), hostAddresses.map(parse));
+}
+
+/** Whether a host is one of them; a name is none. */
+export function isOwn(own: OwnAddresses, hostname: string): boolean {
+  const address = IpAddress.parse(hostname);
+  return address !== undefined && own.has(address);
+}
+
+/** An address without the length of its prefix; a network with it. */
+export function showAddress(text: string): string {
+  const subnet = Subnet.parse(text)!;
+  return subnet.isNetwork ? subnet.toString() : subnet.address.toString();
+}
