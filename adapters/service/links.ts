@@ -5,6 +5,7 @@
  */
 import type { Link } from "../../core/stack/link.ts";
 import type { LinkEnvironment, LinkKind } from "./links/kind.ts";
+import { fd } from "./links/fd.ts";
 import { tap } from "./links/tap.ts";
 import { tun } from "./links/tun.ts";
 import { udp } from "./links/udp.ts";
@@ -18,7 +19,7 @@ export interface LinkSetting {
 }
 
 /** Every kind of link that can be named. */
-export const LINK_KINDS: Readonly<Record<string, LinkKind>> = { tun, tap, udp };
+export const LINK_KINDS: Readonly<Record<string, LinkKind>> = { tun, tap, fd, udp };
 
 /** Reads `KIND:VALUE,NAME=VALUE,...`; a string says what is wrong with it. */
 export function parseLink(text: string): LinkSetting | string {

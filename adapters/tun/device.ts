@@ -119,6 +119,12 @@ const OFFLOADS = [
   linux.TUN_F_CSUM,
 ];
 
+/** {@link attach} to a device that somebody else has opened, with a virtio header or without. */
+export function enableInherited(host: TunHost, fd: number, hasHeader: boolean): boolean {
+  if (hasHeader) return enableOffload(host, fd);
+  return host.ioctlValue(fd, linux.TUNSETOFFLOAD, 0) >= 0;
+}
+
 /** False when this kernel has no virtio header of the size that is needed. */
 function enableOffload({ libc, ioctlValue }: TunHost, fd: number): boolean {
   const size = linux.intBytes(VIRTIO_HEADER_SIZE);
@@ -150,7 +156,7 @@ function configure(host: TunHost, name: string, options: DeviceOptions): number 
 }
 
 /** Interfaces are configured through any socket. */
-function withSocket<T>({ libc, errno }: TunHost, use: (socket: number) => T): T {
+export function withSocket<T>({ libc, errno }: TunHost, use: (socket: number) => T): T {
   const socket = libc.socket(linux.AF_INET, linux.SOCK_DGRAM | linux.O_CLOEXEC, 0);
   if (socket < 0) throw configureError("make a socket to configure the device", errno());
   try {

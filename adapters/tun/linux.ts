@@ -17,6 +17,7 @@ export const SOCK_DGRAM = 2;
 // linux/if_tun.h
 export const TUNSETIFF = 0x400454ca;
 export const TUNSETOFFLOAD = 0x400454d0;
+export const TUNGETIFF = 0x800454d2;
 export const TUNSETVNETHDRSZ = 0x400454d8;
 export const TUNSETSTEERINGEBPF = 0x800454e0;
 export const IFF_TUN = 0x0001;
@@ -28,6 +29,10 @@ export const TUN_F_CSUM = 0x01;
 export const TUN_F_TSO4 = 0x02;
 export const TUN_F_TSO6 = 0x04;
 export const TUN_F_TSO_ECN = 0x08;
+
+// asm-generic/ioctls.h
+export const FIONBIO = 0x5421;
+export const FIOCLEX = 0x5451;
 
 // linux/sockios.h, linux/if.h
 export const SIOCGIFFLAGS = 0x8913;

@@ -7,17 +7,19 @@ import type { Link } from "../../core/stack/link.ts";
 import { ETHERNET_HEADER } from "../../core/wire/ethernet.ts";
 import type { FramePort } from "../ethernet/frame_port.ts";
 import { openDevice } from "./device.ts";
+import { inheritDevice } from "./inherited.ts";
 import { TunLink } from "./link.ts";
 import { untilLocal } from "./netlink.ts";
 import { openHost } from "./open_host.ts";
-import { parseTunOptions, type TunOptions } from "./options.ts";
+import { parseFd, parseTunOptions, type TunOptions } from "./options.ts";
 
 export { TunError, type TunErrorCode } from "./error.ts";
 export type { TunOptions } from "./options.ts";
 
 /**
  * Creates a Linux TUN device, or attaches to one that is there, and brings it up. A device that
- * this created disappears when the link is closed or the process ends.
+ * this created disappears when the link is closed or the process ends. With `fd` the device is one
+ * that another process has opened.
  *
  * @throws {TunError} It cannot be had; `code` and the message say why and what to do.
  *
@@ -65,9 +67,11 @@ export function openTap(options: TunOptions = {}): Promise<FramePort> {
 }
 
 async function open(options: TunOptions, frameHeader: number): Promise<TunLink> {
+  const fd = parseFd(options);
   const wanted = parseTunOptions(options, frameHeader);
   const host = await openHost();
   try {
+    if (fd !== undefined) return TunLink.open(host, inheritDevice(host, fd, wanted));
     const link = TunLink.open(host, openDevice(host, wanted));
     for (const { address } of wanted.addresses) await untilLocal(host, address);
     return link;

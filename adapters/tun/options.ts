@@ -7,6 +7,13 @@ import { IFNAMSIZ } from "./linux.ts";
 export interface TunOptions {
   /** The device's name; `%d` in it becomes the first free number. Default `"tun%d"` or `"tap%d"`. */
   name?: string;
+  /**
+   * A descriptor that is a device already, opened by whoever started this process, such as systemd
+   * or a helper with the privilege; this process needs none. It is closed with the link. The device
+   * has its name, addresses and queue from there; `mtu` is what it has, default that of the device
+   * of its name in this process's network namespace, or 1500.
+   */
+  fd?: number;
   /** The kernel's own addresses on this device with their subnets, such as `"10.7.0.1/24"`. */
   addresses?: readonly string[];
   /** Largest IP packet in bytes, 68 to 65535; 1280 at least for IPv6. Default 1500, or as it is. */
@@ -34,6 +41,22 @@ export function parseTunOptions(options: TunOptions, frameHeader = 0): DeviceOpt
   checkRange("mtu", mtu, 68, 65_535);
   checkRange("queueLength", queueLength, 1, 1_000_000);
   return { name, addresses: addresses.map(parseSubnet), mtu, queueLength, offload, frameHeader };
+}
+
+/**
+ * The descriptor that a user wrote, with nothing beside it that it excludes.
+ *
+ * @throws {TunError} Something cannot be.
+ */
+export function parseFd(options: TunOptions): number | undefined {
+  const { fd, name, addresses = [], queueLength } = options;
+  if (fd === undefined) return undefined;
+  checkRange("fd", fd, 0, 2 ** 31 - 1);
+  if (name === undefined && addresses.length === 0 && queueLength === undefined) return fd;
+  throw new TunError(
+    "BAD_OPTION",
+    "fd names a device that is there already: whoever made it sets name, addresses and queueLength",
+  );
 }
 
 function checkName(name: string): void {

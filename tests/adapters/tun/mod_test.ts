@@ -16,6 +16,9 @@ describe("openTun", () => {
     [{ queueLength: 0.5 }, "BAD_OPTION"],
     [{ addresses: ["10.7.0.1/33"] }, "BAD_OPTION"],
     [{ addresses: ["tun0"] }, "BAD_OPTION"],
+    [{ fd: -1 }, "BAD_OPTION"],
+    [{ fd: 3, name: "tun0" }, "BAD_OPTION"],
+    [{ fd: 3, addresses: ["10.7.0.1/24"] }, "BAD_OPTION"],
   ])("refuses %j", async (options, code) => {
     const error = await openTun(options).then(() => undefined, (error) => error);
     expect([error.name, error.code]).toEqual(["TunError", code]);

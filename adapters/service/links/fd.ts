@@ -1,0 +1,13 @@
+import { z } from "zod";
+import { openTun } from "../../tun/mod.ts";
+import { defineLinkKind, type LinkKind } from "./kind.ts";
+import { wholeNumber } from "./values.ts";
+
+/** A TUN device that whoever started the service has opened. */
+export const fd: LinkKind = defineLinkKind({
+  usage: "fd:NUMBER",
+  first: "fd",
+  options: z.strictObject({ fd: wholeNumber }),
+  throughKernel: true,
+  open: ({ fd }, { mtu }) => openTun({ fd, mtu }),
+});

@@ -1,0 +1,66 @@
+import { type Device, type DeviceOptions, enableInherited, withSocket } from "./device.ts";
+import { TunError } from "./error.ts";
+import type { TunHost } from "./host.ts";
+import * as linux from "./linux.ts";
+
+const DEFAULT_MTU = 1500;
+
+/**
+ * A device that another process has opened, configured and left to this one as a descriptor.
+ *
+ * @throws {TunError} The descriptor is no such device. It is still open then.
+ */
+export function inheritDevice(host: TunHost, fd: number, options: DeviceOptions): Device {
+  const request = linux.ifreq("");
+  if (host.libc.ioctl(fd, linux.TUNGETIFF, request) < 0) throw noDevice(fd, host.errno());
+  const { frameHeader } = options;
+  const [flags, name] = [linux.flagsOf(request), linux.nameOf(request)];
+  requireFlags(fd, flags, frameHeader > 0 ? linux.IFF_TAP : linux.IFF_TUN);
+  const offload = (flags & linux.IFF_VNET_HDR) !== 0;
+  if (offload && !options.offload) {
+    throw badOption(`descriptor ${fd} was made with IFF_VNET_HDR: leave offload on`);
+  }
+  for (const value of [linux.FIONBIO, linux.FIOCLEX]) {
+    host.libc.ioctl(fd, value, linux.intBytes(1));
+  }
+  if (!enableInherited(host, fd, offload)) {
+    throw new TunError("SYSTEM", `${name} does not take what descriptor ${fd} is told`, {
+      errno: host.errno(),
+    });
+  }
+  return { fd, name, mtu: options.mtu ?? mtuOf(host, name), offload, frameHeader };
+}
+
+function requireFlags(fd: number, flags: number, kind: number): void {
+  const names: Record<number, string> = { [linux.IFF_TUN]: "IFF_TUN", [linux.IFF_TAP]: "IFF_TAP" };
+  if ((flags & kind) === 0) {
+    throw badOption(`descriptor ${fd} is another kind of device: make it with ${names[kind]}`);
+  }
+  if ((flags & linux.IFF_NO_PI) === 0) {
+    throw badOption(
+      `descriptor ${fd} has packet information in front of packets: make it with IFF_NO_PI`,
+    );
+  }
+}
+
+function mtuOf(host: TunHost, name: string): number {
+  const request = linux.ifreq(name);
+  return withSocket(host, (socket) => {
+    const isThere = host.libc.ioctl(socket, linux.SIOCGIFMTU, request) >= 0;
+    return isThere ? linux.intOf(request) : DEFAULT_MTU;
+  });
+}
+
+function noDevice(fd: number, errno: number): TunError {
+  return new TunError(
+    "BAD_OPTION",
+    errno === linux.EBADF
+      ? `descriptor ${fd} is not open: start this process with it, as in 3<>/dev/net/tun`
+      : `descriptor ${fd} is no TUN device: open /dev/net/tun and make one with TUNSETIFF`,
+    { errno },
+  );
+}
+
+function badOption(message: string): TunError {
+  return new TunError("BAD_OPTION", message);
+}

@@ -1,0 +1,16 @@
+/**
+ * Makes a TUN device of an open descriptor: `attach_tun.ts FD NAME FLAGS`.
+ *
+ * @module
+ */
+import process from "node:process";
+import * as linux from "../../../adapters/tun/linux.ts";
+import { openHost } from "../../../adapters/tun/open_host.ts";
+
+const [fd, name, flags] = process.argv.slice(2);
+const host = await openHost();
+const request = linux.ifreqFlags(name!, Number(flags));
+if (host.libc.ioctl(Number(fd), linux.TUNSETIFF, request) < 0) {
+  throw new Error(`Linux error ${host.errno()}`);
+}
+host.close();
