@@ -52,6 +52,7 @@ export {
 } from "./core/stack/link.ts";
 export type { ForeignPacket, Shard } from "./core/stack/shard.ts";
 
+export { dns } from "./adapters/dns.ts";
 export { forward } from "./adapters/forward.ts";
 export {
   ethernet,
@@ -113,6 +114,7 @@ export {
 
 export { chargen, type ChargenOptions } from "./plugins/chargen.ts";
 export { daytime, type DaytimeOptions } from "./plugins/daytime.ts";
+export type { DnsOptions, DnsRecords } from "./plugins/dns.ts";
 export { discard, type DiscardOptions } from "./plugins/discard.ts";
 export { echo, type EchoOptions } from "./plugins/echo.ts";
 export type { ForwardOptions, HealthCheckOptions } from "./plugins/forward.ts";

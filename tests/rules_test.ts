@@ -28,7 +28,7 @@ describe("layers", () => {
     "core/tcp": ["core/buffers", "core/wire"],
     "core/stack": ["core/tcp", "core/udp", "core/buffers", "core/wire"],
     "core/api": ["core/stack", "core/tcp", "core/udp", "core/buffers", "core/wire", "hono", "zod"],
-    "plugins": ["core/api", "hono", "zod"],
+    "plugins": ["core/api", "hono", "zod", "@dnsquery/dns-packet"],
   };
 
   // A packet's walk is a straight line: whoever reads a file knows that all it uses lies below.

@@ -14,11 +14,12 @@ import { discard } from "../../plugins/discard.ts";
 import { echo } from "../../plugins/echo.ts";
 import { type FetchApp, http, type HttpOptions } from "../../plugins/http.ts";
 import { iperf3 } from "../../plugins/iperf3.ts";
+import { dns } from "../dns.ts";
 import { forward } from "../forward.ts";
 import { socks5 } from "../socks5.ts";
 import { demo } from "./demo.ts";
 import { messageOf, UsageError } from "./errors.ts";
-import { type Factory, type Make, make, withoutArgument } from "./make_plugin.ts";
+import { type Factory, type Make, make, withArgument, withoutArgument } from "./make_plugin.ts";
 import { MIDDLEWARE } from "./middleware.ts";
 import type { ListenSetting, PluginSetting } from "./settings.ts";
 
@@ -44,6 +45,7 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
   chargen: withoutArgument("chargen", chargen),
   daytime: withoutArgument("daytime", daytime),
   demo: withoutArgument("demo", demo),
+  dns: withArgument(dns, (upstreams) => ({ upstreams: upstreams.split(",") })),
   iperf3: withoutArgument("iperf3", iperf3),
   socks5: withoutArgument("socks5", socks5),
   forward: (to, options, { source }) =>

@@ -28,6 +28,11 @@ export function addressText(bytes: Uint8Array): string {
   return (bytes.length === 4 ? IpAddress.readV4(bytes, 0) : IpAddress.readV6(bytes, 0)).toString();
 }
 
+/** 4 or 6 for an IP address in text form, `undefined` for anything else. */
+export function ipVersionOf(text: string): 4 | 6 | undefined {
+  return text.startsWith("[") ? undefined : IpAddress.parse(text)?.version;
+}
+
 /**
  * Reads a {@link SocketAddress}.
  *

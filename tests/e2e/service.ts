@@ -59,6 +59,20 @@ export async function withStack(
   await endsWell(stack);
 }
 
+/** Runs a body with `programs/datagram_stack.ts`; resolves with the stack's counters. */
+export async function withDatagramStack(
+  body: (namespace: Namespace) => Promise<void>,
+): Promise<Record<string, number>> {
+  await using namespace = await Namespace.open();
+  const stack = namespace.start(...programCommand("datagram_stack.ts"));
+  await stack.printed(/^ready\n/);
+  await body(namespace);
+  stack.hush();
+  const { exit, out, log } = await stack.finish(10_000);
+  if (exit !== 0 || log !== "") throw new Error(`the stack ended with ${exit}: ${log}`);
+  return JSON.parse(out.replace(/^ready\n/, ""));
+}
+
 async function endsWell(program: Program): Promise<void> {
   const { exit, log } = await program.finish(10_000);
   if (exit !== 0 || log !== "") throw new Error(`the stack ended with ${exit}: ${log}`);

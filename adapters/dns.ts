@@ -1,0 +1,31 @@
+/**
+ * The `dns` plugin, connected to the host's kernel.
+ *
+ * @module
+ */
+import type { PluginFactory } from "../core/api/plugin.ts";
+import { type DnsOptions, dnsThrough } from "../plugins/dns.ts";
+import { exchangeDatagram } from "./host/datagram_exchange.ts";
+import { dialHost } from "./host/dial.ts";
+
+/**
+ * A name server for names of its own; asks others for the rest (RFC 1035).
+ *
+ * Over UDP and TCP (RFC 7766), with EDNS (RFC 6891): A, AAAA, CNAME and TXT, wildcards. What it does
+ * not know it refuses, or forwards to `upstreams`, over TCP where an answer does not fit. It caches
+ * nothing; at most `maxQueries` wait for upstreams, and 64 queries of one connection are answered at
+ * a time. Replies over UDP have at most 1232 bytes, or as few as the client takes.
+ *
+ * @example
+ * ```ts
+ * import { dns } from "@berth/berth";
+ *
+ * const names = { "db.lan": ["10.7.0.3", "fd07::3"], "*.app.lan": "10.7.0.4" };
+ * // For stack.use([53, "udp/53"], dns({ ... })).
+ * dns({ names, zones: ["lan"], upstreams: ["9.9.9.9"] }).name; // "dns"
+ * ```
+ */
+export const dns: PluginFactory<DnsOptions> = dnsThrough({
+  dial: dialHost,
+  exchange: exchangeDatagram,
+});

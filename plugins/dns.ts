@@ -1,0 +1,88 @@
+/**
+ * A name server.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { ipVersionOf } from "../core/api/addresses.ts";
+import { type HostPort, parseHostPort } from "../core/api/host_port.ts";
+import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
+import { type DnsRecords, Names } from "./dns/names.ts";
+import { DnsServer } from "./dns/server.ts";
+import { serveConnection, serveFlow } from "./dns/transports.ts";
+import type { DnsNetwork } from "./dns/upstream.ts";
+
+export type { DnsNetwork, DnsRecords };
+
+/** What `dns` can be told. */
+export interface DnsOptions {
+  /**
+   * What is known here: an address, several, or records by kind. `"*.example"` stands for every
+   * name below that has no records.
+   */
+  names?: Record<string, string | string[] | DnsRecords> | undefined;
+  /** Names at or below these that `names` does not have do not exist. Default: none. */
+  zones?: string[] | undefined;
+  /** Servers that are asked for everything else, in this order: `"9.9.9.9"`, `"[::1]:5353"`. */
+  upstreams?: string[] | undefined;
+  /** Seconds that clients may keep an answer; default 60. */
+  ttl?: number | undefined;
+  /** How long each upstream may take, in milliseconds; default 2000. */
+  timeoutMs?: number | undefined;
+  /** Queries that wait for upstreams at the same time, at most; default 1000. */
+  maxQueries?: number | undefined;
+}
+
+const address = z.string().refine(
+  (text) => ipVersionOf(text) !== undefined,
+  { error: ({ input }) => `expected an IP address, got ${JSON.stringify(input)}` },
+);
+
+const recordsSchema = z.union([
+  address.transform((one) => ({ addresses: [one] })),
+  z.array(address).transform((addresses) => ({ addresses })),
+  z.strictObject({
+    addresses: z.array(address).optional(),
+    cname: z.string().optional(),
+    txt: z.array(
+      z.string().refine(
+        (text) => new TextEncoder().encode(text).length <= 255,
+        "expected a text of at most 255 bytes",
+      ),
+    ).optional(),
+  }),
+], "expected an IP address, a list of them, or { addresses, cname, txt }");
+
+const DNS_PORT = 53;
+
+const upstreamSchema = z.string().transform((text, c): HostPort => {
+  if (ipVersionOf(text) !== undefined) return { hostname: text, port: DNS_PORT };
+  const server = parseHostPort(text);
+  if (server && server.port > 0 && ipVersionOf(server.hostname) !== undefined) return server;
+  c.addIssue(`expected ADDRESS or ADDRESS:PORT such as 9.9.9.9, got ${JSON.stringify(text)}`);
+  return z.NEVER;
+});
+
+const optionsSchema = z.strictObject({
+  names: z.record(z.string(), recordsSchema).default({}),
+  zones: z.array(z.string()).default([]),
+  upstreams: z.array(upstreamSchema).default([]),
+  ttl: z.int().min(0).max(2 ** 31 - 1).default(60),
+  timeoutMs: z.number().positive().default(2000),
+  maxQueries: z.int().positive().default(1000),
+});
+
+/** Makes the `dns` plugin of a way to reach other servers. */
+export function dnsThrough(network: DnsNetwork): PluginFactory<DnsOptions> {
+  return definePlugin({
+    name: "dns",
+    options: optionsSchema,
+    setup: ({ names, zones, ttl, ...rest }) => {
+      const server = new DnsServer({ ...rest, network, names: new Names(names, zones, ttl) });
+      return {
+        handle: (c) => serveConnection(server, c),
+        flow: (c) => serveFlow(server, c),
+      };
+    },
+  });
+}

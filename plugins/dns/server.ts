@@ -1,0 +1,113 @@
+/**
+ * A query in, a reply out.
+ *
+ * @module
+ */
+import type { Clock, Logger } from "../../core/api/environment.ts";
+import type { HostPort } from "../../core/api/host_port.ts";
+import {
+  HEADER_LENGTH,
+  markAsForwarded,
+  parseQuery,
+  type Query,
+  RCODE,
+  type Reply,
+  udpLimitOf,
+  writeError,
+  writeReply,
+} from "./message.ts";
+import type { Names } from "./names.ts";
+import { askUpstreams, type DnsNetwork } from "./upstream.ts";
+
+/** RFC 1035 4.2.2: the length field has two bytes. */
+const LONGEST_REPLY = 65_535;
+
+/** What a server is made of. */
+export interface DnsServerOptions {
+  readonly names: Names;
+  readonly network: DnsNetwork;
+  readonly upstreams: readonly HostPort[];
+  /** For each upstream, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Queries that wait for upstreams, at most; more are answered with SERVFAIL. */
+  readonly maxQueries: number;
+}
+
+/** What asks. */
+export interface Asker {
+  readonly transport: "tcp" | "udp";
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Gives up. */
+  readonly signal: AbortSignal;
+}
+
+/** Answers queries, many at a time. */
+export class DnsServer {
+  readonly #options: DnsServerOptions;
+  /** Queries that wait for upstreams. */
+  #waiting = 0;
+
+  constructor(options: DnsServerOptions) {
+    this.#options = options;
+  }
+
+  /** The reply; `undefined` when there is to be none. Never throws. */
+  async answer(
+    message: Uint8Array,
+    asker: Asker,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const query = parseQuery(message);
+    if (query === undefined) return undefined;
+    if (typeof query === "number") return writeError(message, query);
+    const limit = asker.transport === "udp" ? udpLimitOf(query) : LONGEST_REPLY;
+    const own = this.#ownReply(query);
+    if (own !== undefined) return this.#write(query, own, limit);
+    const { upstreams, maxQueries } = this.#options;
+    if (upstreams.length === 0) return this.#write(query, { rcode: RCODE.REFUSED }, limit);
+    if (this.#waiting >= maxQueries) return this.#write(query, { rcode: RCODE.SERVFAIL }, limit);
+    this.#waiting++;
+    try {
+      return await this.#forward(query, asker, limit);
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  #ownReply(query: Query): Reply | undefined {
+    if (query.edns !== undefined && query.edns.version > 0) return { rcode: RCODE.BADVERS };
+    if (query.class !== "IN") return { rcode: RCODE.REFUSED };
+    // There is no zone to be had as a whole.
+    if (query.type === "AXFR" || query.type === "IXFR") return { rcode: RCODE.REFUSED };
+    return this.#options.names.answer(query.name, query.type);
+  }
+
+  async #forward(
+    query: Query,
+    { transport, clock, log, signal }: Asker,
+    limit: number,
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const { network, upstreams, timeoutMs } = this.#options;
+    try {
+      const limits = { clock, timeoutMs, signal };
+      const reply = await askUpstreams(network, upstreams, query, transport === "tcp", limits);
+      markAsForwarded(reply);
+      return reply.length <= limit ? reply : truncated(query, reply);
+    } catch (error) {
+      log.debug("no upstream answered", { name: query.name, reason: String(error) });
+      return this.#write(query, { rcode: RCODE.SERVFAIL }, limit);
+    }
+  }
+
+  #write(query: Query, reply: Reply, limit: number): Uint8Array<ArrayBuffer> {
+    return writeReply(query, reply, this.#options.upstreams.length > 0, limit);
+  }
+}
+
+/** The header and question of an upstream's reply that the client's datagram has no room for. */
+function truncated(query: Query, reply: Uint8Array): Uint8Array<ArrayBuffer> {
+  const cut = new Uint8Array(reply.subarray(0, query.questionEnd));
+  cut[2]! |= 2;
+  cut.fill(0, 6, HEADER_LENGTH);
+  return cut;
+}

@@ -1,0 +1,66 @@
+/**
+ * A server on UDP flows and on TCP connections.
+ *
+ * @module
+ */
+import type { FlowContext } from "../../core/api/datagram.ts";
+import { IdleTimeout } from "../../core/api/idle_timeout.ts";
+import { InTurn } from "../../core/api/in_turn.ts";
+import type { Context } from "../../core/api/types.ts";
+import { frame, FrameReader } from "./framing.ts";
+import type { DnsServer } from "./server.ts";
+
+/** A client asks each question from a port of its own: its flow is not kept for long. */
+const FLOW_IDLE_MS = 5000;
+/** RFC 7766 6.2.3: a few seconds. */
+const CONNECTION_IDLE_MS = 10_000;
+/** Queries of one connection at a time; the next are not read before one of these is answered. */
+const MAX_PIPELINED = 64;
+
+/** Answers the datagrams of a flow, each when its answer is known. */
+export async function serveFlow(
+  server: DnsServer,
+  { flow, clock, log, signal }: FlowContext,
+): Promise<void> {
+  flow.setIdleTimeout(FLOW_IDLE_MS);
+  const pending = new Set<Promise<void>>();
+  for await (const message of flow) {
+    // The flow's end does not make an answer useless: the stack's does.
+    const asker = { transport: "udp" as const, clock, log, signal };
+    const answered = server.answer(message, asker)
+      .then((reply) => reply && flow.send(reply))
+      .then(() => {}, (error: unknown) => log.debug("answer not sent", { reason: String(error) }))
+      .finally(() => pending.delete(answered));
+    pending.add(answered);
+  }
+  await Promise.all(pending);
+}
+
+/**
+ * Answers the queries of a connection, each when its answer is known, whatever their order
+ * (RFC 7766 6.2.1.1). Ends when the client has no more of them, or is silent for too long.
+ */
+export async function serveConnection(
+  server: DnsServer,
+  { socket, clock, log, signal }: Context,
+): Promise<void> {
+  const reader = new FrameReader(socket);
+  const writes = new InTurn();
+  const pending = new Set<Promise<void>>();
+  const idle = new IdleTimeout(clock, CONNECTION_IDLE_MS, () => void socket.close());
+  const asker = { transport: "tcp" as const, clock, log, signal };
+  try {
+    for (let next = await reader.next(); next !== undefined; next = await reader.next()) {
+      idle.touch();
+      const answered = server.answer(next, asker)
+        .then((reply) => reply && writes.run(() => socket.write(frame(reply))))
+        .then(() => idle.touch(), () => {})
+        .finally(() => pending.delete(answered));
+      pending.add(answered);
+      while (pending.size >= MAX_PIPELINED) await Promise.race(pending);
+    }
+    await Promise.all(pending);
+  } finally {
+    idle.stop();
+  }
+}

@@ -1,0 +1,80 @@
+import { describe, expect } from "bun:test";
+import type { Namespace } from "../support/namespace.ts";
+import { testRequiring } from "../support/requirements.ts";
+import { NEEDS, V4, V6, withDatagramStack } from "./service.ts";
+
+const needs = [...NEEDS, "program:dig"] as const;
+
+function dig(namespace: Namespace, ...args: string[]): Promise<string> {
+  return namespace.run(["dig", "+time=3", "+tries=2", ...args]);
+}
+
+describe("dig", () => {
+  for (const server of [`@${V4}`, `@${V6}`]) {
+    for (const transport of ["+notcp", "+tcp"]) {
+      // Addresses, aliases, texts, and names that there are not.
+      testRequiring(
+        needs,
+        `asks ${server} ${transport}`,
+        () =>
+          withDatagramStack(async (namespace) => {
+            const short = (...args: string[]) =>
+              dig(namespace, server, transport, "+short", ...args);
+            expect(await short("db.lan", "A")).toBe("10.90.0.9\n");
+            expect(await short("db.lan", "AAAA")).toBe("fd90::9\n");
+            expect(await short("www.lan", "A")).toBe("db.lan.\n10.90.0.9\n");
+            expect(await short("text.lan", "TXT")).toBe('"hello there"\n');
+            const status = (name: string) => dig(namespace, server, transport, name);
+            expect(await status("nobody.lan")).toContain("status: NXDOMAIN");
+            const whole = await status("db.lan");
+            expect(whole).toMatch(
+              /flags: qr aa rd ra; QUERY: 1, ANSWER: 1, AUTHORITY: 0, ADD\w+: 1/,
+            );
+            expect(whole).toContain("EDNS: version: 0, flags:; udp: 1232");
+            expect(whole).not.toContain("WARNING");
+            expect(whole).not.toContain("malformed");
+          }).then(() => {}),
+      );
+    }
+  }
+
+  // dig asks again over TCP by itself, unless it is told not to.
+  testRequiring(needs, "gets large answers over TCP (RFC 7766 5)", async () => {
+    await withDatagramStack(async (namespace) => {
+      for (const name of ["many.lan", "much.example"]) {
+        const truncated = await dig(namespace, `@${V4}`, "+ignore", name);
+        expect(truncated).toMatch(/flags: qr.* tc/);
+        const whole = await dig(namespace, `@${V4}`, name);
+        expect(whole).toContain("Truncated, retrying in TCP mode");
+        expect(whole).toContain("ANSWER: 200");
+      }
+    });
+  });
+
+  // From one server on the stack to another, through the kernel's sockets.
+  testRequiring(needs, "is answered by an upstream", async () => {
+    await withDatagramStack(async (namespace) => {
+      for (const transport of ["+notcp", "+tcp"]) {
+        const whole = await dig(namespace, `@${V4}`, transport, "far.example");
+        expect(whole).toContain("192.0.2.1");
+        expect(whole).not.toContain("WARNING");
+        expect(await dig(namespace, `@${V4}`, transport, "nobody.example"))
+          .toContain("status: NXDOMAIN");
+        expect(await dig(namespace, `@${V4}`, transport, "elsewhere.test"))
+          .toContain("status: REFUSED");
+      }
+    });
+  });
+
+  // What a server is asked that is up to something.
+  testRequiring(needs, "is told what is not served", async () => {
+    await withDatagramStack(async (namespace) => {
+      const status = async (...args: string[]) =>
+        /status: (\w+)/.exec(await dig(namespace, `@${V4}`, ...args))?.[1];
+      expect(await status("+edns=1", "+noednsneg", "db.lan")).toBe("BADVERS");
+      expect(await status("version.bind", "CH", "TXT")).toBe("REFUSED");
+      expect(await status("+opcode=STATUS", "db.lan")).toBe("NOTIMP");
+      expect(await dig(namespace, `@${V4}`, "db.lan", "AXFR")).toContain("Transfer failed");
+    });
+  });
+});

@@ -1,0 +1,110 @@
+/**
+ * A stub resolver on a stack, and other servers that are functions.
+ *
+ * @module
+ */
+import { decode, encode, type Packet } from "@dnsquery/dns-packet";
+import type { Duplex } from "../../../core/api/relay.ts";
+import { type DnsNetwork, type DnsOptions, dnsThrough } from "../../../plugins/dns.ts";
+import { StackPair } from "../../core/api/stack_pair.ts";
+import { socketPair } from "../../support/fake_socket.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What a server that is asked does; a rejection: nobody is there. */
+export type Upstream = (query: Bytes, transport: "udp" | "tcp", server: string) => Promise<Bytes>;
+
+const nobody: Upstream = () => Promise.reject(new Error("nobody is there"));
+
+/** The server on port 53 of both transports, and a client. */
+export class DnsPair extends StackPair {
+  constructor(options: DnsOptions, upstream: Upstream = nobody) {
+    super();
+    this.server.use([53, "udp/53"], dnsThrough(networkOf(upstream))(options));
+  }
+
+  /** The answer to a question, as dig would show it. */
+  async ask(name: string, type: string, more: Partial<Packet> = {}): Promise<string> {
+    return describe(decode(await this.exchange(query(name, type, more))));
+  }
+
+  /** What comes back for a datagram. */
+  async exchange(message: Uint8Array): Promise<Bytes> {
+    using socket = this.client.listenDatagram({ port: 0 });
+    await socket.send(message, "10.0.0.2:53");
+    const [reply] = await this.run(socket.receive());
+    return reply;
+  }
+
+  /** Whether anything comes back for a datagram within ten seconds. */
+  async isAnswered(message: Uint8Array): Promise<boolean> {
+    using socket = this.client.listenDatagram({ port: 0 });
+    await socket.send(message, "10.0.0.2:53");
+    const answered = socket.receive().then(() => true, () => false);
+    return await Promise.race([answered, this.clock.advance(10_000).then(() => false)]);
+  }
+}
+
+/** A query, of which `more` says what is different. */
+export function query(name: string, type: string, more: Partial<Packet> = {}): Bytes {
+  const questions = [{ name, type: type as "A" }];
+  const packet: Packet = { type: "query", id: 4711, flags: 256, questions, ...more };
+  return new Uint8Array(encode(packet));
+}
+
+/** An OPT record of a query (RFC 6891). */
+export function edns(udpPayloadSize: number, ednsVersion = 0): Partial<Packet> {
+  const opt = { type: "OPT", name: ".", udpPayloadSize, ednsVersion, flags: 0, options: [] };
+  return { additionals: [opt as never] };
+}
+
+/** `NOERROR aa rd: A 10.0.0.1, A 10.0.0.2`. */
+export function describe(packet: Packet): string {
+  const flags = (["aa", "tc", "rd", "ra"] as const).filter((flag) => packet[`flag_${flag}`]);
+  const records = packet.answers!.map((answer) => {
+    const { type, data } = answer as { type: string; data: unknown };
+    const shown = Array.isArray(data)
+      ? data.map((one) => JSON.stringify(new TextDecoder().decode(one))).join(" ")
+      : typeof data === "object"
+      ? JSON.stringify(data)
+      : String(data);
+    return `${type} ${shown}`;
+  });
+  const head = [packet.rcode, ...flags].join(" ");
+  return records.length === 0 ? head : `${head}: ${records.join(", ")}`;
+}
+
+/** The reply of a server, with the records given. */
+export function replyTo(asked: Uint8Array, more: Partial<Packet> = {}): Bytes {
+  const { id, questions } = decode(asked);
+  return new Uint8Array(
+    encode({ type: "response", id: id!, flags: 0x180, questions: questions!, ...more }),
+  );
+}
+
+function networkOf(upstream: Upstream): DnsNetwork {
+  return {
+    async exchange({ hostname, port }, message, accepts, signal) {
+      const gaveUp = new Promise<never>((_, reject) =>
+        signal.addEventListener("abort", () => reject(signal.reason))
+      );
+      for (;;) {
+        const asked = upstream(new Uint8Array(message), "udp", `${hostname}:${port}`);
+        const reply = await Promise.race([asked, gaveUp]);
+        if (accepts(reply)) return reply;
+      }
+    },
+    dial({ hostname, port }): Promise<Duplex> {
+      const { client, server } = socketPair();
+      void (async () => {
+        const message = new Uint8Array(65_535);
+        const size = await server.read(message);
+        const asked = message.slice(2, size!);
+        const reply = await upstream(asked, "tcp", `${hostname}:${port}`);
+        await server.write(Uint8Array.of(reply.length >> 8, reply.length));
+        await server.write(reply);
+      })();
+      return Promise.resolve(client);
+    },
+  };
+}
