@@ -27,6 +27,23 @@ export function requestUrl(head: RequestHead, authority: string): string | Refus
   return absoluteForm(target);
 }
 
+/**
+ * What `new URL(url).href` is, for a `url` that ends with `target` in origin form.
+ *
+ * @throws {TypeError} There is no such URL.
+ */
+export function hrefOf(url: string, target: string): string {
+  if (!PLAIN_TARGET.test(target)) return new URL(url).href;
+  const origin = url.slice(0, url.length - target.length);
+  if (origin !== lastOrigin.text) lastOrigin = { text: origin, href: new URL(origin).origin };
+  return lastOrigin.href + target;
+}
+
+/** A path and a query that URL leaves as they are: no dot segments, nothing to encode. */
+const PLAIN_TARGET = /^(?:\/[\w-][\w.~-]*)*\/?(?:\?[\w.~=&-]*)?$/;
+
+let lastOrigin = { text: "", href: "" };
+
 /** True when `text` is `uri-host [ ":" port ]`, or empty (RFC 9110 7.2). */
 export function isAuthority(text: string): boolean {
   if (text === lastAuthority) return true;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { seeded } from "./support.ts";
 import { Refusal } from "../../../plugins/http/refusal.ts";
 import type { RequestHead } from "../../../plugins/http/request_head.ts";
-import { isAuthority, requestUrl } from "../../../plugins/http/request_target.ts";
+import { hrefOf, isAuthority, requestUrl } from "../../../plugins/http/request_target.ts";
 
 describe("requestUrl", () => {
   // The four forms of a target, and what a client may leave out.
@@ -66,6 +67,57 @@ describe("isAuthority", () => {
     expect(good.filter((text) => !isAuthority(text))).toEqual([]);
     const bad = ["a:123456", "[::1]x", "[zz]", "a%2", "::1"];
     expect(bad.filter(isAuthority)).toEqual([]);
+  });
+});
+
+describe("hrefOf", () => {
+  // It is a shortcut past URL's parser, and must not be told from it.
+  test("is the href of URL, whatever the host and the target", () => {
+    const random = seeded(1);
+    const pick = (from: readonly string[]) => from[Math.floor(random() * from.length)]!;
+    const hosts = [
+      "h",
+      "h:80",
+      "h:8080",
+      "H.Example",
+      "1.2.3.4",
+      "[FD00::0:2]:80",
+      "127.1",
+      "a%41",
+    ];
+    const pieces = [
+      "/",
+      "/",
+      ".",
+      "..",
+      "%2e",
+      "a",
+      "B9",
+      "-",
+      "_",
+      "~",
+      "?",
+      "=",
+      "&",
+      "%",
+      "'",
+      '"',
+    ];
+    const more = ["{", "^", "|", ":", ";", "@", "a.b", "..a", ".a"];
+    for (let i = 0; i < 20_000; i++) {
+      const length = Math.floor(random() * 8);
+      const target = "/" + Array.from({ length }, () => pick([...pieces, ...more])).join("");
+      const url = `http://${pick(hosts)}${target}`;
+      expect(hrefOf(url, target)).toBe(new URL(url).href);
+    }
+  });
+
+  // A host that passes for one by its letters may be none.
+  test("throws what URL throws", () => {
+    for (const host of ["1.2.3.4.5", "999.1.1.1", "h:99999", "a%00"]) {
+      expect(() => new URL(`http://${host}/`)).toThrow(TypeError);
+      expect(() => hrefOf(`http://${host}/`, "/")).toThrow(TypeError);
+    }
   });
 });
 
