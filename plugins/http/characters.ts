@@ -47,6 +47,17 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** Longer texts are left to an encoder. */
+const MAX_SHORT = 1024;
+
+/** True when `text` is short and ASCII: as many bytes as characters. */
+export function isShortAscii(text: string): boolean {
+  if (text.length > MAX_SHORT) return false;
+  let bits = 0;
+  for (let at = 0; at < text.length; at++) bits |= text.charCodeAt(at);
+  return bits < 0x80;
+}
+
 const decoder = new TextDecoder();
 
 function textOfLatin1(bytes: Uint8Array): string {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { putText } from "./characters.ts";
+import { isShortAscii, putText } from "./characters.ts";
 import { impliedContentType } from "./content_type.ts";
 import { PIECE_BYTES, ResponseContent } from "./response_content.ts";
 import {
@@ -57,7 +57,7 @@ export class ResponseWriter {
       return await this.#sendHead(response, fields, plan, "none");
     }
     const whole = wholeBody(response);
-    if (whole) return await this.#sendWhole(response, fields, plan, await whole);
+    if (whole) return await this.#sendWhole(response, fields, plan, contentOf(await whole));
     const { body } = response;
     if (!body) return await this.#sendHead(response, fields, plan, emptyFraming(fields, plan));
     const content = this.#content = new ResponseContent(body);
@@ -95,13 +95,14 @@ export class ResponseWriter {
     return persistent;
   }
 
+  /** Sends ASCII text or bytes. */
   async #sendWhole(
     response: Response,
     given: ResponseFields,
     plan: ResponsePlan,
-    data: Uint8Array,
+    data: string | Uint8Array,
   ): Promise<boolean> {
-    const fields = withImpliedType(given, data);
+    const fields = typeof data === "string" ? given : withImpliedType(given, data);
     const { length } = data;
     if (fields.contentLength !== undefined && fields.contentLength !== length) {
       throw wrongLength(fields.contentLength);
@@ -109,8 +110,11 @@ export class ResponseWriter {
     if (plan.headOnly) return await this.#sendHead(response, fields, plan, length);
     const persistent = plan.keepAlive && !fields.close;
     const head = responseHead(response, fields, serverFields(plan, persistent, length));
-    const first = length <= PIECE_BYTES ? data : data.subarray(0, PIECE_BYTES);
-    await this.#writePiece(head, first, "");
+    if (typeof data === "string") {
+      await this.#writePiece(head, NOTHING, data);
+      return persistent;
+    }
+    await this.#writePiece(head, length <= PIECE_BYTES ? data : data.subarray(0, PIECE_BYTES), "");
     for (let at = PIECE_BYTES; at < length; at += PIECE_BYTES) {
       await this.#write(data.subarray(at, at + PIECE_BYTES));
     }
@@ -174,15 +178,29 @@ export class ResponseWriter {
     return this.#writePiece(`${prefix}${size}\r\n`, piece, last ? `\r\n${LAST_CHUNK}` : "\r\n");
   }
 
-  #writePiece(prefix: string, data: Uint8Array, suffix: string): Promise<void> {
+  async #writePiece(prefix: string, data: Uint8Array, suffix: string): Promise<void> {
     this.started = true;
-    if (prefix === "" && suffix === "") return this.#write(data);
-    const bytes = new Uint8Array(prefix.length + data.length + suffix.length);
-    const at = putText(bytes, 0, prefix);
-    bytes.set(data, at);
-    putText(bytes, at + data.length, suffix);
-    return this.#write(bytes);
+    if (prefix === "" && suffix === "") return await this.#write(data);
+    const length = prefix.length + data.length + suffix.length;
+    const buffer = length <= SMALL ? spare ?? new Uint8Array(SMALL) : new Uint8Array(length);
+    spare = undefined;
+    const at = putText(buffer, 0, prefix);
+    if (data.length > 0) buffer.set(data, at);
+    putText(buffer, at + data.length, suffix);
+    await this.#write(buffer.subarray(0, length));
+    if (length <= SMALL) spare = buffer;
   }
+}
+
+/** Pieces of up to this many bytes are put together in a buffer that is used again. */
+const SMALL = 2048;
+/** That buffer, while nobody uses it. */
+let spare: Uint8Array<ArrayBuffer> | undefined;
+
+const encoder = new TextEncoder();
+
+function contentOf(body: string | Uint8Array): string | Uint8Array {
+  return typeof body !== "string" || isShortAscii(body) ? body : encoder.encode(body);
 }
 
 const NOTHING = new Uint8Array(0);

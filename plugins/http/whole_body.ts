@@ -9,8 +9,12 @@
  * microtasks; `undefined` where there is none, where it may be a stream, and where nobody knows.
  * Rejects as `response.bytes()` does.
  */
-export function wholeBody(response: Response): Promise<Uint8Array<ArrayBuffer>> | undefined {
-  return SLOT !== undefined && isWhole(response, SLOT) ? response.bytes() : undefined;
+export function wholeBody(
+  response: Response,
+): Promise<string | Uint8Array<ArrayBuffer>> | undefined {
+  const source = SLOT === undefined ? undefined : wholeSource(response, SLOT);
+  if (source === undefined) return undefined;
+  return typeof source.body === "string" ? response.text() : response.bytes();
 }
 
 /**
@@ -21,13 +25,20 @@ export function wholeBody(response: Response): Promise<Uint8Array<ArrayBuffer>> 
  */
 const SLOT: symbol | undefined = Object.getOwnPropertySymbols(Response.prototype).find((slot) =>
   [new Response("text"), new Response(new Uint8Array(1)), new Response("text", { status: 201 })]
-    .every((response) => isWhole(response, slot)) &&
+    .every((response) => wholeSource(response, slot)) &&
   [new Response(new ReadableStream()), new Response(new ReadableStream(), { status: 201 })]
-    .every((response) => !isWhole(response, slot))
+    .every((response) => !wholeSource(response, slot))
 );
 
-function isWhole(response: Response, slot: symbol): boolean {
+/** What a body was made of, with nothing to wait for. */
+interface WholeSource {
+  readonly body: unknown;
+}
+
+function wholeSource(response: Response, slot: symbol): WholeSource | undefined {
   const body = Reflect.get(response, slot) as { streamOrStatic?: unknown } | null | undefined;
   const source = body?.streamOrStatic;
-  return typeof source === "object" && source !== null && !(source instanceof ReadableStream);
+  const isWhole = typeof source === "object" && source !== null && "body" in source &&
+    !(source instanceof ReadableStream);
+  return isWhole ? source : undefined;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { settle } from "../../support/fake_socket.ts";
 import { wholeBody } from "../../../plugins/http/whole_body.ts";
-import { contentOf, exchange, latin1, serve, statuses } from "./support.ts";
+import { contentOf, exchange, latin1, serve, statuses, textOf } from "./support.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 const CLOSE = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
@@ -91,6 +91,26 @@ describe("a response made of", () => {
     const content = "0123456789abcdef".repeat(65_536);
     const text = await exchange(() => new Response(content), CLOSE);
     expect(contentOf(text)).toBe(content);
+  });
+});
+
+describe("responses of several connections", () => {
+  // Short ones are put together in one buffer; what a slow client has not taken yet stays in it.
+  test("do not mix while a client is slow", async () => {
+    const app = (request: Request) => new Response(new URL(request.url).pathname.repeat(20));
+    const slow = serve(app, { pair: { bufferSize: 20 }, collect: false });
+    await slow.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
+    for (const path of ["/a", "/b"]) {
+      const text = await exchange(app, CLOSE.replace("/", path));
+      expect(contentOf(text)).toBe(path.repeat(20));
+    }
+    let text = "";
+    const buffer = new Uint8Array(64);
+    while (!text.endsWith("/slow".repeat(20))) {
+      text += textOf(buffer.subarray(0, (await slow.client.read(buffer))!));
+    }
+    expect(statuses(text)).toEqual([200]);
+    expect(contentOf(text)).toBe("/slow".repeat(20));
   });
 });
 
