@@ -5,9 +5,10 @@
  */
 import { createHash } from "node:crypto";
 import { Hono } from "hono";
+import type { HttpEnv } from "../../../mod.ts";
 import { pieces } from "./pattern.ts";
 
-const app = new Hono();
+const app = new Hono<{ Bindings: HttpEnv }>();
 
 /** So many bytes of the pattern, streamed: with a Content-Length, or chunked without. */
 app.get("/bytes/:count", (c) => streamed(Number(c.req.param("count")), true));
@@ -19,6 +20,9 @@ app.put("/digest", async (c) => {
   for await (const chunk of c.req.raw.body ?? []) hash.update(chunk);
   return c.text(hash.digest("hex"));
 });
+
+/** Who asks, as this side knows it. */
+app.get("/peer", (c) => c.text(`${c.env.remoteAddr.hostname} ${c.env.remoteAddr.port}\n`));
 
 app.get("/number/:number", (c) => c.text(`${c.req.param("number")}\n`));
 
