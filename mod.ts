@@ -62,6 +62,7 @@ export {
   type NeighborEntry,
   type NeighborState,
 } from "./adapters/ethernet/mod.ts";
+export { openVxlan, type VxlanOptions } from "./adapters/links/vxlan.ts";
 export { framePortPair, linkPair, type LinkPairOptions } from "./adapters/memory.ts";
 export {
   type UdpLink,

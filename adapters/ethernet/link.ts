@@ -23,7 +23,7 @@ import { StationAddresses } from "./addresses.ts";
 import { Counts, type EthernetCount } from "./counts.ts";
 import type { FramePort } from "./frame_port.ts";
 import type { NeighborEntry } from "./neighbor.ts";
-import { type EthernetOptions, parseEthernetOptions, parseSubnet } from "./options.ts";
+import { type EthernetOptions, parseEthernetOptions, parseSubnet, placeOf } from "./options.ts";
 import { Resolver } from "./resolver.ts";
 import { Talk } from "./talk.ts";
 
@@ -90,10 +90,13 @@ export class EthernetLink implements Link {
     if (this.#addresses.single.includes(subnet.address)) this.#talk.announce(subnet.address);
   }
 
-  /** Answers for an own address no more. */
-  removeAddress(hostname: string): void {
-    const address = IpAddress.parse(hostname);
-    if (address !== undefined) this.#addresses.remove(address);
+  /**
+   * Answers for an own address, or for a network of them, no more.
+   *
+   * @throws {TypeError} It is not an address.
+   */
+  removeAddress(address: string): void {
+    this.#addresses.remove(placeOf(parseSubnet("removeAddress", address)));
     this.#far = undefined;
   }
 

@@ -10,7 +10,10 @@ export interface EthernetOptions {
    * subnet's network stands for every address in the subnet.
    */
   addresses: readonly string[];
-  /** Addresses in the own subnets that are others', with or without a prefix length. */
+  /**
+   * Addresses and networks in the own networks that are others': `"10.9.0.1"`, `"10.9.7.0/24"`. An
+   * address that is not its network's is that address alone, whatever the prefix length.
+   */
   exceptAddresses?: readonly string[];
   /** Routers for what is in none of the subnets, one IPv4 and one IPv6 address at most. */
   gateways?: readonly string[];
@@ -27,7 +30,7 @@ export interface EthernetOptions {
 /** The same, checked. */
 export interface EthernetPlan {
   readonly addresses: readonly Subnet[];
-  readonly except: readonly IpAddress[];
+  readonly except: readonly Subnet[];
   readonly gateways: readonly IpAddress[];
   readonly mac: number;
   readonly neighbors: readonly (readonly [address: IpAddress, mac: number])[];
@@ -58,7 +61,7 @@ export function parseEthernetOptions(options: EthernetOptions): EthernetPlan {
   }
   return {
     addresses,
-    except: exceptAddresses.map((text) => parseSubnet("exceptAddresses", text).address),
+    except: exceptAddresses.map((text) => placeOf(parseSubnet("exceptAddresses", text))),
     gateways: routers,
     mac: options.mac === undefined ? macFor(addresses) : parseStation("mac", options.mac),
     neighbors: known.map(([address, mac]) =>
@@ -67,6 +70,11 @@ export function parseEthernetOptions(options: EthernetOptions): EthernetPlan {
     maxNeighbors,
     clock: options.clock ?? systemClock,
   };
+}
+
+/** A network, or the one address. */
+export function placeOf(subnet: Subnet): Subnet {
+  return subnet.isNetwork ? subnet : Subnet.of(subnet.address);
 }
 
 /** Checks one of the addresses that a link answers for. */

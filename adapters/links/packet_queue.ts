@@ -55,9 +55,9 @@ export class PacketQueue {
     return true;
   }
 
-  /** {@link put} of a packet with a full checksum that came in one piece. */
-  putBytes(packet: Uint8Array): boolean {
-    const buffer = this.#room(packet.length - this.#before, 0, "full");
+  /** {@link put} of a packet that came in one piece, by default with a full checksum. */
+  putBytes(packet: Uint8Array, checksum: ChecksumState = "full", segmentSize = 0): boolean {
+    const buffer = this.#room(packet.length - this.#before, segmentSize, checksum);
     if (buffer === undefined) return false;
     buffer.set(packet);
     this.#wake(true);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { describe, expect } from "bun:test";
 import { Namespace } from "../support/namespace.ts";
 import { type Program, runtimeCommand } from "../support/program.ts";
@@ -18,16 +19,40 @@ async function startOn(namespace: Namespace, link: string, ...flags: string[]): 
   return service;
 }
 
-/** The kernel pings both addresses and fetches some megabytes from each. */
-async function isUsed(namespace: Namespace, largestPing: number): Promise<void> {
+/** The kernel pings both addresses, and some megabytes go to and from each. */
+async function isUsed(namespace: Namespace, largestPing: number, enter = ""): Promise<void> {
+  const start = enter.split(" ").filter((word) => word !== "");
   for (const host of [V4, V6]) {
     const size = String(largestPing - (host === V4 ? 28 : 48));
     const ping = ["ping", "-n", "-M", "do", "-c", "3", "-i", "0.05", "-W", "5", "-s", size, host];
-    expect(await namespace.run(ping)).toContain("3 packets transmitted, 3 received, 0%");
+    expect(await namespace.run([...start, ...ping])).toContain(
+      "3 packets transmitted, 3 received, 0%",
+    );
     const url = `http://${host === V4 ? V4 : `[${V6}]`}/bytes/${SIZE}`;
     const curl = ["curl", "-sS", "--max-time", "20", "-o", "/dev/null", "-w", "%{size_download}"];
-    expect(await namespace.run([...curl, url])).toBe(String(SIZE));
+    expect(await namespace.run([...start, ...curl, url])).toBe(String(SIZE));
+    const upload = `head -c ${SIZE} /dev/zero | ${enter} curl -sS --max-time 20 -T - `;
+    const digest = createHash("sha256").update(new Uint8Array(SIZE)).digest("hex");
+    expect(await namespace.shell(upload + url.replace(/bytes.*/, "digest"))).toBe(digest);
   }
+}
+
+/**
+ * A second network beside a namespace's, in which 192.0.2.2 is joined to the namespace's 192.0.2.1;
+ * resolves with what a command has to begin with to run in it.
+ */
+async function joinNetwork(namespace: Namespace): Promise<string> {
+  const holder = namespace.start("unshare", "-n", "sh", "-c", "echo $$ held; cat");
+  const [, pid] = await holder.printed(/^(\d+) held\n/);
+  const there = `nsenter --target ${pid} --net --`;
+  await namespace.shell(`
+    set -e
+    ip link add v1 type veth peer name v2
+    ip link set v2 netns ${pid}
+    ip addr add 192.0.2.1/24 dev v1 && ip link set v1 up
+    ${there} ip addr add 192.0.2.2/24 dev v2 && ${there} ip link set v2 up
+  `);
+  return there;
 }
 
 async function endsWell(service: Program): Promise<void> {
@@ -44,6 +69,29 @@ describe("the service on a TAP device", () => {
     await isUsed(namespace, 1500);
     const neighbors = await namespace.run(["ip", "neigh", "show", "dev", "berth0"]);
     expect(neighbors.match(/lladdr 02:00:00:00:00:42/g)).toHaveLength(2);
+    await endsWell(service);
+  }, 30_000);
+});
+
+describe("the service on a VXLAN tunnel", () => {
+  // A packet of 1450 bytes fills one of 1500 on the way; the kernel learns where the station is. It
+  // shares the host's memory, and so leaves checksums out and packets uncut.
+  testRequiring(["namespace", ...TOOLS], "answers the kernel's device (RFC 7348)", async () => {
+    await using namespace = await Namespace.open();
+    const there = await joinNetwork(namespace);
+    await namespace.shell(`
+      set -e
+      ${there} ip link add x type vxlan id 42 remote 192.0.2.1 dstport 4789 dev v2
+      ${there} ip addr add 10.90.0.1/24 dev x
+      ${there} ip addr add fd90::1/64 dev x nodad
+      ${there} ip link set x up
+    `);
+    const service = await startOn(
+      namespace,
+      "vxlan:42,remote=192.0.2.2,local=192.0.2.1,offload=on",
+    );
+    await isUsed(namespace, 1450, there);
+    expect(await namespace.shell(`${there} ip link show x`)).toContain("mtu 1450");
     await endsWell(service);
   }, 30_000);
 });

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
 import { UsageError } from "../../adapters/service/errors.ts";
 import { LINK_KINDS, parseLink } from "../../adapters/service/links.ts";
+import { openNetwork } from "../../adapters/service/network.ts";
+import { silentLogger } from "../../core/api/environment.ts";
 import { mergeSettings } from "../../adapters/service/merge.ts";
 import { parseArguments } from "../../adapters/service/arguments.ts";
 import { ROOT } from "../support/source_files.ts";
@@ -31,6 +33,47 @@ describe("parseLink", () => {
     ["tun", "name: "],
   ])("refuses %j", (text, message) => {
     expect(parseLink(text)).toContain(message);
+  });
+});
+
+describe("links of Ethernet", () => {
+  // Repeated options add up; the MTU leaves room for the tunnel.
+  test("are read with the options of their station", () => {
+    const text = "vxlan:42,remote=192.0.2.2,remote=192.0.2.3:4790,mac=02:00:00:00:00:01";
+    expect(parseLink(`${text},gateway=10.7.0.1,gateway=fd07::1`)).toEqual({
+      kind: "vxlan",
+      options: {
+        vni: 42,
+        remote: ["192.0.2.2", "192.0.2.3:4790"],
+        offload: false,
+        mac: "02:00:00:00:00:01",
+        gateway: ["10.7.0.1", "fd07::1"],
+      },
+    });
+    const mtuOf = (link: string) =>
+      mergeSettings(parseArguments(["--link", link, "--address", "10.7.0.2/24"]).settings, {}).mtu;
+    expect(["vxlan:1", "vxlan:1,remote=::1", "tap:a"].map(mtuOf)).toEqual([1450, 1430, 1500]);
+  });
+
+  // Each message shows what would do.
+  test.each([
+    ["tap:a,mac=02:00", "mac: expected a station's address such as 02:00:00:00:00:01, got 02:00"],
+    ["tap:a,gateway=x", "gateway: expected an address such as 10.7.0.1, got x"],
+    ["vxlan:16777216", "vni: expected a number from 0 to 16777215"],
+    ["vxlan:1,remote=x", "remote: expected addresses such as 192.0.2.2 or"],
+    ["vxlan:1,local=x", "local: expected an address such as 192.0.2.2 or"],
+  ])("refuses %j", (text, message) => {
+    expect(parseLink(text)).toContain(message);
+  });
+
+  // The way to the stack's own addresses begins on the other side.
+  test("publish no address of the stack's own", async () => {
+    const flags = ["--link", "vxlan:1", "--address", "10.7.0.2/24", "--publish", "0=10.7.0.2:80"];
+    const settings = mergeSettings(parseArguments(flags).settings, {});
+    const opened = async () => await openNetwork(settings, silentLogger);
+    await expect(opened()).rejects.toThrow(
+      "10.7.0.2:80 is the stack's own, which with --link vxlan",
+    );
   });
 });
 

@@ -4,6 +4,8 @@
  * @module
  */
 import { z } from "zod";
+import { parseHostPort } from "../../../core/api/host_port.ts";
+import { IpAddress } from "../../../core/wire/address.ts";
 
 /** `on` or `off`. */
 export const onOff: z.ZodType<boolean, string> = z.enum(["on", "off"], {
@@ -19,3 +21,22 @@ export const wholeNumber: z.ZodType<number, string> = z.string().regex(/^\d{1,10
 export const texts: z.ZodType<string[], string | string[]> = z
   .union([z.string(), z.array(z.string())])
   .transform((value) => [value].flat());
+
+/** An address of the host's network, the port optional. */
+export const hostEndpoint: z.ZodType<string, string> = z.string().refine(isEndpoint, {
+  error: ({ input }) => `expected an address such as 192.0.2.2 or [2001:db8::2]:4789, got ${input}`,
+});
+
+/** Several. */
+export const hostEndpoints: z.ZodType<string[], string | string[]> = texts.refine(
+  (all) => all.every(isEndpoint),
+  {
+    error: ({ input }) =>
+      `expected addresses such as 192.0.2.2 or [2001:db8::2]:4789, got ${input}`,
+  },
+);
+
+function isEndpoint(text: string): boolean {
+  const hostname = parseHostPort(text)?.hostname ?? text;
+  return IpAddress.parse(hostname) !== undefined;
+}

@@ -1,0 +1,198 @@
+/**
+ * Ethernet frames in UDP datagrams of the host's kernel: what `openVxlan()` and `openDatagramPort()`
+ * share.
+ *
+ * @module
+ */
+import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import type { HostPort } from "../../core/api/host_port.ts";
+import { Queue } from "../../core/buffers/queue.ts";
+import type { LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
+import { IpAddress } from "../../core/wire/address.ts";
+import { ETHERNET_HEADER } from "../../core/wire/ethernet.ts";
+import { Counts } from "../ethernet/counts.ts";
+import type { FramePort } from "../ethernet/frame_port.ts";
+import { hostError } from "../host/connection.ts";
+import { PacketQueue } from "./packet_queue.ts";
+
+/** Datagrams that wait for the host, at most. */
+const MAX_WAITING = 1024;
+/** A total length has 16 bits (RFC 791 3.1). */
+const MAX_SUPER_PACKET = 65_535;
+/** IPv6 and TCP with timestamps. */
+const MOST_HEADERS = 72;
+
+/** What an `UdpPort` counts. */
+export type UdpCount =
+  | "drop.queue" // more came than the stack takes
+  | "drop.size" // larger than the MTU
+  | "drop.busy" // more sent than the host takes
+  | "drop.send"; // the host could not send it
+
+/** What is in a datagram and where one goes; `UdpPort` does the rest. */
+export interface Encapsulation {
+  /** Shown in logs. */
+  readonly name: string;
+  /** Bytes in front of a frame. */
+  readonly headerSize: number;
+  /** Whom a frame to the station at 0 of `frame` goes to. */
+  destinations(frame: Uint8Array): Iterable<HostPort>;
+  /** Writes the header. */
+  writeHeader(datagram: Uint8Array): void;
+  /** Whether the datagram is one of the link's; then the frame begins after the header. */
+  accepts(datagram: Uint8Array, from: HostPort): boolean;
+  stats(): Readonly<Record<string, number>>;
+}
+
+/** What the socket and the queue need. */
+export interface UdpPortOptions {
+  readonly local: HostPort;
+  readonly mtu: number;
+  readonly queue: number;
+  /** Whoever sends may leave checksums out and packets uncut. */
+  readonly offload: boolean;
+}
+
+interface Datagram {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly length: number;
+  readonly to: HostPort;
+  /** Nobody else needs `bytes`. */
+  readonly isLast: boolean;
+}
+
+/** A socket of the host as a port of frames. */
+export class UdpPort implements FramePort {
+  readonly name: string;
+  readonly features: LinkFeatures;
+  readonly #socket: Socket;
+  readonly #encapsulation: Encapsulation;
+  readonly #offload: boolean;
+  readonly #incoming: PacketQueue;
+  readonly #counts = new Counts<UdpCount>();
+  readonly #spare: Uint8Array<ArrayBuffer>[] = [];
+  readonly #outgoing = new Queue<Datagram>();
+  #isSending = false;
+  #closing: Promise<void> | undefined;
+
+  private constructor(socket: Socket, encapsulation: Encapsulation, options: UdpPortOptions) {
+    const { mtu, queue, offload } = options;
+    this.name = encapsulation.name;
+    this.features = { mtu, maxSuperPacket: 0, checksumOffload: false };
+    const incoming = { ...this.features, maxSuperPacket: offload ? MAX_SUPER_PACKET : 0 };
+    this.#socket = socket;
+    this.#encapsulation = encapsulation;
+    this.#offload = offload;
+    this.#incoming = new PacketQueue(queue, incoming, ETHERNET_HEADER);
+    socket.on("message", (datagram, from) => this.#take(datagram, from));
+    // What a single datagram met is told to its callback; the next may do better.
+    socket.on("error", () => this.#counts.add("drop.send"));
+  }
+
+  /**
+   * Binds the socket.
+   *
+   * @throws {Error} The address cannot be had.
+   */
+  static async open(encapsulation: Encapsulation, options: UdpPortOptions): Promise<UdpPort> {
+    const { local } = options;
+    const socket = createSocket(local.hostname.includes(":") ? "udp6" : "udp4");
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", (error) => {
+        socket.close();
+        reject(hostError(error));
+      });
+      socket.bind(local.port, local.hostname, () => {
+        socket.removeAllListeners("error");
+        resolve();
+      });
+    });
+    return new UdpPort(socket, encapsulation, options);
+  }
+
+  /** Where the socket is bound. */
+  get local(): HostPort {
+    const { address, port } = this.#socket.address();
+    return { hostname: address, port };
+  }
+
+  receive(batch: PacketBatch): number {
+    return this.#incoming.takeInto(batch);
+  }
+
+  ready(): Promise<boolean> {
+    return this.#incoming.ready();
+  }
+
+  send(frame: OutgoingPacket): boolean {
+    if (this.#closing || frame.byteLength > this.features.mtu) return false;
+    const { headerSize } = this.#encapsulation;
+    const size = headerSize + ETHERNET_HEADER + this.features.mtu;
+    const bytes = this.#spare.pop() ?? new Uint8Array(size);
+    const length = headerSize + frame.copyTo(bytes, headerSize, ETHERNET_HEADER);
+    this.#encapsulation.writeHeader(bytes);
+    const sent = this.#enqueue(bytes, length);
+    if (!sent) this.#spare.push(bytes);
+    return sent;
+  }
+
+  /** A copy of the address for each destination, one of the bytes for all. */
+  #enqueue(bytes: Uint8Array<ArrayBuffer>, length: number): boolean {
+    const { headerSize } = this.#encapsulation;
+    const destinations = [...this.#encapsulation.destinations(bytes.subarray(headerSize))];
+    if (destinations.length === 0) return false;
+    if (this.#outgoing.count + destinations.length > MAX_WAITING) {
+      this.#counts.add("drop.busy");
+      return false;
+    }
+    for (const [i, to] of destinations.entries()) {
+      this.#outgoing.push({ bytes, length, to, isLast: i === destinations.length - 1 });
+    }
+    if (!this.#isSending) this.#sendNext();
+    return true;
+  }
+
+  /** One after the other: on Deno datagrams that are sent together leave in any order. */
+  #sendNext(): void {
+    const next = this.#closing ? undefined : this.#outgoing.shift();
+    this.#isSending = next !== undefined;
+    if (next === undefined) return;
+    const { bytes, length, to: { hostname, port }, isLast } = next;
+    this.#socket.send(bytes, 0, length, port, hostname, (error) => {
+      if (error && !this.#closing) this.#counts.add("drop.send");
+      if (isLast) this.#spare.push(bytes);
+      this.#sendNext();
+    });
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return { ...this.#encapsulation.stats(), ...this.#counts.snapshot() };
+  }
+
+  close(): Promise<void> {
+    this.#incoming.close();
+    return this.#closing ??= new Promise((resolve) => this.#socket.close(() => resolve()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #take(datagram: Uint8Array, { address, port }: RemoteInfo): void {
+    if (this.#closing) return;
+    const hostname = canonical(address);
+    if (!this.#encapsulation.accepts(datagram, { hostname, port })) return;
+    const frame = datagram.subarray(this.#encapsulation.headerSize);
+    const isLarge = frame.length > this.features.mtu + ETHERNET_HEADER;
+    if (isLarge && !this.#offload) return this.#counts.add("drop.size");
+    // Nobody says how it would have been cut: as for this link, most likely.
+    const segmentSize = isLarge ? this.features.mtu - MOST_HEADERS : 0;
+    const checksum = this.#offload ? "verified" : "full";
+    if (!this.#incoming.putBytes(frame, checksum, segmentSize)) this.#counts.add("drop.queue");
+  }
+}
+
+/** One spelling for each address, IPv4 addresses of an IPv6 socket included. */
+export function canonical(hostname: string): string {
+  return IpAddress.parse(hostname.replace(/%.*$/, ""))?.toString() ?? hostname;
+}

@@ -1,0 +1,159 @@
+import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
+import { readU32, writeU32 } from "../../core/wire/bytes.ts";
+import { ETHERNET_HEADER, isGroupMac, readMac } from "../../core/wire/ethernet.ts";
+import { Counts } from "../ethernet/counts.ts";
+import type { FramePort } from "../ethernet/frame_port.ts";
+import { parseHostEndpoint, requireWhole } from "./endpoint.ts";
+import { type Encapsulation, UdpPort } from "./udp_port.ts";
+
+/** What {@link openVxlan} takes. */
+export interface VxlanOptions {
+  /** The VXLAN network identifier, 0 to 16777215. */
+  vni: number;
+  /**
+   * The other tunnel endpoints, as `"192.0.2.2"`, `"192.0.2.2:4789"` or `"[2001:db8::2]:4789"`;
+   * frames from others are dropped. Without one whoever sends a frame of this network is taken for
+   * an endpoint, up to 16: only for networks in which everybody is trusted.
+   */
+  remotes?: readonly string[];
+  /** The address and port of the host to bind; default every address, port 4789. */
+  local?: string;
+  /** Largest IP packet, in bytes; default 1450, or 1430 where the tunnel runs over IPv6. */
+  mtu?: number;
+  /**
+   * Takes packets without checksums, and TCP packets larger than the MTU: what a Linux kernel on the
+   * same host, or in a container on it, sends. Default false: their checksums are verified.
+   */
+  offload?: boolean;
+  /** Frames that wait for the stack, at most; default 1024. */
+  queue?: number;
+}
+
+/** RFC 7348 5. */
+const HEADER = 8;
+const VALID_VNI = 0x08;
+const PORT = 4789;
+/** Endpoints that are learned. */
+const MAX_REMOTES = 16;
+/** Stations whose endpoint is remembered. */
+const MAX_STATIONS = 1024;
+const VNI_LIMIT = 2 ** 24;
+
+/**
+ * Opens a VXLAN tunnel (RFC 7348): Ethernet frames in UDP datagrams of the host, without privilege.
+ *
+ * With `ethernet()` it is a link. Frames for a station go to the endpoint that the station's frames
+ * come from; those for a group or for an unknown station go to every endpoint. Datagrams are sent
+ * from the bound port. Bounds: 1024 stations are remembered, 16 endpoints learned, 1024 datagrams
+ * wait for the host. `stats()` counts every drop.
+ *
+ * @throws {TypeError} An address cannot be.
+ * @throws {RangeError} A number is out of its range.
+ * @throws {TcpError} The local address cannot be had.
+ *
+ * @example
+ * ```ts
+ * import { createStack, echo, ethernet, openVxlan } from "@berth/berth";
+ *
+ * const port = await openVxlan({ vni: 42, local: "127.0.0.1:0", remotes: ["127.0.0.2"] });
+ * const addresses = ["10.0.0.1/24"];
+ * await using stack = createStack({ link: ethernet(port, { addresses }), addresses });
+ * stack.use(7, echo());
+ * ```
+ */
+export async function openVxlan(options: VxlanOptions): Promise<FramePort> {
+  const { vni, remotes = [], queue = 1024, offload = false } = options;
+  requireWhole("vni", vni, 0, VNI_LIMIT - 1);
+  requireWhole("queue", queue, 1, 1_000_000);
+  const endpoints = remotes.map((text) => parseHostEndpoint("remotes", text, PORT));
+  const isV6 = endpoints[0]?.hostname.includes(":");
+  const local = parseHostEndpoint("local", options.local ?? (isV6 ? "::" : "0.0.0.0"), PORT);
+  const mtu = options.mtu ?? vxlanMtu(remotes);
+  requireWhole("mtu", mtu, 68, 65_535 - HEADER - ETHERNET_HEADER - 28);
+  const isLocalV6 = local.hostname.includes(":");
+  if (endpoints.some(({ hostname }) => hostname.includes(":") !== isLocalV6)) {
+    throw new TypeError("local and remotes: have to be all IPv4 or all IPv6");
+  }
+  return await UdpPort.open(new Vxlan(vni, endpoints, local), { local, mtu, queue, offload });
+}
+
+/** The MTU that leaves room for the tunnel's headers in a packet of 1500 bytes. */
+export function vxlanMtu(remotes: readonly string[]): number {
+  const isV6 = parseHostEndpoint("remotes", remotes[0] ?? "0.0.0.0", PORT).hostname.includes(":");
+  return 1500 - (isV6 ? 40 : 20) - 8 - HEADER - ETHERNET_HEADER;
+}
+
+type VxlanCount =
+  | "drop.vxlan-short" // shorter than both headers
+  | "drop.vxlan-flags" // without a network identifier              RFC 7348 5
+  | "drop.vxlan-vni" // of another network
+  | "drop.vxlan-remote" // from whom this tunnel does not lead to
+  | "drop.no-remote"; // nobody to send to yet
+
+class Vxlan implements Encapsulation {
+  readonly name: string;
+  readonly headerSize: number = HEADER;
+  readonly #vni: number;
+  /** Every endpoint, by its address: the port that datagrams come from says nothing. */
+  readonly #remotes: Map<string, HostPort>;
+  readonly #learnsRemotes: boolean;
+  /** Where stations are, those last heard of last. */
+  readonly #stations = new Map<number, HostPort>();
+  readonly #counts = new Counts<VxlanCount>();
+
+  constructor(vni: number, remotes: readonly HostPort[], local: HostPort) {
+    this.name = `VXLAN ${vni} at ${formatHostPort(local)}`;
+    this.#vni = vni;
+    this.#remotes = new Map(remotes.map((remote) => [remote.hostname, remote]));
+    this.#learnsRemotes = remotes.length === 0;
+  }
+
+  destinations(frame: Uint8Array): Iterable<HostPort> {
+    const station = this.#stations.get(readMac(frame, 0));
+    if (station !== undefined) return [station];
+    if (this.#remotes.size === 0) this.#counts.add("drop.no-remote");
+    return this.#remotes.values();
+  }
+
+  writeHeader(datagram: Uint8Array): void {
+    writeU32(datagram, 0, VALID_VNI << 24);
+    writeU32(datagram, 4, this.#vni << 8);
+  }
+
+  accepts(datagram: Uint8Array, { hostname }: HostPort): boolean {
+    if (datagram.length < HEADER + ETHERNET_HEADER) return this.#drop("drop.vxlan-short");
+    // Reserved bits are not looked at (RFC 7348 5).
+    if ((datagram[0]! & VALID_VNI) === 0) return this.#drop("drop.vxlan-flags");
+    if (readU32(datagram, 4) >>> 8 !== this.#vni) return this.#drop("drop.vxlan-vni");
+    const remote = this.#remotes.get(hostname) ?? this.#learnRemote(hostname);
+    if (remote === undefined) return this.#drop("drop.vxlan-remote");
+    this.#learnStation(readMac(datagram, HEADER + 6), remote);
+    return true;
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return this.#counts.snapshot();
+  }
+
+  #learnRemote(hostname: string): HostPort | undefined {
+    if (!this.#learnsRemotes || this.#remotes.size >= MAX_REMOTES) return undefined;
+    const remote = { hostname, port: PORT };
+    this.#remotes.set(hostname, remote);
+    return remote;
+  }
+
+  /** RFC 7348 4.1. */
+  #learnStation(mac: number, remote: HostPort): void {
+    if (isGroupMac(mac) || this.#stations.get(mac) === remote) return;
+    this.#stations.delete(mac);
+    if (this.#stations.size >= MAX_STATIONS) {
+      this.#stations.delete(this.#stations.keys().next().value!);
+    }
+    this.#stations.set(mac, remote);
+  }
+
+  #drop(reason: VxlanCount): false {
+    this.#counts.add(reason);
+    return false;
+  }
+}

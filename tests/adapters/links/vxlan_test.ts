@@ -1,0 +1,212 @@
+import { createSocket, type Socket } from "node:dgram";
+import { describe, expect, test } from "bun:test";
+import { ethernet } from "../../../adapters/ethernet/mod.ts";
+import type { FramePort } from "../../../adapters/ethernet/frame_port.ts";
+import { openVxlan, type VxlanOptions } from "../../../adapters/links/vxlan.ts";
+import { OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
+import { linkConformance } from "../../link_conformance.ts";
+import { describeInNamespace } from "../../support/describe_in_namespace.ts";
+import { setUp } from "../../support/interfaces.ts";
+import { pattern, udpPacket } from "../../support/packets.ts";
+import { OTHER_MAC, OWN_MAC, packetFrame, PEER_MAC } from "../ethernet/wire.ts";
+
+const routes = [{ from: "10.0.0.1", to: "10.0.0.2" }, { from: "fd00::1", to: "fd00::2" }];
+const [V4, V6] = routes as [typeof routes[0], typeof routes[0]];
+/** RFC 7348 5: the flag, and 42 in the upper 24 bits. */
+const HEADER = [8, 0, 0, 0, 0, 0, 42, 0];
+
+describeInNamespace(import.meta.url, "VXLAN", () => {
+  linkConformance("VXLAN", async () => {
+    await setUp("lo", true);
+    const left = await openVxlan({ vni: 42, local: "127.0.0.1", remotes: ["127.0.0.2"] });
+    const right = await openVxlan({ vni: 42, local: "127.0.0.2", remotes: ["127.0.0.1"] });
+    return {
+      left: stationOn(left, V4.from, V6.from, OWN_MAC, { [V4.to]: PEER_MAC, [V6.to]: PEER_MAC }),
+      right: stationOn(right, V4.to, V6.to, PEER_MAC, { [V4.from]: OWN_MAC, [V6.from]: OWN_MAC }),
+      routes,
+      isSlow: true,
+    };
+  });
+
+  describe("openVxlan", () => {
+    const frame = packetFrame(udpPacket(V4, pattern(100)));
+
+    // Eight bytes, and then the frame as it is.
+    test("sends frames behind a header (RFC 7348 5)", () =>
+      withTunnel({ remotes: ["127.0.0.2"] }, async (port, [peer]) => {
+        const heard = peer!.next();
+        port.send(outgoing(frame));
+        expect([...await heard]).toEqual([...HEADER, ...frame]);
+      }));
+
+    // Reserved bits are no reason to drop; the port that it came from is whatever it is.
+    test("takes frames behind such a header", () =>
+      withTunnel({ remotes: ["127.0.0.2"] }, async (port, [peer]) => {
+        peer!.say([0xff, 1, 2, 3, 0, 0, 42, 9, ...frame]);
+        expect(await framesOf(port, 1)).toEqual([frame]);
+      }));
+
+    // One count for each reason, and what comes after it is taken.
+    test("counts what it drops", () =>
+      withTunnel({ remotes: ["127.0.0.2"] }, async (port, [peer, stranger]) => {
+        peer!.say([...HEADER, ...frame.subarray(0, 13)]);
+        peer!.say([0, 0, 0, 0, 0, 0, 42, 0, ...frame]);
+        peer!.say([8, 0, 0, 0, 0, 0, 43, 0, ...frame]);
+        peer!.say([...HEADER, ...frame, ...new Array(1500).fill(0)]);
+        stranger!.say([...HEADER, ...frame]);
+        await until(() => Object.keys(port.stats!()).length === 5);
+        expect(port.stats!()).toEqual({
+          "drop.vxlan-short": 1,
+          "drop.vxlan-flags": 1,
+          "drop.vxlan-vni": 1,
+          "drop.size": 1,
+          "drop.vxlan-remote": 1,
+        });
+        peer!.say([...HEADER, ...frame]);
+        expect(await framesOf(port, 1)).toEqual([frame]);
+      }));
+
+    // To all until the station has been heard; then to where it is (RFC 7348 4.1).
+    test("learns where stations are", () =>
+      withTunnel({ remotes: ["127.0.0.2", "127.0.0.3"] }, async (port, [one, other]) => {
+        const both = [one!.next(), other!.next()];
+        port.send(outgoing(packetFrame(udpPacket(V4, pattern(1)), PEER_MAC, OWN_MAC)));
+        await Promise.all(both);
+        other!.say([...HEADER, ...packetFrame(udpPacket(V4, pattern(2)), OWN_MAC, PEER_MAC)]);
+        await framesOf(port, 1);
+        const onlyOther = other!.next();
+        port.send(outgoing(packetFrame(udpPacket(V4, pattern(3)), PEER_MAC, OWN_MAC)));
+        port.send(outgoing(packetFrame(udpPacket(V4, pattern(4)), OTHER_MAC, OWN_MAC)));
+        expect((await onlyOther).subarray(-3)).toEqual(pattern(3));
+        expect((await one!.next()).subarray(-4)).toEqual(pattern(4));
+      }));
+
+    // Nobody is there to send to before somebody was heard; then it answers to the VXLAN port.
+    test("learns endpoints where none is given", () =>
+      withTunnel({}, async (port, [peer]) => {
+        expect(port.send(outgoing(frame))).toBe(false);
+        peer!.say([...HEADER, ...frame]);
+        await framesOf(port, 1);
+        const heard = peer!.next();
+        expect(port.send(outgoing(frame))).toBe(true);
+        expect([...await heard]).toEqual([...HEADER, ...frame]);
+        expect(port.stats!()).toEqual({ "drop.no-remote": 1 });
+      }));
+
+    // Nobody receives: what is more than the queue is dropped.
+    test("bounds what waits for the stack", () =>
+      withTunnel({ remotes: ["127.0.0.2"], queue: 4 }, async (port, [peer]) => {
+        for (let i = 0; i < 10; i++) peer!.say([...HEADER, ...frame]);
+        await until(() => port.stats!()["drop.queue"] === 6);
+        expect(await framesOf(port, 4)).toHaveLength(4);
+      }));
+
+    // Room for the headers of the tunnel in a packet of 1500 bytes.
+    test("has the MTU that fits", async () => {
+      await using v4 = await openVxlan({ vni: 1, local: "127.0.0.1:0", remotes: ["127.0.0.2"] });
+      await using v6 = await openVxlan({ vni: 1, local: "[::1]:0", remotes: ["::2"] });
+      await using jumbo = await openVxlan({ vni: 1, local: "127.0.0.1:0", mtu: 8950 });
+      expect([v4, v6, jumbo].map(({ features }) => features.mtu)).toEqual([1450, 1430, 8950]);
+    });
+
+    // Each message names the option and shows what would do.
+    test.each([
+      [{ vni: 2 ** 24 }, "vni must be a whole number from 0 to 16777215, not 16777216"],
+      [{ vni: 1, queue: 0 }, "queue must be a whole number from 1 to"],
+      [{ vni: 1, mtu: 9 }, "mtu must be a whole number from 68 to"],
+      [{ vni: 1, remotes: ["host"] }, "remotes: expected an address such as 192.0.2.2:4789"],
+      [{ vni: 1, local: "0.0.0.0", remotes: ["::1"] }, "have to be all IPv4 or all IPv6"],
+    ])("refuses %j", async (options, message) => {
+      await expect(openVxlan(options)).rejects.toThrow(message);
+    });
+
+    // The kernel's own reason, with the code that errors of this project have.
+    test("says that a port is taken", async () => {
+      await using taken = await openVxlan({ vni: 1, local: "127.0.0.1" });
+      expect(taken.name).toBe("VXLAN 1 at 127.0.0.1:4789");
+      const again = openVxlan({ vni: 2, local: "127.0.0.1" });
+      expect(await again.catch(({ code }) => code)).toBe("ADDRESS_IN_USE");
+    });
+  });
+});
+
+function stationOn(
+  port: FramePort,
+  v4: string,
+  v6: string,
+  mac: string,
+  neighbors: Record<string, string>,
+) {
+  return ethernet(port, { addresses: [`${v4}/24`, `${v6}/64`], mac, neighbors });
+}
+
+/** Another endpoint, by hand. */
+class Peer {
+  readonly #heard: Uint8Array[] = [];
+  readonly #socket: Socket;
+  #wake: () => void = () => {};
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("message", (datagram) => {
+      this.#heard.push(new Uint8Array(datagram));
+      this.#wake();
+    });
+  }
+
+  static open(hostname: string): Promise<Peer> {
+    const socket = createSocket("udp4");
+    return new Promise((resolve) => socket.bind(4789, hostname, () => resolve(new Peer(socket))));
+  }
+
+  say(bytes: number[]): void {
+    this.#socket.send(new Uint8Array(bytes), 4789, "127.0.0.1");
+  }
+
+  async next(): Promise<Uint8Array> {
+    while (this.#heard.length === 0) await new Promise<void>((resolve) => this.#wake = resolve);
+    return this.#heard.shift()!;
+  }
+
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#socket.close(() => resolve()));
+  }
+}
+
+/** A tunnel at 127.0.0.1 and endpoints at 127.0.0.2 and 127.0.0.3. */
+async function withTunnel(
+  options: Partial<VxlanOptions>,
+  body: (port: FramePort, peers: Peer[]) => Promise<void>,
+): Promise<void> {
+  await setUp("lo", true);
+  const peers = [await Peer.open("127.0.0.2"), await Peer.open("127.0.0.3")];
+  const port = await openVxlan({ vni: 42, local: "127.0.0.1", ...options });
+  try {
+    await body(port, peers);
+  } finally {
+    await port.close();
+    for (const peer of peers) await peer.close();
+  }
+}
+
+function outgoing(frame: Uint8Array): OutgoingPacket {
+  const packet = new OutgoingPacket();
+  packet.header.set(frame.subarray(0, 14), OutgoingPacket.HEADROOM - 14);
+  packet.payload = frame.slice(14);
+  packet.payloadLength = frame.length - 14;
+  return packet;
+}
+
+async function framesOf(port: FramePort, count: number): Promise<Uint8Array[]> {
+  const batch = new PacketBatch(8);
+  const frames: Uint8Array[] = [];
+  while (frames.length < count && await port.ready()) {
+    const received = port.receive(batch);
+    for (let i = 0; i < received; i++) frames.push(batch.packets[i]!.slice(0, batch.sizes[i]));
+  }
+  return frames;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
