@@ -89,6 +89,15 @@ export {
   type TunErrorCode,
   type TunOptions,
 } from "./adapters/tun/mod.ts";
+export {
+  type ClientCertificate,
+  type ClientCertificateOptions,
+  tls,
+  TLS_INFO,
+  type TlsCertificate,
+  type TlsInfo,
+  type TlsOptions,
+} from "./adapters/tls.ts";
 export { VirtualClock } from "./adapters/virtual_clock.ts";
 export {
   impair,

@@ -20,6 +20,7 @@ import { socks5 } from "../socks5.ts";
 import { demo } from "./demo.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import { type Factory, type Make, make, withArgument, withoutArgument } from "./make_plugin.ts";
+import { makeTls } from "./make_tls.ts";
 import { MIDDLEWARE } from "./middleware.ts";
 import type { ListenSetting, PluginSetting } from "./settings.ts";
 
@@ -55,6 +56,7 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
     const app = await loadApp(path, setting);
     return make((checked: HttpOptions) => http(app, checked), options, setting.source);
   },
+  tls: makeTls,
   ...MIDDLEWARE,
 };
 

@@ -1,0 +1,101 @@
+/**
+ * Certificates and the names that they are for.
+ *
+ * @module
+ */
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
+
+/** A certificate with its key. */
+export interface TlsCertificate {
+  /** The file of the certificate, the server's own first, then those that signed it; or its PEM text. */
+  cert: string;
+  /** The file of the private key, or its PEM text. */
+  key: string;
+  /** What an encrypted key opens with. */
+  passphrase?: string | undefined;
+}
+
+/** What all certificates of a server share. */
+export type SharedContext = Pick<SecureContextOptions, "ca" | "minVersion">;
+
+interface Entry {
+  readonly certificate: X509Certificate;
+  readonly context: SecureContext;
+}
+
+/** The certificates of a server. */
+export class CertificateStore {
+  readonly #entries: readonly Entry[];
+
+  /**
+   * Reads the files; the first certificate is for clients that ask for no name, or for an unknown one.
+   *
+   * @throws {TypeError} A file cannot be read, or a key is not its certificate's.
+   */
+  constructor(certificates: readonly TlsCertificate[], shared: SharedContext) {
+    this.#entries = certificates.map((each) => load(each, shared));
+  }
+
+  /** For clients that ask for no name. */
+  get default(): SecureContext {
+    return this.#entries[0]!.context;
+  }
+
+  /** The first certificate for `name` (RFC 6066 3, RFC 9525 6.3), or else the first of all. */
+  find(name: string): SecureContext {
+    const found = this.#entries.find(({ certificate }) =>
+      certificate.checkHost(name) !== undefined
+    );
+    return found?.context ?? this.default;
+  }
+}
+
+function load({ cert, key, passphrase }: TlsCertificate, shared: SharedContext): Entry {
+  const certificateText = readPem(cert, "certificate");
+  const keyText = readPem(key, "private key");
+  const certificate = parse(() => new X509Certificate(certificateText), cert, "certificate");
+  const opened = passphrase === undefined ? { key: keyText } : { key: keyText, passphrase };
+  const privateKey = parse(() => createPrivateKey(opened), key, "private key");
+  if (!certificate.checkPrivateKey(privateKey)) {
+    throw new TypeError(
+      `tls: the key ${nameOf(key)} is not that of the certificate ${nameOf(cert)}`,
+    );
+  }
+  const unlocked = privateKey.export({ type: "pkcs8", format: "pem" });
+  return {
+    certificate,
+    context: createSecureContext({ ...shared, cert: certificateText, key: unlocked }),
+  };
+}
+
+/** The text of a file; what is PEM already stays as it is. */
+export function readPem(source: string, what: string): string {
+  if (isPem(source)) return source;
+  try {
+    return readFileSync(source, "utf8");
+  } catch (error) {
+    const reason = (error as { code?: string }).code ?? String(error);
+    throw new TypeError(`tls: the ${what} ${source} cannot be read: ${reason}`);
+  }
+}
+
+function parse<T>(read: () => T, source: string, what: string): T {
+  try {
+    return read();
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new TypeError(`tls: ${nameOf(source)} is no ${what} in PEM form: ${reason}`);
+  }
+}
+
+/** PEM text is not shown: it may be a key. */
+function nameOf(source: string): string {
+  return isPem(source) ? "that was given as text" : source;
+}
+
+/** Whether it is the text itself and no path. */
+export function isPem(source: string): boolean {
+  return source.includes("-----BEGIN ");
+}

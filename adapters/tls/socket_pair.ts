@@ -1,0 +1,57 @@
+/**
+ * Pairs of connected sockets of the kernel.
+ *
+ * @module
+ */
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { InTurn } from "../../core/api/in_turn.ts";
+
+/** Opens pairs one after the other, so that each connection meets its own other end. */
+const turns = new InTurn();
+let door: Promise<Door> | undefined;
+
+/** A Unix socket that is listened on while pairs are being opened. */
+interface Door {
+  readonly server: Server;
+  readonly folder: string;
+  readonly path: string;
+}
+
+/**
+ * Two ends of one Unix connection, both with `allowHalfOpen`, the second one paused. They meet in a
+ * folder that only this user may enter, and that is removed when nobody is on the way.
+ */
+export function openSocketPair(): Promise<[Socket, Socket]> {
+  const opened = turns.run(async () => {
+    const { server, path } = await (door ??= openDoor());
+    const accepted = once(server, "connection") as Promise<[Socket]>;
+    const near = connect({ path, allowHalfOpen: true });
+    const [[far]] = await Promise.all([accepted, once(near, "connect")]);
+    return [near, far] as [Socket, Socket];
+  });
+  return opened.finally(() => {
+    if (turns.isIdle) return closeDoor();
+  });
+}
+
+async function openDoor(): Promise<Door> {
+  const folder = await mkdtemp(join(tmpdir(), "berth-"));
+  const path = join(folder, "pair");
+  const server = createServer({ allowHalfOpen: true });
+  server.listen(path);
+  await once(server, "listening");
+  return { server, folder, path };
+}
+
+async function closeDoor(): Promise<void> {
+  const closing = door;
+  door = undefined;
+  const opened = await closing?.catch(() => undefined);
+  if (!opened) return;
+  opened.server.close();
+  await rm(opened.folder, { recursive: true, force: true });
+}
