@@ -27,7 +27,7 @@ export type * from "./core/api/types.ts";
 export type * from "./core/api/datagram.ts";
 export { silentLogger, sleepUntil, systemClock, systemRandom } from "./core/api/environment.ts";
 export type { Random } from "./core/api/environment.ts";
-export type { TcpOptions, UdpOptions } from "./core/api/config.ts";
+export type { IcmpOptions, TcpOptions, UdpOptions } from "./core/api/config.ts";
 export type { QueueLimits } from "./core/udp/datagram.ts";
 export type { UdpConfig } from "./core/udp/config.ts";
 export type { AcknowledgePolicy, CongestionName, TcpConfig } from "./core/tcp/config.ts";

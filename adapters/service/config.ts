@@ -12,6 +12,7 @@ import {
   addressSchema,
   behindMiddleware,
   hostAddressSchema,
+  icmpSettingSchema,
   linkSchema,
   logLevelSchema,
   mtuSchema,
@@ -66,6 +67,7 @@ export const configSchema = z.strictObject({
   mtu: mtuSchema.optional(),
   workers: workersSchema.optional(),
   profile: profileSchema.optional(),
+  icmp: icmpSettingSchema.optional(),
   listen: z.record(placeSchema, chainSchema, {
     error: (issue) => issue.code === "invalid_key" ? issue.issues[0]?.message : undefined,
   }).optional(),

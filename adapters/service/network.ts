@@ -109,7 +109,7 @@ async function open(from: Stack, address: HostPort, signal: AbortSignal): Promis
 
 function stackOn(
   link: Link,
-  { addresses, hostAddresses, profile }: Settings,
+  { addresses, hostAddresses, profile, icmp = [] }: Settings,
   log: Logger,
 ): Stack {
   return createStack({
@@ -117,6 +117,7 @@ function stackOn(
     addresses,
     exceptAddresses: hostAddresses,
     tcp: { profile },
+    icmp,
     log,
   });
 }

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { Subnet } from "../../core/wire/address.ts";
+import { type IcmpOptions, icmpSchema } from "../../core/api/config.ts";
 import { type HostPort, parseHostPort } from "../../core/api/host_port.ts";
 import { formatWhere, parseWhere } from "../../core/api/where.ts";
 import { isOwnable } from "../../core/stack/own_addresses.ts";
@@ -56,6 +57,8 @@ export interface Settings {
   readonly workers: number;
   /** The stack's behaviour. */
   readonly profile: "local" | "internet";
+  /** What is answered by ICMP; default everything. */
+  readonly icmp?: IcmpOptions | readonly IcmpOptions[] | undefined;
   /** At most one per place. */
   readonly listen: readonly ListenSetting[];
   /** Ports of the host. */
@@ -70,7 +73,7 @@ export interface Settings {
 export type PartialSettings = { [Key in keyof Settings]?: Settings[Key] | undefined };
 
 /** Settings that nobody has set. */
-export const DEFAULTS: Omit<Settings, "tun" | "link"> = {
+export const DEFAULTS: Omit<Settings, "tun" | "link" | "icmp"> = {
   addresses: [],
   hostAddresses: [],
   mtu: 1500,
@@ -144,6 +147,17 @@ export const whereSchema: z.ZodType<string, string> = z.string().transform((text
     return z.NEVER;
   }
 });
+
+/** As the stack takes it; a fault has its place. */
+export const icmpSettingSchema: z.ZodType<IcmpOptions | readonly IcmpOptions[], unknown> = z
+  .unknown().transform((value, c) => {
+    const { success, error } = icmpSchema.safeParse(value);
+    if (success) return value as IcmpOptions | readonly IcmpOptions[];
+    for (const { path, message } of error.issues) {
+      c.addIssue({ code: "custom", path: [...path], message });
+    }
+    return z.NEVER;
+  });
 
 /** A profile's name. */
 export const profileSchema: z.ZodType<Settings["profile"], Settings["profile"]> = z.enum(

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { PROFILES, type TcpConfig } from "../tcp/config.ts";
+import { DEFAULT_ICMP_RULE, type IcmpRule } from "../stack/icmp_policy.ts";
 import { isOwnable } from "../stack/own_addresses.ts";
 import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
 import { Subnet } from "../wire/address.ts";
@@ -62,6 +63,33 @@ const udpSchema = z.strictObject({
   maxMemory: z.number().int().min(128 * KIB).max(64 * 1024 * 1024 * KIB),
 }).partial();
 
+const icmpRuleSchema = z.strictObject({
+  to: z.string().refine(
+    (text) => Subnet.parse(text) !== undefined,
+    'is not an address or network; write "10.7.0.2" or "10.90.0.0/16"',
+  ).optional(),
+  echo: z.enum(["answer", "ignore"]).default("answer"),
+  errors: z.enum(["send", "ignore"]).default("send"),
+  ratePerSecond: z.number().int().min(1).max(1_000_000).default(DEFAULT_ICMP_RULE.ratePerSecond),
+});
+
+/** What {@link IcmpOptions} are checked with: one rule, or one for each of several networks. */
+export const icmpSchema: z.ZodType<readonly IcmpRule[], IcmpOptions | readonly IcmpOptions[]> = z
+  .preprocess(
+    (value) => Array.isArray(value) ? value : [value],
+    z.array(icmpRuleSchema),
+  ).transform((rules, c) => {
+    const networks = rules.map(({ to }) => String(to && Subnet.parse(to)));
+    const twice = networks.findIndex((to, i) => networks.indexOf(to) < i);
+    if (twice >= 0) c.addIssue(`has two rules for ${rules[twice]!.to ?? "all addresses"}`);
+    return rules.map(({ to, echo, errors, ratePerSecond }) => ({
+      to: to === undefined ? undefined : Subnet.parse(to),
+      answersEcho: echo === "answer",
+      sendsErrors: errors === "send",
+      ratePerSecond,
+    }));
+  }) as never;
+
 const stackSchema = z.strictObject({
   addresses: z.array(
     z.string().refine((text) => parseOwnable(text) !== undefined, NOT_OWNABLE),
@@ -71,6 +99,7 @@ const stackSchema = z.strictObject({
   ).default([]),
   tcp: tcpSchema.optional(),
   udp: udpSchema.optional(),
+  icmp: icmpSchema.default([]),
   maxConnections: z.number().int().min(1).max(10_000_000).default(262_144),
   maxTimeWait: z.number().int().min(0).max(1_000_000).default(16_384),
 });
@@ -84,12 +113,28 @@ export interface TcpOptions extends Partial<TcpConfig> {
 /** Bounds of UDP; see `UdpConfig` for what is left out. Times in ms, sizes in bytes. */
 export type UdpOptions = Partial<UdpConfig>;
 
+/** What is answered by ICMP, for packets to all own addresses or to some; the longest prefix is meant. */
+export interface IcmpOptions {
+  /** An own address, or a network of them: `"10.90.0.0/16"`. Default: all. */
+  to?: string | undefined;
+  /** Whether `ping` is answered; default `"answer"`. */
+  echo?: "answer" | "ignore" | undefined;
+  /**
+   * Whether senders are told that nobody listens on a UDP port, that a protocol is not spoken, or
+   * that a fragment is missing; default `"send"`.
+   */
+  errors?: "send" | "ignore" | undefined;
+  /** Echo replies and, apart from these, errors per second, and at once; default 1000. */
+  ratePerSecond?: number | undefined;
+}
+
 /** Checked options of a stack. */
 export interface StackConfig {
   readonly subnets: readonly Subnet[];
   readonly excepted: readonly Subnet[];
   readonly tcp: TcpConfig;
   readonly udp: UdpConfig;
+  readonly icmp: readonly IcmpRule[];
   readonly maxConnections: number;
   readonly maxTimeWait: number;
 }
@@ -104,13 +149,14 @@ export function parseStackConfig(options: unknown): StackConfig {
   if (!checked.success) {
     throw new TypeError(`createStack: ${describeIssues(checked.error.issues, ["options"])}`);
   }
-  const { addresses, exceptAddresses, tcp, udp, maxConnections, maxTimeWait } = checked.data;
+  const { addresses, exceptAddresses, tcp, udp, icmp, maxConnections, maxTimeWait } = checked.data;
   const { profile = "local", ...knobs } = tcp ?? {};
   return {
     subnets: addresses.map((text) => Subnet.parse(text)!),
     excepted: exceptAddresses.map((text) => Subnet.parse(text)!),
     tcp: Object.freeze({ ...PROFILES[profile], ...defined(knobs) }),
     udp: Object.freeze({ ...UDP_DEFAULTS, ...defined(udp ?? {}) }),
+    icmp,
     maxConnections,
     maxTimeWait,
   };

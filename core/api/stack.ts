@@ -11,7 +11,13 @@ import { IpAddress, Subnet } from "../wire/address.ts";
 import { Acceptor, type AcceptorHooks } from "./acceptor.ts";
 import { netAddr, parseEndpoint } from "./addresses.ts";
 import { formatHostPort } from "./host_port.ts";
-import { parseStackConfig, requireOwnable, type TcpOptions, type UdpOptions } from "./config.ts";
+import {
+  type IcmpOptions,
+  parseStackConfig,
+  requireOwnable,
+  type TcpOptions,
+  type UdpOptions,
+} from "./config.ts";
 import type { DatagramConn, ListenDatagramOptions } from "./datagram.ts";
 import { Datagrams } from "./datagrams.ts";
 import { Driver } from "./driver.ts";
@@ -69,6 +75,8 @@ export interface StackOptions {
   tcp?: TcpOptions;
   /** Bounds of UDP: flows, and what waits to be read. */
   udp?: UdpOptions;
+  /** What is answered by ICMP, and how often; default everything, 1000 times a second. */
+  icmp?: IcmpOptions | readonly IcmpOptions[];
   /** Connections at the same time, at most; default 262,144. */
   maxConnections?: number;
   /** Of these in TIME-WAIT, at most; default 16,384. */

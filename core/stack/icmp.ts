@@ -11,8 +11,8 @@ import type { DropReason } from "../wire/drop_reason.ts";
 import { IcmpMessage, parseIcmp } from "../wire/icmp.ts";
 import { type IpHeader, PROTOCOL } from "../wire/ip.ts";
 import type { Demux } from "./demux.ts";
+import type { IcmpPolicy } from "./icmp_policy.ts";
 import { parseQuoted, type QuotedPacket } from "./quoted.ts";
-import type { RateLimit } from "./rate_limit.ts";
 import { echoReply, type Packet } from "./replies.ts";
 import type { UdpLayer } from "./udp_layer.ts";
 
@@ -33,14 +33,14 @@ export class Icmp {
   readonly #message = new IcmpMessage();
   readonly #demux: Demux;
   readonly #udp: UdpLayer;
-  readonly #limit: RateLimit;
+  readonly #policy: IcmpPolicy;
   readonly #hopLimit: number;
 
-  constructor(demux: Demux, udp: UdpLayer, limit: RateLimit, hopLimit: number) {
+  constructor(demux: Demux, udp: UdpLayer, policy: IcmpPolicy, hopLimit: number) {
     this.#hopLimit = hopLimit;
     this.#demux = demux;
     this.#udp = udp;
-    this.#limit = limit;
+    this.#policy = policy;
   }
 
   receive(
@@ -55,7 +55,8 @@ export class Icmp {
     if (fold(sum) !== 0xffff) return { drop: "icmp-checksum" };
     parseIcmp(ip.version, packet, ip.payloadStart, this.#message);
     if (this.#message.meaning === "echo-request") {
-      if (!this.#limit.take(now)) return { drop: "icmp-rate" };
+      const refused = this.#policy.refusalOfEcho(ip, now);
+      if (refused !== undefined) return { drop: refused };
       return { reply: echoReply(ip, packet, this.#hopLimit) };
     }
     return this.#message.meaning === "other" ? { drop: "icmp-type" } : this.#error(ip, packet, now);

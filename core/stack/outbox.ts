@@ -8,7 +8,7 @@ import { Queue } from "../buffers/queue.ts";
 import type { IpHeader } from "../wire/ip.ts";
 import type { Segment } from "../wire/tcp.ts";
 import type { Fragmentation } from "./fragmentation.ts";
-import type { RateLimit } from "./rate_limit.ts";
+import type { IcmpPolicy } from "./icmp_policy.ts";
 import { type Packet, resetFor, unreachable } from "./replies.ts";
 import type { Stats } from "./stats.ts";
 
@@ -19,18 +19,18 @@ const MAX_PACKETS = 1024;
 export class Outbox {
   readonly #packets = new Queue<Packet>();
   readonly #fragmentation: Fragmentation;
-  readonly #errorLimit: RateLimit;
+  readonly #policy: IcmpPolicy;
   readonly #stats: Stats;
   readonly #hopLimit: number;
 
   constructor(
     fragmentation: Fragmentation,
-    errorLimit: RateLimit,
+    policy: IcmpPolicy,
     stats: Stats,
     hopLimit: number,
   ) {
     this.#fragmentation = fragmentation;
-    this.#errorLimit = errorLimit;
+    this.#policy = policy;
     this.#stats = stats;
     this.#hopLimit = hopLimit;
   }
@@ -62,9 +62,9 @@ export class Outbox {
     this.push(resetFor(ip, segment, this.#hopLimit));
   }
 
-  /** RFC 1122 3.2.2.1: nobody listens there, or nobody speaks that; throttled (RFC 1812 4.3.2.8). */
+  /** RFC 1122 3.2.2.1: nobody listens there, or nobody speaks that; as often as the policy allows. */
   unreachable(ip: IpHeader, packet: Uint8Array, what: "protocol" | "port", now: number): void {
-    if (!this.#errorLimit.take(now)) return;
+    if (!this.#policy.maySendError(ip, now)) return;
     this.#stats.errorsSent++;
     this.push(unreachable(ip, packet, what, this.#hopLimit));
   }

@@ -6,8 +6,8 @@
 import type { DropReason } from "../wire/drop_reason.ts";
 import { IpHeader, parseIp } from "../wire/ip.ts";
 import { fragmentError, isWholeHeaderThere } from "./fragment_errors.ts";
+import type { IcmpPolicy } from "./icmp_policy.ts";
 import { PartialDatagram } from "./partial_datagram.ts";
-import type { RateLimit } from "./rate_limit.ts";
 import type { Packet } from "./replies.ts";
 import type { Stats } from "./stats.ts";
 
@@ -33,16 +33,16 @@ export interface FragmentOutcome {
 /** The datagrams that wait for fragments. */
 export class Reassembly {
   readonly #stats: Stats;
-  readonly #errorLimit: RateLimit;
+  readonly #policy: IcmpPolicy;
   readonly #hopLimit: number;
   /** The oldest first. */
   readonly #datagrams = new Map<string, PartialDatagram>();
   readonly #first = new IpHeader();
   #byteLength = 0;
 
-  constructor(stats: Stats, errorLimit: RateLimit, hopLimit: number) {
+  constructor(stats: Stats, policy: IcmpPolicy, hopLimit: number) {
     this.#stats = stats;
-    this.#errorLimit = errorLimit;
+    this.#policy = policy;
     this.#hopLimit = hopLimit;
   }
 
@@ -115,7 +115,7 @@ export class Reassembly {
     now: number,
   ): Packet | undefined {
     const error = fragmentError(ip, packet, reason, this.#hopLimit);
-    if (error === undefined || !this.#errorLimit.take(now)) return undefined;
+    if (error === undefined || !this.#policy.maySendError(ip, now)) return undefined;
     this.#stats.errorsSent++;
     return error;
   }

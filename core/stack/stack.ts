@@ -22,10 +22,10 @@ import { Connections } from "./connections.ts";
 import { Demux } from "./demux.ts";
 import { Fragmentation } from "./fragmentation.ts";
 import { Icmp } from "./icmp.ts";
+import { IcmpPolicy, type IcmpRule } from "./icmp_policy.ts";
 import type { ChecksumState, LinkFeatures } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { OwnAddresses } from "./own_addresses.ts";
-import { RateLimit } from "./rate_limit.ts";
 import { Reassembly } from "./reassembly.ts";
 import { type Packet, sourceOf } from "./replies.ts";
 import { Sharding } from "./shard.ts";
@@ -36,9 +36,6 @@ import { UdpLayer } from "./udp_layer.ts";
 /** Bytes of secret that a stack wants. */
 export const SECRET_LENGTH: number = SIPHASH_KEY_LENGTH + 8;
 
-/** Echo replies and, apart from these, ICMP errors per second. */
-const ICMP_PER_SECOND = 1000;
-
 /** What a stack is made of. */
 export interface CoreOptions {
   readonly features: LinkFeatures;
@@ -47,6 +44,8 @@ export interface CoreOptions {
   /** Addresses in these that are others'. */
   readonly excepted?: readonly Subnet[];
   readonly tcp: TcpConfig;
+  /** What differs from `DEFAULT_ICMP_RULE`, for all addresses or some. */
+  readonly icmp?: readonly IcmpRule[];
   /** Default {@link UDP_DEFAULTS}. */
   readonly udp?: UdpConfig;
   /** Random bytes, `SECRET_LENGTH` of them. */
@@ -77,7 +76,7 @@ export class CoreStack {
   constructor(options: CoreOptions) {
     const { features, secret, tcp } = options;
     const { hopLimit } = tcp;
-    const errorLimit = new RateLimit(ICMP_PER_SECOND, ICMP_PER_SECOND);
+    const policy = new IcmpPolicy(options.icmp ?? []);
     this.#own = new OwnAddresses(options.subnets, options.excepted);
     this.sharding = new Sharding(features.shard, this.#own);
     const hash = new KeyedHash(secret);
@@ -91,7 +90,7 @@ export class CoreStack {
       firstPort: readU16(secret, SIPHASH_KEY_LENGTH + 4),
     });
     const fragmentation = new Fragmentation(features.mtu, hash);
-    this.#outbox = new Outbox(fragmentation, errorLimit, this.stats, hopLimit);
+    this.#outbox = new Outbox(fragmentation, policy, this.stats, hopLimit);
     const tables = {
       own: this.#own,
       demux,
@@ -110,9 +109,8 @@ export class CoreStack {
       hopLimit,
       seed: readI32(secret, SIPHASH_KEY_LENGTH + 4),
     }, hash);
-    this.#reassembly = new Reassembly(this.stats, errorLimit, hopLimit);
-    const echoLimit = new RateLimit(ICMP_PER_SECOND, ICMP_PER_SECOND);
-    this.#icmp = new Icmp(demux, this.udp, echoLimit, hopLimit);
+    this.#reassembly = new Reassembly(this.stats, policy, hopLimit);
+    this.#icmp = new Icmp(demux, this.udp, policy, hopLimit);
   }
 
   // ---------------------------------------------------------------- packets in

@@ -51,6 +51,7 @@ export type DropReason =
   | "icmp-type" // not one that is answered or used
   | "icmp-no-connection" // an error about no connection of ours, or with a wrong SEQ  RFC 5927 4
   | "icmp-rate" // the answer was throttled
+  | "icmp-ignored" // the policy answers no echo requests there
   // UDP
   | "udp-short"
   | "udp-length" // the length field cannot be

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect } from "bun:test";
 import { testRequiring } from "../support/requirements.ts";
 import { NEEDS, V4, V6, withService } from "./service.ts";
@@ -15,6 +18,35 @@ describe("ping", () => {
         }),
     );
   }
+});
+
+describe("ping under a policy", () => {
+  // One address says nothing, one is limited, one is as ever.
+  testRequiring(
+    [...NEEDS, "program:ping"],
+    "is answered as the configuration says",
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), "berth-icmp-"));
+      const config = join(folder, "berth.json");
+      const icmp = [{ to: "10.90.0.0/30", echo: "ignore" }, { to: V6, ratePerSecond: 1 }];
+      writeFileSync(config, JSON.stringify({ icmp, addresses: ["10.90.0.77/24"] }));
+      try {
+        await withService(
+          async (namespace) => {
+            const ping = (address: string) =>
+              namespace.shell(`ping -n -c 5 -i 0.02 -W 1 ${address} || true`);
+            expect(await ping(V4)).toContain("5 packets transmitted, 0 received");
+            expect(await ping("10.90.0.77")).toContain("5 packets transmitted, 5 received");
+            expect(await ping(V6)).toMatch(/5 packets transmitted, [12] received/);
+          },
+          "--config",
+          config,
+        );
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 });
 
 describe("a UDP socket of the kernel", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../../adapters/seeded_random.ts";
 import { MAX_FRAGMENTS } from "../../../core/stack/partial_datagram.ts";
-import { RateLimit } from "../../../core/stack/rate_limit.ts";
+import { IcmpPolicy } from "../../../core/stack/icmp_policy.ts";
 import {
   type FragmentOutcome,
   MAX_BYTES,
@@ -21,7 +21,7 @@ const FAMILIES: [4 | 6][] = [[4], [6]];
 
 class Lab {
   readonly stats = new Stats();
-  readonly reassembly: Reassembly = new Reassembly(this.stats, new RateLimit(1000, 1000), 64);
+  readonly reassembly: Reassembly = new Reassembly(this.stats, new IcmpPolicy([]), 64);
   now = 0;
   readonly #ip = new IpHeader();
 

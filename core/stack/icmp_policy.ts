@@ -1,0 +1,70 @@
+/**
+ * What is answered by ICMP, and how often.
+ *
+ * @module
+ */
+import type { Subnet } from "../wire/address.ts";
+import type { DropReason } from "../wire/drop_reason.ts";
+import type { IpHeader } from "../wire/ip.ts";
+import { RateLimit } from "./rate_limit.ts";
+
+/** How the packets to some own addresses are answered. */
+export interface IcmpRule {
+  /** These own addresses; `undefined`: all. */
+  readonly to: Subnet | undefined;
+  /** Echo requests are answered. */
+  readonly answersEcho: boolean;
+  /** Errors are sent: nobody listens, the protocol is not spoken, a fragment is missing. */
+  readonly sendsErrors: boolean;
+  /** Echo replies and, apart from these, errors per second, and at once. */
+  readonly ratePerSecond: number;
+}
+
+/** RFC 4443 2.4 (f) wants a limit; this one is for floods alone. */
+export const DEFAULT_ICMP_RULE: IcmpRule = {
+  to: undefined,
+  answersEcho: true,
+  sendsErrors: true,
+  ratePerSecond: 1000,
+};
+
+interface LimitedRule {
+  readonly rule: IcmpRule;
+  readonly echo: RateLimit;
+  readonly errors: RateLimit;
+}
+
+/** Rules by the address that a packet was sent to; the longest prefix is meant. */
+export class IcmpPolicy {
+  readonly #rules: readonly LimitedRule[];
+
+  constructor(rules: readonly IcmpRule[]) {
+    const bitsOf = ({ to }: IcmpRule) => to?.bits ?? -1;
+    this.#rules = [...rules, DEFAULT_ICMP_RULE].sort((a, b) => bitsOf(b) - bitsOf(a))
+      .map((rule) => ({ rule, echo: limit(rule), errors: limit(rule) }));
+  }
+
+  /** Why an echo request is not answered; `undefined`: it is. */
+  refusalOfEcho(ip: IpHeader, now: number): DropReason | undefined {
+    const { rule, echo } = this.#of(ip);
+    if (!rule.answersEcho) return "icmp-ignored";
+    return echo.take(now) ? undefined : "icmp-rate";
+  }
+
+  /** Whether an error about this packet may be sent. */
+  maySendError(ip: IpHeader, now: number): boolean {
+    const { rule, errors } = this.#of(ip);
+    return rule.sendsErrors && errors.take(now);
+  }
+
+  #of({ d0, d1, d2, d3 }: IpHeader): LimitedRule {
+    const isMeant = ({ rule }: LimitedRule) =>
+      rule.to === undefined || rule.to.containsWords(d0, d1, d2, d3);
+    // The last one is about every address.
+    return this.#rules.find(isMeant)!;
+  }
+}
+
+function limit({ ratePerSecond }: IcmpRule): RateLimit {
+  return new RateLimit(ratePerSecond, ratePerSecond);
+}
