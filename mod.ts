@@ -43,6 +43,8 @@ export {
 export { deriveSocket, type SocketOverrides, unread } from "./core/api/derived_socket.ts";
 export type { OutboundOptions } from "./core/api/outbound.ts";
 export { type Duplex, relay } from "./core/api/relay.ts";
+export { relayDatagrams } from "./core/api/relay_datagrams.ts";
+export type { DatagramChannel } from "./core/api/dial.ts";
 export {
   type ChecksumState,
   type Link,
@@ -53,6 +55,7 @@ export {
 export type { ForeignPacket, Shard } from "./core/stack/shard.ts";
 
 export { dns } from "./adapters/dns.ts";
+export { egress } from "./adapters/egress.ts";
 export { forward } from "./adapters/forward.ts";
 export {
   ethernet,
@@ -127,6 +130,7 @@ export { daytime, type DaytimeOptions } from "./plugins/daytime.ts";
 export type { DnsOptions, DnsRecords } from "./plugins/dns.ts";
 export { discard, type DiscardOptions } from "./plugins/discard.ts";
 export { echo, type EchoOptions } from "./plugins/echo.ts";
+export type { EgressOptions } from "./plugins/egress.ts";
 export type { ForwardOptions, HealthCheckOptions } from "./plugins/forward.ts";
 export {
   type FetchApp,

@@ -5,13 +5,16 @@
  */
 import type { PluginFactory } from "../core/api/plugin.ts";
 import { type ForwardOptions, forwardThrough } from "../plugins/forward.ts";
+import { dialHostDatagrams } from "./host/datagrams.ts";
 import { dialHost } from "./host/dial.ts";
 
 /**
- * Forwards a port to TCP addresses or Unix sockets of the host. A target is connected to before
+ * Forwards a port to TCP, Unix or UDP sockets of the host, or of what it reaches. A TCP target is connected to before
  * the SYN is answered; where it cannot be the next one is tried, and when none can be the
  * connection is refused. A half-close is carried in both directions, a reset too, except into a
  * Unix socket, which knows none: there the other side reads an end.
+ *
+ * On a UDP port, `udp/53`, each flow has a UDP socket of the host for itself until it is idle.
  *
  * A target that fails several times in a row is left out until it is back.
  *
@@ -34,4 +37,7 @@ import { dialHost } from "./host/dial.ts";
  * );
  * ```
  */
-export const forward: PluginFactory<ForwardOptions> = forwardThrough(dialHost);
+export const forward: PluginFactory<ForwardOptions> = forwardThrough({
+  dial: dialHost,
+  dialDatagrams: dialHostDatagrams,
+});

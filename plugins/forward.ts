@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type Dial, dialWithin } from "../core/api/dial.ts";
+import { type Dial, dialWithin, type OutsideNetwork } from "../core/api/dial.ts";
+import type { FlowContext } from "../core/api/datagram.ts";
 import { TcpError } from "../core/api/errors.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import { formatProxyHeader, type ProxyEndpoints } from "../core/api/proxy_header.ts";
@@ -11,6 +12,7 @@ import type { Duplex } from "../core/api/relay.ts";
 import type { Handler, Plugin, Syn, SynContext, TcpSocket } from "../core/api/types.ts";
 import { relayTo } from "../core/api/upstream.ts";
 import { Balancer } from "./forward/balancer.ts";
+import { forwardFlow, isUnix } from "./forward/flow.ts";
 import { HealthChecks } from "./forward/health_checks.ts";
 import {
   type CheckedForwardOptions,
@@ -22,19 +24,22 @@ import { Target } from "./forward/target.ts";
 export type { ForwardOptions, HealthCheckOptions } from "./forward/options.ts";
 
 /**
- * Makes the `forward` plugin of a way to connect. A target is connected to before the SYN is
+ * Makes the `forward` plugin of ways to connect. A TCP target is connected to before the SYN is
  * answered; where it cannot be the next one is tried, and when none can be the connection is
  * refused. After that bytes are relayed both ways, a half-close of either side and a reset too.
  */
-export function forwardThrough(dial: Dial): PluginFactory<ForwardOptions> {
+export function forwardThrough(network: OutsideNetwork): PluginFactory<ForwardOptions> {
   return definePlugin({
     name: "forward",
     options: forwardOptionsSchema,
-    setup: (options) => forwardTo(dial, options),
+    setup: (options) => forwardTo(network, options),
   });
 }
 
-function forwardTo(dial: Dial, options: CheckedForwardOptions): Omit<Plugin, "name"> {
+function forwardTo(
+  { dial, dialDatagrams }: OutsideNetwork,
+  options: CheckedForwardOptions,
+): Omit<Plugin, "name"> {
   const { to, balance, maxConnections, healthCheck, idleTimeoutMs, proxyProtocol } = options;
   const rules = { ...options, retryAfterMs: healthCheck ? undefined : options.retryAfterMs };
   const targets = to.map((address) => new Target(address, rules));
@@ -49,6 +54,12 @@ function forwardTo(dial: Dial, options: CheckedForwardOptions): Omit<Plugin, "na
       const upstream = await connect(dial, balancer, options.connectTimeoutMs, syn.signal, c);
       return relayTo(upstream, syn.signal, { idleTimeoutMs, header });
     },
+    ...(to.every(isUnix) ? {} : {
+      async flow(c: FlowContext): Promise<void> {
+        if (idleTimeoutMs !== undefined) c.flow.setIdleTimeout(idleTimeoutMs);
+        await forwardFlow(c, balancer, dialDatagrams);
+      },
+    }),
     dispose: () => checks?.stop(),
   };
 }

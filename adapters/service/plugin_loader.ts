@@ -15,6 +15,7 @@ import { echo } from "../../plugins/echo.ts";
 import { type FetchApp, http, type HttpOptions } from "../../plugins/http.ts";
 import { iperf3 } from "../../plugins/iperf3.ts";
 import { dns } from "../dns.ts";
+import { egress } from "../egress.ts";
 import { forward } from "../forward.ts";
 import { socks5 } from "../socks5.ts";
 import { demo } from "./demo.ts";
@@ -49,6 +50,7 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
   dns: withArgument(dns, (upstreams) => ({ upstreams: upstreams.split(",") })),
   iperf3: withoutArgument("iperf3", iperf3),
   socks5: withoutArgument("socks5", socks5),
+  egress: withoutArgument("egress", egress),
   forward: (to, options, { source }) =>
     make(forward, to ? { to: to.split(","), ...options } : options, source),
   http: async (path, options, setting) => {

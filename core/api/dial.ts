@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { DatagramFlow } from "./datagram.ts";
 import type { Clock } from "./environment.ts";
 import { TcpError } from "./errors.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./host_port.ts";
@@ -24,6 +25,24 @@ export type DialTarget = HostPort | UnixAddress;
  * @throws {TcpError} The connection was refused or cannot be made, or `signal` was aborted.
  */
 export type Dial<Target = DialTarget> = (target: Target, signal: AbortSignal) => Promise<Duplex>;
+
+/** Datagrams to and from one address; every {@link DatagramFlow} is one. */
+export type DatagramChannel = Pick<DatagramFlow, "receive" | "send" | "close">;
+
+/**
+ * Makes a socket for datagrams to and from one address; gives up when `signal` is aborted.
+ *
+ * @throws {TcpError} There is no such address.
+ */
+export type DialDatagrams = (address: HostPort, signal: AbortSignal) => Promise<DatagramChannel>;
+
+/** How a plugin reaches what is not in the stack. */
+export interface OutsideNetwork {
+  /** Makes connections. */
+  readonly dial: Dial;
+  /** Makes sockets for datagrams. */
+  readonly dialDatagrams: DialDatagrams;
+}
 
 /** Reads `"10.0.0.9:80"`, `"[fd00::9]:80"`, `"name:80"` or `"unix:/run/app.sock"`. */
 export function parseDialTarget(text: string): DialTarget | undefined {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { createSocket } from "node:dgram";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type ListenOptions, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -162,5 +163,50 @@ describe("forward to a Unix socket of the host", () => {
   // There is no such file: the SYN is answered with RST.
   test("refuses the connection when there is no such socket (RFC 9293 3.5.2)", async () => {
     expect(await codeOf(connect(`unix:${socketPath()}`).opened)).toBe("CONNECTION_REFUSED");
+  });
+});
+
+describe("forward to a UDP socket of the host", () => {
+  /** Sends everything back, and counts who has sent. */
+  async function echo(): Promise<{ port: number; senders: Set<number> }> {
+    const senders = new Set<number>();
+    const socket = createSocket("udp4");
+    socket.on("message", (datagram, from) => {
+      senders.add(from.port);
+      socket.send(datagram, from.port, from.address);
+    });
+    await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+    cleanups.push(() => new Promise<void>((done) => socket.close(() => done())));
+    return { port: socket.address().port, senders };
+  }
+
+  // Two clients: each has a socket of its own on the host, and gets its own answers. Nothing, a
+  // little, more than fits into one packet.
+  test("carries each flow's datagrams both ways", async () => {
+    const { port, senders } = await echo();
+    const [here, there] = linkPair();
+    const server = createStack({ link: here, addresses: ["10.7.0.2/24"] });
+    const client = createStack({ link: there, addresses: ["10.7.0.1/24"] });
+    cleanups.push(() => server.close(), () => client.close());
+    server.use("udp/53", forward({ to: `127.0.0.1:${port}` }));
+    const sockets = [client.listenDatagram({ port: 0 }), client.listenDatagram({ port: 0 })];
+    for (const length of [0, 100, 20_000]) {
+      for (const [n, socket] of sockets.entries()) {
+        const datagram = new Uint8Array(length).fill(n + 1);
+        await socket.send(datagram, "10.7.0.2:53");
+        const [answer, from] = await socket.receive();
+        expect(answer).toEqual(datagram);
+        expect(from).toMatchObject({ hostname: "10.7.0.2", port: 53 });
+      }
+    }
+    expect(senders.size).toBe(2);
+  });
+
+  // A Unix socket has no datagrams here: that is said before anything is sent.
+  test("wants a target that has UDP", () => {
+    const [link] = linkPair();
+    const stack = createStack({ link, addresses: ["10.7.0.2/24"] });
+    cleanups.push(() => stack.close());
+    expect(() => stack.use("udp/53", forward({ to: "unix:/run/app.sock" }))).toThrow(/forward/);
   });
 });

@@ -4,6 +4,7 @@ import type { Handler, NetAddr, Syn } from "../../core/api/types.ts";
 import type { Dial } from "../../core/api/dial.ts";
 import { forwardThrough } from "../../plugins/forward.ts";
 import { socketPair, testContext } from "../support/fake_socket.ts";
+import { tcpOnly } from "./forward/fake_targets.ts";
 import { bytes } from "../support/conversation.ts";
 
 const nothing = () => Promise.resolve();
@@ -39,7 +40,7 @@ describe("forward", () => {
     const { dial, dialled, server: upstream } = target();
     const { client, server } = socketPair();
     const { context } = testContext(server);
-    const plugin = forwardThrough(dial)({ to: "[::1]:3000" });
+    const plugin = forwardThrough(tcpOnly(dial))({ to: "[::1]:3000" });
 
     const handler = await plugin.onSyn!(arriving().syn, context);
     expect(dialled).toEqual([{ hostname: "::1", port: 3000 }]);
@@ -56,7 +57,7 @@ describe("forward", () => {
   // The target is down: onSyn throws, which the stack answers with RST.
   test("refuses the connection that its target refuses", async () => {
     const refused = new TcpError("CONNECTION_REFUSED", "connect ECONNREFUSED 127.0.0.1:3000");
-    const plugin = forwardThrough(() => Promise.reject(refused))({ to: "127.0.0.1:3000" });
+    const plugin = forwardThrough(tcpOnly(() => Promise.reject(refused)))({ to: "127.0.0.1:3000" });
     const { context, clock } = testContext(socketPair().server);
     await expect(plugin.onSyn!(arriving().syn, context)).rejects.toBe(refused);
     expect(clock.pending).toBe(0);
@@ -66,7 +67,7 @@ describe("forward", () => {
   test("gives up after connectTimeoutMs", async () => {
     const never: Dial = (_to, signal) =>
       new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-    const plugin = forwardThrough(never)({ to: "127.0.0.1:3000", connectTimeoutMs: 2000 });
+    const plugin = forwardThrough(tcpOnly(never))({ to: "127.0.0.1:3000", connectTimeoutMs: 2000 });
     const { context, clock } = testContext(socketPair().server);
     const refused = Promise.allSettled([plugin.onSyn!(arriving().syn, context)]);
     await clock.advance(2000);
@@ -82,7 +83,7 @@ describe("forward", () => {
   test("lets the target go when the peer gives up", async () => {
     const { dial, server: upstream } = target();
     const { context } = testContext(socketPair().server);
-    const plugin = forwardThrough(dial)({ to: "127.0.0.1:3000" });
+    const plugin = forwardThrough(tcpOnly(dial))({ to: "127.0.0.1:3000" });
     const { syn, giveUp } = arriving();
     await plugin.onSyn!(syn, context);
     giveUp();
@@ -91,7 +92,7 @@ describe("forward", () => {
     const late = target();
     const gone = arriving();
     gone.giveUp();
-    await forwardThrough(late.dial)({ to: "127.0.0.1:3000" }).onSyn!(gone.syn, context);
+    await forwardThrough(tcpOnly(late.dial))({ to: "127.0.0.1:3000" }).onSyn!(gone.syn, context);
     await expect(readAll(late.server)).rejects.toThrow("reset");
   });
 
@@ -101,7 +102,7 @@ describe("forward", () => {
       const { dial, server: upstream } = target();
       const { client, server } = socketPair();
       const { context, lines } = testContext(server);
-      const handler = await forwardThrough(dial)({ to: "127.0.0.1:1" }).onSyn!(
+      const handler = await forwardThrough(tcpOnly(dial))({ to: "127.0.0.1:1" }).onSyn!(
         arriving().syn,
         context,
       );
@@ -123,7 +124,7 @@ describe("forward", () => {
     const { dial, server: upstream } = target();
     const { client, server } = socketPair();
     const { context } = testContext(server);
-    const plugin = forwardThrough(dial)({ to: "127.0.0.1:1", proxyProtocol });
+    const plugin = forwardThrough(tcpOnly(dial))({ to: "127.0.0.1:1", proxyProtocol });
     const handler = await plugin.onSyn!(arriving().syn, context);
     const served = (handler as Handler)(context, nothing);
     await client.write(bytes("hello"));
@@ -137,7 +138,7 @@ describe("forward", () => {
 
   // What is no address is said so, before anything is connected to.
   test("wants a target with a port", () => {
-    const forward = forwardThrough(() => Promise.reject(new Error("not used")));
+    const forward = forwardThrough(tcpOnly(() => Promise.reject(new Error("not used"))));
     // @ts-expect-error -- to is required
     expect(() => forward()).toThrow(/^forward: options\.to: /);
     expect(() => forward({ to: "127.0.0.1" })).toThrow(

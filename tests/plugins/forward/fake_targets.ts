@@ -1,4 +1,4 @@
-import { type Dial, formatDialTarget } from "../../../core/api/dial.ts";
+import { type Dial, formatDialTarget, type OutsideNetwork } from "../../../core/api/dial.ts";
 import { TcpError } from "../../../core/api/errors.ts";
 import type { Handler, NetAddr, Plugin } from "../../../core/api/types.ts";
 import {
@@ -7,6 +7,11 @@ import {
   type TestContext,
   testContext,
 } from "../../support/fake_socket.ts";
+
+/** Where there is no UDP. */
+export function tcpOnly(dial: Dial): OutsideNetwork {
+  return { dial, dialDatagrams: () => Promise.reject(new Error("there is no UDP in this test")) };
+}
 
 /** What a target does with attempts: takes them, refuses them, or says nothing. */
 export type Mood = "up" | "refuses" | "silent";
@@ -56,10 +61,8 @@ export class Clients {
   syn(signal: AbortSignal = new AbortController().signal): Promise<Handler> {
     const address: NetAddr = { transport: "tcp", hostname: "10.0.0.2", port: 8080 };
     const { context } = this.context;
-    return this.#plugin.onSyn!(
-      { local: address, remote: address, signal },
-      context,
-    ) as Promise<Handler>;
+    const syn = { local: address, remote: address, signal };
+    return this.#plugin.onSyn!(syn, context) as Promise<Handler>;
   }
 
   /** A connection whose handler runs. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { forwardThrough } from "../../../plugins/forward.ts";
-import { Clients, FakeTargets } from "./fake_targets.ts";
+import { Clients, FakeTargets, tcpOnly } from "./fake_targets.ts";
 
 const A = "10.0.0.11:80";
 const B = "10.0.0.12:80";
@@ -15,7 +15,7 @@ describe("forward's health checks", () => {
   // Every second both are connected to, and left at once.
   test("connect at the interval, from the first connection on", async () => {
     const targets = new FakeTargets();
-    const clients = new Clients(forwardThrough(targets.dial)(HEALTH));
+    const clients = new Clients(forwardThrough(tcpOnly(targets.dial))(HEALTH));
     await clients.context.clock.advance(5000);
     expect(targets.take()).toEqual([]);
     await clients.syn();
@@ -28,7 +28,7 @@ describe("forward's health checks", () => {
   // A stops answering: out after two checks. It answers again: in after three.
   test("take a target out and bring it back", async () => {
     const targets = new FakeTargets();
-    const clients = new Clients(forwardThrough(targets.dial)(HEALTH));
+    const clients = new Clients(forwardThrough(tcpOnly(targets.dial))(HEALTH));
     const { clock } = clients.context;
     await clients.syn();
     targets.moods.set(A, "silent");
@@ -54,7 +54,7 @@ describe("forward's health checks", () => {
   test("are helped by attempts that fail", async () => {
     const targets = new FakeTargets();
     targets.moods.set(A, "refuses");
-    const plugin = forwardThrough(targets.dial)({
+    const plugin = forwardThrough(tcpOnly(targets.dial))({
       ...HEALTH,
       healthCheck: { intervalMs: 100_000 },
     });
@@ -69,7 +69,9 @@ describe("forward's health checks", () => {
   // A target that wants a header gets one that speaks for nobody.
   test("say that they speak for nobody (PROXY protocol)", async () => {
     const targets = new FakeTargets();
-    const clients = new Clients(forwardThrough(targets.dial)({ ...HEALTH, proxyProtocol: 1 }));
+    const clients = new Clients(
+      forwardThrough(tcpOnly(targets.dial))({ ...HEALTH, proxyProtocol: 1 }),
+    );
     await clients.syn();
     await clients.context.clock.advance(1000);
     const chunk = new Uint8Array(100);
@@ -80,7 +82,7 @@ describe("forward's health checks", () => {
   // The stack closes: no timer is left, and a check that runs is given up.
   test("end with the plugin", async () => {
     const targets = new FakeTargets();
-    const plugin = forwardThrough(targets.dial)(HEALTH);
+    const plugin = forwardThrough(tcpOnly(targets.dial))(HEALTH);
     const clients = new Clients(plugin);
     const { clock } = clients.context;
     await clients.syn();

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { forwardThrough } from "../../../plugins/forward.ts";
 import { settle } from "../../support/fake_socket.ts";
 import { codeOf } from "../../support/conversation.ts";
-import { Clients, FakeTargets } from "./fake_targets.ts";
+import { Clients, FakeTargets, tcpOnly } from "./fake_targets.ts";
 
 const A = "10.0.0.11:80";
 const B = "10.0.0.12:80";
@@ -12,7 +12,7 @@ describe("forward to several targets", () => {
   // Five connections over three targets.
   test("takes them in turn", async () => {
     const targets = new FakeTargets();
-    const clients = new Clients(forwardThrough(targets.dial)({ to: [A, B, C] }));
+    const clients = new Clients(forwardThrough(tcpOnly(targets.dial))({ to: [A, B, C] }));
     for (let i = 0; i < 5; i++) await clients.syn();
     expect(targets.take()).toEqual([A, B, C, A, B]);
   });
@@ -20,7 +20,10 @@ describe("forward to several targets", () => {
   // One connection each; B's ends, so B is next, and again while it has the fewest.
   test("prefers the one with the fewest connections", async () => {
     const targets = new FakeTargets();
-    const plugin = forwardThrough(targets.dial)({ to: [A, B, C], balance: "least-connections" });
+    const plugin = forwardThrough(tcpOnly(targets.dial))({
+      to: [A, B, C],
+      balance: "least-connections",
+    });
     const clients = new Clients(plugin);
     const running = [await clients.connect(), await clients.connect(), await clients.connect()];
     expect(targets.take()).toEqual([A, B, C]);
@@ -35,7 +38,7 @@ describe("forward to several targets", () => {
   test("tries the next one before the SYN is answered", async () => {
     const targets = new FakeTargets();
     targets.moods.set(A, "refuses");
-    const clients = new Clients(forwardThrough(targets.dial)({ to: [A, B] }));
+    const clients = new Clients(forwardThrough(tcpOnly(targets.dial))({ to: [A, B] }));
     const { client, served } = await clients.connect();
     expect(targets.take()).toEqual([A, B]);
     await client.closeWrite();
@@ -48,7 +51,7 @@ describe("forward to several targets", () => {
     const targets = new FakeTargets();
     targets.moods.set(A, "silent");
     const clients = new Clients(
-      forwardThrough(targets.dial)({ to: [A, B], connectTimeoutMs: 500 }),
+      forwardThrough(tcpOnly(targets.dial))({ to: [A, B], connectTimeoutMs: 500 }),
     );
     const syn = clients.syn();
     await clients.context.clock.advance(499);
@@ -62,7 +65,7 @@ describe("forward to several targets", () => {
   test("refuses when all of them refuse", async () => {
     const targets = new FakeTargets();
     for (const name of [A, B, C]) targets.moods.set(name, "refuses");
-    const clients = new Clients(forwardThrough(targets.dial)({ to: [A, B, C] }));
+    const clients = new Clients(forwardThrough(tcpOnly(targets.dial))({ to: [A, B, C] }));
     await expect(clients.syn()).rejects.toThrow(`${C} refuses`);
     expect(targets.take()).toEqual([A, B, C]);
   });
@@ -71,7 +74,7 @@ describe("forward to several targets", () => {
   test("stops when the peer gives up", async () => {
     const targets = new FakeTargets();
     targets.moods.set(A, "silent");
-    const plugin = forwardThrough(targets.dial)({ to: [A, B], unhealthyAfter: 1 });
+    const plugin = forwardThrough(tcpOnly(targets.dial))({ to: [A, B], unhealthyAfter: 1 });
     const clients = new Clients(plugin);
     const peer = new AbortController();
     const syn = Promise.allSettled([clients.syn(peer.signal)]);
@@ -86,7 +89,9 @@ describe("forward's limit of connections", () => {
   // Two each: the fifth is refused without an attempt; when one ends there is room again.
   test("is each target's", async () => {
     const targets = new FakeTargets();
-    const clients = new Clients(forwardThrough(targets.dial)({ to: [A, B], maxConnections: 2 }));
+    const clients = new Clients(
+      forwardThrough(tcpOnly(targets.dial))({ to: [A, B], maxConnections: 2 }),
+    );
     const first = await clients.connect();
     for (let i = 0; i < 3; i++) await clients.connect();
     expect(targets.take()).toEqual([A, B, A, B]);
@@ -103,7 +108,9 @@ describe("forward's limit of connections", () => {
   test("counts attempts", async () => {
     const targets = new FakeTargets();
     targets.moods.set(A, "silent");
-    const clients = new Clients(forwardThrough(targets.dial)({ to: A, maxConnections: 1 }));
+    const clients = new Clients(
+      forwardThrough(tcpOnly(targets.dial))({ to: A, maxConnections: 1 }),
+    );
     const waiting = Promise.allSettled([clients.syn()]);
     expect(await codeOf(clients.syn())).toBe("CONNECTION_REFUSED");
     await clients.context.clock.advance(10_000);
@@ -118,7 +125,7 @@ describe("forward without health checks", () => {
   test("leaves a target out that failed, for a while", async () => {
     const targets = new FakeTargets();
     targets.moods.set(A, "refuses");
-    const plugin = forwardThrough(targets.dial)({
+    const plugin = forwardThrough(tcpOnly(targets.dial))({
       to: [A, B],
       unhealthyAfter: 2,
       healthyAfter: 1,
@@ -144,7 +151,9 @@ describe("forward without health checks", () => {
   test("tries all of them when none is up", async () => {
     const targets = new FakeTargets();
     for (const name of [A, B]) targets.moods.set(name, "refuses");
-    const clients = new Clients(forwardThrough(targets.dial)({ to: [A, B], unhealthyAfter: 1 }));
+    const clients = new Clients(
+      forwardThrough(tcpOnly(targets.dial))({ to: [A, B], unhealthyAfter: 1 }),
+    );
     expect(await codeOf(clients.syn())).toBe("CONNECTION_REFUSED");
     targets.take();
     targets.moods.set(B, "up");

@@ -12,6 +12,7 @@ import type { Duplex } from "../../../core/api/relay.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import type { Stack, TcpListener } from "../../../core/api/types.ts";
 import { forwardThrough } from "../../../plugins/forward.ts";
+import { tcpOnly } from "../../plugins/forward/fake_targets.ts";
 import { Dice } from "../../fuzz/dice.ts";
 import {
   type ConnectionPlan,
@@ -80,7 +81,7 @@ class Hosts {
       await socket.opened;
       return socket;
     };
-    this.front.use(80, forwardThrough(dial)({ to: "10.1.0.1:3000", proxyProtocol: 1 }));
+    this.front.use(80, forwardThrough(tcpOnly(dial))({ to: "10.1.0.1:3000", proxyProtocol: 1 }));
   }
 
   get all(): readonly Stack[] {

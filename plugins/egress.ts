@@ -1,0 +1,146 @@
+/**
+ * Leads everything on to where it was going.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { subnetsSchema, TargetFilter } from "../core/api/denied_targets.ts";
+import type { FlowContext } from "../core/api/datagram.ts";
+import { dialWithin, type OutsideNetwork } from "../core/api/dial.ts";
+import { TcpError } from "../core/api/errors.ts";
+import { formatHostPort, type HostPort } from "../core/api/host_port.ts";
+import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
+import type { Duplex } from "../core/api/relay.ts";
+import { relayDatagrams } from "../core/api/relay_datagrams.ts";
+import type { Plugin, Syn, SynContext, SynDecision } from "../core/api/types.ts";
+import { relayTo } from "../core/api/upstream.ts";
+
+/** What `egress` can be told. */
+export interface EgressOptions {
+  /**
+   * Addresses and subnets that may be reached although they are denied: loopback, link-local,
+   * multicast and metadata addresses are by default. The longest prefix decides.
+   */
+  allow?: readonly string[] | undefined;
+  /** Addresses and subnets that may not be reached, beside those that may not by default. */
+  deny?: readonly string[] | undefined;
+  /** How long a target may take to answer, in milliseconds. Default 10 000. */
+  connectTimeoutMs?: number | undefined;
+  /**
+   * Milliseconds without a byte in either direction after which both sides of a TCP connection are
+   * reset (default: never), and after which a UDP flow is forgotten (default 60 000).
+   */
+  idleTimeoutMs?: number | undefined;
+  /** TCP connections, attempts included, and UDP flows at once. Default 16 384. */
+  maxConnections?: number | undefined;
+}
+
+const optionsSchema = z.strictObject({
+  allow: subnetsSchema.default([]),
+  deny: subnetsSchema.default([]),
+  connectTimeoutMs: z.number().positive().default(10_000),
+  idleTimeoutMs: z.number().positive().optional(),
+  maxConnections: z.int().positive().default(16_384),
+});
+
+type CheckedOptions = z.output<typeof optionsSchema>;
+
+/**
+ * Makes the `egress` plugin of ways out. The target of a TCP connection is connected to before the
+ * SYN is answered: one that refuses is a refused connection, one that says nothing is answered by
+ * nothing.
+ */
+export function egressThrough(network: OutsideNetwork): PluginFactory<EgressOptions> {
+  return definePlugin({
+    name: "egress",
+    options: optionsSchema,
+    setup(options) {
+      const way = new WayOut(network, options);
+      const plugin: Omit<Plugin, "name"> = {
+        onSyn: (syn, c) => way.connect(syn, c),
+        flow: (c) => way.carry(c),
+      };
+      return plugin;
+    },
+  });
+}
+
+/** Everything that goes out through one plugin. */
+class WayOut {
+  readonly #network: OutsideNetwork;
+  readonly #options: CheckedOptions;
+  readonly #filter: TargetFilter;
+  #connections = 0;
+
+  constructor(network: OutsideNetwork, options: CheckedOptions) {
+    this.#network = network;
+    this.#options = options;
+    this.#filter = new TargetFilter(options);
+  }
+
+  async connect({ local, remote, signal }: Syn, { clock, log }: SynContext): Promise<SynDecision> {
+    this.#check(local);
+    const { connectTimeoutMs: timeoutMs, idleTimeoutMs } = this.#options;
+    const target = { hostname: local.hostname, port: local.port };
+    try {
+      const dialled = dialWithin(this.#network.dial, target, { clock, timeoutMs, signal });
+      return relayTo(await this.#count(dialled), signal, { idleTimeoutMs });
+    } catch (error) {
+      // Silence is answered by silence: the client's own patience decides.
+      if (!isTimeout(error)) throw error;
+      log.info("target did not answer", {
+        remote: formatHostPort(remote),
+        target: formatHostPort(local),
+      });
+      return "ignore";
+    }
+  }
+
+  async carry({ flow, signal, log }: FlowContext): Promise<void> {
+    const { idleTimeoutMs } = this.#options;
+    if (idleTimeoutMs !== undefined) flow.setIdleTimeout(idleTimeoutMs);
+    let isCounted = false;
+    try {
+      this.#check(flow.localAddr);
+      this.#connections++;
+      isCounted = true;
+      const { hostname, port } = flow.localAddr;
+      await relayDatagrams(flow, await this.#network.dialDatagrams({ hostname, port }, signal));
+    } catch (error) {
+      log.debug("flow broke", {
+        remote: formatHostPort(flow.remoteAddr),
+        target: formatHostPort(flow.localAddr),
+        reason: (error as Error).message,
+      });
+    } finally {
+      if (isCounted) this.#connections--;
+    }
+  }
+
+  /** Throws where a target may not be reached, or not now. */
+  #check(target: HostPort): void {
+    if (!this.#filter.allows(target.hostname)) {
+      throw new TcpError("CONNECTION_REFUSED", `${formatHostPort(target)} may not be reached`);
+    }
+    if (this.#connections >= this.#options.maxConnections) {
+      throw new TcpError("CONNECTION_REFUSED", "there are as many connections as there may be");
+    }
+  }
+
+  async #count(connecting: Promise<Duplex>): Promise<Duplex> {
+    this.#connections++;
+    const end = () => void this.#connections--;
+    try {
+      const upstream = await connecting;
+      upstream.closed.then(end, end);
+      return upstream;
+    } catch (error) {
+      end();
+      throw error;
+    }
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof TcpError && error.code === "TIMED_OUT";
+}

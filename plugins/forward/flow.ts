@@ -1,0 +1,40 @@
+/**
+ * Forwards UDP.
+ *
+ * @module
+ */
+import type { FlowContext } from "../../core/api/datagram.ts";
+import type { DialDatagrams, DialTarget, UnixAddress } from "../../core/api/dial.ts";
+import { formatHostPort } from "../../core/api/host_port.ts";
+import { relayDatagrams } from "../../core/api/relay_datagrams.ts";
+import type { Balancer } from "./balancer.ts";
+
+/** Whether a target can have TCP connections only. */
+export function isUnix(target: DialTarget): target is UnixAddress {
+  return "path" in target;
+}
+
+/** Carries one flow to one target, until the flow or the target's socket ends. */
+export async function forwardFlow(
+  { flow, clock, signal, log }: FlowContext,
+  balancer: Balancer,
+  dialDatagrams: DialDatagrams,
+): Promise<void> {
+  const remote = formatHostPort(flow.remoteAddr);
+  for (const target of balancer.candidates(clock.now())) {
+    if (isUnix(target.address)) continue;
+    target.connections++;
+    try {
+      return void await relayDatagrams(flow, await dialDatagrams(target.address, signal));
+    } catch (error) {
+      return log.debug("forwarded flow broke", {
+        remote,
+        target: target.name,
+        reason: (error as Error).message,
+      });
+    } finally {
+      target.connections--;
+    }
+  }
+  log.debug("no target for a flow", { remote });
+}

@@ -1,0 +1,97 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { createSocket, type Socket } from "node:dgram";
+import { setImmediate } from "node:timers/promises";
+import { dialHostDatagrams } from "../../../adapters/host/datagrams.ts";
+import { bytes, codeOf } from "../../support/conversation.ts";
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** A socket of the runtime on a loopback address. */
+async function bound(hostname = "127.0.0.1"): Promise<{ socket: Socket; port: number }> {
+  const socket = createSocket(hostname.includes(":") ? "udp6" : "udp4");
+  await new Promise<void>((resolve) => socket.bind(0, hostname, resolve));
+  cleanups.push(() => new Promise<void>((done) => socket.close(() => done())));
+  return { socket, port: socket.address().port };
+}
+
+/** Sends everything back. */
+async function echo(hostname?: string): Promise<number> {
+  const { socket, port } = await bound(hostname);
+  socket.on("message", (datagram, from) => socket.send(datagram, from.port, from.address));
+  return port;
+}
+
+async function dial(hostname: string, port: number) {
+  const channel = await dialHostDatagrams({ hostname, port });
+  cleanups.push(() => channel.close());
+  return channel;
+}
+
+describe("HostDatagrams", () => {
+  // Nothing, a little, as much as one datagram holds.
+  test.each(["127.0.0.1", "::1"])("sends and receives with %s", async (hostname) => {
+    const port = await echo(hostname);
+    const channel = await dial(hostname, port);
+    for (const length of [0, 5, 60_000]) {
+      const datagram = new Uint8Array(length).fill(length & 255);
+      expect(await channel.send(datagram)).toBe(length);
+      expect(await channel.receive()).toEqual(datagram);
+    }
+  });
+
+  // Another socket of the host sends to the same port: that is not who was asked.
+  test("drops what others send to it", async () => {
+    const { socket: peer, port } = await bound();
+    const { socket: other } = await bound();
+    const channel = await dial("127.0.0.1", port);
+    const asked = new Promise<number>((resolve) =>
+      peer.once("message", (_, { port }) => resolve(port))
+    );
+    await channel.send(bytes("question"));
+    const to = await asked;
+    await new Promise<unknown>((sent) => other.send("forged", to, "127.0.0.1", sent));
+    peer.send("answer", to, "127.0.0.1");
+    expect(await channel.receive()).toEqual(bytes("answer"));
+  });
+
+  // Two megabytes come and nobody receives: a megabyte is kept.
+  test("keeps no more than a megabyte for who does not receive", async () => {
+    const { socket: peer, port } = await bound();
+    const channel = await dial("127.0.0.1", port);
+    const heard = new Promise<number>((resolve) =>
+      peer.once("message", (_, { port }) => resolve(port))
+    );
+    await channel.send(bytes("hello"));
+    const to = await heard;
+    const datagram = new Uint8Array(50_000);
+    while (channel.dropped === 0) {
+      await new Promise<unknown>((sent) => peer.send(datagram, to, "127.0.0.1", sent));
+      await setImmediate();
+    }
+    for (let i = 0; i < 20; i++) expect((await channel.receive())!.length).toBe(50_000);
+    channel.close();
+    expect(await channel.receive()).toBeNull();
+  });
+
+  // Closing wakes who waits, and nothing is sent any more.
+  test("ends when it is closed", async () => {
+    const { port } = await bound();
+    const channel = await dial("127.0.0.1", port);
+    const waiting = channel.receive();
+    channel.close();
+    channel.close();
+    expect(await waiting).toBeNull();
+    expect(await codeOf(channel.send(bytes("late")))).toBe("CLOSING");
+  });
+
+  // A name that nobody has, and a caller that has given up.
+  test("is not made where there is nobody to send to", async () => {
+    const nowhere = dialHostDatagrams({ hostname: "nobody.invalid", port: 53 });
+    expect(await codeOf(nowhere)).toBe("INVALID_ADDRESS");
+    const late = dialHostDatagrams({ hostname: "127.0.0.1", port: 53 }, AbortSignal.abort("late"));
+    expect(await Promise.allSettled([late])).toEqual([{ status: "rejected", reason: "late" }]);
+  });
+});

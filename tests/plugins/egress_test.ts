@@ -1,0 +1,183 @@
+import { describe, expect, test } from "bun:test";
+import { linkPair } from "../../adapters/memory.ts";
+import { seededRandom } from "../../adapters/seeded_random.ts";
+import { VirtualClock } from "../../adapters/virtual_clock.ts";
+import { formatDialTarget } from "../../core/api/dial.ts";
+import { TcpError } from "../../core/api/errors.ts";
+import { createStack } from "../../core/api/stack.ts";
+import { type EgressOptions, egressThrough } from "../../plugins/egress.ts";
+import { socketPair } from "../support/fake_socket.ts";
+import { bytes, codeOf } from "../support/conversation.ts";
+import { FakeTargets } from "./forward/fake_targets.ts";
+
+/** A client whose every packet goes to a stack that is everybody. */
+function setUp(options: EgressOptions = {}) {
+  const clock = new VirtualClock();
+  const targets = new FakeTargets();
+  const datagrams: string[] = [];
+  const [here, there] = linkPair();
+  const router = createStack({
+    clock,
+    link: here,
+    addresses: ["0.0.0.0/0", "::/0"],
+    exceptAddresses: ["10.0.0.1", "fd00::1"],
+    random: seededRandom(1),
+  });
+  const plugin = egressThrough({
+    dial: targets.dial,
+    // Says to everything who was asked.
+    dialDatagrams: (to) => {
+      datagrams.push(formatDialTarget(to));
+      const { client, server } = socketPair();
+      return Promise.resolve({
+        receive: async () => {
+          const chunk = new Uint8Array(100);
+          const size = await client.read(chunk);
+          return size === null ? null : chunk.slice(0, size);
+        },
+        send: () => server.write(bytes(formatDialTarget(to))),
+        close: () => void server.closeWrite(),
+      });
+    },
+  })(options);
+  router.use(["*", "udp/*"], plugin);
+  const client = createStack({
+    clock,
+    link: there,
+    addresses: ["10.0.0.1/24", "fd00::1/64"],
+    random: seededRandom(2),
+  });
+  const run = <T>(promise: Promise<T>) => clock.runUntil(promise);
+  const connect = (to: string) => run(codeOf(client.connect(to).opened));
+  return { clock, targets, datagrams, router, client, run, connect };
+}
+
+describe("egress", () => {
+  // Any address, any port, both families: dialled is what was asked for.
+  test("connects to where each connection was going, before the SYN is answered", async () => {
+    const { targets, client, run } = setUp();
+    for (const to of ["198.51.100.7:443", "[2001:db8::7]:8443"]) {
+      const socket = client.connect(to, { allowHalfOpen: true });
+      await run(socket.opened);
+      expect(targets.take()).toEqual([to]);
+      const target = targets.accepted.pop()!;
+      await run(socket.write(bytes("hello")).then(() => socket.closeWrite()));
+      const chunk = new Uint8Array(100);
+      expect(await run(target.read(chunk))).toBe(5);
+      expect(await run(target.read(chunk))).toBeNull();
+      await target.write(bytes("bye"));
+      await target.closeWrite();
+      expect(await run(socket.read(chunk))).toBe(3);
+      await run(socket.closed);
+    }
+  });
+
+  // RST at once; a client of the real target would have got the same.
+  test("refuses what the target refuses (RFC 9293 3.5.2)", async () => {
+    const { targets, connect } = setUp();
+    targets.moods.set("198.51.100.7:80", "refuses");
+    expect(await connect("198.51.100.7:80")).toBe("CONNECTION_REFUSED");
+  });
+
+  // The target is silent for ten seconds, so nothing is said; the next SYN asks once more.
+  test("says nothing where the target says nothing", async () => {
+    const { clock, targets, client, run } = setUp();
+    targets.moods.set("198.51.100.7:80", "silent");
+    const socket = client.connect("198.51.100.7:80");
+    const outcome = codeOf(socket.opened);
+    await clock.advance(11_000);
+    expect(socket.state).toBe("SYN-SENT");
+    targets.moods.set("198.51.100.7:80", "up");
+    expect(await run(outcome)).toBe("no error");
+    expect(targets.take().length).toBeGreaterThan(1);
+  });
+
+  // The host itself, its links and the clouds' back doors are nobody's business.
+  test.each(["169.254.169.254:80", "[fe80::1]:80", "100.100.100.200:80", "[fd00:ec2::254]:80"])(
+    "does not connect to %s unless it is allowed",
+    async (to) => {
+      const { targets, connect } = setUp();
+      await connect(to).catch(() => {});
+      expect(targets.take()).toEqual([]);
+    },
+  );
+
+  // A subnet is denied, one address of it allowed.
+  test("goes by allow and deny, the longest prefix first", async () => {
+    const { targets, connect } = setUp({ deny: ["198.51.100.0/24"], allow: ["198.51.100.7"] });
+    expect(await connect("198.51.100.8:80")).toBe("CONNECTION_REFUSED");
+    expect(await connect("198.51.100.7:80")).toBe("no error");
+    expect(await connect("203.0.113.1:80")).toBe("no error");
+    expect(targets.take()).toEqual(["198.51.100.7:80", "203.0.113.1:80"]);
+  });
+
+  // Two at once; when one has ended there is room for another.
+  test("makes as many connections as it may", async () => {
+    const { targets, client, connect, clock } = setUp({ maxConnections: 2 });
+    const first = client.connect("198.51.100.1:80");
+    await clock.runUntil(first.opened);
+    expect(await connect("198.51.100.2:80")).toBe("no error");
+    expect(await connect("198.51.100.3:80")).toBe("CONNECTION_REFUSED");
+    first.abort();
+    await clock.advance(100);
+    expect(await connect("198.51.100.4:80")).toBe("no error");
+    expect(targets.take().length).toBe(3);
+  });
+
+  // One socket of the host for each flow; the answer comes from whom was asked.
+  test("carries datagrams to where they were going", async () => {
+    const { datagrams, client, run } = setUp();
+    const socket = client.listenDatagram({ port: 0 });
+    for (const to of ["198.51.100.7:53", "[2001:db8::7]:123"]) {
+      for (let i = 0; i < 2; i++) {
+        await socket.send(bytes("who?"), to);
+        const [data, from] = await run(socket.receive());
+        expect(new TextDecoder().decode(data)).toBe(to);
+        expect(from).toMatchObject({ transport: "udp", port: Number(/\d+$/.exec(to)![0]) });
+      }
+    }
+    expect(datagrams).toEqual(["198.51.100.7:53", "[2001:db8::7]:123"]);
+    await socket.send(bytes("who?"), "169.254.169.254:53");
+    await socket.send(bytes("who?"), "198.51.100.8:53");
+    await run(socket.receive());
+    expect(datagrams.slice(2)).toEqual(["198.51.100.8:53"]);
+  });
+
+  // A minute of silence: the host's socket is closed, the next datagram makes another.
+  test("forgets a flow that is idle", async () => {
+    const { clock, datagrams, client, run } = setUp({ idleTimeoutMs: 5000 });
+    const socket = client.listenDatagram({ port: 4000 });
+    const ask = async () => {
+      await socket.send(bytes("who?"), "198.51.100.7:53");
+      await run(socket.receive());
+    };
+    await ask();
+    await clock.advance(4000);
+    await ask();
+    await clock.advance(4000);
+    expect(datagrams.length).toBe(1);
+    await clock.advance(2000);
+    await ask();
+    expect(datagrams.length).toBe(2);
+  });
+
+  // Faults of the options are said before anything is connected to.
+  test("wants addresses and subnets", () => {
+    const egress = egressThrough({ dial: undefined as never, dialDatagrams: undefined as never });
+    expect(() => egress({ allow: ["localhost"] })).toThrow(/^egress: options\.allow\.0: expected/);
+  });
+
+  // The connection is not answered before; the peer that gives up takes its attempt along.
+  test("gives an attempt up with its client", async () => {
+    const { targets, client, clock } = setUp();
+    targets.moods.set("198.51.100.7:80", "silent");
+    const socket = client.connect("198.51.100.7:80");
+    const outcome = codeOf(socket.opened);
+    await clock.advance(100);
+    expect(targets.take()).toEqual(["198.51.100.7:80"]);
+    socket.abort();
+    expect(await outcome).toBe(new TcpError("CONNECTION_ABORTED", "").code);
+    await clock.advance(60_000);
+    expect(targets.take()).toEqual([]);
+  });
+});
