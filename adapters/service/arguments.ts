@@ -23,6 +23,7 @@ import {
   whereSchema,
   workersSchema,
 } from "./settings.ts";
+import { captureSchema, impairTextSchema } from "./wrap_settings.ts";
 
 /** What `--help` prints. */
 export const HELP = `berth: a user-space TCP/IP stack that serves plugins
@@ -35,6 +36,9 @@ Without flags it serves a demo on 127.0.0.1 and needs no privilege.
   --config FILE              settings as JSON; flags come before them
   --tun NAME                 a Linux TUN device, made or attached to (needs CAP_NET_ADMIN)
   --link KIND:OPTIONS        another link in its place; docs/links.md has the kinds
+  --capture FILE             records what passes the link as pcapng; - is stdout
+  --impair NAME=VALUE,...    makes the link worse: delayMs=20,loss=0.01,incoming.loss=0.01;
+                             docs/links.md has the names
   --address CIDR *           what the stack answers, such as 10.7.0.2/24, or every address of a
                              network, such as 10.90.0.0/16
   --host-address CIDR *      the other side of the link; default the subnet's first other address
@@ -89,6 +93,8 @@ export function parseArguments(args: readonly string[]): Arguments {
     settings: {
       tun: check("--tun", tunSchema, flags.tun),
       link: check("--link", linkSchema, flags.link),
+      capture: check("--capture", captureSchema, flags.capture),
+      impair: check("--impair", impairTextSchema, flags.impair),
       addresses: checkEach("--address", addressSchema, flags.address),
       hostAddresses: checkEach("--host-address", hostAddressSchema, flags["host-address"]),
       mtu: check("--mtu", mtuSchema, numberOf(flags.mtu)),
@@ -110,6 +116,8 @@ function readFlags(args: readonly string[]) {
         config: text,
         tun: text,
         link: text,
+        capture: text,
+        impair: text,
         address: texts,
         "host-address": texts,
         mtu: text,

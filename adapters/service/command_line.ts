@@ -57,7 +57,10 @@ async function serve(settings: Settings): Promise<0> {
   const service = await startService(settings, log);
   const asked = firstEndSignal();
   onStatsSignal(async () => log.info("stats", await service.stats()));
-  print(announce(settings, service));
+  const announcement = announce(settings, service);
+  // Somebody reads packets from stdout.
+  if (settings.capture?.file === "-") console.error(announcement);
+  else print(announcement);
   await Promise.race([asked, service.finished]);
   const stopped = service.stop();
   log.info("stopping; a second signal ends at once");

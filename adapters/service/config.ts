@@ -24,6 +24,8 @@ import {
   workersSchema,
 } from "./settings.ts";
 
+import { captureSchema, impairSchema } from "./wrap_settings.ts";
+
 const PLUGIN_EXPECTED = "expected a plugin such as echo, or the path of a module";
 
 const pluginSchema = z.preprocess(
@@ -62,6 +64,8 @@ const placeSchema = z.string().check(({ value, issues }) => {
 export const configSchema = z.strictObject({
   tun: tunSchema.optional(),
   link: linkSchema.optional(),
+  capture: captureSchema.optional(),
+  impair: impairSchema.optional(),
   addresses: z.array(addressSchema).optional(),
   hostAddresses: z.array(hostAddressSchema).optional(),
   mtu: mtuSchema.optional(),

@@ -28,7 +28,7 @@ export function mergeSettings(flags: PartialSettings, file: PartialSettings): Se
   const merged = { ...DEFAULTS, ...values, mtu };
   const onMemory = merged.tun === undefined && merged.link === undefined;
   checkLink(merged);
-  checkWorkers(merged.workers, merged.tun);
+  checkWorkers(merged);
   const said = mergeListen(flags.listen ?? [], file.listen ?? []);
   const listen = said.length > 0 ? said : demoPorts();
   const given = both("publish", flags, file);
@@ -53,8 +53,15 @@ function checkLink({ tun, link }: Pick<Settings, "tun" | "link">): void {
 }
 
 /** The memory link has one end here and one there, and no queues to spread packets over. */
-function checkWorkers(workers: number, tun: string | undefined): void {
-  if (workers === 1 || tun !== undefined) return;
+function checkWorkers({ workers, tun, capture, impair }: Omit<Settings, "listen">): void {
+  if (workers === 1) return;
+  if (capture !== undefined || impair !== undefined) {
+    throw new UsageError(
+      `--workers ${workers} excludes --capture and --impair: each worker has a queue of its own, ` +
+        "and neither a file nor a bandwidth can be shared",
+    );
+  }
+  if (tun !== undefined) return;
   throw new UsageError(
     `--workers ${workers} needs --tun NAME: each worker reads a queue of a device, and without one ` +
       "the service runs on a link in memory that has none",

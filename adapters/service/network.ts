@@ -17,6 +17,7 @@ import { isOwn, ownAddresses, showAddress } from "./own_addresses.ts";
 import type { Connect } from "./publish.ts";
 import { UsageError } from "./errors.ts";
 import type { Settings } from "./settings.ts";
+import { wrapLink } from "./wrapped_link.ts";
 
 /** What the service runs on. */
 export interface Network {
@@ -56,8 +57,10 @@ async function openOther(settings: Settings, link: LinkSetting, log: Logger): Pr
 }
 
 async function openDevice(settings: Settings, name: string, log: Logger): Promise<Network> {
-  const { hostAddresses, mtu } = settings;
-  const link = await openTun({ name, addresses: [...hostAddresses], mtu });
+  const { hostAddresses, mtu, impair } = settings;
+  // Each wire segment is to have a fate of its own.
+  const offload = impair === undefined;
+  const link = await openTun({ name, addresses: [...hostAddresses], mtu, offload });
   return networkOn(link, settings, log);
 }
 
@@ -67,7 +70,8 @@ export function networkOn(
   settings: Settings,
   log: Logger,
 ): Network {
-  const stack = stackOn(link, settings, log);
+  const wrapped = wrapLink(link, settings, log);
+  const stack = stackOn(wrapped.link, settings, log);
   const own = ownAddresses(settings);
   return {
     place: `device ${link.name}`,
@@ -75,7 +79,7 @@ export function networkOn(
     // The way to the stack's own addresses begins in the kernel, on the other side of the device.
     connect: (address, signal) =>
       isOwn(own, address.hostname) ? dialHost(address, signal) : open(stack, address, signal),
-    close: () => Promise.resolve(),
+    close: () => wrapped.finish(),
   };
 }
 
@@ -91,13 +95,17 @@ function joinInMemory(settings: Settings, log: Logger): Network {
   }
   const features = { mtu, maxSuperPacket: 65_535, checksumOffload: true };
   const [inner, outer] = linkPair(features);
-  const stack = stackOn(inner, settings, log);
+  const wrapped = wrapLink(inner, settings, log);
+  const stack = stackOn(wrapped.link, settings, log);
   const host = createStack({ link: outer, addresses: hostAddresses, tcp: { profile }, log });
   return {
     place: "a memory link",
     stack,
     connect: (address, signal) => open(host, address, signal),
-    close: () => host.close(),
+    async close() {
+      await host.close();
+      await wrapped.finish();
+    },
   };
 }
 

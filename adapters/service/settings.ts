@@ -12,6 +12,7 @@ import { isOwnable } from "../../core/stack/own_addresses.ts";
 import { messageOf } from "./errors.ts";
 import { type LinkSetting, parseLink } from "./links.ts";
 import { LOG_LEVELS, type LogLevel } from "./logger.ts";
+import type { CaptureSetting, ImpairSetting } from "./wrap_settings.ts";
 
 /** A plugin and its options. */
 export interface PluginSetting {
@@ -47,6 +48,10 @@ export interface Settings {
   readonly tun?: string | undefined;
   /** Another link in its place. */
   readonly link?: LinkSetting | undefined;
+  /** Where what passes the link is recorded. */
+  readonly capture?: CaptureSetting | undefined;
+  /** How the link is made worse. */
+  readonly impair?: ImpairSetting | undefined;
   /** What the stack answers, with prefix lengths. */
   readonly addresses: readonly string[];
   /** The other side of the link, with prefix lengths. */
@@ -73,7 +78,7 @@ export interface Settings {
 export type PartialSettings = { [Key in keyof Settings]?: Settings[Key] | undefined };
 
 /** Settings that nobody has set. */
-export const DEFAULTS: Omit<Settings, "tun" | "link" | "icmp"> = {
+export const DEFAULTS: Omit<Settings, "tun" | "link" | "icmp" | "capture" | "impair"> = {
   addresses: [],
   hostAddresses: [],
   mtu: 1500,

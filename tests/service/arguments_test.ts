@@ -154,7 +154,18 @@ describe("HELP", () => {
     expect(Math.max(...HELP.split("\n").map((line) => line.length))).toBeLessThan(100);
     const flags = [...HELP.matchAll(/^ {2}--([a-z-]+)/gm)].map(([, flag]) => flag);
     expect(flags).toEqual([
-      ...["config", "tun", "link", "address", "host-address", "mtu", "workers", "profile"],
+      ...[
+        "config",
+        "tun",
+        "link",
+        "capture",
+        "impair",
+        "address",
+        "host-address",
+        "mtu",
+        "workers",
+        "profile",
+      ],
       ...["listen", "publish"],
       ...["log-level", "help", "version"],
     ]);
