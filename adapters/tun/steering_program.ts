@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { SHARD_MULTIPLIERS } from "../../core/stack/shard.ts";
+import { FIRST_SHARDED_PORT, SHARD_MULTIPLIERS } from "../../core/stack/shard.ts";
 import { PROTOCOL } from "../../core/wire/ip.ts";
 import type { Bytes } from "./linux.ts";
 
@@ -15,6 +15,7 @@ const ALU32 = 0x04;
 const ALU64 = 0x07;
 const JUMP_ALWAYS = 0x05;
 const JUMP_IF_EQUAL = 0x15;
+const JUMP_IF_AT_LEAST = 0x35;
 const JUMP_IF_NOT_EQUAL = 0x55;
 const EXIT = 0x95;
 const FROM_REGISTER = 0x08;
@@ -32,15 +33,17 @@ const OPERATION = {
 const R0 = 0;
 const R1 = 1;
 const R6 = 6;
-/** Where the ports are. */
+/** Where the ports are, then they themselves. */
 const R7 = 7;
 /** The addresses, then the hash. */
 const R8 = 8;
+/** The protocol, then nothing in particular. */
 const R9 = 9;
 
 /**
- * The instructions that return `shardOf()` of a TCP segment's queue. Everything else goes to queue
- * 0: fragments, so that they meet; ICMP; what is behind IPv6 extension headers.
+ * The instructions that return the queue of a TCP segment, by `shardOf()`, or of a UDP datagram, by
+ * `shardOfDatagram()`. Everything else goes to queue 0: fragments, so that they meet; ICMP; what is
+ * behind IPv6 extension headers.
  */
 export function steeringProgram(count: number, seed: number): Bytes {
   const program = new Assembler();
@@ -53,7 +56,8 @@ export function steeringProgram(count: number, seed: number): Bytes {
 
   // RFC 791 3.1: protocol; fragment offset and more fragments; header length; addresses; ports.
   program.load(1, 9);
-  program.jump(JUMP_IF_NOT_EQUAL, PROTOCOL.TCP, "other");
+  program.keepProtocol("v4 ports");
+  program.label("v4 ports");
   program.load(2, 6);
   program.compute(OPERATION.AND, R0, 0x3fff);
   program.jump(JUMP_IF_NOT_EQUAL, 0, "other");
@@ -66,11 +70,21 @@ export function steeringProgram(count: number, seed: number): Bytes {
   // RFC 8200 3.
   program.label("v6");
   program.load(1, 6);
-  program.jump(JUMP_IF_NOT_EQUAL, PROTOCOL.TCP, "other");
+  program.keepProtocol("v6 ports");
+  program.label("v6 ports");
   program.loadAddresses(8, 12, 16, 20, 24, 28, 32, 36);
   program.load(4, 40);
 
   program.label("hash");
+  program.copy(R7, R0);
+  program.copy(R0, R9);
+  program.jump(JUMP_IF_NOT_EQUAL, PROTOCOL.UDP, "spread");
+  program.copy(R0, R7);
+  program.compute(OPERATION.AND, R0, 0xffff);
+  program.jump(JUMP_IF_AT_LEAST, FIRST_SHARDED_PORT, "port");
+
+  program.label("spread");
+  program.copy(R0, R7);
   const [first, second, third] = SHARD_MULTIPLIERS;
   program.compute(OPERATION.MULTIPLY, R8, first);
   program.compute(OPERATION.XOR, R8, seed);
@@ -82,6 +96,10 @@ export function steeringProgram(count: number, seed: number): Bytes {
   program.foldShifted(16);
   program.compute(OPERATION.MODULO, R8, count);
   program.copy(R0, R8);
+  program.exit();
+
+  program.label("port");
+  program.compute(OPERATION.MODULO, R0, count);
   program.exit();
 
   program.label("other");
@@ -107,6 +125,13 @@ class Assembler {
 
   loadIndexed(register: number): void {
     this.#emit(LOAD_INDEXED_WORD, 0, register, 0);
+  }
+
+  /** Goes on at `target` with R0 in R9 when it is TCP or UDP, at "other" if not. */
+  keepProtocol(target: string): void {
+    this.copy(R9, R0);
+    this.jump(JUMP_IF_EQUAL, PROTOCOL.TCP, target);
+    this.jump(JUMP_IF_NOT_EQUAL, PROTOCOL.UDP, "other");
   }
 
   /** The exclusive or of words, in R8. */

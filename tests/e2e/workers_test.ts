@@ -100,6 +100,24 @@ describe("--workers", () => {
     expect((await service.finish(15_000)).exit).toBe(0);
   }, 60_000);
 
+  // Twelve sockets of the kernel, datagrams whole and in fragments, to ports of both kinds.
+  testRequiring(NEEDS, "serve UDP flows", async () => {
+    await using namespace = await Namespace.open();
+    const places = ["--listen", "udp/7=echo", "--listen", "udp/50000-50003=echo"];
+    const service = await startService(namespace, ...WORKERS, ...places);
+    const runs = Array.from({ length: 12 }, (_, i) => {
+      const [host, port] = [i % 2 === 0 ? V4 : V6, i % 3 === 0 ? 7 : 50_000 + i % 4];
+      const options = { host, port, sizes: [10, 1400, 5000], times: 20 };
+      return namespace.run(programCommand("udp_client.ts", JSON.stringify(options)));
+    });
+    for (const out of await Promise.all(runs)) expect(out).toContain("60 equal");
+    const counters = await countersOf(service);
+    expect(counters.get("datagramsIn")).toBeGreaterThanOrEqual(12 * 60);
+    expect(counters.get("flowsOpened")).toBe(12);
+    service.signal("SIGTERM");
+    expect((await service.finish(15_000)).exit).toBe(0);
+  }, 60_000);
+
   // What one shard sends from a port of its own comes back to it.
   testRequiring([...NEEDS, "program:nc"], "connects out of the device", async () => {
     await using namespace = await Namespace.open();

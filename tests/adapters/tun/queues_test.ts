@@ -4,7 +4,7 @@ import process from "node:process";
 import { describe, expect, test } from "bun:test";
 import { adoptQueue, openTunQueues } from "../../../adapters/tun/queues.ts";
 import { type Link, PacketBatch } from "../../../core/stack/link.ts";
-import { shardOf } from "../../../core/stack/shard.ts";
+import { shardOf, shardOfDatagram } from "../../../core/stack/shard.ts";
 import { IpHeader, parseIp, PROTOCOL } from "../../../core/wire/ip.ts";
 import { describeInNamespace } from "../../support/describe_in_namespace.ts";
 import { makePersistentTun } from "../../support/interfaces.ts";
@@ -22,13 +22,31 @@ describeInNamespace(import.meta.url, "a TUN device with several queues", () => {
     const { queues, steered } = await openTunQueues(OPTIONS, count, SEED);
     const links = await Promise.all(queues.map(adoptQueue));
     const clients = startClients();
-    const seen = await takeSegments(links, FLOWS);
+    const seen = await takeFlows(links, FLOWS, PROTOCOL.TCP);
     for (const client of clients) client.destroy();
     expect(steered || !isRoot).toBe(true);
     for (const [index, ports] of seen.flows.entries()) {
       // Nobody is left without work: with 400 flows the odds against this are 10^-9.
       expect(ports.size).toBeGreaterThan((FLOWS / count) * 0.5);
       if (steered) expect(shardsOf(ports, count)).toEqual([index]);
+    }
+    for (const link of links) await link.close();
+  });
+
+  // A socket of the kernel for each flow; ports that are given away as free ones belong to a shard.
+  test.each([2, 3, 4])("gives each of %d shards its datagrams", async (count) => {
+    const { queues, steered } = await openTunQueues(OPTIONS, count, SEED);
+    const links = await Promise.all(queues.map(adoptQueue));
+    const ports = Array.from({ length: FLOWS }, (_, i) => i % 2 === 0 ? 1 + i : 49_152 + i);
+    const sockets = HOSTS.map((host) => createSocket(host.includes(":") ? "udp6" : "udp4"));
+    for (const [i, port] of ports.entries()) {
+      const which = i % HOSTS.length;
+      sockets[which]!.send(new Uint8Array(1), port, HOSTS[which]!);
+    }
+    const seen = await takeFlows(links, FLOWS, PROTOCOL.UDP);
+    for (const socket of sockets) socket.close();
+    for (const [index, flows] of seen.flows.entries()) {
+      if (steered) expect(shardsOf(flows, count, shardOfDatagram)).toEqual([index]);
     }
     for (const link of links) await link.close();
   });
@@ -83,20 +101,20 @@ interface Flow {
   readonly localPort: number;
 }
 
-function shardsOf(flows: Map<string, Flow>, count: number): number[] {
+function shardsOf(flows: Map<string, Flow>, count: number, choose = shardOf): number[] {
   const shard = { index: 0, count, seed: SEED };
   const all = [...flows.values()].map((flow) =>
-    shardOf(shard, flow.addresses, flow.remotePort, flow.localPort)
+    choose(shard, flow.addresses, flow.remotePort, flow.localPort)
   );
   return [...new Set(all)];
 }
 
 /** Takes packets until `count` different flows have been seen; tells which link had which. */
-async function takeSegments(links: readonly Link[], count: number) {
+async function takeFlows(links: readonly Link[], count: number, protocol: number) {
   const flows = links.map(() => new Map<string, Flow>());
   const total = () => flows.reduce((sum, each) => sum + each.size, 0);
   await takeUntil(links, () => total() >= count, (packet, ip, link) => {
-    if (ip.protocol !== PROTOCOL.TCP) return;
+    if (ip.protocol !== protocol) return;
     const at = (place: number) => (packet[place]! << 8) | packet[place + 1]!;
     const flow: Flow = {
       addresses: ip.s0 ^ ip.s1 ^ ip.s2 ^ ip.s3 ^ ip.d0 ^ ip.d1 ^ ip.d2 ^ ip.d3,

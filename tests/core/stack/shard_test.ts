@@ -4,9 +4,11 @@ import { OutgoingPacket } from "../../../core/buffers/outgoing_packet.ts";
 import type { Listener } from "../../../core/stack/listener.ts";
 import { unreachable } from "../../../core/stack/replies.ts";
 import { mixAddresses, shardOf } from "../../../core/stack/shard.ts";
+import type { BoundSocket } from "../../../core/stack/udp_layer.ts";
 import { CoreStack, SECRET_LENGTH } from "../../../core/stack/stack.ts";
 import { PROFILES } from "../../../core/tcp/config.ts";
 import type { Tcb } from "../../../core/tcp/tcb.ts";
+import type { FlowPort } from "../../../core/udp/ports.ts";
 import { IpAddress, Subnet } from "../../../core/wire/address.ts";
 import { IpHeader, parseIp } from "../../../core/wire/ip.ts";
 import { cut } from "../../support/fragments.ts";
@@ -128,6 +130,60 @@ describe("shards of a stack", () => {
     net.deliver(unreachable(ip, syn, "port", 64), 0);
     expect(net.shards.map(({ stats }) => stats.handedOver)).toEqual([2, 0]);
     expect(net.shards[1]!.stats.dropped("icmp-no-connection")).toBe(1);
+  });
+
+  // Whatever queue they come to: a flow is in one shard for all of its life, and answers come back.
+  test.each(PAIRS)("serve flows that come to another shard, %s to %s", (client, server) => {
+    let turn = 0;
+    const net = new Network(3, () => turn++ % 3);
+    const ports = net.shards.map(({ udp }) => udp.bindFlows(placeOf(PORT)) as FlowPort);
+    const [local, remote] = [address(client), address(server)];
+    for (let round = 0; round < 3; round++) {
+      for (let port = 1000; port < 1060; port++) {
+        net.client.udp.send(local, port, remote, PORT, new Uint8Array(8), net.now);
+      }
+      net.pump();
+    }
+    const flows = ports.map(({ fresh }) => fresh);
+    expect(flows.flat().length).toBe(60);
+    expect(flows.flat().every(({ queue }) => queue.count === 3)).toBe(true);
+    expect(Math.min(...flows.map(({ length }) => length))).toBeGreaterThan(8);
+  });
+
+  // A free port is one whose datagrams come back, whoever sends them.
+  test.each(PAIRS)("take free ports of their own, %s to %s", (client, server) => {
+    let turn = 0;
+    const net = new Network(3, () => turn++ % 3);
+    const [remote, local] = [address(client), address(server)];
+    for (const { udp } of net.shards) {
+      for (let i = 0; i < 10; i++) {
+        const { socket, place } = udp.bindSocket(placeOf(0)) as BoundSocket;
+        for (const from of [7, 50_000]) {
+          net.client.udp.send(remote, from, local, place.firstPort, new Uint8Array(1), net.now);
+        }
+        net.pump();
+        expect(socket.queue.count).toBe(2);
+      }
+    }
+  });
+
+  // An error about a datagram reaches the shard that has sent it.
+  test("hand over ICMP errors about their datagrams", () => {
+    const net = new Network(2, () => 0);
+    const [remote, local] = [address("10.0.0.1"), address("10.0.0.2")];
+    const sockets = net.shards.map(({ udp }) => udp.bindSocket(placeOf(0)) as BoundSocket);
+    for (const [index, { place }] of sockets.entries()) {
+      const { udp } = net.shards[index]!;
+      udp.send(local, place.firstPort, remote, 9, new Uint8Array(8), net.now);
+    }
+    for (const shard of net.shards) {
+      const sent = take(shard, 0)!;
+      const ip = new IpHeader();
+      expect(parseIp(sent, sent.length, ip)).toBeUndefined();
+      net.deliver(unreachable(ip, sent, "port", 64), 0);
+    }
+    expect(sockets.map(({ socket }) => socket.errors.length)).toEqual([1, 1]);
+    expect(net.shards.map(({ stats }) => stats.handedOver)).toEqual([1, 0]);
   });
 
   // Nobody listens: one RST, from the shard whose connection it would be.
