@@ -54,6 +54,11 @@ export class Program {
     this.ended.catch(() => {});
   }
 
+  /** The process's number. */
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   /** Resolves with the match as soon as what was printed has one. */
   async printed(pattern: RegExp, where: "out" | "log" = "out"): Promise<RegExpExecArray> {
     for (;;) {

@@ -1,0 +1,133 @@
+import { describe, expect } from "bun:test";
+import { readFileSync } from "node:fs";
+import { seededRandom } from "../../adapters/seeded_random.ts";
+import { Namespace } from "../support/namespace.ts";
+import type { Program } from "../support/program.ts";
+import { testRequiring } from "../support/requirements.ts";
+import { NEEDS, startService, withService } from "./service.ts";
+
+/** Every port of a /16 and of a /64, but those of two narrower places. */
+const EVERYWHERE = [
+  ...["--address", "10.91.0.0/16", "--address", "fd91::/64"],
+  ...["--listen", "*=./tests/e2e/programs/say_where.ts"],
+  ...["--listen", "10.91.99.0/24:2000-2009=./tests/e2e/programs/gate.ts"],
+];
+const needs = [...NEEDS, "program:nmap"] as const;
+const LIMIT_MS = 120_000;
+
+/** What nmap found, as `port/state`. */
+async function scan(namespace: Namespace, ...what: string[]): Promise<string[]> {
+  const command = ["nmap", "-n", "-Pn", "-T4", "--max-retries", "6", "-oG", "-", ...what];
+  const out = await namespace.run(command, LIMIT_MS);
+  return [...out.matchAll(/(\d+)\/([a-z|]+)\//g)].map(([, port, state]) => `${port}/${state}`);
+}
+
+/** All of them, as {@link scan} finds them. */
+const ALL_OPEN = Array.from({ length: 65_535 }, (_, i) => `${i + 1}/open`);
+
+/** Bytes of memory that a process has. */
+function memoryOf({ pid }: Program): number {
+  const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))!;
+  return Number(kilobytes) * 1024;
+}
+
+/** A counter of a service. */
+async function counted(service: Program, counter: string): Promise<number> {
+  const before = service.log.split("\n").length;
+  service.signal("SIGUSR2");
+  const line = new RegExp(`(?:.*\\n){${before - 1}}.* stats .*\\b${counter}=(\\d+)`);
+  const [, count] = await service.printed(line, "log");
+  return Number(count);
+}
+
+/** What is said at an address and port. */
+function hear(namespace: Namespace, address: string, port: number): Promise<string> {
+  return namespace.run(["nc", "-d", "-w", "10", address, String(port)]);
+}
+
+const random = seededRandom(91);
+const below = (limit: number) => random.uint32() % limit;
+const anyV4 = () => `10.91.${below(256)}.${2 + below(253)}`;
+const group = () => (1 + below(0xffff)).toString(16);
+const anyV6 = () => `fd91::${group()}:${group()}`;
+const anyPort = () => 100 + below(65_436);
+
+describe("a service at every port of a network", () => {
+  // Every port is open and none has a listener of its own; a scan leaves nothing behind: after a
+  // first one, which fills pools and heaps, memory stays where it is.
+  testRequiring(needs, "shows nmap 65,535 open ports", async () => {
+    await using namespace = await Namespace.open();
+    const service = await startService(namespace, ...EVERYWHERE, "--log-level", "info");
+    const first = await scan(namespace, "-sS", "-p-", anyV4());
+    expect(first.length).toBe(65_535);
+    expect(first.every((port, i) => port === ALL_OPEN[i])).toBe(true);
+    const before = memoryOf(service);
+    expect(await scan(namespace, "-sS", "-p-", anyV4())).toEqual(first);
+    expect(memoryOf(service) - before).toBeLessThan(48 * 2 ** 20);
+    expect(await counted(service, "connections")).toBe(0);
+    expect(await counted(service, "connectionsOpened")).toBeGreaterThanOrEqual(2 * 65_535);
+    service.signal("SIGTERM");
+    expect((await service.finish(15_000)).exit).toBe(0);
+  }, LIMIT_MS);
+
+  // Whole connections, over both families; and the same with a shard in each of two threads.
+  testRequiring(needs, "connects wherever nmap does", async () => {
+    for (const more of [[], ["--workers", "2"]]) {
+      await withService(
+        async (namespace) => {
+          expect(await scan(namespace, "-sT", "-p1-2000", anyV4())).toEqual(
+            ALL_OPEN.slice(0, 2000),
+          );
+          expect(await scan(namespace, "-6", "-sT", "-p1-200", anyV6()))
+            .toEqual(ALL_OPEN.slice(0, 200));
+        },
+        ...EVERYWHERE,
+        ...more,
+      );
+    }
+  }, LIMIT_MS);
+
+  // RST is "closed", silence is "filtered"; a port of UDP that nobody serves says so.
+  testRequiring(
+    needs,
+    "shows nmap what is refused and what is ignored",
+    () =>
+      withService(async (namespace) => {
+        const gated = Array.from(
+          { length: 10 },
+          (_, i) => `${2000 + i}/${i % 2 === 0 ? "closed" : "filtered"}`,
+        );
+        for (const how of ["-sS", "-sT"]) {
+          expect(await scan(namespace, how, "-p2000-2009", "--max-retries", "1", "10.91.99.1"))
+            .toEqual(gated);
+        }
+        expect(await scan(namespace, "-sS", "-p2000-2009", "10.91.98.1"))
+          .toEqual(ALL_OPEN.slice(1999, 2009));
+        expect(await scan(namespace, "-sU", "-p5-6", anyV4())).toEqual(["5/closed", "6/closed"]);
+      }, ...EVERYWHERE),
+    LIMIT_MS,
+  );
+
+  // The handler knows where it was asked; ICMP and HTTP answer from there as well.
+  testRequiring(
+    [...NEEDS, "program:nc", "program:curl", "program:ping"],
+    "is at any address",
+    () =>
+      withService(async (namespace) => {
+        const web = (
+          host: string,
+          number: number,
+        ) => ["curl", "--silent", "--fail", "--max-time", "20", `http://${host}/number/${number}`];
+        for (let i = 0; i < 6; i++) {
+          for (const address of [anyV4(), anyV6()]) {
+            const port = anyPort();
+            expect(await hear(namespace, address, port)).toBe(`${address} ${port}\n`);
+            await namespace.run(["ping", "-c", "1", "-W", "10", address]);
+            const host = address.includes(":") ? `[${address}]` : address;
+            expect(await namespace.run(web(host, i))).toBe(`${i}\n`);
+          }
+        }
+      }, ...EVERYWHERE),
+    LIMIT_MS,
+  );
+});

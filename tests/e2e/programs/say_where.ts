@@ -1,0 +1,12 @@
+/**
+ * A plugin that says which address and port was asked for, and ends the connection.
+ *
+ * @module
+ */
+import type { Context } from "../../../core/api/types.ts";
+
+/** One line: `10.91.3.7 1234`. */
+export default async function sayWhere({ socket }: Context): Promise<void> {
+  const { hostname, port } = socket.localAddr;
+  await socket.write(new TextEncoder().encode(`${hostname} ${port}\n`));
+}
