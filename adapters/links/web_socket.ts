@@ -120,7 +120,7 @@ const OPEN = 1;
 /** A link on a WebSocket, made by {@link webSocketLink}. */
 export class WebSocketLink implements Link {
   /** Shown in logs. */
-  readonly name = "websocket";
+  readonly name: string = "websocket";
   /** Whole packets with whole checksums. */
   readonly features: LinkFeatures;
   /** Messages that were no packets for the stack. */

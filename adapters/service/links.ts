@@ -9,6 +9,7 @@ import { fd } from "./links/fd.ts";
 import { tap } from "./links/tap.ts";
 import { tun } from "./links/tun.ts";
 import { udp } from "./links/udp.ts";
+import { ws } from "./links/ws.ts";
 import { vxlan } from "./links/vxlan.ts";
 
 /** A link that was asked for, checked. It can be sent to another thread. */
@@ -20,7 +21,7 @@ export interface LinkSetting {
 }
 
 /** Every kind of link that can be named. */
-export const LINK_KINDS: Readonly<Record<string, LinkKind>> = { tun, tap, fd, vxlan, udp };
+export const LINK_KINDS: Readonly<Record<string, LinkKind>> = { tun, tap, fd, vxlan, udp, ws };
 
 /** Reads `KIND:VALUE,NAME=VALUE,...`; a string says what is wrong with it. */
 export function parseLink(text: string): LinkSetting | string {

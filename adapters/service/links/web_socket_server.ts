@@ -1,0 +1,119 @@
+/**
+ * A port of the host where one client after the other attaches to a link by WebSocket.
+ *
+ * @module
+ */
+import { type Context, Hono } from "hono";
+import type { Logger } from "../../../core/api/environment.ts";
+import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
+import { createStack } from "../../../core/api/stack.ts";
+import { http } from "../../../plugins/http.ts";
+import { upgradeWebSocket, type WebSocketEvents } from "../../../plugins/http/websocket.ts";
+import { WebSocketLink } from "../../links/web_socket.ts";
+import { packetSocket } from "../../links/web_socket_events.ts";
+import { linkPair } from "../../memory.ts";
+import { type Publication, publish } from "../publish.ts";
+
+/** What {@link listenForWebSockets} takes. */
+export interface WebSocketServerOptions {
+  /** A port of the host; 0: any free one. */
+  readonly listen: HostPort;
+  /** Pages that may attach beside the server's own, such as `http://localhost:3000`. */
+  readonly origins: readonly string[];
+  /** Largest IP packet, in bytes. */
+  readonly mtu: number;
+  /** Where it says who attaches. */
+  readonly log: Logger;
+}
+
+/**
+ * A link to whoever has attached last. It goes on when a client goes, for the next one.
+ *
+ * @throws {Error} The port cannot be opened.
+ */
+export async function listenForWebSockets(options: WebSocketServerOptions): Promise<WebSocketLink> {
+  const link = new AttachableLink(options);
+  await link.open();
+  return link;
+}
+
+/** Closed because somebody else has attached; above 4000 is an application's own (RFC 6455 7.4.2). */
+const REPLACED = 4000;
+/** The server is a stack on a memory link of its own, whose port is published. */
+const [SERVER, CLIENT] = ["10.0.0.1", "10.0.0.2"];
+const SERVER_PORT = 80;
+
+class AttachableLink extends WebSocketLink {
+  override name = "websocket";
+  readonly #options: WebSocketServerOptions;
+  readonly #stacks: { close(): Promise<void> }[] = [];
+  #publication: Publication | undefined;
+
+  constructor(options: WebSocketServerOptions) {
+    super({ mtu: options.mtu });
+    this.#options = options;
+  }
+
+  /** Opens the port. */
+  async open(): Promise<void> {
+    const { listen, log } = this.#options;
+    const [inner, outer] = linkPair({ mtu: 65_535 });
+    const server = createStack({ link: inner, addresses: [`${SERVER}/24`], log });
+    const client = createStack({ link: outer, addresses: [`${CLIENT}/24`], log });
+    this.#stacks.push(server, client);
+    server.use(SERVER_PORT, http(this.#app()));
+    try {
+      const to = { hostname: SERVER, port: SERVER_PORT };
+      this.#publication = await publish({ ...listen, to }, async (address, signal) => {
+        const socket = client.connect(address, { signal, allowHalfOpen: true });
+        await socket.opened;
+        return socket;
+      }, log);
+      this.name = `websocket ${formatHostPort(this.#publication.address)}`;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  override async close(): Promise<void> {
+    await super.close();
+    this.#publication?.stopListening();
+    // The Close frame is on its way.
+    await Promise.all(this.#stacks.map((stack) => stack.close()));
+    await this.#publication?.finish(0);
+  }
+
+  #app(): Hono {
+    const attach = upgradeWebSocket(() => this.#events());
+    return new Hono().get("*", (c, next) => {
+      if (this.#mayAttach(c)) return attach(c, next);
+      return Promise.resolve(c.text("pages of this origin may not attach\n", 403));
+    });
+  }
+
+  /** Browsers say whose page it is; other programs say nothing, and could say anything. */
+  #mayAttach(c: Context): boolean {
+    const origin = c.req.header("Origin");
+    return origin === undefined || this.#options.origins.includes(origin) ||
+      URL.parse(origin)?.host === c.req.header("Host");
+  }
+
+  #events(): WebSocketEvents {
+    let socket: ReturnType<typeof packetSocket>;
+    const detach = () => {
+      const current = this.attach(undefined);
+      if (current !== socket) this.attach(current);
+    };
+    return {
+      onOpen: (_event, ws) => {
+        socket = packetSocket(ws);
+        this.attach(socket)?.close(REPLACED, "another client has attached");
+        this.#options.log.info("a client has attached", { link: this.name });
+      },
+      onMessage: ({ data }) => this.take(data),
+      onClose: detach,
+      onError: detach,
+    };
+  }
+}
