@@ -19,10 +19,15 @@ export class TokenBucket {
     this.#at = now;
   }
 
+  /** Whether there is a token. */
+  has(now: number): boolean {
+    this.#refill(now);
+    return this.#tokens >= 1;
+  }
+
   /** Takes a token if there is one. */
   take(now: number): boolean {
-    this.#refill(now);
-    if (this.#tokens < 1) return false;
+    if (!this.has(now)) return false;
     this.#tokens--;
     return true;
   }
@@ -60,6 +65,11 @@ export class TokenBuckets {
   /** How many keys are remembered. */
   get size(): number {
     return this.#buckets.size;
+  }
+
+  /** Whether `key` has a token; who is not remembered has. */
+  has(key: string, now: number): boolean {
+    return this.#buckets.get(key)?.has(now) ?? true;
   }
 
   /** Takes a token of `key`'s, if there is one. */

@@ -22,9 +22,10 @@ const count = z.int().positive().default(Infinity);
 /**
  * Limits how many connections there are at once, in all and from each address.
  *
- * It decides before the handshake, and counts a connection from its SYN to its end. It keeps a
- * number for each address that has a connection, no more. The first datagrams of flows that are too
- * many are dropped.
+ * It decides before the handshake, and counts connections from the handshake to their end: a forged
+ * SYN takes nobody's place. Of several handshakes at once those that are too many are reset. It
+ * keeps a number for each address that has a connection, no more. The first datagrams of flows that
+ * are too many are dropped.
  *
  * @example
  * ```ts
@@ -45,16 +46,14 @@ export const limit: PluginFactory<LimitOptions> = definePlugin({
   setup: ({ connections, perAddress, verdict, ...lengths }) => {
     const counts = new Map<string, number>();
     let total = 0;
-    const enter = (hostname: string): (() => void) | undefined => {
-      const key = networkKey(hostname, lengths);
-      const here = counts.get(key) ?? 0;
-      if (total >= connections || here >= perAddress) return undefined;
-      counts.set(key, here + 1);
+    const keyOf = (hostname: string) => networkKey(hostname, lengths);
+    const isFull = (key: string) => total >= connections || (counts.get(key) ?? 0) >= perAddress;
+    /** Counts one more; returns what takes it off again. */
+    const enter = (key: string): (() => void) | undefined => {
+      if (isFull(key)) return undefined;
+      counts.set(key, (counts.get(key) ?? 0) + 1);
       total++;
-      let hasLeft = false;
       return () => {
-        if (hasLeft) return;
-        hasLeft = true;
         total--;
         const left = counts.get(key)! - 1;
         if (left === 0) counts.delete(key);
@@ -62,18 +61,15 @@ export const limit: PluginFactory<LimitOptions> = definePlugin({
       };
     };
     return {
-      onSyn({ remote, signal }) {
-        const leave = enter(remote.hostname);
-        if (leave === undefined) return verdict;
-        signal.addEventListener("abort", leave);
-        return ({ socket }, next) => {
-          signal.removeEventListener("abort", leave);
-          socket.closed.catch(() => {}).finally(leave);
-          return next();
-        };
+      onSyn: ({ remote }) => isFull(keyOf(remote.hostname)) ? verdict : undefined,
+      handle({ socket }, next) {
+        const leave = enter(keyOf(socket.remoteAddr.hostname));
+        if (leave === undefined) return socket.abort(new Error("too many connections"));
+        socket.closed.catch(() => {}).finally(leave);
+        return next();
       },
       async flow({ flow }, next) {
-        const leave = enter(flow.remoteAddr.hostname);
+        const leave = enter(keyOf(flow.remoteAddr.hostname));
         if (leave !== undefined) await next().finally(leave);
       },
     };

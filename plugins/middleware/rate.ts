@@ -29,8 +29,9 @@ const perSecond = z.number().positive().optional();
 /**
  * Limits how many connections begin per second, in all and from each address.
  *
- * It decides before the handshake. An address that has gone too far is measured before all others
- * together are, so that it does not use up their share. The first datagrams of flows that are too
+ * It decides before the handshake, and counts the handshakes that were finished: a forged SYN is on
+ * nobody's account. Of several handshakes at once those that are too many are reset. An address that
+ * has gone too far does not use up what all have together. The first datagrams of flows that are too
  * many are dropped.
  *
  * @example
@@ -58,12 +59,19 @@ export const rate: PluginFactory<RateOptions> = definePlugin({
   setup: ({ perSecond, perAddress, burst, burstPerAddress, maxAddresses, verdict, ...lengths }) => {
     const each = bucketsOf(perAddress, burstPerAddress, maxAddresses);
     const all = bucketsOf(perSecond, burst, 1);
-    const isIn = (hostname: string, now: number) =>
-      (each?.take(networkKey(hostname, lengths), now) ?? true) && (all?.take("", now) ?? true);
+    const mayBegin = (key: string, now: number) =>
+      (each?.has(key, now) ?? true) && (all?.has("", now) ?? true);
+    const begin = (key: string, now: number) =>
+      (each?.take(key, now) ?? true) && (all?.take("", now) ?? true);
     return {
-      onSyn: ({ remote }, { clock }) => isIn(remote.hostname, clock.now()) ? undefined : verdict,
+      onSyn: ({ remote }, { clock }) =>
+        mayBegin(networkKey(remote.hostname, lengths), clock.now()) ? undefined : verdict,
+      handle: ({ socket, clock }, next) =>
+        begin(networkKey(socket.remoteAddr.hostname, lengths), clock.now())
+          ? next()
+          : socket.abort(new Error("too many new connections")),
       flow: ({ flow, clock }, next) =>
-        isIn(flow.remoteAddr.hostname, clock.now()) ? next() : undefined,
+        begin(networkKey(flow.remoteAddr.hostname, lengths), clock.now()) ? next() : undefined,
     };
   },
 });

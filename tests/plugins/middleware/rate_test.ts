@@ -2,18 +2,24 @@ import { describe, expect, test } from "bun:test";
 import { TokenBuckets } from "../../../core/api/token_bucket.ts";
 import { echo } from "../../../plugins/echo.ts";
 import { rate } from "../../../plugins/middleware/rate.ts";
-import { codeOf, StackPair } from "../../core/api/stack_pair.ts";
-import { echoFlow, isAnswered } from "./support.ts";
+import { StackPair } from "../../core/api/stack_pair.ts";
+import { attempt, echoFlow, isAnswered } from "./support.ts";
 
-/** How many of so many attempts are let in. */
+function ignoresFirst(count: number): () => "ignore" | undefined {
+  let left = count;
+  return () => left-- > 0 ? "ignore" : undefined;
+}
+
+/** How many of so many attempts are let in and stay. */
 async function count(pair: StackPair, attempts: number, localHostname = "10.0.0.1") {
   const to = localHostname.includes(":") ? "[fd00::2]:7" : "10.0.0.2:7";
-  const codes = Array.from(
+  const clients = Array.from(
     { length: attempts },
-    () => codeOf(pair.client.connect(to, { localHostname }).opened),
+    () => pair.client.connect(to, { localHostname }),
   );
-  const outcomes = await pair.run(Promise.all(codes));
-  return outcomes.filter((code) => code === "none").length;
+  await pair.run(Promise.allSettled(clients.map(({ opened }) => opened)));
+  await pair.clock.advance(1);
+  return clients.filter(({ state }) => state === "ESTABLISHED").length;
 }
 
 describe("rate", () => {
@@ -26,6 +32,16 @@ describe("rate", () => {
     expect(await count(pair, 20)).toBe(5);
     await pair.clock.advance(60_000);
     expect(await count(pair, 20)).toBe(10);
+  });
+
+  // SYNs whose sender is not there: nobody's tokens are gone.
+  test("counts no attempts that come to nothing", async () => {
+    await using pair = new StackPair();
+    const deciding = { name: "deciding", onSyn: ignoresFirst(5) };
+    pair.server.use(7, rate({ perAddress: 1 }), deciding, echo());
+    for (let sent = 0; sent < 5; sent++) expect(await attempt(pair, "10.0.0.2:7")).toBe("silence");
+    expect(await attempt(pair, "10.0.0.2:7")).toBe("open");
+    expect(await attempt(pair, "10.0.0.2:7")).toBe("CONNECTION_REFUSED");
   });
 
   // One that has used up its own does not use up everybody's.
