@@ -56,6 +56,7 @@ export type { ForeignPacket, Shard } from "./core/stack/shard.ts";
 
 export { dns } from "./adapters/dns.ts";
 export { egress } from "./adapters/egress.ts";
+export { connectProxy } from "./adapters/connect_proxy.ts";
 export { forward } from "./adapters/forward.ts";
 export {
   ethernet,
@@ -128,6 +129,7 @@ export {
 export { chargen, type ChargenOptions } from "./plugins/chargen.ts";
 export { daytime, type DaytimeOptions } from "./plugins/daytime.ts";
 export type { DnsOptions, DnsRecords } from "./plugins/dns.ts";
+export type { ConnectProxyOptions } from "./plugins/connect_proxy.ts";
 export { discard, type DiscardOptions } from "./plugins/discard.ts";
 export { echo, type EchoOptions } from "./plugins/echo.ts";
 export type { EgressOptions } from "./plugins/egress.ts";

@@ -16,6 +16,7 @@ import { type FetchApp, http, type HttpOptions } from "../../plugins/http.ts";
 import { iperf3 } from "../../plugins/iperf3.ts";
 import { dns } from "../dns.ts";
 import { egress } from "../egress.ts";
+import { connectProxy } from "../connect_proxy.ts";
 import { forward } from "../forward.ts";
 import { socks5 } from "../socks5.ts";
 import { demo } from "./demo.ts";
@@ -51,6 +52,7 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
   iperf3: withoutArgument("iperf3", iperf3),
   socks5: withoutArgument("socks5", socks5),
   egress: withoutArgument("egress", egress),
+  connectProxy: withoutArgument("connectProxy", connectProxy),
   forward: (to, options, { source }) =>
     make(forward, to ? { to: to.split(","), ...options } : options, source),
   http: async (path, options, setting) => {

@@ -1,0 +1,142 @@
+/**
+ * An HTTP proxy for tunnels (RFC 9110 9.3.6).
+ *
+ * @module
+ */
+import { z } from "zod";
+import { areCredentials, credentialsSchema } from "../core/api/credentials.ts";
+import { unread } from "../core/api/derived_socket.ts";
+import { formatHostPort } from "../core/api/host_port.ts";
+import {
+  type HostNetwork,
+  Outbound,
+  type OutboundError,
+  type OutboundFault,
+  type OutboundOptions,
+  outboundShape,
+} from "../core/api/outbound.ts";
+import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
+import { type Duplex, relay } from "../core/api/relay.ts";
+import type { Context, TcpSocket } from "../core/api/types.ts";
+import { type ConnectRequest, readConnectRequest, type Refusal } from "./connect_proxy/request.ts";
+
+/** What `connectProxy` can be told. */
+export interface ConnectProxyOptions extends OutboundOptions {
+  /** Passwords by name, shown as `Proxy-Authorization: Basic`; without them everybody is let in. */
+  users?: Readonly<Record<string, string>> | undefined;
+  /** How long a client may take until it has asked for a target, in milliseconds. Default 10,000. */
+  handshakeTimeoutMs?: number | undefined;
+}
+
+interface Settings {
+  readonly users: Readonly<Record<string, string>> | undefined;
+  readonly handshakeTimeoutMs: number;
+  readonly outbound: Outbound;
+}
+
+/** Makes the `connectProxy` plugin of a way to connect. */
+export function connectProxyThrough(host: HostNetwork): PluginFactory<ConnectProxyOptions> {
+  return definePlugin({
+    name: "connectProxy",
+    options: z.strictObject({
+      ...outboundShape,
+      users: credentialsSchema.optional(),
+      handshakeTimeoutMs: z.number().positive().default(10_000),
+    }),
+    setup: ({ users, handshakeTimeoutMs, ...options }) => {
+      const settings = { users, handshakeTimeoutMs, outbound: new Outbound(options, host) };
+      return (c) => serve(c, settings);
+    },
+  });
+}
+
+async function serve(c: Context, { users, handshakeTimeoutMs, outbound }: Settings): Promise<void> {
+  const { socket, clock, log } = c;
+  const cancel = clock.schedule(clock.now() + handshakeTimeoutMs, () => socket.abort());
+  let request: ConnectRequest | Refusal | undefined;
+  try {
+    request = await readConnectRequest(socket);
+  } catch (error) {
+    return log.debug("connectProxy: no request", { reason: (error as Error).message });
+  } finally {
+    cancel();
+  }
+  if (request === undefined) return;
+  if (typeof request !== "number" && users && !isLetIn(request, users)) request = 407;
+  if (typeof request === "number") return await say(socket, RESPONSES[request]);
+  const upstream = await connect(c, request, outbound);
+  if (!upstream) return;
+  try {
+    await relay(unread(socket, request.rest), upstream);
+  } catch (error) {
+    log.debug("connectProxy: connection broke", { reason: (error as Error).message });
+  }
+}
+
+function isLetIn(
+  { credentials }: ConnectRequest,
+  users: Readonly<Record<string, string>>,
+): boolean {
+  return credentials !== undefined &&
+    areCredentials(users, credentials.name, credentials.password);
+}
+
+/** Connects and tells the client; `undefined`: there is no connection. */
+async function connect(
+  c: Context,
+  { target }: ConnectRequest,
+  outbound: Outbound,
+): Promise<Duplex | undefined> {
+  let upstream: Duplex;
+  try {
+    upstream = await outbound.connect(target, c);
+  } catch (error) {
+    const { fault, message } = error as OutboundError;
+    c.log.debug("connectProxy: not connected", { target: formatHostPort(target), reason: message });
+    await say(c.socket, RESPONSES[REFUSAL_OF[fault]]);
+    return undefined;
+  }
+  try {
+    await c.socket.write(bytesOf("HTTP/1.1 200 Connection established\r\n\r\n"));
+    return upstream;
+  } catch (error) {
+    upstream.abort(error);
+    return undefined;
+  }
+}
+
+/** RFC 9110 15.5.4, 15.6.3, 15.6.5 */
+const REFUSAL_OF: Readonly<Record<OutboundFault, Refusal>> = {
+  "denied": 403,
+  "no-name": 502,
+  "unknown-name": 502,
+  "refused": 502,
+  "unreachable": 502,
+  "timed-out": 504,
+  "failed": 502,
+};
+
+const RESPONSES: Readonly<Record<Refusal, string>> = {
+  400: responseOf("400 Bad Request"),
+  403: responseOf("403 Forbidden"),
+  405: responseOf("405 Method Not Allowed", "Allow: CONNECT"),
+  407: responseOf("407 Proxy Authentication Required", 'Proxy-Authenticate: Basic realm="berth"'),
+  431: responseOf("431 Request Header Fields Too Large"),
+  502: responseOf("502 Bad Gateway"),
+  504: responseOf("504 Gateway Timeout"),
+  505: responseOf("505 HTTP Version Not Supported"),
+};
+
+function responseOf(status: string, ...fields: string[]): string {
+  const lines = [...fields, "Connection: close", "Content-Length: 0"];
+  return `HTTP/1.1 ${status}\r\n${lines.join("\r\n")}\r\n\r\n`;
+}
+
+/** The last word to a client, which may be gone. */
+async function say(socket: TcpSocket, response: string): Promise<void> {
+  await socket.write(bytesOf(response)).catch(() => {});
+}
+
+function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}

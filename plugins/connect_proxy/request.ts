@@ -1,0 +1,88 @@
+/**
+ * The head of a request to a proxy (RFC 9112 3, RFC 9110 9.3.6).
+ *
+ * @module
+ */
+import { type HostPort, parseHostPort } from "../../core/api/host_port.ts";
+import type { TcpSocket } from "../../core/api/types.ts";
+
+/** Bytes of a head, at most. */
+const MAX_HEAD = 16 * 1024;
+
+/** What a client asks for. */
+export interface ConnectRequest {
+  readonly target: HostPort;
+  /** The name and the password that it shows (RFC 7617), if it does. */
+  readonly credentials: { readonly name: string; readonly password: string } | undefined;
+  /** What it has sent behind the head: for the target. */
+  readonly rest: Uint8Array<ArrayBuffer>;
+}
+
+/** The status of a response that ends the connection. */
+export type Refusal = 400 | 403 | 405 | 407 | 431 | 502 | 504 | 505;
+
+/** Reads one; a number says why it is refused, `undefined` that the client ended without one. */
+export async function readConnectRequest(
+  socket: TcpSocket,
+): Promise<ConnectRequest | Refusal | undefined> {
+  const buffer = new Uint8Array(MAX_HEAD);
+  let length = 0;
+  for (;;) {
+    const size = await socket.read(buffer.subarray(length));
+    if (size === null) return length === 0 ? undefined : 400;
+    const from = Math.max(0, length - 3);
+    length += size;
+    const end = endOfHead(buffer.subarray(0, length), from);
+    if (end !== undefined) {
+      const request = parse(String.fromCharCode(...buffer.subarray(0, end - 4)));
+      return typeof request === "number"
+        ? request
+        : { ...request, rest: buffer.slice(end, length) };
+    }
+    if (length === MAX_HEAD) return 431;
+  }
+}
+
+/** Where the bytes behind the empty line begin; `undefined`: it has not come yet. */
+function endOfHead(bytes: Uint8Array, from: number): number | undefined {
+  for (let at = bytes.indexOf(13, from); at >= 0; at = bytes.indexOf(13, at + 1)) {
+    if (bytes[at + 1] === 10 && bytes[at + 2] === 13 && bytes[at + 3] === 10) return at + 4;
+  }
+  return undefined;
+}
+
+const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP\/(\d)\.(\d)$/;
+const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*$/;
+
+function parse(head: string): Omit<ConnectRequest, "rest"> | Refusal {
+  const [line = "", ...lines] = head.split("\r\n");
+  const [, method, target = "", major] = REQUEST_LINE.exec(line) ?? [];
+  if (method === undefined) return 400;
+  if (major !== "1") return 505;
+  const fields = lines.map((text) => FIELD.exec(text));
+  if (fields.includes(null)) return 400;
+  if (method !== "CONNECT") return 405;
+  // A CONNECT has no content: what claims otherwise would be read in two ways.
+  const valuesOf = (name: string) =>
+    fields.filter((field) => field![1]!.toLowerCase() === name).map((field) => field![2]!);
+  if (valuesOf("transfer-encoding").length > 0) return 400;
+  if (valuesOf("content-length").some((value) => value !== "0")) return 400;
+  const address = parseHostPort(target);
+  if (!address || address.port === 0) return 400;
+  const shown = valuesOf("proxy-authorization");
+  if (shown.length > 1) return 400;
+  return { target: address, credentials: parseBasic(shown[0] ?? "") };
+}
+
+/** RFC 7617 2 */
+function parseBasic(field: string): ConnectRequest["credentials"] {
+  const [, encoded] = /^basic +([A-Za-z0-9+/]+=*)$/i.exec(field) ?? [];
+  if (encoded === undefined) return undefined;
+  try {
+    const bytes = Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0));
+    const [, name, password] = /^([^:]*):([^]*)$/.exec(new TextDecoder().decode(bytes)) ?? [];
+    return name === undefined || password === undefined ? undefined : { name, password };
+  } catch {
+    return undefined;
+  }
+}

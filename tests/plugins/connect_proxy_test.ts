@@ -1,0 +1,172 @@
+import { describe, expect, test } from "bun:test";
+import { TcpError } from "../../core/api/errors.ts";
+import type { HostPort } from "../../core/api/host_port.ts";
+import type { HostNetwork } from "../../core/api/outbound.ts";
+import { type ConnectProxyOptions, connectProxyThrough } from "../../plugins/connect_proxy.ts";
+import { bytes } from "../support/conversation.ts";
+import { settle, socketPair, testContext } from "../support/fake_socket.ts";
+
+/** A host whose connections lead to one end of a pair. */
+function hostWith(overrides: Partial<HostNetwork> = {}) {
+  const { client: upstream, server: target } = socketPair();
+  const dialled: HostPort[] = [];
+  const host: HostNetwork = {
+    resolve: (name) =>
+      name === "example.org"
+        ? Promise.resolve(["192.0.2.1"])
+        : Promise.reject(new Error("ENOTFOUND")),
+    dial: (to) => {
+      dialled.push(to);
+      return Promise.resolve(upstream);
+    },
+    ...overrides,
+  };
+  return { host, target, dialled };
+}
+
+function connected(host: HostNetwork, options: ConnectProxyOptions = {}) {
+  const { client, server } = socketPair();
+  const { context, clock, lines } = testContext(server);
+  const handle = connectProxyThrough(host)(options).handle!;
+  const served = Promise.resolve(handle(context, () => Promise.resolve()));
+  return { client, clock, lines, served: served.then(() => void server.close().catch(() => {})) };
+}
+
+async function rest(socket: AsyncIterable<Uint8Array>): Promise<string> {
+  let text = "";
+  for await (const chunk of socket) text += new TextDecoder().decode(chunk);
+  return text;
+}
+
+/** The status line and all fields of what a request is answered with. */
+async function answerTo(
+  request: string,
+  options?: ConnectProxyOptions,
+  host = hostWith().host,
+): Promise<string[]> {
+  const { client } = connected(host, options);
+  await client.write(bytes(request));
+  const answer = await rest(client);
+  expect(answer.endsWith("\r\n\r\n")).toBe(true);
+  return answer.trim().split("\r\n");
+}
+
+const ESTABLISHED = "HTTP/1.1 200 Connection established\r\n\r\n";
+
+describe("connectProxy", () => {
+  // What follows the head at once is the target's (RFC 9110 9.3.6); each side ends in turn.
+  test("makes a tunnel and carries half-closes both ways", async () => {
+    const request = "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\nquestion";
+    for (const pace of [request.length, 1]) {
+      const { host, target, dialled } = hostWith();
+      const { client, served } = connected(host);
+      for (let at = 0; at < request.length; at += pace) {
+        await client.write(bytes(request.slice(at, at + pace)));
+        await settle();
+      }
+      await client.closeWrite();
+      expect(await rest(target)).toBe("question");
+      await target.write(bytes("answer"));
+      await target.closeWrite();
+      expect(await rest(client)).toBe(`${ESTABLISHED}answer`);
+      await served;
+      expect(dialled).toEqual([{ hostname: "192.0.2.1", port: 443 }]);
+    }
+  });
+
+  // Other methods, other versions, and heads that two programs could read in two ways.
+  test.each([
+    ["GET http://example.org/ HTTP/1.1\r\n\r\n", "405 Method Not Allowed"],
+    ["POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc", "405 Method Not Allowed"],
+    ["CONNECT example.org:443 HTTP/2.0\r\n\r\n", "505 HTTP Version Not Supported"],
+    ["CONNECT example.org HTTP/1.1\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:0 HTTP/1.1\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:99999 HTTP/1.1\r\n\r\n", "400 Bad Request"],
+    ["CONNECT http://example.org:80/ HTTP/1.1\r\n\r\n", "400 Bad Request"],
+    ["CONNECT  example.org:80 HTTP/1.1\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:80 HTTP/1.1\r\nA : b\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:80 HTTP/1.1\r\nA: b\nC: d\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:80 HTTP/1.1\r\n folded\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:80 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:80 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", "400 Bad Request"],
+    ["\x16\x03\x01\r\n\r\n", "400 Bad Request"],
+  ])("refuses %p", async (request, status) => {
+    const { host, dialled } = hostWith();
+    const [line, ...fields] = await answerTo(request, {}, host);
+    expect(line).toBe(`HTTP/1.1 ${status}`);
+    expect(fields).toContain("Connection: close");
+    if (status.startsWith("405")) expect(fields).toContain("Allow: CONNECT");
+    expect(dialled).toEqual([]);
+  });
+
+  // A head without an end is read up to a bound.
+  test("refuses a head of more than 16 KiB", async () => {
+    const request = `CONNECT example.org:80 HTTP/1.1\r\nA: ${"a".repeat(20_000)}`;
+    expect((await answerTo(request))[0]).toBe("HTTP/1.1 431 Request Header Fields Too Large");
+  });
+
+  // RFC 9110 15.6.3, 15.6.5: why there is no tunnel.
+  test.each([
+    ["127.0.0.1:80", "403 Forbidden", undefined],
+    ["[::ffff:169.254.169.254]:80", "403 Forbidden", undefined],
+    ["unknown.example:80", "502 Bad Gateway", undefined],
+    ["example.org:80", "502 Bad Gateway", new TcpError("CONNECTION_REFUSED", "no")],
+    ["example.org:80", "502 Bad Gateway", new TcpError("UNREACHABLE", "no")],
+    ["example.org:80", "504 Gateway Timeout", new TcpError("TIMED_OUT", "no")],
+    ["example.org:80", "502 Bad Gateway", new Error("EMFILE")],
+  ])("answers for %s with %s", async (target, status, error) => {
+    const { host } = hostWith(error ? { dial: () => Promise.reject(error) } : {});
+    const [line] = await answerTo(`CONNECT ${target} HTTP/1.1\r\n\r\n`, {}, host);
+    expect(line).toBe(`HTTP/1.1 ${status}`);
+  });
+
+  // RFC 7617: the right password, wrong ones, and what is no credentials at all.
+  test("asks for a password where it has users (RFC 9110 11.7)", async () => {
+    const users = { anna: "se:cret", jörg: "ß" };
+    const utf8 = (text: string) => btoa(String.fromCharCode(...bytes(text)));
+    const request = (field: string) => `CONNECT example.org:80 HTTP/1.1\r\n${field}\r\n`;
+    for (const right of ["anna:se:cret", "jörg:ß"]) {
+      const { host, target } = hostWith();
+      const { client } = connected(host, { users });
+      await client.write(bytes(request(`proxy-authorization: bAsIc ${utf8(right)}\r\n`)));
+      await target.closeWrite();
+      expect(await rest(client)).toBe(ESTABLISHED);
+      client.abort();
+    }
+    for (
+      const field of [
+        "",
+        `Proxy-Authorization: Basic ${utf8("anna:secret")}\r\n`,
+        `Proxy-Authorization: Basic ${utf8("anna")}\r\n`,
+        `Proxy-Authorization: Basic ${utf8("__proto__:x")}\r\n`,
+        "Proxy-Authorization: Basic ?\r\n",
+        `Proxy-Authorization: Bearer ${utf8("anna:se:cret")}\r\n`,
+        `Authorization: Basic ${utf8("anna:se:cret")}\r\n`,
+      ]
+    ) {
+      const [line, ...fields] = await answerTo(request(field), { users });
+      expect(line).toBe("HTTP/1.1 407 Proxy Authentication Required");
+      expect(fields).toContain('Proxy-Authenticate: Basic realm="berth"');
+    }
+  });
+
+  // A client that says nothing, one that ends within its head, one that ends at once.
+  test("bounds what a client may do before it has asked", async () => {
+    const { host } = hostWith();
+    const slow = connected(host, { handshakeTimeoutMs: 500 });
+    await slow.client.write(bytes("CONNECT exam"));
+    await settle();
+    await slow.clock.advance(500);
+    await slow.served;
+    await expect(rest(slow.client)).rejects.toThrow("reset");
+
+    const cut = connected(host);
+    await cut.client.write(bytes("CONNECT exam"));
+    await cut.client.closeWrite();
+    expect(await rest(cut.client)).toMatch(/^HTTP\/1.1 400 /);
+    const silent = connected(host);
+    await silent.client.closeWrite();
+    expect(await rest(silent.client)).toBe("");
+    await silent.served;
+  });
+});
