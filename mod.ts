@@ -130,6 +130,13 @@ export { chargen, type ChargenOptions } from "./plugins/chargen.ts";
 export { daytime, type DaytimeOptions } from "./plugins/daytime.ts";
 export type { DnsOptions, DnsRecords } from "./plugins/dns.ts";
 export type { ConnectProxyOptions } from "./plugins/connect_proxy.ts";
+export {
+  detect,
+  type DetectedProtocol,
+  type DetectHandlers,
+  type DetectOptions,
+  type DetectRoutes,
+} from "./plugins/detect.ts";
 export { discard, type DiscardOptions } from "./plugins/discard.ts";
 export { echo, type EchoOptions } from "./plugins/echo.ts";
 export type { EgressOptions } from "./plugins/egress.ts";

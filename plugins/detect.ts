@@ -1,0 +1,144 @@
+/**
+ * Several protocols on one port.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { deriveSocket, unread } from "../core/api/derived_socket.ts";
+import { compose, describeIssues } from "../core/api/plugin.ts";
+import { readChunk } from "../core/api/read_chunk.ts";
+import { runInOrder } from "../core/api/run_chain.ts";
+import type { Context, Handler, Plugin, TcpSocket } from "../core/api/types.ts";
+import { type DetectedProtocol, protocolOf } from "./detect/protocols.ts";
+
+export type { DetectedProtocol } from "./detect/protocols.ts";
+
+/** What serves a protocol: one plugin or handler, or a chain of them. */
+export type DetectHandlers = Handler | Plugin | readonly (Handler | Plugin)[];
+
+/**
+ * Who serves which protocol. Who is not there is served by `other`, and without that by what follows
+ * in the chain; HTTP/2 by `http` before these.
+ */
+export interface DetectRoutes extends Partial<Record<DetectedProtocol, DetectHandlers>> {
+  /** For everything else, and for clients that wait for the server to speak first. */
+  other?: DetectHandlers;
+}
+
+/** What `detect` can be told. */
+export interface DetectOptions {
+  /**
+   * How long a client may say too little to tell its protocol, in milliseconds; then it is served by
+   * `other`. So long do clients wait that expect the server to speak first. Default 1,000.
+   */
+  timeoutMs?: number | undefined;
+}
+
+const optionsSchema = z.strictObject({ timeoutMs: z.number().positive().default(1000) });
+
+/** Bytes that are looked at, at most. */
+const MAX_PEEK = 16;
+
+/**
+ * Serves several protocols on one port, told by the client's first bytes: TLS, HTTP/1, HTTP/2, SSH.
+ *
+ * At most 16 bytes are looked at, and the plugin that is chosen reads them again. A client of a
+ * protocol in which the server speaks first, such as SMTP, says nothing: after `timeoutMs` it is
+ * served by `other`. SSH clients mostly speak at once; one that waits is served by `other` too. A plugin
+ * that decides before a SYN is answered, such as `forward`, decides when the protocol is known: what it
+ * refuses is reset.
+ *
+ * @throws {TypeError} An option is not what it has to be, or there is no plugin.
+ *
+ * @example
+ * ```ts
+ * import { detect, discard, echo, http } from "@berth/berth";
+ * import { Hono } from "hono";
+ *
+ * const app = new Hono().get("/", (c) => c.text("ahoy"));
+ * detect({ http: http(app), ssh: discard(), other: echo() }); // for stack.use(443, detect({ … }))
+ * ```
+ */
+export function detect(routes: DetectRoutes, options: DetectOptions = {}): Plugin {
+  const checked = optionsSchema.safeParse(options);
+  if (!checked.success) throw new TypeError(`detect: ${describeIssues(checked.error.issues)}`);
+  const { timeoutMs } = checked.data;
+  const handlers = new Map(
+    Object.entries(routes).map(([protocol, route]) => [protocol, handlerOf(route)]),
+  );
+  if (handlers.size === 0) throw new TypeError("detect: there is no plugin for any protocol");
+  const routeOf = (protocol: DetectedProtocol | undefined): Handler | undefined =>
+    handlers.get(protocol ?? "other") ??
+      (protocol === "http2" ? handlers.get("http") : undefined) ?? handlers.get("other");
+  return {
+    name: "detect",
+    async handle(c, next) {
+      const { protocol, socket } = await look(c, timeoutMs);
+      c.log.debug("detect: looked", { protocol: protocol ?? "unknown" });
+      const route = routeOf(protocol);
+      if (!route) return await next(socket);
+      await runInOrder([(_c, rest) => rest(socket), route])(c, next);
+    },
+  };
+}
+
+function handlerOf(route: DetectHandlers): Handler {
+  const { handle, onSyn } = compose(Array.isArray(route) ? route : [route as Handler | Plugin]);
+  if (!onSyn) return handle;
+  return async (c, next) => {
+    const { localAddr: local, remoteAddr: remote } = c.socket;
+    const decided = await onSyn({ local, remote, signal: c.signal }, c);
+    if (typeof decided === "function") await decided(c, next);
+    else c.socket.abort();
+  };
+}
+
+/** What was found, and the connection from its first byte on. */
+interface Look {
+  readonly protocol: DetectedProtocol | undefined;
+  readonly socket: TcpSocket;
+}
+
+async function look({ socket, clock }: Context, timeoutMs: number): Promise<Look> {
+  const late = Promise.withResolvers<"late">();
+  const cancel = clock.schedule(clock.now() + timeoutMs, () => late.resolve("late"));
+  try {
+    let bytes = new Uint8Array(0);
+    for (;;) {
+      const pending = readChunk(socket, MAX_PEEK - bytes.length);
+      const chunk = await Promise.race([pending, late.promise]);
+      if (chunk === "late") {
+        return { protocol: undefined, socket: unread(afterPending(socket, pending), bytes) };
+      }
+      if (chunk === undefined) return { protocol: undefined, socket: unread(socket, bytes) };
+      bytes = concatenate(bytes, chunk);
+      const protocol = protocolOf(bytes);
+      if (protocol !== "more") return { protocol, socket: unread(socket, bytes) };
+    }
+  } finally {
+    cancel();
+  }
+}
+
+/** The connection on which somebody already reads. */
+function afterPending(
+  socket: TcpSocket,
+  pending: Promise<Uint8Array<ArrayBuffer> | undefined>,
+): TcpSocket {
+  pending.catch(() => {}); // the reader is told, where there is one
+  let first: typeof pending | undefined = pending;
+  return deriveSocket(socket, {
+    readChunk: () => {
+      const next = first ?? readChunk(socket);
+      first = undefined;
+      return next;
+    },
+  });
+}
+
+function concatenate(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}

@@ -1,0 +1,145 @@
+import { describe, expect, test } from "bun:test";
+import type { Handler, Plugin } from "../../core/api/types.ts";
+import { detect, type DetectRoutes } from "../../plugins/detect.ts";
+import { bytes } from "../support/conversation.ts";
+import { settle, socketPair, testContext } from "../support/fake_socket.ts";
+
+/** A connection to `detect` whose routes answer with their name and all that they read. */
+function connected(names: readonly string[], timeoutMs?: number) {
+  const { client, server } = socketPair();
+  const { context, clock } = testContext(server);
+  const routes = Object.fromEntries(names.map((name) => [name, answering(name)]));
+  const { handle } = detect(routes as DetectRoutes, timeoutMs === undefined ? {} : { timeoutMs });
+  let fellThrough = "";
+  const served = Promise.resolve(handle!(context, async (socket) => {
+    fellThrough = await rest(socket ?? server);
+  })).then(() => server.close());
+  return { client, clock, served, fellThrough: () => fellThrough };
+}
+
+function answering(name: string): Handler {
+  return async ({ socket }) => {
+    const text = await rest(socket);
+    await socket.write(bytes(`${name}: ${text}`));
+  };
+}
+
+async function rest(socket: AsyncIterable<Uint8Array>): Promise<string> {
+  let text = "";
+  for await (const chunk of socket) text += String.fromCharCode(...chunk);
+  return text;
+}
+
+const ALL = ["tls", "http", "http2", "ssh", "other"];
+
+describe("detect", () => {
+  // Whole messages and a byte at a time: the plugin gets every byte, the first ones included.
+  test.each([
+    ["\x16\x03\x01\x02\x00\x01\x00", "tls"],
+    ["\x16\x03\x03\x00\x05", "tls"],
+    ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "http"],
+    ["PROPFIND /folder HTTP/1.1\r\n\r\n", "http"],
+    ["P", "other"],
+    ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "http2"],
+    ["SSH-2.0-OpenSSH_9.6\r\n", "ssh"],
+    ["EHLO example.org\r\n", "other"],
+    ["\x16\x03\x07", "other"],
+    ["\x00\x2e\x01\x03\x01", "other"],
+    ["get / HTTP/1.1\r\n", "other"],
+    ["GETS / HTTP/1.1\r\n", "other"],
+    ["", "other"],
+  ])("serves %p by %s", async (text, name) => {
+    const said = Uint8Array.from(text, (char: string) => char.charCodeAt(0));
+    for (const pace of [said.length || 1, 1]) {
+      const { client, served } = connected(ALL);
+      for (let at = 0; at < said.length; at += pace) {
+        await client.write(said.subarray(at, at + pace));
+        await settle();
+      }
+      await client.closeWrite();
+      expect(await rest(client)).toBe(`${name}: ${text}`);
+      await served;
+    }
+  });
+
+  // A client that waits for the server's first word, and what it says afterwards.
+  test("serves who says nothing by other, after timeoutMs", async () => {
+    for (const said of ["", "S"]) {
+      const { client, clock, served } = connected(ALL, 300);
+      await client.write(bytes(said));
+      await settle();
+      await clock.advance(299);
+      await client.write(bytes(""));
+      await clock.advance(1);
+      await settle();
+      await client.write(bytes("SH-2.0-late"));
+      await client.closeWrite();
+      expect(await rest(client)).toBe(`other: ${said}SH-2.0-late`);
+      await served;
+      expect(clock.pending).toBe(0);
+    }
+  });
+
+  // Who has no plugin of its own: HTTP/2 may be that of http, all else is other, or what follows.
+  test("falls back", async () => {
+    const http = connected(["http", "other"]);
+    await http.client.write(bytes("PRI * HTTP/2.0\r\n\r\n"));
+    await http.client.closeWrite();
+    expect(await rest(http.client)).toBe("http: PRI * HTTP/2.0\r\n\r\n");
+
+    const none = connected(["http"]);
+    await none.client.write(bytes("SSH-2.0-x"));
+    await none.client.closeWrite();
+    expect(await rest(none.client)).toBe("");
+    await none.served;
+    expect(none.fellThrough()).toBe("SSH-2.0-x");
+  });
+
+  // Chains, and plugins that decide before a SYN is answered: here they decide late.
+  test("runs chains and plugins that decide", async () => {
+    const names: string[] = [];
+    const note: Handler = async (_c, next) => {
+      names.push("note");
+      await next();
+    };
+    const deciding: Plugin = {
+      name: "deciding",
+      onSyn: ({ remote }) => remote.port === 50_000 ? answering("decided") : "refuse",
+    };
+    const { client, server } = socketPair();
+    const { context } = testContext(server);
+    const served = detect({ ssh: [note, deciding] }).handle!(context, () => Promise.resolve());
+    await client.write(bytes("SSH-2.0-x"));
+    await client.closeWrite();
+    await served;
+    await server.close();
+    expect(await rest(client)).toBe("decided: SSH-2.0-x");
+    expect(names).toEqual(["note"]);
+
+    const refusing: Plugin = { name: "refusing", onSyn: () => "refuse" };
+    const refused = socketPair();
+    await refused.client.write(bytes("SSH-2.0-x"));
+    const context2 = testContext(refused.server).context;
+    await detect({ ssh: refusing }).handle!(context2, () => Promise.resolve());
+    await expect(rest(refused.client)).rejects.toThrow("reset");
+  });
+
+  // The connection breaks while it is looked at.
+  test("breaks with its connection", async () => {
+    const { client, server } = socketPair();
+    const { context, clock } = testContext(server);
+    const served = detect({ other: answering("other") }).handle!(context, () => Promise.resolve());
+    client.abort();
+    await expect(Promise.resolve(served)).rejects.toThrow("reset");
+    expect(clock.pending).toBe(0);
+  });
+
+  // One line says what is wrong.
+  test("checks what it is given", () => {
+    expect(() => detect({})).toThrow("detect: there is no plugin for any protocol");
+    expect(() => detect({ http: [] })).toThrow(TypeError);
+    expect(() => detect({ other: answering("a") }, { timeoutMs: 0 })).toThrow(
+      /^detect: timeoutMs: /,
+    );
+  });
+});
