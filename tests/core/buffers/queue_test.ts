@@ -21,6 +21,16 @@ describe("Queue", () => {
     }
   });
 
+  // What once was a long queue does not stay one.
+  test("goes on after it was long and became empty", () => {
+    const queue = new Queue<number>();
+    for (const length of [1, 3000, 5]) {
+      for (let i = 0; i < length; i++) queue.push(i);
+      for (let i = 0; i < length; i++) expect(queue.shift()).toBe(i);
+      expect(queue.shift()).toBe(undefined);
+    }
+  });
+
   test("shift gives undefined when it is empty", () => {
     const queue = new Queue<number>();
     expect(queue.shift()).toBe(undefined);
