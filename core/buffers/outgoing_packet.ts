@@ -1,3 +1,5 @@
+import { copyBytes } from "./copy.ts";
+
 const NO_BYTES = new Uint8Array(0);
 
 /**
@@ -37,18 +39,16 @@ export class OutgoingPacket {
    */
   copyTo(target: Uint8Array, at: number, before = 0): number {
     const { HEADROOM } = OutgoingPacket;
-    target.set(this.header.subarray(HEADROOM - before, HEADROOM + this.headerLength), at);
+    copyBytes(this.header, HEADROOM - before, HEADROOM + this.headerLength, target, at);
     let end = at + before + this.headerLength;
-    if (this.payloadLength > 0) {
-      target.set(
-        this.payload.subarray(this.payloadStart, this.payloadStart + this.payloadLength),
-        end,
-      );
-      end += this.payloadLength;
+    const { payload, payloadStart, payloadLength, wrappedLength } = this;
+    if (payloadLength > 0) {
+      copyBytes(payload, payloadStart, payloadStart + payloadLength, target, end);
+      end += payloadLength;
     }
-    if (this.wrappedLength > 0) {
-      target.set(this.payload.subarray(0, this.wrappedLength), end);
-      end += this.wrappedLength;
+    if (wrappedLength > 0) {
+      copyBytes(payload, 0, wrappedLength, target, end);
+      end += wrappedLength;
     }
     return end - at;
   }

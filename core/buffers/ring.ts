@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { copyBytes } from "./copy.ts";
 import type { RingPool } from "./ring_pool.ts";
 
 const NO_BLOCK = new Uint8Array(0);
@@ -29,8 +30,8 @@ export class Ring {
     if (size <= this.block.length) return;
     const grown = this.#pool.take(kept === 0 ? Math.max(size, this.#hint) : size);
     const first = Math.min(kept, this.block.length - this.start);
-    if (kept > 0) grown.set(this.block.subarray(this.start, this.start + first));
-    if (kept > first) grown.set(this.block.subarray(0, kept - first), first);
+    if (kept > 0) copyBytes(this.block, this.start, this.start + first, grown, 0);
+    if (kept > first) copyBytes(this.block, 0, kept - first, grown, first);
     this.#giveBack();
     this.block = grown;
   }
@@ -40,18 +41,16 @@ export class Ring {
     const mask = this.block.length - 1;
     const at = (this.start + offset) & mask;
     const first = Math.min(to - from, this.block.length - at);
-    // A view is not needed where the whole array is meant.
-    if (first === source.length) this.block.set(source, at);
-    else this.block.set(source.subarray(from, from + first), at);
-    if (from + first < to) this.block.set(source.subarray(from + first, to), 0);
+    copyBytes(source, from, from + first, this.block, at);
+    if (from + first < to) copyBytes(source, from + first, to, this.block, 0);
   }
 
   /** Copies `length` bytes at `offset` to `target` at `at`. */
   copy(offset: number, target: Uint8Array, at: number, length: number): void {
     const from = (this.start + offset) & (this.block.length - 1);
     const first = Math.min(length, this.block.length - from);
-    target.set(this.block.subarray(from, from + first), at);
-    if (first < length) target.set(this.block.subarray(0, length - first), at + first);
+    copyBytes(this.block, from, from + first, target, at);
+    if (first < length) copyBytes(this.block, 0, length - first, target, at + first);
   }
 
   /**

@@ -8,7 +8,7 @@ import { addBytes, finish, fold } from "../wire/checksum.ts";
 import { writeU16 } from "../wire/bytes.ts";
 import { emitIp, type IpFields, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
 import { seqDiff } from "../wire/seq.ts";
-import { emitTcpHeader, FLAG } from "../wire/tcp.ts";
+import { emitTcpHeader, FLAG, type TcpFields } from "../wire/tcp.ts";
 import { emitSack, emitSynOptions, emitTimestamps } from "../wire/tcp_options.ts";
 import { ECT_0 } from "./ecn.ts";
 import { ackNumber, offerInitialWindow, offerWindow, windowShift } from "./receive_window.ts";
@@ -71,6 +71,17 @@ function offeredShift(tcb: Tcb): number {
   return tcb.config.windowScaling ? windowShift(tcb.receiveMost) : -1;
 }
 
+/** Filled in for each segment, as `IP_FIELDS` is. */
+const TCP_FIELDS: TcpFields = {
+  sourcePort: 0,
+  destinationPort: 0,
+  seq: 0,
+  ack: 0,
+  flags: 0,
+  window: 0,
+  optionsLength: 0,
+};
+
 /** `length` bytes of text from `seq` on, with the flags that were decided. */
 export function buildSegment(
   tcb: Tcb,
@@ -83,15 +94,14 @@ export function buildSegment(
   const ack = ackNumber(tcb);
   const at = tcpStart(tcb);
   const optionsLength = emitOptions(tcb, now, out, at + 20, length);
-  emitTcpHeader(out.header, at, {
-    sourcePort: tcb.localPort,
-    destinationPort: tcb.remotePort,
-    seq,
-    ack,
-    flags: flags | ecnFlags(tcb),
-    window: offerWindow(tcb, ack),
-    optionsLength,
-  });
+  TCP_FIELDS.sourcePort = tcb.localPort;
+  TCP_FIELDS.destinationPort = tcb.remotePort;
+  TCP_FIELDS.seq = seq;
+  TCP_FIELDS.ack = ack;
+  TCP_FIELDS.flags = flags | ecnFlags(tcb);
+  TCP_FIELDS.window = offerWindow(tcb, ack);
+  TCP_FIELDS.optionsLength = optionsLength;
+  emitTcpHeader(out.header, at, TCP_FIELDS);
   acknowledged(tcb, ack);
   attachText(tcb, out, seq, length);
   complete(tcb, out, 20 + optionsLength);
@@ -152,7 +162,7 @@ function attachText(tcb: Tcb, out: OutgoingPacket, seq: number, length: number):
 }
 
 /** Filled in for each packet; one of its own for each connection would be more to keep. */
-const FIELDS: IpFields = {
+const IP_FIELDS: IpFields = {
   protocol: PROTOCOL.TCP,
   payloadLength: 0,
   hopLimit: 0,
@@ -165,13 +175,13 @@ function complete(tcb: Tcb, out: OutgoingPacket, tcpHeaderLength: number): void 
   const { header } = out;
   const text = out.payloadLength + out.wrappedLength;
   tcb.segmentsOut += out.segmentSize === 0 ? 1 : Math.ceil(text / out.segmentSize);
-  FIELDS.payloadLength = tcpHeaderLength + text;
-  FIELDS.hopLimit = tcb.config.hopLimit;
-  FIELDS.trafficClass = (tcb.config.trafficClass & ~3) | (tcb.sendsEct ? ECT_0 : 0);
-  FIELDS.identification = tcb.packetId = (tcb.packetId + 1) & 0xffff;
+  IP_FIELDS.payloadLength = tcpHeaderLength + text;
+  IP_FIELDS.hopLimit = tcb.config.hopLimit;
+  IP_FIELDS.trafficClass = (tcb.config.trafficClass & ~3) | (tcb.sendsEct ? ECT_0 : 0);
+  IP_FIELDS.identification = tcb.packetId = (tcb.packetId + 1) & 0xffff;
   tcb.sendsEct = false;
   const at = OutgoingPacket.HEADROOM;
-  out.ipHeaderLength = emitIp(header, at, tcb.local, tcb.remote, FIELDS);
+  out.ipHeaderLength = emitIp(header, at, tcb.local, tcb.remote, IP_FIELDS);
   out.headerLength = out.ipHeaderLength + tcpHeaderLength;
   const start = at + out.ipHeaderLength;
   const length = tcpHeaderLength + text;

@@ -1,0 +1,26 @@
+/**
+ * Copies between arrays of bytes.
+ *
+ * @module
+ */
+
+/** Up to this many bytes a loop is faster than a view, which is an object more besides. */
+const SHORT = 96;
+
+/** Copies `source[from, to)` to `target` at `at`; there is room for it. */
+export function copyBytes(
+  source: Uint8Array,
+  from: number,
+  to: number,
+  target: Uint8Array,
+  at: number,
+): void {
+  const length = to - from;
+  if (length <= SHORT) {
+    for (let i = 0; i < length; i++) target[at + i] = source[from + i]!;
+  } else if (length === source.length) {
+    target.set(source, at);
+  } else {
+    target.set(source.subarray(from, to), at);
+  }
+}
