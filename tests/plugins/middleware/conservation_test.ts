@@ -7,7 +7,7 @@ import { timeout } from "../../../plugins/middleware/timeout.ts";
 import { trace } from "../../../plugins/middleware/trace.ts";
 import { StackPair } from "../../core/api/stack_pair.ts";
 import { Dice } from "../../fuzz/dice.ts";
-import { dial } from "./support.ts";
+import { dial, timersLeft } from "./support.ts";
 
 const SEEDS = 150;
 
@@ -64,11 +64,14 @@ async function writeAll(socket: TcpSocket, bytes: Uint8Array, dice: Dice, clock:
     const piece = bytes.subarray(at, at + 1 + dice.below(20_000));
     at += piece.length;
     const written = socket.write(piece);
+    written.catch(() => {});
     if (waits) await written;
     else pending.push(written);
     if (dice.chance(0.1)) await pause(clock, dice.below(200));
   }
-  return { written: Promise.all(pending) };
+  const written = Promise.all(pending);
+  written.catch(() => {});
+  return { written };
 }
 
 function bytesOf(dice: Dice): Uint8Array<ArrayBuffer> {
@@ -116,17 +119,64 @@ async function play(seed: number): Promise<void> {
   expect(pair.server.stats()["connections"]).toBe(0);
 }
 
+/** One connection through a random chain that one side gives up in the middle. */
+async function breakOff(seed: number): Promise<void> {
+  const dice = new Dice(seed);
+  const pair = new StackPair();
+  const { clock } = pair;
+  const layers = Array.from({ length: 1 + dice.below(4) }, () => anyLayer(dice));
+  const afterMs = dice.below(300);
+  const how = dice.of(["the peer aborts", "the handler aborts", "the handler throws"]);
+
+  const handler: Handler = async ({ socket }) => {
+    const working = [readAll(socket, dice), writeAll(socket, bytesOf(dice), dice, clock)]
+      .map((work) => Promise.resolve<unknown>(work).catch(() => {}));
+    await pause(clock, afterMs);
+    if (how === "the handler throws") throw new Error("on purpose");
+    if (how === "the handler aborts") return socket.abort(new Error("on purpose"));
+    await Promise.all(working);
+  };
+  pair.server.use(7, layers[0]!, ...layers.slice(1), handler);
+
+  const client = dial(pair, 7);
+  const ended = Promise.allSettled([
+    readAll(client, dice),
+    writeAll(client, bytesOf(dice), dice, clock),
+  ]);
+  await pair.run(client.opened);
+  await clock.advance(afterMs);
+  if (how === "the peer aborts") client.abort();
+  await clock.advance(60_000);
+  client.abort();
+  await clock.advance(10);
+  await ended;
+  expect(pair.server.stats()["connections"]).toBe(0);
+  const failures = pair.lines.filter(({ level }) => level === "error");
+  if (how !== "the handler throws") expect(failures).toEqual([]);
+  for (const { fields } of failures) expect(fields).toMatchObject({ error: "on purpose" });
+  expect(await timersLeft(pair)).toBe(0);
+}
+
 function same(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
 
+async function forEachSeed(run: (seed: number) => Promise<void>): Promise<void> {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    await run(seed).catch((error) => {
+      throw new Error(`seed ${seed}: ${error.message}`, { cause: error });
+    });
+  }
+}
+
 describe("chains of middleware", () => {
   // Seeded: layers, sizes, ways to read, pauses, and who ends first. Not a byte may be missing.
-  test("lose, double and reorder nothing, in whatever order the sides end", async () => {
-    for (let seed = 1; seed <= SEEDS; seed++) {
-      await play(seed).catch((error) => {
-        throw new Error(`seed ${seed}: ${error.message}`, { cause: error });
-      });
-    }
-  }, 30_000);
+  test(
+    "lose, double and reorder nothing, in whatever order the sides end",
+    () => forEachSeed(play),
+    30_000,
+  );
+
+  // Seeded: a reset, an abort, a throw in the middle of it. Nothing hangs, and nothing is left.
+  test("end when one side breaks off", () => forEachSeed(breakOff), 30_000);
 });
