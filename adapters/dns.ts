@@ -18,11 +18,20 @@ import { dialHost } from "./host/dial.ts";
  *
  * @example
  * ```ts
- * import { dns } from "@berth/berth";
+ * import { createStack, dns, linkPair } from "@berth/berth";
  *
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
  * const names = { "db.lan": ["10.7.0.3", "fd07::3"], "*.app.lan": "10.7.0.4" };
- * // For stack.use([53, "udp/53"], dns({ ... })).
- * dns({ names, zones: ["lan"], upstreams: ["9.9.9.9"] }).name; // "dns"
+ * server.use([53, "udp/53"], dns({ names, zones: ["lan"], upstreams: ["9.9.9.9"] }));
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * const question = "0007 0100 0001 0000 0000 0000 02 6462 03 6c616e 00 0001 0001"; // db.lan A?
+ * using socket = client.listenDatagram({ port: 0 });
+ * const to = { transport: "udp", hostname: "10.0.0.1", port: 53 } as const;
+ * await socket.send(Uint8Array.fromHex(question.replaceAll(" ", "")), to);
+ * const [answer] = await socket.receive();
+ * if (answer.subarray(-4).join(".") !== "10.7.0.3") throw new Error(answer.toHex());
  * ```
  */
 export const dns: PluginFactory<DnsOptions> = dnsThrough({

@@ -25,11 +25,16 @@ export interface LinkPairOptions {
  *
  * @example
  * ```ts
- * import { linkPair } from "@berth/berth";
+ * import { createStack, linkPair } from "@berth/berth";
  *
  * const [left, right] = linkPair({ mtu: 9000 });
- * await left.close();
- * await right.close();
+ * await using one = createStack({ link: left, addresses: ["10.0.0.1/24"] });
+ * await using other = createStack({ link: right, addresses: ["10.0.0.2/24"] });
+ * const listener = one.listen({ port: 7 });
+ * await using socket = other.connect("10.0.0.1:7");
+ * await using accepted = await listener.accept();
+ * await accepted.write(new Uint8Array([1, 2, 3]));
+ * if (await socket.read(new Uint8Array(9)) !== 3) throw new Error("not what was sent");
  * ```
  */
 export function linkPair(options: LinkPairOptions = {}): [Link, Link] {

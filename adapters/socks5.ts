@@ -18,9 +18,24 @@ import { hostNetwork } from "./host/network.ts";
  *
  * @example
  * ```ts
- * import { socks5 } from "@berth/berth";
+ * import { createStack, echo, linkPair, socks5 } from "@berth/berth";
  *
- * socks5({ users: { anna: "secret" }, allow: ["127.0.0.1"] }); // for stack.use(1080, socks5())
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(7, echo());
+ * server.use(1080, socks5({ via: "stack" }));
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:1080", { allowHalfOpen: true });
+ * const answer = new Uint8Array(12);
+ * await socket.write(new Uint8Array([5, 1, 0])); // no authentication
+ * await socket.write(new Uint8Array([5, 1, 0, 1, 10, 0, 0, 1, 0, 7])); // connect to 10.0.0.1:7
+ * for (let at = 0; at < answer.length;) at += await socket.read(answer.subarray(at)) ?? answer.length;
+ * if (answer[3] !== 0) throw new Error(`refused with ${answer[3]}`);
+ * await socket.write(new TextEncoder().encode("ahoy"));
+ * await socket.closeWrite();
+ * const echoed = await new Response(socket.readable).text();
+ * if (echoed !== "ahoy") throw new Error(echoed);
  * ```
  */
 export const socks5: PluginFactory<Socks5Options> = socks5Through(hostNetwork);

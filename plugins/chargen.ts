@@ -25,10 +25,17 @@ export interface ChargenOptions {
  *
  * @example
  * ```ts
- * import { chargen } from "@berth/berth";
+ * import { chargen, createStack, linkPair } from "@berth/berth";
  *
- * // For stack.use([19, "udp/19"], chargen({ ... })).
- * chargen({ limit: 1_000_000 }).name; // "chargen"
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use([19, "udp/19"], chargen({ limit: 1_000_000 }));
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:19");
+ * let bytes = 0;
+ * for await (const chunk of socket) bytes += chunk.length;
+ * if (bytes !== 1_000_000) throw new Error(`${bytes} bytes`);
  * ```
  */
 export const chargen: PluginFactory<ChargenOptions> = definePlugin({

@@ -18,9 +18,15 @@ export type DaytimeOptions = Record<string, never>;
  *
  * @example
  * ```ts
- * import { daytime } from "@berth/berth";
+ * import { createStack, daytime, linkPair } from "@berth/berth";
  *
- * daytime().name; // "daytime": for stack.use([13, "udp/13"], daytime())
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use([13, "udp/13"], daytime());
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:13");
+ * console.log(await new Response(socket.readable).text());
  * ```
  */
 export const daytime: PluginFactory<DaytimeOptions> = definePlugin({

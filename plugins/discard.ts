@@ -14,9 +14,17 @@ export type DiscardOptions = Record<string, never>;
  *
  * @example
  * ```ts
- * import { discard } from "@berth/berth";
+ * import { createStack, discard, linkPair } from "@berth/berth";
  *
- * discard().name; // "discard": for stack.use([9, "udp/9"], discard())
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use([9, "udp/9"], discard());
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:9", { allowHalfOpen: true });
+ * await socket.write(new Uint8Array(100_000));
+ * await socket.closeWrite();
+ * if (await socket.read(new Uint8Array(1)) !== null) throw new Error("it has answered");
  * ```
  */
 export const discard: PluginFactory<DiscardOptions> = definePlugin({

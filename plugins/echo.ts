@@ -18,9 +18,18 @@ export type EchoOptions = Record<string, never>;
  *
  * @example
  * ```ts
- * import { echo } from "@berth/berth";
+ * import { createStack, echo, linkPair } from "@berth/berth";
  *
- * echo().name; // "echo": for stack.use([7, "udp/7"], echo())
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use([7, "udp/7"], echo());
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:7", { allowHalfOpen: true });
+ * await socket.write(new TextEncoder().encode("ahoy"));
+ * await socket.closeWrite();
+ * const answer = await new Response(socket.readable).text();
+ * if (answer !== "ahoy") throw new Error(answer);
  * ```
  */
 export const echo: PluginFactory<EchoOptions> = definePlugin({

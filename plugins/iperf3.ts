@@ -28,10 +28,12 @@ const COOKIE_MS = 10_000;
  * time, other clients are told that the server is busy.
  *
  * @example
- * ```ts
- * import { iperf3 } from "@berth/berth";
+ * ```ts tun
+ * import { createStack, iperf3, openTun } from "@berth/berth";
  *
- * iperf3().name; // "iperf3": for stack.use(5201, iperf3())
+ * const link = await openTun({ name: "berth0", addresses: ["10.7.0.1/24"] });
+ * await using stack = createStack({ link, addresses: ["10.7.0.2/24"] });
+ * stack.use(5201, iperf3()); // iperf3 --client 10.7.0.2
  * ```
  */
 export const iperf3: PluginFactory<Iperf3Options> = definePlugin({

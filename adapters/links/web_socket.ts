@@ -88,11 +88,16 @@ const OPEN_MS = 15_000;
  * @throws {Error} There is no connection within 15 seconds.
  *
  * @example
- * ```ts no_run
+ * ```ts
  * import { createStack, openWebSocketLink } from "@berth/berth";
  *
- * const link = await openWebSocketLink("ws://127.0.0.1:9000/");
- * await using stack = createStack({ link, addresses: ["10.9.0.2/24"] });
+ * try {
+ *   const link = await openWebSocketLink("ws://127.0.0.1:9/");
+ *   await using stack = createStack({ link, addresses: ["10.9.0.2/24"] });
+ *   await stack.finished;
+ * } catch (error) {
+ *   console.log((error as Error).message); // nobody listens on the discard port
+ * }
  * ```
  */
 export async function openWebSocketLink(

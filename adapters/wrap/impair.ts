@@ -42,19 +42,27 @@ export interface ImpairOptions extends LinkImpairments {
  *
  * @example
  * ```ts
- * import { impair, linkPair, systemClock } from "@berth/berth";
+ * import { createStack, echo, impair, linkPair, systemClock } from "@berth/berth";
  *
- * const [left, right] = linkPair();
- * await using slow = impair(left, {
+ * const [here, there] = linkPair();
+ * const slow = impair(here, {
  *   seed: 1,
  *   clock: systemClock,
- *   delayMs: 20,
+ *   delayMs: 5,
  *   bitsPerSecond: 1e6,
  *   queueBytes: 30_000,
  *   incoming: { loss: 0.05 },
  * });
- * slow.set({ bitsPerSecond: 1e7, incoming: { loss: 0 } });
- * await right.close();
+ * await using server = createStack({ link: slow, addresses: ["10.0.0.1/24"] });
+ * server.use(7, echo());
+ * slow.set({ bitsPerSecond: 1e7, incoming: { loss: 0 } }); // while it runs
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:7", { allowHalfOpen: true });
+ * await socket.write(new TextEncoder().encode("ahoy"));
+ * await socket.closeWrite();
+ * const answer = await new Response(socket.readable).text();
+ * if (answer !== "ahoy") throw new Error(answer);
  * ```
  */
 export function impair(link: Link, options: ImpairOptions): ImpairedLink {

@@ -39,14 +39,20 @@ export interface LinkRecording {
  *
  * @example
  * ```ts
- * import { linkPair, pcapng } from "@berth/berth";
+ * import { createStack, echo, linkPair, pcapng } from "@berth/berth";
  *
- * const [left, right] = linkPair();
- * await using watched = pcapng(left);
- * const blocks: Uint8Array[] = [];
+ * const [here, there] = linkPair();
+ * const watched = pcapng(here);
+ * const blocks: Uint8Array[] = []; // together they are a file for Wireshark
  * const recording = watched.record((block) => blocks.push(block));
+ * await using server = createStack({ link: watched, addresses: ["10.0.0.1/24"] });
+ * server.use(7, echo());
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:7");
+ * await socket.opened;
  * recording.stop();
- * await right.close();
+ * if (blocks.length < 3) throw new Error("nothing recorded"); // a header and the segments
  * ```
  */
 export function pcapng(link: Link, options: PcapngOptions = {}): CapturedLink {

@@ -24,10 +24,15 @@ export interface AccessOptions {
  *
  * @example
  * ```ts
- * import { allow } from "@berth/berth";
+ * import { allow, createStack, echo, linkPair } from "@berth/berth";
  *
- * // For stack.use(22, allow({ ... }), forward({ to: "127.0.0.1:22" })).
- * allow({ from: ["10.0.0.0/8", "fd00::/8"], verdict: "ignore" }).name; // "allow"
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(7, allow({ from: ["10.0.0.0/8", "fd00::/8"], verdict: "ignore" }), echo());
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:7");
+ * await socket.opened; // 10.0.0.2 is one of them
  * ```
  */
 export const allow: PluginFactory<AccessOptions> = access("allow", true);
@@ -41,10 +46,15 @@ export const allow: PluginFactory<AccessOptions> = access("allow", true);
  *
  * @example
  * ```ts
- * import { deny } from "@berth/berth";
+ * import { createStack, deny, echo, linkPair } from "@berth/berth";
  *
- * // For stack.use(80, deny({ ... }), http(app)).
- * deny({ from: ["192.0.2.0/24"] }).name; // "deny"
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(7, deny({ from: ["10.0.0.2"] }), echo());
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * const code = await client.connect("10.0.0.1:7").opened.catch((error) => error.code);
+ * if (code !== "CONNECTION_REFUSED") throw new Error(`expected a refusal, got ${code}`);
  * ```
  */
 export const deny: PluginFactory<AccessOptions> = access("deny", false);

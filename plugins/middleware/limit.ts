@@ -29,10 +29,17 @@ const count = z.int().positive().default(Infinity);
  *
  * @example
  * ```ts
- * import { limit } from "@berth/berth";
+ * import { createStack, echo, limit, linkPair } from "@berth/berth";
  *
- * // For stack.use(80, limit({ ... }), http(app)).
- * limit({ connections: 1000, perAddress: 10 }).name; // "limit"
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(7, limit({ connections: 1000, perAddress: 1 }), echo());
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using first = client.connect("10.0.0.1:7");
+ * await first.opened;
+ * const code = await client.connect("10.0.0.1:7").opened.catch((error) => error.code);
+ * if (code !== "CONNECTION_REFUSED") throw new Error(`expected a refusal, got ${code}`);
  * ```
  */
 export const limit: PluginFactory<LimitOptions> = definePlugin({

@@ -23,10 +23,19 @@ export interface LogOptions {
  *
  * @example
  * ```ts
- * import { log } from "@berth/berth";
+ * import { createStack, echo, linkPair, log } from "@berth/berth";
  *
- * // For stack.use(7, log({ ... }), echo()).
- * log({ level: "debug" }).name; // "log"
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(7, log({ level: "info" }), echo());
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:7", { allowHalfOpen: true });
+ * await socket.write(new TextEncoder().encode("ahoy"));
+ * await socket.closeWrite();
+ * const answer = await new Response(socket.readable).text();
+ * if (answer !== "ahoy") throw new Error(answer);
+ * await client.close();
  * ```
  */
 export const log: PluginFactory<LogOptions> = definePlugin({

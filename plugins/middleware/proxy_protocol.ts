@@ -33,10 +33,19 @@ export interface ProxyProtocolOptions {
  *
  * @example
  * ```ts
- * import { proxyProtocol } from "@berth/berth";
+ * import { createStack, linkPair, proxyProtocol } from "@berth/berth";
  *
- * // For stack.use(80, proxyProtocol({ ... }), http(app)).
- * proxyProtocol({ trusted: ["10.0.0.0/8", "fd00::/8"] }).name; // "proxyProtocol"
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(7, proxyProtocol({ trusted: ["10.0.0.0/8"] }), async ({ socket }) => {
+ *   await socket.write(new TextEncoder().encode(socket.remoteAddr.hostname));
+ * });
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:7");
+ * await socket.write(new TextEncoder().encode("PROXY TCP4 192.0.2.7 10.0.0.1 5000 7\r\n"));
+ * const remote = await new Response(socket.readable).text();
+ * if (remote !== "192.0.2.7") throw new Error(remote);
  * ```
  */
 export const proxyProtocol: PluginFactory<ProxyProtocolOptions> = definePlugin({

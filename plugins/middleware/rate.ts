@@ -36,10 +36,17 @@ const perSecond = z.number().positive().optional();
  *
  * @example
  * ```ts
- * import { rate } from "@berth/berth";
+ * import { createStack, echo, linkPair, rate } from "@berth/berth";
  *
- * // For stack.use(80, rate({ ... }), http(app)).
- * rate({ perSecond: 500, perAddress: 5, burstPerAddress: 20 }).name; // "rate"
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(7, rate({ perSecond: 500, perAddress: 1, burstPerAddress: 1 }), echo());
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using first = client.connect("10.0.0.1:7");
+ * await first.opened;
+ * const code = await client.connect("10.0.0.1:7").opened.catch((error) => error.code);
+ * if (code !== "CONNECTION_REFUSED") throw new Error(`expected a refusal, got ${code}`);
  * ```
  */
 export const rate: PluginFactory<RateOptions> = definePlugin({

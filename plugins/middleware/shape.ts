@@ -32,10 +32,17 @@ const rate = z.number().positive().optional();
  *
  * @example
  * ```ts
- * import { shape } from "@berth/berth";
+ * import { chargen, createStack, linkPair, shape } from "@berth/berth";
  *
- * // For stack.use(19, shape({ ... }), chargen()): 1 MB/s to each client.
- * shape({ sendRate: 1_000_000, burst: 64_000 }).name; // "shape"
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(19, shape({ sendRate: 1_000_000, burst: 10_000 }), chargen({ limit: 60_000 }));
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:19");
+ * const began = performance.now();
+ * for await (const chunk of socket) console.log(chunk.length);
+ * if (performance.now() - began < 45) throw new Error("faster than 1 MB/s");
  * ```
  */
 export const shape: PluginFactory<ShapeOptions> = definePlugin({

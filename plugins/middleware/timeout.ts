@@ -30,10 +30,16 @@ const ms = z.number().positive().optional();
  *
  * @example
  * ```ts
- * import { timeout } from "@berth/berth";
+ * import { createStack, echo, linkPair, timeout } from "@berth/berth";
  *
- * // For stack.use(7, timeout({ ... }), echo()).
- * timeout({ idleMs: 60_000, firstByteMs: 5000 }).name; // "timeout"
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(7, timeout({ idleMs: 60_000, firstByteMs: 20 }), echo());
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:7");
+ * const code = await socket.read(new Uint8Array(1)).catch((error) => error.code); // says nothing
+ * if (code !== "CONNECTION_RESET") throw new Error(`expected an abort, got ${code}`);
  * ```
  */
 export const timeout: PluginFactory<TimeoutOptions> = definePlugin({

@@ -25,10 +25,20 @@ const isFunction = (value: unknown) => typeof value === "function";
  *
  * @example
  * ```ts
- * import { trace } from "@berth/berth";
+ * import { createStack, echo, linkPair, trace } from "@berth/berth";
  *
- * // For stack.use(7, trace({ ... }), echo()).
- * trace({ onEvent: ({ name, durationMs }) => console.log(name, durationMs) }).name; // "trace"
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * const events: string[] = [];
+ * server.use(7, trace({ onEvent: ({ name }) => events.push(name) }), echo());
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:7", { allowHalfOpen: true });
+ * await socket.write(new TextEncoder().encode("ahoy"));
+ * await socket.closeWrite();
+ * const answer = await new Response(socket.readable).text();
+ * if (answer !== "ahoy") throw new Error(answer);
+ * console.log(events);
  * ```
  */
 export const trace: PluginFactory<TraceOptions> = definePlugin({
