@@ -66,6 +66,8 @@ export {
   type NeighborEntry,
   type NeighborState,
 } from "./adapters/ethernet/mod.ts";
+export { openQemuDgram, type QemuDgramOptions } from "./adapters/links/qemu_dgram.ts";
+export { openQemuStream, type QemuStreamOptions } from "./adapters/links/qemu_stream.ts";
 export { openVxlan, type VxlanOptions } from "./adapters/links/vxlan.ts";
 export { framePortPair, linkPair, type LinkPairOptions } from "./adapters/memory.ts";
 export {

@@ -5,12 +5,14 @@
  */
 import type { Link } from "../../core/stack/link.ts";
 import type { LinkEnvironment, LinkKind } from "./links/kind.ts";
+import { dgram } from "./links/dgram.ts";
 import { fd } from "./links/fd.ts";
+import { stream } from "./links/stream.ts";
 import { tap } from "./links/tap.ts";
 import { tun } from "./links/tun.ts";
 import { udp } from "./links/udp.ts";
-import { ws } from "./links/ws.ts";
 import { vxlan } from "./links/vxlan.ts";
+import { ws } from "./links/ws.ts";
 
 /** A link that was asked for, checked. It can be sent to another thread. */
 export interface LinkSetting {
@@ -21,7 +23,16 @@ export interface LinkSetting {
 }
 
 /** Every kind of link that can be named. */
-export const LINK_KINDS: Readonly<Record<string, LinkKind>> = { tun, tap, fd, vxlan, udp, ws };
+export const LINK_KINDS: Readonly<Record<string, LinkKind>> = {
+  tun,
+  tap,
+  fd,
+  vxlan,
+  udp,
+  ws,
+  stream,
+  dgram,
+};
 
 /** Reads `KIND:VALUE,NAME=VALUE,...`; a string says what is wrong with it. */
 export function parseLink(text: string): LinkSetting | string {

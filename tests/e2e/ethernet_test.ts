@@ -73,6 +73,38 @@ describe("the service on a TAP device", () => {
   }, 30_000);
 });
 
+describe("the service on a stream of frames", () => {
+  // QEMU joins the stream with a TAP device: the kernel is in the guest's place.
+  testRequiring(
+    ["tun", "program:qemu-system-x86_64", ...TOOLS],
+    "answers through QEMU",
+    async () => {
+      await using namespace = await Namespace.open();
+      await namespace.shell(`
+        set -e
+        ip tuntap add guest0 mode tap
+        ip addr add 10.90.0.1/24 dev guest0
+        ip addr add fd90::1/64 dev guest0 nodad
+        ip link set guest0 up
+      `);
+      const service = await startOn(namespace, "stream:listen=127.0.0.1:5555");
+      const qemu = namespace.start(
+        ...["qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none"],
+        ...["-netdev", "tap,id=t,ifname=guest0,script=no,downscript=no"],
+        ...["-netdev", "stream,id=s,addr.type=inet,addr.host=127.0.0.1,addr.port=5555"],
+        ...["-netdev", "hubport,id=h1,hubid=0,netdev=s"],
+        ...["-netdev", "hubport,id=h2,hubid=0,netdev=t"],
+      );
+      // QEMU is there when it passes something on.
+      await namespace.shell(`until ping -c 1 -W 1 ${V4}; do true; done`, 20_000);
+      await isUsed(namespace, 1500);
+      await qemu.kill();
+      await endsWell(service);
+    },
+    60_000,
+  );
+});
+
 describe("the service on a VXLAN tunnel", () => {
   // A packet of 1450 bytes fills one of 1500 on the way; the kernel learns where the station is. It
   // shares the host's memory, and so leaves checksums out and packets uncut.

@@ -61,6 +61,11 @@ describe("links of Ethernet", () => {
     ["tap:a,gateway=x", "gateway: expected an address such as 10.7.0.1, got x"],
     ["vxlan:16777216", "vni: expected a number from 0 to 16777215"],
     ["vxlan:1,remote=x", "remote: expected addresses such as 192.0.2.2 or"],
+    ["stream:listen=5555", "listen: expected HOST:PORT or a path such as ./berth.sock, got 5555"],
+    ["stream:listen=./a,connect=./b", "needs one of listen and connect"],
+    ["stream:127.0.0.1:1", "is no NAME=VALUE; expected stream:listen=PLACE"],
+    ["dgram:local=127.0.0.1:1", "remote: expected HOST:PORT"],
+    ["dgram:local=127.0.0.1:1,remote=::1", "remote: expected HOST:PORT such as 127.0.0.1:5555"],
     ["vxlan:1,local=x", "local: expected an address such as 192.0.2.2 or"],
   ])("refuses %j", (text, message) => {
     expect(parseLink(text)).toContain(message);

@@ -40,3 +40,15 @@ function isEndpoint(text: string): boolean {
   const hostname = parseHostPort(text)?.hostname ?? text;
   return IpAddress.parse(hostname) !== undefined;
 }
+
+/** An address of the host's network with its port. */
+export const hostPlace: z.ZodType<string, string> = z.string("expected HOST:PORT").refine(
+  (text) => isEndpoint(text) && parseHostPort(text) !== undefined,
+  { error: ({ input }) => `expected HOST:PORT such as 127.0.0.1:5555, got ${input}` },
+);
+
+/** The same, or the path of a Unix socket. */
+export const socketPlace: z.ZodType<string, string> = z.string().refine(
+  (text) => text.includes("/") || hostPlace.safeParse(text).success,
+  { error: ({ input }) => `expected HOST:PORT or a path such as ./berth.sock, got ${input}` },
+);

@@ -1,0 +1,81 @@
+import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
+import { ETHERNET_HEADER } from "../../core/wire/ethernet.ts";
+import { Counts } from "../ethernet/counts.ts";
+import type { FramePort } from "../ethernet/frame_port.ts";
+import { parseHostEndpoint, requireWhole } from "./endpoint.ts";
+import { type Encapsulation, UdpPort } from "./udp_port.ts";
+
+/** What {@link openQemuDgram} takes. */
+export interface QemuDgramOptions {
+  /** The host's address and port that datagrams come to, such as `"127.0.0.1:5556"`. */
+  local: string;
+  /** The address and port of the other end; datagrams from others are dropped. */
+  remote: string;
+  /** Largest IP packet, in bytes; default 1500. */
+  mtu?: number;
+  /** Frames that wait for the stack, at most; default 1024. */
+  queue?: number;
+}
+
+/**
+ * Opens the other end of QEMU's `-netdev dgram`: each UDP datagram is one Ethernet frame.
+ *
+ * With `ethernet()` it is a link to the guest. Bounds: 1024 datagrams wait for the host; `stats()`
+ * counts every drop. Datagram sockets in the file system are not taken: neither runtime has them.
+ *
+ * @throws {TypeError} An address cannot be.
+ * @throws {RangeError} A number is out of its range.
+ * @throws {TcpError} The local address cannot be had.
+ *
+ * @example
+ * ```ts
+ * import { createStack, echo, ethernet, openQemuDgram } from "@berth/berth";
+ *
+ * // -netdev dgram,id=n,remote.type=inet,remote.host=127.0.0.1,remote.port=...,local.type=inet,...
+ * const port = await openQemuDgram({ local: "127.0.0.1:0", remote: "127.0.0.1:5557" });
+ * const addresses = ["10.0.0.1/24"];
+ * await using stack = createStack({ link: ethernet(port, { addresses }), addresses });
+ * stack.use(7, echo());
+ * ```
+ */
+export async function openQemuDgram(options: QemuDgramOptions): Promise<FramePort> {
+  const { mtu = 1500, queue = 1024 } = options;
+  const local = parseHostEndpoint("local", options.local);
+  const remote = parseHostEndpoint("remote", options.remote);
+  requireWhole("mtu", mtu, 68, 65_507 - ETHERNET_HEADER);
+  requireWhole("queue", queue, 1, 1_000_000);
+  if (local.hostname.includes(":") !== remote.hostname.includes(":")) {
+    throw new TypeError("local and remote: have to be both IPv4 or both IPv6");
+  }
+  return await UdpPort.open(new Plain(remote), { local, mtu, queue, offload: false });
+}
+
+class Plain implements Encapsulation {
+  readonly name: string;
+  readonly headerSize: number = 0;
+  readonly #remote: HostPort;
+  readonly #remotes: readonly HostPort[];
+  readonly #counts = new Counts<"drop.remote">();
+
+  constructor(remote: HostPort) {
+    this.name = `QEMU at ${formatHostPort(remote)}`;
+    this.#remote = remote;
+    this.#remotes = [remote];
+  }
+
+  destinations(): Iterable<HostPort> {
+    return this.#remotes;
+  }
+
+  writeHeader(): void {}
+
+  accepts(_datagram: Uint8Array, { hostname, port }: HostPort): boolean {
+    if (hostname === this.#remote.hostname && port === this.#remote.port) return true;
+    this.#counts.add("drop.remote");
+    return false;
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return this.#counts.snapshot();
+  }
+}

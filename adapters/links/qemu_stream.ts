@@ -1,0 +1,256 @@
+import { rmSync } from "node:fs";
+import { createConnection, createServer, type Server, type Socket } from "node:net";
+import { type Clock, systemClock } from "../../core/api/environment.ts";
+import { formatHostPort } from "../../core/api/host_port.ts";
+import type { LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
+import { writeU32 } from "../../core/wire/bytes.ts";
+import { ETHERNET_HEADER } from "../../core/wire/ethernet.ts";
+import { Counts } from "../ethernet/counts.ts";
+import type { FramePort } from "../ethernet/frame_port.ts";
+import { hostError } from "../host/connection.ts";
+import { parseHostEndpoint, requireWhole } from "./endpoint.ts";
+import { FrameReader } from "./frame_reader.ts";
+import { PacketQueue } from "./packet_queue.ts";
+
+/** What {@link openQemuStream} takes: where to listen, or what to connect to. */
+export interface QemuStreamOptions {
+  /** Waits here for QEMU (`server=off`): `"127.0.0.1:5555"`, or the path of a Unix socket. */
+  listen?: string;
+  /** Connects to QEMU (`server=on`), and again once a second when that ends: as `listen`. */
+  connect?: string;
+  /** Largest IP packet, in bytes; default 1500. */
+  mtu?: number;
+  /** Frames that wait for the stack, at most; default 1024. */
+  queue?: number;
+  /** Tells the time until the next attempt to connect. Default the runtime's. */
+  clock?: Clock;
+}
+
+const RECONNECT_MS = 1000;
+/** How long a peer may take to read what was sent before the end. */
+const LINGER_MS = 1000;
+/** Bytes that wait for the peer. */
+const MAX_WAITING = 1024 * 1024;
+/** Frames that are sent in one turn go out together. */
+const COALESCED = 64 * 1024;
+const LENGTH = 4;
+
+type StreamCount =
+  | "peers" // connections so far
+  | "drop.no-peer" // nobody is connected
+  | "drop.busy" // the peer does not read
+  | "drop.queue" // more came than the stack takes
+  | "drop.size" // larger than the MTU
+  | "drop.framing" // no stream of frames: the connection was ended
+  | "drop.second-peer"; // there is one already
+
+/**
+ * Opens the other end of QEMU's `-netdev stream`, over TCP or a Unix socket.
+ *
+ * With `ethernet()` it is a link to the guest; passt and other programs that take QEMU's place speak
+ * the same. There is one peer at a time, and when it goes the next may come: frames in between are
+ * dropped. Bounds: 1 MiB waits for the peer; a stream that is none of frames is ended. `stats()`
+ * counts every drop.
+ *
+ * @throws {TypeError} An address cannot be, or there is not one of `listen` and `connect`.
+ * @throws {RangeError} A number is out of its range.
+ * @throws {TcpError} The address cannot be had.
+ *
+ * @example
+ * ```ts
+ * import { createStack, echo, ethernet, openQemuStream } from "@berth/berth";
+ *
+ * // -netdev stream,id=n,addr.type=inet,addr.host=127.0.0.1,addr.port=... -device e1000,netdev=n
+ * const port = await openQemuStream({ listen: "127.0.0.1:0" });
+ * const addresses = ["10.0.0.1/24"];
+ * await using stack = createStack({ link: ethernet(port, { addresses }), addresses });
+ * stack.use(7, echo());
+ * ```
+ */
+export async function openQemuStream(options: QemuStreamOptions): Promise<FramePort> {
+  const { listen, connect, mtu = 1500, queue = 1024 } = options;
+  requireWhole("mtu", mtu, 68, 65_535);
+  requireWhole("queue", queue, 1, 1_000_000);
+  if ((listen === undefined) === (connect === undefined)) {
+    throw new TypeError("openQemuStream needs one of listen and connect");
+  }
+  const port = new StreamPort(mtu, queue, options.clock ?? systemClock);
+  if (listen !== undefined) await port.listen(placeOf("listen", listen));
+  else port.connect(placeOf("connect", connect!));
+  return port;
+}
+
+/** What `node:net` takes. */
+type Place = { readonly path: string } | { readonly host: string; readonly port: number };
+
+function placeOf(option: string, text: string): Place {
+  if (text.includes("/")) return { path: text };
+  const { hostname, port } = parseHostEndpoint(option, text);
+  return { host: hostname, port };
+}
+
+class StreamPort implements FramePort {
+  name = "QEMU";
+  readonly features: LinkFeatures;
+  readonly #clock: Clock;
+  readonly #incoming: PacketQueue;
+  readonly #counts = new Counts<StreamCount>();
+  #server: Server | undefined;
+  #place: Place | undefined;
+  #peer: Socket | undefined;
+  /** Frames of this turn. */
+  #out: Uint8Array<ArrayBuffer>;
+  readonly #spare: Uint8Array<ArrayBuffer>[] = [];
+  #outLength = 0;
+  #cancelRetry: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(mtu: number, queue: number, clock: Clock) {
+    this.features = { mtu, maxSuperPacket: 0, checksumOffload: false };
+    this.#clock = clock;
+    this.#out = new Uint8Array(Math.max(COALESCED, LENGTH + ETHERNET_HEADER + mtu));
+    this.#incoming = new PacketQueue(queue, this.features, ETHERNET_HEADER);
+  }
+
+  async listen(place: Place): Promise<void> {
+    const server = this.#server = createServer((socket) => this.#welcome(socket));
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", (error) => reject(hostError(error)));
+      server.listen(place, resolve);
+    });
+    this.#place = place;
+    const bound = server.address();
+    this.name = `QEMU at ${
+      "path" in place || bound === null || typeof bound === "string"
+        ? (place as { path: string }).path
+        : formatHostPort({ hostname: bound.address, port: bound.port })
+    }`;
+  }
+
+  connect(place: Place): void {
+    this.#place = place;
+    this.name = `QEMU at ${
+      "path" in place ? place.path : formatHostPort({ hostname: place.host, port: place.port })
+    }`;
+    this.#attempt();
+  }
+
+  receive(batch: PacketBatch): number {
+    const count = this.#incoming.takeInto(batch);
+    if (count === 0 && this.#peer?.isPaused()) this.#peer.resume();
+    return count;
+  }
+
+  ready(): Promise<boolean> {
+    if (this.#incoming.isEmpty && this.#peer?.isPaused()) this.#peer.resume();
+    return this.#incoming.ready();
+  }
+
+  send(frame: OutgoingPacket): boolean {
+    if (this.#closing || frame.byteLength > this.features.mtu) return false;
+    if (this.#peer === undefined) return this.#drop("drop.no-peer");
+    const size = ETHERNET_HEADER + frame.byteLength;
+    if (this.#peer.writableLength + this.#outLength + size > MAX_WAITING) {
+      return this.#drop("drop.busy");
+    }
+    if (this.#outLength + LENGTH + size > this.#out.length) this.#flush();
+    if (this.#outLength === 0) queueMicrotask(() => this.#flush());
+    writeU32(this.#out, this.#outLength, size);
+    frame.copyTo(this.#out, this.#outLength + LENGTH, ETHERNET_HEADER);
+    this.#outLength += LENGTH + size;
+    return true;
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return this.#counts.snapshot();
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#incoming.close();
+    this.#cancelRetry?.();
+    this.#flush();
+    if (this.#peer !== undefined) this.#dismiss(this.#peer);
+    const server = this.#server;
+    if (server === undefined) return;
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    // Not every runtime removes the socket's file.
+    if ("path" in this.#place!) rmSync(this.#place.path, { force: true });
+  }
+
+  /** What was sent goes out first, unless the peer does not read. */
+  #dismiss(peer: Socket): void {
+    const cancel = this.#clock.schedule(this.#clock.now() + LINGER_MS, () => peer.destroy());
+    peer.once("close", cancel);
+    peer.end(() => peer.destroy());
+  }
+
+  #attempt(): void {
+    if (this.#closing) return;
+    const socket = createConnection(this.#place!);
+    socket.once("connect", () => this.#welcome(socket));
+    socket.on("error", () => {});
+    socket.once("close", () => {
+      if (this.#closing) return;
+      const at = this.#clock.now() + RECONNECT_MS;
+      this.#cancelRetry = this.#clock.schedule(at, () => this.#attempt());
+    });
+  }
+
+  #welcome(socket: Socket): void {
+    if (this.#closing || this.#peer !== undefined) {
+      if (this.#peer !== undefined) this.#counts.add("drop.second-peer");
+      socket.destroy();
+      return;
+    }
+    this.#counts.add("peers");
+    this.#peer = socket;
+    const reader = new FrameReader(
+      this.features.mtu + ETHERNET_HEADER,
+      (frame) => this.#take(frame),
+      () => this.#counts.add("drop.size"),
+    );
+    socket.setNoDelay?.(true);
+    socket.on("data", (chunk: Uint8Array) => {
+      if (reader.take(chunk)) return this.#throttle(socket);
+      this.#counts.add("drop.framing");
+      socket.destroy();
+    });
+    socket.on("error", () => {});
+    socket.once("end", () => socket.destroy());
+    socket.once("close", () => {
+      if (this.#peer === socket) this.#peer = undefined;
+      this.#outLength = 0;
+    });
+  }
+
+  #take(frame: Uint8Array): void {
+    const isTaken = frame.length >= ETHERNET_HEADER && this.#incoming.putBytes(frame);
+    if (!isTaken && !this.#closing) this.#counts.add("drop.queue");
+  }
+
+  /** What has come is taken before more is read. */
+  #throttle(socket: Socket): void {
+    if (!this.#incoming.isEmpty) socket.pause();
+  }
+
+  #flush(): void {
+    if (this.#outLength === 0 || this.#peer === undefined) return;
+    const bytes = this.#out;
+    this.#peer.write(bytes.subarray(0, this.#outLength), () => this.#spare.push(bytes));
+    this.#out = this.#spare.pop() ?? new Uint8Array(bytes.length);
+    this.#outLength = 0;
+  }
+
+  #drop(reason: StreamCount): false {
+    this.#counts.add(reason);
+    return false;
+  }
+}

@@ -1,0 +1,27 @@
+import { z } from "zod";
+import { openQemuStream } from "../../links/qemu_stream.ts";
+import { defineLinkKind, type LinkKind } from "./kind.ts";
+import { station, STATION_USAGE, stationOptions } from "./station.ts";
+import { socketPlace } from "./values.ts";
+
+const options = z.strictObject({
+  listen: socketPlace.optional(),
+  connect: socketPlace.optional(),
+  ...stationOptions,
+}).refine(({ listen, connect }) => (listen === undefined) !== (connect === undefined), {
+  error: "needs one of listen and connect",
+});
+
+/** The other end of QEMU's `-netdev stream`. */
+export const stream: LinkKind = defineLinkKind({
+  usage:
+    `stream:listen=PLACE${STATION_USAGE} or stream:connect=PLACE...; PLACE is HOST:PORT or a path`,
+  options,
+  throughKernel: false,
+  async open(given, environment) {
+    const { listen, connect } = given;
+    const { mtu } = environment;
+    const place = listen === undefined ? { connect: connect! } : { listen };
+    return station(await openQemuStream({ ...place, mtu }), given, environment);
+  },
+});

@@ -1,0 +1,297 @@
+import { createSocket, type Socket as UdpSocket } from "node:dgram";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createConnection, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { ethernet } from "../../../adapters/ethernet/mod.ts";
+import type { FramePort } from "../../../adapters/ethernet/frame_port.ts";
+import { FrameReader } from "../../../adapters/links/frame_reader.ts";
+import { openQemuDgram } from "../../../adapters/links/qemu_dgram.ts";
+import { openQemuStream } from "../../../adapters/links/qemu_stream.ts";
+import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { createStack } from "../../../core/api/stack.ts";
+import { OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
+import { echo } from "../../../plugins/echo.ts";
+import { linkConformance } from "../../link_conformance.ts";
+import { pattern, udpPacket } from "../../support/packets.ts";
+import { Program } from "../../support/program.ts";
+import { testRequiring } from "../../support/requirements.ts";
+import { OWN_MAC, packetFrame, PEER_MAC } from "../ethernet/wire.ts";
+
+const V4 = { from: "10.0.0.1", to: "10.0.0.2" };
+const V6 = { from: "fd00::1", to: "fd00::2" };
+const frame = packetFrame(udpPacket(V4, pattern(100)));
+let folder = "";
+let sockets = 0;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "berth-qemu-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const socketPath = () => join(folder, `${sockets++}.sock`);
+
+linkConformance("a stream of frames through a Unix socket", async () => {
+  const path = socketPath();
+  return await joinByStream(await openQemuStream({ listen: path }), path);
+});
+
+linkConformance("a stream of frames through TCP", async () => {
+  const left = await openQemuStream({ listen: "127.0.0.1:0" });
+  return await joinByStream(left, placeOf(left));
+});
+
+async function joinByStream(left: FramePort, connect: string) {
+  const right = await openQemuStream({ connect });
+  await until(() => left.stats!()["peers"] === 1 && right.stats!()["peers"] === 1);
+  return { ...stations(left, right), routes: [V4, V6], isSlow: true };
+}
+
+/** The suite receives at one end only, so the neighbors cannot ask each other. */
+function stations(left: FramePort, right: FramePort) {
+  return {
+    left: ethernet(left, {
+      addresses: ["10.0.0.1/24", "fd00::1/64"],
+      mac: OWN_MAC,
+      neighbors: { [V4.to]: PEER_MAC, [V6.to]: PEER_MAC },
+    }),
+    right: ethernet(right, {
+      addresses: ["10.0.0.2/24", "fd00::2/64"],
+      mac: PEER_MAC,
+      neighbors: { [V4.from]: OWN_MAC, [V6.from]: OWN_MAC },
+    }),
+  };
+}
+
+describe("openQemuStream", () => {
+  // Four bytes of length in network order, and the frame.
+  test("puts each frame behind its length", async () => {
+    await using port = await openQemuStream({ listen: "127.0.0.1:0" });
+    const peer = await connectTo(port);
+    port.send(outgoing(frame));
+    port.send(outgoing(frame));
+    const expected = [...behindLength(frame), ...behindLength(frame)];
+    expect([...await peer.heard(expected.length)]).toEqual(expected);
+    peer.socket.destroy();
+  });
+
+  // A guest that is started again finds its network as it was.
+  test("takes the next peer when one has gone", async () => {
+    await using port = await openQemuStream({ listen: "127.0.0.1:0" });
+    const first = await connectTo(port);
+    const second = createConnection(Number(placeOf(port).split(":")[1]), "127.0.0.1");
+    await new Promise<void>((resolve) => second.once("close", () => resolve()));
+    first.socket.destroy();
+    await until(() => !port.send(outgoing(frame)));
+    const third = await connectTo(port, 2);
+    third.socket.write(behindLength(frame));
+    expect(await framesOf(port, 1)).toEqual([frame]);
+    expect(port.stats!()).toEqual({ "peers": 2, "drop.second-peer": 1, "drop.no-peer": 1 });
+    third.socket.destroy();
+  });
+
+  // Whoever speaks something else is sent away, and the port goes on.
+  test("ends a stream that is none of frames", async () => {
+    await using port = await openQemuStream({ listen: "127.0.0.1:0" });
+    const peer = await connectTo(port);
+    peer.socket.write("GET / HTTP/1.0\r\n\r\n");
+    await new Promise<void>((resolve) => peer.socket.once("close", () => resolve()));
+    expect(port.stats!()).toEqual({ "peers": 1, "drop.framing": 1 });
+  });
+
+  // What the peer does not read is bounded.
+  test("drops what the peer does not read", async () => {
+    await using port = await openQemuStream({ listen: "127.0.0.1:0" });
+    const peer = await connectTo(port);
+    peer.socket.pause();
+    let sent = 0;
+    for (; sent < 100_000 && port.send(outgoing(frame)); sent++) {
+      if (sent % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(sent).toBeLessThan(100_000);
+    expect(port.stats!()).toMatchObject({ "drop.busy": 1 });
+    peer.socket.destroy();
+  });
+
+  // Each message says what would do; a port that is taken has its code.
+  test("refuses what cannot be", async () => {
+    const refused = (options: Parameters<typeof openQemuStream>[0]) =>
+      openQemuStream(options).then(() => "opened", ({ message }) => message);
+    expect(await refused({})).toBe("openQemuStream needs one of listen and connect");
+    expect(await refused({ listen: "5555" })).toContain("listen: expected an address such as");
+    expect(await refused({ listen: "127.0.0.1:0", mtu: 1 })).toContain(
+      "mtu must be a whole number",
+    );
+    await using taken = await openQemuStream({ listen: "127.0.0.1:0" });
+    const again = openQemuStream({ listen: placeOf(taken) });
+    expect(await again.catch(({ code }) => code)).toBe("ADDRESS_IN_USE");
+  });
+});
+
+describe("openQemuDgram", () => {
+  // Two ends that know each other: each datagram is a frame, whole.
+  test("carries frames, and from nobody else", async () => {
+    const [left, right, place] = await openDgramPair();
+    await using _left = left;
+    await using _right = right;
+    left.send(outgoing(frame));
+    expect(await framesOf(right, 1)).toEqual([frame]);
+    await using stranger = await openQemuDgram({ local: "127.0.0.1:0", remote: place });
+    stranger.send(outgoing(frame));
+    await until(() => right.stats!()["drop.remote"] === 1);
+  });
+});
+
+describe("FrameReader", () => {
+  // However the stream is cut, the frames are the same; one that is too large is left out.
+  test("finds frames in pieces of any size", () => {
+    const random = seededRandom(3);
+    const sizes = [1, 1514, 60, 1515, 69_632, 14, 1500];
+    const frames = sizes.map((size) => pattern(size, size));
+    const stream = new Uint8Array(frames.flatMap((each) => [...behindLength(each)]));
+    for (let round = 0; round < 50; round++) {
+      const got: Uint8Array[] = [];
+      let tooLarge = 0;
+      let isStream = true;
+      const reader = new FrameReader(1514, (each) => got.push(each.slice()), () => tooLarge++);
+      const most = 1 + Math.floor(random.fraction() ** 4 * 80_000);
+      for (let at = 0; at < stream.length;) {
+        const end = at + 1 + Math.floor(random.fraction() * most);
+        isStream &&= reader.take(stream.subarray(at, end));
+        at = end;
+      }
+      expect(got).toEqual(frames.filter(({ length }) => length <= 1514));
+      expect([isStream, tooLarge]).toEqual([true, 2]);
+    }
+  });
+
+  // Neither nothing nor more than QEMU itself would take.
+  test.each([0, 0x1_1001, 0xffff_ffff])("refuses the length %i", (length) => {
+    const reader = new FrameReader(1514, () => {}, () => {});
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, length);
+    expect(reader.take(bytes)).toBe(false);
+  });
+});
+
+describe("QEMU", () => {
+  // A hub without a machine: what comes from the stream goes to the datagrams and back.
+  testRequiring(["program:qemu-system-x86_64"], "joins a stream and datagrams", async () => {
+    const path = socketPath();
+    const stream = await openQemuStream({ listen: path });
+    const [dgram, near, far] = await openDgramForQemu();
+    const inet = (which: string, place: string) => {
+      const [host, port] = place.split(":");
+      return `${which}.type=inet,${which}.host=${host},${which}.port=${port}`;
+    };
+    const qemu = new Program([
+      ...["qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none"],
+      ...["-netdev", `stream,id=s,server=off,addr.type=unix,addr.path=${path}`],
+      ...["-netdev", `dgram,id=d,${inet("local", far)},${inet("remote", near)}`],
+      ...["-netdev", "hubport,id=h1,hubid=0,netdev=s", "-netdev", "hubport,id=h2,hubid=0,netdev=d"],
+    ], folder);
+    const here = ["10.0.0.1/24", "fd00::1/64"];
+    const there = ["10.0.0.2/24", "fd00::2/64"];
+    await using server = createStack({
+      link: ethernet(stream, { addresses: here }),
+      addresses: here,
+    });
+    await using client = createStack({
+      link: ethernet(dgram, { addresses: there }),
+      addresses: there,
+    });
+    try {
+      server.use(7, echo());
+      await until(() => server.stats()["link.peers"] === 1);
+      for (const address of ["10.0.0.1:7", "[fd00::1]:7"]) {
+        await using socket = client.connect(address);
+        const sent = pattern(100_000);
+        void socket.write(sent).then(() => socket.closeWrite());
+        const got: number[] = [];
+        for await (const chunk of socket) got.push(...chunk);
+        expect(new Uint8Array(got)).toEqual(sent);
+      }
+    } finally {
+      await qemu.kill();
+    }
+  }, 20_000);
+});
+
+/** The peer of a stream, by hand. */
+async function connectTo(port: FramePort, peers = 1): Promise<Peer> {
+  const [host, number] = placeOf(port).split(":");
+  const peer = new Peer(createConnection(Number(number), host));
+  await until(() => port.stats!()["peers"] === peers);
+  return peer;
+}
+
+class Peer {
+  readonly socket: Socket;
+  #bytes: number[] = [];
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    socket.on("error", () => {});
+    socket.on("data", (chunk: Uint8Array) => this.#bytes.push(...chunk));
+  }
+
+  async heard(count: number): Promise<Uint8Array> {
+    await until(() => this.#bytes.length >= count);
+    return new Uint8Array(this.#bytes);
+  }
+}
+
+/** Where a port that listens was bound. */
+function placeOf(port: FramePort): string {
+  return port.name.replace("QEMU at ", "");
+}
+
+/** Ports of 127.0.0.1 that were free a moment ago. */
+async function freePorts(count: number): Promise<string[]> {
+  const holders = await Promise.all(Array.from({ length: count }, () => {
+    const socket = createSocket("udp4");
+    return new Promise<UdpSocket>((resolve) => socket.bind(0, "127.0.0.1", () => resolve(socket)));
+  }));
+  const places = holders.map((socket) => `127.0.0.1:${socket.address().port}`);
+  for (const socket of holders) await new Promise<void>((resolve) => socket.close(() => resolve()));
+  return places;
+}
+
+async function openDgramForQemu(): Promise<[FramePort, near: string, far: string]> {
+  const [near, far] = await freePorts(2) as [string, string];
+  return [await openQemuDgram({ local: near, remote: far }), near, far];
+}
+
+async function openDgramPair(): Promise<[FramePort, FramePort, near: string]> {
+  const [left, near, far] = await openDgramForQemu();
+  return [left, await openQemuDgram({ local: far, remote: near }), far];
+}
+
+function behindLength(bytes: Uint8Array): Uint8Array {
+  const length = new Uint8Array(4);
+  new DataView(length.buffer).setUint32(0, bytes.length);
+  return new Uint8Array([...length, ...bytes]);
+}
+
+function outgoing(bytes: Uint8Array): OutgoingPacket {
+  const packet = new OutgoingPacket();
+  packet.header.set(bytes.subarray(0, 14), OutgoingPacket.HEADROOM - 14);
+  packet.payload = bytes.slice(14);
+  packet.payloadLength = bytes.length - 14;
+  return packet;
+}
+
+async function framesOf(port: FramePort, count: number): Promise<Uint8Array[]> {
+  const batch = new PacketBatch(8);
+  const frames: Uint8Array[] = [];
+  while (frames.length < count && await port.ready()) {
+    const received = port.receive(batch);
+    for (let i = 0; i < received; i++) frames.push(batch.packets[i]!.slice(0, batch.sizes[i]));
+  }
+  return frames;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
