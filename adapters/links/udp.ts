@@ -9,6 +9,7 @@ import { formatHostPort, type HostPort, parseHostPort } from "../../core/api/hos
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { IpHeader, parseIp } from "../../core/wire/ip.ts";
+import { runtimeName } from "../runtime.ts";
 import { dropStats } from "./drops.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
@@ -82,7 +83,11 @@ export async function udpLink(options: UdpLinkOptions): Promise<UdpLink> {
   if (remote !== undefined && remote.hostname.includes(":") !== isV6) {
     throw new TypeError(`local ${options.local} and remote ${options.remote} differ in IP version`);
   }
-  const socket = createSocket(isV6 ? { type: "udp6", ipv6Only: true } : { type: "udp4" });
+  const socket = createSocket({
+    ...(isV6 ? { type: "udp6", ipv6Only: true } : { type: "udp4" }),
+    // Deno makes an array of that size for each datagram.
+    ...(runtimeName() === "bun" ? { recvBufferSize: RECEIVE_BUFFER } : {}),
+  });
   await bind(socket, local ?? { hostname: isV6 ? "::" : "0.0.0.0", port: 0 });
   return new UdpLink(socket, remote, mtu, queue);
 }
@@ -201,6 +206,9 @@ export class UdpLink implements Link {
     await new Promise<void>((resolve) => this.#socket.close(resolve));
   }
 }
+
+/** Bytes that the host keeps until the event loop comes round, if it allows as many. */
+const RECEIVE_BUFFER = 2 ** 21;
 
 async function resolve(option: string, text: string): Promise<HostPort> {
   const parsed = parseHostPort(text);
