@@ -11,6 +11,7 @@ import { messageOf, UsageError } from "./errors.ts";
 import {
   addressSchema,
   behindMiddleware,
+  exceptSchema,
   hostAddressSchema,
   linkSchema,
   type ListenSetting,
@@ -42,6 +43,7 @@ Without flags it serves a demo on 127.0.0.1 and needs no privilege.
   --address CIDR *           what the stack answers, such as 10.7.0.2/24, or every address of a
                              network, such as 10.90.0.0/16
   --host-address CIDR *      the other side of the link; default the subnet's first other address
+  --except-address CIDR *    addresses inside of a whole network that are others' as well
   --mtu N                    largest IP packet in bytes; default 1500
   --workers N                threads that share the work, with --tun; default 1
   --profile local|internet   how TCP behaves; default local
@@ -97,6 +99,7 @@ export function parseArguments(args: readonly string[]): Arguments {
       impair: check("--impair", impairTextSchema, flags.impair),
       addresses: checkEach("--address", addressSchema, flags.address),
       hostAddresses: checkEach("--host-address", hostAddressSchema, flags["host-address"]),
+      exceptAddresses: checkEach("--except-address", exceptSchema, flags["except-address"]),
       mtu: check("--mtu", mtuSchema, numberOf(flags.mtu)),
       workers: check("--workers", workersSchema, numberOf(flags.workers)),
       profile: check("--profile", profileSchema, flags.profile),
@@ -120,6 +123,7 @@ function readFlags(args: readonly string[]) {
         impair: text,
         address: texts,
         "host-address": texts,
+        "except-address": texts,
         mtu: text,
         workers: text,
         profile: text,

@@ -11,6 +11,7 @@ import { messageOf, UsageError } from "./errors.ts";
 import {
   addressSchema,
   behindMiddleware,
+  exceptSchema,
   hostAddressSchema,
   icmpSettingSchema,
   linkSchema,
@@ -68,6 +69,7 @@ export const configSchema = z.strictObject({
   impair: impairSchema.optional(),
   addresses: z.array(addressSchema).optional(),
   hostAddresses: z.array(hostAddressSchema).optional(),
+  exceptAddresses: z.array(exceptSchema).optional(),
   mtu: mtuSchema.optional(),
   workers: workersSchema.optional(),
   profile: profileSchema.optional(),

@@ -33,16 +33,18 @@ export function mergeSettings(flags: PartialSettings, file: PartialSettings): Se
   const listen = said.length > 0 ? said : demoPorts();
   const given = both("publish", flags, file);
   const addresses = addressesFor(onMemory, both("addresses", flags, file));
+  const exceptAddresses = both("exceptAddresses", flags, file);
   const hostAddresses = completeHostAddresses(addresses, both("hostAddresses", flags, file));
   requireMtu(merged.mtu, addresses);
   return {
     ...merged,
     addresses,
     hostAddresses,
+    exceptAddresses,
     listen,
     publish: given.length > 0 || !onMemory
       ? given
-      : publishAll(listen, ownAddresses({ addresses, hostAddresses })),
+      : publishAll(listen, ownAddresses({ addresses, hostAddresses, exceptAddresses })),
   };
 }
 
@@ -73,7 +75,7 @@ function defined(settings: PartialSettings): Partial<Settings> {
   return Object.fromEntries(entries);
 }
 
-function both<Key extends "addresses" | "hostAddresses" | "publish">(
+function both<Key extends "addresses" | "hostAddresses" | "exceptAddresses" | "publish">(
   key: Key,
   flags: PartialSettings,
   file: PartialSettings,

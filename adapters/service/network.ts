@@ -13,7 +13,7 @@ import { dialHost } from "../host/dial.ts";
 import { linkPair } from "../memory.ts";
 import { openTun } from "../tun/mod.ts";
 import { isThroughKernel, type LinkSetting, openLink } from "./links.ts";
-import { isOwn, ownAddresses, showAddress } from "./own_addresses.ts";
+import { isOwn, othersAddresses, ownAddresses, showAddress } from "./own_addresses.ts";
 import type { Connect } from "./publish.ts";
 import { UsageError } from "./errors.ts";
 import type { Settings } from "./settings.ts";
@@ -117,13 +117,14 @@ async function open(from: Stack, address: HostPort, signal: AbortSignal): Promis
 
 function stackOn(
   link: Link,
-  { addresses, hostAddresses, profile, icmp = [] }: Settings,
+  settings: Settings,
   log: Logger,
 ): Stack {
+  const { addresses, profile, icmp = [] } = settings;
   return createStack({
     link,
     addresses,
-    exceptAddresses: hostAddresses,
+    exceptAddresses: othersAddresses(settings),
     tcp: { profile },
     icmp,
     log,

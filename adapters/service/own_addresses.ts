@@ -7,12 +7,20 @@ import { OwnAddresses } from "../../core/stack/own_addresses.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
 import type { Settings } from "./settings.ts";
 
-/** What of a whole network is the host's is not the stack's. */
-export function ownAddresses(
-  { addresses, hostAddresses }: Pick<Settings, "addresses" | "hostAddresses">,
-): OwnAddresses {
+/** What decides about it. */
+type AddressSettings = Pick<Settings, "addresses" | "hostAddresses" | "exceptAddresses">;
+
+/** What of a whole network is the host's, or another's, is not the stack's. */
+export function ownAddresses(settings: AddressSettings): OwnAddresses {
   const parse = (text: string) => Subnet.parse(text)!;
-  return new OwnAddresses(addresses.map(parse), hostAddresses.map(parse));
+  return new OwnAddresses(settings.addresses.map(parse), othersAddresses(settings).map(parse));
+}
+
+/** The host's and all others' inside of the stack's networks. */
+export function othersAddresses(
+  { hostAddresses, exceptAddresses }: Omit<AddressSettings, "addresses">,
+): string[] {
+  return [...hostAddresses, ...exceptAddresses];
 }
 
 /** Whether a host is one of them; a name is none. */

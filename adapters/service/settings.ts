@@ -56,6 +56,8 @@ export interface Settings {
   readonly addresses: readonly string[];
   /** The other side of the link, with prefix lengths. */
   readonly hostAddresses: readonly string[];
+  /** Addresses and networks inside of the stack's that are others' as well. */
+  readonly exceptAddresses: readonly string[];
   /** Largest IP packet, in bytes. */
   readonly mtu: number;
   /** Threads that the stack and its plugins are spread over; more than one need a device. */
@@ -81,6 +83,7 @@ export type PartialSettings = { [Key in keyof Settings]?: Settings[Key] | undefi
 export const DEFAULTS: Omit<Settings, "tun" | "link" | "icmp" | "capture" | "impair"> = {
   addresses: [],
   hostAddresses: [],
+  exceptAddresses: [],
   mtu: 1500,
   workers: 1,
   profile: "local",
@@ -137,6 +140,12 @@ export const hostAddressSchema: z.ZodType<string, string> = z.string().refine(
   {
     error: ({ input }) => `expected ADDRESS/LENGTH such as 10.7.0.1/24 or fd07::1/64, got ${input}`,
   },
+);
+
+/** An address, or all of a network. */
+export const exceptSchema: z.ZodType<string, string> = z.string().refine(
+  (text) => Subnet.parse(text) !== undefined,
+  { error: ({ input }) => `expected an address or a network such as 10.90.7.0/24, got ${input}` },
 );
 
 function isWithLength(text: string): boolean {

@@ -130,4 +130,21 @@ describe("a service at every port of a network", () => {
       }, ...EVERYWHERE),
     LIMIT_MS,
   );
+
+  // Whatever is routed to the device is the stack's; a client whose address would be as well hears
+  // the answer only because it is excepted.
+  testRequiring([...NEEDS, "program:nc"], "is wherever routes lead to it", () =>
+    withService(
+      async (namespace) => {
+        await namespace.shell(
+          "ip route add 203.0.113.0/24 dev berth0 && ip address add 198.51.100.7/32 dev lo",
+        );
+        for (const source of ["10.92.0.1", "198.51.100.7"]) {
+          const command = ["nc", "-d", "-w", "10", "-s", source, "203.0.113.5", "4000"];
+          expect(await namespace.run(command)).toBe("203.0.113.5 4000\n");
+        }
+      },
+      ...["--address", "0.0.0.0/0", "--host-address", "10.92.0.1/24"],
+      ...["--except-address", "198.51.100.0/24", ...EVERYWHERE.slice(4)],
+    ), LIMIT_MS);
 });

@@ -9,6 +9,7 @@ describe("parseArguments", () => {
     const given = parseArguments([
       "--config=berth.json",
       ...["--tun", "berth0", "--address", "10.7.0.2/24", "--address", "fd07::2/64"],
+      ...["--except-address", "10.7.0.7", "--except-address", "10.7.9.0/24"],
       ...["--host-address", "10.7.0.9/24", "--mtu", "9000", "--workers", "2"],
       ...["--profile", "internet"],
       ...["--listen", "7=echo", "--listen", "8080=forward:[::1]:3000"],
@@ -24,6 +25,7 @@ describe("parseArguments", () => {
         tun: "berth0",
         addresses: ["10.7.0.2/24", "fd07::2/64"],
         hostAddresses: ["10.7.0.9/24"],
+        exceptAddresses: ["10.7.0.7", "10.7.9.0/24"],
         mtu: 9000,
         workers: 2,
         profile: "internet",
@@ -102,6 +104,10 @@ describe("parseArguments", () => {
       "--host-address: expected ADDRESS/LENGTH such as 10.7.0.1/24 or fd07::1/64, got 10.90.0.0/16",
     ],
     [
+      ["--except-address", "host"],
+      "--except-address: expected an address or a network such as 10.90.7.0/24, got host",
+    ],
+    [
       ["--listen", "10.90.7.1/24:80=echo"],
       "write 10.90.7.1 for that address or 10.90.7.0/24 for the network",
     ],
@@ -162,6 +168,7 @@ describe("HELP", () => {
         "impair",
         "address",
         "host-address",
+        "except-address",
         "mtu",
         "workers",
         "profile",

@@ -102,6 +102,16 @@ describe("mergeSettings", () => {
     expect(mergeSettings(onDevice, {}).publish).toEqual([]);
   });
 
+  // The first address that is nobody else's; flags add to the file.
+  test("leaves to others what is theirs", () => {
+    const settings = mergeSettings(
+      { addresses: ["10.90.0.0/16"], exceptAddresses: ["10.90.0.0/24"] },
+      { exceptAddresses: ["10.90.1.0", "10.90.1.1"] },
+    );
+    expect(settings.exceptAddresses).toEqual(["10.90.1.0", "10.90.1.1", "10.90.0.0/24"]);
+    expect(settings.publish[0]!.to.hostname).toBe("10.90.1.2");
+  });
+
   // The demo where the user wants it, and only there.
   test("publishes the demo where it was said", () => {
     expect(mergeSettings({ publish: [web] }, {}).publish).toEqual([web]);

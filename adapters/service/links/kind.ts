@@ -13,6 +13,8 @@ export interface LinkEnvironment {
   readonly addresses: readonly string[];
   /** Addresses of others on the link, such as the kernel's, with prefix lengths. */
   readonly hostAddresses: readonly string[];
+  /** Others' addresses and networks inside of `addresses`. */
+  readonly exceptAddresses?: readonly string[];
   /** Largest IP packet, in bytes. */
   readonly mtu: number;
   /** Where the link says what it met. */

@@ -33,12 +33,12 @@ export const STATION_USAGE = "[,mac=MAC][,gateway=ADDRESS]";
 export async function station(
   port: FramePort,
   { mac, gateway = [] }: StationSetting,
-  { addresses, hostAddresses }: LinkEnvironment,
+  { addresses, hostAddresses, exceptAddresses = [] }: LinkEnvironment,
 ): Promise<EthernetLink> {
   try {
     return ethernet(port, {
       addresses,
-      exceptAddresses: hostAddresses,
+      exceptAddresses: [...hostAddresses, ...exceptAddresses],
       gateways: gateway,
       ...(mac === undefined ? {} : { mac }),
     });
