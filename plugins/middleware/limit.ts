@@ -37,7 +37,8 @@ const count = z.int().positive().default(Infinity);
  *
  * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
  * await using first = client.connect("10.0.0.1:7");
- * await first.opened;
+ * await first.write(new Uint8Array([1]));
+ * await first.read(new Uint8Array(1)); // it is served
  * const code = await client.connect("10.0.0.1:7").opened.catch((error) => error.code);
  * if (code !== "CONNECTION_REFUSED") throw new Error(`expected a refusal, got ${code}`);
  * ```
