@@ -42,7 +42,11 @@ export class Acceptor implements Owner {
     const tcb = this.listener.ready.shift();
     if (tcb === undefined) return undefined;
     tcb.listener = undefined;
-    return { tcb, socket: new StackSocket(tcb, this.#driver, { closesWithPeer: false }) };
+    const attempt = tcb.handle;
+    const socket = new StackSocket(tcb, this.#driver, { closesWithPeer: false });
+    // A handler that was made before may never run: those in front of it need not call it.
+    if (attempt instanceof Attempt) socket.onEnd(() => attempt.giveUp());
+    return { tcb, socket };
   }
 
   async #decide(tcb: Tcb): Promise<void> {
@@ -65,7 +69,7 @@ export class Acceptor implements Owner {
   }
 }
 
-/** A connection before it has a socket: its signal tells when the peer gives up. */
+/** A connection before it has a socket: its signal tells when it has come to nothing, or its end. */
 class Attempt implements Owner {
   readonly syn: Syn;
   readonly #tcb: Tcb;

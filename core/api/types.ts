@@ -167,7 +167,10 @@ export interface Syn {
   readonly local: NetAddr;
   /** Who asks. */
   readonly remote: NetAddr;
-  /** Aborted when the peer gives up, the SYN is refused or ignored after all, or the stack closes. */
+  /**
+   * Aborted when the peer gives up, the SYN is refused or ignored after all, the connection has
+   * ended, or the stack closes: who has prepared something for a handler that never ran lets it go.
+   */
   readonly signal: AbortSignal;
 }
 
