@@ -58,6 +58,7 @@ export { dns } from "./adapters/dns.ts";
 export { egress } from "./adapters/egress.ts";
 export { connectProxy } from "./adapters/connect_proxy.ts";
 export { forward } from "./adapters/forward.ts";
+export { http2, type Http2Options } from "./adapters/http2.ts";
 export {
   ethernet,
   type EthernetLink,

@@ -18,6 +18,7 @@ import { dns } from "../dns.ts";
 import { egress } from "../egress.ts";
 import { connectProxy } from "../connect_proxy.ts";
 import { forward } from "../forward.ts";
+import { http2, type Http2Options } from "../http2.ts";
 import { socks5 } from "../socks5.ts";
 import { demo } from "./demo.ts";
 import { messageOf, UsageError } from "./errors.ts";
@@ -61,6 +62,13 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
     return make((checked: HttpOptions) => http(app, checked), options, setting.source);
   },
   tls: makeTls,
+  http2: async (path, options, setting) => {
+    if (!path) {
+      throw new UsageError(`${setting.source}: http2 needs an app, such as http2:./app.ts`);
+    }
+    const app = await loadApp(path, setting);
+    return make((checked: Http2Options) => http2(app, checked), options, setting.source);
+  },
   ...MIDDLEWARE,
 };
 

@@ -1,0 +1,214 @@
+/**
+ * HTTP/2 for any `{ fetch }`, such as a Hono app (RFC 9113).
+ *
+ * @module
+ */
+import {
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import { z } from "zod";
+import { formatHostPort } from "../core/api/host_port.ts";
+import { describeIssues } from "../core/api/plugin.ts";
+import type { Context, Plugin } from "../core/api/types.ts";
+import type { FetchApp } from "../plugins/http.ts";
+import { envOf } from "../plugins/http/env.ts";
+import { requestOf, respond } from "./http2/exchange.ts";
+import { readPreface } from "./http2/preface.ts";
+import { streamOf } from "./http2/socket_stream.ts";
+
+/** What {@link http2} can be told. */
+export interface Http2Options {
+  /** Requests of one connection that are served at once. Default 100. */
+  maxConcurrentStreams?: number | undefined;
+  /** Bytes of a request's header list, at most (RFC 9113 6.5.2). Default 16,384. */
+  maxHeaderBytes?: number | undefined;
+  /** How long a connection may have no request, in milliseconds. Default 60,000. */
+  keepAliveTimeoutMs?: number | undefined;
+}
+
+const optionsSchema = z.strictObject({
+  maxConcurrentStreams: z.int().min(1).max(10_000).default(100),
+  maxHeaderBytes: z.int().min(1024).max(1_048_576).default(16_384),
+  keepAliveTimeoutMs: z.number().positive().default(60_000),
+});
+
+type Settings = z.output<typeof optionsSchema>;
+
+/**
+ * Serves an app over HTTP/2, and leaves what is not HTTP/2 to the next plugin.
+ *
+ * Behind `tls` what ALPN has agreed on decides; without it, the preface with which a client of
+ * HTTP/2 begins. So one port has both: `use(443, tls({ …, alpn: ["h2", "http/1.1"] }), http2(app),
+ * http(app))`. Bodies are streamed in both directions, at the pace of who reads them. The second
+ * argument of `app.fetch` is an {@link HttpEnv}; there are no WebSockets and no trailers.
+ *
+ * @throws {TypeError} `app` has no `fetch`, or an option is not what it has to be.
+ *
+ * @example
+ * ```ts
+ * import { createStack, http, http2, linkPair } from "@berth/berth";
+ * import { Hono } from "hono";
+ *
+ * const app = new Hono().get("/", (c) => c.text("ahoy"));
+ * const [link] = linkPair();
+ * await using stack = createStack({ link, addresses: ["10.0.0.1/24"] });
+ * stack.use(80, http2(app), http(app));
+ * ```
+ */
+export function http2(app: FetchApp, options: Http2Options = {}): Plugin {
+  if (typeof app?.fetch !== "function") {
+    throw new TypeError("http2: the application needs a fetch(request) method, as a Hono app has");
+  }
+  const checked = optionsSchema.safeParse(options);
+  if (!checked.success) throw new TypeError(`http2: ${describeIssues(checked.error.issues)}`);
+  const settings = checked.data;
+  return {
+    name: "http2",
+    async handle(c, next) {
+      const { alpn } = await c.socket.opened;
+      if (alpn !== null && alpn !== "h2") return await next();
+      const { isHttp2, socket } = await withinTime(c, settings, () => readPreface(c.socket));
+      if (!isHttp2) return await next(socket);
+      await new Http2Connection(c, app, settings).run(socket);
+    },
+  };
+}
+
+const UNSERVED = new Set(["CONNECT", "TRACE", "TRACK"]);
+
+/** HTTP/2 has no upgrades (RFC 9113 8.6). */
+const noUpgrade = (): boolean => false;
+
+/** A client that says nothing is not waited for longer than one that has nothing to ask. */
+async function withinTime<T>(c: Context, settings: Settings, task: () => Promise<T>): Promise<T> {
+  const { clock, socket } = c;
+  const at = clock.now() + settings.keepAliveTimeoutMs;
+  const cancel = clock.schedule(at, () => socket.abort());
+  try {
+    return await task();
+  } finally {
+    cancel();
+  }
+}
+
+/** Serves the requests of one connection. */
+class Http2Connection {
+  readonly #c: Context;
+  readonly #app: FetchApp;
+  readonly #settings: Settings;
+  readonly #envFor: ReturnType<typeof envOf>;
+  readonly #authority: string;
+  #session: ServerHttp2Session | undefined;
+  #streams = 0;
+  #cancelIdle = (): void => {};
+
+  constructor(c: Context, app: FetchApp, settings: Settings) {
+    this.#c = c;
+    this.#app = app;
+    this.#settings = settings;
+    this.#envFor = envOf(c.socket);
+    this.#authority = formatHostPort(c.socket.localAddr);
+  }
+
+  /** Resolves when the connection has ended, well or not. */
+  async run(socket: Context["socket"]): Promise<void> {
+    const { signal, log } = this.#c;
+    const carrier = streamOf(socket);
+    const ended = new Promise<void>((resolve) => carrier.once("close", () => resolve()));
+    carrier.on("error", (error) => log.debug("http2: connection lost", { reason: error.message }));
+    const stop = () => this.#session?.close();
+    signal.addEventListener("abort", stop);
+    socket.closed.catch((error) => carrier.destroy(error));
+    this.#server().emit("connection", carrier);
+    if (signal.aborted) stop();
+    try {
+      await ended;
+    } finally {
+      signal.removeEventListener("abort", stop);
+      this.#cancelIdle();
+      this.#session?.destroy();
+    }
+  }
+
+  #server(): Http2Server {
+    const { maxConcurrentStreams, maxHeaderBytes } = this.#settings;
+    const server = createServer({
+      settings: { maxConcurrentStreams, maxHeaderListSize: maxHeaderBytes, enablePush: false },
+    });
+    server.on("session", (session) => {
+      this.#session = session;
+      this.#waitForRequests();
+    });
+    server.on("sessionError", (error: Error) => {
+      this.#c.log.debug("http2: session broke", { reason: error.message });
+    });
+    server.on("stream", (stream, fields, flags) => {
+      // END_STREAM (RFC 9113 6.2)
+      this.#serve(stream as ServerHttp2Stream, fields, (flags & 1) === 0);
+    });
+    return server;
+  }
+
+  #waitForRequests(): void {
+    const { clock } = this.#c;
+    this.#cancelIdle();
+    const at = clock.now() + this.#settings.keepAliveTimeoutMs;
+    this.#cancelIdle = clock.schedule(at, () => this.#session?.close());
+  }
+
+  #serve(stream: ServerHttp2Stream, fields: IncomingHttpHeaders, hasBody: boolean): void {
+    this.#streams++;
+    this.#cancelIdle();
+    stream.on("error", (error: Error) => {
+      this.#c.log.debug("http2: stream broke", { reason: error.message });
+    });
+    stream.once("close", () => {
+      if (--this.#streams === 0) this.#waitForRequests();
+    });
+    this.#answer(stream, fields, hasBody).catch((error: Error) => {
+      if (stream.destroyed) return;
+      this.#c.log.error("http2: response failed", { error: error.message });
+    });
+  }
+
+  async #answer(
+    stream: ServerHttp2Stream,
+    fields: IncomingHttpHeaders,
+    hasBody: boolean,
+  ): Promise<void> {
+    const response = await this.#ask(stream, fields, hasBody);
+    await respond(stream, response, fields[":method"] === "HEAD");
+  }
+
+  async #ask(
+    stream: ServerHttp2Stream,
+    fields: IncomingHttpHeaders,
+    hasBody: boolean,
+  ): Promise<Response> {
+    // RFC 9110 9.3.6, 9.3.8: Fetch has no request for these, and nobody tunnels here.
+    if (UNSERVED.has(String(fields[":method"]))) return new Response(null, { status: 501 });
+    let request: Request;
+    try {
+      request = requestOf(stream, fields, this.#authority, hasBody);
+    } catch {
+      return new Response(null, { status: 400 });
+    }
+    try {
+      const response = await this.#app.fetch(request, this.#envFor(noUpgrade));
+      if (response instanceof Response && response.status >= 200) return response;
+      throw new TypeError("The application's fetch() did not return a Response to send");
+    } catch (error) {
+      if (!stream.destroyed) {
+        this.#c.log.error("http2: application failed", {
+          request: `${fields[":method"]} ${fields[":path"]}`,
+          error: (error as Error)?.message ?? String(error),
+        });
+      }
+      return new Response("Internal Server Error", { status: 500 });
+    }
+  }
+}
