@@ -1,7 +1,7 @@
 import { describe, expect } from "bun:test";
 import type { Namespace } from "../support/namespace.ts";
 import { testRequiring } from "../support/requirements.ts";
-import { NEEDS, V4, V6, withDatagramStack } from "./service.ts";
+import { NEEDS, V4, V6, withConfiguredService, withDatagramStack } from "./service.ts";
 
 const needs = [...NEEDS, "program:dig"] as const;
 
@@ -62,6 +62,17 @@ describe("dig", () => {
           .toContain("status: NXDOMAIN");
         expect(await dig(namespace, `@${V4}`, transport, "elsewhere.test"))
           .toContain("status: REFUSED");
+      }
+    });
+  });
+
+  // As a user configures it: names in the file, and one server that only asks the other.
+  testRequiring(needs, "asks a service that was configured so", () => {
+    const dns = { plugin: "dns", options: { names: { "db.lan": "10.90.0.9" } } };
+    const listen = { "udp/53": dns, "53": dns, "udp/5353": `dns:${V4},${V4}:53` };
+    return withConfiguredService({ listen }, async (namespace) => {
+      for (const how of [["+notcp"], ["+tcp"], ["-p", "5353"]]) {
+        expect(await dig(namespace, `@${V4}`, "+short", ...how, "db.lan")).toBe("10.90.0.9\n");
       }
     });
   });

@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect } from "bun:test";
 import { testRequiring } from "../support/requirements.ts";
-import { NEEDS, V4, V6, withService } from "./service.ts";
+import { NEEDS, V4, V6, withConfiguredService, withService } from "./service.ts";
 
 describe("ping", () => {
   for (const address of [V4, V6]) {
@@ -25,26 +22,15 @@ describe("ping under a policy", () => {
   testRequiring(
     [...NEEDS, "program:ping"],
     "is answered as the configuration says",
-    async () => {
-      const folder = mkdtempSync(join(tmpdir(), "berth-icmp-"));
-      const config = join(folder, "berth.json");
+    () => {
       const icmp = [{ to: "10.90.0.0/30", echo: "ignore" }, { to: V6, ratePerSecond: 1 }];
-      writeFileSync(config, JSON.stringify({ icmp, addresses: ["10.90.0.77/24"] }));
-      try {
-        await withService(
-          async (namespace) => {
-            const ping = (address: string) =>
-              namespace.shell(`ping -n -c 5 -i 0.02 -W 1 ${address} || true`);
-            expect(await ping(V4)).toContain("5 packets transmitted, 0 received");
-            expect(await ping("10.90.0.77")).toContain("5 packets transmitted, 5 received");
-            expect(await ping(V6)).toMatch(/5 packets transmitted, [12] received/);
-          },
-          "--config",
-          config,
-        );
-      } finally {
-        rmSync(folder, { recursive: true });
-      }
+      return withConfiguredService({ icmp, addresses: ["10.90.0.77/24"] }, async (namespace) => {
+        const ping = (address: string, seconds: number) =>
+          namespace.shell(`ping -n -c 5 -i 0.02 -W ${seconds} ${address} || true`);
+        expect(await ping(V4, 1)).toContain("5 packets transmitted, 0 received");
+        expect(await ping("10.90.0.77", 10)).toContain("5 packets transmitted, 5 received");
+        expect(await ping(V6, 2)).toMatch(/5 packets transmitted, [1-4] received/);
+      });
     },
   );
 });

@@ -3,6 +3,9 @@
  *
  * @module
  */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Namespace } from "../support/namespace.ts";
 import { type Program, runtimeCommand } from "../support/program.ts";
 import type { EchoClientOptions } from "./programs/echo_clients.ts";
@@ -44,6 +47,21 @@ export async function withService(
   await body(namespace);
   service.signal("SIGTERM");
   await endsWell(service);
+}
+
+/** {@link withService} with a configuration file. */
+export async function withConfiguredService(
+  config: Readonly<Record<string, unknown>>,
+  body: (namespace: Namespace) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "berth-config-"));
+  const path = join(folder, "berth.json");
+  writeFileSync(path, JSON.stringify(config));
+  try {
+    await withService(body, "--config", path);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 /** Runs a body with `programs/stack.ts` in a namespace of its own. */
