@@ -9,22 +9,13 @@ import type { DatagramChannel } from "../../core/api/dial.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import { IpAddress } from "../../core/wire/address.ts";
+import { DatagramInbox } from "./datagram_inbox.ts";
 import { hostError } from "./connection.ts";
-
-/** Bytes of datagrams that wait to be received, at most; what comes then is dropped. */
-const MAX_WAITING_BYTES = 1 << 20;
-/** Datagrams that wait, at most: empty ones count as well. */
-const MAX_WAITING = 1024;
 
 /** A socket of the host that speaks with one address; what others send to it is dropped. */
 export class HostDatagrams implements DatagramChannel {
-  /** Datagrams that were dropped because nobody received those before them. */
-  dropped = 0;
   readonly #socket: Socket;
-  #waiting: Uint8Array<ArrayBuffer>[] = [];
-  #waitingBytes = 0;
-  #wake: (() => void) | undefined;
-  #failure: Error | undefined;
+  readonly #inbox = new DatagramInbox();
   #closed = false;
 
   /** Takes a connected socket over. */
@@ -36,10 +27,15 @@ export class HostDatagrams implements DatagramChannel {
       // A runtime may leave it to the program to look who it is.
       const isPeer = from.port === port &&
         remote?.equals(IpAddress.parse(withoutZone(from.address)) ?? IpAddress.ANY_V4);
-      if (isPeer) this.#take(datagram);
+      if (isPeer) this.#inbox.put(datagram);
     });
-    socket.on("error", (error) => this.#end(hostError(error)));
-    socket.on("close", () => this.#end());
+    socket.on("error", (error) => this.#inbox.end(hostError(error)));
+    socket.on("close", () => this.#inbox.end());
+  }
+
+  /** Datagrams that were dropped because nobody received those before them; a megabyte waits. */
+  get dropped(): number {
+    return this.#inbox.dropped;
   }
 
   /**
@@ -47,17 +43,8 @@ export class HostDatagrams implements DatagramChannel {
    *
    * @throws {TcpError} The kernel says that nobody is there.
    */
-  async receive(): Promise<Uint8Array<ArrayBuffer> | null> {
-    for (;;) {
-      const next = this.#waiting.shift();
-      if (next !== undefined) {
-        this.#waitingBytes -= next.byteLength;
-        return next;
-      }
-      if (this.#failure !== undefined) throw this.#failure;
-      if (this.#closed) return null;
-      await new Promise<void>((resolve) => this.#wake = resolve);
-    }
+  receive(): Promise<Uint8Array<ArrayBuffer> | null> {
+    return this.#inbox.receive();
   }
 
   /**
@@ -78,30 +65,9 @@ export class HostDatagrams implements DatagramChannel {
   /** Takes and gives no more. */
   close(): void {
     if (this.#closed) return;
-    this.#waiting = [];
-    this.#end();
+    this.#closed = true;
+    this.#inbox.discard();
     this.#socket.close();
-  }
-
-  #take(datagram: Uint8Array): void {
-    const isFull = this.#waiting.length >= MAX_WAITING ||
-      this.#waitingBytes + datagram.byteLength > MAX_WAITING_BYTES;
-    if (isFull) return void this.dropped++;
-    // A copy: a small datagram must not keep the runtime's whole receive buffer.
-    this.#waiting.push(new Uint8Array(datagram));
-    this.#waitingBytes += datagram.byteLength;
-    this.#wakeUp();
-  }
-
-  #end(failure?: Error): void {
-    this.#failure ??= failure;
-    if (failure === undefined) this.#closed = true;
-    this.#wakeUp();
-  }
-
-  #wakeUp(): void {
-    this.#wake?.();
-    this.#wake = undefined;
   }
 }
 

@@ -35,9 +35,12 @@ export function announce(
 }
 
 function describePublication(
-  { address, to }: PublishedPort,
+  { address, to, transport }: PublishedPort,
   serving: Places<ListenSetting>,
 ): string {
+  if (transport === "udp") {
+    return `  send to udp/${formatHostPort(address)} for udp/${formatHostPort(to)}`;
+  }
   const { w0, w1, w2, w3 } = IpAddress.parse(to.hostname) ?? IpAddress.ANY_V4;
   const setting = serving.find(w0, w1, w2, w3, to.port);
   const plugin = setting ? `, ${setting.plugin}` : "";

@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import type { z } from "zod";
 import { describeIssues } from "../../core/api/plugin.ts";
 import { messageOf, UsageError } from "./errors.ts";
+import { publishSchema } from "./publish_setting.ts";
 import {
   addressSchema,
   behindMiddleware,
@@ -19,7 +20,6 @@ import {
   mtuSchema,
   type PartialSettings,
   profileSchema,
-  publishSchema,
   tunSchema,
   whereSchema,
   workersSchema,
@@ -55,10 +55,14 @@ Without flags it serves a demo on 127.0.0.1 and needs no privilege.
                                7=timeout:60000+log+echo     middleware in front of a plugin
                                '*=echo'                     every port that has no other plugin
                                10.90.7.0/24:8000-8999=echo  ports of a network of addresses
-  --publish [HOST:]PORT=ADDRESS:PORT *
+  --publish [udp/][HOST:]PORT=ADDRESS:PORT *
                              connects a port of the host, 127.0.0.1 unless HOST says otherwise,
                              through the stack to ADDRESS:PORT; default without --tun: every
                              single --listen port, those below 1024 as 8000 + port
+                             stack/WHERE=TARGET is the other way: it connects a port of the stack
+                             to a TCP or UDP port or a Unix socket of the host, such as
+                               stack/8080=127.0.0.1:3000, stack/udp/53=192.0.2.1:53 or
+                               stack/80=unix:/run/app.sock
   --log-level LEVEL          debug, info, warn, error or off; default info
   --help                     this text
   --version                  the version

@@ -8,6 +8,7 @@ import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { describeIssues } from "../../core/api/plugin.ts";
 import { messageOf, UsageError } from "./errors.ts";
+import { publishSchema } from "./publish_setting.ts";
 import {
   addressSchema,
   behindMiddleware,
@@ -19,7 +20,6 @@ import {
   mtuSchema,
   type PartialSettings,
   profileSchema,
-  publishSchema,
   tunSchema,
   whereSchema,
   workersSchema,

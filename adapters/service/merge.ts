@@ -8,6 +8,7 @@ import { completeHostAddresses } from "./host_addresses.ts";
 import { defaultMtu } from "./links.ts";
 import { ownAddresses } from "./own_addresses.ts";
 import { publishAll } from "./publish_all.ts";
+import { isStackPublish, type StackPublishSetting } from "./publish_setting.ts";
 import { DEFAULTS, type ListenSetting, type PartialSettings, type Settings } from "./settings.ts";
 
 /** What the memory link has where nothing is said. */
@@ -29,9 +30,14 @@ export function mergeSettings(flags: PartialSettings, file: PartialSettings): Se
   const onMemory = merged.tun === undefined && merged.link === undefined;
   checkLink(merged);
   checkWorkers(merged);
-  const said = mergeListen(flags.listen ?? [], file.listen ?? []);
+  const publish = both("publish", flags, file);
+  const given = publish.flatMap((each) => isStackPublish(each) ? [] : [each]);
+  const said = [
+    ...mergeListen(flags.listen ?? [], file.listen ?? []),
+    ...publish.filter(isStackPublish).map(forwarded),
+  ];
+  byPlace(said);
   const listen = said.length > 0 ? said : demoPorts();
-  const given = both("publish", flags, file);
   const addresses = addressesFor(onMemory, both("addresses", flags, file));
   const exceptAddresses = both("exceptAddresses", flags, file);
   const hostAddresses = completeHostAddresses(addresses, both("hostAddresses", flags, file));
@@ -75,11 +81,17 @@ function defined(settings: PartialSettings): Partial<Settings> {
   return Object.fromEntries(entries);
 }
 
+/** A port of the stack that leads to the host is one that `forward` serves. */
+function forwarded({ where, targets }: StackPublishSetting): ListenSetting {
+  const source = `--publish stack/${where}`;
+  return { where, plugin: `forward:${targets}`, folder: ".", source };
+}
+
 function both<Key extends "addresses" | "hostAddresses" | "exceptAddresses" | "publish">(
   key: Key,
   flags: PartialSettings,
   file: PartialSettings,
-): Settings[Key][number][] {
+): NonNullable<PartialSettings[Key]>[number][] {
   return [...file[key] ?? [], ...flags[key] ?? []];
 }
 

@@ -4,11 +4,13 @@
  * @module
  */
 import type { Logger } from "../../core/api/environment.ts";
+import type { DialDatagrams } from "../../core/api/dial.ts";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import { createStack } from "../../core/api/stack.ts";
 import type { Duplex } from "../../core/api/relay.ts";
 import type { Stack } from "../../core/api/types.ts";
 import type { Link } from "../../core/stack/link.ts";
+import { dialHostDatagrams } from "../host/datagrams.ts";
 import { dialHost } from "../host/dial.ts";
 import { linkPair } from "../memory.ts";
 import { openTun } from "../tun/mod.ts";
@@ -16,6 +18,7 @@ import { isThroughKernel, type LinkSetting, openLink } from "./links.ts";
 import { isOwn, othersAddresses, ownAddresses, showAddress } from "./own_addresses.ts";
 import type { Connect } from "./publish.ts";
 import { UsageError } from "./errors.ts";
+import { StackDatagrams } from "./stack_datagrams.ts";
 import type { Settings } from "./settings.ts";
 import { wrapLink } from "./wrapped_link.ts";
 
@@ -27,6 +30,8 @@ export interface Network {
   readonly stack: Stack;
   /** The way from the host to an address of the stack, or to one behind it. */
   readonly connect: Connect;
+  /** The same for UDP. */
+  readonly dialDatagrams: DialDatagrams;
   /** Frees what is left once the stack has closed. */
   close(): Promise<void>;
 }
@@ -79,6 +84,10 @@ export function networkOn(
     // The way to the stack's own addresses begins in the kernel, on the other side of the device.
     connect: (address, signal) =>
       isOwn(own, address.hostname) ? dialHost(address, signal) : open(stack, address, signal),
+    dialDatagrams: (address, signal) =>
+      isOwn(own, address.hostname)
+        ? dialHostDatagrams(address, signal)
+        : Promise.resolve(new StackDatagrams(stack, address)),
     close: () => wrapped.finish(),
   };
 }
@@ -102,6 +111,7 @@ function joinInMemory(settings: Settings, log: Logger): Network {
     place: "a memory link",
     stack,
     connect: (address, signal) => open(host, address, signal),
+    dialDatagrams: (address) => Promise.resolve(new StackDatagrams(host, address)),
     async close() {
       await host.close();
       await wrapped.finish();

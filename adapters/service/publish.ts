@@ -1,22 +1,19 @@
 /**
- * Ports of the host that lead into a stack.
+ * TCP ports of the host that lead into a stack.
  *
  * @module
  */
 import { createServer, type Server } from "node:net";
 import type { Logger } from "../../core/api/environment.ts";
-import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
+import type { HostPort } from "../../core/api/host_port.ts";
 import { type Duplex, relay } from "../../core/api/relay.ts";
 import { HostConnection } from "../host/connection.ts";
 import { messageOf } from "./errors.ts";
-import type { PublishSetting } from "./settings.ts";
+import { openPort } from "./open_port.ts";
+import type { PublishSetting } from "./publish_setting.ts";
 
 /** Connections that one published port carries at once, at most; more are reset. */
 export const MAX_CONNECTIONS = 4096;
-
-/** Ports tried after a taken one. */
-const MORE_PORTS = 100;
-const LAST_PORT = 65_535;
 
 /** Connects to an address behind the published port; gives up when `signal` is aborted. */
 export type Connect = (address: HostPort, signal: AbortSignal) => Promise<Duplex>;
@@ -27,6 +24,8 @@ export interface PublishedPort {
   readonly address: HostPort;
   /** Where it leads. */
   readonly to: HostPort;
+  /** `"udp"`; TCP where it is not there. */
+  readonly transport?: "udp" | undefined;
 }
 
 /** What opened a port of the host, and can close it again. */
@@ -56,7 +55,7 @@ export async function publish(
     const client = new HostConnection(socket);
     running.set(client, serve(client, setting, connect, log).finally(() => running.delete(client)));
   });
-  const address = await listen(server, setting);
+  const address = await openPort(setting, (host, port) => listenOn(server, host, port));
   server.on("error", (error) => log.error("cannot accept", { reason: messageOf(error) }));
   return {
     address,
@@ -87,30 +86,6 @@ async function serve(
   } catch (error) {
     client.abort(error);
     log.debug("published connection broke", { port: setting.port, reason: messageOf(error) });
-  }
-}
-
-/** What the commonest failures mean. */
-const WHY_NOT: Readonly<Record<string, string>> = {
-  EACCES: "ports below 1024 need root; choose another one",
-  EADDRINUSE: "the port is taken",
-  EADDRNOTAVAIL: "the host has no such address",
-  EINVAL: "the host has no such address",
-};
-
-/** Listens where `setting` says; resolves with the address that was taken. */
-async function listen(server: Server, setting: PublishSetting): Promise<HostPort> {
-  const { hostname, port } = setting;
-  const last = setting.orNextFree ? Math.min(port + MORE_PORTS, LAST_PORT) : port;
-  for (let next = port;; next++) {
-    try {
-      return { hostname, port: await listenOn(server, hostname, next) };
-    } catch (error) {
-      const { code } = error as { code?: string };
-      if (code === "EADDRINUSE" && next < last) continue;
-      const reason = (code && WHY_NOT[code]) ?? messageOf(error);
-      throw new Error(`Cannot publish ${formatHostPort(setting)}: ${reason}`);
-    }
   }
 }
 

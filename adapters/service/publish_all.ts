@@ -6,7 +6,8 @@
 import { parseWhere } from "../../core/api/where.ts";
 import type { OwnAddresses } from "../../core/stack/own_addresses.ts";
 import { UsageError } from "./errors.ts";
-import type { ListenSetting, PublishSetting } from "./settings.ts";
+import type { PublishSetting } from "./publish_setting.ts";
+import type { ListenSetting } from "./settings.ts";
 
 /** Ports that a host gives to privileged users only end below this. */
 const FIRST_FREE_PORT = 1024;

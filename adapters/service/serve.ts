@@ -11,6 +11,8 @@ import { logConnections } from "./connection_log.ts";
 import type { Network } from "./network.ts";
 import { loadChain, type LoadedChain } from "./plugin_loader.ts";
 import { type Publication, publish, type PublishedPort } from "./publish.ts";
+import { publishDatagrams } from "./publish_datagrams.ts";
+import type { PublishSetting } from "./publish_setting.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import type { ListenSetting, Settings } from "./settings.ts";
 
@@ -80,13 +82,23 @@ export async function serve(
       else stack.use(where, logConnections(name, log), ...handlers);
     }
     for (const setting of settings.publish) {
-      published.push(await publish(setting, network.connect, log));
+      published.push(await publishOne(setting, network, log));
     }
   } catch (error) {
     await stop();
     throw error;
   }
   return { published, finished: stack.finished, stats: () => stack.stats(), stop };
+}
+
+function publishOne(
+  setting: PublishSetting,
+  { connect, dialDatagrams }: Network,
+  log: Logger,
+): Promise<Publication> {
+  return setting.transport === "udp"
+    ? publishDatagrams(setting, dialDatagrams, log)
+    : publish(setting, connect, log);
 }
 
 async function stopServing(

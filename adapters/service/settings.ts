@@ -6,11 +6,11 @@
 import { z } from "zod";
 import { Subnet } from "../../core/wire/address.ts";
 import { type IcmpOptions, icmpSchema } from "../../core/api/config.ts";
-import { type HostPort, parseHostPort } from "../../core/api/host_port.ts";
 import { formatWhere, parseWhere } from "../../core/api/where.ts";
 import { isOwnable } from "../../core/stack/own_addresses.ts";
 import { messageOf } from "./errors.ts";
 import { type LinkSetting, parseLink } from "./links.ts";
+import type { PublishSetting, StackPublishSetting } from "./publish_setting.ts";
 import { LOG_LEVELS, type LogLevel } from "./logger.ts";
 import type { CaptureSetting, ImpairSetting } from "./wrap_settings.ts";
 
@@ -32,14 +32,6 @@ export interface ListenSetting extends PluginSetting {
   readonly where: string;
   /** Middleware in front of the plugin, the outermost first. */
   readonly before?: readonly PluginSetting[] | undefined;
-}
-
-/** A port of the host and where it leads. */
-export interface PublishSetting extends HostPort {
-  /** What is connected to, through the stack. */
-  readonly to: HostPort;
-  /** Where `port` is taken one of the next hundred will do. */
-  readonly orNextFree?: boolean;
 }
 
 /** Everything the service can be told, checked. */
@@ -77,7 +69,9 @@ export interface Settings {
 }
 
 /** What a flag or a configuration file sets; what it does not say is left out. */
-export type PartialSettings = { [Key in keyof Settings]?: Settings[Key] | undefined };
+export type PartialSettings =
+  & { [Key in Exclude<keyof Settings, "publish">]?: Settings[Key] | undefined }
+  & { readonly publish?: readonly (PublishSetting | StackPublishSetting)[] | undefined };
 
 /** Settings that nobody has set. */
 export const DEFAULTS: Omit<Settings, "tun" | "link" | "icmp" | "capture" | "impair"> = {
@@ -184,16 +178,6 @@ export const logLevelSchema: z.ZodType<LogLevel, LogLevel> = z.enum(
   LOG_LEVELS,
   { error: ({ input }) => `expected one of ${LOG_LEVELS.join(", ")}, got ${input}` },
 );
-
-/** `[HOST:]PORT=ADDRESS:PORT`; the host's loopback address when there is none. */
-export const publishSchema: z.ZodType<PublishSetting, string> = z.string().transform((text, c) => {
-  const [from = "", destination = ""] = text.split("=");
-  const host = parseHostPort(/^\d+$/.test(from) ? `127.0.0.1:${from}` : from);
-  const to = parseHostPort(destination);
-  if (host && to && to.port > 0) return { ...host, to };
-  c.addIssue(`expected [HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, got ${text}`);
-  return z.NEVER;
-});
 
 /** What is at a place: one plugin at least, the last; those before it are its middleware. */
 export function behindMiddleware(where: string, chain: readonly PluginSetting[]): ListenSetting {

@@ -51,7 +51,7 @@ async function serveQueue(
   serving.finished.catch(fail);
   report({
     type: "serving",
-    published: serving.published.map(({ address, to }) => ({ address, to })),
+    published: serving.published.map(({ address, to, transport }) => ({ address, to, transport })),
   });
 }
 

@@ -138,15 +138,15 @@ describe("parseArguments", () => {
     ],
     [
       ["--publish", "8080"],
-      "--publish: expected [HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, got 8080",
+      "--publish: expected [udp/][HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, or stack/WHERE=TARGET such as stack/8080=127.0.0.1:3000, got 8080",
     ],
     [
       ["--publish", "8080=10.7.0.2:0"],
-      "--publish: expected [HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, got 8080=10.7.0.2:0",
+      "--publish: expected [udp/][HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, or stack/WHERE=TARGET such as stack/8080=127.0.0.1:3000, got 8080=10.7.0.2:0",
     ],
     [
       ["--publish", "a=b=c"],
-      "--publish: expected [HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, got a=b=c",
+      "--publish: expected [udp/][HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, or stack/WHERE=TARGET such as stack/8080=127.0.0.1:3000, got a=b=c",
     ],
   ])("refuses %j", (args: string[], message: string) => {
     expect(() => parseArguments(args)).toThrow(UsageError);

@@ -122,7 +122,7 @@ describe("parseConfig", () => {
     ],
     [
       { publish: ["8080"] },
-      "conf/berth.json: publish.0: expected [HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, got 8080",
+      "conf/berth.json: publish.0: expected [udp/][HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, or stack/WHERE=TARGET such as stack/8080=127.0.0.1:3000, got 8080",
     ],
     [
       { logLevel: "loud" },

@@ -16,7 +16,7 @@ describe("docs/configuration.md", () => {
   // Whoever copies the example gets a configuration that works.
   test("has an example that is a configuration, with all keys that go together", () => {
     const settings = mergeSettings({}, parseConfig(example, "berth.json"));
-    expect(settings.listen.length).toBe(5);
+    expect(settings.listen.length).toBe(6);
     // tun is in the example in place of the first, workers in place of the others
     const inOneWith = (key: string) => ["link", "capture", "impair"].includes(key);
     expect(Object.keys(JSON.parse(example))).toEqual(keys.filter((key) => !inOneWith(key)));

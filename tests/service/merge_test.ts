@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { UsageError } from "../../adapters/service/errors.ts";
 import { mergeSettings } from "../../adapters/service/merge.ts";
-import type { ListenSetting, PublishSetting } from "../../adapters/service/settings.ts";
+import type { PublishSetting } from "../../adapters/service/publish_setting.ts";
+import type { ListenSetting } from "../../adapters/service/settings.ts";
 
 const listen = (where: string, plugin: string, source = "berth.json"): ListenSetting => ({
   where,
