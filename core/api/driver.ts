@@ -11,6 +11,12 @@ import type { Clock } from "./environment.ts";
 
 /** Packets taken from the link at a time. */
 const BATCH = 64;
+/**
+ * Packets and bytes taken in, while batches come full, before handlers get to see them: where many
+ * connections send little at a time, one reply answers several packets of each.
+ */
+const MAX_BURST = 512;
+const MAX_BURST_BYTES = 256 * 1024;
 /** Milliseconds of packets before timers and other work get their turn. */
 const BUDGET_MS = 2;
 /** Turns of the microtask queue without a call after which handlers count as done. */
@@ -62,10 +68,9 @@ export class Driver {
     let turnBegan = this.now();
     while (!this.#stopped && await this.#link.ready()) {
       for (;;) {
-        const count = this.#link.receive(batch);
-        if (count === 0 || this.#stopped) break;
+        if (!this.#receive(batch)) break;
         this.#settling = true;
-        this.#receive(batch, count);
+        this.#deliver();
         await this.#handlersSettle();
         this.flush();
         if (this.now() - turnBegan < BUDGET_MS) continue;
@@ -75,18 +80,29 @@ export class Driver {
     }
   }
 
-  #receive(batch: PacketBatch, count: number): void {
-    const now = this.now();
-    for (let i = 0; i < count; i++) {
-      this.core.receive(
-        batch.packets[i]!,
-        batch.sizes[i]!,
-        batch.checksums[i]!,
-        batch.segmentSizes[i]!,
-        now,
-      );
-    }
-    this.#deliver();
+  /** Takes in what has come, up to a burst of it; false: there was nothing. */
+  #receive(batch: PacketBatch): boolean {
+    let packets = 0;
+    let bytes = 0;
+    let count: number;
+    do {
+      count = this.#link.receive(batch);
+      if (this.#stopped) return false;
+      const now = this.now();
+      for (let i = 0; i < count; i++) {
+        const size = batch.sizes[i]!;
+        bytes += size;
+        this.core.receive(
+          batch.packets[i]!,
+          size,
+          batch.checksums[i]!,
+          batch.segmentSizes[i]!,
+          now,
+        );
+      }
+      packets += count;
+    } while (count === BATCH && packets < MAX_BURST && bytes < MAX_BURST_BYTES);
+    return packets > 0;
   }
 
   /**

@@ -3,6 +3,7 @@ import { linkPair } from "../../../adapters/memory.ts";
 import { VirtualClock } from "../../../adapters/virtual_clock.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import type { Link } from "../../../core/stack/link.ts";
+import { echoRequest } from "../../support/packets.ts";
 
 /** A link that counts how often it is asked. */
 function counting(link: Link): { link: Link; calls: () => number } {
@@ -19,7 +20,48 @@ function counting(link: Link): { link: Link; calls: () => number } {
   return { link: counted, calls: () => calls };
 }
 
+/** A link on which pings of `size` bytes never end; tells how many were taken before the first reply. */
+function endless(size: number): { link: Link; taken: Promise<number> } {
+  const ping = echoRequest({ from: "10.0.0.2", to: "10.0.0.1" }, new Uint8Array(size));
+  const packet = new Uint8Array(ping.byteLength);
+  ping.copyTo(packet, 0);
+  let count = 0;
+  let tell = (_count: number) => {};
+  const taken = new Promise<number>((resolve) => tell = resolve);
+  let isOpen = true;
+  const link: Link = {
+    name: "endless",
+    features: { mtu: 65_535, maxSuperPacket: 0, checksumOffload: false },
+    receive(batch) {
+      if (!isOpen) return 0;
+      batch.packets.fill(packet);
+      batch.sizes.fill(packet.length);
+      batch.checksums.fill("full");
+      batch.segmentSizes.fill(0);
+      count += batch.capacity;
+      return batch.capacity;
+    },
+    ready: () => Promise.resolve(isOpen),
+    send: () => (tell(count), true),
+    close: () => (isOpen = false, Promise.resolve()),
+    [Symbol.asyncDispose]: () => link.close(),
+  };
+  return { link, taken };
+}
+
 describe("the driver", () => {
+  // Small packets of many connections are answered together, but answered while more keep coming;
+  // large ones do not wait for others.
+  test.each([[0, 512], [1400, 192], [30_000, 64]])(
+    "takes packets with %d bytes of payload in bursts of %d",
+    async (size, burst) => {
+      const { link, taken } = endless(size);
+      const stack = createStack({ link, addresses: ["10.0.0.1/24"] });
+      expect(await taken).toBe(burst);
+      await stack.close();
+    },
+  );
+
   // An open connection on which nothing happens, for a day: no packet, no timer, no look at the link.
   test("does nothing while nothing happens", async () => {
     const clock = new VirtualClock();
