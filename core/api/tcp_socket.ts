@@ -49,7 +49,6 @@ export interface SocketOptions {
 
 /** The socket of one connection. */
 export class StackSocket implements TcpSocket, Owner {
-  readonly upgraded = false;
   readonly #tcb: Tcb;
   readonly #driver: Driver;
   readonly #closesWithPeer: boolean;
@@ -74,6 +73,10 @@ export class StackSocket implements TcpSocket, Owner {
     this.#closesWithPeer = options.closesWithPeer;
     tcb.handle = this;
     this.onEvent();
+  }
+
+  get upgraded(): boolean {
+    return false;
   }
 
   get opened(): Promise<SocketInfo> {

@@ -15,18 +15,17 @@ import type { RingPool } from "./ring_pool.ts";
  */
 export const MAX_HOLES = 512;
 
-/** The bytes from the application's next one on. */
-export class ReceiveRing {
+/** The bytes from the application's next one on; its own ring, as the send ring is. */
+export class ReceiveRing extends Ring {
   /** Sequence number of the next byte that the application reads. */
   readSeq: number;
   /** Bytes in order, ready to be read. */
   readable = 0;
   /** What lies behind a hole; made when it is first needed. */
   early: Ranges | undefined = undefined;
-  readonly #ring: Ring;
 
   constructor(pool: RingPool, readSeq: number) {
-    this.#ring = new Ring(pool);
+    super(pool);
     this.readSeq = readSeq;
   }
 
@@ -50,8 +49,8 @@ export class ReceiveRing {
       if (!this.early.add(seq, (seq + length) | 0)) return -1;
     }
     const offset = seqDiff(seq, this.readSeq);
-    this.#ring.reserve(offset + length, this.#extent());
-    this.#ring.write(offset, packet, start, end);
+    this.reserve(offset + length, this.#extent());
+    this.write(offset, packet, start, end);
     if (seq !== next) return 0;
     const reached = (seq + length) | 0;
     const grown = this.hasHole ? seqDiff(this.early!.takeFrom(reached), next) : length;
@@ -69,19 +68,19 @@ export class ReceiveRing {
   read(target: Uint8Array): number {
     const count = Math.min(target.length, this.readable);
     if (count === 0) return 0;
-    this.#ring.copy(0, target, 0, count);
+    this.copy(0, target, 0, count);
     this.#forget(count);
     return count;
   }
 
   /** A view of bytes in order, as many as lie in one piece; valid until they are consumed. */
   view(): Uint8Array<ArrayBuffer> {
-    return this.#ring.lend(this.readable);
+    return this.lend(this.readable);
   }
 
   /** The first `count` bytes of a view have been dealt with. */
   consume(count: number): void {
-    this.#ring.takeBack();
+    this.takeBack();
     const left = Math.min(count, this.readable);
     if (left > 0) this.#forget(left);
   }
@@ -96,20 +95,20 @@ export class ReceiveRing {
   #forget(count: number): void {
     this.readSeq = (this.readSeq + count) | 0;
     this.readable -= count;
-    if (this.isEmpty) this.#ring.release();
-    else this.#ring.advance(count);
+    if (this.isEmpty) this.release();
+    else this.advance(count);
   }
 
   /** Drops what lies behind holes, which will never be filled. */
   dropEarly(): void {
     this.early = undefined;
-    if (this.readable === 0) this.#ring.release();
+    if (this.readable === 0) this.release();
   }
 
   /** Drops everything. */
   clear(): void {
     this.readable = 0;
     this.early = undefined;
-    this.#ring.release();
+    this.release();
   }
 }

@@ -9,6 +9,7 @@ import { acceptSyn, openPassive } from "../tcp/arrive/listen.ts";
 import type { KeyedHash } from "../tcp/isn.ts";
 import type { Tcb } from "../tcp/tcb.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
+import type { IpAddress } from "../wire/address.ts";
 import type { IpHeader } from "../wire/ip.ts";
 import { FLAG, type Segment } from "../wire/tcp.ts";
 import type { Connections } from "./connections.ts";
@@ -24,6 +25,8 @@ export class PassiveOpen {
   readonly #outbox: Outbox;
   readonly #stats: Stats;
   readonly #cookies: SynCookies;
+  /** Where the connection before came to. */
+  #lastLocal: IpAddress | undefined = undefined;
 
   constructor(connections: Connections, outbox: Outbox, stats: Stats, hash: KeyedHash) {
     this.#connections = connections;
@@ -99,6 +102,14 @@ export class PassiveOpen {
   }
 
   #create(ip: IpHeader, { sourcePort, destinationPort }: Segment): Tcb {
-    return this.#connections.create(destinationOf(ip), destinationPort, sourceOf(ip), sourcePort);
+    return this.#connections.create(this.#localOf(ip), destinationPort, sourceOf(ip), sourcePort);
+  }
+
+  /** One object for the connections to one address: most stacks have few. */
+  #localOf(ip: IpHeader): IpAddress {
+    const last = this.#lastLocal;
+    const isSame = last !== undefined &&
+      last.w3 === ip.d3 && last.w2 === ip.d2 && last.w1 === ip.d1 && last.w0 === ip.d0;
+    return isSame ? last : this.#lastLocal = destinationOf(ip);
   }
 }

@@ -152,11 +152,11 @@ function emitOptions(
 function attachText(tcb: Tcb, out: OutgoingPacket, seq: number, length: number): void {
   out.payloadLength = out.wrappedLength = out.segmentSize = 0;
   if (length === 0) return;
-  const { ring } = tcb.send;
-  const at = (ring.start + seqDiff(seq, tcb.sendStart)) & (ring.block.length - 1);
-  out.payload = ring.block;
+  const { block, start } = tcb.send;
+  const at = (start + seqDiff(seq, tcb.sendStart)) & (block.length - 1);
+  out.payload = block;
   out.payloadStart = at;
-  out.payloadLength = Math.min(length, ring.block.length - at);
+  out.payloadLength = Math.min(length, block.length - at);
   out.wrappedLength = length - out.payloadLength;
   out.segmentSize = length > tcb.sendMss ? tcb.sendMss : 0;
 }

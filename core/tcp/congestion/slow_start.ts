@@ -3,15 +3,19 @@ import { HyStart } from "./hystart.ts";
 
 /** What algorithms that go by loss have in common: the initial window, and growth up to ssthresh. */
 export abstract class SlowStart {
-  readonly reducesProportionally = true;
   cwnd: number;
   ssthresh: number = Infinity;
   protected mss: number;
-  readonly #hystart = new HyStart();
+  /** Made when the window first grows: most connections never fill the one they begin with. */
+  #hystart: HyStart | undefined = undefined;
 
   constructor(mss: number) {
     this.mss = mss;
     this.cwnd = initialWindow(mss);
+  }
+
+  get reducesProportionally(): boolean {
+    return true;
   }
 
   setMss(mss: number): void {
@@ -29,9 +33,13 @@ export abstract class SlowStart {
 
   /** RFC 9406: only the first slow start is watched, later ones know their ssthresh. */
   #grow(sample: AckSample): void {
-    const growth = this.ssthresh === Infinity ? this.#hystart.growth(sample) : 1;
+    const growth = this.ssthresh === Infinity ? this.#watched.growth(sample) : 1;
     this.cwnd += growth * sample.bytes;
     if (growth === 0) this.ssthresh = this.cwnd;
+  }
+
+  get #watched(): HyStart {
+    return this.#hystart ??= new HyStart();
   }
 
   protected abstract avoidCongestion(sample: AckSample): void;

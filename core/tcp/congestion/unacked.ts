@@ -5,7 +5,6 @@ import type { AckSample, CongestionControl } from "./control.ts";
  * which says that nothing came through at all, makes it start over with one segment.
  */
 export class Unacked implements CongestionControl {
-  readonly reducesProportionally = false;
   cwnd: number;
   ssthresh: number;
   readonly #limit: number;
@@ -16,6 +15,10 @@ export class Unacked implements CongestionControl {
     this.#limit = limit;
     this.cwnd = limit;
     this.ssthresh = limit;
+  }
+
+  get reducesProportionally(): boolean {
+    return false;
   }
 
   setMss(mss: number): void {

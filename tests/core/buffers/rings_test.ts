@@ -68,7 +68,7 @@ describe("SendRing", () => {
     expect(ring.push(bytes, 1000)).toBe(3000);
     expect(ring.length).toBe(4500);
     ring.drop(4500);
-    expect(ring.ring.block.length).toBe(0);
+    expect(ring.block.length).toBe(0);
     expect(pool.held).toBe(4096 + 8192);
   });
 });
