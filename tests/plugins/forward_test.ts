@@ -4,6 +4,7 @@ import type { Handler, NetAddr, Syn } from "../../core/api/types.ts";
 import type { Dial } from "../../core/api/dial.ts";
 import { forwardThrough } from "../../plugins/forward.ts";
 import { socketPair, testContext } from "../support/fake_socket.ts";
+import { StackPair } from "../core/api/stack_pair.ts";
 import { tcpOnly } from "./forward/fake_targets.ts";
 import { bytes } from "../support/conversation.ts";
 
@@ -134,6 +135,20 @@ describe("forward", () => {
     for await (const chunk of upstream) text += String.fromCharCode(...chunk);
     expect(text).toBe(expected);
     await served;
+  });
+
+  // A handler in front answers by itself, or fails: the target must not wait for ever.
+  test.each(["answers", "fails"])("lets the target go when what is in front %s", async (how) => {
+    const { dial, server: upstream } = target();
+    await using pair = new StackPair();
+    const inFront = () => {
+      if (how === "fails") throw new Error("no");
+    };
+    pair.server.use(80, inFront, forwardThrough(tcpOnly(dial))({ to: "127.0.0.1:1" }));
+    const client = pair.client.connect("10.0.0.2:80");
+    await pair.run(client.opened);
+    await pair.run(Promise.allSettled([client.closed]));
+    await expect(readAll(upstream)).rejects.toThrow("reset");
   });
 
   // What is no address is said so, before anything is connected to.
