@@ -89,6 +89,7 @@ export type { WebSocketLink } from "./adapters/links/web_socket.ts";
 export { webSocketLinkEvents } from "./adapters/links/web_socket_events.ts";
 export { type SeededRandom, seededRandom } from "./adapters/seeded_random.ts";
 export { socks5 } from "./adapters/socks5.ts";
+export { staticFiles, type StaticFilesOptions } from "./adapters/static_files.ts";
 export {
   openTap,
   openTun,

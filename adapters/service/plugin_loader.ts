@@ -20,6 +20,7 @@ import { connectProxy } from "../connect_proxy.ts";
 import { forward } from "../forward.ts";
 import { http2, type Http2Options } from "../http2.ts";
 import { socks5 } from "../socks5.ts";
+import { staticFiles, type StaticFilesOptions } from "../static_files.ts";
 import { demo } from "./demo.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import { type Factory, type Make, make, withArgument, withoutArgument } from "./make_plugin.ts";
@@ -68,6 +69,12 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
     }
     const app = await loadApp(path, setting);
     return make((checked: Http2Options) => http2(app, checked), options, setting.source);
+  },
+  files: (path, options, { folder, source }) => {
+    if (!path) throw new UsageError(`${source}: files needs a folder, such as files:./public`);
+    const root = resolve(folder, path);
+    const serve = (checked: StaticFilesOptions) => http(staticFiles(root, checked));
+    return { ...make(serve, options, source), name: "files" };
   },
   ...MIDDLEWARE,
 };

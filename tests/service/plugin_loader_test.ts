@@ -32,6 +32,8 @@ describe("loadPlugin", () => {
     ["demo", "demo"],
     ["http:./app.ts", "http"],
     ["forward:[::1]:3000", "forward"],
+    ["http2:./app.ts", "http2"],
+    ["files:.", "files"],
     ["./factory.ts", "greet"],
     ["./plugin.ts", "plain"],
     ["./handler.ts", "./handler.ts"],
