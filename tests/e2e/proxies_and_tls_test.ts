@@ -1,0 +1,141 @@
+import { describe, expect } from "bun:test";
+import { Buffer } from "node:buffer";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { makeCertificate } from "../support/certificates.ts";
+import type { Namespace } from "../support/namespace.ts";
+import { testRequiring } from "../support/requirements.ts";
+import { digestOfPattern, pieces } from "./programs/pattern.ts";
+import { NEEDS, programCommand, V4, V6, withService } from "./service.ts";
+
+const needs = [...NEEDS, "program:curl", "program:openssl"] as const;
+const CURL = ["curl", "--silent", "--show-error", "--fail", "--max-time", "20"];
+const APP = resolve("tests/e2e/programs/app.ts");
+
+/** Runs a body with a service that has proxies, TLS and HTTP/2, and the folder of its certificate. */
+async function withProxies(
+  body: (namespace: Namespace, folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "berth-e2e-"));
+  try {
+    const { cert, key } = makeCertificate(["localhost"]);
+    writeFileSync(join(folder, "cert.pem"), cert);
+    writeFileSync(join(folder, "key.pem"), key);
+    const certificates = [{ cert: "cert.pem", key: "key.pem" }];
+    const listen = {
+      "1080": { plugin: "socks5", options: { allow: ["127.0.0.1"] } },
+      "1081": { plugin: "socks5", options: { via: "stack", users: { anna: "secret" } } },
+      "3128": { plugin: "connectProxy", options: { allow: ["127.0.0.1"] } },
+      "443": [
+        { plugin: "tls", options: { certificates, alpn: ["h2", "http/1.1"] } },
+        `http2:${APP}`,
+        `http:${APP}`,
+      ],
+      "8443": ["tls:cert.pem,key.pem", "echo"],
+      "8080": [`http2:${APP}`, `http:${APP}`],
+    };
+    const config = join(folder, "berth.json");
+    writeFileSync(config, JSON.stringify({ listen }));
+    await withService(
+      async (namespace) => {
+        await namespace.shell("ip link set lo up");
+        const host = namespace.start(...programCommand("host_server.ts"));
+        await host.printed(/ready/);
+        await body(namespace, folder);
+      },
+      "--config",
+      config,
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+describe("curl through proxies", () => {
+  // A server on the host's loopback that is allowed, one that is not, and ports of the stack.
+  testRequiring(
+    needs,
+    "reaches the host and the stack, and no more",
+    () =>
+      withProxies(async (namespace) => {
+        const ask = (...more: string[]) => namespace.run([...CURL, ...more]);
+        const status = (...more: string[]) =>
+          namespace.shell(`${[...CURL, ...more].join(" ")} >/dev/null 2>&1; echo $?`);
+        const host = "http://127.0.0.1:3000/";
+
+        const socks = ["--socks5-hostname", `${V4}:1080`];
+        expect(await ask(...socks, host)).toBe("from the host");
+        expect(await ask(...socks, `http://${V4}/number/1`)).toBe("1\n");
+        expect(await status(...socks, "http://127.0.0.2:3000/")).toBe("97\n");
+        expect(await status(...socks, "http://127.0.0.1:3001/")).toBe("97\n");
+
+        const back = ["--socks5", `[${V6}]:1081`, "--proxy-user", "anna:secret"];
+        expect(await ask(...back, `http://${V4}/number/2`)).toBe("2\n");
+        expect(await ask(...back, `http://[${V6}]/number/3`)).toBe("3\n");
+        const wrong = ["--socks5", `${V4}:1081`, "--proxy-user", "anna:wrong"];
+        expect(await status(...wrong, `http://${V4}/number/2`)).toBe("97\n");
+
+        const tunnel = ["--proxytunnel", "--proxy", `http://${V4}:3128`];
+        expect(await ask(...tunnel, host)).toBe("from the host");
+        expect(await ask(...tunnel, `http://${V4}/number/4`)).toBe("4\n");
+        const denied = [...tunnel, "--write-out", "%{http_connect}", "http://169.254.169.254/"];
+        expect(await namespace.shell(`${[...CURL, ...denied].join(" ")} || true`)).toBe("403");
+      }),
+    60_000,
+  );
+});
+
+describe("TLS and HTTP/2", () => {
+  // Both versions of TLS, both of HTTP, uploads and downloads of 5 MB.
+  testRequiring(needs, "serve curl", () =>
+    withProxies(async (namespace, folder) => {
+      const secure = [
+        ...["--cacert", join(folder, "cert.pem"), "--resolve", `localhost:443:${V4}`],
+      ];
+      const version = ["--write-out", "%{http_version}"];
+      const url = "https://localhost/number/5";
+      const ask = (...more: string[]) => namespace.run([...CURL, ...more]);
+      expect(await ask(...secure, ...version, "--http2", url)).toBe("5\n2");
+      expect(await ask(...secure, ...version, "--http2", "--tls-max", "1.2", url)).toBe("5\n2");
+      expect(await ask(...secure, ...version, "--http1.1", url)).toBe("5\n1.1");
+
+      const size = 5_000_000;
+      const file = join(folder, "body");
+      writeFileSync(file, Buffer.concat([...pieces(size)]));
+      for (const http of ["--http2", "--http1.1"]) {
+        const digest = await ask(...secure, http, "-T", file, "https://localhost/digest");
+        expect(digest).toBe(digestOfPattern(size));
+        await ask(...secure, http, "-o", `${file}.back`, `https://localhost/bytes/${size}`);
+        await namespace.run(["cmp", file, `${file}.back`]);
+      }
+      const many = ["--http2", "--parallel", "--parallel-max", "50"];
+      const answers = await ask(...secure, ...many, "https://localhost/number/[1-100]");
+      expect(answers.trim().split("\n").map(Number).sort((a, b) => a - b))
+        .toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+
+      const plain = `http://${V4}:8080/number/6`;
+      expect(await ask(...version, "--http2-prior-knowledge", plain)).toBe("6\n2");
+      expect(await ask(...version, "--http1.1", plain)).toBe("6\n1.1");
+    }), 60_000);
+
+  // What openssl sees of the handshake, and an echo through it.
+  testRequiring(needs, "serve openssl s_client", () =>
+    withProxies(async (namespace, folder) => {
+      const verify = `-verify_return_error -CAfile ${join(folder, "cert.pem")}`;
+      for (const version of ["1_2", "1_3"]) {
+        const brief = await namespace.shell(
+          `openssl s_client -connect ${V4}:443 -servername localhost -alpn h2,http/1.1 ` +
+            `-tls${version} ${verify} </dev/null 2>&1`,
+        );
+        expect(brief).toContain("ALPN protocol: h2");
+        expect(brief).toContain("Verification: OK");
+        expect(brief).toMatch(new RegExp(`TLSv${version.replace("_", ".")}`));
+        const echoed = await namespace.shell(
+          `(printf 'hello\\n'; sleep 1) | ` +
+            `openssl s_client -quiet -no_ign_eof -connect ${V4}:8443 -tls${version} 2>/dev/null`,
+        );
+        expect(echoed).toBe("hello\n");
+      }
+    }), 60_000);
+});
