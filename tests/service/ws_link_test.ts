@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { connect } from "node:net";
 import { openWebSocketLink, type WebSocketLink } from "../../adapters/links/web_socket.ts";
 import { openLink, parseLink } from "../../adapters/service/links.ts";
 import { silentLogger } from "../../core/api/environment.ts";
@@ -72,6 +73,29 @@ describe("--link ws", () => {
       // It is let in, and does not ask for a WebSocket.
       expect(await status("http://good.example")).toBe(404);
       expect(await status(urlOf(link).replace("ws:", "http:"))).toBe(404);
+    } finally {
+      await link.close();
+    }
+  });
+
+  // Its owner lets the name lead to this host once the page is loaded: DNS rebinding.
+  test("refuses pages of a name that leads here", async () => {
+    const link = await open("ws:listen=127.0.0.1:0,origin=http://good.example");
+    const port = link.name.split(":").at(-1);
+    const attach = (host: string) =>
+      new Promise<string>((resolve, reject) => {
+        const socket = connect(Number(port), "127.0.0.1", () => {
+          const fields = [`Host: ${host}`, `Origin: http://${host}`, "Connection: close"];
+          socket.write(`GET / HTTP/1.1\r\n${fields.join("\r\n")}\r\n\r\n`);
+        });
+        let answer = "";
+        socket.on("data", (chunk) => answer += chunk).on("error", reject)
+          .on("end", () => resolve(answer.slice(9, 12)));
+      });
+    try {
+      expect(await attach(`rebound.example:${port}`)).toBe("403");
+      expect(await attach(`localhost:${port}`)).toBe("404");
+      expect(await attach(`[::1]:${port}`)).toBe("404");
     } finally {
       await link.close();
     }

@@ -7,6 +7,7 @@ import { type Context, Hono } from "hono";
 import type { Logger } from "../../../core/api/environment.ts";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { createStack } from "../../../core/api/stack.ts";
+import { IpAddress } from "../../../core/wire/address.ts";
 import { http } from "../../../plugins/http.ts";
 import { upgradeWebSocket, type WebSocketEvents } from "../../../plugins/http/websocket.ts";
 import { WebSocketLink } from "../../links/web_socket.ts";
@@ -96,7 +97,7 @@ class AttachableLink extends WebSocketLink {
   #mayAttach(c: Context): boolean {
     const origin = c.req.header("Origin");
     return origin === undefined || this.#options.origins.includes(origin) ||
-      URL.parse(origin)?.host === c.req.header("Host");
+      isSameSite(origin, c.req.header("Host"));
   }
 
   #events(): WebSocketEvents {
@@ -116,4 +117,15 @@ class AttachableLink extends WebSocketLink {
       onError: detach,
     };
   }
+}
+
+/**
+ * Whether a page comes from the very host that it attaches to. A name shows nothing: whoever owns it
+ * can let it lead here once the page is loaded (DNS rebinding).
+ */
+function isSameSite(origin: string, host: string | undefined): boolean {
+  const page = URL.parse(origin);
+  if (page === null || page.host !== host) return false;
+  const hostname = page.hostname.replace(/^\[|\]$/g, "");
+  return hostname === "localhost" || IpAddress.parse(hostname) !== undefined;
 }
