@@ -67,16 +67,21 @@ async function inBoat(namespace: Namespace, folder: TemporaryFolder, script: str
   await service.printed(/Ctrl\+C/);
   const resolv = folder.write("resolv.conf", `nameserver ${WORLD}\n`);
   const inside = folder.write("inside.sh", script);
-  // Names of namespaces and the resolver's are this test's alone.
-  const output = await namespace.run([
+  // Names of namespaces and the resolver's are this test's alone. The device goes with its namespace,
+  // which stays until the service has ended.
+  const boat = namespace.start(
     ...["unshare", "-m", "sh", "-ec"],
     `mount -t tmpfs none /run && mkdir /run/netns
      ${setUp}
      mount --bind ${resolv} /etc/resolv.conf
-     cd ${folder.path} && ip netns exec boat sh -e ${inside}`,
-  ]);
+     cd ${folder.path} && ip netns exec boat sh -e ${inside}
+     echo finished && cat`,
+  );
+  const [, output = ""] = await boat.printed(/^(.*)finished\n/s);
   service.signal("SIGTERM");
   expect((await service.finish(10_000)).exit).toBe(0);
+  boat.hush();
+  await boat.ended;
   return output;
 }
 
