@@ -7,37 +7,39 @@ const BETA = 0.7;
 /** RFC 9438 4.3. */
 const ALPHA = 3 * (1 - BETA) / (1 + BETA);
 
+/** The curve that the window follows. */
+class Curve {
+  /** The window at the last loss (RFC 9438 4.1). */
+  wMax = 0;
+  /** What Reno would have (RFC 9438 4.3). */
+  wEst = 0;
+  k = 0;
+  /** When this congestion avoidance stage began; 0: it has not. */
+  start = 0;
+}
+
 /** CUBIC (RFC 9438). Its windows are counted in segments, as in the RFC's formulas. */
 export class Cubic extends SlowStart implements CongestionControl {
-  #wMax = 0;
-  #wEst = 0;
-  #k = 0;
-  /** When this congestion avoidance stage began; 0: it has not. */
-  #epochStart = 0;
+  /** Made when it is first needed: most connections never leave slow start. */
+  #made: Curve | undefined = undefined;
+
+  get #curve(): Curve {
+    return this.#made ??= new Curve();
+  }
 
   protected override avoidCongestion(sample: AckSample): void {
     const mss = this.mss;
     const window = this.cwnd / mss;
-    if (this.#epochStart === 0) this.#startEpoch(window, sample.now);
-    const t = (sample.now - this.#epochStart + sample.srtt) / 1000;
-    const cubic = C * (t - this.#k) ** 3 + this.#wMax;
+    const curve = this.#curve;
+    if (curve.start === 0) startEpoch(curve, window, sample.now);
+    const t = (sample.now - curve.start + sample.srtt) / 1000;
+    const cubic = C * (t - curve.k) ** 3 + curve.wMax;
     const acked = sample.bytes / mss;
     // RFC 9438 4.3: once the window at the loss is reached, growth is Reno's.
-    this.#wEst += (this.#wEst < this.#wMax ? ALPHA : 1) * acked / window;
+    curve.wEst += (curve.wEst < curve.wMax ? ALPHA : 1) * acked / window;
     const target = Math.min(Math.max(cubic, window), 1.5 * window);
     const grown = window + (target - window) / window * acked;
-    this.cwnd = Math.max(grown, this.#wEst) * mss;
-  }
-
-  #startEpoch(window: number, now: number): void {
-    this.#epochStart = now;
-    this.#wEst = window;
-    if (this.#wMax <= window) {
-      this.#wMax = window;
-      this.#k = 0;
-    } else {
-      this.#k = Math.cbrt((this.#wMax - window) / C);
-    }
+    this.cwnd = Math.max(grown, curve.wEst) * mss;
   }
 
   onLoss(flightSize: number): void {
@@ -53,13 +55,25 @@ export class Cubic extends SlowStart implements CongestionControl {
   #reduce(flightSize: number): void {
     const window = this.cwnd / this.mss;
     // RFC 9438 4.7, fast convergence.
-    this.#wMax = window < this.#wMax ? window * (1 + BETA) / 2 : window;
-    this.#epochStart = 0;
+    const curve = this.#curve;
+    curve.wMax = window < curve.wMax ? window * (1 + BETA) / 2 : window;
+    curve.start = 0;
     this.ssthresh = Math.max(Math.min(this.cwnd, flightSize) * BETA, 2 * this.mss);
   }
 
   onIdle(): void {
     this.cwnd = Math.min(this.cwnd, initialWindow(this.mss));
-    this.#epochStart = 0;
+    if (this.#made !== undefined) this.#made.start = 0;
+  }
+}
+
+function startEpoch(curve: Curve, window: number, now: number): void {
+  curve.start = now;
+  curve.wEst = window;
+  if (curve.wMax <= window) {
+    curve.wMax = window;
+    curve.k = 0;
+  } else {
+    curve.k = Math.cbrt((curve.wMax - window) / C);
   }
 }
