@@ -63,6 +63,7 @@ export function detect(routes: DetectRoutes, options: DetectOptions = {}): Plugi
   const checked = optionsSchema.safeParse(options);
   if (!checked.success) throw new TypeError(`detect: ${describeIssues(checked.error.issues)}`);
   const { timeoutMs } = checked.data;
+  const plugins = new Set(Object.values(routes).flat());
   const handlers = new Map(
     Object.entries(routes).map(([protocol, route]) => [protocol, handlerOf(route)]),
   );
@@ -78,6 +79,11 @@ export function detect(routes: DetectRoutes, options: DetectOptions = {}): Plugi
       const route = routeOf(protocol);
       if (!route) return await next(socket);
       await runInOrder([(_c, rest) => rest(socket), route])(c, next);
+    },
+    async dispose() {
+      await Promise.all(
+        [...plugins].map((each) => "dispose" in each ? each.dispose?.() : undefined),
+      );
     },
   };
 }

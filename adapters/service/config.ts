@@ -8,6 +8,7 @@ import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { describeIssues } from "../../core/api/plugin.ts";
 import { messageOf, UsageError } from "./errors.ts";
+import { chainSchema, settingsOf } from "./plugin_schema.ts";
 import { publishSchema } from "./publish_setting.ts";
 import {
   addressSchema,
@@ -26,32 +27,6 @@ import {
 } from "./settings.ts";
 
 import { captureSchema, impairSchema } from "./wrap_settings.ts";
-
-const PLUGIN_EXPECTED = "expected a plugin such as echo, or the path of a module";
-
-const pluginSchema = z.preprocess(
-  (value) => typeof value === "string" ? { plugin: value } : value,
-  z.strictObject({
-    plugin: z.string(PLUGIN_EXPECTED).min(1, PLUGIN_EXPECTED),
-    options: z.record(z.string(), z.unknown()).optional(),
-  }, {
-    error: ({ code }) =>
-      code === "invalid_type" ? `expected "PLUGIN" or { "plugin", "options" }` : undefined,
-  }),
-);
-
-/** One plugin, or several that stand one behind the other; a fault has its place in either form. */
-const chainSchema = z.unknown().transform((value, c): [PluginText, ...PluginText[]] => {
-  const schema = Array.isArray(value) ? z.tuple([pluginSchema], pluginSchema) : pluginSchema;
-  const checked = schema.safeParse(value);
-  if (checked.success) return Array.isArray(checked.data) ? checked.data : [checked.data];
-  for (const { path, message } of checked.error.issues) {
-    c.addIssue({ code: "custom", path: [...path], message });
-  }
-  return z.NEVER;
-});
-
-type PluginText = z.output<typeof pluginSchema>;
 
 /** A place as it was written, so that faults name it as it is in the file. */
 const placeSchema = z.string().check(({ value, issues }) => {
@@ -105,12 +80,7 @@ export function parseConfig(text: string, path: string): PartialSettings {
     ...rest,
     listen: Object.entries(listen).map(([where, chain]) => {
       const source = `${path}: listen.${where}`;
-      const settings = chain.map((plugin, index) => ({
-        ...plugin,
-        folder,
-        source: chain.length > 1 ? `${source}.${index}` : source,
-      }));
-      return behindMiddleware(whereSchema.parse(where), settings);
+      return behindMiddleware(whereSchema.parse(where), settingsOf(chain, folder, source));
     }),
   };
 }

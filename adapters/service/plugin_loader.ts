@@ -24,6 +24,7 @@ import { staticFiles, type StaticFilesOptions } from "../static_files.ts";
 import { demo } from "./demo.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import { type Factory, type Make, make, withArgument, withoutArgument } from "./make_plugin.ts";
+import { makeDetect } from "./make_detect.ts";
 import { makeTls } from "./make_tls.ts";
 import { MIDDLEWARE } from "./middleware.ts";
 import type { ListenSetting, PluginSetting } from "./settings.ts";
@@ -63,6 +64,7 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
     return make((checked: HttpOptions) => http(app, checked), options, setting.source);
   },
   tls: makeTls,
+  detect: makeDetect(async (setting) => (await loadPlugin(setting)).handler),
   http2: async (path, options, setting) => {
     if (!path) {
       throw new UsageError(`${setting.source}: http2 needs an app, such as http2:./app.ts`);

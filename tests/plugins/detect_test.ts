@@ -134,6 +134,25 @@ describe("detect", () => {
     expect(clock.pending).toBe(0);
   });
 
+  // A plugin that serves two protocols is one plugin; one that fails keeps no other from it.
+  test("disposes its plugins", async () => {
+    const disposed: string[] = [];
+    const plugin = (name: string, fails = false): Plugin => ({
+      name,
+      handle() {},
+      dispose() {
+        disposed.push(name);
+        if (fails) throw new Error(`${name} fails`);
+      },
+    });
+    const one = plugin("one");
+    const routes = { http: [one, plugin("two", true)], tls: one, other: answering("a") };
+    await expect(detect({ ...routes, ssh: plugin("three") }).dispose!()).rejects.toThrow(
+      "two fails",
+    );
+    expect(disposed).toEqual(["one", "two", "three"]);
+  });
+
   // One line says what is wrong.
   test("checks what it is given", () => {
     expect(() => detect({})).toThrow("detect: there is no plugin for any protocol");
