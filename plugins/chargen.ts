@@ -73,8 +73,8 @@ async function discardInput(socket: TcpSocket): Promise<void> {
 }
 
 async function generate(socket: TcpSocket, limit: number, stop: AbortSignal): Promise<void> {
-  for (let left = limit; left > 0 && !stop.aborted; left -= PATTERN.byteLength) {
-    await socket.write(left < PATTERN.byteLength ? PATTERN.subarray(0, left) : PATTERN);
+  for (let left = limit; left > 0 && !stop.aborted; left -= PATTERNS.byteLength) {
+    await socket.write(left < PATTERNS.byteLength ? PATTERNS.subarray(0, left) : PATTERNS);
   }
   await socket.closeWrite();
 }
@@ -83,11 +83,13 @@ const PRINTABLE = 95;
 const LINE_LENGTH = 72;
 
 /** Where the pattern of RFC 864 begins again: 95 lines of 72 characters, each a character further. */
-const PATTERN = generatePattern();
+const PATTERN = generatePattern(1);
+/** As much of it as a segment of 64 KiB holds: a write costs the same for more. */
+const PATTERNS = generatePattern(9);
 
-function generatePattern(): Uint8Array {
+function generatePattern(times: number): Uint8Array {
   const ring = Array.from({ length: PRINTABLE }, (_, index) => String.fromCharCode(32 + index));
   const characters = ring.join("").repeat(2);
   const lines = ring.map((_, start) => characters.slice(start, start + LINE_LENGTH));
-  return new TextEncoder().encode(lines.map((line) => line + "\r\n").join(""));
+  return new TextEncoder().encode(lines.map((line) => line + "\r\n").join("").repeat(times));
 }
