@@ -176,7 +176,7 @@ export class TlsSession {
     this.#reads++;
     const chunk = this.#decrypted.take();
     this.#wake?.();
-    if (this.#baseEnded) this.#expectNotify().catch((error) => this.#fail(error));
+    if (this.#baseEnded) void this.#expectNotify();
     const next = await chunk;
     if (next === undefined && this.#failure !== undefined) throw this.#failure;
     return next;
@@ -196,7 +196,10 @@ export class TlsSession {
     const read = this.#reads;
     if (!this.#decrypted.isWanted) return;
     await this.#wait();
-    if (this.#decrypted.isWanted && this.#reads === read) throw truncated();
+    if (!this.#decrypted.isWanted || this.#reads !== read) return;
+    // Who reads is told; what has been written still goes out.
+    this.#failure ??= truncated();
+    this.#decrypted.end();
   }
 
   #wait(): Promise<void> {

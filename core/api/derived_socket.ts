@@ -250,9 +250,10 @@ class DerivedSocket implements TcpSocket {
 
   async #finish(): Promise<void> {
     if (this.#writes !== undefined) {
+      const ended = this.closeWrite();
       // A peer that waits to be read would not take what still has to go.
-      if (!this.#writes.isIdle) this.#discard().catch(() => {});
-      await this.closeWrite().catch(() => {});
+      this.#discard().catch(() => {});
+      await ended.catch(() => {});
     }
     await finishSocket(this.#base);
   }

@@ -123,6 +123,26 @@ describe("tls", () => {
     }
   });
 
+  // It may still want what was written, and takes its time to read.
+  testRequiring(needs, "answers a client that ends without close_notify", async () => {
+    const answered = Promise.withResolvers<void>();
+    const answer: Handler = async ({ socket }) => {
+      await socket.read(new Uint8Array(100));
+      await socket.write(new Uint8Array(100_000));
+      answered.resolve();
+    };
+    await using server = await serveBehindHost(secure(), answer);
+    const client = await server.connect();
+    const released = Promise.withResolvers<void>();
+    server.hold(released.promise);
+    client.write("question");
+    await answered.promise;
+    await server.beneath.closeWrite();
+    // Longer than the engine is given to find close_notify.
+    setTimeout(() => released.resolve(), 700);
+    expect((await readAll(client)).length).toBe(100_000);
+  });
+
   // The reset of the connection beneath is that of the one on top.
   testRequiring(needs, "carries a reset", async () => {
     const result = Promise.withResolvers<string>();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { deriveSocket, finishSocket, unread } from "../../../core/api/derived_socket.ts";
 import type { TcpSocket } from "../../../core/api/types.ts";
-import { settle } from "../../support/fake_socket.ts";
+import { settle, socketPair } from "../../support/fake_socket.ts";
 import { bytes, codeOf, type Connected, readText, StackPair } from "./stack_pair.ts";
 
 const text = (chunk: Uint8Array | undefined) => new TextDecoder().decode(chunk);
@@ -45,6 +45,24 @@ async function withDerived(
 }
 
 describe("a derived socket", () => {
+  // The peer sends all it has before it reads; the buffer is full when the handler is done.
+  test("ends writing although the peer wants to be read first", async () => {
+    const { client, server } = socketPair({ bufferSize: 10 });
+    const derived = deriveSocket(server, {
+      closeWrite: async () => {
+        await server.write(bytes(" goodbye"));
+        await server.closeWrite();
+      },
+    });
+    const sent = client.write(new Uint8Array(100));
+    await derived.write(bytes("0123456789"));
+    const finished = finishSocket(derived);
+    await settle();
+    expect(await Promise.race([sent, settle()])).toBe(100);
+    expect(await readText(client)).toBe("0123456789 goodbye");
+    await finished;
+  });
+
   // Question, FIN, answer, FIN: each direction ends by itself.
   test.each(kinds)(
     "carries bytes and half-closes both ways: %s",
