@@ -78,6 +78,11 @@ function decider(
   const isIn = (hostname: string) => listed.has(hostname) === listedAreIn;
   return {
     onSyn: ({ remote }) => isIn(remote.hostname) ? undefined : verdict,
+    // Behind a proxy the client shows only now.
+    handle: ({ socket }, next) =>
+      isIn(socket.remoteAddr.hostname)
+        ? next()
+        : socket.abort(new Error("this client may not connect")),
     flow: ({ flow }, next) => isIn(flow.remoteAddr.hostname) ? next() : undefined,
   };
 }

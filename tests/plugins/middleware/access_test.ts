@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { echo } from "../../../plugins/echo.ts";
 import { allow, deny } from "../../../plugins/middleware/access.ts";
-import { StackPair } from "../../core/api/stack_pair.ts";
+import { proxyProtocol } from "../../../plugins/middleware/proxy_protocol.ts";
+import { codeOf, StackPair } from "../../core/api/stack_pair.ts";
 import { ask, attempt, echoFlow, isAnswered } from "./support.ts";
 
 const CLIENT = ["10.0.0.0/28", "fd00::1"];
@@ -49,6 +50,16 @@ describe("deny", () => {
     await using pair = new StackPair();
     pair.server.use(7, allow({ from: ["10.0.0.0/8"] }), deny({ from: ["10.0.0.1"] }), echo());
     expect(await attempt(pair, V4)).toBe("CONNECTION_REFUSED");
+  });
+
+  // The SYN comes from the proxy; who is meant is told later.
+  test("turns away clients behind a proxy", async () => {
+    await using pair = new StackPair();
+    const trusted = ["10.0.0.1"];
+    pair.server.use(7, proxyProtocol({ trusted }), deny({ from: ["192.0.2.7"] }), echo());
+    const answerTo = (client: string) => ask(pair, 7, `PROXY TCP4 ${client} 10.0.0.2 9 7\r\nahoy`);
+    expect(await answerTo("192.0.2.8")).toBe("ahoy");
+    expect(await codeOf(answerTo("192.0.2.7"))).toBe("CONNECTION_RESET");
   });
 
   // Datagrams: a flow that may not be has no handler and no answer.
