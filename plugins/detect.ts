@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { deriveSocket, unread } from "../core/api/derived_socket.ts";
+import { formatHostPort } from "../core/api/host_port.ts";
 import { compose, describeIssues } from "../core/api/plugin.ts";
 import { readChunk } from "../core/api/read_chunk.ts";
 import { runInOrder } from "../core/api/run_chain.ts";
@@ -63,7 +64,6 @@ export function detect(routes: DetectRoutes, options: DetectOptions = {}): Plugi
   const checked = optionsSchema.safeParse(options);
   if (!checked.success) throw new TypeError(`detect: ${describeIssues(checked.error.issues)}`);
   const { timeoutMs } = checked.data;
-  const plugins = new Set(Object.values(routes).flat());
   const handlers = new Map(
     Object.entries(routes).map(([protocol, route]) => [protocol, handlerOf(route)]),
   );
@@ -71,6 +71,9 @@ export function detect(routes: DetectRoutes, options: DetectOptions = {}): Plugi
   const routeOf = (protocol: DetectedProtocol | undefined): Handler | undefined =>
     handlers.get(protocol ?? "other") ??
       (protocol === "http2" ? handlers.get("http") : undefined) ?? handlers.get("other");
+  const plugins = new Set(
+    Object.values(routes).flat().filter((each) => typeof each !== "function"),
+  );
   return {
     name: "detect",
     async handle(c, next) {
@@ -81,9 +84,9 @@ export function detect(routes: DetectRoutes, options: DetectOptions = {}): Plugi
       await runInOrder([(_c, rest) => rest(socket), route])(c, next);
     },
     async dispose() {
-      await Promise.all(
-        [...plugins].map((each) => "dispose" in each ? each.dispose?.() : undefined),
-      );
+      const disposals = await Promise.allSettled([...plugins].map((plugin) => disposeOf(plugin)));
+      const failed = disposals.find(({ status }) => status === "rejected");
+      if (failed) throw (failed as PromiseRejectedResult).reason;
     },
   };
 }
@@ -93,10 +96,22 @@ function handlerOf(route: DetectHandlers): Handler {
   if (!onSyn) return handle;
   return async (c, next) => {
     const { localAddr: local, remoteAddr: remote } = c.socket;
-    const decided = await onSyn({ local, remote, signal: c.signal }, c);
+    let decided: Handler | "refuse" | "ignore" = "refuse";
+    try {
+      decided = await onSyn({ local, remote, signal: c.signal }, c);
+    } catch (error) {
+      c.log.info("connection refused", {
+        remote: formatHostPort(remote),
+        reason: (error as Error).message,
+      });
+    }
     if (typeof decided === "function") await decided(c, next);
     else c.socket.abort();
   };
+}
+
+async function disposeOf(plugin: Plugin): Promise<void> {
+  await plugin.dispose?.();
 }
 
 /** What was found, and the connection from its first byte on. */

@@ -124,6 +124,36 @@ describe("detect", () => {
     await expect(rest(refused.client)).rejects.toThrow("reset");
   });
 
+  // A target that is down is no fault of a handler's: the connection is reset, a line says why.
+  test("resets what a plugin's decision throws at", async () => {
+    const { client, server } = socketPair();
+    const { context, lines } = testContext(server);
+    const failing: Plugin = { name: "failing", onSyn: () => Promise.reject(new Error("down")) };
+    await client.write(bytes("SSH-2.0-x"));
+    await detect({ ssh: failing }).handle!(context, () => Promise.resolve());
+    await expect(rest(client)).rejects.toThrow("reset");
+    expect(lines.filter(({ level }) => level !== "debug")).toMatchObject([
+      { level: "info", message: "connection refused", fields: { reason: "down" } },
+    ]);
+  });
+
+  // Each once, whatever the others do: health checks and files would outlive the stack.
+  test("disposes its plugins with itself", async () => {
+    const disposed: string[] = [];
+    const plugin = (name: string): Plugin => ({
+      name,
+      handle: () => {},
+      dispose: () => {
+        disposed.push(name);
+        if (name === "bad") throw new Error("cannot");
+      },
+    });
+    const shared = plugin("shared");
+    const routes = { ssh: plugin("bad"), http: [answering("a"), shared], other: shared };
+    await expect(Promise.resolve(detect(routes).dispose!())).rejects.toThrow("cannot");
+    expect(disposed).toEqual(["bad", "shared"]);
+  });
+
   // The connection breaks while it is looked at.
   test("breaks with its connection", async () => {
     const { client, server } = socketPair();
