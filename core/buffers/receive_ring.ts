@@ -6,7 +6,7 @@
  */
 import { seqDiff } from "../wire/seq.ts";
 import { Ranges } from "./ranges.ts";
-import { Ring } from "./ring.ts";
+import { NO_RING, Ring } from "./ring.ts";
 import type { RingPool } from "./ring_pool.ts";
 
 /**
@@ -15,17 +15,22 @@ import type { RingPool } from "./ring_pool.ts";
  */
 export const MAX_HOLES = 512;
 
-/** The bytes from the application's next one on; its own ring, as the send ring is. */
-export class ReceiveRing extends Ring {
+/** The bytes from the application's next one on. */
+export class ReceiveRing {
   /** Sequence number of the next byte that the application reads. */
   readSeq: number;
   /** Bytes in order, ready to be read. */
   readable = 0;
   /** What lies behind a hole; made when it is first needed. */
   early: Ranges | undefined = undefined;
+  /** Borrowed while something is held. */
+  #ring: Ring = NO_RING;
+  readonly #pool: RingPool;
+  /** Bytes held at most while the ring was borrowed last. */
+  #peak = 0;
 
   constructor(pool: RingPool, readSeq: number) {
-    super(pool);
+    this.#pool = pool;
     this.readSeq = readSeq;
   }
 
@@ -48,9 +53,10 @@ export class ReceiveRing extends Ring {
       this.early ??= new Ranges(MAX_HOLES);
       if (!this.early.add(seq, (seq + length) | 0)) return -1;
     }
+    if (this.#ring === NO_RING) this.#ring = Ring.borrow(this.#pool, this.#peak);
     const offset = seqDiff(seq, this.readSeq);
-    this.reserve(offset + length, this.#extent());
-    this.write(offset, packet, start, end);
+    this.#ring.reserve(offset + length, this.#extent());
+    this.#ring.write(offset, packet, start, end);
     if (seq !== next) return 0;
     const reached = (seq + length) | 0;
     const grown = this.hasHole ? seqDiff(this.early!.takeFrom(reached), next) : length;
@@ -68,19 +74,19 @@ export class ReceiveRing extends Ring {
   read(target: Uint8Array): number {
     const count = Math.min(target.length, this.readable);
     if (count === 0) return 0;
-    this.copy(0, target, 0, count);
+    this.#ring.copy(0, target, 0, count);
     this.#forget(count);
     return count;
   }
 
   /** A view of bytes in order, as many as lie in one piece; valid until they are consumed. */
   view(): Uint8Array<ArrayBuffer> {
-    return this.lend(this.readable);
+    return this.#ring.lend(this.readable);
   }
 
   /** The first `count` bytes of a view have been dealt with. */
   consume(count: number): void {
-    this.takeBack();
+    this.#ring.takeBack();
     const left = Math.min(count, this.readable);
     if (left > 0) this.#forget(left);
   }
@@ -95,20 +101,26 @@ export class ReceiveRing extends Ring {
   #forget(count: number): void {
     this.readSeq = (this.readSeq + count) | 0;
     this.readable -= count;
-    if (this.isEmpty) this.release();
-    else this.advance(count);
+    if (this.isEmpty) this.#release();
+    else this.#ring.advance(count);
   }
 
   /** Drops what lies behind holes, which will never be filled. */
   dropEarly(): void {
     this.early = undefined;
-    if (this.readable === 0) this.release();
+    if (this.readable === 0) this.#release();
   }
 
   /** Drops everything. */
   clear(): void {
     this.readable = 0;
     this.early = undefined;
-    this.release();
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#ring === NO_RING) return;
+    this.#peak = this.#ring.release();
+    this.#ring = NO_RING;
   }
 }

@@ -5,9 +5,11 @@
  * @module
  */
 import { copyBytes } from "./copy.ts";
-import type { RingPool } from "./ring_pool.ts";
+import { RingPool } from "./ring_pool.ts";
 
 const NO_BLOCK = new Uint8Array(0);
+/** Rings kept for use again, at most. */
+const MAX_FREE_RINGS = 1024;
 
 /** Bytes at offsets 0 to `limit` from the stream's first kept byte. */
 export class Ring {
@@ -15,8 +17,9 @@ export class Ring {
   block: Uint8Array<ArrayBuffer> = NO_BLOCK;
   start = 0;
   readonly #pool: RingPool;
-  /** Bytes needed since the block was taken, and before: a burst grows its block only once. */
+  /** Bytes needed since the block was taken. */
   #peak = 0;
+  /** Bytes that the first block should have. */
   #hint = 0;
   #isLent = false;
 
@@ -72,11 +75,21 @@ export class Ring {
     this.start = (this.start + length) & (this.block.length - 1);
   }
 
-  /** Hands the block back. */
-  release(): void {
-    this.#hint = this.#peak;
+  /** A ring for somebody who has needed `hint` bytes before: a burst grows its block only once. */
+  static borrow(pool: RingPool, hint: number): Ring {
+    const ring = pool.freeRings.pop() ?? new Ring(pool);
+    ring.#hint = hint;
+    return ring;
+  }
+
+  /** Hands the block back, and the ring for others to borrow; returns the bytes that it has needed. */
+  release(): number {
+    const peak = this.#peak;
     this.#peak = 0;
     this.#giveBack();
+    const { freeRings } = this.#pool;
+    if (freeRings.length < MAX_FREE_RINGS) freeRings.push(this);
+    return peak;
   }
 
   #giveBack(): void {
@@ -86,3 +99,6 @@ export class Ring {
     this.start = 0;
   }
 }
+
+/** Of streams that hold nothing: nothing is ever put into it. */
+export const NO_RING: Ring = new Ring(new RingPool(0));

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Ring } from "./ring.ts";
 
 /** The smallest block, in bytes. */
 export const MIN_BLOCK = 2048;
@@ -12,6 +13,8 @@ const MIN_BITS = 11;
 
 /** Keeps at most `limit` bytes of unused blocks. */
 export class RingPool {
+  /** Rings that nobody uses; few connections hold bytes at the same time. */
+  readonly freeRings: Ring[] = [];
   readonly #free: Uint8Array<ArrayBuffer>[][] = [];
   readonly #limit: number;
   #held = 0;

@@ -152,7 +152,7 @@ function emitOptions(
 function attachText(tcb: Tcb, out: OutgoingPacket, seq: number, length: number): void {
   out.payloadLength = out.wrappedLength = out.segmentSize = 0;
   if (length === 0) return;
-  const { block, start } = tcb.send;
+  const { block, start } = tcb.send.ring;
   const at = (start + seqDiff(seq, tcb.sendStart)) & (block.length - 1);
   out.payload = block;
   out.payloadStart = at;

@@ -280,7 +280,7 @@ function check(tcb: Tcb): void {
   if (broken.length > 0) throw new Error(`broken: ${broken.join("; ")}`);
   const { scoreboard, send, receive } = tcb;
   if (scoreboard.count > mostRanges(tcb)) throw new Error(`${scoreboard.count} ranges were sent`);
-  if (send.block.length > 2 * Math.max(send.limit, 2048)) throw new Error("a large send ring");
+  if (send.ring.block.length > 2 * Math.max(send.limit, 2048)) throw new Error("a large send ring");
   if (receive.early !== undefined && receive.early.count > MAX_HOLES) throw new Error("many holes");
   if (tcb.environment.pool.held > 16 * 1024 * 1024) throw new Error("a large pool");
 }
@@ -291,7 +291,7 @@ function mostRanges(tcb: Tcb): number {
 }
 
 function checkNothingHeld(tcb: Tcb): void {
-  if (tcb.send.block.length > 0) throw new Error("an ended connection holds its send ring");
+  if (tcb.send.ring.block.length > 0) throw new Error("an ended connection holds its send ring");
   if (!tcb.receive.isEmpty) throw new Error("an ended connection holds received bytes");
   if (tcb.heapIndex >= 0) throw new Error("an ended connection has a deadline");
 }

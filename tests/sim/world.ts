@@ -144,7 +144,7 @@ export class World {
       }
     }
     for (const tcb of this.#connections) {
-      const held = tcb.send.block.length;
+      const held = tcb.send.ring.block.length;
       if (held > 0) throw new Error(`${held} bytes of send buffer are left: ${this.describe()}`);
       if (!tcb.receive.isEmpty) throw new Error(`bytes received are left: ${this.describe()}`);
     }

@@ -68,8 +68,23 @@ describe("SendRing", () => {
     expect(ring.push(bytes, 1000)).toBe(3000);
     expect(ring.length).toBe(4500);
     ring.drop(4500);
-    expect(ring.block.length).toBe(0);
+    expect(ring.ring.block.length).toBe(0);
     expect(pool.held).toBe(4096 + 8192);
+  });
+
+  // Nobody holds bytes: the pool has the ring, and the next who needs one gets that.
+  test("shares its ring with others while it is empty", () => {
+    const pool = new RingPool();
+    const [one, other] = [new SendRing(pool, 5000), new SendRing(pool, 5000)];
+    one.push(randomBytes(5, 100), 0);
+    const { ring } = one;
+    one.drop(100);
+    expect(pool.freeRings).toEqual([ring]);
+    other.push(randomBytes(6, 100), 0);
+    expect(other.ring).toBe(ring);
+    expect(pool.freeRings).toEqual([]);
+    one.push(randomBytes(7, 100), 0);
+    expect(one.ring).not.toBe(ring);
   });
 });
 

@@ -56,9 +56,9 @@ describe("buffers", () => {
     t.recv({ at: 40, seq: 1, ack: 501 });
     t.write(500);
     t.recvAll();
-    expect(t.tcb.send.block.length).toBeGreaterThan(0);
+    expect(t.tcb.send.ring.block.length).toBeGreaterThan(0);
     t.send({});
-    expect(t.tcb.send.block.length).toBe(0);
+    expect(t.tcb.send.ring.block.length).toBe(0);
     expect(t.tcb.receive.isEmpty).toBe(true);
   });
 });

@@ -179,6 +179,6 @@ describe("the send buffer", () => {
     t.recvAll();
     t.send({ ack: 3001 });
     expect(t.tcb.send.length).toBe(0);
-    expect(t.tcb.send.block.length).toBe(0);
+    expect(t.tcb.send.ring.block.length).toBe(0);
   });
 });
