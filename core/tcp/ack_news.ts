@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { Rack } from "./rack.ts";
 import type { DeliveryVisitor, SentRange } from "./scoreboard.ts";
 import type { Tcb } from "./tcb.ts";
 
@@ -13,6 +14,8 @@ export class AckNews implements DeliveryVisitor {
   acked = 0;
   /** Bytes acknowledged or sacked for the first time. */
   delivered = 0;
+  /** All that was sent is acknowledged. */
+  coversAll = false;
   /** It only repeats what was said before (RFC 5681 2). */
   isDuplicate = false;
   /** The peer reports that it got something twice (RFC 2883). */
@@ -33,7 +36,8 @@ export class AckNews implements DeliveryVisitor {
     this.#tcb = tcb;
     this.#now = now;
     this.acked = this.delivered = this.duplicateBytes = 0;
-    this.isDuplicate =
+    this.coversAll =
+      this.isDuplicate =
       this.reportsDuplicate =
       this.originalArrived =
       this.congestionEcho =
@@ -51,9 +55,16 @@ export class AckNews implements DeliveryVisitor {
       if (range.lost) this.originalArrived = true;
     }
     if (range.length >= tcb.sendMss) tcb.fullArrived = true;
+    this.#noteDelivery(tcb, range);
+    tcb.rate?.arrived(range, this.#now);
+  }
+
+  #noteDelivery(tcb: Tcb, range: SentRange): void {
+    // Where everything has arrived there is nothing left that could be lost or overtaken.
+    if (tcb.rack === undefined && this.coversAll) return;
+    tcb.rack ??= new Rack();
     tcb.rack.noteOrder(range);
     tcb.rack.delivered(range, tcb.rtt.minRtt, this.#now);
-    tcb.rate?.arrived(range, this.#now);
   }
 
   /**

@@ -10,7 +10,7 @@ import type { Tcb } from "./tcb.ts";
 /** RFC 8985 6.2 step 4. */
 const PATIENT_RECOVERIES = 16;
 
-/** The most recently sent segment that has arrived. */
+/** The most recently sent segment that has arrived, while others are outstanding. */
 export class Rack {
   sentAt: number = -Infinity;
   /** Its place in the order of sending. */
@@ -66,8 +66,8 @@ export class Rack {
 }
 
 /** RFC 8985 6.2 step 4. */
-function reorderingWindow(tcb: Tcb): number {
-  const { rack, rtt, scoreboard, recovery, sendMss } = tcb;
+function reorderingWindow(rack: Rack, tcb: Tcb): number {
+  const { rtt, scoreboard, recovery, sendMss } = tcb;
   if (!rack.reorderingSeen) {
     if (recovery !== "none" || scoreboard.sackedBytes >= 3 * sendMss) return 0;
   }
@@ -80,8 +80,8 @@ function reorderingWindow(tcb: Tcb): number {
  */
 export function detectLosses(tcb: Tcb, now: number): number {
   const { rack, scoreboard } = tcb;
-  if (rack.sentAt === -Infinity) return Infinity;
-  const patience = rack.rtt + reorderingWindow(tcb);
+  if (rack === undefined || rack.sentAt === -Infinity) return Infinity;
+  const patience = rack.rtt + reorderingWindow(rack, tcb);
   let wait = Infinity;
   for (let i = 0; i < scoreboard.count; i++) {
     const range = scoreboard.at(i);

@@ -117,12 +117,12 @@ function leaveRecovery(tcb: Tcb): void {
     tcb.congestion.cwnd = tcb.congestion.ssthresh;
   }
   tcb.recovery = "none";
-  tcb.rack.recoveryEnded();
+  tcb.rack?.recoveryEnded();
 }
 
 /** RFC 8985 6.2, step 5 and its timer. */
 function findLossesBySack(tcb: Tcb, now: number): void {
-  if (tcb.scoreboard.sackedBytes === 0 && !tcb.rack.reorderingSeen && tcb.recovery === "none") {
+  if (tcb.scoreboard.sackedBytes === 0 && !tcb.rack?.reorderingSeen && tcb.recovery === "none") {
     tcb.timers.stop(TIMER.REORDER);
     return;
   }

@@ -15,15 +15,13 @@ import { INITIAL_BUFFER } from "./autotune.ts";
 import { createCongestionControl } from "./congestion.ts";
 import type { CongestionControl } from "./congestion/control.ts";
 import type { TcpConfig } from "./config.ts";
-import type { RateReduction } from "./prr.ts";
-import { Rack } from "./rack.ts";
+import type { Rack } from "./rack.ts";
 import { RateSampler } from "./rate_sampler.ts";
 import { RttEstimator } from "./rtt.ts";
 import { Scoreboard, type SentRange } from "./scoreboard.ts";
 import type { TcpState } from "./state.ts";
-import { TcbFlags } from "./tcb_flags.ts";
+import { TcbOccasions } from "./tcb_occasions.ts";
 import { TimerTable } from "./timers.ts";
-import type { UndoPoint } from "./undo.ts";
 
 /** What has happened to a connection since its owner was told last. */
 export const EVENT: {
@@ -70,10 +68,11 @@ const DEFAULT_MSS_V6 = 1220;
 const LEAST_MSS = 64;
 
 /**
- * One connection; what is so or not so of it is in its flags. Sequence numbers are signed 32-bit
+ * One connection; what is so or not so of it is in its flags, and what few connections need in its
+ * occasions. Sequence numbers are signed 32-bit
  * integers, times milliseconds.
  */
-export class Tcb extends TcbFlags {
+export class Tcb extends TcbOccasions {
   readonly config: TcpConfig;
   readonly environment: TcpEnvironment;
   readonly local: IpAddress;
@@ -82,8 +81,6 @@ export class Tcb extends TcbFlags {
   readonly remotePort: number;
   state: TcpState = "CLOSED";
   error: EndReason | undefined = undefined;
-  /** What a router has said while nothing comes through: the reason, should it stay like that. */
-  softError: EndReason | undefined = undefined;
   /** Bits of {@link EVENT} that the owner has not seen. */
   events = 0;
   synDecision: SynDecision = "none";
@@ -126,10 +123,6 @@ export class Tcb extends TcbFlags {
   processedSeq = 0;
   /** Bytes before this are acknowledged although nobody read them. */
   ackFloor = 0;
-  /** Where the peer's urgent data ends, if there is any (RFC 9293 3.8.5). */
-  urgentEnd = 0;
-  /** Where a FIN lies that came ahead of a hole. */
-  earlyFin: number | undefined = undefined;
 
   // ------------------------------------------------------------ options in use
   tsRecent = 0;
@@ -138,61 +131,20 @@ export class Tcb extends TcbFlags {
   tsOffset = 0;
 
   // ------------------------------------------------------------ what is to be sent
-  /** Acknowledgements that must each be a segment of its own (RFC 5681 4.2). */
-  duplicateAcks = 0;
-  /** One segment goes whatever the congestion window says: "retransmit", a tail loss probe, … */
-  forced: "none" | "retransmit" | "tail-probe" | "window-probe" | "keep-alive" = "none";
-  /** How long close() waits for acknowledgement, `undefined`: without end. */
-  lingerMs: number | undefined = undefined;
   /** Text received since the last acknowledgement was sent. */
   unackedText = 0;
-  /** Where the newest SACK block begins (RFC 2018 4). */
-  newestEarly = 0;
-  /** Text that arrived twice, for the next acknowledgement (RFC 2883 4). */
-  duplicateStart = 0;
-  duplicateEnd = 0;
   /** The end of what the application has written last: where PSH goes. */
   pushSeq = 0;
-
-  // ------------------------------------------------------------ ECN (RFC 3168 6.1)
-  /** SND.NXT when the window was cut for an echo, until that is acknowledged. */
-  ecnPoint: number | undefined = undefined;
 
   // ------------------------------------------------------------ loss recovery
   readonly rtt: RttEstimator;
   readonly congestion: CongestionControl;
   readonly scoreboard: Scoreboard;
-  readonly rack: Rack = new Rack();
-  /** Of the latest fast recovery, if there was any. */
-  reduction: RateReduction | undefined = undefined;
-  /** Delivery rate samples, for algorithms that want them. */
-  rate: RateSampler | undefined = undefined;
-  undo: UndoPoint | undefined = undefined;
-  spuriousRecoveries = 0;
-  /** Timeouts between which nothing was acknowledged, and when the first of them was. */
-  timeoutsInARow = 0;
-  timedOutAt = 0;
-  recovery: "none" | "fast" | "timeout" = "none";
-  /** SND.NXT when recovery began (RFC 6582 3.2). */
-  recoveryPoint = 0;
-  duplicateAcksReceived = 0;
-  /** SND.NXT when a tail loss probe was sent (RFC 8985 7.3). */
-  tailProbeEnd: number | undefined = undefined;
-  /** The timestamp of that, where it was old data. */
-  tailProbeTsVal = 0;
-  /** Until then the algorithm's pace forbids another segment. */
-  pacedUntil = 0;
-
-  /** A larger size is tried again at this time, `Infinity`: there is none; and which it is. */
-  raiseMtuAt: number = Infinity;
-  raiseMtuTo = 0;
+  /** Only while something is outstanding of which a part has arrived, or once reordering was seen. */
+  rack: Rack | undefined = undefined;
 
   // ------------------------------------------------------------ time
   readonly timers: TimerTable = new TimerTable();
-  /** Set for this connection (RFC 5482); `undefined`: as configured. */
-  userTimeoutMs: number | undefined = undefined;
-  keepAliveProbes = 0;
-  persistBackoff = 0;
   /** When the peer was heard last. */
   heardAt = 0;
   /** When something was sent after a time with nothing outstanding. */
@@ -200,8 +152,6 @@ export class Tcb extends TcbFlags {
   /** When a byte was acknowledged last, or written to an empty buffer. */
   progressAt = 0;
   lastSentAt = 0;
-  /** When an out-of-window segment was answered last (RFC 5961 7). */
-  challengedAt: number = -Infinity;
 
   // ------------------------------------------------------------ what every packet has in common
   /** IPv4 identification of the last one; atomic datagrams may use any (RFC 6864 4.1). */
@@ -214,8 +164,6 @@ export class Tcb extends TcbFlags {
   bytesOut = 0;
   segmentsIn = 0;
   segmentsOut = 0;
-  retransmits = 0;
-  outOfOrder = 0;
   lastReadAt = 0;
 
   // ------------------------------------------------------------ places in the stack's tables

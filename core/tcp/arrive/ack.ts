@@ -6,6 +6,7 @@ import { growSendBuffer } from "../autotune.ts";
 import { noteCongestionExperienced } from "../ecn.ts";
 import { endConnection } from "../end.ts";
 import { raisePathIfDue } from "../path_mtu.ts";
+import { Rack } from "../rack.ts";
 import { endTailProbe, recoverFromLoss, scheduleTailProbe, takeSackBlocks } from "../recovery.ts";
 import { transition } from "../state.ts";
 import { EVENT, type Tcb } from "../tcb.ts";
@@ -82,6 +83,7 @@ function takeAck(tcb: Tcb, segment: Segment, now: number): void {
   news.isDuplicate = isDuplicate(tcb, segment);
   news.congestionEcho = segment.has(FLAG.ECE);
   news.acked = Math.max(0, seqDiff(segment.ack, tcb.sndUna));
+  news.coversAll = segment.ack === tcb.sndNxt;
   const sackedBefore = tcb.scoreboard.sackedBytes;
   const { sndUna } = tcb;
   if (tcb.sackPermitted) takeSackBlocks(tcb, segment, news);
@@ -89,7 +91,7 @@ function takeAck(tcb: Tcb, segment: Segment, now: number): void {
   else if (news.isDuplicate) tcb.duplicateAcksReceived++;
   news.delivered = news.acked + tcb.scoreboard.sackedBytes - sackedBefore;
   takeWindow(tcb, segment, now);
-  if (news.reportsDuplicate) tcb.rack.noteDuplicate(tcb);
+  if (news.reportsDuplicate) (tcb.rack ??= new Rack()).noteDuplicate(tcb);
   if (!outstanding) {
     undoIfSpurious(tcb, segment, news, sndUna);
     endTailProbe(tcb, segment, news, now);
@@ -100,6 +102,7 @@ function takeAck(tcb: Tcb, segment: Segment, now: number): void {
     endTailProbe(tcb, segment, news, now);
     recoverFromLoss(tcb, news, now);
     if (news.acked > 0) scheduleTailProbe(tcb, now);
+    if (news.coversAll && tcb.rack?.reorderingSeen === false) tcb.rack = undefined;
   }
 }
 

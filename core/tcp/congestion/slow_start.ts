@@ -6,7 +6,7 @@ export abstract class SlowStart {
   cwnd: number;
   ssthresh: number = Infinity;
   protected mss: number;
-  /** Made when the window first grows: most connections never fill the one they begin with. */
+  /** From the window's first growth, which most connections never see, to the end of slow start. */
   #hystart: HyStart | undefined = undefined;
 
   constructor(mss: number) {
@@ -36,6 +36,7 @@ export abstract class SlowStart {
     const growth = this.ssthresh === Infinity ? this.#watched.growth(sample) : 1;
     this.cwnd += growth * sample.bytes;
     if (growth === 0) this.ssthresh = this.cwnd;
+    if (this.ssthresh !== Infinity) this.#hystart = undefined;
   }
 
   get #watched(): HyStart {

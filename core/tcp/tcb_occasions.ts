@@ -1,0 +1,301 @@
+/**
+ * What most connections never need: nothing was lost, nobody has set anything, nothing odd came.
+ *
+ * @module
+ */
+import type { EndReason } from "./tcb.ts";
+import type { RateReduction } from "./prr.ts";
+import type { RateSampler } from "./rate_sampler.ts";
+import { TcbFlags } from "./tcb_flags.ts";
+import type { UndoPoint } from "./undo.ts";
+
+/** Why a segment goes whatever the congestion window says. */
+export type Forced = "none" | "retransmit" | "tail-probe" | "window-probe" | "keep-alive";
+
+/** How what was lost is being sent again. */
+export type Recovery = "none" | "fast" | "timeout";
+
+class Occasions {
+  softError: EndReason | undefined = undefined;
+  lingerMs: number | undefined = undefined;
+  userTimeoutMs: number | undefined = undefined;
+  keepAliveProbes: number = 0;
+  persistBackoff: number = 0;
+  challengedAt: number = -Infinity;
+  urgentEnd: number = 0;
+  earlyFin: number | undefined = undefined;
+  newestEarly: number = 0;
+  duplicateStart: number = 0;
+  duplicateEnd: number = 0;
+  duplicateAcks: number = 0;
+  forced: Forced = "none";
+  ecnPoint: number | undefined = undefined;
+  recovery: Recovery = "none";
+  recoveryPoint: number = 0;
+  duplicateAcksReceived: number = 0;
+  reduction: RateReduction | undefined = undefined;
+  undo: UndoPoint | undefined = undefined;
+  spuriousRecoveries: number = 0;
+  timeoutsInARow: number = 0;
+  timedOutAt: number = 0;
+  tailProbeEnd: number | undefined = undefined;
+  tailProbeTsVal: number = 0;
+  rate: RateSampler | undefined = undefined;
+  pacedUntil: number = 0;
+  raiseMtuAt: number = Infinity;
+  raiseMtuTo: number = 0;
+  retransmits: number = 0;
+  outOfOrder: number = 0;
+}
+
+/** Of connections that had no occasion: it is replaced before anything is put into it. */
+const NONE = new Occasions();
+
+/** An idle connection would be an eighth larger with these as fields of its own. */
+export class TcbOccasions extends TcbFlags {
+  #its = NONE;
+
+  #own(): Occasions {
+    if (this.#its === NONE) this.#its = new Occasions();
+    return this.#its;
+  }
+
+  /** What a router has said while nothing comes through: the reason, should it stay like that. */
+  get softError(): EndReason | undefined {
+    return this.#its.softError;
+  }
+  set softError(value: EndReason | undefined) {
+    if (value !== this.#its.softError) this.#own().softError = value;
+  }
+
+  /** How long close() waits for acknowledgement, `undefined`: without end. */
+  get lingerMs(): number | undefined {
+    return this.#its.lingerMs;
+  }
+  set lingerMs(value: number | undefined) {
+    if (value !== this.#its.lingerMs) this.#own().lingerMs = value;
+  }
+
+  /** Set for this connection (RFC 5482); `undefined`: as configured. */
+  get userTimeoutMs(): number | undefined {
+    return this.#its.userTimeoutMs;
+  }
+  set userTimeoutMs(value: number | undefined) {
+    if (value !== this.#its.userTimeoutMs) this.#own().userTimeoutMs = value;
+  }
+
+  /** Keep-alive probes that nothing has answered. */
+  get keepAliveProbes(): number {
+    return this.#its.keepAliveProbes;
+  }
+  set keepAliveProbes(value: number) {
+    if (value !== this.#its.keepAliveProbes) this.#own().keepAliveProbes = value;
+  }
+
+  /** Window probes since the window was shut, which double the interval. */
+  get persistBackoff(): number {
+    return this.#its.persistBackoff;
+  }
+  set persistBackoff(value: number) {
+    if (value !== this.#its.persistBackoff) this.#own().persistBackoff = value;
+  }
+
+  /** When an out-of-window segment was answered last (RFC 5961 7). */
+  get challengedAt(): number {
+    return this.#its.challengedAt;
+  }
+  set challengedAt(value: number) {
+    if (value !== this.#its.challengedAt) this.#own().challengedAt = value;
+  }
+
+  /** Where the peer's urgent data ends, if there is any (RFC 9293 3.8.5). */
+  get urgentEnd(): number {
+    return this.#its.urgentEnd;
+  }
+  set urgentEnd(value: number) {
+    if (value !== this.#its.urgentEnd) this.#own().urgentEnd = value;
+  }
+
+  /** Where a FIN lies that came ahead of a hole. */
+  get earlyFin(): number | undefined {
+    return this.#its.earlyFin;
+  }
+  set earlyFin(value: number | undefined) {
+    if (value !== this.#its.earlyFin) this.#own().earlyFin = value;
+  }
+
+  /** Where the newest SACK block begins (RFC 2018 4). */
+  get newestEarly(): number {
+    return this.#its.newestEarly;
+  }
+  set newestEarly(value: number) {
+    if (value !== this.#its.newestEarly) this.#own().newestEarly = value;
+  }
+
+  /** Text that arrived twice, for the next acknowledgement (RFC 2883 4). */
+  get duplicateStart(): number {
+    return this.#its.duplicateStart;
+  }
+  set duplicateStart(value: number) {
+    if (value !== this.#its.duplicateStart) this.#own().duplicateStart = value;
+  }
+
+  get duplicateEnd(): number {
+    return this.#its.duplicateEnd;
+  }
+  set duplicateEnd(value: number) {
+    if (value !== this.#its.duplicateEnd) this.#own().duplicateEnd = value;
+  }
+
+  /** Acknowledgements that must each be a segment of its own (RFC 5681 4.2). */
+  get duplicateAcks(): number {
+    return this.#its.duplicateAcks;
+  }
+  set duplicateAcks(value: number) {
+    if (value !== this.#its.duplicateAcks) this.#own().duplicateAcks = value;
+  }
+
+  /** One segment goes whatever the congestion window says. */
+  get forced(): Forced {
+    return this.#its.forced;
+  }
+  set forced(value: Forced) {
+    if (value !== this.#its.forced) this.#own().forced = value;
+  }
+
+  /** SND.NXT when the window was cut for an echo, until that is acknowledged (RFC 3168 6.1). */
+  get ecnPoint(): number | undefined {
+    return this.#its.ecnPoint;
+  }
+  set ecnPoint(value: number | undefined) {
+    if (value !== this.#its.ecnPoint) this.#own().ecnPoint = value;
+  }
+
+  /** What was lost is being sent again. */
+  get recovery(): Recovery {
+    return this.#its.recovery;
+  }
+  set recovery(value: Recovery) {
+    if (value !== this.#its.recovery) this.#own().recovery = value;
+  }
+
+  /** SND.NXT when recovery began (RFC 6582 3.2). */
+  get recoveryPoint(): number {
+    return this.#its.recoveryPoint;
+  }
+  set recoveryPoint(value: number) {
+    if (value !== this.#its.recoveryPoint) this.#own().recoveryPoint = value;
+  }
+
+  /** Duplicate acknowledgements in a row. */
+  get duplicateAcksReceived(): number {
+    return this.#its.duplicateAcksReceived;
+  }
+  set duplicateAcksReceived(value: number) {
+    if (value !== this.#its.duplicateAcksReceived) this.#own().duplicateAcksReceived = value;
+  }
+
+  /** Of the latest fast recovery, if there was any. */
+  get reduction(): RateReduction | undefined {
+    return this.#its.reduction;
+  }
+  set reduction(value: RateReduction | undefined) {
+    if (value !== this.#its.reduction) this.#own().reduction = value;
+  }
+
+  /** What recovery has changed, until it is known whether it was right. */
+  get undo(): UndoPoint | undefined {
+    return this.#its.undo;
+  }
+  set undo(value: UndoPoint | undefined) {
+    if (value !== this.#its.undo) this.#own().undo = value;
+  }
+
+  /** Recoveries that turned out to be wrong. */
+  get spuriousRecoveries(): number {
+    return this.#its.spuriousRecoveries;
+  }
+  set spuriousRecoveries(value: number) {
+    if (value !== this.#its.spuriousRecoveries) this.#own().spuriousRecoveries = value;
+  }
+
+  /** Timeouts between which nothing was acknowledged. */
+  get timeoutsInARow(): number {
+    return this.#its.timeoutsInARow;
+  }
+  set timeoutsInARow(value: number) {
+    if (value !== this.#its.timeoutsInARow) this.#own().timeoutsInARow = value;
+  }
+
+  /** When the first of them was. */
+  get timedOutAt(): number {
+    return this.#its.timedOutAt;
+  }
+  set timedOutAt(value: number) {
+    if (value !== this.#its.timedOutAt) this.#own().timedOutAt = value;
+  }
+
+  /** SND.NXT when a tail loss probe was sent (RFC 8985 7.3). */
+  get tailProbeEnd(): number | undefined {
+    return this.#its.tailProbeEnd;
+  }
+  set tailProbeEnd(value: number | undefined) {
+    if (value !== this.#its.tailProbeEnd) this.#own().tailProbeEnd = value;
+  }
+
+  /** The timestamp of that, where it was old data. */
+  get tailProbeTsVal(): number {
+    return this.#its.tailProbeTsVal;
+  }
+  set tailProbeTsVal(value: number) {
+    if (value !== this.#its.tailProbeTsVal) this.#own().tailProbeTsVal = value;
+  }
+
+  /** Delivery rate samples, for algorithms that want them. */
+  get rate(): RateSampler | undefined {
+    return this.#its.rate;
+  }
+  set rate(value: RateSampler | undefined) {
+    if (value !== this.#its.rate) this.#own().rate = value;
+  }
+
+  /** Until then the algorithm's pace forbids another segment. */
+  get pacedUntil(): number {
+    return this.#its.pacedUntil;
+  }
+  set pacedUntil(value: number) {
+    if (value !== this.#its.pacedUntil) this.#own().pacedUntil = value;
+  }
+
+  /** A larger packet size is tried again at this time, `Infinity`: there is none. */
+  get raiseMtuAt(): number {
+    return this.#its.raiseMtuAt;
+  }
+  set raiseMtuAt(value: number) {
+    if (value !== this.#its.raiseMtuAt) this.#own().raiseMtuAt = value;
+  }
+
+  /** And which it is. */
+  get raiseMtuTo(): number {
+    return this.#its.raiseMtuTo;
+  }
+  set raiseMtuTo(value: number) {
+    if (value !== this.#its.raiseMtuTo) this.#own().raiseMtuTo = value;
+  }
+
+  /** Segments sent again. */
+  get retransmits(): number {
+    return this.#its.retransmits;
+  }
+  set retransmits(value: number) {
+    if (value !== this.#its.retransmits) this.#own().retransmits = value;
+  }
+
+  /** Segments that came ahead of a hole. */
+  get outOfOrder(): number {
+    return this.#its.outOfOrder;
+  }
+  set outOfOrder(value: number) {
+    if (value !== this.#its.outOfOrder) this.#own().outOfOrder = value;
+  }
+}
