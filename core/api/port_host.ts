@@ -8,7 +8,7 @@ import type { Acceptor } from "./acceptor.ts";
 import { formatHostPort } from "./host_port.ts";
 import { type Clock, type Logger, withFields } from "./environment.ts";
 import type { Chain } from "./plugin.ts";
-import { endOfChain } from "./run_chain.ts";
+import { endOfChain, promised } from "./run_chain.ts";
 import type { StackSocket } from "./tcp_socket.ts";
 import type { Context, Handler, Stack, Syn, SynVerdict } from "./types.ts";
 
@@ -28,17 +28,11 @@ export class PortHost {
   readonly #environment: PortEnvironment;
   /** Handlers made for a connection before its SYN was answered. */
   readonly #decided = new WeakMap<Tcb, Handler>();
-  readonly #running = new Set<StackSocket>();
   #acceptor: Acceptor | undefined;
 
   constructor(chain: Chain, environment: PortEnvironment) {
     this.#chain = chain;
     this.#environment = environment;
-  }
-
-  /** Connections whose handlers run. */
-  get running(): ReadonlySet<StackSocket> {
-    return this.#running;
   }
 
   /** Whom connections are taken from; set once. */
@@ -69,24 +63,27 @@ export class PortHost {
 
   ready(): void {
     for (let next = this.#acceptor?.take(); next !== undefined; next = this.#acceptor?.take()) {
-      void this.#serve(next.tcb, next.socket);
+      this.#serve(next.tcb, next.socket);
     }
   }
 
-  /** A handler that throws aborts its own connection and hurts no other. */
-  async #serve(tcb: Tcb, socket: StackSocket): Promise<void> {
-    this.#running.add(socket);
-    socket.onEnd(() => this.#running.delete(socket));
+  /** A handler that waits costs as little as can be: there may be very many. */
+  #serve(tcb: Tcb, socket: StackSocket): void {
     const handler = this.#decided.get(tcb) ?? this.#chain.handle;
-    try {
-      await handler(this.#context(socket), endOfChain);
-      void socket.close();
-    } catch (error) {
-      const wasAlive = tcb.error === undefined;
-      socket.abort(error);
-      // A peer that went away is no fault of the handler's, nor is who gave the connection up.
-      if (wasAlive || socket.abortReason === error) this.#logFailure(socket, error);
-    }
+    this.#decided.delete(tcb);
+    const context = new ConnectionContext(socket, this.#environment);
+    void promised(handler, context, endOfChain).then(
+      () => void socket.close(),
+      (error: unknown) => this.#handlerFailed(socket, error),
+    );
+  }
+
+  /** A handler that throws aborts its own connection and hurts no other. */
+  #handlerFailed(socket: StackSocket, error: unknown): void {
+    const { hasFailed } = socket;
+    socket.abort(error);
+    // A peer that went away is no fault of the handler's, nor is who gave the connection up.
+    if (!hasFailed || socket.abortReason === error) this.#logFailure(socket, error);
   }
 
   #logFailure(socket: StackSocket, error: unknown): void {
@@ -96,17 +93,11 @@ export class PortHost {
       error: messageOf(error),
     });
   }
-
-  #context(socket: StackSocket): Context {
-    return new ConnectionContext(socket, this.#environment);
-  }
 }
 
 /** What the handlers of one connection share. */
 class ConnectionContext implements Context {
   readonly socket: StackSocket;
-  readonly stack: Pick<Stack, "connect" | "listenDatagram">;
-  readonly clock: Clock;
   readonly #environment: PortEnvironment;
   #log: Logger | undefined;
   #signal: AbortSignal | undefined;
@@ -114,9 +105,15 @@ class ConnectionContext implements Context {
 
   constructor(socket: StackSocket, environment: PortEnvironment) {
     this.socket = socket;
-    this.stack = environment.stack;
-    this.clock = environment.clock;
     this.#environment = environment;
+  }
+
+  get stack(): Pick<Stack, "connect" | "listenDatagram"> {
+    return this.#environment.stack;
+  }
+
+  get clock(): Clock {
+    return this.#environment.clock;
   }
 
   get log(): Logger {

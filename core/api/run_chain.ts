@@ -28,7 +28,7 @@ function around(handler: Handler, rest: Handler): Handler {
 }
 
 /** What a handler throws before its first `await` rejects as well. */
-function promised(handler: Handler, c: Context, next: Next): Promise<void> {
+export function promised(handler: Handler, c: Context, next: Next): Promise<void> {
   try {
     return Promise.resolve(handler(c, next));
   } catch (error) {

@@ -13,6 +13,7 @@ import type { Driver, Owner } from "./driver.ts";
 import { TcpError } from "./errors.ts";
 import { tcpStats } from "./socket_stats.ts";
 import { readableOf, writableOf } from "./socket_streams.ts";
+import type { Reader, Writer } from "./socket_waiters.ts";
 import type { NetAddr, SocketInfo, TcpSocket, TcpStats } from "./types.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -22,24 +23,18 @@ const MAX_CHUNK = 1024 * 1024;
 /** Where bytes go that nobody reads. */
 const DISCARDED = new Uint8Array(64 * 1024);
 
-/** Somebody waits for bytes: in an array of its own, for a chunk, or for a view of what has come. */
-interface Reader {
-  readonly target: Uint8Array | "chunk" | "view";
-  resolve(count: number | null, chunk: Bytes | undefined): void;
-  reject(error: TcpError): void;
-}
-
-/** Somebody waits for room. */
-interface Writer {
-  readonly bytes: Uint8Array;
-  at: number;
-  resolve(count: number): void;
-  reject(error: TcpError): void;
-}
-
-/** Of sockets on which nobody waits: nothing is ever put into them. */
-const NO_READERS: Reader[] = [];
+/** Of sockets that nobody waits to write to: nothing is ever put into it. */
 const NO_WRITERS: Writer[] = [];
+
+/** What few sockets are asked for, each made then. */
+class Asked {
+  readable: ReadableStream<Bytes> | undefined;
+  writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
+  localAddr: NetAddr | undefined;
+  remoteAddr: NetAddr | undefined;
+  onEnd: (() => void)[] | undefined;
+  abortReason: unknown;
+}
 
 /** What a socket may be told when it is made. */
 export interface SocketOptions {
@@ -57,15 +52,11 @@ export class StackSocket implements TcpSocket, Owner {
   #closed: Deferred<undefined> | undefined;
   #hasOpened = false;
   #hasEnded = false;
-  #readers: Reader[] = NO_READERS;
+  /** The first of those who wait. */
+  #reader: Reader | undefined;
   #writers: Writer[] = NO_WRITERS;
   #closing: "no" | "write" | "both" = "no";
-  #abortReason: unknown;
-  #readable: ReadableStream<Bytes> | undefined;
-  #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
-  #localAddr: NetAddr | undefined;
-  #remoteAddr: NetAddr | undefined;
-  #onEnd: (() => void)[] | undefined;
+  #asked: Asked | undefined;
 
   constructor(tcb: Tcb, driver: Driver, options: SocketOptions) {
     this.#tcb = tcb;
@@ -96,11 +87,11 @@ export class StackSocket implements TcpSocket, Owner {
   }
 
   get localAddr(): NetAddr {
-    return this.#localAddr ??= netAddr(this.#tcb.local, this.#tcb.localPort);
+    return this.#ask().localAddr ??= netAddr(this.#tcb.local, this.#tcb.localPort);
   }
 
   get remoteAddr(): NetAddr {
-    return this.#remoteAddr ??= netAddr(this.#tcb.remote, this.#tcb.remotePort);
+    return this.#ask().remoteAddr ??= netAddr(this.#tcb.remote, this.#tcb.remotePort);
   }
 
   get state(): TcpState {
@@ -108,11 +99,15 @@ export class StackSocket implements TcpSocket, Owner {
   }
 
   get readable(): ReadableStream<Bytes> {
-    return this.#readable ??= readableOf(this);
+    return this.#ask().readable ??= readableOf(this);
   }
 
   get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
-    return this.#writable ??= writableOf(this);
+    return this.#ask().writable ??= writableOf(this);
+  }
+
+  #ask(): Asked {
+    return this.#asked ??= new Asked();
   }
 
   stats(): TcpStats {
@@ -123,24 +118,24 @@ export class StackSocket implements TcpSocket, Owner {
 
   read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
     if (p.length === 0) return Promise.resolve(0);
-    if (this.#readers.length === 0) {
+    if (this.#reader === undefined) {
       const count = this.#readNow(p);
       if (count > 0) return Promise.resolve(count);
       if (this.#isReadingOver()) return this.#endOfReading(null);
     }
-    return new Promise((resolve, reject) => this.#waitForBytes({ target: p, resolve, reject }));
+    return new Promise((resolve, reject) => this.#waitForBytes(p, resolve, reject));
   }
 
   /** The next chunk: all that has arrived, as an array of its own; `undefined` at the end. */
   readChunk(): Promise<Bytes | undefined> {
     this.acknowledge();
-    if (this.#readers.length === 0) {
+    if (this.#reader === undefined) {
       const chunk = this.#chunkNow();
       if (chunk !== undefined) return Promise.resolve(chunk);
       if (this.#isReadingOver()) return this.#endOfReading(undefined);
     }
     return new Promise((resolve, reject) => {
-      this.#waitForBytes({ target: "chunk", resolve: (_count, chunk) => resolve(chunk), reject });
+      this.#waitForBytes("chunk", (_count, chunk) => resolve(chunk), reject);
     });
   }
 
@@ -164,12 +159,12 @@ export class StackSocket implements TcpSocket, Owner {
   }
 
   #readView(): Promise<Bytes | undefined> {
-    if (this.#readers.length === 0) {
+    if (this.#reader === undefined) {
       if (this.#tcb.receive.readable > 0) return Promise.resolve(this.#tcb.receive.view());
       if (this.#isReadingOver()) return this.#endOfReading(undefined);
     }
     return new Promise((resolve, reject) => {
-      this.#waitForBytes({ target: "view", resolve: (_count, view) => resolve(view), reject });
+      this.#waitForBytes("view", (_count, view) => resolve(view), reject);
     });
   }
 
@@ -179,10 +174,16 @@ export class StackSocket implements TcpSocket, Owner {
     this.#closeWhenOver();
   }
 
-  #waitForBytes(reader: Reader): void {
-    // An array that is pushed to makes room for many more; there is nearly always one.
-    if (this.#readers.length === 0) this.#readers = [reader];
-    else this.#readers.push(reader);
+  #waitForBytes(
+    target: Reader["target"],
+    resolve: Reader["resolve"],
+    reject: Reader["reject"],
+  ): void {
+    const reader = { target, resolve, reject, next: undefined };
+    let last = this.#reader;
+    while (last?.next !== undefined) last = last.next;
+    if (last === undefined) this.#reader = reader;
+    else last.next = reader;
   }
 
   /** Ends with the peer's FIN. Leaving the loop early leaves the rest to other readers. */
@@ -248,13 +249,12 @@ export class StackSocket implements TcpSocket, Owner {
   }
 
   #serveReaders(): void {
-    while (this.#readers.length > 0) {
-      const reader = this.#readers[0]!;
+    for (let reader = this.#reader; reader !== undefined; reader = this.#reader) {
       const { target } = reader;
       const chunk = typeof target === "string" ? this.#take(target) : undefined;
       const count = typeof target === "string" ? chunk?.length ?? 0 : this.#readNow(target);
       if (count === 0 && !this.#isReadingOver()) return;
-      this.#readers.shift();
+      this.#reader = reader.next;
       if (count > 0) {
         reader.resolve(count, chunk);
         continue;
@@ -356,13 +356,18 @@ export class StackSocket implements TcpSocket, Owner {
     this.#driver.touch();
   }
 
+  /** The connection did not end well. */
+  get hasFailed(): boolean {
+    return this.#tcb.error !== undefined;
+  }
+
   /** What ended the connection, where `abort()` did and was told. */
   get abortReason(): unknown {
-    return this.#abortReason;
+    return this.#asked?.abortReason;
   }
 
   abort(reason?: unknown): void {
-    if (this.#tcb.error === undefined) this.#abortReason = reason;
+    if (this.#tcb.error === undefined) this.#ask().abortReason = reason;
     this.#driver.core.tcp.abort(this.#tcb);
     this.#driver.touch();
   }
@@ -414,8 +419,7 @@ export class StackSocket implements TcpSocket, Owner {
   /** Runs `callback` when the connection has ended. */
   onEnd(callback: () => void): void {
     if (this.#hasEnded) callback();
-    else if (this.#onEnd === undefined) this.#onEnd = [callback];
-    else this.#onEnd.push(callback);
+    else (this.#ask().onEnd ??= []).push(callback);
   }
 
   /** The driver calls this when the core has news. */
@@ -428,7 +432,7 @@ export class StackSocket implements TcpSocket, Owner {
       this.#settleOpened();
     }
     if ((events & EVENT.READABLE) !== 0) {
-      if (this.#readers.length > 0) this.#serveReaders();
+      if (this.#reader !== undefined) this.#serveReaders();
       this.#discardUnread();
       this.#closeWhenOver();
     }
@@ -444,9 +448,7 @@ export class StackSocket implements TcpSocket, Owner {
     for (const writer of this.#writers.splice(0)) {
       writer.reject(this.#error(error ?? "CONNECTION_RESET"));
     }
-    const callbacks = this.#onEnd ?? [];
-    this.#onEnd = undefined;
-    for (const callback of callbacks) callback();
+    for (const callback of this.#asked?.onEnd?.splice(0) ?? []) callback();
   }
 
   #settleOpened(): void {
@@ -474,7 +476,7 @@ export class StackSocket implements TcpSocket, Owner {
 
   #error(code: EndReason): TcpError {
     const text = ERROR_TEXTS[code].replace("%", formatHostPort(this.remoteAddr));
-    return new TcpError(code, text, { ...this.#ends(), cause: this.#abortReason });
+    return new TcpError(code, text, { ...this.#ends(), cause: this.abortReason });
   }
 
   #ends(): { local: NetAddr; remote: NetAddr } {
