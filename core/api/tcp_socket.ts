@@ -50,8 +50,8 @@ export class StackSocket implements TcpSocket, Owner {
   /** Made when somebody asks. */
   #opened: Deferred<SocketInfo> | undefined;
   #closed: Deferred<undefined> | undefined;
-  #hasOpened = false;
-  #hasEnded = false;
+  /** Bits of {@link EVENT}: what has happened so far. */
+  #past = 0;
   /** The first of those who wait. */
   #reader: Reader | undefined;
   #writers: Writer[] = NO_WRITERS;
@@ -427,10 +427,8 @@ export class StackSocket implements TcpSocket, Owner {
     const tcb = this.#tcb;
     const events = tcb.events;
     tcb.events = 0;
-    if ((events & EVENT.OPENED) !== 0) {
-      this.#hasOpened = true;
-      this.#settleOpened();
-    }
+    this.#past |= events;
+    if ((events & EVENT.OPENED) !== 0) this.#settleOpened();
     if ((events & EVENT.READABLE) !== 0) {
       if (this.#reader !== undefined) this.#serveReaders();
       this.#discardUnread();
@@ -440,9 +438,16 @@ export class StackSocket implements TcpSocket, Owner {
     else if ((events & EVENT.WRITABLE) !== 0 && this.#writers.length > 0) this.#serveWriters();
   }
 
+  get #hasOpened(): boolean {
+    return (this.#past & EVENT.OPENED) !== 0;
+  }
+
+  get #hasEnded(): boolean {
+    return (this.#past & EVENT.ENDED) !== 0;
+  }
+
   #end(): void {
     const { error } = this.#tcb;
-    this.#hasEnded = true;
     this.#settleOpened();
     this.#settleClosed();
     for (const writer of this.#writers.splice(0)) {

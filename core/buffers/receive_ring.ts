@@ -6,7 +6,7 @@
  */
 import { seqDiff } from "../wire/seq.ts";
 import { Ranges } from "./ranges.ts";
-import { NO_RING, Ring } from "./ring.ts";
+import { RingBorrower } from "./ring_borrower.ts";
 import type { RingPool } from "./ring_pool.ts";
 
 /**
@@ -16,21 +16,16 @@ import type { RingPool } from "./ring_pool.ts";
 export const MAX_HOLES = 512;
 
 /** The bytes from the application's next one on. */
-export class ReceiveRing {
+export class ReceiveRing extends RingBorrower {
   /** Sequence number of the next byte that the application reads. */
   readSeq: number;
   /** Bytes in order, ready to be read. */
   readable = 0;
   /** What lies behind a hole; made when it is first needed. */
   early: Ranges | undefined = undefined;
-  /** Borrowed while something is held. */
-  #ring: Ring = NO_RING;
-  readonly #pool: RingPool;
-  /** Bytes held at most while the ring was borrowed last. */
-  #peak = 0;
 
   constructor(pool: RingPool, readSeq: number) {
-    this.#pool = pool;
+    super(pool);
     this.readSeq = readSeq;
   }
 
@@ -53,10 +48,10 @@ export class ReceiveRing {
       this.early ??= new Ranges(MAX_HOLES);
       if (!this.early.add(seq, (seq + length) | 0)) return -1;
     }
-    if (this.#ring === NO_RING) this.#ring = Ring.borrow(this.#pool, this.#peak);
+    this.borrow();
     const offset = seqDiff(seq, this.readSeq);
-    this.#ring.reserve(offset + length, this.#extent());
-    this.#ring.write(offset, packet, start, end);
+    this.ring.reserve(offset + length, extentOf(this));
+    this.ring.write(offset, packet, start, end);
     if (seq !== next) return 0;
     const reached = (seq + length) | 0;
     const grown = this.hasHole ? seqDiff(this.early!.takeFrom(reached), next) : length;
@@ -64,63 +59,58 @@ export class ReceiveRing {
     return grown;
   }
 
-  /** Bytes from offset 0 to the end of the last that is stored. */
-  #extent(): number {
-    if (!this.hasHole) return this.readable;
-    return Math.max(this.readable, seqDiff(this.early!.ends[this.early!.count - 1]!, this.readSeq));
-  }
-
   /** Copies bytes to `target` and forgets them; returns how many. */
   read(target: Uint8Array): number {
     const count = Math.min(target.length, this.readable);
     if (count === 0) return 0;
-    this.#ring.copy(0, target, 0, count);
-    this.#forget(count);
+    this.ring.copy(0, target, 0, count);
+    this.forget(count);
     return count;
   }
 
   /** A view of bytes in order, as many as lie in one piece; valid until they are consumed. */
   view(): Uint8Array<ArrayBuffer> {
-    return this.#ring.lend(this.readable);
+    return this.ring.lend(this.readable);
   }
 
   /** The first `count` bytes of a view have been dealt with. */
   consume(count: number): void {
-    this.#ring.takeBack();
+    this.ring.takeBack();
     const left = Math.min(count, this.readable);
-    if (left > 0) this.#forget(left);
+    if (left > 0) this.forget(left);
   }
 
   /** Forgets bytes that nobody will read. */
   discard(): number {
     const count = this.readable;
-    if (count > 0) this.#forget(count);
+    if (count > 0) this.forget(count);
     return count;
   }
 
-  #forget(count: number): void {
+  /** The first `count` bytes in order are not needed any more. */
+  forget(count: number): void {
     this.readSeq = (this.readSeq + count) | 0;
     this.readable -= count;
-    if (this.isEmpty) this.#release();
-    else this.#ring.advance(count);
+    if (this.isEmpty) this.giveBack();
+    else this.ring.advance(count);
   }
 
   /** Drops what lies behind holes, which will never be filled. */
   dropEarly(): void {
     this.early = undefined;
-    if (this.readable === 0) this.#release();
+    if (this.readable === 0) this.giveBack();
   }
 
   /** Drops everything. */
   clear(): void {
     this.readable = 0;
     this.early = undefined;
-    this.#release();
+    this.giveBack();
   }
+}
 
-  #release(): void {
-    if (this.#ring === NO_RING) return;
-    this.#peak = this.#ring.release();
-    this.#ring = NO_RING;
-  }
+/** Bytes from offset 0 to the end of the last that is stored. */
+function extentOf({ readSeq, readable, early }: ReceiveRing): number {
+  if (early === undefined || early.count === 0) return readable;
+  return Math.max(readable, seqDiff(early.ends[early.count - 1]!, readSeq));
 }

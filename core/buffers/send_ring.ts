@@ -4,23 +4,18 @@
  *
  * @module
  */
-import { NO_RING, Ring } from "./ring.ts";
+import { RingBorrower } from "./ring_borrower.ts";
 import type { RingPool } from "./ring_pool.ts";
 
 /** Holds at most `limit` bytes. */
-export class SendRing {
+export class SendRing extends RingBorrower {
   /** Bytes held, sent or not. */
   length = 0;
   /** Most bytes held; may be raised. */
   limit: number;
-  /** For links, which send straight from it; borrowed while something is held. */
-  ring: Ring = NO_RING;
-  readonly #pool: RingPool;
-  /** Bytes held at most while the ring was borrowed last. */
-  #peak = 0;
 
   constructor(pool: RingPool, limit: number) {
-    this.#pool = pool;
+    super(pool);
     this.limit = limit;
   }
 
@@ -32,7 +27,7 @@ export class SendRing {
   push(source: Uint8Array, from: number): number {
     const count = Math.min(source.length - from, this.room);
     if (count <= 0) return 0;
-    if (this.ring === NO_RING) this.ring = Ring.borrow(this.#pool, this.#peak);
+    this.borrow();
     this.ring.reserve(this.length + count, this.length);
     this.ring.write(this.length, source, from, from + count);
     this.length += count;
@@ -42,19 +37,13 @@ export class SendRing {
   /** Drops `count` acknowledged bytes. */
   drop(count: number): void {
     this.length -= count;
-    if (this.length === 0) this.#release();
+    if (this.length === 0) this.giveBack();
     else this.ring.advance(count);
   }
 
   /** Drops everything. */
   clear(): void {
     this.length = 0;
-    this.#release();
-  }
-
-  #release(): void {
-    if (this.ring === NO_RING) return;
-    this.#peak = this.ring.release();
-    this.ring = NO_RING;
+    this.giveBack();
   }
 }

@@ -15,8 +15,6 @@ export class RttEstimator {
   rttvar = 0;
   /** The least sample seen (RFC 8985 6.1). */
   minRtt: number = Infinity;
-  /** The most recent sample. */
-  latest = 0;
   /** Doublings since the last sample of new data (RFC 6298 5.5). */
   backoff = 0;
   readonly #config: TcpConfig;
@@ -29,7 +27,6 @@ export class RttEstimator {
 
   /** RFC 6298 2.2 and 2.3. */
   sample(rtt: number): void {
-    this.latest = rtt;
     if (rtt < this.minRtt) this.minRtt = rtt;
     if (this.srtt === 0) {
       this.srtt = Math.max(rtt, 0.001);

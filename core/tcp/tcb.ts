@@ -20,7 +20,7 @@ import { RateSampler } from "./rate_sampler.ts";
 import { RttEstimator } from "./rtt.ts";
 import { Scoreboard, type SentRange } from "./scoreboard.ts";
 import type { TcpState } from "./state.ts";
-import { TcbOccasions } from "./tcb_occasions.ts";
+import { TcbTimes } from "./tcb_times.ts";
 import { TimerTable } from "./timers.ts";
 
 /** What has happened to a connection since its owner was told last. */
@@ -69,10 +69,9 @@ const LEAST_MSS = 64;
 
 /**
  * One connection; what is so or not so of it is in its flags, and what few connections need in its
- * occasions. Sequence numbers are signed 32-bit
- * integers, times milliseconds.
+ * occasions. Sequence numbers are signed 32-bit integers, times milliseconds.
  */
-export class Tcb extends TcbOccasions {
+export class Tcb extends TcbTimes {
   readonly config: TcpConfig;
   readonly environment: TcpEnvironment;
   readonly local: IpAddress;
@@ -115,9 +114,8 @@ export class Tcb extends TcbOccasions {
   /** Bytes of window to offer to a reader that keeps up; grows up to `receiveMost`. */
   receiveLimit: number;
   receiveMost: number;
-  /** Where and when the growth of the receive buffer was thought about last. */
+  /** Where the growth of the receive buffer was thought about last. */
   readMark = 0;
-  readMarkAt = 0;
   readonly receive: ReceiveRing;
   /** Bytes before this have been dealt with, for `on-processed`. */
   processedSeq = 0;
@@ -126,7 +124,6 @@ export class Tcb extends TcbOccasions {
 
   // ------------------------------------------------------------ options in use
   tsRecent = 0;
-  tsRecentAt = 0;
   /** What makes this connection's timestamps differ from others' (RFC 7323 5.4). */
   tsOffset = 0;
 
@@ -145,13 +142,6 @@ export class Tcb extends TcbOccasions {
 
   // ------------------------------------------------------------ time
   readonly timers: TimerTable = new TimerTable();
-  /** When the peer was heard last. */
-  heardAt = 0;
-  /** When something was sent after a time with nothing outstanding. */
-  outstandingSince = 0;
-  /** When a byte was acknowledged last, or written to an empty buffer. */
-  progressAt = 0;
-  lastSentAt = 0;
 
   // ------------------------------------------------------------ what every packet has in common
   /** IPv4 identification of the last one; atomic datagrams may use any (RFC 6864 4.1). */
@@ -164,7 +154,6 @@ export class Tcb extends TcbOccasions {
   bytesOut = 0;
   segmentsIn = 0;
   segmentsOut = 0;
-  lastReadAt = 0;
 
   // ------------------------------------------------------------ places in the stack's tables
   /** Whose socket this is; the core never looks at it. */
@@ -173,7 +162,6 @@ export class Tcb extends TcbOccasions {
   listener: unknown = undefined;
   hash = 0;
   hashNext: Tcb | undefined = undefined;
-  scheduledAt: number = Infinity;
   heapIndex = -1;
 
   constructor(

@@ -44,7 +44,7 @@ export class TcbFlags {
     return (this.#bits & RELEASED) !== 0;
   }
   set released(on: boolean) {
-    this.#set(RELEASED, on);
+    TcbFlags.#set(this, RELEASED, on);
   }
 
   /** It was opened by a listener (RFC 9293 3.10.7.4, SYN-RECEIVED). */
@@ -52,7 +52,7 @@ export class TcbFlags {
     return (this.#bits & PASSIVE) !== 0;
   }
   set passive(on: boolean) {
-    this.#set(PASSIVE, on);
+    TcbFlags.#set(this, PASSIVE, on);
   }
 
   /** The peer has acknowledged our SYN. */
@@ -60,7 +60,7 @@ export class TcbFlags {
     return (this.#bits & SYN_ACKED) !== 0;
   }
   set synAcked(on: boolean) {
-    this.#set(SYN_ACKED, on);
+    TcbFlags.#set(this, SYN_ACKED, on);
   }
 
   /** closeWrite() was called: a FIN follows the last byte. */
@@ -68,7 +68,7 @@ export class TcbFlags {
     return (this.#bits & FIN_QUEUED) !== 0;
   }
   set finQueued(on: boolean) {
-    this.#set(FIN_QUEUED, on);
+    TcbFlags.#set(this, FIN_QUEUED, on);
   }
 
   /** SND.NXT lies behind our FIN. */
@@ -76,7 +76,7 @@ export class TcbFlags {
     return (this.#bits & FIN_SENT) !== 0;
   }
   set finSent(on: boolean) {
-    this.#set(FIN_SENT, on);
+    TcbFlags.#set(this, FIN_SENT, on);
   }
 
   /** The application wanted to write more than there was room for. */
@@ -84,7 +84,7 @@ export class TcbFlags {
     return (this.#bits & WRITER_WAITS) !== 0;
   }
   set writerWaits(on: boolean) {
-    this.#set(WRITER_WAITS, on);
+    TcbFlags.#set(this, WRITER_WAITS, on);
   }
 
   /** The peer has sent urgent data, which ends before `urgentEnd` (RFC 9293 3.8.5). */
@@ -92,7 +92,7 @@ export class TcbFlags {
     return (this.#bits & IS_URGENT) !== 0;
   }
   set isUrgent(on: boolean) {
-    this.#set(IS_URGENT, on);
+    TcbFlags.#set(this, IS_URGENT, on);
   }
 
   /** The peer's FIN has been taken in order. */
@@ -100,7 +100,7 @@ export class TcbFlags {
     return (this.#bits & FIN_RECEIVED) !== 0;
   }
   set finReceived(on: boolean) {
-    this.#set(FIN_RECEIVED, on);
+    TcbFlags.#set(this, FIN_RECEIVED, on);
   }
 
   /** The application will not read any more: text is acknowledged and thrown away. */
@@ -108,7 +108,7 @@ export class TcbFlags {
     return (this.#bits & READ_CLOSED) !== 0;
   }
   set readClosed(on: boolean) {
-    this.#set(READ_CLOSED, on);
+    TcbFlags.#set(this, READ_CLOSED, on);
   }
 
   /** Window scaling is in use (RFC 7323 2). */
@@ -116,7 +116,7 @@ export class TcbFlags {
     return (this.#bits & WINDOW_SCALING) !== 0;
   }
   set windowScaling(on: boolean) {
-    this.#set(WINDOW_SCALING, on);
+    TcbFlags.#set(this, WINDOW_SCALING, on);
   }
 
   /** ECN is in use (RFC 3168 6.1.1). */
@@ -124,7 +124,7 @@ export class TcbFlags {
     return (this.#bits & ECN) !== 0;
   }
   set ecn(on: boolean) {
-    this.#set(ECN, on);
+    TcbFlags.#set(this, ECN, on);
   }
 
   /** SACK may be used (RFC 2018 2). */
@@ -132,7 +132,7 @@ export class TcbFlags {
     return (this.#bits & SACK_PERMITTED) !== 0;
   }
   set sackPermitted(on: boolean) {
-    this.#set(SACK_PERMITTED, on);
+    TcbFlags.#set(this, SACK_PERMITTED, on);
   }
 
   /** Timestamps are in use (RFC 7323 3). */
@@ -140,7 +140,7 @@ export class TcbFlags {
     return (this.#bits & TIMESTAMPS) !== 0;
   }
   set timestamps(on: boolean) {
-    this.#set(TIMESTAMPS, on);
+    TcbFlags.#set(this, TIMESTAMPS, on);
   }
 
   /** A SYN or SYN,ACK has to go. */
@@ -148,7 +148,7 @@ export class TcbFlags {
     return (this.#bits & SYN_QUEUED) !== 0;
   }
   set synQueued(on: boolean) {
-    this.#set(SYN_QUEUED, on);
+    TcbFlags.#set(this, SYN_QUEUED, on);
   }
 
   /** An acknowledgement has to go, with data or without. */
@@ -156,7 +156,7 @@ export class TcbFlags {
     return (this.#bits & ACK_NOW) !== 0;
   }
   set ackNow(on: boolean) {
-    this.#set(ACK_NOW, on);
+    TcbFlags.#set(this, ACK_NOW, on);
   }
 
   /** A RST has to go, and then nothing. */
@@ -164,7 +164,7 @@ export class TcbFlags {
     return (this.#bits & RESET_QUEUED) !== 0;
   }
   set resetQueued(on: boolean) {
-    this.#set(RESET_QUEUED, on);
+    TcbFlags.#set(this, RESET_QUEUED, on);
   }
 
   /** A RST ends the connection once everything is acknowledged (profile `local`, close()). */
@@ -172,7 +172,7 @@ export class TcbFlags {
     return (this.#bits & RESET_WHEN_ACKED) !== 0;
   }
   set resetWhenAcked(on: boolean) {
-    this.#set(RESET_WHEN_ACKED, on);
+    TcbFlags.#set(this, RESET_WHEN_ACKED, on);
   }
 
   /** A RST answers the peer's FIN once that is acknowledged (profile `local`, FIN-WAIT-2). */
@@ -180,7 +180,7 @@ export class TcbFlags {
     return (this.#bits & RESET_AFTER_ACK) !== 0;
   }
   set resetAfterAck(on: boolean) {
-    this.#set(RESET_AFTER_ACK, on);
+    TcbFlags.#set(this, RESET_AFTER_ACK, on);
   }
 
   /** Only full segments leave. */
@@ -188,7 +188,7 @@ export class TcbFlags {
     return (this.#bits & CORKED) !== 0;
   }
   set corked(on: boolean) {
-    this.#set(CORKED, on);
+    TcbFlags.#set(this, CORKED, on);
   }
 
   /** CE was received: every acknowledgement has ECE until the peer's CWR. */
@@ -196,7 +196,7 @@ export class TcbFlags {
     return (this.#bits & ECHO_CONGESTION) !== 0;
   }
   set echoCongestion(on: boolean) {
-    this.#set(ECHO_CONGESTION, on);
+    TcbFlags.#set(this, ECHO_CONGESTION, on);
   }
 
   /** The next new data has CWR. */
@@ -204,7 +204,7 @@ export class TcbFlags {
     return (this.#bits & REDUCED_QUEUED) !== 0;
   }
   set reducedQueued(on: boolean) {
-    this.#set(REDUCED_QUEUED, on);
+    TcbFlags.#set(this, REDUCED_QUEUED, on);
   }
 
   /** The packet being built is of new data. */
@@ -212,7 +212,7 @@ export class TcbFlags {
     return (this.#bits & SENDS_ECT) !== 0;
   }
   set sendsEct(on: boolean) {
-    this.#set(SENDS_ECT, on);
+    TcbFlags.#set(this, SENDS_ECT, on);
   }
 
   /** The tail loss probe was old data. */
@@ -220,7 +220,7 @@ export class TcbFlags {
     return (this.#bits & TAIL_PROBE_WAS_REPEAT) !== 0;
   }
   set tailProbeWasRepeat(on: boolean) {
-    this.#set(TAIL_PROBE_WAS_REPEAT, on);
+    TcbFlags.#set(this, TAIL_PROBE_WAS_REPEAT, on);
   }
 
   /** Sending stopped at the congestion window since the last acknowledgement. */
@@ -228,7 +228,7 @@ export class TcbFlags {
     return (this.#bits & CONGESTION_LIMITED) !== 0;
   }
   set congestionLimited(on: boolean) {
-    this.#set(CONGESTION_LIMITED, on);
+    TcbFlags.#set(this, CONGESTION_LIMITED, on);
   }
 
   /** A full segment has arrived, of the size that the path is believed to carry. */
@@ -236,7 +236,7 @@ export class TcbFlags {
     return (this.#bits & FULL_ARRIVED) !== 0;
   }
   set fullArrived(on: boolean) {
-    this.#set(FULL_ARRIVED, on);
+    TcbFlags.#set(this, FULL_ARRIVED, on);
   }
 
   /** The stack's tables have it. */
@@ -244,7 +244,7 @@ export class TcbFlags {
     return (this.#bits & IN_TABLES) !== 0;
   }
   set inTables(on: boolean) {
-    this.#set(IN_TABLES, on);
+    TcbFlags.#set(this, IN_TABLES, on);
   }
 
   /** It waits for its turn to send. */
@@ -252,7 +252,7 @@ export class TcbFlags {
     return (this.#bits & IN_OUTPUT_QUEUE) !== 0;
   }
   set inOutputQueue(on: boolean) {
-    this.#set(IN_OUTPUT_QUEUE, on);
+    TcbFlags.#set(this, IN_OUTPUT_QUEUE, on);
   }
 
   /** Its owner is to be told something. */
@@ -260,7 +260,7 @@ export class TcbFlags {
     return (this.#bits & IN_EVENT_QUEUE) !== 0;
   }
   set inEventQueue(on: boolean) {
-    this.#set(IN_EVENT_QUEUE, on);
+    TcbFlags.#set(this, IN_EVENT_QUEUE, on);
   }
 
   /** Nagle's algorithm is off (RFC 9293 3.7.4). */
@@ -268,7 +268,7 @@ export class TcbFlags {
     return (this.#bits & NO_DELAY) !== 0;
   }
   set noDelay(on: boolean) {
-    this.#set(NO_DELAY, on);
+    TcbFlags.#set(this, NO_DELAY, on);
   }
 
   /** A silent peer is probed (RFC 9293 3.8.4). */
@@ -276,10 +276,11 @@ export class TcbFlags {
     return (this.#bits & KEEP_ALIVE) !== 0;
   }
   set keepAlive(on: boolean) {
-    this.#set(KEEP_ALIVE, on);
+    TcbFlags.#set(this, KEEP_ALIVE, on);
   }
 
-  #set(bit: number, on: boolean): void {
-    this.#bits = on ? this.#bits | bit : this.#bits & ~bit;
+  /** Static, as a private method would be a field of every connection. */
+  static #set(flags: TcbFlags, bit: number, on: boolean): void {
+    flags.#bits = on ? flags.#bits | bit : flags.#bits & ~bit;
   }
 }

@@ -55,9 +55,10 @@ const NONE = new Occasions();
 export class TcbOccasions extends TcbFlags {
   #its = NONE;
 
-  #own(): Occasions {
-    if (this.#its === NONE) this.#its = new Occasions();
-    return this.#its;
+  /** Static, as a private method would be a field of every connection. */
+  static #own(tcb: TcbOccasions): Occasions {
+    if (tcb.#its === NONE) tcb.#its = new Occasions();
+    return tcb.#its;
   }
 
   /** What a router has said while nothing comes through: the reason, should it stay like that. */
@@ -65,7 +66,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.softError;
   }
   set softError(value: EndReason | undefined) {
-    if (value !== this.#its.softError) this.#own().softError = value;
+    if (value !== this.#its.softError) TcbOccasions.#own(this).softError = value;
   }
 
   /** How long close() waits for acknowledgement, `undefined`: without end. */
@@ -73,7 +74,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.lingerMs;
   }
   set lingerMs(value: number | undefined) {
-    if (value !== this.#its.lingerMs) this.#own().lingerMs = value;
+    if (value !== this.#its.lingerMs) TcbOccasions.#own(this).lingerMs = value;
   }
 
   /** Set for this connection (RFC 5482); `undefined`: as configured. */
@@ -81,7 +82,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.userTimeoutMs;
   }
   set userTimeoutMs(value: number | undefined) {
-    if (value !== this.#its.userTimeoutMs) this.#own().userTimeoutMs = value;
+    if (value !== this.#its.userTimeoutMs) TcbOccasions.#own(this).userTimeoutMs = value;
   }
 
   /** Keep-alive probes that nothing has answered. */
@@ -89,7 +90,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.keepAliveProbes;
   }
   set keepAliveProbes(value: number) {
-    if (value !== this.#its.keepAliveProbes) this.#own().keepAliveProbes = value;
+    if (value !== this.#its.keepAliveProbes) TcbOccasions.#own(this).keepAliveProbes = value;
   }
 
   /** Window probes since the window was shut, which double the interval. */
@@ -97,7 +98,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.persistBackoff;
   }
   set persistBackoff(value: number) {
-    if (value !== this.#its.persistBackoff) this.#own().persistBackoff = value;
+    if (value !== this.#its.persistBackoff) TcbOccasions.#own(this).persistBackoff = value;
   }
 
   /** When an out-of-window segment was answered last (RFC 5961 7). */
@@ -105,7 +106,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.challengedAt;
   }
   set challengedAt(value: number) {
-    if (value !== this.#its.challengedAt) this.#own().challengedAt = value;
+    if (value !== this.#its.challengedAt) TcbOccasions.#own(this).challengedAt = value;
   }
 
   /** Where the peer's urgent data ends, if there is any (RFC 9293 3.8.5). */
@@ -113,7 +114,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.urgentEnd;
   }
   set urgentEnd(value: number) {
-    if (value !== this.#its.urgentEnd) this.#own().urgentEnd = value;
+    if (value !== this.#its.urgentEnd) TcbOccasions.#own(this).urgentEnd = value;
   }
 
   /** Where a FIN lies that came ahead of a hole. */
@@ -121,7 +122,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.earlyFin;
   }
   set earlyFin(value: number | undefined) {
-    if (value !== this.#its.earlyFin) this.#own().earlyFin = value;
+    if (value !== this.#its.earlyFin) TcbOccasions.#own(this).earlyFin = value;
   }
 
   /** Where the newest SACK block begins (RFC 2018 4). */
@@ -129,7 +130,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.newestEarly;
   }
   set newestEarly(value: number) {
-    if (value !== this.#its.newestEarly) this.#own().newestEarly = value;
+    if (value !== this.#its.newestEarly) TcbOccasions.#own(this).newestEarly = value;
   }
 
   /** Text that arrived twice, for the next acknowledgement (RFC 2883 4). */
@@ -137,14 +138,14 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.duplicateStart;
   }
   set duplicateStart(value: number) {
-    if (value !== this.#its.duplicateStart) this.#own().duplicateStart = value;
+    if (value !== this.#its.duplicateStart) TcbOccasions.#own(this).duplicateStart = value;
   }
 
   get duplicateEnd(): number {
     return this.#its.duplicateEnd;
   }
   set duplicateEnd(value: number) {
-    if (value !== this.#its.duplicateEnd) this.#own().duplicateEnd = value;
+    if (value !== this.#its.duplicateEnd) TcbOccasions.#own(this).duplicateEnd = value;
   }
 
   /** Acknowledgements that must each be a segment of its own (RFC 5681 4.2). */
@@ -152,7 +153,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.duplicateAcks;
   }
   set duplicateAcks(value: number) {
-    if (value !== this.#its.duplicateAcks) this.#own().duplicateAcks = value;
+    if (value !== this.#its.duplicateAcks) TcbOccasions.#own(this).duplicateAcks = value;
   }
 
   /** One segment goes whatever the congestion window says. */
@@ -160,7 +161,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.forced;
   }
   set forced(value: Forced) {
-    if (value !== this.#its.forced) this.#own().forced = value;
+    if (value !== this.#its.forced) TcbOccasions.#own(this).forced = value;
   }
 
   /** SND.NXT when the window was cut for an echo, until that is acknowledged (RFC 3168 6.1). */
@@ -168,7 +169,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.ecnPoint;
   }
   set ecnPoint(value: number | undefined) {
-    if (value !== this.#its.ecnPoint) this.#own().ecnPoint = value;
+    if (value !== this.#its.ecnPoint) TcbOccasions.#own(this).ecnPoint = value;
   }
 
   /** What was lost is being sent again. */
@@ -176,7 +177,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.recovery;
   }
   set recovery(value: Recovery) {
-    if (value !== this.#its.recovery) this.#own().recovery = value;
+    if (value !== this.#its.recovery) TcbOccasions.#own(this).recovery = value;
   }
 
   /** SND.NXT when recovery began (RFC 6582 3.2). */
@@ -184,7 +185,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.recoveryPoint;
   }
   set recoveryPoint(value: number) {
-    if (value !== this.#its.recoveryPoint) this.#own().recoveryPoint = value;
+    if (value !== this.#its.recoveryPoint) TcbOccasions.#own(this).recoveryPoint = value;
   }
 
   /** Duplicate acknowledgements in a row. */
@@ -192,7 +193,9 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.duplicateAcksReceived;
   }
   set duplicateAcksReceived(value: number) {
-    if (value !== this.#its.duplicateAcksReceived) this.#own().duplicateAcksReceived = value;
+    if (value !== this.#its.duplicateAcksReceived) {
+      TcbOccasions.#own(this).duplicateAcksReceived = value;
+    }
   }
 
   /** Of the latest fast recovery, if there was any. */
@@ -200,7 +203,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.reduction;
   }
   set reduction(value: RateReduction | undefined) {
-    if (value !== this.#its.reduction) this.#own().reduction = value;
+    if (value !== this.#its.reduction) TcbOccasions.#own(this).reduction = value;
   }
 
   /** What recovery has changed, until it is known whether it was right. */
@@ -208,7 +211,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.undo;
   }
   set undo(value: UndoPoint | undefined) {
-    if (value !== this.#its.undo) this.#own().undo = value;
+    if (value !== this.#its.undo) TcbOccasions.#own(this).undo = value;
   }
 
   /** Recoveries that turned out to be wrong. */
@@ -216,7 +219,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.spuriousRecoveries;
   }
   set spuriousRecoveries(value: number) {
-    if (value !== this.#its.spuriousRecoveries) this.#own().spuriousRecoveries = value;
+    if (value !== this.#its.spuriousRecoveries) TcbOccasions.#own(this).spuriousRecoveries = value;
   }
 
   /** Timeouts between which nothing was acknowledged. */
@@ -224,7 +227,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.timeoutsInARow;
   }
   set timeoutsInARow(value: number) {
-    if (value !== this.#its.timeoutsInARow) this.#own().timeoutsInARow = value;
+    if (value !== this.#its.timeoutsInARow) TcbOccasions.#own(this).timeoutsInARow = value;
   }
 
   /** When the first of them was. */
@@ -232,7 +235,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.timedOutAt;
   }
   set timedOutAt(value: number) {
-    if (value !== this.#its.timedOutAt) this.#own().timedOutAt = value;
+    if (value !== this.#its.timedOutAt) TcbOccasions.#own(this).timedOutAt = value;
   }
 
   /** SND.NXT when a tail loss probe was sent (RFC 8985 7.3). */
@@ -240,7 +243,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.tailProbeEnd;
   }
   set tailProbeEnd(value: number | undefined) {
-    if (value !== this.#its.tailProbeEnd) this.#own().tailProbeEnd = value;
+    if (value !== this.#its.tailProbeEnd) TcbOccasions.#own(this).tailProbeEnd = value;
   }
 
   /** The timestamp of that, where it was old data. */
@@ -248,7 +251,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.tailProbeTsVal;
   }
   set tailProbeTsVal(value: number) {
-    if (value !== this.#its.tailProbeTsVal) this.#own().tailProbeTsVal = value;
+    if (value !== this.#its.tailProbeTsVal) TcbOccasions.#own(this).tailProbeTsVal = value;
   }
 
   /** Delivery rate samples, for algorithms that want them. */
@@ -256,7 +259,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.rate;
   }
   set rate(value: RateSampler | undefined) {
-    if (value !== this.#its.rate) this.#own().rate = value;
+    if (value !== this.#its.rate) TcbOccasions.#own(this).rate = value;
   }
 
   /** Until then the algorithm's pace forbids another segment. */
@@ -264,7 +267,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.pacedUntil;
   }
   set pacedUntil(value: number) {
-    if (value !== this.#its.pacedUntil) this.#own().pacedUntil = value;
+    if (value !== this.#its.pacedUntil) TcbOccasions.#own(this).pacedUntil = value;
   }
 
   /** A larger packet size is tried again at this time, `Infinity`: there is none. */
@@ -272,7 +275,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.raiseMtuAt;
   }
   set raiseMtuAt(value: number) {
-    if (value !== this.#its.raiseMtuAt) this.#own().raiseMtuAt = value;
+    if (value !== this.#its.raiseMtuAt) TcbOccasions.#own(this).raiseMtuAt = value;
   }
 
   /** And which it is. */
@@ -280,7 +283,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.raiseMtuTo;
   }
   set raiseMtuTo(value: number) {
-    if (value !== this.#its.raiseMtuTo) this.#own().raiseMtuTo = value;
+    if (value !== this.#its.raiseMtuTo) TcbOccasions.#own(this).raiseMtuTo = value;
   }
 
   /** Segments sent again. */
@@ -288,7 +291,7 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.retransmits;
   }
   set retransmits(value: number) {
-    if (value !== this.#its.retransmits) this.#own().retransmits = value;
+    if (value !== this.#its.retransmits) TcbOccasions.#own(this).retransmits = value;
   }
 
   /** Segments that came ahead of a hole. */
@@ -296,6 +299,6 @@ export class TcbOccasions extends TcbFlags {
     return this.#its.outOfOrder;
   }
   set outOfOrder(value: number) {
-    if (value !== this.#its.outOfOrder) this.#own().outOfOrder = value;
+    if (value !== this.#its.outOfOrder) TcbOccasions.#own(this).outOfOrder = value;
   }
 }

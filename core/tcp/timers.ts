@@ -77,23 +77,23 @@ export class TimerTable {
 
   /** The timer that is due first and not after `now`, turned off; -1 when none is. */
   takeExpired(now: number): Timer | -1 {
-    const first = this.#first();
+    const first = this.#at === undefined ? -1 : firstOf(this.#at);
     this.earliest = first === -1 ? OFF : this.at(first);
     if (first === -1) this.#at = undefined;
     if (first === -1 || this.earliest > now) return -1;
     this.stop(first);
     return first;
   }
+}
 
-  #first(): Timer | -1 {
-    const at = this.#at ?? [];
-    let first: Timer | -1 = -1;
-    let least = OFF;
-    for (let i = 0; i < at.length; i++) {
-      if (at[i]! >= least) continue;
-      least = at[i]!;
-      first = i as Timer;
-    }
-    return first;
+/** The timer that is due first; -1: none runs. */
+function firstOf(at: readonly number[]): Timer | -1 {
+  let first: Timer | -1 = -1;
+  let least = OFF;
+  for (let i = 0; i < at.length; i++) {
+    if (at[i]! >= least) continue;
+    least = at[i]!;
+    first = i as Timer;
   }
+  return first;
 }
