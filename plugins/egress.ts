@@ -8,6 +8,7 @@ import { subnetsSchema, TargetFilter } from "../core/api/denied_targets.ts";
 import type { FlowContext } from "../core/api/datagram.ts";
 import { dialWithin, type OutsideNetwork } from "../core/api/dial.ts";
 import { TcpError } from "../core/api/errors.ts";
+import { endFlow } from "../core/api/flow_refusal.ts";
 import { formatHostPort, type HostPort } from "../core/api/host_port.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import type { Duplex } from "../core/api/relay.ts";
@@ -99,6 +100,7 @@ class WayOut {
   async carry({ flow, signal, log }: FlowContext): Promise<void> {
     const { idleTimeoutMs } = this.#options;
     if (idleTimeoutMs !== undefined) flow.setIdleTimeout(idleTimeoutMs);
+    if (!this.#filter.allows(flow.localAddr.hostname)) return flow.refuse("prohibited");
     let isCounted = false;
     try {
       this.#check(flow.localAddr);
@@ -107,6 +109,7 @@ class WayOut {
       const { hostname, port } = flow.localAddr;
       await relayDatagrams(flow, await this.#network.dialDatagrams({ hostname, port }, signal));
     } catch (error) {
+      endFlow(flow, error);
       log.debug("flow broke", {
         remote: formatHostPort(flow.remoteAddr),
         target: formatHostPort(flow.localAddr),

@@ -7,10 +7,14 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import type { DatagramChannel } from "../../core/api/dial.ts";
 import { TcpError } from "../../core/api/errors.ts";
+import { flowRefusalOf } from "../../core/api/flow_refusal.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { DatagramInbox } from "./datagram_inbox.ts";
 import { hostError } from "./connection.ts";
+
+/** Data that fits into a datagram of either family. */
+const MAX_DATAGRAM = 65_507;
 
 /** A socket of the host that speaks with one address; what others send to it is dropped. */
 export class HostDatagrams implements DatagramChannel {
@@ -56,10 +60,16 @@ export class HostDatagrams implements DatagramChannel {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new TcpError("CLOSING", "the socket was closed"));
       this.#socket.send(datagram, (error) => {
-        if (error) reject(hostError(error));
+        if (error) reject(this.#fail(sendError(error, datagram.byteLength)));
         else resolve(datagram.byteLength);
       });
     });
+  }
+
+  /** Nobody there, or no way: that ends it, as an ICMP error does where the kernel tells of these. */
+  #fail(error: Error): Error {
+    if (flowRefusalOf(error) !== undefined) this.#inbox.end(error);
+    return error;
   }
 
   /** Takes and gives no more. */
@@ -88,17 +98,30 @@ export async function dialHostDatagrams(
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once("error", reject);
-      socket.connect(port, address, () => {
+      socket.connect(port, address, (error?: Error) => {
         socket.off("error", reject);
-        resolve();
+        if (error) reject(error);
+        else resolve();
       });
     });
     signal?.throwIfAborted();
   } catch (error) {
     socket.close();
-    throw signal?.aborted ? error : hostError(error as Error);
+    throw signal?.aborted ? error : unreachable(error as Error);
   }
   return new HostDatagrams(socket);
+}
+
+/** Deno gives most of the kernel's errors the code `UNKNOWN`; what is not too long has no way to go. */
+function sendError(error: Error & { code?: string }, length: number): Error {
+  return error.code === "UNKNOWN" && length <= MAX_DATAGRAM ? unreachable(error) : hostError(error);
+}
+
+/** Connecting a UDP socket asks for a route, no more; Bun does not say which error came of it. */
+function unreachable(error: Error): Error {
+  const known = hostError(error);
+  if (known instanceof TcpError) return known;
+  return new TcpError("UNREACHABLE", error.message, { cause: error });
 }
 
 function withoutZone(address: string): string {

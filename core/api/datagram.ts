@@ -6,6 +6,7 @@
  */
 import type { Clock, Logger } from "./environment.ts";
 import type { TcpError } from "./errors.ts";
+import type { FlowRefusal } from "../udp/flow.ts";
 import type { NetAddr, SocketAddress, Stack } from "./types.ts";
 
 /** Who has sent a datagram, or whom one is for. */
@@ -96,6 +97,13 @@ export interface DatagramFlow
   send(datagram: Uint8Array): Promise<number>;
   /** Milliseconds without a datagram, either way, after which it ends; more than 0. Default 60 000. */
   setIdleTimeout(ms: number): void;
+  /**
+   * Ends it, and says with an ICMP error to the peer, as often as the stack's ICMP policy allows,
+   * that nobody is there: no such `"port"` (the default), no way to the `"host"`, or that it is
+   * `"prohibited"` (RFC 1122 4.1.3.1, RFC 4443 3.1). The error quotes the datagram that the flow
+   * began with. What comes later begins a new flow.
+   */
+  refuse(why?: FlowRefusal): void;
   /** Ends it; what was not received is dropped. What comes later begins a new flow. */
   close(): void;
   /** A copy, taken now. */
@@ -125,3 +133,5 @@ export interface FlowContext {
  * the flow is closed; datagrams that it left in the queue begin a new one if it has received any.
  */
 export type FlowHandler = (c: FlowContext, next: () => Promise<void>) => void | Promise<void>;
+
+export type { FlowRefusal };

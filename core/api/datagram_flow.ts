@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Flow } from "../udp/flow.ts";
+import type { Flow, FlowRefusal } from "../udp/flow.ts";
 import { netAddr } from "./addresses.ts";
 import type { DatagramFlow, FlowStats } from "./datagram.ts";
 import { sendRefusal, udpError } from "./datagram_errors.ts";
@@ -107,6 +107,13 @@ export class StackFlow implements DatagramFlow, Owner {
     }
     const { core } = this.#driver;
     core.udp.flows.setIdleTimeout(this.#flow, Math.min(ms, MAX_IDLE_MS), this.#driver.now());
+    this.#driver.touch();
+  }
+
+  refuse(why: FlowRefusal = "port"): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#driver.core.udp.refuseFlow(this.#flow, why, this.#driver.now());
     this.#driver.touch();
   }
 

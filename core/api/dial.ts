@@ -26,8 +26,13 @@ export type DialTarget = HostPort | UnixAddress;
  */
 export type Dial<Target = DialTarget> = (target: Target, signal: AbortSignal) => Promise<Duplex>;
 
-/** Datagrams to and from one address; every {@link DatagramFlow} is one. */
-export type DatagramChannel = Pick<DatagramFlow, "receive" | "send" | "close">;
+/**
+ * Datagrams to and from one address; every {@link DatagramFlow} is one. `refuse` tells who sends
+ * that nobody takes it, where that can be told.
+ */
+export type DatagramChannel =
+  & Pick<DatagramFlow, "receive" | "send" | "close">
+  & Partial<Pick<DatagramFlow, "refuse">>;
 
 /**
  * Makes a socket for datagrams to and from one address; gives up when `signal` is aborted.

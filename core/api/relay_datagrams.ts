@@ -4,11 +4,13 @@
  * @module
  */
 import type { DatagramChannel } from "./dial.ts";
+import { endFlow } from "./flow_refusal.ts";
 
 /**
  * Carries datagrams both ways, one after the other, until either side has ended, and closes both.
  * One that cannot be sent is lost, as on any network. Who limits the time without datagrams is a
- * side: a flow of the stack does.
+ * side: a flow of the stack does. When one side says that nobody is there (`CONNECTION_REFUSED`,
+ * `UNREACHABLE`), the other one is told, where it can be: `refuse` of a flow.
  *
  * Resolves with how many were lost here.
  *
@@ -33,8 +35,8 @@ import type { DatagramChannel } from "./dial.ts";
  */
 export async function relayDatagrams(a: DatagramChannel, b: DatagramChannel): Promise<number> {
   const closeBoth = () => {
-    a.close();
-    b.close();
+    endFlow(a, failure);
+    endFlow(b, failure);
   };
   const carried = [carry(a, b), carry(b, a)];
   let failure: unknown;

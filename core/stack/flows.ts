@@ -100,6 +100,7 @@ export class Flows {
     if (!goesOn) return this.close(flow);
     const { port, local, localPort, remote, remotePort } = flow;
     const next = this.create(port, local, localPort, remote, remotePort, now);
+    next.opening = flow.opening;
     for (let one = flow.queue.shift(); one !== undefined; one = flow.queue.shift()) {
       next.queue.push(one);
     }

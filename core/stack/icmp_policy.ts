@@ -5,7 +5,7 @@
  */
 import type { Subnet } from "../wire/address.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
-import type { IpHeader } from "../wire/ip.ts";
+import type { AnsweredHeader } from "../wire/ip.ts";
 import { RateLimit } from "./rate_limit.ts";
 
 /** How the packets to some own addresses are answered. */
@@ -45,19 +45,19 @@ export class IcmpPolicy {
   }
 
   /** Why an echo request is not answered; `undefined`: it is. */
-  refusalOfEcho(ip: IpHeader, now: number): DropReason | undefined {
+  refusalOfEcho(ip: AnsweredHeader, now: number): DropReason | undefined {
     const { rule, echo } = this.#of(ip);
     if (!rule.answersEcho) return "icmp-ignored";
     return echo.take(now) ? undefined : "icmp-rate";
   }
 
   /** Whether an error about this packet may be sent. */
-  maySendError(ip: IpHeader, now: number): boolean {
+  maySendError(ip: AnsweredHeader, now: number): boolean {
     const { rule, errors } = this.#of(ip);
     return rule.sendsErrors && errors.take(now);
   }
 
-  #of({ d0, d1, d2, d3 }: IpHeader): LimitedRule {
+  #of({ d0, d1, d2, d3 }: AnsweredHeader): LimitedRule {
     const isMeant = ({ rule }: LimitedRule) =>
       rule.to === undefined || rule.to.containsWords(d0, d1, d2, d3);
     // The last one is about every address.

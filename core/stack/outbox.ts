@@ -5,7 +5,8 @@
  */
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
 import { Queue } from "../buffers/queue.ts";
-import type { IpHeader } from "../wire/ip.ts";
+import type { Unreachable } from "../wire/icmp.ts";
+import type { AnsweredHeader, IpHeader } from "../wire/ip.ts";
 import type { Segment } from "../wire/tcp.ts";
 import type { Fragmentation } from "./fragmentation.ts";
 import type { IcmpPolicy } from "./icmp_policy.ts";
@@ -62,8 +63,8 @@ export class Outbox {
     this.push(resetFor(ip, segment, this.#hopLimit));
   }
 
-  /** RFC 1122 3.2.2.1: nobody listens there, or nobody speaks that; as often as the policy allows. */
-  unreachable(ip: IpHeader, packet: Uint8Array, what: "protocol" | "port", now: number): void {
+  /** RFC 1122 3.2.2.1: what the packet was for is not here; as often as the policy allows. */
+  unreachable(ip: AnsweredHeader, packet: Uint8Array, what: Unreachable, now: number): void {
     if (!this.#policy.maySendError(ip, now)) return;
     this.#stats.errorsSent++;
     this.push(unreachable(ip, packet, what, this.#hopLimit));

@@ -6,8 +6,14 @@
 import { IpAddress } from "../wire/address.ts";
 import { writeU16 } from "../wire/bytes.ts";
 import { addBytes, finish, pseudoHeaderSum } from "../wire/checksum.ts";
-import { echoReplyType, emitIcmpHeader, unreachableCode } from "../wire/icmp.ts";
-import { emitIp, type IpHeader, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
+import { echoReplyType, emitIcmpHeader, type Unreachable, unreachableCode } from "../wire/icmp.ts";
+import {
+  type AnsweredHeader,
+  emitIp,
+  type IpHeader,
+  ipHeaderLength,
+  PROTOCOL,
+} from "../wire/ip.ts";
 import { emitTcpHeader, FLAG, type Segment } from "../wire/tcp.ts";
 
 /** How much of a packet an ICMP error quotes: RFC 1812 4.3.2.3 and RFC 4443 2.4. */
@@ -16,11 +22,11 @@ const LONGEST_ERROR = { 4: 576, 6: 1280 } as const;
 export type Packet = Uint8Array<ArrayBuffer>;
 
 /** The two addresses of a received packet, as the reply needs them. */
-export function sourceOf(ip: IpHeader): IpAddress {
+export function sourceOf(ip: AnsweredHeader): IpAddress {
   return new IpAddress(ip.s0, ip.s1, ip.s2, ip.s3);
 }
 
-export function destinationOf(ip: IpHeader): IpAddress {
+export function destinationOf(ip: AnsweredHeader): IpAddress {
   return new IpAddress(ip.d0, ip.d1, ip.d2, ip.d3);
 }
 
@@ -53,11 +59,11 @@ export function echoReply(ip: IpHeader, packet: Uint8Array, hopLimit: number): P
   return completeIcmp(ip, reply, at);
 }
 
-/** RFC 1122 3.2.2.1, RFC 4443 3.1: nobody listens, or the protocol is not spoken here. */
+/** RFC 1122 3.2.2.1, RFC 4443 3.1: what `packet` was for is not here. */
 export function unreachable(
-  ip: IpHeader,
+  ip: AnsweredHeader,
   packet: Uint8Array,
-  what: "protocol" | "port",
+  what: Unreachable,
   hopLimit: number,
 ): Packet {
   const { type, code } = unreachableCode(ip.version, what);
@@ -67,7 +73,7 @@ export function unreachable(
 
 /** An error about `packet`, of which it quotes the beginning; `rest` is what follows the checksum. */
 export function icmpError(
-  ip: IpHeader,
+  ip: AnsweredHeader,
   packet: Uint8Array,
   error: { readonly type: number; readonly code: number; readonly rest: number },
   hopLimit: number,
@@ -83,11 +89,16 @@ export function icmpError(
   return completeIcmp(ip, reply, at);
 }
 
-function icmpProtocol(ip: IpHeader): number {
+function icmpProtocol(ip: AnsweredHeader): number {
   return ip.version === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6;
 }
 
-function start(ip: IpHeader, protocol: number, payloadLength: number, hopLimit: number): Packet {
+function start(
+  ip: AnsweredHeader,
+  protocol: number,
+  payloadLength: number,
+  hopLimit: number,
+): Packet {
   const local = destinationOf(ip);
   const packet = new Uint8Array(ipHeaderLength(local) + payloadLength);
   emitIp(packet, 0, local, sourceOf(ip), {
@@ -100,7 +111,7 @@ function start(ip: IpHeader, protocol: number, payloadLength: number, hopLimit: 
   return packet;
 }
 
-function completeIcmp(ip: IpHeader, packet: Packet, at: number): Packet {
+function completeIcmp(ip: AnsweredHeader, packet: Packet, at: number): Packet {
   const length = packet.length - at;
   // ICMPv6 alone counts a pseudo-header in (RFC 4443 2.3).
   const sum = ip.version === 4

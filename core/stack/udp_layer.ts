@@ -6,13 +6,19 @@
 import type { KeyedHash } from "../tcp/isn.ts";
 import type { UdpConfig } from "../udp/config.ts";
 import { type Datagram, QueueMemory } from "../udp/datagram.ts";
-import { Flow, type FlowError } from "../udp/flow.ts";
+import { Flow, type FlowError, type FlowRefusal } from "../udp/flow.ts";
 import { NewsQueue, type UdpNews } from "../udp/news.ts";
 import { FlowPort, UdpSocket } from "../udp/ports.ts";
 import { IpAddress } from "../wire/address.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
 import type { IcmpMeaning } from "../wire/icmp.ts";
-import { emitIp, type IpHeader, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
+import {
+  type AnsweredHeader,
+  emitIp,
+  type IpHeader,
+  ipHeaderLength,
+  PROTOCOL,
+} from "../wire/ip.ts";
 import { emitUdp, maxDatagramLength, parseUdp, UDP_HEADER_LENGTH, UdpHeader } from "../wire/udp.ts";
 import { Flows } from "./flows.ts";
 import type { ChecksumState } from "./link.ts";
@@ -26,6 +32,9 @@ import { destinationOf, sourceOf } from "./replies.ts";
 import type { Refusal } from "./requests.ts";
 import type { Sharding } from "./shard.ts";
 import type { Stats } from "./stats.ts";
+
+/** Bytes of data that an ICMP error about a flow quotes; senders look at the ports alone. */
+const QUOTED_DATA = 64;
 
 /** What the layer shares with the rest of its stack. */
 export interface UdpTables {
@@ -142,8 +151,10 @@ export class UdpLayer {
     const [local, remote] = [destinationOf(ip), sourceOf(ip)];
     const flow = this.flows.create(port, local, destinationPort, remote, sourcePort, now);
     const refused = this.#toFlow(flow, packet, now);
-    if (refused === undefined) this.flows.enter(flow);
-    return refused;
+    if (refused !== undefined) return refused;
+    flow.opening = packet.slice(0, Math.min(this.#header.dataStart + QUOTED_DATA, ip.payloadEnd));
+    this.flows.enter(flow);
+    return undefined;
   }
 
   #length(): number {
@@ -276,6 +287,27 @@ export class UdpLayer {
     const { local, localPort, remote, remotePort } = flow;
     flow.touch(now);
     return this.send(local, localPort, remote, remotePort, data, now);
+  }
+
+  /** Ends a flow and says why to who has begun it (RFC 1122 4.1.3.1, RFC 4443 3.1). */
+  refuseFlow(flow: Flow, why: FlowRefusal, now: number): void {
+    const { local, remote, opening } = flow;
+    if (flow.end === undefined) {
+      const answered: AnsweredHeader = {
+        version: local.isV4 ? 4 : 6,
+        s0: remote.w0,
+        s1: remote.w1,
+        s2: remote.w2,
+        s3: remote.w3,
+        d0: local.w0,
+        d1: local.w1,
+        d2: local.w2,
+        d3: local.w3,
+        payloadEnd: opening.length,
+      };
+      this.#tables.outbox.unreachable(answered, opening, why, now);
+    }
+    this.flows.close(flow);
   }
 
   /** Ends the flows from addresses that are no own ones any more. */

@@ -10,8 +10,13 @@ import type { FlowPort } from "./ports.ts";
 /** What the network says about what was sent: nobody is there, or no way leads there. */
 export type FlowError = "CONNECTION_REFUSED" | "UNREACHABLE";
 
+/** Why nothing takes the datagrams of a flow: an ICMP error says so to who sends them. */
+export type FlowRefusal = "port" | "host" | "prohibited";
+
 /** Why a flow takes no more datagrams. */
 export type FlowEnd = "idle" | "evicted" | "closed" | "stopped" | FlowError;
+
+const NOTHING = new Uint8Array();
 
 /** One flow; it is in the table as long as `end` is not set. */
 export class Flow {
@@ -21,6 +26,8 @@ export class Flow {
   readonly remote: IpAddress;
   readonly remotePort: number;
   readonly queue: DatagramQueue;
+  /** The packet that it began with, as much of it as an ICMP error about the flow quotes. */
+  opening: Uint8Array = NOTHING;
   /** Milliseconds without a datagram, either way, after which it ends. */
   idleMs: number;
   /** When it ends if nothing more comes or goes. */

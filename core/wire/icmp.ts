@@ -107,12 +107,30 @@ export function emitIcmpHeader(
   writeU32(bytes, at + 4, rest);
 }
 
+/** What cannot be reached, or may not be. */
+export type Unreachable = "protocol" | "port" | "host" | "prohibited";
+
 /** Type and code of the unreachable errors this stack sends. */
 export function unreachableCode(
   version: 4 | 6,
-  what: "protocol" | "port",
+  what: Unreachable,
 ): { type: number; code: number } {
-  if (version === 4) return { type: 3, code: what === "port" ? 3 : 2 };
+  if (version === 4) return { type: 3, code: V4_CODES[what] };
   // RFC 4443 3.4: an unknown next header is a parameter problem, code 1.
-  return what === "port" ? { type: 1, code: 4 } : { type: 4, code: 1 };
+  return what === "protocol" ? { type: 4, code: 1 } : { type: 1, code: V6_CODES[what] };
 }
+
+/** RFC 792; RFC 1812 5.2.7.1 for what is prohibited. */
+const V4_CODES: Readonly<Record<Unreachable, number>> = {
+  host: 1,
+  protocol: 2,
+  port: 3,
+  prohibited: 13,
+};
+
+/** RFC 4443 3.1. */
+const V6_CODES: Readonly<Record<Exclude<Unreachable, "protocol">, number>> = {
+  prohibited: 1,
+  host: 3,
+  port: 4,
+};

@@ -53,6 +53,12 @@ export class IpHeader {
   nextHeaderAt = 0;
 }
 
+/** What an answer needs to know of a packet: where it went from and to, and how long it is. */
+export type AnsweredHeader = Pick<
+  IpHeader,
+  "version" | "s0" | "s1" | "s2" | "s3" | "d0" | "d1" | "d2" | "d3" | "payloadEnd"
+>;
+
 /** Reads the header of `packet[0, size)` into `ip`. */
 export function parseIp(packet: Uint8Array, size: number, ip: IpHeader): DropReason | undefined {
   if (size < 1) return "ip-short";

@@ -5,6 +5,7 @@
  */
 import type { FlowContext } from "../../core/api/datagram.ts";
 import type { DialDatagrams, DialTarget, UnixAddress } from "../../core/api/dial.ts";
+import { endFlow } from "../../core/api/flow_refusal.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import { relayDatagrams } from "../../core/api/relay_datagrams.ts";
 import type { Balancer } from "./balancer.ts";
@@ -27,6 +28,7 @@ export async function forwardFlow(
     try {
       return void await relayDatagrams(flow, await dialDatagrams(target.address, signal));
     } catch (error) {
+      endFlow(flow, error);
       return log.debug("forwarded flow broke", {
         remote,
         target: target.name,
@@ -36,5 +38,6 @@ export async function forwardFlow(
       target.connections--;
     }
   }
+  flow.refuse();
   log.debug("no target for a flow", { remote });
 }

@@ -12,7 +12,7 @@ import type { Plugin } from "../../core/api/types.ts";
 export interface AccessOptions {
   /** Addresses and subnets, IPv4 and IPv6: `"10.0.0.0/8"`, `"fd00::1"`. One at least. */
   from: readonly string[];
-  /** What the others get: RST, or no answer at all. Default `"refuse"`. */
+  /** What the others get: RST, for datagrams an ICMP error; or no answer at all. Default `"refuse"`. */
   verdict?: "refuse" | "ignore" | undefined;
 }
 
@@ -20,7 +20,7 @@ export interface AccessOptions {
  * Lets in connections and flows from the addresses listed, and no others.
  *
  * It decides before the handshake: who is refused never has a connection. Datagrams of others are
- * dropped in silence.
+ * answered by ICMP, as if nobody listened, or with `"ignore"` dropped in silence.
  *
  * @example
  * ```ts
@@ -41,7 +41,7 @@ export const allow: PluginFactory<AccessOptions> = access("allow", true);
  * Turns away connections and flows from the addresses listed, and no others.
  *
  * It decides before the handshake: who is refused never has a connection. Datagrams of those listed
- * are dropped in silence. Where lists overlap the handlers' order does not matter: each of them has
+ * are answered by ICMP, as if nobody listened, or with `"ignore"` dropped in silence. Where lists overlap the handlers' order does not matter: each of them has
  * to let a connection in.
  *
  * @example
@@ -83,6 +83,9 @@ function decider(
       isIn(socket.remoteAddr.hostname)
         ? next()
         : socket.abort(new Error("this client may not connect")),
-    flow: ({ flow }, next) => isIn(flow.remoteAddr.hostname) ? next() : undefined,
+    flow({ flow }, next) {
+      if (isIn(flow.remoteAddr.hostname)) return next();
+      if (verdict === "refuse") flow.refuse();
+    },
   };
 }

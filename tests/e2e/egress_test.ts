@@ -87,7 +87,15 @@ async function inBoat(namespace: Namespace, folder: TemporaryFolder, script: str
 
 describe("the way out of a network namespace, as docs/egress.md has it", () => {
   testRequiring(
-    [...NEEDS, "program:curl", "program:git", "program:mount", "program:nginx", "program:unshare"],
+    [
+      ...NEEDS,
+      "program:curl",
+      "program:git",
+      "program:mount",
+      "program:nginx",
+      "program:socat",
+      "program:unshare",
+    ],
     "leads git clone, names and errors through the host",
     async () => {
       using folder = new TemporaryFolder();
@@ -95,6 +103,8 @@ describe("the way out of a network namespace, as docs/egress.md has it", () => {
       await startWorld(namespace, folder);
       const status = (url: string) =>
         `curl -s -g -m 5 -o /dev/null -w '%{http_code}\\n' '${url}' || echo "curl $?"`;
+      const told = (to: string) =>
+        `(echo x; sleep 2) | socat - UDP4:${to} 2>&1 | grep -o 'No route to host'`;
       const output = await inBoat(
         namespace,
         folder,
@@ -105,9 +115,11 @@ describe("the way out of a network namespace, as docs/egress.md has it", () => {
           ${status(`http://[${WORLD_V6}]/cargo.git/HEAD`)}
           ${status(`http://${WORLD}:81/`)}
           ${status("http://169.254.169.254/")}
+          ${told("169.254.169.254:53")}
+          ${told("192.0.2.1:53,ip-recverr=1")}
         `,
       );
-      // 7: the connection was refused.
+      // 7: the connection was refused. One datagram may not go, the other has no way.
       expect(output.trim().split("\n")).toEqual([
         "cloned",
         "200",
@@ -116,6 +128,8 @@ describe("the way out of a network namespace, as docs/egress.md has it", () => {
         "curl 7",
         "000",
         "curl 7",
+        "No route to host",
+        "No route to host",
       ]);
     },
     60_000,

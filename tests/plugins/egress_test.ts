@@ -27,8 +27,15 @@ function setUp(options: EgressOptions = {}) {
     dial: targets.dial,
     // Says to everything who was asked.
     dialDatagrams: (to) => {
-      datagrams.push(formatDialTarget(to));
+      if (to.hostname === "203.0.113.1") {
+        return Promise.reject(new TcpError("CONNECTION_REFUSED", "nobody is there"));
+      }
       const { client, server } = socketPair();
+      if (to.hostname === "2001:db8::bad") {
+        const receive = () => Promise.reject(new TcpError("UNREACHABLE", "there is no way"));
+        return Promise.resolve({ receive, send: (p) => server.write(p), close: () => {} });
+      }
+      datagrams.push(formatDialTarget(to));
       return Promise.resolve({
         receive: async () => {
           const chunk = new Uint8Array(100);
@@ -141,6 +148,25 @@ describe("egress", () => {
     await socket.send(bytes("who?"), "198.51.100.8:53");
     await run(socket.receive());
     expect(datagrams.slice(2)).toEqual(["198.51.100.8:53"]);
+  });
+
+  // The host says that nobody is there, or that there is no way; a denied target is not asked.
+  test("answers for who cannot be reached (RFC 1122 4.1.3.1)", async () => {
+    const { client, clock } = setUp();
+    const errors: string[] = [];
+    const socket = client.listenDatagram({
+      port: 0,
+      onError: ({ code, remote }) => void errors.push(`${code} ${remote!.hostname}`),
+    });
+    for (const to of ["203.0.113.1:9", "[2001:db8::bad]:9", "169.254.169.254:53"]) {
+      await socket.send(bytes("who?"), to);
+      await clock.advance(10);
+    }
+    expect(errors).toEqual([
+      "CONNECTION_REFUSED 203.0.113.1",
+      "UNREACHABLE 2001:db8::bad",
+      "UNREACHABLE 169.254.169.254",
+    ]);
   });
 
   // A minute of silence: the host's socket is closed, the next datagram makes another.

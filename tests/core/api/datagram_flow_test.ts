@@ -222,6 +222,32 @@ describe("DatagramFlow", () => {
     }]);
   });
 
+  // The peer's socket is told; what it sends later begins a new flow, which is refused again.
+  test("is refused (RFC 1122 4.1.3.1)", async () => {
+    await using pair = new StackPair();
+    const ends: unknown[] = [];
+    pair.server.use(
+      "udp/1-2",
+      plugin(async ({ flow }) => {
+        flow.refuse(flow.localAddr.port === 1 ? undefined : "host");
+        ends.push(await flow.receive(), await codeOf(flow.send(bytes("x"))));
+      }),
+    );
+    const errors: string[] = [];
+    const client = pair.client.listenDatagram({
+      port: 1000,
+      onError: ({ code, remote }) => void errors.push(`${code} ${remote!.port}`),
+    });
+    for (const port of [1, 2, 1]) {
+      await client.send(bytes("x"), `10.0.0.2:${port}`);
+      await pair.clock.advance(1);
+    }
+    expect(errors).toEqual(["CONNECTION_REFUSED 1", "UNREACHABLE 2", "CONNECTION_REFUSED 1"]);
+    expect(ends).toEqual([null, "CLOSING", null, "CLOSING", null, "CLOSING"]);
+    expect(pair.server.stats()).toMatchObject({ flows: 0, errorsSent: 3 });
+    expect(pair.lines).toEqual([]);
+  });
+
   // Closed by hand: no more can be sent, and what comes begins a new one.
   test("is closed", async () => {
     await using pair = new StackPair();

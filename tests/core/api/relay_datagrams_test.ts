@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { DatagramChannel } from "../../../core/api/dial.ts";
-import { TcpError } from "../../../core/api/errors.ts";
+import type { FlowRefusal } from "../../../core/api/datagram.ts";
+import { TcpError, type TcpErrorCode } from "../../../core/api/errors.ts";
 import { relayDatagrams } from "../../../core/api/relay_datagrams.ts";
 import { settle } from "../../support/fake_socket.ts";
 import { codeOf } from "../../support/conversation.ts";
@@ -9,6 +10,8 @@ import { codeOf } from "../../support/conversation.ts";
 class Side implements DatagramChannel {
   readonly sent: number[] = [];
   closed = false;
+  /** What its peer was told. */
+  refused: FlowRefusal[] = [];
   /** Length from which on datagrams cannot be sent. */
   tooLong = Infinity;
   #waiting: number[] = [];
@@ -39,6 +42,11 @@ class Side implements DatagramChannel {
     return Promise.resolve(datagram.length);
   }
 
+  refuse(why: FlowRefusal = "port"): void {
+    if (!this.closed) this.refused.push(why);
+    this.close();
+  }
+
   close(): void {
     this.closed = true;
     this.#next?.resolve(null);
@@ -49,6 +57,12 @@ function relayed() {
   const [left, right] = [new Side(), new Side()];
   return { left, right, done: relayDatagrams(left, right) };
 }
+
+/** How a side may end, and what the peer of the other one is told. */
+const ENDS: readonly (readonly [TcpErrorCode, FlowRefusal[]])[] = [["UNREACHABLE", ["host"]], [
+  "CLOSING",
+  [],
+]];
 
 describe("relayDatagrams", () => {
   // Both ways, in order; an empty datagram is one too.
@@ -83,5 +97,17 @@ describe("relayDatagrams", () => {
     right.fail(new TcpError("CONNECTION_REFUSED", "nobody is there"));
     expect(await code).toBe("CONNECTION_REFUSED");
     expect([left.closed, right.closed]).toEqual([true, true]);
+    expect(left.refused).toEqual(["port"]);
+  });
+
+  // No way there; and an end that says nothing of anybody's being there.
+  test("tells the other side why, where that is for its peer", async () => {
+    for (const [code, told] of ENDS) {
+      const { left, right, done } = relayed();
+      const ended = codeOf(done);
+      right.fail(new TcpError(code, "nobody is there"));
+      expect(await ended).toBe(code);
+      expect([left.closed, left.refused]).toEqual([true, told]);
+    }
   });
 });

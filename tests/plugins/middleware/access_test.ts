@@ -62,15 +62,19 @@ describe("deny", () => {
     expect(await codeOf(answerTo("192.0.2.7"))).toBe("CONNECTION_RESET");
   });
 
-  // Datagrams: a flow that may not be has no handler and no answer.
-  test("and allow drop flows in silence", async () => {
+  // Datagrams: a flow that may not be has no handler; its peer is told, or not.
+  test("and allow refuse or ignore flows", async () => {
     await using pair = new StackPair();
     pair.server.use("udp/7", allow({ from: CLIENT }), echoFlow)
       .use("udp/8", allow({ from: OTHERS }), echoFlow)
-      .use("udp/9", deny({ from: CLIENT }), echoFlow);
+      .use("udp/9", deny({ from: CLIENT }), echoFlow)
+      .use("udp/10", deny({ from: CLIENT, verdict: "ignore" }), echoFlow);
     expect(await isAnswered(pair, V4)).toBe(true);
     expect(await isAnswered(pair, "10.0.0.2:8")).toBe(false);
     expect(await isAnswered(pair, "10.0.0.2:9")).toBe(false);
+    expect(pair.server.stats()["errorsSent"]).toBe(2);
+    expect(await isAnswered(pair, "10.0.0.2:10")).toBe(false);
+    expect(pair.server.stats()["errorsSent"]).toBe(2);
     expect(pair.server.stats()["flows"]).toBe(1);
   });
 
