@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  constants,
   createServer,
   type Http2Server,
   type IncomingHttpHeaders,
@@ -22,7 +23,7 @@ import { streamOf } from "./http2/socket_stream.ts";
 
 /** What {@link http2} can be told. */
 export interface Http2Options {
-  /** Requests of one connection that are served at once. Default 100. */
+  /** Requests of one connection that are served at once; more are refused. Default 100. */
   maxConcurrentStreams?: number | undefined;
   /** Bytes of a request's header list, at most (RFC 9113 6.5.2). Default 16,384. */
   maxHeaderBytes?: number | undefined;
@@ -104,6 +105,8 @@ class Http2Connection {
   readonly #authority: string;
   #session: ServerHttp2Session | undefined;
   #streams = 0;
+  /** Requests that the app works on, those of streams that were reset among them. */
+  #answering = 0;
   #cancelIdle = (): void => {};
 
   constructor(c: Context, app: FetchApp, settings: Settings) {
@@ -169,10 +172,15 @@ class Http2Connection {
     stream.once("close", () => {
       if (--this.#streams === 0) this.#waitForRequests();
     });
+    // RFC 9113 10.5: a stream that is reset at once makes room for the next, but not in the app.
+    if (this.#answering >= this.#settings.maxConcurrentStreams) {
+      return stream.close(constants.NGHTTP2_REFUSED_STREAM);
+    }
+    this.#answering++;
     this.#answer(stream, fields, hasBody).catch((error: Error) => {
       if (stream.destroyed) return;
       this.#c.log.error("http2: response failed", { error: error.message });
-    });
+    }).finally(() => this.#answering--);
   }
 
   async #answer(

@@ -93,6 +93,18 @@ function textOf(socket: Socket): Promise<string> {
   return new Promise((resolve) => socket.once("end", () => resolve(text)));
 }
 
+/** A frame (RFC 9113 4.1). */
+function frame(type: number, flags: number, stream: number, payload: number[]): number[] {
+  const { length } = payload;
+  return [0, length >> 8, length & 255, type, flags, 0, 0, stream >> 8, stream & 255, ...payload];
+}
+
+/** GET http://a/ with a header list without Huffman codes, and at once RST_STREAM. */
+function requestAndReset(stream: number): number[] {
+  const fields = [0x82, 0x86, 0x84, 0x41, 1, 97];
+  return [...frame(1, 5, stream, fields), ...frame(3, 0, stream, [0, 0, 0, 8])];
+}
+
 describe("http2", () => {
   // Prior knowledge: request line, host and peer are what the app sees; cookies stay apart.
   test("serves an app to clients that begin with the preface (RFC 9113 3.3)", () =>
@@ -237,5 +249,39 @@ describe("http2", () => {
   test("checks what it is given", () => {
     expect(() => http2({} as never)).toThrow(/^http2: the application needs a fetch/);
     expect(() => http2(app, { maxConcurrentStreams: 0 })).toThrow(/^http2: maxConcurrentStreams: /);
+  });
+
+  // Streams that were reset count no more to the protocol, but the app still works on them.
+  test("keeps an app from more requests than it may have (RFC 9113 10.5)", async () => {
+    const release = Promise.withResolvers<void>();
+    const counts = { running: 0, most: 0, served: 0 };
+    const slow = {
+      async fetch() {
+        counts.most = Math.max(counts.most, ++counts.running);
+        await release.promise;
+        counts.running--;
+        counts.served++;
+        return new Response("done");
+      },
+    };
+    await using server = await serveBehindHost(http2(slow, { maxConcurrentStreams: 5 }));
+    const socket = await server.connectPlain();
+    const ponged = new Promise<void>((resolve) => {
+      let seen: number[] = [];
+      socket.on("data", (chunk: Uint8Array) => {
+        seen = [...seen, ...chunk];
+        // PING with ACK, and the GOAWAY of a server that has had enough.
+        if (seen.join().includes("0,0,8,6,1,0,0,0,0,7,7,7,7")) resolve();
+      });
+      socket.on("close", () => resolve());
+    });
+    const resets = Array.from({ length: 50 }, (_, i) => requestAndReset(2 * i + 1)).flat();
+    socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    const ping = frame(6, 0, 0, [7, 7, 7, 7, 7, 7, 7, 7]);
+    socket.write(Uint8Array.from([...frame(4, 0, 0, []), ...resets, ...ping]));
+    await ponged;
+    release.resolve();
+    expect(counts.most).toBeGreaterThan(0);
+    expect(counts.most).toBeLessThanOrEqual(5);
   });
 });
