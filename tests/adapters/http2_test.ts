@@ -105,6 +105,20 @@ function requestAndReset(stream: number): number[] {
   return [...frame(1, 5, stream, fields), ...frame(3, 0, stream, [0, 0, 0, 8])];
 }
 
+const PING = frame(6, 0, 0, [7, 7, 7, 7, 7, 7, 7, 7]);
+
+/** Resolves when {@link PING} is answered, or the connection has ended. */
+function pongOf(socket: Socket): Promise<void> {
+  return new Promise<void>((resolve) => {
+    let seen: number[] = [];
+    socket.on("data", (chunk: Uint8Array) => {
+      seen = [...seen, ...chunk];
+      if (seen.join().includes("0,0,8,6,1,0,0,0,0,7,7,7,7")) resolve();
+    });
+    for (const end of ["end", "close"]) socket.on(end, () => resolve());
+  });
+}
+
 describe("http2", () => {
   // Prior knowledge: request line, host and peer are what the app sees; cookies stay apart.
   test("serves an app to clients that begin with the preface (RFC 9113 3.3)", () =>
@@ -251,6 +265,47 @@ describe("http2", () => {
     expect(() => http2(app, { maxConcurrentStreams: 0 })).toThrow(/^http2: maxConcurrentStreams: /);
   });
 
+  // The URL that an app sees has the host that the client named, and no other.
+  test.each([
+    ["berth.test", "/good", ["http://berth.test/good"]],
+    ["berth.test", "@evil.example/", []],
+    ["berth.test", ".evil.example/", []],
+    ["berth.test", "*", []],
+    ["berth.test@evil.example", "/", []],
+    ["berth.test/evil", "/", []],
+    ["", "/", []],
+  ] as [string, string, string[]][])(
+    "serves no URL of another host: %s and %s (RFC 9113 8.3.1)",
+    async (authority, path, served) => {
+      const urls: string[] = [];
+      const listing = {
+        fetch({ url }: Request) {
+          urls.push(url);
+          return new Response("served");
+        },
+      };
+      await using server = await serveBehindHost(http2(listing));
+      const socket = await server.connectPlain();
+      const literal = (index: number, text: string) => [
+        index,
+        text.length,
+        ...new TextEncoder().encode(text),
+      ];
+      const fields = (to: string, at: string) => [
+        0x82,
+        0x86,
+        ...literal(0x41, to),
+        ...literal(0x44, at),
+      ];
+      const ponged = pongOf(socket);
+      socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+      const bad = frame(1, 5, 1, fields(authority, path));
+      socket.write(Uint8Array.from([...frame(4, 0, 0, []), ...bad, ...PING]));
+      await ponged;
+      expect(urls).toEqual(served);
+    },
+  );
+
   // Streams that were reset count no more to the protocol, but the app still works on them.
   test("keeps an app from more requests than it may have (RFC 9113 10.5)", async () => {
     const release = Promise.withResolvers<void>();
@@ -266,19 +321,10 @@ describe("http2", () => {
     };
     await using server = await serveBehindHost(http2(slow, { maxConcurrentStreams: 5 }));
     const socket = await server.connectPlain();
-    const ponged = new Promise<void>((resolve) => {
-      let seen: number[] = [];
-      socket.on("data", (chunk: Uint8Array) => {
-        seen = [...seen, ...chunk];
-        // PING with ACK, and the GOAWAY of a server that has had enough.
-        if (seen.join().includes("0,0,8,6,1,0,0,0,0,7,7,7,7")) resolve();
-      });
-      socket.on("close", () => resolve());
-    });
+    const ponged = pongOf(socket);
     const resets = Array.from({ length: 50 }, (_, i) => requestAndReset(2 * i + 1)).flat();
     socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    const ping = frame(6, 0, 0, [7, 7, 7, 7, 7, 7, 7, 7]);
-    socket.write(Uint8Array.from([...frame(4, 0, 0, []), ...resets, ...ping]));
+    socket.write(Uint8Array.from([...frame(4, 0, 0, []), ...resets, ...PING]));
     await ponged;
     release.resolve();
     expect(counts.most).toBeGreaterThan(0);
