@@ -99,8 +99,7 @@ class StreamPort implements FramePort {
   #place: Place | undefined;
   #peer: Socket | undefined;
   /** Frames of this turn. */
-  #out: Uint8Array<ArrayBuffer>;
-  readonly #spare: Uint8Array<ArrayBuffer>[] = [];
+  readonly #out: Uint8Array<ArrayBuffer>;
   #outLength = 0;
   #cancelRetry: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -243,9 +242,8 @@ class StreamPort implements FramePort {
 
   #flush(): void {
     if (this.#outLength === 0 || this.#peer === undefined) return;
-    const bytes = this.#out;
-    this.#peer.write(bytes.subarray(0, this.#outLength), () => this.#spare.push(bytes));
-    this.#out = this.#spare.pop() ?? new Uint8Array(bytes.length);
+    // A copy: what waits for a slow peer takes the room of its bytes, not of the whole buffer.
+    this.#peer.write(this.#out.slice(0, this.#outLength));
     this.#outLength = 0;
   }
 

@@ -114,6 +114,25 @@ describe("openQemuStream", () => {
     peer.socket.destroy();
   });
 
+  // One small frame a turn, as a stack sends that only repeats itself: each waits by itself.
+  test("keeps no more than what waits", async () => {
+    await using port = await openQemuStream({ listen: socketPath() });
+    const peer = await connectTo(port);
+    peer.socket.pause();
+    // What the kernel holds is not the port's.
+    for (let i = 0; i < 4000; i++) {
+      port.send(outgoing(frame));
+      if (i % 40 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    const before = process.memoryUsage().arrayBuffers;
+    for (let i = 0; i < 2000; i++) {
+      port.send(outgoing(frame));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 * 1024 * 1024);
+    peer.socket.destroy();
+  });
+
   // Each message says what would do; a port that is taken has its code.
   test("refuses what cannot be", async () => {
     const refused = (options: Parameters<typeof openQemuStream>[0]) =>
@@ -220,8 +239,10 @@ describe("QEMU", () => {
 
 /** The peer of a stream, by hand. */
 async function connectTo(port: FramePort, peers = 1): Promise<Peer> {
-  const [host, number] = placeOf(port).split(":");
-  const peer = new Peer(createConnection(Number(number), host));
+  const place = placeOf(port);
+  const [host, number] = place.split(":");
+  const socket = place.includes("/") ? createConnection(place) : createConnection(+number!, host);
+  const peer = new Peer(socket);
   await until(() => port.stats!()["peers"] === peers);
   return peer;
 }
