@@ -52,6 +52,13 @@ export class DnsServer {
     this.#options = options;
   }
 
+  /** Milliseconds that upstreams may take in all; over TCP each may be asked twice. */
+  patience(transport: Asker["transport"]): number {
+    const { upstreams, timeoutMs } = this.#options;
+    // A datagram, then a connection and what is said on it.
+    return upstreams.length * timeoutMs * (transport === "udp" ? 1 : 3);
+  }
+
   /** The reply; `undefined` when there is to be none. Never throws. */
   async answer(
     message: Uint8Array,

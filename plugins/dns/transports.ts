@@ -10,10 +10,15 @@ import type { Context } from "../../core/api/types.ts";
 import { frame, FrameReader } from "./framing.ts";
 import type { DnsServer } from "./server.ts";
 
-/** A client asks each question from a port of its own: its flow is not kept for long. */
+/**
+ * A client asks each question from a port of its own: its flow is not kept for long, but as long as
+ * its answer may take.
+ */
 const FLOW_IDLE_MS = 5000;
 /** RFC 7766 6.2.3: a few seconds. */
 const CONNECTION_IDLE_MS = 10_000;
+/** For an answer that comes at the last moment. */
+const MARGIN_MS = 1000;
 /** Queries of one connection at a time; the next are not read before one of these is answered. */
 const MAX_PIPELINED = 64;
 
@@ -22,10 +27,9 @@ export async function serveFlow(
   server: DnsServer,
   { flow, clock, log, signal }: FlowContext,
 ): Promise<void> {
-  flow.setIdleTimeout(FLOW_IDLE_MS);
+  flow.setIdleTimeout(Math.max(FLOW_IDLE_MS, server.patience("udp") + MARGIN_MS));
   const pending = new Set<Promise<void>>();
   for await (const message of flow) {
-    // The flow's end does not make an answer useless: the stack's does.
     const asker = { transport: "udp" as const, clock, log, signal };
     const answered = server.answer(message, asker)
       .then((reply) => reply && flow.send(reply))
@@ -47,7 +51,8 @@ export async function serveConnection(
   const reader = new FrameReader(socket);
   const writes = new InTurn();
   const pending = new Set<Promise<void>>();
-  const idle = new IdleTimeout(clock, CONNECTION_IDLE_MS, () => void socket.close());
+  const idleMs = Math.max(CONNECTION_IDLE_MS, server.patience("tcp") + MARGIN_MS);
+  const idle = new IdleTimeout(clock, idleMs, () => void socket.close());
   const asker = { transport: "tcp" as const, clock, log, signal };
   try {
     for (let next = await reader.next(); next !== undefined; next = await reader.next()) {

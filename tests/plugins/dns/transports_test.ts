@@ -106,6 +106,20 @@ describe("dns that forwards", () => {
     expect(await silent.ask("x.example", "A")).toBe("SERVFAIL rd ra");
   });
 
+  // Longer than clients are kept that say nothing.
+  test("waits for upstreams as long as they may take", async () => {
+    const options = { upstreams: ["9.9.9.9", "9.9.9.8"], timeoutMs: 12_000 };
+    await using pair = new DnsPair(options, (q, _, who) => {
+      if (who === "9.9.9.9:53") return new Promise(() => {});
+      return Promise.resolve(replyTo(q, { answers: [A("7.7.7.7")] }));
+    });
+    expect(await pair.ask("x.example", "A")).toBe("NOERROR rd ra: A 7.7.7.7");
+    const socket = pair.client.connect("10.0.0.2:53");
+    await socket.write(frame(query("x.example", "A")));
+    const reply = await pair.run(new FrameReader(socket).next());
+    expect(reply && decode(reply).answers!.length).toBe(1);
+  });
+
   // What does not fit is asked for again over TCP, when the client can take it.
   test("asks again over TCP what was truncated (RFC 7766 5)", async () => {
     const answers = Array.from({ length: 100 }, (_, i) => A(`1.2.3.${i}`));
