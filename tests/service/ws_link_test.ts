@@ -5,6 +5,7 @@ import { openLink, parseLink } from "../../adapters/service/links.ts";
 import { silentLogger } from "../../core/api/environment.ts";
 import { createStack } from "../../core/api/stack.ts";
 import type { Link } from "../../core/stack/link.ts";
+import { linkConformance } from "../link_conformance.ts";
 import { echo } from "../../plugins/echo.ts";
 
 const environment = { addresses: [], hostAddresses: [], mtu: 1500, log: silentLogger };
@@ -18,6 +19,13 @@ function open(text: string): Promise<Link> {
 function urlOf(link: Link): string {
   return `ws://${link.name.replace("websocket ", "")}/`;
 }
+
+linkConformance("a WebSocket to the service", async () => {
+  const left = await open("ws:listen=127.0.0.1:0");
+  const right = await open(`ws:${urlOf(left)}`);
+  const routes = [{ from: "10.9.0.1", to: "10.9.0.2" }, { from: "fd09::1", to: "fd09::2" }];
+  return { left, right, routes, isSlow: true };
+});
 
 /** Whether a stack on the client's link gets an answer from the server's. */
 async function answers(link: Link): Promise<boolean> {

@@ -42,6 +42,11 @@ linkConformance("a stream of frames through TCP", async () => {
   return await joinByStream(left, placeOf(left));
 });
 
+linkConformance("frames in UDP datagrams", async () => {
+  const [left, right] = await openDgramPair();
+  return { ...stations(left, right), routes: [V4, V6], isSlow: true };
+});
+
 async function joinByStream(left: FramePort, connect: string) {
   const right = await openQemuStream({ connect });
   await until(() => left.stats!()["peers"] === 1 && right.stats!()["peers"] === 1);
