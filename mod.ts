@@ -163,7 +163,7 @@ export {
   type WebSocketSession,
 } from "./plugins/http/websocket.ts";
 export { iperf3, type Iperf3Options } from "./plugins/iperf3.ts";
-export type { Socks5Options } from "./plugins/socks5.ts";
+export type { Socks5Options, Socks5UdpOptions } from "./plugins/socks5.ts";
 export { type AccessOptions, allow, deny } from "./plugins/middleware/access.ts";
 export { limit, type LimitOptions } from "./plugins/middleware/limit.ts";
 export { log, type LogOptions } from "./plugins/middleware/log.ts";

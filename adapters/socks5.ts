@@ -10,11 +10,16 @@ import { hostNetwork } from "./host/network.ts";
 /**
  * A SOCKS 5 proxy (RFC 1928): connects out through the host, or back into the stack.
  *
- * `CONNECT` to IPv4, IPv6 and names, which the host resolves; `BIND` and `UDP ASSOCIATE` are answered
+ * `CONNECT` and `UDP ASSOCIATE` to IPv4, IPv6 and names, which the host resolves; `BIND` is answered
  * with "command not supported". With `users`, clients have to show a password (RFC 1929). Through the
  * host, loopback, link-local, multicast and metadata addresses are denied unless `allow` names them;
  * it is what a name resolves to that is looked at and connected to. A half-close is carried both
  * ways, a reset too; a connection holds at most 64 KiB per direction.
+ *
+ * An association has a UDP port of the stack for its client's address alone, and a socket for each
+ * target, 64 at most (`udp.maxTargets`); until there is one 16 datagrams wait for it, 64 for all. It
+ * ends with the client's connection; fragments and whatever else is dropped are counted in its line of
+ * the log, at level `debug`.
  *
  * @example
  * ```ts

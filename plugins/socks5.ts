@@ -1,5 +1,5 @@
 /**
- * A SOCKS version 5 proxy (RFC 1928) with passwords (RFC 1929).
+ * A SOCKS version 5 proxy (RFC 1928) with passwords (RFC 1929), for TCP and UDP.
  *
  * @module
  */
@@ -16,6 +16,7 @@ import {
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import { type Duplex, relay } from "../core/api/relay.ts";
 import type { Context, TcpSocket } from "../core/api/types.ts";
+import { Association, type AssociationLimits } from "./socks5/association.ts";
 import {
   AUTHENTICATION_VERSION,
   COMMAND,
@@ -26,6 +27,7 @@ import {
   REPLY,
   REPLY_TO,
   replyOf,
+  type Request,
   VERSION,
 } from "./socks5/protocol.ts";
 
@@ -35,13 +37,29 @@ export interface Socks5Options extends OutboundOptions {
   users?: Readonly<Record<string, string>> | undefined;
   /** How long a client may take until it has asked for a target, in milliseconds. Default 10,000. */
   handshakeTimeoutMs?: number | undefined;
+  /** What `UDP ASSOCIATE` gives; `false` answers it with "command not supported". */
+  udp?: Socks5UdpOptions | false | undefined;
+}
+
+/** Bounds of one client's datagrams. */
+export interface Socks5UdpOptions {
+  /** Targets at once; one more takes the place of the one that was quiet for longest. Default 64. */
+  maxTargets?: number | undefined;
+  /** Milliseconds without a datagram after which a target's socket is closed. Default 60,000. */
+  idleTimeoutMs?: number | undefined;
 }
 
 interface Settings {
   readonly users: Readonly<Record<string, string>> | undefined;
   readonly handshakeTimeoutMs: number;
   readonly outbound: Outbound;
+  readonly udp: AssociationLimits | false;
 }
+
+const udpSchema = z.strictObject({
+  maxTargets: z.int().positive().default(64),
+  idleTimeoutMs: z.number().positive().default(60_000),
+});
 
 /** Makes the `socks5` plugin of a way to connect. */
 export function socks5Through(host: HostNetwork): PluginFactory<Socks5Options> {
@@ -51,9 +69,11 @@ export function socks5Through(host: HostNetwork): PluginFactory<Socks5Options> {
       ...outboundShape,
       users: credentialsSchema.optional(),
       handshakeTimeoutMs: z.number().positive().default(10_000),
+      udp: z.union([z.literal(false), udpSchema], "expected { maxTargets, idleTimeoutMs } or false")
+        .default(udpSchema.parse({})),
     }),
-    setup: ({ users, handshakeTimeoutMs, ...options }) => {
-      const settings = { users, handshakeTimeoutMs, outbound: new Outbound(options, host) };
+    setup: ({ users, handshakeTimeoutMs, udp, ...options }) => {
+      const settings = { users, handshakeTimeoutMs, udp, outbound: new Outbound(options, host) };
       return (c) => serve(c, settings);
     },
   });
@@ -62,34 +82,34 @@ export function socks5Through(host: HostNetwork): PluginFactory<Socks5Options> {
 async function serve(c: Context, settings: Settings): Promise<void> {
   const { socket, clock, log } = c;
   const tooLate = clock.schedule(clock.now() + settings.handshakeTimeoutMs, () => socket.abort());
-  let target: HostPort | undefined;
+  let request: Granted | undefined;
   try {
-    target = await readTarget(socket, settings);
+    request = await readGranted(socket, settings);
   } catch (error) {
     return log.debug("socks5: no request", { reason: (error as Error).message });
   } finally {
     tooLate();
   }
-  if (!target) return;
-  const upstream = await connect(c, target, settings.outbound);
-  if (!upstream) return;
-  try {
-    await relay(socket, upstream);
-  } catch (error) {
-    log.debug("socks5: connection broke", { reason: (error as Error).message });
-  }
+  if (!request) return;
+  const { command, target } = request;
+  if (command === COMMAND.CONNECT) await tunnel(c, target, settings.outbound);
+  else await associate(c, target, settings);
 }
 
+/** A request that has a chance. */
+type Granted = Request & { readonly target: HostPort };
+
 /** What a client that may ask asks for; `undefined`: it has been told why it does not get it. */
-async function readTarget(socket: TcpSocket, settings: Settings): Promise<HostPort | undefined> {
+async function readGranted(socket: TcpSocket, settings: Settings): Promise<Granted | undefined> {
   if (!await letIn(socket, settings.users)) return undefined;
   const request = await readRequest(socket);
   if (!request) return undefined;
   const { command, target } = request;
-  if (command === COMMAND.CONNECT && target) return target;
-  const known = command === COMMAND.CONNECT;
+  const isKnown = command === COMMAND.CONNECT ||
+    command === COMMAND.UDP_ASSOCIATE && settings.udp !== false;
+  if (isKnown && target) return { command, target };
   await socket.write(
-    replyOf(known ? REPLY.ADDRESS_TYPE_NOT_SUPPORTED : REPLY.COMMAND_NOT_SUPPORTED),
+    replyOf(isKnown ? REPLY.ADDRESS_TYPE_NOT_SUPPORTED : REPLY.COMMAND_NOT_SUPPORTED),
   );
   return undefined;
 }
@@ -121,6 +141,16 @@ async function authenticate(
   return right;
 }
 
+async function tunnel(c: Context, target: HostPort, outbound: Outbound): Promise<void> {
+  const upstream = await connect(c, target, outbound);
+  if (!upstream) return;
+  try {
+    await relay(c.socket, upstream);
+  } catch (error) {
+    c.log.debug("socks5: connection broke", { reason: (error as Error).message });
+  }
+}
+
 /** Connects and tells the client; `undefined`: there is no connection. */
 async function connect(
   c: Context,
@@ -142,5 +172,32 @@ async function connect(
   } catch (error) {
     upstream.abort(error);
     return undefined;
+  }
+}
+
+/** Relays datagrams for as long as the client keeps its connection (RFC 1928 7). */
+async function associate(c: Context, claimed: HostPort, settings: Settings): Promise<void> {
+  const { socket, log } = c;
+  let association: Association;
+  try {
+    association = new Association(c, claimed, settings.outbound, settings.udp as AssociationLimits);
+  } catch (error) {
+    log.debug("socks5: no association", { reason: (error as Error).message });
+    return void await socket.write(replyOf(REPLY.GENERAL_FAILURE));
+  }
+  try {
+    // Nothing else would tell that a client has gone without a word.
+    socket.setKeepAlive(true);
+    await socket.write(replyOf(REPLY.SUCCEEDED, association.addr));
+    const ignored = new Uint8Array(256);
+    while (await socket.read(ignored) !== null);
+  } catch (error) {
+    log.debug("socks5: connection broke", { reason: (error as Error).message });
+  } finally {
+    association.close();
+    log.debug("socks5: association ended", {
+      remote: formatHostPort(socket.remoteAddr),
+      ...association.counts,
+    });
   }
 }

@@ -1,17 +1,19 @@
 /**
- * The host's resolver and its TCP connections, for plugins that are proxies.
+ * The host's resolver, its TCP connections and its UDP sockets, for plugins that are proxies.
  *
  * @module
  */
 import { lookup } from "node:dns/promises";
 import type { HostNetwork } from "../../core/api/outbound.ts";
+import { dialHostDatagrams } from "./datagrams.ts";
 import { dialHost } from "./dial.ts";
 
-/** Names as the host resolves them, `/etc/hosts` included; connections through its kernel. */
+/** Names as the host resolves them, `/etc/hosts` included; the rest through its kernel. */
 export const hostNetwork: HostNetwork = {
   async resolve(hostname) {
     const found = await lookup(hostname, { all: true, verbatim: true });
     return found.map(({ address }) => address);
   },
   dial: dialHost,
+  dialDatagrams: dialHostDatagrams,
 };

@@ -7,6 +7,7 @@ import type { Logger } from "../../core/api/environment.ts";
 import type { DialDatagrams } from "../../core/api/dial.ts";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import { createStack } from "../../core/api/stack.ts";
+import { StackDatagrams } from "../../core/api/stack_datagrams.ts";
 import type { Duplex } from "../../core/api/relay.ts";
 import type { Stack } from "../../core/api/types.ts";
 import type { Link } from "../../core/stack/link.ts";
@@ -18,7 +19,6 @@ import { isThroughKernel, type LinkSetting, openLink } from "./links.ts";
 import { isOwn, othersAddresses, ownAddresses, showAddress } from "./own_addresses.ts";
 import type { Connect } from "./publish.ts";
 import { UsageError } from "./errors.ts";
-import { StackDatagrams } from "./stack_datagrams.ts";
 import type { Settings } from "./settings.ts";
 import { wrapLink } from "./wrapped_link.ts";
 

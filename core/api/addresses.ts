@@ -28,6 +28,15 @@ export function addressText(bytes: Uint8Array): string {
   return (bytes.length === 4 ? IpAddress.readV4(bytes, 0) : IpAddress.readV6(bytes, 0)).toString();
 }
 
+/** The 4 or 16 bytes of an IP address in text form; `undefined` for anything else. */
+export function addressBytes(text: string): Uint8Array<ArrayBuffer> | undefined {
+  const address = IpAddress.parse(text);
+  if (address === undefined) return undefined;
+  const bytes = new Uint8Array(address.isV4 ? 4 : 16);
+  address.write(bytes, 0);
+  return bytes;
+}
+
 /** 4 or 6 for an IP address in text form, `undefined` for anything else. */
 export function ipVersionOf(text: string): 4 | 6 | undefined {
   return text.startsWith("[") ? undefined : IpAddress.parse(text)?.version;

@@ -1,14 +1,16 @@
 /**
- * Connections to wherever a client asks, for plugins that are proxies.
+ * Connections and datagrams to wherever a client asks, for plugins that are proxies.
  *
  * @module
  */
 import { z } from "zod";
 import { IpAddress } from "../wire/address.ts";
 import { subnetsSchema, TargetFilter } from "./denied_targets.ts";
+import type { DatagramChannel, DialDatagrams } from "./dial.ts";
 import { TcpError, type TcpErrorCode } from "./errors.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
 import type { Duplex } from "./relay.ts";
+import { StackDatagrams } from "./stack_datagrams.ts";
 import type { Context } from "./types.ts";
 
 /** What an {@link Outbound} needs of the host. */
@@ -17,6 +19,8 @@ export interface HostNetwork {
   resolve(hostname: string, signal: AbortSignal): Promise<readonly string[]>;
   /** Connects to an IP address; gives up when `signal` is aborted. */
   dial(address: HostPort, signal: AbortSignal): Promise<Duplex>;
+  /** Makes a socket for datagrams to and from an IP address. */
+  readonly dialDatagrams: DialDatagrams;
 }
 
 /** Where a proxy connects to, and how. */
@@ -83,6 +87,14 @@ export class OutboundError extends Error {
   }
 }
 
+/** A way for datagrams to a target. */
+export interface DatagramsTo {
+  /** The IP address and port that was chosen. */
+  readonly address: HostPort;
+  /** What was made for it; whoever asked closes it. */
+  readonly channel: DatagramChannel;
+}
+
 /** Addresses of a name that are tried, at most. */
 const MAX_ADDRESSES = 4;
 
@@ -94,6 +106,9 @@ const FAULTS: Partial<Record<TcpErrorCode, OutboundFault>> = {
   ADDRESS_NOT_AVAILABLE: "unreachable",
   TIMED_OUT: "timed-out",
 };
+
+/** What an {@link Outbound} needs of who asks. */
+export type OutboundContext = Pick<Context, "stack" | "clock" | "signal">;
 
 /** Connects where it is allowed to. */
 export class Outbound {
@@ -116,16 +131,11 @@ export class Outbound {
    *
    * @throws {OutboundError} It may not be connected to, or cannot be.
    */
-  async connect(
-    target: HostPort,
-    { stack, clock, signal }: Pick<Context, "stack" | "clock" | "signal">,
-  ): Promise<Duplex> {
-    const timeout = new AbortController();
-    const within = AbortSignal.any([signal, timeout.signal]);
+  async connect(target: HostPort, c: OutboundContext): Promise<Duplex> {
+    const { stack, clock } = c;
     const from = clock.now();
     const { connectTimeoutMs } = this.#options;
-    const cancel = clock.schedule(from + connectTimeoutMs, () => timeout.abort());
-    try {
+    return await this.#inTime(target, c, async (within) => {
       const addresses = await this.#addressesOf(target, within);
       return await firstOf(addresses, async (hostname, left) => {
         const attempt = new AbortController();
@@ -141,6 +151,38 @@ export class Outbound {
           end();
         }
       });
+    });
+  }
+
+  /**
+   * Opens a way for datagrams to `target`: to the first of its addresses that is allowed and has one.
+   *
+   * @throws {OutboundError} It may not be sent to, or cannot be.
+   */
+  async openDatagrams(target: HostPort, c: OutboundContext): Promise<DatagramsTo> {
+    return await this.#inTime(target, c, async (within) => {
+      const addresses = await this.#addressesOf(target, within);
+      return await firstOf(addresses, async (hostname) => {
+        const address = { hostname, port: target.port };
+        const channel = this.#options.via === "host"
+          ? await this.#host.dialDatagrams(address, within)
+          : new StackDatagrams(c.stack, address);
+        return { address, channel };
+      });
+    });
+  }
+
+  /** Gives up after the time that a target has; every failure becomes an {@link OutboundError}. */
+  async #inTime<T>(
+    target: HostPort,
+    { clock, signal }: OutboundContext,
+    work: (within: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const timeout = new AbortController();
+    const at = clock.now() + this.#options.connectTimeoutMs;
+    const cancel = clock.schedule(at, () => timeout.abort());
+    try {
+      return await work(AbortSignal.any([signal, timeout.signal]));
     } catch (error) {
       throw timeout.signal.aborted ? timedOut(target) : asOutboundError(error);
     } finally {

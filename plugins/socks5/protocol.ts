@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { addressText } from "../../core/api/addresses.ts";
+import { addressBytes, addressText } from "../../core/api/addresses.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import type { OutboundFault } from "../../core/api/outbound.ts";
@@ -20,8 +20,8 @@ export const METHOD = { NONE: 0x00, PASSWORD: 0x02, NO_ACCEPTABLE: 0xff } as con
 /** RFC 1928 4. */
 export const COMMAND = { CONNECT: 1, BIND: 2, UDP_ASSOCIATE: 3 } as const;
 
-/** RFC 1928 4. */
-const ADDRESS_TYPE = { V4: 1, NAME: 3, V6: 4 } as const;
+/** RFC 1928 5. */
+export const ADDRESS_TYPE = { V4: 1, NAME: 3, V6: 4 } as const;
 
 /** RFC 1928 6. */
 export const REPLY = {
@@ -101,10 +101,18 @@ async function readAddress(socket: TcpSocket, type: number): Promise<string | un
   }
 }
 
-/**
- * A reply (RFC 1928 6). The address that the target sees is nobody's matter, and clients do not look:
- * it is `0.0.0.0:0`.
- */
-export function replyOf(code: number): Uint8Array<ArrayBuffer> {
-  return Uint8Array.of(VERSION, code, 0, ADDRESS_TYPE.V4, 0, 0, 0, 0, 0, 0);
+/** A reply (RFC 1928 6); `bound` is where a client of UDP ASSOCIATE is to send its datagrams. */
+export function replyOf(code: number, bound: HostPort = NOBODY): Uint8Array<ArrayBuffer> {
+  return Uint8Array.of(VERSION, code, 0, ...encodeAddress(bound));
+}
+
+/** After CONNECT the address that the target sees is nobody's matter, and clients do not look. */
+const NOBODY: HostPort = { hostname: "0.0.0.0", port: 0 };
+
+/** An IP address with its type before it and its port behind it (RFC 1928 5). */
+export function encodeAddress({ hostname, port }: HostPort): number[] {
+  const address = addressBytes(hostname);
+  if (address === undefined) throw new TypeError(`${hostname} is not an IP address`);
+  const type = address.length === 4 ? ADDRESS_TYPE.V4 : ADDRESS_TYPE.V6;
+  return [type, ...address, port >> 8, port & 0xff];
 }

@@ -1,12 +1,17 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { createSocket } from "node:dgram";
+import { readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { linkPair } from "../../adapters/memory.ts";
 import { socks5 } from "../../adapters/socks5.ts";
+import { InTurn } from "../../core/api/in_turn.ts";
 import { createStack } from "../../core/api/stack.ts";
-import type { TcpSocket } from "../../core/api/types.ts";
+import type { Stack, TcpSocket } from "../../core/api/types.ts";
 import { echo } from "../../plugins/echo.ts";
 import type { Socks5Options } from "../../plugins/socks5.ts";
 import { bytes } from "../support/conversation.ts";
+import { settle } from "../support/fake_socket.ts";
+import { Socks5UdpClient } from "../support/socks5_udp_client.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -30,14 +35,35 @@ async function echoOfHost(): Promise<number> {
   return (server.address() as { port: number }).port;
 }
 
+/** A UDP server of the host that answers each datagram; its port. */
+async function udpEchoOfHost(): Promise<number> {
+  const socket = createSocket("udp4");
+  const turns = new InTurn();
+  socket.on("message", (data: Uint8Array, { port, address }: { port: number; address: string }) => {
+    const answer = `${new TextDecoder().decode(data)}!`;
+    // Deno sends two that are under way at once in either order.
+    void turns.run(() =>
+      new Promise<void>((done) => socket.send(answer, port, address, () => done()))
+    );
+  });
+  await new Promise<void>((done) => socket.bind(0, "127.0.0.1", done));
+  cleanups.push(() => void socket.close());
+  return socket.address().port;
+}
+
 /** A connection to the proxy; its stack has an echo server of its own. */
 function connect(options: Socks5Options): TcpSocket {
+  return clientOf(options).connect("10.7.0.2:1080", { allowHalfOpen: true });
+}
+
+/** The stack of the proxy's clients. */
+function clientOf(options: Socks5Options): Stack {
   const [here, there] = linkPair();
   const server = createStack({ link: here, addresses: ["10.7.0.2/24"] });
   const client = createStack({ link: there, addresses: ["10.7.0.1/24"] });
   cleanups.push(() => server.close(), () => client.close());
-  server.use(1080, socks5(options)).use(7, echo());
-  return client.connect("10.7.0.2:1080", { allowHalfOpen: true });
+  server.use(1080, socks5(options)).use([7, "udp/7"], echo());
+  return client;
 }
 
 /** Asks for a target, sends 300,000 bytes and ends; resolves with the reply and what came back. */
@@ -95,5 +121,55 @@ describe("socks5", () => {
     expect(await converse(connect({ via: "stack" }), own)).toEqual({ reply: 0, echoed: true });
     const closed = [5, 1, 0, 1, 10, 7, 0, 2, ...port(8)];
     expect(await converse(connect({ via: "stack" }), closed)).toEqual({ reply: 5, echoed: false });
+  });
+
+  // By address and by name, out through sockets of the host; the host's own is denied unless allowed.
+  test("carries datagrams through the host (RFC 1928 7)", async () => {
+    const number = await udpEchoOfHost();
+    const open = async (options: Socks5Options) => {
+      const client = await Socks5UdpClient.open(clientOf(options), "10.7.0.2:1080");
+      cleanups.push(() => client.control.close());
+      return client;
+    };
+    const client = await open({ allow: ["127.0.0.1"], udp: { maxTargets: 2 } });
+    // As many as may wait until there is a socket for them, then a burst.
+    for (const [from, to] of [[0, 16], [16, 200]] as const) {
+      for (let i = from; i < to; i++) {
+        await client.send(String(i), { hostname: "127.0.0.1", port: number });
+      }
+      for (let i = from; i < to; i++) {
+        expect(await client.receive()).toBe(`${i}! from 127.0.0.1:${number}`);
+      }
+    }
+    await client.sendToName("by name", "localhost", number);
+    expect(await client.receive()).toBe(`by name! from 127.0.0.1:${number}`);
+
+    const denied = await open({ deny: ["10.7.0.2"] });
+    await denied.send("x", { hostname: "127.0.0.1", port: number });
+    const back = await open({ via: "stack" });
+    await back.send("back", { hostname: "10.7.0.2", port: 7 });
+    expect(await back.receive()).toBe("back from 10.7.0.2:7");
+    const late = Promise.race([denied.receive(), settle().then(() => "nothing")]);
+    expect(await late).toBe("nothing");
+  });
+
+  // What one datagram after the other takes of the host it gives back.
+  test("leaves no socket of the host open", async () => {
+    const open = () => readdirSync("/proc/self/fd").length;
+    const number = await udpEchoOfHost();
+    const client = await Socks5UdpClient.open(
+      clientOf({ allow: ["127.0.0.0/8"], udp: { maxTargets: 4 } }),
+      "10.7.0.2:1080",
+    );
+    const before = open();
+    for (let i = 1; i <= 50; i++) {
+      await client.send("x", { hostname: `127.0.0.${i}`, port: number });
+      await settle();
+    }
+    await client.send("last", { hostname: "127.0.0.1", port: number });
+    while (!(await client.receive()).startsWith("last!"));
+    while (open() > before + 4) await settle();
+    client.control.abort();
+    while (open() > before) await settle();
   });
 });

@@ -19,6 +19,7 @@ function hostWith(overrides: Partial<HostNetwork> = {}) {
       dialled.push(to);
       return Promise.resolve(upstream);
     },
+    dialDatagrams: () => Promise.reject(new Error("there is no UDP in this test")),
     ...overrides,
   };
   return { host, target, dialled };

@@ -5,7 +5,7 @@ import {
   publishDatagrams,
   type PublishDatagramsOptions,
 } from "../../adapters/service/publish_datagrams.ts";
-import { StackDatagrams } from "../../adapters/service/stack_datagrams.ts";
+import { StackDatagrams } from "../../core/api/stack_datagrams.ts";
 import { VirtualClock } from "../../adapters/virtual_clock.ts";
 import { silentLogger } from "../../core/api/environment.ts";
 import { createStack } from "../../core/api/stack.ts";

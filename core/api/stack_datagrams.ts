@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { DatagramConn } from "../../core/api/datagram.ts";
-import type { DatagramChannel } from "../../core/api/dial.ts";
-import { TcpError } from "../../core/api/errors.ts";
-import type { HostPort } from "../../core/api/host_port.ts";
-import type { Stack } from "../../core/api/types.ts";
-import { IpAddress } from "../../core/wire/address.ts";
+import type { DatagramConn } from "./datagram.ts";
+import type { DatagramChannel } from "./dial.ts";
+import { TcpError } from "./errors.ts";
+import type { HostPort } from "./host_port.ts";
+import type { Stack } from "./types.ts";
+import { IpAddress } from "../wire/address.ts";
 
 /** A socket of a stack that speaks with one address; what others send to it is dropped. */
 export class StackDatagrams implements DatagramChannel {

@@ -1,0 +1,172 @@
+/**
+ * One client's datagrams.
+ *
+ * @module
+ */
+import type { DatagramAddr, DatagramConn } from "../../core/api/datagram.ts";
+import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
+import { type Outbound, OutboundError } from "../../core/api/outbound.ts";
+import type { Context, NetAddr } from "../../core/api/types.ts";
+import { headerFrom, unwrap, type WrappedDatagram } from "./datagram.ts";
+import { AssociatedTarget } from "./associated_target.ts";
+
+/** What one association may take. */
+export interface AssociationLimits {
+  /** Targets at once. */
+  readonly maxTargets: number;
+  /** Milliseconds without a datagram after which a target is forgotten. */
+  readonly idleTimeoutMs: number;
+}
+
+/** Datagrams that wait until there are ways to their targets, at most. */
+const MAX_WAITING = 64;
+/** Those of one target. */
+const MAX_WAITING_OF_ONE = 16;
+
+/**
+ * Relays datagrams between a client and wherever it sends them to (RFC 1928 7): a socket of the stack
+ * for the client, and one for each target.
+ */
+export class Association {
+  /** Datagrams to and from the targets, and under `drop.` those that went nowhere, by reason. */
+  readonly counts: Record<string, number> = { toTargets: 0, toClient: 0 };
+  readonly #c: Context;
+  readonly #outbound: Outbound;
+  readonly #limits: AssociationLimits;
+  readonly #socket: DatagramConn;
+  readonly #clientHostname: string;
+  /** From where the client sends; unless it has said so, the first datagram of its address tells. */
+  #clientPort: number | undefined;
+  /** Where the client's last datagram came from. */
+  #client: DatagramAddr | undefined;
+  /** Those that were used last are at the end. */
+  readonly #targets = new Map<string, AssociatedTarget>();
+  #waiting = 0;
+
+  /**
+   * Takes a port of the address that the client has connected to. `claimed` is from where the client
+   * means to send; where that is not its address, as behind a NAT, it says nothing.
+   *
+   * @throws {TcpError} There is no free port, or the address is not the stack's.
+   */
+  constructor(c: Context, claimed: HostPort, outbound: Outbound, limits: AssociationLimits) {
+    this.#c = c;
+    this.#outbound = outbound;
+    this.#limits = limits;
+    const { localAddr, remoteAddr } = c.socket;
+    this.#clientHostname = remoteAddr.hostname;
+    const isItself = claimed.hostname === remoteAddr.hostname && claimed.port !== 0;
+    this.#clientPort = isItself ? claimed.port : undefined;
+    this.#socket = c.stack.listenDatagram({ port: 0, hostname: localAddr.hostname });
+    void this.#receive();
+  }
+
+  /** Where the client is to send its datagrams. */
+  get addr(): NetAddr {
+    return this.#socket.addr;
+  }
+
+  /** Forgets the targets; nothing is relayed any more. */
+  close(): void {
+    this.#socket.close();
+    for (const target of this.#targets.values()) target.close();
+    this.#targets.clear();
+  }
+
+  async #receive(): Promise<void> {
+    for await (const [datagram, from] of this.#socket) {
+      const unwrapped = this.#admit(datagram, from);
+      if (unwrapped === undefined) continue;
+      const target = this.#targetOf(unwrapped.target);
+      if (target.isOpen) await this.#send(target, unwrapped.payload);
+      else if (this.#hasRoom(target)) void this.#send(target, unwrapped.payload);
+      else this.#drop("overflow");
+    }
+  }
+
+  /** What the client has sent; what is none of it is counted. */
+  #admit(datagram: Uint8Array, from: DatagramAddr): WrappedDatagram | undefined {
+    // RFC 1928 7: datagrams of any other address MUST be dropped.
+    const isClient = from.hostname === this.#clientHostname &&
+      from.port === (this.#clientPort ?? from.port);
+    if (!isClient) return void this.#drop("foreign");
+    const unwrapped = unwrap(datagram);
+    if (typeof unwrapped === "string") return void this.#drop(unwrapped);
+    this.#clientPort = from.port;
+    this.#client = from;
+    return unwrapped;
+  }
+
+  #hasRoom({ waiting }: AssociatedTarget): boolean {
+    return this.#waiting < MAX_WAITING && waiting < MAX_WAITING_OF_ONE;
+  }
+
+  async #send(target: AssociatedTarget, payload: Uint8Array): Promise<void> {
+    this.#waiting++;
+    try {
+      await target.send(payload);
+      this.counts["toTargets"]!++;
+    } catch (error) {
+      this.#drop(reasonOf(error));
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  #targetOf(address: HostPort): AssociatedTarget {
+    const name = formatHostPort(address);
+    const target = this.#targets.get(name) ?? this.#open(name, address);
+    this.#targets.delete(name);
+    this.#targets.set(name, target);
+    return target;
+  }
+
+  #open(name: string, address: HostPort): AssociatedTarget {
+    for (const [oldest, quiet] of this.#targets) {
+      if (this.#targets.size < this.#limits.maxTargets) break;
+      this.#targets.delete(oldest);
+      quiet.close();
+    }
+    const { clock } = this.#c;
+    const opened = this.#outbound.openDatagrams(address, this.#c);
+    const target = new AssociatedTarget(opened, clock, this.#limits.idleTimeoutMs);
+    void this.#answerFrom(target).finally(() => {
+      if (this.#targets.get(name) === target) this.#targets.delete(name);
+    });
+    return target;
+  }
+
+  async #answerFrom(target: AssociatedTarget): Promise<void> {
+    try {
+      const header = headerFrom(await target.address);
+      for await (const answer of target) await this.#answer(header, answer);
+    } catch (error) {
+      // A target that is not there may be there for the next datagram.
+      this.#c.log.debug("socks5: target ended", { reason: (error as Error).message });
+    } finally {
+      target.close();
+    }
+  }
+
+  async #answer(header: Uint8Array, answer: Uint8Array): Promise<void> {
+    const wrapped = new Uint8Array(header.length + answer.length);
+    wrapped.set(header);
+    wrapped.set(answer, header.length);
+    try {
+      await this.#socket.send(wrapped, this.#client!);
+      this.counts["toClient"]!++;
+    } catch {
+      this.#drop("unsendable");
+    }
+  }
+
+  #drop(reason: string): void {
+    const name = `drop.${reason}`;
+    this.counts[name] = (this.counts[name] ?? 0) + 1;
+  }
+}
+
+/** What an {@link OutboundError} names; another failure is the network's. */
+function reasonOf(error: unknown): string {
+  return error instanceof OutboundError ? error.fault : "unsendable";
+}

@@ -1,0 +1,345 @@
+import { describe, expect, test } from "bun:test";
+import type { DatagramChannel } from "../../core/api/dial.ts";
+import { TcpError } from "../../core/api/errors.ts";
+import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
+import type { HostNetwork } from "../../core/api/outbound.ts";
+import { type Socks5Options, socks5Through } from "../../plugins/socks5.ts";
+import { StackPair } from "../core/api/stack_pair.ts";
+import { Socks5UdpClient } from "../support/socks5_udp_client.ts";
+
+const PROXY = "10.0.0.2:1080";
+const at = (hostname: string, port: number): HostPort => ({ hostname, port });
+
+/** A way of the host to one address, on which a test says what comes. */
+class HostChannel implements DatagramChannel {
+  readonly sent: string[] = [];
+  closed = false;
+  #waiting: (string | null | Error)[] = [];
+  #wake = () => {};
+
+  /** A datagram comes, or the end. */
+  arrive(what: string | null | Error): void {
+    this.#waiting.push(what);
+    this.#wake();
+  }
+
+  async receive(): Promise<Uint8Array<ArrayBuffer> | null> {
+    while (this.#waiting.length === 0) await new Promise<void>((wake) => this.#wake = wake);
+    const next = this.#waiting.shift()!;
+    if (next instanceof Error) throw next;
+    return next === null ? null : new TextEncoder().encode(next);
+  }
+
+  send(datagram: Uint8Array): Promise<number> {
+    this.sent.push(new TextDecoder().decode(datagram));
+    return Promise.resolve(datagram.length);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.arrive(null);
+  }
+}
+
+/** A host on which everything is reached, and which knows one name. */
+class FakeHost implements HostNetwork {
+  /** Those made last stand in for those that were closed. */
+  readonly channels: Map<string, HostChannel> = new Map();
+  /** While it is pending nothing is dialled. */
+  ready: Promise<unknown> = Promise.resolve();
+  dials = 0;
+
+  resolve(name: string): Promise<string[]> {
+    return name === "example.org"
+      ? Promise.resolve(["192.0.2.53"])
+      : Promise.reject(new Error("ENOTFOUND"));
+  }
+
+  dial(): Promise<never> {
+    return Promise.reject(new Error("no TCP in this test"));
+  }
+
+  async dialDatagrams(address: HostPort): Promise<HostChannel> {
+    this.dials++;
+    await this.ready;
+    const channel = new HostChannel();
+    this.channels.set(formatHostPort(address), channel);
+    return channel;
+  }
+
+  channel(name: string): HostChannel {
+    return this.channels.get(name)!;
+  }
+
+  /** Ways that are open. */
+  get open(): number {
+    return [...this.channels.values()].filter(({ closed }) => !closed).length;
+  }
+}
+
+/** A pair of stacks, of which the server has the proxy. */
+class Proxied extends StackPair {
+  readonly host: FakeHost = new FakeHost();
+
+  constructor(options: Socks5Options = {}) {
+    super();
+    this.server.use(1080, socks5Through(this.host)(options));
+  }
+
+  associate(claimed?: HostPort): Promise<Socks5UdpClient> {
+    return this.run(Socks5UdpClient.open(this.client, PROXY, claimed));
+  }
+
+  /** Ends the association; what it has counted. */
+  async counts(client: Socks5UdpClient): Promise<Record<string, unknown>> {
+    await this.clock.settle();
+    await client.control.close();
+    const ended = () => this.lines.find(({ message }) => message === "socks5: association ended");
+    await this.clock.runUntil(() => ended() !== undefined);
+    const { remote: _remote, plugin: _plugin, port: _port, ...counts } = ended()!.fields!;
+    return counts;
+  }
+}
+
+describe("socks5 UDP ASSOCIATE", () => {
+  // By address and by name; the answer has the address that it came from.
+  test("carries datagrams to targets and back (RFC 1928 7)", async () => {
+    await using pair = new Proxied();
+    const client = await pair.associate();
+    expect(client.relay.hostname).toBe("10.0.0.2");
+    await client.send("one", at("192.0.2.1", 53));
+    await client.send("two", at("2001:db8::1", 4000));
+    await client.sendToName("three", "example.org", 53);
+    await client.send("", at("192.0.2.1", 53));
+    await pair.clock.settle();
+    expect([...pair.host.channels].map(([name, { sent }]) => [name, ...sent])).toEqual([
+      ["192.0.2.1:53", "one", ""],
+      ["[2001:db8::1]:4000", "two"],
+      ["192.0.2.53:53", "three"],
+    ]);
+    const first = pair.run(client.receive());
+    pair.host.channel("192.0.2.53:53").arrive("answer");
+    expect(await first).toBe("answer from 192.0.2.53:53");
+    const second = pair.run(client.receive());
+    pair.host.channel("[2001:db8::1]:4000").arrive("");
+    expect(await second).toBe(" from [2001:db8::1]:4000");
+    expect(await pair.counts(client)).toEqual({ toTargets: 4, toClient: 2 });
+    expect(pair.host.open).toBe(0);
+  });
+
+  // Over IPv6 the client is told an address of IPv6.
+  test("is where the client has connected to", async () => {
+    await using pair = new Proxied();
+    const opened = Socks5UdpClient.open(pair.client, "[fd00::2]:1080", at("::", 0));
+    const client = await pair.run(opened);
+    expect(client.relay.hostname).toBe("fd00::2");
+    await client.send("ahoy", at("192.0.2.1", 53));
+    await pair.clock.settle();
+    expect(pair.host.channel("192.0.2.1:53").sent).toEqual(["ahoy"]);
+  });
+
+  // A client that ends, that only says that it has no more to say, and one that resets.
+  test.each(["close", "closeWrite", "abort"])(
+    "ends with the connection: %s",
+    async (end: "close" | "closeWrite" | "abort") => {
+      await using pair = new Proxied();
+      const client = await pair.associate();
+      await client.send("one", at("192.0.2.1", 53));
+      await pair.clock.settle();
+      expect(pair.host.open).toBe(1);
+      void client.control[end]();
+      await pair.clock.runUntil(() => pair.host.open === 0);
+      const { dials } = pair.host;
+      await client.send("too late", at("192.0.2.2", 53));
+      await pair.clock.settle();
+      expect(pair.host.dials).toBe(dials);
+    },
+  );
+
+  // RFC 1928 7: MUST drop datagrams of others; here another address, and another port of the client's.
+  test("drops datagrams that are not the client's", async () => {
+    await using pair = new Proxied();
+    pair.client.addAddress("10.0.0.9/24");
+    const client = await pair.associate();
+    const header = [0, 0, 0, 1, 192, 0, 2, 1, 0, 53];
+    const other = pair.client.listenDatagram({ port: 0, hostname: "10.0.0.9" });
+    await other.send(Uint8Array.from(header), client.relay);
+    await client.send("mine", at("192.0.2.1", 53));
+    await pair.clock.settle();
+    const process = pair.client.listenDatagram({ port: 0, hostname: "10.0.0.1" });
+    await process.send(Uint8Array.from(header), client.relay);
+    await pair.clock.settle();
+    expect(pair.host.channel("192.0.2.1:53").sent).toEqual(["mine"]);
+    expect(await pair.counts(client)).toMatchObject({ toTargets: 1, "drop.foreign": 2 });
+  });
+
+  // RFC 1928 6: the client may say from which port it sends; what it says of other addresses is no news.
+  test("takes datagrams of the port that the client has named", async () => {
+    await using pair = new Proxied();
+    const client = await pair.associate(at("10.0.0.1", 4000));
+    await client.send("from another port", at("192.0.2.1", 53));
+    const named = pair.client.listenDatagram({ port: 4000 });
+    await named.send(Uint8Array.of(0, 0, 0, 1, 192, 0, 2, 1, 0, 53, 111, 107), client.relay);
+    await pair.clock.settle();
+    expect(pair.host.channel("192.0.2.1:53").sent).toEqual(["ok"]);
+
+    const behindNat = await pair.associate(at("192.168.1.2", 4000));
+    await behindNat.send("from anywhere", at("192.0.2.2", 53));
+    await pair.clock.settle();
+    expect(pair.host.channel("192.0.2.2:53").sent).toEqual(["from anywhere"]);
+  });
+
+  // Fragments need not be put together (RFC 1928 7); the rest is no datagram of SOCKS.
+  test("counts what it drops", async () => {
+    await using pair = new Proxied();
+    const client = await pair.associate();
+    await client.sendRaw([0, 0, 1, 1, 192, 0, 2, 1, 0, 53, 1]);
+    await client.sendRaw([0, 0, 0x81, 1, 192, 0, 2, 1, 0, 53, 1]);
+    const malformed = [
+      ...[[], [0, 0, 0], [0, 1, 0, 1, 192, 0, 2, 1, 0, 53], [0, 0, 0, 2, 192, 0, 2, 1, 0, 53]],
+      ...[[0, 0, 0, 1, 192, 0, 2, 1, 0], [0, 0, 0, 1, 192, 0, 2, 1, 0, 0]],
+      ...[[0, 0, 0, 3, 0, 0, 53], [0, 0, 0, 3, 5, 97, 98, 0, 53], [0, 0, 0, 4, 1, 2, 3, 4, 0, 53]],
+    ];
+    for (const bytes of malformed) await client.sendRaw(bytes);
+    await client.send("x", at("127.0.0.1", 53));
+    await client.sendToName("x", "unknown.test", 53);
+    await pair.clock.settle();
+    expect(pair.host.dials).toBe(0);
+    expect(await pair.counts(client)).toEqual({
+      toTargets: 0,
+      toClient: 0,
+      "drop.fragment": 2,
+      "drop.malformed": malformed.length,
+      "drop.denied": 1,
+      "drop.unknown-name": 1,
+    });
+  });
+
+  // Those that were used last are kept; a target that comes again gets a new socket.
+  test("has maxTargets targets at once", async () => {
+    await using pair = new Proxied({ udp: { maxTargets: 3 } });
+    const client = await pair.associate();
+    const send = async (...hosts: number[]) => {
+      for (const host of hosts) await client.send(String(host), at(`192.0.2.${host}`, 53));
+      await pair.clock.settle();
+    };
+    await send(1, 2, 3, 1, 4);
+    expect(pair.host.open).toBe(3);
+    expect(pair.host.channel("192.0.2.2:53").closed).toBe(true);
+    await send(2);
+    expect(pair.host.channel("192.0.2.2:53").closed).toBe(false);
+    expect(pair.host.channel("192.0.2.3:53").closed).toBe(true);
+    for (let host = 1; host < 200; host++) await send(host);
+    expect(pair.host.open).toBe(3);
+    expect(await pair.counts(client)).toMatchObject({ toTargets: 205 });
+  });
+
+  // Neither way for idleTimeoutMs: the socket is closed, and made again when it is needed.
+  test("forgets a target that is quiet", async () => {
+    await using pair = new Proxied({ udp: { idleTimeoutMs: 1000 } });
+    const client = await pair.associate();
+    await client.send("one", at("192.0.2.1", 53));
+    await pair.clock.advance(900);
+    pair.host.channel("192.0.2.1:53").arrive("still there");
+    await pair.clock.advance(900);
+    expect(pair.host.open).toBe(1);
+    await pair.clock.advance(100);
+    expect(pair.host.open).toBe(0);
+    await client.send("two", at("192.0.2.1", 53));
+    await pair.clock.settle();
+    expect(pair.host.channel("192.0.2.1:53").sent).toEqual(["two"]);
+  });
+
+  // The port of the target is closed; the next datagram finds out anew.
+  test("opens a new socket after one that broke", async () => {
+    await using pair = new Proxied();
+    const client = await pair.associate();
+    await client.send("one", at("192.0.2.1", 53));
+    await pair.clock.settle();
+    pair.host.channel("192.0.2.1:53").arrive(new TcpError("CONNECTION_REFUSED", "nobody"));
+    await pair.clock.settle();
+    expect(pair.host.open).toBe(0);
+    await client.send("two", at("192.0.2.1", 53));
+    await pair.clock.settle();
+    expect(pair.host.channel("192.0.2.1:53").sent).toEqual(["two"]);
+  });
+
+  // Until there is a way a few datagrams wait, in order, and no more; a burst that follows waits in
+  // the stack.
+  test("holds few datagrams for a target that is on the way", async () => {
+    await using pair = new Proxied();
+    const client = await pair.associate();
+    const way = Promise.withResolvers<void>();
+    pair.host.ready = way.promise;
+    for (let i = 0; i < 20; i++) await client.send(String(i), at("192.0.2.1", 53));
+    for (let host = 2; host < 10; host++) {
+      for (let i = 0; i < 10; i++) await client.send(String(i), at(`192.0.2.${host}`, 53));
+    }
+    await pair.clock.settle();
+    way.resolve();
+    await pair.clock.settle();
+    const first = Array.from({ length: 16 }, (_, i) => String(i));
+    const { sent } = pair.host.channel("192.0.2.1:53");
+    expect(sent).toEqual(first);
+    for (let i = 0; i < 40; i++) await client.send(String(i), at("192.0.2.1", 53));
+    await pair.clock.settle();
+    expect(sent.length).toBe(16 + 40);
+    expect(await pair.counts(client)).toMatchObject({ toTargets: 64 + 40, "drop.overflow": 36 });
+  });
+
+  // A target whose name is looked up for ever, and the client is gone meanwhile: nothing stays open.
+  test("closes what comes too late", async () => {
+    await using pair = new Proxied();
+    const client = await pair.associate();
+    const way = Promise.withResolvers<void>();
+    pair.host.ready = way.promise;
+    await client.send("one", at("192.0.2.1", 53));
+    await pair.clock.settle();
+    await pair.counts(client);
+    way.resolve();
+    await pair.clock.settle();
+    expect([pair.host.channels.size, pair.host.open]).toEqual([1, 0]);
+  });
+
+  // Another port of the proxy's own stack, which answers; names are not looked up there.
+  test("sends back into the stack (via: stack)", async () => {
+    await using pair = new Proxied({ via: "stack", deny: ["10.0.0.1"] });
+    const echo = pair.server.listenDatagram({ port: 7 });
+    void (async () => {
+      for await (const [data, from] of echo) await echo.send(data, from);
+    })();
+    const client = await pair.associate();
+    await client.send("denied", at("10.0.0.1", 7));
+    await client.sendToName("no name", "example.org", 7);
+    await client.send("ahoy", at("10.0.0.2", 7));
+    expect(await pair.run(client.receive())).toBe("ahoy from 10.0.0.2:7");
+    expect(await pair.counts(client)).toEqual({
+      toTargets: 1,
+      toClient: 1,
+      "drop.denied": 1,
+      "drop.no-name": 1,
+    });
+  });
+
+  // The largest datagram of the target does not fit behind a header (RFC 1928 7).
+  test("counts an answer that is too long", async () => {
+    await using pair = new Proxied();
+    const client = await pair.associate();
+    await client.send("one", at("192.0.2.1", 53));
+    await pair.clock.settle();
+    pair.host.channel("192.0.2.1:53").arrive("x".repeat(65_500));
+    const next = client.receive();
+    pair.host.channel("192.0.2.1:53").arrive("y");
+    expect(await pair.run(next)).toBe("y from 192.0.2.1:53");
+    expect(await pair.counts(client)).toMatchObject({ toClient: 1, "drop.unsendable": 1 });
+  });
+
+  // Who does not want it says so.
+  test("is refused with udp: false (RFC 1928 6: 07)", async () => {
+    await using pair = new Proxied({ udp: false });
+    await expect(pair.associate()).rejects.toThrow("refused with 7");
+    const socks5 = socks5Through(pair.host);
+    expect(() => socks5({ udp: true as false })).toThrow(/^socks5: options\.udp: expected \{ max/);
+    expect(() => socks5({ udp: { maxTargets: 0 } })).toThrow(/^socks5: options\.udp/);
+  });
+});
