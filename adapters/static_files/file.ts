@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { constants } from "node:fs";
 import { type FileHandle, open, realpath } from "node:fs/promises";
 import { join, sep } from "node:path";
 import type { ByteRange } from "./range.ts";
@@ -50,7 +51,8 @@ export async function openFile(
     if (path !== folder && !path.startsWith(folder.endsWith(sep) ? folder : folder + sep)) {
       return undefined;
     }
-    handle = await open(path, "r");
+    // Without waiting for whoever may write to a FIFO.
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stat = await handle.stat();
     if (!stat.isFile()) {
       await handle.close();

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -113,6 +114,15 @@ describe("staticFiles", () => {
   test("shows hidden files and another index where it is told to", async () => {
     expect(await (await get("/.hidden", {}, { hidden: true })).text()).toBe("hidden");
     expect(await (await get("/bare/", {}, { index: "file" })).text()).toBe("bare");
+  });
+
+  // Who opens a FIFO waits for somebody to write to it, for ever, and so would the request.
+  test("does not find what is no file", async () => {
+    execFileSync("mkfifo", [join(folder, "public/pipe")]);
+    const late = Promise.withResolvers<string>();
+    const timer = setTimeout(() => late.resolve("still waiting"), 2000);
+    expect(await Promise.race([statusOf("/pipe"), late.promise])).toBe(404);
+    clearTimeout(timer);
   });
 
   // Relative links of the index have to lead into the folder; another host must not be reached so.
