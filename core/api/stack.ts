@@ -179,20 +179,20 @@ class HostStack implements Stack {
   listen(options: ListenOptions): TcpListener {
     this.#assertOpen();
     const { onSyn } = options;
-    let attached: Acceptor | undefined;
     const place = placeOf(options.port, options.hostname);
     const hooks: AcceptorHooks = { ready: () => listener.ready() };
     if (onSyn !== undefined) hooks.decide = async (syn) => verdictOf(await onSyn(syn));
     const acceptor = this.#listen(place, options.tcpBacklog ?? DEFAULT_BACKLOG, hooks);
     const shown = place.subnet?.network ?? IpAddress.ANY_V4;
-    const listener = new StackListener(
-      netAddr(shown, acceptor.listener.firstPort),
-      () => attached !== undefined && this.#acceptors.delete(listener),
-    );
-    listener.attach(attached = acceptor);
+    const close = () => listener.close();
+    const listener = new StackListener(netAddr(shown, acceptor.listener.firstPort), () => {
+      this.#acceptors.delete(listener);
+      options.signal?.removeEventListener("abort", close);
+    });
+    listener.attach(acceptor);
     this.#acceptors.add(listener);
-    options.signal?.addEventListener("abort", () => listener.close(), { once: true });
-    if (options.signal?.aborted) listener.close();
+    options.signal?.addEventListener("abort", close);
+    if (options.signal?.aborted) close();
     return listener;
   }
 

@@ -57,6 +57,28 @@ describe("a listener", () => {
     }
   });
 
+  // One signal may close any number of listeners, one after the other.
+  test("leaves nothing behind in its signal", async () => {
+    await using pair = new StackPair();
+    const { signal } = new AbortController();
+    let listening = 0;
+    const count = (name: "addEventListener" | "removeEventListener", by: number) => {
+      const original = signal[name].bind(signal);
+      Object.assign(signal, {
+        [name]: (type: string, listener: () => void) => {
+          listening += by;
+          original(type, listener);
+        },
+      });
+    };
+    count("addEventListener", 1);
+    count("removeEventListener", -1);
+    for (let i = 0; i < 3; i++) pair.server.listen({ port: 80, signal }).close();
+    expect(listening).toBe(0);
+    using _open = pair.server.listen({ port: 80, signal });
+    expect(listening).toBe(1);
+  });
+
   // Ten connect where few fit. Half-open ones and accepted ones count apart, as a cookie may bring
   // one more (RFC 4987 3.6); whoever was not taken comes through once there is room.
   test("holds at most twice its backlog of connections that nobody has accepted", async () => {
