@@ -23,7 +23,9 @@ import { dialHost } from "./host/dial.ts";
  * import { createStack, egress, linkPair } from "@berth/berth";
  *
  * const [link] = linkPair();
- * await using stack = createStack({ link, addresses: ["0.0.0.0/0", "::/0"] });
+ * const exceptAddresses = ["10.90.0.1", "fd90::1"]; // of those who want to get out
+ * const addresses = ["0.0.0.0/0", "::/0"];
+ * await using stack = createStack({ link, addresses, exceptAddresses });
  * stack.use(["*", "udp/*"], egress({ deny: ["10.0.0.0/8"], allow: ["10.1.2.3"] }));
  * ```
  */

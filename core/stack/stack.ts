@@ -140,6 +140,8 @@ export class CoreStack {
     const refused = parseIp(packet, size, ip);
     if (refused !== undefined) return refused;
     if (!this.#own.hasWords(ip.d0, ip.d1, ip.d2, ip.d3)) return "not-ours";
+    // Forged, or a client's address that was not excepted: the answer would go to this stack itself.
+    if (!this.#isLooping && this.#own.hasWords(ip.s0, ip.s1, ip.s2, ip.s3)) return "ip-own-source";
     if (ip.isFragment) return this.#receiveFragment(packet, now);
     if (ip.protocol === PROTOCOL.TCP) {
       return this.tcp.receive(ip, packet, checksum, segmentSize, now);
@@ -149,7 +151,7 @@ export class CoreStack {
       return this.#receiveIcmp(packet, now);
     }
     if (ip.protocol === PROTOCOL.UDP) {
-      return this.udp.receive(ip, packet, checksum, this.#isLooping, now);
+      return this.udp.receive(ip, packet, checksum, now);
     }
     this.#outbox.unreachable(ip, packet, "protocol", now);
     return "protocol";

@@ -88,21 +88,18 @@ export class UdpLayer {
 
   // ---------------------------------------------------------------- packets in
 
-  /** Takes a datagram in; nothing of `packet` is kept. `looped`: the stack has sent it itself. */
+  /** Takes a datagram in; nothing of `packet` is kept. */
   receive(
     ip: IpHeader,
     packet: Uint8Array,
     checksum: ChecksumState,
-    looped: boolean,
     now: number,
   ): DropReason | undefined {
-    const { own, sharding, stats, outbox } = this.#tables;
+    const { sharding, stats, outbox } = this.#tables;
     const header = this.#header;
     const refused = parseUdp(ip, packet, checksum === "full", header);
     if (refused !== undefined) return refused;
     const { sourcePort, destinationPort } = header;
-    // It would set two services of this stack talking to each other without end.
-    if (!looped && own.hasWords(ip.s0, ip.s1, ip.s2, ip.s3)) return "udp-own-source";
     if (sharding.passOnDatagram(ip, sourcePort, destinationPort, packet)) {
       stats.handedOver++;
       return undefined;

@@ -20,6 +20,7 @@ export type DropReason =
   | "ip-fragment-timeout" // the others did not come               RFC 8200 4.5
   | "ip-fragment-limit" // no room: the oldest goes, or too many
   | "ip-source" // a source that no host may have
+  | "ip-own-source" // from the link, with an address of this stack as its source
   | "not-ours" // not an address of this stack
   | "protocol" // neither TCP, UDP nor ICMP
   // TCP
@@ -57,7 +58,6 @@ export type DropReason =
   | "udp-length" // the length field cannot be
   | "udp-checksum" // wrong, or none over IPv6                     RFC 768, RFC 8200 8.1
   | "udp-port" // nobody listens
-  | "udp-own-source" // from the link, with an address of this stack as its source
   | "udp-no-answer" // a flow from port 0, which cannot be answered
   | "udp-queue" // its reader is too slow: the queue is full
   | "udp-memory" // the queues of the stack hold as much as they may

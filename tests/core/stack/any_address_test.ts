@@ -107,6 +107,20 @@ describe("a whole network", () => {
     expect(t.recvIcmp(0, 0)).toMatchObject({ source: SOMEWHERE[4] });
   });
 
+  // A forged source, or a client that was not excepted: the answers would go to the stack itself.
+  test("drops what comes from its own addresses", () => {
+    const t = inNetwork(4);
+    listen(t, "*");
+    const inside = t.other({ remote: "10.90.0.9" });
+    inside.send({ flags: "S" });
+    const body = new Uint8Array(8);
+    t.wire.inject(encodeIcmp("10.90.0.9", t.local, { type: 8, code: 0, rest: 1, body }));
+    t.wire.inject(encodeUdp("10.90.0.9", t.local, 5000, 53, body));
+    inside.recvNothing();
+    expect(t.wire.stack.stats.dropped("ip-own-source")).toBe(3);
+    expect(t.wire.stack.tcp.connectionCount).toBe(0);
+  });
+
   // Broadcast, multicast and loopback are nobody's, even where everything is own.
   test.each(["10.90.255.255", "224.0.0.1", "127.0.0.1", "255.255.255.255", "0.0.0.0"])(
     "does not answer %s (RFC 1122 3.2.1.3)",

@@ -72,7 +72,7 @@ describe("datagrams in", () => {
     const host = new UdpHost();
     host.socket(udpPlace(7));
     expect(host.datagram("10.0.0.2 19", "10.0.0.2 7", pattern(4))).toEqual([]);
-    expect(host.drops()).toEqual({ "udp-own-source": 1 });
+    expect(host.drops()).toEqual({ "ip-own-source": 1 });
   });
 
   // Broken ones are counted and never answered.
