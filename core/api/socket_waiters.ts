@@ -4,14 +4,35 @@
  * @module
  */
 import type { TcpError } from "./errors.ts";
+import { Views } from "./views.ts";
 
-/** Somebody waits for bytes: in an array of its own, for a chunk, or for a view of what has come. */
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What a reader gets: bytes in an array of its own, a chunk, a step of an iteration. */
+export type ReadTarget = Uint8Array | "chunk" | "next chunk" | Views;
+
+/** Somebody waits for bytes. */
 export interface Reader {
-  readonly target: Uint8Array | "chunk" | "view";
-  resolve(count: number | null, chunk: Uint8Array<ArrayBuffer> | undefined): void;
+  readonly target: ReadTarget;
+  /** Takes what {@link answerTo} makes of them. */
+  resolve(answer: never): void;
   reject(error: TcpError): void;
   /** Who waits behind it: there is nearly always one, and an array would be more to keep. */
   next: Reader | undefined;
+}
+
+/** What a reader is told: `count` bytes have come, 0 at the end; `chunk` has them. */
+export function answerTo(target: ReadTarget, count: number, chunk: Bytes | undefined): never {
+  if (isArray(target)) return (count === 0 ? null : count) as never;
+  if (target === "chunk") return chunk as never;
+  if (target instanceof Views) target.lent = count;
+  const end = { done: true, value: undefined };
+  return (chunk === undefined ? end : { done: false, value: chunk }) as never;
+}
+
+/** The reader has an array of its own. */
+export function isArray(target: ReadTarget): target is Uint8Array {
+  return typeof target !== "string" && !(target instanceof Views);
 }
 
 /** Somebody waits for room. */

@@ -13,7 +13,8 @@ import type { Driver, Owner } from "./driver.ts";
 import { TcpError } from "./errors.ts";
 import { tcpStats } from "./socket_stats.ts";
 import { readableOf, writableOf } from "./socket_streams.ts";
-import type { Reader, Writer } from "./socket_waiters.ts";
+import { answerTo, isArray, type Reader, type ReadTarget, type Writer } from "./socket_waiters.ts";
+import { Views, type ViewSource } from "./views.ts";
 import type { NetAddr, SocketInfo, TcpSocket, TcpStats } from "./types.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -43,7 +44,7 @@ export interface SocketOptions {
 }
 
 /** The socket of one connection. */
-export class StackSocket implements TcpSocket, Owner {
+export class StackSocket implements TcpSocket, Owner, ViewSource {
   readonly #tcb: Tcb;
   readonly #driver: Driver;
   readonly #closesWithPeer: boolean;
@@ -123,77 +124,54 @@ export class StackSocket implements TcpSocket, Owner {
       if (count > 0) return Promise.resolve(count);
       if (this.#isReadingOver()) return this.#endOfReading(null);
     }
-    return new Promise((resolve, reject) => this.#waitForBytes(p, resolve, reject));
+    return this.#waitForBytes(p);
   }
 
   /** The next chunk: all that has arrived, as an array of its own; `undefined` at the end. */
   readChunk(): Promise<Bytes | undefined> {
     this.acknowledge();
-    if (this.#reader === undefined) {
-      const chunk = this.#chunkNow();
-      if (chunk !== undefined) return Promise.resolve(chunk);
-      if (this.#isReadingOver()) return this.#endOfReading(undefined);
-    }
-    return new Promise((resolve, reject) => {
-      this.#waitForBytes("chunk", (_count, chunk) => resolve(chunk), reject);
-    });
+    return this.#readPiece("chunk");
   }
 
   views(): AsyncIterableIterator<Bytes> {
-    let lent = 0;
-    const views: AsyncIterableIterator<Bytes> = {
-      [Symbol.asyncIterator]: () => views,
-      next: async () => {
-        if (lent > 0) this.#consume(lent);
-        const view = await this.#readView();
-        lent = view?.length ?? 0;
-        return view === undefined ? { done: true, value: undefined } : { done: false, value: view };
-      },
-      return: () => {
-        if (lent > 0) this.#consume(lent);
-        lent = 0;
-        return Promise.resolve({ done: true, value: undefined });
-      },
-    };
-    return views;
+    return new Views(this);
   }
 
-  #readView(): Promise<Bytes | undefined> {
+  nextView(views: Views): Promise<IteratorResult<Bytes>> {
+    return this.#readPiece(views);
+  }
+
+  #readPiece<T>(target: Exclude<ReadTarget, Uint8Array>): Promise<T> {
     if (this.#reader === undefined) {
-      if (this.#tcb.receive.readable > 0) return Promise.resolve(this.#tcb.receive.view());
-      if (this.#isReadingOver()) return this.#endOfReading(undefined);
+      const piece = this.#take(target);
+      if (piece !== undefined) return Promise.resolve(answerTo(target, piece.length, piece));
+      if (this.#isReadingOver()) return this.#endOfReading(answerTo(target, 0, undefined));
     }
-    return new Promise((resolve, reject) => {
-      this.#waitForBytes("view", (_count, view) => resolve(view), reject);
-    });
+    return this.#waitForBytes(target);
   }
 
-  #consume(count: number): void {
+  consume(count: number): void {
     this.#driver.core.tcp.consume(this.#tcb, count, this.#driver.now());
     this.#driver.touchAfterRead(count);
     this.#closeWhenOver();
   }
 
-  #waitForBytes(
-    target: Reader["target"],
-    resolve: Reader["resolve"],
-    reject: Reader["reject"],
-  ): void {
+  #waitForBytes<T>(target: ReadTarget): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
     const reader = { target, resolve, reject, next: undefined };
     let last = this.#reader;
     while (last?.next !== undefined) last = last.next;
     if (last === undefined) this.#reader = reader;
     else last.next = reader;
+    return promise;
   }
 
   /** Ends with the peer's FIN. Leaving the loop early leaves the rest to other readers. */
   [Symbol.asyncIterator](): AsyncIterator<Bytes> {
     return {
-      next: async () => {
-        const chunk = await this.readChunk();
-        return chunk === undefined
-          ? { done: true, value: undefined }
-          : { done: false, value: chunk };
+      next: () => {
+        this.acknowledge();
+        return this.#readPiece("next chunk");
       },
     };
   }
@@ -216,8 +194,8 @@ export class StackSocket implements TcpSocket, Owner {
     return chunk;
   }
 
-  #take(what: "chunk" | "view"): Bytes | undefined {
-    if (what === "chunk") return this.#chunkNow();
+  #take(target: Exclude<ReadTarget, Uint8Array>): Bytes | undefined {
+    if (typeof target === "string") return this.#chunkNow();
     return this.#tcb.receive.readable > 0 ? this.#tcb.receive.view() : undefined;
   }
 
@@ -251,17 +229,17 @@ export class StackSocket implements TcpSocket, Owner {
   #serveReaders(): void {
     for (let reader = this.#reader; reader !== undefined; reader = this.#reader) {
       const { target } = reader;
-      const chunk = typeof target === "string" ? this.#take(target) : undefined;
-      const count = typeof target === "string" ? chunk?.length ?? 0 : this.#readNow(target);
+      const chunk = isArray(target) ? undefined : this.#take(target);
+      const count = isArray(target) ? this.#readNow(target) : chunk?.length ?? 0;
       if (count === 0 && !this.#isReadingOver()) return;
       this.#reader = reader.next;
       if (count > 0) {
-        reader.resolve(count, chunk);
+        reader.resolve(answerTo(target, count, chunk));
         continue;
       }
       const error = this.#readError();
       if (error !== undefined) reader.reject(error);
-      else reader.resolve(null, undefined);
+      else reader.resolve(answerTo(target, 0, undefined));
       if (this.#closesWithPeer) void this.closeWrite();
     }
   }
