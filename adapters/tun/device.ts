@@ -112,10 +112,12 @@ function attachWith(
   throw error;
 }
 
+const TSO = linux.TUN_F_CSUM | linux.TUN_F_TSO4 | linux.TUN_F_TSO6;
 /** What the kernel may hand over; an old one refuses what it does not know. */
 const OFFLOADS = [
-  linux.TUN_F_CSUM | linux.TUN_F_TSO4 | linux.TUN_F_TSO6 | linux.TUN_F_TSO_ECN,
-  linux.TUN_F_CSUM | linux.TUN_F_TSO4 | linux.TUN_F_TSO6,
+  TSO | linux.TUN_F_TSO_ECN | linux.TUN_F_USO4 | linux.TUN_F_USO6,
+  TSO | linux.TUN_F_TSO_ECN,
+  TSO,
   linux.TUN_F_CSUM,
 ];
 

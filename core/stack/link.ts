@@ -41,7 +41,10 @@ export class PacketBatch {
   readonly sizes: Uint32Array;
   /** What is known of packet `i`'s checksum. */
   readonly checksums: ChecksumState[];
-  /** Payload bytes per wire segment when packet `i` is a super-packet, 0 otherwise. */
+  /**
+   * Payload bytes per wire segment, or per datagram, when packet `i` is a super-packet of TCP or UDP;
+   * 0 otherwise.
+   */
   readonly segmentSizes: Uint32Array;
   /** How many packets fit. */
   readonly capacity: number;

@@ -17,7 +17,13 @@ import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
 import type { Subnet } from "../wire/address.ts";
 import { readI32, readU16 } from "../wire/bytes.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
-import { IpHeader, parseIp, PROTOCOL, pseudoHeaderSumOf } from "../wire/ip.ts";
+import {
+  IpHeader,
+  parseIp,
+  payloadChecksumHolds,
+  PROTOCOL,
+  pseudoHeaderSumOf,
+} from "../wire/ip.ts";
 import { Connections } from "./connections.ts";
 import { Demux } from "./demux.ts";
 import { Fragmentation } from "./fragmentation.ts";
@@ -32,6 +38,7 @@ import { Sharding } from "./shard.ts";
 import { Stats } from "./stats.ts";
 import { TcpLayer } from "./tcp_layer.ts";
 import { UdpLayer } from "./udp_layer.ts";
+import { isUdpSuperPacket, udpSegments } from "./udp_segmentation.ts";
 
 /** Bytes of secret that a stack wants. */
 export const SECRET_LENGTH: number = SIPHASH_KEY_LENGTH + 8;
@@ -151,10 +158,29 @@ export class CoreStack {
       return this.#receiveIcmp(packet, now);
     }
     if (ip.protocol === PROTOCOL.UDP) {
+      if (isUdpSuperPacket(ip, segmentSize)) {
+        return this.#receiveSegments(packet, checksum, segmentSize, now);
+      }
       return this.udp.receive(ip, packet, checksum, now);
     }
     this.#outbox.unreachable(ip, packet, "protocol", now);
     return "protocol";
+  }
+
+  /** Each datagram of a super-packet is received like any other. */
+  #receiveSegments(
+    packet: Uint8Array,
+    checksum: ChecksumState,
+    segmentSize: number,
+    now: number,
+  ): DropReason | undefined {
+    const ip = this.#ip;
+    if (checksum === "full" && !payloadChecksumHolds(ip, packet)) return "udp-checksum";
+    for (const segment of udpSegments(ip, packet, segmentSize)) {
+      const dropped = this.#receiveIp(segment, segment.length, "verified", 0, now);
+      if (dropped !== undefined) this.stats.drop(dropped);
+    }
+    return undefined;
   }
 
   /** What the last missing one completes is received like any packet; no link vouches for it. */
