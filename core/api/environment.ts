@@ -30,14 +30,28 @@ export interface Logger {
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
+/** The longest that a timer of the runtime waits, in milliseconds: one that is longer rings at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** The runtime's own clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   schedule(at, wake) {
-    const timer = setTimeout(wake, Math.max(0, at - performance.now()));
+    const ms = Math.max(0, at - performance.now());
+    if (ms > LONGEST_TIMER) return scheduleInParts(at, wake);
+    const timer = setTimeout(wake, ms);
     return () => clearTimeout(timer);
   },
 };
+
+function scheduleInParts(at: number, wake: () => void): () => void {
+  let cancel = () => {};
+  const timer = setTimeout(() => cancel = systemClock.schedule(at, wake), LONGEST_TIMER);
+  return () => {
+    clearTimeout(timer);
+    cancel();
+  };
+}
 
 /** The runtime's cryptographic random source. */
 export const systemRandom: Random = {
