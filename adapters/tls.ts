@@ -7,8 +7,8 @@ import type { TLSSocket, TLSSocketOptions } from "node:tls";
 import { formatHostPort } from "../core/api/host_port.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import type { Context, Next } from "../core/api/types.ts";
-import { CertificateStore, readPem } from "./tls/certificates.ts";
 import { type TlsOptions, tlsOptionsSchema } from "./tls/options.ts";
+import { RenewedCertificates } from "./tls/renewed_certificates.ts";
 import { TlsSession } from "./tls/session.ts";
 
 export type { TlsCertificate } from "./tls/certificates.ts";
@@ -48,48 +48,74 @@ export const TLS_INFO: unique symbol = Symbol("berth.tls");
  * plugin sees it as `(await socket.opened).alpn`, and more in {@link TLS_INFO}. Half-closes are
  * carried both ways as close_notify. A connection that ends without it breaks with
  * `CONNECTION_RESET`: what came may be cut short. Who does not read stops who writes: a few hundred
- * kilobytes wait at most. A handshake that fails is logged at level `info` and goes no further.
+ * kilobytes wait at most. A handshake that fails is logged at level `info`, with the number of those
+ * that have failed, and goes no further.
+ *
+ * Files that change are read again within a second, when a client comes; connections that are there
+ * go on. What cannot be used is logged at level `warn`, and the old certificates stay.
  *
  * @throws {TypeError} An option is not what it has to be, or a certificate or key cannot be used.
  *
  * @example
- * ```ts no_run
+ * ```ts
+ * import { execFileSync } from "node:child_process";
+ * import { Duplex } from "node:stream";
+ * import { connect } from "node:tls";
  * import { createStack, echo, linkPair, tls } from "@berth/berth";
  *
- * const [link] = linkPair();
- * await using stack = createStack({ link, addresses: ["10.0.0.1/24"] });
- * stack.use(443, tls({ certificates: [{ cert: "cert.pem", key: "key.pem" }] }), echo());
+ * const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes " +
+ *   "-subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout - -out -";
+ * const pem = execFileSync("openssl", request.split(" "), { encoding: "utf8", stdio: "pipe" });
+ *
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(443, tls({ certificates: [{ cert: pem, key: pem }] }), echo()); // or names of files
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * const { readable, writable } = client.connect("10.0.0.1:443", { allowHalfOpen: true });
+ * const beneath = Duplex.fromWeb({ readable, writable });
+ * const socket = connect({ socket: beneath, host: "localhost", ca: pem });
+ * socket.end("ahoy");
+ * let echoed = "";
+ * for await (const chunk of socket) echoed += chunk;
+ * if (echoed !== "ahoy") throw new Error(echoed);
  * ```
  */
 export const tls: PluginFactory<TlsOptions> = definePlugin({
   name: "tls",
   options: tlsOptionsSchema,
   setup: ({ certificates, alpn, minVersion, clientCertificates, handshakeTimeoutMs }) => {
-    const ca = clientCertificates && readPem(clientCertificates.ca, "client CA");
-    const store = new CertificateStore(certificates, ca ? { ca, minVersion } : { minVersion });
-    const options: TLSSocketOptions = {
-      secureContext: store.default,
-      SNICallback: (name, found) => found(null, store.find(name)),
-      ...(alpn ? { ALPNProtocols: [...alpn] } : {}),
-      ...(ca ? { requestCert: true, rejectUnauthorized: clientCertificates.required } : {}),
-    };
+    const ca = clientCertificates?.ca;
     const server: Server = {
-      options,
+      certificates: new RenewedCertificates({ certificates, ca, minVersion }),
+      options: {
+        ...(alpn ? { ALPNProtocols: [...alpn] } : {}),
+        ...(ca ? { requestCert: true, rejectUnauthorized: clientCertificates!.required } : {}),
+      },
       handshakeTimeoutMs,
       clients: clientCertificates ? { required: clientCertificates.required } : undefined,
+      failures: 0,
     };
     return (c, next) => serve(c, next, server);
   },
 });
 
 interface Server {
+  readonly certificates: RenewedCertificates;
   readonly options: TLSSocketOptions;
   readonly handshakeTimeoutMs: number;
   readonly clients: { readonly required: boolean } | undefined;
+  /** Handshakes that have failed. */
+  failures: number;
 }
 
 async function serve(c: Context, next: Next, server: Server): Promise<void> {
-  const session = await TlsSession.open(c.socket, c.clock, server.options);
+  const store = server.certificates.current(c.clock.now(), c.log);
+  const session = await TlsSession.open(c.socket, c.clock, {
+    ...server.options,
+    secureContext: store.default,
+    SNICallback: (name, found) => found(null, store.find(name)),
+  });
   try {
     if (await shakeHands(c, session, server)) await next(session.socket());
   } finally {
@@ -112,6 +138,7 @@ async function shakeHands(c: Context, session: TlsSession, server: Server): Prom
     log.info("tls: handshake failed", {
       remote: formatHostPort(socket.remoteAddr),
       reason: message,
+      failures: ++server.failures,
     });
     session.engine.end();
     await session.allSent.catch(() => {});

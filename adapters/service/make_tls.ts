@@ -5,7 +5,7 @@
  */
 import { resolve } from "node:path";
 import { tls } from "../tls.ts";
-import { isPem } from "../tls/certificates.ts";
+import { isPem } from "../tls/pem.ts";
 import { UsageError } from "./errors.ts";
 import { type Make, make } from "./make_plugin.ts";
 

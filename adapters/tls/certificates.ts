@@ -4,8 +4,8 @@
  * @module
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
+import { certificatesOf, keysOf, nameOf, readPem } from "./pem.ts";
 
 /** A certificate with its key. */
 export interface TlsCertificate {
@@ -53,8 +53,8 @@ export class CertificateStore {
 }
 
 function load({ cert, key, passphrase }: TlsCertificate, shared: SharedContext): Entry {
-  const certificateText = readPem(cert, "certificate");
-  const keyText = readPem(key, "private key");
+  const certificateText = certificatesOf(readPem(cert, "certificate"));
+  const keyText = keysOf(readPem(key, "private key"));
   const certificate = parse(() => new X509Certificate(certificateText), cert, "certificate");
   const opened = passphrase === undefined ? { key: keyText } : { key: keyText, passphrase };
   const privateKey = parse(() => createPrivateKey(opened), key, "private key");
@@ -70,17 +70,6 @@ function load({ cert, key, passphrase }: TlsCertificate, shared: SharedContext):
   };
 }
 
-/** The text of a file; what is PEM already stays as it is. */
-export function readPem(source: string, what: string): string {
-  if (isPem(source)) return source;
-  try {
-    return readFileSync(source, "utf8");
-  } catch (error) {
-    const reason = (error as { code?: string }).code ?? String(error);
-    throw new TypeError(`tls: the ${what} ${source} cannot be read: ${reason}`);
-  }
-}
-
 function parse<T>(read: () => T, source: string, what: string): T {
   try {
     return read();
@@ -88,14 +77,4 @@ function parse<T>(read: () => T, source: string, what: string): T {
     const reason = (error as Error).message;
     throw new TypeError(`tls: ${nameOf(source)} is no ${what} in PEM form: ${reason}`);
   }
-}
-
-/** PEM text is not shown: it may be a key. */
-function nameOf(source: string): string {
-  return isPem(source) ? "that was given as text" : source;
-}
-
-/** Whether it is the text itself and no path. */
-export function isPem(source: string): boolean {
-  return source.includes("-----BEGIN ");
 }

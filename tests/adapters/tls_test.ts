@@ -10,6 +10,7 @@ import { echo } from "../../plugins/echo.ts";
 import { makeCertificate, type TestCertificate } from "../support/certificates.ts";
 import { bytes, codeOf } from "../support/conversation.ts";
 import { testRequiring } from "../support/requirements.ts";
+import { TemporaryFolder } from "../support/temporary_folder.ts";
 import { readAll, serveBehindHost, type Server } from "./tls/support.ts";
 
 const needs = ["program:openssl"] as const;
@@ -240,6 +241,7 @@ describe("tls", () => {
 
     expect(served).toBe(0);
     expect(server.lines.length).toBe(5);
+    expect(server.failures).toEqual([1, 2, 3, 4, 5]);
     for (const line of server.lines) expect(line).toMatch(/^info tls: handshake failed .+/);
   });
 
@@ -322,6 +324,46 @@ describe("tls", () => {
       "tls: the client CA /nowhere/ca.pem cannot be read: ENOENT",
     );
   });
+
+  // Certificate and key in either order, with something else between them, as text and as a file.
+  testRequiring(needs, "takes one file for both", async () => {
+    using folder = new TemporaryFolder();
+    const { cert, key } = certificate();
+    const parameters =
+      "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+    for (const pem of [`${cert}${key}`, `${parameters}${key}${parameters}${cert}`]) {
+      const file = folder.write("both.pem", pem);
+      for (const source of [pem, file]) {
+        await using server = await serveBehindHost(
+          tls({ certificates: [{ cert: source, key: source }] }),
+          echo(),
+        );
+        const client = await server.connect({ ca: pem, servername: "localhost" });
+        expect(client.getPeerCertificate().subject.CN).toBe("localhost");
+      }
+    }
+  });
+
+  // A handshake of every third of them fails: whatever they have opened is closed again.
+  testRequiring(needs, "leaves no file descriptor behind", async () => {
+    const open = () => readdirSync("/proc/self/fd").length;
+    await using server = await serveBehindHost(secure({ minVersion: "TLSv1.3" }), echo());
+    const shake = async (index: number) => {
+      const maxVersion = index % 3 === 0 ? "TLSv1.2" : "TLSv1.3";
+      const client = await server.connect({ maxVersion }).catch(() => undefined);
+      if (index % 3 === 1) client?.end();
+      if (index % 3 === 2) client?.destroy();
+      client?.resume();
+    };
+    await shake(1);
+    while (server.open > 0) await turn();
+    const before = open();
+    for (let done = 0; done < 300; done += 30) {
+      await Promise.all(Array.from({ length: 30 }, (_, index) => shake(index)));
+    }
+    while (server.open > 0) await turn();
+    while (open() > before) await turn();
+  }, 20_000);
 
   // A hundred clients at once and one after the other: no folder, socket or connection is left.
   testRequiring(needs, "leaves nothing behind", async () => {

@@ -24,6 +24,10 @@ export interface Server extends AsyncDisposable {
   connectPlain(): Promise<Socket>;
   /** Lines that were logged, as `level message reason`. */
   readonly lines: string[];
+  /** How many handshakes had failed, as each line about one said. */
+  readonly failures: unknown[];
+  /** Connections of clients to this host that are open. */
+  readonly open: number;
 }
 
 /** Serves port 443 of a stack with `handlers`, behind a port of the host. */
@@ -31,8 +35,13 @@ export async function serveBehindHost(
   ...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]
 ): Promise<Server> {
   const lines: string[] = [];
+  const failures: unknown[] = [];
   const [here, there] = linkPair();
-  const server = createStack({ link: here, addresses: ["10.7.0.2/24"], log: loggerInto(lines) });
+  const server = createStack({
+    link: here,
+    addresses: ["10.7.0.2/24"],
+    log: loggerInto(lines, failures),
+  });
   const client = createStack({ link: there, addresses: ["10.7.0.1/24"] });
   server.use(443, ...handlers);
   const inner: TcpSocket[] = [];
@@ -55,7 +64,11 @@ export async function serveBehindHost(
   };
   return {
     lines,
+    failures,
     connectPlain,
+    get open() {
+      return outer.filter((socket) => !socket.destroyed).length;
+    },
     hold(until) {
       held = until;
     },
@@ -102,8 +115,9 @@ function join(
   outer.closed.catch(() => {});
 }
 
-function loggerInto(lines: string[]): Logger {
+function loggerInto(lines: string[], failures: unknown[]): Logger {
   const at = (level: string) => (message: string, fields?: Readonly<Record<string, unknown>>) => {
+    if (fields && "failures" in fields) failures.push(fields["failures"]);
     lines.push([level, message, fields?.["reason"] ?? fields?.["error"] ?? ""].join(" "));
   };
   return { debug() {}, info: at("info"), warn: at("warn"), error: at("error") };
