@@ -110,7 +110,9 @@ class PublishedUdpPort {
     const idle = new IdleTimeout(this.#clock, this.#idleTimeoutMs, () => client.close());
     client.onDatagram = () => idle.touch();
     try {
-      await relayDatagrams(client, await this.#dial(this.#setting.to, this.#closing.signal));
+      // What it throws at once has to come after the flow has its place, to free it again.
+      const dialled = Promise.try(() => this.#dial(this.#setting.to, this.#closing.signal));
+      await relayDatagrams(client, await dialled);
     } catch (error) {
       this.#log.debug("published flow broke", { remote: name, reason: messageOf(error) });
     } finally {

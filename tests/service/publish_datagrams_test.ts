@@ -18,7 +18,9 @@ afterEach(async () => {
 });
 
 /** A published port that leads to `echo` in a stack, and how many sockets it has made there. */
-async function published(options: PublishDatagramsOptions = {}) {
+async function published(
+  { failures = 0, ...options }: PublishDatagramsOptions & { failures?: number } = {},
+) {
   const [inner, outer] = linkPair();
   const stack = createStack({ link: inner, addresses: ["10.7.0.2/24"] });
   const host = createStack({ link: outer, addresses: ["10.7.0.1/24"] });
@@ -27,7 +29,7 @@ async function published(options: PublishDatagramsOptions = {}) {
   const publication = await publishDatagrams(
     { hostname: "127.0.0.1", port: 0, to: { hostname: "10.7.0.2", port: 7 }, transport: "udp" },
     (to) => {
-      counts.made++;
+      if (counts.made++ < failures) throw new Error("there is no free port");
       return Promise.resolve(new StackDatagrams(host, to));
     },
     silentLogger,
@@ -53,6 +55,16 @@ async function ask(channel: HostDatagrams, question: Uint8Array<ArrayBuffer>) {
 }
 
 describe("publishDatagrams", () => {
+  // A stack without a free port throws at once: the next datagram finds one, perhaps.
+  test("tries again for a client that there was no socket for", async () => {
+    const { publication, counts } = await published({ failures: 1 });
+    const one = await client(publication);
+    await one.send(bytes("lost"));
+    while (counts.made === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(await ask(one, bytes("ahoy"))).toEqual(bytes("ahoy"));
+    expect(counts.made).toBe(2);
+  });
+
   // Each client of the host has a socket in the stack, and gets its own answers.
   test("carries datagrams of several clients both ways", async () => {
     const { publication, counts } = await published();
