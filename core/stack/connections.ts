@@ -106,11 +106,13 @@ export class Connections {
   #settleListener(tcb: Tcb, listener: Listener): void {
     if (tcb.released) {
       listener.halfOpen.delete(tcb);
+      listener.answered.delete(tcb);
       const index = listener.ready.indexOf(tcb);
       if (index >= 0) listener.ready.splice(index, 1);
       tcb.listener = undefined;
       this.notify(listener);
     } else if ((tcb.events & EVENT.OPENED) !== 0 && listener.halfOpen.delete(tcb)) {
+      listener.answered.delete(tcb);
       this.#options.stats.connectionsAccepted++;
       listener.ready.push(tcb);
       this.notify(listener);

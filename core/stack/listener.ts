@@ -19,6 +19,8 @@ export class Listener implements Place {
   readonly decides: boolean;
   /** Half-open connections. */
   readonly halfOpen: Set<Tcb> = new Set();
+  /** Half-open connections that are to be and have been answered, the oldest first; if `decides`. */
+  readonly answered: Set<Tcb> = new Set();
   /** Established and not yet taken by the application, in order. */
   readonly ready: Tcb[] = [];
   /** SYNs that wait for a decision. */

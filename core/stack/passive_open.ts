@@ -6,6 +6,7 @@
  */
 import { segmentArrives } from "../tcp/arrive.ts";
 import { acceptSyn, openPassive } from "../tcp/arrive/listen.ts";
+import { endConnection } from "../tcp/end.ts";
 import type { KeyedHash } from "../tcp/isn.ts";
 import type { Tcb } from "../tcp/tcb.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
@@ -55,7 +56,9 @@ export class PassiveOpen {
   #open(listener: Listener, ip: IpHeader, segment: Segment, now: number): DropReason | undefined {
     const connections = this.#connections;
     if (connections.isFull) return "tcp-connections";
-    if (listener.isFull) return this.#answerWithCookie(listener, ip, segment, now);
+    if (listener.isFull && !this.#evict(listener)) {
+      return this.#answerWithCookie(listener, ip, segment, now);
+    }
     const tcb = this.#create(ip, segment);
     connections.enter(tcb);
     tcb.listener = listener;
@@ -70,6 +73,19 @@ export class PassiveOpen {
     }
     connections.settle(tcb);
     return undefined;
+  }
+
+  /**
+   * RFC 4987 3.4: where cookies cannot help, the oldest that has been answered and has not come back
+   * makes room. What is being decided stays: somebody works on it.
+   */
+  #evict(listener: Listener): boolean {
+    const [oldest] = listener.answered;
+    if (oldest === undefined) return false;
+    this.#stats.halfOpenEvicted++;
+    endConnection(oldest, "TIMED_OUT");
+    this.#connections.settle(oldest);
+    return true;
   }
 
   /** RFC 4987 3.6: half-open connections are all taken; the peer brings back what is needed. */

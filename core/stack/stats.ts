@@ -19,6 +19,8 @@ export class Stats {
   /** SYN,ACKs sent without keeping anything (RFC 4987 3.6), and those that came back. */
   synCookiesSent = 0;
   synCookiesReturned = 0;
+  /** Connections that were answered and had to make room before the peer came back. */
+  halfOpenEvicted = 0;
   connectionsReset = 0;
   resetsSent = 0;
   echoReplies = 0;

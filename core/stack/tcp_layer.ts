@@ -131,6 +131,7 @@ export class TcpLayer {
       this.#connections.settle(tcb);
     }
     listener.halfOpen.clear();
+    listener.answered.clear();
     listener.ready.length = 0;
     listener.undecided.length = 0;
   }
@@ -140,6 +141,7 @@ export class TcpLayer {
     if (tcb.synDecision !== "pending" || tcb.released) return;
     if (verdict === "accept") {
       acceptSyn(tcb);
+      (tcb.listener as Listener | undefined)?.answered.add(tcb);
     } else if (verdict === "refuse") {
       // RFC 9293 3.10.7.1: the answer to a SYN that nobody wants.
       tcb.synDecision = "none";

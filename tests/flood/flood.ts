@@ -20,6 +20,8 @@ export interface FloodOptions {
   readonly offload?: boolean;
   readonly backlog: number;
   readonly synsPerMs: number;
+  /** Each SYN waits for a decision, which accepts it at once or is never made. */
+  readonly decides?: "at once" | "never";
 }
 
 const SERVER = { 4: new Subnet(IpAddress.parse("10.0.0.2")!, 8), 6: Subnet.parse("fd00::2/64")! };
@@ -54,8 +56,8 @@ export class Flood {
     this.#options = options;
     this.server = this.#stack(SERVER[options.version], options.offload ?? false);
     this.#client = this.#stack(CLIENT[options.version], false);
-    const { backlog } = options;
-    const request = { ...placeOf(PORT), backlog, decides: false };
+    const { backlog, decides } = options;
+    const request = { ...placeOf(PORT), backlog, decides: decides !== undefined };
     this.listener = this.server.tcp.listen(request) as Listener;
   }
 
@@ -161,6 +163,9 @@ export class Flood {
     let busy = false;
     while (server.tcp.pollListener() !== undefined) {
       for (const tcb of this.listener.ready.splice(0)) tcb.listener = undefined;
+      for (const tcb of this.listener.undecided.splice(0)) {
+        if (this.#options.decides === "at once") server.tcp.decide(tcb, "accept");
+      }
       busy = true;
     }
     for (let tcb = server.tcp.pollConnection(); tcb; tcb = server.tcp.pollConnection()) {

@@ -35,6 +35,42 @@ describe("100,000 spoofed SYNs a second", () => {
           expect([flood.server.tcp.connectionCount, flood.server.tcp.timerCount]).toEqual([0, 0]);
         });
       }
+
+      // No cookie can bring a decision back: the oldest that was answered makes room. It has had
+      // 4096 / 100 ms to come back, twice what the client's way takes.
+      test(`nor where each is decided about, IPv${version}, profile ${profile} (RFC 4987 3.4)`, () => {
+        const backlog = 4096;
+        const flood = new Flood({
+          version,
+          profile,
+          backlog,
+          synsPerMs: PER_MS,
+          decides: "at once",
+        });
+        flood.run(200, 200 / CLIENTS);
+        expect(flood.listener.halfOpen.size).toBe(backlog);
+        expect(flood.listener.answered.size).toBe(backlog);
+        expect(flood.mostConnections).toBeLessThanOrEqual(backlog + CLIENTS);
+        expect(flood.server.stats.halfOpenEvicted).toBeGreaterThan(
+          200 * PER_MS - backlog - CLIENTS,
+        );
+        // Nobody had to send a SYN again, which takes a second.
+        flood.rest(500);
+        expect(flood).toMatchObject({ attempts: CLIENTS, served: CLIENTS, failed: 0 });
+        flood.rest(200_000);
+        expect(flood.listener.answered.size).toBe(0);
+        expect([flood.server.tcp.connectionCount, flood.server.tcp.timerCount]).toEqual([0, 0]);
+      });
     }
   }
+
+  // Somebody works on each of those that wait, such as by dialing: none is given up for another.
+  test("make no room where nothing is decided yet", () => {
+    const options = { version: 4, profile: "local", decides: "never" } as const;
+    const flood = new Flood({ ...options, backlog: BACKLOG, synsPerMs: PER_MS });
+    for (let i = 0; i < 2 * BACKLOG; i++) flood.spoof();
+    expect(flood.listener.halfOpen.size).toBe(BACKLOG);
+    expect(flood.server.stats.halfOpenEvicted).toBe(0);
+    expect(flood.server.stats.dropped("tcp-backlog")).toBe(BACKLOG);
+  });
 });
