@@ -7,8 +7,8 @@ import { z } from "zod";
 import { IpAddress, Subnet } from "../wire/address.ts";
 
 /**
- * What lies on the host itself, on its own links or behind a cloud's back door. Private networks
- * (RFC 1918, RFC 4193) are not among it.
+ * Loopback, link-local and multicast addresses, and the back doors of clouds. Not among them: private
+ * networks (RFC 1918, RFC 4193), and the host's other own addresses, which only it knows.
  */
 export const DENIED_BY_DEFAULT: readonly string[] = [
   "0.0.0.0/8", // "this host" (RFC 1122 3.2.1.3): Linux connects to itself
