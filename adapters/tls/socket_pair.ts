@@ -42,9 +42,14 @@ async function openDoor(): Promise<Door> {
   const folder = await mkdtemp(join(tmpdir(), "berth-"));
   const path = join(folder, "pair");
   const server = createServer({ allowHalfOpen: true });
-  server.listen(path);
-  await once(server, "listening");
-  return { server, folder, path };
+  try {
+    server.listen(path);
+    await once(server, "listening");
+    return { server, folder, path };
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 async function closeDoor(): Promise<void> {
