@@ -26,6 +26,7 @@ import type { NeighborEntry } from "./neighbor.ts";
 import { type EthernetOptions, parseEthernetOptions, parseSubnet, placeOf } from "./options.ts";
 import { Resolver } from "./resolver.ts";
 import { Talk } from "./talk.ts";
+import { Undeliverable } from "./undeliverable.ts";
 
 const { HEADROOM } = OutgoingPacket;
 
@@ -42,6 +43,7 @@ export class EthernetLink implements Link {
   readonly #counts = new Counts<EthernetCount>();
   readonly #resolver: Resolver;
   readonly #talk: Talk;
+  readonly #undeliverable = new Undeliverable();
   /** What the port put into the batch's places last, and the packets in it. */
   readonly #frames: Uint8Array<ArrayBuffer>[] = [];
   readonly #packets: Uint8Array<ArrayBuffer>[] = [];
@@ -63,7 +65,10 @@ export class EthernetLink implements Link {
     this.#resolver = new Resolver(plan.maxNeighbors, {
       ask: (neighbor, everybody) => this.#talk.ask(neighbor, everybody),
       release: (packet, neighbor) => void this.#sendTo(packet, neighbor.mac),
-      drop: (_packet, _neighbor, reason) => this.#counts.add(`drop.${reason}`),
+      drop: (packet, _neighbor, reason) => {
+        this.#counts.add(`drop.${reason}`);
+        if (reason === "unreachable") this.#undeliverable.add(packet);
+      },
       schedule: (at) => this.#schedule(at),
     });
     this.#talk = new Talk({
@@ -114,8 +119,14 @@ export class EthernetLink implements Link {
     return { ...this.#port.stats?.(), ...this.#counts.snapshot() };
   }
 
-  /** As a link's; what the neighbors say among themselves is dealt with here. */
+  /**
+   * As a link's; what the neighbors say among themselves is dealt with here. An ICMP error of the
+   * link's own tells the stack of a packet that no neighbor took.
+   */
   receive(batch: PacketBatch): number {
+    if (this.#isClosed) return 0;
+    const errors = this.#undeliverable.receive(batch);
+    if (errors > 0) return errors;
     for (;;) {
       const count = this.#port.receive(batch);
       if (count === 0) return 0;
@@ -126,7 +137,7 @@ export class EthernetLink implements Link {
 
   /** As a link's; true also when there is nothing but what the neighbors say. */
   ready(): Promise<boolean> {
-    return this.#port.ready();
+    return this.#undeliverable.ready(this.#port);
   }
 
   /** As a link's; a packet to a neighbor that has to be asked for waits here. */
@@ -162,7 +173,10 @@ export class EthernetLink implements Link {
     if (destination.isMulticast) return this.#sendTo(packet, multicastMac(destination));
     if (this.#addresses.isBroadcast(destination)) return this.#sendTo(packet, BROADCAST_MAC);
     const hop = this.#nextHop(destination);
-    if (hop === undefined) return this.#drop("drop.no-route");
+    if (hop === undefined) {
+      this.#undeliverable.add(packet);
+      return this.#drop("drop.no-route");
+    }
     const now = this.#clock.now();
     const neighbor = this.#resolver.known(hop.w0, hop.w1, hop.w2, hop.w3, now);
     if (neighbor !== undefined) return this.#sendTo(packet, neighbor.mac);
