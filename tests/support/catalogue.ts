@@ -7,7 +7,14 @@ import { examplesInDocstrings } from "./examples.ts";
 import { importsOf, type SourceFile, sourceFiles, split } from "./source_files.ts";
 
 /** What the page has a table of. */
-export const KINDS = ["Plugins", "Middleware", "Links", "Wrappers of links"] as const;
+export const KINDS = [
+  "Plugins",
+  "Apps, for http and http2",
+  "Middleware",
+  "Links",
+  "Ports of Ethernet frames, for ethernet",
+  "Wrappers of links",
+] as const;
 
 /** A kind of entry. */
 export type Kind = typeof KINDS[number];
@@ -69,6 +76,10 @@ function entriesOf(file: SourceFile, names: readonly string[]): Entry[] {
 function kindOf(path: string, signature: string): Kind | undefined {
   const makesPlugin = /PluginFactory|\): (?:\w*Plugin)\b/.test(signature);
   if (makesPlugin) return isMiddleware(path) ? "Middleware" : "Plugins";
+  if (/\): FetchApp\b/.test(signature)) return "Apps, for http and http2";
+  if (/\)\s*: (?:Promise<)?\[?FramePort\b/.test(signature)) {
+    return "Ports of Ethernet frames, for ethernet";
+  }
   if (!/\)\s*: (?:Promise<)?(?:readonly )?\[?\w*Link\b/.test(signature)) return undefined;
   return path.startsWith("adapters/wrap/") ? "Wrappers of links" : "Links";
 }
