@@ -18,9 +18,20 @@ import { hostNetwork } from "./host/network.ts";
  *
  * @example
  * ```ts
- * import { connectProxy } from "@berth/berth";
+ * import { connectProxy, createStack, echo, linkPair } from "@berth/berth";
  *
- * connectProxy({ users: { anna: "secret" } }); // for stack.use(3128, connectProxy())
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(7, echo());
+ * server.use(3128, connectProxy({ via: "stack" }));
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:3128", { allowHalfOpen: true });
+ * const request = "CONNECT 10.0.0.1:7 HTTP/1.1\r\nHost: 10.0.0.1:7\r\n\r\n";
+ * await socket.write(new TextEncoder().encode(`${request}ahoy`));
+ * await socket.closeWrite();
+ * const said = await new Response(socket.readable).text();
+ * if (!/^HTTP\/1.1 200 .*\r\n\r\nahoy$/.test(said)) throw new Error(said);
  * ```
  */
 export const connectProxy: PluginFactory<ConnectProxyOptions> = connectProxyThrough(hostNetwork);

@@ -14,19 +14,34 @@ import { dialHost } from "./host/dial.ts";
  * out without NAT and without a privilege of its own.
  *
  * A target is connected to before the SYN is answered: one that refuses is a refused connection,
- * one that says nothing is answered by nothing. Half-closes and resets are carried. Loopback, link-local, multicast and metadata addresses are
- * denied unless `allow` names them; 16,384 connections and flows at once are the limit unless
- * `maxConnections` is another.
+ * one that says nothing is answered by nothing. Half-closes and resets are carried. Loopback,
+ * link-local, multicast and metadata addresses are denied unless `allow` names them; 16,384
+ * connections and flows at once are the limit unless `maxConnections` is another.
  *
  * @example
  * ```ts
  * import { createStack, egress, linkPair } from "@berth/berth";
+ * import { createServer } from "node:net";
  *
- * const [link] = linkPair();
- * const exceptAddresses = ["10.90.0.1", "fd90::1"]; // of those who want to get out
- * const addresses = ["0.0.0.0/0", "::/0"];
- * await using stack = createStack({ link, addresses, exceptAddresses });
- * stack.use(["*", "udp/*"], egress({ deny: ["10.0.0.0/8"], allow: ["10.1.2.3"] }));
+ * const host = createServer((socket) => void socket.end("from the host"));
+ * await new Promise<void>((done) => host.listen(0, "127.0.0.1", done));
+ * const { port } = host.address() as { port: number };
+ *
+ * const [here, there] = linkPair();
+ * await using stack = createStack({
+ *   link: here,
+ *   addresses: ["127.0.0.1/32", "0.0.0.0/0"], // loopback only where it is named
+ *   exceptAddresses: ["10.0.0.2"], // the other side
+ * });
+ * stack.use(["*", "udp/*"], egress({ allow: ["127.0.0.1"] }));
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * const socket = client.connect({ hostname: "127.0.0.1", port });
+ * const said = await new Response(socket.readable).text();
+ * if (said !== "from the host") throw new Error(said);
+ * const denied = await client.connect("169.254.169.254:80").opened.catch((error) => error.code);
+ * if (denied !== "CONNECTION_REFUSED") throw new Error(`expected a refusal, got ${denied}`);
+ * host.close();
  * ```
  */
 export const egress: PluginFactory<EgressOptions> = egressThrough({

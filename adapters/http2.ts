@@ -53,11 +53,23 @@ type Settings = z.output<typeof optionsSchema>;
  * ```ts
  * import { createStack, http, http2, linkPair } from "@berth/berth";
  * import { Hono } from "hono";
+ * import { connect } from "node:http2";
+ * import { Duplex } from "node:stream";
  *
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
  * const app = new Hono().get("/", (c) => c.text("ahoy"));
- * const [link] = linkPair();
- * await using stack = createStack({ link, addresses: ["10.0.0.1/24"] });
- * stack.use(80, http2(app), http(app));
+ * server.use(80, http2(app), http(app)); // one port for both
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * const { readable, writable } = client.connect("10.0.0.1:80", { allowHalfOpen: true });
+ * const session = connect("http://10.0.0.1", {
+ *   createConnection: () => Duplex.fromWeb({ readable, writable }),
+ * });
+ * let text = "";
+ * for await (const chunk of session.request({ ":path": "/" })) text += chunk;
+ * session.close();
+ * if (text !== "ahoy") throw new Error(text);
  * ```
  */
 export function http2(app: FetchApp, options: Http2Options = {}): Plugin {

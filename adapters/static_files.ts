@@ -42,10 +42,22 @@ type Settings = z.output<typeof optionsSchema>;
  * @example
  * ```ts
  * import { createStack, http, linkPair, staticFiles } from "@berth/berth";
+ * import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
  *
- * const [link] = linkPair();
- * await using stack = createStack({ link, addresses: ["10.0.0.1/24"] });
- * stack.use(80, http(staticFiles("./public", { maxAgeSeconds: 60 })));
+ * const folder = mkdtempSync("/tmp/berth-");
+ * writeFileSync(`${folder}/index.html`, "<h1>ahoy</h1>");
+ *
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(80, http(staticFiles(folder, { maxAgeSeconds: 60 })));
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:80");
+ * const request = "GET / HTTP/1.0\r\nHost: berth\r\nRange: bytes=4-7\r\n\r\n";
+ * await socket.write(new TextEncoder().encode(request));
+ * const response = await new Response(socket.readable).text();
+ * rmSync(folder, { recursive: true });
+ * if (!/^HTTP\/1.1 206 [^]*\r\n\r\nahoy$/.test(response)) throw new Error(response);
  * ```
  */
 export function staticFiles(folder: string, options: StaticFilesOptions = {}): FetchApp {

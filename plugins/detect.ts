@@ -53,11 +53,23 @@ const MAX_PEEK = 16;
  *
  * @example
  * ```ts
- * import { detect, discard, echo, http } from "@berth/berth";
+ * import { createStack, detect, echo, http, linkPair } from "@berth/berth";
  * import { Hono } from "hono";
  *
- * const app = new Hono().get("/", (c) => c.text("ahoy"));
- * detect({ http: http(app), ssh: discard(), other: echo() }); // for stack.use(443, detect({ … }))
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * const app = new Hono().get("/", (c) => c.text("from the app"));
+ * server.use(443, detect({ http: http(app), other: echo() }));
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * for (const said of ["GET / HTTP/1.0\r\nHost: berth\r\n\r\n", "ahoy"]) {
+ *   const socket = client.connect("10.0.0.1:443", { allowHalfOpen: true });
+ *   await socket.write(new TextEncoder().encode(said));
+ *   await socket.closeWrite();
+ *   const answer = await new Response(socket.readable).text();
+ *   const expected = said === "ahoy" ? "ahoy" : "from the app";
+ *   if (!answer.endsWith(expected)) throw new Error(answer);
+ * }
  * ```
  */
 export function detect(routes: DetectRoutes, options: DetectOptions = {}): Plugin {
