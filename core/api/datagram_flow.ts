@@ -27,8 +27,8 @@ export class StackFlow implements DatagramFlow, Owner {
   readonly remoteAddr: NetAddr;
   readonly #flow: Flow;
   readonly #driver: Driver;
-  readonly #waiters: Waiter[] = [];
-  readonly #controller = new AbortController();
+  #waiters: Waiter[] = [];
+  #controller: AbortController | undefined;
   readonly #counts = { datagramsIn: 0, bytesIn: 0, datagramsOut: 0, bytesOut: 0 };
   #closed = false;
 
@@ -42,16 +42,22 @@ export class StackFlow implements DatagramFlow, Owner {
 
   /** Aborted when no more datagrams come. */
   get ended(): AbortSignal {
-    if (this.#flow.end !== undefined) this.#controller.abort(this.#error);
+    this.#controller ??= new AbortController();
+    if (this.hasEnded) this.#controller.abort(this.#error);
     return this.#controller.signal;
+  }
+
+  /** No more datagrams come. */
+  get hasEnded(): boolean {
+    return this.#flow.end !== undefined;
   }
 
   onEvent(): void {
     while (this.#waiters.length > 0 && this.#flow.queue.count > 0) {
       this.#waiters.shift()!.resolve(this.#take());
     }
-    if (this.#flow.end === undefined) return;
-    this.#controller.abort(this.#error);
+    if (!this.hasEnded) return;
+    this.#controller?.abort(this.#error);
     for (const waiter of this.#waiters.splice(0)) this.#tellEnd(waiter);
   }
 
@@ -59,7 +65,9 @@ export class StackFlow implements DatagramFlow, Owner {
     return new Promise((resolve, reject) => {
       const waiter = { resolve, reject };
       if (this.#flow.queue.count > 0) resolve(this.#take());
-      else if (this.#flow.end !== undefined) this.#tellEnd(waiter);
+      else if (this.hasEnded) this.#tellEnd(waiter);
+      // An array that is made with an item takes less than one that grows: most have one reader.
+      else if (this.#waiters.length === 0) this.#waiters = [waiter];
       else this.#waiters.push(waiter);
     });
   }

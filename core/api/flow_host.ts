@@ -58,7 +58,7 @@ export class FlowHost implements Owner {
       await this.#handler(new StackFlowContext(flow, this.#environment), () => Promise.resolve());
       flow.finish();
     } catch (error) {
-      const wasAlive = !flow.ended.aborted;
+      const wasAlive = !flow.hasEnded;
       flow.close();
       // A peer that is not there is no fault of the handler's.
       if (wasAlive) this.#logFailure(flow, error);
