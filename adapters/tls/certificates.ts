@@ -21,7 +21,7 @@ export interface TlsCertificate {
 export type SharedContext = Pick<SecureContextOptions, "ca" | "minVersion">;
 
 interface Entry {
-  readonly certificate: X509Certificate;
+  readonly names: readonly string[];
   readonly context: SecureContext;
 }
 
@@ -45,11 +45,27 @@ export class CertificateStore {
 
   /** The first certificate for `name` (RFC 6066 3, RFC 9525 6.3), or else the first of all. */
   find(name: string): SecureContext {
-    const found = this.#entries.find(({ certificate }) =>
-      certificate.checkHost(name) !== undefined
-    );
+    const wanted = name.toLowerCase();
+    const found = this.#entries.find(({ names }) => names.some((each) => isFor(each, wanted)));
     return found?.context ?? this.default;
   }
+}
+
+/**
+ * The DNS names of a certificate, in lower case; where there is none its common name.
+ * `X509Certificate.checkHost` of Deno 2.9 knows no wildcards, and that of Bun throws at some names.
+ */
+function namesOf({ subjectAltName = "", subject }: X509Certificate): string[] {
+  const alternatives = subjectAltName.split(", ").map((each) => /^DNS:([\w*.-]+)$/.exec(each)?.[1]);
+  const names = alternatives.filter((name) => name !== undefined);
+  if (names.length === 0) names.push(/^CN=([\w*.-]+)$/m.exec(subject)?.[1] ?? "");
+  return names.map((name) => name.toLowerCase());
+}
+
+/** RFC 9525 6.3: a wildcard stands for one label. */
+function isFor(pattern: string, name: string): boolean {
+  if (!pattern.startsWith("*.")) return pattern === name && name !== "";
+  return name.replace(/^[\w-]+/, "*") === pattern;
 }
 
 function load({ cert, key, passphrase }: TlsCertificate, shared: SharedContext): Entry {
@@ -65,7 +81,7 @@ function load({ cert, key, passphrase }: TlsCertificate, shared: SharedContext):
   }
   const unlocked = privateKey.export({ type: "pkcs8", format: "pem" });
   return {
-    certificate,
+    names: namesOf(certificate),
     context: createSecureContext({ ...shared, cert: certificateText, key: unlocked }),
   };
 }
