@@ -32,6 +32,10 @@ async function withProxies(
         `http2:${APP}`,
         `http:${APP}`,
       ],
+      "4443": {
+        plugin: "detect",
+        options: { tls: ["tls:cert.pem,key.pem", `http:${APP}`], http: `http:${APP}` },
+      },
       "8443": ["tls:cert.pem,key.pem", "echo"],
       "8080": [`http2:${APP}`, `http:${APP}`],
     };
@@ -81,6 +85,24 @@ describe("curl through proxies", () => {
         expect(await ask(...tunnel, `http://${V4}/number/4`)).toBe("4\n");
         const denied = [...tunnel, "--write-out", "%{http_connect}", "http://169.254.169.254/"];
         expect(await namespace.shell(`${[...CURL, ...denied].join(" ")} || true`)).toBe("403");
+      }),
+    60_000,
+  );
+});
+
+describe("detect", () => {
+  // HTTP with and without TLS on one port, each by a plugin of its own.
+  testRequiring(
+    needs,
+    "serves curl both ways on one port",
+    () =>
+      withProxies(async (namespace, folder) => {
+        const secure = [
+          ...["--cacert", join(folder, "cert.pem"), "--resolve", `localhost:4443:${V4}`],
+        ];
+        const ask = (...more: string[]) => namespace.run([...CURL, ...more]);
+        expect(await ask(...secure, "https://localhost:4443/number/7")).toBe("7\n");
+        expect(await ask(`http://${V4}:4443/number/8`)).toBe("8\n");
       }),
     60_000,
   );
