@@ -17,6 +17,11 @@ const BATCH = 64;
  */
 const MAX_BURST = 512;
 const MAX_BURST_BYTES = 256 * 1024;
+/**
+ * A full batch of fewer bytes is acknowledgements for the most part: what they make room for is
+ * written and sent at once, as long as it is in the processor's cache.
+ */
+const MIN_BURST_BATCH_BYTES = 16 * 1024;
 /** Milliseconds of packets before timers and other work get their turn. */
 const BUDGET_MS = 2;
 /** Turns of the microtask queue without a call after which handlers count as done. */
@@ -84,14 +89,16 @@ export class Driver {
   #receive(batch: PacketBatch): boolean {
     let packets = 0;
     let bytes = 0;
+    let batchBytes: number;
     let count: number;
     do {
+      batchBytes = 0;
       count = this.#link.receive(batch);
       if (this.#stopped) return false;
       const now = this.now();
       for (let i = 0; i < count; i++) {
         const size = batch.sizes[i]!;
-        bytes += size;
+        batchBytes += size;
         this.core.receive(
           batch.packets[i]!,
           size,
@@ -101,7 +108,11 @@ export class Driver {
         );
       }
       packets += count;
-    } while (count === BATCH && packets < MAX_BURST && bytes < MAX_BURST_BYTES);
+      bytes += batchBytes;
+    } while (
+      count === BATCH && batchBytes >= MIN_BURST_BATCH_BYTES && packets < MAX_BURST &&
+      bytes < MAX_BURST_BYTES
+    );
     return packets > 0;
   }
 
