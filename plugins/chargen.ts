@@ -84,8 +84,8 @@ const LINE_LENGTH = 72;
 
 /** Where the pattern of RFC 864 begins again: 95 lines of 72 characters, each a character further. */
 const PATTERN = generatePattern(1);
-/** As much of it as a segment of 64 KiB holds: a write costs the same for more. */
-const PATTERNS = generatePattern(9);
+/** A write costs the same for more bytes; this is 254 KiB. */
+const PATTERNS = generatePattern(37);
 
 function generatePattern(times: number): Uint8Array {
   const ring = Array.from({ length: PRINTABLE }, (_, index) => String.fromCharCode(32 + index));
