@@ -50,7 +50,8 @@ function endless(size: number): { link: Link; taken: Promise<number> } {
 }
 
 describe("the driver", () => {
-  // Small packets of many connections are answered together, but answered while more keep coming;
+  // Acknowledgements make room at once. Small packets of many connections are answered together, but
+  // answered while more keep coming;
   // large ones do not wait for others.
   test.each([[0, 64], [400, 512], [1400, 192], [30_000, 64]])(
     "takes packets with %d bytes of payload in bursts of %d",
