@@ -69,18 +69,28 @@ describe("--link fd:3", () => {
 });
 
 /**
- * What makes an ordinary user of whoever runs the tests. Where `/dev/net/tun` is root's alone the
- * user gets one of its own.
+ * A line of the shell as an ordinary user runs it, in a namespace of its own; `$RUNTIME` is this
+ * runtime. Where root runs the tests, the user gets a device of its own if `/dev/net/tun` is
+ * root's alone, and copies of the runtime and the project, which may be in a home that is private.
  */
 function asOrdinaryUser(line: string): string[] {
   const unshare = ["unshare", "-Urn", "sh", "-c", line];
-  if (process.getuid?.() !== 0) return unshare;
-  const device = "mount -t tmpfs none /dev/net && mknod -m 666 /dev/net/tun c 10 200";
-  const user = "setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all";
-  // Deno writes to its cache, and may not to that of whoever runs the tests.
-  const cache = "mount -t tmpfs -o mode=1777 none /mnt";
-  const script = `${device} && ${cache} && HOME=/mnt DENO_DIR=/mnt exec ${user} "$@"`;
-  return ["unshare", "--mount", "sh", "-c", script, "sh", ...unshare];
+  const runtime = ["env", `RUNTIME=${process.execPath}`];
+  if (process.getuid?.() !== 0) return [...runtime, ...unshare];
+  const script = `set -e
+    mount -t tmpfs none /dev/net
+    mknod -m 666 /dev/net/tun c 10 200
+    mount -t tmpfs -o mode=1777 none /mnt
+    umask 022
+    mkdir /mnt/project
+    find . -mindepth 1 -maxdepth 1 ! -name .git \
+      -exec cp -R --no-preserve=mode,ownership -t /mnt/project {} +
+    cp "$RUNTIME" /mnt/runtime
+    chmod 755 /mnt/runtime
+    cd /mnt/project
+    export HOME=/mnt DENO_DIR=/mnt RUNTIME=/mnt/runtime
+    exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all "$@"`;
+  return [...runtime, "unshare", "--mount", "sh", "-c", script, "sh", ...unshare];
 }
 
 describe("unshare -Urn", () => {
@@ -89,11 +99,12 @@ describe("unshare -Urn", () => {
     [...NEEDS, "program:curl", "program:mount", "program:ping", "program:setpriv"],
     "is all that an ordinary user needs for --tun",
     async () => {
-      const service = runtimeCommand(
+      const [, ...service] = runtimeCommand(
         ...["main.ts", "--tun", "berth0", "--address", "10.90.0.2/24", "--listen", `80=${APP}`],
         ...["--log-level", "warn"],
-      ).join(" ").replace(" -A ", " -A --node-modules-dir=manual ");
-      const line = `${service} > /dev/null & server=$!; ` +
+      );
+      const args = service.join(" ").replace(" -A ", " -A --node-modules-dir=manual ");
+      const line = `"$RUNTIME" ${args} > /dev/null & server=$!; ` +
         "until ping -c 1 -W 1 10.90.0.2 > /dev/null 2>&1; do " +
         "kill -0 $server || exit 1; sleep 0.05; done; " +
         'cat /proc/$server/status | grep "^Uid" | tr "\\t" " "; cat /proc/self/uid_map; ' +
