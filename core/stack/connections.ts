@@ -49,7 +49,7 @@ export class Connections {
   }
 
   get isFull(): boolean {
-    return this.#options.demux.count >= this.#options.maxConnections;
+    return this.#options.demux.connections.count >= this.#options.maxConnections;
   }
 
   /** A connection that is in no table yet. */
@@ -63,7 +63,7 @@ export class Connections {
   /** From now on its segments reach it. */
   enter(tcb: Tcb): void {
     tcb.inTables = true;
-    this.#options.demux.add(tcb);
+    this.#options.demux.connections.add(tcb);
     this.#options.stats.connectionsOpened++;
   }
 
@@ -132,7 +132,7 @@ export class Connections {
     if (!tcb.inTables) return;
     tcb.inTables = false;
     this.#timeWait.delete(tcb);
-    this.#options.demux.remove(tcb);
+    this.#options.demux.connections.remove(tcb);
     this.#options.stats.connectionsEnded++;
     if (tcb.error === "CONNECTION_RESET") this.#options.stats.connectionsReset++;
   }

@@ -10,7 +10,7 @@ import type { NewsQueue } from "../udp/news.ts";
 import type { FlowPort } from "../udp/ports.ts";
 import type { IpAddress } from "../wire/address.ts";
 import { Deadlines } from "./deadlines.ts";
-import { FlowTable } from "./flow_table.ts";
+import { EndpointTable } from "./endpoint_table.ts";
 import type { Stats } from "./stats.ts";
 
 /** What the flows share with the rest of UDP. */
@@ -25,13 +25,13 @@ export interface FlowsOptions {
 
 /** Every flow of a stack. */
 export class Flows {
-  readonly table: FlowTable;
+  readonly table: EndpointTable<Flow>;
   readonly #options: FlowsOptions;
   readonly #deadlines: Deadlines<Flow> = new Deadlines();
 
   constructor(options: FlowsOptions) {
     this.#options = options;
-    this.table = new FlowTable(options.seed);
+    this.table = new EndpointTable(options.seed);
   }
 
   /** A flow that is in no table yet. */

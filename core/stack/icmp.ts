@@ -71,7 +71,7 @@ export class Icmp {
       const isTaken = this.#udp.takeError(quoted, meaning, mtu, now);
       return isTaken ? {} : { drop: "icmp-no-connection", quoted };
     }
-    const tcb = this.#demux.get(local, localPort, remote, remotePort);
+    const tcb = this.#demux.connections.get(local, localPort, remote, remotePort);
     if (tcb === undefined) return { drop: "icmp-no-connection", quoted };
     if (!takeNetworkError(tcb, meaning, mtu, seq)) return { drop: "icmp-no-connection" };
     return { tcb };

@@ -56,7 +56,7 @@ export class TcpInput {
     segment.ecn = ip.trafficClass & 3;
     segment.wireSegments = segmentSize > 0 ? Math.ceil(segment.textLength / segmentSize) || 1 : 1;
     const { demux, connections, outbox, sharding, stats } = this.#tables;
-    const tcb = demux.find(ip, segment);
+    const tcb = demux.connections.find(ip, segment.sourcePort, segment.destinationPort);
     if (tcb === undefined || this.#isReopening(tcb, segment)) {
       if (!sharding.passOn(ip, segment, packet, segmentSize)) {
         return this.#withoutConnection(ip, segment, now);

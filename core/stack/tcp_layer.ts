@@ -161,7 +161,8 @@ export class TcpLayer {
     if (local === undefined || !this.#own.has(local) || this.#connections.isFull) {
       return "ADDRESS_NOT_AVAILABLE";
     }
-    const isFree = (port: number) => this.#demux.get(local, port, remote, remotePort) === undefined;
+    const isFree = (port: number) =>
+      this.#demux.connections.get(local, port, remote, remotePort) === undefined;
     const isOurs = (port: number) => this.#sharding.isOurs(local, port, remote, remotePort);
     const offset = this.#hash.connection(local, 0, remote, remotePort);
     const localPort = request.localPort > 0
@@ -247,7 +248,7 @@ export class TcpLayer {
 
   /** Ends the connections of addresses that are not own ones any more; nothing is sent. */
   endForeign(): void {
-    for (const tcb of this.#demux.connections()) {
+    for (const tcb of this.#demux.connections.all()) {
       if (this.#own.has(tcb.local)) continue;
       endConnection(tcb, "ADDRESS_NOT_AVAILABLE");
       this.#connections.settle(tcb);
@@ -257,7 +258,7 @@ export class TcpLayer {
   /** Resets every connection and forgets every listener. */
   shutDown(): void {
     for (const listener of this.#demux.listeners.values()) this.closeListener(listener);
-    for (const tcb of this.#demux.connections()) {
+    for (const tcb of this.#demux.connections.all()) {
       calls.abort(tcb, "STACK_CLOSED");
       this.#connections.settle(tcb);
     }
@@ -265,11 +266,11 @@ export class TcpLayer {
 
   /** Every connection in the tables. */
   connections(): Tcb[] {
-    return this.#demux.connections();
+    return this.#demux.connections.all();
   }
 
   get connectionCount(): number {
-    return this.#demux.count;
+    return this.#demux.connections.count;
   }
 
   /** Connections with a deadline. */

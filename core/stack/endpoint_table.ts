@@ -1,0 +1,149 @@
+/**
+ * Which connection or flow a packet belongs to, by its two addresses and ports.
+ *
+ * @module
+ */
+import type { IpAddress } from "../wire/address.ts";
+import type { IpHeader } from "../wire/ip.ts";
+
+const FIRST_BUCKETS = 256;
+
+/** What lies between two addresses and ports. */
+export interface TableEntry<Entry> {
+  readonly local: IpAddress;
+  readonly localPort: number;
+  readonly remote: IpAddress;
+  readonly remotePort: number;
+  /** The table's own. */
+  hash: number;
+  /** The table's own: the next one of the same bucket. */
+  hashNext: Entry | undefined;
+}
+
+/** Connections or flows by their two addresses and ports. */
+export class EndpointTable<Entry extends TableEntry<Entry>> {
+  #buckets: (Entry | undefined)[] = new Array(FIRST_BUCKETS).fill(undefined);
+  #count = 0;
+  /** Makes the order of buckets unknown to peers. */
+  readonly #seed: number;
+
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  /** Entries in the table. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The entry that a received packet belongs to. */
+  find(ip: IpHeader, remotePort: number, localPort: number): Entry | undefined {
+    const hash = mix(
+      this.#seed,
+      ip.s0 ^ ip.s1 ^ ip.s2 ^ ip.s3,
+      ip.d0 ^ ip.d1 ^ ip.d2 ^ ip.d3,
+      (remotePort << 16) | localPort,
+    );
+    let entry = this.#first(hash);
+    while (entry !== undefined && !isOf(entry, hash, ip, remotePort, localPort)) {
+      entry = entry.hashNext;
+    }
+    return entry;
+  }
+
+  /** The entry between two sockets' addresses. */
+  get(
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+  ): Entry | undefined {
+    const hash = this.#hash(local, localPort, remote, remotePort);
+    let entry = this.#first(hash);
+    while (entry !== undefined) {
+      const same = entry.hash === hash && entry.localPort === localPort &&
+        entry.remotePort === remotePort &&
+        entry.local.equals(local) && entry.remote.equals(remote);
+      if (same) return entry;
+      entry = entry.hashNext;
+    }
+    return undefined;
+  }
+
+  add(entry: Entry): void {
+    if (this.#count >= this.#buckets.length) this.#grow();
+    entry.hash = this.#hash(entry.local, entry.localPort, entry.remote, entry.remotePort);
+    this.#insert(entry);
+    this.#count++;
+  }
+
+  remove(entry: Entry): void {
+    const index = entry.hash & (this.#buckets.length - 1);
+    let at = this.#buckets[index];
+    if (at === entry) {
+      this.#buckets[index] = entry.hashNext;
+    } else {
+      while (at !== undefined && at.hashNext !== entry) at = at.hashNext;
+      if (at === undefined) return;
+      at.hashNext = entry.hashNext;
+    }
+    entry.hashNext = undefined;
+    this.#count--;
+  }
+
+  /** Every entry, in no order; the table may change meanwhile. */
+  all(): Entry[] {
+    const all: Entry[] = [];
+    for (const first of this.#buckets) {
+      for (let entry = first; entry !== undefined; entry = entry.hashNext) all.push(entry);
+    }
+    return all;
+  }
+
+  #first(hash: number): Entry | undefined {
+    return this.#buckets[hash & (this.#buckets.length - 1)];
+  }
+
+  #hash(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): number {
+    return mix(
+      this.#seed,
+      remote.w0 ^ remote.w1 ^ remote.w2 ^ remote.w3,
+      local.w0 ^ local.w1 ^ local.w2 ^ local.w3,
+      (remotePort << 16) | localPort,
+    );
+  }
+
+  #insert(entry: Entry): void {
+    const index = entry.hash & (this.#buckets.length - 1);
+    entry.hashNext = this.#buckets[index];
+    this.#buckets[index] = entry;
+  }
+
+  #grow(): void {
+    const all = this.all();
+    this.#buckets = new Array(this.#buckets.length * 2).fill(undefined);
+    for (const entry of all) this.#insert(entry);
+  }
+}
+
+function isOf<Entry>(
+  entry: TableEntry<Entry>,
+  hash: number,
+  ip: IpHeader,
+  remotePort: number,
+  localPort: number,
+): boolean {
+  const { local, remote } = entry;
+  return entry.hash === hash && entry.localPort === localPort && entry.remotePort === remotePort &&
+    remote.w3 === ip.s3 && local.w3 === ip.d3 && remote.w2 === ip.s2 && local.w2 === ip.d2 &&
+    remote.w1 === ip.s1 && local.w1 === ip.d1 && remote.w0 === ip.s0 && local.w0 === ip.d0;
+}
+
+/** Spreads two addresses, as exclusive or of their words, and two ports over 32 bits. */
+function mix(seed: number, a: number, b: number, ports: number): number {
+  let h = seed ^ Math.imul(a, 0x9e3779b1);
+  h = Math.imul(h ^ (h >>> 15), 0x85ebca77) ^ b;
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae3d) ^ ports;
+  h = Math.imul(h ^ (h >>> 16), 0x27d4eb2f);
+  return h ^ (h >>> 15);
+}
