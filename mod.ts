@@ -21,38 +21,15 @@
  *
  * @module
  */
-export { createStack, type StackOptions } from "./core/api/stack.ts";
-export { TcpError, type TcpErrorCode } from "./core/api/errors.ts";
-export type * from "./core/api/types.ts";
+export * from "./adapters/browser.ts";
+
 export type * from "./core/api/datagram.ts";
-export { silentLogger, sleepUntil, systemClock, systemRandom } from "./core/api/environment.ts";
-export type { Random } from "./core/api/environment.ts";
-export type { IcmpOptions, TcpOptions, UdpOptions } from "./core/api/config.ts";
+export type { IcmpOptions, UdpOptions } from "./core/api/config.ts";
 export type { QueueLimits } from "./core/udp/datagram.ts";
 export type { UdpConfig } from "./core/udp/config.ts";
-export type { AcknowledgePolicy, CongestionName, TcpConfig } from "./core/tcp/config.ts";
-export {
-  type CheckedOptions,
-  definePlugin,
-  type Issue,
-  type OptionArguments,
-  type OptionsSchema,
-  type PluginDefinition,
-  type PluginFactory,
-} from "./core/api/plugin.ts";
-export { deriveSocket, type SocketOverrides, unread } from "./core/api/derived_socket.ts";
 export type { OutboundOptions } from "./core/api/outbound.ts";
-export { type Duplex, relay } from "./core/api/relay.ts";
 export { relayDatagrams } from "./core/api/relay_datagrams.ts";
 export type { DatagramChannel } from "./core/api/dial.ts";
-export {
-  type ChecksumState,
-  type Link,
-  type LinkFeatures,
-  OutgoingPacket,
-  PacketBatch,
-} from "./core/stack/link.ts";
-export type { ForeignPacket, Shard } from "./core/stack/shard.ts";
 
 export { dns } from "./adapters/dns.ts";
 export { egress } from "./adapters/egress.ts";
@@ -70,24 +47,14 @@ export {
 export { openQemuDgram, type QemuDgramOptions } from "./adapters/links/qemu_dgram.ts";
 export { openQemuStream, type QemuStreamOptions } from "./adapters/links/qemu_stream.ts";
 export { openVxlan, type VxlanOptions } from "./adapters/links/vxlan.ts";
-export { framePortPair, linkPair, type LinkPairOptions } from "./adapters/memory.ts";
+export { framePortPair } from "./adapters/memory.ts";
 export {
   type UdpLink,
   udpLink,
   type UdpLinkDrops,
   type UdpLinkOptions,
 } from "./adapters/links/udp.ts";
-export {
-  openWebSocketLink,
-  type PacketSocket,
-  type WebSocketLike,
-  webSocketLink,
-  type WebSocketLinkDrops,
-  type WebSocketLinkOptions,
-} from "./adapters/links/web_socket.ts";
-export type { WebSocketLink } from "./adapters/links/web_socket.ts";
 export { webSocketLinkEvents } from "./adapters/links/web_socket_events.ts";
-export { type SeededRandom, seededRandom } from "./adapters/seeded_random.ts";
 export { socks5 } from "./adapters/socks5.ts";
 export { staticFiles, type StaticFilesOptions } from "./adapters/static_files.ts";
 export {
@@ -108,29 +75,11 @@ export {
 } from "./adapters/tls.ts";
 export { VirtualClock } from "./adapters/virtual_clock.ts";
 export {
-  impair,
-  type ImpairedCounts,
-  type ImpairedLink,
-  type Impairments,
-  type ImpairOptions,
-  type LinkImpairments,
-} from "./adapters/wrap/impair.ts";
-export {
-  type CapturedConnection,
-  type CapturedLink,
-  type LinkRecording,
-  type NameConnection,
-  pcapng,
-  type PcapngOptions,
-  type WriteBlock,
-} from "./adapters/wrap/pcapng.ts";
-export {
   type CaptureFile,
   captureFile,
   type CaptureFileOptions,
 } from "./adapters/wrap/capture_file.ts";
 
-export { chargen, type ChargenOptions } from "./plugins/chargen.ts";
 export { daytime, type DaytimeOptions } from "./plugins/daytime.ts";
 export type { DnsOptions, DnsRecords } from "./plugins/dns.ts";
 export type { ConnectProxyOptions } from "./plugins/connect_proxy.ts";
@@ -141,18 +90,8 @@ export {
   type DetectOptions,
   type DetectRoutes,
 } from "./plugins/detect.ts";
-export { discard, type DiscardOptions } from "./plugins/discard.ts";
-export { echo, type EchoOptions } from "./plugins/echo.ts";
 export type { EgressOptions } from "./plugins/egress.ts";
 export type { ForwardOptions, HealthCheckOptions } from "./plugins/forward.ts";
-export {
-  type FetchApp,
-  http,
-  type HttpEnv,
-  type HttpOptions,
-  type PeerAddress,
-  RequestBodyError,
-} from "./plugins/http.ts";
 export {
   type UpgradeContext,
   type UpgradeWebSocket,

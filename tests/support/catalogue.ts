@@ -36,20 +36,26 @@ export interface Entry {
 /** Every entry, in the order of the kinds and then of the names. */
 export function catalogue(): Entry[] {
   const files = new Map(sourceFiles("mod.ts", "adapters", "plugins").map((one) => [one.path, one]));
-  const exported = importsOf(files.get("mod.ts")!).filter(({ typeOnly }) => !typeOnly);
-  const entries = exported.flatMap(({ target, line }) => {
-    const file = files.get(target);
-    return file === undefined ? [] : entriesOf(file, exportedNames(files.get("mod.ts")!, line));
-  });
-  return entries.sort((one, other) =>
+  return entriesBehind("mod.ts", files).sort((one, other) =>
     KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind) || (one.name < other.name ? -1 : 1)
   );
 }
 
-/** The values among the names of the `export { ... } from` that stands at `line`. */
-function exportedNames({ code }: SourceFile, line: number): string[] {
-  const from = code.split("\n").slice(line - 1).join("\n");
-  const list = /^export\s*\{([^}]*)\}/.exec(from)?.[1] ?? "";
+/** The entries among what the file at `path` exports of other files. */
+function entriesBehind(path: string, files: ReadonlyMap<string, SourceFile>): Entry[] {
+  const exporting = files.get(path)!;
+  return importsOf(exporting).filter(({ typeOnly }) => !typeOnly).flatMap(({ target, line }) => {
+    const file = files.get(target);
+    if (file === undefined) return [];
+    const what = exporting.code.split("\n").slice(line - 1).join("\n");
+    if (/^export\s*\*/.test(what)) return entriesBehind(target, files);
+    return entriesOf(file, exportedNames(what));
+  });
+}
+
+/** The values among the names of the `export { ... } from` that `code` begins with. */
+function exportedNames(code: string): string[] {
+  const list = /^export\s*\{([^}]*)\}/.exec(code)?.[1] ?? "";
   return list.split(",").map((name) => name.trim()).filter((name) => /^[a-z]\w*$/.test(name));
 }
 
