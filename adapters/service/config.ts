@@ -16,6 +16,7 @@ import {
   exceptSchema,
   hostAddressSchema,
   icmpSettingSchema,
+  keepAliveSchema,
   linkSchema,
   logLevelSchema,
   mtuSchema,
@@ -48,6 +49,7 @@ export const configSchema = z.strictObject({
   mtu: mtuSchema.optional(),
   workers: workersSchema.optional(),
   profile: profileSchema.optional(),
+  keepAliveMs: keepAliveSchema.optional(),
   icmp: icmpSettingSchema.optional(),
   listen: z.record(placeSchema, chainSchema, {
     error: (issue) => issue.code === "invalid_key" ? issue.issues[0]?.message : undefined,

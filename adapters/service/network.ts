@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { TcpOptions } from "../../core/api/config.ts";
 import type { Logger } from "../../core/api/environment.ts";
 import type { DialDatagrams } from "../../core/api/dial.ts";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
@@ -130,13 +131,23 @@ function stackOn(
   settings: Settings,
   log: Logger,
 ): Stack {
-  const { addresses, profile, icmp = [] } = settings;
+  const { addresses, icmp = [] } = settings;
   return createStack({
     link,
     addresses,
     exceptAddresses: othersAddresses(settings),
-    tcp: { profile },
+    tcp: tcpOptions(settings),
     icmp,
     log,
   });
 }
+
+/** The peer of an idle connection may be gone, and nothing else would ever tell. */
+function tcpOptions({ profile, keepAliveMs }: Settings): TcpOptions {
+  if (keepAliveMs === 0) return { profile };
+  const keepAliveIntervalMs = Math.min(keepAliveMs, MAX_PROBE_INTERVAL_MS);
+  return { profile, keepAlive: true, keepAliveIdleMs: keepAliveMs, keepAliveIntervalMs };
+}
+
+/** Between two keep-alive probes. */
+const MAX_PROBE_INTERVAL_MS = 75_000;

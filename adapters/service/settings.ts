@@ -56,6 +56,8 @@ export interface Settings {
   readonly workers: number;
   /** The stack's behaviour. */
   readonly profile: "local" | "internet";
+  /** Silence, in milliseconds, after which a peer is asked whether it is there; 0: never. */
+  readonly keepAliveMs: number;
   /** What is answered by ICMP; default everything. */
   readonly icmp?: IcmpOptions | readonly IcmpOptions[] | undefined;
   /** At most one per place. */
@@ -81,6 +83,8 @@ export const DEFAULTS: Omit<Settings, "tun" | "link" | "icmp" | "capture" | "imp
   mtu: 1500,
   workers: 1,
   profile: "local",
+  // RFC 9293 3.8.4, MUST-25.
+  keepAliveMs: 7_200_000,
   listen: [],
   publish: [],
   logLevel: "info",
@@ -166,6 +170,9 @@ export const icmpSettingSchema: z.ZodType<IcmpOptions | readonly IcmpOptions[], 
     }
     return z.NEVER;
   });
+
+/** Up to a year. */
+export const keepAliveSchema: z.ZodType<number, number> = z.number().min(0).max(365 * 86_400_000);
 
 /** A profile's name. */
 export const profileSchema: z.ZodType<Settings["profile"], Settings["profile"]> = z.enum(

@@ -263,7 +263,7 @@ export class CoreStack {
     );
   }
 
-  /** Does everything that is due at `now`. */
+  /** Does what is due at `now`; `nextTimeout` is not after it when that was too much for one turn. */
   handleTimeout(now: number): void {
     for (const error of this.#reassembly.expire(now)) this.#outbox.push(error);
     this.tcp.handleTimeout(now);

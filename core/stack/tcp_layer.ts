@@ -24,6 +24,12 @@ import type { Sharding } from "./shard.ts";
 import type { Stats } from "./stats.ts";
 import { TcpInput, type TcpTables } from "./tcp_input.ts";
 
+/**
+ * Connections whose deadlines are seen to before what they send is answered: the answers to all of
+ * 100,000 probes at once would not fit into the queue of any device, and who is not heard is dead.
+ */
+const MAX_DUE = 128;
+
 /** All connections and listeners. */
 export class TcpLayer {
   readonly #own: OwnAddresses;
@@ -96,9 +102,12 @@ export class TcpLayer {
     return this.#connections.deadlines.next();
   }
 
-  /** Does everything that is due at `now`. */
+  /**
+   * Does what is due at `now`, of {@link MAX_DUE} connections at most: when there are more,
+   * {@link TcpLayer.nextTimeout} is not after `now`.
+   */
   handleTimeout(now: number): void {
-    for (;;) {
+    for (let count = 0; count < MAX_DUE; count++) {
       const tcb = this.#connections.deadlines.takeDue(now);
       if (tcb === undefined) return;
       handleTimeouts(tcb, now);

@@ -15,6 +15,7 @@ describe("parseConfig", () => {
       mtu: 1400,
       workers: 4,
       profile: "internet",
+      keepAliveMs: 60_000,
       listen: {
         "7": "echo",
         "80": { plugin: "http:./app.ts", options: { idleTimeoutMs: 1000 } },
@@ -31,6 +32,7 @@ describe("parseConfig", () => {
       mtu: 1400,
       workers: 4,
       profile: "internet",
+      keepAliveMs: 60_000,
       listen: [
         { where: "7", plugin: "echo", folder, source: "conf/berth.json: listen.7" },
         {
@@ -127,6 +129,10 @@ describe("parseConfig", () => {
     [
       { logLevel: "loud" },
       "conf/berth.json: logLevel: expected one of debug, info, warn, error, off, got loud",
+    ],
+    [
+      { keepAliveMs: -1 },
+      "conf/berth.json: keepAliveMs: Too small: expected number to be >=0",
     ],
     [{ graceMs: -1 }, "conf/berth.json: graceMs: Too small: expected number to be >=0"],
   ])("refuses %j", (config: unknown, message: string | RegExp) => {

@@ -29,7 +29,9 @@ describe("docs/configuration.md", () => {
     const flags = [...HELP.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag]) => flag!);
     for (const flag of flags) expect(page + "--help --version").toContain(flag);
     const defaults = new Map(rows.map(([, key, , text]) => [key, text]));
-    for (const key of ["mtu", "workers", "profile", "logLevel", "graceMs"] as const) {
+    for (
+      const key of ["mtu", "workers", "profile", "keepAliveMs", "logLevel", "graceMs"] as const
+    ) {
       expect(defaults.get(key)?.replaceAll("`", "")).toBe(String(DEFAULTS[key]));
     }
     expect(page).toContain(`${MAX_CONNECTIONS} connections`);

@@ -34,6 +34,7 @@ describe("mergeSettings", () => {
     expect(settings).toMatchObject({
       mtu: 1500,
       profile: "local",
+      keepAliveMs: 7_200_000,
       logLevel: "info",
       graceMs: 5000,
     });
