@@ -167,9 +167,10 @@ export class TcpLayer {
     const { remote, remotePort } = request;
     if (!this.#own.isUnicast(remote) || remotePort === 0) return "INVALID_ADDRESS";
     const local = request.local ?? this.#own.sourceFor(remote);
-    if (local === undefined || !this.#own.has(local) || this.#connections.isFull) {
+    if (local === undefined || local.isV4 !== remote.isV4 || !this.#own.has(local)) {
       return "ADDRESS_NOT_AVAILABLE";
     }
+    if (this.#connections.isFull) return "ADDRESS_NOT_AVAILABLE";
     const isFree = (port: number) =>
       this.#demux.connections.get(local, port, remote, remotePort) === undefined;
     const isOurs = (port: number) => this.#sharding.isOurs(local, port, remote, remotePort);

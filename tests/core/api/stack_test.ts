@@ -318,6 +318,7 @@ describe("usage errors", () => {
       [() => client.connect("10.0.0.255:80"), /cannot be connected to/],
       [() => client.connect("10.0.0.2:80", { localPort: 70_000 }), /70000 is not a port/],
       [() => client.connect("10.0.0.2:80", { localHostname: "10.0.0.9" }), /no own address/],
+      [() => client.connect("[fd00::2]:80", { localHostname: "10.0.0.1" }), /no own address/],
       [() => server.listen({ port: 80 }), /Port 80 is in use/],
       [() => server.listen({ port: -1 }), /-1 is not a port/],
       [() => server.listen({ port: 1.5 }), /1\.5 is not a port/],
