@@ -318,7 +318,7 @@ class HostStack implements Stack {
 
   /** The link has ended, by close() or by itself. */
   async #end(): Promise<void> {
-    this.#closing ??= Promise.resolve();
+    this.#closing ??= this.finished.catch(() => {});
     this.#stopListening();
     this.#controller.abort(new TcpError("STACK_CLOSED", "The stack has closed"));
     this.#datagrams.close();

@@ -266,6 +266,25 @@ describe("a link that fails", () => {
     expect(await opened).toBe("STACK_CLOSED");
     await stack.close();
   });
+
+  // Closed while the plugins of a stack whose link has ended are still at it.
+  test("is closed when the plugins have been disposed", async () => {
+    const [link, other] = linkPair();
+    const stack = createStack({ link, addresses: ["10.0.0.1/24"] });
+    let isDisposed = false;
+    const begun = Promise.withResolvers<void>();
+    const dispose = async () => {
+      begun.resolve();
+      for (let turn = 0; turn < 100; turn++) await undefined;
+      isDisposed = true;
+    };
+    stack.use(7, { name: "slow", handle: upper, dispose });
+    await link.close();
+    await begun.promise;
+    await stack.close();
+    expect(isDisposed).toBe(true);
+    await other.close();
+  });
 });
 
 describe("usage errors", () => {
