@@ -176,8 +176,8 @@ export class UdpLayer {
    */
   takeError(quoted: QuotedPacket, meaning: IcmpMeaning, mtu: number, now: number): boolean {
     const { local, localPort, remote, remotePort } = quoted;
-    const { sharding } = this.#tables;
-    if (!sharding.isOurFlow(local, localPort, remote, remotePort)) return false;
+    const { own, sharding } = this.#tables;
+    if (!own.has(local) || !sharding.isOurFlow(local, localPort, remote, remotePort)) return false;
     const sender = this.flows.table.get(local, localPort, remote, remotePort) ??
       this.#places.find(local.w0, local.w1, local.w2, local.w3, localPort);
     if (sender === undefined || sender instanceof FlowPort) return false;

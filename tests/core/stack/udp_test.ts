@@ -257,7 +257,7 @@ describe("ICMP errors about datagrams", () => {
     },
   );
 
-  // What passes, what is about later fragments, what nobody here has sent.
+  // What passes, what is about later fragments, what nobody here can have sent.
   test("are dropped where they mean nothing", () => {
     const host = new UdpHost();
     const socket = host.socket(udpPlace(53));
@@ -268,8 +268,9 @@ describe("ICMP errors about datagrams", () => {
     error(4, 0, quoted);
     error(3, 3, cut(quoted, [8])[1]!);
     error(3, 3, encodeUdp("10.0.0.2", "10.0.0.1", 54, 4000, pattern(8)));
+    error(3, 3, encodeUdp("10.0.0.3", "10.0.0.1", 53, 4000, pattern(8)));
     expect(socket.errors).toEqual([]);
-    expect(host.drops()).toEqual({ "icmp-no-connection": 4 });
+    expect(host.drops()).toEqual({ "icmp-no-connection": 5 });
   });
 
   // A fragment header stands in front of the ports.
