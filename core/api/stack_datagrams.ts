@@ -24,6 +24,8 @@ export class StackDatagrams implements DatagramChannel {
     this.#socket = stack.listenDatagram({
       port: 0,
       onError: (error) => {
+        // What the network says about others is not true: nothing has been sent to them.
+        if (error.remote === undefined || !this.#isPeer(error.remote)) return;
         this.#failure ??= error;
         this.#socket.close();
       },
@@ -38,8 +40,8 @@ export class StackDatagrams implements DatagramChannel {
   async receive(): Promise<Uint8Array<ArrayBuffer> | null> {
     try {
       for (;;) {
-        const [datagram, { hostname, port }] = await this.#socket.receive();
-        if (port === this.#to.port && hostname === this.#address) return datagram;
+        const [datagram, from] = await this.#socket.receive();
+        if (this.#isPeer(from)) return datagram;
       }
     } catch (error) {
       if (this.#failure !== undefined) throw this.#failure;
@@ -56,5 +58,9 @@ export class StackDatagrams implements DatagramChannel {
   /** Takes and gives no more. */
   close(): void {
     this.#socket.close();
+  }
+
+  #isPeer({ hostname, port }: HostPort): boolean {
+    return port === this.#to.port && hostname === this.#address;
   }
 }
