@@ -114,7 +114,13 @@ export function emitSolicitation(
   target: IpAddress,
   mac: number,
 ): number {
-  return emit(bytes, at, source, destination, target, mac, SOLICITATION, 0, SOURCE_LINK_ADDRESS);
+  return emit(bytes, at, source, destination, {
+    type: SOLICITATION,
+    flags: 0,
+    target,
+    option: SOURCE_LINK_ADDRESS,
+    mac,
+  });
 }
 
 /**
@@ -128,9 +134,23 @@ export function emitAdvertisement(
   target: IpAddress,
   mac: number,
 ): number {
-  const flags = OVERRIDE | (destination.isMulticast ? 0 : SOLICITED);
-  const option = TARGET_LINK_ADDRESS;
-  return emit(bytes, at, target, destination, target, mac, ADVERTISEMENT, flags, option);
+  return emit(bytes, at, target, destination, {
+    type: ADVERTISEMENT,
+    flags: OVERRIDE | (destination.isMulticast ? 0 : SOLICITED),
+    target,
+    option: TARGET_LINK_ADDRESS,
+    mac,
+  });
+}
+
+/** What the two messages differ in. */
+interface SentMessage {
+  readonly type: number;
+  readonly flags: number;
+  readonly target: IpAddress;
+  /** Whose link-layer address `mac` is. */
+  readonly option: number;
+  readonly mac: number;
 }
 
 function emit(
@@ -138,11 +158,7 @@ function emit(
   at: number,
   source: IpAddress,
   destination: IpAddress,
-  target: IpAddress,
-  mac: number,
-  type: number,
-  flags: number,
-  option: number,
+  { type, flags, target, option, mac }: SentMessage,
 ): number {
   const length = FIXED + 8;
   emitIp(bytes, at, source, destination, {
