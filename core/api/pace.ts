@@ -4,7 +4,7 @@
  * @module
  */
 import { type Clock, sleepUntil } from "./environment.ts";
-import { TokenBucket } from "./token_bucket.ts";
+import { TokenBucket } from "../stack/token_bucket.ts";
 
 /** Most bytes that are let through by one turn. */
 const MAX_TURN = 16 * 1024;

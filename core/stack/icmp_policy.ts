@@ -6,7 +6,7 @@
 import type { Subnet } from "../wire/address.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
 import type { AnsweredHeader } from "../wire/ip.ts";
-import { RateLimit } from "./rate_limit.ts";
+import { TokenBucket } from "./token_bucket.ts";
 
 /** How the packets to some own addresses are answered. */
 export interface IcmpRule {
@@ -30,8 +30,8 @@ export const DEFAULT_ICMP_RULE: IcmpRule = {
 
 interface LimitedRule {
   readonly rule: IcmpRule;
-  readonly echo: RateLimit;
-  readonly errors: RateLimit;
+  readonly echo: TokenBucket;
+  readonly errors: TokenBucket;
 }
 
 /** Rules by the address that a packet was sent to; the longest prefix is meant. */
@@ -65,6 +65,6 @@ export class IcmpPolicy {
   }
 }
 
-function limit({ ratePerSecond }: IcmpRule): RateLimit {
-  return new RateLimit(ratePerSecond, ratePerSecond);
+function limit({ ratePerSecond }: IcmpRule): TokenBucket {
+  return new TokenBucket(ratePerSecond, ratePerSecond, 0);
 }

@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import { networkKey, type PrefixLengths, prefixLengthsShape } from "../../core/api/subnet_set.ts";
-import { TokenBuckets } from "../../core/api/token_bucket.ts";
+import { TokenBuckets } from "../../core/api/token_buckets.ts";
 
 /** What {@link rate} can be told: `perSecond` or `perAddress` at least. */
 export interface RateOptions extends PrefixLengths {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { TokenBuckets } from "../../../core/api/token_bucket.ts";
+import { TokenBuckets } from "../../../core/api/token_buckets.ts";
 import { echo } from "../../../plugins/echo.ts";
 import { rate } from "../../../plugins/middleware/rate.ts";
 import { StackPair } from "../../core/api/stack_pair.ts";

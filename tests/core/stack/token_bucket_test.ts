@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { TokenBucket } from "../../../core/api/token_bucket.ts";
+import { TokenBucket } from "../../../core/stack/token_bucket.ts";
 
 describe("TokenBucket", () => {
   // Full at first; then one each 100 ms, and never more than it holds.
