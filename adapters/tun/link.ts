@@ -63,7 +63,7 @@ export class TunLink implements Link {
     this.#headerSize = offload ? VIRTIO_HEADER_SIZE : 0;
     this.#frameHeader = frameHeader;
     this.#waiter = waiter;
-    this.#incoming = new ReceiveBuffers(host, this.#headerSize, frameHeader);
+    this.#incoming = new ReceiveBuffers(host, this.#headerSize, frameHeader, offload);
     this.#pollSet = linux.pollSet(fd);
   }
 

@@ -1,3 +1,4 @@
+import { summedMemory } from "../../core/wire/summed_memory.ts";
 import type { TunHost } from "./host.ts";
 import { type Bytes, IoVectors } from "./linux.ts";
 
@@ -21,13 +22,17 @@ export class ReceiveBuffers {
   readonly #host: TunHost;
   readonly #headerSize: number;
   readonly #packetSize: number;
+  readonly #checksumOffload: boolean;
   readonly #buffers: ReceiveBuffer[] = [];
+  /** What packets are cut from whose checksums this program takes. */
+  #summed: Bytes | undefined;
 
   /** `frameHeader`: bytes in front of each IP packet that are its piece's. */
-  constructor(host: TunHost, headerSize: number, frameHeader: number) {
+  constructor(host: TunHost, headerSize: number, frameHeader: number, checksumOffload: boolean) {
     this.#host = host;
     this.#headerSize = headerSize;
     this.#packetSize = frameHeader + PACKET_SIZE;
+    this.#checksumOffload = checksumOffload;
   }
 
   /** Buffer `index`, 0 to `COUNT - 1`. */
@@ -36,7 +41,9 @@ export class ReceiveBuffers {
   }
 
   #make(index: number): ReceiveBuffer {
-    const packet = new Uint8Array(this.#packetSize);
+    const packet = this.#checksumOffload
+      ? new Uint8Array(this.#packetSize)
+      : this.#cutSummed(index);
     const header = new Uint8Array(Math.max(this.#headerSize, 12));
     const vectors = new IoVectors(2);
     let vectorCount = 0;
@@ -47,5 +54,10 @@ export class ReceiveBuffers {
     const buffer = { vectors: vectors.bytes, vectorCount, header, packet };
     this.#buffers[index] = buffer;
     return buffer;
+  }
+  /** One memory for all: a WebAssembly memory takes much address space, whatever its size. */
+  #cutSummed(index: number): Bytes {
+    this.#summed ??= summedMemory(ReceiveBuffers.COUNT * this.#packetSize);
+    return this.#summed.subarray(index * this.#packetSize, (index + 1) * this.#packetSize);
   }
 }

@@ -4,8 +4,9 @@
  * @module
  */
 import type { IpAddress } from "./address.ts";
+import { quickSum } from "./summed_memory.ts";
 
-/** Below this many bytes a typed-array view costs more than it saves. */
+/** Below this many bytes a typed-array view, or WebAssembly, costs more than it saves. */
 const VIEW_FROM = 128;
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
@@ -27,8 +28,11 @@ export function finish(sum: number): number {
  * with zero.
  */
 export function addBytes(sum: number, bytes: Uint8Array, start: number, end: number): number {
-  if (end - start >= VIEW_FROM && LITTLE_ENDIAN && ((bytes.byteOffset + start) & 3) % 2 === 0) {
-    return addAligned(sum, bytes, start, end);
+  if (end - start >= VIEW_FROM) {
+    const quick = quickSum(bytes, start, end);
+    if (quick !== undefined) return sum + swapped(quick);
+    const isEven = ((bytes.byteOffset + start) & 1) === 0;
+    if (LITTLE_ENDIAN && isEven) return addAligned(sum, bytes, start, end);
   }
   let i = start;
   for (; i + 1 < end; i += 2) sum += (bytes[i]! << 8) | bytes[i + 1]!;
@@ -36,7 +40,6 @@ export function addBytes(sum: number, bytes: Uint8Array, start: number, end: num
   return sum;
 }
 
-/** RFC 1071 2(B): the sum may be taken in the machine's byte order and swapped once at the end. */
 function addAligned(sum: number, bytes: Uint8Array, start: number, end: number): number {
   let head = start;
   if (((bytes.byteOffset + head) & 3) !== 0) {
@@ -56,11 +59,16 @@ function addAligned(sum: number, bytes: Uint8Array, start: number, end: number):
   const native = fold(
     ((even % 65536) + Math.floor(even / 65536)) + (odd % 65536) + Math.floor(odd / 65536),
   );
-  sum += ((native & 0xff) << 8) | (native >>> 8);
+  sum += swapped(native);
   for (let at = head + count * 4; at < end; at += 2) {
     sum += (bytes[at]! << 8) | (at + 1 < end ? bytes[at + 1]! : 0);
   }
   return sum;
+}
+
+/** RFC 1071 2(B): the sum may be taken in the other byte order and swapped once at the end. */
+function swapped(sum: number): number {
+  return ((sum & 0xff) << 8) | (sum >>> 8);
 }
 
 /** The sum of the IPv4 (RFC 9293 3.1) or IPv6 (RFC 8200 8.1) pseudo-header. */

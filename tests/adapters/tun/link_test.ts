@@ -5,6 +5,7 @@ import { describe, expect, test } from "bun:test";
 import { openTun, type TunErrorCode, type TunOptions } from "../../../adapters/tun/mod.ts";
 import { type Link, PacketBatch } from "../../../core/stack/link.ts";
 import { type JoinedLinks, linkConformance } from "../../link_conformance.ts";
+import { quickSum } from "../../../core/wire/summed_memory.ts";
 import { describeInNamespace } from "../../support/describe_in_namespace.ts";
 import { makePersistentTun, removeInterface, setUp } from "../../support/interfaces.ts";
 import {
@@ -60,6 +61,20 @@ describeInNamespace(import.meta.url, "a TUN device", () => {
         return packet;
       });
       await new Promise<void>((resolve) => socket.close(() => resolve()));
+    });
+  });
+
+  describe("received packets", () => {
+    const options = { name: "tun%d", addresses: ["10.81.0.1/24"] };
+
+    // Where the kernel leaves checksums to the program, the program has to take them.
+    test.each([false, true])("are where sums are quick if need be: offload %j", async (offload) => {
+      await using link = await openTun({ ...options, offload });
+      link.send(echoRequest({ from: "10.81.0.2", to: "10.81.0.1" }, pattern(1000)));
+      const batch = new PacketBatch(1);
+      while (await link.ready() && link.receive(batch) === 0);
+      const sum = quickSum(batch.packets[0]!, 0, batch.sizes[0]!);
+      expect(sum === undefined).toBe(offload);
     });
   });
 

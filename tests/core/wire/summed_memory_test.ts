@@ -1,0 +1,139 @@
+import { describe, expect, test } from "bun:test";
+import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { addBytes, fold } from "../../../core/wire/checksum.ts";
+import { checksumModule, MAX_SUMMED } from "../../../core/wire/checksum_module.ts";
+import { quickSum, summedMemory, type WebAssemblyLike } from "../../../core/wire/summed_memory.ts";
+
+/** RFC 1071 1, word by word: the sum before it is complemented. */
+function naive(bytes: Uint8Array): number {
+  let sum = 0;
+  for (let i = 0; i < bytes.length; i += 2) {
+    sum += bytes[i]! * 256 + (bytes[i + 1] ?? 0);
+    if (sum > 0xffff) sum -= 0xffff;
+  }
+  return sum;
+}
+
+function sumOf(bytes: Uint8Array, start: number, end: number): number {
+  return fold(addBytes(0, bytes, start, end));
+}
+
+/** Random bytes in memory of this kind, of which `skipped` are before the array. */
+function randomBytes(seed: number, size: number, skipped = 0): Uint8Array {
+  const bytes = summedMemory(skipped + size).subarray(skipped);
+  seededRandom(seed).fill(bytes);
+  return bytes;
+}
+
+describe("summed memory", () => {
+  // What the tests of sums rely on: they run in WebAssembly, on both runtimes.
+  test("is summed by WebAssembly, and ordinary memory is not", () => {
+    expect(quickSum(summedMemory(1500), 0, 1500)).toBe(0);
+    expect(quickSum(new Uint8Array(1500), 0, 1500)).toBeUndefined();
+  });
+
+  // Every alignment, every length of a step of 32 bytes and of what remains after it.
+  test("has the sum of the plain algorithm at every alignment and length (RFC 1071 1)", () => {
+    for (const skipped of [0, 1]) {
+      const bytes = randomBytes(1, 70_100, skipped);
+      for (const length of [...Array(200).keys(), 1499, 1500, 9001, 65_535, 65_536]) {
+        for (let start = 0; start < 5; start++) {
+          const expected = naive(bytes.subarray(start, start + length));
+          expect(sumOf(bytes, start, start + length)).toBe(expected);
+          expect(swapped(quickSum(bytes, start, start + length)!)).toBe(expected);
+        }
+      }
+    }
+  });
+
+  // Longer than any packet, as they come.
+  test("has the sum of the plain algorithm for random pieces", () => {
+    const random = seededRandom(2);
+    const bytes = randomBytes(3, 140_000);
+    for (let i = 0; i < 300; i++) {
+      const start = Math.floor(random.fraction() * 70_000);
+      const end = start + Math.floor(random.fraction() * 70_001);
+      expect(sumOf(bytes, start, end)).toBe(naive(bytes.subarray(start, end)));
+    }
+  });
+
+  // Bytes beside the piece have no part in the sum.
+  test("sums nothing but what it is asked for", () => {
+    const bytes = summedMemory(1000).fill(0xff);
+    bytes.fill(0, 301, 700);
+    expect(sumOf(bytes, 301, 700)).toBe(0);
+    expect(sumOf(bytes, 301, 701)).toBe(0x00ff);
+    expect(sumOf(bytes, 300, 700)).toBe(0xff00);
+  });
+
+  // The largest words, as many as the lanes can hold, and one step more, which is not for them.
+  test("takes the largest words without an overflow (RFC 1071 2)", () => {
+    const bytes = summedMemory(MAX_SUMMED + 32).fill(0xff);
+    for (const length of [40 + 65_535, MAX_SUMMED - 1, MAX_SUMMED, MAX_SUMMED + 32]) {
+      expect(sumOf(bytes, 0, length)).toBe(length % 2 === 0 ? 0xffff : 0xff00);
+    }
+    expect(quickSum(bytes, 0, MAX_SUMMED)).toBe(0xffff);
+    expect(quickSum(bytes, 0, MAX_SUMMED + 1)).toBeUndefined();
+  });
+
+  // A sum in two pieces is the sum of the whole when the first has an even length.
+  test("continues a sum (RFC 1071 2(A))", () => {
+    const bytes = randomBytes(4, 1000);
+    for (let cut = 0; cut <= 1000; cut += 2) {
+      const sum = addBytes(addBytes(0, bytes, 0, cut), bytes, cut, 1000);
+      expect(fold(sum)).toBe(naive(bytes));
+    }
+  });
+
+  // Each has its own bytes: the function of one would sum those of the other.
+  test("keeps several memories apart", () => {
+    const [one, other] = [randomBytes(5, 3000), randomBytes(6, 3000)];
+    for (const bytes of [one, other, one]) expect(sumOf(bytes, 0, 3000)).toBe(naive(bytes));
+  });
+
+  // Buffers are cut from it: they are zeros, they lie side by side, and all of them are there.
+  test("has the size that was asked for, all zeros", () => {
+    for (const size of [0, 1, 65_536, 64 * 65_575]) {
+      const bytes = summedMemory(size);
+      expect(bytes.length).toBe(size);
+      expect(bytes.every((byte) => byte === 0)).toBe(true);
+    }
+  });
+});
+
+describe("without WebAssembly", () => {
+  const refused = () => {
+    throw new Error("refused");
+  };
+  const host = (globalThis as unknown as { WebAssembly: WebAssemblyLike }).WebAssembly;
+  const incapable = [
+    // Engines without SIMD, pages whose Content-Security-Policy forbids code, address space used up.
+    ["memory but no module", { ...pick(host), Module: refused }],
+    ["no memory", { ...pick(host), Memory: refused }],
+    ["nothing at all", {}],
+  ] as const;
+
+  // Sums are the same, taken in JavaScript.
+  test.each(incapable)("ordinary bytes do: %s", (_, webAssembly) => {
+    const bytes = summedMemory(5000, webAssembly as unknown as WebAssemblyLike);
+    seededRandom(7).fill(bytes);
+    expect(bytes.length).toBe(5000);
+    expect(quickSum(bytes, 0, 5000)).toBeUndefined();
+    expect(sumOf(bytes, 3, 4999)).toBe(naive(bytes.subarray(3, 4999)));
+  });
+});
+
+describe("checksumModule", () => {
+  // Engines compile it at once: in a page modules of more than 4 KiB are refused for that.
+  test("is small", () => {
+    expect(checksumModule().length).toBeLessThan(1024);
+  });
+});
+
+function pick({ Memory, Module, Instance }: WebAssemblyLike): WebAssemblyLike {
+  return { Memory, Module, Instance };
+}
+
+function swapped(sum: number): number {
+  return ((sum & 0xff) << 8) | (sum >>> 8);
+}
