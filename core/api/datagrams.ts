@@ -4,13 +4,12 @@
  * @module
  */
 import type { Place } from "../stack/places.ts";
-import type { Refusal } from "../stack/requests.ts";
 import { sleepUntil, withFields } from "./environment.ts";
 import type { DatagramConn, FlowHandler, ListenDatagramOptions } from "./datagram.ts";
 import { StackDatagramConn } from "./datagram_conn.ts";
 import type { Driver } from "./driver.ts";
-import { TcpError } from "./errors.ts";
 import { type FlowEnvironment, FlowHost } from "./flow_host.ts";
+import { refusalError } from "./refusal_error.ts";
 import { formatWhere, placeOf } from "./where.ts";
 
 /** Everything that takes datagrams. */
@@ -28,8 +27,9 @@ export class Datagrams {
 
   /** `stack.listenDatagram()`. */
   listen({ port, hostname, signal, onError }: ListenDatagramOptions): DatagramConn {
-    const bound = this.#driver.core.udp.bindSocket(placeOf(port, hostname));
-    if (typeof bound === "string") throw refusal(bound, placeOf(port, hostname));
+    const place = placeOf(port, hostname);
+    const bound = this.#driver.core.udp.bindSocket(place);
+    if (typeof bound === "string") throw refusalError(bound, textOf(place));
     const close = () => conn.close();
     const conn = new StackDatagramConn(bound, this.#driver, onError, () => {
       this.#conns.delete(conn);
@@ -44,8 +44,8 @@ export class Datagrams {
   /** Flows of a place, from now on. */
   serve(place: Place, handler: FlowHandler, plugin: string): FlowHost {
     const port = this.#driver.core.udp.bindFlows(place);
-    if (typeof port === "string") throw refusal(port, place);
-    const where = formatWhere({ transport: "udp", ...place });
+    const where = textOf(place);
+    if (typeof port === "string") throw refusalError(port, where);
     const log = withFields(this.#environment.log, { port: where, plugin });
     const environment = { ...this.#environment, log };
     return new FlowHost(port, this.#driver, handler, environment, this.#running);
@@ -70,9 +70,6 @@ export class Datagrams {
   }
 }
 
-function refusal(code: Refusal, place: Place): TcpError {
-  const where = formatWhere({ transport: "udp", ...place });
-  return code === "ADDRESS_IN_USE"
-    ? new TcpError("ADDRESS_IN_USE", `${where} is in use`)
-    : new TcpError("ADDRESS_NOT_AVAILABLE", `${where}: no own address or no free port for it`);
+function textOf(place: Place): string {
+  return formatWhere({ transport: "udp", ...place });
 }

@@ -5,7 +5,6 @@
  */
 import type { Link } from "../stack/link.ts";
 import type { Place } from "../stack/places.ts";
-import type { Refusal } from "../stack/requests.ts";
 import { CoreStack, SECRET_LENGTH } from "../stack/stack.ts";
 import { IpAddress, Subnet } from "../wire/address.ts";
 import { Acceptor, type AcceptorHooks } from "./acceptor.ts";
@@ -35,6 +34,7 @@ import { TcpError } from "./errors.ts";
 import { composeFlows } from "./flow_chain.ts";
 import { type Chain, compose } from "./plugin.ts";
 import { PortHost } from "./port_host.ts";
+import { refusalError } from "./refusal_error.ts";
 import { StackListener } from "./tcp_listener.ts";
 import { StackSocket } from "./tcp_socket.ts";
 import type {
@@ -167,7 +167,9 @@ class HostStack implements Stack {
       { remote, remotePort, local, localPort },
       this.#driver.now(),
     );
-    if (typeof tcb === "string") throw refusal(tcb, formatHostPort(netAddr(remote, remotePort)));
+    if (typeof tcb === "string") {
+      throw refusalError(tcb, formatHostPort(netAddr(remote, remotePort)));
+    }
     const socket = new StackSocket(tcb, this.#driver, {
       closesWithPeer: !(options.allowHalfOpen ?? false),
     });
@@ -253,7 +255,7 @@ class HostStack implements Stack {
     const listener = this.#core.tcp.listen({ ...place, backlog, decides });
     if (typeof listener === "string") {
       const text = formatWhere({ transport: "tcp", ...place });
-      throw refusal(listener, place.subnet === undefined ? `Port ${text}` : text);
+      throw refusalError(listener, place.subnet === undefined ? `Port ${text}` : text);
     }
     return new Acceptor(listener, this.#driver, hooks);
   }
@@ -381,14 +383,4 @@ function abortWith(socket: StackSocket, signal: AbortSignal): void {
   const abort = () => socket.abort(signal.reason);
   signal.addEventListener("abort", abort);
   socket.onEnd(() => signal.removeEventListener("abort", abort));
-}
-
-const REFUSALS: Readonly<Record<Refusal, string>> = {
-  ADDRESS_IN_USE: "% is in use",
-  ADDRESS_NOT_AVAILABLE: "%: no own address or no free port for it",
-  INVALID_ADDRESS: "% cannot be connected to",
-};
-
-function refusal(code: Refusal, what: string): TcpError {
-  return new TcpError(code, REFUSALS[code].replace("%", what));
 }
