@@ -4,10 +4,9 @@
  *
  * @module
  */
-import type { Clock, Logger } from "./environment.ts";
 import type { TcpError } from "./errors.ts";
 import type { FlowRefusal } from "../udp/flow.ts";
-import type { NetAddr, SocketAddress, Stack } from "./types.ts";
+import type { HandlerContext, NetAddr, SocketAddress } from "./types.ts";
 
 /** Who has sent a datagram, or whom one is for. */
 export interface DatagramAddr extends NetAddr {
@@ -110,22 +109,10 @@ export interface DatagramFlow
   stats(): FlowStats;
 }
 
-/** What a flow's handlers share. */
-export interface FlowContext {
+/** What a handler gets of its flow. */
+export interface FlowContext extends HandlerContext {
   /** The flow. */
   readonly flow: DatagramFlow;
-  /** For connections and sockets of the plugin's own through the same stack. */
-  readonly stack: Pick<Stack, "connect" | "listenDatagram">;
-  /** Lines carry the plugin's name and port. */
-  readonly log: Logger;
-  /** The stack's clock: plugins take time from here, so that tests run in virtual time. */
-  readonly clock: Clock;
-  /** Aborted when the stack closes or the flow has ended. */
-  readonly signal: AbortSignal;
-  /** A value that an earlier handler of the chain has set. */
-  get<T>(key: symbol | string): T | undefined;
-  /** Hands a value to the later handlers of the chain. */
-  set<T>(key: symbol | string, value: T): void;
 }
 
 /**

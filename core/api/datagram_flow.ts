@@ -9,6 +9,7 @@ import type { DatagramFlow, FlowStats } from "./datagram.ts";
 import { sendRefusal, udpError } from "./datagram_errors.ts";
 import type { Driver, Owner } from "./driver.ts";
 import { TcpError } from "./errors.ts";
+import type { OnEnd } from "./handler_context.ts";
 import type { NetAddr } from "./types.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -28,7 +29,7 @@ export class StackFlow implements DatagramFlow, Owner {
   readonly #flow: Flow;
   readonly #driver: Driver;
   #waiters: Waiter[] = [];
-  #controller: AbortController | undefined;
+  #onEnd: OnEnd[] | undefined;
   readonly #counts = { datagramsIn: 0, bytesIn: 0, datagramsOut: 0, bytesOut: 0 };
   #closed = false;
 
@@ -40,11 +41,10 @@ export class StackFlow implements DatagramFlow, Owner {
     flow.handle = this;
   }
 
-  /** Aborted when no more datagrams come. */
-  get ended(): AbortSignal {
-    this.#controller ??= new AbortController();
-    if (this.hasEnded) this.#controller.abort(this.#error);
-    return this.#controller.signal;
+  /** Calls back when no more datagrams come, with the error if there is one. */
+  onEnd(callback: OnEnd): void {
+    if (this.hasEnded) callback(this.#error);
+    else (this.#onEnd ??= []).push(callback);
   }
 
   /** No more datagrams come. */
@@ -57,7 +57,7 @@ export class StackFlow implements DatagramFlow, Owner {
       this.#waiters.shift()!.resolve(this.#take());
     }
     if (!this.hasEnded) return;
-    this.#controller?.abort(this.#error);
+    for (const callback of this.#onEnd?.splice(0) ?? []) callback(this.#error);
     for (const waiter of this.#waiters.splice(0)) this.#tellEnd(waiter);
   }
 

@@ -8,19 +8,20 @@ import { sleepUntil, withFields } from "./environment.ts";
 import type { DatagramConn, FlowHandler, ListenDatagramOptions } from "./datagram.ts";
 import { StackDatagramConn } from "./datagram_conn.ts";
 import type { Driver } from "./driver.ts";
-import { type FlowEnvironment, FlowHost } from "./flow_host.ts";
+import { FlowHost } from "./flow_host.ts";
+import type { HandlerEnvironment } from "./handler_context.ts";
 import { refusalError } from "./refusal_error.ts";
 import { formatWhere, placeOf } from "./where.ts";
 
 /** Everything that takes datagrams. */
 export class Datagrams {
   readonly #driver: Driver;
-  readonly #environment: FlowEnvironment;
+  readonly #environment: HandlerEnvironment;
   readonly #conns = new Set<StackDatagramConn>();
   /** Handlers of flows that run. */
   readonly #running = new Set<Promise<void>>();
 
-  constructor(driver: Driver, environment: FlowEnvironment) {
+  constructor(driver: Driver, environment: HandlerEnvironment) {
     this.#driver = driver;
     this.#environment = environment;
   }

@@ -7,25 +7,15 @@ import type { FlowPort } from "../udp/ports.ts";
 import type { DatagramFlow, FlowContext, FlowHandler } from "./datagram.ts";
 import { StackFlow } from "./datagram_flow.ts";
 import type { Driver, Owner } from "./driver.ts";
-import type { Clock, Logger } from "./environment.ts";
+import { type HandlerEnvironment, type OnEnd, SharedContext } from "./handler_context.ts";
 import { formatHostPort } from "./host_port.ts";
-import type { Stack } from "./types.ts";
-
-/** What the handlers of a place share. */
-export interface FlowEnvironment {
-  readonly stack: Pick<Stack, "connect" | "listenDatagram">;
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** Aborted when the stack closes. */
-  readonly signal: AbortSignal;
-}
 
 /** Runs one place. */
 export class FlowHost implements Owner {
   readonly #port: FlowPort;
   readonly #driver: Driver;
   readonly #handler: FlowHandler;
-  readonly #environment: FlowEnvironment;
+  readonly #environment: HandlerEnvironment;
   readonly #running: Set<Promise<void>>;
 
   /** `running` holds the handlers that run, those of other places too. */
@@ -33,7 +23,7 @@ export class FlowHost implements Owner {
     port: FlowPort,
     driver: Driver,
     handler: FlowHandler,
-    environment: FlowEnvironment,
+    environment: HandlerEnvironment,
     running: Set<Promise<void>>,
   ) {
     this.#port = port;
@@ -79,47 +69,15 @@ export class FlowHost implements Owner {
 }
 
 /** What the handlers of one flow share. */
-class StackFlowContext implements FlowContext {
+class StackFlowContext extends SharedContext implements FlowContext {
   readonly flow: StackFlow;
-  readonly stack: Pick<Stack, "connect" | "listenDatagram">;
-  readonly log: Logger;
-  readonly clock: Clock;
-  readonly #stackSignal: AbortSignal;
-  #signal: AbortSignal | undefined;
-  #values: Map<symbol | string, unknown> | undefined;
 
-  constructor(flow: StackFlow, environment: FlowEnvironment) {
+  constructor(flow: StackFlow, environment: HandlerEnvironment) {
+    super(environment);
     this.flow = flow;
-    this.stack = environment.stack;
-    this.log = environment.log;
-    this.clock = environment.clock;
-    this.#stackSignal = environment.signal;
   }
 
-  get signal(): AbortSignal {
-    return this.#signal ??= firstOf(this.#stackSignal, this.flow.ended);
+  protected override onEnd(callback: OnEnd): void {
+    this.flow.onEnd(callback);
   }
-
-  get<T>(key: symbol | string): T | undefined {
-    return this.#values?.get(key) as T | undefined;
-  }
-
-  set<T>(key: symbol | string, value: T): void {
-    (this.#values ??= new Map()).set(key, value);
-  }
-}
-
-/** Aborted with either; leaves nothing behind in the stack's when the flow's has ended. */
-function firstOf(stack: AbortSignal, flow: AbortSignal): AbortSignal {
-  const controller = new AbortController();
-  const follow = (signal: AbortSignal) => () => {
-    stack.removeEventListener("abort", onStack);
-    controller.abort(signal.reason);
-  };
-  const onStack = follow(stack);
-  stack.addEventListener("abort", onStack);
-  flow.addEventListener("abort", follow(flow), { once: true });
-  if (stack.aborted) onStack();
-  if (flow.aborted) follow(flow)();
-  return controller.signal;
 }

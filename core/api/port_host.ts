@@ -5,32 +5,23 @@
  */
 import type { Tcb } from "../tcp/tcb.ts";
 import type { Acceptor } from "./acceptor.ts";
+import { type Logger, withFields } from "./environment.ts";
+import { type HandlerEnvironment, type OnEnd, SharedContext } from "./handler_context.ts";
 import { formatHostPort } from "./host_port.ts";
-import { type Clock, type Logger, withFields } from "./environment.ts";
 import type { Chain } from "./plugin.ts";
 import { endOfChain, promised } from "./run_chain.ts";
 import type { StackSocket } from "./tcp_socket.ts";
-import type { Context, Handler, Stack, Syn, SynVerdict } from "./types.ts";
-
-/** What the handlers of a port share. */
-export interface PortEnvironment {
-  readonly stack: Pick<Stack, "connect" | "listenDatagram">;
-  readonly clock: Clock;
-  /** Lines carry the plugin's name; the port is each connection's. */
-  readonly log: Logger;
-  /** Aborted when the stack closes. */
-  readonly signal: AbortSignal;
-}
+import type { Context, Handler, Syn, SynVerdict } from "./types.ts";
 
 /** Runs one port. */
 export class PortHost {
   readonly #chain: Chain;
-  readonly #environment: PortEnvironment;
+  readonly #environment: HandlerEnvironment;
   /** Handlers made for a connection before its SYN was answered. */
   readonly #decided = new WeakMap<Tcb, Handler>();
   #acceptor: Acceptor | undefined;
 
-  constructor(chain: Chain, environment: PortEnvironment) {
+  constructor(chain: Chain, environment: HandlerEnvironment) {
     this.#chain = chain;
     this.#environment = environment;
   }
@@ -96,53 +87,22 @@ export class PortHost {
 }
 
 /** What the handlers of one connection share. */
-class ConnectionContext implements Context {
+class ConnectionContext extends SharedContext implements Context {
   readonly socket: StackSocket;
-  readonly #environment: PortEnvironment;
   #log: Logger | undefined;
-  #signal: AbortSignal | undefined;
-  #values: Map<symbol | string, unknown> | undefined;
 
-  constructor(socket: StackSocket, environment: PortEnvironment) {
+  constructor(socket: StackSocket, environment: HandlerEnvironment) {
+    super(environment);
     this.socket = socket;
-    this.#environment = environment;
   }
 
-  get stack(): Pick<Stack, "connect" | "listenDatagram"> {
-    return this.#environment.stack;
-  }
-
-  get clock(): Clock {
-    return this.#environment.clock;
-  }
-
-  get log(): Logger {
+  override get log(): Logger {
     const { localAddr: { port } } = this.socket;
-    return this.#log ??= withFields(this.#environment.log, { port });
+    return this.#log ??= withFields(this.environment.log, { port });
   }
 
-  get signal(): AbortSignal {
-    if (this.#signal === undefined) {
-      const controller = new AbortController();
-      const { signal } = this.#environment;
-      const forward = () => controller.abort(signal.reason);
-      signal.addEventListener("abort", forward);
-      this.socket.onEnd(() => {
-        signal.removeEventListener("abort", forward);
-        controller.abort();
-      });
-      if (signal.aborted) forward();
-      this.#signal = controller.signal;
-    }
-    return this.#signal;
-  }
-
-  get<T>(key: symbol | string): T | undefined {
-    return this.#values?.get(key) as T | undefined;
-  }
-
-  set<T>(key: symbol | string, value: T): void {
-    (this.#values ??= new Map()).set(key, value);
+  protected override onEnd(callback: OnEnd): void {
+    this.socket.onEnd(() => callback());
   }
 }
 

@@ -212,22 +212,26 @@ export interface ConnectOptions {
   allowHalfOpen?: boolean;
 }
 
-/** What a handler gets of its connection. */
-export interface Context {
-  /** The connection. */
-  readonly socket: TcpSocket;
+/** What handlers get, of a connection or of a flow. */
+export interface HandlerContext {
   /** For connections and sockets of the plugin's own through the same stack. */
   readonly stack: Pick<Stack, "connect" | "listenDatagram">;
   /** Lines carry the plugin's name and port. */
   readonly log: Logger;
   /** The stack's clock: plugins take time from here, so that tests run in virtual time. */
   readonly clock: Clock;
-  /** Aborted when the stack closes or the socket dies. */
+  /** Aborted when the stack closes, or when the connection or flow has ended. */
   readonly signal: AbortSignal;
   /** A value that an earlier handler of the chain has set. */
   get<T>(key: symbol | string): T | undefined;
   /** Hands a value to the later handlers of the chain. */
   set<T>(key: symbol | string, value: T): void;
+}
+
+/** What a handler gets of its connection. */
+export interface Context extends HandlerContext {
+  /** The connection. */
+  readonly socket: TcpSocket;
 }
 
 /**
