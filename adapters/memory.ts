@@ -1,6 +1,7 @@
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../core/stack/link.ts";
 import { ETHERNET_HEADER } from "../core/wire/ethernet.ts";
 import type { FramePort } from "./ethernet/frame_port.ts";
+import { requireInteger } from "./integer_option.ts";
 import { PacketQueue } from "./links/packet_queue.ts";
 
 /** What {@link linkPair} takes. */
@@ -109,9 +110,4 @@ class LinkEnd implements Link {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-function requireInteger(name: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new RangeError(`${name} must be an integer from ${least} to ${most}, not ${value}`);
 }

@@ -26,6 +26,7 @@ export type { EthernetOptions } from "./options.ts";
  * The clock has to be the stack's.
  *
  * @throws {TypeError} An option cannot be; the message says what would.
+ * @throws {RangeError} `maxNeighbors` is out of range.
  *
  * @example
  * ```ts

@@ -2,6 +2,7 @@ import { IpAddress, Subnet } from "../../core/wire/address.ts";
 import { isStationMac, parseMac } from "../../core/wire/ethernet.ts";
 import type { Clock } from "../../core/api/environment.ts";
 import { systemClock } from "../../core/api/environment.ts";
+import { requireInteger } from "../integer_option.ts";
 
 /** What {@link ethernet} takes. */
 export interface EthernetOptions {
@@ -42,6 +43,7 @@ export interface EthernetPlan {
  * What a user wrote, checked.
  *
  * @throws {TypeError} Something cannot be; the message says what would.
+ * @throws {RangeError} `maxNeighbors` is out of range.
  */
 export function parseEthernetOptions(options: EthernetOptions): EthernetPlan {
   const { exceptAddresses = [], gateways = [], neighbors = {}, maxNeighbors = 1024 } = options;
@@ -50,9 +52,7 @@ export function parseEthernetOptions(options: EthernetOptions): EthernetPlan {
   if (new Set(routers.map(({ version }) => version)).size < routers.length) {
     throw new TypeError("gateways: there can be one for IPv4 and one for IPv6");
   }
-  if (!Number.isInteger(maxNeighbors) || maxNeighbors < 1 || maxNeighbors > 65_536) {
-    throw new TypeError(`maxNeighbors must be an integer from 1 to 65536, not ${maxNeighbors}`);
-  }
+  requireInteger("maxNeighbors", maxNeighbors, 1, 65_536);
   const known = Object.entries(neighbors);
   if (known.length > maxNeighbors) {
     throw new TypeError(

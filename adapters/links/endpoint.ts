@@ -18,13 +18,3 @@ export function parseHostEndpoint(option: string, text: string, defaultPort?: nu
     `${option}: expected an address such as 192.0.2.2:4789 or [2001:db8::2]:4789, got ${text}`,
   );
 }
-
-/**
- * Checks a number of an option.
- *
- * @throws {RangeError} It is no whole number in the range.
- */
-export function requireWhole(option: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new RangeError(`${option} must be a whole number from ${least} to ${most}, not ${value}`);
-}

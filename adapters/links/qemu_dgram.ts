@@ -2,7 +2,8 @@ import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import { ETHERNET_HEADER } from "../../core/wire/ethernet.ts";
 import { Counts } from "../ethernet/counts.ts";
 import type { FramePort } from "../ethernet/frame_port.ts";
-import { parseHostEndpoint, requireWhole } from "./endpoint.ts";
+import { requireInteger } from "../integer_option.ts";
+import { parseHostEndpoint } from "./endpoint.ts";
 import { type Encapsulation, UdpPort } from "./udp_port.ts";
 
 /** What {@link openQemuDgram} takes. */
@@ -42,8 +43,8 @@ export async function openQemuDgram(options: QemuDgramOptions): Promise<FramePor
   const { mtu = 1500, queue = 1024 } = options;
   const local = parseHostEndpoint("local", options.local);
   const remote = parseHostEndpoint("remote", options.remote);
-  requireWhole("mtu", mtu, 68, 65_507 - ETHERNET_HEADER);
-  requireWhole("queue", queue, 1, 1_000_000);
+  requireInteger("mtu", mtu, 68, 65_507 - ETHERNET_HEADER);
+  requireInteger("queue", queue, 1, 1_000_000);
   if (local.hostname.includes(":") !== remote.hostname.includes(":")) {
     throw new TypeError("local and remote: have to be both IPv4 or both IPv6");
   }

@@ -8,7 +8,8 @@ import { ETHERNET_HEADER } from "../../core/wire/ethernet.ts";
 import { Counts } from "../ethernet/counts.ts";
 import type { FramePort } from "../ethernet/frame_port.ts";
 import { hostError } from "../host/connection.ts";
-import { parseHostEndpoint, requireWhole } from "./endpoint.ts";
+import { requireInteger } from "../integer_option.ts";
+import { parseHostEndpoint } from "./endpoint.ts";
 import { FrameReader } from "./frame_reader.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
@@ -69,8 +70,8 @@ type StreamCount =
  */
 export async function openQemuStream(options: QemuStreamOptions): Promise<FramePort> {
   const { listen, connect, mtu = 1500, queue = 1024 } = options;
-  requireWhole("mtu", mtu, 68, 65_535);
-  requireWhole("queue", queue, 1, 1_000_000);
+  requireInteger("mtu", mtu, 68, 65_535);
+  requireInteger("queue", queue, 1, 1_000_000);
   if ((listen === undefined) === (connect === undefined)) {
     throw new TypeError("openQemuStream needs one of listen and connect");
   }

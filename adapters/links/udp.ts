@@ -9,6 +9,7 @@ import { formatHostPort, type HostPort, parseHostPort } from "../../core/api/hos
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { IpHeader, parseIp } from "../../core/wire/ip.ts";
+import { requireInteger } from "../integer_option.ts";
 import { runtimeName } from "../runtime.ts";
 import { dropStats } from "./drops.ts";
 import { PacketQueue } from "./packet_queue.ts";
@@ -245,9 +246,4 @@ function bind(socket: Socket, { hostname, port }: HostPort): Promise<void> {
 
 function canonical(address: string): string {
   return IpAddress.parse(address)?.toString() ?? address;
-}
-
-function requireInteger(name: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new RangeError(`${name} must be an integer from ${least} to ${most}, not ${value}`);
 }

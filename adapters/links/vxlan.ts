@@ -3,7 +3,8 @@ import { readU32, writeU32 } from "../../core/wire/bytes.ts";
 import { ETHERNET_HEADER, isGroupMac, readMac } from "../../core/wire/ethernet.ts";
 import { Counts } from "../ethernet/counts.ts";
 import type { FramePort } from "../ethernet/frame_port.ts";
-import { parseHostEndpoint, requireWhole } from "./endpoint.ts";
+import { requireInteger } from "../integer_option.ts";
+import { parseHostEndpoint } from "./endpoint.ts";
 import { type Encapsulation, UdpPort } from "./udp_port.ts";
 
 /** What {@link openVxlan} takes. */
@@ -63,13 +64,13 @@ const VNI_LIMIT = 2 ** 24;
  */
 export async function openVxlan(options: VxlanOptions): Promise<FramePort> {
   const { vni, remotes = [], queue = 1024, offload = false } = options;
-  requireWhole("vni", vni, 0, VNI_LIMIT - 1);
-  requireWhole("queue", queue, 1, 1_000_000);
+  requireInteger("vni", vni, 0, VNI_LIMIT - 1);
+  requireInteger("queue", queue, 1, 1_000_000);
   const endpoints = remotes.map((text) => parseHostEndpoint("remotes", text, PORT));
   const isV6 = endpoints[0]?.hostname.includes(":");
   const local = parseHostEndpoint("local", options.local ?? (isV6 ? "::" : "0.0.0.0"), PORT);
   const mtu = options.mtu ?? vxlanMtu(remotes);
-  requireWhole("mtu", mtu, 68, 65_535 - HEADER - ETHERNET_HEADER - 28);
+  requireInteger("mtu", mtu, 68, 65_535 - HEADER - ETHERNET_HEADER - 28);
   const isLocalV6 = local.hostname.includes(":");
   if (endpoints.some(({ hostname }) => hostname.includes(":") !== isLocalV6)) {
     throw new TypeError("local and remotes: have to be all IPv4 or all IPv6");

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
+import { requireInteger } from "../integer_option.ts";
 import { dropStats } from "./drops.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
@@ -216,9 +217,4 @@ function bytesOf(data: unknown): Uint8Array | undefined {
   if (data instanceof ArrayBuffer) return new Uint8Array(data);
   if (!ArrayBuffer.isView(data)) return undefined;
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-}
-
-function requireInteger(name: string, value: number, least: number, most: number): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new RangeError(`${name} must be an integer from ${least} to ${most}, not ${value}`);
 }

@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, statSync } from "node:fs";
 import { type FileHandle, open, rename } from "node:fs/promises";
 import process from "node:process";
+import { requireInteger } from "../integer_option.ts";
 import type { WriteBlock } from "./pcapng/recording.ts";
 
 /** What {@link captureFile} takes. */
@@ -73,9 +74,7 @@ export class CaptureFile implements AsyncDisposable {
     if (!(maxBytes >= LEAST_FILE)) {
       throw new RangeError(`maxBytes must be ${LEAST_FILE} or more, not ${maxBytes}`);
     }
-    if (!(Number.isInteger(files) && files >= 1 && files <= 10_000)) {
-      throw new RangeError(`files must be an integer from 1 to 10000, not ${files}`);
-    }
+    requireInteger("files", files, 1, 10_000);
     if (!(maxWaitingBytes >= LEAST_FILE)) {
       throw new RangeError(`maxWaitingBytes must be ${LEAST_FILE} or more, not ${maxWaitingBytes}`);
     }

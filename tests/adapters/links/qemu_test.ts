@@ -145,7 +145,7 @@ describe("openQemuStream", () => {
     expect(await refused({})).toBe("openQemuStream needs one of listen and connect");
     expect(await refused({ listen: "5555" })).toContain("listen: expected an address such as");
     expect(await refused({ listen: "127.0.0.1:0", mtu: 1 })).toContain(
-      "mtu must be a whole number",
+      "mtu must be an integer",
     );
     await using taken = await openQemuStream({ listen: "127.0.0.1:0" });
     const again = openQemuStream({ listen: placeOf(taken) });

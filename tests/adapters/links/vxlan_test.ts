@@ -111,9 +111,9 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
 
     // Each message names the option and shows what would do.
     test.each([
-      [{ vni: 2 ** 24 }, "vni must be a whole number from 0 to 16777215, not 16777216"],
-      [{ vni: 1, queue: 0 }, "queue must be a whole number from 1 to"],
-      [{ vni: 1, mtu: 9 }, "mtu must be a whole number from 68 to"],
+      [{ vni: 2 ** 24 }, "vni must be an integer from 0 to 16777215, not 16777216"],
+      [{ vni: 1, queue: 0 }, "queue must be an integer from 1 to"],
+      [{ vni: 1, mtu: 9 }, "mtu must be an integer from 68 to"],
       [{ vni: 1, remotes: ["host"] }, "remotes: expected an address such as 192.0.2.2:4789"],
       [{ vni: 1, local: "0.0.0.0", remotes: ["::1"] }, "have to be all IPv4 or all IPv6"],
     ])("refuses %j", async (options, message) => {
