@@ -52,12 +52,7 @@ export class Cable {
 
   /** Lets a frame come to the link; returns the packets that the link hands on. */
   hears(frame: Uint8Array): Uint8Array[] {
-    const packet = new OutgoingPacket();
-    const { HEADROOM } = OutgoingPacket;
-    packet.header.set(frame.subarray(0, 14), HEADROOM - 14);
-    packet.payload = frame.slice(14);
-    packet.payloadLength = packet.payload.length;
-    this.#port.send(packet);
+    this.#port.send(outgoingFrame(frame));
     return this.receive();
   }
 
@@ -83,6 +78,15 @@ export function packetFrame(packet: OutgoingPacket, to = OWN_MAC, from = PEER_MA
   const bytes = new Uint8Array(packet.byteLength);
   packet.copyTo(bytes, 0);
   return frame(to, from, bytes[0]! >>> 4 === 4 ? 0x0800 : 0x86dd, bytes);
+}
+
+/** A frame as a port sends it. */
+export function outgoingFrame(frame: Uint8Array): OutgoingPacket {
+  const packet = new OutgoingPacket();
+  packet.header.set(frame.subarray(0, 14), OutgoingPacket.HEADROOM - 14);
+  packet.payload = frame.slice(14);
+  packet.payloadLength = packet.payload.length;
+  return packet;
 }
 
 /** What an ARP frame says; `to` is where the frame goes. */

@@ -11,17 +11,16 @@ import { openQemuDgram } from "../../../adapters/links/qemu_dgram.ts";
 import { openQemuStream } from "../../../adapters/links/qemu_stream.ts";
 import { seededRandom } from "../../../adapters/seeded_random.ts";
 import { createStack } from "../../../core/api/stack.ts";
-import { OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
 import { echo } from "../../../plugins/echo.ts";
 import { linkConformance } from "../../link_conformance.ts";
 import { pattern, udpPacket } from "../../support/packets.ts";
 import { Program } from "../../support/program.ts";
 import { testRequiring } from "../../support/requirements.ts";
-import { OWN_MAC, packetFrame, PEER_MAC } from "../ethernet/wire.ts";
+import { until } from "../../support/until.ts";
+import { joinStations, receiveFrames, ROUTES } from "../ethernet/stations.ts";
+import { outgoingFrame, packetFrame } from "../ethernet/wire.ts";
 
-const V4 = { from: "10.0.0.1", to: "10.0.0.2" };
-const V6 = { from: "fd00::1", to: "fd00::2" };
-const frame = packetFrame(udpPacket(V4, pattern(100)));
+const frame = packetFrame(udpPacket(ROUTES[0], pattern(100)));
 let folder = "";
 let sockets = 0;
 
@@ -44,29 +43,13 @@ linkConformance("a stream of frames through TCP", async () => {
 
 linkConformance("frames in UDP datagrams", async () => {
   const [left, right] = await openDgramPair();
-  return { ...stations(left, right), routes: [V4, V6], isSlow: true };
+  return joinStations(left, right);
 });
 
 async function joinByStream(left: FramePort, connect: string) {
   const right = await openQemuStream({ connect });
   await until(() => left.stats!()["peers"] === 1 && right.stats!()["peers"] === 1);
-  return { ...stations(left, right), routes: [V4, V6], isSlow: true };
-}
-
-/** The suite receives at one end only, so the neighbors cannot ask each other. */
-function stations(left: FramePort, right: FramePort) {
-  return {
-    left: ethernet(left, {
-      addresses: ["10.0.0.1/24", "fd00::1/64"],
-      mac: OWN_MAC,
-      neighbors: { [V4.to]: PEER_MAC, [V6.to]: PEER_MAC },
-    }),
-    right: ethernet(right, {
-      addresses: ["10.0.0.2/24", "fd00::2/64"],
-      mac: PEER_MAC,
-      neighbors: { [V4.from]: OWN_MAC, [V6.from]: OWN_MAC },
-    }),
-  };
+  return joinStations(left, right);
 }
 
 describe("openQemuStream", () => {
@@ -74,8 +57,8 @@ describe("openQemuStream", () => {
   test("puts each frame behind its length", async () => {
     await using port = await openQemuStream({ listen: "127.0.0.1:0" });
     const peer = await connectTo(port);
-    port.send(outgoing(frame));
-    port.send(outgoing(frame));
+    port.send(outgoingFrame(frame));
+    port.send(outgoingFrame(frame));
     const expected = [...behindLength(frame), ...behindLength(frame)];
     expect([...await peer.heard(expected.length)]).toEqual(expected);
     peer.socket.destroy();
@@ -88,10 +71,10 @@ describe("openQemuStream", () => {
     const second = createConnection(Number(placeOf(port).split(":")[1]), "127.0.0.1");
     await new Promise<void>((resolve) => second.once("close", () => resolve()));
     first.socket.destroy();
-    await until(() => !port.send(outgoing(frame)));
+    await until(() => !port.send(outgoingFrame(frame)));
     const third = await connectTo(port, 2);
     third.socket.write(behindLength(frame));
-    expect(await framesOf(port, 1)).toEqual([frame]);
+    expect(await receiveFrames(port, 1)).toEqual([frame]);
     expect(port.stats!()).toEqual({ "peers": 2, "drop.second-peer": 1, "drop.no-peer": 1 });
     third.socket.destroy();
   });
@@ -111,7 +94,7 @@ describe("openQemuStream", () => {
     const peer = await connectTo(port);
     peer.socket.pause();
     let sent = 0;
-    for (; sent < 100_000 && port.send(outgoing(frame)); sent++) {
+    for (; sent < 100_000 && port.send(outgoingFrame(frame)); sent++) {
       if (sent % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     expect(sent).toBeLessThan(100_000);
@@ -126,12 +109,12 @@ describe("openQemuStream", () => {
     peer.socket.pause();
     // What the kernel holds is not the port's.
     for (let i = 0; i < 4000; i++) {
-      port.send(outgoing(frame));
+      port.send(outgoingFrame(frame));
       if (i % 40 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     const before = process.memoryUsage().arrayBuffers;
     for (let i = 0; i < 2000; i++) {
-      port.send(outgoing(frame));
+      port.send(outgoingFrame(frame));
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(32 * 1024 * 1024);
@@ -159,10 +142,10 @@ describe("openQemuDgram", () => {
     const [left, right, place] = await openDgramPair();
     await using _left = left;
     await using _right = right;
-    left.send(outgoing(frame));
-    expect(await framesOf(right, 1)).toEqual([frame]);
+    left.send(outgoingFrame(frame));
+    expect(await receiveFrames(right, 1)).toEqual([frame]);
     await using stranger = await openQemuDgram({ local: "127.0.0.1:0", remote: place });
-    stranger.send(outgoing(frame));
+    stranger.send(outgoingFrame(frame));
     await until(() => right.stats!()["drop.remote"] === 1);
   });
 });
@@ -298,26 +281,4 @@ function behindLength(bytes: Uint8Array): Uint8Array {
   const length = new Uint8Array(4);
   new DataView(length.buffer).setUint32(0, bytes.length);
   return new Uint8Array([...length, ...bytes]);
-}
-
-function outgoing(bytes: Uint8Array): OutgoingPacket {
-  const packet = new OutgoingPacket();
-  packet.header.set(bytes.subarray(0, 14), OutgoingPacket.HEADROOM - 14);
-  packet.payload = bytes.slice(14);
-  packet.payloadLength = bytes.length - 14;
-  return packet;
-}
-
-async function framesOf(port: FramePort, count: number): Promise<Uint8Array[]> {
-  const batch = new PacketBatch(8);
-  const frames: Uint8Array[] = [];
-  while (frames.length < count && await port.ready()) {
-    const received = port.receive(batch);
-    for (let i = 0; i < received; i++) frames.push(batch.packets[i]!.slice(0, batch.sizes[i]));
-  }
-  return frames;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
 }

@@ -6,6 +6,7 @@ import { PacketBatch } from "../../../core/stack/link.ts";
 import { echo } from "../../../plugins/echo.ts";
 import { linkConformance } from "../../link_conformance.ts";
 import { pattern, udpPacket } from "../../support/packets.ts";
+import { until } from "../../support/until.ts";
 
 const routes = [{ from: "10.0.0.1", to: "10.0.0.2" }, { from: "fd00::1", to: "fd00::2" }];
 const [route] = routes as [typeof routes[0]];
@@ -50,11 +51,6 @@ function packetBytes(size: number): Uint8Array {
   const bytes = new Uint8Array(packet.byteLength);
   packet.copyTo(bytes, 0);
   return bytes;
-}
-
-/** Waits for what another thread or the kernel does. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 describe("udpLink", () => {

@@ -1,17 +1,15 @@
 import { createSocket, type Socket } from "node:dgram";
 import { describe, expect, test } from "bun:test";
-import { ethernet } from "../../../adapters/ethernet/mod.ts";
 import type { FramePort } from "../../../adapters/ethernet/frame_port.ts";
 import { openVxlan, type VxlanOptions } from "../../../adapters/links/vxlan.ts";
-import { OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
 import { linkConformance } from "../../link_conformance.ts";
 import { describeInNamespace } from "../../support/describe_in_namespace.ts";
 import { setUp } from "../../support/interfaces.ts";
 import { pattern, udpPacket } from "../../support/packets.ts";
-import { OTHER_MAC, OWN_MAC, packetFrame, PEER_MAC } from "../ethernet/wire.ts";
+import { until } from "../../support/until.ts";
+import { joinStations, receiveFrames, ROUTES } from "../ethernet/stations.ts";
+import { OTHER_MAC, outgoingFrame, OWN_MAC, packetFrame, PEER_MAC } from "../ethernet/wire.ts";
 
-const routes = [{ from: "10.0.0.1", to: "10.0.0.2" }, { from: "fd00::1", to: "fd00::2" }];
-const [V4, V6] = routes as [typeof routes[0], typeof routes[0]];
 /** RFC 7348 5: the flag, and 42 in the upper 24 bits. */
 const HEADER = [8, 0, 0, 0, 0, 0, 42, 0];
 
@@ -20,22 +18,17 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
     await setUp("lo", true);
     const left = await openVxlan({ vni: 42, local: "127.0.0.1", remotes: ["127.0.0.2"] });
     const right = await openVxlan({ vni: 42, local: "127.0.0.2", remotes: ["127.0.0.1"] });
-    return {
-      left: stationOn(left, V4.from, V6.from, OWN_MAC, { [V4.to]: PEER_MAC, [V6.to]: PEER_MAC }),
-      right: stationOn(right, V4.to, V6.to, PEER_MAC, { [V4.from]: OWN_MAC, [V6.from]: OWN_MAC }),
-      routes,
-      isSlow: true,
-    };
+    return joinStations(left, right);
   });
 
   describe("openVxlan", () => {
-    const frame = packetFrame(udpPacket(V4, pattern(100)));
+    const frame = packetFrame(udpPacket(ROUTES[0], pattern(100)));
 
     // Eight bytes, and then the frame as it is.
     test("sends frames behind a header (RFC 7348 5)", () =>
       withTunnel({ remotes: ["127.0.0.2"] }, async (port, [peer]) => {
         const heard = peer!.next();
-        port.send(outgoing(frame));
+        port.send(outgoingFrame(frame));
         expect([...await heard]).toEqual([...HEADER, ...frame]);
       }));
 
@@ -43,7 +36,7 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
     test("takes frames behind such a header", () =>
       withTunnel({ remotes: ["127.0.0.2"] }, async (port, [peer]) => {
         peer!.say([0xff, 1, 2, 3, 0, 0, 42, 9, ...frame]);
-        expect(await framesOf(port, 1)).toEqual([frame]);
+        expect(await receiveFrames(port, 1)).toEqual([frame]);
       }));
 
     // One count for each reason, and what comes after it is taken.
@@ -63,20 +56,23 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
           "drop.vxlan-remote": 1,
         });
         peer!.say([...HEADER, ...frame]);
-        expect(await framesOf(port, 1)).toEqual([frame]);
+        expect(await receiveFrames(port, 1)).toEqual([frame]);
       }));
 
     // To all until the station has been heard; then to where it is (RFC 7348 4.1).
     test("learns where stations are", () =>
       withTunnel({ remotes: ["127.0.0.2", "127.0.0.3"] }, async (port, [one, other]) => {
         const both = [one!.next(), other!.next()];
-        port.send(outgoing(packetFrame(udpPacket(V4, pattern(1)), PEER_MAC, OWN_MAC)));
+        port.send(outgoingFrame(packetFrame(udpPacket(ROUTES[0], pattern(1)), PEER_MAC, OWN_MAC)));
         await Promise.all(both);
-        other!.say([...HEADER, ...packetFrame(udpPacket(V4, pattern(2)), OWN_MAC, PEER_MAC)]);
-        await framesOf(port, 1);
+        other!.say([
+          ...HEADER,
+          ...packetFrame(udpPacket(ROUTES[0], pattern(2)), OWN_MAC, PEER_MAC),
+        ]);
+        await receiveFrames(port, 1);
         const onlyOther = other!.next();
-        port.send(outgoing(packetFrame(udpPacket(V4, pattern(3)), PEER_MAC, OWN_MAC)));
-        port.send(outgoing(packetFrame(udpPacket(V4, pattern(4)), OTHER_MAC, OWN_MAC)));
+        port.send(outgoingFrame(packetFrame(udpPacket(ROUTES[0], pattern(3)), PEER_MAC, OWN_MAC)));
+        port.send(outgoingFrame(packetFrame(udpPacket(ROUTES[0], pattern(4)), OTHER_MAC, OWN_MAC)));
         expect((await onlyOther).subarray(-3)).toEqual(pattern(3));
         expect((await one!.next()).subarray(-4)).toEqual(pattern(4));
       }));
@@ -84,11 +80,11 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
     // Nobody is there to send to before somebody was heard; then it answers to the VXLAN port.
     test("learns endpoints where none is given", () =>
       withTunnel({}, async (port, [peer]) => {
-        expect(port.send(outgoing(frame))).toBe(false);
+        expect(port.send(outgoingFrame(frame))).toBe(false);
         peer!.say([...HEADER, ...frame]);
-        await framesOf(port, 1);
+        await receiveFrames(port, 1);
         const heard = peer!.next();
-        expect(port.send(outgoing(frame))).toBe(true);
+        expect(port.send(outgoingFrame(frame))).toBe(true);
         expect([...await heard]).toEqual([...HEADER, ...frame]);
         expect(port.stats!()).toEqual({ "drop.no-remote": 1 });
       }));
@@ -98,7 +94,7 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
       withTunnel({ remotes: ["127.0.0.2"], queue: 4 }, async (port, [peer]) => {
         for (let i = 0; i < 10; i++) peer!.say([...HEADER, ...frame]);
         await until(() => port.stats!()["drop.queue"] === 6);
-        expect(await framesOf(port, 4)).toHaveLength(4);
+        expect(await receiveFrames(port, 4)).toHaveLength(4);
       }));
 
     // Room for the headers of the tunnel in a packet of 1500 bytes.
@@ -129,16 +125,6 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
     });
   });
 });
-
-function stationOn(
-  port: FramePort,
-  v4: string,
-  v6: string,
-  mac: string,
-  neighbors: Record<string, string>,
-) {
-  return ethernet(port, { addresses: [`${v4}/24`, `${v6}/64`], mac, neighbors });
-}
 
 /** Another endpoint, by hand. */
 class Peer {
@@ -187,26 +173,4 @@ async function withTunnel(
     await port.close();
     for (const peer of peers) await peer.close();
   }
-}
-
-function outgoing(frame: Uint8Array): OutgoingPacket {
-  const packet = new OutgoingPacket();
-  packet.header.set(frame.subarray(0, 14), OutgoingPacket.HEADROOM - 14);
-  packet.payload = frame.slice(14);
-  packet.payloadLength = frame.length - 14;
-  return packet;
-}
-
-async function framesOf(port: FramePort, count: number): Promise<Uint8Array[]> {
-  const batch = new PacketBatch(8);
-  const frames: Uint8Array[] = [];
-  while (frames.length < count && await port.ready()) {
-    const received = port.receive(batch);
-    for (let i = 0; i < received; i++) frames.push(batch.packets[i]!.slice(0, batch.sizes[i]));
-  }
-  return frames;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { captureFile } from "../../../adapters/wrap/capture_file.ts";
 import { testRequiring } from "../../support/requirements.ts";
+import { until } from "../../support/until.ts";
 
 let folder: string;
 let path: string;
@@ -81,7 +82,7 @@ describe("captureFile", () => {
       onError: (error) => errors.push(error),
     });
     file.write(HEADER.slice());
-    while (errors.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    await until(() => errors.length > 0);
     expect(() => file.write(block(1))).toThrow("no such file");
     await file.close();
     expect(errors.length).toBe(1);

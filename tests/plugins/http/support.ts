@@ -92,14 +92,6 @@ export async function exchange(
   return served.received();
 }
 
-/** Waits for what does not need time to pass, but another thread, such as WebCrypto's digests. */
-export async function until(done: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 1000 && !done(); turn++) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  if (!done()) throw new Error("It has not happened");
-}
-
 /** An app that tells what it got, and how much of a body. */
 export const reflect: FetchApp = {
   async fetch(request) {

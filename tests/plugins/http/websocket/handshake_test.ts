@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { acceptKey, chooseProtocol } from "../../../../plugins/http/websocket/handshake.ts";
 import { Hono } from "hono";
 import { upgradeWebSocket } from "../../../../plugins/http/websocket.ts";
-import { contentOf, exchange, serve, statuses, until } from "../support.ts";
+import { contentOf, exchange, serve, statuses } from "../support.ts";
+import { until } from "../../../support/until.ts";
 import { HANDSHAKE } from "./support.ts";
 
 const app = new Hono();
