@@ -1,11 +1,11 @@
 import { createSocket } from "node:dgram";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { describe, expect, test } from "bun:test";
 import { openTun, type TunErrorCode, type TunOptions } from "../../../adapters/tun/mod.ts";
 import { type Link, PacketBatch } from "../../../core/stack/link.ts";
-import { type JoinedLinks, linkConformance } from "../../link_conformance.ts";
 import { quickSum } from "../../../core/wire/summed_memory.ts";
+import { linkConformance } from "../../link_conformance.ts";
 import { describeInNamespace } from "../../support/describe_in_namespace.ts";
 import { makePersistentTun, removeInterface, setUp } from "../../support/interfaces.ts";
 import {
@@ -17,13 +17,14 @@ import {
   udpPacket,
   udpPayload,
 } from "../../support/packets.ts";
+import { joinThroughKernel, type OpenDevice, receiveOne } from "./kernel.ts";
 
 describeInNamespace(import.meta.url, "a TUN device", () => {
-  linkConformance("a TUN device", () => joinThroughKernel({}, {}));
-  linkConformance("a TUN device before one without offload", () => {
-    return joinThroughKernel({}, { offload: false });
-  });
-  linkConformance("a TUN device without offload", () => joinThroughKernel({ offload: false }, {}));
+  const whole = opened({});
+  const plain = opened({ offload: false });
+  linkConformance("a TUN device", () => joinThroughKernel(whole, whole));
+  linkConformance("a TUN device before one without offload", () => joinThroughKernel(whole, plain));
+  linkConformance("a TUN device without offload", () => joinThroughKernel(plain, whole));
 
   describe("the kernel", () => {
     const routes = [{ from: "10.81.0.2", to: "10.81.0.1" }, { from: "fd81::2", to: "fd81::1" }];
@@ -157,26 +158,8 @@ describeInNamespace(import.meta.url, "a TUN device", () => {
   });
 });
 
-/** Two devices; the kernel forwards between them. */
-async function joinThroughKernel(left: TunOptions, right: TunOptions): Promise<JoinedLinks> {
-  writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
-  writeFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
-  return {
-    left: await openTun({ name: "left0", addresses: ["10.81.0.1/24", "fd81::1/64"], ...left }),
-    right: await openTun({ name: "right0", addresses: ["10.82.0.1/24", "fd82::1/64"], ...right }),
-    routes: [{ from: "10.81.0.2", to: "10.82.0.2" }, { from: "fd81::2", to: "fd82::2" }],
-  };
-}
-
-/** The first thing that `pick` finds among what is received. */
-async function receiveOne<T>(link: Link, pick: (packet: Uint8Array) => T | undefined): Promise<T> {
-  const batch = new PacketBatch(1);
-  while (await link.ready()) {
-    if (link.receive(batch) === 0) continue;
-    const picked = pick(batch.packets[0]!.slice(0, batch.sizes[0]));
-    if (picked !== undefined) return picked;
-  }
-  throw new Error("closed");
+function opened(options: TunOptions): OpenDevice {
+  return (name, addresses) => openTun({ name, addresses, ...options });
 }
 
 /** Receives until nothing is there, so that the next `ready()` waits. */

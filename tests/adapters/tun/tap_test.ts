@@ -1,6 +1,5 @@
 import { createSocket } from "node:dgram";
-import { readFileSync, writeFileSync } from "node:fs";
-import { networkInterfaces } from "node:os";
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "bun:test";
 import {
   ethernet,
@@ -8,17 +7,17 @@ import {
   type EthernetOptions,
 } from "../../../adapters/ethernet/mod.ts";
 import { openTap, type TunOptions } from "../../../adapters/tun/mod.ts";
-import { type Link, PacketBatch } from "../../../core/stack/link.ts";
-import { type JoinedLinks, linkConformance } from "../../link_conformance.ts";
+import { linkConformance } from "../../link_conformance.ts";
 import { describeInNamespace } from "../../support/describe_in_namespace.ts";
 import { echoReplyPayload, echoRequest, pattern, PORT, udpPayload } from "../../support/packets.ts";
+import { joinThroughKernel, macOf, type OpenDevice, receiveOne, stationBeside } from "./kernel.ts";
 
 describeInNamespace(import.meta.url, "a TAP device", () => {
-  linkConformance("a TAP device", () => joinThroughKernel({}, {}));
-  linkConformance("a TAP device before one without offload", () => {
-    return joinThroughKernel({}, { offload: false });
-  });
-  linkConformance("a TAP device without offload", () => joinThroughKernel({ offload: false }, {}));
+  const whole = opened({});
+  const plain = opened({ offload: false });
+  linkConformance("a TAP device", () => joinThroughKernel(whole, whole));
+  linkConformance("a TAP device before one without offload", () => joinThroughKernel(whole, plain));
+  linkConformance("a TAP device without offload", () => joinThroughKernel(plain, whole));
 
   describe("the kernel", () => {
     const routes = [{ from: "10.81.0.2", to: "10.81.0.1" }, { from: "fd81::2", to: "fd81::1" }];
@@ -73,47 +72,7 @@ async function openStation(options: Partial<EthernetOptions>): Promise<EthernetL
   return ethernet(port, { addresses, exceptAddresses: host, ...options });
 }
 
-/** Two devices; the kernel forwards between them. */
-async function joinThroughKernel(left: TunOptions, right: TunOptions): Promise<JoinedLinks> {
-  writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
-  writeFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
-  // A router asks from its link-local address, which is not to be probed for duplicates first.
-  for (const name of ["all", "default"]) {
-    writeFileSync(`/proc/sys/net/ipv6/conf/${name}/accept_dad`, "0");
-  }
-  return {
-    left: await openBehindRouter("left0", 81, left),
-    right: await openBehindRouter("right0", 82, right),
-    routes: [{ from: "10.81.0.2", to: "10.82.0.2" }, { from: "fd81::2", to: "fd82::2" }],
-  };
-}
-
-/** The suite receives at one end only, so the other cannot hear the router's answers. */
-async function openBehindRouter(name: string, net: number, options: TunOptions): Promise<Link> {
-  const routers = [`10.${net}.0.1`, `fd${net}::1`];
-  const port = await openTap({
-    name,
-    addresses: [`${routers[0]}/24`, `${routers[1]}/64`],
-    ...options,
-  });
-  return ethernet(port, {
-    addresses: [`10.${net}.0.2/24`, `fd${net}::2/64`],
-    gateways: routers,
-    neighbors: Object.fromEntries(routers.map((router) => [router, macOf(name)])),
-  });
-}
-
-function macOf(name: string): string {
-  return networkInterfaces()[name]![0]!.mac;
-}
-
-/** The first thing that `pick` finds among what is received. */
-async function receiveOne<T>(link: Link, pick: (packet: Uint8Array) => T | undefined): Promise<T> {
-  const batch = new PacketBatch(1);
-  while (await link.ready()) {
-    if (link.receive(batch) === 0) continue;
-    const picked = pick(batch.packets[0]!.slice(0, batch.sizes[0]));
-    if (picked !== undefined) return picked;
-  }
-  throw new Error("closed");
+function opened(options: TunOptions): OpenDevice {
+  return async (name, addresses) =>
+    stationBeside(await openTap({ name, addresses, ...options }), addresses);
 }
