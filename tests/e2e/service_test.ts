@@ -2,8 +2,8 @@ import { describe, expect } from "bun:test";
 import { Namespace } from "../support/namespace.ts";
 import type { Program } from "../support/program.ts";
 import { testRequiring } from "../support/requirements.ts";
-import { digestOfPattern } from "./programs/pattern.ts";
 import { NEEDS, programCommand, serviceCommand, startService, V4, withService } from "./service.ts";
+import { expectRefusal, RunningTransfers } from "./transfers.ts";
 
 /** A service that cannot go on: one line for people, no stack trace, the exit code of a failure. */
 async function expectFailure(service: Program, message: string): Promise<void> {
@@ -25,22 +25,11 @@ describe("SIGTERM", () => {
     async () => {
       await using namespace = await Namespace.open();
       const service = await startService(namespace, "--log-level", "info");
-      const clients = namespace.start(...programCommand("held_transfers.ts", V4, "7", "8"));
-      await clients.printed(/running/);
-      const size = 20_000_000;
-      const download = namespace.start(
-        "sh",
-        "-c",
-        `curl -sv --limit-rate 20M http://${V4}/bytes/${size} | sha256sum`,
-      );
-      await download.printed(/< HTTP\/1.1 200/, "log");
+      const transfers = await RunningTransfers.start(namespace);
       service.signal("SIGTERM");
       await service.printed(/stopping/, "log");
-      const late = await namespace.start("nc", "-v", "-w", "10", V4, "7").finish(15_000);
-      expect(late.log).toContain("Connection refused");
-      clients.say("go on\n");
-      expect((await clients.finish(15_000)).out).toBe("running\n8 equal\n");
-      expect((await download.finish(15_000)).out).toBe(`${digestOfPattern(size)}  -\n`);
+      await expectRefusal(namespace, V4, 7);
+      await transfers.finish();
       expect((await service.finish(15_000)).exit).toBe(0);
       expect(await devices(namespace)).not.toContain("berth0");
     },

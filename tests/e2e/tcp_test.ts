@@ -3,7 +3,6 @@ import { Buffer } from "node:buffer";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Namespace } from "../support/namespace.ts";
 import { testRequiring } from "../support/requirements.ts";
 import { pieces } from "./programs/pattern.ts";
 import {
@@ -15,6 +14,7 @@ import {
   withService,
   withStack,
 } from "./service.ts";
+import { expectRefusal } from "./transfers.ts";
 
 const GIB = 1024 ** 3;
 const FORWARD = ["--listen", "8080=forward:127.0.0.1:3000"];
@@ -107,10 +107,3 @@ describe("a port", () => {
       }, ...FORWARD),
   );
 });
-
-async function expectRefusal(namespace: Namespace, address: string, port: number): Promise<void> {
-  const client = namespace.start("nc", "-v", "-w", "20", address, String(port));
-  const { exit, log } = await client.finish(15_000);
-  expect(log).toContain("Connection refused");
-  expect(exit).toBe(1);
-}

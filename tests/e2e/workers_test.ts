@@ -2,7 +2,6 @@ import { describe, expect } from "bun:test";
 import { Namespace } from "../support/namespace.ts";
 import type { Program } from "../support/program.ts";
 import { testRequiring } from "../support/requirements.ts";
-import { digestOfPattern } from "./programs/pattern.ts";
 import {
   NEEDS,
   programCommand,
@@ -12,6 +11,7 @@ import {
   V4,
   V6,
 } from "./service.ts";
+import { expectRefusal, RunningTransfers } from "./transfers.ts";
 
 const WORKERS = ["--workers", "2", "--log-level", "info"] as const;
 
@@ -149,24 +149,11 @@ describe("--workers", () => {
       await using namespace = await Namespace.open();
       const flags = [...WORKERS.slice(0, 2), "--log-level", "debug"];
       const service = await startService(namespace, ...flags);
-      const clients = namespace.start(...programCommand("held_transfers.ts", V4, "7", "8"));
-      await clients.printed(/running/);
-      const size = 20_000_000;
-      const download = namespace.start(
-        "sh",
-        "-c",
-        `curl -sv --limit-rate 20M http://${V4}/bytes/${size} | sha256sum`,
-      );
-      await download.printed(/< HTTP\/1.1 200/, "log");
+      const transfers = await RunningTransfers.start(namespace);
       service.signal("SIGTERM");
       await service.printed(/refuses new[^]*refuses new/, "log");
-      for (let i = 0; i < 6; i++) {
-        const late = await namespace.start("nc", "-v", "-w", "10", V4, "7").finish(15_000);
-        expect(late.log).toContain("Connection refused");
-      }
-      clients.say("go on\n");
-      expect((await clients.finish(15_000)).out).toBe("running\n8 equal\n");
-      expect((await download.finish(15_000)).out).toBe(`${digestOfPattern(size)}  -\n`);
+      for (let i = 0; i < 6; i++) await expectRefusal(namespace, V4, 7);
+      await transfers.finish();
       expect((await service.finish(15_000)).exit).toBe(0);
       expect(await namespace.run(["ip", "-brief", "link"])).not.toContain("berth0");
     },
