@@ -1,6 +1,6 @@
 /**
  * All benchmarks, each on Deno and on Bun: `run.ts [--only NAME,...] [--out FILE] [--seconds N]
- * [--rounds N] [--connections N]`. NAME is `micro`, `memory` or `end-to-end`. Prints lines of JSON, and
+ * [--rounds N] [--connections N]`. NAME is `micro`, `memory`, `held` or `end-to-end`. Prints lines of JSON, and
  * adds them to FILE.
  *
  * @module
@@ -17,7 +17,7 @@ const LIMIT_MS = 1_800_000;
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      only: { type: "string", default: "micro,memory,end-to-end" },
+      only: { type: "string", default: "micro,memory,held,end-to-end" },
       out: { type: "string" },
       seconds: { type: "string", default: "3" },
       rounds: { type: "string", default: "3" },
@@ -30,6 +30,7 @@ async function main(): Promise<void> {
   for (const runtime of runtimes) {
     if (only.includes("micro")) await run(runtime, out, "micro.ts");
     if (only.includes("memory")) await run(runtime, out, "memory.ts", connections);
+    if (only.includes("held")) await run(runtime, out, "held.ts", connections);
   }
   // It starts the service on both by itself.
   if (only.includes("end-to-end")) await run(runtimes[0]!, out, "end_to_end.ts", seconds, rounds);

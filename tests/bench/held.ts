@@ -1,0 +1,244 @@
+/**
+ * Many connections at once through a TUN device, from clients on kernel sockets: `held.ts
+ * [CONNECTIONS]`. Prints two lines of JSON: what held connections cost, and what becomes of them when
+ * their clients end all at once. All bytes are looked at; a connection that fails is the benchmark's
+ * failure. Takes root or user namespaces, and Bun for the clients.
+ *
+ * @module
+ */
+import process from "node:process";
+import { Namespace } from "../support/namespace.ts";
+import { type Program, runtimeCommand } from "../support/program.ts";
+import { requires } from "../support/requirements.ts";
+import { findRuntime } from "../support/runtimes.ts";
+import type { Used } from "./garbage.ts";
+import type { HeldCounts } from "./programs/held_server.ts";
+import { median, report } from "./report.ts";
+
+/** So many connections are there when the cost of one more is measured first. */
+const FEW = 100;
+const CHURN = 1000;
+const CHURN_ROUNDS = 5;
+/** Connections of a process of clients: below what any system lets a process open. */
+const PER_PROCESS = 16_000;
+const SERVER = "10.90.0.2";
+const FIRST_PORT = 1000;
+const PORTS_PER_PROCESS = 4;
+/** After that the timers of the handshakes have run out. */
+const SETTLED_MS = 1500;
+/** One answer of a program. */
+const ANSWER_MS = 300_000;
+/** Unanswered probes after which a client has gone. */
+const PROBES = 9;
+
+async function main(): Promise<void> {
+  const available = requires("tun", "program:ip", "program:nsenter");
+  if (!available.ok) throw new Error(`This benchmark ${available.reason}`);
+  const connections = Number(process.argv[2] ?? 100_000);
+  report("connections held", { connections, ...await measureHeld(connections) });
+  report("connections reset at once", { connections, ...await measureReset(connections) });
+}
+
+/** What they cost while they are there; none may be left in the end. */
+async function measureHeld(connections: number): Promise<Readonly<Record<string, number>>> {
+  await using namespace = await Namespace.open();
+  const server = await Server.start(namespace, {});
+  const clients = await Clients.start(namespace, connections);
+  await server.churn(clients);
+  const before = await server.memory();
+  const few = Math.min(FEW, connections / 2);
+  await clients.open(few);
+  const microsecondsAmongFew = await server.churn(clients);
+  const opening = await server.during(() => clients.open(connections));
+  await clients.all("echo");
+  await sleep(SETTLED_MS);
+  const after = await server.memory();
+  const microsecondsAmongAll = await server.churn(clients);
+  await clients.all("echo");
+  await server.expectConnections(connections);
+  const closing = await server.during(async () => {
+    await clients.all("close");
+    await server.untilGone(SETTLED_MS);
+  });
+  const each = (bytes: number) => Math.round(bytes / connections);
+  return {
+    bytesEach: each(after.heap + after.external - before.heap - before.external),
+    heapEach: each(after.heap - before.heap),
+    externalEach: each(after.external - before.external),
+    residentEach: each(after.resident - before.resident),
+    microsecondsAmongFew,
+    microsecondsAmongAll,
+    openMicrosecondsEach: Math.round(opening / (connections - few)),
+    closeMicrosecondsEach: each(closing),
+  };
+}
+
+/** Most of so many RSTs at once do not fit into the device's queue: keep-alive finds the rest. */
+async function measureReset(connections: number): Promise<Readonly<Record<string, number>>> {
+  await using namespace = await Namespace.open();
+  // At most ten probes a millisecond.
+  const keepAliveIdleMs = Math.max(1000, connections / 10);
+  const keepAlive = { keepAlive: true, keepAliveIdleMs, keepAliveProbes: PROBES };
+  const keepAliveIntervalMs = keepAliveIdleMs / 10;
+  const server = await Server.start(namespace, { ...keepAlive, keepAliveIntervalMs });
+  const clients = await Clients.start(namespace, connections);
+  await clients.open(connections);
+  await clients.all("echo");
+  const before = await server.count();
+  // Every connection is asked at least once, and each has to be there afterwards.
+  await sleep(1.5 * keepAliveIdleMs);
+  const after = await server.count();
+  await clients.all("echo");
+  await server.expectConnections(connections);
+  const began = performance.now();
+  await clients.all("reset");
+  await sleep(keepAliveIdleMs / 2);
+  const { connections: stayed } = await server.count();
+  // Until the last probe, and as long again for a busy machine.
+  await server.untilGone(2 * (keepAliveIdleMs + PROBES * keepAliveIntervalMs));
+  return {
+    probesWhileIdle: after.packetsOut - before.packetsOut,
+    stayed,
+    secondsUntilGone: Math.round((performance.now() - began) / 100) / 10,
+  };
+}
+
+/** A program that answers each line with a line of JSON. */
+class Servant {
+  readonly #program: Program;
+  #lines = 1;
+
+  constructor(program: Program) {
+    this.#program = program;
+  }
+
+  static async start(namespace: Namespace, command: readonly string[]): Promise<Servant> {
+    const program = namespace.start(...command);
+    await program.printed(/^ready\n/);
+    return new Servant(program);
+  }
+
+  async ask<Answer>(line: string): Promise<Answer> {
+    this.#program.say(`${line}\n`);
+    const limit = setTimeout(() => this.#program.signal("SIGKILL"), ANSWER_MS);
+    const [, answer] = await this.#program.printed(
+      new RegExp(`^(?:.*\\n){${this.#lines++}}(.*)\\n`),
+    );
+    clearTimeout(limit);
+    return JSON.parse(answer!);
+  }
+}
+
+/** The service. */
+class Server {
+  readonly #servant: Servant;
+
+  private constructor(servant: Servant) {
+    this.#servant = servant;
+  }
+
+  /** On the runtime that runs this. */
+  static async start(namespace: Namespace, tcp: object): Promise<Server> {
+    const command = runtimeCommand("tests/bench/programs/held_server.ts", JSON.stringify(tcp));
+    if (command[1] === "run") command.splice(2, 0, "--v8-flags=--expose-gc");
+    return new Server(await Servant.start(namespace, command));
+  }
+
+  memory(): Promise<Used> {
+    return this.#servant.ask("memory");
+  }
+
+  count(): Promise<HeldCounts> {
+    return this.#servant.ask("count");
+  }
+
+  /** Microseconds of its processor time while something is done. */
+  async during(action: () => Promise<void>): Promise<number> {
+    const { processorTime } = await this.count();
+    await action();
+    return (await this.count()).processorTime - processorTime;
+  }
+
+  /** The same for one connection more, opened, used and closed. */
+  async churn(clients: Clients): Promise<number> {
+    const rounds: number[] = [];
+    for (let round = 0; round < CHURN_ROUNDS; round++) {
+      rounds.push(await this.during(() => clients.churn(CHURN)) / CHURN);
+    }
+    return Math.round(median(rounds) * 10) / 10;
+  }
+
+  async expectConnections(count: number): Promise<void> {
+    const { connections } = await this.count();
+    if (connections !== count) throw new Error(`${connections} connections, not ${count}`);
+  }
+
+  /** Resolves when nothing is left of any connection. */
+  async untilGone(limitMs: number): Promise<void> {
+    const end = performance.now() + limitMs;
+    for (;;) {
+      const { connections, timers } = await this.count();
+      if (connections + timers === 0) return;
+      if (performance.now() > end) {
+        throw new Error(`${connections} connections, ${timers} timers stay`);
+      }
+      await sleep(100);
+    }
+  }
+}
+
+/** Processes of clients. */
+class Clients {
+  readonly #servants: readonly Servant[];
+
+  private constructor(servants: readonly Servant[]) {
+    this.#servants = servants;
+  }
+
+  /** As many processes as it takes. */
+  static async start(namespace: Namespace, connections: number): Promise<Clients> {
+    const { executable } = findRuntime("Bun");
+    const count = Math.ceil(connections / PER_PROCESS);
+    const servants = Array.from({ length: count }, (_, index) => {
+      const port = String(FIRST_PORT + index * PORTS_PER_PROCESS);
+      const program = "tests/bench/programs/held_clients.ts";
+      // What a shell gives to a process is less on many systems.
+      const raise = ["sh", "-c", 'ulimit -n "$(ulimit -Hn)"; exec "$@"', "sh"];
+      return Servant.start(namespace, [...raise, executable, program, SERVER, port]);
+    });
+    return new Clients(await Promise.all(servants));
+  }
+
+  /** Opens connections until there are so many. */
+  async open(connections: number): Promise<void> {
+    await Promise.all(this.#servants.map((servant, index) => {
+      const rest = connections - index * PER_PROCESS;
+      return rest > 0 ? order(servant, `open ${Math.min(PER_PROCESS, rest)}`) : undefined;
+    }));
+  }
+
+  /** Opens, uses and closes so many more, in one process. */
+  churn(connections: number): Promise<void> {
+    return order(this.#servants[0]!, `churn ${connections}`);
+  }
+
+  /** Every connection does something. */
+  async all(what: "echo" | "close" | "reset"): Promise<void> {
+    await Promise.all(this.#servants.map((servant) => order(servant, what)));
+  }
+}
+
+/** Not one connection may fail. */
+async function order(servant: Servant, line: string): Promise<void> {
+  const { failures, first } = await servant.ask<{ failures: number; first?: string }>(line);
+  if (failures > 0) throw new Error(`${line}: ${failures} failed: ${first}`);
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+await main().catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});

@@ -1,0 +1,24 @@
+import { describe, expect } from "bun:test";
+import { Program, runtimeCommand } from "../support/program.ts";
+import { testRequiring } from "../support/requirements.ts";
+import { ROOT } from "../support/source_files.ts";
+
+const CONNECTIONS = 200;
+const LIMIT_MS = 60_000;
+
+describe("the benchmark of held connections", () => {
+  // Few of them; not one may fail, and none may stay.
+  testRequiring(["tun", "program:ip", "program:nsenter"], "measures and checks them", async () => {
+    const command = runtimeCommand("tests/bench/held.ts", String(CONNECTIONS));
+    const { exit, out, log } = await new Program(command, ROOT).finish(LIMIT_MS);
+    expect([exit, log]).toEqual([0, ""]);
+    const [held, reset] = out.trim().split("\n").map((line) => JSON.parse(line));
+    expect(held).toMatchObject({ benchmark: "connections held", connections: CONNECTIONS });
+    expect(held.bytesEach).toBeGreaterThan(500);
+    expect(held.microsecondsAmongAll).toBeGreaterThan(0);
+    expect(held.closeMicrosecondsEach).toBeGreaterThan(0);
+    expect(reset).toMatchObject({ benchmark: "connections reset at once" });
+    expect(reset.probesWhileIdle).toBeGreaterThanOrEqual(CONNECTIONS);
+    expect(reset.secondsUntilGone).toBeGreaterThan(0);
+  }, LIMIT_MS);
+});
