@@ -6,18 +6,16 @@
 import { z } from "zod";
 import { areCredentials, credentialsSchema } from "../core/api/credentials.ts";
 import { unread } from "../core/api/derived_socket.ts";
-import { formatHostPort } from "../core/api/host_port.ts";
 import {
   type HostNetwork,
   Outbound,
-  type OutboundError,
   type OutboundFault,
   type OutboundOptions,
   outboundShape,
 } from "../core/api/outbound.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
-import { type Duplex, relay } from "../core/api/relay.ts";
-import type { Context, TcpSocket } from "../core/api/types.ts";
+import { tunnel, type TunnelProxy } from "../core/api/tunnel.ts";
+import type { Context } from "../core/api/types.ts";
 import { type ConnectRequest, readConnectRequest, type Refusal } from "./connect_proxy/request.ts";
 
 /** What `connectProxy` can be told. */
@@ -31,7 +29,7 @@ export interface ConnectProxyOptions extends OutboundOptions {
 interface Settings {
   readonly users: Readonly<Record<string, string>> | undefined;
   readonly handshakeTimeoutMs: number;
-  readonly outbound: Outbound;
+  readonly proxy: TunnelProxy;
 }
 
 /** Makes the `connectProxy` plugin of a way to connect. */
@@ -44,13 +42,18 @@ export function connectProxyThrough(host: HostNetwork): PluginFactory<ConnectPro
       handshakeTimeoutMs: z.number().positive().default(10_000),
     }),
     setup: ({ users, handshakeTimeoutMs, ...options }) => {
-      const settings = { users, handshakeTimeoutMs, outbound: new Outbound(options, host) };
-      return (c) => serve(c, settings);
+      const proxy: TunnelProxy = {
+        name: "connectProxy",
+        outbound: new Outbound(options, host),
+        connected: bytesOf("HTTP/1.1 200 Connection established\r\n\r\n"),
+        refusal: (fault) => RESPONSES[REFUSAL_OF[fault]],
+      };
+      return (c) => serve(c, { users, handshakeTimeoutMs, proxy });
     },
   });
 }
 
-async function serve(c: Context, { users, handshakeTimeoutMs, outbound }: Settings): Promise<void> {
+async function serve(c: Context, { users, handshakeTimeoutMs, proxy }: Settings): Promise<void> {
   const { socket, clock, log } = c;
   const cancel = clock.schedule(clock.now() + handshakeTimeoutMs, () => socket.abort());
   let request: ConnectRequest | Refusal | undefined;
@@ -63,14 +66,11 @@ async function serve(c: Context, { users, handshakeTimeoutMs, outbound }: Settin
   }
   if (request === undefined) return;
   if (typeof request !== "number" && users && !isLetIn(request, users)) request = 407;
-  if (typeof request === "number") return await say(socket, RESPONSES[request]);
-  const upstream = await connect(c, request, outbound);
-  if (!upstream) return;
-  try {
-    await relay(unread(socket, request.rest), upstream);
-  } catch (error) {
-    log.debug("connectProxy: connection broke", { reason: (error as Error).message });
+  if (typeof request === "number") {
+    // The last word to a client, which may be gone.
+    return void await socket.write(RESPONSES[request]).catch(() => {});
   }
+  await tunnel(proxy, request.target, unread(socket, request.rest), c);
 }
 
 function isLetIn(
@@ -79,30 +79,6 @@ function isLetIn(
 ): boolean {
   return credentials !== undefined &&
     areCredentials(users, credentials.name, credentials.password);
-}
-
-/** Connects and tells the client; `undefined`: there is no connection. */
-async function connect(
-  c: Context,
-  { target }: ConnectRequest,
-  outbound: Outbound,
-): Promise<Duplex | undefined> {
-  let upstream: Duplex;
-  try {
-    upstream = await outbound.connect(target, c);
-  } catch (error) {
-    const { fault, message } = error as OutboundError;
-    c.log.debug("connectProxy: not connected", { target: formatHostPort(target), reason: message });
-    await say(c.socket, RESPONSES[REFUSAL_OF[fault]]);
-    return undefined;
-  }
-  try {
-    await c.socket.write(bytesOf("HTTP/1.1 200 Connection established\r\n\r\n"));
-    return upstream;
-  } catch (error) {
-    upstream.abort(error);
-    return undefined;
-  }
 }
 
 /** RFC 9110 15.5.4, 15.6.3, 15.6.5 */
@@ -116,7 +92,7 @@ const REFUSAL_OF: Readonly<Record<OutboundFault, Refusal>> = {
   "failed": 502,
 };
 
-const RESPONSES: Readonly<Record<Refusal, string>> = {
+const RESPONSES: Readonly<Record<Refusal, Uint8Array>> = {
   400: responseOf("400 Bad Request"),
   403: responseOf("403 Forbidden"),
   405: responseOf("405 Method Not Allowed", "Allow: CONNECT"),
@@ -127,14 +103,9 @@ const RESPONSES: Readonly<Record<Refusal, string>> = {
   505: responseOf("505 HTTP Version Not Supported"),
 };
 
-function responseOf(status: string, ...fields: string[]): string {
+function responseOf(status: string, ...fields: string[]): Uint8Array {
   const lines = [...fields, "Connection: close", "Content-Length: 0"];
-  return `HTTP/1.1 ${status}\r\n${lines.join("\r\n")}\r\n\r\n`;
-}
-
-/** The last word to a client, which may be gone. */
-async function say(socket: TcpSocket, response: string): Promise<void> {
-  await socket.write(bytesOf(response)).catch(() => {});
+  return bytesOf(`HTTP/1.1 ${status}\r\n${lines.join("\r\n")}\r\n\r\n`);
 }
 
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {

@@ -9,12 +9,11 @@ import { formatHostPort, type HostPort } from "../core/api/host_port.ts";
 import {
   type HostNetwork,
   Outbound,
-  OutboundError,
   type OutboundOptions,
   outboundShape,
 } from "../core/api/outbound.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
-import { type Duplex, relay } from "../core/api/relay.ts";
+import { tunnel, type TunnelProxy } from "../core/api/tunnel.ts";
 import type { Context, TcpSocket } from "../core/api/types.ts";
 import { Association, type AssociationLimits } from "./socks5/association.ts";
 import {
@@ -52,7 +51,7 @@ export interface Socks5UdpOptions {
 interface Settings {
   readonly users: Readonly<Record<string, string>> | undefined;
   readonly handshakeTimeoutMs: number;
-  readonly outbound: Outbound;
+  readonly proxy: TunnelProxy;
   readonly udp: AssociationLimits | false;
 }
 
@@ -73,8 +72,13 @@ export function socks5Through(host: HostNetwork): PluginFactory<Socks5Options> {
         .default(udpSchema.parse({})),
     }),
     setup: ({ users, handshakeTimeoutMs, udp, ...options }) => {
-      const settings = { users, handshakeTimeoutMs, udp, outbound: new Outbound(options, host) };
-      return (c) => serve(c, settings);
+      const proxy: TunnelProxy = {
+        name: "socks5",
+        outbound: new Outbound(options, host),
+        connected: replyOf(REPLY.SUCCEEDED),
+        refusal: (fault) => replyOf(REPLY_TO[fault]),
+      };
+      return (c) => serve(c, { users, handshakeTimeoutMs, udp, proxy });
     },
   });
 }
@@ -92,7 +96,7 @@ async function serve(c: Context, settings: Settings): Promise<void> {
   }
   if (!request) return;
   const { command, target } = request;
-  if (command === COMMAND.CONNECT) await tunnel(c, target, settings.outbound);
+  if (command === COMMAND.CONNECT) await tunnel(settings.proxy, target, socket, c);
   else await associate(c, target, settings);
 }
 
@@ -141,46 +145,17 @@ async function authenticate(
   return right;
 }
 
-async function tunnel(c: Context, target: HostPort, outbound: Outbound): Promise<void> {
-  const upstream = await connect(c, target, outbound);
-  if (!upstream) return;
-  try {
-    await relay(c.socket, upstream);
-  } catch (error) {
-    c.log.debug("socks5: connection broke", { reason: (error as Error).message });
-  }
-}
-
-/** Connects and tells the client; `undefined`: there is no connection. */
-async function connect(
-  c: Context,
-  target: HostPort,
-  outbound: Outbound,
-): Promise<Duplex | undefined> {
-  let upstream: Duplex;
-  try {
-    upstream = await outbound.connect(target, c);
-  } catch (error) {
-    const { fault, message } = error as OutboundError;
-    c.log.debug("socks5: not connected", { target: formatHostPort(target), reason: message });
-    await c.socket.write(replyOf(REPLY_TO[fault])).catch(() => {});
-    return undefined;
-  }
-  try {
-    await c.socket.write(replyOf(REPLY.SUCCEEDED));
-    return upstream;
-  } catch (error) {
-    upstream.abort(error);
-    return undefined;
-  }
-}
-
 /** Relays datagrams for as long as the client keeps its connection (RFC 1928 7). */
 async function associate(c: Context, claimed: HostPort, settings: Settings): Promise<void> {
   const { socket, log } = c;
   let association: Association;
   try {
-    association = new Association(c, claimed, settings.outbound, settings.udp as AssociationLimits);
+    association = new Association(
+      c,
+      claimed,
+      settings.proxy.outbound,
+      settings.udp as AssociationLimits,
+    );
   } catch (error) {
     log.debug("socks5: no association", { reason: (error as Error).message });
     return void await socket.write(replyOf(REPLY.GENERAL_FAILURE));

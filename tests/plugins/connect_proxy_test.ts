@@ -1,53 +1,24 @@
 import { describe, expect, test } from "bun:test";
 import { TcpError } from "../../core/api/errors.ts";
-import type { HostPort } from "../../core/api/host_port.ts";
 import type { HostNetwork } from "../../core/api/outbound.ts";
 import { type ConnectProxyOptions, connectProxyThrough } from "../../plugins/connect_proxy.ts";
-import { bytes } from "../support/conversation.ts";
-import { settle, socketPair, testContext } from "../support/fake_socket.ts";
-
-/** A host whose connections lead to one end of a pair. */
-function hostWith(overrides: Partial<HostNetwork> = {}) {
-  const { client: upstream, server: target } = socketPair();
-  const dialled: HostPort[] = [];
-  const host: HostNetwork = {
-    resolve: (name) =>
-      name === "example.org"
-        ? Promise.resolve(["192.0.2.1"])
-        : Promise.reject(new Error("ENOTFOUND")),
-    dial: (to) => {
-      dialled.push(to);
-      return Promise.resolve(upstream);
-    },
-    dialDatagrams: () => Promise.reject(new Error("there is no UDP in this test")),
-    ...overrides,
-  };
-  return { host, target, dialled };
-}
+import { bytes, textOf } from "../support/conversation.ts";
+import { settle } from "../support/fake_socket.ts";
+import { connectTo, proxyHost } from "../support/proxy.ts";
 
 function connected(host: HostNetwork, options: ConnectProxyOptions = {}) {
-  const { client, server } = socketPair();
-  const { context, clock, lines } = testContext(server);
-  const handle = connectProxyThrough(host)(options).handle!;
-  const served = Promise.resolve(handle(context, () => Promise.resolve()));
-  return { client, clock, lines, served: served.then(() => void server.close().catch(() => {})) };
-}
-
-async function rest(socket: AsyncIterable<Uint8Array>): Promise<string> {
-  let text = "";
-  for await (const chunk of socket) text += new TextDecoder().decode(chunk);
-  return text;
+  return connectTo(connectProxyThrough(host)(options));
 }
 
 /** The status line and all fields of what a request is answered with. */
 async function answerTo(
   request: string,
   options?: ConnectProxyOptions,
-  host = hostWith().host,
+  host = proxyHost().host,
 ): Promise<string[]> {
   const { client } = connected(host, options);
   await client.write(bytes(request));
-  const answer = await rest(client);
+  const answer = await textOf(client);
   expect(answer.endsWith("\r\n\r\n")).toBe(true);
   return answer.trim().split("\r\n");
 }
@@ -59,17 +30,17 @@ describe("connectProxy", () => {
   test("makes a tunnel and carries half-closes both ways", async () => {
     const request = "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\nquestion";
     for (const pace of [request.length, 1]) {
-      const { host, target, dialled } = hostWith();
+      const { host, target, dialled } = proxyHost();
       const { client, served } = connected(host);
       for (let at = 0; at < request.length; at += pace) {
         await client.write(bytes(request.slice(at, at + pace)));
         await settle();
       }
       await client.closeWrite();
-      expect(await rest(target)).toBe("question");
+      expect(await textOf(target)).toBe("question");
       await target.write(bytes("answer"));
       await target.closeWrite();
-      expect(await rest(client)).toBe(`${ESTABLISHED}answer`);
+      expect(await textOf(client)).toBe(`${ESTABLISHED}answer`);
       await served;
       expect(dialled).toEqual([{ hostname: "192.0.2.1", port: 443 }]);
     }
@@ -92,7 +63,7 @@ describe("connectProxy", () => {
     ["CONNECT example.org:80 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", "400 Bad Request"],
     ["\x16\x03\x01\r\n\r\n", "400 Bad Request"],
   ])("refuses %p", async (request, status) => {
-    const { host, dialled } = hostWith();
+    const { host, dialled } = proxyHost();
     const [line, ...fields] = await answerTo(request, {}, host);
     expect(line).toBe(`HTTP/1.1 ${status}`);
     expect(fields).toContain("Connection: close");
@@ -116,7 +87,7 @@ describe("connectProxy", () => {
     ["example.org:80", "504 Gateway Timeout", new TcpError("TIMED_OUT", "no")],
     ["example.org:80", "502 Bad Gateway", new Error("EMFILE")],
   ])("answers for %s with %s", async (target, status, error) => {
-    const { host } = hostWith(error ? { dial: () => Promise.reject(error) } : {});
+    const { host } = proxyHost(error ? { dial: () => Promise.reject(error) } : {});
     const [line] = await answerTo(`CONNECT ${target} HTTP/1.1\r\n\r\n`, {}, host);
     expect(line).toBe(`HTTP/1.1 ${status}`);
   });
@@ -127,11 +98,11 @@ describe("connectProxy", () => {
     const utf8 = (text: string) => btoa(String.fromCharCode(...bytes(text)));
     const request = (field: string) => `CONNECT example.org:80 HTTP/1.1\r\n${field}\r\n`;
     for (const right of ["anna:se:cret", "jörg:ß"]) {
-      const { host, target } = hostWith();
+      const { host, target } = proxyHost();
       const { client } = connected(host, { users });
       await client.write(bytes(request(`proxy-authorization: bAsIc ${utf8(right)}\r\n`)));
       await target.closeWrite();
-      expect(await rest(client)).toBe(ESTABLISHED);
+      expect(await textOf(client)).toBe(ESTABLISHED);
       client.abort();
     }
     for (
@@ -153,21 +124,21 @@ describe("connectProxy", () => {
 
   // A client that says nothing, one that ends within its head, one that ends at once.
   test("bounds what a client may do before it has asked", async () => {
-    const { host } = hostWith();
+    const { host } = proxyHost();
     const slow = connected(host, { handshakeTimeoutMs: 500 });
     await slow.client.write(bytes("CONNECT exam"));
     await settle();
     await slow.clock.advance(500);
     await slow.served;
-    await expect(rest(slow.client)).rejects.toThrow("reset");
+    await expect(textOf(slow.client)).rejects.toThrow("reset");
 
     const cut = connected(host);
     await cut.client.write(bytes("CONNECT exam"));
     await cut.client.closeWrite();
-    expect(await rest(cut.client)).toMatch(/^HTTP\/1.1 400 /);
+    expect(await textOf(cut.client)).toMatch(/^HTTP\/1.1 400 /);
     const silent = connected(host);
     await silent.client.closeWrite();
-    expect(await rest(silent.client)).toBe("");
+    expect(await textOf(silent.client)).toBe("");
     await silent.served;
   });
 });

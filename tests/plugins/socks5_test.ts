@@ -11,33 +11,10 @@ import {
   socketPair,
   testContext,
 } from "../support/fake_socket.ts";
+import { connectTo, proxyHost } from "../support/proxy.ts";
 
-/** A host whose connections lead to one end of a pair, and which knows one name. */
-function hostWith(overrides: Partial<HostNetwork> = {}) {
-  const { client: upstream, server: target } = socketPair();
-  const dialled: HostPort[] = [];
-  const host: HostNetwork = {
-    resolve: (name) =>
-      name === "example.org"
-        ? Promise.resolve(["192.0.2.1"])
-        : Promise.reject(new Error("ENOTFOUND")),
-    dial: (to) => {
-      dialled.push(to);
-      return Promise.resolve(upstream);
-    },
-    dialDatagrams: () => Promise.reject(new Error("there is no UDP in this test")),
-    ...overrides,
-  };
-  return { host, target, dialled };
-}
-
-/** A connection to the plugin. */
 function connected(host: HostNetwork, options: Socks5Options = {}) {
-  const { client, server } = socketPair();
-  const { context, clock, lines } = testContext(server);
-  const handle = socks5Through(host)(options).handle!;
-  const served = Promise.resolve(handle(context, () => Promise.resolve()));
-  return { client, clock, lines, served: served.then(() => void server.close().catch(() => {})) };
+  return connectTo(socks5Through(host)(options));
 }
 
 async function take(socket: FakeSocket, count: number): Promise<number[]> {
@@ -68,7 +45,7 @@ describe("socks5", () => {
   // Greeting, name, and what the client has for its target, all in one write and a byte at a time.
   test("connects to a name and relays, half-closes included (RFC 1928 6)", async () => {
     for (const pace of ["at once", "byte by byte"]) {
-      const { host, target, dialled } = hostWith();
+      const { host, target, dialled } = proxyHost();
       const { client, served } = connected(host);
       const message = [...NO_PASSWORD, ...EXAMPLE, ...bytes("question")];
       if (pace === "at once") await send(client, message);
@@ -96,7 +73,7 @@ describe("socks5", () => {
     [[4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 192, 0, 2, 7, 0, 80], "192.0.2.7", 80],
     [[3, 9, ...bytes("192.0.2.8"), 0, 80], "192.0.2.8", 80],
   ])("takes the address %p", async (address, hostname, port) => {
-    const { host, dialled } = hostWith();
+    const { host, dialled } = proxyHost();
     const { client } = connected(host);
     await send(client, NO_PASSWORD, [5, 1, 0], address);
     expect(await take(client, 12)).toEqual([5, 0, ...reply(0)]);
@@ -111,7 +88,7 @@ describe("socks5", () => {
     ["TIMED_OUT", new TcpError("TIMED_OUT", "no"), 6],
     ["something else", new Error("EMFILE"), 1],
   ])("replies to a target that fails with %s", async (_name, error, code) => {
-    const { host } = hostWith({ dial: () => Promise.reject(error) });
+    const { host } = proxyHost({ dial: () => Promise.reject(error) });
     const { client, served, lines } = connected(host);
     await send(client, NO_PASSWORD, V4);
     expect(await rest(client)).toEqual([5, 0, ...reply(code)]);
@@ -122,7 +99,7 @@ describe("socks5", () => {
   // Loopback and the like are not dialled, by address or by name, unless they are allowed.
   test("denies what is the host's own (RFC 1928 6: 02)", async () => {
     const resolve = () => Promise.resolve(["127.0.0.1", "::1"]);
-    const { host, dialled } = hostWith({ resolve });
+    const { host, dialled } = proxyHost({ resolve });
     for (const address of [[1, 127, 0, 0, 1], [1, 169, 254, 169, 254], [3, 1, 120]]) {
       const { client } = connected(host);
       await send(client, NO_PASSWORD, [5, 1, 0], address, [0, 80]);
@@ -141,7 +118,7 @@ describe("socks5", () => {
   test("tries the addresses of a name in turn", async () => {
     const { client: upstream } = socketPair();
     const dialled: string[] = [];
-    const { host } = hostWith({
+    const { host } = proxyHost({
       resolve: () => Promise.resolve(["2001:db8::1", "192.0.2.1"]),
       dial: ({ hostname }, signal) => {
         dialled.push(hostname);
@@ -164,7 +141,7 @@ describe("socks5", () => {
   test("gives a target up after connectTimeoutMs", async () => {
     const never = () => new Promise<never>(() => {});
     for (const stuck of ["resolve", "dial"] as const) {
-      const { host } = hostWith({
+      const { host } = proxyHost({
         [stuck]: stuck === "resolve"
           ? never
           : (_to: HostPort, signal: AbortSignal) =>
@@ -186,7 +163,7 @@ describe("socks5", () => {
   // A client that goes away takes the attempt with it.
   test("gives the target up with its client", async () => {
     let given: AbortSignal | undefined;
-    const { host } = hostWith({
+    const { host } = proxyHost({
       dial: (_to, signal) => {
         given = signal;
         return new Promise((_, reject) =>
@@ -208,7 +185,7 @@ describe("socks5", () => {
       ...[1, name.length, ...bytes(name), password.length, ...bytes(password)],
     ];
     const users = { anna: "secret" };
-    const { host } = hostWith();
+    const { host } = proxyHost();
     const right = connected(host, { users });
     await send(right.client, [5, 2, 0, 2], login("anna", "secret"), V4);
     expect(await take(right.client, 14)).toEqual([5, 2, 1, 0, ...reply(0)]);
@@ -233,7 +210,7 @@ describe("socks5", () => {
     [[5, 9, 0, 1, 1, 2, 3, 4, 0, 80], 7],
     [[5, 1, 0, 9, 1, 2, 3, 4, 0, 80], 8],
   ])("answers %p with a refusal", async (request, code) => {
-    const { host, dialled } = hostWith();
+    const { host, dialled } = proxyHost();
     const { client } = connected(host);
     await send(client, NO_PASSWORD, request);
     expect(await rest(client)).toEqual([5, 0, ...reply(code)]);
@@ -248,7 +225,7 @@ describe("socks5", () => {
     [[], []],
     [[5, 3, 0], []],
   ])("ends a connection that begins with %p", async (message, answer) => {
-    const { host } = hostWith();
+    const { host } = proxyHost();
     const { client, served, lines } = connected(host);
     await send(client, message);
     await client.closeWrite();
@@ -259,7 +236,7 @@ describe("socks5", () => {
 
   // Who connects and says nothing is not waited for.
   test("resets a client that does not ask within handshakeTimeoutMs", async () => {
-    const { host } = hostWith();
+    const { host } = proxyHost();
     const { client, clock, served } = connected(host, { handshakeTimeoutMs: 500 });
     await send(client, NO_PASSWORD);
     await settle();
@@ -270,7 +247,7 @@ describe("socks5", () => {
 
   // Back into the stack: no names, no list of the host's.
   test("connects through the stack to addresses (RFC 1928 6: 08 for names)", async () => {
-    const { host, dialled } = hostWith();
+    const { host, dialled } = proxyHost();
     const { client: upstream, server: target } = socketPair();
     const asked: unknown[] = [];
     const { client, server } = socketPair();
@@ -299,7 +276,7 @@ describe("socks5", () => {
 
   // Wrong options are said in one line.
   test("checks its options", () => {
-    const socks5 = socks5Through(hostWith().host);
+    const socks5 = socks5Through(proxyHost().host);
     expect(() => socks5({ users: { anna: "" } })).toThrow(/^socks5: options\.users\.anna: /);
     expect(() => socks5({ allow: ["localhost"] })).toThrow(
       /^socks5: options\.allow\.0: expected an/,

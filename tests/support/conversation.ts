@@ -22,3 +22,11 @@ export function received(socket: Socket): Promise<string> {
   socket.on("data", (chunk) => text += chunk);
   return new Promise((resolve) => socket.on("end", () => resolve(text)));
 }
+
+/** Everything that a connection receives until its end. */
+export async function textOf(socket: AsyncIterable<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of socket) text += decoder.decode(chunk, { stream: true });
+  return text + decoder.decode();
+}

@@ -1,0 +1,57 @@
+/**
+ * What proxies are tested with: a host that knows one name, and a client's connection.
+ *
+ * @module
+ */
+import type { VirtualClock } from "../../adapters/virtual_clock.ts";
+import type { HostPort } from "../../core/api/host_port.ts";
+import type { HostNetwork } from "../../core/api/outbound.ts";
+import type { Plugin } from "../../core/api/types.ts";
+import { type FakeSocket, type LogLine, socketPair, testContext } from "./fake_socket.ts";
+
+/** What {@link proxyHost} makes. */
+export interface ProxyHost {
+  host: HostNetwork;
+  /** The host's end of every connection. */
+  upstream: FakeSocket;
+  /** The other end. */
+  target: FakeSocket;
+  /** What was connected to. */
+  dialled: HostPort[];
+}
+
+/** A host whose connections lead to one end of a pair, and which knows `example.org` alone. */
+export function proxyHost(overrides: Partial<HostNetwork> = {}): ProxyHost {
+  const { client: upstream, server: target } = socketPair();
+  const dialled: HostPort[] = [];
+  const host: HostNetwork = {
+    resolve: (name) =>
+      name === "example.org"
+        ? Promise.resolve(["192.0.2.1"])
+        : Promise.reject(new Error("ENOTFOUND")),
+    dial: (to) => {
+      dialled.push(to);
+      return Promise.resolve(upstream);
+    },
+    dialDatagrams: () => Promise.reject(new Error("there is no UDP in this test")),
+    ...overrides,
+  };
+  return { host, upstream, target, dialled };
+}
+
+/** A client that is served. */
+export interface ProxyClient {
+  client: FakeSocket;
+  clock: VirtualClock;
+  lines: LogLine[];
+  /** Resolves when the plugin has done. */
+  served: Promise<void>;
+}
+
+/** A connection to a plugin, closed when the plugin has done. */
+export function connectTo(plugin: Plugin): ProxyClient {
+  const { client, server } = socketPair();
+  const { context, clock, lines } = testContext(server);
+  const served = Promise.resolve(plugin.handle!(context, () => Promise.resolve()));
+  return { client, clock, lines, served: served.then(() => void server.close().catch(() => {})) };
+}
