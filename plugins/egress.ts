@@ -14,7 +14,7 @@ import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import type { Duplex } from "../core/api/relay.ts";
 import { relayDatagrams } from "../core/api/relay_datagrams.ts";
 import type { Plugin, Syn, SynContext, SynDecision } from "../core/api/types.ts";
-import { relayTo } from "../core/api/upstream.ts";
+import { relayTo, whenEnded } from "../core/api/upstream.ts";
 
 /** What `egress` can be told. */
 export interface EgressOptions {
@@ -130,17 +130,9 @@ class WayOut {
     }
   }
 
-  async #count(connecting: Promise<Duplex>): Promise<Duplex> {
+  #count(connecting: Promise<Duplex>): Promise<Duplex> {
     this.#connections++;
-    const end = () => void this.#connections--;
-    try {
-      const upstream = await connecting;
-      upstream.closed.then(end, end);
-      return upstream;
-    } catch (error) {
-      end();
-      throw error;
-    }
+    return whenEnded(connecting, () => void this.#connections--);
   }
 }
 

@@ -9,6 +9,18 @@ import { IdleTimeout } from "./idle_timeout.ts";
 import { type Duplex, relay } from "./relay.ts";
 import type { Context, Handler, TcpSocket } from "./types.ts";
 
+/** Calls `ended` once the connection has ended, or has not been made. */
+export async function whenEnded(connecting: Promise<Duplex>, ended: () => void): Promise<Duplex> {
+  try {
+    const upstream = await connecting;
+    upstream.closed.then(ended, ended);
+    return upstream;
+  } catch (error) {
+    ended();
+    throw error;
+  }
+}
+
 /** How {@link relayTo} relays. */
 export interface RelayOptions {
   /** Milliseconds without a byte in either direction after which both are aborted. Default: none. */

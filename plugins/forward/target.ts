@@ -6,6 +6,7 @@
 import { type DialTarget, formatDialTarget } from "../../core/api/dial.ts";
 import type { Logger } from "../../core/api/environment.ts";
 import type { Duplex } from "../../core/api/relay.ts";
+import { whenEnded } from "../../core/api/upstream.ts";
 
 /** When a target counts as down, and as up again. */
 export interface HealthRules {
@@ -44,17 +45,9 @@ export class Target {
   }
 
   /** Counts a connection from the attempt on, until it has ended. */
-  async count(connecting: Promise<Duplex>): Promise<Duplex> {
+  count(connecting: Promise<Duplex>): Promise<Duplex> {
     this.connections++;
-    const end = () => void this.connections--;
-    try {
-      const upstream = await connecting;
-      upstream.closed.then(end, end);
-      return upstream;
-    } catch (error) {
-      end();
-      throw error;
-    }
+    return whenEnded(connecting, () => void this.connections--);
   }
 
   /** It has taken a connection. */
