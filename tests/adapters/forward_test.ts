@@ -8,7 +8,7 @@ import { forward } from "../../adapters/forward.ts";
 import { linkPair } from "../../adapters/memory.ts";
 import { createStack } from "../../core/api/stack.ts";
 import type { TcpSocket } from "../../core/api/types.ts";
-import { bytes, codeOf, received } from "../support/conversation.ts";
+import { bytes, codeOf, received, textOf } from "../support/conversation.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -45,24 +45,22 @@ function connect(to: number | string): TcpSocket {
   return client.connect("10.7.0.2:8080", { allowHalfOpen: true });
 }
 
-async function readAll(socket: TcpSocket): Promise<string> {
-  let text = "";
-  for await (const chunk of socket) text += new TextDecoder().decode(chunk);
-  return text;
+/** Question, FIN, answer, FIN. */
+async function ask(client: TcpSocket, accepted: Promise<Socket>): Promise<void> {
+  await client.write(bytes("question"));
+  await client.closeWrite();
+  const server = await accepted;
+  expect(await received(server)).toBe("question");
+  server.end("answer");
+  expect(await textOf(client)).toBe("answer");
+  await client.closed;
 }
 
 describe("forward to a server of the host", () => {
-  // Question, FIN, answer, FIN.
+  // The client ends first and still gets its answer.
   test("carries a half-close of the client (RFC 9293 3.6)", async () => {
     const { port, accepted } = await upstream();
-    const client = connect(port);
-    await client.write(bytes("question"));
-    await client.closeWrite();
-    const server = await accepted;
-    expect(await received(server)).toBe("question");
-    server.end("answer");
-    expect(await readAll(client)).toBe("answer");
-    await client.closed;
+    await ask(connect(port), accepted);
   });
 
   // The server ends first and still hears the client.
@@ -72,7 +70,7 @@ describe("forward to a server of the host", () => {
     const server = await accepted;
     const late = received(server);
     server.end("banner");
-    expect(await readAll(client)).toBe("banner");
+    expect(await textOf(client)).toBe("banner");
     await client.write(bytes("late"));
     await client.closeWrite();
     expect(await late).toBe("late");
@@ -92,7 +90,7 @@ describe("forward to a server of the host", () => {
     const client = connect(one.port);
     await client.opened;
     (await one.accepted).resetAndDestroy();
-    expect(await codeOf(readAll(client))).toBe("CONNECTION_RESET");
+    expect(await codeOf(textOf(client))).toBe("CONNECTION_RESET");
 
     const other = await upstream();
     const leaving = connect(other.port);
@@ -132,18 +130,11 @@ describe("forward to a Unix socket of the host", () => {
     return join(folder, "app.sock");
   }
 
-  // Question, FIN, answer, FIN: a Unix socket can be half-closed as well.
+  // A Unix socket can be half-closed as well.
   test("carries half-closes both ways", async () => {
     const path = socketPath();
     const { accepted } = await upstream({ path });
-    const client = connect(`unix:${path}`);
-    await client.write(bytes("question"));
-    await client.closeWrite();
-    const server = await accepted;
-    expect(await received(server)).toBe("question");
-    server.end("answer");
-    expect(await readAll(client)).toBe("answer");
-    await client.closed;
+    await ask(connect(`unix:${path}`), accepted);
   });
 
   // A reset reaches the other side as an end at least: nothing hangs.

@@ -6,7 +6,7 @@ import { forwardThrough } from "../../plugins/forward.ts";
 import { socketPair, testContext } from "../support/fake_socket.ts";
 import { StackPair } from "../core/api/stack_pair.ts";
 import { tcpOnly } from "./forward/fake_targets.ts";
-import { bytes } from "../support/conversation.ts";
+import { bytes, textOf } from "../support/conversation.ts";
 
 const nothing = () => Promise.resolve();
 const address: NetAddr = { transport: "tcp", hostname: "10.0.0.2", port: 8080 };
@@ -29,12 +29,6 @@ function target() {
   return { dial, dialled, server };
 }
 
-async function readAll(socket: AsyncIterable<Uint8Array>): Promise<string> {
-  let text = "";
-  for await (const chunk of socket) text += new TextDecoder().decode(chunk);
-  return text;
-}
-
 describe("forward", () => {
   // SYN: the target is connected to. Then the connection, half-closed by each side in turn.
   test("connects before the SYN is answered and carries half-closes both ways", async () => {
@@ -48,10 +42,10 @@ describe("forward", () => {
     const served = (handler as Handler)(context, nothing);
     await client.write(bytes("question"));
     await client.closeWrite();
-    expect(await readAll(upstream)).toBe("question");
+    expect(await textOf(upstream)).toBe("question");
     await upstream.write(bytes("answer"));
     await upstream.closeWrite();
-    expect(await readAll(client)).toBe("answer");
+    expect(await textOf(client)).toBe("answer");
     await served;
   });
 
@@ -88,13 +82,13 @@ describe("forward", () => {
     const { syn, giveUp } = arriving();
     await plugin.onSyn!(syn, context);
     giveUp();
-    await expect(readAll(upstream)).rejects.toThrow("reset");
+    await expect(textOf(upstream)).rejects.toThrow("reset");
 
     const late = target();
     const gone = arriving();
     gone.giveUp();
     await forwardThrough(tcpOnly(late.dial))({ to: "127.0.0.1:3000" }).onSyn!(gone.syn, context);
-    await expect(readAll(late.server)).rejects.toThrow("reset");
+    await expect(textOf(late.server)).rejects.toThrow("reset");
   });
 
   // Each side's reset is the other's; it is no fault of the plugin's.
@@ -110,7 +104,7 @@ describe("forward", () => {
       const served = (handler as Handler)(context, nothing);
       (resetting === "client" ? client : upstream).abort();
       await served;
-      await expect(readAll(resetting === "client" ? upstream : client)).rejects.toThrow("reset");
+      await expect(textOf(resetting === "client" ? upstream : client)).rejects.toThrow("reset");
       expect(lines.map(({ level }) => level)).toEqual(["debug"]);
     }
   });
@@ -148,7 +142,7 @@ describe("forward", () => {
     const client = pair.client.connect("10.0.0.2:80");
     await pair.run(client.opened);
     await pair.run(Promise.allSettled([client.closed]));
-    await expect(readAll(upstream)).rejects.toThrow("reset");
+    await expect(textOf(upstream)).rejects.toThrow("reset");
   });
 
   // What is no address is said so, before anything is connected to.

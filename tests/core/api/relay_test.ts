@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { relay } from "../../../core/api/relay.ts";
 import type { TcpSocket } from "../../../core/api/types.ts";
 import { type FakeSocket, socketPair } from "../../support/fake_socket.ts";
-import { bytes, codeOf } from "../../support/conversation.ts";
+import { bytes, codeOf, textOf } from "../../support/conversation.ts";
 
 /** Two connections with a relay between them: `left` is joined to `right`. */
 function relayed(): { left: FakeSocket; right: FakeSocket; done: Promise<void> } {
@@ -13,22 +13,16 @@ function relayed(): { left: FakeSocket; right: FakeSocket; done: Promise<void> }
   return { left, right, done };
 }
 
-async function readAll(socket: TcpSocket): Promise<string> {
-  let text = "";
-  for await (const chunk of socket) text += new TextDecoder().decode(chunk);
-  return text;
-}
-
 describe("relay", () => {
   // A request, its end, the answer, its end.
   test("carries the end of one direction and goes on with the other (RFC 9293 3.6)", async () => {
     const { left, right, done } = relayed();
     await left.write(bytes("request"));
     await left.closeWrite();
-    expect(await readAll(right)).toBe("request");
+    expect(await textOf(right)).toBe("request");
     await right.write(bytes("answer"));
     await right.closeWrite();
-    expect(await readAll(left)).toBe("answer");
+    expect(await textOf(left)).toBe("answer");
     await done;
   });
 
@@ -36,10 +30,10 @@ describe("relay", () => {
   test("carries the end that comes from the second connection first", async () => {
     const { left, right, done } = relayed();
     await right.closeWrite();
-    expect(await readAll(left)).toBe("");
+    expect(await textOf(left)).toBe("");
     await left.write(bytes("late"));
     await left.closeWrite();
-    expect(await readAll(right)).toBe("late");
+    expect(await textOf(right)).toBe("late");
     await done;
   });
 
@@ -49,8 +43,8 @@ describe("relay", () => {
     const sent = Array.from({ length: 20_000 }, (_, i) => i % 10).join("");
     const write = (socket: TcpSocket) => socket.write(bytes(sent)).then(() => socket.closeWrite());
     const [there, back] = await Promise.all([
-      readAll(right),
-      readAll(left),
+      textOf(right),
+      textOf(left),
       write(left),
       write(right),
     ]);
@@ -77,7 +71,7 @@ describe("relay", () => {
     await left.write(bytes("begun"));
     left.abort();
     expect(await codeOf(done)).toBe("CONNECTION_RESET");
-    await expect(readAll(right)).rejects.toThrow("reset");
+    await expect(textOf(right)).rejects.toThrow("reset");
   });
 
   // The relay waits for room on the right, so it reads nothing on the left: it has to notice.
@@ -87,7 +81,7 @@ describe("relay", () => {
     for (let turn = 0; turn < 100; turn++) await Promise.resolve();
     left.abort();
     expect(await codeOf(done)).not.toBe("no error");
-    await expect(readAll(right)).rejects.toThrow("reset");
+    await expect(textOf(right)).rejects.toThrow("reset");
   });
 
   // The right one answers before it has read everything, and goes.
@@ -97,7 +91,7 @@ describe("relay", () => {
     await right.close();
     await left.write(bytes("more"));
     await left.closeWrite();
-    expect(await readAll(left)).toBe("enough");
+    expect(await textOf(left)).toBe("enough");
     await done;
   });
 });
