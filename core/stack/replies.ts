@@ -68,7 +68,7 @@ export function unreachable(
 ): Packet {
   const { type, code } = unreachableCode(ip.version, what);
   // A parameter problem points at the next-header field (RFC 4443 3.4).
-  return icmpError(ip, packet, { type, code, rest: type === 4 ? 6 : 0 }, hopLimit);
+  return icmpError(ip, packet, { type, code, rest: type === 4 ? ip.nextHeaderAt : 0 }, hopLimit);
 }
 
 /** An error about `packet`, of which it quotes the beginning; `rest` is what follows the checksum. */

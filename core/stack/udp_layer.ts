@@ -301,6 +301,8 @@ export class UdpLayer {
         d2: local.w2,
         d3: local.w3,
         payloadEnd: opening.length,
+        // Asked for only where the protocol is what is wrong.
+        nextHeaderAt: 0,
       };
       this.#tables.outbox.unreachable(answered, opening, why, now);
     }

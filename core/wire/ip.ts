@@ -47,16 +47,19 @@ export class IpHeader {
   /** It is not the last piece. */
   moreFragments = false;
   /**
-   * IPv6: the byte that announces the fragment header, which is the 8 bytes in front of the
-   * payload.
+   * IPv6: the byte that says what the payload is; of a fragment what announces the fragment header,
+   * which is the 8 bytes in front of the payload.
    */
   nextHeaderAt = 0;
 }
 
-/** What an answer needs to know of a packet: where it went from and to, and how long it is. */
+/**
+ * What an answer needs to know of a packet: where it went from and to, how long it is, and where it
+ * says what it carries.
+ */
 export type AnsweredHeader = Pick<
   IpHeader,
-  "version" | "s0" | "s1" | "s2" | "s3" | "d0" | "d1" | "d2" | "d3" | "payloadEnd"
+  "version" | "s0" | "s1" | "s2" | "s3" | "d0" | "d1" | "d2" | "d3" | "payloadEnd" | "nextHeaderAt"
 >;
 
 /** Reads the header of `packet[0, size)` into `ip`. */
@@ -170,6 +173,7 @@ export function skipExtensionHeaders(
   }
   if (at > end) return "ip-header";
   ip.protocol = next;
+  ip.nextHeaderAt = typeAt;
   ip.payloadStart = at;
   return undefined;
 }

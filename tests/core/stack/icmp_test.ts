@@ -94,6 +94,14 @@ describe("unreachable", () => {
     const { rest } = version === 4 ? t.recvIcmp(3, 2) : t.recvIcmp(4, 1);
     expect(rest).toBe(version === 4 ? 0 : 6);
   });
+
+  // Behind destination options it is these that have named the protocol.
+  test("points behind extension headers (RFC 4443 3.4)", () => {
+    const t = inClosed({ version: 6 });
+    const options = [132, 0, 1, 4, 0, 0, 0, 0];
+    t.wire.inject(encodeIp(t.remote, t.local, 60, Uint8Array.from([...options, 1, 2, 3, 4])));
+    expect(t.recvIcmp(4, 1).rest).toBe(40);
+  });
 });
 
 describe("packet too big", () => {
