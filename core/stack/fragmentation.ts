@@ -7,7 +7,7 @@
 import type { KeyedHash } from "../tcp/isn.ts";
 import { IpAddress } from "../wire/address.ts";
 import { writeU16, writeU32 } from "../wire/bytes.ts";
-import { addBytes, finish } from "../wire/checksum.ts";
+import { writeHeaderChecksum } from "../wire/ip.ts";
 import type { Packet } from "./replies.ts";
 
 /** Every path carries packets of this size (RFC 8200 5). */
@@ -50,8 +50,7 @@ export class Fragmentation {
     const id = this.#identification(IpAddress.readV4(packet, 12), IpAddress.readV4(packet, 16));
     writeU16(packet, 4, id);
     writeU16(packet, 6, 0);
-    writeU16(packet, 10, 0);
-    writeU16(packet, 10, finish(addBytes(0, packet, 0, 20)));
+    writeHeaderChecksum(packet, 0, 20);
   }
 
   #splitV4(packet: Packet): Packet[] {
@@ -60,8 +59,7 @@ export class Fragmentation {
       writeU16(fragment, 2, fragment.length);
       writeU16(fragment, 4, id);
       writeU16(fragment, 6, (offset >>> 3) | (more ? 0x2000 : 0));
-      writeU16(fragment, 10, 0);
-      writeU16(fragment, 10, finish(addBytes(0, fragment, 0, 20)));
+      writeHeaderChecksum(fragment, 0, 20);
     });
   }
 

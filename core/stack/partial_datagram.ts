@@ -4,9 +4,8 @@
  * @module
  */
 import { writeU16 } from "../wire/bytes.ts";
-import { addBytes, finish } from "../wire/checksum.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
-import type { IpHeader } from "../wire/ip.ts";
+import { type IpHeader, writeHeaderChecksum } from "../wire/ip.ts";
 import type { Packet } from "./replies.ts";
 
 /** Fragments of one datagram, at most: 65,535 bytes in packets of 576 are 119. */
@@ -126,8 +125,7 @@ export class PartialDatagram {
     if ((this.#codepoints & CE) !== 0) whole[1]! |= 3;
     writeU16(whole, 2, whole.length);
     writeU16(whole, 6, 0);
-    writeU16(whole, 10, 0);
-    writeU16(whole, 10, finish(addBytes(0, whole, 0, headLength)));
+    writeHeaderChecksum(whole, 0, headLength);
   }
 
   /** RFC 8200 4.5: the first fragment's headers without the fragment header. */

@@ -5,8 +5,7 @@
  * @module
  */
 import { writeU16 } from "../wire/bytes.ts";
-import { addBytes, finish } from "../wire/checksum.ts";
-import type { IpHeader } from "../wire/ip.ts";
+import { type IpHeader, writeHeaderChecksum } from "../wire/ip.ts";
 import { UDP_HEADER_LENGTH } from "../wire/udp.ts";
 
 /** Whether `packet` is more than one datagram. */
@@ -43,6 +42,5 @@ export function* udpSegments(
 
 function setLengthV4(packet: Uint8Array, headerLength: number, size: number): void {
   writeU16(packet, 2, size);
-  writeU16(packet, 10, 0);
-  writeU16(packet, 10, finish(addBytes(0, packet, 0, headerLength)));
+  writeHeaderChecksum(packet, 0, headerLength);
 }

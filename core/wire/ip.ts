@@ -237,11 +237,16 @@ function emitIpv4(
   writeU16(bytes, at + 6, 0x4000);
   bytes[at + 8] = fields.hopLimit;
   bytes[at + 9] = fields.protocol;
-  writeU16(bytes, at + 10, 0);
   writeU32(bytes, at + 12, source.w3);
   writeU32(bytes, at + 16, destination.w3);
-  writeU16(bytes, at + 10, finish(addBytes(0, bytes, at, at + 20)));
+  writeHeaderChecksum(bytes, at, 20);
   return 20;
+}
+
+/** Writes the checksum of an IPv4 header of `length` bytes at `at`. */
+export function writeHeaderChecksum(bytes: Uint8Array, at: number, length: number): void {
+  writeU16(bytes, at + 10, 0);
+  writeU16(bytes, at + 10, finish(addBytes(0, bytes, at, at + length)));
 }
 
 function emitIpv6(
