@@ -12,8 +12,7 @@ export class SubnetSet {
   readonly #networks = new Map<number, Set<string>>();
 
   constructor(subnets: Iterable<Subnet>) {
-    for (const { address, prefixLength } of subnets) {
-      const bits = fixedBits(address, prefixLength);
+    for (const { address, bits } of subnets) {
       const networks = this.#networks.get(bits) ?? new Set();
       this.#networks.set(bits, networks.add(keyOf(address, bits)));
     }
@@ -67,13 +66,10 @@ export const prefixLengthsShape: {
 export function networkKey(hostname: string, lengths: Required<PrefixLengths>): string {
   const address = IpAddress.parse(hostname);
   if (address === undefined) return hostname;
-  return keyOf(address, fixedBits(address, address.isV4 ? lengths.v4Prefix! : lengths.v6Prefix!));
+  return keyOf(address, address.isV4 ? lengths.v4Prefix! + 96 : lengths.v6Prefix!);
 }
 
-function fixedBits({ isV4 }: IpAddress, prefixLength: number): number {
-  return isV4 ? prefixLength + 96 : prefixLength;
-}
-
+/** Of the first `bits` of the 128 bits that an address of either family has here. */
 function keyOf({ w0, w1, w2, w3 }: IpAddress, bits: number): string {
   return `${first(w0, bits)},${first(w1, bits - 32)},${first(w2, bits - 64)},${
     first(w3, bits - 96)
