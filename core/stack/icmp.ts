@@ -9,7 +9,7 @@ import type { Tcb } from "../tcp/tcb.ts";
 import { addBytes, fold } from "../wire/checksum.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
 import { IcmpMessage, parseIcmp } from "../wire/icmp.ts";
-import { type IpHeader, PROTOCOL } from "../wire/ip.ts";
+import { type IpHeader, payloadChecksumHolds, PROTOCOL } from "../wire/ip.ts";
 import type { Demux } from "./demux.ts";
 import type { IcmpPolicy } from "./icmp_policy.ts";
 import { parseQuoted, type QuotedPacket } from "./quoted.ts";
@@ -43,16 +43,10 @@ export class Icmp {
     this.#policy = policy;
   }
 
-  receive(
-    ip: IpHeader,
-    packet: Uint8Array,
-    pseudoSum: number,
-    now: number,
-  ): IcmpOutcome {
+  receive(ip: IpHeader, packet: Uint8Array, now: number): IcmpOutcome {
     if (ip.payloadEnd - ip.payloadStart < 8) return { drop: "icmp-short" };
     if ((ip.version === 4) !== (ip.protocol === PROTOCOL.ICMP)) return { drop: "icmp-type" };
-    const sum = addBytes(ip.version === 4 ? 0 : pseudoSum, packet, ip.payloadStart, ip.payloadEnd);
-    if (fold(sum) !== 0xffff) return { drop: "icmp-checksum" };
+    if (!checksumHolds(ip, packet)) return { drop: "icmp-checksum" };
     parseIcmp(ip.version, packet, ip.payloadStart, this.#message);
     if (this.#message.meaning === "echo-request") {
       const refused = this.#policy.refusalOfEcho(ip, now);
@@ -76,4 +70,10 @@ export class Icmp {
     if (!takeNetworkError(tcb, meaning, mtu, seq)) return { drop: "icmp-no-connection" };
     return { tcb };
   }
+}
+
+/** ICMPv6 alone counts a pseudo-header in (RFC 4443 2.3). */
+function checksumHolds(ip: IpHeader, packet: Uint8Array): boolean {
+  if (ip.version === 6) return payloadChecksumHolds(ip, packet);
+  return fold(addBytes(0, packet, ip.payloadStart, ip.payloadEnd)) === 0xffff;
 }

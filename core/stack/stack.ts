@@ -17,13 +17,7 @@ import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
 import type { Subnet } from "../wire/address.ts";
 import { readI32, readU16 } from "../wire/bytes.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
-import {
-  IpHeader,
-  parseIp,
-  payloadChecksumHolds,
-  PROTOCOL,
-  pseudoHeaderSumOf,
-} from "../wire/ip.ts";
+import { IpHeader, parseIp, payloadChecksumHolds, PROTOCOL } from "../wire/ip.ts";
 import { Connections } from "./connections.ts";
 import { Demux } from "./demux.ts";
 import { Fragmentation } from "./fragmentation.ts";
@@ -192,12 +186,7 @@ export class CoreStack {
   }
 
   #receiveIcmp(packet: Uint8Array, now: number): DropReason | undefined {
-    const { drop, reply, tcb, quoted } = this.#icmp.receive(
-      this.#ip,
-      packet,
-      pseudoHeaderSumOf(this.#ip),
-      now,
-    );
+    const { drop, reply, tcb, quoted } = this.#icmp.receive(this.#ip, packet, now);
     if (reply !== undefined) {
       this.stats.echoReplies++;
       this.#outbox.push(reply);
