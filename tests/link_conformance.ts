@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect } from "bun:test";
 import { type ChecksumState, type Link, PacketBatch } from "../core/stack/link.ts";
 import {
   hasRightChecksum,
@@ -15,6 +15,7 @@ import {
   udpPayload,
   wrapPayload,
 } from "./support/packets.ts";
+import { type Requirement, testRequiring } from "./support/requirements.ts";
 
 /** Two links: what one sends the other receives. */
 export interface JoinedLinks {
@@ -34,7 +35,12 @@ interface Received {
 }
 
 /** Runs the suite; `join` is called for each test and its links are closed after it. */
-export function linkConformance(name: string, join: () => Promise<JoinedLinks>): void {
+export function linkConformance(
+  name: string,
+  join: () => Promise<JoinedLinks>,
+  ...requirements: readonly Requirement[]
+): void {
+  const test = (what: string, body: () => Promise<void>) => testRequiring(requirements, what, body);
   describe(`${name} as a link`, () => {
     let joined: JoinedLinks;
     let left: Link;

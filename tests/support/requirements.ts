@@ -6,15 +6,17 @@
  */
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
+import { networkInterfaces } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { test } from "bun:test";
 
 /**
  * `"namespace"`: network namespaces can be made with `unshare`. `"tun"`: the same, and a TUN device
- * can be made in one. `"program:curl"`: `curl` is on the PATH.
+ * can be made in one. `"ipv6"`: the loopback device has an IPv6 address, which many containers lack.
+ * `"program:curl"`: `curl` is on the PATH.
  */
-export type Requirement = "namespace" | "tun" | `program:${string}`;
+export type Requirement = "namespace" | "tun" | "ipv6" | `program:${string}`;
 
 /** Whether everything is there; if not, what is missing. */
 export type Availability = { ok: true } | { ok: false; reason: string };
@@ -64,9 +66,15 @@ function look(requirement: Requirement): string | undefined {
       return missingNamespace();
     case "tun":
       return reasonAgainst("namespace") ?? missingTun();
+    case "ipv6":
+      return hasIpv6() ? undefined : "needs the address ::1";
     default:
       return missingProgram(requirement.slice("program:".length));
   }
+}
+
+function hasIpv6(): boolean {
+  return Object.values(networkInterfaces()).flat().some((each) => each?.address === "::1");
 }
 
 function missingProgram(program: string): string | undefined {

@@ -28,10 +28,12 @@ function local(link: UdpLink, host: string): string {
   return `${host}:${/\d+$/.exec(link.localAddress)![0]}`;
 }
 
-for (const host of ["127.0.0.1", "[::1]"]) {
-  linkConformance(`UDP datagrams over ${host}`, async () => {
-    return { ...await pair(host), routes, isSlow: true };
-  });
+for (const [host, ...needs] of [["127.0.0.1"], ["[::1]", "ipv6"]] as const) {
+  linkConformance(
+    `UDP datagrams over ${host}`,
+    async () => ({ ...await pair(host), routes, isSlow: true }),
+    ...needs,
+  );
 }
 
 /** A socket of somebody who is no link. */
