@@ -120,6 +120,9 @@ export class Program {
 
 const ENVIRONMENT = {
   ...process.env,
+  // Whoever is talked to is one hop away, whatever proxy this machine has to the world.
+  NO_PROXY: "*",
+  no_proxy: "*",
   DENO_NO_UPDATE_CHECK: "1",
   LC_ALL: "C",
   NO_COLOR: "1",
