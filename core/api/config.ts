@@ -106,7 +106,10 @@ const stackSchema = z.strictObject({
 
 /** Every knob of a connection; what is left out is the profile's. Times in ms, sizes in bytes. */
 export interface TcpOptions extends Partial<TcpConfig> {
-  /** A set of defaults for everything else: the seed's stack, or RFC 9293 in full. Default `local`. */
+  /**
+   * A set of defaults for everything else: `local` is for a device on this host, `internet` is
+   * RFC 9293 in full. Default `local`.
+   */
   profile?: "local" | "internet";
 }
 

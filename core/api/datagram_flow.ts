@@ -19,7 +19,7 @@ interface Waiter {
   reject(error: TcpError): void;
 }
 
-/** The longest idle timeout: what timers can hold. */
+/** The longest idle timeout: a flow without an end could not make room for others. */
 const MAX_IDLE_MS = 2 ** 31 - 1;
 
 /** Owner of a flow in the core. */

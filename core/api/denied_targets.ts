@@ -52,8 +52,9 @@ interface Rule {
 
 /**
  * Decides about targets. The rule with the longest prefix holds; of equal ones `deny` comes before
- * `allow`, and `allow` before the defaults; what no rule names is allowed. So `allow: ["0.0.0.0/0"]` opens no loopback, `["127.0.0.1"]` does,
- * and `deny: ["0.0.0.0/0", "::/0"]` leaves only what `allow` names.
+ * `allow`, and `allow` before the defaults; what no rule names is allowed. So
+ * `allow: ["0.0.0.0/0"]` opens no loopback, `["127.0.0.1"]` does, and
+ * `deny: ["0.0.0.0/0", "::/0"]` leaves only what `allow` names.
  *
  * Names have to be looked up before: what was decided about has to be what is connected to.
  */

@@ -15,7 +15,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 /** What is different about a derived socket; the rest is its base's. */
 export interface SocketOverrides {
   /**
-   * Gives the next bytes: an array of its own; `undefined` at the peer's end. It is called when somebody reads and nothing is left of the bytes before, never twice at once.
+   * Gives the next bytes: an array of its own; `undefined` at the peer's end. It is called when
+   * somebody reads and nothing is left of the bytes before, never twice at once.
    */
   readonly readChunk?: () => Promise<Uint8Array<ArrayBuffer> | undefined>;
   /** Takes all of `bytes`, which stay as they are until it has settled. Never called twice at once. */

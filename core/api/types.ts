@@ -78,7 +78,10 @@ export interface TcpSocket
   extends AsyncIterable<Uint8Array<ArrayBuffer>>, Disposable, AsyncDisposable {
   /** Byte stream (BYOB readers work). Pulling opens the receive window, not pulling closes it. */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** A write settles when the send buffer took the bytes, not when the peer did. Closing it is {@link closeWrite}. */
+  /**
+   * A write settles when the send buffer took the bytes, not when the peer did. Closing it is
+   * {@link closeWrite}.
+   */
   readonly writable: WritableStream<Uint8Array<ArrayBufferLike>>;
   /** Resolves in ESTABLISHED; rejects with the {@link TcpError} that ended the attempt. */
   readonly opened: Promise<SocketInfo>;

@@ -7,7 +7,7 @@ import { Subnet } from "../wire/address.ts";
 import type { Place } from "../stack/places.ts";
 import { TcpError } from "./errors.ts";
 
-/** A parsed {@link parseWhere}. */
+/** Where something listens. */
 export interface Where extends Place {
   /** TCP unless the text says otherwise. */
   readonly transport: "tcp" | "udp";

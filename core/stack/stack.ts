@@ -1,9 +1,9 @@
 /**
  * The sans-IO object: packets, calls and `now` go in; packets, events and one deadline come out.
  *
- * After every call that changes something, {@link CoreStack.pollTransmit},
- * {@link TcpLayer.pollConnection} and {@link UdpLayer.pollNews} have to be called until they have
- * nothing more.
+ * After every call that changes something, {@link CoreStack.pollTransmit}, {@link Sharding.next},
+ * {@link TcpLayer.pollConnection}, {@link TcpLayer.pollListener} and {@link UdpLayer.pollNews} have
+ * to be called until they have nothing more.
  *
  * @module
  */

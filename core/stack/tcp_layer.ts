@@ -132,7 +132,7 @@ export class TcpLayer {
     return this.#demux.listeners.add(listener, listener) ? listener : "ADDRESS_IN_USE";
   }
 
-  /** Stops listening; connections that were not accepted are reset (seed: close(lsn_fd)). */
+  /** Stops listening; connections that were not accepted are reset. */
   closeListener(listener: Listener): void {
     this.#demux.listeners.remove(listener);
     for (const tcb of [...listener.halfOpen, ...listener.ready]) {

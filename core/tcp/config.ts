@@ -103,7 +103,7 @@ const COMMON = {
   trafficClass: 0,
 } as const;
 
-/** The two profiles: the seed's stack, and RFC 9293 in full. */
+/** The two profiles: for a device on this host, and RFC 9293 in full. */
 export const PROFILES: { readonly local: TcpConfig; readonly internet: TcpConfig } = {
   local: Object.freeze({
     ...COMMON,

@@ -10,7 +10,7 @@ import type { QueueLimits } from "./datagram.ts";
  * 64 MiB in all of them.
  */
 export interface UdpConfig extends QueueLimits {
-  /** Flows at the same time, at most; one more ends the flow that has been idle longest. */
+  /** Flows at the same time, at most; one more ends the flow that would end first. */
   readonly maxFlows: number;
   /** Milliseconds without a datagram, either way, after which a flow ends. */
   readonly flowIdleMs: number;

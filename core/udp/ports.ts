@@ -41,7 +41,7 @@ export class UdpSocket {
 
 /** The flows of a place. */
 export class FlowPort {
-  /** Flows that nobody has looked at yet; the number of flows of the stack bounds them. */
+  /** Flows that nobody has looked at yet: their owner looks after each burst of packets. */
   readonly fresh: Flow[] = [];
   /** Whose it is; the core never looks at it. */
   handle: unknown = undefined;

@@ -28,10 +28,10 @@ export type DropReason =
   | "tcp-offset" // data offset below 5 or beyond the segment
   | "tcp-checksum"
   | "tcp-port" // port 0
-  | "tcp-no-connection" // RST for what is not there, or its answer was throttled
+  | "tcp-no-connection" // answered with RST, unless it is one
   | "tcp-rst-listen" // RFC 9293 3.10.7.2, first
   | "tcp-flags-listen" // neither SYN, ACK nor RST to a listener
-  | "tcp-not-unicast" // SYN to or from what is not one host      RFC 9293 3.9.2.3
+  | "tcp-not-unicast" // for no connection, from what is not one host  RFC 9293 3.9.2.3
   | "tcp-backlog" // listener's backlog is full
   | "tcp-connections" // the stack's connection limit is reached
   | "tcp-syn-pending" // the SYN waits for its decision

@@ -1,8 +1,8 @@
 import type { AckSample, CongestionControl } from "./control.ts";
 
 /**
- * The seed's rule: nothing but the number of unacknowledged bytes limits sending. Only a timeout,
- * which says that nothing came through at all, makes it start over with one segment.
+ * Nothing but the number of unacknowledged bytes limits sending. Only a timeout, which says that
+ * nothing came through at all, makes it start over with one segment.
  */
 export class Unacked implements CongestionControl {
   cwnd: number;
