@@ -5,8 +5,7 @@
  */
 import type { PluginFactory } from "../core/api/plugin.ts";
 import { type DnsOptions, dnsThrough } from "../plugins/dns.ts";
-import { exchangeDatagram } from "./host/datagram_exchange.ts";
-import { dialHost } from "./host/dial.ts";
+import { hostNetwork } from "./host/network.ts";
 
 /**
  * A name server for names of its own; asks others for the rest (RFC 1035).
@@ -34,7 +33,4 @@ import { dialHost } from "./host/dial.ts";
  * if (answer.subarray(-4).join(".") !== "10.7.0.3") throw new Error(answer.toHex());
  * ```
  */
-export const dns: PluginFactory<DnsOptions> = dnsThrough({
-  dial: dialHost,
-  exchange: exchangeDatagram,
-});
+export const dns: PluginFactory<DnsOptions> = dnsThrough(hostNetwork);

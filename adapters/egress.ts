@@ -5,8 +5,7 @@
  */
 import type { PluginFactory } from "../core/api/plugin.ts";
 import { type EgressOptions, egressThrough } from "../plugins/egress.ts";
-import { dialHostDatagrams } from "./host/datagrams.ts";
-import { dialHost } from "./host/dial.ts";
+import { hostNetwork } from "./host/network.ts";
 
 /**
  * Leads TCP and UDP out through the host, to the address and port that each packet was going to.
@@ -44,7 +43,4 @@ import { dialHost } from "./host/dial.ts";
  * host.close();
  * ```
  */
-export const egress: PluginFactory<EgressOptions> = egressThrough({
-  dial: dialHost,
-  dialDatagrams: dialHostDatagrams,
-});
+export const egress: PluginFactory<EgressOptions> = egressThrough(hostNetwork);

@@ -5,8 +5,7 @@
  */
 import type { PluginFactory } from "../core/api/plugin.ts";
 import { type ForwardOptions, forwardThrough } from "../plugins/forward.ts";
-import { dialHostDatagrams } from "./host/datagrams.ts";
-import { dialHost } from "./host/dial.ts";
+import { hostNetwork } from "./host/network.ts";
 
 /**
  * Forwards a port to TCP, Unix or UDP sockets of the host, or of what it reaches. A TCP target is
@@ -46,7 +45,4 @@ import { dialHost } from "./host/dial.ts";
  * if (said !== "from the host") throw new Error(said);
  * ```
  */
-export const forward: PluginFactory<ForwardOptions> = forwardThrough({
-  dial: dialHost,
-  dialDatagrams: dialHostDatagrams,
-});
+export const forward: PluginFactory<ForwardOptions> = forwardThrough(hostNetwork);

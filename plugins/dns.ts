@@ -5,14 +5,14 @@
  */
 import { z } from "zod";
 import { ipVersionOf } from "../core/api/addresses.ts";
+import type { OutsideNetwork } from "../core/api/dial.ts";
 import { type HostPort, parseHostPort } from "../core/api/host_port.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import { type DnsRecords, Names } from "./dns/names.ts";
 import { DnsServer } from "./dns/server.ts";
 import { serveConnection, serveFlow } from "./dns/transports.ts";
-import type { DnsNetwork } from "./dns/upstream.ts";
 
-export type { DnsNetwork, DnsRecords };
+export type { DnsRecords };
 
 /** What `dns` can be told. */
 export interface DnsOptions {
@@ -73,7 +73,7 @@ const optionsSchema = z.strictObject({
 });
 
 /** Makes the `dns` plugin of a way to reach other servers. */
-export function dnsThrough(network: DnsNetwork): PluginFactory<DnsOptions> {
+export function dnsThrough(network: OutsideNetwork): PluginFactory<DnsOptions> {
   return definePlugin({
     name: "dns",
     options: optionsSchema,

@@ -1,15 +1,16 @@
 /**
- * The host's resolver, its TCP connections and its UDP sockets, for plugins that are proxies.
+ * The host's resolver, its TCP connections and its UDP sockets, for plugins.
  *
  * @module
  */
 import { lookup } from "node:dns/promises";
+import type { OutsideNetwork } from "../../core/api/dial.ts";
 import type { HostNetwork } from "../../core/api/outbound.ts";
 import { dialHostDatagrams } from "./datagrams.ts";
 import { dialHost } from "./dial.ts";
 
 /** Names as the host resolves them, `/etc/hosts` included; the rest through its kernel. */
-export const hostNetwork: HostNetwork = {
+export const hostNetwork: HostNetwork & OutsideNetwork = {
   async resolve(hostname) {
     const found = await lookup(hostname, { all: true, verbatim: true });
     return found.map(({ address }) => address);

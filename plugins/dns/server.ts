@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { OutsideNetwork } from "../../core/api/dial.ts";
 import type { Clock, Logger } from "../../core/api/environment.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import {
@@ -17,7 +18,7 @@ import {
   writeReply,
 } from "./message.ts";
 import type { Names } from "./names.ts";
-import { askUpstreams, type DnsNetwork } from "./upstream.ts";
+import { askUpstreams } from "./upstream.ts";
 
 /** RFC 1035 4.2.2: the length field has two bytes. */
 const LONGEST_REPLY = 65_535;
@@ -25,7 +26,7 @@ const LONGEST_REPLY = 65_535;
 /** What a server is made of. */
 export interface DnsServerOptions {
   readonly names: Names;
-  readonly network: DnsNetwork;
+  readonly network: OutsideNetwork;
   readonly upstreams: readonly HostPort[];
   /** For each upstream, in milliseconds. */
   readonly timeoutMs: number;

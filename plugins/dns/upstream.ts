@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Dial, dialWithin } from "../../core/api/dial.ts";
+import { dialWithin, type OutsideNetwork } from "../../core/api/dial.ts";
 import { type Clock, systemRandom } from "../../core/api/environment.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import { frame, FrameReader } from "./framing.ts";
@@ -14,22 +14,6 @@ import {
   type Query,
   withIdentification,
 } from "./message.ts";
-
-/** How a `dns` plugin reaches other servers. */
-export interface DnsNetwork {
-  /** Connects over TCP. */
-  readonly dial: Dial<HostPort>;
-  /**
-   * Sends a datagram from a port of its own; resolves with the first one that comes back from the
-   * server and that `accepts` takes. Rejects when nobody is there, or when `signal` is aborted.
-   */
-  exchange(
-    server: HostPort,
-    query: Uint8Array,
-    accepts: (reply: Uint8Array) => boolean,
-    signal: AbortSignal,
-  ): Promise<Uint8Array>;
-}
 
 /** What an attempt is bounded by. */
 export interface AttemptLimits {
@@ -47,7 +31,7 @@ export interface AttemptLimits {
  * @throws What the last server's failure was.
  */
 export async function askUpstreams(
-  network: DnsNetwork,
+  network: OutsideNetwork,
   servers: readonly HostPort[],
   query: Query,
   takesLong: boolean,
@@ -70,22 +54,31 @@ export async function askUpstreams(
 }
 
 async function askOverUdp(
-  network: DnsNetwork,
+  network: OutsideNetwork,
   server: HostPort,
   query: Query,
   limits: AttemptLimits,
 ): Promise<Uint8Array> {
   const id = randomIdentification();
-  const accepts = (reply: Uint8Array) =>
-    answersQuery(query, reply) && identificationOf(reply) === id;
-  return await within(
-    limits,
-    (signal) => network.exchange(server, withIdentification(query.bytes, id), accepts, signal),
-  );
+  return await within(limits, async (signal) => {
+    const socket = await network.dialDatagrams(server, signal);
+    try {
+      signal.addEventListener("abort", () => socket.close(), { once: true });
+      await socket.send(withIdentification(query.bytes, id));
+      for (;;) {
+        const reply = await socket.receive();
+        signal.throwIfAborted();
+        if (reply === null) throw new Error("the socket was closed");
+        if (answersQuery(query, reply) && identificationOf(reply) === id) return reply;
+      }
+    } finally {
+      socket.close();
+    }
+  });
 }
 
 async function askOverTcp(
-  network: DnsNetwork,
+  network: OutsideNetwork,
   server: HostPort,
   query: Query,
   limits: AttemptLimits,

@@ -4,8 +4,9 @@
  * @module
  */
 import { decode, encode, type Packet } from "@dnsquery/dns-packet";
+import { formatDialTarget, type OutsideNetwork } from "../../../core/api/dial.ts";
 import type { Duplex } from "../../../core/api/relay.ts";
-import { type DnsNetwork, type DnsOptions, dnsThrough } from "../../../plugins/dns.ts";
+import { type DnsOptions, dnsThrough } from "../../../plugins/dns.ts";
 import { StackPair } from "../../core/api/stack_pair.ts";
 import { socketPair } from "../../support/fake_socket.ts";
 
@@ -82,27 +83,33 @@ export function replyTo(asked: Uint8Array, more: Partial<Packet> = {}): Bytes {
   );
 }
 
-function networkOf(upstream: Upstream): DnsNetwork {
+function networkOf(upstream: Upstream): OutsideNetwork {
   return {
-    async exchange({ hostname, port }, message, accepts, signal) {
-      const gaveUp = new Promise<never>((_, reject) =>
-        signal.addEventListener("abort", () => reject(signal.reason))
-      );
-      for (;;) {
-        const asked = upstream(new Uint8Array(message), "udp", `${hostname}:${port}`);
-        const reply = await Promise.race([asked, gaveUp]);
-        if (accepts(reply)) return reply;
-      }
+    dialDatagrams({ hostname, port }) {
+      const closed = Promise.withResolvers<null>();
+      let asked = new Uint8Array(0);
+      return Promise.resolve({
+        send(datagram) {
+          asked = new Uint8Array(datagram);
+          return Promise.resolve(datagram.length);
+        },
+        receive() {
+          const replied = upstream(new Uint8Array(asked), "udp", `${hostname}:${port}`);
+          return Promise.race([replied, closed.promise]);
+        },
+        close: () => closed.resolve(null),
+      });
     },
-    dial({ hostname, port }): Promise<Duplex> {
-      const { client, server } = socketPair();
+    dial(target): Promise<Duplex> {
+      const server = formatDialTarget(target);
+      const { client, server: peer } = socketPair();
       void (async () => {
         const message = new Uint8Array(65_535);
-        const size = await server.read(message);
+        const size = await peer.read(message);
         const asked = message.slice(2, size!);
-        const reply = await upstream(asked, "tcp", `${hostname}:${port}`);
-        await server.write(Uint8Array.of(reply.length >> 8, reply.length));
-        await server.write(reply);
+        const reply = await upstream(asked, "tcp", server);
+        await peer.write(Uint8Array.of(reply.length >> 8, reply.length));
+        await peer.write(reply);
       })();
       return Promise.resolve(client);
     },
