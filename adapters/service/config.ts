@@ -26,7 +26,6 @@ import {
   whereSchema,
   workersSchema,
 } from "./settings.ts";
-
 import { captureSchema, impairSchema } from "./wrap_settings.ts";
 
 /** A place as it was written, so that faults name it as it is in the file. */

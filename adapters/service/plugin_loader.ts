@@ -12,13 +12,13 @@ import { chargen } from "../../plugins/chargen.ts";
 import { daytime } from "../../plugins/daytime.ts";
 import { discard } from "../../plugins/discard.ts";
 import { echo } from "../../plugins/echo.ts";
-import { type FetchApp, http, type HttpOptions } from "../../plugins/http.ts";
+import { type FetchApp, http } from "../../plugins/http.ts";
 import { iperf3 } from "../../plugins/iperf3.ts";
 import { dns } from "../dns.ts";
 import { egress } from "../egress.ts";
 import { connectProxy } from "../connect_proxy.ts";
 import { forward } from "../forward.ts";
-import { http2, type Http2Options } from "../http2.ts";
+import { http2 } from "../http2.ts";
 import { socks5 } from "../socks5.ts";
 import { staticFiles, type StaticFilesOptions } from "../static_files.ts";
 import { demo } from "./demo.ts";
@@ -56,22 +56,11 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
   socks5: withoutArgument("socks5", socks5),
   egress: withoutArgument("egress", egress),
   connectProxy: withoutArgument("connectProxy", connectProxy),
-  forward: (to, options, { source }) =>
-    make(forward, to ? { to: to.split(","), ...options } : options, source),
-  http: async (path, options, setting) => {
-    if (!path) throw new UsageError(`${setting.source}: http needs an app, such as http:./app.ts`);
-    const app = await loadApp(path, setting);
-    return make((checked: HttpOptions) => http(app, checked), options, setting.source);
-  },
+  forward: withArgument(forward, (to) => ({ to: to.split(",") })),
+  http: withApp("http", http),
   tls: makeTls,
   detect: makeDetect(async (setting) => (await loadPlugin(setting)).handler),
-  http2: async (path, options, setting) => {
-    if (!path) {
-      throw new UsageError(`${setting.source}: http2 needs an app, such as http2:./app.ts`);
-    }
-    const app = await loadApp(path, setting);
-    return make((checked: Http2Options) => http2(app, checked), options, setting.source);
-  },
+  http2: withApp("http2", http2),
   files: (path, options, { folder, source }) => {
     if (!path) throw new UsageError(`${source}: files needs a folder, such as files:./public`);
     const root = resolve(folder, path);
@@ -120,13 +109,15 @@ function noPlugin(name: string): string {
   return `there is no plugin ${name}: use one of ${names}, or the path of a module such as ./${name}`;
 }
 
-/** The app that `http` serves. */
-async function loadApp(path: string, setting: PluginSetting): Promise<FetchApp> {
-  const app = await importDefault(path, setting);
-  if (hasFetch(app)) return app;
-  throw new UsageError(
-    `${setting.source}: the default export of ${path} has no fetch(); a Hono app has`,
-  );
+/** A plugin that serves the app of a module; the argument is the module's path. */
+function withApp<O>(name: string, serve: (app: FetchApp, options: O) => Plugin): Make {
+  return async (path, options, setting) => {
+    const { source } = setting;
+    if (!path) throw new UsageError(`${source}: ${name} needs an app, such as ${name}:./app.ts`);
+    const app = await importDefault(path, setting);
+    if (hasFetch(app)) return make((its: O) => serve(app, its), options, source);
+    throw new UsageError(`${source}: the default export of ${path} has no fetch(); a Hono app has`);
+  };
 }
 
 async function loadModulePlugin(setting: PluginSetting): Promise<LoadedPlugin> {
