@@ -118,11 +118,9 @@ export class Program {
   }
 }
 
+/** Whoever a program talks to is one hop away, whatever proxy this machine has to the world. */
 const ENVIRONMENT = {
-  ...process.env,
-  // Whoever is talked to is one hop away, whatever proxy this machine has to the world.
-  NO_PROXY: "*",
-  no_proxy: "*",
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/_proxy$/i.test(name))),
   DENO_NO_UPDATE_CHECK: "1",
   LC_ALL: "C",
   NO_COLOR: "1",
