@@ -25,6 +25,19 @@ export interface Target {
   readonly serves?: readonly string[];
 }
 
+/** What came of a load on a target. */
+export interface Measured {
+  readonly load: string;
+  readonly unit: string;
+  readonly target: string;
+  /** Of the rounds; `undefined` when all have failed. */
+  readonly median?: number | undefined;
+  readonly least?: number | undefined;
+  readonly most?: number | undefined;
+  /** Why rounds have no figure. */
+  readonly failures?: readonly string[] | undefined;
+}
+
 /** How often, and where. */
 export interface AlternateOptions {
   readonly benchmark: string;
@@ -35,12 +48,13 @@ export interface AlternateOptions {
 
 const LIMIT_MS = 60_000;
 
-/** Measures every load on every target, one after the other; reports the median of the rounds. */
+/** Measures every load on every target, one after the other; reports the medians of the rounds. */
 export async function alternate(
   { benchmark, rounds, enter }: AlternateOptions,
   loads: readonly Load[],
   targets: readonly Target[],
-): Promise<void> {
+): Promise<Measured[]> {
+  const results: Measured[] = [];
   for (const load of loads) {
     const measured = targets.filter((target) => load.command(target) !== undefined);
     const figures = new Map(measured.map(({ name }) => [name, [] as (number | string)[]]));
@@ -50,9 +64,12 @@ export async function alternate(
       }
     }
     for (const [target, all] of figures) {
-      report(benchmark, { load: load.name, unit: load.unit, target, ...summary(all) });
+      const result = { load: load.name, unit: load.unit, target, ...summary(all) };
+      report(benchmark, result);
+      results.push(result);
     }
   }
+  return results;
 }
 
 /** A figure, or why there is none. */
@@ -72,7 +89,7 @@ async function measure(
   }
 }
 
-function summary(all: readonly (number | string)[]): Readonly<Record<string, unknown>> {
+function summary(all: readonly (number | string)[]): Omit<Measured, "load" | "unit" | "target"> {
   const figures = all.filter((one) => typeof one === "number");
   const failures = all.filter((one) => typeof one === "string");
   const said = failures.length > 0 ? { failures } : {};

@@ -10,10 +10,13 @@ import { Namespace } from "../support/namespace.ts";
 import { requires } from "../support/requirements.ts";
 import { findRuntime, type Runtime } from "../support/runtimes.ts";
 import { alternate, type Target } from "./alternate.ts";
-import { httpLoad, iperf3Loads } from "./loads.ts";
+import { checkedLoads, httpLoad, iperf3Loads, sharesOf } from "./loads.ts";
+import { report } from "./report.ts";
 
 const KERNEL = "10.91.0.2";
 const IPERF3_PORT = "5201";
+const BULK_PORT = 9000;
+const BENCHMARK = "end to end";
 
 async function main(): Promise<void> {
   const available = requires("tun", "program:ip", "program:nsenter", "program:iperf3");
@@ -33,7 +36,10 @@ async function main(): Promise<void> {
   targets.push({ name: "kernel", address: KERNEL, serves: ["iperf3"] });
   const loads = iperf3Loads(seconds);
   if (requires("program:wrk").ok) loads.push(httpLoad(seconds));
-  await alternate({ benchmark: "end to end", rounds, enter: clients.enter }, loads, targets);
+  loads.push(...checkedLoads(findRuntime("Bun").executable, BULK_PORT, seconds));
+  const options = { benchmark: BENCHMARK, rounds, enter: clients.enter };
+  const results = await alternate(options, loads, targets);
+  for (const share of sharesOf(results)) report(BENCHMARK, { ...share });
 }
 
 /** A veth pair between two namespaces. */
@@ -53,10 +59,11 @@ async function startService(
 ): Promise<Target> {
   const address = `10.90.${index}.2`;
   const device = ["--tun", `berth${index}`, "--address", `${address}/24`, "--log-level", "warn"];
-  const ports = ["--listen", `${IPERF3_PORT}=iperf3`, "--listen", `80=http:${HELLO}`];
+  const bulk = ["--listen", `${BULK_PORT}=./tests/bench/programs/bulk.ts`];
+  const ports = ["--listen", `${IPERF3_PORT}=iperf3`, "--listen", `80=http:${HELLO}`, ...bulk];
   const service = namespace.start(...commandOf(runtime, "main.ts", ...device, ...ports));
   await service.printed(/Ctrl\+C/);
-  return { name: `berth on ${runtime.name}`, address, serves: ["iperf3", "http"] };
+  return { name: `berth on ${runtime.name}`, address, serves: ["iperf3", "http", "bulk"] };
 }
 
 const HELLO = "./tests/bench/programs/hello.ts";

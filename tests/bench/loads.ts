@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Load } from "./alternate.ts";
+import type { Load, Measured } from "./alternate.ts";
 
 /** Connections of `wrk`. */
 const HTTP_CONNECTIONS = 32;
@@ -56,6 +56,57 @@ export function httpLoad(seconds: number): Load {
 /** What the generator counts that must not be: a figure with one of them is none. */
 const FAULTS = ["mismatches", "errors", "resets", "early_eof", "stalled", "lost"];
 
+/** A field of a line of JSON that counts no faults. */
+function figureOf(out: string, field: string): number {
+  const said = JSON.parse(out);
+  const isFaulty = FAULTS.some((fault) => said[fault] > 0);
+  if (isFaulty || typeof said[field] !== "number" || said.error !== undefined) {
+    throw new Error(out);
+  }
+  return said[field];
+}
+
+/** What {@link checkedLoads} adds to a load's name. */
+const COUNTED = "bytes counted";
+const CHECKED = "every byte checked";
+
+/** Bulk by a client on Bun, once with a look at every byte and once without. */
+export function checkedLoads(bun: string, port: number, seconds: number): Load[] {
+  const client = [bun, "tests/bench/programs/bulk_client.ts"];
+  return ["up", "down"].flatMap((way) =>
+    [1, 16].flatMap((connections) =>
+      [COUNTED, CHECKED].map((how): Load => ({
+        name: `${way}, ${connections} connection${connections === 1 ? "" : "s"}, ${how}`,
+        unit: "Gbit/s",
+        command: ({ address, serves = [] }) => {
+          const mode = how === CHECKED ? `${way}-checked` : way;
+          return serves.includes("bulk")
+            ? [...client, ...[mode, address, port, seconds, connections].map(String)]
+            : undefined;
+        },
+        figure: (out) => figureOf(out, "gbit_s"),
+      }))
+    )
+  );
+}
+
+/** What of a figure is left when every byte is looked at, for each pair of {@link checkedLoads}. */
+export function sharesOf(results: readonly Measured[]): Measured[] {
+  return results.flatMap(({ load, target, median }) => {
+    if (!load.endsWith(CHECKED) || median === undefined) return [];
+    const other = load.replace(CHECKED, COUNTED);
+    const counted = results.find((one) => one.load === other && one.target === target)?.median;
+    if (counted === undefined) return [];
+    const share = Math.round(median / counted * 100);
+    return [{
+      load: load.replace(CHECKED, "checked of counted"),
+      unit: "%",
+      target,
+      median: share,
+    }];
+  });
+}
+
 /** The loads of a generator that prints a line of JSON: `GENERATOR MODE HOST PORT SECONDS CONNECTIONS`. */
 export function generatorLoads(generator: string, seconds: number): Load[] {
   const load = (
@@ -67,14 +118,7 @@ export function generatorLoads(generator: string, seconds: number): Load[] {
     name,
     unit,
     command: ({ address }) => [generator, mode, address, port, seconds, connections].map(String),
-    figure(out) {
-      const said = JSON.parse(out);
-      const isFaulty = FAULTS.some((fault) => said[fault] > 0);
-      if (isFaulty || typeof said[field] !== "number" || said.error !== undefined) {
-        throw new Error(out);
-      }
-      return said[field];
-    },
+    figure: (out) => figureOf(out, field),
   });
   const bulk = (name: string) => [name, "Gbit/s", "gbit_s"] as const;
   return [

@@ -52,7 +52,8 @@ function formatRange(result: Result | undefined): string {
   if (result === undefined) return "";
   const { median, least, most, failures } = result;
   const failed = Array.isArray(failures) ? `${failures.length} failed` : "";
-  return median === undefined ? failed : `${median} (${least} to ${most}) ${failed}`.trim();
+  if (median === undefined) return failed;
+  return least === undefined ? String(median) : `${median} (${least} to ${most}) ${failed}`.trim();
 }
 
 /** A row for each line, a column for each of its figures. */
