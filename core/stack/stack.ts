@@ -17,7 +17,7 @@ import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
 import type { Subnet } from "../wire/address.ts";
 import { readI32, readU16 } from "../wire/bytes.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
-import { IpHeader, parseIp, payloadChecksumHolds, PROTOCOL } from "../wire/ip.ts";
+import { IpHeader, NO_NEXT_HEADER, parseIp, payloadChecksumHolds, PROTOCOL } from "../wire/ip.ts";
 import { Connections } from "./connections.ts";
 import { Demux } from "./demux.ts";
 import { Fragmentation } from "./fragmentation.ts";
@@ -157,7 +157,8 @@ export class CoreStack {
       }
       return this.udp.receive(ip, packet, checksum, now);
     }
-    this.#outbox.unreachable(ip, packet, "protocol", now);
+    const isEmpty = ip.version === 6 && ip.protocol === NO_NEXT_HEADER;
+    if (!isEmpty) this.#outbox.unreachable(ip, packet, "protocol", now);
     return "protocol";
   }
 

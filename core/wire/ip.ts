@@ -16,6 +16,9 @@ export const PROTOCOL: {
   readonly ICMPV6: 58;
 } = { ICMP: 1, TCP: 6, UDP: 17, ICMPV6: 58 };
 
+/** RFC 8200 4.7: behind this header there is nothing. */
+export const NO_NEXT_HEADER = 59;
+
 /** The part of a packet's header that later steps need. One record serves every packet. */
 export class IpHeader {
   version: 4 | 6 = 4;

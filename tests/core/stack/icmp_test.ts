@@ -95,6 +95,14 @@ describe("unreachable", () => {
     expect(rest).toBe(version === 4 ? 0 : 6);
   });
 
+  // "No next header" is no protocol that somebody could want an answer from.
+  test("does not answer where nothing follows (RFC 8200 4.7)", () => {
+    const t = inClosed({ version: 6 });
+    t.wire.inject(encodeIp(t.remote, t.local, 59, new Uint8Array(4)));
+    t.recvNothing();
+    expect(t.wire.stack.stats.dropped("protocol")).toBe(1);
+  });
+
   // Behind destination options it is these that have named the protocol.
   test("points behind extension headers (RFC 4443 3.4)", () => {
     const t = inClosed({ version: 6 });
