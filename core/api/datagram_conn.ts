@@ -18,6 +18,7 @@ import { sendRefusal, udpError } from "./datagram_errors.ts";
 import type { Driver, Owner } from "./driver.ts";
 import { TcpError } from "./errors.ts";
 import type { NetAddr, SocketAddress } from "./types.ts";
+import { untilClosed } from "./until_closed.ts";
 
 interface Waiter {
   readonly target: Uint8Array<ArrayBuffer> | undefined;
@@ -123,15 +124,8 @@ export class StackDatagramConn implements DatagramConn, Owner {
     return new TcpError("LISTENER_CLOSED", "The socket has been closed", { local: this.addr });
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterableIterator<ReceivedDatagram> {
-    while (!this.#socket.closed) {
-      try {
-        yield await this.receive();
-      } catch (error) {
-        if (error instanceof TcpError && error.code === "LISTENER_CLOSED") return;
-        throw error;
-      }
-    }
+  [Symbol.asyncIterator](): AsyncIterableIterator<ReceivedDatagram> {
+    return untilClosed(() => this.receive());
   }
 
   [Symbol.dispose](): void {

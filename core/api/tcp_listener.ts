@@ -6,6 +6,7 @@
 import type { Acceptor } from "./acceptor.ts";
 import { TcpError } from "./errors.ts";
 import type { NetAddr, TcpListener, TcpSocket } from "./types.ts";
+import { untilClosed } from "./until_closed.ts";
 
 interface Waiter {
   resolve(socket: TcpSocket): void;
@@ -46,15 +47,8 @@ export class StackListener implements TcpListener {
     }
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterableIterator<TcpSocket> {
-    while (!this.#closed) {
-      try {
-        yield await this.accept();
-      } catch (error) {
-        if (error instanceof TcpError && error.code === "LISTENER_CLOSED") return;
-        throw error;
-      }
-    }
+  [Symbol.asyncIterator](): AsyncIterableIterator<TcpSocket> {
+    return untilClosed(() => this.accept());
   }
 
   close(): void {
