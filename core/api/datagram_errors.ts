@@ -27,5 +27,4 @@ const MESSAGES: Readonly<Record<SendRefusal, (length: number, place: string) => 
   MESSAGE_TOO_LONG: (length, place) => `${length} bytes do not fit into a datagram to ${place}`,
   INVALID_ADDRESS: (_, place) => `${place} cannot be sent to`,
   ADDRESS_NOT_AVAILABLE: (_, place) => `there is no own address to send to ${place} from`,
-  ADDRESS_IN_USE: (_, place) => `${place} is in use`,
 };

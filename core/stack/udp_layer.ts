@@ -50,7 +50,7 @@ export interface UdpTables {
 }
 
 /** Why a datagram was not sent. */
-export type SendRefusal = Refusal | "MESSAGE_TOO_LONG";
+export type SendRefusal = Exclude<Refusal, "ADDRESS_IN_USE"> | "MESSAGE_TOO_LONG";
 
 /** What has been bound, and where: a free port is known only now. */
 export interface BoundSocket {
