@@ -78,9 +78,9 @@ export class Association {
       const unwrapped = this.#admit(datagram, from);
       if (unwrapped === undefined) continue;
       const target = this.#targetOf(unwrapped.target);
-      if (target.isOpen) await this.#send(target, unwrapped.payload);
-      else if (this.#hasRoom(target)) void this.#send(target, unwrapped.payload);
-      else this.#drop("overflow");
+      if (target === undefined) this.#drop("overflow");
+      else if (target.isOpen) await this.#send(target, unwrapped.payload);
+      else void this.#send(target, unwrapped.payload);
     }
   }
 
@@ -97,10 +97,6 @@ export class Association {
     return unwrapped;
   }
 
-  #hasRoom({ waiting }: AssociatedTarget): boolean {
-    return this.#waiting < MAX_WAITING && waiting < MAX_WAITING_OF_ONE;
-  }
-
   async #send(target: AssociatedTarget, payload: Uint8Array): Promise<void> {
     this.#waiting++;
     try {
@@ -113,12 +109,19 @@ export class Association {
     }
   }
 
-  #targetOf(address: HostPort): AssociatedTarget {
+  /** `undefined`: no more datagrams can wait for a way; so no more ways are opened at once either. */
+  #targetOf(address: HostPort): AssociatedTarget | undefined {
     const name = formatHostPort(address);
-    const target = this.#targets.get(name) ?? this.#open(name, address);
+    const known = this.#targets.get(name);
+    if (!known?.isOpen && !this.#mayWait(known?.waiting ?? 0)) return undefined;
+    const target = known ?? this.#open(name, address);
     this.#targets.delete(name);
     this.#targets.set(name, target);
     return target;
+  }
+
+  #mayWait(before: number): boolean {
+    return this.#waiting < MAX_WAITING && before < MAX_WAITING_OF_ONE;
   }
 
   #open(name: string, address: HostPort): AssociatedTarget {

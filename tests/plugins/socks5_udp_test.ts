@@ -287,6 +287,26 @@ describe("socks5 UDP ASSOCIATE", () => {
     expect(await pair.counts(client)).toMatchObject({ toTargets: 64 + 40, "drop.overflow": 36 });
   });
 
+  // Each datagram is for a target of its own, and none answers: the host is not asked without end.
+  test("opens few ways at once", async () => {
+    await using pair = new Proxied({ udp: { maxTargets: 3 } });
+    const client = await pair.associate();
+    const way = Promise.withResolvers<void>();
+    pair.host.ready = way.promise;
+    for (let host = 1; host < 200; host++) {
+      await client.send("all", at(`192.0.2.${host}`, 53));
+      await pair.clock.settle();
+    }
+    expect(pair.host.dials).toBe(64);
+    way.resolve();
+    await pair.clock.settle();
+    expect(pair.host.open).toBe(3);
+    await client.send("again", at("192.0.2.199", 53));
+    await pair.clock.settle();
+    expect(pair.host.dials).toBe(65);
+    expect(await pair.counts(client)).toMatchObject({ "drop.overflow": 199 - 64 });
+  });
+
   // A target whose name is looked up for ever, and the client is gone meanwhile: nothing stays open.
   test("closes what comes too late", async () => {
     await using pair = new Proxied();
