@@ -60,10 +60,9 @@ async function answer({ flow }: FlowContext): Promise<void> {
   if (isSimpleService(flow.remoteAddr.port)) return;
   let at = 0;
   for await (const { length } of flow) {
-    const end = at + Math.min(length, LONGEST_ANSWER);
-    await flow.send(PATTERN.subarray(at, end));
+    await flow.send(PATTERNS.subarray(at, at + Math.min(length, LONGEST_ANSWER)));
     // The next one goes on with the next line.
-    at = (at + LINE_LENGTH + 2) % (PATTERN.length - LONGEST_ANSWER);
+    at = (at + LINE_LENGTH + 2) % PATTERN_LENGTH;
   }
 }
 
@@ -83,7 +82,7 @@ const PRINTABLE = 95;
 const LINE_LENGTH = 72;
 
 /** Where the pattern of RFC 864 begins again: 95 lines of 72 characters, each a character further. */
-const PATTERN = generatePattern(1);
+const PATTERN_LENGTH = PRINTABLE * (LINE_LENGTH + 2);
 /** A write costs the same for more bytes; this is 254 KiB. */
 const PATTERNS = generatePattern(37);
 
