@@ -68,7 +68,8 @@ export const impairTextSchema: z.ZodType<ImpairSetting, string> = z.string().tra
     const incoming: Record<string, number> = {};
     for (const part of text.split(",")) {
       const [, isIncoming, name, value] = /^(incoming\.)?(\w+)=([\d.e+-]+)$/.exec(part) ?? [];
-      const isKnown = name !== undefined && (name in HARMLESS || /^(seed|queue)$/.test(name));
+      const isKnown = name !== undefined &&
+        (Object.hasOwn(HARMLESS, name) || /^(seed|queue)$/.test(name));
       if (!isKnown || !Number.isFinite(Number(value))) {
         c.addIssue(`${FLAG_EXPECTED}, got ${part}`);
         return z.NEVER;

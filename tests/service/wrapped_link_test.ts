@@ -35,6 +35,7 @@ describe("--capture and --impair", () => {
     [["--capture", ""], '--capture: file: expected "FILE" or {'],
     [["--impair", "loss"], "--impair: expected NAME=NUMBER,... such as delayMs=20"],
     [["--impair", "los=1"], "incoming.loss=0.02, got los=1"],
+    [["--impair", "toString=1"], "incoming.loss=0.02, got toString=1"],
     [["--impair", "loss=2"], "--impair: loss must be from 0 to 1, not 2"],
     [["--impair", "incoming.loss=2"], "--impair: incoming.loss must be from 0 to 1, not 2"],
     [["--impair", "queue=0"], "--impair: queue: "],

@@ -55,7 +55,7 @@ export const HARMLESS: Required<Impairments> = {
  */
 export function checkImpairments(changes: Impairments, prefix = ""): void {
   for (const [name, value] of Object.entries(changes)) {
-    if (!(name in HARMLESS)) {
+    if (!Object.hasOwn(HARMLESS, name)) {
       throw new RangeError(
         `${prefix}${name} is no impairment, use: ${Object.keys(HARMLESS).join(", ")}`,
       );
