@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { briefView } from "../wire/summed_memory.ts";
 
 /** Up to this many bytes a loop is faster than a view, which is an object more besides. */
 const SHORT = 96;
@@ -21,6 +22,6 @@ export function copyBytes(
   } else if (length === source.length) {
     target.set(source, at);
   } else {
-    target.set(source.subarray(from, to), at);
+    target.set(briefView(source, from, to), at);
   }
 }

@@ -20,11 +20,18 @@ export interface WebAssemblyLike {
   ) => { readonly exports: unknown };
 }
 
+/** What is known of a memory. */
+interface Memory {
+  readonly sum: Sum;
+  /** The last view that began on each page. */
+  readonly views: (Uint8Array | undefined)[];
+}
+
 const PAGE_SIZE = 65_536;
-/** Keeps no memory alive, and nothing but the memory keeps its function. */
-const sums = new WeakMap<ArrayBufferLike, Sum>();
+/** Keeps no memory alive, and nothing but the memory keeps what belongs to it. */
+const memories = new WeakMap<ArrayBufferLike, Memory>();
 /** Asking an array for its buffer costs something where arrays are small: not before it is needed. */
-let hasSums = false;
+let hasMemories = false;
 
 /**
  * `size` bytes of zeros that `addBytes` sums several times faster than others; a page of them
@@ -48,9 +55,23 @@ export function summedMemory(
  * lie in memory of {@link summedMemory}, or are more than {@link MAX_SUMMED}.
  */
 export function quickSum(bytes: Uint8Array, start: number, end: number): number | undefined {
-  if (!hasSums || end - start > MAX_SUMMED) return undefined;
-  const sum = sums.get(bytes.buffer);
-  return sum?.(bytes.byteOffset + start, bytes.byteOffset + end);
+  if (!hasMemories || end - start > MAX_SUMMED) return undefined;
+  const memory = memories.get(bytes.buffer);
+  return memory?.sum(bytes.byteOffset + start, bytes.byteOffset + end);
+}
+
+/**
+ * `bytes.subarray(start, end)`, to be used at once. In memory of {@link summedMemory} the last one of
+ * each 64 KiB is kept: packets of one size that come to one place need no new one.
+ */
+export function briefView(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const memory = hasMemories ? memories.get(bytes.buffer) : undefined;
+  if (memory === undefined) return bytes.subarray(start, end);
+  const first = bytes.byteOffset + start;
+  const page = Math.floor(first / PAGE_SIZE);
+  const last = memory.views[page];
+  if (last?.byteOffset === first && last.length === end - start) return last;
+  return memory.views[page] = bytes.subarray(start, end);
 }
 
 function make(
@@ -63,8 +84,8 @@ function make(
   const instance = new Instance(new Module(checksumModule()), { wire: { memory } });
   const { sum } = instance.exports as { sum: Sum };
   const { buffer } = memory;
-  sums.set(buffer, sum);
-  hasSums = true;
+  memories.set(buffer, { sum, views: new Array(pages).fill(undefined) });
+  hasMemories = true;
   return new Uint8Array(buffer, 0, size);
 }
 

@@ -2,7 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../../adapters/seeded_random.ts";
 import { addBytes, fold } from "../../../core/wire/checksum.ts";
 import { checksumModule, MAX_SUMMED } from "../../../core/wire/checksum_module.ts";
-import { quickSum, summedMemory, type WebAssemblyLike } from "../../../core/wire/summed_memory.ts";
+import {
+  briefView,
+  quickSum,
+  summedMemory,
+  type WebAssemblyLike,
+} from "../../../core/wire/summed_memory.ts";
 
 /** RFC 1071 1, word by word: the sum before it is complemented. */
 function naive(bytes: Uint8Array): number {
@@ -98,6 +103,36 @@ describe("summed memory", () => {
       expect(bytes.length).toBe(size);
       expect(bytes.every((byte) => byte === 0)).toBe(true);
     }
+  });
+});
+
+describe("briefView", () => {
+  // Neighbours that begin on one page push each other out; each gets what it asked for.
+  test("views what subarray() does, whatever was viewed before", () => {
+    const memory = randomBytes(8, 200_000, 3);
+    const random = seededRandom(9);
+    for (const bytes of [memory, memory.subarray(100), memory.slice()]) {
+      for (let i = 0; i < 500; i++) {
+        const start = Math.floor(random.fraction() * 50) * 2000;
+        const end = start + Math.floor(random.fraction() * 3);
+        for (let times = 0; times < 2; times++) {
+          const view = briefView(bytes, start, end);
+          const expected = bytes.subarray(start, end);
+          expect(view).toEqual(expected);
+          expect(view.byteOffset).toBe(expected.byteOffset);
+          expect(view.buffer).toBe(expected.buffer);
+        }
+      }
+    }
+  });
+
+  // Bulk comes in segments of one size, buffer after buffer.
+  test("makes one view for all packets of one size in one buffer", () => {
+    const memory = summedMemory(64 * 65_575);
+    const buffers = Array.from({ length: 64 }, (_, i) => memory.subarray(i * 65_575));
+    const views = buffers.map((buffer) => briefView(buffer, 52, 1500));
+    expect(new Set(views).size).toBe(64);
+    buffers.forEach((buffer, i) => expect(briefView(buffer, 52, 1500)).toBe(views[i]!));
   });
 });
 
