@@ -9,7 +9,7 @@ import type { Device } from "./device.ts";
 import { goneError, meansGone } from "./error.ts";
 import type { Libc, TunHost, Waiter } from "./host.ts";
 import * as linux from "./linux.ts";
-import { ReceiveBuffers } from "./receive_buffers.ts";
+import { type ReceiveBuffer, ReceiveBuffers } from "./receive_buffers.ts";
 import { checksumState, segmentSize, VIRTIO_HEADER_SIZE, writeVirtioHeader } from "./virtio.ts";
 
 /** A total length has 16 bits (RFC 791 3.1), and so has the size of what the kernel cuts up. */
@@ -83,14 +83,15 @@ export class TunLink implements Link {
     let count = 0;
     let bytes = 0;
     while (count < room && bytes < BATCH_BYTES) {
-      const { vectors, vectorCount, header, packet } = this.#incoming.at(count);
-      const length = this.#libc.readv(this.#fd, vectors, vectorCount);
+      const buffer = this.#incoming.at(count);
+      const length = this.#read(buffer);
       if (length < 0) {
         const errno = this.#host.errno();
         if (errno === linux.EINTR) continue;
         this.#isGone = meansGone(errno);
         break;
       }
+      const { header, packet } = buffer;
       batch.packets[count] = packet;
       batch.sizes[count] = length - this.#headerSize;
       bytes += length;
@@ -130,6 +131,12 @@ export class TunLink implements Link {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #read({ vectors, vectorCount, packet }: ReceiveBuffer): number {
+    // For one piece the kernel has less to do without vectors.
+    if (vectorCount === 1) return this.#libc.read(this.#fd, packet, packet.length);
+    return this.#libc.readv(this.#fd, vectors, vectorCount);
   }
 
   /** Sets the vectors to where the packet's pieces lie; returns how many there are. */
