@@ -267,7 +267,7 @@ describe("the service", () => {
     expect(await say(client, "before")).toBe("before");
     run.kill("SIGTERM");
     await run.printed(/stopping/, "log");
-    run.kill("SIGTERM");
-    expect(await run.exit).toBe(143);
+    run.kill("SIGINT");
+    expect(await run.exit).toBe(130);
   });
 });
