@@ -1,7 +1,7 @@
 /**
  * A client of SOCKS 5 on sockets of the kernel: `socks5_udp_client.ts PROXY PORT TARGET PORT`, IPv4
  * addresses all. Asks for an association, sends "ahoy" to the target through it and prints what comes
- * back and from where, or "nothing" after three tries; then ends the association.
+ * back and from where, or "nothing" after five tries; then ends the association.
  *
  * @module
  */
@@ -24,7 +24,7 @@ const header = [0, 0, 0, 1, ...target.split(".").map(Number), port >> 8, port & 
 const datagram = Uint8Array.from([...header, ...new TextEncoder().encode("ahoy")]);
 const socket = createSocket("udp4");
 let said = "nothing";
-for (let tries = 0; tries < 3 && said === "nothing"; tries++) {
+for (let tries = 0; tries < 5 && said === "nothing"; tries++) {
   socket.send(datagram, relayPort, proxy);
   const answer = await Promise.race([
     once(socket, "message") as Promise<[Uint8Array]>,

@@ -17,6 +17,7 @@ export interface UdpClientOptions {
 }
 
 const { host, port, sizes, times }: UdpClientOptions = JSON.parse(process.argv[2] ?? "{}");
+const TRY_MS = 2000;
 const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
 await new Promise<void>((resolve) => socket.connect(port, host, resolve));
 let equal = 0;
@@ -26,18 +27,26 @@ for (let i = 0; i < times; i++) {
 console.log(`${equal} equal`);
 process.exit(0);
 
-/** Datagrams may get lost in the kernel: three tries. */
+/** Datagrams may get lost in the kernel: three tries. What a slow answer belongs to is in its bytes. */
 async function isEchoed(size: number, seed: number): Promise<boolean> {
   const sent = Uint8Array.from({ length: size }, (_, i) => i * 7 + (i >> 8) * 13 + seed);
   for (let tries = 0; tries < 3; tries++) {
+    const answered = new Promise<boolean>((resolve) => {
+      const limit = setTimeout(() => end(false), TRY_MS);
+      const hear = (answer: Uint8Array) => isEqual(sent, answer) && end(true);
+      const end = (isAnswered: boolean) => {
+        clearTimeout(limit);
+        socket.off("message", hear);
+        resolve(isAnswered);
+      };
+      socket.on("message", hear);
+    });
     socket.send(sent);
-    const answer = await Promise.race([
-      new Promise<Uint8Array>((resolve) => socket.once("message", resolve)),
-      new Promise<undefined>((resolve) => setTimeout(resolve, 1000)),
-    ]);
-    if (answer !== undefined) {
-      return answer.length === size && sent.every((byte, i) => byte === answer[i]);
-    }
+    if (await answered) return true;
   }
   return false;
+}
+
+function isEqual(sent: Uint8Array, answer: Uint8Array): boolean {
+  return answer.length === sent.length && sent.every((byte, i) => byte === answer[i]);
 }
