@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 
 /** A folder that is removed, with all that is in it, when its test has ended. */
 export class TemporaryFolder implements Disposable {
@@ -26,5 +27,17 @@ export class TemporaryFolder implements Disposable {
   /** Removes it. */
   [Symbol.dispose](): void {
     rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+/** Runs a body with another place for temporary files. */
+export async function withTemporary<T>(folder: string, body: () => Promise<T>): Promise<T> {
+  const before = process.env["TMPDIR"];
+  process.env["TMPDIR"] = folder;
+  try {
+    return await body();
+  } finally {
+    if (before === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = before;
   }
 }

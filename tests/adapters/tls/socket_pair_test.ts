@@ -1,21 +1,8 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { describe, expect, test } from "bun:test";
 import { openSocketPair } from "../../../adapters/tls/socket_pair.ts";
-import { TemporaryFolder } from "../../support/temporary_folder.ts";
-
-/** Runs a body with another place for temporary files. */
-async function withTemporary<T>(folder: string, body: () => Promise<T>): Promise<T> {
-  const before = process.env["TMPDIR"];
-  process.env["TMPDIR"] = folder;
-  try {
-    return await body();
-  } finally {
-    if (before === undefined) delete process.env["TMPDIR"];
-    else process.env["TMPDIR"] = before;
-  }
-}
+import { TemporaryFolder, withTemporary } from "../../support/temporary_folder.ts";
 
 describe("openSocketPair", () => {
   // Ten at once: what is said at one end comes out at its other one.
