@@ -285,20 +285,27 @@ class HostStack implements Stack {
     return this.#closing ??= this.#close(options);
   }
 
-  async #close({ graceMs = 0, whenDrained }: CloseOptions): Promise<void> {
+  async #close(options: CloseOptions): Promise<void> {
+    try {
+      await this.#drain(options);
+    } finally {
+      this.#datagrams.close();
+      this.#core.shutDown();
+      this.#driver.stop();
+      await this.#link.close();
+      await this.finished.catch(() => {});
+    }
+  }
+
+  async #drain({ graceMs = 0, whenDrained }: CloseOptions): Promise<void> {
     this.#stopListening();
     this.#controller.abort(new TcpError("STACK_CLOSED", "The stack is closing"));
     const running = this.#core.tcp.connections().map(({ handle }) => handle)
       .filter((handle) => handle instanceof StackSocket);
     const deadline = this.#clock.now() + graceMs;
-    if (graceMs > 0 && running.length > 0) await this.#waitFor(running, graceMs);
+    if (graceMs > 0 && running.length > 0) await this.#waitFor(running, deadline);
     if (graceMs > 0) await this.#datagrams.finish(deadline);
     await whenDrained?.();
-    this.#datagrams.close();
-    this.#core.shutDown();
-    this.#driver.stop();
-    await this.#link.close();
-    await this.finished.catch(() => {});
   }
 
   #stopListening(): void {
@@ -307,7 +314,7 @@ class HostStack implements Stack {
     this.#datagrams.stop();
   }
 
-  async #waitFor(sockets: readonly StackSocket[], graceMs: number): Promise<void> {
+  async #waitFor(sockets: readonly StackSocket[], deadline: number): Promise<void> {
     const done = new AbortController();
     let left = sockets.length;
     for (const socket of sockets) {
@@ -315,7 +322,7 @@ class HostStack implements Stack {
         if (--left === 0) done.abort();
       });
     }
-    await sleepUntil(this.#clock, this.#clock.now() + graceMs, done.signal);
+    await sleepUntil(this.#clock, deadline, done.signal);
   }
 
   /** The link has ended, by close() or by itself. */

@@ -196,6 +196,17 @@ describe("close", () => {
     expect(pair.clock.now()).toBe(before);
   });
 
+  // The caller is told; nothing stays open for it.
+  test("closes also when whenDrained fails", async () => {
+    const [link, other] = linkPair();
+    const stack = createStack({ link, addresses: ["10.0.0.1/24"] });
+    const whenDrained = () => Promise.reject(new Error("stuck"));
+    await expect(stack.close({ whenDrained })).rejects.toThrow("stuck");
+    await stack.finished;
+    expect(await link.ready()).toBe(false);
+    await other.close();
+  });
+
   // Each plugin once, on however many ports; one that throws is logged and stops no other.
   test("disposes each plugin once", async () => {
     await using pair = new StackPair();
