@@ -50,6 +50,7 @@ class Occasions {
 
 /** Of connections that had no occasion: it is replaced before anything is put into it. */
 const NONE = new Occasions();
+const NAMES = Object.keys(NONE) as (keyof Occasions)[];
 
 /** An idle connection would be an eighth larger with these as fields of its own. */
 export class TcbOccasions extends TcbFlags {
@@ -59,6 +60,16 @@ export class TcbOccasions extends TcbFlags {
   static #own(tcb: TcbOccasions): Occasions {
     if (tcb.#its === NONE) tcb.#its = new Occasions();
     return tcb.#its;
+  }
+
+  /** Nothing is kept beyond what every connection has. */
+  get isOrdinary(): boolean {
+    return this.#its === NONE;
+  }
+
+  /** Gives back what occasions took that are over: where all is as it was before them. */
+  forgetOccasions(): void {
+    if (NAMES.every((name) => this.#its[name] === NONE[name])) this.#its = NONE;
   }
 
   /** What a router has said while nothing comes through: the reason, should it stay like that. */

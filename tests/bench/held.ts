@@ -82,12 +82,15 @@ async function measureReset(connections: number): Promise<Readonly<Record<string
   const keepAliveIntervalMs = keepAliveIdleMs / 10;
   const server = await Server.start(namespace, { ...keepAlive, keepAliveIntervalMs });
   const clients = await Clients.start(namespace, connections);
+  await clients.churn(CHURN);
+  const empty = await server.memory();
   await clients.open(connections);
   await clients.all("echo");
   const before = await server.count();
   // Every connection is asked at least once, and each has to be there afterwards.
   await sleep(1.5 * keepAliveIdleMs);
   const after = await server.count();
+  const full = await server.memory();
   await clients.all("echo");
   await server.expectConnections(connections);
   const began = performance.now();
@@ -96,7 +99,9 @@ async function measureReset(connections: number): Promise<Readonly<Record<string
   const { connections: stayed } = await server.count();
   // Until the last probe, and as long again for a busy machine.
   await server.untilGone(2 * (keepAliveIdleMs + PROBES * keepAliveIntervalMs));
+  const bytes = full.heap + full.external - empty.heap - empty.external;
   return {
+    bytesEach: Math.round(bytes / connections),
     probesWhileIdle: after.packetsOut - before.packetsOut,
     stayed,
     secondsUntilGone: Math.round((performance.now() - began) / 100) / 10,

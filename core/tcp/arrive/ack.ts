@@ -26,12 +26,18 @@ export function checkAck(tcb: Tcb, segment: Segment, now: number): Verdict {
   const refused = checkAckRange(tcb, segment, now);
   if (refused !== undefined) return refused;
   tcb.heardAt = now;
-  tcb.keepAliveProbes = 0;
+  if (tcb.keepAliveProbes > 0) endKeepAlive(tcb);
   updateTsRecent(tcb, segment, now);
   noteCongestionExperienced(tcb, segment);
   noteUrgent(tcb, segment);
   takeAck(tcb, segment, now);
   return advanceState(tcb, now);
+}
+
+/** The peer is there. It may be idle for hours more, with very many others. */
+function endKeepAlive(tcb: Tcb): void {
+  tcb.keepAliveProbes = 0;
+  tcb.forgetOccasions();
 }
 
 /**

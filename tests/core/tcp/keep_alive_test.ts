@@ -27,6 +27,15 @@ describe("keep-alive", () => {
     t.recv({ at: 20_010, seq: 0, ack: 1 });
   });
 
+  // It may be one of very many: an answered probe leaves nothing behind.
+  test("keeps nothing of a probe that was answered", () => {
+    const t = inEstablished(ON);
+    t.recv({ at: 10_000, seq: 0, ack: 1 });
+    expect(t.tcb.isOrdinary).toBe(false);
+    t.send({ at: 10_010 });
+    expect(t.tcb.isOrdinary).toBe(true);
+  });
+
   // Every segment of the peer's puts it off.
   test("waits for the peer to be silent (RFC 9293 3.8.4, MUST-25)", () => {
     const t = inEstablished(ON);

@@ -22,4 +22,18 @@ describe("TcbOccasions", () => {
       expect(valuesOf(tcb)).toEqual(defaults);
     });
   });
+
+  // What is not as it was stays.
+  test("gives back what is needed no longer", () => {
+    NAMES.forEach((name) => {
+      const tcb = new TcbOccasions();
+      const { [name]: before } = tcb;
+      Object.assign(tcb, { [name]: "other" });
+      tcb.forgetOccasions();
+      expect([tcb.isOrdinary, tcb[name]]).toEqual([false, "other" as never]);
+      Object.assign(tcb, { [name]: before });
+      tcb.forgetOccasions();
+      expect([tcb.isOrdinary, tcb[name]]).toEqual([true, before]);
+    });
+  });
 });
