@@ -6,10 +6,10 @@
 import type { TcpOptions } from "../../core/api/config.ts";
 import type { Logger } from "../../core/api/environment.ts";
 import type { DialDatagrams } from "../../core/api/dial.ts";
-import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
+import { formatHostPort } from "../../core/api/host_port.ts";
 import { createStack } from "../../core/api/stack.ts";
+import { dialStack } from "../../core/api/stack_dial.ts";
 import { StackDatagrams } from "../../core/api/stack_datagrams.ts";
-import type { Duplex } from "../../core/api/relay.ts";
 import type { Stack } from "../../core/api/types.ts";
 import type { Link } from "../../core/stack/link.ts";
 import { dialHostDatagrams } from "../host/datagrams.ts";
@@ -84,7 +84,7 @@ export function networkOn(
     stack,
     // The way to the stack's own addresses begins in the kernel, on the other side of the device.
     connect: (address, signal) =>
-      isOwn(own, address.hostname) ? dialHost(address, signal) : open(stack, address, signal),
+      isOwn(own, address.hostname) ? dialHost(address, signal) : dialStack(stack, address, signal),
     dialDatagrams: (address, signal) =>
       isOwn(own, address.hostname)
         ? dialHostDatagrams(address, signal)
@@ -111,19 +111,13 @@ function joinInMemory(settings: Settings, log: Logger): Network {
   return {
     place: "a memory link",
     stack,
-    connect: (address, signal) => open(host, address, signal),
+    connect: (address, signal) => dialStack(host, address, signal),
     dialDatagrams: (address) => Promise.resolve(new StackDatagrams(host, address)),
     async close() {
       await host.close();
       await wrapped.finish();
     },
   };
-}
-
-async function open(from: Stack, address: HostPort, signal: AbortSignal): Promise<Duplex> {
-  const socket = from.connect(address, { signal, allowHalfOpen: true });
-  await socket.opened;
-  return socket;
 }
 
 function stackOn(

@@ -10,6 +10,7 @@ import type { DatagramChannel, DialDatagrams } from "./dial.ts";
 import { TcpError, type TcpErrorCode } from "./errors.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
 import type { Duplex } from "./relay.ts";
+import { dialStack } from "./stack_dial.ts";
 import { StackDatagrams } from "./stack_datagrams.ts";
 import type { Context } from "./types.ts";
 
@@ -209,20 +210,10 @@ export class Outbound {
     }
   }
 
-  async #dial(to: HostPort, signal: AbortSignal, stack: Context["stack"]): Promise<Duplex> {
-    if (this.#options.via === "host") return await this.#host.dial(to, signal);
-    const opening = new AbortController();
-    const giveUp = () => opening.abort(signal.reason);
-    signal.addEventListener("abort", giveUp);
-    if (signal.aborted) giveUp();
-    try {
-      const socket = stack.connect(to, { allowHalfOpen: true, signal: opening.signal });
-      await socket.opened;
-      return socket;
-    } finally {
-      // From here on the connection ends when its relay says so.
-      signal.removeEventListener("abort", giveUp);
-    }
+  #dial(to: HostPort, signal: AbortSignal, stack: Context["stack"]): Promise<Duplex> {
+    return this.#options.via === "host"
+      ? this.#host.dial(to, signal)
+      : dialStack(stack, to, signal);
   }
 }
 

@@ -7,13 +7,14 @@ import { type Context, Hono } from "hono";
 import type { Logger } from "../../../core/api/environment.ts";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { createStack } from "../../../core/api/stack.ts";
+import { dialStack } from "../../../core/api/stack_dial.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { http } from "../../../plugins/http.ts";
 import { upgradeWebSocket, type WebSocketEvents } from "../../../plugins/http/websocket.ts";
 import { WebSocketLink } from "../../links/web_socket.ts";
 import { packetSocket } from "../../links/web_socket_events.ts";
 import { linkPair } from "../../memory.ts";
-import { type Publication, publish } from "../publish.ts";
+import { type Connect, type Publication, publish } from "../publish.ts";
 
 /** What {@link listenForWebSockets} takes. */
 export interface WebSocketServerOptions {
@@ -65,11 +66,8 @@ class AttachableLink extends WebSocketLink {
     server.use(SERVER_PORT, http(this.#app()));
     try {
       const to = { hostname: SERVER, port: SERVER_PORT };
-      this.#publication = await publish({ ...listen, to }, async (address, signal) => {
-        const socket = client.connect(address, { signal, allowHalfOpen: true });
-        await socket.opened;
-        return socket;
-      }, log);
+      const connect: Connect = (address, signal) => dialStack(client, address, signal);
+      this.#publication = await publish({ ...listen, to }, connect, log);
       this.name = `websocket ${formatHostPort(this.#publication.address)}`;
     } catch (error) {
       await this.close();
