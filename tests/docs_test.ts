@@ -5,6 +5,7 @@ import process from "node:process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Example, examplesInDocstrings, examplesInMarkdown } from "./support/examples.ts";
+import { ENVIRONMENT } from "./support/program.ts";
 import { namespaceCommand, testRequiring } from "./support/requirements.ts";
 import {
   filePaths,
@@ -59,7 +60,8 @@ function runTest(path: string, { line, code, runs, needsTun }: Example): void {
 async function runModule(file: string, enter: readonly string[]): Promise<void> {
   const options = runtime === "deno" ? ["run", "-A", "--no-check"] : [];
   const [program, ...args] = [...enter, process.execPath, ...options, file];
-  await promisify(execFile)(program!, args, { cwd: ROOT, timeout: EXAMPLE_LIMIT_MS });
+  const settings = { cwd: ROOT, env: ENVIRONMENT, timeout: EXAMPLE_LIMIT_MS };
+  await promisify(execFile)(program!, args, settings);
 }
 
 /** The file at `path` and every file of `files` that it imports, directly or not. */

@@ -119,7 +119,7 @@ export class Program {
 }
 
 /** Whoever a program talks to is one hop away, whatever proxy this machine has to the world. */
-const ENVIRONMENT = {
+export const ENVIRONMENT: Readonly<Record<string, string | undefined>> = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/_proxy$/i.test(name))),
   DENO_NO_UPDATE_CHECK: "1",
   LC_ALL: "C",
