@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { type Clock, systemClock } from "../../core/api/environment.ts";
+import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import type { LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
 import { writeU32 } from "../../core/wire/bytes.ts";
@@ -90,6 +91,13 @@ function placeOf(option: string, text: string): Place {
   return { host: hostname, port };
 }
 
+/** A program that was killed leaves the file of its socket behind. */
+function listenError(error: Error & { code?: string }, place: Place): Error {
+  if (!("path" in place) || error.code !== "EADDRINUSE") return hostError(error);
+  const advice = `${place.path} is there already: remove it unless a program listens on it`;
+  return new TcpError("ADDRESS_IN_USE", advice, { cause: error });
+}
+
 class StreamPort implements FramePort {
   name = "QEMU";
   readonly features: LinkFeatures;
@@ -115,7 +123,7 @@ class StreamPort implements FramePort {
   async listen(place: Place): Promise<void> {
     const server = this.#server = createServer((socket) => this.#welcome(socket));
     await new Promise<void>((resolve, reject) => {
-      server.once("error", (error) => reject(hostError(error)));
+      server.once("error", (error) => reject(listenError(error, place)));
       server.listen(place, resolve);
     });
     this.#place = place;

@@ -1,5 +1,5 @@
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -133,6 +133,16 @@ describe("openQemuStream", () => {
     await using taken = await openQemuStream({ listen: "127.0.0.1:0" });
     const again = openQemuStream({ listen: placeOf(taken) });
     expect(await again.catch(({ code }) => code)).toBe("ADDRESS_IN_USE");
+  });
+
+  // As one that was killed leaves it; or a file that is somebody's.
+  test("leaves a file alone that is where its socket should be", async () => {
+    const path = socketPath();
+    writeFileSync(path, "mine");
+    expect(await openQemuStream({ listen: path }).catch(({ message }) => message)).toBe(
+      `SocketError: ${path} is there already: remove it unless a program listens on it`,
+    );
+    expect(readFileSync(path, "utf8")).toBe("mine");
   });
 });
 
