@@ -15,6 +15,7 @@ import { z } from "zod";
 import { formatHostPort } from "../core/api/host_port.ts";
 import { describeIssues } from "../core/api/plugin.ts";
 import type { Context, Plugin } from "../core/api/types.ts";
+import { withinTime } from "../core/api/within_time.ts";
 import type { FetchApp } from "../plugins/http.ts";
 import { envOf } from "../plugins/http/env.ts";
 import { requestOf, respond } from "./http2/exchange.ts";
@@ -84,7 +85,12 @@ export function http2(app: FetchApp, options: Http2Options = {}): Plugin {
     async handle(c, next) {
       const { alpn } = await c.socket.opened;
       if (alpn !== null && alpn !== "h2") return await next();
-      const { isHttp2, socket } = await withinTime(c, settings, () => readPreface(c.socket));
+      // A client that says nothing is not waited for longer than one that has nothing to ask.
+      const { isHttp2, socket } = await withinTime(
+        c,
+        settings.keepAliveTimeoutMs,
+        () => readPreface(c.socket),
+      );
       if (!isHttp2) return await next(socket);
       await new Http2Connection(c, app, settings).run(socket);
     },
@@ -95,18 +101,6 @@ const UNSERVED = new Set(["CONNECT", "TRACE", "TRACK"]);
 
 /** HTTP/2 has no upgrades (RFC 9113 8.6). */
 const noUpgrade = (): boolean => false;
-
-/** A client that says nothing is not waited for longer than one that has nothing to ask. */
-async function withinTime<T>(c: Context, settings: Settings, task: () => Promise<T>): Promise<T> {
-  const { clock, socket } = c;
-  const at = clock.now() + settings.keepAliveTimeoutMs;
-  const cancel = clock.schedule(at, () => socket.abort());
-  try {
-    return await task();
-  } finally {
-    cancel();
-  }
-}
 
 /** Serves the requests of one connection. */
 class Http2Connection {

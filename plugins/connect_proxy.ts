@@ -16,6 +16,7 @@ import {
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import { tunnel, type TunnelProxy } from "../core/api/tunnel.ts";
 import type { Context } from "../core/api/types.ts";
+import { withinTime } from "../core/api/within_time.ts";
 import { type ConnectRequest, readConnectRequest, type Refusal } from "./connect_proxy/request.ts";
 
 /** What `connectProxy` can be told. */
@@ -54,15 +55,12 @@ export function connectProxyThrough(host: HostNetwork): PluginFactory<ConnectPro
 }
 
 async function serve(c: Context, { users, handshakeTimeoutMs, proxy }: Settings): Promise<void> {
-  const { socket, clock, log } = c;
-  const cancel = clock.schedule(clock.now() + handshakeTimeoutMs, () => socket.abort());
+  const { socket, log } = c;
   let request: ConnectRequest | Refusal | undefined;
   try {
-    request = await readConnectRequest(socket);
+    request = await withinTime(c, handshakeTimeoutMs, () => readConnectRequest(socket));
   } catch (error) {
     return log.debug("connectProxy: no request", { reason: (error as Error).message });
-  } finally {
-    cancel();
   }
   if (request === undefined) return;
   if (typeof request !== "number" && users && !isLetIn(request, users)) request = 407;

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import type { Context } from "../core/api/types.ts";
+import { withinTime } from "../core/api/within_time.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import { Channel } from "./iperf3/channel.ts";
 import { COOKIE_LENGTH, STATE } from "./iperf3/protocol.ts";
@@ -74,16 +75,10 @@ class Server {
 }
 
 /** Gives up on who says nothing. */
-async function readCookie(
-  { clock, socket }: Context,
-  channel: Channel,
-): Promise<string | undefined> {
-  const cancel = clock.schedule(clock.now() + COOKIE_MS, () => socket.abort());
+async function readCookie(c: Context, channel: Channel): Promise<string | undefined> {
   try {
-    return await channel.readText(COOKIE_LENGTH);
+    return await withinTime(c, COOKIE_MS, () => channel.readText(COOKIE_LENGTH));
   } catch {
     return undefined;
-  } finally {
-    cancel();
   }
 }

@@ -15,6 +15,7 @@ import {
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import { tunnel, type TunnelProxy } from "../core/api/tunnel.ts";
 import type { Context, TcpSocket } from "../core/api/types.ts";
+import { withinTime } from "../core/api/within_time.ts";
 import { Association, type AssociationLimits } from "./socks5/association.ts";
 import {
   AUTHENTICATION_VERSION,
@@ -84,15 +85,16 @@ export function socks5Through(host: HostNetwork): PluginFactory<Socks5Options> {
 }
 
 async function serve(c: Context, settings: Settings): Promise<void> {
-  const { socket, clock, log } = c;
-  const tooLate = clock.schedule(clock.now() + settings.handshakeTimeoutMs, () => socket.abort());
+  const { socket, log } = c;
   let request: Granted | undefined;
   try {
-    request = await readGranted(socket, settings);
+    request = await withinTime(
+      c,
+      settings.handshakeTimeoutMs,
+      () => readGranted(socket, settings),
+    );
   } catch (error) {
     return log.debug("socks5: no request", { reason: (error as Error).message });
-  } finally {
-    tooLate();
   }
   if (!request) return;
   const { command, target } = request;
