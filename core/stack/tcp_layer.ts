@@ -25,10 +25,10 @@ import type { Stats } from "./stats.ts";
 import { TcpInput, type TcpTables } from "./tcp_input.ts";
 
 /**
- * Connections whose deadlines are seen to before what they send is answered: the answers to all of
- * 100,000 probes at once would not fit into the queue of any device, and who is not heard is dead.
+ * Peers that are sent probes and retransmissions before they are heard: the answers to 100,000 at once
+ * would not fit into the queue of any device, and who is not heard is taken for dead.
  */
-const MAX_DUE = 128;
+const MAX_ASKED = 128;
 
 /** All connections and listeners. */
 export class TcpLayer {
@@ -103,14 +103,14 @@ export class TcpLayer {
   }
 
   /**
-   * Does what is due at `now`, of {@link MAX_DUE} connections at most: when there are more,
+   * Does what is due at `now`, until {@link MAX_ASKED} peers are to answer: when there is more,
    * {@link TcpLayer.nextTimeout} is not after `now`.
    */
   handleTimeout(now: number): void {
-    for (let count = 0; count < MAX_DUE; count++) {
+    for (let asked = 0; asked < MAX_ASKED;) {
       const tcb = this.#connections.deadlines.takeDue(now);
       if (tcb === undefined) return;
-      handleTimeouts(tcb, now);
+      if (handleTimeouts(tcb, now)) asked++;
       this.#connections.settle(tcb);
     }
   }

@@ -13,13 +13,15 @@ import { TIMER, type Timer } from "./timers.ts";
 /** RFC 9293 3.8.6.1: the interval between window probes grows up to the largest RTO. */
 const MAX_PERSIST_BACKOFF = 16;
 
-/** Runs everything that is due at `now`. */
-export function handleTimeouts(tcb: Tcb, now: number): void {
+/** Runs everything that is due at `now`; true: it makes the peer answer. */
+export function handleTimeouts(tcb: Tcb, now: number): boolean {
+  let asks = false;
   for (;;) {
     const timer = tcb.timers.takeExpired(now);
-    if (timer === -1) return;
+    if (timer === -1) return asks;
     HANDLERS[timer](tcb, now);
-    if (tcb.released || tcb.resetQueued) return;
+    if (tcb.released || tcb.resetQueued) return false;
+    asks ||= tcb.forced !== "none" || timer === TIMER.RETRANSMIT;
   }
 }
 

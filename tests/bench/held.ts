@@ -42,7 +42,8 @@ async function main(): Promise<void> {
 /** What they cost while they are there; none may be left in the end. */
 async function measureHeld(connections: number): Promise<Readonly<Record<string, number>>> {
   await using namespace = await Namespace.open();
-  const server = await Server.start(namespace, {});
+  // By default the last timer of a connection that has received something runs out after a minute.
+  const server = await Server.start(namespace, { ackStallMs: SETTLED_MS / 3 });
   const clients = await Clients.start(namespace, connections);
   await server.churn(clients);
   const before = await server.memory();
