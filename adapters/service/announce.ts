@@ -59,6 +59,10 @@ function describePlace(setting: ListenSetting, own: OwnAddresses): string {
 /** What a reader can do with an address: a URL where a browser is of use. */
 function invite(address: HostPort, setting: ListenSetting | undefined): string {
   const place = formatHostPort(address);
-  const web = setting !== undefined && /^(http:|demo$)/.test(setting.plugin);
-  return web ? `open http://${place.replace(/:80$/, "")}/` : `connect to ${place}`;
+  const isWeb = setting !== undefined && /^(http:|files:|demo$)/.test(setting.plugin);
+  if (!isWeb) return `connect to ${place}`;
+  const isSecure = setting.before?.some(({ plugin }) => /^tls(:|$)/.test(plugin)) ?? false;
+  return isSecure
+    ? `open https://${place.replace(/:443$/, "")}/`
+    : `open http://${place.replace(/:80$/, "")}/`;
 }

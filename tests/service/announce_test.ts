@@ -55,3 +55,25 @@ test("announce names the stack's ports where nothing is published", () => {
     "Ctrl+C ends it",
   ]);
 });
+
+// What is clicked on is what is spoken there.
+test("announce names the scheme", () => {
+  const listen = [
+    "443=tls:cert.pem,key.pem+http:./app.ts",
+    "8443=log+tls:cert.pem,key.pem+files:./www",
+    "80=log+files:./www",
+    "993=tls:cert.pem,key.pem+echo",
+  ];
+  const settings = mergeSettings({
+    tun: "berth0",
+    addresses: ["10.7.0.2/24"],
+    listen: parseArguments(listen.flatMap((each) => ["--listen", each])).settings.listen,
+  }, {});
+  const lines = announce(settings, { place: "device berth0", published: [] }).split("\n");
+  expect(lines.slice(1, -1)).toEqual([
+    "  open https://10.7.0.2/: http:./app.ts",
+    "  open https://10.7.0.2:8443/: files:./www",
+    "  open http://10.7.0.2/: files:./www",
+    "  connect to 10.7.0.2:993: echo",
+  ]);
+});
