@@ -4,7 +4,7 @@
  * @module
  */
 import { createServer, type Server } from "node:net";
-import type { Logger } from "../../core/api/environment.ts";
+import { type Logger, systemClock } from "../../core/api/environment.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import { type Duplex, relay } from "../../core/api/relay.ts";
 import { HostConnection } from "../host/connection.ts";
@@ -65,9 +65,9 @@ export async function publish(
       const abortAll = () => {
         for (const client of running.keys()) client.abort();
       };
-      const grace = setTimeout(abortAll, graceMs);
+      const cancel = systemClock.schedule(systemClock.now() + graceMs, abortAll);
       await Promise.all(running.values());
-      clearTimeout(grace);
+      cancel();
     },
   };
 }
