@@ -19,6 +19,8 @@ import { median, report } from "./report.ts";
 const FEW = 100;
 const CHURN = 1000;
 const CHURN_ROUNDS = 5;
+/** So many connections later both runtimes have compiled what they run. */
+const WARM_UP = 20_000;
 /** Connections of a process of clients: below what any system lets a process open. */
 const PER_PROCESS = 16_000;
 const SERVER = "10.90.0.2";
@@ -45,7 +47,7 @@ async function measureHeld(connections: number): Promise<Readonly<Record<string,
   // By default the last timer of a connection that has received something runs out after a minute.
   const server = await Server.start(namespace, { ackStallMs: SETTLED_MS / 3 });
   const clients = await Clients.start(namespace, connections);
-  await server.churn(clients);
+  await clients.churn(Math.min(WARM_UP, 10 * connections));
   const before = await server.memory();
   const few = Math.min(FEW, connections / 2);
   await clients.open(few);
