@@ -151,7 +151,9 @@ describe("Publication", () => {
     await server.read(new Uint8Array(1));
     publication.stopListening();
     expect(await codeOf(dialHost(publication.address))).toBe("CONNECTION_REFUSED");
-    const finished = publication.finish(2 ** 40); // longer than a timer of the runtime can wait
+    const finished = publication.finish(2 ** 40);
+    // A timer of the runtime cannot wait that long, and would ring before this one.
+    await new Promise((resolve) => setTimeout(resolve, 1));
     await server.write(bytes("answer"));
     await server.closeWrite();
     await client.closeWrite();
