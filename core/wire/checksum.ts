@@ -8,6 +8,8 @@ import { quickSum } from "./summed_memory.ts";
 
 /** Below this many bytes a typed-array view, or WebAssembly, costs more than it saves. */
 const VIEW_FROM = 128;
+/** So many bytes have 65,536 halves of words on either side, whose sum has 32 bits. */
+const MAX_ALIGNED = 256 * 1024;
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** Folds a sum of 16-bit words into 16 bits. */
@@ -32,7 +34,13 @@ export function addBytes(sum: number, bytes: Uint8Array, start: number, end: num
     const quick = quickSum(bytes, start, end);
     if (quick !== undefined) return sum + swapped(quick);
     const isEven = ((bytes.byteOffset + start) & 1) === 0;
-    if (LITTLE_ENDIAN && isEven) return addAligned(sum, bytes, start, end);
+    if (LITTLE_ENDIAN && isEven) {
+      let at = start;
+      for (; end - at > MAX_ALIGNED; at += MAX_ALIGNED) {
+        sum = addAligned(sum, bytes, at, at + MAX_ALIGNED);
+      }
+      return addAligned(sum, bytes, at, end);
+    }
   }
   let i = start;
   for (; i + 1 < end; i += 2) sum += (bytes[i]! << 8) | bytes[i + 1]!;
@@ -40,6 +48,7 @@ export function addBytes(sum: number, bytes: Uint8Array, start: number, end: num
   return sum;
 }
 
+/** At most {@link MAX_ALIGNED} bytes. */
 function addAligned(sum: number, bytes: Uint8Array, start: number, end: number): number {
   let head = start;
   if (((bytes.byteOffset + head) & 3) !== 0) {
@@ -47,18 +56,16 @@ function addAligned(sum: number, bytes: Uint8Array, start: number, end: number):
     head += 2;
   }
   const count = (end - head) >> 2;
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset + head, count);
-  let even = 0;
-  let odd = 0;
-  let i = 0;
-  for (; i + 1 < count; i += 2) {
-    even += words[i]!;
-    odd += words[i + 1]!;
+  // Signed: what is read stays a small integer in both engines, where an unsigned word may not.
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset + head, count);
+  let low = 0;
+  let high = 0;
+  for (let i = 0; i < count; i++) {
+    const word = words[i]!;
+    low = (low + (word & 0xffff)) | 0;
+    high = (high + (word >>> 16)) | 0;
   }
-  if (i < count) even += words[i]!;
-  const native = fold(
-    ((even % 65536) + Math.floor(even / 65536)) + (odd % 65536) + Math.floor(odd / 65536),
-  );
+  const native = fold((low >>> 0) + (high >>> 0));
   sum += swapped(native);
   for (let at = head + count * 4; at < end; at += 2) {
     sum += (bytes[at]! << 8) | (at + 1 < end ? bytes[at + 1]! : 0);

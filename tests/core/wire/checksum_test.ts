@@ -37,10 +37,16 @@ describe("checksum", () => {
     }
   });
 
-  // The largest words, as many as a packet can hold: nothing overflows.
-  test("addBytes takes the largest packet of the largest words (RFC 1071 2)", () => {
-    const bytes = new Uint8Array(65_536).fill(0xff);
-    expect(fold(addBytes(0xffff * 20, bytes, 0, bytes.length))).toBe(0xffff);
+  // The largest words, as many as a packet can hold and many more: nothing overflows.
+  test("addBytes takes any number of the largest words (RFC 1071 2)", () => {
+    const bytes = new Uint8Array(1024 * 1024 + 8).fill(0xff);
+    for (
+      const length of [65_536, 262_142, 262_144, 262_146, 262_148, 1024 * 1024, 1024 * 1024 + 6]
+    ) {
+      for (const start of [0, 2]) {
+        expect(fold(addBytes(0xffff * 20, bytes, start, start + length))).toBe(0xffff);
+      }
+    }
   });
 
   // A sum in two pieces is the sum of the whole when the first has an even length.
