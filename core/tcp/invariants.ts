@@ -44,12 +44,18 @@ function checkSending(tcb: Tcb, expect: Expect): void {
 function checkScoreboard(tcb: Tcb, expect: Expect): void {
   const { scoreboard } = tcb;
   let at = tcb.sndUna;
+  let order = 0;
   const sums = { inFlight: 0, lost: 0, sacked: 0 };
   for (let i = 0; i < scoreboard.count; i++) {
     const range = scoreboard.at(i);
     expect(range.start === at, "sent ranges are in order and without gaps");
     expect(seqGt(range.end, range.start), "a sent range is not empty");
     expect(!(range.lost && range.sacked), "what the peer has is not lost");
+    expect(
+      range.order >= order,
+      "nothing was sent before what lies in front of it and was sent once",
+    );
+    if (range.transmissions === 1) order = range.order;
     sums[range.sacked ? "sacked" : range.lost ? "lost" : "inFlight"] += range.length;
     at = range.end;
   }

@@ -85,8 +85,12 @@ export function detectLosses(tcb: Tcb, now: number): number {
   let wait = Infinity;
   for (let i = 0; i < scoreboard.count; i++) {
     const range = scoreboard.at(i);
+    if (!wasSentBefore(rack, range)) {
+      // Behind what was sent once and later, everything was sent later still.
+      if (range.transmissions === 1) break;
+      continue;
+    }
     if (range.sacked || range.lost) continue;
-    if (!wasSentBefore(rack, range)) continue;
     const remaining = range.sentAt + patience - now;
     if (remaining <= 0) scoreboard.markLost(range);
     else wait = Math.min(wait, remaining);
