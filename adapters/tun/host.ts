@@ -17,9 +17,10 @@ export interface Libc {
 }
 
 /**
- * The parameters of {@link Libc}'s functions; all return `i32`. No 64-bit number is among those of
- * `read`, `readv` and `writev`: on Deno one makes a call three times slower. The size that `read`
- * takes has 64 bits in C; who sets 32 bits of a register clears the others on x86-64 and on arm64.
+ * The parameters of {@link Libc}'s functions; all return `i32`. No 64-bit number is among those that
+ * are called for each packet or wait: on Deno one makes a call three times slower, and the code around
+ * it is compiled again and again. The sizes that `read` and `ppoll` take have 64 bits in C; who sets
+ * 32 bits of a register clears the others on x86-64 and on arm64.
  */
 export const LIBC_PARAMETERS = {
   open: ["buffer", "i32"],
@@ -28,7 +29,7 @@ export const LIBC_PARAMETERS = {
   read: ["i32", "buffer", "i32"],
   readv: ["i32", "buffer", "i32"],
   writev: ["i32", "buffer", "i32", "buffer"],
-  ppoll: ["buffer", "usize", "buffer", "buffer"],
+  ppoll: ["buffer", "u32", "buffer", "buffer"],
   eventfd: ["u32", "i32"],
   eventfd_write: ["i32", "u64"],
   close: ["i32"],
