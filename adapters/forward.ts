@@ -9,9 +9,9 @@ import { hostNetwork } from "./host/network.ts";
 
 /**
  * Forwards a port to TCP, Unix or UDP sockets of the host, or of what it reaches. A TCP target is
- * connected to before the SYN is answered; where it cannot be the next one is tried, and when none can be the
- * connection is refused. A half-close is carried in both directions, a reset too, except into a
- * Unix socket, which knows none: there the other side reads an end.
+ * connected to before the SYN is answered; where it cannot be the next one is tried, and when none
+ * can be the connection is refused. A half-close is carried in both directions, a reset too, except
+ * into a Unix socket, which knows none: there the other side reads an end.
  *
  * On a UDP port, `udp/53`, each flow has a UDP socket of the host for itself until it is idle.
  *

@@ -55,6 +55,7 @@ export class ReceiveBuffers {
     this.#buffers[index] = buffer;
     return buffer;
   }
+
   /** One memory for all: a WebAssembly memory takes much address space, whatever its size. */
   #cutSummed(index: number): Bytes {
     this.#summed ??= summedMemory(ReceiveBuffers.COUNT * this.#packetSize);

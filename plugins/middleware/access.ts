@@ -41,8 +41,8 @@ export const allow: PluginFactory<AccessOptions> = access("allow", true);
  * Turns away connections and flows from the addresses listed, and no others.
  *
  * It decides before the handshake: who is refused never has a connection. Datagrams of those listed
- * are answered by ICMP, as if nobody listened, or with `"ignore"` dropped in silence. Where lists overlap the handlers' order does not matter: each of them has
- * to let a connection in.
+ * are answered by ICMP, as if nobody listened, or with `"ignore"` dropped in silence. Where lists
+ * overlap the handlers' order does not matter: each of them has to let a connection in.
  *
  * @example
  * ```ts

@@ -7,22 +7,9 @@
  */
 import process from "node:process";
 import { PATTERN, PatternCheck } from "./bulk_pattern.ts";
+import type { BunSocket, BunSockets } from "./bun_sockets.ts";
 
-/** What is used of Bun's sockets. */
-interface BunSocket {
-  readonly data: Transfer;
-  write(bytes: Uint8Array): number;
-  shutdown(): void;
-}
-
-declare const Bun: {
-  connect(options: {
-    hostname: string;
-    port: number;
-    data: Transfer;
-    socket: Readonly<Record<string, (socket: BunSocket, what: Uint8Array) => void>>;
-  }): Promise<BunSocket>;
-};
+declare const Bun: BunSockets<Transfer>;
 
 /** Writes of a connection before others have their turn. */
 const WRITES_AT_ONCE = 4;
@@ -52,13 +39,13 @@ class Transfer {
     this.ended = new Promise((resolve) => this.#end = resolve);
   }
 
-  begin(socket: BunSocket): void {
+  begin(socket: BunSocket<Transfer>): void {
     socket.write(new TextEncoder().encode(LETTERS[mode] ?? "d"));
     if (isUp) this.pump(socket);
   }
 
   /** Writes as much as there is room for. */
-  pump(socket: BunSocket): void {
+  pump(socket: BunSocket<Transfer>): void {
     if (!isUp) return;
     for (let writes = 0; writes < WRITES_AT_ONCE; writes++) {
       if (this.#isOver) return;
@@ -70,7 +57,7 @@ class Transfer {
     setImmediate(() => this.pump(socket));
   }
 
-  finish(socket: BunSocket): void {
+  finish(socket: BunSocket<Transfer>): void {
     this.#isOver = true;
     // What has come until now is the figure, what comes still is looked at too.
     this.bytes = this.#check.bytes;
@@ -96,9 +83,9 @@ class Transfer {
 }
 
 const socket = {
-  data: (socket: BunSocket, bytes: Uint8Array) => socket.data.take(bytes),
-  drain: (socket: BunSocket) => socket.data.pump(socket),
-  close: (socket: BunSocket) => socket.data.noteEnd(),
+  data: (socket: BunSocket<Transfer>, bytes: Uint8Array) => socket.data.take(bytes),
+  drain: (socket: BunSocket<Transfer>) => socket.data.pump(socket),
+  close: (socket: BunSocket<Transfer>) => socket.data.noteEnd(),
   // A close follows.
   error: () => {},
 };

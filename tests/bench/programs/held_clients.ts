@@ -12,23 +12,9 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
+import type { BunSocket, BunSockets } from "./bun_sockets.ts";
 
-/** What is used of Bun's sockets. */
-interface BunSocket {
-  readonly data: Connection;
-  write(bytes: Uint8Array): number;
-  shutdown(): void;
-  terminate(): void;
-}
-
-declare const Bun: {
-  connect(options: {
-    hostname: string;
-    port: number;
-    data: Connection;
-    socket: Readonly<Record<string, (socket: BunSocket, what: Uint8Array) => void>>;
-  }): Promise<BunSocket>;
-};
+declare const Bun: BunSockets<Connection>;
 
 /** So many connections are opened, used or closed at the same time: the device has a queue of 500. */
 const AT_ONCE = 32;
@@ -51,7 +37,7 @@ class Connection {
   }
 
   /** Sends a round of bytes; resolves when they are back. */
-  async echo(socket: BunSocket): Promise<void> {
+  async echo(socket: BunSocket<Connection>): Promise<void> {
     if (this.#ended) throw new Error(this.#fault ?? "ended by the server");
     this.#round++;
     this.#arrived = 0;
@@ -63,7 +49,7 @@ class Connection {
   }
 
   /** Has nothing more to send; resolves when the server has ended the connection too. */
-  async end(socket: BunSocket): Promise<void> {
+  async end(socket: BunSocket<Connection>): Promise<void> {
     socket.shutdown();
     while (!this.#ended) await this.#change();
   }
@@ -91,17 +77,17 @@ class Connection {
 }
 
 const HANDLERS = {
-  data: (socket: BunSocket, bytes: Uint8Array) => socket.data.take(bytes),
-  close: (socket: BunSocket) => socket.data.noteEnd(),
-  error: (socket: BunSocket) => socket.data.noteEnd(),
+  data: (socket: BunSocket<Connection>, bytes: Uint8Array) => socket.data.take(bytes),
+  close: (socket: BunSocket<Connection>) => socket.data.noteEnd(),
+  error: (socket: BunSocket<Connection>) => socket.data.noteEnd(),
   connectError: () => {},
 };
 
 const [hostname = "", firstPort = ""] = process.argv.slice(2);
-const held: BunSocket[] = [];
+const held: BunSocket<Connection>[] = [];
 let opened = 0;
 
-function open(): Promise<BunSocket> {
+function open(): Promise<BunSocket<Connection>> {
   const number = opened++;
   const port = Number(firstPort) + number % PORTS;
   return Bun.connect({ hostname, port, data: new Connection(number), socket: HANDLERS });
