@@ -233,6 +233,11 @@ class DerivedSocket implements TcpSocket {
     });
   }
 
+  /** An override may take its time, and so may what stands before it. */
+  tryWrite(p: Uint8Array<ArrayBufferLike>): number {
+    return this.#writes === undefined && this.#closing === "no" ? this.#base.tryWrite(p) : 0;
+  }
+
   closeWrite(): Promise<void> {
     if (this.#closing === "no") this.#closing = "write";
     const { closeWrite } = this.#overrides;

@@ -257,6 +257,12 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return this.#waitForRoom(p, 0);
   }
 
+  tryWrite(p: Uint8Array<ArrayBufferLike>): number {
+    const isOpen = this.#closing === "no" && this.#tcb.error === undefined &&
+      STATES[this.#tcb.state].canSend;
+    return isOpen && this.#writers.length === 0 ? this.#writeNow(p, 0) : 0;
+  }
+
   #waitForRoom(bytes: Uint8Array, at: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const writer = { bytes, at, resolve, reject };

@@ -100,6 +100,12 @@ export interface TcpSocket
    * changed. Waits while the peer does not read.
    */
   write(p: Uint8Array<ArrayBufferLike>): Promise<number>;
+  /**
+   * Takes as much of the beginning of `p` as can be taken without waiting, and returns how many bytes
+   * that was; `p` may be changed at once. 0 also where others wait to write, where middleware stands
+   * in between, and where writing has ended: {@link write} the rest to wait, or to learn why.
+   */
+  tryWrite(p: Uint8Array<ArrayBufferLike>): number;
   /** FIN after everything written; reading goes on (RFC 9293 3.6, half-close). */
   closeWrite(): Promise<void>;
   /** No more reading and no more writing; what was written is still delivered. */

@@ -90,6 +90,14 @@ class Pipe {
     }
   }
 
+  tryWrite(bytes: Uint8Array): number {
+    if (this.writeError || this.ended || this.#wakeWriter) return 0;
+    if (this.unread) return bytes.length;
+    const count = Math.min(bytes.length, this.#size - this.length);
+    if (count > 0) this.#put(bytes.slice(0, count));
+    return count;
+  }
+
   /** Lets whoever waits look again. */
   wake(): void {
     this.#wakeReader?.();
@@ -193,6 +201,10 @@ export class FakeSocket implements TcpSocket {
 
   write(p: Uint8Array<ArrayBufferLike>): Promise<number> {
     return this.#out.write(p);
+  }
+
+  tryWrite(p: Uint8Array<ArrayBufferLike>): number {
+    return this.#out.tryWrite(p);
   }
 
   closeWrite(): Promise<void> {

@@ -276,6 +276,19 @@ describe("a derived socket", () => {
     expect(() => derived.setUserTimeout(0)).toThrow(TypeError);
   });
 
+  // A layer that writes itself may have to wait; one that only reads lets writes through.
+  test("takes at once what its base takes, unless writing is overridden", async () => {
+    await using pair = new StackPair();
+    const { client, server } = await pair.connect();
+    const reading = deriveSocket(server, { readChunk: inChunks(server, 100) });
+    const writing = deriveSocket(server, { write: (p) => server.write(p) });
+    expect(reading.tryWrite(bytes("ab"))).toBe(2);
+    expect(writing.tryWrite(bytes("cd"))).toBe(0);
+    expect(await pair.run(client.read(new Uint8Array(9)))).toBe(2);
+    void reading.close();
+    expect(reading.tryWrite(bytes("ef"))).toBe(0);
+  });
+
   // "on-processed": the peer may know of bytes when all that was taken for them is dealt with.
   test("acknowledges only what it has handed out", async () => {
     await using pair = new StackPair({ acknowledge: "on-processed" });

@@ -131,6 +131,37 @@ describe("writing", () => {
     expect(text(target.subarray(0, 1)) === "!" || read === 35_001).toBe(true);
   });
 
+  // 20,000 bytes for a buffer of 8192: what fits is taken at once, the rest waits its turn.
+  test("tryWrite takes what there is room for, behind nobody (RFC 9293 3.8.6)", async () => {
+    await using pair = new StackPair({ receiveBuffer: 8192, sendBuffer: 8192 });
+    const { client, server } = await pair.connect();
+    const data = Uint8Array.from({ length: 20_000 }, (_, i) => i);
+    const taken = client.tryWrite(data);
+    expect(taken).toBe(8192);
+    expect(client.tryWrite(data.subarray(taken))).toBe(0);
+    const rest = client.write(data.slice(taken)).then(() => client.closeWrite());
+    data.fill(0);
+    await pair.clock.advance(10);
+    // There is room again, but a write waits for it.
+    expect(client.tryWrite(data)).toBe(0);
+    const received = await pair.run(new Response(server.readable).bytes());
+    await rest;
+    expect(received).toEqual(Uint8Array.from({ length: 20_000 }, (_, i) => i));
+  });
+
+  // Who wants to know why has to write.
+  test("tryWrite takes nothing where writing has ended", async () => {
+    await using pair = new StackPair();
+    const { client, server } = await pair.connect();
+    await client.closeWrite();
+    expect(client.tryWrite(bytes("a"))).toBe(0);
+    server.abort();
+    expect(server.tryWrite(bytes("a"))).toBe(0);
+    await pair.clock.advance(10);
+    expect(client.tryWrite(bytes("a"))).toBe(0);
+    expect(await codeOf(client.write(bytes("a")))).toBe("CONNECTION_RESET");
+  });
+
   // Before there is a connection bytes wait in the send buffer.
   test("write may be called before the connection is open (RFC 9293 3.10.2)", async () => {
     await using pair = new StackPair();
