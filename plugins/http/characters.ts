@@ -36,6 +36,11 @@ export function textOf(bytes: Uint8Array, start: number, end: number, ascii: boo
 /** Writes `text`, whose characters are all below 256, to `target` at `at`; returns the end. */
 export function putText(target: Uint8Array, at: number, text: string): number {
   const { length } = text;
+  if (at === 0) {
+    // Faster, where it makes a byte of each character.
+    const { read, written } = encoder.encodeInto(text, target);
+    if (read === length && written === length) return length;
+  }
   for (let i = 0; i < length; i++) target[at + i] = text.charCodeAt(i);
   return at + length;
 }
@@ -59,6 +64,7 @@ export function isShortAscii(text: string): boolean {
 }
 
 const decoder = new TextDecoder();
+const encoder = new TextEncoder();
 
 function textOfLatin1(bytes: Uint8Array): string {
   let text = "";

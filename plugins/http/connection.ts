@@ -44,7 +44,6 @@ export class HttpConnection {
   readonly #setting: ExchangeSetting;
   readonly #envFor: ReturnType<typeof envOf>;
   #phase: Phase = "idle";
-  #filling: Promise<boolean> | undefined;
   #exchange: Exchange | undefined;
   /** The final response is on its way: 100 (Continue) would come too late. */
   #responding = false;
@@ -85,7 +84,7 @@ export class HttpConnection {
     socket.closed.catch((reason) => this.#lose(reason));
     if (signal.aborted) stop();
     try {
-      while (await this.#serveNext());
+      await this.#serveAll();
     } catch (error) {
       // A client that goes away is no fault of this side.
       if (!this.#lost && !(error instanceof TcpError)) throw error;
@@ -96,42 +95,60 @@ export class HttpConnection {
     }
   }
 
+  /**
+   * One request after the other. What is there already and needs nobody else is done without a
+   * promise: most requests come whole, and most responses leave whole.
+   */
+  async #serveAll(): Promise<void> {
+    this.#phase = "idle";
+    for (;;) {
+      const head = this.#input.length > 0 ? this.#parseHead() : undefined;
+      if (head === undefined) {
+        if (!this.#waitForHead()) return;
+        const filled = await this.#input.fill();
+        if (this.#timedOut) return;
+        if (filled) continue;
+        if (this.#input.length === 0) return;
+      }
+      // RFC 9112 8
+      const goesOn = this.#serve(head ?? badRequest("the connection ended within a head"));
+      if (!(typeof goesOn === "boolean" ? goesOn : await goesOn)) return;
+      this.#phase = "idle";
+    }
+  }
+
+  /** Sets how long to wait for the rest of a head; false: there is nothing to wait for. */
+  #waitForHead(): boolean {
+    if (this.#input.length > 0) {
+      if (this.#phase === "idle") this.#waitFor("head", this.#options.headerTimeoutMs);
+      return true;
+    }
+    if (this.#stopping) return false;
+    this.#waitFor("idle", this.#options.keepAliveTimeoutMs);
+    return true;
+  }
+
   /** One request and its response; true when another request may follow. */
-  async #serveNext(): Promise<boolean> {
-    const head = await this.#readHead();
-    if (!head) return false;
-    if (head instanceof Refusal) return await this.#refuse(head);
+  #serve(head: RequestHead | Refusal): boolean | Promise<boolean> {
+    if (head instanceof Refusal) return this.#refuse(head);
     const exchange = prepareExchange(head, this.#setting);
-    if (exchange instanceof Refusal) return await this.#refuse(exchange);
+    if (exchange instanceof Refusal) return this.#refuse(exchange);
     this.#exchange = exchange;
     this.#responding = false;
-    const response = await this.#ask(exchange);
+    const response = this.#ask(exchange);
+    if (response instanceof Response) return this.#answer(exchange, response);
+    return response.then((response) => this.#answer(exchange, response));
+  }
+
+  /** Sends what the application has answered. */
+  #answer(exchange: Exchange, response: Response): boolean | Promise<boolean> {
     // An application may have caught it; the client is told what was wrong with its request.
     const refusal = exchange.body?.refusal;
     if (this.#lost || refusal) discard(response);
     if (this.#lost) return false;
-    if (refusal) return await this.#refuse(refusal);
-    if (response.status === 101) return await this.#upgrade(exchange, response);
-    return await this.#respond(exchange, response);
-  }
-
-  async #readHead(): Promise<RequestHead | Refusal | undefined> {
-    this.#phase = "idle";
-    while (true) {
-      if (this.#input.length > 0) {
-        const head = this.#parseHead();
-        if (head) return head;
-        if (this.#phase === "idle") this.#waitFor("head", this.#options.headerTimeoutMs);
-      } else {
-        if (this.#stopping) return undefined;
-        this.#waitFor("idle", this.#options.keepAliveTimeoutMs);
-      }
-      const filled = await this.#fill();
-      if (this.#timedOut) return undefined;
-      if (filled) continue;
-      // RFC 9112 8
-      return this.#input.length > 0 ? badRequest("the connection ended within a head") : undefined;
-    }
+    if (refusal) return this.#refuse(refusal);
+    if (response.status === 101) return this.#upgrade(exchange, response);
+    return this.#respond(exchange, response);
   }
 
   #parseHead(): RequestHead | Refusal | undefined {
@@ -145,54 +162,84 @@ export class HttpConnection {
   }
 
   /** The application's response, or the server's own when it has none. */
-  async #ask({ head, request, body, upgrade }: Exchange): Promise<Response> {
+  #ask(exchange: Exchange): Response | Promise<Response> {
+    const { request, upgrade } = exchange;
     // Fetch has no URL for "*", and RFC 9110 9.3.7 wants no more than an answer.
     if (!request) return new Response(null, { status: 204 });
     try {
-      const response = await this.#app.fetch(request, this.#envFor(upgrade));
-      // Response.error() has the status 0.
-      if (response instanceof Response && response.status > 0) return response;
-      throw new TypeError("The application's fetch() did not return a Response to send");
+      const response = this.#app.fetch(request, this.#envFor(upgrade));
+      return isSendable(response) ? response : this.#whenAnswered(exchange, response);
     } catch (error) {
-      if (!this.#lost && !body?.refusal) this.#logFailure(head, error);
-      return internalServerError();
+      return this.#failed(exchange, error);
     }
   }
 
-  async #respond(exchange: Exchange, response: Response): Promise<boolean> {
+  async #whenAnswered(
+    exchange: Exchange,
+    promised: Response | Promise<Response>,
+  ): Promise<Response> {
+    try {
+      const response = await promised;
+      if (isSendable(response)) return response;
+      throw new TypeError("The application's fetch() did not return a Response to send");
+    } catch (error) {
+      return this.#failed(exchange, error);
+    }
+  }
+
+  #failed({ head, body }: Exchange, error: unknown): Response {
+    if (!this.#lost && !body?.refusal) this.#logFailure(head, error);
+    return internalServerError();
+  }
+
+  #respond(exchange: Exchange, response: Response): boolean | Promise<boolean> {
     exchange.closeUpgrade();
     this.#responding = true;
     const { head, body } = exchange;
-    const { maxDrainBytes } = this.#options;
-    const drainable = !body || body.ended || body.drainable(maxDrainBytes);
+    const drainable = !body || body.ended || body.drainable(this.#options.maxDrainBytes);
     const plan = this.#planFor(head, drainable && !this.#stopping && wantsKeepAlive(head));
-    let reusable = await this.#send(exchange, response, plan);
+    const reusable = this.#send(exchange, response, plan);
+    if (reusable !== true || body) return this.#finish(exchange, reusable);
+    this.#exchange = undefined;
+    return true;
+  }
+
+  /** What is to be done behind a response before the next request. */
+  async #finish({ body }: Exchange, sent: boolean | Promise<boolean>): Promise<boolean> {
+    let reusable = await sent;
     if (this.#lost) return false;
     if (body && !body.ended) {
       body.detach();
-      reusable &&= await body.drain(maxDrainBytes);
+      reusable &&= await body.drain(this.#options.maxDrainBytes);
     }
     this.#exchange = undefined;
     if (!reusable) await this.#linger();
     return reusable;
   }
 
-  async #send(exchange: Exchange, response: Response, plan: ResponsePlan): Promise<boolean> {
+  #send(exchange: Exchange, response: Response, plan: ResponsePlan): boolean | Promise<boolean> {
     try {
-      return await this.#writer.send(response, plan);
+      const sent = this.#writer.send(response, plan);
+      if (typeof sent === "boolean") return sent;
+      return sent.catch((error) => this.#recover(exchange, plan, error));
     } catch (error) {
-      if (this.#lost) return false;
-      const refusal = exchange.body?.refusal;
-      if (!refusal) this.#logFailure(exchange.head, error);
-      if (this.#writer.started) {
-        // Half a response must not look like a whole one (RFC 9112 8).
-        this.#lost = true;
-        this.#c.socket.abort(error);
-        return false;
-      }
-      if (!refusal) return await this.#writer.send(internalServerError(), plan);
-      return await this.#writer.send(responseOf(refusal), { ...plan, keepAlive: false });
+      return this.#recover(exchange, plan, error);
     }
+  }
+
+  /** The response cannot be sent, or not to its end. */
+  #recover(exchange: Exchange, plan: ResponsePlan, error: unknown): boolean | Promise<boolean> {
+    if (this.#lost) return false;
+    const refusal = exchange.body?.refusal;
+    if (!refusal) this.#logFailure(exchange.head, error);
+    if (this.#writer.started) {
+      // Half a response must not look like a whole one (RFC 9112 8).
+      this.#lost = true;
+      this.#c.socket.abort(error);
+      return false;
+    }
+    if (!refusal) return this.#writer.send(internalServerError(), plan);
+    return this.#writer.send(responseOf(refusal), { ...plan, keepAlive: false });
   }
 
   /** Hands the connection over once 101 has been sent (RFC 9110 15.2.2). */
@@ -232,7 +279,7 @@ export class HttpConnection {
     await this.#c.socket.closeWrite();
     for (let read = 0; read <= this.#options.maxDrainBytes; read += this.#input.length) {
       this.#input.start = this.#input.end;
-      if (!(await this.#fill())) return;
+      if (!(await this.#input.fill())) return;
     }
   }
 
@@ -245,19 +292,9 @@ export class HttpConnection {
     return this.#date.at(this.#c.clock.now());
   }
 
-  /** One read of the socket at a time: who comes second waits for the first one's bytes. */
-  #fill(large = false): Promise<boolean> {
-    if (this.#filling) return this.#filling;
-    const filling = this.#input.fill(large);
-    this.#filling = filling;
-    const done = () => this.#filling = undefined;
-    filling.then(done, done);
-    return filling;
-  }
-
   async #fillBody(): Promise<boolean> {
     this.#deadlines.setRead(this.#options.bodyTimeoutMs);
-    const filled = await this.#fill(true);
+    const filled = await this.#input.fill(true);
     this.#deadlines.clearRead();
     return filled;
   }
@@ -266,7 +303,13 @@ export class HttpConnection {
     if (!this.#responding) await this.#write(CONTINUE);
   }
 
-  async #write(bytes: Uint8Array): Promise<void> {
+  /** Writes what fits at once; waits for room for the rest, if there is any. */
+  #write(bytes: Uint8Array): Promise<void> | undefined {
+    const taken = this.#c.socket.tryWrite(bytes);
+    return taken === bytes.length ? undefined : this.#writeRest(bytes.subarray(taken));
+  }
+
+  async #writeRest(bytes: Uint8Array): Promise<void> {
     this.#deadlines.setWrite(this.#options.writeTimeoutMs);
     try {
       await this.#c.socket.write(bytes);
@@ -301,9 +344,8 @@ export class HttpConnection {
     const refusal = new Refusal(408, "the request did not come in time");
     const plan = { headOnly: false, http11: true, keepAlive: false, date: this.#dateNow() };
     this.#timedOut = true;
-    this.#writer.send(responseOf(refusal), plan)
-      .catch(() => {})
-      .finally(() => this.#closeQuietly());
+    const close = () => this.#closeQuietly();
+    Promise.resolve(this.#writer.send(responseOf(refusal), plan)).then(close, close);
   }
 
   /** The stack closes, or the socket is dead. */
@@ -327,6 +369,11 @@ export class HttpConnection {
   #logFailure({ method, target }: RequestHead, error: unknown): void {
     this.#c.log.error("http: the application failed", { method, target, error });
   }
+}
+
+/** Response.error() has the status 0. */
+function isSendable(response: unknown): response is Response {
+  return response instanceof Response && response.status > 0;
 }
 
 /** Its source learns that nobody wants it. */

@@ -16,9 +16,11 @@ const SHORT_BYTES = 1024;
  * The type that Fetch sets for a string, if `content`, the beginning of a body without a type, may
  * be one; empty otherwise. Bytes that happen to be UTF-8 are taken for text too.
  */
-export function impliedContentType(content: Uint8Array): string {
+export function impliedContentType(content: string | Uint8Array): string {
   if (!stringsAreUntyped || content.length === 0) return "";
-  return isAscii(content) || beginsUtf8(content) ? "text/plain;charset=UTF-8" : "";
+  return typeof content === "string" || isAscii(content) || beginsUtf8(content)
+    ? "text/plain;charset=UTF-8"
+    : "";
 }
 
 /** Short texts mostly are, and a decoder costs more than looking at their bytes. */

@@ -11,6 +11,7 @@ const LARGE = 65_536;
 /** A window over a reused buffer: `bytes[start..end)`. Holds at most what was asked room for. */
 export class Input {
   readonly #socket: Pick<TcpSocket, "read">;
+  #filling: Promise<boolean> | undefined;
   /** What holds the bytes; another array after a `fill()` that needed more room. */
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(SMALL);
   /** Where the unused bytes begin. */
@@ -38,14 +39,24 @@ export class Input {
 
   /**
    * Reads more bytes behind the unused ones, in one go; false at the end of the stream. `large`
-   * asks for many at once, for bodies; else the buffer grows only when it is full.
+   * asks for many at once, for bodies; else the buffer grows only when it is full. Who calls while
+   * another waits gets that one's bytes.
    */
-  async fill(large = false): Promise<boolean> {
+  fill(large = false): Promise<boolean> {
+    return this.#filling ??= this.#read(large);
+  }
+
+  async #read(large: boolean): Promise<boolean> {
     this.#makeRoom(large);
-    const count = await this.#socket.read(this.bytes.subarray(this.end));
-    if (count === null) return false;
-    this.end += count;
-    return true;
+    try {
+      const room = this.end === 0 ? this.bytes : this.bytes.subarray(this.end);
+      const count = await this.#socket.read(room);
+      if (count === null) return false;
+      this.end += count;
+      return true;
+    } finally {
+      this.#filling = undefined;
+    }
   }
 
   #makeRoom(large: boolean): void {

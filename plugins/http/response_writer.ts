@@ -14,7 +14,7 @@ import {
   responseHead,
 } from "./response_head.ts";
 import { neverHasContent } from "./status.ts";
-import { wholeBody } from "./whole_body.ts";
+import { takeWholeBody } from "./whole_body.ts";
 
 /** What the request asks of its response. */
 export interface ResponsePlan {
@@ -30,11 +30,11 @@ export interface ResponsePlan {
 
 /** Sends the responses of one connection, one after the other. */
 export class ResponseWriter {
-  readonly #write: (bytes: Uint8Array) => Promise<void>;
+  readonly #write: (bytes: Uint8Array) => Promise<void> | undefined;
   #content: ResponseContent | undefined;
 
-  /** Makes a writer; `write` resolves when there is room for more. */
-  constructor(write: (bytes: Uint8Array) => Promise<void>) {
+  /** Makes a writer; `write` resolves when there is room for more, `undefined`: there is already. */
+  constructor(write: (bytes: Uint8Array) => Promise<void> | undefined) {
     this.#write = write;
   }
 
@@ -42,33 +42,28 @@ export class ResponseWriter {
   started = false;
 
   /**
-   * Sends `response`; resolves with true when the connection can carry another one.
+   * Sends `response`; true when the connection can carry another one, at once where nothing has to
+   * be waited for.
    *
-   * Rejects with what the body's source throws, with a TypeError when the content is not as long as
-   * its Content-Length, or with what `write` rejects with. Where `started` is false then, another
-   * response can be sent; where it is true only an abort tells the client that this one is broken.
+   * Throws or rejects with what the body's source throws, with a TypeError when the content is not
+   * as long as its Content-Length, or with what `write` rejects with. Where `started` is false then,
+   * another response can be sent; where it is true only an abort tells the client that this one is
+   * broken.
    */
-  async send(response: Response, plan: ResponsePlan): Promise<boolean> {
+  send(response: Response, plan: ResponsePlan): boolean | Promise<boolean> {
     this.started = false;
     const fields = responseFields(response.headers);
     if (neverHasContent(response.status)) {
       const { body } = response;
       if (body && !body.locked) body.cancel().catch(() => {});
-      return await this.#sendHead(response, fields, plan, "none");
+      return this.#sendHead(response, fields, plan, "none");
     }
-    const whole = wholeBody(response);
-    if (whole) return await this.#sendWhole(response, fields, plan, contentOf(await whole));
+    const whole = takeWholeBody(response);
+    if (whole !== undefined) return this.#sendWhole(response, fields, plan, contentOf(whole));
+    if (response.bodyUsed) throw new TypeError("The response body has been read already");
     const { body } = response;
-    if (!body) return await this.#sendHead(response, fields, plan, emptyFraming(fields, plan));
-    const content = this.#content = new ResponseContent(body);
-    try {
-      await content.gather(false);
-      if (content.ended) return await this.#sendWhole(response, fields, plan, content.data);
-      return await this.#sendStream(response, fields, plan, content);
-    } finally {
-      this.#content = undefined;
-      if (!content.ended || plan.headOnly) content.cancel();
-    }
+    if (!body) return this.#sendHead(response, fields, plan, emptyFraming(fields, plan));
+    return this.#sendBody(response, fields, plan, body);
   }
 
   /** Sends the head of a 101; what follows is another protocol (RFC 9110 7.8). */
@@ -83,42 +78,62 @@ export class ResponseWriter {
     this.#content?.cancel(reason);
   }
 
-  async #sendHead(
+  #sendHead(
     response: Response,
     fields: ResponseFields,
     plan: ResponsePlan,
     framing: ResponseFraming,
-  ): Promise<boolean> {
+  ): boolean | Promise<boolean> {
     const persistent = plan.keepAlive && !fields.close;
     const head = responseHead(response, fields, serverFields(plan, persistent, framing));
-    await this.#writePiece(head, NOTHING, "");
-    return persistent;
+    return after(this.#writePiece(head, NOTHING, ""), persistent);
   }
 
   /** Sends ASCII text or bytes. */
-  async #sendWhole(
+  #sendWhole(
     response: Response,
     given: ResponseFields,
     plan: ResponsePlan,
     data: string | Uint8Array,
-  ): Promise<boolean> {
-    const fields = typeof data === "string" ? given : withImpliedType(given, data);
+  ): boolean | Promise<boolean> {
+    const fields = withImpliedType(given, data);
     const { length } = data;
     if (fields.contentLength !== undefined && fields.contentLength !== length) {
       throw wrongLength(fields.contentLength);
     }
-    if (plan.headOnly) return await this.#sendHead(response, fields, plan, length);
+    if (plan.headOnly) return this.#sendHead(response, fields, plan, length);
     const persistent = plan.keepAlive && !fields.close;
     const head = responseHead(response, fields, serverFields(plan, persistent, length));
     if (typeof data === "string") {
-      await this.#writePiece(head, NOTHING, data);
-      return persistent;
+      return after(this.#writePiece(head, NOTHING, data), persistent);
     }
-    await this.#writePiece(head, length <= PIECE_BYTES ? data : data.subarray(0, PIECE_BYTES), "");
-    for (let at = PIECE_BYTES; at < length; at += PIECE_BYTES) {
+    if (length <= PIECE_BYTES) return after(this.#writePiece(head, data, ""), persistent);
+    return after(this.#writePieces(head, data), persistent);
+  }
+
+  async #writePieces(head: string, data: Uint8Array): Promise<void> {
+    await this.#writePiece(head, data.subarray(0, PIECE_BYTES), "");
+    for (let at = PIECE_BYTES; at < data.length; at += PIECE_BYTES) {
       await this.#write(data.subarray(at, at + PIECE_BYTES));
     }
-    return persistent;
+  }
+
+  /** Sends what may be a stream, and may turn out to be short. */
+  async #sendBody(
+    response: Response,
+    fields: ResponseFields,
+    plan: ResponsePlan,
+    body: ReadableStream<unknown>,
+  ): Promise<boolean> {
+    const content = this.#content = new ResponseContent(body);
+    try {
+      await content.gather(false);
+      if (content.ended) return await this.#sendWhole(response, fields, plan, content.data);
+      return await this.#sendStream(response, fields, plan, content);
+    } finally {
+      this.#content = undefined;
+      if (!content.ended || plan.headOnly) content.cancel();
+    }
   }
 
   /** What `content` has gathered shows no end. */
@@ -172,30 +187,60 @@ export class ResponseWriter {
     piece: Uint8Array,
     framing: ResponseFraming,
     last: boolean,
-  ): Promise<void> {
+  ): Promise<void> | undefined {
     if (framing !== "chunked") return this.#writePiece(prefix, piece, "");
     const size = piece.length.toString(16);
     return this.#writePiece(`${prefix}${size}\r\n`, piece, last ? `\r\n${LAST_CHUNK}` : "\r\n");
   }
 
-  async #writePiece(prefix: string, data: Uint8Array, suffix: string): Promise<void> {
+  #writePiece(prefix: string, data: Uint8Array, suffix: string): Promise<void> | undefined {
     this.started = true;
-    if (prefix === "" && suffix === "") return await this.#write(data);
+    if (prefix === "" && suffix === "") return this.#write(data);
     const length = prefix.length + data.length + suffix.length;
-    const buffer = length <= SMALL ? spare ?? new Uint8Array(SMALL) : new Uint8Array(length);
+    if (length > SMALL) return this.#write(joined(new Uint8Array(length), prefix, data, suffix));
+    const buffer = spare ?? new Uint8Array(SMALL);
     spare = undefined;
-    const at = putText(buffer, 0, prefix);
-    if (data.length > 0) buffer.set(data, at);
-    putText(buffer, at + data.length, suffix);
-    await this.#write(buffer.subarray(0, length));
-    if (length <= SMALL) spare = buffer;
+    const waiting = this.#write(firstBytes(joined(buffer, prefix, data, suffix), length));
+    if (waiting === undefined) spare = buffer;
+    return waiting;
   }
+}
+
+/** Puts the pieces into `buffer`, one after the other. */
+function joined(
+  buffer: Uint8Array<ArrayBuffer>,
+  prefix: string,
+  data: Uint8Array,
+  suffix: string,
+): Uint8Array<ArrayBuffer> {
+  if (data.length === 0) {
+    putText(buffer, 0, prefix + suffix);
+    return buffer;
+  }
+  const at = putText(buffer, 0, prefix);
+  buffer.set(data, at);
+  putText(buffer, at + data.length, suffix);
+  return buffer;
+}
+
+/** Small responses are often as long as the one before: making a view takes longer than to look. */
+function firstBytes(buffer: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
+  if (lastView.buffer !== buffer.buffer || lastView.length !== length) {
+    lastView = buffer.subarray(0, length);
+  }
+  return lastView;
+}
+
+/** `value`, when there is no more to wait for. */
+function after<T>(waiting: Promise<void> | undefined, value: T): T | Promise<T> {
+  return waiting === undefined ? value : waiting.then(() => value);
 }
 
 /** Pieces of up to this many bytes are put together in a buffer that is used again. */
 const SMALL = 2048;
 /** That buffer, while nobody uses it. */
 let spare: Uint8Array<ArrayBuffer> | undefined;
+let lastView = new Uint8Array(0);
 
 const encoder = new TextEncoder();
 
@@ -207,7 +252,7 @@ const NOTHING = new Uint8Array(0);
 const LAST_CHUNK = "0\r\n\r\n";
 
 /** `data`: the content, or enough of its beginning to tell. */
-function withImpliedType(fields: ResponseFields, data: Uint8Array): ResponseFields {
+function withImpliedType(fields: ResponseFields, data: string | Uint8Array): ResponseFields {
   const type = fields.contentType ? "" : impliedContentType(data);
   return type === "" ? fields : { ...fields, lines: `${fields.lines}content-type: ${type}\r\n` };
 }

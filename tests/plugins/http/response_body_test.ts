@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { settle } from "../../support/fake_socket.ts";
-import { wholeBody } from "../../../plugins/http/whole_body.ts";
+import { takeWholeBody } from "../../../plugins/http/whole_body.ts";
 import { contentOf, exchange, latin1, serve, statuses, textOf } from "./support.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -114,13 +114,26 @@ describe("responses of several connections", () => {
   });
 });
 
-describe("wholeBody", () => {
+describe("a response whose fields are not ASCII", () => {
+  // A field's characters are bytes (RFC 9110 5.5), and so many that the head fits its buffer exactly.
+  test("is sent byte for byte, however long it is", async () => {
+    for (const length of [1, 2, 500, 1900, 2048, 5000]) {
+      const value = "é" + "a".repeat(length);
+      const app = () => new Response("text", { headers: { "x-one": value } });
+      const text = await exchange(app, CLOSE);
+      expect(text).toContain(`\r\nx-one: ${value}\r\n`);
+      expect(contentOf(text)).toBe("text");
+    }
+  });
+});
+
+describe("takeWholeBody", () => {
   // What never ends must not be waited for.
   test("leaves streams and responses without a body alone", () => {
-    expect(wholeBody(new Response(streamOf("a")))).toBeUndefined();
-    expect(wholeBody(new Response(new ReadableStream(), { status: 201 }))).toBeUndefined();
-    expect(wholeBody(new Response(null))).toBeUndefined();
-    expect(wholeBody(new Response(new ReadableStream()).clone())).toBeUndefined();
+    expect(takeWholeBody(new Response(streamOf("a")))).toBeUndefined();
+    expect(takeWholeBody(new Response(new ReadableStream(), { status: 201 }))).toBeUndefined();
+    expect(takeWholeBody(new Response(null))).toBeUndefined();
+    expect(takeWholeBody(new Response(new ReadableStream()).clone())).toBeUndefined();
   });
 
   // The head of a stream that has nothing yet goes out at once, on the same connection as a text.
