@@ -7,6 +7,7 @@ import type { Logger } from "../../core/api/environment.ts";
 import { composeFlows } from "../../core/api/flow_chain.ts";
 import { compose } from "../../core/api/plugin.ts";
 import { parseWhere } from "../../core/api/where.ts";
+import { rememberResponseText } from "../../plugins/http/remembered_text.ts";
 import { logConnections } from "./connection_log.ts";
 import type { Network } from "./network.ts";
 import { loadChain, type LoadedChain } from "./plugin_loader.ts";
@@ -37,6 +38,7 @@ export interface ServingStack {
  * @throws {UsageError} A plugin cannot be had.
  */
 export async function loadPlugins({ listen }: Settings): Promise<NamedPlugins> {
+  rememberResponseText();
   const plugins: [string, LoadedChain][] = [];
   for (const setting of listen) {
     const chain = await loadChain(setting);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { takeText } from "./remembered_text.ts";
 import { takeFromSlot } from "./response_slot.ts";
 
 /**
@@ -10,4 +11,4 @@ import { takeFromSlot } from "./response_slot.ts";
  * as from here on; `undefined` where there is none, where it may be a stream, and where nobody knows.
  */
 export const takeWholeBody: (response: Response) => string | Uint8Array<ArrayBuffer> | undefined =
-  takeFromSlot ?? (() => undefined);
+  takeFromSlot ?? takeText;

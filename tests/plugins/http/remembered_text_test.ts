@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { rememberResponseText } from "../../../plugins/http/remembered_text.ts";
+import { contentOf, exchange, statuses } from "./support.ts";
+
+const GET = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+const CLOSE = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+
+/** Runs in the process of other tests, which keep the Response that they know. */
+const platform = globalThis.Response;
+
+describe("rememberResponseText", () => {
+  beforeAll(rememberResponseText);
+  afterAll(() => void (globalThis.Response = platform));
+
+  // What a program can see of a Response is what it would see without.
+  test("leaves a Response what it is", async () => {
+    const response = new Response("ahoy", { status: 201, statusText: "Made", headers: { a: "b" } });
+    const { status, statusText, headers, bodyUsed } = response;
+    expect([status, statusText, headers.get("a"), bodyUsed]).toEqual([201, "Made", "b", false]);
+    expect(await response.clone().text()).toBe("ahoy");
+    expect(await response.text()).toBe("ahoy");
+    expect(response.bodyUsed).toBe(true);
+    expect(Response.name).toBe("Response");
+    expect(new Response().body).toBe(null);
+    expect(() => new Response("ahoy", { status: 7 })).toThrow(RangeError);
+  });
+
+  // Some are the platform's own, made before or by functions of its own; some are a program's.
+  test("tells what is a Response", () => {
+    class Own extends Response {}
+    for (
+      const one of [new Response(), new platform(), Response.json({}), Response.error(), new Own()]
+    ) {
+      expect(one instanceof Response).toBe(true);
+      expect(one instanceof platform).toBe(true);
+    }
+    expect(new Own() instanceof Own).toBe(true);
+    expect(new Response() instanceof Own).toBe(false);
+    expect(Object.create(null) instanceof Response).toBe(false);
+  });
+
+  // On either runtime the text comes with its length and its type.
+  test("has text sent whole, as what Fetch says it is", async () => {
+    for (const text of ["ahoy", "<p>", "é", "", "x".repeat(100_000)]) {
+      const received = await exchange(() => new Response(text), GET + CLOSE);
+      expect(statuses(received)).toEqual([200, 200]);
+      const length = new TextEncoder().encode(text).length;
+      expect(received.split(`content-length: ${length}\r\n`)).toHaveLength(3);
+      if (text !== "") {
+        expect(received.split("content-type: text/plain;charset=UTF-8\r\n")).toHaveLength(3);
+      }
+    }
+    const typed = await exchange(
+      () => new Response("{}", { headers: { "content-type": "a/b" } }),
+      CLOSE,
+    );
+    expect(typed).toContain("content-type: a/b\r\n");
+    expect(typed).not.toContain("text/plain");
+    const head = await exchange(() => new Response("ahoy"), CLOSE.replace("GET", "HEAD"));
+    expect(head).toContain("content-length: 4\r\n");
+    expect(contentOf(head)).toBe("");
+  });
+
+  // A body can be read once, whoever does.
+  test("sends no body that has been read", async () => {
+    const read = async () => {
+      const response = new Response("ahoy");
+      await response.text();
+      return response;
+    };
+    expect(statuses(await exchange(read, CLOSE))).toEqual([500]);
+    const same = new Response("ahoy");
+    expect(statuses(await exchange(() => same, GET + CLOSE))).toEqual([200, 500]);
+    expect(same.bodyUsed).toBe(true);
+  });
+});
