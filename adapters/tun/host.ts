@@ -7,7 +7,7 @@ export interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   ioctl(fd: number, request: number, argument: Bytes): number;
   read(fd: number, bytes: Bytes, size: number): number;
-  readv(fd: number, vectors: Bytes, count: number): number;
+  write(fd: number, bytes: Bytes, size: number): number;
   /** `kept` is nothing to the C library: it keeps what the vectors point to reachable. */
   writev(fd: number, vectors: Bytes, count: number, kept: Bytes): number;
   ppoll(set: Bytes, count: number, timeout: Bytes, signals: null): number;
@@ -19,7 +19,7 @@ export interface Libc {
 /**
  * The parameters of {@link Libc}'s functions; all return `i32`. No 64-bit number is among those that
  * are called for each packet or wait: on Deno one makes a call three times slower, and the code around
- * it is compiled again and again. The sizes that `read` and `ppoll` take have 64 bits in C; who sets
+ * it is compiled again and again. The sizes that `read`, `write` and `ppoll` take have 64 bits in C; who sets
  * 32 bits of a register clears the others on x86-64 and on arm64.
  */
 export const LIBC_PARAMETERS = {
@@ -27,7 +27,7 @@ export const LIBC_PARAMETERS = {
   socket: ["i32", "i32", "i32"],
   ioctl: ["i32", "u32", "buffer"],
   read: ["i32", "buffer", "i32"],
-  readv: ["i32", "buffer", "i32"],
+  write: ["i32", "buffer", "i32"],
   writev: ["i32", "buffer", "i32", "buffer"],
   ppoll: ["buffer", "u32", "buffer", "buffer"],
   eventfd: ["u32", "i32"],

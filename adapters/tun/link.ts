@@ -9,7 +9,7 @@ import type { Device } from "./device.ts";
 import { goneError, meansGone } from "./error.ts";
 import type { Libc, TunHost, Waiter } from "./host.ts";
 import * as linux from "./linux.ts";
-import { type ReceiveBuffer, ReceiveBuffers } from "./receive_buffers.ts";
+import { ReceiveBuffers } from "./receive_buffers.ts";
 import { checksumState, segmentSize, VIRTIO_HEADER_SIZE, writeVirtioHeader } from "./virtio.ts";
 
 /** A total length has 16 bits (RFC 791 3.1), and so has the size of what the kernel cuts up. */
@@ -38,6 +38,7 @@ export class TunLink implements Link {
   readonly #waiter: Waiter;
   readonly #incoming: ReceiveBuffers;
   readonly #outgoing = new linux.IoVectors(3);
+  #start: linux.Bytes = new Uint8Array(0);
   /** Where arrays lie that packets are sent from: a connection's ring is used many times. */
   readonly #addresses = new WeakMap<linux.Bytes, number>();
   readonly #pollSet: linux.Bytes;
@@ -63,7 +64,7 @@ export class TunLink implements Link {
     this.#headerSize = offload ? VIRTIO_HEADER_SIZE : 0;
     this.#frameHeader = frameHeader;
     this.#waiter = waiter;
-    this.#incoming = new ReceiveBuffers(host, this.#headerSize, frameHeader, offload);
+    this.#incoming = new ReceiveBuffers(this.#headerSize, frameHeader);
     this.#pollSet = linux.pollSet(fd);
   }
 
@@ -83,15 +84,14 @@ export class TunLink implements Link {
     let count = 0;
     let bytes = 0;
     while (count < room && bytes < BATCH_BYTES) {
-      const buffer = this.#incoming.at(count);
-      const length = this.#read(buffer);
+      const { whole, header, packet } = this.#incoming.at(count);
+      const length = this.#libc.read(this.#fd, whole, whole.length);
       if (length < 0) {
         const errno = this.#host.errno();
         if (errno === linux.EINTR) continue;
         this.#isGone = meansGone(errno);
         break;
       }
-      const { header, packet } = buffer;
       batch.packets[count] = packet;
       batch.sizes[count] = length - this.#headerSize;
       bytes += length;
@@ -113,10 +113,9 @@ export class TunLink implements Link {
 
   send(packet: OutgoingPacket): boolean {
     if (this.#closing || this.#isGone) return false;
-    const count = this.#describe(packet);
-    const { bytes } = this.#outgoing;
+    if (this.#headerSize > 0) writeVirtioHeader(packet, this.#frameHeader);
     for (;;) {
-      if (this.#libc.writev(this.#fd, bytes, count, packet.payload) >= 0) return true;
+      if (this.#write(packet) >= 0) return true;
       const errno = this.#host.errno();
       if (errno === linux.EINTR) continue;
       this.#isGone = meansGone(errno);
@@ -133,25 +132,28 @@ export class TunLink implements Link {
     return this.close();
   }
 
-  #read({ vectors, vectorCount, packet }: ReceiveBuffer): number {
-    // For one piece the kernel has less to do without vectors.
-    if (vectorCount === 1) return this.#libc.read(this.#fd, packet, packet.length);
-    return this.#libc.readv(this.#fd, vectors, vectorCount);
-  }
-
-  /** Sets the vectors to where the packet's pieces lie; returns how many there are. */
-  #describe(packet: OutgoingPacket): number {
-    const { header, headerLength, payload, payloadStart, payloadLength, wrappedLength } = packet;
-    if (this.#headerSize > 0) writeVirtioHeader(packet, this.#frameHeader);
+  /** To copy a small payload takes less time than to have the kernel gather it. */
+  #write(packet: OutgoingPacket): number {
     const before = this.#headerSize + this.#frameHeader;
-    const start = OutgoingPacket.HEADROOM - before;
-    this.#outgoing.set(0, this.#addressOf(header) + start, before + headerLength);
-    if (payloadLength === 0) return 1;
+    if (packet.joinPayload()) {
+      return this.#libc.write(this.#fd, this.#fromStart(packet), before + packet.byteLength);
+    }
+    const { header, headerLength, payload, payloadStart, payloadLength, wrappedLength } = packet;
+    const start = this.#addressOf(header) + OutgoingPacket.HEADROOM - before;
+    this.#outgoing.set(0, start, before + headerLength);
     const address = this.#addressOf(payload);
     this.#outgoing.set(1, address + payloadStart, payloadLength);
-    if (wrappedLength === 0) return 2;
     this.#outgoing.set(2, address, wrappedLength);
-    return 3;
+    return this.#libc.writev(this.#fd, this.#outgoing.bytes, wrappedLength === 0 ? 2 : 3, payload);
+  }
+
+  /** The packet's header from the link's own on; the same object serves nearly all packets. */
+  #fromStart({ header }: OutgoingPacket): linux.Bytes {
+    if (this.#start.buffer !== header.buffer) {
+      const before = this.#headerSize + this.#frameHeader;
+      this.#start = header.subarray(OutgoingPacket.HEADROOM - before);
+    }
+    return this.#start;
   }
 
   #addressOf(bytes: linux.Bytes): number {

@@ -148,7 +148,7 @@ export function timespec(nanoseconds: number): Bytes {
 
 /** A place for `count` times `struct iovec`. */
 export class IoVectors {
-  /** What `readv` and `writev` take. */
+  /** What `writev` takes. */
   readonly bytes: Bytes;
   readonly #words: Uint32Array<ArrayBuffer>;
 

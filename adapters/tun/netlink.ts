@@ -114,7 +114,7 @@ export function routeTo(address: IpAddress): linux.Bytes {
 
 /** Sends a request. The kernel answers at once: an error number, or with what was asked for. */
 export function exchange(
-  { libc, errno, addressOf }: TunHost,
+  { libc, errno }: TunHost,
   request: linux.Bytes,
 ): { errno: number; answer: linux.Bytes } {
   const answer: linux.Bytes = new Uint8Array(4096);
@@ -122,11 +122,8 @@ export function exchange(
   const socket = libc.socket(AF_NETLINK, SOCK_RAW | linux.O_CLOEXEC | linux.O_NONBLOCK, 0);
   if (socket < 0) return failed();
   try {
-    const vectors = new linux.IoVectors(1);
-    vectors.set(0, addressOf(request), request.length);
-    if (libc.writev(socket, vectors.bytes, 1, request) < 0) return failed();
-    vectors.set(0, addressOf(answer), answer.length);
-    if (libc.readv(socket, vectors.bytes, 1) < 0) return failed();
+    if (libc.write(socket, request, request.length) < 0) return failed();
+    if (libc.read(socket, answer, answer.length) < 0) return failed();
     // `struct nlmsgerr` follows the header.
     const isError = readU16(answer, 4) === NLMSG_ERROR;
     return { errno: isError ? -linux.readInt(answer, 16) : 0, answer };

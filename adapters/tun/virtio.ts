@@ -26,7 +26,7 @@ const CWR = 0x80;
 export function writeVirtioHeader(packet: OutgoingPacket, frameHeader = 0): void {
   const { header, headerLength, ipHeaderLength, segmentSize } = packet;
   const at = OutgoingPacket.HEADROOM - frameHeader - VIRTIO_HEADER_SIZE;
-  header.fill(0, at, at + VIRTIO_HEADER_SIZE);
+  for (let i = 0; i < VIRTIO_HEADER_SIZE; i++) header[at + i] = 0;
   if (packet.checksumPartial) {
     header[at] = NEEDS_CHECKSUM;
     header[at + 6] = frameHeader + ipHeaderLength;

@@ -9,8 +9,11 @@ const NO_BYTES = new Uint8Array(0);
 export class OutgoingPacket {
   /** Bytes in front of the headers that a link may use for headers of its own. */
   static readonly HEADROOM = 32;
-  /** IP and TCP headers at `HEADROOM`, `headerLength` bytes of them. */
-  readonly header: Uint8Array<ArrayBuffer> = new Uint8Array(256);
+  /**
+   * IP and TCP headers at `HEADROOM`, `headerLength` bytes of them. Behind these a link may put
+   * together what is small.
+   */
+  readonly header: Uint8Array<ArrayBuffer> = new Uint8Array(1024);
   /** Bytes of IP header, TCP header and options; whole small packets are here too. */
   headerLength = 0;
   /** Bytes of the IP header alone. */
@@ -40,7 +43,20 @@ export class OutgoingPacket {
   copyTo(target: Uint8Array, at: number, before = 0): number {
     const { HEADROOM } = OutgoingPacket;
     copyBytes(this.header, HEADROOM - before, HEADROOM + this.headerLength, target, at);
-    let end = at + before + this.headerLength;
+    return this.#copyPayload(target, at + before + this.headerLength) - at;
+  }
+
+  /** Copies the payload behind the headers, into `header`; false: there is no room for it. */
+  joinPayload(): boolean {
+    const end = OutgoingPacket.HEADROOM + this.headerLength;
+    if (end + this.payloadLength + this.wrappedLength > this.header.length) return false;
+    this.#copyPayload(this.header, end);
+    return true;
+  }
+
+  /** Writes the payload to `target` at `at`; returns where it ends. */
+  #copyPayload(target: Uint8Array, at: number): number {
+    let end = at;
     const { payload, payloadStart, payloadLength, wrappedLength } = this;
     if (payloadLength > 0) {
       copyBytes(payload, payloadStart, payloadStart + payloadLength, target, end);
@@ -50,6 +66,6 @@ export class OutgoingPacket {
       copyBytes(payload, 0, wrappedLength, target, end);
       end += wrappedLength;
     }
-    return end - at;
+    return end;
   }
 }

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { OutgoingPacket } from "../../../core/buffers/outgoing_packet.ts";
 
+const { HEADROOM } = OutgoingPacket;
+
 describe("OutgoingPacket", () => {
   // Header, the end of the ring, and what wrapped to its beginning.
   test("copyTo joins headers and both pieces of payload", () => {
     const packet = new OutgoingPacket();
-    packet.header.set([1, 2, 3], OutgoingPacket.HEADROOM);
+    packet.header.set([1, 2, 3], HEADROOM);
     packet.headerLength = 3;
     packet.payload = Uint8Array.of(6, 7, 0, 0, 4, 5);
     packet.payloadStart = 4;
@@ -15,5 +17,25 @@ describe("OutgoingPacket", () => {
     expect(packet.byteLength).toBe(7);
     expect(packet.copyTo(target, 1)).toBe(7);
     expect([...target]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 0]);
+  });
+
+  // Behind a header of 40 bytes: what wraps in its ring, what just fits, one byte more.
+  test("joinPayload puts the payload behind the headers where there is room", () => {
+    const packet = new OutgoingPacket();
+    packet.headerLength = 40;
+    packet.payload = Uint8Array.of(3, 0, 0, 1, 2);
+    packet.payloadStart = 3;
+    packet.payloadLength = 2;
+    packet.wrappedLength = 1;
+    expect(packet.joinPayload()).toBe(true);
+    expect([...packet.header.subarray(HEADROOM + 40, HEADROOM + 43)]).toEqual([1, 2, 3]);
+
+    const room = packet.header.length - HEADROOM - 40;
+    packet.payload = new Uint8Array(room + 1).fill(7);
+    [packet.payloadStart, packet.payloadLength, packet.wrappedLength] = [0, room, 0];
+    expect(packet.joinPayload()).toBe(true);
+    expect(packet.header[packet.header.length - 1]).toBe(7);
+    packet.wrappedLength = 1;
+    expect(packet.joinPayload()).toBe(false);
   });
 });
