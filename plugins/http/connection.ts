@@ -9,12 +9,19 @@ import { bytesOf } from "./characters.ts";
 import type { DateField } from "./date.ts";
 import { Deadlines, type Wait } from "./deadlines.ts";
 import { envOf, type HttpEnv } from "./env.ts";
-import { type Exchange, type ExchangeSetting, prepareExchange } from "./exchange.ts";
+import {
+  type Demand,
+  demandOf,
+  type Exchange,
+  type ExchangeSetting,
+  prepareExchange,
+} from "./exchange.ts";
 import { Input } from "./input.ts";
 import type { CheckedHttpOptions } from "./options.ts";
 import { wantsKeepAlive } from "./persistence.ts";
 import { badRequest, Refusal, responseOf } from "./refusal.ts";
 import { type RequestHead, RequestHeadParser } from "./request_head.ts";
+import { RepeatedHead } from "./repeated_head.ts";
 import { type ResponsePlan, ResponseWriter } from "./response_writer.ts";
 
 /**
@@ -39,6 +46,7 @@ export class HttpConnection {
   readonly #date: DateField;
   readonly #input: Input;
   readonly #parser: RequestHeadParser;
+  readonly #last = new RepeatedHead<Demand>();
   readonly #deadlines: Deadlines;
   readonly #writer: ResponseWriter;
   readonly #setting: ExchangeSetting;
@@ -102,8 +110,8 @@ export class HttpConnection {
   async #serveAll(): Promise<void> {
     this.#phase = "idle";
     for (;;) {
-      const head = this.#input.length > 0 ? this.#parseHead() : undefined;
-      if (head === undefined) {
+      const demand = this.#input.length > 0 ? this.#takeDemand() : undefined;
+      if (demand === undefined) {
         if (!this.#waitForHead()) return;
         const filled = await this.#input.fill();
         if (this.#timedOut) return;
@@ -111,7 +119,7 @@ export class HttpConnection {
         if (this.#input.length === 0) return;
       }
       // RFC 9112 8
-      const goesOn = this.#serve(head ?? badRequest("the connection ended within a head"));
+      const goesOn = this.#serve(demand ?? badRequest("the connection ended within a head"));
       if (!(typeof goesOn === "boolean" ? goesOn : await goesOn)) return;
       this.#phase = "idle";
     }
@@ -129,9 +137,9 @@ export class HttpConnection {
   }
 
   /** One request and its response; true when another request may follow. */
-  #serve(head: RequestHead | Refusal): boolean | Promise<boolean> {
-    if (head instanceof Refusal) return this.#refuse(head);
-    const exchange = prepareExchange(head, this.#setting);
+  #serve(demand: Demand | Refusal): boolean | Promise<boolean> {
+    if (demand instanceof Refusal) return this.#refuse(demand);
+    const exchange = prepareExchange(demand, this.#setting);
     if (exchange instanceof Refusal) return this.#refuse(exchange);
     this.#exchange = exchange;
     this.#responding = false;
@@ -151,14 +159,30 @@ export class HttpConnection {
     return this.#respond(exchange, response);
   }
 
-  #parseHead(): RequestHead | Refusal | undefined {
+  /** Takes a head, as soon as all of it is there. */
+  #takeDemand(): Demand | Refusal | undefined {
     const { bytes, start, end } = this.#input;
+    // The parser has not begun with this one.
+    const repeated = this.#phase === "idle" ? this.#last.find(bytes, start, end) : undefined;
+    if (repeated !== undefined) {
+      this.#input.start = end;
+      this.#beginServing();
+      return repeated;
+    }
     const head = this.#parser.parse(bytes, start, end);
     if (!head) return undefined;
-    if (!(head instanceof Refusal)) this.#input.start += this.#parser.consumed;
+    this.#beginServing();
+    if (head instanceof Refusal) return head;
+    this.#input.start += this.#parser.consumed;
+    const demand = demandOf(head, this.#setting);
+    const isAll = this.#input.length === 0 && !(demand instanceof Refusal);
+    if (isAll) this.#last.keep(bytes, start, end, demand);
+    return demand;
+  }
+
+  #beginServing(): void {
     this.#phase = "serve";
     this.#deadlines.clearRead();
-    return head;
   }
 
   /** The application's response, or the server's own when it has none. */

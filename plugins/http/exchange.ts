@@ -12,7 +12,7 @@ import type { RequestHead } from "./request_head.ts";
 import { ASTERISK, requestUrl } from "./request_target.ts";
 import type { Takeover } from "./upgrade.ts";
 
-/** What {@link prepareExchange} needs of the connection. */
+/** What requests need of their connection. */
 export interface ExchangeSetting {
   /** Where the body comes from. */
   readonly source: BodySource;
@@ -59,9 +59,21 @@ export class Exchange {
   }
 }
 
-/** Checks `head` as a whole and makes the request of it. */
-export function prepareExchange(head: RequestHead, setting: ExchangeSetting): Exchange | Refusal {
-  const { source, options, authority } = setting;
+/** What a head asks for: the same each time that it comes. */
+export interface Demand {
+  /** The request as it was received. */
+  readonly head: RequestHead;
+  /** Where the body ends. */
+  readonly framing: BodyFraming;
+  /** What is asked for; `ASTERISK`: the server itself. */
+  readonly url: string;
+  /** The client waits for 100 (Continue). */
+  readonly expects: boolean;
+}
+
+/** Checks `head` as a whole. */
+export function demandOf(head: RequestHead, setting: ExchangeSetting): Demand | Refusal {
+  const { options, authority } = setting;
   const framing = bodyFraming(head);
   if (framing instanceof Refusal) return framing;
   if (framing !== "chunked" && framing > options.maxBodyBytes) {
@@ -70,8 +82,13 @@ export function prepareExchange(head: RequestHead, setting: ExchangeSetting): Ex
   const url = requestUrl(head, authority);
   if (url instanceof Refusal) return url;
   const expects = expectsContinue(head);
-  if (expects instanceof Refusal) return expects;
+  return expects instanceof Refusal ? expects : { head, framing, url, expects };
+}
 
+/** Makes the request of what is asked for. */
+export function prepareExchange(demand: Demand, setting: ExchangeSetting): Exchange | Refusal {
+  const { head, framing, url, expects } = demand;
+  const { source, options } = setting;
   const received = receivedBody(framing, source);
   const body = framing === 0 || received
     ? undefined

@@ -5,7 +5,6 @@
  */
 import { HttpRequest } from "./http_request.ts";
 import { ReceivedRequest, STANDS_IN } from "./received_request.ts";
-import { hrefOf } from "./request_target.ts";
 import type { RequestHead } from "./request_head.ts";
 import type { RequestBody } from "./request_body.ts";
 import { badRequest, Refusal } from "./refusal.ts";
@@ -24,7 +23,7 @@ export function createRequest(
   try {
     // Fetch allows no body with GET and HEAD; the connection reads over it.
     if (STANDS_IN && isOrigin && (method === "GET" || method === "HEAD")) {
-      return new ReceivedRequest(head, hrefOf(url, target)) as unknown as Request;
+      return new ReceivedRequest(head, url) as unknown as Request;
     }
     const request = HttpRequest.of(url, requestInit(method, content), fields);
     // Fetch makes "get" GET, and Bun makes GET of what it does not know.

@@ -22,9 +22,17 @@ export function requestUrl(head: RequestHead, authority: string): string | Refus
   if (method === "CONNECT" || method === "TRACE" || method === "TRACK") {
     return new Refusal(501, `this server does not serve ${method}`);
   }
-  if (target.startsWith("/")) return `http://${host || authority}${target}`;
+  if (target.startsWith("/")) return originForm(`http://${host || authority}${target}`, target);
   if (target === "*" && method === "OPTIONS") return ASTERISK;
   return absoluteForm(target);
+}
+
+function originForm(url: string, target: string): string | Refusal {
+  try {
+    return hrefOf(url, target);
+  } catch {
+    return badRequest("the request-target and Host do not make a URL");
+  }
 }
 
 /**

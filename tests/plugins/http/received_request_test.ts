@@ -8,6 +8,7 @@ import { methodOverride } from "hono/method-override";
 import { RequestHeadParser } from "../../../plugins/http/request_head.ts";
 import { Refusal } from "../../../plugins/http/refusal.ts";
 import { abortRequest, createRequest } from "../../../plugins/http/request.ts";
+import { requestUrl } from "../../../plugins/http/request_target.ts";
 import { contentOf, exchange, latin1 } from "./support.ts";
 
 const LIMITS = { maxRequestLineBytes: 1000, maxHeaderBytes: 1000, maxHeaders: 20 };
@@ -29,7 +30,7 @@ function received(method = "GET", target = "/a/./x/../b?c=d%20e"): Request {
   const bytes = latin1(`${method} ${target} HTTP/1.1\r\n${lines}\r\n`);
   const head = new RequestHeadParser(LIMITS).parse(bytes, 0, bytes.length);
   if (head === undefined || head instanceof Refusal) throw new Error("no head");
-  const request = createRequest(head, `http://host:8080${target}`, undefined);
+  const request = createRequest(head, requestUrl(head, "host") as string, undefined);
   if (request instanceof Refusal) throw new Error(request.reason);
   return request;
 }

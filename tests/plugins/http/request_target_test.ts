@@ -10,8 +10,8 @@ describe("requestUrl", () => {
     const [method, target, host, url] of [
       ["GET", "/a?b", "x.example", "http://x.example/a?b"],
       ["GET", "//a", "x.example:8080", "http://x.example:8080//a"],
-      ["GET", "/", "[fd00::2]:80", "http://[fd00::2]:80/"],
-      ["GET", "/", "", "http://10.0.0.2:80/"],
+      ["GET", "/", "[fd00::2]:80", "http://[fd00::2]/"],
+      ["GET", "/", "", "http://10.0.0.2/"],
       ["GET", "http://y.example/a", "x.example", "http://y.example/a"],
       ["GET", "HTTP://y.example", "x.example", "http://y.example/"],
       ["GET", "http://y.example?q", "x.example", "http://y.example/?q"],
@@ -56,7 +56,7 @@ describe("requestUrl", () => {
   // HTTP/1.0 had no Host.
   test("needs a Host in HTTP/1.1 only (RFC 9112 3.2)", () => {
     expect(urlOf("GET", "/", undefined)).toBe(400);
-    expect(urlOf("GET", "/", undefined, false)).toBe("http://10.0.0.2:80/");
+    expect(urlOf("GET", "/", undefined, false)).toBe("http://10.0.0.2/");
   });
 });
 
