@@ -50,6 +50,8 @@ export class Driver {
   #touches = 0;
   /** Handlers have their turns before what they did goes out. */
   #settling = false;
+  /** The time of a handlers' turn, once somebody has asked; NaN: nobody has. */
+  #turnNow = NaN;
   /** Small reads that no write has followed. */
   #unanswered = 0;
   #cancelTimer: (() => void) | undefined;
@@ -62,9 +64,11 @@ export class Driver {
     this.#clock = clock;
   }
 
-  /** Milliseconds. */
+  /** Milliseconds. Of handlers that have their turn together only the first one looks at the clock. */
   now(): number {
-    return this.#clock.now();
+    if (!this.#settling) return this.#clock.now();
+    if (Number.isNaN(this.#turnNow)) this.#turnNow = this.#clock.now();
+    return this.#turnNow;
   }
 
   /** Takes packets until the link is closed; rejects when it broke. */
@@ -75,6 +79,7 @@ export class Driver {
       for (;;) {
         if (!this.#receive(batch)) break;
         this.#settling = true;
+        this.#turnNow = NaN;
         this.#deliver();
         await this.#handlersSettle();
         this.flush();
@@ -124,6 +129,7 @@ export class Driver {
     let quiet = 0;
     for (let turn = 0; turn < MAX_TURNS; turn++) {
       const before = this.#touches;
+      this.#turnNow = NaN;
       await undefined;
       quiet = this.#touches === before ? quiet + 1 : 0;
       if (quiet >= (this.#unanswered > 0 ? TURNS_TO_ANSWER : TURNS_TO_GO_ON)) break;
