@@ -77,6 +77,15 @@ function flagsOf(host: TunHost, name: string): number | undefined {
   );
 }
 
+/** The number that the kernel gave, 0 when there is no such device. */
+export function indexOf(host: TunHost, name: string): number {
+  const request = linux.ifreq(name);
+  return withSocket(
+    host,
+    (socket) => host.libc.ioctl(socket, linux.SIOCGIFINDEX, request) < 0 ? 0 : linux.intOf(request),
+  );
+}
+
 type Attached = Omit<Device, "mtu">;
 
 function attach(host: TunHost, options: DeviceOptions, more: number): Attached {

@@ -14,6 +14,8 @@ export interface Libc {
   eventfd(initial: number, flags: number): number;
   eventfd_write(fd: number, value: number): number;
   close(fd: number): number;
+  /** The processor that this thread runs on. */
+  sched_getcpu(): number;
 }
 
 /**
@@ -33,6 +35,7 @@ export const LIBC_PARAMETERS = {
   eventfd: ["u32", "i32"],
   eventfd_write: ["i32", "u64"],
   close: ["i32"],
+  sched_getcpu: [],
 } as const satisfies Record<keyof Libc, readonly ("i32" | "u32" | "u64" | "usize" | "buffer")[]>;
 
 /** Names of the C library: glibc's, then musl's. */

@@ -9,6 +9,7 @@ import type { Device } from "./device.ts";
 import { goneError, meansGone } from "./error.ts";
 import type { Libc, TunHost, Waiter } from "./host.ts";
 import * as linux from "./linux.ts";
+import type { ReceivePacketSteering } from "./receive_packet_steering.ts";
 import { ReceiveBuffers } from "./receive_buffers.ts";
 import { checksumState, segmentSize, VIRTIO_HEADER_SIZE, writeVirtioHeader } from "./virtio.ts";
 
@@ -46,11 +47,17 @@ export class TunLink implements Link {
   readonly #soon = linux.timespec(LINGER_NS);
   #lingerPause = 0;
   #waitsUntilLinger = 0;
+  readonly #steering: ReceivePacketSteering | undefined;
   #pending: Promise<boolean> | undefined;
   #isGone = false;
   #closing: Promise<void> | undefined;
 
-  private constructor(host: TunHost, device: Device, waiter: Waiter) {
+  private constructor(
+    host: TunHost,
+    device: Device,
+    waiter: Waiter,
+    steering: ReceivePacketSteering | undefined,
+  ) {
     const { fd, name, mtu, offload, frameHeader } = device;
     this.name = name;
     this.features = {
@@ -66,12 +73,13 @@ export class TunLink implements Link {
     this.#waiter = waiter;
     this.#incoming = new ReceiveBuffers(this.#headerSize, frameHeader);
     this.#pollSet = linux.pollSet(fd);
+    this.#steering = steering;
   }
 
   /** Takes over a host and a device: both are closed with the link, or when this throws. */
-  static open(host: TunHost, device: Device): TunLink {
+  static open(host: TunHost, device: Device, steering?: ReceivePacketSteering): TunLink {
     try {
-      return new TunLink(host, device, host.waiter(device.fd));
+      return new TunLink(host, device, host.waiter(device.fd), steering);
     } catch (error) {
       host.libc.close(device.fd);
       throw error;
@@ -99,6 +107,7 @@ export class TunLink implements Link {
       batch.segmentSizes[count] = segmentSize(header);
       count++;
     }
+    if (count > 0) this.#steering?.received(count, bytes, performance.now());
     return count;
   }
 
@@ -115,7 +124,11 @@ export class TunLink implements Link {
     if (this.#closing || this.#isGone) return false;
     if (this.#headerSize > 0) writeVirtioHeader(packet, this.#frameHeader);
     for (;;) {
-      if (this.#write(packet) >= 0) return true;
+      const sent = this.#write(packet);
+      if (sent >= 0) {
+        this.#steering?.sent(sent);
+        return true;
+      }
       const errno = this.#host.errno();
       if (errno === linux.EINTR) continue;
       this.#isGone = meansGone(errno);
@@ -167,13 +180,18 @@ export class TunLink implements Link {
 
   async #waitUntilReadable(): Promise<boolean> {
     await eventLoopTurn();
-    if (this.#closing) return false;
-    if (this.#linger()) return true;
-    do {
-      await this.#waiter.wait();
+    const began = performance.now();
+    try {
       if (this.#closing) return false;
-    } while (!this.#isReadable(this.#atOnce));
-    return true;
+      if (this.#linger()) return true;
+      do {
+        await this.#waiter.wait();
+        if (this.#closing) return false;
+      } while (!this.#isReadable(this.#atOnce));
+      return true;
+    } finally {
+      this.#steering?.waited(performance.now() - began);
+    }
   }
 
   /** While answers come fast a short sleep is the fastest way to wait; while they do not, it is none. */
@@ -211,6 +229,7 @@ export class TunLink implements Link {
     await this.#waiter.close();
     // A wait that has just ended looks at the descriptor once more.
     await this.#pending?.catch(() => {});
+    this.#steering?.close();
     this.#libc.close(this.#fd);
     this.#host.close();
   }

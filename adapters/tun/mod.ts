@@ -6,11 +6,13 @@
 import type { Link } from "../../core/stack/link.ts";
 import { ETHERNET_HEADER } from "../../core/wire/ethernet.ts";
 import type { FramePort } from "../ethernet/frame_port.ts";
-import { openDevice } from "./device.ts";
+import { type Device, indexOf, openDevice } from "./device.ts";
+import type { TunHost } from "./host.ts";
 import { inheritDevice } from "./inherited.ts";
 import { TunLink } from "./link.ts";
 import { untilLocal } from "./netlink.ts";
 import { openHost } from "./open_host.ts";
+import { ReceivePacketSteering } from "./receive_packet_steering.ts";
 import { parseFd, parseTunOptions, type TunOptions } from "./options.ts";
 
 export { TunError, type TunErrorCode } from "./error.ts";
@@ -66,13 +68,27 @@ export function openTap(options: TunOptions = {}): Promise<FramePort> {
   return open(options, ETHERNET_HEADER);
 }
 
+/**
+ * Without offload there would be too many packets for the queues of other processors, which drop
+ * what is too much.
+ */
+function steeringOf(host: TunHost, { name, offload }: Device): ReceivePacketSteering | undefined {
+  if (!offload) return undefined;
+  return ReceivePacketSteering.open(name, indexOf(host, name), {
+    currentProcessor: () => host.libc.sched_getcpu(),
+    devices: "/sys/class/net",
+    status: "/proc/self/status",
+  });
+}
+
 async function open(options: TunOptions, frameHeader: number): Promise<TunLink> {
   const fd = parseFd(options);
   const wanted = parseTunOptions(options, frameHeader);
   const host = await openHost();
   try {
     if (fd !== undefined) return TunLink.open(host, inheritDevice(host, fd, wanted));
-    const link = TunLink.open(host, openDevice(host, wanted));
+    const device = openDevice(host, wanted);
+    const link = TunLink.open(host, device, steeringOf(host, device));
     for (const { address } of wanted.addresses) await untilLocal(host, address);
     return link;
   } catch (error) {
