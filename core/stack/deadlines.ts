@@ -7,7 +7,7 @@
 /** What waits. */
 export interface Scheduled {
   /** What it waits for, in milliseconds; `Infinity`: nothing. */
-  readonly timers: { readonly earliest: number };
+  readonly earliestTimer: number;
   /** Where it is in the heap; may be earlier than what it waits for. */
   scheduledAt: number;
   /** Its place in the heap; -1: in none. */
@@ -29,7 +29,7 @@ export class Deadlines<Item extends Scheduled> {
 
   /** Takes over an item's earliest deadline; a later one than before changes nothing. */
   update(item: Item): void {
-    const at = item.timers.earliest;
+    const at = item.earliestTimer;
     if (at >= item.scheduledAt) return;
     item.scheduledAt = at;
     if (item.heapIndex < 0) {

@@ -66,7 +66,7 @@ export class Flows {
     for (;;) {
       const flow = this.#deadlines.takeDue(Infinity)!;
       // Its place in the heap may be older than its last datagram.
-      if (flow.timers.earliest <= this.#deadlines.next()) {
+      if (flow.earliestTimer <= this.#deadlines.next()) {
         this.#options.stats.flowsEvicted++;
         return this.end(flow, "evicted");
       }
@@ -124,7 +124,7 @@ export class Flows {
     for (;;) {
       const flow = this.#deadlines.takeDue(now);
       if (flow === undefined) return;
-      if (flow.timers.earliest > now) this.#deadlines.update(flow);
+      if (flow.earliestTimer > now) this.#deadlines.update(flow);
       else this.end(flow, "idle");
     }
   }

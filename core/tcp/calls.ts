@@ -20,7 +20,7 @@ export function openActive(tcb: Tcb, iss: number, now: number): void {
   tcb.heardAt = tcb.progressAt = now;
   transition(tcb, "SYN-SENT");
   tcb.synQueued = true;
-  tcb.timers.set(TIMER.LIFETIME, now + tcb.config.connectTimeoutMs);
+  tcb.setTimer(TIMER.LIFETIME, now + tcb.config.connectTimeoutMs);
 }
 
 /** SEND: takes as much as there is room for; returns how much. */
@@ -103,9 +103,9 @@ function closeOrderly(tcb: Tcb, now: number): void {
   discardUnread(tcb, now);
   if (tcb.allAcknowledged) {
     if (tcb.resetWhenAcked) tcb.resetQueued = true;
-    else tcb.timers.set(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+    else tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
   } else if (tcb.lingerMs !== undefined) {
-    tcb.timers.set(TIMER.LIFETIME, now + tcb.lingerMs);
+    tcb.setTimer(TIMER.LIFETIME, now + tcb.lingerMs);
   }
 }
 
@@ -136,9 +136,9 @@ export function setUserTimeout(tcb: Tcb, ms: number): void {
 export function setKeepAlive(tcb: Tcb, on: boolean, now: number): void {
   tcb.keepAlive = on;
   tcb.keepAliveProbes = 0;
-  if (!on) tcb.timers.stop(TIMER.KEEP_ALIVE);
+  if (!on) tcb.stopTimer(TIMER.KEEP_ALIVE);
   else if (STATES[tcb.state].synchronized && !tcb.released) {
-    tcb.timers.set(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
+    tcb.setTimer(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
   }
 }
 

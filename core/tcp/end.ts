@@ -19,7 +19,7 @@ export function releaseResources(tcb: Tcb): void {
   tcb.released = true;
   tcb.send.clear();
   tcb.scoreboard.clear();
-  tcb.timers.stopAll();
+  tcb.stopTimers();
   tcb.receive.dropEarly();
   if (tcb.readClosed) tcb.receive.clear();
   tcb.notify(EVENT.ENDED | EVENT.READABLE | EVENT.WRITABLE);

@@ -16,7 +16,7 @@ export function brokenInvariants(tcb: Tcb): string[] {
     if (!holds) broken.push(what);
   };
   if (tcb.released || tcb.state === "CLOSED") {
-    expect(tcb.timers.earliest === Infinity, "an ended connection has no timer");
+    expect(tcb.earliestTimer === Infinity, "an ended connection has no timer");
     expect(tcb.send.length === 0, "an ended connection holds nothing to send");
     return broken;
   }
@@ -37,7 +37,7 @@ function checkSending(tcb: Tcb, expect: Expect): void {
   expect(!tcb.finQueued || isClosing, "a FIN that was asked for shows in the state");
   expect(tcb.sendMss > 0, "a segment has room for text");
   const needsTimer = !tcb.scoreboard.isEmpty && tcb.state !== "TIME-WAIT";
-  const hasTimer = tcb.timers.isRunning(TIMER.RETRANSMIT) || tcb.timers.isRunning(TIMER.PERSIST);
+  const hasTimer = tcb.isRunning(TIMER.RETRANSMIT) || tcb.isRunning(TIMER.PERSIST);
   expect(!needsTimer || hasTimer || tcb.resetQueued, "what is outstanding has a timer");
 }
 

@@ -38,8 +38,8 @@ function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   buildSyn(tcb, now, out);
   const isActive = tcb.state === "SYN-SENT" || !tcb.passive;
   // Profile `local` sends SYN,ACK again only for a SYN that comes again; see `handshakeTimeout`.
-  if (isActive || !tcb.timers.isRunning(TIMER.RETRANSMIT)) {
-    tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  if (isActive || !tcb.isRunning(TIMER.RETRANSMIT)) {
+    tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
   }
   return true;
 }
@@ -103,7 +103,7 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
   noteResent(tcb, range.length);
   pace(tcb, range.length, now);
   emitRange(tcb, range, now, out);
-  if (!tcb.timers.isRunning(TIMER.RETRANSMIT)) tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  if (!tcb.isRunning(TIMER.RETRANSMIT)) tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
   tcb.lastSentAt = now;
 }
 
@@ -181,7 +181,7 @@ const PACED_BURST_MS = 1;
 function isPaced(tcb: Tcb, now: number): boolean {
   const ahead = tcb.pacedUntil - now;
   if (tcb.congestion.pacingRate === undefined || ahead < PACED_BURST_MS) return false;
-  tcb.timers.set(TIMER.PACE, tcb.pacedUntil);
+  tcb.setTimer(TIMER.PACE, tcb.pacedUntil);
   return true;
 }
 
@@ -241,9 +241,9 @@ function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   tcb.reduction?.sent(range.length);
   pace(tcb, range.length, now);
   tcb.lastSentAt = now;
-  tcb.timers.stop(TIMER.PERSIST);
+  tcb.stopTimer(TIMER.PERSIST);
   // RFC 6298 5.1.
-  if (!tcb.timers.isRunning(TIMER.RETRANSMIT)) tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  if (!tcb.isRunning(TIMER.RETRANSMIT)) tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
   // RFC 8985 7.2: anew for each, as how many are outstanding decides about the time.
   scheduleTailProbe(tcb, now);
 }
@@ -255,11 +255,11 @@ function restartAfterIdle(tcb: Tcb, now: number): void {
 
 /** RFC 9293 3.8.6.1: the peer's window is closed and there is something to send. */
 function startPersist(tcb: Tcb, now: number): void {
-  if (!tcb.scoreboard.isEmpty || tcb.timers.isRunning(TIMER.PERSIST)) return;
+  if (!tcb.scoreboard.isEmpty || tcb.isRunning(TIMER.PERSIST)) return;
   tcb.persistBackoff = 0;
   if (tcb.forced === "window-probe") return;
   tcb.outstandingSince = now;
-  tcb.timers.set(TIMER.PERSIST, now + tcb.rtt.rto);
+  tcb.setTimer(TIMER.PERSIST, now + tcb.rtt.rto);
 }
 
 /** A window probe carries one byte of data, a keep-alive none. */

@@ -90,17 +90,17 @@ function isUpdateDue(tcb: Tcb): boolean {
 export function acknowledgeText(tcb: Tcb, owed: number, now: number): void {
   if (tcb.config.delayedAckMs === 0 || owed >= 2 * tcb.localMss || tcb.finReceived) {
     tcb.ackNow = true;
-  } else if (!tcb.timers.isRunning(TIMER.DELAYED_ACK)) {
-    tcb.timers.set(TIMER.DELAYED_ACK, now + tcb.config.delayedAckMs);
+  } else if (!tcb.isRunning(TIMER.DELAYED_ACK)) {
+    tcb.setTimer(TIMER.DELAYED_ACK, now + tcb.config.delayedAckMs);
   }
 }
 
 /** Text has arrived that is acknowledged when it is read: it may not wait forever. */
 export function watchForStall(tcb: Tcb, now: number): void {
   if (tcb.config.acknowledge === "on-arrival") return;
-  if (tcb.timers.isRunning(TIMER.ACK_STALL)) return;
+  if (tcb.isRunning(TIMER.ACK_STALL)) return;
   tcb.lastReadAt = now;
-  tcb.timers.set(TIMER.ACK_STALL, now + tcb.config.ackStallMs);
+  tcb.setTimer(TIMER.ACK_STALL, now + tcb.config.ackStallMs);
 }
 
 /** Nobody has read for `ackStallMs`: the peer must not take that for a dead connection. */
@@ -108,7 +108,7 @@ export function acknowledgeUnread(tcb: Tcb, now: number): void {
   if (tcb.ackFloor === tcb.rcvNxt || ackNumber(tcb) === tcb.rcvNxt) return;
   const due = tcb.lastReadAt + tcb.config.ackStallMs;
   if (due > now) {
-    tcb.timers.set(TIMER.ACK_STALL, due);
+    tcb.setTimer(TIMER.ACK_STALL, due);
     return;
   }
   tcb.ackFloor = tcb.rcvNxt;

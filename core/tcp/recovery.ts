@@ -123,12 +123,12 @@ function leaveRecovery(tcb: Tcb): void {
 /** RFC 8985 6.2, step 5 and its timer. */
 function findLossesBySack(tcb: Tcb, now: number): void {
   if (tcb.scoreboard.sackedBytes === 0 && !tcb.rack?.reorderingSeen && tcb.recovery === "none") {
-    tcb.timers.stop(TIMER.REORDER);
+    tcb.stopTimer(TIMER.REORDER);
     return;
   }
   const wait = detectLosses(tcb, now);
-  if (wait === Infinity) tcb.timers.stop(TIMER.REORDER);
-  else tcb.timers.set(TIMER.REORDER, now + wait);
+  if (wait === Infinity) tcb.stopTimer(TIMER.REORDER);
+  else tcb.setTimer(TIMER.REORDER, now + wait);
 }
 
 /** RFC 5681 3.2 and RFC 6582 3.2, for peers without SACK. */
@@ -189,12 +189,12 @@ export function scheduleTailProbe(tcb: Tcb, now: number): void {
   const possible = tcb.sackPermitted && tcb.recovery === "none" && tcb.rtt.srtt > 0 &&
     tcb.tailProbeEnd === undefined && tcb.scoreboard.sackedBytes === 0 && !tcb.scoreboard.isEmpty;
   if (!possible) {
-    tcb.timers.stop(TIMER.TAIL_PROBE);
+    tcb.stopTimer(TIMER.TAIL_PROBE);
     return;
   }
   const one = tcb.scoreboard.inFlight <= tcb.sendMss;
   const wait = 2 * tcb.rtt.srtt + (one ? TAIL_PROBE_ACK_DELAY_MS : TAIL_PROBE_SLACK_MS);
-  tcb.timers.set(TIMER.TAIL_PROBE, now + Math.min(wait, tcb.rtt.rto));
+  tcb.setTimer(TIMER.TAIL_PROBE, now + Math.min(wait, tcb.rtt.rto));
 }
 
 /** RFC 8985 7.3. */
@@ -202,7 +202,7 @@ export function tailProbeTimeout(tcb: Tcb, now: number): void {
   if (tcb.scoreboard.isEmpty || tcb.recovery !== "none") return;
   tcb.tailProbeEnd = tcb.sndNxt;
   tcb.forced = "tail-probe";
-  tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
 }
 
 /** RFC 8985 7.4: was the probe a repair of a loss that nothing else shows? */

@@ -129,7 +129,7 @@ function acknowledged(tcb: Tcb, ack: number): void {
   tcb.ackFloor = ack;
   tcb.ackNow = false;
   tcb.unackedText = 0;
-  tcb.timers.stop(TIMER.DELAYED_ACK);
+  tcb.stopTimer(TIMER.DELAYED_ACK);
 }
 
 function emitOptions(

@@ -20,7 +20,6 @@ import { RateSampler } from "./rate_sampler.ts";
 import { RttEstimator } from "./rtt.ts";
 import { Scoreboard, type SentRange } from "./scoreboard.ts";
 import type { TcpState } from "./state.ts";
-import { TcbTimes } from "./tcb_times.ts";
 import { TimerTable } from "./timers.ts";
 
 /** What has happened to a connection since its owner was told last. */
@@ -71,7 +70,7 @@ const LEAST_MSS = 64;
  * One connection; what is so or not so of it is in its flags, and what few connections need in its
  * occasions. Sequence numbers are signed 32-bit integers, times milliseconds.
  */
-export class Tcb extends TcbTimes {
+export class Tcb extends TimerTable {
   readonly config: TcpConfig;
   readonly environment: TcpEnvironment;
   readonly local: IpAddress;
@@ -139,9 +138,6 @@ export class Tcb extends TcbTimes {
   readonly scoreboard: Scoreboard;
   /** Only while something is outstanding of which a part has arrived, or once reordering was seen. */
   rack: Rack | undefined = undefined;
-
-  // ------------------------------------------------------------ time
-  readonly timers: TimerTable = new TimerTable();
 
   // ------------------------------------------------------------ what every packet has in common
   /** IPv4 identification of the last one; atomic datagrams may use any (RFC 6864 4.1). */

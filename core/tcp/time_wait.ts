@@ -12,7 +12,7 @@ export function enterTimeWait(tcb: Tcb, now: number): void {
   if (tcb.state !== "TIME-WAIT") transition(tcb, "TIME-WAIT");
   tcb.send.clear();
   tcb.scoreboard.clear();
-  tcb.timers.stopAll();
-  tcb.timers.set(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+  tcb.stopTimers();
+  tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
   tcb.notify(EVENT.ENDED | EVENT.READABLE | EVENT.WRITABLE);
 }

@@ -17,7 +17,7 @@ const MAX_PERSIST_BACKOFF = 16;
 export function handleTimeouts(tcb: Tcb, now: number): boolean {
   let asks = false;
   for (;;) {
-    const timer = tcb.timers.takeExpired(now);
+    const timer = tcb.takeExpired(now);
     if (timer === -1) return asks;
     HANDLERS[timer](tcb, now);
     if (tcb.released || tcb.resetQueued) return false;
@@ -47,7 +47,7 @@ function retransmit(tcb: Tcb, now: number): void {
   else if (tcb.state === "SYN-RECEIVED") handshakeTimeout(tcb);
   else if (tcb.sndWnd === 0) probe(tcb);
   else retransmissionTimeout(tcb, now);
-  tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
 }
 
 function resendSyn(tcb: Tcb): void {
@@ -81,7 +81,7 @@ function persist(tcb: Tcb, now: number): void {
   tcb.forced = "window-probe";
   tcb.persistBackoff = Math.min(tcb.persistBackoff + 1, MAX_PERSIST_BACKOFF);
   const interval = tcb.rtt.rto * 2 ** tcb.persistBackoff;
-  tcb.timers.set(TIMER.PERSIST, now + Math.min(interval, tcb.config.maxRtoMs));
+  tcb.setTimer(TIMER.PERSIST, now + Math.min(interval, tcb.config.maxRtoMs));
 }
 
 /** R2 (RFC 9293 3.8.3): the peer has been silent for too long, or takes nothing for ages. */
@@ -107,7 +107,7 @@ function keepAlive(tcb: Tcb, now: number): void {
   const { keepAliveIdleMs, keepAliveIntervalMs, keepAliveProbes } = tcb.config;
   const idleUntil = tcb.heardAt + keepAliveIdleMs;
   if (tcb.keepAliveProbes === 0 && (now < idleUntil || !tcb.scoreboard.isEmpty)) {
-    tcb.timers.set(TIMER.KEEP_ALIVE, now < idleUntil ? idleUntil : now + keepAliveIntervalMs);
+    tcb.setTimer(TIMER.KEEP_ALIVE, now < idleUntil ? idleUntil : now + keepAliveIntervalMs);
     return;
   }
   // RFC 5482 4.2: a user timeout counts instead of the number of probes.
@@ -117,7 +117,7 @@ function keepAlive(tcb: Tcb, now: number): void {
   if (isOver) return giveUp(tcb);
   tcb.keepAliveProbes++;
   tcb.forced = "keep-alive";
-  tcb.timers.set(TIMER.KEEP_ALIVE, now + keepAliveIntervalMs);
+  tcb.setTimer(TIMER.KEEP_ALIVE, now + keepAliveIntervalMs);
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { TcbTimes } from "./tcb_times.ts";
 
 /** What a deadline is for. */
 export const TIMER: {
@@ -40,48 +41,58 @@ export const TIMER: {
 export type Timer = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 const OFF = Infinity;
+const TIMERS = 9;
+/** The place behind the deadlines. */
+const EARLIEST = TIMERS;
 
-/** A row of deadlines, `Infinity` when off. */
-export class TimerTable {
+/** A row of deadlines, `Infinity` when off. A part of the connection, as an object is more to keep. */
+export class TimerTable extends TcbTimes {
+  /** Not there while nothing runs: most connections are idle most of the time. */
+  #at: number[] | undefined = undefined;
+
   /**
    * Never later than the earliest deadline. Pushing a deadline back leaves it as it is: a wake-up
    * too many is cheaper than a search at every acknowledgement.
    */
-  earliest: number = OFF;
-  /** Not there while nothing runs: most connections are idle most of the time. */
-  #at: number[] | undefined = undefined;
-
-  set(timer: Timer, at: number): void {
-    this.#at ??= [OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF];
-    this.#at[timer] = at;
-    if (at < this.earliest) this.earliest = at;
+  get earliestTimer(): number {
+    return this.#at === undefined ? OFF : this.#at[EARLIEST]!;
   }
 
-  stop(timer: Timer): void {
+  setTimer(timer: Timer, at: number): void {
+    this.#at ??= [OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF];
+    this.#at[timer] = at;
+    if (at < this.#at[EARLIEST]!) this.#at[EARLIEST] = at;
+  }
+
+  stopTimer(timer: Timer): void {
     if (this.#at !== undefined) this.#at[timer] = OFF;
   }
 
-  stopAll(): void {
+  stopTimers(): void {
     this.#at = undefined;
-    this.earliest = OFF;
   }
 
   isRunning(timer: Timer): boolean {
-    return this.at(timer) !== OFF;
+    return this.timerAt(timer) !== OFF;
   }
 
   /** When `timer` is due, `Infinity` when it is off. */
-  at(timer: Timer): number {
+  timerAt(timer: Timer): number {
     return this.#at === undefined ? OFF : this.#at[timer]!;
   }
 
   /** The timer that is due first and not after `now`, turned off; -1 when none is. */
   takeExpired(now: number): Timer | -1 {
-    const first = this.#at === undefined ? -1 : firstOf(this.#at);
-    this.earliest = first === -1 ? OFF : this.at(first);
-    if (first === -1) this.#at = undefined;
-    if (first === -1 || this.earliest > now) return -1;
-    this.stop(first);
+    const at = this.#at;
+    if (at === undefined) return -1;
+    const first = firstOf(at);
+    if (first === -1) {
+      this.#at = undefined;
+      return -1;
+    }
+    at[EARLIEST] = at[first]!;
+    if (at[first]! > now) return -1;
+    at[first] = OFF;
     return first;
   }
 }
@@ -90,7 +101,7 @@ export class TimerTable {
 function firstOf(at: readonly number[]): Timer | -1 {
   let first: Timer | -1 = -1;
   let least = OFF;
-  for (let i = 0; i < at.length; i++) {
+  for (let i = 0; i < TIMERS; i++) {
     if (at[i]! >= least) continue;
     least = at[i]!;
     first = i as Timer;

@@ -31,7 +31,7 @@ export class Flow {
   /** Milliseconds without a datagram, either way, after which it ends. */
   idleMs: number;
   /** When it ends if nothing more comes or goes. */
-  readonly timers: { earliest: number } = { earliest: Infinity };
+  earliestTimer: number = Infinity;
   /** Set: no more datagrams come. */
   end: FlowEnd | undefined;
   /** Whose it is; the core never looks at it. */
@@ -65,6 +65,6 @@ export class Flow {
 
   /** Something came or went. */
   touch(now: number): void {
-    this.timers.earliest = now + this.idleMs;
+    this.earliestTimer = now + this.idleMs;
   }
 }

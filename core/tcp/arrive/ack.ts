@@ -59,12 +59,12 @@ function completeHandshake(tcb: Tcb, segment: Segment, now: number): boolean {
   if (tcb.synDecision === "pending") return false;
   transition(tcb, tcb.finQueued ? "FIN-WAIT-1" : "ESTABLISHED");
   tcb.synQueued = false;
-  tcb.timers.stop(TIMER.LIFETIME);
-  tcb.timers.stop(TIMER.RETRANSMIT);
+  tcb.stopTimer(TIMER.LIFETIME);
+  tcb.stopTimer(TIMER.RETRANSMIT);
   tcb.rtt.handshakeDone();
   tcb.sndWl1 = (segment.seq - 1) | 0;
   tcb.progressAt = now;
-  if (tcb.keepAlive) tcb.timers.set(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
+  if (tcb.keepAlive) tcb.setTimer(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
   tcb.notify(EVENT.OPENED | EVENT.WRITABLE);
   return true;
 }
@@ -136,16 +136,16 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, news: AckNews, now: number)
   if (bytes > 0) dropAcknowledged(tcb, bytes);
   tcb.progressAt = now;
   tcb.softError = undefined;
-  if (tcb.timers.isRunning(TIMER.PERSIST)) restartPersist(tcb, now);
+  if (tcb.isRunning(TIMER.PERSIST)) restartPersist(tcb, now);
   // RFC 6298 5.2 and 5.3.
-  if (tcb.scoreboard.isEmpty) tcb.timers.stop(TIMER.RETRANSMIT);
-  else tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  if (tcb.scoreboard.isEmpty) tcb.stopTimer(TIMER.RETRANSMIT);
+  else tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
 }
 
 /** A window probe's byte was taken: the interval starts anew. */
 function restartPersist(tcb: Tcb, now: number): void {
   tcb.persistBackoff = 0;
-  tcb.timers.set(TIMER.PERSIST, now + tcb.rtt.rto);
+  tcb.setTimer(TIMER.PERSIST, now + tcb.rtt.rto);
 }
 
 function dropAcknowledged(tcb: Tcb, bytes: number): void {
@@ -170,10 +170,10 @@ function takeWindow(tcb: Tcb, segment: Segment, now: number): void {
 /** The window opened: what was only a probe is sent as data. */
 function leavePersist(tcb: Tcb, now: number): void {
   tcb.persistBackoff = 0;
-  tcb.timers.stop(TIMER.PERSIST);
+  tcb.stopTimer(TIMER.PERSIST);
   if (tcb.scoreboard.isEmpty) return;
   if (tcb.scoreboard.at(0).length === 1) tcb.scoreboard.markLost(tcb.scoreboard.at(0));
-  tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
 }
 
 /** What the acknowledgement of our FIN means in each state. */
@@ -185,13 +185,13 @@ function advanceState(tcb: Tcb, now: number): Verdict {
   }
   if (tcb.state === "FIN-WAIT-1") {
     transition(tcb, "FIN-WAIT-2");
-    if (tcb.readClosed) tcb.timers.set(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+    if (tcb.readClosed) tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
     tcb.notify(EVENT.WRITABLE);
   } else if (tcb.state === "CLOSING" && tcb.config.finish === "time-wait") {
     enterTimeWait(tcb, now);
   } else if (tcb.state === "CLOSING") {
     // Profile `local`: both directions are through; the RST waits for close(), but not for ever.
-    tcb.timers.set(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+    tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
     tcb.notify(EVENT.READABLE | EVENT.ENDED);
   } else if (tcb.state === "LAST-ACK") {
     endConnection(tcb, undefined);

@@ -34,7 +34,7 @@ export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number
   tcb.sndWl2 = iss;
   tcb.heardAt = now;
   transition(tcb, "SYN-RECEIVED");
-  tcb.timers.set(TIMER.LIFETIME, now + HALF_OPEN_MS);
+  tcb.setTimer(TIMER.LIFETIME, now + HALF_OPEN_MS);
 }
 
 /** The listener says yes: SYN,ACK. */

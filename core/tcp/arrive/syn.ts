@@ -10,7 +10,7 @@ export function checkSyn(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (!segment.has(FLAG.SYN)) return undefined;
   if (tcb.state === "SYN-RECEIVED" && segment.seq === tcb.irs) {
     // The peer is still trying.
-    if (tcb.passive) tcb.timers.set(TIMER.LIFETIME, now + HALF_OPEN_MS);
+    if (tcb.passive) tcb.setTimer(TIMER.LIFETIME, now + HALF_OPEN_MS);
     // The SYN came again: so does the SYN,ACK, and it is the only one in profile `local`.
     if (tcb.synDecision === "pending") return "tcp-syn-pending";
     tcb.synQueued = true;

@@ -48,7 +48,7 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   if (syn?.transmissions === 1) tcb.rtt.sample(now - syn.sentAt);
   tcb.rtt.handshakeDone();
   tcb.scoreboard.clear();
-  tcb.timers.stopAll();
+  tcb.stopTimers();
   // RFC 7323 2.2: the window of a SYN,ACK is not scaled.
   tcb.sndWnd = tcb.maxSndWnd = segment.window;
   tcb.sndWl1 = segment.seq;
@@ -56,7 +56,7 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   transition(tcb, "ESTABLISHED");
   // RFC 9293 3.10.4: the FIN was asked for before there was a connection.
   if (tcb.finQueued) transition(tcb, "FIN-WAIT-1");
-  if (tcb.keepAlive) tcb.timers.set(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
+  if (tcb.keepAlive) tcb.setTimer(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
   tcb.ackNow = true;
   tcb.notify(EVENT.OPENED | EVENT.WRITABLE);
 }
@@ -65,5 +65,5 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
 function becomeSynReceived(tcb: Tcb, now: number): void {
   transition(tcb, "SYN-RECEIVED");
   tcb.synQueued = true;
-  tcb.timers.set(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
 }

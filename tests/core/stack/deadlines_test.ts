@@ -7,11 +7,11 @@ import { assert } from "../../support/assert.ts";
 
 /** What the heap looks at of a connection. */
 function connection(): Tcb {
-  return { timers: new TimerTable(), scheduledAt: Infinity, heapIndex: -1 } as unknown as Tcb;
+  return Object.assign(new TimerTable(), { heapIndex: -1 }) as unknown as Tcb;
 }
 
 function setTo(deadlines: Deadlines<Tcb>, tcb: Tcb, at: number): void {
-  tcb.timers.set(TIMER.RETRANSMIT, at);
+  tcb.setTimer(TIMER.RETRANSMIT, at);
   deadlines.update(tcb);
 }
 
@@ -28,11 +28,11 @@ describe("Deadlines", () => {
         setTo(deadlines, tcb, random.uint32() % 1000);
       } else if (what < 0.8) {
         deadlines.remove(tcb);
-        tcb.timers.stopAll();
+        tcb.stopTimers();
       } else {
         const now = random.uint32() % 1000;
         const due = deadlines.takeDue(now);
-        if (due !== undefined) due.timers.stopAll();
+        if (due !== undefined) due.stopTimers();
       }
       const waiting = all.filter((one) => one.heapIndex >= 0);
       const first = Math.min(Infinity, ...waiting.map((one) => one.scheduledAt));
@@ -41,8 +41,8 @@ describe("Deadlines", () => {
     }
     let last = -Infinity;
     for (let due = deadlines.takeDue(2000); due; due = deadlines.takeDue(2000)) {
-      expect(due.timers.earliest).toBeGreaterThanOrEqual(last);
-      last = due.timers.earliest;
+      expect(due.earliestTimer).toBeGreaterThanOrEqual(last);
+      last = due.earliestTimer;
     }
     expect(deadlines.count).toBe(0);
     expect(deadlines.next()).toBe(Infinity);
@@ -53,12 +53,12 @@ describe("Deadlines", () => {
     const deadlines = new Deadlines<Tcb>();
     const tcb = connection();
     setTo(deadlines, tcb, 100);
-    tcb.timers.set(TIMER.RETRANSMIT, 200);
+    tcb.setTimer(TIMER.RETRANSMIT, 200);
     deadlines.update(tcb);
     expect(deadlines.next()).toBe(100);
     expect(deadlines.takeDue(99)).toBe(undefined);
     expect(deadlines.takeDue(100)).toBe(tcb);
-    expect(tcb.timers.takeExpired(100)).toBe(-1);
+    expect(tcb.takeExpired(100)).toBe(-1);
     deadlines.update(tcb);
     expect(deadlines.next()).toBe(200);
   });

@@ -27,7 +27,7 @@ function silent(mtuCarried: boolean): Trace {
   t.write(1460);
   t.recvAll();
   // The probe of the tail is not what this is about.
-  t.tcb.timers.stop(7);
+  t.tcb.stopTimer(7);
   return t;
 }
 

@@ -5,13 +5,13 @@ describe("TimerTable", () => {
   // Three deadlines, one of them moved and one stopped.
   test("hands out what has expired, the earliest first", () => {
     const timers = new TimerTable();
-    timers.set(TIMER.LIFETIME, 300);
-    timers.set(TIMER.RETRANSMIT, 100);
-    timers.set(TIMER.KEEP_ALIVE, 200);
-    timers.set(TIMER.RETRANSMIT, 250);
-    timers.stop(TIMER.KEEP_ALIVE);
+    timers.setTimer(TIMER.LIFETIME, 300);
+    timers.setTimer(TIMER.RETRANSMIT, 100);
+    timers.setTimer(TIMER.KEEP_ALIVE, 200);
+    timers.setTimer(TIMER.RETRANSMIT, 250);
+    timers.stopTimer(TIMER.KEEP_ALIVE);
     expect(timers.takeExpired(249)).toBe(-1);
-    expect(timers.earliest).toBe(250);
+    expect(timers.earliestTimer).toBe(250);
     expect(timers.takeExpired(300)).toBe(TIMER.RETRANSMIT);
     expect(timers.takeExpired(300)).toBe(TIMER.LIFETIME);
     expect(timers.takeExpired(300)).toBe(-1);
@@ -20,15 +20,15 @@ describe("TimerTable", () => {
   // A connection becomes idle and busy again.
   test("can be used again when nothing has been running", () => {
     const timers = new TimerTable();
-    expect(timers.at(TIMER.PACE)).toBe(Infinity);
-    timers.stop(TIMER.PACE);
+    expect(timers.timerAt(TIMER.PACE)).toBe(Infinity);
+    timers.stopTimer(TIMER.PACE);
     expect(timers.takeExpired(0)).toBe(-1);
-    expect(timers.earliest).toBe(Infinity);
-    timers.set(TIMER.PACE, 5);
-    timers.stopAll();
+    expect(timers.earliestTimer).toBe(Infinity);
+    timers.setTimer(TIMER.PACE, 5);
+    timers.stopTimers();
     expect(timers.isRunning(TIMER.PACE)).toBe(false);
-    timers.set(TIMER.PACE, 7);
-    expect([timers.earliest, timers.at(TIMER.PACE), timers.isRunning(TIMER.PACE)])
+    timers.setTimer(TIMER.PACE, 7);
+    expect([timers.earliestTimer, timers.timerAt(TIMER.PACE), timers.isRunning(TIMER.PACE)])
       .toEqual([7, 7, true]);
   });
 });
