@@ -6,8 +6,8 @@ import type { TcpStats } from "./types.ts";
 export function tcpStats(tcb: Tcb): TcpStats {
   return {
     state: tcb.state,
-    srttMs: tcb.rtt.srtt,
-    rtoMs: tcb.rtt.rto,
+    srttMs: tcb.srtt,
+    rtoMs: tcb.rto,
     cwnd: tcb.congestion.cwnd,
     ssthresh: tcb.congestion.ssthresh,
     unacknowledged: tcb.send.length,

@@ -64,7 +64,7 @@ export class AckNews implements DeliveryVisitor {
     if (tcb.rack === undefined && this.coversAll) return;
     tcb.rack ??= new Rack();
     tcb.rack.noteOrder(range);
-    tcb.rack.delivered(range, tcb.rtt.minRtt, this.#now);
+    tcb.rack.delivered(range, tcb.minRtt, this.#now);
   }
 
   /**

@@ -25,12 +25,12 @@ export function growReceiveBuffer(tcb: Tcb, now: number): void {
   if (tcb.receiveLimit >= tcb.receiveMost) return;
   const { readSeq } = tcb.receive;
   const elapsed = now - tcb.readMarkAt;
-  if (elapsed < (tcb.rtt.srtt || UNKNOWN_RTT_MS)) return;
+  if (elapsed < (tcb.srtt || UNKNOWN_RTT_MS)) return;
   const taken = seqDiff(readSeq, tcb.readMark);
   tcb.readMark = readSeq;
   tcb.readMarkAt = now;
   if (taken < 0 || taken * HEADROOM < tcb.receiveLimit) return;
-  if (elapsed > 4 * tcb.rtt.srtt + UNKNOWN_RTT_MS) return;
+  if (elapsed > 4 * tcb.srtt + UNKNOWN_RTT_MS) return;
   tcb.receiveLimit = Math.min(tcb.receiveLimit * 2, tcb.receiveMost);
 }
 

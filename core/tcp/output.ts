@@ -39,7 +39,7 @@ function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   const isActive = tcb.state === "SYN-SENT" || !tcb.passive;
   // Profile `local` sends SYN,ACK again only for a SYN that comes again; see `handshakeTimeout`.
   if (isActive || !tcb.isRunning(TIMER.RETRANSMIT)) {
-    tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+    tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
   }
   return true;
 }
@@ -103,7 +103,7 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
   noteResent(tcb, range.length);
   pace(tcb, range.length, now);
   emitRange(tcb, range, now, out);
-  if (!tcb.isRunning(TIMER.RETRANSMIT)) tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  if (!tcb.isRunning(TIMER.RETRANSMIT)) tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
   tcb.lastSentAt = now;
 }
 
@@ -243,14 +243,14 @@ function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   tcb.lastSentAt = now;
   tcb.stopTimer(TIMER.PERSIST);
   // RFC 6298 5.1.
-  if (!tcb.isRunning(TIMER.RETRANSMIT)) tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  if (!tcb.isRunning(TIMER.RETRANSMIT)) tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
   // RFC 8985 7.2: anew for each, as how many are outstanding decides about the time.
   scheduleTailProbe(tcb, now);
 }
 
 /** RFC 5681 4.1. */
 function restartAfterIdle(tcb: Tcb, now: number): void {
-  if (tcb.scoreboard.isEmpty && now - tcb.lastSentAt > tcb.rtt.rto) tcb.congestion.onIdle();
+  if (tcb.scoreboard.isEmpty && now - tcb.lastSentAt > tcb.rto) tcb.congestion.onIdle();
 }
 
 /** RFC 9293 3.8.6.1: the peer's window is closed and there is something to send. */
@@ -259,7 +259,7 @@ function startPersist(tcb: Tcb, now: number): void {
   tcb.persistBackoff = 0;
   if (tcb.forced === "window-probe") return;
   tcb.outstandingSince = now;
-  tcb.setTimer(TIMER.PERSIST, now + tcb.rtt.rto);
+  tcb.setTimer(TIMER.PERSIST, now + tcb.rto);
 }
 
 /** A window probe carries one byte of data, a keep-alive none. */

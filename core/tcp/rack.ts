@@ -67,11 +67,11 @@ export class Rack {
 
 /** RFC 8985 6.2 step 4. */
 function reorderingWindow(rack: Rack, tcb: Tcb): number {
-  const { rtt, scoreboard, recovery, sendMss } = tcb;
+  const { minRtt, srtt, scoreboard, recovery, sendMss } = tcb;
   if (!rack.reorderingSeen) {
     if (recovery !== "none" || scoreboard.sackedBytes >= 3 * sendMss) return 0;
   }
-  return Math.min(rtt.minRtt === Infinity ? 0 : rack.patience * rtt.minRtt / 4, rtt.srtt);
+  return Math.min(minRtt === Infinity ? 0 : rack.patience * minRtt / 4, srtt);
 }
 
 /**

@@ -87,7 +87,7 @@ function adjustWindow(tcb: Tcb, news: AckNews, lossFound: boolean, now: number):
     congestion.onAck({
       bytes: news.delivered,
       now,
-      srtt: tcb.rtt.srtt,
+      srtt: tcb.srtt,
       rtt: news.rttSample,
       sndUna: tcb.sndUna,
       sndNxt: tcb.sndNxt,
@@ -180,21 +180,21 @@ export function retransmissionTimeout(tcb: Tcb, now: number): void {
   tcb.recoveryPoint = tcb.sndNxt;
   tcb.duplicateAcksReceived = 0;
   tcb.tailProbeEnd = undefined;
-  tcb.rtt.backoff = Math.min(tcb.rtt.backoff + 1, 16);
+  tcb.rtoBackoff = Math.min(tcb.rtoBackoff + 1, 16);
   tcb.forced = "retransmit";
 }
 
 /** RFC 8985 7.2: may a tail loss probe be scheduled, and for when? */
 export function scheduleTailProbe(tcb: Tcb, now: number): void {
-  const possible = tcb.sackPermitted && tcb.recovery === "none" && tcb.rtt.srtt > 0 &&
+  const possible = tcb.sackPermitted && tcb.recovery === "none" && tcb.srtt > 0 &&
     tcb.tailProbeEnd === undefined && tcb.scoreboard.sackedBytes === 0 && !tcb.scoreboard.isEmpty;
   if (!possible) {
     tcb.stopTimer(TIMER.TAIL_PROBE);
     return;
   }
   const one = tcb.scoreboard.inFlight <= tcb.sendMss;
-  const wait = 2 * tcb.rtt.srtt + (one ? TAIL_PROBE_ACK_DELAY_MS : TAIL_PROBE_SLACK_MS);
-  tcb.setTimer(TIMER.TAIL_PROBE, now + Math.min(wait, tcb.rtt.rto));
+  const wait = 2 * tcb.srtt + (one ? TAIL_PROBE_ACK_DELAY_MS : TAIL_PROBE_SLACK_MS);
+  tcb.setTimer(TIMER.TAIL_PROBE, now + Math.min(wait, tcb.rto));
 }
 
 /** RFC 8985 7.3. */
@@ -202,7 +202,7 @@ export function tailProbeTimeout(tcb: Tcb, now: number): void {
   if (tcb.scoreboard.isEmpty || tcb.recovery !== "none") return;
   tcb.tailProbeEnd = tcb.sndNxt;
   tcb.forced = "tail-probe";
-  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
 }
 
 /** RFC 8985 7.4: was the probe a repair of a loss that nothing else shows? */

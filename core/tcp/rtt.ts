@@ -4,53 +4,49 @@
  * @module
  */
 import type { TcpConfig } from "./config.ts";
+import { TimerTable } from "./timers.ts";
 
 /** RFC 6298 5.7. */
 const AFTER_LOST_SYN_MS = 3000;
 
-/** Estimates in milliseconds. */
-export class RttEstimator {
-  /** 0 before the first sample. */
-  srtt = 0;
-  rttvar = 0;
-  /** The least sample seen (RFC 8985 6.1). */
-  minRtt: number = Infinity;
+/** Estimates in milliseconds: a part of the connection, as an object is more to keep. */
+export class RttEstimator extends TimerTable {
+  readonly config: TcpConfig;
   /** Doublings since the last sample of new data (RFC 6298 5.5). */
-  backoff = 0;
-  readonly #config: TcpConfig;
-  #initial: number;
+  rtoBackoff = 0;
 
   constructor(config: TcpConfig) {
-    this.#initial = config.initialRtoMs;
-    this.#config = config;
+    super();
+    this.config = config;
   }
 
   /** RFC 6298 2.2 and 2.3. */
-  sample(rtt: number): void {
+  sampleRtt(rtt: number): void {
+    const { srtt, rttvar } = this;
     if (rtt < this.minRtt) this.minRtt = rtt;
-    if (this.srtt === 0) {
+    if (srtt === 0) {
       this.srtt = Math.max(rtt, 0.001);
       this.rttvar = rtt / 2;
     } else {
-      this.rttvar += (Math.abs(this.srtt - rtt) - this.rttvar) / 4;
-      this.srtt = Math.max(this.srtt + (rtt - this.srtt) / 8, 0.001);
+      this.rttvar = rttvar + (Math.abs(srtt - rtt) - rttvar) / 4;
+      this.srtt = Math.max(srtt + (rtt - srtt) / 8, 0.001);
     }
-    this.backoff = 0;
+    this.rtoBackoff = 0;
   }
 
   /** RFC 6298 5.7: where the SYN had to be sent again, data begins with a longer timeout. */
   handshakeDone(): void {
-    if (this.backoff > 0) this.#initial = Math.max(this.#initial, AFTER_LOST_SYN_MS);
-    this.backoff = 0;
+    if (this.rtoBackoff > 0) this.synWasRepeated = true;
+    this.rtoBackoff = 0;
   }
 
   /** RTO with its backoff. */
   get rto(): number {
-    const { minRtoMs, maxRtoMs } = this.#config;
-    const base = this.srtt === 0
-      ? this.#initial
-      // The variance counts for no less than the floor, as the peer may delay its acknowledgement.
-      : this.srtt + Math.max(4 * this.rttvar, minRtoMs);
-    return Math.min(base * 2 ** this.backoff, maxRtoMs);
+    const { srtt } = this;
+    const { minRtoMs, maxRtoMs, initialRtoMs } = this.config;
+    const initial = this.synWasRepeated ? Math.max(initialRtoMs, AFTER_LOST_SYN_MS) : initialRtoMs;
+    // The variance counts for no less than the floor, as the peer may delay its acknowledgement.
+    const base = srtt === 0 ? initial : srtt + Math.max(4 * this.rttvar, minRtoMs);
+    return Math.min(base * 2 ** this.rtoBackoff, maxRtoMs);
   }
 }

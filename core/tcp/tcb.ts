@@ -20,7 +20,6 @@ import { RateSampler } from "./rate_sampler.ts";
 import { RttEstimator } from "./rtt.ts";
 import { Scoreboard, type SentRange } from "./scoreboard.ts";
 import type { TcpState } from "./state.ts";
-import { TimerTable } from "./timers.ts";
 
 /** What has happened to a connection since its owner was told last. */
 export const EVENT: {
@@ -70,8 +69,7 @@ const LEAST_MSS = 64;
  * One connection; what is so or not so of it is in its flags, and what few connections need in its
  * occasions. Sequence numbers are signed 32-bit integers, times milliseconds.
  */
-export class Tcb extends TimerTable {
-  readonly config: TcpConfig;
+export class Tcb extends RttEstimator {
   readonly environment: TcpEnvironment;
   readonly local: IpAddress;
   readonly localPort: number;
@@ -133,7 +131,6 @@ export class Tcb extends TimerTable {
   pushSeq = 0;
 
   // ------------------------------------------------------------ loss recovery
-  readonly rtt: RttEstimator;
   readonly congestion: CongestionControl;
   readonly scoreboard: Scoreboard;
   /** Only while something is outstanding of which a part has arrived, or once reordering was seen. */
@@ -168,8 +165,7 @@ export class Tcb extends TimerTable {
     remote: IpAddress,
     remotePort: number,
   ) {
-    super();
-    this.config = config;
+    super(config);
     this.environment = environment;
     this.local = local;
     this.localPort = localPort;
@@ -185,7 +181,6 @@ export class Tcb extends TimerTable {
     this.send = new SendRing(environment.pool, Math.min(config.sendBuffer, INITIAL_BUFFER));
     this.receive = new ReceiveRing(environment.pool, 0);
     this.scoreboard = new Scoreboard(environment.freeRanges);
-    this.rtt = new RttEstimator(config);
     this.sendMss = this.fullSegment();
     this.congestion = createCongestionControl(this.sendMss, config);
     if (this.congestion.samplesRate) this.rate = new RateSampler();

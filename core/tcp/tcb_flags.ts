@@ -34,6 +34,7 @@ const IN_OUTPUT_QUEUE = 1 << 26;
 const IN_EVENT_QUEUE = 1 << 27;
 const NO_DELAY = 1 << 28;
 const KEEP_ALIVE = 1 << 29;
+const SYN_WAS_REPEATED = 1 << 30;
 
 /** A bit each: fields of their own would be a tenth of what a connection holds. */
 export class TcbFlags {
@@ -277,6 +278,14 @@ export class TcbFlags {
   }
   set keepAlive(on: boolean) {
     TcbFlags.#set(this, KEEP_ALIVE, on);
+  }
+
+  /** Our SYN had to be sent again before it was acknowledged (RFC 6298 5.7). */
+  get synWasRepeated(): boolean {
+    return (this.#bits & SYN_WAS_REPEATED) !== 0;
+  }
+  set synWasRepeated(on: boolean) {
+    TcbFlags.#set(this, SYN_WAS_REPEATED, on);
   }
 
   /** Static, as a private method would be a field of every connection. */

@@ -1,5 +1,5 @@
 /**
- * When things happened on a connection.
+ * When things happened on a connection, and how long they take.
  *
  * @module
  */
@@ -13,13 +13,16 @@ const LAST_SENT_AT = 4;
 const LAST_READ_AT = 5;
 const READ_MARK_AT = 6;
 const TS_RECENT_AT = 7;
+const SRTT = 8;
+const RTTVAR = 9;
+const MIN_RTT = 10;
 
 /**
  * Milliseconds. In one array, as V8 makes an object of its own of each field with a fraction: they
  * were a tenth of what a connection held.
  */
 export class TcbTimes extends TcbOccasions {
-  readonly #times = [Infinity, 0, 0, 0, 0, 0, 0, 0];
+  readonly #times = [Infinity, 0, 0, 0, 0, 0, 0, 0, 0, 0, Infinity];
 
   /** Where it is in the stack's heap of deadlines, `Infinity`: it is not. */
   get scheduledAt(): number {
@@ -83,5 +86,29 @@ export class TcbTimes extends TcbOccasions {
   }
   set tsRecentAt(at: number) {
     this.#times[TS_RECENT_AT] = at;
+  }
+
+  /** The smoothed round-trip time (RFC 6298 2), 0 before the first sample. */
+  get srtt(): number {
+    return this.#times[SRTT]!;
+  }
+  set srtt(ms: number) {
+    this.#times[SRTT] = ms;
+  }
+
+  /** Its variation (RFC 6298 2). */
+  get rttvar(): number {
+    return this.#times[RTTVAR]!;
+  }
+  set rttvar(ms: number) {
+    this.#times[RTTVAR] = ms;
+  }
+
+  /** The least sample seen (RFC 8985 6.1). */
+  get minRtt(): number {
+    return this.#times[MIN_RTT]!;
+  }
+  set minRtt(ms: number) {
+    this.#times[MIN_RTT] = ms;
   }
 }

@@ -47,11 +47,11 @@ function retransmit(tcb: Tcb, now: number): void {
   else if (tcb.state === "SYN-RECEIVED") handshakeTimeout(tcb);
   else if (tcb.sndWnd === 0) probe(tcb);
   else retransmissionTimeout(tcb, now);
-  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
 }
 
 function resendSyn(tcb: Tcb): void {
-  tcb.rtt.backoff++;
+  tcb.rtoBackoff++;
   tcb.synQueued = true;
 }
 
@@ -60,7 +60,7 @@ function resendSyn(tcb: Tcb): void {
  * was lost the SYN does not come: a segment outside the peer's window makes it show its ACK.
  */
 function handshakeTimeout(tcb: Tcb): void {
-  tcb.rtt.backoff++;
+  tcb.rtoBackoff++;
   if (tcb.config.retransmitSynAck || !tcb.passive) tcb.synQueued = true;
   else {
     tcb.forced = "keep-alive";
@@ -71,7 +71,7 @@ function handshakeTimeout(tcb: Tcb): void {
 
 /** The window closed over what is outstanding: it is probed, not counted as lost. */
 function probe(tcb: Tcb): void {
-  tcb.rtt.backoff = Math.min(tcb.rtt.backoff + 1, MAX_PERSIST_BACKOFF);
+  tcb.rtoBackoff = Math.min(tcb.rtoBackoff + 1, MAX_PERSIST_BACKOFF);
   tcb.forced = "window-probe";
 }
 
@@ -80,7 +80,7 @@ function persist(tcb: Tcb, now: number): void {
   if (isHopeless(tcb, now)) return giveUp(tcb);
   tcb.forced = "window-probe";
   tcb.persistBackoff = Math.min(tcb.persistBackoff + 1, MAX_PERSIST_BACKOFF);
-  const interval = tcb.rtt.rto * 2 ** tcb.persistBackoff;
+  const interval = tcb.rto * 2 ** tcb.persistBackoff;
   tcb.setTimer(TIMER.PERSIST, now + Math.min(interval, tcb.config.maxRtoMs));
 }
 

@@ -12,11 +12,11 @@ const internet = { profile: "internet" } as const;
 // R = 100: SRTT 100, RTTVAR 50. Then 200: RTTVAR 3/4 * 50 + 1/4 * 100, SRTT 7/8 * 100 + 1/8 * 200.
 row(158, () => {
   const rtt = new RttEstimator({ ...PROFILES.internet, minRtoMs: 0 });
-  rtt.sample(100);
+  rtt.sampleRtt(100);
   expect([rtt.srtt, rtt.rttvar, rtt.rto]).toEqual([100, 50, 300]);
-  rtt.sample(200);
+  rtt.sampleRtt(200);
   expect([rtt.srtt, rtt.rttvar, rtt.rto]).toEqual([112.5, 62.5, 362.5]);
-  rtt.sample(112.5);
+  rtt.sampleRtt(112.5);
   expect([rtt.srtt, rtt.rttvar]).toEqual([112.5, 46.875]);
 });
 row(

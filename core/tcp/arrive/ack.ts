@@ -61,7 +61,7 @@ function completeHandshake(tcb: Tcb, segment: Segment, now: number): boolean {
   tcb.synQueued = false;
   tcb.stopTimer(TIMER.LIFETIME);
   tcb.stopTimer(TIMER.RETRANSMIT);
-  tcb.rtt.handshakeDone();
+  tcb.handshakeDone();
   tcb.sndWl1 = (segment.seq - 1) | 0;
   tcb.progressAt = now;
   if (tcb.keepAlive) tcb.setTimer(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
@@ -125,11 +125,11 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, news: AckNews, now: number)
   const finAcked = tcb.finSent && ack === tcb.sndNxt ? 1 : 0;
   tcb.scoreboard.acknowledge(ack, news);
   const rtt = news.rttSample >= 0 ? news.rttSample : echoedRtt(tcb, segment, now);
-  if (rtt >= 0) tcb.rtt.sample(rtt);
+  if (rtt >= 0) tcb.sampleRtt(rtt);
   raisePathIfDue(tcb, now);
   growSendBuffer(tcb, seqDiff(tcb.sndNxt, tcb.sndUna));
   // RFC 6298 5.7: new data is through, the backoff is over.
-  tcb.rtt.backoff = 0;
+  tcb.rtoBackoff = 0;
   const bytes = news.acked - synAcked - finAcked;
   tcb.sndUna = ack;
   tcb.synAcked = true;
@@ -139,13 +139,13 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, news: AckNews, now: number)
   if (tcb.isRunning(TIMER.PERSIST)) restartPersist(tcb, now);
   // RFC 6298 5.2 and 5.3.
   if (tcb.scoreboard.isEmpty) tcb.stopTimer(TIMER.RETRANSMIT);
-  else tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  else tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
 }
 
 /** A window probe's byte was taken: the interval starts anew. */
 function restartPersist(tcb: Tcb, now: number): void {
   tcb.persistBackoff = 0;
-  tcb.setTimer(TIMER.PERSIST, now + tcb.rtt.rto);
+  tcb.setTimer(TIMER.PERSIST, now + tcb.rto);
 }
 
 function dropAcknowledged(tcb: Tcb, bytes: number): void {
@@ -173,7 +173,7 @@ function leavePersist(tcb: Tcb, now: number): void {
   tcb.stopTimer(TIMER.PERSIST);
   if (tcb.scoreboard.isEmpty) return;
   if (tcb.scoreboard.at(0).length === 1) tcb.scoreboard.markLost(tcb.scoreboard.at(0));
-  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
 }
 
 /** What the acknowledgement of our FIN means in each state. */

@@ -53,7 +53,7 @@ function isOldTimestamp(tcb: Tcb, segment: Segment, now: number): boolean {
  */
 function isOvertaken(tcb: Tcb, segment: Segment): boolean {
   return tcb.outOfOrder > 0 &&
-    seqDiff(tcb.tsRecent, segment.tsVal) <= Math.max(OVERTAKEN_TICKS, 2 * tcb.rtt.srtt);
+    seqDiff(tcb.tsRecent, segment.tsVal) <= Math.max(OVERTAKEN_TICKS, 2 * tcb.srtt);
 }
 
 function refuse(tcb: Tcb, segment: Segment, now: number): Verdict {

@@ -45,8 +45,8 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   tcb.synQueued = false;
   const syn = tcb.scoreboard.isEmpty ? undefined : tcb.scoreboard.at(0);
   // Karn: a SYN that was sent twice gives no sample.
-  if (syn?.transmissions === 1) tcb.rtt.sample(now - syn.sentAt);
-  tcb.rtt.handshakeDone();
+  if (syn?.transmissions === 1) tcb.sampleRtt(now - syn.sentAt);
+  tcb.handshakeDone();
   tcb.scoreboard.clear();
   tcb.stopTimers();
   // RFC 7323 2.2: the window of a SYN,ACK is not scaled.
@@ -65,5 +65,5 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
 function becomeSynReceived(tcb: Tcb, now: number): void {
   transition(tcb, "SYN-RECEIVED");
   tcb.synQueued = true;
-  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rtt.rto);
+  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
 }

@@ -189,8 +189,8 @@ export class CoreTarget implements Target {
     if (what === "error") return tcb.error ?? "none";
     if (what === "cwnd") return String(Math.round(tcb.congestion.cwnd));
     if (what === "ssthresh") return String(Math.round(tcb.congestion.ssthresh));
-    if (what === "rto") return String(Math.round(tcb.rtt.rto));
-    if (what === "srtt") return String(Math.round(tcb.rtt.srtt));
+    if (what === "rto") return String(Math.round(tcb.rto));
+    if (what === "srtt") return String(Math.round(tcb.srtt));
     if (what === "urgent") return String(tcpStats(tcb).urgentBytes);
     if (what === "readable") return String(tcb.receive.readable);
     throw new Error(`nothing is known of ${what}`);

@@ -32,8 +32,8 @@ describe("retransmission timeout", () => {
     t.write(100);
     t.recv({ flags: "P.", length: 100 });
     t.send({ at: 20, ack: 101 });
-    expect(t.tcb.rtt.srtt).toBe(11.25);
-    expect(t.tcb.rtt.rttvar).toBe(6.25);
+    expect(t.tcb.srtt).toBe(11.25);
+    expect(t.tcb.rttvar).toBe(6.25);
     t.write(100);
     t.recv({ flags: "P.", length: 100 });
     t.recv({ at: 231.25, flags: "P.", seq: 101, length: 100 });
@@ -60,7 +60,7 @@ describe("retransmission timeout", () => {
     t.recv({ flags: "P.", length: 100 });
     t.recv({ at: 210, flags: "P.", seq: 1, length: 100 });
     t.send({ at: 215, ack: 101 });
-    expect(t.tcb.rtt.srtt).toBe(10);
+    expect(t.tcb.srtt).toBe(10);
   });
 
   // A duplicate ACK is not a word about new data: the doubled timeout stays until there is one.
@@ -84,7 +84,7 @@ describe("retransmission timeout", () => {
     t.recv({ length: 1000 });
     t.recv({ flags: "P.", length: 1000 });
     t.send({ at: 100, ack: 1001 });
-    const { rto } = t.tcb.rtt;
+    const { rto } = t.tcb;
     t.recv({ at: 100 + rto, flags: "P.", seq: 1001, length: 1000 });
   });
 
@@ -121,7 +121,7 @@ describe("retransmission timeout", () => {
     t.write(1000);
     t.recv({ flags: "P.", length: 1000 });
     t.send({ at: 100, ack: 501 });
-    t.recv({ at: 100 + t.tcb.rtt.rto, flags: "P.", seq: 501, length: 500 });
+    t.recv({ at: 100 + t.tcb.rto, flags: "P.", seq: 501, length: 500 });
   });
 });
 
@@ -154,9 +154,9 @@ describe("FIN", () => {
     t.recv({ length: 1000 });
     t.send({ at: 10, ack: 1001 });
     t.recv({ flags: "FP.", seq: 1001, length: 500 });
-    t.recv({ at: 10 + t.tcb.rtt.rto, flags: "FP.", seq: 1001, length: 500 });
+    t.recv({ at: 10 + t.tcb.rto, flags: "FP.", seq: 1001, length: 500 });
     t.send({ ack: 1501 });
-    const at = t.wire.elapsed + t.tcb.rtt.rto;
+    const at = t.wire.elapsed + t.tcb.rto;
     t.recv({ at, flags: "F.", seq: 1501 });
   });
 
