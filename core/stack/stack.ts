@@ -13,6 +13,7 @@ import { RingPool } from "../buffers/ring_pool.ts";
 import { AckNews } from "../tcp/ack_news.ts";
 import type { TcpConfig } from "../tcp/config.ts";
 import { KeyedHash, SIPHASH_KEY_LENGTH } from "../tcp/isn.ts";
+import { ScoreboardPool } from "../tcp/scoreboard_pool.ts";
 import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
 import type { Subnet } from "../wire/address.ts";
 import { readI32, readU16 } from "../wire/bytes.ts";
@@ -87,7 +88,12 @@ export class CoreStack {
       demux,
       hash,
       stats: this.stats,
-      environment: { ...features, pool: new RingPool(), news: new AckNews(), freeRanges: [] },
+      environment: {
+        ...features,
+        pool: new RingPool(),
+        news: new AckNews(),
+        scoreboards: new ScoreboardPool(),
+      },
       firstPort: readU16(secret, SIPHASH_KEY_LENGTH + 4),
     });
     const fragmentation = new Fragmentation(features.mtu, hash);

@@ -87,7 +87,7 @@ export class SynCookies {
     tcb.synDecision = "accepted";
     tcb.sndNxt = (iss + 1) | 0;
     // When the SYN,ACK was sent is not known: no round-trip sample (RFC 6298 3).
-    tcb.scoreboard.sent(iss, tcb.sndNxt, now).transmissions = 2;
+    tcb.sent(iss, tcb.sndNxt, now).transmissions = 2;
     return true;
   }
 

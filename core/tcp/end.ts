@@ -18,7 +18,7 @@ export function endConnection(tcb: Tcb, error: EndReason | undefined): void {
 export function releaseResources(tcb: Tcb): void {
   tcb.released = true;
   tcb.send.clear();
-  tcb.scoreboard.clear();
+  tcb.forgetSent();
   tcb.stopTimers();
   tcb.receive.dropEarly();
   if (tcb.readClosed) tcb.receive.clear();

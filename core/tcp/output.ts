@@ -28,7 +28,7 @@ function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (!tcb.synQueued) return false;
   tcb.synQueued = false;
   if (tcb.scoreboard.isEmpty) {
-    tcb.scoreboard.sent(tcb.iss, (tcb.iss + 1) | 0, now);
+    tcb.sent(tcb.iss, (tcb.iss + 1) | 0, now);
     tcb.outstandingSince = now;
   } else {
     tcb.scoreboard.resent(tcb.scoreboard.at(0), now);
@@ -236,7 +236,7 @@ function sendFin(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 
 function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   if (tcb.scoreboard.isEmpty) tcb.outstandingSince = now;
-  const range = tcb.scoreboard.sent(start, end, now);
+  const range = tcb.sent(start, end, now);
   tcb.rate?.sent(tcb, range, now);
   tcb.reduction?.sent(range.length);
   pace(tcb, range.length, now);
@@ -279,7 +279,7 @@ function sendProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
     const start = tcb.sndNxt;
     tcb.sndNxt = (start + length) | 0;
     tcb.bytesOut += length;
-    tcb.scoreboard.sent(start, tcb.sndNxt, now);
+    tcb.sent(start, tcb.sndNxt, now);
     buildSegment(tcb, now, out, start, length, FLAG.ACK | FLAG.PSH);
     return true;
   }

@@ -40,6 +40,14 @@ export class SentRange {
   }
 }
 
+/** What the scoreboards of a stack share. */
+export class SentRecords {
+  /** To use again. */
+  readonly free: SentRange[] = [];
+  /** The place of the last one in the order of sending: of all connections, as boards change hands. */
+  order = 0;
+}
+
 /** Told of each range that has arrived, while it still is what it was. */
 export interface DeliveryVisitor {
   arrived(range: SentRange): void;
@@ -52,8 +60,7 @@ const NO_RANGES: SentRange[] = [];
 export class Scoreboard {
   #ranges: SentRange[] = NO_RANGES;
   #head = 0;
-  readonly #free: SentRange[];
-  #order = 0;
+  readonly #records: SentRecords;
   /** Bytes believed to be in the network: sent, neither acknowledged, sacked nor lost. */
   inFlight = 0;
   /** Bytes that have to be sent again. */
@@ -61,9 +68,8 @@ export class Scoreboard {
   /** Bytes that the peer holds behind a hole. */
   sackedBytes = 0;
 
-  /** Takes its records from `free`, which connections share, and puts them back. */
-  constructor(free: SentRange[] = []) {
-    this.#free = free;
+  constructor(records: SentRecords = new SentRecords()) {
+    this.#records = records;
   }
 
   get count(): number {
@@ -85,7 +91,7 @@ export class Scoreboard {
     range.start = start;
     range.end = end;
     range.sentAt = now;
-    range.order = ++this.#order;
+    range.order = ++this.#records.order;
     range.transmissions = 1;
     // An array that is pushed to makes room for many more; often one is outstanding.
     if (this.#ranges.length === 0) this.#ranges = [range];
@@ -111,7 +117,7 @@ export class Scoreboard {
       this.inFlight += range.length;
     }
     range.sentAt = now;
-    range.order = ++this.#order;
+    range.order = ++this.#records.order;
     range.transmissions++;
   }
 
@@ -236,7 +242,7 @@ export class Scoreboard {
   }
 
   #take(): SentRange {
-    const range = this.#free.pop();
+    const range = this.#records.free.pop();
     if (range === undefined) return new SentRange();
     range.sacked = range.lost = false;
     range.deliveredAt = -1;
@@ -246,7 +252,8 @@ export class Scoreboard {
   #drop(): void {
     const range = this.#ranges[this.#head]!;
     this.#head++;
-    if (this.#free.length < MAX_FREE) this.#free.push(range);
+    const { free } = this.#records;
+    if (free.length < MAX_FREE) free.push(range);
     if (this.#head === this.#ranges.length) {
       this.#ranges = NO_RANGES;
       this.#head = 0;

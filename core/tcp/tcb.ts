@@ -18,7 +18,8 @@ import type { TcpConfig } from "./config.ts";
 import type { Rack } from "./rack.ts";
 import { RateSampler } from "./rate_sampler.ts";
 import { RttEstimator } from "./rtt.ts";
-import { Scoreboard, type SentRange } from "./scoreboard.ts";
+import type { DeliveryVisitor, Scoreboard, SentRange } from "./scoreboard.ts";
+import { NOTHING_SENT, type ScoreboardPool } from "./scoreboard_pool.ts";
 import type { TcpState } from "./state.ts";
 
 /** What has happened to a connection since its owner was told last. */
@@ -55,8 +56,7 @@ export interface TcpEnvironment {
   readonly checksumOffload: boolean;
   /** Where an acknowledgement's news is gathered. */
   readonly news: AckNews;
-  /** Records to use again, for the scoreboards. */
-  readonly freeRanges: SentRange[];
+  readonly scoreboards: ScoreboardPool;
 }
 
 /** RFC 9293 3.7.1: what a peer takes that has not said. */
@@ -132,7 +132,8 @@ export class Tcb extends RttEstimator {
 
   // ------------------------------------------------------------ loss recovery
   readonly congestion: CongestionControl;
-  readonly scoreboard: Scoreboard;
+  /** What is outstanding; {@link NOTHING_SENT} while nothing is. */
+  scoreboard: Scoreboard = NOTHING_SENT;
   /** Only while something is outstanding of which a part has arrived, or once reordering was seen. */
   rack: Rack | undefined = undefined;
 
@@ -180,7 +181,6 @@ export class Tcb extends RttEstimator {
     this.pseudoSum = addressSum(local) + addressSum(remote);
     this.send = new SendRing(environment.pool, Math.min(config.sendBuffer, INITIAL_BUFFER));
     this.receive = new ReceiveRing(environment.pool, 0);
-    this.scoreboard = new Scoreboard(environment.freeRanges);
     this.sendMss = this.fullSegment();
     this.congestion = createCongestionControl(this.sendMss, config);
     if (this.congestion.samplesRate) this.rate = new RateSampler();
@@ -226,6 +226,27 @@ export class Tcb extends RttEstimator {
   /** All that was written, and our FIN, are acknowledged. */
   get allAcknowledged(): boolean {
     return this.finSent && this.sndUna === this.sndNxt;
+  }
+
+  /** `start` to `end` has been sent for the first time. */
+  sent(start: number, end: number, now: number): SentRange {
+    if (this.scoreboard === NOTHING_SENT) this.scoreboard = this.environment.scoreboards.take();
+    return this.scoreboard.sent(start, end, now);
+  }
+
+  /** Everything before `ack` has arrived. */
+  acknowledged(ack: number, visitor: DeliveryVisitor): void {
+    this.scoreboard.acknowledge(ack, visitor);
+    if (this.scoreboard.isEmpty) this.forgetSent();
+  }
+
+  /** Nothing of what was sent matters any more. */
+  forgetSent(): void {
+    const { scoreboard } = this;
+    if (scoreboard === NOTHING_SENT) return;
+    this.scoreboard = NOTHING_SENT;
+    scoreboard.clear();
+    this.environment.scoreboards.give(scoreboard);
   }
 
   /** Tells the owner. */

@@ -11,7 +11,7 @@ import { TIMER } from "./timers.ts";
 export function enterTimeWait(tcb: Tcb, now: number): void {
   if (tcb.state !== "TIME-WAIT") transition(tcb, "TIME-WAIT");
   tcb.send.clear();
-  tcb.scoreboard.clear();
+  tcb.forgetSent();
   tcb.stopTimers();
   tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
   tcb.notify(EVENT.ENDED | EVENT.READABLE | EVENT.WRITABLE);

@@ -123,7 +123,7 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, news: AckNews, now: number)
   const { ack } = segment;
   const synAcked = tcb.synAcked ? 0 : 1;
   const finAcked = tcb.finSent && ack === tcb.sndNxt ? 1 : 0;
-  tcb.scoreboard.acknowledge(ack, news);
+  tcb.acknowledged(ack, news);
   const rtt = news.rttSample >= 0 ? news.rttSample : echoedRtt(tcb, segment, now);
   if (rtt >= 0) tcb.sampleRtt(rtt);
   raisePathIfDue(tcb, now);

@@ -47,7 +47,7 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   // Karn: a SYN that was sent twice gives no sample.
   if (syn?.transmissions === 1) tcb.sampleRtt(now - syn.sentAt);
   tcb.handshakeDone();
-  tcb.scoreboard.clear();
+  tcb.forgetSent();
   tcb.stopTimers();
   // RFC 7323 2.2: the window of a SYN,ACK is not scaled.
   tcb.sndWnd = tcb.maxSndWnd = segment.window;
