@@ -5,7 +5,7 @@
  * @module
  */
 import { copyBytes } from "./copy.ts";
-import { RingPool } from "./ring_pool.ts";
+import type { RingPool } from "./ring_pool.ts";
 
 const NO_BLOCK = new Uint8Array(0);
 /** Rings kept for use again, at most. */
@@ -16,7 +16,7 @@ export class Ring {
   /** The block, and where offset 0 lies in it. Links send straight from here. */
   block: Uint8Array<ArrayBuffer> = NO_BLOCK;
   start = 0;
-  readonly #pool: RingPool;
+  readonly pool: RingPool;
   /** Bytes needed since the block was taken. */
   #peak = 0;
   /** Bytes that the first block should have. */
@@ -24,14 +24,14 @@ export class Ring {
   #isLent = false;
 
   constructor(pool: RingPool) {
-    this.#pool = pool;
+    this.pool = pool;
   }
 
   /** Makes room for offsets 0 to `size`; the first `kept` bytes stay. */
   reserve(size: number, kept: number): void {
     if (size > this.#peak) this.#peak = size;
     if (size <= this.block.length) return;
-    const grown = this.#pool.take(kept === 0 ? Math.max(size, this.#hint) : size);
+    const grown = this.pool.take(kept === 0 ? Math.max(size, this.#hint) : size);
     const first = Math.min(kept, this.block.length - this.start);
     if (kept > 0) copyBytes(this.block, this.start, this.start + first, grown, 0);
     if (kept > first) copyBytes(this.block, 0, kept - first, grown, first);
@@ -87,18 +87,15 @@ export class Ring {
     const peak = this.#peak;
     this.#peak = 0;
     this.#giveBack();
-    const { freeRings } = this.#pool;
+    const { freeRings } = this.pool;
     if (freeRings.length < MAX_FREE_RINGS) freeRings.push(this);
     return peak;
   }
 
   #giveBack(): void {
-    if (this.block.length > 0 && !this.#isLent) this.#pool.give(this.block);
+    if (this.block.length > 0 && !this.#isLent) this.pool.give(this.block);
     this.#isLent = false;
     this.block = NO_BLOCK;
     this.start = 0;
   }
 }
-
-/** Of streams that hold nothing: nothing is ever put into it. */
-export const NO_RING: Ring = new Ring(new RingPool(0));

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Ring } from "./ring.ts";
+import { Ring } from "./ring.ts";
 
 /** The smallest block, in bytes. */
 export const MIN_BLOCK = 2048;
@@ -13,6 +13,8 @@ const MIN_BITS = 11;
 
 /** Keeps at most `limit` bytes of unused blocks. */
 export class RingPool {
+  /** Of streams that hold nothing: nothing is ever put into it. */
+  readonly noRing: Ring = new Ring(this);
   /** Rings that nobody uses; few connections hold bytes at the same time. */
   readonly freeRings: Ring[] = [];
   readonly #free: Uint8Array<ArrayBuffer>[][] = [];
