@@ -19,11 +19,17 @@ export interface HandlerEnvironment {
 /** Told why something has ended, where it did not end well. */
 export type OnEnd = (reason?: unknown) => void;
 
-/** A context but for what it is about. There may be very many: what few ask for is made then. */
+/** What few handlers ask for, each made then. */
+class Asked {
+  signal: AbortSignal | undefined;
+  values: Map<symbol | string, unknown> | undefined;
+  log: Logger | undefined;
+}
+
+/** A context but for what it is about. There may be very many. */
 export abstract class SharedContext implements HandlerContext {
   protected readonly environment: HandlerEnvironment;
-  #signal: AbortSignal | undefined;
-  #values: Map<symbol | string, unknown> | undefined;
+  #asked: Asked | undefined;
 
   constructor(environment: HandlerEnvironment) {
     this.environment = environment;
@@ -31,6 +37,10 @@ export abstract class SharedContext implements HandlerContext {
 
   /** Calls back when the connection or flow has ended, at once if it has already. */
   protected abstract onEnd(callback: OnEnd): void;
+
+  protected get asked(): Asked {
+    return this.#asked ??= new Asked();
+  }
 
   get stack(): HandlerContext["stack"] {
     return this.environment.stack;
@@ -45,15 +55,18 @@ export abstract class SharedContext implements HandlerContext {
   }
 
   get signal(): AbortSignal {
-    return this.#signal ??= untilEnd(this.environment.signal, (callback) => this.onEnd(callback));
+    return this.asked.signal ??= untilEnd(
+      this.environment.signal,
+      (callback) => this.onEnd(callback),
+    );
   }
 
   get<T>(key: symbol | string): T | undefined {
-    return this.#values?.get(key) as T | undefined;
+    return this.#asked?.values?.get(key) as T | undefined;
   }
 
   set<T>(key: symbol | string, value: T): void {
-    (this.#values ??= new Map()).set(key, value);
+    (this.asked.values ??= new Map()).set(key, value);
   }
 }
 

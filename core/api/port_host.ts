@@ -89,7 +89,6 @@ export class PortHost {
 /** What the handlers of one connection share. */
 class ConnectionContext extends SharedContext implements Context {
   readonly socket: StackSocket;
-  #log: Logger | undefined;
 
   constructor(socket: StackSocket, environment: HandlerEnvironment) {
     super(environment);
@@ -98,7 +97,7 @@ class ConnectionContext extends SharedContext implements Context {
 
   override get log(): Logger {
     const { localAddr: { port } } = this.socket;
-    return this.#log ??= withFields(this.environment.log, { port });
+    return this.asked.log ??= withFields(this.environment.log, { port });
   }
 
   protected override onEnd(callback: OnEnd): void {
