@@ -28,6 +28,7 @@ export class PassiveOpen {
   readonly #cookies: SynCookies;
   /** Where the connection before came to. */
   #lastLocal: IpAddress | undefined = undefined;
+  #lastRemote: IpAddress | undefined = undefined;
 
   constructor(connections: Connections, outbox: Outbox, stats: Stats, hash: KeyedHash) {
     this.#connections = connections;
@@ -118,7 +119,8 @@ export class PassiveOpen {
   }
 
   #create(ip: IpHeader, { sourcePort, destinationPort }: Segment): Tcb {
-    return this.#connections.create(this.#localOf(ip), destinationPort, sourceOf(ip), sourcePort);
+    const local = this.#localOf(ip);
+    return this.#connections.create(local, destinationPort, this.#remoteOf(ip), sourcePort);
   }
 
   /** One object for the connections to one address: most stacks have few. */
@@ -127,5 +129,13 @@ export class PassiveOpen {
     const isSame = last !== undefined &&
       last.w3 === ip.d3 && last.w2 === ip.d2 && last.w1 === ip.d1 && last.w0 === ip.d0;
     return isSame ? last : this.#lastLocal = destinationOf(ip);
+  }
+
+  /** One object for the connections that one peer opens in a row: the host itself, a proxy. */
+  #remoteOf(ip: IpHeader): IpAddress {
+    const last = this.#lastRemote;
+    const isSame = last !== undefined &&
+      last.w3 === ip.s3 && last.w2 === ip.s2 && last.w1 === ip.s1 && last.w0 === ip.s0;
+    return isSame ? last : this.#lastRemote = sourceOf(ip);
   }
 }
