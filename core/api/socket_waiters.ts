@@ -14,9 +14,11 @@ export type ReadTarget = Uint8Array | "chunk" | "next chunk" | Views;
 /** Somebody waits for bytes. */
 export interface Reader {
   readonly target: ReadTarget;
-  /** Takes what {@link answerTo} makes of them. */
+  /**
+   * Takes what {@link answerTo} makes of them, or a promise that is rejected: a function for that
+   * would be kept as long as somebody waits.
+   */
   resolve(answer: never): void;
-  reject(error: TcpError): void;
   /** Who waits behind it: there is nearly always one, and an array would be more to keep. */
   next: Reader | undefined;
 }

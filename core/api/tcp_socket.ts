@@ -157,8 +157,8 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   #waitForBytes<T>(target: ReadTarget): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const reader = { target, resolve, reject, next: undefined };
+    const { promise, resolve } = Promise.withResolvers<T>();
+    const reader = { target, resolve, next: undefined };
     let last = this.#reader;
     while (last?.next !== undefined) last = last.next;
     if (last === undefined) this.#reader = reader;
@@ -238,7 +238,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
         continue;
       }
       const error = this.#readError();
-      if (error !== undefined) reader.reject(error);
+      if (error !== undefined) reader.resolve(Promise.reject(error) as never);
       else reader.resolve(answerTo(target, 0, undefined));
       if (this.#closesWithPeer) void this.closeWrite();
     }
