@@ -16,11 +16,20 @@ export interface Reader {
   readonly target: ReadTarget;
   /**
    * Takes what {@link answerTo} makes of them, or a promise that is rejected: a function for that
-   * would be kept as long as somebody waits.
+   * would be kept as long as somebody waits. Not there while nobody waits.
    */
-  resolve(answer: never): void;
+  resolve: ((answer: never) => void) | undefined;
   /** Who waits behind it: there is nearly always one, and an array would be more to keep. */
-  next: Reader | undefined;
+  behind: Reader | undefined;
+}
+
+/** Views wait in person, as long as they do not already: a record would be one more to make. */
+export function readerOf(target: ReadTarget, resolve: (answer: never) => void): Reader {
+  if (!(target instanceof Views) || target.resolve !== undefined) {
+    return { target, resolve, behind: undefined };
+  }
+  target.resolve = resolve;
+  return target;
 }
 
 /** What a reader is told: `count` bytes have come, 0 at the end; `chunk` has them. */

@@ -13,7 +13,14 @@ import type { Driver, Owner } from "./driver.ts";
 import { TcpError } from "./errors.ts";
 import { tcpStats } from "./socket_stats.ts";
 import { readableOf, writableOf } from "./socket_streams.ts";
-import { answerTo, isArray, type Reader, type ReadTarget, type Writer } from "./socket_waiters.ts";
+import {
+  answerTo,
+  isArray,
+  type Reader,
+  readerOf,
+  type ReadTarget,
+  type Writer,
+} from "./socket_waiters.ts";
 import { Views, type ViewSource } from "./views.ts";
 import type { NetAddr, SocketInfo, TcpSocket, TcpStats } from "./types.ts";
 
@@ -158,11 +165,11 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   #waitForBytes<T>(target: ReadTarget): Promise<T> {
     const { promise, resolve } = Promise.withResolvers<T>();
-    const reader = { target, resolve, next: undefined };
+    const reader = readerOf(target, resolve);
     let last = this.#reader;
-    while (last?.next !== undefined) last = last.next;
+    while (last?.behind !== undefined) last = last.behind;
     if (last === undefined) this.#reader = reader;
-    else last.next = reader;
+    else last.behind = reader;
     return promise;
   }
 
@@ -232,16 +239,24 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
       const chunk = isArray(target) ? undefined : this.#take(target);
       const count = isArray(target) ? this.#readNow(target) : chunk?.length ?? 0;
       if (count === 0 && !this.#isReadingOver()) return;
-      this.#reader = reader.next;
+      const resolve = this.#takeReader(reader);
       if (count > 0) {
-        reader.resolve(answerTo(target, count, chunk));
+        resolve(answerTo(target, count, chunk));
         continue;
       }
       const error = this.#readError();
-      if (error !== undefined) reader.resolve(Promise.reject(error) as never);
-      else reader.resolve(answerTo(target, 0, undefined));
+      if (error !== undefined) resolve(Promise.reject(error) as never);
+      else resolve(answerTo(target, 0, undefined));
       if (this.#closesWithPeer) void this.closeWrite();
     }
+  }
+
+  /** `reader` is the first, and waits no longer. */
+  #takeReader(reader: Reader): (answer: never) => void {
+    const resolve = reader.resolve!;
+    this.#reader = reader.behind;
+    reader.resolve = reader.behind = undefined;
+    return resolve;
   }
 
   // ---------------------------------------------------------------- writing

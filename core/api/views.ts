@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Reader } from "./socket_waiters.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -15,13 +16,19 @@ export interface ViewSource {
 }
 
 /** Lends one view after the other: who asks for the next gives the one before back. */
-export class Views implements AsyncIterableIterator<Bytes> {
+export class Views implements AsyncIterableIterator<Bytes>, Reader {
   /** Bytes of the view that is lent. */
   lent = 0;
+  resolve: ((answer: never) => void) | undefined = undefined;
+  behind: Reader | undefined = undefined;
   readonly #source: ViewSource;
 
   constructor(source: ViewSource) {
     this.#source = source;
+  }
+
+  get target(): this {
+    return this;
   }
 
   [Symbol.asyncIterator](): this {
@@ -29,18 +36,19 @@ export class Views implements AsyncIterableIterator<Bytes> {
   }
 
   next(): Promise<IteratorResult<Bytes>> {
-    this.#giveBack();
+    Views.#giveBack(this);
     return this.#source.nextView(this);
   }
 
   return(): Promise<IteratorResult<Bytes>> {
-    this.#giveBack();
+    Views.#giveBack(this);
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  #giveBack(): void {
-    const { lent } = this;
-    this.lent = 0;
-    if (lent > 0) this.#source.consume(lent);
+  /** Static, as a private method would be a field of all. */
+  static #giveBack(views: Views): void {
+    const { lent } = views;
+    views.lent = 0;
+    if (lent > 0) views.#source.consume(lent);
   }
 }

@@ -67,6 +67,17 @@ describe("views", () => {
     expect(await pair.run(readText(server))).toBe("two");
   });
 
+  // Who asks again before there is an answer waits for one too.
+  test("may be asked for twice at once", async () => {
+    await using pair = new StackPair();
+    const { client, server } = await pair.connect();
+    const views = server.views();
+    const asked = [views.next(), views.next(), server.read(new Uint8Array(1))];
+    await client.closeWrite();
+    const end = { done: true, value: undefined } as const;
+    expect(await pair.run(Promise.all(asked))).toEqual([end, end, null]);
+  });
+
   test("end with the connection's error", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
