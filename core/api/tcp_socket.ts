@@ -7,9 +7,11 @@ import { STATES, type TcpState } from "../tcp/state.ts";
 import { type EndReason, EVENT, type Tcb } from "../tcp/tcb.ts";
 import { isAtEnd } from "../tcp/calls.ts";
 import { netAddr } from "./addresses.ts";
+import { Asked } from "./asked.ts";
 import { formatHostPort } from "./host_port.ts";
 import { Deferred } from "./deferred.ts";
 import type { Driver, Owner } from "./driver.ts";
+import { endText } from "./end_text.ts";
 import { TcpError } from "./errors.ts";
 import { tcpStats } from "./socket_stats.ts";
 import { readableOf, writableOf } from "./socket_streams.ts";
@@ -34,15 +36,10 @@ const DISCARDED = new Uint8Array(64 * 1024);
 /** Of sockets that nobody waits to write to: nothing is ever put into it. */
 const NO_WRITERS: Writer[] = [];
 
-/** What few sockets are asked for, each made then. */
-class Asked {
-  readable: ReadableStream<Bytes> | undefined;
-  writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
-  localAddr: NetAddr | undefined;
-  remoteAddr: NetAddr | undefined;
-  onEnd: (() => void)[] | undefined;
-  abortReason: unknown;
-}
+/** Bits of what is so of a socket, behind those of {@link EVENT}, which say what has happened. */
+const CLOSES_WITH_PEER = 1 << 4;
+const WRITE_CLOSED = 1 << 5;
+const CLOSED = 1 << 6;
 
 /** What a socket may be told when it is made. */
 export interface SocketOptions {
@@ -54,22 +51,20 @@ export interface SocketOptions {
 export class StackSocket implements TcpSocket, Owner, ViewSource {
   readonly #tcb: Tcb;
   readonly #driver: Driver;
-  readonly #closesWithPeer: boolean;
   /** Made when somebody asks. */
   #opened: Deferred<SocketInfo> | undefined;
   #closed: Deferred<undefined> | undefined;
-  /** Bits of {@link EVENT}: what has happened so far. */
-  #past = 0;
+  /** One field: a boolean or a string would be as large as all of them. */
+  #bits = 0;
   /** The first of those who wait. */
   #reader: Reader | undefined;
   #writers: Writer[] = NO_WRITERS;
-  #closing: "no" | "write" | "both" = "no";
   #asked: Asked | undefined;
 
   constructor(tcb: Tcb, driver: Driver, options: SocketOptions) {
     this.#tcb = tcb;
     this.#driver = driver;
-    this.#closesWithPeer = options.closesWithPeer;
+    if (options.closesWithPeer) this.#bits |= CLOSES_WITH_PEER;
     tcb.handle = this;
     this.onEvent();
   }
@@ -216,7 +211,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   #isReadingOver(): boolean {
-    return this.#closing === "both" || isAtEnd(this.#tcb);
+    return this.#isClosed || isAtEnd(this.#tcb);
   }
 
   #endOfReading<T>(end: T): Promise<T> {
@@ -228,7 +223,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   /** The peer's FIN ends reading well, whatever comes behind it. */
   #readError(): TcpError | undefined {
-    if (this.#closing === "both") return undefined;
+    if (this.#isClosed) return undefined;
     const tcb = this.#tcb;
     return tcb.finReceived || tcb.error === undefined ? undefined : this.#error(tcb.error);
   }
@@ -273,7 +268,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   tryWrite(p: Uint8Array<ArrayBufferLike>): number {
-    const isOpen = this.#closing === "no" && this.#tcb.error === undefined &&
+    const isOpen = !this.#isWriteClosed && this.#tcb.error === undefined &&
       STATES[this.#tcb.state].canSend;
     return isOpen && this.#writers.length === 0 ? this.#writeNow(p, 0) : 0;
   }
@@ -296,7 +291,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   #writeError(): TcpError | undefined {
     const tcb = this.#tcb;
     if (tcb.error !== undefined) return this.#error(tcb.error);
-    if (this.#closing !== "no") {
+    if (this.#isWriteClosed) {
       return new TcpError("CLOSING", "The socket has been closed for writing", this.#ends());
     }
     // The peer has ended the connection for good.
@@ -317,13 +312,13 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   // ---------------------------------------------------------------- closing
 
   closeWrite(): Promise<void> {
-    if (this.#closing === "no") this.#closing = "write";
+    this.#bits |= WRITE_CLOSED;
     this.#closeWhenWritten();
     return Promise.resolve();
   }
 
   close(_reason?: unknown): Promise<undefined> {
-    this.#closing = "both";
+    this.#bits |= WRITE_CLOSED | CLOSED;
     this.#serveReaders();
     this.#discardUnread();
     this.#closeWhenWritten();
@@ -332,7 +327,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   /** Nobody will read it, and a peer that waits for that would not take what still has to go. */
   #discardUnread(): void {
-    if (this.#closing !== "both" || this.#writers.length === 0) return;
+    if (!this.#isClosed || this.#writers.length === 0) return;
     while (this.#readNow(DISCARDED) > 0);
     this.acknowledge();
   }
@@ -348,10 +343,10 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   /** Writes that wait for room were made before: the FIN goes behind them. */
   #closeWhenWritten(): void {
-    if (this.#closing === "no" || this.#writers.length > 0) return;
+    if (!this.#isWriteClosed || this.#writers.length > 0) return;
     const { core } = this.#driver;
-    if (this.#closing === "write") core.tcp.closeWrite(this.#tcb);
-    else core.tcp.close(this.#tcb, this.#driver.now());
+    if (this.#isClosed) core.tcp.close(this.#tcb, this.#driver.now());
+    else core.tcp.closeWrite(this.#tcb);
     this.#driver.touch();
   }
 
@@ -426,7 +421,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     const tcb = this.#tcb;
     const events = tcb.events;
     tcb.events = 0;
-    this.#past |= events;
+    this.#bits |= events;
     if ((events & EVENT.OPENED) !== 0) this.#settleOpened();
     if ((events & EVENT.READABLE) !== 0) {
       if (this.#reader !== undefined) this.#serveReaders();
@@ -438,11 +433,25 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   get #hasOpened(): boolean {
-    return (this.#past & EVENT.OPENED) !== 0;
+    return (this.#bits & EVENT.OPENED) !== 0;
   }
 
   get #hasEnded(): boolean {
-    return (this.#past & EVENT.ENDED) !== 0;
+    return (this.#bits & EVENT.ENDED) !== 0;
+  }
+
+  get #closesWithPeer(): boolean {
+    return (this.#bits & CLOSES_WITH_PEER) !== 0;
+  }
+
+  /** Nothing more is written: a FIN goes behind what was. */
+  get #isWriteClosed(): boolean {
+    return (this.#bits & WRITE_CLOSED) !== 0;
+  }
+
+  /** Nothing more is read either. */
+  get #isClosed(): boolean {
+    return (this.#bits & CLOSED) !== 0;
   }
 
   #end(): void {
@@ -479,7 +488,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   #error(code: EndReason): TcpError {
-    const text = ERROR_TEXTS[code].replace("%", formatHostPort(this.remoteAddr));
+    const text = endText(code, formatHostPort(this.remoteAddr));
     return new TcpError(code, text, { ...this.#ends(), cause: this.abortReason });
   }
 
@@ -487,13 +496,3 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return { local: this.localAddr, remote: this.remoteAddr };
   }
 }
-
-const ERROR_TEXTS: Readonly<Record<EndReason, string>> = {
-  CONNECTION_REFUSED: "% refused the connection",
-  CONNECTION_RESET: "% reset the connection",
-  CONNECTION_ABORTED: "The connection to % was aborted by this side",
-  TIMED_OUT: "% did not answer in time",
-  UNREACHABLE: "% cannot be reached",
-  ADDRESS_NOT_AVAILABLE: "The own address of the connection to % was given up",
-  STACK_CLOSED: "The stack was closed while connected to %",
-};
