@@ -17,7 +17,6 @@ export function takeSynOptions(tcb: Tcb, segment: Segment, now: number): void {
   tcb.windowScaling = scaling;
   tcb.sndWndShift = scaling ? Math.min(segment.windowScale, MAX_SHIFT) : 0;
   tcb.rcvWndShift = scaling ? windowShift(tcb.receiveMost) : 0;
-  if (!scaling) tcb.receiveMost = Math.min(tcb.receiveMost, 0xffff);
   tcb.receiveLimit = Math.min(tcb.receiveLimit, tcb.receiveMost);
   tcb.sackPermitted = tcb.config.sack && segment.sackPermitted;
   tcb.timestamps = tcb.config.timestamps && segment.hasTimestamps;

@@ -68,7 +68,7 @@ function ecnSetup(tcb: Tcb, answers: boolean): number {
 }
 
 function offeredShift(tcb: Tcb): number {
-  return tcb.config.windowScaling ? windowShift(tcb.receiveMost) : -1;
+  return tcb.config.windowScaling ? windowShift(tcb.config.receiveBuffer) : -1;
 }
 
 /** Filled in for each segment, as `IP_FIELDS` is. */

@@ -44,9 +44,6 @@ export type EndReason =
   | "ADDRESS_NOT_AVAILABLE"
   | "STACK_CLOSED";
 
-/** Whether a SYN is being decided about. */
-export type SynDecision = "none" | "pending" | "accepted";
-
 /** What connections of one stack share. */
 export interface TcpEnvironment {
   readonly pool: RingPool;
@@ -77,9 +74,6 @@ export class Tcb extends RttEstimator {
   readonly remotePort: number;
   state: TcpState = "CLOSED";
   error: EndReason | undefined = undefined;
-  /** Bits of {@link EVENT} that the owner has not seen. */
-  events = 0;
-  synDecision: SynDecision = "none";
 
   // ------------------------------------------------------------ send sequence space
   iss = 0;
@@ -89,7 +83,6 @@ export class Tcb extends RttEstimator {
   sndWl1 = 0;
   sndWl2 = 0;
   maxSndWnd = 0;
-  sndWndShift = 0;
   /** MSS that the peer announced, or the default. */
   peerMss: number;
   /** Largest IP packet on the path. */
@@ -107,10 +100,8 @@ export class Tcb extends RttEstimator {
   offeredEdge = 0;
   /** The farthest edge that a window field has named: what lies before it is taken. */
   rcvEdge = 0;
-  rcvWndShift = 0;
   /** Bytes of window to offer to a reader that keeps up; grows up to `receiveMost`. */
   receiveLimit: number;
-  receiveMost: number;
   /** Where the growth of the receive buffer was thought about last. */
   readMark = 0;
   readonly receive: ReceiveRing;
@@ -138,8 +129,6 @@ export class Tcb extends RttEstimator {
   rack: Rack | undefined = undefined;
 
   // ------------------------------------------------------------ what every packet has in common
-  /** IPv4 identification of the last one; atomic datagrams may use any (RFC 6864 4.1). */
-  packetId = 0;
   /** The addresses' part of the pseudo-header's sum. */
   readonly pseudoSum: number;
 
@@ -174,7 +163,6 @@ export class Tcb extends RttEstimator {
     this.remotePort = remotePort;
     this.pathMtu = environment.mtu;
     this.peerMss = remote.isV4 ? DEFAULT_MSS_V4 : DEFAULT_MSS_V6;
-    this.receiveMost = config.receiveBuffer;
     this.receiveLimit = Math.min(config.receiveBuffer, INITIAL_BUFFER);
     this.noDelay = config.noDelay;
     this.keepAlive = config.keepAlive;
@@ -190,6 +178,12 @@ export class Tcb extends RttEstimator {
   get localMss(): number {
     const most = this.environment.mtu - ipHeaderLength(this.local) - 20;
     return this.config.mss > 0 ? Math.min(this.config.mss, most) : Math.min(most, 65495);
+  }
+
+  /** The window that a reader may grow to: without scaling the field ends it (RFC 7323 2.2). */
+  get receiveMost(): number {
+    const { receiveBuffer } = this.config;
+    return this.windowScaling ? receiveBuffer : Math.min(receiveBuffer, 0xffff);
   }
 
   /** Works the segment size out anew from the peer's MSS, the path and the options. */

@@ -6,7 +6,7 @@
 import type { EndReason } from "./tcb.ts";
 import type { RateReduction } from "./prr.ts";
 import type { RateSampler } from "./rate_sampler.ts";
-import { TcbFlags } from "./tcb_flags.ts";
+import { TcbSmall } from "./tcb_small.ts";
 import type { UndoPoint } from "./undo.ts";
 
 /** Why a segment goes whatever the congestion window says. */
@@ -53,7 +53,7 @@ const NONE = new Occasions();
 const NAMES = Object.keys(NONE) as (keyof Occasions)[];
 
 /** An idle connection would be an eighth larger with these as fields of its own. */
-export class TcbOccasions extends TcbFlags {
+export class TcbOccasions extends TcbSmall {
   #its = NONE;
 
   /** Static, as a private method would be a field of every connection. */
