@@ -12,8 +12,6 @@ const AFTER_LOST_SYN_MS = 3000;
 /** Estimates in milliseconds: a part of the connection, as an object is more to keep. */
 export class RttEstimator extends TimerTable {
   readonly config: TcpConfig;
-  /** Doublings since the last sample of new data (RFC 6298 5.5). */
-  rtoBackoff = 0;
 
   constructor(config: TcpConfig) {
     super();

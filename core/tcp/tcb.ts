@@ -15,7 +15,6 @@ import { INITIAL_BUFFER } from "./autotune.ts";
 import { createCongestionControl } from "./congestion.ts";
 import type { CongestionControl } from "./congestion/control.ts";
 import type { TcpConfig } from "./config.ts";
-import type { Rack } from "./rack.ts";
 import { RateSampler } from "./rate_sampler.ts";
 import { RttEstimator } from "./rtt.ts";
 import type { DeliveryVisitor, Scoreboard, SentRange } from "./scoreboard.ts";
@@ -125,8 +124,6 @@ export class Tcb extends RttEstimator {
   readonly congestion: CongestionControl;
   /** What is outstanding; {@link NOTHING_SENT} while nothing is. */
   scoreboard: Scoreboard = NOTHING_SENT;
-  /** Only while something is outstanding of which a part has arrived, or once reordering was seen. */
-  rack: Rack | undefined = undefined;
 
   // ------------------------------------------------------------ what every packet has in common
   /** The addresses' part of the pseudo-header's sum. */

@@ -5,6 +5,7 @@
  */
 import type { EndReason } from "./tcb.ts";
 import type { RateReduction } from "./prr.ts";
+import type { Rack } from "./rack.ts";
 import type { RateSampler } from "./rate_sampler.ts";
 import { TcbSmall } from "./tcb_small.ts";
 import type { UndoPoint } from "./undo.ts";
@@ -30,6 +31,8 @@ class Occasions {
   duplicateAcks: number = 0;
   forced: Forced = "none";
   ecnPoint: number | undefined = undefined;
+  rack: Rack | undefined = undefined;
+  rtoBackoff: number = 0;
   recovery: Recovery = "none";
   recoveryPoint: number = 0;
   duplicateAcksReceived: number = 0;
@@ -295,6 +298,22 @@ export class TcbOccasions extends TcbSmall {
   }
   set raiseMtuTo(value: number) {
     if (value !== this.#its.raiseMtuTo) TcbOccasions.#own(this).raiseMtuTo = value;
+  }
+
+  /** Only while something is outstanding of which a part has arrived, or once reordering was seen. */
+  get rack(): Rack | undefined {
+    return this.#its.rack;
+  }
+  set rack(value: Rack | undefined) {
+    if (value !== this.#its.rack) TcbOccasions.#own(this).rack = value;
+  }
+
+  /** Doublings of the RTO since the last sample of new data (RFC 6298 5.5). */
+  get rtoBackoff(): number {
+    return this.#its.rtoBackoff;
+  }
+  set rtoBackoff(value: number) {
+    if (value !== this.#its.rtoBackoff) TcbOccasions.#own(this).rtoBackoff = value;
   }
 
   /** Segments sent again. */
