@@ -68,9 +68,9 @@ const LEAST_MSS = 64;
 export class Tcb extends RttEstimator {
   readonly environment: TcpEnvironment;
   readonly local: IpAddress;
-  readonly localPort: number;
   readonly remote: IpAddress;
-  readonly remotePort: number;
+  /** The local one, and behind it the remote one. */
+  readonly #ports: number;
   state: TcpState = "CLOSED";
   error: EndReason | undefined = undefined;
 
@@ -155,9 +155,8 @@ export class Tcb extends RttEstimator {
     super(config);
     this.environment = environment;
     this.local = local;
-    this.localPort = localPort;
     this.remote = remote;
-    this.remotePort = remotePort;
+    this.#ports = (localPort << 16) | remotePort;
     this.pathMtu = environment.mtu;
     this.peerMss = remote.isV4 ? DEFAULT_MSS_V4 : DEFAULT_MSS_V6;
     this.receiveLimit = Math.min(config.receiveBuffer, INITIAL_BUFFER);
@@ -169,6 +168,14 @@ export class Tcb extends RttEstimator {
     this.sendMss = this.fullSegment();
     this.congestion = createCongestionControl(this.sendMss, config);
     if (this.congestion.samplesRate) this.rate = new RateSampler();
+  }
+
+  get localPort(): number {
+    return this.#ports >>> 16;
+  }
+
+  get remotePort(): number {
+    return this.#ports & 0xffff;
   }
 
   /** MSS to advertise (RFC 9293 3.7.1): what this host can receive. */
