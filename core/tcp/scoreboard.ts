@@ -14,6 +14,8 @@ export const MAX_CUT_RANGES = 4096;
 
 /** Records kept for use again, at most. */
 const MAX_FREE = 4096;
+/** An empty scoreboard keeps this many places, at most. */
+const MOST_KEPT = 64;
 
 /** A range that was sent in one packet; a super-packet is one range until it has to be split. */
 export class SentRange {
@@ -53,13 +55,12 @@ export interface DeliveryVisitor {
   arrived(range: SentRange): void;
 }
 
-/** Of scoreboards with nothing outstanding: nothing is ever put into it. */
-const NO_RANGES: SentRange[] = [];
-
 /** Ranges in order of sequence, without gaps, from SND.UNA to SND.NXT. */
 export class Scoreboard {
-  #ranges: SentRange[] = NO_RANGES;
+  /** From `#head` to `#end`; what lies outside is of no meaning. */
+  #ranges: SentRange[] = [];
   #head = 0;
+  #end = 0;
   readonly #records: SentRecords;
   /** Bytes believed to be in the network: sent, neither acknowledged, sacked nor lost. */
   inFlight = 0;
@@ -73,11 +74,11 @@ export class Scoreboard {
   }
 
   get count(): number {
-    return this.#ranges.length - this.#head;
+    return this.#end - this.#head;
   }
 
   get isEmpty(): boolean {
-    return this.#ranges.length === this.#head;
+    return this.#end === this.#head;
   }
 
   /** Range `i`, 0 being the earliest. */
@@ -93,9 +94,7 @@ export class Scoreboard {
     range.sentAt = now;
     range.order = ++this.#records.order;
     range.transmissions = 1;
-    // An array that is pushed to makes room for many more; often one is outstanding.
-    if (this.#ranges.length === 0) this.#ranges = [range];
-    else this.#ranges.push(range);
+    this.#ranges[this.#end++] = range;
     this.inFlight += seqDiff(end, start);
     return range;
   }
@@ -103,7 +102,7 @@ export class Scoreboard {
   /** The first range that has to be sent again. */
   firstLost(): SentRange | undefined {
     if (this.lostBytes === 0) return undefined;
-    for (let i = this.#head; i < this.#ranges.length; i++) {
+    for (let i = this.#head; i < this.#end; i++) {
       if (this.#ranges[i]!.lost) return this.#ranges[i];
     }
     return undefined;
@@ -131,12 +130,12 @@ export class Scoreboard {
 
   /** Everything that is not sacked was not received. */
   markAllLost(): void {
-    for (let i = this.#head; i < this.#ranges.length; i++) this.markLost(this.#ranges[i]!);
+    for (let i = this.#head; i < this.#end; i++) this.markLost(this.#ranges[i]!);
   }
 
   /** Nothing was lost after all. */
   markNoneLost(): void {
-    for (let i = this.#head; i < this.#ranges.length; i++) {
+    for (let i = this.#head; i < this.#end; i++) {
       const range = this.#ranges[i]!;
       if (!range.lost) continue;
       range.lost = false;
@@ -147,7 +146,7 @@ export class Scoreboard {
 
   /** The peer threw sacked data away (RFC 2018 8). */
   forgetSacks(): void {
-    for (let i = this.#head; i < this.#ranges.length; i++) {
+    for (let i = this.#head; i < this.#end; i++) {
       const range = this.#ranges[i]!;
       if (!range.sacked) continue;
       range.sacked = false;
@@ -178,6 +177,7 @@ export class Scoreboard {
     rest.applicationLimited = range.applicationLimited;
     range.end = at;
     this.#ranges.splice(this.#head + i + 1, 0, rest);
+    this.#end++;
   }
 
   /** The first range that ends behind `seq`, as its index. */
@@ -229,8 +229,7 @@ export class Scoreboard {
   }
 
   clear(): void {
-    this.#ranges = NO_RANGES;
-    this.#head = 0;
+    this.#empty();
     this.inFlight = this.lostBytes = this.sackedBytes = 0;
   }
 
@@ -254,12 +253,17 @@ export class Scoreboard {
     this.#head++;
     const { free } = this.#records;
     if (free.length < MAX_FREE) free.push(range);
-    if (this.#head === this.#ranges.length) {
-      this.#ranges = NO_RANGES;
-      this.#head = 0;
-    } else if (this.#head >= 64 && this.#head * 2 >= this.#ranges.length) {
+    if (this.isEmpty) {
+      this.#empty();
+    } else if (this.#head >= 64 && this.#head * 2 >= this.#end) {
       this.#ranges.splice(0, this.#head);
+      this.#end -= this.#head;
       this.#head = 0;
     }
+  }
+
+  #empty(): void {
+    if (this.#ranges.length > MOST_KEPT) this.#ranges = [];
+    this.#head = this.#end = 0;
   }
 }
