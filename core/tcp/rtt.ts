@@ -45,6 +45,7 @@ export class RttEstimator extends TimerTable {
     const initial = this.synWasRepeated ? Math.max(initialRtoMs, AFTER_LOST_SYN_MS) : initialRtoMs;
     // The variance counts for no less than the floor, as the peer may delay its acknowledgement.
     const base = srtt === 0 ? initial : srtt + Math.max(4 * this.rttvar, minRtoMs);
-    return Math.min(base * 2 ** this.rtoBackoff, maxRtoMs);
+    const { rtoBackoff } = this;
+    return Math.min(rtoBackoff === 0 ? base : base * 2 ** rtoBackoff, maxRtoMs);
   }
 }
