@@ -114,7 +114,7 @@ export const PROFILES: { readonly local: TcpConfig; readonly internet: TcpConfig
     congestion: "unacked",
     delayedAckMs: 0,
     // A device's round trip is short: more than this only leaves the processor's cache.
-    sendBuffer: 1024 * 1024,
+    sendBuffer: 512 * 1024,
     receiveBuffer: 512 * 1024,
     timestamps: false,
     ecn: false,
