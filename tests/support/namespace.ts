@@ -12,11 +12,12 @@ import { ROOT } from "./source_files.ts";
 const LIMIT_MS = 30_000;
 
 /**
- * Holds the namespace until its stdin is closed, which the end of the test's process does as well.
- * Then it ends whatever runs in the namespace still. It does nothing outside of one of its own.
+ * Holds the namespaces until its stdin is closed, which the end of the test's process does as well.
+ * /sys shows the devices of the network that it was mounted in, where it may be mounted. Then it ends whatever runs in the namespace still. It does nothing outside of one of its own.
  */
 const HOLDER = `
   [ /proc/$PPID/ns/net -ef /proc/self/ns/net ] && exit 1
+  mount -t sysfs sysfs /sys 2>/dev/null
   ip link set lo up && echo "$$ held"
   cat >/dev/null
   for process in /proc/[0-9]*; do
@@ -40,10 +41,13 @@ export class Namespace implements AsyncDisposable {
 
   /** Makes one; requires `"namespace"`, `ip` and `nsenter`. */
   static async open(): Promise<Namespace> {
-    const holder = new Program([...namespaceCommand(), "sh", "-c", HOLDER], ROOT);
+    const [unshare, ...options] = namespaceCommand();
+    const holder = new Program([unshare, "--mount", ...options, "sh", "-c", HOLDER], ROOT);
     const [, pid] = await holder.printed(/^(\d+) held\n/);
     const user = process.getuid?.() === 0 ? [] : ["--user", "--preserve-credentials"];
-    return new Namespace(holder, ["nsenter", "--target", pid!, "--net", ...user, "--"]);
+    // Another mount namespace begins at its root.
+    const where = ["--net", "--mount", `--wd=${ROOT}`];
+    return new Namespace(holder, ["nsenter", "--target", pid!, ...where, ...user, "--"]);
   }
 
   /** Starts a program in the project's folder; a signal reaches it directly. */

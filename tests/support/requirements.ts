@@ -14,9 +14,9 @@ import { test } from "bun:test";
 /**
  * `"namespace"`: network namespaces can be made with `unshare`. `"tun"`: the same, and a TUN device
  * can be made in one. `"ipv6"`: the loopback device has an IPv6 address, which many containers lack.
- * `"program:curl"`: `curl` is on the PATH.
+ * `"root"`: for what the kernel allows nobody else, in user namespaces either. `"program:curl"`: `curl` is on the PATH.
  */
-export type Requirement = "namespace" | "tun" | "ipv6" | `program:${string}`;
+export type Requirement = "namespace" | "tun" | "ipv6" | "root" | `program:${string}`;
 
 /** Whether everything is there; if not, what is missing. */
 export type Availability = { ok: true } | { ok: false; reason: string };
@@ -66,6 +66,8 @@ function look(requirement: Requirement): string | undefined {
       return missingNamespace();
     case "tun":
       return reasonAgainst("namespace") ?? missingTun();
+    case "root":
+      return process.getuid?.() === 0 ? undefined : "needs root";
     case "ipv6":
       return hasIpv6() ? undefined : "needs the address ::1";
     default:
