@@ -55,6 +55,8 @@ export interface TunHost {
   bpf(number: number, command: number, attributes: Bytes, kept: Bytes): number;
   /** Where bytes lie; it does not change. Whoever stores it keeps `bytes` reachable. */
   addressOf(bytes: Bytes): number;
+  /** Whether a file may be read or written without the user being asked. */
+  mayUse(access: "read" | "write", path: string): boolean;
   /** Waits for a descriptor until closed. */
   waiter(fd: number): Waiter;
   /** Frees the library. Nothing of this host may be used afterwards. */

@@ -55,6 +55,7 @@ export async function bunHost(): Promise<TunHost> {
       void bytes.buffer;
       return ffi.ptr(bytes);
     },
+    mayUse: () => true,
     waiter: (fd) => aioWaiter(host, libc, fd) ?? new PollingWaiter(libc, fd),
     close: () => library.close(),
   };

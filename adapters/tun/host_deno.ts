@@ -31,6 +31,7 @@ declare const Deno: {
     of(bytes: Bytes): object | null;
     value(pointer: object | null): number | bigint;
   };
+  permissions: { querySync(what: { name: string; path: string }): { state: string } };
   UnsafePointerView: { getArrayBuffer(pointer: object, length: number): ArrayBuffer };
 };
 
@@ -47,6 +48,7 @@ export function denoHost(): TunHost {
     bpf: (number, command, attributes, kept) =>
       libc.bpf(number, command, attributes, attributes.length, kept),
     addressOf: (bytes) => Number(Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes))),
+    mayUse: (name, path) => Deno.permissions.querySync({ name, path }).state === "granted",
     waiter: (fd) => new ThreadWaiter(libc, fd, openEventfd(host)),
     close: () => library.close(),
   };

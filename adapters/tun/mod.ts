@@ -76,6 +76,7 @@ function steeringOf(host: TunHost, { name, offload }: Device): ReceivePacketStee
   if (!offload) return undefined;
   return ReceivePacketSteering.open(name, indexOf(host, name), {
     currentProcessor: () => host.libc.sched_getcpu(),
+    mayUse: host.mayUse,
     devices: "/sys/class/net",
     status: "/proc/self/status",
   });

@@ -11,6 +11,8 @@ import { allowedProcessors, formatMask } from "./processors.ts";
 export interface Machine {
   /** The processor that this thread runs on. */
   currentProcessor(): number;
+  /** Whether a file may be read or written without the user being asked. */
+  mayUse(access: "read" | "write", path: string): boolean;
   /** `/sys/class/net` */
   readonly devices: string;
   /** `/proc/self/status` */
@@ -69,6 +71,9 @@ export class ReceivePacketSteering {
   static open(name: string, index: number, machine: Machine): ReceivePacketSteering | undefined {
     const folder = `${machine.devices}/${name}`;
     const file = `${folder}/queues/rx-0/rps_cpus`;
+    const isAllowed = machine.mayUse("read", machine.status) && machine.mayUse("read", folder) &&
+      machine.mayUse("write", file);
+    if (!isAllowed) return undefined;
     try {
       const processors = allowedProcessors(readFileSync(machine.status, "utf8"));
       const isDevice = Number(readFileSync(`${folder}/ifindex`, "utf8")) === index;

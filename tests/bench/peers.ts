@@ -3,10 +3,11 @@
  * generator, all in turns:
  *
  *     peers.ts --namespace NAME --generator FILE --peer NAME=ADDRESS... [--seconds N] [--rounds N]
+ *              [--offload off]
  *
  * The generator takes `MODE HOST PORT SECONDS CONNECTIONS` and prints a line of JSON; the peers serve
- * echo on port 7, discard on 9, characters on 19 and HTTP on 80. Needs root. Prints a line of JSON for
- * each load and target.
+ * echo on port 7, discard on 9, characters on 19 and HTTP on 80. `--offload off` measures devices without
+ * offload instead, bulk to the stack alone. Needs root. Prints a line of JSON for each load and target.
  *
  * @module
  */
@@ -29,9 +30,10 @@ async function main(): Promise<void> {
       peer: { type: "string", multiple: true, default: [] },
       seconds: { type: "string", default: "3" },
       rounds: { type: "string", default: "3" },
+      offload: { type: "string", default: "on" },
     },
   });
-  const { namespace, generator, peer } = values;
+  const { namespace, generator, peer, offload } = values;
   if (namespace === undefined || generator === undefined) {
     throw new Error("Say where the peers are: --namespace NAME --generator FILE");
   }
@@ -41,13 +43,16 @@ async function main(): Promise<void> {
     const targets = peer.map(parsePeer);
     for (const [index, name] of (["Deno", "Bun"] as const).entries()) {
       const address = `10.90.${index}.2`;
-      services.push(await startService(enter, name, index, address));
+      services.push(await startService(enter, name, offload, `berth${index}`, address));
       targets.push({ name: `berth on ${name}`, address, serves: SERVES });
     }
-    const loads = generatorLoads(generator, Number(values.seconds));
-    if (requires("program:wrk").ok) loads.push(httpLoad(Number(values.seconds)));
     const rounds = Number(values.rounds);
-    await alternate({ benchmark: "beside peers", rounds, enter }, loads, targets);
+    const all = generatorLoads(generator, Number(values.seconds));
+    if (requires("program:wrk").ok) all.push(httpLoad(Number(values.seconds)));
+    const isPlain = offload === "off";
+    const loads = isPlain ? all.filter(({ name }) => name.startsWith("up,")) : all;
+    const benchmark = isPlain ? "beside peers without offload" : "beside peers";
+    await alternate({ benchmark, rounds, enter }, loads, targets);
   } finally {
     for (const service of services) service.signal("SIGTERM");
     await Promise.all(services.map((service) => service.finish(10_000).catch(() => {})));
@@ -63,13 +68,15 @@ function parsePeer(text: string): Target {
 async function startService(
   enter: readonly string[],
   name: "Deno" | "Bun",
-  index: number,
+  offload: string,
+  device: string,
   address: string,
 ): Promise<Program> {
   const { executable } = findRuntime(name);
   const run = name === "Deno" ? ["run", "-A"] : [];
   const ports = ["7=echo", "9=discard", "19=chargen", "80=http:./tests/bench/programs/hello.ts"];
-  const flags = ["--tun", `berth${index}`, "--address", `${address}/24`, "--log-level", "warn"];
+  const link = ["--link", `tun:${device},offload=${offload}`];
+  const flags = [...link, "--address", `${address}/24`, "--log-level", "warn"];
   const listen = ports.flatMap((port) => ["--listen", port]);
   const service = new Program([...enter, executable, ...run, "main.ts", ...flags, ...listen], ROOT);
   await service.printed(/Ctrl\+C/);

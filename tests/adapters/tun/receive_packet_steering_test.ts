@@ -21,8 +21,9 @@ const setMask = (text: string) => writeFileSync(maskFile(), `${text}\n`);
 const setAllowed = (list: string) =>
   writeFileSync(join(folder, "status"), `Name:\tdeno\nCpus_allowed_list:\t${list}\n`);
 
-/** The processor that the thread is on; each test may move it. */
+/** The processor that the thread is on, and what it may not do; each test may change them. */
 let processor = 2;
+let denied = "";
 
 function open(index = 7): ReceivePacketSteering | undefined {
   const status = join(folder, "status");
@@ -30,6 +31,7 @@ function open(index = 7): ReceivePacketSteering | undefined {
     devices: folder,
     status,
     currentProcessor: () => processor,
+    mayUse: (access, path) => denied !== `${access} ${path.slice(folder.length)}`,
   });
 }
 
@@ -113,6 +115,15 @@ describe("ReceivePacketSteering", () => {
     setAllowed("0-1");
     rmSync(join(folder, "tun0"), { recursive: true });
     expect(open()).toBeUndefined();
+  });
+
+  // Deno would ask the user in the middle of everything.
+  test("asks nobody for a permission", () => {
+    for (denied of ["read /status", "read /tun0", "write /tun0/queues/rx-0/rps_cpus"]) {
+      expect(open()).toBeUndefined();
+    }
+    denied = "";
+    expect(open()).toBeDefined();
   });
 
   // Reading tells that the device has gone.
