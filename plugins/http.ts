@@ -20,7 +20,8 @@ export { RequestBodyError } from "./http/refusal.ts";
  * refused.
  *
  * The second argument of `app.fetch` is an {@link HttpEnv}: `getConnInfo` of `hono/deno` and of
- * `hono/bun` both work with it. For WebSockets see `upgradeWebSocket`.
+ * `hono/bun` both work with it. For WebSockets see `upgradeWebSocket`; on Bun `rememberResponseText`
+ * makes small responses cheaper.
  *
  * @throws {TypeError} `app` has no `fetch`, or an option is not what it has to be.
  *

@@ -27,6 +27,11 @@ const MANY = 4;
 const FEW = 2;
 /** More waiting than this part of the time: the thread has time for the kernel's part as well. */
 const IDLE = 0.5;
+/**
+ * More packets than this in a row, with nothing read between: the queue of another processor holds
+ * 1000 (net.core.netdev_max_backlog), and what is too much is dropped.
+ */
+const MOST_IN_A_ROW = 512;
 /** From giving it up until it is tried again. */
 const PAUSE_MS = 1000;
 
@@ -45,6 +50,9 @@ export class ReceivePacketSteering {
   #leftOut = -1;
   #windowBegan = 0;
   #notBefore = -Infinity;
+  #lastReadAt = 0;
+  /** Packets written since something was read. */
+  #inARow = 0;
   #waited = 0;
   #reads = 0;
   #packets = 0;
@@ -96,13 +104,16 @@ export class ReceivePacketSteering {
     this.#waited += ms;
   }
 
-  /** So many bytes were written. */
+  /** A packet of so many bytes was written. */
   sent(bytes: number): void {
     this.#bytesOut += bytes;
+    if (++this.#inARow > MOST_IN_A_ROW && this.isOn) this.#giveUp(this.#lastReadAt);
   }
 
   /** So many packets were read at once, of so many bytes; `now` in milliseconds. */
   received(packets: number, bytes: number, now: number): void {
+    this.#lastReadAt = now;
+    this.#inARow = 0;
     this.#reads++;
     this.#packets += packets;
     this.#bytesIn += bytes;
@@ -120,11 +131,15 @@ export class ReceivePacketSteering {
     const helps = idle < IDLE && this.#bytesOut * 2 > this.#bytesIn;
     if (this.isOn) {
       if (helps && packets >= FEW) return this.#leaveOut(this.#machine.currentProcessor());
-      this.#leaveOut(-1);
-      this.#notBefore = now + PAUSE_MS;
+      this.#giveUp(now);
     } else if (helps && packets >= MANY && now >= this.#notBefore) {
       this.#leaveOut(this.#machine.currentProcessor());
     }
+  }
+
+  #giveUp(now: number): void {
+    this.#leaveOut(-1);
+    this.#notBefore = now + PAUSE_MS;
   }
 
   #leaveOut(leftOut: number): void {

@@ -3,7 +3,6 @@
  *
  * @module
  */
-
 import { takeFromSlot } from "./response_slot.ts";
 
 const PlatformResponse: typeof Response = globalThis.Response;

@@ -92,6 +92,19 @@ describe("ReceivePacketSteering", () => {
     expect(steering.isOn).toBe(true);
   });
 
+  // Another processor's queue holds 1000 packets and drops more: here 512 are sent, then one too many.
+  test("leaves too many packets in a row to the thread itself", () => {
+    const steering = open()!;
+    const now = load(steering, load(steering, 1000));
+    for (let i = 0; i < 512; i++) steering.sent(64);
+    expect(steering.isOn).toBe(true);
+    steering.received(8, 512, now + 1);
+    for (let i = 0; i < 513; i++) steering.sent(64);
+    expect([steering.isOn, mask()]).toEqual([false, "0"]);
+    load(steering, load(steering, now + 1));
+    expect(steering.isOn).toBe(false);
+  });
+
   // What was before a pause says nothing about what is now.
   test("does not judge a window with a long silence in it", () => {
     const steering = open()!;
