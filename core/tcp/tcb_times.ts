@@ -16,13 +16,14 @@ const TS_RECENT_AT = 7;
 const SRTT = 8;
 const RTTVAR = 9;
 const MIN_RTT = 10;
+const KEEP_ALIVE_AT = 11;
 
 /**
  * Milliseconds. In one array, as V8 makes an object of its own of each field with a fraction: they
  * were a tenth of what a connection held.
  */
 export class TcbTimes extends TcbOccasions {
-  readonly #times = [Infinity, 0, 0, 0, 0, 0, 0, 0, 0, 0, Infinity];
+  readonly #times = [Infinity, 0, 0, 0, 0, 0, 0, 0, 0, 0, Infinity, Infinity];
 
   /** Where it is in the stack's heap of deadlines, `Infinity`: it is not. */
   get scheduledAt(): number {
@@ -110,5 +111,13 @@ export class TcbTimes extends TcbOccasions {
   }
   set minRtt(ms: number) {
     this.#times[MIN_RTT] = ms;
+  }
+
+  /** When a silent peer is asked whether it is there, `Infinity`: it is not. */
+  get keepAliveAt(): number {
+    return this.#times[KEEP_ALIVE_AT]!;
+  }
+  set keepAliveAt(at: number) {
+    this.#times[KEEP_ALIVE_AT] = at;
   }
 }

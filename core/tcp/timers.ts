@@ -47,7 +47,10 @@ const EARLIEST = TIMERS;
 
 /** A row of deadlines, `Infinity` when off. A part of the connection, as an object is more to keep. */
 export class TimerTable extends TcbTimes {
-  /** Not there while nothing runs: most connections are idle most of the time. */
+  /**
+   * Not there while nothing runs but keep-alive, which does as long as the connection: most
+   * connections are idle most of the time.
+   */
   #at: number[] | undefined = undefined;
 
   /**
@@ -55,21 +58,28 @@ export class TimerTable extends TcbTimes {
    * too many is cheaper than a search at every acknowledgement.
    */
   get earliestTimer(): number {
-    return this.#at === undefined ? OFF : this.#at[EARLIEST]!;
+    const { keepAliveAt } = this;
+    return this.#at === undefined ? keepAliveAt : Math.min(this.#at[EARLIEST]!, keepAliveAt);
   }
 
   setTimer(timer: Timer, at: number): void {
+    if (timer === TIMER.KEEP_ALIVE) {
+      this.keepAliveAt = at;
+      return;
+    }
     this.#at ??= [OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF];
     this.#at[timer] = at;
     if (at < this.#at[EARLIEST]!) this.#at[EARLIEST] = at;
   }
 
   stopTimer(timer: Timer): void {
-    if (this.#at !== undefined) this.#at[timer] = OFF;
+    if (timer === TIMER.KEEP_ALIVE) this.keepAliveAt = OFF;
+    else if (this.#at !== undefined) this.#at[timer] = OFF;
   }
 
   stopTimers(): void {
     this.#at = undefined;
+    this.keepAliveAt = OFF;
   }
 
   isRunning(timer: Timer): boolean {
@@ -78,22 +88,32 @@ export class TimerTable extends TcbTimes {
 
   /** When `timer` is due, `Infinity` when it is off. */
   timerAt(timer: Timer): number {
+    if (timer === TIMER.KEEP_ALIVE) return this.keepAliveAt;
     return this.#at === undefined ? OFF : this.#at[timer]!;
   }
 
   /** The timer that is due first and not after `now`, turned off; -1 when none is. */
   takeExpired(now: number): Timer | -1 {
-    const at = this.#at;
-    if (at === undefined) return -1;
-    const first = firstOf(at);
+    const timer = TimerTable.#first(this);
+    if (timer === -1 || this.timerAt(timer) > now) return -1;
+    this.stopTimer(timer);
+    return timer;
+  }
+
+  /**
+   * The timer that is due first, -1 when none runs; from here on the earliest deadline is known.
+   * Static, as a private method would be a field of all.
+   */
+  static #first(table: TimerTable): Timer | -1 {
+    const { keepAliveAt } = table;
+    const at = table.#at;
+    const first = at === undefined ? -1 : firstOf(at);
     if (first === -1) {
-      this.#at = undefined;
-      return -1;
+      table.#at = undefined;
+      return keepAliveAt === OFF ? -1 : TIMER.KEEP_ALIVE;
     }
-    at[EARLIEST] = at[first]!;
-    if (at[first]! > now) return -1;
-    at[first] = OFF;
-    return first;
+    at![EARLIEST] = at![first]!;
+    return keepAliveAt < at![first]! ? TIMER.KEEP_ALIVE : first;
   }
 }
 

@@ -31,4 +31,21 @@ describe("TimerTable", () => {
     expect([timers.earliestTimer, timers.timerAt(TIMER.PACE), timers.isRunning(TIMER.PACE)])
       .toEqual([7, 7, true]);
   });
+
+  // It runs as long as the connection, and must not keep the others' row alive.
+  test("has keep-alive among the others", () => {
+    const timers = new TimerTable();
+    timers.setTimer(TIMER.KEEP_ALIVE, 7000);
+    expect([timers.earliestTimer, timers.timerAt(TIMER.KEEP_ALIVE)]).toEqual([7000, 7000]);
+    timers.setTimer(TIMER.RETRANSMIT, 200);
+    expect(timers.earliestTimer).toBe(200);
+    expect(timers.takeExpired(200)).toBe(TIMER.RETRANSMIT);
+    timers.setTimer(TIMER.KEEP_ALIVE, 8000);
+    timers.setTimer(TIMER.LIFETIME, 9000);
+    expect(timers.takeExpired(7999)).toBe(-1);
+    expect(timers.earliestTimer).toBe(8000);
+    expect(timers.takeExpired(9000)).toBe(TIMER.KEEP_ALIVE);
+    expect(timers.takeExpired(9000)).toBe(TIMER.LIFETIME);
+    expect([timers.takeExpired(9000), timers.earliestTimer]).toEqual([-1, Infinity]);
+  });
 });
