@@ -21,8 +21,8 @@ export interface Libc {
 /**
  * The parameters of {@link Libc}'s functions; all return `i32`. No 64-bit number is among those that
  * are called for each packet or wait: on Deno one makes a call three times slower, and the code around
- * it is compiled again and again. The sizes that `read`, `write` and `ppoll` take have 64 bits in C; who sets
- * 32 bits of a register clears the others on x86-64 and on arm64.
+ * it is compiled again and again. The sizes that `read`, `write` and `ppoll` take have 64 bits in C; who
+ * sets 32 bits of a register clears the others on x86-64 and on arm64.
  */
 export const LIBC_PARAMETERS = {
   open: ["buffer", "i32"],

@@ -10,8 +10,8 @@
  *
  * Fetch has no way to ask, and making a stream of a string takes Deno longer than all the rest of a
  * response. There the private state that says it is a property with a symbol for a name: found by
- * what it says and does with bodies that are known, and left alone where it does not look like that,
- * as on Bun. No function at all there.
+ * what it says and does with bodies that are known, and left alone where it does not look like that:
+ * then there is no function, as on Bun.
  */
 export const takeFromSlot:
   | ((response: Response) => string | Uint8Array<ArrayBuffer> | undefined)
