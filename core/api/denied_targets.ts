@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { IpAddress, Subnet } from "../wire/address.ts";
+import { embeddedV4 } from "../wire/embedded_v4.ts";
 
 /**
  * Loopback, link-local and multicast addresses, and the back doors of clouds. Not among them: private
@@ -23,7 +24,7 @@ export const DENIED_BY_DEFAULT: readonly string[] = [
   "fe80::/10", // link-local
   "fec0::/10", // site-local (RFC 3879)
   "ff00::/8", // multicast
-  "64:ff9b:1::/48", // NAT64 of local use (RFC 8215): where the IPv4 address is, nobody can tell
+  "64:ff9b:1::/48", // NAT64 of local use (RFC 8215): its prefix length is the network's own affair
   "fd00:ec2::/32", // metadata of AWS
   "fd20:ce::254/128", // metadata of Google Cloud
   "fd00:42::42/128", // metadata of Scaleway
@@ -56,6 +57,9 @@ interface Rule {
  * `allow: ["0.0.0.0/0"]` opens no loopback, `["127.0.0.1"]` does, and
  * `deny: ["0.0.0.0/0", "::/0"]` leaves only what `allow` names.
  *
+ * An IPv6 address in which translators and tunnels find an IPv4 address, whichever of the forms of
+ * {@link embeddedV4} it has, is allowed only where that one is allowed too.
+ *
  * Names have to be looked up before: what was decided about has to be what is connected to.
  */
 export class TargetFilter {
@@ -81,8 +85,7 @@ export class TargetFilter {
   allows(target: string | IpAddress): boolean {
     const address = typeof target === "string" ? IpAddress.parse(target) : target;
     if (address === undefined || !this.#allows(address)) return false;
-    const embedded = embeddedV4(address);
-    return embedded === undefined || this.#allows(embedded);
+    return embeddedV4(address).every((embedded) => this.#allows(embedded));
   }
 
   #allows(address: IpAddress): boolean {
@@ -94,14 +97,4 @@ function subnetOf(text: string): Subnet {
   const subnet = Subnet.parse(text);
   if (subnet !== undefined) return subnet;
   throw new TypeError(`expected an address or a subnet such as 10.0.0.0/8, got ${text}`);
-}
-
-const NAT64 = new Subnet(new IpAddress(0x0064_ff9b, 0, 0, 0), 96);
-const SIX_TO_FOUR = new Subnet(new IpAddress(0x2002_0000, 0, 0, 0), 16);
-
-/** The IPv4 address that a translator makes of an IPv6 one: RFC 6052 2.1, RFC 3056 2. */
-function embeddedV4(address: IpAddress): IpAddress | undefined {
-  if (NAT64.contains(address)) return IpAddress.v4(address.w3);
-  if (!SIX_TO_FOUR.contains(address)) return undefined;
-  return IpAddress.v4((address.w0 << 16) | (address.w1 >>> 16));
 }

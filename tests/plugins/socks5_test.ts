@@ -114,6 +114,18 @@ describe("socks5", () => {
     allowed.client.abort();
   });
 
+  // A resolver gives what it likes: zones, and addresses that hold others, are looked at as well.
+  test.each(["::1%lo", "::ffff:127.0.0.1%lo", "::ffff:0:127.0.0.1", "2001:db8::5efe:7f00:1", "0"])(
+    "denies a name that resolves to %s",
+    async (address) => {
+      const { host, dialled } = proxyHost({ resolve: () => Promise.resolve([address]) });
+      const { client } = connected(host, { allow: ["10.0.0.1"] });
+      await send(client, NO_PASSWORD, [5, 1, 0, 3, 1, 120, 0, 80]);
+      expect(await rest(client)).toEqual([5, 0, ...reply(2)]);
+      expect(dialled).toEqual([]);
+    },
+  );
+
   // A name with several addresses: the next one is tried, each gets its share of the time.
   test("tries the addresses of a name in turn", async () => {
     const { client: upstream } = socketPair();
