@@ -282,6 +282,16 @@ const LIST = `
 243 | segments that come as a connection closes are answered |
 244 | a RST while closing ends cleanly |
 245 | unknown IP options are ignored | RFC 9293 3.9.2
+# Found by foreign suites and clients
+249 | D-SACK reports the first part of a segment that came before | RFC 2883 4.2
+251 | a RST in CLOSE-WAIT is told to the user | RFC 9293 3.10.7.4
+252 | SACK blocks behind the first are the most recent ones | RFC 2018 4
+253 | the right edge of the window, and SND.NXT of an ICMP error, are outside | RFC 9293 3.4, RFC 5961 3.2, RFC 5927 4.1
+255 | text and FIN on a SYN,ACK are kept | RFC 9293 3.10.7.3
+257 | the least MTU of a link carries text | RFC 791 3.2, RFC 9293 3.7.1
+259 | answers to segments that look like keep-alives are throttled | RFC 5961 7
+260 | a SYN with a FIN opens no connection | RFC 9293 3.10.7.2
+261 | a connection that is reset before accept() is handed out | RFC 9293 3.10.7.4
 `;
 
 /** Every row, in order. */
@@ -289,7 +299,7 @@ export const ROWS: readonly Row[] = readList();
 
 /** The row of that number. */
 export function rowOf(number: number): Row {
-  const row = ROWS[number - 1];
+  const row = ROWS.find((each) => each.number === number);
   if (row === undefined) throw new Error(`there is no row ${number}`);
   return row;
 }
