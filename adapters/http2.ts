@@ -126,7 +126,10 @@ class Http2Connection {
   /** Resolves when the connection has ended, well or not. */
   async run(socket: Context["socket"]): Promise<void> {
     const { signal, log } = this.#c;
-    const carrier = streamOf(socket);
+    // RFC 9113 6.8: the client opens no more streams; those that are open are served.
+    const carrier = streamOf(socket, () => {
+      this.#session?.close();
+    });
     const ended = new Promise<void>((resolve) => carrier.once("close", () => resolve()));
     carrier.on("error", (error) => log.debug("http2: connection lost", { reason: error.message }));
     const stop = () => this.#session?.close();

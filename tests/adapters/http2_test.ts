@@ -248,6 +248,57 @@ describe("http2", () => {
       await new Promise<void>((resolve) => session.once("close", () => resolve()));
     }, { keepAliveTimeoutMs: 100 }));
 
+  // The requests of one write are answered, although GOAWAY follows at once; then the end.
+  test("serves what is open when the client says GOAWAY (RFC 9113 6.8)", async () => {
+    const release = Promise.withResolvers<void>();
+    let asked = 0;
+    const slow = {
+      async fetch(request: Request) {
+        if (++asked === 2) setTimeout(release.resolve, 0);
+        await release.promise;
+        return new Response(await request.text());
+      },
+    };
+    await using server = await serveBehindHost(http2(slow));
+    const socket = await server.connectPlain();
+    const bytes: number[] = [];
+    socket.on("data", (chunk: Uint8Array) => bytes.push(...chunk));
+    const over = once(socket, "end");
+    // POST, whose body comes behind the GOAWAY.
+    const post = [0x83, 0x86, 0x84, 0x41, 1, 97];
+    const goaway = frame(7, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0]);
+    socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    socket.write(Uint8Array.from([
+      ...frame(4, 0, 0, []),
+      ...frame(1, 4, 1, post),
+      ...frame(1, 5, 3, [0x82, 0x86, 0x84, 0x41, 1, 97]),
+      ...goaway,
+      ...frame(0, 0, 1, [97, 104]),
+      ...goaway,
+      ...frame(0, 1, 1, [111, 121]),
+    ]));
+    await over;
+    socket.end();
+    expect(asked).toBe(2);
+    expect(new TextDecoder().decode(Uint8Array.from(bytes))).toContain("ahoy");
+    expect(server.lines.filter((line) => line.startsWith("error"))).toEqual([]);
+  });
+
+  // Nothing is open: the connection ends without a wait for the client's end.
+  test("ends an idle connection at the client's GOAWAY (RFC 9113 6.8)", async () => {
+    await using server = await serveBehindHost(http2(app));
+    const socket = await server.connectPlain();
+    socket.resume();
+    const over = once(socket, "end");
+    socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    socket.write(Uint8Array.from([
+      ...frame(4, 0, 0, []),
+      ...frame(7, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0]),
+    ]));
+    await over;
+    socket.end();
+  });
+
   // What is no HTTP/2 behind the preface ends its connection and no other.
   test("ends a connection that breaks the protocol", async () => {
     await using server = await serveBehindHost(http2(app), http(app));
