@@ -5,7 +5,7 @@
  */
 import type { CongestionName, TcpConfig } from "./config.ts";
 import type { CongestionControl } from "./congestion/control.ts";
-import { Bbr } from "./congestion/bbr.ts";
+import { Bbr } from "./congestion/bbr/bbr.ts";
 import { Cubic } from "./congestion/cubic.ts";
 import { NewReno } from "./congestion/newreno.ts";
 import { Unacked } from "./congestion/unacked.ts";

@@ -35,7 +35,9 @@ export function noteCongestionExperienced(tcb: Tcb, segment: Segment): void {
 export function reduceOnEcho(tcb: Tcb, echoed: boolean, now: number): void {
   if (tcb.ecnPoint !== undefined && seqGeq(tcb.sndUna, tcb.ecnPoint)) tcb.ecnPoint = undefined;
   if (!echoed || !tcb.ecn || tcb.recovery !== "none" || tcb.ecnPoint !== undefined) return;
-  tcb.congestion.onLoss((tcb.sndNxt - tcb.sndUna) | 0, now);
+  const { congestion, rate } = tcb;
+  if (rate !== undefined && congestion.onCongestionEcho) congestion.onCongestionEcho(rate, now);
+  else congestion.onLoss((tcb.sndNxt - tcb.sndUna) | 0, now);
   tcb.ecnPoint = tcb.sndNxt;
   tcb.reducedQueued = true;
 }

@@ -150,7 +150,7 @@ function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (!tcb.synAcked || tcb.finSent) return false;
   const unsent = tcb.unsent;
   if (unsent === 0) {
-    tcb.rate?.applicationLimited(tcb.scoreboard.inFlight);
+    noteNothingToSend(tcb);
     return tcb.finQueued && sendFin(tcb, now, out);
   }
   const inFlight = seqDiff(tcb.sndNxt, tcb.sndUna);
@@ -172,6 +172,13 @@ function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   const whole = length < unsent && length > tcb.sendMss ? length - length % tcb.sendMss : length;
   sendText(tcb, whole, now, out);
   return true;
+}
+
+/** draft-ietf-ccwg-bbr 4.1.2.4: the window would let more go, and nothing waits to be sent again. */
+function noteNothingToSend(tcb: Tcb): void {
+  const { rate, scoreboard } = tcb;
+  if (rate === undefined || scoreboard.lostBytes > 0 || congestionRoom(tcb) <= 0) return;
+  rate.markApplicationLimited(scoreboard.inFlight);
 }
 
 /** What a pace allows in this many milliseconds goes at once: timers are no finer. */
@@ -250,7 +257,10 @@ function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
 
 /** RFC 5681 4.1. */
 function restartAfterIdle(tcb: Tcb, now: number): void {
-  if (tcb.scoreboard.isEmpty && now - tcb.lastSentAt > tcb.rto) tcb.congestion.onIdle();
+  if (!tcb.scoreboard.isEmpty) return;
+  const { congestion, rate } = tcb;
+  if (now - tcb.lastSentAt > tcb.rto) congestion.onIdle();
+  if (rate !== undefined) congestion.onRestart?.(rate, now);
 }
 
 /** RFC 9293 3.8.6.1: the peer's window is closed and there is something to send. */

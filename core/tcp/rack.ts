@@ -4,6 +4,7 @@
  * @module
  */
 import { seqGt, seqLt } from "../wire/seq.ts";
+import { markLost } from "./lost.ts";
 import type { SentRange } from "./scoreboard.ts";
 import type { Tcb } from "./tcb.ts";
 
@@ -92,7 +93,7 @@ export function detectLosses(tcb: Tcb, now: number): number {
     }
     if (range.sacked || range.lost) continue;
     const remaining = range.sentAt + patience - now;
-    if (remaining <= 0) scoreboard.markLost(range);
+    if (remaining <= 0) markLost(tcb, range, now);
     else wait = Math.min(wait, remaining);
   }
   return wait;

@@ -8,6 +8,7 @@ import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../wire/seq.ts";
 import type { Segment } from "../wire/tcp.ts";
 import type { AckNews } from "./ack_news.ts";
 import { reduceOnEcho } from "./ecn.ts";
+import { markAllLost, markLost } from "./lost.ts";
 import { suspectBlackHole } from "./path_mtu.ts";
 import { RateReduction } from "./prr.ts";
 import { detectLosses } from "./rack.ts";
@@ -60,7 +61,7 @@ export function recoverFromLoss(tcb: Tcb, news: AckNews, now: number): void {
   if (news.acked > 0) leaveRecovery(tcb);
   const lostBefore = scoreboard.lostBytes;
   if (tcb.sackPermitted) findLossesBySack(tcb, now);
-  else findLossesByDuplicates(tcb, news.acked);
+  else findLossesByDuplicates(tcb, news.acked, now);
   const lossFound = scoreboard.lostBytes > lostBefore;
   if (scoreboard.lostBytes > 0 && tcb.recovery === "none") enterRecovery(tcb, now);
   else reduceOnEcho(tcb, news.congestionEcho, now);
@@ -71,7 +72,7 @@ export function recoverFromLoss(tcb: Tcb, news: AckNews, now: number): void {
 
 /** Fast recovery follows what arrives (RFC 6937), everything else is the algorithm's. */
 function adjustWindow(tcb: Tcb, news: AckNews, lossFound: boolean, now: number): void {
-  const { congestion, scoreboard } = tcb;
+  const { congestion } = tcb;
   if (tcb.recovery === "fast" && congestion.reducesProportionally) {
     const delivered = news.delivered + (news.isDuplicate && !tcb.sackPermitted ? tcb.sendMss : 0);
     if (delivered === 0) return;
@@ -84,6 +85,7 @@ function adjustWindow(tcb: Tcb, news: AckNews, lossFound: boolean, now: number):
     );
   } else if (news.delivered > 0 && (news.acked > 0 || !congestion.reducesProportionally)) {
     // RFC 5681 3.2: the first duplicates, with SACK blocks or without, change no window.
+    tcb.rate?.finish(tcb.minRtt);
     congestion.onAck({
       bytes: news.delivered,
       now,
@@ -91,7 +93,7 @@ function adjustWindow(tcb: Tcb, news: AckNews, lossFound: boolean, now: number):
       rtt: news.rttSample,
       sndUna: tcb.sndUna,
       sndNxt: tcb.sndNxt,
-      inFlight: scoreboard.inFlight,
+      inFlight: bytesInFlight(tcb),
       limited: tcb.congestionLimited,
       rate: tcb.rate,
     });
@@ -117,6 +119,7 @@ function leaveRecovery(tcb: Tcb): void {
     tcb.congestion.cwnd = tcb.congestion.ssthresh;
   }
   tcb.recovery = "none";
+  tcb.congestion.onRecovered?.();
   tcb.rack?.recoveryEnded();
 }
 
@@ -132,7 +135,7 @@ function findLossesBySack(tcb: Tcb, now: number): void {
 }
 
 /** RFC 5681 3.2 and RFC 6582 3.2, for peers without SACK. */
-function findLossesByDuplicates(tcb: Tcb, ackedBytes: number): void {
+function findLossesByDuplicates(tcb: Tcb, ackedBytes: number, now: number): void {
   if (tcb.scoreboard.isEmpty) return;
   const partialAck = ackedBytes > 0 && tcb.recovery === "fast";
   const third = tcb.duplicateAcksReceived === DUPLICATE_ACK_THRESHOLD && tcb.recovery === "none";
@@ -140,7 +143,7 @@ function findLossesByDuplicates(tcb: Tcb, ackedBytes: number): void {
   if (!partialAck && !third) return;
   const first = tcb.scoreboard.at(0);
   tcb.scoreboard.split(first, (first.start + tcb.sendMss) | 0);
-  tcb.scoreboard.markLost(first);
+  markLost(tcb, first, now);
   tcb.forced = "retransmit";
 }
 
@@ -175,7 +178,7 @@ export function retransmissionTimeout(tcb: Tcb, now: number): void {
   tcb.congestion.onTimeout((tcb.sndNxt - tcb.sndUna) | 0, repeated, now);
   // RFC 2018 8: the peer may have dropped what it reported; a timeout on sacked data says so.
   if (!scoreboard.isEmpty && scoreboard.at(0).sacked) scoreboard.forgetSacks();
-  scoreboard.markAllLost();
+  markAllLost(tcb, now);
   tcb.recovery = "timeout";
   tcb.recoveryPoint = tcb.sndNxt;
   tcb.duplicateAcksReceived = 0;
@@ -216,7 +219,8 @@ export function endTailProbe(tcb: Tcb, segment: Segment, news: AckNews, now: num
     !news.originalArrived && tcb.recovery === "none";
   tcb.tailProbeEnd = undefined;
   if (wasRepair && !acknowledgesOriginal(tcb, segment)) {
-    tcb.congestion.onLoss((tcb.sndNxt - tcb.sndUna) | 0, now);
+    if (tcb.rate !== undefined && tcb.congestion.onTailLoss) tcb.congestion.onTailLoss(tcb.rate);
+    else tcb.congestion.onLoss((tcb.sndNxt - tcb.sndUna) | 0, now);
   }
 }
 

@@ -36,6 +36,8 @@ export class SentRange {
   deliveredAt: number = -1;
   firstSentAt = 0;
   applicationLimited = false;
+  txInFlight = 0;
+  lostBefore = 0;
 
   get length(): number {
     return seqDiff(this.end, this.start);
@@ -175,6 +177,8 @@ export class Scoreboard {
     rest.deliveredAt = range.deliveredAt;
     rest.firstSentAt = range.firstSentAt;
     rest.applicationLimited = range.applicationLimited;
+    rest.txInFlight = range.txInFlight;
+    rest.lostBefore = range.lostBefore;
     range.end = at;
     this.#ranges.splice(this.#head + i + 1, 0, rest);
     this.#end++;

@@ -74,6 +74,7 @@ function isAllReported(undo: UndoPoint, news: AckNews): boolean {
 function undoRecovery(tcb: Tcb, undo: UndoPoint): void {
   tcb.congestion.cwnd = Math.max(tcb.congestion.cwnd, undo.cwnd);
   tcb.congestion.ssthresh = Math.max(tcb.congestion.ssthresh, undo.ssthresh);
+  if (tcb.rate !== undefined) tcb.congestion.onSpuriousLoss?.(tcb.rate);
   tcb.scoreboard.markNoneLost();
   tcb.recovery = "none";
   tcb.forced = "none";

@@ -26,6 +26,10 @@ export interface Conditions {
   readonly bytesPerMs: number;
   /** What waits for a limited bandwidth, in bytes; the rest is dropped. */
   readonly queueBytes: number;
+  /** Nothing waits: a token bucket of `queueBytes` lets through what `bytesPerMs` fill into it. */
+  readonly polices: boolean;
+  /** Packets arrive together, every so many milliseconds; 0: each at its time. */
+  readonly batchMs: number;
   /** Nothing comes through from the one time to the other. */
   readonly deadFrom: number;
   readonly deadUntil: number;
@@ -48,6 +52,8 @@ export const PERFECT: Conditions = {
   jitterMs: 0,
   bytesPerMs: 0,
   queueBytes: 1 << 20,
+  polices: false,
+  batchMs: 0,
   deadFrom: Infinity,
   deadUntil: Infinity,
   narrow: undefined,
@@ -107,7 +113,7 @@ export class Wire {
   }
 
   #carry(bytes: Uint8Array<ArrayBuffer>, segmentSize: number, partial: boolean, now: number): void {
-    const { duplicate, reorder, reorderMs, delayMs, jitterMs } = this.conditions;
+    const { duplicate, reorder, reorderMs, delayMs, jitterMs, batchMs } = this.conditions;
     if (this.#isLost(now)) return;
     if (!this.#passesRouter(bytes, segmentSize, now)) return;
     const sentAt = this.#transmit(bytes.length, now);
@@ -115,6 +121,7 @@ export class Wire {
     let at = sentAt + delayMs + (jitterMs > 0 ? this.#random.fraction() * jitterMs : 0);
     if (this.#chance(reorder)) at += this.#random.fraction() * reorderMs;
     else at = this.#lastArrival = Math.max(at, this.#lastArrival);
+    if (batchMs > 0) at = Math.ceil(at / batchMs) * batchMs;
     if (this.#chance(this.conditions.mark)) markCongestion(bytes);
     const packet = { bytes, segmentSize, checksum: this.#checksum(partial) };
     if (this.#chance(duplicate)) {
@@ -155,12 +162,13 @@ export class Wire {
 
   /** When the last bit is on the wire; `undefined`: the queue in front of it is full. */
   #transmit(length: number, now: number): number | undefined {
-    const { bytesPerMs, queueBytes } = this.conditions;
+    const { bytesPerMs, queueBytes, polices } = this.conditions;
     if (bytesPerMs === 0) return now;
     const begins = Math.max(now, this.#freeAt);
-    if ((begins - now) * bytesPerMs > queueBytes) return undefined;
+    // What waits in a queue has been taken out of a bucket.
+    if ((begins - now) * bytesPerMs + (polices ? length : 0) > queueBytes) return undefined;
     this.#freeAt = begins + length / bytesPerMs;
-    return this.#freeAt;
+    return polices ? now : this.#freeAt;
   }
 
   /** IPv6 has no checksum of its header: what protects that is the link's own. */

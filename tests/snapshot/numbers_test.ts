@@ -38,9 +38,9 @@ describe("congestion control", () => {
     expect(reordered / goodput("unacked", {})).toBeGreaterThan(0.9);
   }, LIMIT_MS);
 
-  // BBR goes by bandwidth, not by loss.
-  test("bbr is barely hurt by 1 % loss", () => {
-    expect(goodput("bbr", { loss: 0.01 })).toBeGreaterThan(17);
+  // BBR tolerates 2 % of loss in a round trip.
+  test("bbr keeps 80 % at 1 % loss (BBR draft 2.5)", () => {
+    expect(goodput("bbr", { loss: 0.01 })).toBeGreaterThan(15);
   }, LIMIT_MS);
 
   // Mathis' formula for Reno: MSS / RTT * sqrt(3 / 2p); RFC 9438 4.3 makes CUBIC no worse there.
@@ -54,7 +54,7 @@ describe("congestion control", () => {
   }
 
   // Whoever comes second gets its part.
-  for (const congestion of ["newreno", "cubic"] as const) {
+  for (const congestion of ["newreno", "cubic", "bbr"] as const) {
     test(`two flows of ${congestion} share a path`, () => {
       const [first, second] = share({ congestion }, { congestion, startMs: 5000 });
       expect((first + second) ** 2 / (2 * (first ** 2 + second ** 2))).toBeGreaterThan(0.9);

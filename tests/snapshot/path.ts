@@ -12,15 +12,21 @@ import { type Conditions, PERFECT, Wire } from "../sim/wire.ts";
 /** One sender's connection. */
 export interface FlowOptions {
   readonly congestion: CongestionName;
+  /** Of both ends. Default `internet`. */
+  readonly profile?: "local" | "internet";
   /** Milliseconds until it begins. */
   readonly startMs?: number;
+  /** What the application writes in a millisecond. Default as much as is taken. */
+  readonly bytesPerMs?: number;
 }
 
 /** A bottleneck and those who share it. */
 export interface PathOptions {
   readonly seed: number;
-  /** Both directions; `bytesPerMs` and `queueBytes` only on the senders' way. */
+  /** Both directions; the bandwidth only on the senders' way. */
   readonly conditions: Partial<Conditions>;
+  /** What is different on the way of the acknowledgements. */
+  readonly back?: Partial<Conditions>;
   readonly flows: readonly FlowOptions[];
 }
 
@@ -28,22 +34,61 @@ const FEATURES = { mtu: 1500, maxSuperPacket: 0, checksumOffload: true };
 const PORT = 80;
 const CHUNK = new Uint8Array(0x10000);
 const SCRATCH = new Uint8Array(0x100000);
+/** An application that writes at a pace of its own does it so often. */
+const WRITE_MS = 10;
 
 interface Side {
   readonly core: CoreStack;
   readonly wire: Wire;
 }
 
-interface Flow {
+/** A connection, seen from its sender. */
+export interface Flow {
+  readonly tcb: Tcb;
+  /** Bytes that the receiver has read. */
+  readonly received: number;
+  /** The longest time without a new byte at the receiver, in RTOs without backoff. */
+  readonly longestSilence: number;
+}
+
+class RunningFlow implements Flow {
   readonly sender: Side;
   readonly tcb: Tcb;
-  received: number;
+  readonly options: FlowOptions;
+  received = 0;
+  longestSilence = 0;
+  #heardAt: number;
+  #rto: number;
+
+  constructor(sender: Side, tcb: Tcb, options: FlowOptions, now: number) {
+    this.sender = sender;
+    this.tcb = tcb;
+    this.options = options;
+    this.#heardAt = now;
+    this.#rto = tcb.config.initialRtoMs;
+  }
+
+  read(count: number, now: number): void {
+    this.received += count;
+    this.endSilence(now);
+    this.#heardAt = now;
+    this.#rto = this.tcb.rto / 2 ** this.tcb.rtoBackoff;
+  }
+
+  /** A silence that lasts on counts as well. */
+  endSilence(now: number): void {
+    this.longestSilence = Math.max(this.longestSilence, (now - this.#heardAt) / this.#rto);
+  }
 }
 
 /** Bulk transfers over one path, in virtual time. */
 export class Path {
   now = 1000;
-  readonly flows: Flow[] = [];
+  /** Called after every step. */
+  afterStep: (() => void) | undefined = undefined;
+  /** The senders' way; its conditions may change. */
+  readonly wire: Wire;
+  readonly #flows: RunningFlow[] = [];
   readonly #events = new EventQueue();
   readonly #out = new OutgoingPacket();
   readonly #sides: Side[] = [];
@@ -54,17 +99,19 @@ export class Path {
     this.#options = options;
     const way = { ...PERFECT, ...options.conditions };
     // Acknowledgements have a way of their own that is wide enough.
-    this.#receiver = this.#side(1, "cubic", { ...way, bytesPerMs: 0 });
+    const back = { ...way, bytesPerMs: 0, ...options.back };
+    const { profile = "internet" } = options.flows[0]!;
+    this.#receiver = this.#side(1, { congestion: "cubic", profile }, back);
     const listening = { ...placeOf(PORT), backlog: 16, decides: false };
     if (!(this.#receiver.core.tcp.listen(listening) instanceof Listener)) {
       throw new Error("no listener");
     }
     // Connections of one algorithm share a stack, all share the wire.
-    const wire = this.#wire(0, way);
-    for (const { congestion, startMs = 0 } of options.flows) {
-      const sender = { ...this.#side(this.#sides.length + 1, congestion, way), wire };
+    const wire = this.wire = this.#wire(0, way);
+    for (const flow of options.flows) {
+      const sender = { ...this.#side(this.#sides.length + 1, flow, way), wire };
       this.#sides[this.#sides.length - 1] = sender;
-      this.#events.schedule(this.now + startMs, () => this.#start(sender));
+      this.#events.schedule(this.now + (flow.startMs ?? 0), () => this.#start(sender, flow));
     }
   }
 
@@ -79,23 +126,30 @@ export class Path {
       if (this.#events.next <= next) this.#events.runNext();
       else for (const { core } of this.#sides) core.handleTimeout(this.now);
       for (const side of this.#sides) this.#settle(side);
+      this.afterStep?.();
     }
     this.now = end;
+    for (const flow of this.#flows) flow.endSilence(end);
     return this;
+  }
+
+  /** In the order in which they began. */
+  get flows(): readonly Flow[] {
+    return this.#flows;
   }
 
   /** Bytes that each flow's receiver has read. */
   get received(): number[] {
-    return this.flows.map(({ received }) => received);
+    return this.#flows.map(({ received }) => received);
   }
 
-  #side(index: number, congestion: CongestionName, way: Conditions): Side {
+  #side(index: number, { congestion, profile = "internet" }: FlowOptions, way: Conditions): Side {
     const secret = new Uint8Array(SECRET_LENGTH);
     seededRandom(this.#options.seed + index * 0x1_0000_0001).fill(secret);
     const core = new CoreStack({
       features: FEATURES,
       subnets: [new Subnet(IpAddress.parse(`10.0.0.${index}`)!, 24)],
-      tcp: { ...PROFILES.internet, congestion },
+      tcp: { ...PROFILES[profile], congestion },
       secret,
       maxConnections: 16,
       maxTimeWait: 4,
@@ -120,18 +174,26 @@ export class Path {
     );
   }
 
-  #start(sender: Side): void {
+  #start(sender: Side, options: FlowOptions): void {
     const remote = IpAddress.parse("10.0.0.1")!;
     const request = { remote, remotePort: PORT, local: undefined, localPort: 0 };
     const tcb = sender.core.tcp.connect(request, this.now);
     if (!(tcb instanceof Tcb)) throw new Error(tcb);
-    this.flows.push({ sender, tcb, received: 0 });
-    this.#fill(sender, tcb);
+    const flow = new RunningFlow(sender, tcb, options, this.now);
+    this.#flows.push(flow);
+    if (options.bytesPerMs === undefined) this.#fill(flow);
+    else this.#write(flow, options.bytesPerMs * WRITE_MS);
     this.#settle(sender);
   }
 
-  #fill({ core }: Side, tcb: Tcb): void {
-    while (core.tcp.send(tcb, CHUNK, 0, this.now) === CHUNK.length);
+  #fill({ sender, tcb }: RunningFlow): void {
+    while (sender.core.tcp.send(tcb, CHUNK, 0, this.now) === CHUNK.length);
+  }
+
+  #write(flow: RunningFlow, bytes: number): void {
+    const { sender, tcb } = flow;
+    if (bytes > 0) sender.core.tcp.send(tcb, CHUNK.subarray(0, bytes), 0, this.now);
+    this.#events.schedule(this.now + WRITE_MS, () => this.#write(flow, bytes));
   }
 
   #settle(side: Side): void {
@@ -139,19 +201,25 @@ export class Path {
     while (core.tcp.pollListener() !== undefined);
     for (let tcb = core.tcp.pollConnection(); tcb; tcb = core.tcp.pollConnection()) {
       tcb.events = 0;
-      if (side !== this.#receiver) this.#fill(side, tcb);
-      else this.#read(tcb);
+      const flow = this.#flowOf(side, tcb);
+      if (side === this.#receiver) this.#read(tcb, flow);
+      else if (flow && flow.options.bytesPerMs === undefined) this.#fill(flow);
     }
     while (core.pollTransmit(this.#out, this.now)) side.wire.send(this.#out, this.now);
   }
 
-  #read(tcb: Tcb): void {
-    const flow = this.flows.find(({ sender, tcb: other }) =>
+  #flowOf(side: Side, tcb: Tcb): RunningFlow | undefined {
+    if (side !== this.#receiver) return this.#flows.find((flow) => flow.tcb === tcb);
+    return this.#flows.find(({ sender, tcb: other }) =>
       other.localPort === tcb.remotePort && sender === this.#sides[(tcb.remote.w3 & 255) - 1]
     );
-    for (let count = 1; count > 0;) {
-      count = this.#receiver.core.tcp.read(tcb, SCRATCH, this.now);
-      if (flow !== undefined) flow.received += count;
+  }
+
+  #read(tcb: Tcb, flow: RunningFlow | undefined): void {
+    for (;;) {
+      const count = this.#receiver.core.tcp.read(tcb, SCRATCH, this.now);
+      if (count <= 0) break;
+      flow?.read(count, this.now);
     }
   }
 }

@@ -4,7 +4,26 @@
  * @module
  */
 
-import type { RateSampler } from "../rate_sampler.ts";
+/** What the newest segment that has arrived says about the rate of delivery. Bytes. */
+export interface DeliverySample {
+  /** Bytes per millisecond, 0 when there is none. */
+  readonly rate: number;
+  /** That rate is no more than what the application had to send. */
+  readonly isApplicationLimited: boolean;
+  /** Delivered when the segment was sent: tells round trips apart. */
+  readonly priorDelivered: number;
+  /** Delivered since the connection began. */
+  readonly delivered: number;
+  /** In flight when the segment was sent, itself included. */
+  readonly txInFlight: number;
+  /** Marked lost since the connection began, and when the segment was sent. */
+  readonly lost: number;
+  readonly priorLost: number;
+  /** The application has had nothing to send in this or the last round trip. */
+  readonly applicationIsLimit: boolean;
+  /** Samples of what is in flight now say nothing about the path. */
+  markApplicationLimited(inFlight: number): void;
+}
 
 /** What an acknowledgement tells. */
 export interface AckSample {
@@ -20,9 +39,20 @@ export interface AckSample {
   /** Bytes in the network after it. */
   readonly inFlight: number;
   /** The delivery rate, where the algorithm asked for it. */
-  readonly rate: RateSampler | undefined;
+  readonly rate: DeliverySample | undefined;
   /** The sender had more to send than it was allowed to (RFC 7661). */
   readonly limited: boolean;
+}
+
+/** A segment that has just been marked lost. Bytes. */
+export interface LostSegment {
+  readonly start: number;
+  readonly end: number;
+  /** In flight when it was sent, itself included. */
+  readonly txInFlight: number;
+  /** Marked lost since the connection began, when it was sent. */
+  readonly lostBefore: number;
+  readonly applicationLimited: boolean;
 }
 
 /** An algorithm, one object for each connection. Sizes are in bytes. */
@@ -45,6 +75,24 @@ export interface CongestionControl {
   onTimeout(flightSize: number, repeated: boolean, now: number): void;
   /** Nothing was sent for longer than the RTO (RFC 5681 4.1). */
   onIdle(): void;
+
+  /** `segment` was marked lost; only where it samples the rate. */
+  onSegmentLost?(
+    segment: LostSegment,
+    rate: DeliverySample,
+    now: number,
+    hasSack: boolean,
+  ): void;
+  /** All that was lost is repaired. */
+  onRecovered?(): void;
+  /** Nothing was lost after all (RFC 3522, RFC 5682, RFC 3708). */
+  onSpuriousLoss?(rate: DeliverySample): void;
+  /** The peer echoes congestion (RFC 3168 6.1.2), once a round trip; without it `onLoss` is told. */
+  onCongestionEcho?(rate: DeliverySample, now: number): void;
+  /** A tail loss probe has repaired a loss (RFC 8985 7.4); without it `onLoss` is told. */
+  onTailLoss?(rate: DeliverySample): void;
+  /** Something is about to be sent while nothing is outstanding; only where it samples the rate. */
+  onRestart?(rate: DeliverySample, now: number): void;
 }
 
 /** RFC 6928 2. */

@@ -1,11 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { Bbr } from "../../../core/tcp/congestion/bbr.ts";
 import type { AckSample } from "../../../core/tcp/congestion/control.ts";
 import { Cubic } from "../../../core/tcp/congestion/cubic.ts";
 import { HyStart } from "../../../core/tcp/congestion/hystart.ts";
 import { MaxFilter } from "../../../core/tcp/congestion/max_filter.ts";
 import { RateReduction } from "../../../core/tcp/prr.ts";
-import type { RateSampler } from "../../../core/tcp/rate_sampler.ts";
 
 const MSS = 1000;
 
@@ -122,59 +120,12 @@ describe("RateReduction", () => {
 
 describe("MaxFilter", () => {
   test("forgets what is older than its rounds", () => {
-    const filter = new MaxFilter(3);
+    const filter = new MaxFilter();
     expect(filter.max).toBe(0);
     const maxima = [9, 5, 7, 1, 2, 2].map((value, round) => {
-      filter.add(value, round);
+      filter.add(value, round, 3);
       return filter.max;
     });
     expect(maxima).toEqual([9, 9, 9, 7, 7, 2]);
-  });
-});
-
-describe("Bbr", () => {
-  /** So many round trips of 50 ms at 100 bytes a millisecond. */
-  function run(bbr: Bbr, rounds: number): void {
-    for (let round = 1; round <= rounds; round++) {
-      const delivered = round * 5000;
-      const rate = {
-        rate: 100,
-        isApplicationLimited: false,
-        priorDelivered: delivered - 5000,
-        delivered,
-      };
-      const now = round * 50;
-      bbr.onAck(sample({ bytes: 5000, now, inFlight: 4000, rate: rate as RateSampler }));
-    }
-  }
-
-  // 100 bytes/ms for 50 ms are 5,000 bytes: two of these and three segments.
-  test("follows bandwidth and round trip, not losses (Cardwell 2016)", () => {
-    const bbr = new Bbr(MSS);
-    run(bbr, 40);
-    expect(bbr.cwnd).toBe(2 * 5000 + 3 * MSS);
-    expect(bbr.pacingRate! / 100).toBeGreaterThanOrEqual(0.75);
-    expect(bbr.pacingRate! / 100).toBeLessThanOrEqual(1.25);
-    bbr.onLoss();
-    expect(bbr.cwnd).toBe(2 * 5000 + 3 * MSS);
-  });
-
-  // After ten seconds without a new least round trip the queue is emptied to look again.
-  test("looks for the least round trip again (Cardwell 2016)", () => {
-    const bbr = new Bbr(MSS);
-    run(bbr, 40);
-    let least = Infinity;
-    for (let now = 2050; now < 14_000; now += 50) {
-      const delivered = now * 100;
-      const rate = {
-        rate: 100,
-        isApplicationLimited: false,
-        priorDelivered: delivered - 5000,
-        delivered,
-      };
-      bbr.onAck(sample({ bytes: 5000, now, rtt: 60, inFlight: 4000, rate: rate as RateSampler }));
-      least = Math.min(least, bbr.cwnd);
-    }
-    expect(least).toBe(4 * MSS);
   });
 });

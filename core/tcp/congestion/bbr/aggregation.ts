@@ -1,0 +1,40 @@
+import { MaxFilter } from "../max_filter.ts";
+import { EXTRA_ACKED_ROUNDS } from "./parameters.ts";
+
+/** `BBR.extra_acked`: how much more is acknowledged at a time than the bandwidth explains (5.5.9). */
+export class AckAggregation {
+  readonly #filter = new MaxFilter();
+  #intervalStart = 0;
+  #delivered = 0;
+
+  /** Bytes. */
+  get extraAcked(): number {
+    return this.#filter.max;
+  }
+
+  /** A new interval: nothing was in flight. */
+  restart(now: number): void {
+    this.#intervalStart = now;
+    this.#delivered = 0;
+  }
+
+  /** `most`: no more than this much can have been held back. */
+  update(
+    newlyAcked: number,
+    bandwidth: number,
+    most: number,
+    now: number,
+    round: number,
+    fullReached: boolean,
+  ): void {
+    let expected = bandwidth * (now - this.#intervalStart);
+    // Acknowledgements arrive slower than expected: the episode of aggregation is over.
+    if (this.#delivered <= expected) {
+      this.restart(now);
+      expected = 0;
+    }
+    this.#delivered += newlyAcked;
+    const extra = Math.min(this.#delivered - expected, most);
+    this.#filter.add(extra, round, fullReached ? EXTRA_ACKED_ROUNDS : 1);
+  }
+}

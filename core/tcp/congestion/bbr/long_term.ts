@@ -1,0 +1,64 @@
+import { HEADROOM, LOSS_THRESHOLD } from "./parameters.ts";
+
+const MAX_GROWTH_ROUNDS = 30;
+
+/**
+ * The long-term model: the volume in flight that the path was found to carry without too much loss
+ * (5.3.3.9, 5.5.10.2).
+ */
+export class LongTermModel {
+  /** `BBR.inflight_longterm`, `Infinity`: no bound was found yet. */
+  inflight = Infinity;
+  #growthRounds = 0;
+  #acked = 0;
+  /** Bytes acknowledged for each segment of growth, `Infinity`: it does not grow. */
+  #ackedPerSegment = Infinity;
+
+  /** ProbeBW_REFILL begins: growth is slow at first. */
+  resetGrowth(): void {
+    this.#growthRounds = 0;
+    this.#acked = 0;
+  }
+
+  stopGrowth(): void {
+    this.#ackedPerSegment = Infinity;
+  }
+
+  /** Growth doubles each round: 1, 2, 4, 8 segments, spread over the round. */
+  raiseSlope(cwnd: number, mss: number): void {
+    const growth = 2 ** this.#growthRounds;
+    this.#growthRounds = Math.min(this.#growthRounds + 1, MAX_GROWTH_ROUNDS);
+    this.#ackedPerSegment = Math.max(cwnd / growth, mss);
+  }
+
+  /** The window is full and this bound is what limits it. */
+  grow(newlyAcked: number, mss: number): void {
+    this.#acked += newlyAcked;
+    if (this.#acked < this.#ackedPerSegment) return;
+    const segments = Math.floor(this.#acked / this.#ackedPerSegment);
+    this.#acked -= segments * this.#ackedPerSegment;
+    this.inflight += segments * mss;
+  }
+
+  /** What leaves other flows some room. */
+  withHeadroom(mss: number, least: number): number {
+    if (this.inflight === Infinity) return Infinity;
+    return Math.max(this.inflight - Math.max(mss, HEADROOM * this.inflight), least);
+  }
+}
+
+/** More was lost than is tolerated; without SACK one loss is all that a round trip can show. */
+export function isInflightTooHigh(lost: number, inFlight: number, hasSack: boolean): boolean {
+  return lost > inFlight * LOSS_THRESHOLD || (lost > 0 && !hasSack);
+}
+
+/**
+ * The volume in flight at which the loss rate crossed the threshold, somewhere inside of a lost
+ * range of `size` bytes: a super-packet has many segments. `inFlight` and `lost` include it.
+ */
+export function inflightAtLoss(size: number, inFlight: number, lost: number): number {
+  const before = inFlight - size;
+  const lostBefore = lost - size;
+  const prefix = (LOSS_THRESHOLD * before - lostBefore) / (1 - LOSS_THRESHOLD);
+  return before + prefix;
+}

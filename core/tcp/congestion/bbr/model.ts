@@ -1,0 +1,78 @@
+import { type DeliverySample, initialWindow } from "../control.ts";
+import { AckAggregation } from "./aggregation.ts";
+import { FullBandwidth } from "./full_bandwidth.ts";
+import { LongTermModel } from "./long_term.ts";
+import { MaxBandwidth } from "./max_bandwidth.ts";
+import { MinRtt } from "./min_rtt.ts";
+import { MAX_SEND_QUANTUM, MIN_PIPE_SEGMENTS, SEND_QUANTUM_MS } from "./parameters.ts";
+import { Rounds } from "./rounds.ts";
+import { ShortTermModel } from "./short_term.ts";
+
+/** What BBR knows of the path (3.4). Bandwidth in bytes per millisecond, volumes in bytes. */
+export class PathModel {
+  mss: number;
+  readonly rounds: Rounds = new Rounds();
+  readonly maxBandwidth: MaxBandwidth = new MaxBandwidth();
+  readonly minRtt: MinRtt = new MinRtt();
+  readonly full: FullBandwidth = new FullBandwidth();
+  readonly aggregation: AckAggregation = new AckAggregation();
+  readonly shortTerm: ShortTermModel = new ShortTermModel();
+  readonly longTerm: LongTermModel = new LongTermModel();
+  /** `BBR.bw`. */
+  bandwidth = 0;
+  /** The window was full at some time in this round or the last one (`C.is_cwnd_limited`). */
+  isCwndLimited = false;
+  #isFullThisRound = false;
+
+  constructor(mss: number) {
+    this.mss = mss;
+  }
+
+  /** Near the start of an acknowledgement: rounds, bandwidth, window use. */
+  update(rs: DeliverySample, limited: boolean): void {
+    this.shortTerm.updateLatest(rs);
+    this.rounds.update(rs);
+    this.maxBandwidth.update(rs);
+    if (this.rounds.starts) {
+      this.isCwndLimited = this.#isFullThisRound;
+      this.#isFullThisRound = false;
+    }
+    if (limited) this.isCwndLimited = this.#isFullThisRound = true;
+  }
+
+  /** `BoundBWForModel`. */
+  boundBandwidth(): void {
+    this.bandwidth = Math.min(this.maxBandwidth.value, this.shortTerm.bandwidth);
+  }
+
+  get minPipe(): number {
+    return MIN_PIPE_SEGMENTS * this.mss;
+  }
+
+  /** `BDPMultiple` (5.6.4.2). */
+  bdp(gain: number): number {
+    if (this.minRtt.value === Infinity) return initialWindow(this.mss);
+    return gain * this.bandwidth * this.minRtt.value;
+  }
+
+  /** `Inflight`: what keeps the path and both hosts busy. */
+  inflight(gain: number, pacingRate: number): number {
+    return this.#budget(this.bdp(gain), pacingRate);
+  }
+
+  /** `BBR.max_inflight`. */
+  maxInflight(gain: number, pacingRate: number): number {
+    return this.#budget(this.bdp(gain) + this.aggregation.extraAcked, pacingRate);
+  }
+
+  /** `QuantizationBudget`: one quantum leaves, one is on its way, one is not acknowledged yet. */
+  #budget(volume: number, pacingRate: number): number {
+    const quantum = Math.min(pacingRate * SEND_QUANTUM_MS, MAX_SEND_QUANTUM);
+    return Math.max(volume, 3 * Math.max(quantum, 2 * this.mss), this.minPipe);
+  }
+
+  /** `InflightWithHeadroom`. */
+  inflightWithHeadroom(): number {
+    return this.longTerm.withHeadroom(this.mss, this.minPipe);
+  }
+}

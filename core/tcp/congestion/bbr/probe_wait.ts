@@ -1,0 +1,29 @@
+import { PROBE_WAIT_MS, PROBE_WAIT_SPREAD_MS } from "./parameters.ts";
+
+/**
+ * When bandwidth is probed for again: flows that share a bottleneck should not do it together
+ * (5.3.3.9). The core has no source of randomness; time and bytes delivered differ enough.
+ */
+export class ProbeWait {
+  #waitMs = PROBE_WAIT_MS;
+  #startedAt = 0;
+
+  /** A cycle begins; returns the rounds that count as over, 0 or 1. */
+  start(now: number, delivered: number): 0 | 1 {
+    const hash = mix(mix(Math.floor(now * 1000) | 0) ^ (delivered | 0));
+    this.#waitMs = PROBE_WAIT_MS + PROBE_WAIT_SPREAD_MS * ((hash >>> 1) / 2 ** 31);
+    this.#startedAt = now;
+    return (hash & 1) === 0 ? 0 : 1;
+  }
+
+  isOver(now: number): boolean {
+    return now > this.#startedAt + this.#waitMs;
+  }
+}
+
+/** Spreads the bits of a 32-bit integer: multiplication by a large odd number, and shifts. */
+function mix(value: number): number {
+  const first = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
+  const second = Math.imul(first ^ (first >>> 13), 0xc2b2ae35);
+  return (second ^ (second >>> 16)) >>> 0;
+}

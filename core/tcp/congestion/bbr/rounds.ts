@@ -1,0 +1,24 @@
+import type { DeliverySample } from "../control.ts";
+
+/** Packet-timed round trips (draft-ietf-ccwg-bbr 5.5.1). */
+export class Rounds {
+  count = 0;
+  /** The acknowledgement being taken is the first of a round. */
+  starts = false;
+  /** Rounds since bandwidth was probed for last. */
+  sinceProbe = 0;
+  #ends = 0;
+
+  update({ priorDelivered, delivered }: DeliverySample): void {
+    this.starts = priorDelivered >= this.#ends;
+    if (!this.starts) return;
+    this.restart(delivered);
+    this.count++;
+    this.sinceProbe++;
+  }
+
+  /** A round begins with what is sent from now on. */
+  restart(delivered: number): void {
+    this.#ends = delivered;
+  }
+}

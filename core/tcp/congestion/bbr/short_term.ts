@@ -1,0 +1,59 @@
+import type { DeliverySample } from "../control.ts";
+import { BETA } from "./parameters.ts";
+
+/**
+ * The short-term model: what the path delivered in the last round trip bounds rate and volume after
+ * a loss, until bandwidth is probed for again (5.5.10.3).
+ */
+export class ShortTermModel {
+  /** `BBR.bw_shortterm` and `BBR.inflight_shortterm`, `Infinity`: no bound. */
+  bandwidth = Infinity;
+  inflight = Infinity;
+  /** The most that was delivered in this round. */
+  latestBandwidth = 0;
+  latestInflight = 0;
+  lossInRound = false;
+  /** The acknowledgement being taken is the first of a round that began with a loss, or after one. */
+  roundStarts = false;
+  #roundEnds = 0;
+
+  /** True: it is the first loss of its round. */
+  noteLoss(delivered: number): boolean {
+    const isFirst = !this.lossInRound;
+    if (isFirst) this.#roundEnds = delivered;
+    this.lossInRound = true;
+    return isFirst;
+  }
+
+  /** Near the start of an acknowledgement. */
+  updateLatest(rs: DeliverySample): void {
+    this.latestBandwidth = Math.max(this.latestBandwidth, rs.rate);
+    this.latestInflight = Math.max(this.latestInflight, rs.delivered - rs.priorDelivered);
+    this.roundStarts = rs.priorDelivered >= this.#roundEnds;
+    if (this.roundStarts) this.#roundEnds = rs.delivered;
+  }
+
+  /** Near its end. */
+  advanceLatest(rs: DeliverySample): void {
+    if (!this.roundStarts) return;
+    this.latestBandwidth = rs.rate;
+    this.latestInflight = rs.delivered - rs.priorDelivered;
+  }
+
+  /** Once a round trip, where losses were found in it. */
+  adapt(maxBandwidth: number, cwnd: number): void {
+    if (this.bandwidth === Infinity) this.bandwidth = maxBandwidth;
+    if (this.inflight === Infinity) this.inflight = cwnd;
+    this.bandwidth = Math.max(this.latestBandwidth, BETA * this.bandwidth);
+    this.inflight = Math.max(this.latestInflight, BETA * this.inflight);
+  }
+
+  resetSignals(): void {
+    this.lossInRound = false;
+    this.latestBandwidth = this.latestInflight = 0;
+  }
+
+  resetBounds(): void {
+    this.bandwidth = this.inflight = Infinity;
+  }
+}

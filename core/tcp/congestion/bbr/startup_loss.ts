@@ -1,0 +1,23 @@
+import { seqDiff } from "../../../wire/seq.ts";
+import { STARTUP_FULL_LOSS_COUNT } from "./parameters.ts";
+
+/** Counts what ends Startup by losses: discontiguous ranges lost in one round (5.3.1.3). */
+export class StartupLoss {
+  #ranges = 0;
+  #lastEnd: number | undefined = undefined;
+
+  noteLost(start: number, end: number): void {
+    if (this.#lastEnd === undefined || seqDiff(start, this.#lastEnd) !== 0) this.#ranges++;
+    this.#lastEnd = end;
+  }
+
+  get isHigh(): boolean {
+    return this.#ranges >= STARTUP_FULL_LOSS_COUNT;
+  }
+
+  /** A round is over. */
+  reset(): void {
+    this.#ranges = 0;
+    this.#lastEnd = undefined;
+  }
+}

@@ -1,0 +1,25 @@
+import type { PathModel } from "./model.ts";
+
+/** The bounds before a loss, for the case that it was none (5.5.11). */
+export class UndoState {
+  /** The state that was left because of the loss. */
+  left: "startup" | "up" | undefined = undefined;
+  readonly #bandwidth: number;
+  readonly #inflightShort: number;
+  readonly #inflightLong: number;
+
+  constructor({ shortTerm, longTerm }: PathModel) {
+    this.#bandwidth = shortTerm.bandwidth;
+    this.#inflightShort = shortTerm.inflight;
+    this.#inflightLong = longTerm.inflight;
+  }
+
+  /** The bounds are no lower than they were. */
+  restore({ shortTerm, longTerm, full }: PathModel): void {
+    shortTerm.lossInRound = false;
+    full.reset();
+    shortTerm.bandwidth = Math.max(shortTerm.bandwidth, this.#bandwidth);
+    shortTerm.inflight = Math.max(shortTerm.inflight, this.#inflightShort);
+    longTerm.inflight = Math.max(longTerm.inflight, this.#inflightLong);
+  }
+}

@@ -1,0 +1,248 @@
+import { describe, expect, test } from "bun:test";
+import type { Bbr, BbrState } from "../../../../core/tcp/congestion/bbr/bbr.ts";
+import { Path } from "../../../snapshot/path.ts";
+import type { FlowOptions, PathOptions } from "../../../snapshot/path.ts";
+
+const MSS = 1448;
+/** 10 Mbit/s in bytes per millisecond. */
+const RATE = 1250;
+const RTT_MS = 50;
+const BDP = RATE * RTT_MS;
+/** Headers take their part of the rate. */
+const GOODPUT = RATE * MSS / 1500;
+
+/** One flow over 10 Mbit/s and 50 ms, with what happens in it. */
+class Observed {
+  readonly path: Path;
+  readonly states: BbrState[] = [];
+  /** Called after each step. */
+  watch: (bbr: Bbr) => void = () => {};
+
+  constructor(options: Partial<PathOptions> = {}, flow: Partial<FlowOptions> = {}) {
+    const conditions = {
+      delayMs: RTT_MS / 2,
+      bytesPerMs: RATE,
+      queueBytes: BDP,
+      ...options.conditions,
+    };
+    const flows = [{ congestion: "bbr" as const, ...flow }];
+    this.path = new Path({ seed: 1, ...options, conditions, flows });
+    this.path.afterStep = () => {
+      if (this.path.flows.length === 0) return;
+      if (this.states.at(-1) !== this.bbr.state) this.states.push(this.bbr.state);
+      this.watch(this.bbr);
+    };
+  }
+
+  get bbr(): Bbr {
+    return this.path.flows[0]!.tcb.congestion as Bbr;
+  }
+
+  run(ms: number): this {
+    this.path.run(ms);
+    return this;
+  }
+
+  /** Until it is in `state`, for 20 s at most. */
+  runTo(state: BbrState): this {
+    for (let ms = 0; ms < 20_000 && this.bbrState !== state; ms++) this.path.run(1);
+    expect(this.bbrState).toBe(state);
+    return this;
+  }
+
+  get bbrState(): BbrState | undefined {
+    return this.path.flows.length === 0 ? undefined : this.bbr.state;
+  }
+
+  /** Changes the senders' way. */
+  change(changes: Partial<PathOptions["conditions"]>): this {
+    this.path.wire.conditions = { ...this.path.wire.conditions, ...changes };
+    return this;
+  }
+
+  /** Bytes that arrive in so many milliseconds, in parts of what the path can carry. */
+  use(ms: number, rate = GOODPUT): number {
+    const before = this.path.received[0] ?? 0;
+    this.run(ms);
+    return (this.path.received[0]! - before) / ms / rate;
+  }
+}
+
+describe("Startup and Drain", () => {
+  // The rate doubles each round until it grows no more; the queue is empty after one round.
+  test("end at the plateau of the delivery rate (BBR draft 5.3.1.2, 5.3.2)", () => {
+    const flow = new Observed();
+    flow.runTo("drain");
+    const { maxBandwidth, full, rounds } = flow.bbr.model;
+    expect(maxBandwidth.value / GOODPUT).toBeCloseTo(1, 1);
+    expect(full.reached).toBe(true);
+    const drainRound = rounds.count;
+    flow.runTo("cruise");
+    expect(rounds.count - drainRound).toBeLessThanOrEqual(2);
+  });
+
+  // The queue is a tenth of what is in flight: losses say that the pipe is full, not the rate.
+  test("end by losses at several places in a round (BBR draft 5.3.1.3)", () => {
+    const flow = new Observed({ conditions: { loss: 0.1 } }, { bytesPerMs: 500 });
+    flow.run(5000);
+    expect(flow.bbr.model.full.reached).toBe(true);
+    expect(flow.bbr.model.longTerm.inflight).toBeLessThan(Infinity);
+  });
+
+  // The application sends a third of what the path carries, nothing is lost: there is no plateau.
+  test("do not end while the application is the limit (BBR draft appendix, 5.3.1.2)", () => {
+    const flow = new Observed({}, { bytesPerMs: 400 });
+    flow.run(4000);
+    expect(flow.states).toEqual(["startup"]);
+  });
+
+  // The path becomes slower while the queue is drained: three rounds later it goes on all the same.
+  test("give draining up after three rounds (BBR draft 5.3.2)", () => {
+    const flow = new Observed({ conditions: { queueBytes: 20 * BDP } });
+    flow.runTo("drain").change({ bytesPerMs: RATE / 4 });
+    const { rounds } = flow.bbr.model;
+    const began = rounds.count;
+    flow.runTo("down");
+    expect(rounds.count - began).toBe(4);
+  });
+});
+
+describe("ProbeBW", () => {
+  test("goes through DOWN, CRUISE, REFILL and UP (BBR draft 5.3.3)", () => {
+    const { states } = new Observed().run(4500);
+    expect(states).toEqual(["startup", "drain", "cruise", "refill", "up", "down", "cruise"]);
+  });
+
+  // 1.25, 0.9 and 1 of the bandwidth, less 1 %.
+  test("paces by its states (BBR draft 5.6.1, 5.6.2)", () => {
+    const flow = new Observed();
+    for (
+      const [state, gain] of [["cruise", 1], ["refill", 1], ["up", 1.25], ["down", 0.9]] as const
+    ) {
+      flow.runTo(state).run(1);
+      expect(flow.bbr.pacingRate! / flow.bbr.model.bandwidth).toBeCloseTo(gain * 0.99);
+    }
+  });
+
+  test("uses 97 % of a path without losses, with next to no queue (BBR draft 3.1)", () => {
+    const flow = new Observed().run(2000);
+    expect(flow.use(3000)).toBeGreaterThan(0.97);
+    flow.runTo("refill");
+    expect(flow.path.flows[0]!.tcb.srtt).toBeLessThan(1.1 * RTT_MS);
+  });
+
+  // Ten times as much: it takes some round trips of the next probe.
+  test("finds ten times the bandwidth (BBR draft appendix, 5.3.3.5)", () => {
+    const flow = new Observed({ conditions: { bytesPerMs: RATE / 10 } }).run(3000);
+    flow.change({ bytesPerMs: RATE }).run(8000);
+    expect(flow.use(3000)).toBeGreaterThan(0.9);
+  });
+
+  // A tenth: losses bound it at once, and two cycles later the old bandwidth is forgotten.
+  test("finds a tenth of the bandwidth (BBR draft appendix, 5.5.6)", () => {
+    const flow = new Observed().run(2000).change({ bytesPerMs: RATE / 10 });
+    flow.run(12_000);
+    expect(flow.bbr.model.maxBandwidth.value / (GOODPUT / 10)).toBeLessThan(1.1);
+    expect(flow.use(3000, GOODPUT / 10)).toBeGreaterThan(0.9);
+  });
+
+  // More is lost than is tolerated: the probe ends, and what is in flight has a bound.
+  test("ends UP when too much is lost (BBR draft 5.5.10.2)", () => {
+    const flow = new Observed().runTo("up").change({ loss: 0.1 });
+    flow.runTo("down").change({ loss: 0 });
+    expect(flow.bbr.model.longTerm.inflight).toBeLessThan(2 * BDP);
+    expect(flow.bbr.model.full.now).toBe(false);
+  });
+
+  // What the application limited says nothing about the path.
+  test("keeps its bandwidth while the application is the limit (BBR draft 5.5.4)", () => {
+    const flow = new Observed({}, { bytesPerMs: 200 }).run(500);
+    const before = flow.bbr.model.maxBandwidth.value;
+    flow.run(10_000);
+    expect(flow.bbr.model.maxBandwidth.value).toBeGreaterThanOrEqual(before);
+  });
+
+  // Losses outside of a probe: rate and volume follow what arrives, down to 70 % a round trip.
+  test("bounds rate and volume by a loss while cruising (BBR draft 5.5.10.3)", () => {
+    const flow = new Observed().runTo("cruise").run(300).change({ loss: 0.02 });
+    let least = Infinity;
+    flow.watch = ({ model }) => (least = Math.min(least, model.shortTerm.bandwidth));
+    flow.run(1000);
+    expect(least).toBeLessThan(GOODPUT);
+    flow.change({ loss: 0 }).runTo("refill");
+    expect(flow.bbr.model.shortTerm.bandwidth).toBe(Infinity);
+  });
+});
+
+describe("ProbeRTT", () => {
+  // Half of what the path holds for 200 ms and a round trip, every five seconds.
+  test("halves what is in flight for 200 ms (BBR draft 5.3.4)", () => {
+    const flow = new Observed().runTo("probe-rtt");
+    const began = flow.path.now;
+    let least = Infinity;
+    flow.watch = ({ cwnd }) => (least = Math.min(least, cwnd));
+    flow.runTo("cruise");
+    expect(flow.path.now - began).toBeGreaterThan(200);
+    expect(flow.path.now - began).toBeLessThan(200 + 3 * RTT_MS);
+    expect(least / BDP).toBeGreaterThan(0.45);
+    expect(least / BDP).toBeLessThan(0.55);
+  });
+
+  test("leads back to Startup where the pipe was never full (BBR draft 5.3.4.4)", () => {
+    const flow = new Observed({}, { bytesPerMs: 400 });
+    flow.run(9000);
+    expect(flow.states.slice(0, 3)).toEqual(["startup", "probe-rtt", "startup"]);
+  });
+});
+
+describe("Bbr", () => {
+  // Less than one segment between the ends: four keep the acknowledgements coming.
+  test("holds four segments on a path of less than one (BBR draft 5.6.4.3)", () => {
+    const flow = new Observed({
+      conditions: { delayMs: 0.5, bytesPerMs: 125, queueBytes: 15_000 },
+    });
+    flow.run(3000);
+    expect(flow.bbr.cwnd).toBeGreaterThanOrEqual(4 * MSS);
+    expect(flow.use(3000, GOODPUT / 10)).toBeGreaterThan(0.95);
+  });
+
+  // Acknowledgements come every 40 ms: the window holds what is acknowledged together.
+  test("keeps sending while acknowledgements are held back (BBR draft 5.5.9)", () => {
+    const flow = new Observed({ back: { batchMs: 40 } }).run(2000);
+    expect(flow.bbr.model.aggregation.extraAcked).toBeGreaterThan(20 * RATE);
+    expect(flow.use(4000)).toBeGreaterThan(0.95);
+  });
+
+  // Nothing waits in a policer: what is more than the tokens is lost.
+  test("finds the rate of a policer (BBR draft appendix)", () => {
+    const flow = new Observed({ conditions: { polices: true, queueBytes: BDP } }).run(5000);
+    const sent = flow.path.wire.bytes;
+    expect(flow.use(10_000)).toBeGreaterThan(0.85);
+    expect((flow.path.wire.bytes - sent) / (10_000 * RATE)).toBeLessThan(1.05);
+  });
+
+  // Half of all packets are late: what was taken for lost had only been overtaken.
+  test("takes back what reordering made of its bounds (BBR draft 5.5.11.2)", () => {
+    const flow = new Observed({ conditions: { reorder: 0.3, reorderMs: 20 } }).run(3000);
+    expect(flow.use(5000)).toBeGreaterThan(0.85);
+  });
+
+  // CE says what a loss says, before it.
+  test("slows down where the path marks (BBR draft 3.7, RFC 3168 6.1.2)", () => {
+    const flow = new Observed({ conditions: { mark: 0.05 } }).run(5000);
+    expect(flow.bbr.model.longTerm.inflight).toBeLessThan(2 * BDP);
+    const unmarked = new Observed().run(5000);
+    expect(flow.path.received[0]!).toBeLessThan(0.98 * unmarked.path.received[0]!);
+  });
+
+  // Nobody drains the queue of a bottleneck that CUBIC fills; it still gets its share, and BBR too.
+  test("shares one bandwidth-delay product of queue with cubic (BBR draft 5.3.3.8)", () => {
+    const conditions = { delayMs: RTT_MS / 2, bytesPerMs: RATE, queueBytes: BDP };
+    const flows = [{ congestion: "cubic" }, { congestion: "bbr" }] as const;
+    const path = new Path({ seed: 1, conditions, flows });
+    const before = path.run(10_000).received;
+    const [cubic, bbr] = path.run(40_000).received.map((bytes, i) => bytes - before[i]!);
+    expect(cubic! / (cubic! + bbr!)).toBeGreaterThan(0.25);
+    expect(bbr! / (cubic! + bbr!)).toBeGreaterThan(0.25);
+  });
+});
