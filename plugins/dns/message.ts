@@ -1,127 +1,41 @@
 /**
- * DNS messages (RFC 1035 4): queries read, replies written. A reply repeats the question byte for
- * byte, so that it is found again whatever is in it.
+ * Replies (RFC 1035 4), and what others reply. A reply repeats the question byte for byte, and its
+ * records name it by a pointer, so that nobody's name is made of whatever is in it.
  *
  * @module
  */
-import { type Answer, answer as record, decode } from "@dnsquery/dns-packet";
+import { type Answer, answer as codec } from "@dnsquery/dns-packet";
+import { lowerCase, ROOT, type WireName, writeName } from "./domain_name.ts";
+import type { Edns, Query } from "./query.ts";
+import { FLAG, HEADER_LENGTH, readU16, writeU16 } from "./wire.ts";
 
-/** RFC 1035 4.1.1, RFC 6895 2.3. */
-export const RCODE: {
-  readonly NOERROR: 0;
-  readonly FORMERR: 1;
-  readonly SERVFAIL: 2;
-  readonly NXDOMAIN: 3;
-  readonly NOTIMP: 4;
-  readonly REFUSED: 5;
-  readonly BADVERS: 16;
-} = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5, BADVERS: 16 };
-
-/** Bits of the header's second word. */
-const FLAG = { QR: 0x8000, AA: 0x0400, TC: 0x0200, RD: 0x0100, RA: 0x0080 };
-
-export const HEADER_LENGTH = 12;
 /** Without EDNS (RFC 1035 4.2.1). */
 const LEAST_UDP_LENGTH = 512;
 /** What passes every path without fragments (RFC 9715 3.2). */
 export const MOST_UDP_LENGTH = 1232;
-/** OPT and one more, which may be a signature. */
-const MAX_ADDITIONALS = 2;
+/** How far a pointer reaches (RFC 1035 4.1.4). */
+const POINTER = 0xc000;
 
-/** What a client asks. */
-export interface Query {
-  /** The whole message. */
-  readonly bytes: Uint8Array;
-  /** Where its question ends. */
-  readonly questionEnd: number;
-  /** In lower case, without the last dot; `""` is the root. */
-  readonly name: string;
-  /** As `AAAA`. */
-  readonly type: string;
-  /** As `IN`. */
-  readonly class: string;
-  /** EDNS (RFC 6891), where the client speaks it. */
-  readonly edns: Edns | undefined;
-}
+/** A record without the name that it belongs to, in the codec's form. */
+export type RecordData = Answer extends infer One ? One extends unknown ? Omit<One, "name"> : never
+  : never;
 
-/** What the client's OPT record says. */
-export interface Edns {
-  readonly payloadSize: number;
-  readonly version: number;
-  /** DNSSEC OK (RFC 3225). */
-  readonly flags: number;
+/** A record. */
+export interface OwnedRecord {
+  /** The name that it belongs to. */
+  readonly owner: WireName;
+  readonly data: RecordData;
 }
 
 /** What to answer. */
 export interface Reply {
-  /** One of {@link RCODE}. */
+  /** One of `RCODE`. */
   readonly rcode: number;
-  readonly answers?: readonly Answer[];
+  readonly answers?: readonly OwnedRecord[];
+  /** How long it holds that there is no answer (RFC 2308). */
+  readonly soa?: OwnedRecord | undefined;
   /** The answer is this server's own. */
   readonly isAuthoritative?: boolean;
-}
-
-/**
- * Reads a query. A number is the code of the error it is to be answered with; `undefined`: it is
- * not to be answered, since it is none.
- */
-export function parseQuery(bytes: Uint8Array): Query | number | undefined {
-  if (bytes.length < HEADER_LENGTH) return undefined;
-  const flags = readU16(bytes, 2);
-  // An answer to an answer would be answered again.
-  if ((flags & FLAG.QR) !== 0) return undefined;
-  if ((flags & 0x7800) !== 0) return RCODE.NOTIMP;
-  const [questions, answers, authorities, additionals] = [4, 6, 8, 10]
-    .map((at) => readU16(bytes, at));
-  if (questions !== 1 || answers !== 0 || authorities !== 0) return RCODE.FORMERR;
-  if (additionals! > MAX_ADDITIONALS) return RCODE.FORMERR;
-  const questionEnd = endOfQuestion(bytes);
-  return questionEnd === undefined ? RCODE.FORMERR : parseWhole(bytes, questionEnd);
-}
-
-function parseWhole(bytes: Uint8Array, questionEnd: number): Query | number {
-  try {
-    const { questions, additionals } = decode(bytes);
-    // It reads on where the message ends, and says how far.
-    if ((decode as unknown as { bytes: number }).bytes > bytes.length) return RCODE.FORMERR;
-    const [question] = questions!;
-    const opt = additionals!.find(({ type }) => type === "OPT");
-    return {
-      bytes,
-      questionEnd,
-      name: normalizeName(question!.name),
-      type: question!.type,
-      class: question!.class ?? "IN",
-      edns: opt === undefined ? undefined : ednsOf(opt as unknown as DecodedOpt),
-    };
-  } catch {
-    return RCODE.FORMERR;
-  }
-}
-
-interface DecodedOpt {
-  readonly udpPayloadSize: number;
-  readonly ednsVersion: number;
-  readonly flags: number;
-}
-
-function ednsOf({ udpPayloadSize, ednsVersion, flags }: DecodedOpt): Edns {
-  return { payloadSize: udpPayloadSize, version: ednsVersion, flags };
-}
-
-/** `"Host.Example."` and `"host.example"` are one name (RFC 4343). */
-export function normalizeName(name: string): string {
-  return name.replace(/\.$/, "").toLowerCase();
-}
-
-/** A question is never compressed: nothing stands before it. */
-function endOfQuestion(bytes: Uint8Array): number | undefined {
-  let at = HEADER_LENGTH;
-  while (at < bytes.length && bytes[at] !== 0) {
-    if (bytes[at]! > 63) return undefined;
-    at += bytes[at]! + 1;
-  }
-  return at + 5 <= bytes.length ? at + 5 : undefined;
 }
 
 /** How long a reply over UDP may be: what the client takes, within bounds. */
@@ -131,70 +45,114 @@ export function udpLimitOf(query: Query | undefined): number {
 }
 
 /**
- * Writes a reply; one that is longer than `limit` is left without its answers and marked as
+ * Writes a reply; one that is longer than `limit` is left without its records and marked as
  * truncated (RFC 2181 9), so that the client asks again over TCP.
  */
 export function writeReply(
   query: Query,
-  { rcode, answers = [], isAuthoritative = false }: Reply,
+  { rcode, answers = [], soa, isAuthoritative = false }: Reply,
   canRecurse: boolean,
   limit: number,
 ): Uint8Array<ArrayBuffer> {
-  const opt = query.edns === undefined ? [] : [optRecord(query.edns, rcode)];
-  const records = [...answers, ...opt];
-  const length = records.reduce((sum, one) => sum + record.encodingLength(one), query.questionEnd);
-  if (length > limit && answers.length > 0) {
-    const cut = writeReply(query, { rcode, isAuthoritative }, canRecurse, limit);
-    cut[2]! |= FLAG.TC >> 8;
-    return cut;
+  const authorities = soa === undefined ? [] : [soa];
+  const additionals = query.edns === undefined ? [] : [optRecord(query.edns, rcode)];
+  const records = [...answers, ...authorities, ...additionals];
+  const length = records.reduce((sum, one) => sum + lengthOf(one, query), query.questionEnd);
+  if (length > limit && answers.length + authorities.length > 0) {
+    return writeTruncated(query, { rcode, isAuthoritative }, canRecurse);
   }
   const reply = new Uint8Array(length);
   reply.set(query.bytes.subarray(0, query.questionEnd));
-  writeHeader(reply, rcode, isAuthoritative, canRecurse, answers.length, opt.length);
+  writeHeader(reply, rcode, isAuthoritative, canRecurse);
+  const counts = [answers.length, authorities.length, additionals.length];
+  for (const [i, count] of counts.entries()) writeU16(reply, 6 + 2 * i, count);
   let at = query.questionEnd;
   for (const one of records) {
-    record.encode(one, reply, at);
-    at += record.encodingLength(one);
+    writeRecord(one, query, reply, at);
+    at += lengthOf(one, query);
   }
   return reply;
 }
 
-function optRecord({ flags }: Edns, rcode: number): Answer {
-  const opt = {
+/** A reply without the records that it has no room for. */
+export function writeTruncated(
+  query: Query,
+  { rcode, isAuthoritative }: Reply,
+  canRecurse: boolean,
+): Uint8Array<ArrayBuffer> {
+  const reply = writeReply(
+    query,
+    { rcode, isAuthoritative: isAuthoritative ?? false },
+    canRecurse,
+    Infinity,
+  );
+  reply[2]! |= FLAG.TC >> 8;
+  return reply;
+}
+
+/** The codec writes the record at the root, whose one byte the name takes the place of. */
+function writeRecord(
+  { owner, data }: OwnedRecord,
+  query: Query,
+  reply: Uint8Array,
+  at: number,
+): void {
+  const at0 = at + ownerLength(owner, query) - 1;
+  codec.encode({ ...data, name: "." } as Answer, reply, at0);
+  const pointer = pointerTo(owner, query);
+  if (pointer === undefined) writeName(owner, reply, at);
+  else writeU16(reply, at, pointer);
+}
+
+function lengthOf({ owner, data }: OwnedRecord, query: Query): number {
+  return codec.encodingLength({ ...data, name: "." } as Answer) - 1 + ownerLength(owner, query);
+}
+
+function ownerLength(owner: WireName, query: Query): number {
+  return pointerTo(owner, query) === undefined ? owner.length : 2;
+}
+
+/** To the question's name or one above it (RFC 1035 4.1.4); the root is shorter by itself. */
+function pointerTo(owner: WireName, { name }: Query): number | undefined {
+  if (owner === ROOT) return undefined;
+  for (let at = 0; name[at] !== ROOT; at += 1 + name.charCodeAt(at)) {
+    if (name.length - at === owner.length && name.endsWith(owner)) {
+      return POINTER | (HEADER_LENGTH + at);
+    }
+  }
+  return undefined;
+}
+
+function optRecord({ flags }: Edns, rcode: number): OwnedRecord {
+  const data = {
     type: "OPT",
-    name: ".",
     udpPayloadSize: MOST_UDP_LENGTH,
     extendedRcode: rcode >> 4,
     ednsVersion: 0,
     flags: flags & 0x8000,
     options: [],
   };
-  return opt as unknown as Answer;
+  return { owner: ROOT, data: data as unknown as RecordData };
 }
 
 /** The answer to a message that could not be read: its header alone (RFC 1035 4.1.1). */
 export function writeError(bytes: Uint8Array, rcode: number): Uint8Array<ArrayBuffer> {
   const reply = new Uint8Array(HEADER_LENGTH);
   reply.set(bytes.subarray(0, 4));
-  writeU16(reply, 2, FLAG.QR | (readU16(bytes, 2) & (0x7800 | FLAG.RD)) | (rcode & 15));
+  writeU16(reply, 2, FLAG.QR | (readU16(bytes, 2) & (FLAG.OPCODE | FLAG.RD)) | (rcode & 15));
   return reply;
 }
 
-/** The header of a query becomes that of its reply. */
+/** The flags of a query become those of its reply. */
 function writeHeader(
   reply: Uint8Array,
   rcode: number,
   isAuthoritative: boolean,
   canRecurse: boolean,
-  answers: number,
-  additionals: number,
 ): void {
   const asked = readU16(reply, 2) & FLAG.RD;
   const flags = FLAG.QR | asked | (isAuthoritative ? FLAG.AA : 0) | (canRecurse ? FLAG.RA : 0);
   writeU16(reply, 2, flags | (rcode & 15));
-  writeU16(reply, 6, answers);
-  writeU16(reply, 8, 0);
-  writeU16(reply, 10, additionals);
 }
 
 /** Whether a server's message answers this query, apart from its identification (RFC 5452 9.1). */
@@ -208,10 +166,6 @@ export function answersQuery(query: Query, reply: Uint8Array): boolean {
   return true;
 }
 
-function lowerCase(byte: number): number {
-  return byte >= 65 && byte <= 90 ? byte + 32 : byte;
-}
-
 /** The server had no room for its answer. */
 export function isTruncated(reply: Uint8Array): boolean {
   return (readU16(reply, 2) & FLAG.TC) !== 0;
@@ -220,6 +174,11 @@ export function isTruncated(reply: Uint8Array): boolean {
 /** The answer is not this server's own, and it may be asked for such (RFC 1035 4.1.1: AA, RA). */
 export function markAsForwarded(reply: Uint8Array): void {
   writeU16(reply, 2, (readU16(reply, 2) & ~FLAG.AA) | FLAG.RA);
+}
+
+/** What a reply's header says came of it. */
+export function rcodeOf(reply: Uint8Array): number {
+  return reply[3]! & 15;
 }
 
 /** The identification of a message. */
@@ -232,13 +191,4 @@ export function withIdentification(message: Uint8Array, id: number): Uint8Array<
   const copy = new Uint8Array(message);
   writeU16(copy, 0, id);
   return copy;
-}
-
-function readU16(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! << 8) | bytes[at + 1]!;
-}
-
-function writeU16(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >> 8;
-  bytes[at + 1] = value;
 }

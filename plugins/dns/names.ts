@@ -3,9 +3,17 @@
  *
  * @module
  */
-import type { Answer } from "@dnsquery/dns-packet";
-import { ipVersionOf } from "../../core/api/addresses.ts";
-import { normalizeName, RCODE, type Reply } from "./message.ts";
+import { addressBytes, addressText } from "../../core/api/addresses.ts";
+import {
+  ancestorsOf,
+  isIn,
+  isWildcard,
+  parseName,
+  wildcardBelow,
+  type WireName,
+} from "./domain_name.ts";
+import type { OwnedRecord, RecordData, Reply } from "./message.ts";
+import { RCODE, TYPE } from "./wire.ts";
 
 /** What is known of one name. */
 export interface DnsRecords {
@@ -20,12 +28,26 @@ export interface DnsRecords {
 /** CNAMEs that are followed, at most. */
 const MAX_ALIASES = 8;
 
+/** What a name has, ready to be sent. */
+interface KnownName {
+  readonly a: readonly RecordData[];
+  readonly aaaa: readonly RecordData[];
+  readonly txt: readonly RecordData[];
+  readonly alias: { readonly target: WireName; readonly record: RecordData } | undefined;
+}
+
+/** What is found for a name, and the name that it was found under: its own or a wildcard. */
+interface Found {
+  readonly known: KnownName;
+  readonly key: WireName;
+}
+
 /** Names, and the zones in which there are no others. */
 export class Names {
-  readonly #records: ReadonlyMap<string, DnsRecords>;
-  readonly #zones: readonly string[];
+  readonly #records = new Map<WireName, KnownName>();
+  readonly #zones: readonly WireName[];
   /** Names under which there are others. */
-  readonly #above: ReadonlySet<string>;
+  readonly #above: ReadonlySet<WireName>;
   readonly #ttl: number;
 
   /**
@@ -38,24 +60,43 @@ export class Names {
     zones: readonly string[],
     ttl: number,
   ) {
-    const known = Object.entries(records).map(([name, one]) => [requireName(name), one] as const);
-    this.#records = new Map(known);
-    this.#zones = zones.map(requireName);
-    this.#above = new Set(known.flatMap(([name]) => [...ancestorsOf(name)]));
     this.#ttl = ttl;
-    for (const [name, one] of known) this.#checkAlias(name, one);
+    for (const [text, one] of Object.entries(records)) {
+      const name = requireName(text);
+      if (this.#records.has(name)) throw new TypeError(`dns: names has ${text} twice`);
+      this.#records.set(name, this.#known(text, one));
+    }
+    // The nearest to a name is meant.
+    this.#zones = zones.map(requireName).sort((a, b) => b.length - a.length);
+    this.#above = new Set([...this.#records.keys()].flatMap((name) => [...ancestorsOf(name)]));
+    for (const [text, one] of Object.entries(records)) this.#checkAlias(text, one.cname);
   }
 
-  #checkAlias(name: string, { cname, addresses, txt }: DnsRecords): void {
-    if (cname === undefined) return;
+  #known(name: string, { addresses, cname, txt }: DnsRecords): KnownName {
     // RFC 1034 3.6.2.
-    if (addresses !== undefined || txt !== undefined) {
+    if (cname !== undefined && (addresses !== undefined || txt !== undefined)) {
       throw new TypeError(`dns: ${name} stands for ${cname}, so it can have no other records`);
     }
-    let target: string | undefined = cname;
+    const ttl = this.#ttl;
+    const bytes = (addresses ?? []).map((address) => addressBytes(address)!);
+    const ofLength = (type: "A" | "AAAA", length: number) =>
+      bytes.filter((one) => one.length === length)
+        .map((one): RecordData => ({ type, ttl, data: addressText(one) }));
+    return {
+      a: ofLength("A", 4),
+      aaaa: ofLength("AAAA", 16),
+      txt: (txt ?? []).map((text) => ({ type: "TXT", ttl, data: [text] })),
+      alias: cname === undefined
+        ? undefined
+        : { target: requireName(cname), record: { type: "CNAME", ttl, data: cname } },
+    };
+  }
+
+  #checkAlias(name: string, cname: string | undefined): void {
+    let target = cname;
     for (let aliases = 0; target !== undefined; aliases++) {
-      const records = this.#find(requireName(target));
-      if (records === undefined) {
+      const found = this.#find(requireName(target));
+      if (found === undefined) {
         throw new TypeError(`dns: ${name} stands for ${target}, which names has no records of`);
       }
       if (aliases === MAX_ALIASES) {
@@ -63,77 +104,105 @@ export class Names {
           `dns: ${name} stands for ${cname}, and that for something else for ever`,
         );
       }
-      target = records.cname;
+      target = (found.known.alias?.record as { data: string } | undefined)?.data;
     }
   }
 
   /** What is known about a name; `undefined`: nothing, somebody else may know. */
-  answer(name: string, type: string): Reply | undefined {
-    const answers: Answer[] = [];
-    let current = name;
-    for (let aliases = 0; aliases <= MAX_ALIASES; aliases++) {
-      const records = this.#find(current);
-      if (records === undefined) break;
-      answers.push(...this.#recordsOf(current, type, records));
-      if (records.cname === undefined || type === "CNAME") break;
-      answers.push({ type: "CNAME", name: current, ttl: this.#ttl, data: records.cname });
-      current = normalizeName(records.cname);
+  answer(name: WireName, type: number): Reply | undefined {
+    let found = this.#find(name);
+    if (found === undefined) return this.#denial(name, type);
+    const answers: OwnedRecord[] = [];
+    let owner = name;
+    for (let aliases = 0; found !== undefined && aliases <= MAX_ALIASES; aliases++) {
+      answers.push(...this.#recordsOf(owner, type, found));
+      const { alias } = found.known;
+      if (alias === undefined || type === TYPE.CNAME || type === TYPE.ANY) break;
+      answers.push({ owner, data: alias.record });
+      owner = alias.target;
+      found = this.#find(owner);
     }
-    if (this.#find(name) !== undefined) {
-      return { rcode: RCODE.NOERROR, answers, isAuthoritative: true };
+    const isAnswered = answers.some(({ data }) => data.type !== "CNAME") || type === TYPE.CNAME;
+    const soa = isAnswered && answers.length > 0 ? undefined : this.#soaAbove(owner, found?.key);
+    return { rcode: RCODE.NOERROR, answers, soa, isAuthoritative: true };
+  }
+
+  /** Names of a zone that have no records: some exist, since there are others below them (RFC 8020 2). */
+  #denial(name: WireName, type: number): Reply | undefined {
+    const zone = this.#zoneOf(name);
+    if (zone === undefined) return undefined;
+    const soa = this.#soaOf(zone);
+    if (zone === name && type === TYPE.SOA) {
+      return { rcode: RCODE.NOERROR, answers: [soa], isAuthoritative: true };
     }
-    if (!this.#zones.some((zone) => isIn(name, zone))) return undefined;
-    // A name under which there are others exists (RFC 8020 2).
-    const rcode = this.#above.has(name) ? RCODE.NOERROR : RCODE.NXDOMAIN;
-    return { rcode, isAuthoritative: true };
+    const exists = this.#above.has(name) || zone === name;
+    const rcode = exists ? RCODE.NOERROR : RCODE.NXDOMAIN;
+    return { rcode, soa, isAuthoritative: true };
   }
 
   /** The name's own, or those of the nearest wildcard above it (RFC 4592 3.3). */
-  #find(name: string): DnsRecords | undefined {
+  #find(name: WireName): Found | undefined {
     const own = this.#records.get(name);
-    if (own !== undefined || this.#above.has(name)) return own;
+    if (own !== undefined) return { known: own, key: name };
+    if (this.#above.has(name)) return undefined;
     for (const above of ancestorsOf(name)) {
-      const wildcard = this.#records.get(above === "" ? "*" : `*.${above}`);
-      if (wildcard !== undefined) return wildcard;
+      const key = wildcardBelow(above);
+      const known = this.#records.get(key);
+      if (known !== undefined) return { known, key };
       // What exists stops the wildcards above it (RFC 4592 2.2.1).
       if (this.#records.has(above) || this.#above.has(above)) return undefined;
     }
     return undefined;
   }
 
-  #recordsOf(name: string, type: string, records: DnsRecords): Answer[] {
-    const { addresses = [], txt = [] } = records;
+  #recordsOf(owner: WireName, type: number, { known, key }: Found): OwnedRecord[] {
     const ttl = this.#ttl;
+    const of = (records: readonly RecordData[]) => records.map((data) => ({ owner, data }));
     // RFC 8482 4.2: whoever asks for everything gets something small.
-    if (type === "ANY") return [{ type: "HINFO", name, ttl, data: { cpu: "RFC8482", os: "" } }];
-    if (type === "TXT") return txt.map((text) => ({ type: "TXT", name, ttl, data: [text] }));
-    if (type === "CNAME" && records.cname !== undefined) {
-      return [{ type: "CNAME", name, ttl, data: records.cname }];
-    }
-    const version = type === "A" ? 4 : type === "AAAA" ? 6 : undefined;
-    return addresses.filter((address) => ipVersionOf(address) === version)
-      .map((data) => ({ type: type as "A" | "AAAA", name, ttl, data }));
+    if (type === TYPE.ANY) return of([{ type: "HINFO", ttl, data: { cpu: "RFC8482", os: "" } }]);
+    if (type === TYPE.A) return of(known.a);
+    if (type === TYPE.AAAA) return of(known.aaaa);
+    if (type === TYPE.TXT) return of(known.txt);
+    if (type === TYPE.CNAME && known.alias !== undefined) return of([known.alias.record]);
+    const isApex = type === TYPE.SOA && known.alias === undefined &&
+      owner === this.#apexOf(owner, key);
+    return isApex ? [this.#soaOf(owner)] : [];
+  }
+
+  #zoneOf(name: WireName): WireName | undefined {
+    return this.#zones.find((zone) => isIn(name, zone));
+  }
+
+  /** A name that is in no zone is a zone by itself, and so is what a wildcard is in. */
+  #apexOf(name: WireName, key: WireName): WireName {
+    return this.#zoneOf(name) ?? (isWildcard(key) ? [...ancestorsOf(key)][0]! : name);
+  }
+
+  #soaAbove(name: WireName, key = name): OwnedRecord {
+    return this.#soaOf(this.#apexOf(name, key));
+  }
+
+  /** What says how long it holds that there is no answer (RFC 2308 3, 4): its last number. */
+  #soaOf(zone: WireName): OwnedRecord {
+    const data: RecordData = { type: "SOA", ttl: this.#ttl, data: { ...SOA, minimum: this.#ttl } };
+    return { owner: zone, data };
   }
 }
 
-function isIn(name: string, zone: string): boolean {
-  return zone === "" || name === zone || name.endsWith(`.${zone}`);
-}
-
-/** The names above one, from the nearest to the root. */
-function* ancestorsOf(name: string): Generator<string> {
-  for (let at = name.indexOf("."); at >= 0; at = name.indexOf(".", at + 1)) {
-    yield name.slice(at + 1);
-  }
-  if (name !== "") yield "";
-}
+/** Nobody transfers a zone from here, and nobody is to be written to (RFC 2606 2). */
+const SOA = {
+  mname: "localhost",
+  rname: "nobody.invalid",
+  serial: 1,
+  refresh: 3600,
+  retry: 1200,
+  expire: 604_800,
+};
 
 /** RFC 1035 2.3.4: labels of at most 63 bytes, 253 with the dots between them. */
-function requireName(text: string): string {
-  const name = normalizeName(text);
-  const labels = name === "" ? [] : name.split(".");
-  const isName = name.length <= 253 && labels.every((label) => /^[\x21-\x7e]{1,63}$/.test(label));
-  if (isName) return name;
+function requireName(text: string): WireName {
+  const name = parseName(text);
+  if (name !== undefined) return name;
   throw new TypeError(
     `dns: ${JSON.stringify(text)} is not a name; write "host.example" or "*.example"`,
   );

@@ -6,19 +6,20 @@
 import type { OutsideNetwork } from "../../core/api/dial.ts";
 import type { Clock, Logger } from "../../core/api/environment.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
+import { formatName } from "./domain_name.ts";
 import {
-  HEADER_LENGTH,
   markAsForwarded,
-  parseQuery,
-  type Query,
-  RCODE,
+  rcodeOf,
   type Reply,
   udpLimitOf,
   writeError,
   writeReply,
+  writeTruncated,
 } from "./message.ts";
 import type { Names } from "./names.ts";
+import { parseQuery, type Query } from "./query.ts";
 import { askUpstreams } from "./upstream.ts";
+import { CLASS_IN, RCODE, TYPE } from "./wire.ts";
 
 /** RFC 1035 4.2.2: the length field has two bytes. */
 const LONGEST_REPLY = 65_535;
@@ -84,9 +85,9 @@ export class DnsServer {
 
   #ownReply(query: Query): Reply | undefined {
     if (query.edns !== undefined && query.edns.version > 0) return { rcode: RCODE.BADVERS };
-    if (query.class !== "IN") return { rcode: RCODE.REFUSED };
-    // There is no zone to be had as a whole.
-    if (query.type === "AXFR" || query.type === "IXFR") return { rcode: RCODE.REFUSED };
+    const rcode = rcodeOfMeta(query.type);
+    if (rcode !== undefined) return { rcode };
+    if (query.class !== CLASS_IN) return { rcode: RCODE.REFUSED };
     return this.#options.names.answer(query.name, query.type);
   }
 
@@ -100,9 +101,9 @@ export class DnsServer {
       const limits = { clock, timeoutMs, signal };
       const reply = await askUpstreams(network, upstreams, query, transport === "tcp", limits);
       markAsForwarded(reply);
-      return reply.length <= limit ? reply : truncated(query, reply);
+      return reply.length <= limit ? reply : writeTruncated(query, { rcode: rcodeOf(reply) }, true);
     } catch (error) {
-      log.debug("no upstream answered", { name: query.name, reason: String(error) });
+      log.debug("no upstream answered", { name: formatName(query.name), reason: String(error) });
       return this.#write(query, { rcode: RCODE.SERVFAIL }, limit);
     }
   }
@@ -112,10 +113,23 @@ export class DnsServer {
   }
 }
 
-/** The header and question of an upstream's reply that the client's datagram has no room for. */
-function truncated(query: Query, reply: Uint8Array): Uint8Array<ArrayBuffer> {
-  const cut = new Uint8Array(reply.subarray(0, query.questionEnd));
-  cut[2]! |= 2;
-  cut.fill(0, 6, HEADER_LENGTH);
-  return cut;
+/** What questions are answered with that are about no records (RFC 6895 3.1). */
+function rcodeOfMeta(type: number): number | undefined {
+  switch (type) {
+    // There is no zone to be had as a whole.
+    case TYPE.AXFR:
+    case TYPE.IXFR:
+      return RCODE.REFUSED;
+    // RFC 973, obsolete before most servers were.
+    case TYPE.MAILA:
+    case TYPE.MAILB:
+      return RCODE.NOTIMP;
+    // They belong to messages, not to names.
+    case TYPE.OPT:
+    case TYPE.TKEY:
+    case TYPE.TSIG:
+      return RCODE.FORMERR;
+    default:
+      return undefined;
+  }
 }

@@ -7,13 +7,8 @@ import { dialWithin, type OutsideNetwork } from "../../core/api/dial.ts";
 import { type Clock, systemRandom } from "../../core/api/environment.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import { frame, FrameReader } from "./framing.ts";
-import {
-  answersQuery,
-  identificationOf,
-  isTruncated,
-  type Query,
-  withIdentification,
-} from "./message.ts";
+import { answersQuery, identificationOf, isTruncated, withIdentification } from "./message.ts";
+import type { Query } from "./query.ts";
 
 /** What an attempt is bounded by. */
 export interface AttemptLimits {

@@ -70,10 +70,49 @@ describe("dns", () => {
     expect(await pair.ask("example.com", "A")).toBe("REFUSED rd");
   });
 
+  // A resolver keeps what is not there as long as the SOA record says.
+  test("says with an SOA record what is not there (RFC 2308 2)", async () => {
+    await using pair = new DnsPair({
+      names: {
+        "db.lan": "10.7.0.3",
+        "www.lan": { cname: "one.example" },
+        "one.example": "10.7.0.9",
+        "*.apps": "10.7.0.5",
+      },
+      zones: ["lan", "sub.lan"],
+      ttl: 30,
+    });
+    const owner = async (name: string, type: string) => {
+      const { rcode, answers, authorities } = decode(await pair.exchange(query(name, type)));
+      const [soa] = authorities as { type: string; name: string; ttl: number; data: unknown }[];
+      const { minimum } = (soa?.data ?? {}) as { minimum?: number };
+      return [rcode, answers!.length, soa?.type, soa?.name, soa?.ttl, minimum].join(" ");
+    };
+    expect(await owner("db.lan", "A")).toBe("NOERROR 1    ");
+    expect(await owner("nobody.lan", "A")).toBe("NXDOMAIN 0 SOA lan 30 30");
+    expect(await owner("a.b.sub.lan", "A")).toBe("NXDOMAIN 0 SOA sub.lan 30 30");
+    expect(await owner("db.lan", "AAAA")).toBe("NOERROR 0 SOA lan 30 30");
+    expect(await owner("lan", "A")).toBe("NOERROR 0 SOA lan 30 30");
+    expect(await owner("one.example", "MX")).toBe("NOERROR 0 SOA one.example 30 30");
+    expect(await owner("x.y.apps", "MX")).toBe("NOERROR 0 SOA apps 30 30");
+    expect(await owner("www.lan", "AAAA")).toBe("NOERROR 1 SOA one.example 30 30");
+    expect(await owner("lan", "SOA")).toBe("NOERROR 1    ");
+    expect(await owner("nobody.example", "A")).toBe("REFUSED 0    ");
+  });
+
+  // However an address was written, the record has its four or sixteen bytes.
+  test("takes every spelling of an address", async () => {
+    await using pair = new DnsPair({ names: { "a.lan": ["::ffff:10.0.0.1", "FD07:0::0003"] } });
+    expect(await pair.ask("a.lan", "A")).toBe("NOERROR aa rd: A 10.0.0.1");
+    expect(await pair.ask("a.lan", "AAAA")).toBe("NOERROR aa rd: AAAA fd07::3");
+  });
+
   // Every kind of name that cannot be: said when the plugin is made.
   test("refuses what cannot be", () => {
     expect(() => dns({ names: { "db.lan": "10.7.0" } })).toThrow("names.db.lan");
     expect(() => dns({ names: { "a..b": "10.7.0.1" } })).toThrow('"a..b" is not a name');
+    expect(() => dns({ names: { "a\\.b": "10.7.0.1" } })).toThrow("is not a name");
+    expect(() => dns({ names: { "A.b.": "10.7.0.1", "a.B": "10.7.0.2" } })).toThrow("a.B twice");
     expect(() => dns({ names: { [`${"x".repeat(64)}.lan`]: "10.7.0.1" } })).toThrow("not a name");
     expect(() => dns({ names: { a: { cname: "b" } } })).toThrow("no records of");
     expect(() => dns({ names: { a: { cname: "b" }, b: { cname: "a" } } })).toThrow("for ever");

@@ -142,6 +142,9 @@ describe("dns that forwards", () => {
       (q) => Promise.resolve(replyTo(q, { answers })),
     );
     expect(await pair.ask("x.example", "A")).toBe("NOERROR tc rd ra");
+    // Who speaks EDNS is answered so (RFC 6891 7).
+    const reply = decode(await pair.exchange(query("x.example", "A", edns(1232))));
+    expect([reply.flag_tc, reply.additionals!.map(({ type }) => type)]).toEqual([true, ["OPT"]]);
   });
 
   // Another question, another identification, a query: none of them is the answer.

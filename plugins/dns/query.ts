@@ -1,0 +1,101 @@
+/**
+ * Queries as clients send them (RFC 1035 4.1, RFC 6891).
+ *
+ * @module
+ */
+import { readName, type WireName } from "./domain_name.ts";
+import { FLAG, HEADER_LENGTH, RCODE, readU16, TYPE } from "./wire.ts";
+
+/** OPT and one more, which may be a signature. */
+const MAX_ADDITIONALS = 2;
+
+/** What a client asks. */
+export interface Query {
+  /** The whole message. */
+  readonly bytes: Uint8Array;
+  /** Where its question ends. */
+  readonly questionEnd: number;
+  readonly name: WireName;
+  /** A number as {@link TYPE} has some. */
+  readonly type: number;
+  /** 1 is the Internet. */
+  readonly class: number;
+  /** EDNS (RFC 6891), where the client speaks it. */
+  readonly edns: Edns | undefined;
+}
+
+/** What the client's OPT record says. */
+export interface Edns {
+  readonly payloadSize: number;
+  readonly version: number;
+  /** DNSSEC OK (RFC 3225). */
+  readonly flags: number;
+}
+
+/**
+ * Reads a query. A number is the code of the error it is to be answered with; `undefined`: it is
+ * not to be answered, since it is none.
+ */
+export function parseQuery(bytes: Uint8Array): Query | number | undefined {
+  if (bytes.length < HEADER_LENGTH) return undefined;
+  const flags = readU16(bytes, 2);
+  // An answer to an answer would be answered again.
+  if ((flags & FLAG.QR) !== 0) return undefined;
+  if ((flags & FLAG.OPCODE) !== 0) return RCODE.NOTIMP;
+  const [questions, answers, authorities, additionals] = [4, 6, 8, 10]
+    .map((at) => readU16(bytes, at));
+  if (questions !== 1 || answers !== 0 || authorities !== 0) return RCODE.FORMERR;
+  if (additionals! > MAX_ADDITIONALS) return RCODE.FORMERR;
+  // Nothing stands before it that it could point to.
+  const question = readName(bytes, HEADER_LENGTH);
+  if (question === undefined || question.end + 4 > bytes.length) return RCODE.FORMERR;
+  if (question.end - HEADER_LENGTH !== question.name.length) return RCODE.FORMERR;
+  const questionEnd = question.end + 4;
+  const edns = parseAdditionals(bytes, questionEnd, additionals!);
+  if (typeof edns === "number") return edns;
+  return {
+    bytes,
+    questionEnd,
+    name: question.name,
+    type: readU16(bytes, question.end),
+    class: readU16(bytes, question.end + 2),
+    edns,
+  };
+}
+
+/** What the one OPT record says that there may be, or the code of an error. */
+function parseAdditionals(
+  bytes: Uint8Array,
+  start: number,
+  count: number,
+): Edns | number | undefined {
+  let edns: Edns | undefined;
+  let at = start;
+  for (let i = 0; i < count; i++) {
+    const owner = readName(bytes, at);
+    if (owner === undefined || owner.end + 10 > bytes.length) return RCODE.FORMERR;
+    const dataStart = owner.end + 10;
+    const dataEnd = dataStart + readU16(bytes, dataStart - 2);
+    if (dataEnd > bytes.length) return RCODE.FORMERR;
+    if (readU16(bytes, owner.end) === TYPE.OPT) {
+      // One at most, at the root (RFC 6891 6.1.1, 6.1.2).
+      if (edns !== undefined || bytes[at] !== 0) return RCODE.FORMERR;
+      edns = {
+        payloadSize: readU16(bytes, owner.end + 2),
+        version: bytes[owner.end + 5]!,
+        flags: readU16(bytes, owner.end + 6),
+      };
+      // What options of another version look like, nobody knows here.
+      if (edns.version === 0 && !areOptions(bytes, dataStart, dataEnd)) return RCODE.FORMERR;
+    }
+    at = dataEnd;
+  }
+  return edns;
+}
+
+/** RFC 6891 6.1.2: codes and lengths, each with so many bytes behind it. */
+function areOptions(bytes: Uint8Array, start: number, end: number): boolean {
+  let at = start;
+  while (at + 4 <= end) at += 4 + readU16(bytes, at + 2);
+  return at === end;
+}

@@ -1,0 +1,60 @@
+/**
+ * Numbers and fields of DNS messages (RFC 1035 4.1.1).
+ *
+ * @module
+ */
+
+/** RFC 1035 4.1.1, RFC 6895 2.3. */
+export const RCODE = {
+  NOERROR: 0,
+  FORMERR: 1,
+  SERVFAIL: 2,
+  NXDOMAIN: 3,
+  NOTIMP: 4,
+  REFUSED: 5,
+  BADVERS: 16,
+} as const;
+
+/** Types of records and of questions that mean something here (RFC 6895 3.1). */
+export const TYPE = {
+  A: 1,
+  CNAME: 5,
+  SOA: 6,
+  TXT: 16,
+  AAAA: 28,
+  OPT: 41,
+  TKEY: 249,
+  TSIG: 250,
+  IXFR: 251,
+  AXFR: 252,
+  MAILB: 253,
+  MAILA: 254,
+  ANY: 255,
+} as const;
+
+/** The class of the Internet. */
+export const CLASS_IN = 1;
+
+/** Bits of the header's second word. */
+export const FLAG = {
+  QR: 0x8000,
+  OPCODE: 0x7800,
+  AA: 0x0400,
+  TC: 0x0200,
+  RD: 0x0100,
+  RA: 0x0080,
+} as const;
+
+/** Bytes before the question. */
+export const HEADER_LENGTH = 12;
+
+/** The number at `at`, in network order. */
+export function readU16(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 8) | bytes[at + 1]!;
+}
+
+/** Writes a number at `at`, in network order. */
+export function writeU16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >> 8;
+  bytes[at + 1] = value;
+}
