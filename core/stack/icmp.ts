@@ -45,7 +45,6 @@ export class Icmp {
 
   receive(ip: IpHeader, packet: Uint8Array, now: number): IcmpOutcome {
     if (ip.payloadEnd - ip.payloadStart < 8) return { drop: "icmp-short" };
-    if ((ip.version === 4) !== (ip.protocol === PROTOCOL.ICMP)) return { drop: "icmp-type" };
     if (!checksumHolds(ip, packet)) return { drop: "icmp-checksum" };
     parseIcmp(ip.version, packet, ip.payloadStart, this.#message);
     if (this.#message.meaning === "echo-request") {

@@ -6,11 +6,12 @@
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
 import { Queue } from "../buffers/queue.ts";
 import type { Unreachable } from "../wire/icmp.ts";
-import type { AnsweredHeader, IpHeader } from "../wire/ip.ts";
+import type { AnsweredHeader, IpError, IpHeader } from "../wire/ip.ts";
 import type { Segment } from "../wire/tcp.ts";
+import { mayCauseError } from "./error_eligibility.ts";
 import type { Fragmentation } from "./fragmentation.ts";
 import type { IcmpPolicy } from "./icmp_policy.ts";
-import { type Packet, resetFor, unreachable } from "./replies.ts";
+import { icmpError, type Packet, resetFor, unreachable } from "./replies.ts";
 import type { Stats } from "./stats.ts";
 
 /** Packets held, at most; more are dropped and counted as `linkFull`. */
@@ -68,6 +69,13 @@ export class Outbox {
     if (!this.#policy.maySendError(ip, now)) return;
     this.#stats.errorsSent++;
     this.push(unreachable(ip, packet, what, this.#hopLimit));
+  }
+
+  /** The error about a packet that was refused, where there may be one; as often as the policy allows. */
+  error(ip: IpHeader, packet: Uint8Array, error: IpError, now: number): void {
+    if (!mayCauseError(packet, ip.payloadEnd) || !this.#policy.maySendError(ip, now)) return;
+    this.#stats.errorsSent++;
+    this.push(icmpError(ip, packet, error, this.#hopLimit));
   }
 
   /** Writes the next packet to `out`; false: there is none. */

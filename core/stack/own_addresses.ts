@@ -28,6 +28,8 @@ export class OwnAddresses {
   #networks: readonly Network[] = [];
   /** What {@link OwnAddresses.sourceFor} chooses from. */
   #sources: readonly Source[] = [];
+  /** Directed broadcast addresses, as words. */
+  #broadcasts: ReadonlySet<number> = new Set();
 
   constructor(subnets: readonly Subnet[], excepted: readonly Subnet[] = []) {
     this.#subnets = subnets;
@@ -112,7 +114,12 @@ export class OwnAddresses {
 
   /** RFC 9293 3.9.2.3: a peer is one host. */
   isUnicast(address: IpAddress): boolean {
-    return address.isUnicast && !this.#subnets.some((own) => own.isBroadcast(address));
+    return address.isUnicast && !this.isBroadcast(address.w0, address.w1, address.w2, address.w3);
+  }
+
+  /** Whether the address of these words is a directed broadcast address (RFC 919) of an own network. */
+  isBroadcast(w0: number, w1: number, w2: number, w3: number): boolean {
+    return w2 === 0xffff && w1 === 0 && w0 === 0 && this.#broadcasts.has(w3);
   }
 
   /**
@@ -132,7 +139,9 @@ export class OwnAddresses {
 
   #rebuild(): void {
     const own = this.#subnets;
-    const never = [...NEVER_OWN, ...this.#excepted, ...own.flatMap(broadcastOf)];
+    const broadcasts = own.flatMap(broadcastOf);
+    const never = [...NEVER_OWN, ...this.#excepted, ...broadcasts];
+    this.#broadcasts = new Set(broadcasts.map(({ address }) => address.w3));
     this.#hosts = own.filter((one) => !one.isNetwork).map(({ address }) => address);
     this.#networks = own.filter((one) => one.isNetwork).map((subnet) => ({
       subnet,

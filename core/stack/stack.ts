@@ -18,7 +18,16 @@ import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
 import type { Subnet } from "../wire/address.ts";
 import { readI32, readU16 } from "../wire/bytes.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
-import { IpHeader, NO_NEXT_HEADER, parseIp, payloadChecksumHolds, PROTOCOL } from "../wire/ip.ts";
+import {
+  IpHeader,
+  isGroupDestination,
+  isHostDestination,
+  isHostSource,
+  NO_NEXT_HEADER,
+  parseIp,
+  payloadChecksumHolds,
+  PROTOCOL,
+} from "../wire/ip.ts";
 import { Connections } from "./connections.ts";
 import { Demux } from "./demux.ts";
 import { Fragmentation } from "./fragmentation.ts";
@@ -28,7 +37,7 @@ import type { ChecksumState, LinkFeatures } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { OwnAddresses } from "./own_addresses.ts";
 import { Reassembly } from "./reassembly.ts";
-import { type Packet, sourceOf } from "./replies.ts";
+import type { Packet } from "./replies.ts";
 import { Sharding } from "./shard.ts";
 import { Stats } from "./stats.ts";
 import { TcpLayer } from "./tcp_layer.ts";
@@ -145,16 +154,15 @@ export class CoreStack {
   ): DropReason | undefined {
     const ip = this.#ip;
     const refused = parseIp(packet, size, ip);
-    if (refused !== undefined) return refused;
-    if (!this.#own.hasWords(ip.d0, ip.d1, ip.d2, ip.d3)) return "not-ours";
-    // Forged, or a client's address that was not excepted: the answer would go to this stack itself.
-    if (!this.#isLooping && this.#own.hasWords(ip.s0, ip.s1, ip.s2, ip.s3)) return "ip-own-source";
+    if (refused !== undefined) return this.#refuse(refused, packet, now);
+    const foreign = this.#refusalOfAddresses();
+    if (foreign !== undefined) return foreign;
     if (ip.isFragment) return this.#receiveFragment(packet, now);
     if (ip.protocol === PROTOCOL.TCP) {
       return this.tcp.receive(ip, packet, checksum, segmentSize, now);
     }
-    if (!this.#isUnicastSource()) return "ip-source";
-    if (ip.protocol === PROTOCOL.ICMP || ip.protocol === PROTOCOL.ICMPV6) {
+    if (this.#isBroadcastSource()) return "ip-source";
+    if (ip.protocol === (ip.version === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPV6)) {
       return this.#receiveIcmp(packet, now);
     }
     if (ip.protocol === PROTOCOL.UDP) {
@@ -186,7 +194,7 @@ export class CoreStack {
 
   /** What the last missing one completes is received like any packet; no link vouches for it. */
   #receiveFragment(packet: Uint8Array, now: number): DropReason | undefined {
-    if (!this.#isUnicastSource()) return "ip-source";
+    if (this.#isBroadcastSource()) return "ip-source";
     const { drop, whole, error } = this.#reassembly.add(this.#ip, packet, now);
     if (error !== undefined) this.#outbox.push(error);
     return whole === undefined ? drop : this.#receiveIp(whole, whole.length, "full", 0, now);
@@ -204,8 +212,33 @@ export class CoreStack {
     return undefined;
   }
 
-  #isUnicastSource(): boolean {
-    return this.#own.isUnicast(sourceOf(this.#ip));
+  /** A packet whose headers were refused; its sender is told where the RFCs say so. */
+  #refuse(reason: DropReason, packet: Uint8Array, now: number): DropReason {
+    const { error } = this.#ip;
+    if (error === undefined) return reason;
+    const foreign = this.#refusalOfAddresses();
+    if (foreign !== undefined) return foreign;
+    if (this.#isBroadcastSource()) return "ip-source";
+    this.#outbox.error(this.#ip, packet, error, now);
+    return reason;
+  }
+
+  #refusalOfAddresses(): DropReason | undefined {
+    const ip = this.#ip;
+    const own = this.#own;
+    if (!own.hasWords(ip.d0, ip.d1, ip.d2, ip.d3)) {
+      return isHostDestination(ip) || isGroupDestination(ip) ? "not-ours" : "ip-destination";
+    }
+    if (!isHostSource(ip)) return "ip-source";
+    // Forged, or a client's address that was not excepted: the answer would go to this stack itself.
+    const isForged = !this.#isLooping && own.hasWords(ip.s0, ip.s1, ip.s2, ip.s3);
+    return isForged ? "ip-own-source" : undefined;
+  }
+
+  /** Forged: RFC 1122 3.2.1.3. TCP looks only where there is no connection. */
+  #isBroadcastSource(): boolean {
+    const { s0, s1, s2, s3 } = this.#ip;
+    return this.#own.isBroadcast(s0, s1, s2, s3);
   }
 
   // ---------------------------------------------------------------- packets out

@@ -74,14 +74,9 @@ export class IpAddress {
     return this.isV4 ? this.w3 >>> 28 === 0xe : this.w0 >>> 24 === 0xff;
   }
 
-  /** Class E and the limited broadcast address, `240.0.0.0/4`. */
-  get isReserved(): boolean {
-    return this.isV4 && this.w3 >>> 28 === 0xf;
-  }
-
-  /** May be a host of its own: the peer of a connection. */
+  /** May be one host on a link: the peer of a connection. */
   get isUnicast(): boolean {
-    return !this.isUnspecified && !this.isMulticast && !this.isReserved;
+    return isHostWords(this.w0, this.w1, this.w2, this.w3);
   }
 
   equals(other: IpAddress): boolean {
@@ -115,6 +110,20 @@ export class IpAddress {
   toString(): string {
     return this.isV4 ? formatV4(this.w3) : formatV6(this);
   }
+}
+
+/**
+ * Whether the address of these words may be one host on a link. Not so are multicast, `0.0.0.0/8`,
+ * loopback, class E with the limited broadcast address (RFC 1122 3.2.1.3), `::` and `::1` (RFC 4291
+ * 2.5.2, 2.5.3).
+ */
+export function isHostWords(w0: number, w1: number, w2: number, w3: number): boolean {
+  if (w0 !== 0 || w1 !== 0) return w0 >>> 24 !== 0xff;
+  if (w2 === MAPPED) {
+    const first = w3 >>> 24;
+    return first !== 0 && first !== 127 && first < 224;
+  }
+  return w2 !== 0 || w3 >>> 0 > 1;
 }
 
 function formatV4(word: number): string {

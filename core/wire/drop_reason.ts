@@ -11,6 +11,9 @@ export type DropReason =
   | "ip-version" // neither 4 nor 6
   | "ip-header" // a length or an extension header that cannot be
   | "ip-checksum" // IPv4 header checksum
+  | "ip-option" // malformed, or unknown and not to be skipped       RFC 791 3.1, RFC 8200 4.2
+  | "ip-source-route" // has hops left that are not here            RFC 1122 3.3.5, RFC 8200 4.4
+  | "ip-extension" // hop-by-hop options elsewhere than first, or too many  RFC 8200 4.1, RFC 8883
   | "ip-fragment-length" // empty, or not a multiple of 8        RFC 791 3.2, RFC 8200 4.5
   | "ip-fragment-size" // reaches beyond 65,535 bytes              RFC 8200 4.5
   | "ip-fragment-header" // the first one cuts a header            RFC 7112 5, RFC 1858 3
@@ -19,7 +22,8 @@ export type DropReason =
   | "ip-fragment-ecn" // both CE and Not-ECT                       RFC 3168 5.3
   | "ip-fragment-timeout" // the others did not come               RFC 8200 4.5
   | "ip-fragment-limit" // no room: the oldest goes, or too many
-  | "ip-source" // a source that no host may have
+  | "ip-source" // a source that no host may have             RFC 1122 3.2.1.3, RFC 4291 2.5
+  | "ip-destination" // a destination that may not be on a link   RFC 1122 3.2.1.3, RFC 4291 2.5
   | "ip-own-source" // from the link, with an address of this stack as its source
   | "not-ours" // not an address of this stack
   | "protocol" // neither TCP, UDP nor ICMP

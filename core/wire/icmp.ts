@@ -88,6 +88,18 @@ function meaningV6(type: number, code: number): IcmpMeaning {
   return type === 4 ? "parameter-problem" : "other";
 }
 
+/**
+ * Whether a message of this type is an error, or a redirect: neither may bring about an error. Of
+ * IPv4, unknown types are taken for errors too.
+ */
+export function isIcmpErrorType(version: 4 | 6, type: number): boolean {
+  return version === 4 ? !V4_QUERIES.has(type) : type < 128 || type === V6_REDIRECT;
+}
+
+/** Echo, router discovery, timestamp, information and address mask messages (RFC 1122 3.2.2). */
+const V4_QUERIES: ReadonlySet<number> = new Set([0, 8, 9, 10, 13, 14, 15, 16, 17, 18]);
+const V6_REDIRECT = 137;
+
 /** Type of an echo reply. */
 export function echoReplyType(version: 4 | 6): number {
   return version === 4 ? 0 : 129;

@@ -6,7 +6,9 @@
 import { readI32, readU16, writeU16, writeU32 } from "./bytes.ts";
 import { addBytes, finish, fold, halves } from "./checksum.ts";
 import type { DropReason } from "./drop_reason.ts";
-import type { IpAddress } from "./address.ts";
+import { type IpAddress, isHostWords } from "./address.ts";
+import { checkOptions } from "./ipv4_options.ts";
+import { readExtensionHeaders } from "./ipv6_extensions.ts";
 
 /** Protocol numbers that are answered. */
 export const PROTOCOL: {
@@ -54,6 +56,15 @@ export class IpHeader {
    * which is the 8 bytes in front of the payload.
    */
   nextHeaderAt = 0;
+  /** What the sender of a refused packet is to be told; `undefined`: nothing. */
+  error: IpError | undefined = undefined;
+}
+
+/** An ICMP error; `rest` is what follows its checksum. */
+export interface IpError {
+  readonly type: number;
+  readonly code: number;
+  readonly rest: number;
 }
 
 /**
@@ -67,10 +78,26 @@ export type AnsweredHeader = Pick<
 
 /** Reads the header of `packet[0, size)` into `ip`. */
 export function parseIp(packet: Uint8Array, size: number, ip: IpHeader): DropReason | undefined {
+  ip.error = undefined;
   if (size < 1) return "ip-short";
   const version = packet[0]! >>> 4;
   if (version === 4) return parseIpv4(packet, size, ip);
   return version === 6 ? parseIpv6(packet, size, ip) : "ip-version";
+}
+
+/** Whether the source may be one host: RFC 1122 3.2.1.3, RFC 4291 2.5.2, 2.5.3. */
+export function isHostSource({ s0, s1, s2, s3 }: IpHeader): boolean {
+  return isHostWords(s0, s1, s2, s3);
+}
+
+/** The same of the destination. */
+export function isHostDestination({ d0, d1, d2, d3 }: IpHeader): boolean {
+  return isHostWords(d0, d1, d2, d3);
+}
+
+/** Multicast or limited broadcast, which any host may send to. */
+export function isGroupDestination({ version, d0, d3 }: IpHeader): boolean {
+  return version === 4 ? d3 === -1 || d3 >>> 28 === 0xe : d0 >>> 24 === 0xff;
 }
 
 /** The sum of the pseudo-header of a packet's payload, or of its first `length` bytes. */
@@ -114,7 +141,7 @@ function parseIpv4(packet: Uint8Array, size: number, ip: IpHeader): DropReason |
   const fragment = readU16(packet, 6) & 0x3fff;
   ip.isFragment = fragment !== 0;
   if (fragment !== 0) readFragmentV4(packet, fragment, ip);
-  return undefined;
+  return headerLength > 20 ? checkOptions(packet, headerLength, ip) : undefined;
 }
 
 function readFragmentV4(packet: Uint8Array, fragment: number, ip: IpHeader): void {
@@ -141,58 +168,11 @@ function parseIpv6(packet: Uint8Array, size: number, ip: IpHeader): DropReason |
   // A mapped address never travels as IPv6 (RFC 4038 4.2); here it would pass for an IPv4 one.
   if (isMapped(ip.s0, ip.s1, ip.s2) || isMapped(ip.d0, ip.d1, ip.d2)) return "ip-source";
   ip.payloadEnd = end;
-  return skipExtensionHeaders(packet, 6, 40, end, ip);
+  return readExtensionHeaders(packet, end, ip);
 }
 
 function isMapped(w0: number, w1: number, w2: number): boolean {
   return w0 === 0 && w1 === 0 && w2 === 0xffff;
-}
-
-/**
- * RFC 8200 4: hop-by-hop, routing and destination options are stepped over, up to the upper-layer
- * header or to a fragment header, behind which only the first piece has headers. The first is at
- * `start`, and the byte at `announcedAt` says what it is.
- */
-export function skipExtensionHeaders(
-  packet: Uint8Array,
-  announcedAt: number,
-  start: number,
-  end: number,
-  ip: IpHeader,
-): DropReason | undefined {
-  let typeAt = announcedAt;
-  let next = packet[typeAt]!;
-  let at = start;
-  ip.isFragment = false;
-  while (next === 0 || next === 43 || next === 60 || next === 44) {
-    if (at + 8 > end) return "ip-header";
-    if (next === 44 && readFragmentV6(packet, typeAt, at, ip)) return undefined;
-    // A routing header with segments left is not for this host to act on (RFC 5095).
-    if (next === 43 && packet[at + 3] !== 0) return "ip-header";
-    const length = next === 44 ? 8 : (packet[at + 1]! + 1) * 8;
-    typeAt = at;
-    next = packet[at]!;
-    at += length;
-  }
-  if (at > end) return "ip-header";
-  ip.protocol = next;
-  ip.nextHeaderAt = typeAt;
-  ip.payloadStart = at;
-  return undefined;
-}
-
-/** False: an atomic fragment, which is a whole packet whatever its identification (RFC 6946). */
-function readFragmentV6(packet: Uint8Array, typeAt: number, at: number, ip: IpHeader): boolean {
-  const fragment = readU16(packet, at + 2);
-  if ((fragment & 0xfff9) === 0) return false;
-  ip.isFragment = true;
-  ip.fragmentId = readI32(packet, at + 4);
-  ip.fragmentOffset = fragment & 0xfff8;
-  ip.moreFragments = (fragment & 1) !== 0;
-  ip.nextHeaderAt = typeAt;
-  ip.protocol = packet[at]!;
-  ip.payloadStart = at + 8;
-  return true;
 }
 
 /** What `emitIp` writes besides the addresses. */

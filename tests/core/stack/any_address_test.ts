@@ -122,9 +122,18 @@ describe("a whole network", () => {
   });
 
   // Broadcast, multicast and loopback are nobody's, even where everything is own.
-  test.each(["10.90.255.255", "224.0.0.1", "127.0.0.1", "255.255.255.255", "0.0.0.0"])(
-    "does not answer %s (RFC 1122 3.2.1.3)",
-    (local) => {
+  test.each(
+    [
+      ["10.90.255.255", "not-ours"],
+      ["224.0.0.1", "not-ours"],
+      ["255.255.255.255", "not-ours"],
+      ["127.0.0.1", "ip-destination"],
+      ["0.0.0.0", "ip-destination"],
+      ["240.0.0.1", "ip-destination"],
+    ] as const,
+  )(
+    "does not answer %s, which is %s (RFC 1122 3.2.1.3)",
+    (local, reason) => {
       const subnets = ["0.0.0.0/0", "10.90.0.0/16"];
       const t = inClosed({ subnets, except: ["10.90.0.1"], local, remote: "10.90.0.1" });
       listen(t, "*");
@@ -134,7 +143,7 @@ describe("a whole network", () => {
       );
       t.wire.inject(encodeUdp(t.remote, local, 1, 2, new Uint8Array(1)));
       t.recvNothing();
-      expect(t.wire.stack.stats.dropped("not-ours")).toBe(3);
+      expect(t.wire.stack.stats.dropped(reason)).toBe(3);
     },
   );
 

@@ -85,7 +85,7 @@ describe("parseIp", () => {
   test("steps over extension headers (RFC 8200 4, RFC 6946)", () => {
     const packet = ipPacket(V6, 8 + 16 + 8 + 20, 0);
     packet.set([60, 0], 40);
-    packet.set([44, 1], 48);
+    packet.set([44, 1, 0x3e, 12], 48);
     packet.set([6, 0, 0, 0], 64);
     const ip = new IpHeader();
     expect(parseIp(packet, packet.length, ip)).toBe(undefined);
@@ -96,7 +96,7 @@ describe("parseIp", () => {
     expect(dropOf(packet)).toBe("ip-header");
     const routed = ipPacket(V6, 28, 43);
     routed.set([6, 0, 0, 1], 40);
-    expect(dropOf(routed)).toBe("ip-header");
+    expect(dropOf(routed)).toBe("ip-source-route");
   });
 
   // Offset and "more fragments" in both families, for whoever puts them together.

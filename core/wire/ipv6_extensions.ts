@@ -1,0 +1,195 @@
+/**
+ * IPv6 extension headers (RFC 8200 4): those in front of the upper-layer header are read, and what
+ * this host cannot process is refused.
+ *
+ * @module
+ */
+import { readI32, readU16 } from "./bytes.ts";
+import type { DropReason } from "./drop_reason.ts";
+import type { IpHeader } from "./ip.ts";
+
+const HOP_BY_HOP = 0;
+const ROUTING = 43;
+/** The next-header value of a fragment header. */
+export const FRAGMENT_HEADER = 44;
+const DESTINATION_OPTIONS = 60;
+
+/** RFC 8200 4.1 expects seven at most; RFC 8883 3 lets a host have a limit. */
+export const MAX_EXTENSION_HEADERS = 32;
+/** Options of one header, without padding (RFC 8504 5.3). */
+export const MAX_OPTIONS = 8;
+/** RFC 8504 5.3: bytes of padding in a row; more never aligns anything. */
+const MAX_PADDING = 7;
+
+const PARAMETER_PROBLEM = 4;
+/** Codes of a parameter problem: RFC 4443 3.4, RFC 8883 2. */
+const CODE = {
+  erroneousField: 0,
+  unknownNextHeader: 1,
+  unknownOption: 2,
+  tooManyHeaders: 8,
+  tooManyOptions: 9,
+} as const;
+
+const PAD1 = 0;
+const PADN = 1;
+
+/** RFC 8200 4.2: what the two high bits of an unknown option's type ask for. */
+const UNKNOWN_OPTION = { SKIP: 0, DISCARD: 1, TELL: 2, TELL_UNLESS_MULTICAST: 3 } as const;
+
+/**
+ * Reads the extension headers of `packet[0, end)`, up to the upper-layer header or to a fragment
+ * header, behind which only the first piece has headers.
+ */
+export function readExtensionHeaders(
+  packet: Uint8Array,
+  end: number,
+  ip: IpHeader,
+): DropReason | undefined {
+  let typeAt = 6;
+  let next = packet[typeAt]!;
+  let at = 40;
+  let count = 0;
+  ip.isFragment = false;
+  while (isExtensionHeader(next)) {
+    // RFC 8200 4.1: a hop-by-hop options header elsewhere is an unknown next header.
+    if (next === HOP_BY_HOP && count > 0) {
+      return refuse(ip, "ip-extension", CODE.unknownNextHeader, typeAt);
+    }
+    if (++count > MAX_EXTENSION_HEADERS) {
+      return refuse(ip, "ip-extension", CODE.tooManyHeaders, at);
+    }
+    const length = at + 8 > end ? Infinity : lengthOf(packet, next, at);
+    if (at + length > end) return "ip-header";
+    if (next === FRAGMENT_HEADER) {
+      if (readFragmentHeader(packet, typeAt, at, ip)) return undefined;
+    } else {
+      const refused = next === ROUTING
+        ? readRoutingHeader(packet, at, ip)
+        : readOptions(packet, at + 2, at + length, ip);
+      if (refused !== undefined) return refused;
+    }
+    typeAt = at;
+    next = packet[at]!;
+    at += length;
+  }
+  if (at > end) return "ip-header";
+  ip.protocol = next;
+  ip.nextHeaderAt = typeAt;
+  ip.payloadStart = at;
+  return undefined;
+}
+
+function isExtensionHeader(next: number): boolean {
+  return next === HOP_BY_HOP || next === ROUTING || next === FRAGMENT_HEADER ||
+    next === DESTINATION_OPTIONS;
+}
+
+function lengthOf(packet: Uint8Array, type: number, at: number): number {
+  return type === FRAGMENT_HEADER ? 8 : (packet[at + 1]! + 1) * 8;
+}
+
+function refuse(ip: IpHeader, reason: DropReason, code: number, pointer: number): DropReason {
+  ip.error = { type: PARAMETER_PROBLEM, code, rest: pointer };
+  return reason;
+}
+
+/** False: an atomic fragment, which is a whole packet whatever its identification (RFC 6946). */
+function readFragmentHeader(packet: Uint8Array, typeAt: number, at: number, ip: IpHeader): boolean {
+  if (isAtomic(packet, at)) return false;
+  const fragment = readU16(packet, at + 2);
+  ip.isFragment = true;
+  ip.fragmentId = readI32(packet, at + 4);
+  ip.fragmentOffset = fragment & 0xfff8;
+  ip.moreFragments = (fragment & 1) !== 0;
+  ip.nextHeaderAt = typeAt;
+  ip.protocol = packet[at]!;
+  ip.payloadStart = at + 8;
+  return true;
+}
+
+function isAtomic(packet: Uint8Array, at: number): boolean {
+  return (readU16(packet, at + 2) & 0xfff9) === 0;
+}
+
+/** RFC 8200 4.4: this host knows no routing type, the deprecated type 0 (RFC 5095 3) among them. */
+function readRoutingHeader(packet: Uint8Array, at: number, ip: IpHeader): DropReason | undefined {
+  if (packet[at + 3] === 0) return undefined;
+  return refuse(ip, "ip-source-route", CODE.erroneousField, at + 2);
+}
+
+/** RFC 8200 4.2: no option but padding is known here. */
+function readOptions(
+  packet: Uint8Array,
+  start: number,
+  end: number,
+  ip: IpHeader,
+): DropReason | undefined {
+  let count = 0;
+  let padding = 0;
+  for (let at = start; at < end;) {
+    const type = packet[at]!;
+    const length = type === PAD1 ? 1 : at + 1 < end ? packet[at + 1]! + 2 : Infinity;
+    if (at + length > end) return "ip-header";
+    if (type === PAD1 || type === PADN) {
+      padding += length;
+      if (padding > MAX_PADDING || !isPadding(packet, at, length)) return "ip-option";
+    } else {
+      padding = 0;
+      if (++count > MAX_OPTIONS) return refuse(ip, "ip-option", CODE.tooManyOptions, at);
+      const refused = refusalOfUnknown(type, at, ip);
+      if (refused !== undefined) return refused;
+    }
+    at += length;
+  }
+  return undefined;
+}
+
+/** RFC 4942 2.1.9.5: padding is zero; anything else is a hidden channel. */
+function isPadding(packet: Uint8Array, at: number, length: number): boolean {
+  for (let i = at + 2; i < at + length; i++) if (packet[i] !== 0) return false;
+  return true;
+}
+
+function refusalOfUnknown(type: number, at: number, ip: IpHeader): DropReason | undefined {
+  const action = type >>> 6;
+  if (action === UNKNOWN_OPTION.SKIP) return undefined;
+  const isTold = action === UNKNOWN_OPTION.TELL ||
+    (action === UNKNOWN_OPTION.TELL_UNLESS_MULTICAST && ip.d0 >>> 24 !== 0xff);
+  return isTold ? refuse(ip, "ip-option", CODE.unknownOption, at) : "ip-option";
+}
+
+/** An upper-layer header. */
+export interface UpperLayer {
+  /** What it is; `FRAGMENT_HEADER` where the packet is not the first fragment. */
+  readonly protocol: number;
+  readonly at: number;
+  /** A fragment header was met, other than of an atomic fragment. */
+  readonly isFragment: boolean;
+}
+
+/**
+ * Finds the header behind the extension headers from `start` on, whatever these ask for;
+ * `undefined`: the packet ends before. `next` says what the first of them is.
+ */
+export function findUpperLayer(
+  packet: Uint8Array,
+  next: number,
+  start: number,
+  end: number,
+): UpperLayer | undefined {
+  let type = next;
+  let at = start;
+  let isFragment = false;
+  while (isExtensionHeader(type)) {
+    if (at + 8 > end) return undefined;
+    if (type === FRAGMENT_HEADER) {
+      isFragment ||= !isAtomic(packet, at);
+      if ((readU16(packet, at + 2) & 0xfff8) !== 0) break;
+    }
+    const length = lengthOf(packet, type, at);
+    type = packet[at]!;
+    at += length;
+  }
+  return at > end ? undefined : { protocol: type, at, isFragment };
+}
