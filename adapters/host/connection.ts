@@ -4,6 +4,7 @@
  * @module
  */
 import type { Socket } from "node:net";
+import { bytesFault } from "../../core/api/bytes.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import type { TcpErrorCode } from "../../core/api/errors.ts";
 import type { Duplex } from "../../core/api/relay.ts";
@@ -65,6 +66,8 @@ export class HostConnection implements Duplex {
    * @throws {TcpError} The connection broke.
    */
   write(p: Uint8Array<ArrayBufferLike>): Promise<number> {
+    const fault = bytesFault("write", p);
+    if (fault !== undefined) return Promise.reject(fault);
     return new Promise((resolve, reject) => {
       this.#socket.write(p, (error) => error ? reject(hostError(error)) : resolve(p.byteLength));
     });
@@ -117,7 +120,8 @@ export class HostConnection implements Duplex {
   #give(p: Uint8Array): number {
     const chunk = this.#waiting[0]!;
     const size = Math.min(p.byteLength, chunk.byteLength);
-    p.set(size < chunk.byteLength ? chunk.subarray(0, size) : chunk);
+    // An array whose buffer was transferred meanwhile takes nothing, not even an empty set().
+    if (size > 0) p.set(size < chunk.byteLength ? chunk.subarray(0, size) : chunk);
     if (size < chunk.byteLength) this.#waiting[0] = chunk.subarray(size);
     else this.#waiting.shift();
     return size;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { requireBytes } from "./bytes.ts";
 import { InTurn } from "./in_turn.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -33,7 +34,8 @@ export class ChunkReader {
       const chunk = await this.#take();
       if (chunk === undefined) return null;
       const count = Math.min(chunk.length, p.length);
-      p.set(chunk.subarray(0, count));
+      // An array whose buffer was transferred meanwhile takes nothing, not even an empty set().
+      if (count > 0) p.set(chunk.subarray(0, count));
       this.#rest = count < chunk.length ? chunk.subarray(count) : undefined;
       return count;
     });
@@ -67,7 +69,9 @@ export class ChunkReader {
     while (!this.#hasEnded) {
       const chunk = await this.#source();
       this.#hasEnded = chunk === undefined;
-      if (chunk !== undefined && chunk.length > 0) return chunk;
+      if (chunk === undefined) continue;
+      requireBytes("readChunk", chunk);
+      if (chunk.length > 0) return chunk;
     }
     return undefined;
   }

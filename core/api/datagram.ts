@@ -35,14 +35,17 @@ export interface DatagramConn extends AsyncIterable<ReceivedDatagram>, Disposabl
    * answer to an address that {@link receive} has returned comes from where it was sent to.
    *
    * Rejects with `MESSAGE_TOO_LONG`, `INVALID_ADDRESS`, `ADDRESS_NOT_AVAILABLE` or
-   * `LISTENER_CLOSED`.
+   * `LISTENER_CLOSED`, and with a `TypeError` where `p` is no `Uint8Array`.
    */
   send(p: Uint8Array, addr: DatagramAddr): Promise<number>;
   /** The same to an address in text form, or without a transport. */
   send(p: Uint8Array, addr: SocketAddress): Promise<number>;
   /** Takes no more datagrams; those that nobody has received are dropped. */
   close(): void;
-  /** Ends when the socket is closed. */
+  /**
+   * Ends when the socket is closed. Leaving the loop early closes nothing, as with
+   * `Deno.DatagramConn`: no peer waits for who receives next.
+   */
   [Symbol.asyncIterator](): AsyncIterableIterator<ReceivedDatagram>;
 }
 
@@ -80,6 +83,8 @@ export interface FlowStats {
  */
 export interface DatagramFlow
   extends AsyncIterable<Uint8Array<ArrayBuffer>>, Disposable, AsyncDisposable {
+  /** Datagrams until the flow ends. Leaving the loop early leaves the rest to who receives next. */
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array<ArrayBuffer>>;
   /** The address and port that the peer sends to. */
   readonly localAddr: NetAddr;
   /** The peer's address and port. */

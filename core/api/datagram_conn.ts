@@ -8,6 +8,7 @@ import type { UdpSocket } from "../udp/ports.ts";
 import type { Datagram } from "../udp/datagram.ts";
 import { IpAddress } from "../wire/address.ts";
 import { type Endpoint, netAddr, parseEndpoint } from "./addresses.ts";
+import { bytesFault, detached, isDetached, requireBytes } from "./bytes.ts";
 import type {
   DatagramAddr,
   DatagramConn,
@@ -23,7 +24,7 @@ import { untilClosed } from "./until_closed.ts";
 interface Waiter {
   readonly target: Uint8Array<ArrayBuffer> | undefined;
   resolve(received: ReceivedDatagram): void;
-  reject(error: TcpError): void;
+  reject(error: TypeError): void;
 }
 
 /** Owner of a socket in the core. */
@@ -53,8 +54,10 @@ export class StackDatagramConn implements DatagramConn, Owner {
 
   onEvent(): void {
     while (this.#waiters.length > 0 && this.#socket.queue.count > 0) {
-      const { target, resolve } = this.#waiters.shift()!;
-      resolve(received(this.#socket.queue.shift()!, target));
+      const { target, resolve, reject } = this.#waiters.shift()!;
+      // Transferred meanwhile: the datagram is the next receiver's.
+      if (target !== undefined && isDetached(target)) reject(detached("receive"));
+      else resolve(received(this.#socket.queue.shift()!, target));
     }
     for (const { reason, local, localPort, remote, remotePort } of this.#socket.errors.splice(0)) {
       const from = netAddr(local, localPort, "udp");
@@ -68,6 +71,8 @@ export class StackDatagramConn implements DatagramConn, Owner {
   }
 
   receive(p?: Uint8Array<ArrayBuffer>): Promise<ReceivedDatagram> {
+    const fault = p === undefined ? undefined : bytesFault("receive", p);
+    if (fault !== undefined) return Promise.reject(fault);
     if (this.#socket.closed) return Promise.reject(this.#closedError());
     const next = this.#socket.queue.shift();
     if (next !== undefined) return Promise.resolve(received(next, p));
@@ -78,6 +83,7 @@ export class StackDatagramConn implements DatagramConn, Owner {
 
   // deno-lint-ignore require-await -- what cannot be sent is a rejection
   async send(p: Uint8Array, addr: DatagramAddr | SocketAddress): Promise<number> {
+    requireBytes("send", p);
     if (this.#socket.closed) throw this.#closedError();
     const { address: remote, port: remotePort } = parseEndpoint(addr);
     const asked = typeof addr === "object" && "local" in addr ? addr.local : undefined;

@@ -5,6 +5,7 @@
  */
 import type { Flow, FlowRefusal } from "../udp/flow.ts";
 import { netAddr } from "./addresses.ts";
+import { requireBytes } from "./bytes.ts";
 import type { DatagramFlow, FlowStats } from "./datagram.ts";
 import { sendRefusal, udpError } from "./datagram_errors.ts";
 import type { Driver, Owner } from "./driver.ts";
@@ -94,6 +95,7 @@ export class StackFlow implements DatagramFlow, Owner {
 
   // deno-lint-ignore require-await -- what cannot be sent is a rejection
   async send(datagram: Uint8Array): Promise<number> {
+    requireBytes("send", datagram);
     if (this.#closed) {
       throw new TcpError("CLOSING", "The flow has been closed", {
         local: this.localAddr,

@@ -3,6 +3,14 @@
  *
  * @module
  */
+import {
+  bytesFault,
+  emptyRead,
+  isBytes,
+  lostWhileWaiting,
+  notBytes,
+  requireBytes,
+} from "./bytes.ts";
 import { ChunkReader } from "./chunk_reader.ts";
 import { TcpError } from "./errors.ts";
 import { formatHostPort } from "./host_port.ts";
@@ -86,6 +94,7 @@ export function deriveSocket(base: TcpSocket, overrides: SocketOverrides): TcpSo
  * ```
  */
 export function unread(socket: TcpSocket, bytes: Uint8Array<ArrayBuffer>): TcpSocket {
+  requireBytes("unread", bytes);
   return bytes.length === 0 ? socket : new DerivedSocket(socket, {}, bytes);
 }
 
@@ -164,7 +173,8 @@ class DerivedSocket implements TcpSocket {
   // ---------------------------------------------------------------- reading
 
   read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
-    if (p.length === 0) return Promise.resolve(0);
+    if (!isBytes(p)) return Promise.reject(notBytes("read", p));
+    if (p.length === 0) return emptyRead(p);
     if (this.#closing === "both") return Promise.resolve(null);
     if (this.#front === undefined) return (this.#reader ?? this.#base).read(p);
     const front = this.#front;
@@ -226,15 +236,23 @@ class DerivedSocket implements TcpSocket {
   write(p: Uint8Array<ArrayBufferLike>): Promise<number> {
     const { write } = this.#overrides;
     if (this.#writes === undefined) return this.#base.write(p);
-    if (this.#closing !== "no") return Promise.reject(this.#closingError());
+    const fault = bytesFault("write", p) ??
+      (this.#closing === "no" ? undefined : this.#closingError());
+    if (fault !== undefined) return Promise.reject(fault);
+    const { length } = p;
     return this.#writes.run(async () => {
-      await (write ? write(p) : this.#base.write(p));
-      return p.length;
+      if (p.length < length) throw lostWhileWaiting("write", 0, length);
+      const whole = p.length === length ? p : p.subarray(0, length);
+      await (write ? write(whole) : this.#base.write(whole));
+      // How much of it was looked at before, only `write` knows.
+      if (p.length < length) throw lostWhileWaiting("write", 0, length);
+      return length;
     });
   }
 
   /** An override may take its time, and so may what stands before it. */
   tryWrite(p: Uint8Array<ArrayBufferLike>): number {
+    requireBytes("tryWrite", p);
     return this.#writes === undefined && this.#closing === "no" ? this.#base.tryWrite(p) : 0;
   }
 

@@ -1,6 +1,17 @@
 import { seqDiff } from "../wire/seq.ts";
 import type { Tcb } from "../tcp/tcb.ts";
-import type { TcpStats } from "./types.ts";
+import { netAddr } from "./addresses.ts";
+import { formatHostPort } from "./host_port.ts";
+import type { SocketInfo, TcpStats } from "./types.ts";
+
+/** What `opened` tells. */
+export function socketInfo({ local, localPort, remote, remotePort }: Tcb): SocketInfo {
+  return {
+    remoteAddress: formatHostPort(netAddr(remote, remotePort)),
+    localAddress: formatHostPort(netAddr(local, localPort)),
+    alpn: null,
+  };
+}
 
 /** A copy of what is known of a connection. */
 export function tcpStats(tcb: Tcb): TcpStats {

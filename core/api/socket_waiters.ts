@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TcpError } from "./errors.ts";
+import { lostWhileWaiting } from "./bytes.ts";
 import { Views } from "./views.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -47,9 +47,29 @@ export function isArray(target: ReadTarget): target is Uint8Array {
 }
 
 /** Somebody waits for room. */
-export interface Writer {
+export interface Writer extends PromiseWithResolvers<number> {
   readonly bytes: Uint8Array;
+  /** Of `bytes` when they were given: a buffer may be transferred or change its size meanwhile. */
+  readonly length: number;
+  /** Bytes taken. */
   at: number;
-  resolve(count: number): void;
-  reject(error: TcpError): void;
+}
+
+/** Waits for room for `bytes` from `at` on. */
+export function writerOf(bytes: Uint8Array, at: number): Writer {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  return { bytes, length: bytes.length, at, promise, resolve, reject };
+}
+
+/** What it writes, as long as it was when it was given; `undefined`: a part of it is gone. */
+export function bytesOf({ bytes, length }: Writer): Uint8Array | undefined {
+  if (bytes.length === length) return bytes;
+  // A view of a buffer that grows grows with it.
+  return bytes.length > length ? bytes.subarray(0, length) : undefined;
+}
+
+/** Part of what it writes is gone. Whoever looks at the promise late is told; nobody is brought down. */
+export function rejectLost({ promise, reject, at, length }: Writer): void {
+  promise.catch(() => {});
+  reject(lostWhileWaiting("write", at, length));
 }

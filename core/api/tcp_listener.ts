@@ -47,8 +47,9 @@ export class StackListener implements TcpListener {
     }
   }
 
+  /** Leaving the loop early closes the listener, as a `Deno.Listener`: nobody would accept any more. */
   [Symbol.asyncIterator](): AsyncIterableIterator<TcpSocket> {
-    return untilClosed(() => this.accept());
+    return untilClosed(() => this.accept(), () => this.close());
   }
 
   close(): void {

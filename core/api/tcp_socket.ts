@@ -8,20 +8,24 @@ import { type EndReason, EVENT, type Tcb } from "../tcp/tcb.ts";
 import { isAtEnd } from "../tcp/calls.ts";
 import { netAddr } from "./addresses.ts";
 import { Asked } from "./asked.ts";
+import { bytesFault, emptyRead, isBytes, notBytes, requireBytes } from "./bytes.ts";
 import { formatHostPort } from "./host_port.ts";
 import { Deferred } from "./deferred.ts";
 import type { Driver, Owner } from "./driver.ts";
 import { endText } from "./end_text.ts";
 import { TcpError } from "./errors.ts";
-import { tcpStats } from "./socket_stats.ts";
+import { socketInfo, tcpStats } from "./socket_stats.ts";
 import { readableOf, writableOf } from "./socket_streams.ts";
 import {
   answerTo,
+  bytesOf,
   isArray,
   type Reader,
   readerOf,
   type ReadTarget,
+  rejectLost,
   type Writer,
+  writerOf,
 } from "./socket_waiters.ts";
 import { Views, type ViewSource } from "./views.ts";
 import type { NetAddr, SocketInfo, TcpSocket, TcpStats } from "./types.ts";
@@ -120,7 +124,8 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   // ---------------------------------------------------------------- reading
 
   read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
-    if (p.length === 0) return Promise.resolve(0);
+    if (!isBytes(p)) return Promise.reject(notBytes("read", p));
+    if (p.length === 0) return emptyRead(p);
     if (this.#reader === undefined) {
       const count = this.#readNow(p);
       if (count > 0) return Promise.resolve(count);
@@ -168,7 +173,6 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return promise;
   }
 
-  /** Ends with the peer's FIN. Leaving the loop early leaves the rest to other readers. */
   [Symbol.asyncIterator](): AsyncIterator<Bytes> {
     return {
       next: () => {
@@ -233,10 +237,13 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
       const { target } = reader;
       const chunk = isArray(target) ? undefined : this.#take(target);
       const count = isArray(target) ? this.#readNow(target) : chunk?.length ?? 0;
-      if (count === 0 && !this.#isReadingOver()) return;
+      const isOver = count === 0 && this.#isReadingOver();
+      // An array that was transferred meanwhile takes nothing: the bytes are the next reader's.
+      const isGone = isArray(target) && target.length === 0;
+      if (count === 0 && !isOver && !isGone) return;
       const resolve = this.#takeReader(reader);
-      if (count > 0) {
-        resolve(answerTo(target, count, chunk));
+      if (!isOver) {
+        resolve(isGone ? 0 as never : answerTo(target, count, chunk));
         continue;
       }
       const error = this.#readError();
@@ -257,7 +264,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   // ---------------------------------------------------------------- writing
 
   write(p: Uint8Array<ArrayBufferLike>): Promise<number> {
-    const error = this.#writeError();
+    const error = bytesFault("write", p) ?? this.#writeError();
     if (error !== undefined) return Promise.reject(error);
     if (this.#writers.length === 0) {
       const taken = this.#writeNow(p, 0);
@@ -268,17 +275,17 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   tryWrite(p: Uint8Array<ArrayBufferLike>): number {
+    requireBytes("tryWrite", p);
     const isOpen = !this.#isWriteClosed && this.#tcb.error === undefined &&
       STATES[this.#tcb.state].canSend;
     return isOpen && this.#writers.length === 0 ? this.#writeNow(p, 0) : 0;
   }
 
   #waitForRoom(bytes: Uint8Array, at: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const writer = { bytes, at, resolve, reject };
-      if (this.#writers.length === 0) this.#writers = [writer];
-      else this.#writers.push(writer);
-    });
+    const writer = writerOf(bytes, at);
+    if (this.#writers.length === 0) this.#writers = [writer];
+    else this.#writers.push(writer);
+    return writer.promise;
   }
 
   #writeNow(bytes: Uint8Array, from: number): number {
@@ -301,10 +308,12 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   #serveWriters(): void {
     while (this.#writers.length > 0) {
       const writer = this.#writers[0]!;
-      writer.at += this.#writeNow(writer.bytes, writer.at);
-      if (writer.at < writer.bytes.length) return;
+      const bytes = bytesOf(writer);
+      if (bytes !== undefined) writer.at += this.#writeNow(bytes, writer.at);
+      if (bytes !== undefined && writer.at < bytes.length) return;
       this.#writers.shift();
-      writer.resolve(writer.bytes.length);
+      if (bytes === undefined) rejectLost(writer);
+      else writer.resolve(bytes.length);
     }
     this.#closeWhenWritten();
   }
@@ -468,7 +477,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     if (this.#opened === undefined) return;
     const error = this.#hasOpened ? undefined : this.#tcb.error;
     if (error !== undefined) this.#opened.reject(this.#error(error));
-    else if (this.#hasOpened || this.#hasEnded) this.#opened.resolve(this.#info());
+    else if (this.#hasOpened || this.#hasEnded) this.#opened.resolve(socketInfo(this.#tcb));
   }
 
   #settleClosed(): void {
@@ -478,21 +487,11 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     else this.#closed.reject(this.#error(error));
   }
 
-  #info(): SocketInfo {
-    const { local, localPort, remote, remotePort } = this.#tcb;
-    return {
-      remoteAddress: formatHostPort(netAddr(remote, remotePort)),
-      localAddress: formatHostPort(netAddr(local, localPort)),
-      alpn: null,
-    };
-  }
-
   #error(code: EndReason): TcpError {
-    const text = endText(code, formatHostPort(this.remoteAddr));
-    return new TcpError(code, text, { ...this.#ends(), cause: this.abortReason });
+    return new TcpError(code, endText(code, formatHostPort(this.remoteAddr)), this.#ends());
   }
 
-  #ends(): { local: NetAddr; remote: NetAddr } {
-    return { local: this.localAddr, remote: this.remoteAddr };
+  #ends(): { local: NetAddr; remote: NetAddr; cause: unknown } {
+    return { local: this.localAddr, remote: this.remoteAddr, cause: this.abortReason };
   }
 }

@@ -76,11 +76,15 @@ export interface TcpStats {
 /** One connection. At once a `Deno.TcpConn` and a WinterTC `Socket`. */
 export interface TcpSocket
   extends AsyncIterable<Uint8Array<ArrayBuffer>>, Disposable, AsyncDisposable {
-  /** Byte stream (BYOB readers work). Pulling opens the receive window, not pulling closes it. */
+  /**
+   * Byte stream (BYOB readers work). Pulling opens the receive window, not pulling closes it.
+   * Cancelling it, as leaving a loop over it and an aborted `pipeTo` do, closes the socket, as with
+   * `Deno.Conn`.
+   */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
    * A write settles when the send buffer took the bytes, not when the peer did. Closing it is
-   * {@link closeWrite}.
+   * {@link closeWrite}; aborting it, or writing what is no `Uint8Array`, is {@link abort}.
    */
   readonly writable: WritableStream<Uint8Array<ArrayBufferLike>>;
   /** Resolves in ESTABLISHED; rejects with the {@link TcpError} that ended the attempt. */
@@ -93,17 +97,33 @@ export interface TcpSocket
    * is asked for; then its bytes count as read. Not to be mixed with other ways of reading.
    */
   views(): AsyncIterableIterator<Uint8Array<ArrayBuffer>>;
-  /** Fills `p`; resolves with the byte count, or with `null` after the peer's FIN. */
+  /**
+   * The next chunks, until the peer's FIN. Leaving the loop early closes nothing: whoever reads next
+   * has the rest, so that a handler may read a beginning and hand the socket on. `readable` closes.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array<ArrayBuffer>>;
+  /**
+   * Fills `p`; resolves with the byte count, or with `null` after the peer's FIN. Where the buffer of
+   * `p` was transferred meanwhile it is 0, and the bytes are left to the next read.
+   *
+   * @throws {TypeError} `p` is no `Uint8Array`, or its buffer was transferred before.
+   */
   read(p: Uint8Array<ArrayBufferLike>): Promise<number | null>;
   /**
    * Resolves with `p.byteLength` once the send buffer took all of it; until then `p` must not be
    * changed. Waits while the peer does not read.
+   *
+   * @throws {TypeError} `p` is no `Uint8Array`, as of `Deno.Conn`; or its buffer was transferred or
+   * made smaller before all was taken: the message says how much was, and what is written next goes
+   * behind it.
    */
   write(p: Uint8Array<ArrayBufferLike>): Promise<number>;
   /**
    * Takes as much of the beginning of `p` as can be taken without waiting, and returns how many bytes
    * that was; `p` may be changed at once. 0 also where others wait to write, where middleware stands
    * in between, and where writing has ended: {@link write} the rest to wait, or to learn why.
+   *
+   * @throws {TypeError} `p` is no `Uint8Array`.
    */
   tryWrite(p: Uint8Array<ArrayBufferLike>): number;
   /** FIN after everything written; reading goes on (RFC 9293 3.6, half-close). */
@@ -162,7 +182,7 @@ export interface TcpListener extends AsyncIterable<TcpSocket>, Disposable, Async
   accept(): Promise<TcpSocket>;
   /** Stops listening; connections not yet accepted are reset. */
   close(): void;
-  /** Ends when the listener is closed. */
+  /** Ends when the listener is closed; leaving the loop early closes it, as with `Deno.Listener`. */
   [Symbol.asyncIterator](): AsyncIterableIterator<TcpSocket>;
   /** Kept for `Deno.Listener`. */
   ref(): void;

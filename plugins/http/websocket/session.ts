@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { notBytes } from "../../../core/api/bytes.ts";
 import { Deadlines, type Wait } from "../deadlines.ts";
 import type { UpgradedConnection } from "../upgrade.ts";
 import { ABNORMAL, GOING_AWAY, INTERNAL_ERROR, maySend, NO_STATUS, NORMAL } from "./close_code.ts";
@@ -66,7 +67,11 @@ export class WebSocketSession {
     return this.#outbox.bytes;
   }
 
-  /** Sends a message. After the end it does nothing, as in browsers. */
+  /**
+   * Sends a message. After the end it does nothing, as in browsers.
+   *
+   * @throws {TypeError} `data` is neither text nor bytes.
+   */
   send(data: string | ArrayBufferLike | ArrayBufferView): void {
     if (this.#readyState !== 1) return;
     const text = typeof data === "string";
@@ -237,8 +242,17 @@ function encode(text: string): Uint8Array {
 }
 
 function view(data: ArrayBufferLike | ArrayBufferView): Uint8Array {
-  if (!ArrayBuffer.isView(data)) return new Uint8Array(data);
-  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (ArrayBuffer.isView(data)) {
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  }
+  // Of a number or an array Uint8Array would make bytes that nobody meant.
+  if (isBuffer(data)) return new Uint8Array(data);
+  throw notBytes("WebSocket.send", data);
+}
+
+function isBuffer(data: ArrayBufferLike): boolean {
+  return data instanceof ArrayBuffer ||
+    typeof SharedArrayBuffer !== "undefined" && data instanceof SharedArrayBuffer;
 }
 
 function faultError({ code, reason }: FrameFault): Error {

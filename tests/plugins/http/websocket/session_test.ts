@@ -49,6 +49,31 @@ describe("a WebSocket", () => {
     ]);
   });
 
+  // Text and bytes of every kind are sent whole; what is neither sends nothing.
+  test("send takes text and bytes, everything else is a TypeError", async () => {
+    const errors: unknown[] = [];
+    const { frames, finished, client } = await open({
+      onOpen: (_, ws) => {
+        const raw = ws.raw!;
+        for (const wrong of [5, [104, 105], { length: 4 }, null, undefined, new Blob(["x"])]) {
+          try {
+            raw.send(wrong as never);
+          } catch (error) {
+            errors.push(error);
+          }
+        }
+        raw.send(new Uint16Array([0x3231]));
+        raw.send(new Uint8Array([51]).buffer);
+        raw.send(new DataView(new ArrayBuffer(1)));
+        raw.send("4");
+      },
+    });
+    expect(errors.map((error) => error instanceof TypeError)).toEqual(new Array(6).fill(true));
+    expect(frames()).toEqual([[2, "12"], [2, "3"], [2, "\0"], [1, "4"]]);
+    await client.closeWrite();
+    await finished;
+  });
+
   // Byte by byte, in fragments, and right behind the handshake.
   test("echoes whatever the cuts are (RFC 6455 5.4)", async () => {
     for (const readSize of [1, 7, Infinity]) {
