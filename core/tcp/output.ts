@@ -73,10 +73,7 @@ function sendAgain(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   }
   if (!forced && isPaced(tcb, now)) return false;
   const allowed = congestionRoom(tcb);
-  if (!forced && allowed < Math.min(tcb.sendMss, range.length)) {
-    tcb.congestionLimited = true;
-    return false;
-  }
+  if (!forced && allowed < Math.min(tcb.sendMss, range.length)) return false;
   tcb.forced = "none";
   // Whole segments, so that the peer's duplicates stay where the originals were cut.
   const most = Math.max(tcb.sendMss, Math.min(largestText(tcb), wholeSegments(tcb, allowed)));
@@ -87,6 +84,11 @@ function sendAgain(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 /** RFC 5681 3.1: no window is smaller than one segment. */
 function congestionRoom(tcb: Tcb): number {
   return Math.max(tcb.congestion.cwnd, tcb.sendMss) - bytesInFlight(tcb);
+}
+
+/** RFC 9438 5.8: what fills the window was not limited by the application, even if it was the last. */
+function noteFullWindow(tcb: Tcb): void {
+  if (congestionRoom(tcb) < tcb.sendMss) tcb.windowFullAt = tcb.sndNxt;
 }
 
 function wholeSegments(tcb: Tcb, bytes: number): number {
@@ -100,6 +102,7 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
   tcb.rate?.sent(tcb, range, now);
   tcb.retransmits++;
   tcb.reduction?.sent(range.length);
+  noteFullWindow(tcb);
   noteResent(tcb, range.length);
   pace(tcb, range.length, now);
   emitRange(tcb, range, now, out);
@@ -164,8 +167,9 @@ function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   const allowed = Math.min(window, congestion, burstLimit(tcb));
   const length = Math.min(unsent, allowed);
   if (!isWorthSending(tcb, length, unsent, inFlight)) {
-    if (congestion < Math.min(unsent, window, tcb.sendMss)) tcb.congestionLimited = true;
-    else if (window < unsent) startPersist(tcb, now);
+    if (congestion >= Math.min(unsent, window, tcb.sendMss) && window < unsent) {
+      startPersist(tcb, now);
+    }
     return false;
   }
   // A partial segment goes only at the end of what there is.
@@ -246,6 +250,7 @@ function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   const range = tcb.sent(start, end, now);
   tcb.rate?.sent(tcb, range, now);
   tcb.reduction?.sent(range.length);
+  noteFullWindow(tcb);
   pace(tcb, range.length, now);
   tcb.lastSentAt = now;
   tcb.stopTimer(TIMER.PERSIST);

@@ -13,11 +13,14 @@ import { suspectBlackHole } from "./path_mtu.ts";
 import { RateReduction } from "./prr.ts";
 import { detectLosses } from "./rack.ts";
 import type { Tcb } from "./tcb.ts";
+import type { Recovery } from "./tcb_occasions.ts";
 import { TIMER } from "./timers.ts";
 import { rememberForUndo } from "./undo.ts";
 
 /** RFC 5681 3.2. */
 const DUPLICATE_ACK_THRESHOLD = 3;
+/** RFC 9406 4.3, where nothing paces: more segments make no slow start faster at one time. */
+const SLOW_START_LIMIT = 8;
 /** RFC 8985 7.2: the timer's granularity, and what a peer may delay its acknowledgement. */
 const TAIL_PROBE_SLACK_MS = 2;
 const TAIL_PROBE_ACK_DELAY_MS = 200;
@@ -57,7 +60,7 @@ function isDuplicateReport(tcb: Tcb, segment: Segment): boolean {
 /** After the acknowledgement's own work: what is lost, and is recovery to begin or to end? */
 export function recoverFromLoss(tcb: Tcb, news: AckNews, now: number): void {
   const { scoreboard } = tcb;
-  const wasRecovering = tcb.recovery === "fast";
+  const before = tcb.recovery;
   if (news.acked > 0) leaveRecovery(tcb);
   const lostBefore = scoreboard.lostBytes;
   if (tcb.sackPermitted) findLossesBySack(tcb, now);
@@ -65,13 +68,22 @@ export function recoverFromLoss(tcb: Tcb, news: AckNews, now: number): void {
   const lossFound = scoreboard.lostBytes > lostBefore;
   if (scoreboard.lostBytes > 0 && tcb.recovery === "none") enterRecovery(tcb, now);
   else reduceOnEcho(tcb, news.congestionEcho, now);
-  const ends = wasRecovering && tcb.recovery === "none";
+  const ends = before === "fast" && tcb.recovery === "none";
   // RFC 5681 3.2, step 6: what ends recovery sets the window and does not open it as well.
-  if (!ends || !tcb.congestion.reducesProportionally) adjustWindow(tcb, news, lossFound, now);
+  if (!ends || !tcb.congestion.reducesProportionally) {
+    adjustWindow(tcb, news, before, lossFound, now);
+  }
+  if (!isOfFullWindow(tcb, tcb.sndUna)) tcb.windowFullAt = undefined;
 }
 
 /** Fast recovery follows what arrives (RFC 6937), everything else is the algorithm's. */
-function adjustWindow(tcb: Tcb, news: AckNews, lossFound: boolean, now: number): void {
+function adjustWindow(
+  tcb: Tcb,
+  news: AckNews,
+  before: Recovery,
+  lossFound: boolean,
+  now: number,
+): void {
   const { congestion } = tcb;
   if (tcb.recovery === "fast" && congestion.reducesProportionally) {
     const delivered = news.delivered + (news.isDuplicate && !tcb.sackPermitted ? tcb.sendMss : 0);
@@ -94,11 +106,24 @@ function adjustWindow(tcb: Tcb, news: AckNews, lossFound: boolean, now: number):
       sndUna: tcb.sndUna,
       sndNxt: tcb.sndNxt,
       inFlight: bytesInFlight(tcb),
-      limited: tcb.congestionLimited,
+      limited: isOfFullWindow(tcb, (tcb.sndUna - news.acked) | 0),
+      growthLimit: growthLimit(tcb, before),
       rate: tcb.rate,
     });
-    tcb.congestionLimited = false;
   }
+}
+
+/**
+ * RFC 3465 2.3: after a timeout an acknowledgement may cover what had left the network long before;
+ * with SACK that was counted when it was reported.
+ */
+function growthLimit(tcb: Tcb, recovery: Recovery): number {
+  return recovery === "timeout" && !tcb.sackPermitted ? 1 : SLOW_START_LIMIT;
+}
+
+/** Was the congestion window full after what begins at `seq` had been sent (RFC 9438 5.8)? */
+function isOfFullWindow(tcb: Tcb, seq: number): boolean {
+  return tcb.windowFullAt !== undefined && seqGt(tcb.windowFullAt, seq);
 }
 
 /**

@@ -27,7 +27,6 @@ const ECHO_CONGESTION = 1 << 19;
 const REDUCED_QUEUED = 1 << 20;
 const SENDS_ECT = 1 << 21;
 const TAIL_PROBE_WAS_REPEAT = 1 << 22;
-const CONGESTION_LIMITED = 1 << 23;
 const FULL_ARRIVED = 1 << 24;
 const IN_TABLES = 1 << 25;
 const IN_OUTPUT_QUEUE = 1 << 26;
@@ -222,14 +221,6 @@ export class TcbFlags {
   }
   set tailProbeWasRepeat(on: boolean) {
     TcbFlags.#set(this, TAIL_PROBE_WAS_REPEAT, on);
-  }
-
-  /** Sending stopped at the congestion window since the last acknowledgement. */
-  get congestionLimited(): boolean {
-    return (this.#bits & CONGESTION_LIMITED) !== 0;
-  }
-  set congestionLimited(on: boolean) {
-    TcbFlags.#set(this, CONGESTION_LIMITED, on);
   }
 
   /** A full segment has arrived, of the size that the path is believed to carry. */

@@ -37,6 +37,7 @@ class Occasions {
   recoveryPoint: number = 0;
   duplicateAcksReceived: number = 0;
   reduction: RateReduction | undefined = undefined;
+  windowFullAt: number | undefined = undefined;
   undo: UndoPoint | undefined = undefined;
   spuriousRecoveries: number = 0;
   timeoutsInARow: number = 0;
@@ -210,6 +211,14 @@ export class TcbOccasions extends TcbSmall {
     if (value !== this.#its.duplicateAcksReceived) {
       TcbOccasions.#own(this).duplicateAcksReceived = value;
     }
+  }
+
+  /** SND.NXT when the congestion window was full last; `undefined`: it has room for more since. */
+  get windowFullAt(): number | undefined {
+    return this.#its.windowFullAt;
+  }
+  set windowFullAt(value: number | undefined) {
+    if (value !== this.#its.windowFullAt) TcbOccasions.#own(this).windowFullAt = value;
   }
 
   /** Of the latest fast recovery, if there was any. */

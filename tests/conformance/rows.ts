@@ -232,6 +232,8 @@ const LIST = `
 199 | an ACK of nothing neither grows cwnd nor ends recovery | RFC 5681 3
 200 | CUBIC: beta 0.7, fast convergence, Reno-friendly region | RFC 9438 4
 201 | cwnd does not grow while the application is the limit | RFC 7661 4, RFC 9438 5.8
+248 | the window grows when all of it was used, even if nothing else waited | RFC 5681 3.1, RFC 9438 5.8
+254 | an ACK opens the window by eight segments at most in slow start, where nothing paces | RFC 9406 4.3, RFC 3465 2.2
 202 | after idling longer than RTO cwnd is the restart window | RFC 5681 4.1
 203 | cwnd is never below one segment, ssthresh below two | RFC 5681 3.1
 204 | HyStart++ leaves slow start when the RTT rises | RFC 9406 4

@@ -70,8 +70,8 @@ row(
   +0    > . 1:4001(4000) ack 1 x1000
   +.01  < . 1:1(0) ack 1001 win 1000
   +.2~.5 > . 1001:2001(1000) ack 1
-  +.01  < . 1:1(0) ack 4001 win 3000
-  +0    > . 4001:7001(3000) ack 1 x1000`,
+  +.01  < . 1:1(0) ack 4001 win 2000
+  +0    > . 4001:6001(2000) ack 1 x1000`,
 );
 
 // 1,500 bytes of window after one of 65,535: a whole segment goes, half of one is held.

@@ -20,6 +20,7 @@ function acknowledged(bytes: number, now: number, rest: Partial<AckSample> = {})
     inFlight: 0,
     rate: undefined,
     limited: true,
+    growthLimit: 8,
     ...rest,
   };
 }
@@ -218,14 +219,88 @@ row(
   +0   expect cwnd 10000`,
 );
 
+// Ten segments fill the window although nothing else waits: after their ACKs 20 may go.
+row(
+  248,
+  "slow start",
+  `${accepted("mss 1000")}
+  +0   write 10000
+  +0   > . 1:10001(10000) ack 1 x1000
+  +.01 < . 1:1(0) ack 5001
+  +0   < . 1:1(0) ack 10001
+  +0   expect cwnd 20000
+  +0   write 20000
+  +0   > . 10001:30001(20000) ack 1 x1000`,
+);
+
+// So it is after a timeout: one segment, then two, then four, each all there is to send.
+row(
+  248,
+  "after a timeout",
+  `set congestion=newreno
+  ${accepted("mss 1000")}
+  +0   write 8000
+  +0   > . 1:8001(8000) ack 1 x1000
+  +.21 > . 1:1001(1000) ack 1
+  +.01 < . 1:1(0) ack 8001
+  +0   expect cwnd 2000
+  +0   write 2000
+  +0   > . 8001:10001(2000) ack 1 x1000
+  +.01 < . 1:1(0) ack 9001
+  +0   < . 1:1(0) ack 10001
+  +0   expect cwnd 4000`,
+);
+
+// Nine of ten do not fill it, with SACK blocks in between or not.
+row(
+  248,
+  "not full",
+  `${accepted("mss 1000,sackOK")}
+  +0   write 9000
+  +0   > . 1:9001(9000) ack 1 x1000
+  +.01 < . 1:1(0) ack 5001
+  +0   < . 1:1(0) ack 9001
+  +0   expect cwnd 10000`,
+);
+
+// One ACK of 20 segments lets eight more out than they were; two of ten let 16 out.
+row(
+  254,
+  "one ACK",
+  `${accepted("mss 1000")}
+  +0   write 10000
+  +0   > . 1:10001(10000) ack 1 x1000
+  +.01 < . 1:1(0) ack 5001
+  +0   < . 1:1(0) ack 10001
+  +0   write 60000
+  +0   ignorePush
+  +0   > . 10001:30001(20000) ack 1 x1000
+  +.01 < . 1:1(0) ack 30001
+  +0   > . 30001:58001(28000) ack 1 x1000`,
+);
+
+// Without SACK an ACK after a timeout may cover what had arrived long before: it opens one segment.
+row(
+  254,
+  "after a timeout without SACK",
+  `set congestion=newreno
+  ${accepted("mss 1000")}
+  +0   write 20000
+  +0   > . 1:10001(10000) ack 1 x1000
+  +.21 > . 1:1001(1000) ack 1
+  +.01 < . 1:1(0) ack 10001
+  +0   > . 10001:12001(2000) ack 1 x1000`,
+);
+
 // From 20 segments back to ten.
 row(
   202,
   `${accepted("mss 1000")}
   +0   write 20000
   +0   > . 1:10001(10000) ack 1 x1000
-  +.01 < . 1:1(0) ack 10001
+  +.01 < . 1:1(0) ack 5001
   +0   > . 10001:20001(10000) ack 1 x1000
+  +0   < . 1:1(0) ack 10001
   +.01 < . 1:1(0) ack 20001
   +0   write 20000
   +0   ignorePush
@@ -237,8 +312,9 @@ row(
   `${accepted("mss 1000")}
   +0   write 20000
   +0   > . 1:10001(10000) ack 1 x1000
-  +.01 < . 1:1(0) ack 10001
+  +.01 < . 1:1(0) ack 5001
   +0   > . 10001:20001(10000) ack 1 x1000
+  +0   < . 1:1(0) ack 10001
   +.01 < . 1:1(0) ack 20001
   +.5  write 20000
   +0   > . 20001:30001(10000) ack 1 x1000`,
@@ -257,10 +333,11 @@ row(
   +.42 > P. 1:1001(1000) ack 1
   +0   expect cwnd 1000
   +.01 < . 1:1(0) ack 1001
-  +0   write 2000
-  +0   > . 1001:2001(1000) ack 1
-  +.01 < . 1:1(0) ack 2001
-  +0   > P. 2001:3001(1000) ack 1`,
+  +0   expect cwnd 2000
+  +0   write 3000
+  +0   > . 1001:3001(2000) ack 1 x1000
+  +.01 < . 1:1(0) ack 3001
+  +0   > P. 3001:4001(1000) ack 1`,
 );
 
 // The round trip rises from 50 to 80 ms in the third round: growth slows down, and after five such

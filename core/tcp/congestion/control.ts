@@ -40,8 +40,13 @@ export interface AckSample {
   readonly inFlight: number;
   /** The delivery rate, where the algorithm asked for it. */
   readonly rate: DeliverySample | undefined;
-  /** The sender had more to send than it was allowed to (RFC 7661). */
+  /** The congestion window was full while what is acknowledged was in flight (RFC 9438 5.8). */
   readonly limited: boolean;
+  /**
+   * What slow start may add to the window for it, in segments, where nothing paces the sender (L of
+   * RFC 3465 2.2 and RFC 9406 4.3).
+   */
+  readonly growthLimit: number;
 }
 
 /** A segment that has just been marked lost. Bytes. */

@@ -34,7 +34,7 @@ export abstract class SlowStart {
   /** RFC 9406: only the first slow start is watched, later ones know their ssthresh. */
   #grow(sample: AckSample): void {
     const growth = this.ssthresh === Infinity ? this.#watched.growth(sample) : 1;
-    this.cwnd += growth * sample.bytes;
+    this.cwnd = Math.min(this.cwnd + growth * slowStartBytes(sample, this.mss), this.ssthresh);
     if (growth === 0) this.ssthresh = this.cwnd;
     if (this.ssthresh !== Infinity) this.#hystart = undefined;
   }
@@ -44,4 +44,9 @@ export abstract class SlowStart {
   }
 
   protected abstract avoidCongestion(sample: AckSample): void;
+}
+
+/** RFC 9406 4.3: an acknowledgement of many segments does not let a burst of twice as many out. */
+export function slowStartBytes({ bytes, growthLimit }: AckSample, mss: number): number {
+  return Math.min(bytes, growthLimit * mss);
 }

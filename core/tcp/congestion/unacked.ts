@@ -1,4 +1,5 @@
 import type { AckSample, CongestionControl } from "./control.ts";
+import { slowStartBytes } from "./slow_start.ts";
 
 /**
  * Nothing but the number of unacknowledged bytes limits sending. Only a timeout, which says that
@@ -26,7 +27,7 @@ export class Unacked implements CongestionControl {
   }
 
   onAck(sample: AckSample): void {
-    this.cwnd = Math.min(this.#limit, this.cwnd + sample.bytes);
+    this.cwnd = Math.min(this.#limit, this.cwnd + slowStartBytes(sample, this.#mss));
   }
 
   onLoss(): void {}
