@@ -22,7 +22,9 @@ beforeAll(async () => {
   const options = process.versions.bun
     ? ["build", "--target", "browser", "--outfile", script]
     : ["bundle", "--quiet", "--platform", "browser", "--output", script];
-  await promisify(execFile)(process.execPath, [...options, "docs/browser/page.ts"], { cwd: ROOT });
+  await promisify(execFile)(process.execPath, [...options, "examples/browser/page.ts"], {
+    cwd: ROOT,
+  });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -42,12 +44,12 @@ describe("@berth/berth/browser", () => {
   });
 });
 
-describe("docs/browser", () => {
+describe("examples/browser", () => {
   // Two tabs at once: each has a network of its own, in which both have the same addresses.
   testRequiring(["program:chromium"], "a page in Chromium pings and fetches", async () => {
     const service = new Program(
       ["env", `PAGE_SCRIPT=${script}`].concat(
-        runtimeCommand("main.ts", "--listen", "80=http:./docs/browser/app.ts", "--publish"),
+        runtimeCommand("main.ts", "--listen", "80=http:./examples/browser/app.ts", "--publish"),
         ["0=10.7.0.2:80", "--log-level", "warn"],
       ),
       ROOT,
@@ -76,7 +78,7 @@ describe("docs/browser", () => {
 
   // A page of another site is not to reach what its visitor reaches.
   test("does not let pages of other sites attach", async () => {
-    const { default: app } = await import("../../docs/browser/app.ts");
+    const { default: app } = await import("../../examples/browser/app.ts");
     const status = async (origin: string) => {
       const headers = { Origin: origin, Host: "127.0.0.1:8080" };
       return (await app.request("/attach", { headers })).status;
