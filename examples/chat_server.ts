@@ -1,0 +1,60 @@
+/**
+ * A chat server over plain TCP: each line goes to everybody else.
+ *
+ *     deno task start --listen 9000=./examples/chat_server.ts
+ *     nc 127.0.0.1 9000 # in two shells
+ *
+ * @module
+ */
+import { definePlugin, type PluginFactory, type TcpSocket } from "@berth/berth";
+import { z } from "zod";
+
+/** A line that is longer than this is cut: a client cannot make the server hold more. */
+const MAX_LINE = 1024;
+
+const chatServer: PluginFactory<{ maxMembers?: number | undefined }> = definePlugin({
+  name: "chat-server",
+  options: z.strictObject({ maxMembers: z.int().min(1).default(100) }),
+  setup: ({ maxMembers }) => {
+    const members = new Map<TcpSocket, string>();
+
+    function broadcast(text: string, except?: TcpSocket): void {
+      const bytes = new TextEncoder().encode(text);
+      for (const member of members.keys()) {
+        // A member that does not read has no room left in its send buffer, and is dropped: waiting
+        // for it would hold up everybody else.
+        if (member !== except && member.tryWrite(bytes) < bytes.length) member.abort();
+      }
+    }
+
+    return async ({ socket }) => {
+      if (members.size >= maxMembers) {
+        await socket.write(new TextEncoder().encode("The chat is full.\n"));
+        return;
+      }
+      const name = `${socket.remoteAddr.hostname}:${socket.remoteAddr.port}`;
+      members.set(socket, name);
+      broadcast(`* ${name} joined\n`, socket);
+      try {
+        for await (const line of linesOf(socket)) broadcast(`${name}: ${line}\n`, socket);
+      } finally {
+        members.delete(socket);
+        broadcast(`* ${name} left\n`);
+      }
+    };
+  },
+});
+
+export default chatServer;
+
+/** TCP carries bytes, not lines: a chunk may hold half of a line or several. */
+async function* linesOf(socket: TcpSocket): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of socket) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split(/\r?\n/);
+    rest = lines.pop()!.slice(0, MAX_LINE);
+    for (const line of lines) yield line.slice(0, MAX_LINE);
+  }
+  if (rest !== "") yield rest;
+}

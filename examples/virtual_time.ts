@@ -1,0 +1,40 @@
+/**
+ * Testing a plugin in virtual time: ten minutes of idle connection pass in milliseconds, the same
+ * way each time. Put the body of this program into a test of your runner's.
+ *
+ *     deno run -A examples/virtual_time.ts
+ *
+ * @module
+ */
+import {
+  createStack,
+  echo,
+  linkPair,
+  seededRandom,
+  TcpError,
+  timeout,
+  VirtualClock,
+} from "@berth/berth";
+
+const clock = new VirtualClock();
+const random = seededRandom(1);
+const [here, there] = linkPair();
+await using server = createStack({ link: here, addresses: ["10.0.0.1/24"], clock, random });
+server.use(7, timeout({ idleMs: 600_000 }), echo());
+await using client = createStack({ link: there, addresses: ["10.0.0.2/24"], clock, random });
+
+const socket = client.connect("10.0.0.1:7");
+await clock.runUntil(socket.opened);
+await clock.runUntil(socket.write(new TextEncoder().encode("ahoy")));
+const received = await clock.runUntil(socket.read(new Uint8Array(16)));
+console.assert(received === 4);
+
+// Nothing happens for nine minutes, and the connection is still there.
+await clock.advance(540_000);
+console.assert(socket.state === "ESTABLISHED");
+
+// The middleware looks every quarter of the time, so it ends the connection within 12.5 minutes.
+const ending = await clock.runUntil(
+  socket.closed.then(() => "closed", (error: TcpError) => error.code),
+);
+console.log(`after ${clock.now() / 1000} s of virtual time: ${ending}`);
