@@ -3,13 +3,16 @@
  *
  * @module
  */
-import { seqGeq, seqGt, seqLeq, seqLt, seqMax, seqMin } from "../wire/seq.ts";
+import { seqGt, seqLeq, seqLt, seqMax, seqMin } from "../wire/seq.ts";
 
 /** Holds at most `limit` ranges. */
 export class Ranges {
   /** `starts[i]` to `ends[i]` is range `i`, end exclusive. */
   readonly starts: number[] = [];
   readonly ends: number[] = [];
+  /** Which call of {@link Ranges.add} was the last about range `i`, counted from 1. */
+  readonly #touched: number[] = [];
+  #adds = 0;
   readonly #limit: number;
 
   constructor(limit: number) {
@@ -31,6 +34,7 @@ export class Ranges {
     const to = first < last ? seqMax(end, this.ends[last - 1]!) : end;
     this.starts.splice(first, last - first, from);
     this.ends.splice(first, last - first, to);
+    this.#touched.splice(first, last - first, ++this.#adds);
     return true;
   }
 
@@ -40,17 +44,29 @@ export class Ranges {
     while (this.starts.length > 0 && seqLeq(this.starts[0]!, end)) {
       end = seqMax(end, this.ends.shift()!);
       this.starts.shift();
+      this.#touched.shift();
     }
     return end;
   }
 
-  /** True when all of `start` to `end` is in one range. */
-  covers(start: number, end: number): boolean {
-    return this.starts.some((from, i) => seqLeq(from, start) && seqGeq(this.ends[i]!, end));
+  /** The first range that has something of `start` to `end`, as its index; -1 when none has. */
+  indexOfOverlap(start: number, end: number): number {
+    const index = this.ends.findIndex((to) => seqGt(to, start));
+    return index >= 0 && seqLt(this.starts[index]!, end) ? index : -1;
   }
 
-  /** The range that holds `point`, as its index; -1 when none does. */
-  indexOf(point: number): number {
-    return this.starts.findIndex((from, i) => seqLeq(from, point) && seqGt(this.ends[i]!, point));
+  /** Appends the `most` ranges that were added to last to `pairs`, the latest first. */
+  appendLatest(pairs: number[], most: number): void {
+    let before = Infinity;
+    for (let left = most; left > 0; left--) {
+      let latest = -1;
+      for (let i = 0; i < this.#touched.length; i++) {
+        const touched = this.#touched[i]!;
+        if (touched < before && (latest < 0 || touched > this.#touched[latest]!)) latest = i;
+      }
+      if (latest < 0) return;
+      before = this.#touched[latest]!;
+      pairs.push(this.starts[latest]!, this.ends[latest]!);
+    }
   }
 }

@@ -37,6 +37,11 @@ export class ReceiveRing extends RingBorrower {
     return this.early !== undefined && this.early.count > 0;
   }
 
+  /** Sequence number behind the last byte that has arrived, holes or not. */
+  get endSeq(): number {
+    return (this.readSeq + extentOf(this)) | 0;
+  }
+
   /**
    * Stores text that begins at or behind the first missing byte; the caller has trimmed it to the
    * window. Returns the bytes that became readable, or -1 when there are too many holes.

@@ -7,24 +7,27 @@ import type { Tcb } from "./tcb.ts";
 
 const NONE: readonly number[] = [];
 
-/** At most `most` blocks as pairs of sequence numbers: duplicate first, then the newest. */
+/** At most `most` blocks as pairs of sequence numbers: duplicate first, then the latest. */
 export function sackBlocks(tcb: Tcb, most: number): readonly number[] {
-  const hasDuplicate = tcb.duplicateStart !== tcb.duplicateEnd;
-  if (!tcb.receive.hasHole && !hasDuplicate) return NONE;
+  const startsWithDuplicate = hasDuplicate(tcb);
+  if (!tcb.receive.hasHole && !startsWithDuplicate) return NONE;
   const blocks: number[] = [];
-  if (hasDuplicate) {
+  if (startsWithDuplicate) {
     blocks.push(tcb.duplicateStart, tcb.duplicateEnd);
-    tcb.duplicateStart = tcb.duplicateEnd = 0;
+    forgetDuplicate(tcb);
   }
-  if (tcb.receive.hasHole) addEarly(tcb, blocks, most * 2);
+  // RFC 2018 4: the block of the latest segment, then those that were reported last. The block that
+  // a duplicate above the acknowledgement lies in is the latest as well (RFC 2883 4).
+  tcb.receive.early?.appendLatest(blocks, most - blocks.length / 2);
   return blocks;
 }
 
-function addEarly(tcb: Tcb, blocks: number[], most: number): void {
-  const early = tcb.receive.early!;
-  const newest = early.indexOf(tcb.newestEarly);
-  if (newest >= 0) blocks.push(early.starts[newest]!, early.ends[newest]!);
-  for (let i = early.count - 1; i >= 0 && blocks.length < most; i--) {
-    if (i !== newest) blocks.push(early.starts[i]!, early.ends[i]!);
-  }
+/** Text came twice, and no acknowledgement has told of it. */
+export function hasDuplicate(tcb: Tcb): boolean {
+  return tcb.duplicateStart !== tcb.duplicateEnd;
+}
+
+/** It has been told, or cannot be. */
+export function forgetDuplicate(tcb: Tcb): void {
+  tcb.duplicateStart = tcb.duplicateEnd = 0;
 }

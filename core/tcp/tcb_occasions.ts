@@ -25,7 +25,6 @@ class Occasions {
   challengedAt: number = -Infinity;
   urgentEnd: number = 0;
   earlyFin: number | undefined = undefined;
-  newestEarly: number = 0;
   duplicateStart: number = 0;
   duplicateEnd: number = 0;
   duplicateAcks: number = 0;
@@ -138,14 +137,6 @@ export class TcbOccasions extends TcbSmall {
   }
   set earlyFin(value: number | undefined) {
     if (value !== this.#its.earlyFin) TcbOccasions.#own(this).earlyFin = value;
-  }
-
-  /** Where the newest SACK block begins (RFC 2018 4). */
-  get newestEarly(): number {
-    return this.#its.newestEarly;
-  }
-  set newestEarly(value: number) {
-    if (value !== this.#its.newestEarly) TcbOccasions.#own(this).newestEarly = value;
   }
 
   /** Text that arrived twice, for the next acknowledgement (RFC 2883 4). */

@@ -1,7 +1,8 @@
-import { seqDiff } from "../../wire/seq.ts";
+import { seqDiff, seqGt, seqMax, seqMin } from "../../wire/seq.ts";
 import { type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "../arrive.ts";
 import { acknowledgeText, ackNumber, watchForStall } from "../receive_window.ts";
+import { forgetDuplicate, hasDuplicate } from "../sack_blocks.ts";
 import { STATES } from "../state.ts";
 import { EVENT, type Tcb } from "../tcb.ts";
 
@@ -19,7 +20,7 @@ export function takeText(tcb: Tcb, segment: Segment, now: number): Verdict {
     return "tcp-closed-text";
   }
   const hadHole = tcb.receive.hasHole;
-  reportEarlyDuplicate(tcb, segment);
+  const cameBefore = hadHole && reportEarlyDuplicate(tcb, segment);
   const grown = tcb.receive.store(segment.seq, segment.packet, segment.textStart, segment.textEnd);
   if (grown < 0) {
     tcb.ackNow = true;
@@ -32,6 +33,8 @@ export function takeText(tcb: Tcb, segment: Segment, now: number): Verdict {
   tcb.rcvNxt = (tcb.rcvNxt + grown) | 0;
   tcb.bytesIn += grown;
   tcb.unackedText += grown;
+  // Above the acknowledgement, and no block around it any more, it would read as an ordinary block.
+  if (cameBefore && seqGt(tcb.duplicateEnd, ackNumber(tcb))) forgetDuplicate(tcb);
   // RFC 5681 4.2: a segment that fills a hole is acknowledged at once.
   if (hadHole) tcb.ackNow = true;
   if (tcb.readClosed) throwAway(tcb, now);
@@ -39,18 +42,26 @@ export function takeText(tcb: Tcb, segment: Segment, now: number): Verdict {
   return undefined;
 }
 
-/** RFC 2883 4.2.2: text that came twice ahead of a hole; the block that it lies in follows. */
-function reportEarlyDuplicate(tcb: Tcb, segment: Segment): void {
+/**
+ * RFC 2883 4.2: of text that lay ahead of a hole the first part that comes again; the block that it
+ * lies in follows. True: there is such a part and it will be reported.
+ */
+function reportEarlyDuplicate(tcb: Tcb, segment: Segment): boolean {
+  if (!tcb.sackPermitted) return false;
+  const early = tcb.receive.early!;
   const end = (segment.seq + segment.textLength) | 0;
-  if (!tcb.sackPermitted || !tcb.receive.early?.covers(segment.seq, end)) return;
-  tcb.duplicateStart = segment.seq;
-  tcb.duplicateEnd = end;
+  const index = early.indexOfOverlap(segment.seq, end);
+  if (index < 0) return false;
+  // What was cut off in front came before as well, and it is the first.
+  if (hasDuplicate(tcb) && tcb.duplicateEnd === segment.seq) return false;
+  tcb.duplicateStart = seqMax(segment.seq, early.starts[index]!);
+  tcb.duplicateEnd = seqMin(end, early.ends[index]!);
+  return true;
 }
 
 /** Ahead of a hole: an immediate duplicate acknowledgement (RFC 5681 4.2). */
 function keepEarly(tcb: Tcb, segment: Segment): void {
   tcb.outOfOrder += segment.wireSegments;
-  tcb.newestEarly = segment.seq;
   tcb.ackNow = true;
   // Without SACK only their number tells the peer anything.
   if (!tcb.sackPermitted) tcb.duplicateAcks = Math.min(tcb.duplicateAcks + 1, 8);

@@ -19,6 +19,17 @@ function flagsOf(ranges: Ranges, origin: number): boolean[] {
   return flags;
 }
 
+/** The `most` latest ranges, as `appendLatest` gives them. */
+function latest(ranges: Ranges, most: number): number[] {
+  const pairs: number[] = [];
+  ranges.appendLatest(pairs, most);
+  return pairs;
+}
+
+function isIn(point: number, start: number, end: number): boolean {
+  return ((point - start) | 0) >= 0 && ((point - end) | 0) < 0;
+}
+
 function isSame(a: readonly boolean[], b: readonly boolean[]): boolean {
   return a.every((flag, i) => flag === b[i]);
 }
@@ -40,9 +51,11 @@ describe("Ranges", () => {
           assert(isSame(flagsOf(ranges, origin), expected), "the ranges are what was added");
           const probe = random.uint32() % (SPAN - 20);
           const at = (origin + probe) | 0;
-          assert((ranges.indexOf(at) >= 0) === expected[probe], "indexOf finds what is there");
-          const covered = expected.slice(probe, probe + 5).every(Boolean);
-          assert(ranges.covers(at, (at + 5) | 0) === covered, "covers knows all five");
+          const found = ranges.indexOfOverlap(at, (at + 5) | 0);
+          const overlaps = expected.slice(probe, probe + 5).some(Boolean);
+          assert((found >= 0) === overlaps, "indexOfOverlap finds what is there");
+          const [latestStart, latestEnd] = latest(ranges, 1);
+          assert(isIn(origin + start, latestStart!, latestEnd!), "the latest range is first");
         }
         const point = expected.indexOf(true);
         const end = expected.indexOf(false, point);
@@ -73,5 +86,19 @@ describe("Ranges", () => {
     expect(ranges.starts).toEqual([10, 30, 50]);
     expect(ranges.add(15, 30)).toBe(true);
     expect([ranges.starts, ranges.ends]).toEqual([[10, 50], [35, 55]]);
+  });
+
+  // What joins two ranges, or lies in one, makes that the latest; the others keep their order.
+  test("appendLatest gives ranges by when they were added to (RFC 2018 4)", () => {
+    const ranges = new Ranges(10);
+    for (const start of [100, 500, 300, 700, 900]) ranges.add(start, start + 50);
+    expect(latest(ranges, 3)).toEqual([900, 950, 700, 750, 300, 350]);
+    ranges.add(510, 520);
+    expect(latest(ranges, 2)).toEqual([500, 550, 900, 950]);
+    ranges.add(150, 300);
+    expect(latest(ranges, 9)).toEqual([100, 350, 500, 550, 900, 950, 700, 750]);
+    ranges.takeFrom(120);
+    expect(latest(ranges, 9)).toEqual([500, 550, 900, 950, 700, 750]);
+    expect(latest(ranges, 0)).toEqual([]);
   });
 });
