@@ -4,7 +4,7 @@
  * @module
  */
 import type { IcmpMeaning } from "../wire/icmp.ts";
-import { seqGeq, seqGt, seqLt } from "../wire/seq.ts";
+import { seqGeq, seqLt } from "../wire/seq.ts";
 import { endConnection } from "./end.ts";
 import type { Tcb } from "./tcb.ts";
 
@@ -29,8 +29,8 @@ export function takeNetworkError(
   mtu: number,
   seq: number,
 ): boolean {
-  // RFC 5927 4.1: somebody who guesses does not know what is outstanding.
-  if (seqLt(seq, tcb.sndUna) || seqGt(seq, tcb.sndNxt)) return false;
+  // RFC 5927 4.1: somebody who guesses does not know what is outstanding; SND.NXT is not.
+  if (seqLt(seq, tcb.sndUna) || seqGeq(seq, tcb.sndNxt)) return false;
   if (meaning === "packet-too-big") {
     shrinkPath(tcb, mtu);
   } else if (meaning === "source-quench" || meaning === "other") {

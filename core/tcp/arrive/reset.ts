@@ -1,9 +1,10 @@
-import { seqGeq, seqLeq } from "../../wire/seq.ts";
+import { seqGeq } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "../arrive.ts";
 import { endConnection } from "../end.ts";
 import type { Tcb } from "../tcb.ts";
 import { challengeAck } from "./challenge.ts";
+import { isBeyondWindow } from "./sequence.ts";
 
 /** Second, RST (RFC 9293 3.10.7.4, RFC 5961 3.2). */
 export function checkReset(tcb: Tcb, segment: Segment, now: number): Verdict {
@@ -15,7 +16,7 @@ export function checkReset(tcb: Tcb, segment: Segment, now: number): Verdict {
     resetByPeer(tcb, segment);
     return "taken";
   }
-  if (seqGeq(segment.seq, tcb.rcvAcked) && seqLeq(segment.seq, tcb.rcvEdge)) {
+  if (seqGeq(segment.seq, tcb.rcvAcked) && !isBeyondWindow(tcb, segment.seq)) {
     challengeAck(tcb, now);
   }
   return "tcp-rst-sequence";

@@ -24,9 +24,8 @@ export function checkSequence(tcb: Tcb, segment: Segment, now: number): Verdict 
   }
   const start = segment.seq;
   const end = (start + segment.length) | 0;
-  if (seqGt(start, tcb.rcvEdge)) return refuse(tcb, segment, now);
+  if (start !== tcb.rcvNxt && isBeyondWindow(tcb, start)) return refuse(tcb, segment, now);
   if (seqGt(end, tcb.rcvNxt)) {
-    // Beyond the edge only a zero-window probe begins exactly there.
     trimFront(tcb, segment);
     trimBack(tcb, segment);
     return undefined;
@@ -35,6 +34,16 @@ export function checkSequence(tcb: Tcb, segment: Segment, now: number): Verdict 
   return seqLt(start, (tcb.rcvNxt - oldest(tcb)) | 0)
     ? refuse(tcb, segment, now)
     : takeOld(tcb, segment, now);
+}
+
+/**
+ * RFC 9293 3.4: RCV.NXT + RCV.WND is the first number that is not in the window. A window that is
+ * used up, with a hole in it, is as good as one of zero, for which RFC 9293 3.10.7.4 makes a special
+ * allowance: the peer's ACKs and RSTs bear this number, and have no other until the hole is filled.
+ */
+export function isBeyondWindow(tcb: Tcb, seq: number): boolean {
+  const beyond = seqDiff(seq, tcb.rcvEdge);
+  return beyond > 0 || (beyond === 0 && tcb.receive.endSeq !== tcb.rcvEdge);
 }
 
 /** How far below RCV.NXT a segment may lie and still be the peer's own retransmission. */
@@ -69,10 +78,10 @@ function refuse(tcb: Tcb, segment: Segment, now: number): Verdict {
  */
 function takeOld(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (segment.has(FLAG.SYN)) return undefined;
-  const isProbe = segment.seq === ((tcb.rcvNxt - 1) | 0) ||
-    segment.seq === ((tcb.rcvAcked - 1) | 0);
   if (segment.textLength > 0) reportDuplicate(tcb, segment.seq, segment.seq + segment.textLength);
-  if (segment.length > 0 || isProbe) tcb.ackNow = true;
+  // RFC 5961 7: text and a FIN end as they are acknowledged; two ends that answer each other's empty
+  // segments, keep-alives too, would never stop. A probe comes again.
+  if (segment.length > 0) tcb.ackNow = true;
   else challengeAck(tcb, now);
   segment.textStart = segment.textEnd;
   // In TIME-WAIT a FIN that comes again has a meaning (RFC 9293 3.10.7.4, eighth).
@@ -99,9 +108,10 @@ function reportDuplicate(tcb: Tcb, start: number, end: number): void {
   tcb.duplicateEnd = end | 0;
 }
 
-/** Cuts off what lies beyond the window as it was offered. */
-function trimBack(tcb: Tcb, segment: Segment): void {
-  const textEnd = (segment.seq + segment.textLength) | 0;
+/** Cuts off what lies beyond the window as it was offered; a FIN at its edge takes no room. */
+export function trimBack(tcb: Tcb, segment: Segment): void {
+  const textStart = segment.has(FLAG.SYN) ? segment.seq + 1 : segment.seq;
+  const textEnd = (textStart + segment.textLength) | 0;
   const beyond = seqDiff(textEnd, tcb.rcvEdge);
   if (beyond <= 0) return;
   segment.textEnd -= Math.min(beyond, segment.textLength);

@@ -65,12 +65,16 @@ describe("keep-alive", () => {
     t.recvNothing();
   });
 
-  // The peer's own probe is answered.
-  test("a peer's probe is answered (RFC 9293 3.8.4)", () => {
+  // The peer's own probe is answered, twice a second at most; with a byte of text each time.
+  test("a peer's probe is answered (RFC 9293 3.8.4, RFC 5961 7)", () => {
     const t = inEstablished();
     t.send({ seq: 0 });
     t.recv({ ack: 1 });
-    t.send({ seq: 0 });
+    t.send({ at: 499, seq: 0 });
+    t.recvNothing();
+    t.send({ at: 500, seq: 0 });
+    t.recv({ ack: 1 });
+    t.send({ seq: 0, data: 1 });
     t.recv({ ack: 1 });
     t.send({ seq: 0, data: 1 });
     t.recv({ ack: 1 });
