@@ -44,7 +44,7 @@ function endKeepAlive(tcb: Tcb): void {
  * Sixth, URG (RFC 9293 3.8.5, MUST-31 and MUST-32). Urgent data is read in line (RFC 6093 3); this
  * comes before the text, as a closed window must not hold it up (MUST-66).
  */
-function noteUrgent(tcb: Tcb, segment: Segment): void {
+export function noteUrgent(tcb: Tcb, segment: Segment): void {
   if (!segment.has(FLAG.URG)) return;
   const end = (segment.seq + segment.urgentPointer) | 0;
   if (tcb.isUrgent && seqLeq(end, tcb.urgentEnd)) return;

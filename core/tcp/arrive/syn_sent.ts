@@ -7,6 +7,10 @@ import { takeSynOptions } from "../options.ts";
 import { transition } from "../state.ts";
 import { EVENT, type Tcb } from "../tcb.ts";
 import { TIMER } from "../timers.ts";
+import { noteUrgent } from "./ack.ts";
+import { takeFin } from "./fin.ts";
+import { trimBack } from "./sequence.ts";
+import { takeText } from "./text.ts";
 
 /** RFC 9293 3.10.7.3. */
 export function segmentArrivesInSynSent(tcb: Tcb, segment: Segment, now: number): Verdict {
@@ -24,9 +28,22 @@ export function segmentArrivesInSynSent(tcb: Tcb, segment: Segment, now: number)
   // Fourth, the SYN bit; fifth, neither.
   if (!segment.has(FLAG.SYN)) return "tcp-syn-sent";
   takeSyn(tcb, segment, now);
-  if (hasAck) becomeEstablished(tcb, segment, now);
-  else becomeSynReceived(tcb, now);
-  return "taken";
+  if (!hasAck) {
+    // Text or a FIN on it is not acknowledged, so the peer sends them again.
+    becomeSynReceived(tcb, now);
+    return "taken";
+  }
+  becomeEstablished(tcb, segment, now);
+  return takeRest(tcb, segment, now);
+}
+
+/** What a SYN,ACK carries besides: on with the sixth step of RFC 9293 3.10.7.4. */
+function takeRest(tcb: Tcb, segment: Segment, now: number): Verdict {
+  segment.seq = (segment.seq + 1) | 0;
+  segment.flags &= ~FLAG.SYN;
+  trimBack(tcb, segment);
+  noteUrgent(tcb, segment);
+  return takeText(tcb, segment, now) ?? takeFin(tcb, segment, now) ?? "taken";
 }
 
 function takeSyn(tcb: Tcb, segment: Segment, now: number): void {
