@@ -176,6 +176,23 @@ export function requireOwnable(text: string): Subnet {
   throw new TypeError(`"${text}" ${NOT_OWNABLE}`);
 }
 
+/** RFC 8200 5. */
+const LEAST_IPV6_MTU = 1280;
+
+/**
+ * Checks that a link can carry packets of these own addresses.
+ *
+ * @throws {TypeError} It cannot; the message begins with `key` and says what would do.
+ */
+export function requireLeastMtu(subnets: readonly Subnet[], mtu: number, key: string): void {
+  const refused = subnets.find(({ address }) => !address.isV4);
+  if (refused === undefined || mtu >= LEAST_IPV6_MTU) return;
+  throw new TypeError(
+    `${key}: ${refused} needs an MTU of ${LEAST_IPV6_MTU} or more (RFC 8200 5), the link has ${mtu}; ` +
+      "raise the link's MTU or use IPv4 addresses alone",
+  );
+}
+
 function parseOwnable(text: string): Subnet | undefined {
   const subnet = Subnet.parse(text);
   return subnet !== undefined && isOwnable(subnet) ? subnet : undefined;

@@ -13,6 +13,7 @@ import { formatHostPort } from "./host_port.ts";
 import {
   type IcmpOptions,
   parseStackConfig,
+  requireLeastMtu,
   requireOwnable,
   type TcpOptions,
   type UdpOptions,
@@ -131,6 +132,7 @@ class HostStack implements Stack {
   constructor(options: StackOptions) {
     const { link, clock, random, log, ...rest } = options;
     const config = parseStackConfig(rest);
+    requireLeastMtu(config.subnets, link.features.mtu, "createStack: addresses");
     this.#link = link;
     this.#clock = clock ?? systemClock;
     this.#log = log ?? silentLogger;
@@ -261,7 +263,9 @@ class HostStack implements Stack {
   }
 
   addAddress(cidr: string): void {
-    this.#core.addSubnet(requireOwnable(cidr));
+    const subnet = requireOwnable(cidr);
+    requireLeastMtu([subnet], this.#link.features.mtu, "addAddress");
+    this.#core.addSubnet(subnet);
   }
 
   removeAddress(address: string): void {

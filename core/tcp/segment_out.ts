@@ -9,7 +9,7 @@ import { writeU16 } from "../wire/bytes.ts";
 import { emitIp, type IpFields, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
 import { seqDiff } from "../wire/seq.ts";
 import { emitTcpHeader, FLAG, type TcpFields } from "../wire/tcp.ts";
-import { emitSack, emitSynOptions, emitTimestamps } from "../wire/tcp_options.ts";
+import { emitSack, emitSynOptions, emitTimestamps, SACK_HEADER } from "../wire/tcp_options.ts";
 import { ECT_0 } from "./ecn.ts";
 import { ackNumber, offerInitialWindow, offerWindow, windowShift } from "./receive_window.ts";
 import { sackBlocks } from "./sack_blocks.ts";
@@ -143,10 +143,19 @@ function emitOptions(
   if (tcb.timestamps) end += emitTimestamps(out.header, end, timestamp(tcb, now), tcb.tsRecent);
   // RFC 2018 4: with text there may be no room for blocks, an ACK of its own always has it.
   if (tcb.sackPermitted && length === 0) {
-    const blocks = sackBlocks(tcb, tcb.timestamps ? 3 : 4);
+    const blocks = sackBlocks(tcb, roomForBlocks(tcb, end));
     if (blocks.length > 0) end += emitSack(out.header, end, blocks);
   }
   return end - at;
+}
+
+/** SACK blocks that fit behind `at`, into the header (RFC 2018 3) and into the least links' packets. */
+function roomForBlocks(tcb: Tcb, at: number): number {
+  const most = Math.min(
+    OutgoingPacket.HEADROOM + tcb.environment.mtu,
+    tcpStart(tcb) + LONGEST_TCP_HEADER,
+  );
+  return (most - at - SACK_HEADER) >> 3;
 }
 
 function attachText(tcb: Tcb, out: OutgoingPacket, seq: number, length: number): void {

@@ -58,7 +58,7 @@ export interface TcpEnvironment {
 /** RFC 9293 3.7.1: what a peer takes that has not said. */
 const DEFAULT_MSS_V4 = 536;
 const DEFAULT_MSS_V6 = 1220;
-/** The least segment size that is used, so that options always leave room for text. */
+/** The least that a peer's MSS option is taken for: a smaller one would be an attack on this host. */
 const LEAST_MSS = 64;
 
 /**
@@ -200,7 +200,7 @@ export class Tcb extends RttEstimator {
   fullSegment(): number {
     const path = this.pathMtu - ipHeaderLength(this.local) - 20;
     const options = this.timestamps ? TIMESTAMPS_LENGTH : 0;
-    return Math.max(Math.min(this.peerMss, path), LEAST_MSS) - options;
+    return Math.min(Math.max(this.peerMss, LEAST_MSS), path) - options;
   }
 
   /** The peer's MSS option; 0 counts as absent. */

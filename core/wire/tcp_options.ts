@@ -14,6 +14,9 @@ const ALIGNED_TIMESTAMPS = 0x0101080a;
 /** Bytes of the timestamps option with its padding. */
 export const TIMESTAMPS_LENGTH = 12;
 
+/** Bytes of the SACK option in front of its first block, with its padding. */
+export const SACK_HEADER = 4;
+
 /** Reads `packet[start, end)` into the segment. An option that cannot be ends the reading. */
 export function parseTcpOptions(
   packet: Uint8Array,
@@ -131,5 +134,5 @@ export function emitSack(bytes: Uint8Array, at: number, blocks: readonly number[
   bytes[at + 2] = KIND.SACK;
   bytes[at + 3] = 2 + blocks.length * 4;
   for (let i = 0; i < blocks.length; i++) writeU32(bytes, at + 4 + i * 4, blocks[i]!);
-  return 4 + blocks.length * 4;
+  return SACK_HEADER + blocks.length * 4;
 }

@@ -6,6 +6,7 @@ import { linkConformance } from "../../link_conformance.ts";
 import { describeInNamespace } from "../../support/describe_in_namespace.ts";
 import { setUp } from "../../support/interfaces.ts";
 import { pattern, udpPacket } from "../../support/packets.ts";
+import { echoOver } from "../../support/echo_over.ts";
 import { until } from "../../support/until.ts";
 import { joinStations, receiveFrames, ROUTES } from "../ethernet/stations.ts";
 import { OTHER_MAC, outgoingFrame, OWN_MAC, packetFrame, PEER_MAC } from "../ethernet/wire.ts";
@@ -103,6 +104,15 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
       await using v6 = await openVxlan({ vni: 1, local: "[::1]:0", remotes: ["::2"] });
       await using jumbo = await openVxlan({ vni: 1, local: "127.0.0.1:0", mtu: 8950 });
       expect([v4, v6, jumbo].map(({ features }) => features.mtu)).toEqual([1450, 1430, 8950]);
+    });
+
+    // Its datagrams are larger than that by the headers, which the host's own link carries.
+    test("carries connections with an MTU of 68 (RFC 791 3.2)", async () => {
+      await setUp("lo", true);
+      const near = await openVxlan({ vni: 1, local: "127.0.0.1", remotes: ["127.0.0.2"], mtu: 68 });
+      const far = await openVxlan({ vni: 1, local: "127.0.0.2", remotes: ["127.0.0.1"], mtu: 68 });
+      const { left, right } = joinStations(near, far);
+      await echoOver(left, right, 5000);
     });
 
     // Each message names the option and shows what would do.
