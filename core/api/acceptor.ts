@@ -87,7 +87,8 @@ class Attempt implements Owner {
   }
 
   onEvent(): void {
-    if (this.#tcb.released) this.giveUp();
+    // One that was established is still handed out, to who was made for it.
+    if (this.#tcb.released && this.#tcb.listener === undefined) this.giveUp();
   }
 
   giveUp(): void {

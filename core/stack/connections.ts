@@ -105,10 +105,10 @@ export class Connections {
   /** A connection is its listener's until the application takes it. */
   #settleListener(tcb: Tcb, listener: Listener): void {
     if (tcb.released) {
-      listener.halfOpen.delete(tcb);
+      // One that was established is handed out, whatever became of it: what the peer has sent may
+      // be read, and then the application learns how it ended.
+      if (!listener.halfOpen.delete(tcb)) return;
       listener.answered.delete(tcb);
-      const index = listener.ready.indexOf(tcb);
-      if (index >= 0) listener.ready.splice(index, 1);
       tcb.listener = undefined;
       this.notify(listener);
     } else if ((tcb.events & EVENT.OPENED) !== 0 && listener.halfOpen.delete(tcb)) {

@@ -51,7 +51,9 @@ export class PassiveOpen {
       this.#outbox.reset(ip, segment);
       return "tcp-no-connection";
     }
-    return segment.has(FLAG.SYN) ? this.#open(listener, ip, segment, now) : "tcp-flags-listen";
+    // A FIN as well: no host opens a connection so, but it passes packet filters that look for SYNs.
+    const opens = segment.has(FLAG.SYN) && !segment.has(FLAG.FIN);
+    return opens ? this.#open(listener, ip, segment, now) : "tcp-flags-listen";
   }
 
   #open(listener: Listener, ip: IpHeader, segment: Segment, now: number): DropReason | undefined {

@@ -75,7 +75,8 @@ export class TcpInput {
 
   /** RFC 9293 3.6.1, MAY-2 and RFC 6191: a new connection takes the place of one in TIME-WAIT. */
   #isReopening(tcb: Tcb, segment: Segment): boolean {
-    if (tcb.state !== "TIME-WAIT" || !segment.has(FLAG.SYN) || segment.has(FLAG.ACK)) return false;
+    if (tcb.state !== "TIME-WAIT" || !segment.has(FLAG.SYN)) return false;
+    if (segment.has(FLAG.ACK | FLAG.FIN)) return false;
     const newer = seqGt(segment.seq, tcb.rcvNxt) ||
       (tcb.timestamps && segment.hasTimestamps && seqGt(segment.tsVal, tcb.tsRecent));
     if (!newer) return false;

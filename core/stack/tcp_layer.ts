@@ -136,6 +136,7 @@ export class TcpLayer {
   closeListener(listener: Listener): void {
     this.#demux.listeners.remove(listener);
     for (const tcb of [...listener.halfOpen, ...listener.ready]) {
+      tcb.listener = undefined;
       calls.abort(tcb, "CONNECTION_ABORTED");
       this.#connections.settle(tcb);
     }

@@ -14,6 +14,47 @@ describe("a listener", () => {
     }
   });
 
+  // A client that says something and resets, before anybody asks for it: nothing of it is lost.
+  test("accept gives a connection that was reset before (RFC 9293 3.10.7.4, second)", async () => {
+    await using pair = new StackPair();
+    const listener = pair.server.listen({ port: 80 });
+    const client = pair.client.connect("10.0.0.2:80");
+    await pair.run(client.opened);
+    await client.write(bytes("last words"));
+    await pair.clock.advance(10);
+    client.abort();
+    await pair.clock.advance(10);
+    const socket = await listener.accept();
+    expect(socket.remoteAddr).toEqual(client.localAddr);
+    const target = new Uint8Array(20);
+    expect(await socket.read(target)).toBe(10);
+    expect(target.subarray(0, 10)).toEqual(bytes("last words"));
+    expect(await codeOf(socket.read(target))).toBe("CONNECTION_RESET");
+    expect(await codeOf(socket.write(bytes("x")))).toBe("CONNECTION_RESET");
+    expect(await codeOf(socket.closed)).toBe("CONNECTION_RESET");
+  });
+
+  // Who has prepared something for it lets it go, whichever comes first.
+  test("onSyn's signal ends when a connection that was reset is taken, or cannot be", async () => {
+    await using pair = new StackPair();
+    const signals: AbortSignal[] = [];
+    const onSyn = ({ signal }: Syn) => signals.push(signal) > 0;
+    const listener = pair.server.listen({ port: 80, onSyn });
+    for (let i = 0; i < 2; i++) {
+      const client = pair.client.connect("10.0.0.2:80");
+      await pair.run(client.opened);
+      client.abort();
+      await pair.clock.advance(10);
+    }
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false]);
+    const socket = await listener.accept();
+    expect(await codeOf(socket.closed)).toBe("CONNECTION_RESET");
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+    listener.close();
+    await pair.clock.advance(10);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
+  });
+
   // Those who wait are served in order, and all hear of the end.
   test("accept waits, and rejects with LISTENER_CLOSED at the end", async () => {
     await using pair = new StackPair();

@@ -152,17 +152,33 @@ describe("backlog", () => {
     expect(real.state).toBe("ESTABLISHED");
   });
 
-  // A connection that dies before it is taken makes room and is never handed out.
-  test("forgets a waiting connection that was reset (RFC 9293 3.10.7.4, second)", () => {
+  // A connection that dies before it is taken keeps its place: what it has sent may be read.
+  test("hands a waiting connection out that was reset (RFC 9293 3.10.7.4, second)", () => {
     const t = inClosed();
     const listener = t.wire.listen(80, { backlog: 1 });
     t.send(SYN);
     t.recv({ flags: "S.", ack: 1 });
     t.send();
-    expect(listener.ready.length).toBe(1);
+    t.send({ data: 10 });
+    t.send({ flags: "R", seq: 11 });
+    expect(t.wire.stack.tcp.connectionCount).toBe(0);
+    expect(listener.isFull).toBe(true);
+    const [tcb] = listener.ready;
+    expect(tcb!.error).toBe("CONNECTION_RESET");
+    expect(tcb!.receive.readable).toBe(10);
+  });
+
+  // Its listener is closed: nobody will ask for it.
+  test("forgets it when the listener is closed (RFC 9293 3.10.4)", () => {
+    const t = inClosed();
+    const listener = t.wire.listen(80, { backlog: 1 });
+    t.send(SYN);
+    t.recv({ flags: "S.", ack: 1 });
+    t.send();
     t.send({ flags: "R" });
+    t.wire.step((stack) => stack.tcp.closeListener(listener));
     expect(listener.ready.length).toBe(0);
-    expect(listener.isFull).toBe(false);
+    t.recvNothing();
   });
 
   // The stack as a whole has a bound too.
