@@ -22,6 +22,11 @@ export function sackBlocks(tcb: Tcb, most: number): readonly number[] {
   return blocks;
 }
 
+/** There is something that only blocks can tell. */
+export function hasBlocks(tcb: Tcb): boolean {
+  return tcb.sackPermitted && (tcb.receive.hasHole || hasDuplicate(tcb));
+}
+
 /** Text came twice, and no acknowledgement has told of it. */
 export function hasDuplicate(tcb: Tcb): boolean {
   return tcb.duplicateStart !== tcb.duplicateEnd;

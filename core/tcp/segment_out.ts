@@ -12,7 +12,7 @@ import { emitTcpHeader, FLAG, type TcpFields } from "../wire/tcp.ts";
 import { emitSack, emitSynOptions, emitTimestamps, SACK_HEADER } from "../wire/tcp_options.ts";
 import { ECT_0 } from "./ecn.ts";
 import { ackNumber, offerInitialWindow, offerWindow, windowShift } from "./receive_window.ts";
-import { sackBlocks } from "./sack_blocks.ts";
+import { hasBlocks, sackBlocks } from "./sack_blocks.ts";
 import type { Tcb } from "./tcb.ts";
 import { TIMER } from "./timers.ts";
 import { timestamp } from "./timestamps.ts";
@@ -102,7 +102,10 @@ export function buildSegment(
   TCP_FIELDS.window = offerWindow(tcb, ack);
   TCP_FIELDS.optionsLength = optionsLength;
   emitTcpHeader(out.header, at, TCP_FIELDS);
+  // RFC 2018 4: text has no room for blocks, and without them the peer learns of no hole.
+  const owesBlocks = tcb.ackNow && length > 0 && hasBlocks(tcb);
   acknowledged(tcb, ack);
+  tcb.ackNow = owesBlocks;
   attachText(tcb, out, seq, length);
   complete(tcb, out, 20 + optionsLength);
 }
@@ -141,7 +144,7 @@ function emitOptions(
 ): number {
   let end = at;
   if (tcb.timestamps) end += emitTimestamps(out.header, end, timestamp(tcb, now), tcb.tsRecent);
-  // RFC 2018 4: with text there may be no room for blocks, an ACK of its own always has it.
+  // With text there may be no room for blocks, an ACK of its own always has it.
   if (tcb.sackPermitted && length === 0) {
     const blocks = sackBlocks(tcb, roomForBlocks(tcb, end));
     if (blocks.length > 0) end += emitSack(out.header, end, blocks);
