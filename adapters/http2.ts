@@ -12,6 +12,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import { z } from "zod";
+import { bytes, count, milliseconds } from "../core/api/numbers.ts";
 import { formatHostPort } from "../core/api/host_port.ts";
 import { describeIssues } from "../core/api/plugin.ts";
 import type { Context, Plugin } from "../core/api/types.ts";
@@ -33,9 +34,9 @@ export interface Http2Options {
 }
 
 const optionsSchema = z.strictObject({
-  maxConcurrentStreams: z.int().min(1).max(10_000).default(100),
-  maxHeaderBytes: z.int().min(1024).max(1_048_576).default(16_384),
-  keepAliveTimeoutMs: z.number().positive().default(60_000),
+  maxConcurrentStreams: count(1, 10_000).default(100),
+  maxHeaderBytes: bytes(1024, 1_048_576).default(16_384),
+  keepAliveTimeoutMs: milliseconds().default(60_000),
 });
 
 type Settings = z.output<typeof optionsSchema>;

@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 import { getMimeType } from "hono/utils/mime";
 import { z } from "zod";
+import { wholeNumber } from "../core/api/numbers.ts";
 import { describeIssues } from "../core/api/plugin.ts";
 import type { FetchApp } from "../plugins/http.ts";
 import { evaluate, rangeApplies } from "./static_files/conditions.ts";
@@ -25,7 +26,7 @@ export interface StaticFilesOptions {
 const optionsSchema = z.strictObject({
   hidden: z.boolean().default(false),
   index: z.string().min(1).default("index.html"),
-  maxAgeSeconds: z.int().min(0).default(0),
+  maxAgeSeconds: wholeNumber(0, 2 ** 31 - 1, "seconds").default(0),
 });
 
 type Settings = z.output<typeof optionsSchema>;

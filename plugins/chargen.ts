@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { bytes } from "../core/api/numbers.ts";
 import type { FlowContext } from "../core/api/datagram.ts";
 import type { TcpSocket } from "../core/api/types.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
@@ -40,7 +41,7 @@ export interface ChargenOptions {
  */
 export const chargen: PluginFactory<ChargenOptions> = definePlugin({
   name: "chargen",
-  options: z.strictObject({ limit: z.int().nonnegative().optional() }),
+  options: z.strictObject({ limit: bytes(0, Number.MAX_SAFE_INTEGER).optional() }),
   setup: ({ limit = Infinity }) => ({
     async handle({ socket }) {
       const stop = new AbortController();

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { milliseconds } from "../core/api/numbers.ts";
 import { areCredentials, credentialsSchema } from "../core/api/credentials.ts";
 import { unread } from "../core/api/derived_socket.ts";
 import {
@@ -40,7 +41,7 @@ export function connectProxyThrough(host: HostNetwork): PluginFactory<ConnectPro
     options: z.strictObject({
       ...outboundShape,
       users: credentialsSchema.optional(),
-      handshakeTimeoutMs: z.number().positive().default(10_000),
+      handshakeTimeoutMs: milliseconds().default(10_000),
     }),
     setup: ({ users, handshakeTimeoutMs, ...options }) => {
       const proxy: TunnelProxy = {

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { milliseconds } from "../core/api/numbers.ts";
 import { deriveSocket, unread } from "../core/api/derived_socket.ts";
 import { formatHostPort } from "../core/api/host_port.ts";
 import { compose, describeIssues } from "../core/api/plugin.ts";
@@ -35,7 +36,7 @@ export interface DetectOptions {
   timeoutMs?: number | undefined;
 }
 
-const optionsSchema = z.strictObject({ timeoutMs: z.number().positive().default(1000) });
+const optionsSchema = z.strictObject({ timeoutMs: milliseconds().default(1000) });
 
 /** Bytes that are looked at, at most. */
 const MAX_PEEK = 16;

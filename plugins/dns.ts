@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { count, milliseconds, wholeNumber } from "../core/api/numbers.ts";
 import { ipVersionOf } from "../core/api/addresses.ts";
 import type { OutsideNetwork } from "../core/api/dial.ts";
 import { type HostPort, parseHostPort } from "../core/api/host_port.ts";
@@ -67,9 +68,9 @@ const optionsSchema = z.strictObject({
   names: z.record(z.string(), recordsSchema).default({}),
   zones: z.array(z.string()).default([]),
   upstreams: z.array(upstreamSchema).default([]),
-  ttl: z.int().min(0).max(2 ** 31 - 1).default(60),
-  timeoutMs: z.number().positive().default(2000),
-  maxQueries: z.int().positive().default(1000),
+  ttl: wholeNumber(0, 2 ** 31 - 1, "seconds").default(60),
+  timeoutMs: milliseconds().default(2000),
+  maxQueries: count().default(1000),
 });
 
 /** Makes the `dns` plugin of a way to reach other servers. */

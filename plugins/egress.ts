@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { count, milliseconds } from "../core/api/numbers.ts";
 import { subnetsSchema, TargetFilter } from "../core/api/denied_targets.ts";
 import type { FlowContext } from "../core/api/datagram.ts";
 import { dialWithin, type OutsideNetwork } from "../core/api/dial.ts";
@@ -39,9 +40,9 @@ export interface EgressOptions {
 const optionsSchema = z.strictObject({
   allow: subnetsSchema.default([]),
   deny: subnetsSchema.default([]),
-  connectTimeoutMs: z.number().positive().default(10_000),
-  idleTimeoutMs: z.number().positive().optional(),
-  maxConnections: z.int().positive().default(16_384),
+  connectTimeoutMs: milliseconds().default(10_000),
+  idleTimeoutMs: milliseconds().optional(),
+  maxConnections: count().default(16_384),
 });
 
 type CheckedOptions = z.output<typeof optionsSchema>;

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { number } from "../core/api/numbers.ts";
 import type { Context } from "../core/api/types.ts";
 import { withinTime } from "../core/api/within_time.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
@@ -39,7 +40,7 @@ const COOKIE_MS = 10_000;
  */
 export const iperf3: PluginFactory<Iperf3Options> = definePlugin({
   name: "iperf3",
-  options: z.strictObject({ maxSeconds: z.number().positive().max(86_400).default(3600) }),
+  options: z.strictObject({ maxSeconds: number(0.001, 86_400, "seconds").default(3600) }),
   setup: ({ maxSeconds }) => {
     const server = new Server(maxSeconds * 1000);
     return (c) => server.serve(c);

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { count, milliseconds } from "../core/api/numbers.ts";
 import { areCredentials, credentialsSchema } from "../core/api/credentials.ts";
 import { formatHostPort, type HostPort } from "../core/api/host_port.ts";
 import {
@@ -57,8 +58,8 @@ interface Settings {
 }
 
 const udpSchema = z.strictObject({
-  maxTargets: z.int().positive().default(64),
-  idleTimeoutMs: z.number().positive().default(60_000),
+  maxTargets: count().default(64),
+  idleTimeoutMs: milliseconds().default(60_000),
 });
 
 /** Makes the `socks5` plugin of a way to connect. */
@@ -68,7 +69,7 @@ export function socks5Through(host: HostNetwork): PluginFactory<Socks5Options> {
     options: z.strictObject({
       ...outboundShape,
       users: credentialsSchema.optional(),
-      handshakeTimeoutMs: z.number().positive().default(10_000),
+      handshakeTimeoutMs: milliseconds().default(10_000),
       udp: z.union([z.literal(false), udpSchema], "expected { maxTargets, idleTimeoutMs } or false")
         .default(udpSchema.parse({})),
     }),

@@ -55,6 +55,15 @@ describe("layers", () => {
     expect(offenders).toEqual([]);
   });
 
+  // numbers.ts gives each a least and a largest value: 0 or NaN in the wrong place stops the loop.
+  test("numbers of options come from core/api/numbers.ts", () => {
+    const offenders = product.filter(({ path, text }) =>
+      path !== "core/api/numbers.ts" &&
+      /\bz\s*\.\s*(number|int|int32|uint32|float32|float64|coerce|nan)\b/.test(text)
+    );
+    expect(offenders.map(({ path }) => path)).toEqual([]);
+  });
+
   // Only adapters know which runtime they run on.
   test("only adapters name a runtime", () => {
     const shared = product.filter(({ path }) => !isIn(path, "adapters"));

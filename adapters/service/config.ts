@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
+import { milliseconds } from "../../core/api/numbers.ts";
 import { describeIssues } from "../../core/api/plugin.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import { chainSchema, settingsOf } from "./plugin_schema.ts";
@@ -55,7 +56,7 @@ export const configSchema = z.strictObject({
   }).optional(),
   publish: z.array(publishSchema).optional(),
   logLevel: logLevelSchema.optional(),
-  graceMs: z.number().nonnegative().optional(),
+  graceMs: milliseconds(0).optional(),
 });
 
 /**

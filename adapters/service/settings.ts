@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { milliseconds } from "../../core/api/numbers.ts";
 import { Subnet } from "../../core/wire/address.ts";
 import { type IcmpOptions, icmpSchema } from "../../core/api/config.ts";
 import { formatWhere, parseWhere } from "../../core/api/where.ts";
@@ -172,7 +173,7 @@ export const icmpSettingSchema: z.ZodType<IcmpOptions | readonly IcmpOptions[], 
   });
 
 /** Up to a year. */
-export const keepAliveSchema: z.ZodType<number, number> = z.number().min(0).max(365 * 86_400_000);
+export const keepAliveSchema: z.ZodType<number, number> = milliseconds(0);
 
 /** A profile's name. */
 export const profileSchema: z.ZodType<Settings["profile"], Settings["profile"]> = z.enum(

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { bytes, count, wholeNumber } from "../../core/api/numbers.ts";
 import { checkImpairments, HARMLESS, type Impairments } from "../wrap/impair/impairments.ts";
 import type { LinkImpairments } from "../wrap/impair.ts";
 import { messageOf } from "./errors.ts";
@@ -33,16 +34,16 @@ export const captureSchema: z.ZodType<CaptureSetting, unknown> = z.preprocess(
   (value) => typeof value === "string" ? { file: value } : value,
   z.strictObject({
     file: z.string(FILE_EXPECTED).min(1, FILE_EXPECTED),
-    maxBytes: z.number().min(4096).optional(),
-    files: z.int().min(1).max(10_000).optional(),
+    maxBytes: bytes(4096, Number.MAX_SAFE_INTEGER).optional(),
+    files: count(1, 10_000).optional(),
   }, { error: ({ code }) => code === "invalid_type" ? FILE_EXPECTED : undefined }),
 );
 
 /** `{ "loss": 0.01, "incoming": { ... } }`. */
 export const impairSchema: z.ZodType<ImpairSetting, unknown> = z.looseObject({
-  seed: z.int().nonnegative().optional(),
-  queue: z.int().min(1).max(1_000_000).optional(),
-  incoming: z.record(z.string(), z.number()).optional(),
+  seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
+  queue: count(1, 1_000_000).optional(),
+  incoming: z.record(z.string(), z.unknown()).optional(),
 }).transform(({ seed, queue, incoming, ...outgoing }, c): ImpairSetting => {
   try {
     checkImpairments(outgoing as Impairments);

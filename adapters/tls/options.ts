@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { milliseconds } from "../../core/api/numbers.ts";
 import type { TlsCertificate } from "./certificates.ts";
 
 /** What {@link tls} can be told. */
@@ -47,7 +48,7 @@ const shape = z.strictObject({
     ca: z.string().min(1),
     required: z.boolean().default(true),
   }).optional(),
-  handshakeTimeoutMs: z.number().positive().default(10_000),
+  handshakeTimeoutMs: milliseconds().default(10_000),
 });
 
 /** What {@link TlsOptions} are checked with. */

@@ -8,6 +8,7 @@ import {
 } from "../../core/stack/link.ts";
 import type { ForeignPacket } from "../../core/stack/shard.ts";
 import { PacketQueue } from "../links/packet_queue.ts";
+import { requireInteger } from "../integer_option.ts";
 import { checkImpairments, type Impairments } from "./impair/impairments.ts";
 import { type ImpairedCounts, ImpairedPath } from "./impair/path.ts";
 
@@ -38,7 +39,8 @@ export interface ImpairOptions extends LinkImpairments {
  * bit is one that a checksum can find. A super-packet that the link behind receives shares one fate;
  * a TUN device opened with `offload: false` receives none.
  *
- * @throws {RangeError} A share is not between 0 and 1, a time is negative, or `bitsPerSecond` is 0.
+ * @throws {RangeError} A share is not between 0 and 1, a time not between 0 and an hour, or
+ * `bitsPerSecond` is below 1.
  *
  * @example
  * ```ts
@@ -102,6 +104,8 @@ export class ImpairedLink implements Link {
     this.features = { mtu, maxSuperPacket: 0, checksumOffload: false, ...(shard && { shard }) };
     if (link.handOver) this.handOver = (foreign) => link.handOver!(foreign);
     this.#link = link;
+    requireInteger("seed", seed, 0, Number.MAX_SAFE_INTEGER);
+    requireInteger("queue", queue, 1, 1_000_000);
     this.#outgoing = new ImpairedPath({ clock, seed, queue, deliver: (it) => link.send(it) });
     // What a kernel's device hands over can be a super-packet, whatever is offered here.
     this.#arrived = new PacketQueue(queue + BATCH, {
@@ -132,7 +136,8 @@ export class ImpairedLink implements Link {
    * Changes what happens to packets from now on; what is not named stays. Packets that are on their
    * way keep their fate.
    *
-   * @throws {RangeError} A share is not between 0 and 1, a time is negative, or `bitsPerSecond` is 0.
+   * @throws {RangeError} A share is not between 0 and 1, a time not between 0 and an hour, or
+   * `bitsPerSecond` is below 1.
    */
   set({ incoming, ...outgoing }: LinkImpairments): void {
     checkImpairments(outgoing);

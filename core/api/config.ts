@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { bytes, count, MAX_BYTES, milliseconds, wholeNumber } from "./numbers.ts";
 import { PROFILES, type TcpConfig } from "../tcp/config.ts";
 import { DEFAULT_ICMP_RULE, type IcmpRule } from "../stack/icmp_policy.ts";
 import { isOwnable } from "../stack/own_addresses.ts";
@@ -12,8 +13,7 @@ import { Subnet } from "../wire/address.ts";
 import { describeIssues } from "./plugin.ts";
 
 const KIB = 1024;
-const milliseconds = z.number().min(0).max(365 * 86_400_000);
-const bufferSize = z.number().int().min(4 * KIB).max(1024 * 1024 * KIB);
+const bufferSize = bytes(4 * KIB);
 
 const NOT_OWNABLE =
   'is not an address; write "10.7.0.2/24" or "fd00::2/64", or for every address ' +
@@ -22,7 +22,7 @@ const NOT_OWNABLE =
 const tcpSchema = z.strictObject({
   profile: z.enum(["local", "internet"]).default("local"),
   acknowledge: z.enum(["on-read", "on-processed", "on-arrival"]),
-  ackStallMs: milliseconds,
+  ackStallMs: milliseconds(),
   close: z.enum(["reset", "graceful"]),
   finish: z.enum(["reset", "time-wait"]),
   retransmitSynAck: z.boolean(),
@@ -31,36 +31,36 @@ const tcpSchema = z.strictObject({
   sendBuffer: bufferSize,
   receiveBuffer: bufferSize,
   // RFC 9293 3.8.6.3, MUST-40.
-  delayedAckMs: z.number().min(0).max(499),
-  minRtoMs: milliseconds,
-  maxRtoMs: milliseconds,
-  initialRtoMs: milliseconds,
-  msl: milliseconds,
-  connectTimeoutMs: milliseconds,
-  userTimeoutMs: milliseconds,
-  orphanTimeoutMs: milliseconds,
-  lingerMs: milliseconds,
+  delayedAckMs: milliseconds(0, 499),
+  minRtoMs: milliseconds(),
+  maxRtoMs: milliseconds(),
+  initialRtoMs: milliseconds(),
+  msl: milliseconds(),
+  connectTimeoutMs: milliseconds(),
+  userTimeoutMs: milliseconds(),
+  orphanTimeoutMs: milliseconds(),
+  lingerMs: milliseconds(),
   keepAlive: z.boolean(),
-  keepAliveIdleMs: milliseconds,
-  keepAliveIntervalMs: milliseconds,
-  keepAliveProbes: z.number().int().min(1).max(255),
+  keepAliveIdleMs: milliseconds(),
+  keepAliveIntervalMs: milliseconds(),
+  keepAliveProbes: wholeNumber(1, 255),
   noDelay: z.boolean(),
   sack: z.boolean(),
   timestamps: z.boolean(),
   ecn: z.boolean(),
   windowScaling: z.boolean(),
-  mss: z.number().int().min(0).max(65495),
-  hopLimit: z.number().int().min(1).max(255),
-  trafficClass: z.number().int().min(0).max(255),
+  mss: bytes(0, 65_495),
+  hopLimit: wholeNumber(1, 255),
+  trafficClass: wholeNumber(0, 255),
 }).partial();
 
 const udpSchema = z.strictObject({
-  maxFlows: z.number().int().min(1).max(10_000_000),
-  flowIdleMs: milliseconds.refine((ms) => ms > 0, "must be more than 0"),
-  maxDatagrams: z.number().int().min(1).max(1_000_000),
+  maxFlows: count(),
+  flowIdleMs: milliseconds(),
+  maxDatagrams: count(1, 1_000_000),
   // One datagram of the largest size has to fit.
-  maxBytes: z.number().int().min(128 * KIB).max(1024 * 1024 * KIB),
-  maxMemory: z.number().int().min(128 * KIB).max(64 * 1024 * 1024 * KIB),
+  maxBytes: bytes(128 * KIB),
+  maxMemory: bytes(128 * KIB, 64 * MAX_BYTES),
 }).partial();
 
 const icmpRuleSchema = z.strictObject({
@@ -70,7 +70,7 @@ const icmpRuleSchema = z.strictObject({
   ).optional(),
   echo: z.enum(["answer", "ignore"]).default("answer"),
   errors: z.enum(["send", "ignore"]).default("send"),
-  ratePerSecond: z.number().int().min(1).max(1_000_000).default(DEFAULT_ICMP_RULE.ratePerSecond),
+  ratePerSecond: count(1, 1_000_000).default(DEFAULT_ICMP_RULE.ratePerSecond),
 });
 
 /** What {@link IcmpOptions} are checked with: one rule, or one for each of several networks. */
@@ -100,8 +100,8 @@ const stackSchema = z.strictObject({
   tcp: tcpSchema.optional(),
   udp: udpSchema.optional(),
   icmp: icmpSchema.default([]),
-  maxConnections: z.number().int().min(1).max(10_000_000).default(262_144),
-  maxTimeWait: z.number().int().min(0).max(1_000_000).default(16_384),
+  maxConnections: count().default(262_144),
+  maxTimeWait: count(0, 1_000_000).default(16_384),
 });
 
 /** Every knob of a connection; what is left out is the profile's. Times in ms, sizes in bytes. */
@@ -153,16 +153,24 @@ export function parseStackConfig(options: unknown): StackConfig {
     throw new TypeError(`createStack: ${describeIssues(checked.error.issues, ["options"])}`);
   }
   const { addresses, exceptAddresses, tcp, udp, icmp, maxConnections, maxTimeWait } = checked.data;
-  const { profile = "local", ...knobs } = tcp ?? {};
   return {
     subnets: addresses.map((text) => Subnet.parse(text)!),
     excepted: exceptAddresses.map((text) => Subnet.parse(text)!),
-    tcp: Object.freeze({ ...PROFILES[profile], ...defined(knobs) }),
+    tcp: tcpConfigOf(tcp ?? {}),
     udp: Object.freeze({ ...UDP_DEFAULTS, ...defined(udp ?? {}) }),
     icmp,
     maxConnections,
     maxTimeWait,
   };
+}
+
+function tcpConfigOf({ profile = "local", ...knobs }: z.output<typeof tcpSchema>): TcpConfig {
+  const config: TcpConfig = { ...PROFILES[profile], ...defined(knobs) };
+  const { minRtoMs, maxRtoMs } = config;
+  if (minRtoMs <= maxRtoMs) return Object.freeze(config);
+  throw new TypeError(
+    `createStack: options.tcp.maxRtoMs: expected at least minRtoMs, ${minRtoMs}, got ${maxRtoMs}`,
+  );
 }
 
 /**

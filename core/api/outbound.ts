@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { milliseconds } from "./numbers.ts";
 import { IpAddress } from "../wire/address.ts";
 import { subnetsSchema, TargetFilter } from "./denied_targets.ts";
 import type { DatagramChannel, DialDatagrams } from "./dial.ts";
@@ -55,7 +56,7 @@ const shape = {
   via: z.enum(["host", "stack"]).default("host"),
   allow: subnetsSchema.default([]),
   deny: subnetsSchema.default([]),
-  connectTimeoutMs: z.number().positive().default(10_000),
+  connectTimeoutMs: milliseconds().default(10_000),
 };
 
 /** What {@link OutboundOptions} are checked with, to be spread in a plugin's own schema. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { wholeNumber } from "./numbers.ts";
 import { IpAddress, Subnet } from "../wire/address.ts";
 
 /** Any number of subnets: a look-up costs as much as there are different prefix lengths. */
@@ -55,11 +56,11 @@ export interface PrefixLengths {
 
 /** The schema's part of {@link PrefixLengths}. */
 export const prefixLengthsShape: {
-  v4Prefix: z.ZodDefault<z.ZodInt>;
-  v6Prefix: z.ZodDefault<z.ZodInt>;
+  v4Prefix: z.ZodDefault<z.ZodNumber>;
+  v6Prefix: z.ZodDefault<z.ZodNumber>;
 } = {
-  v4Prefix: z.int().min(0).max(32).default(32),
-  v6Prefix: z.int().min(0).max(128).default(64),
+  v4Prefix: wholeNumber(0, 32).default(32),
+  v6Prefix: wholeNumber(0, 128).default(64),
 };
 
 /** The same text for all addresses of a network. */

@@ -104,11 +104,14 @@ export class TcpLayer {
 
   /**
    * Does what is due at `now`, until {@link MAX_ASKED} peers are to answer: when there is more,
-   * {@link TcpLayer.nextTimeout} is not after `now`.
+   * {@link TcpLayer.nextTimeout} is not after `now`. A connection that is due again at once has its
+   * next turn when the others have had theirs, after what else waits for the event loop.
    */
   handleTimeout(now: number): void {
-    for (let asked = 0; asked < MAX_ASKED;) {
-      const tcb = this.#connections.deadlines.takeDue(now);
+    const { deadlines } = this.#connections;
+    let asked = 0;
+    for (let left = deadlines.count; left > 0 && asked < MAX_ASKED; left--) {
+      const tcb = deadlines.takeDue(now);
       if (tcb === undefined) return;
       if (handleTimeouts(tcb, now)) asked++;
       this.#connections.settle(tcb);

@@ -13,12 +13,21 @@ import { TIMER, type Timer } from "./timers.ts";
 /** RFC 9293 3.8.6.1: the interval between window probes grows up to the largest RTO. */
 const MAX_PERSIST_BACKOFF = 16;
 
+/** Milliseconds until a timer that has run may run again: no configuration makes it run for ever. */
+const MIN_INTERVAL_MS = 1;
+
 /** Runs everything that is due at `now`; true: it makes the peer answer. */
 export function handleTimeouts(tcb: Tcb, now: number): boolean {
   let asks = false;
+  let hasRun = 0;
   for (;;) {
     const timer = tcb.takeExpired(now);
     if (timer === -1) return asks;
+    if ((hasRun & 1 << timer) !== 0) {
+      tcb.setTimer(timer, now + MIN_INTERVAL_MS);
+      continue;
+    }
+    hasRun |= 1 << timer;
     HANDLERS[timer](tcb, now);
     if (tcb.released || tcb.resetQueued) return false;
     asks ||= tcb.forced !== "none" || timer === TIMER.RETRANSMIT;

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { count, milliseconds } from "../../core/api/numbers.ts";
 import { type DialTarget, parseDialTarget } from "../../core/api/dial.ts";
 
 /** How targets are looked after, see {@link ForwardOptions.healthCheck}. */
@@ -23,7 +24,7 @@ export interface ForwardOptions {
   to: string | readonly string[];
   /** Which of several targets is next. Default `"round-robin"`. */
   balance?: "round-robin" | "least-connections" | undefined;
-  /** How long an attempt to connect to one target may take, in milliseconds. Default 10 000. */
+  /** How long an attempt to connect to one target may take, in milliseconds(). Default 10 000. */
   connectTimeoutMs?: number | undefined;
   /**
    * Milliseconds without a byte in either direction after which both sides are reset. Default:
@@ -67,22 +68,19 @@ const targetsSchema = z.custom<string | readonly string[]>(
   });
 });
 
-const milliseconds = z.number().positive();
-const count = z.int().positive();
-
 /** Checks {@link ForwardOptions}. */
 export const forwardOptionsSchema = z.strictObject({
   to: targetsSchema,
   balance: z.enum(["round-robin", "least-connections"]).default("round-robin"),
-  connectTimeoutMs: milliseconds.default(10_000),
-  idleTimeoutMs: milliseconds.optional(),
+  connectTimeoutMs: milliseconds().default(10_000),
+  idleTimeoutMs: milliseconds().optional(),
   proxyProtocol: z.union([z.literal(1), z.literal(2)], "expected 1 or 2").optional(),
-  maxConnections: count.default(65_536),
+  maxConnections: count().default(65_536),
   healthCheck: z.strictObject({
-    intervalMs: milliseconds.default(5000),
-    timeoutMs: milliseconds.default(2000),
+    intervalMs: milliseconds().default(5000),
+    timeoutMs: milliseconds().default(2000),
   }).optional(),
-  unhealthyAfter: count.default(3),
-  healthyAfter: count.default(2),
-  retryAfterMs: milliseconds.default(10_000),
+  unhealthyAfter: count().default(3),
+  healthyAfter: count().default(2),
+  retryAfterMs: milliseconds().default(10_000),
 });

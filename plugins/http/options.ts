@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { bytes, count, milliseconds } from "../../core/api/numbers.ts";
 
 /** The bounds and timeouts of the http plugin. Sizes are bytes, times milliseconds. */
 export interface HttpOptions {
@@ -42,21 +43,18 @@ export interface HttpOptions {
 /** Options with every default in place. */
 export type CheckedHttpOptions = { readonly [Name in keyof HttpOptions]-?: number };
 
-const bytes = (fallback: number) => z.int().positive().default(fallback);
-const milliseconds = (fallback: number) => z.number().positive().default(fallback);
-
 /** What options are checked with. */
 export const httpOptionsSchema: z.ZodType<CheckedHttpOptions, HttpOptions> = z.strictObject({
-  maxRequestLineBytes: bytes(8192),
-  maxHeaderBytes: bytes(32_768),
-  maxHeaders: z.int().positive().default(100),
-  maxBodyBytes: z.int().nonnegative().default(Number.MAX_SAFE_INTEGER),
-  maxChunkExtensionBytes: bytes(4096),
-  maxTrailerBytes: bytes(8192),
-  maxDrainBytes: z.int().nonnegative().default(262_144),
-  headerTimeoutMs: milliseconds(15_000),
-  bodyTimeoutMs: milliseconds(30_000),
-  keepAliveTimeoutMs: milliseconds(60_000),
-  writeTimeoutMs: milliseconds(30_000),
-  lingerTimeoutMs: milliseconds(2000),
+  maxRequestLineBytes: bytes().default(8192),
+  maxHeaderBytes: bytes().default(32_768),
+  maxHeaders: count(1, 100_000).default(100),
+  maxBodyBytes: bytes(0, Number.MAX_SAFE_INTEGER).default(Number.MAX_SAFE_INTEGER),
+  maxChunkExtensionBytes: bytes().default(4096),
+  maxTrailerBytes: bytes().default(8192),
+  maxDrainBytes: bytes(0).default(262_144),
+  headerTimeoutMs: milliseconds().default(15_000),
+  bodyTimeoutMs: milliseconds().default(30_000),
+  keepAliveTimeoutMs: milliseconds().default(60_000),
+  writeTimeoutMs: milliseconds().default(30_000),
+  lingerTimeoutMs: milliseconds().default(2000),
 });

@@ -5,6 +5,7 @@
  * @module
  */
 import { z } from "zod";
+import { wholeNumber } from "../../core/api/numbers.ts";
 
 /** Each connection begins with so many bytes: what a client has chosen for its test, and a NUL. */
 export const COOKIE_LENGTH = 37;
@@ -79,19 +80,19 @@ export interface Parameters {
   readonly bandwidth: number;
 }
 
-const count = z.int().nonnegative().default(0);
+const orNone = wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0);
 
 const parametersSchema = z.object({
   tcp: z.literal(true),
   reverse: z.boolean().default(false),
   bidirectional: z.boolean().default(false),
-  parallel: z.int().min(1).max(MAX_PARALLEL).default(1),
-  time: z.int().nonnegative().max(DAY).default(0),
-  omit: z.int().nonnegative().max(600).default(0),
-  num: count,
-  blockcount: count,
-  len: z.int().min(1).max(MAX_BLOCK).default(DEFAULT_BLOCK),
-  bandwidth: count,
+  parallel: wholeNumber(1, MAX_PARALLEL).default(1),
+  time: wholeNumber(0, DAY).default(0),
+  omit: wholeNumber(0, 600).default(0),
+  num: orNone,
+  blockcount: orNone,
+  len: wholeNumber(1, MAX_BLOCK).default(DEFAULT_BLOCK),
+  bandwidth: orNone,
 });
 
 /** Reads a client's parameters; a fault of {@link FAULT} when they are none. */

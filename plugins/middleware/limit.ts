@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { count } from "../../core/api/numbers.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import { networkKey, type PrefixLengths, prefixLengthsShape } from "../../core/api/subnet_set.ts";
 
@@ -17,7 +18,7 @@ export interface LimitOptions extends PrefixLengths {
   verdict?: "refuse" | "ignore" | undefined;
 }
 
-const count = z.int().positive().default(Infinity);
+const atMost = count().default(Infinity);
 
 /**
  * Limits how many connections there are at once, in all and from each address.
@@ -46,8 +47,8 @@ const count = z.int().positive().default(Infinity);
 export const limit: PluginFactory<LimitOptions> = definePlugin({
   name: "limit",
   options: z.strictObject({
-    connections: count,
-    perAddress: count,
+    connections: atMost,
+    perAddress: atMost,
     verdict: z.enum(["refuse", "ignore"]).default("refuse"),
     ...prefixLengthsShape,
   }),

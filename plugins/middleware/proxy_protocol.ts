@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { milliseconds } from "../../core/api/numbers.ts";
 import { deriveSocket, unread } from "../../core/api/derived_socket.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
@@ -53,7 +54,7 @@ export const proxyProtocol: PluginFactory<ProxyProtocolOptions> = definePlugin({
   options: z.strictObject({
     trusted: subnetSetSchema,
     others: z.enum(["refuse", "ignore", "pass"]).default("refuse"),
-    timeoutMs: z.number().positive().default(5000),
+    timeoutMs: milliseconds().default(5000),
   }),
   setup: ({ trusted, others, timeoutMs }) => ({
     onSyn: ({ remote }) => others === "pass" || trusted.has(remote.hostname) ? undefined : others,

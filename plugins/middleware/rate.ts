@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { count, perSecond } from "../../core/api/numbers.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import { networkKey, type PrefixLengths, prefixLengthsShape } from "../../core/api/subnet_set.ts";
 import { TokenBuckets } from "../../core/api/token_buckets.ts";
@@ -24,7 +25,8 @@ export interface RateOptions extends PrefixLengths {
   verdict?: "refuse" | "ignore" | undefined;
 }
 
-const perSecond = z.number().positive().optional();
+/** One in a quarter of an hour is the slowest. */
+const eachSecond = perSecond(0.001).optional();
 
 /**
  * Limits how many connections begin per second, in all and from each address.
@@ -53,11 +55,11 @@ const perSecond = z.number().positive().optional();
 export const rate: PluginFactory<RateOptions> = definePlugin({
   name: "rate",
   options: z.strictObject({
-    perSecond,
-    perAddress: perSecond,
-    burst: z.int().positive().optional(),
-    burstPerAddress: z.int().positive().optional(),
-    maxAddresses: z.int().positive().default(65_536),
+    perSecond: eachSecond,
+    perAddress: eachSecond,
+    burst: count().optional(),
+    burstPerAddress: count().optional(),
+    maxAddresses: count().default(65_536),
     verdict: z.enum(["refuse", "ignore"]).default("refuse"),
     ...prefixLengthsShape,
   }).refine(

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { MAX_BYTES, number, perSecond } from "../../core/api/numbers.ts";
 import { deriveSocket } from "../../core/api/derived_socket.ts";
 import type { Clock } from "../../core/api/environment.ts";
 import { Pace } from "../../core/api/pace.ts";
@@ -22,7 +23,7 @@ export interface ShapeOptions {
   shared?: boolean | undefined;
 }
 
-const rate = z.number().positive().optional();
+const rate = perSecond(1).optional();
 
 /**
  * Limits the bytes per second of each connection, or of all together, in each direction.
@@ -50,7 +51,7 @@ export const shape: PluginFactory<ShapeOptions> = definePlugin({
   options: z.strictObject({
     receiveRate: rate,
     sendRate: rate,
-    burst: z.number().min(1).optional(),
+    burst: number(1, MAX_BYTES, "bytes").optional(),
     shared: z.boolean().default(false),
   }),
   setup: ({ receiveRate, sendRate, burst, shared }) => {

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { milliseconds } from "../../core/api/numbers.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import type { FlowHandler } from "../../core/api/datagram.ts";
@@ -19,7 +20,7 @@ export interface TimeoutOptions {
   firstByteMs?: number | undefined;
 }
 
-const ms = z.number().positive().optional();
+const ms = milliseconds().optional();
 
 /**
  * Aborts connections that are idle, that last too long, or whose first byte does not come.

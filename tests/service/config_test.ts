@@ -132,9 +132,12 @@ describe("parseConfig", () => {
     ],
     [
       { keepAliveMs: -1 },
-      "conf/berth.json: keepAliveMs: Too small: expected number to be >=0",
+      "conf/berth.json: keepAliveMs: expected a number of milliseconds from 0 to 31536000000, got -1",
     ],
-    [{ graceMs: -1 }, "conf/berth.json: graceMs: Too small: expected number to be >=0"],
+    [
+      { graceMs: -1 },
+      "conf/berth.json: graceMs: expected a number of milliseconds from 0 to 31536000000, got -1",
+    ],
   ])("refuses %j", (config: unknown, message: string | RegExp) => {
     expect(() => parse(config)).toThrow(UsageError);
     expect(() => parse(config)).toThrow(message);

@@ -32,6 +32,9 @@ export interface Impairments {
   queueBytes?: number;
 }
 
+/** An hour: longer than any protocol waits for a packet. */
+const MAX_MS = 3_600_000;
+
 /** A path that harms nothing. */
 export const HARMLESS: Required<Impairments> = {
   loss: 0,
@@ -60,11 +63,14 @@ export function checkImpairments(changes: Impairments, prefix = ""): void {
         `${prefix}${name} is no impairment, use: ${Object.keys(HARMLESS).join(", ")}`,
       );
     }
-    if (name === "bitsPerSecond") {
-      if (value > 0) continue;
-      throw new RangeError(`${prefix}bitsPerSecond must be more than 0, not ${value}`);
+    if (typeof value !== "number") {
+      throw new RangeError(`${prefix}${name} must be a number, not ${JSON.stringify(value)}`);
     }
-    const most = name.endsWith("Ms") || name === "queueBytes" ? Infinity : 1;
+    if (name === "bitsPerSecond") {
+      if (value >= 1) continue;
+      throw new RangeError(`${prefix}bitsPerSecond must be 1 or more, not ${value}`);
+    }
+    const most = name.endsWith("Ms") ? MAX_MS : name === "queueBytes" ? Infinity : 1;
     if (value >= 0 && value <= most) continue;
     throw new RangeError(`${prefix}${name} must be from 0 to ${most}, not ${value}`);
   }

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { bytes, milliseconds } from "../../../core/api/numbers.ts";
 
 /** The bounds and timeouts of a WebSocket. Sizes are bytes, times milliseconds. */
 export interface WebSocketOptions {
@@ -41,8 +42,8 @@ export interface CheckedWebSocketOptions {
 export const webSocketOptionsSchema: z.ZodType<CheckedWebSocketOptions, WebSocketOptions> = z
   .strictObject({
     protocols: z.array(z.string().min(1)).readonly().optional(),
-    maxMessageBytes: z.int().positive().default(1_048_576),
-    maxBufferedBytes: z.int().positive().default(16_777_216),
-    idleTimeoutMs: z.number().positive().default(120_000),
-    closeTimeoutMs: z.number().positive().default(5000),
+    maxMessageBytes: bytes().default(1_048_576),
+    maxBufferedBytes: bytes().default(16_777_216),
+    idleTimeoutMs: milliseconds().default(120_000),
+    closeTimeoutMs: milliseconds().default(5000),
   }).transform((options) => ({ ...options, protocols: options.protocols }));

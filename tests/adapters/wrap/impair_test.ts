@@ -351,7 +351,7 @@ describe("impair", () => {
 
   // One message that names the setting.
   test.each([
-    [{ bitsPerSecond: 0 }, "bitsPerSecond must be more than 0, not 0"],
+    [{ bitsPerSecond: 0 }, "bitsPerSecond must be 1 or more, not 0"],
     [{ incoming: { loss: 2 } }, "incoming.loss must be from 0 to 1, not 2"],
     [JSON.parse(`{ "los": 0.1 }`), "los is no impairment, use: loss, burstBegin"],
   ])("refuses %j", (impairments, message) => {
