@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { messageOf, stackOf } from "../core/api/error_text.ts";
 import {
   constants,
   createServer,
@@ -14,7 +15,7 @@ import {
 import { z } from "zod";
 import { bytes, count, milliseconds } from "../core/api/numbers.ts";
 import { formatHostPort } from "../core/api/host_port.ts";
-import { describeIssues } from "../core/api/plugin.ts";
+import { describeIssues, markFactory } from "../core/api/plugin.ts";
 import type { Context, Plugin } from "../core/api/types.ts";
 import { withinTime } from "../core/api/within_time.ts";
 import type { FetchApp } from "../plugins/http.ts";
@@ -97,6 +98,8 @@ export function http2(app: FetchApp, options: Http2Options = {}): Plugin {
     },
   };
 }
+
+markFactory(http2, "http2");
 
 const UNSERVED = new Set(["CONNECT", "TRACE", "TRACK"]);
 
@@ -223,7 +226,8 @@ class Http2Connection {
       if (!stream.destroyed) {
         this.#c.log.error("http2: application failed", {
           request: `${fields[":method"]} ${fields[":path"]}`,
-          error: (error as Error)?.message ?? String(error),
+          error: messageOf(error),
+          stack: stackOf(error),
         });
       }
       return new Response("Internal Server Error", { status: 500 });

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { milliseconds } from "../core/api/numbers.ts";
 import { deriveSocket, unread } from "../core/api/derived_socket.ts";
 import { formatHostPort } from "../core/api/host_port.ts";
-import { compose, describeIssues } from "../core/api/plugin.ts";
+import { compose, describeIssues, markFactory } from "../core/api/plugin.ts";
 import { readChunk } from "../core/api/read_chunk.ts";
 import { runInOrder } from "../core/api/run_chain.ts";
 import type { Context, Handler, Plugin, TcpSocket } from "../core/api/types.ts";
@@ -103,6 +103,8 @@ export function detect(routes: DetectRoutes, options: DetectOptions = {}): Plugi
     },
   };
 }
+
+markFactory(detect, "detect");
 
 function handlerOf(route: DetectHandlers): Handler {
   const { handle, onSyn } = compose(Array.isArray(route) ? route : [route as Handler | Plugin]);

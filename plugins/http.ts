@@ -4,7 +4,7 @@
  * @module
  */
 import type { Plugin } from "../core/api/types.ts";
-import { describeIssues } from "../core/api/plugin.ts";
+import { describeIssues, markFactory } from "../core/api/plugin.ts";
 import { type FetchApp, HttpConnection } from "./http/connection.ts";
 import { DateField } from "./http/date.ts";
 import { type CheckedHttpOptions, type HttpOptions, httpOptionsSchema } from "./http/options.ts";
@@ -53,6 +53,8 @@ export function http(app: FetchApp, options: HttpOptions = {}): Plugin {
     handle: (c) => new HttpConnection(c, app, checked, date).run(),
   };
 }
+
+markFactory(http, "http");
 
 function checkOptions(options: HttpOptions): CheckedHttpOptions {
   const checked = httpOptionsSchema.safeParse(options);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Logger } from "../../core/api/environment.ts";
+import { messageOf } from "../../core/api/error_text.ts";
 
 /** What is written, from everything to failures only, or nothing. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "off"] as const;
@@ -42,7 +43,7 @@ function formatFields(fields: Readonly<Record<string, unknown>> = {}): string {
 
 /** A value that could be taken for something else, or for another line, is quoted. */
 function formatValue(value: unknown): string {
-  const text = value instanceof Error ? value.message : String(value);
+  const text = messageOf(value);
   return /^[\x21-\x7e]+$/.test(text) && !/["=]/.test(text) ? text : JSON.stringify(text);
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Listener } from "../stack/listener.ts";
+import type { Place } from "../stack/places.ts";
 import type { Tcb } from "../tcp/tcb.ts";
 import { netAddr } from "./addresses.ts";
 import type { Driver, Owner } from "./driver.ts";
@@ -30,6 +31,11 @@ export class Acceptor implements Owner {
     this.#driver = driver;
     this.#hooks = hooks;
     listener.handle = this;
+  }
+
+  /** Where it listens: a free port is known only now. */
+  get place(): Place {
+    return this.listener;
   }
 
   onEvent(): void {

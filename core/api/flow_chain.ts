@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { requireHandler } from "./plugin.ts";
 import type { FlowContext, FlowHandler } from "./datagram.ts";
 import type { Handler, Plugin } from "./types.ts";
 
@@ -19,6 +20,7 @@ export function composeFlows(handlers: readonly (Handler | Plugin)[]): FlowHandl
 }
 
 function flowOf(each: Handler | Plugin): FlowHandler {
+  requireHandler(each);
   if (typeof each === "function") {
     const name = each.name === "" ? "A function" : `The function ${each.name}`;
     throw new TypeError(

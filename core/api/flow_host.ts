@@ -3,10 +3,12 @@
  *
  * @module
  */
+import type { Place } from "../stack/places.ts";
 import type { FlowPort } from "../udp/ports.ts";
 import type { DatagramFlow, FlowContext, FlowHandler } from "./datagram.ts";
 import { StackFlow } from "./datagram_flow.ts";
 import type { Driver, Owner } from "./driver.ts";
+import { messageOf, stackOf } from "./error_text.ts";
 import { type HandlerEnvironment, type OnEnd, SharedContext } from "./handler_context.ts";
 import { formatHostPort } from "./host_port.ts";
 
@@ -58,8 +60,14 @@ export class FlowHost implements Owner {
   #logFailure({ remoteAddr }: DatagramFlow, error: unknown): void {
     this.#environment.log.error("handler failed, its flow was closed", {
       remote: formatHostPort(remoteAddr),
-      error: error instanceof Error ? error.message : String(error),
+      error: messageOf(error),
+      stack: stackOf(error),
     });
+  }
+
+  /** Where it is bound: a free port is known only now. */
+  get place(): Place {
+    return this.#driver.core.udp.placeOf(this.#port)!;
   }
 
   /** Takes no new flows. */

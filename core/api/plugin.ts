@@ -143,7 +143,36 @@ export function compose(handlers: readonly (Handler | Plugin)[]): Chain {
   };
 }
 
+/** Gives a factory that {@link definePlugin} has not made the mark of those it makes. */
+export function markFactory(factory: object, pluginName: string): void {
+  Object.defineProperty(factory, "pluginName", { value: pluginName });
+}
+
+/**
+ * Throws where a value is no handler and no plugin, but what one is made with.
+ *
+ * @throws {TypeError} The message says what to write instead.
+ */
+export function requireHandler(each: unknown): asserts each is Handler | Plugin {
+  if (typeof each === "function") {
+    if (!("pluginName" in each)) return;
+    const { pluginName } = each;
+    throw new TypeError(`${pluginName} is a factory of plugins: call it, as in ${pluginName}()`);
+  }
+  const found = each as { then?: unknown; fetch?: unknown; handle?: unknown } | null;
+  if (typeof found !== "object" || found === null) {
+    throw new TypeError(`Expected a handler or a plugin, got ${String(each)}`);
+  }
+  if (typeof found.then === "function") {
+    throw new TypeError("Expected a handler or a plugin, got a promise: await it first");
+  }
+  if (typeof found.fetch === "function" && found.handle === undefined) {
+    throw new TypeError("Expected a handler or a plugin, got an app: write http(app)");
+  }
+}
+
 function handlerOf(each: Handler | Plugin): Handler {
+  requireHandler(each);
   if (typeof each === "function") return each;
   if (each.handle) return each.handle;
   if (each.onSyn) return passOn;

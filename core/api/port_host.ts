@@ -6,6 +6,8 @@
 import type { Tcb } from "../tcp/tcb.ts";
 import type { Acceptor } from "./acceptor.ts";
 import { type Logger, withFields } from "./environment.ts";
+import { messageOf, stackOf } from "./error_text.ts";
+import { TcpError } from "./errors.ts";
 import { type HandlerEnvironment, type OnEnd, SharedContext } from "./handler_context.ts";
 import { formatHostPort } from "./host_port.ts";
 import type { Chain } from "./plugin.ts";
@@ -44,10 +46,7 @@ export class PortHost {
       log.debug(decision === "refuse" ? "connection refused" : "connection ignored", { remote });
       return decision;
     } catch (error) {
-      log.info("connection refused", {
-        remote: formatHostPort(syn.remote),
-        reason: messageOf(error),
-      });
+      logRefusal(log, syn, error);
       return "refuse";
     }
   }
@@ -82,8 +81,19 @@ export class PortHost {
       port: socket.localAddr.port,
       remote: formatHostPort(socket.remoteAddr),
       error: messageOf(error),
+      stack: stackOf(error),
     });
   }
+}
+
+/** Who decides about a SYN has thrown. */
+export function logRefusal(log: Logger, { remote }: Syn, error: unknown): void {
+  log.info("connection refused", {
+    remote: formatHostPort(remote),
+    reason: messageOf(error),
+    // A TcpError is a refusal that somebody meant.
+    stack: error instanceof TcpError ? undefined : stackOf(error),
+  });
 }
 
 /** What the handlers of one connection share. */
@@ -103,8 +113,4 @@ class ConnectionContext extends SharedContext implements Context {
   protected override onEnd(callback: OnEnd): void {
     this.socket.onEnd(() => callback());
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

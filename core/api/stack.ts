@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { messageOf, stackOf } from "./error_text.ts";
 import type { Link } from "../stack/link.ts";
 import type { Place } from "../stack/places.ts";
 import { CoreStack, SECRET_LENGTH } from "../stack/stack.ts";
@@ -33,8 +34,9 @@ import {
 } from "./environment.ts";
 import { TcpError } from "./errors.ts";
 import { composeFlows } from "./flow_chain.ts";
+import type { FlowHost } from "./flow_host.ts";
 import { type Chain, compose } from "./plugin.ts";
-import { PortHost } from "./port_host.ts";
+import { logRefusal, PortHost } from "./port_host.ts";
 import { refusalError } from "./refusal_error.ts";
 import { StackListener } from "./tcp_listener.ts";
 import { StackSocket } from "./tcp_socket.ts";
@@ -43,6 +45,7 @@ import type {
   ConnectOptions,
   Handler,
   ListenOptions,
+  NetAddr,
   Plugin,
   SocketAddress,
   Stack,
@@ -126,6 +129,7 @@ class HostStack implements Stack {
   readonly #controller = new AbortController();
   readonly #acceptors = new Set<{ close(): void }>();
   readonly #plugins = new Set<Plugin>();
+  readonly #addrs: NetAddr[] = [];
   readonly #datagrams: Datagrams;
   #closing: Promise<void> | undefined;
 
@@ -185,7 +189,16 @@ class HostStack implements Stack {
     const { onSyn } = options;
     const place = placeOf(options.port, options.hostname);
     const hooks: AcceptorHooks = { ready: () => listener.ready() };
-    if (onSyn !== undefined) hooks.decide = async (syn) => verdictOf(await onSyn(syn));
+    if (onSyn !== undefined) {
+      hooks.decide = async (syn) => {
+        try {
+          return verdictOf(await onSyn(syn));
+        } catch (error) {
+          logRefusal(this.#log, syn, error);
+          return "refuse";
+        }
+      };
+    }
     const acceptor = this.#listen(place, options.tcpBacklog ?? DEFAULT_BACKLOG, hooks);
     const shown = place.subnet?.network ?? IpAddress.ANY_V4;
     const close = () => listener.close();
@@ -210,14 +223,16 @@ class HostStack implements Stack {
     ...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]
   ): this {
     this.#assertOpen();
-    const places = (typeof where === "object" ? where : [where]).map(parseWhere);
+    const places = (typeof where === "object" ? where : [where]).map((one) =>
+      parseWhere(one, true)
+    );
     const takes = (transport: Where["transport"]) =>
       places.some((place) => place.transport === transport);
     const chain = takes("tcp") ? compose(handlers) : undefined;
     const flows = takes("udp") ? composeFlows(handlers) : undefined;
     for (const each of handlers) if (typeof each !== "function") this.#plugins.add(each);
     const names = namesOf(handlers);
-    const served: { close(): void }[] = [];
+    const served: (Acceptor | FlowHost)[] = [];
     try {
       for (const place of places) {
         served.push(
@@ -232,7 +247,15 @@ class HostStack implements Stack {
       throw error;
     }
     for (const acceptor of served) this.#acceptors.add(acceptor);
+    places.forEach(({ transport }, i) => {
+      const { subnet, firstPort } = served[i]!.place;
+      this.#addrs.push(netAddr(subnet?.network ?? IpAddress.ANY_V4, firstPort, transport));
+    });
     return this;
+  }
+
+  get addrs(): readonly NetAddr[] {
+    return [...this.#addrs];
   }
 
   #serve(where: Where, chain: Chain, plugin: string): Acceptor {
@@ -345,7 +368,11 @@ class HostStack implements Stack {
     try {
       await plugin.dispose?.();
     } catch (error) {
-      this.#log.error("plugin failed to dispose", { plugin: plugin.name, error: String(error) });
+      this.#log.error("plugin failed to dispose", {
+        plugin: plugin.name,
+        error: messageOf(error),
+        stack: stackOf(error),
+      });
     }
   }
 

@@ -326,7 +326,9 @@ export interface Stack extends AsyncDisposable {
    * several places that a connection asks for the most specific one serves it: the one with the
    * longest prefix, among these the one with the fewest ports.
    *
-   * @throws {TypeError} `where` or a handler is none.
+   * Port 0 is any free one, also as `"udp/0"`: {@link addrs} tells which.
+   *
+   * @throws {TypeError} `where` or a handler is none; a factory such as `echo` has to be called.
    * @throws {TcpError} `ADDRESS_IN_USE`: that very place is taken. `ADDRESS_NOT_AVAILABLE`: no
    * address in it is the stack's.
    */
@@ -334,6 +336,12 @@ export interface Stack extends AsyncDisposable {
     where: number | string | readonly (number | string)[],
     ...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]
   ): this;
+  /**
+   * Where {@link use} has put handlers, in order, with the port that was taken where any free one was
+   * asked for: `stack.use(0, echo()).addrs.at(-1)!.port`. Of a network and of several ports it is the
+   * network's address and the first port, of every address `0.0.0.0`.
+   */
+  readonly addrs: readonly NetAddr[];
   /**
    * Takes one more own address in CIDR form, or every address of a network: `"10.90.0.0/16"`.
    *

@@ -19,16 +19,17 @@ const LAST_PORT = 65_535;
 /**
  * Reads where something listens. PORTS is one port, a range such as `8000-8999`, or `*` for 1 to
  * 65535; ADDRESS is one address or a network, IPv6 in brackets; without it every address is meant.
- * `0.0.0.0` and `::` stand for all of their family. A number is a port of TCP, 0 any free one.
+ * `0.0.0.0` and `::` stand for all of their family. A number is a port of TCP, 0 any free one; as text
+ * 0 is that only where `takesFree` says so.
  *
  * @throws {TypeError} It is no such place; the message says how one is written.
  */
-export function parseWhere(where: number | string): Where {
+export function parseWhere(where: number | string, takesFree = false): Where {
   if (typeof where === "number") return { transport: "tcp", ...placeOf(where) };
   const parts = /^(?:(tcp|udp)\/)?(?:(?:\[([^\]]*:[^\]]*)\]|([\d./]+)):)?([*\d-]+)$/.exec(where);
   if (parts === null) throw wrong(where);
   const [, transport = "tcp", v6, v4, ports] = parts;
-  const [firstPort, lastPort] = portsOf(ports!) ?? [];
+  const [firstPort, lastPort] = ports === "0" && takesFree ? [0, 0] : portsOf(ports!) ?? [];
   if (firstPort === undefined || lastPort === undefined) throw wrong(where);
   const address = v6 ?? v4;
   if (address !== undefined && Subnet.parse(address) === undefined) throw wrong(where);

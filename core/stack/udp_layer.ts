@@ -209,11 +209,18 @@ export class UdpLayer {
     return this.#bind(wanted, socket) ? { socket, place: wanted } : "ADDRESS_IN_USE";
   }
 
-  /** Flows at a place. */
+  /** Flows at a place, port 0: at any free one. */
   bindFlows(place: Place): FlowPort | Refusal {
     if (!this.#isOurs(place)) return "ADDRESS_NOT_AVAILABLE";
+    const wanted = place.firstPort > 0 ? place : this.#freePlace(place);
+    if (wanted === undefined) return "ADDRESS_NOT_AVAILABLE";
     const port = new FlowPort();
-    return this.#bind(place, port) ? port : "ADDRESS_IN_USE";
+    return this.#bind(wanted, port) ? port : "ADDRESS_IN_USE";
+  }
+
+  /** Where something is bound; `undefined` once it is not any more. */
+  placeOf(bound: UdpSocket | FlowPort): Place | undefined {
+    return this.#bound.get(bound);
   }
 
   #isOurs({ subnet }: Place): boolean {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { stackOf } from "../../core/api/error_text.ts";
 import type { Context, NetAddr } from "../../core/api/types.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { bytesOf } from "./characters.ts";
@@ -391,7 +392,12 @@ export class HttpConnection {
   }
 
   #logFailure({ method, target }: RequestHead, error: unknown): void {
-    this.#c.log.error("http: the application failed", { method, target, error });
+    this.#c.log.error("http: the application failed", {
+      method,
+      target,
+      error,
+      stack: stackOf(error),
+    });
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { messageOf, stackOf } from "../../core/api/error_text.ts";
 import { z } from "zod";
 import { deriveSocket } from "../../core/api/derived_socket.ts";
 import { ConnectionSpan, type TraceEvent } from "../../core/api/connection_span.ts";
@@ -54,7 +55,7 @@ export const trace: PluginFactory<TraceOptions> = definePlugin({
       try {
         report(event);
       } catch (error) {
-        log.error("trace: onEvent failed", { error: String(error) });
+        log.error("trace: onEvent failed", { error: messageOf(error), stack: stackOf(error) });
       }
     });
     c.set("traceparent", span.traceparent);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { stackOf } from "../../../core/api/error_text.ts";
 import { notBytes } from "../../../core/api/bytes.ts";
 import { Deadlines, type Wait } from "../deadlines.ts";
 import type { UpgradedConnection } from "../upgrade.ts";
@@ -180,7 +181,8 @@ export class WebSocketSession {
   }
 
   #handlerFailed(error: unknown): void {
-    this.#connection.log.error("http: a WebSocket handler failed", { error });
+    const stack = stackOf(error);
+    this.#connection.log.error("http: a WebSocket handler failed", { error, stack });
     this.#sendClose(INTERNAL_ERROR, "");
     try {
       this.#events.error?.(error);

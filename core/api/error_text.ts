@@ -1,0 +1,66 @@
+/**
+ * Whatever was thrown, as text for a log: of bounded length, and never a failure itself.
+ *
+ * @module
+ */
+
+/** Characters of a stack with its causes, at most. */
+export const MAX_STACK_TEXT = 4096;
+/** Causes of causes that are shown. */
+const MAX_CAUSES = 8;
+
+/** The message of an error, or the value as text. */
+export function messageOf(error: unknown): string {
+  return attempt(() => error instanceof Error ? String(error.message) : String(error));
+}
+
+/**
+ * Where an error comes from: its stack, which begins with its name and message, and those of its
+ * causes and of the errors that an `AggregateError` holds; `undefined` for what is no error.
+ */
+export function stackOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const seen = new Set<unknown>();
+  const parts: string[] = [];
+  let length = 0;
+  const add = (one: unknown, before: string): void => {
+    if (seen.has(one) || seen.size > MAX_CAUSES || length > MAX_STACK_TEXT) return;
+    seen.add(one);
+    const text = before + attempt(() => textOf(one));
+    parts.push(text);
+    length += text.length;
+    if (!(one instanceof Error)) return;
+    const { cause, errors } = causesOf(one);
+    for (const each of errors) add(each, "Holds: ");
+    if (cause !== undefined) add(cause, "Caused by: ");
+  };
+  add(error, "");
+  const text = parts.join("\n");
+  return text.length > MAX_STACK_TEXT ? `${text.slice(0, MAX_STACK_TEXT - 1)}…` : text;
+}
+
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const stack = typeof error.stack === "string" ? error.stack : "";
+  // A stack may leave the message out, or have one that was changed since.
+  const head = `${error.name}: ${error.message}`;
+  return stack.includes(error.message) ? stack || head : `${head}\n${stack}`;
+}
+
+function causesOf(error: Error): { cause: unknown; errors: readonly unknown[] } {
+  try {
+    const { cause, errors } = error as { cause?: unknown; errors?: unknown };
+    return { cause, errors: Array.isArray(errors) ? errors.slice(0, MAX_CAUSES) : [] };
+  } catch {
+    return { cause: undefined, errors: [] };
+  }
+}
+
+/** Getters and `toString` are a program's: what they throw must not hide that something failed. */
+function attempt(text: () => string): string {
+  try {
+    return text();
+  } catch {
+    return "an error that cannot be shown";
+  }
+}

@@ -1,0 +1,135 @@
+import { describe, expect, test } from "bun:test";
+import { TcpError } from "../../../core/api/errors.ts";
+import type { Handler, Plugin } from "../../../core/api/types.ts";
+import * as berth from "../../../mod.ts";
+import { bytes, readText, StackPair } from "./stack_pair.ts";
+
+/** Every factory that the module exports, by the name to call it by. */
+const FACTORIES = Object.entries(berth as Record<string, unknown>)
+  .filter(([, value]) => typeof value === "function" && "pluginName" in value)
+  .map(([name]) => name);
+
+function messageOf(call: () => unknown): string {
+  try {
+    call();
+  } catch (error) {
+    return `${(error as Error).name}: ${(error as Error).message}`;
+  }
+  return "nothing was thrown";
+}
+
+describe("use", () => {
+  // It would be called with the connection as its options, for each connection.
+  test.each(FACTORIES)("refuses the factory %s that nobody has called", async (name) => {
+    await using pair = new StackPair();
+    const factory = (berth as Record<string, unknown>)[name] as Handler;
+    const asIs = [() => pair.server.use(9, factory), () => pair.server.use("udp/9", factory)];
+    const behind = () => pair.server.use(9, async (_c, next) => await next(), factory);
+    const routed = () => berth.detect({ other: factory });
+    for (const call of [...asIs, behind, routed]) {
+      expect(messageOf(call)).toMatch(new RegExp(`^TypeError: .*call it, as in ${name}\\(\\)`));
+    }
+    expect(pair.server.addrs).toEqual([]);
+  });
+
+  // The list above is what makes the test whole.
+  test("knows all factories", () => {
+    const all = "allow chargen connectProxy daytime deny detect discard dns echo egress forward " +
+      "http http2 iperf3 limit log proxyProtocol rate shape socks5 timeout tls trace";
+    expect(FACTORIES.toSorted()).toEqual(all.split(" ").toSorted());
+  });
+
+  // Each names what it is and what to do.
+  test("names what is no handler", async () => {
+    await using pair = new StackPair();
+    const use = (what: unknown) => messageOf(() => pair.server.use(9, what as Plugin));
+    expect(use(undefined)).toBe("TypeError: Expected a handler or a plugin, got undefined");
+    expect(use("echo")).toBe("TypeError: Expected a handler or a plugin, got echo");
+    expect(use(Promise.resolve(berth.echo()))).toContain("got a promise: await it first");
+    expect(use({ fetch: () => new Response() })).toContain("got an app: write http(app)");
+  });
+
+  // As Deno.listen({ port: 0 }): any free port, which can be learned.
+  test("takes any free port for 0 and says which in addrs", async () => {
+    await using pair = new StackPair();
+    const { server, client } = pair;
+    server.use([7, "[fd00::2]:8000-8999"], berth.echo());
+    const { port } = server.use(0, berth.echo()).addrs.at(-1)!;
+    const others = server.use(["10.0.0.2:0", "udp/0"], berth.echo()).addrs.slice(-2);
+    expect(server.addrs.slice(0, 3)).toEqual([
+      { transport: "tcp", hostname: "0.0.0.0", port: 7 },
+      { transport: "tcp", hostname: "fd00::2", port: 8000 },
+      { transport: "tcp", hostname: "0.0.0.0", port },
+    ]);
+    expect(others.map(({ transport, hostname }) => [transport, hostname]))
+      .toEqual([["tcp", "10.0.0.2"], ["udp", "0.0.0.0"]]);
+    for (const each of [port, others[0]!.port]) {
+      expect(each).toBeGreaterThanOrEqual(49_152);
+      const socket = client.connect(`10.0.0.2:${each}`, { allowHalfOpen: true });
+      await pair.run(socket.write(bytes("ahoy")));
+      await socket.closeWrite();
+      expect(await pair.run(readText(socket))).toBe("ahoy");
+    }
+    const asking = client.listenDatagram({ port: 4000 });
+    await asking.send(bytes("ahoy"), { hostname: "10.0.0.2", port: others[1]!.port });
+    expect(new TextDecoder().decode((await pair.run(asking.receive()))[0])).toBe("ahoy");
+  });
+});
+
+describe("a handler that throws", () => {
+  // The line says where: the stack, and those of the causes.
+  test("is logged with its stack and its causes", async () => {
+    await using pair = new StackPair();
+    pair.server.use(7, function fails() {
+      throw new Error("as asked", { cause: new RangeError("the cause") });
+    });
+    await pair.run(pair.client.connect("10.0.0.2:7").closed.catch(() => {}));
+    const [line] = pair.lines;
+    expect(line).toMatchObject({ level: "error", fields: { error: "as asked", plugin: "fails" } });
+    expect(line?.fields?.stack)
+      .toMatch(/^Error: as asked\n[^]*fails[^]*use_test[^]*Caused by: RangeError: the cause/);
+  });
+
+  // Whatever is thrown, the stack goes on.
+  test.each([["nothing", undefined], ["no object", "text"], [
+    "a bare object",
+    Object.create(null),
+  ]])(
+    "%s ends its connection alone",
+    async (_, thrown) => {
+      await using pair = new StackPair();
+      pair.server.use(7, () => {
+        throw thrown;
+      }).use(8, berth.echo());
+      await pair.run(pair.client.connect("10.0.0.2:7").closed.catch(() => {}));
+      await pair.run(pair.client.connect("10.0.0.2:8").opened);
+      expect(pair.lines.map(({ message }) => message)).toEqual([
+        "handler failed, its connection was aborted",
+      ]);
+    },
+  );
+
+  // A refusal that is meant is a TcpError; everything else is a mistake, and has its place shown.
+  test("before the SYN is answered is logged, with its stack where it is a mistake", async () => {
+    await using pair = new StackPair();
+    const { server, client } = pair;
+    const fail = () => {
+      throw new RangeError("a mistake");
+    };
+    const refuse = () => {
+      throw new TcpError("CONNECTION_REFUSED", "nobody is let in");
+    };
+    server.use(1, { name: "fails", onSyn: fail }).use(2, { name: "refuses", onSyn: refuse });
+    server.listen({ port: 3, onSyn: fail });
+    for (const port of [1, 2, 3]) {
+      await pair.run(client.connect(`10.0.0.2:${port}`).opened.catch(() => {}));
+    }
+    expect(pair.lines.map(({ message, fields }) => [message, fields?.reason])).toEqual([
+      ["connection refused", "a mistake"],
+      ["connection refused", "SocketError: nobody is let in"],
+      ["connection refused", "a mistake"],
+    ]);
+    expect(pair.lines.map(({ fields }) => typeof fields?.stack))
+      .toEqual(["string", "undefined", "string"]);
+  });
+});
