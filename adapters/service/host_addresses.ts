@@ -11,9 +11,10 @@ const SHORTEST_LINK = 8;
 
 /**
  * The addresses of the other side of the link: the given ones and, for every subnet of the stack's
- * addresses that has none yet, the subnet's first other address.
+ * addresses that has none yet, the subnet's first other address. A subnet without one, such as an
+ * anycast address of its own (`10.53.0.1/32`), is reached from the host's others of its family.
  *
- * @throws {UsageError} A subnet has no other address.
+ * @throws {UsageError} The host has no address of a family.
  */
 export function completeHostAddresses(
   addresses: readonly string[],
@@ -21,6 +22,7 @@ export function completeHostAddresses(
 ): string[] {
   const own = addresses.map(subnet);
   const host = given.map(subnet);
+  const full: Subnet[] = [];
   for (const each of own) {
     if (host.some(({ address }) => each.contains(address))) continue;
     if (each.isNetwork && each.prefixLength < SHORTEST_LINK) {
@@ -28,7 +30,15 @@ export function completeHostAddresses(
         `${each} is no link's network: name the host's side with --host-address`,
       );
     }
-    host.push(firstOther(each, own));
+    const other = firstOther(each, own);
+    if (other === undefined) full.push(each);
+    else host.push(other);
+  }
+  for (const each of full) {
+    if (host.some(({ address }) => address.isV4 === each.address.isV4)) continue;
+    throw new UsageError(
+      `${each} has no other address for the host: name one with --host-address`,
+    );
   }
   return host.map(String);
 }
@@ -39,7 +49,7 @@ function subnet(text: string): Subnet {
   return parsed;
 }
 
-function firstOther(of: Subnet, own: readonly Subnet[]): Subnet {
+function firstOther(of: Subnet, own: readonly Subnet[]): Subnet | undefined {
   const { address, prefixLength } = of;
   const hostBits = (address.isV4 ? 32 : 128) - prefixLength;
   // The network's own address is nobody's (RFC 4291 2.6.1), except where there are only two
@@ -52,7 +62,7 @@ function firstOther(of: Subnet, own: readonly Subnet[]): Subnet {
       return new Subnet(candidate, prefixLength);
     }
   }
-  throw new UsageError(`${of} has no other address for the host: name one with --host-address`);
+  return undefined;
 }
 
 function offsetFrom({ w0, w1, w2, w3 }: IpAddress, offset: number): IpAddress {

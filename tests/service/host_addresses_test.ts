@@ -42,10 +42,25 @@ describe("completeHostAddresses", () => {
     expect(completeHostAddresses(["0.0.0.0/0"], ["10.0.0.1/24"])).toEqual(["10.0.0.1/24"]);
   });
 
-  // One address, or a subnet that is full.
+  // An anycast address is in no subnet of the link's: whatever address the host has leads to it, the
+  // one that is given or another subnet's.
+  test.each([
+    [["10.53.0.1/32"], ["10.7.0.1/24"], ["10.7.0.1/24"]],
+    [["10.53.0.1/32"], ["10.53.0.9/32"], ["10.53.0.9/32"]],
+    [["fd53::1/128"], ["fd07::1/64"], ["fd07::1/64"]],
+    [["10.53.0.1/32", "fd53::1/128"], ["fd07::1/64", "10.7.0.1/24"], ["fd07::1/64", "10.7.0.1/24"]],
+    [["10.53.0.1/32", "10.7.0.2/24"], [], ["10.7.0.1/24"]],
+    [["10.0.0.0/31", "10.0.0.1/31"], ["10.7.0.1/24"], ["10.7.0.1/24"]],
+  ])("of %j with %j is %j", (addresses: string[], given: string[], expected: string[]) => {
+    expect(completeHostAddresses(addresses, given)).toEqual(expected);
+  });
+
+  // One address, or a subnet that is full, and nothing of the same family on the host's side.
   test("says that there is no other address", () => {
     const message = "has no other address for the host: name one with --host-address";
     expect(() => completeHostAddresses(["10.7.0.2/32"], [])).toThrow(message);
+    expect(() => completeHostAddresses(["10.7.0.2/32"], ["fd07::1/64"])).toThrow(message);
+    expect(() => completeHostAddresses(["fd07::2/128", "10.7.0.2/24"], [])).toThrow(message);
     expect(() => completeHostAddresses(["10.0.0.1/30", "10.0.0.2/30"], [])).toThrow(message);
   });
 });
