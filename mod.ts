@@ -37,6 +37,7 @@ export { connectProxy } from "./adapters/connect_proxy.ts";
 export { forward } from "./adapters/forward.ts";
 export { http2, type Http2Options } from "./adapters/http2.ts";
 export {
+  type DuplicateAddress,
   ethernet,
   type EthernetLink,
   type EthernetOptions,

@@ -1,5 +1,6 @@
 import { OwnAddresses } from "../../core/stack/own_addresses.ts";
 import { type IpAddress, Subnet } from "../../core/wire/address.ts";
+import type { DuplicateDetection } from "./duplicate_detection.ts";
 import type { EthernetPlan } from "./options.ts";
 
 /** Which addresses a station answers for, and which are on its link. */
@@ -10,8 +11,10 @@ export class StationAddresses {
   /** Others', although an own network contains them. */
   readonly #others: readonly Subnet[];
   readonly #gateways: readonly IpAddress[];
+  readonly #detection: DuplicateDetection;
 
-  constructor({ addresses, except, gateways }: EthernetPlan) {
+  constructor({ addresses, except, gateways }: EthernetPlan, detection: DuplicateDetection) {
+    this.#detection = detection;
     this.#subnets = addresses;
     this.#others = [...except, ...gateways.map(Subnet.of)];
     this.#gateways = gateways;
@@ -33,8 +36,9 @@ export class StationAddresses {
     return this.#subnets.filter((own) => !own.isNetwork).map(({ address }) => address);
   }
 
+  /** An address that is being probed is not yet an own one. */
   isOwn(address: IpAddress): boolean {
-    return this.#own.has(address);
+    return this.#own.has(address) && !this.#detection.withholds(address);
   }
 
   /** IPv4 broadcasts: the limited one and the subnets' (RFC 919). */

@@ -2,6 +2,7 @@
 export type EthernetCount =
   | "questionsAsked" // ARP requests and neighbor solicitations
   | "questionsAnswered"
+  | "probes" // of own addresses                                    RFC 5227 2.1, RFC 4862 5.4
   | "drop.short" // shorter than its header
   | "drop.station" // for another station
   | "drop.own" // this station's own, come back
@@ -11,6 +12,8 @@ export type EthernetCount =
   | "drop.group" // a packet for one host in a frame for a group     RFC 1122 3.3.6
   | "drop.claim" // an address told unasked that is not as known
   | "drop.conflict" // another station has an own address            RFC 5227 2.4
+  | "drop.tentative" // from or to an own address that is being probed  RFC 4862 5.4
+  | "drop.duplicate" // from or to one that another station has
   | "drop.no-route" // neither in a subnet of the link nor is there a gateway
   | "drop.waiting" // more wait for a neighbor than fit              RFC 1122 2.3.2.2
   | "drop.unreachable" // the neighbor did not answer

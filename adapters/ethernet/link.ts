@@ -1,4 +1,4 @@
-import type { Clock } from "../../core/api/environment.ts";
+import type { Clock, Logger } from "../../core/api/environment.ts";
 import {
   type Link,
   type LinkFeatures,
@@ -21,6 +21,7 @@ import {
 import { isNeighborMessage } from "../../core/wire/neighbor_discovery.ts";
 import { StationAddresses } from "./addresses.ts";
 import { Counts, type EthernetCount } from "./counts.ts";
+import { type DuplicateAddress, DuplicateDetection } from "./duplicate_detection.ts";
 import type { FramePort } from "./frame_port.ts";
 import type { NeighborEntry } from "./neighbor.ts";
 import { type EthernetOptions, parseEthernetOptions, parseSubnet, placeOf } from "./options.ts";
@@ -42,6 +43,9 @@ export class EthernetLink implements Link {
   readonly #addresses: StationAddresses;
   readonly #counts = new Counts<EthernetCount>();
   readonly #resolver: Resolver;
+  readonly #detection: DuplicateDetection;
+  readonly #probes: boolean;
+  readonly #log: Logger;
   readonly #talk: Talk;
   readonly #undeliverable = new Undeliverable();
   /** What the port put into the batch's places last, and the packets in it. */
@@ -61,7 +65,18 @@ export class EthernetLink implements Link {
     this.#port = port;
     this.#clock = plan.clock;
     this.#mac = plan.mac;
-    this.#addresses = new StationAddresses(plan);
+    this.#probes = plan.probe;
+    this.#log = plan.log;
+    this.#detection = new DuplicateDetection(plan.random, {
+      probe: (address) => this.#talk.probe(address),
+      announce: (address) => this.#talk.announce(address),
+      found: ({ address, mac }) =>
+        this.#log.error(
+          `${address} is in use by the station ${mac} on ${port.name}, and is not used here`,
+        ),
+      schedule: (at) => this.#schedule(at),
+    });
+    this.#addresses = new StationAddresses(plan, this.#detection);
     this.#resolver = new Resolver(plan.maxNeighbors, {
       ask: (neighbor, everybody) => this.#talk.ask(neighbor, everybody),
       release: (packet, neighbor) => void this.#sendTo(packet, neighbor.mac),
@@ -75,15 +90,17 @@ export class EthernetLink implements Link {
       mac: plan.mac,
       addresses: this.#addresses,
       resolver: this.#resolver,
+      detection: this.#detection,
+      log: plan.log,
       counts: this.#counts,
       send: (packet, mac, type) => void this.#sendAs(packet, mac, type),
     });
     for (const [address, mac] of plan.neighbors) this.#resolver.setPermanent(address, mac);
-    for (const address of this.#addresses.single) this.#talk.announce(address);
+    for (const address of this.#addresses.single) this.#begin(address);
   }
 
   /**
-   * Takes one more own address, in CIDR form, and tells the link; beside the stack's own
+   * Takes one more own address, in CIDR form, probes it and tells the link; beside the stack's own
    * `addAddress()`.
    *
    * @throws {TypeError} It is not an address.
@@ -92,7 +109,7 @@ export class EthernetLink implements Link {
     const subnet = parseSubnet("addAddress", cidr);
     this.#addresses.add(subnet);
     this.#far = undefined;
-    if (this.#addresses.single.includes(subnet.address)) this.#talk.announce(subnet.address);
+    if (this.#addresses.single.includes(subnet.address)) this.#begin(subnet.address);
   }
 
   /**
@@ -101,8 +118,25 @@ export class EthernetLink implements Link {
    * @throws {TypeError} It is not an address.
    */
   removeAddress(address: string): void {
-    this.#addresses.remove(placeOf(parseSubnet("removeAddress", address)));
+    const place = placeOf(parseSubnet("removeAddress", address));
+    this.#addresses.remove(place);
+    this.#detection.stop(place.address);
     this.#far = undefined;
+  }
+
+  /**
+   * Waits until no own address is being probed any more, with a stack on the link, which is what hears
+   * the answers. Resolves with the addresses that another station has, which are not used.
+   */
+  async probed(): Promise<readonly DuplicateAddress[]> {
+    await this.#detection.untilSettled();
+    return this.#detection.duplicates;
+  }
+
+  #begin(address: IpAddress): void {
+    if (!this.#probes) return this.#talk.announce(address);
+    this.#log.debug(`probing ${address} on ${this.name}`);
+    this.#detection.start(address, this.#clock.now());
   }
 
   /** Neighbors as they are known now, a copy. */
@@ -143,6 +177,7 @@ export class EthernetLink implements Link {
   /** As a link's; a packet to a neighbor that has to be asked for waits here. */
   send(packet: OutgoingPacket): boolean {
     if (this.#isClosed) return false;
+    if (this.#detection.isWithholding && this.#isWithheld(packet)) return false;
     const { header } = packet;
     const isV4 = header[HEADROOM]! >>> 4 === 4;
     const at = HEADROOM + (isV4 ? 16 : 24);
@@ -161,6 +196,7 @@ export class EthernetLink implements Link {
     this.#isClosed = true;
     this.#cancelTimer?.();
     this.#resolver.close();
+    this.#detection.close();
     return this.#port.close();
   }
 
@@ -181,6 +217,15 @@ export class EthernetLink implements Link {
     const neighbor = this.#resolver.known(hop.w0, hop.w1, hop.w2, hop.w3, now);
     if (neighbor !== undefined) return this.#sendTo(packet, neighbor.mac);
     return this.#resolver.wait(hop, sourceOf(packet), packet, now) || this.#drop("drop.neighbors");
+  }
+
+  /** RFC 4862 5.4: nothing leaves from such an address; who has sent it is told where it is another's. */
+  #isWithheld(packet: OutgoingPacket): boolean {
+    const reason = this.#detection.reasonFor(sourceOf(packet));
+    if (reason === undefined) return false;
+    if (reason === "drop.duplicate") this.#undeliverable.add(packet);
+    this.#counts.add(reason);
+    return true;
   }
 
   #nextHop(destination: IpAddress): IpAddress | undefined {
@@ -238,12 +283,25 @@ export class EthernetLink implements Link {
           this.#talk.hearNeighbor(frame, size, now);
           return false;
         }
-        return !isGroup || frame[ETHERNET_HEADER + 24] === 0xff || this.#drop("drop.group");
+        if (isGroup && frame[ETHERNET_HEADER + 24] !== 0xff) return this.#drop("drop.group");
+        return !this.#detection.isWithholding || this.#isUsable(frame, size);
       case ETHER_TYPE.IPV4:
-        return !isGroup || this.#isGroupV4(frame) || this.#drop("drop.group");
+        if (isGroup && !this.#isGroupV4(frame)) return this.#drop("drop.group");
+        return !this.#detection.isWithholding || this.#isUsable(frame, size);
       default:
         return this.#drop("drop.type");
     }
+  }
+
+  /** RFC 4862 5.4: what is for an address that is not to be used, or not yet, is dropped. */
+  #isUsable(frame: Uint8Array, size: number): boolean {
+    const isV4 = readEtherType(frame, 0) === ETHER_TYPE.IPV4;
+    if (size < ETHERNET_HEADER + (isV4 ? 20 : 40)) return true;
+    const destination = isV4
+      ? IpAddress.readV4(frame, ETHERNET_HEADER + 16)
+      : IpAddress.readV6(frame, ETHERNET_HEADER + 24);
+    const reason = this.#detection.reasonFor(destination);
+    return reason === undefined || this.#drop(reason);
   }
 
   #isGroupV4(frame: Uint8Array): boolean {
@@ -267,6 +325,7 @@ export class EthernetLink implements Link {
     this.#cancelTimer = this.#clock.schedule(at, () => {
       this.#timerAt = Infinity;
       this.#resolver.handleTimeout(this.#clock.now());
+      this.#detection.handleTimeout(this.#clock.now());
     });
   }
 }

@@ -7,6 +7,7 @@ import type { FramePort } from "./frame_port.ts";
 import { EthernetLink } from "./link.ts";
 import type { EthernetOptions } from "./options.ts";
 
+export type { DuplicateAddress } from "./duplicate_detection.ts";
 export { EthernetLink } from "./link.ts";
 export type { FramePort } from "./frame_port.ts";
 export type { NeighborEntry, NeighborState } from "./neighbor.ts";
@@ -16,7 +17,10 @@ export type { EthernetOptions } from "./options.ts";
  * Makes a link of Ethernet frames: answers ARP and neighbor discovery, and asks by them.
  *
  * Own addresses, whole subnets included, are answered for (RFC 826, RFC 4861), probes for
- * duplicates too (RFC 5227, RFC 4862). Neighbors are asked for when a packet goes to them, and
+ * duplicates too (RFC 5227, RFC 4862). One that stands for itself is probed before it is used, for 4 to
+ * 7 s with IPv4 and 1 to 2 s with IPv6: `probed()` waits for that, `probe: false` goes without where
+ * nobody else can be on the link. An address that another station has is not used, and `log` is told;
+ * a station that claims one later is told in turn, once in 10 s. Neighbors are asked for when a packet goes to them, and
  * looked after by the states of RFC 4861 7.3. Believed is who answers a question of this link and
  * who asks one of it, within the link's subnets; what anybody says unasked makes the link ask who it
  * knows, and a neighbor that has just answered is asked again before another takes its place.
@@ -34,12 +38,14 @@ export type { EthernetOptions } from "./options.ts";
  *
  * const [here, there] = framePortPair();
  * const addresses = ["10.0.0.1/24"];
- * await using server = createStack({ link: ethernet(here, { addresses }), addresses });
+ * // A cable with two ends: nobody else can have the address.
+ * const link = ethernet(here, { addresses, probe: false });
+ * await using server = createStack({ link, addresses });
  * server.use(7, echo());
  *
  * const others = ["10.0.0.2/24"];
  * await using client = createStack({
- *   link: ethernet(there, { addresses: others, gateways: ["10.0.0.254"] }),
+ *   link: ethernet(there, { addresses: others, gateways: ["10.0.0.254"], probe: false }),
  *   addresses: others,
  * });
  * await using socket = client.connect("10.0.0.1:7");

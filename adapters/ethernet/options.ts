@@ -1,7 +1,13 @@
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
 import { isStationMac, parseMac } from "../../core/wire/ethernet.ts";
-import type { Clock } from "../../core/api/environment.ts";
-import { systemClock } from "../../core/api/environment.ts";
+import {
+  type Clock,
+  type Logger,
+  type Random,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from "../../core/api/environment.ts";
 import { requireInteger } from "../integer_option.ts";
 
 /** What {@link ethernet} takes. */
@@ -24,8 +30,18 @@ export interface EthernetOptions {
   neighbors?: Readonly<Record<string, string>>;
   /** Neighbors that are remembered, at most; default 1024. */
   maxNeighbors?: number;
+  /**
+   * Own addresses are used once nobody else on the link has turned out to have them (RFC 5227, RFC 4862
+   * 5.4), which takes 4 to 7 s with IPv4 and 1 to 2 s with IPv6; default true. Networks that are own as
+   * a whole are never probed.
+   */
+  probe?: boolean;
+  /** Told of own addresses that another station has. Default nobody. */
+  log?: Logger;
   /** Tells the time. Default the runtime's. */
   clock?: Clock;
+  /** Chooses when to probe. Default the runtime's. */
+  random?: Random;
 }
 
 /** The same, checked. */
@@ -36,7 +52,10 @@ export interface EthernetPlan {
   readonly mac: number;
   readonly neighbors: readonly (readonly [address: IpAddress, mac: number])[];
   readonly maxNeighbors: number;
+  readonly probe: boolean;
+  readonly log: Logger;
   readonly clock: Clock;
+  readonly random: Random;
 }
 
 /**
@@ -68,8 +87,16 @@ export function parseEthernetOptions(options: EthernetOptions): EthernetPlan {
       [parseAddress("neighbors", address), parseStation("neighbors", mac)] as const
     ),
     maxNeighbors,
+    probe: parseBoolean("probe", options.probe ?? true),
+    log: options.log ?? silentLogger,
     clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
   };
+}
+
+function parseBoolean(option: string, value: unknown): boolean {
+  if (typeof value === "boolean") return value;
+  throw new TypeError(`${option}: ${JSON.stringify(value)} is not true or false`);
 }
 
 /** A network, or the one address. */

@@ -57,7 +57,7 @@ async function serve(settings: Settings): Promise<0> {
   const service = await startService(settings, log);
   const asked = firstEndSignal();
   onStatsSignal(async () => log.info("stats", await service.stats()));
-  const announcement = announce(settings, service);
+  const announcement = announce({ ...settings, addresses: service.addresses }, service);
   // Somebody reads packets from stdout.
   if (settings.capture?.file === "-") console.error(announcement);
   else print(announcement);

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import type { Link } from "../../core/stack/link.ts";
-import type { LinkEnvironment, LinkKind } from "./links/kind.ts";
+import type { LinkEnvironment, LinkKind, OpenedLink } from "./links/kind.ts";
 import { dgram } from "./links/dgram.ts";
 import { fd } from "./links/fd.ts";
 import { stream } from "./links/stream.ts";
@@ -62,7 +61,7 @@ export function isThroughKernel({ kind }: LinkSetting): boolean {
 export function openLink(
   { kind, options }: LinkSetting,
   environment: LinkEnvironment,
-): Promise<Link> {
+): Promise<OpenedLink> {
   return LINK_KINDS[kind]!.open(options, environment);
 }
 

@@ -17,6 +17,7 @@ import { dialHost } from "../host/dial.ts";
 import { linkPair } from "../memory.ts";
 import { openTun } from "../tun/mod.ts";
 import { isThroughKernel, type LinkSetting, openLink } from "./links.ts";
+import type { OpenedLink } from "./links/kind.ts";
 import { isOwn, othersAddresses, ownAddresses, showAddress } from "./own_addresses.ts";
 import type { Connect } from "./publish.ts";
 import { UsageError } from "./errors.ts";
@@ -33,6 +34,13 @@ export interface Network {
   readonly connect: Connect;
   /** The same for UDP. */
   readonly dialDatagrams: DialDatagrams;
+  /**
+   * Resolves when the stack's addresses can be used, with those of the settings that it then has;
+   * absent where it has them all at once.
+   *
+   * @throws {Error} All of them are other stations'.
+   */
+  usableAddresses?(): Promise<readonly string[]>;
   /** Frees what is left once the stack has closed. */
   close(): Promise<void>;
 }
@@ -59,7 +67,31 @@ async function openOther(settings: Settings, link: LinkSetting, log: Logger): Pr
     );
   }
   const opened = await openLink(link, { ...settings, log });
-  return { ...networkOn(opened, settings, log), place: opened.name };
+  const network = networkOn(opened, settings, log);
+  return {
+    ...network,
+    place: opened.name,
+    usableAddresses: () => giveUpDuplicates(opened, network.stack, settings),
+  };
+}
+
+/** What is another station's is its own to send from; with what is left the service can go on. */
+async function giveUpDuplicates(
+  link: OpenedLink,
+  stack: Stack,
+  { addresses }: Settings,
+): Promise<readonly string[]> {
+  const duplicates = await link.probed?.() ?? [];
+  const isDuplicate = (text: string) =>
+    duplicates.some(({ address }) => address === showAddress(text));
+  const usable = addresses.filter((text) => !isDuplicate(text));
+  for (const { address } of duplicates) stack.removeAddress(address);
+  if (usable.length > 0) return usable;
+  const taken = duplicates.map(({ address, mac }) => `${address} (by the station ${mac})`);
+  throw new Error(
+    `--address: ${taken.join(" and ")} is in use on ${link.name}: choose another address, or add ` +
+      "probe=off to --link to use it all the same",
+  );
 }
 
 async function openDevice(settings: Settings, name: string, log: Logger): Promise<Network> {

@@ -14,6 +14,8 @@ import type { Settings } from "./settings.ts";
 export interface Service {
   /** What the stack is on, for people. */
   readonly place: string;
+  /** The addresses of the settings that it has. */
+  readonly addresses: readonly string[];
   /** Ports of the host that are open, as `publish` lists them. */
   readonly published: readonly PublishedPort[];
   /** Counters of the stack, or the sums of all workers'. */
@@ -41,11 +43,19 @@ async function startHere(settings: Settings, log: Logger): Promise<Service> {
   const plugins = await loadPlugins(settings);
   const network = await openNetwork(settings, log);
   const { published, finished, stats, stop } = await serve(plugins, network, settings, log);
-  return {
-    place: network.place,
-    published,
-    finished,
-    stats: () => Promise.resolve(stats()),
-    stop: () => stop(),
-  };
+  try {
+    // The link may break while it waits.
+    const usable = await Promise.race([network.usableAddresses?.(), finished]);
+    return {
+      place: network.place,
+      addresses: usable ?? settings.addresses,
+      published,
+      finished,
+      stats: () => Promise.resolve(stats()),
+      stop: () => stop(),
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }

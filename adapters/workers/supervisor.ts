@@ -33,6 +33,7 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
     const started = await serveQueues(workers, settings, log);
     return {
       ...started,
+      addresses: settings.addresses,
       finished,
       stats: async () => sumCounters(await countersOf(workers, log)),
       async stop() {

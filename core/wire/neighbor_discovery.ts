@@ -105,7 +105,10 @@ export function solicitedNode(target: IpAddress): IpAddress {
   return new IpAddress(0xff02_0000, 0, 1, 0xff00_0000 | (target.w3 & 0xff_ffff));
 }
 
-/** Writes a packet that asks for `target`; returns its length. */
+/**
+ * Writes a packet that asks for `target` and tells where the asker is, unless `mac` is -1; returns its
+ * length.
+ */
 export function emitSolicitation(
   bytes: Uint8Array,
   at: number,
@@ -150,6 +153,7 @@ interface SentMessage {
   readonly target: IpAddress;
   /** Whose link-layer address `mac` is. */
   readonly option: number;
+  /** -1: there is no option. */
   readonly mac: number;
 }
 
@@ -160,7 +164,7 @@ function emit(
   destination: IpAddress,
   { type, flags, target, option, mac }: SentMessage,
 ): number {
-  const length = FIXED + 8;
+  const length = mac < 0 ? FIXED : FIXED + 8;
   emitIp(bytes, at, source, destination, {
     protocol: PROTOCOL.ICMPV6,
     payloadLength: length,
@@ -171,9 +175,11 @@ function emit(
   const start = at + IP_HEADER;
   emitIcmpHeader(bytes, start, type, 0, flags);
   target.write(bytes, start + 8);
-  bytes[start + FIXED] = option;
-  bytes[start + FIXED + 1] = 1;
-  writeMac(bytes, start + FIXED + 2, mac);
+  if (mac >= 0) {
+    bytes[start + FIXED] = option;
+    bytes[start + FIXED + 1] = 1;
+    writeMac(bytes, start + FIXED + 2, mac);
+  }
   const sum = pseudoHeaderSum(source, destination, PROTOCOL.ICMPV6, length);
   writeU16(bytes, start + 2, finish(addBytes(sum, bytes, start, start + length)));
   return IP_HEADER + length;

@@ -87,7 +87,7 @@ describe("the service on a stream of frames", () => {
         ip addr add fd90::1/64 dev guest0 nodad
         ip link set guest0 up
       `);
-      const service = await startOn(namespace, "stream:listen=127.0.0.1:5555");
+      const service = await startOn(namespace, "stream:listen=127.0.0.1:5555,probe=off");
       const qemu = namespace.start(
         ...["qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none"],
         ...["-netdev", "tap,id=t,ifname=guest0,script=no,downscript=no"],
@@ -120,7 +120,7 @@ describe("the service on a VXLAN tunnel", () => {
     `);
     const service = await startOn(
       namespace,
-      "vxlan:42,remote=192.0.2.2,local=192.0.2.1,offload=on",
+      "vxlan:42,remote=192.0.2.2,local=192.0.2.1,offload=on,probe=off",
     );
     await isUsed(namespace, 1450, there);
     expect(await namespace.shell(`${there} ip link show x`)).toContain("mtu 1450");

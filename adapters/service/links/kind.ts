@@ -6,6 +6,7 @@
 import type { Logger } from "../../../core/api/environment.ts";
 import { describeIssues, type OptionsSchema } from "../../../core/api/plugin.ts";
 import type { Link } from "../../../core/stack/link.ts";
+import type { DuplicateAddress } from "../../ethernet/mod.ts";
 
 /** What a link may need to know of the stack that will be on it. */
 export interface LinkEnvironment {
@@ -19,6 +20,15 @@ export interface LinkEnvironment {
   readonly mtu: number;
   /** Where the link says what it met. */
   readonly log: Logger;
+}
+
+/** A link that was opened, with a stack on it soon. */
+export interface OpenedLink extends Link {
+  /**
+   * Resolves when it is known which own addresses can be used, with those that cannot; absent where
+   * all can be at once.
+   */
+  probed?(): Promise<readonly DuplicateAddress[]>;
 }
 
 /** What {@link defineLinkKind} takes. */
@@ -38,7 +48,7 @@ export interface LinkKindDefinition<Options> {
    *
    * @throws {Error} It cannot be had; the message says what to do.
    */
-  open(options: Options, environment: LinkEnvironment): Promise<Link>;
+  open(options: Options, environment: LinkEnvironment): Promise<OpenedLink>;
 }
 
 /** A kind of link; `options` are what its own `check` has made. */
@@ -49,7 +59,7 @@ export interface LinkKind {
   /** Checks what was given; a string says what is wrong with it. */
   check(given: Readonly<Record<string, unknown>>): { readonly options: unknown } | string;
   mtu(options: unknown): number | undefined;
-  open(options: unknown, environment: LinkEnvironment): Promise<Link>;
+  open(options: unknown, environment: LinkEnvironment): Promise<OpenedLink>;
 }
 
 /** Makes a kind of link for the table. */

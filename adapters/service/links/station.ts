@@ -8,7 +8,7 @@ import { IpAddress } from "../../../core/wire/address.ts";
 import { isStationMac, parseMac } from "../../../core/wire/ethernet.ts";
 import { ethernet, type EthernetLink, type FramePort } from "../../ethernet/mod.ts";
 import type { LinkEnvironment } from "./kind.ts";
-import { texts } from "./values.ts";
+import { onOff, texts } from "./values.ts";
 
 /** Options of every such link. */
 export const stationOptions = {
@@ -18,28 +18,32 @@ export const stationOptions = {
   gateway: texts.refine((all) => all.every((text) => IpAddress.parse(text)?.isUnicast), {
     error: ({ input }) => `expected an address such as 10.7.0.1, got ${input}`,
   }).optional(),
+  probe: onOff.optional(),
 };
 
 /** As {@link stationOptions} makes it. */
 export interface StationSetting {
   readonly mac?: string | undefined;
   readonly gateway?: readonly string[] | undefined;
+  readonly probe?: boolean | undefined;
 }
 
 /** How `usage` shows them. */
-export const STATION_USAGE = "[,mac=MAC][,gateway=ADDRESS]";
+export const STATION_USAGE = "[,mac=MAC][,gateway=ADDRESS][,probe=off]";
 
 /** The link over a port, which is closed when there can be none. */
 export async function station(
   port: FramePort,
-  { mac, gateway = [] }: StationSetting,
-  { addresses, hostAddresses, exceptAddresses = [] }: LinkEnvironment,
+  { mac, gateway = [], probe = true }: StationSetting,
+  { addresses, hostAddresses, exceptAddresses = [], log }: LinkEnvironment,
 ): Promise<EthernetLink> {
   try {
     return ethernet(port, {
       addresses,
       exceptAddresses: [...hostAddresses, ...exceptAddresses],
       gateways: gateway,
+      probe,
+      log,
       ...(mac === undefined ? {} : { mac }),
     });
   } catch (error) {

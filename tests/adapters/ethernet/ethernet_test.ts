@@ -10,8 +10,8 @@ import { linkConformance } from "../../link_conformance.ts";
 import { Cable, frame, OWN_MAC, PEER_MAC } from "./wire.ts";
 
 const routes = [{ from: "10.0.0.1", to: "10.0.0.2" }, { from: "fd00::1", to: "fd00::2" }];
-const left = { addresses: ["10.0.0.1/24", "fd00::1/64"], mac: OWN_MAC };
-const right = { addresses: ["10.0.0.2/24", "fd00::2/64"], mac: PEER_MAC };
+const left = { addresses: ["10.0.0.1/24", "fd00::1/64"], mac: OWN_MAC, probe: false };
+const right = { addresses: ["10.0.0.2/24", "fd00::2/64"], mac: PEER_MAC, probe: false };
 const features = { maxSuperPacket: 65_535, checksumOffload: true };
 
 /** The suite receives at one end only, so the neighbors cannot ask each other. */

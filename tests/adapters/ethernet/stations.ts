@@ -25,11 +25,13 @@ export function joinStations(left: FramePort, right: FramePort): JoinedLinks {
     left: ethernet(left, {
       addresses: [`${V4.from}/24`, `${V6.from}/64`],
       mac: OWN_MAC,
+      probe: false,
       neighbors: { [V4.to]: PEER_MAC, [V6.to]: PEER_MAC },
     }),
     right: ethernet(right, {
       addresses: [`${V4.to}/24`, `${V6.to}/64`],
       mac: PEER_MAC,
+      probe: false,
       neighbors: { [V4.from]: OWN_MAC, [V6.from]: OWN_MAC },
     }),
     routes: ROUTES,

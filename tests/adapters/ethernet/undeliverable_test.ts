@@ -16,7 +16,7 @@ function alone() {
   const clock = new VirtualClock();
   const [near] = framePortPair();
   const addresses = ["10.0.0.1/24", "fd00::1/64"];
-  const link = ethernet(near, { addresses, clock });
+  const link = ethernet(near, { addresses, clock, probe: false });
   const stack = createStack({ link, addresses, clock, random: seededRandom(1) });
   return { clock, stack };
 }

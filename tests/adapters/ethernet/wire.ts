@@ -35,6 +35,7 @@ export class Cable {
       addresses: ["10.0.0.1/24", "fd00::1/64"],
       mac: OWN_MAC,
       clock: this.clock,
+      probe: false,
       ...options,
     });
   }

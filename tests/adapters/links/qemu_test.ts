@@ -211,11 +211,11 @@ describe("QEMU", () => {
     const here = ["10.0.0.1/24", "fd00::1/64"];
     const there = ["10.0.0.2/24", "fd00::2/64"];
     await using server = createStack({
-      link: ethernet(stream, { addresses: here }),
+      link: ethernet(stream, { addresses: here, probe: false }),
       addresses: here,
     });
     await using client = createStack({
-      link: ethernet(dgram, { addresses: there }),
+      link: ethernet(dgram, { addresses: there, probe: false }),
       addresses: there,
     });
     try {

@@ -40,6 +40,7 @@ export function stationBeside(port: FramePort, kernel: readonly string[]): Link 
   return ethernet(port, {
     addresses: kernel.map((address) => address.replace("1/", "2/")),
     gateways: routers,
+    probe: false,
     neighbors: Object.fromEntries(routers.map((router) => [router, macOf(port.name)])),
   });
 }

@@ -69,7 +69,7 @@ async function openStation(options: Partial<EthernetOptions>): Promise<EthernetL
   const host = ["10.81.0.1/24", "fd81::1/64"];
   const addresses = ["10.81.0.2/24", "fd81::2/64"];
   const port = await openTap({ name: "tap0", addresses: host });
-  return ethernet(port, { addresses, exceptAddresses: host, ...options });
+  return ethernet(port, { addresses, exceptAddresses: host, probe: false, ...options });
 }
 
 function opened(options: TunOptions): OpenDevice {
