@@ -79,8 +79,9 @@ async function answer(request: Request, root: string, settings: Settings): Promi
   const path = wantsFolder ? [...names, settings.index] : names;
   const file = await openFile(root, path);
   if (file === "folder" && !wantsFolder) {
-    // Relative links of the index have to lead into the folder. Only the path: the name may be wrong.
-    const location = `/${names.map(encodeURIComponent).join("/")}/${search}`;
+    // Relative links of the index have to lead into the folder. Only its name (RFC 9110 10.2.2): what
+    // stands before, an app that this one is mounted in may have taken off.
+    const location = `${encodeURIComponent(names.at(-1)!)}/${search}`;
     return new Response(null, { status: 308, headers: { Location: location } });
   }
   if (file === undefined || file === "folder") return notFound();

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseHttpDate } from "./http_date.ts";
 
 /** What a file's state is compared by. */
 export interface Validators {
@@ -41,7 +42,7 @@ function lists(field: string, etag: string, weakly: boolean): boolean {
     .some(([, weak, tag]) => tag === etag && (weakly || weak === undefined));
 }
 
+/** RFC 9110 13.1.3, 13.1.4: what is no HTTP-date counts as nothing. */
 function secondsOf(date: string | null): number | undefined {
-  const time = Date.parse(date ?? "");
-  return Number.isNaN(time) ? undefined : Math.floor(time / 1000);
+  return date === null ? undefined : parseHttpDate(date);
 }
