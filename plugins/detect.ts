@@ -11,7 +11,7 @@ import { compose, describeIssues, markFactory } from "../core/api/plugin.ts";
 import { readChunk } from "../core/api/read_chunk.ts";
 import { runInOrder } from "../core/api/run_chain.ts";
 import type { Context, Handler, Plugin, TcpSocket } from "../core/api/types.ts";
-import { type DetectedProtocol, protocolOf } from "./detect/protocols.ts";
+import { type DetectedProtocol, MAX_PEEK, protocolOf } from "./detect/protocols.ts";
 
 export type { DetectedProtocol } from "./detect/protocols.ts";
 
@@ -38,13 +38,11 @@ export interface DetectOptions {
 
 const optionsSchema = z.strictObject({ timeoutMs: milliseconds().default(1000) });
 
-/** Bytes that are looked at, at most. */
-const MAX_PEEK = 16;
-
 /**
  * Serves several protocols on one port, told by the client's first bytes: TLS, HTTP/1, HTTP/2, SSH.
  *
- * At most 16 bytes are looked at, and the plugin that is chosen reads them again. A client of a
+ * At most 32 bytes are looked at, and the plugin that is chosen reads them again. HTTP/1 is every
+ * registered method, and every other one in capitals with a path. A client of a
  * protocol in which the server speaks first, such as SMTP, says nothing: after `timeoutMs` it is
  * served by `other`. SSH clients mostly speak at once; one that waits is served by `other` too. A plugin
  * that decides before a SYN is answered, such as `forward`, decides when the protocol is known: what it

@@ -32,15 +32,20 @@ export async function readConnectRequest(
     if (size === null) return length === 0 ? undefined : 400;
     const from = Math.max(0, length - 3);
     length += size;
-    const end = endOfHead(buffer.subarray(0, length), from);
+    const end = endOfHead(buffer.subarray(0, length), Math.max(from, skipped(buffer)));
     if (end !== undefined) {
-      const request = parse(String.fromCharCode(...buffer.subarray(0, end - 4)));
+      const request = parse(String.fromCharCode(...buffer.subarray(skipped(buffer), end - 4)));
       return typeof request === "number"
         ? request
         : { ...request, rest: buffer.slice(end, length) };
     }
     if (length === MAX_HEAD) return 431;
   }
+}
+
+/** RFC 9112 2.2: one empty line before the request line is read over. */
+function skipped(bytes: Uint8Array): number {
+  return bytes[0] === 13 && bytes[1] === 10 ? 2 : 0;
 }
 
 /** Where the bytes behind the empty line begin; `undefined`: it has not come yet. */
@@ -53,10 +58,13 @@ function endOfHead(bytes: Uint8Array, from: number): number | undefined {
 
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) HTTP\/(\d)\.(\d)$/;
 const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*$/;
+/** `uri-host [ ":" port ]`, or nothing (RFC 9110 7.2). */
+const AUTHORITY =
+  /^(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?$/;
 
 function parse(head: string): Omit<ConnectRequest, "rest"> | Refusal {
   const [line = "", ...lines] = head.split("\r\n");
-  const [, method, target = "", major] = REQUEST_LINE.exec(line) ?? [];
+  const [, method, target = "", major, minor] = REQUEST_LINE.exec(line) ?? [];
   if (method === undefined) return 400;
   if (major !== "1") return 505;
   const fields = lines.map((text) => FIELD.exec(text));
@@ -65,6 +73,10 @@ function parse(head: string): Omit<ConnectRequest, "rest"> | Refusal {
   // A CONNECT has no content: what claims otherwise would be read in two ways.
   const valuesOf = (name: string) =>
     fields.filter((field) => field![1]!.toLowerCase() === name).map((field) => field![2]!);
+  // RFC 9112 3.2
+  const hosts = valuesOf("host");
+  if (hosts.length > 1 || (hosts.length === 0 && minor !== "0")) return 400;
+  if (hosts.some((host) => !AUTHORITY.test(host))) return 400;
   if (valuesOf("transfer-encoding").length > 0) return 400;
   if (valuesOf("content-length").some((value) => value !== "0")) return 400;
   const address = parseHostPort(target);

@@ -7,9 +7,22 @@
 /** What can be told by what a client says first. */
 export type DetectedProtocol = "tls" | "http" | "http2" | "ssh";
 
-/** RFC 9110 9.3, RFC 5789, RFC 4918 9, RFC 3253 3.6, RFC 5323, and QUERY. */
+/**
+ * The methods that IANA lists (RFC 9110 16.1.1), for targets of any form. PRI is HTTP/2's, QUERY of
+ * draft-ietf-httpbis-safe-method-w-body.
+ */
 const METHODS =
-  "GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK REPORT SEARCH QUERY";
+  "ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LINK " +
+  "LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PATCH " +
+  "POST PROPFIND PROPPATCH PUT QUERY REBIND REPORT SEARCH TRACE UNBIND UNCHECKOUT UNLINK UNLOCK " +
+  "UPDATE UPDATEREDIRECTREF VERSION-CONTROL";
+
+/** Any other method, such as PURGE, with a path: no other protocol's lines begin so. */
+const PATH_REQUEST = /^[A-Z][A-Z-]{0,23} \//;
+const PATH_REQUEST_BEGINS = /^[A-Z][A-Z-]{0,23} ?$/;
+
+/** Bytes that are looked at, at most. */
+export const MAX_PEEK = 32;
 
 /** What begins so is of that protocol; none begins as another one does. */
 const BEGINNINGS: readonly (readonly [string, DetectedProtocol])[] = [
@@ -22,8 +35,15 @@ const BEGINNINGS: readonly (readonly [string, DetectedProtocol])[] = [
 
 /** The protocol; `"more"`: these are too few bytes to tell; `undefined`: none that is known. */
 export function protocolOf(bytes: Uint8Array): DetectedProtocol | "more" | undefined {
-  const text = String.fromCharCode(...bytes.subarray(0, 16));
-  const found = BEGINNINGS.find(([beginning]) => text.startsWith(beginning));
-  if (found) return found[1];
-  return BEGINNINGS.some(([beginning]) => beginning.startsWith(text)) ? "more" : undefined;
+  const text = String.fromCharCode(...bytes.subarray(0, MAX_PEEK));
+  // RFC 9112 2.2: an empty line may stand before a request.
+  if (text === "\r" || text === "\r\n") return "more";
+  const isBehindEmptyLine = text.startsWith("\r\n");
+  const said = isBehindEmptyLine ? text.slice(2) : text;
+  const found = BEGINNINGS.find(([beginning]) => said.startsWith(beginning))?.[1] ??
+    (PATH_REQUEST.test(said) ? "http" : undefined);
+  if (found) return isBehindEmptyLine && found !== "http" ? undefined : found;
+  const mayBe = PATH_REQUEST_BEGINS.test(said) ||
+    BEGINNINGS.some(([beginning]) => beginning.startsWith(said));
+  return mayBe && text.length < MAX_PEEK ? "more" : undefined;
 }

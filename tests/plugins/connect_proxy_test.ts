@@ -51,16 +51,27 @@ describe("connectProxy", () => {
     ["GET http://example.org/ HTTP/1.1\r\n\r\n", "405 Method Not Allowed"],
     ["POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc", "405 Method Not Allowed"],
     ["CONNECT example.org:443 HTTP/2.0\r\n\r\n", "505 HTTP Version Not Supported"],
-    ["CONNECT example.org HTTP/1.1\r\n\r\n", "400 Bad Request"],
-    ["CONNECT example.org:0 HTTP/1.1\r\n\r\n", "400 Bad Request"],
-    ["CONNECT example.org:99999 HTTP/1.1\r\n\r\n", "400 Bad Request"],
-    ["CONNECT http://example.org:80/ HTTP/1.1\r\n\r\n", "400 Bad Request"],
-    ["CONNECT  example.org:80 HTTP/1.1\r\n\r\n", "400 Bad Request"],
-    ["CONNECT example.org:80 HTTP/1.1\r\nA : b\r\n\r\n", "400 Bad Request"],
-    ["CONNECT example.org:80 HTTP/1.1\r\nA: b\nC: d\r\n\r\n", "400 Bad Request"],
-    ["CONNECT example.org:80 HTTP/1.1\r\n folded\r\n\r\n", "400 Bad Request"],
-    ["CONNECT example.org:80 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "400 Bad Request"],
-    ["CONNECT example.org:80 HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", "400 Bad Request"],
+    ["CONNECT example.org:80 HTTP/1.1\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:80 HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:80 HTTP/1.1\r\nHost: a b\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:80 HTTP/1.0\r\nHost: a/b\r\n\r\n", "400 Bad Request"],
+    ["\r\n\r\nCONNECT example.org:80 HTTP/1.1\r\nHost: h\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org HTTP/1.1\r\nHost: h\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:0 HTTP/1.1\r\nHost: h\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:99999 HTTP/1.1\r\nHost: h\r\n\r\n", "400 Bad Request"],
+    ["CONNECT http://example.org:80/ HTTP/1.1\r\nHost: h\r\n\r\n", "400 Bad Request"],
+    ["CONNECT  example.org:80 HTTP/1.1\r\nHost: h\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:80 HTTP/1.1\r\nHost: h\r\nA : b\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:80 HTTP/1.1\r\nHost: h\r\nA: b\nC: d\r\n\r\n", "400 Bad Request"],
+    ["CONNECT example.org:80 HTTP/1.1\r\nHost: h\r\n folded\r\n\r\n", "400 Bad Request"],
+    [
+      "CONNECT example.org:80 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n",
+      "400 Bad Request",
+    ],
+    [
+      "CONNECT example.org:80 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+      "400 Bad Request",
+    ],
     ["\x16\x03\x01\r\n\r\n", "400 Bad Request"],
   ])("refuses %p", async (request, status) => {
     const { host, dialled } = proxyHost();
@@ -88,15 +99,33 @@ describe("connectProxy", () => {
     ["example.org:80", "502 Bad Gateway", new Error("EMFILE")],
   ])("answers for %s with %s", async (target, status, error) => {
     const { host } = proxyHost(error ? { dial: () => Promise.reject(error) } : {});
-    const [line] = await answerTo(`CONNECT ${target} HTTP/1.1\r\n\r\n`, {}, host);
+    const [line] = await answerTo(`CONNECT ${target} HTTP/1.1\r\nHost: h\r\n\r\n`, {}, host);
     expect(line).toBe(`HTTP/1.1 ${status}`);
+  });
+
+  // A client of HTTP/1.0 names no Host; one that has sent a body before may leave an empty line.
+  test.each([
+    "CONNECT example.org:443 HTTP/1.0\r\n\r\n",
+    "CONNECT example.org:443 HTTP/1.1\r\nHost:\r\n\r\n",
+    "\r\nCONNECT example.org:443 HTTP/1.1\r\nhost: example.org:443\r\n\r\n",
+  ])("connects for %j (RFC 9112 2.2, 3.2)", async (request) => {
+    for (const pace of [request.length, 1]) {
+      const { host, target } = proxyHost();
+      const { client } = connected(host);
+      for (let at = 0; at < request.length; at += pace) {
+        await client.write(bytes(request.slice(at, at + pace)));
+      }
+      await target.closeWrite();
+      expect(await textOf(client)).toBe(ESTABLISHED);
+      client.abort();
+    }
   });
 
   // RFC 7617: the right password, wrong ones, and what is no credentials at all.
   test("asks for a password where it has users (RFC 9110 11.7)", async () => {
     const users = { anna: "se:cret", jörg: "ß" };
     const utf8 = (text: string) => btoa(String.fromCharCode(...bytes(text)));
-    const request = (field: string) => `CONNECT example.org:80 HTTP/1.1\r\n${field}\r\n`;
+    const request = (field: string) => `CONNECT example.org:80 HTTP/1.1\r\nHost: h\r\n${field}\r\n`;
     for (const right of ["anna:se:cret", "jörg:ß"]) {
       const { host, target } = proxyHost();
       const { client } = connected(host, { users });
