@@ -5,6 +5,7 @@
  * @module
  */
 import { isShortAscii, putText } from "./characters.ts";
+import { isDecoded } from "./content_coding.ts";
 import { impliedContentType } from "./content_type.ts";
 import { PIECE_BYTES, ResponseContent } from "./response_content.ts";
 import {
@@ -12,6 +13,7 @@ import {
   responseFields,
   type ResponseFraming,
   responseHead,
+  withoutEncoding,
 } from "./response_head.ts";
 import { neverHasContent } from "./status.ts";
 import { takeWholeBody } from "./whole_body.ts";
@@ -45,8 +47,8 @@ export class ResponseWriter {
    * Sends `response`; true when the connection can carry another one, at once where nothing has to
    * be waited for.
    *
-   * Throws or rejects with what the body's source throws, with a TypeError when the content is not
-   * as long as its Content-Length, or with what `write` rejects with. Where `started` is false then,
+   * Throws or rejects with what the body's source throws, with a TypeError when a stream is not as long
+   * as its Content-Length, or with what `write` rejects with. Where `started` is false then,
    * another response can be sent; where it is true only an abort tells the client that this one is
    * broken.
    */
@@ -58,11 +60,11 @@ export class ResponseWriter {
       if (body && !body.locked) body.cancel().catch(() => {});
       return this.#sendHead(response, fields, plan, "none");
     }
-    const whole = takeWholeBody(response);
+    const whole = fields.contentEncoding === undefined ? takeWholeBody(response) : undefined;
     if (whole !== undefined) return this.#sendWhole(response, fields, plan, contentOf(whole));
     if (response.bodyUsed) throw new TypeError("The response body has been read already");
     const { body } = response;
-    if (!body) return this.#sendHead(response, fields, plan, emptyFraming(fields, plan));
+    if (!body) return this.#sendEmpty(response, fields, plan);
     return this.#sendBody(response, fields, plan, body);
   }
 
@@ -89,7 +91,18 @@ export class ResponseWriter {
     return after(this.#writePiece(head, NOTHING, ""), persistent);
   }
 
-  /** Sends ASCII text or bytes. */
+  /** What answers HEAD may tell the length that the answer to GET would have (RFC 9110 8.6). */
+  #sendEmpty(
+    response: Response,
+    fields: ResponseFields,
+    plan: ResponsePlan,
+  ): boolean | Promise<boolean> {
+    if (!plan.headOnly) return this.#sendHead(response, fields, plan, 0);
+    const told = trueFields(response, fields, NOTHING);
+    return this.#sendHead(response, told, plan, told.contentLength ?? "none");
+  }
+
+  /** Sends ASCII text or bytes; their length is what they have, whatever the application says. */
   #sendWhole(
     response: Response,
     given: ResponseFields,
@@ -98,9 +111,6 @@ export class ResponseWriter {
   ): boolean | Promise<boolean> {
     const fields = withImpliedType(given, data);
     const { length } = data;
-    if (fields.contentLength !== undefined && fields.contentLength !== length) {
-      throw wrongLength(fields.contentLength);
-    }
     if (plan.headOnly) return this.#sendHead(response, fields, plan, length);
     const persistent = plan.keepAlive && !fields.close;
     const head = responseHead(response, fields, serverFields(plan, persistent, length));
@@ -128,8 +138,18 @@ export class ResponseWriter {
     const content = this.#content = new ResponseContent(body);
     try {
       await content.gather(false);
-      if (content.ended) return await this.#sendWhole(response, fields, plan, content.data);
-      return await this.#sendStream(response, fields, plan, content);
+      if (!content.ended) {
+        if (this.#gone) {
+          content.cancel(this.#gone.reason);
+          throw this.#gone.reason;
+        }
+        this.#content = content;
+        const isWaiting = fields.contentEncoding !== undefined && content.data.length === 0;
+        if (isWaiting) await content.gather(true);
+      }
+      const told = trueFields(response, fields, content.data);
+      if (content.ended) return await this.#sendWhole(response, told, plan, content.data);
+      return await this.#sendStream(response, told, plan, content);
     } finally {
       this.#content = undefined;
       if (!content.ended || plan.headOnly) content.cancel();
@@ -257,10 +277,15 @@ function withImpliedType(fields: ResponseFields, data: string | Uint8Array): Res
   return type === "" ? fields : { ...fields, lines: `${fields.lines}content-type: ${type}\r\n` };
 }
 
-function emptyFraming(fields: ResponseFields, plan: ResponsePlan): ResponseFraming {
-  if (plan.headOnly) return fields.contentLength ?? "none";
-  if (fields.contentLength) throw wrongLength(fields.contentLength);
-  return 0;
+/** `fields` without what is not true of content that begins with `data`. */
+function trueFields(
+  response: Response,
+  fields: ResponseFields,
+  data: Uint8Array,
+): ResponseFields {
+  const { contentEncoding } = fields;
+  if (contentEncoding === undefined) return fields;
+  return isDecoded(contentEncoding, data, response.url !== "") ? withoutEncoding(fields) : fields;
 }
 
 function streamFraming({ contentLength }: ResponseFields, plan: ResponsePlan): ResponseFraming {
