@@ -86,6 +86,7 @@ export class HttpConnection {
   }
 
   /** Serves until the client ends, the connection breaks or the stack closes. */
+      scheme: c.socket.upgraded ? "https" : "http",
   async run(): Promise<void> {
     const { signal, socket } = this.#c;
     const stop = () => this.#stop();

@@ -9,7 +9,7 @@ import { Refusal } from "./refusal.ts";
 import { abortRequest, createRequest } from "./request.ts";
 import { type BodySource, bodyTooLarge, RequestBody } from "./request_body.ts";
 import type { RequestHead } from "./request_head.ts";
-import { ASTERISK, requestUrl } from "./request_target.ts";
+import { ASTERISK, requestUrl, type Scheme } from "./request_target.ts";
 import type { Takeover } from "./upgrade.ts";
 
 /** What requests need of their connection. */
@@ -20,6 +20,8 @@ export interface ExchangeSetting {
   readonly options: CheckedHttpOptions;
   /** Host and port of this side, for a client that names none. */
   readonly authority: string;
+  /** How the connection is reached. */
+  readonly scheme: Scheme;
 }
 
 /** A request that can be served. */
@@ -73,13 +75,13 @@ export interface Demand {
 
 /** Checks `head` as a whole. */
 export function demandOf(head: RequestHead, setting: ExchangeSetting): Demand | Refusal {
-  const { options, authority } = setting;
+  const { options, authority, scheme } = setting;
   const framing = bodyFraming(head);
   if (framing instanceof Refusal) return framing;
   if (framing !== "chunked" && framing > options.maxBodyBytes) {
     return bodyTooLarge(options.maxBodyBytes);
   }
-  const url = requestUrl(head, authority);
+  const url = requestUrl(head, authority, scheme);
   if (url instanceof Refusal) return url;
   const expects = expectsContinue(head);
   return expects instanceof Refusal ? expects : { head, framing, url, expects };

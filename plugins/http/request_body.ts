@@ -35,7 +35,7 @@ export class RequestBody {
   #expectsContinue: boolean;
   #reading: Promise<Uint8Array<ArrayBuffer> | null> | undefined;
   #fail: ((refusal: Refusal) => void) | undefined;
-  #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
+  #controller: ReadableByteStreamController | undefined;
 
   /** Makes the reader of a body; `expectsContinue`: the client waits for 100 (Continue). */
   constructor(
@@ -61,7 +61,8 @@ export class RequestBody {
 
   /** The body as the application gets it: nothing is read before it pulls. */
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    return new ReadableStream({
+      type: "bytes",
       start: (controller) => {
         this.#controller = controller;
       },
@@ -72,6 +73,7 @@ export class RequestBody {
         if (!this.ended) return;
         this.#controller = undefined;
         controller.close();
+        controller.byobRequest?.respond(0);
       },
       cancel: () => {
         this.#controller = undefined;

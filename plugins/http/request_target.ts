@@ -9,11 +9,18 @@ import { badRequest, Refusal } from "./refusal.ts";
 /** The target `*`, which no URL can say: the server as a whole is meant (RFC 9112 3.2.4). */
 export const ASTERISK = "*";
 
+/** Of the connection: TLS or not. What a client in absolute form says does not change it. */
+export type Scheme = "http" | "https";
+
 /**
  * The URL that `head` asks for, {@link ASTERISK}, or why there is none. `authority` stands in where
  * the client named none.
  */
-export function requestUrl(head: RequestHead, authority: string): string | Refusal {
+export function requestUrl(
+  head: RequestHead,
+  authority: string,
+  scheme: Scheme,
+): string | Refusal {
   const { method, target, http11, known: { host } } = head;
   // RFC 9112 3.2: 400 for a request of HTTP/1.1 without Host, or with an invalid one.
   if (host === undefined && http11) return badRequest("the Host field is missing");
@@ -22,9 +29,11 @@ export function requestUrl(head: RequestHead, authority: string): string | Refus
   if (method === "CONNECT" || method === "TRACE" || method === "TRACK") {
     return new Refusal(501, `this server does not serve ${method}`);
   }
-  if (target.startsWith("/")) return originForm(`http://${host || authority}${target}`, target);
+  if (target.startsWith("/")) {
+    return originForm(`${scheme}://${host || authority}${target}`, target);
+  }
   if (target === "*" && method === "OPTIONS") return ASTERISK;
-  return absoluteForm(target);
+  return absoluteForm(target, scheme);
 }
 
 function originForm(url: string, target: string): string | Refusal {
@@ -67,11 +76,11 @@ const AUTHORITY =
   /^(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?$/;
 
 /** A server must accept it, and its authority is used instead of Host's (RFC 9112 3.2.2). */
-function absoluteForm(target: string): string | Refusal {
+function absoluteForm(target: string, scheme: Scheme): string | Refusal {
   const parts = /^https?:\/\/([^/?]+)(.*)$/i.exec(target);
   if (!parts || !isAuthority(parts[1]!)) {
     return badRequest("the request-target is neither a path nor an http URL");
   }
   const rest = parts[2]!;
-  return `http://${parts[1]}${rest.startsWith("/") ? rest : `/${rest}`}`;
+  return `${scheme}://${parts[1]}${rest.startsWith("/") ? rest : `/${rest}`}`;
 }

@@ -30,14 +30,16 @@ function received(method = "GET", target = "/a/./x/../b?c=d%20e"): Request {
   const bytes = latin1(`${method} ${target} HTTP/1.1\r\n${lines}\r\n`);
   const head = new RequestHeadParser(LIMITS).parse(bytes, 0, bytes.length);
   if (head === undefined || head instanceof Refusal) throw new Error("no head");
-  const request = createRequest(head, requestUrl(head, "host") as string, undefined);
+  const request = createRequest(head, requestUrl(head, "host", "http") as string, undefined);
   if (request instanceof Refusal) throw new Error(request.reason);
   return request;
 }
 
 /** A Request of the platform that says the same. */
 function plain(method = "GET"): Request {
-  return new Request(URL_TEXT, { method, headers: FIELDS });
+  const headers = new Headers(FIELDS);
+  headers.set("cookie", "a=1; b=2");
+  return new Request(URL_TEXT, { method, headers });
 }
 
 /** Every property that is not an object, by name. */

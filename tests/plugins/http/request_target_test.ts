@@ -128,6 +128,6 @@ function urlOf(
   http11 = true,
 ): string | number {
   const head = { method, target, http11, fields: [], known: { host } } as unknown as RequestHead;
-  const url = requestUrl(head, "10.0.0.2:80");
+  const url = requestUrl(head, "10.0.0.2:80", "http");
   return url instanceof Refusal ? url.status : url;
 }
