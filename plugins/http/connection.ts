@@ -20,7 +20,7 @@ import {
 import { Input } from "./input.ts";
 import type { CheckedHttpOptions } from "./options.ts";
 import { wantsKeepAlive } from "./persistence.ts";
-import { badRequest, Refusal, responseOf } from "./refusal.ts";
+import { badRequest, clientGone, Refusal, responseOf } from "./refusal.ts";
 import { type RequestHead, RequestHeadParser } from "./request_head.ts";
 import { RepeatedHead } from "./repeated_head.ts";
 import { type ResponsePlan, ResponseWriter } from "./response_writer.ts";
@@ -36,6 +36,11 @@ export interface FetchApp {
 
 /** Where the connection stands, and so what waiting for bytes too long means. */
 type Phase = "idle" | "head" | "serve" | "linger";
+
+/** What is read of the requests behind the one in hand to find the client's FIN, at most. */
+const READ_AHEAD_BYTES = 16_384;
+/** How often a connection is looked at on which nobody reads, in milliseconds. */
+const LOOK_MS = 1000;
 
 const CONTINUE = bytesOf("HTTP/1.1 100 Continue\r\n\r\n");
 
@@ -62,6 +67,10 @@ export class HttpConnection {
   #stopping = false;
   /** The connection can carry nothing more. */
   #lost = false;
+  /** The client has ended its side while a request was served. */
+  #gone = false;
+  #isWatching = false;
+  #isFillingBody = false;
 
   /** Makes the server's side of `c.socket`. */
   constructor(c: Context, app: FetchApp, options: CheckedHttpOptions, date: DateField) {
@@ -77,6 +86,7 @@ export class HttpConnection {
     this.#setting = {
       options,
       authority: authorityOf(c.socket.localAddr),
+      scheme: c.socket.upgraded ? "https" : "http",
       source: {
         input: this.#input,
         fill: () => this.#fillBody(),
@@ -86,7 +96,6 @@ export class HttpConnection {
   }
 
   /** Serves until the client ends, the connection breaks or the stack closes. */
-      scheme: c.socket.upgraded ? "https" : "http",
   async run(): Promise<void> {
     const { signal, socket } = this.#c;
     const stop = () => this.#stop();
@@ -147,6 +156,8 @@ export class HttpConnection {
     this.#responding = false;
     const response = this.#ask(exchange);
     if (response instanceof Response) return this.#answer(exchange, response);
+    if (this.#gone) exchange.abort(clientGone());
+    else this.#watch(exchange);
     return response.then((response) => this.#answer(exchange, response));
   }
 
@@ -214,6 +225,8 @@ export class HttpConnection {
   }
 
   #failed({ head, body }: Exchange, error: unknown): Response {
+    // Nobody waits for the answer of a handler that the abort has ended.
+    if (this.#gone && !body?.refusal) this.#lost = true;
     if (!this.#lost && !body?.refusal) this.#logFailure(head, error);
     return internalServerError();
   }
@@ -225,15 +238,18 @@ export class HttpConnection {
     const drainable = !body || body.ended || body.drainable(this.#options.maxDrainBytes);
     const plan = this.#planFor(head, drainable && !this.#stopping && wantsKeepAlive(head));
     const reusable = this.#send(exchange, response, plan);
+    if (typeof reusable !== "boolean") this.#watch(exchange);
     if (reusable !== true || body) return this.#finish(exchange, reusable);
     this.#exchange = undefined;
     return true;
   }
 
   /** What is to be done behind a response before the next request. */
-  async #finish({ body }: Exchange, sent: boolean | Promise<boolean>): Promise<boolean> {
+  async #finish(exchange: Exchange, sent: boolean | Promise<boolean>): Promise<boolean> {
     let reusable = await sent;
     if (this.#lost) return false;
+    exchange.complete();
+    const { body } = exchange;
     if (body && !body.ended) {
       body.detach();
       reusable &&= await body.drain(this.#options.maxDrainBytes);
@@ -257,13 +273,14 @@ export class HttpConnection {
   #recover(exchange: Exchange, plan: ResponsePlan, error: unknown): boolean | Promise<boolean> {
     if (this.#lost) return false;
     const refusal = exchange.body?.refusal;
-    if (!refusal) this.#logFailure(exchange.head, error);
+    if (!refusal && !this.#gone) this.#logFailure(exchange.head, error);
     if (this.#writer.started) {
       // Half a response must not look like a whole one (RFC 9112 8).
       this.#lost = true;
       this.#c.socket.abort(error);
       return false;
     }
+    if (!refusal && this.#gone) return false;
     if (!refusal) return this.#writer.send(internalServerError(), plan);
     return this.#writer.send(responseOf(refusal), { ...plan, keepAlive: false });
   }
@@ -276,6 +293,8 @@ export class HttpConnection {
       return await this.#respond(exchange, internalServerError());
     }
     await this.#writer.switchProtocols(response, this.#date.at(this.#c.clock.now()));
+    this.#exchange = undefined;
+    this.#deadlines.clearRead();
     const { socket, clock, log, signal } = this.#c;
     await takeover({ socket, clock, log, signal, input: this.#input });
     return false;
@@ -309,6 +328,42 @@ export class HttpConnection {
     }
   }
 
+  /**
+   * Looks out for the client's FIN while a request is served (RFC 9112 9.5): reads on, for what follows
+   * is the next request's. Before the end of a body, and where many requests wait already, nothing is
+   * read that nobody has asked for; there a look at the connection has to do.
+   */
+  #watch(exchange: Exchange): void {
+    if (this.#isWatching || this.#exchange !== exchange || this.#lost) return;
+    const expectsBody = exchange.body !== undefined && !exchange.body.ended;
+    if (expectsBody || this.#input.length >= READ_AHEAD_BYTES) {
+      return this.#deadlines.setRead(LOOK_MS);
+    }
+    this.#isWatching = true;
+    this.#input.fill().then((filled) => {
+      this.#isWatching = false;
+      if (filled) this.#watch(exchange);
+      else if (this.#exchange === exchange) this.#leave(exchange);
+    }, (error) => {
+      this.#isWatching = false;
+      if (this.#exchange === exchange) this.#lose(error);
+    });
+  }
+
+  /**
+   * The client has ended its side, and so, as HTTP is used, has gone: nobody knows, and other servers
+   * take it for that. A response that is complete when it is returned still goes out.
+   */
+  #leave(exchange: Exchange): void {
+    if (this.#lost || this.#gone) return;
+    this.#gone = true;
+    this.#c.log.debug("http: the client has gone away");
+    exchange.endBody();
+    const reason = clientGone();
+    exchange.abort(reason);
+    this.#writer.cancel(reason);
+  }
+
   #planFor(head: RequestHead, keepAlive: boolean): ResponsePlan {
     const headOnly = head.method === "HEAD";
     return { headOnly, http11: head.http11, keepAlive, date: this.#dateNow() };
@@ -320,8 +375,13 @@ export class HttpConnection {
 
   async #fillBody(): Promise<boolean> {
     this.#deadlines.setRead(this.#options.bodyTimeoutMs);
+    this.#isFillingBody = true;
     const filled = await this.#input.fill(true);
+    this.#isFillingBody = false;
     this.#deadlines.clearRead();
+    if (!this.#exchange) return filled;
+    if (filled) this.#watch(this.#exchange);
+    else this.#leave(this.#exchange);
     return filled;
   }
 
@@ -359,9 +419,21 @@ export class HttpConnection {
     } else if (this.#phase === "head") {
       this.#expireHead();
     } else if (this.#phase === "serve") {
-      this.#exchange?.body?.fail(new Refusal(408, "the request body did not come in time"));
+      this.#expireServing();
     } else {
       this.#closeQuietly();
+    }
+  }
+
+  #expireServing(): void {
+    const exchange = this.#exchange;
+    if (!exchange) return;
+    if (this.#isFillingBody) {
+      exchange.body?.fail(new Refusal(408, "the request body did not come in time"));
+    } else if (this.#c.socket.state === "CLOSE-WAIT") {
+      this.#leave(exchange);
+    } else {
+      this.#watch(exchange);
     }
   }
 
@@ -385,9 +457,11 @@ export class HttpConnection {
     this.#c.socket.close().catch(() => {});
   }
 
-  #lose(reason: unknown): void {
+  #lose(error: unknown): void {
     if (this.#lost) return;
     this.#lost = true;
+    this.#c.log.debug("http: connection lost", { error });
+    const reason = clientGone();
     this.#exchange?.abort(reason);
     this.#writer.cancel(reason);
   }

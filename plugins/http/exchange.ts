@@ -7,7 +7,7 @@ import { type BodyFraming, bodyFraming } from "./body_framing.ts";
 import type { CheckedHttpOptions } from "./options.ts";
 import { Refusal } from "./refusal.ts";
 import { abortRequest, createRequest } from "./request.ts";
-import { type BodySource, bodyTooLarge, RequestBody } from "./request_body.ts";
+import { type BodySource, bodyTooLarge, endedWithinBody, RequestBody } from "./request_body.ts";
 import type { RequestHead } from "./request_head.ts";
 import { ASTERISK, requestUrl, type Scheme } from "./request_target.ts";
 import type { Takeover } from "./upgrade.ts";
@@ -34,6 +34,7 @@ export class Exchange {
   readonly body: RequestBody | undefined;
   #takeover: Takeover | undefined;
   #answered = false;
+  #isComplete = false;
 
   /** Makes an exchange whose response is due. */
   constructor(head: RequestHead, request: Request | undefined, body: RequestBody | undefined) {
@@ -55,9 +56,19 @@ export class Exchange {
     return this.#takeover;
   }
 
-  /** Says that the client has gone away. */
+  /** Notes that the client has the whole response: it may go now. */
+  complete(): void {
+    this.#isComplete = true;
+  }
+
+  /** Says that the client has gone away, with why. */
   abort(reason: unknown): void {
-    if (this.request) abortRequest(this.request, reason);
+    if (this.request && !this.#isComplete) abortRequest(this.request, reason);
+  }
+
+  /** Gives up what is still to come of the body: the client has ended its side. */
+  endBody(): void {
+    if (this.body && !this.body.ended) this.body.fail(endedWithinBody());
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { HttpRequest } from "./http_request.ts";
+import { exposeSignal, HttpRequest } from "./http_request.ts";
 import { ReceivedHeaders } from "./received_headers.ts";
 import type { RequestHead } from "./request_head.ts";
 import { standInFor } from "./stand_in.ts";
@@ -35,7 +35,7 @@ export class ReceivedRequest {
 
   /** Says that the client has gone away. */
   static abort(request: ReceivedRequest, reason: unknown): void {
-    request.#gone = { reason };
+    request.#gone ??= { reason };
     if (request.#real) HttpRequest.abort(request.#real, reason);
   }
 
@@ -69,6 +69,7 @@ export class ReceivedRequest {
 }
 
 standInFor(ReceivedRequest, Request, new HttpRequest("http://host/"), ReceivedRequest.realOf);
+exposeSignal(ReceivedRequest, (request) => request.signal);
 
 /** True where the platform takes a ReceivedRequest for a Request, and its headers for Headers. */
 export const STANDS_IN: boolean = isTaken();

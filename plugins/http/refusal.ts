@@ -24,6 +24,11 @@ export function badRequest(reason: string): Refusal {
   return new Refusal(400, reason);
 }
 
+/** Why a request is aborted when its client ends the connection: as Fetch's own aborts. */
+export function clientGone(): DOMException {
+  return new DOMException("The client has gone away", "AbortError");
+}
+
 /** The answer of a refusal. */
 export function responseOf({ status, reason }: Refusal): Response {
   return new Response(`${status} ${reasonPhrase(status)}: ${reason}\n`, { status });

@@ -59,7 +59,7 @@ export class RequestBody {
     return this.#chunked ? this.#chunked.ended : this.#remaining === 0;
   }
 
-  /** The body as the application gets it: nothing is read before it pulls. */
+  /** The body as the application gets it, a byte stream: nothing is read before it pulls. */
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return new ReadableStream({
       type: "bytes",
@@ -180,7 +180,7 @@ export class RequestBody {
     });
     try {
       const filled = await Promise.race([this.#source.fill(), failed]);
-      if (!filled) this.#refuse(badRequest("the connection ended within the request body"));
+      if (!filled) this.#refuse(endedWithinBody());
     } finally {
       this.#fail = undefined;
     }
@@ -190,6 +190,11 @@ export class RequestBody {
     this.refusal ??= refusal;
     throw new RequestBodyError(this.refusal);
   }
+}
+
+/** 400: the client has ended its side before the end of the body (RFC 9112 8). */
+export function endedWithinBody(): Refusal {
+  return badRequest("the connection ended within the request body");
 }
 
 /** 413 (RFC 9110 15.5.14). */

@@ -34,6 +34,7 @@ export interface ResponsePlan {
 export class ResponseWriter {
   readonly #write: (bytes: Uint8Array) => Promise<void> | undefined;
   #content: ResponseContent | undefined;
+  #gone: { reason: unknown } | undefined;
 
   /** Makes a writer; `write` resolves when there is room for more, `undefined`: there is already. */
   constructor(write: (bytes: Uint8Array) => Promise<void> | undefined) {
@@ -75,8 +76,12 @@ export class ResponseWriter {
     await this.#writePiece(head, NOTHING, "");
   }
 
-  /** The client is gone: the body's source is told, and `send` rejects. */
+  /**
+   * The client is gone: the source of a body that is not at its end is told, and `send` rejects; so it
+   * is with all bodies from here on.
+   */
   cancel(reason: unknown): void {
+    this.#gone ??= { reason };
     this.#content?.cancel(reason);
   }
 
@@ -135,7 +140,7 @@ export class ResponseWriter {
     plan: ResponsePlan,
     body: ReadableStream<unknown>,
   ): Promise<boolean> {
-    const content = this.#content = new ResponseContent(body);
+    const content = new ResponseContent(body);
     try {
       await content.gather(false);
       if (!content.ended) {

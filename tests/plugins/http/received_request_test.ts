@@ -9,7 +9,8 @@ import { RequestHeadParser } from "../../../plugins/http/request_head.ts";
 import { Refusal } from "../../../plugins/http/refusal.ts";
 import { abortRequest, createRequest } from "../../../plugins/http/request.ts";
 import { requestUrl } from "../../../plugins/http/request_target.ts";
-import { contentOf, exchange, latin1 } from "./support.ts";
+import { settle } from "../../support/fake_socket.ts";
+import { contentOf, exchange, latin1, serve } from "./support.ts";
 
 const LIMITS = { maxRequestLineBytes: 1000, maxHeaderBytes: 1000, maxHeaders: 20 };
 const FIELDS: [string, string][] = [
@@ -35,7 +36,7 @@ function received(method = "GET", target = "/a/./x/../b?c=d%20e"): Request {
   return request;
 }
 
-/** A Request of the platform that says the same. */
+/** A Request of the platform that says the same; it has one Cookie, as the platform joins it with ",". */
 function plain(method = "GET"): Request {
   const headers = new Headers(FIELDS);
   headers.set("cookie", "a=1; b=2");
@@ -215,12 +216,12 @@ describe("an application that", () => {
       const response = await fetch(request);
       return new Response(await response.text());
     };
-    const text = await exchange(
-      proxy,
-      `GET /x?y HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: close\r\n\r\n`,
-    );
+    const { send, client, pending } = serve(proxy);
+    await send(`GET /x?y HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\n`);
+    while (pending() === "") await settle();
+    client.abort();
     upstream.closeAllConnections();
     await new Promise((resolve) => upstream.close(resolve));
-    expect(contentOf(text)).toBe("GET /x?y more");
+    expect(contentOf(pending())).toContain("GET /x?y more");
   });
 });

@@ -127,7 +127,7 @@ describe("a streamed response", () => {
     client.abort();
     await finished;
     await settle();
-    expect(reason).toMatchObject({ code: "CONNECTION_RESET" });
+    expect(reason).toMatchObject({ name: "AbortError" });
   });
 });
 

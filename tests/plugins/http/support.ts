@@ -78,7 +78,10 @@ export function serve(
   };
 }
 
-/** Sends `request` on a fresh connection, ends the client's side, and returns all that comes back. */
+/**
+ * Sends `request` on a fresh connection, ends the client's side once nothing more happens, and returns
+ * all that comes back.
+ */
 export async function exchange(
   app: FetchApp | FetchApp["fetch"],
   request: string,
@@ -86,7 +89,9 @@ export async function exchange(
 ): Promise<string> {
   const served = serve(app, options);
   // A server that has ended takes no more.
-  void served.client.write(latin1(request)).then(() => served.client.closeWrite(), () => {});
+  void served.client.write(latin1(request))
+    .then(() => settle())
+    .then(() => served.client.closeWrite(), () => {});
   await served.finished;
   await settle();
   return served.received();
