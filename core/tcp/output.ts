@@ -295,12 +295,14 @@ function sendProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
     tcb.sndNxt = (start + length) | 0;
     tcb.bytesOut += length;
     tcb.sent(start, tcb.sndNxt, now);
+    tcb.reduction?.sent(length);
     buildSegment(tcb, now, out, start, length, FLAG.ACK | FLAG.PSH);
     return true;
   }
   const first = tcb.scoreboard.at(0);
   tcb.scoreboard.split(first, (first.start + 1) | 0);
   tcb.scoreboard.resent(first, now);
+  tcb.reduction?.sent(first.length);
   tcb.retransmits++;
   emitRange(tcb, first, now, out);
   return true;

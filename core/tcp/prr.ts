@@ -1,5 +1,5 @@
 /**
- * Proportional Rate Reduction (RFC 6937, as revised): what is sent during fast recovery follows
+ * Proportional Rate Reduction (RFC 9937): what is sent during fast recovery follows
  * what arrives, so that the window comes down to ssthresh without a pause and without a burst.
  *
  * @module
@@ -11,9 +11,9 @@ export class RateReduction {
   #delivered = 0;
   #sent = 0;
 
-  /** Fast recovery begins with this much outstanding. */
-  begin(flightSize: number): void {
-    this.#flightAtLoss = Math.max(flightSize, 1);
+  /** Fast recovery begins with so much outstanding that may still arrive (RecoverFS). */
+  begin(flightAtLoss: number): void {
+    this.#flightAtLoss = Math.max(flightAtLoss, 1);
     this.#delivered = this.#sent = 0;
   }
 

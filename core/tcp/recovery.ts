@@ -61,56 +61,86 @@ function isDuplicateReport(tcb: Tcb, segment: Segment): boolean {
 export function recoverFromLoss(tcb: Tcb, news: AckNews, now: number): void {
   const { scoreboard } = tcb;
   const before = tcb.recovery;
-  if (news.acked > 0) leaveRecovery(tcb);
+  const delivered = deliveredBytes(tcb, news);
+  if (news.acked > 0) leaveRecovery(tcb, news.acked);
   const lostBefore = scoreboard.lostBytes;
   if (tcb.sackPermitted) findLossesBySack(tcb, now);
   else findLossesByDuplicates(tcb, news.acked, now);
-  const lossFound = scoreboard.lostBytes > lostBefore;
-  if (scoreboard.lostBytes > 0 && tcb.recovery === "none") enterRecovery(tcb, now);
+  const newlyLost = scoreboard.lostBytes - lostBefore;
+  if (scoreboard.lostBytes > 0 && tcb.recovery === "none") enterRecovery(tcb, news, now);
   else reduceOnEcho(tcb, news.congestionEcho, now);
   const ends = before === "fast" && tcb.recovery === "none";
   // RFC 5681 3.2, step 6: what ends recovery sets the window and does not open it as well.
-  if (!ends || !tcb.congestion.reducesProportionally) {
-    adjustWindow(tcb, news, before, lossFound, now);
+  if (!tcb.congestion.reducesProportionally) growWindow(tcb, news, before, now);
+  else if (tcb.recovery === "fast") reduceWindow(tcb, before, delivered, newlyLost, news.acked > 0);
+  else if (!ends) {
+    if (before === "timeout") withdrawRoom(tcb, newlyLost);
+    // RFC 5681 3.2: the first duplicates, with SACK blocks or without, change no window.
+    if (news.acked > 0) growWindow(tcb, news, before, now);
   }
   if (!isOfFullWindow(tcb, tcb.sndUna)) tcb.windowFullAt = undefined;
 }
 
-/** Fast recovery follows what arrives (RFC 6937), everything else is the algorithm's. */
-function adjustWindow(
+/**
+ * DeliveredData of RFC 9937 6. Without SACK a duplicate says that one segment has arrived, and what
+ * is acknowledged later has been counted with it; no more of them count than segments are out.
+ */
+function deliveredBytes(tcb: Tcb, news: AckNews): number {
+  if (tcb.sackPermitted) return news.delivered;
+  const counted = tcb.duplicateAcksReceived * tcb.sendMss;
+  if (!news.isDuplicate) return news.acked === 0 ? 0 : Math.max(news.acked - counted, tcb.sendMss);
+  return counted < seqDiff(tcb.sndNxt, tcb.sndUna) ? tcb.sendMss : 0;
+}
+
+/** Fast recovery follows what arrives (RFC 9937 6). */
+function reduceWindow(
   tcb: Tcb,
-  news: AckNews,
   before: Recovery,
-  lossFound: boolean,
-  now: number,
+  delivered: number,
+  newlyLost: number,
+  progresses: boolean,
 ): void {
-  const { congestion } = tcb;
-  if (tcb.recovery === "fast" && congestion.reducesProportionally) {
-    const delivered = news.delivered + (news.isDuplicate && !tcb.sackPermitted ? tcb.sendMss : 0);
-    if (delivered === 0) return;
+  const { congestion, sendMss } = tcb;
+  const inFlight = bytesInFlight(tcb);
+  if (delivered > 0) {
+    const isSafe = progresses && newlyLost === 0;
     congestion.cwnd = tcb.reduction!.window(
       delivered,
-      bytesInFlight(tcb),
+      inFlight,
       congestion.ssthresh,
-      tcb.sendMss,
-      news.acked > 0 && !lossFound,
+      sendMss,
+      isSafe,
     );
-  } else if (news.delivered > 0 && (news.acked > 0 || !congestion.reducesProportionally)) {
-    // RFC 5681 3.2: the first duplicates, with SACK blocks or without, change no window.
-    tcb.rate?.finish(tcb.minRtt);
-    congestion.onAck({
-      bytes: news.delivered,
-      now,
-      srtt: tcb.srtt,
-      rtt: news.rttSample,
-      sndUna: tcb.sndUna,
-      sndNxt: tcb.sndNxt,
-      inFlight: bytesInFlight(tcb),
-      limited: isOfFullWindow(tcb, (tcb.sndUna - news.acked) | 0),
-      growthLimit: growthLimit(tcb, before),
-      rate: tcb.rate,
-    });
+  } else if (before === "fast") {
+    withdrawRoom(tcb, newlyLost);
+  } else {
+    // RACK's timer begins it: nothing has arrived that could let more than the first one out.
+    congestion.cwnd = inFlight + sendMss;
   }
+}
+
+/** What is found to be lost makes no room: only what arrives lets something out. */
+function withdrawRoom(tcb: Tcb, newlyLost: number): void {
+  if (newlyLost === 0) return;
+  tcb.congestion.cwnd = Math.max(tcb.congestion.cwnd - newlyLost, tcb.sendMss);
+}
+
+/** Outside of fast recovery the window is the algorithm's. */
+function growWindow(tcb: Tcb, news: AckNews, before: Recovery, now: number): void {
+  if (news.delivered === 0) return;
+  tcb.rate?.finish(tcb.minRtt);
+  tcb.congestion.onAck({
+    bytes: news.delivered,
+    now,
+    srtt: tcb.srtt,
+    rtt: news.rttSample,
+    sndUna: tcb.sndUna,
+    sndNxt: tcb.sndNxt,
+    inFlight: bytesInFlight(tcb),
+    limited: isOfFullWindow(tcb, (tcb.sndUna - news.acked) | 0),
+    growthLimit: growthLimit(tcb, before),
+    rate: tcb.rate,
+  });
 }
 
 /**
@@ -136,16 +166,22 @@ export function bytesInFlight(tcb: Tcb): number {
   return Math.max(0, inFlight - tcb.duplicateAcksReceived * tcb.sendMss);
 }
 
-function leaveRecovery(tcb: Tcb): void {
-  tcb.duplicateAcksReceived = 0;
-  if (tcb.recovery === "none" || seqLt(tcb.sndUna, tcb.recoveryPoint)) return;
-  // RFC 6937: recovery ends at ssthresh.
+function leaveRecovery(tcb: Tcb, acked: number): void {
+  const ends = tcb.recovery !== "none" && seqGeq(tcb.sndUna, tcb.recoveryPoint);
+  tcb.duplicateAcksReceived = tcb.recovery === "fast" && !ends ? duplicatesLeft(tcb, acked) : 0;
+  if (!ends) return;
+  // RFC 9937 6: recovery ends at ssthresh.
   if (tcb.recovery === "fast" && tcb.congestion.reducesProportionally) {
     tcb.congestion.cwnd = tcb.congestion.ssthresh;
   }
   tcb.recovery = "none";
   tcb.congestion.onRecovered?.();
   tcb.rack?.recoveryEnded();
+}
+
+/** The first segment acknowledged is the retransmission, of the others duplicates have told. */
+function duplicatesLeft(tcb: Tcb, acked: number): number {
+  return Math.max(0, tcb.duplicateAcksReceived + 1 - Math.ceil(acked / tcb.sendMss));
 }
 
 /** RFC 8985 6.2, step 5 and its timer. */
@@ -172,16 +208,22 @@ function findLossesByDuplicates(tcb: Tcb, ackedBytes: number, now: number): void
   tcb.forced = "retransmit";
 }
 
-function enterRecovery(tcb: Tcb, now: number): void {
+function enterRecovery(tcb: Tcb, news: AckNews, now: number): void {
   const flightSize = (tcb.sndNxt - tcb.sndUna) | 0;
   rememberForUndo(tcb, now);
   tcb.recovery = "fast";
   tcb.recoveryPoint = tcb.sndNxt;
-  (tcb.reduction ??= new RateReduction()).begin(flightSize);
+  (tcb.reduction ??= new RateReduction()).begin(flightSize + news.acked - arrivedBefore(tcb, news));
   tcb.congestion.onLoss(flightSize, now);
   tcb.reducedQueued = tcb.ecn;
   // RFC 6675 5 step 4.3: the first segment goes whatever the window says.
   tcb.forced = "retransmit";
+}
+
+/** What recovery does not count as delivered, as it arrived before (RecoverFS of RFC 9937 6). */
+function arrivedBefore(tcb: Tcb, news: AckNews): number {
+  if (tcb.sackPermitted) return tcb.scoreboard.sackedBytes - (news.delivered - news.acked);
+  return Math.max(0, tcb.duplicateAcksReceived - 1) * tcb.sendMss;
 }
 
 /** RACK's timer: what was held for reordering is lost now. */

@@ -211,7 +211,8 @@ const LIST = `
 179 | a partial ACK resends the next hole at once | RFC 6582 3.2
 180 | SACK blocks on an old ACK count | RFC 6675 4
 181 | SACK blocks out of range do no harm | RFC 2018 5
-182 | PRR paces recovery | RFC 6937 3
+182 | PRR paces recovery | RFC 9937 6
+247 | what is found to be lost makes no room, however it is found: what arrives does | RFC 9937 6
 183 | RACK: what was sent well before something delivered is lost | RFC 8985 6.2
 184 | RACK: reordering within the window resends nothing | RFC 8985 6.2
 185 | RACK: D-SACK widens the reordering window | RFC 8985 6.2, RFC 2883 4

@@ -185,6 +185,63 @@ row(
   +0   > . 5001:7001(2000) ack 1 x1000`,
 );
 
+// Six of ten are held for reordering, a seventh behind them arrives: when the timer says that they
+// are lost one leaves, then one for each SACK, and two when the first hole is filled.
+row(
+  247,
+  "RACK's timer",
+  `${inFlight()}
+  +.01   < . 1:1(0) ack 1 <sack 7001:8001>
+  +.0025 > . 1:1001(1000) ack 1
+  +0     < . 1:1(0) ack 1 <sack 7001:9001>
+  +0     > . 1001:2001(1000) ack 1
+  +0     < . 1:1(0) ack 1 <sack 7001:10001>
+  +0     > . 2001:3001(1000) ack 1
+  +.0075 < . 1:1(0) ack 1001 <sack 7001:10001>
+  +0     > . 3001:5001(2000) ack 1 x1000`,
+);
+
+// In recovery as well: three more that are lost make no room, what arrives does.
+row(
+  247,
+  "after a timeout",
+  `set congestion=newreno
+  ${inFlight("mss 1000,sackOK")}
+  +.022 > P. 9001:10001(1000) ack 1
+  +.21  > . 1:1001(1000) ack 1
+  +.01  < . 1:1(0) ack 1001
+  +0    > . 1001:3001(2000) ack 1 x1000
+  +.01  < . 1:1(0) ack 3001
+  +0    > . 3001:7001(4000) ack 1 x1000
+  +.01  < . 1:1(0) ack 3001 <sack 6001:7001>
+  +0    > . 3001:4001(1000) ack 1
+  +.01  < . 1:1(0) ack 4001 <sack 6001:7001>
+  +0    > . 4001:6001(2000) ack 1 x1000`,
+);
+
+// Without SACK seven duplicates tell of seven segments: three of them the ACK of 4,001 does not count
+// again, four are still not in the network. Six may be: two go.
+row(
+  247,
+  "without SACK",
+  `set congestion=newreno
+  ${inFlight("mss 1000", 40_000)}
+  +.01 < . 1:1(0) ack 1
+  +0   > . 10001:11001(1000) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   > . 11001:12001(1000) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   > . 1:1001(1000) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   < . 1:1(0) ack 1
+  +0   > . 12001:13001(1000) ack 1
+  +.01 < . 1:1(0) ack 4001
+  +0   > . 4001:5001(1000) ack 1
+  +0   > . 13001:14001(1000) ack 1`,
+);
+
 // The second segment went 15 ms after the first and has arrived: the first has not.
 row(
   183,

@@ -64,7 +64,7 @@ export interface LostSegment {
 export interface CongestionControl {
   cwnd: number;
   ssthresh: number;
-  /** Fast recovery reduces the window proportionally (RFC 6937), not this algorithm. */
+  /** Fast recovery reduces the window proportionally (RFC 9937), not this algorithm. */
   readonly reducesProportionally: boolean;
   /** Bytes per millisecond at which segments are to leave; `undefined`: at once. */
   readonly pacingRate?: number | undefined;

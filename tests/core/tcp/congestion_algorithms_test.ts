@@ -101,7 +101,7 @@ describe("Cubic", () => {
 
 describe("RateReduction", () => {
   // A flight of 20 segments is to become 14: for each 10 that arrive 7 are sent.
-  test("sends in proportion to what arrives (RFC 6937 3)", () => {
+  test("sends in proportion to what arrives (RFC 9937 6)", () => {
     const reduction = new RateReduction();
     reduction.begin(20 * MSS);
     let [inFlight, sent] = [19 * MSS, 0];
