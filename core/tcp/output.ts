@@ -137,6 +137,7 @@ function sendTailProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   tcb.tailProbeTsVal = timestamp(tcb, now);
   if (length > 0 && window >= length) {
     sendText(tcb, length, now, out);
+    tcb.tailProbeEnd = tcb.sndNxt;
     return true;
   }
   let last = scoreboard.at(scoreboard.count - 1);

@@ -24,6 +24,7 @@ const SLOW_START_LIMIT = 8;
 /** RFC 8985 7.2: the timer's granularity, and what a peer may delay its acknowledgement. */
 const TAIL_PROBE_SLACK_MS = 2;
 const TAIL_PROBE_ACK_DELAY_MS = 200;
+const TAIL_PROBE_WITHOUT_RTT_MS = 1000;
 
 /** SACK blocks of a segment (RFC 2018 5). */
 export function takeSackBlocks(tcb: Tcb, segment: Segment, news: AckNews): void {
@@ -256,23 +257,31 @@ export function retransmissionTimeout(tcb: Tcb, now: number): void {
 
 /** RFC 8985 7.2: may a tail loss probe be scheduled, and for when? */
 export function scheduleTailProbe(tcb: Tcb, now: number): void {
-  const possible = tcb.sackPermitted && tcb.recovery === "none" && tcb.srtt > 0 &&
+  const possible = tcb.sackPermitted && tcb.recovery === "none" &&
     tcb.tailProbeEnd === undefined && tcb.scoreboard.sackedBytes === 0 && !tcb.scoreboard.isEmpty;
   if (!possible) {
     tcb.stopTimer(TIMER.TAIL_PROBE);
     return;
   }
-  const one = tcb.scoreboard.inFlight <= tcb.sendMss;
-  const wait = 2 * tcb.srtt + (one ? TAIL_PROBE_ACK_DELAY_MS : TAIL_PROBE_SLACK_MS);
-  tcb.setTimer(TIMER.TAIL_PROBE, now + Math.min(wait, tcb.rto));
+  // At the latest where the retransmission timer runs out, whose place it takes.
+  const at = Math.min(now + tailProbeWait(tcb), tcb.timerAt(TIMER.RETRANSMIT));
+  tcb.setTimer(TIMER.TAIL_PROBE, at);
 }
 
-/** RFC 8985 7.3. */
+function tailProbeWait(tcb: Tcb): number {
+  if (tcb.srtt === 0) return TAIL_PROBE_WITHOUT_RTT_MS;
+  const one = tcb.scoreboard.inFlight <= tcb.sendMss;
+  return 2 * tcb.srtt + (one ? TAIL_PROBE_ACK_DELAY_MS : TAIL_PROBE_SLACK_MS);
+}
+
+/** RFC 8985 7.3: the retransmission timer begins anew, whether a probe is sent or not. */
 export function tailProbeTimeout(tcb: Tcb, now: number): void {
   if (tcb.scoreboard.isEmpty || tcb.recovery !== "none") return;
+  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
+  if (tcb.probedSinceSample) return;
+  tcb.probedSinceSample = true;
   tcb.tailProbeEnd = tcb.sndNxt;
   tcb.forced = "tail-probe";
-  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
 }
 
 /** RFC 8985 7.4: was the probe a repair of a loss that nothing else shows? */

@@ -21,6 +21,7 @@ export class RttEstimator extends TimerTable {
   /** RFC 6298 2.2 and 2.3. */
   sampleRtt(rtt: number): void {
     const { srtt, rttvar } = this;
+    this.probedSinceSample = false;
     if (rtt < this.minRtt) this.minRtt = rtt;
     if (srtt === 0) {
       this.srtt = Math.max(rtt, 0.001);

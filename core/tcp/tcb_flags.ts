@@ -27,6 +27,7 @@ const ECHO_CONGESTION = 1 << 19;
 const REDUCED_QUEUED = 1 << 20;
 const SENDS_ECT = 1 << 21;
 const TAIL_PROBE_WAS_REPEAT = 1 << 22;
+const PROBED_SINCE_SAMPLE = 1 << 23;
 const FULL_ARRIVED = 1 << 24;
 const IN_TABLES = 1 << 25;
 const IN_OUTPUT_QUEUE = 1 << 26;
@@ -221,6 +222,14 @@ export class TcbFlags {
   }
   set tailProbeWasRepeat(on: boolean) {
     TcbFlags.#set(this, TAIL_PROBE_WAS_REPEAT, on);
+  }
+
+  /** A tail loss probe was sent, and no round trip measured since (RFC 8985 7.3). */
+  get probedSinceSample(): boolean {
+    return (this.#bits & PROBED_SINCE_SAMPLE) !== 0;
+  }
+  set probedSinceSample(on: boolean) {
+    TcbFlags.#set(this, PROBED_SINCE_SAMPLE, on);
   }
 
   /** A full segment has arrived, of the size that the path is believed to carry. */

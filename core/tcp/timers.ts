@@ -5,35 +5,38 @@
  */
 import { TcbTimes } from "./tcb_times.ts";
 
-/** What a deadline is for. */
+/**
+ * What a deadline is for, in the order in which those run that are due at the same time: a tail loss
+ * probe that is due with the RTO takes its place (RFC 8985 7.2 and 8).
+ */
 export const TIMER: {
-  /** The earliest unacknowledged segment is sent again (RFC 6298). */
-  readonly RETRANSMIT: 0;
-  /** The peer's window is probed (RFC 9293 3.8.6.1). */
-  readonly PERSIST: 1;
-  /** An acknowledgement has waited long enough (RFC 9293 3.8.6.3). */
-  readonly DELAYED_ACK: 2;
-  /** Unread bytes are acknowledged although nobody reads. */
-  readonly ACK_STALL: 3;
-  /** The peer has been silent (RFC 9293 3.8.4). */
-  readonly KEEP_ALIVE: 4;
-  /** TIME-WAIT, or a half-open or closed connection's end. */
-  readonly LIFETIME: 5;
   /** A segment that may only be reordered is lost now (RFC 8985 6.2). */
-  readonly REORDER: 6;
+  readonly REORDER: 0;
   /** Tail loss probe (RFC 8985 7). */
-  readonly TAIL_PROBE: 7;
+  readonly TAIL_PROBE: 1;
+  /** The earliest unacknowledged segment is sent again (RFC 6298). */
+  readonly RETRANSMIT: 2;
+  /** The peer's window is probed (RFC 9293 3.8.6.1). */
+  readonly PERSIST: 3;
+  /** An acknowledgement has waited long enough (RFC 9293 3.8.6.3). */
+  readonly DELAYED_ACK: 4;
+  /** Unread bytes are acknowledged although nobody reads. */
+  readonly ACK_STALL: 5;
+  /** The peer has been silent (RFC 9293 3.8.4). */
+  readonly KEEP_ALIVE: 6;
+  /** TIME-WAIT, or a half-open or closed connection's end. */
+  readonly LIFETIME: 7;
   /** The congestion control algorithm's pace allows the next segment. */
   readonly PACE: 8;
 } = {
-  RETRANSMIT: 0,
-  PERSIST: 1,
-  DELAYED_ACK: 2,
-  ACK_STALL: 3,
-  KEEP_ALIVE: 4,
-  LIFETIME: 5,
-  REORDER: 6,
-  TAIL_PROBE: 7,
+  REORDER: 0,
+  TAIL_PROBE: 1,
+  RETRANSMIT: 2,
+  PERSIST: 3,
+  DELAYED_ACK: 4,
+  ACK_STALL: 5,
+  KEEP_ALIVE: 6,
+  LIFETIME: 7,
   PACE: 8,
 };
 

@@ -220,6 +220,7 @@ const LIST = `
 187 | RACK: a lost retransmission is resent without a timeout | RFC 8985 3.2
 188 | TLP: the last segment is probed after 2 SRTT | RFC 8985 7.2
 189 | TLP: one probe a tail, then RTO | RFC 8985 7.3
+246 | a tail loss probe takes the place of the RTO that is due with it, which begins anew | RFC 8985 7.2, RFC 8985 7.3
 190 | TLP: no probe while there are holes | RFC 8985 7.2
 191 | TLP: a D-SACK of the probe cuts no window | RFC 8985 7.4
 192 | text that came twice is reported by D-SACK | RFC 2883 4

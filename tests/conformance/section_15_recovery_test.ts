@@ -350,6 +350,45 @@ row(
   +.42  > . 1:1001(1000) ack 1`,
 );
 
+// A lone segment: its probe would be due behind the timeout, which it replaces; the timeout follows.
+row(
+  246,
+  "in the RTO's place",
+  `${accepted()}
+  +0   write 1000
+  +0   > P. 1:1001(1000) ack 1
+  +.21 > P. 1:1001(1000) ack 1
+  +0   expect cwnd 10000
+  +.21 > P. 1:1001(1000) ack 1
+  +0   expect cwnd 1000
+  +.42 > P. 1:1001(1000) ack 1`,
+);
+
+// The timer runs from the first segment: text that is written 200 ms later does not put it off.
+row(
+  246,
+  "the running timer",
+  `${accepted()}
+  +0   write 1000
+  +0   > P. 1:1001(1000) ack 1
+  +.2  write 1000
+  +0   > P. 1001:2001(1000) ack 1
+  +.01 > P. 1001:2001(1000) ack 1
+  +.21 > . 1:1001(1000) ack 1`,
+);
+
+// New text as the probe: its end is what ends the probe, and no other goes before that.
+row(
+  246,
+  "new text",
+  `${inFlight("mss 1000,sackOK", 12_000)}
+  +.022 > . 10001:11001(1000) ack 1
+  +.01  < . 1:1(0) ack 10001
+  +0    > P. 11001:12001(1000) ack 1
+  +.1   expect cwnd 18000
+  +.01  < . 1:1(0) ack 12001`,
+);
+
 // The hole is repaired after 2.5 ms; no probe goes before the timer runs out.
 row(
   190,

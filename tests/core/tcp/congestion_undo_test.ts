@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { TIMER } from "../../../core/tcp/timers.ts";
 import { inEstablished, type Setup } from "../../dsl/builders.ts";
 import type { Trace } from "../../dsl/trace.ts";
 
@@ -95,7 +96,7 @@ describe("a timeout for nothing", () => {
   test("is undone when what was not sent again arrives (RFC 5682 3)", () => {
     const t = eightSent(INTERNET);
     const { cwnd } = t.tcb.congestion;
-    t.tcb.stopTimer(7);
+    t.tcb.stopTimer(TIMER.TAIL_PROBE);
     t.wire.advanceUntilSent(3000);
     t.recv({ at: t.wire.elapsed, seq: 1, length: 1000 });
     expect(t.tcb.recovery).toBe("timeout");

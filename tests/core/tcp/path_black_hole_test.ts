@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { TIMER } from "../../../core/tcp/timers.ts";
 import { inEstablished } from "../../dsl/builders.ts";
 import type { Trace } from "../../dsl/trace.ts";
 
@@ -27,7 +28,7 @@ function silent(mtuCarried: boolean): Trace {
   t.write(1460);
   t.recvAll();
   // The probe of the tail is not what this is about.
-  t.tcb.stopTimer(7);
+  t.tcb.stopTimer(TIMER.TAIL_PROBE);
   return t;
 }
 
