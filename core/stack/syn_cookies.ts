@@ -51,6 +51,7 @@ export class SynCookies {
   answer(tcb: Tcb, segment: Segment, now: number): Uint8Array<ArrayBuffer> {
     this.#usedAt = now;
     openPassive(tcb, segment, 0, now);
+    if (!tcb.timestamps) offerNothing(tcb);
     tcb.iss = this.#sequence(tcb, now);
     const clock = Math.floor(now);
     tcb.tsOffset += timestampWith(optionBits(tcb), clock) - clock;
@@ -124,6 +125,11 @@ export class SynCookies {
 function completeChecksum(packet: Uint8Array, start: number): void {
   // The field holds the pseudo-header's sum.
   writeU16(packet, start + 16, finish(addBytes(0, packet, start, packet.length)));
+}
+
+/** Without timestamps the ACK brings none of it back: what was offered would be forgotten. */
+function offerNothing(tcb: Tcb): void {
+  tcb.windowScaling = tcb.sackPermitted = tcb.ecn = false;
 }
 
 function optionBits(tcb: Tcb): number {

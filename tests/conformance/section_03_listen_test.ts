@@ -180,6 +180,25 @@ row(
   +0   read@3 100`,
 );
 
+// With timestamps everything comes back in them, without only the MSS does, in the number itself.
+for (
+  const [options, answer] of [
+    ["sackOK,wscale 7,TS val 100 ecr 0", "mss 1460,sackOK,TS val . ecr 100,nop,wscale 7"],
+    ["sackOK,wscale 7", "mss 1460"],
+  ] as const
+) {
+  row(
+    256,
+    options,
+    `set receiveBuffer=4194304
+    0    listen 1
+    +0   <@1 S 0:0(0) win 1000
+    +0   >@1 S. 0:0(0) ack 1
+    +0   <@2 S 0:0(0) win 1000 <mss 1000,${options}>
+    +0   >@2 S. 0:0(0) ack 1 <${answer}>`,
+  );
+}
+
 // Nobody has called accept() yet.
 row(
   33,
