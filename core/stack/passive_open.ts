@@ -7,7 +7,7 @@
 import { segmentArrives } from "../tcp/arrive.ts";
 import { acceptSyn, openPassive } from "../tcp/arrive/listen.ts";
 import { endConnection } from "../tcp/end.ts";
-import type { KeyedHash } from "../tcp/isn.ts";
+import { type KeyedHash, sequenceAbove } from "../tcp/isn.ts";
 import type { Tcb } from "../tcp/tcb.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
 import type { IpAddress } from "../wire/address.ts";
@@ -52,20 +52,41 @@ export class PassiveOpen {
       return "tcp-no-connection";
     }
     // A FIN as well: no host opens a connection so, but it passes packet filters that look for SYNs.
-    const opens = segment.has(FLAG.SYN) && !segment.has(FLAG.FIN);
-    return opens ? this.#open(listener, ip, segment, now) : "tcp-flags-listen";
-  }
-
-  #open(listener: Listener, ip: IpHeader, segment: Segment, now: number): DropReason | undefined {
-    const connections = this.#connections;
-    if (connections.isFull) return "tcp-connections";
+    if (!segment.has(FLAG.SYN) || segment.has(FLAG.FIN)) return "tcp-flags-listen";
+    if (this.#connections.isFull) return "tcp-connections";
     if (listener.isFull && !this.#evict(listener)) {
       return this.#answerWithCookie(listener, ip, segment, now);
     }
+    this.#open(listener, ip, segment, now);
+    return undefined;
+  }
+
+  /**
+   * A SYN that takes the place of `old`, which is in TIME-WAIT (RFC 9293 3.6.1, MAY-2). Its number
+   * lies above what that has sent, which no cookie's can: it has to come again where all half-open
+   * connections are taken.
+   */
+  reopen(
+    listener: Listener,
+    old: Tcb,
+    ip: IpHeader,
+    segment: Segment,
+    now: number,
+  ): DropReason | undefined {
+    if (listener.isFull && !this.#evict(listener)) return "tcp-backlog";
+    endConnection(old, undefined);
+    this.#connections.settle(old);
+    this.#open(listener, ip, segment, now, old.sndNxt);
+    return undefined;
+  }
+
+  #open(listener: Listener, ip: IpHeader, segment: Segment, now: number, above?: number): void {
+    const connections = this.#connections;
     const tcb = this.#create(ip, segment);
     connections.enter(tcb);
     tcb.listener = listener;
-    openPassive(tcb, segment, connections.initialSequence(tcb, now), now);
+    const iss = connections.initialSequence(tcb, now);
+    openPassive(tcb, segment, above === undefined ? iss : sequenceAbove(above, iss), now);
     listener.halfOpen.add(tcb);
     if (listener.decides) {
       tcb.synDecision = "pending";
@@ -75,7 +96,6 @@ export class PassiveOpen {
       acceptSyn(tcb);
     }
     connections.settle(tcb);
-    return undefined;
   }
 
   /**

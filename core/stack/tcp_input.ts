@@ -4,7 +4,6 @@
  * @module
  */
 import { segmentArrives } from "../tcp/arrive.ts";
-import { endConnection } from "../tcp/end.ts";
 import type { Tcb } from "../tcp/tcb.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
 import { type IpHeader, payloadChecksumHolds } from "../wire/ip.ts";
@@ -57,12 +56,18 @@ export class TcpInput {
     segment.wireSegments = segmentSize > 0 ? Math.ceil(segment.textLength / segmentSize) || 1 : 1;
     const { demux, connections, outbox, sharding, stats } = this.#tables;
     const tcb = demux.connections.find(ip, segment.sourcePort, segment.destinationPort);
-    if (tcb === undefined || this.#isReopening(tcb, segment)) {
+    if (tcb === undefined) {
       if (!sharding.passOn(ip, segment, packet, segmentSize)) {
         return this.#withoutConnection(ip, segment, now);
       }
       stats.handedOver++;
       return undefined;
+    }
+    if (isReopening(tcb, segment)) {
+      const listener = demux.findListener(ip, segment.destinationPort);
+      if (listener !== undefined) {
+        return this.#passiveOpen.reopen(listener, tcb, ip, segment, now);
+      }
     }
     const state = tcb.state;
     const dropped = segmentArrives(tcb, segment, now);
@@ -71,18 +76,6 @@ export class TcpInput {
     }
     connections.settle(tcb);
     return dropped;
-  }
-
-  /** RFC 9293 3.6.1, MAY-2 and RFC 6191: a new connection takes the place of one in TIME-WAIT. */
-  #isReopening(tcb: Tcb, segment: Segment): boolean {
-    if (tcb.state !== "TIME-WAIT" || !segment.has(FLAG.SYN)) return false;
-    if (segment.has(FLAG.ACK | FLAG.FIN)) return false;
-    const newer = seqGt(segment.seq, tcb.rcvNxt) ||
-      (tcb.timestamps && segment.hasTimestamps && seqGt(segment.tsVal, tcb.tsRecent));
-    if (!newer) return false;
-    endConnection(tcb, undefined);
-    this.#tables.connections.settle(tcb);
-    return true;
   }
 
   /** RFC 9293 3.10.7.1 and 3.10.7.2. */
@@ -95,4 +88,17 @@ export class TcpInput {
     outbox.reset(ip, segment);
     return "tcp-no-connection";
   }
+}
+
+/**
+ * RFC 9293 3.6.1, MAY-2: a new connection takes the place of one in TIME-WAIT. By timestamps where
+ * both have them (RFC 6191 2), else by the sequence number.
+ */
+function isReopening(tcb: Tcb, segment: Segment): boolean {
+  if (tcb.state !== "TIME-WAIT" || !segment.has(FLAG.SYN)) return false;
+  if (segment.has(FLAG.ACK | FLAG.FIN)) return false;
+  if (tcb.timestamps && segment.hasTimestamps && segment.tsVal !== tcb.tsRecent) {
+    return seqGt(segment.tsVal, tcb.tsRecent);
+  }
+  return seqGt(segment.seq, tcb.rcvNxt);
 }

@@ -6,11 +6,15 @@
  */
 import type { IpAddress } from "../wire/address.ts";
 import { readI32 } from "../wire/bytes.ts";
+import { seqGt } from "../wire/seq.ts";
 
 /** Bytes of a key. */
 export const SIPHASH_KEY_LENGTH = 16;
 /** Bytes of two addresses and two ports: the hash ends with the length of what it is of. */
 const MESSAGE_LENGTH = 36;
+
+/** Farther than an unscaled window from what the connection before has sent. */
+const REOPENED_STEP = 0x10000;
 
 /** One key for the life of a stack. */
 export class KeyedHash {
@@ -132,4 +136,9 @@ export function initialSequence(
 ): number {
   const ticks = Math.floor(now * 250) % 0x100000000;
   return (ticks + hash.connection(local, localPort, remote, remotePort)) | 0;
+}
+
+/** RFC 9293 3.6.1: `iss`, unless the connection before has used numbers up to `before` already. */
+export function sequenceAbove(before: number, iss: number): number {
+  return seqGt(iss, before) ? iss : (before + REOPENED_STEP) | 0;
 }

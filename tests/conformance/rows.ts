@@ -50,6 +50,7 @@ const LIST = `
 30 | a segment to another port or address does not reach the connection | RFC 9293 3.10.7
 31 | several connections are half-open on one port | RFC 9293 3.9.1
 32 | a full accept queue ignores SYNs and handshake ACKs, and resends SYN,ACK |
+256 | a SYN cookie offers only what its ACK brings back | RFC 7323 2.2, RFC 4987 3.6
 33 | data may follow the handshake before accept() | RFC 9293 3.10.7.4
 34 | closing a listener resets what was not accepted |
 35 | text on a SYN is not lost unseen | RFC 9293 3.10.7.2
@@ -262,6 +263,7 @@ const LIST = `
 223 | a FIN that comes again is acknowledged and restarts it | RFC 9293 3.10.7.4
 224 | a segment out of order draws an ACK | RFC 9293 3.10.7.4
 225 | a new SYN opens a new connection | RFC 9293 3.6.1, RFC 6191 2
+250 | a connection that takes the place of one in TIME-WAIT begins above what that has sent | RFC 9293 3.6.1, RFC 6191 2
 226 | a RST does not end it | RFC 1337 3, RFC 5961 3
 227 | no text is taken after the FIN | RFC 9293 3.10.7.4
 # Keep-alive

@@ -1,4 +1,5 @@
-import { test } from "bun:test";
+import { expect, test } from "bun:test";
+import { inTimeWait } from "../dsl/builders.ts";
 import { rowsWith } from "./row.ts";
 import { accepted } from "./script/preludes.ts";
 
@@ -72,6 +73,28 @@ row(
   +1   < S -5000:-5000(0) win 1000 <mss 1000,TS val 90 ecr 0>
   +0   > . 2:2(0) ack 2
   +0   expect state TIME-WAIT`,
+);
+
+// 100,000 bytes within 70 ms: the clock alone would be behind them.
+row(250, () => {
+  const t = inTimeWait({ tcp: { timestamps: false } });
+  t.tcb.sndNxt = (t.tcb.sndNxt + 100_000) | 0;
+  const { sndNxt } = t.tcb;
+  const next = t.other({ irs: t.irs + 100_000 });
+  next.send({ flags: "S", options: { mss: 1000 } });
+  next.recv({ flags: "S.", ack: 1 });
+  expect((next.tcb.iss - sndNxt) | 0).toBeGreaterThan(0);
+});
+
+// There is nothing that could take its place.
+row(
+  250,
+  "nobody listens",
+  `${timeWait()}
+  +0 closeListener
+  +1 < S 5000:5000(0) win 1000 <mss 1000>
+  +0 > . 2:2(0) ack 2
+  +0 expect state TIME-WAIT`,
 );
 
 // Whatever its number: TIME-WAIT is there so that nothing old reaches a new connection.

@@ -51,6 +51,45 @@ describe("TIME-WAIT", () => {
     expect(t.wire.stack.tcp.connectionCount).toBe(1);
   });
 
+  // 100,000 bytes in 70 ms are more than the clock of the ISN has moved on: the new number lies above
+  // them all the same, so that nothing old is taken for new.
+  test("gives way to a connection whose ISN lies above what was sent (RFC 9293 3.6.1, MAY-2)", () => {
+    const t = listening();
+    t.tcb.sndNxt = (t.tcb.sndNxt + 100_000) | 0;
+    const { sndNxt } = t.tcb;
+    const next = t.other({ irs: t.irs + 100_000 });
+    next.send(SYN);
+    next.recv({ flags: "S.", ack: 1 });
+    const ahead = (next.tcb.iss - sndNxt) | 0;
+    expect(ahead).toBeGreaterThan(0);
+    expect(ahead).toBeLessThan(0x20000);
+  });
+
+  // Where half-open connections take all places a cookie would be the answer, whose number cannot be
+  // chosen: TIME-WAIT stays, and the SYN has to come again.
+  test("does not give way to a cookie (RFC 4987 3.6)", () => {
+    const t = listening({ backlog: 1 });
+    const squatter = t.other({ remotePort: 39_999 });
+    squatter.send({ flags: "S" });
+    squatter.recv({ flags: "S.", ack: 1 });
+    t.send({ ...SYN, seq: 100_000 });
+    t.recvNothing();
+    expect(t.state).toBe("TIME-WAIT");
+    expect(t.wire.stack.stats.dropped("tcp-backlog")).toBe(1);
+  });
+
+  // By the timestamps it is from before, whatever its number (RFC 6191 2).
+  test("does not give way to a SYN with an older timestamp (RFC 6191 2)", () => {
+    const t = listening(TIMED);
+    t.send({
+      flags: "S",
+      seq: 100_000,
+      options: { mss: 1000, timestamps: [t.peerTime - 1000, 0] },
+    });
+    t.recv({ seq: 2, ack: 2 });
+    expect(t.state).toBe("TIME-WAIT");
+  });
+
   // The timestamp says the same when the number happens to be lower.
   test("gives way to a SYN with a newer timestamp (RFC 6191 2)", () => {
     const t = listening(TIMED);
