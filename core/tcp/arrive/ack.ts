@@ -172,7 +172,10 @@ function leavePersist(tcb: Tcb, now: number): void {
   tcb.persistBackoff = 0;
   tcb.stopTimer(TIMER.PERSIST);
   if (tcb.scoreboard.isEmpty) return;
-  if (tcb.scoreboard.at(0).length === 1) tcb.scoreboard.markLost(tcb.scoreboard.at(0));
+  const first = tcb.scoreboard.at(0);
+  if (first.length === 1 && tcb.scoreboard.count === 1) tcb.scoreboard.markLost(first);
+  // It was asked for again after an RTO, and what lies behind it had no room either.
+  else if (first.length === 1 && first.transmissions > 1) tcb.scoreboard.markAllLost();
   tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
 }
 
