@@ -82,10 +82,8 @@ export class Tcb extends RttEstimator {
   sndWl1 = 0;
   sndWl2 = 0;
   maxSndWnd = 0;
-  /** MSS that the peer announced, or the default. */
-  peerMss: number;
-  /** Largest IP packet on the path. */
-  pathMtu: number;
+  /** The peer's MSS, and behind it the path's MTU. */
+  #sizes: number;
   /** Text in a full segment, options counted out (RFC 9293 3.7.1). */
   sendMss = 0;
   readonly send: SendRing;
@@ -157,8 +155,7 @@ export class Tcb extends RttEstimator {
     this.local = local;
     this.remote = remote;
     this.#ports = (localPort << 16) | remotePort;
-    this.pathMtu = environment.mtu;
-    this.peerMss = remote.isV4 ? DEFAULT_MSS_V4 : DEFAULT_MSS_V6;
+    this.#sizes = ((remote.isV4 ? DEFAULT_MSS_V4 : DEFAULT_MSS_V6) << 16) | environment.mtu;
     this.receiveLimit = Math.min(config.receiveBuffer, INITIAL_BUFFER);
     this.noDelay = config.noDelay;
     this.keepAlive = config.keepAlive;
@@ -176,6 +173,22 @@ export class Tcb extends RttEstimator {
 
   get remotePort(): number {
     return this.#ports & 0xffff;
+  }
+
+  /** MSS that the peer announced, or the default. */
+  get peerMss(): number {
+    return this.#sizes >>> 16;
+  }
+  set peerMss(bytes: number) {
+    this.#sizes = (bytes << 16) | this.pathMtu;
+  }
+
+  /** Largest IP packet on the path. */
+  get pathMtu(): number {
+    return this.#sizes & 0xffff;
+  }
+  set pathMtu(bytes: number) {
+    this.#sizes = (this.#sizes & ~0xffff) | bytes;
   }
 
   /** MSS to advertise (RFC 9293 3.7.1): what this host can receive. */

@@ -22,7 +22,6 @@ class Occasions {
   userTimeoutMs: number | undefined = undefined;
   keepAliveProbes: number = 0;
   persistBackoff: number = 0;
-  challengedAt: number = -Infinity;
   urgentEnd: number = 0;
   earlyFin: number | undefined = undefined;
   duplicateStart: number = 0;
@@ -113,14 +112,6 @@ export class TcbOccasions extends TcbSmall {
   }
   set persistBackoff(value: number) {
     if (value !== this.#its.persistBackoff) TcbOccasions.#own(this).persistBackoff = value;
-  }
-
-  /** When an out-of-window segment was answered last (RFC 5961 7). */
-  get challengedAt(): number {
-    return this.#its.challengedAt;
-  }
-  set challengedAt(value: number) {
-    if (value !== this.#its.challengedAt) TcbOccasions.#own(this).challengedAt = value;
   }
 
   /** Where the peer's urgent data ends, if there is any (RFC 9293 3.8.5). */

@@ -17,13 +17,14 @@ const SRTT = 8;
 const RTTVAR = 9;
 const MIN_RTT = 10;
 const KEEP_ALIVE_AT = 11;
+const CHALLENGED_AT = 12;
 
 /**
  * Milliseconds. In one array, as V8 makes an object of its own of each field with a fraction: they
  * were a tenth of what a connection held.
  */
 export class TcbTimes extends TcbOccasions {
-  readonly #times = [Infinity, 0, 0, 0, 0, 0, 0, 0, 0, 0, Infinity, Infinity];
+  readonly #times = [Infinity, 0, 0, 0, 0, 0, 0, 0, 0, 0, Infinity, Infinity, -Infinity];
 
   /** Where it is in the stack's heap of deadlines, `Infinity`: it is not. */
   get scheduledAt(): number {
@@ -119,5 +120,16 @@ export class TcbTimes extends TcbOccasions {
   }
   set keepAliveAt(at: number) {
     this.#times[KEEP_ALIVE_AT] = at;
+  }
+
+  /**
+   * When a segment from outside of the window was answered last (RFC 5961 7). Keep-alives are among
+   * them, which every idle connection gets: so it is no occasion.
+   */
+  get challengedAt(): number {
+    return this.#times[CHALLENGED_AT]!;
+  }
+  set challengedAt(at: number) {
+    this.#times[CHALLENGED_AT] = at;
   }
 }

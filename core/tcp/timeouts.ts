@@ -16,6 +16,12 @@ const MAX_PERSIST_BACKOFF = 16;
 /** Milliseconds until a timer that has run may run again: no configuration makes it run for ever. */
 const MIN_INTERVAL_MS = 1;
 
+/**
+ * A peer may leave keep-alive probes unanswered for half a second (RFC 5961 7): Linux and this stack
+ * do. Silence counts from twice that on, however often probes are sent.
+ */
+const LEAST_SILENCE_MS = 1000;
+
 /** Runs everything that is due at `now`; true: it makes the peer answer. */
 export function handleTimeouts(tcb: Tcb, now: number): boolean {
   let asks = false;
@@ -121,7 +127,7 @@ function keepAlive(tcb: Tcb, now: number): void {
   }
   // RFC 5482 4.2: a user timeout counts instead of the number of probes.
   const isOver = tcb.userTimeoutMs === undefined
-    ? tcb.keepAliveProbes >= keepAliveProbes
+    ? tcb.keepAliveProbes >= keepAliveProbes && now - tcb.heardAt >= LEAST_SILENCE_MS
     : tcb.keepAliveProbes > 0 && now - tcb.heardAt >= tcb.userTimeoutMs;
   if (isOver) return giveUp(tcb);
   tcb.keepAliveProbes++;

@@ -54,6 +54,27 @@ describe("keep-alive", () => {
     expect(t.isForgotten).toBe(true);
   });
 
+  // Ten probes a second, of which the peer answers two: it is there.
+  test("more often than a peer answers does not end the connection (RFC 5961 7)", () => {
+    const often = { keepAliveIdleMs: 100, keepAliveIntervalMs: 100, keepAliveProbes: 3 };
+    const t = inEstablished({ tcp: { ...ON.tcp, ...often } });
+    t.recv({ at: 100, seq: 0 });
+    t.send({ at: 100 });
+    for (const at of [200, 300, 400, 500, 600]) t.recv({ at, seq: 0 });
+    t.send({ at: 600 });
+    for (let at = 700; at < 1600; at += 100) t.recv({ at, seq: 0 });
+    t.recv({ at: 1600, flags: "R." });
+    expect(t.tcb.error).toBe("TIMED_OUT");
+  });
+
+  // A hundred thousand idle connections get probes all the time: it takes no memory to answer them.
+  test("keeps nothing of a peer's probe", () => {
+    const t = inEstablished();
+    t.send({ seq: 0 });
+    t.recv({ ack: 1 });
+    expect(t.tcb.isOrdinary).toBe(true);
+  });
+
   // It is a socket's option as well.
   test("can be turned on and off (RFC 9293 3.8.4)", () => {
     const t = inEstablished({ tcp: { ...ON.tcp, keepAlive: false } });
