@@ -123,7 +123,7 @@ class Http2Connection {
     this.#c = c;
     this.#app = app;
     this.#settings = settings;
-    this.#envFor = envOf(c.socket);
+    this.#envFor = envOf(c.socket, c.log);
     this.#authority = formatHostPort(c.socket.localAddr);
   }
 

@@ -9,6 +9,8 @@ import { z } from "zod";
 import { wholeNumber } from "../core/api/numbers.ts";
 import { describeIssues } from "../core/api/plugin.ts";
 import type { FetchApp } from "../plugins/http.ts";
+import { LOG, type UpgradableEnv } from "../plugins/http/env.ts";
+import { FaultLog } from "./static_files/fault_log.ts";
 import { evaluate, rangeApplies } from "./static_files/conditions.ts";
 import { namesOf, type OpenFile, openFile, streamFile } from "./static_files/file.ts";
 import { parseRange } from "./static_files/range.ts";
@@ -65,7 +67,17 @@ export function staticFiles(folder: string, options: StaticFilesOptions = {}): F
   const checked = optionsSchema.safeParse(options);
   if (!checked.success) throw new TypeError(`staticFiles: ${describeIssues(checked.error.issues)}`);
   const root = resolve(folder);
-  return { fetch: (request) => answer(request, root, checked.data) };
+  const faults = new FaultLog();
+  return {
+    async fetch(request, env) {
+      try {
+        return await answer(request, root, checked.data);
+      } catch (error) {
+        faults.add(error as Error, (env as Partial<UpgradableEnv> | undefined)?.[LOG]);
+        return new Response("Service Unavailable", { status: 503 });
+      }
+    },
+  };
 }
 
 async function answer(request: Request, root: string, settings: Settings): Promise<Response> {

@@ -8,6 +8,7 @@ import { bytesFault } from "../../core/api/bytes.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import type { TcpErrorCode } from "../../core/api/errors.ts";
 import type { Duplex } from "../../core/api/relay.ts";
+import { DESCRIPTOR_ADVICE } from "./descriptors.ts";
 
 /** How long a closed connection still takes, and discards, what the peer sends, in milliseconds. */
 const LINGER_MS = 2000;
@@ -151,6 +152,10 @@ const CODES: Readonly<Record<string, TcpErrorCode>> = {
   EHOSTUNREACH: "UNREACHABLE",
   ENETUNREACH: "UNREACHABLE",
   ENOENT: "CONNECTION_REFUSED", // a Unix socket that is not there
+  EMFILE: "INSUFFICIENT_RESOURCES",
+  ENFILE: "INSUFFICIENT_RESOURCES",
+  ENOBUFS: "INSUFFICIENT_RESOURCES",
+  ENOMEM: "INSUFFICIENT_RESOURCES",
   EADDRNOTAVAIL: "ADDRESS_NOT_AVAILABLE",
   EADDRINUSE: "ADDRESS_IN_USE",
   ENOTFOUND: "INVALID_ADDRESS",
@@ -160,5 +165,9 @@ const CODES: Readonly<Record<string, TcpErrorCode>> = {
 /** The kernel's error with the code that the stack's own errors have. */
 export function hostError(error: Error & { code?: string }): Error {
   const code = CODES[error.code ?? ""];
-  return code ? new TcpError(code, error.message, { cause: error }) : error;
+  return code ? new TcpError(code, messageOf(error), { cause: error }) : error;
+}
+
+function messageOf({ code, message }: Error & { code?: string }): string {
+  return code === "EMFILE" || code === "ENFILE" ? `${code}: ${DESCRIPTOR_ADVICE[code]}` : message;
 }

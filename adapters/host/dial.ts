@@ -6,6 +6,7 @@
 import { connect } from "node:net";
 import type { DialTarget } from "../../core/api/dial.ts";
 import { HostConnection, hostError } from "./connection.ts";
+import { descriptorFault } from "./descriptors.ts";
 
 /**
  * Connects through the host's kernel.
@@ -21,9 +22,11 @@ export function dialHost(target: DialTarget, signal?: AbortSignal): Promise<Host
       socket.destroy();
       reject(signal?.reason);
     };
-    const fail = (error: Error) => {
+    const fail = (error: Error & { code?: string }) => {
       signal?.removeEventListener("abort", giveUp);
-      reject(hostError(error));
+      // Bun says that the target has refused where it had no descriptor for the socket.
+      const fault = error.code === "ECONNREFUSED" ? descriptorFault() : undefined;
+      reject(hostError(fault ? Object.assign(error, { code: fault }) : error));
     };
     signal?.addEventListener("abort", giveUp);
     socket.once("error", fail);

@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
-import { type Clock, systemClock } from "../../core/api/environment.ts";
+import { type Clock, type Logger, silentLogger, systemClock } from "../../core/api/environment.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import type { LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
@@ -9,6 +9,7 @@ import { ETHERNET_HEADER } from "../../core/wire/ethernet.ts";
 import { Counts } from "../ethernet/counts.ts";
 import type { FramePort } from "../ethernet/frame_port.ts";
 import { hostError } from "../host/connection.ts";
+import { keepAccepting } from "../host/descriptors.ts";
 import { requireInteger } from "../integer_option.ts";
 import { parseHostEndpoint } from "./endpoint.ts";
 import { FrameReader } from "./frame_reader.ts";
@@ -26,6 +27,8 @@ export interface QemuStreamOptions {
   queue?: number;
   /** Tells the time until the next attempt to connect. Default the runtime's. */
   clock?: Clock;
+  /** Says when there are no file descriptors for peers. Default: nowhere. */
+  log?: Logger;
 }
 
 const RECONNECT_MS = 1000;
@@ -76,7 +79,12 @@ export async function openQemuStream(options: QemuStreamOptions): Promise<FrameP
   if ((listen === undefined) === (connect === undefined)) {
     throw new TypeError("openQemuStream needs one of listen and connect");
   }
-  const port = new StreamPort(mtu, queue, options.clock ?? systemClock);
+  const port = new StreamPort(
+    mtu,
+    queue,
+    options.clock ?? systemClock,
+    options.log ?? silentLogger,
+  );
   if (listen !== undefined) await port.listen(placeOf("listen", listen));
   else port.connect(placeOf("connect", connect!));
   return port;
@@ -102,6 +110,7 @@ class StreamPort implements FramePort {
   name = "QEMU";
   readonly features: LinkFeatures;
   readonly #clock: Clock;
+  readonly #log: Logger;
   readonly #incoming: PacketQueue;
   readonly #counts = new Counts<StreamCount>();
   #server: Server | undefined;
@@ -113,9 +122,10 @@ class StreamPort implements FramePort {
   #cancelRetry: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(mtu: number, queue: number, clock: Clock) {
+  constructor(mtu: number, queue: number, clock: Clock, log: Logger) {
     this.features = { mtu, maxSuperPacket: 0, checksumOffload: false };
     this.#clock = clock;
+    this.#log = log;
     this.#out = new Uint8Array(Math.max(COALESCED, LENGTH + ETHERNET_HEADER + mtu));
     this.#incoming = new PacketQueue(queue, this.features, ETHERNET_HEADER);
   }
@@ -123,7 +133,7 @@ class StreamPort implements FramePort {
   async listen(place: Place): Promise<void> {
     const server = this.#server = createServer((socket) => this.#welcome(socket));
     await new Promise<void>((resolve, reject) => {
-      server.once("error", (error) => reject(listenError(error, place)));
+      server.on("error", (error) => reject(listenError(error, place)));
       server.listen(place, resolve);
     });
     this.#place = place;
@@ -133,6 +143,24 @@ class StreamPort implements FramePort {
         ? (place as { path: string }).path
         : formatHostPort({ hostname: bound.address, port: bound.port })
     }`;
+    keepAccepting(server, {
+      log: this.#log,
+      name: this.name,
+      reopen: () => this.#reopen(),
+    });
+  }
+
+  /** A new listener at the same place, for one that accepts no more. */
+  #reopen(): void {
+    if (this.#closing) return;
+    this.#server!.close();
+    if ("path" in this.#place!) rmSync(this.#place.path, { force: true });
+    this.listen(this.#place!).catch(() => {
+      this.#cancelRetry = this.#clock.schedule(
+        this.#clock.now() + RECONNECT_MS,
+        () => this.#reopen(),
+      );
+    });
   }
 
   connect(place: Place): void {

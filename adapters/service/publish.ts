@@ -5,9 +5,10 @@
  */
 import { createServer, type Server } from "node:net";
 import { type Logger, systemClock } from "../../core/api/environment.ts";
-import type { HostPort } from "../../core/api/host_port.ts";
+import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import { type Duplex, relay } from "../../core/api/relay.ts";
 import { HostConnection } from "../host/connection.ts";
+import { keepAccepting } from "../host/descriptors.ts";
 import { messageOf } from "./errors.ts";
 import { openPort } from "./open_port.ts";
 import type { PublishSetting } from "./publish_setting.ts";
@@ -57,6 +58,7 @@ export async function publish(
   });
   const address = await openPort(setting, (host, port) => listenOn(server, host, port));
   server.on("error", (error) => log.error("cannot accept", { reason: messageOf(error) }));
+  keepAccepting(server, { log, name: formatHostPort(address) });
   return {
     address,
     to: setting.to,

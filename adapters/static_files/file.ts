@@ -9,6 +9,19 @@ import { join, sep } from "node:path";
 import type { ByteRange } from "./range.ts";
 import type { Validators } from "./conditions.ts";
 
+/** No such file, one that is not to be read, or none that can be: the rest is a fault of the machine. */
+const NOT_FOUND = new Set([
+  "ENOENT",
+  "ENOTDIR",
+  "ELOOP",
+  "ENAMETOOLONG",
+  "EACCES",
+  "EPERM",
+  "ENXIO",
+  "ENODEV",
+  "EINVAL",
+]);
+
 const CHUNK_SIZE = 64 * 1024;
 
 /** An open file: who has it closes it. */
@@ -39,6 +52,8 @@ export function namesOf(pathname: string, showsHidden: boolean): string[] | unde
 /**
  * Opens what `names` lead to. `"folder"`: it is one. `undefined`: there is no such file, it may not
  * be read, it is none, or a link leads out of `root`.
+ *
+ * @throws What the kernel says where there may well be a file.
  */
 export async function openFile(
   root: string,
@@ -63,8 +78,10 @@ export async function openFile(
     return { handle, size, etag, modified: Math.floor(mtimeMs / 1000) };
   } catch (error) {
     await handle?.close().catch(() => {});
-    if ((error as { code?: string }).code === "EISDIR") return "folder";
-    return undefined;
+    const { code = "" } = error as { code?: string };
+    if (code === "EISDIR") return "folder";
+    if (NOT_FOUND.has(code)) return undefined;
+    throw error;
   }
 }
 

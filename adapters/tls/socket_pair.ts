@@ -8,7 +8,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { TcpError } from "../../core/api/errors.ts";
 import { InTurn } from "../../core/api/in_turn.ts";
+import { DESCRIPTOR_ADVICE, descriptorFault } from "../host/descriptors.ts";
+
+/** How long the two ends may take to meet, in milliseconds. */
+const ACCEPT_MS = 5000;
 
 /** Opens pairs one after the other, so that each connection meets its own other end. */
 const turns = new InTurn();
@@ -28,10 +33,18 @@ interface Door {
 export function openSocketPair(): Promise<[Socket, Socket]> {
   const opened = turns.run(async () => {
     const { server, path } = await (door ??= openDoor());
-    const accepted = once(server, "connection") as Promise<[Socket]>;
+    const timeout = AbortSignal.timeout(ACCEPT_MS);
+    const accepted = once(server, "connection", { signal: timeout }) as Promise<[Socket]>;
     const near = connect({ path, allowHalfOpen: true });
-    const [[far]] = await Promise.all([accepted, once(near, "connect")]);
-    return [near, far] as [Socket, Socket];
+    try {
+      const [[far]] = await Promise.all([accepted, once(near, "connect")]);
+      return [near, far] as [Socket, Socket];
+    } catch (error) {
+      // Without a descriptor for the far end Deno never accepts again: the next pair has a new door.
+      near.on("error", () => {}).destroy();
+      await closeDoor();
+      throw timeout.aborted ? noDescriptor() : error;
+    }
   });
   return opened.finally(() => {
     if (turns.isIdle) return closeDoor();
@@ -59,4 +72,9 @@ async function closeDoor(): Promise<void> {
   if (!opened) return;
   opened.server.close();
   await rm(opened.folder, { recursive: true, force: true });
+}
+
+function noDescriptor(): TcpError {
+  const reason = DESCRIPTOR_ADVICE[descriptorFault() ?? "EMFILE"];
+  return new TcpError("INSUFFICIENT_RESOURCES", `there is no socket for TLS: ${reason}`);
 }

@@ -9,11 +9,23 @@ export type TcpErrorCode =
   | "UNREACHABLE" // ICMP hard error                                RFC 5461
   | "ADDRESS_IN_USE" // the port is taken
   | "ADDRESS_NOT_AVAILABLE" // not an address of this stack, or no free port
+  | "INSUFFICIENT_RESOURCES" // no file descriptor or memory           RFC 9293 3.10.1
   | "INVALID_ADDRESS" // cannot be connected to                     RFC 9293 3.9.2.3
   | "MESSAGE_TOO_LONG" // does not fit into a datagram               RFC 768
   | "CLOSING" // write after closeWrite() or close()                RFC 9293 3.10.2
   | "LISTENER_CLOSED" // accept() on a closed listener, receive() on a closed socket
   | "STACK_CLOSED"; // the stack was closed
+
+const OWN_LIMITS: readonly unknown[] = [
+  "INSUFFICIENT_RESOURCES",
+  "ADDRESS_NOT_AVAILABLE",
+  "ADDRESS_IN_USE",
+];
+
+/** Whether this side could not even try: that says nothing about the peer. */
+export function isOwnLimit(error: unknown): boolean {
+  return OWN_LIMITS.includes((error as { code?: unknown } | null)?.code);
+}
 
 /**
  * The error of every socket operation. WinterTC: a `SocketError` is a `TypeError` whose message

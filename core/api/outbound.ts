@@ -106,6 +106,7 @@ const FAULTS: Partial<Record<TcpErrorCode, OutboundFault>> = {
   UNREACHABLE: "unreachable",
   INVALID_ADDRESS: "unreachable",
   ADDRESS_NOT_AVAILABLE: "unreachable",
+  INSUFFICIENT_RESOURCES: "unreachable",
   TIMED_OUT: "timed-out",
 };
 

@@ -5,6 +5,7 @@
  */
 import { type DialTarget, formatDialTarget } from "../../core/api/dial.ts";
 import type { Logger } from "../../core/api/environment.ts";
+import { isOwnLimit } from "../../core/api/errors.ts";
 import type { Duplex } from "../../core/api/relay.ts";
 import { whenEnded } from "../../core/api/upstream.ts";
 
@@ -31,6 +32,7 @@ export class Target {
   #failures = 0;
   #successes = 0;
   #retryAt = Infinity;
+  #hasHitLimit = false;
 
   /** One that nothing is known about is up. */
   constructor(address: DialTarget, rules: HealthRules) {
@@ -52,6 +54,7 @@ export class Target {
 
   /** It has taken a connection. */
   succeeded(log: Logger): void {
+    this.#hasHitLimit = false;
     this.#failures = 0;
     if (this.#up || ++this.#successes < this.#rules.healthyAfter) return;
     this.#up = true;
@@ -60,11 +63,19 @@ export class Target {
 
   /** It has not. */
   failed(now: number, error: unknown, log: Logger): void {
+    if (isOwnLimit(error)) return this.#hitLimit(error as Error, log);
     this.#successes = 0;
     if (this.#up && ++this.#failures < this.#rules.unhealthyAfter) return;
     this.#retryAt = now + (this.#rules.retryAfterMs ?? Infinity);
     if (!this.#up) return;
     this.#up = false;
     log.warn("target is down", { target: this.name, reason: (error as Error).message });
+  }
+
+  /** The target is as healthy as before; said once until a connection can be made again. */
+  #hitLimit({ message }: Error, log: Logger): void {
+    if (this.#hasHitLimit) return;
+    this.#hasHitLimit = true;
+    log.error("cannot connect to target", { target: this.name, reason: message });
   }
 }

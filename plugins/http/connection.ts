@@ -82,7 +82,7 @@ export class HttpConnection {
     this.#parser = new RequestHeadParser(options);
     this.#deadlines = new Deadlines(c.clock, (wait) => this.#expire(wait));
     this.#writer = new ResponseWriter((bytes) => this.#write(bytes));
-    this.#envFor = envOf(c.socket);
+    this.#envFor = envOf(c.socket, c.log);
     this.#setting = {
       options,
       authority: authorityOf(c.socket.localAddr),

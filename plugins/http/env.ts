@@ -4,6 +4,7 @@
  * @module
  */
 import type { NetAddr, TcpSocket } from "../../core/api/types.ts";
+import type { Logger } from "../../core/api/environment.ts";
 import { UPGRADE, type Upgrade } from "./upgrade.ts";
 
 /** The shape of Bun's `SocketAddress`. */
@@ -40,14 +41,19 @@ export interface HttpEnv {
   requestIP(request?: Request): PeerAddress;
 }
 
+/** Where the apps of this package find the log of the plugin that serves them. */
+export const LOG: unique symbol = Symbol("log");
+
 /** What is passed on in truth: `upgradeWebSocket` finds the connection in it. */
 export interface UpgradableEnv extends HttpEnv {
+  /** The log of the connection. */
+  readonly [LOG]: Logger;
   /** Asks for the connection of the request in hand. */
   readonly [UPGRADE]: Upgrade;
 }
 
 /** Makes the env of one connection's requests: a fresh object each, applications may add to it. */
-export function envOf(socket: TcpSocket): (upgrade: Upgrade) => UpgradableEnv {
+export function envOf(socket: TcpSocket, log: Logger): (upgrade: Upgrade) => UpgradableEnv {
   const { remoteAddr, localAddr } = socket;
   const peer: PeerAddress = {
     address: remoteAddr.hostname,
@@ -55,5 +61,12 @@ export function envOf(socket: TcpSocket): (upgrade: Upgrade) => UpgradableEnv {
     port: remoteAddr.port,
   };
   const requestIP = () => peer;
-  return (upgrade) => ({ remoteAddr, localAddr, socket, requestIP, [UPGRADE]: upgrade });
+  return (upgrade) => ({
+    remoteAddr,
+    localAddr,
+    socket,
+    requestIP,
+    [LOG]: log,
+    [UPGRADE]: upgrade,
+  });
 }

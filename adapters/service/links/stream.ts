@@ -20,8 +20,8 @@ export const stream: LinkKind = defineLinkKind({
   throughKernel: false,
   async open(given, environment) {
     const { listen, connect } = given;
-    const { mtu } = environment;
+    const { mtu, log } = environment;
     const place = listen === undefined ? { connect: connect! } : { listen };
-    return station(await openQemuStream({ ...place, mtu }), given, environment);
+    return station(await openQemuStream({ ...place, mtu, log }), given, environment);
   },
 });

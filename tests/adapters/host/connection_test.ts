@@ -190,10 +190,19 @@ describe("hostError", () => {
     ["ETIMEDOUT", "TIMED_OUT"],
     ["EHOSTUNREACH", "UNREACHABLE"],
     ["ENOTFOUND", "INVALID_ADDRESS"],
-    ["EMFILE", "EMFILE"],
+    ["EADDRNOTAVAIL", "ADDRESS_NOT_AVAILABLE"],
+    ["ENOBUFS", "INSUFFICIENT_RESOURCES"],
+    ["EIO", "EIO"],
   ])("of %s is %s", (code: string, expected: string) => {
     const error = hostError(Object.assign(new Error("message"), { code }));
     expect((error as Error & { code: string }).code).toBe(expected);
     expect(error.message).toContain("message");
+  });
+
+  // The limit is this side's, and the message says how to raise it.
+  test("says what to do where there are no file descriptors", () => {
+    const error = hostError(Object.assign(new Error("connect EMFILE"), { code: "EMFILE" }));
+    expect((error as Error & { code: string }).code).toBe("INSUFFICIENT_RESOURCES");
+    expect(error.message).toContain("ulimit -n");
   });
 });

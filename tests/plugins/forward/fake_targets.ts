@@ -13,8 +13,8 @@ export function tcpOnly(dial: Dial): OutsideNetwork {
   return { dial, dialDatagrams: () => Promise.reject(new Error("there is no UDP in this test")) };
 }
 
-/** What a target does with attempts: takes them, refuses them, or says nothing. */
-export type Mood = "up" | "refuses" | "silent";
+/** What becomes of attempts: they are taken, refused, not answered, or cannot be made. */
+export type Mood = "up" | "refuses" | "silent" | "no descriptor";
 
 /** Targets whose moods a test sets, and who was dialled. */
 export class FakeTargets {
@@ -35,6 +35,8 @@ export class FakeTargets {
       }
       case "refuses":
         return Promise.reject(new TcpError("CONNECTION_REFUSED", `${name} refuses`));
+      case "no descriptor":
+        return Promise.reject(new TcpError("INSUFFICIENT_RESOURCES", "too many open files"));
       case "silent":
         return new Promise((_, reject) => {
           signal.addEventListener("abort", () => reject(signal.reason));

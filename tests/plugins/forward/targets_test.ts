@@ -46,6 +46,23 @@ describe("forward to several targets", () => {
     await served;
   });
 
+  // What this side lacks says nothing about a target: it stays up, and one line says what it was.
+  test("leaves the health of a target alone where no connection could be made", async () => {
+    const targets = new FakeTargets();
+    targets.moods.set(A, "no descriptor");
+    const clients = new Clients(
+      forwardThrough(tcpOnly(targets.dial))({ to: A, unhealthyAfter: 2 }),
+    );
+    for (let i = 0; i < 5; i++) expect(await codeOf(clients.syn())).not.toBe("");
+    expect(targets.take()).toEqual([A, A, A, A, A]);
+    expect(clients.context.lines.map(({ message }) => message)).toEqual([
+      "cannot connect to target",
+    ]);
+    targets.moods.set(A, "up");
+    await clients.syn();
+    expect(targets.take()).toEqual([A]);
+  });
+
   // A is silent for its time, then B is tried; each attempt has all of connectTimeoutMs.
   test("goes on to the next one when the time is over", async () => {
     const targets = new FakeTargets();

@@ -1,0 +1,32 @@
+import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { Program, runtimeCommand } from "../../support/program.ts";
+
+describe("a process without file descriptors", () => {
+  // A client waits in the queue of the kernel, and is accepted when there are descriptors again.
+  test("accepts again, and tells its own limit from the fault of others", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "berth-descriptors-"));
+    try {
+      const command = runtimeCommand("tests/adapters/host/without_descriptors.ts", folder);
+      const program = new Program(
+        ["sh", "-c", 'ulimit -n 100; exec "$@"', "sh", ...command],
+        process.cwd(),
+      );
+      const { out, log } = await program.finish(25_000);
+      if (out === "") throw new Error(log);
+      expect(JSON.parse(out)).toEqual({
+        late: "x",
+        lines: ["cannot accept connections", "accepts connections again"],
+        status: 503,
+        dialled: "INSUFFICIENT_RESOURCES",
+        pair: expect.any(String),
+        pairAfterwards: "ok",
+      });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }, 30_000);
+});

@@ -1,0 +1,123 @@
+/**
+ * Uses up its file descriptors and prints what becomes of those who need one, a line of JSON; it is
+ * started with a low limit (ulimit -n).
+ *
+ * @module
+ */
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import process from "node:process";
+import { keepAccepting } from "../../../adapters/host/descriptors.ts";
+import { dialHost } from "../../../adapters/host/dial.ts";
+import { openQemuStream } from "../../../adapters/links/qemu_stream.ts";
+import { staticFiles } from "../../../adapters/static_files.ts";
+import { openSocketPair } from "../../../adapters/tls/socket_pair.ts";
+import { silentLogger } from "../../../core/api/environment.ts";
+
+// As the service does: Deno opens descriptors for signals when it is first asked to.
+process.on("SIGTERM", () => process.exit(1));
+
+const folder = process.argv[2]!;
+writeFileSync(join(folder, "file.txt"), "a file");
+
+const lines: string[] = [];
+const log = {
+  ...silentLogger,
+  error: (message: string) => void lines.push(message),
+  info: (message: string) => void lines.push(message),
+};
+
+const held: number[] = [];
+
+/** Opens files until there is room for so many more, what has been closed before included. */
+async function useUp(left: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  try {
+    for (;;) held.push(openSync("/dev/null", "r"));
+  } catch {
+    for (const file of held.splice(0, left)) closeSync(file);
+  }
+}
+
+function release(): void {
+  for (const file of held.splice(0)) closeSync(file);
+}
+
+function echoed(socket: Socket): Promise<string> {
+  socket.write("x");
+  return new Promise((resolve) => {
+    socket.once("data", (chunk) => resolve(String(chunk)));
+    socket.once("error", (error) => resolve(error.message));
+  });
+}
+
+function until(condition: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      if (!condition()) return;
+      clearInterval(timer);
+      resolve();
+    }, 10);
+  });
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+    return "ok";
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error);
+  }
+}
+
+const server = createServer((socket) => {
+  socket.on("error", () => {});
+  socket.on("data", (chunk) => socket.write(chunk));
+});
+await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+const { port } = server.address() as { port: number };
+keepAccepting(server, { log, name: "the server", checkMs: 50 });
+const files = staticFiles(folder);
+const ask = (path: string) =>
+  files.fetch(new Request(`http://berth.test/${path}`), {} as never) as Promise<Response>;
+const path = join(folder, "qemu");
+const link = await openQemuStream({ listen: path });
+// What the runtime opens when it is first asked.
+await (await ask("file.txt")).text();
+await openSocketPair().then((pair) => pair.forEach((socket) => socket.destroy()));
+(await dialHost({ hostname: "127.0.0.1", port })).abort();
+
+await useUp(1);
+const client = connect(port, "127.0.0.1");
+const answer = echoed(client);
+await until(() => lines.length > 0);
+release();
+const late = await answer;
+await until(() => lines.length > 1);
+client.destroy();
+
+await useUp(0);
+const status = (await ask("file.txt")).status;
+await useUp(0);
+const dialled = await codeOf(dialHost({ hostname: "127.0.0.1", port }));
+await useUp(0);
+const pair = await codeOf(openSocketPair());
+release();
+const pairAfterwards = await codeOf(
+  openSocketPair().then((both) => both.forEach((socket) => socket.destroy())),
+);
+
+await useUp(1);
+const guest = connect(path);
+guest.on("error", () => {});
+await new Promise<void>((resolve) => guest.once("connect", resolve));
+await new Promise((resolve) => setTimeout(resolve, 1500));
+release();
+guest.destroy();
+const guests = setInterval(() => connect(path).on("error", () => {}), 100);
+await until(() => (link.stats?.()["peers"] ?? 0) > 0);
+clearInterval(guests);
+
+console.log(JSON.stringify({ late, lines, status, dialled, pair, pairAfterwards }));
+process.exit(0);
