@@ -62,6 +62,8 @@ export function readExtensionHeaders(
     const length = at + 8 > end ? Infinity : lengthOf(packet, next, at);
     if (at + length > end) return "ip-header";
     if (next === FRAGMENT_HEADER) {
+      // Without the fragment header they would seem to be the first when the packet is whole again.
+      if (packet[at] === HOP_BY_HOP) return refuse(ip, "ip-extension", CODE.unknownNextHeader, at);
       if (readFragmentHeader(packet, typeAt, at, ip)) return undefined;
     } else {
       const refused = next === ROUTING

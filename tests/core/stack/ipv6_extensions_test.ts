@@ -134,6 +134,17 @@ describe("IPv6 extension headers", () => {
     expect(t.wire.stack.stats.dropped("ip-extension")).toBe(2);
   });
 
+  // Behind a fragment header, too, which is not there any more when the packet is whole.
+  test("end at hop-by-hop options in a fragment (RFC 8200 4.1)", () => {
+    const host = new FragmentHost();
+    const packet = packetOf([options(HOP_BY_HOP, ...PAD4)]);
+    expect(host.exchange(...cut(packet, [16]))).toMatchObject([
+      { type: 4, code: 1, rest: 40 },
+      { type: 4, code: 1, rest: 40 },
+    ]);
+    expect(host.drops()).toEqual({ "ip-extension": 2 });
+  });
+
   // No routing type is known: with segments left the packet is not for this host, without it is.
   test.each([0, 2, 3, 4, 253])(
     "of routing type %i need no segments left (RFC 8200 4.4)",
