@@ -57,8 +57,11 @@ export function openTun(options: TunOptions = {}): Promise<Link> {
  *
  * const port = await openTap({ name: "berth0", addresses: ["10.7.0.1/24"] });
  * const addresses = ["10.7.0.2/24"];
- * await using stack = createStack({ link: ethernet(port, { addresses }), addresses });
+ * const link = ethernet(port, { addresses });
+ * await using stack = createStack({ link, addresses });
  * stack.use(80, http(new Hono().get("/", (c) => c.text("ahoy"))));
+ * const duplicates = await link.probed(); // some seconds: has another station the address?
+ * if (duplicates.length > 0) throw new Error("10.7.0.2 is in use");
  *
  * const response = await fetch("http://10.7.0.2/"); // as any program of this machine can
  * if (await response.text() !== "ahoy") throw new Error("not what was sent");
