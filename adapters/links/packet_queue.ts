@@ -5,9 +5,14 @@ import type {
   PacketBatch,
 } from "../../core/stack/link.ts";
 
+/** Bytes of unused buffers that are kept: a burst may have needed the capacity times the largest. */
+const MAX_KEPT_BYTES = 8 * 1024 * 1024;
+
+const NO_PACKET = new Uint8Array(0);
+
 /**
  * Packets that wait for a `receive()`, as copies, in order. It holds `capacity` times the largest
- * packet at most, and keeps that for reuse.
+ * packet at most, and keeps {@link MAX_KEPT_BYTES} of that for reuse.
  */
 export class PacketQueue {
   /** Nothing goes in or comes out any more. */
@@ -35,6 +40,11 @@ export class PacketQueue {
     this.#buffers = new BufferPool(before + features.mtu, before + features.maxSuperPacket);
     this.#sizes = new Uint32Array(capacity);
     this.#segmentSizes = new Uint32Array(capacity);
+  }
+
+  /** Bytes that it keeps for packets to come. */
+  get kept(): number {
+    return this.#buffers.kept;
   }
 
   /** Whether a `takeInto()` would find nothing. */
@@ -87,6 +97,7 @@ export class PacketQueue {
     for (let i = 0; i < count; i++) {
       const slot = this.#first;
       const packet = this.#packets[slot]!;
+      this.#packets[slot] = NO_PACKET;
       batch.packets[i] = packet;
       batch.sizes[i] = this.#sizes[slot]!;
       batch.segmentSizes[i] = this.#segmentSizes[slot]!;
@@ -128,6 +139,7 @@ class BufferPool {
   readonly #largestSize: number;
   readonly #ordinary: Uint8Array<ArrayBuffer>[] = [];
   readonly #large: Uint8Array<ArrayBuffer>[] = [];
+  #kept = 0;
 
   constructor(mtu: number, maxSuperPacket: number) {
     this.#ordinarySize = mtu;
@@ -135,17 +147,29 @@ class BufferPool {
   }
 
   take(size: number): Uint8Array<ArrayBuffer> {
-    return size <= this.#ordinarySize
-      ? this.#ordinary.pop() ?? new Uint8Array(this.#ordinarySize)
-      : this.#large.pop() ?? new Uint8Array(this.#largestSize);
+    const isOrdinary = size <= this.#ordinarySize;
+    const buffer = (isOrdinary ? this.#ordinary : this.#large).pop();
+    if (buffer === undefined) {
+      return new Uint8Array(isOrdinary ? this.#ordinarySize : this.#largestSize);
+    }
+    this.#kept -= buffer.length;
+    return buffer;
   }
 
   give(buffer: Uint8Array<ArrayBuffer>): void {
+    if (this.#kept + buffer.length > MAX_KEPT_BYTES) return;
+    this.#kept += buffer.length;
     (buffer.length === this.#ordinarySize ? this.#ordinary : this.#large).push(buffer);
+  }
+
+  /** Bytes of unused buffers. */
+  get kept(): number {
+    return this.#kept;
   }
 
   clear(): void {
     this.#ordinary.length = 0;
     this.#large.length = 0;
+    this.#kept = 0;
   }
 }
