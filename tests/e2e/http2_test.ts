@@ -23,3 +23,20 @@ describe("h2load", () => {
     60_000,
   );
 });
+
+describe("nghttp", () => {
+  // 20 requests on one connection; the client ends with GOAWAY.
+  testRequiring(
+    [...NEEDS, "program:nghttp"],
+    "asks over HTTP/2 and says GOAWAY (RFC 9113 6.8)",
+    () =>
+      withConfiguredService(config, async (namespace) => {
+        for (let i = 0; i < 5; i++) {
+          const command = ["nghttp", "-n", "-s", "-m20", `${URL}/number/7`];
+          const statistics = await namespace.run(command, 20_000);
+          expect(statistics.match(/ 200 +\d+ +\/number\/7/g) ?? statistics).toHaveLength(20);
+        }
+      }),
+    60_000,
+  );
+});
