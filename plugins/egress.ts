@@ -7,7 +7,7 @@ import { z } from "zod";
 import { count, milliseconds } from "../core/api/numbers.ts";
 import { subnetsSchema, TargetFilter } from "../core/api/denied_targets.ts";
 import type { FlowContext } from "../core/api/datagram.ts";
-import { dialWithin, type OutsideNetwork } from "../core/api/dial.ts";
+import { dialWithin, keepAliveSchema, type OutsideNetwork } from "../core/api/dial.ts";
 import { TcpError } from "../core/api/errors.ts";
 import { endFlow } from "../core/api/flow_refusal.ts";
 import { formatHostPort, type HostPort } from "../core/api/host_port.ts";
@@ -33,6 +33,11 @@ export interface EgressOptions {
    * reset (default: never), and after which a UDP flow is forgotten (default 60 000).
    */
   idleTimeoutMs?: number | undefined;
+  /**
+   * Milliseconds without a word from a target after which the host asks whether it is still there, and
+   * ends the connection where it is not; 0: never. Default two hours.
+   */
+  keepAliveMs?: number | undefined;
   /** TCP connections, attempts included, and UDP flows at once. Default 16 384. */
   maxConnections?: number | undefined;
 }
@@ -42,6 +47,7 @@ const optionsSchema = z.strictObject({
   deny: subnetsSchema.default([]),
   connectTimeoutMs: milliseconds().default(10_000),
   idleTimeoutMs: milliseconds().optional(),
+  keepAliveMs: keepAliveSchema,
   maxConnections: count().default(16_384),
 });
 
@@ -82,10 +88,15 @@ class WayOut {
 
   async connect({ local, remote, signal }: Syn, { clock, log }: SynContext): Promise<SynDecision> {
     this.#check(local);
-    const { connectTimeoutMs: timeoutMs, idleTimeoutMs } = this.#options;
+    const { connectTimeoutMs: timeoutMs, idleTimeoutMs, keepAliveMs } = this.#options;
     const target = { hostname: local.hostname, port: local.port };
     try {
-      const dialled = dialWithin(this.#network.dial, target, { clock, timeoutMs, signal });
+      const dialled = dialWithin(this.#network.dial, target, {
+        clock,
+        timeoutMs,
+        signal,
+        keepAliveMs,
+      });
       return relayTo(await this.#count(dialled), signal, { idleTimeoutMs });
     } catch (error) {
       // Silence is answered by silence: the client's own patience decides.

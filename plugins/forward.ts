@@ -51,7 +51,7 @@ function forwardTo(
   return {
     async onSyn(syn: Syn, c: SynContext): Promise<Handler> {
       checks?.start(c);
-      const upstream = await connect(dial, balancer, options.connectTimeoutMs, syn.signal, c);
+      const upstream = await connect(dial, balancer, options, syn.signal, c);
       return relayTo(upstream, syn.signal, { idleTimeoutMs, header });
     },
     ...(to.every(isUnix) ? {} : {
@@ -80,7 +80,7 @@ function proxyHeader(
 async function connect(
   dial: Dial,
   balancer: Balancer,
-  timeoutMs: number,
+  { connectTimeoutMs: timeoutMs, keepAliveMs }: CheckedForwardOptions,
   signal: AbortSignal,
   { clock, log }: SynContext,
 ): Promise<Duplex> {
@@ -90,7 +90,7 @@ async function connect(
   );
   for (const target of balancer.candidates(clock.now())) {
     try {
-      const limits = { clock, timeoutMs, signal };
+      const limits = { clock, timeoutMs, signal, keepAliveMs };
       const upstream = await target.count(dialWithin(dial, target.address, limits));
       target.succeeded(log);
       return upstream;

@@ -6,12 +6,21 @@
 import type { Socket } from "node:net";
 import { bytesFault } from "../../core/api/bytes.ts";
 import { TcpError } from "../../core/api/errors.ts";
+import { DEFAULT_KEEP_ALIVE_MS, possibleKeepAlive } from "../../core/api/dial.ts";
 import type { TcpErrorCode } from "../../core/api/errors.ts";
 import type { Duplex } from "../../core/api/relay.ts";
 import { DESCRIPTOR_ADVICE } from "./descriptors.ts";
 
 /** How long a closed connection still takes, and discards, what the peer sends, in milliseconds. */
 const LINGER_MS = 2000;
+
+/** How a socket is held. */
+export interface HostConnectionOptions {
+  /** How long a closed connection still takes what the peer sends; default 2000. */
+  readonly lingerMs?: number | undefined;
+  /** As in `DialOptions`; default two hours. */
+  readonly keepAliveMs?: number | undefined;
+}
 
 /**
  * A `node:net` socket, which has to be made with `allowHalfOpen`, read and written by promises.
@@ -30,7 +39,8 @@ export class HostConnection implements Duplex {
   #wakeReader: (() => void) | undefined;
 
   /** Takes `socket` over: nobody else may read it. */
-  constructor(socket: Socket, lingerMs: number = LINGER_MS) {
+  constructor(socket: Socket, options: HostConnectionOptions = {}) {
+    const { lingerMs = LINGER_MS, keepAliveMs = DEFAULT_KEEP_ALIVE_MS } = options;
     this.#socket = socket;
     this.#lingerMs = lingerMs;
     this.closed = new Promise((resolve, reject) => {
@@ -38,6 +48,8 @@ export class HostConnection implements Duplex {
     });
     this.closed.catch(() => {});
     socket.setNoDelay(true);
+    // A peer that has gone without a word would keep both halves of a relay for ever.
+    if (keepAliveMs > 0) socket.setKeepAlive(true, possibleKeepAlive(keepAliveMs));
     socket.on("data", (chunk: Uint8Array) => this.#take(chunk));
     socket.on("end", () => this.#end());
     socket.on("error", (error) => this.#fail(hostError(error)));

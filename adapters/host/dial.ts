@@ -4,7 +4,7 @@
  * @module
  */
 import { connect } from "node:net";
-import type { DialTarget } from "../../core/api/dial.ts";
+import type { DialOptions, DialTarget } from "../../core/api/dial.ts";
 import { HostConnection, hostError } from "./connection.ts";
 import { descriptorFault } from "./descriptors.ts";
 
@@ -13,7 +13,11 @@ import { descriptorFault } from "./descriptors.ts";
  *
  * @throws {TcpError} The connection was refused or cannot be made, or `signal` was aborted.
  */
-export function dialHost(target: DialTarget, signal?: AbortSignal): Promise<HostConnection> {
+export function dialHost(
+  target: DialTarget,
+  signal?: AbortSignal,
+  { keepAliveMs }: DialOptions = {},
+): Promise<HostConnection> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const place = "path" in target ? target : { host: target.hostname, port: target.port };
@@ -33,7 +37,7 @@ export function dialHost(target: DialTarget, signal?: AbortSignal): Promise<Host
     socket.once("connect", () => {
       signal?.removeEventListener("abort", giveUp);
       socket.removeListener("error", fail);
-      resolve(new HostConnection(socket));
+      resolve(new HostConnection(socket, { keepAliveMs }));
     });
   });
 }

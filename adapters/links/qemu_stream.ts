@@ -32,6 +32,8 @@ export interface QemuStreamOptions {
 }
 
 const RECONNECT_MS = 1000;
+/** Silent milliseconds after which a peer is asked whether it is still there. */
+const KEEP_ALIVE_MS = 60_000;
 /** How long a peer may take to read what was sent before the end. */
 const LINGER_MS = 1000;
 /** Bytes that wait for the peer. */
@@ -254,6 +256,8 @@ class StreamPort implements FramePort {
       () => this.#counts.add("drop.size"),
     );
     socket.setNoDelay?.(true);
+    // One that has gone without a word would keep out the next.
+    socket.setKeepAlive?.(true, KEEP_ALIVE_MS);
     socket.on("data", (chunk: Uint8Array) => {
       if (reader.take(chunk)) return this.#throttle(socket);
       this.#counts.add("drop.framing");

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { possibleKeepAlive } from "../../core/api/dial.ts";
 import { UsageError } from "./errors.ts";
 import { completeHostAddresses } from "./host_addresses.ts";
 import { defaultMtu } from "./links.ts";
@@ -34,7 +35,7 @@ export function mergeSettings(flags: PartialSettings, file: PartialSettings): Se
   const given = publish.flatMap((each) => isStackPublish(each) ? [] : [each]);
   const said = [
     ...mergeListen(flags.listen ?? [], file.listen ?? []),
-    ...publish.filter(isStackPublish).map(forwarded),
+    ...publish.filter(isStackPublish).map((each) => forwarded(each, merged.keepAliveMs)),
   ];
   byPlace(said);
   const listen = said.length > 0 ? said : demoPorts();
@@ -82,9 +83,13 @@ function defined(settings: PartialSettings): Partial<Settings> {
 }
 
 /** A port of the stack that leads to the host is one that `forward` serves. */
-function forwarded({ where, targets }: StackPublishSetting): ListenSetting {
+function forwarded(
+  { where, targets }: StackPublishSetting,
+  keepAliveMs: number,
+): ListenSetting {
   const source = `--publish stack/${where}`;
-  return { where, plugin: `forward:${targets}`, folder: ".", source };
+  const options = { keepAliveMs: possibleKeepAlive(keepAliveMs) };
+  return { where, plugin: `forward:${targets}`, options, folder: ".", source };
 }
 
 function both<Key extends "addresses" | "hostAddresses" | "exceptAddresses" | "publish">(

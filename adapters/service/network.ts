@@ -116,7 +116,9 @@ export function networkOn(
     stack,
     // The way to the stack's own addresses begins in the kernel, on the other side of the device.
     connect: (address, signal) =>
-      isOwn(own, address.hostname) ? dialHost(address, signal) : dialStack(stack, address, signal),
+      isOwn(own, address.hostname)
+        ? dialHost(address, signal, settings)
+        : dialStack(stack, address, signal),
     dialDatagrams: (address, signal) =>
       isOwn(own, address.hostname)
         ? dialHostDatagrams(address, signal)

@@ -16,6 +16,14 @@ import type { PublishSetting } from "./publish_setting.ts";
 /** Connections that one published port carries at once, at most; more are reset. */
 export const MAX_CONNECTIONS = 4096;
 
+/** What the connections of a published port are bounded by. */
+export interface PublishLimits {
+  /** At once; default {@link MAX_CONNECTIONS}. */
+  readonly maxConnections?: number | undefined;
+  /** Silent milliseconds after which clients are asked whether they are there; default two hours. */
+  readonly keepAliveMs?: number | undefined;
+}
+
 /** Connects to an address behind the published port; gives up when `signal` is aborted. */
 export type Connect = (address: HostPort, signal: AbortSignal) => Promise<Duplex>;
 
@@ -47,13 +55,13 @@ export async function publish(
   setting: PublishSetting,
   connect: Connect,
   log: Logger,
-  maxConnections: number = MAX_CONNECTIONS,
+  { maxConnections = MAX_CONNECTIONS, keepAliveMs }: PublishLimits = {},
 ): Promise<Publication> {
   const running = new Map<HostConnection, Promise<void>>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", () => {});
     if (running.size >= maxConnections) return void socket.resetAndDestroy();
-    const client = new HostConnection(socket);
+    const client = new HostConnection(socket, { keepAliveMs });
     running.set(client, serve(client, setting, connect, log).finally(() => running.delete(client)));
   });
   const address = await openPort(setting, (host, port) => listenOn(server, host, port));

@@ -84,7 +84,7 @@ export async function serve(
       else stack.use(where, logConnections(name, log), ...handlers);
     }
     for (const setting of settings.publish) {
-      published.push(await publishOne(setting, network, log));
+      published.push(await publishOne(setting, network, log, settings));
     }
   } catch (error) {
     await stop();
@@ -97,10 +97,11 @@ function publishOne(
   setting: PublishSetting,
   { connect, dialDatagrams }: Network,
   log: Logger,
+  { keepAliveMs }: Settings,
 ): Promise<Publication> {
   return setting.transport === "udp"
     ? publishDatagrams(setting, dialDatagrams, log)
-    : publish(setting, connect, log);
+    : publish(setting, connect, log, { keepAliveMs });
 }
 
 async function stopServing(

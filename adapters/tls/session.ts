@@ -55,7 +55,7 @@ export class TlsSession {
     this.#clock = clock;
     this.#near = near;
     this.#far = far;
-    this.#ciphertext = new HostConnection(near);
+    this.#ciphertext = new HostConnection(near, { keepAliveMs: 0 });
     const halfOpen: TLSSocketOptions & { allowHalfOpen: boolean } = {
       ...options,
       isServer: true,

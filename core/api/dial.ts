@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { z } from "zod";
 import type { DatagramFlow } from "./datagram.ts";
 import type { Clock } from "./environment.ts";
 import { TcpError } from "./errors.ts";
@@ -19,12 +20,41 @@ export interface UnixAddress {
 /** What can be connected to. */
 export type DialTarget = HostPort | UnixAddress;
 
+/** What a connection is made with. */
+export interface DialOptions {
+  /**
+   * Milliseconds without a word from the target after which it is asked whether it is still there
+   * (RFC 9293 3.8.4); 0: never. Default two hours.
+   */
+  readonly keepAliveMs?: number | undefined;
+}
+
 /**
  * Connects to a target; gives up when `signal` is aborted.
  *
  * @throws {TcpError} The connection was refused or cannot be made, or `signal` was aborted.
  */
-export type Dial<Target = DialTarget> = (target: Target, signal: AbortSignal) => Promise<Duplex>;
+export type Dial<Target = DialTarget> = (
+  target: Target,
+  signal: AbortSignal,
+  options?: DialOptions,
+) => Promise<Duplex>;
+
+/** Two hours, the least that may be a default (RFC 9293 3.8.4). */
+export const DEFAULT_KEEP_ALIVE_MS = 7_200_000;
+/** What Linux takes for TCP_KEEPIDLE: seconds, from 1 to 32,767. */
+export const MAX_KEEP_ALIVE_MS = 32_767_000;
+
+/** The nearest time that Linux takes. */
+export function possibleKeepAlive(ms: number): number {
+  return ms === 0 ? 0 : Math.min(Math.max(ms, 1000), MAX_KEEP_ALIVE_MS);
+}
+
+/** The schema's part of {@link DialOptions}. */
+export const keepAliveSchema: z.ZodDefault<z.ZodNumber> = z.number().refine(
+  (ms) => ms === 0 || (ms >= 1000 && ms <= MAX_KEEP_ALIVE_MS),
+  `expected 0 (never) or 1000 to ${MAX_KEEP_ALIVE_MS} milliseconds`,
+).default(DEFAULT_KEEP_ALIVE_MS);
 
 /**
  * Datagrams to and from one address; every {@link DatagramFlow} is one. `refuse` tells who sends
@@ -65,7 +95,7 @@ export function formatDialTarget(target: DialTarget): string {
 }
 
 /** How long an attempt may take, and who may give it up. */
-export interface DialLimits {
+export interface DialLimits extends DialOptions {
   /** The stack's. */
   readonly clock: Clock;
   /** In milliseconds. */
@@ -82,7 +112,7 @@ export interface DialLimits {
 export async function dialWithin<Target extends DialTarget>(
   dial: Dial<Target>,
   target: Target,
-  { clock, timeoutMs, signal }: DialLimits,
+  { clock, timeoutMs, signal, keepAliveMs }: DialLimits,
 ): Promise<Duplex> {
   const timeout = new AbortController();
   const cancel = clock.schedule(clock.now() + timeoutMs, () => {
@@ -90,7 +120,7 @@ export async function dialWithin<Target extends DialTarget>(
     timeout.abort(new TcpError("TIMED_OUT", message));
   });
   try {
-    return await dial(target, AbortSignal.any([signal, timeout.signal]));
+    return await dial(target, AbortSignal.any([signal, timeout.signal]), { keepAliveMs });
   } finally {
     cancel();
   }

@@ -7,7 +7,12 @@ import { z } from "zod";
 import { milliseconds } from "./numbers.ts";
 import { IpAddress } from "../wire/address.ts";
 import { subnetsSchema, TargetFilter } from "./denied_targets.ts";
-import type { DatagramChannel, DialDatagrams } from "./dial.ts";
+import {
+  type DatagramChannel,
+  type DialDatagrams,
+  type DialOptions,
+  keepAliveSchema,
+} from "./dial.ts";
 import { TcpError, type TcpErrorCode } from "./errors.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
 import type { Duplex } from "./relay.ts";
@@ -20,7 +25,7 @@ export interface HostNetwork {
   /** The addresses of a name, in the order in which to try them; rejects where it has none. */
   resolve(hostname: string, signal: AbortSignal): Promise<readonly string[]>;
   /** Connects to an IP address; gives up when `signal` is aborted. */
-  dial(address: HostPort, signal: AbortSignal): Promise<Duplex>;
+  dial(address: HostPort, signal: AbortSignal, options?: DialOptions): Promise<Duplex>;
   /** Makes a socket for datagrams to and from an IP address. */
   readonly dialDatagrams: DialDatagrams;
 }
@@ -42,6 +47,11 @@ export interface OutboundOptions {
   deny?: readonly string[] | undefined;
   /** How long a target may take to answer, in milliseconds, its name's lookup included. Default 10,000. */
   connectTimeoutMs?: number | undefined;
+  /**
+   * Milliseconds without a word from a target of the host after which it is asked whether it is still there, and
+   * ends the connection where it is not; 0: never. Default two hours.
+   */
+  keepAliveMs?: number | undefined;
 }
 
 /** {@link OutboundOptions} as checked. */
@@ -50,6 +60,7 @@ export interface CheckedOutboundOptions {
   readonly allow: readonly string[];
   readonly deny: readonly string[];
   readonly connectTimeoutMs: number;
+  readonly keepAliveMs: number;
 }
 
 const shape = {
@@ -57,6 +68,7 @@ const shape = {
   allow: subnetsSchema.default([]),
   deny: subnetsSchema.default([]),
   connectTimeoutMs: milliseconds().default(10_000),
+  keepAliveMs: keepAliveSchema,
 };
 
 /** What {@link OutboundOptions} are checked with, to be spread in a plugin's own schema. */
@@ -214,7 +226,7 @@ export class Outbound {
 
   #dial(to: HostPort, signal: AbortSignal, stack: Context["stack"]): Promise<Duplex> {
     return this.#options.via === "host"
-      ? this.#host.dial(to, signal)
+      ? this.#host.dial(to, signal, { keepAliveMs: this.#options.keepAliveMs })
       : dialStack(stack, to, signal);
   }
 }

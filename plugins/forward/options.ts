@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { count, milliseconds } from "../../core/api/numbers.ts";
-import { type DialTarget, parseDialTarget } from "../../core/api/dial.ts";
+import { type DialTarget, keepAliveSchema, parseDialTarget } from "../../core/api/dial.ts";
 
 /** How targets are looked after, see {@link ForwardOptions.healthCheck}. */
 export interface HealthCheckOptions {
@@ -31,6 +31,11 @@ export interface ForwardOptions {
    * connections may be idle for ever.
    */
   idleTimeoutMs?: number | undefined;
+  /**
+   * Milliseconds without a word from a target after which the host asks whether it is still there, and
+   * ends the connection where it is not; 0: never. Default two hours.
+   */
+  keepAliveMs?: number | undefined;
   /**
    * Tells targets who the client is and what it has connected to, in front of its bytes: a header
    * of the PROXY protocol, version 1 or 2. Default none.
@@ -74,6 +79,7 @@ export const forwardOptionsSchema = z.strictObject({
   balance: z.enum(["round-robin", "least-connections"]).default("round-robin"),
   connectTimeoutMs: milliseconds().default(10_000),
   idleTimeoutMs: milliseconds().optional(),
+  keepAliveMs: keepAliveSchema,
   proxyProtocol: z.union([z.literal(1), z.literal(2)], "expected 1 or 2").optional(),
   maxConnections: count().default(65_536),
   healthCheck: z.strictObject({

@@ -98,7 +98,7 @@ describe("publish", () => {
   test("resets connections beyond its bound", async () => {
     const pair = socketPair();
     const connect: Connect = () => Promise.resolve(pair.client);
-    const publication = await publish(setting, connect, silentLogger, 1);
+    const publication = await publish(setting, connect, silentLogger, { maxConnections: 1 });
     cleanups.push(() => publication.finish(0), () => publication.stopListening());
     const first = await dialHost(publication.address);
     await first.write(bytes("x"));

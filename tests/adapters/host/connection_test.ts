@@ -1,4 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { HostConnection, hostError } from "../../../adapters/host/connection.ts";
 import { dialHost } from "../../../adapters/host/dial.ts";
@@ -8,6 +12,23 @@ const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0)) await cleanup();
 });
+
+/**
+ * In how many milliseconds the keep-alive timer of each end is due; `undefined`: none runs. Jiffies of
+ * user space are hundredths of a second (proc(5), /proc/net/tcp).
+ */
+function keepAliveTimers(port: number): (number | undefined)[] {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  const rows = readFileSync("/proc/net/tcp", "utf8").split("\n").map((row) =>
+    row.trim().split(/ +/)
+  );
+  return rows.filter(([, local, remote, state]) => {
+    return state === "01" && (local!.endsWith(`:${hex}`) || remote!.endsWith(`:${hex}`));
+  }).map((row) => {
+    const [timer, when] = row[5]!.split(":");
+    return timer === "02" ? parseInt(when!, 16) * 10 : undefined;
+  });
+}
 
 /** A connection of the host as the product sees it, and its peer as the runtime's own socket. */
 async function joined(): Promise<{ connection: HostConnection; peer: Socket }> {
@@ -101,7 +122,7 @@ describe("HostConnection", () => {
   test("close() gives a peer up that does not end", async () => {
     const { port, accepted } = await listening();
     const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true });
-    const connection = new HostConnection(socket, 1);
+    const connection = new HostConnection(socket, { lingerMs: 1 });
     const peer = await accepted;
     cleanups.push(() => peer.destroy());
     connection.close();
@@ -147,6 +168,38 @@ describe("HostConnection", () => {
     const chunk = new Uint8Array(1 << 16);
     for (let got; (got = await connection.read(chunk)) !== null;) count += got;
     expect(count).toBe(size);
+  });
+});
+
+describe("keep-alive", () => {
+  // The kernel's own timer, as /proc shows it: two hours, what is asked for, and none.
+  test.each([[undefined, 7_200_000], [3_600_000, 3_600_000], [100, 1000], [0, undefined]])(
+    "with keepAliveMs %p is due after %p ms (RFC 9293 3.8.4)",
+    async (keepAliveMs, dueMs) => {
+      const { port, accepted } = await listening();
+      const connection = await dialHost({ hostname: "127.0.0.1", port }, undefined, {
+        keepAliveMs,
+      });
+      const peer = new HostConnection(await accepted, { keepAliveMs });
+      cleanups.push(() => connection.abort(), () => peer.abort());
+      const ends = keepAliveTimers(port);
+      expect(ends.length).toBe(2);
+      for (const due of ends) {
+        if (dueMs === undefined) expect(due).toBeUndefined();
+        else expect(Math.abs(due! - dueMs) < 60_000).toBe(true);
+      }
+    },
+  );
+
+  // A Unix socket's peer cannot be gone without a word.
+  test("is nothing to a Unix socket", async () => {
+    const server = createServer((socket) => socket.resume());
+    const path = join(tmpdir(), `berth-keep-alive-${process.pid}.sock`);
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    cleanups.push(() => server.close());
+    const connection = await dialHost({ path });
+    connection.abort();
+    expect(await codeOf(connection.closed)).toBe("CONNECTION_ABORTED");
   });
 });
 
