@@ -9,7 +9,7 @@ import { announce } from "./announce.ts";
 import { type Arguments, HELP, parseArguments } from "./arguments.ts";
 import { readConfig } from "./config.ts";
 import { messageOf, UsageError } from "./errors.ts";
-import { createLogger } from "./logger.ts";
+import { createLogger, writeToStderr } from "./logger.ts";
 import { mergeSettings } from "./merge.ts";
 import { startService } from "./service.ts";
 import type { Settings } from "./settings.ts";
@@ -32,7 +32,7 @@ async function runCommand(args: readonly string[]): Promise<number> {
     if (given.version) return print(`berth ${manifest.version}`);
     return await serve(readSettings(given));
   } catch (error) {
-    for (const line of linesOf(error)) console.error(`berth: ${line}`);
+    for (const line of linesOf(error)) writeToStderr(`berth: ${line}`);
     return error instanceof UsageError ? 2 : 1;
   }
 }
@@ -52,18 +52,18 @@ function readSettings({ config, settings }: Arguments): Settings {
 }
 
 async function serve(settings: Settings): Promise<0> {
-  const log = createLogger({ level: settings.logLevel, write: (line) => console.error(line) });
+  const log = createLogger({ level: settings.logLevel, write: writeToStderr });
   surviveStrayErrors(log);
   const service = await startService(settings, log);
   const asked = firstEndSignal();
   onStatsSignal(async () => log.info("stats", await service.stats()));
   const announcement = announce({ ...settings, addresses: service.addresses }, service);
   // Somebody reads packets from stdout.
-  if (settings.capture?.file === "-") console.error(announcement);
+  if (settings.capture?.file === "-") writeToStderr(announcement);
   else print(announcement);
-  await Promise.race([asked, service.finished]);
+  const signal = await Promise.race([asked, service.finished]);
   const stopped = service.stop();
-  log.info("stopping; a second signal ends at once");
+  log.info("stopping; a second signal ends at once", { ...signal && { signal } });
   await stopped;
   return 0;
 }

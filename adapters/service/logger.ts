@@ -22,6 +22,15 @@ export interface LoggerOptions {
   now?: () => Date;
 }
 
+/** Writes a line to stderr, or nowhere: a terminal that was closed must not end what is told about. */
+export function writeToStderr(line: string): void {
+  try {
+    console.error(line);
+  } catch {
+    // Nobody reads it.
+  }
+}
+
 /** Writes lines such as `2026-01-31T12:00:00.000Z info  connection closed port=80 plugin=http`. */
 export function createLogger({ level, write, now = () => new Date() }: LoggerOptions): Logger {
   const least = LOG_LEVELS.indexOf(level);

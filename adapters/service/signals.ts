@@ -3,24 +3,29 @@
  *
  * @module
  */
+import { readFileSync } from "node:fs";
 import process from "node:process";
 
-const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 /** A signal that asks for the end. */
 export type EndSignal = keyof typeof EXIT_CODES;
 
 /**
- * Resolves with the first SIGINT or SIGTERM; from then on the process is left to its caller until a
+ * Resolves with the first signal that asks for the end, SIGHUP among them: a terminal that closes
+ * ends what runs in it, and there is nothing that could be read anew. From then on the process is left to its caller until a
  * second one ends it at once, with the exit code that a shell gives to a process ended by it.
  */
-export function firstEndSignal(): Promise<void> {
+export function firstEndSignal(): Promise<EndSignal> {
   return new Promise((resolve) => {
     const signals = new EndSignals();
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    const hasNoTerminal = isIgnored(1);
+    for (const signal of Object.keys(EXIT_CODES) as EndSignal[]) {
       process.on(signal, () => {
+        // A handler all the same: Deno ends at a signal that it has none for once it has one for another.
+        if (signal === "SIGHUP" && hasNoTerminal) return;
         const meaning = signals.take(signal, performance.now());
-        if (meaning === "stop") resolve();
+        if (meaning === "stop") resolve(signal);
         else if (meaning === "end at once") process.exit(EXIT_CODES[signal]);
       });
     }
@@ -46,6 +51,21 @@ export class EndSignals {
     const isSame = signal === this.#first.signal && now - this.#first.at < REPEATED_MS;
     return isSame ? "the same" : "end at once";
   }
+}
+
+/** Whoever starts a program with nohup(1) wants it to outlive the terminal. */
+function isIgnored(signal: number): boolean {
+  try {
+    return ignores(readFileSync("/proc/self/status", "utf8"), signal);
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the text of `/proc/PID/status` has a signal's bit in `SigIgn` (proc(5)). */
+export function ignores(status: string, signal: number): boolean {
+  const [, mask] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status) ?? [];
+  return mask !== undefined && (BigInt(`0x${mask}`) >> BigInt(signal - 1) & 1n) === 1n;
 }
 
 /** Calls `report` at each SIGUSR2. One that fails is left out: whatever it asks has ended. */

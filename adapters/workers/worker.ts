@@ -6,7 +6,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { Logger } from "../../core/api/environment.ts";
 import { messageOf, UsageError } from "../service/errors.ts";
-import { createLogger } from "../service/logger.ts";
+import { createLogger, writeToStderr } from "../service/logger.ts";
 import { networkOn } from "../service/network.ts";
 import { loadPlugins, type NamedPlugins, serve, type ServingStack } from "../service/serve.ts";
 import { surviveStrayErrors } from "../service/stray_errors.ts";
@@ -16,7 +16,7 @@ import { ShardLink } from "./shard_link.ts";
 
 const data: WorkerData = workerData;
 const { settings } = data;
-const log = createLogger({ level: settings.logLevel, write: (line) => console.error(line) });
+const log = createLogger({ level: settings.logLevel, write: writeToStderr });
 let plugins: NamedPlugins = [];
 let serving: ServingStack | undefined;
 let close = () => {};

@@ -59,8 +59,14 @@ class Run {
   }
 
   /** Not by `ChildProcess.kill()`: on Deno that works once and overrides the exit code. */
-  kill(signal: "SIGINT" | "SIGTERM"): void {
+  kill(signal: "SIGHUP" | "SIGINT" | "SIGTERM"): void {
     process.kill(this.#child.pid!, signal);
+  }
+
+  /** Closes the pipes that it writes to. */
+  stopReading(): void {
+    this.#child.stdout!.destroy();
+    this.#child.stderr!.destroy();
   }
 
   #hear(take: () => void): void {
@@ -235,18 +241,49 @@ describe("the service", () => {
     expect(await say(client, "hello")).toBe("fine");
   });
 
-  // SIGTERM: nobody new, but who is connected finishes.
-  test("lets running connections finish after SIGTERM", async () => {
+  // Nobody new, but who is connected finishes; the log says what came.
+  test.each(["SIGTERM", "SIGHUP"] as const)(
+    "lets running connections finish after %s",
+    async (signal) => {
+      const run = start(...echoService);
+      const address = await run.published();
+      const client = await connected(address);
+      expect(await say(client, "before")).toBe("before");
+      run.kill(signal);
+      await run.printed(new RegExp(`stopping.* signal=${signal}`), "log");
+      expect(await codeOf(connected(address))).toBe("CONNECTION_REFUSED");
+      expect(await say(client, "after")).toBe("after");
+      await client.closeWrite();
+      expect(await hear(client)).toBe("FIN");
+      expect(await run.exit).toBe(0);
+    },
+  );
+
+  // Whoever reads the log may go: writing fails from then on, and nothing else does.
+  test("serves on, and ends in order, when nobody reads its log", async () => {
     const run = start(...echoService);
     const address = await run.published();
-    const client = await connected(address);
-    expect(await say(client, "before")).toBe("before");
+    run.stopReading();
+    for (let i = 0; i < 3; i++) {
+      const client = await connected(address);
+      expect(await say(client, "hello")).toBe("hello");
+      await client.closeWrite();
+      expect(await hear(client)).toBe("FIN");
+    }
+    run.kill("SIGHUP");
+    expect(await run.exit).toBe(0);
+  });
+
+  // As nohup(1) starts it: the terminal may close.
+  test("does not take a SIGHUP that it was started to ignore", async () => {
+    const ignoring = ["-c", 'trap "" HUP; exec "$@"', "sh"];
+    const run = new Run("sh", [...ignoring, process.execPath, ...RUN, ...echoService]);
+    const client = await connected(await run.published());
+    run.kill("SIGHUP");
+    expect(await say(client, "still")).toBe("still");
+    client.abort();
     run.kill("SIGTERM");
-    await run.printed(/stopping/, "log");
-    expect(await codeOf(connected(address))).toBe("CONNECTION_REFUSED");
-    expect(await say(client, "after")).toBe("after");
-    await client.closeWrite();
-    expect(await hear(client)).toBe("FIN");
+    await run.printed(/stopping.* signal=SIGTERM/, "log");
     expect(await run.exit).toBe(0);
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { EndSignals } from "../../adapters/service/signals.ts";
+import { EndSignals, ignores } from "../../adapters/service/signals.ts";
 
 describe("EndSignals", () => {
   // Ctrl+C under `bun run`: the terminal's and the one that is passed on; then the user's second.
@@ -16,5 +16,16 @@ describe("EndSignals", () => {
     const signals = new EndSignals();
     expect(signals.take("SIGTERM", 1000)).toBe("stop");
     expect(signals.take("SIGINT", 1001)).toBe("end at once");
+  });
+});
+
+describe("ignores", () => {
+  // nohup(1) sets the first bit.
+  test("finds a signal in /proc/self/status", () => {
+    const status =
+      "SigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\tffffffffffffffff\n";
+    expect([1, 2, 13, 15].map((signal) => ignores(status, signal)))
+      .toEqual([true, false, true, false]);
+    expect(ignores("", 1)).toBe(false);
   });
 });
