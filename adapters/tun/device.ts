@@ -2,7 +2,7 @@ import type { Subnet } from "../../core/wire/address.ts";
 import { attachError, configureError, openError, takenError } from "./error.ts";
 import type { TunHost } from "./host.ts";
 import * as linux from "./linux.ts";
-import { addAddress, setQueueLength } from "./netlink.ts";
+import { addAddress, hasAddress, setQueueLength } from "./netlink.ts";
 import { VIRTIO_HEADER_SIZE } from "./virtio.ts";
 
 /** How a device is wanted. What is `undefined` stays as the device has it. */
@@ -143,26 +143,35 @@ function enableOffload({ libc, ioctlValue }: TunHost, fd: number): boolean {
     OFFLOADS.some((flags) => ioctlValue(fd, linux.TUNSETOFFLOAD, flags) >= 0);
 }
 
-/** Sets what is asked for and brings the device up; returns its MTU. */
+/**
+ * Sets what is asked for and does not hold yet, and brings the device up; returns its MTU. So whoever
+ * may attach to a device needs no privilege where somebody else has configured it.
+ */
 function configure(host: TunHost, name: string, options: DeviceOptions): number {
   return withSocket(host, (socket) => {
-    const set = (what: string, request: number, argument: linux.Bytes) => {
+    const call = (what: string, request: number, argument: linux.Bytes) => {
       if (host.libc.ioctl(socket, request, argument) < 0) {
         throw configureError(`${what} of ${name}`, host.errno());
       }
       return argument;
     };
+    const read = (what: string, request: number) =>
+      linux.intOf(call(`read the ${what}`, request, linux.ifreq(name)));
     const { mtu, queueLength, addresses } = options;
-    if (mtu !== undefined) {
-      set(`set the MTU ${mtu}`, linux.SIOCSIFMTU, linux.ifreqInt(name, mtu));
+    if (mtu !== undefined && mtu !== read("MTU", linux.SIOCGIFMTU)) {
+      call(`set the MTU ${mtu}`, linux.SIOCSIFMTU, linux.ifreqInt(name, mtu));
     }
-    const flags = set("read the flags", linux.SIOCGIFFLAGS, linux.ifreq(name));
-    const up = linux.flagsOf(flags) | linux.IFF_UP;
-    set("set the flags", linux.SIOCSIFFLAGS, linux.ifreqFlags(name, up));
-    const index = linux.intOf(set("find the index", linux.SIOCGIFINDEX, linux.ifreq(name)));
-    if (queueLength !== undefined) setQueueLength(host, name, index, queueLength);
-    for (const subnet of addresses) addAddress(host, name, index, subnet);
-    return linux.intOf(set("read the MTU", linux.SIOCGIFMTU, linux.ifreq(name)));
+    const flags = linux.flagsOf(call("read the flags", linux.SIOCGIFFLAGS, linux.ifreq(name)));
+    if ((flags & linux.IFF_UP) === 0) {
+      call("set the flags", linux.SIOCSIFFLAGS, linux.ifreqFlags(name, flags | linux.IFF_UP));
+    }
+    const index = read("index", linux.SIOCGIFINDEX);
+    if (queueLength !== undefined && queueLength !== read("queue length", linux.SIOCGIFTXQLEN)) {
+      setQueueLength(host, name, index, queueLength);
+    }
+    const missing = addresses.filter((subnet) => !hasAddress(host, index, subnet));
+    for (const subnet of missing) addAddress(host, name, index, subnet);
+    return read("MTU", linux.SIOCGIFMTU);
   });
 }
 

@@ -42,6 +42,7 @@ export const SIOCSIFFLAGS = 0x8914;
 export const SIOCGIFMTU = 0x8921;
 export const SIOCSIFMTU = 0x8922;
 export const SIOCGIFINDEX = 0x8933;
+export const SIOCGIFTXQLEN = 0x8942;
 export const IFF_UP = 0x1;
 export const IFF_RUNNING = 0x40;
 /** A name's bytes with the final zero. */

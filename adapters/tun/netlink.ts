@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import type { IpAddress, Subnet } from "../../core/wire/address.ts";
+import { IpAddress, type Subnet } from "../../core/wire/address.ts";
 import { configureError } from "./error.ts";
 import type { TunHost } from "./host.ts";
 import * as linux from "./linux.ts";
@@ -15,6 +15,9 @@ const NLMSG_ERROR = 2;
 const RTM_SETLINK = 19;
 const IFLA_TXQLEN = 13;
 const RTM_NEWADDR = 20;
+const RTM_GETADDR = 22;
+const NLM_F_DUMP = 0x300;
+const NLMSG_DONE = 3;
 const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_F_NODAD = 0x02;
@@ -22,6 +25,9 @@ const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
 const RTA_DST = 1;
 const RTN_LOCAL = 2;
+
+/** The kernel makes its messages fit into what it is asked with. */
+const DUMP_BYTES = 32_768;
 
 /** The kernel takes some microseconds; whoever administers it may have forbidden it altogether. */
 const MAX_WAIT_MS = 1000;
@@ -36,6 +42,72 @@ export function addAddress(host: TunHost, name: string, index: number, subnet: S
   const { errno } = exchange(host, newAddress(index, subnet));
   if (errno === 0 || errno === linux.EEXIST) return;
   throw configureError(`set the address ${subnet} of ${name}`, errno);
+}
+
+/** Whether an interface has an address with its prefix; false where the kernel does not tell. */
+export function hasAddress(host: TunHost, index: number, subnet: Subnet): boolean {
+  const { libc } = host;
+  const socket = libc.socket(AF_NETLINK, SOCK_RAW | linux.O_CLOEXEC | linux.O_NONBLOCK, 0);
+  if (socket < 0) return false;
+  try {
+    const request = allAddresses(subnet.address);
+    if (libc.write(socket, request, request.length) < 0) return false;
+    const answer: linux.Bytes = new Uint8Array(DUMP_BYTES);
+    for (;;) {
+      const size = libc.read(socket, answer, answer.length);
+      if (size <= 0) return false;
+      for (const message of messagesOf(answer.subarray(0, size))) {
+        const type = readU16(message, 4);
+        if (type === NLMSG_DONE || type === NLMSG_ERROR) return false;
+        if (type === RTM_NEWADDR && isAddress(message, index, subnet)) return true;
+      }
+    }
+  } finally {
+    libc.close(socket);
+  }
+}
+
+/** `struct nlmsghdr` and `struct ifaddrmsg`, which ask for every address of a family. */
+export function allAddresses(address: IpAddress): linux.Bytes {
+  const bytes = new Uint8Array(24);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, bytes.length, true);
+  view.setUint16(4, RTM_GETADDR, true);
+  view.setUint16(6, NLM_F_REQUEST | NLM_F_DUMP, true);
+  bytes[16] = address.isV4 ? linux.AF_INET : linux.AF_INET6;
+  return bytes;
+}
+
+/** Messages stand one behind the other, each at a multiple of four bytes. */
+function* messagesOf(bytes: linux.Bytes): Generator<linux.Bytes> {
+  for (let at = 0; at + 16 <= bytes.length;) {
+    const length = linux.readInt(bytes, at);
+    if (length < 16 || at + length > bytes.length) return;
+    yield bytes.subarray(at, at + length);
+    at += (length + 3) & ~3;
+  }
+}
+
+/** A message of `newAddress`'s form, in which `IFA_LOCAL` may be missing. */
+export function isAddress(message: linux.Bytes, index: number, subnet: Subnet): boolean {
+  const { address, prefixLength } = subnet;
+  const isV4 = message[16] === linux.AF_INET;
+  const isMeant = isV4 === address.isV4 && message[17] === prefixLength &&
+    linux.readInt(message, 20) === index;
+  if (!isMeant) return false;
+  let found: IpAddress | undefined;
+  for (let at = 24; at + 4 <= message.length;) {
+    const [length, type] = [readU16(message, at), readU16(message, at + 2)];
+    if (length < 4 || at + length > message.length) break;
+    if (type === IFA_LOCAL || (type === IFA_ADDRESS && found === undefined)) {
+      const isWhole = length === (isV4 ? 8 : 20);
+      if (isWhole) {
+        found = isV4 ? IpAddress.readV4(message, at + 4) : IpAddress.readV6(message, at + 4);
+      }
+    }
+    at += (length + 3) & ~3;
+  }
+  return found !== undefined && found.equals(address);
 }
 
 /**

@@ -2,7 +2,15 @@ import { describe, expect } from "bun:test";
 import { Namespace } from "../support/namespace.ts";
 import type { Program } from "../support/program.ts";
 import { testRequiring } from "../support/requirements.ts";
-import { NEEDS, programCommand, serviceCommand, startService, V4, withService } from "./service.ts";
+import {
+  NEEDS,
+  programCommand,
+  serviceCommand,
+  startService,
+  V4,
+  V6,
+  withService,
+} from "./service.ts";
 import { expectRefusal, RunningTransfers } from "./transfers.ts";
 
 /** A service that cannot go on: one line for people, no stack trace, the exit code of a failure. */
@@ -88,6 +96,34 @@ describe("the device", () => {
       const service = namespace.start(...drop, ...serviceCommand());
       await expectFailure(service, "Not allowed to create or attach berth0: run as root");
     },
+  );
+
+  // What somebody else has configured is used as it is: nothing of it is set again.
+  testRequiring(
+    [...NEEDS, "program:setpriv", "program:curl"],
+    "needs no privilege where it is there, configured and this user's",
+    async () => {
+      await using namespace = await Namespace.open();
+      const ip = (command: string) => namespace.run(["ip", ...command.split(" ")]);
+      await ip("tuntap add dev berth0 mode tun user root");
+      await ip("address add 10.90.0.1/24 dev berth0");
+      await ip("address add fd90::1/64 dev berth0 nodad");
+      await ip("link set berth0 mtu 1400 up");
+      const drop = ["setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"];
+      const start = (...flags: string[]) =>
+        namespace.start(...drop, ...serviceCommand("--mtu", ...flags));
+      const other = ["1400", "--host-address", "10.90.0.9/24", "--host-address", "fd90::1/64"];
+      await expectFailure(start("1500"), "Not allowed to set the MTU 1500 of berth0");
+      await expectFailure(start(...other), "Not allowed to set the address 10.90.0.9/24 of berth0");
+      const service = start("1400");
+      await service.printed(/Ctrl\+C/);
+      for (const host of [V4, `[${V6}]`]) {
+        await namespace.run(["curl", "-sSg", "-o", "/dev/null", `http://${host}/`]);
+      }
+      service.signal("SIGTERM");
+      expect((await service.finish(15_000)).exit).toBe(0);
+    },
+    60_000,
   );
 
   // A container without the device file.
