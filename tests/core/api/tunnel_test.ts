@@ -7,7 +7,13 @@ import { bytes, textOf } from "../../support/conversation.ts";
 import { settle, socketPair, testContext } from "../../support/fake_socket.ts";
 import { proxyHost } from "../../support/proxy.ts";
 
-const options = { via: "host", allow: [], deny: [], connectTimeoutMs: 1000 } as const;
+const options = {
+  via: "host",
+  allow: [],
+  deny: [],
+  connectTimeoutMs: 1000,
+  keepAliveMs: 0,
+} as const;
 const TARGET = { hostname: "192.0.2.1", port: 80 };
 
 function start(dial?: () => Promise<Duplex>, bufferSize?: number) {
