@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { z } from "zod";
+import type { z } from "zod";
+import { milliseconds } from "./numbers.ts";
 import type { DatagramFlow } from "./datagram.ts";
 import type { Clock } from "./environment.ts";
 import { TcpError } from "./errors.ts";
@@ -51,10 +52,9 @@ export function possibleKeepAlive(ms: number): number {
 }
 
 /** The schema's part of {@link DialOptions}. */
-export const keepAliveSchema: z.ZodDefault<z.ZodNumber> = z.number().refine(
-  (ms) => ms === 0 || (ms >= 1000 && ms <= MAX_KEEP_ALIVE_MS),
-  `expected 0 (never) or 1000 to ${MAX_KEEP_ALIVE_MS} milliseconds`,
-).default(DEFAULT_KEEP_ALIVE_MS);
+export const keepAliveSchema: z.ZodDefault<z.ZodNumber> = milliseconds(0, MAX_KEEP_ALIVE_MS)
+  .refine((ms) => ms === 0 || ms >= 1000, "expected 0 (never) or 1000 milliseconds at least")
+  .default(DEFAULT_KEEP_ALIVE_MS);
 
 /**
  * Datagrams to and from one address; every {@link DatagramFlow} is one. `refuse` tells who sends
