@@ -13,6 +13,12 @@ import { createLogger, writeToStderr } from "./logger.ts";
 import { mergeSettings } from "./merge.ts";
 import { startService } from "./service.ts";
 import type { Settings } from "./settings.ts";
+import {
+  isNotCapable,
+  permissionsFor,
+  permissionsForFile,
+  requirePermissions,
+} from "./permissions.ts";
 import { firstEndSignal, onStatsSignal } from "./signals.ts";
 import { surviveStrayErrors } from "./stray_errors.ts";
 
@@ -48,13 +54,24 @@ function linesOf(error: unknown): string[] {
 }
 
 function readSettings({ config, settings }: Arguments): Settings {
+  if (config !== undefined) requirePermissions(permissionsForFile(config));
   return mergeSettings(settings, config === undefined ? {} : readConfig(config));
 }
 
 async function serve(settings: Settings): Promise<0> {
   const log = createLogger({ level: settings.logLevel, write: writeToStderr });
-  surviveStrayErrors(log);
-  const service = await startService(settings, log);
+  requirePermissions(permissionsFor(settings));
+  // Deno throws some of these where nobody can catch them: in a server that is to listen.
+  const denied = Promise.withResolvers<never>();
+  denied.promise.catch(() => {});
+  surviveStrayErrors(log, (error) => {
+    if (!isStarting || !isNotCapable(error)) return false;
+    denied.reject(error);
+    return true;
+  });
+  let isStarting = true;
+  const service = await Promise.race([startService(settings, log), denied.promise]);
+  isStarting = false;
   const asked = firstEndSignal();
   onStatsSignal(async () => log.info("stats", await service.stats()));
   const announcement = announce({ ...settings, addresses: service.addresses }, service);

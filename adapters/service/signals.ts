@@ -5,6 +5,9 @@
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import { mayRead } from "./permissions.ts";
+
+const STATUS = "/proc/self/status";
 
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -56,7 +59,7 @@ export class EndSignals {
 /** Whoever starts a program with nohup(1) wants it to outlive the terminal. */
 function isIgnored(signal: number): boolean {
   try {
-    return ignores(readFileSync("/proc/self/status", "utf8"), signal);
+    return mayRead(STATUS) && ignores(readFileSync(STATUS, "utf8"), signal);
   } catch {
     return false;
   }

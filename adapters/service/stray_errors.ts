@@ -8,10 +8,19 @@ import process from "node:process";
 import type { Logger } from "../../core/api/environment.ts";
 import { messageOf } from "./errors.ts";
 
-/** An error that a plugin leaves uncaught, as in a timer of its own, ends nobody else's connection. */
-export function surviveStrayErrors(log: Logger): void {
-  const report = (error: unknown) =>
-    log.error("uncaught error", { reason: messageOf(error), stack: stackOf(error) });
+/**
+ * An error that a plugin leaves uncaught, as in a timer of its own, ends nobody else's connection.
+ * What `take` returns true for is its own.
+ */
+export function surviveStrayErrors(
+  log: Logger,
+  take: (error: unknown) => boolean = () => false,
+): void {
+  const report = (error: unknown) => {
+    if (!take(error)) {
+      log.error("uncaught error", { reason: messageOf(error), stack: stackOf(error) });
+    }
+  };
   process.on("uncaughtException", report);
   process.on("unhandledRejection", report);
 }
