@@ -5,7 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Handler, Plugin } from "../../core/api/types.ts";
 import type { PluginFactory } from "../../core/api/plugin.ts";
 import { chargen } from "../../plugins/chargen.ts";
@@ -27,7 +27,13 @@ import { type Factory, type Make, make, withArgument, withoutArgument } from "./
 import { makeDetect } from "./make_detect.ts";
 import { makeTls } from "./make_tls.ts";
 import { MIDDLEWARE } from "./middleware.ts";
+import { missingPackage } from "./plugin_packages.ts";
 import type { ListenSetting, PluginSetting } from "./settings.ts";
+
+/** Where this project is, for messages: nobody owns its name in a registry. */
+const ROOT = URL.canParse("../..", import.meta.url) && import.meta.url.startsWith("file:")
+  ? fileURLToPath(new URL("../..", import.meta.url))
+  : "a checkout of berth";
 
 /** A plugin, with the name that log lines have. */
 export interface LoadedPlugin {
@@ -141,6 +147,13 @@ async function loadModulePlugin(setting: PluginSetting): Promise<LoadedPlugin> {
 async function importDefault(path: string, { folder, source }: PluginSetting): Promise<unknown> {
   const file = resolve(folder, path);
   if (!existsSync(file)) throw new UsageError(`${source}: there is no file ${file}`);
+  const missing = missingPackage(file, resolve(ROOT));
+  if (missing !== undefined) {
+    throw new UsageError(
+      `${source}: ${missing.importer} imports ${missing.name}, which is not installed for it: run ` +
+        `bun add ${missing.name === "@berth/berth" ? ROOT : missing.name} in its folder`,
+    );
+  }
   try {
     const loaded: { default?: unknown } = await import(pathToFileURL(file).href);
     return loaded.default;

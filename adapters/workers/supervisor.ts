@@ -4,15 +4,17 @@
  *
  * @module
  */
+import { existsSync } from "node:fs";
 import { type Logger, systemRandom } from "../../core/api/environment.ts";
 import { readI32 } from "../../core/wire/bytes.ts";
+import { UsageError } from "../service/errors.ts";
 import type { Service } from "../service/service.ts";
 import type { Settings } from "../service/settings.ts";
 import { openTunQueues } from "../tun/queues.ts";
 import { sumCounters } from "./counters.ts";
 import { connectMailboxes } from "./mailboxes.ts";
 import type { Counters } from "./messages.ts";
-import { WorkerHandle } from "./worker_handle.ts";
+import { WORKER_MODULE, WorkerHandle } from "./worker_handle.ts";
 
 /**
  * Starts the workers. The first one that fails ends the service.
@@ -21,6 +23,7 @@ import { WorkerHandle } from "./worker_handle.ts";
  * @throws {Error} The device, a port or a worker cannot be had.
  */
 export async function startWorkers(settings: Settings, log: Logger): Promise<Service> {
+  requireWorkerModule();
   const { promise: finished, resolve: finish, reject: fail } = Promise.withResolvers<void>();
   finished.catch(() => {});
   const workers = connectMailboxes(settings.workers).map((ends, index) => {
@@ -46,6 +49,15 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
     await endAll();
     throw error;
   }
+}
+
+/** A thread begins at a file; a module from the net and a compiled binary have none. */
+function requireWorkerModule(): void {
+  if (WORKER_MODULE.protocol === "file:" && existsSync(WORKER_MODULE)) return;
+  throw new UsageError(
+    "--workers: threads need berth's files on this machine, which neither a module from the net nor " +
+      "a compiled binary has: run main.ts of a checkout, or leave --workers out",
+  );
 }
 
 /** Queues are the threads' by their descriptors, which go with the process where one fails. */

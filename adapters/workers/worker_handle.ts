@@ -15,6 +15,9 @@ interface Pending {
   reject(error: Error): void;
 }
 
+/** What a worker runs. */
+export const WORKER_MODULE: URL = new URL("./worker.ts", import.meta.url);
+
 /** Starts a worker, asks it and notices its end. */
 export class WorkerHandle {
   readonly #worker: Worker;
@@ -29,7 +32,7 @@ export class WorkerHandle {
     this.#index = data.index;
     this.#onFailure = onFailure;
     const ports = data.ends.ports.filter((port): port is MessagePort => port !== undefined);
-    this.#worker = new Worker(new URL("./worker.ts", import.meta.url), {
+    this.#worker = new Worker(WORKER_MODULE, {
       workerData: data,
       transferList: ports,
     });
