@@ -29,6 +29,7 @@ type Place =
   | "data-cr"
   | "data-lf"
   | "trailer-start"
+  | "trailer-name"
   | "trailer"
   | "trailer-lf"
   | "last-lf"
@@ -100,7 +101,11 @@ export class ChunkedDecoder {
         return byte === LF ? "size" : badLineEnd();
       case "trailer-start":
         if (byte === CR) return "last-lf";
-        return TOKEN[byte] ? this.#readTrailer(byte) : badRequest("a trailer field has no name");
+        return TOKEN[byte]
+          ? this.#readTrailerName(byte)
+          : badRequest("a trailer field has no name");
+      case "trailer-name":
+        return this.#readTrailerName(byte);
       case "trailer":
         return this.#readTrailer(byte);
       case "trailer-lf":
@@ -133,14 +138,25 @@ export class ChunkedDecoder {
       : "extension";
   }
 
-  #readTrailer(byte: number): Place | Refusal {
-    const { maxTrailerBytes } = this.#limits;
-    if (++this.#trailerBytes > maxTrailerBytes) {
-      return new Refusal(431, `the trailer fields are longer than ${maxTrailerBytes} bytes`);
+  #readTrailerName(byte: number): Place | Refusal {
+    if (byte !== 0x3a && TOKEN[byte] === 0) {
+      return badRequest("a trailer field does not begin with a name and a colon"); // RFC 9112 7.1.2
     }
+    return this.#countTrailer() ?? (byte === 0x3a ? "trailer" : "trailer-name");
+  }
+
+  #readTrailer(byte: number): Place | Refusal {
+    const excess = this.#countTrailer();
+    if (excess) return excess;
     if (byte === CR) return "trailer-lf";
     if (FIELD_VALUE[byte] === 0) return badRequest("a trailer field has a control character");
     return "trailer";
+  }
+
+  #countTrailer(): Refusal | undefined {
+    const { maxTrailerBytes } = this.#limits;
+    if (++this.#trailerBytes <= maxTrailerBytes) return undefined;
+    return new Refusal(431, `the trailer fields are longer than ${maxTrailerBytes} bytes`);
   }
 }
 
