@@ -19,6 +19,10 @@ export { RequestBodyError } from "./http/refusal.ts";
  * bounds and timeouts for everything a client does. What two servers could read differently is
  * refused.
  *
+ * A client that ends its side of the connection while it is served has gone: `request.signal` is
+ * aborted with an `AbortError`, and a body that is not at its end is cancelled. What the application
+ * returns complete is still sent.
+ *
  * The second argument of `app.fetch` is an {@link HttpEnv}: `getConnInfo` of `hono/deno` and of
  * `hono/bun` both work with it. For WebSockets see `upgradeWebSocket`; on Bun `rememberResponseText`
  * makes small responses cheaper.

@@ -6,9 +6,11 @@ import { describe, expect } from "bun:test";
 import { tls, TLS_INFO, type TlsInfo, type TlsOptions } from "../../adapters/tls.ts";
 import type { Handler } from "../../core/api/types.ts";
 import { echo } from "../../plugins/echo.ts";
+import { http } from "../../plugins/http.ts";
 import { makeCertificate, type TestCertificate } from "../support/certificates.ts";
 import { bytes, codeOf } from "../support/conversation.ts";
 import { testRequiring } from "../support/requirements.ts";
+import { until } from "../support/until.ts";
 import { TemporaryFolder, withTemporary } from "../support/temporary_folder.ts";
 import { readAll, serveBehindHost, type Server } from "./tls/support.ts";
 
@@ -50,6 +52,35 @@ describe("tls", () => {
       expect(info.cipher).not.toBe("");
       expect(info.clientCertificate).toBeUndefined();
       expect(alpn).toBe("http/1.1");
+      client.destroy();
+    }
+  });
+
+  // close_notify, or nothing but the connection's end: the request that waits is aborted. Its URL says
+  // that it has come by TLS.
+  testRequiring(needs, "tells http of a client that goes", async () => {
+    const seen: string[] = [];
+    const app = http({
+      fetch: ({ url, signal }) =>
+        new Promise((resolve) => {
+          seen.push(url);
+          signal.addEventListener("abort", () => {
+            seen.push((signal.reason as Error).name);
+            resolve(new Response("too late"));
+          });
+        }),
+    });
+    await using server = await serveBehindHost(secure({ alpn: ["http/1.1"] }), app);
+    for (
+      const go of [(client: TLSSocket) => client.end(), (client: TLSSocket) => client.destroy()]
+    ) {
+      const client = await server.connect({ ALPNProtocols: ["http/1.1"] });
+      client.on("error", () => {});
+      client.write("GET /a HTTP/1.1\r\nHost: h\r\n\r\n");
+      await until(() => seen.length === 1);
+      go(client);
+      await until(() => seen.length === 2);
+      expect(seen.splice(0)).toEqual(["https://h/a", "AbortError"]);
       client.destroy();
     }
   });
