@@ -57,6 +57,39 @@ row(
   +0 > . 1:1(0) ack 1 <sack 4001:5001>`,
 );
 
+// The application still writes: it learns that nobody takes it. The end of file stays one.
+row(
+  251,
+  `${accepted()}
+  +0   < F. 1:1(0) ack 1
+  +0~.05 > . 1:1(0) ack 2
+  +0   expect state CLOSE-WAIT
+  +.1  < R. 2:2(0) ack 1
+  +0   expect state CLOSED
+  +0   read 1 = EOF`,
+);
+row(
+  251,
+  "as an error",
+  `${accepted()}
+  +0   < F. 1:1(0) ack 1
+  +0   > . 1:1(0) ack 2
+  +.1  < R. 2:2(0) ack 1
+  +0   expect error CONNECTION_RESET`,
+);
+// Both sides have said all: as it was.
+row(
+  251,
+  "in LAST-ACK it is no error",
+  `${accepted()}
+  +0   < F. 1:1(0) ack 1
+  +0~.05 > . 1:1(0) ack 2
+  +.1  closeWrite
+  +0   > F. 1:1(0) ack 2
+  +.01 < R 2:2(0)
+  +0   expect error none`,
+);
+
 // By time, not by height: the block that was added to last, then those reported before it.
 row(
   252,

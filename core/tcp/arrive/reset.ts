@@ -31,11 +31,19 @@ function resetByPeer(tcb: Tcb, segment: Segment): void {
   endConnection(tcb, hasEndedWell(tcb, segment) ? undefined : "CONNECTION_RESET");
 }
 
-/** Both directions are through: a peer of profile `local` ends like this. */
+/**
+ * RFC 9293 3.10.7.4, second: in CLOSING and LAST-ACK a RST is no error, as both sides have said all
+ * and the last ACK may have been lost; unless it says itself that something is missing. In CLOSE-WAIT
+ * the application may still write, and is told that nobody will take it.
+ */
 function hasEndedWell(tcb: Tcb, segment: Segment): boolean {
-  if (!tcb.finReceived) return false;
-  if (tcb.send.length === 0 && !tcb.writerWaits) return true;
-  // CLOSING and LAST-ACK: no error (RFC 9293 3.10.7.4, second), as the last ACK may have been lost;
-  // unless the RST says itself that something is missing.
+  if (tcb.state === "CLOSE-WAIT") return isGoodbye(tcb);
+  if (tcb.state !== "CLOSING" && tcb.state !== "LAST-ACK") return false;
+  if (tcb.send.length === 0) return true;
   return tcb.finSent && (!segment.has(FLAG.ACK) || segment.ack === tcb.sndNxt);
+}
+
+/** A peer of profile `local` ends like this, where nothing is on its way to it. */
+function isGoodbye(tcb: Tcb): boolean {
+  return tcb.config.close === "reset" && tcb.send.length === 0 && !tcb.writerWaits;
 }
