@@ -83,7 +83,7 @@ export interface StackOptions {
   icmp?: IcmpOptions | readonly IcmpOptions[];
   /** Connections at the same time, at most; default 262,144. */
   maxConnections?: number;
-  /** Of these in TIME-WAIT, at most; default 16,384. */
+  /** Of these in TIME-WAIT, or closed and in FIN-WAIT-2, at most; default 16,384. */
   maxTimeWait?: number;
   /** Default the runtime's. */
   clock?: Clock;

@@ -9,6 +9,7 @@ import type { TcpConfig } from "../tcp/config.ts";
 import { endConnection } from "../tcp/end.ts";
 import { initialSequence, type KeyedHash } from "../tcp/isn.ts";
 import { EVENT, Tcb, type TcpEnvironment } from "../tcp/tcb.ts";
+import { isWithoutOwner } from "../tcp/time_wait.ts";
 import type { IpAddress } from "../wire/address.ts";
 import { Deadlines } from "./deadlines.ts";
 import type { Demux } from "./demux.ts";
@@ -25,7 +26,7 @@ export interface ConnectionsOptions {
   readonly tcp: TcpConfig;
   /** Connections at the same time, at most. */
   readonly maxConnections: number;
-  /** Of these in TIME-WAIT, at most; the oldest goes first. */
+  /** Of these in TIME-WAIT, or closed and in FIN-WAIT-2, at most; the oldest goes first. */
   readonly maxTimeWait: number;
   /** Where the counter of ephemeral ports begins. */
   readonly firstPort: number;
@@ -87,7 +88,7 @@ export class Connections {
       this.#forget(tcb);
       return;
     }
-    if (tcb.state === "TIME-WAIT") this.#boundTimeWait(tcb);
+    if (isWithoutOwner(tcb)) this.#boundTimeWait(tcb);
     this.deadlines.update(tcb);
     if (!tcb.inOutputQueue) {
       tcb.inOutputQueue = true;

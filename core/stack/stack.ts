@@ -63,7 +63,7 @@ export interface CoreOptions {
   readonly secret: Uint8Array;
   /** Connections at the same time, at most. */
   readonly maxConnections: number;
-  /** Of these in TIME-WAIT, at most; the oldest goes first. */
+  /** Of these in TIME-WAIT, or closed and in FIN-WAIT-2, at most; the oldest goes first. */
   readonly maxTimeWait: number;
 }
 

@@ -10,6 +10,7 @@ import { endConnection } from "../tcp/end.ts";
 import type { KeyedHash } from "../tcp/isn.ts";
 import { nextSegment } from "../tcp/output.ts";
 import type { Tcb } from "../tcp/tcb.ts";
+import { isWithoutOwner } from "../tcp/time_wait.ts";
 import { handleTimeouts } from "../tcp/timeouts.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
 import type { IpHeader } from "../wire/ip.ts";
@@ -273,7 +274,9 @@ export class TcpLayer {
   shutDown(): void {
     for (const listener of this.#demux.listeners.values()) this.closeListener(listener);
     for (const tcb of this.#demux.connections.all()) {
-      calls.abort(tcb, "STACK_CLOSED");
+      // To a peer that has all there was for it a RST would say that something is missing.
+      if (isWithoutOwner(tcb)) endConnection(tcb, tcb.readClosed ? undefined : "STACK_CLOSED");
+      else calls.abort(tcb, "STACK_CLOSED");
       this.#connections.settle(tcb);
     }
   }

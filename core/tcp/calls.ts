@@ -8,6 +8,7 @@ import { endConnection } from "./end.ts";
 import { acknowledgeText, ackNumber, bytesConsumed } from "./receive_window.ts";
 import { STATES, transition } from "./state.ts";
 import type { EndReason, Tcb } from "./tcb.ts";
+import { awaitFin } from "./time_wait.ts";
 import { TIMER } from "./timers.ts";
 
 /** OPEN, active: the SYN follows. */
@@ -102,8 +103,8 @@ function closeOrderly(tcb: Tcb, now: number): void {
   tcb.resetWhenAcked = tcb.config.close === "reset";
   discardUnread(tcb, now);
   if (tcb.allAcknowledged) {
-    if (tcb.resetWhenAcked) tcb.resetQueued = true;
-    else tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+    if (tcb.resetWhenAcked && tcb.finReceived) tcb.resetQueued = true;
+    else awaitFin(tcb, now);
   } else if (tcb.lingerMs !== undefined) {
     tcb.setTimer(TIMER.LIFETIME, now + tcb.lingerMs);
   }

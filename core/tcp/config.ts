@@ -19,7 +19,7 @@ export interface TcpConfig {
   readonly acknowledge: AcknowledgePolicy;
   /** Unread bytes are acknowledged after this long without a read. */
   readonly ackStallMs: number;
-  /** `reset`: close() ends in a RST once everything is acknowledged. `graceful`: RFC 9293 3.6. */
+  /** `reset`: close() ends in a RST once the peer has closed as well. `graceful`: RFC 9293 3.6. */
   readonly close: "reset" | "graceful";
   /** What answers the peer's FIN in FIN-WAIT-2: a RST, or TIME-WAIT. */
   readonly finish: "reset" | "time-wait";

@@ -57,7 +57,8 @@ function sendResetAfterAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean 
   if (!tcb.resetAfterAck || tcb.rcvAcked !== tcb.rcvNxt) return false;
   tcb.resetAfterAck = false;
   buildSegment(tcb, now, out, tcb.sndNxt, 0, FLAG.RST | FLAG.ACK);
-  releaseResources(tcb);
+  if (tcb.readClosed) endConnection(tcb, tcb.error);
+  else releaseResources(tcb);
   return true;
 }
 

@@ -168,7 +168,7 @@ export class TcbFlags {
     TcbFlags.#set(this, RESET_QUEUED, on);
   }
 
-  /** A RST ends the connection once everything is acknowledged (profile `local`, close()). */
+  /** A RST ends the connection once both FINs are acknowledged (profile `local`, close()). */
   get resetWhenAcked(): boolean {
     return (this.#bits & RESET_WHEN_ACKED) !== 0;
   }

@@ -258,6 +258,7 @@ const LIST = `
 219 | FIN-WAIT-2 of a closed socket ends, of a half-closed one it does not | RFC 9293 3.6
 220 | FIN-WAIT-1 and LAST-ACK without an owner time out | RFC 9293 3.8.3
 221 | LAST-ACK: an ACK not of our FIN changes nothing | RFC 9293 3.10.7.4
+258 | a RST that ends a connection waits for the peer's FIN, nobody sees it as an error |
 # TIME-WAIT
 222 | it lasts 2 MSL, then the ports are free | RFC 9293 3.6
 223 | a FIN that comes again is acknowledged and restarts it | RFC 9293 3.10.7.4

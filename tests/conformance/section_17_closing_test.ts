@@ -277,3 +277,20 @@ row(
   +0   < . 2:2(0) ack 102
   +0   expect state CLOSED`,
 );
+
+// Profile `local`: a client that looks at its connection 150 ms late finds text and the end of it. The
+// RST comes once it has closed as well.
+row(
+  258,
+  `set close=reset finish=reset
+  ${accepted()}
+  +0   write 100
+  +0   > P. 1:101(100) ack 1
+  +0   close
+  +0   > F. 101:101(0) ack 1
+  +.01 < . 1:1(0) ack 102
+  +0   expect state FIN-WAIT-2
+  +.15 < F. 1:1(0) ack 102
+  +0   > . 102:102(0) ack 2
+  +0   > R. 102:102(0) ack 2`,
+);

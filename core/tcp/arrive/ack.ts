@@ -11,7 +11,7 @@ import { endTailProbe, recoverFromLoss, scheduleTailProbe, takeSackBlocks } from
 import { transition } from "../state.ts";
 import { EVENT, type Tcb } from "../tcb.ts";
 import { TIMER } from "../timers.ts";
-import { enterTimeWait } from "../time_wait.ts";
+import { awaitFin, enterTimeWait } from "../time_wait.ts";
 import { echoedRtt } from "../timestamps.ts";
 import { undoIfSpurious } from "../undo.ts";
 import { challengeAck } from "./challenge.ts";
@@ -182,13 +182,15 @@ function leavePersist(tcb: Tcb, now: number): void {
 /** What the acknowledgement of our FIN means in each state. */
 function advanceState(tcb: Tcb, now: number): Verdict {
   if (!tcb.allAcknowledged) return undefined;
-  if (tcb.resetWhenAcked) {
+  // Before the peer's FIN a RST would be an error to who looks at its connection late: Linux has
+  // EPIPE for it in CLOSE-WAIT. FIN-WAIT-2 waits for the FIN.
+  if (tcb.resetWhenAcked && tcb.finReceived) {
     tcb.resetQueued = true;
     return "taken";
   }
   if (tcb.state === "FIN-WAIT-1") {
     transition(tcb, "FIN-WAIT-2");
-    if (tcb.readClosed) tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+    if (tcb.readClosed) awaitFin(tcb, now);
     tcb.notify(EVENT.WRITABLE);
   } else if (tcb.state === "CLOSING" && tcb.config.finish === "time-wait") {
     enterTimeWait(tcb, now);

@@ -1,5 +1,5 @@
 import { seqDiff, seqGt, seqMax, seqMin } from "../../wire/seq.ts";
-import { type Segment } from "../../wire/tcp.ts";
+import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "../arrive.ts";
 import { acknowledgeText, ackNumber, watchForStall } from "../receive_window.ts";
 import { forgetDuplicate, hasDuplicate } from "../sack_blocks.ts";
@@ -14,8 +14,9 @@ export function takeText(tcb: Tcb, segment: Segment, now: number): Verdict {
   const length = segment.textLength;
   if (length === 0) return undefined;
   if (!STATES[tcb.state].takesText || tcb.finReceived) return "tcp-closed-text";
-  // RFC 9293 3.6.1, SHLD-3: nobody will read it, and the peer must know.
-  if (tcb.readClosed && tcb.config.close === "graceful") {
+  // RFC 9293 3.6.1, SHLD-3: nobody will read it, and the peer must know. In profile `local` once it
+  // has all that was for it, and unless it has nothing more to say.
+  if (tcb.readClosed && (tcb.config.close === "graceful" || isBehindTheEnd(tcb, segment))) {
     tcb.resetQueued = true;
     return "tcp-closed-text";
   }
@@ -40,6 +41,10 @@ export function takeText(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (tcb.readClosed) throwAway(tcb, now);
   else deliver(tcb, now);
   return undefined;
+}
+
+function isBehindTheEnd(tcb: Tcb, segment: Segment): boolean {
+  return tcb.state === "FIN-WAIT-2" && !segment.has(FLAG.FIN);
 }
 
 /**

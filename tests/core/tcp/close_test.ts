@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { EVENT } from "../../../core/tcp/tcb.ts";
 import {
   inCloseWait,
   inClosing,
@@ -10,6 +11,7 @@ import {
   inSynSent,
   inTimeWait,
 } from "../../dsl/builders.ts";
+import type { Trace } from "../../dsl/trace.ts";
 
 for (const profile of ["local", "internet"] as const) {
   describe(`in profile ${profile}`, () => inBothProfiles(profile));
@@ -151,8 +153,22 @@ function inBothProfiles(profile: "local" | "internet"): void {
 }
 
 describe("close in profile local", () => {
-  // Data still to send: as closeWrite(), and RST after the last ACK.
-  test("close in ESTABLISHED waits until everything is acknowledged (RFC 9293 3.10.4)", () => {
+  /** The peer, which has all there was for it, closes as well. */
+  function peerCloses(t: Trace, ack = 2): void {
+    expect(t.state).toBe("FIN-WAIT-2");
+    expect(t.takeEvents() & EVENT.ENDED).toBe(EVENT.ENDED);
+    t.recvNothing();
+    t.send({ flags: "F." });
+    t.recv({ ack });
+    t.recv({ flags: "R." });
+    expect(t.state).toBe("CLOSED");
+    expect(t.isForgotten).toBe(true);
+    expect(t.tcb.error).toBe(undefined);
+  }
+
+  // Data still to send: as closeWrite(). A RST after the last ACK would be EPIPE to a client that
+  // looks at its connection late: it comes when the peer has closed.
+  test("close in ESTABLISHED waits for the peer's FIN (RFC 9293 3.10.4)", () => {
     const t = inEstablished();
     t.write(2000);
     t.recv({ length: 1000 });
@@ -163,29 +179,98 @@ describe("close in profile local", () => {
     t.send({ ack: 1001 });
     t.recvNothing();
     t.send({ ack: 2002 });
-    t.recv({ flags: "R." });
-    expect(t.isForgotten).toBe(true);
+    peerCloses(t);
   });
 
-  // closeWrite() was there before: close() has nothing to wait for.
-  test("close in FIN-WAIT-2 resets at once (RFC 9293 3.10.4)", () => {
+  // closeWrite() was there before: nothing changes for the peer.
+  test("close in FIN-WAIT-1 and FIN-WAIT-2 waits for the peer's FIN (RFC 9293 3.10.4)", () => {
+    const closing = inFinWait1();
+    closing.close();
+    closing.recvNothing();
+    closing.send({ ack: 2 });
+    peerCloses(closing);
+
     const t = inFinWait2();
     t.close();
+    peerCloses(t);
+  });
+
+  // The FIN may come with the ACK of ours: it is acknowledged before the RST all the same.
+  test("close acknowledges a FIN that acknowledges its own (RFC 9293 3.10.4)", () => {
+    const t = inFinWait1();
+    t.close();
+    t.send({ flags: "F.", ack: 2 });
+    t.recv({ seq: 2, ack: 2 });
     t.recv({ flags: "R.", seq: 2 });
-    expect(t.tcb.error).toBe(undefined);
     expect(t.state).toBe("CLOSED");
   });
 
-  // Only the ACK of the FIN is missing.
-  test("close in FIN-WAIT-1 and CLOSING resets after the ACK (RFC 9293 3.10.4)", () => {
-    for (const t of [inFinWait1(), inClosing()]) {
-      t.close();
-      t.recvNothing();
-      t.send({ ack: 2 });
-      t.recv({ flags: "R.", seq: 2 });
-      expect(t.state).toBe("CLOSED");
-      expect(t.tcb.error).toBe(undefined);
-    }
+  // The peer never closes: after two MSL it is forgotten without a word.
+  test("close in FIN-WAIT-2 ends after a while (RFC 9293 3.6)", () => {
+    const t = inFinWait2();
+    t.wire.restartClock();
+    t.close();
+    t.at(59_999);
+    expect(t.isForgotten).toBe(false);
+    t.at(60_001);
+    expect(t.isForgotten).toBe(true);
+    expect(t.tcb.error).toBe(undefined);
+    t.recvNothing();
+  });
+
+  // It goes on sending to somebody who has gone: now it has to know.
+  test("close in FIN-WAIT-2 resets a peer that goes on sending (RFC 9293 3.6.1)", () => {
+    const t = inFinWait2();
+    t.close();
+    t.send({ data: 100 });
+    t.recv({ flags: "R." });
+    expect(t.state).toBe("CLOSED");
+  });
+
+  // The stack ends: who looks at its connection afterwards finds no error either.
+  test("close in FIN-WAIT-2 ends with the stack without a word (RFC 9293 3.10.5)", () => {
+    const t = inFinWait2();
+    t.close();
+    t.wire.step((stack) => stack.shutDown());
+    t.recvNothing();
+    expect(t.state).toBe("CLOSED");
+  });
+
+  // Last words are no reason: the peer has said that it closes.
+  test("close in FIN-WAIT-2 acknowledges text with the FIN (RFC 9293 3.6)", () => {
+    const t = inFinWait2();
+    t.close();
+    t.send({ flags: "F.", data: 100 });
+    t.recv({ ack: 102 });
+    t.recv({ flags: "R." });
+    expect(t.state).toBe("CLOSED");
+  });
+
+  // Nobody owns them any more: their number is bounded as that of TIME-WAIT is, the oldest goes.
+  test("close in FIN-WAIT-2 is bounded in number (RFC 9293 3.6.1)", () => {
+    const t = inFinWait2({ maxTimeWait: 1 });
+    t.close();
+    expect(t.isForgotten).toBe(false);
+    const other = t.other({ remotePort: 40_002 });
+    other.send({ flags: "S", options: { mss: 1000 } });
+    other.recv({ flags: "S.", ack: 1 });
+    other.send();
+    other.close();
+    other.recv({ flags: "F." });
+    other.send({ ack: 2 });
+    expect(t.isForgotten).toBe(true);
+    expect(other.isForgotten).toBe(false);
+  });
+
+  // Only the ACK of the FIN is missing, and the peer has closed already.
+  test("close in CLOSING resets after the ACK (RFC 9293 3.10.4)", () => {
+    const t = inClosing();
+    t.close();
+    t.recvNothing();
+    t.send({ ack: 2 });
+    t.recv({ flags: "R.", seq: 2 });
+    expect(t.state).toBe("CLOSED");
+    expect(t.tcb.error).toBe(undefined);
   });
 
   // Bytes that nobody will read are acknowledged, else the peer would never get on to the FIN.
@@ -197,8 +282,7 @@ describe("close in profile local", () => {
     t.send({ ack: 1, data: 500 });
     t.recv({ ack: 1201 });
     t.send({ ack: 2 });
-    t.recv({ flags: "R." });
-    expect(t.tcb.error).toBe(undefined);
+    peerCloses(t, 1202);
   });
 
   // A peer that closed at the same time: its FIN is acknowledged, the RST comes after our FIN's ACK.
@@ -222,8 +306,7 @@ describe("close in profile local", () => {
     t.send();
     t.recv({ flags: "F.", seq: 1 });
     t.send({ ack: 2 });
-    t.recv({ flags: "R." });
-    expect(t.state).toBe("CLOSED");
+    peerCloses(t);
   });
 });
 

@@ -27,6 +27,8 @@ describe("sequence numbers modulo 2^32", () => {
       t.close();
       t.recv({ flags: "F.", seq: 5001 });
       t.send({ ack: 5002 });
+      t.send({ flags: "F.", ack: 5002 });
+      t.recv({ seq: 5002, ack: 2 });
       t.recv({ flags: "R." });
       expect(t.tcb.error).toBe(undefined);
     },
