@@ -34,6 +34,8 @@ export function dialHost(
     };
     signal?.addEventListener("abort", giveUp);
     socket.once("error", fail);
+    // A second error, as of an attempt that was given up, would have nobody to tell and end the process.
+    socket.on("error", () => {});
     socket.once("connect", () => {
       signal?.removeEventListener("abort", giveUp);
       socket.removeListener("error", fail);

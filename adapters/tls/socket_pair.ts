@@ -55,6 +55,8 @@ async function openDoor(): Promise<Door> {
   const folder = await mkdtemp(join(tmpdir(), "berth-"));
   const path = join(folder, "pair");
   const server = createServer({ allowHalfOpen: true });
+  // Who waits for a pair has a time limit; without a listener an error would end the process.
+  server.on("error", () => {});
   try {
     server.listen(path);
     await once(server, "listening");

@@ -15,12 +15,12 @@ describe("h2load", () => {
     () =>
       withConfiguredService(config, async (namespace) => {
         for (let i = 0; i < 3; i++) {
-          await namespace.run(["h2load", "-c8", "-m16", "-D1", `${URL}/number/7`], 20_000);
+          await namespace.run(["h2load", "-c8", "-m16", "-D1", `${URL}/number/7`], 50_000);
         }
         const counted = ["h2load", "-c8", "-m16", "-n2000", `${URL}/number/7`];
-        expect(await namespace.run(counted, 20_000)).toContain("2000 succeeded, 0 failed");
+        expect(await namespace.run(counted, 50_000)).toContain("2000 succeeded, 0 failed");
       }),
-    60_000,
+    180_000,
   );
 });
 
@@ -33,10 +33,10 @@ describe("nghttp", () => {
       withConfiguredService(config, async (namespace) => {
         for (let i = 0; i < 5; i++) {
           const command = ["nghttp", "-n", "-s", "-m20", `${URL}/number/7`];
-          const statistics = await namespace.run(command, 20_000);
+          const statistics = await namespace.run(command, 50_000);
           expect(statistics.match(/ 200 +\d+ +\/number\/7/g) ?? statistics).toHaveLength(20);
         }
       }),
-    60_000,
+    180_000,
   );
 });

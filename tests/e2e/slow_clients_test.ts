@@ -31,7 +31,7 @@ describe("slow clients", () => {
           const answer = await namespace.run([...CURL, `http://${V4}/number/7`], 25_000);
           expect(answer).toBe("7\n");
         }),
-      60_000,
+      180_000,
     );
   }
 });
