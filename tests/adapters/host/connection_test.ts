@@ -244,6 +244,7 @@ describe("hostError", () => {
     ["EHOSTUNREACH", "UNREACHABLE"],
     ["ENOTFOUND", "INVALID_ADDRESS"],
     ["EADDRNOTAVAIL", "ADDRESS_NOT_AVAILABLE"],
+    ["EINVAL", "ADDRESS_NOT_AVAILABLE"],
     ["ENOBUFS", "INSUFFICIENT_RESOURCES"],
     ["EIO", "EIO"],
   ])("of %s is %s", (code: string, expected: string) => {
