@@ -65,6 +65,7 @@ export function egressThrough(network: OutsideNetwork): PluginFactory<EgressOpti
     setup(options) {
       const way = new WayOut(network, options);
       const plugin: Omit<Plugin, "name"> = {
+        transparent: true,
         onSyn: (syn, c) => way.connect(syn, c),
         flow: (c) => way.carry(c),
       };

@@ -68,7 +68,7 @@ const icmpRuleSchema = z.strictObject({
     (text) => Subnet.parse(text) !== undefined,
     'is not an address or network; write "10.7.0.2" or "10.90.0.0/16"',
   ).optional(),
-  echo: z.enum(["answer", "ignore"]).default("answer"),
+  echo: z.enum(["answer", "ignore"]).optional(),
   errors: z.enum(["send", "ignore"]).default("send"),
   ratePerSecond: count(1, 1_000_000).default(DEFAULT_ICMP_RULE.ratePerSecond),
 });
@@ -84,7 +84,7 @@ export const icmpSchema: z.ZodType<readonly IcmpRule[], IcmpOptions | readonly I
     if (twice >= 0) c.addIssue(`has two rules for ${rules[twice]!.to ?? "all addresses"}`);
     return rules.map(({ to, echo, errors, ratePerSecond }) => ({
       to: to === undefined ? undefined : Subnet.parse(to),
-      answersEcho: echo === "answer",
+      answersEcho: echo && echo === "answer",
       sendsErrors: errors === "send",
       ratePerSecond,
     }));
@@ -120,7 +120,10 @@ export type UdpOptions = Partial<UdpConfig>;
 export interface IcmpOptions {
   /** An own address, or a network of them: `"10.90.0.0/16"`. Default: all. */
   to?: string | undefined;
-  /** Whether `ping` is answered; default `"answer"`. */
+  /**
+   * Whether `ping` is answered. Default: it is, but not for the addresses of a network that a
+   * transparent plugin such as `egress` leads on to: nobody knows which hosts there are.
+   */
   echo?: "answer" | "ignore" | undefined;
   /**
    * Whether senders are told that nobody listens on a UDP port, that a protocol is not spoken, or

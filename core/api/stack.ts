@@ -247,6 +247,9 @@ class HostStack implements Stack {
       throw error;
     }
     for (const acceptor of served) this.#acceptors.add(acceptor);
+    if (handlers.some((each) => typeof each !== "function" && each.transparent === true)) {
+      for (const { subnet } of places) this.#core.icmpPolicy.leaveEcho(subnet);
+    }
     places.forEach(({ transport }, i) => {
       const { subnet, firstPort } = served[i]!.place;
       this.#addrs.push(netAddr(subnet?.network ?? IpAddress.ANY_V4, firstPort, transport));

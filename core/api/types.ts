@@ -295,6 +295,11 @@ export interface Plugin {
   readonly onSyn?: (syn: Syn, c: SynContext) => SynDecision | Promise<SynDecision>;
   /** Runs once for each flow of datagrams; for plugins on `udp/` places. */
   readonly flow?: FlowHandler;
+  /**
+   * It leads on to the hosts whose addresses it serves. The stack does not answer `ping` for these
+   * unless `icmp` says so.
+   */
+  readonly transparent?: boolean;
   /** Runs once when the stack has closed. */
   readonly dispose?: () => void | Promise<void>;
 }

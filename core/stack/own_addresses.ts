@@ -57,6 +57,13 @@ export class OwnAddresses {
     this.#rebuild();
   }
 
+  /** Was the address of these words named by itself, not with its network? */
+  hasHost(w0: number, w1: number, w2: number, w3: number): boolean {
+    return this.#hosts.some((one) =>
+      one.w3 === w3 && one.w2 === w2 && one.w1 === w1 && one.w0 === w0
+    );
+  }
+
   /** Is the address of these words (see `IpAddress`) an own one? */
   hasWords(w0: number, w1: number, w2: number, w3: number): boolean {
     for (const address of this.#hosts) {

@@ -73,6 +73,7 @@ export class CoreStack {
   readonly sharding: Sharding;
   readonly tcp: TcpLayer;
   readonly udp: UdpLayer;
+  readonly icmpPolicy: IcmpPolicy;
   readonly #own: OwnAddresses;
   readonly #connections: Connections;
   readonly #outbox: Outbox;
@@ -87,8 +88,8 @@ export class CoreStack {
   constructor(options: CoreOptions) {
     const { features, secret, tcp } = options;
     const { hopLimit } = tcp;
-    const policy = new IcmpPolicy(options.icmp ?? []);
     this.#own = new OwnAddresses(options.subnets, options.excepted);
+    const policy = this.icmpPolicy = new IcmpPolicy(options.icmp ?? [], this.#own);
     this.sharding = new Sharding(features.shard, this.#own);
     const hash = new KeyedHash(secret);
     const demux = new Demux(readI32(secret, SIPHASH_KEY_LENGTH));
