@@ -39,7 +39,10 @@ export class Acceptor implements Owner {
   }
 
   onEvent(): void {
-    for (const tcb of this.listener.undecided.splice(0)) void this.#decide(tcb);
+    for (const tcb of this.listener.undecided.splice(0)) {
+      // Some may have made room for others meanwhile.
+      if (!tcb.released) void this.#decide(tcb);
+    }
     if (this.listener.ready.length > 0) this.#hooks.ready();
   }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { messageOf } from "./error_text.ts";
+import { textOf } from "./error_text.ts";
 import type { FlowContext } from "./datagram.ts";
 import type { Logger } from "./environment.ts";
 import { TcpError } from "./errors.ts";
@@ -64,5 +64,5 @@ export async function logFlow(
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof TcpError ? error.code : messageOf(error);
+  return error instanceof TcpError ? error.code : textOf(error);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { textOf } from "./error_text.ts";
 import type { Clock } from "./environment.ts";
 import { formatHostPort } from "./host_port.ts";
 import type { TcpSocket } from "./types.ts";
@@ -76,7 +77,7 @@ export class ConnectionSpan {
   #begin(name: TraceEvent["name"]): (bytes: number, error?: unknown) => void {
     const startMs = this.#clock.now();
     return (bytes, error) => {
-      const failure = error === undefined ? undefined : { error: String(error) };
+      const failure = error === undefined ? undefined : { error: textOf(error) };
       const durationMs = this.#clock.now() - startMs;
       this.#report({ ...this.#who, name, startMs, durationMs, bytes, ...failure });
     };

@@ -14,6 +14,11 @@ export function messageOf(error: unknown): string {
   return attempt(() => error instanceof Error ? String(error.message) : String(error));
 }
 
+/** What `String()` makes of it: an error's name and message. */
+export function textOf(error: unknown): string {
+  return attempt(() => String(error));
+}
+
 /**
  * Where an error comes from: its stack, which begins with its name and message, and those of its
  * causes and of the errors that an `AggregateError` holds; `undefined` for what is no error.
@@ -26,7 +31,7 @@ export function stackOf(error: unknown): string | undefined {
   const add = (one: unknown, before: string): void => {
     if (seen.has(one) || seen.size > MAX_CAUSES || length > MAX_STACK_TEXT) return;
     seen.add(one);
-    const text = before + attempt(() => textOf(one));
+    const text = before + attempt(() => ownStackOf(one));
     parts.push(text);
     length += text.length;
     if (!(one instanceof Error)) return;
@@ -39,7 +44,7 @@ export function stackOf(error: unknown): string | undefined {
   return text.length > MAX_STACK_TEXT ? `${text.slice(0, MAX_STACK_TEXT - 1)}…` : text;
 }
 
-function textOf(error: unknown): string {
+function ownStackOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const stack = typeof error.stack === "string" ? error.stack : "";
   // A stack may leave the message out, or have one that was changed since.

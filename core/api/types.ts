@@ -286,8 +286,9 @@ export interface Plugin {
   /** Runs once per accepted connection. */
   readonly handle?: Handler;
   /**
-   * Runs before the SYN is answered, once for an attempt, however often the SYN comes again; so many
-   * attempts wait for their decisions at most as may wait to be accepted. Returns the handler that
+   * Runs before the SYN is answered, once for an attempt, however often the SYN comes again. At most
+   * 4096 attempts wait, a quarter of them of one address (of IPv6 64 bits of it): then the oldest of
+   * the source that has the most makes room, and its `syn.signal` is aborted. Returns the handler that
    * runs for this connection instead of `handle`, nothing when it has no objection, or `"refuse"` or
    * `"ignore"` (see {@link SynVerdict}); a throw refuses as well. The plugins of a chain are asked in
    * order; when a later one refuses or ignores, or the peer gives up, `syn.signal` is aborted.

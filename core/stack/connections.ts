@@ -108,12 +108,10 @@ export class Connections {
     if (tcb.released) {
       // One that was established is handed out, whatever became of it: what the peer has sent may
       // be read, and then the application learns how it ended.
-      if (!listener.halfOpen.delete(tcb)) return;
-      listener.answered.delete(tcb);
+      if (!listener.leave(tcb)) return;
       tcb.listener = undefined;
       this.notify(listener);
-    } else if ((tcb.events & EVENT.OPENED) !== 0 && listener.halfOpen.delete(tcb)) {
-      listener.answered.delete(tcb);
+    } else if ((tcb.events & EVENT.OPENED) !== 0 && listener.leave(tcb)) {
       this.#options.stats.connectionsAccepted++;
       listener.ready.push(tcb);
       this.notify(listener);

@@ -5,6 +5,7 @@
  */
 import type { Tcb } from "../tcp/tcb.ts";
 import type { Subnet } from "../wire/address.ts";
+import { HalfOpenSources } from "./half_open.ts";
 import type { Place } from "./places.ts";
 import type { ListenRequest } from "./requests.ts";
 
@@ -19,11 +20,11 @@ export class Listener implements Place {
   readonly decides: boolean;
   /** Half-open connections. */
   readonly halfOpen: Set<Tcb> = new Set();
-  /** Half-open connections that are to be and have been answered, the oldest first; if `decides`. */
-  readonly answered: Set<Tcb> = new Set();
+  /** By whom they were begun; if `decides`: nothing else can be done for who comes when all are taken. */
+  readonly sources: HalfOpenSources | undefined;
   /** Established and not yet taken by the application, in order. */
   readonly ready: Tcb[] = [];
-  /** SYNs that wait for a decision. */
+  /** SYNs that wait for a decision and that the owner has not looked at yet. */
   readonly undecided: Tcb[] = [];
   /** Whose listener this is; the core never looks at it. */
   handle: unknown = undefined;
@@ -36,6 +37,35 @@ export class Listener implements Place {
     this.lastPort = request.lastPort;
     this.backlog = request.backlog;
     this.decides = request.decides;
+    this.sources = request.decides ? new HalfOpenSources(request.backlog) : undefined;
+  }
+
+  /** A connection is half-open. */
+  enter(tcb: Tcb): void {
+    this.halfOpen.add(tcb);
+    this.sources?.add(tcb);
+  }
+
+  /** It is not any more; false: it was not. */
+  leave(tcb: Tcb): boolean {
+    this.sources?.delete(tcb);
+    return this.halfOpen.delete(tcb);
+  }
+
+  /** The owner is to decide. Those that had to make room before it looked are left out now and then. */
+  ask(tcb: Tcb): void {
+    this.undecided.push(tcb);
+    if (this.undecided.length <= 2 * this.backlog) return;
+    const waiting = this.undecided.filter(({ released }) => !released);
+    this.undecided.splice(0, this.undecided.length, ...waiting);
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.halfOpen.clear();
+    this.sources?.clear();
+    this.ready.length = 0;
+    this.undecided.length = 0;
   }
 
   get isFull(): boolean {

@@ -54,7 +54,7 @@ export class PassiveOpen {
     // A FIN as well: no host opens a connection so, but it passes packet filters that look for SYNs.
     if (!segment.has(FLAG.SYN) || segment.has(FLAG.FIN)) return "tcp-flags-listen";
     if (this.#connections.isFull) return "tcp-connections";
-    if (listener.isFull && !this.#evict(listener)) {
+    if (!this.#makeRoom(listener, ip)) {
       return this.#answerWithCookie(listener, ip, segment, now);
     }
     this.#open(listener, ip, segment, now);
@@ -73,7 +73,7 @@ export class PassiveOpen {
     segment: Segment,
     now: number,
   ): DropReason | undefined {
-    if (listener.isFull && !this.#evict(listener)) return "tcp-backlog";
+    if (!this.#makeRoom(listener, ip)) return "tcp-backlog";
     endConnection(old, undefined);
     this.#connections.settle(old);
     this.#open(listener, ip, segment, now, old.sndNxt);
@@ -87,10 +87,10 @@ export class PassiveOpen {
     tcb.listener = listener;
     const iss = connections.initialSequence(tcb, now);
     openPassive(tcb, segment, above === undefined ? iss : sequenceAbove(above, iss), now);
-    listener.halfOpen.add(tcb);
+    listener.enter(tcb);
     if (listener.decides) {
       tcb.synDecision = "pending";
-      listener.undecided.push(tcb);
+      listener.ask(tcb);
       connections.notify(listener);
     } else {
       acceptSyn(tcb);
@@ -99,16 +99,21 @@ export class PassiveOpen {
   }
 
   /**
-   * RFC 4987 3.4: where cookies cannot help, the oldest that has been answered and has not come back
-   * makes room. What is being decided stays: somebody works on it.
+   * RFC 4987 3.4: where cookies cannot help, the oldest makes room, answered or not: of the source that
+   * comes where that has its share, else of the one that has the most, or of all where none has many:
+   * so none has to wait for what another has begun. False: the backlog is full of established ones.
    */
-  #evict(listener: Listener): boolean {
-    const [oldest] = listener.answered;
-    if (oldest === undefined) return false;
+  #makeRoom(listener: Listener, ip: IpHeader): boolean {
+    const { sources } = listener;
+    if (sources === undefined) return !listener.isFull;
+    const own = sources.oldestBeyondLimit(this.#remoteOf(ip));
+    const evicted = own ??
+      (listener.isFull ? sources.oldestOfLargest() ?? oldestOf(listener) : undefined);
+    if (evicted === undefined) return !listener.isFull;
     this.#stats.halfOpenEvicted++;
-    endConnection(oldest, "TIMED_OUT");
-    this.#connections.settle(oldest);
-    return true;
+    endConnection(evicted, "TIMED_OUT");
+    this.#connections.settle(evicted);
+    return !listener.isFull;
   }
 
   /** RFC 4987 3.6: half-open connections are all taken; the peer brings back what is needed. */
@@ -134,7 +139,7 @@ export class PassiveOpen {
     this.#stats.synCookiesReturned++;
     this.#connections.enter(tcb);
     tcb.listener = listener;
-    listener.halfOpen.add(tcb);
+    listener.enter(tcb);
     segmentArrives(tcb, segment, now);
     this.#connections.settle(tcb);
     return true;
@@ -160,4 +165,9 @@ export class PassiveOpen {
       last.w3 === ip.s3 && last.w2 === ip.s2 && last.w1 === ip.s1 && last.w0 === ip.s0;
     return isSame ? last : this.#lastRemote = sourceOf(ip);
   }
+}
+
+function oldestOf({ halfOpen }: Listener): Tcb | undefined {
+  const [oldest] = halfOpen;
+  return oldest;
 }

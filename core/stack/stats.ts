@@ -19,7 +19,7 @@ export class Stats {
   /** SYN,ACKs sent without keeping anything (RFC 4987 3.6), and those that came back. */
   synCookiesSent = 0;
   synCookiesReturned = 0;
-  /** Connections that were answered and had to make room before the peer came back. */
+  /** Connections that had to make room before they were decided about or the peer came back. */
   halfOpenEvicted = 0;
   connectionsReset = 0;
   resetsSent = 0;

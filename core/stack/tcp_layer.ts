@@ -144,10 +144,7 @@ export class TcpLayer {
       calls.abort(tcb, "CONNECTION_ABORTED");
       this.#connections.settle(tcb);
     }
-    listener.halfOpen.clear();
-    listener.answered.clear();
-    listener.ready.length = 0;
-    listener.undecided.length = 0;
+    listener.clear();
   }
 
   /** The decision about a SYN: SYN,ACK, RST, or nothing is sent and kept. */
@@ -155,7 +152,6 @@ export class TcpLayer {
     if (tcb.synDecision !== "pending" || tcb.released) return;
     if (verdict === "accept") {
       acceptSyn(tcb);
-      (tcb.listener as Listener | undefined)?.answered.add(tcb);
     } else if (verdict === "refuse") {
       // RFC 9293 3.10.7.1: the answer to a SYN that nobody wants.
       tcb.synDecision = "none";

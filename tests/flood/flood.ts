@@ -83,7 +83,7 @@ export class Flood {
     const w3 = random.uint32() | 0;
     const from = version === 4
       ? new IpAddress(0, 0, 0xffff, 0x0b000000 | (w3 & 0xffffff))
-      : new IpAddress(0x20010db8, 0, random.uint32() | 0, w3);
+      : new IpAddress(0x20010db8, random.uint32() | 0, 0, w3);
     this.#writer.tcp(from, SERVER[version].address, {
       sourcePort: 1024 + (random.uint32() % 60_000),
       destinationPort: PORT,
