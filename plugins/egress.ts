@@ -88,7 +88,7 @@ class WayOut {
   }
 
   async connect({ local, remote, signal }: Syn, { clock, log }: SynContext): Promise<SynDecision> {
-    this.#check(local);
+    this.#check("tcp", local);
     const { connectTimeoutMs: timeoutMs, idleTimeoutMs, keepAliveMs } = this.#options;
     const target = { hostname: local.hostname, port: local.port };
     try {
@@ -113,10 +113,10 @@ class WayOut {
   async carry({ flow, signal, log }: FlowContext): Promise<void> {
     const { idleTimeoutMs } = this.#options;
     if (idleTimeoutMs !== undefined) flow.setIdleTimeout(idleTimeoutMs);
-    if (!this.#filter.allows(flow.localAddr.hostname)) return flow.refuse("prohibited");
+    if (!this.#mayReach("udp", flow.localAddr)) return flow.refuse("prohibited");
     let isCounted = false;
     try {
-      this.#check(flow.localAddr);
+      this.#check("udp", flow.localAddr);
       this.#connections++;
       isCounted = true;
       const { hostname, port } = flow.localAddr;
@@ -134,13 +134,19 @@ class WayOut {
   }
 
   /** Throws where a target may not be reached, or not now. */
-  #check(target: HostPort): void {
-    if (!this.#filter.allows(target.hostname)) {
+  #check(transport: "tcp" | "udp", target: HostPort): void {
+    if (!this.#mayReach(transport, target)) {
       throw new TcpError("CONNECTION_REFUSED", `${formatHostPort(target)} may not be reached`);
     }
     if (this.#connections >= this.#options.maxConnections) {
       throw new TcpError("CONNECTION_REFUSED", "there are as many connections as there may be");
     }
+  }
+
+  /** A target that leads back here would be connected to from here again, and each of those again. */
+  #mayReach(transport: "tcp" | "udp", target: HostPort): boolean {
+    return this.#filter.allows(target.hostname) &&
+      this.#network.leadsBack?.(transport, target) === undefined;
   }
 
   #count(connecting: Promise<Duplex>): Promise<Duplex> {

@@ -3,9 +3,16 @@
  *
  * @module
  */
-import { type Dial, dialWithin, type OutsideNetwork } from "../core/api/dial.ts";
+import {
+  type Dial,
+  type DialTarget,
+  dialWithin,
+  type LeadsBack,
+  type OutsideNetwork,
+} from "../core/api/dial.ts";
 import type { FlowContext } from "../core/api/datagram.ts";
 import { TcpError } from "../core/api/errors.ts";
+import { formatHostPort, type HostPort } from "../core/api/host_port.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import { formatProxyHeader, type ProxyEndpoints } from "../core/api/proxy_header.ts";
 import type { Duplex } from "../core/api/relay.ts";
@@ -37,7 +44,7 @@ export function forwardThrough(network: OutsideNetwork): PluginFactory<ForwardOp
 }
 
 function forwardTo(
-  { dial, dialDatagrams }: OutsideNetwork,
+  { dial, dialDatagrams, leadsBack }: OutsideNetwork,
   options: CheckedForwardOptions,
 ): Omit<Plugin, "name"> {
   const { to, balance, maxConnections, healthCheck, idleTimeoutMs, proxyProtocol } = options;
@@ -51,17 +58,43 @@ function forwardTo(
   return {
     async onSyn(syn: Syn, c: SynContext): Promise<Handler> {
       checks?.start(c);
-      const upstream = await connect(dial, balancer, options, syn.signal, c);
+      const outward: Dial = async (target, signal, dialOptions) => {
+        requireWayOut(leadsBack, "tcp", target, syn.local);
+        return await dial(target, signal, dialOptions);
+      };
+      const upstream = await connect(outward, balancer, options, syn.signal, c);
       return relayTo(upstream, syn.signal, { idleTimeoutMs, header });
     },
     ...(to.every(isUnix) ? {} : {
       async flow(c: FlowContext): Promise<void> {
         if (idleTimeoutMs !== undefined) c.flow.setIdleTimeout(idleTimeoutMs);
-        await forwardFlow(c, balancer, dialDatagrams);
+        await forwardFlow(c, balancer, async (target, signal) => {
+          requireWayOut(leadsBack, "udp", target, c.flow.localAddr);
+          return await dialDatagrams(target, signal);
+        });
       },
     }),
     dispose: () => checks?.stop(),
   };
+}
+
+/**
+ * A target that leads back to the place that is forwarded would be forwarded again, and again. One that
+ * leads elsewhere into the stack is no loop, nor is it if there is another plugin at its end.
+ */
+function requireWayOut(
+  leadsBack: LeadsBack | undefined,
+  transport: "tcp" | "udp",
+  target: DialTarget,
+  from: HostPort,
+): void {
+  if ("path" in target) return;
+  const back = leadsBack?.(transport, target);
+  if (back?.port !== from.port || back.hostname !== from.hostname) return;
+  throw new TcpError(
+    "CONNECTION_REFUSED",
+    `${formatHostPort(target)} leads back to ${formatHostPort(from)}, which is forwarded to it`,
+  );
 }
 
 function proxyHeader(

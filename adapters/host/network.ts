@@ -8,6 +8,7 @@ import type { OutsideNetwork } from "../../core/api/dial.ts";
 import type { HostNetwork } from "../../core/api/outbound.ts";
 import { dialHostDatagrams } from "./datagrams.ts";
 import { dialHost } from "./dial.ts";
+import { leadsBack } from "./way_back.ts";
 
 /** Names as the host resolves them, `/etc/hosts` included; the rest through its kernel. */
 export const hostNetwork: HostNetwork & OutsideNetwork = {
@@ -15,6 +16,7 @@ export const hostNetwork: HostNetwork & OutsideNetwork = {
     const found = await lookup(hostname, { all: true, verbatim: true });
     return found.map(({ address }) => address);
   },
+  leadsBack,
   dial: dialHost,
   dialDatagrams: dialHostDatagrams,
 };

@@ -7,6 +7,7 @@ import { createServer, type Server } from "node:net";
 import { type Logger, systemClock } from "../../core/api/environment.ts";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import { type Duplex, relay } from "../../core/api/relay.ts";
+import { addPort } from "../host/way_back.ts";
 import { HostConnection } from "../host/connection.ts";
 import { keepAccepting } from "../host/descriptors.ts";
 import { messageOf } from "./errors.ts";
@@ -65,12 +66,16 @@ export async function publish(
     running.set(client, serve(client, setting, connect, log).finally(() => running.delete(client)));
   });
   const address = await openPort(setting, (host, port) => listenOn(server, host, port));
+  const forget = addPort("tcp", address, setting.to);
   server.on("error", (error) => log.error("cannot accept", { reason: messageOf(error) }));
   keepAccepting(server, { log, name: formatHostPort(address) });
   return {
     address,
     to: setting.to,
-    stopListening: () => void server.close(),
+    stopListening() {
+      forget();
+      server.close();
+    },
     async finish(graceMs) {
       const abortAll = () => {
         for (const client of running.keys()) client.abort();

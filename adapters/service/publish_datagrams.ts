@@ -10,6 +10,7 @@ import { type Clock, type Logger, systemClock } from "../../core/api/environment
 import { formatHostPort } from "../../core/api/host_port.ts";
 import { IdleTimeout } from "../../core/api/idle_timeout.ts";
 import { relayDatagrams } from "../../core/api/relay_datagrams.ts";
+import { addPort } from "../host/way_back.ts";
 import { DatagramInbox } from "../host/datagram_inbox.ts";
 import { messageOf } from "./errors.ts";
 import { openPort } from "./open_port.ts";
@@ -40,13 +41,17 @@ export async function publishDatagrams(
 ): Promise<Publication> {
   const socket = createSocket(isIPv6(setting.hostname) ? "udp6" : "udp4");
   const address = await openPort(setting, (host, port) => bind(socket, host, port));
+  const forget = addPort("udp", address, setting.to);
   const port = new PublishedUdpPort(socket, setting, dial, log, options);
   return {
     address,
     to: setting.to,
     transport: "udp",
     // Flows have no end to wait for.
-    stopListening: () => port.close(),
+    stopListening() {
+      forget();
+      port.close();
+    },
     finish: () => port.finished(),
   };
 }

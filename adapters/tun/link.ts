@@ -5,10 +5,12 @@ import {
   OutgoingPacket,
   type PacketBatch,
 } from "../../core/stack/link.ts";
-import type { Device } from "./device.ts";
+import { addDevice } from "../host/way_back.ts";
+import { type Device, indexOf } from "./device.ts";
 import { goneError, meansGone } from "./error.ts";
 import type { Libc, TunHost, Waiter } from "./host.ts";
 import * as linux from "./linux.ts";
+import { leadsInto } from "./netlink.ts";
 import type { ReceivePacketSteering } from "./receive_packet_steering.ts";
 import { ReceiveBuffers } from "./receive_buffers.ts";
 import { checksumState, segmentSize, VIRTIO_HEADER_SIZE, writeVirtioHeader } from "./virtio.ts";
@@ -52,6 +54,9 @@ export class TunLink implements Link {
   #isGone = false;
   #closing: Promise<void> | undefined;
 
+  /** Plugins that connect through the host are not led back here. */
+  readonly #forget: (() => void) | undefined;
+
   private constructor(
     host: TunHost,
     device: Device,
@@ -67,6 +72,8 @@ export class TunLink implements Link {
     };
     this.#host = host;
     this.#libc = host.libc;
+    const index = indexOf(host, name);
+    if (index > 0) this.#forget = addDevice((address) => leadsInto(host, index, address));
     this.#fd = fd;
     this.#headerSize = offload ? VIRTIO_HEADER_SIZE : 0;
     this.#frameHeader = frameHeader;
@@ -230,6 +237,7 @@ export class TunLink implements Link {
     // A wait that has just ended looks at the descriptor once more.
     await this.#pending?.catch(() => {});
     this.#steering?.close();
+    this.#forget?.();
     this.#libc.close(this.#fd);
     this.#host.close();
   }

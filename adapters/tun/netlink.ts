@@ -24,6 +24,7 @@ const IFA_F_NODAD = 0x02;
 const RTM_NEWROUTE = 24;
 const RTM_GETROUTE = 26;
 const RTA_DST = 1;
+const RTA_OIF = 4;
 const RTN_LOCAL = 2;
 
 /** The kernel makes its messages fit into what it is asked with. */
@@ -131,6 +132,21 @@ export async function untilLocal(host: TunHost, address: IpAddress): Promise<voi
 function isLocal(host: TunHost, address: IpAddress): boolean {
   const { errno, answer } = exchange(host, routeTo(address));
   return errno === 0 && readU16(answer, 4) === RTM_NEWROUTE && answer[23] === RTN_LOCAL;
+}
+
+/** Whether the kernel sends packets to an address out through an interface. */
+export function leadsInto(host: TunHost, index: number, address: IpAddress): boolean {
+  const { errno, answer } = exchange(host, routeTo(address));
+  if (errno !== 0 || readU16(answer, 4) !== RTM_NEWROUTE) return false;
+  // `struct rtmsg` follows the header, its attributes follow that.
+  const end = Math.min(linux.readInt(answer, 0), answer.length);
+  for (let at = 28; at + 8 <= end;) {
+    const [length, type] = [readU16(answer, at), readU16(answer, at + 2)];
+    if (type === RTA_OIF) return linux.readInt(answer, at + 4) === index;
+    if (length < 4) return false;
+    at += (length + 3) & ~3;
+  }
+  return false;
 }
 
 /** `struct nlmsghdr`, `struct ifaddrmsg` and the address as two attributes. */

@@ -71,8 +71,16 @@ export type DatagramChannel =
  */
 export type DialDatagrams = (address: HostPort, signal: AbortSignal) => Promise<DatagramChannel>;
 
+/**
+ * Where in a stack of this process what is sent to an address comes in again: it would be sent out
+ * again, and again. `undefined`: nowhere that could be seen.
+ */
+export type LeadsBack = (transport: "tcp" | "udp", target: HostPort) => HostPort | undefined;
+
 /** How a plugin reaches what is not in the stack. */
 export interface OutsideNetwork {
+  /** Tells ways back into the stack; where it is not there, none is known. */
+  readonly leadsBack?: LeadsBack | undefined;
   /** Makes connections. */
   readonly dial: Dial;
   /** Makes sockets for datagrams. */

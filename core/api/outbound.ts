@@ -12,6 +12,7 @@ import {
   type DialDatagrams,
   type DialOptions,
   keepAliveSchema,
+  type LeadsBack,
 } from "./dial.ts";
 import { TcpError, type TcpErrorCode } from "./errors.ts";
 import { formatHostPort, type HostPort } from "./host_port.ts";
@@ -26,6 +27,8 @@ export interface HostNetwork {
   resolve(hostname: string, signal: AbortSignal): Promise<readonly string[]>;
   /** Connects to an IP address; gives up when `signal` is aborted. */
   dial(address: HostPort, signal: AbortSignal, options?: DialOptions): Promise<Duplex>;
+  /** Tells ways back into the stack; where it is not there, none is known. */
+  readonly leadsBack?: LeadsBack | undefined;
   /** Makes a socket for datagrams to and from an IP address. */
   readonly dialDatagrams: DialDatagrams;
 }
@@ -159,6 +162,7 @@ export class Outbound {
         const end = clock.schedule(now + share, () => attempt.abort());
         try {
           const to = { hostname, port: target.port };
+          this.#requireWayOut("tcp", to);
           return await this.#dial(to, AbortSignal.any([within, attempt.signal]), stack);
         } catch (error) {
           throw attempt.signal.aborted ? timedOut(target) : error;
@@ -179,6 +183,7 @@ export class Outbound {
       const addresses = await this.#addressesOf(target, within);
       return await firstOf(addresses, async (hostname) => {
         const address = { hostname, port: target.port };
+        this.#requireWayOut("udp", address);
         const channel = this.#options.via === "host"
           ? await this.#host.dialDatagrams(address, within)
           : new StackDatagrams(c.stack, address);
@@ -203,6 +208,13 @@ export class Outbound {
     } finally {
       cancel();
     }
+  }
+
+  /** RFC 1928 and RFC 9110 know no loops: who connects to the stack through the host is in one. */
+  #requireWayOut(transport: "tcp" | "udp", to: HostPort): void {
+    if (this.#options.via === "stack") return;
+    if (this.#host.leadsBack?.(transport, to) === undefined) return;
+    throw new OutboundError("denied", `${formatHostPort(to)} leads back into the stack`);
   }
 
   async #addressesOf({ hostname }: HostPort, signal: AbortSignal): Promise<readonly string[]> {

@@ -85,6 +85,36 @@ async function inBoat(namespace: Namespace, folder: TemporaryFolder, script: str
   return output;
 }
 
+describe("egress to an address that the host leads into the device", () => {
+  // One SYN became thousands, each by the one before: now one is asked about, and refused.
+  testRequiring(
+    [...NEEDS, "program:socat"],
+    "refuses the first attempt",
+    async () => {
+      await using namespace = await Namespace.open();
+      const service = namespace.start(
+        ...runtimeCommand("main.ts"),
+        ...["--tun", "berthf0", "--host-address", "10.90.0.1/24", "--address", "10.90.0.0/24"],
+        ...["--address", "203.0.113.0/24", "--listen", "*=egress", "--listen", "udp/*=egress"],
+      );
+      await service.printed(/Ctrl\+C/);
+      await namespace.shell("ip route replace 203.0.113.9/32 dev berthf0");
+      for (const target of ["10.90.0.7:80", "203.0.113.9:80"]) {
+        await namespace.shell(`socat - TCP4:${target} < /dev/null 2>&1 | grep -q refused`);
+        await namespace.shell(
+          `(echo x; sleep 1) | socat - UDP4:${target} > /dev/null 2>&1 || true`,
+        );
+      }
+      service.signal("SIGUSR2");
+      const [counts] = await service.printed(/ stats .*/, "log");
+      expect(counts).toMatch(/ connectionsOpened=2 .* flowsOpened=2 /);
+      service.signal("SIGTERM");
+      expect((await service.finish(10_000)).exit).toBe(0);
+    },
+    60_000,
+  );
+});
+
 describe("the way out of a network namespace, as docs/egress.md has it", () => {
   testRequiring(
     [

@@ -46,6 +46,15 @@ describe("connectProxy", () => {
     }
   });
 
+  // Out through the host and in again: a loop, which is not begun. Through the stack it is none.
+  test("refuses what leads back into the stack", async () => {
+    const { host, dialled } = proxyHost();
+    const looping: HostNetwork = { ...host, leadsBack: (_, target) => target };
+    const request = "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n";
+    expect((await answerTo(request, {}, looping))[0]).toMatch(/^HTTP\/1\.1 403 /);
+    expect(dialled).toEqual([]);
+  });
+
   // Other methods, other versions, and heads that two programs could read in two ways.
   test.each([
     ["GET http://example.org/ HTTP/1.1\r\n\r\n", "405 Method Not Allowed"],

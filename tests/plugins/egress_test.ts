@@ -24,6 +24,12 @@ function setUp(options: EgressOptions = {}) {
     random: seededRandom(1),
   });
   const plugin = egressThrough({
+    // What comes in here again, by the host's kernel or a port that is open on it.
+    leadsBack: (transport, { hostname, port }) => {
+      const isBack = hostname === "192.0.2.9" || hostname === "2001:db8::9" ||
+        hostname === "198.51.100.1" && port === (transport === "tcp" ? 8080 : 5353);
+      return isBack ? { hostname, port } : undefined;
+    },
     dial: targets.dial,
     // Says to everything who was asked.
     dialDatagrams: (to) => {
@@ -60,6 +66,29 @@ function setUp(options: EgressOptions = {}) {
 }
 
 describe("egress", () => {
+  // It would come in here again, and be connected to again: not one is dialled.
+  test("refuses what leads back into the stack", async () => {
+    const { targets, connect } = setUp();
+    for (const to of ["192.0.2.9:80", "[2001:db8::9]:80", "198.51.100.1:8080"]) {
+      expect(await connect(to)).toBe("CONNECTION_REFUSED");
+    }
+    expect(targets.take()).toEqual([]);
+    expect(await connect("198.51.100.1:80")).toBe("no error");
+    expect(targets.take()).toEqual(["198.51.100.1:80"]);
+  });
+
+  // The same for datagrams, each of which would else make a flow more.
+  test("refuses datagrams to what leads back into the stack", async () => {
+    const { client, run, datagrams } = setUp();
+    for (const to of ["192.0.2.9:53", "[2001:db8::9]:53", "198.51.100.1:5353"]) {
+      const told = Promise.withResolvers<string>();
+      const socket = client.listenDatagram({ port: 0, onError: ({ code }) => told.resolve(code) });
+      await socket.send(bytes("?"), to);
+      expect(await run(told.promise)).toBe("UNREACHABLE");
+    }
+    expect(datagrams).toEqual([]);
+  });
+
   // Any address, any port, both families: dialled is what was asked for.
   test("connects to where each connection was going, before the SYN is answered", async () => {
     const { targets, client, run } = setUp();

@@ -49,6 +49,24 @@ describe("forward", () => {
     await served;
   });
 
+  // What is forwarded would come in at the same place again; another place is none of its business.
+  test("refuses a target that leads back to where it forwards", async () => {
+    for (const port of [80, 81]) {
+      const { dial, dialled } = target();
+      const { context } = testContext(socketPair().server);
+      const { syn } = arriving();
+      const network = {
+        ...tcpOnly(dial),
+        leadsBack: () => ({ hostname: syn.local.hostname, port: syn.local.port + port - 80 }),
+      };
+      const plugin = forwardThrough(network)({ to: "127.0.0.1:3000" });
+      const decided = Promise.resolve(plugin.onSyn!(syn, context));
+      if (port === 80) await expect(decided).rejects.toThrow("leads back to");
+      else expect(typeof await decided).toBe("function");
+      expect(dialled.length).toBe(port - 80);
+    }
+  });
+
   // The target is down: onSyn throws, which the stack answers with RST.
   test("refuses the connection that its target refuses", async () => {
     const refused = new TcpError("CONNECTION_REFUSED", "connect ECONNREFUSED 127.0.0.1:3000");

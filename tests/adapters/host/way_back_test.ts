@@ -1,0 +1,40 @@
+import { describe, expect, test } from "bun:test";
+import { addDevice, addPort, leadsBack } from "../../../adapters/host/way_back.ts";
+import { Subnet } from "../../../core/wire/address.ts";
+
+describe("leadsBack", () => {
+  // Whatever the kernel leads into a device of this process comes in at the same address and port.
+  test("knows what a device takes, until it is forgotten", () => {
+    const subnet = Subnet.parse("10.90.0.0/24")!;
+    const forget = addDevice((address) => subnet.contains(address));
+    const target = { hostname: "10.90.0.7", port: 80 };
+    expect(leadsBack("tcp", target)).toEqual(target);
+    expect(leadsBack("udp", target)).toEqual(target);
+    expect(leadsBack("tcp", { hostname: "10.91.0.7", port: 80 })).toBe(undefined);
+    expect(leadsBack("tcp", { hostname: "name", port: 80 })).toBe(undefined);
+    forget();
+    expect(leadsBack("tcp", target)).toBe(undefined);
+  });
+
+  // A published port leads elsewhere; one of every address does so under each of the host's own.
+  test("knows published ports by transport, address and family", () => {
+    const to = { hostname: "10.7.0.2", port: 80 };
+    const forget = [
+      addPort("tcp", { hostname: "127.0.0.1", port: 8080 }, to),
+      addPort("udp", { hostname: "0.0.0.0", port: 5353 }, to),
+      addPort("tcp", { hostname: "::", port: 8443 }, to),
+    ];
+    const back = (transport: "tcp" | "udp", hostname: string, port: number) =>
+      leadsBack(transport, { hostname, port });
+    expect(back("tcp", "127.0.0.1", 8080)).toEqual(to);
+    expect(back("tcp", "::ffff:127.0.0.1", 8080)).toEqual(to);
+    expect(back("udp", "127.0.0.1", 8080)).toBe(undefined);
+    expect(back("tcp", "127.0.0.2", 8080)).toBe(undefined);
+    expect(back("udp", "127.0.0.2", 5353)).toEqual(to);
+    expect(back("udp", "192.0.2.1", 5353)).toBe(undefined);
+    expect(back("udp", "::1", 5353)).toBe(undefined);
+    expect([back("tcp", "::1", 8443), back("tcp", "127.0.0.1", 8443)]).toEqual([to, to]);
+    for (const each of forget) each();
+    expect(back("tcp", "127.0.0.1", 8080)).toBe(undefined);
+  });
+});
