@@ -5,13 +5,15 @@
  */
 import type { TcpOptions } from "../../core/api/config.ts";
 import type { Logger } from "../../core/api/environment.ts";
-import type { DialDatagrams } from "../../core/api/dial.ts";
-import { formatHostPort } from "../../core/api/host_port.ts";
+import { TcpError } from "../../core/api/errors.ts";
+import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import { createStack } from "../../core/api/stack.ts";
 import { dialStack } from "../../core/api/stack_dial.ts";
 import { StackDatagrams } from "../../core/api/stack_datagrams.ts";
 import type { Stack } from "../../core/api/types.ts";
 import type { Link } from "../../core/stack/link.ts";
+import type { OwnAddresses } from "../../core/stack/own_addresses.ts";
+import { IpAddress, Subnet } from "../../core/wire/address.ts";
 import { dialHostDatagrams } from "../host/datagrams.ts";
 import { dialHost } from "../host/dial.ts";
 import { linkPair } from "../memory.ts";
@@ -20,6 +22,7 @@ import { isThroughKernel, type LinkSetting, openLink } from "./links.ts";
 import type { OpenedLink } from "./links/kind.ts";
 import { isOwn, othersAddresses, ownAddresses, showAddress } from "./own_addresses.ts";
 import type { Connect } from "./publish.ts";
+import type { DialDatagramsFor } from "./publish_datagrams.ts";
 import { UsageError } from "./errors.ts";
 import type { Settings } from "./settings.ts";
 import { wrapLink } from "./wrapped_link.ts";
@@ -33,7 +36,7 @@ export interface Network {
   /** The way from the host to an address of the stack, or to one behind it. */
   readonly connect: Connect;
   /** The same for UDP. */
-  readonly dialDatagrams: DialDatagrams;
+  readonly dialDatagrams: DialDatagramsFor;
   /**
    * Resolves when the stack's addresses can be used, with those of the settings that it then has;
    * absent where it has them all at once.
@@ -141,17 +144,65 @@ function joinInMemory(settings: Settings, log: Logger): Network {
   const [inner, outer] = linkPair(features);
   const wrapped = wrapLink(inner, settings, log);
   const stack = stackOn(wrapped.link, settings, log);
-  const host = createStack({ link: outer, addresses: hostAddresses, tcp: { profile }, log });
+  // The host's side has every other address, so that each client comes from its own.
+  const isAll = addresses.some((text) => Subnet.parse(text)?.prefixLength === 0);
+  const host = createStack({
+    link: outer,
+    addresses: isAll ? hostAddresses : [...hostAddresses, "0.0.0.0/0", "::/0"],
+    exceptAddresses: isAll ? [] : addresses.map(showAddress),
+    tcp: { profile },
+    log,
+  });
   return {
     place: "a memory link",
     stack,
-    connect: (address, signal) => dialStack(host, address, signal),
-    dialDatagrams: (address) => Promise.resolve(new StackDatagrams(host, address)),
+    async connect(address, signal, client) {
+      const from = sourceOf(client, address, own);
+      if (from === undefined) return await dialStack(host, address, signal);
+      const { hostname: localHostname, port: localPort } = from;
+      try {
+        return await dialStack(host, address, signal, { localHostname, localPort });
+      } catch (error) {
+        if (!isTaken(error)) throw error;
+        return await dialStack(host, address, signal, { localHostname });
+      }
+    },
+    // deno-lint-ignore require-await -- what cannot be had is a rejection
+    async dialDatagrams(address, _signal, client) {
+      const from = sourceOf(client, address, own);
+      try {
+        return new StackDatagrams(host, address, from);
+      } catch (error) {
+        if (from === undefined || !isTaken(error)) throw error;
+        return new StackDatagrams(host, address, { hostname: from.hostname });
+      }
+    },
     async close() {
       await host.close();
       await wrapped.finish();
     },
   };
+}
+
+/**
+ * Where a client's connection comes from in the stack: its own address and port. One of loopback is the
+ * host itself, and one that is the stack's or of the other family cannot be one there: those come from
+ * the host's address.
+ */
+function sourceOf(
+  client: HostPort | undefined,
+  to: HostPort,
+  own: OwnAddresses,
+): HostPort | undefined {
+  const address = client && IpAddress.parse(client.hostname.replace(/%.*$/, ""));
+  const target = IpAddress.parse(to.hostname);
+  if (!address?.isUnicast || own.has(address) || address.isV4 !== target?.isV4) return undefined;
+  return { hostname: address.toString(), port: client!.port };
+}
+
+/** Another port that leads to the same place has a client with the same address and port. */
+function isTaken(error: unknown): boolean {
+  return error instanceof TcpError && error.code === "ADDRESS_IN_USE";
 }
 
 function stackOn(

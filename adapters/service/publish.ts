@@ -25,8 +25,15 @@ export interface PublishLimits {
   readonly keepAliveMs?: number | undefined;
 }
 
-/** Connects to an address behind the published port; gives up when `signal` is aborted. */
-export type Connect = (address: HostPort, signal: AbortSignal) => Promise<Duplex>;
+/**
+ * Connects to an address behind the published port, from the client's where that can be; gives up when
+ * `signal` is aborted.
+ */
+export type Connect = (
+  address: HostPort,
+  signal: AbortSignal,
+  client?: HostPort,
+) => Promise<Duplex>;
 
 /** A port that is open on the host. */
 export interface PublishedPort {
@@ -63,7 +70,14 @@ export async function publish(
     socket.on("error", () => {});
     if (running.size >= maxConnections) return void socket.resetAndDestroy();
     const client = new HostConnection(socket, { keepAliveMs });
-    running.set(client, serve(client, setting, connect, log).finally(() => running.delete(client)));
+    const { remoteAddress, remotePort } = socket;
+    const from = remoteAddress === undefined || remotePort === undefined
+      ? undefined
+      : { hostname: remoteAddress, port: remotePort };
+    running.set(
+      client,
+      serve(client, setting, connect, log, from).finally(() => running.delete(client)),
+    );
   });
   const address = await openPort(setting, (host, port) => listenOn(server, host, port));
   const forget = addPort("tcp", address, setting.to);
@@ -92,11 +106,12 @@ async function serve(
   setting: PublishSetting,
   connect: Connect,
   log: Logger,
+  from: HostPort | undefined,
 ): Promise<void> {
   const gone = new AbortController();
   client.closed.catch((error) => gone.abort(error));
   try {
-    const inner = await connect(setting.to, gone.signal);
+    const inner = await connect(setting.to, gone.signal, from);
     await relay(client, inner);
   } catch (error) {
     client.abort(error);

@@ -5,9 +5,9 @@
  */
 import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
-import type { DatagramChannel, DialDatagrams } from "../../core/api/dial.ts";
+import type { DatagramChannel } from "../../core/api/dial.ts";
 import { type Clock, type Logger, systemClock } from "../../core/api/environment.ts";
-import { formatHostPort } from "../../core/api/host_port.ts";
+import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import { IdleTimeout } from "../../core/api/idle_timeout.ts";
 import { relayDatagrams } from "../../core/api/relay_datagrams.ts";
 import { addPort } from "../host/way_back.ts";
@@ -16,6 +16,13 @@ import { messageOf } from "./errors.ts";
 import { openPort } from "./open_port.ts";
 import type { Publication } from "./publish.ts";
 import type { PublishSetting } from "./publish_setting.ts";
+
+/** Makes a socket in the stack for a client, from the client's address where that can be. */
+export type DialDatagramsFor = (
+  address: HostPort,
+  signal: AbortSignal,
+  client?: HostPort,
+) => Promise<DatagramChannel>;
 
 /** What a published UDP port may be told. */
 export interface PublishDatagramsOptions {
@@ -35,7 +42,7 @@ export interface PublishDatagramsOptions {
  */
 export async function publishDatagrams(
   setting: PublishSetting,
-  dial: DialDatagrams,
+  dial: DialDatagramsFor,
   log: Logger,
   options: PublishDatagramsOptions = {},
 ): Promise<Publication> {
@@ -60,7 +67,7 @@ export async function publishDatagrams(
 class PublishedUdpPort {
   readonly #socket: Socket;
   readonly #setting: PublishSetting;
-  readonly #dial: DialDatagrams;
+  readonly #dial: DialDatagramsFor;
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #maxFlows: number;
@@ -71,7 +78,7 @@ class PublishedUdpPort {
   constructor(
     socket: Socket,
     setting: PublishSetting,
-    dial: DialDatagrams,
+    dial: DialDatagramsFor,
     log: Logger,
     { clock = systemClock, maxFlows = 4096, idleTimeoutMs = 60_000 }: PublishDatagramsOptions,
   ) {
@@ -105,18 +112,18 @@ class PublishedUdpPort {
     if (flow === undefined) {
       if (this.#flows.size >= this.#maxFlows) return;
       const client = new HostClient(this.#socket, from);
-      flow = { client, served: this.#serve(client, name) };
+      flow = { client, served: this.#serve(client, name, from) };
       this.#flows.set(name, flow);
     }
     flow.client.inbox.put(datagram);
   }
 
-  async #serve(client: HostClient, name: string): Promise<void> {
+  async #serve(client: HostClient, name: string, from: HostPort): Promise<void> {
     const idle = new IdleTimeout(this.#clock, this.#idleTimeoutMs, () => client.close());
     client.onDatagram = () => idle.touch();
     try {
       // What it throws at once has to come after the flow has its place, to free it again.
-      const dialled = Promise.try(() => this.#dial(this.#setting.to, this.#closing.signal));
+      const dialled = Promise.try(() => this.#dial(this.#setting.to, this.#closing.signal, from));
       await relayDatagrams(client, await dialled);
     } catch (error) {
       this.#log.debug("published flow broke", { remote: name, reason: messageOf(error) });

@@ -17,12 +17,13 @@ export class StackDatagrams implements DatagramChannel {
   readonly #address: string | undefined;
   #failure: TcpError | undefined;
 
-  /** Takes a free port of the stack. */
-  constructor(stack: Pick<Stack, "listenDatagram">, to: HostPort) {
+  /** Takes a free port of the stack, of every address or of one. */
+  constructor(stack: Pick<Stack, "listenDatagram">, to: HostPort, from: Partial<HostPort> = {}) {
     this.#to = to;
     this.#address = IpAddress.parse(to.hostname)?.toString();
     this.#socket = stack.listenDatagram({
-      port: 0,
+      port: from.port ?? 0,
+      ...from.hostname === undefined ? {} : { hostname: from.hostname },
       onError: (error) => {
         // What the network says about others is not true: nothing has been sent to them.
         if (error.remote === undefined || !this.#isPeer(error.remote)) return;

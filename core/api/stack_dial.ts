@@ -4,7 +4,7 @@
  * @module
  */
 import type { HostPort } from "./host_port.ts";
-import type { Stack, TcpSocket } from "./types.ts";
+import type { ConnectOptions, Stack, TcpSocket } from "./types.ts";
 
 /**
  * Connects through a stack; gives up when `signal` is aborted. Once there is a connection `signal` is
@@ -16,13 +16,14 @@ export async function dialStack(
   stack: Pick<Stack, "connect">,
   to: HostPort,
   signal: AbortSignal,
+  from: Pick<ConnectOptions, "localHostname" | "localPort"> = {},
 ): Promise<TcpSocket> {
   const opening = new AbortController();
   const giveUp = () => opening.abort(signal.reason);
   signal.addEventListener("abort", giveUp);
   if (signal.aborted) giveUp();
   try {
-    const socket = stack.connect(to, { allowHalfOpen: true, signal: opening.signal });
+    const socket = stack.connect(to, { ...from, allowHalfOpen: true, signal: opening.signal });
     await socket.opened;
     return socket;
   } finally {
