@@ -32,7 +32,7 @@ describe("Syn.signal", () => {
     await pair.clock.advance(1000);
     expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
     await client.write(bytes("x"));
-    await pair.run(client.closed);
+    await pair.run(client.close());
     await pair.clock.advance(10);
     expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
     expect(served).toEqual([]);

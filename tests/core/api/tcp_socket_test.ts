@@ -256,6 +256,8 @@ describe("ending", () => {
     expect(await pair.run(closing)).toBe(undefined);
     expect(await pair.run(client.close())).toBe(undefined);
     expect(await pair.run(readText(server))).toBe("");
+    expect(client.state).toBe("FIN-WAIT-2");
+    await pair.run(server.close());
     expect(client.state).toBe("CLOSED");
   });
 
@@ -269,6 +271,8 @@ describe("ending", () => {
     })();
     expect(await pair.run(readText(server))).toBe("bye");
     await pair.run(done);
+    expect(client.state).toBe("FIN-WAIT-2");
+    await pair.run(server.close());
     expect(client.state).toBe("CLOSED");
     expect(pair.client.stats().connections).toBe(0);
   });
