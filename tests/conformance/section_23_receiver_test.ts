@@ -77,6 +77,16 @@ row(
   +.1  < R. 2:2(0) ack 1
   +0   expect error CONNECTION_RESET`,
 );
+row(
+  251,
+  "in profile local as well",
+  `set profile=local
+  ${accepted()}
+  +0   < F. 1:1(0) ack 1
+  +0   > . 1:1(0) ack 2
+  +.1  < R. 2:2(0) ack 1
+  +0   expect error CONNECTION_RESET`,
+);
 // Both sides have said all: as it was.
 row(
   251,

@@ -37,13 +37,7 @@ function resetByPeer(tcb: Tcb, segment: Segment): void {
  * the application may still write, and is told that nobody will take it.
  */
 function hasEndedWell(tcb: Tcb, segment: Segment): boolean {
-  if (tcb.state === "CLOSE-WAIT") return isGoodbye(tcb);
   if (tcb.state !== "CLOSING" && tcb.state !== "LAST-ACK") return false;
   if (tcb.send.length === 0) return true;
   return tcb.finSent && (!segment.has(FLAG.ACK) || segment.ack === tcb.sndNxt);
-}
-
-/** A peer of profile `local` ends like this, where nothing is on its way to it. */
-function isGoodbye(tcb: Tcb): boolean {
-  return tcb.config.close === "reset" && tcb.send.length === 0 && !tcb.writerWaits;
 }
