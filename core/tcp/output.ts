@@ -107,7 +107,11 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
   noteResent(tcb, range.length);
   pace(tcb, range.length, now);
   emitRange(tcb, range, now, out);
-  if (!tcb.isRunning(TIMER.RETRANSMIT)) tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
+  // RFC 6675 6: SACK keeps a recovery going for longer than an RTO, in which SND.UNA stays. Only a
+  // timeout slows `unacked` down, so it is not put off there.
+  const restarts = tcb.recovery === "fast" && range.start === tcb.sndUna &&
+    tcb.config.congestion !== "unacked";
+  if (restarts || !tcb.isRunning(TIMER.RETRANSMIT)) tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
   tcb.lastSentAt = now;
 }
 

@@ -76,8 +76,7 @@ export function recoverFromLoss(tcb: Tcb, news: AckNews, now: number): void {
   else if (tcb.recovery === "fast") reduceWindow(tcb, before, delivered, newlyLost, news.acked > 0);
   else if (!ends) {
     if (before === "timeout") withdrawRoom(tcb, newlyLost);
-    // RFC 5681 3.2: the first duplicates, with SACK blocks or without, change no window.
-    if (news.acked > 0) growWindow(tcb, news, before, now);
+    if (news.acked > 0 || takesAnyOrder(tcb)) growWindow(tcb, news, before, now);
   }
   if (!isOfFullWindow(tcb, tcb.sndUna)) tcb.windowFullAt = undefined;
 }
@@ -158,6 +157,14 @@ function isOfFullWindow(tcb: Tcb, seq: number): boolean {
 }
 
 /**
+ * RFC 5681 3.2: the first duplicates, with SACK blocks or without, change no window. Where the path
+ * reorders they announce no loss, and what they report would count at no other time.
+ */
+function takesAnyOrder(tcb: Tcb): boolean {
+  return tcb.recovery === "none" && tcb.rack?.reorderingSeen === true;
+}
+
+/**
  * Bytes in the network. Without SACK each duplicate acknowledgement says that one segment has
  * left it (RFC 5681 3.2); the first two let new segments out (RFC 3042).
  */
@@ -211,7 +218,7 @@ function findLossesByDuplicates(tcb: Tcb, ackedBytes: number, now: number): void
 
 function enterRecovery(tcb: Tcb, news: AckNews, now: number): void {
   const flightSize = (tcb.sndNxt - tcb.sndUna) | 0;
-  rememberForUndo(tcb, now);
+  rememberForUndo(tcb, false, now);
   tcb.recovery = "fast";
   tcb.recoveryPoint = tcb.sndNxt;
   (tcb.reduction ??= new RateReduction()).begin(flightSize + news.acked - arrivedBefore(tcb, news));
@@ -238,7 +245,7 @@ export function reorderTimeout(tcb: Tcb, now: number): void {
 export function retransmissionTimeout(tcb: Tcb, now: number): void {
   const { scoreboard } = tcb;
   const repeated = tcb.recovery === "timeout" && seqLt(tcb.sndUna, tcb.recoveryPoint);
-  if (tcb.recovery === "none") rememberForUndo(tcb, now);
+  if (tcb.recovery === "none") rememberForUndo(tcb, true, now);
   const stuck = repeated && tcb.progressAt < tcb.timedOutAt;
   tcb.timeoutsInARow = stuck ? tcb.timeoutsInARow + 1 : 1;
   if (!stuck) tcb.timedOutAt = now;

@@ -13,6 +13,8 @@ import { timestamp } from "./timestamps.ts";
 
 /** What there was before a recovery began. */
 export interface UndoPoint {
+  /** A timeout began it, not duplicates, and interrupted no recovery. */
+  readonly byTimeout: boolean;
   readonly cwnd: number;
   readonly ssthresh: number;
   /** The timestamp of the first retransmission. */
@@ -24,10 +26,11 @@ export interface UndoPoint {
 }
 
 /** Recovery begins: nothing says yet that it is right. */
-export function rememberForUndo(tcb: Tcb, now: number): void {
+export function rememberForUndo(tcb: Tcb, byTimeout: boolean, now: number): void {
   const { cwnd, ssthresh } = tcb.congestion;
   const firstLost = tcb.scoreboard.firstLost()?.start ?? tcb.sndUna;
-  tcb.undo = { cwnd, ssthresh, tsVal: timestamp(tcb, now), firstLost, unreported: 0 };
+  const tsVal = timestamp(tcb, now);
+  tcb.undo = { byTimeout, cwnd, ssthresh, tsVal, firstLost, unreported: 0 };
 }
 
 /** Something is sent again. */
@@ -57,8 +60,8 @@ function isOfOriginal(
   sndUna: number,
 ): boolean {
   // RFC 5682 3: what was not sent again arrives after a timeout. Without SACK it may have arrived
-  // before.
-  if (tcb.sackPermitted && tcb.recovery === "timeout" && news.originalArrived) return true;
+  // before. RFC 5682 2.1 step 1: nor does it say anything where losses were being repaired already.
+  if (tcb.sackPermitted && undo.byTimeout && news.originalArrived) return true;
   // The echo is of what filled the first hole (RFC 7323 4.3); about others it says nothing.
   return news.acked > 0 && sndUna === undo.firstLost && tcb.timestamps &&
     segment.hasTimestamps && segment.tsEcr !== 0 && seqLt(segment.tsEcr, undo.tsVal);

@@ -106,6 +106,20 @@ describe("a timeout for nothing", () => {
     t.recvNothing();
   });
 
+  // The first is lost, and what was sent again for it too. That something else arrives, which was
+  // behind them in a long queue, does not make it arrive.
+  test("is not seen where losses were being repaired (RFC 5682 2.1 step 1)", () => {
+    const t = eightSent(INTERNET);
+    t.send({ at: 10, ack: 1, options: { sack: [[1001, 4001]] } });
+    t.recv({ seq: 1, length: 1000 });
+    expect(t.tcb.recovery).toBe("fast");
+    t.wire.advanceUntilSent(3000);
+    t.recv({ at: t.wire.elapsed, seq: 1, length: 1000 });
+    expect(t.tcb.recovery).toBe("timeout");
+    t.send({ ack: 1, options: { sack: [[1001, 5001]] } });
+    expect(t.tcb).toMatchObject({ recovery: "timeout", spuriousRecoveries: 0 });
+  });
+
   // Without SACK what follows may have arrived long ago: the hole was real.
   test("is not seen without SACK (RFC 5682 2.1)", () => {
     const t = eightSent({ profile: "internet", syn: { mss: 1000 } });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { TIMER } from "../../../core/tcp/timers.ts";
 import { inEstablished, type Setup } from "../../dsl/builders.ts";
 import type { Trace } from "../../dsl/trace.ts";
 
@@ -78,6 +79,15 @@ describe("with SACK", () => {
     t.send({ at: 10, ack: 1, options: { sack: [[1001, 4001]] } });
     t.recv({ seq: 1, length: 1000 });
     t.recvNothing();
+  });
+
+  // SACK keeps recovery going while nothing new is acknowledged: the timer counts from what was sent
+  // for the first hole last.
+  test("a first segment that is sent again restarts the timer (RFC 6675 6)", () => {
+    const t = fiveSent({ profile: "internet", syn: { mss: 1000, sackPermitted: true } });
+    t.send({ at: 15, ack: 1, options: { sack: [[1001, 4001]] } });
+    t.recv({ seq: 1, length: 1000 });
+    expect(t.tcb.timerAt(TIMER.RETRANSMIT) - t.wire.now).toBeCloseTo(t.tcb.rto);
   });
 
   // Two holes, and nothing that the peer has.
