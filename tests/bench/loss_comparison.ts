@@ -9,7 +9,7 @@
  * @module
  */
 import process from "node:process";
-import type { UploadOptions } from "../differential/programs/upload.ts";
+import type { UploadOptions, UploadResult } from "../differential/programs/upload.ts";
 import { Namespace } from "../support/namespace.ts";
 import { runtimeCommand } from "../support/program.ts";
 
@@ -17,8 +17,8 @@ const [seconds = 20, runs = 3] = process.argv.slice(2).map(Number);
 const sums = { kernel: 0, berth: 0 };
 for (let seed = 1; seed <= runs; seed++) {
   for (const sender of ["kernel", "berth"] as const) {
-    const given = { congestion: "cubic", loss: 0.01, delayMs: 25 } as const;
-    const megabits = await upload({ sender, seed, seconds, ...given });
+    const conditions = { loss: 0.01, delayMs: 25 };
+    const megabits = await upload({ sender, seed, seconds, congestion: "cubic", conditions });
     sums[sender] += megabits;
     console.log(JSON.stringify({ sender, seed, megabits: Number(megabits.toFixed(2)) }));
   }
@@ -30,5 +30,6 @@ async function upload(options: UploadOptions): Promise<number> {
   const program = "tests/differential/programs/upload.ts";
   const command = runtimeCommand(program, JSON.stringify(options));
   const printed = await namespace.run(command, (options.seconds + 20) * 1000);
-  return Number(printed) * 8 / 1e6 / options.seconds;
+  const { bytes }: UploadResult = JSON.parse(printed);
+  return bytes * 8 / 1e6 / options.seconds;
 }

@@ -17,14 +17,15 @@ export async function relay(from: Link, to: Link, rewrite: Rewrite = () => {}): 
       for (let i = 0; i < count; i++) {
         const packet = batch.packets[i]!.subarray(0, batch.sizes[i]);
         rewrite(packet);
-        wrap(packet, out);
+        wrapPacket(packet, out);
         to.send(out);
       }
     }
   }
 }
 
-function wrap(packet: Uint8Array<ArrayBuffer>, out: OutgoingPacket): void {
+/** Makes `out` the whole of `packet`, whose checksums are in it. */
+export function wrapPacket(packet: Uint8Array<ArrayBuffer>, out: OutgoingPacket): void {
   const headerLength = packet[0]! >>> 4 === 4 ? 20 : 40;
   out.header.set(packet.subarray(0, headerLength), OutgoingPacket.HEADROOM);
   out.headerLength = out.ipHeaderLength = headerLength;

@@ -1,6 +1,6 @@
 /**
- * Measures in virtual time and prints the numbers, or writes them to `numbers.txt` where the test
- * compares them:
+ * Measures in virtual time and prints the numbers, or writes them to `numbers.txt` and
+ * `grid/short.txt`, where the tests compare them:
  *
  *     main.ts [--update]
  *
@@ -8,11 +8,11 @@
  */
 import { writeFileSync } from "node:fs";
 import process from "node:process";
+import { shortGrid } from "./grid/short.ts";
 import { allTables } from "./tables.ts";
 
-const text = allTables();
-if (process.argv.includes("--update")) {
-  writeFileSync(new URL("numbers.txt", import.meta.url), text);
-} else {
-  console.log(text);
+const files = { "numbers.txt": allTables(), "grid/short.txt": shortGrid().text };
+for (const [name, text] of Object.entries(files)) {
+  if (process.argv.includes("--update")) writeFileSync(new URL(name, import.meta.url), text);
+  else console.log(text);
 }

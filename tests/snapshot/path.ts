@@ -47,7 +47,7 @@ export interface Flow {
   readonly tcb: Tcb;
   /** Bytes that the receiver has read. */
   readonly received: number;
-  /** The longest time without a new byte at the receiver, in RTOs without backoff. */
+  /** The longest time in which nothing new was acknowledged or sacked, in RTOs without backoff. */
   readonly longestSilence: number;
 }
 
@@ -57,6 +57,8 @@ class RunningFlow implements Flow {
   readonly options: FlowOptions;
   received = 0;
   longestSilence = 0;
+  #sndUna = 0;
+  #sackedBytes = 0;
   #heardAt: number;
   #rto: number;
 
@@ -68,11 +70,16 @@ class RunningFlow implements Flow {
     this.#rto = tcb.config.initialRtoMs;
   }
 
-  read(count: number, now: number): void {
-    this.received += count;
+  /** Has anything arrived? */
+  noteProgress(now: number): void {
+    const { sndUna, scoreboard, rto, rtoBackoff } = this.tcb;
+    const isNew = sndUna !== this.#sndUna || scoreboard.sackedBytes > this.#sackedBytes;
+    this.#sndUna = sndUna;
+    this.#sackedBytes = scoreboard.sackedBytes;
+    if (!isNew) return;
     this.endSilence(now);
     this.#heardAt = now;
-    this.#rto = this.tcb.rto / 2 ** this.tcb.rtoBackoff;
+    this.#rto = rto / 2 ** rtoBackoff;
   }
 
   /** A silence that lasts on counts as well. */
@@ -205,6 +212,7 @@ export class Path {
       if (side === this.#receiver) this.#read(tcb, flow);
       else if (flow && flow.options.bytesPerMs === undefined) this.#fill(flow);
     }
+    for (const flow of this.#flows) if (flow.sender === side) flow.noteProgress(this.now);
     while (core.pollTransmit(this.#out, this.now)) side.wire.send(this.#out, this.now);
   }
 
@@ -219,7 +227,7 @@ export class Path {
     for (;;) {
       const count = this.#receiver.core.tcp.read(tcb, SCRATCH, this.now);
       if (count <= 0) break;
-      flow?.read(count, this.now);
+      if (flow) flow.received += count;
     }
   }
 }

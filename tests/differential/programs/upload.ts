@@ -1,6 +1,6 @@
 /**
  * Sends as much as it can through a path with loss and delay to the kernel: `upload.ts JSON`, see
- * {@link UploadOptions}. Prints the bytes that the receiver got.
+ * {@link UploadOptions}. Prints JSON, see {@link UploadResult}.
  *
  * The sender is the kernel too, or a stack. For the kernel the path joins two TUN devices, and gives
  * each end addresses that are not the machine's own; their sum stays, and with it every checksum.
@@ -8,26 +8,35 @@
  * @module
  */
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { createServer } from "node:net";
 import process from "node:process";
 import { linkPair } from "../../../adapters/memory.ts";
 import { openTun } from "../../../adapters/tun/mod.ts";
-import { impair } from "../../../adapters/wrap/impair.ts";
-import { systemClock } from "../../../core/api/environment.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import type { CongestionName } from "../../../core/tcp/config.ts";
 import type { Link } from "../../../core/stack/link.ts";
-import { relay, type Rewrite } from "../relay.ts";
+import type { Conditions } from "../../sim/wire.ts";
+import type { Rewrite } from "../relay.ts";
+import { carry, RealTime } from "../timed_wire.ts";
 
 /** What the program is told. */
 export interface UploadOptions {
   sender: "kernel" | "berth";
   congestion: CongestionName;
   seed: number;
-  /** In each direction. */
-  loss: number;
-  delayMs: number;
+  /** From the sender, and what is different on the way back. */
+  conditions: Partial<Conditions>;
+  back?: Partial<Conditions>;
   seconds: number;
+}
+
+/** What it prints. */
+export interface UploadResult {
+  /** Bytes that the receiver got. */
+  bytes: number;
+  /** The longest time in which it got none. */
+  silenceMs: number;
 }
 
 const PORT = 5001;
@@ -50,28 +59,40 @@ const receiverTun = await openTun({
   offload: false,
 });
 execFileSync("ip", ["route", "add", `${SENDER}/32`, "dev", "receiver"]);
-const received = listen();
+const received = await listen();
 if (options.sender === "kernel") await sendFromKernel();
 else sendFromStack();
-setTimeout(() => {
-  console.log(received.bytes);
-  process.exit(0);
-}, options.seconds * 1000);
 
-function listen(): { bytes: number } {
-  const count = { bytes: 0 };
-  createServer((socket) => {
-    socket.on("data", (chunk: Uint8Array) => void (count.bytes += chunk.length));
+function report(): void {
+  const silenceMs = Math.max(received.silenceMs, performance.now() - received.at);
+  console.log(JSON.stringify({ bytes: received.bytes, silenceMs }));
+  process.exit(0);
+}
+
+/** The time counts from the connection: how long the sender takes to start says nothing. */
+async function listen(): Promise<UploadResult & { at: number }> {
+  const count = { bytes: 0, silenceMs: 0, at: 0 };
+  const server = createServer((socket) => {
+    count.at = performance.now();
+    setTimeout(report, options.seconds * 1000);
+    socket.on("data", (chunk: Uint8Array) => {
+      const now = performance.now();
+      count.bytes += chunk.length;
+      count.silenceMs = Math.max(count.silenceMs, now - count.at);
+      count.at = now;
+    });
     socket.on("error", () => {});
   }).listen(PORT, RECEIVER);
+  await once(server, "listening");
   return count;
 }
 
 function join(sender: Link, there: Rewrite, back: Rewrite): void {
-  const { seed, loss, delayMs } = options;
-  const given = { clock: systemClock, loss, delayMs, queue: 16_384 };
-  void relay(sender, impair(receiverTun, { seed, ...given }), there);
-  void relay(receiverTun, impair(sender, { seed: seed + 1, ...given }), back);
+  const { seed, conditions } = options;
+  const time = new RealTime();
+  void carry(time, sender, receiverTun, conditions, seed, there);
+  const wayBack = { ...conditions, bytesPerMs: 0, ...options.back };
+  void carry(time, receiverTun, sender, wayBack, seed + 1, back);
 }
 
 async function sendFromKernel(): Promise<void> {
@@ -98,5 +119,8 @@ function sendFromStack(): void {
   const send = async () => {
     for (;;) await socket.write(CHUNK);
   };
-  send().catch((error: Error) => console.error(error.message));
+  send().catch((error: Error) => {
+    console.error(error.message);
+    process.exit(1);
+  });
 }

@@ -1,0 +1,89 @@
+/** A table of numbers as a picture: one coloured field each, with the number in it. */
+export interface HeatMap {
+  readonly title: string;
+  readonly rows: readonly string[];
+  /** Columns in groups, such as bandwidths with round-trip times in each. */
+  readonly groups: readonly { readonly name: string; readonly columns: readonly string[] }[];
+  /** `undefined`: not measured. */
+  readonly field: (row: number, column: number) => Field | undefined;
+}
+
+/** One field of a {@link HeatMap}. */
+export interface Field {
+  readonly text: string;
+  /** From 0, bad, to 1, good. */
+  readonly goodness: number;
+  /** It has a frame, as something in it is out of bounds. */
+  readonly marked: boolean;
+}
+
+const WIDTH = 30;
+const HEIGHT = 18;
+const LABELS = 130;
+const HEAD = 58;
+const GAP = 6;
+
+/** The pictures below each other, as an SVG file. */
+export function svg(maps: readonly HeatMap[]): string {
+  const width = Math.max(...maps.map(widthOf));
+  let top = 0;
+  const parts = maps.map((map) => {
+    const part = `<g transform="translate(0 ${top})">${draw(map)}</g>`;
+    top += HEAD + map.rows.length * HEIGHT + 14;
+    return part;
+  });
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${top}" width="${width}"`,
+    ` height="${top}" font-family="sans-serif" font-size="10">`,
+    `<rect width="100%" height="100%" fill="#fff"/>`,
+    ...parts,
+    "</svg>\n",
+  ].join("\n");
+}
+
+function widthOf({ groups }: HeatMap): number {
+  const columns = groups.reduce((sum, group) => sum + group.columns.length, 0);
+  return LABELS + columns * WIDTH + groups.length * GAP;
+}
+
+function draw(map: HeatMap): string {
+  const parts = [text(4, 16, map.title, "start", 13)];
+  map.rows.forEach((row, i) => parts.push(text(LABELS - 6, middle(i), row, "end")));
+  let left = LABELS;
+  let column = 0;
+  for (const { name, columns } of map.groups) {
+    parts.push(text(left + columns.length * WIDTH / 2, 34, name, "middle", 11));
+    for (const label of columns) {
+      parts.push(text(left + WIDTH / 2, 50, label, "middle"));
+      map.rows.forEach((_, row) => parts.push(drawField(map.field(row, column), left, row)));
+      left += WIDTH;
+      column++;
+    }
+    left += GAP;
+  }
+  return parts.join("\n");
+}
+
+function drawField(field: Field | undefined, left: number, row: number): string {
+  if (field === undefined) return "";
+  const frame = field.marked ? ' stroke="#b00" stroke-width="2"' : "";
+  const place = `x="${left + 1}" y="${HEAD + row * HEIGHT + 1}"`;
+  const size = `width="${WIDTH - 2}" height="${HEIGHT - 2}"`;
+  const rect = `<rect ${place} ${size} fill="${colour(field.goodness)}"${frame}/>`;
+  return rect + text(left + WIDTH / 2, middle(row), field.text, "middle");
+}
+
+function middle(row: number): number {
+  return HEAD + row * HEIGHT + 12.5;
+}
+
+function text(x: number, y: number, words: string, anchor: string, size?: number): string {
+  const bigger = size === undefined ? "" : ` font-size="${size}"`;
+  return `<text x="${x}" y="${y}" text-anchor="${anchor}"${bigger}>${words}</text>`;
+}
+
+/** From orange over yellow to green. */
+function colour(goodness: number): string {
+  const hue = Math.round(20 + 110 * Math.min(Math.max(goodness, 0), 1));
+  return `hsl(${hue} 70% 75%)`;
+}
