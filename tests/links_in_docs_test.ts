@@ -1,0 +1,66 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { filePaths, ROOT } from "./support/source_files.ts";
+
+const pages = filePaths([
+  "README.md",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  "docs",
+  "examples",
+], ".md");
+const texts = new Map(pages.map((path) => [path, readFileSync(join(ROOT, path), "utf8")]));
+
+describe("documentation", () => {
+  // A page that is not in the index is found by nobody.
+  test("docs/README.md lists every page", () => {
+    const listed = linksOf("docs/README.md").map(({ path }) => path);
+    const missing = pages.filter((path) => path.startsWith("docs/") && path !== "docs/README.md")
+      .filter((path) => !listed.includes(path));
+    expect(missing).toEqual([]);
+  });
+
+  // A reader who follows a link arrives at the section that it names.
+  test("links lead to files and sections that exist", () => {
+    const broken = pages.flatMap((page) =>
+      linksOf(page)
+        .filter(({ path, section }) => !leadsSomewhere(path, section))
+        .map(({ link }) => `${page}: ${link}`)
+    );
+    expect(broken).toEqual([]);
+  });
+});
+
+interface PageLink {
+  readonly link: string;
+  /** From the root of the repository. */
+  readonly path: string;
+  readonly section: string | undefined;
+}
+
+/** The relative links of a page; code is not looked at. */
+function linksOf(page: string): PageLink[] {
+  const prose = texts.get(page)!.replace(/^```[\s\S]*?^```/gm, "").replace(/`[^`\n]*`/g, "");
+  return [...prose.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, link = ""]) => link)
+    .filter((link) => !/^[a-z]+:/.test(link))
+    .map((link) => {
+      const [path = "", section] = link.split("#");
+      return { link, path: path === "" ? page : normalize(join(dirname(page), path)), section };
+    });
+}
+
+function leadsSomewhere(path: string, section: string | undefined): boolean {
+  const text = texts.get(path);
+  if (text === undefined || section === undefined) return existsSync(join(ROOT, path));
+  return [...text.matchAll(/^#+ (.*)$/gm)].some(([, heading = ""]) =>
+    anchorOf(heading) === section
+  );
+}
+
+/** As repository hosts make it: lower case, punctuation left out, hyphens for spaces. */
+function anchorOf(heading: string): string {
+  return heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-");
+}
