@@ -26,7 +26,7 @@ import { hostNetwork } from "./host/network.ts";
  * await new Promise<void>((done) => host.listen(0, "127.0.0.1", done));
  * const { port } = host.address() as { port: number };
  *
- * const [here, there] = linkPair();
+ * const [here, there] = linkPair({ insideHost: true }); // carries loopback as well
  * await using stack = createStack({
  *   link: here,
  *   addresses: ["127.0.0.1/32", "0.0.0.0/0"], // loopback only where it is named

@@ -13,6 +13,11 @@ export interface LinkPairOptions {
   /** Packets may leave the TCP checksum out. Default false. */
   checksumOffload?: boolean;
   /**
+   * Nothing leads out of the host behind either end: 127.0.0.0/8 and `::1` may be own addresses and
+   * peers (see `LinkFeatures`). Default false.
+   */
+  insideHost?: boolean;
+  /**
    * Packets on their way in one direction, at most; further ones are dropped. Default 1024. The
    * pair holds that many times the largest packet at most, and keeps it for reuse.
    */
@@ -63,11 +68,12 @@ export function framePortPair(options: LinkPairOptions = {}): [FramePort, FrameP
 /** `before`: bytes in front of each IP packet that are carried too. */
 function pairOf(options: LinkPairOptions, before: number): [Link, Link] {
   const { mtu = 1500, maxSuperPacket = 0, checksumOffload = false, queue = 1024 } = options;
+  const { insideHost = false } = options;
   // Every link carries 68 bytes (RFC 791 3.2); a length field has 16 bits.
   requireInteger("mtu", mtu, 68, 65_535);
   requireInteger("maxSuperPacket", maxSuperPacket, 0, 65_535);
   requireInteger("queue", queue, 1, 1_000_000);
-  const features = { mtu, maxSuperPacket, checksumOffload };
+  const features = { mtu, maxSuperPacket, checksumOffload, insideHost };
   const towardsLeft = new PacketQueue(queue, features, before);
   const towardsRight = new PacketQueue(queue, features, before);
   return [

@@ -6,18 +6,18 @@
 import type { TcpOptions } from "../../core/api/config.ts";
 import type { Logger } from "../../core/api/environment.ts";
 import { TcpError } from "../../core/api/errors.ts";
-import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
+import { formatHostPort } from "../../core/api/host_port.ts";
 import { createStack } from "../../core/api/stack.ts";
 import { dialStack } from "../../core/api/stack_dial.ts";
 import { StackDatagrams } from "../../core/api/stack_datagrams.ts";
 import type { Stack } from "../../core/api/types.ts";
 import type { Link } from "../../core/stack/link.ts";
-import type { OwnAddresses } from "../../core/stack/own_addresses.ts";
-import { IpAddress, Subnet } from "../../core/wire/address.ts";
+import { Subnet } from "../../core/wire/address.ts";
 import { dialHostDatagrams } from "../host/datagrams.ts";
 import { dialHost } from "../host/dial.ts";
 import { linkPair } from "../memory.ts";
 import { openTun } from "../tun/mod.ts";
+import { clientPlaces } from "./client_places.ts";
 import { isThroughKernel, type LinkSetting, openLink } from "./links.ts";
 import type { OpenedLink } from "./links/kind.ts";
 import { isOwn, othersAddresses, ownAddresses, showAddress } from "./own_addresses.ts";
@@ -140,41 +140,42 @@ function joinInMemory(settings: Settings, log: Logger): Network {
       `--publish: ${formatHostPort(to)} is not on the memory link, which has ${there}`,
     );
   }
-  const features = { mtu, maxSuperPacket: 65_535, checksumOffload: true };
+  const features = { mtu, maxSuperPacket: 65_535, checksumOffload: true, insideHost: true };
   const [inner, outer] = linkPair(features);
   const wrapped = wrapLink(inner, settings, log);
   const stack = stackOn(wrapped.link, settings, log);
-  // The host's side has every other address, so that each client comes from its own.
+  // The host's side has every other address, those of loopback too, so that each client comes from its own.
   const isAll = addresses.some((text) => Subnet.parse(text)?.prefixLength === 0);
   const host = createStack({
     link: outer,
-    addresses: isAll ? hostAddresses : [...hostAddresses, "0.0.0.0/0", "::/0"],
+    addresses: [...hostAddresses, ...LOOPBACK, ...isAll ? [] : ["0.0.0.0/0", "::/0"]],
     exceptAddresses: isAll ? [] : addresses.map(showAddress),
     tcp: { profile },
     log,
   });
+  const placeFor = clientPlaces(settings, own);
   return {
     place: "a memory link",
     stack,
     async connect(address, signal, client) {
-      const from = sourceOf(client, address, own);
-      if (from === undefined) return await dialStack(host, address, signal);
+      const { to, from } = placeFor("tcp", address, client);
+      if (from === undefined) return await dialStack(host, to, signal);
       const { hostname: localHostname, port: localPort } = from;
       try {
-        return await dialStack(host, address, signal, { localHostname, localPort });
+        return await dialStack(host, to, signal, { localHostname, localPort });
       } catch (error) {
         if (!isTaken(error)) throw error;
-        return await dialStack(host, address, signal, { localHostname });
+        return await dialStack(host, to, signal, { localHostname });
       }
     },
     // deno-lint-ignore require-await -- what cannot be had is a rejection
     async dialDatagrams(address, _signal, client) {
-      const from = sourceOf(client, address, own);
+      const { to, from } = placeFor("udp", address, client);
       try {
-        return new StackDatagrams(host, address, from);
+        return new StackDatagrams(host, to, from);
       } catch (error) {
         if (from === undefined || !isTaken(error)) throw error;
-        return new StackDatagrams(host, address, { hostname: from.hostname });
+        return new StackDatagrams(host, to, { hostname: from.hostname });
       }
     },
     async close() {
@@ -184,22 +185,8 @@ function joinInMemory(settings: Settings, log: Logger): Network {
   };
 }
 
-/**
- * Where a client's connection comes from in the stack: its own address and port. One of loopback is the
- * host itself, and one that is the stack's or of the other family cannot be one there: those come from
- * the host's address.
- */
-function sourceOf(
-  client: HostPort | undefined,
-  to: HostPort,
-  own: OwnAddresses,
-): HostPort | undefined {
-  const address = client && IpAddress.parse(client.hostname.replace(/%.*$/, ""));
-  const target = IpAddress.parse(to.hostname);
-  if (!address?.isUnicast || own.has(address) || address.isV4 !== target?.isV4) return undefined;
-  return { hostname: address.toString(), port: client!.port };
-}
-
+/** The host's own addresses, which clients on it come from. */
+const LOOPBACK = ["127.0.0.0/8", "::1/128"];
 /** Another port that leads to the same place has a client with the same address and port. */
 function isTaken(error: unknown): boolean {
   return error instanceof TcpError && error.code === "ADDRESS_IN_USE";

@@ -81,7 +81,7 @@ const MAX_PACKET = 65_535;
 export class ImpairedLink implements Link {
   /** The name of the link behind. */
   readonly name: string;
-  /** The MTU of the link behind, and no offload. */
+  /** The MTU of the link behind, and no offload; whether it leaves the host. */
   readonly features: LinkFeatures;
   /** What the link behind has. */
   readonly handOver?: (foreign: ForeignPacket) => boolean;
@@ -99,9 +99,15 @@ export class ImpairedLink implements Link {
 
   /** For {@link impair}. */
   constructor(link: Link, { seed, clock, queue = 1024, ...impairments }: ImpairOptions) {
-    const { mtu, shard } = link.features;
+    const { mtu, insideHost, shard } = link.features;
     this.name = link.name;
-    this.features = { mtu, maxSuperPacket: 0, checksumOffload: false, ...(shard && { shard }) };
+    this.features = {
+      mtu,
+      maxSuperPacket: 0,
+      checksumOffload: false,
+      ...(insideHost && { insideHost }),
+      ...(shard && { shard }),
+    };
     if (link.handOver) this.handOver = (foreign) => link.handOver!(foreign);
     this.#link = link;
     requireInteger("seed", seed, 0, Number.MAX_SAFE_INTEGER);

@@ -7,9 +7,10 @@ import { z } from "zod";
 import { bytes, count, MAX_BYTES, milliseconds, wholeNumber } from "./numbers.ts";
 import { PROFILES, type TcpConfig } from "../tcp/config.ts";
 import { DEFAULT_ICMP_RULE, type IcmpRule } from "../stack/icmp_policy.ts";
-import { isOwnable } from "../stack/own_addresses.ts";
+import { isLoopback, isOwnable } from "../stack/own_addresses.ts";
 import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
 import { Subnet } from "../wire/address.ts";
+import type { LinkFeatures } from "../stack/link.ts";
 import { describeIssues } from "./plugin.ts";
 
 const KIB = 1024;
@@ -195,7 +196,18 @@ const LEAST_IPV6_MTU = 1280;
  *
  * @throws {TypeError} It cannot; the message begins with `key` and says what would do.
  */
-export function requireLeastMtu(subnets: readonly Subnet[], mtu: number, key: string): void {
+export function requireCarried(
+  subnets: readonly Subnet[],
+  { mtu, insideHost }: LinkFeatures,
+  key: string,
+): void {
+  const loopback = insideHost ? undefined : subnets.find(isLoopback);
+  if (loopback !== undefined) {
+    throw new TypeError(
+      `${key}: ${loopback} is a loopback address, which stays inside of a host (RFC 1122 3.2.1.3); use ` +
+        "another address, or a link that does too: linkPair({ insideHost: true })",
+    );
+  }
   const refused = subnets.find(({ address }) => !address.isV4);
   if (refused === undefined || mtu >= LEAST_IPV6_MTU) return;
   throw new TypeError(
@@ -206,7 +218,7 @@ export function requireLeastMtu(subnets: readonly Subnet[], mtu: number, key: st
 
 function parseOwnable(text: string): Subnet | undefined {
   const subnet = Subnet.parse(text);
-  return subnet !== undefined && isOwnable(subnet) ? subnet : undefined;
+  return subnet !== undefined && (isOwnable(subnet) || isLoopback(subnet)) ? subnet : undefined;
 }
 
 function defined<T extends object>(knobs: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

@@ -14,7 +14,7 @@ import { formatHostPort } from "./host_port.ts";
 import {
   type IcmpOptions,
   parseStackConfig,
-  requireLeastMtu,
+  requireCarried,
   requireOwnable,
   type TcpOptions,
   type UdpOptions,
@@ -67,7 +67,8 @@ export interface StackOptions {
   /**
    * Own addresses in CIDR form: `"10.7.0.2/24"`, `"fd00::2/64"`. A network's own address stands for
    * every address in the network: `"10.90.0.0/16"`, `"fd00:90::/64"`, `"0.0.0.0/0"`. Multicast,
-   * loopback, reserved and broadcast addresses are never among them.
+   * reserved and broadcast addresses are never among them, loopback addresses only where they are named
+   * and the link is inside of a host.
    */
   addresses: readonly string[];
   /**
@@ -136,7 +137,7 @@ class HostStack implements Stack {
   constructor(options: StackOptions) {
     const { link, clock, random, log, ...rest } = options;
     const config = parseStackConfig(rest);
-    requireLeastMtu(config.subnets, link.features.mtu, "createStack: addresses");
+    requireCarried(config.subnets, link.features, "createStack: addresses");
     this.#link = link;
     this.#clock = clock ?? systemClock;
     this.#log = log ?? silentLogger;
@@ -290,7 +291,7 @@ class HostStack implements Stack {
 
   addAddress(cidr: string): void {
     const subnet = requireOwnable(cidr);
-    requireLeastMtu([subnet], this.#link.features.mtu, "addAddress");
+    requireCarried([subnet], this.#link.features, "addAddress");
     this.#core.addSubnet(subnet);
   }
 

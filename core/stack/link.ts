@@ -26,6 +26,11 @@ export interface LinkFeatures {
   readonly maxSuperPacket: number;
   /** `send()` takes packets whose TCP checksum holds only the pseudo-header's sum. */
   readonly checksumOffload: boolean;
+  /**
+   * The link never leaves a host: packets may come from and go to 127.0.0.0/8 and `::1`, which nobody has
+   * on any other link (RFC 1122 3.2.1.3 (g), RFC 4291 2.5.3). Default false.
+   */
+  readonly insideHost?: boolean;
   /** The link is one of several that share a stack's addresses, and which; default the only one. */
   readonly shard?: Shard;
 }

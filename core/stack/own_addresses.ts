@@ -4,17 +4,19 @@
  * @module
  */
 import { readI32 } from "../wire/bytes.ts";
-import { IpAddress, Subnet } from "../wire/address.ts";
+import { IpAddress, isHostWords, isLoopbackWords, Subnet } from "../wire/address.ts";
 
 /** What is no host's address on a link, even where a whole network that it is in is an own one. */
 const NEVER_OWN: readonly Subnet[] = [
   "0.0.0.0/8", // "this network" (RFC 1122 3.2.1.3)
-  "127.0.0.0/8", // loopback
   "224.0.0.0/4", // multicast
   "240.0.0.0/4", // reserved, and limited broadcast
-  "::/127", // unspecified, loopback
+  "::/128", // unspecified
   "ff00::/8", // multicast
 ].map((text) => Subnet.parse(text)!);
+
+/** Own only where it was named itself, on a link inside of a host. */
+const LOOPBACK: readonly Subnet[] = ["127.0.0.0/8", "::1/128"].map((text) => Subnet.parse(text)!);
 
 /**
  * Own addresses, each with its network. One that is the network's own (see `Subnet.isNetwork`)
@@ -30,8 +32,11 @@ export class OwnAddresses {
   #sources: readonly Source[] = [];
   /** Directed broadcast addresses, as words. */
   #broadcasts: ReadonlySet<number> = new Set();
+  readonly #insideHost: boolean;
 
-  constructor(subnets: readonly Subnet[], excepted: readonly Subnet[] = []) {
+  /** `insideHost`: see `LinkFeatures`. */
+  constructor(subnets: readonly Subnet[], excepted: readonly Subnet[] = [], insideHost = false) {
+    this.#insideHost = insideHost;
     this.#subnets = subnets;
     this.#excepted = excepted.map((one) => one.isNetwork ? one : Subnet.of(one.address));
     this.#rebuild();
@@ -120,8 +125,13 @@ export class OwnAddresses {
   }
 
   /** RFC 9293 3.9.2.3: a peer is one host. */
-  isUnicast(address: IpAddress): boolean {
-    return address.isUnicast && !this.isBroadcast(address.w0, address.w1, address.w2, address.w3);
+  isUnicast({ w0, w1, w2, w3 }: IpAddress): boolean {
+    return this.isHost(w0, w1, w2, w3) && !this.isBroadcast(w0, w1, w2, w3);
+  }
+
+  /** Whether the address of these words may be one host on the link. */
+  isHost(w0: number, w1: number, w2: number, w3: number): boolean {
+    return isHostWords(w0, w1, w2, w3) || this.#insideHost && isLoopbackWords(w0, w1, w2, w3);
   }
 
   /** Whether the address of these words is a directed broadcast address (RFC 919) of an own network. */
@@ -150,12 +160,16 @@ export class OwnAddresses {
     const never = [...NEVER_OWN, ...this.#excepted, ...broadcasts];
     this.#broadcasts = new Set(broadcasts.map(({ address }) => address.w3));
     this.#hosts = own.filter((one) => !one.isNetwork).map(({ address }) => address);
-    this.#networks = own.filter((one) => one.isNetwork).map((subnet) => ({
+    const neverOf = (subnet: Subnet) => [...never, ...loopbackOutside(subnet)];
+    const networks = own.filter((one) => one.isNetwork);
+    // The first that an address is in decides, and loopback is no part of the others.
+    const ordered = [...networks.filter(isLoopback), ...networks.filter((one) => !isLoopback(one))];
+    this.#networks = ordered.map((subnet) => ({
       subnet,
-      excepted: never.filter((one) => one.overlaps(subnet)),
+      excepted: neverOf(subnet).filter((one) => one.overlaps(subnet)),
     }));
     this.#sources = own.flatMap((subnet) => {
-      const address = subnet.isNetwork ? firstUsable(subnet, never) : subnet.address;
+      const address = subnet.isNetwork ? firstUsable(subnet, neverOf(subnet)) : subnet.address;
       return address === undefined ? [] : [{ subnet, address }];
     });
   }
@@ -164,8 +178,17 @@ export class OwnAddresses {
 /** Whether a stack can own something of it. */
 export function isOwnable(subnet: Subnet): boolean {
   return subnet.isNetwork
-    ? firstUsable(subnet, [...NEVER_OWN, ...broadcastOf(subnet)]) !== undefined
+    ? firstUsable(subnet, [...NEVER_OWN, ...LOOPBACK, ...broadcastOf(subnet)]) !== undefined
     : subnet.address.isUnicast;
+}
+
+/** Whether it is of loopback, which a stack can own only inside of a host. */
+export function isLoopback(subnet: Subnet): boolean {
+  return LOOPBACK.some((one) => one.bits <= subnet.bits && one.contains(subnet.address));
+}
+
+function loopbackOutside(subnet: Subnet): readonly Subnet[] {
+  return isLoopback(subnet) ? [] : LOOPBACK;
 }
 
 /** A network that is own as a whole. */

@@ -21,8 +21,6 @@ import type { DropReason } from "../wire/drop_reason.ts";
 import {
   IpHeader,
   isGroupDestination,
-  isHostDestination,
-  isHostSource,
   NO_NEXT_HEADER,
   parseIp,
   payloadChecksumHolds,
@@ -88,7 +86,7 @@ export class CoreStack {
   constructor(options: CoreOptions) {
     const { features, secret, tcp } = options;
     const { hopLimit } = tcp;
-    this.#own = new OwnAddresses(options.subnets, options.excepted);
+    this.#own = new OwnAddresses(options.subnets, options.excepted, features.insideHost);
     const policy = this.icmpPolicy = new IcmpPolicy(options.icmp ?? [], this.#own);
     this.sharding = new Sharding(features.shard, this.#own);
     const hash = new KeyedHash(secret);
@@ -228,9 +226,11 @@ export class CoreStack {
     const ip = this.#ip;
     const own = this.#own;
     if (!own.hasWords(ip.d0, ip.d1, ip.d2, ip.d3)) {
-      return isHostDestination(ip) || isGroupDestination(ip) ? "not-ours" : "ip-destination";
+      return own.isHost(ip.d0, ip.d1, ip.d2, ip.d3) || isGroupDestination(ip)
+        ? "not-ours"
+        : "ip-destination";
     }
-    if (!isHostSource(ip)) return "ip-source";
+    if (!own.isHost(ip.s0, ip.s1, ip.s2, ip.s3)) return "ip-source";
     // Forged, or a client's address that was not excepted: the answer would go to this stack itself.
     const isForged = !this.#isLooping && own.hasWords(ip.s0, ip.s1, ip.s2, ip.s3);
     return isForged ? "ip-own-source" : undefined;

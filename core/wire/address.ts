@@ -79,6 +79,11 @@ export class IpAddress {
     return isHostWords(this.w0, this.w1, this.w2, this.w3);
   }
 
+  /** `127.0.0.0/8` or `::1`. */
+  get isLoopback(): boolean {
+    return isLoopbackWords(this.w0, this.w1, this.w2, this.w3);
+  }
+
   equals(other: IpAddress): boolean {
     return this.w3 === other.w3 && this.w2 === other.w2 && this.w1 === other.w1 &&
       this.w0 === other.w0;
@@ -110,6 +115,12 @@ export class IpAddress {
   toString(): string {
     return this.isV4 ? formatV4(this.w3) : formatV6(this);
   }
+}
+
+/** Whether the address of these words is a host's own alone: `127.0.0.0/8`, `::1`. */
+export function isLoopbackWords(w0: number, w1: number, w2: number, w3: number): boolean {
+  if (w0 !== 0 || w1 !== 0) return false;
+  return w2 === MAPPED ? w3 >>> 24 === 127 : w2 === 0 && w3 === 1;
 }
 
 /**

@@ -6,7 +6,7 @@
 import { readI32, readU16, writeU16, writeU32 } from "./bytes.ts";
 import { addBytes, finish, fold, halves } from "./checksum.ts";
 import type { DropReason } from "./drop_reason.ts";
-import { type IpAddress, isHostWords } from "./address.ts";
+import type { IpAddress } from "./address.ts";
 import { checkOptions } from "./ipv4_options.ts";
 import { readExtensionHeaders } from "./ipv6_extensions.ts";
 
@@ -83,16 +83,6 @@ export function parseIp(packet: Uint8Array, size: number, ip: IpHeader): DropRea
   const version = packet[0]! >>> 4;
   if (version === 4) return parseIpv4(packet, size, ip);
   return version === 6 ? parseIpv6(packet, size, ip) : "ip-version";
-}
-
-/** Whether the source may be one host: RFC 1122 3.2.1.3, RFC 4291 2.5.2, 2.5.3. */
-export function isHostSource({ s0, s1, s2, s3 }: IpHeader): boolean {
-  return isHostWords(s0, s1, s2, s3);
-}
-
-/** The same of the destination. */
-export function isHostDestination({ d0, d1, d2, d3 }: IpHeader): boolean {
-  return isHostWords(d0, d1, d2, d3);
 }
 
 /** Multicast or limited broadcast, which any host may send to. */
