@@ -3,6 +3,6 @@
  *
  * @module
  */
-import { main } from "./adapters/service/command_line.ts";
+import { main } from "./adapters/service/cli/command_line.ts";
 
 await main();

@@ -23,19 +23,19 @@
  */
 export * from "./adapters/browser.ts";
 
-export type * from "./core/api/datagram.ts";
+export type * from "./core/api/udp/datagram.ts";
 export type { IcmpOptions, UdpOptions } from "./core/api/config.ts";
 export type { QueueLimits } from "./core/udp/datagram.ts";
 export type { UdpConfig } from "./core/udp/config.ts";
-export type { OutboundOptions } from "./core/api/outbound.ts";
-export { relayDatagrams } from "./core/api/relay_datagrams.ts";
-export type { DatagramChannel } from "./core/api/dial.ts";
+export type { OutboundOptions } from "./plugins/shared/outbound.ts";
+export { relayDatagrams } from "./plugins/shared/relay_datagrams.ts";
+export type { DatagramChannel } from "./plugins/shared/dial.ts";
 
-export { dns } from "./adapters/dns.ts";
-export { egress } from "./adapters/egress.ts";
-export { connectProxy } from "./adapters/connect_proxy.ts";
-export { forward } from "./adapters/forward.ts";
-export { http2, type Http2Options } from "./adapters/http2.ts";
+export { dns } from "./adapters/plugins/dns.ts";
+export { egress } from "./adapters/plugins/egress.ts";
+export { connectProxy } from "./adapters/plugins/connect_proxy.ts";
+export { forward } from "./adapters/plugins/forward.ts";
+export { http2, type Http2Options } from "./adapters/plugins/http2.ts";
 export {
   type DuplicateAddress,
   ethernet,
@@ -44,11 +44,11 @@ export {
   type FramePort,
   type NeighborEntry,
   type NeighborState,
-} from "./adapters/ethernet/mod.ts";
+} from "./adapters/links/ethernet/mod.ts";
 export { openQemuDgram, type QemuDgramOptions } from "./adapters/links/qemu_dgram.ts";
 export { openQemuStream, type QemuStreamOptions } from "./adapters/links/qemu_stream.ts";
 export { openVxlan, type VxlanOptions } from "./adapters/links/vxlan.ts";
-export { framePortPair } from "./adapters/memory.ts";
+export { framePortPair } from "./adapters/links/memory.ts";
 export {
   type UdpLink,
   udpLink,
@@ -56,15 +56,15 @@ export {
   type UdpLinkOptions,
 } from "./adapters/links/udp.ts";
 export { webSocketLinkEvents } from "./adapters/links/web_socket_events.ts";
-export { socks5 } from "./adapters/socks5.ts";
-export { staticFiles, type StaticFilesOptions } from "./adapters/static_files.ts";
+export { socks5 } from "./adapters/plugins/socks5.ts";
+export { staticFiles, type StaticFilesOptions } from "./adapters/plugins/static_files.ts";
 export {
   openTap,
   openTun,
   TunError,
   type TunErrorCode,
   type TunOptions,
-} from "./adapters/tun/mod.ts";
+} from "./adapters/links/tun/mod.ts";
 export {
   type ClientCertificate,
   type ClientCertificateOptions,
@@ -73,13 +73,13 @@ export {
   type TlsCertificate,
   type TlsInfo,
   type TlsOptions,
-} from "./adapters/tls.ts";
-export { VirtualClock } from "./adapters/virtual_clock.ts";
+} from "./adapters/plugins/tls.ts";
+export { VirtualClock } from "./adapters/runtime/virtual_clock.ts";
 export {
   type CaptureFile,
   captureFile,
   type CaptureFileOptions,
-} from "./adapters/wrap/capture_file.ts";
+} from "./adapters/links/decorators/capture_file.ts";
 
 export { daytime, type DaytimeOptions } from "./plugins/daytime.ts";
 export type { DnsOptions, DnsRecords } from "./plugins/dns.ts";
@@ -113,5 +113,5 @@ export { rate, type RateOptions } from "./plugins/middleware/rate.ts";
 export { shape, type ShapeOptions } from "./plugins/middleware/shape.ts";
 export { timeout, type TimeoutOptions } from "./plugins/middleware/timeout.ts";
 export { trace, type TraceOptions } from "./plugins/middleware/trace.ts";
-export type { PrefixLengths } from "./core/api/subnet_set.ts";
-export type { TraceEvent } from "./core/api/connection_span.ts";
+export type { PrefixLengths } from "./plugins/shared/subnet_set.ts";
+export type { TraceEvent } from "./plugins/shared/connection_span.ts";

@@ -32,8 +32,8 @@ export {
   type PluginDefinition,
   type PluginFactory,
 } from "../core/api/plugin.ts";
-export { deriveSocket, type SocketOverrides, unread } from "../core/api/derived_socket.ts";
-export { type Duplex, relay } from "../core/api/relay.ts";
+export { deriveSocket, type SocketOverrides, unread } from "../core/api/tcp/derived_socket.ts";
+export { type Duplex, relay } from "../plugins/shared/relay.ts";
 export {
   type ChecksumState,
   type Link,
@@ -41,7 +41,7 @@ export {
   OutgoingPacket,
   PacketBatch,
 } from "../core/stack/link.ts";
-export type { ForeignPacket, Shard } from "../core/stack/shard.ts";
+export type { ForeignPacket, Shard } from "../core/stack/sharding/shard.ts";
 
 export {
   openWebSocketLink,
@@ -52,8 +52,8 @@ export {
   type WebSocketLinkOptions,
 } from "./links/web_socket.ts";
 export type { WebSocketLink } from "./links/web_socket.ts";
-export { linkPair, type LinkPairOptions } from "./memory.ts";
-export { type SeededRandom, seededRandom } from "./seeded_random.ts";
+export { linkPair, type LinkPairOptions } from "./links/memory.ts";
+export { type SeededRandom, seededRandom } from "./runtime/seeded_random.ts";
 export {
   impair,
   type ImpairedCounts,
@@ -61,7 +61,7 @@ export {
   type Impairments,
   type ImpairOptions,
   type LinkImpairments,
-} from "./wrap/impair.ts";
+} from "./links/decorators/impair.ts";
 export {
   type CapturedConnection,
   type CapturedLink,
@@ -70,7 +70,7 @@ export {
   pcapng,
   type PcapngOptions,
   type WriteBlock,
-} from "./wrap/pcapng.ts";
+} from "./links/decorators/pcapng.ts";
 
 export { chargen, type ChargenOptions } from "../plugins/chargen.ts";
 export { discard, type DiscardOptions } from "../plugins/discard.ts";

@@ -5,10 +5,10 @@
  */
 import { z } from "zod";
 import { bytes } from "../core/api/numbers.ts";
-import type { FlowContext } from "../core/api/datagram.ts";
-import type { TcpSocket } from "../core/api/types.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
-import { isSimpleService } from "../core/api/simple_services.ts";
+import type { TcpSocket } from "../core/api/types.ts";
+import type { FlowContext } from "../core/api/udp/datagram.ts";
+import { isSimpleService } from "./shared/simple_services.ts";
 
 /** What {@link chargen} can be told. */
 export interface ChargenOptions {

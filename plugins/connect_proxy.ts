@@ -5,20 +5,20 @@
  */
 import { z } from "zod";
 import { milliseconds } from "../core/api/numbers.ts";
-import { areCredentials, credentialsSchema } from "../core/api/credentials.ts";
-import { unread } from "../core/api/derived_socket.ts";
+import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
+import { unread } from "../core/api/tcp/derived_socket.ts";
+import type { Context } from "../core/api/types.ts";
+import { type ConnectRequest, readConnectRequest, type Refusal } from "./connect_proxy/request.ts";
+import { areCredentials, credentialsSchema } from "./shared/credentials.ts";
 import {
   type HostNetwork,
   Outbound,
   type OutboundFault,
   type OutboundOptions,
   outboundShape,
-} from "../core/api/outbound.ts";
-import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
-import { tunnel, type TunnelProxy } from "../core/api/tunnel.ts";
-import type { Context } from "../core/api/types.ts";
-import { withinTime } from "../core/api/within_time.ts";
-import { type ConnectRequest, readConnectRequest, type Refusal } from "./connect_proxy/request.ts";
+} from "./shared/outbound.ts";
+import { tunnel, type TunnelProxy } from "./shared/tunnel.ts";
+import { withinTime } from "./shared/with_timeout.ts";
 
 /** What `connectProxy` can be told. */
 export interface ConnectProxyOptions extends OutboundOptions {

@@ -4,12 +4,12 @@
  * @module
  */
 import { z } from "zod";
-import { milliseconds } from "../core/api/numbers.ts";
-import { deriveSocket, unread } from "../core/api/derived_socket.ts";
 import { formatHostPort } from "../core/api/host_port.ts";
+import { milliseconds } from "../core/api/numbers.ts";
 import { compose, describeIssues, markFactory } from "../core/api/plugin.ts";
-import { readChunk } from "../core/api/read_chunk.ts";
-import { runInOrder } from "../core/api/run_chain.ts";
+import { runInOrder } from "../core/api/runtime/run_chain.ts";
+import { deriveSocket, unread } from "../core/api/tcp/derived_socket.ts";
+import { readChunk } from "../core/api/tcp/read_chunk.ts";
 import type { Context, Handler, Plugin, TcpSocket } from "../core/api/types.ts";
 import { type DetectedProtocol, MAX_PEEK, protocolOf } from "./detect/protocols.ts";
 

@@ -4,14 +4,14 @@
  * @module
  */
 import { z } from "zod";
-import { count, milliseconds, wholeNumber } from "../core/api/numbers.ts";
 import { ipVersionOf } from "../core/api/addresses.ts";
-import type { OutsideNetwork } from "../core/api/dial.ts";
 import { type HostPort, parseHostPort } from "../core/api/host_port.ts";
+import { count, milliseconds, wholeNumber } from "../core/api/numbers.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import { type DnsRecords, Names } from "./dns/names.ts";
 import { DnsServer } from "./dns/server.ts";
 import { serveConnection, serveFlow } from "./dns/transports.ts";
+import type { OutsideNetwork } from "./shared/dial.ts";
 
 export type { DnsRecords };
 

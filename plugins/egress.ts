@@ -4,18 +4,18 @@
  * @module
  */
 import { z } from "zod";
-import { count, milliseconds } from "../core/api/numbers.ts";
-import { subnetsSchema, TargetFilter } from "../core/api/denied_targets.ts";
-import type { FlowContext } from "../core/api/datagram.ts";
-import { dialWithin, keepAliveSchema, type OutsideNetwork } from "../core/api/dial.ts";
 import { TcpError } from "../core/api/errors.ts";
-import { endFlow } from "../core/api/flow_refusal.ts";
 import { formatHostPort, type HostPort } from "../core/api/host_port.ts";
+import { count, milliseconds } from "../core/api/numbers.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
-import type { Duplex } from "../core/api/relay.ts";
-import { relayDatagrams } from "../core/api/relay_datagrams.ts";
 import type { Plugin, Syn, SynContext, SynDecision } from "../core/api/types.ts";
-import { relayTo, whenEnded } from "../core/api/upstream.ts";
+import type { FlowContext } from "../core/api/udp/datagram.ts";
+import { endFlow } from "../core/api/udp/flow_refusal.ts";
+import { subnetsSchema, TargetFilter } from "./shared/denied_targets.ts";
+import { dialWithin, keepAliveSchema, type OutsideNetwork } from "./shared/dial.ts";
+import type { Duplex } from "./shared/relay.ts";
+import { relayDatagrams } from "./shared/relay_datagrams.ts";
+import { relayTo, whenEnded } from "./shared/upstream.ts";
 
 /** What `egress` can be told. */
 export interface EgressOptions {

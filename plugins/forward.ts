@@ -3,21 +3,11 @@
  *
  * @module
  */
-import {
-  type Dial,
-  type DialTarget,
-  dialWithin,
-  type LeadsBack,
-  type OutsideNetwork,
-} from "../core/api/dial.ts";
-import type { FlowContext } from "../core/api/datagram.ts";
 import { TcpError } from "../core/api/errors.ts";
 import { formatHostPort, type HostPort } from "../core/api/host_port.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
-import { formatProxyHeader, type ProxyEndpoints } from "../core/api/proxy_header.ts";
-import type { Duplex } from "../core/api/relay.ts";
 import type { Handler, Plugin, Syn, SynContext, TcpSocket } from "../core/api/types.ts";
-import { relayTo } from "../core/api/upstream.ts";
+import type { FlowContext } from "../core/api/udp/datagram.ts";
 import { Balancer } from "./forward/balancer.ts";
 import { forwardFlow, isUnix } from "./forward/flow.ts";
 import { HealthChecks } from "./forward/health_checks.ts";
@@ -27,6 +17,16 @@ import {
   forwardOptionsSchema,
 } from "./forward/options.ts";
 import { Target } from "./forward/target.ts";
+import {
+  type Dial,
+  type DialTarget,
+  dialWithin,
+  type LeadsBack,
+  type OutsideNetwork,
+} from "./shared/dial.ts";
+import { formatProxyHeader, type ProxyEndpoints } from "./shared/proxy_header.ts";
+import type { Duplex } from "./shared/relay.ts";
+import { relayTo } from "./shared/upstream.ts";
 
 export type { ForwardOptions, HealthCheckOptions } from "./forward/options.ts";
 

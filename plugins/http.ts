@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Plugin } from "../core/api/types.ts";
 import { describeIssues, markFactory } from "../core/api/plugin.ts";
+import type { Plugin } from "../core/api/types.ts";
 import { type FetchApp, HttpConnection } from "./http/connection.ts";
 import { DateField } from "./http/date.ts";
 import { type CheckedHttpOptions, type HttpOptions, httpOptionsSchema } from "./http/options.ts";

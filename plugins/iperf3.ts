@@ -5,12 +5,12 @@
  */
 import { z } from "zod";
 import { number } from "../core/api/numbers.ts";
-import type { Context } from "../core/api/types.ts";
-import { withinTime } from "../core/api/within_time.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
+import type { Context } from "../core/api/types.ts";
 import { Channel } from "./iperf3/channel.ts";
 import { COOKIE_LENGTH, STATE } from "./iperf3/protocol.ts";
 import { Test } from "./iperf3/test.ts";
+import { withinTime } from "./shared/with_timeout.ts";
 
 /** What {@link iperf3} can be told. */
 export interface Iperf3Options {

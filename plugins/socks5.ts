@@ -4,19 +4,19 @@
  * @module
  */
 import { z } from "zod";
-import { count, milliseconds } from "../core/api/numbers.ts";
-import { areCredentials, credentialsSchema } from "../core/api/credentials.ts";
 import { formatHostPort, type HostPort } from "../core/api/host_port.ts";
+import { count, milliseconds } from "../core/api/numbers.ts";
+import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
+import type { Context, TcpSocket } from "../core/api/types.ts";
+import { areCredentials, credentialsSchema } from "./shared/credentials.ts";
 import {
   type HostNetwork,
   Outbound,
   type OutboundOptions,
   outboundShape,
-} from "../core/api/outbound.ts";
-import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
-import { tunnel, type TunnelProxy } from "../core/api/tunnel.ts";
-import type { Context, TcpSocket } from "../core/api/types.ts";
-import { withinTime } from "../core/api/within_time.ts";
+} from "./shared/outbound.ts";
+import { tunnel, type TunnelProxy } from "./shared/tunnel.ts";
+import { withinTime } from "./shared/with_timeout.ts";
 import { Association, type AssociationLimits } from "./socks5/association.ts";
 import {
   AUTHENTICATION_VERSION,

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { parseConfig } from "../adapters/service/settings/config.ts";
 import { createStack } from "../core/api/stack.ts";
-import { parseConfig } from "../adapters/service/config.ts";
-import { webSocketOptionsSchema } from "../plugins/http/websocket/options.ts";
 import { PROFILES } from "../core/tcp/config.ts";
 import { UDP_DEFAULTS } from "../core/udp/config.ts";
 import * as berth from "../mod.ts";
+import { webSocketOptionsSchema } from "../plugins/http/websocket/options.ts";
 import { sourceFiles } from "./support/source_files.ts";
 
 type Options = Readonly<Record<string, unknown>>;
@@ -21,8 +21,8 @@ const clock = new berth.VirtualClock();
 const INTERFACES: Readonly<Record<string, Give>> = {
   "core/api/config.ts IcmpOptions": (icmp: Options) => stack({ icmp }),
   "core/api/stack.ts StackOptions": stack,
-  "core/api/outbound.ts OutboundOptions": (options: Options) => berth.socks5(options),
-  "core/api/subnet_set.ts PrefixLengths": (options: Options) =>
+  "plugins/shared/outbound.ts OutboundOptions": (options: Options) => berth.socks5(options),
+  "plugins/shared/subnet_set.ts PrefixLengths": (options: Options) =>
     berth.limit({ connections: 1, ...options }),
   "plugins/chargen.ts ChargenOptions": berth.chargen,
   "plugins/connect_proxy.ts ConnectProxyOptions": berth.connectProxy,
@@ -46,9 +46,9 @@ const INTERFACES: Readonly<Record<string, Give>> = {
   "plugins/middleware/timeout.ts TimeoutOptions": berth.timeout,
   "plugins/socks5.ts Socks5Options": berth.socks5,
   "plugins/socks5.ts Socks5UdpOptions": (udp: Options) => berth.socks5({ udp }),
-  "adapters/ethernet/options.ts EthernetOptions": (options: Options) =>
+  "adapters/links/ethernet/options.ts EthernetOptions": (options: Options) =>
     berth.ethernet(berth.framePortPair()[0], { addresses: ["10.0.0.1/24"], ...options }),
-  "adapters/http2.ts Http2Options": (options: Options) => berth.http2(app, options),
+  "adapters/plugins/http2.ts Http2Options": (options: Options) => berth.http2(app, options),
   "adapters/links/qemu_dgram.ts QemuDgramOptions": (options: Options) =>
     berth.openQemuDgram({ local: "127.0.0.1:0", remote: "127.0.0.1:1", ...options }),
   "adapters/links/qemu_stream.ts QemuStreamOptions": (options: Options) =>
@@ -59,30 +59,34 @@ const INTERFACES: Readonly<Record<string, Give>> = {
     berth.openVxlan({ vni: 1, local: "127.0.0.1:0", ...options }),
   "adapters/links/web_socket.ts WebSocketLinkOptions": (options: Options) =>
     berth.webSocketLinkEvents(() => {}, options),
-  "adapters/memory.ts LinkPairOptions": berth.linkPair,
-  "adapters/static_files.ts StaticFilesOptions": (options: Options) =>
+  "adapters/links/memory.ts LinkPairOptions": berth.linkPair,
+  "adapters/plugins/static_files.ts StaticFilesOptions": (options: Options) =>
     berth.staticFiles(".", options),
-  "adapters/tls/options.ts TlsOptions": (options: Options) =>
+  "adapters/plugins/tls/options.ts TlsOptions": (options: Options) =>
     berth.tls({ certificates: [], ...options }),
-  "adapters/tun/options.ts TunOptions": (options: Options) => berth.openTun(options),
-  "adapters/wrap/capture_file.ts CaptureFileOptions": (options: Options) =>
+  "adapters/links/tun/options.ts TunOptions": (options: Options) => berth.openTun(options),
+  "adapters/links/decorators/capture_file.ts CaptureFileOptions": (options: Options) =>
     berth.captureFile("/nowhere/a.pcapng", options),
-  "adapters/wrap/impair.ts ImpairOptions": (options: Options) =>
+  "adapters/links/decorators/impair.ts ImpairOptions": (options: Options) =>
     berth.impair(link(), { seed: 1, clock, ...options }),
-  "adapters/wrap/impair/impairments.ts Impairments": (options: Options) =>
+  "adapters/links/decorators/impair/impairments.ts Impairments": (options: Options) =>
     berth.impair(link(), { seed: 1, clock, ...options }),
-  "adapters/service/wrap_settings.ts CaptureSetting": (capture: Options) =>
+  "adapters/service/settings/wrap_settings.ts CaptureSetting": (capture: Options) =>
     parseConfig(JSON.stringify({ capture: { file: "a", ...capture } }), "berth.json"),
-  "adapters/service/wrap_settings.ts ImpairSetting": (impair: Options) =>
+  "adapters/service/settings/wrap_settings.ts ImpairSetting": (impair: Options) =>
     parseConfig(JSON.stringify({ impair }), "berth.json"),
 };
 
 /** Numbers that no timer waits for and nothing is kept of, or that the program itself gives. */
 const HARMLESS = new Set([
-  "adapters/wrap/pcapng.ts PcapngOptions",
-  "adapters/service/publish_datagrams.ts PublishDatagramsOptions",
+  "adapters/host/connection.ts HostConnectionOptions",
+  "adapters/host/descriptors.ts AcceptWatchOptions",
+  "adapters/service/publish/publish.ts PublishLimits",
+  "plugins/shared/dial.ts DialOptions",
+  "adapters/links/decorators/pcapng.ts PcapngOptions",
+  "adapters/service/publish/publish_datagrams.ts PublishDatagramsOptions",
   "adapters/service/links/tun.ts DeviceSetting",
-  "core/api/upstream.ts RelayOptions",
+  "plugins/shared/upstream.ts RelayOptions",
   "core/api/types.ts ListenOptions",
   "core/api/types.ts ConnectOptions",
   "core/api/types.ts CloseOptions",

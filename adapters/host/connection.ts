@@ -4,11 +4,11 @@
  * @module
  */
 import type { Socket } from "node:net";
-import { bytesFault } from "../../core/api/bytes.ts";
 import { TcpError } from "../../core/api/errors.ts";
-import { DEFAULT_KEEP_ALIVE_MS, possibleKeepAlive } from "../../core/api/dial.ts";
 import type { TcpErrorCode } from "../../core/api/errors.ts";
-import type { Duplex } from "../../core/api/relay.ts";
+import { bytesFault } from "../../core/api/tcp/bytes.ts";
+import { DEFAULT_KEEP_ALIVE_MS, possibleKeepAlive } from "../../plugins/shared/dial.ts";
+import type { Duplex } from "../../plugins/shared/relay.ts";
 import { DESCRIPTOR_ADVICE } from "./descriptors.ts";
 
 /** How long a closed connection still takes, and discards, what the peer sends, in milliseconds. */

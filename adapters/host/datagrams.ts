@@ -5,13 +5,13 @@
  */
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
-import type { DatagramChannel } from "../../core/api/dial.ts";
 import { TcpError } from "../../core/api/errors.ts";
-import { flowRefusalOf } from "../../core/api/flow_refusal.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
+import { flowRefusalOf } from "../../core/api/udp/flow_refusal.ts";
 import { IpAddress } from "../../core/wire/address.ts";
-import { DatagramInbox } from "./datagram_inbox.ts";
+import type { DatagramChannel } from "../../plugins/shared/dial.ts";
 import { hostError } from "./connection.ts";
+import { DatagramInbox } from "./datagram_inbox.ts";
 
 /** Data that fits into a datagram of either family. */
 const MAX_DATAGRAM = 65_507;

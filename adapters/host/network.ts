@@ -4,8 +4,8 @@
  * @module
  */
 import { lookup } from "node:dns/promises";
-import type { OutsideNetwork } from "../../core/api/dial.ts";
-import type { HostNetwork } from "../../core/api/outbound.ts";
+import type { OutsideNetwork } from "../../plugins/shared/dial.ts";
+import type { HostNetwork } from "../../plugins/shared/outbound.ts";
 import { dialHostDatagrams } from "./datagrams.ts";
 import { dialHost } from "./dial.ts";
 import { leadsBack } from "./way_back.ts";

@@ -1,9 +1,9 @@
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import { ETHERNET_HEADER } from "../../core/wire/ethernet.ts";
-import { Counts } from "../ethernet/counts.ts";
-import type { FramePort } from "../ethernet/frame_port.ts";
-import { requireInteger } from "../integer_option.ts";
 import { parseHostEndpoint } from "./endpoint.ts";
+import { Counts } from "./ethernet/counts.ts";
+import type { FramePort } from "./ethernet/frame_port.ts";
+import { requireInteger } from "./integer_option.ts";
 import { type Encapsulation, UdpPort } from "./udp_port.ts";
 
 /** What {@link openQemuDgram} takes. */

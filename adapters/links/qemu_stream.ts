@@ -6,13 +6,13 @@ import { formatHostPort } from "../../core/api/host_port.ts";
 import type { LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
 import { writeU32 } from "../../core/wire/bytes.ts";
 import { ETHERNET_HEADER } from "../../core/wire/ethernet.ts";
-import { Counts } from "../ethernet/counts.ts";
-import type { FramePort } from "../ethernet/frame_port.ts";
 import { hostError } from "../host/connection.ts";
 import { keepAccepting } from "../host/descriptors.ts";
-import { requireInteger } from "../integer_option.ts";
 import { parseHostEndpoint } from "./endpoint.ts";
+import { Counts } from "./ethernet/counts.ts";
+import type { FramePort } from "./ethernet/frame_port.ts";
 import { FrameReader } from "./frame_reader.ts";
+import { requireInteger } from "./integer_option.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
 /** What {@link openQemuStream} takes: where to listen, or what to connect to. */

@@ -9,9 +9,9 @@ import { formatHostPort, type HostPort, parseHostPort } from "../../core/api/hos
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { IpHeader, parseIp } from "../../core/wire/ip.ts";
-import { requireInteger } from "../integer_option.ts";
-import { runtimeName } from "../runtime.ts";
+import { runtimeName } from "../runtime/runtime.ts";
 import { dropStats } from "./drops.ts";
+import { requireInteger } from "./integer_option.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
 /** What {@link udpLink} takes. One of `local` and `remote` is needed. */

@@ -10,9 +10,9 @@ import { Queue } from "../../core/buffers/queue.ts";
 import type { LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { ETHERNET_HEADER } from "../../core/wire/ethernet.ts";
-import { Counts } from "../ethernet/counts.ts";
-import type { FramePort } from "../ethernet/frame_port.ts";
 import { hostError } from "../host/connection.ts";
+import { Counts } from "./ethernet/counts.ts";
+import type { FramePort } from "./ethernet/frame_port.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
 /** Datagrams that wait for the host, at most. */

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
-import { requireInteger } from "../integer_option.ts";
 import { dropStats } from "./drops.ts";
+import { requireInteger } from "./integer_option.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
 /** What a link needs of a WebSocket to send on it. */

@@ -4,11 +4,11 @@
  * @module
  */
 import type { Logger } from "../../core/api/environment.ts";
-import { startWorkers } from "../workers/supervisor.ts";
-import { openNetwork } from "./network.ts";
-import type { PublishedPort } from "./publish.ts";
-import { loadPlugins, serve } from "./serve.ts";
-import type { Settings } from "./settings.ts";
+import { openNetwork } from "./links/network.ts";
+import { loadPlugins, serve } from "./listen/serve.ts";
+import type { PublishedPort } from "./publish/publish.ts";
+import type { Settings } from "./settings/settings.ts";
+import { startWorkers } from "./workers/supervisor.ts";
 
 /** A service that runs. */
 export interface Service {

@@ -4,13 +4,13 @@
  * @module
  */
 import { z } from "zod";
-import { bytes, count, MAX_BYTES, milliseconds, wholeNumber } from "./numbers.ts";
+import { DEFAULT_ICMP_RULE, type IcmpRule } from "../stack/icmp/icmp_policy.ts";
+import { isLoopback, isOwnable } from "../stack/ip/own_addresses.ts";
+import type { LinkFeatures } from "../stack/link.ts";
 import { PROFILES, type TcpConfig } from "../tcp/config.ts";
-import { DEFAULT_ICMP_RULE, type IcmpRule } from "../stack/icmp_policy.ts";
-import { isLoopback, isOwnable } from "../stack/own_addresses.ts";
 import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
 import { Subnet } from "../wire/address.ts";
-import type { LinkFeatures } from "../stack/link.ts";
+import { bytes, count, MAX_BYTES, milliseconds, wholeNumber } from "./numbers.ts";
 import { describeIssues } from "./plugin.ts";
 
 const KIB = 1024;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { runInOrder } from "./run_chain.ts";
+import { runInOrder } from "./runtime/run_chain.ts";
 import type { Context, Handler, Next, Plugin, Syn, SynContext } from "./types.ts";
 
 /** What checks options: every zod object schema is one. */

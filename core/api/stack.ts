@@ -3,14 +3,11 @@
  *
  * @module
  */
-import { messageOf, stackOf } from "./error_text.ts";
+import type { Place } from "../stack/binding_table.ts";
 import type { Link } from "../stack/link.ts";
-import type { Place } from "../stack/places.ts";
 import { CoreStack, SECRET_LENGTH } from "../stack/stack.ts";
 import { IpAddress, Subnet } from "../wire/address.ts";
-import { Acceptor, type AcceptorHooks } from "./acceptor.ts";
 import { netAddr, parseEndpoint } from "./addresses.ts";
-import { formatHostPort } from "./host_port.ts";
 import {
   type IcmpOptions,
   parseStackConfig,
@@ -19,9 +16,6 @@ import {
   type TcpOptions,
   type UdpOptions,
 } from "./config.ts";
-import type { DatagramConn, ListenDatagramOptions } from "./datagram.ts";
-import { Datagrams } from "./datagrams.ts";
-import { Driver } from "./driver.ts";
 import {
   type Clock,
   type Logger,
@@ -32,14 +26,17 @@ import {
   systemRandom,
   withFields,
 } from "./environment.ts";
+import { messageOf, stackOf } from "./error_text.ts";
 import { TcpError } from "./errors.ts";
-import { composeFlows } from "./flow_chain.ts";
-import type { FlowHost } from "./flow_host.ts";
+import { formatHostPort } from "./host_port.ts";
+import { formatWhere, parseWhere, placeOf, type Where } from "./listen_address.ts";
 import { type Chain, compose } from "./plugin.ts";
-import { logRefusal, PortHost } from "./port_host.ts";
 import { refusalError } from "./refusal_error.ts";
-import { StackListener } from "./tcp_listener.ts";
-import { StackSocket } from "./tcp_socket.ts";
+import { Acceptor, type AcceptorHooks } from "./runtime/acceptor.ts";
+import { Driver } from "./runtime/driver.ts";
+import { logRefusal, PortHost } from "./runtime/port_host.ts";
+import { StackListener } from "./tcp/tcp_listener.ts";
+import { StackSocket } from "./tcp/tcp_socket.ts";
 import type {
   CloseOptions,
   ConnectOptions,
@@ -53,7 +50,10 @@ import type {
   TcpListener,
   TcpSocket,
 } from "./types.ts";
-import { formatWhere, parseWhere, placeOf, type Where } from "./where.ts";
+import type { DatagramConn, ListenDatagramOptions } from "./udp/datagram.ts";
+import { Datagrams } from "./udp/datagrams.ts";
+import { composeFlows } from "./udp/flow_chain.ts";
+import type { FlowHost } from "./udp/flow_host.ts";
 
 /** Deno's default backlog. */
 const DEFAULT_BACKLOG = 511;

@@ -6,11 +6,11 @@
  *
  * @module
  */
-import type { DatagramConn, FlowHandler, ListenDatagramOptions } from "./datagram.ts";
-import type { TcpErrorCode } from "./errors.ts";
-import type { Clock, Logger } from "./environment.ts";
 import type { SynVerdict } from "../stack/requests.ts";
 import type { TcpState } from "../tcp/state.ts";
+import type { Clock, Logger } from "./environment.ts";
+import type { TcpErrorCode } from "./errors.ts";
+import type { DatagramConn, FlowHandler, ListenDatagramOptions } from "./udp/datagram.ts";
 
 /** The shape of `Deno.NetAddr`, so that code and Hono's conninfo helper read it unchanged. */
 export interface NetAddr {

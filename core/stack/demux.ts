@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { IpHeader } from "../wire/ip.ts";
 import type { Tcb } from "../tcp/tcb.ts";
+import type { IpHeader } from "../wire/ip.ts";
+import { Places } from "./binding_table.ts";
 import { EndpointTable } from "./endpoint_table.ts";
-import type { Listener } from "./listener.ts";
-import { Places } from "./places.ts";
+import type { Listener } from "./tcp/listener.ts";
 
 /** Connections by their two addresses and ports, listeners by place. */
 export class Demux {

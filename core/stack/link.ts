@@ -4,7 +4,7 @@
  * @module
  */
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
-import type { ForeignPacket, Shard } from "./shard.ts";
+import type { ForeignPacket, Shard } from "./sharding/shard.ts";
 
 /**
  * What is known of a received packet's TCP or UDP checksum.

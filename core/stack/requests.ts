@@ -4,7 +4,7 @@
  * @module
  */
 import type { IpAddress } from "../wire/address.ts";
-import type { Place } from "./places.ts";
+import type { Place } from "./binding_table.ts";
 
 /** Why a call was refused. */
 export type Refusal = "ADDRESS_IN_USE" | "ADDRESS_NOT_AVAILABLE" | "INVALID_ADDRESS";

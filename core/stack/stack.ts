@@ -10,10 +10,10 @@
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
 import { Queue } from "../buffers/queue.ts";
 import { RingPool } from "../buffers/ring_pool.ts";
-import { AckNews } from "../tcp/ack_news.ts";
+import { AckNews } from "../tcp/ack_sample.ts";
 import type { TcpConfig } from "../tcp/config.ts";
 import { KeyedHash, SIPHASH_KEY_LENGTH } from "../tcp/isn.ts";
-import { ScoreboardPool } from "../tcp/scoreboard_pool.ts";
+import { ScoreboardPool } from "../tcp/recovery/scoreboard_pool.ts";
 import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
 import type { Subnet } from "../wire/address.ts";
 import { readI32, readU16 } from "../wire/bytes.ts";
@@ -26,21 +26,21 @@ import {
   payloadChecksumHolds,
   PROTOCOL,
 } from "../wire/ip.ts";
-import { Connections } from "./connections.ts";
 import { Demux } from "./demux.ts";
-import { Fragmentation } from "./fragmentation.ts";
-import { Icmp } from "./icmp.ts";
-import { IcmpPolicy, type IcmpRule } from "./icmp_policy.ts";
+import { Icmp } from "./icmp/icmp.ts";
+import { IcmpPolicy, type IcmpRule } from "./icmp/icmp_policy.ts";
+import { Fragmentation } from "./ip/fragmentation.ts";
+import { OwnAddresses } from "./ip/own_addresses.ts";
+import { Reassembly } from "./ip/reassembly.ts";
 import type { ChecksumState, LinkFeatures } from "./link.ts";
-import { Outbox } from "./outbox.ts";
-import { OwnAddresses } from "./own_addresses.ts";
-import { Reassembly } from "./reassembly.ts";
 import type { Packet } from "./replies.ts";
-import { Sharding } from "./shard.ts";
+import { Sharding } from "./sharding/shard.ts";
 import { Stats } from "./stats.ts";
-import { TcpLayer } from "./tcp_layer.ts";
-import { UdpLayer } from "./udp_layer.ts";
-import { isUdpSuperPacket, udpSegments } from "./udp_segmentation.ts";
+import { Connections } from "./tcp/connections.ts";
+import { TcpLayer } from "./tcp/tcp_layer.ts";
+import { Outbox } from "./transmit_queue.ts";
+import { UdpLayer } from "./udp/udp_layer.ts";
+import { isUdpSuperPacket, udpSegments } from "./udp/udp_segmentation.ts";
 
 /** Bytes of secret that a stack wants. */
 export const SECRET_LENGTH: number = SIPHASH_KEY_LENGTH + 8;

@@ -7,7 +7,7 @@ import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../wire/seq.ts";
 import { ackNumber } from "./receive_window.ts";
 import { STATES } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
-import { TIMER } from "./timers.ts";
+import { TIMER } from "./timers/timers.ts";
 
 /** Returns what is wrong, in words; empty when all is well. */
 export function brokenInvariants(tcb: Tcb): string[] {

@@ -6,15 +6,15 @@
 import type { OutgoingPacket } from "../buffers/outgoing_packet.ts";
 import { seqDiff } from "../wire/seq.ts";
 import { FLAG } from "../wire/tcp.ts";
-import { endConnection, releaseResources } from "./end.ts";
+import { endConnection, releaseResources } from "./close_connection.ts";
 import { ackNumber } from "./receive_window.ts";
-import { bytesInFlight, scheduleTailProbe } from "./recovery.ts";
-import type { SentRange } from "./scoreboard.ts";
+import { bytesInFlight, scheduleTailProbe } from "./recovery/loss_recovery.ts";
+import type { SentRange } from "./recovery/scoreboard.ts";
+import { noteResent } from "./recovery/undo.ts";
 import { buildSegment, buildSyn, largestText } from "./segment_out.ts";
 import type { Tcb } from "./tcb.ts";
-import { TIMER } from "./timers.ts";
+import { TIMER } from "./timers/timers.ts";
 import { timestamp } from "./timestamps.ts";
-import { noteResent } from "./undo.ts";
 
 /** Writes the next segment of the connection to `out`; false: there is nothing to send now. */
 export function nextSegment(tcb: Tcb, now: number, out: OutgoingPacket): boolean {

@@ -5,7 +5,7 @@
  */
 import type { IcmpMeaning } from "../wire/icmp.ts";
 import { seqGeq, seqLt } from "../wire/seq.ts";
-import { endConnection } from "./end.ts";
+import { endConnection } from "./close_connection.ts";
 import type { Tcb } from "./tcb.ts";
 
 /** Smaller claims are not obeyed: RFC 1191's 68 would let anybody slow a connection down. */

@@ -6,7 +6,7 @@
 import { seqDiff, seqLt, seqMax } from "../wire/seq.ts";
 import { growReceiveBuffer } from "./autotune.ts";
 import type { Tcb } from "./tcb.ts";
-import { TIMER } from "./timers.ts";
+import { TIMER } from "./timers/timers.ts";
 
 /** Bytes before this have left the receive buffer for good. */
 function consumedSeq(tcb: Tcb): number {

@@ -4,8 +4,8 @@
  * @module
  */
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
-import { addBytes, finish, fold } from "../wire/checksum.ts";
 import { writeU16 } from "../wire/bytes.ts";
+import { addBytes, finish, fold } from "../wire/checksum.ts";
 import { emitIp, type IpFields, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
 import { seqDiff } from "../wire/seq.ts";
 import { emitTcpHeader, FLAG, type TcpFields } from "../wire/tcp.ts";
@@ -14,7 +14,7 @@ import { ECT_0 } from "./ecn.ts";
 import { ackNumber, offerInitialWindow, offerWindow, windowShift } from "./receive_window.ts";
 import { hasBlocks, sackBlocks } from "./sack_blocks.ts";
 import type { Tcb } from "./tcb.ts";
-import { TIMER } from "./timers.ts";
+import { TIMER } from "./timers/timers.ts";
 import { timestamp } from "./timestamps.ts";
 
 /** Headers with the longest options. */

@@ -10,15 +10,15 @@ import type { IpAddress } from "../wire/address.ts";
 import { addressSum } from "../wire/checksum.ts";
 import { ipHeaderLength } from "../wire/ip.ts";
 import { TIMESTAMPS_LENGTH } from "../wire/tcp_options.ts";
-import type { AckNews } from "./ack_news.ts";
+import type { AckNews } from "./ack_sample.ts";
 import { INITIAL_BUFFER } from "./autotune.ts";
-import { createCongestionControl } from "./congestion.ts";
-import type { CongestionControl } from "./congestion/control.ts";
 import type { TcpConfig } from "./config.ts";
-import { RateSampler } from "./rate_sampler.ts";
-import { RttEstimator } from "./rtt.ts";
-import type { DeliveryVisitor, Scoreboard, SentRange } from "./scoreboard.ts";
-import { NOTHING_SENT, type ScoreboardPool } from "./scoreboard_pool.ts";
+import { createCongestionControl } from "./congestion/algorithms.ts";
+import type { CongestionControl } from "./congestion/control.ts";
+import { RateSampler } from "./congestion/rate_sampler.ts";
+import { RttEstimator } from "./recovery/rtt.ts";
+import type { DeliveryVisitor, Scoreboard, SentRange } from "./recovery/scoreboard.ts";
+import { NOTHING_SENT, type ScoreboardPool } from "./recovery/scoreboard_pool.ts";
 import type { TcpState } from "./state.ts";
 
 /** What has happened to a connection since its owner was told last. */

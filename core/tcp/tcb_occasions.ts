@@ -3,12 +3,12 @@
  *
  * @module
  */
+import type { RateSampler } from "./congestion/rate_sampler.ts";
+import type { RateReduction } from "./recovery/prr.ts";
+import type { Rack } from "./recovery/rack.ts";
+import type { UndoPoint } from "./recovery/undo.ts";
 import type { EndReason } from "./tcb.ts";
-import type { RateReduction } from "./prr.ts";
-import type { Rack } from "./rack.ts";
-import type { RateSampler } from "./rate_sampler.ts";
 import { TcbSmall } from "./tcb_small.ts";
-import type { UndoPoint } from "./undo.ts";
 
 /** Why a segment goes whatever the congestion window says. */
 export type Forced = "none" | "retransmit" | "tail-probe" | "window-probe" | "keep-alive";

@@ -3,10 +3,10 @@
  *
  * @module
  */
+import type { IpAddress } from "./address.ts";
 import { readI32, readU16, writeU16, writeU32 } from "./bytes.ts";
 import { addBytes, finish, fold, halves } from "./checksum.ts";
 import type { DropReason } from "./drop_reason.ts";
-import type { IpAddress } from "./address.ts";
 import { checkOptions } from "./ipv4_options.ts";
 import { readExtensionHeaders } from "./ipv6_extensions.ts";
 

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { OutsideNetwork } from "../../core/api/dial.ts";
 import type { Clock, Logger } from "../../core/api/environment.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
+import type { OutsideNetwork } from "../shared/dial.ts";
 import { formatName } from "./domain_name.ts";
 import {
   markAsForwarded,

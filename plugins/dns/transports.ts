@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { FlowContext } from "../../core/api/datagram.ts";
-import { IdleTimeout } from "../../core/api/idle_timeout.ts";
-import { InTurn } from "../../core/api/in_turn.ts";
+import { InTurn } from "../../core/api/runtime/serial_queue.ts";
 import type { Context } from "../../core/api/types.ts";
+import type { FlowContext } from "../../core/api/udp/datagram.ts";
+import { IdleTimeout } from "../shared/idle_timeout.ts";
 import { frame, FrameReader } from "./framing.ts";
 import type { DnsServer } from "./server.ts";
 

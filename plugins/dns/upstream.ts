@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { dialWithin, type OutsideNetwork } from "../../core/api/dial.ts";
 import { type Clock, systemRandom } from "../../core/api/environment.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
+import { dialWithin, type OutsideNetwork } from "../shared/dial.ts";
 import { frame, FrameReader } from "./framing.ts";
 import { answersQuery, identificationOf, isTruncated, withIdentification } from "./message.ts";
 import type { Query } from "./query.ts";

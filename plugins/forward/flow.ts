@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { FlowContext } from "../../core/api/datagram.ts";
-import type { DialDatagrams, DialTarget, UnixAddress } from "../../core/api/dial.ts";
-import { endFlow } from "../../core/api/flow_refusal.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
-import { relayDatagrams } from "../../core/api/relay_datagrams.ts";
+import type { FlowContext } from "../../core/api/udp/datagram.ts";
+import { endFlow } from "../../core/api/udp/flow_refusal.ts";
+import type { DialDatagrams, DialTarget, UnixAddress } from "../shared/dial.ts";
+import { relayDatagrams } from "../shared/relay_datagrams.ts";
 import type { Balancer } from "./balancer.ts";
 
 /** Whether a target can have TCP connections only. */

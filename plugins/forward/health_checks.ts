@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type Dial, dialWithin } from "../../core/api/dial.ts";
 import { type Clock, type Logger, sleepUntil } from "../../core/api/environment.ts";
+import { type Dial, dialWithin } from "../shared/dial.ts";
 import type { Target } from "./target.ts";
 
 /** How often, and how long a check may take; in milliseconds. */

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { count, milliseconds } from "../../core/api/numbers.ts";
-import { type DialTarget, keepAliveSchema, parseDialTarget } from "../../core/api/dial.ts";
+import { type DialTarget, keepAliveSchema, parseDialTarget } from "../shared/dial.ts";
 
 /** How targets are looked after, see {@link ForwardOptions.healthCheck}. */
 export interface HealthCheckOptions {

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { type DialTarget, formatDialTarget } from "../../core/api/dial.ts";
 import type { Logger } from "../../core/api/environment.ts";
 import { isOwnLimit } from "../../core/api/errors.ts";
-import type { Duplex } from "../../core/api/relay.ts";
-import { whenEnded } from "../../core/api/upstream.ts";
+import { type DialTarget, formatDialTarget } from "../shared/dial.ts";
+import type { Duplex } from "../shared/relay.ts";
+import { whenEnded } from "../shared/upstream.ts";
 
 /** When a target counts as down, and as up again. */
 export interface HealthRules {

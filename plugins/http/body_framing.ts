@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { RequestHead } from "./request_head.ts";
 import { badRequest, Refusal } from "./refusal.ts";
+import type { RequestHead } from "./request_head.ts";
 
 /** The body's length in bytes (0: there is no body), or `"chunked"`. */
 export type BodyFraming = number | "chunked";

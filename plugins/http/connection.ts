@@ -4,8 +4,8 @@
  * @module
  */
 import { stackOf } from "../../core/api/error_text.ts";
-import type { Context, NetAddr } from "../../core/api/types.ts";
 import { TcpError } from "../../core/api/errors.ts";
+import type { Context, NetAddr } from "../../core/api/types.ts";
 import { bytesOf } from "./characters.ts";
 import type { DateField } from "./date.ts";
 import { Deadlines, type Wait } from "./deadlines.ts";
@@ -21,8 +21,8 @@ import { Input } from "./input.ts";
 import type { CheckedHttpOptions } from "./options.ts";
 import { wantsKeepAlive } from "./persistence.ts";
 import { badRequest, clientGone, Refusal, responseOf } from "./refusal.ts";
-import { type RequestHead, RequestHeadParser } from "./request_head.ts";
 import { RepeatedHead } from "./repeated_head.ts";
+import { type RequestHead, RequestHeadParser } from "./request_head.ts";
 import { type ResponsePlan, ResponseWriter } from "./response_writer.ts";
 
 /**

@@ -5,9 +5,9 @@
  */
 import { HttpRequest } from "./http_request.ts";
 import { ReceivedRequest, STANDS_IN } from "./received_request.ts";
-import type { RequestHead } from "./request_head.ts";
-import type { RequestBody } from "./request_body.ts";
 import { badRequest, Refusal } from "./refusal.ts";
+import type { RequestBody } from "./request_body.ts";
+import type { RequestHead } from "./request_head.ts";
 
 /** What a request may carry: bytes that are there already, or a body still to be read. */
 export type RequestContent = Uint8Array<ArrayBuffer> | RequestBody | undefined;

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { ChunkedDecoder, type ChunkedLimits } from "./chunked.ts";
 import type { BodyFraming } from "./body_framing.ts";
+import { ChunkedDecoder, type ChunkedLimits } from "./chunked.ts";
 import type { Input } from "./input.ts";
 import { badRequest, Refusal, RequestBodyError } from "./refusal.ts";
 

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { RequestHead } from "./request_head.ts";
 import { badRequest, Refusal } from "./refusal.ts";
+import type { RequestHead } from "./request_head.ts";
 
 /** The target `*`, which no URL can say: the server as a whole is meant (RFC 9112 3.2.4). */
 export const ASTERISK = "*";

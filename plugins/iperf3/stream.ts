@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Clock, TcpSocket } from "../../core/api/types.ts";
 import { sleepUntil } from "../../core/api/environment.ts";
+import type { Clock, TcpSocket } from "../../core/api/types.ts";
 import type { Parameters } from "./protocol.ts";
 
 /** Where the bytes of every connection go; nobody looks at them. */

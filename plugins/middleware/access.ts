@@ -5,8 +5,8 @@
  */
 import { z } from "zod";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
-import { type SubnetSet, subnetSetSchema } from "../../core/api/subnet_set.ts";
 import type { Plugin } from "../../core/api/types.ts";
+import { type SubnetSet, subnetSetSchema } from "../shared/subnet_set.ts";
 
 /** What {@link allow} and {@link deny} have to be told. */
 export interface AccessOptions {

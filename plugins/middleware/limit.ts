@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { count } from "../../core/api/numbers.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
-import { networkKey, type PrefixLengths, prefixLengthsShape } from "../../core/api/subnet_set.ts";
+import { networkKey, type PrefixLengths, prefixLengthsShape } from "../shared/subnet_set.ts";
 
 /** What {@link limit} can be told. */
 export interface LimitOptions extends PrefixLengths {

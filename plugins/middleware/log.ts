@@ -4,8 +4,8 @@
  * @module
  */
 import { z } from "zod";
-import { logConnection, logFlow } from "../../core/api/connection_log.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
+import { logConnection, logFlow } from "../shared/connection_log.ts";
 
 /** What {@link log} can be told. */
 export interface LogOptions {

@@ -4,13 +4,13 @@
  * @module
  */
 import { z } from "zod";
-import { milliseconds } from "../../core/api/numbers.ts";
-import { deriveSocket, unread } from "../../core/api/derived_socket.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
+import { milliseconds } from "../../core/api/numbers.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
-import { parseProxyHeader, type ProxyHeader } from "../../core/api/proxy_header.ts";
-import { subnetSetSchema } from "../../core/api/subnet_set.ts";
+import { deriveSocket, unread } from "../../core/api/tcp/derived_socket.ts";
 import type { TcpSocket } from "../../core/api/types.ts";
+import { parseProxyHeader, type ProxyHeader } from "../shared/proxy_header.ts";
+import { subnetSetSchema } from "../shared/subnet_set.ts";
 
 /** What {@link proxyProtocol} has to be told. */
 export interface ProxyProtocolOptions {

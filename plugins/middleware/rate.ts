@@ -6,8 +6,8 @@
 import { z } from "zod";
 import { count, perSecond } from "../../core/api/numbers.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
-import { networkKey, type PrefixLengths, prefixLengthsShape } from "../../core/api/subnet_set.ts";
-import { TokenBuckets } from "../../core/api/token_buckets.ts";
+import { networkKey, type PrefixLengths, prefixLengthsShape } from "../shared/subnet_set.ts";
+import { TokenBuckets } from "../shared/token_buckets.ts";
 
 /** What {@link rate} can be told: `perSecond` or `perAddress` at least. */
 export interface RateOptions extends PrefixLengths {

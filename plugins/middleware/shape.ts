@@ -4,12 +4,12 @@
  * @module
  */
 import { z } from "zod";
-import { MAX_BYTES, number, perSecond } from "../../core/api/numbers.ts";
-import { deriveSocket } from "../../core/api/derived_socket.ts";
 import type { Clock } from "../../core/api/environment.ts";
-import { Pace } from "../../core/api/pace.ts";
+import { MAX_BYTES, number, perSecond } from "../../core/api/numbers.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
-import { readChunk } from "../../core/api/read_chunk.ts";
+import { deriveSocket } from "../../core/api/tcp/derived_socket.ts";
+import { readChunk } from "../../core/api/tcp/read_chunk.ts";
+import { Pace } from "../shared/pace.ts";
 
 /** What {@link shape} can be told; a direction without a rate is as fast as it can be. */
 export interface ShapeOptions {

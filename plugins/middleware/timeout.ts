@@ -4,11 +4,11 @@
  * @module
  */
 import { z } from "zod";
-import { milliseconds } from "../../core/api/numbers.ts";
 import { TcpError } from "../../core/api/errors.ts";
+import { milliseconds } from "../../core/api/numbers.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
-import type { FlowHandler } from "../../core/api/datagram.ts";
 import type { Handler } from "../../core/api/types.ts";
+import type { FlowHandler } from "../../core/api/udp/datagram.ts";
 
 /** What {@link timeout} can be told: one limit at least. All in milliseconds. */
 export interface TimeoutOptions {

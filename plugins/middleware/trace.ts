@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { messageOf, stackOf } from "../../core/api/error_text.ts";
 import { z } from "zod";
-import { deriveSocket } from "../../core/api/derived_socket.ts";
-import { ConnectionSpan, type TraceEvent } from "../../core/api/connection_span.ts";
+import { messageOf, stackOf } from "../../core/api/error_text.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
-import { readChunk } from "../../core/api/read_chunk.ts";
+import { deriveSocket } from "../../core/api/tcp/derived_socket.ts";
+import { readChunk } from "../../core/api/tcp/read_chunk.ts";
+import { ConnectionSpan, type TraceEvent } from "../shared/connection_span.ts";
 
 /** What {@link trace} can be told. */
 export interface TraceOptions {

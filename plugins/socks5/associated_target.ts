@@ -5,9 +5,9 @@
  */
 import type { Clock } from "../../core/api/environment.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
-import { IdleTimeout } from "../../core/api/idle_timeout.ts";
-import { InTurn } from "../../core/api/in_turn.ts";
-import type { DatagramsTo } from "../../core/api/outbound.ts";
+import { InTurn } from "../../core/api/runtime/serial_queue.ts";
+import { IdleTimeout } from "../shared/idle_timeout.ts";
+import type { DatagramsTo } from "../shared/outbound.ts";
 
 /** A socket of its own, which may still be on the way. Iterating gives what comes from it. */
 export class AssociatedTarget implements AsyncIterable<Uint8Array<ArrayBuffer>> {

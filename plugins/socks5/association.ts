@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { DatagramAddr, DatagramConn } from "../../core/api/datagram.ts";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
-import { type Outbound, OutboundError } from "../../core/api/outbound.ts";
 import type { Context, NetAddr } from "../../core/api/types.ts";
-import { headerFrom, unwrap, type WrappedDatagram } from "./datagram.ts";
+import type { DatagramAddr, DatagramConn } from "../../core/api/udp/datagram.ts";
+import { type Outbound, OutboundError } from "../shared/outbound.ts";
 import { AssociatedTarget } from "./associated_target.ts";
+import { headerFrom, unwrap, type WrappedDatagram } from "./datagram.ts";
 
 /** What one association may take. */
 export interface AssociationLimits {

@@ -6,8 +6,8 @@
 import { addressBytes, addressText } from "../../core/api/addresses.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
-import type { OutboundFault } from "../../core/api/outbound.ts";
 import type { TcpSocket } from "../../core/api/types.ts";
+import type { OutboundFault } from "../shared/outbound.ts";
 
 /** RFC 1928 3. */
 export const VERSION = 5;

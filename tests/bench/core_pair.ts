@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { placeOf } from "../../core/api/where.ts";
+import { placeOf } from "../../core/api/listen_address.ts";
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
 import type { LinkFeatures } from "../../core/stack/link.ts";
 import { CoreStack, SECRET_LENGTH } from "../../core/stack/stack.ts";
+import type { Listener } from "../../core/stack/tcp/listener.ts";
 import { PROFILES } from "../../core/tcp/config.ts";
-import type { Listener } from "../../core/stack/listener.ts";
 import type { Tcb } from "../../core/tcp/tcb.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
 

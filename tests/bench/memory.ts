@@ -10,7 +10,7 @@
  * @module
  */
 import process from "node:process";
-import { linkPair } from "../../adapters/memory.ts";
+import { linkPair } from "../../adapters/links/memory.ts";
 import { createStack } from "../../core/api/stack.ts";
 import type { Stack, TcpSocket } from "../../core/api/types.ts";
 import { usedMemory } from "./garbage.ts";

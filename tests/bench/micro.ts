@@ -8,9 +8,9 @@
  * @module
  */
 import process from "node:process";
+import { IpAddress } from "../../core/wire/address.ts";
 import { addBytes } from "../../core/wire/checksum.ts";
 import { emitIp, IpHeader, parseIp, PROTOCOL } from "../../core/wire/ip.ts";
-import { IpAddress } from "../../core/wire/address.ts";
 import { summedMemory } from "../../core/wire/summed_memory.ts";
 import { emitTcpHeader, FLAG, parseTcp, Segment } from "../../core/wire/tcp.ts";
 import { CorePair, type Shape } from "./core_pair.ts";

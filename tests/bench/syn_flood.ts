@@ -7,7 +7,7 @@
  * @module
  */
 import process from "node:process";
-import { Flood } from "../flood/flood.ts";
+import { Flood } from "../fuzz/flood/flood.ts";
 
 const SYNS = 100_000;
 

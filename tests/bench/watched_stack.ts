@@ -5,7 +5,7 @@
  * @module
  */
 import process from "node:process";
-import { openTun } from "../../adapters/tun/mod.ts";
+import { openTun } from "../../adapters/links/tun/mod.ts";
 import { createStack } from "../../core/api/stack.ts";
 import { echo } from "../../plugins/echo.ts";
 import { DelayWatch } from "./delays.ts";

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { VirtualClock } from "../../adapters/virtual_clock.ts";
+import { VirtualClock } from "../../adapters/runtime/virtual_clock.ts";
 import type { TcpOptions } from "../../core/api/config.ts";
 import { createStack } from "../../core/api/stack.ts";
 import type { Stack, TcpSocket } from "../../core/api/types.ts";
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
-import { decode, type SentSegment } from "../dsl/decode.ts";
-import { encodeTcp, type TcpFields } from "../dsl/encode.ts";
+import { decode, type SentSegment } from "../support/dsl/decode.ts";
+import { encodeTcp, type TcpFields } from "../support/dsl/encode.ts";
 
 /** `10.0.0.2` is the stack, `10.0.0.1` the peer. */
 export class ApiPeer implements AsyncDisposable {

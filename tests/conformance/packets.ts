@@ -3,8 +3,13 @@
  *
  * @module
  */
-import { encodeTcp, onesComplementSum, pseudoHeader, type TcpFields } from "../dsl/encode.ts";
-import type { Trace } from "../dsl/trace.ts";
+import {
+  encodeTcp,
+  onesComplementSum,
+  pseudoHeader,
+  type TcpFields,
+} from "../support/dsl/encode.ts";
+import type { Trace } from "../support/dsl/trace.ts";
 
 /** A segment of the peer of `t` with relative numbers, as bytes to change and `t.wire.inject`. */
 export function peerPacket(

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { parseStackConfig } from "../../core/api/config.ts";
-import { inEstablished, inListen } from "../dsl/builders.ts";
+import { inEstablished, inListen } from "../support/dsl/builders.ts";
 import { peerPacket, withChecksum } from "./packets.ts";
 import { rowsWith } from "./row.ts";
 import { accepted, synReceived } from "./script/preludes.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { initialSequence, KeyedHash } from "../../core/tcp/isn.ts";
 import { IpAddress } from "../../core/wire/address.ts";
-import { inSynSent } from "../dsl/builders.ts";
+import { inSynSent } from "../support/dsl/builders.ts";
 import { rowsWith } from "./row.ts";
 import { accepted } from "./script/preludes.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { encodeTcp } from "../dsl/encode.ts";
-import { inEstablished, inListen } from "../dsl/builders.ts";
+import { inEstablished, inListen } from "../support/dsl/builders.ts";
+import { encodeTcp } from "../support/dsl/encode.ts";
 import { rowsWith } from "./row.ts";
 import { accepted, synReceived } from "./script/preludes.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { IpAddress } from "../../core/wire/address.ts";
-import { Trace } from "../dsl/trace.ts";
-import { Wire } from "../dsl/wire.ts";
+import { Trace } from "../support/dsl/trace.ts";
+import { Wire } from "../support/dsl/wire.ts";
 import { ApiPeer } from "./api_peer.ts";
 import { rowsWith } from "./row.ts";
 import { SYN_SENT } from "./script/preludes.ts";

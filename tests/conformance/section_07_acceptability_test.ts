@@ -8,8 +8,8 @@ import {
   inLastAck,
   inTimeWait,
   type Setup,
-} from "../dsl/builders.ts";
-import type { Trace } from "../dsl/trace.ts";
+} from "../support/dsl/builders.ts";
+import type { Trace } from "../support/dsl/trace.ts";
 import { peerPacket } from "./packets.ts";
 import { rowsWith } from "./row.ts";
 import { accepted } from "./script/preludes.ts";

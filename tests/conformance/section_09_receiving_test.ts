@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { MAX_HOLES } from "../../core/buffers/receive_ring.ts";
-import { inEstablished } from "../dsl/builders.ts";
+import { inEstablished } from "../support/dsl/builders.ts";
 import { rowsWith } from "./row.ts";
 import { accepted } from "./script/preludes.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { parseStackConfig } from "../../core/api/config.ts";
-import { encodeTcp } from "../dsl/encode.ts";
-import { inEstablished } from "../dsl/builders.ts";
+import { inEstablished } from "../support/dsl/builders.ts";
+import { encodeTcp } from "../support/dsl/encode.ts";
 import { rowsWith } from "./row.ts";
 import { accepted } from "./script/preludes.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { inEstablished } from "../dsl/builders.ts";
+import { inEstablished } from "../support/dsl/builders.ts";
 import { rowsWith } from "./row.ts";
 import { accepted } from "./script/preludes.ts";
 

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { PROFILES } from "../../core/tcp/config.ts";
-import { RttEstimator } from "../../core/tcp/rtt.ts";
-import { inEstablished, inSynReceived } from "../dsl/builders.ts";
-import { encodeIcmp, encodeUdp } from "../dsl/encode.ts";
+import { RttEstimator } from "../../core/tcp/recovery/rtt.ts";
+import { inEstablished, inSynReceived } from "../support/dsl/builders.ts";
+import { encodeIcmp, encodeUdp } from "../support/dsl/encode.ts";
 import { rowsWith } from "./row.ts";
 import { accepted } from "./script/preludes.ts";
 

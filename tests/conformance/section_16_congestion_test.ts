@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { AckSample } from "../../core/tcp/congestion/control.ts";
 import { Cubic } from "../../core/tcp/congestion/cubic.ts";
-import { inEstablished } from "../dsl/builders.ts";
+import { inEstablished } from "../support/dsl/builders.ts";
 import { rowsWith } from "./row.ts";
 import { accepted } from "./script/preludes.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { inTimeWait } from "../dsl/builders.ts";
+import { inTimeWait } from "../support/dsl/builders.ts";
 import { rowsWith } from "./row.ts";
 import { accepted } from "./script/preludes.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Subnet } from "../../core/wire/address.ts";
-import { onesComplementSum } from "../dsl/encode.ts";
-import { inEstablished } from "../dsl/builders.ts";
+import { inEstablished } from "../support/dsl/builders.ts";
+import { onesComplementSum } from "../support/dsl/encode.ts";
 import { ApiPeer } from "./api_peer.ts";
 import { peerPacket } from "./packets.ts";
 import { rowsWith } from "./row.ts";

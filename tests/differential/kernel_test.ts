@@ -1,5 +1,5 @@
 import { describe, expect } from "bun:test";
-import type { Impairments } from "../../adapters/wrap/impair.ts";
+import type { Impairments } from "../../adapters/links/decorators/impair.ts";
 import { NEEDS, runEchoClients, V4, V6 } from "../e2e/service.ts";
 import { Namespace } from "../support/namespace.ts";
 import { runtimeCommand } from "../support/program.ts";

@@ -1,6 +1,6 @@
+import { seededRandom } from "../../adapters/runtime/seeded_random.ts";
 import type { Link } from "../../core/stack/link.ts";
 import { OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
-import { seededRandom } from "../../adapters/seeded_random.ts";
 import { EventQueue } from "../sim/event_queue.ts";
 import { type Conditions, PERFECT, Wire } from "../sim/wire.ts";
 import { type Rewrite, wrapPacket } from "./relay.ts";

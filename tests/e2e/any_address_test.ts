@@ -1,6 +1,6 @@
 import { describe, expect } from "bun:test";
 import { readFileSync } from "node:fs";
-import { seededRandom } from "../../adapters/seeded_random.ts";
+import { seededRandom } from "../../adapters/runtime/seeded_random.ts";
 import { Namespace } from "../support/namespace.ts";
 import type { Program } from "../support/program.ts";
 import { testRequiring } from "../support/requirements.ts";

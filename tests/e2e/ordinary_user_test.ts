@@ -1,6 +1,6 @@
 import process from "node:process";
 import { describe, expect } from "bun:test";
-import { IFF_NO_PI, IFF_TAP, IFF_TUN, IFF_VNET_HDR } from "../../adapters/tun/linux.ts";
+import { IFF_NO_PI, IFF_TAP, IFF_TUN, IFF_VNET_HDR } from "../../adapters/links/tun/linux.ts";
 import { Namespace } from "../support/namespace.ts";
 import { Program, runtimeCommand } from "../support/program.ts";
 import { testRequiring } from "../support/requirements.ts";

@@ -1,4 +1,4 @@
-import { type SeededRandom, seededRandom } from "../../adapters/seeded_random.ts";
+import { type SeededRandom, seededRandom } from "../../adapters/runtime/seeded_random.ts";
 
 /** Draws from a seed. */
 export class Dice {

@@ -1,15 +1,15 @@
-import { placeOf } from "../../core/api/where.ts";
+import { placeOf } from "../../core/api/listen_address.ts";
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
 import { MAX_HOLES } from "../../core/buffers/receive_ring.ts";
 import type { LinkFeatures } from "../../core/stack/link.ts";
-import { Listener } from "../../core/stack/listener.ts";
 import { CoreStack, SECRET_LENGTH } from "../../core/stack/stack.ts";
+import { Listener } from "../../core/stack/tcp/listener.ts";
 import { PROFILES, type TcpConfig } from "../../core/tcp/config.ts";
 import { brokenInvariants } from "../../core/tcp/invariants.ts";
 import type { TcpState } from "../../core/tcp/state.ts";
 import { EVENT, Tcb } from "../../core/tcp/tcb.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
-import { decode } from "../dsl/decode.ts";
+import { decode } from "../support/dsl/decode.ts";
 import { Dice } from "./dice.ts";
 import { OWN, Peer } from "./peer.ts";
 

@@ -1,7 +1,7 @@
 /** What fuzzing has found, each as the shortest trace that shows it. */
 import { describe, expect, test } from "bun:test";
-import { MAX_CUT_RANGES, Scoreboard } from "../../core/tcp/scoreboard.ts";
-import { inEstablished } from "../dsl/builders.ts";
+import { MAX_CUT_RANGES, Scoreboard } from "../../core/tcp/recovery/scoreboard.ts";
+import { inEstablished } from "../support/dsl/builders.ts";
 
 describe("a peer that contradicts itself", () => {
   // Text behind a hole, then a FIN in front of that text: what can never be filled is not kept, and

@@ -1,5 +1,5 @@
-import { Tcb } from "../../core/tcp/tcb.ts";
 import type { ChecksumState } from "../../core/stack/link.ts";
+import { Tcb } from "../../core/tcp/tcb.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { ipHeaderLength } from "../../core/wire/ip.ts";
 import { Dice } from "./dice.ts";

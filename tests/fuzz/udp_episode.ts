@@ -5,7 +5,7 @@ import type { Datagram } from "../../core/udp/datagram.ts";
 import { Flow } from "../../core/udp/flow.ts";
 import { FlowPort, UdpSocket } from "../../core/udp/ports.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
-import { encodeIcmp, encodeUdp } from "../dsl/encode.ts";
+import { encodeIcmp, encodeUdp } from "../support/dsl/encode.ts";
 import { cut } from "../support/fragments.ts";
 import { Dice } from "./dice.ts";
 

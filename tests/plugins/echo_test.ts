@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { echo } from "../../plugins/echo.ts";
-import { socketPair, testContext } from "../support/fake_socket.ts";
 import { bytes } from "../support/conversation.ts";
+import { socketPair, testContext } from "../support/fake_socket.ts";
 
 const nothing = () => Promise.resolve();
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { linkPair } from "../../adapters/memory.ts";
-import { seededRandom } from "../../adapters/seeded_random.ts";
-import { PacketBatch } from "../../core/stack/link.ts";
+import { linkPair } from "../../adapters/links/memory.ts";
+import { seededRandom } from "../../adapters/runtime/seeded_random.ts";
 import { createStack, type StackOptions } from "../../core/api/stack.ts";
-import { egressThrough } from "../../plugins/egress.ts";
+import { PacketBatch } from "../../core/stack/link.ts";
 import { echo } from "../../plugins/echo.ts";
+import { egressThrough } from "../../plugins/egress.ts";
 import { echoReplyPayload, echoRequest, pattern } from "../support/packets.ts";
 
 const nobody = () => Promise.reject(new Error("not in this test"));

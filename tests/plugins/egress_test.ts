@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { linkPair } from "../../adapters/memory.ts";
-import { seededRandom } from "../../adapters/seeded_random.ts";
-import { VirtualClock } from "../../adapters/virtual_clock.ts";
-import { formatDialTarget } from "../../core/api/dial.ts";
+import { linkPair } from "../../adapters/links/memory.ts";
+import { seededRandom } from "../../adapters/runtime/seeded_random.ts";
+import { VirtualClock } from "../../adapters/runtime/virtual_clock.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { createStack } from "../../core/api/stack.ts";
 import { type EgressOptions, egressThrough } from "../../plugins/egress.ts";
-import { socketPair } from "../support/fake_socket.ts";
+import { formatDialTarget } from "../../plugins/shared/dial.ts";
 import { bytes, codeOf } from "../support/conversation.ts";
+import { socketPair } from "../support/fake_socket.ts";
 import { FakeTargets } from "./forward/fake_targets.ts";
 
 /** A client whose every packet goes to a stack that is everybody. */

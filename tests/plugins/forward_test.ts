@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { TcpError } from "../../core/api/errors.ts";
 import type { Handler, NetAddr, Syn } from "../../core/api/types.ts";
-import type { Dial } from "../../core/api/dial.ts";
 import { forwardThrough } from "../../plugins/forward.ts";
-import { socketPair, testContext } from "../support/fake_socket.ts";
+import type { Dial } from "../../plugins/shared/dial.ts";
 import { StackPair } from "../core/api/stack_pair.ts";
-import { tcpOnly } from "./forward/fake_targets.ts";
 import { bytes, textOf } from "../support/conversation.ts";
+import { socketPair, testContext } from "../support/fake_socket.ts";
+import { tcpOnly } from "./forward/fake_targets.ts";
 
 const nothing = () => Promise.resolve();
 const address: NetAddr = { transport: "tcp", hostname: "10.0.0.2", port: 8080 };

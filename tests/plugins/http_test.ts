@@ -1,13 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { Hono } from "hono";
-import { VirtualClock } from "../../adapters/virtual_clock.ts";
-import { linkPair } from "../../adapters/memory.ts";
+import { linkPair } from "../../adapters/links/memory.ts";
+import { VirtualClock } from "../../adapters/runtime/virtual_clock.ts";
 import { createStack } from "../../core/api/stack.ts";
 import type { Stack, TcpSocket } from "../../core/api/types.ts";
 import { http, type HttpEnv } from "../../plugins/http.ts";
 import { upgradeWebSocket } from "../../plugins/http/websocket.ts";
-import { clientClose, clientFrame, HANDSHAKE, serverFrames } from "./http/websocket/support.ts";
 import { contentOf, latin1, statuses, textOf } from "./http/support.ts";
+import { clientClose, clientFrame, HANDSHAKE, serverFrames } from "./http/websocket/support.ts";
 
 const GET = (path: string) => `GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`;
 

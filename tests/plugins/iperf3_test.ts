@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { VirtualClock } from "../../adapters/runtime/virtual_clock.ts";
 import type { Plugin } from "../../core/api/types.ts";
 import { iperf3 } from "../../plugins/iperf3.ts";
 import { FakeSocket, settle, socketPair, testContext } from "../support/fake_socket.ts";
-import { VirtualClock } from "../../adapters/virtual_clock.ts";
 
 const COOKIE = "abcdefghijklmnopqrstuvwxyz0123456789\0";
 const OTHER_COOKIE = COOKIE.toUpperCase();

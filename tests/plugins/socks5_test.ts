@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { TcpError } from "../../core/api/errors.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
-import type { HostNetwork } from "../../core/api/outbound.ts";
+import type { HostNetwork } from "../../plugins/shared/outbound.ts";
 import { type Socks5Options, socks5Through } from "../../plugins/socks5.ts";
 import { bytes } from "../support/conversation.ts";
 import {

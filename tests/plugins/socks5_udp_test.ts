@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { DatagramChannel } from "../../core/api/dial.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
-import type { HostNetwork } from "../../core/api/outbound.ts";
+import type { DatagramChannel } from "../../plugins/shared/dial.ts";
+import type { HostNetwork } from "../../plugins/shared/outbound.ts";
 import { type Socks5Options, socks5Through } from "../../plugins/socks5.ts";
 import { StackPair } from "../core/api/stack_pair.ts";
 import { Socks5UdpClient } from "../support/socks5_udp_client.ts";

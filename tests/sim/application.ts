@@ -1,7 +1,7 @@
-import type { SeededRandom } from "../../adapters/seeded_random.ts";
+import type { SeededRandom } from "../../adapters/runtime/seeded_random.ts";
 import type { CoreStack } from "../../core/stack/stack.ts";
-import { isAtEnd } from "../../core/tcp/calls.ts";
 import { type EndReason, EVENT, type Tcb } from "../../core/tcp/tcb.ts";
+import { isAtEnd } from "../../core/tcp/user_calls.ts";
 import { fillPattern, findMismatch } from "./pattern.ts";
 
 /** What an application does with its connection. Sizes in bytes, times in milliseconds. */

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Recordable, Recording } from "../../adapters/wrap/pcapng/recording.ts";
+import { type Recordable, Recording } from "../../adapters/links/decorators/pcapng/recording.ts";
 import { ROOT } from "../support/source_files.ts";
 import { type Scenario, World } from "./world.ts";
 

@@ -1,4 +1,4 @@
-import { seededRandom } from "../../adapters/seeded_random.ts";
+import { seededRandom } from "../../adapters/runtime/seeded_random.ts";
 
 /** A prime, so that no buffer or segment size hides a byte that is out of its place. */
 const PERIOD = 65_521;

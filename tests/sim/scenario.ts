@@ -1,4 +1,4 @@
-import { type SeededRandom, seededRandom } from "../../adapters/seeded_random.ts";
+import { type SeededRandom, seededRandom } from "../../adapters/runtime/seeded_random.ts";
 import type { TcpConfig } from "../../core/tcp/config.ts";
 import { type Habits, PLAIN } from "./application.ts";
 import type { Pause } from "./pauses.ts";

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { linkPair } from "../../adapters/memory.ts";
-import { seededRandom } from "../../adapters/seeded_random.ts";
-import { VirtualClock } from "../../adapters/virtual_clock.ts";
-import { impair, type Impairments } from "../../adapters/wrap/impair.ts";
+import { impair, type Impairments } from "../../adapters/links/decorators/impair.ts";
+import { linkPair } from "../../adapters/links/memory.ts";
+import { seededRandom } from "../../adapters/runtime/seeded_random.ts";
+import { VirtualClock } from "../../adapters/runtime/virtual_clock.ts";
+import type { TcpOptions } from "../../core/api/config.ts";
 import { createStack } from "../../core/api/stack.ts";
 import type { Stack, TcpSocket } from "../../core/api/types.ts";
-import type { TcpOptions } from "../../core/api/config.ts";
 
 const MIB = 1024 * 1024;
 

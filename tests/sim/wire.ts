@@ -1,4 +1,4 @@
-import type { SeededRandom } from "../../adapters/seeded_random.ts";
+import type { SeededRandom } from "../../adapters/runtime/seeded_random.ts";
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
 import type { ChecksumState, LinkFeatures } from "../../core/stack/link.ts";
 import { fits, type Narrowing, packetTooBig } from "./router.ts";

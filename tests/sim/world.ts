@@ -1,9 +1,9 @@
-import { placeOf } from "../../core/api/where.ts";
-import { type SeededRandom, seededRandom } from "../../adapters/seeded_random.ts";
+import { type SeededRandom, seededRandom } from "../../adapters/runtime/seeded_random.ts";
+import { placeOf } from "../../core/api/listen_address.ts";
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
 import type { LinkFeatures } from "../../core/stack/link.ts";
-import { Listener } from "../../core/stack/listener.ts";
 import { CoreStack, SECRET_LENGTH } from "../../core/stack/stack.ts";
+import { Listener } from "../../core/stack/tcp/listener.ts";
 import { PROFILES, type TcpConfig } from "../../core/tcp/config.ts";
 import { brokenInvariants } from "../../core/tcp/invariants.ts";
 import { Tcb } from "../../core/tcp/tcb.ts";

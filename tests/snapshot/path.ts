@@ -1,8 +1,8 @@
-import { placeOf } from "../../core/api/where.ts";
-import { seededRandom } from "../../adapters/seeded_random.ts";
+import { seededRandom } from "../../adapters/runtime/seeded_random.ts";
+import { placeOf } from "../../core/api/listen_address.ts";
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
-import { Listener } from "../../core/stack/listener.ts";
 import { CoreStack, SECRET_LENGTH } from "../../core/stack/stack.ts";
+import { Listener } from "../../core/stack/tcp/listener.ts";
 import { type CongestionName, PROFILES } from "../../core/tcp/config.ts";
 import { Tcb } from "../../core/tcp/tcb.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";

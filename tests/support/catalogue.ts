@@ -87,7 +87,7 @@ function kindOf(path: string, signature: string): Kind | undefined {
     return "Ports of Ethernet frames, for ethernet";
   }
   if (!/\)\s*: (?:Promise<)?(?:readonly )?\[?\w*Link\b/.test(signature)) return undefined;
-  return path.startsWith("adapters/wrap/") ? "Wrappers of links" : "Links";
+  return path.startsWith("adapters/links/decorators/") ? "Wrappers of links" : "Links";
 }
 
 function isMiddleware(path: string): boolean {

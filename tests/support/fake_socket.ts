@@ -4,7 +4,7 @@
  * @module
  */
 import { setImmediate } from "node:timers";
-import { VirtualClock } from "../../adapters/virtual_clock.ts";
+import { VirtualClock } from "../../adapters/runtime/virtual_clock.ts";
 import type { Logger } from "../../core/api/environment.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import type {

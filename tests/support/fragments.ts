@@ -8,8 +8,8 @@ import { CoreStack, SECRET_LENGTH } from "../../core/stack/stack.ts";
 import { PROFILES } from "../../core/tcp/config.ts";
 import { UDP_DEFAULTS, type UdpConfig } from "../../core/udp/config.ts";
 import { Subnet } from "../../core/wire/address.ts";
-import { decode, type SentMessage, type SentSegment } from "../dsl/decode.ts";
-import { onesComplementSum } from "../dsl/encode.ts";
+import { decode, type SentMessage, type SentSegment } from "./dsl/decode.ts";
+import { onesComplementSum } from "./dsl/encode.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

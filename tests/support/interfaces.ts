@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { cString, ifreq, ifreqFlags, intOf } from "../../adapters/tun/linux.ts";
-import * as linux from "../../adapters/tun/linux.ts";
-import { exchange } from "../../adapters/tun/netlink.ts";
-import { openHost } from "../../adapters/tun/open_host.ts";
-import type { TunHost } from "../../adapters/tun/host.ts";
+import type { TunHost } from "../../adapters/links/tun/host.ts";
+import { cString, ifreq, ifreqFlags, intOf } from "../../adapters/links/tun/linux.ts";
+import * as linux from "../../adapters/links/tun/linux.ts";
+import { exchange } from "../../adapters/links/tun/netlink.ts";
+import { openHost } from "../../adapters/links/tun/open_host.ts";
 
 const RTM_DELLINK = 17;
 const NLM_F_REQUEST = 0x1;

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { VirtualClock } from "../../adapters/virtual_clock.ts";
+import type { VirtualClock } from "../../adapters/runtime/virtual_clock.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
-import type { HostNetwork } from "../../core/api/outbound.ts";
 import type { Plugin } from "../../core/api/types.ts";
+import type { HostNetwork } from "../../plugins/shared/outbound.ts";
 import { type FakeSocket, type LogLine, socketPair, testContext } from "./fake_socket.ts";
 
 /** What {@link proxyHost} makes. */

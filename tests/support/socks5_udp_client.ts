@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { DatagramConn } from "../../core/api/datagram.ts";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import type { Stack, TcpSocket } from "../../core/api/types.ts";
-import { encodeAddress } from "../../plugins/socks5/protocol.ts";
+import type { DatagramConn } from "../../core/api/udp/datagram.ts";
 import { unwrap } from "../../plugins/socks5/datagram.ts";
+import { encodeAddress } from "../../plugins/socks5/protocol.ts";
 
 /** What came back, as `TEXT from ADDRESS:PORT`. */
 export type Answer = string;

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { Place } from "../../core/stack/places.ts";
+import type { Place } from "../../core/stack/binding_table.ts";
 import type { Flow } from "../../core/udp/flow.ts";
 import { FlowPort, UdpSocket } from "../../core/udp/ports.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
-import { decodeUdp, type SentDatagram } from "../dsl/decode_udp.ts";
-import { encodeUdp } from "../dsl/encode.ts";
+import { decodeUdp, type SentDatagram } from "./dsl/decode_udp.ts";
+import { encodeUdp } from "./dsl/encode.ts";
 import { FragmentHost } from "./fragments.ts";
 
 /** The stack at 10.0.0.2 and fd00::2 of a {@link FragmentHost}. */

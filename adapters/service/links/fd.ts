@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { openTun } from "../../tun/mod.ts";
+import { openTun } from "../../links/tun/mod.ts";
 import { defineLinkKind, type LinkKind } from "./kind.ts";
 import { wholeNumber } from "./values.ts";
 

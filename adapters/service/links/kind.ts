@@ -6,7 +6,7 @@
 import type { Logger } from "../../../core/api/environment.ts";
 import { describeIssues, type OptionsSchema } from "../../../core/api/plugin.ts";
 import type { Link } from "../../../core/stack/link.ts";
-import type { DuplicateAddress } from "../../ethernet/mod.ts";
+import type { DuplicateAddress } from "../../links/ethernet/mod.ts";
 
 /** What a link may need to know of the stack that will be on it. */
 export interface LinkEnvironment {

@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { isStationMac, parseMac } from "../../../core/wire/ethernet.ts";
-import { ethernet, type EthernetLink, type FramePort } from "../../ethernet/mod.ts";
+import { ethernet, type EthernetLink, type FramePort } from "../../links/ethernet/mod.ts";
 import type { LinkEnvironment } from "./kind.ts";
 import { onOff, texts } from "./values.ts";
 

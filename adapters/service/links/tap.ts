@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { openTap } from "../../tun/mod.ts";
+import { openTap } from "../../links/tun/mod.ts";
 import { defineLinkKind, type LinkKind } from "./kind.ts";
 import { station, STATION_USAGE, stationOptions } from "./station.ts";
 import { deviceOptions, deviceSettings } from "./tun.ts";

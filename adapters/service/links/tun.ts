@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { openTun, type TunOptions } from "../../tun/mod.ts";
+import { openTun, type TunOptions } from "../../links/tun/mod.ts";
 import { defineLinkKind, type LinkEnvironment, type LinkKind } from "./kind.ts";
 import { onOff, wholeNumber } from "./values.ts";
 

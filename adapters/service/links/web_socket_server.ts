@@ -7,14 +7,14 @@ import { type Context, Hono } from "hono";
 import type { Logger } from "../../../core/api/environment.ts";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { createStack } from "../../../core/api/stack.ts";
-import { dialStack } from "../../../core/api/stack_dial.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { http } from "../../../plugins/http.ts";
 import { upgradeWebSocket, type WebSocketEvents } from "../../../plugins/http/websocket.ts";
+import { dialStack } from "../../../plugins/shared/stack_dial.ts";
+import { linkPair } from "../../links/memory.ts";
 import { WebSocketLink } from "../../links/web_socket.ts";
 import { packetSocket } from "../../links/web_socket_events.ts";
-import { linkPair } from "../../memory.ts";
-import { type Connect, type Publication, publish } from "../publish.ts";
+import { type Connect, type Publication, publish } from "../publish/publish.ts";
 
 /** What {@link listenForWebSockets} takes. */
 export interface WebSocketServerOptions {

@@ -1,19 +1,24 @@
 import { seqDiff, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
+import type { AckNews } from "../ack_sample.ts";
 import type { Verdict } from "../arrive.ts";
-import type { AckNews } from "../ack_news.ts";
 import { growSendBuffer } from "../autotune.ts";
+import { endConnection } from "../close_connection.ts";
 import { noteCongestionExperienced } from "../ecn.ts";
-import { endConnection } from "../end.ts";
 import { raisePathIfDue } from "../path_mtu.ts";
-import { Rack } from "../rack.ts";
-import { endTailProbe, recoverFromLoss, scheduleTailProbe, takeSackBlocks } from "../recovery.ts";
+import {
+  endTailProbe,
+  recoverFromLoss,
+  scheduleTailProbe,
+  takeSackBlocks,
+} from "../recovery/loss_recovery.ts";
+import { Rack } from "../recovery/rack.ts";
+import { undoIfSpurious } from "../recovery/undo.ts";
 import { transition } from "../state.ts";
 import { EVENT, type Tcb } from "../tcb.ts";
-import { TIMER } from "../timers.ts";
-import { awaitFin, enterTimeWait } from "../time_wait.ts";
+import { awaitFin, enterTimeWait } from "../timers/time_wait.ts";
+import { TIMER } from "../timers/timers.ts";
 import { echoedRtt } from "../timestamps.ts";
-import { undoIfSpurious } from "../undo.ts";
 import { challengeAck } from "./challenge.ts";
 import { updateTsRecent } from "./sequence.ts";
 

@@ -3,7 +3,7 @@ import type { Verdict } from "../arrive.ts";
 import { watchForStall } from "../receive_window.ts";
 import { transition } from "../state.ts";
 import { EVENT, type Tcb } from "../tcb.ts";
-import { enterTimeWait } from "../time_wait.ts";
+import { enterTimeWait } from "../timers/time_wait.ts";
 
 /** Eighth, FIN (RFC 9293 3.10.7.4), also one that had come ahead of a hole. */
 export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {

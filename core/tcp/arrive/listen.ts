@@ -3,7 +3,7 @@ import { isEcnSetupSyn } from "../ecn.ts";
 import { takeSynOptions } from "../options.ts";
 import { transition } from "../state.ts";
 import type { Tcb } from "../tcb.ts";
-import { TIMER } from "../timers.ts";
+import { TIMER } from "../timers/timers.ts";
 
 /** How long a connection may stay half-open after the last SYN. */
 export const HALF_OPEN_MS = 60_000;

@@ -1,7 +1,7 @@
 import { seqGeq } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "../arrive.ts";
-import { endConnection } from "../end.ts";
+import { endConnection } from "../close_connection.ts";
 import type { Tcb } from "../tcb.ts";
 import { challengeAck } from "./challenge.ts";
 import { isBeyondWindow } from "./sequence.ts";

@@ -1,7 +1,7 @@
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "../arrive.ts";
 import type { Tcb } from "../tcb.ts";
-import { TIMER } from "../timers.ts";
+import { TIMER } from "../timers/timers.ts";
 import { challengeAck } from "./challenge.ts";
 import { HALF_OPEN_MS } from "./listen.ts";
 

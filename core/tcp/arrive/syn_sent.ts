@@ -1,12 +1,12 @@
 import { seqGt, seqLeq } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "../arrive.ts";
+import { endConnection } from "../close_connection.ts";
 import { isEcnSetupSynAck } from "../ecn.ts";
-import { endConnection } from "../end.ts";
 import { takeSynOptions } from "../options.ts";
 import { transition } from "../state.ts";
 import { EVENT, type Tcb } from "../tcb.ts";
-import { TIMER } from "../timers.ts";
+import { TIMER } from "../timers/timers.ts";
 import { noteUrgent } from "./ack.ts";
 import { takeFin } from "./fin.ts";
 import { trimBack } from "./sequence.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { stackOf } from "../../../core/api/error_text.ts";
-import { notBytes } from "../../../core/api/bytes.ts";
+import { notBytes } from "../../../core/api/tcp/bytes.ts";
 import { Deadlines, type Wait } from "../deadlines.ts";
 import type { UpgradedConnection } from "../upgrade.ts";
 import { ABNORMAL, GOING_AWAY, INTERNAL_ERROR, maySend, NO_STATUS, NORMAL } from "./close_code.ts";

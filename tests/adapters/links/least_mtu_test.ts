@@ -8,7 +8,7 @@ import { openWebSocketLink } from "../../../adapters/links/web_socket.ts";
 import type { Link } from "../../../core/stack/link.ts";
 import { echoOver } from "../../support/echo_over.ts";
 import { until } from "../../support/until.ts";
-import { joinStations } from "../ethernet/stations.ts";
+import { joinStations } from "./ethernet/stations.ts";
 import { openServer } from "./web_socket_server.ts";
 
 /** The least that every link with an `mtu` takes. */

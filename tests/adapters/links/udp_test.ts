@@ -4,9 +4,9 @@ import { type UdpLink, udpLink } from "../../../adapters/links/udp.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import { PacketBatch } from "../../../core/stack/link.ts";
 import { echo } from "../../../plugins/echo.ts";
-import { linkConformance } from "../../link_conformance.ts";
 import { pattern, udpPacket } from "../../support/packets.ts";
 import { until } from "../../support/until.ts";
+import { linkConformance } from "./link_conformance.ts";
 
 const routes = [{ from: "10.0.0.1", to: "10.0.0.2" }, { from: "fd00::1", to: "fd00::2" }];
 const [route] = routes as [typeof routes[0]];

@@ -1,15 +1,15 @@
 import { createSocket, type Socket } from "node:dgram";
 import { describe, expect, test } from "bun:test";
-import type { FramePort } from "../../../adapters/ethernet/frame_port.ts";
+import type { FramePort } from "../../../adapters/links/ethernet/frame_port.ts";
 import { openVxlan, type VxlanOptions } from "../../../adapters/links/vxlan.ts";
-import { linkConformance } from "../../link_conformance.ts";
 import { describeInNamespace } from "../../support/describe_in_namespace.ts";
+import { echoOver } from "../../support/echo_over.ts";
 import { setUp } from "../../support/interfaces.ts";
 import { pattern, udpPacket } from "../../support/packets.ts";
-import { echoOver } from "../../support/echo_over.ts";
 import { until } from "../../support/until.ts";
-import { joinStations, receiveFrames, ROUTES } from "../ethernet/stations.ts";
-import { OTHER_MAC, outgoingFrame, OWN_MAC, packetFrame, PEER_MAC } from "../ethernet/wire.ts";
+import { joinStations, receiveFrames, ROUTES } from "./ethernet/stations.ts";
+import { OTHER_MAC, outgoingFrame, OWN_MAC, packetFrame, PEER_MAC } from "./ethernet/wire.ts";
+import { linkConformance } from "./link_conformance.ts";
 
 /** RFC 7348 5: the flag, and 42 in the upper 24 bits. */
 const HEADER = [8, 0, 0, 0, 0, 0, 42, 0];

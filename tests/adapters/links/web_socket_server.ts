@@ -4,10 +4,10 @@
  * @module
  */
 import { Hono } from "hono";
-import { linkPair } from "../../../adapters/memory.ts";
-import { webSocketLinkEvents } from "../../../adapters/links/web_socket_events.ts";
+import { linkPair } from "../../../adapters/links/memory.ts";
 import type { WebSocketLinkOptions } from "../../../adapters/links/web_socket.ts";
-import { publish } from "../../../adapters/service/publish.ts";
+import { webSocketLinkEvents } from "../../../adapters/links/web_socket_events.ts";
+import { publish } from "../../../adapters/service/publish/publish.ts";
 import { silentLogger } from "../../../core/api/environment.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import type { Link } from "../../../core/stack/link.ts";

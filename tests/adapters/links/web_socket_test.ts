@@ -8,8 +8,8 @@ import {
 import { createStack } from "../../../core/api/stack.ts";
 import { type Link, PacketBatch } from "../../../core/stack/link.ts";
 import { echo } from "../../../plugins/echo.ts";
-import { linkConformance } from "../../link_conformance.ts";
 import { pattern, udpPacket } from "../../support/packets.ts";
+import { linkConformance } from "./link_conformance.ts";
 import { openServer, type WebSocketServer } from "./web_socket_server.ts";
 
 const routes = [{ from: "10.0.0.1", to: "10.0.0.2" }, { from: "fd00::1", to: "fd00::2" }];

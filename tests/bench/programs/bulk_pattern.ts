@@ -4,7 +4,7 @@
  * @module
  */
 import { Buffer } from "node:buffer";
-import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 
 /** After so many bytes it begins anew: a prime, so that no number of segments leads back to it. */
 const PERIOD = 65_521;

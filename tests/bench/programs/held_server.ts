@@ -7,7 +7,7 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { openTun } from "../../../adapters/tun/mod.ts";
+import { openTun } from "../../../adapters/links/tun/mod.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import { echo } from "../../../plugins/echo.ts";
 import { usedMemory } from "../garbage.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { firstLibrary } from "../../../adapters/tun/host.ts";
-import { runtimeName } from "../../../adapters/runtime.ts";
+import { firstLibrary } from "../../../adapters/links/tun/host.ts";
+import { runtimeName } from "../../../adapters/runtime/runtime.ts";
 
 /** Bytes of a C structure. */
 export type Bytes = Uint8Array<ArrayBuffer>;

@@ -5,8 +5,8 @@
  */
 import { parseScript, type Script } from "../script/parse.ts";
 import { runScript } from "../script/run.ts";
-import { type Libc, openLibc } from "./libc.ts";
 import { NotExpressible } from "../script/target.ts";
+import { type Libc, openLibc } from "./libc.ts";
 import { LinuxTarget, PORTS_PER_SCRIPT } from "./target.ts";
 
 /** Longer scripts are not played in real time. */

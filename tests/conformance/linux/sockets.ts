@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { addressBytes } from "../../dsl/addresses.ts";
+import { addressBytes } from "../../support/dsl/addresses.ts";
 import type { Bytes, Libc } from "./libc.ts";
 
 const AF_INET = 2;

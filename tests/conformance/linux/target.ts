@@ -5,10 +5,10 @@
  * @module
  */
 import { writeFileSync } from "node:fs";
-import { openTun } from "../../../adapters/tun/mod.ts";
+import { openTun } from "../../../adapters/links/tun/mod.ts";
 import { type Link, OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
-import { decode } from "../../dsl/decode.ts";
-import type { Sent } from "../../dsl/wire.ts";
+import { decode } from "../../support/dsl/decode.ts";
+import type { Sent } from "../../support/dsl/wire.ts";
 import { Flow } from "../script/flow.ts";
 import type { Script } from "../script/parse.ts";
 import { NotExpressible, type Target } from "../script/target.ts";

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { tcpStats } from "../../../core/api/socket_stats.ts";
+import { tcpStats } from "../../../core/api/tcp/socket_stats.ts";
+import type { Listener } from "../../../core/stack/tcp/listener.ts";
 import type { TcpConfig } from "../../../core/tcp/config.ts";
 import type { Tcb } from "../../../core/tcp/tcb.ts";
-import type { Listener } from "../../../core/stack/listener.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
-import { type Sent, Wire } from "../../dsl/wire.ts";
+import { type Sent, Wire } from "../../support/dsl/wire.ts";
 import { Flow, type FlowEnds } from "./flow.ts";
 import type { Script } from "./parse.ts";
 import type { Target } from "./target.ts";

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { SentSegment } from "../../dsl/decode.ts";
-import { encodeIcmp, encodeTcp, type TcpOptions } from "../../dsl/encode.ts";
-import { flagLetters, formatSegment, type NotedSegment } from "../../dsl/notation.ts";
-import { ByteStream } from "../../dsl/stream.ts";
+import type { SentSegment } from "../../support/dsl/decode.ts";
+import { encodeIcmp, encodeTcp, type TcpOptions } from "../../support/dsl/encode.ts";
+import { flagLetters, formatSegment, type NotedSegment } from "../../support/dsl/notation.ts";
+import { ByteStream } from "../../support/dsl/stream.ts";
 import type { ScriptIcmp, ScriptSegment } from "./parse.ts";
 
 /** The two ends of a flow. */

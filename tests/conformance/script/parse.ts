@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { flagBits } from "../../dsl/notation.ts";
-import type { TcpOptions } from "../../dsl/encode.ts";
+import type { TcpOptions } from "../../support/dsl/encode.ts";
+import { flagBits } from "../../support/dsl/notation.ts";
 
 /** When something happens, in milliseconds. */
 export interface ScriptTime {

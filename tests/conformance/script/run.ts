@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { decode } from "../../dsl/decode.ts";
-import { formatSegment, formatTime } from "../../dsl/notation.ts";
-import type { Sent } from "../../dsl/wire.ts";
+import { decode } from "../../support/dsl/decode.ts";
+import { formatSegment, formatTime } from "../../support/dsl/notation.ts";
+import type { Sent } from "../../support/dsl/wire.ts";
 import { describe, type Flow, wanted } from "./flow.ts";
 import type { Script, ScriptEvent, ScriptLine, ScriptSegment } from "./parse.ts";
 import { NotExpressible, type Target } from "./target.ts";

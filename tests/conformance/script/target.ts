@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Sent } from "../../dsl/wire.ts";
+import type { Sent } from "../../support/dsl/wire.ts";
 import type { Flow } from "./flow.ts";
 
 /** Something that has a value now or later. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { linkPair } from "../../../adapters/memory.ts";
-import { seededRandom } from "../../../adapters/seeded_random.ts";
-import { VirtualClock } from "../../../adapters/virtual_clock.ts";
+import { linkPair } from "../../../adapters/links/memory.ts";
+import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
+import { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import type { Handler, Stack } from "../../../core/api/types.ts";
 import { bytes, readText } from "./stack_pair.ts";

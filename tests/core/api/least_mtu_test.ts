@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { linkPair } from "../../../adapters/memory.ts";
-import { VirtualClock } from "../../../adapters/virtual_clock.ts";
+import { linkPair } from "../../../adapters/links/memory.ts";
+import { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import type { Stack } from "../../../core/api/types.ts";
 import { echo } from "../../../plugins/echo.ts";

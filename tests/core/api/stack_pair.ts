@@ -1,6 +1,6 @@
-import { linkPair, type LinkPairOptions } from "../../../adapters/memory.ts";
-import { seededRandom } from "../../../adapters/seeded_random.ts";
-import { VirtualClock } from "../../../adapters/virtual_clock.ts";
+import { linkPair, type LinkPairOptions } from "../../../adapters/links/memory.ts";
+import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
+import { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
 import type { TcpOptions } from "../../../core/api/config.ts";
 import type { Logger } from "../../../core/api/environment.ts";
 import { createStack } from "../../../core/api/stack.ts";

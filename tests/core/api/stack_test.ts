@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { linkPair } from "../../../adapters/memory.ts";
+import { linkPair } from "../../../adapters/links/memory.ts";
 import { createStack, type StackOptions } from "../../../core/api/stack.ts";
-import type { Link } from "../../../core/stack/link.ts";
 import type { Context, Handler, Plugin } from "../../../core/api/types.ts";
+import type { Link } from "../../../core/stack/link.ts";
 import { bytes, codeOf, readText, StackPair } from "./stack_pair.ts";
 
 const upper: Handler = async ({ socket }) => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import { MAX_HOLES, ReceiveRing } from "../../../core/buffers/receive_ring.ts";
 import { Ring } from "../../../core/buffers/ring.ts";
 import { MIN_BLOCK, RingPool } from "../../../core/buffers/ring_pool.ts";

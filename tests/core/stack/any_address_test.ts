@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { seededRandom } from "../../../adapters/seeded_random.ts";
-import { parseWhere } from "../../../core/api/where.ts";
-import type { Listener } from "../../../core/stack/listener.ts";
+import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
+import { parseWhere } from "../../../core/api/listen_address.ts";
+import type { Listener } from "../../../core/stack/tcp/listener.ts";
 import { Subnet } from "../../../core/wire/address.ts";
-import { inClosed } from "../../dsl/builders.ts";
-import { encodeIcmp, encodeUdp } from "../../dsl/encode.ts";
-import type { Trace } from "../../dsl/trace.ts";
+import { inClosed } from "../../support/dsl/builders.ts";
+import { encodeIcmp, encodeUdp } from "../../support/dsl/encode.ts";
+import type { Trace } from "../../support/dsl/trace.ts";
 import { fragmentOf } from "../../support/fragments.ts";
 
 const NETWORKS = { 4: "10.90.0.0/16", 6: "fd00:90::/64" } as const;

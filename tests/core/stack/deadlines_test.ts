@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import { Deadlines } from "../../../core/stack/deadlines.ts";
 import type { Tcb } from "../../../core/tcp/tcb.ts";
-import { TIMER, TimerTable } from "../../../core/tcp/timers.ts";
+import { TIMER, TimerTable } from "../../../core/tcp/timers/timers.ts";
 import { assert } from "../../support/assert.ts";
 
 /** What the heap looks at of a connection. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { placeOf } from "../../../core/api/where.ts";
+import { placeOf } from "../../../core/api/listen_address.ts";
 import { Demux } from "../../../core/stack/demux.ts";
-import { Listener } from "../../../core/stack/listener.ts";
+import { Listener } from "../../../core/stack/tcp/listener.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { IpHeader } from "../../../core/wire/ip.ts";
 

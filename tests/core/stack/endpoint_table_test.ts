@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import { EndpointTable, type TableEntry } from "../../../core/stack/endpoint_table.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { IpHeader } from "../../../core/wire/ip.ts";

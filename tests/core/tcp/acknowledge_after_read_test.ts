@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { inEstablished } from "../../dsl/builders.ts";
+import { inEstablished } from "../../support/dsl/builders.ts";
 
 /** A receive buffer of 4,000 bytes. */
 const SMALL = { tcp: { receiveBuffer: 4000 } };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { EVENT } from "../../../core/tcp/tcb.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
-import { inClosed, inEstablishedActive, inSynSent } from "../../dsl/builders.ts";
+import { inClosed, inEstablishedActive, inSynSent } from "../../support/dsl/builders.ts";
 
 for (const version of [4, 6] as const) {
   describe(`connect over IPv${version}`, () => {

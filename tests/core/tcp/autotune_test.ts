@@ -3,7 +3,7 @@ import { PLAIN } from "../../sim/application.ts";
 import { QUIET } from "../../sim/scenario.ts";
 import { PERFECT } from "../../sim/wire.ts";
 import { World } from "../../sim/world.ts";
-import { inEstablished } from "../../dsl/builders.ts";
+import { inEstablished } from "../../support/dsl/builders.ts";
 
 const MIB = 1024 * 1024;
 const INITIAL = 256 * 1024;

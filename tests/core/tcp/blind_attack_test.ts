@@ -1,5 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { inCloseWait, inEstablished, inFinWait1, inLastAck, inListen } from "../../dsl/builders.ts";
+import {
+  inCloseWait,
+  inEstablished,
+  inFinWait1,
+  inLastAck,
+  inListen,
+} from "../../support/dsl/builders.ts";
 
 describe("RST", () => {
   // Exactly the next number: the connection ends.

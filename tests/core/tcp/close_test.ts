@@ -10,8 +10,8 @@ import {
   inSynReceived,
   inSynSent,
   inTimeWait,
-} from "../../dsl/builders.ts";
-import type { Trace } from "../../dsl/trace.ts";
+} from "../../support/dsl/builders.ts";
+import type { Trace } from "../../support/dsl/trace.ts";
 
 for (const profile of ["local", "internet"] as const) {
   describe(`in profile ${profile}`, () => inBothProfiles(profile));

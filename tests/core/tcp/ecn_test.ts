@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { inEstablished, inListen, inSynSent, type Setup } from "../../dsl/builders.ts";
-import type { SentSegment } from "../../dsl/decode.ts";
-import type { Trace } from "../../dsl/trace.ts";
+import { inEstablished, inListen, inSynSent, type Setup } from "../../support/dsl/builders.ts";
+import type { SentSegment } from "../../support/dsl/decode.ts";
+import type { Trace } from "../../support/dsl/trace.ts";
 
 const ECN = { profile: "internet", tcp: { ecn: true, delayedAckMs: 0 } } as const satisfies Setup;
 const CONGESTION_EXPERIENCED = 3;

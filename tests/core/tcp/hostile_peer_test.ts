@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import { type SeededRandom, seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import type { TcpConfig } from "../../../core/tcp/config.ts";
 import type { Tcb } from "../../../core/tcp/tcb.ts";
-import { type SeededRandom, seededRandom } from "../../../adapters/seeded_random.ts";
 import {
   inCloseWait,
   inClosing,
@@ -13,9 +13,9 @@ import {
   inSynSent,
   inTimeWait,
   type Setup,
-} from "../../dsl/builders.ts";
-import type { TcpOptions } from "../../dsl/encode.ts";
-import type { Trace } from "../../dsl/trace.ts";
+} from "../../support/dsl/builders.ts";
+import type { TcpOptions } from "../../support/dsl/encode.ts";
+import type { Trace } from "../../support/dsl/trace.ts";
 
 const DAY_MS = 86_400_000;
 const STEPS = 120;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { initialSequence, KeyedHash } from "../../../core/tcp/isn.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
-import { inListen } from "../../dsl/builders.ts";
-import { sipHash } from "../../dsl/sip_hash.ts";
+import { inListen } from "../../support/dsl/builders.ts";
+import { sipHash } from "../../support/dsl/sip_hash.ts";
 
 const LOCAL = IpAddress.parse("10.0.0.2")!;
 const REMOTE = IpAddress.parse("10.0.0.1")!;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { inEstablished, inListen, inSynReceived, inSynSent } from "../../dsl/builders.ts";
-import type { TcpOptions } from "../../dsl/encode.ts";
+import { inEstablished, inListen, inSynReceived, inSynSent } from "../../support/dsl/builders.ts";
+import type { TcpOptions } from "../../support/dsl/encode.ts";
 
 /** The shift that lets a window of `receiveBuffer` be said in 16 bits. */
 const SHIFT = 7;

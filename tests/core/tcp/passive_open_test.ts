@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { Listener } from "../../../core/stack/listener.ts";
+import type { Listener } from "../../../core/stack/tcp/listener.ts";
 import { EVENT } from "../../../core/tcp/tcb.ts";
-import { inClosed, inListen, inSynReceived } from "../../dsl/builders.ts";
+import { inClosed, inListen, inSynReceived } from "../../support/dsl/builders.ts";
 
 const SYN = { flags: "S", options: { mss: 1000 } } as const;
 

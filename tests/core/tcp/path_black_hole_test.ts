@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { TIMER } from "../../../core/tcp/timers.ts";
-import { inEstablished } from "../../dsl/builders.ts";
-import type { Trace } from "../../dsl/trace.ts";
+import { TIMER } from "../../../core/tcp/timers/timers.ts";
+import { inEstablished } from "../../support/dsl/builders.ts";
+import type { Trace } from "../../support/dsl/trace.ts";
 
 const SYN = { mss: 1460, sackPermitted: true };
 const TEN_MINUTES = 600_000;

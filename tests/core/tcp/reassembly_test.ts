@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { MAX_HOLES } from "../../../core/buffers/receive_ring.ts";
-import { inEstablished, type Setup } from "../../dsl/builders.ts";
+import { inEstablished, type Setup } from "../../support/dsl/builders.ts";
 
 /** ACKs on arrival and at once, so that each segment's answer is seen. */
 const ARRIVAL = { tcp: { acknowledge: "on-arrival", delayedAckMs: 0 } } as const satisfies Setup;

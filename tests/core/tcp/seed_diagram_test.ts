@@ -7,7 +7,7 @@ import {
   inFinWait2,
   inListen,
   inSynReceived,
-} from "../../dsl/builders.ts";
+} from "../../support/dsl/builders.ts";
 
 for (const version of [4, 6] as const) {
   describe(`profile local over IPv${version}`, () => diagram(version));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { EVENT } from "../../../core/tcp/tcb.ts";
-import { inCloseWait, inEstablished } from "../../dsl/builders.ts";
+import { inCloseWait, inEstablished } from "../../support/dsl/builders.ts";
 
 const PLAIN = { syn: { mss: 1000 } };
 

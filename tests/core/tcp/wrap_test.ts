@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { inClosed, inEstablished } from "../../dsl/builders.ts";
+import { inClosed, inEstablished } from "../../support/dsl/builders.ts";
 
 describe("sequence numbers modulo 2^32", () => {
   // The clock is set so that our SYN has the number that is wanted.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { emitIcmpHeader, IcmpMessage, parseIcmp } from "../../../core/wire/icmp.ts";
 import { emitIp, IpHeader, parseIp } from "../../../core/wire/ip.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt, seqMax, seqMin } from "../../../core/wire/seq.ts";
 import { assert } from "../../support/assert.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import { addBytes, fold } from "../../../core/wire/checksum.ts";
 import { checksumModule, MAX_SUMMED } from "../../../core/wire/checksum_module.ts";
 import {

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { emitIp, IpHeader, parseIp } from "../../../core/wire/ip.ts";
 import { emitUdp, maxDatagramLength, parseUdp, UdpHeader } from "../../../core/wire/udp.ts";
-import { decodeUdp } from "../../dsl/decode_udp.ts";
-import { encodeIp, encodeUdp } from "../../dsl/encode.ts";
+import { decodeUdp } from "../../support/dsl/decode_udp.ts";
+import { encodeIp, encodeUdp } from "../../support/dsl/encode.ts";
 import { pattern } from "../../support/packets.ts";
 
 const ENDS: Record<4 | 6, [string, string]> = {

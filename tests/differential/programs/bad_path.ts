@@ -5,9 +5,9 @@
  * @module
  */
 import process from "node:process";
-import { linkPair } from "../../../adapters/memory.ts";
-import { openTun } from "../../../adapters/tun/mod.ts";
-import { impair, type Impairments } from "../../../adapters/wrap/impair.ts";
+import { impair, type Impairments } from "../../../adapters/links/decorators/impair.ts";
+import { linkPair } from "../../../adapters/links/memory.ts";
+import { openTun } from "../../../adapters/links/tun/mod.ts";
 import { systemClock } from "../../../core/api/environment.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import { echo } from "../../../plugins/echo.ts";

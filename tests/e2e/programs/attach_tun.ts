@@ -4,8 +4,8 @@
  * @module
  */
 import process from "node:process";
-import * as linux from "../../../adapters/tun/linux.ts";
-import { openHost } from "../../../adapters/tun/open_host.ts";
+import * as linux from "../../../adapters/links/tun/linux.ts";
+import { openHost } from "../../../adapters/links/tun/open_host.ts";
 
 const [fd, name, flags] = process.argv.slice(2);
 const host = await openHost();

@@ -5,8 +5,8 @@
  * @module
  */
 import process from "node:process";
-import { dns } from "../../../adapters/dns.ts";
-import { openTun } from "../../../adapters/tun/mod.ts";
+import { openTun } from "../../../adapters/links/tun/mod.ts";
+import { dns } from "../../../adapters/plugins/dns.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import { daytime } from "../../../plugins/daytime.ts";
 import { echo } from "../../../plugins/echo.ts";

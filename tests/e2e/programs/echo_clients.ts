@@ -5,7 +5,7 @@
  * @module
  */
 import process from "node:process";
-import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import { Transfer } from "./transfer.ts";
 
 /** What the program is told. */

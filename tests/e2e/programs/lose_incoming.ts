@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import type { Link, PacketBatch } from "../../../core/stack/link.ts";
 
 /** A link that loses a share of what it receives. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { seededRandom } from "../../../adapters/seeded_random.ts";
+import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 
 /** No power of two divides it, so that a piece at a wrong place does not fit by chance. */
 const PERIOD = 1_000_003;

@@ -5,8 +5,8 @@
  * @module
  */
 import process from "node:process";
-import { openTun } from "../../../adapters/tun/mod.ts";
-import { impair } from "../../../adapters/wrap/impair.ts";
+import { impair } from "../../../adapters/links/decorators/impair.ts";
+import { openTun } from "../../../adapters/links/tun/mod.ts";
 import { systemClock } from "../../../core/api/environment.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import type { Link } from "../../../core/stack/link.ts";

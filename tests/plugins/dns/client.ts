@@ -4,9 +4,9 @@
  * @module
  */
 import { decode, encode, type Packet } from "@dnsquery/dns-packet";
-import { formatDialTarget, type OutsideNetwork } from "../../../core/api/dial.ts";
-import type { Duplex } from "../../../core/api/relay.ts";
 import { type DnsOptions, dnsThrough } from "../../../plugins/dns.ts";
+import { formatDialTarget, type OutsideNetwork } from "../../../plugins/shared/dial.ts";
+import type { Duplex } from "../../../plugins/shared/relay.ts";
 import { StackPair } from "../../core/api/stack_pair.ts";
 import { socketPair } from "../../support/fake_socket.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { decode } from "@dnsquery/dns-packet";
-import { dns } from "../../../adapters/dns.ts";
+import { dns } from "../../../adapters/plugins/dns.ts";
 import { DnsPair, edns, query } from "./client.ts";
 
 describe("dns", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { decode } from "@dnsquery/dns-packet";
-import { codeOf } from "../../core/api/stack_pair.ts";
 import { frame, FrameReader } from "../../../plugins/dns/framing.ts";
+import { codeOf } from "../../core/api/stack_pair.ts";
 import { describe as shown, DnsPair, edns, query, replyTo } from "./client.ts";
 
 const A = (data: string) => ({ type: "A" as const, name: "x.example", ttl: 5, data });

@@ -1,6 +1,6 @@
-import { type Dial, formatDialTarget, type OutsideNetwork } from "../../../core/api/dial.ts";
 import { TcpError } from "../../../core/api/errors.ts";
 import type { Handler, NetAddr, Plugin } from "../../../core/api/types.ts";
+import { type Dial, formatDialTarget, type OutsideNetwork } from "../../../plugins/shared/dial.ts";
 import {
   type FakeSocket,
   socketPair,

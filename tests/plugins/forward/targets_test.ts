@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { forwardThrough } from "../../../plugins/forward.ts";
-import { settle } from "../../support/fake_socket.ts";
 import { codeOf } from "../../support/conversation.ts";
+import { settle } from "../../support/fake_socket.ts";
 import { Clients, FakeTargets, tcpOnly } from "./fake_targets.ts";
 
 const A = "10.0.0.11:80";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Hono } from "hono";
-import { linkPair } from "../../../adapters/memory.ts";
-import { VirtualClock } from "../../../adapters/virtual_clock.ts";
+import { linkPair } from "../../../adapters/links/memory.ts";
+import { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import { http } from "../../../plugins/http.ts";
 import { settle } from "../../support/fake_socket.ts";

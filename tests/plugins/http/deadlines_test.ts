@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { VirtualClock } from "../../../adapters/virtual_clock.ts";
+import { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
 import { Deadlines } from "../../../plugins/http/deadlines.ts";
 
 describe("Deadlines", () => {

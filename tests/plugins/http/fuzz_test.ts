@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { Hono } from "hono";
 import { upgradeWebSocket } from "../../../plugins/http/websocket.ts";
+import { settle } from "../../support/fake_socket.ts";
 import { latin1, reflect, seeded, serve, textOf } from "./support.ts";
 import { clientClose, clientFrame, HANDSHAKE } from "./websocket/support.ts";
-import { settle } from "../../support/fake_socket.ts";
 
 describe("whatever a client sends", () => {
   const seeds = [

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { RepeatedHead } from "../../../plugins/http/repeated_head.ts";
 import type { FetchApp } from "../../../plugins/http.ts";
+import { RepeatedHead } from "../../../plugins/http/repeated_head.ts";
 import { latin1, serve, statuses } from "./support.ts";
 
 describe("RepeatedHead", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Hono } from "hono";
 import { csrf } from "hono/csrf";
-import { deriveSocket } from "../../../core/api/derived_socket.ts";
+import { deriveSocket } from "../../../core/api/tcp/derived_socket.ts";
 import { http } from "../../../plugins/http.ts";
 import { settle, socketPair, testContext } from "../../support/fake_socket.ts";
 import { contentOf, exchange, latin1, statuses, textOf } from "./support.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { settle } from "../../support/fake_socket.ts";
 import { takeWholeBody } from "../../../plugins/http/whole_body.ts";
+import { settle } from "../../support/fake_socket.ts";
 import { contentOf, exchange, latin1, serve, statuses, textOf } from "./support.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";

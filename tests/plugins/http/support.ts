@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { VirtualClock } from "../../../adapters/virtual_clock.ts";
+import type { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
 import type { Context } from "../../../core/api/types.ts";
 import { type FetchApp, http, type HttpOptions } from "../../../plugins/http.ts";
 import {

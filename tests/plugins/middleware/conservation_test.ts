@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { deriveSocket, unread } from "../../../core/api/derived_socket.ts";
-import { readChunk } from "../../../core/api/read_chunk.ts";
+import { deriveSocket, unread } from "../../../core/api/tcp/derived_socket.ts";
+import { readChunk } from "../../../core/api/tcp/read_chunk.ts";
 import type { Clock, Handler, Plugin, TcpSocket } from "../../../core/api/types.ts";
 import { shape } from "../../../plugins/middleware/shape.ts";
 import { timeout } from "../../../plugins/middleware/timeout.ts";

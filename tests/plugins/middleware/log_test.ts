@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { echo } from "../../../plugins/echo.ts";
 import type { Plugin } from "../../../core/api/types.ts";
-import { proxyProtocol } from "../../../plugins/middleware/proxy_protocol.ts";
+import { echo } from "../../../plugins/echo.ts";
 import { log } from "../../../plugins/middleware/log.ts";
+import { proxyProtocol } from "../../../plugins/middleware/proxy_protocol.ts";
 import { codeOf, StackPair } from "../../core/api/stack_pair.ts";
 import { ask, dial, echoFlow, isAnswered } from "./support.ts";
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { formatProxyHeader, type ProxyEndpoints } from "../../../core/api/proxy_header.ts";
 import type { Handler, TcpSocket } from "../../../core/api/types.ts";
 import {
   proxyProtocol,
   type ProxyProtocolOptions,
 } from "../../../plugins/middleware/proxy_protocol.ts";
+import { formatProxyHeader, type ProxyEndpoints } from "../../../plugins/shared/proxy_header.ts";
 import { bytes, codeOf, readText, StackPair } from "../../core/api/stack_pair.ts";
 import { ask, attempt, dial, timersLeft } from "./support.ts";
 

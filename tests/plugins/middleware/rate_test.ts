@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { TokenBuckets } from "../../../core/api/token_buckets.ts";
 import { echo } from "../../../plugins/echo.ts";
 import { rate } from "../../../plugins/middleware/rate.ts";
+import { TokenBuckets } from "../../../plugins/shared/token_buckets.ts";
 import { StackPair } from "../../core/api/stack_pair.ts";
 import { attempt, echoFlow, isAnswered } from "./support.ts";
 

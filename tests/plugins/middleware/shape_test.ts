@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Handler } from "../../../core/api/types.ts";
-import { shape } from "../../../plugins/middleware/shape.ts";
 import { echo } from "../../../plugins/echo.ts";
+import { shape } from "../../../plugins/middleware/shape.ts";
 import { bytes, codeOf, readText, StackPair } from "../../core/api/stack_pair.ts";
 import { countBytes, dial, timersLeft } from "./support.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Handler } from "../../../core/api/types.ts";
 import { echo } from "../../../plugins/echo.ts";
-import type { TraceEvent } from "../../../core/api/connection_span.ts";
 import { trace } from "../../../plugins/middleware/trace.ts";
+import type { TraceEvent } from "../../../plugins/shared/connection_span.ts";
 import { bytes, codeOf, readText, StackPair } from "../../core/api/stack_pair.ts";
 import { ask, dial } from "./support.ts";
 

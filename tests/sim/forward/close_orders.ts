@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Duplex } from "../../../core/api/relay.ts";
+import type { Duplex } from "../../../plugins/shared/relay.ts";
 import type { Dice } from "../../fuzz/dice.ts";
 import { fillPattern, findMismatch } from "../pattern.ts";
 

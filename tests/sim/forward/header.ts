@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { parseProxyHeader } from "../../../core/api/proxy_header.ts";
-import type { Duplex } from "../../../core/api/relay.ts";
+import { parseProxyHeader } from "../../../plugins/shared/proxy_header.ts";
+import type { Duplex } from "../../../plugins/shared/relay.ts";
 
 /** The client's port; why there is none where the connection ended before. */
 export async function readHeader(connection: Duplex): Promise<number | "end" | "error"> {

@@ -3,17 +3,17 @@
  *
  * @module
  */
-import { linkPair } from "../../../adapters/memory.ts";
-import { seededRandom } from "../../../adapters/seeded_random.ts";
-import { VirtualClock } from "../../../adapters/virtual_clock.ts";
-import { impair } from "../../../adapters/wrap/impair.ts";
+import { impair } from "../../../adapters/links/decorators/impair.ts";
+import { linkPair } from "../../../adapters/links/memory.ts";
+import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
+import { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
 import { sleepUntil } from "../../../core/api/environment.ts";
-import type { Duplex } from "../../../core/api/relay.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import type { Stack, TcpListener } from "../../../core/api/types.ts";
 import { forwardThrough } from "../../../plugins/forward.ts";
-import { tcpOnly } from "../../plugins/forward/fake_targets.ts";
+import type { Duplex } from "../../../plugins/shared/relay.ts";
 import { Dice } from "../../fuzz/dice.ts";
+import { tcpOnly } from "../../plugins/forward/fake_targets.ts";
 import {
   type ConnectionPlan,
   type Ending,

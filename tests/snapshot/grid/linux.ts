@@ -12,8 +12,8 @@ import type { UploadOptions, UploadResult } from "../../differential/programs/up
 import { Namespace } from "../../support/namespace.ts";
 import { runtimeCommand } from "../../support/program.ts";
 import { type Cell, cells, pathOf } from "./cells.ts";
-import { measure } from "./measure.ts";
 import type { LinuxResult } from "./linux_results.ts";
+import { measure } from "./measure.ts";
 
 /** What a timer that is a millisecond late does not change much. */
 const COMPARED: readonly Cell[] = cells({

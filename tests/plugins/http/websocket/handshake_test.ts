@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { acceptKey, chooseProtocol } from "../../../../plugins/http/websocket/handshake.ts";
 import { Hono } from "hono";
 import { upgradeWebSocket } from "../../../../plugins/http/websocket.ts";
-import { contentOf, exchange, serve, statuses } from "../support.ts";
+import { acceptKey, chooseProtocol } from "../../../../plugins/http/websocket/handshake.ts";
 import { until } from "../../../support/until.ts";
+import { contentOf, exchange, serve, statuses } from "../support.ts";
 import { HANDSHAKE } from "./support.ts";
 
 const app = new Hono();

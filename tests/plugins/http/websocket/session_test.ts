@@ -9,8 +9,8 @@ import {
   type WebSocketSession,
 } from "../../../../plugins/http/websocket.ts";
 import { settle } from "../../../support/fake_socket.ts";
-import { latin1, serve, type Served, type ServeOptions } from "../support.ts";
 import { until } from "../../../support/until.ts";
+import { latin1, serve, type Served, type ServeOptions } from "../support.ts";
 import { clientClose, clientFrame, HANDSHAKE, serverFrames } from "./support.ts";
 
 const echo: WebSocketEvents = { onMessage: (event, ws) => ws.send(event.data) };

@@ -1,0 +1,262 @@
+/**
+ * Finds out the link-layer addresses of neighbors and whether they are still there.
+ *
+ * @module
+ */
+import type { OutgoingPacket } from "../../../core/stack/link.ts";
+import type { IpAddress } from "../../../core/wire/address.ts";
+import { HeldPacket } from "../decorators/held_packet.ts";
+import { Neighbor, NeighborCache } from "./neighbor.ts";
+
+/** RFC 4861 10, in milliseconds; for IPv4 the same. */
+const REACHABLE_TIME = 30_000;
+const DELAY_FIRST_PROBE_TIME = 5_000;
+const RETRANS_TIMER = 1_000;
+const MAX_SOLICITATIONS = 3;
+
+/** Neighbors that are being asked for at the same time: an address scan asks for no more. */
+const MAX_INCOMPLETE = 128;
+/** Packets that wait for one neighbor. RFC 1122 2.3.2.2 asks for one at least. */
+const MAX_WAITING = 16;
+/** Bytes that wait for all neighbors. */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+
+/** What somebody has said of an address. */
+export type Hearsay =
+  | "answer" // to this station, which does not hold against what is known
+  | "override" // to this station, which does
+  | "question" // to this station
+  | "claim"; // to everybody, unasked
+
+/** What the resolver needs done. */
+export interface ResolverHooks {
+  /** Asks for the address: the neighbor itself where one is known, otherwise everybody. */
+  ask(neighbor: Neighbor, everybody: boolean): void;
+  /** Sends what has waited. */
+  release(packet: OutgoingPacket, neighbor: Neighbor): void;
+  /** `handleTimeout()` is due then. */
+  schedule(at: number): void;
+  /** Drops what has waited: more came than fits, or nobody has answered. */
+  drop(packet: OutgoingPacket, neighbor: Neighbor, reason: "waiting" | "unreachable"): void;
+}
+
+/** The states of RFC 4861 7.3.2, with the time as an argument. */
+export class Resolver {
+  readonly #cache: NeighborCache;
+  readonly #hooks: ResolverHooks;
+  /** In INCOMPLETE, DELAY or PROBE. */
+  readonly #timed = new Set<Neighbor>();
+  #incomplete = 0;
+  #waitingBytes = 0;
+
+  constructor(limit: number, hooks: ResolverHooks) {
+    this.#cache = new NeighborCache(limit, (evicted) => this.#timed.delete(evicted));
+    this.#hooks = hooks;
+  }
+
+  /** Neighbors of every state. */
+  get neighbors(): Iterable<Neighbor> {
+    return this.#cache.values();
+  }
+
+  find(address: IpAddress): Neighbor | undefined {
+    return this.#cache.find(address);
+  }
+
+  /** A neighbor that needs not be asked for. */
+  setPermanent(address: IpAddress, mac: number): void {
+    const neighbor = new Neighbor(address, address, 0);
+    neighbor.state = "PERMANENT";
+    neighbor.mac = mac;
+    this.#cache.add(neighbor);
+  }
+
+  /** Where a packet to this neighbor goes, by the words of its address; `undefined`: to be asked. */
+  known(w0: number, w1: number, w2: number, w3: number, now: number): Neighbor | undefined {
+    const neighbor = this.#cache.findWords(w0, w1, w2, w3);
+    if (neighbor === undefined || neighbor.state === "INCOMPLETE") return undefined;
+    neighbor.usedAt = now;
+    if (neighbor.state === "REACHABLE" && now >= neighbor.deadline) neighbor.state = "STALE";
+    if (neighbor.state === "STALE") {
+      neighbor.state = "DELAY";
+      this.#setTimer(neighbor, now + DELAY_FIRST_PROBE_TIME);
+    }
+    return neighbor;
+  }
+
+  /** Keeps a packet until its neighbor is known; false: there is no room for one more neighbor. */
+  wait(address: IpAddress, source: IpAddress, packet: OutgoingPacket, now: number): boolean {
+    const neighbor = this.#cache.find(address) ?? this.#begin(address, source, now);
+    if (neighbor === undefined) return false;
+    if (packet.byteLength > MAX_WAITING_BYTES - this.#waitingBytes) {
+      this.#hooks.drop(packet, neighbor, "waiting");
+      return true;
+    }
+    // RFC 1122 2.3.2.2: the latest is kept.
+    if (neighbor.waiting.length >= MAX_WAITING) {
+      this.#hooks.drop(this.#take(neighbor), neighbor, "waiting");
+    }
+    const held = new HeldPacket();
+    held.hold(packet, packet.checksumPartial ? "partial" : "full");
+    neighbor.waiting.push(held);
+    this.#waitingBytes += held.byteLength;
+    return true;
+  }
+
+  #begin(address: IpAddress, source: IpAddress, now: number): Neighbor | undefined {
+    if (this.#incomplete >= MAX_INCOMPLETE) return undefined;
+    const neighbor = new Neighbor(address, source, now);
+    if (!this.#cache.add(neighbor)) return undefined;
+    this.#incomplete++;
+    this.#ask(neighbor, now);
+    return neighbor;
+  }
+
+  /**
+   * Somebody has said that `address` is at `mac`. Only who was asked, or who asks, is believed; and
+   * who has just answered is asked again before another takes its place.
+   *
+   * @returns False: it was not believed.
+   */
+  hear(address: IpAddress, mac: number, says: Hearsay, own: IpAddress, now: number): boolean {
+    const neighbor = this.#cache.find(address);
+    if (neighbor === undefined) return this.#hearStranger(address, mac, says, own, now);
+    if (neighbor.state === "PERMANENT") return neighbor.mac === mac;
+    if (says === "question") return this.#hearQuestion(neighbor, mac, now);
+    return says !== "claim" && this.#isAsked(neighbor)
+      ? this.#hearAnswer(neighbor, mac, says, now)
+      : this.#hearClaim(neighbor, mac, says, now);
+  }
+
+  #isAsked({ state }: Neighbor): boolean {
+    return state === "INCOMPLETE" || state === "PROBE";
+  }
+
+  /** Who asks will want an answer (RFC 826, RFC 4861 7.2.3). */
+  #hearStranger(
+    address: IpAddress,
+    mac: number,
+    says: Hearsay,
+    own: IpAddress,
+    now: number,
+  ): boolean {
+    if (says !== "question") return says === "claim";
+    const neighbor = new Neighbor(address, own, now);
+    neighbor.mac = mac;
+    neighbor.state = "STALE";
+    this.#cache.add(neighbor);
+    return true;
+  }
+
+  #hearQuestion(neighbor: Neighbor, mac: number, now: number): boolean {
+    if (neighbor.state === "INCOMPLETE") {
+      this.#become(neighbor, "STALE", mac);
+      this.#release(neighbor);
+      return true;
+    }
+    if (neighbor.mac === mac) return true;
+    if (this.#isFresh(neighbor, now) || neighbor.state === "PROBE") {
+      this.#verify(neighbor, now);
+      return false;
+    }
+    this.#become(neighbor, "STALE", mac);
+    return true;
+  }
+
+  #hearAnswer(neighbor: Neighbor, mac: number, says: Hearsay, now: number): boolean {
+    // RFC 4861 7.2.5: without the override flag what is known stays.
+    if (neighbor.state === "PROBE" && neighbor.mac !== mac && says !== "override") return false;
+    this.#become(neighbor, "REACHABLE", mac);
+    neighbor.deadline = now + REACHABLE_TIME;
+    neighbor.wasConfirmed = true;
+    this.#release(neighbor);
+    return true;
+  }
+
+  /** Nobody has asked: it is looked into where it contradicts. */
+  #hearClaim(neighbor: Neighbor, mac: number, says: Hearsay, now: number): boolean {
+    if (neighbor.mac === mac) return true;
+    if (says !== "answer" && neighbor.state !== "INCOMPLETE") this.#verify(neighbor, now);
+    return false;
+  }
+
+  /** One question to the neighbor as it is known; without an answer it is forgotten. */
+  #verify(neighbor: Neighbor, now: number): void {
+    if (neighbor.state === "PROBE" || this.#isJustConfirmed(neighbor, now)) return;
+    neighbor.state = "PROBE";
+    neighbor.asked = MAX_SOLICITATIONS - 1;
+    this.#ask(neighbor, now);
+  }
+
+  #isFresh({ state, deadline }: Neighbor, now: number): boolean {
+    return state === "REACHABLE" && now < deadline;
+  }
+
+  /** So that claims cannot make this station ask without end (RFC 1122 2.3.2.1). */
+  #isJustConfirmed(neighbor: Neighbor, now: number): boolean {
+    return this.#isFresh(neighbor, now) &&
+      neighbor.deadline - now > REACHABLE_TIME - RETRANS_TIMER;
+  }
+
+  #become(neighbor: Neighbor, state: "STALE" | "REACHABLE", mac: number): void {
+    if (neighbor.state === "INCOMPLETE") this.#incomplete--;
+    this.#timed.delete(neighbor);
+    neighbor.state = state;
+    neighbor.mac = mac;
+    neighbor.asked = 0;
+  }
+
+  #release(neighbor: Neighbor): void {
+    while (neighbor.waiting.length > 0) this.#hooks.release(this.#take(neighbor), neighbor);
+  }
+
+  #take(neighbor: Neighbor): HeldPacket {
+    const packet = neighbor.waiting.shift()!;
+    this.#waitingBytes -= packet.byteLength;
+    return packet;
+  }
+
+  /** Asks, asks again, and gives up. */
+  handleTimeout(now: number): void {
+    for (const neighbor of [...this.#timed]) {
+      if (neighbor.deadline > now) {
+        this.#hooks.schedule(neighbor.deadline);
+        continue;
+      }
+      if (neighbor.state === "DELAY") {
+        neighbor.state = "PROBE";
+        neighbor.asked = 0;
+      }
+      if (neighbor.asked < MAX_SOLICITATIONS) this.#ask(neighbor, now);
+      else this.#forget(neighbor);
+    }
+  }
+
+  #ask(neighbor: Neighbor, now: number): void {
+    neighbor.asked++;
+    this.#setTimer(neighbor, now + RETRANS_TIMER);
+    this.#hooks.ask(neighbor, neighbor.state === "INCOMPLETE");
+  }
+
+  #setTimer(neighbor: Neighbor, at: number): void {
+    neighbor.deadline = at;
+    this.#timed.add(neighbor);
+    this.#hooks.schedule(at);
+  }
+
+  #forget(neighbor: Neighbor): void {
+    if (neighbor.state === "INCOMPLETE") this.#incomplete--;
+    this.#timed.delete(neighbor);
+    this.#cache.remove(neighbor);
+    while (neighbor.waiting.length > 0) {
+      this.#hooks.drop(this.#take(neighbor), neighbor, "unreachable");
+    }
+  }
+
+  /** Forgets what waits. */
+  close(): void {
+    for (const neighbor of this.#timed) neighbor.waiting.length = 0;
+    this.#timed.clear();
+    this.#waitingBytes = 0;
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * What stations say to each other to find one another: ARP and neighbor discovery.
+ *
+ * @module
+ */
+import type { Logger } from "../../../core/api/environment.ts";
+import { OutgoingPacket } from "../../../core/stack/link.ts";
+import { IpAddress } from "../../../core/wire/address.ts";
+import { ARP_LENGTH, ArpMessage, emitArp, parseArp } from "../../../core/wire/arp.ts";
+import {
+  BROADCAST_MAC,
+  ETHER_TYPE,
+  ETHERNET_HEADER,
+  formatMac,
+  isStationMac,
+  multicastMac,
+  readMac,
+} from "../../../core/wire/ethernet.ts";
+import { IpHeader, parseIp } from "../../../core/wire/ip.ts";
+import {
+  ALL_NODES,
+  emitAdvertisement,
+  emitSolicitation,
+  NeighborMessage,
+  parseNeighborMessage,
+  solicitedNode,
+} from "../../../core/wire/neighbor_discovery.ts";
+import type { StationAddresses } from "./addresses.ts";
+import type { Counts, EthernetCount } from "./counts.ts";
+import type { DuplicateDetection } from "./duplicate_detection.ts";
+import type { Neighbor } from "./neighbor.ts";
+import type { Hearsay, Resolver } from "./resolver.ts";
+
+const { HEADROOM } = OutgoingPacket;
+const { ANY_V6 } = IpAddress;
+
+/** RFC 5227 1.1: an address is defended once in this time, in milliseconds. */
+const DEFEND_INTERVAL = 10_000;
+/** Addresses that are defended in that time, at most: claims cannot make this station talk without end. */
+const MAX_DEFENDED = 256;
+
+/** Who talks, and through what. */
+export interface Station {
+  readonly mac: number;
+  readonly addresses: StationAddresses;
+  readonly resolver: Resolver;
+  readonly detection: DuplicateDetection;
+  readonly log: Logger;
+  readonly counts: Counts<EthernetCount>;
+  /** Sends a frame. */
+  send(packet: OutgoingPacket, mac: number, type: number): void;
+}
+
+/** One station's part of the conversation. */
+export class Talk {
+  readonly #station: Station;
+  readonly #out = new OutgoingPacket();
+  readonly #arp = new ArpMessage();
+  readonly #reply = new ArpMessage();
+  readonly #neighbor = new NeighborMessage();
+  readonly #ip = new IpHeader();
+  /** When an address was defended last, the oldest first. */
+  readonly #defendedAt = new Map<string, number>();
+
+  constructor(station: Station) {
+    this.#station = station;
+  }
+
+  /** Asks for a neighbor's address: everybody, or itself. */
+  ask({ address, source, mac }: Neighbor, everybody: boolean): void {
+    const { counts, mac: ownMac } = this.#station;
+    counts.add("questionsAsked");
+    if (address.isV4) {
+      this.#sendArp(true, source.w3, everybody ? 0 : mac, address.w3, everybody);
+      return;
+    }
+    const destination = everybody ? solicitedNode(address) : address;
+    const length = emitSolicitation(
+      this.#out.header,
+      HEADROOM,
+      source,
+      destination,
+      address,
+      ownMac,
+    );
+    this.#send(length, everybody ? multicastMac(destination) : mac, ETHER_TYPE.IPV6);
+  }
+
+  /** Asks everybody for an address that may become an own one (RFC 5227 2.1.1, RFC 4862 5.4.2). */
+  probe(address: IpAddress): void {
+    this.#station.counts.add("probes");
+    if (address.isV4) return this.#sendArp(true, 0, 0, address.w3, true);
+    const destination = solicitedNode(address);
+    const { header } = this.#out;
+    const length = emitSolicitation(header, HEADROOM, ANY_V6, destination, address, -1);
+    this.#send(length, multicastMac(destination), ETHER_TYPE.IPV6);
+  }
+
+  /** Tells everybody an own address (RFC 5227 2.3, RFC 4861 7.2.6). */
+  announce(address: IpAddress): void {
+    if (address.isV4) this.#sendArp(true, address.w3, 0, address.w3, true);
+    else this.#advertise(ALL_NODES, multicastMac(ALL_NODES), address);
+  }
+
+  /** Deals with a frame that says it is ARP. */
+  hearArp(frame: Uint8Array, size: number, now: number): void {
+    const { addresses, counts } = this.#station;
+    const arp = this.#arp;
+    if (!parseArp(frame, ETHERNET_HEADER, size, arp) || !isStationMac(arp.senderMac)) {
+      return counts.add("drop.arp");
+    }
+    const sender = IpAddress.v4(arp.senderIp);
+    const target = IpAddress.v4(arp.targetIp);
+    // RFC 5227 2.1.1: who probes an address does not have it yet.
+    const isProbe = sender.isUnspecified && arp.isRequest;
+    if (!isProbe && !sender.isUnicast) return counts.add("drop.arp");
+    if (addresses.isOwn(sender)) return this.#defend(sender, arp.senderMac, now);
+    // RFC 5227 2.1.1: who has it, and who probes it at the same time.
+    if (this.#isTaken(sender, arp.senderMac)) return;
+    if (isProbe && this.#isTaken(target, arp.senderMac)) return;
+    const isForUs = addresses.isOwn(target);
+    if (!isProbe) this.#hear(sender, arp.senderMac, arpSays(arp, isForUs), target, now);
+    if (!arp.isRequest || !isForUs) return;
+    counts.add("questionsAnswered");
+    this.#sendArp(false, arp.targetIp, arp.senderMac, arp.senderIp, false);
+  }
+
+  /** Deals with a frame that says it is neighbor discovery. */
+  hearNeighbor(frame: Uint8Array<ArrayBuffer>, size: number, now: number): void {
+    const { counts } = this.#station;
+    const packet = frame.subarray(ETHERNET_HEADER, size);
+    const isValid = parseIp(packet, packet.length, this.#ip) === undefined &&
+      parseNeighborMessage(packet, this.#ip, this.#neighbor);
+    const { mac, isSolicitation } = this.#neighbor;
+    if (!isValid || (mac >= 0 && !isStationMac(mac))) return counts.add("drop.neighbor-discovery");
+    if (isSolicitation) this.#hearSolicitation(readMac(frame, 6), now);
+    else this.#hearAdvertisement(readMac(frame, 6), now);
+  }
+
+  #hearSolicitation(frameSource: number, now: number): void {
+    const { addresses, counts } = this.#station;
+    const { target, mac } = this.#neighbor;
+    const { s0, s1, s2, s3 } = this.#ip;
+    const source = new IpAddress(s0, s1, s2, s3);
+    // RFC 4862 5.4.3: who probes it too has to be told of; who asks for it gets no answer yet.
+    if (source.isUnspecified && this.#isTaken(target, frameSource)) return;
+    if (!addresses.isOwn(target)) return;
+    counts.add("questionsAnswered");
+    // RFC 4861 7.2.4: who probes an address for duplicates has none to answer to.
+    if (source.isUnspecified) return this.#advertise(ALL_NODES, multicastMac(ALL_NODES), target);
+    if (addresses.isOwn(source)) return this.#defend(source, frameSource, now);
+    const asker = mac >= 0 ? mac : frameSource;
+    if (mac >= 0) this.#hear(source, mac, "question", target, now);
+    if (isStationMac(asker)) this.#advertise(source, asker, target);
+  }
+
+  #hearAdvertisement(frameSource: number, now: number): void {
+    const { addresses } = this.#station;
+    const { target, mac, solicited, override } = this.#neighbor;
+    const { d0, d1, d2, d3 } = this.#ip;
+    const station = mac < 0 ? frameSource : mac;
+    if (addresses.isOwn(target)) return this.#defend(target, station, now);
+    if (this.#isTaken(target, station)) return;
+    if (mac < 0) return this.#confirm(target, solicited, now);
+    const says = solicited ? (override ? "override" : "answer") : "claim";
+    this.#hear(target, mac, says, new IpAddress(d0, d1, d2, d3), now);
+  }
+
+  /** RFC 4861 4.4: an answer to a question to itself needs not repeat the link-layer address. */
+  #confirm(target: IpAddress, solicited: boolean, now: number): void {
+    const known = this.#station.resolver.find(target);
+    if (!solicited || known === undefined || known.state === "INCOMPLETE") return;
+    this.#hear(target, known.mac, "answer", known.source, now);
+  }
+
+  #hear(address: IpAddress, mac: number, says: Hearsay, own: IpAddress, now: number): void {
+    const { addresses, resolver, counts } = this.#station;
+    const isHeard = address.isUnicast && addresses.isOnLink(address) &&
+      resolver.hear(address, mac, says, own, now);
+    if (!isHeard) counts.add("drop.claim");
+  }
+
+  /** Whether an address that is being probed turns out to be another's. */
+  #isTaken(address: IpAddress, mac: number): boolean {
+    const { detection, counts } = this.#station;
+    if (!detection.isWithholding || !detection.conflict(address, mac)) return false;
+    counts.add("drop.conflict");
+    return true;
+  }
+
+  /**
+   * Another station has an own address: it is told, once in a while, and the address is kept, since
+   * clients are configured with it (RFC 5227 2.4 (c)).
+   */
+  #defend(address: IpAddress, mac: number, now: number): void {
+    const { counts, log } = this.#station;
+    counts.add("drop.conflict");
+    const name = address.toString();
+    for (const [other, at] of this.#defendedAt) {
+      if (now - at < DEFEND_INTERVAL) break;
+      this.#defendedAt.delete(other);
+    }
+    if (this.#defendedAt.has(name) || this.#defendedAt.size >= MAX_DEFENDED) return;
+    this.#defendedAt.set(name, now);
+    log.warn(
+      `${name} is in use by the station ${formatMac(mac)} too; the link was told that it is here`,
+    );
+    this.announce(address);
+  }
+
+  #advertise(destination: IpAddress, mac: number, target: IpAddress): void {
+    const { header } = this.#out;
+    const length = emitAdvertisement(header, HEADROOM, destination, target, this.#station.mac);
+    this.#send(length, mac, ETHER_TYPE.IPV6);
+  }
+
+  #sendArp(
+    isRequest: boolean,
+    senderIp: number,
+    targetMac: number,
+    targetIp: number,
+    everybody: boolean,
+  ): void {
+    const senderMac = this.#station.mac;
+    Object.assign(this.#reply, { isRequest, senderMac, senderIp, targetMac, targetIp });
+    emitArp(this.#out.header, HEADROOM, this.#reply);
+    this.#send(ARP_LENGTH, everybody ? BROADCAST_MAC : targetMac, ETHER_TYPE.ARP);
+  }
+
+  #send(length: number, mac: number, type: number): void {
+    this.#out.headerLength = this.#out.ipHeaderLength = length;
+    this.#station.send(this.#out, mac, type);
+  }
+}
+
+/** A question to everybody about somebody else says only who asks, and so does a gratuitous one. */
+function arpSays({ isRequest }: ArpMessage, isForUs: boolean): Hearsay {
+  if (!isForUs) return "claim";
+  return isRequest ? "question" : "override";
+}

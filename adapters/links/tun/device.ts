@@ -1,0 +1,187 @@
+import type { Subnet } from "../../../core/wire/address.ts";
+import { attachError, configureError, openError, takenError } from "./error.ts";
+import type { TunHost } from "./host.ts";
+import * as linux from "./linux.ts";
+import { addAddress, hasAddress, setQueueLength } from "./netlink.ts";
+import { VIRTIO_HEADER_SIZE } from "./virtio.ts";
+
+/** How a device is wanted. What is `undefined` stays as the device has it. */
+export interface DeviceOptions {
+  readonly name: string;
+  readonly addresses: readonly Subnet[];
+  readonly mtu: number | undefined;
+  readonly queueLength: number | undefined;
+  readonly offload: boolean;
+  /** Bytes in front of each IP packet: 0, or an Ethernet header on a TAP device. */
+  readonly frameHeader: number;
+}
+
+/** A device that is attached and up. */
+export interface Device {
+  readonly fd: number;
+  /** The name that the kernel gave. */
+  readonly name: string;
+  readonly mtu: number;
+  /** Packets have a virtio header; super-packets and partial checksums pass in both directions. */
+  readonly offload: boolean;
+  /** As in {@link DeviceOptions}. */
+  readonly frameHeader: number;
+}
+
+/** The kernel's own queue of 500 packets overflows before an event loop comes round. */
+const QUEUE_LENGTH = 5000;
+
+/**
+ * Creates a device, or attaches to one that is there, and configures it.
+ *
+ * @throws {TunError} It cannot be had. Nothing is left behind.
+ */
+export function openDevice(host: TunHost, options: DeviceOptions): Device {
+  return openQueues(host, options, 1)[0]!;
+}
+
+/**
+ * {@link openDevice} with several queues; each is a device for whoever reads and writes it. The
+ * kernel numbers them in this order.
+ *
+ * @throws {TunError} It cannot be had. Nothing is left behind.
+ */
+export function openQueues(host: TunHost, options: DeviceOptions, count: number): Device[] {
+  const before = flagsOf(host, options.name);
+  if (count > 1 && (before ?? 0) & linux.IFF_RUNNING) throw takenError(options.name);
+  const first = attach(host, options, count > 1 ? linux.IFF_MULTI_QUEUE : 0);
+  const queues = [first];
+  try {
+    while (queues.length < count) {
+      const flags = kindOf(options) | linux.IFF_MULTI_QUEUE |
+        (first.offload ? linux.IFF_VNET_HDR : 0);
+      queues.push({ ...first, ...attachWith(host, first.name, flags) });
+    }
+    const isNew = before === undefined;
+    const queueLength = options.queueLength ?? (isNew ? QUEUE_LENGTH : undefined);
+    const mtu = configure(host, first.name, { ...options, queueLength });
+    return queues.map((queue) => ({ ...queue, mtu }));
+  } catch (error) {
+    for (const { fd } of queues) host.libc.close(fd);
+    throw error;
+  }
+}
+
+/** The flags of a device that is there. */
+function flagsOf(host: TunHost, name: string): number | undefined {
+  const request = linux.ifreq(name);
+  return withSocket(
+    host,
+    (socket) =>
+      host.libc.ioctl(socket, linux.SIOCGIFFLAGS, request) < 0 ? undefined : linux.flagsOf(request),
+  );
+}
+
+/** The number that the kernel gave, 0 when there is no such device. */
+export function indexOf(host: TunHost, name: string): number {
+  const request = linux.ifreq(name);
+  return withSocket(
+    host,
+    (socket) => host.libc.ioctl(socket, linux.SIOCGIFINDEX, request) < 0 ? 0 : linux.intOf(request),
+  );
+}
+
+type Attached = Omit<Device, "mtu">;
+
+function attach(host: TunHost, options: DeviceOptions, more: number): Attached {
+  const { name, offload, frameHeader } = options;
+  const flags = kindOf(options) | more;
+  if (offload) {
+    const attached = attachWith(host, name, flags | linux.IFF_VNET_HDR);
+    if (enableOffload(host, attached.fd)) return { ...attached, offload, frameHeader };
+    host.libc.close(attached.fd);
+  }
+  const attached = attachWith(host, name, flags);
+  // A persistent device remembers what it was told before.
+  host.ioctlValue(attached.fd, linux.TUNSETOFFLOAD, 0);
+  return { ...attached, offload: false, frameHeader };
+}
+
+function kindOf({ frameHeader }: DeviceOptions): number {
+  return frameHeader > 0 ? linux.IFF_TAP : linux.IFF_TUN;
+}
+
+function attachWith(
+  { libc, errno }: TunHost,
+  name: string,
+  flags: number,
+): { fd: number; name: string } {
+  const { O_RDWR, O_NONBLOCK, O_CLOEXEC, IFF_NO_PI } = linux;
+  const fd = libc.open(linux.cString("/dev/net/tun"), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) throw openError(errno());
+  const request = linux.ifreqFlags(name, IFF_NO_PI | flags);
+  if (libc.ioctl(fd, linux.TUNSETIFF, request) >= 0) return { fd, name: linux.nameOf(request) };
+  const error = attachError(name, errno());
+  libc.close(fd);
+  throw error;
+}
+
+const TSO = linux.TUN_F_CSUM | linux.TUN_F_TSO4 | linux.TUN_F_TSO6;
+/** What the kernel may hand over; an old one refuses what it does not know. */
+const OFFLOADS = [
+  TSO | linux.TUN_F_TSO_ECN | linux.TUN_F_USO4 | linux.TUN_F_USO6,
+  TSO | linux.TUN_F_TSO_ECN,
+  TSO,
+  linux.TUN_F_CSUM,
+];
+
+/** {@link attach} to a device that somebody else has opened, with a virtio header or without. */
+export function enableInherited(host: TunHost, fd: number, hasHeader: boolean): boolean {
+  if (hasHeader) return enableOffload(host, fd);
+  return host.ioctlValue(fd, linux.TUNSETOFFLOAD, 0) >= 0;
+}
+
+/** False when this kernel has no virtio header of the size that is needed. */
+function enableOffload({ libc, ioctlValue }: TunHost, fd: number): boolean {
+  const size = linux.intBytes(VIRTIO_HEADER_SIZE);
+  return libc.ioctl(fd, linux.TUNSETVNETHDRSZ, size) >= 0 &&
+    OFFLOADS.some((flags) => ioctlValue(fd, linux.TUNSETOFFLOAD, flags) >= 0);
+}
+
+/**
+ * Sets what is asked for and does not hold yet, and brings the device up; returns its MTU. So whoever
+ * may attach to a device needs no privilege where somebody else has configured it.
+ */
+function configure(host: TunHost, name: string, options: DeviceOptions): number {
+  return withSocket(host, (socket) => {
+    const call = (what: string, request: number, argument: linux.Bytes) => {
+      if (host.libc.ioctl(socket, request, argument) < 0) {
+        throw configureError(`${what} of ${name}`, host.errno());
+      }
+      return argument;
+    };
+    const read = (what: string, request: number) =>
+      linux.intOf(call(`read the ${what}`, request, linux.ifreq(name)));
+    const { mtu, queueLength, addresses } = options;
+    if (mtu !== undefined && mtu !== read("MTU", linux.SIOCGIFMTU)) {
+      call(`set the MTU ${mtu}`, linux.SIOCSIFMTU, linux.ifreqInt(name, mtu));
+    }
+    const flags = linux.flagsOf(call("read the flags", linux.SIOCGIFFLAGS, linux.ifreq(name)));
+    if ((flags & linux.IFF_UP) === 0) {
+      call("set the flags", linux.SIOCSIFFLAGS, linux.ifreqFlags(name, flags | linux.IFF_UP));
+    }
+    const index = read("index", linux.SIOCGIFINDEX);
+    if (queueLength !== undefined && queueLength !== read("queue length", linux.SIOCGIFTXQLEN)) {
+      setQueueLength(host, name, index, queueLength);
+    }
+    const missing = addresses.filter((subnet) => !hasAddress(host, index, subnet));
+    for (const subnet of missing) addAddress(host, name, index, subnet);
+    return read("MTU", linux.SIOCGIFMTU);
+  });
+}
+
+/** Interfaces are configured through any socket. */
+export function withSocket<T>({ libc, errno }: TunHost, use: (socket: number) => T): T {
+  const socket = libc.socket(linux.AF_INET, linux.SOCK_DGRAM | linux.O_CLOEXEC, 0);
+  if (socket < 0) throw configureError("make a socket to configure the device", errno());
+  try {
+    return use(socket);
+  } finally {
+    libc.close(socket);
+  }
+}

@@ -1,0 +1,248 @@
+import { setImmediate } from "node:timers";
+import {
+  type Link,
+  type LinkFeatures,
+  OutgoingPacket,
+  type PacketBatch,
+} from "../../../core/stack/link.ts";
+import { addDevice } from "../../host/way_back.ts";
+import { type Device, indexOf } from "./device.ts";
+import { goneError, meansGone } from "./error.ts";
+import type { Libc, TunHost, Waiter } from "./host.ts";
+import * as linux from "./linux.ts";
+import { leadsInto } from "./netlink.ts";
+import { ReceiveBuffers } from "./receive_buffers.ts";
+import type { ReceivePacketSteering } from "./receive_packet_steering.ts";
+import { checksumState, segmentSize, VIRTIO_HEADER_SIZE, writeVirtioHeader } from "./virtio.ts";
+
+/** A total length has 16 bits (RFC 791 3.1), and so has the size of what the kernel cuts up. */
+const MAX_SUPER_PACKET = 65_535;
+/**
+ * How long `ready()` sleeps in the kernel before it waits through the event loop, which takes
+ * longer to wake up: an answer within this time saves the detour.
+ */
+const LINGER_NS = 50_000;
+/** After lingering in vain the next chance comes after 1, 3, 7, ... and at most this many waits. */
+const MAX_LINGER_PAUSE = 63;
+/** Looks at the device before the thread sleeps, some 0.3 µs each, while answers come fast. */
+const SPINS = 100;
+/** A batch ends here: what it holds is still in the cache when it is taken in. */
+const BATCH_BYTES = 256 * 1024;
+
+/** A TUN device as a link, or a TAP device as a port of Ethernet frames. */
+export class TunLink implements Link {
+  readonly name: string;
+  readonly features: LinkFeatures;
+  readonly #host: TunHost;
+  readonly #libc: Libc;
+  readonly #fd: number;
+  readonly #headerSize: number;
+  readonly #frameHeader: number;
+  readonly #waiter: Waiter;
+  readonly #incoming: ReceiveBuffers;
+  readonly #outgoing = new linux.IoVectors(3);
+  #start: linux.Bytes = new Uint8Array(0);
+  /** Where arrays lie that packets are sent from: a connection's ring is used many times. */
+  readonly #addresses = new WeakMap<linux.Bytes, number>();
+  readonly #pollSet: linux.Bytes;
+  readonly #atOnce = linux.timespec(0);
+  readonly #soon = linux.timespec(LINGER_NS);
+  #lingerPause = 0;
+  #waitsUntilLinger = 0;
+  readonly #steering: ReceivePacketSteering | undefined;
+  #pending: Promise<boolean> | undefined;
+  #isGone = false;
+  #closing: Promise<void> | undefined;
+
+  /** Plugins that connect through the host are not led back here. */
+  readonly #forget: (() => void) | undefined;
+
+  private constructor(
+    host: TunHost,
+    device: Device,
+    waiter: Waiter,
+    steering: ReceivePacketSteering | undefined,
+  ) {
+    const { fd, name, mtu, offload, frameHeader } = device;
+    this.name = name;
+    this.features = {
+      mtu,
+      maxSuperPacket: offload ? MAX_SUPER_PACKET : 0,
+      checksumOffload: offload,
+    };
+    this.#host = host;
+    this.#libc = host.libc;
+    const index = indexOf(host, name);
+    if (index > 0) this.#forget = addDevice((address) => leadsInto(host, index, address));
+    this.#fd = fd;
+    this.#headerSize = offload ? VIRTIO_HEADER_SIZE : 0;
+    this.#frameHeader = frameHeader;
+    this.#waiter = waiter;
+    this.#incoming = new ReceiveBuffers(this.#headerSize, frameHeader);
+    this.#pollSet = linux.pollSet(fd);
+    this.#steering = steering;
+  }
+
+  /** Takes over a host and a device: both are closed with the link, or when this throws. */
+  static open(host: TunHost, device: Device, steering?: ReceivePacketSteering): TunLink {
+    try {
+      return new TunLink(host, device, host.waiter(device.fd), steering);
+    } catch (error) {
+      host.libc.close(device.fd);
+      throw error;
+    }
+  }
+
+  receive(batch: PacketBatch): number {
+    if (this.#closing || this.#isGone) return 0;
+    const room = Math.min(batch.capacity, ReceiveBuffers.COUNT);
+    let count = 0;
+    let bytes = 0;
+    while (count < room && bytes < BATCH_BYTES) {
+      const { whole, header, packet } = this.#incoming.at(count);
+      const length = this.#libc.read(this.#fd, whole, whole.length);
+      if (length < 0) {
+        const errno = this.#host.errno();
+        if (errno === linux.EINTR) continue;
+        this.#isGone = meansGone(errno);
+        break;
+      }
+      batch.packets[count] = packet;
+      batch.sizes[count] = length - this.#headerSize;
+      bytes += length;
+      batch.checksums[count] = checksumState(header);
+      batch.segmentSizes[count] = segmentSize(header);
+      count++;
+    }
+    if (count > 0) this.#steering?.received(count, bytes, performance.now());
+    return count;
+  }
+
+  /**
+   * Lets the event loop turn once, so that whoever works on what came in goes on first, and then
+   * waits. Calls at the same time share one wait.
+   */
+  ready(): Promise<boolean> {
+    this.#pending ??= this.#waitUntilReadable().finally(() => this.#pending = undefined);
+    return this.#pending;
+  }
+
+  send(packet: OutgoingPacket): boolean {
+    if (this.#closing || this.#isGone) return false;
+    if (this.#headerSize > 0) writeVirtioHeader(packet, this.#frameHeader);
+    for (;;) {
+      const sent = this.#write(packet);
+      if (sent >= 0) {
+        this.#steering?.sent(sent);
+        return true;
+      }
+      const errno = this.#host.errno();
+      if (errno === linux.EINTR) continue;
+      this.#isGone = meansGone(errno);
+      return false;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#free();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** To copy a small payload takes less time than to have the kernel gather it. */
+  #write(packet: OutgoingPacket): number {
+    const before = this.#headerSize + this.#frameHeader;
+    if (packet.joinPayload()) {
+      return this.#libc.write(this.#fd, this.#fromStart(packet), before + packet.byteLength);
+    }
+    const { header, headerLength, payload, payloadStart, payloadLength, wrappedLength } = packet;
+    const start = this.#addressOf(header) + OutgoingPacket.HEADROOM - before;
+    this.#outgoing.set(0, start, before + headerLength);
+    const address = this.#addressOf(payload);
+    this.#outgoing.set(1, address + payloadStart, payloadLength);
+    this.#outgoing.set(2, address, wrappedLength);
+    return this.#libc.writev(this.#fd, this.#outgoing.bytes, wrappedLength === 0 ? 2 : 3, payload);
+  }
+
+  /** The packet's header from the link's own on; the same object serves nearly all packets. */
+  #fromStart({ header }: OutgoingPacket): linux.Bytes {
+    if (this.#start.buffer !== header.buffer) {
+      const before = this.#headerSize + this.#frameHeader;
+      this.#start = header.subarray(OutgoingPacket.HEADROOM - before);
+    }
+    return this.#start;
+  }
+
+  #addressOf(bytes: linux.Bytes): number {
+    let address = this.#addresses.get(bytes);
+    if (address === undefined) {
+      address = this.#host.addressOf(bytes);
+      this.#addresses.set(bytes, address);
+    }
+    return address;
+  }
+
+  async #waitUntilReadable(): Promise<boolean> {
+    await eventLoopTurn();
+    const began = performance.now();
+    try {
+      if (this.#closing) return false;
+      if (this.#linger()) return true;
+      do {
+        await this.#waiter.wait();
+        if (this.#closing) return false;
+      } while (!this.#isReadable(this.#atOnce));
+      return true;
+    } finally {
+      this.#steering?.waited(performance.now() - began);
+    }
+  }
+
+  /** While answers come fast a short sleep is the fastest way to wait; while they do not, it is none. */
+  #linger(): boolean {
+    if (this.#waitsUntilLinger > 0) {
+      this.#waitsUntilLinger--;
+      return this.#isReadable(this.#atOnce);
+    }
+    const isReadable = this.#spin() || this.#isReadable(this.#soon);
+    this.#lingerPause = isReadable ? 0 : Math.min(2 * this.#lingerPause + 1, MAX_LINGER_PAUSE);
+    this.#waitsUntilLinger = this.#lingerPause;
+    return isReadable;
+  }
+
+  /** A thread that has slept takes longer to wake than a quick peer takes to answer. */
+  #spin(): boolean {
+    if (this.#lingerPause > 0) return false;
+    for (let i = 0; i < SPINS; i++) if (this.#isReadable(this.#atOnce)) return true;
+    return false;
+  }
+
+  /** Throws when there is no device any more. */
+  #isReadable(timeout: linux.Bytes): boolean {
+    const count = this.#libc.ppoll(this.#pollSet, 1, timeout, null);
+    const { POLLIN, POLLERR, POLLHUP, POLLNVAL } = linux;
+    const events = count > 0 ? linux.eventsOf(this.#pollSet) : 0;
+    if (this.#isGone || (events & (POLLERR | POLLHUP | POLLNVAL))) {
+      this.#isGone = true;
+      throw goneError(this.name);
+    }
+    return (events & POLLIN) !== 0;
+  }
+
+  async #free(): Promise<void> {
+    await this.#waiter.close();
+    // A wait that has just ended looks at the descriptor once more.
+    await this.#pending?.catch(() => {});
+    this.#steering?.close();
+    this.#forget?.();
+    this.#libc.close(this.#fd);
+    this.#host.close();
+  }
+}
+
+function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}

@@ -1,0 +1,102 @@
+/**
+ * TUN and TAP devices: the kernel as the other side of the link.
+ *
+ * @module
+ */
+import type { Link } from "../../../core/stack/link.ts";
+import { ETHERNET_HEADER } from "../../../core/wire/ethernet.ts";
+import type { FramePort } from "../ethernet/frame_port.ts";
+import { type Device, indexOf, openDevice } from "./device.ts";
+import type { TunHost } from "./host.ts";
+import { inheritDevice } from "./inherited.ts";
+import { TunLink } from "./link.ts";
+import { untilLocal } from "./netlink.ts";
+import { openHost } from "./open_host.ts";
+import { parseFd, parseTunOptions, type TunOptions } from "./options.ts";
+import { ReceivePacketSteering } from "./receive_packet_steering.ts";
+
+export { TunError, type TunErrorCode } from "./error.ts";
+export type { TunOptions } from "./options.ts";
+
+/**
+ * Creates a Linux TUN device, or attaches to one that is there, and brings it up. A device that
+ * this created disappears when the link is closed or the process ends. With `fd` the device is one
+ * that another process has opened.
+ *
+ * @throws {TunError} It cannot be had; `code` and the message say why and what to do.
+ *
+ * @example
+ * ```ts tun
+ * import { createStack, http, openTun } from "@berth/berth";
+ * import { Hono } from "hono";
+ *
+ * const link = await openTun({ name: "berth0", addresses: ["10.7.0.1/24"] });
+ * await using stack = createStack({ link, addresses: ["10.7.0.2/24"] });
+ * stack.use(80, http(new Hono().get("/", (c) => c.text("ahoy"))));
+ *
+ * const response = await fetch("http://10.7.0.2/"); // as any program of this machine can
+ * if (await response.text() !== "ahoy") throw new Error("not what was sent");
+ * ```
+ */
+export function openTun(options: TunOptions = {}): Promise<Link> {
+  return open(options, 0);
+}
+
+/**
+ * Creates a Linux TAP device, or attaches to one that is there, and brings it up: a network card of
+ * the kernel's whose cable ends here. With `ethernet()` it is a link; in a bridge of the kernel's it
+ * is a port to the bridge's other stations. Super-packets and checksums are left to the kernel as on
+ * a TUN device. A device that this created disappears when the port is closed or the process ends.
+ *
+ * @throws {TunError} It cannot be had; `code` and the message say why and what to do.
+ *
+ * @example
+ * ```ts tun
+ * import { createStack, ethernet, http, openTap } from "@berth/berth";
+ * import { Hono } from "hono";
+ *
+ * const port = await openTap({ name: "berth0", addresses: ["10.7.0.1/24"] });
+ * const addresses = ["10.7.0.2/24"];
+ * const link = ethernet(port, { addresses });
+ * await using stack = createStack({ link, addresses });
+ * stack.use(80, http(new Hono().get("/", (c) => c.text("ahoy"))));
+ * const duplicates = await link.probed(); // some seconds: has another station the address?
+ * if (duplicates.length > 0) throw new Error("10.7.0.2 is in use");
+ *
+ * const response = await fetch("http://10.7.0.2/"); // as any program of this machine can
+ * if (await response.text() !== "ahoy") throw new Error("not what was sent");
+ * ```
+ */
+export function openTap(options: TunOptions = {}): Promise<FramePort> {
+  return open(options, ETHERNET_HEADER);
+}
+
+/**
+ * Without offload there would be too many packets for the queues of other processors, which drop
+ * what is too much.
+ */
+function steeringOf(host: TunHost, { name, offload }: Device): ReceivePacketSteering | undefined {
+  if (!offload) return undefined;
+  return ReceivePacketSteering.open(name, indexOf(host, name), {
+    currentProcessor: () => host.libc.sched_getcpu(),
+    mayUse: host.mayUse,
+    devices: "/sys/class/net",
+    status: "/proc/self/status",
+  });
+}
+
+async function open(options: TunOptions, frameHeader: number): Promise<TunLink> {
+  const fd = parseFd(options);
+  const wanted = parseTunOptions(options, frameHeader);
+  const host = await openHost();
+  try {
+    if (fd !== undefined) return TunLink.open(host, inheritDevice(host, fd, wanted));
+    const device = openDevice(host, wanted);
+    const link = TunLink.open(host, device, steeringOf(host, device));
+    for (const { address } of wanted.addresses) await untilLocal(host, address);
+    return link;
+  } catch (error) {
+    host.close();
+    throw error;
+  }
+}

@@ -1,0 +1,36 @@
+import process from "node:process";
+import { runtimeName } from "../../runtime/runtime.ts";
+import { TunError } from "./error.ts";
+import type { TunHost } from "./host.ts";
+
+/**
+ * The host of the runtime that this runs on.
+ *
+ * @throws {TunError} There is none for this platform, or foreign functions are not allowed.
+ */
+export async function openHost(): Promise<TunHost> {
+  const { platform, arch } = process;
+  if (platform !== "linux" || (arch !== "x64" && arch !== "arm64")) {
+    throw new TunError(
+      "UNSUPPORTED_PLATFORM",
+      `TUN devices need Linux on x86-64 or arm64, not ${platform} on ${arch}: use the memory link`,
+    );
+  }
+  const runtime = runtimeName();
+  try {
+    return runtime === "deno"
+      ? (await import("./host_deno.ts")).denoHost()
+      : await (await import("./host_bun.ts")).bunHost();
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === "NotCapable") {
+      throw new TunError("NO_PRIVILEGE", "Deno needs --allow-ffi (or -A) for a TUN device", {
+        cause,
+      });
+    }
+    throw new TunError("SYSTEM", `The C library cannot be loaded: ${messageOf(cause)}`, { cause });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,60 @@
+/**
+ * The header in front of every packet of a TUN device with IFF_VNET_HDR: `struct
+ * virtio_net_hdr_mrg_rxbuf` in the machine's byte order (virtio 1.2, 5.1.6).
+ *
+ * @module
+ */
+import { type ChecksumState, OutgoingPacket } from "../../../core/stack/link.ts";
+
+/** 12 rather than 10: the IP header behind it is aligned to 4 bytes. */
+export const VIRTIO_HEADER_SIZE = 12;
+
+const NEEDS_CHECKSUM = 1;
+const DATA_VALID = 2;
+const GSO_TCPV4 = 1;
+const GSO_TCPV6 = 4;
+const GSO_ECN = 0x80;
+/** Where TCP has its flags and its checksum (RFC 9293 3.1). */
+const TCP_FLAGS = 13;
+const TCP_CHECKSUM = 16;
+const CWR = 0x80;
+
+/**
+ * Describes a packet in the bytes in front of it; `frameHeader` bytes between the two belong to the
+ * packet.
+ */
+export function writeVirtioHeader(packet: OutgoingPacket, frameHeader = 0): void {
+  const { header, headerLength, ipHeaderLength, segmentSize } = packet;
+  const at = OutgoingPacket.HEADROOM - frameHeader - VIRTIO_HEADER_SIZE;
+  for (let i = 0; i < VIRTIO_HEADER_SIZE; i++) header[at + i] = 0;
+  if (packet.checksumPartial) {
+    header[at] = NEEDS_CHECKSUM;
+    header[at + 6] = frameHeader + ipHeaderLength;
+    header[at + 8] = TCP_CHECKSUM;
+  }
+  if (segmentSize > 0) {
+    header[at + 1] = gsoType(packet);
+    header[at + 2] = frameHeader + headerLength;
+    header[at + 4] = segmentSize;
+    header[at + 5] = segmentSize >>> 8;
+  }
+}
+
+function gsoType({ header, ipHeaderLength }: OutgoingPacket): number {
+  const ip = OutgoingPacket.HEADROOM;
+  const type = header[ip]! >>> 4 === 4 ? GSO_TCPV4 : GSO_TCPV6;
+  // CWR belongs into the first segment alone (RFC 3168 6.1.2).
+  return header[ip + ipHeaderLength + TCP_FLAGS]! & CWR ? type | GSO_ECN : type;
+}
+
+/** What a received header says of its packet's checksum. */
+export function checksumState(header: Uint8Array): ChecksumState {
+  const flags = header[0]!;
+  if (flags & NEEDS_CHECKSUM) return "partial";
+  return flags & DATA_VALID ? "verified" : "full";
+}
+
+/** Payload bytes per wire segment of a received super-packet, 0 of an ordinary one. */
+export function segmentSize(header: Uint8Array): number {
+  return header[1] === 0 ? 0 : header[4]! | (header[5]! << 8);
+}

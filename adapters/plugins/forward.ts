@@ -1,0 +1,48 @@
+/**
+ * The `forward` plugin, connected to the host's kernel.
+ *
+ * @module
+ */
+import type { PluginFactory } from "../../core/api/plugin.ts";
+import { type ForwardOptions, forwardThrough } from "../../plugins/forward.ts";
+import { hostNetwork } from "../host/network.ts";
+
+/**
+ * Forwards a port to TCP, Unix or UDP sockets of the host, or of what it reaches. A TCP target is
+ * connected to before the SYN is answered; where it cannot be the next one is tried, and when none
+ * can be the connection is refused. A half-close is carried in both directions, a reset too, except
+ * into a Unix socket, which knows none: there the other side reads an end.
+ *
+ * On a UDP port, `udp/53`, each flow has a UDP socket of the host for itself until it is idle.
+ *
+ * A target that fails several times in a row is left out until it is back.
+ *
+ * @example
+ * ```ts
+ * import { createStack, forward, linkPair } from "@berth/berth";
+ * import { createServer } from "node:net";
+ *
+ * const host = createServer((socket) => void socket.end("from the host"));
+ * await new Promise<void>((done) => host.listen(0, "127.0.0.1", done));
+ * const { port } = host.address() as { port: number };
+ *
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(
+ *   80,
+ *   forward({
+ *     to: ["unix:/nowhere.sock", `127.0.0.1:${port}`], // the first one that is there
+ *     balance: "least-connections",
+ *     maxConnections: 100,
+ *     idleTimeoutMs: 60_000,
+ *   }),
+ * );
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:80");
+ * const said = await new Response(socket.readable).text();
+ * host.close();
+ * if (said !== "from the host") throw new Error(said);
+ * ```
+ */
+export const forward: PluginFactory<ForwardOptions> = forwardThrough(hostNetwork);

@@ -1,0 +1,46 @@
+/**
+ * The `socks5` plugin, connected to the host's kernel.
+ *
+ * @module
+ */
+import type { PluginFactory } from "../../core/api/plugin.ts";
+import { type Socks5Options, socks5Through } from "../../plugins/socks5.ts";
+import { hostNetwork } from "../host/network.ts";
+
+/**
+ * A SOCKS 5 proxy (RFC 1928): connects out through the host, or back into the stack.
+ *
+ * `CONNECT` and `UDP ASSOCIATE` to IPv4, IPv6 and names, which the host resolves; `BIND` is answered
+ * with "command not supported". With `users`, clients have to show a password (RFC 1929). Through the
+ * host, loopback, link-local, multicast and metadata addresses are denied unless `allow` names them;
+ * it is what a name resolves to that is looked at and connected to. A half-close is carried both
+ * ways, a reset too; a connection holds at most 64 KiB per direction.
+ *
+ * An association has a UDP port of the stack for its client's address alone, and a socket for each
+ * target, 64 at most (`udp.maxTargets`); until there is one 16 datagrams wait for it, 64 for all. It
+ * ends with the client's connection; fragments and whatever else is dropped are counted in its line of
+ * the log, at level `debug`.
+ *
+ * @example
+ * ```ts
+ * import { createStack, echo, linkPair, socks5 } from "@berth/berth";
+ *
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(7, echo());
+ * server.use(1080, socks5({ via: "stack" }));
+ *
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:1080", { allowHalfOpen: true });
+ * const answer = new Uint8Array(12);
+ * await socket.write(new Uint8Array([5, 1, 0])); // no authentication
+ * await socket.write(new Uint8Array([5, 1, 0, 1, 10, 0, 0, 1, 0, 7])); // connect to 10.0.0.1:7
+ * for (let at = 0; at < answer.length;) at += await socket.read(answer.subarray(at)) ?? answer.length;
+ * if (answer[3] !== 0) throw new Error(`refused with ${answer[3]}`);
+ * await socket.write(new TextEncoder().encode("ahoy"));
+ * await socket.closeWrite();
+ * const echoed = await new Response(socket.readable).text();
+ * if (echoed !== "ahoy") throw new Error(echoed);
+ * ```
+ */
+export const socks5: PluginFactory<Socks5Options> = socks5Through(hostNetwork);

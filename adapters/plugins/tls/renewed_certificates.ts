@@ -1,0 +1,67 @@
+/**
+ * Certificates that are renewed while they are in use.
+ *
+ * @module
+ */
+import type { Logger } from "../../../core/api/environment.ts";
+import { CertificateStore, type SharedContext, type TlsCertificate } from "./certificates.ts";
+import { certificatesOf, readPem, versionOf } from "./pem.ts";
+
+/** The files are looked at once in so many milliseconds, at most. */
+const LOOK_INTERVAL_MS = 1000;
+
+/** What certificates are read from. */
+export interface CertificateSources {
+  readonly certificates: readonly TlsCertificate[];
+  /** The file of the clients' CA, or its PEM text. */
+  readonly ca: string | undefined;
+  readonly minVersion: NonNullable<SharedContext["minVersion"]>;
+}
+
+/**
+ * Reads the files, and reads them again when a handshake finds that they have changed. Files that
+ * cannot be used leave everything as it was, until they change once more: a certificate may be there
+ * before its key is.
+ */
+export class RenewedCertificates {
+  readonly #sources: CertificateSources;
+  readonly #files: readonly string[];
+  #store: CertificateStore;
+  #version: string;
+  #lookAt = -Infinity;
+
+  /** @throws {TypeError} A file cannot be read or used. */
+  constructor(sources: CertificateSources) {
+    this.#sources = sources;
+    const { certificates, ca } = sources;
+    this.#files = [...certificates.flatMap(({ cert, key }) => [cert, key]), ...ca ? [ca] : []];
+    this.#version = versionOf(this.#files);
+    this.#store = read(sources);
+  }
+
+  /** Those to use `now`, in milliseconds of the stack's clock. */
+  current(now: number, log: Logger): CertificateStore {
+    if (now < this.#lookAt) return this.#store;
+    this.#lookAt = now + LOOK_INTERVAL_MS;
+    const version = versionOf(this.#files);
+    if (version === this.#version) return this.#store;
+    this.#version = version;
+    try {
+      this.#store = read(this.#sources);
+      log.info("tls: new certificates are in use");
+    } catch (error) {
+      const { message: reason } = error as Error;
+      log.warn("tls: the certificates have changed and cannot be used, the old ones are", {
+        reason,
+      });
+    }
+    return this.#store;
+  }
+}
+
+function read({ certificates, ca, minVersion }: CertificateSources): CertificateStore {
+  const shared = ca === undefined
+    ? { minVersion }
+    : { ca: certificatesOf(readPem(ca, "client CA")), minVersion };
+  return new CertificateStore(certificates, shared);
+}

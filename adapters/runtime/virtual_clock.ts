@@ -1,0 +1,151 @@
+import { setImmediate, setTimeout } from "node:timers";
+import type { Clock } from "../../core/api/environment.ts";
+
+interface Timer {
+  readonly at: number;
+  /** Timers of the same instant run in the order in which they were scheduled. */
+  readonly order: number;
+  readonly wake: () => void;
+}
+
+/** A timer that schedules itself again without delay would otherwise run for ever. */
+const MAX_TIMERS_PER_INSTANT = 100_000;
+/** Work that no timer drives, such as a digest in another thread, gets this much real time. */
+const MAX_IDLE_TURNS = 1000;
+
+/**
+ * Time that passes only when it is told to: hours of a protocol's life run in milliseconds, the
+ * same way each time. Between two timers everything that is ready to run runs.
+ *
+ * @example
+ * ```ts
+ * import { VirtualClock } from "@berth/berth";
+ *
+ * const clock = new VirtualClock();
+ * let woken = false;
+ * clock.schedule(60_000, () => woken = true);
+ * await clock.advance(60_000);
+ * if (!woken) throw new Error("the timer did not run");
+ * ```
+ */
+export class VirtualClock implements Clock {
+  #now: number;
+  #scheduled = 0;
+  /** The next one is last. */
+  readonly #timers: Timer[] = [];
+  #instant = -1;
+  #firedAtInstant = 0;
+
+  /** A clock that shows `now`, in milliseconds. */
+  constructor(now = 0) {
+    this.#now = now;
+  }
+
+  /** Virtual milliseconds. */
+  now(): number {
+    return this.#now;
+  }
+
+  /** How many timers wait. */
+  get pending(): number {
+    return this.#timers.length;
+  }
+
+  /** Calls `wake` when virtual time reaches `at`, never before this call has returned. */
+  schedule(at: number, wake: () => void): () => void {
+    if (Number.isNaN(at)) throw new RangeError("a timer cannot be scheduled at NaN");
+    const timer = { at: Math.max(at, this.#now), order: this.#scheduled++, wake };
+    this.#timers.splice(this.#indexOf(timer), 0, timer);
+    return () => {
+      const index = this.#indexOf(timer);
+      if (this.#timers[index] === timer) this.#timers.splice(index, 1);
+    };
+  }
+
+  /**
+   * Lets `ms` milliseconds pass: runs the timers that become due, in order, and what they set off.
+   *
+   * @throws What a timer throws, or an error when timers keep firing at one instant.
+   */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    await this.settle();
+    for (let next = this.#next(); next && next.at <= end; next = this.#next()) {
+      this.#fire(next);
+      await this.settle();
+    }
+    this.#now = Math.max(this.#now, end);
+  }
+
+  /** Lets time pass, from timer to timer, until a promise settles; gives what it gives. */
+  async runUntil<T>(until: Promise<T>, options?: { limitMs?: number }): Promise<T>;
+  /** Lets time pass, from timer to timer, until a condition holds. */
+  async runUntil(until: () => boolean, options?: { limitMs?: number }): Promise<void>;
+  /**
+   * @throws {Error} It did not come to pass within `limitMs` virtual milliseconds, default one hour,
+   * or nothing is left that could bring it about.
+   */
+  async runUntil<T>(
+    until: Promise<T> | (() => boolean),
+    { limitMs = 3_600_000 }: { limitMs?: number } = {},
+  ): Promise<T | void> {
+    const isDone = typeof until === "function" ? until : whetherSettled(until);
+    const end = this.#now + limitMs;
+    for (let idle = 0;;) {
+      await this.settle();
+      if (isDone()) break;
+      const next = this.#next();
+      if (next !== undefined && next.at > end) {
+        throw new Error(`it did not come to pass within ${limitMs} ms of virtual time`);
+      }
+      if (next !== undefined) this.#fire(next);
+      else if (idle++ < MAX_IDLE_TURNS) await realMillisecond();
+      else throw new Error(`nothing is scheduled at ${this.#now} ms, and it did not come to pass`);
+    }
+    if (typeof until !== "function") return await until;
+  }
+
+  /** Lets everything run that is ready to run, without time passing. */
+  settle(): Promise<void> {
+    // A turn of the event loop begins when no promise job is left.
+    return new Promise((resolve) => void setImmediate(resolve));
+  }
+
+  #next(): Timer | undefined {
+    return this.#timers.at(-1);
+  }
+
+  #fire(timer: Timer): void {
+    if (timer.at !== this.#instant) [this.#instant, this.#firedAtInstant] = [timer.at, 0];
+    if (++this.#firedAtInstant > MAX_TIMERS_PER_INSTANT) {
+      throw new Error(`timers keep firing at ${timer.at} ms: time does not pass`);
+    }
+    this.#timers.pop();
+    this.#now = timer.at;
+    timer.wake();
+  }
+
+  /** Where a timer is, or would be, in the list that begins with the last. */
+  #indexOf({ at, order }: Timer): number {
+    let low = 0;
+    let high = this.#timers.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const other = this.#timers[middle]!;
+      if (other.at > at || (other.at === at && other.order > order)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function whetherSettled(promise: Promise<unknown>): () => boolean {
+  let settled = false;
+  const settle = () => settled = true;
+  promise.then(settle, settle);
+  return () => settled;
+}
+
+function realMillisecond(): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, 1));
+}

@@ -1,0 +1,68 @@
+/**
+ * What the service says when it has started.
+ *
+ * @module
+ */
+import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
+import { parseWhere } from "../../../core/api/listen_address.ts";
+import { Places } from "../../../core/stack/binding_table.ts";
+import type { OwnAddresses } from "../../../core/stack/ip/own_addresses.ts";
+import { IpAddress } from "../../../core/wire/address.ts";
+import { ownAddresses, showAddress } from "../links/own_addresses.ts";
+import type { PublishedPort } from "../publish/publish.ts";
+import type { Service } from "../service.ts";
+import type { ListenSetting, Settings } from "../settings/settings.ts";
+
+/** Where everything is, for people: one line for each place. */
+export function announce(
+  settings: Settings,
+  { place, published }: Pick<Service, "place" | "published">,
+): string {
+  const { addresses, listen } = settings;
+  const serving = new Places<ListenSetting>();
+  for (const each of listen) {
+    const where = parseWhere(each.where);
+    if (where.transport === "tcp") serving.add(where, each);
+  }
+  const own = ownAddresses(settings);
+  const lines = [
+    `berth answers ${addresses.map(showAddress).join(" and ")} on ${place}`,
+    ...published.map((publication) => describePublication(publication, serving)),
+    ...(published.length > 0 ? [] : listen.map((each) => describePlace(each, own))),
+    "Ctrl+C ends it",
+  ];
+  return lines.join("\n");
+}
+
+function describePublication(
+  { address, to, transport }: PublishedPort,
+  serving: Places<ListenSetting>,
+): string {
+  if (transport === "udp") {
+    return `  send to udp/${formatHostPort(address)} for udp/${formatHostPort(to)}`;
+  }
+  const { w0, w1, w2, w3 } = IpAddress.parse(to.hostname) ?? IpAddress.ANY_V4;
+  const setting = serving.find(w0, w1, w2, w3, to.port);
+  const plugin = setting ? `, ${setting.plugin}` : "";
+  return `  ${invite(address, setting)} for ${formatHostPort(to)}${plugin}`;
+}
+
+function describePlace(setting: ListenSetting, own: OwnAddresses): string {
+  const { transport, subnet, firstPort: port, lastPort } = parseWhere(setting.where);
+  const address = subnet === undefined ? own.first : own.firstIn(subnet);
+  if (transport === "udp" || port !== lastPort || address === undefined) {
+    return `  ${setting.where}: ${setting.plugin}`;
+  }
+  return `  ${invite({ hostname: address.toString(), port }, setting)}: ${setting.plugin}`;
+}
+
+/** What a reader can do with an address: a URL where a browser is of use. */
+function invite(address: HostPort, setting: ListenSetting | undefined): string {
+  const place = formatHostPort(address);
+  const isWeb = setting !== undefined && /^(http:|files:|demo$)/.test(setting.plugin);
+  if (!isWeb) return `connect to ${place}`;
+  const isSecure = setting.before?.some(({ plugin }) => /^tls(:|$)/.test(plugin)) ?? false;
+  return isSecure
+    ? `open https://${place.replace(/:443$/, "")}/`
+    : `open http://${place.replace(/:80$/, "")}/`;
+}

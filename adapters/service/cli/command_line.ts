@@ -1,0 +1,86 @@
+/**
+ * The service as a command.
+ *
+ * @module
+ */
+import process from "node:process";
+import manifest from "../../../deno.json" with { type: "json" };
+import { messageOf, UsageError } from "../errors.ts";
+import { startService } from "../service.ts";
+import { readConfig } from "../settings/config.ts";
+import { mergeSettings } from "../settings/merge.ts";
+import type { Settings } from "../settings/settings.ts";
+import { announce } from "./announce.ts";
+import { type Arguments, HELP, parseArguments } from "./arguments.ts";
+import { createLogger, writeToStderr } from "./logger.ts";
+import {
+  isNotCapable,
+  permissionsFor,
+  permissionsForFile,
+  requirePermissions,
+} from "./permissions.ts";
+import { firstEndSignal, onStatsSignal } from "./signals.ts";
+import { surviveStrayErrors } from "./stray_errors.ts";
+
+/** Runs the command that started this process and ends the process with its exit code. */
+export async function main(): Promise<never> {
+  process.exit(await runCommand(process.argv.slice(2)));
+}
+
+/**
+ * Runs a command line; resolves with the exit code: 0 for success, 2 for a command line or a
+ * configuration that cannot be used, 1 for everything else that failed.
+ */
+async function runCommand(args: readonly string[]): Promise<number> {
+  try {
+    const given = parseArguments(args);
+    if (given.help) return print(HELP.trimEnd());
+    if (given.version) return print(`berth ${manifest.version}`);
+    return await serve(readSettings(given));
+  } catch (error) {
+    for (const line of linesOf(error)) writeToStderr(`berth: ${line}`);
+    return error instanceof UsageError ? 2 : 1;
+  }
+}
+
+function print(text: string): 0 {
+  console.log(text);
+  return 0;
+}
+
+/** A configuration has a line for each of its faults, everything else one line. */
+function linesOf(error: unknown): string[] {
+  return error instanceof UsageError ? error.message.split("\n") : [messageOf(error)];
+}
+
+function readSettings({ config, settings }: Arguments): Settings {
+  if (config !== undefined) requirePermissions(permissionsForFile(config));
+  return mergeSettings(settings, config === undefined ? {} : readConfig(config));
+}
+
+async function serve(settings: Settings): Promise<0> {
+  const log = createLogger({ level: settings.logLevel, write: writeToStderr });
+  requirePermissions(permissionsFor(settings));
+  // Deno throws some of these where nobody can catch them: in a server that is to listen.
+  const denied = Promise.withResolvers<never>();
+  denied.promise.catch(() => {});
+  surviveStrayErrors(log, (error) => {
+    if (!isStarting || !isNotCapable(error)) return false;
+    denied.reject(error);
+    return true;
+  });
+  let isStarting = true;
+  const service = await Promise.race([startService(settings, log), denied.promise]);
+  isStarting = false;
+  const asked = firstEndSignal();
+  onStatsSignal(async () => log.info("stats", await service.stats()));
+  const announcement = announce({ ...settings, addresses: service.addresses }, service);
+  // Somebody reads packets from stdout.
+  if (settings.capture?.file === "-") writeToStderr(announcement);
+  else print(announcement);
+  const signal = await Promise.race([asked, service.finished]);
+  const stopped = service.stop();
+  log.info("stopping; a second signal ends at once", { ...signal && { signal } });
+  await stopped;
+  return 0;
+}

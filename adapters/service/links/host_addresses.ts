@@ -1,0 +1,70 @@
+/**
+ * The kernel's side of the link.
+ *
+ * @module
+ */
+import { IpAddress, Subnet } from "../../../core/wire/address.ts";
+import { UsageError } from "../errors.ts";
+
+/** Where a whole network is longer than this its first addresses may be nobody's on any link. */
+const SHORTEST_LINK = 8;
+
+/**
+ * The addresses of the other side of the link: the given ones and, for every subnet of the stack's
+ * addresses that has none yet, the subnet's first other address. A subnet without one, such as an
+ * anycast address of its own (`10.53.0.1/32`), is reached from the host's others of its family.
+ *
+ * @throws {UsageError} The host has no address of a family.
+ */
+export function completeHostAddresses(
+  addresses: readonly string[],
+  given: readonly string[],
+): string[] {
+  const own = addresses.map(subnet);
+  const host = given.map(subnet);
+  const full: Subnet[] = [];
+  for (const each of own) {
+    if (host.some(({ address }) => each.contains(address))) continue;
+    if (each.isNetwork && each.prefixLength < SHORTEST_LINK) {
+      throw new UsageError(
+        `${each} is no link's network: name the host's side with --host-address`,
+      );
+    }
+    const other = firstOther(each, own);
+    if (other === undefined) full.push(each);
+    else host.push(other);
+  }
+  for (const each of full) {
+    if (host.some(({ address }) => address.isV4 === each.address.isV4)) continue;
+    throw new UsageError(
+      `${each} has no other address for the host: name one with --host-address`,
+    );
+  }
+  return host.map(String);
+}
+
+function subnet(text: string): Subnet {
+  const parsed = Subnet.parse(text);
+  if (!parsed) throw new UsageError(`${text} is not an address such as 10.7.0.2/24`);
+  return parsed;
+}
+
+function firstOther(of: Subnet, own: readonly Subnet[]): Subnet | undefined {
+  const { address, prefixLength } = of;
+  const hostBits = (address.isV4 ? 32 : 128) - prefixLength;
+  // The network's own address is nobody's (RFC 4291 2.6.1), except where there are only two
+  // addresses (RFC 3021, RFC 6164).
+  const first = hostBits > 1 ? 1 : 0;
+  const last = hostBits > 1 ? 2 ** Math.min(hostBits, 16) - 2 : 2 ** hostBits - 1;
+  for (let offset = first; offset <= last; offset++) {
+    const candidate = offsetFrom(of.network, offset);
+    if (!own.some((each) => each.address.equals(candidate))) {
+      return new Subnet(candidate, prefixLength);
+    }
+  }
+  return undefined;
+}
+
+function offsetFrom({ w0, w1, w2, w3 }: IpAddress, offset: number): IpAddress {
+  return new IpAddress(w0, w1, w2, w3 + offset);
+}

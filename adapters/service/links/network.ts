@@ -1,0 +1,219 @@
+/**
+ * The link that the service runs on, and the way into it from the host.
+ *
+ * @module
+ */
+import type { TcpOptions } from "../../../core/api/config.ts";
+import type { Logger } from "../../../core/api/environment.ts";
+import { TcpError } from "../../../core/api/errors.ts";
+import { formatHostPort } from "../../../core/api/host_port.ts";
+import { createStack } from "../../../core/api/stack.ts";
+import type { Stack } from "../../../core/api/types.ts";
+import type { Link } from "../../../core/stack/link.ts";
+import { Subnet } from "../../../core/wire/address.ts";
+import { StackDatagrams } from "../../../plugins/shared/stack_datagrams.ts";
+import { dialStack } from "../../../plugins/shared/stack_dial.ts";
+import { dialHostDatagrams } from "../../host/datagrams.ts";
+import { dialHost } from "../../host/dial.ts";
+import { linkPair } from "../../links/memory.ts";
+import { openTun } from "../../links/tun/mod.ts";
+import { UsageError } from "../errors.ts";
+import { clientPlaces } from "../publish/client_places.ts";
+import type { Connect } from "../publish/publish.ts";
+import type { DialDatagramsFor } from "../publish/publish_datagrams.ts";
+import type { Settings } from "../settings/settings.ts";
+import type { OpenedLink } from "./kind.ts";
+import { isOwn, othersAddresses, ownAddresses, showAddress } from "./own_addresses.ts";
+import { isThroughKernel, type LinkSetting, openLink } from "./table.ts";
+import { wrapLink } from "./wrapped_link.ts";
+
+/** What the service runs on. */
+export interface Network {
+  /** What the stack is on, for people. */
+  readonly place: string;
+  /** The stack that plugins are put on. */
+  readonly stack: Stack;
+  /** The way from the host to an address of the stack, or to one behind it. */
+  readonly connect: Connect;
+  /** The same for UDP. */
+  readonly dialDatagrams: DialDatagramsFor;
+  /**
+   * Resolves when the stack's addresses can be used, with those of the settings that it then has;
+   * absent where it has them all at once.
+   *
+   * @throws {Error} All of them are other stations'.
+   */
+  usableAddresses?(): Promise<readonly string[]>;
+  /** Frees what is left once the stack has closed. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the TUN device or the link that is named, or makes a memory link.
+ *
+ * @throws {UsageError} What is to be published cannot be reached.
+ * @throws {Error} The device or the link cannot be had; the message says what to do.
+ */
+export function openNetwork(settings: Settings, log: Logger): Promise<Network> | Network {
+  const { tun, link } = settings;
+  if (link !== undefined) return openOther(settings, link, log);
+  return tun === undefined ? joinInMemory(settings, log) : openDevice(settings, tun, log);
+}
+
+async function openOther(settings: Settings, link: LinkSetting, log: Logger): Promise<Network> {
+  const own = ownAddresses(settings);
+  for (const { to } of settings.publish) {
+    if (isThroughKernel(link) || !isOwn(own, to.hostname)) continue;
+    throw new UsageError(
+      `--publish: ${formatHostPort(to)} is the stack's own, which with --link ${link.kind} is ` +
+        "reached through the link only",
+    );
+  }
+  const opened = await openLink(link, { ...settings, log });
+  const network = networkOn(opened, settings, log);
+  return {
+    ...network,
+    place: opened.name,
+    usableAddresses: () => giveUpDuplicates(opened, network.stack, settings),
+  };
+}
+
+/** What is another station's is its own to send from; with what is left the service can go on. */
+async function giveUpDuplicates(
+  link: OpenedLink,
+  stack: Stack,
+  { addresses }: Settings,
+): Promise<readonly string[]> {
+  const duplicates = await link.probed?.() ?? [];
+  const isDuplicate = (text: string) =>
+    duplicates.some(({ address }) => address === showAddress(text));
+  const usable = addresses.filter((text) => !isDuplicate(text));
+  for (const { address } of duplicates) stack.removeAddress(address);
+  if (usable.length > 0) return usable;
+  const taken = duplicates.map(({ address, mac }) => `${address} (by the station ${mac})`);
+  throw new Error(
+    `--address: ${taken.join(" and ")} is in use on ${link.name}: choose another address, or add ` +
+      "probe=off to --link to use it all the same",
+  );
+}
+
+async function openDevice(settings: Settings, name: string, log: Logger): Promise<Network> {
+  const { hostAddresses, mtu, impair } = settings;
+  // Each wire segment is to have a fate of its own.
+  const offload = impair === undefined;
+  const link = await openTun({ name, addresses: [...hostAddresses], mtu, offload });
+  return networkOn(link, settings, log);
+}
+
+/** A stack on a device, or on one of its queues. */
+export function networkOn(
+  link: Link,
+  settings: Settings,
+  log: Logger,
+): Network {
+  const wrapped = wrapLink(link, settings, log);
+  const stack = stackOn(wrapped.link, settings, log);
+  const own = ownAddresses(settings);
+  return {
+    place: `device ${link.name}`,
+    stack,
+    // The way to the stack's own addresses begins in the kernel, on the other side of the device.
+    connect: (address, signal) =>
+      isOwn(own, address.hostname)
+        ? dialHost(address, signal, settings)
+        : dialStack(stack, address, signal),
+    dialDatagrams: (address, signal) =>
+      isOwn(own, address.hostname)
+        ? dialHostDatagrams(address, signal)
+        : Promise.resolve(new StackDatagrams(stack, address)),
+    close: () => wrapped.finish(),
+  };
+}
+
+function joinInMemory(settings: Settings, log: Logger): Network {
+  const { addresses, hostAddresses, mtu, profile } = settings;
+  const own = ownAddresses(settings);
+  for (const { to } of settings.publish) {
+    if (isOwn(own, to.hostname)) continue;
+    const there = addresses.map(showAddress).join(", ");
+    throw new UsageError(
+      `--publish: ${formatHostPort(to)} is not on the memory link, which has ${there}`,
+    );
+  }
+  const features = { mtu, maxSuperPacket: 65_535, checksumOffload: true, insideHost: true };
+  const [inner, outer] = linkPair(features);
+  const wrapped = wrapLink(inner, settings, log);
+  const stack = stackOn(wrapped.link, settings, log);
+  // The host's side has every other address, those of loopback too, so that each client comes from its own.
+  const isAll = addresses.some((text) => Subnet.parse(text)?.prefixLength === 0);
+  const host = createStack({
+    link: outer,
+    addresses: [...hostAddresses, ...LOOPBACK, ...isAll ? [] : ["0.0.0.0/0", "::/0"]],
+    exceptAddresses: isAll ? [] : addresses.map(showAddress),
+    tcp: { profile },
+    log,
+  });
+  const placeFor = clientPlaces(settings, own);
+  return {
+    place: "a memory link",
+    stack,
+    async connect(address, signal, client) {
+      const { to, from } = placeFor("tcp", address, client);
+      if (from === undefined) return await dialStack(host, to, signal);
+      const { hostname: localHostname, port: localPort } = from;
+      try {
+        return await dialStack(host, to, signal, { localHostname, localPort });
+      } catch (error) {
+        if (!isTaken(error)) throw error;
+        return await dialStack(host, to, signal, { localHostname });
+      }
+    },
+    // deno-lint-ignore require-await -- what cannot be had is a rejection
+    async dialDatagrams(address, _signal, client) {
+      const { to, from } = placeFor("udp", address, client);
+      try {
+        return new StackDatagrams(host, to, from);
+      } catch (error) {
+        if (from === undefined || !isTaken(error)) throw error;
+        return new StackDatagrams(host, to, { hostname: from.hostname });
+      }
+    },
+    async close() {
+      await host.close();
+      await wrapped.finish();
+    },
+  };
+}
+
+/** The host's own addresses, which clients on it come from. */
+const LOOPBACK = ["127.0.0.0/8", "::1/128"];
+/** Another port that leads to the same place has a client with the same address and port. */
+function isTaken(error: unknown): boolean {
+  return error instanceof TcpError && error.code === "ADDRESS_IN_USE";
+}
+
+function stackOn(
+  link: Link,
+  settings: Settings,
+  log: Logger,
+): Stack {
+  const { addresses, icmp = [] } = settings;
+  return createStack({
+    link,
+    addresses,
+    exceptAddresses: othersAddresses(settings),
+    tcp: tcpOptions(settings),
+    icmp,
+    log,
+  });
+}
+
+/** The peer of an idle connection may be gone, and nothing else would ever tell. */
+function tcpOptions({ profile, keepAliveMs }: Settings): TcpOptions {
+  if (keepAliveMs === 0) return { profile };
+  const keepAliveIntervalMs = Math.min(keepAliveMs, MAX_PROBE_INTERVAL_MS);
+  return { profile, keepAlive: true, keepAliveIdleMs: keepAliveMs, keepAliveIntervalMs };
+}
+
+/** Between two keep-alive probes. */
+const MAX_PROBE_INTERVAL_MS = 75_000;

@@ -1,0 +1,81 @@
+/**
+ * The links that `--link` and `link` name, as one table.
+ *
+ * @module
+ */
+import { dgram } from "./dgram.ts";
+import { fd } from "./fd.ts";
+import type { LinkEnvironment, LinkKind, OpenedLink } from "./kind.ts";
+import { stream } from "./stream.ts";
+import { tap } from "./tap.ts";
+import { tun } from "./tun.ts";
+import { udp } from "./udp.ts";
+import { vxlan } from "./vxlan.ts";
+import { ws } from "./ws.ts";
+
+/** A link that was asked for, checked. It can be sent to another thread. */
+export interface LinkSetting {
+  /** A key of {@link LINK_KINDS}. */
+  readonly kind: string;
+  /** What the kind has made of the options. */
+  readonly options: unknown;
+}
+
+/** Every kind of link that can be named. */
+export const LINK_KINDS: Readonly<Record<string, LinkKind>> = {
+  tun,
+  tap,
+  fd,
+  vxlan,
+  udp,
+  ws,
+  stream,
+  dgram,
+};
+
+/** Reads `KIND:VALUE,NAME=VALUE,...`; a string says what is wrong with it. */
+export function parseLink(text: string): LinkSetting | string {
+  const at = text.indexOf(":");
+  const name = at < 0 ? text : text.slice(0, at);
+  const kind = Object.hasOwn(LINK_KINDS, name) ? LINK_KINDS[name]! : undefined;
+  if (kind === undefined) {
+    return `there is no link "${name}"; there are ${Object.keys(LINK_KINDS).join(", ")}`;
+  }
+  const given = at < 0 ? {} : readOptions(text.slice(at + 1), kind.first);
+  const checked = typeof given === "string" ? given : kind.check(given);
+  if (typeof checked === "string") return `${checked}; expected ${kind.usage}`;
+  return { kind: name, options: checked.options };
+}
+
+/** Largest IP packet of a link where nothing is said; `undefined`: as of any other. */
+export function defaultMtu({ kind, options }: LinkSetting): number | undefined {
+  return LINK_KINDS[kind]!.mtu(options);
+}
+
+/** Whether the kernel can connect to a stack on the link by itself. */
+export function isThroughKernel({ kind }: LinkSetting): boolean {
+  return LINK_KINDS[kind]!.throughKernel;
+}
+
+/** Makes the link that a setting names. */
+export function openLink(
+  { kind, options }: LinkSetting,
+  environment: LinkEnvironment,
+): Promise<OpenedLink> {
+  return LINK_KINDS[kind]!.open(options, environment);
+}
+
+type GivenOptions = Record<string, string | string[]>;
+
+function readOptions(text: string, first: string | undefined): GivenOptions | string {
+  const options: GivenOptions = {};
+  for (const [index, part] of text.split(",").entries()) {
+    const at = part.indexOf("=");
+    const name = at < 0 && index === 0 ? first : part.slice(0, Math.max(at, 0));
+    if (name === undefined || name === "") return `"${part}" is no NAME=VALUE`;
+    const value = part.slice(at + 1);
+    const before = Object.hasOwn(options, name) ? options[name]! : undefined;
+    options[name] = before === undefined ? value : [before, value].flat();
+  }
+  return options;
+}

@@ -1,0 +1,65 @@
+/**
+ * The service's link with what the settings put around it.
+ *
+ * @module
+ */
+import { type Logger, systemClock } from "../../../core/api/environment.ts";
+import { parseWhere } from "../../../core/api/listen_address.ts";
+import { Places } from "../../../core/stack/binding_table.ts";
+import type { Link } from "../../../core/stack/link.ts";
+import { IpAddress } from "../../../core/wire/address.ts";
+import { captureFile } from "../../links/decorators/capture_file.ts";
+import { impair } from "../../links/decorators/impair.ts";
+import { type NameConnection, pcapng } from "../../links/decorators/pcapng.ts";
+import { messageOf } from "../errors.ts";
+import type { ListenSetting, Settings } from "../settings/settings.ts";
+
+/** A link with its wrappers. */
+export interface WrappedLink {
+  /** What the stack is put on. */
+  readonly link: Link;
+  /** Ends the recording; the link is the stack's to close. */
+  finish(): Promise<void>;
+}
+
+/** Impairs and records a link where the settings say so; the recording shows what the stack sees. */
+export function wrapLink(link: Link, settings: Settings, log: Logger): WrappedLink {
+  const { impair: impairments } = settings;
+  const { seed = 1, ...rest } = impairments ?? {};
+  const path = impairments === undefined
+    ? link
+    : impair(link, { seed, clock: systemClock, ...rest });
+  return record(path, settings, log);
+}
+
+function record(link: Link, { capture, listen }: Settings, log: Logger): WrappedLink {
+  if (capture === undefined) return { link, finish: () => Promise.resolve() };
+  const { file: name, maxBytes, files } = capture;
+  const file = captureFile(name, {
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+    ...(files === undefined ? {} : { files }),
+    onError: (error) => log.error("the recording ended", { file: name, reason: messageOf(error) }),
+  });
+  const recorded = pcapng(link, { nameConnection: pluginNames(listen) });
+  recorded.record(file.write);
+  return {
+    link: recorded,
+    async finish() {
+      await file.close();
+      if (file.dropped > 0) log.warn("packets left out of the recording", { count: file.dropped });
+    },
+  };
+}
+
+/** Names connections after the plugin that serves them. */
+function pluginNames(listen: readonly ListenSetting[]): NameConnection {
+  const plugins = { tcp: new Places<string>(), udp: new Places<string>() };
+  for (const { where, plugin } of listen) {
+    const place = parseWhere(where);
+    plugins[place.transport].add(place, plugin);
+  }
+  return ({ transport, local }) => {
+    const { w0, w1, w2, w3 } = IpAddress.parse(local.hostname)!;
+    return plugins[transport].find(w0, w1, w2, w3, local.port);
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * The `detect` plugin of a setting.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { compose, describeIssues } from "../../../core/api/plugin.ts";
+import type { Plugin } from "../../../core/api/types.ts";
+import { detect } from "../../../plugins/detect.ts";
+import { messageOf, UsageError } from "../errors.ts";
+import { chainSchema, settingsOf, type WrittenChain } from "../settings/plugin_schema.ts";
+import type { PluginSetting } from "../settings/settings.ts";
+import { type Make, make } from "./make_plugin.ts";
+
+/** Its other options are the plugin's own. */
+const routesSchema = z.looseObject({
+  tls: chainSchema.optional(),
+  http: chainSchema.optional(),
+  http2: chainSchema.optional(),
+  ssh: chainSchema.optional(),
+  other: chainSchema.optional(),
+});
+
+const ROUTES = ["tls", "http", "http2", "ssh", "other"] as const;
+
+/** `detect` with a chain of plugins for each protocol, as a place has one; `load` makes a plugin. */
+export function makeDetect(load: (setting: PluginSetting) => Promise<Plugin>): Make {
+  return async (argument, written, { folder, source }) => {
+    if (argument !== undefined || !ROUTES.some((protocol) => written[protocol] !== undefined)) {
+      throw new UsageError(
+        `${source}: detect needs plugins for protocols, in a configuration file: ` +
+          '{ "plugin": "detect", "options": { "http": "http:./app.ts", "other": "echo" } }',
+      );
+    }
+    const checked = routesSchema.safeParse(written);
+    if (!checked.success) {
+      throw new UsageError(`${source}.${describeIssues(checked.error.issues, ["options"])}`);
+    }
+    const { tls, http, http2, ssh, other, ...options } = checked.data;
+    const routes: Record<string, readonly Plugin[]> = {};
+    for (const [protocol, chain] of Object.entries({ tls, http, http2, ssh, other })) {
+      if (chain === undefined) continue;
+      routes[protocol] = await loadRoute(chain, folder, `${source}.options.${protocol}`, load);
+    }
+    return make((its: object) => detect(routes, its), options, source);
+  };
+}
+
+async function loadRoute(
+  chain: WrittenChain,
+  folder: string,
+  source: string,
+  load: (setting: PluginSetting) => Promise<Plugin>,
+): Promise<Plugin[]> {
+  const plugins: Plugin[] = [];
+  for (const setting of settingsOf(chain, folder, source)) plugins.push(await load(setting));
+  try {
+    compose(plugins);
+  } catch (error) {
+    throw new UsageError(`${source}: ${messageOf(error)}`);
+  }
+  return plugins;
+}

@@ -1,0 +1,177 @@
+/**
+ * Plugins by name or from a file.
+ *
+ * @module
+ */
+import { existsSync } from "node:fs";
+import { isAbsolute, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { PluginFactory } from "../../../core/api/plugin.ts";
+import type { Handler, Plugin } from "../../../core/api/types.ts";
+import { chargen } from "../../../plugins/chargen.ts";
+import { daytime } from "../../../plugins/daytime.ts";
+import { discard } from "../../../plugins/discard.ts";
+import { echo } from "../../../plugins/echo.ts";
+import { type FetchApp, http } from "../../../plugins/http.ts";
+import { iperf3 } from "../../../plugins/iperf3.ts";
+import { connectProxy } from "../../plugins/connect_proxy.ts";
+import { dns } from "../../plugins/dns.ts";
+import { egress } from "../../plugins/egress.ts";
+import { forward } from "../../plugins/forward.ts";
+import { http2 } from "../../plugins/http2.ts";
+import { socks5 } from "../../plugins/socks5.ts";
+import { staticFiles, type StaticFilesOptions } from "../../plugins/static_files.ts";
+import { demo } from "../cli/demo.ts";
+import { messageOf, UsageError } from "../errors.ts";
+import type { ListenSetting, PluginSetting } from "../settings/settings.ts";
+import { makeDetect } from "./make_detect.ts";
+import { type Factory, type Make, make, withArgument, withoutArgument } from "./make_plugin.ts";
+import { makeTls } from "./make_tls.ts";
+import { MIDDLEWARE } from "./middleware.ts";
+import { missingPackage } from "./plugin_packages.ts";
+
+/** Where this project is, for messages: nobody owns its name in a registry. */
+const ROOT = URL.canParse("../../..", import.meta.url) && import.meta.url.startsWith("file:")
+  ? fileURLToPath(new URL("../../..", import.meta.url))
+  : "a checkout of berth";
+
+/** A plugin, with the name that log lines have. */
+export interface LoadedPlugin {
+  /** The plugin's own, or the file's. */
+  readonly name: string;
+  /** What {@link Stack.use} takes. */
+  readonly handler: Plugin;
+}
+
+/** A plugin behind its middleware. */
+export interface LoadedChain {
+  /** All names, joined by `+`. */
+  readonly name: string;
+  /** What {@link Stack.use} takes. */
+  readonly handlers: readonly Plugin[];
+}
+
+const BUILT_IN: Readonly<Record<string, Make>> = {
+  echo: withoutArgument("echo", echo),
+  discard: withoutArgument("discard", discard),
+  chargen: withoutArgument("chargen", chargen),
+  daytime: withoutArgument("daytime", daytime),
+  demo: withoutArgument("demo", demo),
+  dns: withArgument(dns, (upstreams) => ({ upstreams: upstreams.split(",") })),
+  iperf3: withoutArgument("iperf3", iperf3),
+  socks5: withoutArgument("socks5", socks5),
+  egress: withoutArgument("egress", egress),
+  connectProxy: withoutArgument("connectProxy", connectProxy),
+  forward: withArgument(forward, (to) => ({ to: to.split(",") })),
+  http: withApp("http", http),
+  tls: makeTls,
+  detect: makeDetect(async (setting) => (await loadPlugin(setting)).handler),
+  http2: withApp("http2", http2),
+  files: (path, options, { folder, source }) => {
+    if (!path) throw new UsageError(`${source}: files needs a folder, such as files:./public`);
+    const root = resolve(folder, path);
+    const serve = (checked: StaticFilesOptions) => http(staticFiles(root, checked));
+    return { ...make(serve, options, source), name: "files" };
+  },
+  ...MIDDLEWARE,
+};
+
+/**
+ * Makes everything that a setting puts on a port.
+ *
+ * @throws {UsageError} One of the plugins cannot be had, as {@link loadPlugin} has it.
+ */
+export async function loadChain(setting: ListenSetting): Promise<LoadedChain> {
+  const chain: LoadedPlugin[] = [];
+  for (const each of [...setting.before ?? [], setting]) chain.push(await loadPlugin(each));
+  return {
+    name: chain.map(({ name }) => name).join("+"),
+    handlers: chain.map(({ handler }) => handler),
+  };
+}
+
+/**
+ * Makes the plugin that a setting names: a built-in one, or the default export of a module.
+ *
+ * @throws {UsageError} There is no such plugin, its options are wrong, or its module cannot be
+ * loaded.
+ */
+export async function loadPlugin(setting: PluginSetting): Promise<LoadedPlugin> {
+  const { plugin, options = {}, source } = setting;
+  if (isPath(plugin)) return await loadModulePlugin(setting);
+  const [name = "", ...rest] = plugin.split(":");
+  const argument = rest.length > 0 ? rest.join(":") : undefined;
+  const builtIn = Object.hasOwn(BUILT_IN, name) ? BUILT_IN[name] : undefined;
+  if (!builtIn) throw new UsageError(`${source}: ${noPlugin(name)}`);
+  return { name, handler: await builtIn(argument, options, setting) };
+}
+
+function isPath(plugin: string): boolean {
+  return plugin.startsWith("./") || plugin.startsWith("../") || isAbsolute(plugin);
+}
+
+function noPlugin(name: string): string {
+  const names = Object.keys(BUILT_IN).join(", ");
+  return `there is no plugin ${name}: use one of ${names}, or the path of a module such as ./${name}`;
+}
+
+/** A plugin that serves the app of a module; the argument is the module's path. */
+function withApp<O>(name: string, serve: (app: FetchApp, options: O) => Plugin): Make {
+  return async (path, options, setting) => {
+    const { source } = setting;
+    if (!path) throw new UsageError(`${source}: ${name} needs an app, such as ${name}:./app.ts`);
+    const app = await importDefault(path, setting);
+    if (hasFetch(app)) return make((its: O) => serve(app, its), options, source);
+    throw new UsageError(`${source}: the default export of ${path} has no fetch(); a Hono app has`);
+  };
+}
+
+async function loadModulePlugin(setting: PluginSetting): Promise<LoadedPlugin> {
+  const { plugin: path, options, source } = setting;
+  const exported = await importDefault(path, setting);
+  const fault = (what: string) =>
+    new UsageError(`${source}: the default export of ${path} ${what}`);
+
+  if (isFactory(exported)) {
+    return { name: exported.pluginName, handler: make(exported as Factory, options ?? {}, source) };
+  }
+  if (options) throw fault("takes no options: make it with definePlugin()");
+  if (typeof exported === "function") {
+    return { name: path, handler: { name: path, handle: exported as Handler } };
+  }
+  if (isPlugin(exported)) return { name: exported.name, handler: exported };
+  if (hasFetch(exported)) throw fault(`is an app: write http:${path}`);
+  throw fault("is no plugin: export a handler, a plugin or what definePlugin() returns");
+}
+
+async function importDefault(path: string, { folder, source }: PluginSetting): Promise<unknown> {
+  const file = resolve(folder, path);
+  if (!existsSync(file)) throw new UsageError(`${source}: there is no file ${file}`);
+  const missing = missingPackage(file, resolve(ROOT));
+  if (missing !== undefined) {
+    throw new UsageError(
+      `${source}: ${missing.importer} imports ${missing.name}, which is not installed for it: run ` +
+        `bun add ${missing.name === "@berth/berth" ? ROOT : missing.name} in its folder`,
+    );
+  }
+  try {
+    const loaded: { default?: unknown } = await import(pathToFileURL(file).href);
+    return loaded.default;
+  } catch (error) {
+    throw new UsageError(`${source}: cannot load ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+function isFactory(value: unknown): value is PluginFactory<never> {
+  return typeof value === "function" && "pluginName" in value;
+}
+
+function isPlugin(value: unknown): value is Plugin {
+  return typeof value === "object" && value !== null && "name" in value &&
+    ("handle" in value || "onSyn" in value || "flow" in value);
+}
+
+function hasFetch(value: unknown): value is FetchApp {
+  return typeof value === "object" && value !== null && "fetch" in value &&
+    typeof value.fetch === "function";
+}

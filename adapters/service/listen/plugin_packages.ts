@@ -1,0 +1,107 @@
+/**
+ * Packages that a plugin's module imports. Bun installs what is missing by its name, from a registry
+ * where anybody may own that name; so what is missing is found before the module is loaded.
+ *
+ * @module
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
+import { dirname, extname, join, resolve } from "node:path";
+import { runtimeName } from "../../runtime/runtime.ts";
+
+declare const Bun: {
+  readonly Transpiler: new (options: { loader: string }) => {
+    scanImports(code: string): { readonly path: string }[];
+  };
+};
+
+/** What Bun reads as a program, and how. */
+const LOADERS: Readonly<Record<string, string>> = {
+  ...{ ".ts": "ts", ".mts": "ts", ".cts": "ts", ".tsx": "tsx" },
+  ...{ ".js": "js", ".mjs": "js", ".cjs": "js", ".jsx": "jsx" },
+};
+
+/** A package that is not there. */
+export interface MissingPackage {
+  /** Its name. */
+  readonly name: string;
+  /** The file that imports it. */
+  readonly importer: string;
+}
+
+/**
+ * The first package that a module, or what it imports by a path, cannot have; Bun alone is asked. A
+ * module in the folder `own` has what this project depends on itself.
+ */
+export function missingPackage(module: string, own: string): MissingPackage | undefined {
+  if (runtimeName() !== "bun") return undefined;
+  const seen = new Set<string>([module]);
+  for (const file of seen) {
+    for (const specifier of importsOf(file)) {
+      if (/^\.{0,2}\//.test(specifier)) {
+        const next = moduleAt(resolve(dirname(file), specifier));
+        if (next !== undefined) seen.add(next);
+      } else if (!isThere(specifier, dirname(file), own)) {
+        return { name: packageOf(specifier), importer: file };
+      }
+    }
+  }
+  return undefined;
+}
+
+function importsOf(file: string): string[] {
+  const loader = LOADERS[extname(file)];
+  if (loader === undefined) return [];
+  try {
+    const code = readFileSync(file, "utf8");
+    return new Bun.Transpiler({ loader }).scanImports(code).map(({ path }) => path);
+  } catch {
+    // To load it says what is wrong with it.
+    return [];
+  }
+}
+
+/** As Bun finds a module: with an extension left out, or a folder's index. */
+function moduleAt(path: string): string | undefined {
+  const extensions = Object.keys(LOADERS);
+  const written = path.replace(/\.[mc]?jsx?$/, "");
+  const candidates = [path, ...extensions.map((one) => path + one)]
+    .concat(
+      extensions.map((one) => written + one),
+      extensions.map((one) => join(path, "index" + one)),
+    );
+  return candidates.find((one) => extname(one) in LOADERS && existsSync(one));
+}
+
+/** `@scope/name` of `@scope/name/part`. */
+function packageOf(specifier: string): string {
+  return specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+}
+
+function isThere(specifier: string, folder: string, own: string): boolean {
+  // `node:fs`, `bun:ffi`, `#internal`, `https://...`: nothing that is installed by its name.
+  if (isBuiltin(specifier) || /^(#|bun$|bun:|node:|file:|data:|https?:)/.test(specifier)) {
+    return true;
+  }
+  const name = packageOf(specifier);
+  for (let at = folder;; at = dirname(at)) {
+    if (existsSync(join(at, "node_modules", name)) || isNamedBy(at, name, specifier)) return true;
+    if (at === own && textOf(join(at, "package.json")).includes(`"${name}": "`)) return true;
+    if (at === dirname(at)) return false;
+  }
+}
+
+/** A folder's own package, and what a tsconfig.json has a path for. */
+function isNamedBy(folder: string, name: string, specifier: string): boolean {
+  return textOf(join(folder, "package.json")).includes(`"name": "${name}"`) ||
+    [...textOf(join(folder, "tsconfig.json")).matchAll(/"([^"*]+)(\*?)"\s*:\s*\[/g)]
+      .some(([, start, star]) => star ? specifier.startsWith(start!) : specifier === start);
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * Where clients of published ports come from in the stack, and what they are connected to.
+ *
+ * @module
+ */
+import type { HostPort } from "../../../core/api/host_port.ts";
+import { parseWhere } from "../../../core/api/listen_address.ts";
+import { Places } from "../../../core/stack/binding_table.ts";
+import type { OwnAddresses } from "../../../core/stack/ip/own_addresses.ts";
+import { IpAddress, Subnet } from "../../../core/wire/address.ts";
+import type { ListenSetting, Settings } from "../settings/settings.ts";
+
+/** What a client is connected to in the stack, and from where; absent: from the host's address. */
+export interface ClientPlace {
+  readonly to: HostPort;
+  readonly from?: HostPort | undefined;
+}
+
+/**
+ * A client comes from its own address and port. One of the other family than the target is led to the
+ * stack's address of its own family where the same is served there; otherwise, and where its address is
+ * the stack's, it comes from the host's address.
+ */
+export function clientPlaces(
+  { listen }: Pick<Settings, "listen">,
+  own: OwnAddresses,
+): (transport: "tcp" | "udp", to: HostPort, client: HostPort | undefined) => ClientPlace {
+  const served = { tcp: new Places<ListenSetting>(), udp: new Places<ListenSetting>() };
+  for (const setting of listen) {
+    const place = parseWhere(setting.where);
+    served[place.transport].add(place, setting);
+  }
+  const servedAt = (transport: "tcp" | "udp", { w0, w1, w2, w3 }: IpAddress, port: number) =>
+    served[transport].find(w0, w1, w2, w3, port);
+  return (transport, to, client) => {
+    const address = client && IpAddress.parse(client.hostname.replace(/%.*$/, ""));
+    const target = IpAddress.parse(to.hostname);
+    if (address === undefined || target === undefined || own.has(address)) return { to };
+    if (!address.isUnicast && !address.isLoopback) return { to };
+    const from = { hostname: address.toString(), port: client!.port };
+    if (address.isV4 === target.isV4) return { to, from };
+    const other = own.firstIn(address.isV4 ? FAMILIES.v4 : FAMILIES.v6);
+    const setting = servedAt(transport, target, to.port);
+    const isSame = other !== undefined && setting !== undefined &&
+      servedAt(transport, other, to.port) === setting;
+    return isSame ? { to: { hostname: other.toString(), port: to.port }, from } : { to };
+  };
+}
+
+/** Every address of a family. */
+const FAMILIES = { v4: Subnet.parse("0.0.0.0/0")!, v6: Subnet.parse("::/0")! };

@@ -1,0 +1,131 @@
+/**
+ * TCP ports of the host that lead into a stack.
+ *
+ * @module
+ */
+import { createServer, type Server } from "node:net";
+import { type Logger, systemClock } from "../../../core/api/environment.ts";
+import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
+import { type Duplex, relay } from "../../../plugins/shared/relay.ts";
+import { HostConnection } from "../../host/connection.ts";
+import { keepAccepting } from "../../host/descriptors.ts";
+import { addPort } from "../../host/way_back.ts";
+import { messageOf } from "../errors.ts";
+import type { PublishSetting } from "../settings/publish_setting.ts";
+import { openPort } from "./open_port.ts";
+
+/** Connections that one published port carries at once, at most; more are reset. */
+export const MAX_CONNECTIONS = 4096;
+
+/** What the connections of a published port are bounded by. */
+export interface PublishLimits {
+  /** At once; default {@link MAX_CONNECTIONS}. */
+  readonly maxConnections?: number | undefined;
+  /** Silent milliseconds after which clients are asked whether they are there; default two hours. */
+  readonly keepAliveMs?: number | undefined;
+}
+
+/**
+ * Connects to an address behind the published port, from the client's where that can be; gives up when
+ * `signal` is aborted.
+ */
+export type Connect = (
+  address: HostPort,
+  signal: AbortSignal,
+  client?: HostPort,
+) => Promise<Duplex>;
+
+/** A port that is open on the host. */
+export interface PublishedPort {
+  /** Where it is, on the host. */
+  readonly address: HostPort;
+  /** Where it leads. */
+  readonly to: HostPort;
+  /** `"udp"`; TCP where it is not there. */
+  readonly transport?: "udp" | undefined;
+}
+
+/** What opened a port of the host, and can close it again. */
+export interface Publication extends PublishedPort {
+  /** Takes no new connections. */
+  stopListening(): void;
+  /** Waits for the running connections, for `graceMs` at most, and aborts the rest. */
+  finish(graceMs: number): Promise<void>;
+}
+
+/**
+ * Opens a port of the host. Each connection to it is relayed, half-closes and resets included, to
+ * one that `connect` makes; where that is refused the connection is reset.
+ *
+ * @throws {Error} The port cannot be opened.
+ */
+export async function publish(
+  setting: PublishSetting,
+  connect: Connect,
+  log: Logger,
+  { maxConnections = MAX_CONNECTIONS, keepAliveMs }: PublishLimits = {},
+): Promise<Publication> {
+  const running = new Map<HostConnection, Promise<void>>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => {});
+    if (running.size >= maxConnections) return void socket.resetAndDestroy();
+    const client = new HostConnection(socket, { keepAliveMs });
+    const { remoteAddress, remotePort } = socket;
+    const from = remoteAddress === undefined || remotePort === undefined
+      ? undefined
+      : { hostname: remoteAddress, port: remotePort };
+    running.set(
+      client,
+      serve(client, setting, connect, log, from).finally(() => running.delete(client)),
+    );
+  });
+  const address = await openPort(setting, (host, port) => listenOn(server, host, port));
+  const forget = addPort("tcp", address, setting.to);
+  server.on("error", (error) => log.error("cannot accept", { reason: messageOf(error) }));
+  keepAccepting(server, { log, name: formatHostPort(address) });
+  return {
+    address,
+    to: setting.to,
+    stopListening() {
+      forget();
+      server.close();
+    },
+    async finish(graceMs) {
+      const abortAll = () => {
+        for (const client of running.keys()) client.abort();
+      };
+      const cancel = systemClock.schedule(systemClock.now() + graceMs, abortAll);
+      await Promise.all(running.values());
+      cancel();
+    },
+  };
+}
+
+async function serve(
+  client: HostConnection,
+  setting: PublishSetting,
+  connect: Connect,
+  log: Logger,
+  from: HostPort | undefined,
+): Promise<void> {
+  const gone = new AbortController();
+  client.closed.catch((error) => gone.abort(error));
+  try {
+    const inner = await connect(setting.to, gone.signal, from);
+    await relay(client, inner);
+  } catch (error) {
+    client.abort(error);
+    log.debug("published connection broke", { port: setting.port, reason: messageOf(error) });
+  }
+}
+
+function listenOn(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port }, () => {
+      server.off("error", reject);
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : port);
+    });
+  });
+}

@@ -1,0 +1,45 @@
+/**
+ * What is published where nobody said what.
+ *
+ * @module
+ */
+import { parseWhere } from "../../../core/api/listen_address.ts";
+import type { OwnAddresses } from "../../../core/stack/ip/own_addresses.ts";
+import { UsageError } from "../errors.ts";
+import type { PublishSetting } from "../settings/publish_setting.ts";
+import type { ListenSetting } from "../settings/settings.ts";
+
+/** Ports that a host gives to privileged users only end below this. */
+const FIRST_FREE_PORT = 1024;
+/** Where they are found on the host without a privilege: 80 as 8080, 7 as 8007. */
+const PRIVILEGED_OFFSET = 8000;
+
+/**
+ * Every place that is a single port of TCP, on 127.0.0.1; ranges of ports are left out.
+ *
+ * @throws {UsageError} That leaves nothing: the service could not be reached.
+ */
+export function publishAll(
+  listen: readonly ListenSetting[],
+  own: OwnAddresses,
+): PublishSetting[] {
+  const published = listen.flatMap(({ where }) => publish(where, own));
+  if (published.length > 0) return published;
+  throw new UsageError(
+    `nothing leads from the host to ${listen.map(({ where }) => where).join(", ")}: name ports ` +
+      "with --publish, such as 8080=10.7.0.2:80, or a device with --tun",
+  );
+}
+
+function publish(where: string, own: OwnAddresses): PublishSetting[] {
+  const { transport, subnet, firstPort: port, lastPort } = parseWhere(where);
+  if (transport !== "tcp" || port !== lastPort) return [];
+  const address = subnet === undefined ? own.first : own.firstIn(subnet);
+  if (address === undefined) return [];
+  return [{
+    hostname: "127.0.0.1",
+    port: port < FIRST_FREE_PORT ? port + PRIVILEGED_OFFSET : port,
+    to: { hostname: address.toString(), port },
+    orNextFree: true,
+  }];
+}

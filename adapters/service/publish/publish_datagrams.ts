@@ -1,0 +1,179 @@
+/**
+ * UDP ports of the host that lead into a stack.
+ *
+ * @module
+ */
+import { createSocket, type Socket } from "node:dgram";
+import { isIPv6 } from "node:net";
+import { type Clock, type Logger, systemClock } from "../../../core/api/environment.ts";
+import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
+import type { DatagramChannel } from "../../../plugins/shared/dial.ts";
+import { IdleTimeout } from "../../../plugins/shared/idle_timeout.ts";
+import { relayDatagrams } from "../../../plugins/shared/relay_datagrams.ts";
+import { DatagramInbox } from "../../host/datagram_inbox.ts";
+import { addPort } from "../../host/way_back.ts";
+import { messageOf } from "../errors.ts";
+import type { PublishSetting } from "../settings/publish_setting.ts";
+import { openPort } from "./open_port.ts";
+import type { Publication } from "./publish.ts";
+
+/** Makes a socket in the stack for a client, from the client's address where that can be. */
+export type DialDatagramsFor = (
+  address: HostPort,
+  signal: AbortSignal,
+  client?: HostPort,
+) => Promise<DatagramChannel>;
+
+/** What a published UDP port may be told. */
+export interface PublishDatagramsOptions {
+  /** Tells what is idle. Default the runtime's. */
+  readonly clock?: Clock;
+  /** Clients at once, at most; datagrams of more are dropped. Default 4096. */
+  readonly maxFlows?: number;
+  /** Milliseconds without a datagram after which a client is forgotten. Default 60 000. */
+  readonly idleTimeoutMs?: number;
+}
+
+/**
+ * Opens a UDP port of the host. Each client, an address and a port, gets a socket in the stack for
+ * itself, which `dial` makes, until it is idle.
+ *
+ * @throws {Error} The port cannot be opened.
+ */
+export async function publishDatagrams(
+  setting: PublishSetting,
+  dial: DialDatagramsFor,
+  log: Logger,
+  options: PublishDatagramsOptions = {},
+): Promise<Publication> {
+  const socket = createSocket(isIPv6(setting.hostname) ? "udp6" : "udp4");
+  const address = await openPort(setting, (host, port) => bind(socket, host, port));
+  const forget = addPort("udp", address, setting.to);
+  const port = new PublishedUdpPort(socket, setting, dial, log, options);
+  return {
+    address,
+    to: setting.to,
+    transport: "udp",
+    // Flows have no end to wait for.
+    stopListening() {
+      forget();
+      port.close();
+    },
+    finish: () => port.finished(),
+  };
+}
+
+/** The clients of one port. */
+class PublishedUdpPort {
+  readonly #socket: Socket;
+  readonly #setting: PublishSetting;
+  readonly #dial: DialDatagramsFor;
+  readonly #log: Logger;
+  readonly #clock: Clock;
+  readonly #maxFlows: number;
+  readonly #idleTimeoutMs: number;
+  readonly #flows = new Map<string, { client: HostClient; served: Promise<void> }>();
+  readonly #closing = new AbortController();
+
+  constructor(
+    socket: Socket,
+    setting: PublishSetting,
+    dial: DialDatagramsFor,
+    log: Logger,
+    { clock = systemClock, maxFlows = 4096, idleTimeoutMs = 60_000 }: PublishDatagramsOptions,
+  ) {
+    this.#socket = socket;
+    this.#setting = setting;
+    this.#dial = dial;
+    this.#log = log;
+    this.#clock = clock;
+    this.#maxFlows = maxFlows;
+    this.#idleTimeoutMs = idleTimeoutMs;
+    socket.on("message", (datagram: Uint8Array, from) => {
+      this.#take(datagram, { hostname: from.address, port: from.port });
+    });
+    socket.on("error", (error) => log.error("cannot receive", { reason: messageOf(error) }));
+  }
+
+  close(): void {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    for (const { client } of this.#flows.values()) client.close();
+    this.#socket.close();
+  }
+
+  async finished(): Promise<void> {
+    await Promise.all([...this.#flows.values()].map(({ served }) => served));
+  }
+
+  #take(datagram: Uint8Array, from: { hostname: string; port: number }): void {
+    const name = formatHostPort(from);
+    let flow = this.#flows.get(name);
+    if (flow === undefined) {
+      if (this.#flows.size >= this.#maxFlows) return;
+      const client = new HostClient(this.#socket, from);
+      flow = { client, served: this.#serve(client, name, from) };
+      this.#flows.set(name, flow);
+    }
+    flow.client.inbox.put(datagram);
+  }
+
+  async #serve(client: HostClient, name: string, from: HostPort): Promise<void> {
+    const idle = new IdleTimeout(this.#clock, this.#idleTimeoutMs, () => client.close());
+    client.onDatagram = () => idle.touch();
+    try {
+      // What it throws at once has to come after the flow has its place, to free it again.
+      const dialled = Promise.try(() => this.#dial(this.#setting.to, this.#closing.signal, from));
+      await relayDatagrams(client, await dialled);
+    } catch (error) {
+      this.#log.debug("published flow broke", { remote: name, reason: messageOf(error) });
+    } finally {
+      idle.stop();
+      this.#flows.delete(name);
+    }
+  }
+}
+
+/** One client of the host, behind the port's socket. */
+class HostClient implements DatagramChannel {
+  readonly inbox: DatagramInbox = new DatagramInbox();
+  onDatagram: () => void = () => {};
+  readonly #socket: Socket;
+  readonly #address: { hostname: string; port: number };
+
+  constructor(socket: Socket, address: { hostname: string; port: number }) {
+    this.#socket = socket;
+    this.#address = address;
+  }
+
+  async receive(): Promise<Uint8Array<ArrayBuffer> | null> {
+    const datagram = await this.inbox.receive();
+    this.onDatagram();
+    return datagram;
+  }
+
+  send(datagram: Uint8Array): Promise<number> {
+    this.onDatagram();
+    return new Promise((resolve, reject) => {
+      const { hostname, port } = this.#address;
+      this.#socket.send(datagram, port, hostname, (error) => {
+        if (error) reject(error);
+        else resolve(datagram.byteLength);
+      });
+    });
+  }
+
+  close(): void {
+    this.inbox.discard();
+  }
+}
+
+function bind(socket: Socket, address: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    socket.once("error", reject);
+    socket.bind({ address, port }, () => {
+      socket.off("error", reject);
+      resolve(socket.address().port);
+    });
+  });
+}

@@ -1,0 +1,141 @@
+/**
+ * Flags, configuration file and defaults as one.
+ *
+ * @module
+ */
+import { possibleKeepAlive } from "../../../plugins/shared/dial.ts";
+import { UsageError } from "../errors.ts";
+import { completeHostAddresses } from "../links/host_addresses.ts";
+import { ownAddresses } from "../links/own_addresses.ts";
+import { defaultMtu } from "../links/table.ts";
+import { publishAll } from "../publish/publish_all.ts";
+import { isStackPublish, type StackPublishSetting } from "./publish_setting.ts";
+import { DEFAULTS, type ListenSetting, type PartialSettings, type Settings } from "./settings.ts";
+
+/** What the memory link has where nothing is said. */
+const MEMORY_ADDRESSES = ["10.7.0.2/24", "fd07::2/64"];
+
+const IPV6_LEAST_MTU = 1280;
+
+/**
+ * A flag that can be given once comes before what the file says; a flag that can be repeated adds
+ * to it, `--listen` takes its place from the file. Where nothing is listened on the demo is; without
+ * a device every single port is published on the host unless it is said what is.
+ *
+ * @throws {UsageError} What was said contradicts itself or cannot work.
+ */
+export function mergeSettings(flags: PartialSettings, file: PartialSettings): Settings {
+  const values = { ...defined(file), ...defined(flags) };
+  const mtu = values.mtu ?? (values.link && defaultMtu(values.link)) ?? DEFAULTS.mtu;
+  const merged = { ...DEFAULTS, ...values, mtu };
+  const onMemory = merged.tun === undefined && merged.link === undefined;
+  checkLink(merged);
+  checkWorkers(merged);
+  const publish = both("publish", flags, file);
+  const given = publish.flatMap((each) => isStackPublish(each) ? [] : [each]);
+  const said = [
+    ...mergeListen(flags.listen ?? [], file.listen ?? []),
+    ...publish.filter(isStackPublish).map((each) => forwarded(each, merged.keepAliveMs)),
+  ];
+  byPlace(said);
+  const listen = said.length > 0 ? said : demoPorts();
+  const addresses = addressesFor(onMemory, both("addresses", flags, file));
+  const exceptAddresses = both("exceptAddresses", flags, file);
+  const hostAddresses = completeHostAddresses(addresses, both("hostAddresses", flags, file));
+  requireMtu(merged.mtu, addresses);
+  return {
+    ...merged,
+    addresses,
+    hostAddresses,
+    exceptAddresses,
+    listen,
+    publish: given.length > 0 || !onMemory
+      ? given
+      : publishAll(listen, ownAddresses({ addresses, hostAddresses, exceptAddresses })),
+  };
+}
+
+/** One stack is on one link. */
+function checkLink({ tun, link }: Pick<Settings, "tun" | "link">): void {
+  if (tun === undefined || link === undefined) return;
+  throw new UsageError("--tun and --link exclude each other: name one of them");
+}
+
+/** The memory link has one end here and one there, and no queues to spread packets over. */
+function checkWorkers({ workers, tun, capture, impair }: Omit<Settings, "listen">): void {
+  if (workers === 1) return;
+  if (capture !== undefined || impair !== undefined) {
+    throw new UsageError(
+      `--workers ${workers} excludes --capture and --impair: each worker has a queue of its own, ` +
+        "and neither a file nor a bandwidth can be shared",
+    );
+  }
+  if (tun !== undefined) return;
+  throw new UsageError(
+    `--workers ${workers} needs --tun NAME: each worker reads a queue of a device, and without one ` +
+      "the service runs on a link in memory that has none",
+  );
+}
+
+function defined(settings: PartialSettings): Partial<Settings> {
+  const entries = Object.entries(settings).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries);
+}
+
+/** A port of the stack that leads to the host is one that `forward` serves. */
+function forwarded(
+  { where, targets }: StackPublishSetting,
+  keepAliveMs: number,
+): ListenSetting {
+  const source = `--publish stack/${where}`;
+  const options = { keepAliveMs: possibleKeepAlive(keepAliveMs) };
+  return { where, plugin: `forward:${targets}`, options, folder: ".", source };
+}
+
+function both<Key extends "addresses" | "hostAddresses" | "exceptAddresses" | "publish">(
+  key: Key,
+  flags: PartialSettings,
+  file: PartialSettings,
+): NonNullable<PartialSettings[Key]>[number][] {
+  return [...file[key] ?? [], ...flags[key] ?? []];
+}
+
+function mergeListen(
+  flags: readonly ListenSetting[],
+  file: readonly ListenSetting[],
+): ListenSetting[] {
+  return [...new Map([...byPlace(file), ...byPlace(flags)]).values()];
+}
+
+function byPlace(listen: readonly ListenSetting[]): Map<string, ListenSetting> {
+  const settings = new Map<string, ListenSetting>();
+  for (const setting of listen) {
+    if (settings.has(setting.where)) {
+      throw new UsageError(`${setting.source}: the port is given twice`);
+    }
+    settings.set(setting.where, setting);
+  }
+  return settings;
+}
+
+function addressesFor(onMemory: boolean, given: readonly string[]): readonly string[] {
+  if (given.length > 0) return given;
+  if (onMemory) return MEMORY_ADDRESSES;
+  throw new UsageError("--tun and --link need at least one --address, such as 10.7.0.2/24");
+}
+
+function requireMtu(mtu: number, addresses: readonly string[]): void {
+  const v6 = addresses.find((address) => address.includes(":"));
+  if (mtu >= IPV6_LEAST_MTU || v6 === undefined) return;
+  throw new UsageError(
+    `the MTU is ${mtu}, but ${v6} needs at least ${IPV6_LEAST_MTU} (RFC 8200 5)`,
+  );
+}
+
+function demoPorts(): ListenSetting[] {
+  const source = "the demo";
+  return [
+    { where: "80", plugin: "demo", folder: ".", source },
+    { where: "7", plugin: "echo", folder: ".", source },
+  ];
+}

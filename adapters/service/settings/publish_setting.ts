@@ -1,0 +1,76 @@
+/**
+ * What `--publish` says: a port of the host that leads into the stack, or one of the stack that
+ * leads to the host.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { type HostPort, parseHostPort } from "../../../core/api/host_port.ts";
+import { formatWhere, parseWhere } from "../../../core/api/listen_address.ts";
+import { parseDialTarget } from "../../../plugins/shared/dial.ts";
+import { messageOf } from "../errors.ts";
+
+/** A port of the host and where it leads. */
+export interface PublishSetting extends HostPort {
+  /** `"udp"`; TCP where it is not there. */
+  readonly transport?: "udp" | undefined;
+  /** What is connected to, through the stack. */
+  readonly to: HostPort;
+  /** Where `port` is taken one of the next hundred will do. */
+  readonly orNextFree?: boolean;
+}
+
+/** A place of the stack that leads to the host. */
+export interface StackPublishSetting {
+  /** As `formatWhere()` writes it. */
+  readonly where: string;
+  /** What `forward` takes, several separated by commas. */
+  readonly targets: string;
+}
+
+const EXPECTED = "expected [udp/][HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, or " +
+  "stack/WHERE=TARGET such as stack/8080=127.0.0.1:3000";
+
+const FROM_STACK = "stack/";
+
+/**
+ * `[tcp/|udp/][HOST:]PORT=ADDRESS:PORT`, the host's loopback address when there is none; or
+ * `stack/[tcp/|udp/][ADDRESS[/LENGTH]:]PORTS=TARGET,...`.
+ */
+export const publishSchema: z.ZodType<PublishSetting | StackPublishSetting, string> = z.string()
+  .transform((text, c) => {
+    const at = text.indexOf("=");
+    const [from, to] = at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+    const parsed = from.startsWith(FROM_STACK)
+      ? parseStackSide(from.slice(FROM_STACK.length), to)
+      : parseHostSide(from, to);
+    if (typeof parsed !== "string") return parsed;
+    c.addIssue(parsed === "" ? `${EXPECTED}, got ${text}` : parsed);
+    return z.NEVER;
+  });
+
+/** Why it is none, where it is none; an empty text for the usual reason. */
+function parseHostSide(from: string, destination: string): PublishSetting | string {
+  const [, transport, place = ""] = /^(?:(tcp|udp)\/)?(.*)$/.exec(from) ?? [];
+  const host = parseHostPort(/^\d+$/.test(place) ? `127.0.0.1:${place}` : place);
+  const to = parseHostPort(destination);
+  if (!host || !to || to.port === 0) return "";
+  return transport === "udp" ? { ...host, to, transport } : { ...host, to };
+}
+
+function parseStackSide(from: string, targets: string): StackPublishSetting | string {
+  const isTarget = (target: string) => parseDialTarget(target) !== undefined;
+  if (!targets.split(",").every(isTarget)) return "";
+  try {
+    return { where: formatWhere(parseWhere(from)), targets };
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** Whether a setting is about a port of the stack. */
+export function isStackPublish(
+  setting: PublishSetting | StackPublishSetting,
+): setting is StackPublishSetting {
+  return "where" in setting;
+}

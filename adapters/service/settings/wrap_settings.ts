@@ -1,0 +1,86 @@
+/**
+ * What the service can be told about wrappers of its link: a recording and impairments.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { bytes, count, wholeNumber } from "../../../core/api/numbers.ts";
+import type { LinkImpairments } from "../../links/decorators/impair.ts";
+import {
+  checkImpairments,
+  HARMLESS,
+  type Impairments,
+} from "../../links/decorators/impair/impairments.ts";
+import { messageOf } from "../errors.ts";
+
+/** Where packets are recorded to. */
+export interface CaptureSetting {
+  /** A file, a FIFO, or `"-"` for stdout. */
+  readonly file: string;
+  /** Bytes of one file. */
+  readonly maxBytes?: number | undefined;
+  /** Files that are kept. */
+  readonly files?: number | undefined;
+}
+
+/** How the link is made worse. */
+export interface ImpairSetting extends LinkImpairments {
+  /** The same seed and packets have the same fate. */
+  readonly seed?: number;
+  /** Packets held back in one direction. */
+  readonly queue?: number;
+}
+
+const FILE_EXPECTED = `expected "FILE" or { "file", "maxBytes", "files" }`;
+
+/** A file's name, or one with the bounds of its rotation. */
+export const captureSchema: z.ZodType<CaptureSetting, unknown> = z.preprocess(
+  (value) => typeof value === "string" ? { file: value } : value,
+  z.strictObject({
+    file: z.string(FILE_EXPECTED).min(1, FILE_EXPECTED),
+    maxBytes: bytes(4096, Number.MAX_SAFE_INTEGER).optional(),
+    files: count(1, 10_000).optional(),
+  }, { error: ({ code }) => code === "invalid_type" ? FILE_EXPECTED : undefined }),
+);
+
+/** `{ "loss": 0.01, "incoming": { ... } }`. */
+export const impairSchema: z.ZodType<ImpairSetting, unknown> = z.looseObject({
+  seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
+  queue: count(1, 1_000_000).optional(),
+  incoming: z.record(z.string(), z.unknown()).optional(),
+}).transform(({ seed, queue, incoming, ...outgoing }, c): ImpairSetting => {
+  try {
+    checkImpairments(outgoing as Impairments);
+    if (incoming) checkImpairments(incoming as Impairments, "incoming.");
+  } catch (error) {
+    c.addIssue(messageOf(error));
+    return z.NEVER;
+  }
+  return {
+    ...outgoing,
+    ...(seed === undefined ? {} : { seed }),
+    ...(queue === undefined ? {} : { queue }),
+    ...(incoming === undefined ? {} : { incoming }),
+  };
+});
+
+const FLAG_EXPECTED = "expected NAME=NUMBER,... such as delayMs=20,loss=0.01,incoming.loss=0.02";
+
+/** The same as text: `delayMs=20,incoming.loss=0.01`. */
+export const impairTextSchema: z.ZodType<ImpairSetting, string> = z.string().transform(
+  (text, c): unknown => {
+    const impairments: Record<string, unknown> = {};
+    const incoming: Record<string, number> = {};
+    for (const part of text.split(",")) {
+      const [, isIncoming, name, value] = /^(incoming\.)?(\w+)=([\d.e+-]+)$/.exec(part) ?? [];
+      const isKnown = name !== undefined &&
+        (Object.hasOwn(HARMLESS, name) || /^(seed|queue)$/.test(name));
+      if (!isKnown || !Number.isFinite(Number(value))) {
+        c.addIssue(`${FLAG_EXPECTED}, got ${part}`);
+        return z.NEVER;
+      }
+      (isIncoming === undefined ? impairments : incoming)[name] = Number(value);
+    }
+    return Object.keys(incoming).length > 0 ? { ...impairments, incoming } : impairments;
+  },
+).pipe(impairSchema);

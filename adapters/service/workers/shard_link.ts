@@ -1,0 +1,80 @@
+/**
+ * One queue of a device, and what other shards hand over.
+ *
+ * @module
+ */
+import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
+import type { ForeignPacket, Shard } from "../../../core/stack/sharding/shard.ts";
+import { type MailboxEnds, Mailboxes } from "./mailboxes.ts";
+
+/** The link of a shard. */
+export class ShardLink implements Link {
+  readonly name: string;
+  readonly features: LinkFeatures;
+  readonly #queue: Link;
+  readonly #mailboxes: Mailboxes;
+  #isWaiting = false;
+  #waiter: { resolve(isOpen: boolean): void; reject(error: unknown): void } | undefined;
+
+  /** Takes both over: they are closed with it. */
+  constructor(queue: Link, shard: Shard, ends: MailboxEnds) {
+    this.name = queue.name;
+    this.features = { ...queue.features, shard };
+    this.#queue = queue;
+    this.#mailboxes = new Mailboxes(shard.index, ends, () => this.#waiter?.resolve(true));
+  }
+
+  receive(batch: PacketBatch): number {
+    return this.#mailboxes.hasArrived ? this.#receiveHandedOver(batch) : this.#queue.receive(batch);
+  }
+
+  ready(): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject };
+      if (this.#mailboxes.hasArrived) resolve(true);
+      this.#waitForQueue();
+    });
+  }
+
+  send(packet: OutgoingPacket): boolean {
+    return this.#queue.send(packet);
+  }
+
+  handOver(foreign: ForeignPacket): boolean {
+    return this.#mailboxes.send(foreign);
+  }
+
+  async close(): Promise<void> {
+    this.#mailboxes.close();
+    await this.#queue.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #receiveHandedOver(batch: PacketBatch): number {
+    for (let count = 0; count < batch.capacity; count++) {
+      const parcel = this.#mailboxes.take();
+      if (parcel === undefined) return count;
+      batch.packets[count] = parcel.packet;
+      batch.sizes[count] = parcel.packet.length;
+      batch.checksums[count] = "verified";
+      batch.segmentSizes[count] = parcel.segmentSize;
+    }
+    return batch.capacity;
+  }
+
+  /** One wait at a time, which may outlive the `ready()` that began it. */
+  #waitForQueue(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#queue.ready().then((isOpen) => {
+      this.#isWaiting = false;
+      this.#waiter?.resolve(isOpen);
+    }, (error: unknown) => {
+      this.#isWaiting = false;
+      this.#waiter?.reject(error);
+    });
+  }
+}

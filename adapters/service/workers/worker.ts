@@ -1,0 +1,88 @@
+/**
+ * One shard of the service in a thread of its own: the module that a worker runs.
+ *
+ * @module
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import type { Logger } from "../../../core/api/environment.ts";
+import { adoptQueue } from "../../links/tun/queues.ts";
+import { createLogger, writeToStderr } from "../cli/logger.ts";
+import { surviveStrayErrors } from "../cli/stray_errors.ts";
+import { messageOf, UsageError } from "../errors.ts";
+import { networkOn } from "../links/network.ts";
+import { loadPlugins, type NamedPlugins, serve, type ServingStack } from "../listen/serve.ts";
+import type { Order, Report, WorkerData } from "./messages.ts";
+import { ShardLink } from "./shard_link.ts";
+
+const data: WorkerData = workerData;
+const { settings } = data;
+const log = createLogger({ level: settings.logLevel, write: writeToStderr });
+let plugins: NamedPlugins = [];
+let serving: ServingStack | undefined;
+let close = () => {};
+
+surviveStrayErrors(log);
+parentPort!.on("message", (order: Order) => reportFailure(() => obey(order)));
+await reportFailure(async () => {
+  plugins = await loadPlugins(settings);
+  report({ type: "loaded" });
+});
+
+function obey(order: Order): void | Promise<void> {
+  switch (order.type) {
+    case "serve":
+      return serveQueue(order, log);
+    case "count":
+      return report({ type: "counters", counters: counters() });
+    case "drain":
+      return drain();
+    case "close":
+      return close();
+  }
+}
+
+async function serveQueue(
+  { queue, count, seed }: Order & { type: "serve" },
+  log: Logger,
+): Promise<void> {
+  const shard = { index: data.index, count, seed };
+  const link = new ShardLink(await adoptQueue(queue), shard, data.ends);
+  serving = await serve(plugins, networkOn(link, settings, log), settings, log);
+  serving.finished.catch(fail);
+  report({
+    type: "serving",
+    published: serving.published.map(({ address, to, transport }) => ({ address, to, transport })),
+  });
+}
+
+/** Goes on refusing connections until all shards can end: the device is there as long as one is. */
+async function drain(): Promise<void> {
+  const stopped = serving?.stop(() => {
+    report({ type: "drained" });
+    return new Promise((resolve) => close = resolve);
+  });
+  log.debug("refuses new connections", { worker: data.index });
+  await stopped;
+  report({ type: "closed", counters: counters() });
+}
+
+function counters(): Readonly<Record<string, number>> {
+  return serving?.stats() ?? {};
+}
+
+async function reportFailure(act: () => void | Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    fail(error);
+  }
+}
+
+function fail(error: unknown): void {
+  const isUsage = error instanceof UsageError;
+  report({ type: "failed", message: isUsage ? error.message : messageOf(error), isUsage });
+}
+
+function report(message: Report): void {
+  parentPort!.postMessage(message);
+}

@@ -1,0 +1,95 @@
+/**
+ * A worker, seen from the main thread.
+ *
+ * @module
+ */
+import { type MessagePort, Worker } from "node:worker_threads";
+import { messageOf, UsageError } from "../errors.ts";
+import type { Order, Report, WorkerData } from "./messages.ts";
+
+type Answer<Type extends Report["type"]> = Report & { type: Type };
+
+interface Pending {
+  readonly promise: Promise<Report>;
+  resolve(report: Report): void;
+  reject(error: Error): void;
+}
+
+/** What a worker runs. */
+export const WORKER_MODULE: URL = new URL("./worker.ts", import.meta.url);
+
+/** Starts a worker, asks it and notices its end. */
+export class WorkerHandle {
+  readonly #worker: Worker;
+  readonly #index: number;
+  readonly #onFailure: (error: Error) => void;
+  readonly #pending = new Map<Report["type"], Pending>();
+  #failure: Error | undefined;
+  #isEnding = false;
+
+  /** `onFailure` is called once, when it cannot go on or has ended without being asked to. */
+  constructor(data: WorkerData, onFailure: (error: Error) => void) {
+    this.#index = data.index;
+    this.#onFailure = onFailure;
+    const ports = data.ends.ports.filter((port): port is MessagePort => port !== undefined);
+    this.#worker = new Worker(WORKER_MODULE, {
+      workerData: data,
+      transferList: ports,
+    });
+    this.#worker.on("message", (report: Report) => this.#take(report));
+    this.#worker.on("error", (error) => this.#fail(this.#ended(messageOf(error))));
+    this.#worker.on("exit", (code) => this.#fail(this.#ended(`exit code ${code}`)));
+  }
+
+  /**
+   * Gives an order and waits for the answer; asked twice at a time it answers both at once.
+   *
+   * @throws {Error} The worker failed.
+   */
+  ask<Type extends Report["type"]>(order: Order, type: Type): Promise<Answer<Type>> {
+    const isAsked = this.#pending.has(type);
+    const answer = this.told(type);
+    if (!isAsked) this.#worker.postMessage(order);
+    return answer;
+  }
+
+  /** Waits for something that it says by itself. */
+  told<Type extends Report["type"]>(type: Type): Promise<Answer<Type>> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    let pending = this.#pending.get(type);
+    if (pending === undefined) {
+      pending = Promise.withResolvers<Report>();
+      pending.promise.catch(() => {});
+      this.#pending.set(type, pending);
+    }
+    return pending.promise as Promise<Answer<Type>>;
+  }
+
+  /** Ends it at once. */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    await this.#worker.terminate();
+  }
+
+  #take(report: Report): void {
+    if (report.type === "failed") {
+      const { message, isUsage } = report;
+      return this.#fail(isUsage ? new UsageError(message) : new Error(message));
+    }
+    const pending = this.#pending.get(report.type);
+    this.#pending.delete(report.type);
+    pending?.resolve(report);
+  }
+
+  #ended(how: string): Error {
+    return new Error(`Worker ${this.#index} ended unexpectedly: ${how}`);
+  }
+
+  #fail(error: Error): void {
+    if (this.#isEnding || this.#failure !== undefined) return;
+    this.#failure = error;
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+    this.#onFailure(error);
+  }
+}

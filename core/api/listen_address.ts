@@ -1,0 +1,111 @@
+/**
+ * Where something listens, as text: `[tcp/|udp/][ADDRESS[/LEN]:]PORTS`.
+ *
+ * @module
+ */
+import type { Place } from "../stack/binding_table.ts";
+import { Subnet } from "../wire/address.ts";
+import { TcpError } from "./errors.ts";
+
+/** Where something listens. */
+export interface Where extends Place {
+  /** TCP unless the text says otherwise. */
+  readonly transport: "tcp" | "udp";
+}
+
+/** The highest port there is. */
+const LAST_PORT = 65_535;
+
+/**
+ * Reads where something listens. PORTS is one port, a range such as `8000-8999`, or `*` for 1 to
+ * 65535; ADDRESS is one address or a network, IPv6 in brackets; without it every address is meant.
+ * `0.0.0.0` and `::` stand for all of their family. A number is a port of TCP, 0 any free one; as text
+ * 0 is that only where `takesFree` says so.
+ *
+ * @throws {TypeError} It is no such place; the message says how one is written.
+ */
+export function parseWhere(where: number | string, takesFree = false): Where {
+  if (typeof where === "number") return { transport: "tcp", ...placeOf(where) };
+  const parts = /^(?:(tcp|udp)\/)?(?:(?:\[([^\]]*:[^\]]*)\]|([\d./]+)):)?([*\d-]+)$/.exec(where);
+  if (parts === null) throw wrong(where);
+  const [, transport = "tcp", v6, v4, ports] = parts;
+  const [firstPort, lastPort] = ports === "0" && takesFree ? [0, 0] : portsOf(ports!) ?? [];
+  if (firstPort === undefined || lastPort === undefined) throw wrong(where);
+  const address = v6 ?? v4;
+  if (address !== undefined && Subnet.parse(address) === undefined) throw wrong(where);
+  const subnet = subnetOf(address, where);
+  return { transport: transport as Where["transport"], subnet, firstPort, lastPort };
+}
+
+/**
+ * The place of a port or ports, and an address or network in text form.
+ *
+ * @throws {TypeError} It is no such port; the message says how one is written.
+ * @throws {TcpError} `INVALID_ADDRESS`: it is no such address.
+ */
+export function placeOf(port: number | string, hostname?: string): Place {
+  const ports = typeof port === "string"
+    ? portsOf(port)
+    : Number.isInteger(port) && port >= 0 && port <= LAST_PORT
+    ? [port, port] as const
+    : undefined;
+  if (ports === undefined) {
+    const text = typeof port === "string" ? `"${port}"` : port;
+    throw new TypeError(
+      `${text} is not a port; use 1 to ${LAST_PORT}, 0 for any free one, "8000-8999" or "*"`,
+    );
+  }
+  return { subnet: subnetOf(hostname), firstPort: ports[0], lastPort: ports[1] };
+}
+
+/** The shortest text of a place: what {@link parseWhere} reads, the same for the same place. */
+export function formatWhere({ transport, subnet, firstPort, lastPort }: Where): string {
+  const prefix = transport === "udp" ? "udp/" : "";
+  return `${prefix}${subnet === undefined ? "" : `${formatSubnet(subnet)}:`}${
+    formatPorts(firstPort, lastPort)
+  }`;
+}
+
+function formatSubnet(subnet: Subnet): string {
+  const isOne = subnet.bits === 128;
+  const text = isOne ? subnet.address.toString() : subnet.toString();
+  return subnet.address.isV4 ? text : `[${text}]`;
+}
+
+/** `80`, `8000-8999` or `*`. */
+export function formatPorts(firstPort: number, lastPort: number): string {
+  if (firstPort === lastPort) return String(firstPort);
+  return firstPort === 1 && lastPort === LAST_PORT ? "*" : `${firstPort}-${lastPort}`;
+}
+
+function portsOf(text: string): readonly [first: number, last: number] | undefined {
+  if (text === "*") return [1, LAST_PORT];
+  const parts = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text);
+  if (parts === null) return undefined;
+  const first = Number(parts[1]);
+  const last = parts[2] === undefined ? first : Number(parts[2]);
+  return first >= 1 && first <= last && last <= LAST_PORT ? [first, last] : undefined;
+}
+
+function subnetOf(text: string | undefined, where = text): Subnet | undefined {
+  if (text === undefined) return undefined;
+  const subnet = Subnet.parse(text);
+  if (subnet === undefined) {
+    throw new TcpError("INVALID_ADDRESS", `"${text}" is not an IP address or a network of them`);
+  }
+  if (!text.includes("/") && subnet.address.isUnspecified) return new Subnet(subnet.address, 0);
+  if (!subnet.address.equals(subnet.network)) {
+    throw new TypeError(
+      `"${where}": ${text} is an address in a network; write ${subnet.address} for that address ` +
+        `or ${subnet.network}/${subnet.prefixLength} for the network`,
+    );
+  }
+  return subnet;
+}
+
+function wrong(where: string): TypeError {
+  return new TypeError(
+    `"${where}" is nowhere to listen; write [tcp/|udp/][ADDRESS[/LENGTH]:]PORTS such as 80, ` +
+      "8000-8999, *, 10.90.7.0/24:80, [fd00::/64]:* or udp/53",
+  );
+}

@@ -1,0 +1,106 @@
+/**
+ * What a listener and a port with plugins have in common: SYNs are decided about, connections
+ * become sockets.
+ *
+ * @module
+ */
+import type { Place } from "../../stack/binding_table.ts";
+import type { Listener } from "../../stack/tcp/listener.ts";
+import type { Tcb } from "../../tcp/tcb.ts";
+import { netAddr } from "../addresses.ts";
+import { StackSocket } from "../tcp/tcp_socket.ts";
+import type { Syn, SynVerdict } from "../types.ts";
+import type { Driver, Owner } from "./driver.ts";
+
+/** Who gets the connections of a port. */
+export interface AcceptorHooks {
+  /** Decides about a SYN; a rejection refuses it. Only for listeners that decide. */
+  decide?(syn: Syn, tcb: Tcb): Promise<SynVerdict>;
+  /** There are connections to take with {@link Acceptor.take}. */
+  ready(): void;
+}
+
+/** Owner of a listener in the core. */
+export class Acceptor implements Owner {
+  readonly listener: Listener;
+  readonly #driver: Driver;
+  readonly #hooks: AcceptorHooks;
+
+  constructor(listener: Listener, driver: Driver, hooks: AcceptorHooks) {
+    this.listener = listener;
+    this.#driver = driver;
+    this.#hooks = hooks;
+    listener.handle = this;
+  }
+
+  /** Where it listens: a free port is known only now. */
+  get place(): Place {
+    return this.listener;
+  }
+
+  onEvent(): void {
+    for (const tcb of this.listener.undecided.splice(0)) {
+      // Some may have made room for others meanwhile.
+      if (!tcb.released) void this.#decide(tcb);
+    }
+    if (this.listener.ready.length > 0) this.#hooks.ready();
+  }
+
+  /** The oldest connection that nobody has taken. */
+  take(): { tcb: Tcb; socket: StackSocket } | undefined {
+    const tcb = this.listener.ready.shift();
+    if (tcb === undefined) return undefined;
+    tcb.listener = undefined;
+    const attempt = tcb.handle;
+    const socket = new StackSocket(tcb, this.#driver, { closesWithPeer: false });
+    // A handler that was made before may never run: those in front of it need not call it.
+    if (attempt instanceof Attempt) socket.onEnd(() => attempt.giveUp());
+    return { tcb, socket };
+  }
+
+  async #decide(tcb: Tcb): Promise<void> {
+    const attempt = new Attempt(tcb);
+    let verdict: SynVerdict = "refuse";
+    try {
+      verdict = await this.#hooks.decide!(attempt.syn, tcb);
+    } catch {
+      // Refused: `decide` has logged why.
+    }
+    // Who has prepared something for the connection lets it go.
+    if (verdict !== "accept") attempt.giveUp();
+    this.#driver.core.tcp.decide(tcb, verdict);
+    this.#driver.touch();
+  }
+
+  close(): void {
+    this.#driver.core.tcp.closeListener(this.listener);
+    this.#driver.touch();
+  }
+}
+
+/** A connection before it has a socket: its signal tells when it has come to nothing, or its end. */
+class Attempt implements Owner {
+  readonly syn: Syn;
+  readonly #tcb: Tcb;
+  readonly #controller = new AbortController();
+
+  constructor(tcb: Tcb) {
+    this.#tcb = tcb;
+    this.syn = {
+      local: netAddr(tcb.local, tcb.localPort),
+      remote: netAddr(tcb.remote, tcb.remotePort),
+      signal: this.#controller.signal,
+    };
+    tcb.handle = this;
+    this.onEvent();
+  }
+
+  onEvent(): void {
+    // One that was established is still handed out, to who was made for it.
+    if (this.#tcb.released && this.#tcb.listener === undefined) this.giveUp();
+  }
+
+  giveUp(): void {
+    this.#controller.abort();
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Iterating over what comes to something that is closed one day.
+ *
+ * @module
+ */
+import { TcpError } from "../errors.ts";
+
+/**
+ * What `next` resolves with, again and again, until it rejects with `LISTENER_CLOSED`. Who leaves the
+ * loop early calls `left`, at once even while a `next()` is pending, which a generator would wait for.
+ */
+export function untilClosed<T>(
+  next: () => Promise<T>,
+  left?: () => void,
+): AsyncIterableIterator<T> {
+  const end: IteratorReturnResult<undefined> = { done: true, value: undefined };
+  let isOver = false;
+  const iterator: AsyncIterableIterator<T> = {
+    [Symbol.asyncIterator]: () => iterator,
+    async next() {
+      if (isOver) return end;
+      try {
+        return { done: false, value: await next() };
+      } catch (error) {
+        isOver = true;
+        if (error instanceof TcpError && error.code === "LISTENER_CLOSED") return end;
+        throw error;
+      }
+    },
+    return() {
+      isOver = true;
+      left?.();
+      return Promise.resolve(end);
+    },
+  };
+  return iterator;
+}

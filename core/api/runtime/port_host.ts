@@ -1,0 +1,116 @@
+/**
+ * A port with plugins: each connection runs through the port's chain of handlers.
+ *
+ * @module
+ */
+import type { Tcb } from "../../tcp/tcb.ts";
+import { type Logger, withFields } from "../environment.ts";
+import { messageOf, stackOf } from "../error_text.ts";
+import { TcpError } from "../errors.ts";
+import { formatHostPort } from "../host_port.ts";
+import type { Chain } from "../plugin.ts";
+import type { StackSocket } from "../tcp/tcp_socket.ts";
+import type { Context, Handler, Syn, SynVerdict } from "../types.ts";
+import type { Acceptor } from "./acceptor.ts";
+import { type HandlerEnvironment, type OnEnd, SharedContext } from "./handler_context.ts";
+import { endOfChain, promised } from "./run_chain.ts";
+
+/** Runs one port. */
+export class PortHost {
+  readonly #chain: Chain;
+  readonly #environment: HandlerEnvironment;
+  /** Handlers made for a connection before its SYN was answered. */
+  readonly #decided = new WeakMap<Tcb, Handler>();
+  #acceptor: Acceptor | undefined;
+
+  constructor(chain: Chain, environment: HandlerEnvironment) {
+    this.#chain = chain;
+    this.#environment = environment;
+  }
+
+  /** Whom connections are taken from; set once. */
+  attach(acceptor: Acceptor): void {
+    this.#acceptor = acceptor;
+  }
+
+  async decide(syn: Syn, tcb: Tcb): Promise<SynVerdict> {
+    const { stack, clock } = this.#environment;
+    const log = withFields(this.#environment.log, { port: syn.local.port });
+    try {
+      const decision = await this.#chain.onSyn!(syn, { stack, log, clock });
+      if (typeof decision === "function") {
+        this.#decided.set(tcb, decision);
+        return "accept";
+      }
+      const remote = formatHostPort(syn.remote);
+      log.debug(decision === "refuse" ? "connection refused" : "connection ignored", { remote });
+      return decision;
+    } catch (error) {
+      logRefusal(log, syn, error);
+      return "refuse";
+    }
+  }
+
+  ready(): void {
+    for (let next = this.#acceptor?.take(); next !== undefined; next = this.#acceptor?.take()) {
+      this.#serve(next.tcb, next.socket);
+    }
+  }
+
+  /** A handler that waits costs as little as can be: there may be very many. */
+  #serve(tcb: Tcb, socket: StackSocket): void {
+    const handler = this.#decided.get(tcb) ?? this.#chain.handle;
+    this.#decided.delete(tcb);
+    const context = new ConnectionContext(socket, this.#environment);
+    void promised(handler, context, endOfChain).then(
+      () => void socket.close(),
+      (error: unknown) => this.#handlerFailed(socket, error),
+    );
+  }
+
+  /** A handler that throws aborts its own connection and hurts no other. */
+  #handlerFailed(socket: StackSocket, error: unknown): void {
+    const { hasFailed } = socket;
+    socket.abort(error);
+    // A peer that went away is no fault of the handler's, nor is who gave the connection up.
+    if (!hasFailed || socket.abortReason === error) this.#logFailure(socket, error);
+  }
+
+  #logFailure(socket: StackSocket, error: unknown): void {
+    this.#environment.log.error("handler failed, its connection was aborted", {
+      port: socket.localAddr.port,
+      remote: formatHostPort(socket.remoteAddr),
+      error: messageOf(error),
+      stack: stackOf(error),
+    });
+  }
+}
+
+/** Who decides about a SYN has thrown. */
+export function logRefusal(log: Logger, { remote }: Syn, error: unknown): void {
+  log.info("connection refused", {
+    remote: formatHostPort(remote),
+    reason: messageOf(error),
+    // A TcpError is a refusal that somebody meant.
+    stack: error instanceof TcpError ? undefined : stackOf(error),
+  });
+}
+
+/** What the handlers of one connection share. */
+class ConnectionContext extends SharedContext implements Context {
+  readonly socket: StackSocket;
+
+  constructor(socket: StackSocket, environment: HandlerEnvironment) {
+    super(environment);
+    this.socket = socket;
+  }
+
+  override get log(): Logger {
+    const { localAddr: { port } } = this.socket;
+    return this.asked.log ??= withFields(this.environment.log, { port });
+  }
+
+  protected override onEnd(callback: OnEnd): void {
+    this.socket.onEnd(() => callback());
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * Why connections end, in words.
+ *
+ * @module
+ */
+import type { EndReason } from "../../tcp/tcb.ts";
+
+/** What has happened to the connection to `remote`. */
+export function endText(reason: EndReason, remote: string): string {
+  return TEXTS[reason].replace("%", remote);
+}
+
+const TEXTS: Readonly<Record<EndReason, string>> = {
+  CONNECTION_REFUSED: "% refused the connection",
+  CONNECTION_RESET: "% reset the connection",
+  CONNECTION_ABORTED: "The connection to % was aborted by this side",
+  TIMED_OUT: "% did not answer in time",
+  UNREACHABLE: "% cannot be reached",
+  ADDRESS_NOT_AVAILABLE: "The own address of the connection to % was given up",
+  STACK_CLOSED: "The stack was closed while connected to %",
+};

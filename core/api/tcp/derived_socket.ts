@@ -1,0 +1,340 @@
+/**
+ * Sockets made out of sockets: what middleware hands to the rest of its chain.
+ *
+ * @module
+ */
+import { TcpError } from "../errors.ts";
+import { formatHostPort } from "../host_port.ts";
+import { InTurn } from "../runtime/serial_queue.ts";
+import type { NetAddr, SocketInfo, TcpSocket, TcpState, TcpStats } from "../types.ts";
+import {
+  bytesFault,
+  emptyRead,
+  isBytes,
+  lostWhileWaiting,
+  notBytes,
+  requireBytes,
+} from "./bytes.ts";
+import { ChunkReader } from "./chunk_reader.ts";
+import { readableOf, writableOf } from "./socket_streams.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What is different about a derived socket; the rest is its base's. */
+export interface SocketOverrides {
+  /**
+   * Gives the next bytes: an array of its own; `undefined` at the peer's end. It is called when
+   * somebody reads and nothing is left of the bytes before, never twice at once.
+   */
+  readonly readChunk?: () => Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Takes all of `bytes`, which stay as they are until it has settled. Never called twice at once. */
+  readonly write?: (bytes: Uint8Array<ArrayBufferLike>) => Promise<unknown>;
+  /**
+   * Ends writing. It runs once, behind all writes, and also when the socket is closed; it has
+   * handed everything to the base when it settles.
+   */
+  readonly closeWrite?: () => Promise<void>;
+  /** Ends at once and drops everything; it has to abort the base. */
+  readonly abort?: (reason?: unknown) => void;
+  /** This side's address. */
+  readonly localAddr?: NetAddr;
+  /** The peer's address. */
+  readonly remoteAddr?: NetAddr;
+  /** The application protocol that was agreed on (RFC 7301); `opened` tells it. */
+  readonly alpn?: string | null;
+  /** Bytes are encrypted on the wire. */
+  readonly upgraded?: boolean;
+}
+
+/**
+ * Makes a whole socket out of another one and a few functions, for `next(socket)`.
+ *
+ * Reading keeps the rest of one chunk at most, writing nothing, so that backpressure goes through.
+ * An end and an error of either direction are the base's own, or what the functions make of them.
+ * `close()` waits for the writes before it, ends writing, then closes the base; what the peer sends
+ * meanwhile is thrown away. Statistics, state and knobs are the base's.
+ *
+ * @example
+ * ```ts
+ * import { createStack, deriveSocket, echo, type Handler, linkPair } from "@berth/berth";
+ *
+ * const upperCase: Handler = async ({ socket }, next) => {
+ *   const write = (bytes: Uint8Array) =>
+ *     socket.write(bytes.map((byte) => byte >= 97 && byte <= 122 ? byte - 32 : byte));
+ *   await next(deriveSocket(socket, { write }));
+ * };
+ *
+ * const [link] = linkPair();
+ * await using stack = createStack({ link, addresses: ["10.0.0.1/24"] });
+ * stack.use(7, upperCase, echo());
+ * ```
+ */
+export function deriveSocket(base: TcpSocket, overrides: SocketOverrides): TcpSocket {
+  return new DerivedSocket(base, overrides);
+}
+
+/**
+ * Puts bytes back in front: the same connection, on which `bytes` are read before what follows.
+ * `bytes` must not be changed afterwards.
+ *
+ * @example
+ * ```ts
+ * import { createStack, echo, type Handler, linkPair, unread } from "@berth/berth";
+ *
+ * const peek: Handler = async ({ socket, log }, next) => {
+ *   const chunk = new Uint8Array(1);
+ *   if (await socket.read(chunk) === null) return;
+ *   log.debug("first byte", { byte: chunk[0] });
+ *   await next(unread(socket, chunk));
+ * };
+ *
+ * const [link] = linkPair();
+ * await using stack = createStack({ link, addresses: ["10.0.0.1/24"] });
+ * stack.use(7, peek, echo());
+ * ```
+ */
+export function unread(socket: TcpSocket, bytes: Uint8Array<ArrayBuffer>): TcpSocket {
+  requireBytes("unread", bytes);
+  return bytes.length === 0 ? socket : new DerivedSocket(socket, {}, bytes);
+}
+
+/**
+ * Closes a socket and waits until its base has everything that was written: then the base may be
+ * closed too.
+ */
+export async function finishSocket(socket: TcpSocket): Promise<void> {
+  socket.close().catch(() => {});
+  if (socket instanceof DerivedSocket) await socket.finished;
+}
+
+class DerivedSocket implements TcpSocket {
+  readonly #base: TcpSocket;
+  readonly #overrides: SocketOverrides;
+  readonly #reader: ChunkReader | undefined;
+  readonly #writes: InTurn | undefined;
+  /** Bytes that come before all others. */
+  #front: Bytes | undefined;
+  #closing: "no" | "write" | "both" = "no";
+  #writeEnd: Promise<void> | undefined;
+  #readable: ReadableStream<Bytes> | undefined;
+  #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
+  /** Resolves when the base has everything and is closed; set by `close()`. */
+  finished: Promise<void> | undefined;
+
+  constructor(base: TcpSocket, overrides: SocketOverrides, front?: Bytes) {
+    const { readChunk, write, closeWrite } = overrides;
+    this.#base = base;
+    this.#overrides = overrides;
+    this.#front = front;
+    if (readChunk) this.#reader = new ChunkReader(() => readChunk());
+    if (write || closeWrite) this.#writes = new InTurn();
+  }
+
+  get opened(): Promise<SocketInfo> {
+    return this.#base.opened.then(({ alpn }) => ({
+      remoteAddress: formatHostPort(this.remoteAddr),
+      localAddress: formatHostPort(this.localAddr),
+      alpn: this.#overrides.alpn === undefined ? alpn : this.#overrides.alpn,
+    }));
+  }
+
+  get closed(): Promise<undefined> {
+    return this.#base.closed;
+  }
+
+  get localAddr(): NetAddr {
+    return this.#overrides.localAddr ?? this.#base.localAddr;
+  }
+
+  get remoteAddr(): NetAddr {
+    return this.#overrides.remoteAddr ?? this.#base.remoteAddr;
+  }
+
+  get upgraded(): boolean {
+    return this.#overrides.upgraded ?? this.#base.upgraded;
+  }
+
+  get state(): TcpState {
+    return this.#base.state;
+  }
+
+  stats(): TcpStats {
+    return this.#base.stats();
+  }
+
+  get readable(): ReadableStream<Bytes> {
+    return this.#readable ??= readableOf(this);
+  }
+
+  get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
+    return this.#writable ??= writableOf(this);
+  }
+
+  // ---------------------------------------------------------------- reading
+
+  read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
+    if (!isBytes(p)) return Promise.reject(notBytes("read", p));
+    if (p.length === 0) return emptyRead(p);
+    if (this.#closing === "both") return Promise.resolve(null);
+    if (this.#front === undefined) return (this.#reader ?? this.#base).read(p);
+    const front = this.#front;
+    const count = Math.min(front.length, p.length);
+    p.set(front.subarray(0, count));
+    this.#front = count < front.length ? front.subarray(count) : undefined;
+    return Promise.resolve(count);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Bytes> {
+    const reader = this.#reader;
+    if (reader === undefined) return this.#frontThen(this.#base[Symbol.asyncIterator]());
+    return this.#frontThen({
+      next: async () => {
+        this.acknowledge();
+        const chunk = await reader.next();
+        return chunk === undefined
+          ? { done: true, value: undefined }
+          : { done: false, value: chunk };
+      },
+    });
+  }
+
+  views(): AsyncIterableIterator<Bytes> {
+    const behind: AsyncIterator<Bytes> = this.#reader
+      ? this[Symbol.asyncIterator]()
+      : this.#base.views();
+    const { next } = this.#frontThen(behind);
+    const views: AsyncIterableIterator<Bytes> = {
+      [Symbol.asyncIterator]: () => views,
+      next,
+      return: async () => {
+        await behind.return?.();
+        return { done: true, value: undefined };
+      },
+    };
+    return views;
+  }
+
+  #frontThen(behind: AsyncIterator<Bytes>): { next(): Promise<IteratorResult<Bytes>> } {
+    return {
+      next: () => {
+        if (this.#closing === "both") return Promise.resolve({ done: true, value: undefined });
+        const front = this.#front;
+        this.#front = undefined;
+        return front === undefined ? behind.next() : Promise.resolve({ done: false, value: front });
+      },
+    };
+  }
+
+  acknowledge(): void {
+    // The base would count what is kept here as dealt with.
+    const isDrained = this.#front === undefined && (this.#reader?.isDrained ?? true);
+    if (isDrained) this.#base.acknowledge();
+  }
+
+  // ---------------------------------------------------------------- writing and closing
+
+  write(p: Uint8Array<ArrayBufferLike>): Promise<number> {
+    const { write } = this.#overrides;
+    if (this.#writes === undefined) return this.#base.write(p);
+    const fault = bytesFault("write", p) ??
+      (this.#closing === "no" ? undefined : this.#closingError());
+    if (fault !== undefined) return Promise.reject(fault);
+    const { length } = p;
+    return this.#writes.run(async () => {
+      if (p.length < length) throw lostWhileWaiting("write", 0, length);
+      const whole = p.length === length ? p : p.subarray(0, length);
+      await (write ? write(whole) : this.#base.write(whole));
+      // How much of it was looked at before, only `write` knows.
+      if (p.length < length) throw lostWhileWaiting("write", 0, length);
+      return length;
+    });
+  }
+
+  /** An override may take its time, and so may what stands before it. */
+  tryWrite(p: Uint8Array<ArrayBufferLike>): number {
+    requireBytes("tryWrite", p);
+    return this.#writes === undefined && this.#closing === "no" ? this.#base.tryWrite(p) : 0;
+  }
+
+  closeWrite(): Promise<void> {
+    if (this.#closing === "no") this.#closing = "write";
+    const { closeWrite } = this.#overrides;
+    return this.#writeEnd ??= this.#writes === undefined
+      ? this.#base.closeWrite()
+      : this.#writes.run(() => closeWrite ? closeWrite() : this.#base.closeWrite());
+  }
+
+  close(_reason?: unknown): Promise<undefined> {
+    this.#closing = "both";
+    this.#front = undefined;
+    this.#reader?.close();
+    this.finished ??= this.#finish();
+    return this.closed;
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#writes !== undefined) {
+      const ended = this.closeWrite();
+      // A peer that waits to be read would not take what still has to go.
+      this.#discard().catch(() => {});
+      await ended.catch(() => {});
+    }
+    await finishSocket(this.#base);
+  }
+
+  async #discard(): Promise<void> {
+    if (this.#reader) return await this.#reader.discard();
+    const discarded = new Uint8Array(16 * 1024);
+    while (await this.#base.read(discarded) !== null) this.#base.acknowledge();
+  }
+
+  abort(reason?: unknown): void {
+    const { abort } = this.#overrides;
+    this.#front = undefined;
+    if (abort) abort(reason);
+    else this.#base.abort(reason);
+  }
+
+  [Symbol.dispose](): void {
+    this.close().catch(() => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close().catch(() => {});
+  }
+
+  #closingError(): TcpError {
+    const ends = { local: this.localAddr, remote: this.remoteAddr };
+    return new TcpError("CLOSING", "The socket has been closed for writing", ends);
+  }
+
+  // ---------------------------------------------------------------- options
+
+  setUserTimeout(ms: number): void {
+    this.#base.setUserTimeout(ms);
+  }
+
+  setLinger(seconds?: number): void {
+    this.#base.setLinger(seconds);
+  }
+
+  setCork(cork?: boolean): void {
+    this.#base.setCork(cork);
+  }
+
+  setNoDelay(noDelay?: boolean): void {
+    this.#base.setNoDelay(noDelay);
+  }
+
+  setKeepAlive(keepAlive?: boolean): void {
+    this.#base.setKeepAlive(keepAlive);
+  }
+
+  ref(): void {
+    this.#base.ref();
+  }
+
+  unref(): void {
+    this.#base.unref();
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * What few sockets are asked for.
+ *
+ * @module
+ */
+import type { NetAddr } from "../types.ts";
+
+/** Each is made when it is asked for. */
+export class Asked {
+  readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
+  localAddr: NetAddr | undefined;
+  remoteAddr: NetAddr | undefined;
+  onEnd: (() => void)[] | undefined;
+  abortReason: unknown;
+}

@@ -1,0 +1,37 @@
+import type { Tcb } from "../../tcp/tcb.ts";
+import { seqDiff } from "../../wire/seq.ts";
+import { netAddr } from "../addresses.ts";
+import { formatHostPort } from "../host_port.ts";
+import type { SocketInfo, TcpStats } from "../types.ts";
+
+/** What `opened` tells. */
+export function socketInfo({ local, localPort, remote, remotePort }: Tcb): SocketInfo {
+  return {
+    remoteAddress: formatHostPort(netAddr(remote, remotePort)),
+    localAddress: formatHostPort(netAddr(local, localPort)),
+    alpn: null,
+  };
+}
+
+/** A copy of what is known of a connection. */
+export function tcpStats(tcb: Tcb): TcpStats {
+  return {
+    state: tcb.state,
+    srttMs: tcb.srtt,
+    rtoMs: tcb.rto,
+    cwnd: tcb.congestion.cwnd,
+    ssthresh: tcb.congestion.ssthresh,
+    unacknowledged: tcb.send.length,
+    flightSize: seqDiff(tcb.sndNxt, tcb.sndUna),
+    sendMss: tcb.sendMss,
+    sendWindow: tcb.sndWnd,
+    receiveWindow: Math.max(0, seqDiff(tcb.rcvEdge, tcb.rcvAcked)),
+    bytesIn: tcb.bytesIn,
+    bytesOut: tcb.bytesOut,
+    segmentsIn: tcb.segmentsIn,
+    segmentsOut: tcb.segmentsOut,
+    retransmits: tcb.retransmits,
+    outOfOrder: tcb.outOfOrder,
+    urgentBytes: tcb.isUrgent ? Math.max(0, seqDiff(tcb.urgentEnd, tcb.receive.readSeq)) : 0,
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * A listener of the core as a {@link TcpListener}.
+ *
+ * @module
+ */
+import { TcpError } from "../errors.ts";
+import type { Acceptor } from "../runtime/acceptor.ts";
+import { untilClosed } from "../runtime/iterate_until_closed.ts";
+import type { NetAddr, TcpListener, TcpSocket } from "../types.ts";
+
+interface Waiter {
+  resolve(socket: TcpSocket): void;
+  reject(error: TcpError): void;
+}
+
+/** Hands connections out in the order they were established. */
+export class StackListener implements TcpListener {
+  readonly addr: NetAddr;
+  readonly #waiters: Waiter[] = [];
+  readonly #onClose: () => void;
+  #acceptor: Acceptor | undefined;
+  #closed = false;
+
+  constructor(addr: NetAddr, onClose: () => void) {
+    this.addr = addr;
+    this.#onClose = onClose;
+  }
+
+  /** Whom connections are taken from; set once. */
+  attach(acceptor: Acceptor): void {
+    this.#acceptor = acceptor;
+  }
+
+  accept(): Promise<TcpSocket> {
+    if (this.#closed) return Promise.reject(this.#closedError());
+    const next = this.#waiters.length === 0 ? this.#acceptor?.take() : undefined;
+    if (next !== undefined) return Promise.resolve(next.socket);
+    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+  }
+
+  /** Serves those who wait. */
+  ready(): void {
+    while (this.#waiters.length > 0) {
+      const next = this.#acceptor?.take();
+      if (next === undefined) return;
+      this.#waiters.shift()!.resolve(next.socket);
+    }
+  }
+
+  /** Leaving the loop early closes the listener, as a `Deno.Listener`: nobody would accept any more. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<TcpSocket> {
+    return untilClosed(() => this.accept(), () => this.close());
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#acceptor?.close();
+    this.#onClose();
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#closedError());
+  }
+
+  #closedError(): TcpError {
+    return new TcpError("LISTENER_CLOSED", "The listener has been closed", { local: this.addr });
+  }
+
+  ref(): void {}
+
+  unref(): void {}
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    return Promise.resolve();
+  }
+}

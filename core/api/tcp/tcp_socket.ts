@@ -1,0 +1,497 @@
+/**
+ * A connection of the core as a {@link TcpSocket}.
+ *
+ * @module
+ */
+import { STATES, type TcpState } from "../../tcp/state.ts";
+import { type EndReason, EVENT, type Tcb } from "../../tcp/tcb.ts";
+import { isAtEnd } from "../../tcp/user_calls.ts";
+import { netAddr } from "../addresses.ts";
+import { TcpError } from "../errors.ts";
+import { formatHostPort } from "../host_port.ts";
+import { Deferred } from "../runtime/deferred.ts";
+import type { Driver, Owner } from "../runtime/driver.ts";
+import type { NetAddr, SocketInfo, TcpSocket, TcpStats } from "../types.ts";
+import { bytesFault, emptyRead, isBytes, notBytes, requireBytes } from "./bytes.ts";
+import { endText } from "./close_reason.ts";
+import { Asked } from "./lazy_properties.ts";
+import { socketInfo, tcpStats } from "./socket_stats.ts";
+import { readableOf, writableOf } from "./socket_streams.ts";
+import {
+  answerTo,
+  bytesOf,
+  isArray,
+  type Reader,
+  readerOf,
+  type ReadTarget,
+  rejectLost,
+  type Writer,
+  writerOf,
+} from "./socket_waiters.ts";
+import { Views, type ViewSource } from "./views.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Most bytes that iteration hands out at once. */
+const MAX_CHUNK = 1024 * 1024;
+/** Where bytes go that nobody reads. */
+const DISCARDED = new Uint8Array(64 * 1024);
+
+/** Of sockets that nobody waits to write to: nothing is ever put into it. */
+const NO_WRITERS: Writer[] = [];
+
+/** Bits of what is so of a socket, behind those of {@link EVENT}, which say what has happened. */
+const CLOSES_WITH_PEER = 1 << 4;
+const WRITE_CLOSED = 1 << 5;
+const CLOSED = 1 << 6;
+
+/** What a socket may be told when it is made. */
+export interface SocketOptions {
+  /** The peer's FIN, once it is read, closes this side too (WinterTC's `allowHalfOpen: false`). */
+  readonly closesWithPeer: boolean;
+}
+
+/** The socket of one connection. */
+export class StackSocket implements TcpSocket, Owner, ViewSource {
+  readonly #tcb: Tcb;
+  readonly #driver: Driver;
+  /** Made when somebody asks. */
+  #opened: Deferred<SocketInfo> | undefined;
+  #closed: Deferred<undefined> | undefined;
+  /** One field: a boolean or a string would be as large as all of them. */
+  #bits = 0;
+  /** The first of those who wait. */
+  #reader: Reader | undefined;
+  #writers: Writer[] = NO_WRITERS;
+  #asked: Asked | undefined;
+
+  constructor(tcb: Tcb, driver: Driver, options: SocketOptions) {
+    this.#tcb = tcb;
+    this.#driver = driver;
+    if (options.closesWithPeer) this.#bits |= CLOSES_WITH_PEER;
+    tcb.handle = this;
+    this.onEvent();
+  }
+
+  get upgraded(): boolean {
+    return false;
+  }
+
+  get opened(): Promise<SocketInfo> {
+    if (this.#opened === undefined) {
+      this.#opened = new Deferred();
+      this.#settleOpened();
+    }
+    return this.#opened.promise;
+  }
+
+  get closed(): Promise<undefined> {
+    if (this.#closed === undefined) {
+      this.#closed = new Deferred();
+      this.#settleClosed();
+    }
+    return this.#closed.promise;
+  }
+
+  get localAddr(): NetAddr {
+    return this.#ask().localAddr ??= netAddr(this.#tcb.local, this.#tcb.localPort);
+  }
+
+  get remoteAddr(): NetAddr {
+    return this.#ask().remoteAddr ??= netAddr(this.#tcb.remote, this.#tcb.remotePort);
+  }
+
+  get state(): TcpState {
+    return this.#tcb.state;
+  }
+
+  get readable(): ReadableStream<Bytes> {
+    return this.#ask().readable ??= readableOf(this);
+  }
+
+  get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
+    return this.#ask().writable ??= writableOf(this);
+  }
+
+  #ask(): Asked {
+    return this.#asked ??= new Asked();
+  }
+
+  stats(): TcpStats {
+    return tcpStats(this.#tcb);
+  }
+
+  // ---------------------------------------------------------------- reading
+
+  read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
+    if (!isBytes(p)) return Promise.reject(notBytes("read", p));
+    if (p.length === 0) return emptyRead(p);
+    if (this.#reader === undefined) {
+      const count = this.#readNow(p);
+      if (count > 0) return Promise.resolve(count);
+      if (this.#isReadingOver()) return this.#endOfReading(null);
+    }
+    return this.#waitForBytes(p);
+  }
+
+  /** The next chunk: all that has arrived, as an array of its own; `undefined` at the end. */
+  readChunk(): Promise<Bytes | undefined> {
+    this.acknowledge();
+    return this.#readPiece("chunk");
+  }
+
+  views(): AsyncIterableIterator<Bytes> {
+    return new Views(this);
+  }
+
+  nextView(views: Views): Promise<IteratorResult<Bytes>> {
+    return this.#readPiece(views);
+  }
+
+  #readPiece<T>(target: Exclude<ReadTarget, Uint8Array>): Promise<T> {
+    if (this.#reader === undefined) {
+      const piece = this.#take(target);
+      if (piece !== undefined) return Promise.resolve(answerTo(target, piece.length, piece));
+      if (this.#isReadingOver()) return this.#endOfReading(answerTo(target, 0, undefined));
+    }
+    return this.#waitForBytes(target);
+  }
+
+  consume(count: number): void {
+    this.#driver.core.tcp.consume(this.#tcb, count, this.#driver.now());
+    this.#driver.touchAfterRead(count);
+    this.#closeWhenOver();
+  }
+
+  #waitForBytes<T>(target: ReadTarget): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<T>();
+    const reader = readerOf(target, resolve);
+    let last = this.#reader;
+    while (last?.behind !== undefined) last = last.behind;
+    if (last === undefined) this.#reader = reader;
+    else last.behind = reader;
+    return promise;
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Bytes> {
+    return {
+      next: () => {
+        this.acknowledge();
+        return this.#readPiece("next chunk");
+      },
+    };
+  }
+
+  #readNow(target: Uint8Array): number {
+    const tcb = this.#tcb;
+    if (tcb.receive.readable === 0) return 0;
+    const { core } = this.#driver;
+    const count = core.tcp.read(tcb, target, this.#driver.now());
+    this.#driver.touchAfterRead(count);
+    this.#closeWhenOver();
+    return count;
+  }
+
+  #chunkNow(): Bytes | undefined {
+    const available = Math.min(this.#tcb.receive.readable, MAX_CHUNK);
+    if (available === 0) return undefined;
+    const chunk = new Uint8Array(available);
+    this.#readNow(chunk);
+    return chunk;
+  }
+
+  #take(target: Exclude<ReadTarget, Uint8Array>): Bytes | undefined {
+    if (typeof target === "string") return this.#chunkNow();
+    return this.#tcb.receive.readable > 0 ? this.#tcb.receive.view() : undefined;
+  }
+
+  acknowledge(): void {
+    const tcb = this.#tcb;
+    if (tcb.config.acknowledge !== "on-processed" || tcb.processedSeq === tcb.receive.readSeq) {
+      return;
+    }
+    this.#driver.core.tcp.markProcessed(tcb, this.#driver.now());
+    this.#driver.touch();
+  }
+
+  #isReadingOver(): boolean {
+    return this.#isClosed || isAtEnd(this.#tcb);
+  }
+
+  #endOfReading<T>(end: T): Promise<T> {
+    const error = this.#readError();
+    if (error !== undefined) return Promise.reject(error);
+    if (this.#closesWithPeer) void this.closeWrite();
+    return Promise.resolve(end);
+  }
+
+  /** The peer's FIN ends reading well, whatever comes behind it. */
+  #readError(): TcpError | undefined {
+    if (this.#isClosed) return undefined;
+    const tcb = this.#tcb;
+    return tcb.finReceived || tcb.error === undefined ? undefined : this.#error(tcb.error);
+  }
+
+  #serveReaders(): void {
+    for (let reader = this.#reader; reader !== undefined; reader = this.#reader) {
+      const { target } = reader;
+      const chunk = isArray(target) ? undefined : this.#take(target);
+      const count = isArray(target) ? this.#readNow(target) : chunk?.length ?? 0;
+      const isOver = count === 0 && this.#isReadingOver();
+      // An array that was transferred meanwhile takes nothing: the bytes are the next reader's.
+      const isGone = isArray(target) && target.length === 0;
+      if (count === 0 && !isOver && !isGone) return;
+      const resolve = this.#takeReader(reader);
+      if (!isOver) {
+        resolve(isGone ? 0 as never : answerTo(target, count, chunk));
+        continue;
+      }
+      const error = this.#readError();
+      if (error !== undefined) resolve(Promise.reject(error) as never);
+      else resolve(answerTo(target, 0, undefined));
+      if (this.#closesWithPeer) void this.closeWrite();
+    }
+  }
+
+  /** `reader` is the first, and waits no longer. */
+  #takeReader(reader: Reader): (answer: never) => void {
+    const resolve = reader.resolve!;
+    this.#reader = reader.behind;
+    reader.resolve = reader.behind = undefined;
+    return resolve;
+  }
+
+  // ---------------------------------------------------------------- writing
+
+  write(p: Uint8Array<ArrayBufferLike>): Promise<number> {
+    const error = bytesFault("write", p) ?? this.#writeError();
+    if (error !== undefined) return Promise.reject(error);
+    if (this.#writers.length === 0) {
+      const taken = this.#writeNow(p, 0);
+      if (taken === p.length) return Promise.resolve(taken);
+      return this.#waitForRoom(p, taken);
+    }
+    return this.#waitForRoom(p, 0);
+  }
+
+  tryWrite(p: Uint8Array<ArrayBufferLike>): number {
+    requireBytes("tryWrite", p);
+    const isOpen = !this.#isWriteClosed && this.#tcb.error === undefined &&
+      STATES[this.#tcb.state].canSend;
+    return isOpen && this.#writers.length === 0 ? this.#writeNow(p, 0) : 0;
+  }
+
+  #waitForRoom(bytes: Uint8Array, at: number): Promise<number> {
+    const writer = writerOf(bytes, at);
+    if (this.#writers.length === 0) this.#writers = [writer];
+    else this.#writers.push(writer);
+    return writer.promise;
+  }
+
+  #writeNow(bytes: Uint8Array, from: number): number {
+    const { core } = this.#driver;
+    const taken = core.tcp.send(this.#tcb, bytes, from, this.#driver.now());
+    this.#driver.touchAfterWrite();
+    return taken;
+  }
+
+  #writeError(): TcpError | undefined {
+    const tcb = this.#tcb;
+    if (tcb.error !== undefined) return this.#error(tcb.error);
+    if (this.#isWriteClosed) {
+      return new TcpError("CLOSING", "The socket has been closed for writing", this.#ends());
+    }
+    // The peer has ended the connection for good.
+    return STATES[tcb.state].canSend ? undefined : this.#error("CONNECTION_RESET");
+  }
+
+  #serveWriters(): void {
+    while (this.#writers.length > 0) {
+      const writer = this.#writers[0]!;
+      const bytes = bytesOf(writer);
+      if (bytes !== undefined) writer.at += this.#writeNow(bytes, writer.at);
+      if (bytes !== undefined && writer.at < bytes.length) return;
+      this.#writers.shift();
+      if (bytes === undefined) rejectLost(writer);
+      else writer.resolve(bytes.length);
+    }
+    this.#closeWhenWritten();
+  }
+
+  // ---------------------------------------------------------------- closing
+
+  closeWrite(): Promise<void> {
+    this.#bits |= WRITE_CLOSED;
+    this.#closeWhenWritten();
+    return Promise.resolve();
+  }
+
+  close(_reason?: unknown): Promise<undefined> {
+    this.#bits |= WRITE_CLOSED | CLOSED;
+    this.#serveReaders();
+    this.#discardUnread();
+    this.#closeWhenWritten();
+    return this.closed;
+  }
+
+  /** Nobody will read it, and a peer that waits for that would not take what still has to go. */
+  #discardUnread(): void {
+    if (!this.#isClosed || this.#writers.length === 0) return;
+    while (this.#readNow(DISCARDED) > 0);
+    this.acknowledge();
+  }
+
+  /** CLOSING of profile `local`: both directions are through, and nothing is left to wait for. */
+  #closeWhenOver(): void {
+    const tcb = this.#tcb;
+    if (tcb.state !== "CLOSING" || tcb.released || tcb.resetAfterAck) return;
+    if (!tcb.allAcknowledged || !isAtEnd(tcb)) return;
+    this.#driver.core.tcp.close(tcb, this.#driver.now());
+    this.#driver.touch();
+  }
+
+  /** Writes that wait for room were made before: the FIN goes behind them. */
+  #closeWhenWritten(): void {
+    if (!this.#isWriteClosed || this.#writers.length > 0) return;
+    const { core } = this.#driver;
+    if (this.#isClosed) core.tcp.close(this.#tcb, this.#driver.now());
+    else core.tcp.closeWrite(this.#tcb);
+    this.#driver.touch();
+  }
+
+  /** The connection did not end well. */
+  get hasFailed(): boolean {
+    return this.#tcb.error !== undefined;
+  }
+
+  /** What ended the connection, where `abort()` did and was told. */
+  get abortReason(): unknown {
+    return this.#asked?.abortReason;
+  }
+
+  abort(reason?: unknown): void {
+    if (this.#tcb.error === undefined) this.#ask().abortReason = reason;
+    this.#driver.core.tcp.abort(this.#tcb);
+    this.#driver.touch();
+  }
+
+  [Symbol.dispose](): void {
+    void this.close();
+  }
+
+  /** Closes, and waits until the connection has ended, well or not. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close().catch(() => {});
+  }
+
+  // ---------------------------------------------------------------- options
+
+  setNoDelay(noDelay = true): void {
+    this.#driver.core.tcp.setNoDelay(this.#tcb, noDelay);
+    this.#driver.touch();
+  }
+
+  setUserTimeout(ms: number): void {
+    if (!(ms > 0)) throw new TypeError(`${ms} is no timeout; use milliseconds above 0`);
+    this.#driver.core.tcp.setUserTimeout(this.#tcb, ms);
+  }
+
+  setLinger(seconds?: number): void {
+    if (seconds !== undefined && !(seconds >= 0)) {
+      throw new TypeError(`${seconds} is no linger time; use seconds from 0, or nothing`);
+    }
+    this.#driver.core.tcp.setLinger(this.#tcb, seconds === undefined ? undefined : seconds * 1000);
+  }
+
+  setCork(cork = true): void {
+    this.#driver.core.tcp.setCork(this.#tcb, cork);
+    this.#driver.touch();
+  }
+
+  setKeepAlive(keepAlive = true): void {
+    this.#driver.core.tcp.setKeepAlive(this.#tcb, keepAlive, this.#driver.now());
+    this.#driver.touch();
+  }
+
+  ref(): void {}
+
+  unref(): void {}
+
+  // ---------------------------------------------------------------- events
+
+  /** Runs `callback` when the connection has ended. */
+  onEnd(callback: () => void): void {
+    if (this.#hasEnded) callback();
+    else (this.#ask().onEnd ??= []).push(callback);
+  }
+
+  /** The driver calls this when the core has news. */
+  onEvent(): void {
+    const tcb = this.#tcb;
+    const events = tcb.events;
+    tcb.events = 0;
+    this.#bits |= events;
+    if ((events & EVENT.OPENED) !== 0) this.#settleOpened();
+    if ((events & EVENT.READABLE) !== 0) {
+      if (this.#reader !== undefined) this.#serveReaders();
+      this.#discardUnread();
+      this.#closeWhenOver();
+    }
+    if ((events & EVENT.ENDED) !== 0) this.#end();
+    else if ((events & EVENT.WRITABLE) !== 0 && this.#writers.length > 0) this.#serveWriters();
+  }
+
+  get #hasOpened(): boolean {
+    return (this.#bits & EVENT.OPENED) !== 0;
+  }
+
+  get #hasEnded(): boolean {
+    return (this.#bits & EVENT.ENDED) !== 0;
+  }
+
+  get #closesWithPeer(): boolean {
+    return (this.#bits & CLOSES_WITH_PEER) !== 0;
+  }
+
+  /** Nothing more is written: a FIN goes behind what was. */
+  get #isWriteClosed(): boolean {
+    return (this.#bits & WRITE_CLOSED) !== 0;
+  }
+
+  /** Nothing more is read either. */
+  get #isClosed(): boolean {
+    return (this.#bits & CLOSED) !== 0;
+  }
+
+  #end(): void {
+    const { error } = this.#tcb;
+    this.#settleOpened();
+    this.#settleClosed();
+    for (const writer of this.#writers.splice(0)) {
+      writer.reject(this.#error(error ?? "CONNECTION_RESET"));
+    }
+    for (const callback of this.#asked?.onEnd?.splice(0) ?? []) callback();
+  }
+
+  #settleOpened(): void {
+    if (this.#opened === undefined) return;
+    const error = this.#hasOpened ? undefined : this.#tcb.error;
+    if (error !== undefined) this.#opened.reject(this.#error(error));
+    else if (this.#hasOpened || this.#hasEnded) this.#opened.resolve(socketInfo(this.#tcb));
+  }
+
+  #settleClosed(): void {
+    if (this.#closed === undefined || !this.#hasEnded) return;
+    const { error } = this.#tcb;
+    if (error === undefined) this.#closed.resolve(undefined);
+    else this.#closed.reject(this.#error(error));
+  }
+
+  #error(code: EndReason): TcpError {
+    return new TcpError(code, endText(code, formatHostPort(this.remoteAddr)), this.#ends());
+  }
+
+  #ends(): { local: NetAddr; remote: NetAddr; cause: unknown } {
+    return { local: this.localAddr, remote: this.remoteAddr, cause: this.abortReason };
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * What can go wrong with datagrams, as errors.
+ *
+ * @module
+ */
+import type { SendRefusal } from "../../stack/udp/udp_layer.ts";
+import type { FlowError } from "../../udp/flow.ts";
+import { TcpError } from "../errors.ts";
+import { formatHostPort, type HostPort } from "../host_port.ts";
+import type { NetAddr } from "../types.ts";
+
+/** What the network has said about what was sent. */
+export function udpError(reason: FlowError, local: NetAddr, remote: NetAddr): TcpError {
+  const place = formatHostPort(remote);
+  const message = reason === "CONNECTION_REFUSED"
+    ? `nobody listens on ${place}`
+    : `there is no way to ${place}`;
+  return new TcpError(reason, message, { local, remote });
+}
+
+/** Why a datagram was not sent. */
+export function sendRefusal(reason: SendRefusal, data: Uint8Array, remote: HostPort): TcpError {
+  return new TcpError(reason, MESSAGES[reason](data.length, formatHostPort(remote)));
+}
+
+const MESSAGES: Readonly<Record<SendRefusal, (length: number, place: string) => string>> = {
+  MESSAGE_TOO_LONG: (length, place) => `${length} bytes do not fit into a datagram to ${place}`,
+  INVALID_ADDRESS: (_, place) => `${place} cannot be sent to`,
+  ADDRESS_NOT_AVAILABLE: (_, place) => `there is no own address to send to ${place} from`,
+};

@@ -1,0 +1,163 @@
+/**
+ * A flow of the core as a {@link DatagramFlow}.
+ *
+ * @module
+ */
+import type { Flow, FlowRefusal } from "../../udp/flow.ts";
+import { netAddr } from "../addresses.ts";
+import { TcpError } from "../errors.ts";
+import type { Driver, Owner } from "../runtime/driver.ts";
+import type { OnEnd } from "../runtime/handler_context.ts";
+import { requireBytes } from "../tcp/bytes.ts";
+import type { NetAddr } from "../types.ts";
+import type { DatagramFlow, FlowStats } from "./datagram.ts";
+import { sendRefusal, udpError } from "./datagram_errors.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+interface Waiter {
+  resolve(datagram: Bytes | null): void;
+  reject(error: TcpError): void;
+}
+
+/** The longest idle timeout: a flow without an end could not make room for others. */
+const MAX_IDLE_MS = 2 ** 31 - 1;
+
+/** Owner of a flow in the core. */
+export class StackFlow implements DatagramFlow, Owner {
+  readonly localAddr: NetAddr;
+  readonly remoteAddr: NetAddr;
+  readonly #flow: Flow;
+  readonly #driver: Driver;
+  #waiters: Waiter[] = [];
+  #onEnd: OnEnd[] | undefined;
+  readonly #counts = { datagramsIn: 0, bytesIn: 0, datagramsOut: 0, bytesOut: 0 };
+  #closed = false;
+
+  constructor(flow: Flow, driver: Driver) {
+    this.#flow = flow;
+    this.#driver = driver;
+    this.localAddr = netAddr(flow.local, flow.localPort, "udp");
+    this.remoteAddr = netAddr(flow.remote, flow.remotePort, "udp");
+    flow.handle = this;
+  }
+
+  /** Calls back when no more datagrams come, with the error if there is one. */
+  onEnd(callback: OnEnd): void {
+    if (this.hasEnded) callback(this.#error);
+    else (this.#onEnd ??= []).push(callback);
+  }
+
+  /** No more datagrams come. */
+  get hasEnded(): boolean {
+    return this.#flow.end !== undefined;
+  }
+
+  onEvent(): void {
+    while (this.#waiters.length > 0 && this.#flow.queue.count > 0) {
+      this.#waiters.shift()!.resolve(this.#take());
+    }
+    if (!this.hasEnded) return;
+    for (const callback of this.#onEnd?.splice(0) ?? []) callback(this.#error);
+    for (const waiter of this.#waiters.splice(0)) this.#tellEnd(waiter);
+  }
+
+  receive(): Promise<Bytes | null> {
+    return new Promise((resolve, reject) => {
+      const waiter = { resolve, reject };
+      if (this.#flow.queue.count > 0) resolve(this.#take());
+      else if (this.hasEnded) this.#tellEnd(waiter);
+      // An array that is made with an item takes less than one that grows: most have one reader.
+      else if (this.#waiters.length === 0) this.#waiters = [waiter];
+      else this.#waiters.push(waiter);
+    });
+  }
+
+  #take(): Bytes {
+    const { data } = this.#flow.queue.shift()!;
+    this.#counts.datagramsIn++;
+    this.#counts.bytesIn += data.length;
+    return data;
+  }
+
+  #tellEnd({ resolve, reject }: Waiter): void {
+    const error = this.#error;
+    if (error === undefined) resolve(null);
+    else reject(error);
+  }
+
+  get #error(): TcpError | undefined {
+    const { end } = this.#flow;
+    return end === "CONNECTION_REFUSED" || end === "UNREACHABLE"
+      ? udpError(end, this.localAddr, this.remoteAddr)
+      : undefined;
+  }
+
+  // deno-lint-ignore require-await -- what cannot be sent is a rejection
+  async send(datagram: Uint8Array): Promise<number> {
+    requireBytes("send", datagram);
+    if (this.#closed) {
+      throw new TcpError("CLOSING", "The flow has been closed", {
+        local: this.localAddr,
+        remote: this.remoteAddr,
+      });
+    }
+    const { core } = this.#driver;
+    const refused = core.udp.sendInFlow(this.#flow, datagram, this.#driver.now());
+    if (refused !== undefined) throw sendRefusal(refused, datagram, this.remoteAddr);
+    this.#counts.datagramsOut++;
+    this.#counts.bytesOut += datagram.length;
+    this.#driver.touchAfterDatagram();
+    return datagram.length;
+  }
+
+  setIdleTimeout(ms: number): void {
+    if (!(ms > 0)) {
+      throw new TypeError(`${ms} is not an idle timeout; use milliseconds, more than 0`);
+    }
+    const { core } = this.#driver;
+    core.udp.flows.setIdleTimeout(this.#flow, Math.min(ms, MAX_IDLE_MS), this.#driver.now());
+    this.#driver.touch();
+  }
+
+  refuse(why: FlowRefusal = "port"): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#driver.core.udp.refuseFlow(this.#flow, why, this.#driver.now());
+    this.#driver.touch();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#driver.core.udp.flows.close(this.#flow);
+    this.#driver.touch();
+  }
+
+  /** Its handler has finished. */
+  finish(): void {
+    if (this.#closed) return;
+    const hasReceived = this.#counts.datagramsIn > 0;
+    if (!hasReceived) return this.close();
+    this.#closed = true;
+    this.#driver.core.udp.flows.finish(this.#flow, this.#driver.now());
+    this.#driver.touch();
+  }
+
+  stats(): FlowStats {
+    return { ...this.#counts };
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterableIterator<Bytes> {
+    for (let next = await this.receive(); next !== null; next = await this.receive()) yield next;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * UDP of the public stack: its sockets and its places with plugins.
+ *
+ * @module
+ */
+import type { Place } from "../../stack/binding_table.ts";
+import { sleepUntil, withFields } from "../environment.ts";
+import { formatWhere, placeOf } from "../listen_address.ts";
+import { refusalError } from "../refusal_error.ts";
+import type { Driver } from "../runtime/driver.ts";
+import type { HandlerEnvironment } from "../runtime/handler_context.ts";
+import type { DatagramConn, FlowHandler, ListenDatagramOptions } from "./datagram.ts";
+import { StackDatagramConn } from "./datagram_conn.ts";
+import { FlowHost } from "./flow_host.ts";
+
+/** Everything that takes datagrams. */
+export class Datagrams {
+  readonly #driver: Driver;
+  readonly #environment: HandlerEnvironment;
+  readonly #conns = new Set<StackDatagramConn>();
+  /** Handlers of flows that run. */
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(driver: Driver, environment: HandlerEnvironment) {
+    this.#driver = driver;
+    this.#environment = environment;
+  }
+
+  /** `stack.listenDatagram()`. */
+  listen({ port, hostname, signal, onError }: ListenDatagramOptions): DatagramConn {
+    const place = placeOf(port, hostname);
+    const bound = this.#driver.core.udp.bindSocket(place);
+    if (typeof bound === "string") throw refusalError(bound, textOf(place));
+    const close = () => conn.close();
+    const conn = new StackDatagramConn(bound, this.#driver, onError, () => {
+      this.#conns.delete(conn);
+      signal?.removeEventListener("abort", close);
+    });
+    this.#conns.add(conn);
+    signal?.addEventListener("abort", close, { once: true });
+    if (signal?.aborted) conn.close();
+    return conn;
+  }
+
+  /** Flows of a place, from now on. */
+  serve(place: Place, handler: FlowHandler, plugin: string): FlowHost {
+    const port = this.#driver.core.udp.bindFlows(place);
+    const where = textOf(place);
+    if (typeof port === "string") throw refusalError(port, where);
+    const log = withFields(this.#environment.log, { port: where, plugin });
+    const environment = { ...this.#environment, log };
+    return new FlowHost(port, this.#driver, handler, environment, this.#running);
+  }
+
+  /** Ends the flows: no more datagrams come, their handlers may still send. */
+  stop(): void {
+    this.#driver.core.udp.endFlows();
+    this.#driver.touch();
+  }
+
+  /** Waits for the handlers that run, until `at`. */
+  async finish(at: number): Promise<void> {
+    const done = new AbortController();
+    void Promise.all(this.#running).then(() => done.abort());
+    if (this.#running.size > 0) await sleepUntil(this.#environment.clock, at, done.signal);
+  }
+
+  /** Closes the sockets; the core has been shut down or is about to be. */
+  close(): void {
+    for (const conn of this.#conns) conn.close();
+  }
+}
+
+function textOf(place: Place): string {
+  return formatWhere({ transport: "udp", ...place });
+}

@@ -1,0 +1,91 @@
+/**
+ * A place with plugins for UDP: each flow runs through the place's chain of handlers.
+ *
+ * @module
+ */
+import type { Place } from "../../stack/binding_table.ts";
+import type { FlowPort } from "../../udp/ports.ts";
+import { messageOf, stackOf } from "../error_text.ts";
+import { formatHostPort } from "../host_port.ts";
+import type { Driver, Owner } from "../runtime/driver.ts";
+import { type HandlerEnvironment, type OnEnd, SharedContext } from "../runtime/handler_context.ts";
+import type { DatagramFlow, FlowContext, FlowHandler } from "./datagram.ts";
+import { StackFlow } from "./datagram_flow.ts";
+
+/** Runs one place. */
+export class FlowHost implements Owner {
+  readonly #port: FlowPort;
+  readonly #driver: Driver;
+  readonly #handler: FlowHandler;
+  readonly #environment: HandlerEnvironment;
+  readonly #running: Set<Promise<void>>;
+
+  /** `running` holds the handlers that run, those of other places too. */
+  constructor(
+    port: FlowPort,
+    driver: Driver,
+    handler: FlowHandler,
+    environment: HandlerEnvironment,
+    running: Set<Promise<void>>,
+  ) {
+    this.#port = port;
+    this.#driver = driver;
+    this.#handler = handler;
+    this.#environment = environment;
+    this.#running = running;
+    port.handle = this;
+  }
+
+  onEvent(): void {
+    for (const fresh of this.#port.fresh.splice(0)) {
+      const served = this.#serve(new StackFlow(fresh, this.#driver));
+      this.#running.add(served);
+      void served.then(() => this.#running.delete(served));
+    }
+  }
+
+  /** A handler that throws closes its own flow and hurts no other. */
+  async #serve(flow: StackFlow): Promise<void> {
+    try {
+      await this.#handler(new StackFlowContext(flow, this.#environment), () => Promise.resolve());
+      flow.finish();
+    } catch (error) {
+      const wasAlive = !flow.hasEnded;
+      flow.close();
+      // A peer that is not there is no fault of the handler's.
+      if (wasAlive) this.#logFailure(flow, error);
+    }
+  }
+
+  #logFailure({ remoteAddr }: DatagramFlow, error: unknown): void {
+    this.#environment.log.error("handler failed, its flow was closed", {
+      remote: formatHostPort(remoteAddr),
+      error: messageOf(error),
+      stack: stackOf(error),
+    });
+  }
+
+  /** Where it is bound: a free port is known only now. */
+  get place(): Place {
+    return this.#driver.core.udp.placeOf(this.#port)!;
+  }
+
+  /** Takes no new flows. */
+  close(): void {
+    this.#driver.core.udp.unbind(this.#port);
+  }
+}
+
+/** What the handlers of one flow share. */
+class StackFlowContext extends SharedContext implements FlowContext {
+  readonly flow: StackFlow;
+
+  constructor(flow: StackFlow, environment: HandlerEnvironment) {
+    super(environment);
+    this.flow = flow;
+  }
+
+  protected override onEnd(callback: OnEnd): void {
+    this.flow.onEnd(callback);
+  }
+}

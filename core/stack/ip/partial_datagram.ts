@@ -1,0 +1,155 @@
+/**
+ * One datagram of which fragments are missing (RFC 791 3.2, RFC 8200 4.5).
+ *
+ * @module
+ */
+import { writeU16 } from "../../wire/bytes.ts";
+import type { DropReason } from "../../wire/drop_reason.ts";
+import { type IpHeader, writeHeaderChecksum } from "../../wire/ip.ts";
+import type { Packet } from "../replies.ts";
+
+/** Fragments of one datagram, at most: 65,535 bytes in packets of 576 are 119. */
+export const MAX_FRAGMENTS = 128;
+
+/** What a datagram and each of its fragments cost beside their bytes: objects, array, key. */
+const OVERHEAD = 512;
+
+const LONGEST = 65_535;
+/** Bits of the set of ECN codepoints (RFC 3168 5). */
+const NOT_ECT = 1 << 0;
+const CE = 1 << 3;
+
+interface Fragment {
+  readonly start: number;
+  readonly end: number;
+  readonly bytes: Packet;
+}
+
+/** Keeps fragments until they are all there, in whatever order they come. */
+export class PartialDatagram {
+  readonly key: string;
+  /** Milliseconds. */
+  readonly deadline: number;
+  /** Memory that it holds, in bytes. */
+  byteLength: number = OVERHEAD;
+  /** Set: what comes for it is dropped for that reason too (RFC 5722 4). */
+  givenUp: DropReason | undefined;
+  /** By their place; no two overlap. */
+  #fragments: Fragment[] = [];
+  /** The first fragment up to its payload. */
+  #head: Packet | undefined;
+  #nextHeaderAt = 0;
+  /** Payload bytes that are there, and of the whole datagram; -1: not known. */
+  #received = 0;
+  #total = -1;
+  /** Set of the ECN codepoints seen. */
+  #codepoints = 0;
+
+  constructor(key: string, deadline: number) {
+    this.key = key;
+    this.deadline = deadline;
+  }
+
+  get fragmentCount(): number {
+    return this.#fragments.length;
+  }
+
+  get isComplete(): boolean {
+    return this.#received === this.#total;
+  }
+
+  /** Keeps a copy of the fragment, or says why not. */
+  add(ip: IpHeader, packet: Uint8Array): DropReason | undefined {
+    const bytes = new Uint8Array(packet.subarray(ip.payloadStart, ip.payloadEnd));
+    const start = ip.fragmentOffset;
+    const fragment = { start, end: start + bytes.length, bytes };
+    const at = this.#placeOf(start);
+    if (this.#isDuplicate(fragment, at, ip.moreFragments)) return "ip-fragment-duplicate";
+    if (this.#contradicts(fragment, at, ip.moreFragments)) return "ip-fragment-overlap";
+    if (this.#fragments.length === MAX_FRAGMENTS) return "ip-fragment-limit";
+    this.#fragments.splice(at, 0, fragment);
+    this.#received += bytes.length;
+    this.#codepoints |= 1 << (ip.trafficClass & 3);
+    this.byteLength += bytes.length + OVERHEAD;
+    if (!ip.moreFragments) this.#total = fragment.end;
+    if (start === 0) this.#keepHead(ip, packet);
+    return undefined;
+  }
+
+  #placeOf(start: number): number {
+    let at = this.#fragments.length;
+    while (at > 0 && this.#fragments[at - 1]!.start >= start) at--;
+    return at;
+  }
+
+  /** RFC 8200 4.5: the network may duplicate packets, that is no attack. */
+  #isDuplicate(fragment: Fragment, at: number, more: boolean): boolean {
+    const known = this.#fragments[at];
+    return known?.start === fragment.start && known.end === fragment.end &&
+      more === (fragment.end !== this.#total) &&
+      known.bytes.every((byte, i) => byte === fragment.bytes[i]);
+  }
+
+  #contradicts({ start, end }: Fragment, at: number, more: boolean): boolean {
+    const previous = this.#fragments[at - 1];
+    const next = this.#fragments[at];
+    if (previous !== undefined && previous.end > start) return true;
+    if (next !== undefined && next.start < end) return true;
+    if (more) return this.#total >= 0 && end >= this.#total;
+    return this.#total >= 0 || next !== undefined;
+  }
+
+  #keepHead(ip: IpHeader, packet: Uint8Array): void {
+    this.#head = new Uint8Array(packet.subarray(0, ip.payloadStart));
+    this.#nextHeaderAt = ip.nextHeaderAt;
+    this.byteLength += ip.payloadStart;
+  }
+
+  /** The whole packet of a complete datagram, or why there can be none. */
+  join(): Packet | DropReason {
+    if ((this.#codepoints & (CE | NOT_ECT)) === (CE | NOT_ECT)) return "ip-fragment-ecn";
+    const isV4 = this.#head![0]! >>> 4 === 4;
+    const headLength = this.#head!.length - (isV4 ? 0 : 8);
+    if (headLength - (isV4 ? 0 : 40) + this.#total > LONGEST) return "ip-fragment-size";
+    const whole = new Uint8Array(headLength + this.#total);
+    whole.set(this.#head!.subarray(0, headLength));
+    for (const { start, bytes } of this.#fragments) whole.set(bytes, headLength + start);
+    if (isV4) this.#completeV4(whole, headLength);
+    else this.#completeV6(whole, headLength);
+    return whole;
+  }
+
+  /** RFC 791 3.2: the first fragment's header, with the whole length. */
+  #completeV4(whole: Packet, headLength: number): void {
+    // RFC 3168 5.3: a sign of congestion is not lost.
+    if ((this.#codepoints & CE) !== 0) whole[1]! |= 3;
+    writeU16(whole, 2, whole.length);
+    writeU16(whole, 6, 0);
+    writeHeaderChecksum(whole, 0, headLength);
+  }
+
+  /** RFC 8200 4.5: the first fragment's headers without the fragment header. */
+  #completeV6(whole: Packet, headLength: number): void {
+    if ((this.#codepoints & CE) !== 0) whole[1]! |= 0x30;
+    whole[this.#nextHeaderAt] = this.#head![headLength]!;
+    writeU16(whole, 4, whole.length - 40);
+  }
+
+  /** The first fragment as it came, if it has. */
+  firstFragment(): Packet | undefined {
+    if (this.#head === undefined) return undefined;
+    const { bytes } = this.#fragments[0]!;
+    const packet = new Uint8Array(this.#head.length + bytes.length);
+    packet.set(this.#head);
+    packet.set(bytes, this.#head.length);
+    return packet;
+  }
+
+  /** Lets go of what it holds, and takes nothing more. */
+  giveUp(reason: DropReason): void {
+    this.givenUp = reason;
+    this.#fragments = [];
+    this.#head = undefined;
+    this.byteLength = OVERHEAD;
+  }
+}

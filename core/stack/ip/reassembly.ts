@@ -1,0 +1,188 @@
+/**
+ * Fragments become packets again (RFC 791 3.2, RFC 8200 4.5, RFC 8900), in bounded memory.
+ *
+ * @module
+ */
+import type { DropReason } from "../../wire/drop_reason.ts";
+import { IpHeader, parseIp } from "../../wire/ip.ts";
+import type { IcmpPolicy } from "../icmp/icmp_policy.ts";
+import type { Packet } from "../replies.ts";
+import type { Stats } from "../stats.ts";
+import { fragmentError, isWholeHeaderThere } from "./fragment_errors.ts";
+import { PartialDatagram } from "./partial_datagram.ts";
+
+/** Datagrams that wait for fragments, at most; the oldest goes first. */
+export const MAX_DATAGRAMS = 256;
+/** Bytes that they hold, at most, their own administration included; the oldest goes first. */
+export const MAX_BYTES: number = 4 * 1024 * 1024;
+/** Milliseconds that a datagram waits: RFC 1122 3.3.2 and RFC 8200 4.5. */
+export const TIMEOUT_MS = 60_000;
+
+const LONGEST = 65_535;
+
+/** What became of a fragment; all empty: it waits for the others. */
+export interface FragmentOutcome {
+  /** Why it was dropped, if it was. */
+  readonly drop?: DropReason;
+  /** The packet that it was the last missing piece of. */
+  readonly whole?: Packet;
+  /** What is to be sent about it. */
+  readonly error?: Packet;
+}
+
+/** The datagrams that wait for fragments. */
+export class Reassembly {
+  readonly #stats: Stats;
+  readonly #policy: IcmpPolicy;
+  readonly #hopLimit: number;
+  /** The oldest first. */
+  readonly #datagrams = new Map<string, PartialDatagram>();
+  readonly #first = new IpHeader();
+  #byteLength = 0;
+
+  constructor(stats: Stats, policy: IcmpPolicy, hopLimit: number) {
+    this.#stats = stats;
+    this.#policy = policy;
+    this.#hopLimit = hopLimit;
+  }
+
+  /** Bytes held. */
+  get byteLength(): number {
+    return this.#byteLength;
+  }
+
+  /** Datagrams that wait, and those that were given up and are not forgotten. */
+  get count(): number {
+    return this.#datagrams.size;
+  }
+
+  /** Takes a fragment in; nothing of `packet` is kept. The source must be one host. */
+  add(ip: IpHeader, packet: Uint8Array, now: number): FragmentOutcome {
+    const impossible = refusalOfSize(ip);
+    if (impossible !== undefined) return this.#refuse(ip, packet, impossible, now);
+    const datagram = this.#datagramOf(ip, now);
+    if (datagram.givenUp !== undefined) return { drop: datagram.givenUp };
+    if (ip.fragmentOffset === 0 && !isWholeHeaderThere(ip, packet)) {
+      this.#giveUp(datagram, "ip-fragment-header");
+      return this.#refuse(ip, packet, "ip-fragment-header", now);
+    }
+    const drop = this.#keep(datagram, ip, packet);
+    if (drop !== undefined) return { drop };
+    return datagram.isComplete ? this.#complete(datagram) : {};
+  }
+
+  #datagramOf(ip: IpHeader, now: number): PartialDatagram {
+    const key = keyOf(ip);
+    const known = this.#datagrams.get(key);
+    if (known !== undefined) return known;
+    if (this.#datagrams.size === MAX_DATAGRAMS) this.#evictOldest();
+    const datagram = new PartialDatagram(key, now + TIMEOUT_MS);
+    this.#datagrams.set(key, datagram);
+    this.#byteLength += datagram.byteLength;
+    return datagram;
+  }
+
+  #keep(datagram: PartialDatagram, ip: IpHeader, packet: Uint8Array): DropReason | undefined {
+    const before = datagram.byteLength;
+    const drop = datagram.add(ip, packet);
+    this.#byteLength += datagram.byteLength - before;
+    while (this.#byteLength > MAX_BYTES) this.#evictOldest(datagram);
+    // RFC 5722 4, RFC 1858 4: which of two is meant cannot be known, so nobody gets either.
+    if (drop !== undefined && drop !== "ip-fragment-duplicate") this.#giveUp(datagram, drop);
+    return drop;
+  }
+
+  #complete(datagram: PartialDatagram): FragmentOutcome {
+    const whole = datagram.join();
+    this.#remove(datagram);
+    if (typeof whole !== "string") {
+      this.#stats.reassembled++;
+      return { whole };
+    }
+    this.#stats.drop(whole, datagram.fragmentCount - 1);
+    return { drop: whole };
+  }
+
+  #refuse(ip: IpHeader, packet: Uint8Array, drop: DropReason, now: number): FragmentOutcome {
+    const error = this.#errorAbout(ip, packet, drop, now);
+    return error === undefined ? { drop } : { drop, error };
+  }
+
+  #errorAbout(
+    ip: IpHeader,
+    packet: Uint8Array,
+    reason: DropReason,
+    now: number,
+  ): Packet | undefined {
+    const error = fragmentError(ip, packet, reason, this.#hopLimit);
+    if (error === undefined || !this.#policy.maySendError(ip, now)) return undefined;
+    this.#stats.errorsSent++;
+    return error;
+  }
+
+  /** It stays in the table until its time is over: for what is still on its way. */
+  #giveUp(datagram: PartialDatagram, reason: DropReason): void {
+    this.#stats.drop(reason, datagram.fragmentCount);
+    this.#byteLength -= datagram.byteLength;
+    datagram.giveUp(reason);
+    this.#byteLength += datagram.byteLength;
+  }
+
+  /** The oldest but `spared`, which is smaller than the limit. */
+  #evictOldest(spared?: PartialDatagram): void {
+    for (const datagram of this.#datagrams.values()) {
+      if (datagram === spared) continue;
+      this.#stats.drop("ip-fragment-limit", datagram.fragmentCount);
+      this.#remove(datagram);
+      return;
+    }
+  }
+
+  #remove(datagram: PartialDatagram): void {
+    this.#datagrams.delete(datagram.key);
+    this.#byteLength -= datagram.byteLength;
+  }
+
+  /** When `expire` has to be called, `Infinity` when nothing waits. */
+  nextTimeout(): number {
+    if (this.#datagrams.size === 0) return Infinity;
+    const [oldest] = this.#datagrams.values();
+    return oldest!.deadline;
+  }
+
+  /** Forgets what has waited too long; returns what is to be sent about it (RFC 792, RFC 4443 3.3). */
+  expire(now: number): Packet[] {
+    const errors: Packet[] = [];
+    for (const datagram of this.#datagrams.values()) {
+      if (datagram.deadline > now) break;
+      this.#remove(datagram);
+      this.#stats.drop("ip-fragment-timeout", datagram.fragmentCount);
+      const error = this.#timeExceeded(datagram.firstFragment(), now);
+      if (error !== undefined) errors.push(error);
+    }
+    return errors;
+  }
+
+  /** RFC 792: who sees no first fragment says nothing. */
+  #timeExceeded(first: Packet | undefined, now: number): Packet | undefined {
+    if (first === undefined || parseIp(first, first.length, this.#first) !== undefined) {
+      return undefined;
+    }
+    return this.#errorAbout(this.#first, first, "ip-fragment-timeout", now);
+  }
+}
+
+function refusalOfSize(ip: IpHeader): DropReason | undefined {
+  const length = ip.payloadEnd - ip.payloadStart;
+  if (length === 0 || (ip.moreFragments && length % 8 !== 0)) return "ip-fragment-length";
+  const before = ip.version === 4 ? ip.payloadStart : ip.payloadStart - 48;
+  return before + ip.fragmentOffset + length > LONGEST ? "ip-fragment-size" : undefined;
+}
+
+/** RFC 791 3.2; with IPv6 the protocol is no part of it (RFC 8200 4.5). */
+function keyOf(ip: IpHeader): string {
+  const { s0, s1, s2, s3, d0, d1, d2, d3, fragmentId } = ip;
+  return ip.version === 4
+    ? `${s3} ${d3} ${fragmentId} ${ip.protocol}`
+    : `${s0} ${s1} ${s2} ${s3} ${d0} ${d1} ${d2} ${d3} ${fragmentId}`;
+}

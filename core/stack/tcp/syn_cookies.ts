@@ -1,0 +1,143 @@
+/**
+ * SYN cookies (RFC 4987 3.6): when a listener's half-open connections are all taken, the SYN,ACK
+ * itself remembers what the ACK will need, and nothing is kept.
+ *
+ * The sequence number holds a slot of time (5 bits), the MSS (3 bits) and a keyed hash (24 bits);
+ * where timestamps are in use their low bits hold window scale, SACK and ECN.
+ *
+ * @module
+ */
+import { OutgoingPacket } from "../../buffers/outgoing_packet.ts";
+import { openPassive } from "../../tcp/arrive/listen.ts";
+import type { KeyedHash } from "../../tcp/isn.ts";
+import { offerInitialWindow } from "../../tcp/receive_window.ts";
+import { buildSyn } from "../../tcp/segment_out.ts";
+import type { Tcb } from "../../tcp/tcb.ts";
+import { writeU16 } from "../../wire/bytes.ts";
+import { addBytes, finish } from "../../wire/checksum.ts";
+import { FLAG, Segment } from "../../wire/tcp.ts";
+
+/** A cookie is good for the slot it was made in and the next. */
+const SLOT_MS = 64_000;
+/** What is rounded down to; the least is what no segment size is below (`LEAST_MSS`). */
+const MSS_V4: readonly number[] = [64, 536, 768, 996, 1220, 1380, 1440, 1460];
+const MSS_V6: readonly number[] = [64, 536, 1220, 1280, 1360, 1400, 1420, 1440];
+/** Low bits of TSval: four of window scale, 15 meaning none, one of SACK, one of ECN. */
+const OPTION_MASK = 63;
+const NO_SCALING = 15;
+const SACK_BIT = 16;
+const ECN_BIT = 32;
+
+/** The two ends of a connection. */
+type Ends = Pick<Tcb, "local" | "localPort" | "remote" | "remotePort">;
+
+/** Makes and checks cookies with the stack's key. */
+export class SynCookies {
+  readonly #hash: KeyedHash;
+  readonly #syn = new Segment();
+  readonly #out = new OutgoingPacket();
+  #usedAt = -Infinity;
+
+  constructor(hash: KeyedHash) {
+    this.#hash = hash;
+  }
+
+  /** While no cookie is out an ACK cannot be the answer to one. */
+  isInUse(now: number): boolean {
+    return now - this.#usedAt <= 2 * SLOT_MS;
+  }
+
+  /** The SYN,ACK for `segment`; `tcb` is fresh and is not needed any more. */
+  answer(tcb: Tcb, segment: Segment, now: number): Uint8Array<ArrayBuffer> {
+    this.#usedAt = now;
+    openPassive(tcb, segment, 0, now);
+    if (!tcb.timestamps) offerNothing(tcb);
+    tcb.iss = this.#sequence(tcb, now);
+    const clock = Math.floor(now);
+    tcb.tsOffset += timestampWith(optionBits(tcb), clock) - clock;
+    buildSyn(tcb, now, this.#out);
+    const packet = new Uint8Array(this.#out.byteLength);
+    this.#out.copyTo(packet, 0);
+    if (this.#out.checksumPartial) completeChecksum(packet, this.#out.ipHeaderLength);
+    return packet;
+  }
+
+  /**
+   * Makes of `tcb`, which is fresh, what it would be if the SYN had been kept; false: `segment`
+   * answers no cookie.
+   */
+  restore(tcb: Tcb, segment: Segment, now: number): boolean {
+    const hasOptions = tcb.config.timestamps && segment.hasTimestamps;
+    const bits = hasOptions ? (segment.tsEcr - tcb.tsOffset) & OPTION_MASK : NO_SCALING;
+    const irs = (segment.seq - 1) | 0;
+    const iss = (segment.ack - 1) | 0;
+    const mss = this.#check(tcb, irs, iss, now);
+    if (mss === undefined) return false;
+    const syn = this.#syn;
+    syn.seq = irs;
+    syn.window = segment.window;
+    syn.mss = mss;
+    syn.windowScale = (bits & 15) === NO_SCALING ? -1 : bits & 15;
+    syn.sackPermitted = (bits & SACK_BIT) !== 0;
+    syn.hasTimestamps = hasOptions;
+    syn.tsVal = segment.tsVal;
+    syn.flags = FLAG.SYN | ((bits & ECN_BIT) !== 0 ? FLAG.ECE | FLAG.CWR : 0);
+    openPassive(tcb, syn, iss, now);
+    // As the SYN,ACK did: there may be text with the ACK.
+    offerInitialWindow(tcb);
+    tcb.synDecision = "accepted";
+    tcb.sndNxt = (iss + 1) | 0;
+    // When the SYN,ACK was sent is not known: no round-trip sample (RFC 6298 3).
+    tcb.sent(iss, tcb.sndNxt, now).transmissions = 2;
+    return true;
+  }
+
+  #sequence(tcb: Tcb, now: number): number {
+    const slot = Math.floor(now / SLOT_MS);
+    const table = tcb.local.isV4 ? MSS_V4 : MSS_V6;
+    let index = table.length - 1;
+    while (index > 0 && table[index]! > tcb.peerMss) index--;
+    return ((slot & 31) << 27) | (index << 24) | this.#tag(tcb, tcb.irs, slot, index);
+  }
+
+  /** The MSS that `cookie` stands for. */
+  #check(ends: Ends, irs: number, cookie: number, now: number): number | undefined {
+    const current = Math.floor(now / SLOT_MS);
+    const age = (current - (cookie >>> 27)) & 31;
+    const index = (cookie >>> 24) & 7;
+    if (age > 1) return undefined;
+    if ((cookie & 0xffffff) !== this.#tag(ends, irs, current - age, index)) return undefined;
+    return (ends.local.isV4 ? MSS_V4 : MSS_V6)[index];
+  }
+
+  #tag(
+    { local, localPort, remote, remotePort }: Ends,
+    irs: number,
+    slot: number,
+    index: number,
+  ): number {
+    const word = (slot << 3) | index;
+    return this.#hash.connection(local, localPort, remote, remotePort, irs, word) & 0xffffff;
+  }
+}
+
+/** Replies leave whole: what a connection leaves to the link's offload is done here. */
+function completeChecksum(packet: Uint8Array, start: number): void {
+  // The field holds the pseudo-header's sum.
+  writeU16(packet, start + 16, finish(addBytes(0, packet, start, packet.length)));
+}
+
+/** Without timestamps the ACK brings none of it back: what was offered would be forgotten. */
+function offerNothing(tcb: Tcb): void {
+  tcb.windowScaling = tcb.sackPermitted = tcb.ecn = false;
+}
+
+function optionBits(tcb: Tcb): number {
+  const scale = tcb.windowScaling ? tcb.sndWndShift : NO_SCALING;
+  return scale | (tcb.sackPermitted ? SACK_BIT : 0) | (tcb.ecn ? ECN_BIT : 0);
+}
+
+/** The latest timestamp not after `clock` whose low bits are `bits`. */
+function timestampWith(bits: number, clock: number): number {
+  return clock - ((clock - bits) & OPTION_MASK);
+}

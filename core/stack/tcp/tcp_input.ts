@@ -1,0 +1,104 @@
+/**
+ * Received segments: each finds its connection, its listener or another shard, or is refused.
+ *
+ * @module
+ */
+import { segmentArrives } from "../../tcp/arrive.ts";
+import type { Tcb } from "../../tcp/tcb.ts";
+import type { DropReason } from "../../wire/drop_reason.ts";
+import { type IpHeader, payloadChecksumHolds } from "../../wire/ip.ts";
+import { seqGt } from "../../wire/seq.ts";
+import { FLAG, parseTcp, Segment } from "../../wire/tcp.ts";
+import type { Demux } from "../demux.ts";
+import type { OwnAddresses } from "../ip/own_addresses.ts";
+import type { ChecksumState } from "../link.ts";
+import { sourceOf } from "../replies.ts";
+import type { Sharding } from "../sharding/shard.ts";
+import type { Stats } from "../stats.ts";
+import type { Outbox } from "../transmit_queue.ts";
+import type { Connections } from "./connections.ts";
+import type { PassiveOpen } from "./passive_open.ts";
+
+/** What TCP shares with the rest of its stack. */
+export interface TcpTables {
+  readonly own: OwnAddresses;
+  readonly demux: Demux;
+  readonly connections: Connections;
+  readonly outbox: Outbox;
+  readonly sharding: Sharding;
+  readonly stats: Stats;
+}
+
+/** Takes segments in (RFC 9293 3.10.7). */
+export class TcpInput {
+  readonly #tables: TcpTables;
+  readonly #passiveOpen: PassiveOpen;
+  readonly #segment = new Segment();
+
+  constructor(tables: TcpTables, passiveOpen: PassiveOpen) {
+    this.#tables = tables;
+    this.#passiveOpen = passiveOpen;
+  }
+
+  /** The payload of a packet to this stack; nothing of it is kept. */
+  receive(
+    ip: IpHeader,
+    packet: Uint8Array,
+    checksum: ChecksumState,
+    segmentSize: number,
+    now: number,
+  ): DropReason | undefined {
+    if (checksum === "full" && !payloadChecksumHolds(ip, packet)) return "tcp-checksum";
+    const segment = this.#segment;
+    const refused = parseTcp(packet, ip.payloadStart, ip.payloadEnd, segment);
+    if (refused !== undefined) return refused;
+    segment.ecn = ip.trafficClass & 3;
+    segment.wireSegments = segmentSize > 0 ? Math.ceil(segment.textLength / segmentSize) || 1 : 1;
+    const { demux, connections, outbox, sharding, stats } = this.#tables;
+    const tcb = demux.connections.find(ip, segment.sourcePort, segment.destinationPort);
+    if (tcb === undefined) {
+      if (!sharding.passOn(ip, segment, packet, segmentSize)) {
+        return this.#withoutConnection(ip, segment, now);
+      }
+      stats.handedOver++;
+      return undefined;
+    }
+    if (isReopening(tcb, segment)) {
+      const listener = demux.findListener(ip, segment.destinationPort);
+      if (listener !== undefined) {
+        return this.#passiveOpen.reopen(listener, tcb, ip, segment, now);
+      }
+    }
+    const state = tcb.state;
+    const dropped = segmentArrives(tcb, segment, now);
+    if (dropped === "tcp-ack-unsent" && (state === "SYN-SENT" || state === "SYN-RECEIVED")) {
+      outbox.reset(ip, segment);
+    }
+    connections.settle(tcb);
+    return dropped;
+  }
+
+  /** RFC 9293 3.10.7.1 and 3.10.7.2. */
+  #withoutConnection(ip: IpHeader, segment: Segment, now: number): DropReason | undefined {
+    const { demux, outbox, own } = this.#tables;
+    const listener = demux.findListener(ip, segment.destinationPort);
+    if (segment.has(FLAG.RST)) return listener ? "tcp-rst-listen" : "tcp-no-connection";
+    if (!own.isUnicast(sourceOf(ip))) return "tcp-not-unicast";
+    if (listener !== undefined) return this.#passiveOpen.receive(listener, ip, segment, now);
+    outbox.reset(ip, segment);
+    return "tcp-no-connection";
+  }
+}
+
+/**
+ * RFC 9293 3.6.1, MAY-2: a new connection takes the place of one in TIME-WAIT. By timestamps where
+ * both have them (RFC 6191 2), else by the sequence number.
+ */
+function isReopening(tcb: Tcb, segment: Segment): boolean {
+  if (tcb.state !== "TIME-WAIT" || !segment.has(FLAG.SYN)) return false;
+  if (segment.has(FLAG.ACK | FLAG.FIN)) return false;
+  if (tcb.timestamps && segment.hasTimestamps && segment.tsVal !== tcb.tsRecent) {
+    return seqGt(segment.tsVal, tcb.tsRecent);
+  }
+  return seqGt(segment.seq, tcb.rcvNxt);
+}

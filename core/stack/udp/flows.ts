@@ -1,0 +1,131 @@
+/**
+ * The flows of a stack: found by their addresses and ports, ended when they are idle.
+ *
+ * @module
+ */
+import type { UdpConfig } from "../../udp/config.ts";
+import type { QueueMemory } from "../../udp/datagram.ts";
+import type { NewsQueue } from "../../udp/events.ts";
+import { Flow, type FlowEnd } from "../../udp/flow.ts";
+import type { FlowPort } from "../../udp/ports.ts";
+import type { IpAddress } from "../../wire/address.ts";
+import { Deadlines } from "../deadlines.ts";
+import { EndpointTable } from "../endpoint_table.ts";
+import type { Stats } from "../stats.ts";
+
+/** What the flows share with the rest of UDP. */
+export interface FlowsOptions {
+  readonly config: UdpConfig;
+  readonly memory: QueueMemory;
+  readonly news: NewsQueue;
+  readonly stats: Stats;
+  /** Makes the order of the table unknown to peers. */
+  readonly seed: number;
+}
+
+/** Every flow of a stack. */
+export class Flows {
+  readonly table: EndpointTable<Flow>;
+  readonly #options: FlowsOptions;
+  readonly #deadlines: Deadlines<Flow> = new Deadlines();
+
+  constructor(options: FlowsOptions) {
+    this.#options = options;
+    this.table = new EndpointTable(options.seed);
+  }
+
+  /** A flow that is in no table yet. */
+  create(
+    port: FlowPort,
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+    now: number,
+  ): Flow {
+    const { memory, config } = this.#options;
+    const { flowIdleMs } = config;
+    const flow = new Flow(port, memory, flowIdleMs, local, localPort, remote, remotePort);
+    flow.touch(now);
+    return flow;
+  }
+
+  /** From now on its datagrams reach it, and its port's owner is told. */
+  enter(flow: Flow): void {
+    const { config, stats, news } = this.#options;
+    if (this.table.count >= config.maxFlows) this.#evict();
+    this.table.add(flow);
+    this.#deadlines.update(flow);
+    stats.flowsOpened++;
+    flow.port.fresh.push(flow);
+    news.push(flow.port);
+  }
+
+  /** The flow that would end first makes room: whoever sends from many addresses stops nobody. */
+  #evict(): void {
+    for (;;) {
+      const flow = this.#deadlines.takeDue(Infinity)!;
+      // Its place in the heap may be older than its last datagram.
+      if (flow.earliestTimer <= this.#deadlines.next()) {
+        this.#options.stats.flowsEvicted++;
+        return this.end(flow, "evicted");
+      }
+      this.#deadlines.update(flow);
+    }
+  }
+
+  /** It takes no more datagrams; those that wait can still be read. */
+  end(flow: Flow, end: FlowEnd): void {
+    if (flow.end !== undefined) return;
+    flow.end = end;
+    this.#deadlines.remove(flow);
+    this.table.remove(flow);
+    this.#options.stats.flowsEnded++;
+    this.#options.news.push(flow);
+  }
+
+  /** Ends a flow; what was not read is dropped. */
+  close(flow: Flow): void {
+    this.end(flow, "closed");
+    this.#options.stats.drop("udp-unread", flow.queue.clear());
+  }
+
+  /**
+   * Ends a flow whose handler has finished. What it has not read begins a new one: so a handler may
+   * take one datagram and be done.
+   */
+  finish(flow: Flow, now: number): void {
+    const goesOn = flow.end === undefined && !flow.port.closed && flow.queue.count > 0;
+    this.end(flow, "closed");
+    if (!goesOn) return this.close(flow);
+    const { port, local, localPort, remote, remotePort } = flow;
+    const next = this.create(port, local, localPort, remote, remotePort, now);
+    next.opening = flow.opening;
+    for (let one = flow.queue.shift(); one !== undefined; one = flow.queue.shift()) {
+      next.queue.push(one);
+    }
+    this.enter(next);
+  }
+
+  /** How long the flow may be idle, from now on. */
+  setIdleTimeout(flow: Flow, ms: number, now: number): void {
+    flow.idleMs = ms;
+    flow.touch(now);
+    if (flow.end === undefined) this.#deadlines.update(flow);
+  }
+
+  /** When {@link Flows.handleTimeout} has to be called; may be too early. */
+  nextTimeout(): number {
+    return this.#deadlines.next();
+  }
+
+  /** Ends the flows that were idle too long. */
+  handleTimeout(now: number): void {
+    for (;;) {
+      const flow = this.#deadlines.takeDue(now);
+      if (flow === undefined) return;
+      if (flow.earliestTimer > now) this.#deadlines.update(flow);
+      else this.end(flow, "idle");
+    }
+  }
+}

@@ -1,0 +1,350 @@
+/**
+ * UDP of a stack (RFC 768): datagrams in and out, sockets and flows.
+ *
+ * @module
+ */
+import type { KeyedHash } from "../../tcp/isn.ts";
+import type { UdpConfig } from "../../udp/config.ts";
+import { type Datagram, QueueMemory } from "../../udp/datagram.ts";
+import { NewsQueue, type UdpNews } from "../../udp/events.ts";
+import { Flow, type FlowError, type FlowRefusal } from "../../udp/flow.ts";
+import { FlowPort, UdpSocket } from "../../udp/ports.ts";
+import { IpAddress } from "../../wire/address.ts";
+import type { DropReason } from "../../wire/drop_reason.ts";
+import type { IcmpMeaning } from "../../wire/icmp.ts";
+import {
+  type AnsweredHeader,
+  emitIp,
+  type IpHeader,
+  ipHeaderLength,
+  PROTOCOL,
+} from "../../wire/ip.ts";
+import {
+  emitUdp,
+  maxDatagramLength,
+  parseUdp,
+  UDP_HEADER_LENGTH,
+  UdpHeader,
+} from "../../wire/udp.ts";
+import { type Place, Places } from "../binding_table.ts";
+import type { QuotedPacket } from "../icmp/quoted.ts";
+import type { OwnAddresses } from "../ip/own_addresses.ts";
+import { PathMtus } from "../ip/path_mtus.ts";
+import type { ChecksumState } from "../link.ts";
+import { choosePort } from "../ports.ts";
+import { destinationOf, sourceOf } from "../replies.ts";
+import type { Refusal } from "../requests.ts";
+import type { Sharding } from "../sharding/shard.ts";
+import type { Stats } from "../stats.ts";
+import type { Outbox } from "../transmit_queue.ts";
+import { Flows } from "./flows.ts";
+
+/** Bytes of data that an ICMP error about a flow quotes; senders look at the ports alone. */
+const QUOTED_DATA = 64;
+
+/** What the layer shares with the rest of its stack. */
+export interface UdpTables {
+  readonly own: OwnAddresses;
+  readonly outbox: Outbox;
+  readonly sharding: Sharding;
+  readonly stats: Stats;
+  readonly config: UdpConfig;
+  /** TTL or hop limit of what is sent. */
+  readonly hopLimit: number;
+  /** Makes the order of tables unknown to peers. */
+  readonly seed: number;
+}
+
+/** Why a datagram was not sent. */
+export type SendRefusal = Exclude<Refusal, "ADDRESS_IN_USE"> | "MESSAGE_TOO_LONG";
+
+/** What has been bound, and where: a free port is known only now. */
+export interface BoundSocket {
+  readonly socket: UdpSocket;
+  readonly place: Place;
+}
+
+/** All sockets and flows. */
+export class UdpLayer {
+  readonly flows: Flows;
+  readonly #tables: UdpTables;
+  readonly #hash: KeyedHash;
+  readonly #places = new Places<UdpSocket | FlowPort>();
+  /** Where they are bound. */
+  readonly #bound = new Map<UdpSocket | FlowPort, Place>();
+  readonly #memory: QueueMemory;
+  readonly #news = new NewsQueue();
+  readonly #paths = new PathMtus();
+  readonly #header = new UdpHeader();
+  #portCounter: number;
+
+  constructor(tables: UdpTables, hash: KeyedHash) {
+    const { config, stats, seed } = tables;
+    this.#tables = tables;
+    this.#hash = hash;
+    this.#portCounter = seed >>> 16;
+    this.#memory = new QueueMemory(config);
+    this.flows = new Flows({ config, stats, seed, memory: this.#memory, news: this.#news });
+  }
+
+  /** Bytes that wait to be read, administration included. */
+  get queuedBytes(): number {
+    return this.#memory.byteLength;
+  }
+
+  // ---------------------------------------------------------------- packets in
+
+  /** Takes a datagram in; nothing of `packet` is kept. */
+  receive(
+    ip: IpHeader,
+    packet: Uint8Array,
+    checksum: ChecksumState,
+    now: number,
+  ): DropReason | undefined {
+    const { sharding, stats, outbox } = this.#tables;
+    const header = this.#header;
+    const refused = parseUdp(ip, packet, checksum === "full", header);
+    if (refused !== undefined) return refused;
+    const { sourcePort, destinationPort } = header;
+    if (sharding.passOnDatagram(ip, sourcePort, destinationPort, packet)) {
+      stats.handedOver++;
+      return undefined;
+    }
+    const known = this.flows.table.find(ip, sourcePort, destinationPort);
+    if (known !== undefined) return this.#toFlow(known, packet, now);
+    const bound = this.#places.find(ip.d0, ip.d1, ip.d2, ip.d3, destinationPort);
+    if (bound === undefined) {
+      outbox.unreachable(ip, packet, "port", now);
+      return "udp-port";
+    }
+    if (bound instanceof UdpSocket) return this.#toSocket(bound, ip, packet);
+    return sourcePort === 0 ? "udp-no-answer" : this.#openFlow(bound, ip, packet, now);
+  }
+
+  #toSocket(socket: UdpSocket, ip: IpHeader, packet: Uint8Array): DropReason | undefined {
+    const refused = socket.queue.refusal(this.#length());
+    if (refused !== undefined) return refused;
+    const { sourcePort, destinationPort } = this.#header;
+    socket.queue.push(
+      this.#copy(packet, destinationOf(ip), destinationPort, sourceOf(ip), sourcePort),
+    );
+    this.#tables.stats.datagramsIn++;
+    this.#news.push(socket);
+    return undefined;
+  }
+
+  #toFlow(flow: Flow, packet: Uint8Array, now: number): DropReason | undefined {
+    const refused = flow.queue.refusal(this.#length());
+    if (refused !== undefined) return refused;
+    const { local, localPort, remote, remotePort } = flow;
+    flow.queue.push(this.#copy(packet, local, localPort, remote, remotePort));
+    flow.touch(now);
+    this.#tables.stats.datagramsIn++;
+    this.#news.push(flow);
+    return undefined;
+  }
+
+  #openFlow(
+    port: FlowPort,
+    ip: IpHeader,
+    packet: Uint8Array,
+    now: number,
+  ): DropReason | undefined {
+    const { sourcePort, destinationPort } = this.#header;
+    const [local, remote] = [destinationOf(ip), sourceOf(ip)];
+    const flow = this.flows.create(port, local, destinationPort, remote, sourcePort, now);
+    const refused = this.#toFlow(flow, packet, now);
+    if (refused !== undefined) return refused;
+    flow.opening = packet.slice(0, Math.min(this.#header.dataStart + QUOTED_DATA, ip.payloadEnd));
+    this.flows.enter(flow);
+    return undefined;
+  }
+
+  #length(): number {
+    return this.#header.dataEnd - this.#header.dataStart;
+  }
+
+  #copy(
+    packet: Uint8Array,
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+  ): Datagram {
+    const { dataStart, dataEnd } = this.#header;
+    const data = new Uint8Array(packet.subarray(dataStart, dataEnd));
+    return { data, local, localPort, remote, remotePort };
+  }
+
+  /**
+   * What an ICMP error says about a datagram of this stack; false: about none that anybody here
+   * could have sent.
+   */
+  takeError(quoted: QuotedPacket, meaning: IcmpMeaning, mtu: number, now: number): boolean {
+    const { local, localPort, remote, remotePort } = quoted;
+    const { own, sharding } = this.#tables;
+    if (!own.has(local) || !sharding.isOurFlow(local, localPort, remote, remotePort)) return false;
+    const sender = this.flows.table.get(local, localPort, remote, remotePort) ??
+      this.#places.find(local.w0, local.w1, local.w2, local.w3, localPort);
+    if (sender === undefined || sender instanceof FlowPort) return false;
+    if (meaning === "packet-too-big") return this.#paths.learn(remote, mtu, now);
+    const reason = REASONS[meaning];
+    if (reason === undefined) return false;
+    if (sender instanceof Flow) {
+      this.flows.end(sender, reason);
+    } else {
+      sender.tell({ reason, local, localPort, remote, remotePort });
+      this.#news.push(sender);
+    }
+    return true;
+  }
+
+  /** The next socket, flow port or flow that something has happened to. */
+  pollNews(): UdpNews | undefined {
+    return this.#news.shift();
+  }
+
+  // ---------------------------------------------------------------- calls
+
+  /** A socket at a place, port 0: at any free one. */
+  bindSocket(place: Place): BoundSocket | Refusal {
+    if (!this.#isOurs(place)) return "ADDRESS_NOT_AVAILABLE";
+    const wanted = place.firstPort > 0 ? place : this.#freePlace(place);
+    if (wanted === undefined) return "ADDRESS_NOT_AVAILABLE";
+    const socket = new UdpSocket(this.#memory);
+    return this.#bind(wanted, socket) ? { socket, place: wanted } : "ADDRESS_IN_USE";
+  }
+
+  /** Flows at a place, port 0: at any free one. */
+  bindFlows(place: Place): FlowPort | Refusal {
+    if (!this.#isOurs(place)) return "ADDRESS_NOT_AVAILABLE";
+    const wanted = place.firstPort > 0 ? place : this.#freePlace(place);
+    if (wanted === undefined) return "ADDRESS_NOT_AVAILABLE";
+    const port = new FlowPort();
+    return this.#bind(wanted, port) ? port : "ADDRESS_IN_USE";
+  }
+
+  /** Where something is bound; `undefined` once it is not any more. */
+  placeOf(bound: UdpSocket | FlowPort): Place | undefined {
+    return this.#bound.get(bound);
+  }
+
+  #isOurs({ subnet }: Place): boolean {
+    return subnet === undefined || this.#tables.own.overlaps(subnet);
+  }
+
+  #bind(place: Place, value: UdpSocket | FlowPort): boolean {
+    if (!this.#places.add(place, value)) return false;
+    this.#bound.set(value, place);
+    return true;
+  }
+
+  #freePlace(place: Place): Place | undefined {
+    const offset = this.#hash.connection(IpAddress.ANY_V4, 0, IpAddress.ANY_V4, 0);
+    const port = choosePort(
+      offset,
+      this.#portCounter++,
+      (candidate) => this.#tables.sharding.isOurPort(candidate) && !this.#places.hasPort(candidate),
+    );
+    return port === undefined ? undefined : { ...place, firstPort: port, lastPort: port };
+  }
+
+  /** Takes no more datagrams; what a socket has not read is dropped. Flows of a port go on. */
+  unbind(bound: UdpSocket | FlowPort): void {
+    if (bound.closed) return;
+    bound.closed = true;
+    this.#places.remove(this.#bound.get(bound)!);
+    this.#bound.delete(bound);
+    if (bound instanceof FlowPort) return;
+    this.#tables.stats.drop("udp-unread", bound.queue.clear());
+    this.#news.push(bound);
+  }
+
+  /** Sends a copy of `data`, or says why not. Without `local` an own address near `remote`. */
+  send(
+    local: IpAddress | undefined,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+    data: Uint8Array,
+    now: number,
+  ): SendRefusal | undefined {
+    const { own, outbox, stats, hopLimit } = this.#tables;
+    if (!own.isUnicast(remote) || remotePort === 0) return "INVALID_ADDRESS";
+    const source = local ?? own.sourceFor(remote);
+    if (source === undefined || source.isV4 !== remote.isV4 || !own.has(source)) {
+      return "ADDRESS_NOT_AVAILABLE";
+    }
+    if (data.length > maxDatagramLength(source)) return "MESSAGE_TOO_LONG";
+    const headerLength = ipHeaderLength(source);
+    const packet = new Uint8Array(headerLength + UDP_HEADER_LENGTH + data.length);
+    packet.set(data, headerLength + UDP_HEADER_LENGTH);
+    emitIp(packet, 0, source, remote, {
+      protocol: PROTOCOL.UDP,
+      payloadLength: packet.length - headerLength,
+      hopLimit,
+      trafficClass: 0,
+      identification: 0,
+    });
+    emitUdp(packet, headerLength, source, localPort, remote, remotePort);
+    outbox.pushDatagram(packet, this.#paths.to(remote, now));
+    stats.datagramsOut++;
+    return undefined;
+  }
+
+  /** {@link UdpLayer.send} in a flow. */
+  sendInFlow(flow: Flow, data: Uint8Array, now: number): SendRefusal | undefined {
+    const { local, localPort, remote, remotePort } = flow;
+    flow.touch(now);
+    return this.send(local, localPort, remote, remotePort, data, now);
+  }
+
+  /** Ends a flow and says why to who has begun it (RFC 1122 4.1.3.1, RFC 4443 3.1). */
+  refuseFlow(flow: Flow, why: FlowRefusal, now: number): void {
+    const { local, remote, opening } = flow;
+    if (flow.end === undefined) {
+      const answered: AnsweredHeader = {
+        version: local.isV4 ? 4 : 6,
+        s0: remote.w0,
+        s1: remote.w1,
+        s2: remote.w2,
+        s3: remote.w3,
+        d0: local.w0,
+        d1: local.w1,
+        d2: local.w2,
+        d3: local.w3,
+        payloadEnd: opening.length,
+        // Asked for only where the protocol is what is wrong.
+        nextHeaderAt: 0,
+      };
+      this.#tables.outbox.unreachable(answered, opening, why, now);
+    }
+    this.flows.close(flow);
+  }
+
+  /** Ends the flows from addresses that are no own ones any more. */
+  endForeign(): void {
+    for (const flow of this.flows.table.all()) {
+      if (!this.#tables.own.has(flow.local)) this.flows.end(flow, "stopped");
+    }
+  }
+
+  /** Ends every flow: no more datagrams come, answers can still be sent. */
+  endFlows(): void {
+    for (const flow of this.flows.table.all()) this.flows.end(flow, "stopped");
+  }
+
+  /** Takes no more datagrams at all. */
+  shutDown(): void {
+    for (const bound of this.#bound.keys()) this.unbind(bound);
+    this.endFlows();
+  }
+}
+
+const REASONS: { readonly [meaning in IcmpMeaning]?: FlowError } = {
+  "port-unreachable": "CONNECTION_REFUSED",
+  "protocol-unreachable": "CONNECTION_REFUSED",
+  "host-unreachable": "UNREACHABLE",
+  "network-unreachable": "UNREACHABLE",
+  "prohibited": "UNREACHABLE",
+};

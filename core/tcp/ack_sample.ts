@@ -1,0 +1,77 @@
+/**
+ * What one acknowledgement says: gathered while it is taken, read by loss recovery and congestion
+ * control.
+ *
+ * @module
+ */
+import { Rack } from "./recovery/rack.ts";
+import type { DeliveryVisitor, SentRange } from "./recovery/scoreboard.ts";
+import type { Tcb } from "./tcb.ts";
+
+/** One object serves every connection of a stack, one acknowledgement after the other. */
+export class AckNews implements DeliveryVisitor {
+  /** Sequence numbers acknowledged for the first time. */
+  acked = 0;
+  /** Bytes acknowledged or sacked for the first time. */
+  delivered = 0;
+  /** All that was sent is acknowledged. */
+  coversAll = false;
+  /** It only repeats what was said before (RFC 5681 2). */
+  isDuplicate = false;
+  /** The peer reports that it got something twice (RFC 2883). */
+  reportsDuplicate = false;
+  /** How much of it (RFC 2883). */
+  duplicateBytes = 0;
+  /** Something that counted as lost has arrived without having been sent again. */
+  originalArrived = false;
+  /** The peer met congestion (RFC 3168 6.1.2). */
+  congestionEcho = false;
+  #rttSample = -1;
+  #sentAgain = false;
+  #tcb: Tcb | undefined;
+  #now = 0;
+
+  /** A new acknowledgement. */
+  begin(tcb: Tcb, now: number): void {
+    this.#tcb = tcb;
+    this.#now = now;
+    this.acked = this.delivered = this.duplicateBytes = 0;
+    this.coversAll =
+      this.isDuplicate =
+      this.reportsDuplicate =
+      this.originalArrived =
+      this.congestionEcho =
+        false;
+    this.#rttSample = -1;
+    this.#sentAgain = false;
+    tcb.rate?.begin();
+  }
+
+  arrived(range: SentRange): void {
+    const tcb = this.#tcb!;
+    if (range.transmissions > 1) this.#sentAgain = true;
+    else {
+      this.#rttSample = this.#now - range.sentAt;
+      if (range.lost) this.originalArrived = true;
+    }
+    if (range.length >= tcb.sendMss) tcb.fullArrived = true;
+    this.#noteDelivery(tcb, range);
+    tcb.rate?.arrived(range, this.#now);
+  }
+
+  #noteDelivery(tcb: Tcb, range: SentRange): void {
+    // Where everything has arrived there is nothing left that could be lost or overtaken.
+    if (tcb.rack === undefined && this.coversAll) return;
+    tcb.rack ??= new Rack();
+    tcb.rack.noteOrder(range);
+    tcb.rack.delivered(range, tcb.minRtt, this.#now);
+  }
+
+  /**
+   * Milliseconds, -1: none. Karn (RFC 6298 3): a segment that was sent twice gives no sample, nor
+   * does one behind it, whose acknowledgement has waited for that.
+   */
+  get rttSample(): number {
+    return this.#sentAgain ? -1 : this.#rttSample;
+  }
+}

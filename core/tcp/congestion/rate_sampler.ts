@@ -1,0 +1,77 @@
+/**
+ * Delivery rate samples (draft-ietf-ccwg-bbr 4.1): how many bytes arrived in which time, for
+ * congestion control that goes by bandwidth rather than by loss.
+ *
+ * @module
+ */
+import type { SentRange } from "../recovery/scoreboard.ts";
+import type { Tcb } from "../tcb.ts";
+import type { DeliverySample } from "./control.ts";
+
+/** The counters of one connection, and its newest sample. Bytes and milliseconds. */
+export class RateSampler implements DeliverySample {
+  delivered = 0;
+  lost = 0;
+  rate = 0;
+  isApplicationLimited = false;
+  priorDelivered = 0;
+  priorLost = 0;
+  txInFlight = 0;
+  #deliveredAt = 0;
+  /** When the newest segment that has arrived was sent, or the first one after nothing was in flight. */
+  #firstSentAt = 0;
+  /** Until so much is delivered samples are low, as the application had nothing to send. */
+  #applicationLimitedUntil = 0;
+  #newestOrder = 0;
+  #interval = 0;
+
+  get applicationIsLimit(): boolean {
+    return this.#applicationLimitedUntil > this.delivered;
+  }
+
+  /** `range` leaves now (4.1.2.2). */
+  sent(tcb: Tcb, range: SentRange, now: number): void {
+    const { inFlight } = tcb.scoreboard;
+    if (inFlight === range.length) this.#firstSentAt = this.#deliveredAt = now;
+    range.delivered = this.delivered;
+    range.deliveredAt = this.#deliveredAt;
+    range.firstSentAt = this.#firstSentAt;
+    range.applicationLimited = this.applicationIsLimit;
+    range.txInFlight = inFlight;
+    range.lostBefore = this.lost;
+  }
+
+  /** A new acknowledgement is being taken (4.1.2.3). */
+  begin(): void {
+    this.#newestOrder = -1;
+    this.rate = 0;
+  }
+
+  /** `range` has arrived. */
+  arrived(range: SentRange, now: number): void {
+    this.delivered += range.length;
+    this.#deliveredAt = now;
+    // A SYN or a window probe says nothing about bandwidth. What was sent last counts.
+    if (range.deliveredAt < 0 || range.order < this.#newestOrder) return;
+    this.#newestOrder = range.order;
+    this.priorDelivered = range.delivered;
+    this.priorLost = range.lostBefore;
+    this.txInFlight = range.txInFlight;
+    this.isApplicationLimited = range.applicationLimited;
+    const sendTime = range.sentAt - range.firstSentAt;
+    // The slower of the two is what the path carries.
+    this.#interval = Math.max(sendTime, now - range.deliveredAt);
+    this.#firstSentAt = range.sentAt;
+  }
+
+  /** All of the acknowledgement is taken. `minRtt`: a shorter interval is none of this segment. */
+  finish(minRtt: number): void {
+    if (this.#newestOrder < 0 || this.#interval <= 0 || this.#interval < minRtt) return;
+    this.rate = (this.delivered - this.priorDelivered) / this.#interval;
+  }
+
+  /** 4.1.2.4: the window has room, and there is nothing to send. */
+  markApplicationLimited(inFlight: number): void {
+    this.#applicationLimitedUntil = this.delivered + inFlight + 1;
+  }
+}

@@ -1,0 +1,313 @@
+/**
+ * Loss recovery of the sender: what an acknowledgement says about what was lost (RFC 6675,
+ * RFC 6582, RFC 8985), and what a timeout does (RFC 6298 5).
+ *
+ * @module
+ */
+import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
+import type { Segment } from "../../wire/tcp.ts";
+import type { AckNews } from "../ack_sample.ts";
+import { reduceOnEcho } from "../ecn.ts";
+import { suspectBlackHole } from "../path_mtu.ts";
+import type { Tcb } from "../tcb.ts";
+import type { Recovery } from "../tcb_occasions.ts";
+import { TIMER } from "../timers/timers.ts";
+import { markAllLost, markLost } from "./lost.ts";
+import { RateReduction } from "./prr.ts";
+import { detectLosses } from "./rack.ts";
+import { rememberForUndo } from "./undo.ts";
+
+/** RFC 5681 3.2. */
+const DUPLICATE_ACK_THRESHOLD = 3;
+/** RFC 9406 4.3, where nothing paces: more segments make no slow start faster at one time. */
+const SLOW_START_LIMIT = 8;
+/** RFC 8985 7.2: the timer's granularity, and what a peer may delay its acknowledgement. */
+const TAIL_PROBE_SLACK_MS = 2;
+const TAIL_PROBE_ACK_DELAY_MS = 200;
+const TAIL_PROBE_WITHOUT_RTT_MS = 1000;
+
+/** SACK blocks of a segment (RFC 2018 5). */
+export function takeSackBlocks(tcb: Tcb, segment: Segment, news: AckNews): void {
+  for (let i = 0; i < segment.sackCount; i++) {
+    const start = segment.sackStarts[i]!;
+    const end = segment.sackEnds[i]!;
+    if (i === 0 && isDuplicateReport(tcb, segment)) {
+      news.reportsDuplicate = true;
+      if (isOfRecovery(tcb, start)) news.duplicateBytes = seqDiff(end, start);
+      continue;
+    }
+    // A block that is not of what is outstanding is nonsense, or old.
+    if (seqLeq(end, start) || seqLt(start, tcb.sndUna) || seqGt(end, tcb.sndNxt)) continue;
+    tcb.scoreboard.sack(start, end, news);
+  }
+}
+
+/** It may have been sent again in the recovery that could be undone. */
+function isOfRecovery(tcb: Tcb, start: number): boolean {
+  return tcb.undo !== undefined && seqGeq(start, tcb.undo.firstLost) &&
+    seqLt(start, tcb.recoveryPoint);
+}
+
+/** RFC 2883 4: the first block lies below the acknowledgement, or inside the second block. */
+function isDuplicateReport(tcb: Tcb, segment: Segment): boolean {
+  const start = segment.sackStarts[0]!;
+  const end = segment.sackEnds[0]!;
+  if (seqLeq(end, start) || seqLt(start, (tcb.sndUna - tcb.maxSndWnd) | 0)) return false;
+  if (seqLeq(end, segment.ack)) return true;
+  return segment.sackCount > 1 && seqGeq(start, segment.sackStarts[1]!) &&
+    seqLeq(end, segment.sackEnds[1]!);
+}
+
+/** After the acknowledgement's own work: what is lost, and is recovery to begin or to end? */
+export function recoverFromLoss(tcb: Tcb, news: AckNews, now: number): void {
+  const { scoreboard } = tcb;
+  const before = tcb.recovery;
+  const delivered = deliveredBytes(tcb, news);
+  if (news.acked > 0) leaveRecovery(tcb, news.acked);
+  const lostBefore = scoreboard.lostBytes;
+  if (tcb.sackPermitted) findLossesBySack(tcb, now);
+  else findLossesByDuplicates(tcb, news.acked, now);
+  const newlyLost = scoreboard.lostBytes - lostBefore;
+  if (scoreboard.lostBytes > 0 && tcb.recovery === "none") enterRecovery(tcb, news, now);
+  else reduceOnEcho(tcb, news.congestionEcho, now);
+  const ends = before === "fast" && tcb.recovery === "none";
+  // RFC 5681 3.2, step 6: what ends recovery sets the window and does not open it as well.
+  if (!tcb.congestion.reducesProportionally) growWindow(tcb, news, before, now);
+  else if (tcb.recovery === "fast") reduceWindow(tcb, before, delivered, newlyLost, news.acked > 0);
+  else if (!ends) {
+    if (before === "timeout") withdrawRoom(tcb, newlyLost);
+    if (news.acked > 0 || takesAnyOrder(tcb)) growWindow(tcb, news, before, now);
+  }
+  if (!isOfFullWindow(tcb, tcb.sndUna)) tcb.windowFullAt = undefined;
+}
+
+/**
+ * DeliveredData of RFC 9937 6. Without SACK a duplicate says that one segment has arrived, and what
+ * is acknowledged later has been counted with it; no more of them count than segments are out.
+ */
+function deliveredBytes(tcb: Tcb, news: AckNews): number {
+  if (tcb.sackPermitted) return news.delivered;
+  const counted = tcb.duplicateAcksReceived * tcb.sendMss;
+  if (!news.isDuplicate) return news.acked === 0 ? 0 : Math.max(news.acked - counted, tcb.sendMss);
+  return counted < seqDiff(tcb.sndNxt, tcb.sndUna) ? tcb.sendMss : 0;
+}
+
+/** Fast recovery follows what arrives (RFC 9937 6). */
+function reduceWindow(
+  tcb: Tcb,
+  before: Recovery,
+  delivered: number,
+  newlyLost: number,
+  progresses: boolean,
+): void {
+  const { congestion, sendMss } = tcb;
+  const inFlight = bytesInFlight(tcb);
+  if (delivered > 0) {
+    const isSafe = progresses && newlyLost === 0;
+    congestion.cwnd = tcb.reduction!.window(
+      delivered,
+      inFlight,
+      congestion.ssthresh,
+      sendMss,
+      isSafe,
+    );
+  } else if (before === "fast") {
+    withdrawRoom(tcb, newlyLost);
+  } else {
+    // RACK's timer begins it: nothing has arrived that could let more than the first one out.
+    congestion.cwnd = inFlight + sendMss;
+  }
+}
+
+/** What is found to be lost makes no room: only what arrives lets something out. */
+function withdrawRoom(tcb: Tcb, newlyLost: number): void {
+  if (newlyLost === 0) return;
+  tcb.congestion.cwnd = Math.max(tcb.congestion.cwnd - newlyLost, tcb.sendMss);
+}
+
+/** Outside of fast recovery the window is the algorithm's. */
+function growWindow(tcb: Tcb, news: AckNews, before: Recovery, now: number): void {
+  if (news.delivered === 0) return;
+  tcb.rate?.finish(tcb.minRtt);
+  tcb.congestion.onAck({
+    bytes: news.delivered,
+    now,
+    srtt: tcb.srtt,
+    rtt: news.rttSample,
+    sndUna: tcb.sndUna,
+    sndNxt: tcb.sndNxt,
+    inFlight: bytesInFlight(tcb),
+    limited: isOfFullWindow(tcb, (tcb.sndUna - news.acked) | 0),
+    growthLimit: growthLimit(tcb, before),
+    rate: tcb.rate,
+  });
+}
+
+/**
+ * RFC 3465 2.3: after a timeout an acknowledgement may cover what had left the network long before;
+ * with SACK that was counted when it was reported.
+ */
+function growthLimit(tcb: Tcb, recovery: Recovery): number {
+  return recovery === "timeout" && !tcb.sackPermitted ? 1 : SLOW_START_LIMIT;
+}
+
+/** Was the congestion window full after what begins at `seq` had been sent (RFC 9438 5.8)? */
+function isOfFullWindow(tcb: Tcb, seq: number): boolean {
+  return tcb.windowFullAt !== undefined && seqGt(tcb.windowFullAt, seq);
+}
+
+/**
+ * RFC 5681 3.2: the first duplicates, with SACK blocks or without, change no window. Where the path
+ * reorders they announce no loss, and what they report would count at no other time.
+ */
+function takesAnyOrder(tcb: Tcb): boolean {
+  return tcb.recovery === "none" && tcb.rack?.reorderingSeen === true;
+}
+
+/**
+ * Bytes in the network. Without SACK each duplicate acknowledgement says that one segment has
+ * left it (RFC 5681 3.2); the first two let new segments out (RFC 3042).
+ */
+export function bytesInFlight(tcb: Tcb): number {
+  const { inFlight } = tcb.scoreboard;
+  if (tcb.sackPermitted || tcb.duplicateAcksReceived === 0) return inFlight;
+  return Math.max(0, inFlight - tcb.duplicateAcksReceived * tcb.sendMss);
+}
+
+function leaveRecovery(tcb: Tcb, acked: number): void {
+  const ends = tcb.recovery !== "none" && seqGeq(tcb.sndUna, tcb.recoveryPoint);
+  tcb.duplicateAcksReceived = tcb.recovery === "fast" && !ends ? duplicatesLeft(tcb, acked) : 0;
+  if (!ends) return;
+  // RFC 9937 6: recovery ends at ssthresh.
+  if (tcb.recovery === "fast" && tcb.congestion.reducesProportionally) {
+    tcb.congestion.cwnd = tcb.congestion.ssthresh;
+  }
+  tcb.recovery = "none";
+  tcb.congestion.onRecovered?.();
+  tcb.rack?.recoveryEnded();
+}
+
+/** The first segment acknowledged is the retransmission, of the others duplicates have told. */
+function duplicatesLeft(tcb: Tcb, acked: number): number {
+  return Math.max(0, tcb.duplicateAcksReceived + 1 - Math.ceil(acked / tcb.sendMss));
+}
+
+/** RFC 8985 6.2, step 5 and its timer. */
+function findLossesBySack(tcb: Tcb, now: number): void {
+  if (tcb.scoreboard.sackedBytes === 0 && !tcb.rack?.reorderingSeen && tcb.recovery === "none") {
+    tcb.stopTimer(TIMER.REORDER);
+    return;
+  }
+  const wait = detectLosses(tcb, now);
+  if (wait === Infinity) tcb.stopTimer(TIMER.REORDER);
+  else tcb.setTimer(TIMER.REORDER, now + wait);
+}
+
+/** RFC 5681 3.2 and RFC 6582 3.2, for peers without SACK. */
+function findLossesByDuplicates(tcb: Tcb, ackedBytes: number, now: number): void {
+  if (tcb.scoreboard.isEmpty) return;
+  const partialAck = ackedBytes > 0 && tcb.recovery === "fast";
+  const third = tcb.duplicateAcksReceived === DUPLICATE_ACK_THRESHOLD && tcb.recovery === "none";
+  // RFC 6582 3.2: not again for a window that is being recovered already.
+  if (!partialAck && !third) return;
+  const first = tcb.scoreboard.at(0);
+  tcb.scoreboard.split(first, (first.start + tcb.sendMss) | 0);
+  markLost(tcb, first, now);
+  tcb.forced = "retransmit";
+}
+
+function enterRecovery(tcb: Tcb, news: AckNews, now: number): void {
+  const flightSize = (tcb.sndNxt - tcb.sndUna) | 0;
+  rememberForUndo(tcb, false, now);
+  tcb.recovery = "fast";
+  tcb.recoveryPoint = tcb.sndNxt;
+  (tcb.reduction ??= new RateReduction()).begin(flightSize + news.acked - arrivedBefore(tcb, news));
+  tcb.congestion.onLoss(flightSize, now);
+  tcb.reducedQueued = tcb.ecn;
+  // RFC 6675 5 step 4.3: the first segment goes whatever the window says.
+  tcb.forced = "retransmit";
+}
+
+/** What recovery does not count as delivered, as it arrived before (RecoverFS of RFC 9937 6). */
+function arrivedBefore(tcb: Tcb, news: AckNews): number {
+  if (tcb.sackPermitted) return tcb.scoreboard.sackedBytes - (news.delivered - news.acked);
+  return Math.max(0, tcb.duplicateAcksReceived - 1) * tcb.sendMss;
+}
+
+/** RACK's timer: what was held for reordering is lost now. */
+export function reorderTimeout(tcb: Tcb, now: number): void {
+  const { news } = tcb.environment;
+  news.begin(tcb, now);
+  recoverFromLoss(tcb, news, now);
+}
+
+/** RFC 6298 5.4 to 5.6. */
+export function retransmissionTimeout(tcb: Tcb, now: number): void {
+  const { scoreboard } = tcb;
+  const repeated = tcb.recovery === "timeout" && seqLt(tcb.sndUna, tcb.recoveryPoint);
+  if (tcb.recovery === "none") rememberForUndo(tcb, true, now);
+  const stuck = repeated && tcb.progressAt < tcb.timedOutAt;
+  tcb.timeoutsInARow = stuck ? tcb.timeoutsInARow + 1 : 1;
+  if (!stuck) tcb.timedOutAt = now;
+  suspectBlackHole(tcb, now);
+  tcb.congestion.onTimeout((tcb.sndNxt - tcb.sndUna) | 0, repeated, now);
+  // RFC 2018 8: the peer may have dropped what it reported; a timeout on sacked data says so.
+  if (!scoreboard.isEmpty && scoreboard.at(0).sacked) scoreboard.forgetSacks();
+  markAllLost(tcb, now);
+  tcb.recovery = "timeout";
+  tcb.recoveryPoint = tcb.sndNxt;
+  tcb.duplicateAcksReceived = 0;
+  tcb.tailProbeEnd = undefined;
+  tcb.rtoBackoff = Math.min(tcb.rtoBackoff + 1, 16);
+  tcb.forced = "retransmit";
+}
+
+/** RFC 8985 7.2: may a tail loss probe be scheduled, and for when? */
+export function scheduleTailProbe(tcb: Tcb, now: number): void {
+  const possible = tcb.sackPermitted && tcb.recovery === "none" &&
+    tcb.tailProbeEnd === undefined && tcb.scoreboard.sackedBytes === 0 && !tcb.scoreboard.isEmpty;
+  if (!possible) {
+    tcb.stopTimer(TIMER.TAIL_PROBE);
+    return;
+  }
+  // At the latest where the retransmission timer runs out, whose place it takes.
+  const at = Math.min(now + tailProbeWait(tcb), tcb.timerAt(TIMER.RETRANSMIT));
+  tcb.setTimer(TIMER.TAIL_PROBE, at);
+}
+
+function tailProbeWait(tcb: Tcb): number {
+  if (tcb.srtt === 0) return TAIL_PROBE_WITHOUT_RTT_MS;
+  const one = tcb.scoreboard.inFlight <= tcb.sendMss;
+  return 2 * tcb.srtt + (one ? TAIL_PROBE_ACK_DELAY_MS : TAIL_PROBE_SLACK_MS);
+}
+
+/** RFC 8985 7.3: the retransmission timer begins anew, whether a probe is sent or not. */
+export function tailProbeTimeout(tcb: Tcb, now: number): void {
+  if (tcb.scoreboard.isEmpty || tcb.recovery !== "none") return;
+  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
+  if (tcb.probedSinceSample) return;
+  tcb.probedSinceSample = true;
+  tcb.tailProbeEnd = tcb.sndNxt;
+  tcb.forced = "tail-probe";
+}
+
+/** RFC 8985 7.4: was the probe a repair of a loss that nothing else shows? */
+export function endTailProbe(tcb: Tcb, segment: Segment, news: AckNews, now: number): void {
+  if (tcb.tailProbeEnd === undefined || seqLt(segment.ack, tcb.tailProbeEnd)) return;
+  // Two copies may have arrived: an acknowledgement of each, or a report of the second, tells.
+  const isOpen = tcb.tailProbeWasRepeat && segment.ack === tcb.tailProbeEnd && news.acked > 0 &&
+    !news.reportsDuplicate && !tcb.timestamps;
+  if (isOpen) return;
+  const wasRepair = tcb.tailProbeWasRepeat && !news.reportsDuplicate && news.acked > 0 &&
+    !news.originalArrived && tcb.recovery === "none";
+  tcb.tailProbeEnd = undefined;
+  if (wasRepair && !acknowledgesOriginal(tcb, segment)) {
+    if (tcb.rate !== undefined && tcb.congestion.onTailLoss) tcb.congestion.onTailLoss(tcb.rate);
+    else tcb.congestion.onLoss((tcb.sndNxt - tcb.sndUna) | 0, now);
+  }
+}
+
+/** By its timestamp the acknowledgement is of what was sent before the probe (RFC 3522 3). */
+function acknowledgesOriginal(tcb: Tcb, segment: Segment): boolean {
+  return tcb.timestamps && segment.hasTimestamps && seqLt(segment.tsEcr, tcb.tailProbeTsVal);
+}

@@ -1,0 +1,108 @@
+/**
+ * RACK (RFC 8985 6): a segment is lost when one that was sent sufficiently later has arrived.
+ *
+ * @module
+ */
+import { seqGt, seqLt } from "../../wire/seq.ts";
+import type { Tcb } from "../tcb.ts";
+import { markLost } from "./lost.ts";
+import type { SentRange } from "./scoreboard.ts";
+
+/** RFC 8985 6.2 step 4. */
+const PATIENT_RECOVERIES = 16;
+
+/** The most recently sent segment that has arrived, while others are outstanding. */
+export class Rack {
+  sentAt: number = -Infinity;
+  /** Its place in the order of sending. */
+  order = 0;
+  end = 0;
+  rtt = 0;
+  /** The highest sequence number that was acknowledged or sacked (RFC 8985 6.2, FACK). */
+  highest: number | undefined = undefined;
+  /** Something arrived below what had arrived before without having been sent again. */
+  reorderingSeen = false;
+  /** Quarters of the least round-trip time to wait for what may be reordered. */
+  #patience = 1;
+  /** Recoveries after which the patience is forgotten (RFC 8985 6.2). */
+  #patienceLeft = 0;
+  /** SND.NXT when a duplicate was reported: one report counts for a round trip. */
+  #reportPoint: number | undefined = undefined;
+
+  /** RFC 8985 6.2 step 2: `range` has arrived. */
+  delivered(range: SentRange, minRtt: number, now: number): void {
+    const rtt = now - range.sentAt;
+    // An acknowledgement too early to be of the retransmission is of the original.
+    if (range.transmissions > 1 && rtt < minRtt) return;
+    if (range.order > this.order || (range.order === this.order && seqGt(range.end, this.end))) {
+      this.sentAt = range.sentAt;
+      this.order = range.order;
+      this.end = range.end;
+      this.rtt = rtt;
+    }
+  }
+
+  /** RFC 8985 6.2 step 4: the peer got something twice, so the window was too small. */
+  noteDuplicate(tcb: Tcb): void {
+    if (this.#reportPoint !== undefined && seqLt(tcb.sndUna, this.#reportPoint)) return;
+    this.#reportPoint = tcb.sndNxt;
+    this.reorderingSeen = true;
+    this.#patience++;
+    this.#patienceLeft = PATIENT_RECOVERIES;
+  }
+
+  recoveryEnded(): void {
+    if (this.#patienceLeft > 0 && --this.#patienceLeft === 0) this.#patience = 1;
+  }
+
+  get patience(): number {
+    return this.#patience;
+  }
+
+  /** RFC 8985 6.2 step 3. */
+  noteOrder(range: SentRange): void {
+    if (this.highest === undefined || seqGt(range.end, this.highest)) this.highest = range.end;
+    else if (range.transmissions === 1) this.reorderingSeen = true;
+  }
+}
+
+/** RFC 8985 6.2 step 4. */
+function reorderingWindow(rack: Rack, tcb: Tcb): number {
+  const { minRtt, srtt, scoreboard, recovery, sendMss } = tcb;
+  if (!rack.reorderingSeen) {
+    if (recovery !== "none" || scoreboard.sackedBytes >= 3 * sendMss) return 0;
+  }
+  return Math.min(minRtt === Infinity ? 0 : rack.patience * minRtt / 4, srtt);
+}
+
+/**
+ * RFC 8985 6.2 step 5: marks what is lost. Returns in how many milliseconds the next range will
+ * be, `Infinity` when none is waiting.
+ */
+export function detectLosses(tcb: Tcb, now: number): number {
+  const { rack, scoreboard } = tcb;
+  if (rack === undefined || rack.sentAt === -Infinity) return Infinity;
+  const patience = rack.rtt + reorderingWindow(rack, tcb);
+  let wait = Infinity;
+  for (let i = 0; i < scoreboard.count; i++) {
+    const range = scoreboard.at(i);
+    if (!wasSentBefore(rack, range)) {
+      // Behind what was sent once and later, everything was sent later still.
+      if (range.transmissions === 1) break;
+      continue;
+    }
+    if (range.sacked || range.lost) continue;
+    const remaining = range.sentAt + patience - now;
+    if (remaining <= 0) markLost(tcb, range, now);
+    else wait = Math.min(wait, remaining);
+  }
+  return wait;
+}
+
+/**
+ * By the order of sending and not by the time: much is sent at one time, and what was sent again
+ * would else be lost again at once. Pieces of one super-packet have the order of their numbers.
+ */
+function wasSentBefore(rack: Rack, range: SentRange): boolean {
+  return range.order < rack.order || (range.order === rack.order && seqGt(rack.end, range.end));
+}

@@ -1,0 +1,85 @@
+/**
+ * Spurious retransmissions: what was taken for lost arrives after all, and the congestion window
+ * is what it was before (RFC 3522 by timestamps, RFC 5682 by what was not sent again, RFC 3708 by
+ * what the peer reports to have got twice).
+ *
+ * @module
+ */
+import { seqLt } from "../../wire/seq.ts";
+import type { Segment } from "../../wire/tcp.ts";
+import type { AckNews } from "../ack_sample.ts";
+import type { Tcb } from "../tcb.ts";
+import { timestamp } from "../timestamps.ts";
+
+/** What there was before a recovery began. */
+export interface UndoPoint {
+  /** A timeout began it, not duplicates, and interrupted no recovery. */
+  readonly byTimeout: boolean;
+  readonly cwnd: number;
+  readonly ssthresh: number;
+  /** The timestamp of the first retransmission. */
+  readonly tsVal: number;
+  /** Where the first range begins that was sent again. */
+  readonly firstLost: number;
+  /** Bytes that were sent again and that the peer has not reported to have got twice. */
+  unreported: number;
+}
+
+/** Recovery begins: nothing says yet that it is right. */
+export function rememberForUndo(tcb: Tcb, byTimeout: boolean, now: number): void {
+  const { cwnd, ssthresh } = tcb.congestion;
+  const firstLost = tcb.scoreboard.firstLost()?.start ?? tcb.sndUna;
+  const tsVal = timestamp(tcb, now);
+  tcb.undo = { byTimeout, cwnd, ssthresh, tsVal, firstLost, unreported: 0 };
+}
+
+/** Something is sent again. */
+export function noteResent(tcb: Tcb, bytes: number): void {
+  if (tcb.undo !== undefined) tcb.undo.unreported += bytes;
+}
+
+/**
+ * An acknowledgement decides: it is of an original, and all of the recovery was for nothing, or the
+ * loss was real. `sndUna` is what was acknowledged before it.
+ */
+export function undoIfSpurious(tcb: Tcb, segment: Segment, news: AckNews, sndUna: number): void {
+  const { undo } = tcb;
+  if (undo === undefined) return;
+  const spurious = isOfOriginal(tcb, undo, segment, news, sndUna) || isAllReported(undo, news);
+  // RFC 3522 3.2: a retransmission has filled the hole.
+  const decided = news.acked > 0 && sndUna === undo.firstLost && tcb.timestamps;
+  if (spurious || decided) tcb.undo = undefined;
+  if (spurious) undoRecovery(tcb, undo);
+}
+
+function isOfOriginal(
+  tcb: Tcb,
+  undo: UndoPoint,
+  segment: Segment,
+  news: AckNews,
+  sndUna: number,
+): boolean {
+  // RFC 5682 3: what was not sent again arrives after a timeout. Without SACK it may have arrived
+  // before. RFC 5682 2.1 step 1: nor does it say anything where losses were being repaired already.
+  if (tcb.sackPermitted && undo.byTimeout && news.originalArrived) return true;
+  // The echo is of what filled the first hole (RFC 7323 4.3); about others it says nothing.
+  return news.acked > 0 && sndUna === undo.firstLost && tcb.timestamps &&
+    segment.hasTimestamps && segment.tsEcr !== 0 && seqLt(segment.tsEcr, undo.tsVal);
+}
+
+/** RFC 3708 3: everything that was sent again had arrived already. */
+function isAllReported(undo: UndoPoint, news: AckNews): boolean {
+  if (news.duplicateBytes === 0 || undo.unreported === 0) return false;
+  undo.unreported = Math.max(0, undo.unreported - news.duplicateBytes);
+  return undo.unreported === 0;
+}
+
+function undoRecovery(tcb: Tcb, undo: UndoPoint): void {
+  tcb.congestion.cwnd = Math.max(tcb.congestion.cwnd, undo.cwnd);
+  tcb.congestion.ssthresh = Math.max(tcb.congestion.ssthresh, undo.ssthresh);
+  if (tcb.rate !== undefined) tcb.congestion.onSpuriousLoss?.(tcb.rate);
+  tcb.scoreboard.markNoneLost();
+  tcb.recovery = "none";
+  tcb.forced = "none";
+  tcb.spuriousRecoveries++;
+}

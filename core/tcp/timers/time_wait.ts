@@ -1,0 +1,32 @@
+/**
+ * TIME-WAIT (RFC 9293 3.6.1), and what else waits for the peer's FIN.
+ *
+ * @module
+ */
+import { transition } from "../state.ts";
+import { EVENT, type Tcb } from "../tcb.ts";
+import { TIMER } from "./timers.ts";
+
+/** Both directions have ended; the connection stays to answer a FIN that comes again. */
+export function enterTimeWait(tcb: Tcb, now: number): void {
+  if (tcb.state !== "TIME-WAIT") transition(tcb, "TIME-WAIT");
+  tcb.send.clear();
+  tcb.forgetSent();
+  tcb.stopTimers();
+  tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+  tcb.notify(EVENT.ENDED | EVENT.READABLE | EVENT.WRITABLE);
+}
+
+/**
+ * FIN-WAIT-2 of a connection that the application has closed. In profile `local` it has ended for the
+ * application; the RST follows the peer's FIN.
+ */
+export function awaitFin(tcb: Tcb, now: number): void {
+  tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+  if (tcb.resetWhenAcked) tcb.notify(EVENT.ENDED | EVENT.WRITABLE);
+}
+
+/** Nobody has anything to do with it any more: it is there for the peer's FIN. */
+export function isWithoutOwner(tcb: Tcb): boolean {
+  return tcb.state === "TIME-WAIT" || (tcb.state === "FIN-WAIT-2" && tcb.readClosed);
+}

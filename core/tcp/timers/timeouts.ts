@@ -1,0 +1,155 @@
+/**
+ * What happens when a deadline has passed.
+ *
+ * @module
+ */
+import { endConnection } from "../close_connection.ts";
+import { acknowledgeUnread } from "../receive_window.ts";
+import {
+  reorderTimeout,
+  retransmissionTimeout,
+  tailProbeTimeout,
+} from "../recovery/loss_recovery.ts";
+import { STATES } from "../state.ts";
+import type { Tcb } from "../tcb.ts";
+import { TIMER, type Timer } from "./timers.ts";
+
+/** RFC 9293 3.8.6.1: the interval between window probes grows up to the largest RTO. */
+const MAX_PERSIST_BACKOFF = 16;
+
+/** Milliseconds until a timer that has run may run again: no configuration makes it run for ever. */
+const MIN_INTERVAL_MS = 1;
+
+/**
+ * A peer may leave keep-alive probes unanswered for half a second (RFC 5961 7): Linux and this stack
+ * do. Silence counts from twice that on, however often probes are sent.
+ */
+const LEAST_SILENCE_MS = 1000;
+
+/** Runs everything that is due at `now`; true: it makes the peer answer. */
+export function handleTimeouts(tcb: Tcb, now: number): boolean {
+  let asks = false;
+  let hasRun = 0;
+  for (;;) {
+    const timer = tcb.takeExpired(now);
+    if (timer === -1) return asks;
+    if ((hasRun & 1 << timer) !== 0) {
+      tcb.setTimer(timer, now + MIN_INTERVAL_MS);
+      continue;
+    }
+    hasRun |= 1 << timer;
+    HANDLERS[timer](tcb, now);
+    if (tcb.released || tcb.resetQueued) return false;
+    asks ||= tcb.forced !== "none" || timer === TIMER.RETRANSMIT;
+  }
+}
+
+const HANDLERS: Readonly<Record<Timer, (tcb: Tcb, now: number) => void>> = {
+  [TIMER.RETRANSMIT]: retransmit,
+  [TIMER.PERSIST]: persist,
+  [TIMER.DELAYED_ACK]: (tcb) => {
+    tcb.ackNow = true;
+  },
+  [TIMER.ACK_STALL]: acknowledgeUnread,
+  [TIMER.KEEP_ALIVE]: keepAlive,
+  [TIMER.LIFETIME]: endLifetime,
+  [TIMER.REORDER]: reorderTimeout,
+  [TIMER.TAIL_PROBE]: tailProbeTimeout,
+  // The connection is looked at for output after every timer: that is all it takes.
+  [TIMER.PACE]: () => {},
+};
+
+function retransmit(tcb: Tcb, now: number): void {
+  if (tcb.scoreboard.isEmpty) return;
+  if (isHopeless(tcb, now)) return giveUp(tcb);
+  if (tcb.state === "SYN-SENT") resendSyn(tcb);
+  else if (tcb.state === "SYN-RECEIVED") handshakeTimeout(tcb);
+  else if (tcb.sndWnd === 0) probe(tcb);
+  else retransmissionTimeout(tcb, now);
+  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
+}
+
+function resendSyn(tcb: Tcb): void {
+  tcb.rtoBackoff++;
+  tcb.synQueued = true;
+}
+
+/**
+ * Profile `local` sends SYN,ACK again only when the SYN comes again. Where the peer's last ACK
+ * was lost the SYN does not come: a segment outside the peer's window makes it show its ACK.
+ */
+function handshakeTimeout(tcb: Tcb): void {
+  tcb.rtoBackoff++;
+  if (tcb.config.retransmitSynAck || !tcb.passive) tcb.synQueued = true;
+  else {
+    tcb.forced = "keep-alive";
+    // Karn (RFC 6298 3): the answer to this says nothing about how long a SYN,ACK takes.
+    tcb.scoreboard.at(0).transmissions++;
+  }
+}
+
+/** The window closed over what is outstanding: it is probed, not counted as lost. */
+function probe(tcb: Tcb): void {
+  tcb.rtoBackoff = Math.min(tcb.rtoBackoff + 1, MAX_PERSIST_BACKOFF);
+  tcb.forced = "window-probe";
+}
+
+function persist(tcb: Tcb, now: number): void {
+  if (tcb.unsent === 0 && tcb.scoreboard.isEmpty) return;
+  if (isHopeless(tcb, now)) return giveUp(tcb);
+  tcb.forced = "window-probe";
+  tcb.persistBackoff = Math.min(tcb.persistBackoff + 1, MAX_PERSIST_BACKOFF);
+  const interval = tcb.rto * 2 ** tcb.persistBackoff;
+  tcb.setTimer(TIMER.PERSIST, now + Math.min(interval, tcb.config.maxRtoMs));
+}
+
+/** R2 (RFC 9293 3.8.3): the peer has been silent for too long, or takes nothing for ages. */
+function isHopeless(tcb: Tcb, now: number): boolean {
+  const { orphanTimeoutMs, lingerMs } = tcb.config;
+  const userTimeoutMs = tcb.userTimeoutMs ?? tcb.config.userTimeoutMs;
+  const silentFor = now - Math.max(tcb.heardAt, tcb.outstandingSince);
+  if (silentFor >= (tcb.readClosed ? Math.min(orphanTimeoutMs, userTimeoutMs) : userTimeoutMs)) {
+    return true;
+  }
+  return tcb.readClosed && now - tcb.progressAt >= lingerMs;
+}
+
+function giveUp(tcb: Tcb): void {
+  tcb.error ??= tcb.softError ?? "TIMED_OUT";
+  // A peer that lives after all learns of it.
+  tcb.resetQueued = true;
+}
+
+/** RFC 9293 3.8.4. */
+function keepAlive(tcb: Tcb, now: number): void {
+  if (!tcb.keepAlive) return;
+  const { keepAliveIdleMs, keepAliveIntervalMs, keepAliveProbes } = tcb.config;
+  const idleUntil = tcb.heardAt + keepAliveIdleMs;
+  if (tcb.keepAliveProbes === 0 && (now < idleUntil || !tcb.scoreboard.isEmpty)) {
+    tcb.setTimer(TIMER.KEEP_ALIVE, now < idleUntil ? idleUntil : now + keepAliveIntervalMs);
+    return;
+  }
+  // RFC 5482 4.2: a user timeout counts instead of the number of probes.
+  const isOver = tcb.userTimeoutMs === undefined
+    ? tcb.keepAliveProbes >= keepAliveProbes && now - tcb.heardAt >= LEAST_SILENCE_MS
+    : tcb.keepAliveProbes > 0 && now - tcb.heardAt >= tcb.userTimeoutMs;
+  if (isOver) return giveUp(tcb);
+  tcb.keepAliveProbes++;
+  tcb.forced = "keep-alive";
+  tcb.setTimer(TIMER.KEEP_ALIVE, now + keepAliveIntervalMs);
+}
+
+/**
+ * A connection attempt, a half-open connection, TIME-WAIT, FIN-WAIT-2 of a closed one, a linger
+ * time that is over, or profile `local`'s CLOSING that the application has forgotten.
+ */
+function endLifetime(tcb: Tcb): void {
+  const isOver = tcb.allAcknowledged;
+  if (STATES[tcb.state].synchronized && tcb.state !== "TIME-WAIT" && tcb.state !== "FIN-WAIT-2") {
+    if (!isOver) tcb.error ??= "TIMED_OUT";
+    tcb.resetQueued = true;
+    return;
+  }
+  const expected = tcb.readClosed ? STATES[tcb.state].synchronized : tcb.state === "TIME-WAIT";
+  endConnection(tcb, expected ? undefined : "TIMED_OUT");
+}

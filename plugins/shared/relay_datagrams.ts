@@ -1,0 +1,64 @@
+/**
+ * Joins two places that datagrams come from and go to.
+ *
+ * @module
+ */
+import { endFlow } from "../../core/api/udp/flow_refusal.ts";
+import type { DatagramChannel } from "./dial.ts";
+
+/**
+ * Carries datagrams both ways, one after the other, until either side has ended, and closes both.
+ * One that cannot be sent is lost, as on any network. Who limits the time without datagrams is a
+ * side: a flow of the stack does. When one side says that nobody is there (`CONNECTION_REFUSED`,
+ * `UNREACHABLE`), the other one is told, where it can be: `refuse` of a flow.
+ *
+ * Resolves with how many were lost here.
+ *
+ * @throws {TcpError} The error that one side has ended with.
+ *
+ * @example
+ * ```ts
+ * import { type FlowContext, relayDatagrams } from "@berth/berth";
+ *
+ * // For stack.use("udp/53", { name: "resolver", flow: resolver }).
+ * async function resolver({ flow, stack }: FlowContext) {
+ *   const socket = stack.listenDatagram({ port: 0 });
+ *   await relayDatagrams(flow, {
+ *     receive: async () => (await socket.receive())[0],
+ *     send: (datagram) => socket.send(datagram, "10.0.0.9:53"),
+ *     close: () => socket.close(),
+ *   });
+ * }
+ *
+ * export default resolver;
+ * ```
+ */
+export async function relayDatagrams(a: DatagramChannel, b: DatagramChannel): Promise<number> {
+  const closeBoth = () => {
+    endFlow(a, failure);
+    endFlow(b, failure);
+  };
+  const carried = [carry(a, b), carry(b, a)];
+  let failure: unknown;
+  const ends = carried.map((direction) =>
+    direction.catch((error: unknown) => {
+      failure ??= error;
+      return 0;
+    }).finally(closeBoth)
+  );
+  // What the other side says once it has been closed is no reason.
+  await Promise.race(ends);
+  const reason = failure;
+  const lost = await Promise.all(ends);
+  if (reason !== undefined) throw reason;
+  return lost.reduce((sum, each) => sum + each, 0);
+}
+
+/** Resolves at the end of `from`. */
+async function carry(from: DatagramChannel, to: DatagramChannel): Promise<number> {
+  let lost = 0;
+  for (let next = await from.receive(); next !== null; next = await from.receive()) {
+    await to.send(next).catch(() => lost++);
+  }
+  return lost;
+}

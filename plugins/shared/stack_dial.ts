@@ -1,0 +1,32 @@
+/**
+ * Connections of a stack to one address.
+ *
+ * @module
+ */
+import type { HostPort } from "../../core/api/host_port.ts";
+import type { ConnectOptions, Stack, TcpSocket } from "../../core/api/types.ts";
+
+/**
+ * Connects through a stack; gives up when `signal` is aborted. Once there is a connection `signal` is
+ * not looked at any more: who is behind it may be gone, and what it has sent is still delivered.
+ *
+ * @throws {TcpError} The connection was refused or cannot be made, or `signal` was aborted.
+ */
+export async function dialStack(
+  stack: Pick<Stack, "connect">,
+  to: HostPort,
+  signal: AbortSignal,
+  from: Pick<ConnectOptions, "localHostname" | "localPort"> = {},
+): Promise<TcpSocket> {
+  const opening = new AbortController();
+  const giveUp = () => opening.abort(signal.reason);
+  signal.addEventListener("abort", giveUp);
+  if (signal.aborted) giveUp();
+  try {
+    const socket = stack.connect(to, { ...from, allowHalfOpen: true, signal: opening.signal });
+    await socket.opened;
+    return socket;
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}

@@ -1,0 +1,107 @@
+/**
+ * Connections of the stack that go on in a connection somewhere else.
+ *
+ * @module
+ */
+import type { Clock } from "../../core/api/environment.ts";
+import { TcpError } from "../../core/api/errors.ts";
+import type { Context, Handler, TcpSocket } from "../../core/api/types.ts";
+import { IdleTimeout } from "./idle_timeout.ts";
+import { type Duplex, relay } from "./relay.ts";
+
+/** Calls `ended` once the connection has ended, or has not been made. */
+export async function whenEnded(connecting: Promise<Duplex>, ended: () => void): Promise<Duplex> {
+  try {
+    const upstream = await connecting;
+    upstream.closed.then(ended, ended);
+    return upstream;
+  } catch (error) {
+    ended();
+    throw error;
+  }
+}
+
+/** How {@link relayTo} relays. */
+export interface RelayOptions {
+  /** Milliseconds without a byte in either direction after which both are aborted. Default: none. */
+  idleTimeoutMs?: number | undefined;
+  /** What the upstream is told before the first byte of the client. */
+  header?: ((socket: TcpSocket) => Uint8Array<ArrayBuffer>) | undefined;
+}
+
+/**
+ * The handler of the connection whose other half is `upstream`, which was made before the SYN is
+ * answered. Until the handler runs the upstream is aborted when `gaveUp` is: the peer is gone, or
+ * another plugin has refused it.
+ */
+export function relayTo(
+  upstream: Duplex,
+  gaveUp: AbortSignal,
+  { idleTimeoutMs, header }: RelayOptions = {},
+): Handler {
+  const abandon = () => upstream.abort(gaveUp.reason);
+  gaveUp.addEventListener("abort", abandon);
+  if (gaveUp.aborted) abandon();
+  return async ({ socket, clock, log }: Context) => {
+    gaveUp.removeEventListener("abort", abandon);
+    try {
+      if (header !== undefined) await tell(upstream, header(socket), socket);
+      await relayWhileBusy(socket, upstream, clock, idleTimeoutMs);
+    } catch (error) {
+      log.debug("forwarded connection broke", { reason: (error as Error).message });
+    }
+  };
+}
+
+/** A reset of the client while the upstream does not take the header ends the upstream too. */
+async function tell(upstream: Duplex, header: Uint8Array, socket: TcpSocket): Promise<void> {
+  let telling = true;
+  socket.closed.catch((error: unknown) => telling && upstream.abort(error));
+  try {
+    await upstream.write(header);
+  } catch (error) {
+    socket.abort(error);
+    throw error;
+  } finally {
+    telling = false;
+  }
+}
+
+async function relayWhileBusy(
+  socket: TcpSocket,
+  upstream: Duplex,
+  clock: Clock,
+  idleTimeoutMs: number | undefined,
+): Promise<void> {
+  if (idleTimeoutMs === undefined) return await relay(socket, upstream);
+  const idle = new IdleTimeout(clock, idleTimeoutMs, () => {
+    const error = new TcpError("TIMED_OUT", `no byte came for ${idleTimeoutMs} ms`);
+    socket.abort(error);
+    upstream.abort(error);
+  });
+  try {
+    // Each byte of either direction is read from or written to the socket.
+    await relay(watched(socket, () => idle.touch()), upstream);
+  } finally {
+    idle.stop();
+  }
+}
+
+function watched(socket: TcpSocket, touch: () => void): Duplex {
+  return {
+    closed: socket.closed,
+    async read(p) {
+      const size = await socket.read(p);
+      touch();
+      return size;
+    },
+    async write(p) {
+      const size = await socket.write(p);
+      touch();
+      return size;
+    },
+    closeWrite: () => socket.closeWrite(),
+    close: () => socket.close(),
+    abort: (reason) => socket.abort(reason),
+  };
+}

@@ -1,0 +1,369 @@
+import { beforeEach, describe, expect, test } from "bun:test";
+import { impair, type LinkImpairments } from "../../../../adapters/links/decorators/impair.ts";
+import { linkPair } from "../../../../adapters/links/memory.ts";
+import { VirtualClock } from "../../../../adapters/runtime/virtual_clock.ts";
+import { type Link, PacketBatch } from "../../../../core/stack/link.ts";
+import {
+  hasRightChecksum,
+  pattern,
+  tcpPacket,
+  udpPacket,
+  udpPayload,
+} from "../../../support/packets.ts";
+import { linkConformance } from "../link_conformance.ts";
+
+const routes = [{ from: "10.0.0.1", to: "10.0.0.2" }, { from: "fd00::1", to: "fd00::2" }];
+const [route] = routes as [typeof routes[0]];
+
+linkConformance("an impaired link that harms nothing", () => {
+  const clock = new VirtualClock();
+  const [left, right] = linkPair({ maxSuperPacket: 65_535, checksumOffload: true });
+  const joined = {
+    left: impair(left, { seed: 1, clock }),
+    right: impair(right, { seed: 2, clock }),
+  };
+  return Promise.resolve({ ...joined, routes });
+});
+
+linkConformance("an impaired link that harms nothing in either direction", () => {
+  const clock = new VirtualClock();
+  const [left, right] = linkPair({ maxSuperPacket: 65_535, checksumOffload: true });
+  const joined = {
+    left: impair(left, { seed: 1, clock, incoming: {} }),
+    right: impair(right, { seed: 2, clock, incoming: {} }),
+  };
+  return Promise.resolve({ ...joined, routes });
+});
+
+let clock: VirtualClock;
+let right: Link;
+
+beforeEach(() => {
+  clock = new VirtualClock();
+});
+
+/** A link that is impaired from left to right. */
+function impaired(impairments: LinkImpairments, seed = 1) {
+  const [left, other] = linkPair({ queue: 100_000 });
+  right = other;
+  return impair(left, { seed, clock, ...impairments });
+}
+
+/** Numbers of the packets that have arrived. */
+function arrived(): number[] {
+  const batch = new PacketBatch(64);
+  const numbers: number[] = [];
+  for (let count = right.receive(batch); count > 0; count = right.receive(batch)) {
+    for (let i = 0; i < count; i++) {
+      const payload = udpPayload(batch.packets[i]!.slice(0, batch.sizes[i]))!;
+      numbers.push(payload[0]! + 256 * payload[1]!);
+    }
+  }
+  return numbers;
+}
+
+function sendNumbered(link: Link, count: number): void {
+  for (let i = 0; i < count; i++) {
+    expect(link.send(udpPacket(route, new Uint8Array([i, i >>> 8])))).toBe(true);
+  }
+}
+
+describe("impair", () => {
+  // A tenth of 10,000 packets, within four standard deviations; the sender does not notice.
+  test("loses the share of packets that it is told to", () => {
+    const link = impaired({ loss: 0.1 });
+    sendNumbered(link, 10_000);
+    expect(arrived().length).toBe(10_000 - link.counts.lost);
+    expect(Math.abs(link.counts.lost - 1000)).toBeLessThan(120);
+  });
+
+  // Each twice, one right after the other.
+  test("duplicates", () => {
+    const link = impaired({ duplicate: 1 });
+    sendNumbered(link, 3);
+    expect(arrived()).toEqual([0, 0, 1, 1, 2, 2]);
+    expect(link.counts.duplicated).toBe(3);
+  });
+
+  // One bit differs, somewhere; the checksums of IP or UDP no longer fit.
+  test("changes one bit", () => {
+    const link = impaired({ corrupt: 1 });
+    const batch = new PacketBatch(1);
+    for (const size of [10, 1000]) {
+      for (let i = 0; i < 100; i++) {
+        const packet = udpPacket(route, pattern(size));
+        const before = new Uint8Array(packet.byteLength);
+        packet.copyTo(before, 0);
+        link.send(packet);
+        right.receive(batch);
+        const after = batch.packets[0]!.slice(0, batch.sizes[0]);
+        const changed = before.map((byte, at) => byte ^ after[at]!).filter((bits) => bits !== 0);
+        expect(changed.length).toBe(1);
+        expect([1, 2, 4, 8, 16, 32, 64, 128]).toContain(changed[0]!);
+        expect(packet.copyTo(new Uint8Array(2000), 0)).toBe(before.length);
+      }
+    }
+    expect(link.counts.corrupted).toBe(200);
+  });
+
+  // A changed bit is only useful where a checksum can find it.
+  test("offers no offload", () => {
+    const [left] = linkPair({ maxSuperPacket: 65_535, checksumOffload: true });
+    expect(impair(left, { seed: 1, clock }).features)
+      .toEqual({ mtu: 1500, maxSuperPacket: 0, checksumOffload: false });
+  });
+
+  // The packet arrives when its time has come, as it was when it was sent.
+  test("delays", async () => {
+    const link = impaired({ delayMs: 20 });
+    const packet = udpPacket(route, pattern(1000));
+    link.send(packet);
+    packet.payload.fill(0);
+    const batch = new PacketBatch(1);
+    await clock.advance(19.9);
+    expect(right.receive(batch)).toBe(0);
+    await clock.advance(0.1);
+    expect(right.receive(batch)).toBe(1);
+    expect(hasRightChecksum(batch.packets[0]!.slice(0, batch.sizes[0]))).toBe(true);
+  });
+
+  // A queue stays a queue however long each packet takes.
+  test("keeps the order under jitter", async () => {
+    const link = impaired({ delayMs: 5, jitterMs: 50 });
+    sendNumbered(link, 500);
+    await clock.advance(30);
+    const early = arrived();
+    await clock.advance(25);
+    const all = [...early, ...arrived()];
+    expect(early.length).toBeLessThan(500);
+    expect(all).toEqual(Array.from({ length: 500 }, (_, i) => i));
+  });
+
+  // The first is held back for a millisecond, the others pass it.
+  test("reorders", async () => {
+    const link = impaired({ reorder: 1, reorderMs: 3 });
+    sendNumbered(link, 1);
+    link.set({ reorder: 0 });
+    sendNumbered(link, 3);
+    expect(arrived()).toEqual([0, 1, 2]);
+    await clock.advance(3);
+    expect(arrived()).toEqual([0]);
+    expect(link.counts.reordered).toBe(1);
+  });
+
+  // Whoever finds a fault with a seed finds it again.
+  test("does the same with the same seed, another with another", async () => {
+    const run = async (seed: number) => {
+      const link = impaired({ loss: 0.1, duplicate: 0.1, reorder: 0.1, jitterMs: 2 }, seed);
+      sendNumbered(link, 300);
+      await clock.advance(10);
+      return arrived();
+    };
+    expect(await run(5)).toEqual(await run(5));
+    expect(await run(5)).not.toEqual(await run(6));
+  });
+
+  // A packet's loss does not depend on whether others are also duplicated.
+  test("each share has its own randomness", () => {
+    const losses = [{}, { duplicate: 0.5 }, { corrupt: 0.5 }].map((others) => {
+      const link = impaired({ loss: 0.3, ...others });
+      sendNumbered(link, 1000);
+      return link.counts.lost;
+    });
+    expect(new Set(losses).size).toBe(1);
+  });
+
+  // A long delay on a fast link would need any amount of memory.
+  test("holds back no more than its queue", async () => {
+    const [left, other] = linkPair();
+    right = other;
+    const link = impair(left, { seed: 1, clock, delayMs: 1000, queue: 3 });
+    sendNumbered(link, 3);
+    expect(link.send(udpPacket(route, pattern(10)))).toBe(false);
+    expect(link.counts.dropped).toBe(1);
+    await clock.advance(1000);
+    expect(arrived()).toEqual([0, 1, 2]);
+  });
+
+  // Nothing is left that could wake up.
+  test("close drops what is held back", async () => {
+    const link = impaired({ delayMs: 10 });
+    sendNumbered(link, 3);
+    await link.close();
+    expect(clock.pending).toBe(0);
+  });
+
+  // A tenth of the packets begins a burst of ten on average: losses come together.
+  test("loses packets in bursts (Gilbert-Elliott)", () => {
+    const link = impaired({ burstBegin: 0.01, burstEnd: 0.1 });
+    sendNumbered(link, 20_000);
+    const numbers = arrived();
+    const gaps = numbers.slice(1).map((each, i) => each - numbers[i]! - 1).filter((gap) => gap > 0);
+    const lost = gaps.reduce((sum, gap) => sum + gap, 0);
+    // The model's stationary share: begin / (begin + end), 1 in 11.
+    expect(Math.abs(link.counts.lost / 20_000 - 1 / 11)).toBeLessThan(0.025);
+    expect(Math.abs(lost / gaps.length - 10)).toBeLessThan(2.5);
+  });
+
+  // In a burst half of the packets get through.
+  test("loses a share of a burst", () => {
+    const link = impaired({ burstBegin: 1, burstEnd: 0, burstLoss: 0.5 });
+    sendNumbered(link, 10_000);
+    expect(Math.abs(link.counts.lost - 5000)).toBeLessThan(200);
+  });
+
+  // 1000 bytes take 8 ms at 1 Mbit/s, one after the other; the delay comes on top.
+  test("lets through what the bandwidth allows", async () => {
+    const link = impaired({ bitsPerSecond: 1e6, delayMs: 5 });
+    for (let i = 0; i < 3; i++) link.send(udpPacket(route, pattern(972)));
+    const times: number[] = [];
+    for (const step of [12.9, 0.2, 7.8, 0.2, 7.8, 0.2]) {
+      await clock.advance(step);
+      times.push(arrived().length);
+    }
+    expect(times).toEqual([0, 1, 0, 1, 0, 1]);
+  });
+
+  // One is on its way out and two wait; the fourth finds no room, and room comes with time.
+  test("drops what does not fit into the queue for the bandwidth", async () => {
+    const link = impaired({ bitsPerSecond: 1e6, queueBytes: 3000 });
+    const send = () => link.send(udpPacket(route, pattern(972)));
+    expect([send(), send(), send(), send()]).toEqual([true, true, true, false]);
+    expect(link.counts.dropped).toBe(1);
+    await clock.advance(8);
+    expect([send(), send()]).toEqual([true, false]);
+  });
+
+  // Who measures a transfer changes the path under it.
+  test("takes another bandwidth while it runs", async () => {
+    const link = impaired({ bitsPerSecond: 1e6 });
+    link.send(udpPacket(route, pattern(972)));
+    link.set({ bitsPerSecond: 1e7 });
+    link.send(udpPacket(route, pattern(972)));
+    await clock.advance(8.1);
+    expect(arrived().length).toBe(1);
+    await clock.advance(0.8);
+    expect(arrived().length).toBe(1);
+  });
+
+  // A queue of one clock's timer: what was sent first leaves first, however the clock rounds.
+  test("keeps the order on a clock that wakes too early", async () => {
+    const early = {
+      now: () => clock.now(),
+      schedule: (at: number, wake: () => void) =>
+        clock.schedule(Math.max(Math.floor(at), clock.now() + 0.05), wake),
+    };
+    const [left, other] = linkPair();
+    right = other;
+    const link = impair(left, { seed: 1, clock: early, delayMs: 10.9 });
+    sendNumbered(link, 1);
+    await clock.advance(0.3);
+    link.send(udpPacket(route, new Uint8Array([1, 0])));
+    await clock.advance(11);
+    expect(arrived()).toEqual([0, 1]);
+  });
+
+  // The kernel's end of a device cannot be wrapped: both directions are impaired at this end.
+  test("impairs what is received", async () => {
+    const [left, other] = linkPair();
+    const link = impair(left, { seed: 1, clock, incoming: { delayMs: 20, duplicate: 1 } });
+    const waiting = link.ready();
+    other.send(udpPacket(route, pattern(10)));
+    await waiting;
+    const batch = new PacketBatch(4);
+    expect(link.receive(batch)).toBe(0);
+    const arrival = link.ready();
+    await clock.advance(20);
+    expect(await arrival).toBe(true);
+    expect(link.receive(batch)).toBe(2);
+    expect(udpPayload(batch.packets[1]!.slice(0, batch.sizes[1]))).toEqual(pattern(10));
+    expect([link.incomingCounts.duplicated, link.counts.duplicated]).toEqual([1, 0]);
+    expect(link.stats()).toMatchObject({
+      "impair.incoming.duplicated": 1,
+      "impair.duplicated": 0,
+    });
+  });
+
+  // What the sender left to offload is no fault; a changed bit is one.
+  test("a received packet keeps its checksum's state unless it was changed", () => {
+    const [left, other] = linkPair({ maxSuperPacket: 65_535, checksumOffload: true });
+    const link = impair(left, { seed: 1, clock, incoming: {} });
+    const batch = new PacketBatch(4);
+    other.send(tcpPacket(route, pattern(5000), 1000));
+    expect(link.receive(batch)).toBe(1);
+    expect([batch.checksums[0], batch.segmentSizes[0]]).toEqual(["partial", 1000]);
+    link.set({ incoming: { corrupt: 1 } });
+    other.send(tcpPacket(route, pattern(500)));
+    expect(link.receive(batch)).toBe(1);
+    expect(batch.checksums[0]).toBe("full");
+  });
+
+  // The two directions are two paths.
+  test("each direction has its own randomness and its own settings", async () => {
+    const [left, other] = linkPair({ queue: 10_000 });
+    right = other;
+    const link = impair(left, { seed: 1, clock, loss: 0.5, incoming: { loss: 0.5 } });
+    sendNumbered(link, 1000);
+    const there = arrived();
+    [right] = [link];
+    sendNumbered(other, 1000);
+    const here: number[] = [];
+    for (let i = 0; i < 20; i++) here.push(...arrived());
+    expect(here.length).toBe(1000 - link.incomingCounts.lost);
+    expect(here).not.toEqual(there);
+    link.set({ incoming: { loss: 0 } });
+    sendNumbered(other, 100);
+    for (let i = 0; i < 3; i++) await clock.settle();
+    expect(link.incomingCounts.lost + here.length).toBe(1000);
+  });
+
+  // As many packets as a flooding peer sends cost no more memory than the queue.
+  test("holds back no more received packets than its queue", () => {
+    const [left, other] = linkPair();
+    const link = impair(left, { seed: 1, clock, queue: 3, incoming: { delayMs: 1000 } });
+    sendNumbered(other, 10);
+    expect(link.receive(new PacketBatch(64))).toBe(0);
+    expect(link.incomingCounts.dropped).toBe(7);
+  });
+
+  // Several threads share a device; each can be impaired.
+  test("hands over to other shards as the link behind does", () => {
+    const [left] = linkPair();
+    expect(impair(left, { seed: 1, clock }).handOver).toBe(undefined);
+    const shard = { index: 0, count: 2, seed: 1 };
+    const given: unknown[] = [];
+    const sharded = {
+      name: "shard",
+      features: { ...left.features, shard },
+      receive: (batch: PacketBatch) => left.receive(batch),
+      ready: () => left.ready(),
+      send: () => true,
+      handOver: (foreign: unknown) => given.push(foreign) > 0,
+      close: () => left.close(),
+      [Symbol.asyncDispose]: () => left.close(),
+    };
+    const link = impair(sharded, { seed: 1, clock });
+    const foreign = { shard: 1, packet: pattern(40), segmentSize: 0 };
+    expect(link.features.shard).toEqual(shard);
+    expect(link.handOver?.(foreign)).toBe(true);
+    expect(given).toEqual([foreign]);
+  });
+
+  // One message that names the setting.
+  test.each([
+    [{ bitsPerSecond: 0 }, "bitsPerSecond must be 1 or more, not 0"],
+    [{ incoming: { loss: 2 } }, "incoming.loss must be from 0 to 1, not 2"],
+    [JSON.parse(`{ "los": 0.1 }`), "los is no impairment, use: loss, burstBegin"],
+  ])("refuses %j", (impairments, message) => {
+    expect(() => impaired(impairments)).toThrow(message);
+  });
+
+  // One message that names the setting.
+  test.each([{ loss: 1.1 }, { corrupt: -0.1 }, { delayMs: -1 }, { jitterMs: NaN }])(
+    "refuses %j",
+    (impairments) => {
+      const name = Object.keys(impairments)[0]!;
+      expect(() => impaired(impairments)).toThrow(`${name} must be from 0 to`);
+    },
+  );
+});

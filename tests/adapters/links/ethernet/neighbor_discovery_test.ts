@@ -1,0 +1,221 @@
+import { describe, expect, test } from "bun:test";
+import { pattern, udpPacket } from "../../../support/packets.ts";
+import {
+  Cable,
+  EVERYBODY,
+  frame,
+  type Neighborly,
+  neighborly,
+  OTHER_MAC,
+  OWN_MAC,
+  packetFrame,
+  PEER_MAC,
+} from "./wire.ts";
+
+const v6 = { addresses: ["fd00::1/64"] };
+const toPeer = { from: "fd00::1", to: "fd00::2" };
+const ALL_NODES_MAC = "33:33:00:00:00:01";
+const GROUP_MAC = "33:33:ff:00:00:02";
+const OWN_GROUP_MAC = "33:33:ff:00:00:01";
+const tail = `hops 255 option 1 ${OWN_MAC}`;
+const question = `${OWN_MAC} > ${GROUP_MAC} fd00::1 > ff02::1:ff00:2 NS who has fd00::2? ${tail}`;
+const probe = `${OWN_MAC} > ${PEER_MAC} fd00::1 > fd00::2 NS who has fd00::2? ${tail}`;
+const packet = `${OWN_MAC} > ${PEER_MAC} fd00::1 > fd00::2 protocol 17, 58 bytes`;
+
+const asking: Neighborly = {
+  type: 135,
+  to: OWN_GROUP_MAC,
+  from: PEER_MAC,
+  source: "fd00::2",
+  destination: "ff02::1:ff00:1",
+  target: "fd00::1",
+  mac: PEER_MAC,
+};
+const answering: Neighborly = {
+  type: 136,
+  from: PEER_MAC,
+  source: "fd00::2",
+  destination: "fd00::1",
+  target: "fd00::2",
+  flags: 0x60,
+  mac: PEER_MAC,
+};
+
+function cable(options: ConstructorParameters<typeof Cable>[0] = v6): Cable {
+  const made = new Cable(options);
+  made.sent();
+  return made;
+}
+
+/** A link that has asked for the peer and been answered, 2 s ago. */
+async function acquainted(): Promise<Cable> {
+  const wire = cable();
+  wire.link.send(udpPacket(toPeer, pattern(10)));
+  wire.hears(neighborly(answering));
+  await wire.clock.advance(2000);
+  wire.sent();
+  return wire;
+}
+
+describe("neighbor discovery", () => {
+  // Who knew another station at this address learns better.
+  test("announces own addresses (RFC 4861 7.2.6)", () => {
+    expect(new Cable(v6).sent()).toEqual([
+      `${OWN_MAC} > ${ALL_NODES_MAC} fd00::1 > ff02::1 NA fd00::1 O hops 255 option 2 ${OWN_MAC}`,
+    ]);
+  });
+
+  // The asker is known from its question, so the packet that follows needs none.
+  test("answers who asks for an own address, and knows the asker (RFC 4861 7.2.3)", () => {
+    const wire = cable();
+    wire.hears(neighborly(asking));
+    expect(wire.sent()).toEqual([
+      `${OWN_MAC} > ${PEER_MAC} fd00::1 > fd00::2 NA fd00::1 SO hops 255 option 2 ${OWN_MAC}`,
+    ]);
+    wire.link.send(udpPacket(toPeer, pattern(10)));
+    expect(wire.sent()).toEqual([packet]);
+  });
+
+  // The kernel's probes of what it knows carry no link-layer address and come to this station alone.
+  test("answers a probe without an option", () => {
+    const wire = cable();
+    wire.hears(neighborly({ ...asking, to: OWN_MAC, destination: "fd00::1", mac: undefined }));
+    expect(wire.sent()).toEqual([
+      `${OWN_MAC} > ${PEER_MAC} fd00::1 > fd00::2 NA fd00::1 SO hops 255 option 2 ${OWN_MAC}`,
+    ]);
+    expect(wire.states()).toEqual([]);
+  });
+
+  // A station that is about to take the address learns that it is taken: there is nobody to answer to.
+  test("answers detection of duplicates (RFC 4861 7.2.4)", () => {
+    const wire = cable();
+    wire.hears(neighborly({ ...asking, source: "::", mac: undefined }));
+    expect(wire.sent()).toEqual([
+      `${OWN_MAC} > ${ALL_NODES_MAC} fd00::1 > ff02::1 NA fd00::1 O hops 255 option 2 ${OWN_MAC}`,
+    ]);
+    expect(wire.states()).toEqual([]);
+  });
+
+  // The subnet is the stack's, but for the exceptions.
+  test("answers for every address of a whole subnet", () => {
+    const wire = cable({ addresses: ["fd09::/64"], exceptAddresses: ["fd09::2/64"] });
+    const ask = (target: string) => {
+      wire.hears(neighborly({ ...asking, source: "fd09::2", to: OWN_MAC, target }));
+      return wire.sent().length;
+    };
+    expect(["fd09::1", "fd09::1234:5678:9abc", "fd09::2", "fd0a::1"].map(ask)).toEqual([
+      1,
+      1,
+      0,
+      0,
+    ]);
+  });
+
+  // One question to the group, and the packets go out in order when it is answered.
+  test("asks for a neighbor and sends what has waited (RFC 4861 7.2.2)", () => {
+    const wire = cable();
+    for (const size of [10, 11]) wire.link.send(udpPacket(toPeer, pattern(size)));
+    expect(wire.sent()).toEqual([question]);
+    wire.hears(neighborly(answering));
+    expect(wire.sent().map((line) => line.slice(-8))).toEqual(["58 bytes", "59 bytes"]);
+    expect(wire.states()).toEqual(["fd00::2 REACHABLE"]);
+  });
+
+  // 30 s after the answer it is asked again, itself; its answer may leave its address out.
+  test("asks whether a neighbor is still there (RFC 4861 7.3.3)", async () => {
+    const wire = await acquainted();
+    await wire.clock.advance(30_000);
+    wire.link.send(udpPacket(toPeer, pattern(10)));
+    await wire.clock.advance(5000);
+    expect([...wire.sent(), ...wire.states()]).toEqual([packet, probe, "fd00::2 PROBE"]);
+    wire.hears(neighborly({ ...answering, mac: undefined, flags: 0x40 }));
+    expect(wire.states()).toEqual(["fd00::2 REACHABLE"]);
+  });
+
+  // Link-local addresses are of this link, whatever the subnets say.
+  test("asks for link-local neighbors", () => {
+    const wire = cable();
+    wire.link.send(udpPacket({ from: "fd00::1", to: "fe80::9" }, pattern(10)));
+    expect(wire.sent()).toEqual([
+      `${OWN_MAC} > 33:33:ff:00:00:09 fd00::1 > ff02::1:ff00:9 NS who has fe80::9? ${tail}`,
+    ]);
+  });
+
+  // The router's address is asked for in place of the destination's.
+  test("sends through the gateway what is not on the link", () => {
+    const wire = cable({ ...v6, gateways: ["fd00::2"] });
+    wire.link.send(udpPacket({ from: "fd00::1", to: "2001:db8::9" }, pattern(10)));
+    expect(wire.sent()).toEqual([question]);
+    wire.hears(neighborly(answering));
+    expect(wire.sent()).toEqual([
+      `${OWN_MAC} > ${PEER_MAC} fd00::1 > 2001:db8::9 protocol 17, 58 bytes`,
+    ]);
+  });
+
+  // RFC 2464 7: the group's last 32 bits.
+  test("sends to a group at once", () => {
+    const wire = cable();
+    wire.link.send(udpPacket({ from: "fd00::1", to: "ff02::fb" }, pattern(10)));
+    expect(wire.sent()[0]).toContain("> 33:33:00:00:00:fb ");
+  });
+
+  // Without the override flag an answer does not replace what is known (RFC 4861 7.2.5).
+  test("minds the override flag", async () => {
+    const wire = await acquainted();
+    await wire.clock.advance(30_000);
+    wire.link.send(udpPacket(toPeer, pattern(10)));
+    await wire.clock.advance(5000);
+    wire.hears(neighborly({ ...answering, from: OTHER_MAC, mac: OTHER_MAC, flags: 0x40 }));
+    expect(wire.states()).toEqual(["fd00::2 PROBE"]);
+    wire.hears(neighborly({ ...answering, from: OTHER_MAC, mac: OTHER_MAC, flags: 0x60 }));
+    expect(wire.states()).toEqual(["fd00::2 REACHABLE"]);
+    expect(wire.link.neighbors.map(({ mac }) => mac)).toEqual([OTHER_MAC]);
+  });
+
+  // An advertisement to everybody makes the link ask who it knows, and no more than that.
+  test("does not believe what nobody asked for", async () => {
+    const wire = await acquainted();
+    const lie = { ...answering, from: OTHER_MAC, mac: OTHER_MAC, flags: 0x20 };
+    wire.hears(neighborly({ ...lie, to: ALL_NODES_MAC, destination: "ff02::1" }));
+    expect(wire.sent()).toEqual([probe]);
+    wire.hears(neighborly(answering));
+    wire.link.send(udpPacket(toPeer, pattern(10)));
+    expect(wire.sent()).toEqual([packet]);
+  });
+});
+
+describe("a message that is not valid", () => {
+  const short = (said: Uint8Array) => said.subarray(0, said.length - 8);
+  const spoilt = (said: Uint8Array) => said.with(-1, said.at(-1)! ^ 1);
+  const isolated = { ...asking, source: "::", mac: undefined };
+
+  // RFC 4861 7.1, line by line: nothing is answered, nothing learned.
+  test.each([
+    ["that came through a router", neighborly({ ...asking, hopLimit: 254 })],
+    ["with a wrong checksum", spoilt(neighborly(asking))],
+    ["shorter than its length", short(neighborly(asking))],
+    ["about a group", neighborly({ ...asking, target: "ff02::1" })],
+    ["with an option of no length", neighborly({ ...asking, options: [1, 0, 0, 0, 0, 0, 0, 0] })],
+    ["with an option that is cut", neighborly({ ...asking, options: [1, 2, 0, 0, 0, 0, 0, 0] })],
+    ["by a group", neighborly({ ...asking, mac: EVERYBODY })],
+    ["from nobody with an address", neighborly({ ...asking, source: "::" })],
+    ["from nobody to one", neighborly({ ...isolated, destination: "fd00::1" })],
+    ["that answers everybody", neighborly({ ...answering, destination: "ff02::1", flags: 0x60 })],
+  ])("is dropped: %s", (_, said) => {
+    const wire = cable();
+    wire.link.send(udpPacket(toPeer, pattern(10)));
+    wire.sent();
+    wire.hears(said);
+    expect([...wire.sent(), ...wire.states()]).toEqual(["fd00::2 INCOMPLETE"]);
+    expect(wire.link.stats()).toMatchObject({ "drop.neighbor-discovery": 1 });
+  });
+
+  // A frame for all that holds a packet for one, and types that nobody here speaks.
+  test("is counted by its reason", () => {
+    const wire = cable();
+    const route = { from: "fd00::2", to: "fd00::1" };
+    expect(wire.hears(packetFrame(udpPacket(route, pattern(9)), EVERYBODY))).toEqual([]);
+    expect(wire.hears(frame(OWN_MAC, PEER_MAC, 0x88cc, pattern(40)))).toEqual([]);
+    expect(wire.link.stats()).toMatchObject({ "drop.group": 1, "drop.type": 1 });
+  });
+});

@@ -1,0 +1,269 @@
+/**
+ * What every link has to do, as one suite that runs against each.
+ *
+ * @module
+ */
+import { afterEach, beforeEach, describe, expect } from "bun:test";
+import { type ChecksumState, type Link, PacketBatch } from "../../../core/stack/link.ts";
+import {
+  hasRightChecksum,
+  pattern,
+  type Route,
+  tcpPacket,
+  tcpPayload,
+  udpPacket,
+  udpPayload,
+  wrapPayload,
+} from "../../support/packets.ts";
+import { type Requirement, testRequiring } from "../../support/requirements.ts";
+
+/** Two links: what one sends the other receives. */
+export interface JoinedLinks {
+  readonly left: Link;
+  readonly right: Link;
+  /** Addresses with which packets get from left to right; the other way they are swapped. */
+  readonly routes: readonly Route[];
+  /** Packets come in turns of their own, and a short flood may find room as a whole. */
+  readonly isSlow?: boolean;
+}
+
+/** What was received, copied out of the batch. */
+interface Received {
+  readonly packet: Uint8Array;
+  readonly checksum: ChecksumState;
+  readonly segmentSize: number;
+}
+
+/** Runs the suite; `join` is called for each test and its links are closed after it. */
+export function linkConformance(
+  name: string,
+  join: () => Promise<JoinedLinks>,
+  ...requirements: readonly Requirement[]
+): void {
+  const test = (what: string, body: () => Promise<void>) => testRequiring(requirements, what, body);
+  describe(`${name} as a link`, () => {
+    let joined: JoinedLinks;
+    let left: Link;
+    let right: Link;
+    let route: Route;
+
+    beforeEach(async () => {
+      joined = await join();
+      ({ left, right } = joined);
+      route = joined.routes[0]!;
+    });
+    afterEach(async () => {
+      await left.close();
+      await right.close();
+    });
+
+    // The smallest packet and the largest, in each direction, with each version of IP.
+    test("carries packets whole and in order", async () => {
+      for (const { from, to } of joined.routes) {
+        const ipHeader = from.includes(":") ? 40 : 20;
+        const most = Math.min(left.features.mtu, right.features.mtu) - ipHeader - 8;
+        const payloads = [0, 1, 100, 255, 1000, most].map((size) => pattern(size));
+        for (const payload of payloads) {
+          expect(left.send(udpPacket({ from, to }, payload))).toBe(true);
+          expect(right.send(udpPacket({ from: to, to: from }, payload))).toBe(true);
+        }
+        expect(await udpPayloads(right, payloads.length)).toEqual(payloads);
+        expect(await udpPayloads(left, payloads.length)).toEqual(payloads);
+      }
+    });
+
+    // A send ring wraps: the end of the payload lies before its beginning.
+    test("send joins payload that lies in two pieces", async () => {
+      const payload = pattern(1000);
+      const packet = udpPacket(route, payload);
+      wrapPayload(packet, 300);
+      left.send(packet);
+      expect(await udpPayloads(right, 1)).toEqual([payload]);
+    });
+
+    // One object serves every packet, and the ring is written to again.
+    test("send keeps nothing of the packet", async () => {
+      const packet = udpPacket(route, pattern(1000));
+      left.send(packet);
+      packet.payload.fill(0);
+      packet.header.fill(0);
+      expect(await udpPayloads(right, 1)).toEqual([pattern(1000)]);
+    });
+
+    // Between waits a link gives what is there, and nothing is no reason to wait.
+    test("receive returns 0 when nothing is there", async () => {
+      await receiveAll(right);
+      expect(right.receive(new PacketBatch(4))).toBe(0);
+    });
+
+    // Two packets fit, five were sent.
+    test("receive gives no more than fit into the batch, and the rest later", async () => {
+      const payloads = [1, 2, 3, 4, 5].map((seed) => pattern(10, seed));
+      for (const payload of payloads) left.send(udpPacket(route, payload));
+      const batch = new PacketBatch(2);
+      const got: Uint8Array[] = [];
+      while (got.length < payloads.length) {
+        await right.ready();
+        const count = right.receive(batch);
+        expect(count).toBeLessThanOrEqual(2);
+        got.push(...udpPayloadsIn(copies(batch, count)));
+      }
+      expect(got).toEqual(payloads);
+    });
+
+    // The usual life of a driver: it waits first, and then a packet comes.
+    test("ready resolves when a packet comes", async () => {
+      await receiveAll(right);
+      const [first, second] = [right.ready(), right.ready()];
+      left.send(udpPacket(route, pattern(10)));
+      expect(await first).toBe(true);
+      expect(await second).toBe(true);
+      expect(await udpPayloads(right, 1)).toEqual([pattern(10)]);
+    });
+
+    // Nobody receives: the queue is full at some point, and the link goes on when it is not.
+    test("send never waits, and what was dropped is gone", async () => {
+      for (let i = 0; i < 7000; i++) left.send(udpPacket(route, new Uint8Array([i, i >>> 8])));
+      const received = joined.isSlow
+        ? await receiveUntilSilence(right)
+        : udpPayloadsIn(await receiveAll(right));
+      const numbers = received.map(([low, high]) => low! + 256 * high!);
+      expect(numbers.length).toBeGreaterThan(0);
+      if (!joined.isSlow) expect(numbers.length).toBeLessThan(7000);
+      expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+      left.send(udpPacket(route, pattern(10)));
+      expect(await udpPayloads(right, 1)).toEqual([pattern(10)]);
+    });
+
+    // The state of a packet's checksum is what the packet's bytes say.
+    test("a complete checksum arrives complete", async () => {
+      left.send(udpPacket(route, pattern(1000)));
+      const received = await receiveUntil(right, (all) => udpPayloadsIn(all).length === 1);
+      const { checksum, packet } = received.find((each) => udpPayload(each.packet))!;
+      expect(checksum).not.toBe("partial");
+      expect(hasRightChecksum(packet)).toBe(true);
+    });
+
+    // What a link offers to take it also hands over right: marked as partial, or completed.
+    test("a partial checksum arrives marked, or completed", async () => {
+      if (!left.features.checksumOffload) return;
+      for (const each of joined.routes) {
+        left.send(tcpPacket(each, pattern(1000)));
+        const received = await receiveUntil(right, (all) => tcpPayloadsIn(all).length === 1);
+        const { checksum, packet } = received.find((each) => tcpPayload(each.packet))!;
+        expect(checksum === "partial").toBe(!hasRightChecksum(packet));
+      }
+    });
+
+    // Cut behind the link, or by whoever is behind the other one; first with CWR set.
+    test("a super-packet's payload arrives whole", async () => {
+      if (left.features.maxSuperPacket === 0) return;
+      for (const [i, each] of joined.routes.entries()) {
+        const payload = pattern(left.features.maxSuperPacket - 1000);
+        left.send(tcpPacket(each, payload, 1400, i === 0 ? 0x90 : 0x10));
+        const received = await receiveUntil(
+          right,
+          (all) => totalLength(tcpPayloadsIn(all)) >= payload.length,
+        );
+        expect(concatenate(tcpPayloadsIn(received))).toEqual(payload);
+        for (const { packet, segmentSize, checksum } of received) {
+          if (tcpPayload(packet) === undefined) continue;
+          const isLarge = packet.length > right.features.mtu;
+          expect(segmentSize).toBe(isLarge ? 1400 : 0);
+          expect(isLarge).toBe(right.features.maxSuperPacket > 0);
+          expect(checksum === "partial").toBe(!hasRightChecksum(packet));
+        }
+      }
+    });
+
+    // Whoever waits learns that nothing comes any more.
+    test("close ends a wait", async () => {
+      await receiveAll(right);
+      const waiting = right.ready();
+      await right.close();
+      expect(await waiting).toBe(false);
+    });
+
+    // Each call after close() says so, none throws.
+    test("a closed link neither sends nor receives", async () => {
+      left.send(udpPacket(route, pattern(10)));
+      await right.close();
+      await right.close();
+      expect(right.receive(new PacketBatch(4))).toBe(0);
+      expect(await right.ready()).toBe(false);
+      expect(right.send(udpPacket(route, pattern(10)))).toBe(false);
+    });
+  });
+}
+
+/** Waits until that many UDP packets have come; gives their payloads. */
+async function udpPayloads(link: Link, count: number): Promise<Uint8Array[]> {
+  return udpPayloadsIn(await receiveUntil(link, (all) => udpPayloadsIn(all).length >= count));
+}
+
+/** Receives until it is enough; what the kernel says for itself is among it. */
+async function receiveUntil(
+  link: Link,
+  isEnough: (received: Received[]) => boolean,
+): Promise<Received[]> {
+  const received: Received[] = [];
+  while (!isEnough(received)) {
+    if (!await link.ready()) throw new Error("closed");
+    received.push(...await receiveAll(link));
+  }
+  return received;
+}
+
+/** UDP payloads until none has come for a while; on a slow link that is the only sign of an end. */
+async function receiveUntilSilence(link: Link): Promise<Uint8Array[]> {
+  const payloads: Uint8Array[] = [];
+  for (let empty = 0; empty < 50;) {
+    const received = udpPayloadsIn(await receiveAll(link));
+    payloads.push(...received);
+    empty = received.length === 0 ? empty + 1 : 0;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return payloads;
+}
+
+/** What is there now. */
+async function receiveAll(link: Link): Promise<Received[]> {
+  // The turn of the event loop lets a kernel's other processor finish.
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  const batch = new PacketBatch(64);
+  const received: Received[] = [];
+  for (let count = link.receive(batch); count > 0; count = link.receive(batch)) {
+    received.push(...copies(batch, count));
+  }
+  return received;
+}
+
+function copies(batch: PacketBatch, count: number): Received[] {
+  return Array.from({ length: count }, (_, i) => ({
+    packet: batch.packets[i]!.slice(0, batch.sizes[i]),
+    checksum: batch.checksums[i]!,
+    segmentSize: batch.segmentSizes[i]!,
+  }));
+}
+
+function udpPayloadsIn(received: readonly Received[]): Uint8Array[] {
+  return received.map(({ packet }) => udpPayload(packet)).filter((each) => each !== undefined);
+}
+
+function tcpPayloadsIn(received: readonly Received[]): Uint8Array[] {
+  return received.map(({ packet }) => tcpPayload(packet)).filter((each) => each !== undefined);
+}
+
+function totalLength(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(totalLength(parts));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}

@@ -1,0 +1,67 @@
+import { describe, expect, test } from "bun:test";
+import { AioWaiter } from "../../../../adapters/links/tun/aio_waiter.ts";
+import type { TunHost } from "../../../../adapters/links/tun/host.ts";
+import { PollingWaiter } from "../../../../adapters/links/tun/polling_waiter.ts";
+
+describe("AioWaiter.open", () => {
+  const never = () => {
+    throw new Error("not to be called");
+  };
+  const host = {
+    libc: { eventfd: never, close: never } as unknown as TunHost["libc"],
+    errno: () => 38,
+    addressOf: () => 4096,
+  };
+
+  /** Tries to open a waiter with a kernel that answers so; returns the calls it got. */
+  function open(architecture: string, answer: (call: number) => number) {
+    const calls: number[] = [];
+    const syscall = (call: number) => {
+      calls.push(call);
+      return answer(call);
+    };
+    const waiter = AioWaiter.open(host, { syscall }, architecture, 5, never);
+    return { waiter, calls };
+  }
+
+  // A sandbox forbids io_setup.
+  test("gives nothing where the kernel offers nothing", () => {
+    expect(open("x64", () => -1)).toEqual({ waiter: undefined, calls: [206] });
+    expect(open("arm64", () => -1)).toEqual({ waiter: undefined, calls: [0] });
+  });
+
+  // A kernel before 4.18 knows io_submit, but not this request: the context is given back.
+  test("gives nothing where the kernel cannot poll", () => {
+    const { waiter, calls } = open("x64", (call) => call === 209 ? -1 : 0);
+    expect(waiter).toBeUndefined();
+    expect(calls).toEqual([206, 209, 207]);
+  });
+
+  // Its system calls have other numbers.
+  test("gives nothing on an unknown processor", () => {
+    expect(open("riscv64", () => 0)).toEqual({ waiter: undefined, calls: [] });
+  });
+});
+
+describe("PollingWaiter", () => {
+  // Nothing, nothing, something.
+  test("looks until the descriptor is readable", async () => {
+    const answers = [0, 0, 1];
+    const waiter = new PollingWaiter({ ppoll: () => answers.shift()! }, 5);
+    await waiter.wait();
+    expect(answers).toEqual([]);
+  });
+
+  // An error is for whoever waits to look at.
+  test("ends at an error", async () => {
+    await new PollingWaiter({ ppoll: () => -1 }, 5).wait();
+  });
+
+  // The descriptor is never readable.
+  test("close ends a wait", async () => {
+    const waiter = new PollingWaiter({ ppoll: () => 0 }, 5);
+    const waiting = waiter.wait();
+    await waiter.close();
+    await waiting;
+  });
+});

@@ -1,0 +1,33 @@
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { openSocketPair } from "../../../../adapters/plugins/tls/socket_pair.ts";
+import { TemporaryFolder, withTemporary } from "../../../support/temporary_folder.ts";
+
+describe("openSocketPair", () => {
+  // Ten at once: what is said at one end comes out at its other one.
+  test("gives the two ends of one connection, and leaves no file behind", async () => {
+    using folder = new TemporaryFolder();
+    await withTemporary(folder.path, async () => {
+      const pairs = await Promise.all(Array.from({ length: 10 }, openSocketPair));
+      const heard = pairs.map(([, far]) =>
+        new Promise<string>((resolve) => far.once("data", (chunk) => resolve(String(chunk))))
+      );
+      for (const [index, [near]] of pairs.entries()) near.write(`pair ${index}`);
+      expect(await Promise.all(heard)).toEqual(pairs.map((_, index) => `pair ${index}`));
+      for (const socket of pairs.flat()) socket.destroy();
+    });
+    expect(readdirSync(folder.path)).toEqual([]);
+  });
+
+  // A path that is too long for a Unix socket, as Deno finds, stands for all that may fail, such as
+  // too many open files; Bun finds a way.
+  test("leaves no folder behind when there is none", async () => {
+    using folder = new TemporaryFolder();
+    const deep = join(folder.path, "x".repeat(120));
+    mkdirSync(deep);
+    const opened = await withTemporary(deep, () => openSocketPair().catch(() => []));
+    expect(readdirSync(deep)).toEqual([]);
+    for (const socket of [...opened, ...await openSocketPair()]) socket.destroy();
+  });
+});

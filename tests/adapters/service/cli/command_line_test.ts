@@ -1,0 +1,310 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import type { HostConnection } from "../../../../adapters/host/connection.ts";
+import { dialHost } from "../../../../adapters/host/dial.ts";
+import type { HostPort } from "../../../../core/api/host_port.ts";
+import { codeOf } from "../../../support/conversation.ts";
+import { testRequiring } from "../../../support/requirements.ts";
+
+const root = fileURLToPath(new URL("../../../..", import.meta.url));
+const fixtures = "./tests/adapters/service/fixtures";
+const RUN = process.versions.bun ? ["main.ts"] : ["run", "-A", "main.ts"];
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** A run of the service. */
+class Run {
+  readonly #child: ChildProcess;
+  /** Resolves with the exit code, or the name of the signal that ended it. */
+  readonly exit: Promise<number | string | null>;
+  out = "";
+  log = "";
+  #looking: (() => void)[] = [];
+
+  constructor(program: string, args: readonly string[]) {
+    this.#child = spawn(program, args, { cwd: root });
+    this.#child.stdout!.on("data", (chunk) => this.#hear(() => this.out += chunk));
+    this.#child.stderr!.on("data", (chunk) => this.#hear(() => this.log += chunk));
+    this.exit = new Promise((resolve) =>
+      this.#child.on("close", (code, signal) => this.#hear(() => resolve(code ?? signal)))
+    );
+    cleanups.push(async () => {
+      this.#child.kill("SIGKILL");
+      await this.exit;
+    });
+  }
+
+  /** Resolves with the match as soon as what was printed has one. */
+  async printed(pattern: RegExp, where: "out" | "log" = "out"): Promise<RegExpExecArray> {
+    for (;;) {
+      const match = pattern.exec(this[where]);
+      if (match) return match;
+      if (this.#child.exitCode !== null) throw new Error(`it ended: ${this.out}${this.log}`);
+      await new Promise<void>((resolve) => this.#looking.push(resolve));
+    }
+  }
+
+  /** The first published port, once it is open. */
+  async published(): Promise<HostPort> {
+    const [, port] = await this.printed(/127\.0\.0\.1:(\d+)[\s\S]*Ctrl\+C/);
+    return { hostname: "127.0.0.1", port: Number(port) };
+  }
+
+  /** Not by `ChildProcess.kill()`: on Deno that works once and overrides the exit code. */
+  kill(signal: "SIGHUP" | "SIGINT" | "SIGTERM"): void {
+    process.kill(this.#child.pid!, signal);
+  }
+
+  /** Closes the pipes that it writes to. */
+  stopReading(): void {
+    this.#child.stdout!.destroy();
+    this.#child.stderr!.destroy();
+  }
+
+  #hear(take: () => void): void {
+    take();
+    for (const look of this.#looking.splice(0)) look();
+  }
+}
+
+/** Runs the service with the runtime that runs this test. */
+function start(...flags: string[]): Run {
+  return new Run(process.execPath, [...RUN, ...flags]);
+}
+
+/** The same without the capability to configure networks. */
+function startUnprivileged(...flags: string[]): Run {
+  if (process.getuid?.() !== 0) return start(...flags);
+  const drop = ["--bounding-set", "-net_admin", "--inh-caps", "-net_admin"];
+  return new Run("setpriv", [...drop, process.execPath, ...RUN, ...flags]);
+}
+
+async function connected(address: HostPort): Promise<HostConnection> {
+  const connection = await dialHost(address);
+  cleanups.push(() => connection.abort());
+  return connection;
+}
+
+async function say(connection: HostConnection, text: string): Promise<string> {
+  await connection.write(new TextEncoder().encode(text));
+  return await hear(connection);
+}
+
+async function hear(connection: HostConnection): Promise<string> {
+  const chunk = new Uint8Array(1000);
+  const size = await connection.read(chunk);
+  return size === null ? "FIN" : new TextDecoder().decode(chunk.subarray(0, size));
+}
+
+function configFile(config: unknown): string {
+  const folder = mkdtempSync(join(tmpdir(), "berth-"));
+  cleanups.push(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "berth.json");
+  writeFileSync(path, typeof config === "string" ? config : JSON.stringify(config));
+  return path;
+}
+
+const echoService = ["--listen", "7=echo", "--publish", "0=10.7.0.2:7"];
+
+describe("the command", () => {
+  // Text on stdout, nothing else, success.
+  test("prints its help and its version", async () => {
+    const help = start("--help");
+    expect(await help.exit).toBe(0);
+    expect(help.out).toContain("--listen WHERE=PLUGIN");
+    const version = start("--version");
+    expect(await version.exit).toBe(0);
+    expect(version.out).toMatch(/^berth \d+\.\d+\.\d+\n$/);
+    expect(help.log + version.log).toBe("");
+  });
+
+  // One message each on stderr that says what to do: no stack trace, no half-started service.
+  test.each([
+    [["--foo"], 2, "Unknown option '--foo'; --help lists the flags"],
+    [["--config", "gone.json"], 2, "--config gone.json: there is no such file"],
+    [
+      ["--listen", "80=http:./gone.ts", "--publish", "0=10.7.0.2:80"],
+      2,
+      "--listen 80: there is no file ",
+    ],
+    [
+      ["--listen", `80=${fixtures}/broken.ts`, "--publish", "0=10.7.0.2:80"],
+      2,
+      "--listen 80: cannot load ",
+    ],
+    [["--listen", "*=echo"], 2, "nothing leads from the host to *: name ports with --publish"],
+    [
+      ["--listen", "7=echo", "--listen", `udp/9=${fixtures}/handler.ts`],
+      2,
+      `--listen udp/9: Plugin ${fixtures}/handler.ts has no flow: it cannot be put on a udp/ place`,
+    ],
+    [["--publish", "0=10.9.9.9:80"], 2, "--publish: 10.9.9.9:80 is not on the memory link"],
+    [["--publish", "192.0.2.1:0=10.7.0.2:80"], 1, "Cannot publish 192.0.2.1:0: "],
+  ])("ends with a message for %j", async (args: string[], code: number, message: string) => {
+    const run = start(...args);
+    expect(await run.exit).toBe(code);
+    expect(run.log).toContain(`berth: ${message}`);
+    expect(run.log.trimEnd().split("\n").length).toBe(1);
+    expect(run.log).not.toMatch(/^ {4}at /m);
+    expect(run.out).toBe("");
+  });
+
+  // Whoever may not configure networks is told what would help.
+  testRequiring(
+    ["program:setpriv"],
+    "ends with a message where a privilege is missing",
+    async () => {
+      const run = startUnprivileged("--tun", "berth0", "--address", "10.7.0.2/24");
+      expect(await run.exit).toBe(1);
+      expect(run.log).toMatch(/^berth: .*(NET_ADMIN|\/dev\/net\/tun).*\n$/);
+      expect(run.out).toBe("");
+    },
+  );
+
+  // Two faults of one file are two lines.
+  test("names every fault of a configuration", async () => {
+    const path = configFile({ mtu: 1, listen: { "7": 7 } });
+    const run = start("--config", path);
+    expect(await run.exit).toBe(2);
+    expect(run.log).toContain(`berth: ${path}: mtu: expected a number of bytes`);
+    expect(run.log).toContain(`berth: ${path}: listen.7: expected "PLUGIN" or`);
+    expect(run.log).not.toMatch(/^ {4}at /m);
+  });
+});
+
+describe("the service", () => {
+  // No flag: a URL for a browser, whose page knows its own connection.
+  test("serves the demo without flags", async () => {
+    const run = start();
+    const [, url] = await run.printed(/open (http:\S+)[\s\S]*Ctrl\+C/);
+    const page = await (await fetch(url!)).text();
+    expect(page).toContain('<td id="state">ESTABLISHED</td>');
+    expect(page).toContain('<td id="local">10.7.0.2 port 80</td>');
+    const facts = await (await fetch(new URL("/connection", url))).json();
+    expect(facts).toMatchObject({ state: "ESTABLISHED", local: "10.7.0.2 port 80" });
+    const echoed = await fetch(new URL("/echo", url), { method: "POST", body: "ahoy" });
+    expect(await echoed.text()).toBe("ahoy");
+    run.kill("SIGINT");
+    expect(await run.exit).toBe(0);
+  });
+
+  // One line: who, how much, how long, how it ended.
+  test("logs one line for a connection", async () => {
+    const run = start(...echoService);
+    const client = await connected(await run.published());
+    expect(await say(client, "hello")).toBe("hello");
+    await client.closeWrite();
+    expect(await hear(client)).toBe("FIN");
+    const [line] = await run.printed(/.*info .*\n/, "log");
+    expect(line).toMatch(
+      /Z info {2}connection port=7 plugin=echo remote=10\.7\.0\.1:\d+ in=5 out=5 ms=\d+ end=closed\n/,
+    );
+  });
+
+  // Nobody listens on port 8 of the stack.
+  test("resets a published connection that the stack refuses", async () => {
+    const run = start("--listen", "7=echo", "--publish", "0=10.7.0.2:8");
+    const client = await connected(await run.published());
+    expect(await codeOf(hear(client))).toBe("CONNECTION_RESET");
+  });
+
+  // It aborts its own connection, is logged with its port, and hurts no other.
+  test("survives a plugin that throws", async () => {
+    const flags = ["--listen", `9000=${fixtures}/handler.ts`, "--publish", "0=10.7.0.2:9000"];
+    const run = start(...flags);
+    const address = await run.published();
+    const other = await connected(address);
+    expect(await say(other, "hello")).toBe("fine");
+    const victim = await connected(address);
+    expect(await codeOf(say(victim, "throw"))).toBe("CONNECTION_RESET");
+    await run.printed(/ error .*9000.*as it was told/, "log");
+    expect(await say(other, "hello")).toBe("fine");
+  });
+
+  // A rejection that nobody handles, an error in a callback of the plugin's own: logged, no more.
+  test("survives what a plugin leaves uncaught", async () => {
+    const flags = ["--listen", `9000=${fixtures}/handler.ts`, "--publish", "0=10.7.0.2:9000"];
+    const run = start(...flags);
+    const client = await connected(await run.published());
+    expect(await say(client, "reject")).toBe("fine");
+    await run.printed(/ error uncaught error reason="a stray rejection"/, "log");
+    expect(await say(client, "late")).toBe("fine");
+    await run.printed(/ error uncaught error reason="a stray error"/, "log");
+    expect(await say(client, "hello")).toBe("fine");
+  });
+
+  // Nobody new, but who is connected finishes; the log says what came.
+  test.each(["SIGTERM", "SIGHUP"] as const)(
+    "lets running connections finish after %s",
+    async (signal) => {
+      const run = start(...echoService);
+      const address = await run.published();
+      const client = await connected(address);
+      expect(await say(client, "before")).toBe("before");
+      run.kill(signal);
+      await run.printed(new RegExp(`stopping.* signal=${signal}`), "log");
+      expect(await codeOf(connected(address))).toBe("CONNECTION_REFUSED");
+      expect(await say(client, "after")).toBe("after");
+      await client.closeWrite();
+      expect(await hear(client)).toBe("FIN");
+      expect(await run.exit).toBe(0);
+    },
+  );
+
+  // Whoever reads the log may go: writing fails from then on, and nothing else does.
+  test("serves on, and ends in order, when nobody reads its log", async () => {
+    const run = start(...echoService);
+    const address = await run.published();
+    run.stopReading();
+    for (let i = 0; i < 3; i++) {
+      const client = await connected(address);
+      expect(await say(client, "hello")).toBe("hello");
+      await client.closeWrite();
+      expect(await hear(client)).toBe("FIN");
+    }
+    run.kill("SIGHUP");
+    expect(await run.exit).toBe(0);
+  });
+
+  // As nohup(1) starts it: the terminal may close.
+  test("does not take a SIGHUP that it was started to ignore", async () => {
+    const ignoring = ["-c", 'trap "" HUP; exec "$@"', "sh"];
+    const run = new Run("sh", [...ignoring, process.execPath, ...RUN, ...echoService]);
+    const client = await connected(await run.published());
+    run.kill("SIGHUP");
+    expect(await say(client, "still")).toBe("still");
+    client.abort();
+    run.kill("SIGTERM");
+    await run.printed(/stopping.* signal=SIGTERM/, "log");
+    expect(await run.exit).toBe(0);
+  });
+
+  // Who does not finish within the grace time is reset.
+  test("resets connections that outlast the grace time", async () => {
+    const run = start("--config", configFile({ graceMs: 1 }), ...echoService);
+    const client = await connected(await run.published());
+    expect(await say(client, "before")).toBe("before");
+    run.kill("SIGINT");
+    expect(await codeOf(hear(client))).toBe("CONNECTION_RESET");
+    expect(await run.exit).toBe(0);
+  });
+
+  // The connection is never closed and the grace time is long: the second signal does not wait.
+  test("ends at once after a second signal", async () => {
+    const run = start("--config", configFile({ graceMs: 600_000 }), ...echoService);
+    const client = await connected(await run.published());
+    expect(await say(client, "before")).toBe("before");
+    run.kill("SIGTERM");
+    await run.printed(/stopping/, "log");
+    run.kill("SIGINT");
+    expect(await run.exit).toBe(130);
+  });
+});

@@ -1,0 +1,66 @@
+import { describe, expect, test } from "bun:test";
+import { completeHostAddresses } from "../../../../adapters/service/links/host_addresses.ts";
+
+describe("completeHostAddresses", () => {
+  // The first address of each subnet that is not the stack's own.
+  test.each([
+    [["10.7.0.2/24"], ["10.7.0.1/24"]],
+    [["10.7.0.1/24"], ["10.7.0.2/24"]],
+    [["10.7.3.200/22"], ["10.7.0.1/22"]],
+    [["10.7.0.1/24", "10.7.0.2/24"], ["10.7.0.3/24"]],
+    [["10.0.0.1/30"], ["10.0.0.2/30"]],
+    [["200.1.2.3/1"], ["128.0.0.1/1"]],
+    [["fd07::2/64", "10.7.0.2/24"], ["fd07::1/64", "10.7.0.1/24"]],
+    [["10.90.0.0/16", "10.90.0.1/16"], ["10.90.0.2/16"]],
+    [["10.90.0.0/16", "fd00:90::/64"], ["10.90.0.1/16", "fd00:90::1/64"]],
+    [["fd07:1:2:3:4::/48"], ["fd07:1:2::1/48"]],
+  ])("of %j is %j", (addresses: string[], expected: string[]) => {
+    expect(completeHostAddresses(addresses, [])).toEqual(expected);
+  });
+
+  // Two addresses, both usable: a network address is not set aside (RFC 3021, RFC 6164).
+  test("uses both addresses of a point-to-point link", () => {
+    expect(completeHostAddresses(["10.0.0.0/31"], [])).toEqual(["10.0.0.1/31"]);
+    expect(completeHostAddresses(["10.0.0.1/31"], [])).toEqual(["10.0.0.0/31"]);
+    expect(completeHostAddresses(["fd07::1/127"], [])).toEqual(["fd07::/127"]);
+  });
+
+  // The one that was said, and a default for the other subnet only.
+  test("adds to what is given only where a subnet has none", () => {
+    expect(completeHostAddresses(["10.7.0.2/24", "fd07::2/64"], ["10.7.0.9/24"])).toEqual([
+      "10.7.0.9/24",
+      "fd07::1/64",
+    ]);
+  });
+
+  // Its first addresses are no host's; with one that is said all is well.
+  test("does not guess in a network that is no link's", () => {
+    for (const everything of ["0.0.0.0/0", "::/0", "0.0.0.0/1"]) {
+      expect(() => completeHostAddresses([everything], []))
+        .toThrow(`${everything} is no link's network: name the host's side with --host-address`);
+    }
+    expect(completeHostAddresses(["0.0.0.0/0"], ["10.0.0.1/24"])).toEqual(["10.0.0.1/24"]);
+  });
+
+  // An anycast address is in no subnet of the link's: whatever address the host has leads to it, the
+  // one that is given or another subnet's.
+  test.each([
+    [["10.53.0.1/32"], ["10.7.0.1/24"], ["10.7.0.1/24"]],
+    [["10.53.0.1/32"], ["10.53.0.9/32"], ["10.53.0.9/32"]],
+    [["fd53::1/128"], ["fd07::1/64"], ["fd07::1/64"]],
+    [["10.53.0.1/32", "fd53::1/128"], ["fd07::1/64", "10.7.0.1/24"], ["fd07::1/64", "10.7.0.1/24"]],
+    [["10.53.0.1/32", "10.7.0.2/24"], [], ["10.7.0.1/24"]],
+    [["10.0.0.0/31", "10.0.0.1/31"], ["10.7.0.1/24"], ["10.7.0.1/24"]],
+  ])("of %j with %j is %j", (addresses: string[], given: string[], expected: string[]) => {
+    expect(completeHostAddresses(addresses, given)).toEqual(expected);
+  });
+
+  // One address, or a subnet that is full, and nothing of the same family on the host's side.
+  test("says that there is no other address", () => {
+    const message = "has no other address for the host: name one with --host-address";
+    expect(() => completeHostAddresses(["10.7.0.2/32"], [])).toThrow(message);
+    expect(() => completeHostAddresses(["10.7.0.2/32"], ["fd07::1/64"])).toThrow(message);
+    expect(() => completeHostAddresses(["fd07::2/128", "10.7.0.2/24"], [])).toThrow(message);
+    expect(() => completeHostAddresses(["10.0.0.1/30", "10.0.0.2/30"], [])).toThrow(message);
+  });
+});

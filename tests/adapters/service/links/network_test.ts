@@ -1,0 +1,109 @@
+import { describe, expect, test } from "bun:test";
+import { openNetwork } from "../../../../adapters/service/links/network.ts";
+import type { Settings } from "../../../../adapters/service/settings/settings.ts";
+import { silentLogger } from "../../../../core/api/environment.ts";
+
+/** What the memory link needs of the settings. */
+const SETTINGS = {
+  addresses: ["10.7.0.2/24", "fd00:7::2/64"],
+  hostAddresses: ["10.7.0.1/24", "fd00:7::1/64"],
+  exceptAddresses: [],
+  publish: [],
+  mtu: 1500,
+  profile: "local",
+  keepAliveMs: 0,
+  listen: ["7", "udp/7", "[fd00:7::2]:8", "udp/[fd00:7::2]:8"].map((where) => ({ where })),
+} as unknown as Settings;
+
+/** The client, where it wants to go, and who it is there. */
+const CLIENTS: [client: string, to: string, seen: string][] = [
+  ["127.0.0.1", "10.7.0.2", "127.0.0.1:5000"],
+  ["127.9.9.9", "10.7.0.2", "127.9.9.9:5000"],
+  ["::ffff:127.0.0.1", "10.7.0.2", "127.0.0.1:5000"],
+  ["::1", "fd00:7::2", "[::1]:5000"],
+  ["192.0.2.7", "10.7.0.2", "192.0.2.7:5000"],
+  ["::ffff:192.0.2.7", "10.7.0.2", "192.0.2.7:5000"],
+  ["2001:db8::7", "fd00:7::2", "[2001:db8::7]:5000"],
+  ["10.7.0.77", "10.7.0.2", "10.7.0.77:5000"],
+  // The other family: the stack's address of the client's, where the same is served.
+  ["2001:db8::7", "10.7.0.2", "[2001:db8::7]:5000"],
+  ["::1", "10.7.0.2", "[::1]:5000"],
+  ["127.0.0.1", "fd00:7::2", "127.0.0.1:5000"],
+  // No peer at all, and the stack's own address: the host's side of the link.
+  ["224.0.0.1", "10.7.0.2", "10.7.0.1"],
+  ["10.7.0.2", "10.7.0.2", "10.7.0.1"],
+];
+
+describe("the memory link", () => {
+  // What middleware and the log look at: before the SYN is answered, on the socket, of a flow.
+  test.each(CLIENTS)("shows the client %s of %s as %s", async (hostname, to, seen) => {
+    const network = await openNetwork(SETTINGS, silentLogger);
+    const shown: string[] = [];
+    const show = ({ hostname, port }: { hostname: string; port: number }) => {
+      const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+      shown.push(seen.endsWith(":5000") ? `${host}:${port}` : host);
+    };
+    network.stack.use([7, "udp/7"], {
+      name: "shows",
+      onSyn: ({ remote }) => show(remote),
+      handle: ({ socket }) => show(socket.remoteAddr),
+      flow: async ({ flow }) => {
+        show(flow.remoteAddr);
+        await flow.send((await flow.receive())!);
+      },
+    });
+    const { signal } = new AbortController();
+    const client = { hostname, port: 5000 };
+    const socket = await network.connect({ hostname: to, port: 7 }, signal, client);
+    expect(await socket.read(new Uint8Array(1))).toBe(null);
+    const channel = await network.dialDatagrams({ hostname: to, port: 7 }, signal, client);
+    await channel.send(new Uint8Array([1]));
+    expect((await channel.receive())?.length).toBe(1);
+    expect(shown).toEqual([seen, seen, seen]);
+    channel.close();
+    await Promise.all([network.stack.close(), network.close()]);
+  });
+
+  // Port 8 is served on the IPv6 address alone: its plugin is not to be passed by.
+  test("keeps the target where a client of the other family finds something else", async () => {
+    const network = await openNetwork(SETTINGS, silentLogger);
+    const shown: string[] = [];
+    network.stack.use("[fd00:7::2]:8", ({ socket }) => void shown.push(socket.remoteAddr.hostname));
+    network.stack.use("10.7.0.2:8", () => void shown.push("another"));
+    const { signal } = new AbortController();
+    const client = { hostname: "127.0.0.1", port: 5000 };
+    const socket = await network.connect({ hostname: "fd00:7::2", port: 8 }, signal, client);
+    expect(await socket.read(new Uint8Array(1))).toBe(null);
+    expect(shown).toEqual(["fd00:7::1"]);
+    await Promise.all([network.stack.close(), network.close()]);
+  });
+
+  // A stack that owns everything owns no loopback address: the host itself can still be told.
+  test("shows a client of loopback to a stack that has every address", async () => {
+    const network = await openNetwork({ ...SETTINGS, addresses: ["0.0.0.0/0"] }, silentLogger);
+    const shown: string[] = [];
+    network.stack.use(7, ({ socket }) => void shown.push(socket.remoteAddr.hostname));
+    const { signal } = new AbortController();
+    for (const hostname of ["127.0.0.1", "192.0.2.7"]) {
+      const to = { hostname: "198.51.100.1", port: 7 };
+      const socket = await network.connect(to, signal, { hostname, port: 5000 });
+      expect(await socket.read(new Uint8Array(1))).toBe(null);
+    }
+    expect(shown).toEqual(["127.0.0.1", "10.7.0.1"]);
+    await Promise.all([network.stack.close(), network.close()]);
+  });
+
+  // Two ports of the host that lead to one place may have the same client at once.
+  test("gives a client another port where its own is taken", async () => {
+    const network = await openNetwork(SETTINGS, silentLogger);
+    network.stack.use(7, async ({ socket }) => void await socket.read(new Uint8Array(1)));
+    const { signal } = new AbortController();
+    const client = { hostname: "192.0.2.7", port: 5000 };
+    const to = { hostname: "10.7.0.2", port: 7 };
+    const first = await network.connect(to, signal, client);
+    const second = await network.connect(to, signal, client);
+    first.abort();
+    second.abort();
+    await Promise.all([network.stack.close(), network.close()]);
+  });
+});

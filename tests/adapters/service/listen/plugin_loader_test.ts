@@ -1,0 +1,112 @@
+import { describe, expect, test } from "bun:test";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { UsageError } from "../../../../adapters/service/errors.ts";
+import { loadChain, loadPlugin } from "../../../../adapters/service/listen/plugin_loader.ts";
+import type { ListenSetting } from "../../../../adapters/service/settings/settings.ts";
+import { socketPair, testContext } from "../../../support/fake_socket.ts";
+
+const folder = join(dirname(fileURLToPath(import.meta.url)), "../fixtures");
+const setting = (plugin: string, options?: Record<string, unknown>): ListenSetting => ({
+  where: "80",
+  plugin,
+  options,
+  folder,
+  source: "berth.json: listen.80",
+});
+
+/** What {@link loadPlugin} says; empty when it says nothing. */
+function faultOf(plugin: string, options?: Record<string, unknown>): Promise<string> {
+  return loadPlugin(setting(plugin, options)).then(
+    () => "",
+    (error) => error instanceof UsageError ? error.message : `unexpected: ${error}`,
+  );
+}
+
+describe("loadPlugin", () => {
+  // A name, with an argument where the plugin takes one.
+  test.each([
+    ["echo", "echo"],
+    ["discard", "discard"],
+    ["chargen", "chargen"],
+    ["demo", "demo"],
+    ["http:./app.ts", "http"],
+    ["forward:[::1]:3000", "forward"],
+    ["http2:./app.ts", "http2"],
+    ["files:.", "files"],
+    ["./factory.ts", "greet"],
+    ["./plugin.ts", "plain"],
+    ["./handler.ts", "./handler.ts"],
+    ["../fixtures/plugin.ts", "plain"],
+    [join(folder, "plugin.ts"), "plain"],
+  ])("loads %s", async (plugin: string, name: string) => {
+    const loaded = await loadPlugin(setting(plugin));
+    expect([loaded.name, loaded.handler.name]).toEqual([name, name]);
+  });
+
+  // The file's options reach the factory of the module.
+  test("hands options to a factory", async () => {
+    const { handler } = await loadPlugin(setting("./factory.ts", { text: "ahoy" }));
+    const { client, server } = socketPair();
+    await handler.handle!(testContext(server).context, () => Promise.resolve());
+    const chunk = new Uint8Array(10);
+    expect(await client.read(chunk)).toBe(4);
+  });
+
+  // Options reach the built-in plugins as well; an argument is one of them.
+  test("hands options to a built-in plugin", async () => {
+    expect(await faultOf("chargen", { limit: 10 })).toBe("");
+    expect(await faultOf("forward", { to: "127.0.0.1:3000" })).toBe("");
+    expect(await faultOf("forward:127.0.0.1:3000", { connectTimeoutMs: 5 })).toBe("");
+  });
+
+  // Each message has the place of the setting and says what to do.
+  test.each([
+    ["telnet", undefined, "there is no plugin telnet: use one of echo, "],
+    ["constructor", undefined, "there is no plugin constructor: "],
+    ["echo:loud", undefined, "echo takes no argument, got loud"],
+    ["echo", { loud: true }, 'echo: options: Unrecognized key: "loud"'],
+    ["http", undefined, "http needs an app, such as http:./app.ts"],
+    ["http:./gone.ts", undefined, `there is no file ${join(folder, "gone.ts")}`],
+    ["http:./plugin.ts", undefined, "the default export of ./plugin.ts has no fetch()"],
+    ["http:./app.ts", { speed: 9 }, "http: "],
+    ["forward", undefined, "forward: options.to: "],
+    ["forward:3000", undefined, "forward: options.to: expected HOST:PORT such as"],
+    ["./gone.ts", undefined, `there is no file ${join(folder, "gone.ts")}`],
+    ["./broken.ts", undefined, "cannot load ./broken.ts: "],
+    ["./nothing.ts", undefined, "the default export of ./nothing.ts is no plugin: "],
+    ["./app.ts", undefined, "the default export of ./app.ts is an app: write http:./app.ts"],
+    ["./factory.ts", { text: 5 }, "greet: options.text: "],
+    ["./plugin.ts", { text: "" }, "the default export of ./plugin.ts takes no options: "],
+  ])("refuses %s with options %j", async (plugin: string, options, message: string) => {
+    expect(await faultOf(plugin, options)).toContain(`berth.json: listen.80: ${message}`);
+  });
+});
+
+describe("loadChain", () => {
+  const before = [setting("allow:10.0.0.0/8,fd00::1"), setting("shape", { sendRate: 1000 })];
+
+  // What stands before a plugin is loaded as it is, by name and argument or with options.
+  test("loads middleware and the plugin behind it", async () => {
+    const { name, handlers } = await loadChain({ ...setting("echo"), before });
+    expect(name).toBe("allow+shape+echo");
+    expect(handlers.map((each) => each.name)).toEqual(["allow", "shape", "echo"]);
+    expect((await loadChain(setting("./handler.ts"))).name).toBe("./handler.ts");
+  });
+
+  // Arguments are checked as the options are that they stand for.
+  test.each([
+    ["timeout:soon", "timeout: options.idleMs: "],
+    ["timeout", "timeout: options: expected idleMs, totalMs or firstByteMs"],
+    ["shape:0", "shape: options.receiveRate: "],
+    ["proxyProtocol", "proxyProtocol: options.trusted: "],
+    ["proxyProtocol:10.0.0.0/8,proxy", "proxyProtocol: options.trusted.1: expected an address"],
+    ["log:loud", "log takes no argument, got loud"],
+    ["deny:10.0.0.0/8,somebody", "deny: options.from.1: expected an address"],
+    ["limit:many", "limit: options.connections: "],
+    ["rate", "rate: options: expected perSecond or perAddress"],
+  ])("refuses %s", async (plugin: string, message: string) => {
+    const chain = loadChain({ ...setting("echo"), before: [setting(plugin)] });
+    await expect(chain).rejects.toThrow(`berth.json: listen.80: ${message}`);
+  });
+});

@@ -1,0 +1,146 @@
+import { describe, expect, test } from "bun:test";
+import { UsageError } from "../../../../adapters/service/errors.ts";
+import { mergeSettings } from "../../../../adapters/service/settings/merge.ts";
+import type { PublishSetting } from "../../../../adapters/service/settings/publish_setting.ts";
+import type { ListenSetting } from "../../../../adapters/service/settings/settings.ts";
+
+const listen = (where: string, plugin: string, source = "berth.json"): ListenSetting => ({
+  where,
+  plugin,
+  folder: "/",
+  source,
+});
+const web: PublishSetting = {
+  hostname: "127.0.0.1",
+  port: 8080,
+  to: { hostname: "10.7.0.2", port: 80 },
+};
+
+describe("mergeSettings", () => {
+  // No flag, no file: the demo on the memory link, where a browser finds it.
+  test("makes the demo of nothing", () => {
+    const settings = mergeSettings({}, {});
+    expect(settings.tun).toBeUndefined();
+    expect(settings.addresses).toEqual(["10.7.0.2/24", "fd07::2/64"]);
+    expect(settings.hostAddresses).toEqual(["10.7.0.1/24", "fd07::1/64"]);
+    expect(settings.listen.map(({ where, plugin }) => [where, plugin])).toEqual([
+      ["80", "demo"],
+      ["7", "echo"],
+    ]);
+    expect(settings.publish).toEqual([
+      { ...web, orNextFree: true },
+      { ...web, port: 8007, to: { hostname: "10.7.0.2", port: 7 }, orNextFree: true },
+    ]);
+    expect(settings).toMatchObject({
+      mtu: 1500,
+      profile: "local",
+      keepAliveMs: 7_200_000,
+      logLevel: "info",
+      graceMs: 5000,
+    });
+  });
+
+  // The flag's word counts; what no flag says is the file's.
+  test("lets a flag come before the file", () => {
+    const settings = mergeSettings(
+      { mtu: 9000, profile: undefined },
+      { mtu: 1400, profile: "internet", graceMs: 0 },
+    );
+    expect(settings).toMatchObject({ mtu: 9000, profile: "internet", graceMs: 0 });
+  });
+
+  // Repeatable flags add; port 80 is taken from the file.
+  test("adds repeatable flags to the file's", () => {
+    const settings = mergeSettings(
+      { tun: "berth0", addresses: ["fd07::2/64"], listen: [listen("80", "echo", "--listen 80")] },
+      { addresses: ["10.7.0.2/24"], listen: [listen("80", "demo"), listen("9", "discard")] },
+    );
+    expect(settings.addresses).toEqual(["10.7.0.2/24", "fd07::2/64"]);
+    expect(settings.listen.map(({ where, plugin }) => [where, plugin])).toEqual([
+      ["80", "echo"],
+      ["9", "discard"],
+    ]);
+  });
+
+  // On a device the kernel finds the demo by itself.
+  test("publishes nothing by itself on a device", () => {
+    const settings = mergeSettings({ tun: "berth0", addresses: ["10.7.0.2/24"] }, {});
+    expect(settings.listen.map(({ plugin }) => plugin)).toEqual(["demo", "echo"]);
+    expect(settings.publish).toEqual([]);
+  });
+
+  // Nothing but --publish leads into the memory link; a port that needs a privilege is moved up.
+  test("publishes what is listened on when there is no device", () => {
+    const ports = [listen("443", "echo"), listen("1024", "discard")];
+    const { publish } = mergeSettings({ listen: ports, addresses: ["fd07::2/64"] }, {});
+    expect(publish.map(({ port, to }) => [port, to])).toEqual([
+      [8443, { hostname: "fd07::2", port: 443 }],
+      [1024, { hostname: "fd07::2", port: 1024 }],
+    ]);
+    expect(publish.every(({ hostname, orNextFree }) => hostname === "127.0.0.1" && orNextFree))
+      .toBe(true);
+  });
+
+  // What has many ports is left out, and a place of its own addresses is found there.
+  test("publishes no ranges of ports", () => {
+    const places = ["*", "8000-8999", "udp/53", "10.90.7.0/24:81", "10.90.0.9:82", "83"];
+    const { publish, hostAddresses } = mergeSettings({
+      addresses: ["10.90.0.0/16"],
+      listen: places.map((where) => listen(where, "echo")),
+    }, {});
+    expect(hostAddresses).toEqual(["10.90.0.1/16"]);
+    expect(publish.map(({ to }) => to)).toEqual([
+      { hostname: "10.90.7.1", port: 81 },
+      { hostname: "10.90.0.9", port: 82 },
+      { hostname: "10.90.0.2", port: 83 },
+    ]);
+    const all = { listen: [listen("*", "echo"), listen("udp/7", "echo")] };
+    expect(() => mergeSettings(all, {})).toThrow(
+      "nothing leads from the host to *, udp/7: name ports with --publish, such as " +
+        "8080=10.7.0.2:80, or a device with --tun",
+    );
+    expect(mergeSettings({ ...all, publish: [web] }, {}).publish).toEqual([web]);
+    const onDevice = { ...all, tun: "berth0", addresses: ["10.90.0.0/16"] };
+    expect(mergeSettings(onDevice, {}).publish).toEqual([]);
+  });
+
+  // The first address that is nobody else's; flags add to the file.
+  test("leaves to others what is theirs", () => {
+    const settings = mergeSettings(
+      { addresses: ["10.90.0.0/16"], exceptAddresses: ["10.90.0.0/24"] },
+      { exceptAddresses: ["10.90.1.0", "10.90.1.1"] },
+    );
+    expect(settings.exceptAddresses).toEqual(["10.90.1.0", "10.90.1.1", "10.90.0.0/24"]);
+    expect(settings.publish[0]!.to.hostname).toBe("10.90.1.2");
+  });
+
+  // The demo where the user wants it, and only there.
+  test("publishes the demo where it was said", () => {
+    expect(mergeSettings({ publish: [web] }, {}).publish).toEqual([web]);
+  });
+
+  // Each message says what to do.
+  test("refuses what cannot work", () => {
+    const unaddressed = () => mergeSettings({ tun: "berth0" }, {});
+    expect(unaddressed).toThrow(UsageError);
+    expect(unaddressed).toThrow(
+      "--tun and --link need at least one --address, such as 10.7.0.2/24",
+    );
+    expect(() => mergeSettings({ mtu: 1279 }, {})).toThrow(
+      "the MTU is 1279, but fd07::2/64 needs at least 1280 (RFC 8200 5)",
+    );
+    expect(mergeSettings({ mtu: 68, addresses: ["10.7.0.2/24"] }, {}).mtu).toBe(68);
+    const twice = [listen("7", "echo", "--listen 7"), listen("7", "discard", "--listen 7")];
+    expect(() => mergeSettings({ listen: twice }, {})).toThrow(
+      "--listen 7: the port is given twice",
+    );
+  });
+
+  // A memory link has no queues.
+  test("refuses workers without a device", () => {
+    expect(mergeSettings({ workers: 1 }, {}).workers).toBe(1);
+    expect(() => mergeSettings({}, { workers: 2 })).toThrow(
+      "--workers 2 needs --tun NAME: each worker reads a queue of a device",
+    );
+  });
+});

@@ -1,0 +1,355 @@
+import { describe, expect, test } from "bun:test";
+import { deriveSocket, finishSocket, unread } from "../../../../core/api/tcp/derived_socket.ts";
+import type { TcpSocket } from "../../../../core/api/types.ts";
+import { settle, socketPair } from "../../../support/fake_socket.ts";
+import { bytes, codeOf, type Connected, readText, StackPair } from "../stack_pair.ts";
+
+const text = (chunk: Uint8Array | undefined) => new TextDecoder().decode(chunk);
+
+/** Reads through a function of the derived socket's own, in chunks of at most `size` bytes. */
+function inChunks(
+  base: TcpSocket,
+  size: number,
+): () => Promise<Uint8Array<ArrayBuffer> | undefined> {
+  return async () => {
+    const chunk = new Uint8Array(size);
+    const count = await base.read(chunk);
+    return count === null ? undefined : chunk.subarray(0, count);
+  };
+}
+
+/** Sockets that behave as the connection itself does, made in every way there is. */
+const KINDS: Readonly<Record<string, (base: TcpSocket, chunkSize: number) => TcpSocket>> = {
+  "nothing overridden": (base) => deriveSocket(base, {}),
+  "reading overridden": (base, size) => deriveSocket(base, { readChunk: inChunks(base, size) }),
+  "writing overridden": (base) =>
+    deriveSocket(base, {
+      write: (chunk) => base.write(chunk),
+      closeWrite: () => base.closeWrite(),
+    }),
+  "derived twice": (base, size) => {
+    const inner = deriveSocket(base, { readChunk: inChunks(base, size) });
+    return deriveSocket(inner, { write: (chunk) => inner.write(chunk) });
+  },
+};
+const kinds = Object.keys(KINDS);
+
+async function withDerived(
+  kind: string,
+  body: (pair: StackPair, connected: Connected, derived: TcpSocket) => Promise<void>,
+  chunkSize = 7,
+): Promise<void> {
+  await using pair = new StackPair();
+  const connected = await pair.connect();
+  await body(pair, connected, KINDS[kind]!(connected.server, chunkSize));
+}
+
+describe("a derived socket", () => {
+  // The peer sends all it has before it reads; the buffer is full when the handler is done.
+  test("ends writing although the peer wants to be read first", async () => {
+    const { client, server } = socketPair({ bufferSize: 10 });
+    const derived = deriveSocket(server, {
+      closeWrite: async () => {
+        await server.write(bytes(" goodbye"));
+        await server.closeWrite();
+      },
+    });
+    const sent = client.write(new Uint8Array(100));
+    await derived.write(bytes("0123456789"));
+    const finished = finishSocket(derived);
+    await settle();
+    expect(await Promise.race([sent, settle()])).toBe(100);
+    expect(await readText(client)).toBe("0123456789 goodbye");
+    await finished;
+  });
+
+  // Question, FIN, answer, FIN: each direction ends by itself.
+  test.each(kinds)(
+    "carries bytes and half-closes both ways: %s",
+    (kind: string) =>
+      withDerived(kind, async (pair, { client }, derived) => {
+        await client.write(bytes("question"));
+        await client.closeWrite();
+        expect(await pair.run(readText(derived))).toBe("question");
+        expect(derived.state).toBe("CLOSE-WAIT");
+        await derived.write(bytes("answer"));
+        await derived.closeWrite();
+        expect(await pair.run(readText(client))).toBe("answer");
+        await pair.run(Promise.all([client.closed, derived.closed]));
+      }),
+  );
+
+  // The other order: this side ends first, and still reads.
+  test.each(kinds)(
+    "reads on after closeWrite(), writes no more: %s",
+    (kind: string) =>
+      withDerived(kind, async (pair, { client }, derived) => {
+        await derived.write(bytes("first"));
+        await derived.closeWrite();
+        expect(await codeOf(derived.write(bytes("more")))).toBe("CLOSING");
+        expect(await pair.run(readText(client))).toBe("first");
+        await client.write(bytes("then"));
+        await client.closeWrite();
+        expect(await pair.run(readText(derived))).toBe("then");
+      }),
+  );
+
+  // read(), views(), BYOB and the streams all see the same bytes in the same order.
+  test.each(kinds)(
+    "is read in every way: %s",
+    (kind: string) =>
+      withDerived(kind, async (pair, { client }, derived) => {
+        await client.write(bytes("abcdefghijklmnopqrstuvwxyz"));
+        const three = new Uint8Array(3);
+        expect(await pair.run(derived.read(three))).toBe(3);
+        expect(text(three)).toBe("abc");
+        expect(await derived.read(new Uint8Array(0))).toBe(0);
+
+        const reader = derived.readable.getReader({ mode: "byob" });
+        const byob = await pair.run(reader.read(new Uint8Array(2)));
+        expect(text(byob.value as Uint8Array)).toBe("de");
+        reader.releaseLock();
+
+        let seen = "";
+        for await (const view of derived.views()) {
+          seen += text(view);
+          if (seen.length === 21) break;
+          if (kind === "nothing overridden" || kind === "writing overridden") break;
+        }
+        await client.closeWrite();
+        expect(seen + await pair.run(readText(derived))).toBe("fghijklmnopqrstuvwxyz");
+        await derived.writable.getWriter().close();
+        expect(await pair.run(readText(client))).toBe("");
+      }),
+  );
+
+  // Two who read at once get the bytes in the order in which they asked.
+  test.each(kinds)(
+    "serves readers in order: %s",
+    (kind: string) =>
+      withDerived(kind, async (pair, { client }, derived) => {
+        const targets = [2, 3, 4].map((size) => new Uint8Array(size));
+        const reads = targets.map((target) => derived.read(target));
+        await client.write(bytes("aabbbcccc"));
+        const counts = await pair.run(Promise.all(reads));
+        const read = targets.map((target, i) => text(target.subarray(0, counts[i]!))).join("");
+        await client.closeWrite();
+        expect(read + await pair.run(readText(derived))).toBe("aabbbcccc");
+      }),
+  );
+
+  // RST: who reads, who writes and who waits for the end learn of it.
+  test.each(kinds)(
+    "carries the peer's reset: %s",
+    (kind: string) =>
+      withDerived(kind, async (pair, { client }, derived) => {
+        const read = codeOf(derived.read(new Uint8Array(1)));
+        client.abort();
+        expect(await pair.run(read)).toBe("CONNECTION_RESET");
+        expect(await codeOf(derived.write(bytes("x")))).toBe("CONNECTION_RESET");
+        expect(await codeOf(derived.closed)).toBe("CONNECTION_RESET");
+      }),
+  );
+
+  // abort() is the base's: the peer gets RST.
+  test.each(kinds)(
+    "aborts its base: %s",
+    (kind: string) =>
+      withDerived(kind, async (pair, { client, server }, derived) => {
+        derived.abort(new Error("enough"));
+        expect(await codeOf(server.read(new Uint8Array(1)))).toBe("CONNECTION_ABORTED");
+        expect(await pair.run(codeOf(client.closed))).toBe("CONNECTION_RESET");
+      }),
+  );
+
+  // What was written before close() arrives, and nothing more is read.
+  test.each(kinds)(
+    "close() delivers what was written: %s",
+    (kind: string) =>
+      withDerived(kind, async (pair, { client }, derived) => {
+        const much = new Uint8Array(3_000_000).fill(7);
+        const written = derived.write(much);
+        const closed = derived.close();
+        expect(await derived.read(new Uint8Array(1))).toBe(null);
+        expect(await readText(derived)).toBe("");
+        expect(await codeOf(derived.write(bytes("late")))).toBe("CLOSING");
+        let received = 0;
+        await pair.run((async () => {
+          for await (const chunk of client) received += chunk.length;
+          await client.close();
+        })());
+        expect(received).toBe(much.length);
+        await pair.run(Promise.all([written, closed]));
+      }),
+  );
+
+  // Both sides write without reading: close() throws away what comes, so that it gets through.
+  test.each(kinds)(
+    "close() reads for a peer that does not read before: %s",
+    (kind: string) =>
+      withDerived(kind, async (pair, { client }, derived) => {
+        const much = new Uint8Array(8_000_000);
+        const sent = client.write(much).then(() => readText(client));
+        const written = derived.write(much);
+        await pair.clock.advance(1000);
+        void derived.close();
+        expect((await pair.run(sent)).length).toBe(much.length);
+        await pair.run(written);
+      }, 65_536),
+  );
+
+  // Nobody reads: no more than a chunk is taken from the connection, and the peer has to wait.
+  test("reads no further than it is asked to", async () => {
+    await using pair = new StackPair();
+    const { client, server } = await pair.connect();
+    let calls = 0;
+    const chunk = inChunks(server, 10);
+    const derived = deriveSocket(server, { readChunk: () => (calls++, chunk()) });
+    await client.write(bytes("0123456789abcdefghij"));
+    await pair.clock.advance(10);
+    expect(calls).toBe(0);
+    await derived.read(new Uint8Array(3));
+    await derived.read(new Uint8Array(3));
+    await pair.clock.advance(10);
+    expect(calls).toBe(1);
+  });
+
+  // closeWrite() and the second write wait for the first one, however slow it is.
+  test("writes one after the other, and ends behind them", async () => {
+    await using pair = new StackPair();
+    const { server } = await pair.connect();
+    const order: string[] = [];
+    const turns: (() => void)[] = [];
+    const derived = deriveSocket(server, {
+      write: async (chunk) => {
+        order.push(`begins ${text(chunk)}`);
+        await new Promise<void>((resolve) => turns.push(resolve));
+        order.push(`ends ${text(chunk)}`);
+      },
+      closeWrite: () => Promise.resolve(void order.push("closes")),
+    });
+    const all = [derived.write(bytes("a")), derived.write(bytes("b")), derived.closeWrite()];
+    const finished = finishSocket(derived);
+    await settle();
+    expect(order).toEqual(["begins a"]);
+    turns.shift()!();
+    await settle();
+    turns.shift()!();
+    await Promise.all([...all, finished]);
+    expect(order).toEqual(["begins a", "ends a", "begins b", "ends b", "closes"]);
+    expect(server.state).toBe("FIN-WAIT-1");
+  });
+
+  // What the function throws is what the caller gets; the next call asks again.
+  test("hands on what the functions throw", async () => {
+    await using pair = new StackPair();
+    const { server } = await pair.connect();
+    const derived = deriveSocket(server, {
+      readChunk: () => Promise.reject(new Error("bad record")),
+      write: () => Promise.reject(new Error("bad key")),
+    });
+    await expect(derived.read(new Uint8Array(1))).rejects.toThrow("bad record");
+    await expect(derived[Symbol.asyncIterator]().next()).rejects.toThrow("bad record");
+    await expect(derived.write(bytes("x"))).rejects.toThrow("bad key");
+  });
+
+  // Addresses and the protocol are what middleware says; all else is the connection's.
+  test("has its base's properties but those that are overridden", async () => {
+    await using pair = new StackPair();
+    const { server } = await pair.connect();
+    const remoteAddr = { transport: "tcp", hostname: "fd00::9", port: 9 } as const;
+    const derived = deriveSocket(server, { remoteAddr, alpn: "h2", upgraded: true });
+    expect([derived.remoteAddr, derived.localAddr]).toEqual([remoteAddr, server.localAddr]);
+    expect(await derived.opened).toEqual({
+      remoteAddress: "[fd00::9]:9",
+      localAddress: (await server.opened).localAddress,
+      alpn: "h2",
+    });
+    expect([derived.upgraded, derived.state]).toEqual([true, "ESTABLISHED"]);
+    expect(derived.stats()).toEqual(server.stats());
+    expect(deriveSocket(server, {}).upgraded).toBe(false);
+    derived.setNoDelay(false);
+    derived.setCork(true);
+    derived.setCork(false);
+    derived.setKeepAlive(true);
+    derived.setLinger(1);
+    expect(() => derived.setUserTimeout(0)).toThrow(TypeError);
+  });
+
+  // A layer that writes itself may have to wait; one that only reads lets writes through.
+  test("takes at once what its base takes, unless writing is overridden", async () => {
+    await using pair = new StackPair();
+    const { client, server } = await pair.connect();
+    const reading = deriveSocket(server, { readChunk: inChunks(server, 100) });
+    const writing = deriveSocket(server, { write: (p) => server.write(p) });
+    expect(reading.tryWrite(bytes("ab"))).toBe(2);
+    expect(writing.tryWrite(bytes("cd"))).toBe(0);
+    expect(await pair.run(client.read(new Uint8Array(9)))).toBe(2);
+    void reading.close();
+    expect(reading.tryWrite(bytes("ef"))).toBe(0);
+  });
+
+  // "on-processed": the peer may know of bytes when all that was taken for them is dealt with.
+  test("acknowledges only what it has handed out", async () => {
+    await using pair = new StackPair({ acknowledge: "on-processed" });
+    const { client, server } = await pair.connect();
+    const derived = deriveSocket(server, { readChunk: inChunks(server, 100) });
+    await client.write(bytes("abcd"));
+    await pair.clock.advance(50);
+    await derived.read(new Uint8Array(2));
+    derived.acknowledge();
+    await pair.clock.advance(50);
+    expect(client.stats().unacknowledged).toBe(4);
+    await derived.read(new Uint8Array(2));
+    derived.acknowledge();
+    await pair.clock.advance(50);
+    expect(client.stats().unacknowledged).toBe(0);
+  });
+});
+
+describe("unread", () => {
+  // Put back, and read again in every way; what follows comes from the connection itself.
+  test("puts bytes in front of the rest", async () => {
+    await using pair = new StackPair();
+    const { client, server } = await pair.connect();
+    await client.write(bytes("abcdefghi"));
+    const head = new Uint8Array(6);
+    await pair.run(server.read(head));
+    const again = unread(unread(server, head.subarray(3)), head.subarray(0, 3));
+    const two = new Uint8Array(2);
+    expect(await again.read(two)).toBe(2);
+    expect(text(two)).toBe("ab");
+    const seen: string[] = [];
+    for await (const view of again.views()) {
+      seen.push(text(view));
+      if (seen.length === 2) break;
+    }
+    await client.closeWrite();
+    expect([...seen, await pair.run(readText(again))]).toEqual(["c", "def", "ghi"]);
+  });
+
+  // Nothing to put back: nothing in between.
+  test("of no bytes is the socket itself", async () => {
+    await using pair = new StackPair();
+    const { server } = await pair.connect();
+    expect(unread(server, new Uint8Array(0))).toBe(server);
+  });
+
+  // Bytes that are only in front are not acknowledged before they are read.
+  test("keeps what was put back from being acknowledged", async () => {
+    await using pair = new StackPair({ acknowledge: "on-processed" });
+    const { client, server } = await pair.connect();
+    await client.write(bytes("abcd"));
+    await pair.clock.advance(50);
+    const head = new Uint8Array(4);
+    await server.read(head);
+    const again = unread(server, head);
+    again.acknowledge();
+    await pair.clock.advance(50);
+    expect(client.stats().unacknowledged).toBe(4);
+    await again.read(head);
+    again.acknowledge();
+    await pair.clock.advance(50);
+    expect(client.stats().unacknowledged).toBe(0);
+  });
+});

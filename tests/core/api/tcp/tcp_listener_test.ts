@@ -1,0 +1,282 @@
+import { describe, expect, test } from "bun:test";
+import type { ListenOptions, Syn, TcpListener } from "../../../../core/api/types.ts";
+import { bytes, codeOf, readText, StackPair } from "../stack_pair.ts";
+
+describe("a listener", () => {
+  // Three connect before anybody accepts.
+  test("accept gives connections in the order in which they were established", async () => {
+    await using pair = new StackPair();
+    const listener = pair.server.listen({ port: 80 });
+    const clients = [0, 1, 2].map(() => pair.client.connect("10.0.0.2:80"));
+    await pair.run(Promise.all(clients.map((client) => client.opened)));
+    for (const client of clients) {
+      expect((await listener.accept()).remoteAddr).toEqual(client.localAddr);
+    }
+  });
+
+  // A client that says something and resets, before anybody asks for it: nothing of it is lost.
+  test("accept gives a connection that was reset before (RFC 9293 3.10.7.4, second)", async () => {
+    await using pair = new StackPair();
+    const listener = pair.server.listen({ port: 80 });
+    const client = pair.client.connect("10.0.0.2:80");
+    await pair.run(client.opened);
+    await client.write(bytes("last words"));
+    await pair.clock.advance(10);
+    client.abort();
+    await pair.clock.advance(10);
+    const socket = await listener.accept();
+    expect(socket.remoteAddr).toEqual(client.localAddr);
+    const target = new Uint8Array(20);
+    expect(await socket.read(target)).toBe(10);
+    expect(target.subarray(0, 10)).toEqual(bytes("last words"));
+    expect(await codeOf(socket.read(target))).toBe("CONNECTION_RESET");
+    expect(await codeOf(socket.write(bytes("x")))).toBe("CONNECTION_RESET");
+    expect(await codeOf(socket.closed)).toBe("CONNECTION_RESET");
+  });
+
+  // Who has prepared something for it lets it go, whichever comes first.
+  test("onSyn's signal ends when a connection that was reset is taken, or cannot be", async () => {
+    await using pair = new StackPair();
+    const signals: AbortSignal[] = [];
+    const onSyn = ({ signal }: Syn) => signals.push(signal) > 0;
+    const listener = pair.server.listen({ port: 80, onSyn });
+    for (let i = 0; i < 2; i++) {
+      const client = pair.client.connect("10.0.0.2:80");
+      await pair.run(client.opened);
+      client.abort();
+      await pair.clock.advance(10);
+    }
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false]);
+    const socket = await listener.accept();
+    expect(await codeOf(socket.closed)).toBe("CONNECTION_RESET");
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, false]);
+    listener.close();
+    await pair.clock.advance(10);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
+  });
+
+  // Those who wait are served in order, and all hear of the end.
+  test("accept waits, and rejects with LISTENER_CLOSED at the end", async () => {
+    await using pair = new StackPair();
+    const listener = pair.server.listen({ port: 80 });
+    const waiting = [listener.accept(), listener.accept(), listener.accept()];
+    const ended = codeOf(waiting[2]!);
+    const clients = [0, 1].map(() => pair.client.connect("10.0.0.2:80"));
+    const servers = await pair.run(Promise.all(waiting.slice(0, 2)));
+    expect(servers.map((one) => one.remoteAddr)).toEqual(clients.map((one) => one.localAddr));
+    listener.close();
+    expect(await ended).toBe("LISTENER_CLOSED");
+    expect(await codeOf(listener.accept())).toBe("LISTENER_CLOSED");
+    listener.close();
+  });
+
+  // Whichever way it is closed.
+  test("iteration ends when the listener is closed", async () => {
+    await using pair = new StackPair();
+    const abort = new AbortController();
+    const ways: [TcpListener, () => void][] = [
+      [pair.server.listen({ port: 80 }), () => ways[0]![0].close()],
+      [pair.server.listen({ port: 81 }), () => ways[1]![0][Symbol.dispose]()],
+      [pair.server.listen({ port: 82, signal: abort.signal }), () => abort.abort()],
+    ];
+    for (const [listener, end] of ways) {
+      const seen = (async () => {
+        let count = 0;
+        for await (const socket of listener) {
+          void socket.close();
+          count++;
+        }
+        return count;
+      })();
+      const client = pair.client.connect({ hostname: "10.0.0.2", port: listener.addr.port });
+      await pair.run(client.opened);
+      await pair.clock.settle();
+      end();
+      expect(await pair.run(seen)).toBe(1);
+      // The port is free again.
+      pair.server.listen({ port: listener.addr.port }).close();
+    }
+  });
+
+  // One signal may close any number of listeners, one after the other.
+  test("leaves nothing behind in its signal", async () => {
+    await using pair = new StackPair();
+    const { signal } = new AbortController();
+    let listening = 0;
+    const count = (name: "addEventListener" | "removeEventListener", by: number) => {
+      const original = signal[name].bind(signal);
+      Object.assign(signal, {
+        [name]: (type: string, listener: () => void) => {
+          listening += by;
+          original(type, listener);
+        },
+      });
+    };
+    count("addEventListener", 1);
+    count("removeEventListener", -1);
+    for (let i = 0; i < 3; i++) pair.server.listen({ port: 80, signal }).close();
+    expect(listening).toBe(0);
+    using _open = pair.server.listen({ port: 80, signal });
+    expect(listening).toBe(1);
+  });
+
+  // Ten connect where few fit. Half-open ones and accepted ones count apart, as a cookie may bring
+  // one more (RFC 4987 3.6); whoever was not taken comes through once there is room.
+  test("holds at most twice its backlog of connections that nobody has accepted", async () => {
+    await using pair = new StackPair();
+    const listener = pair.server.listen({ port: 80, tcpBacklog: 2 });
+    const clients = Array.from({ length: 10 }, () => pair.client.connect("10.0.0.2:80"));
+    for (const client of clients) void client.write(bytes("patient"));
+    await pair.clock.advance(500);
+    expect(pair.server.stats().connections).toBeLessThanOrEqual(4);
+    const ports = new Set<number>();
+    while (ports.size < clients.length) {
+      const server = await pair.run(listener.accept());
+      ports.add(server.remoteAddr.port);
+      expect(await pair.run(server.read(new Uint8Array(10)))).toBe(7);
+    }
+    expect(ports).toEqual(new Set(clients.map((client) => client.localAddr.port)));
+  });
+
+  // close(lsn_fd) of the seed's diagram: RST.
+  test("close resets what nobody has accepted", async () => {
+    await using pair = new StackPair();
+    const listener = pair.server.listen({ port: 80 });
+    const client = pair.client.connect("10.0.0.2:80");
+    await pair.run(client.opened);
+    listener.close();
+    expect(await pair.run(codeOf(client.closed))).toBe("CONNECTION_RESET");
+    expect(pair.server.stats().connections).toBe(0);
+  });
+
+  // An address of its own is more specific than all of them.
+  test("listens on one address or on all", async () => {
+    await using pair = new StackPair();
+    const all = pair.server.listen({ port: 80 });
+    const one = pair.server.listen({ port: 80, hostname: "fd00::2" });
+    expect(all.addr).toEqual({ transport: "tcp", hostname: "0.0.0.0", port: 80 });
+    expect(one.addr).toEqual({ transport: "tcp", hostname: "fd00::2", port: 80 });
+    pair.client.connect("10.0.0.2:80");
+    pair.client.connect("[fd00::2]:80");
+    expect((await pair.run(all.accept())).localAddr.hostname).toBe("10.0.0.2");
+    expect((await pair.run(one.accept())).localAddr.hostname).toBe("fd00::2");
+  });
+});
+
+describe("onSyn", () => {
+  /** A listener that decides so; gives what became of a connection attempt. */
+  async function attempt(onSyn: NonNullable<ListenOptions["onSyn"]>): Promise<string> {
+    await using pair = new StackPair();
+    const listener = pair.server.listen({ port: 80, onSyn });
+    const accepted = listener.accept().then((socket) => socket.write(bytes("hi")), () => {});
+    const client = pair.client.connect("10.0.0.2:80", { allowHalfOpen: true });
+    const outcome = await pair.run(codeOf(client.opened));
+    if (outcome === "none") {
+      await pair.run(accepted);
+      await client.read(new Uint8Array(2));
+    }
+    return outcome;
+  }
+
+  test("true sends SYN,ACK; false and a throw send RST (RFC 9293 3.10.7.2)", async () => {
+    expect(await attempt(() => true)).toBe("none");
+    expect(await attempt(() => Promise.resolve(true))).toBe("none");
+    expect(await attempt(() => false)).toBe("CONNECTION_REFUSED");
+    expect(await attempt(() => "accept")).toBe("none");
+    expect(await attempt(() => Promise.resolve("refuse" as const))).toBe("CONNECTION_REFUSED");
+    expect(await attempt(() => Promise.reject(new Error("no")))).toBe("CONNECTION_REFUSED");
+    expect(
+      await attempt(() => {
+        throw new Error("no");
+      }),
+    ).toBe("CONNECTION_REFUSED");
+  });
+
+  test("sees who asks for what", async () => {
+    const seen: Syn[] = [];
+    const aborted: boolean[] = [];
+    await attempt((syn) => {
+      seen.push(syn);
+      aborted.push(syn.signal.aborted);
+      return true;
+    });
+    expect(seen).toMatchObject([{
+      local: { transport: "tcp", hostname: "10.0.0.2", port: 80 },
+      remote: { transport: "tcp", hostname: "10.0.0.1" },
+    }]);
+    expect(aborted).toEqual([false]);
+  });
+
+  // The SYN comes again meanwhile and is not asked about twice; the client then gets its answer.
+  test("may take its time", async () => {
+    await using pair = new StackPair();
+    const decision = Promise.withResolvers<boolean>();
+    let asked = 0;
+    const listener = pair.server.listen({
+      port: 80,
+      onSyn: () => {
+        asked++;
+        return decision.promise;
+      },
+    });
+    const client = pair.client.connect("10.0.0.2:80");
+    await pair.clock.advance(5000);
+    expect([asked, client.state]).toEqual([1, "SYN-SENT"]);
+    decision.resolve(true);
+    const server = await pair.run(listener.accept());
+    await server.write(bytes("welcome"));
+    void server.close();
+    expect(await pair.run(readText(client))).toBe("welcome");
+  });
+
+  // The client resets its attempt before there is a decision, which then decides nothing.
+  test("its signal is aborted when the peer gives up", async () => {
+    await using pair = new StackPair();
+    const decision = Promise.withResolvers<boolean>();
+    const seen: Syn[] = [];
+    pair.server.listen({ port: 80, onSyn: (syn) => (seen.push(syn), decision.promise) });
+    pair.client.connect("10.0.0.2:80", { localPort: 5000 });
+    await pair.clock.advance(10);
+    expect(seen.length).toBe(1);
+    await pair.clock.advance(300_000);
+    expect(seen[0]!.signal.aborted).toBe(true);
+    decision.resolve(true);
+    await pair.clock.advance(10);
+    expect(pair.server.stats().connections).toBe(0);
+  });
+
+  // Nobody answers until the third SYN, which is as welcome as if it were the first.
+  test("ignore lets the peer ask again", async () => {
+    await using pair = new StackPair();
+    const seen: Syn[] = [];
+    const listener = pair.server.listen({
+      port: 80,
+      onSyn: (syn) => (seen.push(syn), seen.length < 3 ? "ignore" : "accept"),
+    });
+    const client = pair.client.connect("10.0.0.2:80");
+    await pair.clock.advance(10);
+    expect([client.state, seen.length]).toEqual(["SYN-SENT", 1]);
+    expect(pair.server.stats()).toMatchObject({ connections: 0, packetsOut: 0, timers: 0 });
+    await pair.run(listener.accept());
+    expect(seen.map(({ signal }) => signal.aborted)).toEqual([true, true, false]);
+    expect(pair.server.stats()["drop.tcp-syn-ignored"]).toBe(2);
+  });
+
+  // Whoever has been refused may have something prepared for it by now.
+  test("its signal is aborted when it is refused, or the stack closes", async () => {
+    await using pair = new StackPair();
+    const seen: Syn[] = [];
+    pair.server.listen({ port: 80, onSyn: (syn) => (seen.push(syn), "refuse") });
+    pair.server.listen({
+      port: 81,
+      onSyn: (syn) => (seen.push(syn), new Promise<boolean>(() => {})),
+    });
+    await pair.run(codeOf(pair.client.connect("10.0.0.2:80").opened));
+    const waiting = pair.client.connect("10.0.0.2:81");
+    await pair.clock.advance(10);
+    expect(seen.map(({ signal }) => signal.aborted)).toEqual([true, false]);
+    await pair.run(pair.server.close());
+    expect(seen[1]!.signal.aborted).toBe(true);
+    waiting.abort();
+  });
+});

@@ -1,0 +1,102 @@
+import { describe, expect, test } from "bun:test";
+import type { IcmpOptions } from "../../../../core/api/config.ts";
+import { parseStackConfig } from "../../../../core/api/config.ts";
+import { OutgoingPacket } from "../../../../core/buffers/outgoing_packet.ts";
+import { CoreStack, SECRET_LENGTH } from "../../../../core/stack/stack.ts";
+import { encodeIcmp, encodeUdp } from "../../../support/dsl/encode.ts";
+
+/** A stack with rules, as a user writes them. */
+class Host {
+  readonly stack: CoreStack;
+  now = 0;
+
+  constructor(icmp: IcmpOptions | readonly IcmpOptions[]) {
+    this.stack = new CoreStack({
+      ...parseStackConfig({ addresses: ["10.90.0.0/16", "fd00::2/64"], icmp }),
+      features: { mtu: 1500, maxSuperPacket: 0, checksumOffload: false },
+      secret: new Uint8Array(SECRET_LENGTH),
+    });
+  }
+
+  /** How many of `count` echo requests are answered. */
+  ping(to: string, count = 1): number {
+    const [from, type] = to.includes(":") ? ["fd00::1", 128] as const : ["10.1.0.1", 8] as const;
+    const body = new Uint8Array(8);
+    return this.#answers(encodeIcmp(from, to, { type, code: 0, rest: 1, body }), count);
+  }
+
+  /** How many of `count` datagrams to a closed port are answered. */
+  knock(to: string, count = 1): number {
+    const from = to.includes(":") ? "fd00::1" : "10.1.0.1";
+    return this.#answers(encodeUdp(from, to, 4000, 9, new Uint8Array(8)), count);
+  }
+
+  #answers(packet: Uint8Array, count: number): number {
+    const out = new OutgoingPacket();
+    let answers = 0;
+    for (let i = 0; i < count; i++) {
+      this.stack.receive(packet, packet.length, "full", 0, this.now);
+      while (this.stack.pollTransmit(out, this.now)) answers++;
+    }
+    return answers;
+  }
+
+  get drops() {
+    const { stats } = this.stack;
+    return [stats.dropped("icmp-ignored"), stats.dropped("icmp-rate"), stats.dropped("udp-port")];
+  }
+}
+
+describe("the ICMP policy", () => {
+  // A stack that nobody has told anything.
+  test("answers everything by default, a thousand times a second", () => {
+    const host = new Host([]);
+    expect([host.ping("10.90.0.2", 1500), host.knock("fd00::2", 1500)]).toEqual([1000, 1000]);
+    expect(host.drops).toEqual([0, 500, 1500]);
+  });
+
+  // Echo and errors apart.
+  test("ignores what it is told to", () => {
+    const quiet = new Host({ echo: "ignore" });
+    expect([quiet.ping("10.90.0.2"), quiet.knock("10.90.0.2")]).toEqual([0, 1]);
+    expect(quiet.drops).toEqual([1, 0, 1]);
+    const silent = new Host({ errors: "ignore" });
+    expect([silent.ping("fd00::2"), silent.knock("fd00::2")]).toEqual([1, 0]);
+    expect(silent.drops).toEqual([0, 0, 1]);
+  });
+
+  // As many at once as in a second, and each kind for itself.
+  test("limits the rate of each rule", () => {
+    const host = new Host({ ratePerSecond: 10 });
+    expect([host.ping("10.90.0.2", 20), host.knock("10.90.0.2", 20)]).toEqual([10, 10]);
+    host.now += 500;
+    expect(host.ping("10.90.0.3", 20)).toBe(5);
+    host.now += 60_000;
+    expect(host.ping("10.90.0.3", 20)).toBe(10);
+  });
+
+  // Whoever pings one network does not use up what another one has.
+  test("differs from network to network, the most specific rule is meant", () => {
+    const host = new Host([
+      { to: "10.90.7.0/24", echo: "ignore", errors: "ignore" },
+      { to: "10.90.7.9", ratePerSecond: 2 },
+      { to: "fd00::/64", ratePerSecond: 3 },
+      { ratePerSecond: 5 },
+    ]);
+    expect([host.ping("10.90.7.8", 9), host.knock("10.90.7.8", 9)]).toEqual([0, 0]);
+    expect([host.ping("10.90.7.9", 9), host.knock("10.90.7.9", 9)]).toEqual([2, 2]);
+    expect(host.ping("fd00::2", 9)).toBe(3);
+    expect(host.ping("10.90.0.2", 9)).toBe(5);
+  });
+
+  // With the place of the fault.
+  test("refuses rules that cannot be", () => {
+    const rules = (icmp: unknown) => () => parseStackConfig({ addresses: ["10.0.0.2/24"], icmp });
+    expect(rules({ to: "10.0.0" })).toThrow("options.icmp.0.to: is not an address or network");
+    expect(rules([{ echo: "answer" }, { echo: "maybe" }])).toThrow("options.icmp.1.echo");
+    expect(rules([{ to: "10.0.0.0/8" }, { to: "10.0.0.0/8" }])).toThrow("two rules for 10.0.0.0/8");
+    expect(rules([{}, {}])).toThrow("two rules for all addresses");
+    expect(rules({ ratePerSecond: 0 })).toThrow("ratePerSecond");
+    expect(rules("ignore")).toThrow("options.icmp.0");
+  });
+});

@@ -1,0 +1,86 @@
+import { describe, expect, test } from "bun:test";
+import type { ChecksumState } from "../../../../core/stack/link.ts";
+import type { UdpSocket } from "../../../../core/udp/ports.ts";
+import { decode, type SentMessage } from "../../../support/dsl/decode.ts";
+import { encodeUdp } from "../../../support/dsl/encode.ts";
+import { pattern } from "../../../support/packets.ts";
+import { UdpHost, udpPlace } from "../../../support/udp_host.ts";
+
+const ENDS = [["10.0.0.1", "10.0.0.2"], ["fd00::1", "fd00::2"]] as const;
+
+/** A link that hands over super-packets. */
+class SegmentHost extends UdpHost {
+  /** `data` in pieces of `segmentSize`; returns what is answered. */
+  superPacket(
+    [from, to]: readonly [string, string],
+    data: Uint8Array,
+    segmentSize: number,
+    checksum: ChecksumState = "partial",
+  ): Uint8Array[] {
+    const packet = encodeUdp(from, to, 4000, 53, data, true);
+    this.stack.receive(packet, packet.length, checksum, segmentSize, this.now);
+    return this.sent();
+  }
+}
+
+function sizesOf({ queue }: UdpSocket): number[] {
+  const sizes: number[] = [];
+  for (let one = queue.shift(); one !== undefined; one = queue.shift()) sizes.push(one.data.length);
+  return sizes;
+}
+
+describe("a UDP super-packet", () => {
+  // Ten full datagrams and what is left, each with its own bytes.
+  test.each(ENDS)("is the datagrams that it was made of, from %s to %s", (from, to) => {
+    const host = new SegmentHost();
+    const socket = host.socket(udpPlace(53));
+    const data = pattern(10 * 1400 + 77);
+    expect(host.superPacket([from, to], data, 1400)).toEqual([]);
+    expect(socket.queue.count).toBe(11);
+    for (let at = 0; at < data.length; at += 1400) {
+      const { data: got, local, remotePort } = socket.queue.shift()!;
+      expect(got).toEqual(data.slice(at, at + 1400));
+      expect([`${local}`, remotePort]).toEqual([to, 4000]);
+    }
+    expect(host.stack.stats.datagramsIn).toBe(11);
+    expect(host.drops()).toEqual({});
+  });
+
+  // As many as fit exactly; one alone, and one of less than it might be.
+  test("has as many as its data fills", () => {
+    const host = new SegmentHost();
+    const socket = host.socket(udpPlace(53));
+    for (const size of [3000, 1000, 500, 0]) host.superPacket(ENDS[0], pattern(size), 1000);
+    expect(sizesOf(socket)).toEqual([1000, 1000, 1000, 1000, 500, 0]);
+  });
+
+  // Each is a datagram of its own: dropped, answered, or taken by a flow.
+  test("is received one by one", () => {
+    const host = new SegmentHost(1500, { maxDatagrams: 3 });
+    const errors = host.superPacket(ENDS[0], pattern(2500), 1000).map((packet) =>
+      decode(packet) as SentMessage
+    );
+    // Quoted is the datagram that nobody wanted, with its own lengths.
+    const lengthsIn = ({ body }: SentMessage) => {
+      const view = new DataView(body.buffer, body.byteOffset);
+      return [view.getUint16(2), view.getUint16(24)];
+    };
+    expect(errors.map(lengthsIn)).toEqual([[1028, 1008], [1028, 1008], [528, 508]]);
+    const socket = host.socket(udpPlace(53));
+    host.superPacket(ENDS[1], pattern(5000), 1000);
+    expect(sizesOf(socket)).toEqual([1000, 1000, 1000]);
+    expect(host.drops()).toEqual({ "udp-port": 3, "udp-queue": 2 });
+  });
+
+  // A link that vouches for nothing: then the checksum is that of the whole.
+  test("is dropped whole with a wrong checksum", () => {
+    const host = new SegmentHost();
+    const socket = host.socket(udpPlace(53));
+    host.superPacket(ENDS[0], pattern(3000), 1000, "full");
+    const broken = encodeUdp(...ENDS[0], 4000, 53, pattern(3000), true);
+    broken[100]! ^= 1;
+    host.stack.receive(broken, broken.length, "full", 1000, host.now);
+    expect(sizesOf(socket)).toEqual([1000, 1000, 1000]);
+    expect(host.drops()).toEqual({ "udp-checksum": 1 });
+  });
+});

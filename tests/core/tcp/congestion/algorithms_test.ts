@@ -1,0 +1,132 @@
+import { describe, expect, test } from "bun:test";
+import type { AckSample } from "../../../../core/tcp/congestion/control.ts";
+import { Cubic } from "../../../../core/tcp/congestion/cubic.ts";
+import { HyStart } from "../../../../core/tcp/congestion/hystart.ts";
+import { MaxFilter } from "../../../../core/tcp/congestion/max_filter.ts";
+import { RateReduction } from "../../../../core/tcp/recovery/prr.ts";
+
+const MSS = 1000;
+
+function sample(changes: Partial<AckSample>): AckSample {
+  return {
+    bytes: MSS,
+    now: 0,
+    srtt: 50,
+    rtt: 50,
+    sndUna: 0,
+    sndNxt: 0,
+    inFlight: 0,
+    rate: undefined,
+    limited: true,
+    growthLimit: 8,
+    ...changes,
+  };
+}
+
+describe("HyStart", () => {
+  /** Rounds of ten acknowledgements, one for each round-trip time; what growth the last had. */
+  function grow(rounds: readonly number[]): number[] {
+    const hystart = new HyStart();
+    return rounds.map((rtt, round) => {
+      let growth = 1;
+      for (let i = 0; i < 10; i++) {
+        const sndUna = round * 10_000 + i * MSS + 1;
+        growth = hystart.growth(sample({ rtt, sndUna, sndNxt: sndUna + 10_000 - i * MSS - 1 }));
+        if (growth === 0) return 0;
+      }
+      return growth;
+    });
+  }
+
+  // No queue: the window doubles every round.
+  test("lets slow start go on while the round trip stays (RFC 9406 4.2)", () => {
+    expect(grow([50, 50, 51, 50])).toEqual([1, 1, 1, 1]);
+  });
+
+  // An eighth more, 4 ms at least and 16 at most: a queue builds up. Five rounds later it is over.
+  test("slows down when the round trip rises, then ends (RFC 9406 4.2)", () => {
+    expect(grow([50, 57, 57, 57, 57, 57, 57])).toEqual([1, 0.25, 0.25, 0.25, 0.25, 0.25, 0]);
+    expect(grow([10, 13.9, 14])).toEqual([1, 1, 1]);
+    expect(grow([400, 417])).toEqual([1, 0.25]);
+  });
+
+  // It was something else: the round trip is what it was.
+  test("goes on when the rise was a false alarm (RFC 9406 4.2)", () => {
+    expect(grow([50, 60, 50, 50])).toEqual([1, 0.25, 1, 1]);
+  });
+});
+
+describe("Cubic", () => {
+  /** In congestion avoidance with a window of 1,000 segments at the loss. */
+  function afterLoss(): Cubic {
+    const cubic = new Cubic(MSS);
+    cubic.cwnd = 1000 * MSS;
+    cubic.onLoss(1000 * MSS);
+    return cubic;
+  }
+
+  test("keeps 70 % after a loss (RFC 9438 4.6)", () => {
+    expect(afterLoss().cwnd).toBeCloseTo(700 * MSS);
+  });
+
+  // K = cbrt(300 / 0.4) seconds: there the window is what it was.
+  test("is back at the old window after K (RFC 9438 4.2)", () => {
+    const cubic = afterLoss();
+    const k = Math.cbrt(300 / 0.4) * 1000;
+    for (let now = 1; now <= k; now += 50) {
+      for (let acked = 0; acked < cubic.cwnd; acked += MSS) cubic.onAck(sample({ now }));
+    }
+    expect(cubic.cwnd / MSS).toBeGreaterThan(990);
+    expect(cubic.cwnd / MSS).toBeLessThan(1010);
+  });
+
+  // The window at the next loss is smaller, somebody else wants a part: growth slows down around 85 %
+  // of it already.
+  test("releases bandwidth by fast convergence (RFC 9438 4.7)", () => {
+    const cubic = afterLoss();
+    cubic.onLoss(700 * MSS);
+    const k = Math.cbrt((0.85 * 700 - 490) / 0.4) * 1000;
+    for (let now = 1; now <= k; now += 50) {
+      for (let acked = 0; acked < cubic.cwnd; acked += MSS) cubic.onAck(sample({ now }));
+    }
+    expect(cubic.cwnd / MSS / 595).toBeCloseTo(1, 1);
+  });
+
+  test("does not grow while the application is the limit (RFC 9438 5.8)", () => {
+    const cubic = afterLoss();
+    for (let i = 0; i < 1000; i++) cubic.onAck(sample({ now: 10_000, limited: false }));
+    expect(cubic.cwnd).toBeCloseTo(700 * MSS);
+  });
+});
+
+describe("RateReduction", () => {
+  // A flight of 20 segments is to become 14: for each 10 that arrive 7 are sent.
+  test("sends in proportion to what arrives (RFC 9937 6)", () => {
+    const reduction = new RateReduction();
+    reduction.begin(20 * MSS);
+    let [inFlight, sent] = [19 * MSS, 0];
+    for (let i = 0; i < 6; i++) {
+      inFlight -= MSS;
+      const window = reduction.window(MSS, inFlight, 14 * MSS, MSS, false);
+      while (window - inFlight >= MSS) {
+        reduction.sent(MSS);
+        inFlight += MSS;
+        sent++;
+      }
+    }
+    expect(sent).toBeGreaterThanOrEqual(4);
+    expect(sent).toBeLessThanOrEqual(5);
+  });
+});
+
+describe("MaxFilter", () => {
+  test("forgets what is older than its rounds", () => {
+    const filter = new MaxFilter();
+    expect(filter.max).toBe(0);
+    const maxima = [9, 5, 7, 1, 2, 2].map((value, round) => {
+      filter.add(value, round, 3);
+      return filter.max;
+    });
+    expect(maxima).toEqual([9, 9, 9, 7, 7, 2]);
+  });
+});

@@ -1,0 +1,15 @@
+import { describe, expect, test } from "bun:test";
+import { inEstablished } from "../../../support/dsl/builders.ts";
+
+describe("handleTimeouts", () => {
+  // Intervals of 0, which no schema lets through: the timer waits for a millisecond all the same.
+  test("runs each timer once at a time", () => {
+    const t = inEstablished({
+      tcp: { keepAlive: true, keepAliveIdleMs: 0, keepAliveIntervalMs: 0, keepAliveProbes: 255 },
+    });
+    const now = t.tcb.earliestTimer;
+    t.wire.stack.handleTimeout(now);
+    expect(t.tcb.earliestTimer).toBe(now + 1);
+    expect(t.tcb.keepAliveProbes).toBe(1);
+  });
+});

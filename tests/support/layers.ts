@@ -1,0 +1,78 @@
+/**
+ * The folders of the source tree: what each holds and what it may import. `tests/rules_test.ts` checks
+ * the imports and that the table in `CONTRIBUTING.md` says the same.
+ *
+ * @module
+ */
+
+/** A folder of the source tree. */
+export interface Layer {
+  readonly folder: string;
+  readonly holds: string;
+  /** Folders, files and packages that it may import beside itself; `undefined`: everything. */
+  readonly imports: readonly string[] | undefined;
+}
+
+/** From the bottom up; a file belongs to the first layer that contains it. */
+export const LAYERS: readonly Layer[] = [
+  {
+    folder: "core/wire",
+    holds: "packet formats, addresses, checksums, sequence numbers",
+    imports: [],
+  },
+  { folder: "core/buffers", holds: "rings, ranges, queues", imports: ["core/wire"] },
+  {
+    folder: "core/tcp",
+    holds: "one TCP connection, synchronous and pure",
+    imports: ["core/buffers", "core/wire"],
+  },
+  {
+    folder: "core/udp",
+    holds: "one UDP socket or flow, synchronous and pure",
+    imports: ["core/buffers", "core/wire"],
+  },
+  {
+    folder: "core/stack",
+    holds: "many connections on one link, IP and ICMP, synchronous and pure",
+    imports: ["core/tcp", "core/udp", "core/buffers", "core/wire"],
+  },
+  {
+    folder: "core/api",
+    holds: "sockets, streams and the driver, on Web APIs alone",
+    imports: ["core/stack", "core/tcp", "core/udp", "core/buffers", "core/wire", "hono", "zod"],
+  },
+  {
+    folder: "plugins/shared",
+    holds: "what several plugins use",
+    imports: ["core/api", "core/wire", "core/stack/token_bucket.ts", "zod"],
+  },
+  {
+    folder: "plugins",
+    holds: "one protocol each; no plugin imports another",
+    imports: ["core/api", "plugins/shared", "hono", "zod", "@dnsquery/dns-packet"],
+  },
+  {
+    folder: "adapters",
+    holds: "what differs between Deno and Bun: links, the host's kernel, plugins, the service",
+    imports: undefined,
+  },
+  { folder: "tests", holds: "mirrors the tree, file for file", imports: undefined },
+];
+
+/** The layer that a file belongs to. */
+export function layerOf(path: string): Layer | undefined {
+  return LAYERS.find(({ folder }) => path === folder || path.startsWith(`${folder}/`));
+}
+
+/** The table of `CONTRIBUTING.md`, without the padding of its columns. */
+export function formatLayers(): string[] {
+  const code = (text: string) => `\`${text}\``;
+  return LAYERS.map(({ folder, holds, imports }) => {
+    const allowed = imports === undefined
+      ? "everything"
+      : imports.length === 0
+      ? "nothing"
+      : imports.map(code).join(", ");
+    return `| ${code(folder)} | ${holds} | ${allowed} |`;
+  });
+}
