@@ -4,7 +4,6 @@
  * @module
  */
 import { TcpError } from "../core/api/errors.ts";
-import { formatHostPort, type HostPort } from "../core/api/host_port.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import type { Handler, Plugin, Syn, SynContext, TcpSocket } from "../core/api/types.ts";
 import type { FlowContext } from "../core/api/udp/datagram.ts";
@@ -17,13 +16,8 @@ import {
   forwardOptionsSchema,
 } from "./forward/options.ts";
 import { Target } from "./forward/target.ts";
-import {
-  type Dial,
-  type DialTarget,
-  dialWithin,
-  type LeadsBack,
-  type OutsideNetwork,
-} from "./shared/dial.ts";
+import { type Dial, dialWithin, type OutsideNetwork } from "./shared/dial.ts";
+import { LoopGuard } from "./shared/loop_guard.ts";
 import { formatProxyHeader, type ProxyEndpoints } from "./shared/proxy_header.ts";
 import type { Duplex } from "./shared/relay.ts";
 import { relayTo } from "./shared/upstream.ts";
@@ -53,48 +47,32 @@ function forwardTo(
   const balancer = new Balancer(targets, balance, maxConnections);
   // A target that awaits a header is told that the check speaks for nobody.
   const local = proxyProtocol && formatProxyHeader({ version: proxyProtocol });
-  const checks = healthCheck && new HealthChecks(dial, targets, healthCheck, local);
+  const guard = new LoopGuard(leadsBack);
+  const outward: Dial = async (target, signal, dialOptions) => {
+    guard.requireWayOut("tcp", target);
+    return await dial(target, signal, dialOptions);
+  };
+  const checks = healthCheck && new HealthChecks(outward, targets, healthCheck, local);
   const header = proxyProtocol && ((socket: TcpSocket) => proxyHeader(proxyProtocol, socket));
   return {
     async onSyn(syn: Syn, c: SynContext): Promise<Handler> {
+      guard.arrived("tcp", syn.local, c.log);
       checks?.start(c);
-      const outward: Dial = async (target, signal, dialOptions) => {
-        requireWayOut(leadsBack, "tcp", target, syn.local);
-        return await dial(target, signal, dialOptions);
-      };
       const upstream = await connect(outward, balancer, options, syn.signal, c);
       return relayTo(upstream, syn.signal, { idleTimeoutMs, header });
     },
     ...(to.every(isUnix) ? {} : {
       async flow(c: FlowContext): Promise<void> {
         if (idleTimeoutMs !== undefined) c.flow.setIdleTimeout(idleTimeoutMs);
+        guard.arrived("udp", c.flow.localAddr, c.log);
         await forwardFlow(c, balancer, async (target, signal) => {
-          requireWayOut(leadsBack, "udp", target, c.flow.localAddr);
+          guard.requireWayOut("udp", target);
           return await dialDatagrams(target, signal);
         });
       },
     }),
     dispose: () => checks?.stop(),
   };
-}
-
-/**
- * A target that leads back to the place that is forwarded would be forwarded again, and again. One that
- * leads elsewhere into the stack is no loop, nor is it if there is another plugin at its end.
- */
-function requireWayOut(
-  leadsBack: LeadsBack | undefined,
-  transport: "tcp" | "udp",
-  target: DialTarget,
-  from: HostPort,
-): void {
-  if ("path" in target) return;
-  const back = leadsBack?.(transport, target);
-  if (back?.port !== from.port || back.hostname !== from.hostname) return;
-  throw new TcpError(
-    "CONNECTION_REFUSED",
-    `${formatHostPort(target)} leads back to ${formatHostPort(from)}, which is forwarded to it`,
-  );
 }
 
 function proxyHeader(

@@ -31,6 +31,10 @@ export function addPort(transport: "tcp" | "udp", at: HostPort, to: HostPort): (
 
 /** Where in a stack what is sent to `target` would come in; `undefined`: nowhere that could be seen. */
 export function leadsBack(transport: "tcp" | "udp", target: HostPort): HostPort | undefined {
+  if (isLocalhost(target.hostname)) {
+    return leadsBack(transport, { ...target, hostname: "127.0.0.1" }) ??
+      leadsBack(transport, { ...target, hostname: "::1" });
+  }
   const address = IpAddress.parse(target.hostname);
   if (address === undefined) return undefined;
   if (ports.size > 0) {
@@ -55,11 +59,15 @@ function anyAddressPort(
 }
 
 function isHosts(address: IpAddress): boolean {
-  const isLoopback = address.isV4 ? address.w3 >>> 24 === 127 : address.toString() === "::1";
-  return isLoopback ||
+  return address.isLoopback ||
     Object.values(networkInterfaces()).flat().some((each) =>
       each !== undefined && IpAddress.parse(each.address.replace(/%.*$/, ""))?.equals(address)
     );
+}
+
+/** RFC 6761 6.3: it needs no resolver. */
+function isLocalhost(hostname: string): boolean {
+  return /^(?:.+\.)?localhost\.?$/i.test(hostname);
 }
 
 function keyOf(transport: "tcp" | "udp", { hostname, port }: HostPort): string {

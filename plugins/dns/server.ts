@@ -6,6 +6,7 @@
 import type { Clock, Logger } from "../../core/api/environment.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import type { OutsideNetwork } from "../shared/dial.ts";
+import { LoopGuard } from "../shared/loop_guard.ts";
 import { formatName } from "./domain_name.ts";
 import {
   markAsForwarded,
@@ -38,6 +39,8 @@ export interface DnsServerOptions {
 /** What asks. */
 export interface Asker {
   readonly transport: "tcp" | "udp";
+  /** Where it asks. */
+  readonly local: HostPort;
   readonly clock: Clock;
   readonly log: Logger;
   /** Gives up. */
@@ -47,11 +50,25 @@ export interface Asker {
 /** Answers queries, many at a time. */
 export class DnsServer {
   readonly #options: DnsServerOptions;
+  readonly #guard: LoopGuard;
+  readonly #network: OutsideNetwork;
   /** Queries that wait for upstreams. */
   #waiting = 0;
 
   constructor(options: DnsServerOptions) {
     this.#options = options;
+    const { dial, dialDatagrams, leadsBack } = options.network;
+    const guard = this.#guard = new LoopGuard(leadsBack);
+    this.#network = {
+      async dial(target, signal, dialOptions) {
+        guard.requireWayOut("tcp", target);
+        return await dial(target, signal, dialOptions);
+      },
+      async dialDatagrams(target, signal) {
+        guard.requireWayOut("udp", target);
+        return await dialDatagrams(target, signal);
+      },
+    };
   }
 
   /** Milliseconds that upstreams may take in all; over TCP each may be asked twice. */
@@ -93,13 +110,22 @@ export class DnsServer {
 
   async #forward(
     query: Query,
-    { transport, clock, log, signal }: Asker,
+    { transport, local, clock, log, signal }: Asker,
     limit: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const { network, upstreams, timeoutMs } = this.#options;
+    const { upstreams, timeoutMs } = this.#options;
+    // Both are asked of a server, and each place of the plugin takes both.
+    this.#guard.arrived("tcp", local, log);
+    this.#guard.arrived("udp", local, log);
     try {
       const limits = { clock, timeoutMs, signal };
-      const reply = await askUpstreams(network, upstreams, query, transport === "tcp", limits);
+      const reply = await askUpstreams(
+        this.#network,
+        upstreams,
+        query,
+        transport === "tcp",
+        limits,
+      );
       markAsForwarded(reply);
       return reply.length <= limit ? reply : writeTruncated(query, { rcode: rcodeOf(reply) }, true);
     } catch (error) {

@@ -159,7 +159,8 @@ describe("forward", () => {
     pair.server.use(80, inFront, forwardThrough(tcpOnly(dial))({ to: "127.0.0.1:1" }));
     const client = pair.client.connect("10.0.0.2:80");
     await pair.run(client.opened);
-    await pair.run(Promise.allSettled([client.closed]));
+    await pair.run(Promise.allSettled([client.read(new Uint8Array(1))]));
+    client.abort();
     await expect(textOf(upstream)).rejects.toThrow("reset");
   });
 

@@ -34,6 +34,11 @@ describe("leadsBack", () => {
     expect(back("udp", "192.0.2.1", 5353)).toBe(undefined);
     expect(back("udp", "::1", 5353)).toBe(undefined);
     expect([back("tcp", "::1", 8443), back("tcp", "127.0.0.1", 8443)]).toEqual([to, to]);
+    // What is the host itself needs no resolver to be seen (RFC 6761 6.3).
+    for (const name of ["localhost", "LOCALHOST.", "a.localhost"]) {
+      expect(back("tcp", name, 8080)).toEqual(to);
+    }
+    expect(back("tcp", "localhost.example", 8080)).toBe(undefined);
     for (const each of forget) each();
     expect(back("tcp", "127.0.0.1", 8080)).toBe(undefined);
   });

@@ -5,7 +5,11 @@
  */
 import { decode, encode, type Packet } from "@dnsquery/dns-packet";
 import { type DnsOptions, dnsThrough } from "../../../plugins/dns.ts";
-import { formatDialTarget, type OutsideNetwork } from "../../../plugins/shared/dial.ts";
+import {
+  formatDialTarget,
+  type LeadsBack,
+  type OutsideNetwork,
+} from "../../../plugins/shared/dial.ts";
 import type { Duplex } from "../../../plugins/shared/relay.ts";
 import { StackPair } from "../../core/api/stack_pair.ts";
 import { socketPair } from "../../support/fake_socket.ts";
@@ -19,9 +23,10 @@ const nobody: Upstream = () => Promise.reject(new Error("nobody is there"));
 
 /** The server on port 53 of both transports, and a client. */
 export class DnsPair extends StackPair {
-  constructor(options: DnsOptions, upstream: Upstream = nobody) {
+  constructor(options: DnsOptions, upstream: Upstream = nobody, leadsBack?: LeadsBack) {
     super();
-    this.server.use([53, "udp/53"], dnsThrough(networkOf(upstream))(options));
+    const network = { ...networkOf(upstream), leadsBack };
+    this.server.use([53, "udp/53"], dnsThrough(network)(options));
   }
 
   /** The answer to a question, as dig would show it. */

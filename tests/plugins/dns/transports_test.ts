@@ -90,6 +90,33 @@ describe("dns that forwards", () => {
   });
 
   // The next one is asked; when there is none SERVFAIL.
+  test("asks the next upstream where one leads back to it", async () => {
+    const asked: string[] = [];
+    const back = { hostname: "10.0.0.2", port: 53 };
+    await using pair = new DnsPair(
+      { upstreams: ["127.0.0.1:5353", "9.9.9.9"] },
+      (q, how, who) => {
+        asked.push(`${how} ${who}`);
+        return Promise.resolve(replyTo(q));
+      },
+      (_, { hostname }) => hostname === "127.0.0.1" ? back : undefined,
+    );
+    expect(await pair.ask("a.example", "A")).toBe("NOERROR rd ra");
+    expect(asked).toEqual(["udp 9.9.9.9:53"]);
+  });
+
+  // Where there is no other the client is told at once.
+  test("fails a question whose only upstream leads back to it", async () => {
+    const back = { hostname: "10.0.0.2", port: 53 };
+    await using pair = new DnsPair(
+      { upstreams: ["127.0.0.1:5353"] },
+      (q) => Promise.resolve(replyTo(q)),
+      () => back,
+    );
+    expect(await pair.ask("a.example", "A")).toBe("SERVFAIL rd ra");
+  });
+
+  // The first refuses, the second says nothing.
   test("asks the next upstream when one fails or is silent", async () => {
     await using pair = new DnsPair(
       { upstreams: ["9.9.9.9", "9.9.9.8", "9.9.9.7"], timeoutMs: 300 },

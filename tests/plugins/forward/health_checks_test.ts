@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { LeadsBack } from "../../../plugins/shared/dial.ts";
 import { forwardThrough } from "../../../plugins/forward.ts";
 import { Clients, FakeTargets, tcpOnly } from "./fake_targets.ts";
 
@@ -48,6 +49,21 @@ describe("forward's health checks", () => {
     targets.take();
     for (let i = 0; i < 2; i++) await clients.syn();
     expect(targets.take().sort()).toEqual([A, B]);
+  });
+
+  // Its port takes connections, but what is sent there would come in here again: it is down.
+  test("do not connect to a target that leads back", async () => {
+    const targets = new FakeTargets();
+    const leadsBack: LeadsBack = (_, { hostname }) =>
+      hostname === "10.0.0.11" ? { hostname: "10.0.0.2", port: 8080 } : undefined;
+    const clients = new Clients(forwardThrough({ ...tcpOnly(targets.dial), leadsBack })(HEALTH));
+    await clients.syn();
+    await clients.context.clock.advance(2000);
+    expect(targets.take()).toEqual([B, B, B]);
+    expect(clients.messages("warn")).toEqual([
+      `target leads back to where it is used: tcp/${A}`,
+      `target is down: ${A}`,
+    ]);
   });
 
   // Failures of real connections count as failed checks do, but time alone brings nobody back.
