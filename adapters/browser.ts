@@ -41,7 +41,7 @@ export {
   OutgoingPacket,
   PacketBatch,
 } from "../core/stack/link.ts";
-export type { ForeignPacket, Shard } from "../core/stack/sharding/shard.ts";
+export type { Shard, ShardPacket } from "../core/stack/sharding/shard.ts";
 
 export {
   openWebSocketLink,

@@ -8,7 +8,11 @@ import { milliseconds } from "../core/api/numbers.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import { unread } from "../core/api/tcp/derived_socket.ts";
 import type { Context } from "../core/api/types.ts";
-import { type ConnectRequest, readConnectRequest, type Refusal } from "./connect_proxy/request.ts";
+import {
+  type ConnectRefusal,
+  type ConnectRequest,
+  readConnectRequest,
+} from "./connect_proxy/request.ts";
 import { areCredentials, credentialsSchema } from "./shared/credentials.ts";
 import {
   type HostNetwork,
@@ -18,7 +22,7 @@ import {
   outboundShape,
 } from "./shared/outbound.ts";
 import { tunnel, type TunnelProxy } from "./shared/tunnel.ts";
-import { withinTime } from "./shared/with_timeout.ts";
+import { withTimeout } from "./shared/with_timeout.ts";
 
 /** What `connectProxy` can be told. */
 export interface ConnectProxyOptions extends OutboundOptions {
@@ -57,9 +61,9 @@ export function connectProxyThrough(host: HostNetwork): PluginFactory<ConnectPro
 
 async function serve(c: Context, { users, handshakeTimeoutMs, proxy }: Settings): Promise<void> {
   const { socket, log } = c;
-  let request: ConnectRequest | Refusal | undefined;
+  let request: ConnectRequest | ConnectRefusal | undefined;
   try {
-    request = await withinTime(c, handshakeTimeoutMs, () => readConnectRequest(socket));
+    request = await withTimeout(c, handshakeTimeoutMs, () => readConnectRequest(socket));
   } catch (error) {
     return log.debug("connectProxy: no request", { reason: (error as Error).message });
   }
@@ -81,7 +85,7 @@ function isLetIn(
 }
 
 /** RFC 9110 15.5.4, 15.6.3, 15.6.5 */
-const REFUSAL_OF: Readonly<Record<OutboundFault, Refusal>> = {
+const REFUSAL_OF: Readonly<Record<OutboundFault, ConnectRefusal>> = {
   "denied": 403,
   "no-name": 502,
   "unknown-name": 502,
@@ -91,7 +95,7 @@ const REFUSAL_OF: Readonly<Record<OutboundFault, Refusal>> = {
   "failed": 502,
 };
 
-const RESPONSES: Readonly<Record<Refusal, Uint8Array>> = {
+const RESPONSES: Readonly<Record<ConnectRefusal, Uint8Array>> = {
   400: responseOf("400 Bad Request"),
   403: responseOf("403 Forbidden"),
   405: responseOf("405 Method Not Allowed", "Allow: CONNECT"),

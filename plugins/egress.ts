@@ -63,7 +63,7 @@ export function egressThrough(network: OutsideNetwork): PluginFactory<EgressOpti
     name: "egress",
     options: optionsSchema,
     setup(options) {
-      const way = new WayOut(network, options);
+      const way = new EgressProxy(network, options);
       const plugin: Omit<Plugin, "name"> = {
         transparent: true,
         onSyn: (syn, c) => way.connect(syn, c),
@@ -75,7 +75,7 @@ export function egressThrough(network: OutsideNetwork): PluginFactory<EgressOpti
 }
 
 /** Everything that goes out through one plugin. */
-class WayOut {
+class EgressProxy {
   readonly #network: OutsideNetwork;
   readonly #options: CheckedOptions;
   readonly #filter: TargetFilter;

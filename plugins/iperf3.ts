@@ -10,7 +10,7 @@ import type { Context } from "../core/api/types.ts";
 import { Channel } from "./iperf3/channel.ts";
 import { COOKIE_LENGTH, STATE } from "./iperf3/protocol.ts";
 import { Test } from "./iperf3/test.ts";
-import { withinTime } from "./shared/with_timeout.ts";
+import { withTimeout } from "./shared/with_timeout.ts";
 
 /** What {@link iperf3} can be told. */
 export interface Iperf3Options {
@@ -78,7 +78,7 @@ class Server {
 /** Gives up on who says nothing. */
 async function readCookie(c: Context, channel: Channel): Promise<string | undefined> {
   try {
-    return await withinTime(c, COOKIE_MS, () => channel.readText(COOKIE_LENGTH));
+    return await withTimeout(c, COOKIE_MS, () => channel.readText(COOKIE_LENGTH));
   } catch {
     return undefined;
   }

@@ -16,7 +16,7 @@ import {
   outboundShape,
 } from "./shared/outbound.ts";
 import { tunnel, type TunnelProxy } from "./shared/tunnel.ts";
-import { withinTime } from "./shared/with_timeout.ts";
+import { withTimeout } from "./shared/with_timeout.ts";
 import { Association, type AssociationLimits } from "./socks5/association.ts";
 import {
   AUTHENTICATION_VERSION,
@@ -89,7 +89,7 @@ async function serve(c: Context, settings: Settings): Promise<void> {
   const { socket, log } = c;
   let request: Granted | undefined;
   try {
-    request = await withinTime(
+    request = await withTimeout(
       c,
       settings.handshakeTimeoutMs,
       () => readGranted(socket, settings),

@@ -93,16 +93,16 @@ export async function openQemuStream(options: QemuStreamOptions): Promise<FrameP
 }
 
 /** What `node:net` takes. */
-type Place = { readonly path: string } | { readonly host: string; readonly port: number };
+type Endpoint = { readonly path: string } | { readonly host: string; readonly port: number };
 
-function placeOf(option: string, text: string): Place {
+function placeOf(option: string, text: string): Endpoint {
   if (text.includes("/")) return { path: text };
   const { hostname, port } = parseHostEndpoint(option, text);
   return { host: hostname, port };
 }
 
 /** A program that was killed leaves the file of its socket behind. */
-function listenError(error: Error & { code?: string }, place: Place): Error {
+function listenError(error: Error & { code?: string }, place: Endpoint): Error {
   if (!("path" in place) || error.code !== "EADDRINUSE") return hostError(error);
   const advice = `${place.path} is there already: remove it unless a program listens on it`;
   return new TcpError("ADDRESS_IN_USE", advice, { cause: error });
@@ -116,7 +116,7 @@ class StreamPort implements FramePort {
   readonly #incoming: PacketQueue;
   readonly #counts = new Counts<StreamCount>();
   #server: Server | undefined;
-  #place: Place | undefined;
+  #place: Endpoint | undefined;
   #peer: Socket | undefined;
   /** Frames of this turn. */
   readonly #out: Uint8Array<ArrayBuffer>;
@@ -132,7 +132,7 @@ class StreamPort implements FramePort {
     this.#incoming = new PacketQueue(queue, this.features, ETHERNET_HEADER);
   }
 
-  async listen(place: Place): Promise<void> {
+  async listen(place: Endpoint): Promise<void> {
     const server = this.#server = createServer((socket) => this.#welcome(socket));
     await new Promise<void>((resolve, reject) => {
       server.on("error", (error) => reject(listenError(error, place)));
@@ -165,7 +165,7 @@ class StreamPort implements FramePort {
     });
   }
 
-  connect(place: Place): void {
+  connect(place: Endpoint): void {
     this.#place = place;
     this.name = `QEMU at ${
       "path" in place ? place.path : formatHostPort({ hostname: place.host, port: place.port })

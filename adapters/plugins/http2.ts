@@ -19,7 +19,7 @@ import { describeIssues, markFactory } from "../../core/api/plugin.ts";
 import type { Context, Plugin } from "../../core/api/types.ts";
 import type { FetchApp } from "../../plugins/http.ts";
 import { envOf } from "../../plugins/http/env.ts";
-import { withinTime } from "../../plugins/shared/with_timeout.ts";
+import { withTimeout } from "../../plugins/shared/with_timeout.ts";
 import { requestOf, respond } from "./http2/exchange.ts";
 import { readPreface } from "./http2/preface.ts";
 import { streamOf } from "./http2/socket_stream.ts";
@@ -88,7 +88,7 @@ export function http2(app: FetchApp, options: Http2Options = {}): Plugin {
       const { alpn } = await c.socket.opened;
       if (alpn !== null && alpn !== "h2") return await next();
       // A client that says nothing is not waited for longer than one that has nothing to ask.
-      const { isHttp2, socket } = await withinTime(
+      const { isHttp2, socket } = await withTimeout(
         c,
         settings.keepAliveTimeoutMs,
         () => readPreface(c.socket),

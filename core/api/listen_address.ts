@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { Place } from "../stack/binding_table.ts";
+import type { Binding } from "../stack/binding_table.ts";
 import { Subnet } from "../wire/address.ts";
 import { TcpError } from "./errors.ts";
 
 /** Where something listens. */
-export interface Where extends Place {
+export interface ListenAddress extends Binding {
   /** TCP unless the text says otherwise. */
   readonly transport: "tcp" | "udp";
 }
@@ -24,8 +24,8 @@ const LAST_PORT = 65_535;
  *
  * @throws {TypeError} It is no such place; the message says how one is written.
  */
-export function parseWhere(where: number | string, takesFree = false): Where {
-  if (typeof where === "number") return { transport: "tcp", ...placeOf(where) };
+export function parseListenAddress(where: number | string, takesFree = false): ListenAddress {
+  if (typeof where === "number") return { transport: "tcp", ...bindingOf(where) };
   const parts = /^(?:(tcp|udp)\/)?(?:(?:\[([^\]]*:[^\]]*)\]|([\d./]+)):)?([*\d-]+)$/.exec(where);
   if (parts === null) throw wrong(where);
   const [, transport = "tcp", v6, v4, ports] = parts;
@@ -34,7 +34,7 @@ export function parseWhere(where: number | string, takesFree = false): Where {
   const address = v6 ?? v4;
   if (address !== undefined && Subnet.parse(address) === undefined) throw wrong(where);
   const subnet = subnetOf(address, where);
-  return { transport: transport as Where["transport"], subnet, firstPort, lastPort };
+  return { transport: transport as ListenAddress["transport"], subnet, firstPort, lastPort };
 }
 
 /**
@@ -43,7 +43,7 @@ export function parseWhere(where: number | string, takesFree = false): Where {
  * @throws {TypeError} It is no such port; the message says how one is written.
  * @throws {TcpError} `INVALID_ADDRESS`: it is no such address.
  */
-export function placeOf(port: number | string, hostname?: string): Place {
+export function bindingOf(port: number | string, hostname?: string): Binding {
   const ports = typeof port === "string"
     ? portsOf(port)
     : Number.isInteger(port) && port >= 0 && port <= LAST_PORT
@@ -58,8 +58,10 @@ export function placeOf(port: number | string, hostname?: string): Place {
   return { subnet: subnetOf(hostname), firstPort: ports[0], lastPort: ports[1] };
 }
 
-/** The shortest text of a place: what {@link parseWhere} reads, the same for the same place. */
-export function formatWhere({ transport, subnet, firstPort, lastPort }: Where): string {
+/** The shortest text of a place: what {@link parseListenAddress} reads, the same for the same place. */
+export function formatListenAddress(
+  { transport, subnet, firstPort, lastPort }: ListenAddress,
+): string {
   const prefix = transport === "udp" ? "udp/" : "";
   return `${prefix}${subnet === undefined ? "" : `${formatSubnet(subnet)}:`}${
     formatPorts(firstPort, lastPort)

@@ -175,11 +175,11 @@ function handlerOf(each: Handler | Plugin): Handler {
   requireHandler(each);
   if (typeof each === "function") return each;
   if (each.handle) return each.handle;
-  if (each.onSyn) return passOn;
+  if (each.onSyn) return callNext;
   throw new TypeError(`Plugin ${each.name} has neither handle nor onSyn`);
 }
 
-function passOn(_c: Context, next: Next): Promise<void> {
+function callNext(_c: Context, next: Next): Promise<void> {
   return next();
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Place } from "../stack/binding_table.ts";
+import type { Binding } from "../stack/binding_table.ts";
 import type { Link } from "../stack/link.ts";
 import { CoreStack, SECRET_LENGTH } from "../stack/stack.ts";
 import { IpAddress, Subnet } from "../wire/address.ts";
@@ -29,7 +29,12 @@ import {
 import { messageOf, stackOf } from "./error_text.ts";
 import { TcpError } from "./errors.ts";
 import { formatHostPort } from "./host_port.ts";
-import { formatWhere, parseWhere, placeOf, type Where } from "./listen_address.ts";
+import {
+  bindingOf,
+  formatListenAddress,
+  type ListenAddress,
+  parseListenAddress,
+} from "./listen_address.ts";
 import { type Chain, compose } from "./plugin.ts";
 import { refusalError } from "./refusal_error.ts";
 import { Acceptor, type AcceptorHooks } from "./runtime/acceptor.ts";
@@ -188,7 +193,7 @@ class HostStack implements Stack {
   listen(options: ListenOptions): TcpListener {
     this.#assertOpen();
     const { onSyn } = options;
-    const place = placeOf(options.port, options.hostname);
+    const place = bindingOf(options.port, options.hostname);
     const hooks: AcceptorHooks = { ready: () => listener.ready() };
     if (onSyn !== undefined) {
       hooks.decide = async (syn) => {
@@ -225,9 +230,9 @@ class HostStack implements Stack {
   ): this {
     this.#assertOpen();
     const places = (typeof where === "object" ? where : [where]).map((one) =>
-      parseWhere(one, true)
+      parseListenAddress(one, true)
     );
-    const takes = (transport: Where["transport"]) =>
+    const takes = (transport: ListenAddress["transport"]) =>
       places.some((place) => place.transport === transport);
     const chain = takes("tcp") ? compose(handlers) : undefined;
     const flows = takes("udp") ? composeFlows(handlers) : undefined;
@@ -262,7 +267,7 @@ class HostStack implements Stack {
     return [...this.#addrs];
   }
 
-  #serve(where: Where, chain: Chain, plugin: string): Acceptor {
+  #serve(where: ListenAddress, chain: Chain, plugin: string): Acceptor {
     const host = new PortHost(chain, {
       stack: this,
       clock: this.#clock,
@@ -276,14 +281,14 @@ class HostStack implements Stack {
     return acceptor;
   }
 
-  #listen(place: Place, backlog: number, hooks: AcceptorHooks): Acceptor {
+  #listen(place: Binding, backlog: number, hooks: AcceptorHooks): Acceptor {
     if (!Number.isInteger(backlog) || backlog < 1) {
       throw new TypeError(`${backlog} is not a backlog; use a whole number from 1 on`);
     }
     const decides = hooks.decide !== undefined;
     const listener = this.#core.tcp.listen({ ...place, backlog, decides });
     if (typeof listener === "string") {
-      const text = formatWhere({ transport: "tcp", ...place });
+      const text = formatListenAddress({ transport: "tcp", ...place });
       throw refusalError(listener, place.subnet === undefined ? `Port ${text}` : text);
     }
     return new Acceptor(listener, this.#driver, hooks);

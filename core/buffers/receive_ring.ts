@@ -1,5 +1,5 @@
 /**
- * Received bytes: in order for the application, and behind a hole what arrived early
+ * Received bytes: in order for the application, and behind a hole what arrived out of order
  * (RFC 9293 3.10.7.4, seventh).
  *
  * @module
@@ -22,7 +22,7 @@ export class ReceiveRing extends RingBorrower {
   /** Bytes in order, ready to be read. */
   readable = 0;
   /** What lies behind a hole; made when it is first needed. */
-  early: Ranges | undefined = undefined;
+  outOfOrder: Ranges | undefined = undefined;
 
   constructor(pool: RingPool, readSeq: number) {
     super(pool);
@@ -34,7 +34,7 @@ export class ReceiveRing extends RingBorrower {
   }
 
   get hasHole(): boolean {
-    return this.early !== undefined && this.early.count > 0;
+    return this.outOfOrder !== undefined && this.outOfOrder.count > 0;
   }
 
   /** Sequence number behind the last byte that has arrived, holes or not. */
@@ -50,8 +50,8 @@ export class ReceiveRing extends RingBorrower {
     const next = (this.readSeq + this.readable) | 0;
     const length = end - start;
     if (seq !== next) {
-      this.early ??= new Ranges(MAX_HOLES);
-      if (!this.early.add(seq, (seq + length) | 0)) return -1;
+      this.outOfOrder ??= new Ranges(MAX_HOLES);
+      if (!this.outOfOrder.add(seq, (seq + length) | 0)) return -1;
     }
     this.borrow();
     const offset = seqDiff(seq, this.readSeq);
@@ -59,7 +59,7 @@ export class ReceiveRing extends RingBorrower {
     this.ring.write(offset, packet, start, end);
     if (seq !== next) return 0;
     const reached = (seq + length) | 0;
-    const grown = this.hasHole ? seqDiff(this.early!.takeFrom(reached), next) : length;
+    const grown = this.hasHole ? seqDiff(this.outOfOrder!.takeFrom(reached), next) : length;
     this.readable += grown;
     return grown;
   }
@@ -102,20 +102,20 @@ export class ReceiveRing extends RingBorrower {
 
   /** Drops what lies behind holes, which will never be filled. */
   dropEarly(): void {
-    this.early = undefined;
+    this.outOfOrder = undefined;
     if (this.readable === 0) this.giveBack();
   }
 
   /** Drops everything. */
   clear(): void {
     this.readable = 0;
-    this.early = undefined;
+    this.outOfOrder = undefined;
     this.giveBack();
   }
 }
 
 /** Bytes from offset 0 to the end of the last that is stored. */
-function extentOf({ readSeq, readable, early }: ReceiveRing): number {
-  if (early === undefined || early.count === 0) return readable;
-  return Math.max(readable, seqDiff(early.ends[early.count - 1]!, readSeq));
+function extentOf({ readSeq, readable, outOfOrder }: ReceiveRing): number {
+  if (outOfOrder === undefined || outOfOrder.count === 0) return readable;
+  return Math.max(readable, seqDiff(outOfOrder.ends[outOfOrder.count - 1]!, readSeq));
 }

@@ -6,7 +6,7 @@
 import type { Subnet } from "../wire/address.ts";
 
 /** Addresses and ports, both ends included. */
-export interface Place {
+export interface Binding {
   /** `undefined`: every address of the stack, of both families. */
   readonly subnet: Subnet | undefined;
   readonly firstPort: number;
@@ -20,12 +20,12 @@ export interface Place {
  * A lookup costs a step for each place on that one port and for each range of ports that is looked
  * at; how many addresses and ports they have does not matter.
  */
-export class Places<Bound> {
+export class BindingTable<Bound> {
   readonly #exact = new Map<number, Entry<Bound>[]>();
   #ranges: Entry<Bound>[] = [];
 
   /** Binds a value; false: exactly that place is taken. */
-  add(place: Place, bound: Bound): boolean {
+  add(place: Binding, bound: Bound): boolean {
     const { firstPort, lastPort } = place;
     const others = this.#of(place);
     if (others.some((other) => isSame(other, place))) return false;
@@ -37,7 +37,7 @@ export class Places<Bound> {
   }
 
   /** Gives a place up; nothing happens when it was not taken. */
-  remove(place: Place): void {
+  remove(place: Binding): void {
     this.#keep(place, this.#of(place).filter((entry) => !isSame(entry, place)));
   }
 
@@ -59,11 +59,11 @@ export class Places<Bound> {
     return [...[...this.#exact.values()].flat(), ...this.#ranges].map(({ bound }) => bound);
   }
 
-  #of({ firstPort, lastPort }: Place): Entry<Bound>[] {
+  #of({ firstPort, lastPort }: Binding): Entry<Bound>[] {
     return firstPort === lastPort ? this.#exact.get(firstPort) ?? [] : this.#ranges;
   }
 
-  #keep({ firstPort, lastPort }: Place, entries: Entry<Bound>[]): void {
+  #keep({ firstPort, lastPort }: Binding, entries: Entry<Bound>[]): void {
     if (firstPort !== lastPort) this.#ranges = entries;
     else if (entries.length > 0) this.#exact.set(firstPort, entries);
     else this.#exact.delete(firstPort);
@@ -73,16 +73,16 @@ export class Places<Bound> {
 /** Less specific than a prefix of no bits, which is one family's. */
 const EVERYWHERE = -1;
 
-interface Entry<Bound> extends Place {
+interface Entry<Bound> extends Binding {
   readonly bits: number;
   readonly bound: Bound;
 }
 
-function widthOf({ firstPort, lastPort }: Place): number {
+function widthOf({ firstPort, lastPort }: Binding): number {
   return lastPort - firstPort;
 }
 
-function isSame(a: Place, b: Place): boolean {
+function isSame(a: Binding, b: Binding): boolean {
   if (a.firstPort !== b.firstPort || a.lastPort !== b.lastPort) return false;
   return a.subnet === undefined || b.subnet === undefined
     ? a.subnet === b.subnet

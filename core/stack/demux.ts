@@ -5,14 +5,14 @@
  */
 import type { Tcb } from "../tcp/tcb.ts";
 import type { IpHeader } from "../wire/ip.ts";
-import { Places } from "./binding_table.ts";
+import { BindingTable } from "./binding_table.ts";
 import { EndpointTable } from "./endpoint_table.ts";
 import type { Listener } from "./tcp/listener.ts";
 
 /** Connections by their two addresses and ports, listeners by place. */
 export class Demux {
   readonly connections: EndpointTable<Tcb>;
-  readonly listeners: Places<Listener> = new Places();
+  readonly listeners: BindingTable<Listener> = new BindingTable();
 
   /** `seed` makes the order of connections unknown to peers. */
   constructor(seed: number) {

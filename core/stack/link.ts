@@ -4,7 +4,7 @@
  * @module
  */
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
-import type { ForeignPacket, Shard } from "./sharding/shard.ts";
+import type { Shard, ShardPacket } from "./sharding/shard.ts";
 
 /**
  * What is known of a received packet's TCP or UDP checksum.
@@ -83,7 +83,7 @@ export interface Link extends AsyncDisposable {
    * Gives a packet to the shard that it belongs to; false: no room, the packet was dropped. Links
    * without `features.shard` need none.
    */
-  handOver?(foreign: ForeignPacket): boolean;
+  forwardToShard?(foreign: ShardPacket): boolean;
   /** What the link has met, by name: in the stack's statistics as `link.NAME`. */
   stats?(): Readonly<Record<string, number>>;
   /** Frees what the link holds; a pending `ready()` resolves with false. */

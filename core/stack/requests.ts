@@ -4,13 +4,13 @@
  * @module
  */
 import type { IpAddress } from "../wire/address.ts";
-import type { Place } from "./binding_table.ts";
+import type { Binding } from "./binding_table.ts";
 
 /** Why a call was refused. */
-export type Refusal = "ADDRESS_IN_USE" | "ADDRESS_NOT_AVAILABLE" | "INVALID_ADDRESS";
+export type BindRefusal = "ADDRESS_IN_USE" | "ADDRESS_NOT_AVAILABLE" | "INVALID_ADDRESS";
 
 /** What a listener is asked for. Port 0: any free one. */
-export interface ListenRequest extends Place {
+export interface ListenRequest extends Binding {
   /** Connections that are half-open or not yet accepted, at most. */
   readonly backlog: number;
   /** The SYN is answered only after a decision. */

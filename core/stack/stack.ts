@@ -10,7 +10,7 @@
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
 import { Queue } from "../buffers/queue.ts";
 import { RingPool } from "../buffers/ring_pool.ts";
-import { AckNews } from "../tcp/ack_sample.ts";
+import { AckSample } from "../tcp/ack_sample.ts";
 import type { TcpConfig } from "../tcp/config.ts";
 import { KeyedHash, SIPHASH_KEY_LENGTH } from "../tcp/isn.ts";
 import { ScoreboardPool } from "../tcp/recovery/scoreboard_pool.ts";
@@ -38,7 +38,7 @@ import { Sharding } from "./sharding/shard.ts";
 import { Stats } from "./stats.ts";
 import { Connections } from "./tcp/connections.ts";
 import { TcpLayer } from "./tcp/tcp_layer.ts";
-import { Outbox } from "./transmit_queue.ts";
+import { TransmitQueue } from "./transmit_queue.ts";
 import { UdpLayer } from "./udp/udp_layer.ts";
 import { isUdpSuperPacket, udpSegments } from "./udp/udp_segmentation.ts";
 
@@ -74,7 +74,7 @@ export class CoreStack {
   readonly icmpPolicy: IcmpPolicy;
   readonly #own: OwnAddresses;
   readonly #connections: Connections;
-  readonly #outbox: Outbox;
+  readonly #outbox: TransmitQueue;
   readonly #icmp: Icmp;
   readonly #reassembly: Reassembly;
   readonly #ip = new IpHeader();
@@ -99,13 +99,13 @@ export class CoreStack {
       environment: {
         ...features,
         pool: new RingPool(),
-        news: new AckNews(),
+        sample: new AckSample(),
         scoreboards: new ScoreboardPool(),
       },
       firstPort: readU16(secret, SIPHASH_KEY_LENGTH + 4),
     });
     const fragmentation = new Fragmentation(features.mtu, hash);
-    this.#outbox = new Outbox(fragmentation, policy, this.stats, hopLimit);
+    this.#outbox = new TransmitQueue(fragmentation, policy, this.stats, hopLimit);
     const tables = {
       own: this.#own,
       demux,

@@ -18,7 +18,7 @@ import type { Stats } from "./stats.ts";
 const MAX_PACKETS = 1024;
 
 /** RSTs, echo replies, ICMP errors and datagrams. */
-export class Outbox {
+export class TransmitQueue {
   readonly #packets = new Queue<Packet>();
   readonly #fragmentation: Fragmentation;
   readonly #policy: IcmpPolicy;

@@ -9,7 +9,7 @@ import type { DeliveryVisitor, SentRange } from "./recovery/scoreboard.ts";
 import type { Tcb } from "./tcb.ts";
 
 /** One object serves every connection of a stack, one acknowledgement after the other. */
-export class AckNews implements DeliveryVisitor {
+export class AckSample implements DeliveryVisitor {
   /** Sequence numbers acknowledged for the first time. */
   acked = 0;
   /** Bytes acknowledged or sacked for the first time. */

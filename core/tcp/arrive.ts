@@ -12,7 +12,7 @@ import { checkReset } from "./arrive/reset.ts";
 import { checkSequence } from "./arrive/sequence.ts";
 import { checkSyn } from "./arrive/syn.ts";
 import { segmentArrivesInSynSent } from "./arrive/syn_sent.ts";
-import { takeText } from "./arrive/text.ts";
+import { acceptText } from "./arrive/text.ts";
 import type { Tcb } from "./tcb.ts";
 
 /** Why a segment is finished with, or `undefined`: the next check has its turn. */
@@ -26,7 +26,7 @@ const CHECKS: readonly Check[] = [
   checkReset, // second; third, security, is obsolete
   checkSyn, // fourth
   checkAck, // fifth
-  takeText, // sixth, URG, and seventh
+  acceptText, // sixth, URG, and seventh
   takeFin, // eighth
 ];
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { transition } from "./state.ts";
-import { type EndReason, EVENT, type Tcb } from "./tcb.ts";
+import { type EndReason, type Tcb, TCB_EVENT } from "./tcb.ts";
 
 /** Ends the connection without a word to the peer. */
 export function endConnection(tcb: Tcb, error: EndReason | undefined): void {
@@ -22,5 +22,5 @@ export function releaseResources(tcb: Tcb): void {
   tcb.stopTimers();
   tcb.receive.dropEarly();
   if (tcb.readClosed) tcb.receive.clear();
-  tcb.notify(EVENT.ENDED | EVENT.READABLE | EVENT.WRITABLE);
+  tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.READABLE | TCB_EVENT.WRITABLE);
 }

@@ -80,11 +80,14 @@ function checkReceiving(tcb: Tcb, expect: Expect): void {
     seqDiff(tcb.rcvEdge, receive.readSeq) <= tcb.receiveLimit + slack,
     "the window is no larger than the buffer",
   );
-  const early = receive.early;
-  for (let i = 0; early !== undefined && i < early.count; i++) {
-    expect(seqLt(early.starts[i]!, early.ends[i]!), "an early range is not empty");
-    expect(seqGt(early.starts[i]!, tcb.rcvNxt), "an early range lies behind a hole");
-    expect(i === 0 || seqGt(early.starts[i]!, early.ends[i - 1]!), "early ranges are apart");
-    expect(seqGeq(tcb.rcvEdge, early.ends[i]!), "nothing early lies beyond the window");
+  const outOfOrder = receive.outOfOrder;
+  for (let i = 0; outOfOrder !== undefined && i < outOfOrder.count; i++) {
+    expect(seqLt(outOfOrder.starts[i]!, outOfOrder.ends[i]!), "an out-of-order range is not empty");
+    expect(seqGt(outOfOrder.starts[i]!, tcb.rcvNxt), "an out-of-order range lies behind a hole");
+    expect(
+      i === 0 || seqGt(outOfOrder.starts[i]!, outOfOrder.ends[i - 1]!),
+      "out-of-order ranges are apart",
+    );
+    expect(seqGeq(tcb.rcvEdge, outOfOrder.ends[i]!), "nothing out of order lies beyond the window");
   }
 }

@@ -18,7 +18,7 @@ export function sackBlocks(tcb: Tcb, most: number): readonly number[] {
   }
   // RFC 2018 4: the block of the latest segment, then those that were reported last. The block that
   // a duplicate above the acknowledgement lies in is the latest as well (RFC 2883 4).
-  tcb.receive.early?.appendLatest(blocks, most - blocks.length / 2);
+  tcb.receive.outOfOrder?.appendLatest(blocks, most - blocks.length / 2);
   return blocks;
 }
 

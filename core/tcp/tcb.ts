@@ -10,7 +10,7 @@ import type { IpAddress } from "../wire/address.ts";
 import { addressSum } from "../wire/checksum.ts";
 import { ipHeaderLength } from "../wire/ip.ts";
 import { TIMESTAMPS_LENGTH } from "../wire/tcp_options.ts";
-import type { AckNews } from "./ack_sample.ts";
+import type { AckSample } from "./ack_sample.ts";
 import { INITIAL_BUFFER } from "./autotune.ts";
 import type { TcpConfig } from "./config.ts";
 import { createCongestionControl } from "./congestion/algorithms.ts";
@@ -18,11 +18,11 @@ import type { CongestionControl } from "./congestion/control.ts";
 import { RateSampler } from "./congestion/rate_sampler.ts";
 import { RttEstimator } from "./recovery/rtt.ts";
 import type { DeliveryVisitor, Scoreboard, SentRange } from "./recovery/scoreboard.ts";
-import { NOTHING_SENT, type ScoreboardPool } from "./recovery/scoreboard_pool.ts";
+import { EMPTY_SCOREBOARD, type ScoreboardPool } from "./recovery/scoreboard_pool.ts";
 import type { TcpState } from "./state.ts";
 
 /** What has happened to a connection since its owner was told last. */
-export const EVENT: {
+export const TCB_EVENT: {
   /** ESTABLISHED was reached. */
   readonly OPENED: 1;
   /** There is something to read, or the peer's FIN. */
@@ -50,8 +50,8 @@ export interface TcpEnvironment {
   /** Bytes of a super-packet with its headers, 0: none. */
   readonly maxSuperPacket: number;
   readonly checksumOffload: boolean;
-  /** Where an acknowledgement's news is gathered. */
-  readonly news: AckNews;
+  /** Where an acknowledgement is sampled. */
+  readonly sample: AckSample;
   readonly scoreboards: ScoreboardPool;
 }
 
@@ -120,8 +120,8 @@ export class Tcb extends RttEstimator {
 
   // ------------------------------------------------------------ loss recovery
   readonly congestion: CongestionControl;
-  /** What is outstanding; {@link NOTHING_SENT} while nothing is. */
-  scoreboard: Scoreboard = NOTHING_SENT;
+  /** What is outstanding; {@link EMPTY_SCOREBOARD} while nothing is. */
+  scoreboard: Scoreboard = EMPTY_SCOREBOARD;
 
   // ------------------------------------------------------------ what every packet has in common
   /** The addresses' part of the pseudo-header's sum. */
@@ -241,7 +241,7 @@ export class Tcb extends RttEstimator {
 
   /** `start` to `end` has been sent for the first time. */
   sent(start: number, end: number, now: number): SentRange {
-    if (this.scoreboard === NOTHING_SENT) this.scoreboard = this.environment.scoreboards.take();
+    if (this.scoreboard === EMPTY_SCOREBOARD) this.scoreboard = this.environment.scoreboards.take();
     return this.scoreboard.sent(start, end, now);
   }
 
@@ -254,8 +254,8 @@ export class Tcb extends RttEstimator {
   /** Nothing of what was sent matters any more. */
   forgetSent(): void {
     const { scoreboard } = this;
-    if (scoreboard === NOTHING_SENT) return;
-    this.scoreboard = NOTHING_SENT;
+    if (scoreboard === EMPTY_SCOREBOARD) return;
+    this.scoreboard = EMPTY_SCOREBOARD;
     scoreboard.clear();
     this.environment.scoreboards.give(scoreboard);
   }

@@ -23,7 +23,7 @@ class Occasions {
   keepAliveProbes: number = 0;
   persistBackoff: number = 0;
   urgentEnd: number = 0;
-  earlyFin: number | undefined = undefined;
+  outOfOrderFin: number | undefined = undefined;
   duplicateStart: number = 0;
   duplicateEnd: number = 0;
   duplicateAcks: number = 0;
@@ -123,11 +123,11 @@ export class TcbOccasions extends TcbSmall {
   }
 
   /** Where a FIN lies that came ahead of a hole. */
-  get earlyFin(): number | undefined {
-    return this.#its.earlyFin;
+  get outOfOrderFin(): number | undefined {
+    return this.#its.outOfOrderFin;
   }
-  set earlyFin(value: number | undefined) {
-    if (value !== this.#its.earlyFin) TcbOccasions.#own(this).earlyFin = value;
+  set outOfOrderFin(value: number | undefined) {
+    if (value !== this.#its.outOfOrderFin) TcbOccasions.#own(this).outOfOrderFin = value;
   }
 
   /** Text that arrived twice, for the next acknowledgement (RFC 2883 4). */

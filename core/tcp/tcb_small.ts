@@ -6,9 +6,9 @@
 import { TcbFlags } from "./tcb_flags.ts";
 
 /** Whether a SYN is being decided about. */
-export type SynDecision = "none" | "pending" | "accepted";
+export type SynProgress = "none" | "pending" | "accepted";
 
-const DECISIONS: readonly SynDecision[] = ["none", "pending", "accepted"];
+const DECISIONS: readonly SynProgress[] = ["none", "pending", "accepted"];
 
 const EVENTS = 0xf;
 const DECISION = 4;
@@ -24,7 +24,7 @@ const PACKET_ID_MASK = 0xffff << PACKET_ID;
 export class TcbSmall extends TcbFlags {
   #bits = 0;
 
-  /** Bits of `EVENT` that the owner has not seen. */
+  /** Bits of `TCB_EVENT` that the owner has not seen. */
   get events(): number {
     return this.#bits & EVENTS;
   }
@@ -33,10 +33,10 @@ export class TcbSmall extends TcbFlags {
   }
 
   /** Whether the SYN is being decided about. */
-  get synDecision(): SynDecision {
+  get synDecision(): SynProgress {
     return DECISIONS[(this.#bits & DECISION_MASK) >> DECISION]!;
   }
-  set synDecision(decision: SynDecision) {
+  set synDecision(decision: SynProgress) {
     this.#bits = (this.#bits & ~DECISION_MASK) | (DECISIONS.indexOf(decision) << DECISION);
   }
 

@@ -8,19 +8,19 @@ import type { Flow } from "./flow.ts";
 import type { FlowPort, UdpSocket } from "./ports.ts";
 
 /** What something can happen to. */
-export type UdpNews = UdpSocket | FlowPort | Flow;
+export type UdpEventOwner = UdpSocket | FlowPort | Flow;
 
 /** Each item is in it once at most. */
-export class NewsQueue {
-  readonly #queue = new Queue<UdpNews>();
+export class EventQueue {
+  readonly #queue = new Queue<UdpEventOwner>();
 
-  push(item: UdpNews): void {
+  push(item: UdpEventOwner): void {
     if (item.inNews) return;
     item.inNews = true;
     this.#queue.push(item);
   }
 
-  shift(): UdpNews | undefined {
+  shift(): UdpEventOwner | undefined {
     const item = this.#queue.shift();
     if (item !== undefined) item.inNews = false;
     return item;

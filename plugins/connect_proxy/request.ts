@@ -19,12 +19,12 @@ export interface ConnectRequest {
 }
 
 /** The status of a response that ends the connection. */
-export type Refusal = 400 | 403 | 405 | 407 | 431 | 502 | 504 | 505;
+export type ConnectRefusal = 400 | 403 | 405 | 407 | 431 | 502 | 504 | 505;
 
 /** Reads one; a number says why it is refused, `undefined` that the client ended without one. */
 export async function readConnectRequest(
   socket: TcpSocket,
-): Promise<ConnectRequest | Refusal | undefined> {
+): Promise<ConnectRequest | ConnectRefusal | undefined> {
   const buffer = new Uint8Array(MAX_HEAD);
   let length = 0;
   for (;;) {
@@ -62,7 +62,7 @@ const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*$/
 const AUTHORITY =
   /^(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?$/;
 
-function parse(head: string): Omit<ConnectRequest, "rest"> | Refusal {
+function parse(head: string): Omit<ConnectRequest, "rest"> | ConnectRefusal {
   const [line = "", ...lines] = head.split("\r\n");
   const [, method, target = "", major, minor] = REQUEST_LINE.exec(line) ?? [];
   if (method === undefined) return 400;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { InTurn } from "../../core/api/runtime/serial_queue.ts";
+import { SerialQueue } from "../../core/api/runtime/serial_queue.ts";
 import type { Context } from "../../core/api/types.ts";
 import type { FlowContext } from "../../core/api/udp/datagram.ts";
 import { IdleTimeout } from "../shared/idle_timeout.ts";
@@ -49,7 +49,7 @@ export async function serveConnection(
   { socket, clock, log, signal }: Context,
 ): Promise<void> {
   const reader = new FrameReader(socket);
-  const writes = new InTurn();
+  const writes = new SerialQueue();
   const pending = new Set<Promise<void>>();
   const idleMs = Math.max(CONNECTION_IDLE_MS, server.patience("tcp") + MARGIN_MS);
   const idle = new IdleTimeout(clock, idleMs, () => void socket.close());

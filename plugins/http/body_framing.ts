@@ -4,14 +4,14 @@
  *
  * @module
  */
-import { badRequest, Refusal } from "./refusal.ts";
+import { badRequest, HttpRefusal } from "./refusal.ts";
 import type { RequestHead } from "./request_head.ts";
 
 /** The body's length in bytes (0: there is no body), or `"chunked"`. */
 export type BodyFraming = number | "chunked";
 
 /** Decides where the body of a request ends, from its head alone. */
-export function bodyFraming(head: RequestHead): BodyFraming | Refusal {
+export function bodyFraming(head: RequestHead): BodyFraming | HttpRefusal {
   const { transferEncoding, contentLength } = head.known;
   if (transferEncoding !== undefined) return codedFraming(head, transferEncoding);
   if (contentLength === undefined) return 0;
@@ -23,7 +23,7 @@ export function parseContentLength(text: string): number | undefined {
   return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
-function codedFraming(head: RequestHead, transferEncoding: string): BodyFraming | Refusal {
+function codedFraming(head: RequestHead, transferEncoding: string): BodyFraming | HttpRefusal {
   // RFC 9112 6.1: such a message may come from a recipient that does not know chunked.
   if (!head.http11) return badRequest("Transfer-Encoding in a request of HTTP/1.0");
   if (head.known.contentLength !== undefined) {
@@ -37,5 +37,5 @@ function codedFraming(head: RequestHead, transferEncoding: string): BodyFraming 
   }
   const [, ...again] = codings.split(",").filter((coding) => coding.trim() === "chunked");
   if (again.length > 0) return badRequest("chunked more than once"); // RFC 9112 7.1
-  return new Refusal(501, "the only transfer coding of this server is chunked"); // RFC 9112 6.1
+  return new HttpRefusal(501, "the only transfer coding of this server is chunked"); // RFC 9112 6.1
 }

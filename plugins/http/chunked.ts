@@ -7,7 +7,7 @@
  * @module
  */
 import { CR, FIELD_VALUE, LF, TOKEN } from "./characters.ts";
-import { badRequest, Refusal } from "./refusal.ts";
+import { badRequest, HttpRefusal } from "./refusal.ts";
 
 /** The bounds of what a chunked body has beside its data. */
 export interface ChunkedLimits {
@@ -21,7 +21,7 @@ export interface ChunkedLimits {
 const MAX_SIZE_DIGITS = 12;
 
 /** Where in the grammar of RFC 9112 7.1 the next byte belongs. */
-type Place =
+type ChunkPosition =
   | "size"
   | "extension"
   | "size-lf"
@@ -38,12 +38,12 @@ type Place =
 /** Reads one chunked body. */
 export class ChunkedDecoder {
   readonly #limits: ChunkedLimits;
-  #place: Place = "size";
+  #place: ChunkPosition = "size";
   #digits = 0;
   #size = 0;
   #extensionBytes = 0;
   #trailerBytes = 0;
-  #refusal: Refusal | undefined;
+  #refusal: HttpRefusal | undefined;
 
   /** Makes a decoder that stands before the first chunk. */
   constructor(limits: ChunkedLimits) {
@@ -61,7 +61,7 @@ export class ChunkedDecoder {
   }
 
   /** What is wrong with the body; nothing more is read then. */
-  get refusal(): Refusal | undefined {
+  get refusal(): HttpRefusal | undefined {
     return this.#refusal;
   }
 
@@ -79,13 +79,13 @@ export class ChunkedDecoder {
     let at = start;
     while (at < end && this.#place !== "data" && this.#place !== "end" && !this.#refusal) {
       const next = this.#step(bytes[at++]!);
-      if (next instanceof Refusal) this.#refusal = next;
+      if (next instanceof HttpRefusal) this.#refusal = next;
       else this.#place = next;
     }
     return at;
   }
 
-  #step(byte: number): Place | Refusal {
+  #step(byte: number): ChunkPosition | HttpRefusal {
     switch (this.#place) {
       case "size":
         return this.#readSize(byte);
@@ -117,7 +117,7 @@ export class ChunkedDecoder {
     }
   }
 
-  #readSize(byte: number): Place | Refusal {
+  #readSize(byte: number): ChunkPosition | HttpRefusal {
     const digit = hexDigit(byte);
     if (digit >= 0) {
       if (++this.#digits > MAX_SIZE_DIGITS) return badRequest("a chunk size has too many digits");
@@ -129,7 +129,7 @@ export class ChunkedDecoder {
     return byte === 0x3b ? "extension" : badRequest("a chunk size is not hexadecimal");
   }
 
-  #readExtension(byte: number): Place | Refusal {
+  #readExtension(byte: number): ChunkPosition | HttpRefusal {
     if (byte === CR) return "size-lf";
     if (FIELD_VALUE[byte] === 0) return badRequest("a chunk extension has a control character");
     const { maxChunkExtensionBytes } = this.#limits;
@@ -138,14 +138,14 @@ export class ChunkedDecoder {
       : "extension";
   }
 
-  #readTrailerName(byte: number): Place | Refusal {
+  #readTrailerName(byte: number): ChunkPosition | HttpRefusal {
     if (byte !== 0x3a && TOKEN[byte] === 0) {
       return badRequest("a trailer field does not begin with a name and a colon"); // RFC 9112 7.1.2
     }
     return this.#countTrailer() ?? (byte === 0x3a ? "trailer" : "trailer-name");
   }
 
-  #readTrailer(byte: number): Place | Refusal {
+  #readTrailer(byte: number): ChunkPosition | HttpRefusal {
     const excess = this.#countTrailer();
     if (excess) return excess;
     if (byte === CR) return "trailer-lf";
@@ -153,14 +153,14 @@ export class ChunkedDecoder {
     return "trailer";
   }
 
-  #countTrailer(): Refusal | undefined {
+  #countTrailer(): HttpRefusal | undefined {
     const { maxTrailerBytes } = this.#limits;
     if (++this.#trailerBytes <= maxTrailerBytes) return undefined;
-    return new Refusal(431, `the trailer fields are longer than ${maxTrailerBytes} bytes`);
+    return new HttpRefusal(431, `the trailer fields are longer than ${maxTrailerBytes} bytes`);
   }
 }
 
-function badLineEnd(): Refusal {
+function badLineEnd(): HttpRefusal {
   return badRequest("lines of a chunked body must end with CRLF");
 }
 

@@ -7,20 +7,20 @@ import { stackOf } from "../../core/api/error_text.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import type { Context, NetAddr } from "../../core/api/types.ts";
 import { bytesOf } from "./characters.ts";
+import { ConnectionTimeouts, type Wait } from "./connection_timeouts.ts";
 import type { DateField } from "./date.ts";
-import { Deadlines, type Wait } from "./deadlines.ts";
 import { envOf, type HttpEnv } from "./env.ts";
 import {
-  type Demand,
   demandOf,
   type Exchange,
   type ExchangeSetting,
+  type ParsedRequest,
   prepareExchange,
 } from "./exchange.ts";
 import { Input } from "./input.ts";
 import type { CheckedHttpOptions } from "./options.ts";
 import { wantsKeepAlive } from "./persistence.ts";
-import { badRequest, clientGone, Refusal, responseOf } from "./refusal.ts";
+import { badRequest, clientGone, HttpRefusal, responseOf } from "./refusal.ts";
 import { RepeatedHead } from "./repeated_head.ts";
 import { type RequestHead, RequestHeadParser } from "./request_head.ts";
 import { type ResponsePlan, ResponseWriter } from "./response_writer.ts";
@@ -52,8 +52,8 @@ export class HttpConnection {
   readonly #date: DateField;
   readonly #input: Input;
   readonly #parser: RequestHeadParser;
-  readonly #last = new RepeatedHead<Demand>();
-  readonly #deadlines: Deadlines;
+  readonly #last = new RepeatedHead<ParsedRequest>();
+  readonly #deadlines: ConnectionTimeouts;
   readonly #writer: ResponseWriter;
   readonly #setting: ExchangeSetting;
   readonly #envFor: ReturnType<typeof envOf>;
@@ -80,7 +80,7 @@ export class HttpConnection {
     this.#date = date;
     this.#input = new Input(c.socket);
     this.#parser = new RequestHeadParser(options);
-    this.#deadlines = new Deadlines(c.clock, (wait) => this.#expire(wait));
+    this.#deadlines = new ConnectionTimeouts(c.clock, (wait) => this.#expire(wait));
     this.#writer = new ResponseWriter((bytes) => this.#write(bytes));
     this.#envFor = envOf(c.socket, c.log);
     this.#setting = {
@@ -148,10 +148,10 @@ export class HttpConnection {
   }
 
   /** One request and its response; true when another request may follow. */
-  #serve(demand: Demand | Refusal): boolean | Promise<boolean> {
-    if (demand instanceof Refusal) return this.#refuse(demand);
+  #serve(demand: ParsedRequest | HttpRefusal): boolean | Promise<boolean> {
+    if (demand instanceof HttpRefusal) return this.#refuse(demand);
     const exchange = prepareExchange(demand, this.#setting);
-    if (exchange instanceof Refusal) return this.#refuse(exchange);
+    if (exchange instanceof HttpRefusal) return this.#refuse(exchange);
     this.#exchange = exchange;
     this.#responding = false;
     const response = this.#ask(exchange);
@@ -173,7 +173,7 @@ export class HttpConnection {
   }
 
   /** Takes a head, as soon as all of it is there. */
-  #takeDemand(): Demand | Refusal | undefined {
+  #takeDemand(): ParsedRequest | HttpRefusal | undefined {
     const { bytes, start, end } = this.#input;
     // The parser has not begun with this one.
     const repeated = this.#phase === "idle" ? this.#last.find(bytes, start, end) : undefined;
@@ -185,10 +185,10 @@ export class HttpConnection {
     const head = this.#parser.parse(bytes, start, end);
     if (!head) return undefined;
     this.#beginServing();
-    if (head instanceof Refusal) return head;
+    if (head instanceof HttpRefusal) return head;
     this.#input.start += this.#parser.consumed;
     const demand = demandOf(head, this.#setting);
-    const isAll = this.#input.length === 0 && !(demand instanceof Refusal);
+    const isAll = this.#input.length === 0 && !(demand instanceof HttpRefusal);
     if (isAll) this.#last.keep(bytes, start, end, demand);
     return demand;
   }
@@ -301,7 +301,7 @@ export class HttpConnection {
   }
 
   /** Answers what is not served, and ends: nobody knows where the next request begins. */
-  async #refuse(refusal: Refusal): Promise<boolean> {
+  async #refuse(refusal: HttpRefusal): Promise<boolean> {
     this.#responding = true;
     this.#phase = "serve";
     this.#deadlines.clearRead();
@@ -429,7 +429,7 @@ export class HttpConnection {
     const exchange = this.#exchange;
     if (!exchange) return;
     if (this.#isFillingBody) {
-      exchange.body?.fail(new Refusal(408, "the request body did not come in time"));
+      exchange.body?.fail(new HttpRefusal(408, "the request body did not come in time"));
     } else if (this.#c.socket.state === "CLOSE-WAIT") {
       this.#leave(exchange);
     } else {
@@ -439,7 +439,7 @@ export class HttpConnection {
 
   /** The client is silent, so nothing it sends can reset the connection: no lingering. */
   #expireHead(): void {
-    const refusal = new Refusal(408, "the request did not come in time");
+    const refusal = new HttpRefusal(408, "the request did not come in time");
     const plan = { headOnly: false, http11: true, keepAlive: false, date: this.#dateNow() };
     this.#timedOut = true;
     const close = () => this.#closeQuietly();
@@ -487,7 +487,7 @@ function discard({ body }: Response): void {
 }
 
 function internalServerError(): Response {
-  return responseOf(new Refusal(500, "the application failed"));
+  return responseOf(new HttpRefusal(500, "the application failed"));
 }
 
 function authorityOf({ hostname, port }: NetAddr): string {

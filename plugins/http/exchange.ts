@@ -5,7 +5,7 @@
  */
 import { type BodyFraming, bodyFraming } from "./body_framing.ts";
 import type { CheckedHttpOptions } from "./options.ts";
-import { Refusal } from "./refusal.ts";
+import { HttpRefusal } from "./refusal.ts";
 import { abortRequest, createRequest } from "./request.ts";
 import { type BodySource, bodyTooLarge, endedWithinBody, RequestBody } from "./request_body.ts";
 import type { RequestHead } from "./request_head.ts";
@@ -73,7 +73,7 @@ export class Exchange {
 }
 
 /** What a head asks for: the same each time that it comes. */
-export interface Demand {
+export interface ParsedRequest {
   /** The request as it was received. */
   readonly head: RequestHead;
   /** Where the body ends. */
@@ -85,21 +85,24 @@ export interface Demand {
 }
 
 /** Checks `head` as a whole. */
-export function demandOf(head: RequestHead, setting: ExchangeSetting): Demand | Refusal {
+export function demandOf(head: RequestHead, setting: ExchangeSetting): ParsedRequest | HttpRefusal {
   const { options, authority, scheme } = setting;
   const framing = bodyFraming(head);
-  if (framing instanceof Refusal) return framing;
+  if (framing instanceof HttpRefusal) return framing;
   if (framing !== "chunked" && framing > options.maxBodyBytes) {
     return bodyTooLarge(options.maxBodyBytes);
   }
   const url = requestUrl(head, authority, scheme);
-  if (url instanceof Refusal) return url;
+  if (url instanceof HttpRefusal) return url;
   const expects = expectsContinue(head);
-  return expects instanceof Refusal ? expects : { head, framing, url, expects };
+  return expects instanceof HttpRefusal ? expects : { head, framing, url, expects };
 }
 
 /** Makes the request of what is asked for. */
-export function prepareExchange(demand: Demand, setting: ExchangeSetting): Exchange | Refusal {
+export function prepareExchange(
+  demand: ParsedRequest,
+  setting: ExchangeSetting,
+): Exchange | HttpRefusal {
   const { head, framing, url, expects } = demand;
   const { source, options } = setting;
   const received = receivedBody(framing, source);
@@ -108,14 +111,14 @@ export function prepareExchange(demand: Demand, setting: ExchangeSetting): Excha
     : new RequestBody(source, framing, options, expects);
   if (url === ASTERISK) return new Exchange(head, undefined, body);
   const request = createRequest(head, url, received ?? body);
-  return request instanceof Refusal ? request : new Exchange(head, request, body);
+  return request instanceof HttpRefusal ? request : new Exchange(head, request, body);
 }
 
 /** RFC 9110 10.1.1: HTTP/1.0 knows no expectations, and there is no other than this one. */
-function expectsContinue({ http11, known: { expect } }: RequestHead): boolean | Refusal {
+function expectsContinue({ http11, known: { expect } }: RequestHead): boolean | HttpRefusal {
   if (expect === undefined || !http11) return false;
   if (expect.toLowerCase() === "100-continue") return true;
-  return new Refusal(417, "the only expectation that can be met is 100-continue");
+  return new HttpRefusal(417, "the only expectation that can be met is 100-continue");
 }
 
 /** A body that came along with its head costs no stream. */

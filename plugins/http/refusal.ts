@@ -6,7 +6,7 @@
 import { reasonPhrase } from "./status.ts";
 
 /** A request that is answered with an error and the end of the connection. */
-export class Refusal {
+export class HttpRefusal {
   /** The status code of the answer (RFC 9110 15). */
   readonly status: number;
   /** One clause for people; it is the answer's body. */
@@ -20,8 +20,8 @@ export class Refusal {
 }
 
 /** 400: the bytes are not a request (RFC 9112). */
-export function badRequest(reason: string): Refusal {
-  return new Refusal(400, reason);
+export function badRequest(reason: string): HttpRefusal {
+  return new HttpRefusal(400, reason);
 }
 
 /** Why a request is aborted when its client ends the connection: as Fetch's own aborts. */
@@ -30,7 +30,7 @@ export function clientGone(): DOMException {
 }
 
 /** The answer of a refusal. */
-export function responseOf({ status, reason }: Refusal): Response {
+export function responseOf({ status, reason }: HttpRefusal): Response {
   return new Response(`${status} ${reasonPhrase(status)}: ${reason}\n`, { status });
 }
 
@@ -42,7 +42,7 @@ export class RequestBodyError extends TypeError {
   readonly status: number;
 
   /** Makes the error of a refusal. */
-  constructor(refusal: Refusal) {
+  constructor(refusal: HttpRefusal) {
     super(refusal.reason);
     this.status = refusal.status;
   }

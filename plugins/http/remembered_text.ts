@@ -30,7 +30,7 @@ class RememberingResponse extends PlatformResponse {
   }
 
   /** The text of `response`, which counts as read from here on; `undefined` where it is not known. */
-  static takeText(response: object): string | undefined {
+  static textOf(response: object): string | undefined {
     if (!(#text in response) || response.#text === undefined || response.bodyUsed) return undefined;
     response.#isTaken = true;
     return response.#text;
@@ -62,4 +62,4 @@ export function rememberResponseText(): void {
 }
 
 /** What {@link rememberResponseText} was for. */
-export const takeText: (response: object) => string | undefined = RememberingResponse.takeText;
+export const takeText: (response: object) => string | undefined = RememberingResponse.textOf;

@@ -4,8 +4,8 @@
  * @module
  */
 import { HttpRequest } from "./http_request.ts";
-import { ReceivedRequest, STANDS_IN } from "./received_request.ts";
-import { badRequest, Refusal } from "./refusal.ts";
+import { LazyRequest, STANDS_IN } from "./lazy_request.ts";
+import { badRequest, HttpRefusal } from "./refusal.ts";
 import type { RequestBody } from "./request_body.ts";
 import type { RequestHead } from "./request_head.ts";
 
@@ -17,17 +17,19 @@ export function createRequest(
   head: RequestHead,
   url: string,
   content: RequestContent,
-): Request | Refusal {
+): Request | HttpRefusal {
   const { method, target, fields } = head;
   const isOrigin = target.startsWith("/");
   try {
     // Fetch allows no body with GET and HEAD; the connection reads over it.
     if (STANDS_IN && isOrigin && (method === "GET" || method === "HEAD")) {
-      return new ReceivedRequest(head, url) as unknown as Request;
+      return new LazyRequest(head, url) as unknown as Request;
     }
     const request = HttpRequest.of(url, requestInit(method, content), fields);
     // Fetch makes "get" GET, and Bun makes GET of what it does not know.
-    if (request.method !== method) return new Refusal(501, "this server does not know the method");
+    if (request.method !== method) {
+      return new HttpRefusal(501, "this server does not know the method");
+    }
     if (!isOrigin) request.headers.set("host", new URL(url).host); // RFC 9112 3.2.2
     return request;
   } catch {
@@ -38,7 +40,7 @@ export function createRequest(
 /** Says that the client of `request`, which `createRequest` has made, has gone away. */
 export function abortRequest(request: Request, reason: unknown): void {
   if (request instanceof HttpRequest) HttpRequest.abort(request, reason);
-  else ReceivedRequest.abort(request as unknown as ReceivedRequest, reason);
+  else LazyRequest.abort(request as unknown as LazyRequest, reason);
 }
 
 function requestInit(method: string, content: RequestContent): RequestInit | undefined {

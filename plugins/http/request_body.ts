@@ -6,7 +6,7 @@
 import type { BodyFraming } from "./body_framing.ts";
 import { ChunkedDecoder, type ChunkedLimits } from "./chunked.ts";
 import type { Input } from "./input.ts";
-import { badRequest, Refusal, RequestBodyError } from "./refusal.ts";
+import { badRequest, HttpRefusal, RequestBodyError } from "./refusal.ts";
 
 /** The bounds of a request body. */
 export interface BodyLimits extends ChunkedLimits {
@@ -34,7 +34,7 @@ export class RequestBody {
   #received = 0;
   #expectsContinue: boolean;
   #reading: Promise<Uint8Array<ArrayBuffer> | null> | undefined;
-  #fail: ((refusal: Refusal) => void) | undefined;
+  #fail: ((refusal: HttpRefusal) => void) | undefined;
   #controller: ReadableByteStreamController | undefined;
 
   /** Makes the reader of a body; `expectsContinue`: the client waits for 100 (Continue). */
@@ -52,7 +52,7 @@ export class RequestBody {
   }
 
   /** Why the body cannot be read to its end. */
-  refusal: Refusal | undefined;
+  refusal: HttpRefusal | undefined;
 
   /** True once everything has been read from the connection. */
   get ended(): boolean {
@@ -91,7 +91,7 @@ export class RequestBody {
   }
 
   /** Gives up the body, with the answer that the client is to get. */
-  fail(refusal: Refusal): void {
+  fail(refusal: HttpRefusal): void {
     this.refusal ??= refusal;
     this.#fail?.(this.refusal);
   }
@@ -186,18 +186,18 @@ export class RequestBody {
     }
   }
 
-  #refuse(refusal: Refusal): never {
+  #refuse(refusal: HttpRefusal): never {
     this.refusal ??= refusal;
     throw new RequestBodyError(this.refusal);
   }
 }
 
 /** 400: the client has ended its side before the end of the body (RFC 9112 8). */
-export function endedWithinBody(): Refusal {
+export function endedWithinBody(): HttpRefusal {
   return badRequest("the connection ended within the request body");
 }
 
 /** 413 (RFC 9110 15.5.14). */
-export function bodyTooLarge(maxBodyBytes: number): Refusal {
-  return new Refusal(413, `the request body is longer than ${maxBodyBytes} bytes`);
+export function bodyTooLarge(maxBodyBytes: number): HttpRefusal {
+  return new HttpRefusal(413, `the request body is longer than ${maxBodyBytes} bytes`);
 }

@@ -9,7 +9,7 @@
  * @module
  */
 import { CR, FIELD_VALUE, HTAB, LF, SP, TARGET, textOf, TOKEN } from "./characters.ts";
-import { badRequest, Refusal } from "./refusal.ts";
+import { badRequest, HttpRefusal } from "./refusal.ts";
 
 /** What stands before the body of a request. */
 export interface RequestHead {
@@ -71,7 +71,7 @@ export class RequestHeadParser {
    * Looks at `bytes[start..end)`, which begins where the head begins; what has been looked at
    * before is not looked at again. Returns `undefined` while the head is incomplete.
    */
-  parse(bytes: Uint8Array, start: number, end: number): RequestHead | Refusal | undefined {
+  parse(bytes: Uint8Array, start: number, end: number): RequestHead | HttpRefusal | undefined {
     const found = this.#findLines(bytes, start, end);
     if (found !== true) return found;
     const head = parseLines(bytes, start + this.#skipped, start, this.#lineEnds);
@@ -82,7 +82,7 @@ export class RequestHeadParser {
   }
 
   /** True when the empty line was found; the first fault that is certain otherwise. */
-  #findLines(bytes: Uint8Array, start: number, end: number): true | Refusal | undefined {
+  #findLines(bytes: Uint8Array, start: number, end: number): true | HttpRefusal | undefined {
     if (this.#scanned === 0 && start < end && !beginsRequest(bytes[start]!)) {
       return badRequest("a request begins with a method");
     }
@@ -111,17 +111,17 @@ export class RequestHeadParser {
     return this.#excess(this.#scanned);
   }
 
-  #excess(reached: number): Refusal | undefined {
+  #excess(reached: number): HttpRefusal | undefined {
     const { maxRequestLineBytes, maxHeaderBytes, maxHeaders } = this.#limits;
     const requestLineEnd = this.#lineEnds[0] ?? reached;
     if (requestLineEnd - this.#skipped > maxRequestLineBytes) {
-      return new Refusal(414, `the request line is longer than ${maxRequestLineBytes} bytes`);
+      return new HttpRefusal(414, `the request line is longer than ${maxRequestLineBytes} bytes`);
     }
     if (reached - requestLineEnd > maxHeaderBytes) {
-      return new Refusal(431, `the header fields are longer than ${maxHeaderBytes} bytes`);
+      return new HttpRefusal(431, `the header fields are longer than ${maxHeaderBytes} bytes`);
     }
     if (this.#lineEnds.length - 1 > maxHeaders) {
-      return new Refusal(431, `there are more than ${maxHeaders} header fields`);
+      return new HttpRefusal(431, `there are more than ${maxHeaders} header fields`);
     }
     return undefined;
   }
@@ -139,7 +139,7 @@ function parseLines(
   first: number,
   origin: number,
   lineEnds: readonly number[],
-): RequestHead | Refusal {
+): RequestHead | HttpRefusal {
   const requestLineEnd = origin + lineEnds[0]!;
   const methodEnd = skip(TOKEN, bytes, first, requestLineEnd);
   if (methodEnd === first || bytes[methodEnd] !== SP) {
@@ -168,17 +168,22 @@ function parseLines(
 }
 
 /** True for HTTP/1.1 and later, false for HTTP/1.0 (RFC 9112 2.3, RFC 9110 2.5). */
-function parseVersion(bytes: Uint8Array, start: number, end: number): boolean | Refusal {
+function parseVersion(bytes: Uint8Array, start: number, end: number): boolean | HttpRefusal {
   const wellFormed = end - start === 8 && bytes[start] === 0x48 && bytes[start + 1] === 0x54 &&
     bytes[start + 2] === 0x54 && bytes[start + 3] === 0x50 && bytes[start + 4] === 0x2f &&
     isDigit(bytes[start + 5]!) && bytes[start + 6] === 0x2e && isDigit(bytes[start + 7]!);
   if (!wellFormed) return badRequest("the request line does not end with the version of HTTP");
-  if (bytes[start + 5] !== 0x31) return new Refusal(505, "this server speaks HTTP/1.1");
+  if (bytes[start + 5] !== 0x31) return new HttpRefusal(505, "this server speaks HTTP/1.1");
   return bytes[start + 7] !== 0x30;
 }
 
 /** Checks a field line and notes where its parts are; returns all bytes of its value or-ed. */
-function markField(bytes: Uint8Array, start: number, end: number, mark: number): number | Refusal {
+function markField(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  mark: number,
+): number | HttpRefusal {
   const nameEnd = skip(TOKEN, bytes, start, end);
   if (nameEnd === start || nameEnd === end || bytes[nameEnd] !== 0x3a) {
     return fieldNameFault(bytes[start]!, bytes[nameEnd]!);
@@ -201,7 +206,7 @@ function markField(bytes: Uint8Array, start: number, end: number, mark: number):
   return bits;
 }
 
-function fieldNameFault(firstByte: number, stoppedAt: number): Refusal {
+function fieldNameFault(firstByte: number, stoppedAt: number): HttpRefusal {
   if (isBlank(firstByte)) return badRequest("field lines must not be folded"); // RFC 9112 5.2
   if (isBlank(stoppedAt)) {
     return badRequest("whitespace between a field name and its colon"); // RFC 9112 5.1
@@ -216,7 +221,7 @@ function collectFields(
   text: string,
   origin: number,
   count: number,
-): RequestHead | Refusal {
+): RequestHead | HttpRefusal {
   const fields: string[] = new Array(count * 2);
   const known: KnownFields = {
     host: undefined,
@@ -238,7 +243,7 @@ function collectFields(
 }
 
 /** Its length rules most names out before letters are compared. */
-function noteKnown(known: KnownFields, name: string, value: string): Refusal | undefined {
+function noteKnown(known: KnownFields, name: string, value: string): HttpRefusal | undefined {
   switch (name.length) {
     case 4:
       if (name.toLowerCase() !== "host") return;

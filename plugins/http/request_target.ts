@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { badRequest, Refusal } from "./refusal.ts";
+import { badRequest, HttpRefusal } from "./refusal.ts";
 import type { RequestHead } from "./request_head.ts";
 
 /** The target `*`, which no URL can say: the server as a whole is meant (RFC 9112 3.2.4). */
@@ -20,14 +20,14 @@ export function requestUrl(
   head: RequestHead,
   authority: string,
   scheme: Scheme,
-): string | Refusal {
+): string | HttpRefusal {
   const { method, target, http11, known: { host } } = head;
   // RFC 9112 3.2: 400 for a request of HTTP/1.1 without Host, or with an invalid one.
   if (host === undefined && http11) return badRequest("the Host field is missing");
   if (host !== undefined && !isAuthority(host)) return badRequest("the Host field is invalid");
   // Fetch's Request can be neither; CONNECT asks for a tunnel, TRACE tells secrets.
   if (method === "CONNECT" || method === "TRACE" || method === "TRACK") {
-    return new Refusal(501, `this server does not serve ${method}`);
+    return new HttpRefusal(501, `this server does not serve ${method}`);
   }
   if (target.startsWith("/")) {
     return originForm(`${scheme}://${host || authority}${target}`, target);
@@ -36,7 +36,7 @@ export function requestUrl(
   return absoluteForm(target, scheme);
 }
 
-function originForm(url: string, target: string): string | Refusal {
+function originForm(url: string, target: string): string | HttpRefusal {
   try {
     return hrefOf(url, target);
   } catch {
@@ -76,7 +76,7 @@ const AUTHORITY =
   /^(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?$/;
 
 /** A server must accept it, and its authority is used instead of Host's (RFC 9112 3.2.2). */
-function absoluteForm(target: string, scheme: Scheme): string | Refusal {
+function absoluteForm(target: string, scheme: Scheme): string | HttpRefusal {
   const parts = /^https?:\/\/([^/?]+)(.*)$/i.exec(target);
   if (!parts || !isAuthority(parts[1]!)) {
     return badRequest("the request-target is neither a path nor an http URL");

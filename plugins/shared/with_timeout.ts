@@ -6,7 +6,7 @@
 import type { Context } from "../../core/api/types.ts";
 
 /** Runs `task`, and resets the connection, on which `task` fails, where it takes more than `ms`. */
-export async function withinTime<T>(
+export async function withTimeout<T>(
   { clock, socket }: Pick<Context, "clock" | "socket">,
   ms: number,
   task: () => Promise<T>,

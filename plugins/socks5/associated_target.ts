@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../../core/api/environment.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
-import { InTurn } from "../../core/api/runtime/serial_queue.ts";
+import { SerialQueue } from "../../core/api/runtime/serial_queue.ts";
 import { IdleTimeout } from "../shared/idle_timeout.ts";
 import type { DatagramsTo } from "../shared/outbound.ts";
 
@@ -15,7 +15,7 @@ export class AssociatedTarget implements AsyncIterable<Uint8Array<ArrayBuffer>> 
   waiting = 0;
   #isOpen = false;
   readonly #opened: Promise<DatagramsTo>;
-  readonly #turns = new InTurn();
+  readonly #turns = new SerialQueue();
   readonly #idle: IdleTimeout;
 
   /** Is closed when `idleTimeoutMs` have passed without a datagram, either way. */

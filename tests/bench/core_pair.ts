@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { placeOf } from "../../core/api/listen_address.ts";
+import { bindingOf } from "../../core/api/listen_address.ts";
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
 import type { LinkFeatures } from "../../core/stack/link.ts";
 import { CoreStack, SECRET_LENGTH } from "../../core/stack/stack.ts";
@@ -38,7 +38,7 @@ export class CorePair {
     this.#shape = shape;
     this.#client = stackOf(profile, shape, CLIENT);
     this.#server = stackOf(profile, shape, SERVER);
-    const request = { ...placeOf(PORT), backlog: 1, decides: false };
+    const request = { ...bindingOf(PORT), backlog: 1, decides: false };
     const listener = this.#server.tcp.listen(request) as Listener;
     this.#here = this.#client.tcp.connect({
       remote: IpAddress.parse("10.0.0.2")!,

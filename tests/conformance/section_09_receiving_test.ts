@@ -73,7 +73,7 @@ row(109, () => {
     t.send({ seq, data: 1 });
     t.recv();
   }
-  expect(t.tcb.receive.early!.count).toBeLessThanOrEqual(MAX_HOLES);
+  expect(t.tcb.receive.outOfOrder!.count).toBeLessThanOrEqual(MAX_HOLES);
   t.send({ seq: 1, data: 1 });
   t.recv({ ack: 3 });
   t.send({ seq: 3, data: 1000 });

@@ -168,8 +168,8 @@ row(133, "what was offered", () => {
   const edge = ((ack - t.irs) >>> 0) + (window << shift);
   t.send({ seq: edge - 1000, data: 1000 });
   t.recv({ ack: 1002 });
-  expect(t.tcb.receive.early!.ends.map((end) => (end - t.irs) >>> 0)).toEqual([edge]);
+  expect(t.tcb.receive.outOfOrder!.ends.map((end) => (end - t.irs) >>> 0)).toEqual([edge]);
   t.send({ seq: edge, data: 1000 });
   t.recv({ ack: 1002 });
-  expect(t.tcb.receive.early!.ends.map((end) => (end - t.irs) >>> 0)).toEqual([edge]);
+  expect(t.tcb.receive.outOfOrder!.ends.map((end) => (end - t.irs) >>> 0)).toEqual([edge]);
 });

@@ -1,4 +1,4 @@
-import { placeOf } from "../../core/api/listen_address.ts";
+import { bindingOf } from "../../core/api/listen_address.ts";
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
 import { MAX_HOLES } from "../../core/buffers/receive_ring.ts";
 import type { LinkFeatures } from "../../core/stack/link.ts";
@@ -7,7 +7,7 @@ import { Listener } from "../../core/stack/tcp/listener.ts";
 import { PROFILES, type TcpConfig } from "../../core/tcp/config.ts";
 import { brokenInvariants } from "../../core/tcp/invariants.ts";
 import type { TcpState } from "../../core/tcp/state.ts";
-import { EVENT, Tcb } from "../../core/tcp/tcb.ts";
+import { Tcb, TCB_EVENT } from "../../core/tcp/tcb.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
 import { decode } from "../support/dsl/decode.ts";
 import { Dice } from "./dice.ts";
@@ -110,7 +110,7 @@ export class Episode {
 
   #listen(): void {
     for (const port of [80, 81]) {
-      const request = { ...placeOf(port), backlog: BACKLOG, decides: port === 81 };
+      const request = { ...bindingOf(port), backlog: BACKLOG, decides: port === 81 };
       const listener = this.#core.tcp.listen(request);
       if (listener instanceof Listener) this.#listeners.push(listener);
     }
@@ -190,7 +190,7 @@ export class Episode {
       const tcb = this.#core.tcp.pollConnection();
       if (tcb === undefined) break;
       this.#know(tcb);
-      if ((tcb.events & EVENT.ENDED) !== 0) this.#core.tcp.close(tcb, this.#now);
+      if ((tcb.events & TCB_EVENT.ENDED) !== 0) this.#core.tcp.close(tcb, this.#now);
       tcb.events = 0;
     }
     if (this.#target !== undefined) check(this.#target);
@@ -281,7 +281,9 @@ function check(tcb: Tcb): void {
   const { scoreboard, send, receive } = tcb;
   if (scoreboard.count > mostRanges(tcb)) throw new Error(`${scoreboard.count} ranges were sent`);
   if (send.ring.block.length > 2 * Math.max(send.limit, 2048)) throw new Error("a large send ring");
-  if (receive.early !== undefined && receive.early.count > MAX_HOLES) throw new Error("many holes");
+  if (receive.outOfOrder !== undefined && receive.outOfOrder.count > MAX_HOLES) {
+    throw new Error("many holes");
+  }
   if (tcb.environment.pool.held > 16 * 1024 * 1024) throw new Error("a large pool");
 }
 

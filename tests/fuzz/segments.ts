@@ -90,7 +90,7 @@ function drawFlags(dice: Dice): number {
 }
 
 function drawSequence(dice: Dice, tcb: Tcb): number {
-  const early = tcb.receive.early;
+  const early = tcb.receive.outOfOrder;
   const bases = [tcb.rcvNxt, tcb.rcvNxt, tcb.rcvNxt, tcb.rcvEdge, tcb.rcvAcked, tcb.irs];
   if (early !== undefined && early.count > 0) {
     bases.push(dice.of(early.starts), dice.of(early.ends));

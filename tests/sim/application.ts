@@ -1,6 +1,6 @@
 import type { SeededRandom } from "../../adapters/runtime/seeded_random.ts";
 import type { CoreStack } from "../../core/stack/stack.ts";
-import { type EndReason, EVENT, type Tcb } from "../../core/tcp/tcb.ts";
+import { type EndReason, type Tcb, TCB_EVENT } from "../../core/tcp/tcb.ts";
 import { isAtEnd } from "../../core/tcp/user_calls.ts";
 import { fillPattern, findMismatch } from "./pattern.ts";
 
@@ -103,8 +103,8 @@ export class Application {
     const { tcb } = this;
     const { events } = tcb;
     tcb.events = 0;
-    if ((events & EVENT.OPENED) !== 0) this.opened = true;
-    if ((events & EVENT.ENDED) !== 0) this.ended ??= { error: tcb.error };
+    if ((events & TCB_EVENT.OPENED) !== 0) this.opened = true;
+    if ((events & TCB_EVENT.ENDED) !== 0) this.ended ??= { error: tcb.error };
     this.run();
   }
 

@@ -1,5 +1,5 @@
 import { type SeededRandom, seededRandom } from "../../adapters/runtime/seeded_random.ts";
-import { placeOf } from "../../core/api/listen_address.ts";
+import { bindingOf } from "../../core/api/listen_address.ts";
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
 import type { LinkFeatures } from "../../core/stack/link.ts";
 import { CoreStack, SECRET_LENGTH } from "../../core/stack/stack.ts";
@@ -97,7 +97,7 @@ export class World {
   start(): this {
     const { core } = this.sides[1];
     const listener = core.tcp.listen({
-      ...placeOf(PORT),
+      ...bindingOf(PORT),
       backlog: 4,
       decides: false,
     });

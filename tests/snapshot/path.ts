@@ -1,5 +1,5 @@
 import { seededRandom } from "../../adapters/runtime/seeded_random.ts";
-import { placeOf } from "../../core/api/listen_address.ts";
+import { bindingOf } from "../../core/api/listen_address.ts";
 import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
 import { CoreStack, SECRET_LENGTH } from "../../core/stack/stack.ts";
 import { Listener } from "../../core/stack/tcp/listener.ts";
@@ -109,7 +109,7 @@ export class Path {
     const back = { ...way, bytesPerMs: 0, ...options.back };
     const { profile = "internet" } = options.flows[0]!;
     this.#receiver = this.#side(1, { congestion: "cubic", profile }, back);
-    const listening = { ...placeOf(PORT), backlog: 16, decides: false };
+    const listening = { ...bindingOf(PORT), backlog: 16, decides: false };
     if (!(this.#receiver.core.tcp.listen(listening) instanceof Listener)) {
       throw new Error("no listener");
     }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Place } from "../../core/stack/binding_table.ts";
+import type { Binding } from "../../core/stack/binding_table.ts";
 import type { Flow } from "../../core/udp/flow.ts";
 import { FlowPort, UdpSocket } from "../../core/udp/ports.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
@@ -14,14 +14,14 @@ import { FragmentHost } from "./fragments.ts";
 /** The stack at 10.0.0.2 and fd00::2 of a {@link FragmentHost}. */
 export class UdpHost extends FragmentHost {
   /** A socket at a place: `udpPlace(53)`. */
-  socket(place: Place): UdpSocket {
+  socket(place: Binding): UdpSocket {
     const bound = this.stack.udp.bindSocket(place);
     if (typeof bound === "string") throw new Error(bound);
     return bound.socket;
   }
 
   /** Flows at a place. */
-  flowPort(place: Place): FlowPort {
+  flowPort(place: Binding): FlowPort {
     const bound = this.stack.udp.bindFlows(place);
     if (typeof bound === "string") throw new Error(bound);
     return bound;
@@ -47,7 +47,11 @@ export class UdpHost extends FragmentHost {
 }
 
 /** Ports of every address, or of one or a network of them. */
-export function udpPlace(firstPort: number, subnet?: string, lastPort: number = firstPort): Place {
+export function udpPlace(
+  firstPort: number,
+  subnet?: string,
+  lastPort: number = firstPort,
+): Binding {
   return { subnet: subnet === undefined ? undefined : Subnet.parse(subnet)!, firstPort, lastPort };
 }
 

@@ -6,7 +6,7 @@ import {
   OutgoingPacket,
   PacketBatch,
 } from "../../../core/stack/link.ts";
-import type { ForeignPacket } from "../../../core/stack/sharding/shard.ts";
+import type { ShardPacket } from "../../../core/stack/sharding/shard.ts";
 import { requireInteger } from "../integer_option.ts";
 import { PacketQueue } from "../packet_queue.ts";
 import { checkImpairments, type Impairments } from "./impair/impairments.ts";
@@ -84,7 +84,7 @@ export class ImpairedLink implements Link {
   /** The MTU of the link behind, and no offload; whether it leaves the host. */
   readonly features: LinkFeatures;
   /** What the link behind has. */
-  readonly handOver?: (foreign: ForeignPacket) => boolean;
+  readonly forwardToShard?: (foreign: ShardPacket) => boolean;
   readonly #link: Link;
   readonly #outgoing: ImpairedPath;
   readonly #incoming: ImpairedPath;
@@ -108,7 +108,7 @@ export class ImpairedLink implements Link {
       ...(insideHost && { insideHost }),
       ...(shard && { shard }),
     };
-    if (link.handOver) this.handOver = (foreign) => link.handOver!(foreign);
+    if (link.forwardToShard) this.forwardToShard = (foreign) => link.forwardToShard!(foreign);
     this.#link = link;
     requireInteger("seed", seed, 0, Number.MAX_SAFE_INTEGER);
     requireInteger("queue", queue, 1, 1_000_000);

@@ -1,6 +1,6 @@
 import type { Clock } from "../../../core/api/environment.ts";
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
-import type { ForeignPacket } from "../../../core/stack/sharding/shard.ts";
+import type { ShardPacket } from "../../../core/stack/sharding/shard.ts";
 import type { NameConnection } from "./pcapng/connections.ts";
 import { type Recordable, Recording, type WriteBlock } from "./pcapng/recording.ts";
 
@@ -66,7 +66,7 @@ export class CapturedLink implements Link {
   /** The features of the link behind. */
   readonly features: LinkFeatures;
   /** What the link behind has. */
-  readonly handOver?: (foreign: ForeignPacket) => boolean;
+  readonly forwardToShard?: (foreign: ShardPacket) => boolean;
   readonly #link: Link;
   readonly #now: () => number;
   readonly #nameConnection: NameConnection | undefined;
@@ -80,7 +80,7 @@ export class CapturedLink implements Link {
   ) {
     this.name = link.name;
     this.features = link.features;
-    if (link.handOver) this.handOver = (foreign) => link.handOver!(foreign);
+    if (link.forwardToShard) this.forwardToShard = (foreign) => link.forwardToShard!(foreign);
     this.#link = link;
     this.#now = () => epochMs + clock.now();
     this.#nameConnection = nameConnection;

@@ -24,9 +24,9 @@ import { Counts, type EthernetCount } from "./counts.ts";
 import { type DuplicateAddress, DuplicateDetection } from "./duplicate_detection.ts";
 import type { FramePort } from "./frame_port.ts";
 import type { NeighborEntry } from "./neighbor.ts";
+import { NeighborProtocol } from "./neighbor_protocol.ts";
 import { type EthernetOptions, parseEthernetOptions, parseSubnet, placeOf } from "./options.ts";
 import { Resolver } from "./resolver.ts";
-import { Talk } from "./talk.ts";
 import { Undeliverable } from "./undeliverable.ts";
 
 const { HEADROOM } = OutgoingPacket;
@@ -46,7 +46,7 @@ export class EthernetLink implements Link {
   readonly #detection: DuplicateDetection;
   readonly #probes: boolean;
   readonly #log: Logger;
-  readonly #talk: Talk;
+  readonly #talk: NeighborProtocol;
   readonly #undeliverable = new Undeliverable();
   /** What the port put into the batch's places last, and the packets in it. */
   readonly #frames: Uint8Array<ArrayBuffer>[] = [];
@@ -86,7 +86,7 @@ export class EthernetLink implements Link {
       },
       schedule: (at) => this.#schedule(at),
     });
-    this.#talk = new Talk({
+    this.#talk = new NeighborProtocol({
       mac: plan.mac,
       addresses: this.#addresses,
       resolver: this.#resolver,
@@ -276,11 +276,11 @@ export class EthernetLink implements Link {
     const now = this.#clock.now();
     switch (readEtherType(frame, 0)) {
       case ETHER_TYPE.ARP:
-        this.#talk.hearArp(frame, size, now);
+        this.#talk.handleArp(frame, size, now);
         return false;
       case ETHER_TYPE.IPV6:
         if (isNeighborMessage(frame, ETHERNET_HEADER, size)) {
-          this.#talk.hearNeighbor(frame, size, now);
+          this.#talk.handleNeighborDiscovery(frame, size, now);
           return false;
         }
         if (isGroup && frame[ETHERNET_HEADER + 24] !== 0xff) return this.#drop("drop.group");

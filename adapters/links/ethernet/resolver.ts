@@ -22,7 +22,7 @@ const MAX_WAITING = 16;
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
 /** What somebody has said of an address. */
-export type Hearsay =
+export type NeighborClaim =
   | "answer" // to this station, which does not hold against what is known
   | "override" // to this station, which does
   | "question" // to this station
@@ -118,7 +118,7 @@ export class Resolver {
    *
    * @returns False: it was not believed.
    */
-  hear(address: IpAddress, mac: number, says: Hearsay, own: IpAddress, now: number): boolean {
+  hear(address: IpAddress, mac: number, says: NeighborClaim, own: IpAddress, now: number): boolean {
     const neighbor = this.#cache.find(address);
     if (neighbor === undefined) return this.#hearStranger(address, mac, says, own, now);
     if (neighbor.state === "PERMANENT") return neighbor.mac === mac;
@@ -136,7 +136,7 @@ export class Resolver {
   #hearStranger(
     address: IpAddress,
     mac: number,
-    says: Hearsay,
+    says: NeighborClaim,
     own: IpAddress,
     now: number,
   ): boolean {
@@ -163,7 +163,7 @@ export class Resolver {
     return true;
   }
 
-  #hearAnswer(neighbor: Neighbor, mac: number, says: Hearsay, now: number): boolean {
+  #hearAnswer(neighbor: Neighbor, mac: number, says: NeighborClaim, now: number): boolean {
     // RFC 4861 7.2.5: without the override flag what is known stays.
     if (neighbor.state === "PROBE" && neighbor.mac !== mac && says !== "override") return false;
     this.#become(neighbor, "REACHABLE", mac);
@@ -174,7 +174,7 @@ export class Resolver {
   }
 
   /** Nobody has asked: it is looked into where it contradicts. */
-  #hearClaim(neighbor: Neighbor, mac: number, says: Hearsay, now: number): boolean {
+  #hearClaim(neighbor: Neighbor, mac: number, says: NeighborClaim, now: number): boolean {
     if (neighbor.mac === mac) return true;
     if (says !== "answer" && neighbor.state !== "INCOMPLETE") this.#verify(neighbor, now);
     return false;

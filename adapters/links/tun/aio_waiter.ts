@@ -1,4 +1,4 @@
-import { openEventfd, type TunHost, type Waiter } from "./host.ts";
+import { openEventfd, type Poller, type TunHost } from "./host.ts";
 import { type Bytes, POLLIN, POLLOUT } from "./linux.ts";
 
 /** `syscall` of the C library, which has no functions for the kernel's asynchronous I/O. */
@@ -35,7 +35,7 @@ const IOCB_FLAG_RESFD = 1;
  * Has the kernel watch a descriptor (IOCB_CMD_POLL, Linux 4.18) and signal an eventfd when it
  * becomes readable. No thread waits, and a wait that is ended leaves nothing behind.
  */
-export class AioWaiter implements Waiter {
+export class AioWaiter implements Poller {
   readonly #context: AioContext;
   readonly #host: Pick<TunHost, "libc" | "errno">;
   readonly #eventfd: number;

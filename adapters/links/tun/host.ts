@@ -58,13 +58,13 @@ export interface TunHost {
   /** Whether a file may be read or written without the user being asked. */
   mayUse(access: "read" | "write", path: string): boolean;
   /** Waits for a descriptor until closed. */
-  waiter(fd: number): Waiter;
+  waiter(fd: number): Poller;
   /** Frees the library. Nothing of this host may be used afterwards. */
   close(): void;
 }
 
 /** Waits for one descriptor without blocking the event loop. */
-export interface Waiter {
+export interface Poller {
   /** Resolves when the descriptor may be readable, and when the waiter is closed. */
   wait(): Promise<void>;
   /** Ends a wait; resolves when the descriptor is not used any more. */

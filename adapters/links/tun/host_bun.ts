@@ -1,6 +1,6 @@
 import process from "node:process";
 import { type AioLibc, AioWaiter } from "./aio_waiter.ts";
-import { firstLibrary, type Libc, LIBC_PARAMETERS, type TunHost, type Waiter } from "./host.ts";
+import { firstLibrary, type Libc, LIBC_PARAMETERS, type Poller, type TunHost } from "./host.ts";
 import type { Bytes } from "./linux.ts";
 import { PollingWaiter } from "./polling_waiter.ts";
 
@@ -62,7 +62,7 @@ export async function bunHost(): Promise<TunHost> {
   return host;
 }
 
-function aioWaiter(host: TunHost, libc: Libc & AioLibc, fd: number): Waiter | undefined {
+function aioWaiter(host: TunHost, libc: Libc & AioLibc, fd: number): Poller | undefined {
   return AioWaiter.open(host, libc, process.arch, fd, (eventfd) => {
     const reader = Bun.file(eventfd).stream().getReader();
     return { read: () => reader.read(), cancel: () => reader.cancel() };

@@ -3,8 +3,8 @@ import {
   type Libc,
   LIBC_PARAMETERS,
   openEventfd,
+  type Poller,
   type TunHost,
-  type Waiter,
 } from "./host.ts";
 import { type Bytes, pollSet } from "./linux.ts";
 
@@ -78,7 +78,7 @@ function signatures(): Record<string, Signature> {
 }
 
 /** `poll` in one of Deno's threads, on the descriptor and on an eventfd that ends the wait. */
-class ThreadWaiter implements Waiter {
+class ThreadWaiter implements Poller {
   readonly #libc: Library["symbols"];
   readonly #end: number;
   readonly #set: Bytes;

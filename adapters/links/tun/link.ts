@@ -8,7 +8,7 @@ import {
 import { addDevice } from "../../host/way_back.ts";
 import { type Device, indexOf } from "./device.ts";
 import { goneError, meansGone } from "./error.ts";
-import type { Libc, TunHost, Waiter } from "./host.ts";
+import type { Libc, Poller, TunHost } from "./host.ts";
 import * as linux from "./linux.ts";
 import { leadsInto } from "./netlink.ts";
 import { ReceiveBuffers } from "./receive_buffers.ts";
@@ -38,7 +38,7 @@ export class TunLink implements Link {
   readonly #fd: number;
   readonly #headerSize: number;
   readonly #frameHeader: number;
-  readonly #waiter: Waiter;
+  readonly #waiter: Poller;
   readonly #incoming: ReceiveBuffers;
   readonly #outgoing = new linux.IoVectors(3);
   #start: linux.Bytes = new Uint8Array(0);
@@ -60,7 +60,7 @@ export class TunLink implements Link {
   private constructor(
     host: TunHost,
     device: Device,
-    waiter: Waiter,
+    waiter: Poller,
     steering: ReceivePacketSteering | undefined,
   ) {
     const { fd, name, mtu, offload, frameHeader } = device;

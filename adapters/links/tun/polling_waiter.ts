@@ -1,11 +1,11 @@
 import { setTimeout } from "node:timers/promises";
-import type { Libc, Waiter } from "./host.ts";
+import type { Libc, Poller } from "./host.ts";
 import { type Bytes, pollSet, timespec } from "./linux.ts";
 
 const INTERVAL_MS = 1;
 
 /** Looks every millisecond: for where the kernel cannot signal. */
-export class PollingWaiter implements Waiter {
+export class PollingWaiter implements Poller {
   readonly #libc: Pick<Libc, "ppoll">;
   readonly #set: Bytes;
   readonly #atOnce = timespec(0);

@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { allowedProcessors, formatMask } from "./processors.ts";
 
 /** What has to be known of the machine. */
-export interface Machine {
+export interface SystemInfo {
   /** The processor that this thread runs on. */
   currentProcessor(): number;
   /** Whether a file may be read or written without the user being asked. */
@@ -45,7 +45,7 @@ export class ReceivePacketSteering {
   readonly #file: string;
   readonly #before: string;
   readonly #processors: readonly number[];
-  readonly #machine: Machine;
+  readonly #machine: SystemInfo;
   /** The processor that is left out; -1: there is no steering. */
   #leftOut = -1;
   #windowBegan = 0;
@@ -63,7 +63,7 @@ export class ReceivePacketSteering {
     file: string,
     before: string,
     processors: readonly number[],
-    machine: Machine,
+    machine: SystemInfo,
   ) {
     this.#file = file;
     this.#before = before;
@@ -76,7 +76,7 @@ export class ReceivePacketSteering {
    * something already, and where the kernel does not let this process. `index` is the device's, which
    * a device of the same name in another network namespace does not have.
    */
-  static open(name: string, index: number, machine: Machine): ReceivePacketSteering | undefined {
+  static open(name: string, index: number, machine: SystemInfo): ReceivePacketSteering | undefined {
     const folder = `${machine.devices}/${name}`;
     const file = `${folder}/queues/rx-0/rps_cpus`;
     const isAllowed = machine.mayUse("read", machine.status) && machine.mayUse("read", folder) &&

@@ -9,14 +9,14 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TcpError } from "../../../core/api/errors.ts";
-import { InTurn } from "../../../core/api/runtime/serial_queue.ts";
+import { SerialQueue } from "../../../core/api/runtime/serial_queue.ts";
 import { DESCRIPTOR_ADVICE, descriptorFault } from "../../host/descriptors.ts";
 
 /** How long the two ends may take to meet, in milliseconds. */
 const ACCEPT_MS = 5000;
 
 /** Opens pairs one after the other, so that each connection meets its own other end. */
-const turns = new InTurn();
+const turns = new SerialQueue();
 let door: Promise<Door> | undefined;
 
 /** A Unix socket that is listened on while pairs are being opened. */

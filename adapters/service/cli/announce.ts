@@ -4,8 +4,8 @@
  * @module
  */
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
-import { parseWhere } from "../../../core/api/listen_address.ts";
-import { Places } from "../../../core/stack/binding_table.ts";
+import { parseListenAddress } from "../../../core/api/listen_address.ts";
+import { BindingTable } from "../../../core/stack/binding_table.ts";
 import type { OwnAddresses } from "../../../core/stack/ip/own_addresses.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { ownAddresses, showAddress } from "../links/own_addresses.ts";
@@ -19,9 +19,9 @@ export function announce(
   { place, published }: Pick<Service, "place" | "published">,
 ): string {
   const { addresses, listen } = settings;
-  const serving = new Places<ListenSetting>();
+  const serving = new BindingTable<ListenSetting>();
   for (const each of listen) {
-    const where = parseWhere(each.where);
+    const where = parseListenAddress(each.where);
     if (where.transport === "tcp") serving.add(where, each);
   }
   const own = ownAddresses(settings);
@@ -36,7 +36,7 @@ export function announce(
 
 function describePublication(
   { address, to, transport }: PublishedPort,
-  serving: Places<ListenSetting>,
+  serving: BindingTable<ListenSetting>,
 ): string {
   if (transport === "udp") {
     return `  send to udp/${formatHostPort(address)} for udp/${formatHostPort(to)}`;
@@ -48,7 +48,7 @@ function describePublication(
 }
 
 function describePlace(setting: ListenSetting, own: OwnAddresses): string {
-  const { transport, subnet, firstPort: port, lastPort } = parseWhere(setting.where);
+  const { transport, subnet, firstPort: port, lastPort } = parseListenAddress(setting.where);
   const address = subnet === undefined ? own.first : own.firstIn(subnet);
   if (transport === "udp" || port !== lastPort || address === undefined) {
     return `  ${setting.where}: ${setting.plugin}`;

@@ -19,8 +19,8 @@ import {
   permissionsForFile,
   requirePermissions,
 } from "./permissions.ts";
-import { firstEndSignal, onStatsSignal } from "./signals.ts";
-import { surviveStrayErrors } from "./stray_errors.ts";
+import { onStatsSignal, waitForShutdownSignal } from "./signals.ts";
+import { logUncaughtErrors } from "./stray_errors.ts";
 
 /** Runs the command that started this process and ends the process with its exit code. */
 export async function main(): Promise<never> {
@@ -64,7 +64,7 @@ async function serve(settings: Settings): Promise<0> {
   // Deno throws some of these where nobody can catch them: in a server that is to listen.
   const denied = Promise.withResolvers<never>();
   denied.promise.catch(() => {});
-  surviveStrayErrors(log, (error) => {
+  logUncaughtErrors(log, (error) => {
     if (!isStarting || !isNotCapable(error)) return false;
     denied.reject(error);
     return true;
@@ -72,7 +72,7 @@ async function serve(settings: Settings): Promise<0> {
   let isStarting = true;
   const service = await Promise.race([startService(settings, log), denied.promise]);
   isStarting = false;
-  const asked = firstEndSignal();
+  const asked = waitForShutdownSignal();
   onStatsSignal(async () => log.info("stats", await service.stats()));
   const announcement = announce({ ...settings, addresses: service.addresses }, service);
   // Somebody reads packets from stdout.

@@ -19,7 +19,7 @@ export type EndSignal = keyof typeof EXIT_CODES;
  * ends what runs in it, and there is nothing that could be read anew. From then on the process is left to its caller until a
  * second one ends it at once, with the exit code that a shell gives to a process ended by it.
  */
-export function firstEndSignal(): Promise<EndSignal> {
+export function waitForShutdownSignal(): Promise<EndSignal> {
   return new Promise((resolve) => {
     const signals = new EndSignals();
     const hasNoTerminal = isIgnored(1);

@@ -12,7 +12,7 @@ import { messageOf } from "../errors.ts";
  * An error that a plugin leaves uncaught, as in a timer of its own, ends nobody else's connection.
  * What `take` returns true for is its own.
  */
-export function surviveStrayErrors(
+export function logUncaughtErrors(
   log: Logger,
   take: (error: unknown) => boolean = () => false,
 ): void {

@@ -4,8 +4,8 @@
  * @module
  */
 import { type Logger, systemClock } from "../../../core/api/environment.ts";
-import { parseWhere } from "../../../core/api/listen_address.ts";
-import { Places } from "../../../core/stack/binding_table.ts";
+import { parseListenAddress } from "../../../core/api/listen_address.ts";
+import { BindingTable } from "../../../core/stack/binding_table.ts";
 import type { Link } from "../../../core/stack/link.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { captureFile } from "../../links/decorators/capture_file.ts";
@@ -53,9 +53,9 @@ function record(link: Link, { capture, listen }: Settings, log: Logger): Wrapped
 
 /** Names connections after the plugin that serves them. */
 function pluginNames(listen: readonly ListenSetting[]): NameConnection {
-  const plugins = { tcp: new Places<string>(), udp: new Places<string>() };
+  const plugins = { tcp: new BindingTable<string>(), udp: new BindingTable<string>() };
   for (const { where, plugin } of listen) {
-    const place = parseWhere(where);
+    const place = parseListenAddress(where);
     plugins[place.transport].add(place, plugin);
   }
   return ({ transport, local }) => {

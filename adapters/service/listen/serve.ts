@@ -4,7 +4,7 @@
  * @module
  */
 import type { Logger } from "../../../core/api/environment.ts";
-import { parseWhere } from "../../../core/api/listen_address.ts";
+import { parseListenAddress } from "../../../core/api/listen_address.ts";
 import { compose } from "../../../core/api/plugin.ts";
 import { composeFlows } from "../../../core/api/udp/flow_chain.ts";
 import { rememberResponseText } from "../../../plugins/http/remembered_text.ts";
@@ -59,7 +59,7 @@ function checkTransport({ where, source }: ListenSetting, { handlers }: LoadedCh
 }
 
 function isUdp(where: string): boolean {
-  return parseWhere(where).transport === "udp";
+  return parseListenAddress(where).transport === "udp";
 }
 
 /**

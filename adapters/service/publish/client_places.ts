@@ -4,8 +4,8 @@
  * @module
  */
 import type { HostPort } from "../../../core/api/host_port.ts";
-import { parseWhere } from "../../../core/api/listen_address.ts";
-import { Places } from "../../../core/stack/binding_table.ts";
+import { parseListenAddress } from "../../../core/api/listen_address.ts";
+import { BindingTable } from "../../../core/stack/binding_table.ts";
 import type { OwnAddresses } from "../../../core/stack/ip/own_addresses.ts";
 import { IpAddress, Subnet } from "../../../core/wire/address.ts";
 import type { ListenSetting, Settings } from "../settings/settings.ts";
@@ -25,9 +25,9 @@ export function clientPlaces(
   { listen }: Pick<Settings, "listen">,
   own: OwnAddresses,
 ): (transport: "tcp" | "udp", to: HostPort, client: HostPort | undefined) => ClientPlace {
-  const served = { tcp: new Places<ListenSetting>(), udp: new Places<ListenSetting>() };
+  const served = { tcp: new BindingTable<ListenSetting>(), udp: new BindingTable<ListenSetting>() };
   for (const setting of listen) {
-    const place = parseWhere(setting.where);
+    const place = parseListenAddress(setting.where);
     served[place.transport].add(place, setting);
   }
   const servedAt = (transport: "tcp" | "udp", { w0, w1, w2, w3 }: IpAddress, port: number) =>

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseWhere } from "../../../core/api/listen_address.ts";
+import { parseListenAddress } from "../../../core/api/listen_address.ts";
 import type { OwnAddresses } from "../../../core/stack/ip/own_addresses.ts";
 import { UsageError } from "../errors.ts";
 import type { PublishSetting } from "../settings/publish_setting.ts";
@@ -32,7 +32,7 @@ export function publishAll(
 }
 
 function publish(where: string, own: OwnAddresses): PublishSetting[] {
-  const { transport, subnet, firstPort: port, lastPort } = parseWhere(where);
+  const { transport, subnet, firstPort: port, lastPort } = parseListenAddress(where);
   if (transport !== "tcp" || port !== lastPort) return [];
   const address = subnet === undefined ? own.first : own.firstIn(subnet);
   if (address === undefined) return [];

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import { type HostPort, parseHostPort } from "../../../core/api/host_port.ts";
-import { formatWhere, parseWhere } from "../../../core/api/listen_address.ts";
+import { formatListenAddress, parseListenAddress } from "../../../core/api/listen_address.ts";
 import { parseDialTarget } from "../../../plugins/shared/dial.ts";
 import { messageOf } from "../errors.ts";
 
@@ -22,7 +22,7 @@ export interface PublishSetting extends HostPort {
 
 /** A place of the stack that leads to the host. */
 export interface StackPublishSetting {
-  /** As `formatWhere()` writes it. */
+  /** As `formatListenAddress()` writes it. */
   readonly where: string;
   /** What `forward` takes, several separated by commas. */
   readonly targets: string;
@@ -62,7 +62,7 @@ function parseStackSide(from: string, targets: string): StackPublishSetting | st
   const isTarget = (target: string) => parseDialTarget(target) !== undefined;
   if (!targets.split(",").every(isTarget)) return "";
   try {
-    return { where: formatWhere(parseWhere(from)), targets };
+    return { where: formatListenAddress(parseListenAddress(from)), targets };
   } catch (error) {
     return messageOf(error);
   }

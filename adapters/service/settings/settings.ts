@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { type IcmpOptions, icmpSchema } from "../../../core/api/config.ts";
-import { formatWhere, parseWhere } from "../../../core/api/listen_address.ts";
+import { formatListenAddress, parseListenAddress } from "../../../core/api/listen_address.ts";
 import { milliseconds } from "../../../core/api/numbers.ts";
 import { isOwnable } from "../../../core/stack/ip/own_addresses.ts";
 import { Subnet } from "../../../core/wire/address.ts";
@@ -29,7 +29,7 @@ export interface PluginSetting {
 
 /** Addresses and ports of the stack and what serves them. */
 export interface ListenSetting extends PluginSetting {
-  /** As `formatWhere()` writes it. */
+  /** As `formatListenAddress()` writes it. */
   readonly where: string;
   /** Middleware in front of the plugin, the outermost first. */
   readonly before?: readonly PluginSetting[] | undefined;
@@ -154,7 +154,7 @@ function isWithLength(text: string): boolean {
 /** `[tcp/|udp/][ADDRESS[/LENGTH]:]PORTS`, in its shortest form. */
 export const whereSchema: z.ZodType<string, string> = z.string().transform((text, c) => {
   try {
-    return formatWhere(parseWhere(text));
+    return formatListenAddress(parseListenAddress(text));
   } catch (error) {
     c.addIssue(messageOf(error));
     return z.NEVER;

@@ -8,8 +8,8 @@ import { bytes, count, wholeNumber } from "../../../core/api/numbers.ts";
 import type { LinkImpairments } from "../../links/decorators/impair.ts";
 import {
   checkImpairments,
-  HARMLESS,
   type Impairments,
+  NO_IMPAIRMENT,
 } from "../../links/decorators/impair/impairments.ts";
 import { messageOf } from "../errors.ts";
 
@@ -74,7 +74,7 @@ export const impairTextSchema: z.ZodType<ImpairSetting, string> = z.string().tra
     for (const part of text.split(",")) {
       const [, isIncoming, name, value] = /^(incoming\.)?(\w+)=([\d.e+-]+)$/.exec(part) ?? [];
       const isKnown = name !== undefined &&
-        (Object.hasOwn(HARMLESS, name) || /^(seed|queue)$/.test(name));
+        (Object.hasOwn(NO_IMPAIRMENT, name) || /^(seed|queue)$/.test(name));
       if (!isKnown || !Number.isFinite(Number(value))) {
         c.addIssue(`${FLAG_EXPECTED}, got ${part}`);
         return z.NEVER;

@@ -5,7 +5,7 @@
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { Queue } from "../../../core/buffers/queue.ts";
-import type { ForeignPacket } from "../../../core/stack/sharding/shard.ts";
+import type { ShardPacket } from "../../../core/stack/sharding/shard.ts";
 
 /** Bytes that wait for one shard, at most; more are dropped, as by any link that is full. */
 export const MAX_WAITING_BYTES = 4 * 1024 * 1024;
@@ -19,7 +19,7 @@ export interface MailboxEnds {
 }
 
 /** What a shard sends to another. */
-type Parcel = Pick<ForeignPacket, "packet" | "segmentSize">;
+type Parcel = Pick<ShardPacket, "packet" | "segmentSize">;
 
 /** A channel for every two of `count` shards; the ends of each shard. */
 export function connectMailboxes(count: number): MailboxEnds[] {
@@ -56,7 +56,7 @@ export class Mailboxes {
   }
 
   /** False: too much waits for that shard, the packet was dropped. */
-  send({ shard, packet, segmentSize }: ForeignPacket): boolean {
+  send({ shard, packet, segmentSize }: ShardPacket): boolean {
     const port = this.#ports[shard];
     if (port === undefined) return false;
     if (Atomics.add(this.#waiting, shard, packet.length) + packet.length > MAX_WAITING_BYTES) {

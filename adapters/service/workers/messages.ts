@@ -22,7 +22,7 @@ export interface WorkerData {
 }
 
 /** What the main thread asks for. */
-export type Order =
+export type WorkerRequest =
   /** Serve this queue; answered with `"serving"`. */
   | {
     readonly type: "serve";
@@ -38,7 +38,7 @@ export type Order =
   | { readonly type: "close" };
 
 /** What a worker answers. */
-export type Report =
+export type WorkerEvent =
   | { readonly type: "loaded" }
   | { readonly type: "serving"; readonly published: readonly PublishedPort[] }
   | { readonly type: "counters"; readonly counters: Counters }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
-import type { ForeignPacket, Shard } from "../../../core/stack/sharding/shard.ts";
+import type { Shard, ShardPacket } from "../../../core/stack/sharding/shard.ts";
 import { type MailboxEnds, Mailboxes } from "./mailboxes.ts";
 
 /** The link of a shard. */
@@ -40,7 +40,7 @@ export class ShardLink implements Link {
     return this.#queue.send(packet);
   }
 
-  handOver(foreign: ForeignPacket): boolean {
+  forwardToShard(foreign: ShardPacket): boolean {
     return this.#mailboxes.send(foreign);
   }
 

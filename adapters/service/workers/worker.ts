@@ -7,11 +7,11 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { Logger } from "../../../core/api/environment.ts";
 import { adoptQueue } from "../../links/tun/queues.ts";
 import { createLogger, writeToStderr } from "../cli/logger.ts";
-import { surviveStrayErrors } from "../cli/stray_errors.ts";
+import { logUncaughtErrors } from "../cli/stray_errors.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import { networkOn } from "../links/network.ts";
 import { loadPlugins, type NamedPlugins, serve, type ServingStack } from "../listen/serve.ts";
-import type { Order, Report, WorkerData } from "./messages.ts";
+import type { WorkerData, WorkerEvent, WorkerRequest } from "./messages.ts";
 import { ShardLink } from "./shard_link.ts";
 
 const data: WorkerData = workerData;
@@ -21,14 +21,14 @@ let plugins: NamedPlugins = [];
 let serving: ServingStack | undefined;
 let close = () => {};
 
-surviveStrayErrors(log);
-parentPort!.on("message", (order: Order) => reportFailure(() => obey(order)));
+logUncaughtErrors(log);
+parentPort!.on("message", (order: WorkerRequest) => reportFailure(() => handleRequest(order)));
 await reportFailure(async () => {
   plugins = await loadPlugins(settings);
   report({ type: "loaded" });
 });
 
-function obey(order: Order): void | Promise<void> {
+function handleRequest(order: WorkerRequest): void | Promise<void> {
   switch (order.type) {
     case "serve":
       return serveQueue(order, log);
@@ -42,7 +42,7 @@ function obey(order: Order): void | Promise<void> {
 }
 
 async function serveQueue(
-  { queue, count, seed }: Order & { type: "serve" },
+  { queue, count, seed }: WorkerRequest & { type: "serve" },
   log: Logger,
 ): Promise<void> {
   const shard = { index: data.index, count, seed };
@@ -83,6 +83,6 @@ function fail(error: unknown): void {
   report({ type: "failed", message: isUsage ? error.message : messageOf(error), isUsage });
 }
 
-function report(message: Report): void {
+function report(message: WorkerEvent): void {
   parentPort!.postMessage(message);
 }

@@ -5,13 +5,13 @@
  */
 import { type MessagePort, Worker } from "node:worker_threads";
 import { messageOf, UsageError } from "../errors.ts";
-import type { Order, Report, WorkerData } from "./messages.ts";
+import type { WorkerData, WorkerEvent, WorkerRequest } from "./messages.ts";
 
-type Answer<Type extends Report["type"]> = Report & { type: Type };
+type Answer<Type extends WorkerEvent["type"]> = WorkerEvent & { type: Type };
 
 interface Pending {
-  readonly promise: Promise<Report>;
-  resolve(report: Report): void;
+  readonly promise: Promise<WorkerEvent>;
+  resolve(report: WorkerEvent): void;
   reject(error: Error): void;
 }
 
@@ -23,7 +23,7 @@ export class WorkerHandle {
   readonly #worker: Worker;
   readonly #index: number;
   readonly #onFailure: (error: Error) => void;
-  readonly #pending = new Map<Report["type"], Pending>();
+  readonly #pending = new Map<WorkerEvent["type"], Pending>();
   #failure: Error | undefined;
   #isEnding = false;
 
@@ -36,7 +36,7 @@ export class WorkerHandle {
       workerData: data,
       transferList: ports,
     });
-    this.#worker.on("message", (report: Report) => this.#take(report));
+    this.#worker.on("message", (report: WorkerEvent) => this.#take(report));
     this.#worker.on("error", (error) => this.#fail(this.#ended(messageOf(error))));
     this.#worker.on("exit", (code) => this.#fail(this.#ended(`exit code ${code}`)));
   }
@@ -46,7 +46,7 @@ export class WorkerHandle {
    *
    * @throws {Error} The worker failed.
    */
-  ask<Type extends Report["type"]>(order: Order, type: Type): Promise<Answer<Type>> {
+  ask<Type extends WorkerEvent["type"]>(order: WorkerRequest, type: Type): Promise<Answer<Type>> {
     const isAsked = this.#pending.has(type);
     const answer = this.told(type);
     if (!isAsked) this.#worker.postMessage(order);
@@ -54,11 +54,11 @@ export class WorkerHandle {
   }
 
   /** Waits for something that it says by itself. */
-  told<Type extends Report["type"]>(type: Type): Promise<Answer<Type>> {
+  told<Type extends WorkerEvent["type"]>(type: Type): Promise<Answer<Type>> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     let pending = this.#pending.get(type);
     if (pending === undefined) {
-      pending = Promise.withResolvers<Report>();
+      pending = Promise.withResolvers<WorkerEvent>();
       pending.promise.catch(() => {});
       this.#pending.set(type, pending);
     }
@@ -71,7 +71,7 @@ export class WorkerHandle {
     await this.#worker.terminate();
   }
 
-  #take(report: Report): void {
+  #take(report: WorkerEvent): void {
     if (report.type === "failed") {
       const { message, isUsage } = report;
       return this.#fail(isUsage ? new UsageError(message) : new Error(message));

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Place } from "../../stack/binding_table.ts";
+import type { Binding } from "../../stack/binding_table.ts";
 import type { Listener } from "../../stack/tcp/listener.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
 import { netAddr } from "../addresses.ts";
@@ -34,7 +34,7 @@ export class Acceptor implements Owner {
   }
 
   /** Where it listens: a free port is known only now. */
-  get place(): Place {
+  get place(): Binding {
     return this.listener;
   }
 

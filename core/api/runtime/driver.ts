@@ -182,7 +182,7 @@ export class Driver {
       if (!this.#link.send(this.#out)) core.stats.linkFull++;
     }
     for (let one = core.sharding.next(); one !== undefined; one = core.sharding.next()) {
-      if (!this.#link.handOver?.(one)) core.stats.linkFull++;
+      if (!this.#link.forwardToShard?.(one)) core.stats.linkFull++;
     }
   }
 

@@ -20,7 +20,7 @@ export interface HandlerEnvironment {
 export type OnEnd = (reason?: unknown) => void;
 
 /** What few handlers ask for, each made then. */
-class Asked {
+class LazyContext {
   signal: AbortSignal | undefined;
   values: Map<symbol | string, unknown> | undefined;
   log: Logger | undefined;
@@ -29,7 +29,7 @@ class Asked {
 /** A context but for what it is about. There may be very many. */
 export abstract class SharedContext implements HandlerContext {
   protected readonly environment: HandlerEnvironment;
-  #asked: Asked | undefined;
+  #asked: LazyContext | undefined;
 
   constructor(environment: HandlerEnvironment) {
     this.environment = environment;
@@ -38,8 +38,8 @@ export abstract class SharedContext implements HandlerContext {
   /** Calls back when the connection or flow has ended, at once if it has already. */
   protected abstract onEnd(callback: OnEnd): void;
 
-  protected get asked(): Asked {
-    return this.#asked ??= new Asked();
+  protected get asked(): LazyContext {
+    return this.#asked ??= new LazyContext();
   }
 
   get stack(): HandlerContext["stack"] {

@@ -9,7 +9,7 @@ import { TcpError } from "../errors.ts";
  * What `next` resolves with, again and again, until it rejects with `LISTENER_CLOSED`. Who leaves the
  * loop early calls `left`, at once even while a `next()` is pending, which a generator would wait for.
  */
-export function untilClosed<T>(
+export function iterateUntilClosed<T>(
   next: () => Promise<T>,
   left?: () => void,
 ): AsyncIterableIterator<T> {

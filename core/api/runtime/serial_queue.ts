@@ -5,7 +5,7 @@
  */
 
 /** Runs one task after the other, in the order in which they were given. */
-export class InTurn {
+export class SerialQueue {
   #last: Promise<unknown> = Promise.resolve();
   #running = 0;
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { InTurn } from "../runtime/serial_queue.ts";
+import { SerialQueue } from "../runtime/serial_queue.ts";
 import { requireBytes } from "./bytes.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -14,7 +14,7 @@ export type ChunkSource = () => Promise<Bytes | undefined>;
 /** Keeps what is left of one chunk at most; the next is not asked for before somebody reads. */
 export class ChunkReader {
   readonly #source: ChunkSource;
-  readonly #turns = new InTurn();
+  readonly #turns = new SerialQueue();
   #rest: Bytes | undefined;
   #hasEnded = false;
   #isClosed = false;

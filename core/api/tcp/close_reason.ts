@@ -6,7 +6,7 @@
 import type { EndReason } from "../../tcp/tcb.ts";
 
 /** What has happened to the connection to `remote`. */
-export function endText(reason: EndReason, remote: string): string {
+export function describeCloseReason(reason: EndReason, remote: string): string {
   return TEXTS[reason].replace("%", remote);
 }
 

@@ -5,7 +5,7 @@
  */
 import { TcpError } from "../errors.ts";
 import { formatHostPort } from "../host_port.ts";
-import { InTurn } from "../runtime/serial_queue.ts";
+import { SerialQueue } from "../runtime/serial_queue.ts";
 import type { NetAddr, SocketInfo, TcpSocket, TcpState, TcpStats } from "../types.ts";
 import {
   bytesFault,
@@ -111,7 +111,7 @@ class DerivedSocket implements TcpSocket {
   readonly #base: TcpSocket;
   readonly #overrides: SocketOverrides;
   readonly #reader: ChunkReader | undefined;
-  readonly #writes: InTurn | undefined;
+  readonly #writes: SerialQueue | undefined;
   /** Bytes that come before all others. */
   #front: Bytes | undefined;
   #closing: "no" | "write" | "both" = "no";
@@ -127,7 +127,7 @@ class DerivedSocket implements TcpSocket {
     this.#overrides = overrides;
     this.#front = front;
     if (readChunk) this.#reader = new ChunkReader(() => readChunk());
-    if (write || closeWrite) this.#writes = new InTurn();
+    if (write || closeWrite) this.#writes = new SerialQueue();
   }
 
   get opened(): Promise<SocketInfo> {

@@ -6,7 +6,7 @@
 import type { NetAddr } from "../types.ts";
 
 /** Each is made when it is asked for. */
-export class Asked {
+export class LazyProperties {
   readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
   localAddr: NetAddr | undefined;

@@ -5,7 +5,7 @@
  */
 import { TcpError } from "../errors.ts";
 import type { Acceptor } from "../runtime/acceptor.ts";
-import { untilClosed } from "../runtime/iterate_until_closed.ts";
+import { iterateUntilClosed } from "../runtime/iterate_until_closed.ts";
 import type { NetAddr, TcpListener, TcpSocket } from "../types.ts";
 
 interface Waiter {
@@ -49,7 +49,7 @@ export class StackListener implements TcpListener {
 
   /** Leaving the loop early closes the listener, as a `Deno.Listener`: nobody would accept any more. */
   [Symbol.asyncIterator](): AsyncIterableIterator<TcpSocket> {
-    return untilClosed(() => this.accept(), () => this.close());
+    return iterateUntilClosed(() => this.accept(), () => this.close());
   }
 
   close(): void {

@@ -4,7 +4,7 @@
  * @module
  */
 import { STATES, type TcpState } from "../../tcp/state.ts";
-import { type EndReason, EVENT, type Tcb } from "../../tcp/tcb.ts";
+import { type EndReason, type Tcb, TCB_EVENT } from "../../tcp/tcb.ts";
 import { isAtEnd } from "../../tcp/user_calls.ts";
 import { netAddr } from "../addresses.ts";
 import { TcpError } from "../errors.ts";
@@ -13,8 +13,8 @@ import { Deferred } from "../runtime/deferred.ts";
 import type { Driver, Owner } from "../runtime/driver.ts";
 import type { NetAddr, SocketInfo, TcpSocket, TcpStats } from "../types.ts";
 import { bytesFault, emptyRead, isBytes, notBytes, requireBytes } from "./bytes.ts";
-import { endText } from "./close_reason.ts";
-import { Asked } from "./lazy_properties.ts";
+import { describeCloseReason } from "./close_reason.ts";
+import { LazyProperties } from "./lazy_properties.ts";
 import { socketInfo, tcpStats } from "./socket_stats.ts";
 import { readableOf, writableOf } from "./socket_streams.ts";
 import {
@@ -40,7 +40,7 @@ const DISCARDED = new Uint8Array(64 * 1024);
 /** Of sockets that nobody waits to write to: nothing is ever put into it. */
 const NO_WRITERS: Writer[] = [];
 
-/** Bits of what is so of a socket, behind those of {@link EVENT}, which say what has happened. */
+/** Bits of what is so of a socket, behind those of {@link TCB_EVENT}, which say what has happened. */
 const CLOSES_WITH_PEER = 1 << 4;
 const WRITE_CLOSED = 1 << 5;
 const CLOSED = 1 << 6;
@@ -63,7 +63,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   /** The first of those who wait. */
   #reader: Reader | undefined;
   #writers: Writer[] = NO_WRITERS;
-  #asked: Asked | undefined;
+  #asked: LazyProperties | undefined;
 
   constructor(tcb: Tcb, driver: Driver, options: SocketOptions) {
     this.#tcb = tcb;
@@ -113,8 +113,8 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return this.#ask().writable ??= writableOf(this);
   }
 
-  #ask(): Asked {
-    return this.#asked ??= new Asked();
+  #ask(): LazyProperties {
+    return this.#asked ??= new LazyProperties();
   }
 
   stats(): TcpStats {
@@ -431,22 +431,22 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     const events = tcb.events;
     tcb.events = 0;
     this.#bits |= events;
-    if ((events & EVENT.OPENED) !== 0) this.#settleOpened();
-    if ((events & EVENT.READABLE) !== 0) {
+    if ((events & TCB_EVENT.OPENED) !== 0) this.#settleOpened();
+    if ((events & TCB_EVENT.READABLE) !== 0) {
       if (this.#reader !== undefined) this.#serveReaders();
       this.#discardUnread();
       this.#closeWhenOver();
     }
-    if ((events & EVENT.ENDED) !== 0) this.#end();
-    else if ((events & EVENT.WRITABLE) !== 0 && this.#writers.length > 0) this.#serveWriters();
+    if ((events & TCB_EVENT.ENDED) !== 0) this.#end();
+    else if ((events & TCB_EVENT.WRITABLE) !== 0 && this.#writers.length > 0) this.#serveWriters();
   }
 
   get #hasOpened(): boolean {
-    return (this.#bits & EVENT.OPENED) !== 0;
+    return (this.#bits & TCB_EVENT.OPENED) !== 0;
   }
 
   get #hasEnded(): boolean {
-    return (this.#bits & EVENT.ENDED) !== 0;
+    return (this.#bits & TCB_EVENT.ENDED) !== 0;
   }
 
   get #closesWithPeer(): boolean {
@@ -488,7 +488,11 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   #error(code: EndReason): TcpError {
-    return new TcpError(code, endText(code, formatHostPort(this.remoteAddr)), this.#ends());
+    return new TcpError(
+      code,
+      describeCloseReason(code, formatHostPort(this.remoteAddr)),
+      this.#ends(),
+    );
   }
 
   #ends(): { local: NetAddr; remote: NetAddr; cause: unknown } {

@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { Place } from "../../stack/binding_table.ts";
+import type { Binding } from "../../stack/binding_table.ts";
 import type { Datagram } from "../../udp/datagram.ts";
 import type { UdpSocket } from "../../udp/ports.ts";
 import { IpAddress } from "../../wire/address.ts";
 import { type Endpoint, netAddr, parseEndpoint } from "../addresses.ts";
 import { TcpError } from "../errors.ts";
 import type { Driver, Owner } from "../runtime/driver.ts";
-import { untilClosed } from "../runtime/iterate_until_closed.ts";
+import { iterateUntilClosed } from "../runtime/iterate_until_closed.ts";
 import { bytesFault, detached, isDetached, requireBytes } from "../tcp/bytes.ts";
 import type { NetAddr, SocketAddress } from "../types.ts";
 import type {
@@ -31,14 +31,14 @@ interface Waiter {
 export class StackDatagramConn implements DatagramConn, Owner {
   readonly addr: NetAddr;
   readonly #socket: UdpSocket;
-  readonly #place: Place;
+  readonly #place: Binding;
   readonly #driver: Driver;
   readonly #onError: ListenDatagramOptions["onError"];
   readonly #onClose: () => void;
   readonly #waiters: Waiter[] = [];
 
   constructor(
-    { socket, place }: { socket: UdpSocket; place: Place },
+    { socket, place }: { socket: UdpSocket; place: Binding },
     driver: Driver,
     onError: ListenDatagramOptions["onError"],
     onClose: () => void,
@@ -131,7 +131,7 @@ export class StackDatagramConn implements DatagramConn, Owner {
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<ReceivedDatagram> {
-    return untilClosed(() => this.receive());
+    return iterateUntilClosed(() => this.receive());
   }
 
   [Symbol.dispose](): void {

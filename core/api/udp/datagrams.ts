@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Place } from "../../stack/binding_table.ts";
+import type { Binding } from "../../stack/binding_table.ts";
 import { sleepUntil, withFields } from "../environment.ts";
-import { formatWhere, placeOf } from "../listen_address.ts";
+import { bindingOf, formatListenAddress } from "../listen_address.ts";
 import { refusalError } from "../refusal_error.ts";
 import type { Driver } from "../runtime/driver.ts";
 import type { HandlerEnvironment } from "../runtime/handler_context.ts";
@@ -28,7 +28,7 @@ export class Datagrams {
 
   /** `stack.listenDatagram()`. */
   listen({ port, hostname, signal, onError }: ListenDatagramOptions): DatagramConn {
-    const place = placeOf(port, hostname);
+    const place = bindingOf(port, hostname);
     const bound = this.#driver.core.udp.bindSocket(place);
     if (typeof bound === "string") throw refusalError(bound, textOf(place));
     const close = () => conn.close();
@@ -43,7 +43,7 @@ export class Datagrams {
   }
 
   /** Flows of a place, from now on. */
-  serve(place: Place, handler: FlowHandler, plugin: string): FlowHost {
+  serve(place: Binding, handler: FlowHandler, plugin: string): FlowHost {
     const port = this.#driver.core.udp.bindFlows(place);
     const where = textOf(place);
     if (typeof port === "string") throw refusalError(port, where);
@@ -71,6 +71,6 @@ export class Datagrams {
   }
 }
 
-function textOf(place: Place): string {
-  return formatWhere({ transport: "udp", ...place });
+function textOf(place: Binding): string {
+  return formatListenAddress({ transport: "udp", ...place });
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Place } from "../../stack/binding_table.ts";
+import type { Binding } from "../../stack/binding_table.ts";
 import type { FlowPort } from "../../udp/ports.ts";
 import { messageOf, stackOf } from "../error_text.ts";
 import { formatHostPort } from "../host_port.ts";
@@ -66,7 +66,7 @@ export class FlowHost implements Owner {
   }
 
   /** Where it is bound: a free port is known only now. */
-  get place(): Place {
+  get place(): Binding {
     return this.#driver.core.udp.placeOf(this.#port)!;
   }
 

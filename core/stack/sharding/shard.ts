@@ -22,7 +22,7 @@ export interface Shard {
 }
 
 /** A packet that belongs to another shard. Its checksum has been seen to. */
-export interface ForeignPacket {
+export interface ShardPacket {
   /** Whose it is. */
   readonly shard: number;
   /** A whole IP packet; nobody else keeps it. */
@@ -83,7 +83,7 @@ export class Sharding {
   readonly #shard: Shard | undefined;
   readonly #own: OwnAddresses;
   /** As many as packets have come since the last time it was emptied, at most. */
-  readonly #foreign = new Queue<ForeignPacket>();
+  readonly #foreign = new Queue<ShardPacket>();
 
   /** Without `shard` there are no others. */
   constructor(shard: Shard | undefined, own: OwnAddresses) {
@@ -141,7 +141,7 @@ export class Sharding {
   }
 
   /** The next packet of another shard. */
-  next(): ForeignPacket | undefined {
+  next(): ShardPacket | undefined {
     return this.#foreign.shift();
   }
 

@@ -8,10 +8,10 @@ import { Queue } from "../../buffers/queue.ts";
 import { endConnection } from "../../tcp/close_connection.ts";
 import type { TcpConfig } from "../../tcp/config.ts";
 import { initialSequence, type KeyedHash } from "../../tcp/isn.ts";
-import { EVENT, Tcb, type TcpEnvironment } from "../../tcp/tcb.ts";
+import { Tcb, TCB_EVENT, type TcpEnvironment } from "../../tcp/tcb.ts";
 import { isWithoutOwner } from "../../tcp/timers/time_wait.ts";
 import type { IpAddress } from "../../wire/address.ts";
-import { Deadlines } from "../deadlines.ts";
+import { DeadlineHeap } from "../deadline_heap.ts";
 import type { Demux } from "../demux.ts";
 import { choosePort } from "../ports.ts";
 import type { Stats } from "../stats.ts";
@@ -34,11 +34,11 @@ export interface ConnectionsOptions {
 
 /** After every change of a connection {@link Connections.settle} brings the tables up to date. */
 export class Connections {
-  readonly deadlines: Deadlines<Tcb> = new Deadlines();
+  readonly deadlines: DeadlineHeap<Tcb> = new DeadlineHeap();
   /** Connections that may have something to send. */
   readonly output: Queue<Tcb> = new Queue();
   /** Connections and listeners whose owners have something to look at. */
-  readonly news: Queue<Tcb> = new Queue();
+  readonly events: Queue<Tcb> = new Queue();
   readonly listenerNews: Queue<Listener> = new Queue();
   readonly #options: ConnectionsOptions;
   readonly #timeWait = new Set<Tcb>();
@@ -82,7 +82,7 @@ export class Connections {
     if (tcb.listener !== undefined) this.#settleListener(tcb, tcb.listener as Listener);
     if (tcb.events !== 0 && !tcb.inEventQueue) {
       tcb.inEventQueue = true;
-      this.news.push(tcb);
+      this.events.push(tcb);
     }
     if (tcb.released) {
       this.#forget(tcb);
@@ -111,7 +111,7 @@ export class Connections {
       if (!listener.leave(tcb)) return;
       tcb.listener = undefined;
       this.notify(listener);
-    } else if ((tcb.events & EVENT.OPENED) !== 0 && listener.leave(tcb)) {
+    } else if ((tcb.events & TCB_EVENT.OPENED) !== 0 && listener.leave(tcb)) {
       this.#options.stats.connectionsAccepted++;
       listener.ready.push(tcb);
       this.notify(listener);

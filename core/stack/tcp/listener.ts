@@ -5,12 +5,12 @@
  */
 import type { Tcb } from "../../tcp/tcb.ts";
 import type { Subnet } from "../../wire/address.ts";
-import type { Place } from "../binding_table.ts";
+import type { Binding } from "../binding_table.ts";
 import type { ListenRequest } from "../requests.ts";
 import { HalfOpenSources } from "./half_open.ts";
 
 /** State LISTEN (RFC 9293 3.10.7.2); what it holds is bounded by `backlog`. */
-export class Listener implements Place {
+export class Listener implements Binding {
   readonly subnet: Subnet | undefined;
   readonly firstPort: number;
   readonly lastPort: number;

@@ -15,7 +15,7 @@ import type { IpHeader } from "../../wire/ip.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import { destinationOf, sourceOf } from "../replies.ts";
 import type { Stats } from "../stats.ts";
-import type { Outbox } from "../transmit_queue.ts";
+import type { TransmitQueue } from "../transmit_queue.ts";
 import type { Connections } from "./connections.ts";
 import type { Listener } from "./listener.ts";
 import { SynCookies } from "./syn_cookies.ts";
@@ -23,14 +23,14 @@ import { SynCookies } from "./syn_cookies.ts";
 /** Opens connections for the listeners of a stack. */
 export class PassiveOpen {
   readonly #connections: Connections;
-  readonly #outbox: Outbox;
+  readonly #outbox: TransmitQueue;
   readonly #stats: Stats;
   readonly #cookies: SynCookies;
   /** Where the connection before came to. */
   #lastLocal: IpAddress | undefined = undefined;
   #lastRemote: IpAddress | undefined = undefined;
 
-  constructor(connections: Connections, outbox: Outbox, stats: Stats, hash: KeyedHash) {
+  constructor(connections: Connections, outbox: TransmitQueue, stats: Stats, hash: KeyedHash) {
     this.#connections = connections;
     this.#outbox = outbox;
     this.#stats = stats;

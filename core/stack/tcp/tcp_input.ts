@@ -15,7 +15,7 @@ import type { ChecksumState } from "../link.ts";
 import { sourceOf } from "../replies.ts";
 import type { Sharding } from "../sharding/shard.ts";
 import type { Stats } from "../stats.ts";
-import type { Outbox } from "../transmit_queue.ts";
+import type { TransmitQueue } from "../transmit_queue.ts";
 import type { Connections } from "./connections.ts";
 import type { PassiveOpen } from "./passive_open.ts";
 
@@ -24,7 +24,7 @@ export interface TcpTables {
   readonly own: OwnAddresses;
   readonly demux: Demux;
   readonly connections: Connections;
-  readonly outbox: Outbox;
+  readonly outbox: TransmitQueue;
   readonly sharding: Sharding;
   readonly stats: Stats;
 }

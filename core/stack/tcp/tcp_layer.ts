@@ -17,7 +17,7 @@ import type { IpHeader } from "../../wire/ip.ts";
 import type { Demux } from "../demux.ts";
 import type { OwnAddresses } from "../ip/own_addresses.ts";
 import type { ChecksumState } from "../link.ts";
-import type { ConnectRequest, ListenRequest, Refusal, SynVerdict } from "../requests.ts";
+import type { BindRefusal, ConnectRequest, ListenRequest, SynVerdict } from "../requests.ts";
 import type { Sharding } from "../sharding/shard.ts";
 import type { Stats } from "../stats.ts";
 import type { Connections } from "./connections.ts";
@@ -84,7 +84,7 @@ export class TcpLayer {
 
   /** The next connection that something has happened to; its `events` say what. */
   pollConnection(): Tcb | undefined {
-    const tcb = this.#connections.news.shift();
+    const tcb = this.#connections.events.shift();
     if (tcb !== undefined) tcb.inEventQueue = false;
     return tcb;
   }
@@ -122,7 +122,7 @@ export class TcpLayer {
   // ---------------------------------------------------------------- calls
 
   /** LISTEN. */
-  listen(request: ListenRequest): Listener | Refusal {
+  listen(request: ListenRequest): Listener | BindRefusal {
     const { subnet, firstPort } = request;
     if (subnet !== undefined && !this.#own.overlaps(subnet)) return "ADDRESS_NOT_AVAILABLE";
     const listeners = this.#demux.listeners;
@@ -132,7 +132,7 @@ export class TcpLayer {
     return this.#bind(new Listener({ ...request, firstPort: port, lastPort: port }));
   }
 
-  #bind(listener: Listener): Listener | Refusal {
+  #bind(listener: Listener): Listener | BindRefusal {
     return this.#demux.listeners.add(listener, listener) ? listener : "ADDRESS_IN_USE";
   }
 
@@ -164,7 +164,7 @@ export class TcpLayer {
   }
 
   /** OPEN, active. */
-  connect(request: ConnectRequest, now: number): Tcb | Refusal {
+  connect(request: ConnectRequest, now: number): Tcb | BindRefusal {
     const { remote, remotePort } = request;
     if (!this.#own.isUnicast(remote) || remotePort === 0) return "INVALID_ADDRESS";
     const local = request.local ?? this.#own.sourceFor(remote);

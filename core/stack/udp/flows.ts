@@ -5,11 +5,11 @@
  */
 import type { UdpConfig } from "../../udp/config.ts";
 import type { QueueMemory } from "../../udp/datagram.ts";
-import type { NewsQueue } from "../../udp/events.ts";
+import type { EventQueue } from "../../udp/events.ts";
 import { Flow, type FlowEnd } from "../../udp/flow.ts";
 import type { FlowPort } from "../../udp/ports.ts";
 import type { IpAddress } from "../../wire/address.ts";
-import { Deadlines } from "../deadlines.ts";
+import { DeadlineHeap } from "../deadline_heap.ts";
 import { EndpointTable } from "../endpoint_table.ts";
 import type { Stats } from "../stats.ts";
 
@@ -17,7 +17,7 @@ import type { Stats } from "../stats.ts";
 export interface FlowsOptions {
   readonly config: UdpConfig;
   readonly memory: QueueMemory;
-  readonly news: NewsQueue;
+  readonly events: EventQueue;
   readonly stats: Stats;
   /** Makes the order of the table unknown to peers. */
   readonly seed: number;
@@ -27,7 +27,7 @@ export interface FlowsOptions {
 export class Flows {
   readonly table: EndpointTable<Flow>;
   readonly #options: FlowsOptions;
-  readonly #deadlines: Deadlines<Flow> = new Deadlines();
+  readonly #deadlines: DeadlineHeap<Flow> = new DeadlineHeap();
 
   constructor(options: FlowsOptions) {
     this.#options = options;
@@ -52,13 +52,13 @@ export class Flows {
 
   /** From now on its datagrams reach it, and its port's owner is told. */
   enter(flow: Flow): void {
-    const { config, stats, news } = this.#options;
+    const { config, stats, events } = this.#options;
     if (this.table.count >= config.maxFlows) this.#evict();
     this.table.add(flow);
     this.#deadlines.update(flow);
     stats.flowsOpened++;
     flow.port.fresh.push(flow);
-    news.push(flow.port);
+    events.push(flow.port);
   }
 
   /** The flow that would end first makes room: whoever sends from many addresses stops nobody. */
@@ -81,7 +81,7 @@ export class Flows {
     this.#deadlines.remove(flow);
     this.table.remove(flow);
     this.#options.stats.flowsEnded++;
-    this.#options.news.push(flow);
+    this.#options.events.push(flow);
   }
 
   /** Ends a flow; what was not read is dropped. */

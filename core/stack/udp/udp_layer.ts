@@ -6,7 +6,7 @@
 import type { KeyedHash } from "../../tcp/isn.ts";
 import type { UdpConfig } from "../../udp/config.ts";
 import { type Datagram, QueueMemory } from "../../udp/datagram.ts";
-import { NewsQueue, type UdpNews } from "../../udp/events.ts";
+import { EventQueue, type UdpEventOwner } from "../../udp/events.ts";
 import { Flow, type FlowError, type FlowRefusal } from "../../udp/flow.ts";
 import { FlowPort, UdpSocket } from "../../udp/ports.ts";
 import { IpAddress } from "../../wire/address.ts";
@@ -26,17 +26,17 @@ import {
   UDP_HEADER_LENGTH,
   UdpHeader,
 } from "../../wire/udp.ts";
-import { type Place, Places } from "../binding_table.ts";
+import { type Binding, BindingTable } from "../binding_table.ts";
 import type { QuotedPacket } from "../icmp/quoted.ts";
 import type { OwnAddresses } from "../ip/own_addresses.ts";
 import { PathMtus } from "../ip/path_mtus.ts";
 import type { ChecksumState } from "../link.ts";
 import { choosePort } from "../ports.ts";
 import { destinationOf, sourceOf } from "../replies.ts";
-import type { Refusal } from "../requests.ts";
+import type { BindRefusal } from "../requests.ts";
 import type { Sharding } from "../sharding/shard.ts";
 import type { Stats } from "../stats.ts";
-import type { Outbox } from "../transmit_queue.ts";
+import type { TransmitQueue } from "../transmit_queue.ts";
 import { Flows } from "./flows.ts";
 
 /** Bytes of data that an ICMP error about a flow quotes; senders look at the ports alone. */
@@ -45,7 +45,7 @@ const QUOTED_DATA = 64;
 /** What the layer shares with the rest of its stack. */
 export interface UdpTables {
   readonly own: OwnAddresses;
-  readonly outbox: Outbox;
+  readonly outbox: TransmitQueue;
   readonly sharding: Sharding;
   readonly stats: Stats;
   readonly config: UdpConfig;
@@ -56,12 +56,12 @@ export interface UdpTables {
 }
 
 /** Why a datagram was not sent. */
-export type SendRefusal = Exclude<Refusal, "ADDRESS_IN_USE"> | "MESSAGE_TOO_LONG";
+export type SendRefusal = Exclude<BindRefusal, "ADDRESS_IN_USE"> | "MESSAGE_TOO_LONG";
 
 /** What has been bound, and where: a free port is known only now. */
 export interface BoundSocket {
   readonly socket: UdpSocket;
-  readonly place: Place;
+  readonly place: Binding;
 }
 
 /** All sockets and flows. */
@@ -69,11 +69,11 @@ export class UdpLayer {
   readonly flows: Flows;
   readonly #tables: UdpTables;
   readonly #hash: KeyedHash;
-  readonly #places = new Places<UdpSocket | FlowPort>();
+  readonly #places = new BindingTable<UdpSocket | FlowPort>();
   /** Where they are bound. */
-  readonly #bound = new Map<UdpSocket | FlowPort, Place>();
+  readonly #bound = new Map<UdpSocket | FlowPort, Binding>();
   readonly #memory: QueueMemory;
-  readonly #news = new NewsQueue();
+  readonly #events = new EventQueue();
   readonly #paths = new PathMtus();
   readonly #header = new UdpHeader();
   #portCounter: number;
@@ -84,7 +84,7 @@ export class UdpLayer {
     this.#hash = hash;
     this.#portCounter = seed >>> 16;
     this.#memory = new QueueMemory(config);
-    this.flows = new Flows({ config, stats, seed, memory: this.#memory, news: this.#news });
+    this.flows = new Flows({ config, stats, seed, memory: this.#memory, events: this.#events });
   }
 
   /** Bytes that wait to be read, administration included. */
@@ -129,7 +129,7 @@ export class UdpLayer {
       this.#copy(packet, destinationOf(ip), destinationPort, sourceOf(ip), sourcePort),
     );
     this.#tables.stats.datagramsIn++;
-    this.#news.push(socket);
+    this.#events.push(socket);
     return undefined;
   }
 
@@ -140,7 +140,7 @@ export class UdpLayer {
     flow.queue.push(this.#copy(packet, local, localPort, remote, remotePort));
     flow.touch(now);
     this.#tables.stats.datagramsIn++;
-    this.#news.push(flow);
+    this.#events.push(flow);
     return undefined;
   }
 
@@ -194,20 +194,20 @@ export class UdpLayer {
       this.flows.end(sender, reason);
     } else {
       sender.tell({ reason, local, localPort, remote, remotePort });
-      this.#news.push(sender);
+      this.#events.push(sender);
     }
     return true;
   }
 
   /** The next socket, flow port or flow that something has happened to. */
-  pollNews(): UdpNews | undefined {
-    return this.#news.shift();
+  pollNews(): UdpEventOwner | undefined {
+    return this.#events.shift();
   }
 
   // ---------------------------------------------------------------- calls
 
   /** A socket at a place, port 0: at any free one. */
-  bindSocket(place: Place): BoundSocket | Refusal {
+  bindSocket(place: Binding): BoundSocket | BindRefusal {
     if (!this.#isOurs(place)) return "ADDRESS_NOT_AVAILABLE";
     const wanted = place.firstPort > 0 ? place : this.#freePlace(place);
     if (wanted === undefined) return "ADDRESS_NOT_AVAILABLE";
@@ -216,7 +216,7 @@ export class UdpLayer {
   }
 
   /** Flows at a place, port 0: at any free one. */
-  bindFlows(place: Place): FlowPort | Refusal {
+  bindFlows(place: Binding): FlowPort | BindRefusal {
     if (!this.#isOurs(place)) return "ADDRESS_NOT_AVAILABLE";
     const wanted = place.firstPort > 0 ? place : this.#freePlace(place);
     if (wanted === undefined) return "ADDRESS_NOT_AVAILABLE";
@@ -225,21 +225,21 @@ export class UdpLayer {
   }
 
   /** Where something is bound; `undefined` once it is not any more. */
-  placeOf(bound: UdpSocket | FlowPort): Place | undefined {
+  placeOf(bound: UdpSocket | FlowPort): Binding | undefined {
     return this.#bound.get(bound);
   }
 
-  #isOurs({ subnet }: Place): boolean {
+  #isOurs({ subnet }: Binding): boolean {
     return subnet === undefined || this.#tables.own.overlaps(subnet);
   }
 
-  #bind(place: Place, value: UdpSocket | FlowPort): boolean {
+  #bind(place: Binding, value: UdpSocket | FlowPort): boolean {
     if (!this.#places.add(place, value)) return false;
     this.#bound.set(value, place);
     return true;
   }
 
-  #freePlace(place: Place): Place | undefined {
+  #freePlace(place: Binding): Binding | undefined {
     const offset = this.#hash.connection(IpAddress.ANY_V4, 0, IpAddress.ANY_V4, 0);
     const port = choosePort(
       offset,
@@ -257,7 +257,7 @@ export class UdpLayer {
     this.#bound.delete(bound);
     if (bound instanceof FlowPort) return;
     this.#tables.stats.drop("udp-unread", bound.queue.clear());
-    this.#news.push(bound);
+    this.#events.push(bound);
   }
 
   /** Sends a copy of `data`, or says why not. Without `local` an own address near `remote`. */
@@ -314,7 +314,7 @@ export class UdpLayer {
         d2: local.w2,
         d3: local.w3,
         payloadEnd: opening.length,
-        // Asked for only where the protocol is what is wrong.
+        // LazyProperties for only where the protocol is what is wrong.
         nextHeaderAt: 0,
       };
       this.#tables.outbox.unreachable(answered, opening, why, now);

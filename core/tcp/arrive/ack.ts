@@ -1,6 +1,6 @@
 import { seqDiff, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import type { AckNews } from "../ack_sample.ts";
+import type { AckSample } from "../ack_sample.ts";
 import type { Verdict } from "../arrive.ts";
 import { growSendBuffer } from "../autotune.ts";
 import { endConnection } from "../close_connection.ts";
@@ -15,7 +15,7 @@ import {
 import { Rack } from "../recovery/rack.ts";
 import { undoIfSpurious } from "../recovery/undo.ts";
 import { transition } from "../state.ts";
-import { EVENT, type Tcb } from "../tcb.ts";
+import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { awaitFin, enterTimeWait } from "../timers/time_wait.ts";
 import { TIMER } from "../timers/timers.ts";
 import { echoedRtt } from "../timestamps.ts";
@@ -55,7 +55,7 @@ export function noteUrgent(tcb: Tcb, segment: Segment): void {
   if (tcb.isUrgent && seqLeq(end, tcb.urgentEnd)) return;
   tcb.isUrgent = true;
   tcb.urgentEnd = end;
-  tcb.notify(EVENT.READABLE);
+  tcb.notify(TCB_EVENT.READABLE);
 }
 
 /** SYN-RECEIVED to ESTABLISHED; false: the stack answers with a RST. */
@@ -70,7 +70,7 @@ function completeHandshake(tcb: Tcb, segment: Segment, now: number): boolean {
   tcb.sndWl1 = (segment.seq - 1) | 0;
   tcb.progressAt = now;
   if (tcb.keepAlive) tcb.setTimer(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
-  tcb.notify(EVENT.OPENED | EVENT.WRITABLE);
+  tcb.notify(TCB_EVENT.OPENED | TCB_EVENT.WRITABLE);
   return true;
 }
 
@@ -89,31 +89,31 @@ function checkAckRange(tcb: Tcb, segment: Segment, now: number): Verdict {
 
 function takeAck(tcb: Tcb, segment: Segment, now: number): void {
   const outstanding = !tcb.scoreboard.isEmpty;
-  const { news } = tcb.environment;
-  news.begin(tcb, now);
-  news.isDuplicate = isDuplicate(tcb, segment);
-  news.congestionEcho = segment.has(FLAG.ECE);
-  news.acked = Math.max(0, seqDiff(segment.ack, tcb.sndUna));
-  news.coversAll = segment.ack === tcb.sndNxt;
+  const { sample } = tcb.environment;
+  sample.begin(tcb, now);
+  sample.isDuplicate = isDuplicate(tcb, segment);
+  sample.congestionEcho = segment.has(FLAG.ECE);
+  sample.acked = Math.max(0, seqDiff(segment.ack, tcb.sndUna));
+  sample.coversAll = segment.ack === tcb.sndNxt;
   const sackedBefore = tcb.scoreboard.sackedBytes;
   const { sndUna } = tcb;
-  if (tcb.sackPermitted) takeSackBlocks(tcb, segment, news);
-  if (news.acked > 0) acknowledgeSent(tcb, segment, news, now);
-  else if (news.isDuplicate) tcb.duplicateAcksReceived++;
-  news.delivered = news.acked + tcb.scoreboard.sackedBytes - sackedBefore;
+  if (tcb.sackPermitted) takeSackBlocks(tcb, segment, sample);
+  if (sample.acked > 0) acknowledgeSent(tcb, segment, sample, now);
+  else if (sample.isDuplicate) tcb.duplicateAcksReceived++;
+  sample.delivered = sample.acked + tcb.scoreboard.sackedBytes - sackedBefore;
   takeWindow(tcb, segment, now);
-  if (news.reportsDuplicate) (tcb.rack ??= new Rack()).noteDuplicate(tcb);
+  if (sample.reportsDuplicate) (tcb.rack ??= new Rack()).noteDuplicate(tcb);
   if (!outstanding) {
-    undoIfSpurious(tcb, segment, news, sndUna);
-    endTailProbe(tcb, segment, news, now);
+    undoIfSpurious(tcb, segment, sample, sndUna);
+    endTailProbe(tcb, segment, sample, now);
     return;
   }
-  if (news.acked > 0 || news.delivered > 0 || news.isDuplicate || news.reportsDuplicate) {
-    undoIfSpurious(tcb, segment, news, sndUna);
-    endTailProbe(tcb, segment, news, now);
-    recoverFromLoss(tcb, news, now);
-    if (news.acked > 0) scheduleTailProbe(tcb, now);
-    if (news.coversAll && tcb.rack?.reorderingSeen === false) tcb.rack = undefined;
+  if (sample.acked > 0 || sample.delivered > 0 || sample.isDuplicate || sample.reportsDuplicate) {
+    undoIfSpurious(tcb, segment, sample, sndUna);
+    endTailProbe(tcb, segment, sample, now);
+    recoverFromLoss(tcb, sample, now);
+    if (sample.acked > 0) scheduleTailProbe(tcb, now);
+    if (sample.coversAll && tcb.rack?.reorderingSeen === false) tcb.rack = undefined;
   }
 }
 
@@ -124,18 +124,18 @@ function isDuplicate(tcb: Tcb, segment: Segment): boolean {
 }
 
 /** What was sent up to SEG.ACK is acknowledged for the first time. */
-function acknowledgeSent(tcb: Tcb, segment: Segment, news: AckNews, now: number): void {
+function acknowledgeSent(tcb: Tcb, segment: Segment, sample: AckSample, now: number): void {
   const { ack } = segment;
   const synAcked = tcb.synAcked ? 0 : 1;
   const finAcked = tcb.finSent && ack === tcb.sndNxt ? 1 : 0;
-  tcb.acknowledged(ack, news);
-  const rtt = news.rttSample >= 0 ? news.rttSample : echoedRtt(tcb, segment, now);
+  tcb.acknowledged(ack, sample);
+  const rtt = sample.rttSample >= 0 ? sample.rttSample : echoedRtt(tcb, segment, now);
   if (rtt >= 0) tcb.sampleRtt(rtt);
   raisePathIfDue(tcb, now);
   growSendBuffer(tcb, seqDiff(tcb.sndNxt, tcb.sndUna));
   // RFC 6298 5.7: new data is through, the backoff is over.
   tcb.rtoBackoff = 0;
-  const bytes = news.acked - synAcked - finAcked;
+  const bytes = sample.acked - synAcked - finAcked;
   tcb.sndUna = ack;
   tcb.synAcked = true;
   if (bytes > 0) dropAcknowledged(tcb, bytes);
@@ -155,7 +155,7 @@ function restartPersist(tcb: Tcb, now: number): void {
 
 function dropAcknowledged(tcb: Tcb, bytes: number): void {
   tcb.send.drop(bytes);
-  if (tcb.writerWaits) tcb.notify(EVENT.WRITABLE);
+  if (tcb.writerWaits) tcb.notify(TCB_EVENT.WRITABLE);
 }
 
 /** RFC 9293 3.10.7.4: an old segment never overwrites a newer window. */
@@ -196,13 +196,13 @@ function advanceState(tcb: Tcb, now: number): Verdict {
   if (tcb.state === "FIN-WAIT-1") {
     transition(tcb, "FIN-WAIT-2");
     if (tcb.readClosed) awaitFin(tcb, now);
-    tcb.notify(EVENT.WRITABLE);
+    tcb.notify(TCB_EVENT.WRITABLE);
   } else if (tcb.state === "CLOSING" && tcb.config.finish === "time-wait") {
     enterTimeWait(tcb, now);
   } else if (tcb.state === "CLOSING") {
     // Profile `local`: both directions are through; the RST waits for close(), but not for ever.
     tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
-    tcb.notify(EVENT.READABLE | EVENT.ENDED);
+    tcb.notify(TCB_EVENT.READABLE | TCB_EVENT.ENDED);
   } else if (tcb.state === "LAST-ACK") {
     endConnection(tcb, undefined);
     return "taken";

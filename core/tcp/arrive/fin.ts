@@ -2,29 +2,29 @@ import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "../arrive.ts";
 import { watchForStall } from "../receive_window.ts";
 import { transition } from "../state.ts";
-import { EVENT, type Tcb } from "../tcb.ts";
+import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { enterTimeWait } from "../timers/time_wait.ts";
 
 /** Eighth, FIN (RFC 9293 3.10.7.4), also one that had come ahead of a hole. */
 export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (segment.has(FLAG.FIN)) {
     if (tcb.state === "TIME-WAIT") return answerAgain(tcb, now);
-    if (!tcb.finReceived) tcb.earlyFin = (segment.seq + segment.textLength) | 0;
+    if (!tcb.finReceived) tcb.outOfOrderFin = (segment.seq + segment.textLength) | 0;
   }
-  if (tcb.earlyFin === undefined || tcb.finReceived) return undefined;
-  if (tcb.earlyFin !== tcb.rcvNxt) {
+  if (tcb.outOfOrderFin === undefined || tcb.finReceived) return undefined;
+  if (tcb.outOfOrderFin !== tcb.rcvNxt) {
     // RFC 5681 4.2: the peer must learn of the hole, even if no text came with the FIN.
     if (segment.has(FLAG.FIN)) tcb.ackNow = true;
     return undefined;
   }
-  tcb.earlyFin = undefined;
+  tcb.outOfOrderFin = undefined;
   tcb.finReceived = true;
   tcb.rcvNxt = (tcb.rcvNxt + 1) | 0;
   // Nothing can follow a FIN: the hole in front of it would never be filled.
   tcb.receive.dropEarly();
   tcb.ackNow = true;
   if (tcb.rcvNxt !== tcb.rcvAcked) watchForStall(tcb, now);
-  tcb.notify(EVENT.READABLE);
+  tcb.notify(TCB_EVENT.READABLE);
   advanceState(tcb, now);
   return undefined;
 }

@@ -5,12 +5,12 @@ import { endConnection } from "../close_connection.ts";
 import { isEcnSetupSynAck } from "../ecn.ts";
 import { takeSynOptions } from "../options.ts";
 import { transition } from "../state.ts";
-import { EVENT, type Tcb } from "../tcb.ts";
+import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TIMER } from "../timers/timers.ts";
 import { noteUrgent } from "./ack.ts";
 import { takeFin } from "./fin.ts";
 import { trimBack } from "./sequence.ts";
-import { takeText } from "./text.ts";
+import { acceptText } from "./text.ts";
 
 /** RFC 9293 3.10.7.3. */
 export function segmentArrivesInSynSent(tcb: Tcb, segment: Segment, now: number): Verdict {
@@ -43,7 +43,7 @@ function takeRest(tcb: Tcb, segment: Segment, now: number): Verdict {
   segment.flags &= ~FLAG.SYN;
   trimBack(tcb, segment);
   noteUrgent(tcb, segment);
-  return takeText(tcb, segment, now) ?? takeFin(tcb, segment, now) ?? "taken";
+  return acceptText(tcb, segment, now) ?? takeFin(tcb, segment, now) ?? "taken";
 }
 
 function takeSyn(tcb: Tcb, segment: Segment, now: number): void {
@@ -75,7 +75,7 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   if (tcb.finQueued) transition(tcb, "FIN-WAIT-1");
   if (tcb.keepAlive) tcb.setTimer(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
   tcb.ackNow = true;
-  tcb.notify(EVENT.OPENED | EVENT.WRITABLE);
+  tcb.notify(TCB_EVENT.OPENED | TCB_EVENT.WRITABLE);
 }
 
 /** RFC 9293 3.5, figure 8: both sides have sent a SYN. */

@@ -4,13 +4,13 @@ import type { Verdict } from "../arrive.ts";
 import { acknowledgeText, ackNumber, watchForStall } from "../receive_window.ts";
 import { forgetDuplicate, hasDuplicate } from "../sack_blocks.ts";
 import { STATES } from "../state.ts";
-import { EVENT, type Tcb } from "../tcb.ts";
+import { type Tcb, TCB_EVENT } from "../tcb.ts";
 
 /**
  * Seventh, the segment's text (RFC 9293 3.10.7.4). Urgent data, sixth, is read in line with the
  * rest (RFC 6093 3).
  */
-export function takeText(tcb: Tcb, segment: Segment, now: number): Verdict {
+export function acceptText(tcb: Tcb, segment: Segment, now: number): Verdict {
   const length = segment.textLength;
   if (length === 0) return undefined;
   if (!STATES[tcb.state].takesText || tcb.finReceived) return "tcp-closed-text";
@@ -53,14 +53,14 @@ function isBehindTheEnd(tcb: Tcb, segment: Segment): boolean {
  */
 function reportEarlyDuplicate(tcb: Tcb, segment: Segment): boolean {
   if (!tcb.sackPermitted) return false;
-  const early = tcb.receive.early!;
+  const outOfOrder = tcb.receive.outOfOrder!;
   const end = (segment.seq + segment.textLength) | 0;
-  const index = early.indexOfOverlap(segment.seq, end);
+  const index = outOfOrder.indexOfOverlap(segment.seq, end);
   if (index < 0) return false;
   // What was cut off in front came before as well, and it is the first.
   if (hasDuplicate(tcb) && tcb.duplicateEnd === segment.seq) return false;
-  tcb.duplicateStart = seqMax(segment.seq, early.starts[index]!);
-  tcb.duplicateEnd = seqMin(end, early.ends[index]!);
+  tcb.duplicateStart = seqMax(segment.seq, outOfOrder.starts[index]!);
+  tcb.duplicateEnd = seqMin(end, outOfOrder.ends[index]!);
   return true;
 }
 
@@ -75,7 +75,7 @@ function keepEarly(tcb: Tcb, segment: Segment): void {
 function deliver(tcb: Tcb, now: number): void {
   if (tcb.config.acknowledge === "on-arrival") acknowledgeText(tcb, tcb.unackedText, now);
   else watchForStall(tcb, now);
-  tcb.notify(EVENT.READABLE);
+  tcb.notify(TCB_EVENT.READABLE);
 }
 
 /** The application has closed: the peer must not be stuck because nobody reads. */

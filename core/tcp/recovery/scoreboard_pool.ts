@@ -9,7 +9,7 @@ import { Scoreboard, SentRecords } from "./scoreboard.ts";
 const MAX_FREE = 1024;
 
 /** Of connections with nothing outstanding: nothing is ever put into it. */
-export const NOTHING_SENT: Scoreboard = new Scoreboard();
+export const EMPTY_SCOREBOARD: Scoreboard = new Scoreboard();
 
 /** Scoreboards that nobody uses; few connections have something outstanding at the same time. */
 export class ScoreboardPool {

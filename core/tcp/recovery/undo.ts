@@ -7,7 +7,7 @@
  */
 import { seqLt } from "../../wire/seq.ts";
 import type { Segment } from "../../wire/tcp.ts";
-import type { AckNews } from "../ack_sample.ts";
+import type { AckSample } from "../ack_sample.ts";
 import type { Tcb } from "../tcb.ts";
 import { timestamp } from "../timestamps.ts";
 
@@ -42,12 +42,17 @@ export function noteResent(tcb: Tcb, bytes: number): void {
  * An acknowledgement decides: it is of an original, and all of the recovery was for nothing, or the
  * loss was real. `sndUna` is what was acknowledged before it.
  */
-export function undoIfSpurious(tcb: Tcb, segment: Segment, news: AckNews, sndUna: number): void {
+export function undoIfSpurious(
+  tcb: Tcb,
+  segment: Segment,
+  sample: AckSample,
+  sndUna: number,
+): void {
   const { undo } = tcb;
   if (undo === undefined) return;
-  const spurious = isOfOriginal(tcb, undo, segment, news, sndUna) || isAllReported(undo, news);
+  const spurious = isOfOriginal(tcb, undo, segment, sample, sndUna) || isAllReported(undo, sample);
   // RFC 3522 3.2: a retransmission has filled the hole.
-  const decided = news.acked > 0 && sndUna === undo.firstLost && tcb.timestamps;
+  const decided = sample.acked > 0 && sndUna === undo.firstLost && tcb.timestamps;
   if (spurious || decided) tcb.undo = undefined;
   if (spurious) undoRecovery(tcb, undo);
 }
@@ -56,21 +61,21 @@ function isOfOriginal(
   tcb: Tcb,
   undo: UndoPoint,
   segment: Segment,
-  news: AckNews,
+  sample: AckSample,
   sndUna: number,
 ): boolean {
   // RFC 5682 3: what was not sent again arrives after a timeout. Without SACK it may have arrived
   // before. RFC 5682 2.1 step 1: nor does it say anything where losses were being repaired already.
-  if (tcb.sackPermitted && undo.byTimeout && news.originalArrived) return true;
+  if (tcb.sackPermitted && undo.byTimeout && sample.originalArrived) return true;
   // The echo is of what filled the first hole (RFC 7323 4.3); about others it says nothing.
-  return news.acked > 0 && sndUna === undo.firstLost && tcb.timestamps &&
+  return sample.acked > 0 && sndUna === undo.firstLost && tcb.timestamps &&
     segment.hasTimestamps && segment.tsEcr !== 0 && seqLt(segment.tsEcr, undo.tsVal);
 }
 
 /** RFC 3708 3: everything that was sent again had arrived already. */
-function isAllReported(undo: UndoPoint, news: AckNews): boolean {
-  if (news.duplicateBytes === 0 || undo.unreported === 0) return false;
-  undo.unreported = Math.max(0, undo.unreported - news.duplicateBytes);
+function isAllReported(undo: UndoPoint, sample: AckSample): boolean {
+  if (sample.duplicateBytes === 0 || undo.unreported === 0) return false;
+  undo.unreported = Math.max(0, undo.unreported - sample.duplicateBytes);
   return undo.unreported === 0;
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { transition } from "../state.ts";
-import { EVENT, type Tcb } from "../tcb.ts";
+import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TIMER } from "./timers.ts";
 
 /** Both directions have ended; the connection stays to answer a FIN that comes again. */
@@ -14,7 +14,7 @@ export function enterTimeWait(tcb: Tcb, now: number): void {
   tcb.forgetSent();
   tcb.stopTimers();
   tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
-  tcb.notify(EVENT.ENDED | EVENT.READABLE | EVENT.WRITABLE);
+  tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.READABLE | TCB_EVENT.WRITABLE);
 }
 
 /**
@@ -23,7 +23,7 @@ export function enterTimeWait(tcb: Tcb, now: number): void {
  */
 export function awaitFin(tcb: Tcb, now: number): void {
   tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
-  if (tcb.resetWhenAcked) tcb.notify(EVENT.ENDED | EVENT.WRITABLE);
+  if (tcb.resetWhenAcked) tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.WRITABLE);
 }
 
 /** Nobody has anything to do with it any more: it is there for the peer's FIN. */

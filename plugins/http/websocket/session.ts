@@ -5,13 +5,13 @@
  */
 import { stackOf } from "../../../core/api/error_text.ts";
 import { notBytes } from "../../../core/api/tcp/bytes.ts";
-import { Deadlines, type Wait } from "../deadlines.ts";
+import { ConnectionTimeouts, type Wait } from "../connection_timeouts.ts";
 import type { UpgradedConnection } from "../upgrade.ts";
 import { ABNORMAL, GOING_AWAY, INTERNAL_ERROR, maySend, NO_STATUS, NORMAL } from "./close_code.ts";
 import { FrameDecoder, type FrameFault, type FrameSink } from "./frame_decoder.ts";
 import { encodeClose, encodeFrame, OPCODE } from "./frame_encoder.ts";
 import type { CheckedWebSocketOptions } from "./options.ts";
-import { Outbox } from "./outbox.ts";
+import { SendQueue } from "./send_queue.ts";
 
 /** What a session tells its application. */
 export interface SessionEvents {
@@ -35,8 +35,8 @@ export class WebSocketSession {
   readonly #connection: UpgradedConnection;
   readonly #options: CheckedWebSocketOptions;
   readonly #events: SessionEvents;
-  readonly #outbox: Outbox;
-  readonly #deadlines: Deadlines;
+  readonly #outbox: SendQueue;
+  readonly #deadlines: ConnectionTimeouts;
   readonly #decoder: FrameDecoder;
   #readyState: 1 | 2 | 3 = 1;
   #closeSent = false;
@@ -53,8 +53,8 @@ export class WebSocketSession {
     this.#connection = connection;
     this.#options = options;
     this.#events = events;
-    this.#deadlines = new Deadlines(connection.clock, (wait) => this.#expire(wait));
-    this.#outbox = new Outbox((bytes) => this.#write(bytes), options.maxBufferedBytes);
+    this.#deadlines = new ConnectionTimeouts(connection.clock, (wait) => this.#expire(wait));
+    this.#outbox = new SendQueue((bytes) => this.#write(bytes), options.maxBufferedBytes);
     this.#decoder = new FrameDecoder(options.maxMessageBytes, this.#sink());
   }
 

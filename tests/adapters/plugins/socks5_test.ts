@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { linkPair } from "../../../adapters/links/memory.ts";
 import { socks5 } from "../../../adapters/plugins/socks5.ts";
-import { InTurn } from "../../../core/api/runtime/serial_queue.ts";
+import { SerialQueue } from "../../../core/api/runtime/serial_queue.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import type { Stack, TcpSocket } from "../../../core/api/types.ts";
 import { echo } from "../../../plugins/echo.ts";
@@ -38,7 +38,7 @@ async function echoOfHost(): Promise<number> {
 /** A UDP server of the host that answers each datagram; its port. */
 async function udpEchoOfHost(): Promise<number> {
   const socket = createSocket("udp4");
-  const turns = new InTurn();
+  const turns = new SerialQueue();
   socket.on("message", (data: Uint8Array, { port, address }: { port: number; address: string }) => {
     const answer = `${new TextDecoder().decode(data)}!`;
     // Deno sends two that are under way at once in either order.

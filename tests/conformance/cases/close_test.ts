@@ -194,7 +194,7 @@ describe("closeWrite()", () => {
       +.01 < . 2:2(0) ack 2
       +0   expect connections 0`));
 
-  // Asked for before there is a connection.
+  // LazyProperties for before there is a connection.
   test("in SYN-RECEIVED sends the FIN behind the handshake (RFC 9293 3.10.4)", () =>
     play(`${SYN_SENT}
       +0   < S 0:0(0) win 65535 <mss 1000>

@@ -1,5 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { formatWhere, parseWhere, placeOf } from "../../../core/api/listen_address.ts";
+import {
+  bindingOf,
+  formatListenAddress,
+  parseListenAddress,
+} from "../../../core/api/listen_address.ts";
 
 describe("parseWhere", () => {
   // Each part in each of its forms; what is left out is TCP, every address.
@@ -20,7 +24,7 @@ describe("parseWhere", () => {
     ["[::]:1", "tcp", "::/0", 1, 1],
     [0, "tcp", undefined, 0, 0],
   ])("reads %j", (text, transport, subnet, firstPort, lastPort) => {
-    const where = parseWhere(text);
+    const where = parseListenAddress(text);
     expect(where.transport as string).toBe(transport);
     expect(where.subnet?.toString()).toBe(subnet);
     expect([where.firstPort, where.lastPort]).toEqual([firstPort, lastPort]);
@@ -49,7 +53,7 @@ describe("parseWhere", () => {
     "udp/",
     " 80",
   ])("refuses %j", (text) => {
-    expect(() => parseWhere(text)).toThrow(/is nowhere to listen; write .*such as 80, /);
+    expect(() => parseListenAddress(text)).toThrow(/is nowhere to listen; write .*such as 80, /);
   });
 
   // Whether the address or its network is meant cannot be told.
@@ -57,11 +61,11 @@ describe("parseWhere", () => {
     ["10.90.7.2/24:80", "write 10.90.7.2 for that address or 10.90.7.0/24 for the network"],
     ["[fd00::1/64]:80", "write fd00::1 for that address or fd00::/64 for the network"],
   ])("refuses %j, an address within a network", (text, advice) => {
-    expect(() => parseWhere(text)).toThrow(advice);
+    expect(() => parseListenAddress(text)).toThrow(advice);
   });
 
   test.each([65_536, -1, 1.5, Number.NaN])("refuses the number %s", (port) => {
-    expect(() => parseWhere(port)).toThrow(`${port} is not a port; use 1 to 65535`);
+    expect(() => parseListenAddress(port)).toThrow(`${port} is not a port; use 1 to 65535`);
   });
 });
 
@@ -77,19 +81,19 @@ describe("formatWhere", () => {
     ["[FD00::1/128]:7", "[fd00::1]:7"],
     ["0.0.0.0:7", "0.0.0.0/0:7"],
   ])("of %j is %j", (text, shortest) => {
-    expect(formatWhere(parseWhere(text))).toBe(shortest);
-    expect(formatWhere(parseWhere(shortest))).toBe(shortest);
+    expect(formatListenAddress(parseListenAddress(text))).toBe(shortest);
+    expect(formatListenAddress(parseListenAddress(shortest))).toBe(shortest);
   });
 });
 
 describe("placeOf", () => {
   // listen() has the port and the address apart.
   test("takes ports and an address or network", () => {
-    const { subnet, firstPort, lastPort } = placeOf("8000-8999", "fd00::/64");
+    const { subnet, firstPort, lastPort } = bindingOf("8000-8999", "fd00::/64");
     expect(subnet?.toString()).toBe("fd00::/64");
     expect([firstPort, lastPort]).toEqual([8000, 8999]);
-    expect(placeOf(0)).toEqual({ subnet: undefined, firstPort: 0, lastPort: 0 });
-    expect(() => placeOf("http")).toThrow(`"http" is not a port`);
-    expect(() => placeOf(80, "name")).toThrow(`"name" is not an IP address or a network`);
+    expect(bindingOf(0)).toEqual({ subnet: undefined, firstPort: 0, lastPort: 0 });
+    expect(() => bindingOf("http")).toThrow(`"http" is not a port`);
+    expect(() => bindingOf(80, "name")).toThrow(`"name" is not an IP address or a network`);
   });
 });

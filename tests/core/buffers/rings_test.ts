@@ -134,7 +134,7 @@ describe("ReceiveRing", () => {
     }
     const beyond = 1 + 2 * MAX_HOLES;
     expect(ring.store(beyond, stream, beyond, beyond + 1)).toBe(-1);
-    expect(ring.early!.count).toBe(MAX_HOLES);
+    expect(ring.outOfOrder!.count).toBe(MAX_HOLES);
     for (let i = 0; i < MAX_HOLES; i++) {
       expect(ring.store(2 * i, stream, 2 * i, 2 * i + 1)).toBe(2);
     }

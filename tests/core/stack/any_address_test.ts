@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
-import { parseWhere } from "../../../core/api/listen_address.ts";
+import { parseListenAddress } from "../../../core/api/listen_address.ts";
 import type { Listener } from "../../../core/stack/tcp/listener.ts";
 import { Subnet } from "../../../core/wire/address.ts";
 import { inClosed } from "../../support/dsl/builders.ts";
@@ -22,7 +22,7 @@ function inNetwork(version: 4 | 6, except: readonly string[] = Object.values(HOS
 }
 
 function listen(t: Trace, where: string): Listener {
-  const request = { ...parseWhere(where), backlog: 100_000, decides: false };
+  const request = { ...parseListenAddress(where), backlog: 100_000, decides: false };
   const listener = t.wire.stack.tcp.listen(request);
   if (typeof listener === "string") throw new Error(listener);
   return listener;
@@ -188,7 +188,13 @@ describe("a whole network", () => {
     t.recv({ flags: "S.", ack: 1 });
     t.send();
     expect(listener.ready[0]).toMatchObject({ localPort: 80 });
-    expect(t.wire.stack.tcp.listen({ ...parseWhere("10.90.0.0/16:*"), backlog: 1, decides: false }))
+    expect(
+      t.wire.stack.tcp.listen({
+        ...parseListenAddress("10.90.0.0/16:*"),
+        backlog: 1,
+        decides: false,
+      }),
+    )
       .toBe("ADDRESS_IN_USE");
   });
 });

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
-import { parseWhere } from "../../../core/api/listen_address.ts";
-import { type Place, Places } from "../../../core/stack/binding_table.ts";
+import { parseListenAddress } from "../../../core/api/listen_address.ts";
+import { type Binding, BindingTable } from "../../../core/stack/binding_table.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 
-function find(places: Places<string>, address: string, port: number): string | undefined {
+function find(places: BindingTable<string>, address: string, port: number): string | undefined {
   const { w0, w1, w2, w3 } = IpAddress.parse(address)!;
   return places.find(w0, w1, w2, w3, port);
 }
@@ -38,12 +38,14 @@ describe("Places", () => {
   test("finds the most specific place", () => {
     const random = seededRandom(3);
     for (let round = 0; round < 20; round++) {
-      const places = new Places<string>();
-      for (const text of shuffled(random)) expect(places.add(parseWhere(text), text)).toBe(true);
+      const places = new BindingTable<string>();
+      for (const text of shuffled(random)) {
+        expect(places.add(parseListenAddress(text), text)).toBe(true);
+      }
       expect(places.values().toSorted()).toEqual(BY_SPECIFICITY.toSorted());
       for (const text of BY_SPECIFICITY) {
         expect(find(places, "10.90.7.2", 8080)).toBe(text);
-        places.remove(parseWhere(text));
+        places.remove(parseListenAddress(text));
       }
       expect(find(places, "10.90.7.2", 8080)).toBe(undefined);
       expect(places.values()).toEqual([]);
@@ -52,9 +54,9 @@ describe("Places", () => {
 
   // The first and the last address and port are in it, what is beside them is not.
   test("ends where the place ends", () => {
-    const places = new Places<string>();
-    places.add(parseWhere("10.90.7.0/24:8000-8999"), "range");
-    places.add(parseWhere("[fd00::/64]:7"), "v6");
+    const places = new BindingTable<string>();
+    places.add(parseListenAddress("10.90.7.0/24:8000-8999"), "range");
+    places.add(parseListenAddress("[fd00::/64]:7"), "v6");
     for (const address of ["10.90.7.0", "10.90.7.255"]) {
       for (const port of [8000, 8999]) expect(find(places, address, port)).toBe("range");
       for (const port of [7999, 9000]) expect(find(places, address, port)).toBe(undefined);
@@ -68,10 +70,10 @@ describe("Places", () => {
 
   // A place of one family is not the other's, a place of no address is both's.
   test("keeps the families apart", () => {
-    const places = new Places<string>();
-    places.add(parseWhere("0.0.0.0:7"), "v4");
-    places.add(parseWhere("[::]:7"), "v6");
-    places.add(parseWhere("*"), "both");
+    const places = new BindingTable<string>();
+    places.add(parseListenAddress("0.0.0.0:7"), "v4");
+    places.add(parseListenAddress("[::]:7"), "v6");
+    places.add(parseListenAddress("*"), "both");
     expect(find(places, "1.2.3.4", 7)).toBe("v4");
     expect(find(places, "::1.2.3.4", 7)).toBe("v6");
     expect(find(places, "1.2.3.4", 8)).toBe("both");
@@ -80,23 +82,23 @@ describe("Places", () => {
 
   // The same place in another spelling is the same place.
   test("takes each place once", () => {
-    const places = new Places<string>();
+    const places = new BindingTable<string>();
     const twice = ["80", "8000-8999", "10.0.0.1:80", "10.0.0.0/24:1-2"];
-    for (const text of twice) expect(places.add(parseWhere(text), text)).toBe(true);
-    for (const text of twice) expect(places.add(parseWhere(text), text)).toBe(false);
-    expect(places.add(parseWhere("10.0.0.1/32:80"), "again")).toBe(false);
+    for (const text of twice) expect(places.add(parseListenAddress(text), text)).toBe(true);
+    for (const text of twice) expect(places.add(parseListenAddress(text), text)).toBe(false);
+    expect(places.add(parseListenAddress("10.0.0.1/32:80"), "again")).toBe(false);
     expect(places.values().length).toBe(twice.length);
     expect([places.hasPort(80), places.hasPort(8000)]).toEqual([true, false]);
-    const other: Place = { subnet: undefined, firstPort: 8000, lastPort: 8998 };
+    const other: Binding = { subnet: undefined, firstPort: 8000, lastPort: 8998 };
     places.remove(other);
     expect(find(places, "10.0.0.9", 8999)).toBe("8000-8999");
   });
 
   // Neither is narrower: the earlier one stays what it was.
   test("prefers the earlier one of two ranges of the same width", () => {
-    const places = new Places<string>();
-    places.add(parseWhere("10-19"), "first");
-    places.add(parseWhere("15-24"), "second");
+    const places = new BindingTable<string>();
+    places.add(parseListenAddress("10-19"), "first");
+    places.add(parseListenAddress("15-24"), "second");
     expect([14, 15, 19, 20].map((port) => find(places, "10.0.0.1", port)))
       .toEqual(["first", "first", "first", "second"]);
   });

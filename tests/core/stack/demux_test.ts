@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { placeOf } from "../../../core/api/listen_address.ts";
+import { bindingOf } from "../../../core/api/listen_address.ts";
 import { Demux } from "../../../core/stack/demux.ts";
 import { Listener } from "../../../core/stack/tcp/listener.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { IpHeader } from "../../../core/wire/ip.ts";
 
 function listener(address: string | undefined, ports: string): Listener {
-  return new Listener({ ...placeOf(ports, address), backlog: 1, decides: false });
+  return new Listener({ ...bindingOf(ports, address), backlog: 1, decides: false });
 }
 
 describe("Demux", () => {

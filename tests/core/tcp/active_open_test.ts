@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { EVENT } from "../../../core/tcp/tcb.ts";
+import { TCB_EVENT } from "../../../core/tcp/tcb.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { inClosed, inEstablishedActive, inSynSent } from "../../support/dsl/builders.ts";
 
@@ -12,7 +12,7 @@ for (const version of [4, 6] as const) {
       t.send({ flags: "S.", options: { mss: 1000 } });
       t.recv({ flags: ".", seq: 1, ack: 1 });
       expect(t.state).toBe("ESTABLISHED");
-      expect(t.takeEvents() & EVENT.OPENED).toBe(EVENT.OPENED);
+      expect(t.takeEvents() & TCB_EVENT.OPENED).toBe(TCB_EVENT.OPENED);
     });
 
     // Nobody listens there.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { EVENT } from "../../../core/tcp/tcb.ts";
+import { TCB_EVENT } from "../../../core/tcp/tcb.ts";
 import {
   inCloseWait,
   inClosing,
@@ -156,7 +156,7 @@ describe("close in profile local", () => {
   /** The peer, which has all there was for it, closes as well. */
   function peerCloses(t: Trace, ack = 2): void {
     expect(t.state).toBe("FIN-WAIT-2");
-    expect(t.takeEvents() & EVENT.ENDED).toBe(EVENT.ENDED);
+    expect(t.takeEvents() & TCB_EVENT.ENDED).toBe(TCB_EVENT.ENDED);
     t.recvNothing();
     t.send({ flags: "F." });
     t.recv({ ack });

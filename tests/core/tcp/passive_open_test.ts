@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Listener } from "../../../core/stack/tcp/listener.ts";
-import { EVENT } from "../../../core/tcp/tcb.ts";
+import { TCB_EVENT } from "../../../core/tcp/tcb.ts";
 import { inClosed, inListen, inSynReceived } from "../../support/dsl/builders.ts";
 
 const SYN = { flags: "S", options: { mss: 1000 } } as const;
@@ -24,7 +24,7 @@ describe("SYN,ACK in profile local", () => {
     t.recv({ at: 3000, flags: ".", seq: 0, ack: 1 });
     t.send();
     expect(t.state).toBe("ESTABLISHED");
-    expect(t.takeEvents() & EVENT.OPENED).toBe(EVENT.OPENED);
+    expect(t.takeEvents() & TCB_EVENT.OPENED).toBe(TCB_EVENT.OPENED);
     t.write("x");
     t.recv({ flags: "P.", length: 1 });
     // A tail loss probe, as no round trip is known, and then the timeout.

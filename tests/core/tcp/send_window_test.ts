@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { EVENT } from "../../../core/tcp/tcb.ts";
+import { TCB_EVENT } from "../../../core/tcp/tcb.ts";
 import { inCloseWait, inEstablished } from "../../support/dsl/builders.ts";
 
 const PLAIN = { syn: { mss: 1000 } };
@@ -167,7 +167,7 @@ describe("the send buffer", () => {
     t.recvAll();
     t.takeEvents();
     t.send({ at: 10, ack: 1001 });
-    expect(t.takeEvents() & EVENT.WRITABLE).toBe(EVENT.WRITABLE);
+    expect(t.takeEvents() & TCB_EVENT.WRITABLE).toBe(TCB_EVENT.WRITABLE);
     expect(t.write(5000)).toBe(1000);
     t.recv({ flags: "P.", length: 1000 });
   });

@@ -1,11 +1,11 @@
 import { type SeededRandom, seededRandom } from "../../../adapters/runtime/seeded_random.ts";
-import { placeOf } from "../../../core/api/listen_address.ts";
+import { bindingOf } from "../../../core/api/listen_address.ts";
 import { OutgoingPacket } from "../../../core/buffers/outgoing_packet.ts";
 import type { LinkFeatures } from "../../../core/stack/link.ts";
 import { CoreStack, SECRET_LENGTH } from "../../../core/stack/stack.ts";
 import { Listener } from "../../../core/stack/tcp/listener.ts";
 import { PROFILES, type TcpConfig } from "../../../core/tcp/config.ts";
-import { EVENT, Tcb } from "../../../core/tcp/tcb.ts";
+import { Tcb, TCB_EVENT } from "../../../core/tcp/tcb.ts";
 import { isAtEnd } from "../../../core/tcp/user_calls.ts";
 import { IpAddress, Subnet } from "../../../core/wire/address.ts";
 import { FLAG } from "../../../core/wire/tcp.ts";
@@ -57,7 +57,7 @@ export class Flood {
     this.server = this.#stack(SERVER[options.version], options.offload ?? false);
     this.#client = this.#stack(CLIENT[options.version], false);
     const { backlog, decides } = options;
-    const request = { ...placeOf(PORT), backlog, decides: decides !== undefined };
+    const request = { ...bindingOf(PORT), backlog, decides: decides !== undefined };
     this.listener = this.server.tcp.listen(request) as Listener;
   }
 
@@ -192,7 +192,7 @@ export class Flood {
       const received = this.#received.get(tcb);
       if (received !== undefined) this.#received.set(tcb, received + count);
       if (isAtEnd(tcb) && tcb.finReceived) client.tcp.close(tcb, this.now);
-      if ((events & EVENT.ENDED) === 0 || !this.#received.has(tcb)) continue;
+      if ((events & TCB_EVENT.ENDED) === 0 || !this.#received.has(tcb)) continue;
       if (this.#received.get(tcb) === REQUEST.length && tcb.error === undefined) this.served++;
       else this.failed++;
       this.#received.delete(tcb);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { bodyFraming } from "../../../plugins/http/body_framing.ts";
-import { Refusal } from "../../../plugins/http/refusal.ts";
+import { HttpRefusal } from "../../../plugins/http/refusal.ts";
 import { type RequestHead, RequestHeadParser } from "../../../plugins/http/request_head.ts";
 import { latin1 } from "./support.ts";
 
@@ -70,5 +70,5 @@ function framingOf(text: string): number | "chunked" {
   const bytes = latin1(text);
   const head = new RequestHeadParser(limits).parse(bytes, 0, bytes.length) as RequestHead;
   const framing = bodyFraming(head);
-  return framing instanceof Refusal ? framing.status : framing;
+  return framing instanceof HttpRefusal ? framing.status : framing;
 }

@@ -4,7 +4,7 @@ import type { GetConnInfo } from "hono/conninfo";
 import { bodyLimit } from "hono/body-limit";
 import { streamSSE, streamText } from "hono/streaming";
 import { type HttpEnv, RequestBodyError } from "../../../plugins/http.ts";
-import { Refusal } from "../../../plugins/http/refusal.ts";
+import { HttpRefusal } from "../../../plugins/http/refusal.ts";
 import { contentOf, exchange, serve, statuses } from "./support.ts";
 
 /** `hono/deno` can be loaded on Deno only, `hono/bun` on Bun only; this part of them anywhere. */
@@ -79,7 +79,7 @@ describe("a Hono app", () => {
   // A client's fault is no stack trace in the server's log: the error brings its own answer.
   test("answers for a request body that fails as the error says", async () => {
     const failing = new Hono().post("/", () => {
-      throw new RequestBodyError(new Refusal(413, "too long"));
+      throw new RequestBodyError(new HttpRefusal(413, "too long"));
     });
     const response = await failing.request("/", { method: "POST" });
     expect(response.status).toBe(413);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Refusal } from "../../../plugins/http/refusal.ts";
+import { HttpRefusal } from "../../../plugins/http/refusal.ts";
 import { type RequestHead, RequestHeadParser } from "../../../plugins/http/request_head.ts";
 import { latin1, seeded } from "./support.ts";
 
@@ -180,9 +180,9 @@ describe("RequestHeadParser is incremental", () => {
       const whole = parse(text);
       const cuts = Array.from({ length: below(4) }, () => below(text.length)).sort((a, b) => a - b);
       const cut = parse(text, ...cuts);
-      if (whole instanceof Refusal) {
+      if (whole instanceof HttpRefusal) {
         refused++;
-        expect(cut instanceof Refusal).toBe(true);
+        expect(cut instanceof HttpRefusal).toBe(true);
       } else {
         expect(cut).toEqual(whole);
       }
@@ -192,7 +192,7 @@ describe("RequestHeadParser is incremental", () => {
 });
 
 /** Feeds `text` up to each of `cuts`, then whole; the first verdict counts. */
-function parse(text: string, ...cuts: number[]): RequestHead | Refusal | undefined {
+function parse(text: string, ...cuts: number[]): RequestHead | HttpRefusal | undefined {
   const parser = new RequestHeadParser(LIMITS);
   const bytes = latin1(`junk${text}`);
   for (const end of [...cuts, text.length]) {
@@ -205,5 +205,5 @@ function parse(text: string, ...cuts: number[]): RequestHead | Refusal | undefin
 /** The status of the refusal; 0: none. */
 function statusOf(text: string, ...cuts: number[]): number {
   const head = parse(text, ...cuts);
-  return head instanceof Refusal ? head.status : 0;
+  return head instanceof HttpRefusal ? head.status : 0;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { Refusal } from "../../../plugins/http/refusal.ts";
+import { HttpRefusal } from "../../../plugins/http/refusal.ts";
 import type { RequestHead } from "../../../plugins/http/request_head.ts";
 import { hrefOf, isAuthority, requestUrl } from "../../../plugins/http/request_target.ts";
 import { seeded } from "./support.ts";
@@ -129,5 +129,5 @@ function urlOf(
 ): string | number {
   const head = { method, target, http11, fields: [], known: { host } } as unknown as RequestHead;
   const url = requestUrl(head, "10.0.0.2:80", "http");
-  return url instanceof Refusal ? url.status : url;
+  return url instanceof HttpRefusal ? url.status : url;
 }

@@ -254,7 +254,7 @@ export class Trace {
     return !this.wire.stack.tcp.connections().includes(this.tcb);
   }
 
-  /** Bits of `EVENT` since the last call. */
+  /** Bits of `TCB_EVENT` since the last call. */
   takeEvents(): number {
     const events = this.wire.events.get(this.tcb) ?? 0;
     this.wire.events.delete(this.tcb);

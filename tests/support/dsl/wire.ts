@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { placeOf } from "../../../core/api/listen_address.ts";
+import { bindingOf } from "../../../core/api/listen_address.ts";
 import { OutgoingPacket } from "../../../core/stack/link.ts";
 import { CoreStack, SECRET_LENGTH } from "../../../core/stack/stack.ts";
 import type { Listener } from "../../../core/stack/tcp/listener.ts";
@@ -39,7 +39,7 @@ export interface Sent {
   readonly packet: SentSegment | SentMessage;
 }
 
-/** Deadlines are sums of fractions: what is closer than this is the same time. */
+/** DeadlineHeap are sums of fractions: what is closer than this is the same time. */
 const SAME_TIME_MS = 0.001;
 /** Packets that one step may make the stack send; more is a loop. */
 const MAX_PACKETS_PER_STEP = 10_000;
@@ -54,7 +54,7 @@ export class Wire {
   readonly unread: Sent[] = [];
   /** Lines of what went both ways, for failures. */
   readonly log: string[] = [];
-  /** Bits of `EVENT` of each connection, since the test looked last. */
+  /** Bits of `TCB_EVENT` of each connection, since the test looked last. */
   readonly events = new Map<Tcb, number>();
   readonly #watched = new Set<Tcb>();
   readonly #out = new OutgoingPacket();
@@ -157,7 +157,7 @@ export class Wire {
   /** A listener on `port`. */
   listen(port: number, options: { backlog?: number; decides?: boolean } = {}): Listener {
     const { backlog = 511, decides = false } = options;
-    const listener = this.stack.tcp.listen({ ...placeOf(port), backlog, decides });
+    const listener = this.stack.tcp.listen({ ...bindingOf(port), backlog, decides });
     if (typeof listener === "string") throw new Error(listener);
     return listener;
   }

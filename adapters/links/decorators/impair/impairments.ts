@@ -36,7 +36,7 @@ export interface Impairments {
 const MAX_MS = 3_600_000;
 
 /** A path that harms nothing. */
-export const HARMLESS: Required<Impairments> = {
+export const NO_IMPAIRMENT: Required<Impairments> = {
   loss: 0,
   burstBegin: 0,
   burstEnd: 1,
@@ -58,9 +58,9 @@ export const HARMLESS: Required<Impairments> = {
  */
 export function checkImpairments(changes: Impairments, prefix = ""): void {
   for (const [name, value] of Object.entries(changes)) {
-    if (!Object.hasOwn(HARMLESS, name)) {
+    if (!Object.hasOwn(NO_IMPAIRMENT, name)) {
       throw new RangeError(
-        `${prefix}${name} is no impairment, use: ${Object.keys(HARMLESS).join(", ")}`,
+        `${prefix}${name} is no impairment, use: ${Object.keys(NO_IMPAIRMENT).join(", ")}`,
       );
     }
     if (typeof value !== "number") {

@@ -3,7 +3,7 @@ import type { ChecksumState, OutgoingPacket } from "../../../../core/stack/link.
 import { type SeededRandom, seededRandom } from "../../../runtime/seeded_random.ts";
 import { HeldPacket } from "../held_packet.ts";
 import { DelayLine } from "./delay_line.ts";
-import { HARMLESS, type Impairments } from "./impairments.ts";
+import { type Impairments, NO_IMPAIRMENT } from "./impairments.ts";
 
 /** What has happened to the packets of one direction so far. */
 export interface ImpairedCounts {
@@ -58,7 +58,7 @@ export class ImpairedPath {
   readonly #burstRandom: SeededRandom;
   readonly #spare: HeldPacket[] = [];
   readonly #line: DelayLine<HeldPacket>;
-  #impairments = HARMLESS;
+  #impairments = NO_IMPAIRMENT;
   #isInBurst = false;
   /** When the last packet has passed the narrowest place. */
   #busyUntil = -Infinity;

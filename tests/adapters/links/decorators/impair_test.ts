@@ -329,7 +329,7 @@ describe("impair", () => {
   // Several threads share a device; each can be impaired.
   test("hands over to other shards as the link behind does", () => {
     const [left] = linkPair();
-    expect(impair(left, { seed: 1, clock }).handOver).toBe(undefined);
+    expect(impair(left, { seed: 1, clock }).forwardToShard).toBe(undefined);
     const shard = { index: 0, count: 2, seed: 1 };
     const given: unknown[] = [];
     const sharded = {
@@ -345,7 +345,7 @@ describe("impair", () => {
     const link = impair(sharded, { seed: 1, clock });
     const foreign = { shard: 1, packet: pattern(40), segmentSize: 0 };
     expect(link.features.shard).toEqual(shard);
-    expect(link.handOver?.(foreign)).toBe(true);
+    expect(link.forwardToShard?.(foreign)).toBe(true);
     expect(given).toEqual([foreign]);
   });
 

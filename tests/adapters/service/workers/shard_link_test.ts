@@ -54,7 +54,7 @@ describe("ShardLink", () => {
     for (let round = 0; round < 20; round++) {
       const ready = link.ready();
       if (round % 3 > 0) peers[1]!.send(outgoing(100 + round));
-      if (round % 3 < 2) other.handOver(handedOver(round));
+      if (round % 3 < 2) other.forwardToShard(handedOver(round));
       const expected = [round % 3 < 2 ? round : -1, round % 3 > 0 ? 100 + round : -1];
       const seen = new Set<number>();
       let wait = ready;
@@ -80,7 +80,7 @@ describe("ShardLink", () => {
     const ready = link.ready();
     await link.close();
     expect(await ready).toBe(false);
-    other.handOver(handedOver(1));
+    other.forwardToShard(handedOver(1));
     await close();
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { placeOf } from "../../../../core/api/listen_address.ts";
+import { bindingOf } from "../../../../core/api/listen_address.ts";
 import type { SentMessage } from "../../../support/dsl/decode.ts";
 import { encodeIcmp, encodeIp, encodeTcp, encodeUdp } from "../../../support/dsl/encode.ts";
 import { cut, FragmentHost, fragmentOf, withHeaderChecksum } from "../../../support/fragments.ts";
@@ -306,7 +306,7 @@ describe("a reassembled packet", () => {
   // A SYN with text in two fragments, the second first, opens a connection.
   test.each(FAMILIES)("opens a connection over IPv%d (RFC 9293 3.10.7.2)", (v: 4 | 6) => {
     const host = new FragmentHost();
-    host.stack.tcp.listen({ ...placeOf(80), backlog: 5, decides: false });
+    host.stack.tcp.listen({ ...bindingOf(80), backlog: 5, decides: false });
     const packet = encodeTcp({
       ...ENDS[v],
       ...{ sourcePort: 9, destinationPort: 80, seq: 100, ack: 0, flags: 2, window: 1000 },

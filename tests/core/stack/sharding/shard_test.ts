@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { placeOf } from "../../../../core/api/listen_address.ts";
+import { bindingOf } from "../../../../core/api/listen_address.ts";
 import { OutgoingPacket } from "../../../../core/buffers/outgoing_packet.ts";
 import { unreachable } from "../../../../core/stack/replies.ts";
 import { mixAddresses, shardOf } from "../../../../core/stack/sharding/shard.ts";
@@ -58,7 +58,7 @@ describe("shards of a stack", () => {
   // The answers to a SYN come where the connection is, because its port was chosen so.
   test.each(PAIRS)("connect from ports that hash to them, %s from %s", (client, server) => {
     const net = new Network(4, (owner) => owner);
-    net.client.tcp.listen({ ...placeOf(PORT), backlog: 200, decides: false });
+    net.client.tcp.listen({ ...bindingOf(PORT), backlog: 200, decides: false });
     const opened = net.shards.flatMap((shard) =>
       Array.from(
         { length: 30 },
@@ -136,7 +136,7 @@ describe("shards of a stack", () => {
   test.each(PAIRS)("serve flows that come to another shard, %s to %s", (client, server) => {
     let turn = 0;
     const net = new Network(3, () => turn++ % 3);
-    const ports = net.shards.map(({ udp }) => udp.bindFlows(placeOf(PORT)) as FlowPort);
+    const ports = net.shards.map(({ udp }) => udp.bindFlows(bindingOf(PORT)) as FlowPort);
     const [local, remote] = [address(client), address(server)];
     for (let round = 0; round < 3; round++) {
       for (let port = 1000; port < 1060; port++) {
@@ -157,7 +157,7 @@ describe("shards of a stack", () => {
     const [remote, local] = [address(client), address(server)];
     for (const { udp } of net.shards) {
       for (let i = 0; i < 10; i++) {
-        const { socket, place } = udp.bindSocket(placeOf(0)) as BoundSocket;
+        const { socket, place } = udp.bindSocket(bindingOf(0)) as BoundSocket;
         for (const from of [7, 50_000]) {
           net.client.udp.send(remote, from, local, place.firstPort, new Uint8Array(1), net.now);
         }
@@ -171,7 +171,7 @@ describe("shards of a stack", () => {
   test("hand over ICMP errors about their datagrams", () => {
     const net = new Network(2, () => 0);
     const [remote, local] = [address("10.0.0.1"), address("10.0.0.2")];
-    const sockets = net.shards.map(({ udp }) => udp.bindSocket(placeOf(0)) as BoundSocket);
+    const sockets = net.shards.map(({ udp }) => udp.bindSocket(bindingOf(0)) as BoundSocket);
     for (const [index, { place }] of sockets.entries()) {
       const { udp } = net.shards[index]!;
       udp.send(local, place.firstPort, remote, 9, new Uint8Array(8), net.now);
@@ -224,7 +224,7 @@ class Network {
   listen(): Listener[] {
     return this.shards.map((shard) => {
       const listener = shard.tcp.listen({
-        ...placeOf(PORT),
+        ...bindingOf(PORT),
         backlog: 200,
         decides: false,
       });

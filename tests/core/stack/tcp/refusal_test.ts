@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { placeOf } from "../../../../core/api/listen_address.ts";
+import { bindingOf } from "../../../../core/api/listen_address.ts";
 import { inClosed, inEstablished, inListen } from "../../../support/dsl/builders.ts";
 
 for (const version of [4, 6] as const) {
@@ -68,7 +68,7 @@ describe("LISTEN", () => {
       return other.tcb.local;
     })();
     const own = t.wire.stack.tcp.listen({
-      ...placeOf(80, address.toString()),
+      ...bindingOf(80, address.toString()),
       backlog: 5,
       decides: false,
     });
@@ -78,7 +78,7 @@ describe("LISTEN", () => {
     next.recv({ flags: "S.", ack: 1 });
     expect([all.halfOpen.size, own.halfOpen.size]).toEqual([1, 1]);
     expect(
-      t.wire.stack.tcp.listen({ ...placeOf(80, address.toString()), backlog: 5, decides: false }),
+      t.wire.stack.tcp.listen({ ...bindingOf(80, address.toString()), backlog: 5, decides: false }),
     )
       .toBe("ADDRESS_IN_USE");
   });

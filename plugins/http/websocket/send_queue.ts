@@ -9,7 +9,7 @@ import { concatenate } from "../concatenate.ts";
 const BATCH_BYTES = 65_536;
 
 /** A bounded queue in front of a socket's `write`. */
-export class Outbox {
+export class SendQueue {
   readonly #write: (bytes: Uint8Array) => Promise<unknown>;
   readonly #maxBytes: number;
   #frames: Uint8Array[] = [];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
-import { Deadlines } from "../../../core/stack/deadlines.ts";
+import { DeadlineHeap } from "../../../core/stack/deadline_heap.ts";
 import type { Tcb } from "../../../core/tcp/tcb.ts";
 import { TIMER, TimerTable } from "../../../core/tcp/timers/timers.ts";
 import { assert } from "../../support/assert.ts";
@@ -10,7 +10,7 @@ function connection(): Tcb {
   return Object.assign(new TimerTable(), { heapIndex: -1 }) as unknown as Tcb;
 }
 
-function setTo(deadlines: Deadlines<Tcb>, tcb: Tcb, at: number): void {
+function setTo(deadlines: DeadlineHeap<Tcb>, tcb: Tcb, at: number): void {
   tcb.setTimer(TIMER.RETRANSMIT, at);
   deadlines.update(tcb);
 }
@@ -19,7 +19,7 @@ describe("Deadlines", () => {
   // Beside a list that is sorted at every step.
   test("gives connections in the order of their deadlines", () => {
     const random = seededRandom(1);
-    const deadlines = new Deadlines<Tcb>();
+    const deadlines = new DeadlineHeap<Tcb>();
     const all = Array.from({ length: 200 }, connection);
     for (let i = 0; i < 20_000; i++) {
       const tcb = all[random.uint32() % all.length]!;
@@ -50,7 +50,7 @@ describe("Deadlines", () => {
 
   // A wake-up too early is cheaper than moving the connection at every acknowledgement.
   test("leaves a connection where it is when its deadline moves back", () => {
-    const deadlines = new Deadlines<Tcb>();
+    const deadlines = new DeadlineHeap<Tcb>();
     const tcb = connection();
     setTo(deadlines, tcb, 100);
     tcb.setTimer(TIMER.RETRANSMIT, 200);

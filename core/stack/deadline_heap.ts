@@ -15,7 +15,7 @@ export interface Scheduled {
 }
 
 /** Each item is in it once, at `scheduledAt`. */
-export class Deadlines<Item extends Scheduled> {
+export class DeadlineHeap<Item extends Scheduled> {
   readonly #heap: Item[] = [];
 
   get count(): number {

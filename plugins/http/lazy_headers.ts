@@ -8,7 +8,7 @@ import { standInFor } from "./stand_in.ts";
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
 /** Stands in for Headers: says what their `get` and `has` would say, without making them. */
-export class ReceivedHeaders {
+export class LazyHeaders {
   readonly #fields: readonly string[];
   readonly #make: () => Headers;
   #real: Headers | undefined;
@@ -21,21 +21,21 @@ export class ReceivedHeaders {
 
   /** The Headers themselves; what they are changed to counts from here on. */
   static realOf(headers: object): Headers {
-    const self = headers as ReceivedHeaders;
+    const self = headers as LazyHeaders;
     return self.#real ??= self.#make();
   }
 
   /** The value of `name`, or `null`. */
   get(name: string): string | null {
     const at = this.#find(name);
-    if (at === undefined) return ReceivedHeaders.realOf(this).get(name);
+    if (at === undefined) return LazyHeaders.realOf(this).get(name);
     return at < 0 ? null : this.#fields[at + 1]!;
   }
 
   /** True when `name` has a value. */
   has(name: string): boolean {
     const at = this.#find(name);
-    return at === undefined ? ReceivedHeaders.realOf(this).has(name) : at >= 0;
+    return at === undefined ? LazyHeaders.realOf(this).has(name) : at >= 0;
   }
 
   /** Where `name` is, -1 when it is nowhere, `undefined` when the platform has to be asked. */
@@ -54,4 +54,4 @@ export class ReceivedHeaders {
   }
 }
 
-standInFor(ReceivedHeaders, Headers, new Headers(), ReceivedHeaders.realOf);
+standInFor(LazyHeaders, Headers, new Headers(), LazyHeaders.realOf);

@@ -4,15 +4,15 @@
  * @module
  */
 import { exposeSignal, HttpRequest } from "./http_request.ts";
-import { ReceivedHeaders } from "./received_headers.ts";
+import { LazyHeaders } from "./lazy_headers.ts";
 import type { RequestHead } from "./request_head.ts";
 import { standInFor } from "./stand_in.ts";
 
 /** Stands in for the HttpRequest of a head without content. */
-export class ReceivedRequest {
+export class LazyRequest {
   readonly #head: RequestHead;
   readonly #url: string;
-  #headers: Headers | ReceivedHeaders | undefined;
+  #headers: Headers | LazyHeaders | undefined;
   #real: HttpRequest | undefined;
   #gone: { reason: unknown } | undefined;
 
@@ -24,17 +24,17 @@ export class ReceivedRequest {
 
   /** The Request itself. */
   static realOf(request: object): HttpRequest {
-    const self = request as ReceivedRequest;
+    const self = request as LazyRequest;
     if (self.#real === undefined) {
       self.#real = self.#make();
       // The platform may change them from here on without anybody asking for them here.
-      if (self.#headers instanceof ReceivedHeaders) ReceivedHeaders.realOf(self.#headers);
+      if (self.#headers instanceof LazyHeaders) LazyHeaders.realOf(self.#headers);
     }
     return self.#real;
   }
 
   /** Says that the client has gone away. */
-  static abort(request: ReceivedRequest, reason: unknown): void {
+  static abort(request: LazyRequest, reason: unknown): void {
     request.#gone ??= { reason };
     if (request.#real) HttpRequest.abort(request.#real, reason);
   }
@@ -50,14 +50,14 @@ export class ReceivedRequest {
   }
 
   /** The same at each call. */
-  get headers(): Headers | ReceivedHeaders {
+  get headers(): Headers | LazyHeaders {
     return this.#headers ??= this.#real?.headers ??
-      new ReceivedHeaders(this.#head.fields, () => ReceivedRequest.realOf(this).headers);
+      new LazyHeaders(this.#head.fields, () => LazyRequest.realOf(this).headers);
   }
 
   /** Aborted when the client goes away before it has the whole response. */
   get signal(): AbortSignal {
-    return ReceivedRequest.realOf(this).signal;
+    return LazyRequest.realOf(this).signal;
   }
 
   #make(): HttpRequest {
@@ -68,10 +68,10 @@ export class ReceivedRequest {
   }
 }
 
-standInFor(ReceivedRequest, Request, new HttpRequest("http://host/"), ReceivedRequest.realOf);
-exposeSignal(ReceivedRequest, (request) => request.signal);
+standInFor(LazyRequest, Request, new HttpRequest("http://host/"), LazyRequest.realOf);
+exposeSignal(LazyRequest, (request) => request.signal);
 
-/** True where the platform takes a ReceivedRequest for a Request, and its headers for Headers. */
+/** True where the platform takes a LazyRequest for a Request, and its headers for Headers. */
 export const STANDS_IN: boolean = isTaken();
 
 function isTaken(): boolean {
@@ -83,7 +83,7 @@ function isTaken(): boolean {
     fields: ["Host", "host", "X-One", "1"],
     known: { ...known, transferEncoding: undefined, expect: undefined },
   };
-  const make = () => new ReceivedRequest(head, "http://host/") as unknown as Request;
+  const make = () => new LazyRequest(head, "http://host/") as unknown as Request;
   const isSame = ({ method, url, headers }: Request) =>
     method === "HEAD" && url === "http://host/" && headers.get("x-one") === "1";
   try {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
-import { Deadlines } from "../../../plugins/http/deadlines.ts";
+import { ConnectionTimeouts } from "../../../plugins/http/connection_timeouts.ts";
 
 describe("Deadlines", () => {
   // Each is told when it has passed, once, and not when it was cleared or moved.
@@ -69,6 +69,6 @@ function setUp() {
       return clock.schedule(at, wake);
     },
   };
-  const deadlines = new Deadlines(counting, (wait) => expired.push(wait));
+  const deadlines = new ConnectionTimeouts(counting, (wait) => expired.push(wait));
   return { clock, deadlines, expired, armed: () => armed };
 }

@@ -5,7 +5,7 @@ import { cors } from "hono/cors";
 import { etag } from "hono/etag";
 import { Hono } from "hono";
 import { methodOverride } from "hono/method-override";
-import { Refusal } from "../../../plugins/http/refusal.ts";
+import { HttpRefusal } from "../../../plugins/http/refusal.ts";
 import { abortRequest, createRequest } from "../../../plugins/http/request.ts";
 import { RequestHeadParser } from "../../../plugins/http/request_head.ts";
 import { requestUrl } from "../../../plugins/http/request_target.ts";
@@ -30,9 +30,9 @@ function received(method = "GET", target = "/a/./x/../b?c=d%20e"): Request {
   const lines = FIELDS.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   const bytes = latin1(`${method} ${target} HTTP/1.1\r\n${lines}\r\n`);
   const head = new RequestHeadParser(LIMITS).parse(bytes, 0, bytes.length);
-  if (head === undefined || head instanceof Refusal) throw new Error("no head");
+  if (head === undefined || head instanceof HttpRefusal) throw new Error("no head");
   const request = createRequest(head, requestUrl(head, "host", "http") as string, undefined);
-  if (request instanceof Refusal) throw new Error(request.reason);
+  if (request instanceof HttpRefusal) throw new Error(request.reason);
   return request;
 }
 

@@ -13,7 +13,7 @@ export type Wait = "read" | "write";
  * nothing due and is armed anew. So a busy connection arms it a few times a minute, not twice a
  * request.
  */
-export class Deadlines {
+export class ConnectionTimeouts {
   readonly #clock: Clock;
   readonly #expire: (wait: Wait) => void;
   #readAt = Infinity;

@@ -29,7 +29,7 @@ import type { StationAddresses } from "./addresses.ts";
 import type { Counts, EthernetCount } from "./counts.ts";
 import type { DuplicateDetection } from "./duplicate_detection.ts";
 import type { Neighbor } from "./neighbor.ts";
-import type { Hearsay, Resolver } from "./resolver.ts";
+import type { NeighborClaim, Resolver } from "./resolver.ts";
 
 const { HEADROOM } = OutgoingPacket;
 const { ANY_V6 } = IpAddress;
@@ -52,7 +52,7 @@ export interface Station {
 }
 
 /** One station's part of the conversation. */
-export class Talk {
+export class NeighborProtocol {
   readonly #station: Station;
   readonly #out = new OutgoingPacket();
   readonly #arp = new ArpMessage();
@@ -103,7 +103,7 @@ export class Talk {
   }
 
   /** Deals with a frame that says it is ARP. */
-  hearArp(frame: Uint8Array, size: number, now: number): void {
+  handleArp(frame: Uint8Array, size: number, now: number): void {
     const { addresses, counts } = this.#station;
     const arp = this.#arp;
     if (!parseArp(frame, ETHERNET_HEADER, size, arp) || !isStationMac(arp.senderMac)) {
@@ -126,7 +126,7 @@ export class Talk {
   }
 
   /** Deals with a frame that says it is neighbor discovery. */
-  hearNeighbor(frame: Uint8Array<ArrayBuffer>, size: number, now: number): void {
+  handleNeighborDiscovery(frame: Uint8Array<ArrayBuffer>, size: number, now: number): void {
     const { counts } = this.#station;
     const packet = frame.subarray(ETHERNET_HEADER, size);
     const isValid = parseIp(packet, packet.length, this.#ip) === undefined &&
@@ -173,7 +173,7 @@ export class Talk {
     this.#hear(target, known.mac, "answer", known.source, now);
   }
 
-  #hear(address: IpAddress, mac: number, says: Hearsay, own: IpAddress, now: number): void {
+  #hear(address: IpAddress, mac: number, says: NeighborClaim, own: IpAddress, now: number): void {
     const { addresses, resolver, counts } = this.#station;
     const isHeard = address.isUnicast && addresses.isOnLink(address) &&
       resolver.hear(address, mac, says, own, now);
@@ -234,7 +234,7 @@ export class Talk {
 }
 
 /** A question to everybody about somebody else says only who asks, and so does a gratuitous one. */
-function arpSays({ isRequest }: ArpMessage, isForUs: boolean): Hearsay {
+function arpSays({ isRequest }: ArpMessage, isForUs: boolean): NeighborClaim {
   if (!isForUs) return "claim";
   return isRequest ? "question" : "override";
 }
