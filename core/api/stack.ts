@@ -354,7 +354,8 @@ class HostStack implements Stack {
     const done = new AbortController();
     let left = sockets.length;
     for (const socket of sockets) {
-      socket.onEnd(() => {
+      // A peer that closes behind us wants its FIN acknowledged, or sends it again and again.
+      socket.onFinished(() => {
         if (--left === 0) done.abort();
       });
     }

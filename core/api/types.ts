@@ -360,8 +360,8 @@ export interface Stack extends AsyncDisposable {
    */
   removeAddress(cidr: string): void;
   /**
-   * Stops listening, lets running connections finish for `graceMs` (default 0), aborts the rest,
-   * disposes the plugins and closes the link.
+   * Stops listening, lets running connections finish for `graceMs` (default 0), which includes that
+   * their peers close as well, aborts the rest, disposes the plugins and closes the link.
    */
   close(options?: CloseOptions): Promise<void>;
   /** Resolves when the stack has closed; rejects when its link failed. */

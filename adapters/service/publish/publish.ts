@@ -65,18 +65,18 @@ export async function publish(
   log: Logger,
   { maxConnections = MAX_CONNECTIONS, keepAliveMs }: PublishLimits = {},
 ): Promise<Publication> {
-  const running = new Map<HostConnection, Promise<void>>();
+  const running = new Map<Carried, Promise<void>>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", () => {});
     if (running.size >= maxConnections) return void socket.resetAndDestroy();
-    const client = new HostConnection(socket, { keepAliveMs });
+    const carried = { client: new HostConnection(socket, { keepAliveMs }) };
     const { remoteAddress, remotePort } = socket;
     const from = remoteAddress === undefined || remotePort === undefined
       ? undefined
       : { hostname: remoteAddress, port: remotePort };
     running.set(
-      client,
-      serve(client, setting, connect, log, from).finally(() => running.delete(client)),
+      carried,
+      serve(carried, setting, connect, log, from).finally(() => running.delete(carried)),
     );
   });
   const address = await openPort(setting, (host, port) => listenOn(server, host, port));
@@ -92,7 +92,10 @@ export async function publish(
     },
     async finish(graceMs) {
       const abortAll = () => {
-        for (const client of running.keys()) client.abort();
+        for (const { client, inner } of running.keys()) {
+          client.abort();
+          inner?.abort();
+        }
       };
       const cancel = systemClock.schedule(systemClock.now() + graceMs, abortAll);
       await Promise.all(running.values());
@@ -101,17 +104,25 @@ export async function publish(
   };
 }
 
+/** A client, and what it is connected to: either may be all that is left of the two. */
+interface Carried {
+  readonly client: HostConnection;
+  inner?: Duplex;
+}
+
 async function serve(
-  client: HostConnection,
+  carried: Carried,
   setting: PublishSetting,
   connect: Connect,
   log: Logger,
   from: HostPort | undefined,
 ): Promise<void> {
+  const { client } = carried;
   const gone = new AbortController();
   client.closed.catch((error) => gone.abort(error));
   try {
     const inner = await connect(setting.to, gone.signal, from);
+    carried.inner = inner;
     await relay(client, inner);
   } catch (error) {
     client.abort(error);

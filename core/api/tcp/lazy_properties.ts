@@ -12,5 +12,6 @@ export class LazyProperties {
   localAddr: NetAddr | undefined;
   remoteAddr: NetAddr | undefined;
   onEnd: (() => void)[] | undefined;
+  onFinished: (() => void)[] | undefined;
   abortReason: unknown;
 }

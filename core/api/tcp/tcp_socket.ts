@@ -425,6 +425,15 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     else (this.#ask().onEnd ??= []).push(callback);
   }
 
+  /**
+   * Runs `callback` when nothing more is expected from the peer either: a closed connection of profile
+   * `local` has ended before the peer's FIN.
+   */
+  onFinished(callback: () => void): void {
+    if (this.#isFinished) callback();
+    else (this.#ask().onFinished ??= []).push(callback);
+  }
+
   /** The driver calls this when the core has news. */
   onEvent(): void {
     const tcb = this.#tcb;
@@ -449,6 +458,10 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return (this.#bits & TCB_EVENT.ENDED) !== 0;
   }
 
+  get #isFinished(): boolean {
+    return this.#hasEnded && this.#tcb.state !== "FIN-WAIT-2";
+  }
+
   get #closesWithPeer(): boolean {
     return (this.#bits & CLOSES_WITH_PEER) !== 0;
   }
@@ -470,7 +483,9 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     for (const writer of this.#writers.splice(0)) {
       writer.reject(this.#error(error ?? "CONNECTION_RESET"));
     }
-    for (const callback of this.#asked?.onEnd?.splice(0) ?? []) callback();
+    const asked = this.#asked;
+    for (const callback of asked?.onEnd?.splice(0) ?? []) callback();
+    if (this.#isFinished) { for (const callback of asked?.onFinished?.splice(0) ?? []) callback(); }
   }
 
   #settleOpened(): void {

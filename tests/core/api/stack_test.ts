@@ -188,6 +188,34 @@ describe("close", () => {
     await pair.server.finished;
   });
 
+  // The server has closed, the client takes its time: its FIN is still acknowledged.
+  test("waits for the FIN of a peer that closes behind (RFC 9293 3.6)", async () => {
+    await using pair = new StackPair();
+    pair.server.use(9, ({ socket }) => void socket.close());
+    const client = pair.client.connect("10.0.0.2:9", { allowHalfOpen: true });
+    expect(await pair.run(readText(client))).toBe("");
+    const before = pair.clock.now();
+    const closing = pair.server.close({ graceMs: 5000 });
+    await pair.clock.advance(1000);
+    await client.closeWrite();
+    await pair.run(closing);
+    expect(pair.clock.now() - before).toBeLessThan(4000);
+    expect(await pair.run(codeOf(client.closed))).toBe("none");
+    expect(pair.clock.now() - before).toBeLessThan(4000);
+  });
+
+  // The client never closes: after the grace time nobody waits for it.
+  test("waits no longer than graceMs for the FIN of a peer", async () => {
+    await using pair = new StackPair();
+    pair.server.use(9, ({ socket }) => void socket.close());
+    const client = pair.client.connect("10.0.0.2:9", { allowHalfOpen: true });
+    expect(await pair.run(readText(client))).toBe("");
+    const before = pair.clock.now();
+    await pair.run(pair.server.close({ graceMs: 5000 }));
+    expect(pair.clock.now() - before).toBe(5000);
+    client.abort();
+  });
+
   // Nobody is connected: there is nothing to wait for.
   test("does not wait when there are no connections", async () => {
     await using pair = new StackPair();

@@ -9,6 +9,7 @@ import {
 } from "../../../../adapters/service/publish/publish.ts";
 import { silentLogger } from "../../../../core/api/environment.ts";
 import { TcpError } from "../../../../core/api/errors.ts";
+import type { Duplex } from "../../../../plugins/shared/relay.ts";
 import { bytes, codeOf } from "../../../support/conversation.ts";
 import { FakeSocket, socketPair } from "../../../support/fake_socket.ts";
 
@@ -174,6 +175,31 @@ describe("Publication", () => {
     await publication.finish(0);
     expect(await codeOf(client.read(new Uint8Array(1)))).toBe("CONNECTION_RESET");
     expect(await codeOf(server.read(new Uint8Array(1)))).toBe("CONNECTION_RESET");
+  });
+
+  // The client has gone in order, and the stack's side of it waits for an ACK that does not come.
+  test("finish() aborts the stack's side also where only that is left", async () => {
+    const { promise: closed, reject: abort } = Promise.withResolvers<void>();
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const inner: Duplex = {
+      read: () => Promise.resolve(null),
+      write: (p) => Promise.resolve(p.length),
+      closeWrite: () => Promise.resolve(),
+      close: () => {
+        end();
+        return closed;
+      },
+      abort: (reason) => abort(reason ?? new Error("aborted")),
+      closed,
+    };
+    const publication = await published(() => Promise.resolve(inner));
+    const client = await dialHost(publication.address);
+    await client.closeWrite();
+    expect(await readAll(client)).toBe("");
+    await ended;
+    publication.stopListening();
+    await publication.finish(0);
+    await expect(closed).rejects.toThrow("aborted");
   });
 
   // The port is another server's: an error that names it, or the next port for the demo.
