@@ -177,18 +177,20 @@ describe("removeAddress", () => {
     await net.run(net.host.connect("10.90.7.9:80").opened);
     one!.abort();
     expect(() => net.stack.removeAddress("10.90.7")).toThrow("is not an IP address");
-    expect(() => net.stack.addAddress("127.0.0.0/8")).toThrow("is not an address");
+    expect(() => net.stack.addAddress("127.0.0.0/8")).toThrow("is a loopback address");
+    expect(() => net.stack.addAddress("224.0.0.0/4")).toThrow("is not an address");
   });
 });
 
 describe("createStack", () => {
-  // Loopback is no network to own; what is excepted has to be an address as well.
+  // Multicast is never a network to own, and loopback only inside of a host; what is excepted has
+  // to be an address as well.
   test("refuses networks that nobody can own", async () => {
     const [link, other] = linkPair();
     const make = (addresses: string[], exceptAddresses: string[] = []) => () =>
       createStack({ link, addresses, exceptAddresses });
-    expect(make(["127.0.0.0/8"])).toThrow(/options.addresses.0: is not an address; write /);
-    expect(make(["224.0.0.0/4"])).toThrow("options.addresses.0");
+    expect(make(["127.0.0.0/8"])).toThrow(/addresses: 127\.0\.0\.0\/8 is a loopback address/);
+    expect(make(["224.0.0.0/4"])).toThrow(/options.addresses.0: is not an address; write /);
     expect(make(["0.0.0.0/0"], ["host"])).toThrow("options.exceptAddresses.0: is not an address");
     await using everything = make(["0.0.0.0/0", "::/0"], ["10.0.0.1"])();
     everything.use("*", sayWhere);

@@ -205,7 +205,7 @@ describe("the service", () => {
     expect(await hear(client)).toBe("FIN");
     const [line] = await run.printed(/.*info .*\n/, "log");
     expect(line).toMatch(
-      /Z info {2}connection port=7 plugin=echo remote=10\.7\.0\.1:\d+ in=5 out=5 ms=\d+ end=closed\n/,
+      /Z info {2}connection port=7 plugin=echo remote=127\.0\.0\.1:\d+ in=5 out=5 ms=\d+ end=closed\n/,
     );
   });
 

@@ -42,6 +42,7 @@ describe("ShardLink", () => {
       mtu: 1500,
       maxSuperPacket: 0,
       checksumOffload: false,
+      insideHost: false,
       shard: { index: 1, count: 2, seed: 1 },
     });
     await close();
