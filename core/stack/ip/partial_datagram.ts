@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { IpAddress } from "../../wire/address.ts";
 import { writeU16 } from "../../wire/bytes.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
 import { type IpHeader, writeHeaderChecksum } from "../../wire/ip.ts";
@@ -28,6 +29,8 @@ interface Fragment {
 /** Keeps fragments until they are all there, in whatever order they come. */
 export class PartialDatagram {
   readonly key: string;
+  /** Who sends it. */
+  readonly remote: IpAddress;
   /** Milliseconds. */
   readonly deadline: number;
   /** Memory that it holds, in bytes. */
@@ -45,8 +48,9 @@ export class PartialDatagram {
   /** Set of the ECN codepoints seen. */
   #codepoints = 0;
 
-  constructor(key: string, deadline: number) {
+  constructor(key: string, remote: IpAddress, deadline: number) {
     this.key = key;
+    this.remote = remote;
     this.deadline = deadline;
   }
 

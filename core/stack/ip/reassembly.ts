@@ -3,22 +3,25 @@
  *
  * @module
  */
+import { Sources } from "../../buffers/sources.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
 import { IpHeader, parseIp } from "../../wire/ip.ts";
 import type { IcmpPolicy } from "../icmp/icmp_policy.ts";
-import type { Packet } from "../replies.ts";
+import { type Packet, sourceOf } from "../replies.ts";
 import type { Stats } from "../stats.ts";
 import { fragmentError, isWholeHeaderThere } from "./fragment_errors.ts";
 import { PartialDatagram } from "./partial_datagram.ts";
 
-/** Datagrams that wait for fragments, at most; the oldest goes first. */
+/** Datagrams that wait for fragments, at most; of the source that has the most the oldest goes first. */
 export const MAX_DATAGRAMS = 256;
-/** Bytes that they hold, at most, their own administration included; the oldest goes first. */
+/** Bytes that they hold, at most, their own administration included; likewise. */
 export const MAX_BYTES: number = 4 * 1024 * 1024;
 /** Milliseconds that a datagram waits: RFC 1122 3.3.2 and RFC 8200 4.5. */
 export const TIMEOUT_MS = 60_000;
 
 const LONGEST = 65_535;
+/** Of sources with no more of them than these the oldest goes first. */
+const FEW = 4;
 
 /** What became of a fragment; all empty: it waits for the others. */
 export interface FragmentOutcome {
@@ -37,6 +40,7 @@ export class Reassembly {
   readonly #hopLimit: number;
   /** The oldest first. */
   readonly #datagrams = new Map<string, PartialDatagram>();
+  readonly #sources = new Sources<PartialDatagram>(FEW);
   readonly #first = new IpHeader();
   #byteLength = 0;
 
@@ -76,8 +80,9 @@ export class Reassembly {
     const known = this.#datagrams.get(key);
     if (known !== undefined) return known;
     if (this.#datagrams.size === MAX_DATAGRAMS) this.#evictOldest();
-    const datagram = new PartialDatagram(key, now + TIMEOUT_MS);
+    const datagram = new PartialDatagram(key, sourceOf(ip), now + TIMEOUT_MS);
     this.#datagrams.set(key, datagram);
+    this.#sources.add(datagram);
     this.#byteLength += datagram.byteLength;
     return datagram;
   }
@@ -128,9 +133,13 @@ export class Reassembly {
     this.#byteLength += datagram.byteLength;
   }
 
-  /** The oldest but `spared`, which is smaller than the limit. */
+  /**
+   * The oldest of the source that has the most makes room, or of all where none has many; never
+   * `spared`, which is smaller than the limit.
+   */
   #evictOldest(spared?: PartialDatagram): void {
-    for (const datagram of this.#datagrams.values()) {
+    const candidates = this.#sources.largest()?.items ?? this.#datagrams.values();
+    for (const datagram of candidates) {
       if (datagram === spared) continue;
       this.#stats.drop("ip-fragment-limit", datagram.fragmentCount);
       this.#remove(datagram);
@@ -140,6 +149,7 @@ export class Reassembly {
 
   #remove(datagram: PartialDatagram): void {
     this.#datagrams.delete(datagram.key);
+    this.#sources.delete(datagram);
     this.#byteLength -= datagram.byteLength;
   }
 

@@ -54,6 +54,22 @@ describe("Reassembly's memory", () => {
     expect(lab.add(pieces[0]![1]!)).toEqual({});
   });
 
+  // First fragments of one source, without end: the datagrams of others wait for their rest.
+  test.each(FAMILIES)("is not one source's (IPv%d, RFC 8900 3.7)", (version) => {
+    const lab = new Lab();
+    const other = (host: number) => {
+      const payload = pattern(64);
+      return version === 4
+        ? encodeIp(`10.0.1.${host}`, "10.0.0.2", EXPERIMENT, payload)
+        : encodeIp(`fd00:${host}::1`, "fd00::2", EXPERIMENT, payload);
+    };
+    const pieces = Array.from({ length: 100 }, (_, n) => cut(other(n + 1), [32], n));
+    for (const [first] of pieces) lab.add(first!);
+    for (let id = 0; id < 2000; id++) lab.add(cut(packetOf(version, pattern(64)), [32], id)[0]!);
+    expect(lab.reassembly.count).toBe(MAX_DATAGRAMS);
+    for (const [, last] of pieces) expect(lab.add(last!).whole).toBeDefined();
+  });
+
   // Datagrams that lack their last fragment, as large as can be: the bytes that are held stay below
   // the bound, and the datagram that grows is not the one that goes.
   test("holds 4 MiB (RFC 8900 3.7)", () => {
