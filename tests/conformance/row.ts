@@ -6,7 +6,7 @@
 import process from "node:process";
 import { runOnLinux } from "./linux/run.ts";
 import { record, TARGET } from "./results.ts";
-import { rowOf } from "./rows.ts";
+import { type Row, rowOf } from "./rows.ts";
 import { CoreTarget } from "./script/core_target.ts";
 import { parseScript } from "./script/parse.ts";
 import { runScript } from "./script/run.ts";
@@ -15,34 +15,44 @@ import { NotExpressible } from "./script/target.ts";
 /** A script, or what a test does that no script can say. */
 export type RowTest = string | (() => void | Promise<void>);
 
-/** Registers tests of rows. */
+/**
+ * Registers tests of rows. Each says the row's title, so that a reader need not look the number up.
+ *
+ * @throws {Error} The title is not that of the row in the list.
+ */
 export interface Rows {
   /** A row with one test, or one of several whose `detail` tells them apart. */
-  (number: number, test: RowTest): void;
-  (number: number, detail: string, test: RowTest): void;
+  (number: number, title: string, test: RowTest): void;
+  (number: number, title: string, detail: string, test: RowTest): void;
   /** A row that this project decided against, and why. */
-  decidedAgainst(number: number, why: string): void;
+  decidedAgainst(number: number, title: string, why: string): void;
 }
 
 /** Makes `row()` from `test()` of `bun:test`. */
 export function rowsWith(test: (name: string, body: () => Promise<void>) => void): Rows {
   const onLinux = process.env[TARGET] === "linux";
-  const row = (number: number, ...rest: [RowTest] | [string, RowTest]) => {
+  const row = (number: number, title: string, ...rest: [RowTest] | [string, RowTest]) => {
     const [detail, body] = rest.length === 2 ? rest : [undefined, rest[0]];
-    const { title, rfc } = rowOf(number);
+    const { rfc } = rowTitled(number, title);
     const suffix = detail === undefined ? "" : `, ${detail}`;
     const name = `row ${number}: ${title}${suffix}${rfc}`;
     if (!onLinux) test(name, () => recorded(number, detail, body));
     else if (typeof body === "string") test(name, () => compared(number, detail, body));
   };
-  const decidedAgainst = (number: number, why: string) => {
-    const { title, rfc } = rowOf(number);
+  const decidedAgainst = (number: number, title: string, why: string) => {
+    const { rfc } = rowTitled(number, title);
     test(`row ${number}: ${title}${rfc}: decided against, ${why}`, () => {
       if (!onLinux) record({ number, outcome: "decided against", why });
       return Promise.resolve();
     });
   };
   return Object.assign(row, { decidedAgainst });
+}
+
+function rowTitled(number: number, title: string): Row {
+  const row = rowOf(number);
+  if (row.title === title) return row;
+  throw new Error(`row ${number} is "${row.title}" in rows.ts, and "${title}" in its test`);
 }
 
 async function recorded(number: number, detail: string | undefined, body: RowTest): Promise<void> {

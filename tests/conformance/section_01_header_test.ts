@@ -12,6 +12,7 @@ const internet = { profile: "internet" } as const;
 for (const version of [4, 6]) {
   row(
     1,
+    "the checksum of every segment sent is right, pseudo-header included",
     `IPv${version}`,
     `set version=${version}
     ${accepted("mss 1000,sackOK,TS val 100 ecr 0")}
@@ -26,7 +27,7 @@ for (const version of [4, 6]) {
 }
 
 // One bit is wrong: nothing comes back, and the connection never saw it.
-row(2, () => {
+row(2, "a segment with a wrong checksum is dropped without an answer", () => {
   const t = inEstablished(internet);
   t.send({ seq: 1, data: 10, checksumError: 1 });
   t.recvNothing();
@@ -37,20 +38,26 @@ row(2, () => {
 
 // 4 words are too few, 6 more than the segment has; nothing comes back.
 for (const words of [0, 4, 6, 15]) {
-  row(3, `offset ${words}`, () => {
-    const t = inEstablished(internet);
-    const packet = peerPacket(t, { seq: 1, ack: 1, flags: 16 });
-    packet[32] = words << 4;
-    t.wire.inject(withChecksum(t, packet));
-    t.recvNothing();
-    expect(t.wire.stack.stats.dropped("tcp-offset")).toBe(1);
-    expect(t.state).toBe("ESTABLISHED");
-  });
+  row(
+    3,
+    "a data offset below 5 or beyond the end is dropped without an answer",
+    `offset ${words}`,
+    () => {
+      const t = inEstablished(internet);
+      const packet = peerPacket(t, { seq: 1, ack: 1, flags: 16 });
+      packet[32] = words << 4;
+      t.wire.inject(withChecksum(t, packet));
+      t.recvNothing();
+      expect(t.wire.stack.stats.dropped("tcp-offset")).toBe(1);
+      expect(t.state).toBe("ESTABLISHED");
+    },
+  );
 }
 
 // Kind 253 stands before the MSS option, and in a segment with text.
 row(
   4,
+  "an option of an unknown kind is skipped by its length",
   `${synReceived("bytes 253 4 170 170 2 4 3 232")}
   +.01 < P. 1:11(10) ack 1 win 65535 <bytes 254 6 1 2 3 4>
   +0  accept
@@ -62,6 +69,7 @@ row(
 // The SYN's options stand at odd places; timestamps in a later segment stand behind one NOP alone.
 row(
   5,
+  "options are taken in any segment, at any alignment",
   `${synReceived("bytes 1 2 4 3 232 4 2 8 10 0 0 0 100 0 0 0 0")}
   +.01 < . 1:1(0) ack 1 win 65535 <TS val 110 ecr 0>
   +0  accept
@@ -74,24 +82,30 @@ row(
 
 // Lengths that cannot be end the reading of options; what stands before them counts.
 for (const bytes of [[2, 0], [2, 1], [253, 0], [253, 1, 1, 1], [253, 40, 0, 0], [8, 10, 1], [5]]) {
-  row(6, `bytes ${bytes.join(" ")}`, () => {
-    const t = inListen(internet);
-    t.send({ flags: "S", options: { mss: 1000, raw: bytes } });
-    t.recv({ flags: "S.", ack: 1 });
-    t.send();
-    t.send({ data: 10, options: { raw: bytes } });
-    t.at(40);
-    t.recv({ ack: 11 });
-    t.write(1500);
-    t.recv({ length: 1000 });
-    t.recv({ flags: "P.", length: 500 });
-  });
+  row(
+    6,
+    "an option length of 0, 1 or past the header does no harm",
+    `bytes ${bytes.join(" ")}`,
+    () => {
+      const t = inListen(internet);
+      t.send({ flags: "S", options: { mss: 1000, raw: bytes } });
+      t.recv({ flags: "S.", ack: 1 });
+      t.send();
+      t.send({ data: 10, options: { raw: bytes } });
+      t.at(40);
+      t.recv({ ack: 11 });
+      t.write(1500);
+      t.recv({ length: 1000 });
+      t.recv({ flags: "P.", length: 500 });
+    },
+  );
 }
 
 // The decoder refuses an option without a sane length, and words that options do not fill.
 for (const knobs of ["sack=true", "sack=false", "timestamps=false", "windowScaling=false"]) {
   row(
     7,
+    "options fill whole words, and all but END and NOP have a length",
     knobs,
     `set ${knobs}
     ${synReceived("mss 1000,sackOK,TS val 100 ecr 0,wscale 7")}
@@ -106,6 +120,7 @@ for (const knobs of ["sack=true", "sack=false", "timestamps=false", "windowScali
 // SYN,ACK has it; ACK, text and FIN have not.
 row(
   8,
+  "the MSS option goes in SYN and SYN,ACK and nowhere else",
   `0  listen
   +0  < S 0:0(0) win 65535 <mss 1000>
   +0  > S. 0:0(0) ack 1 <mss 1460>
@@ -120,6 +135,7 @@ row(
 );
 row(
   8,
+  "the MSS option goes in SYN and SYN,ACK and nowhere else",
   "connect()",
   `set sack=false timestamps=false windowScaling=false
   0   connect
@@ -132,6 +148,7 @@ row(
 for (const [version, mss] of [[4, 536], [6, 1220]]) {
   row(
     9,
+    "without an MSS option segments have 536 bytes, over IPv6 1220",
     `IPv${version}`,
     `set version=${version}
     ${accepted("")}
@@ -143,12 +160,14 @@ for (const [version, mss] of [[4, 536], [6, 1220]]) {
 // The same as if it were not there.
 row(
   10,
+  "an MSS of 0 counts as absent",
   `${accepted("mss 0")}
   +0  write 1072
   +0  > . 1:1073(1072) ack 1 x536`,
 );
 row(
   10,
+  "an MSS of 0 counts as absent",
   "connect()",
   `0   connect
   +0  > S 0:0(0) <...>
@@ -161,6 +180,7 @@ row(
 // Timestamps take 12 bytes of every segment; an MSS of 1 would leave less than none.
 row(
   11,
+  "a tiny MSS is raised, so that options leave room for text",
   `${accepted("mss 1,TS val 100 ecr 0")}
   +0  write 104
   +0  > . 1:105(104) ack 1 x52`,
@@ -169,6 +189,7 @@ row(
 // The peer takes 1460, the path carries 900, and timestamps take 12.
 row(
   12,
+  "a segment is min(peer's MSS, path MTU - headers) less the options",
   "path",
   `set mtu=900
   ${accepted("mss 1460")}
@@ -177,6 +198,7 @@ row(
 );
 row(
   12,
+  "a segment is min(peer's MSS, path MTU - headers) less the options",
   "options",
   `${accepted("mss 1460,TS val 100 ecr 0")}
   +0  write 2896
@@ -184,6 +206,7 @@ row(
 );
 row(
   12,
+  "a segment is min(peer's MSS, path MTU - headers) less the options",
   "peer",
   `${accepted("mss 700,TS val 100 ecr 0")}
   +0  write 1376
@@ -196,6 +219,7 @@ for (
 ) {
   row(
     13,
+    "the MSS advertised is the MTU less 40, over IPv6 less 60",
     `IPv${version}, MTU ${mtu}`,
     `set version=${version} mtu=${mtu} sack=false timestamps=false windowScaling=false
     0   connect
@@ -206,6 +230,7 @@ for (
 // 700 bytes by the user's will.
 row(
   14,
+  "an MSS that the user sets is advertised by both kinds of open",
   "passive",
   `set mss=700
   0   listen
@@ -214,6 +239,7 @@ row(
 );
 row(
   14,
+  "an MSS that the user sets is advertised by both kinds of open",
   "active",
   `set mss=700 sack=false timestamps=false windowScaling=false
   0   connect
@@ -221,7 +247,7 @@ row(
 );
 
 // All four are set in a segment that is taken like any other; the decoder refuses sent ones.
-row(15, () => {
+row(15, "reserved header bits are zero when sent and ignored when received", () => {
   const t = inEstablished(internet);
   const packet = peerPacket(t, { seq: 1, ack: 1, flags: 24, text: new Uint8Array(10) });
   packet[32]! |= 0x0f;
@@ -230,7 +256,7 @@ row(15, () => {
 });
 
 // 64 unless somebody wants another; 0 would be a packet that no router forwards.
-row(16, () => {
+row(16, "the hop limit can be set, is never 0, and has a sane default", () => {
   for (const [hopLimit, version] of [[64, 4], [7, 4], [255, 6]] as const) {
     const t = inListen({ ...internet, version, tcp: hopLimit === 64 ? {} : { hopLimit } });
     t.send({ flags: "S" });
@@ -244,7 +270,7 @@ row(16, () => {
 });
 
 // DSCP CS1 on SYN,ACK, text and FIN.
-row(17, () => {
+row(17, "the traffic class can be set by the user", () => {
   for (const version of [4, 6] as const) {
     const t = inListen({ ...internet, version, tcp: { trafficClass: 0x20 } });
     t.send({ flags: "S" });

@@ -10,6 +10,7 @@ const row = rowsWith(test);
 // The SYN is number 2^32 - 501, so that the first segment crosses the end; so does its ACK.
 row(
   18,
+  "sending across 2^32 works",
   `set iss=4294966795
   ${accepted()}
   +0   write 3000
@@ -25,6 +26,7 @@ row(
 // A hole on either side of 2^32, reported by blocks of which one lies across it.
 row(
   19,
+  "receiving across 2^32 works, SACK blocks included",
   `set irs=4294966795
   ${accepted()}
   +0  < . 101:201(100) ack 1
@@ -43,14 +45,14 @@ row(
 );
 
 // One tick is 4 microseconds: a second later the same connection begins 250,000 numbers on.
-row(20, "clock", () => {
+row(20, "the ISN is a clock plus a keyed hash of addresses and ports", "clock", () => {
   const isn = (start: number) => inSynSent({ profile: "internet", start }).iss;
   expect((isn(1_001_000) - isn(1_000_000)) >>> 0).toBe(250_000);
   expect((isn(1_000_004) - isn(1_000_000)) >>> 0).toBe(1000);
 });
 
 // Another port, address or key makes another number, and nothing tells how far away.
-row(20, "hash", () => {
+row(20, "the ISN is a clock plus a keyed hash of addresses and ports", "hash", () => {
   const key = (first: number) =>
     new KeyedHash(Uint8Array.from({ length: 16 }, (_, i) => first + i));
   const here = IpAddress.parse("10.0.0.2")!;
@@ -66,6 +68,7 @@ row(20, "hash", () => {
 // SYN,ACK, text, its retransmission, an ACK and a FIN: each carries the time it is sent.
 row(
   21,
+  "timestamps never go back on a connection",
   `0    listen
   +0   < S 0:0(0) win 65535 <mss 1000,TS val 100 ecr 0>
   +0   > S. 0:0(0) ack 1 <mss 1460,TS val 0 ecr 100>

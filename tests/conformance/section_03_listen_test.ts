@@ -10,6 +10,7 @@ const internet = { profile: "internet" } as const;
 // SYN, FIN and every byte of text have a number; the RST acknowledges all of them.
 row(
   22,
+  "to no connection, without ACK: RST,ACK with SEQ 0 and ACK behind the segment",
   `0  < S 0:0(0) win 1000
   +0 > R. 0:0(0) ack 1
   +0 < P 5:15(10) win 1000
@@ -21,6 +22,7 @@ row(
 // The RST has the number that the peer waits for.
 row(
   23,
+  "to no connection, with ACK: RST with SEQ=SEG.ACK and no ACK bit",
   `0  < . 1:1(0) ack 77
   +0 > R 77:77(0)
   +0 < FP. 1:11(10) ack 78
@@ -32,6 +34,7 @@ row(
 // Neither where nobody listens nor to a connection that is none.
 row(
   24,
+  "a RST is never answered by a RST",
   `0  < R 0:0(0)
   +0 < R. 5:5(0) ack 7
   +0 listen
@@ -43,6 +46,7 @@ row(
 // The SYN behind it is answered as if nothing had been.
 row(
   25,
+  "LISTEN ignores a RST",
   `0  listen
   +0 < R 0:0(0)
   +0 < R. 0:0(0) ack 5
@@ -53,6 +57,7 @@ row(
 // It acknowledges what nobody has sent.
 row(
   26,
+  "LISTEN answers an ACK with RST, SEQ=SEG.ACK",
   `0  listen
   +0 < . 1:1(0) ack 77
   +0 > R 77:77(0)
@@ -62,6 +67,7 @@ row(
 );
 row(
   27,
+  "LISTEN answers a SYN,ACK with RST, SEQ=SEG.ACK",
   `0  listen
   +0 < S. 0:0(0) ack 77
   +0 > R 77:77(0)
@@ -71,6 +77,7 @@ row(
 // SYN,ACK acknowledges the SYN alone.
 row(
   28,
+  "LISTEN answers a SYN with SYN,ACK",
   `0  listen
   +0 < S 0:0(0) win 1000
   +0 > S. 0:0(0) ack 1
@@ -81,7 +88,7 @@ row(
 );
 
 // A peer is one host, and so are we.
-row(29, () => {
+row(29, "a SYN from or to what is no unicast address is dropped silently", () => {
   const t = inListen(internet);
   const from = (source: string, destination: string) => {
     t.wire.inject(encodeTcp({
@@ -108,7 +115,7 @@ row(29, () => {
 });
 
 // Port 81 is nobody's, address 10.0.0.9 is not ours: the connection on port 80 does not notice.
-row(30, () => {
+row(30, "a segment to another port or address does not reach the connection", () => {
   const t = inEstablished(internet);
   const otherPort = t.other({ localPort: 81 });
   otherPort.send({ seq: 1, ack: 1, data: 10 });
@@ -123,6 +130,7 @@ row(30, () => {
 // Three handshakes at once, completed in another order.
 row(
   31,
+  "several connections are half-open on one port",
   `0    listen
   +0   <@1 S 0:0(0) win 1000
   +0   >@1 S. 0:0(0) ack 1
@@ -142,6 +150,7 @@ row(
 // One place: a second SYN is ignored until the first connection is accepted.
 row(
   32,
+  "a full accept queue ignores SYNs and handshake ACKs, and resends SYN,ACK",
   `0    listen 1
   +0   <@1 S 0:0(0) win 1000
   +0   >@1 S. 0:0(0) ack 1
@@ -160,6 +169,7 @@ row(
 // comes the other two have moved on to the accept queue, which is full: it has to send again.
 row(
   32,
+  "a full accept queue ignores SYNs and handshake ACKs, and resends SYN,ACK",
   "handshake ACK",
   `0    listen 2
   +0   <@1 S 0:0(0) win 1000
@@ -189,6 +199,7 @@ for (
 ) {
   row(
     256,
+    "a SYN cookie offers only what its ACK brings back",
     options,
     `set receiveBuffer=4194304
     0    listen 1
@@ -202,6 +213,7 @@ for (
 // Nobody has called accept() yet.
 row(
   33,
+  "data may follow the handshake before accept()",
   `${synReceived()}
   +.01 < . 1:1(0) ack 1
   +0   < P. 1:101(100) ack 1
@@ -216,6 +228,7 @@ row(
 // One waits to be accepted, one is half-open.
 row(
   34,
+  "closing a listener resets what was not accepted",
   `0    listen
   +0   <@1 S 0:0(0) win 1000
   +0   >@1 S. 0:0(0) ack 1
@@ -232,6 +245,7 @@ row(
 // The SYN,ACK acknowledges the SYN alone, so the peer sends the text again.
 row(
   35,
+  "text on a SYN is not lost unseen",
   `0    listen
   +0   < S 0:10(10) win 1000 <mss 1000>
   +0   > S. 0:0(0) ack 1
@@ -242,7 +256,7 @@ row(
 );
 
 // 1,000 SYNs of nobody fill the 16 places; whoever is real still gets in.
-row(36, () => {
+row(36, "a handshake completes under a flood of SYNs", () => {
   const t = inListen({ ...internet, backlog: 16 });
   for (let i = 0; i < 1000; i++) {
     t.other({ remote: `10.0.0.${3 + i % 200}`, remotePort: 1024 + i }).send({ flags: "S" });
@@ -260,6 +274,7 @@ row(36, () => {
 // The peer's SYN comes again although it was answered: still one connection.
 row(
   31,
+  "several connections are half-open on one port",
   "one peer",
   `${accepted()}
   +0 <@2 S 0:0(0) win 1000

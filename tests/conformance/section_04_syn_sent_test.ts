@@ -11,6 +11,7 @@ const row = rowsWith(test);
 // All four options.
 row(
   37,
+  "connect() sends a SYN with MSS, window scale, SACK-permitted, timestamps",
   `set receiveBuffer=1048576
   0  connect
   +0 > S 0:0(0) win 65535 <mss 1460,sackOK,TS val 0 ecr 0,wscale 5>
@@ -20,6 +21,7 @@ row(
 // The handshake is through after one round trip.
 row(
   38,
+  "a good SYN,ACK leads to ESTABLISHED and is acknowledged",
   `${SYN_SENT}
   +.01 < S. 0:0(0) ack 1 win 65535 <mss 1000,sackOK>
   +0   > . 1:1(0) ack 1
@@ -29,6 +31,7 @@ row(
 // ISS and ISS + 2, with SYN and without; then the right one.
 row(
   39,
+  "an ACK of what was not sent draws RST, SEQ=SEG.ACK",
   `${SYN_SENT}
   +0 < S. 0:0(0) ack 0
   +0 > R 0:0(0)
@@ -46,6 +49,7 @@ row(
 // It may be of an old connection that the peer still has.
 row(
   40,
+  "a good ACK without SYN or RST is dropped",
   `${SYN_SENT}
   +0 < . 0:0(0) ack 1
   +0 < F. 0:0(0) ack 1
@@ -55,6 +59,7 @@ row(
 // Nobody listens there.
 row(
   41,
+  "a RST with a good ACK refuses the connection",
   `${SYN_SENT}
   +.01 < R. 0:0(0) ack 1
   +0   expect state CLOSED
@@ -65,6 +70,7 @@ row(
 // Whoever has not seen the SYN cannot refuse it.
 row(
   42,
+  "a RST without ACK is dropped",
   `${SYN_SENT}
   +0 < R 0:0(0)
   +0 < R 1:1(0)
@@ -72,6 +78,7 @@ row(
 );
 row(
   43,
+  "a RST with a bad ACK is dropped",
   `${SYN_SENT}
   +0 < R. 0:0(0) ack 0
   +0 < R. 0:0(0) ack 2
@@ -81,6 +88,7 @@ row(
 // Both SYNs cross; here each end sees the other's SYN,ACK, there only an ACK.
 row(
   44,
+  "a SYN without ACK opens simultaneously",
   "SYN,ACK",
   `${SYN_SENT}
   +.01 < S 0:0(0) win 65535 <mss 1000>
@@ -92,6 +100,7 @@ row(
 );
 row(
   44,
+  "a SYN without ACK opens simultaneously",
   "ACK",
   `${SYN_SENT}
   +.01 < S 0:0(0) win 65535 <mss 1000>
@@ -103,6 +112,7 @@ row(
 // The other end has changed its mind.
 row(
   45,
+  "a simultaneous open that is reset was refused",
   `${SYN_SENT}
   +.01 < S 0:0(0) win 65535
   +0   > S. 0:0(0) ack 1
@@ -114,6 +124,7 @@ row(
 // The peer learns of it when it answers.
 row(
   46,
+  "close() in SYN-SENT sends nothing, a late SYN,ACK draws RST",
   `${SYN_SENT}
   +0   close
   +0   expect state CLOSED
@@ -124,6 +135,7 @@ row(
 // 1, 2, 4, 8 seconds.
 row(
   47,
+  "the SYN is resent after 1 s and doubling intervals",
   `${SYN_SENT}
   1    > S 0:0(0) <...>
   3    > S 0:0(0) <...>
@@ -134,6 +146,7 @@ row(
 // By default after three minutes.
 row(
   48,
+  "connect() gives up after 3 minutes at least, and says so",
   `${SYN_SENT}
   1     > S 0:0(0)
   3     > S 0:0(0)
@@ -148,6 +161,7 @@ row(
 );
 row(
   48,
+  "connect() gives up after 3 minutes at least, and says so",
   "settable",
   `set connectTimeoutMs=2500
   ${SYN_SENT}
@@ -158,6 +172,7 @@ row(
 // More than a segment's worth, in order.
 row(
   49,
+  "what is written in SYN-SENT goes out once established",
   `${SYN_SENT}
   +0   write 1500
   +.01 < S. 0:0(0) ack 1 win 65535 <mss 1000>
@@ -165,7 +180,7 @@ row(
 );
 
 // The reader waits for what may still come.
-row(50, async () => {
+row(50, "reading in SYN-SENT waits, a RST wakes it with an error", async () => {
   await using peer = new ApiPeer();
   const socket = peer.stack.connect("10.0.0.1:80");
   const outcome = socket.read(new Uint8Array(10)).catch((error) => error.code);
@@ -177,7 +192,7 @@ row(50, async () => {
 });
 
 // What is no host cannot be a peer, and port 0 is none.
-row(51, () => {
+row(51, "connect() to what is no host, or to port 0, fails", () => {
   const { stack } = new Wire({ profile: "internet" });
   const connect = (text: string, remotePort: number) =>
     stack.tcp.connect(
@@ -191,7 +206,7 @@ row(51, () => {
 });
 
 // The own address in the peer's network, else one of the same family; a given one is used.
-row(52, () => {
+row(52, "a local address is picked where none was given", () => {
   const wire = new Wire({
     profile: "internet",
     subnets: ["10.0.0.2/24", "10.1.0.2/24", "fd00::2/64"],
@@ -212,7 +227,7 @@ row(52, () => {
 });
 
 // A simultaneous open with oneself: what is written is read.
-row(53, () => {
+row(53, "connecting to oneself on one port works or fails cleanly", () => {
   const wire = new Wire({ profile: "internet" });
   const own = { local: "10.0.0.2", localPort: 5000, remote: "10.0.0.2", remotePort: 5000 };
   const t = new Trace(wire, own);

@@ -7,6 +7,7 @@ const row = rowsWith(test);
 // The handshake is through.
 row(
   54,
+  "the ACK of our SYN leads to ESTABLISHED",
   `${synReceived()}
   +.01 < . 1:1(0) ack 1
   +0   expect state ESTABLISHED`,
@@ -15,6 +16,7 @@ row(
 // ISS, ISS + 2 and one from long ago; then the right one.
 row(
   55,
+  "any other ACK draws RST, SEQ=SEG.ACK, and changes nothing",
   `${synReceived()}
   +0   < . 1:1(0) ack 0
   +0   > R 0:0(0)
@@ -30,6 +32,7 @@ row(
 // The SYN,ACK has offered 65,535 bytes.
 row(
   56,
+  "a segment outside the window draws an ACK",
   `${synReceived()}
   +0   < . 100000:100000(0) ack 1
   +0   > . 1:1(0) ack 1
@@ -44,6 +47,7 @@ row(
 // The port goes on listening.
 row(
   57,
+  "a RST ends a passive open, a later ACK draws RST",
   `${synReceived()}
   +.01 < R 1:1(0)
   +0   expect connections 0
@@ -57,6 +61,7 @@ row(
 // One segment does all of it.
 row(
   58,
+  "text and FIN on the handshake's ACK are taken",
   `${synReceived()}
   +.01 < FP. 1:101(100) ack 1
   +0   > . 1:1(0) ack 102
@@ -69,6 +74,7 @@ row(
 // 1 s, then 2 s more.
 row(
   59,
+  "the SYN,ACK is resent on a timeout",
   `${synReceived()}
   1     > S. 0:0(0) ack 1 <...>
   3     > S. 0:0(0) ack 1 <...>
@@ -80,6 +86,7 @@ row(
 // Before the SYN,ACK's own timer.
 row(
   60,
+  "a SYN that comes again draws SYN,ACK again, no second connection",
   `${synReceived()}
   +.5  < S 0:0(0) win 65535 <mss 1000,sackOK>
   +0   > S. 0:0(0) ack 1
@@ -92,6 +99,7 @@ row(
 // An application has a connection in SYN-RECEIVED when both ends opened at once.
 row(
   61,
+  "close() sends FIN, or RST with linger 0",
   "FIN",
   `${SYN_SENT}
   +.01 < S 0:0(0) win 65535 <mss 1000>
@@ -103,6 +111,7 @@ row(
 );
 row(
   61,
+  "close() sends FIN, or RST with linger 0",
   "linger 0",
   `${SYN_SENT}
   +.01 < S 0:0(0) win 65535 <mss 1000>
@@ -116,6 +125,7 @@ row(
 // The peer's ACK and the first SYN,ACK were lost.
 row(
   62,
+  "what was written early goes out after a resent SYN,ACK is acknowledged",
   `${SYN_SENT}
   +.01 < S 0:0(0) win 65535 <mss 1000>
   +0   > S. 0:0(0) ack 1

@@ -7,6 +7,7 @@ const row = rowsWith(test);
 // Neither side scales unless both have said so: 100 stands for 100 bytes.
 row(
   63,
+  "window scaling is in use if both SYNs have it",
   "the peer does not scale",
   `0    listen
   +0   < S 0:0(0) win 100 <mss 1000,sackOK>
@@ -18,6 +19,7 @@ row(
 );
 row(
   63,
+  "window scaling is in use if both SYNs have it",
   "the peer does not scale, connect()",
   `${SYN_SENT}
   +.01 < S. 0:0(0) ack 1 win 100 <mss 1000>
@@ -27,6 +29,7 @@ row(
 );
 row(
   63,
+  "window scaling is in use if both SYNs have it",
   "the stack does not scale",
   `set windowScaling=false
   0    listen
@@ -41,6 +44,7 @@ row(
 // 1,000 in a SYN is 1,000; behind it 1,000 is 128,000.
 row(
   64,
+  "the window of SYN and SYN,ACK is not scaled",
   `set receiveBuffer=1048576 congestion=unacked
   0    connect
   +0   > S 0:0(0) win 65535 <...>
@@ -53,6 +57,7 @@ row(
 );
 row(
   64,
+  "the window of SYN and SYN,ACK is not scaled",
   "SYN,ACK",
   `set receiveBuffer=1048576
   0    listen
@@ -63,6 +68,7 @@ row(
 // A window of 2 is 32,768 bytes, not 65,536.
 row(
   65,
+  "a shift above 14 is taken as 14",
   `set congestion=unacked
   ${accepted("mss 1000,wscale 15", 2)}
   +0   write 40000
@@ -77,6 +83,7 @@ for (
 ) {
   row(
     66,
+    "the shift offered fits the receive buffer",
     `${buffer} bytes`,
     `set receiveBuffer=${buffer} sack=false timestamps=false
     0  connect
@@ -87,6 +94,7 @@ for (
 // 10,000 with a shift of 2 lets 40,000 bytes out and not one more.
 row(
   67,
+  "the peer's scaled window is used to its end",
   `set congestion=unacked
   ${accepted("mss 1000,wscale 2", 10000)}
   +0   write 50000
@@ -98,6 +106,7 @@ row(
 // Text ahead of a hole is reported only where it was agreed.
 row(
   68,
+  "SACK is offered, and in use if both SYNs have it",
   "agreed",
   `set timestamps=false windowScaling=false
   0   listen
@@ -109,6 +118,7 @@ row(
 );
 row(
   68,
+  "SACK is offered, and in use if both SYNs have it",
   "not by the peer",
   `0   listen
   +0  < S 0:0(0) win 65535 <mss 1000>
@@ -119,6 +129,7 @@ row(
 );
 row(
   68,
+  "SACK is offered, and in use if both SYNs have it",
   "not by the stack",
   `set sack=false timestamps=false windowScaling=false
   0   connect
@@ -132,6 +143,7 @@ row(
 // Offered by connect(), echoed by SYN,ACK, gone where one side lacks them.
 row(
   69,
+  "timestamps are in use if both SYNs have them",
   "agreed",
   `0   listen
   +0  < S 0:0(0) win 65535 <mss 1000,TS val 100 ecr 0>
@@ -143,6 +155,7 @@ row(
 );
 row(
   69,
+  "timestamps are in use if both SYNs have them",
   "not by the peer",
   `0   connect
   +0  > S 0:0(0) <...>
@@ -153,6 +166,7 @@ row(
 );
 row(
   69,
+  "timestamps are in use if both SYNs have them",
   "not by the stack",
   `set timestamps=false
   0   listen
@@ -167,6 +181,7 @@ row(
 // Of segments acknowledged together the first counts, of those ahead of a hole none.
 row(
   70,
+  "TSecr echoes what last advanced the window's left edge",
   `${accepted("mss 1000,sackOK,TS val 100 ecr 0")}
   +0   < P. 1:101(100) ack 1 <TS val 120 ecr 0>
   +.01 < P. 101:201(100) ack 1 <TS val 130 ecr 0>
@@ -180,6 +195,7 @@ row(
 // ACK, text, its retransmission, FIN; a RST as well.
 row(
   71,
+  "every segment has timestamps once agreed, RST too",
   `${accepted("mss 1000,TS val 100 ecr 0")}
   +0   < P. 1:101(100) ack 1 <TS val 110 ecr 0>
   +.04 > . 1:1(0) ack 101 <TS val . ecr 110>
@@ -195,6 +211,7 @@ row(
 // The peer, or something between, has left them out.
 row(
   72,
+  "a segment without agreed timestamps is still taken",
   `${accepted("mss 1000,TS val 100 ecr 0")}
   +0   < P. 1:101(100) ack 1
   +.04 > . 1:1(0) ack 101 <TS val . ecr 110>
@@ -204,6 +221,7 @@ row(
 // 1 ms older than what was seen last.
 row(
   73,
+  "an older TSval is dropped and draws an ACK",
   `${accepted("mss 1000,TS val 100 ecr 0")}
   +0   < P. 1:101(100) ack 1 <TS val 109 ecr 0>
   +0   > . 1:1(0) ack 1 <TS val . ecr 110>
@@ -216,6 +234,7 @@ row(
 // 500 came with an ACK of what was not sent: 110 is still what counts.
 row(
   74,
+  "a segment that acknowledges unsent data leaves TS.Recent alone",
   `${accepted("mss 1000,TS val 100 ecr 0")}
   +0   < . 1:1(0) ack 1000 <TS val 500 ecr 0>
   +0   > . 1:1(0) ack 1 <TS val . ecr 110>
@@ -226,6 +245,7 @@ row(
 // The text went at 10 ms, the FIN at 110, the RST at 210.
 row(
   75,
+  "TSval of FIN and RST is the time they are sent",
   `${accepted("mss 1000,sackOK,TS val 100 ecr 0")}
   +0   write 10
   +0   > P. 1:11(10) ack 1 <TS val 10 ecr 110>

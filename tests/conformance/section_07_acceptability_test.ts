@@ -25,6 +25,7 @@ const WINDOW_CLOSED = `set receiveBuffer=4096
 // A retransmission, and one byte from before the connection.
 row(
   76,
+  "below the window: an ACK with RCV.NXT",
   `${accepted()}
   +0   < P. 1:101(100) ack 1
   +.04 > . 1:1(0) ack 101
@@ -37,6 +38,7 @@ row(
 // 10,000 bytes are offered.
 row(
   77,
+  "beyond the window: an ACK, the text is not taken",
   `set receiveBuffer=10000
   ${accepted()}
   +0  < P. 10002:10102(100) ack 1
@@ -49,6 +51,7 @@ row(
 // One in 500 ms.
 row(
   78,
+  "these ACKs are limited in rate",
   `set receiveBuffer=10000
   ${accepted()}
   +0  < . 20000:20000(0) ack 1
@@ -62,6 +65,7 @@ row(
 // The peer has not seen the ACK and backs off until it does.
 row(
   79,
+  "ACKs of resent data are not limited",
   `${accepted()}
   +0   < P. 1:101(100) ack 1
   +.04 > . 1:1(0) ack 101
@@ -76,6 +80,7 @@ row(
 // What lies beyond the window has to come again, what was there before is not taken twice.
 row(
   80,
+  "of text partly in the window the new part is taken",
   "beyond",
   `set receiveBuffer=4096
   ${accepted()}
@@ -87,6 +92,7 @@ row(
 );
 row(
   80,
+  "of text partly in the window the new part is taken",
   "below",
   `${accepted()}
   +0   < P. 1:101(100) ack 1
@@ -98,6 +104,7 @@ row(
 // It acknowledges 100 bytes and opens the window to 1,000.
 row(
   81,
+  "at window 0 an empty segment at RCV.NXT counts",
   `${WINDOW_CLOSED}
   +0   write 100
   +0   > P. 1:101(100) ack 4097 win 0
@@ -109,6 +116,7 @@ row(
 // A peer that resets is heard, and so is its urgent pointer: 10 bytes behind 4,096 unread ones.
 row(
   82,
+  "at window 0 RST and URG are processed",
   "RST",
   `${WINDOW_CLOSED}
   +0   < R 4097:4097(0)
@@ -117,6 +125,7 @@ row(
 );
 row(
   82,
+  "at window 0 RST and URG are processed",
   "URG",
   `${WINDOW_CLOSED}
   +0   < U. 4097:4097(0) ack 1 urg 10
@@ -126,6 +135,7 @@ row(
 // A FIN needs no room.
 row(
   83,
+  "at window 0 a FIN at RCV.NXT is taken",
   `${WINDOW_CLOSED}
   +0   < F. 4097:4097(0) ack 1
   +0   > . 1:1(0) ack 4098 win 0
@@ -137,6 +147,7 @@ row(
 // No flags at all, and text with PSH alone.
 row(
   84,
+  "a segment without ACK is dropped",
   `${accepted()}
   +0 < - 1:101(100)
   +0 < P 1:101(100)
@@ -148,6 +159,7 @@ row(
 // Somebody else's number, with text.
 row(
   85,
+  "an ACK of what was not sent draws an ACK, its text is not taken",
   `${accepted()}
   +0 < P. 1:101(100) ack 2
   +0 > . 1:1(0) ack 1
@@ -157,6 +169,7 @@ row(
 // It was overtaken by the ACK of 101.
 row(
   86,
+  "an old ACK is ignored, its text is taken",
   `${accepted()}
   +0   write 100
   +0   > P. 1:101(100) ack 1
@@ -169,6 +182,7 @@ row(
 // The peer's window was 1,000: nothing of ours can be older than 1,000 below SND.UNA.
 row(
   87,
+  "an ACK from long ago draws a challenge ACK",
   `0    listen
   +0   < S 0:0(0) win 1000 <mss 1000>
   +0   > S. 0:0(0) ack 1
@@ -185,6 +199,7 @@ row(
 );
 row(
   87,
+  "an ACK from long ago draws a challenge ACK",
   "a large window",
   `${accepted("mss 1000", 65535)}
   +0   < P. 1:101(100) ack -70000
@@ -204,7 +219,7 @@ const STATES: readonly (readonly [string, (setup: Setup) => Trace])[] = [
   ["TIME-WAIT", inTimeWait],
 ];
 for (const [state, build] of STATES) {
-  row(88, state, () => {
+  row(88, "the same rules hold in the closing states", state, () => {
     const t = build({ profile: "internet" });
     expect(t.state).toBe(state as typeof t.state);
     const answered = (seq: number, ack: number) => {
@@ -222,7 +237,7 @@ for (const [state, build] of STATES) {
 }
 
 // The second segment overtook the first, whose window is not used any more.
-row(89, () => {
+row(89, "an old window never overwrites a newer one", () => {
   const t = inEstablished({ profile: "internet" });
   t.send({ seq: 101, data: 100, window: 2000 });
   t.recv();

@@ -8,6 +8,7 @@ const row = rowsWith(test);
 // The application learns of it whether it reads or writes.
 row(
   90,
+  "a RST at RCV.NXT resets, reader and writer are told",
   `${accepted()}
   +0 < R. 1:1(0) ack 1
   +0 expect state CLOSED
@@ -15,7 +16,7 @@ row(
   +0 read 1 = CONNECTION_RESET
   +0 write 1 = 0`,
 );
-row(90, "reader and writer", async () => {
+row(90, "a RST at RCV.NXT resets, reader and writer are told", "reader and writer", async () => {
   await using peer = new ApiPeer({ sendBuffer: 65536 });
   const socket = peer.stack.connect("10.0.0.1:80");
   const codeOf = (error: { code: string }) => error.code;
@@ -34,6 +35,7 @@ row(90, "reader and writer", async () => {
 // The number is what counts.
 row(
   91,
+  "a RST without ACK resets too",
   `${accepted()}
   +0 < R 1:1(0)
   +0 expect state CLOSED
@@ -43,6 +45,7 @@ row(
 // Somebody guesses, or segments before the RST were lost.
 row(
   92,
+  "a RST elsewhere in the window draws a challenge ACK",
   `${accepted()}
   +0  < R 2:2(0)
   +0  > . 1:1(0) ack 1
@@ -54,6 +57,7 @@ row(
 // Far above and just below.
 row(
   93,
+  "a RST outside the window is dropped silently",
   `${accepted()}
   +0 < R 5000000:5000000(0)
   +0 < R 0:0(0)
@@ -64,6 +68,7 @@ row(
 // The peer that has really restarted answers the ACK with a RST that is taken.
 row(
   94,
+  "a SYN with any SEQ draws a challenge ACK",
   `${accepted()}
   +0 < S 1:1(0) win 1000
   +0 > . 1:1(0) ack 1
@@ -79,6 +84,7 @@ row(
 // One in 500 ms, whatever they answer.
 row(
   95,
+  "challenge ACKs are throttled, also for a SYN with text",
   `${accepted()}
   +0  < S 1:101(100) win 1000
   +0  > . 1:1(0) ack 1
@@ -93,6 +99,7 @@ row(
 // 100 bytes were sent and not acknowledged, 200 received.
 row(
   96,
+  "a challenge ACK has SND.NXT and RCV.NXT as they are",
   `${accepted()}
   +0  < P. 1:201(200) ack 1
   +0  write 100
@@ -104,6 +111,7 @@ row(
 // What the peer had sent before it failed is not thrown away.
 row(
   97,
+  "what arrived before a RST can be read",
   `${accepted()}
   +0 < P. 1:101(100) ack 1
   +0 < R 101:101(0)
@@ -116,6 +124,7 @@ row(
 // 101 to 201 never came.
 row(
   98,
+  "with a hole before the RST the part in order is read, then the error",
   `${accepted()}
   +0 < P. 1:101(100) ack 1
   +0 < P. 201:301(100) ack 1
@@ -128,6 +137,7 @@ row(
 // What was written and not sent is lost.
 row(
   99,
+  "abort() sends RST",
   `${accepted("mss 1000", 1000)}
   +0 write 5000
   +0 > . 1:1001(1000) ack 1
@@ -140,6 +150,7 @@ row(
 // The peer must learn that nobody has read it.
 row(
   100,
+  "close() with unread text sends RST",
   `${accepted()}
   +0 < P. 1:101(100) ack 1
   +0 close
@@ -150,6 +161,7 @@ row(
 // Our FIN had number 1.
 row(
   101,
+  "the same after our FIN: RST with SEQ=SND.NXT",
   `${accepted()}
   +0   closeWrite
   +0   > F. 1:1(0) ack 1
@@ -162,6 +174,7 @@ row(
 // Whether there is something to send or not.
 row(
   102,
+  "close() with linger 0 sends RST at once",
   `${accepted()}
   +0 linger 0
   +0 close
@@ -170,6 +183,7 @@ row(
 );
 row(
   102,
+  "close() with linger 0 sends RST at once",
   "text in flight",
   `${accepted()}
   +0 write 100
@@ -180,32 +194,43 @@ row(
 );
 
 // close() settles when the peer has acknowledged the FIN, or when the time is over.
-row(103, "acknowledged", async () => {
-  await using peer = new ApiPeer();
-  const { socket, syn } = await peer.connected();
-  socket.setLinger(5);
-  let settled = false;
-  const closing = socket.close().then(() => settled = true);
-  const fin = await peer.sent();
-  expect(fin.flags & 1).toBe(1);
-  await peer.clock.advance(100);
-  expect(settled).toBe(false);
-  peer.reply(syn, { flags: 17, seq: 1, ack: syn.seq + 2 });
-  await peer.clock.runUntil(closing, { limitMs: 10 });
-});
-row(103, "silent peer", async () => {
-  await using peer = new ApiPeer();
-  const { socket } = await peer.connected();
-  socket.setLinger(5);
-  const before = peer.clock.now();
-  await peer.clock.runUntil(socket.close().catch(() => {}), { limitMs: 60_000 });
-  expect(peer.clock.now() - before).toBeLessThanOrEqual(5001);
-  expect(peer.clock.now() - before).toBeGreaterThanOrEqual(4999);
-});
+row(
+  103,
+  "close() with linger n waits for the last ACK, n seconds at most",
+  "acknowledged",
+  async () => {
+    await using peer = new ApiPeer();
+    const { socket, syn } = await peer.connected();
+    socket.setLinger(5);
+    let settled = false;
+    const closing = socket.close().then(() => settled = true);
+    const fin = await peer.sent();
+    expect(fin.flags & 1).toBe(1);
+    await peer.clock.advance(100);
+    expect(settled).toBe(false);
+    peer.reply(syn, { flags: 17, seq: 1, ack: syn.seq + 2 });
+    await peer.clock.runUntil(closing, { limitMs: 10 });
+  },
+);
+row(
+  103,
+  "close() with linger n waits for the last ACK, n seconds at most",
+  "silent peer",
+  async () => {
+    await using peer = new ApiPeer();
+    const { socket } = await peer.connected();
+    socket.setLinger(5);
+    const before = peer.clock.now();
+    await peer.clock.runUntil(socket.close().catch(() => {}), { limitMs: 60_000 });
+    expect(peer.clock.now() - before).toBeLessThanOrEqual(5001);
+    expect(peer.clock.now() - before).toBeGreaterThanOrEqual(4999);
+  },
+);
 
 // Nobody can read it.
 row(
   104,
+  "text after both directions closed draws RST",
   `${accepted()}
   +0   close
   +0   > F. 1:1(0) ack 1
@@ -215,6 +240,7 @@ row(
 );
 row(
   104,
+  "text after both directions closed draws RST",
   "FIN-WAIT-2",
   `${accepted()}
   +0   close

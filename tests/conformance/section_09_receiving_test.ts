@@ -10,6 +10,7 @@ const internet = { profile: "internet" } as const;
 // Two segments, read in one piece; what is read is compared with what was sent.
 row(
   105,
+  "text in order is delivered and acknowledged",
   `${accepted()}
   +0   < P. 1:101(100) ack 1
   +.01 < P. 101:301(200) ack 1
@@ -21,6 +22,7 @@ row(
 // The second 100 bytes come last.
 row(
   106,
+  "text ahead of a hole is kept until the hole is filled",
   `${accepted()}
   +0 < . 1:101(100) ack 1
   +0 < . 201:301(100) ack 1
@@ -36,6 +38,7 @@ row(
 // Each of them, not every second one.
 row(
   107,
+  "text ahead of a hole draws an ACK at once",
   `${accepted()}
   +0 < . 101:201(100) ack 1
   +0 > . 1:1(0) ack 1 <sack 101:201>
@@ -46,6 +49,7 @@ row(
 );
 row(
   107,
+  "text ahead of a hole draws an ACK at once",
   "without SACK",
   `${accepted("mss 1000")}
   +0 < . 101:201(100) ack 1
@@ -57,6 +61,7 @@ row(
 // All of a hole, and only the beginning of one.
 row(
   108,
+  "what fills a hole is acknowledged at once",
   `${accepted()}
   +0 < . 101:201(100) ack 1
   +0 > . 1:1(0) ack 1
@@ -67,7 +72,7 @@ row(
 );
 
 // 1,000 single bytes with holes between them.
-row(109, () => {
+row(109, "a flood ahead of a hole is bounded and blocks nothing", () => {
   const t = inEstablished({ ...internet, tcp: { receiveBuffer: 65535 } });
   for (let seq = 2; seq <= 2000; seq += 2) {
     t.send({ seq, data: 1 });
@@ -84,6 +89,7 @@ row(109, () => {
 // Whatever comes twice is the same bytes; each is counted once.
 row(
   110,
+  "of overlapping segments each byte is delivered once",
   `${accepted()}
   +0 < . 101:201(100) ack 1
   +0 > . 1:1(0) ack 1
@@ -103,6 +109,7 @@ row(
 // 4,096 bytes were offered, 4,096 are held: what comes above them is dropped.
 row(
   111,
+  "text beyond the buffer is not taken",
   `set receiveBuffer=4096
   ${accepted()}
   +0   < P. 1:4097(4096) ack 1
@@ -116,7 +123,7 @@ row(
 );
 
 // 20 times through a buffer of 4,096 bytes, in pieces that divide nothing.
-row(112, () => {
+row(112, "the receive buffer wraps around rightly", () => {
   const t = inEstablished({ ...internet, tcp: { receiveBuffer: 4096, delayedAckMs: 0 } });
   for (let i = 0; i < 60; i++) {
     t.send({ data: 1367 });
@@ -131,6 +138,7 @@ row(112, () => {
 // It is kept: filling the hole is enough.
 row(
   113,
+  "a FIN ahead of a hole waits until the hole is filled",
   `${accepted()}
   +0 < F. 101:101(0) ack 1
   +0 > . 1:1(0) ack 1
@@ -145,6 +153,7 @@ row(
 // 1 to 101 never came, so that the end was never reached.
 row(
   114,
+  "a RST after a FIN behind a hole is an error, no end of file",
   `${accepted()}
   +0 < F. 101:101(0) ack 1
   +0 > . 1:1(0) ack 1
@@ -155,6 +164,7 @@ row(
 // No segment has it.
 row(
   115,
+  "text is delivered without PSH",
   `${accepted()}
   +0   < . 1:101(100) ack 1
   +0   read 100
@@ -164,6 +174,7 @@ row(
 // The first half was there already.
 row(
   116,
+  "old text in front of new text and FIN is trimmed",
   `${accepted()}
   +0 < . 1:101(100) ack 1
   +0 < F. 51:201(150) ack 1
@@ -176,6 +187,7 @@ row(
 // The newest block leads, then the others; text that comes twice leads them all.
 row(
   117,
+  "SACK blocks: D-SACK first, then newest first, 3 with timestamps, 4 without",
   "without timestamps",
   `${accepted()}
   +0 < . 101:201(100) ack 1
@@ -197,6 +209,7 @@ row(
 );
 row(
   117,
+  "SACK blocks: D-SACK first, then newest first, 3 with timestamps, 4 without",
   "with timestamps",
   `${accepted("mss 1000,sackOK,TS val 100 ecr 0")}
   +0 < . 101:201(100) ack 1 <TS val 110 ecr 0>

@@ -10,11 +10,12 @@ const row = rowsWith(test);
 // 40 ms by default; 500 cannot be set.
 row(
   118,
+  "an ACK is delayed, by less than 500 ms",
   `${accepted()}
   +0   < P. 1:101(100) ack 1
   +.04 > . 1:1(0) ack 101`,
 );
-row(118, "settable", () => {
+row(118, "an ACK is delayed, by less than 500 ms", "settable", () => {
   const config = (delayedAckMs: number) =>
     parseStackConfig({ addresses: ["10.0.0.2/24"], tcp: { delayedAckMs } });
   expect(() => config(500)).toThrow("delayedAckMs");
@@ -24,6 +25,7 @@ row(118, "settable", () => {
 // Segments as large as we have said to take.
 row(
   119,
+  "at least every second full-sized segment is acknowledged",
   `set receiveBuffer=1048576
   ${accepted("mss 1460,sackOK")}
   +0   < . 1:1461(1460) ack 1
@@ -39,6 +41,7 @@ row(
 // No ACK of its own comes behind it.
 row(
   120,
+  "a delayed ACK rides on text sent meanwhile",
   `${accepted()}
   +0   < P. 1:101(100) ack 1
   +.02 write 50
@@ -50,6 +53,7 @@ row(
 // Together with text that could have waited.
 row(
   121,
+  "a FIN is acknowledged at once",
   `${accepted()}
   +0   < P. 1:101(100) ack 1
   +.01 < F. 101:101(0) ack 1
@@ -57,7 +61,7 @@ row(
 );
 
 // Five segments were read off the link before the stack sent anything.
-row(122, () => {
+row(122, "segments that came together draw one ACK", () => {
   const t = inEstablished({ profile: "internet" });
   t.wire.step((stack) => {
     for (let i = 0; i < 5; i++) {
@@ -82,6 +86,7 @@ row(122, () => {
 // 200 at once, nobody reads meanwhile.
 row(
   123,
+  "a burst of 200 segments is all received and acknowledged",
   `set receiveBuffer=1048576
   ${accepted("mss 300,wscale 7")}
   +0     ignoreAcks
@@ -94,6 +99,7 @@ row(
 // Two stacks would otherwise never come to rest.
 row(
   124,
+  "an empty ACK is never acknowledged",
   `${accepted()}
   +0   write 100
   +0   > P. 1:101(100) ack 1

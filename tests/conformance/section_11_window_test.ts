@@ -9,6 +9,7 @@ const internet = { profile: "internet" } as const;
 // Nobody reads: each ACK offers what is left of 6,000 bytes.
 row(
   125,
+  "the window shrinks with unread text, down to zero",
   `set receiveBuffer=6000 delayedAckMs=0
   ${accepted()}
   +0 < . 1:2001(2000) ack 1
@@ -22,7 +23,7 @@ row(
 // Whatever arrives and is read, no ACK offers less than one before. Where the field counts units of
 // several bytes, an ACK between two units moves what it can say by less than one of them: that is
 // all that the peer can see, and what was named before is taken (RFC 7323 2.4).
-row(126, () => {
+row(126, "the right edge never moves left", () => {
   for (const receiveBuffer of [4096, 65_535, 1_000_001]) {
     const t = inEstablished({
       ...internet,
@@ -48,7 +49,7 @@ row(126, () => {
 });
 
 // Each segment is read before the next one comes.
-row(127, () => {
+row(127, "a reader that keeps up never sees a zero window", () => {
   const t = inEstablished({ ...internet, tcp: { receiveBuffer: 4096, delayedAckMs: 0 } });
   for (let i = 0; i < 50; i++) {
     t.send({ data: 1000 });
@@ -60,6 +61,7 @@ row(127, () => {
 // Of 2,000 bytes half is 1,000: 999 more are not worth a word, the 1,000th is.
 row(
   128,
+  "an opening is announced when it is min(buffer / 2, MSS)",
   "half of the buffer",
   `set receiveBuffer=2000
   ${accepted()}
@@ -71,6 +73,7 @@ row(
 );
 row(
   128,
+  "an opening is announced when it is min(buffer / 2, MSS)",
   "MSS",
   `set receiveBuffer=20000
   ${accepted()}
@@ -84,6 +87,7 @@ row(
 // The peer cannot know otherwise.
 row(
   129,
+  "opening from zero is announced unasked",
   `set receiveBuffer=8000
   ${accepted()}
   +0   < P. 1:8001(8000) ack 1
@@ -95,6 +99,7 @@ row(
 // The ACK that waited goes with it.
 row(
   130,
+  "a window update goes out while an ACK is delayed",
   `set receiveBuffer=4000
   ${accepted()}
   +0   < P. 1:2001(2000) ack 1
@@ -106,6 +111,7 @@ row(
 // Three within 500 ms, each of one byte that there is no room for.
 row(
   131,
+  "every window probe is acknowledged with the current window",
   `set receiveBuffer=4096
   ${accepted()}
   +0   < P. 1:4097(4096) ack 1
@@ -125,6 +131,7 @@ row(
 // It has nothing more to send.
 row(
   132,
+  "no window update follows the peer's FIN",
   `set receiveBuffer=4096
   ${accepted()}
   +0   < FP. 1:4097(4096) ack 1
@@ -134,7 +141,7 @@ row(
 );
 
 // The field counts units of several bytes: what does not fill one is not offered.
-row(133, "rounding", () => {
+row(133, "a scaled window is rounded down; what was offered is taken", "rounding", () => {
   const t = inEstablished({
     ...internet,
     syn: { mss: 1460, windowScale: 7 },
@@ -156,7 +163,7 @@ row(133, "rounding", () => {
 
 // An ACK between two units offers a part of one more than it has to, as the edge may not move left:
 // what the field has named is taken to its last byte, and not one byte more.
-row(133, "what was offered", () => {
+row(133, "a scaled window is rounded down; what was offered is taken", "what was offered", () => {
   const t = inEstablished({
     ...internet,
     syn: { mss: 1460, windowScale: 7 },

@@ -10,6 +10,7 @@ const internet = { profile: "internet" } as const;
 // The window lets 4,500 bytes out, slow start 10 segments.
 row(
   134,
+  "text goes out in MSS-sized segments within min(cwnd, window)",
   "window",
   `${accepted("mss 1000", 4000)}
   +0   write 10000
@@ -19,6 +20,7 @@ row(
 );
 row(
   134,
+  "text goes out in MSS-sized segments within min(cwnd, window)",
   "congestion window",
   `${accepted("mss 1000")}
   +0   write 15000
@@ -30,6 +32,7 @@ row(
 // 65,535 is not -1.
 row(
   135,
+  "the window is unsigned",
   `set congestion=unacked
   ${accepted("mss 1000", 65535)}
   +0   write 100000
@@ -41,6 +44,7 @@ row(
 // The application writes as soon as the handshake is through.
 row(
   136,
+  "a window of 0 in the SYN that opens with the ACK needs no probe",
   `0    listen
   +0   < S 0:0(0) win 0 <mss 1000>
   +0   > S. 0:0(0) ack 1
@@ -53,6 +57,7 @@ row(
 // Two writes, two segments each.
 row(
   137,
+  "PSH is on the last segment of a write",
   `${accepted("mss 1000")}
   +0 write 1500
   +0 > . 1:1001(1000) ack 1
@@ -65,6 +70,7 @@ row(
 // From 5,000 to 1,000 with 4,000 in flight: nothing new until it is acknowledged.
 row(
   138,
+  "a window that shrinks below what is in flight does no harm",
   `${accepted("mss 1000", 4000)}
   +0    write 8000
   +0    > . 1:4001(4000) ack 1 x1000
@@ -77,6 +83,7 @@ row(
 // 1,500 bytes of window after one of 65,535: a whole segment goes, half of one is held.
 row(
   139,
+  "a segment larger than the window is split or held",
   "held",
   `${accepted("mss 1000", 1500)}
   +0   write 3000
@@ -86,6 +93,7 @@ row(
 );
 row(
   139,
+  "a segment larger than the window is split or held",
   "split",
   `0    listen
   +0   < S 0:0(0) win 400 <mss 1000>
@@ -103,6 +111,7 @@ row(
 // The first small segment goes, the second waits for the first one's ACK.
 row(
   140,
+  "Nagle: with text in flight a small segment waits",
   `set noDelay=false
   ${accepted("mss 1000")}
   +0   write 100
@@ -115,6 +124,7 @@ row(
 // With timestamps 988 bytes are a full segment.
 row(
   141,
+  "Nagle never holds a full-sized segment, options counted",
   `set noDelay=false
   ${accepted("mss 1000,TS val 100 ecr 0")}
   +0   write 100
@@ -130,6 +140,7 @@ row(
 // By the application, while something waits.
 row(
   142,
+  "Nagle can be turned off",
   `set noDelay=false
   ${accepted("mss 1000")}
   +0   write 100
@@ -144,6 +155,7 @@ row(
 // The FIN does not wait, and nothing waits for it.
 row(
   143,
+  "close() lets the last small segment go, with FIN on it",
   `set noDelay=false
   ${accepted("mss 1000")}
   +0 write 100
@@ -156,6 +168,7 @@ row(
 // Three writes become one segment and a rest.
 row(
   144,
+  "cork holds and joins, uncork releases",
   `${accepted("mss 1000")}
   +0 cork on
   +0 write 400
@@ -169,6 +182,7 @@ row(
 // 30 writes of 100 bytes while the first is in flight.
 row(
   145,
+  "small writes that wait are joined into full segments",
   `set noDelay=false
   ${accepted("mss 1000")}
   +0   write 100
@@ -186,6 +200,7 @@ row(
 // Neither now nor when the timer runs.
 row(
   146,
+  "a write of no bytes sends nothing and breaks nothing",
   `${accepted("mss 1000")}
   +0   write 0
   +1   write 10
@@ -198,7 +213,7 @@ row(
 );
 
 // 40 times through a buffer of 4,096 bytes, in pieces that divide nothing.
-row(147, () => {
+row(147, "the send buffer wraps around rightly", () => {
   const t = inEstablished({ ...internet, tcp: { sendBuffer: 4096 } });
   for (let i = 0; i < 120; i++) {
     expect(t.write(1367)).toBe(1367);
@@ -208,7 +223,7 @@ row(147, () => {
 });
 
 // What nobody will send is not taken.
-row(148, "close()", async () => {
+row(148, "writing after close(), closeWrite() or a RST is an error", "close()", async () => {
   for (const how of ["close", "closeWrite"] as const) {
     await using peer = new ApiPeer();
     const { socket } = await peer.connected();
@@ -218,7 +233,7 @@ row(148, "close()", async () => {
     socket.abort();
   }
 });
-row(148, "RST", async () => {
+row(148, "writing after close(), closeWrite() or a RST is an error", "RST", async () => {
   await using peer = new ApiPeer();
   const { socket, syn } = await peer.connected();
   peer.reply(syn, { flags: 4, seq: 1, ack: 0 });

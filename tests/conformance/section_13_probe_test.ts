@@ -14,6 +14,7 @@ const CLOSED_WINDOW = `${accepted("mss 1000")}
 // One byte, 210 ms after the write.
 row(
   149,
+  "the first probe goes one RTO after the window closed",
   `${CLOSED_WINDOW}
   +0   write 500
   +.2~.22 > P. 1001:1002(1) ack 1`,
@@ -22,6 +23,7 @@ row(
 // An hour of silence.
 row(
   150,
+  "no probe goes while there is nothing to send",
   `${CLOSED_WINDOW}
   +3600 expect state ESTABLISHED`,
 );
@@ -29,6 +31,7 @@ row(
 // Text waited for the congestion window when the window closed.
 row(
   151,
+  "an update to window 0 starts probing",
   `${accepted("mss 1000")}
   +0   write 12000
   +0   > . 1:10001(10000) ack 1 x1000
@@ -40,6 +43,7 @@ row(
 // 210, 420, 840, 1,680 ms; whether the peer answers or not.
 row(
   152,
+  "the interval between probes grows exponentially",
   "no answer",
   `${CLOSED_WINDOW}
   +0    write 500
@@ -50,6 +54,7 @@ row(
 );
 row(
   152,
+  "the interval between probes grows exponentially",
   "answered",
   `${CLOSED_WINDOW}
   +0    write 500
@@ -65,6 +70,7 @@ row(
 // Far beyond the time after which a silent peer is given up.
 row(
   153,
+  "the connection stays while probes are acknowledged",
   `set userTimeoutMs=30000 maxRtoMs=10000
   ${CLOSED_WINDOW}
   +0   write 500
@@ -79,6 +85,7 @@ row(
 // The peer took the byte and has no room for a second: the next probe is of that one.
 row(
   154,
+  "a probe's byte that is acknowledged restarts the interval",
   `${CLOSED_WINDOW}
   +0   write 500
   +.2~.22 > P. 1001:1002(1) ack 1
@@ -90,6 +97,7 @@ row(
 // What was a probe is sent as text.
 row(
   155,
+  "text goes at once when the window opens",
   `${CLOSED_WINDOW}
   +0   write 500
   +.2~.22 > P. 1001:1002(1) ack 1
@@ -99,6 +107,7 @@ row(
 );
 row(
   155,
+  "text goes at once when the window opens",
   "before the first probe",
   `${CLOSED_WINDOW}
   +0   write 500
@@ -109,6 +118,7 @@ row(
 // It changes the window, so that it is no duplicate.
 row(
   156,
+  "a third duplicate ACK that closes the window forces nothing out",
   `${accepted("mss 1000")}
   +0   write 5000
   +0   > . 1:5001(5000) ack 1 x1000
@@ -121,6 +131,7 @@ row(
 // The peer has closed its window and is silent for 3 seconds.
 row(
   157,
+  "the user timeout ends a probed connection",
   `set userTimeoutMs=3000
   ${CLOSED_WINDOW}
   +0   write 500

@@ -10,7 +10,7 @@ const row = rowsWith(test);
 const internet = { profile: "internet" } as const;
 
 // R = 100: SRTT 100, RTTVAR 50. Then 200: RTTVAR 3/4 * 50 + 1/4 * 100, SRTT 7/8 * 100 + 1/8 * 200.
-row(158, () => {
+row(158, "RTO comes from SRTT and RTTVAR", () => {
   const rtt = new RttEstimator({ ...PROFILES.internet, minRtoMs: 0 });
   rtt.sampleRtt(100);
   expect([rtt.srtt, rtt.rttvar, rtt.rto]).toEqual([100, 50, 300]);
@@ -21,6 +21,7 @@ row(158, () => {
 });
 row(
   158,
+  "RTO comes from SRTT and RTTVAR",
   "of a connection",
   `0    listen
   +0   < S 0:0(0) win 65535 <mss 1000>
@@ -35,6 +36,7 @@ row(
 // The SYN,ACK is resent after 1 s; with a round trip of 10 ms the floor of 200 ms is what counts.
 row(
   159,
+  "the first RTO is 1 s, and there is a floor",
   `0    listen
   +0   < S 0:0(0) win 65535 <mss 1000>
   +0   > S. 0:0(0) ack 1
@@ -42,6 +44,7 @@ row(
 );
 row(
   159,
+  "the first RTO is 1 s, and there is a floor",
   "floor",
   `${accepted("mss 1000")}
   +0   write 10
@@ -50,6 +53,7 @@ row(
 );
 row(
   159,
+  "the first RTO is 1 s, and there is a floor",
   "floor of RFC 6298",
   `set minRtoMs=1000
   ${accepted("mss 1000")}
@@ -61,6 +65,7 @@ row(
 // The ACK came 300 ms after the first and 90 ms after the second transmission: neither counts.
 row(
   160,
+  "a resent segment gives no RTT sample unless it has timestamps",
   `${accepted("mss 1000")}
   +0   write 10
   +0   > P. 1:11(10) ack 1
@@ -72,6 +77,7 @@ row(
 // TSecr tells which of the two it was: the second, 90 ms ago.
 row(
   160,
+  "a resent segment gives no RTT sample unless it has timestamps",
   "timestamps",
   `${accepted("mss 1000,TS val 100 ecr 0")}
   +0   write 10
@@ -84,6 +90,7 @@ row(
 // 0.21 s, 0.42 s, …, 53.76 s, then 60 s each time.
 row(
   161,
+  "RTO doubles at each timeout, up to 60 s at least",
   `${accepted("mss 1000")}
   +0   write 10
   +0   > P. 1:11(10) ack 1
@@ -103,6 +110,7 @@ row(
 // Two timeouts, an ACK: the next segment waits as long as the first did.
 row(
   162,
+  "an ACK of new data clears the backoff",
   `${accepted("mss 1000")}
   +0   write 10
   +0   > P. 1:11(10) ack 1
@@ -117,6 +125,7 @@ row(
 // 100 ms after two segments the first is acknowledged: the second's timer begins then.
 row(
   163,
+  "an ACK of new data restarts the timer, of all data stops it",
   "restart",
   `${accepted("mss 1000")}
   +0   write 2000
@@ -126,6 +135,7 @@ row(
 );
 row(
   163,
+  "an ACK of new data restarts the timer, of all data stops it",
   "stop",
   `${accepted("mss 1000")}
   +0   write 2000
@@ -137,6 +147,7 @@ row(
 // Of three segments the first.
 row(
   164,
+  "on a timeout the earliest segment is resent",
   `${accepted("mss 1000")}
   +0   write 3000
   +0   > . 1:3001(3000) ack 1 x1000
@@ -146,6 +157,7 @@ row(
 // What was resent is acknowledged with what follows it, then half of the rest.
 row(
   165,
+  "after a timeout only what is not acknowledged is resent",
   `${accepted("mss 1000")}
   +0   write 4000
   +0   > . 1:4001(4000) ack 1 x1000
@@ -161,6 +173,7 @@ row(
 // The originals were only late.
 row(
   166,
+  "a late ACK of more than was resent leaves nothing to resend",
   `${accepted("mss 1000")}
   +0   write 4000
   +0   > . 1:4001(4000) ack 1 x1000
@@ -173,6 +186,7 @@ row(
 // Text that was written after the loss follows what was lost.
 row(
   167,
+  "what is written during recovery is sent after it, in order",
   `${accepted("mss 1000")}
   +0   write 2000
   +0   > . 1:2001(2000) ack 1 x1000
@@ -187,6 +201,7 @@ row(
 // Two duplicates do not put it off.
 row(
   168,
+  "a duplicate ACK does not restart the timer",
   `set congestion=newreno
   ${accepted("mss 1000", 3000)}
   +0   write 3000
@@ -199,6 +214,7 @@ row(
 // 900 s by default; here 2. The peer that lives after all learns of it by a RST.
 row(
   169,
+  "after R2 the connection ends and the user is told",
   `set userTimeoutMs=2000
   ${accepted("mss 1000")}
   +0   write 10
@@ -210,7 +226,7 @@ row(
   +0   expect state CLOSED
   +0   expect error TIMED_OUT`,
 );
-row(169, "default", () => {
+row(169, "after R2 the connection ends and the user is told", "default", () => {
   // RFC 9293 3.8.3, SHLD-11: at least 100 seconds.
   expect(PROFILES.internet.userTimeoutMs).toBeGreaterThanOrEqual(100_000);
 });
@@ -218,6 +234,7 @@ row(169, "default", () => {
 // 1 s for this connection, the default for others.
 row(
   170,
+  "the user sets the timeout of a connection",
   `${accepted("mss 1000")}
   +0   userTimeout 1
   +0   write 10
@@ -230,7 +247,7 @@ row(
 
 // Every datagram says "don't fragment", so that its identification means nothing (RFC 6864 4.1):
 // text, its retransmission, RST, echo reply and ICMP error. The decoder refuses any other.
-row(171, () => {
+row(171, "IPv4 identification is unique, or the datagrams are atomic", () => {
   const t = inEstablished(internet);
   t.write(10);
   t.recv({ flags: "P.", length: 10 });
@@ -247,6 +264,7 @@ row(171, () => {
 // The ACK echoes the first transmission's time: it was on its way when the timer ran out.
 row(
   172,
+  "a spurious timeout is noticed and undone",
   "timestamps",
   `${accepted("mss 1012,TS val 100 ecr 0")}
   +0   write 10000

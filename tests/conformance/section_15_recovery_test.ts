@@ -14,6 +14,7 @@ function inFlight(options = "mss 1000,sackOK", written = 10_000): string {
 // The first segment is missing, each of the others draws an ACK of nothing.
 row(
   173,
+  "the third duplicate ACK resends SND.UNA at once",
   `${inFlight("mss 1000")}
   +.01 < . 1:1(0) ack 1
   +0   < . 1:1(0) ack 1
@@ -25,6 +26,7 @@ row(
 // A window update, text and an ACK with nothing in flight are no duplicates.
 row(
   174,
+  "what counts as a duplicate ACK",
   `${accepted("mss 1000")}
   +0   < . 1:1(0) ack 1
   +0   < . 1:1(0) ack 1
@@ -42,6 +44,7 @@ row(
 // Two segments beyond the congestion window, then the third duplicate.
 row(
   175,
+  "the first two duplicate ACKs each let a new segment out",
   "without SACK",
   `${inFlight("mss 1000", 15_000)}
   +.01 < . 1:1(0) ack 1
@@ -53,6 +56,7 @@ row(
 );
 row(
   175,
+  "the first two duplicate ACKs each let a new segment out",
   "with SACK",
   `${inFlight("mss 1000,sackOK", 15_000)}
   +.01 < . 1:1(0) ack 1 <sack 1001:2001>
@@ -66,6 +70,7 @@ row(
 // Three holes, told of twice.
 row(
   176,
+  "what is sacked is not resent, each hole is resent once",
   `${inFlight()}
   +.01 < . 1:1(0) ack 1 <sack 1001:2001 3001:4001 5001:10001>
   +0   > . 1:1001(1000) ack 1
@@ -79,6 +84,7 @@ row(
 // One ACK tells of three segments.
 row(
   177,
+  "3 sacked segments start recovery, however few the ACKs",
   `${inFlight()}
   +.01 < . 1:1(0) ack 1 <sack 1001:4001>
   +0   > . 1:1001(1000) ack 1`,
@@ -87,6 +93,7 @@ row(
 // 3,001 was lost as well: ssthresh stays what it became at the first loss.
 row(
   178,
+  "recovery is not entered again for the same window",
   `set congestion=newreno
   ${inFlight("mss 1000")}
   +.01 < . 1:1(0) ack 1
@@ -108,6 +115,7 @@ row(
 // Without waiting for duplicates: 3,001 is next, then 5,001.
 row(
   179,
+  "a partial ACK resends the next hole at once",
   `${inFlight("mss 1000")}
   +.01 < . 1:1(0) ack 1
   +0   < . 1:1(0) ack 1
@@ -123,6 +131,7 @@ row(
 // It was overtaken by the ACK of 2,001.
 row(
   180,
+  "SACK blocks on an old ACK count",
   `${inFlight()}
   +.01 < . 1:1(0) ack 2001
   +0   < . 1:1(0) ack 1001 <sack 3001:6001>
@@ -132,6 +141,7 @@ row(
 // Beyond what was sent, inverted, empty, from long ago: none of it says anything.
 row(
   181,
+  "SACK blocks out of range do no harm",
   `${inFlight()}
   +.005 < . 1:1(0) ack 1 <sack 9001:20001>
   +0    < . 1:1(0) ack 1 <sack 20001:30001 1000000:2000000>
@@ -147,6 +157,7 @@ row(
 // One of 12 is lost: ACKs let nothing out until half of the window is left, then one for one.
 row(
   182,
+  "PRR paces recovery",
   "proportional",
   `set congestion=newreno
   ${inFlight("mss 1000,sackOK", 40_000)}
@@ -174,6 +185,7 @@ row(
 // Seven of ten are lost: what goes is what was delivered (RFC 9937), not five segments at once.
 row(
   182,
+  "PRR paces recovery",
   "slow start",
   `set congestion=newreno
   ${inFlight()}
@@ -189,6 +201,7 @@ row(
 // are lost one leaves, then one for each SACK, and two when the first hole is filled.
 row(
   247,
+  "what is found to be lost makes no room, however it is found: what arrives does",
   "RACK's timer",
   `${inFlight()}
   +.01   < . 1:1(0) ack 1 <sack 7001:8001>
@@ -204,6 +217,7 @@ row(
 // In recovery as well: three more that are lost make no room, what arrives does.
 row(
   247,
+  "what is found to be lost makes no room, however it is found: what arrives does",
   "after a timeout",
   `set congestion=newreno
   ${inFlight("mss 1000,sackOK")}
@@ -223,6 +237,7 @@ row(
 // again, four are still not in the network. Six may be: two go.
 row(
   247,
+  "what is found to be lost makes no room, however it is found: what arrives does",
   "without SACK",
   `set congestion=newreno
   ${inFlight("mss 1000", 40_000)}
@@ -245,6 +260,7 @@ row(
 // The second segment went 15 ms after the first and has arrived: the first has not.
 row(
   183,
+  "RACK: what was sent well before something delivered is lost",
   `${accepted()}
   +0    write 1000
   +0    > P. 1:1001(1000) ack 1
@@ -257,6 +273,7 @@ row(
 // 2 ms later the first arrives after all; a quarter of the round trip is 2.5 ms.
 row(
   184,
+  "RACK: reordering within the window resends nothing",
   `${accepted()}
   +0    write 2000
   +0    > . 1:2001(2000) ack 1 x1000
@@ -268,6 +285,7 @@ row(
 // The first time the segment was thought lost after 2.5 ms, wrongly: the next time after 5.
 row(
   185,
+  "RACK: D-SACK widens the reordering window",
   `${accepted()}
   +0     write 2000
   +0     > . 1:2001(2000) ack 1 x1000
@@ -284,6 +302,7 @@ row(
 // The same report as the second block is none.
 row(
   185,
+  "RACK: D-SACK widens the reordering window",
   "first block only",
   `${accepted()}
   +0     write 2000
@@ -300,6 +319,7 @@ row(
 // 5,000 bytes of window, all in flight: sacked segments make no room in it.
 row(
   186,
+  "recovery never sends beyond the receive window",
   `${accepted("mss 1000,sackOK", 5000)}
   +0    write 10000
   +0    > . 1:5001(5000) ack 1 x1000
@@ -313,6 +333,7 @@ row(
 // What was sent after the retransmission has arrived, the retransmission has not.
 row(
   187,
+  "RACK: a lost retransmission is resent without a timeout",
   `${inFlight("mss 1000,sackOK", 20_000)}
   +.01  < . 1:1(0) ack 1 <sack 1001:6001>
   +0    > . 1:1001(1000) ack 1
@@ -326,6 +347,7 @@ row(
 // 2 * 10 ms and 2 ms of slack after the last of several segments was sent.
 row(
   188,
+  "TLP: the last segment is probed after 2 SRTT",
   "the last segment",
   `${accepted()}
   +0    write 2000
@@ -334,6 +356,7 @@ row(
 );
 row(
   188,
+  "TLP: the last segment is probed after 2 SRTT",
   "new text",
   `${inFlight("mss 1000,sackOK", 11_000)}
   +.022 > P. 10001:11001(1000) ack 1`,
@@ -342,6 +365,7 @@ row(
 // The probe is not answered either: the first segment is resent when the timer runs out.
 row(
   189,
+  "TLP: one probe a tail, then RTO",
   `${accepted()}
   +0    write 2000
   +0    > . 1:2001(2000) ack 1 x1000
@@ -353,6 +377,7 @@ row(
 // A lone segment: its probe would be due behind the timeout, which it replaces; the timeout follows.
 row(
   246,
+  "a tail loss probe takes the place of the RTO that is due with it, which begins anew",
   "in the RTO's place",
   `${accepted()}
   +0   write 1000
@@ -367,6 +392,7 @@ row(
 // The timer runs from the first segment: text that is written 200 ms later does not put it off.
 row(
   246,
+  "a tail loss probe takes the place of the RTO that is due with it, which begins anew",
   "the running timer",
   `${accepted()}
   +0   write 1000
@@ -380,6 +406,7 @@ row(
 // New text as the probe: its end is what ends the probe, and no other goes before that.
 row(
   246,
+  "a tail loss probe takes the place of the RTO that is due with it, which begins anew",
   "new text",
   `${inFlight("mss 1000,sackOK", 12_000)}
   +.022 > . 10001:11001(1000) ack 1
@@ -392,6 +419,7 @@ row(
 // The hole is repaired after 2.5 ms; no probe goes before the timer runs out.
 row(
   190,
+  "TLP: no probe while there are holes",
   `${accepted()}
   +0     write 3000
   +0     > . 1:3001(3000) ack 1 x1000
@@ -403,6 +431,7 @@ row(
 // The original had only been late.
 row(
   191,
+  "TLP: a D-SACK of the probe cuts no window",
   `${accepted()}
   +0    write 2000
   +0    > . 1:2001(2000) ack 1 x1000
@@ -416,6 +445,7 @@ row(
 // Below what is acknowledged, and inside of what lies behind a hole.
 row(
   192,
+  "text that came twice is reported by D-SACK",
   `${accepted()}
   +0 < . 1:101(100) ack 1
   +0 < . 1:101(100) ack 1

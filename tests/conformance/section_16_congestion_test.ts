@@ -43,7 +43,7 @@ function roundTrip(cubic: Cubic, now: number, srtt = 100): void {
 
 // Ten of 1,000 or 1,460 bytes; of larger ones as many as 14,600 bytes hold, and two at least.
 for (const [mss, segments] of [[536, 10], [1460, 10], [3000, 4], [8960, 2]] as const) {
-  row(193, `MSS ${mss}`, () => {
+  row(193, "the initial window is 10 segments at most", `MSS ${mss}`, () => {
     const t = inEstablished({
       ...internet,
       mtu: 9000,
@@ -59,6 +59,7 @@ for (const [mss, segments] of [[536, 10], [1460, 10], [3000, 4], [8960, 2]] as c
 // Each segment that is acknowledged lets two out, whether ACKs come for one or for two.
 row(
   194,
+  "slow start: cwnd grows by what is acknowledged",
   `${accepted("mss 1000")}
   +0   write 40000
   +0   > . 1:10001(10000) ack 1 x1000
@@ -74,6 +75,7 @@ row(
 // After a loss at ten segments Reno has five, then six, then seven.
 row(
   195,
+  "congestion avoidance: one MSS a round trip, or the cubic curve",
   "Reno",
   `set congestion=newreno
   ${accepted("mss 1000")}
@@ -96,7 +98,7 @@ row(
 
 // W(t) = 0.4 (t - K)^3 + 100 with K the cube root of (100 - 70) / 0.4: after K seconds it is 100
 // again, and it is flat there.
-row(195, "CUBIC", () => {
+row(195, "congestion avoidance: one MSS a round trip, or the cubic curve", "CUBIC", () => {
   const cubic = cubicAfterLoss(100);
   const k = Math.cbrt(30 / 0.4);
   let now = 1_000_000;
@@ -116,6 +118,7 @@ row(195, "CUBIC", () => {
 for (const [congestion, ssthresh] of [["newreno", 5000], ["cubic", 7000]] as const) {
   row(
     196,
+    "a timeout sets ssthresh, and cwnd to one segment",
     congestion,
     `set congestion=${congestion}
     ${accepted("mss 1000")}
@@ -132,6 +135,7 @@ for (const [congestion, ssthresh] of [["newreno", 5000], ["cubic", 7000]] as con
 // And a third.
 row(
   197,
+  "a second timeout of the same segment keeps ssthresh",
   `set congestion=newreno
   ${accepted("mss 1000")}
   +0   write 10000
@@ -147,6 +151,7 @@ for (const options of ["mss 1000,sackOK", "mss 1000"]) {
   const sack = (end: number) => options.includes("sack") ? `<sack 1001:${end}>` : "";
   row(
     198,
+    "fast recovery ends with cwnd at ssthresh",
     options,
     `set congestion=newreno
     ${accepted(options)}
@@ -167,6 +172,7 @@ for (const options of ["mss 1000,sackOK", "mss 1000"]) {
 // In slow start, in recovery, and with nothing in flight.
 row(
   199,
+  "an ACK of nothing neither grows cwnd nor ends recovery",
   `set congestion=newreno
   ${accepted("mss 1000")}
   +0   < . 1:1(0) ack 1 win 60000
@@ -187,7 +193,7 @@ row(
 
 // 0.7 of the window; a second loss below the first one's window gives room to others; and where
 // Reno would be faster, as in a small window with a short round trip, so is CUBIC.
-row(200, () => {
+row(200, "CUBIC: beta 0.7, fast convergence, Reno-friendly region", () => {
   const cubic = cubicAfterLoss(100);
   expect(cubic.ssthresh).toBe(70_000);
   expect(cubic.cwnd).toBe(70_000);
@@ -209,6 +215,7 @@ row(200, () => {
 // A segment a round trip says nothing about what the path carries.
 row(
   201,
+  "cwnd does not grow while the application is the limit",
   `${accepted("mss 1000")}
   ${
     [1, 1001, 2001, 3001, 4001].map((seq) => `
@@ -222,6 +229,7 @@ row(
 // Ten segments fill the window although nothing else waits: after their ACKs 20 may go.
 row(
   248,
+  "the window grows when all of it was used, even if nothing else waited",
   "slow start",
   `${accepted("mss 1000")}
   +0   write 10000
@@ -236,6 +244,7 @@ row(
 // So it is after a timeout: one segment, then two, then four, each all there is to send.
 row(
   248,
+  "the window grows when all of it was used, even if nothing else waited",
   "after a timeout",
   `set congestion=newreno
   ${accepted("mss 1000")}
@@ -254,6 +263,7 @@ row(
 // Nine of ten do not fill it, with SACK blocks in between or not.
 row(
   248,
+  "the window grows when all of it was used, even if nothing else waited",
   "not full",
   `${accepted("mss 1000,sackOK")}
   +0   write 9000
@@ -266,6 +276,7 @@ row(
 // One ACK of 20 segments lets eight more out than they were; two of ten let 16 out.
 row(
   254,
+  "an ACK opens the window by eight segments at most in slow start, where nothing paces",
   "one ACK",
   `${accepted("mss 1000")}
   +0   write 10000
@@ -282,6 +293,7 @@ row(
 // Without SACK an ACK after a timeout may cover what had arrived long before: it opens one segment.
 row(
   254,
+  "an ACK opens the window by eight segments at most in slow start, where nothing paces",
   "after a timeout without SACK",
   `set congestion=newreno
   ${accepted("mss 1000")}
@@ -295,6 +307,7 @@ row(
 // From 20 segments back to ten.
 row(
   202,
+  "after idling longer than RTO cwnd is the restart window",
   `${accepted("mss 1000")}
   +0   write 20000
   +0   > . 1:10001(10000) ack 1 x1000
@@ -308,6 +321,7 @@ row(
 );
 row(
   202,
+  "after idling longer than RTO cwnd is the restart window",
   "idle",
   `${accepted("mss 1000")}
   +0   write 20000
@@ -323,6 +337,7 @@ row(
 // One segment was in flight: a timeout leaves one and a threshold of two.
 row(
   203,
+  "cwnd is never below one segment, ssthresh below two",
   `set congestion=newreno
   ${accepted("mss 1000")}
   +0   write 1000
@@ -342,7 +357,7 @@ row(
 
 // The round trip rises from 50 to 80 ms in the third round: growth slows down, and after five such
 // rounds slow start is over, although nothing was lost.
-row(204, () => {
+row(204, "HyStart++ leaves slow start when the RTT rises", () => {
   const cubic = new Cubic(1000);
   let sent = 0;
   let acked = 0;
@@ -368,6 +383,7 @@ row(204, () => {
 // The SYN asks, data may be marked; what is sent again, ACKs and SYNs are not.
 row(
   205,
+  "ECN: SYN has ECE and CWR, data ECT(0), nothing else does",
   `set ecn=true
   0    connect
   +0   > SEW 0:0(0) <...> [noecn]
@@ -391,6 +407,7 @@ for (
 ) {
   row(
     206,
+    "ECN: odd SYNs are taken, SYN,ACK has ECE if ECN is on",
     `${flags}, ECN ${ecn ? "on" : "off"}`,
     `set ecn=${ecn}
     0    listen
@@ -414,6 +431,7 @@ const WITH_ECN = `set ecn=true congestion=newreno
 // Two ACKs of one round trip say ECE: one cut, by half of the nine in flight.
 row(
   207,
+  "ECN: ECE cuts cwnd once a round trip, CE is echoed until CWR",
   "ECE",
   `${WITH_ECN}
   +0   write 40000
@@ -430,6 +448,7 @@ row(
 // CE in one segment: every ACK says ECE until a segment has CWR.
 row(
   207,
+  "ECN: ECE cuts cwnd once a round trip, CE is echoed until CWR",
   "CE",
   `${WITH_ECN}
   +0   < . 1:101(100) ack 1 [ce]

@@ -7,6 +7,7 @@ const row = rowsWith(test);
 // We close first.
 row(
   208,
+  "active close: FIN-WAIT-1, FIN-WAIT-2, TIME-WAIT",
   `${accepted()}
   +0   close
   +0   > F. 1:1(0) ack 1
@@ -21,6 +22,7 @@ row(
 // The peer closes first.
 row(
   209,
+  "passive close: CLOSE-WAIT, LAST-ACK, CLOSED",
   `${accepted()}
   +0   < F. 1:1(0) ack 1
   +0   > . 1:1(0) ack 2
@@ -37,6 +39,7 @@ row(
 // Both FINs cross.
 row(
   210,
+  "simultaneous close: CLOSING, TIME-WAIT",
   `${accepted()}
   +0   close
   +0   > F. 1:1(0) ack 1
@@ -50,6 +53,7 @@ row(
 // The peer was quick.
 row(
   211,
+  "FIN with the ACK of ours: FIN-WAIT-1 to TIME-WAIT",
   `${accepted()}
   +0   close
   +0   > F. 1:1(0) ack 1
@@ -61,6 +65,7 @@ row(
 // 3,000 bytes wait for the window, 12,000 for the congestion window.
 row(
   212,
+  "queued text goes before the FIN",
   "window",
   `${accepted("mss 1000", 1000)}
   +0   write 3000
@@ -74,6 +79,7 @@ row(
 );
 row(
   212,
+  "queued text goes before the FIN",
   "congestion window",
   `${accepted("mss 1000")}
   +0   write 12000
@@ -87,6 +93,7 @@ row(
 // 100 bytes and FIN in one segment, there and back.
 row(
   213,
+  "a FIN carries text both ways",
   `${accepted()}
   +0   < FP. 1:101(100) ack 1
   +0   > . 1:1(0) ack 102
@@ -106,6 +113,7 @@ row(
 // 210 ms, 420 ms, 840 ms.
 row(
   214,
+  "a FIN is resent until it is acknowledged",
   "FIN-WAIT-1",
   `${accepted()}
   +0   close
@@ -118,6 +126,7 @@ row(
 );
 row(
   214,
+  "a FIN is resent until it is acknowledged",
   "CLOSING",
   `${accepted("mss 1000")}
   +0   close
@@ -131,6 +140,7 @@ row(
 );
 row(
   214,
+  "a FIN is resent until it is acknowledged",
   "LAST-ACK",
   `${accepted("mss 1000")}
   +0   < F. 1:1(0) ack 1
@@ -146,6 +156,7 @@ row(
 // Number 101 is the FIN's.
 row(
   215,
+  "an ACK of the text but not of the FIN keeps the state",
   `${accepted("mss 1000")}
   +0   write 100
   +0   > P. 1:101(100) ack 1
@@ -160,6 +171,7 @@ row(
 // In FIN-WAIT-1 and in FIN-WAIT-2.
 row(
   216,
+  "half-close: text comes in after our FIN",
   `${accepted()}
   +0   closeWrite
   +0   > F. 1:1(0) ack 1
@@ -180,6 +192,7 @@ row(
 // CLOSE-WAIT.
 row(
   217,
+  "half-close: text goes out after the peer's FIN",
   `${accepted()}
   +0   < F. 1:1(0) ack 1
   +0   > . 1:1(0) ack 2
@@ -195,6 +208,7 @@ row(
 // In pieces; the end comes behind the last of them, and again.
 row(
   218,
+  "the end of file is read after all text",
   `${accepted()}
   +0 < FP. 1:101(100) ack 1
   +0 > . 1:1(0) ack 102
@@ -207,6 +221,7 @@ row(
 // A closed one after two minutes; who may still read waits for the peer, for as long as it takes.
 row(
   219,
+  "FIN-WAIT-2 of a closed socket ends, of a half-closed one it does not",
   "closed",
   `${accepted()}
   +0   close
@@ -219,6 +234,7 @@ row(
 );
 row(
   219,
+  "FIN-WAIT-2 of a closed socket ends, of a half-closed one it does not",
   "half-closed",
   `${accepted()}
   +0   closeWrite
@@ -232,6 +248,7 @@ row(
 // The peer says nothing any more.
 row(
   220,
+  "FIN-WAIT-1 and LAST-ACK without an owner time out",
   "FIN-WAIT-1",
   `set orphanTimeoutMs=2000
   ${accepted("mss 1000")}
@@ -245,6 +262,7 @@ row(
 );
 row(
   220,
+  "FIN-WAIT-1 and LAST-ACK without an owner time out",
   "LAST-ACK",
   `set orphanTimeoutMs=2000
   ${accepted("mss 1000")}
@@ -262,6 +280,7 @@ row(
 // Of the text alone, and of what was not sent.
 row(
   221,
+  "LAST-ACK: an ACK not of our FIN changes nothing",
   `${accepted("mss 1000")}
   +0   < F. 1:1(0) ack 1
   +0   > . 1:1(0) ack 2
@@ -282,6 +301,7 @@ row(
 // RST comes once it has closed as well.
 row(
   258,
+  "a RST that ends a connection waits for the peer's FIN, nobody sees it as an error",
   `set close=reset finish=reset
   ${accepted()}
   +0   write 100

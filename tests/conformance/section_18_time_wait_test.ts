@@ -20,6 +20,7 @@ function timeWait(options = "mss 1000,sackOK"): string {
 // Then the same ports open a new connection, whatever its number.
 row(
   222,
+  "it lasts 2 MSL, then the ports are free",
   `${timeWait()}
   60   expect state TIME-WAIT
   60.1 expect connections 0
@@ -30,6 +31,7 @@ row(
 // 40 s later the peer's FIN comes again: 60 s from then.
 row(
   223,
+  "a FIN that comes again is acknowledged and restarts it",
   `${timeWait()}
   40    < F. 1:1(0) ack 2
   +0    > . 2:2(0) ack 2
@@ -40,6 +42,7 @@ row(
 // It may be of the old connection.
 row(
   224,
+  "a segment out of order draws an ACK",
   `${timeWait()}
   +0 < . 50000000:50000000(0) ack 2
   +0 > . 2:2(0) ack 2
@@ -51,6 +54,7 @@ row(
 // A higher number, or a later time.
 row(
   225,
+  "a new SYN opens a new connection",
   "sequence",
   `${timeWait()}
   +1   < S 5000:5000(0) win 1000 <mss 1000>
@@ -61,6 +65,7 @@ row(
 );
 row(
   225,
+  "a new SYN opens a new connection",
   "timestamps",
   `${timeWait("mss 1000,TS val 100 ecr 0")}
   +1   < S -5000:-5000(0) win 1000 <mss 1000,TS val 1200 ecr 0>
@@ -68,6 +73,7 @@ row(
 );
 row(
   225,
+  "a new SYN opens a new connection",
   "old",
   `${timeWait("mss 1000,TS val 100 ecr 0")}
   +1   < S -5000:-5000(0) win 1000 <mss 1000,TS val 90 ecr 0>
@@ -76,19 +82,24 @@ row(
 );
 
 // 100,000 bytes within 70 ms: the clock alone would be behind them.
-row(250, () => {
-  const t = inTimeWait({ tcp: { timestamps: false } });
-  t.tcb.sndNxt = (t.tcb.sndNxt + 100_000) | 0;
-  const { sndNxt } = t.tcb;
-  const next = t.other({ irs: t.irs + 100_000 });
-  next.send({ flags: "S", options: { mss: 1000 } });
-  next.recv({ flags: "S.", ack: 1 });
-  expect((next.tcb.iss - sndNxt) | 0).toBeGreaterThan(0);
-});
+row(
+  250,
+  "a connection that takes the place of one in TIME-WAIT begins above what that has sent",
+  () => {
+    const t = inTimeWait({ tcp: { timestamps: false } });
+    t.tcb.sndNxt = (t.tcb.sndNxt + 100_000) | 0;
+    const { sndNxt } = t.tcb;
+    const next = t.other({ irs: t.irs + 100_000 });
+    next.send({ flags: "S", options: { mss: 1000 } });
+    next.recv({ flags: "S.", ack: 1 });
+    expect((next.tcb.iss - sndNxt) | 0).toBeGreaterThan(0);
+  },
+);
 
 // There is nothing that could take its place.
 row(
   250,
+  "a connection that takes the place of one in TIME-WAIT begins above what that has sent",
   "nobody listens",
   `${timeWait()}
   +0 closeListener
@@ -100,6 +111,7 @@ row(
 // Whatever its number: TIME-WAIT is there so that nothing old reaches a new connection.
 row(
   226,
+  "a RST does not end it",
   `${timeWait()}
   +0 < R 2:2(0)
   +0 < R. 2:2(0) ack 2
@@ -111,6 +123,7 @@ row(
 // It lies behind the end.
 row(
   227,
+  "no text is taken after the FIN",
   `${timeWait()}
   +0 < P. 2:102(100) ack 2
   +0 ignoreAcks

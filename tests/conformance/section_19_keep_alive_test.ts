@@ -10,6 +10,7 @@ const KNOBS = "set keepAliveIdleMs=10000 keepAliveIntervalMs=1000 keepAliveProbe
 // A day of silence; then it is turned on, and off again.
 row(
   228,
+  "off by default, on by request",
   `${KNOBS}
   ${accepted()}
   +86400 expect state ESTABLISHED
@@ -23,6 +24,7 @@ row(
 // Whatever the peer says puts it off.
 row(
   229,
+  "sent when idle only; the interval can be set, by default 2 hours",
   `${KNOBS}
   ${accepted()}
   +0   keepAlive on
@@ -33,7 +35,7 @@ row(
   +.01 < . 101:101(0) ack 101
   +10  > . 100:100(0) ack 101`,
 );
-row(229, "default", () => {
+row(229, "sent when idle only; the interval can be set, by default 2 hours", "default", () => {
   expect(PROFILES.internet.keepAlive).toBe(false);
   expect(PROFILES.internet.keepAliveIdleMs).toBeGreaterThanOrEqual(7_200_000);
 });
@@ -41,6 +43,7 @@ row(229, "default", () => {
 // 100 bytes were sent: number 100 has been acknowledged before.
 row(
   230,
+  "a probe is SND.NXT-1 without text",
   `${KNOBS}
   ${accepted()}
   +0   keepAlive on
@@ -53,6 +56,7 @@ row(
 // The second probe is answered; then three are not.
 row(
   231,
+  "one missing reply ends nothing, N do",
   `${KNOBS}
   ${accepted()}
   +0   keepAlive on
@@ -71,6 +75,7 @@ row(
 // Without text, and with one byte of what was received before.
 row(
   232,
+  "another stack's keep-alive is acknowledged",
   `${accepted()}
   +0   < P. 1:101(100) ack 1
   +.04 > . 1:1(0) ack 101
@@ -83,6 +88,7 @@ row(
 // Three probes would be enough; the user waits 20 s, and then 11.5.
 row(
   233,
+  "the user timeout overrides the number of probes",
   "longer",
   `${KNOBS}
   ${accepted()}
@@ -97,6 +103,7 @@ row(
 );
 row(
   233,
+  "the user timeout overrides the number of probes",
   "shorter",
   `${KNOBS}
   ${accepted()}

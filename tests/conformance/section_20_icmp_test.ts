@@ -12,6 +12,7 @@ const IN_FLIGHT = `${accepted("mss 1460")}
 // Numbers below and above what is in flight, and another connection's ports.
 row(
   234,
+  "an ICMP error counts if it quotes what is outstanding",
   `${IN_FLIGHT}
   +0 < icmp unreachable frag_needed mtu 1000 [0:1460(1460)]
   +0 < icmp unreachable frag_needed mtu 1000 [2922:3000(78)]
@@ -24,6 +25,7 @@ row(
 );
 row(
   234,
+  "an ICMP error counts if it quotes what is outstanding",
   "SYN-SENT",
   `${SYN_SENT}
   +0 < icmp unreachable host [1000:1000(0)]
@@ -45,6 +47,7 @@ for (
 ) {
   row(
     235,
+    "a soft error on a connection is told and does not end it",
     error,
     `set userTimeoutMs=1000
     ${accepted("mss 1000")}
@@ -60,6 +63,7 @@ for (
 }
 row(
   235,
+  "a soft error on a connection is told and does not end it",
   "forgotten once something comes through",
   `set userTimeoutMs=1000
   ${accepted("mss 1000")}
@@ -77,6 +81,7 @@ row(
 
 row.decidedAgainst(
   236,
+  "a hard error on a connection",
   "an ICMP message is easily forged, so that no connection is aborted by one; Linux and RFC 5461 do the same",
 );
 
@@ -92,6 +97,7 @@ for (
 ) {
   row(
     237,
+    "in SYN-SENT an unreachable fails connect() at once",
     error!,
     `${SYN_SENT}
     +.01 < icmp ${error} [0:0(0)]
@@ -104,6 +110,7 @@ for (
 // Neither an attempt nor a connection notices.
 row(
   238,
+  "source quench is ignored",
   `${IN_FLIGHT}
   +0   < icmp source_quench [1:1461(1460)]
   +0   expect cwnd 14600
@@ -112,6 +119,7 @@ row(
 );
 row(
   238,
+  "source quench is ignored",
   "SYN-SENT",
   `${SYN_SENT}
   +0 < icmp source_quench [0:0(0)]
@@ -121,6 +129,7 @@ row(
 // Both segments were too big: they go again as four, and that is no sign of congestion.
 row(
   239,
+  "packet too big: segments shrink, what was lost is resent smaller",
   "IPv4",
   `${IN_FLIGHT}
   +.01 < icmp unreachable frag_needed mtu 1000 [1:1461(1460)]
@@ -135,6 +144,7 @@ row(
 );
 row(
   239,
+  "packet too big: segments shrink, what was lost is resent smaller",
   "IPv6",
   `set version=6
   ${accepted("mss 1440")}
@@ -146,6 +156,7 @@ row(
 );
 row(
   239,
+  "packet too big: segments shrink, what was lost is resent smaller",
   "a router that does not say the MTU",
   `${IN_FLIGHT}
   +.01 < icmp unreachable frag_needed mtu 0 [1:1461(1460)]
@@ -158,6 +169,7 @@ row(
 // 67 and 551 bytes; over IPv6 1,279.
 row(
   240,
+  "an MTU below the least is not obeyed",
   "IPv4",
   `${IN_FLIGHT}
   +0   < icmp unreachable frag_needed mtu 67 [1:1461(1460)]
@@ -169,6 +181,7 @@ row(
 );
 row(
   240,
+  "an MTU below the least is not obeyed",
   "IPv6",
   `set version=6
   ${accepted("mss 1440")}

@@ -7,6 +7,7 @@ const row = rowsWith(test);
 // The pointer names the byte behind the last urgent one; the bytes are read in line with the rest.
 row(
   241,
+  "the urgent pointer is understood, the user can learn of it",
   `${accepted()}
   +0   < PU. 1:101(100) ack 1 urg 10
   +0   expect urgent 10
@@ -20,6 +21,7 @@ row(
 // It is told before the text that it is about has come, and may lie as far as 65,535 bytes ahead.
 row(
   241,
+  "the urgent pointer is understood, the user can learn of it",
   "ahead of the text",
   `set receiveBuffer=1048576
   ${accepted()}

@@ -11,7 +11,7 @@ const row = rowsWith(test);
 const internet = { profile: "internet" } as const;
 
 // With text in flight; a connection of the other family is not touched.
-row(242, () => {
+row(242, "when an address is removed its connections end, nothing is sent from it", () => {
   const t = inEstablished(internet);
   const other = inEstablished({ ...internet, version: 6 });
   expect(other.state).toBe("ESTABLISHED");
@@ -28,7 +28,7 @@ row(242, () => {
 
 // The application aborts between two segments that came together: the second draws a RST, and
 // where a new connection has taken the ports it is looked at there.
-row(243, () => {
+row(243, "segments that come as a connection closes are answered", () => {
   const t = inEstablished(internet);
   const text = new Uint8Array(100);
   const first = peerPacket(t, { seq: 1, ack: 1, flags: 24, text });
@@ -53,6 +53,7 @@ row(243, () => {
 // While FIN and text are on their way.
 row(
   244,
+  "a RST while closing ends cleanly",
   `${accepted()}
   +0   write 100
   +0   > P. 1:101(100) ack 1
@@ -64,7 +65,7 @@ row(
   +0   close
   +0   abort`,
 );
-row(244, "close() settles", async () => {
+row(244, "a RST while closing ends cleanly", "close() settles", async () => {
   await using peer = new ApiPeer();
   const { socket, syn } = await peer.connected();
   const closing = socket.close().then(() => "ended", (error) => error.code);
@@ -74,7 +75,7 @@ row(244, "close() settles", async () => {
 });
 
 // NOP, record route and one that nobody knows, in front of a segment with text.
-row(245, () => {
+row(245, "unknown IP options are ignored", () => {
   const t = inEstablished(internet);
   const packet = peerPacket(t, { seq: 1, ack: 1, flags: 24, text: new Uint8Array(100).fill(7) });
   const options = Uint8Array.of(1, 7, 7, 4, 0, 0, 0, 0, 0x9e, 4, 1, 2, 0, 0, 0, 0);

@@ -7,6 +7,7 @@ const row = rowsWith(test);
 // Two pieces of it lay ahead of a hole: the first of them is reported, and the block that is left.
 row(
   249,
+  "D-SACK reports the first part of a segment that came before",
   "with a piece that fills the hole",
   `${accepted()}
   +0 < . 1001:3001(2000) ack 1
@@ -23,6 +24,7 @@ row(
 // The larger block that the piece lies in comes second.
 row(
   249,
+  "D-SACK reports the first part of a segment that came before",
   "ahead of the hole",
   `${accepted()}
   +0 < . 1001:2001(1000) ack 1
@@ -35,6 +37,7 @@ row(
 // What was acknowledged comes first in the segment, so it is what is reported.
 row(
   249,
+  "D-SACK reports the first part of a segment that came before",
   "across the acknowledgement",
   `${accepted()}
   +0 < . 1:1001(1000) ack 1
@@ -46,6 +49,7 @@ row(
 // A block above the acknowledgement, with nothing around it, would say something else.
 row(
   249,
+  "D-SACK reports the first part of a segment that came before",
   "unread text is not reported",
   `set profile=local
   ${accepted()}
@@ -60,6 +64,7 @@ row(
 // The application still writes: it learns that nobody takes it. The end of file stays one.
 row(
   251,
+  "a RST in CLOSE-WAIT is told to the user",
   `${accepted()}
   +0   < F. 1:1(0) ack 1
   +0~.05 > . 1:1(0) ack 2
@@ -70,6 +75,7 @@ row(
 );
 row(
   251,
+  "a RST in CLOSE-WAIT is told to the user",
   "as an error",
   `${accepted()}
   +0   < F. 1:1(0) ack 1
@@ -79,6 +85,7 @@ row(
 );
 row(
   251,
+  "a RST in CLOSE-WAIT is told to the user",
   "in profile local as well",
   `set profile=local
   ${accepted()}
@@ -90,6 +97,7 @@ row(
 // Both sides have said all: as it was.
 row(
   251,
+  "a RST in CLOSE-WAIT is told to the user",
   "in LAST-ACK it is no error",
   `${accepted()}
   +0   < F. 1:1(0) ack 1
@@ -103,6 +111,7 @@ row(
 // By time, not by height: the block that was added to last, then those reported before it.
 row(
   252,
+  "SACK blocks behind the first are the most recent ones",
   `${accepted()}
   +0 < . 2001:3001(1000) ack 1
   +0 > . 1:1(0) ack 1 <sack 2001:3001>
@@ -119,6 +128,7 @@ row(
 );
 row(
   252,
+  "SACK blocks behind the first are the most recent ones",
   "a duplicate is the latest as well",
   `${accepted()}
   +0 < . 1001:2001(1000) ack 1
@@ -137,6 +147,7 @@ const SMALL_WINDOW = `set receiveBuffer=10000
 // One byte left of the edge is inside.
 row(
   253,
+  "the right edge of the window, and SND.NXT of an ICMP error, are outside",
   "RST",
   `${SMALL_WINDOW}
   +0 < R 10001:10001(0)
@@ -148,6 +159,7 @@ row(
 );
 row(
   253,
+  "the right edge of the window, and SND.NXT of an ICMP error, are outside",
   "an ACK",
   `${SMALL_WINDOW}
   +0 write 100
@@ -159,6 +171,7 @@ row(
 );
 row(
   253,
+  "the right edge of the window, and SND.NXT of an ICMP error, are outside",
   "text and a FIN are refused and challenged, twice a second at most",
   `${SMALL_WINDOW}
   +0 < . 10001:10002(1) ack 1
@@ -172,6 +185,7 @@ row(
 // anything with.
 row(
   253,
+  "the right edge of the window, and SND.NXT of an ICMP error, are outside",
   "of a window that is used up is inside",
   `${SMALL_WINDOW}
   +0 write 100
@@ -188,6 +202,7 @@ row(
 // A window of zero: its edge is the next number.
 row(
   253,
+  "the right edge of the window, and SND.NXT of an ICMP error, are outside",
   "of a closed window is the next number",
   `${SMALL_WINDOW}
   +0 < . 1:10001(10000) ack 1
@@ -201,6 +216,7 @@ row(
 );
 row(
   253,
+  "the right edge of the window, and SND.NXT of an ICMP error, are outside",
   "ICMP",
   `${accepted("mss 1460")}
   +0 write 1460
@@ -212,6 +228,7 @@ row(
 );
 row(
   253,
+  "the right edge of the window, and SND.NXT of an ICMP error, are outside",
   "ICMP where nothing is outstanding",
   `set userTimeoutMs=1000
   ${accepted("mss 1460")}
@@ -225,6 +242,7 @@ row(
 // Linux throws the text away and takes it when it comes again.
 row(
   255,
+  "text and FIN on a SYN,ACK are kept",
   `${SYN_SENT}
   +.01 < S. 0:100(100) ack 1 win 65535 <mss 1000,sackOK>
   +0   > . 1:1(0) ack 101
@@ -235,6 +253,7 @@ row(
 );
 row(
   255,
+  "text and FIN on a SYN,ACK are kept",
   "with a FIN",
   `${SYN_SENT}
   +.01 < SF. 0:100(100) ack 1 win 65535 <mss 1000,sackOK>
@@ -249,6 +268,7 @@ row(
 );
 row(
   255,
+  "text and FIN on a SYN,ACK are kept",
   "no more than the SYN has offered",
   `set receiveBuffer=50
   ${SYN_SENT}
@@ -264,6 +284,7 @@ row(
 // Profile `local` acknowledges what was read.
 row(
   255,
+  "text and FIN on a SYN,ACK are kept",
   "acknowledged when it is read",
   `set profile=local
   ${SYN_SENT}
@@ -274,6 +295,7 @@ row(
 );
 row(
   255,
+  "text and FIN on a SYN,ACK are kept",
   "on the SYN,ACK of a simultaneous open",
   `set receiveBuffer=50
   ${SYN_SENT}
@@ -288,6 +310,7 @@ row(
 // 68 bytes are 28 of text, 16 beside timestamps, which leave room for one SACK block.
 row(
   257,
+  "the least MTU of a link carries text",
   `set mtu=68
   ${accepted("mss 1000,sackOK")}
   +0   write 70
@@ -306,6 +329,7 @@ row(
 );
 row(
   257,
+  "the least MTU of a link carries text",
   "beside timestamps",
   `set mtu=68
   ${accepted("mss 1000,sackOK,TS val 100 ecr 0")}
@@ -323,6 +347,7 @@ row(
 // Twice a second; each that carries a byte, which an empty answer cannot set going for ever.
 row(
   259,
+  "answers to segments that look like keep-alives are throttled",
   `${accepted()}
   +.1  < . 0:0(0) ack 1
   +0   > . 1:1(0) ack 1
@@ -333,6 +358,7 @@ row(
 );
 row(
   259,
+  "answers to segments that look like keep-alives are throttled",
   "those with a byte are answered each time",
   `${accepted()}
   +.1  < . 0:1(1) ack 1
@@ -343,6 +369,7 @@ row(
 // Another out-of-window segment has had the answer of this half second.
 row(
   259,
+  "answers to segments that look like keep-alives are throttled",
   "challenge ACKs count as well",
   `${accepted()}
   +.1  < S 5000:5000(0) win 65535
@@ -355,6 +382,7 @@ row(
 // A FIN beside a SYN passes filters of packets that open connections; nobody means it.
 row(
   260,
+  "a SYN with a FIN opens no connection",
   `0    listen
   +0   < SF 0:0(0) win 65535 <mss 1000>
   +0   expect connections 0
@@ -365,6 +393,7 @@ row(
 );
 row(
   260,
+  "a SYN with a FIN opens no connection",
   "TIME-WAIT does not give way to it",
   `${accepted("mss 1000")}
   +0   closeWrite
@@ -378,6 +407,7 @@ row(
 // What came before the RST is read, then the application learns of it.
 row(
   261,
+  "a connection that is reset before accept() is handed out",
   `ignoreAcks
   0    listen
   +0   < S 0:0(0) win 65535 <mss 1000>
@@ -391,6 +421,7 @@ row(
 );
 row(
   261,
+  "a connection that is reset before accept() is handed out",
   "a FIN was before it",
   `0    listen
   +0   < S 0:0(0) win 65535 <mss 1000>
@@ -406,6 +437,7 @@ row(
 // It holds its place until it is taken, so that there are never more than the backlog.
 row(
   261,
+  "a connection that is reset before accept() is handed out",
   "it counts for the backlog",
   `0    listen 1
   +0   < S 0:0(0) win 65535 <mss 1000>
@@ -420,6 +452,7 @@ row(
 // Nobody knew of it yet.
 row(
   261,
+  "a connection that is reset before accept() is handed out",
   "in SYN-RECEIVED it is forgotten",
   `0    listen
   +0   < S 0:0(0) win 65535 <mss 1000>
