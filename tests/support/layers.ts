@@ -33,17 +33,17 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     folder: "core/stack",
-    holds: "many connections on one link, IP and ICMP, synchronous and pure",
+    holds: "IP, ICMP and many connections on one link, synchronous and pure",
     imports: ["core/tcp", "core/udp", "core/buffers", "core/wire"],
   },
   {
     folder: "core/api",
-    holds: "sockets, streams and the driver, on Web APIs alone",
+    holds: "sockets, streams and the driver, using Web APIs only",
     imports: ["core/stack", "core/tcp", "core/udp", "core/buffers", "core/wire", "hono", "zod"],
   },
   {
     folder: "plugins/shared",
-    holds: "what several plugins use",
+    holds: "code that several plugins use",
     imports: ["core/api", "core/wire", "core/stack/token_bucket.ts", "zod"],
   },
   {
@@ -56,7 +56,7 @@ export const LAYERS: readonly Layer[] = [
     holds: "what differs between Deno and Bun: links, the host's kernel, plugins, the service",
     imports: undefined,
   },
-  { folder: "tests", holds: "mirrors the tree, file for file", imports: undefined },
+  { folder: "tests", holds: "mirrors the tree above, file for file", imports: undefined },
 ];
 
 /** The layer that a file belongs to. */
