@@ -30,6 +30,8 @@ export class ResponseContent {
   readonly #reader: ReadableStreamDefaultReader<unknown>;
   #pending: Promise<ReadResult> | undefined;
   #cancelled = false;
+  /** What `data` is the beginning of. */
+  #rest: Uint8Array | undefined;
 
   /** What the last `gather` has found; several small chunks as one. */
   data: Uint8Array = new Uint8Array(0);
@@ -47,6 +49,7 @@ export class ResponseContent {
 
   /** Finds what is there, in `data` and `ended`; `wait`: until there is anything. */
   async gather(wait: boolean): Promise<void> {
+    if (this.#rest !== undefined) return this.#takeRest();
     if (wait) await (this.#pending ??= this.#reader.read());
     const parts: Parts = { chunks: [], length: 0, complete: false, error: undefined };
     void this.#collect(parts);
@@ -55,7 +58,24 @@ export class ResponseContent {
     if (parts.error) throw parts.error.cause;
     if (this.#cancelled) throw new TypeError("The response body was cancelled");
     const { chunks, length } = parts;
-    this.data = chunks.length === 1 ? chunks[0]! : concatenate(chunks, length);
+    this.data = chunks.length === 1 ? chunks[0]! : this.#joined(chunks, length);
+  }
+
+  #takeRest(): void {
+    if (this.#cancelled) throw new TypeError("The response body was cancelled");
+    this.data = this.#rest!;
+    this.#rest = undefined;
+  }
+
+  /** All of `chunks`; where the last is large and more follow, one piece of them, and the rest is left. */
+  #joined(chunks: Uint8Array[], length: number): Uint8Array {
+    const isLong = !this.ended && length >= 2 * PIECE_BYTES;
+    if (!isLong) return concatenate(chunks, length);
+    const last = chunks.pop()!;
+    const taken = PIECE_BYTES - (length - last.length);
+    chunks.push(last.subarray(0, taken));
+    this.#rest = last.subarray(taken);
+    return concatenate(chunks, PIECE_BYTES);
   }
 
   /** Reads until there is enough, or the end; what comes once `parts` are complete is left. */

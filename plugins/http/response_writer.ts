@@ -278,8 +278,15 @@ const LAST_CHUNK = "0\r\n\r\n";
 
 /** `data`: the content, or enough of its beginning to tell. */
 function withImpliedType(fields: ResponseFields, data: string | Uint8Array): ResponseFields {
-  const type = fields.contentType ? "" : impliedContentType(data);
+  const type = fields.contentType ? "" : impliedContentType(beginningOf(data));
   return type === "" ? fields : { ...fields, lines: `${fields.lines}content-type: ${type}\r\n` };
+}
+
+/** A small part of much tells as well what it is. */
+function beginningOf(data: string | Uint8Array): string | Uint8Array {
+  return typeof data === "string" || data.length <= PIECE_BYTES
+    ? data
+    : data.subarray(0, PIECE_BYTES);
 }
 
 /** `fields` without what is not true of content that begins with `data`. */
