@@ -21,14 +21,22 @@ export interface Datagram {
 /** What a datagram costs beside its bytes: objects, a place in the queue. */
 const OVERHEAD = 256;
 
+/** One source holds so many times what is left for others at most, so that something always is. */
+const SHARE = 4;
+
 /** How much may wait to be read. Sizes in bytes, 256 for each datagram included. */
 export interface QueueLimits {
   /** Datagrams in one queue. */
   readonly maxDatagrams: number;
   /** Bytes in one queue. */
   readonly maxBytes: number;
-  /** Bytes in all queues of a stack. */
+  /** Bytes in all queues of a stack; a single source of flows holds four fifths of it at most. */
   readonly maxMemory: number;
+}
+
+/** Bytes that wait in the queues of one source. */
+export interface SourceMemory {
+  byteLength: number;
 }
 
 /** What the queues of one stack share. */
@@ -48,11 +56,14 @@ export class QueueMemory {
  */
 export class DatagramQueue {
   readonly #memory: QueueMemory;
+  readonly #source: SourceMemory | undefined;
   readonly #datagrams = new Queue<Datagram>();
   #byteLength = 0;
 
-  constructor(memory: QueueMemory) {
+  /** `source`: of whom all datagrams are, if they are one source's. */
+  constructor(memory: QueueMemory, source?: SourceMemory) {
     this.#memory = memory;
+    this.#source = source;
   }
 
   get count(): number {
@@ -65,7 +76,9 @@ export class DatagramQueue {
     const cost = length + OVERHEAD;
     if (this.count >= limits.maxDatagrams) return "udp-queue";
     if (this.#byteLength + cost > limits.maxBytes) return "udp-queue";
-    return byteLength + cost > limits.maxMemory ? "udp-memory" : undefined;
+    const free = limits.maxMemory - byteLength;
+    const held = this.#source?.byteLength ?? 0;
+    return cost > free || held + cost > SHARE * free ? "udp-memory" : undefined;
   }
 
   /** Keeps a datagram that was not refused. */
@@ -90,6 +103,7 @@ export class DatagramQueue {
 
   #account(bytes: number): void {
     this.#byteLength += bytes;
+    if (this.#source !== undefined) this.#source.byteLength += bytes;
     this.#memory.byteLength += bytes;
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Source } from "../buffers/sources.ts";
 import type { IpAddress } from "../wire/address.ts";
 import { DatagramQueue, type QueueMemory } from "./datagram.ts";
 import type { FlowPort } from "./ports.ts";
@@ -26,6 +27,8 @@ export class Flow {
   readonly remote: IpAddress;
   readonly remotePort: number;
   readonly queue: DatagramQueue;
+  /** Who has begun it, with the others of the same source. */
+  readonly source: Source<Flow>;
   /** The packet that it began with, as much of it as an ICMP error about the flow quotes. */
   opening: Uint8Array = NOTHING;
   /** Milliseconds without a datagram, either way, after which it ends. */
@@ -53,9 +56,11 @@ export class Flow {
     localPort: number,
     remote: IpAddress,
     remotePort: number,
+    source: Source<Flow>,
   ) {
     this.port = port;
-    this.queue = new DatagramQueue(memory);
+    this.queue = new DatagramQueue(memory, source);
+    this.source = source;
     this.idleMs = idleMs;
     this.local = local;
     this.localPort = localPort;

@@ -8,10 +8,16 @@ import type { QueueMemory } from "../../udp/datagram.ts";
 import type { EventQueue } from "../../udp/events.ts";
 import { Flow, type FlowEnd } from "../../udp/flow.ts";
 import type { FlowPort } from "../../udp/ports.ts";
+import { type Source, Sources } from "../../buffers/sources.ts";
 import type { IpAddress } from "../../wire/address.ts";
 import { DeadlineHeap } from "../deadline_heap.ts";
 import { EndpointTable } from "../endpoint_table.ts";
 import type { Stats } from "../stats.ts";
+
+/** Of sources with no more flows than these the one that would end first makes room. */
+const FEW = 64;
+/** Flows of a source that are looked at to find one to end. */
+const LOOKED_AT = 16;
 
 /** What the flows share with the rest of UDP. */
 export interface FlowsOptions {
@@ -28,6 +34,7 @@ export class Flows {
   readonly table: EndpointTable<Flow>;
   readonly #options: FlowsOptions;
   readonly #deadlines: DeadlineHeap<Flow> = new DeadlineHeap();
+  readonly #sources: Sources<Flow> = new Sources(FEW);
 
   constructor(options: FlowsOptions) {
     this.#options = options;
@@ -45,7 +52,8 @@ export class Flows {
   ): Flow {
     const { memory, config } = this.#options;
     const { flowIdleMs } = config;
-    const flow = new Flow(port, memory, flowIdleMs, local, localPort, remote, remotePort);
+    const source = this.#sources.of(remote);
+    const flow = new Flow(port, memory, flowIdleMs, local, localPort, remote, remotePort, source);
     flow.touch(now);
     return flow;
   }
@@ -55,14 +63,23 @@ export class Flows {
     const { config, stats, events } = this.#options;
     if (this.table.count >= config.maxFlows) this.#evict();
     this.table.add(flow);
+    this.#sources.add(flow, flow.source);
     this.#deadlines.update(flow);
     stats.flowsOpened++;
     flow.port.fresh.push(flow);
     events.push(flow.port);
   }
 
-  /** The flow that would end first makes room: whoever sends from many addresses stops nobody. */
+  /**
+   * A flow of the source that has the most makes room; where none has many, the one that would end
+   * first: neither who sends from many ports nor who does from many addresses stops others.
+   */
   #evict(): void {
+    const largest = this.#sources.largest();
+    if (largest !== undefined) {
+      this.#options.stats.flowsEvicted++;
+      return this.end(this.#quietOf(largest), "evicted");
+    }
     for (;;) {
       const flow = this.#deadlines.takeDue(Infinity)!;
       // Its place in the heap may be older than its last datagram.
@@ -74,12 +91,25 @@ export class Flows {
     }
   }
 
+  /** The oldest without a datagram since it was looked at; the others are looked at again last. */
+  #quietOf({ items }: Source<Flow>): Flow {
+    for (let looked = 1;; looked++) {
+      const [flow] = items;
+      if (flow!.earliestTimer === flow!.scheduledAt || looked === LOOKED_AT) return flow!;
+      this.#deadlines.remove(flow!);
+      this.#deadlines.update(flow!);
+      items.delete(flow!);
+      items.add(flow!);
+    }
+  }
+
   /** It takes no more datagrams; those that wait can still be read. */
   end(flow: Flow, end: FlowEnd): void {
     if (flow.end !== undefined) return;
     flow.end = end;
     this.#deadlines.remove(flow);
     this.table.remove(flow);
+    this.#sources.delete(flow);
     this.#options.stats.flowsEnded++;
     this.#options.events.push(flow);
   }

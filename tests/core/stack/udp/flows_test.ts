@@ -111,6 +111,45 @@ describe("flows", () => {
     expect(t.stack.stats.flowsEvicted).toBe(99);
   });
 
+  // A hundred others keep theirs, however long they are quiet, whoever else wants more.
+  test.each(["10.9.9.9", "fd00:999::%"])("make room among the many of %s alone", (pattern) => {
+    const t = new FlowTest({ maxFlows: 300 });
+    const isV6 = pattern.includes(":");
+    for (let host = 1; host <= 100; host++) {
+      t.datagram(
+        isV6 ? `fd00:${host}::1 7` : `10.0.1.${host} 7`,
+        `${isV6 ? "fd00::2" : "10.0.0.2"} 7`,
+        bytes("a"),
+      );
+    }
+    const honest = [...t.port.fresh];
+    for (let n = 1; n <= 1000; n++) {
+      t.now += 1;
+      // One customer's network of IPv6 has as many addresses as it likes.
+      const source = pattern.replace("%", n.toString(16));
+      t.datagram(`${source} ${1000 + n}`, `${isV6 ? "fd00::2" : "10.0.0.2"} 7`, bytes("b"));
+    }
+    expect(t.stack.udp.flows.table.count).toBe(300);
+    expect(honest.filter(({ end }) => end !== undefined).length).toBe(0);
+    expect(t.stack.stats.flowsEvicted).toBe(800);
+  });
+
+  // One that fills all the queues it can leaves room for everybody else's datagrams.
+  test("of one source leave memory for others", () => {
+    const t = new FlowTest({ maxMemory: 100_000 });
+    for (let port = 1; port <= 500; port++) t.from(port, "a");
+    const { queuedBytes } = t.stack.udp;
+    expect(queuedBytes).toBeGreaterThan(75_000);
+    expect(queuedBytes).toBeLessThanOrEqual(80_300);
+    for (let host = 1; host <= 20; host++) t.datagram(`10.0.1.${host} 7`, "10.0.0.2 7", bytes("b"));
+    expect(t.port.fresh.slice(-20).map(({ queue }) => queue.count)).toEqual(Array(20).fill(1));
+    // What has been read is its own again.
+    for (const flow of t.port.fresh) t.stack.udp.flows.close(flow);
+    expect(t.stack.udp.queuedBytes).toBe(0);
+    t.from(1, "c");
+    expect(t.last.queue.count).toBe(1);
+  });
+
   // A full queue, and all queues together.
   test("hold a bounded number of datagrams", () => {
     const t = new FlowTest({ maxDatagrams: 2, maxMemory: 1000 });
