@@ -78,7 +78,7 @@ export class EthernetLink implements Link {
     });
     this.#addresses = new StationAddresses(plan, this.#detection);
     this.#resolver = new Resolver(plan.maxNeighbors, {
-      ask: (neighbor, everybody) => this.#talk.ask(neighbor, everybody),
+      ask: (neighbor, mac) => this.#talk.ask(neighbor, mac),
       release: (packet, neighbor) => void this.#sendTo(packet, neighbor.mac),
       drop: (packet, _neighbor, reason) => {
         this.#counts.add(`drop.${reason}`);

@@ -33,6 +33,8 @@ export class Neighbor {
   state: NeighborState = "INCOMPLETE";
   /** Its link-layer address; means nothing in INCOMPLETE. */
   mac = 0;
+  /** Another station that has claimed its address since it was asked last; 0: none. */
+  rival = 0;
   /** The own address that it is asked from. */
   source: IpAddress;
   /** When REACHABLE ends, or when it is time to ask in INCOMPLETE, DELAY and PROBE. */

@@ -66,15 +66,15 @@ export class NeighborProtocol {
     this.#station = station;
   }
 
-  /** Asks for a neighbor's address: everybody, or itself. */
-  ask({ address, source, mac }: Neighbor, everybody: boolean): void {
+  /** Asks for a neighbor's address: the station `mac`, or everybody. */
+  ask({ address, source }: Neighbor, mac: number | undefined): void {
     const { counts, mac: ownMac } = this.#station;
     counts.add("questionsAsked");
     if (address.isV4) {
-      this.#sendArp(true, source.w3, everybody ? 0 : mac, address.w3, everybody);
+      this.#sendArp(true, source.w3, mac ?? 0, address.w3, mac === undefined);
       return;
     }
-    const destination = everybody ? solicitedNode(address) : address;
+    const destination = mac === undefined ? solicitedNode(address) : address;
     const length = emitSolicitation(
       this.#out.header,
       HEADROOM,
@@ -83,7 +83,7 @@ export class NeighborProtocol {
       address,
       ownMac,
     );
-    this.#send(length, everybody ? multicastMac(destination) : mac, ETHER_TYPE.IPV6);
+    this.#send(length, mac ?? multicastMac(destination), ETHER_TYPE.IPV6);
   }
 
   /** Asks everybody for an address that may become an own one (RFC 5227 2.1.1, RFC 4862 5.4.2). */

@@ -16,6 +16,8 @@ const MAX_SOLICITATIONS = 3;
 
 /** Neighbors that are being asked for at the same time: an address scan asks for no more. */
 const MAX_INCOMPLETE = 128;
+/** After this time without an answer one of them makes room for another: links answer within it. */
+const MIN_INCOMPLETE_TIME = 100;
 /** Packets that wait for one neighbor. RFC 1122 2.3.2.2 asks for one at least. */
 const MAX_WAITING = 16;
 /** Bytes that wait for all neighbors. */
@@ -30,8 +32,8 @@ export type NeighborClaim =
 
 /** What the resolver needs done. */
 export interface ResolverHooks {
-  /** Asks for the address: the neighbor itself where one is known, otherwise everybody. */
-  ask(neighbor: Neighbor, everybody: boolean): void;
+  /** Asks for the address: the station `mac`, or everybody. */
+  ask(neighbor: Neighbor, mac: number | undefined): void;
   /** Sends what has waited. */
   release(packet: OutgoingPacket, neighbor: Neighbor): void;
   /** `handleTimeout()` is due then. */
@@ -104,7 +106,7 @@ export class Resolver {
   }
 
   #begin(address: IpAddress, source: IpAddress, now: number): Neighbor | undefined {
-    if (this.#incomplete >= MAX_INCOMPLETE) return undefined;
+    if (this.#incomplete >= MAX_INCOMPLETE && !this.#makeRoom(now)) return undefined;
     const neighbor = new Neighbor(address, source, now);
     if (!this.#cache.add(neighbor)) return undefined;
     this.#incomplete++;
@@ -112,9 +114,21 @@ export class Resolver {
     return neighbor;
   }
 
+  /** So that silent addresses do not keep those from being asked for that would answer. */
+  #makeRoom(now: number): boolean {
+    for (const neighbor of this.#cache.values()) {
+      if (neighbor.state !== "INCOMPLETE") continue;
+      // The cache is in order of age.
+      if (now - neighbor.usedAt < MIN_INCOMPLETE_TIME) return false;
+      this.#forget(neighbor, "waiting");
+      return true;
+    }
+    return false;
+  }
+
   /**
    * Somebody has said that `address` is at `mac`. Only who was asked, or who asks, is believed; and
-   * who has just answered is asked again before another takes its place.
+   * where a station is known, nobody takes its place while it answers.
    *
    * @returns False: it was not believed.
    */
@@ -123,13 +137,14 @@ export class Resolver {
     if (neighbor === undefined) return this.#hearStranger(address, mac, says, own, now);
     if (neighbor.state === "PERMANENT") return neighbor.mac === mac;
     if (says === "question") return this.#hearQuestion(neighbor, mac, now);
-    return says !== "claim" && this.#isAsked(neighbor)
-      ? this.#hearAnswer(neighbor, mac, says, now)
+    return says !== "claim" && this.#isAsked(neighbor, mac)
+      ? this.#hearAnswer(neighbor, mac, now)
       : this.#hearClaim(neighbor, mac, says, now);
   }
 
-  #isAsked({ state }: Neighbor): boolean {
-    return state === "INCOMPLETE" || state === "PROBE";
+  /** A question in PROBE goes to the known station: no other can answer it. */
+  #isAsked(neighbor: Neighbor, mac: number): boolean {
+    return neighbor.state === "INCOMPLETE" || (neighbor.state === "PROBE" && neighbor.mac === mac);
   }
 
   /** Who asks will want an answer (RFC 826, RFC 4861 7.2.3). */
@@ -154,48 +169,49 @@ export class Resolver {
       this.#release(neighbor);
       return true;
     }
-    if (neighbor.mac === mac) return true;
-    if (this.#isFresh(neighbor, now) || neighbor.state === "PROBE") {
-      this.#verify(neighbor, now);
-      return false;
-    }
-    this.#become(neighbor, "STALE", mac);
-    return true;
+    return this.#hearClaim(neighbor, mac, "question", now);
   }
 
-  #hearAnswer(neighbor: Neighbor, mac: number, says: NeighborClaim, now: number): boolean {
-    // RFC 4861 7.2.5: without the override flag what is known stays.
-    if (neighbor.state === "PROBE" && neighbor.mac !== mac && says !== "override") return false;
+  #hearAnswer(neighbor: Neighbor, mac: number, now: number): boolean {
     this.#become(neighbor, "REACHABLE", mac);
     neighbor.deadline = now + REACHABLE_TIME;
     neighbor.wasConfirmed = true;
     this.#release(neighbor);
+    if (neighbor.rival !== 0) this.#settle(neighbor, now);
     return true;
   }
 
-  /** Nobody has asked: it is looked into where it contradicts. */
+  /** Nobody has asked this station: it is looked into where it contradicts. */
   #hearClaim(neighbor: Neighbor, mac: number, says: NeighborClaim, now: number): boolean {
     if (neighbor.mac === mac) return true;
-    if (says !== "answer" && neighbor.state !== "INCOMPLETE") this.#verify(neighbor, now);
+    // RFC 4861 7.2.5: without the override flag what is known stays.
+    if (says !== "answer" && neighbor.state !== "INCOMPLETE") this.#doubt(neighbor, mac, now);
     return false;
   }
 
-  /** One question to the neighbor as it is known; without an answer it is forgotten. */
-  #verify(neighbor: Neighbor, now: number): void {
-    if (neighbor.state === "PROBE" || this.#isJustConfirmed(neighbor, now)) return;
-    neighbor.state = "PROBE";
+  /**
+   * One question to the neighbor as it is known; without an answer it is forgotten. The other
+   * station is asked too: while both answer, the doubt goes on.
+   */
+  #doubt(neighbor: Neighbor, rival: number, now: number): void {
+    if (neighbor.rival !== 0) return;
+    neighbor.rival = rival;
+    if (neighbor.state !== "PROBE") this.#settle(neighbor, now);
+  }
+
+  /** Asks who has it, once; a second after it was confirmed at the earliest (RFC 1122 2.3.2.1). */
+  #settle(neighbor: Neighbor, now: number): void {
+    const isFresh = neighbor.state === "REACHABLE" && now < neighbor.deadline;
+    const mayAskAt = isFresh ? neighbor.deadline - REACHABLE_TIME + RETRANS_TIMER : now;
+    neighbor.state = "DELAY";
     neighbor.asked = MAX_SOLICITATIONS - 1;
+    this.#setTimer(neighbor, mayAskAt);
+    if (mayAskAt <= now) this.#probe(neighbor, now);
+  }
+
+  #probe(neighbor: Neighbor, now: number): void {
+    neighbor.state = "PROBE";
     this.#ask(neighbor, now);
-  }
-
-  #isFresh({ state, deadline }: Neighbor, now: number): boolean {
-    return state === "REACHABLE" && now < deadline;
-  }
-
-  /** So that claims cannot make this station ask without end (RFC 1122 2.3.2.1). */
-  #isJustConfirmed(neighbor: Neighbor, now: number): boolean {
-    return this.#isFresh(neighbor, now) &&
-      neighbor.deadline - now > REACHABLE_TIME - RETRANS_TIMER;
   }
 
   #become(neighbor: Neighbor, state: "STALE" | "REACHABLE", mac: number): void {
@@ -223,19 +239,20 @@ export class Resolver {
         this.#hooks.schedule(neighbor.deadline);
         continue;
       }
-      if (neighbor.state === "DELAY") {
-        neighbor.state = "PROBE";
-        neighbor.asked = 0;
-      }
-      if (neighbor.asked < MAX_SOLICITATIONS) this.#ask(neighbor, now);
-      else this.#forget(neighbor);
+      if (neighbor.state === "DELAY") this.#probe(neighbor, now);
+      else if (neighbor.asked < MAX_SOLICITATIONS) this.#ask(neighbor, now);
+      else this.#forget(neighbor, "unreachable");
     }
   }
 
   #ask(neighbor: Neighbor, now: number): void {
     neighbor.asked++;
     this.#setTimer(neighbor, now + RETRANS_TIMER);
-    this.#hooks.ask(neighbor, neighbor.state === "INCOMPLETE");
+    if (neighbor.state === "INCOMPLETE") return this.#hooks.ask(neighbor, undefined);
+    const { mac, rival } = neighbor;
+    neighbor.rival = 0;
+    this.#hooks.ask(neighbor, mac);
+    if (rival !== 0) this.#hooks.ask(neighbor, rival);
   }
 
   #setTimer(neighbor: Neighbor, at: number): void {
@@ -244,12 +261,12 @@ export class Resolver {
     this.#hooks.schedule(at);
   }
 
-  #forget(neighbor: Neighbor): void {
+  #forget(neighbor: Neighbor, reason: "waiting" | "unreachable"): void {
     if (neighbor.state === "INCOMPLETE") this.#incomplete--;
     this.#timed.delete(neighbor);
     this.#cache.remove(neighbor);
     while (neighbor.waiting.length > 0) {
-      this.#hooks.drop(this.#take(neighbor), neighbor, "unreachable");
+      this.#hooks.drop(this.#take(neighbor), neighbor, reason);
     }
   }
 

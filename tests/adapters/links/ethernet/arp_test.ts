@@ -15,6 +15,7 @@ const v4 = { addresses: ["10.0.0.1/24"] };
 const toPeer = { from: "10.0.0.1", to: "10.0.0.2" };
 const question = `${OWN_MAC} > ${EVERYBODY} ARP who has 10.0.0.2? tell 10.0.0.1 at ${OWN_MAC}`;
 const probe = `${OWN_MAC} > ${PEER_MAC} ARP who has 10.0.0.2? tell 10.0.0.1 at ${OWN_MAC}`;
+const rivalProbe = probe.replace(PEER_MAC, OTHER_MAC);
 const packet = `${OWN_MAC} > ${PEER_MAC} 10.0.0.1 > 10.0.0.2 protocol 17, 38 bytes`;
 const answer = arp({
   op: 2,
@@ -216,7 +217,10 @@ describe("a neighbor that lies", () => {
       const wire = acquainted();
       await wire.clock.advance(2000);
       wire.hears(said);
-      expect(wire.sent().filter((line) => line.includes("who has"))).toEqual([probe]);
+      expect(wire.sent().filter((line) => line.includes("who has"))).toEqual([
+        probe,
+        rivalProbe,
+      ]);
       wire.hears(answer);
       await wire.clock.advance(10_000);
       expect(macOf(wire)).toEqual([PEER_MAC]);
@@ -258,7 +262,73 @@ describe("a neighbor that lies", () => {
       wire.hears(lies[0][1]);
       wire.hears(answer);
     }
-    expect(wire.sent()).toEqual([probe]);
+    expect(wire.sent()).toEqual([probe, rivalProbe]);
+  });
+
+  // The first makes the link ask the one it knows; those behind it do not answer that question.
+  for (const [name, said] of lies) {
+    test.each(["REACHABLE", "STALE", "DELAY", "PROBE"])(
+      `is not believed by ${name} thrice in %s (RFC 4861 7.2.5)`,
+      async (state) => {
+        const wire = acquainted();
+        await wire.clock.advance(state === "REACHABLE" ? 2000 : 31_000);
+        if (state === "DELAY" || state === "PROBE") wire.link.send(udpPacket(toPeer, pattern(10)));
+        if (state === "PROBE") await wire.clock.advance(5000);
+        for (let i = 0; i < 3; i++) wire.hears(said);
+        wire.sent();
+        wire.link.send(udpPacket(toPeer, pattern(10)));
+        expect(wire.sent()).toEqual([packet]);
+        wire.hears(answer);
+        await wire.clock.advance(1000);
+        wire.hears(answer);
+        expect(macOf(wire)).toEqual([PEER_MAC]);
+        wire.sent();
+        wire.link.send(udpPacket(toPeer, pattern(10)));
+        expect(wire.sent()).toEqual([packet]);
+      },
+    );
+  }
+
+  // A minute of lies, 100 a second; the true one answers each question, of which there is one a second.
+  test("does not take the place of one that answers, however often it speaks", async () => {
+    const wire = acquainted();
+    let asked = 0;
+    for (let i = 0; i < 6000; i++) {
+      await wire.clock.advance(10);
+      wire.hears(lies[i % lies.length]![1]);
+      const questions = wire.sent().filter((line) => line === probe).length;
+      for (let j = 0; j < questions; j++) wire.hears(answer);
+      asked += questions;
+      wire.link.send(udpPacket(toPeer, pattern(10)));
+      expect(wire.sent()).toEqual([packet]);
+    }
+    expect(asked).toBeLessThanOrEqual(60);
+  });
+
+  // Its answer was the first to a question to everybody, and goes on as long as it likes: while both
+  // answer the link asks both, and when it falls silent the true one has its place after 2 s at most.
+  test("loses the place it was first in when it falls silent", async () => {
+    const wire = cable();
+    wire.link.send(udpPacket(toPeer, pattern(10)));
+    wire.hears(lies[1][1]);
+    wire.hears(answer);
+    expect(macOf(wire)).toEqual([OTHER_MAC]);
+    wire.sent();
+    for (let i = 0; i < 100; i++) {
+      await wire.clock.advance(100);
+      const isAsked = wire.sent().includes(probe);
+      if (isAsked && i % 2 === 0) wire.hears(answer);
+      wire.hears(lies[1][1]);
+      if (isAsked && i % 2 === 1) wire.hears(answer);
+    }
+    for (let i = 0; i < 20; i++) {
+      await wire.clock.advance(100);
+      if (wire.sent().includes(probe)) wire.hears(answer);
+    }
+    wire.link.send(udpPacket(toPeer, pattern(10)));
+    expect(wire.sent()).toEqual([question]);
+    wire.hears(answer);
+    expect(wire.sent()).toEqual([packet]);
   });
 
   // Who has the same address is told, once in 10 s (RFC 5227 2.4).
@@ -295,6 +365,24 @@ describe("a neighbor that lies", () => {
     }
     expect(wire.sent()).toHaveLength(128);
     expect(wire.link.stats()).toMatchObject({ "questionsAsked": 128, "drop.neighbors": 172 });
+  });
+
+  // 128 addresses where nobody is; after 100 ms without an answer the oldest makes room.
+  test("cannot keep the link from asking for another", async () => {
+    const wire = cable({ addresses: ["10.0.0.1/8"] });
+    for (let i = 0; i < 128; i++) {
+      wire.link.send(udpPacket({ from: "10.0.0.1", to: `10.1.0.${i}` }, pattern(10)));
+    }
+    wire.sent();
+    await wire.clock.advance(99);
+    expect(wire.link.send(udpPacket(toPeer, pattern(10)))).toBe(false);
+    await wire.clock.advance(1);
+    wire.link.send(udpPacket(toPeer, pattern(10)));
+    expect(wire.sent()).toEqual([question]);
+    wire.hears(answer);
+    expect(wire.sent()).toEqual([packet]);
+    expect(wire.states()).not.toContain("10.1.0.0 INCOMPLETE");
+    expect(wire.link.stats()).toMatchObject({ "drop.waiting": 1, "drop.neighbors": 1 });
   });
 
   // 16 packets of 60 KB for each of 100 neighbors would be 96 MB; 4 MiB wait.

@@ -20,6 +20,7 @@ const OWN_GROUP_MAC = "33:33:ff:00:00:01";
 const tail = `hops 255 option 1 ${OWN_MAC}`;
 const question = `${OWN_MAC} > ${GROUP_MAC} fd00::1 > ff02::1:ff00:2 NS who has fd00::2? ${tail}`;
 const probe = `${OWN_MAC} > ${PEER_MAC} fd00::1 > fd00::2 NS who has fd00::2? ${tail}`;
+const rivalProbe = probe.replace(PEER_MAC, OTHER_MAC);
 const packet = `${OWN_MAC} > ${PEER_MAC} fd00::1 > fd00::2 protocol 17, 58 bytes`;
 
 const asking: Neighborly = {
@@ -159,17 +160,35 @@ describe("neighbor discovery", () => {
     expect(wire.sent()[0]).toContain("> 33:33:00:00:00:fb ");
   });
 
-  // Without the override flag an answer does not replace what is known (RFC 4861 7.2.5).
-  test("minds the override flag", async () => {
+  // The question went to the known station, so another cannot answer it, whatever its flags say; it
+  // is heard once the known one has said nothing to three questions.
+  test.each([0x40, 0x60])("lets no other answer a probe, by flags %i", async (flags) => {
     const wire = await acquainted();
     await wire.clock.advance(30_000);
     wire.link.send(udpPacket(toPeer, pattern(10)));
     await wire.clock.advance(5000);
-    wire.hears(neighborly({ ...answering, from: OTHER_MAC, mac: OTHER_MAC, flags: 0x40 }));
+    const other = neighborly({ ...answering, from: OTHER_MAC, mac: OTHER_MAC, flags });
+    for (let i = 0; i < 3; i++) wire.hears(other);
     expect(wire.states()).toEqual(["fd00::2 PROBE"]);
-    wire.hears(neighborly({ ...answering, from: OTHER_MAC, mac: OTHER_MAC, flags: 0x60 }));
-    expect(wire.states()).toEqual(["fd00::2 REACHABLE"]);
+    expect(wire.link.neighbors.map(({ mac }) => mac)).toEqual([PEER_MAC]);
+    await wire.clock.advance(3000);
+    expect(wire.states()).toEqual([]);
+    wire.link.send(udpPacket(toPeer, pattern(10)));
+    wire.hears(other);
     expect(wire.link.neighbors.map(({ mac }) => mac)).toEqual([OTHER_MAC]);
+  });
+
+  // The first makes the link ask the one it knows; the others do not answer that question.
+  test("does not believe three answers nobody asked for (RFC 4861 7.2.5)", async () => {
+    const wire = await acquainted();
+    const lie = neighborly({ ...answering, from: OTHER_MAC, mac: OTHER_MAC });
+    for (let i = 0; i < 3; i++) wire.hears(lie);
+    expect(wire.sent()).toEqual([probe, rivalProbe]);
+    wire.link.send(udpPacket(toPeer, pattern(10)));
+    expect(wire.sent()).toEqual([packet]);
+    wire.hears(neighborly(answering));
+    wire.link.send(udpPacket(toPeer, pattern(10)));
+    expect(wire.sent()).toEqual([packet]);
   });
 
   // An advertisement to everybody makes the link ask who it knows, and no more than that.
@@ -177,7 +196,7 @@ describe("neighbor discovery", () => {
     const wire = await acquainted();
     const lie = { ...answering, from: OTHER_MAC, mac: OTHER_MAC, flags: 0x20 };
     wire.hears(neighborly({ ...lie, to: ALL_NODES_MAC, destination: "ff02::1" }));
-    expect(wire.sent()).toEqual([probe]);
+    expect(wire.sent()).toEqual([probe, rivalProbe]);
     wire.hears(neighborly(answering));
     wire.link.send(udpPacket(toPeer, pattern(10)));
     expect(wire.sent()).toEqual([packet]);
