@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "bun:test";
+import type { Conditions } from "../sim/wire.ts";
 import { goodput, share, TABLES } from "./tables.ts";
 
 const BEFORE = readFileSync(new URL("numbers.txt", import.meta.url), "utf8");
@@ -46,10 +47,12 @@ describe("congestion control", () => {
     );
   }
 
-  // It overruns the queue all the time: what is late comes on top of what is lost.
+  // It overruns the queue all the time: what is late comes on top of what is lost. What that costs
+  // hangs on the half millisecond, so there are three paths.
   test("unacked keeps 90 % when half of the packets are reordered (RFC 8985)", () => {
-    const reordered = goodput("unacked", { reorder: 0.5, reorderMs: 10 });
-    expect(reordered / goodput("unacked", {})).toBeGreaterThan(0.9);
+    const sum = (wire: Partial<Conditions>) =>
+      [49.5, 50, 50.5].reduce((all, rtt) => all + goodput("unacked", wire, rtt), 0);
+    expect(sum({ reorder: 0.5, reorderMs: 10 }) / sum({})).toBeGreaterThan(0.9);
   }, LIMIT_MS);
 
   // BBR tolerates 2 % of loss in a round trip.

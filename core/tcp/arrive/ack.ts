@@ -99,7 +99,10 @@ function takeAck(tcb: Tcb, segment: Segment, now: number): void {
   const { sndUna } = tcb;
   if (tcb.sackPermitted) takeSackBlocks(tcb, segment, sample);
   if (sample.acked > 0) acknowledgeSent(tcb, segment, sample, now);
-  else if (sample.isDuplicate) tcb.duplicateAcksReceived++;
+  else {
+    if (sample.isDuplicate) tcb.duplicateAcksReceived++;
+    if (sample.rttSample >= 0) takeSackedRtt(tcb, sample.rttSample, now);
+  }
   sample.delivered = sample.acked + tcb.scoreboard.sackedBytes - sackedBefore;
   takeWindow(tcb, segment, now);
   if (sample.reportsDuplicate) (tcb.rack ??= new Rack()).noteDuplicate(tcb);
@@ -145,6 +148,17 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, sample: AckSample, now: num
   // RFC 6298 5.2 and 5.3.
   if (tcb.scoreboard.isEmpty) tcb.stopTimer(TIMER.RETRANSMIT);
   else tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
+}
+
+/**
+ * What was sent once and is sacked gives a sample as good as any (RFC 6298 3), so that a backoff is
+ * over (RFC 6298 5.7). SND.UNA stays for as long as one segment gets lost again and again: its timer
+ * runs no longer than the RTO that is known now.
+ */
+function takeSackedRtt(tcb: Tcb, rtt: number, now: number): void {
+  tcb.sampleRtt(rtt);
+  if (!tcb.isRunning(TIMER.RETRANSMIT)) return;
+  tcb.setTimer(TIMER.RETRANSMIT, Math.min(tcb.timerAt(TIMER.RETRANSMIT), now + tcb.rto));
 }
 
 /** A window probe's byte was taken: the interval starts anew. */

@@ -11,6 +11,8 @@ const ALPHA = 3 * (1 - BETA) / (1 + BETA);
 class Curve {
   /** The window at the last loss (RFC 9438 4.1). */
   wMax = 0;
+  /** The window before that loss (RFC 9438 4.1), which fast convergence does not lower. */
+  prior = 0;
   /** What Reno would have (RFC 9438 4.3). */
   wEst = 0;
   k = 0;
@@ -35,8 +37,8 @@ export class Cubic extends SlowStart implements CongestionControl {
     const t = (sample.now - curve.start + sample.srtt) / 1000;
     const cubic = C * (t - curve.k) ** 3 + curve.wMax;
     const acked = sample.bytes / mss;
-    // RFC 9438 4.3: once the window at the loss is reached, growth is Reno's.
-    curve.wEst += (curve.wEst < curve.wMax ? ALPHA : 1) * acked / window;
+    // RFC 9438 4.3: once the window before the loss is reached, growth is Reno's.
+    curve.wEst += (curve.wEst < curve.prior ? ALPHA : 1) * acked / window;
     const target = Math.min(Math.max(cubic, window), 1.5 * window);
     const grown = window + (target - window) / window * acked;
     this.cwnd = Math.max(grown, curve.wEst) * mss;
@@ -56,6 +58,7 @@ export class Cubic extends SlowStart implements CongestionControl {
     const window = this.cwnd / this.mss;
     // RFC 9438 4.7, fast convergence.
     const curve = this.#curve;
+    curve.prior = window;
     curve.wMax = window < curve.wMax ? window * (1 + BETA) / 2 : window;
     curve.start = 0;
     this.ssthresh = Math.max(Math.min(this.cwnd, flightSize) * BETA, 2 * this.mss);

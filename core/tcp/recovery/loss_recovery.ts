@@ -267,9 +267,12 @@ export function retransmissionTimeout(tcb: Tcb, now: number): void {
   tcb.forced = "retransmit";
 }
 
-/** RFC 8985 7.2: may a tail loss probe be scheduled, and for when? */
+/**
+ * RFC 8985 7.2: may a tail loss probe be scheduled, and for when? RFC 8985 7.3 has a timer that sends
+ * none, as there was no sample since the last one, and all it does is to put the RTO off.
+ */
 export function scheduleTailProbe(tcb: Tcb, now: number): void {
-  const possible = tcb.sackPermitted && tcb.recovery === "none" &&
+  const possible = tcb.sackPermitted && tcb.recovery === "none" && !tcb.probedSinceSample &&
     tcb.tailProbeEnd === undefined && tcb.scoreboard.sackedBytes === 0 && !tcb.scoreboard.isEmpty;
   if (!possible) {
     tcb.stopTimer(TIMER.TAIL_PROBE);
@@ -286,11 +289,10 @@ function tailProbeWait(tcb: Tcb): number {
   return 2 * tcb.srtt + (one ? TAIL_PROBE_ACK_DELAY_MS : TAIL_PROBE_SLACK_MS);
 }
 
-/** RFC 8985 7.3: the retransmission timer begins anew, whether a probe is sent or not. */
+/** RFC 8985 7.3: the retransmission timer begins anew. */
 export function tailProbeTimeout(tcb: Tcb, now: number): void {
   if (tcb.scoreboard.isEmpty || tcb.recovery !== "none") return;
   tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
-  if (tcb.probedSinceSample) return;
   tcb.probedSinceSample = true;
   tcb.tailProbeEnd = tcb.sndNxt;
   tcb.forced = "tail-probe";

@@ -92,6 +92,21 @@ describe("Cubic", () => {
     expect(cubic.cwnd / MSS / 595).toBeCloseTo(1, 1);
   });
 
+  // Losses at 10 and 7 segments: the curve ends at 85 % of 7, but Reno's growth is CUBIC's slower one
+  // up to 7: 0.53 segments a round trip.
+  test("grows as fast as Reno once the window before the loss is back (RFC 9438 4.3)", () => {
+    const cubic = new Cubic(MSS);
+    cubic.cwnd = 10 * MSS;
+    cubic.onLoss(10 * MSS);
+    cubic.onLoss(7 * MSS);
+    const grown = [1, 2, 3, 4, 5].map(() => {
+      const before = cubic.cwnd;
+      cubic.onAck(sample({ now: 1, bytes: before }));
+      return Number(((cubic.cwnd - before) / MSS).toFixed(2));
+    });
+    expect(grown).toEqual([0.53, 0.53, 0.53, 0.53, 1]);
+  });
+
   test("does not grow while the application is the limit (RFC 9438 5.8)", () => {
     const cubic = afterLoss();
     for (let i = 0; i < 1000; i++) cubic.onAck(sample({ now: 10_000, limited: false }));

@@ -102,6 +102,27 @@ describe("with SACK", () => {
     t.recvNothing();
   });
 
+  // What was sent once and is sacked after 15 ms counts: 7/8 of 10 and 1/8 of 15.
+  test("a sacked segment gives a sample of the round trip (RFC 6298 2.3)", () => {
+    const t = fiveSent();
+    t.send({ at: 15, ack: 1, options: { sack: [[1001, 2001]] } });
+    expect(t.tcb.srtt).toBe(10.625);
+  });
+
+  // The first segment gets lost a second time, and the timeout doubles. Then the last one is sacked
+  // that was sent once: the timer runs no longer than the RTO that it gives.
+  test("a sacked segment ends the backoff (RFC 6298 5.7)", () => {
+    const t = fiveSent();
+    t.send({ at: 10, ack: 1, options: { sack: [[1001, 4001]] } });
+    t.recv({ seq: 1, length: 1000 });
+    t.wire.advanceUntilSent(1000);
+    t.recv({ seq: 1, length: 1000 });
+    expect(t.tcb.rtoBackoff).toBe(1);
+    t.send({ at: 230, ack: 1, options: { sack: [[1001, 5001]] } });
+    expect(t.tcb.rtoBackoff).toBe(0);
+    expect(t.tcb.timerAt(TIMER.RETRANSMIT) - t.wire.now).toBeLessThanOrEqual(t.tcb.rto);
+  });
+
   // Blocks that lie about what was never sent, or that are upside down, are nothing.
   test("nonsense blocks are ignored (RFC 2018 5)", () => {
     const t = fiveSent();
@@ -118,6 +139,19 @@ describe("with SACK", () => {
     t.send({ at: 32, ack: 1, options: { sack: [[4001, 5001]] } });
     for (const seq of [1, 1001, 2001]) t.recv({ seq, length: 1000 });
     t.recv({ seq: 3001, length: 1000 });
+  });
+
+  // Without timestamps the acknowledgement of the probe is no sample, and there is no second probe
+  // before one: nothing puts the timeout off either.
+  test("no probe is waited for that would not be sent (RFC 8985 7.3)", () => {
+    const t = fiveSent();
+    t.recv({ at: 22, flags: "P.", seq: 4001, length: 1000 });
+    t.send({ at: 32, ack: 5001 });
+    t.write(2000);
+    t.recv({ length: 1000 });
+    t.recv({ flags: "P.", length: 1000 });
+    expect(t.tcb.isRunning(TIMER.TAIL_PROBE)).toBe(false);
+    t.recv({ at: 32 + t.tcb.rto, seq: 5001, length: 1000 });
   });
 
   // The timeout comes when even the probe is not answered, and nothing that was sacked goes again.
