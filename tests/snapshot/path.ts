@@ -47,8 +47,12 @@ export interface Flow {
   readonly tcb: Tcb;
   /** Bytes that the receiver has read. */
   readonly received: number;
-  /** The longest time in which nothing new was acknowledged or sacked, in RTOs without backoff. */
+  /** The longest time in which nothing new was acknowledged or sacked, in RTOs in force at its end. */
   readonly longestSilence: number;
+  /** The same in RTOs without the backoff of RFC 6298 5.5. */
+  readonly longestSilenceWithoutBackoff: number;
+  /** The longest time in which nothing was sent either, in RTOs in force. */
+  readonly longestWait: number;
 }
 
 class RunningFlow implements Flow {
@@ -57,17 +61,22 @@ class RunningFlow implements Flow {
   readonly options: FlowOptions;
   received = 0;
   longestSilence = 0;
+  longestSilenceWithoutBackoff = 0;
+  longestWait = 0;
   #sndUna = 0;
   #sackedBytes = 0;
   #heardAt: number;
+  #movedAt: number;
+  /** With the backoff that has been added since something was heard. */
   #rto: number;
+  #rtoWithoutBackoff: number;
 
   constructor(sender: Side, tcb: Tcb, options: FlowOptions, now: number) {
     this.sender = sender;
     this.tcb = tcb;
     this.options = options;
-    this.#heardAt = now;
-    this.#rto = tcb.config.initialRtoMs;
+    this.#heardAt = this.#movedAt = now;
+    this.#rto = this.#rtoWithoutBackoff = tcb.config.initialRtoMs;
   }
 
   /** Has anything arrived? */
@@ -76,15 +85,35 @@ class RunningFlow implements Flow {
     const isNew = sndUna !== this.#sndUna || scoreboard.sackedBytes > this.#sackedBytes;
     this.#sndUna = sndUna;
     this.#sackedBytes = scoreboard.sackedBytes;
-    if (!isNew) return;
-    this.endSilence(now);
-    this.#heardAt = now;
-    this.#rto = rto / 2 ** rtoBackoff;
+    if (isNew) {
+      this.endSilence(now);
+      this.#heardAt = now;
+      this.#rtoWithoutBackoff = rto / 2 ** rtoBackoff;
+      this.#rto = rto;
+      this.#movedAt = now;
+    }
+  }
+
+  /** Something was sent: a timer that had to run out for it may have doubled the RTO. */
+  noteSent(now: number): void {
+    this.#endWait(now);
+    this.#rto = this.tcb.rto;
   }
 
   /** A silence that lasts on counts as well. */
   endSilence(now: number): void {
-    this.longestSilence = Math.max(this.longestSilence, (now - this.#heardAt) / this.#rto);
+    this.#endWait(now);
+    const silence = now - this.#heardAt;
+    this.longestSilence = Math.max(this.longestSilence, silence / this.#rto);
+    this.longestSilenceWithoutBackoff = Math.max(
+      this.longestSilenceWithoutBackoff,
+      silence / this.#rtoWithoutBackoff,
+    );
+  }
+
+  #endWait(now: number): void {
+    this.longestWait = Math.max(this.longestWait, (now - this.#movedAt) / this.#rto);
+    this.#movedAt = now;
   }
 }
 
@@ -213,7 +242,10 @@ export class Path {
       else if (flow && flow.options.bytesPerMs === undefined) this.#fill(flow);
     }
     for (const flow of this.#flows) if (flow.sender === side) flow.noteProgress(this.now);
-    while (core.pollTransmit(this.#out, this.now)) side.wire.send(this.#out, this.now);
+    while (core.pollTransmit(this.#out, this.now)) {
+      side.wire.send(this.#out, this.now);
+      for (const flow of this.#flows) if (flow.sender === side) flow.noteSent(this.now);
+    }
   }
 
   #flowOf(side: Side, tcb: Tcb): RunningFlow | undefined {

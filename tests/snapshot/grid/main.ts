@@ -15,9 +15,13 @@ const NAMES = Object.keys(IMPAIRMENTS) as Impairment[];
 const MAPS = (["internet", "local"] as const).flatMap((profile) =>
   (["cubic", "bbr"] as const).map((congestion) => ({ profile, congestion }))
 );
-/** Longer than this is a stall. */
+/** RTOs in force: longer than this is a stall. */
 const MOST_SILENCE = 2;
+/** The timer that ends it runs for one RTO; the rest is for rounding. */
+const MOST_WAIT = 1.001;
 const SHARE_SECONDS = 60;
+/** One run's shares wander by more than those of its paths differ. */
+const SHARE_SEEDS = [1, 2, 3, 4, 5, 6];
 
 const results = new Map<string, Result>();
 const maps = MAPS.map(drawCells);
@@ -47,12 +51,15 @@ function drawCells(algorithm: (typeof MAPS)[number]): HeatMap {
     const cell = { ...algorithm, mbit, rttMs, impairment: NAMES[row]! };
     const result = measure(cell, secondsFor(cell));
     results.set(JSON.stringify(cell), result);
-    const { use, silence } = result;
-    return { text: percent(use), goodness: use, marked: silence > MOST_SILENCE };
+    return { text: percent(result.use), goodness: result.use, marked: isStalled(result) };
   };
   const title = `${congestion}, profile ${profile}: percent of the bottleneck that data uses`;
   console.log(title);
   return { title, rows: NAMES, groups, field };
+}
+
+function isStalled({ silence, wait }: Result): boolean {
+  return silence > MOST_SILENCE || wait > MOST_WAIT;
 }
 
 function percent(part: number): string {
@@ -61,10 +68,20 @@ function percent(part: number): string {
 
 /** What is out of bounds, and the shares. */
 function summary(): string[] {
-  const lines = [];
-  const silent = [...results].filter(([, { silence }]) => silence > MOST_SILENCE);
-  lines.push(`${results.size} cells, ${silent.length} with a silence above ${MOST_SILENCE} RTOs`);
-  for (const [cell, { silence }] of silent) lines.push(`${cell} ${silence.toFixed(1)}`);
+  const lines = [`${results.size} cells`];
+  const all = [...results];
+  const most = (value: (result: Result) => number) => {
+    return Math.max(...all.map(([, result]) => value(result))).toFixed(2);
+  };
+  lines.push(`longest silence: ${most(({ silence }) => silence)} RTOs in force`);
+  lines.push(`longest time without sending: ${most(({ wait }) => wait)} RTOs in force`);
+  for (const [cell, result] of all.filter(([, result]) => isStalled(result))) {
+    lines.push(`stalled: ${cell} ${JSON.stringify(result)}`);
+  }
+  for (const [cell, { silenceWithoutBackoff }] of all) {
+    if (silenceWithoutBackoff <= MOST_SILENCE) continue;
+    lines.push(`${cell}: ${silenceWithoutBackoff.toFixed(1)} RTOs without backoff`);
+  }
   const pairs = cells({
     congestions: ["cubic", "bbr"],
     profiles: ["internet"],
@@ -72,12 +89,12 @@ function summary(): string[] {
     rates: [5],
   });
   for (const cell of pairs) {
-    const ratio = share(cell, SHARE_SECONDS, [1, 2, 3]);
+    const ratio = share(cell, SHARE_SECONDS, SHARE_SEEDS);
     lines.push(`two flows of ${cell.congestion}, ${cell.impairment}: ${ratio.toFixed(2)}`);
   }
   for (const rttMs of [10, 50, 100]) {
     const cell = { congestion: "cubic", profile: "internet", mbit: 10, rttMs } as const;
-    const ratio = share({ ...cell, impairment: "nothing" }, SHARE_SECONDS, [1, 2, 3], "bbr");
+    const ratio = share({ ...cell, impairment: "nothing" }, SHARE_SECONDS, SHARE_SEEDS, "bbr");
     const part = 2 / (1 + ratio);
     lines.push(`cubic beside bbr, ${rttMs} ms: ${part.toFixed(2)} of its share`);
   }

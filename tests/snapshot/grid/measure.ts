@@ -7,8 +7,12 @@ export interface Result {
   readonly goodput: number;
   /** Part of what the bottleneck carries without headers. */
   readonly use: number;
-  /** The longest time in which nothing new arrived, in RTOs. */
+  /** The longest time in which nothing new arrived, in RTOs in force at its end. */
   readonly silence: number;
+  /** The same in RTOs without backoff. */
+  readonly silenceWithoutBackoff: number;
+  /** The longest time in which nothing was sent either, in RTOs in force. */
+  readonly wait: number;
 }
 
 /** The part of a full packet that is the application's. */
@@ -19,9 +23,15 @@ export function measure(cell: Cell, seconds: number, seed = 1): Result {
   const { congestion, profile } = cell;
   const path = new Path({ seed, ...pathOf(cell), flows: [{ congestion, profile }] });
   path.run(seconds * 1000);
-  const { received, longestSilence } = path.flows[0]!;
-  const goodput = received * 8 / (seconds * 1e6);
-  return { goodput, use: goodput / (cell.mbit * TEXT), silence: longestSilence };
+  const flow = path.flows[0]!;
+  const goodput = flow.received * 8 / (seconds * 1e6);
+  return {
+    goodput,
+    use: goodput / (cell.mbit * TEXT),
+    silence: flow.longestSilence,
+    silenceWithoutBackoff: flow.longestSilenceWithoutBackoff,
+    wait: flow.longestWait,
+  };
 }
 
 /**

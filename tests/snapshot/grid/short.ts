@@ -23,7 +23,7 @@ export interface ShortGrid {
 /** A grid for the tests: a few paths, every impairment; two flows on one path. */
 export function shortGrid(): ShortGrid {
   const results: (Result & { readonly cell: Cell })[] = [];
-  const lines = ["Goodput in parts of the bottleneck, and the longest silence in RTOs"];
+  const lines = ["Goodput in parts of the bottleneck, and the longest silence in RTOs in force"];
   for (const { mbit, rttMs, seconds } of PATHS) {
     const names = ALGORITHMS.map(({ congestion, profile }) => `${congestion} ${profile}`);
     lines.push("", line(`${mbit} Mbit/s, ${rttMs} ms`, names));
