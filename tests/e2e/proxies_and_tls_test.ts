@@ -27,6 +27,7 @@ async function withProxies(
       "1080": { plugin: "socks5", options: { allow: ["127.0.0.1"] } },
       "1081": { plugin: "socks5", options: { via: "stack", users: { anna: "secret" } } },
       "3128": { plugin: "connectProxy", options: { allow: ["127.0.0.1"] } },
+      "3129": { plugin: "connectProxy", options: { via: "stack" } },
       "443": [
         { plugin: "tls", options: { certificates, alpn: ["h2", "http/1.1"] } },
         `http2:${APP}`,
@@ -57,7 +58,8 @@ async function withProxies(
 }
 
 describe("curl through proxies", () => {
-  // A server on the host's loopback that is allowed, one that is not, and ports of the stack.
+  // A server on the host's loopback that is allowed, one that is not, and ports of the stack, which are
+  // denied through the host: that would lead back here.
   testRequiring(
     needs,
     "reaches the host and the stack, and no more",
@@ -70,7 +72,7 @@ describe("curl through proxies", () => {
 
         const socks = ["--socks5-hostname", `${V4}:1080`];
         expect(await ask(...socks, host)).toBe("from the host");
-        expect(await ask(...socks, `http://${V4}/number/1`)).toBe("1\n");
+        expect(await status(...socks, `http://${V4}/number/1`)).toBe("97\n");
         expect(await status(...socks, "http://127.0.0.2:3000/")).toBe("97\n");
         expect(await status(...socks, "http://127.0.0.1:3001/")).toBe("97\n");
 
@@ -80,11 +82,13 @@ describe("curl through proxies", () => {
         const wrong = ["--socks5", `${V4}:1081`, "--proxy-user", "anna:wrong"];
         expect(await status(...wrong, `http://${V4}/number/2`)).toBe("97\n");
 
-        const tunnel = ["--proxytunnel", "--proxy", `http://${V4}:3128`];
-        expect(await ask(...tunnel, host)).toBe("from the host");
-        expect(await ask(...tunnel, `http://${V4}/number/4`)).toBe("4\n");
-        const denied = [...tunnel, "--write-out", "%{http_connect}", "http://169.254.169.254/"];
-        expect(await namespace.shell(`${[...CURL, ...denied].join(" ")} || true`)).toBe("403");
+        const tunnel = (port: number) => ["--proxytunnel", "--proxy", `http://${V4}:${port}`];
+        expect(await ask(...tunnel(3128), host)).toBe("from the host");
+        expect(await ask(...tunnel(3129), `http://${V4}/number/4`)).toBe("4\n");
+        for (const to of ["http://169.254.169.254/", `http://${V4}/number/5`]) {
+          const denied = [...tunnel(3128), "--write-out", "%{http_connect}", to];
+          expect(await namespace.shell(`${[...CURL, ...denied].join(" ")} || true`)).toBe("403");
+        }
       }),
     60_000,
   );
