@@ -145,7 +145,7 @@ describe("TLS and HTTP/2", () => {
       expect(await ask(...version, "--http1.1", plain)).toBe("6\n1.1");
     }), 60_000);
 
-  // What openssl sees of the handshake, and an echo through it.
+  // What openssl sees of the handshake, and an echo through it: its input ends once that has come.
   testRequiring(needs, "serve openssl s_client", () =>
     withProxies(async (namespace, folder) => {
       const verify = `-verify_return_error -CAfile ${join(folder, "cert.pem")}`;
@@ -158,8 +158,10 @@ describe("TLS and HTTP/2", () => {
         expect(brief).toContain("Verification: OK");
         expect(brief).toMatch(new RegExp(`TLSv${version.replace("_", ".")}`));
         const echoed = await namespace.shell(
-          `(printf 'hello\\n'; sleep 1) | ` +
-            `openssl s_client -quiet -no_ign_eof -connect ${V4}:8443 -tls${version} 2>/dev/null`,
+          `cd ${folder}; mkfifo in${version} out${version}; ` +
+            `openssl s_client -quiet -no_ign_eof -connect ${V4}:8443 -tls${version} ` +
+            `<in${version} >out${version} 2>/dev/null & exec 3>in${version} 4<out${version}; ` +
+            `printf 'hello\\n' >&3; head -n 1 <&4; exec 3>&-; wait`,
         );
         expect(echoed).toBe("hello\n");
       }
