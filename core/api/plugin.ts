@@ -59,6 +59,9 @@ export interface PluginDefinition<Input, Output> {
 /**
  * Defines a plugin as a factory of checked options.
  *
+ * @throws {TypeError} `name`, `options` or `setup` is missing; the factory throws it where `setup`
+ * returns neither a handler nor a plugin.
+ *
  * @example
  * ```ts
  * import { definePlugin } from "@berth/berth";
@@ -78,6 +81,7 @@ export interface PluginDefinition<Input, Output> {
 export function definePlugin<Input, Output>(
   definition: PluginDefinition<Input, Output>,
 ): PluginFactory<Input> {
+  requireDefinition(definition);
   const { name, options: schema, setup } = definition;
   const create = (options?: unknown): Plugin => {
     const checked = schema.safeParse(options ?? {});
@@ -85,9 +89,37 @@ export function definePlugin<Input, Output>(
       throw new TypeError(`${name}: ${describeIssues(checked.error.issues, ["options"])}`);
     }
     const made = setup(checked.data);
+    requireMade(name, made);
     return typeof made === "function" ? { name, handle: made } : { ...made, name };
   };
   return Object.assign(create, { pluginName: name });
+}
+
+/** The compiler says the same to those who have one. */
+function requireDefinition(definition: unknown): void {
+  const { name, options, setup } = (definition ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof name !== "string" || name === "") {
+    throw new TypeError('definePlugin: a plugin needs a name, such as name: "greet"');
+  }
+  const fault = (what: string) => new TypeError(`definePlugin: plugin ${name} needs ${what}`);
+  const { safeParse } = (options ?? {}) as { safeParse?: unknown };
+  if (typeof safeParse !== "function") {
+    throw fault("options: a schema such as z.strictObject({})");
+  }
+  if (typeof setup !== "function") {
+    throw fault("setup: a function such as setup: (options) => async (c) => {}");
+  }
+}
+
+function requireMade(name: string, made: unknown): void {
+  const expected = "return a handler, or an object with handle, onSyn or flow";
+  try {
+    requireHandler(made);
+  } catch (error) {
+    throw new TypeError(`${name}: setup: ${(error as Error).message}; ${expected}`);
+  }
+  if (typeof made === "function" || made.handle || made.onSyn || made.flow) return;
+  throw new TypeError(`${name}: setup returned neither a handler nor a plugin; ${expected}`);
 }
 
 /** One line for people: every fault behind the path of its value, which begins with `root`. */

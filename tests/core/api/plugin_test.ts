@@ -48,6 +48,35 @@ describe("definePlugin", () => {
     expect(wrong).toThrow(/^greet: options\.times: .*expected number.*; options: .*"loud"/);
   });
 
+  // Without a compiler nobody has said what is missing: one message says what to write.
+  test.each<[string, unknown, string]>([
+    ["nothing", undefined, 'definePlugin: a plugin needs a name, such as name: "greet"'],
+    ["no name", { options: z.strictObject({}), setup: () => nothing }, "a plugin needs a name"],
+    [
+      "no options",
+      { name: "a", setup: () => nothing },
+      "definePlugin: plugin a needs options: a schema such as z.strictObject({})",
+    ],
+    ["options without a schema", { name: "a", options: {}, setup: () => nothing }, "needs options"],
+    ["no setup", { name: "a", options: z.strictObject({}) }, "plugin a needs setup: a function"],
+  ])("throws a TypeError for a definition with %s", (_what, definition, message) => {
+    const define = () => definePlugin(definition as Parameters<typeof definePlugin>[0]);
+    expect(define).toThrow(TypeError);
+    expect(define).toThrow(message);
+  });
+
+  // What setup returns is looked at when the plugin is made, not at its first connection.
+  test.each([
+    [undefined, "a: setup: Expected a handler or a plugin, got undefined; return a handler, or an"],
+    [{}, "a: setup returned neither a handler nor a plugin; return a handler, or an object with"],
+    [Promise.resolve(nothing), "a: setup: Expected a handler or a plugin, got a promise"],
+  ])("throws a TypeError where setup returns %p", (made, message) => {
+    const setup = () => made as unknown as Handler;
+    const make = definePlugin({ name: "a", options: z.strictObject({}), setup });
+    expect(() => make()).toThrow(TypeError);
+    expect(() => make()).toThrow(message);
+  });
+
   // A compile error, and an error of the same kind at run time for who does not compile.
   test("wants the options where one is required", () => {
     // @ts-expect-error -- text is required
