@@ -158,8 +158,20 @@ async function importDefault(path: string, { folder, source }: PluginSetting): P
     const loaded: { default?: unknown } = await import(pathToFileURL(file).href);
     return loaded.default;
   } catch (error) {
-    throw new UsageError(`${source}: cannot load ${path}: ${messageOf(error)}`, { cause: error });
+    throw new UsageError(`${source}: cannot load ${path}: ${loadFaultOf(error)}`, { cause: error });
   }
+}
+
+/** Bun puts the faults of a module's text into an `AggregateError`, and their places beside them. */
+function loadFaultOf(error: unknown): string {
+  const faults: readonly unknown[] = error instanceof AggregateError ? error.errors : [];
+  const [first = error] = faults;
+  const { position } = Object(first) as {
+    position?: { readonly file: string; readonly line: number; readonly column: number } | null;
+  };
+  const place = position ? ` at ${position.file}:${position.line}:${position.column}` : "";
+  const others = faults.length > 1 ? ` (the first of ${faults.length} errors)` : "";
+  return `${messageOf(first)}${place}${others}`;
 }
 
 function isFactory(value: unknown): value is PluginFactory<never> {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../../../../adapters/service/errors.ts";
@@ -80,6 +82,23 @@ describe("loadPlugin", () => {
     ["./plugin.ts", { text: "" }, "the default export of ./plugin.ts takes no options: "],
   ])("refuses %s with options %j", async (plugin: string, options, message: string) => {
     expect(await faultOf(plugin, options)).toContain(`berth.json: listen.80: ${message}`);
+  });
+
+  // A module that cannot be read has a place: file, line and column, as it is on either runtime.
+  test.each([
+    ["two faults", "export default (\n  const = 5;\n", /xpected .*module\.ts:2:3/],
+    ["one fault", "let a = 1;\nlet a = 2;\n", /already been declared.*module\.ts:2:5/],
+    ["an import of nothing", 'import "./gone.ts";\n', /gone\.ts.*module\.ts/],
+  ])("says where a module with %s is wrong", async (_what, text, message) => {
+    const place = mkdtempSync(join(tmpdir(), "berth-loader-"));
+    try {
+      writeFileSync(join(place, "module.ts"), text);
+      const fault = await faultOf(join(place, "module.ts"));
+      expect(fault).toMatch(/^berth.json: listen.80: cannot load [^\n]*$/);
+      expect(fault).toMatch(message);
+    } finally {
+      rmSync(place, { recursive: true });
+    }
   });
 });
 
