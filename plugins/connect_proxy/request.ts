@@ -5,6 +5,7 @@
  */
 import { type HostPort, parseHostPort } from "../../core/api/host_port.ts";
 import type { TcpSocket } from "../../core/api/types.ts";
+import { MAX_EMPTY_LINES } from "../shared/empty_lines.ts";
 
 /** Bytes of a head, at most. */
 const MAX_HEAD = 16 * 1024;
@@ -43,9 +44,11 @@ export async function readConnectRequest(
   }
 }
 
-/** RFC 9112 2.2: one empty line before the request line is read over. */
+/** Bytes of the empty lines before the request line, which are read over (RFC 9112 2.2). */
 function skipped(bytes: Uint8Array): number {
-  return bytes[0] === 13 && bytes[1] === 10 ? 2 : 0;
+  let at = 0;
+  while (at < 2 * MAX_EMPTY_LINES && bytes[at] === 13 && bytes[at + 1] === 10) at += 2;
+  return at;
 }
 
 /** Where the bytes behind the empty line begin; `undefined`: it has not come yet. */

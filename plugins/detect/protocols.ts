@@ -4,6 +4,8 @@
  * @module
  */
 
+import { MAX_EMPTY_LINES } from "../shared/empty_lines.ts";
+
 /** What can be told by what a client says first. */
 export type DetectedProtocol = "tls" | "http" | "http2" | "ssh";
 
@@ -22,7 +24,9 @@ const PATH_REQUEST = /^[A-Z][A-Z-]{0,23} \//;
 const PATH_REQUEST_BEGINS = /^[A-Z][A-Z-]{0,23} ?$/;
 
 /** Bytes that are looked at, at most. */
-export const MAX_PEEK = 32;
+export const MAX_PEEK = 40;
+
+const LEADING_EMPTY_LINES = new RegExp(`^(?:\\r\\n){0,${MAX_EMPTY_LINES}}`);
 
 /** What begins so is of that protocol; none begins as another one does. */
 const BEGINNINGS: readonly (readonly [string, DetectedProtocol])[] = [
@@ -36,10 +40,10 @@ const BEGINNINGS: readonly (readonly [string, DetectedProtocol])[] = [
 /** The protocol; `"more"`: these are too few bytes to tell; `undefined`: none that is known. */
 export function protocolOf(bytes: Uint8Array): DetectedProtocol | "more" | undefined {
   const text = String.fromCharCode(...bytes.subarray(0, MAX_PEEK));
-  // RFC 9112 2.2: an empty line may stand before a request.
-  if (text === "\r" || text === "\r\n") return "more";
-  const isBehindEmptyLine = text.startsWith("\r\n");
-  const said = isBehindEmptyLine ? text.slice(2) : text;
+  // RFC 9112 2.2: empty lines may stand before a request.
+  const said = text.replace(LEADING_EMPTY_LINES, "");
+  const isBehindEmptyLine = said !== text;
+  if (said === "" || said === "\r") return "more";
   const found = BEGINNINGS.find(([beginning]) => said.startsWith(beginning))?.[1] ??
     (PATH_REQUEST.test(said) ? "http" : undefined);
   if (found) return isBehindEmptyLine && found !== "http" ? undefined : found;

@@ -9,6 +9,7 @@
  * @module
  */
 import { CR, FIELD_VALUE, HTAB, LF, SP, TARGET, textOf, TOKEN } from "./characters.ts";
+import { MAX_EMPTY_LINES } from "../shared/empty_lines.ts";
 import { badRequest, HttpRefusal } from "./refusal.ts";
 
 /** What stands before the body of a request. */
@@ -56,7 +57,7 @@ export class RequestHeadParser {
   #lineEnds: number[] = [];
   #lineStart = 0;
   #scanned = 0;
-  /** 2 when an empty line stood before the request line. */
+  /** Bytes of the empty lines before the request line. */
   #skipped = 0;
 
   /** Makes a parser that stands before a request. */
@@ -101,10 +102,10 @@ export class RequestHeadParser {
         if (excess) return excess;
       } else if (this.#lineEnds.length > 0) {
         return true;
-      } else if (this.#skipped > 0) {
-        return badRequest("more than one empty line before the request");
+      } else if (this.#skipped === 2 * MAX_EMPTY_LINES) {
+        return badRequest(`more than ${MAX_EMPTY_LINES} empty lines before the request`);
       } else {
-        this.#skipped = 2; // RFC 9112 2.2
+        this.#skipped += 2;
       }
     }
     this.#scanned = end - start;
