@@ -222,10 +222,15 @@ export class Outbound {
     if (!literal && this.#options.via === "stack") {
       throw new OutboundError("no-name", `names such as ${hostname} are not looked up here`);
     }
-    const found = literal ? [literal.toString()] : await this.#resolve(hostname, signal);
+    const found = literal ? [literal.toString()] : await this.#namedAddresses(hostname, signal);
     const allowed = found.filter((address) => this.#filter.allows(address));
     if (allowed.length > 0) return allowed.slice(0, MAX_ADDRESSES);
     throw new OutboundError("denied", `${hostname} may not be connected to`);
+  }
+
+  /** RFC 6761 6.3: no resolver decides about localhost, and some do not know it in all its forms. */
+  async #namedAddresses(hostname: string, signal: AbortSignal): Promise<readonly string[]> {
+    return isLocalhost(hostname) ? LOOPBACK : await this.#resolve(hostname, signal);
   }
 
   async #resolve(hostname: string, signal: AbortSignal): Promise<readonly string[]> {
@@ -257,6 +262,13 @@ async function firstOf<T, R>(
     }
   }
   throw failure;
+}
+
+const LOOPBACK: readonly string[] = ["127.0.0.1", "::1"];
+
+/** A dot at the end makes a name absolute (RFC 1034 3.1). */
+function isLocalhost(hostname: string): boolean {
+  return /(?:^|\.)localhost\.?$/i.test(hostname);
 }
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -64,7 +64,7 @@ describe("connectProxy", () => {
     ["CONNECT example.org:80 HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "400 Bad Request"],
     ["CONNECT example.org:80 HTTP/1.1\r\nHost: a b\r\n\r\n", "400 Bad Request"],
     ["CONNECT example.org:80 HTTP/1.0\r\nHost: a/b\r\n\r\n", "400 Bad Request"],
-    ["\r\n\r\nCONNECT example.org:80 HTTP/1.1\r\nHost: h\r\n\r\n", "400 Bad Request"],
+    ["\r\n\r\n\r\n\r\n\r\nCONNECT example.org:80 HTTP/1.1\r\nHost: h\r\n\r\n", "400 Bad Request"],
     ["CONNECT example.org HTTP/1.1\r\nHost: h\r\n\r\n", "400 Bad Request"],
     ["CONNECT example.org:0 HTTP/1.1\r\nHost: h\r\n\r\n", "400 Bad Request"],
     ["CONNECT example.org:99999 HTTP/1.1\r\nHost: h\r\n\r\n", "400 Bad Request"],
@@ -100,6 +100,9 @@ describe("connectProxy", () => {
   // RFC 9110 15.6.3, 15.6.5: why there is no tunnel.
   test.each([
     ["127.0.0.1:80", "403 Forbidden", undefined],
+    ["localhost:80", "403 Forbidden", undefined],
+    ["localhost.:80", "403 Forbidden", undefined],
+    ["A.LocalHost.:80", "403 Forbidden", undefined],
     ["[::ffff:169.254.169.254]:80", "403 Forbidden", undefined],
     ["unknown.example:80", "502 Bad Gateway", undefined],
     ["example.org:80", "502 Bad Gateway", new TcpError("CONNECTION_REFUSED", "no")],
@@ -117,6 +120,7 @@ describe("connectProxy", () => {
     "CONNECT example.org:443 HTTP/1.0\r\n\r\n",
     "CONNECT example.org:443 HTTP/1.1\r\nHost:\r\n\r\n",
     "\r\nCONNECT example.org:443 HTTP/1.1\r\nhost: example.org:443\r\n\r\n",
+    "\r\n\r\n\r\n\r\nCONNECT example.org:443 HTTP/1.1\r\nhost: example.org:443\r\n\r\n",
   ])("connects for %j (RFC 9112 2.2, 3.2)", async (request) => {
     for (const pace of [request.length, 1]) {
       const { host, target } = proxyHost();
