@@ -61,3 +61,13 @@ export class TcpError extends TypeError {
     this.remote = options?.remote;
   }
 }
+
+/**
+ * The peer has broken the protocol above TCP, or ended before its end: a socket's own error, of which
+ * the one who reads or writes is not guilty.
+ */
+export class PeerFaultError extends TcpError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("CONNECTION_RESET", message, options);
+  }
+}

@@ -5,7 +5,7 @@
  */
 import type { Logger } from "../../core/api/environment.ts";
 import { textOf } from "../../core/api/error_text.ts";
-import { TcpError } from "../../core/api/errors.ts";
+import { PeerFaultError, TcpError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import type { Context, Next } from "../../core/api/types.ts";
 import type { FlowContext } from "../../core/api/udp/datagram.ts";
@@ -64,5 +64,8 @@ export async function logFlow(
 }
 
 function codeOf(error: unknown): string {
+  const { cause } = Object(error) as { cause?: unknown };
+  // What the peer did led to the abort of its connection.
+  if (cause instanceof PeerFaultError) return cause.message.replace("SocketError", cause.code);
   return error instanceof TcpError ? error.code : textOf(error);
 }

@@ -6,7 +6,7 @@
 import type { Socket } from "node:net";
 import { TLSSocket, type TLSSocketOptions } from "node:tls";
 import { type Clock, sleepUntil } from "../../../core/api/environment.ts";
-import { TcpError } from "../../../core/api/errors.ts";
+import { PeerFaultError, TcpError } from "../../../core/api/errors.ts";
 import { deriveSocket } from "../../../core/api/tcp/derived_socket.ts";
 import type { TcpSocket } from "../../../core/api/types.ts";
 import { HostConnection } from "../../host/connection.ts";
@@ -134,7 +134,7 @@ export class TlsSession {
       });
       this.#engine.on("error", (error) => {
         // Its alert is still on the way to the peer.
-        this.#failure ??= asTcpError(error);
+        this.#failure ??= brokenBy(error);
         this.#decrypted.end();
         reject(this.#failure);
       });
@@ -209,7 +209,7 @@ export class TlsSession {
   /** Throws what `work` does; what ended the session comes before what that led to. */
   async #orFailure(work: () => Promise<void>): Promise<void> {
     await work().catch((error) => {
-      throw this.#failure ?? asTcpError(error);
+      throw this.#failure ?? brokenBy(error);
     });
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -225,15 +225,15 @@ export class TlsSession {
 
 function truncated(): TcpError {
   const what = "the peer ended without close_notify: what came before may be cut short";
-  return new TcpError("CONNECTION_RESET", what);
+  return new PeerFaultError(what);
 }
 
 function endedEarly(): TcpError {
-  return new TcpError("CONNECTION_RESET", "the connection ended during the handshake");
+  return new PeerFaultError("the connection ended during the handshake");
 }
 
 /** The peer's alert, or what it sent was no TLS. */
-function asTcpError(error: unknown): TcpError {
+function brokenBy(error: unknown): TcpError {
   if (error instanceof TcpError) return error;
-  return new TcpError("CONNECTION_RESET", (error as Error).message, { cause: error });
+  return new PeerFaultError((error as Error).message, { cause: error });
 }

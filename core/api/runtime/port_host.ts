@@ -6,7 +6,7 @@
 import type { Tcb } from "../../tcp/tcb.ts";
 import { type Logger, withFields } from "../environment.ts";
 import { messageOf, stackOf } from "../error_text.ts";
-import { TcpError } from "../errors.ts";
+import { PeerFaultError, TcpError } from "../errors.ts";
 import { formatHostPort } from "../host_port.ts";
 import type { Chain } from "../plugin.ts";
 import type { StackSocket } from "../tcp/tcp_socket.ts";
@@ -72,8 +72,18 @@ export class PortHost {
   #handlerFailed(socket: StackSocket, error: unknown): void {
     const { hasFailed } = socket;
     socket.abort(error);
-    // A peer that went away is no fault of the handler's, nor is who gave the connection up.
+    // A peer that went away or broke the protocol is no fault of the handler's, nor is who gave the
+    // connection up.
+    if (error instanceof PeerFaultError) return this.#logPeerFault(socket, error);
     if (!hasFailed || socket.abortReason === error) this.#logFailure(socket, error);
+  }
+
+  #logPeerFault(
+    { localAddr: { port }, remoteAddr }: StackSocket,
+    { message: reason }: Error,
+  ): void {
+    const remote = formatHostPort(remoteAddr);
+    this.#environment.log.debug("connection lost", { port, remote, reason });
   }
 
   #logFailure(socket: StackSocket, error: unknown): void {

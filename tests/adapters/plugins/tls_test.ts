@@ -7,6 +7,7 @@ import { tls, TLS_INFO, type TlsInfo, type TlsOptions } from "../../../adapters/
 import type { Handler } from "../../../core/api/types.ts";
 import { echo } from "../../../plugins/echo.ts";
 import { http } from "../../../plugins/http.ts";
+import { logConnection } from "../../../plugins/shared/connection_log.ts";
 import { makeCertificate, type TestCertificate } from "../../support/certificates.ts";
 import { bytes, codeOf } from "../../support/conversation.ts";
 import { testRequiring } from "../../support/requirements.ts";
@@ -152,6 +153,27 @@ describe("tls", () => {
         expect(await result.promise).toBe("9 CONNECTION_RESET");
       }
     }
+  });
+
+  // The peer's doing, which no log calls a failure of the handler: the connection's line says why it
+  // has ended.
+  testRequiring(needs, "logs a client that ends without close_notify as its doing", async () => {
+    const logged: [string, unknown][] = [];
+    const note = (level: string) => (message: string, fields?: Record<string, unknown>) => {
+      logged.push([`${level} ${message}`, fields?.["end"]]);
+    };
+    const logger = { debug() {}, info: note("info"), warn: note("warn"), error: note("error") };
+    const write: Handler = (c, next) => logConnection(c, next, logger, "info");
+    await using server = await serveBehindHost(write, secure(), echo());
+    const client = await server.connect();
+    client.write("half of i");
+    await once(client, "data");
+    await server.beneath.closeWrite();
+    await until(() => logged.length > 0);
+    const end =
+      "CONNECTION_RESET: the peer ended without close_notify: what came before may be cut short";
+    expect(logged).toEqual([["info connection", end]]);
+    expect(server.lines).toEqual([]);
   });
 
   // It may still want what was written, and takes its time to read.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { TcpError } from "../../../core/api/errors.ts";
+import { PeerFaultError, TcpError } from "../../../core/api/errors.ts";
 import type { Handler, Plugin } from "../../../core/api/types.ts";
 import * as berth from "../../../mod.ts";
 import { bytes, readText, StackPair } from "./stack_pair.ts";
@@ -108,6 +108,21 @@ describe("a handler that throws", () => {
       ]);
     },
   );
+
+  // A middleware's socket says so of the peer: no failure, but what `closed` is rejected with.
+  test("with what the peer has done is no failure", async () => {
+    await using pair = new StackPair();
+    const fault = new PeerFaultError("the peer broke off");
+    let closed: Promise<unknown> | undefined;
+    pair.server.use(7, ({ socket }) => {
+      closed = socket.closed.catch((error: Error) => error.cause);
+      throw fault;
+    });
+    await pair.run(pair.client.connect("10.0.0.2:7").closed.catch(() => {}));
+    expect(await closed).toBe(fault);
+    expect(pair.lines.map(({ level, message }) => [level, message]))
+      .toEqual([["debug", "connection lost"]]);
+  });
 
   // A refusal that is meant is a TcpError; everything else is a mistake, and has its place shown.
   test("before the SYN is answered is logged, with its stack where it is a mistake", async () => {
