@@ -8,6 +8,7 @@ import type { Plugin } from "../core/api/types.ts";
 import { type FetchApp, HttpConnection } from "./http/connection.ts";
 import { DateField } from "./http/date.ts";
 import { type CheckedHttpOptions, type HttpOptions, httpOptionsSchema } from "./http/options.ts";
+import { Turns } from "./http/turns.ts";
 
 export type { FetchApp } from "./http/connection.ts";
 export type { HttpEnv, PeerAddress } from "./http/env.ts";
@@ -51,10 +52,10 @@ export function http(app: FetchApp, options: HttpOptions = {}): Plugin {
     throw new TypeError("http: the application needs a fetch(request) method, as a Hono app has");
   }
   const checked = checkOptions(options);
-  const date = new DateField();
+  const shared = { date: new DateField(), turns: new Turns() };
   return {
     name: "http",
-    handle: (c) => new HttpConnection(c, app, checked, date).run(),
+    handle: (c) => new HttpConnection(c, app, checked, shared).run(),
   };
 }
 

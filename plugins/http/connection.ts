@@ -24,6 +24,7 @@ import { badRequest, clientGone, HttpRefusal, responseOf } from "./refusal.ts";
 import { RepeatedHead } from "./repeated_head.ts";
 import { type RequestHead, RequestHeadParser } from "./request_head.ts";
 import { type ResponsePlan, ResponseWriter } from "./response_writer.ts";
+import type { Turns } from "./turns.ts";
 
 /**
  * What the http plugin serves: anything with a `fetch` of this shape, such as a Hono app or the
@@ -32,6 +33,14 @@ import { type ResponsePlan, ResponseWriter } from "./response_writer.ts";
 export interface FetchApp {
   /** Answers a request; {@link HttpEnv} tells about the connection. */
   fetch(request: Request, env: HttpEnv): Response | Promise<Response>;
+}
+
+/** What the connections of one application have in common. */
+export interface SharedState {
+  /** The Date field. */
+  readonly date: DateField;
+  /** Whose turn it is. */
+  readonly turns: Turns;
 }
 
 /** Where the connection stands, and so what waiting for bytes too long means. */
@@ -49,7 +58,7 @@ export class HttpConnection {
   readonly #c: Context;
   readonly #app: FetchApp;
   readonly #options: CheckedHttpOptions;
-  readonly #date: DateField;
+  readonly #shared: SharedState;
   readonly #input: Input;
   readonly #parser: RequestHeadParser;
   readonly #last = new RepeatedHead<ParsedRequest>();
@@ -73,15 +82,18 @@ export class HttpConnection {
   #isFillingBody = false;
 
   /** Makes the server's side of `c.socket`. */
-  constructor(c: Context, app: FetchApp, options: CheckedHttpOptions, date: DateField) {
+  constructor(c: Context, app: FetchApp, options: CheckedHttpOptions, shared: SharedState) {
     this.#c = c;
     this.#app = app;
     this.#options = options;
-    this.#date = date;
+    this.#shared = shared;
     this.#input = new Input(c.socket);
     this.#parser = new RequestHeadParser(options);
     this.#deadlines = new ConnectionTimeouts(c.clock, (wait) => this.#expire(wait));
-    this.#writer = new ResponseWriter((bytes) => this.#write(bytes));
+    this.#writer = new ResponseWriter(
+      (bytes) => this.#write(bytes),
+      (length) => shared.turns.spend(length),
+    );
     this.#envFor = envOf(c.socket, c.log);
     this.#setting = {
       options,
@@ -128,6 +140,10 @@ export class HttpConnection {
         if (this.#timedOut) return;
         if (filled) continue;
         if (this.#input.length === 0) return;
+      }
+      if (this.#shared.turns.isSpent) {
+        await this.#shared.turns.next();
+        if (this.#lost) return;
       }
       // RFC 9112 8
       const goesOn = this.#serve(demand ?? badRequest("the connection ended within a head"));
@@ -292,7 +308,7 @@ export class HttpConnection {
       this.#logFailure(exchange.head, new TypeError("A response of 101 without an upgrade"));
       return await this.#respond(exchange, internalServerError());
     }
-    await this.#writer.switchProtocols(response, this.#date.at(this.#c.clock.now()));
+    await this.#writer.switchProtocols(response, this.#shared.date.at(this.#c.clock.now()));
     this.#exchange = undefined;
     this.#deadlines.clearRead();
     const { socket, clock, log, signal } = this.#c;
@@ -370,7 +386,7 @@ export class HttpConnection {
   }
 
   #dateNow(): string {
-    return this.#date.at(this.#c.clock.now());
+    return this.#shared.date.at(this.#c.clock.now());
   }
 
   async #fillBody(): Promise<boolean> {

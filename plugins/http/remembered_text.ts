@@ -5,16 +5,31 @@
  */
 import { takeFromSlot } from "./response_slot.ts";
 
+/** Fewer bytes come out of the stream in one chunk. */
+const LARGE = 16_384;
+
 const PlatformResponse: typeof Response = globalThis.Response;
 
-/** A Response of the platform's that keeps its text at hand. */
+/** Bytes that a response was made of; nobody else has them. */
+export interface RememberedBytes {
+  /** How many. */
+  readonly length: number;
+  /** The platform hands over its own copy of them: through a stream Bun would copy them twice more. */
+  take(): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** A Response of the platform's that keeps its text at hand, and knows whether it is of bytes. */
 class RememberingResponse extends PlatformResponse {
   #text: string | undefined;
+  #byteLength: number | undefined;
   #isTaken = false;
 
   constructor(body?: BodyInit | null, init?: ResponseInit) {
     super(body, init);
     if (typeof body === "string") this.#text = body;
+    else if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) {
+      this.#byteLength = body.byteLength;
+    }
   }
 
   override get bodyUsed(): boolean {
@@ -29,11 +44,19 @@ class RememberingResponse extends PlatformResponse {
       : Function.prototype[Symbol.hasInstance].call(this, value);
   }
 
-  /** The text of `response`, which counts as read from here on; `undefined` where it is not known. */
-  static textOf(response: object): string | undefined {
-    if (!(#text in response) || response.#text === undefined || response.bodyUsed) return undefined;
-    response.#isTaken = true;
-    return response.#text;
+  /**
+   * The text of `response`, which counts as read from here on, or its bytes, which are still to be
+   * taken; `undefined` where neither is known.
+   */
+  static contentOf(response: object): string | RememberedBytes | undefined {
+    if (!(#text in response) || response.bodyUsed) return undefined;
+    if (response.#text !== undefined) {
+      response.#isTaken = true;
+      return response.#text;
+    }
+    const length = response.#byteLength;
+    if (length === undefined || length <= LARGE) return undefined;
+    return { length, take: async () => new Uint8Array(await response.arrayBuffer()) };
   }
 }
 
@@ -62,4 +85,5 @@ export function rememberResponseText(): void {
 }
 
 /** What {@link rememberResponseText} was for. */
-export const takeText: (response: object) => string | undefined = RememberingResponse.textOf;
+export const takeRemembered: (response: object) => string | RememberedBytes | undefined =
+  RememberingResponse.contentOf;

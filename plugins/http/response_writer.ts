@@ -33,12 +33,20 @@ export interface ResponsePlan {
 /** Sends the responses of one connection, one after the other. */
 export class ResponseWriter {
   readonly #write: (bytes: Uint8Array) => Promise<void> | undefined;
+  readonly #onLarge: (length: number) => void;
   #content: ResponseContent | undefined;
   #gone: { reason: unknown } | undefined;
 
-  /** Makes a writer; `write` resolves when there is room for more, `undefined`: there is already. */
-  constructor(write: (bytes: Uint8Array) => Promise<void> | undefined) {
+  /**
+   * Makes a writer; `write` resolves when there is room for more, `undefined`: there is already.
+   * `onLarge` is told the length of content that does not go out in one piece.
+   */
+  constructor(
+    write: (bytes: Uint8Array) => Promise<void> | undefined,
+    onLarge: (length: number) => void,
+  ) {
     this.#write = write;
+    this.#onLarge = onLarge;
   }
 
   /** True once something of the response in hand has been written. */
@@ -62,7 +70,13 @@ export class ResponseWriter {
       return this.#sendHead(response, fields, plan, "none");
     }
     const whole = fields.contentEncoding === undefined ? takeWholeBody(response) : undefined;
-    if (whole !== undefined) return this.#sendWhole(response, fields, plan, contentOf(whole));
+    if (whole !== undefined) {
+      if (whole.length > PIECE_BYTES) this.#onLarge(whole.length);
+      if (typeof whole === "string" || whole instanceof Uint8Array) {
+        return this.#sendWhole(response, fields, plan, contentOf(whole));
+      }
+      return whole.take().then((bytes) => this.#sendWhole(response, fields, plan, bytes));
+    }
     if (response.bodyUsed) throw new TypeError("The response body has been read already");
     const { body } = response;
     if (!body) return this.#sendEmpty(response, fields, plan);
@@ -189,7 +203,9 @@ export class ResponseWriter {
     let prefix = head;
     let sent = 0;
     while (true) {
-      const end = sent + content.data.length;
+      const { length } = content.data;
+      if (length > PIECE_BYTES) this.#onLarge(length);
+      const end = sent + length;
       for (const piece of piecesOf(content.data)) {
         sent += piece.length;
         if (typeof framing === "number" && sent > framing) throw wrongLength(framing);

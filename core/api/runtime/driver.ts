@@ -8,6 +8,7 @@ import { OutgoingPacket } from "../../buffers/outgoing_packet.ts";
 import { type Link, PacketBatch } from "../../stack/link.ts";
 import type { CoreStack } from "../../stack/stack.ts";
 import type { Clock } from "../environment.ts";
+import { macrotask } from "./macrotask.ts";
 
 /** Packets taken from the link at a time. */
 const BATCH = 64;
@@ -224,20 +225,4 @@ export class Driver {
     this.#stopped = true;
     this.#cancelTimer?.();
   }
-}
-
-/** There on Deno and Bun; an order of magnitude cheaper than a message channel. */
-declare const setImmediate: ((callback: () => void) => unknown) | undefined;
-
-/** Resolves after timers and other events have had their turn. */
-function macrotask(): Promise<void> {
-  if (typeof setImmediate === "function") return new Promise((resolve) => setImmediate!(resolve));
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(undefined);
-  });
 }

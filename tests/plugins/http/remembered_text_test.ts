@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rememberResponseText } from "../../../plugins/http/remembered_text.ts";
+import { takeWholeBody } from "../../../plugins/http/whole_body.ts";
 import { contentOf, exchange, statuses } from "./support.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -37,6 +38,30 @@ describe("rememberResponseText", () => {
     expect(new Own() instanceof Own).toBe(true);
     expect(new Response() instanceof Own).toBe(false);
     expect(Object.create(null) instanceof Response).toBe(false);
+  });
+
+  // Through a stream Bun copies large bodies twice more than it has to.
+  test("has bytes sent whole, without a stream", async () => {
+    for (const size of [0, 1, 16_384, 16_385, 65_536, 65_537, 1_000_000]) {
+      const bytes = new Uint8Array(size).fill(97);
+      for (const body of [bytes, bytes.buffer, new DataView(bytes.buffer)]) {
+        const received = await exchange(() => new Response(body), GET + CLOSE);
+        expect(statuses(received)).toEqual([200, 200]);
+        expect(received.split(`content-length: ${size}\r\n`)).toHaveLength(3);
+        expect(received.endsWith("a".repeat(size))).toBe(true);
+      }
+    }
+    expect(takeWholeBody(new Response(new Uint8Array(100_000)))).toMatchObject({ length: 100_000 });
+  });
+
+  // As with a body that somebody else reads: that is the application's mistake.
+  test("answers 500 for bytes that are read elsewhere", async () => {
+    const received = await exchange(() => {
+      const response = new Response(new Uint8Array(100_000));
+      response.body!.getReader();
+      return response;
+    }, CLOSE);
+    expect(statuses(received)).toEqual([500]);
   });
 
   // On either runtime the text comes with its length and its type.

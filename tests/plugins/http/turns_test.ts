@@ -1,0 +1,104 @@
+import { setImmediate } from "node:timers";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { http } from "../../../plugins/http.ts";
+import { rememberResponseText } from "../../../plugins/http/remembered_text.ts";
+import { Turns } from "../../../plugins/http/turns.ts";
+import { settle, socketPair, testContext } from "../../support/fake_socket.ts";
+
+const GET = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+const MIB = 1024 * 1024;
+
+const turn = () => new Promise<void>((resolve) => void setImmediate(resolve));
+
+/** What happens when eight clients ask at once: requests, and the turns of everybody else. */
+async function askedAtOnce(body: () => BodyInit): Promise<string[]> {
+  const happened: string[] = [];
+  const app = {
+    fetch: () => {
+      happened.push("request");
+      return new Response(body());
+    },
+  };
+  const plugin = http(app);
+  const clients = Array.from({ length: 8 }, () => {
+    const { client, server } = socketPair();
+    void plugin.handle!(testContext(server).context, () => Promise.resolve());
+    return client;
+  });
+  for (const client of clients) void client.write(GET);
+  for (let i = 0; i < 40; i++) {
+    await turn();
+    happened.push("turn");
+  }
+  for (const client of clients) client.abort();
+  await settle();
+  return happened.slice(happened.indexOf("request"), happened.lastIndexOf("request") + 1);
+}
+
+/** As the service does; the other tests of this process keep the Response that they know. */
+const platform = globalThis.Response;
+
+describe("http", () => {
+  beforeAll(rememberResponseText);
+  afterAll(() => void (globalThis.Response = platform));
+
+  // Each costs milliseconds: others would wait for all of them.
+  test.each([
+    ["bytes", () => new Uint8Array(2 * MIB)],
+    ["text", () => "x".repeat(2 * MIB)],
+  ])("lets others have a turn between requests for many %s", async (_, body) => {
+    const happened = await askedAtOnce(body);
+    expect(happened.filter((each) => each === "request")).toHaveLength(8);
+    expect(happened.join(" ")).not.toContain("request request");
+  });
+
+  // Eight small ones cost nothing.
+  test("lets requests for little go on together", async () => {
+    expect(await askedAtOnce(() => "ahoy")).toEqual(Array(8).fill("request"));
+  });
+});
+
+describe("Turns", () => {
+  // One after what was much, and twice as many after each turn in which nothing was.
+  test("lets more go on while it is little, in order", async () => {
+    const turns = new Turns();
+    turns.spend(MIB);
+    const gone: number[] = [];
+    for (let i = 0; i < 7; i++) void turns.next().then(() => void gone.push(i));
+    const counts: number[] = [];
+    while (turns.isSpent) {
+      await turn();
+      counts.push(gone.length);
+    }
+    expect(counts).toEqual([1, 3, 7]);
+    expect(gone).toEqual([0, 1, 2, 3, 4, 5, 6]);
+  });
+
+  // What goes on may be much again.
+  test("lets one go on after another that was much", async () => {
+    const turns = new Turns();
+    turns.spend(MIB);
+    let gone = 0;
+    for (let i = 0; i < 3; i++) {
+      void turns.next().then(() => {
+        gone++;
+        turns.spend(MIB);
+      });
+    }
+    const counts: number[] = [];
+    while (turns.isSpent) {
+      await turn();
+      counts.push(gone);
+    }
+    expect(counts.slice(0, 3)).toEqual([1, 2, 3]);
+  });
+
+  // 1 MiB of large bodies is one turn's.
+  test("is not spent by less", () => {
+    const turns = new Turns();
+    turns.spend(MIB - 1);
+    expect(turns.isSpent).toBe(false);
+    turns.spend(1);
+    expect(turns.isSpent).toBe(true);
+  });
+});
