@@ -338,7 +338,7 @@ describe("impair", () => {
       receive: (batch: PacketBatch) => left.receive(batch),
       ready: () => left.ready(),
       send: () => true,
-      handOver: (foreign: unknown) => given.push(foreign) > 0,
+      forwardToShard: (foreign: unknown) => given.push(foreign) > 0,
       close: () => left.close(),
       [Symbol.asyncDispose]: () => left.close(),
     };
