@@ -6,7 +6,18 @@
 import { setImmediate } from "node:timers";
 import { VirtualClock } from "../../adapters/runtime/virtual_clock.ts";
 import type { Logger } from "../../core/api/environment.ts";
-import { TcpError } from "../../core/api/errors.ts";
+import { TcpError, type TcpErrorCode } from "../../core/api/errors.ts";
+import { formatHostPort } from "../../core/api/host_port.ts";
+import {
+  bytesFault,
+  emptyRead,
+  isBytes,
+  lostWhileWaiting,
+  notBytes,
+  requireBytes,
+} from "../../core/api/tcp/bytes.ts";
+import { describeCloseReason } from "../../core/api/tcp/close_reason.ts";
+import { readableOf, writableOf } from "../../core/api/tcp/socket_streams.ts";
 import type {
   Context,
   NetAddr,
@@ -16,6 +27,7 @@ import type {
   TcpState,
   TcpStats,
 } from "../../core/api/types.ts";
+import type { EndReason } from "../../core/tcp/tcb.ts";
 
 /** What {@link socketPair} can be told. */
 export interface PairOptions {
@@ -43,73 +55,139 @@ export function socketPair(options: PairOptions = {}): { client: FakeSocket; ser
   return { client, server };
 }
 
+/** A read that waits. */
+interface WaitingRead extends PromiseWithResolvers<number | null> {
+  readonly target: Uint8Array;
+}
+
+/** A write that waits for room. */
+interface WaitingWrite extends PromiseWithResolvers<number> {
+  readonly bytes: Uint8Array;
+  /** Of `bytes` when they were given. */
+  readonly length: number;
+  /** Bytes taken. */
+  at: number;
+}
+
 /** One direction: a bounded queue of bytes. */
 class Pipe {
   readonly #size: number;
   readonly #readSize: number;
   #chunks: Uint8Array[] = [];
-  #wakeReader: (() => void) | undefined;
-  #wakeWriter: (() => void) | undefined;
+  readonly #reads: WaitingRead[] = [];
+  readonly #writes: WaitingWrite[] = [];
+  #isEnding = false;
   /** Bytes that wait. */
   length = 0;
   /** Bytes that ever came. */
   total = 0;
-  /** The writer has ended. */
+  /** The FIN has been sent. */
   ended = false;
-  /** The reader has closed: what comes is thrown away. */
-  unread = false;
+  /** The reader has closed. */
+  isUnread = false;
   readError: TcpError | undefined;
   writeError: TcpError | undefined;
+  /** Called when the FIN is sent. */
+  onEnd: () => void = () => {};
+  /** Called when bytes come that nobody will read; true: they are discarded without a RST. */
+  onUnread: () => boolean = () => true;
 
   constructor(size: number, readSize: number) {
     this.#size = size;
     this.#readSize = readSize;
   }
 
-  async read(target: Uint8Array): Promise<number | null> {
-    while (true) {
-      if (this.readError) throw this.readError;
-      if (this.unread) return null;
-      if (this.length > 0) return this.#take(target);
-      if (this.ended) return null;
-      await new Promise<void>((resolve) => this.#wakeReader = resolve);
-    }
+  /** Writes wait for room. */
+  get isFull(): boolean {
+    return this.#writes.length > 0;
   }
 
-  async write(bytes: Uint8Array): Promise<number> {
-    let rest = bytes;
-    while (true) {
-      if (this.writeError) throw this.writeError;
-      if (this.ended) throw new TcpError("CLOSING", "this side has been closed");
-      if (this.unread) return bytes.length;
-      const count = Math.min(rest.length, this.#size - this.length);
-      if (count > 0) this.#put(rest.slice(0, count));
-      rest = rest.subarray(count);
-      if (rest.length === 0) return bytes.length;
-      await new Promise<void>((resolve) => this.#wakeWriter = resolve);
-    }
+  /** Writing has ended, though writes may wait. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  read(target: Uint8Array): Promise<number | null> {
+    const read = { target, ...Promise.withResolvers<number | null>() };
+    this.#reads.push(read);
+    this.serve();
+    return read.promise;
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    const write = { bytes, length: bytes.length, at: 0, ...Promise.withResolvers<number>() };
+    this.#writes.push(write);
+    this.serve();
+    return write.promise;
   }
 
   tryWrite(bytes: Uint8Array): number {
-    if (this.writeError || this.ended || this.#wakeWriter) return 0;
-    if (this.unread) return bytes.length;
-    const count = Math.min(bytes.length, this.#size - this.length);
-    if (count > 0) this.#put(bytes.slice(0, count));
+    if (this.writeError || this.#isEnding || this.isFull) return 0;
+    const count = this.#put(bytes);
+    this.serve();
     return count;
   }
 
-  /** Lets whoever waits look again. */
-  wake(): void {
-    this.#wakeReader?.();
-    this.#wakeWriter?.();
-    this.#wakeReader = this.#wakeWriter = undefined;
+  /** Sends the FIN behind the writes that wait. */
+  end(): void {
+    this.#isEnding = true;
+    this.serve();
   }
 
-  #put(bytes: Uint8Array): void {
-    this.#chunks.push(bytes);
-    this.length += bytes.length;
-    this.total += bytes.length;
-    this.wake();
+  /** Drops what waits to be read. */
+  clear(): void {
+    this.#chunks = [];
+    this.length = 0;
+  }
+
+  /** Lets whoever waits go on, as far as that goes. */
+  serve(): void {
+    while (this.#serveWrite() || this.#serveRead());
+    if (!this.#isEnding || this.ended || this.isFull || this.writeError) return;
+    this.ended = true;
+    while (this.#serveRead());
+    this.onEnd();
+  }
+
+  /** True: the first read waits no longer. */
+  #serveRead(): boolean {
+    const [read] = this.#reads;
+    if (read === undefined) return false;
+    const hasData = this.length > 0 && !this.isUnread;
+    const isOver = this.isUnread || this.ended;
+    if (!hasData && !isOver && !this.readError) return false;
+    this.#reads.shift();
+    if (hasData) read.resolve(this.#take(read.target));
+    else if (isOver) read.resolve(null);
+    else read.reject(this.readError);
+    return true;
+  }
+
+  /** True: the first write waits no longer. */
+  #serveWrite(): boolean {
+    const [write] = this.#writes;
+    if (write === undefined) return false;
+    const isWhole = write.bytes.length >= write.length;
+    if (!this.writeError && isWhole) {
+      write.at += this.#put(write.bytes.subarray(write.at, write.length));
+      if (write.at < write.length && !this.writeError) return false;
+    }
+    this.#writes.shift();
+    if (write.at === write.length) write.resolve(write.length);
+    else write.reject(this.writeError ?? lostWhileWaiting("write", write.at, write.length));
+    return true;
+  }
+
+  /** Takes what there is room for; gives how much that was. */
+  #put(bytes: Uint8Array): number {
+    const isDiscarded = this.isUnread && bytes.length > 0 && this.onUnread();
+    const count = this.isUnread ? bytes.length : Math.min(bytes.length, this.#size - this.length);
+    if (count === 0 || this.isUnread && !isDiscarded) return count;
+    this.total += count;
+    if (isDiscarded) return count;
+    this.#chunks.push(bytes.slice(0, count));
+    this.length += count;
+    return count;
   }
 
   #take(target: Uint8Array): number {
@@ -124,12 +202,11 @@ class Pipe {
       else this.#chunks[0] = chunk.subarray(count);
     }
     this.length -= taken;
-    this.wake();
     return taken;
   }
 }
 
-/** One end of a {@link socketPair}. */
+/** One end of a {@link socketPair}. It keeps the contract of `socket_conformance.ts`. */
 export class FakeSocket implements TcpSocket {
   readonly #in: Pipe;
   readonly #out: Pipe;
@@ -137,8 +214,9 @@ export class FakeSocket implements TcpSocket {
   readonly localAddr: NetAddr;
   readonly remoteAddr: NetAddr;
   readonly upgraded = false;
-  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  readonly writable: WritableStream<Uint8Array<ArrayBufferLike>>;
+  #hasFailed = false;
+  #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
   /** The other end. */
   peer: FakeSocket | undefined;
   /** How this end has been ended here, if it has. */
@@ -150,27 +228,17 @@ export class FakeSocket implements TcpSocket {
     this.localAddr = localAddr;
     this.remoteAddr = remoteAddr;
     this.#closed.promise.catch(() => {});
-    this.readable = new ReadableStream({
-      type: "bytes",
-      pull: async (controller) => {
-        const chunk = new Uint8Array(4096);
-        const count = await this.read(chunk);
-        if (count === null) controller.close();
-        else controller.enqueue(chunk.subarray(0, count));
-      },
-    }, { highWaterMark: 0 });
-    this.writable = new WritableStream({
-      write: async (chunk) => void await this.write(chunk),
-      close: () => this.closeWrite(),
-      abort: (reason) => this.abort(reason),
-    });
+    outgoing.onEnd = () => {
+      this.#settle();
+      if (this.peer) this.peer.#settle();
+    };
+    incoming.onUnread = () => this.#discardOrReset();
   }
 
   get opened(): Promise<SocketInfo> {
-    const [remote, local] = [this.remoteAddr, this.localAddr];
     return Promise.resolve({
-      remoteAddress: `${remote.hostname}:${remote.port}`,
-      localAddress: `${local.hostname}:${local.port}`,
+      remoteAddress: formatHostPort(this.remoteAddr),
+      localAddress: formatHostPort(this.localAddr),
       alpn: null,
     });
   }
@@ -184,53 +252,68 @@ export class FakeSocket implements TcpSocket {
     return this.#out.length;
   }
 
+  /** Bytes that have been read here. */
+  get bytesRead(): number {
+    return this.#in.total - this.#in.length;
+  }
+
   /** True once this end has sent its FIN. */
   get ended(): boolean {
     return this.#out.ended;
   }
 
   get state(): TcpState {
-    if (this.#in.readError || (this.#in.ended && this.#out.ended)) return "CLOSED";
+    if (this.#hasFailed || (this.#in.ended && this.#out.ended)) return "CLOSED";
     if (this.#out.ended) return "FIN-WAIT-2";
     return this.#in.ended ? "CLOSE-WAIT" : "ESTABLISHED";
   }
 
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#readable ??= readableOf(this);
+  }
+
+  get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
+    return this.#writable ??= writableOf(this);
+  }
+
   read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
-    return this.#in.read(p);
+    if (!isBytes(p)) return Promise.reject(notBytes("read", p));
+    return p.length === 0 ? emptyRead(p) : this.#in.read(p);
   }
 
   write(p: Uint8Array<ArrayBufferLike>): Promise<number> {
-    return this.#out.write(p);
+    const error = bytesFault("write", p) ?? this.#out.writeError ??
+      (this.#out.isEnding ? this.#error("CLOSING", "closed for writing") : undefined);
+    return error === undefined ? this.#out.write(p) : Promise.reject(error);
   }
 
   tryWrite(p: Uint8Array<ArrayBufferLike>): number {
+    requireBytes("tryWrite", p);
     return this.#out.tryWrite(p);
   }
 
   closeWrite(): Promise<void> {
-    if (this.#out.writeError) return Promise.reject(this.#out.writeError);
-    this.#out.ended = true;
-    this.#out.wake();
-    this.#settle();
-    if (this.peer) this.peer.#settle();
+    this.#out.end();
     return Promise.resolve();
   }
 
   close(_reason?: unknown): Promise<undefined> {
     if (this.ending) return this.closed;
     this.ending = "close";
-    this.#in.unread = true;
-    this.#in.wake();
-    this.#closed.resolve(undefined);
-    this.closeWrite().catch(() => {});
+    this.#in.isUnread = true;
+    this.#in.clear();
+    this.#out.end();
+    this.#in.serve();
+    this.#settle();
     return this.closed;
   }
 
   abort(reason?: unknown): void {
-    if (this.#in.readError) return;
+    if (this.state === "CLOSED") return;
     this.ending = "abort";
-    this.#fail(new TcpError("CONNECTION_ABORTED", "aborted by this side", { cause: reason }));
-    if (this.peer) this.peer.#fail(new TcpError("CONNECTION_RESET", "reset by the peer"));
+    this.#in.clear();
+    this.#fail("CONNECTION_ABORTED", reason);
+    if (this.peer) this.peer.#fail("CONNECTION_RESET");
   }
 
   stats(): TcpStats {
@@ -245,7 +328,7 @@ export class FakeSocket implements TcpSocket {
       sendMss: 0,
       sendWindow: 0,
       receiveWindow: 0,
-      bytesIn: this.#in.total - this.#in.length,
+      bytesIn: this.#in.total,
       bytesOut: this.#out.total,
       segmentsIn: 0,
       segmentsOut: 0,
@@ -257,48 +340,76 @@ export class FakeSocket implements TcpSocket {
 
   acknowledge(): void {}
 
-  setUserTimeout(): void {}
+  setUserTimeout(ms: number): void {
+    if (!(ms > 0)) throw new TypeError(`${ms} is no timeout`);
+  }
 
-  setLinger(): void {}
+  setLinger(seconds?: number): void {
+    if (seconds !== undefined && !(seconds >= 0)) throw new TypeError(`${seconds} is no time`);
+  }
 
   setCork(): void {}
-
   setNoDelay(): void {}
   setKeepAlive(): void {}
   ref(): void {}
   unref(): void {}
 
   views(): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
-    return this[Symbol.asyncIterator]();
+    const { next } = this[Symbol.asyncIterator]();
+    const views: AsyncIterableIterator<Uint8Array<ArrayBuffer>> = {
+      [Symbol.asyncIterator]: () => views,
+      next,
+      return: () => Promise.resolve({ done: true, value: undefined }),
+    };
+    return views;
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
-    while (true) {
-      const chunk = new Uint8Array(65_536);
-      const count = await this.read(chunk);
-      if (count === null) return;
-      yield chunk.subarray(0, count);
-    }
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array<ArrayBuffer>> {
+    return {
+      next: async () => {
+        const chunk = new Uint8Array(65_536);
+        const count = await this.read(chunk);
+        return count === null
+          ? { done: true, value: undefined }
+          : { done: false, value: chunk.subarray(0, count) };
+      },
+    };
   }
 
   [Symbol.dispose](): void {
-    this.close();
+    void this.close().catch(() => {});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+    await this.close().catch(() => {});
   }
 
   #settle(): void {
-    if (this.#out.ended && this.#in.ended) this.#closed.resolve(undefined);
+    if (this.#out.ended && (this.#in.ended || this.ending)) this.#closed.resolve(undefined);
   }
 
-  #fail(error: TcpError): void {
+  /** As the stack does: bytes for a reader that has closed are answered by a RST (RFC 2525 2.17). */
+  #discardOrReset(): boolean {
+    if (this.#out.isFull) return true;
+    this.#hasFailed = true;
+    if (this.peer) this.peer.#fail("CONNECTION_RESET");
+    return false;
+  }
+
+  #fail(code: EndReason, reason?: unknown): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    const text = describeCloseReason(code, formatHostPort(this.remoteAddr));
+    const error = this.#error(code, text, reason);
+    this.#closed.reject(error);
     this.#in.readError = error;
     this.#out.writeError = error;
-    this.#in.wake();
-    this.#out.wake();
-    this.#closed.reject(error);
+    this.#in.serve();
+    this.#out.serve();
+  }
+
+  #error(code: TcpErrorCode, text: string, cause?: unknown): TcpError {
+    return new TcpError(code, text, { local: this.localAddr, remote: this.remoteAddr, cause });
   }
 }
 

@@ -30,6 +30,11 @@ export class Decrypted {
     this.#wake();
   }
 
+  /** Drops what nobody has read. */
+  clear(): void {
+    this.#chunks = [];
+  }
+
   /** The next chunk; `undefined` at the end. One reader at a time. */
   async take(): Promise<Bytes | undefined> {
     while (this.#chunks.length === 0 && !this.#hasEnded) {

@@ -17,6 +17,7 @@ import { openSocketPair } from "./socket_pair.ts";
 const CHUNK_SIZE = 16 * 1024;
 /** How long the engine, which has everything that came, may take to say so, in milliseconds. */
 const PATIENCE_MS = 500;
+const ABORTED = "the connection was aborted by this side";
 
 /**
  * The runtime's TLS on top of a socket of the stack. In between is a pair of the kernel's sockets:
@@ -113,7 +114,8 @@ export class TlsSession {
           await this.#allSent;
         }),
       abort: (reason) => {
-        this.#fail(reason);
+        this.#fail(new TcpError("CONNECTION_ABORTED", ABORTED, { cause: reason }));
+        this.#decrypted.clear();
         this.#base.abort(reason);
       },
       alpn: this.#engine.alpnProtocol || null,
@@ -183,6 +185,8 @@ export class TlsSession {
   }
 
   #encrypt(bytes: Uint8Array<ArrayBufferLike>): Promise<void> {
+    // Deno 2.9 breaks the connection with EPERM when nothing is written.
+    if (bytes.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.#engine.write(bytes, (error) => error ? reject(error) : resolve());
     });
@@ -215,7 +219,7 @@ export class TlsSession {
   }
 
   #fail(error: unknown): void {
-    this.#failure ??= error ?? new TcpError("CONNECTION_ABORTED", "the connection was aborted");
+    this.#failure ??= error;
     this.#wake?.();
     this.#ended.abort();
     this.#decrypted.end();

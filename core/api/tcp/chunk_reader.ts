@@ -61,8 +61,14 @@ export class ChunkReader {
     if (this.#isClosed) return undefined;
     const rest = this.#rest;
     this.#rest = undefined;
-    const chunk = rest ?? await this.#pull();
-    return this.#isClosed ? undefined : chunk;
+    try {
+      const chunk = rest ?? await this.#pull();
+      return this.#isClosed ? undefined : chunk;
+    } catch (error) {
+      // Closed while it waited: that is the end, as for who reads from now on.
+      if (this.#isClosed) return undefined;
+      throw error;
+    }
   }
 
   async #pull(): Promise<Bytes | undefined> {

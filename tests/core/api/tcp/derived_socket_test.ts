@@ -3,6 +3,8 @@ import { deriveSocket, finishSocket, unread } from "../../../../core/api/tcp/der
 import type { TcpSocket } from "../../../../core/api/types.ts";
 import { settle, socketPair } from "../../../support/fake_socket.ts";
 import { bytes, codeOf, type Connected, readText, StackPair } from "../stack_pair.ts";
+import { overStacks } from "./over_stacks.ts";
+import { socketConformance } from "./socket_conformance.ts";
 
 const text = (chunk: Uint8Array | undefined) => new TextDecoder().decode(chunk);
 
@@ -42,6 +44,14 @@ async function withDerived(
   await using pair = new StackPair();
   const connected = await pair.connect();
   await body(pair, connected, KINDS[kind]!(connected.server, chunkSize));
+}
+
+for (const kind of kinds) {
+  socketConformance(
+    `a derived socket, ${kind},`,
+    () => overStacks(({ client, server }) => [KINDS[kind]!(server, 64), client]),
+    { hasSlowWrite: kind === "writing overridden" || kind === "derived twice" },
+  );
 }
 
 describe("a derived socket", () => {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { overStacks } from "./over_stacks.ts";
+import { socketConformance } from "./socket_conformance.ts";
 import { bytes, codeOf, readText, StackPair } from "../stack_pair.ts";
 
 const text = (chunk: Uint8Array) => new TextDecoder().decode(chunk);
@@ -10,6 +12,15 @@ async function isSettled(pair: StackPair, promise: Promise<unknown>): Promise<bo
   await pair.clock.advance(100);
   return settled;
 }
+
+socketConformance(
+  "an accepted connection",
+  () => overStacks(({ client, server }) => [server, client]),
+);
+socketConformance(
+  "a connection that was opened",
+  () => overStacks(({ client, server }) => [client, server]),
+);
 
 describe("reading", () => {
   // Two writes, taken in pieces of the reader's size; the peer's FIN reads as null, again and again.
