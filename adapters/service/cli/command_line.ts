@@ -19,11 +19,17 @@ import {
   permissionsForFile,
   requirePermissions,
 } from "./permissions.ts";
-import { onStatsSignal, waitForShutdownSignal } from "./signals.ts";
+import {
+  logStraySignals,
+  onStatsSignal,
+  takeStraySignals,
+  waitForShutdownSignal,
+} from "./signals.ts";
 import { logUncaughtErrors } from "./stray_errors.ts";
 
 /** Runs the command that started this process and ends the process with its exit code. */
 export async function main(): Promise<never> {
+  takeStraySignals();
   process.exit(await runCommand(process.argv.slice(2)));
 }
 
@@ -60,6 +66,7 @@ function readSettings({ config, settings }: Arguments): Settings {
 
 async function serve(settings: Settings): Promise<0> {
   const log = createLogger({ level: settings.logLevel, write: writeToStderr });
+  logStraySignals(log);
   requirePermissions(permissionsFor(settings));
   // Deno throws some of these where nobody can catch them: in a server that is to listen.
   const denied = Promise.withResolvers<never>();

@@ -5,11 +5,15 @@
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import type { Logger } from "../../../core/api/environment.ts";
 import { mayRead } from "./permissions.ts";
 
 const STATUS = "/proc/self/status";
 
-const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
+
+/** The process was started to outlive its terminal. */
+let hasNoTerminal = false;
 
 /** A signal that asks for the end. */
 export type EndSignal = keyof typeof EXIT_CODES;
@@ -22,7 +26,6 @@ export type EndSignal = keyof typeof EXIT_CODES;
 export function waitForShutdownSignal(): Promise<EndSignal> {
   return new Promise((resolve) => {
     const signals = new EndSignals();
-    const hasNoTerminal = isIgnored(1);
     for (const signal of Object.keys(EXIT_CODES) as EndSignal[]) {
       process.on(signal, () => {
         // A handler all the same: Deno ends at a signal that it has none for once it has one for another.
@@ -69,6 +72,23 @@ function isIgnored(signal: number): boolean {
 export function ignores(status: string, signal: number): boolean {
   const [, mask] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status) ?? [];
   return mask !== undefined && (BigInt(`0x${mask}`) >> BigInt(signal - 1) & 1n) === 1n;
+}
+
+/**
+ * Takes the signals that must not do what the runtime or the kernel does at them, to be called before
+ * anything else: at SIGUSR1 Deno opens a debugger's port, and Bun ends, as both do at SIGUSR2. A
+ * SIGPIPE says nothing that the failed write does not say.
+ */
+export function takeStraySignals(): void {
+  // Once Deno has a handler for one signal, none is ignored any more.
+  hasNoTerminal = isIgnored(1);
+  for (const signal of ["SIGUSR1", "SIGUSR2", "SIGPIPE"] as const) process.on(signal, () => {});
+  if (hasNoTerminal) process.on("SIGHUP", () => {});
+}
+
+/** Says in the log that a SIGUSR1 does nothing, and what does. */
+export function logStraySignals(log: Logger): void {
+  process.on("SIGUSR1", () => log.info("SIGUSR1 does nothing; SIGUSR2 writes the counters"));
 }
 
 /** Calls `report` at each SIGUSR2. One that fails is left out: whatever it asks has ended. */

@@ -59,7 +59,7 @@ class Run {
   }
 
   /** Not by `ChildProcess.kill()`: on Deno that works once and overrides the exit code. */
-  kill(signal: "SIGHUP" | "SIGINT" | "SIGTERM"): void {
+  kill(signal: NodeJS.Signals): void {
     process.kill(this.#child.pid!, signal);
   }
 
@@ -242,7 +242,7 @@ describe("the service", () => {
   });
 
   // Nobody new, but who is connected finishes; the log says what came.
-  test.each(["SIGTERM", "SIGHUP"] as const)(
+  test.each(["SIGTERM", "SIGHUP", "SIGQUIT"] as const)(
     "lets running connections finish after %s",
     async (signal) => {
       const run = start(...echoService);
@@ -258,6 +258,23 @@ describe("the service", () => {
       expect(await run.exit).toBe(0);
     },
   );
+
+  // A runtime would end at them or open a debugger's port: one is answered in the log, the connection
+  // goes on, and SIGUSR2 still writes the counters.
+  test("takes signals that mean nothing to it", async () => {
+    const run = start(...echoService);
+    const client = await connected(await run.published());
+    run.kill("SIGPIPE");
+    run.kill("SIGUSR1");
+    await run.printed(/ info {2}SIGUSR1 does nothing; SIGUSR2 writes the counters\n/, "log");
+    run.kill("SIGUSR2");
+    await run.printed(/ info {2}stats /, "log");
+    expect(run.log).not.toContain("ebugger");
+    expect(await say(client, "still")).toBe("still");
+    client.abort();
+    run.kill("SIGTERM");
+    expect(await run.exit).toBe(0);
+  });
 
   // Whoever reads the log may go: writing fails from then on, and nothing else does.
   test("serves on, and ends in order, when nobody reads its log", async () => {
