@@ -19,6 +19,7 @@ import { describeIssues, markFactory } from "../../core/api/plugin.ts";
 import type { Context, Plugin } from "../../core/api/types.ts";
 import type { FetchApp } from "../../plugins/http.ts";
 import { envOf } from "../../plugins/http/env.ts";
+import { RequestBodyError } from "../../plugins/http/refusal.ts";
 import { withTimeout } from "../../plugins/shared/with_timeout.ts";
 import { requestOf, respond } from "./http2/exchange.ts";
 import { readPreface } from "./http2/preface.ts";
@@ -191,7 +192,7 @@ class Http2Connection {
     }
     this.#answering++;
     this.#answer(stream, fields, hasBody).catch((error: Error) => {
-      if (stream.destroyed) return;
+      if (stream.destroyed || error instanceof RequestBodyError) return;
       this.#c.log.error("http2: response failed", { error: error.message });
     }).finally(() => this.#answering--);
   }
@@ -223,6 +224,13 @@ class Http2Connection {
       if (response instanceof Response && response.status >= 200) return response;
       throw new TypeError("The application's fetch() did not return a Response to send");
     } catch (error) {
+      if (error instanceof RequestBodyError) {
+        this.#c.log.debug("http2: request broke off", {
+          remote: formatHostPort(this.#c.socket.remoteAddr),
+          reason: error.message,
+        });
+        return error.getResponse();
+      }
       if (!stream.destroyed) {
         this.#c.log.error("http2: application failed", {
           request: `${fields[":method"]} ${fields[":path"]}`,

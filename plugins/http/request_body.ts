@@ -179,7 +179,9 @@ export class RequestBody {
       this.#fail = (refusal) => reject(new RequestBodyError(refusal));
     });
     try {
-      const filled = await Promise.race([this.#source.fill(), failed]);
+      // A client that resets the connection is no failure of the application that reads.
+      const broken = () => this.#refuse(endedWithinBody());
+      const filled = await Promise.race([this.#source.fill().catch(broken), failed]);
       if (!filled) this.#refuse(endedWithinBody());
     } finally {
       this.#fail = undefined;

@@ -5,6 +5,7 @@
  */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
+import { badRequest, RequestBodyError } from "../../../plugins/http/refusal.ts";
 
 /** Header fields that concern one connection only (RFC 9113 8.2.2). */
 const CONNECTION_FIELDS = new Set([
@@ -51,14 +52,25 @@ function bodyOf(stream: ServerHttp2Stream): ReadableStream<Uint8Array<ArrayBuffe
   const chunks = stream[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
-      const { done, value } = await chunks.next();
-      if (done) controller.close();
-      else controller.enqueue(new Uint8Array(value));
+      // What the client did to its stream is no failure of the application that reads: Hono and the
+      // plugin know this error, and log none of it.
+      const next = await chunks.next().catch((error: Error) => {
+        throw brokenBody(error.message);
+      });
+      if (!next.done) return controller.enqueue(new Uint8Array(next.value));
+      if (stream.aborted || stream.rstCode !== constants.NGHTTP2_NO_ERROR) {
+        throw brokenBody("the stream was reset");
+      }
+      controller.close();
     },
     async cancel() {
       await chunks.return?.();
     },
   }, { highWaterMark: 0 });
+}
+
+function brokenBody(reason: string): RequestBodyError {
+  return new RequestBodyError(badRequest(`the request body broke off: ${reason}`));
 }
 
 /** Sends a response; resolves when all of it has been handed to the stream, or the stream is gone. */

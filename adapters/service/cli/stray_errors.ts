@@ -6,6 +6,8 @@
 import process from "node:process";
 import type { Logger } from "../../../core/api/environment.ts";
 import { stackOf } from "../../../core/api/error_text.ts";
+import { PeerFaultError } from "../../../core/api/errors.ts";
+import { RequestBodyError } from "../../../plugins/http/refusal.ts";
 import { messageOf } from "../errors.ts";
 
 /**
@@ -17,10 +19,17 @@ export function logUncaughtErrors(
   take: (error: unknown) => boolean = () => false,
 ): void {
   const report = (error: unknown) => {
-    if (!take(error)) {
+    if (isPeersDoing(error)) {
+      log.debug("a client broke off", { reason: messageOf(error) });
+    } else if (!take(error)) {
       log.error("uncaught error", { reason: messageOf(error), stack: stackOf(error) });
     }
   };
   process.on("uncaughtException", report);
   process.on("unhandledRejection", report);
+}
+
+/** A promise of a request's body, or of a socket's, that an application has left behind. */
+function isPeersDoing(error: unknown): boolean {
+  return error instanceof RequestBodyError || error instanceof PeerFaultError;
 }

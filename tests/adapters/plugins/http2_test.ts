@@ -8,6 +8,7 @@ import { tls } from "../../../adapters/plugins/tls.ts";
 import { http, type HttpEnv } from "../../../plugins/http.ts";
 import { makeCertificate } from "../../support/certificates.ts";
 import { testRequiring } from "../../support/requirements.ts";
+import { until } from "../../support/until.ts";
 import { serveBehindHost } from "./tls/support.ts";
 
 const app = new Hono<{ Bindings: HttpEnv }>()
@@ -309,6 +310,45 @@ describe("http2", () => {
     await over;
     expect(server.lines.filter((line) => line.startsWith("error"))).toEqual([]);
   });
+
+  // POST with a body that does not hold what was announced, or is reset: the app sees an error that
+  // Hono takes for an answer, and nobody logs a failure.
+  test.each([
+    ["a content-length that is not met", [0x0f, 13, 2, 49, 48], frame(0, 1, 1, [97])],
+    ["trailers without END_STREAM", [], frame(1, 4, 1, [0, 1, 120, 1, 121])],
+    ["a pseudo-header in trailers", [], frame(1, 5, 1, [0x84])],
+    ["RST_STREAM", [], frame(3, 0, 1, [0, 0, 0, 8])],
+  ] as [string, number[], number[]][])(
+    "tells the app, not the log, of %s (RFC 9113 8.1)",
+    async (_what, more, broken) => {
+      const failures: unknown[] = [];
+      const reading = Promise.withResolvers<void>();
+      const reads = {
+        async fetch(request: Request) {
+          const text = request.text();
+          reading.resolve();
+          await text.catch((error: Error) => {
+            failures.push(error.name);
+            throw error;
+          });
+          return new Response("all is here");
+        },
+      };
+      await using server = await serveBehindHost(http2(reads));
+      const socket = await server.connectPlain();
+      const ponged = pongOf(socket);
+      socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+      const head = frame(1, 4, 1, [0x83, 0x86, 0x84, 0x41, 1, 97, ...more]);
+      socket.write(Uint8Array.from([...frame(4, 0, 0, []), ...head]));
+      await reading.promise;
+      socket.write(Uint8Array.from([...broken, ...PING]));
+      await ponged;
+      await until(() => failures.length > 0);
+      expect(failures).toEqual(["RequestBodyError"]);
+      expect(server.lines).toEqual([]);
+      socket.destroy();
+    },
+  );
 
   // One line says what is wrong.
   test("checks what it is given", () => {
