@@ -61,9 +61,9 @@ class RememberingResponse extends PlatformResponse {
 }
 
 /**
- * Has `new Response(text)` keep its text at hand, so that `http` sends it without making a stream of
- * it first. On Bun, where Fetch has no other way to tell text from a stream, small responses take half
- * the time then; on Deno nothing changes.
+ * Makes `new Response(text)` keep its text, and `new Response(bytes)` the number of its bytes, so that
+ * `http` sends either without a stream. On Bun, where Fetch cannot tell text from a stream, small
+ * responses then take half the time, and a large body is not read in pieces; on Deno nothing changes.
  *
  * It replaces `globalThis.Response` by a subclass that is the same in everything else. The service
  * does so when it starts; a program that uses berth as a library calls it once, before the application
