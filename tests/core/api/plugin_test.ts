@@ -49,7 +49,7 @@ describe("definePlugin", () => {
   });
 
   // Without a compiler nobody has said what is missing: one message says what to write.
-  test.each<[string, unknown, string]>([
+  test.each([
     ["nothing", undefined, 'definePlugin: a plugin needs a name, such as name: "greet"'],
     ["no name", { options: z.strictObject({}), setup: () => nothing }, "a plugin needs a name"],
     [
@@ -59,11 +59,14 @@ describe("definePlugin", () => {
     ],
     ["options without a schema", { name: "a", options: {}, setup: () => nothing }, "needs options"],
     ["no setup", { name: "a", options: z.strictObject({}) }, "plugin a needs setup: a function"],
-  ])("throws a TypeError for a definition with %s", (_what, definition, message) => {
-    const define = () => definePlugin(definition as Parameters<typeof definePlugin>[0]);
-    expect(define).toThrow(TypeError);
-    expect(define).toThrow(message);
-  });
+  ])(
+    "throws a TypeError for a definition with %s",
+    (_what: string, definition: unknown, message: string) => {
+      const define = () => definePlugin(definition as Parameters<typeof definePlugin>[0]);
+      expect(define).toThrow(TypeError);
+      expect(define).toThrow(message);
+    },
+  );
 
   // What setup returns is looked at when the plugin is made, not at its first connection.
   test.each([
