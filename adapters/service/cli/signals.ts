@@ -4,6 +4,7 @@
  * @module
  */
 import { readFileSync } from "node:fs";
+import inspector from "node:inspector";
 import process from "node:process";
 import type { Logger } from "../../../core/api/environment.ts";
 import { mayRead } from "./permissions.ts";
@@ -75,8 +76,8 @@ export function ignores(status: string, signal: number): boolean {
 }
 
 /**
- * Takes the signals that must not do what the runtime or the kernel does at them, to be called before
- * anything else: at SIGUSR1 Deno opens a debugger's port, and Bun ends, as both do at SIGUSR2. A
+ * Handles the signals whose default is to end the process, or worse. Call it before anything else.
+ * Bun ends at SIGUSR1 and SIGUSR2; Deno ends at SIGUSR2 and opens a debugger's port at SIGUSR1.
  * SIGPIPE says nothing that the failed write does not say.
  */
 export function takeStraySignals(): void {
@@ -86,9 +87,23 @@ export function takeStraySignals(): void {
   if (hasNoTerminal) process.on("SIGHUP", () => {});
 }
 
-/** Says in the log that a SIGUSR1 does nothing, and what does. */
+/** Logs that SIGUSR1 does nothing, and closes the debugger's port that Deno opens at it. */
 export function logStraySignals(log: Logger): void {
-  process.on("SIGUSR1", () => log.info("SIGUSR1 does nothing; SIGUSR2 writes the counters"));
+  // Whoever started Deno with --inspect wants the debugger.
+  const opensDebugger = process.versions["deno"] !== undefined && inspector.url() === undefined;
+  process.on("SIGUSR1", () => {
+    log.info("SIGUSR1 does nothing; SIGUSR2 writes the counters");
+    if (opensDebugger) closeDebugger(performance.now() + DEBUGGER_OPENS_WITHIN_MS);
+  });
+}
+
+/** Deno opens the port some milliseconds after the handlers have run. */
+const DEBUGGER_OPENS_WITHIN_MS = 2000;
+
+/** Local users could run code through the port. */
+function closeDebugger(until: number): void {
+  if (inspector.url() !== undefined) return inspector.close();
+  if (performance.now() < until) setTimeout(() => closeDebugger(until), 5).unref();
 }
 
 /** Calls `report` at each SIGUSR2. One that fails is left out: whatever it asks has ended. */
