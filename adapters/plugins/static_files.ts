@@ -11,7 +11,7 @@ import { describeIssues } from "../../core/api/plugin.ts";
 import type { FetchApp } from "../../plugins/http.ts";
 import { LOG, type UpgradableEnv } from "../../plugins/http/env.ts";
 import { evaluate, rangeApplies } from "./static_files/conditions.ts";
-import { FaultLog } from "./static_files/fault_log.ts";
+import { FaultLog } from "../host/fault_log.ts";
 import { namesOf, type OpenFile, openFile, streamFile } from "./static_files/file.ts";
 import { parseRange } from "./static_files/range.ts";
 
@@ -67,7 +67,7 @@ export function staticFiles(folder: string, options: StaticFilesOptions = {}): F
   const checked = optionsSchema.safeParse(options);
   if (!checked.success) throw new TypeError(`staticFiles: ${describeIssues(checked.error.issues)}`);
   const root = resolve(folder);
-  const faults = new FaultLog();
+  const faults = new FaultLog("files: cannot read");
   return {
     async fetch(request, env) {
       try {

@@ -4,9 +4,11 @@
  * @module
  */
 import type { TLSSocket, TLSSocketOptions } from "node:tls";
+import { PeerFaultError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import type { Context, Next } from "../../core/api/types.ts";
+import { FaultLog } from "../host/fault_log.ts";
 import { type TlsOptions, tlsOptionsSchema } from "./tls/options.ts";
 import { RenewedCertificates } from "./tls/renewed_certificates.ts";
 import { TlsSession } from "./tls/session.ts";
@@ -95,6 +97,7 @@ export const tls: PluginFactory<TlsOptions> = definePlugin({
       handshakeTimeoutMs,
       clients: clientCertificates ? { required: clientCertificates.required } : undefined,
       failures: 0,
+      faults: new FaultLog("tls: no handshake without a socket"),
     };
     return (c, next) => serve(c, next, server);
   },
@@ -107,6 +110,8 @@ interface Server {
   readonly clients: { readonly required: boolean } | undefined;
   /** Handshakes that have failed. */
   failures: number;
+  /** Handshakes for which the kernel gave no sockets. */
+  readonly faults: FaultLog;
 }
 
 async function serve(c: Context, next: Next, server: Server): Promise<void> {
@@ -115,7 +120,12 @@ async function serve(c: Context, next: Next, server: Server): Promise<void> {
     ...server.options,
     secureContext: store.default,
     SNICallback: (name, found) => found(null, store.find(name)),
+  }).catch((error: Error) => {
+    if (error instanceof PeerFaultError) throw error;
+    server.faults.add(error, c.log);
+    c.socket.abort(error);
   });
+  if (session === undefined) return;
   try {
     if (await shakeHands(c, session, server)) await next(session.socket());
   } finally {

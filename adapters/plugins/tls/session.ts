@@ -75,13 +75,22 @@ export class TlsSession {
     }
   }
 
-  /** Begins the handshake of a server. */
+  /**
+   * Begins the handshake of a server.
+   *
+   * @throws {PeerFaultError} The client has gone before its turn had come.
+   * @throws {Error} The kernel gives no sockets.
+   */
   static async open(
     base: TcpSocket,
     clock: Clock,
     options: TLSSocketOptions,
   ): Promise<TlsSession> {
-    return new TlsSession(base, clock, await openSocketPair(), options);
+    let isOpen = true;
+    const ended = () => isOpen = false;
+    base.closed.then(ended, ended);
+    const pair = await openSocketPair(() => isOpen && base.state === "ESTABLISHED");
+    return new TlsSession(base, clock, pair, options);
   }
 
   /** The runtime's side, for what the handshake has agreed on. */

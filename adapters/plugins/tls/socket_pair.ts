@@ -4,11 +4,11 @@
  * @module
  */
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rmdir, unlink } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { TcpError } from "../../../core/api/errors.ts";
+import { PeerFaultError, TcpError } from "../../../core/api/errors.ts";
 import { SerialQueue } from "../../../core/api/runtime/serial_queue.ts";
 import { DESCRIPTOR_ADVICE, descriptorFault } from "../../host/descriptors.ts";
 
@@ -28,10 +28,14 @@ interface Door {
 
 /**
  * Two ends of one Unix connection, both with `allowHalfOpen`, the second one paused. They meet in a
- * folder that only this user may enter, and that is removed when nobody is on the way.
+ * folder that only this user may enter, and that is removed when no pair is being opened.
+ *
+ * `isWanted` is asked when the pair's turn has come: a client that is gone by then gets none, so that
+ * those behind it do not wait for it.
  */
-export function openSocketPair(): Promise<[Socket, Socket]> {
+export function openSocketPair(isWanted: () => boolean = () => true): Promise<[Socket, Socket]> {
   const opened = turns.run(async () => {
+    if (!isWanted()) throw new PeerFaultError("the connection ended before the handshake");
     const { server, path } = await (door ??= openDoor());
     const timeout = AbortSignal.timeout(ACCEPT_MS);
     const accepted = once(server, "connection", { signal: timeout }) as Promise<[Socket]>;
@@ -62,7 +66,7 @@ async function openDoor(): Promise<Door> {
     await once(server, "listening");
     return { server, folder, path };
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder, path);
     throw error;
   }
 }
@@ -73,7 +77,13 @@ async function closeDoor(): Promise<void> {
   const opened = await closing?.catch(() => undefined);
   if (!opened) return;
   opened.server.close();
-  await rm(opened.folder, { recursive: true, force: true });
+  await removeFolder(opened.folder, opened.path);
+}
+
+/** Needs no file descriptor, as reading the folder would: there may be none left. */
+async function removeFolder(folder: string, path: string): Promise<void> {
+  await unlink(path).catch(() => {}); // the server may have removed it
+  await rmdir(folder).catch(() => {});
 }
 
 function noDescriptor(): TcpError {

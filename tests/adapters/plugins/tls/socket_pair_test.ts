@@ -20,6 +20,15 @@ describe("openSocketPair", () => {
     expect(readdirSync(folder.path)).toEqual([]);
   });
 
+  // Those that wait behind a client that has gone need not wait for it.
+  test("opens none for a client that has gone when its turn comes", async () => {
+    let isThere = true;
+    const [first, second] = [openSocketPair(), openSocketPair(() => isThere)];
+    isThere = false;
+    await expect(second).rejects.toMatchObject({ code: "CONNECTION_RESET" });
+    for (const socket of await first) socket.destroy();
+  });
+
   // A path that is too long for a Unix socket, as Deno finds, stands for all that may fail, such as
   // too many open files; Bun finds a way.
   test("leaves no folder behind when there is none", async () => {

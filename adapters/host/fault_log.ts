@@ -1,20 +1,23 @@
 /**
- * Faults of the machine that files are read from.
+ * Faults of the machine that every client may meet, such as a lack of file descriptors.
  *
  * @module
  */
-import type { Logger } from "../../../core/api/environment.ts";
+import type { Logger } from "../../core/api/environment.ts";
 
-/** Every request may meet the fault: one line a minute says enough. */
+/** One line a minute says enough. */
 const INTERVAL_MS = 60_000;
 
 /** Logs faults, and how many were not logged. */
 export class FaultLog {
+  readonly #message: string;
   readonly #now: () => number;
   #loggedAt = -Infinity;
   #unlogged = 0;
 
-  constructor(now: () => number = () => performance.now()) {
+  /** `message` is what the lines say. */
+  constructor(message: string, now: () => number = () => performance.now()) {
+    this.#message = message;
     this.#now = now;
   }
 
@@ -24,7 +27,7 @@ export class FaultLog {
       this.#unlogged++;
       return;
     }
-    log.error("files: cannot read", { reason: error.message, others: this.#unlogged });
+    log.error(this.#message, { reason: error.message, others: this.#unlogged });
     this.#loggedAt = this.#now();
     this.#unlogged = 0;
   }
