@@ -10,7 +10,7 @@ import type { TcpSocket } from "../core/api/types.ts";
 import type { FlowContext } from "../core/api/udp/datagram.ts";
 import { isSimpleService } from "./shared/simple_services.ts";
 
-/** What {@link chargen} can be told. */
+/** Options of {@link chargen}. */
 export interface ChargenOptions {
   /** Bytes that a connection is sent, at most. Default: no limit. */
   limit?: number | undefined;

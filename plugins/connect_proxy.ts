@@ -24,7 +24,7 @@ import {
 import { tunnel, type TunnelProxy } from "./shared/tunnel.ts";
 import { withTimeout } from "./shared/with_timeout.ts";
 
-/** What `connectProxy` can be told. */
+/** Options of `connectProxy`. */
 export interface ConnectProxyOptions extends OutboundOptions {
   /** Passwords by name, shown as `Proxy-Authorization: Basic`; without them everybody is let in. */
   users?: Readonly<Record<string, string>> | undefined;

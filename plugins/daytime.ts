@@ -7,7 +7,7 @@ import { z } from "zod";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import { isSimpleService } from "./shared/simple_services.ts";
 
-/** What {@link daytime} can be told: nothing. */
+/** Options of {@link daytime}: nothing. */
 export type DaytimeOptions = Record<string, never>;
 
 /**

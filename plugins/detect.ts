@@ -27,7 +27,7 @@ export interface DetectRoutes extends Partial<Record<DetectedProtocol, DetectHan
   other?: DetectHandlers;
 }
 
-/** What `detect` can be told. */
+/** Options of `detect`. */
 export interface DetectOptions {
   /**
    * How long a client may say too little to tell its protocol, in milliseconds; then it is served by

@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 
-/** What {@link discard} can be told: nothing. */
+/** Options of {@link discard}: nothing. */
 export type DiscardOptions = Record<string, never>;
 
 /**

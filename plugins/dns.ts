@@ -15,7 +15,7 @@ import type { OutsideNetwork } from "./shared/dial.ts";
 
 export type { DnsRecords };
 
-/** What `dns` can be told. */
+/** Options of `dns`. */
 export interface DnsOptions {
   /**
    * What is known here: an address, several, or records by kind. `"*.example"` stands for every

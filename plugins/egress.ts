@@ -17,7 +17,7 @@ import type { Duplex } from "./shared/relay.ts";
 import { relayDatagrams } from "./shared/relay_datagrams.ts";
 import { relayTo, whenEnded } from "./shared/upstream.ts";
 
-/** What `egress` can be told. */
+/** Options of `egress`. */
 export interface EgressOptions {
   /**
    * Addresses and subnets that may be reached although they are denied: loopback, link-local,

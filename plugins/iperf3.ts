@@ -12,7 +12,7 @@ import { COOKIE_LENGTH, STATE } from "./iperf3/protocol.ts";
 import { Test } from "./iperf3/test.ts";
 import { withTimeout } from "./shared/with_timeout.ts";
 
-/** What {@link iperf3} can be told. */
+/** Options of {@link iperf3}. */
 export interface Iperf3Options {
   /**
    * Seconds that a test may take; after them it is ended, for the next client; at most 86,400.

@@ -32,7 +32,7 @@ import {
   VERSION,
 } from "./socks5/protocol.ts";
 
-/** What `socks5` can be told. */
+/** Options of `socks5`. */
 export interface Socks5Options extends OutboundOptions {
   /** Passwords by name; without them everybody is let in. */
   users?: Readonly<Record<string, string>> | undefined;

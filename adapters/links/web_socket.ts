@@ -30,7 +30,7 @@ export interface WebSocketLike extends PacketSocket {
   addEventListener(type: "open" | "close" | "error", listener: () => void): void;
 }
 
-/** What a link on a WebSocket can be told. */
+/** Options of a link on a WebSocket. */
 export interface WebSocketLinkOptions {
   /** Largest IP packet, in bytes, 68 to 65535. Default 1500. */
   mtu?: number;

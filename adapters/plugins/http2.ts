@@ -25,7 +25,7 @@ import { requestOf, respond } from "./http2/exchange.ts";
 import { readPreface } from "./http2/preface.ts";
 import { streamOf } from "./http2/socket_stream.ts";
 
-/** What {@link http2} can be told. */
+/** Options of {@link http2}. */
 export interface Http2Options {
   /** Requests of one connection that are served at once; more are refused. Default 100. */
   maxConcurrentStreams?: number | undefined;

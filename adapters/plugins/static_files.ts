@@ -15,7 +15,7 @@ import { FaultLog } from "../host/fault_log.ts";
 import { namesOf, type OpenFile, openFile, streamFile } from "./static_files/file.ts";
 import { parseRange } from "./static_files/range.ts";
 
-/** What {@link staticFiles} can be told. */
+/** Options of {@link staticFiles}. */
 export interface StaticFilesOptions {
   /** Serves files and folders whose names begin with a dot too. Default false. */
   hidden?: boolean | undefined;

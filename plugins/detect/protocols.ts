@@ -6,7 +6,7 @@
 
 import { MAX_EMPTY_LINES } from "../shared/empty_lines.ts";
 
-/** What can be told by what a client says first. */
+/** What the first bytes of a client tell. */
 export type DetectedProtocol = "tls" | "http" | "http2" | "ssh";
 
 /**

@@ -1,5 +1,5 @@
 /**
- * What `forward` can be told.
+ * Options of `forward`.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export interface HealthCheckOptions {
   timeoutMs?: number | undefined;
 }
 
-/** What `forward` can be told. */
+/** Options of `forward`. */
 export interface ForwardOptions {
   /**
    * Where to: `"127.0.0.1:3000"`, `"[::1]:3000"` or `"name:3000"`, as the host resolves it, or

@@ -1,5 +1,5 @@
 /**
- * What the http plugin can be told, with its bounds.
+ * Options of the http plugin, with their bounds.
  *
  * @module
  */

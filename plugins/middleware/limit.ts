@@ -8,7 +8,7 @@ import { count } from "../../core/api/numbers.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import { networkKey, type PrefixLengths, prefixLengthsShape } from "../shared/subnet_set.ts";
 
-/** What {@link limit} can be told. */
+/** Options of {@link limit}. */
 export interface LimitOptions extends PrefixLengths {
   /** Connections, or flows of datagrams, at the same time. Default: no limit but the stack's. */
   connections?: number | undefined;

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import { logConnection, logFlow } from "../shared/connection_log.ts";
 
-/** What {@link log} can be told. */
+/** Options of {@link log}. */
 export interface LogOptions {
   /** The line's level; default `"info"`. */
   level?: "debug" | "info" | "warn" | undefined;

@@ -9,7 +9,7 @@ import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import { networkKey, type PrefixLengths, prefixLengthsShape } from "../shared/subnet_set.ts";
 import { TokenBuckets } from "../shared/token_buckets.ts";
 
-/** What {@link rate} can be told: `perSecond` or `perAddress` at least. */
+/** Options of {@link rate}: `perSecond` or `perAddress` at least. */
 export interface RateOptions extends PrefixLengths {
   /** New connections, or flows of datagrams, per second from everybody together. */
   perSecond?: number | undefined;

@@ -11,7 +11,7 @@ import { deriveSocket } from "../../core/api/tcp/derived_socket.ts";
 import { readChunk } from "../../core/api/tcp/read_chunk.ts";
 import { Pace } from "../shared/pace.ts";
 
-/** What {@link shape} can be told; a direction without a rate is as fast as it can be. */
+/** Options of {@link shape}; a direction without a rate is as fast as it can be. */
 export interface ShapeOptions {
   /** Bytes per second that peers may send. */
   receiveRate?: number | undefined;

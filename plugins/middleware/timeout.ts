@@ -10,7 +10,7 @@ import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import type { Handler } from "../../core/api/types.ts";
 import type { FlowHandler } from "../../core/api/udp/datagram.ts";
 
-/** What {@link timeout} can be told: one limit at least. All in milliseconds. */
+/** Options of {@link timeout}: one limit at least. All in milliseconds. */
 export interface TimeoutOptions {
   /** How long no byte may pass in either direction. Measured to a quarter: it may take that longer. */
   idleMs?: number | undefined;

@@ -10,7 +10,7 @@ import { deriveSocket } from "../../core/api/tcp/derived_socket.ts";
 import { readChunk } from "../../core/api/tcp/read_chunk.ts";
 import { ConnectionSpan, type TraceEvent } from "../shared/connection_span.ts";
 
-/** What {@link trace} can be told. */
+/** Options of {@link trace}. */
 export interface TraceOptions {
   /** Gets every event when it has happened. Default: a debug line each. */
   onEvent?: ((event: TraceEvent) => void) | undefined;

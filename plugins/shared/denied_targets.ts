@@ -30,7 +30,7 @@ export const DENIED_BY_DEFAULT: readonly string[] = [
   "fd00:42::42/128", // metadata of Scaleway
 ];
 
-/** What {@link TargetFilter} can be told: addresses or subnets, `"10.0.0.0/8"` or `"::1"`. */
+/** Options of {@link TargetFilter}: addresses or subnets, `"10.0.0.0/8"` or `"::1"`. */
 export interface TargetRules {
   /** Targets that are allowed although a shorter prefix denies them. */
   allow?: readonly string[] | undefined;

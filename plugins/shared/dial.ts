@@ -58,7 +58,7 @@ export const keepAliveSchema: z.ZodDefault<z.ZodNumber> = milliseconds(0, MAX_KE
 
 /**
  * Datagrams to and from one address; every {@link DatagramFlow} is one. `refuse` tells who sends
- * that nobody takes it, where that can be told.
+ * that nobody takes it, where that is known.
  */
 export type DatagramChannel =
   & Pick<DatagramFlow, "receive" | "send" | "close">

@@ -17,13 +17,13 @@ export type { EthernetOptions } from "./options.ts";
  * Makes a link of Ethernet frames: answers ARP and neighbor discovery, and asks by them.
  *
  * Own addresses, whole subnets included, are answered for (RFC 826, RFC 4861), probes for
- * duplicates too (RFC 5227, RFC 4862). One that stands for itself is probed before it is used, for 4 to
- * 7 s with IPv4 and 1 to 2 s with IPv6: `probed()` waits for that, `probe: false` goes without where
- * nobody else can be on the link. An address that another station has is not used, and `log` is told;
- * a station that claims one later is told in turn, once in 10 s. Neighbors are asked for when a packet goes to them, and
- * looked after by the states of RFC 4861 7.3. Believed is who answers a question of this link and
- * who asks one of it, within the link's subnets; what anybody says unasked makes the link ask who it
- * knows, and a neighbor that has just answered is asked again before another takes its place.
+ * duplicates too (RFC 5227, RFC 4862). A single own address is probed before it is used, for 4 to 7 s
+ * with IPv4 and 1 to 2 s with IPv6: `probed()` waits for that; `probe: false` skips it where nobody else
+ * can be on the link. An address that another station has is not used, and `log` says so. A station
+ * that claims an own address later is answered, at most once in 10 s. Neighbors are resolved when a
+ * packet goes to them, and kept in the states of RFC 4861 7.3. Only stations that answer a question of
+ * this link or ask it one update the cache, within the link's subnets. An unsolicited claim makes the
+ * link probe the known neighbor, which keeps its place while it answers.
  *
  * Bounds: `maxNeighbors` neighbors, of which 128 are being asked for; 16 packets wait for one of
  * them, 4 MiB for all; a question is asked three times, once a second. `stats()` counts every drop.

@@ -1,5 +1,5 @@
 /**
- * What the `tls` middleware can be told.
+ * Options of the `tls` middleware.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { z } from "zod";
 import { milliseconds } from "../../../core/api/numbers.ts";
 import type { TlsCertificate } from "./certificates.ts";
 
-/** What {@link tls} can be told. */
+/** Options of {@link tls}. */
 export interface TlsOptions {
   /**
    * At least one, each for the names that stand in it; the first is also for clients that ask for

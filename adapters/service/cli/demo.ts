@@ -10,7 +10,7 @@ import type { TcpSocket } from "../../../core/api/types.ts";
 import { http } from "../../../plugins/http.ts";
 import { demoPage } from "./demo_page.ts";
 
-/** What {@link demo} can be told: nothing. */
+/** Options of {@link demo}: nothing. */
 export type DemoOptions = Record<string, never>;
 
 /** A page that shows the TCP connection through which it came. */

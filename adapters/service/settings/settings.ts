@@ -1,5 +1,5 @@
 /**
- * What the service can be told: one value after the other, as a flag or the configuration has it.
+ * Settings of the service, one value at a time, as a flag or the configuration has it.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export interface ListenSetting extends PluginSetting {
   readonly before?: readonly PluginSetting[] | undefined;
 }
 
-/** Everything the service can be told, checked. */
+/** All settings of the service, checked. */
 export interface Settings {
   /** The device's name; without one the service runs on a memory link. */
   readonly tun?: string | undefined;

@@ -1,5 +1,5 @@
 /**
- * What the service can be told about wrappers of its link: a recording and impairments.
+ * Settings of the wrappers of the link: a recording and impairments.
  *
  * @module
  */

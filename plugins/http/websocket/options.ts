@@ -1,5 +1,5 @@
 /**
- * What a WebSocket can be told, with its bounds.
+ * Options of a WebSocket, with their bounds.
  *
  * @module
  */
