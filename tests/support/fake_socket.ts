@@ -81,6 +81,8 @@ class Pipe {
   length = 0;
   /** Bytes that ever came. */
   total = 0;
+  /** Bytes that were read, and not thrown away by a reader that has closed. */
+  taken = 0;
   /** The FIN has been sent. */
   ended = false;
   /** The reader has closed. */
@@ -202,6 +204,7 @@ class Pipe {
       else this.#chunks[0] = chunk.subarray(count);
     }
     this.length -= taken;
+    this.taken += taken;
     return taken;
   }
 }
@@ -254,7 +257,7 @@ export class FakeSocket implements TcpSocket {
 
   /** Bytes that have been read here. */
   get bytesRead(): number {
-    return this.#in.total - this.#in.length;
+    return this.#in.taken;
   }
 
   /** True once this end has sent its FIN. */

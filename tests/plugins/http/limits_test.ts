@@ -85,7 +85,10 @@ describe("a request above a bound", () => {
       maxRequestLineBytes: 50,
       maxDrainBytes: 10_000,
     });
-    await send(`GET /${"a".repeat(100_000)}`);
+    // What is sent to a server that has closed is reset.
+    await send(`GET /${"a".repeat(100_000)}`).catch(({ code }) =>
+      expect(code).toBe("CONNECTION_RESET")
+    );
     expect(statuses(received())).toEqual([414]);
     expect(server.bytesRead).toBeLessThan(30_000);
     expect(server.ending).toBe("close");
