@@ -82,7 +82,7 @@ export class VirtualClock implements Clock {
   /** Lets time pass, from timer to timer, until a condition holds. */
   async runUntil(until: () => boolean, options?: { limitMs?: number }): Promise<void>;
   /**
-   * @throws {Error} It did not come to pass within `limitMs` virtual milliseconds, default one hour,
+   * @throws {Error} The condition was not met within `limitMs` virtual milliseconds, default one hour,
    * or nothing is left that could bring it about.
    */
   async runUntil<T>(
@@ -96,11 +96,11 @@ export class VirtualClock implements Clock {
       if (isDone()) break;
       const next = this.#next();
       if (next !== undefined && next.at > end) {
-        throw new Error(`it did not come to pass within ${limitMs} ms of virtual time`);
+        throw new Error(`the condition was not met within ${limitMs} ms of virtual time`);
       }
       if (next !== undefined) this.#fire(next);
       else if (idle++ < MAX_IDLE_TURNS) await realMillisecond();
-      else throw new Error(`nothing is scheduled at ${this.#now} ms, and it did not come to pass`);
+      else throw new Error(`the condition is not met at ${this.#now} ms, and no timer is pending`);
     }
     if (typeof until !== "function") return await until;
   }

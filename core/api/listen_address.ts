@@ -107,7 +107,7 @@ function subnetOf(text: string | undefined, where = text): Subnet | undefined {
 
 function wrong(where: string): TypeError {
   return new TypeError(
-    `"${where}" is nowhere to listen; write [tcp/|udp/][ADDRESS[/LENGTH]:]PORTS such as 80, ` +
+    `"${where}" is not a listen address; write [tcp/|udp/][ADDRESS[/LENGTH]:]PORTS such as 80, ` +
       "8000-8999, *, 10.90.7.0/24:80, [fd00::/64]:* or udp/53",
   );
 }

@@ -40,12 +40,12 @@ const DISCARDED = new Uint8Array(64 * 1024);
 /** Of sockets that nobody waits to write to: nothing is ever put into it. */
 const NO_WRITERS: Writer[] = [];
 
-/** Bits of what is so of a socket, behind those of {@link TCB_EVENT}, which say what has happened. */
+/** Socket flags, in the bits above those of {@link TCB_EVENT}. */
 const CLOSES_WITH_PEER = 1 << 4;
 const WRITE_CLOSED = 1 << 5;
 const CLOSED = 1 << 6;
 
-/** What a socket may be told when it is made. */
+/** Options of a new socket. */
 export interface SocketOptions {
   /** The peer's FIN, once it is read, closes this side too (WinterTC's `allowHalfOpen: false`). */
   readonly closesWithPeer: boolean;

@@ -111,7 +111,7 @@ describe("use", () => {
   // What is no place is said before anything is taken.
   test("refuses what is no place, or nobody's address", async () => {
     await using net = new HostAndNetwork();
-    expect(() => net.stack.use([80, "x"], sayWhere)).toThrow(/"x" is nowhere to listen/);
+    expect(() => net.stack.use([80, "x"], sayWhere)).toThrow(/"x" is not a listen address/);
     expect(() => net.stack.use("10.91.0.0/16:80", sayWhere))
       .toThrow("10.91.0.0/16:80: no own address or no free port for it");
     net.stack.use(80, sayWhere);

@@ -53,7 +53,7 @@ describe("parseWhere", () => {
     "udp/",
     " 80",
   ])("refuses %j", (text) => {
-    expect(() => parseListenAddress(text)).toThrow(/is nowhere to listen; write .*such as 80, /);
+    expect(() => parseListenAddress(text)).toThrow(/is not a listen address; write .*such as 80, /);
   });
 
   // Whether the address or its network is meant cannot be told.

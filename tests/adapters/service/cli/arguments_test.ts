@@ -126,11 +126,11 @@ describe("parseArguments", () => {
     ],
     [
       ["--listen", "0=echo"],
-      '--listen: "0" is nowhere to listen; write [tcp/|udp/][ADDRESS[/LENGTH]:]PORTS such as 80, ',
+      '--listen: "0" is not a listen address; write [tcp/|udp/][ADDRESS[/LENGTH]:]PORTS such as 80, ',
     ],
     [
       ["--listen", "65536=echo"],
-      '--listen: "65536" is nowhere to listen; write [tcp/|udp/][ADDRESS[/LENGTH]:]PORTS such as 80, ',
+      '--listen: "65536" is not a listen address; write [tcp/|udp/][ADDRESS[/LENGTH]:]PORTS such as 80, ',
     ],
     [
       ["--listen", "7="],

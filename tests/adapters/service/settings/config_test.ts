@@ -104,7 +104,7 @@ describe("parseConfig", () => {
     ],
     [
       { listen: { http: "echo" } },
-      'conf/berth.json: listen.http: "http" is nowhere to listen; write [tcp/|udp/]',
+      'conf/berth.json: listen.http: "http" is not a listen address; write [tcp/|udp/]',
     ],
     [
       { listen: { "10.7.0.2/24:80": "echo" } },
