@@ -5,10 +5,10 @@
  */
 import { briefView } from "../wire/summed_memory.ts";
 
-/** Up to this many bytes a loop is faster than a view, which is an object more besides. */
+/** Up to this many bytes, a loop is faster than allocating a view for `set`. */
 const SHORT = 96;
 
-/** Copies `source[from, to)` to `target` at `at`; there is room for it. */
+/** Copies `source[from, to)` to `target` at `at`. The caller ensures that it fits. */
 export function copyBytes(
   source: Uint8Array,
   from: number,

@@ -3,42 +3,45 @@ import { copyBytes } from "./copy.ts";
 const NO_BYTES = new Uint8Array(0);
 
 /**
- * A packet on its way out: headers in one piece, payload in up to two pieces where it lies in the
- * connection's send ring. One object serves every packet; a link copies what it keeps.
+ * An outgoing packet: contiguous headers, and a payload of up to two pieces that stay in the
+ * connection's send ring. The object is reused for every packet, so a link copies whatever it needs
+ * to keep.
  */
 export class OutgoingPacket {
   /** Bytes in front of the headers that a link may use for headers of its own. */
   static readonly HEADROOM = 32;
   /**
-   * IP and TCP headers at `HEADROOM`, `headerLength` bytes of them. Behind these a link may put
-   * together what is small.
+   * IP and TCP headers: `headerLength` bytes from `HEADROOM` on. A link may append a small payload
+   * to them with `joinPayload`.
    */
   readonly header: Uint8Array<ArrayBuffer> = new Uint8Array(1024);
-  /** Bytes of IP header, TCP header and options; whole small packets are here too. */
+  /** Length of the IP header, TCP header and options, in bytes. */
   headerLength = 0;
-  /** Bytes of the IP header alone. */
+  /** Length of the IP header alone, in bytes. */
   ipHeaderLength = 0;
-  /** What holds the first piece of payload. */
+  /** Buffer that holds the payload. */
   payload: Uint8Array<ArrayBuffer> = NO_BYTES;
-  /** Where the first piece begins in `payload`. */
+  /** Offset of the first piece in `payload`. */
   payloadStart = 0;
-  /** Bytes in the first piece. */
+  /** Length of the first piece, in bytes. */
   payloadLength = 0;
-  /** The second piece, where the ring wraps, begins at 0 of `payload`; its bytes. */
+  /**
+   * Length of the second piece, in bytes. It starts at offset 0 of `payload`, where the ring wraps.
+   */
   wrappedLength = 0;
-  /** Payload bytes per wire segment when this is a super-packet, 0 otherwise. */
+  /** Payload bytes per segment on the wire if this is a super-packet, otherwise 0. */
   segmentSize = 0;
-  /** True: the TCP checksum holds only the pseudo-header's sum and the link completes it. */
+  /** True: the TCP checksum field holds only the pseudo-header sum, and the link completes it. */
   checksumPartial = false;
 
-  /** Bytes of the whole IP packet. */
+  /** Length of the whole IP packet, in bytes. */
   get byteLength(): number {
     return this.headerLength + this.payloadLength + this.wrappedLength;
   }
 
   /**
-   * Writes the whole IP packet, with the `before` bytes in front of it, to `target` at `at`; returns
-   * the number of bytes written.
+   * Copies the IP packet, preceded by the last `before` bytes of headroom, to `target` at `at`.
+   * Returns the number of bytes written.
    */
   copyTo(target: Uint8Array, at: number, before = 0): number {
     const { HEADROOM } = OutgoingPacket;
@@ -46,7 +49,7 @@ export class OutgoingPacket {
     return this.#copyPayload(target, at + before + this.headerLength) - at;
   }
 
-  /** Copies the payload behind the headers, into `header`; false: there is no room for it. */
+  /** Appends the payload to the headers in `header`. Returns false if it does not fit. */
   joinPayload(): boolean {
     const end = OutgoingPacket.HEADROOM + this.headerLength;
     if (end + this.payloadLength + this.wrappedLength > this.header.length) return false;
@@ -54,7 +57,7 @@ export class OutgoingPacket {
     return true;
   }
 
-  /** Writes the payload to `target` at `at`; returns where it ends. */
+  /** Copies the payload to `target` at `at`. Returns the offset at which it ends. */
   #copyPayload(target: Uint8Array, at: number): number {
     let end = at;
     const { payload, payloadStart, payloadLength, wrappedLength } = this;

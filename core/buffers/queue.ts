@@ -1,17 +1,17 @@
 /**
- * A queue that does not move its items at every step, and makes no garbage while it is short.
+ * A FIFO queue in a circular array: `shift` moves no items, and a short queue allocates nothing.
  *
  * @module
  */
 
-/** Places made at first. */
+/** Initial capacity. */
 const FEWEST = 4;
-/** An empty queue keeps this many places. */
+/** Largest capacity that an empty queue keeps. */
 const MOST_KEPT = 1024;
 
-/** First in, first out. */
+/** A FIFO queue. */
 export class Queue<T> {
-  /** A ring: a power of two places, or none. */
+  /** Circular array whose length is a power of two, or 0. */
   #items: (T | undefined)[] = [];
   #head = 0;
   #count = 0;

@@ -1,5 +1,5 @@
 /**
- * Ordered, disjoint, non-adjacent ranges of sequence numbers: what has arrived ahead of a hole.
+ * Sorted, disjoint, non-adjacent ranges of sequence numbers: the data received out of order.
  *
  * @module
  */
@@ -7,10 +7,10 @@ import { seqGt, seqLeq, seqLt, seqMax, seqMin } from "../wire/seq.ts";
 
 /** Holds at most `limit` ranges. */
 export class Ranges {
-  /** `starts[i]` to `ends[i]` is range `i`, end exclusive. */
+  /** Range `i` is `starts[i]` to `ends[i]`, end exclusive. */
   readonly starts: number[] = [];
   readonly ends: number[] = [];
-  /** Which call of {@link Ranges.add} was the last about range `i`, counted from 1. */
+  /** Number of the last call of {@link Ranges.add} that changed range `i`, counted from 1. */
   readonly #touched: number[] = [];
   #adds = 0;
   readonly #limit: number;
@@ -23,7 +23,10 @@ export class Ranges {
     return this.starts.length;
   }
 
-  /** Adds a range, joined with those it touches. False: it would be one too many, nothing changed. */
+  /**
+   * Adds a range and merges it with those it touches. Returns false, without a change, at the
+   * limit.
+   */
   add(start: number, end: number): boolean {
     let first = 0;
     while (first < this.starts.length && seqLt(this.ends[first]!, start)) first++;
@@ -38,7 +41,10 @@ export class Ranges {
     return true;
   }
 
-  /** Takes the range that `point` lies in or touches out, and returns its end; else `point`. */
+  /**
+   * Removes the ranges that begin at or before `point`; returns the end of the data there, or
+   * `point`.
+   */
   takeFrom(point: number): number {
     let end = point;
     while (this.starts.length > 0 && seqLeq(this.starts[0]!, end)) {
@@ -49,13 +55,13 @@ export class Ranges {
     return end;
   }
 
-  /** The first range that has something of `start` to `end`, as its index; -1 when none has. */
+  /** Index of the first range that overlaps `start` to `end`, or -1. */
   indexOfOverlap(start: number, end: number): number {
     const index = this.ends.findIndex((to) => seqGt(to, start));
     return index >= 0 && seqLt(this.starts[index]!, end) ? index : -1;
   }
 
-  /** Appends the `most` ranges that were added to last to `pairs`, the latest first. */
+  /** Appends up to `most` ranges to `pairs`, most recently changed first (RFC 2018 4). */
   appendLatest(pairs: number[], most: number): void {
     let before = Infinity;
     for (let left = most; left > 0; left--) {

@@ -1,5 +1,5 @@
 /**
- * Received bytes: in order for the application, and behind a hole what arrived out of order
+ * Received bytes: those in order, ready for the application, and those out of order, behind a gap
  * (RFC 9293 3.10.7.4, seventh).
  *
  * @module
@@ -10,18 +10,18 @@ import { RingBorrower } from "./ring_borrower.ts";
 import type { RingPool } from "./ring_pool.ts";
 
 /**
- * Holes kept at the same time, at most. A sender that overruns a queue makes hundreds of them, and
- * what is refused for one too many crosses the path a second time.
+ * Maximum number of out-of-order ranges. A sender that overruns a queue causes hundreds of gaps,
+ * and every segment refused beyond this limit has to be retransmitted.
  */
 export const MAX_HOLES = 512;
 
-/** The bytes from the application's next one on. */
+/** The bytes from the next one that the application reads. */
 export class ReceiveRing extends RingBorrower {
   /** Sequence number of the next byte that the application reads. */
   readSeq: number;
-  /** Bytes in order, ready to be read. */
+  /** Number of in-order bytes ready to be read. */
   readable = 0;
-  /** What lies behind a hole; made when it is first needed. */
+  /** Ranges received out of order; allocated on first use. */
   outOfOrder: Ranges | undefined = undefined;
 
   constructor(pool: RingPool, readSeq: number) {
@@ -37,14 +37,14 @@ export class ReceiveRing extends RingBorrower {
     return this.outOfOrder !== undefined && this.outOfOrder.count > 0;
   }
 
-  /** Sequence number behind the last byte that has arrived, holes or not. */
+  /** Sequence number after the last byte received, in order or not. */
   get endSeq(): number {
     return (this.readSeq + extentOf(this)) | 0;
   }
 
   /**
-   * Stores text that begins at or behind the first missing byte; the caller has trimmed it to the
-   * window. Returns the bytes that became readable, or -1 when there are too many holes.
+   * Stores text that starts at or after RCV.NXT; the caller has trimmed it to the window. Returns
+   * the number of bytes that became readable, or -1 if there are too many gaps.
    */
   store(seq: number, packet: Uint8Array, start: number, end: number): number {
     const next = (this.readSeq + this.readable) | 0;
@@ -64,7 +64,7 @@ export class ReceiveRing extends RingBorrower {
     return grown;
   }
 
-  /** Copies bytes to `target` and forgets them; returns how many. */
+  /** Moves bytes to `target`; returns their number. */
   read(target: Uint8Array): number {
     const count = Math.min(target.length, this.readable);
     if (count === 0) return 0;
@@ -73,26 +73,26 @@ export class ReceiveRing extends RingBorrower {
     return count;
   }
 
-  /** A view of bytes in order, as many as lie in one piece; valid until they are consumed. */
+  /** A view of the in-order bytes that are contiguous in memory; valid until they are consumed. */
   view(): Uint8Array<ArrayBuffer> {
     return this.ring.lend(this.readable);
   }
 
-  /** The first `count` bytes of a view have been dealt with. */
+  /** Releases the first `count` bytes of the last view. */
   consume(count: number): void {
     this.ring.takeBack();
     const left = Math.min(count, this.readable);
     if (left > 0) this.forget(left);
   }
 
-  /** Forgets bytes that nobody will read. */
+  /** Discards the in-order bytes; returns their number. */
   discard(): number {
     const count = this.readable;
     if (count > 0) this.forget(count);
     return count;
   }
 
-  /** The first `count` bytes in order are not needed any more. */
+  /** Removes the first `count` in-order bytes. */
   forget(count: number): void {
     this.readSeq = (this.readSeq + count) | 0;
     this.readable -= count;
@@ -100,8 +100,8 @@ export class ReceiveRing extends RingBorrower {
     else this.ring.advance(count);
   }
 
-  /** Drops what lies behind holes, which will never be filled. */
-  dropEarly(): void {
+  /** Drops the out-of-order data, since the gaps will never be filled. */
+  dropOutOfOrder(): void {
     this.outOfOrder = undefined;
     if (this.readable === 0) this.giveBack();
   }
@@ -114,7 +114,7 @@ export class ReceiveRing extends RingBorrower {
   }
 }
 
-/** Bytes from offset 0 to the end of the last that is stored. */
+/** Number of bytes from offset 0 to the end of the stored data, gaps included. */
 function extentOf({ readSeq, readable, outOfOrder }: ReceiveRing): number {
   if (outOfOrder === undefined || outOfOrder.count === 0) return readable;
   return Math.max(readable, seqDiff(outOfOrder.ends[outOfOrder.count - 1]!, readSeq));

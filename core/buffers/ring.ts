@@ -1,6 +1,6 @@
 /**
- * A window of a byte stream in a power-of-two block that grows, wraps and is handed back when it
- * is empty.
+ * A window of a byte stream in a circular block, whose size is a power of two. The block grows as
+ * needed and goes back to the pool when it is empty.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import { copyBytes } from "./copy.ts";
 import type { RingPool } from "./ring_pool.ts";
 
 const NO_BLOCK = new Uint8Array(0);
-/** Rings kept for use again, at most. */
+/** Maximum number of unused rings that the pool keeps. */
 const MAX_FREE_RINGS = 1024;
 
-/** Bytes at offsets 0 to `limit` from the stream's first kept byte. */
+/** Bytes addressed by their offset from the first byte that is still held. */
 export class Ring {
-  /** The block, and where offset 0 lies in it. Links send straight from here. */
+  /** The block, and the index of offset 0 in it. Links send straight from here. */
   block: Uint8Array<ArrayBuffer> = NO_BLOCK;
   start = 0;
   readonly pool: RingPool;
-  /** Bytes needed since the block was taken. */
+  /** Largest size needed since the ring was borrowed. */
   #peak = 0;
-  /** Bytes that the first block should have. */
+  /** Size of the first block to take. */
   #hint = 0;
   #isLent = false;
 
@@ -27,7 +27,7 @@ export class Ring {
     this.pool = pool;
   }
 
-  /** Makes room for offsets 0 to `size`; the first `kept` bytes stay. */
+  /** Ensures capacity for `size` bytes, and preserves the first `kept` bytes. */
   reserve(size: number, kept: number): void {
     if (size > this.#peak) this.#peak = size;
     if (size <= this.block.length) return;
@@ -39,7 +39,7 @@ export class Ring {
     this.block = grown;
   }
 
-  /** Writes `source[from, to)` at `offset`; room has been reserved. */
+  /** Writes `source[from, to)` at `offset`, after `reserve`. */
   write(offset: number, source: Uint8Array, from: number, to: number): void {
     const mask = this.block.length - 1;
     const at = (this.start + offset) & mask;
@@ -57,15 +57,15 @@ export class Ring {
   }
 
   /**
-   * A view of at most `length` bytes from offset 0 on, as far as they lie in one piece. Its block
-   * is not used again for another connection while somebody may look at it.
+   * A view of at most `length` contiguous bytes from offset 0 on. While it is lent, the block does
+   * not go back to the pool, so no other connection overwrites it.
    */
   lend(length: number): Uint8Array<ArrayBuffer> {
     this.#isLent = true;
     return this.block.subarray(this.start, Math.min(this.start + length, this.block.length));
   }
 
-  /** Nobody looks at the view any more. */
+  /** Ends the use of the lent view. */
   takeBack(): void {
     this.#isLent = false;
   }
@@ -75,14 +75,17 @@ export class Ring {
     this.start = (this.start + length) & (this.block.length - 1);
   }
 
-  /** A ring for somebody who has needed `hint` bytes before: a burst grows its block only once. */
+  /**
+   * Takes a ring from the pool. Its first block has at least `hint` bytes, the borrower's previous
+   * peak, so that a burst grows it only once.
+   */
   static borrow(pool: RingPool, hint: number): Ring {
     const ring = pool.freeRings.pop() ?? new Ring(pool);
     ring.#hint = hint;
     return ring;
   }
 
-  /** Hands the block back, and the ring for others to borrow; returns the bytes that it has needed. */
+  /** Returns the block and the ring to the pool; the result is the peak size. */
   release(): number {
     const peak = this.#peak;
     this.#peak = 0;

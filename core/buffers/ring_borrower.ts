@@ -1,5 +1,5 @@
 /**
- * A ring for as long as it is needed.
+ * Borrows a ring from the pool for as long as there are bytes to hold.
  *
  * @module
  */
@@ -8,22 +8,24 @@ import type { RingPool } from "./ring_pool.ts";
 
 /** A stream that borrows its ring from the pool while it holds bytes. */
 export class RingBorrower {
-  /** For links, which send straight from it; the pool's empty one while nothing is held. */
+  /**
+   * The borrowed ring, which links send straight from; the pool's empty ring while nothing is held.
+   */
   ring: Ring;
-  /** Bytes held at most while the ring was borrowed last. */
+  /** Peak size of the ring borrowed last. */
   #peak = 0;
 
   constructor(pool: RingPool) {
     this.ring = pool.noRing;
   }
 
-  /** Bytes are about to be stored. */
+  /** Borrows a ring, before bytes are stored. */
   borrow(): void {
     const { pool } = this.ring;
     if (this.ring === pool.noRing) this.ring = Ring.borrow(pool, this.#peak);
   }
 
-  /** Nothing is held any more. */
+  /** Returns the ring, when nothing is held any more. */
   giveBack(): void {
     const { pool } = this.ring;
     if (this.ring === pool.noRing) return;

@@ -1,6 +1,6 @@
 /**
- * Memory for the rings: power-of-two blocks that connections hand back as soon as they are empty,
- * so that an idle connection holds none.
+ * Memory for the rings: blocks of powers of two. A connection returns its block as soon as it is
+ * empty, so that an idle connection holds none.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import { Ring } from "./ring.ts";
 
 /** The smallest block, in bytes. */
 export const MIN_BLOCK = 2048;
-/** The smallest block is 2 to this. */
+/** Binary logarithm of {@link MIN_BLOCK}. */
 const MIN_BITS = 11;
 
 /** Keeps at most `limit` bytes of unused blocks. */
 export class RingPool {
-  /** Of streams that hold nothing: nothing is ever put into it. */
+  /** The ring of all streams that hold nothing; never written to. */
   readonly noRing: Ring = new Ring(this);
-  /** Rings that nobody uses; few connections hold bytes at the same time. */
+  /** Unused rings. Few connections hold bytes at the same time. */
   readonly freeRings: Ring[] = [];
   readonly #free: Uint8Array<ArrayBuffer>[][] = [];
   readonly #limit: number;
@@ -30,7 +30,7 @@ export class RingPool {
     return this.#held;
   }
 
-  /** A block of at least `size` bytes; its contents are of no meaning. */
+  /** A block of at least `size` bytes, with undefined contents. */
   take(size: number): Uint8Array<ArrayBuffer> {
     const bits = Math.max(MIN_BITS, 32 - Math.clz32(size - 1));
     const block = this.#free[bits - MIN_BITS]?.pop();
@@ -39,7 +39,7 @@ export class RingPool {
     return block;
   }
 
-  /** Takes a block back that `take` has given. */
+  /** Returns a block obtained from `take`. */
   give(block: Uint8Array<ArrayBuffer>): void {
     if (this.#held + block.length > this.#limit) return;
     const index = 31 - Math.clz32(block.length) - MIN_BITS;

@@ -1,6 +1,6 @@
 /**
- * Bytes that were written and not acknowledged: from SND.UNA to the end of what the application
- * gave (RFC 9293 3.8.1).
+ * The retransmission queue and unsent data: bytes from SND.UNA to the end of what the application
+ * has written (RFC 9293 3.8.1).
  *
  * @module
  */
@@ -9,9 +9,9 @@ import type { RingPool } from "./ring_pool.ts";
 
 /** Holds at most `limit` bytes. */
 export class SendRing extends RingBorrower {
-  /** Bytes held, sent or not. */
+  /** Number of bytes held, sent or not. */
   length = 0;
-  /** Most bytes held; may be raised. */
+  /** Maximum number of bytes held; may be raised. */
   limit: number;
 
   constructor(pool: RingPool, limit: number) {
@@ -23,7 +23,7 @@ export class SendRing extends RingBorrower {
     return this.limit - this.length;
   }
 
-  /** Takes as much of `source` from `from` on as there is room for; returns how much. */
+  /** Appends as much of `source` from `from` on as fits; returns the number of bytes. */
   push(source: Uint8Array, from: number): number {
     const count = Math.min(source.length - from, this.room);
     if (count <= 0) return 0;

@@ -1,16 +1,16 @@
 /**
- * What a table holds by who has sent it, so that none of many clients takes the places of the others.
+ * Counts a table's items per source address, so that no client can crowd out the others.
  *
  * @module
  */
 import type { IpAddress } from "../wire/address.ts";
 
-/** One client, or one customer's network: an IPv4 address, the first 64 bits of an IPv6 address. */
+/** A source: one IPv4 address, or one IPv6 /64, which is usually a single customer. */
 export class Source<Item> {
   readonly key: number | string;
-  /** The oldest first. */
+  /** In order of insertion, oldest first. */
   readonly items: Set<Item> = new Set();
-  /** Bytes that wait for it, where somebody counts them. */
+  /** Bytes queued for the source, if the table counts them. */
   byteLength = 0;
 
   constructor(key: number | string) {
@@ -18,27 +18,27 @@ export class Source<Item> {
   }
 }
 
-/**
- * Items by their sources, and who has to make room. Every step takes the same time, however many there
- * are.
- */
+/** Items by source, and the choice of an item to evict. Every operation takes constant time. */
 export class Sources<Item extends { readonly remote: IpAddress }> {
   readonly #few: number;
   readonly #sources = new Map<number | string, Source<Item>>();
-  /** Sources by the number of their items; in each the one that has had so many for longest first. */
+  /**
+   * Sources by number of items; within a set, the one that has had this number for longest comes
+   * first.
+   */
   readonly #byCount: Set<Source<Item>>[] = [];
 
-  /** A source with more than `few` items has many. */
+  /** `few`: a source with up to this many items is never singled out for eviction. */
   constructor(few: number) {
     this.#few = few;
   }
 
-  /** Sources with items. */
+  /** Number of sources with items. */
   get count(): number {
     return this.#sources.size;
   }
 
-  /** The source of an address; a new one is known from its first item on. */
+  /** The source of an address. A new source enters the table with its first item. */
   of(remote: IpAddress): Source<Item> {
     const key = keyOf(remote);
     return this.#sources.get(key) ?? new Source(key);
@@ -60,14 +60,14 @@ export class Sources<Item extends { readonly remote: IpAddress }> {
     if (source.items.size === 0) this.#sources.delete(source.key);
   }
 
-  /** The source that has the most; `undefined` where all have few. */
+  /** The source with the most items; `undefined` if none has more than `few`. */
   largest(): Source<Item> | undefined {
     if (this.#byCount.length <= this.#few) return undefined;
     const [largest] = this.#byCount.at(-1) ?? [];
     return largest;
   }
 
-  /** The oldest item of that. */
+  /** The oldest item of {@link largest}. */
   oldestOfLargest(): Item | undefined {
     const [oldest] = this.largest()?.items ?? [];
     return oldest;

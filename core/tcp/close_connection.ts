@@ -20,7 +20,7 @@ export function releaseResources(tcb: Tcb): void {
   tcb.send.clear();
   tcb.forgetSent();
   tcb.stopTimers();
-  tcb.receive.dropEarly();
+  tcb.receive.dropOutOfOrder();
   if (tcb.readClosed) tcb.receive.clear();
   tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.READABLE | TCB_EVENT.WRITABLE);
 }

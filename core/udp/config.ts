@@ -1,22 +1,25 @@
 /**
- * Bounds of UDP.
+ * Limits of UDP.
  *
  * @module
  */
 import type { QueueLimits } from "./datagram.ts";
 
 /**
- * Bounds of a stack's UDP. By default 65,536 flows of 60 s, 1024 datagrams and 1 MiB in each queue,
- * 64 MiB in all of them.
+ * Limits of a stack's UDP. Defaults: 65,536 flows, idle timeout 60 s, 1024 datagrams and 1 MiB in
+ * each queue, 64 MiB in all queues.
  */
 export interface UdpConfig extends QueueLimits {
-  /** Flows at the same time, at most; one more ends the flow that would end first. */
+  /**
+   * Maximum number of flows. One more evicts a flow of the source with the most, or the flow that
+   * would time out first.
+   */
   readonly maxFlows: number;
-  /** Milliseconds without a datagram, either way, after which a flow ends. */
+  /** Idle timeout of a flow in milliseconds, restarted by a datagram in either direction. */
   readonly flowIdleMs: number;
 }
 
-/** What nobody has set. */
+/** Defaults. */
 export const UDP_DEFAULTS: UdpConfig = {
   maxFlows: 65_536,
   flowIdleMs: 60_000,

@@ -1,5 +1,5 @@
 /**
- * Datagrams that wait to be read, in bounded memory.
+ * Queues of received datagrams, in bounded memory.
  *
  * @module
  */
@@ -10,39 +10,39 @@ import type { DropReason } from "../wire/drop_reason.ts";
 /** A received datagram, copied out of its packet. */
 export interface Datagram {
   readonly data: Uint8Array<ArrayBuffer>;
-  /** The address and port that it was sent to. */
+  /** Destination address and port. */
   readonly local: IpAddress;
   readonly localPort: number;
-  /** Who sent it. */
+  /** Source address and port. */
   readonly remote: IpAddress;
   readonly remotePort: number;
 }
 
-/** What a datagram costs beside its bytes: objects, a place in the queue. */
+/** Memory accounted for a datagram in addition to its data: objects and its place in the queue. */
 const OVERHEAD = 256;
 
-/** One source holds so many times what is left for others at most, so that something always is. */
+/** One source may hold at most this many times the free memory, so that others always find some. */
 const SHARE = 4;
 
-/** How much may wait to be read. Sizes in bytes, 256 for each datagram included. */
+/** Limits of the receive queues. Sizes are in bytes and include 256 for each datagram. */
 export interface QueueLimits {
   /** Datagrams in one queue. */
   readonly maxDatagrams: number;
   /** Bytes in one queue. */
   readonly maxBytes: number;
-  /** Bytes in all queues of a stack; a single source of flows holds four fifths of it at most. */
+  /** Bytes in all queues of a stack; the flows of one source hold at most four fifths of them. */
   readonly maxMemory: number;
 }
 
-/** Bytes that wait in the queues of one source. */
+/** Bytes in the queues of one source. */
 export interface SourceMemory {
   byteLength: number;
 }
 
-/** What the queues of one stack share. */
+/** Memory account shared by all queues of a stack. */
 export class QueueMemory {
   readonly limits: QueueLimits;
-  /** Bytes that all of them hold. */
+  /** Bytes in all queues. */
   byteLength = 0;
 
   constructor(limits: QueueLimits) {
@@ -51,8 +51,8 @@ export class QueueMemory {
 }
 
 /**
- * The datagrams of one flow or socket, in the order in which they came. When it is full the newest
- * is dropped, as a kernel does: what has waited longest is read next.
+ * The datagrams received by one flow or socket, in order of arrival. A full queue drops the newest
+ * datagram, as kernels do.
  */
 export class DatagramQueue {
   readonly #memory: QueueMemory;
@@ -60,7 +60,7 @@ export class DatagramQueue {
   readonly #datagrams = new Queue<Datagram>();
   #byteLength = 0;
 
-  /** `source`: of whom all datagrams are, if they are one source's. */
+  /** `source`: the account to charge if all datagrams come from one source. */
   constructor(memory: QueueMemory, source?: SourceMemory) {
     this.#memory = memory;
     this.#source = source;
@@ -70,7 +70,7 @@ export class DatagramQueue {
     return this.#datagrams.count;
   }
 
-  /** Why there is no room for `length` bytes of data; `undefined` when there is. */
+  /** The reason to drop a datagram of `length` bytes; `undefined` if it fits. */
   refusal(length: number): DropReason | undefined {
     const { limits, byteLength } = this.#memory;
     const cost = length + OVERHEAD;
@@ -81,20 +81,20 @@ export class DatagramQueue {
     return cost > free || held + cost > SHARE * free ? "udp-memory" : undefined;
   }
 
-  /** Keeps a datagram that was not refused. */
+  /** Appends a datagram, after {@link refusal} returned `undefined`. */
   push(datagram: Datagram): void {
     this.#account(datagram.data.length + OVERHEAD);
     this.#datagrams.push(datagram);
   }
 
-  /** The oldest. */
+  /** Removes the oldest datagram. */
   shift(): Datagram | undefined {
     const datagram = this.#datagrams.shift();
     if (datagram !== undefined) this.#account(-datagram.data.length - OVERHEAD);
     return datagram;
   }
 
-  /** Empties it; returns how many there were. */
+  /** Empties the queue; returns the number of datagrams removed. */
   clear(): number {
     const { count } = this;
     while (this.shift() !== undefined);

@@ -1,5 +1,5 @@
 /**
- * Whose owners have something to look at.
+ * Queue of the sockets, flow ports and flows whose owners have to be notified.
  *
  * @module
  */
@@ -7,22 +7,22 @@ import { Queue } from "../buffers/queue.ts";
 import type { Flow } from "./flow.ts";
 import type { FlowPort, UdpSocket } from "./ports.ts";
 
-/** What something can happen to. */
+/** An object with events. */
 export type UdpEventOwner = UdpSocket | FlowPort | Flow;
 
-/** Each item is in it once at most. */
+/** Holds each item at most once. */
 export class EventQueue {
   readonly #queue = new Queue<UdpEventOwner>();
 
   push(item: UdpEventOwner): void {
-    if (item.inNews) return;
-    item.inNews = true;
+    if (item.inEventQueue) return;
+    item.inEventQueue = true;
     this.#queue.push(item);
   }
 
   shift(): UdpEventOwner | undefined {
     const item = this.#queue.shift();
-    if (item !== undefined) item.inNews = false;
+    if (item !== undefined) item.inEventQueue = false;
     return item;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What two addresses and ports say to each other over UDP.
+ * A UDP flow: the datagrams between two addresses and ports.
  *
  * @module
  */
@@ -8,18 +8,18 @@ import type { IpAddress } from "../wire/address.ts";
 import { DatagramQueue, type QueueMemory } from "./datagram.ts";
 import type { FlowPort } from "./ports.ts";
 
-/** What the network says about what was sent: nobody is there, or no way leads there. */
+/** Error reported by ICMP about a datagram that was sent. */
 export type FlowError = "CONNECTION_REFUSED" | "UNREACHABLE";
 
-/** Why nothing takes the datagrams of a flow: an ICMP error says so to who sends them. */
+/** Why a flow is refused; the sender receives the corresponding ICMP unreachable error. */
 export type FlowRefusal = "port" | "host" | "prohibited";
 
-/** Why a flow takes no more datagrams. */
+/** Why a flow has ended. */
 export type FlowEnd = "idle" | "evicted" | "closed" | "stopped" | FlowError;
 
 const NOTHING = new Uint8Array();
 
-/** One flow; it is in the table as long as `end` is not set. */
+/** One flow. It stays in the table until `end` is set. */
 export class Flow {
   readonly port: FlowPort;
   readonly local: IpAddress;
@@ -27,24 +27,24 @@ export class Flow {
   readonly remote: IpAddress;
   readonly remotePort: number;
   readonly queue: DatagramQueue;
-  /** Who has begun it, with the others of the same source. */
+  /** The source that began the flow, shared with its other flows. */
   readonly source: Source<Flow>;
-  /** The packet that it began with, as much of it as an ICMP error about the flow quotes. */
+  /** The first packet, as far as an ICMP error about the flow quotes it. */
   opening: Uint8Array = NOTHING;
-  /** Milliseconds without a datagram, either way, after which it ends. */
+  /** Idle timeout in milliseconds, restarted by a datagram in either direction. */
   idleMs: number;
-  /** When it ends if nothing more comes or goes. */
+  /** When the idle timeout expires. */
   earliestTimer: number = Infinity;
-  /** Set: no more datagrams come. */
+  /** Set once the flow takes no more datagrams. */
   end: FlowEnd | undefined;
-  /** Whose it is; the core never looks at it. */
+  /** The owner's object; opaque to the core. */
   handle: unknown = undefined;
-  /** Its owner has something to look at. */
-  inNews = false;
-  /** Of the table. */
+  /** Whether it is in the event queue. */
+  inEventQueue = false;
+  /** Used by the table. */
   hash = 0;
   hashNext: Flow | undefined = undefined;
-  /** Of the heap of deadlines. */
+  /** Used by the heap of deadlines. */
   heapIndex = -1;
   scheduledAt: number = Infinity;
 
@@ -68,7 +68,7 @@ export class Flow {
     this.remotePort = remotePort;
   }
 
-  /** Something came or went. */
+  /** Restarts the idle timeout. */
   touch(now: number): void {
     this.earliestTimer = now + this.idleMs;
   }

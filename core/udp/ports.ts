@@ -1,5 +1,6 @@
 /**
- * Who takes the datagrams of a place: a socket takes them all, a flow port one flow for each peer.
+ * What a binding delivers datagrams to: a socket takes all of them, a flow port opens a flow for
+ * each peer.
  *
  * @module
  */
@@ -7,10 +8,10 @@ import type { IpAddress } from "../wire/address.ts";
 import { DatagramQueue, type QueueMemory } from "./datagram.ts";
 import type { Flow, FlowError } from "./flow.ts";
 
-/** ICMP errors that wait to be looked at, at most; more are forgotten. */
+/** Maximum number of queued ICMP errors; more are discarded. */
 const MAX_ERRORS = 64;
 
-/** What the network says about a datagram that was sent. */
+/** An ICMP error about a datagram that was sent. */
 export interface DatagramError {
   readonly reason: FlowError;
   readonly local: IpAddress;
@@ -19,33 +20,33 @@ export interface DatagramError {
   readonly remotePort: number;
 }
 
-/** All datagrams of a place, whoever sent them. */
+/** A socket: receives all datagrams to its binding, from any peer. */
 export class UdpSocket {
   readonly queue: DatagramQueue;
   readonly errors: DatagramError[] = [];
-  /** Whose it is; the core never looks at it. */
+  /** The owner's object; opaque to the core. */
   handle: unknown = undefined;
-  /** Its owner has something to look at. */
-  inNews = false;
+  /** Whether it is in the event queue. */
+  inEventQueue = false;
   closed = false;
 
   constructor(memory: QueueMemory) {
     this.queue = new DatagramQueue(memory);
   }
 
-  /** Keeps an ICMP error. */
+  /** Queues an ICMP error. */
   tell(error: DatagramError): void {
     if (this.errors.length < MAX_ERRORS) this.errors.push(error);
   }
 }
 
-/** The flows of a place. */
+/** The flows of one binding. */
 export class FlowPort {
-  /** Flows that nobody has looked at yet: their owner looks after each burst of packets. */
+  /** New flows that the owner has not taken yet; it takes them after each burst of packets. */
   readonly fresh: Flow[] = [];
-  /** Whose it is; the core never looks at it. */
+  /** The owner's object; opaque to the core. */
   handle: unknown = undefined;
-  /** Its owner has something to look at. */
-  inNews = false;
+  /** Whether it is in the event queue. */
+  inEventQueue = false;
   closed = false;
 }

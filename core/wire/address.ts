@@ -1,5 +1,5 @@
 /**
- * IPv4 and IPv6 addresses as one type, and subnets of them.
+ * IPv4 and IPv6 addresses as one type, and subnets.
  *
  * @module
  */
@@ -8,8 +8,8 @@ import { readI32, writeU32 } from "./bytes.ts";
 const MAPPED = 0xffff;
 
 /**
- * An address as four 32-bit words; IPv4 in its mapped form `::ffff:a.b.c.d` (RFC 4291 2.5.5.2),
- * so that tables and comparisons need not know the family.
+ * An address as four 32-bit words. IPv4 addresses are kept in mapped form, `::ffff:a.b.c.d` (RFC
+ * 4291 2.5.5.2), so that tables and comparisons are independent of the family.
  */
 export class IpAddress {
   /** The IPv4 wildcard. */
@@ -49,7 +49,7 @@ export class IpAddress {
     );
   }
 
-  /** Reads `"10.0.0.1"`, `"fd00::1"` or `"[fd00::1]"`; `undefined` when it is none of these. */
+  /** Parses `"10.0.0.1"`, `"fd00::1"` or `"[fd00::1]"`; `undefined` if `text` is not an address. */
   static parse(text: string): IpAddress | undefined {
     if (text.startsWith("[") && text.endsWith("]")) return parseV6(text.slice(1, -1));
     return text.includes(":") ? parseV6(text) : parseV4(text);
@@ -74,7 +74,7 @@ export class IpAddress {
     return this.isV4 ? this.w3 >>> 28 === 0xe : this.w0 >>> 24 === 0xff;
   }
 
-  /** May be one host on a link: the peer of a connection. */
+  /** Whether it can be the address of a host on a link, such as the peer of a connection. */
   get isUnicast(): boolean {
     return isHostWords(this.w0, this.w1, this.w2, this.w3);
   }
@@ -89,7 +89,7 @@ export class IpAddress {
       this.w0 === other.w0;
   }
 
-  /** The address that is one higher; after the highest of all comes the lowest. */
+  /** The next higher address; the highest is followed by the lowest. */
   get next(): IpAddress {
     const w3 = (this.w3 + 1) | 0;
     const w2 = w3 === 0 && !this.isV4 ? (this.w2 + 1) | 0 : this.w2;
@@ -98,7 +98,7 @@ export class IpAddress {
     return new IpAddress(w0, w1, w2, w3);
   }
 
-  /** Writes 4 or 16 bytes; returns how many. */
+  /** Writes 4 or 16 bytes; returns their number. */
   write(bytes: Uint8Array, at: number): number {
     if (this.isV4) {
       writeU32(bytes, at, this.w3);
@@ -111,20 +111,20 @@ export class IpAddress {
     return 16;
   }
 
-  /** Dotted quad, or RFC 5952's form. */
+  /** Dotted quad, or the form of RFC 5952. */
   toString(): string {
     return this.isV4 ? formatV4(this.w3) : formatV6(this);
   }
 }
 
-/** Whether the address of these words is a host's own alone: `127.0.0.0/8`, `::1`. */
+/** Whether these words are a loopback address: `127.0.0.0/8` or `::1`. */
 export function isLoopbackWords(w0: number, w1: number, w2: number, w3: number): boolean {
   if (w0 !== 0 || w1 !== 0) return false;
   return w2 === MAPPED ? w3 >>> 24 === 127 : w2 === 0 && w3 === 1;
 }
 
 /**
- * Whether the address of these words may be one host on a link. Not so are multicast, `0.0.0.0/8`,
+ * Whether these words can be the address of a host on a link. Excluded are multicast, `0.0.0.0/8`,
  * loopback, class E with the limited broadcast address (RFC 1122 3.2.1.3), `::` and `::1` (RFC 4291
  * 2.5.2, 2.5.3).
  */
@@ -141,7 +141,7 @@ function formatV4(word: number): string {
   return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`;
 }
 
-/** RFC 5952 4: the longest run of zero groups, first of equals and at least two, becomes `::`. */
+/** RFC 5952 4: the longest run of two or more zero groups, the first among equals, becomes `::`. */
 function formatV6(address: IpAddress): string {
   const groups = [address.w0, address.w1, address.w2, address.w3]
     .flatMap((word) => [word >>> 16, word & 0xffff]);
@@ -168,7 +168,7 @@ function parseQuad(text: string): number | undefined {
   if (parts.length !== 4) return undefined;
   let word = 0;
   for (const part of parts) {
-    // A leading zero is refused: some read it as octal.
+    // Leading zeros are refused because some parsers read them as octal.
     if (!/^(0|[1-9]\d{0,2})$/.test(part) || Number(part) > 255) return undefined;
     word = (word << 8) | Number(part);
   }
@@ -206,18 +206,21 @@ function parseGroups(text: string, isEnd: boolean): number[] | undefined {
   return groups;
 }
 
-/** An address with the length of its network's prefix. */
+/** An address with a prefix length. */
 export class Subnet {
-  /** As it was given, host bits included. */
+  /** The address as given, host bits included. */
   readonly address: IpAddress;
   /** 0 to 32 or 0 to 128. */
   readonly prefixLength: number;
-  /** Its prefix among addresses of both families: 96 more for IPv4, which is `::ffff:0:0/96`. */
+  /** Prefix length in the mapped form: 96 more for IPv4, whose addresses are `::ffff:0:0/96`. */
   readonly bits: number;
   /** The address with its host bits zero. */
   readonly network: IpAddress;
   readonly #mask: IpAddress;
-  /** IPv4 addresses look as if they were in it, and are not. */
+  /**
+   * An IPv6 prefix that covers `::ffff:0:0/96`; IPv4 addresses match it in mapped form but are not
+   * in it.
+   */
   readonly #coversMapped: boolean;
 
   constructor(address: IpAddress, prefixLength: number) {
@@ -237,7 +240,7 @@ export class Subnet {
       (MAPPED & w2) === this.network.w2 && bits <= 96;
   }
 
-  /** Reads `"10.0.0.2/24"`; without a length it is one host. `undefined` when it is neither. */
+  /** Parses `"10.0.0.2/24"`, or a single address; `undefined` if `text` is neither. */
   static parse(text: string): Subnet | undefined {
     const [host = "", length, ...rest] = text.split("/");
     const address = IpAddress.parse(host);
@@ -253,12 +256,12 @@ export class Subnet {
     return new Subnet(address, address.isV4 ? 32 : 128);
   }
 
-  /** Whether the address is the network's own: all of its host bits, of which there are some, are 0. */
+  /** Whether it is a network address: there are two or more host bits, and all are 0. */
   get isNetwork(): boolean {
     return this.bits < 127 && this.address.equals(this.network);
   }
 
-  /** The address with all of its host bits one. */
+  /** The last address: all host bits 1. */
   get last(): IpAddress {
     const { network, address } = this;
     const { w0, w1, w2, w3 } = this.#mask;
@@ -280,17 +283,17 @@ export class Subnet {
     return !this.#coversMapped || w0 !== 0 || w1 !== 0 || w2 !== MAPPED;
   }
 
-  /** Whether there is an address in both. */
+  /** Whether any address is in both. */
   overlaps(other: Subnet): boolean {
     return this.contains(other.network) || other.contains(this.network);
   }
 
-  /** Whether it is the same network of the same length. */
+  /** Whether both are the same network with the same prefix length. */
   equals(other: Subnet): boolean {
     return this.bits === other.bits && this.network.equals(other.network);
   }
 
-  /** The IPv4 directed broadcast address (RFC 919) of a network that has one. */
+  /** Whether `other` is the IPv4 directed broadcast address (RFC 919) of this network. */
   isBroadcast(other: IpAddress): boolean {
     if (!other.isV4 || this.prefixLength > 30 || !this.contains(other)) return false;
     const hostBits = 0xffffffff >>> this.prefixLength;
@@ -302,7 +305,7 @@ export class Subnet {
   }
 }
 
-/** The `bits` uppermost bits of a word. */
+/** A word whose `bits` uppermost bits are 1. */
 function mask(bits: number): number {
   if (bits <= 0) return 0;
   return bits >= 32 ? -1 : -1 << (32 - bits);

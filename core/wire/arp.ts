@@ -6,7 +6,7 @@
 import { readI32, readU16, writeU16, writeU32 } from "./bytes.ts";
 import { readMac, writeMac } from "./ethernet.ts";
 
-/** Bytes of a message. */
+/** Length of a message, in bytes. */
 export const ARP_LENGTH = 28;
 
 const ETHERNET = 1;
@@ -14,19 +14,22 @@ const IPV4 = 0x0800;
 const REQUEST = 1;
 const REPLY = 2;
 
-/** A message. IPv4 addresses are words as in `IpAddress.w3`. One record serves every message. */
+/** A message; the object is reused. IPv4 addresses are words as in `IpAddress.w3`. */
 export class ArpMessage {
-  /** A question; otherwise an answer. */
+  /** True for a request, false for a reply. */
   isRequest = false;
-  /** Who says so. */
+  /** Hardware and protocol address of the sender. */
   senderMac = 0;
   senderIp = 0;
-  /** Whom it is for; of a question the address is what is not known. */
+  /** Hardware and protocol address of the target; in a request the hardware address is unknown. */
   targetMac = 0;
   targetIp = 0;
 }
 
-/** Reads the message in `bytes[start, end)`; false: it is none that can be dealt with. */
+/**
+ * Parses `bytes[start, end)` into `message`; false unless it is an ARP request or reply for IPv4 on
+ * Ethernet.
+ */
 export function parseArp(
   bytes: Uint8Array,
   start: number,

@@ -1,5 +1,5 @@
 /**
- * Big-endian integers in a byte array. Callers have checked the bounds.
+ * Big-endian integers in a byte array. The caller checks the bounds.
  *
  * @module
  */
@@ -9,7 +9,7 @@ export function readU16(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 8) | bytes[at + 1]!;
 }
 
-/** The 32-bit integer at `at`, signed: how sequence numbers and address words are kept. */
+/** The signed 32-bit integer at `at`, the form of sequence numbers and address words. */
 export function readI32(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
 }

@@ -1,5 +1,5 @@
 /**
- * The Internet checksum (RFC 1071), as partial sums that can be joined.
+ * The Internet checksum (RFC 1071), as partial sums that can be added.
  *
  * @module
  */
@@ -8,25 +8,28 @@ import { quickSum } from "./summed_memory.ts";
 
 /** Below this many bytes a typed-array view, or WebAssembly, costs more than it saves. */
 const VIEW_FROM = 128;
-/** So many bytes have 65,536 halves of words on either side, whose sum has 32 bits. */
+/**
+ * In this many bytes, the 65,536 low and the 65,536 high halves of the words each sum to at most 32
+ * bits.
+ */
 const MAX_ALIGNED = 256 * 1024;
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** Folds a sum of 16-bit words into 16 bits. */
 export function fold(sum: number): number {
-  // A double holds the sum exactly; the remainder modulo 2^16 - 1 is what carries add up to.
+  // A double holds the sum exactly. Adding the carries is reduction modulo 2^16 - 1.
   let folded = (sum % 65536) + Math.floor(sum / 65536);
   while (folded > 0xffff) folded = (folded & 0xffff) + (folded >>> 16);
   return folded;
 }
 
-/** The checksum field's value for a sum. */
+/** The value of the checksum field for a sum. */
 export function finish(sum: number): number {
   return ~fold(sum) & 0xffff;
 }
 
 /**
- * Adds the big-endian 16-bit words of `bytes[start, end)` to `sum`; an odd last byte is padded
+ * Adds the big-endian 16-bit words of `bytes[start, end)` to `sum`. A trailing odd byte is padded
  * with zero.
  */
 export function addBytes(sum: number, bytes: Uint8Array, start: number, end: number): number {
@@ -56,7 +59,7 @@ function addAligned(sum: number, bytes: Uint8Array, start: number, end: number):
     head += 2;
   }
   const count = (end - head) >> 2;
-  // Signed: what is read stays a small integer in both engines, where an unsigned word may not.
+  // Signed words stay small integers in both engines; unsigned words may not.
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + head, count);
   let low = 0;
   let high = 0;
@@ -73,7 +76,7 @@ function addAligned(sum: number, bytes: Uint8Array, start: number, end: number):
   return sum;
 }
 
-/** RFC 1071 2(B): the sum may be taken in the other byte order and swapped once at the end. */
+/** RFC 1071 2(B): the sum can be computed in the other byte order and swapped once at the end. */
 function swapped(sum: number): number {
   return ((sum & 0xff) << 8) | (sum >>> 8);
 }
@@ -88,13 +91,13 @@ export function pseudoHeaderSum(
   return addressSum(source) + addressSum(destination) + protocol + halves(length);
 }
 
-/** The words of an address as they count in a pseudo-header. */
+/** The sum of an address's words in a pseudo-header. */
 export function addressSum(address: IpAddress): number {
   const { w0, w1, w2, w3 } = address;
   return address.isV4 ? halves(w3) : halves(w0) + halves(w1) + halves(w2) + halves(w3);
 }
 
-/** The two 16-bit words of a 32-bit one, added. */
+/** The sum of the two 16-bit halves of a 32-bit word. */
 export function halves(word: number): number {
   return (word >>> 16) + (word & 0xffff);
 }

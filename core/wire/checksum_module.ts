@@ -1,16 +1,16 @@
 /**
- * A WebAssembly module that sums bytes, written down as its instructions and put together when it
- * is first needed.
+ * A WebAssembly module that computes checksums. It is kept as a list of instructions and assembled
+ * on first use.
  *
  * @module
  */
 
-/** Bytes of a module, or of a part of it. */
+/** Bytes of a module or a part of it. */
 type Code = readonly number[];
 
 /**
- * The most bytes that one call may sum: in each step of 32 bytes a lane of 32 bits takes up to
- * 2 * 65,535, which it can 32,768 times.
+ * Maximum number of bytes that one call may sum. Each step of 32 bytes adds up to 2 * 65,535 to a
+ * 32-bit lane, which overflows after 32,768 steps.
  */
 export const MAX_SUMMED = 32_768 * 32;
 
@@ -42,23 +42,23 @@ const OP = {
 const SIMD = {
   load: 0x00,
   i32x4ExtractLane: 0x1b,
-  /** Each lane the sum of two neighbouring words of 16 bits. */
+  /** Sums adjacent pairs of 16-bit words into 32-bit lanes. */
   i32x4AddPairsUnsigned: 0x7f,
   i32x4Add: 0xae,
 };
-/** The function's parameters and variables. */
+/** Local indexes of the function's parameters and variables. */
 const [START, END, SUM, LANES, MORE_LANES] = [0, 1, 2, 3, 4];
 
 /**
- * The module. It imports a memory as `wire.memory` and exports `sum(start, end)`: the sum of the
- * little-endian 16-bit words of the memory's bytes `[start, end)`, folded into 16 bits, an odd last
- * byte padded with zero. They are {@link MAX_SUMMED} bytes at most.
+ * Assembles the module. It imports a memory as `wire.memory` and exports `sum(start, end)`: the sum
+ * of the little-endian 16-bit words of the memory's bytes `[start, end)`, folded into 16 bits, with
+ * a trailing odd byte padded with zero. The range is at most {@link MAX_SUMMED} bytes long.
  */
 export function checksumModule(): Uint8Array<ArrayBuffer> {
   return Uint8Array.from([
     ...[0, ...ascii("asm"), 1, 0, 0, 0],
     ...section(SECTION.types, [FUNCTION, ...vector([[I32], [I32]]), ...vector([[I32]])]),
-    // A memory of one page or more.
+    // A memory of at least one page.
     ...section(SECTION.imports, [...name("wire"), ...name("memory"), 2, 0, 1]),
     ...section(SECTION.functions, [0]),
     ...section(SECTION.exports, [...name("sum"), 0, 0]),
@@ -70,17 +70,17 @@ function sumInstructions(): Code {
   return [
     ...eachStep(32, [...addLanes(LANES, 0), ...addLanes(MORE_LANES, 16)]),
     ...[LANES, MORE_LANES].flatMap((lanes) => [0, 1, 2, 3].flatMap((lane) => addLane(lanes, lane))),
-    // 2^16 is 1 modulo 2^16 - 1: two words may be added as one of 32 bits.
+    // 2^16 is congruent to 1 modulo 2^16 - 1, so two 16-bit words can be added as one 32-bit word.
     ...eachStep(4, addLoaded(OP.i64Load32)),
     ...eachStep(2, addLoaded(OP.i64Load16)),
     ...eachStep(1, addLoaded(OP.i64Load8)),
-    // What began with less than 40 bits has 16 then.
+    // Three folds reduce any sum below 2^40 to 16 bits.
     ...[...foldOnce(), ...foldOnce(), ...foldOnce()],
     ...[OP.get, SUM, OP.i32WrapI64, OP.end],
   ];
 }
 
-/** Runs `body` and moves `START` on by `size`, while so many bytes are left. */
+/** Runs `body` and advances `START` by `size` while at least `size` bytes are left. */
 function eachStep(size: number, body: Code): Code {
   const next = [OP.get, START, OP.i32Const, size, OP.i32Add];
   return [
@@ -91,7 +91,7 @@ function eachStep(size: number, body: Code): Code {
   ];
 }
 
-/** `lanes` += the pairs of words at `START + offset`. */
+/** `lanes` += the sums of pairs of words at `START + offset`. */
 function addLanes(lanes: number, offset: number): Code {
   return [
     ...[OP.get, lanes, OP.get, START, ...simd(SIMD.load), 0, offset],
@@ -105,12 +105,12 @@ function addLane(lanes: number, lane: number): Code {
   return [OP.get, SUM, ...value, OP.i64Add, OP.set, SUM];
 }
 
-/** `SUM` += what is loaded from `START`, which may be at any alignment. */
+/** `SUM` += the value at `START`, of any alignment. */
 function addLoaded(load: number): Code {
   return [OP.get, SUM, OP.get, START, load, 0, 0, OP.i64Add, OP.set, SUM];
 }
 
-/** `SUM` = its lowest 16 bits + the others. */
+/** `SUM` = its lowest 16 bits + the remaining bits. */
 function foldOnce(): Code {
   return [
     ...[OP.get, SUM, OP.i64Const, ...signedLeb128(0xffff), OP.i64And],

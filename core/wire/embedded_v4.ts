@@ -1,5 +1,5 @@
 /**
- * IPv4 addresses inside of IPv6 addresses, where translators and tunnels take them from.
+ * IPv4 addresses embedded in IPv6 addresses, as translators and tunnels use them.
  *
  * @module
  */
@@ -11,29 +11,29 @@ const COMPATIBLE = prefix("::/96");
 const TRANSLATED = prefix("::ffff:0:0:0/96");
 /** NAT64 (RFC 6052 2.1). */
 const NAT64 = prefix("64:ff9b::/96");
-/** NAT64 of a network's own, with a prefix of 48 bits or more (RFC 8215). */
+/** Local-use NAT64 (RFC 8215); the prefix has 48 bits or more. */
 const LOCAL_NAT64 = prefix("64:ff9b:1::/48");
 /** RFC 3056 2. */
 const SIX_TO_FOUR = prefix("2002::/16");
 /** RFC 4380 4. */
 const TEREDO = prefix("2001::/32");
 
-/** The identifier of an ISATAP interface, whatever its u and g bits are (RFC 5214 6.1). */
+/** The interface identifier of ISATAP, without its u and g bits (RFC 5214 6.1). */
 const ISATAP = 0x0000_5efe;
 const U_AND_G = 0x0300_0000;
 
 /**
- * The IPv4 addresses that a packet to `address` may be carried to: none for most, two for Teredo, whose
- * addresses name a server as well, or where two forms are combined. A mapped address is an IPv4
- * address, see {@link IpAddress}, and holds no other.
+ * The IPv4 addresses to which a packet to `address` may be carried. Most addresses embed none;
+ * Teredo embeds two, since it also names a server, as do combinations of two forms. A mapped
+ * address is an IPv4 address itself (see {@link IpAddress}) and embeds no other.
  *
- * A translator with a prefix of the network's own (RFC 6052 2.2), 6rd (RFC 5969) and MAP (RFC 7597)
- * cannot be told from other addresses.
+ * Addresses of NAT64 with a network-specific prefix (RFC 6052 2.2), 6rd (RFC 5969) and MAP (RFC
+ * 7597) cannot be recognized.
  */
 export function embeddedV4(address: IpAddress): IpAddress[] {
   const { w0, w1, w2, w3 } = address;
   const words: number[] = [];
-  // `::` and `::1` are no IPv4-compatible addresses (RFC 4291 2.5.2, 2.5.3).
+  // `::` and `::1` are not IPv4-compatible addresses (RFC 4291 2.5.2, 2.5.3).
   if (COMPATIBLE.contains(address) && w3 >>> 1 !== 0) words.push(w3);
   if (TRANSLATED.contains(address) || NAT64.contains(address)) words.push(w3);
   if (LOCAL_NAT64.contains(address)) words.push(...localNat64(address));
@@ -45,9 +45,9 @@ export function embeddedV4(address: IpAddress): IpAddress[] {
 }
 
 /**
- * At a prefix of 48, 56, 64 or 96 bits, around the zero octet and before a zero suffix (RFC 6052
- * 2.2). Read at another length than the network's an address often begins with a zero octet; such
- * readings are left out unless there are no others.
+ * The IPv4 address for each prefix length of 48, 56, 64 and 96 bits: split around the zero octet
+ * and followed by a zero suffix (RFC 6052 2.2). With the wrong length the result often starts with
+ * a zero octet; such results are left out unless there are no others.
  */
 function localNat64({ w1, w2, w3 }: IpAddress): number[] {
   const found = [w3];

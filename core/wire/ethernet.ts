@@ -6,17 +6,17 @@
 import type { IpAddress } from "./address.ts";
 import { readU16, readU32, writeU16, writeU32 } from "./bytes.ts";
 
-/** Bytes in front of a frame's payload: destination, source, type. */
+/** Length of the header: destination, source, type. */
 export const ETHERNET_HEADER = 14;
 
-/** What a frame carries. */
+/** Values of the type field. */
 export const ETHER_TYPE: { readonly IPV4: 0x0800; readonly ARP: 0x0806; readonly IPV6: 0x86dd } = {
   IPV4: 0x0800,
   ARP: 0x0806,
   IPV6: 0x86dd,
 };
 
-/** Every station. */
+/** The broadcast address. */
 export const BROADCAST_MAC = 0xffff_ffff_ffff;
 
 const TWO_32 = 2 ** 32;
@@ -50,28 +50,28 @@ export function readEtherType(bytes: Uint8Array, at: number): number {
   return readU16(bytes, at + 12);
 }
 
-/** Goes to several stations: multicast and broadcast. */
+/** Whether it is a group address: multicast or broadcast. */
 export function isGroupMac(mac: number): boolean {
   return (Math.floor(mac / 2 ** 40) & 1) === 1;
 }
 
-/** May be one station's: neither a group's nor all zeros. */
+/** Whether it can be a station's address: neither a group address nor all zeros. */
 export function isStationMac(mac: number): boolean {
   return mac !== 0 && !isGroupMac(mac);
 }
 
-/** The group that an IP multicast address maps to (RFC 1112 6.4, RFC 2464 7). */
+/** The group address for an IP multicast address (RFC 1112 6.4, RFC 2464 7). */
 export function multicastMac({ isV4, w3 }: IpAddress): number {
   return isV4 ? 0x0100_5e00_0000 + (w3 & 0x7f_ffff) : 0x3333_0000_0000 + (w3 >>> 0);
 }
 
-/** Reads `02:00:5e:10:00:01`; `undefined` when it is none. */
+/** Parses `02:00:5e:10:00:01`; `undefined` if `text` is not a MAC address. */
 export function parseMac(text: string): number | undefined {
   if (!/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(text)) return undefined;
   return parseInt(text.replaceAll(":", ""), 16);
 }
 
-/** `02:00:5e:10:00:01`. */
+/** Formats an address as `02:00:5e:10:00:01`. */
 export function formatMac(mac: number): string {
   return mac.toString(16).padStart(12, "0").replace(/..(?!$)/g, "$&:");
 }

@@ -1,12 +1,11 @@
 /**
- * ICMP (RFC 792) and ICMPv6 (RFC 4443) in one vocabulary: what a message means, whatever the
- * family that says it.
+ * ICMP (RFC 792) and ICMPv6 (RFC 4443) messages, mapped to one set of meanings.
  *
  * @module
  */
 import { readU16, readU32, writeU16, writeU32 } from "./bytes.ts";
 
-/** What a message means to this stack. */
+/** Meaning of a message, independent of the family. */
 export type IcmpMeaning =
   | "echo-request"
   | "network-unreachable"
@@ -20,12 +19,12 @@ export type IcmpMeaning =
   | "source-quench"
   | "other";
 
-/** A received message. One record serves every packet. */
+/** A received message; the object is reused. */
 export class IcmpMessage {
   meaning: IcmpMeaning = "other";
-  /** Next-hop MTU of a `packet-too-big`; 0 when the router did not say (RFC 1191 4). */
+  /** Next-hop MTU of a `packet-too-big`; 0 if the router did not give it (RFC 1191 4). */
   mtu = 0;
-  /** Where the packet that an error is about begins. */
+  /** Offset of the quoted packet in an error message. */
   bodyStart = 0;
 }
 
@@ -56,7 +55,7 @@ const V6_UNREACHABLE: readonly IcmpMeaning[] = [
   "prohibited",
 ];
 
-/** Reads the message at `start`; the caller has checked that 8 bytes are there. */
+/** Parses the message at `start`, of which the caller has checked that it has at least 8 bytes. */
 export function parseIcmp(
   version: 4 | 6,
   packet: Uint8Array,
@@ -89,8 +88,8 @@ function meaningV6(type: number, code: number): IcmpMeaning {
 }
 
 /**
- * Whether a message of this type is an error, or a redirect: neither may bring about an error. Of
- * IPv4, unknown types are taken for errors too.
+ * Whether this type is an error or a redirect, about which no error may be sent. In IPv4, unknown
+ * types count as errors.
  */
 export function isIcmpErrorType(version: 4 | 6, type: number): boolean {
   return version === 4 ? !V4_QUERIES.has(type) : type < 128 || type === V6_REDIRECT;
@@ -100,12 +99,12 @@ export function isIcmpErrorType(version: 4 | 6, type: number): boolean {
 const V4_QUERIES: ReadonlySet<number> = new Set([0, 8, 9, 10, 13, 14, 15, 16, 17, 18]);
 const V6_REDIRECT = 137;
 
-/** Type of an echo reply. */
+/** The type of an echo reply. */
 export function echoReplyType(version: 4 | 6): number {
   return version === 4 ? 0 : 129;
 }
 
-/** Writes type, code and the four bytes behind the checksum, which is left zero. */
+/** Writes type, code, a zero checksum and the four bytes `rest` that follow it. */
 export function emitIcmpHeader(
   bytes: Uint8Array,
   at: number,
@@ -119,10 +118,10 @@ export function emitIcmpHeader(
   writeU32(bytes, at + 4, rest);
 }
 
-/** What cannot be reached, or may not be. */
+/** Reasons for an unreachable error. */
 export type Unreachable = "protocol" | "port" | "host" | "prohibited";
 
-/** Type and code of the unreachable errors this stack sends. */
+/** Type and code of the unreachable errors that this stack sends. */
 export function unreachableCode(
   version: 4 | 6,
   what: Unreachable,
@@ -132,7 +131,7 @@ export function unreachableCode(
   return what === "protocol" ? { type: 4, code: 1 } : { type: 1, code: V6_CODES[what] };
 }
 
-/** RFC 792; RFC 1812 5.2.7.1 for what is prohibited. */
+/** RFC 792; `prohibited`: RFC 1812 5.2.7.1. */
 const V4_CODES: Readonly<Record<Unreachable, number>> = {
   host: 1,
   protocol: 2,

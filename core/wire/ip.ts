@@ -1,5 +1,5 @@
 /**
- * What IPv4 (RFC 791) and IPv6 (RFC 8200) headers have in common: one record, one reader, one writer.
+ * Parses and writes IPv4 (RFC 791) and IPv6 (RFC 8200) headers, with one record for both.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { DropReason } from "./drop_reason.ts";
 import { checkOptions } from "./ipv4_options.ts";
 import { readExtensionHeaders } from "./ipv6_extensions.ts";
 
-/** Protocol numbers that are answered. */
+/** Protocol numbers that the stack handles. */
 export const PROTOCOL: {
   readonly ICMP: 1;
   readonly TCP: 6;
@@ -18,13 +18,13 @@ export const PROTOCOL: {
   readonly ICMPV6: 58;
 } = { ICMP: 1, TCP: 6, UDP: 17, ICMPV6: 58 };
 
-/** RFC 8200 4.7: behind this header there is nothing. */
+/** RFC 8200 4.7: nothing follows. */
 export const NO_NEXT_HEADER = 59;
 
-/** The part of a packet's header that later steps need. One record serves every packet. */
+/** The fields of a packet's header that later steps need; the object is reused. */
 export class IpHeader {
   version: 4 | 6 = 4;
-  /** What follows the header and its extension headers. */
+  /** Protocol number of what follows the header and its extension headers. */
   protocol = 0;
   /** TTL or hop limit. */
   hopLimit = 0;
@@ -40,27 +40,30 @@ export class IpHeader {
   d1 = 0;
   d2 = 0;
   d3 = 0;
-  /** Where the payload begins and ends in the packet. */
+  /** Start and end of the payload in the packet. */
   payloadStart = 0;
   payloadEnd = 0;
-  /** The payload is a piece of one; `protocol` is what the fragment says, the fields below hold. */
+  /**
+   * The packet is a fragment. `protocol` is then the value in the fragment, and the fields below
+   * are valid.
+   */
   isFragment = false;
   /** Identification: 16 bits, or 32 with IPv6. */
   fragmentId = 0;
-  /** Where the piece belongs in the whole payload, in bytes. */
+  /** Fragment offset in bytes. */
   fragmentOffset = 0;
-  /** It is not the last piece. */
+  /** More fragments follow. */
   moreFragments = false;
   /**
-   * IPv6: the byte that says what the payload is; of a fragment what announces the fragment header,
-   * which is the 8 bytes in front of the payload.
+   * IPv6: offset of the next-header byte that gives the type of the payload. In a fragment, it is
+   * the byte that announces the fragment header, whose 8 bytes precede the payload.
    */
   nextHeaderAt = 0;
-  /** What the sender of a refused packet is to be told; `undefined`: nothing. */
+  /** ICMP error to send about a refused packet, if any. */
   error: IpError | undefined = undefined;
 }
 
-/** An ICMP error; `rest` is what follows its checksum. */
+/** An ICMP error; `rest` is the four bytes after its checksum. */
 export interface IpError {
   readonly type: number;
   readonly code: number;
@@ -68,15 +71,18 @@ export interface IpError {
 }
 
 /**
- * What an answer needs to know of a packet: where it went from and to, how long it is, and where it
- * says what it carries.
+ * The fields of a packet that a reply depends on: addresses, length and the offset of its protocol
+ * field.
  */
 export type AnsweredHeader = Pick<
   IpHeader,
   "version" | "s0" | "s1" | "s2" | "s3" | "d0" | "d1" | "d2" | "d3" | "payloadEnd" | "nextHeaderAt"
 >;
 
-/** Reads the header of `packet[0, size)` into `ip`. */
+/**
+ * Parses the header of `packet[0, size)` into `ip`; returns the reason if the packet is to be
+ * dropped.
+ */
 export function parseIp(packet: Uint8Array, size: number, ip: IpHeader): DropReason | undefined {
   ip.error = undefined;
   if (size < 1) return "ip-short";
@@ -85,12 +91,12 @@ export function parseIp(packet: Uint8Array, size: number, ip: IpHeader): DropRea
   return version === 6 ? parseIpv6(packet, size, ip) : "ip-version";
 }
 
-/** Multicast or limited broadcast, which any host may send to. */
+/** Whether the destination is multicast or limited broadcast. */
 export function isGroupDestination({ version, d0, d3 }: IpHeader): boolean {
   return version === 4 ? d3 === -1 || d3 >>> 28 === 0xe : d0 >>> 24 === 0xff;
 }
 
-/** The sum of the pseudo-header of a packet's payload, or of its first `length` bytes. */
+/** The pseudo-header sum for a packet's payload, or for its first `length` bytes. */
 export function pseudoHeaderSumOf(
   ip: IpHeader,
   length: number = ip.payloadEnd - ip.payloadStart,
@@ -100,7 +106,7 @@ export function pseudoHeaderSumOf(
   return halves(ip.s3) + halves(ip.d3) + v6Words + ip.protocol + halves(length);
 }
 
-/** Whether the payload, whose checksum covers a pseudo-header too, came unchanged. */
+/** Whether the payload's checksum, which covers a pseudo-header, is correct. */
 export function payloadChecksumHolds(ip: IpHeader, packet: Uint8Array): boolean {
   const sum = addBytes(pseudoHeaderSumOf(ip), packet, ip.payloadStart, ip.payloadEnd);
   return fold(sum) === 0xffff;
@@ -127,7 +133,7 @@ function parseIpv4(packet: Uint8Array, size: number, ip: IpHeader): DropReason |
   ip.d3 = readI32(packet, 16);
   ip.payloadStart = headerLength;
   ip.payloadEnd = totalLength;
-  // More fragments, or an offset: RFC 791 3.1.
+  // The more-fragments bit or an offset makes it a fragment (RFC 791 3.1).
   const fragment = readU16(packet, 6) & 0x3fff;
   ip.isFragment = fragment !== 0;
   if (fragment !== 0) readFragmentV4(packet, fragment, ip);
@@ -155,7 +161,7 @@ function parseIpv6(packet: Uint8Array, size: number, ip: IpHeader): DropReason |
   ip.d1 = readI32(packet, 28);
   ip.d2 = readI32(packet, 32);
   ip.d3 = readI32(packet, 36);
-  // A mapped address never travels as IPv6 (RFC 4038 4.2); here it would pass for an IPv4 one.
+  // Mapped addresses must not appear on the wire (RFC 4038 4.2); here they would be taken for IPv4.
   if (isMapped(ip.s0, ip.s1, ip.s2) || isMapped(ip.d0, ip.d1, ip.d2)) return "ip-source";
   ip.payloadEnd = end;
   return readExtensionHeaders(packet, end, ip);
@@ -165,25 +171,25 @@ function isMapped(w0: number, w1: number, w2: number): boolean {
   return w0 === 0 && w1 === 0 && w2 === 0xffff;
 }
 
-/** What `emitIp` writes besides the addresses. */
+/** Header fields for {@link emitIp}, besides the addresses. */
 export interface IpFields {
   protocol: number;
-  /** Bytes behind the IP header. */
+  /** Bytes after the IP header. */
   payloadLength: number;
   /** 1 to 255. */
   hopLimit: number;
   /** DSCP and ECN. */
   trafficClass: number;
-  /** IPv4 identification; atomic datagrams may use any (RFC 6864 4.1). */
+  /** IPv4 identification; any value will do for atomic datagrams (RFC 6864 4.1). */
   identification: number;
 }
 
-/** Bytes that `emitIp` writes for an address of this family. */
+/** Length of the header that `emitIp` writes for this family: 20 or 40. */
 export function ipHeaderLength(address: IpAddress): number {
   return address.isV4 ? 20 : 40;
 }
 
-/** Writes a header at `at`; returns its length, 20 or 40. IPv4 packets say "don't fragment". */
+/** Writes a header at `at`, with DF set in IPv4; returns its length, 20 or 40. */
 export function emitIp(
   bytes: Uint8Array,
   at: number,
@@ -216,7 +222,7 @@ function emitIpv4(
   return 20;
 }
 
-/** Writes the checksum of an IPv4 header of `length` bytes at `at`. */
+/** Computes and writes the checksum of the IPv4 header of `length` bytes at `at`. */
 export function writeHeaderChecksum(bytes: Uint8Array, at: number, length: number): void {
   writeU16(bytes, at + 10, 0);
   writeU16(bytes, at + 10, finish(addBytes(0, bytes, at, at + length)));

@@ -1,5 +1,5 @@
 /**
- * IPv4 options (RFC 791 3.1): checked for what cannot be, and for source routes that do not end here.
+ * Validation of IPv4 options (RFC 791 3.1); source routes with hops left are refused.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export function checkOptions(
     const length = at + 1 < end ? packet[at + 1]! : 0;
     if (length < 2 || at + length > end) return problem(ip, at);
     const isSourceRoute = type === LOOSE_SOURCE_ROUTE || type === STRICT_SOURCE_ROUTE;
-    // RFC 1122 3.2.1.8 (c): there is one at most.
+    // RFC 1122 3.2.1.8 (c): at most one source route.
     if (isSourceRoute && hasSourceRoute) return problem(ip, at);
     hasSourceRoute ||= isSourceRoute;
     if (isSourceRoute || type === RECORD_ROUTE || type === TIMESTAMP) {
@@ -46,7 +46,7 @@ export function checkOptions(
   return undefined;
 }
 
-/** The options that a pointer says the next free place, or the next hop, of. */
+/** Checks an option that has a pointer: to the next hop, or to the next free slot. */
 function checkPointer(
   packet: Uint8Array,
   at: number,
@@ -59,7 +59,7 @@ function checkPointer(
   if (length < fixed) return problem(ip, at + 1);
   const pointer = packet[at + 2]!;
   if (pointer <= fixed) return problem(ip, at + 2);
-  // RFC 791 3.1: a pointer beyond the length says that the route has ended, or that it is full.
+  // RFC 791 3.1: a pointer beyond the length means that the route has ended or the option is full.
   if (pointer > length) return undefined;
   if (pointer + 3 > length) return problem(ip, at + 2);
   if (isTimestamp || type === RECORD_ROUTE) return undefined;
@@ -68,7 +68,7 @@ function checkPointer(
   return "ip-source-route";
 }
 
-/** RFC 792: the pointer is the uppermost byte behind the checksum. */
+/** RFC 792: the pointer is the first byte after the checksum. */
 function problem(ip: IpHeader, pointer: number): DropReason {
   ip.error = { type: PARAMETER_PROBLEM, code: 0, rest: pointer << 24 };
   return "ip-option";

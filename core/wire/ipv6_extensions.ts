@@ -1,6 +1,5 @@
 /**
- * IPv6 extension headers (RFC 8200 4): those in front of the upper-layer header are read, and what
- * this host cannot process is refused.
+ * Processing of IPv6 extension headers (RFC 8200 4).
  *
  * @module
  */
@@ -14,11 +13,11 @@ const ROUTING = 43;
 export const FRAGMENT_HEADER = 44;
 const DESTINATION_OPTIONS = 60;
 
-/** RFC 8200 4.1 expects seven at most; RFC 8883 3 lets a host have a limit. */
+/** RFC 8200 4.1 expects at most seven; RFC 8883 3 lets a host set a limit. */
 export const MAX_EXTENSION_HEADERS = 32;
-/** Options of one header, without padding (RFC 8504 5.3). */
+/** Maximum number of options in one header, padding not counted (RFC 8504 5.3). */
 export const MAX_OPTIONS = 8;
-/** RFC 8504 5.3: bytes of padding in a row; more never aligns anything. */
+/** Maximum number of consecutive padding bytes; alignment never needs more (RFC 8504 5.3). */
 const MAX_PADDING = 7;
 
 const PARAMETER_PROBLEM = 4;
@@ -34,12 +33,12 @@ const CODE = {
 const PAD1 = 0;
 const PADN = 1;
 
-/** RFC 8200 4.2: what the two high bits of an unknown option's type ask for. */
+/** RFC 8200 4.2: action for an unknown option, from the two high bits of its type. */
 const UNKNOWN_OPTION = { SKIP: 0, DISCARD: 1, TELL: 2, TELL_UNLESS_MULTICAST: 3 } as const;
 
 /**
- * Reads the extension headers of `packet[0, end)`, up to the upper-layer header or to a fragment
- * header, behind which only the first piece has headers.
+ * Reads the extension headers of `packet[0, end)`, up to the upper-layer header or a fragment
+ * header; only in the first fragment do headers follow that.
  */
 export function readExtensionHeaders(
   packet: Uint8Array,
@@ -52,7 +51,7 @@ export function readExtensionHeaders(
   let count = 0;
   ip.isFragment = false;
   while (isExtensionHeader(next)) {
-    // RFC 8200 4.1: a hop-by-hop options header elsewhere is an unknown next header.
+    // RFC 8200 4.1: a hop-by-hop options header that is not first is an unknown next header.
     if (next === HOP_BY_HOP && count > 0) {
       return refuse(ip, "ip-extension", CODE.unknownNextHeader, typeAt);
     }
@@ -62,7 +61,7 @@ export function readExtensionHeaders(
     const length = at + 8 > end ? Infinity : lengthOf(packet, next, at);
     if (at + length > end) return "ip-header";
     if (next === FRAGMENT_HEADER) {
-      // Without the fragment header they would seem to be the first when the packet is whole again.
+      // After reassembly, which removes the fragment header, it would seem to come first.
       if (packet[at] === HOP_BY_HOP) return refuse(ip, "ip-extension", CODE.unknownNextHeader, at);
       if (readFragmentHeader(packet, typeAt, at, ip)) return undefined;
     } else {
@@ -96,7 +95,7 @@ function refuse(ip: IpHeader, reason: DropReason, code: number, pointer: number)
   return reason;
 }
 
-/** False: an atomic fragment, which is a whole packet whatever its identification (RFC 6946). */
+/** Returns false for an atomic fragment, which is processed as a whole packet (RFC 6946). */
 function readFragmentHeader(packet: Uint8Array, typeAt: number, at: number, ip: IpHeader): boolean {
   if (isAtomic(packet, at)) return false;
   const fragment = readU16(packet, at + 2);
@@ -114,13 +113,13 @@ function isAtomic(packet: Uint8Array, at: number): boolean {
   return (readU16(packet, at + 2) & 0xfff9) === 0;
 }
 
-/** RFC 8200 4.4: this host knows no routing type, the deprecated type 0 (RFC 5095 3) among them. */
+/** RFC 8200 4.4: no routing type is supported; type 0 is deprecated (RFC 5095 3). */
 function readRoutingHeader(packet: Uint8Array, at: number, ip: IpHeader): DropReason | undefined {
   if (packet[at + 3] === 0) return undefined;
   return refuse(ip, "ip-source-route", CODE.erroneousField, at + 2);
 }
 
-/** RFC 8200 4.2: no option but padding is known here. */
+/** RFC 8200 4.2: only padding options are known. */
 function readOptions(
   packet: Uint8Array,
   start: number,
@@ -147,7 +146,7 @@ function readOptions(
   return undefined;
 }
 
-/** RFC 4942 2.1.9.5: padding is zero; anything else is a hidden channel. */
+/** RFC 4942 2.1.9.5: padding must be zero; anything else could be a covert channel. */
 function isPadding(packet: Uint8Array, at: number, length: number): boolean {
   for (let i = at + 2; i < at + length; i++) if (packet[i] !== 0) return false;
   return true;
@@ -163,16 +162,16 @@ function refusalOfUnknown(type: number, at: number, ip: IpHeader): DropReason | 
 
 /** An upper-layer header. */
 export interface UpperLayer {
-  /** What it is; `FRAGMENT_HEADER` where the packet is not the first fragment. */
+  /** Protocol number; `FRAGMENT_HEADER` if the packet is not the first fragment. */
   readonly protocol: number;
   readonly at: number;
-  /** A fragment header was met, other than of an atomic fragment. */
+  /** A fragment header precedes it, other than that of an atomic fragment. */
   readonly isFragment: boolean;
 }
 
 /**
- * Finds the header behind the extension headers from `start` on, whatever these ask for;
- * `undefined`: the packet ends before. `next` says what the first of them is.
+ * Finds the header that follows the extension headers from `start` on, without processing these.
+ * `next` is the type of the first of them. Returns `undefined` if the packet ends before.
  */
 export function findUpperLayer(
   packet: Uint8Array,

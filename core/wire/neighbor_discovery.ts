@@ -21,7 +21,7 @@ const TARGET_LINK_ADDRESS = 2;
 const SOLICITED = 0x4000_0000;
 const OVERRIDE = 0x2000_0000;
 
-/** RFC 4861 7.1: what came through a router is not of this link. */
+/** RFC 4861 7.1: a lower hop limit shows that the packet was forwarded by a router. */
 const HOP_LIMIT = 255;
 const IP_HEADER = 40;
 /** Type, code, checksum, flags and target. */
@@ -30,21 +30,21 @@ const FIXED = 24;
 /** `ff02::1`. */
 export const ALL_NODES: IpAddress = new IpAddress(0xff02_0000, 0, 0, 1);
 
-/** A message. One record serves every message. */
+/** A message; the object is reused. */
 export class NeighborMessage {
-  /** A question; otherwise an answer. */
+  /** True for a solicitation, false for an advertisement. */
   isSolicitation = false;
-  /** Whose link-layer address is asked for or told. */
+  /** The address that is being resolved or announced. */
   target: IpAddress = IpAddress.ANY_V6;
-  /** The link-layer address in the option that belongs to this message; -1: there is none. */
+  /** The source or target link-layer address option, whichever this message carries; -1: none. */
   mac = -1;
-  /** An advertisement that answers a question. */
+  /** The advertisement answers a solicitation. */
   solicited = false;
-  /** An advertisement that holds whatever else was known. */
+  /** The advertisement overrides a cached link-layer address. */
   override = false;
 }
 
-/** Whether the packet, an IPv6 one, is one of these messages. */
+/** Whether an IPv6 packet is one of these messages. */
 export function isNeighborMessage(packet: Uint8Array, start: number, end: number): boolean {
   if (end - start < IP_HEADER + FIXED || packet[start + 6] !== PROTOCOL.ICMPV6) return false;
   const type = packet[start + IP_HEADER];
@@ -52,8 +52,8 @@ export function isNeighborMessage(packet: Uint8Array, start: number, end: number
 }
 
 /**
- * Reads a message; false: it is not valid by RFC 4861 7.1. `ip` is the packet's header, which
- * begins at 0 of `packet`.
+ * Parses a message; false if it is invalid according to RFC 4861 7.1. `ip` is the header at offset
+ * 0 of `packet`.
  */
 export function parseNeighborMessage(
   packet: Uint8Array,
@@ -74,7 +74,10 @@ export function parseNeighborMessage(
     : !(message.solicited && ip.d0 >>> 24 === 0xff);
 }
 
-/** RFC 4861 7.1.1: who has no address yet asks all who may have it, and tells nothing of itself. */
+/**
+ * RFC 4861 7.1.1: from the unspecified address, the destination must be a solicited-node address
+ * and there must be no source link-layer address.
+ */
 function isValidSolicitation(
   { s0, s1, s2, s3, d0, d1, d2, d3 }: IpHeader,
   message: NeighborMessage,
@@ -100,14 +103,14 @@ function readOptions(
   return true;
 }
 
-/** The group of everybody whose address ends like `target` (RFC 4291 2.7.1). */
+/** The solicited-node multicast address of `target` (RFC 4291 2.7.1). */
 export function solicitedNode(target: IpAddress): IpAddress {
   return new IpAddress(0xff02_0000, 0, 1, 0xff00_0000 | (target.w3 & 0xff_ffff));
 }
 
 /**
- * Writes a packet that asks for `target` and tells where the asker is, unless `mac` is -1; returns its
- * length.
+ * Writes a neighbor solicitation for `target`, with `mac` as source link-layer address unless it is
+ * -1; returns the length of the packet.
  */
 export function emitSolicitation(
   bytes: Uint8Array,
@@ -127,8 +130,8 @@ export function emitSolicitation(
 }
 
 /**
- * Writes a packet that tells `mac` to be the address of `target`, in answer to a question of
- * `destination` or, where that is a group, unasked; returns its length.
+ * Writes a neighbor advertisement of `mac` for `target`; it is solicited unless `destination` is
+ * multicast. Returns the length of the packet.
  */
 export function emitAdvertisement(
   bytes: Uint8Array,
@@ -146,14 +149,14 @@ export function emitAdvertisement(
   });
 }
 
-/** What the two messages differ in. */
+/** The differences between the two messages. */
 interface SentMessage {
   readonly type: number;
   readonly flags: number;
   readonly target: IpAddress;
-  /** Whose link-layer address `mac` is. */
+  /** Type of the option that carries `mac`. */
   readonly option: number;
-  /** -1: there is no option. */
+  /** -1: no option. */
   readonly mac: number;
 }
 

@@ -1,11 +1,11 @@
 /**
- * Arithmetic of sequence numbers modulo 2^32 (RFC 9293 3.4), as signed 32-bit integers. The
- * comparisons hold while the two are less than 2^31 apart; nothing throws.
+ * Sequence number arithmetic modulo 2^32 (RFC 9293 3.4) on signed 32-bit integers. Comparisons are
+ * valid for numbers less than 2^31 apart.
  *
  * @module
  */
 
-/** `a` - `b`, negative when `a` lies before `b`. */
+/** `a` - `b`; negative if `a` comes before `b`. */
 export function seqDiff(a: number, b: number): number {
   return (a - b) | 0;
 }

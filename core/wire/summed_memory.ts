@@ -1,14 +1,14 @@
 /**
- * Memory whose bytes WebAssembly can sum, for buffers that packets are received into.
+ * Memory for receive buffers whose checksums WebAssembly can compute in place.
  *
  * @module
  */
 import { checksumModule, MAX_SUMMED } from "./checksum_module.ts";
 
-/** That of {@link checksumModule}; `start` and `end` count from the buffer's first byte. */
+/** The export of {@link checksumModule}; `start` and `end` are offsets in the whole buffer. */
 type Sum = (start: number, end: number) => number;
 
-/** What is used of the global object of this name. */
+/** The part of the global `WebAssembly` that is used. */
 export interface WebAssemblyLike {
   readonly Memory: new (size: { initial: number; maximum: number }) => {
     readonly buffer: ArrayBuffer;
@@ -20,23 +20,26 @@ export interface WebAssemblyLike {
   ) => { readonly exports: unknown };
 }
 
-/** What is known of a memory. */
+/** State of one memory. */
 interface Memory {
   readonly sum: Sum;
-  /** The last view that began on each page. */
+  /** The last view that {@link briefView} created on each page. */
   readonly views: (Uint8Array | undefined)[];
 }
 
 const PAGE_SIZE = 65_536;
-/** Keeps no memory alive, and nothing but the memory keeps what belongs to it. */
+/** Weak, so that the entry lives exactly as long as the memory. */
 const memories = new WeakMap<ArrayBufferLike, Memory>();
-/** Asking an array for its buffer costs something where arrays are small: not before it is needed. */
+/**
+ * Reading `buffer` of a small array is slow in the engines, so it is avoided until there is a
+ * memory.
+ */
 let hasMemories = false;
 
 /**
- * `size` bytes of zeros that `addBytes` sums several times faster than others; a page of them
- * takes memory when it is first used. Where there is no WebAssembly or none with SIMD, or a page's
- * policy forbids it, they are ordinary bytes. They never move.
+ * Allocates `size` zero bytes that `addBytes` sums several times faster than others. Pages take
+ * physical memory on first use, and the buffer never moves. Without WebAssembly SIMD, or if a
+ * content security policy forbids it, the result is an ordinary array.
  */
 export function summedMemory(
   size: number,
@@ -45,14 +48,14 @@ export function summedMemory(
   try {
     if (webAssembly !== undefined) return make(size, webAssembly);
   } catch {
-    // Which of the reasons it is makes no difference: sums cost more, and are the same.
+    // Whatever the reason, the fallback computes the same sums, only slower.
   }
   return new Uint8Array(size);
 }
 
 /**
- * The sum of the little-endian 16-bit words of `bytes[start, end)`, or undefined where they do not
- * lie in memory of {@link summedMemory}, or are more than {@link MAX_SUMMED}.
+ * The sum of the little-endian 16-bit words of `bytes[start, end)`, or `undefined` if they are not
+ * in memory of {@link summedMemory}, or more than {@link MAX_SUMMED}.
  */
 export function quickSum(bytes: Uint8Array, start: number, end: number): number | undefined {
   if (!hasMemories || end - start > MAX_SUMMED) return undefined;
@@ -61,8 +64,9 @@ export function quickSum(bytes: Uint8Array, start: number, end: number): number 
 }
 
 /**
- * `bytes.subarray(start, end)`, to be used at once. In memory of {@link summedMemory} the last one of
- * each 64 KiB is kept: packets of one size that come to one place need no new one.
+ * `bytes.subarray(start, end)`, for immediate use. In memory of {@link summedMemory}, the last view
+ * of each 64 KiB page is cached, so that packets of equal size in the same buffer need no new
+ * object.
  */
 export function briefView(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const memory = hasMemories ? memories.get(bytes.buffer) : undefined;
@@ -79,7 +83,7 @@ function make(
   { Memory, Module, Instance }: WebAssemblyLike,
 ): Uint8Array<ArrayBuffer> {
   const pages = Math.max(1, Math.ceil(size / PAGE_SIZE));
-  // A memory that can grow could be moved by that.
+  // Growing could move the memory, so its size is fixed.
   const memory = new Memory({ initial: pages, maximum: pages });
   const instance = new Instance(new Module(checksumModule()), { wire: { memory } });
   const { sum } = instance.exports as { sum: Sum };

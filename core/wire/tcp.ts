@@ -19,12 +19,12 @@ export const FLAG: {
   readonly CWR: 128;
 } = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16, URG: 32, ECE: 64, CWR: 128 };
 
-/** SACK blocks that fit into the options (RFC 2018 3). */
+/** Maximum number of SACK blocks that fit in the options (RFC 2018 3). */
 export const MAX_SACK_BLOCKS = 4;
 
 /**
- * A received segment: header fields, options, and where its text lies. One record serves every
- * packet. Sequence numbers are signed 32-bit integers.
+ * A received segment: header fields, options and the position of its text. The object is reused.
+ * Sequence numbers are signed 32-bit integers.
  */
 export class Segment {
   sourcePort = 0;
@@ -33,28 +33,28 @@ export class Segment {
   ack = 0;
   /** Bits of {@link FLAG}. */
   flags = 0;
-  /** As it stands in the header, not scaled. */
+  /** As in the header, not scaled. */
   window = 0;
   urgentPointer = 0;
-  /** The packet that holds the text, and where in it. */
+  /** The packet that holds the text, and its position there. */
   packet: Uint8Array = new Uint8Array(0);
   textStart = 0;
   textEnd = 0;
-  /** MSS option, 0 when absent (RFC 9293 3.7.1). */
+  /** MSS option; 0 if absent (RFC 9293 3.7.1). */
   mss = 0;
-  /** Shift count, -1 when absent (RFC 7323 2). */
+  /** Shift count; -1 if absent (RFC 7323 2). */
   windowScale = -1;
   sackPermitted = false;
   hasTimestamps = false;
   tsVal = 0;
   tsEcr = 0;
-  /** Blocks in `sackStarts` and `sackEnds` (RFC 2018 3). */
+  /** Number of blocks in `sackStarts` and `sackEnds` (RFC 2018 3). */
   sackCount = 0;
   readonly sackStarts: number[] = [0, 0, 0, 0];
   readonly sackEnds: number[] = [0, 0, 0, 0];
   /** ECN codepoint of the IP header (RFC 3168 5). */
   ecn = 0;
-  /** Wire segments that this super-packet was made of, 1 otherwise. */
+  /** Number of segments merged into this super-packet; otherwise 1. */
   wireSegments = 1;
 
   get textLength(): number {
@@ -71,7 +71,7 @@ export class Segment {
   }
 }
 
-/** Reads the segment in `packet[start, end)`; its checksum has been looked at before. */
+/** Parses the segment in `packet[start, end)`; the caller has verified the checksum. */
 export function parseTcp(
   packet: Uint8Array,
   start: number,
@@ -96,20 +96,20 @@ export function parseTcp(
   return undefined;
 }
 
-/** What {@link emitTcpHeader} writes. */
+/** Header fields for {@link emitTcpHeader}. */
 export interface TcpFields {
   sourcePort: number;
   destinationPort: number;
   seq: number;
   ack: number;
   flags: number;
-  /** As it stands in the header. */
+  /** As in the header. */
   window: number;
-  /** Bytes of options that follow, a multiple of 4. */
+  /** Length of the options that follow, a multiple of 4. */
   optionsLength: number;
 }
 
-/** Writes the fixed 20 bytes at `at`, the checksum zero. */
+/** Writes the fixed 20 bytes at `at`, with a zero checksum. */
 export function emitTcpHeader(bytes: Uint8Array, at: number, fields: TcpFields): void {
   writeU16(bytes, at, fields.sourcePort);
   writeU16(bytes, at + 2, fields.destinationPort);

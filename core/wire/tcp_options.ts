@@ -8,16 +8,18 @@ import { MAX_SACK_BLOCKS, type Segment } from "./tcp.ts";
 
 const KIND = { END: 0, NOP: 1, MSS: 2, WINDOW_SCALE: 3, SACK_PERMITTED: 4, SACK: 5, TIMESTAMPS: 8 };
 
-/** The four bytes `NOP NOP TIMESTAMPS 10`: what nearly every segment's options begin with. */
+/** `NOP NOP TIMESTAMPS 10`, the first four bytes of nearly every segment's options. */
 const ALIGNED_TIMESTAMPS = 0x0101080a;
 
-/** Bytes of the timestamps option with its padding. */
+/** Length of the timestamps option with its padding. */
 export const TIMESTAMPS_LENGTH = 12;
 
-/** Bytes of the SACK option in front of its first block, with its padding. */
+/** Length of the SACK option up to its first block, padding included. */
 export const SACK_HEADER = 4;
 
-/** Reads `packet[start, end)` into the segment. An option that cannot be ends the reading. */
+/**
+ * Parses `packet[start, end)` into the segment. Parsing stops at an option with an invalid length.
+ */
 export function parseTcpOptions(
   packet: Uint8Array,
   start: number,
@@ -42,7 +44,7 @@ export function parseTcpOptions(
       at++;
       continue;
     }
-    // RFC 9293 3.1, MUST-7: a length that cannot be must not hang or crash.
+    // RFC 9293 3.1, MUST-7: an invalid length must not cause a hang or crash.
     const length = at + 1 < end ? packet[at + 1]! : 0;
     if (length < 2 || at + length > end) return;
     takeOption(packet, kind, at + 2, length - 2, segment);

@@ -9,26 +9,24 @@ import { addBytes, finish, fold, pseudoHeaderSum } from "./checksum.ts";
 import type { DropReason } from "./drop_reason.ts";
 import { type IpHeader, ipHeaderLength, PROTOCOL, pseudoHeaderSumOf } from "./ip.ts";
 
-/** Bytes in front of the data. */
+/** Length of the header, in bytes. */
 export const UDP_HEADER_LENGTH = 8;
 
-/** A received header, and where the data lies in the packet. One record serves every packet. */
+/** A received header and the position of the data in the packet; the object is reused. */
 export class UdpHeader {
-  /** 0: the sender wants no answer (RFC 768). */
+  /** 0: the sender expects no reply (RFC 768). */
   sourcePort = 0;
   destinationPort = 0;
   dataStart = 0;
   dataEnd = 0;
 }
 
-/** Data that fits into one datagram to or from this address: 65,507 bytes, 65,527 with IPv6. */
+/** Maximum length of a datagram's data for this family: 65,507 bytes, or 65,527 with IPv6. */
 export function maxDatagramLength(address: IpAddress): number {
   return 65_535 - UDP_HEADER_LENGTH - (address.isV4 ? ipHeaderLength(address) : 0);
 }
 
-/**
- * Reads the datagram that `ip` carries. `mustVerify`: the link does not vouch for its checksum.
- */
+/** Parses the datagram that `ip` carries, and verifies its checksum if `mustVerify` is set. */
 export function parseUdp(
   ip: IpHeader,
   packet: Uint8Array,
@@ -38,7 +36,7 @@ export function parseUdp(
   const { payloadStart, payloadEnd } = ip;
   if (payloadEnd - payloadStart < UDP_HEADER_LENGTH) return "udp-short";
   const length = readU16(packet, payloadStart + 4);
-  // What lies between the datagram's end and the packet's is none of its data (RFC 9868 5).
+  // Bytes between the end of the datagram and the end of the packet are not data (RFC 9868 5).
   if (length < UDP_HEADER_LENGTH || length > payloadEnd - payloadStart) return "udp-length";
   if (mustVerify && !checksumHolds(ip, packet, length)) return "udp-checksum";
   header.sourcePort = readU16(packet, payloadStart);
@@ -50,13 +48,16 @@ export function parseUdp(
 
 function checksumHolds(ip: IpHeader, packet: Uint8Array, length: number): boolean {
   const { payloadStart, version } = ip;
-  // RFC 768: zero is no checksum; with IPv6 there has to be one (RFC 8200 8.1).
+  // RFC 768: zero means no checksum; IPv6 requires one (RFC 8200 8.1).
   if (readU16(packet, payloadStart + 6) === 0) return version === 4;
   const sum = pseudoHeaderSumOf(ip, length);
   return fold(addBytes(sum, packet, payloadStart, payloadStart + length)) === 0xffff;
 }
 
-/** Writes the header at `at`; the data behind it up to the end of `packet` is there already. */
+/**
+ * Writes the header at `at`. The data after it, up to the end of `packet`, must be in place
+ * already.
+ */
 export function emitUdp(
   packet: Uint8Array,
   at: number,
@@ -71,6 +72,6 @@ export function emitUdp(
   writeU16(packet, at + 4, length);
   writeU16(packet, at + 6, 0);
   const sum = pseudoHeaderSum(source, destination, PROTOCOL.UDP, length);
-  // RFC 768: a checksum of zero is sent as all ones.
+  // RFC 768: a computed checksum of zero is sent as all ones.
   writeU16(packet, at + 6, finish(addBytes(sum, packet, at, packet.length)) || 0xffff);
 }

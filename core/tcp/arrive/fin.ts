@@ -21,7 +21,7 @@ export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
   tcb.finReceived = true;
   tcb.rcvNxt = (tcb.rcvNxt + 1) | 0;
   // Nothing can follow a FIN: the hole in front of it would never be filled.
-  tcb.receive.dropEarly();
+  tcb.receive.dropOutOfOrder();
   tcb.ackNow = true;
   if (tcb.rcvNxt !== tcb.rcvAcked) watchForStall(tcb, now);
   tcb.notify(TCB_EVENT.READABLE);

@@ -155,7 +155,7 @@ describe("ReceiveRing", () => {
     expect(pool.held).toBe(4096);
     ring.store(3500, bytes, 0, 100);
     expect(pool.held).toBeLessThan(4096 + 2048);
-    ring.dropEarly();
+    ring.dropOutOfOrder();
     expect(ring.isEmpty).toBe(true);
     const before = pool.held;
     ring.store(3000, bytes, 0, 3000);
