@@ -1,30 +1,30 @@
 /**
- * What is bound where: one value for any number of addresses and ports, the most specific first.
+ * Table of bindings: looks up the most specific one for an address and port.
  *
  * @module
  */
 import type { Subnet } from "../wire/address.ts";
 
-/** Addresses and ports, both ends included. */
+/** A subnet and an inclusive range of ports. */
 export interface Binding {
-  /** `undefined`: every address of the stack, of both families. */
+  /** `undefined`: every own address, of both families. */
   readonly subnet: Subnet | undefined;
   readonly firstPort: number;
   readonly lastPort: number;
 }
 
 /**
- * Values by place. Of several places that an address and port are in, the one with the longest
- * prefix is meant, among these the one with the fewest ports, among these the one that came first.
+ * Values by binding. If several bindings match, the longest prefix wins, then the narrowest range
+ * of ports, then the binding that was added first.
  *
- * A lookup costs a step for each place on that one port and for each range of ports that is looked
- * at; how many addresses and ports they have does not matter.
+ * The cost of a lookup grows with the number of bindings of that single port and of bindings of
+ * port ranges, not with the number of addresses and ports they cover.
  */
 export class BindingTable<Bound> {
   readonly #exact = new Map<number, Entry<Bound>[]>();
   #ranges: Entry<Bound>[] = [];
 
-  /** Binds a value; false: exactly that place is taken. */
+  /** Binds a value; returns false if there is an identical binding. */
   add(place: Binding, bound: Bound): boolean {
     const { firstPort, lastPort } = place;
     const others = this.#of(place);
@@ -36,12 +36,12 @@ export class BindingTable<Bound> {
     return true;
   }
 
-  /** Gives a place up; nothing happens when it was not taken. */
+  /** Removes a binding, if there is one. */
   remove(place: Binding): void {
     this.#keep(place, this.#of(place).filter((entry) => !isSame(entry, place)));
   }
 
-  /** What is bound to the address of these words (see `IpAddress`) and a port. */
+  /** The value bound to an address, given as words (see `IpAddress`), and a port. */
   find(w0: number, w1: number, w2: number, w3: number, port: number): Bound | undefined {
     const exact = firstWith(this.#exact.get(port), w0, w1, w2, w3, port);
     const range = firstWith(this.#ranges, w0, w1, w2, w3, port);
@@ -49,12 +49,12 @@ export class BindingTable<Bound> {
     return range.bits > exact.bits ? range.bound : exact.bound;
   }
 
-  /** Whether something is bound to this very port, not to a range that it is in. */
+  /** Whether there is a binding of exactly this port; ranges do not count. */
   hasPort(port: number): boolean {
     return this.#exact.has(port);
   }
 
-  /** Everything that is bound, once for each place. */
+  /** All bound values, one for each binding. */
   values(): Bound[] {
     return [...[...this.#exact.values()].flat(), ...this.#ranges].map(({ bound }) => bound);
   }
@@ -70,7 +70,7 @@ export class BindingTable<Bound> {
   }
 }
 
-/** Less specific than a prefix of no bits, which is one family's. */
+/** Less specific than a prefix of length 0, which covers one family. */
 const EVERYWHERE = -1;
 
 interface Entry<Bound> extends Binding {

@@ -1,20 +1,20 @@
 /**
- * Connections or flows by their next deadline: a binary heap.
+ * A binary heap of connections or flows by deadline.
  *
  * @module
  */
 
-/** What waits. */
+/** An item with a deadline. */
 export interface Scheduled {
-  /** What it waits for, in milliseconds; `Infinity`: nothing. */
+  /** Its earliest deadline in milliseconds; `Infinity`: none. */
   readonly earliestTimer: number;
-  /** Where it is in the heap; may be earlier than what it waits for. */
+  /** Its key in the heap, which may be earlier than its deadline. */
   scheduledAt: number;
-  /** Its place in the heap; -1: in none. */
+  /** Its index in the heap; -1: not in a heap. */
   heapIndex: number;
 }
 
-/** Each item is in it once, at `scheduledAt`. */
+/** Holds each item at most once, ordered by `scheduledAt`. */
 export class DeadlineHeap<Item extends Scheduled> {
   readonly #heap: Item[] = [];
 
@@ -22,12 +22,15 @@ export class DeadlineHeap<Item extends Scheduled> {
     return this.#heap.length;
   }
 
-  /** The earliest deadline, `Infinity` when there is none. */
+  /** The earliest key; `Infinity` if the heap is empty. */
   next(): number {
     return this.#heap[0]?.scheduledAt ?? Infinity;
   }
 
-  /** Takes over an item's earliest deadline; a later one than before changes nothing. */
+  /**
+   * Reschedules an item whose deadline has become earlier. A later deadline leaves it in place,
+   * where it comes up too early and is rescheduled then.
+   */
   update(item: Item): void {
     const at = item.earliestTimer;
     if (at >= item.scheduledAt) return;
@@ -39,7 +42,7 @@ export class DeadlineHeap<Item extends Scheduled> {
     this.#up(item);
   }
 
-  /** The item that is due first and not after `now`, taken out. */
+  /** Removes and returns the first item if it is due at `now`. */
   takeDue(now: number): Item | undefined {
     const first = this.#heap[0];
     if (first === undefined || first.scheduledAt > now) return undefined;

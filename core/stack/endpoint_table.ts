@@ -1,5 +1,5 @@
 /**
- * Which connection or flow a packet belongs to, by its two addresses and ports.
+ * Hash table of connections or flows by 4-tuple.
  *
  * @module
  */
@@ -8,35 +8,35 @@ import type { IpHeader } from "../wire/ip.ts";
 
 const FIRST_BUCKETS = 256;
 
-/** What lies between two addresses and ports. */
+/** A connection or flow between two addresses and ports. */
 export interface TableEntry<Entry> {
   readonly local: IpAddress;
   readonly localPort: number;
   readonly remote: IpAddress;
   readonly remotePort: number;
-  /** The table's own. */
+  /** Used by the table. */
   hash: number;
-  /** The table's own: the next one of the same bucket. */
+  /** Used by the table: the next entry of the same bucket. */
   hashNext: Entry | undefined;
 }
 
-/** Connections or flows by their two addresses and ports. */
+/** Connections or flows by 4-tuple. */
 export class EndpointTable<Entry extends TableEntry<Entry>> {
   #buckets: (Entry | undefined)[] = new Array(FIRST_BUCKETS).fill(undefined);
   #count = 0;
-  /** Makes the order of buckets unknown to peers. */
+  /** Keeps peers from predicting hash collisions. */
   readonly #seed: number;
 
   constructor(seed: number) {
     this.#seed = seed;
   }
 
-  /** Entries in the table. */
+  /** Number of entries. */
   get count(): number {
     return this.#count;
   }
 
-  /** The entry that a received packet belongs to. */
+  /** The entry for a received packet. */
   find(ip: IpHeader, remotePort: number, localPort: number): Entry | undefined {
     const hash = mix(
       this.#seed,
@@ -51,7 +51,7 @@ export class EndpointTable<Entry extends TableEntry<Entry>> {
     return entry;
   }
 
-  /** The entry between two sockets' addresses. */
+  /** The entry for a 4-tuple. */
   get(
     local: IpAddress,
     localPort: number,
@@ -91,7 +91,7 @@ export class EndpointTable<Entry extends TableEntry<Entry>> {
     this.#count--;
   }
 
-  /** Every entry, in no order; the table may change meanwhile. */
+  /** A snapshot of all entries, in no particular order. */
   all(): Entry[] {
     const all: Entry[] = [];
     for (const first of this.#buckets) {
@@ -139,7 +139,9 @@ function isOf<Entry>(
     remote.w1 === ip.s1 && local.w1 === ip.d1 && remote.w0 === ip.s0 && local.w0 === ip.d0;
 }
 
-/** Spreads two addresses, as exclusive or of their words, and two ports over 32 bits. */
+/**
+ * Hashes two addresses, each reduced to the exclusive or of its words, and two ports to 32 bits.
+ */
 function mix(seed: number, a: number, b: number, ports: number): number {
   let h = seed ^ Math.imul(a, 0x9e3779b1);
   h = Math.imul(h ^ (h >>> 15), 0x85ebca77) ^ b;

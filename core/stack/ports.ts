@@ -9,8 +9,8 @@ const FIRST = 49152;
 const COUNT = 16384;
 
 /**
- * RFC 6056 3.3.3: a keyed hash of the destination, plus a counter. Returns `undefined` when every
- * port is taken.
+ * Chooses a port by a keyed hash of the destination plus a counter (RFC 6056 3.3.3). Returns
+ * `undefined` if every port is taken.
  */
 export function choosePort(
   offset: number,

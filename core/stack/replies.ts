@@ -1,5 +1,5 @@
 /**
- * Packets that no connection sends: RSTs, echo replies, ICMP errors. Each is written whole.
+ * Builds packets that belong to no connection: RSTs, echo replies and ICMP errors.
  *
  * @module
  */
@@ -16,12 +16,12 @@ import {
 } from "../wire/ip.ts";
 import { emitTcpHeader, FLAG, type Segment } from "../wire/tcp.ts";
 
-/** How much of a packet an ICMP error quotes: RFC 1812 4.3.2.3 and RFC 4443 2.4. */
+/** Maximum length of an ICMP error with its quoted packet (RFC 1812 4.3.2.3, RFC 4443 2.4). */
 const LONGEST_ERROR = { 4: 576, 6: 1280 } as const;
 
 export type Packet = Uint8Array<ArrayBuffer>;
 
-/** The two addresses of a received packet, as the reply needs them. */
+/** The source address of a received packet. */
 export function sourceOf(ip: AnsweredHeader): IpAddress {
   return new IpAddress(ip.s0, ip.s1, ip.s2, ip.s3);
 }
@@ -30,7 +30,7 @@ export function destinationOf(ip: AnsweredHeader): IpAddress {
   return new IpAddress(ip.d0, ip.d1, ip.d2, ip.d3);
 }
 
-/** RFC 9293 3.10.7.1: the RST for a segment that nobody wants. */
+/** The RST in response to a segment without a connection (RFC 9293 3.10.7.1). */
 export function resetFor(ip: IpHeader, segment: Segment, hopLimit: number): Packet {
   const hasAck = segment.has(FLAG.ACK);
   const packet = start(ip, PROTOCOL.TCP, 20, hopLimit);
@@ -49,7 +49,7 @@ export function resetFor(ip: IpHeader, segment: Segment, hopLimit: number): Pack
   return packet;
 }
 
-/** RFC 792, RFC 4443 4.2: the same message back, with the reply's type. */
+/** The echo reply to an echo request (RFC 792, RFC 4443 4.2). */
 export function echoReply(ip: IpHeader, packet: Uint8Array, hopLimit: number): Packet {
   const length = ip.payloadEnd - ip.payloadStart;
   const reply = start(ip, icmpProtocol(ip), length, hopLimit);
@@ -59,7 +59,7 @@ export function echoReply(ip: IpHeader, packet: Uint8Array, hopLimit: number): P
   return completeIcmp(ip, reply, at);
 }
 
-/** RFC 1122 3.2.2.1, RFC 4443 3.1: what `packet` was for is not here. */
+/** The unreachable error about `packet` (RFC 1122 3.2.2.1, RFC 4443 3.1). */
 export function unreachable(
   ip: AnsweredHeader,
   packet: Uint8Array,
@@ -71,7 +71,9 @@ export function unreachable(
   return icmpError(ip, packet, { type, code, rest: type === 4 ? ip.nextHeaderAt : 0 }, hopLimit);
 }
 
-/** An error about `packet`, of which it quotes the beginning; `rest` is what follows the checksum. */
+/**
+ * An ICMP error that quotes the beginning of `packet`; `rest` is the four bytes after the checksum.
+ */
 export function icmpError(
   ip: AnsweredHeader,
   packet: Uint8Array,
@@ -113,7 +115,7 @@ function start(
 
 function completeIcmp(ip: AnsweredHeader, packet: Packet, at: number): Packet {
   const length = packet.length - at;
-  // ICMPv6 alone counts a pseudo-header in (RFC 4443 2.3).
+  // Only the checksum of ICMPv6 covers a pseudo-header (RFC 4443 2.3).
   const sum = ip.version === 4
     ? 0
     : pseudoHeaderSum(destinationOf(ip), sourceOf(ip), PROTOCOL.ICMPV6, length);

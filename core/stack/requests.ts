@@ -1,34 +1,34 @@
 /**
- * What a stack can be asked for, and why it says no.
+ * Parameters and errors of a stack's calls.
  *
  * @module
  */
 import type { IpAddress } from "../wire/address.ts";
 import type { Binding } from "./binding_table.ts";
 
-/** Why a call was refused. */
+/** Errors of bind and connect calls. */
 export type BindRefusal = "ADDRESS_IN_USE" | "ADDRESS_NOT_AVAILABLE" | "INVALID_ADDRESS";
 
-/** What a listener is asked for. Port 0: any free one. */
+/** Parameters of LISTEN. Port 0: any free port. */
 export interface ListenRequest extends Binding {
-  /** Connections that are half-open or not yet accepted, at most. */
+  /** Maximum number of connections that are half-open or not yet accepted. */
   readonly backlog: number;
-  /** The SYN is answered only after a decision. */
+  /** Whether a SYN is answered only after the owner's decision. */
   readonly decides: boolean;
 }
 
-/** What a connection is asked for. */
+/** Parameters of CONNECT. */
 export interface ConnectRequest {
   readonly remote: IpAddress;
   readonly remotePort: number;
   readonly local: IpAddress | undefined;
-  /** 0: any free one. */
+  /** 0: any free port. */
   readonly localPort: number;
 }
 
 /**
- * What becomes of a SYN: `"accept"` answers with SYN,ACK, `"refuse"` with RST (RFC 9293 3.10.7.1);
- * `"ignore"` sends and keeps nothing, as if nobody had the address, and asks again when it comes
+ * The answer to a SYN: `"accept"` sends SYN,ACK, `"refuse"` sends RST (RFC 9293 3.10.7.1),
+ * `"ignore"` sends nothing and keeps no state, so that a retransmitted SYN asks for a decision
  * again.
  */
 export type SynVerdict = "accept" | "refuse" | "ignore";

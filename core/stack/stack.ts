@@ -1,9 +1,9 @@
 /**
- * The sans-IO object: packets, calls and `now` go in; packets, events and one deadline come out.
+ * The sans-IO core: packets, calls and `now` go in; packets, events and one deadline come out.
  *
  * After every call that changes something, {@link CoreStack.pollTransmit}, {@link Sharding.next},
- * {@link TcpLayer.pollConnection}, {@link TcpLayer.pollListener} and {@link UdpLayer.pollNews} have
- * to be called until they have nothing more.
+ * {@link TcpLayer.pollConnection}, {@link TcpLayer.pollListener} and {@link UdpLayer.pollEvent} have
+ * to be called until they return nothing more.
  *
  * @module
  */
@@ -42,30 +42,32 @@ import { TransmitQueue } from "./transmit_queue.ts";
 import { UdpLayer } from "./udp/udp_layer.ts";
 import { isUdpSuperPacket, udpSegments } from "./udp/udp_segmentation.ts";
 
-/** Bytes of secret that a stack wants. */
+/** Length of the secret that a stack needs, in bytes. */
 export const SECRET_LENGTH: number = SIPHASH_KEY_LENGTH + 8;
 
-/** What a stack is made of. */
+/** Options of a stack. */
 export interface CoreOptions {
   readonly features: LinkFeatures;
-  /** Own addresses, with the length of their network's prefix; see `OwnAddresses`. */
+  /** Own addresses with their prefix lengths; see `OwnAddresses`. */
   readonly subnets: readonly Subnet[];
-  /** Addresses in these that are others'. */
+  /** Addresses in `subnets` that are not own. */
   readonly excepted?: readonly Subnet[];
   readonly tcp: TcpConfig;
-  /** What differs from `DEFAULT_ICMP_RULE`, for all addresses or some. */
+  /** Rules that override `DEFAULT_ICMP_RULE`, for all addresses or some. */
   readonly icmp?: readonly IcmpRule[];
   /** Default {@link UDP_DEFAULTS}. */
   readonly udp?: UdpConfig;
-  /** Random bytes, `SECRET_LENGTH` of them. */
+  /** `SECRET_LENGTH` random bytes. */
   readonly secret: Uint8Array;
-  /** Connections at the same time, at most. */
+  /** Maximum number of connections. */
   readonly maxConnections: number;
-  /** Of these in TIME-WAIT, or closed and in FIN-WAIT-2, at most; the oldest goes first. */
+  /**
+   * Maximum number of connections in TIME-WAIT, or closed and in FIN-WAIT-2; the oldest is evicted.
+   */
   readonly maxTimeWait: number;
 }
 
-/** Many connections on one link. */
+/** The stack of one link: IP, ICMP, TCP and UDP. */
 export class CoreStack {
   readonly stats: Stats = new Stats();
   readonly sharding: Sharding;
@@ -74,13 +76,13 @@ export class CoreStack {
   readonly icmpPolicy: IcmpPolicy;
   readonly #own: OwnAddresses;
   readonly #connections: Connections;
-  readonly #outbox: TransmitQueue;
+  readonly #transmitQueue: TransmitQueue;
   readonly #icmp: Icmp;
   readonly #reassembly: Reassembly;
   readonly #ip = new IpHeader();
   /** Packets from this stack to itself. */
   readonly #loopback = new Queue<Packet>();
-  /** What is received comes from there. */
+  /** Set while a packet from `#loopback` is being received. */
   #isLooping = false;
 
   constructor(options: CoreOptions) {
@@ -105,19 +107,19 @@ export class CoreStack {
       firstPort: readU16(secret, SIPHASH_KEY_LENGTH + 4),
     });
     const fragmentation = new Fragmentation(features.mtu, hash);
-    this.#outbox = new TransmitQueue(fragmentation, policy, this.stats, hopLimit);
+    this.#transmitQueue = new TransmitQueue(fragmentation, policy, this.stats, hopLimit);
     const tables = {
       own: this.#own,
       demux,
       connections: this.#connections,
-      outbox: this.#outbox,
+      transmitQueue: this.#transmitQueue,
       sharding: this.sharding,
       stats: this.stats,
     };
     this.tcp = new TcpLayer(tables, hash);
     this.udp = new UdpLayer({
       own: this.#own,
-      outbox: this.#outbox,
+      transmitQueue: this.#transmitQueue,
       sharding: this.sharding,
       stats: this.stats,
       config: options.udp ?? UDP_DEFAULTS,
@@ -130,7 +132,7 @@ export class CoreStack {
 
   // ---------------------------------------------------------------- packets in
 
-  /** Takes a packet in; nothing of `packet` is kept. */
+  /** Processes a received packet; `packet` may be reused afterwards. */
   receive(
     packet: Uint8Array,
     size: number,
@@ -171,11 +173,11 @@ export class CoreStack {
       return this.udp.receive(ip, packet, checksum, now);
     }
     const isEmpty = ip.version === 6 && ip.protocol === NO_NEXT_HEADER;
-    if (!isEmpty) this.#outbox.unreachable(ip, packet, "protocol", now);
+    if (!isEmpty) this.#transmitQueue.unreachable(ip, packet, "protocol", now);
     return "protocol";
   }
 
-  /** Each datagram of a super-packet is received like any other. */
+  /** Receives each datagram of a super-packet by itself. */
   #receiveSegments(
     packet: Uint8Array,
     checksum: ChecksumState,
@@ -191,11 +193,11 @@ export class CoreStack {
     return undefined;
   }
 
-  /** What the last missing one completes is received like any packet; no link vouches for it. */
+  /** A reassembled packet is received like any other; its checksum has to be verified. */
   #receiveFragment(packet: Uint8Array, now: number): DropReason | undefined {
     if (this.#isBroadcastSource()) return "ip-source";
     const { drop, whole, error } = this.#reassembly.add(this.#ip, packet, now);
-    if (error !== undefined) this.#outbox.push(error);
+    if (error !== undefined) this.#transmitQueue.push(error);
     return whole === undefined ? drop : this.#receiveIp(whole, whole.length, "full", 0, now);
   }
 
@@ -203,22 +205,22 @@ export class CoreStack {
     const { drop, reply, tcb, quoted } = this.#icmp.receive(this.#ip, packet, now);
     if (reply !== undefined) {
       this.stats.echoReplies++;
-      this.#outbox.push(reply);
+      this.#transmitQueue.push(reply);
     }
     if (tcb !== undefined) this.#connections.settle(tcb);
-    if (!quoted || !this.sharding.passOnError(this.#ip, quoted, packet)) return drop;
+    if (!quoted || !this.sharding.forwardError(this.#ip, quoted, packet)) return drop;
     this.stats.handedOver++;
     return undefined;
   }
 
-  /** A packet whose headers were refused; its sender is told where the RFCs say so. */
+  /** Handles a packet with invalid headers: sends an ICMP error where the RFCs require it. */
   #refuse(reason: DropReason, packet: Uint8Array, now: number): DropReason {
     const { error } = this.#ip;
     if (error === undefined) return reason;
     const foreign = this.#refusalOfAddresses();
     if (foreign !== undefined) return foreign;
     if (this.#isBroadcastSource()) return "ip-source";
-    this.#outbox.error(this.#ip, packet, error, now);
+    this.#transmitQueue.error(this.#ip, packet, error, now);
     return reason;
   }
 
@@ -231,12 +233,16 @@ export class CoreStack {
         : "ip-destination";
     }
     if (!own.isHost(ip.s0, ip.s1, ip.s2, ip.s3)) return "ip-source";
-    // Forged, or a client's address that was not excepted: the answer would go to this stack itself.
+    // A spoofed source, or a client's address inside an own network that was not excluded: the
+    // reply would go to this stack itself.
     const isForged = !this.#isLooping && own.hasWords(ip.s0, ip.s1, ip.s2, ip.s3);
     return isForged ? "ip-own-source" : undefined;
   }
 
-  /** Forged: RFC 1122 3.2.1.3. TCP looks only where there is no connection. */
+  /**
+   * A broadcast source is invalid (RFC 1122 3.2.1.3). TCP checks only segments without a
+   * connection.
+   */
   #isBroadcastSource(): boolean {
     const { s0, s1, s2, s3 } = this.#ip;
     return this.#own.isBroadcast(s0, s1, s2, s3);
@@ -244,10 +250,10 @@ export class CoreStack {
 
   // ---------------------------------------------------------------- packets out
 
-  /** Writes the next packet to `out`; false: there is none now. */
+  /** Writes the next packet to send to `out`; returns false if there is none. */
   pollTransmit(out: OutgoingPacket, now: number): boolean {
     for (;;) {
-      if (!this.#outbox.next(out) && !this.tcp.pollTransmit(out, now)) {
+      if (!this.#transmitQueue.next(out) && !this.tcp.pollTransmit(out, now)) {
         if (this.#receiveLoopback(now)) continue;
         return false;
       }
@@ -259,7 +265,7 @@ export class CoreStack {
     }
   }
 
-  /** A packet for this stack itself never reaches the link. */
+  /** Packets to an own address are looped back and never reach the link. */
   #keepLocal(out: OutgoingPacket): boolean {
     if (!this.#own.hasDestination(out.header, OutgoingPacket.HEADROOM)) return false;
     const packet = new Uint8Array(out.byteLength);
@@ -268,9 +274,9 @@ export class CoreStack {
     return true;
   }
 
-  /** More than a link may take at once. */
+  /** Whether the queue should be drained before more packets are received. */
   get hasMuchToSend(): boolean {
-    return this.#outbox.isHalfFull;
+    return this.#transmitQueue.isHalfFull;
   }
 
   #receiveLoopback(now: number): boolean {
@@ -284,7 +290,7 @@ export class CoreStack {
 
   // ---------------------------------------------------------------- time
 
-  /** When `handleTimeout` has to be called, `Infinity` when nothing waits; may be too early. */
+  /** When `handleTimeout` has to be called; may be too early. `Infinity` if there is no timer. */
   nextTimeout(): number {
     return Math.min(
       this.tcp.nextTimeout(),
@@ -293,28 +299,33 @@ export class CoreStack {
     );
   }
 
-  /** Does what is due at `now`; `nextTimeout` is not after it when that was too much for one turn. */
+  /**
+   * Runs the timers due at `now`. If they were too many for one turn, `nextTimeout` is not after
+   * `now`.
+   */
   handleTimeout(now: number): void {
-    for (const error of this.#reassembly.expire(now)) this.#outbox.push(error);
+    for (const error of this.#reassembly.expire(now)) this.#transmitQueue.push(error);
     this.tcp.handleTimeout(now);
     this.udp.flows.handleTimeout(now);
   }
 
   // ---------------------------------------------------------------- calls
 
-  /** Takes one more own address, or all of a network. */
+  /** Adds an own address, or all addresses of a network. */
   addSubnet(subnet: Subnet): void {
     this.#own.add(subnet);
   }
 
-  /** Gives an own address up, or all of a network; nothing is sent from it any more. */
+  /**
+   * Removes an own address or network, and ends its connections and flows without sending anything.
+   */
   removeSubnet(subnet: Subnet): void {
     this.#own.remove(subnet);
-    this.tcp.endForeign();
-    this.udp.endForeign();
+    this.tcp.endWithoutAddress();
+    this.udp.endWithoutAddress();
   }
 
-  /** Resets every connection, ends every flow and forgets every listener. */
+  /** Resets all connections, ends all flows and closes all listeners. */
   shutDown(): void {
     this.tcp.shutDown();
     this.udp.shutDown();

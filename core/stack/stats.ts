@@ -5,7 +5,7 @@
  */
 import type { DropReason } from "../wire/drop_reason.ts";
 
-/** Plain numbers, read by `stack.stats()`. */
+/** Counters, as `stack.stats()` returns them. */
 export class Stats {
   packetsIn = 0;
   packetsOut = 0;
@@ -16,29 +16,29 @@ export class Stats {
   connectionsOpened = 0;
   connectionsAccepted = 0;
   connectionsEnded = 0;
-  /** SYN,ACKs sent without keeping anything (RFC 4987 3.6), and those that came back. */
+  /** SYN cookies sent (RFC 4987 3.6), and those returned by a valid ACK. */
   synCookiesSent = 0;
   synCookiesReturned = 0;
-  /** Connections that had to make room before they were decided about or the peer came back. */
+  /** Half-open connections evicted to make room for new ones. */
   halfOpenEvicted = 0;
   connectionsReset = 0;
   resetsSent = 0;
   echoReplies = 0;
   errorsSent = 0;
-  /** Datagrams that reached a socket or a flow, and those that were sent. */
+  /** Datagrams delivered to a socket or flow, and datagrams sent. */
   datagramsIn = 0;
   datagramsOut = 0;
   flowsOpened = 0;
   flowsEnded = 0;
-  /** Flows that ended because there were too many. */
+  /** Flows evicted to make room for new ones. */
   flowsEvicted = 0;
-  /** Packets that belong to another shard. */
+  /** Packets passed to other shards. */
   handedOver = 0;
-  /** Packets that fragments were joined to. */
+  /** Packets reassembled from fragments. */
   reassembled = 0;
   readonly #drops = new Map<DropReason, number>();
 
-  /** Counts packets that were dropped. */
+  /** Counts dropped packets. */
   drop(reason: DropReason, count = 1): void {
     if (count > 0) this.#drops.set(reason, (this.#drops.get(reason) ?? 0) + count);
   }
@@ -48,7 +48,7 @@ export class Stats {
     return this.#drops.get(reason) ?? 0;
   }
 
-  /** A flat copy; dropped packets as `drop.<reason>`. */
+  /** A copy as plain numbers, with dropped packets as `drop.<reason>`. */
   snapshot(): Record<string, number> {
     const flat: Record<string, number> = Object.fromEntries(Object.entries(this));
     for (const [reason, count] of this.#drops) flat[`drop.${reason}`] = count;

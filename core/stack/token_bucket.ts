@@ -1,17 +1,20 @@
 /**
- * Rates: so much a second, and so much at once.
+ * Token bucket rate limiter.
  *
  * @module
  */
 
-/** Holds at most `burst` tokens, full at first, and gets `perSecond` new ones each second. */
+/**
+ * Holds at most `burst` tokens, is full at first, and is refilled with `perSecond` tokens per
+ * second.
+ */
 export class TokenBucket {
   readonly #perMs: number;
   readonly #burst: number;
   #tokens: number;
   #at: number;
 
-  /** Times are a clock's, in milliseconds. */
+  /** `now`: the time in milliseconds. */
   constructor(perSecond: number, burst: number, now: number) {
     this.#perMs = perSecond / 1000;
     this.#burst = burst;
@@ -25,7 +28,7 @@ export class TokenBucket {
     return this.#tokens >= 1;
   }
 
-  /** Takes a token if there is one. */
+  /** Takes a token, if there is one. */
   take(now: number): boolean {
     if (!this.has(now)) return false;
     this.#tokens--;
@@ -33,8 +36,8 @@ export class TokenBucket {
   }
 
   /**
-   * Takes `count` tokens, there or not; returns when they will all have come, `now` if they have.
-   * Whoever takes next waits behind that.
+   * Takes `count` tokens in advance if necessary. Returns the time at which all of them are
+   * covered, `now` if they are already. Later calls have to wait until after that.
    */
   reserve(count: number, now: number): number {
     this.#refill(now);

@@ -1,5 +1,5 @@
 /**
- * Packets that wait to be sent and belong to no connection.
+ * Queue of packets to send that belong to no connection.
  *
  * @module
  */
@@ -14,10 +14,10 @@ import type { Fragmentation } from "./ip/fragmentation.ts";
 import { icmpError, type Packet, resetFor, unreachable } from "./replies.ts";
 import type { Stats } from "./stats.ts";
 
-/** Packets held, at most; more are dropped and counted as `linkFull`. */
+/** Maximum number of packets; more are dropped and counted as `linkFull`. */
 const MAX_PACKETS = 1024;
 
-/** RSTs, echo replies, ICMP errors and datagrams. */
+/** The queue for RSTs, echo replies, ICMP errors and datagrams. */
 export class TransmitQueue {
   readonly #packets = new Queue<Packet>();
   readonly #fragmentation: Fragmentation;
@@ -37,48 +37,48 @@ export class TransmitQueue {
     this.#hopLimit = hopLimit;
   }
 
-  /** It should be drained before more comes. */
+  /** Whether it should be drained before more packets are received. */
   get isHalfFull(): boolean {
     return this.#packets.count > MAX_PACKETS / 2;
   }
 
-  /** A whole IP packet, cut into fragments where the link asks for it. */
+  /** Queues an IP packet, fragmented if it exceeds the MTU. */
   push(packet: Packet): void {
     this.#pushPieces(this.#fragmentation.split(packet));
   }
 
-  /** A whole IP packet with a datagram of an application. */
+  /** Queues an IP packet with an application's datagram, fragmented if necessary. */
   pushDatagram(packet: Packet, pathMtu: number | undefined): void {
     this.#pushPieces(this.#fragmentation.splitDatagram(packet, pathMtu));
   }
 
-  /** All of them or none. */
+  /** Queues all fragments or none. */
   #pushPieces(pieces: readonly Packet[]): void {
     if (this.#packets.count + pieces.length > MAX_PACKETS) this.#stats.linkFull++;
     else for (const piece of pieces) this.#packets.push(piece);
   }
 
-  /** RFC 9293 3.10.7.1: a RST for a segment that nobody wants. */
+  /** Queues the RST for a segment without a connection (RFC 9293 3.10.7.1). */
   reset(ip: IpHeader, segment: Segment): void {
     this.#stats.resetsSent++;
     this.push(resetFor(ip, segment, this.#hopLimit));
   }
 
-  /** RFC 1122 3.2.2.1: what the packet was for is not here; as often as the policy allows. */
+  /** Queues an unreachable error (RFC 1122 3.2.2.1), unless the policy forbids it. */
   unreachable(ip: AnsweredHeader, packet: Uint8Array, what: Unreachable, now: number): void {
     if (!this.#policy.maySendError(ip, now)) return;
     this.#stats.errorsSent++;
     this.push(unreachable(ip, packet, what, this.#hopLimit));
   }
 
-  /** The error about a packet that was refused, where there may be one; as often as the policy allows. */
+  /** Queues an ICMP error about a refused packet, unless the RFCs or the policy forbid it. */
   error(ip: IpHeader, packet: Uint8Array, error: IpError, now: number): void {
     if (!mayCauseError(packet, ip.payloadEnd) || !this.#policy.maySendError(ip, now)) return;
     this.#stats.errorsSent++;
     this.push(icmpError(ip, packet, error, this.#hopLimit));
   }
 
-  /** Writes the next packet to `out`; false: there is none. */
+  /** Writes the next packet to `out`; returns false if the queue is empty. */
   next(out: OutgoingPacket): boolean {
     const packet = this.#packets.shift();
     if (packet === undefined) return false;

@@ -190,7 +190,7 @@ export class UdpEpisode {
       const protocol = packet[packet[0]! >>> 4 === 4 ? 9 : 6];
       if (protocol === 17 || protocol === 44) this.#last = packet;
     }
-    for (let one = this.#core.udp.pollNews(); one; one = this.#core.udp.pollNews()) {
+    for (let one = this.#core.udp.pollEvent(); one; one = this.#core.udp.pollEvent()) {
       if (one instanceof FlowPort) {
         for (const flow of one.fresh.splice(0)) this.#flows.add(flow);
       }

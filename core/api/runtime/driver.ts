@@ -195,7 +195,7 @@ export class Driver {
     for (let one = core.tcp.pollListener(); one !== undefined; one = core.tcp.pollListener()) {
       (one.handle as Owner | undefined)?.onEvent();
     }
-    for (let one = core.udp.pollNews(); one !== undefined; one = core.udp.pollNews()) {
+    for (let one = core.udp.pollEvent(); one !== undefined; one = core.udp.pollEvent()) {
       (one.handle as Owner | undefined)?.onEvent();
     }
   }

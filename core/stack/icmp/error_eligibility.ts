@@ -1,5 +1,5 @@
 /**
- * Packets about which no ICMP error may be sent, whatever is wrong with them.
+ * Decides whether an ICMP error may be sent about a packet.
  *
  * @module
  */
@@ -9,8 +9,9 @@ import { PROTOCOL } from "../../wire/ip.ts";
 import { findUpperLayer, FRAGMENT_HEADER } from "../../wire/ipv6_extensions.ts";
 
 /**
- * False for what may be an ICMP error itself, and for IPv4 fragments that are not the first (RFC 1122
- * 3.2.2, RFC 4443 2.4 (e)). The packet is `packet[0, end)`; its addresses are not looked at.
+ * False for packets that may be ICMP errors themselves and for IPv4 fragments other than the first
+ * (RFC 1122 3.2.2, RFC 4443 2.4 (e)). The packet is `packet[0, end)`; its addresses are not checked
+ * here.
  */
 export function mayCauseError(packet: Uint8Array, end: number): boolean {
   return packet[0]! >>> 4 === 4 ? mayCauseErrorV4(packet, end) : mayCauseErrorV6(packet, end);
@@ -22,7 +23,7 @@ function mayCauseErrorV4(packet: Uint8Array, end: number): boolean {
   return packet[9] !== PROTOCOL.ICMP || (at < end && !isIcmpErrorType(4, packet[at]!));
 }
 
-/** Where the chain of headers is cut the packet may be told of: RFC 7112 5 asks for it. */
+/** A packet with an incomplete header chain may cause an error, as RFC 7112 5 asks for. */
 function mayCauseErrorV6(packet: Uint8Array, end: number): boolean {
   const upper = findUpperLayer(packet, packet[6]!, 40, end);
   if (upper === undefined) return true;

@@ -1,6 +1,6 @@
 /**
- * ICMP and ICMPv6: echo is answered, errors go to the connection, flow or socket they are
- * about.
+ * ICMP and ICMPv6 input: answers echo requests, and passes errors to the connection, flow or socket
+ * that they concern.
  *
  * @module
  */
@@ -16,19 +16,19 @@ import type { UdpLayer } from "../udp/udp_layer.ts";
 import type { IcmpPolicy } from "./icmp_policy.ts";
 import { parseQuoted, type QuotedPacket } from "./quoted.ts";
 
-/** What handling a message came to. */
+/** Result of handling a message. */
 export interface IcmpOutcome {
   /** Why it was dropped, if it was. */
   readonly drop?: DropReason;
-  /** What is to be sent. */
+  /** The packet to send. */
   readonly reply?: Packet;
-  /** The connection that something was changed of. */
+  /** The connection that the error was applied to. */
   readonly tcb?: Tcb;
-  /** What it is about, of which there is no connection or flow here. */
+  /** The quoted packet, if it belongs to no connection or flow of this stack. */
   readonly quoted?: QuotedPacket;
 }
 
-/** Takes a message in. */
+/** Handles received messages. */
 export class Icmp {
   readonly #message = new IcmpMessage();
   readonly #demux: Demux;
@@ -71,7 +71,7 @@ export class Icmp {
   }
 }
 
-/** ICMPv6 alone counts a pseudo-header in (RFC 4443 2.3). */
+/** Only the checksum of ICMPv6 covers a pseudo-header (RFC 4443 2.3). */
 function checksumHolds(ip: IpHeader, packet: Uint8Array): boolean {
   if (ip.version === 6) return payloadChecksumHolds(ip, packet);
   return fold(addBytes(0, packet, ip.payloadStart, ip.payloadEnd)) === 0xffff;

@@ -1,5 +1,5 @@
 /**
- * What is answered by ICMP, and how often.
+ * Policy for ICMP replies and errors, with rate limits.
  *
  * @module
  */
@@ -9,22 +9,22 @@ import type { AnsweredHeader } from "../../wire/ip.ts";
 import type { OwnAddresses } from "../ip/own_addresses.ts";
 import { TokenBucket } from "../token_bucket.ts";
 
-/** How the packets to some own addresses are answered. */
+/** Policy for packets to some own addresses. */
 export interface IcmpRule {
-  /** These own addresses; `undefined`: all. */
+  /** The own addresses that the rule applies to; `undefined`: all. */
   readonly to: Subnet | undefined;
   /**
-   * Echo requests are answered; `undefined`: but not for other hosts, whose addresses are own ones
-   * only because somebody leads their traffic on, see {@link IcmpPolicy.leaveEcho}.
+   * Whether echo requests are answered. `undefined`: yes, except for addresses that stand for other
+   * hosts because a plugin forwards their traffic, see {@link IcmpPolicy.leaveEcho}.
    */
   readonly answersEcho: boolean | undefined;
-  /** Errors are sent: nobody listens, the protocol is not spoken, a fragment is missing. */
+  /** Whether errors are sent: port unreachable, protocol unreachable, reassembly timeout. */
   readonly sendsErrors: boolean;
-  /** Echo replies and, apart from these, errors per second, and at once. */
+  /** Rate and burst size of echo replies, and separately of errors. */
   readonly ratePerSecond: number;
 }
 
-/** RFC 4443 2.4 (f) wants a limit; this one is for floods alone. */
+/** RFC 4443 2.4 (f) requires a limit; this one is high enough to matter only in floods. */
 export const DEFAULT_ICMP_RULE: IcmpRule = {
   to: undefined,
   answersEcho: undefined,
@@ -38,11 +38,11 @@ interface LimitedRule {
   readonly errors: TokenBucket;
 }
 
-/** Rules by the address that a packet was sent to; the longest prefix is meant. */
+/** Rules by destination address; the longest prefix wins. */
 export class IcmpPolicy {
   readonly #rules: readonly LimitedRule[];
   readonly #own: Pick<OwnAddresses, "hasHost">;
-  /** Where other hosts are; `undefined` among them: everywhere. */
+  /** Subnets that stand for other hosts; `undefined` stands for all addresses. */
   readonly #others: (Subnet | undefined)[] = [];
 
   constructor(
@@ -55,25 +55,30 @@ export class IcmpPolicy {
       .map((rule) => ({ rule, echo: limit(rule), errors: limit(rule) }));
   }
 
-  /** Echo requests to addresses in a subnet, or to any, are for hosts that may not be there. */
+  /**
+   * Stops answering echo requests by default for a subnet, or for all addresses, since the hosts
+   * there may not exist.
+   */
   leaveEcho(subnet: Subnet | undefined): void {
     this.#others.push(subnet);
   }
 
-  /** A single address is this stack's, one of a network may be another host's. */
+  /**
+   * An address configured by itself is this stack's; one in a network may stand for another host.
+   */
   #isHere({ d0, d1, d2, d3 }: AnsweredHeader): boolean {
     return this.#own.hasHost(d0, d1, d2, d3) ||
       !this.#others.some((one) => one === undefined || one.containsWords(d0, d1, d2, d3));
   }
 
-  /** Why an echo request is not answered; `undefined`: it is. */
+  /** The reason not to answer an echo request; `undefined` if it is to be answered. */
   refusalOfEcho(ip: AnsweredHeader, now: number): DropReason | undefined {
     const { rule, echo } = this.#of(ip);
     if (!(rule.answersEcho ?? this.#isHere(ip))) return "icmp-ignored";
     return echo.take(now) ? undefined : "icmp-rate";
   }
 
-  /** Whether an error about this packet may be sent. */
+  /** Whether an error about this packet may be sent; takes a token of the rate limit. */
   maySendError(ip: AnsweredHeader, now: number): boolean {
     const { rule, errors } = this.#of(ip);
     return rule.sendsErrors && errors.take(now);
@@ -82,7 +87,7 @@ export class IcmpPolicy {
   #of({ d0, d1, d2, d3 }: AnsweredHeader): LimitedRule {
     const isMeant = ({ rule }: LimitedRule) =>
       rule.to === undefined || rule.to.containsWords(d0, d1, d2, d3);
-    // The last one is about every address.
+    // The last rule, the default, matches every address.
     return this.#rules.find(isMeant)!;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The packet that an ICMP error quotes: only its beginning is there.
+ * Parses the packet that an ICMP error quotes, of which only the beginning is present.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { PROTOCOL } from "../../wire/ip.ts";
 
 const FRAGMENT_HEADER = 44;
 
-/** A segment or datagram of ours, as far as it was quoted. */
+/** The quoted segment or datagram, which this stack seems to have sent. */
 export interface QuotedPacket {
   /** TCP or UDP. */
   readonly protocol: number;
@@ -17,13 +17,13 @@ export interface QuotedPacket {
   readonly localPort: number;
   readonly remote: IpAddress;
   readonly remotePort: number;
-  /** Of a segment. */
+  /** Sequence number of a TCP segment. */
   readonly seq: number;
 }
 
 /**
- * Reads the quoted packet in `packet[start, end)`; `undefined` when it is neither a TCP segment nor
- * a UDP datagram, or not the first fragment of one.
+ * Parses the quoted packet in `packet[start, end)`. Returns `undefined` unless it is a TCP segment
+ * or UDP datagram, or the first fragment of one.
  */
 export function parseQuoted(
   packet: Uint8Array,
@@ -48,7 +48,7 @@ function parseQuotedV4(
   return parsePorts(packet, ports, end, packet[start + 9]!, local, remote);
 }
 
-/** Of the extension headers this stack sends fragment headers alone. */
+/** The only extension header that this stack sends is the fragment header. */
 function parseQuotedV6(
   packet: Uint8Array,
   start: number,

@@ -1,6 +1,5 @@
 /**
- * Which headers a first fragment must hold, and what a sender is told about fragments that cannot
- * be joined.
+ * Validation of first fragments, and the ICMP errors about fragments.
  *
  * @module
  */
@@ -10,7 +9,7 @@ import { findUpperLayer } from "../../wire/ipv6_extensions.ts";
 import { mayCauseError } from "../icmp/error_eligibility.ts";
 import { icmpError, type Packet } from "../replies.ts";
 
-/** Bytes of the upper-layer header, or of its fixed part; RFC 7112 3 counts 4 of ICMPv6. */
+/** Length of the fixed part of upper-layer headers; for ICMPv6, RFC 7112 3 counts 4 bytes. */
 const HEADER_LENGTH: ReadonlyMap<number, number> = new Map([
   [PROTOCOL.TCP, 20],
   [PROTOCOL.UDP, 8],
@@ -19,8 +18,8 @@ const HEADER_LENGTH: ReadonlyMap<number, number> = new Map([
 ]);
 
 /**
- * RFC 7112 5, RFC 1858 3: what decides about a packet is not spread over fragments. A fragment in a
- * fragment is refused too.
+ * RFC 7112 5, RFC 1858 3: the first fragment must hold all headers. A fragment inside a fragment is
+ * refused too.
  */
 export function isWholeHeaderThere(ip: IpHeader, packet: Uint8Array): boolean {
   const { payloadStart: at, payloadEnd: end } = ip;
@@ -33,7 +32,7 @@ export function isWholeHeaderThere(ip: IpHeader, packet: Uint8Array): boolean {
   return upper.protocol !== PROTOCOL.TCP || there >= (packet[upper.at + 12]! >>> 4) * 4;
 }
 
-/** The ICMP error about a fragment that was dropped for `reason`, if there is one. */
+/** The ICMP error to send about a fragment dropped for `reason`, if any. */
 export function fragmentError(
   ip: IpHeader,
   packet: Uint8Array,
@@ -51,7 +50,7 @@ export function fragmentError(
   return icmpError(ip, packet, { type: 4, code, rest }, hopLimit);
 }
 
-/** RFC 8200 4.5: payload length, fragment offset, or nothing in particular. */
+/** RFC 8200 4.5: offset of the payload length or fragment offset field, or 0. */
 function pointerOf(ip: IpHeader, reason: DropReason): number | undefined {
   if (reason === "ip-fragment-length") return 4;
   if (reason === "ip-fragment-size") return ip.payloadStart - 6;

@@ -1,6 +1,6 @@
 /**
- * Replies and datagrams that are larger than the link's MTU leave in fragments (RFC 791 3.2,
- * RFC 8200 4.5). TCP never comes here: its segments fit.
+ * Fragmentation of replies and datagrams larger than the link's MTU (RFC 791 3.2, RFC 8200 4.5).
+ * TCP segments always fit and are never fragmented.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { writeU16, writeU32 } from "../../wire/bytes.ts";
 import { writeHeaderChecksum } from "../../wire/ip.ts";
 import type { Packet } from "../replies.ts";
 
-/** Every path carries packets of this size (RFC 8200 5). */
+/** Minimum IPv6 MTU, which every path supports (RFC 8200 5). */
 const LEAST_IPV6_MTU = 1280;
-/** Identifications are counted for that many groups of peers apart. */
+/** Number of identification counters; peers are hashed to one of them. */
 const COUNTERS = 64;
 const FRAGMENT_HEADER = 44;
 
-/** Cuts packets that have no options and no extension headers. */
+/** Fragments packets without options and extension headers. */
 export class Fragmentation {
   readonly #mtu: number;
   readonly #hash: KeyedHash;
@@ -27,21 +27,21 @@ export class Fragmentation {
     this.#hash = hash;
   }
 
-  /** The packet itself when it fits. */
+  /** Returns the packet itself if it fits. */
   split(packet: Packet): Packet[] {
     if (packet.length <= this.#mtu) return [packet];
     return packet[0]! >>> 4 === 4 ? this.#splitV4(packet) : this.#splitV6(packet);
   }
 
   /**
-   * {@link Fragmentation.split} for a datagram of an application, which IPv4 routers may cut.
-   * `pathMtu`: the largest IPv6 packet that reaches the peer, where that is known.
+   * {@link Fragmentation.split} for an application's datagram, which IPv4 routers may fragment.
+   * `pathMtu`: the IPv6 path MTU, if known.
    */
   splitDatagram(packet: Packet, pathMtu: number = this.#mtu): Packet[] {
     if (packet.length > Math.min(this.#mtu, pathMtu)) {
       return packet[0]! >>> 4 === 4 ? this.#splitV4(packet) : this.#splitV6(packet);
     }
-    // RFC 6864 4.1: what is not marked "don't fragment" has an identification of its own.
+    // RFC 6864 4.1: without DF, each datagram needs an identification of its own.
     if (packet[0]! >>> 4 === 4) this.#allowCutting(packet);
     return [packet];
   }
@@ -63,7 +63,7 @@ export class Fragmentation {
     });
   }
 
-  /** No router makes them smaller on the way. */
+  /** Routers do not fragment IPv6, so the fragments have the minimum MTU. */
   #splitV6(packet: Packet): Packet[] {
     const id = this.#identification(IpAddress.readV6(packet, 8), IpAddress.readV6(packet, 24));
     const mtu = Math.min(this.#mtu, LEAST_IPV6_MTU);
@@ -76,14 +76,17 @@ export class Fragmentation {
     });
   }
 
-  /** RFC 7739 5.3: does not repeat soon for a peer (RFC 6864 4.3), and tells no other anything. */
+  /** RFC 7739 5.3: repeats late for each peer (RFC 6864 4.3) and reveals nothing to other peers. */
   #identification(local: IpAddress, remote: IpAddress): number {
     const hash = this.#hash.connection(local, 0, remote, 0);
     return (hash + this.#counters[hash >>> 26]!++) | 0;
   }
 }
 
-/** The payload behind `headerLength` bytes in pieces of `mtu` with a header of `newLength` bytes. */
+/**
+ * Splits the payload after `headerLength` bytes into fragments of at most `mtu` bytes, each with
+ * `newLength` bytes of headers.
+ */
 function pieces(
   packet: Packet,
   headerLength: number,
@@ -92,7 +95,7 @@ function pieces(
   complete: (fragment: Packet, offset: number, more: boolean) => void,
 ): Packet[] {
   const fragments: Packet[] = [];
-  // All but the last are multiples of 8.
+  // The length of all but the last is a multiple of 8.
   const step = Math.max(8, Math.floor((mtu - newLength) / 8) * 8);
   const end = packet.length;
   for (let at = headerLength; at < end; at += step) {

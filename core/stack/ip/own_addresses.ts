@@ -1,12 +1,12 @@
 /**
- * The addresses that a stack answers to.
+ * The addresses of a stack.
  *
  * @module
  */
 import { IpAddress, isHostWords, isLoopbackWords, Subnet } from "../../wire/address.ts";
 import { readI32 } from "../../wire/bytes.ts";
 
-/** What is no host's address on a link, even where a whole network that it is in is an own one. */
+/** Addresses that are never own, even inside an own network. */
 const NEVER_OWN: readonly Subnet[] = [
   "0.0.0.0/8", // "this network" (RFC 1122 3.2.1.3)
   "224.0.0.0/4", // multicast
@@ -15,20 +15,20 @@ const NEVER_OWN: readonly Subnet[] = [
   "ff00::/8", // multicast
 ].map((text) => Subnet.parse(text)!);
 
-/** Own only where it was named itself, on a link inside of a host. */
+/** Loopback is own only if configured explicitly, on a link inside a host. */
 const LOOPBACK: readonly Subnet[] = ["127.0.0.0/8", "::1/128"].map((text) => Subnet.parse(text)!);
 
 /**
- * Own addresses, each with its network. One that is the network's own (see `Subnet.isNetwork`)
- * stands for every address in it, but those that are excepted, multicast, loopback, and the
- * directed broadcast addresses (RFC 919) of all own networks.
+ * Own addresses, each with its prefix length. A network address (see `Subnet.isNetwork`) stands for
+ * all addresses of the network, except for the excluded ones, multicast, loopback and the directed
+ * broadcast addresses (RFC 919) of all own networks.
  */
 export class OwnAddresses {
   #subnets: readonly Subnet[];
   #excepted: readonly Subnet[];
   #hosts: readonly IpAddress[] = [];
   #networks: readonly Network[] = [];
-  /** What {@link OwnAddresses.sourceFor} chooses from. */
+  /** Candidates for {@link OwnAddresses.sourceFor}. */
   #sources: readonly Source[] = [];
   /** Directed broadcast addresses, as words. */
   #broadcasts: ReadonlySet<number> = new Set();
@@ -48,7 +48,7 @@ export class OwnAddresses {
     this.#rebuild();
   }
 
-  /** Gives one address up, or all of a network; what is left of a greater network stays own. */
+  /** Removes an address or a network. The rest of a larger network stays own. */
   remove(subnet: Subnet): void {
     const given = subnet.isNetwork ? subnet : Subnet.of(subnet.address);
     this.#subnets = this.#subnets.filter((own) =>
@@ -62,14 +62,14 @@ export class OwnAddresses {
     this.#rebuild();
   }
 
-  /** Was the address of these words named by itself, not with its network? */
+  /** Whether the address was configured by itself rather than as part of a network. */
   hasHost(w0: number, w1: number, w2: number, w3: number): boolean {
     return this.#hosts.some((one) =>
       one.w3 === w3 && one.w2 === w2 && one.w1 === w1 && one.w0 === w0
     );
   }
 
-  /** Is the address of these words (see `IpAddress`) an own one? */
+  /** Whether the address, given as words (see `IpAddress`), is own. */
   hasWords(w0: number, w1: number, w2: number, w3: number): boolean {
     for (const address of this.#hosts) {
       if (address.w3 === w3 && address.w2 === w2 && address.w1 === w1 && address.w0 === w0) {
@@ -89,12 +89,12 @@ export class OwnAddresses {
     return this.hasWords(address.w0, address.w1, address.w2, address.w3);
   }
 
-  /** The address that was named first, of a network its first own one. */
+  /** The first configured address; for a network, its first usable address. */
   get first(): IpAddress | undefined {
     return this.#sources[0]?.address;
   }
 
-  /** An own address in a subnet, the first one of a network; `undefined` when there is none. */
+  /** An own address in a subnet, or `undefined`. */
   firstIn(subnet: Subnet): IpAddress | undefined {
     if (subnet.bits === 128) return this.has(subnet.address) ? subnet.address : undefined;
     const host = this.#hosts.find((address) => subnet.contains(address));
@@ -108,12 +108,12 @@ export class OwnAddresses {
     return undefined;
   }
 
-  /** Whether an own address is in a subnet. */
+  /** Whether any own address is in a subnet. */
   overlaps(subnet: Subnet): boolean {
     return this.firstIn(subnet) !== undefined;
   }
 
-  /** Whether the packet whose IP header begins at `at` goes to this stack. */
+  /** Whether the packet whose IP header is at `at` is addressed to this stack. */
   hasDestination(header: Uint8Array, at: number): boolean {
     if (header[at]! >>> 4 === 4) return this.hasWords(0, 0, 0xffff, readI32(header, at + 16));
     return this.hasWords(
@@ -124,24 +124,25 @@ export class OwnAddresses {
     );
   }
 
-  /** RFC 9293 3.9.2.3: a peer is one host. */
+  /** Whether it can be the address of a peer (RFC 9293 3.9.2.3). */
   isUnicast({ w0, w1, w2, w3 }: IpAddress): boolean {
     return this.isHost(w0, w1, w2, w3) && !this.isBroadcast(w0, w1, w2, w3);
   }
 
-  /** Whether the address of these words may be one host on the link. */
+  /** Whether it can be the address of a host on the link. */
   isHost(w0: number, w1: number, w2: number, w3: number): boolean {
     return isHostWords(w0, w1, w2, w3) || this.#insideHost && isLoopbackWords(w0, w1, w2, w3);
   }
 
-  /** Whether the address of these words is a directed broadcast address (RFC 919) of an own network. */
+  /** Whether it is a directed broadcast address (RFC 919) of an own network. */
   isBroadcast(w0: number, w1: number, w2: number, w3: number): boolean {
     return w2 === 0xffff && w1 === 0 && w0 === 0 && this.#broadcasts.has(w3);
   }
 
   /**
-   * RFC 6724 in small: the address in the longest prefix that the peer is in, else the first of its
-   * family. Of a whole network it is the first own address behind the network's.
+   * Source address selection, a subset of RFC 6724: the address whose prefix is the longest that
+   * contains the peer, otherwise the first of its family. A network contributes its first usable
+   * address.
    */
   sourceFor(remote: IpAddress): IpAddress | undefined {
     let best: Source | undefined;
@@ -162,7 +163,7 @@ export class OwnAddresses {
     this.#hosts = own.filter((one) => !one.isNetwork).map(({ address }) => address);
     const neverOf = (subnet: Subnet) => [...never, ...loopbackOutside(subnet)];
     const networks = own.filter((one) => one.isNetwork);
-    // The first that an address is in decides, and loopback is no part of the others.
+    // The first network that contains an address decides, and only loopback networks own loopback.
     const ordered = [...networks.filter(isLoopback), ...networks.filter((one) => !isLoopback(one))];
     this.#networks = ordered.map((subnet) => ({
       subnet,
@@ -175,14 +176,14 @@ export class OwnAddresses {
   }
 }
 
-/** Whether a stack can own something of it. */
+/** Whether a stack can own any address of the subnet. */
 export function isOwnable(subnet: Subnet): boolean {
   return subnet.isNetwork
     ? firstUsable(subnet, [...NEVER_OWN, ...LOOPBACK, ...broadcastOf(subnet)]) !== undefined
     : subnet.address.isUnicast;
 }
 
-/** Whether it is of loopback, which a stack can own only inside of a host. */
+/** Whether the subnet is in loopback, which a stack can own only on a link inside a host. */
 export function isLoopback(subnet: Subnet): boolean {
   return LOOPBACK.some((one) => one.bits <= subnet.bits && one.contains(subnet.address));
 }
@@ -191,10 +192,10 @@ function loopbackOutside(subnet: Subnet): readonly Subnet[] {
   return isLoopback(subnet) ? [] : LOOPBACK;
 }
 
-/** A network that is own as a whole. */
+/** A network all of whose addresses are own. */
 interface Network {
   readonly subnet: Subnet;
-  /** What of it is not; where networks overlap the exceptions of each hold for all. */
+  /** The exceptions. Where networks overlap, the exceptions of each apply to all. */
   readonly excepted: readonly Subnet[];
 }
 
@@ -207,10 +208,10 @@ function broadcastOf(subnet: Subnet): Subnet[] {
   return subnet.isBroadcast(subnet.last) ? [Subnet.of(subnet.last)] : [];
 }
 
-/** The first address behind the network's own that is in none of `excepted`. */
+/** The first address after the network address that is not in `excepted`. */
 function firstUsable(network: Subnet, excepted: readonly Subnet[]): IpAddress | undefined {
   let candidate = network.bits >= 127 ? network.network : network.network.next;
-  // Each exception is stepped over once at most.
+  // Each exception is skipped at most once.
   for (let steps = 0; steps <= excepted.length; steps++) {
     if (!network.contains(candidate)) return undefined;
     const obstacle = excepted.find((one) => one.contains(candidate));

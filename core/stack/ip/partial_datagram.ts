@@ -1,5 +1,5 @@
 /**
- * One datagram of which fragments are missing (RFC 791 3.2, RFC 8200 4.5).
+ * One datagram that is being reassembled (RFC 791 3.2, RFC 8200 4.5).
  *
  * @module
  */
@@ -9,14 +9,14 @@ import type { DropReason } from "../../wire/drop_reason.ts";
 import { type IpHeader, writeHeaderChecksum } from "../../wire/ip.ts";
 import type { Packet } from "../replies.ts";
 
-/** Fragments of one datagram, at most: 65,535 bytes in packets of 576 are 119. */
+/** Maximum number of fragments of a datagram: 65,535 bytes in packets of 576 need 119. */
 export const MAX_FRAGMENTS = 128;
 
-/** What a datagram and each of its fragments cost beside their bytes: objects, array, key. */
+/** Memory accounted for a datagram and for each fragment in addition to their bytes. */
 const OVERHEAD = 512;
 
 const LONGEST = 65_535;
-/** Bits of the set of ECN codepoints (RFC 3168 5). */
+/** Bits in the set of ECN codepoints (RFC 3168 5). */
 const NOT_ECT = 1 << 0;
 const CE = 1 << 3;
 
@@ -26,26 +26,29 @@ interface Fragment {
   readonly bytes: Packet;
 }
 
-/** Keeps fragments until they are all there, in whatever order they come. */
+/** Collects fragments, in any order, until the datagram is complete. */
 export class PartialDatagram {
   readonly key: string;
-  /** Who sends it. */
+  /** The sender. */
   readonly remote: IpAddress;
-  /** Milliseconds. */
+  /** Time at which reassembly is abandoned, in milliseconds. */
   readonly deadline: number;
-  /** Memory that it holds, in bytes. */
+  /** Memory accounted for it, in bytes. */
   byteLength: number = OVERHEAD;
-  /** Set: what comes for it is dropped for that reason too (RFC 5722 4). */
+  /**
+   * Set once the datagram is discarded; later fragments of it are dropped for the same reason (RFC
+   * 5722 4).
+   */
   givenUp: DropReason | undefined;
-  /** By their place; no two overlap. */
+  /** In order of their offset; they do not overlap. */
   #fragments: Fragment[] = [];
-  /** The first fragment up to its payload. */
+  /** Headers of the first fragment. */
   #head: Packet | undefined;
   #nextHeaderAt = 0;
-  /** Payload bytes that are there, and of the whole datagram; -1: not known. */
+  /** Payload bytes received, and in the whole datagram (-1: not known yet). */
   #received = 0;
   #total = -1;
-  /** Set of the ECN codepoints seen. */
+  /** Set of ECN codepoints seen. */
   #codepoints = 0;
 
   constructor(key: string, remote: IpAddress, deadline: number) {
@@ -62,7 +65,7 @@ export class PartialDatagram {
     return this.#received === this.#total;
   }
 
-  /** Keeps a copy of the fragment, or says why not. */
+  /** Stores a copy of the fragment, or returns the reason to drop it. */
   add(ip: IpHeader, packet: Uint8Array): DropReason | undefined {
     const bytes = new Uint8Array(packet.subarray(ip.payloadStart, ip.payloadEnd));
     const start = ip.fragmentOffset;
@@ -86,7 +89,10 @@ export class PartialDatagram {
     return at;
   }
 
-  /** RFC 8200 4.5: the network may duplicate packets, that is no attack. */
+  /**
+   * RFC 8200 4.5: exact duplicates may be caused by the network, and are dropped without harm to
+   * the datagram.
+   */
   #isDuplicate(fragment: Fragment, at: number, more: boolean): boolean {
     const known = this.#fragments[at];
     return known?.start === fragment.start && known.end === fragment.end &&
@@ -109,7 +115,7 @@ export class PartialDatagram {
     this.byteLength += ip.payloadStart;
   }
 
-  /** The whole packet of a complete datagram, or why there can be none. */
+  /** The reassembled packet of a complete datagram, or the reason to drop it. */
   join(): Packet | DropReason {
     if ((this.#codepoints & (CE | NOT_ECT)) === (CE | NOT_ECT)) return "ip-fragment-ecn";
     const isV4 = this.#head![0]! >>> 4 === 4;
@@ -123,23 +129,23 @@ export class PartialDatagram {
     return whole;
   }
 
-  /** RFC 791 3.2: the first fragment's header, with the whole length. */
+  /** RFC 791 3.2: the first fragment's header with the total length. */
   #completeV4(whole: Packet, headLength: number): void {
-    // RFC 3168 5.3: a sign of congestion is not lost.
+    // RFC 3168 5.3: CE in any fragment marks the packet.
     if ((this.#codepoints & CE) !== 0) whole[1]! |= 3;
     writeU16(whole, 2, whole.length);
     writeU16(whole, 6, 0);
     writeHeaderChecksum(whole, 0, headLength);
   }
 
-  /** RFC 8200 4.5: the first fragment's headers without the fragment header. */
+  /** RFC 8200 4.5: the first fragment's headers, without the fragment header. */
   #completeV6(whole: Packet, headLength: number): void {
     if ((this.#codepoints & CE) !== 0) whole[1]! |= 0x30;
     whole[this.#nextHeaderAt] = this.#head![headLength]!;
     writeU16(whole, 4, whole.length - 40);
   }
 
-  /** The first fragment as it came, if it has. */
+  /** The first fragment as received, if it has arrived. */
   firstFragment(): Packet | undefined {
     if (this.#head === undefined) return undefined;
     const { bytes } = this.#fragments[0]!;
@@ -149,7 +155,7 @@ export class PartialDatagram {
     return packet;
   }
 
-  /** Lets go of what it holds, and takes nothing more. */
+  /** Discards the fragments and accepts no more. */
   giveUp(reason: DropReason): void {
     this.givenUp = reason;
     this.#fragments = [];

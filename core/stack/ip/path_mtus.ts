@@ -1,16 +1,16 @@
 /**
- * How large packets to a peer may be where a router said so (RFC 8201). IPv4 datagrams need none of
- * it: routers cut them.
+ * Path MTUs of IPv6 peers, learned from packet-too-big errors (RFC 8201). IPv4 datagrams need none,
+ * since routers fragment them.
  *
  * @module
  */
 import type { IpAddress } from "../../wire/address.ts";
 
-/** Peers that are remembered, at most; the one that was told about first is forgotten. */
+/** Maximum number of peers remembered; the oldest entry makes room. */
 export const MAX_PATHS = 1024;
-/** RFC 8201 4: then a larger one is tried again. */
+/** RFC 8201 4: after this time a larger MTU is tried again. */
 const FORGET_AFTER_MS = 10 * 60_000;
-/** RFC 8201 4: nothing below is believed. */
+/** RFC 8201 4: lower values are ignored. */
 const LEAST_MTU = 1280;
 
 interface Path {
@@ -18,11 +18,11 @@ interface Path {
   readonly until: number;
 }
 
-/** The paths that are narrower than the link. */
+/** The paths whose MTU is smaller than the link's. */
 export class PathMtus {
   readonly #paths = new Map<string, Path>();
 
-  /** A router says that packets to `remote` may have `mtu` bytes; false: that cannot be. */
+  /** Records the MTU of a packet-too-big error; returns false if it is to be ignored. */
   learn(remote: IpAddress, mtu: number, now: number): boolean {
     if (remote.isV4 || mtu < LEAST_MTU) return false;
     const key = remote.toString();
@@ -33,7 +33,7 @@ export class PathMtus {
     return true;
   }
 
-  /** The largest packet to `remote`, if it is known. */
+  /** The path MTU to `remote`, if known. */
   to(remote: IpAddress, now: number): number | undefined {
     if (this.#paths.size === 0) return undefined;
     const key = remote.toString();

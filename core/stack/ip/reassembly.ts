@@ -1,5 +1,5 @@
 /**
- * Fragments become packets again (RFC 791 3.2, RFC 8200 4.5, RFC 8900), in bounded memory.
+ * Reassembly of fragments (RFC 791 3.2, RFC 8200 4.5, RFC 8900), in bounded memory.
  *
  * @module
  */
@@ -12,28 +12,28 @@ import type { Stats } from "../stats.ts";
 import { fragmentError, isWholeHeaderThere } from "./fragment_errors.ts";
 import { PartialDatagram } from "./partial_datagram.ts";
 
-/** Datagrams that wait for fragments, at most; of the source that has the most the oldest goes first. */
+/** Maximum number of incomplete datagrams. The oldest of the source with the most is evicted. */
 export const MAX_DATAGRAMS = 256;
-/** Bytes that they hold, at most, their own administration included; likewise. */
+/** Maximum memory of incomplete datagrams in bytes, overhead included; evicts likewise. */
 export const MAX_BYTES: number = 4 * 1024 * 1024;
-/** Milliseconds that a datagram waits: RFC 1122 3.3.2 and RFC 8200 4.5. */
+/** Reassembly timeout in milliseconds (RFC 1122 3.3.2, RFC 8200 4.5). */
 export const TIMEOUT_MS = 60_000;
 
 const LONGEST = 65_535;
-/** Of sources with no more of them than these the oldest goes first. */
+/** A source with up to this many is not singled out for eviction. */
 const FEW = 4;
 
-/** What became of a fragment; all empty: it waits for the others. */
+/** Result of adding a fragment; without any property, the datagram is still incomplete. */
 export interface FragmentOutcome {
   /** Why it was dropped, if it was. */
   readonly drop?: DropReason;
-  /** The packet that it was the last missing piece of. */
+  /** The packet that the fragment completed. */
   readonly whole?: Packet;
-  /** What is to be sent about it. */
+  /** The ICMP error to send. */
   readonly error?: Packet;
 }
 
-/** The datagrams that wait for fragments. */
+/** All incomplete datagrams of a stack. */
 export class Reassembly {
   readonly #stats: Stats;
   readonly #policy: IcmpPolicy;
@@ -55,12 +55,14 @@ export class Reassembly {
     return this.#byteLength;
   }
 
-  /** Datagrams that wait, and those that were given up and are not forgotten. */
+  /** Number of incomplete datagrams, including discarded ones until their timeout. */
   get count(): number {
     return this.#datagrams.size;
   }
 
-  /** Takes a fragment in; nothing of `packet` is kept. The source must be one host. */
+  /**
+   * Adds a fragment, of which it keeps a copy. The caller has checked that the source is unicast.
+   */
   add(ip: IpHeader, packet: Uint8Array, now: number): FragmentOutcome {
     const impossible = refusalOfSize(ip);
     if (impossible !== undefined) return this.#refuse(ip, packet, impossible, now);
@@ -92,7 +94,8 @@ export class Reassembly {
     const drop = datagram.add(ip, packet);
     this.#byteLength += datagram.byteLength - before;
     while (this.#byteLength > MAX_BYTES) this.#evictOldest(datagram);
-    // RFC 5722 4, RFC 1858 4: which of two is meant cannot be known, so nobody gets either.
+    // RFC 5722 4, RFC 1858 4: with overlapping fragments the datagram is ambiguous and is
+    // discarded.
     if (drop !== undefined && drop !== "ip-fragment-duplicate") this.#giveUp(datagram, drop);
     return drop;
   }
@@ -125,7 +128,7 @@ export class Reassembly {
     return error;
   }
 
-  /** It stays in the table until its time is over: for what is still on its way. */
+  /** The entry stays until its timeout, so that fragments still on their way are dropped too. */
   #giveUp(datagram: PartialDatagram, reason: DropReason): void {
     this.#stats.drop(reason, datagram.fragmentCount);
     this.#byteLength -= datagram.byteLength;
@@ -134,8 +137,8 @@ export class Reassembly {
   }
 
   /**
-   * The oldest of the source that has the most makes room, or of all where none has many; never
-   * `spared`, which is smaller than the limit.
+   * Evicts the oldest datagram of the source with the most, or the oldest of all if no source has
+   * many. `spared` is never evicted; it is smaller than the limit.
    */
   #evictOldest(spared?: PartialDatagram): void {
     const candidates = this.#sources.largest()?.items ?? this.#datagrams.values();
@@ -153,14 +156,17 @@ export class Reassembly {
     this.#byteLength -= datagram.byteLength;
   }
 
-  /** When `expire` has to be called, `Infinity` when nothing waits. */
+  /** When `expire` has to be called; `Infinity` if there is no datagram. */
   nextTimeout(): number {
     if (this.#datagrams.size === 0) return Infinity;
     const [oldest] = this.#datagrams.values();
     return oldest!.deadline;
   }
 
-  /** Forgets what has waited too long; returns what is to be sent about it (RFC 792, RFC 4443 3.3). */
+  /**
+   * Drops datagrams whose timeout has expired; returns the ICMP errors to send (RFC 792, RFC 4443
+   * 3.3).
+   */
   expire(now: number): Packet[] {
     const errors: Packet[] = [];
     for (const datagram of this.#datagrams.values()) {
@@ -173,7 +179,7 @@ export class Reassembly {
     return errors;
   }
 
-  /** RFC 792: who sees no first fragment says nothing. */
+  /** RFC 792: no time-exceeded error is sent if the first fragment has not arrived. */
   #timeExceeded(first: Packet | undefined, now: number): Packet | undefined {
     if (first === undefined || parseIp(first, first.length, this.#first) !== undefined) {
       return undefined;
@@ -189,7 +195,7 @@ function refusalOfSize(ip: IpHeader): DropReason | undefined {
   return before + ip.fragmentOffset + length > LONGEST ? "ip-fragment-size" : undefined;
 }
 
-/** RFC 791 3.2; with IPv6 the protocol is no part of it (RFC 8200 4.5). */
+/** RFC 791 3.2; in IPv6 the protocol is not part of the key (RFC 8200 4.5). */
 function keyOf(ip: IpHeader): string {
   const { s0, s1, s2, s3, d0, d1, d2, d3, fragmentId } = ip;
   return ip.version === 4

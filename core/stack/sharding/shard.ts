@@ -1,6 +1,6 @@
 /**
- * One stack in several shards: each has all of the stack's addresses and ports, and the connections
- * whose addresses and ports hash to it.
+ * One stack in several shards. Each shard has all of the stack's addresses and ports, and the
+ * connections whose 4-tuples hash to it.
  *
  * @module
  */
@@ -13,21 +13,21 @@ import type { OwnAddresses } from "../ip/own_addresses.ts";
 
 /** Which shard a stack is. All shards of one stack agree on `count` and `seed`. */
 export interface Shard {
-  /** From 0 on. */
+  /** Number of this shard, from 0 on. */
   readonly index: number;
-  /** How many there are. */
+  /** Number of shards. */
   readonly count: number;
-  /** 32 random bits: whoever does not know them cannot choose a shard. */
+  /** 32 random bits, which keep peers from choosing a shard. */
   readonly seed: number;
 }
 
-/** A packet that belongs to another shard. Its checksum has been seen to. */
+/** A packet that belongs to another shard. Its checksum has been verified. */
 export interface ShardPacket {
-  /** Whose it is. */
+  /** The shard that it belongs to. */
   readonly shard: number;
-  /** A whole IP packet; nobody else keeps it. */
+  /** A whole IP packet in memory of its own. */
   readonly packet: Uint8Array<ArrayBuffer>;
-  /** Payload bytes per wire segment when it is a super-packet, 0 otherwise. */
+  /** Payload bytes per segment if it is a super-packet; otherwise 0. */
   readonly segmentSize: number;
 }
 
@@ -39,8 +39,9 @@ export const SHARD_MULTIPLIERS: readonly [number, number, number] = [
 ];
 
 /**
- * The shard of a connection: `addresses` are the exclusive or of the words of both. Whatever spreads
- * packets over the shards can compute the same: it takes 32-bit arithmetic and no table.
+ * The shard of a connection; `addresses` is the exclusive or of all words of both addresses. The
+ * hash needs only 32-bit arithmetic and no table, so that a device or kernel program that
+ * distributes packets over the shards can compute it too.
  */
 export function shardOf(
   { count, seed }: Shard,
@@ -55,12 +56,12 @@ export function shardOf(
   return ((hash ^ (hash >>> 16)) >>> 0) % count;
 }
 
-/** Where the ports begin of which a datagram's shard is `port % count`. */
+/** From this local port on, the shard of a datagram is `port % count`. */
 export const FIRST_SHARDED_PORT = 49_152;
 
 /**
- * The shard of a datagram. A free port is taken for a socket before anybody knows who will send to
- * it; the ports that are given away like that (RFC 6335 6) belong to a shard each.
+ * The shard of a datagram. An ephemeral port is allocated before the peers are known, so each port
+ * of that range (RFC 6335 6) belongs to one shard.
  */
 export function shardOfDatagram(
   shard: Shard,
@@ -73,53 +74,53 @@ export function shardOfDatagram(
     : shardOf(shard, addresses, remotePort, localPort);
 }
 
-/** What {@link shardOf} takes of two addresses. */
+/** The exclusive or of the words of two addresses, for {@link shardOf}. */
 export function mixAddresses(one: IpAddress, other: IpAddress): number {
   return one.w0 ^ one.w1 ^ one.w2 ^ one.w3 ^ other.w0 ^ other.w1 ^ other.w2 ^ other.w3;
 }
 
-/** A stack's view of the other shards. */
+/** Decides what belongs to this shard, and queues packets for the others. */
 export class Sharding {
   readonly #shard: Shard | undefined;
   readonly #own: OwnAddresses;
-  /** As many as packets have come since the last time it was emptied, at most. */
+  /** Bounded by the number of packets received since it was last drained. */
   readonly #foreign = new Queue<ShardPacket>();
 
-  /** Without `shard` there are no others. */
+  /** Without `shard`, the stack is the only one. */
   constructor(shard: Shard | undefined, own: OwnAddresses) {
     this.#shard = shard;
     this.#own = own;
   }
 
-  /** Whether answers to such a connection come to this shard. */
+  /** Whether segments of such a connection are received by this shard. */
   isOurs(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): boolean {
     const shard = this.#shard;
     return shard === undefined || this.#own.has(remote) ||
       shardOf(shard, mixAddresses(local, remote), remotePort, localPort) === shard.index;
   }
 
-  /** Keeps the segment for the shard whose connection it belongs to; false: that is this one. */
-  passOn(ip: IpHeader, segment: Segment, packet: Uint8Array, segmentSize: number): boolean {
+  /** Queues the segment for the shard that it belongs to; returns false if that is this one. */
+  forwardSegment(ip: IpHeader, segment: Segment, packet: Uint8Array, segmentSize: number): boolean {
     if (this.#shard === undefined) return false;
     const addresses = ip.s0 ^ ip.s1 ^ ip.s2 ^ ip.s3 ^ ip.d0 ^ ip.d1 ^ ip.d2 ^ ip.d3;
     const shard = shardOf(this.#shard, addresses, segment.sourcePort, segment.destinationPort);
     return this.#keep(shard, ip, packet, segmentSize);
   }
 
-  /** Whether datagrams between these come to this shard. */
+  /** Whether datagrams of such a flow are received by this shard. */
   isOurFlow(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): boolean {
     const shard = this.#shard;
     return shard === undefined || this.#own.has(remote) ||
       shardOfDatagram(shard, mixAddresses(local, remote), remotePort, localPort) === shard.index;
   }
 
-  /** Whether datagrams to a port that is given away as a free one come to this shard. */
+  /** Whether datagrams to an ephemeral port are received by this shard. */
   isOurPort(port: number): boolean {
     return this.#shard === undefined || port % this.#shard.count === this.#shard.index;
   }
 
-  /** {@link Sharding.passOn} for a datagram. */
-  passOnDatagram(
+  /** {@link Sharding.forwardSegment} for a datagram. */
+  forwardDatagram(
     ip: IpHeader,
     remotePort: number,
     localPort: number,
@@ -131,8 +132,8 @@ export class Sharding {
     return this.#keep(shard, ip, packet, 0);
   }
 
-  /** The same for the ICMP error in which `quoted` is. */
-  passOnError(ip: IpHeader, quoted: QuotedPacket, packet: Uint8Array): boolean {
+  /** {@link Sharding.forwardSegment} for an ICMP error that quotes `quoted`. */
+  forwardError(ip: IpHeader, quoted: QuotedPacket, packet: Uint8Array): boolean {
     if (this.#shard === undefined) return false;
     const { protocol, local, localPort, remote, remotePort } = quoted;
     const choose = protocol === PROTOCOL.UDP ? shardOfDatagram : shardOf;
@@ -140,13 +141,13 @@ export class Sharding {
     return this.#keep(shard, ip, packet, 0);
   }
 
-  /** The next packet of another shard. */
+  /** Removes the next packet for another shard. */
   next(): ShardPacket | undefined {
     return this.#foreign.shift();
   }
 
   #keep(shard: number, ip: IpHeader, packet: Uint8Array, segmentSize: number): boolean {
-    // What a shard sends to itself stays with it.
+    // Packets of a shard to itself stay here.
     if (shard === this.#shard?.index || this.#own.hasWords(ip.s0, ip.s1, ip.s2, ip.s3)) {
       return false;
     }

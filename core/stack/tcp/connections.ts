@@ -1,6 +1,5 @@
 /**
- * The tables of a stack: where its connections are found, what is to be sent, who is to be told,
- * what is due.
+ * The tables and queues of a stack's connections: lookup, output, events and deadlines.
  *
  * @module
  */
@@ -17,29 +16,34 @@ import { choosePort } from "../ports.ts";
 import type { Stats } from "../stats.ts";
 import type { Listener } from "./listener.ts";
 
-/** What the tables are made of. */
+/** Options of {@link Connections}. */
 export interface ConnectionsOptions {
   readonly demux: Demux;
   readonly hash: KeyedHash;
   readonly stats: Stats;
   readonly environment: TcpEnvironment;
   readonly tcp: TcpConfig;
-  /** Connections at the same time, at most. */
+  /** Maximum number of connections. */
   readonly maxConnections: number;
-  /** Of these in TIME-WAIT, or closed and in FIN-WAIT-2, at most; the oldest goes first. */
+  /**
+   * Maximum number of connections in TIME-WAIT, or closed and in FIN-WAIT-2; the oldest is evicted.
+   */
   readonly maxTimeWait: number;
-  /** Where the counter of ephemeral ports begins. */
+  /** Initial value of the counter for ephemeral ports. */
   readonly firstPort: number;
 }
 
-/** After every change of a connection {@link Connections.settle} brings the tables up to date. */
+/**
+ * The connections of a stack. After every change of a connection, {@link Connections.settle}
+ * updates the tables and queues.
+ */
 export class Connections {
   readonly deadlines: DeadlineHeap<Tcb> = new DeadlineHeap();
-  /** Connections that may have something to send. */
+  /** Connections that may have segments to send. */
   readonly output: Queue<Tcb> = new Queue();
-  /** Connections and listeners whose owners have something to look at. */
+  /** Connections and listeners whose owners have to be notified. */
   readonly events: Queue<Tcb> = new Queue();
-  readonly listenerNews: Queue<Listener> = new Queue();
+  readonly listenerEvents: Queue<Listener> = new Queue();
   readonly #options: ConnectionsOptions;
   readonly #timeWait = new Set<Tcb>();
   #portCounter: number;
@@ -53,7 +57,7 @@ export class Connections {
     return this.#options.demux.connections.count >= this.#options.maxConnections;
   }
 
-  /** A connection that is in no table yet. */
+  /** Creates a connection that is not in the tables yet. */
   create(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): Tcb {
     const { tcp, environment, hash } = this.#options;
     const tcb = new Tcb(tcp, environment, local, localPort, remote, remotePort);
@@ -61,7 +65,7 @@ export class Connections {
     return tcb;
   }
 
-  /** From now on its segments reach it. */
+  /** Enters a connection into the tables, so that segments reach it. */
   enter(tcb: Tcb): void {
     tcb.inTables = true;
     this.#options.demux.connections.add(tcb);
@@ -72,12 +76,12 @@ export class Connections {
     return initialSequence(this.#options.hash, local, localPort, remote, remotePort, now);
   }
 
-  /** An ephemeral port (RFC 6056); `offset` differs from destination to destination. */
+  /** Chooses an ephemeral port (RFC 6056); `offset` is a hash of the destination. */
   freePort(offset: number, isFree: (port: number) => boolean): number | undefined {
     return choosePort(offset, this.#portCounter++, isFree);
   }
 
-  /** Something of the connection has changed: tables, queues and deadlines follow. */
+  /** Updates tables, queues and deadlines after a change of the connection. */
   settle(tcb: Tcb): void {
     if (tcb.listener !== undefined) this.#settleListener(tcb, tcb.listener as Listener);
     if (tcb.events !== 0 && !tcb.inEventQueue) {
@@ -96,18 +100,18 @@ export class Connections {
     }
   }
 
-  /** A listener's owner has something to look at. */
+  /** Queues a listener whose owner has to be notified. */
   notify(listener: Listener): void {
     if (listener.inEventQueue) return;
     listener.inEventQueue = true;
-    this.listenerNews.push(listener);
+    this.listenerEvents.push(listener);
   }
 
-  /** A connection is its listener's until the application takes it. */
+  /** A connection belongs to its listener until the application accepts it. */
   #settleListener(tcb: Tcb, listener: Listener): void {
     if (tcb.released) {
-      // One that was established is handed out, whatever became of it: what the peer has sent may
-      // be read, and then the application learns how it ended.
+      // A connection that was established is accepted even if it has ended since: the application
+      // can read the data received, and then learns how it ended.
       if (!listener.leave(tcb)) return;
       tcb.listener = undefined;
       this.notify(listener);

@@ -1,6 +1,6 @@
 /**
- * Half-open connections of a listener that decides, by who has begun them: none of many clients takes
- * the places of the others.
+ * Half-open connections per source, for listeners that decide about SYNs, so that no client can
+ * crowd out the others.
  *
  * @module
  */
@@ -8,23 +8,26 @@ import type { Tcb } from "../../tcp/tcb.ts";
 import type { IpAddress } from "../../wire/address.ts";
 import { Sources } from "../../buffers/sources.ts";
 
-/** One source may have a quarter of a backlog, but as many of a small one as nobody minds. */
+/** A source may use a quarter of the backlog, or {@link FEW} attempts if that is more. */
 const SHARE = 4;
-/** Sources with so many take turns as they come: honest clients have more than those of forged SYNs. */
+/**
+ * A source with up to this many attempts is not singled out for eviction: honest clients have more
+ * of them than the spoofed sources of a SYN flood.
+ */
 const FEW = 64;
 
-/** Counts attempts by their sources, and says who has to make room. */
+/** Counts attempts by source, and chooses those to evict. */
 export class HalfOpenSources extends Sources<Tcb> {
-  /** Attempts of one source, at most. */
+  /** Maximum number of attempts of one source. */
   readonly limit: number;
 
-  /** For a listener whose half-open connections are `backlog` at most. */
+  /** `backlog`: maximum number of half-open connections of the listener. */
   constructor(backlog: number) {
     super(FEW);
     this.limit = Math.min(backlog, Math.max(FEW, Math.floor(backlog / SHARE)));
   }
 
-  /** The oldest attempt of the source of `remote`, where that has as many as it may. */
+  /** The oldest attempt of the source of `remote` if that source has reached its limit. */
   oldestBeyondLimit(remote: IpAddress): Tcb | undefined {
     const { items } = this.of(remote);
     if (items.size < this.limit) return undefined;

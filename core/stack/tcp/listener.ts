@@ -1,5 +1,5 @@
 /**
- * A place that is listened on: how many connections may be half-open or wait to be accepted.
+ * A listener and its connections that are half-open or not yet accepted.
  *
  * @module
  */
@@ -9,26 +9,29 @@ import type { Binding } from "../binding_table.ts";
 import type { ListenRequest } from "../requests.ts";
 import { HalfOpenSources } from "./half_open.ts";
 
-/** State LISTEN (RFC 9293 3.10.7.2); what it holds is bounded by `backlog`. */
+/** State LISTEN (RFC 9293 3.10.7.2); its connections are bounded by `backlog`. */
 export class Listener implements Binding {
   readonly subnet: Subnet | undefined;
   readonly firstPort: number;
   readonly lastPort: number;
-  /** Connections that are half-open or not yet accepted, at most. */
+  /** Maximum number of connections that are half-open or not yet accepted. */
   readonly backlog: number;
-  /** The SYN is answered only after a decision. */
+  /** Whether a SYN is answered only after the owner's decision. */
   readonly decides: boolean;
   /** Half-open connections. */
   readonly halfOpen: Set<Tcb> = new Set();
-  /** By whom they were begun; if `decides`: nothing else can be done for who comes when all are taken. */
+  /**
+   * Half-open connections by source, for eviction; only if `decides`, since SYN cookies cannot be
+   * used then.
+   */
   readonly sources: HalfOpenSources | undefined;
-  /** Established and not yet taken by the application, in order. */
+  /** Established connections not yet accepted by the application, in order. */
   readonly ready: Tcb[] = [];
-  /** SYNs that wait for a decision and that the owner has not looked at yet. */
+  /** Connections whose SYN waits for a decision and that the owner has not taken yet. */
   readonly undecided: Tcb[] = [];
-  /** Whose listener this is; the core never looks at it. */
+  /** The owner's object; opaque to the core. */
   handle: unknown = undefined;
-  /** Its owner has something to look at. */
+  /** Whether it is in the event queue. */
   inEventQueue = false;
 
   constructor(request: ListenRequest) {
@@ -40,19 +43,22 @@ export class Listener implements Binding {
     this.sources = request.decides ? new HalfOpenSources(request.backlog) : undefined;
   }
 
-  /** A connection is half-open. */
+  /** Adds a half-open connection. */
   enter(tcb: Tcb): void {
     this.halfOpen.add(tcb);
     this.sources?.add(tcb);
   }
 
-  /** It is not any more; false: it was not. */
+  /** Removes a connection that is no longer half-open; returns false if it was not. */
   leave(tcb: Tcb): boolean {
     this.sources?.delete(tcb);
     return this.halfOpen.delete(tcb);
   }
 
-  /** The owner is to decide. Those that had to make room before it looked are left out now and then. */
+  /**
+   * Asks the owner for a decision. Evicted connections are removed from the queue from time to
+   * time.
+   */
   ask(tcb: Tcb): void {
     this.undecided.push(tcb);
     if (this.undecided.length <= 2 * this.backlog) return;
@@ -60,7 +66,7 @@ export class Listener implements Binding {
     this.undecided.splice(0, this.undecided.length, ...waiting);
   }
 
-  /** Forgets all. */
+  /** Removes all connections. */
   clear(): void {
     this.halfOpen.clear();
     this.sources?.clear();

@@ -1,6 +1,6 @@
 /**
- * Segments to a listener (RFC 9293 3.10.7.2): a SYN opens a connection, or is answered with a
- * cookie; the ACK of a cookie opens one after all.
+ * Segments to a listener (RFC 9293 3.10.7.2): a SYN opens a half-open connection or is answered
+ * with a SYN cookie, and the ACK of a valid cookie opens the connection.
  *
  * @module
  */
@@ -23,21 +23,26 @@ import { SynCookies } from "./syn_cookies.ts";
 /** Opens connections for the listeners of a stack. */
 export class PassiveOpen {
   readonly #connections: Connections;
-  readonly #outbox: TransmitQueue;
+  readonly #transmitQueue: TransmitQueue;
   readonly #stats: Stats;
   readonly #cookies: SynCookies;
-  /** Where the connection before came to. */
+  /** Addresses of the previous connection, shared by the next if they are equal. */
   #lastLocal: IpAddress | undefined = undefined;
   #lastRemote: IpAddress | undefined = undefined;
 
-  constructor(connections: Connections, outbox: TransmitQueue, stats: Stats, hash: KeyedHash) {
+  constructor(
+    connections: Connections,
+    transmitQueue: TransmitQueue,
+    stats: Stats,
+    hash: KeyedHash,
+  ) {
     this.#connections = connections;
-    this.#outbox = outbox;
+    this.#transmitQueue = transmitQueue;
     this.#stats = stats;
     this.#cookies = new SynCookies(hash);
   }
 
-  /** A segment that is no RST, from a host of its own. */
+  /** Handles a segment other than RST, from a unicast source. */
   receive(
     listener: Listener,
     ip: IpHeader,
@@ -48,10 +53,11 @@ export class PassiveOpen {
       if (!segment.has(FLAG.SYN) && this.#openFromCookie(listener, ip, segment, now)) {
         return undefined;
       }
-      this.#outbox.reset(ip, segment);
+      this.#transmitQueue.reset(ip, segment);
       return "tcp-no-connection";
     }
-    // A FIN as well: no host opens a connection so, but it passes packet filters that look for SYNs.
+    // SYN with FIN: no host opens a connection like this, but it may pass packet filters that look
+    // for SYN.
     if (!segment.has(FLAG.SYN) || segment.has(FLAG.FIN)) return "tcp-flags-listen";
     if (this.#connections.isFull) return "tcp-connections";
     if (!this.#makeRoom(listener, ip)) {
@@ -62,9 +68,9 @@ export class PassiveOpen {
   }
 
   /**
-   * A SYN that takes the place of `old`, which is in TIME-WAIT (RFC 9293 3.6.1, MAY-2). Its number
-   * lies above what that has sent, which no cookie's can: it has to come again where all half-open
-   * connections are taken.
+   * Opens a connection in place of `old`, which is in TIME-WAIT (RFC 9293 3.6.1, MAY-2). The new
+   * ISN must be above the sequence numbers of `old`, which a SYN cookie cannot ensure, so the SYN
+   * is dropped if the backlog is full.
    */
   reopen(
     listener: Listener,
@@ -99,9 +105,10 @@ export class PassiveOpen {
   }
 
   /**
-   * RFC 4987 3.4: where cookies cannot help, the oldest makes room, answered or not: of the source that
-   * comes where that has its share, else of the one that has the most, or of all where none has many:
-   * so none has to wait for what another has begun. False: the backlog is full of established ones.
+   * Makes room for a SYN where cookies cannot be used, by evicting a half-open connection (RFC 4987
+   * 3.4): the oldest of the same source if that has reached its limit; otherwise, if the backlog is
+   * full, the oldest of the source with the most, or the oldest of all if no source has many.
+   * Returns false if the backlog is full of established connections.
    */
   #makeRoom(listener: Listener, ip: IpHeader): boolean {
     const { sources } = listener;
@@ -116,17 +123,17 @@ export class PassiveOpen {
     return !listener.isFull;
   }
 
-  /** RFC 4987 3.6: half-open connections are all taken; the peer brings back what is needed. */
+  /** RFC 4987 3.6: the backlog is full, so the state is kept in the SYN,ACK. */
   #answerWithCookie(
     listener: Listener,
     ip: IpHeader,
     segment: Segment,
     now: number,
   ): DropReason | undefined {
-    // A decision cannot be put off until the ACK comes.
+    // A decision cannot be deferred until the ACK arrives.
     if (listener.decides || listener.ready.length >= listener.backlog) return "tcp-backlog";
     this.#stats.synCookiesSent++;
-    this.#outbox.push(this.#cookies.answer(this.#create(ip, segment), segment, now));
+    this.#transmitQueue.push(this.#cookies.answer(this.#create(ip, segment), segment, now));
     return undefined;
   }
 
@@ -134,7 +141,8 @@ export class PassiveOpen {
     if (listener.decides || !this.#cookies.isInUse(now)) return false;
     const tcb = this.#create(ip, segment);
     if (!this.#cookies.restore(tcb, segment, now)) return false;
-    // A full queue drops the ACK: the peer sends its data, and with it the ACK, again.
+    // With a full accept queue the ACK is dropped; the peer retransmits its data, and the ACK with
+    // it.
     if (listener.ready.length >= listener.backlog || this.#connections.isFull) return true;
     this.#stats.synCookiesReturned++;
     this.#connections.enter(tcb);
@@ -150,7 +158,7 @@ export class PassiveOpen {
     return this.#connections.create(local, destinationPort, this.#remoteOf(ip), sourcePort);
   }
 
-  /** One object for the connections to one address: most stacks have few. */
+  /** Shares one object among consecutive connections to the same address. */
   #localOf(ip: IpHeader): IpAddress {
     const last = this.#lastLocal;
     const isSame = last !== undefined &&
@@ -158,7 +166,7 @@ export class PassiveOpen {
     return isSame ? last : this.#lastLocal = destinationOf(ip);
   }
 
-  /** One object for the connections that one peer opens in a row: the host itself, a proxy. */
+  /** Shares one object among consecutive connections from the same peer, such as a proxy. */
   #remoteOf(ip: IpHeader): IpAddress {
     const last = this.#lastRemote;
     const isSame = last !== undefined &&

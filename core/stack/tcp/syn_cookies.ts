@@ -1,9 +1,9 @@
 /**
- * SYN cookies (RFC 4987 3.6): when a listener's half-open connections are all taken, the SYN,ACK
- * itself remembers what the ACK will need, and nothing is kept.
+ * SYN cookies (RFC 4987 3.6): when a listener's backlog is full, the state of the half-open
+ * connection is encoded in the SYN,ACK, and no memory is used.
  *
- * The sequence number holds a slot of time (5 bits), the MSS (3 bits) and a keyed hash (24 bits);
- * where timestamps are in use their low bits hold window scale, SACK and ECN.
+ * The sequence number holds a time slot (5 bits), an index of the MSS (3 bits) and a keyed hash (24
+ * bits). With timestamps, the low bits of TSval hold window scale, SACK and ECN.
  *
  * @module
  */
@@ -17,21 +17,24 @@ import { writeU16 } from "../../wire/bytes.ts";
 import { addBytes, finish } from "../../wire/checksum.ts";
 import { FLAG, Segment } from "../../wire/tcp.ts";
 
-/** A cookie is good for the slot it was made in and the next. */
+/** A cookie is valid in its own time slot and the next. */
 const SLOT_MS = 64_000;
-/** What is rounded down to; the least is what no segment size is below (`LEAST_MSS`). */
+/**
+ * The MSS is rounded down to one of these; the lowest is the smallest that TCP accepts
+ * (`LEAST_MSS`).
+ */
 const MSS_V4: readonly number[] = [64, 536, 768, 996, 1220, 1380, 1440, 1460];
 const MSS_V6: readonly number[] = [64, 536, 1220, 1280, 1360, 1400, 1420, 1440];
-/** Low bits of TSval: four of window scale, 15 meaning none, one of SACK, one of ECN. */
+/** Low bits of TSval: four for the window scale (15: none), one for SACK, one for ECN. */
 const OPTION_MASK = 63;
 const NO_SCALING = 15;
 const SACK_BIT = 16;
 const ECN_BIT = 32;
 
-/** The two ends of a connection. */
+/** The 4-tuple of a connection. */
 type Ends = Pick<Tcb, "local" | "localPort" | "remote" | "remotePort">;
 
-/** Makes and checks cookies with the stack's key. */
+/** Creates and verifies cookies with the stack's key. */
 export class SynCookies {
   readonly #hash: KeyedHash;
   readonly #syn = new Segment();
@@ -42,12 +45,14 @@ export class SynCookies {
     this.#hash = hash;
   }
 
-  /** While no cookie is out an ACK cannot be the answer to one. */
+  /** Whether any cookie may still be valid; otherwise no ACK needs to be checked. */
   isInUse(now: number): boolean {
     return now - this.#usedAt <= 2 * SLOT_MS;
   }
 
-  /** The SYN,ACK for `segment`; `tcb` is fresh and is not needed any more. */
+  /**
+   * The SYN,ACK with a cookie for `segment`. `tcb` is a scratch record that the caller discards.
+   */
   answer(tcb: Tcb, segment: Segment, now: number): Uint8Array<ArrayBuffer> {
     this.#usedAt = now;
     openPassive(tcb, segment, 0, now);
@@ -63,8 +68,8 @@ export class SynCookies {
   }
 
   /**
-   * Makes of `tcb`, which is fresh, what it would be if the SYN had been kept; false: `segment`
-   * answers no cookie.
+   * Restores in the new record `tcb` the state after the SYN. Returns false if `segment` does not
+   * acknowledge a valid cookie.
    */
   restore(tcb: Tcb, segment: Segment, now: number): boolean {
     const hasOptions = tcb.config.timestamps && segment.hasTimestamps;
@@ -83,11 +88,11 @@ export class SynCookies {
     syn.tsVal = segment.tsVal;
     syn.flags = FLAG.SYN | ((bits & ECN_BIT) !== 0 ? FLAG.ECE | FLAG.CWR : 0);
     openPassive(tcb, syn, iss, now);
-    // As the SYN,ACK did: there may be text with the ACK.
+    // The window offered by the SYN,ACK: the ACK may carry text.
     offerInitialWindow(tcb);
     tcb.synDecision = "accepted";
     tcb.sndNxt = (iss + 1) | 0;
-    // When the SYN,ACK was sent is not known: no round-trip sample (RFC 6298 3).
+    // The time of the SYN,ACK is unknown, so there must be no RTT sample (RFC 6298 3).
     tcb.sent(iss, tcb.sndNxt, now).transmissions = 2;
     return true;
   }
@@ -100,7 +105,7 @@ export class SynCookies {
     return ((slot & 31) << 27) | (index << 24) | this.#tag(tcb, tcb.irs, slot, index);
   }
 
-  /** The MSS that `cookie` stands for. */
+  /** The MSS encoded in `cookie`, or `undefined` if the cookie is invalid. */
   #check(ends: Ends, irs: number, cookie: number, now: number): number | undefined {
     const current = Math.floor(now / SLOT_MS);
     const age = (current - (cookie >>> 27)) & 31;
@@ -121,13 +126,13 @@ export class SynCookies {
   }
 }
 
-/** Replies leave whole: what a connection leaves to the link's offload is done here. */
+/** Completes the checksum, since packets that belong to no connection do not use offload. */
 function completeChecksum(packet: Uint8Array, start: number): void {
-  // The field holds the pseudo-header's sum.
+  // The field holds the pseudo-header sum.
   writeU16(packet, start + 16, finish(addBytes(0, packet, start, packet.length)));
 }
 
-/** Without timestamps the ACK brings none of it back: what was offered would be forgotten. */
+/** Without timestamps the ACK does not echo the options, so none must be offered. */
 function offerNothing(tcb: Tcb): void {
   tcb.windowScaling = tcb.sackPermitted = tcb.ecn = false;
 }

@@ -1,5 +1,5 @@
 /**
- * Received segments: each finds its connection, its listener or another shard, or is refused.
+ * Dispatches received segments to their connection, listener or shard.
  *
  * @module
  */
@@ -19,17 +19,17 @@ import type { TransmitQueue } from "../transmit_queue.ts";
 import type { Connections } from "./connections.ts";
 import type { PassiveOpen } from "./passive_open.ts";
 
-/** What TCP shares with the rest of its stack. */
+/** State that TCP shares with the rest of the stack. */
 export interface TcpTables {
   readonly own: OwnAddresses;
   readonly demux: Demux;
   readonly connections: Connections;
-  readonly outbox: TransmitQueue;
+  readonly transmitQueue: TransmitQueue;
   readonly sharding: Sharding;
   readonly stats: Stats;
 }
 
-/** Takes segments in (RFC 9293 3.10.7). */
+/** SEGMENT ARRIVES (RFC 9293 3.10.7), up to the choice of the connection. */
 export class TcpInput {
   readonly #tables: TcpTables;
   readonly #passiveOpen: PassiveOpen;
@@ -40,7 +40,7 @@ export class TcpInput {
     this.#passiveOpen = passiveOpen;
   }
 
-  /** The payload of a packet to this stack; nothing of it is kept. */
+  /** Processes a received segment; `packet` may be reused afterwards. */
   receive(
     ip: IpHeader,
     packet: Uint8Array,
@@ -54,10 +54,10 @@ export class TcpInput {
     if (refused !== undefined) return refused;
     segment.ecn = ip.trafficClass & 3;
     segment.wireSegments = segmentSize > 0 ? Math.ceil(segment.textLength / segmentSize) || 1 : 1;
-    const { demux, connections, outbox, sharding, stats } = this.#tables;
+    const { demux, connections, transmitQueue, sharding, stats } = this.#tables;
     const tcb = demux.connections.find(ip, segment.sourcePort, segment.destinationPort);
     if (tcb === undefined) {
-      if (!sharding.passOn(ip, segment, packet, segmentSize)) {
+      if (!sharding.forwardSegment(ip, segment, packet, segmentSize)) {
         return this.#withoutConnection(ip, segment, now);
       }
       stats.handedOver++;
@@ -72,7 +72,7 @@ export class TcpInput {
     const state = tcb.state;
     const dropped = segmentArrives(tcb, segment, now);
     if (dropped === "tcp-ack-unsent" && (state === "SYN-SENT" || state === "SYN-RECEIVED")) {
-      outbox.reset(ip, segment);
+      transmitQueue.reset(ip, segment);
     }
     connections.settle(tcb);
     return dropped;
@@ -80,19 +80,19 @@ export class TcpInput {
 
   /** RFC 9293 3.10.7.1 and 3.10.7.2. */
   #withoutConnection(ip: IpHeader, segment: Segment, now: number): DropReason | undefined {
-    const { demux, outbox, own } = this.#tables;
+    const { demux, transmitQueue, own } = this.#tables;
     const listener = demux.findListener(ip, segment.destinationPort);
     if (segment.has(FLAG.RST)) return listener ? "tcp-rst-listen" : "tcp-no-connection";
     if (!own.isUnicast(sourceOf(ip))) return "tcp-not-unicast";
     if (listener !== undefined) return this.#passiveOpen.receive(listener, ip, segment, now);
-    outbox.reset(ip, segment);
+    transmitQueue.reset(ip, segment);
     return "tcp-no-connection";
   }
 }
 
 /**
- * RFC 9293 3.6.1, MAY-2: a new connection takes the place of one in TIME-WAIT. By timestamps where
- * both have them (RFC 6191 2), else by the sequence number.
+ * Whether a SYN may open a new connection in place of one in TIME-WAIT (RFC 9293 3.6.1, MAY-2).
+ * Decided by timestamps if both use them (RFC 6191 2), otherwise by sequence number.
  */
 function isReopening(tcb: Tcb, segment: Segment): boolean {
   if (tcb.state !== "TIME-WAIT" || !segment.has(FLAG.SYN)) return false;

@@ -1,5 +1,5 @@
 /**
- * TCP of a stack: segments in and out, and the calls of RFC 9293 3.10.
+ * TCP of a stack: segments in and out, and the user calls of RFC 9293 3.10.
  *
  * @module
  */
@@ -26,12 +26,13 @@ import { PassiveOpen } from "./passive_open.ts";
 import { TcpInput, type TcpTables } from "./tcp_input.ts";
 
 /**
- * Peers that are sent probes and retransmissions before they are heard: the answers to 100,000 at once
- * would not fit into the queue of any device, and who is not heard is taken for dead.
+ * Maximum number of connections that send a probe or retransmission in one turn. If 100,000 did so
+ * at once, the replies would overflow any device's queue, and connections whose replies are lost
+ * would seem dead.
  */
-const MAX_ASKED = 128;
+const MAX_PROBED = 128;
 
-/** All connections and listeners. */
+/** All connections and listeners of a stack. */
 export class TcpLayer {
   readonly #own: OwnAddresses;
   readonly #hash: KeyedHash;
@@ -42,19 +43,19 @@ export class TcpLayer {
   readonly #input: TcpInput;
 
   constructor(tables: TcpTables, hash: KeyedHash) {
-    const { own, demux, connections, outbox, sharding, stats } = tables;
+    const { own, demux, connections, transmitQueue, sharding, stats } = tables;
     this.#own = own;
     this.#hash = hash;
     this.#demux = demux;
     this.#connections = connections;
     this.#sharding = sharding;
     this.#stats = stats;
-    this.#input = new TcpInput(tables, new PassiveOpen(connections, outbox, stats, hash));
+    this.#input = new TcpInput(tables, new PassiveOpen(connections, transmitQueue, stats, hash));
   }
 
   // ---------------------------------------------------------------- packets
 
-  /** Takes a segment in; nothing of `packet` is kept. */
+  /** Processes a received segment; `packet` may be reused afterwards. */
   receive(
     ip: IpHeader,
     packet: Uint8Array,
@@ -65,14 +66,14 @@ export class TcpLayer {
     return this.#input.receive(ip, packet, checksum, segmentSize, now);
   }
 
-  /** Writes the next segment to `out`; false: there is none now. */
+  /** Writes the next segment to send to `out`; returns false if there is none. */
   pollTransmit(out: OutgoingPacket, now: number): boolean {
     for (;;) {
       const tcb = this.#connections.output.shift();
       if (tcb === undefined) return false;
       tcb.inOutputQueue = false;
       if (nextSegment(tcb, now, out)) {
-        // It goes to the end of the queue: connections take turns.
+        // Back to the end of the queue, so that connections take turns.
         this.#connections.settle(tcb);
         return true;
       }
@@ -82,16 +83,16 @@ export class TcpLayer {
 
   // ---------------------------------------------------------------- events
 
-  /** The next connection that something has happened to; its `events` say what. */
+  /** Removes the next connection with events from the queue. */
   pollConnection(): Tcb | undefined {
     const tcb = this.#connections.events.shift();
     if (tcb !== undefined) tcb.inEventQueue = false;
     return tcb;
   }
 
-  /** The next listener with something in `ready` or `undecided`. */
+  /** Removes the next listener with connections in `ready` or `undecided` from the queue. */
   pollListener(): Listener | undefined {
-    const listener = this.#connections.listenerNews.shift();
+    const listener = this.#connections.listenerEvents.shift();
     if (listener !== undefined) listener.inEventQueue = false;
     return listener;
   }
@@ -104,17 +105,17 @@ export class TcpLayer {
   }
 
   /**
-   * Does what is due at `now`, until {@link MAX_ASKED} peers are to answer: when there is more,
-   * {@link TcpLayer.nextTimeout} is not after `now`. A connection that is due again at once has its
-   * next turn when the others have had theirs, after what else waits for the event loop.
+   * Runs the timers due at `now`, until {@link MAX_PROBED} of them have sent a probe or
+   * retransmission. If more are due, {@link TcpLayer.nextTimeout} is not after `now`. A connection
+   * that is due again at once has to wait until the others, and the event loop, have had a turn.
    */
   handleTimeout(now: number): void {
     const { deadlines } = this.#connections;
-    let asked = 0;
-    for (let left = deadlines.count; left > 0 && asked < MAX_ASKED; left--) {
+    let probed = 0;
+    for (let left = deadlines.count; left > 0 && probed < MAX_PROBED; left--) {
       const tcb = deadlines.takeDue(now);
       if (tcb === undefined) return;
-      if (handleTimeouts(tcb, now)) asked++;
+      if (handleTimeouts(tcb, now)) probed++;
       this.#connections.settle(tcb);
     }
   }
@@ -147,13 +148,13 @@ export class TcpLayer {
     listener.clear();
   }
 
-  /** The decision about a SYN: SYN,ACK, RST, or nothing is sent and kept. */
+  /** Applies the decision about a SYN. */
   decide(tcb: Tcb, verdict: SynVerdict): void {
     if (tcb.synDecision !== "pending" || tcb.released) return;
     if (verdict === "accept") {
       acceptSyn(tcb);
     } else if (verdict === "refuse") {
-      // RFC 9293 3.10.7.1: the answer to a SYN that nobody wants.
+      // RFC 9293 3.10.7.1: answered with RST, as in state CLOSED.
       tcb.synDecision = "none";
       calls.abort(tcb, "CONNECTION_ABORTED");
     } else {
@@ -188,27 +189,27 @@ export class TcpLayer {
     return tcb;
   }
 
-  /** SEND: takes what there is room for from `from` on; returns how much. */
+  /** SEND: takes as many bytes from `from` on as fit; returns their number. */
   send(tcb: Tcb, bytes: Uint8Array, from: number, now: number): number {
     const taken = calls.sendText(tcb, bytes, from, now);
     this.#connections.settle(tcb);
     return taken;
   }
 
-  /** RECEIVE: copies what is there; returns how much. */
+  /** RECEIVE: copies the bytes available; returns their number. */
   read(tcb: Tcb, target: Uint8Array, now: number): number {
     const count = calls.receiveText(tcb, target, now);
     this.#connections.settle(tcb);
     return count;
   }
 
-  /** RECEIVE without a copy: `count` bytes of `tcb.receive.view()` have been dealt with. */
+  /** RECEIVE without a copy: releases `count` bytes of `tcb.receive.view()`. */
   consume(tcb: Tcb, count: number, now: number): void {
     calls.consumeText(tcb, count, now);
     this.#connections.settle(tcb);
   }
 
-  /** Everything read so far has been dealt with. */
+  /** Acknowledges everything read so far as processed. */
   markProcessed(tcb: Tcb, now: number): void {
     calls.markProcessed(tcb, now);
     this.#connections.settle(tcb);
@@ -229,24 +230,24 @@ export class TcpLayer {
     this.#connections.settle(tcb);
   }
 
-  /** Turns Nagle's algorithm off or on (RFC 9293 3.7.4); what it held goes when it is off. */
+  /** Turns Nagle's algorithm off or on (RFC 9293 3.7.4); turning it off sends the data it held. */
   setNoDelay(tcb: Tcb, on: boolean): void {
     tcb.noDelay = on;
     this.#connections.settle(tcb);
   }
 
-  /** How long close() waits: 0 is a RST at once, `undefined` without end. */
+  /** How long close() waits for delivery; 0 sends RST at once, `undefined` waits without limit. */
   setLinger(tcb: Tcb, ms: number | undefined): void {
     calls.setLinger(tcb, ms);
   }
 
-  /** Only full segments leave while it is on. */
+  /** Turns corking on or off: while it is on, only full segments are sent. */
   setCork(tcb: Tcb, on: boolean): void {
     calls.setCork(tcb, on);
     this.#connections.settle(tcb);
   }
 
-  /** How long the peer may say nothing (RFC 5482). */
+  /** Sets how long data may stay unacknowledged (RFC 5482). */
   setUserTimeout(tcb: Tcb, ms: number): void {
     calls.setUserTimeout(tcb, ms);
   }
@@ -257,8 +258,8 @@ export class TcpLayer {
     this.#connections.settle(tcb);
   }
 
-  /** Ends the connections of addresses that are not own ones any more; nothing is sent. */
-  endForeign(): void {
+  /** Ends the connections whose local address is no longer own, without sending anything. */
+  endWithoutAddress(): void {
     for (const tcb of this.#demux.connections.all()) {
       if (this.#own.has(tcb.local)) continue;
       endConnection(tcb, "ADDRESS_NOT_AVAILABLE");
@@ -266,11 +267,11 @@ export class TcpLayer {
     }
   }
 
-  /** Resets every connection and forgets every listener. */
+  /** Resets all connections and closes all listeners. */
   shutDown(): void {
     for (const listener of this.#demux.listeners.values()) this.closeListener(listener);
     for (const tcb of this.#demux.connections.all()) {
-      // To a peer that has all there was for it a RST would say that something is missing.
+      // A RST would tell a peer that has received everything that data is missing.
       if (isWithoutOwner(tcb)) endConnection(tcb, tcb.readClosed ? undefined : "STACK_CLOSED");
       else calls.abort(tcb, "STACK_CLOSED");
       this.#connections.settle(tcb);

@@ -1,5 +1,5 @@
 /**
- * The flows of a stack: found by their addresses and ports, ended when they are idle.
+ * The table of a stack's UDP flows, with idle timeouts and eviction.
  *
  * @module
  */
@@ -14,22 +14,22 @@ import { DeadlineHeap } from "../deadline_heap.ts";
 import { EndpointTable } from "../endpoint_table.ts";
 import type { Stats } from "../stats.ts";
 
-/** Of sources with no more flows than these the one that would end first makes room. */
+/** A source with up to this many flows is not singled out for eviction. */
 const FEW = 64;
-/** Flows of a source that are looked at to find one to end. */
+/** Maximum number of flows of a source that are examined to find one to evict. */
 const LOOKED_AT = 16;
 
-/** What the flows share with the rest of UDP. */
+/** State shared with the rest of UDP. */
 export interface FlowsOptions {
   readonly config: UdpConfig;
   readonly memory: QueueMemory;
   readonly events: EventQueue;
   readonly stats: Stats;
-  /** Makes the order of the table unknown to peers. */
+  /** Keeps peers from predicting hash collisions. */
   readonly seed: number;
 }
 
-/** Every flow of a stack. */
+/** All flows of a stack. */
 export class Flows {
   readonly table: EndpointTable<Flow>;
   readonly #options: FlowsOptions;
@@ -41,7 +41,7 @@ export class Flows {
     this.table = new EndpointTable(options.seed);
   }
 
-  /** A flow that is in no table yet. */
+  /** Creates a flow that is not in the table yet. */
   create(
     port: FlowPort,
     local: IpAddress,
@@ -58,7 +58,7 @@ export class Flows {
     return flow;
   }
 
-  /** From now on its datagrams reach it, and its port's owner is told. */
+  /** Enters a flow into the table and notifies the owner of its port. */
   enter(flow: Flow): void {
     const { config, stats, events } = this.#options;
     if (this.table.count >= config.maxFlows) this.#evict();
@@ -71,8 +71,9 @@ export class Flows {
   }
 
   /**
-   * A flow of the source that has the most makes room; where none has many, the one that would end
-   * first: neither who sends from many ports nor who does from many addresses stops others.
+   * Evicts a flow of the source with the most flows or, if no source has many, the flow that would
+   * time out first. So a client with many ports cannot crowd out others, and neither can one with
+   * many addresses.
    */
   #evict(): void {
     const largest = this.#sources.largest();
@@ -82,7 +83,7 @@ export class Flows {
     }
     for (;;) {
       const flow = this.#deadlines.takeDue(Infinity)!;
-      // Its place in the heap may be older than its last datagram.
+      // Its key in the heap may be older than its last datagram.
       if (flow.earliestTimer <= this.#deadlines.next()) {
         this.#options.stats.flowsEvicted++;
         return this.end(flow, "evicted");
@@ -91,7 +92,10 @@ export class Flows {
     }
   }
 
-  /** The oldest without a datagram since it was looked at; the others are looked at again last. */
+  /**
+   * The oldest flow without a datagram since it was last examined; flows with datagrams move to the
+   * end.
+   */
   #quietOf({ items }: Source<Flow>): Flow {
     for (let looked = 1;; looked++) {
       const [flow] = items;
@@ -103,7 +107,7 @@ export class Flows {
     }
   }
 
-  /** It takes no more datagrams; those that wait can still be read. */
+  /** Ends a flow; datagrams already queued can still be read. */
   end(flow: Flow, end: FlowEnd): void {
     if (flow.end !== undefined) return;
     flow.end = end;
@@ -114,15 +118,15 @@ export class Flows {
     this.#options.events.push(flow);
   }
 
-  /** Ends a flow; what was not read is dropped. */
+  /** Ends a flow and drops its unread datagrams. */
   close(flow: Flow): void {
     this.end(flow, "closed");
     this.#options.stats.drop("udp-unread", flow.queue.clear());
   }
 
   /**
-   * Ends a flow whose handler has finished. What it has not read begins a new one: so a handler may
-   * take one datagram and be done.
+   * Ends a flow whose handler has returned. Unread datagrams open a new flow, so that a handler may
+   * read a single datagram and return.
    */
   finish(flow: Flow, now: number): void {
     const goesOn = flow.end === undefined && !flow.port.closed && flow.queue.count > 0;
@@ -137,7 +141,7 @@ export class Flows {
     this.enter(next);
   }
 
-  /** How long the flow may be idle, from now on. */
+  /** Sets the idle timeout and restarts it. */
   setIdleTimeout(flow: Flow, ms: number, now: number): void {
     flow.idleMs = ms;
     flow.touch(now);
@@ -149,7 +153,7 @@ export class Flows {
     return this.#deadlines.next();
   }
 
-  /** Ends the flows that were idle too long. */
+  /** Ends the flows whose idle timeout has expired. */
   handleTimeout(now: number): void {
     for (;;) {
       const flow = this.#deadlines.takeDue(now);

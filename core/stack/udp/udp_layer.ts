@@ -1,5 +1,5 @@
 /**
- * UDP of a stack (RFC 768): datagrams in and out, sockets and flows.
+ * UDP of a stack (RFC 768): datagrams in and out, and the calls of sockets and flows.
  *
  * @module
  */
@@ -39,38 +39,38 @@ import type { Stats } from "../stats.ts";
 import type { TransmitQueue } from "../transmit_queue.ts";
 import { Flows } from "./flows.ts";
 
-/** Bytes of data that an ICMP error about a flow quotes; senders look at the ports alone. */
+/** Bytes of data that an ICMP error about a flow quotes; receivers only need the ports. */
 const QUOTED_DATA = 64;
 
-/** What the layer shares with the rest of its stack. */
+/** State that UDP shares with the rest of the stack. */
 export interface UdpTables {
   readonly own: OwnAddresses;
-  readonly outbox: TransmitQueue;
+  readonly transmitQueue: TransmitQueue;
   readonly sharding: Sharding;
   readonly stats: Stats;
   readonly config: UdpConfig;
-  /** TTL or hop limit of what is sent. */
+  /** TTL or hop limit of sent packets. */
   readonly hopLimit: number;
-  /** Makes the order of tables unknown to peers. */
+  /** Keeps peers from predicting hash collisions. */
   readonly seed: number;
 }
 
 /** Why a datagram was not sent. */
 export type SendRefusal = Exclude<BindRefusal, "ADDRESS_IN_USE"> | "MESSAGE_TOO_LONG";
 
-/** What has been bound, and where: a free port is known only now. */
+/** A bound socket, and its binding with the port that was chosen. */
 export interface BoundSocket {
   readonly socket: UdpSocket;
   readonly place: Binding;
 }
 
-/** All sockets and flows. */
+/** All sockets and flows of a stack. */
 export class UdpLayer {
   readonly flows: Flows;
   readonly #tables: UdpTables;
   readonly #hash: KeyedHash;
   readonly #places = new BindingTable<UdpSocket | FlowPort>();
-  /** Where they are bound. */
+  /** Binding of each socket and flow port. */
   readonly #bound = new Map<UdpSocket | FlowPort, Binding>();
   readonly #memory: QueueMemory;
   readonly #events = new EventQueue();
@@ -87,26 +87,26 @@ export class UdpLayer {
     this.flows = new Flows({ config, stats, seed, memory: this.#memory, events: this.#events });
   }
 
-  /** Bytes that wait to be read, administration included. */
+  /** Bytes in all receive queues, overhead included. */
   get queuedBytes(): number {
     return this.#memory.byteLength;
   }
 
   // ---------------------------------------------------------------- packets in
 
-  /** Takes a datagram in; nothing of `packet` is kept. */
+  /** Processes a received datagram; `packet` may be reused afterwards. */
   receive(
     ip: IpHeader,
     packet: Uint8Array,
     checksum: ChecksumState,
     now: number,
   ): DropReason | undefined {
-    const { sharding, stats, outbox } = this.#tables;
+    const { sharding, stats, transmitQueue } = this.#tables;
     const header = this.#header;
     const refused = parseUdp(ip, packet, checksum === "full", header);
     if (refused !== undefined) return refused;
     const { sourcePort, destinationPort } = header;
-    if (sharding.passOnDatagram(ip, sourcePort, destinationPort, packet)) {
+    if (sharding.forwardDatagram(ip, sourcePort, destinationPort, packet)) {
       stats.handedOver++;
       return undefined;
     }
@@ -114,7 +114,7 @@ export class UdpLayer {
     if (known !== undefined) return this.#toFlow(known, packet, now);
     const bound = this.#places.find(ip.d0, ip.d1, ip.d2, ip.d3, destinationPort);
     if (bound === undefined) {
-      outbox.unreachable(ip, packet, "port", now);
+      transmitQueue.unreachable(ip, packet, "port", now);
       return "udp-port";
     }
     if (bound instanceof UdpSocket) return this.#toSocket(bound, ip, packet);
@@ -177,8 +177,8 @@ export class UdpLayer {
   }
 
   /**
-   * What an ICMP error says about a datagram of this stack; false: about none that anybody here
-   * could have sent.
+   * Applies an ICMP error about a datagram; returns false if nothing here can have sent that
+   * datagram.
    */
   takeError(quoted: QuotedPacket, meaning: IcmpMeaning, mtu: number, now: number): boolean {
     const { local, localPort, remote, remotePort } = quoted;
@@ -199,14 +199,14 @@ export class UdpLayer {
     return true;
   }
 
-  /** The next socket, flow port or flow that something has happened to. */
-  pollNews(): UdpEventOwner | undefined {
+  /** Removes the next socket, flow port or flow with events from the queue. */
+  pollEvent(): UdpEventOwner | undefined {
     return this.#events.shift();
   }
 
   // ---------------------------------------------------------------- calls
 
-  /** A socket at a place, port 0: at any free one. */
+  /** Binds a socket; port 0 chooses a free port. */
   bindSocket(place: Binding): BoundSocket | BindRefusal {
     if (!this.#isOurs(place)) return "ADDRESS_NOT_AVAILABLE";
     const wanted = place.firstPort > 0 ? place : this.#freePlace(place);
@@ -215,7 +215,7 @@ export class UdpLayer {
     return this.#bind(wanted, socket) ? { socket, place: wanted } : "ADDRESS_IN_USE";
   }
 
-  /** Flows at a place, port 0: at any free one. */
+  /** Binds a flow port; port 0 chooses a free port. */
   bindFlows(place: Binding): FlowPort | BindRefusal {
     if (!this.#isOurs(place)) return "ADDRESS_NOT_AVAILABLE";
     const wanted = place.firstPort > 0 ? place : this.#freePlace(place);
@@ -224,7 +224,7 @@ export class UdpLayer {
     return this.#bind(wanted, port) ? port : "ADDRESS_IN_USE";
   }
 
-  /** Where something is bound; `undefined` once it is not any more. */
+  /** The binding of a socket or flow port; `undefined` once it is unbound. */
   placeOf(bound: UdpSocket | FlowPort): Binding | undefined {
     return this.#bound.get(bound);
   }
@@ -249,7 +249,9 @@ export class UdpLayer {
     return port === undefined ? undefined : { ...place, firstPort: port, lastPort: port };
   }
 
-  /** Takes no more datagrams; what a socket has not read is dropped. Flows of a port go on. */
+  /**
+   * Removes a binding. A socket's unread datagrams are dropped; the flows of a flow port continue.
+   */
   unbind(bound: UdpSocket | FlowPort): void {
     if (bound.closed) return;
     bound.closed = true;
@@ -260,7 +262,10 @@ export class UdpLayer {
     this.#events.push(bound);
   }
 
-  /** Sends a copy of `data`, or says why not. Without `local` an own address near `remote`. */
+  /**
+   * Sends a copy of `data`, or returns the reason why not. Without `local`, the source address is
+   * selected.
+   */
   send(
     local: IpAddress | undefined,
     localPort: number,
@@ -269,7 +274,7 @@ export class UdpLayer {
     data: Uint8Array,
     now: number,
   ): SendRefusal | undefined {
-    const { own, outbox, stats, hopLimit } = this.#tables;
+    const { own, transmitQueue, stats, hopLimit } = this.#tables;
     if (!own.isUnicast(remote) || remotePort === 0) return "INVALID_ADDRESS";
     const source = local ?? own.sourceFor(remote);
     if (source === undefined || source.isV4 !== remote.isV4 || !own.has(source)) {
@@ -287,7 +292,7 @@ export class UdpLayer {
       identification: 0,
     });
     emitUdp(packet, headerLength, source, localPort, remote, remotePort);
-    outbox.pushDatagram(packet, this.#paths.to(remote, now));
+    transmitQueue.pushDatagram(packet, this.#paths.to(remote, now));
     stats.datagramsOut++;
     return undefined;
   }
@@ -299,7 +304,7 @@ export class UdpLayer {
     return this.send(local, localPort, remote, remotePort, data, now);
   }
 
-  /** Ends a flow and says why to who has begun it (RFC 1122 4.1.3.1, RFC 4443 3.1). */
+  /** Ends a flow and sends its peer the ICMP error for `why` (RFC 1122 4.1.3.1, RFC 4443 3.1). */
   refuseFlow(flow: Flow, why: FlowRefusal, now: number): void {
     const { local, remote, opening } = flow;
     if (flow.end === undefined) {
@@ -314,27 +319,27 @@ export class UdpLayer {
         d2: local.w2,
         d3: local.w3,
         payloadEnd: opening.length,
-        // LazyProperties for only where the protocol is what is wrong.
+        // Used for protocol errors only.
         nextHeaderAt: 0,
       };
-      this.#tables.outbox.unreachable(answered, opening, why, now);
+      this.#tables.transmitQueue.unreachable(answered, opening, why, now);
     }
     this.flows.close(flow);
   }
 
-  /** Ends the flows from addresses that are no own ones any more. */
-  endForeign(): void {
+  /** Ends the flows whose local address is no longer own. */
+  endWithoutAddress(): void {
     for (const flow of this.flows.table.all()) {
       if (!this.#tables.own.has(flow.local)) this.flows.end(flow, "stopped");
     }
   }
 
-  /** Ends every flow: no more datagrams come, answers can still be sent. */
+  /** Ends all flows: they receive no more datagrams, but can still send. */
   endFlows(): void {
     for (const flow of this.flows.table.all()) this.flows.end(flow, "stopped");
   }
 
-  /** Takes no more datagrams at all. */
+  /** Unbinds all sockets and ends all flows. */
   shutDown(): void {
     for (const bound of this.#bound.keys()) this.unbind(bound);
     this.endFlows();

@@ -1,6 +1,6 @@
 /**
- * UDP super-packets: datagrams of one size between the same ports that a kernel hands over as one
- * (Linux: UDP_SEGMENT, generic segmentation offload).
+ * UDP super-packets: several datagrams of equal size between the same ports, which a kernel passes
+ * on as one packet (Linux: UDP_SEGMENT, GSO).
  *
  * @module
  */
@@ -17,9 +17,9 @@ export function isUdpSuperPacket(
 }
 
 /**
- * The packets that a super-packet stands for, one after the other: each holds `segmentSize` bytes of
- * its data, the last one what is left. They share their bytes: one is over when the next is asked
- * for. The checksum of UDP stays as it was, and wrong: the link vouches for the data.
+ * Splits a super-packet into packets with `segmentSize` bytes of data each; the last may be
+ * shorter. All are written to the same memory, so each is valid until the next is requested. The
+ * UDP checksum is not updated, since the caller has verified that of the super-packet.
  */
 export function* udpSegments(
   { version, payloadStart, payloadEnd }: IpHeader,
