@@ -29,7 +29,7 @@ export type { QueueLimits } from "./core/udp/datagram.ts";
 export type { UdpConfig } from "./core/udp/config.ts";
 export type { OutboundOptions } from "./plugins/shared/outbound.ts";
 export { relayDatagrams } from "./plugins/shared/relay_datagrams.ts";
-export type { DatagramChannel } from "./plugins/shared/dial.ts";
+export type { DatagramChannel } from "./plugins/shared/host_network.ts";
 
 export { dns } from "./adapters/plugins/dns.ts";
 export { egress } from "./adapters/plugins/egress.ts";

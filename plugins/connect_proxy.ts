@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { messageOf } from "../core/api/error_text.ts";
 import { milliseconds } from "../core/api/numbers.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import { unread } from "../core/api/tcp/derived_socket.ts";
@@ -14,8 +15,8 @@ import {
   readConnectRequest,
 } from "./connect_proxy/request.ts";
 import { areCredentials, credentialsSchema } from "./shared/credentials.ts";
+import type { HostNetwork } from "./shared/host_network.ts";
 import {
-  type HostNetwork,
   Outbound,
   type OutboundFault,
   type OutboundOptions,
@@ -60,12 +61,17 @@ export function connectProxyThrough(host: HostNetwork): PluginFactory<ConnectPro
 }
 
 async function serve(c: Context, { users, handshakeTimeoutMs, proxy }: Settings): Promise<void> {
-  const { socket, log } = c;
+  const { socket, clock, log } = c;
   let request: ConnectRequest | ConnectRefusal | undefined;
   try {
-    request = await withTimeout(c, handshakeTimeoutMs, () => readConnectRequest(socket));
+    request = await withTimeout(
+      clock,
+      handshakeTimeoutMs,
+      () => socket.abort(),
+      () => readConnectRequest(socket),
+    );
   } catch (error) {
-    return log.debug("connectProxy: no request", { reason: (error as Error).message });
+    return log.debug("connectProxy: no request", { reason: messageOf(error) });
   }
   if (request === undefined) return;
   if (typeof request !== "number" && users && !isLetIn(request, users)) request = 407;

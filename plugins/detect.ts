@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { messageOf } from "../core/api/error_text.ts";
 import { formatHostPort } from "../core/api/host_port.ts";
 import { milliseconds } from "../core/api/numbers.ts";
 import { compose, describeIssues, markFactory } from "../core/api/plugin.ts";
@@ -11,7 +12,9 @@ import { runInOrder } from "../core/api/runtime/run_chain.ts";
 import { deriveSocket, unread } from "../core/api/tcp/derived_socket.ts";
 import { readChunk } from "../core/api/tcp/read_chunk.ts";
 import type { Context, Handler, Plugin, TcpSocket } from "../core/api/types.ts";
+import { concatenate } from "../core/wire/bytes.ts";
 import { type DetectedProtocol, MAX_PEEK, protocolOf } from "./detect/protocols.ts";
+import { withTimeout } from "./shared/with_timeout.ts";
 
 export type { DetectedProtocol } from "./detect/protocols.ts";
 
@@ -115,7 +118,7 @@ function handlerOf(route: DetectHandlers): Handler {
     } catch (error) {
       c.log.info("connection refused", {
         remote: formatHostPort(remote),
-        reason: (error as Error).message,
+        reason: messageOf(error),
       });
     }
     if (typeof decided === "function") await decided(c, next);
@@ -135,8 +138,7 @@ interface Look {
 
 async function look({ socket, clock }: Context, timeoutMs: number): Promise<Look> {
   const late = Promise.withResolvers<"late">();
-  const cancel = clock.schedule(clock.now() + timeoutMs, () => late.resolve("late"));
-  try {
+  return await withTimeout(clock, timeoutMs, () => late.resolve("late"), async () => {
     let bytes = new Uint8Array(0);
     for (;;) {
       const pending = readChunk(socket, MAX_PEEK - bytes.length);
@@ -145,13 +147,11 @@ async function look({ socket, clock }: Context, timeoutMs: number): Promise<Look
         return { protocol: undefined, socket: unread(afterPending(socket, pending), bytes) };
       }
       if (chunk === undefined) return { protocol: undefined, socket: unread(socket, bytes) };
-      bytes = concatenate(bytes, chunk);
+      bytes = concatenate([bytes, chunk]);
       const protocol = protocolOf(bytes);
       if (protocol !== "more") return { protocol, socket: unread(socket, bytes) };
     }
-  } finally {
-    cancel();
-  }
+  });
 }
 
 /** The connection on which somebody already reads. */
@@ -168,11 +168,4 @@ function afterPending(
       return next;
     },
   });
-}
-
-function concatenate(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
 }

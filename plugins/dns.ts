@@ -11,7 +11,7 @@ import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import { type DnsRecords, Names } from "./dns/names.ts";
 import { DnsServer } from "./dns/server.ts";
 import { serveConnection, serveFlow } from "./dns/transports.ts";
-import type { OutsideNetwork } from "./shared/dial.ts";
+import type { HostDialer } from "./shared/host_network.ts";
 
 export type { DnsRecords };
 
@@ -73,13 +73,13 @@ const optionsSchema = z.strictObject({
   maxQueries: count().default(1000),
 });
 
-/** Makes the `dns` plugin of a way to reach other servers. */
-export function dnsThrough(network: OutsideNetwork): PluginFactory<DnsOptions> {
+/** Makes the `dns` plugin, which reaches other servers through `host`. */
+export function dnsThrough(host: HostDialer): PluginFactory<DnsOptions> {
   return definePlugin({
     name: "dns",
     options: optionsSchema,
     setup: ({ names, zones, ttl, ...rest }) => {
-      const server = new DnsServer({ ...rest, network, names: new Names(names, zones, ttl) });
+      const server = new DnsServer({ ...rest, host, names: new Names(names, zones, ttl) });
       return {
         handle: (c) => serveConnection(server, c),
         flow: (c) => serveFlow(server, c),

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { messageOf } from "../core/api/error_text.ts";
 import { TcpError } from "../core/api/errors.ts";
 import { formatHostPort, type HostPort } from "../core/api/host_port.ts";
 import { count, milliseconds } from "../core/api/numbers.ts";
@@ -12,7 +13,8 @@ import type { Plugin, Syn, SynContext, SynDecision } from "../core/api/types.ts"
 import type { FlowContext } from "../core/api/udp/datagram.ts";
 import { endFlow } from "../core/api/udp/flow_refusal.ts";
 import { subnetsSchema, TargetFilter } from "./shared/denied_targets.ts";
-import { dialWithin, keepAliveSchema, type OutsideNetwork } from "./shared/dial.ts";
+import { dialWithTimeout, keepAliveSchema } from "./shared/dial.ts";
+import type { HostDialer } from "./shared/host_network.ts";
 import type { Duplex } from "./shared/relay.ts";
 import { relayDatagrams } from "./shared/relay_datagrams.ts";
 import { relayTo, whenEnded } from "./shared/upstream.ts";
@@ -58,12 +60,12 @@ type CheckedOptions = z.output<typeof optionsSchema>;
  * SYN is answered: one that refuses is a refused connection, one that says nothing is answered by
  * nothing.
  */
-export function egressThrough(network: OutsideNetwork): PluginFactory<EgressOptions> {
+export function egressThrough(host: HostDialer): PluginFactory<EgressOptions> {
   return definePlugin({
     name: "egress",
     options: optionsSchema,
     setup(options) {
-      const way = new EgressProxy(network, options);
+      const way = new EgressProxy(host, options);
       const plugin: Omit<Plugin, "name"> = {
         transparent: true,
         onSyn: (syn, c) => way.connect(syn, c),
@@ -76,13 +78,13 @@ export function egressThrough(network: OutsideNetwork): PluginFactory<EgressOpti
 
 /** Everything that goes out through one plugin. */
 class EgressProxy {
-  readonly #network: OutsideNetwork;
+  readonly #host: HostDialer;
   readonly #options: CheckedOptions;
   readonly #filter: TargetFilter;
   #connections = 0;
 
-  constructor(network: OutsideNetwork, options: CheckedOptions) {
-    this.#network = network;
+  constructor(host: HostDialer, options: CheckedOptions) {
+    this.#host = host;
     this.#options = options;
     this.#filter = new TargetFilter(options);
   }
@@ -92,7 +94,7 @@ class EgressProxy {
     const { connectTimeoutMs: timeoutMs, idleTimeoutMs, keepAliveMs } = this.#options;
     const target = { hostname: local.hostname, port: local.port };
     try {
-      const dialled = dialWithin(this.#network.dial, target, {
+      const dialled = dialWithTimeout(this.#host.dial, target, {
         clock,
         timeoutMs,
         signal,
@@ -120,13 +122,13 @@ class EgressProxy {
       this.#connections++;
       isCounted = true;
       const { hostname, port } = flow.localAddr;
-      await relayDatagrams(flow, await this.#network.dialDatagrams({ hostname, port }, signal));
+      await relayDatagrams(flow, await this.#host.dialDatagrams({ hostname, port }, signal));
     } catch (error) {
       endFlow(flow, error);
       log.debug("flow broke", {
         remote: formatHostPort(flow.remoteAddr),
         target: formatHostPort(flow.localAddr),
-        reason: (error as Error).message,
+        reason: messageOf(error),
       });
     } finally {
       if (isCounted) this.#connections--;
@@ -146,7 +148,7 @@ class EgressProxy {
   /** A target that leads back here would be connected to from here again, and each of those again. */
   #mayReach(transport: "tcp" | "udp", target: HostPort): boolean {
     return this.#filter.allows(target.hostname) &&
-      this.#network.leadsBack?.(transport, target) === undefined;
+      this.#host.leadsBack?.(transport, target) === undefined;
   }
 
   #count(connecting: Promise<Duplex>): Promise<Duplex> {

@@ -16,7 +16,8 @@ import {
   forwardOptionsSchema,
 } from "./forward/options.ts";
 import { Target } from "./forward/target.ts";
-import { type Dial, dialWithin, type OutsideNetwork } from "./shared/dial.ts";
+import { dialWithTimeout } from "./shared/dial.ts";
+import type { Dial, HostDialer } from "./shared/host_network.ts";
 import { LoopGuard } from "./shared/loop_guard.ts";
 import { formatProxyHeader, type ProxyEndpoints } from "./shared/proxy_header.ts";
 import type { Duplex } from "./shared/relay.ts";
@@ -29,16 +30,16 @@ export type { ForwardOptions, HealthCheckOptions } from "./forward/options.ts";
  * answered; where it cannot be the next one is tried, and when none can be the connection is
  * refused. After that bytes are relayed both ways, a half-close of either side and a reset too.
  */
-export function forwardThrough(network: OutsideNetwork): PluginFactory<ForwardOptions> {
+export function forwardThrough(host: HostDialer): PluginFactory<ForwardOptions> {
   return definePlugin({
     name: "forward",
     options: forwardOptionsSchema,
-    setup: (options) => forwardTo(network, options),
+    setup: (options) => forwardTo(host, options),
   });
 }
 
 function forwardTo(
-  { dial, dialDatagrams, leadsBack }: OutsideNetwork,
+  { dial, dialDatagrams, leadsBack }: HostDialer,
   options: CheckedForwardOptions,
 ): Omit<Plugin, "name"> {
   const { to, balance, maxConnections, healthCheck, idleTimeoutMs, proxyProtocol } = options;
@@ -102,7 +103,7 @@ async function connect(
   for (const target of balancer.candidates(clock.now())) {
     try {
       const limits = { clock, timeoutMs, signal, keepAliveMs };
-      const upstream = await target.count(dialWithin(dial, target.address, limits));
+      const upstream = await target.count(dialWithTimeout(dial, target.address, limits));
       target.succeeded(log);
       return upstream;
     } catch (error) {

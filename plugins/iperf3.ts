@@ -78,7 +78,12 @@ class Server {
 /** Gives up on who says nothing. */
 async function readCookie(c: Context, channel: Channel): Promise<string | undefined> {
   try {
-    return await withTimeout(c, COOKIE_MS, () => channel.readText(COOKIE_LENGTH));
+    return await withTimeout(
+      c.clock,
+      COOKIE_MS,
+      () => c.socket.abort(),
+      () => channel.readText(COOKIE_LENGTH),
+    );
   } catch {
     return undefined;
   }

@@ -4,17 +4,14 @@
  * @module
  */
 import { z } from "zod";
+import { messageOf } from "../core/api/error_text.ts";
 import { formatHostPort, type HostPort } from "../core/api/host_port.ts";
 import { count, milliseconds } from "../core/api/numbers.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import type { Context, TcpSocket } from "../core/api/types.ts";
 import { areCredentials, credentialsSchema } from "./shared/credentials.ts";
-import {
-  type HostNetwork,
-  Outbound,
-  type OutboundOptions,
-  outboundShape,
-} from "./shared/outbound.ts";
+import type { HostNetwork } from "./shared/host_network.ts";
+import { Outbound, type OutboundOptions, outboundShape } from "./shared/outbound.ts";
 import { tunnel, type TunnelProxy } from "./shared/tunnel.ts";
 import { withTimeout } from "./shared/with_timeout.ts";
 import { Association, type AssociationLimits } from "./socks5/association.ts";
@@ -23,7 +20,7 @@ import {
   COMMAND,
   METHOD,
   readCounted,
-  readExactly,
+  readPart,
   readRequest,
   REPLY,
   REPLY_TO,
@@ -90,12 +87,13 @@ async function serve(c: Context, settings: Settings): Promise<void> {
   let request: Granted | undefined;
   try {
     request = await withTimeout(
-      c,
+      c.clock,
       settings.handshakeTimeoutMs,
+      () => socket.abort(),
       () => readGranted(socket, settings),
     );
   } catch (error) {
-    return log.debug("socks5: no request", { reason: (error as Error).message });
+    return log.debug("socks5: no request", { reason: messageOf(error) });
   }
   if (!request) return;
   const { command, target } = request;
@@ -123,7 +121,7 @@ async function readGranted(socket: TcpSocket, settings: Settings): Promise<Grant
 
 /** RFC 1928 3. */
 async function letIn(socket: TcpSocket, users: Settings["users"]): Promise<boolean> {
-  const [version] = await readExactly(socket, 1);
+  const [version] = await readPart(socket, 1);
   if (version !== VERSION) return false;
   const offered = await readCounted(socket);
   const wanted = users ? METHOD.PASSWORD : METHOD.NONE;
@@ -138,7 +136,7 @@ async function authenticate(
   socket: TcpSocket,
   users: Readonly<Record<string, string>>,
 ): Promise<boolean> {
-  const [version] = await readExactly(socket, 1);
+  const [version] = await readPart(socket, 1);
   if (version !== AUTHENTICATION_VERSION) return false;
   const decoder = new TextDecoder();
   const name = decoder.decode(await readCounted(socket));
@@ -160,7 +158,7 @@ async function associate(c: Context, claimed: HostPort, settings: Settings): Pro
       settings.udp as AssociationLimits,
     );
   } catch (error) {
-    log.debug("socks5: no association", { reason: (error as Error).message });
+    log.debug("socks5: no association", { reason: messageOf(error) });
     return void await socket.write(replyOf(REPLY.GENERAL_FAILURE));
   }
   try {
@@ -170,7 +168,7 @@ async function associate(c: Context, claimed: HostPort, settings: Settings): Pro
     const ignored = new Uint8Array(256);
     while (await socket.read(ignored) !== null);
   } catch (error) {
-    log.debug("socks5: connection broke", { reason: (error as Error).message });
+    log.debug("socks5: connection broke", { reason: messageOf(error) });
   } finally {
     association.close();
     log.debug("socks5: association ended", {

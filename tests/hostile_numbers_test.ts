@@ -82,7 +82,7 @@ const HARMLESS = new Set([
   "adapters/host/connection.ts HostConnectionOptions",
   "adapters/host/descriptors.ts AcceptWatchOptions",
   "adapters/service/publish/publish.ts PublishLimits",
-  "plugins/shared/dial.ts DialOptions",
+  "plugins/shared/host_network.ts DialOptions",
   "adapters/links/decorators/pcapng.ts PcapngOptions",
   "adapters/service/publish/publish_datagrams.ts PublishDatagramsOptions",
   "adapters/service/links/tun.ts DeviceSetting",

@@ -4,8 +4,7 @@
  * @module
  */
 import type { Socket } from "node:net";
-import { TcpError } from "../../core/api/errors.ts";
-import type { TcpErrorCode } from "../../core/api/errors.ts";
+import { TcpError, type TcpErrorCode } from "../../core/api/errors.ts";
 import { bytesFault } from "../../core/api/tcp/bytes.ts";
 import { DEFAULT_KEEP_ALIVE_MS, possibleKeepAlive } from "../../plugins/shared/dial.ts";
 import type { Duplex } from "../../plugins/shared/relay.ts";
@@ -178,9 +177,10 @@ const CODES: Readonly<Record<string, TcpErrorCode>> = {
 /** The kernel's error with the code that the stack's own errors have. */
 export function hostError(error: Error & { code?: string }): Error {
   const code = CODES[error.code ?? ""];
-  return code ? new TcpError(code, messageOf(error), { cause: error }) : error;
+  return code ? new TcpError(code, textOf(error), { cause: error }) : error;
 }
 
-function messageOf({ code, message }: Error & { code?: string }): string {
+/** How to raise the limit is worth more than the kernel's own words. */
+function textOf({ code, message }: Error & { code?: string }): string {
   return code === "EMFILE" || code === "ENFILE" ? `${code}: ${DESCRIPTOR_ADVICE[code]}` : message;
 }

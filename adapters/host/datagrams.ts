@@ -9,7 +9,7 @@ import { TcpError } from "../../core/api/errors.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import { flowRefusalOf } from "../../core/api/udp/flow_refusal.ts";
 import { IpAddress } from "../../core/wire/address.ts";
-import type { DatagramChannel } from "../../plugins/shared/dial.ts";
+import type { DatagramChannel } from "../../plugins/shared/host_network.ts";
 import { hostError } from "./connection.ts";
 import { DatagramInbox } from "./datagram_inbox.ts";
 

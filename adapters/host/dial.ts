@@ -4,7 +4,7 @@
  * @module
  */
 import { connect } from "node:net";
-import type { DialOptions, DialTarget } from "../../plugins/shared/dial.ts";
+import type { DialOptions, DialTarget } from "../../plugins/shared/host_network.ts";
 import { HostConnection, hostError } from "./connection.ts";
 import { descriptorFault } from "./descriptors.ts";
 

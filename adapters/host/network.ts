@@ -4,14 +4,13 @@
  * @module
  */
 import { lookup } from "node:dns/promises";
-import type { OutsideNetwork } from "../../plugins/shared/dial.ts";
-import type { HostNetwork } from "../../plugins/shared/outbound.ts";
+import type { HostNetwork } from "../../plugins/shared/host_network.ts";
 import { dialHostDatagrams } from "./datagrams.ts";
 import { dialHost } from "./dial.ts";
 import { leadsBack } from "./way_back.ts";
 
 /** Names as the host resolves them, `/etc/hosts` included; the rest through its kernel. */
-export const hostNetwork: HostNetwork & OutsideNetwork = {
+export const hostNetwork: HostNetwork = {
   async resolve(hostname) {
     const found = await lookup(hostname, { all: true, verbatim: true });
     return found.map(({ address }) => address);

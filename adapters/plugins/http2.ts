@@ -90,8 +90,9 @@ export function http2(app: FetchApp, options: Http2Options = {}): Plugin {
       if (alpn !== null && alpn !== "h2") return await next();
       // A client that says nothing is not waited for longer than one that has nothing to ask.
       const { isHttp2, socket } = await withTimeout(
-        c,
+        c.clock,
         settings.keepAliveTimeoutMs,
+        () => c.socket.abort(),
         () => readPreface(c.socket),
       );
       if (!isHttp2) return await next(socket);

@@ -4,10 +4,12 @@
  * @module
  */
 import type { TLSSocket, TLSSocketOptions } from "node:tls";
+import { messageOf } from "../../core/api/error_text.ts";
 import { PeerFaultError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import type { Context, Next } from "../../core/api/types.ts";
+import { withTimeout } from "../../plugins/shared/with_timeout.ts";
 import { FaultLog } from "../host/fault_log.ts";
 import { type TlsOptions, tlsOptionsSchema } from "./tls/options.ts";
 import { RenewedCertificates } from "./tls/renewed_certificates.ts";
@@ -138,23 +140,19 @@ async function shakeHands(c: Context, session: TlsSession, server: Server): Prom
   const { clock, socket, log } = c;
   const { handshakeTimeoutMs, clients } = server;
   const giveUp = () => socket.abort(new Error("the handshake took too long"));
-  const cancel = clock.schedule(clock.now() + handshakeTimeoutMs, giveUp);
   try {
-    await session.secured;
+    await withTimeout(clock, handshakeTimeoutMs, giveUp, () => session.secured);
     c.set(TLS_INFO, infoOf(session, clients));
     return true;
   } catch (error) {
-    const { message } = error as Error;
     log.info("tls: handshake failed", {
       remote: formatHostPort(socket.remoteAddr),
-      reason: message,
+      reason: messageOf(error),
       failures: ++server.failures,
     });
     session.engine.end();
     await session.allSent.catch(() => {});
     return false;
-  } finally {
-    cancel();
   }
 }
 

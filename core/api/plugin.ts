@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { messageOf } from "./error_text.ts";
 import { runInOrder } from "./runtime/run_chain.ts";
 import type { Context, Handler, Next, Plugin, Syn, SynContext } from "./types.ts";
 
@@ -116,7 +117,7 @@ function requireMade(name: string, made: unknown): void {
   try {
     requireHandler(made);
   } catch (error) {
-    throw new TypeError(`${name}: setup: ${(error as Error).message}; ${expected}`);
+    throw new TypeError(`${name}: setup: ${messageOf(error)}; ${expected}`);
   }
   if (typeof made === "function" || made.handle || made.onSyn || made.flow) return;
   throw new TypeError(`${name}: setup returned neither a handler nor a plugin; ${expected}`);

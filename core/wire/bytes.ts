@@ -1,5 +1,5 @@
 /**
- * Big-endian integers in a byte array. The caller checks the bounds.
+ * Big-endian integers in a byte array, and joining byte arrays. The caller checks the bounds.
  *
  * @module
  */
@@ -31,4 +31,17 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 1] = value >>> 16;
   bytes[at + 2] = value >>> 8;
   bytes[at + 3] = value;
+}
+
+/** A copy of all `parts`, one after the other. */
+export function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }

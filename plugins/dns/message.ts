@@ -5,9 +5,10 @@
  * @module
  */
 import { type Answer, answer as codec } from "@dnsquery/dns-packet";
+import { readU16, writeU16 } from "../../core/wire/bytes.ts";
 import { lowerCase, ROOT, type WireName, writeName } from "./domain_name.ts";
 import type { Edns, Query } from "./query.ts";
-import { FLAG, HEADER_LENGTH, readU16, writeU16 } from "./wire.ts";
+import { FLAG, HEADER_LENGTH } from "./wire.ts";
 
 /** Without EDNS (RFC 1035 4.2.1). */
 const LEAST_UDP_LENGTH = 512;

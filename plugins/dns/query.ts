@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { readU16 } from "../../core/wire/bytes.ts";
 import { readName, type WireName } from "./domain_name.ts";
-import { FLAG, HEADER_LENGTH, RCODE, readU16, TYPE } from "./wire.ts";
+import { FLAG, HEADER_LENGTH, RCODE, TYPE } from "./wire.ts";
 
 /** OPT and one more, which may be a signature. */
 const MAX_ADDITIONALS = 2;

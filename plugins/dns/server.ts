@@ -4,8 +4,9 @@
  * @module
  */
 import type { Clock, Logger } from "../../core/api/environment.ts";
+import { messageOf } from "../../core/api/error_text.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
-import type { OutsideNetwork } from "../shared/dial.ts";
+import type { HostDialer } from "../shared/host_network.ts";
 import { LoopGuard } from "../shared/loop_guard.ts";
 import { formatName } from "./domain_name.ts";
 import {
@@ -28,7 +29,7 @@ const LONGEST_REPLY = 65_535;
 /** What a server is made of. */
 export interface DnsServerOptions {
   readonly names: Names;
-  readonly network: OutsideNetwork;
+  readonly host: HostDialer;
   readonly upstreams: readonly HostPort[];
   /** For each upstream, in milliseconds. */
   readonly timeoutMs: number;
@@ -51,15 +52,15 @@ export interface Asker {
 export class DnsServer {
   readonly #options: DnsServerOptions;
   readonly #guard: LoopGuard;
-  readonly #network: OutsideNetwork;
+  readonly #host: HostDialer;
   /** Queries that wait for upstreams. */
   #waiting = 0;
 
   constructor(options: DnsServerOptions) {
     this.#options = options;
-    const { dial, dialDatagrams, leadsBack } = options.network;
+    const { dial, dialDatagrams, leadsBack } = options.host;
     const guard = this.#guard = new LoopGuard(leadsBack);
-    this.#network = {
+    this.#host = {
       async dial(target, signal, dialOptions) {
         guard.requireWayOut("tcp", target);
         return await dial(target, signal, dialOptions);
@@ -120,7 +121,7 @@ export class DnsServer {
     try {
       const limits = { clock, timeoutMs, signal };
       const reply = await askUpstreams(
-        this.#network,
+        this.#host,
         upstreams,
         query,
         transport === "tcp",
@@ -129,7 +130,7 @@ export class DnsServer {
       markAsForwarded(reply);
       return reply.length <= limit ? reply : writeTruncated(query, { rcode: rcodeOf(reply) }, true);
     } catch (error) {
-      log.debug("no upstream answered", { name: formatName(query.name), reason: String(error) });
+      log.debug("no upstream answered", { name: formatName(query.name), reason: messageOf(error) });
       return this.#write(query, { rcode: RCODE.SERVFAIL }, limit);
     }
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { messageOf } from "../../core/api/error_text.ts";
 import { SerialQueue } from "../../core/api/runtime/serial_queue.ts";
 import type { Context } from "../../core/api/types.ts";
 import type { FlowContext } from "../../core/api/udp/datagram.ts";
@@ -33,7 +34,10 @@ export async function serveFlow(
     const asker = { transport: "udp" as const, local: flow.localAddr, clock, log, signal };
     const answered = server.answer(message, asker)
       .then((reply) => reply && flow.send(reply))
-      .then(() => {}, (error: unknown) => log.debug("answer not sent", { reason: String(error) }))
+      .then(
+        () => {},
+        (error: unknown) => log.debug("answer not sent", { reason: messageOf(error) }),
+      )
       .finally(() => pending.delete(answered));
     pending.add(answered);
   }

@@ -3,21 +3,14 @@
  *
  * @module
  */
-import { type Clock, systemRandom } from "../../core/api/environment.ts";
+import { systemRandom } from "../../core/api/environment.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
-import { dialWithin, type OutsideNetwork } from "../shared/dial.ts";
+import { dialWithTimeout } from "../shared/dial.ts";
+import type { HostDialer } from "../shared/host_network.ts";
+import { type Deadline, withDeadline } from "../shared/with_timeout.ts";
 import { frame, FrameReader } from "./framing.ts";
 import { answersQuery, identificationOf, isTruncated, withIdentification } from "./message.ts";
 import type { Query } from "./query.ts";
-
-/** What an attempt is bounded by. */
-export interface AttemptLimits {
-  readonly clock: Clock;
-  /** For each server, in milliseconds. */
-  readonly timeoutMs: number;
-  /** Gives up. */
-  readonly signal: AbortSignal;
-}
 
 /**
  * Asks one server after the other until one answers; over UDP, and over TCP when the answer does
@@ -26,19 +19,19 @@ export interface AttemptLimits {
  * @throws What the last server's failure was.
  */
 export async function askUpstreams(
-  network: OutsideNetwork,
+  host: HostDialer,
   servers: readonly HostPort[],
   query: Query,
   takesLong: boolean,
-  limits: AttemptLimits,
+  limits: Deadline,
 ): Promise<Uint8Array<ArrayBuffer>> {
   let failure: unknown = new Error("there is no upstream");
   for (const server of servers) {
     if (limits.signal.aborted) throw limits.signal.reason;
     try {
-      const short = await askOverUdp(network, server, query, limits);
+      const short = await askOverUdp(host, server, query, limits);
       const reply = takesLong && isTruncated(short)
-        ? await askOverTcp(network, server, query, limits)
+        ? await askOverTcp(host, server, query, limits)
         : short;
       return withIdentification(reply, identificationOf(query.bytes));
     } catch (error) {
@@ -49,14 +42,14 @@ export async function askUpstreams(
 }
 
 async function askOverUdp(
-  network: OutsideNetwork,
+  host: HostDialer,
   server: HostPort,
   query: Query,
-  limits: AttemptLimits,
+  limits: Deadline,
 ): Promise<Uint8Array> {
   const id = randomIdentification();
-  return await within(limits, async (signal) => {
-    const socket = await network.dialDatagrams(server, signal);
+  return await withDeadline(limits, () => noAnswer(limits), async (signal) => {
+    const socket = await host.dialDatagrams(server, signal);
     try {
       signal.addEventListener("abort", () => socket.close(), { once: true });
       await socket.send(withIdentification(query.bytes, id));
@@ -73,15 +66,15 @@ async function askOverUdp(
 }
 
 async function askOverTcp(
-  network: OutsideNetwork,
+  host: HostDialer,
   server: HostPort,
   query: Query,
-  limits: AttemptLimits,
+  limits: Deadline,
 ): Promise<Uint8Array> {
-  const connection = await dialWithin(network.dial, server, limits);
+  const connection = await dialWithTimeout(host.dial, server, limits);
   const id = randomIdentification();
   try {
-    return await within(limits, async (signal) => {
+    return await withDeadline(limits, () => noAnswer(limits), async (signal) => {
       signal.addEventListener("abort", () => connection.abort(signal.reason), { once: true });
       await connection.write(frame(withIdentification(query.bytes, id)));
       const reply = await new FrameReader(connection).next();
@@ -95,24 +88,8 @@ async function askOverTcp(
   }
 }
 
-/** Runs `act` with a signal that is aborted when the time is over. */
-async function within<T>(
-  { clock, timeoutMs, signal }: AttemptLimits,
-  act: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const timeout = new AbortController();
-  const giveUp = () => timeout.abort(signal.reason);
-  signal.addEventListener("abort", giveUp);
-  const cancel = clock.schedule(
-    clock.now() + timeoutMs,
-    () => timeout.abort(new Error(`no answer within ${timeoutMs} ms`)),
-  );
-  try {
-    return await act(timeout.signal);
-  } finally {
-    cancel();
-    signal.removeEventListener("abort", giveUp);
-  }
+function noAnswer({ timeoutMs }: Deadline): Error {
+  return new Error(`no answer within ${timeoutMs} ms`);
 }
 
 /** RFC 5452 9.2: not to be guessed. */

@@ -47,14 +47,3 @@ export const FLAG = {
 
 /** Bytes before the question. */
 export const HEADER_LENGTH = 12;
-
-/** The number at `at`, in network order. */
-export function readU16(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! << 8) | bytes[at + 1]!;
-}
-
-/** Writes a number at `at`, in network order. */
-export function writeU16(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >> 8;
-  bytes[at + 1] = value;
-}

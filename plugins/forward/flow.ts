@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { messageOf } from "../../core/api/error_text.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import type { FlowContext } from "../../core/api/udp/datagram.ts";
 import { endFlow } from "../../core/api/udp/flow_refusal.ts";
-import type { DialDatagrams, DialTarget, UnixAddress } from "../shared/dial.ts";
+import type { DialDatagrams, DialTarget, UnixAddress } from "../shared/host_network.ts";
 import { relayDatagrams } from "../shared/relay_datagrams.ts";
 import type { Balancer } from "./balancer.ts";
 
@@ -32,7 +33,7 @@ export async function forwardFlow(
       return log.debug("forwarded flow broke", {
         remote,
         target: target.name,
-        reason: (error as Error).message,
+        reason: messageOf(error),
       });
     } finally {
       target.connections--;

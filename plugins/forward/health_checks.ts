@@ -4,7 +4,8 @@
  * @module
  */
 import { type Clock, type Logger, sleepUntil } from "../../core/api/environment.ts";
-import { type Dial, dialWithin } from "../shared/dial.ts";
+import { dialWithTimeout } from "../shared/dial.ts";
+import type { Dial } from "../shared/host_network.ts";
 import type { Target } from "./target.ts";
 
 /** How often, and how long a check may take; in milliseconds. */
@@ -67,7 +68,11 @@ export class HealthChecks {
     const { signal } = this.#stopped;
     const { timeoutMs } = this.#intervals;
     try {
-      const connection = await dialWithin(this.#dial, target.address, { clock, timeoutMs, signal });
+      const connection = await dialWithTimeout(this.#dial, target.address, {
+        clock,
+        timeoutMs,
+        signal,
+      });
       connection.closed.catch(() => {});
       if (this.#header !== undefined) connection.write(this.#header).catch(() => {});
       connection.close();

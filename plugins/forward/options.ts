@@ -5,7 +5,8 @@
  */
 import { z } from "zod";
 import { count, milliseconds } from "../../core/api/numbers.ts";
-import { type DialTarget, keepAliveSchema, parseDialTarget } from "../shared/dial.ts";
+import { keepAliveSchema, parseDialTarget } from "../shared/dial.ts";
+import type { DialTarget } from "../shared/host_network.ts";
 
 /** How targets are looked after, see {@link ForwardOptions.healthCheck}. */
 export interface HealthCheckOptions {

@@ -4,8 +4,10 @@
  * @module
  */
 import type { Logger } from "../../core/api/environment.ts";
+import { messageOf } from "../../core/api/error_text.ts";
 import { isOwnLimit } from "../../core/api/errors.ts";
-import { type DialTarget, formatDialTarget } from "../shared/dial.ts";
+import { formatDialTarget } from "../shared/dial.ts";
+import type { DialTarget } from "../shared/host_network.ts";
 import type { Duplex } from "../shared/relay.ts";
 import { whenEnded } from "../shared/upstream.ts";
 
@@ -69,7 +71,7 @@ export class Target {
     this.#retryAt = now + (this.#rules.retryAfterMs ?? Infinity);
     if (!this.#up) return;
     this.#up = false;
-    log.warn("target is down", { target: this.name, reason: (error as Error).message });
+    log.warn("target is down", { target: this.name, reason: messageOf(error) });
   }
 
   /** The target is as healthy as before; said once until a connection can be made again. */

@@ -5,7 +5,8 @@
  */
 import { stackOf } from "../../core/api/error_text.ts";
 import { TcpError } from "../../core/api/errors.ts";
-import type { Context, NetAddr } from "../../core/api/types.ts";
+import { formatHostPort } from "../../core/api/host_port.ts";
+import type { Context } from "../../core/api/types.ts";
 import { bytesOf } from "./characters.ts";
 import { ConnectionTimeouts, type Wait } from "./connection_timeouts.ts";
 import type { DateField } from "./date.ts";
@@ -97,7 +98,7 @@ export class HttpConnection {
     this.#envFor = envOf(c.socket, c.log);
     this.#setting = {
       options,
-      authority: authorityOf(c.socket.localAddr),
+      authority: formatHostPort(c.socket.localAddr),
       scheme: c.socket.upgraded ? "https" : "http",
       source: {
         input: this.#input,
@@ -504,8 +505,4 @@ function discard({ body }: Response): void {
 
 function internalServerError(): Response {
   return responseOf(new HttpRefusal(500, "the application failed"));
-}
-
-function authorityOf({ hostname, port }: NetAddr): string {
-  return `${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`;
 }

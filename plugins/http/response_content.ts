@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { concatenate } from "./concatenate.ts";
+import { concatenate } from "../../core/wire/bytes.ts";
 
 /** Data is gathered up to here; what is larger is written in pieces of this size. */
 export const PIECE_BYTES = 65_536;
@@ -70,12 +70,12 @@ export class ResponseContent {
   /** All of `chunks`; where the last is large and more follow, one piece of them, and the rest is left. */
   #joined(chunks: Uint8Array[], length: number): Uint8Array {
     const isLong = !this.ended && length >= 2 * PIECE_BYTES;
-    if (!isLong) return concatenate(chunks, length);
+    if (!isLong) return concatenate(chunks);
     const last = chunks.pop()!;
     const taken = PIECE_BYTES - (length - last.length);
     chunks.push(last.subarray(0, taken));
     this.#rest = last.subarray(taken);
-    return concatenate(chunks, PIECE_BYTES);
+    return concatenate(chunks);
   }
 
   /** Reads until there is enough, or the end; what comes once `parts` are complete is left. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { TcpSocket } from "../../core/api/types.ts";
+import { readExactly } from "../shared/read_exactly.ts";
 
 /** The peer has ended the connection, or has sent what cannot be. */
 export class ChannelError extends Error {}
@@ -57,12 +58,8 @@ export class Channel {
   }
 
   async #read(length: number): Promise<Uint8Array<ArrayBuffer>> {
-    const bytes = new Uint8Array(length);
-    for (let at = 0; at < length;) {
-      const count = await this.#socket.read(bytes.subarray(at));
-      if (count === null) throw new ChannelError("the client has gone");
-      at += count;
-    }
+    const bytes = await readExactly(this.#socket, length);
+    if (bytes === undefined) throw new ChannelError("the client has gone");
     return bytes;
   }
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { messageOf } from "../../core/api/error_text.ts";
 import type { Context, TcpSocket } from "../../core/api/types.ts";
 import { type Channel, ChannelError } from "./channel.ts";
 import {
@@ -67,7 +68,7 @@ export class Test {
     try {
       await this.#converse();
     } catch (error) {
-      this.#context.log.info("test broken off", { reason: (error as Error).message });
+      this.#context.log.info("test broken off", { reason: messageOf(error) });
       this.#abort();
     } finally {
       this.#cancelLimit?.();
@@ -127,8 +128,8 @@ export class Test {
         ? stream.receive(signal)
         : stream.send(block, parameters, this.#context.clock, signal);
       // A connection that breaks ends nothing: the client decides.
-      done.catch((error: Error) =>
-        this.#context.log.debug("data connection broke", { reason: error.message })
+      done.catch((error: unknown) =>
+        this.#context.log.debug("data connection broke", { reason: messageOf(error) })
       );
     }
   }

@@ -11,6 +11,7 @@ import { deriveSocket, unread } from "../../core/api/tcp/derived_socket.ts";
 import type { TcpSocket } from "../../core/api/types.ts";
 import { parseProxyHeader, type ProxyHeader } from "../shared/proxy_header.ts";
 import { subnetSetSchema } from "../shared/subnet_set.ts";
+import { withTimeout } from "../shared/with_timeout.ts";
 
 /** What {@link proxyProtocol} has to be told. */
 export interface ProxyProtocolOptions {
@@ -66,8 +67,7 @@ export const proxyProtocol: PluginFactory<ProxyProtocolOptions> = definePlugin({
         socket.abort(new Error(reason));
       };
       const late = () => drop("proxy-header-late");
-      const cancel = clock.schedule(clock.now() + timeoutMs, late);
-      const begun = await beginningOf(socket).finally(cancel);
+      const begun = await withTimeout(clock, timeoutMs, late, () => beginningOf(socket));
       if (typeof begun === "string") return begun === "" ? undefined : drop(begun);
       const { endpoints } = begun.header;
       const said = unread(socket, begun.rest);

@@ -6,7 +6,7 @@
 import type { Logger } from "../../core/api/environment.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
-import type { DialTarget, LeadsBack } from "./dial.ts";
+import type { DialTarget, LeadsBack } from "./host_network.ts";
 
 type Transport = "tcp" | "udp";
 

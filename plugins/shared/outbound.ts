@@ -4,34 +4,19 @@
  * @module
  */
 import { z } from "zod";
+import { messageOf } from "../../core/api/error_text.ts";
 import { TcpError, type TcpErrorCode } from "../../core/api/errors.ts";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import { milliseconds } from "../../core/api/numbers.ts";
 import type { Context } from "../../core/api/types.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { subnetsSchema, TargetFilter } from "./denied_targets.ts";
-import {
-  type DatagramChannel,
-  type DialDatagrams,
-  type DialOptions,
-  keepAliveSchema,
-  type LeadsBack,
-} from "./dial.ts";
+import { keepAliveSchema } from "./dial.ts";
+import type { DatagramChannel, HostNetwork } from "./host_network.ts";
 import type { Duplex } from "./relay.ts";
 import { StackDatagrams } from "./stack_datagrams.ts";
 import { dialStack } from "./stack_dial.ts";
-
-/** What an {@link Outbound} needs of the host. */
-export interface HostNetwork {
-  /** The addresses of a name, in the order in which to try them; rejects where it has none. */
-  resolve(hostname: string, signal: AbortSignal): Promise<readonly string[]>;
-  /** Connects to an IP address; gives up when `signal` is aborted. */
-  dial(address: HostPort, signal: AbortSignal, options?: DialOptions): Promise<Duplex>;
-  /** Tells ways back into the stack; where it is not there, none is known. */
-  readonly leadsBack?: LeadsBack | undefined;
-  /** Makes a socket for datagrams to and from an IP address. */
-  readonly dialDatagrams: DialDatagrams;
-}
+import { withDeadline } from "./with_timeout.ts";
 
 /** Where a proxy connects to, and how. */
 export interface OutboundOptions {
@@ -156,19 +141,14 @@ export class Outbound {
     return await this.#inTime(target, c, async (within) => {
       const addresses = await this.#addressesOf(target, within);
       return await firstOf(addresses, async (hostname, left) => {
-        const attempt = new AbortController();
-        const now = clock.now();
-        const share = (from + connectTimeoutMs - now) / left;
-        const end = clock.schedule(now + share, () => attempt.abort());
-        try {
-          const to = { hostname, port: target.port };
-          this.#requireWayOut("tcp", to);
-          return await this.#dial(to, AbortSignal.any([within, attempt.signal]), stack);
-        } catch (error) {
-          throw attempt.signal.aborted ? timedOut(target) : error;
-        } finally {
-          end();
-        }
+        const to = { hostname, port: target.port };
+        this.#requireWayOut("tcp", to);
+        const timeoutMs = (from + connectTimeoutMs - clock.now()) / left;
+        return await withDeadline(
+          { clock, timeoutMs, signal: within },
+          () => timedOut(target),
+          (signal) => this.#dial(to, signal, stack),
+        );
       });
     });
   }
@@ -198,15 +178,11 @@ export class Outbound {
     { clock, signal }: OutboundContext,
     work: (within: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const timeout = new AbortController();
-    const at = clock.now() + this.#options.connectTimeoutMs;
-    const cancel = clock.schedule(at, () => timeout.abort());
+    const timeoutMs = this.#options.connectTimeoutMs;
     try {
-      return await work(AbortSignal.any([signal, timeout.signal]));
+      return await withDeadline({ clock, timeoutMs, signal }, () => timedOut(target), work);
     } catch (error) {
-      throw timeout.signal.aborted ? timedOut(target) : asOutboundError(error);
-    } finally {
-      cancel();
+      throw asOutboundError(error);
     }
   }
 
@@ -287,5 +263,5 @@ function timedOut(target: HostPort): OutboundError {
 function asOutboundError(error: unknown): OutboundError {
   if (error instanceof OutboundError) return error;
   const fault = error instanceof TcpError ? FAULTS[error.code] ?? "failed" : "failed";
-  return new OutboundError(fault, (error as Error)?.message ?? String(error), { cause: error });
+  return new OutboundError(fault, messageOf(error), { cause: error });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { endFlow } from "../../core/api/udp/flow_refusal.ts";
-import type { DatagramChannel } from "./dial.ts";
+import type { DatagramChannel } from "./host_network.ts";
 
 /**
  * Carries datagrams both ways, one after the other, until either side has ended, and closes both.

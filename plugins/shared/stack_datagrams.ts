@@ -8,7 +8,7 @@ import type { HostPort } from "../../core/api/host_port.ts";
 import type { Stack } from "../../core/api/types.ts";
 import type { DatagramConn } from "../../core/api/udp/datagram.ts";
 import { IpAddress } from "../../core/wire/address.ts";
-import type { DatagramChannel } from "./dial.ts";
+import type { DatagramChannel } from "./host_network.ts";
 
 /** A socket of a stack that speaks with one address; what others send to it is dropped. */
 export class StackDatagrams implements DatagramChannel {

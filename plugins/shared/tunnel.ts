@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { messageOf } from "../../core/api/error_text.ts";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import type { Context } from "../../core/api/types.ts";
 import type { Outbound, OutboundError, OutboundFault } from "./outbound.ts";
@@ -44,6 +45,6 @@ export async function tunnel(
     await relay(client, upstream);
   } catch (error) {
     upstream.abort(error);
-    c.log.debug(`${name}: connection broke`, { reason: (error as Error).message });
+    c.log.debug(`${name}: connection broke`, { reason: messageOf(error) });
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Clock } from "../../core/api/environment.ts";
+import { messageOf } from "../../core/api/error_text.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import type { Context, Handler, TcpSocket } from "../../core/api/types.ts";
 import { IdleTimeout } from "./idle_timeout.ts";
@@ -48,7 +49,7 @@ export function relayTo(
       if (header !== undefined) await tell(upstream, header(socket), socket);
       await relayWhileBusy(socket, upstream, clock, idleTimeoutMs);
     } catch (error) {
-      log.debug("forwarded connection broke", { reason: (error as Error).message });
+      log.debug("forwarded connection broke", { reason: messageOf(error) });
     }
   };
 }

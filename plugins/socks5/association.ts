@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { messageOf } from "../../core/api/error_text.ts";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import type { Context, NetAddr } from "../../core/api/types.ts";
 import type { DatagramAddr, DatagramConn } from "../../core/api/udp/datagram.ts";
+import { concatenate } from "../../core/wire/bytes.ts";
 import { type Outbound, OutboundError } from "../shared/outbound.ts";
 import { AssociatedTarget } from "./associated_target.ts";
 import { headerFrom, unwrap, type WrappedDatagram } from "./datagram.ts";
@@ -145,18 +147,15 @@ export class Association {
       for await (const answer of target) await this.#answer(header, answer);
     } catch (error) {
       // A target that is not there may be there for the next datagram.
-      this.#c.log.debug("socks5: target ended", { reason: (error as Error).message });
+      this.#c.log.debug("socks5: target ended", { reason: messageOf(error) });
     } finally {
       target.close();
     }
   }
 
   async #answer(header: Uint8Array, answer: Uint8Array): Promise<void> {
-    const wrapped = new Uint8Array(header.length + answer.length);
-    wrapped.set(header);
-    wrapped.set(answer, header.length);
     try {
-      await this.#socket.send(wrapped, this.#client!);
+      await this.#socket.send(concatenate([header, answer]), this.#client!);
       this.counts["toClient"]!++;
     } catch {
       this.#drop("unsendable");

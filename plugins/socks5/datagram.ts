@@ -5,6 +5,7 @@
  */
 import { addressText } from "../../core/api/addresses.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
+import { readU16 } from "../../core/wire/bytes.ts";
 import { ADDRESS_TYPE, encodeAddress } from "./protocol.ts";
 
 /** What a client sends. */
@@ -30,7 +31,7 @@ export function unwrap(datagram: Uint8Array): WrappedDatagram | "malformed" | "f
   if (size === undefined || datagram.length < start + size + 2) return "malformed";
   const address = datagram.subarray(start, start + size);
   const portAt = start + size;
-  const port = datagram[portAt]! << 8 | datagram[portAt + 1]!;
+  const port = readU16(datagram, portAt);
   if (port === 0 || size === 0) return "malformed";
   const hostname = isName ? new TextDecoder().decode(address) : addressText(address);
   return { target: { hostname, port }, payload: datagram.subarray(portAt + 2) };

@@ -8,6 +8,7 @@ import { TcpError } from "../../core/api/errors.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import type { TcpSocket } from "../../core/api/types.ts";
 import type { OutboundFault } from "../shared/outbound.ts";
+import { readExactly } from "../shared/read_exactly.ts";
 
 /** RFC 1928 3. */
 export const VERSION = 5;
@@ -54,36 +55,29 @@ export interface Request {
 }
 
 /**
- * The next `count` bytes, and none behind them: those belong to the target.
+ * The next `count` bytes, and none after them: those belong to the target.
  *
  * @throws {TcpError} The connection ended or broke before.
  */
-export async function readExactly(socket: TcpSocket, count: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(count);
-  let at = 0;
-  while (at < count) {
-    const size = await socket.read(bytes.subarray(at));
-    if (size === null) {
-      throw new TcpError("CONNECTION_RESET", "the client ended within a SOCKS message");
-    }
-    at += size;
-  }
-  return bytes;
+export async function readPart(socket: TcpSocket, count: number): Promise<Uint8Array> {
+  const bytes = await readExactly(socket, count);
+  if (bytes !== undefined) return bytes;
+  throw new TcpError("CONNECTION_RESET", "the client ended within a SOCKS message");
 }
 
 /** The rest of a message that begins with its length. */
 export async function readCounted(socket: TcpSocket): Promise<Uint8Array> {
-  const [length = 0] = await readExactly(socket, 1);
-  return await readExactly(socket, length);
+  const [length = 0] = await readPart(socket, 1);
+  return await readPart(socket, length);
 }
 
 /** The request of a client that has been let in; `undefined`: it is of another version. */
 export async function readRequest(socket: TcpSocket): Promise<Request | undefined> {
-  const [version, command = 0, _reserved, type = 0] = await readExactly(socket, 4);
+  const [version, command = 0, _reserved, type = 0] = await readPart(socket, 4);
   if (version !== VERSION) return undefined;
   const hostname = await readAddress(socket, type);
   if (hostname === undefined) return { command, target: undefined };
-  const [high = 0, low = 0] = await readExactly(socket, 2);
+  const [high = 0, low = 0] = await readPart(socket, 2);
   return { command, target: { hostname, port: high << 8 | low } };
 }
 
@@ -91,9 +85,9 @@ export async function readRequest(socket: TcpSocket): Promise<Request | undefine
 async function readAddress(socket: TcpSocket, type: number): Promise<string | undefined> {
   switch (type) {
     case ADDRESS_TYPE.V4:
-      return addressText(await readExactly(socket, 4));
+      return addressText(await readPart(socket, 4));
     case ADDRESS_TYPE.V6:
-      return addressText(await readExactly(socket, 16));
+      return addressText(await readPart(socket, 16));
     case ADDRESS_TYPE.NAME:
       return new TextDecoder().decode(await readCounted(socket));
     default:

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { TcpError } from "../../core/api/errors.ts";
 import { type ConnectProxyOptions, connectProxyThrough } from "../../plugins/connect_proxy.ts";
-import type { HostNetwork } from "../../plugins/shared/outbound.ts";
+import type { HostNetwork } from "../../plugins/shared/host_network.ts";
 import { bytes, textOf } from "../support/conversation.ts";
 import { settle } from "../support/fake_socket.ts";
 import { connectTo, proxyHost } from "../support/proxy.ts";

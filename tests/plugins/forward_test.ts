@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { TcpError } from "../../core/api/errors.ts";
 import type { Handler, NetAddr, Syn } from "../../core/api/types.ts";
 import { forwardThrough } from "../../plugins/forward.ts";
-import type { Dial } from "../../plugins/shared/dial.ts";
+import type { Dial } from "../../plugins/shared/host_network.ts";
 import { StackPair } from "../core/api/stack_pair.ts";
 import { bytes, textOf } from "../support/conversation.ts";
 import { socketPair, testContext } from "../support/fake_socket.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { TcpError } from "../../core/api/errors.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
-import type { HostNetwork } from "../../plugins/shared/outbound.ts";
+import type { HostNetwork } from "../../plugins/shared/host_network.ts";
 import { type Socks5Options, socks5Through } from "../../plugins/socks5.ts";
 import { bytes } from "../support/conversation.ts";
 import {
@@ -132,7 +132,8 @@ describe("socks5", () => {
     const dialled: string[] = [];
     const { host } = proxyHost({
       resolve: () => Promise.resolve(["2001:db8::1", "192.0.2.1"]),
-      dial: ({ hostname }, signal) => {
+      dial: (target, signal) => {
+        const { hostname } = target as HostPort;
         dialled.push(hostname);
         if (hostname === "192.0.2.1") return Promise.resolve(upstream);
         return new Promise((_, reject) =>

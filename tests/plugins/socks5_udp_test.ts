@@ -1,8 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
-import type { DatagramChannel } from "../../plugins/shared/dial.ts";
-import type { HostNetwork } from "../../plugins/shared/outbound.ts";
+import type { DatagramChannel, HostNetwork } from "../../plugins/shared/host_network.ts";
 import { type Socks5Options, socks5Through } from "../../plugins/socks5.ts";
 import { StackPair } from "../core/api/stack_pair.ts";
 import { Socks5UdpClient } from "../support/socks5_udp_client.ts";

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Recordable, Recording } from "../../adapters/links/decorators/pcapng/recording.ts";
+import { concatenate } from "../../core/wire/bytes.ts";
 import { ROOT } from "../support/source_files.ts";
 import { type Scenario, World } from "./world.ts";
 
@@ -43,14 +44,4 @@ function inOnePiece(packet: Uint8Array, size: number): Recordable {
     byteLength: size,
     copyTo: (target, at) => target.set(packet.subarray(0, size), at),
   };
-}
-
-function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

@@ -49,7 +49,14 @@ export const LAYERS: readonly Layer[] = [
   {
     folder: "plugins",
     holds: "one protocol each; no plugin imports another",
-    imports: ["core/api", "plugins/shared", "hono", "zod", "@dnsquery/dns-packet"],
+    imports: [
+      "core/api",
+      "plugins/shared",
+      "core/wire/bytes.ts",
+      "hono",
+      "zod",
+      "@dnsquery/dns-packet",
+    ],
   },
   {
     folder: "adapters",

@@ -6,7 +6,7 @@
 import type { VirtualClock } from "../../adapters/runtime/virtual_clock.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import type { Plugin } from "../../core/api/types.ts";
-import type { HostNetwork } from "../../plugins/shared/outbound.ts";
+import type { HostNetwork } from "../../plugins/shared/host_network.ts";
 import { type FakeSocket, type LogLine, socketPair, testContext } from "./fake_socket.ts";
 
 /** What {@link proxyHost} makes. */
@@ -30,7 +30,7 @@ export function proxyHost(overrides: Partial<HostNetwork> = {}): ProxyHost {
         ? Promise.resolve(["192.0.2.1"])
         : Promise.reject(new Error("ENOTFOUND")),
     dial: (to) => {
-      dialled.push(to);
+      dialled.push(to as HostPort);
       return Promise.resolve(upstream);
     },
     dialDatagrams: () => Promise.reject(new Error("there is no UDP in this test")),

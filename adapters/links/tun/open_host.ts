@@ -1,4 +1,5 @@
 import process from "node:process";
+import { messageOf } from "../../../core/api/error_text.ts";
 import { runtimeName } from "../../runtime/runtime.ts";
 import { TunError } from "./error.ts";
 import type { TunHost } from "./host.ts";
@@ -29,8 +30,4 @@ export async function openHost(): Promise<TunHost> {
     }
     throw new TunError("SYSTEM", `The C library cannot be loaded: ${messageOf(cause)}`, { cause });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

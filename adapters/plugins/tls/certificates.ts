@@ -5,6 +5,7 @@
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
+import { messageOf } from "../../../core/api/error_text.ts";
 import { certificatesOf, keysOf, nameOf, readPem } from "./pem.ts";
 
 /** A certificate with its key. */
@@ -90,7 +91,7 @@ function parse<T>(read: () => T, source: string, what: string): T {
   try {
     return read();
   } catch (error) {
-    const reason = (error as Error).message;
+    const reason = messageOf(error);
     throw new TypeError(`tls: ${nameOf(source)} is no ${what} in PEM form: ${reason}`);
   }
 }

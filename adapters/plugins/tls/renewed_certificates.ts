@@ -4,6 +4,7 @@
  * @module
  */
 import type { Logger } from "../../../core/api/environment.ts";
+import { messageOf } from "../../../core/api/error_text.ts";
 import { CertificateStore, type SharedContext, type TlsCertificate } from "./certificates.ts";
 import { certificatesOf, readPem, versionOf } from "./pem.ts";
 
@@ -50,9 +51,8 @@ export class RenewedCertificates {
       this.#store = read(this.#sources);
       log.info("tls: new certificates are in use");
     } catch (error) {
-      const { message: reason } = error as Error;
       log.warn("tls: the certificates have changed and cannot be used, the old ones are", {
-        reason,
+        reason: messageOf(error),
       });
     }
     return this.#store;

@@ -6,6 +6,7 @@
 import type { Socket } from "node:net";
 import { TLSSocket, type TLSSocketOptions } from "node:tls";
 import { type Clock, sleepUntil } from "../../../core/api/environment.ts";
+import { messageOf } from "../../../core/api/error_text.ts";
 import { PeerFaultError, TcpError } from "../../../core/api/errors.ts";
 import { deriveSocket } from "../../../core/api/tcp/derived_socket.ts";
 import type { TcpSocket } from "../../../core/api/types.ts";
@@ -248,5 +249,5 @@ function endedEarly(): TcpError {
 /** The peer's alert, or what it sent was no TLS. */
 function brokenBy(error: unknown): TcpError {
   if (error instanceof TcpError) return error;
-  return new PeerFaultError((error as Error).message, { cause: error });
+  return new PeerFaultError(messageOf(error), { cause: error });
 }

@@ -7,7 +7,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import { type Clock, type Logger, systemClock } from "../../../core/api/environment.ts";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
-import type { DatagramChannel } from "../../../plugins/shared/dial.ts";
+import type { DatagramChannel } from "../../../plugins/shared/host_network.ts";
 import { IdleTimeout } from "../../../plugins/shared/idle_timeout.ts";
 import { relayDatagrams } from "../../../plugins/shared/relay_datagrams.ts";
 import { DatagramInbox } from "../../host/datagram_inbox.ts";

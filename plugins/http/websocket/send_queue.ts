@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { concatenate } from "../concatenate.ts";
+import { concatenate } from "../../../core/wire/bytes.ts";
 
 /** Frames are joined up to here, to be one write. */
 const BATCH_BYTES = 65_536;
@@ -71,7 +71,7 @@ export class SendQueue {
       count++;
     }
     const batch = this.#frames.splice(0, count);
-    return count === 1 ? batch[0]! : concatenate(batch, length);
+    return count === 1 ? batch[0]! : concatenate(batch);
   }
 
   #tellProgress(): void {

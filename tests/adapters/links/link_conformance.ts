@@ -5,6 +5,7 @@
  */
 import { afterEach, beforeEach, describe, expect } from "bun:test";
 import { type ChecksumState, type Link, PacketBatch } from "../../../core/stack/link.ts";
+import { concatenate } from "../../../core/wire/bytes.ts";
 import {
   hasRightChecksum,
   pattern,
@@ -256,14 +257,4 @@ function tcpPayloadsIn(received: readonly Received[]): Uint8Array[] {
 
 function totalLength(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, part) => sum + part.length, 0);
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(totalLength(parts));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

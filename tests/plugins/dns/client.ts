@@ -5,11 +5,8 @@
  */
 import { decode, encode, type Packet } from "@dnsquery/dns-packet";
 import { type DnsOptions, dnsThrough } from "../../../plugins/dns.ts";
-import {
-  formatDialTarget,
-  type LeadsBack,
-  type OutsideNetwork,
-} from "../../../plugins/shared/dial.ts";
+import { formatDialTarget } from "../../../plugins/shared/dial.ts";
+import type { HostDialer, LeadsBack } from "../../../plugins/shared/host_network.ts";
 import type { Duplex } from "../../../plugins/shared/relay.ts";
 import { StackPair } from "../../core/api/stack_pair.ts";
 import { socketPair } from "../../support/fake_socket.ts";
@@ -88,7 +85,7 @@ export function replyTo(asked: Uint8Array, more: Partial<Packet> = {}): Bytes {
   );
 }
 
-function networkOf(upstream: Upstream): OutsideNetwork {
+function networkOf(upstream: Upstream): HostDialer {
   return {
     dialDatagrams({ hostname, port }) {
       const closed = Promise.withResolvers<null>();

@@ -1,6 +1,7 @@
 import { TcpError } from "../../../core/api/errors.ts";
 import type { Handler, NetAddr, Plugin } from "../../../core/api/types.ts";
-import { type Dial, formatDialTarget, type OutsideNetwork } from "../../../plugins/shared/dial.ts";
+import { formatDialTarget } from "../../../plugins/shared/dial.ts";
+import type { Dial, HostDialer } from "../../../plugins/shared/host_network.ts";
 import {
   type FakeSocket,
   socketPair,
@@ -9,7 +10,7 @@ import {
 } from "../../support/fake_socket.ts";
 
 /** Where there is no UDP. */
-export function tcpOnly(dial: Dial): OutsideNetwork {
+export function tcpOnly(dial: Dial): HostDialer {
   return { dial, dialDatagrams: () => Promise.reject(new Error("there is no UDP in this test")) };
 }
 

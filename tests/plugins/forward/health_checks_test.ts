@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { LeadsBack } from "../../../plugins/shared/dial.ts";
 import { forwardThrough } from "../../../plugins/forward.ts";
+import type { LeadsBack } from "../../../plugins/shared/host_network.ts";
 import { Clients, FakeTargets, tcpOnly } from "./fake_targets.ts";
 
 const A = "10.0.0.11:80";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { LeadsBack } from "../../../plugins/shared/dial.ts";
+import type { LeadsBack } from "../../../plugins/shared/host_network.ts";
 import { LoopGuard } from "../../../plugins/shared/loop_guard.ts";
 import { CollectedLog } from "../../support/collected_log.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { TcpError, type TcpErrorCode } from "../../../core/api/errors.ts";
 import type { FlowRefusal } from "../../../core/api/udp/datagram.ts";
-import type { DatagramChannel } from "../../../plugins/shared/dial.ts";
+import type { DatagramChannel } from "../../../plugins/shared/host_network.ts";
 import { relayDatagrams } from "../../../plugins/shared/relay_datagrams.ts";
 import { codeOf } from "../../support/conversation.ts";
 import { settle } from "../../support/fake_socket.ts";

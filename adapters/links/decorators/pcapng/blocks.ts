@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { concatenate } from "../../../../core/wire/bytes.ts";
+
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const SECTION_HEADER = 0x0a0d0d0a;
@@ -122,14 +124,4 @@ function option(code: number, value: Bytes): Bytes {
 
 function padded(length: number): number {
   return (length + 3) & ~3;
-}
-
-function concatenate(parts: readonly Bytes[]): Bytes {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -5,7 +5,8 @@
  * @module
  */
 import { afterEach, beforeEach, describe, expect } from "bun:test";
-import type { NetAddr, TcpSocket } from "../../../../core/api/types.ts";
+import { formatHostPort } from "../../../../core/api/host_port.ts";
+import type { TcpSocket } from "../../../../core/api/types.ts";
 import { type Requirement, requires, testRequiring } from "../../../support/requirements.ts";
 import { bytes, codeOf, readText } from "../stack_pair.ts";
 
@@ -426,8 +427,8 @@ export function socketConformance(
       // Text form in `opened`, as WinterTC has it; the object form is Deno's.
       test("opened, localAddr and remoteAddr agree (WinterTC Sockets)", async () => {
         const info = await run(socket.opened);
-        expect(info.localAddress).toBe(text(socket.localAddr));
-        expect(info.remoteAddress).toBe(text(socket.remoteAddr));
+        expect(info.localAddress).toBe(formatHostPort(socket.localAddr));
+        expect(info.remoteAddress).toBe(formatHostPort(socket.remoteAddr));
         expect(info.alpn).toBe(null);
         expect(socket.localAddr.transport).toBe("tcp");
         expect(socket.localAddr).toEqual(socket.localAddr);
@@ -467,8 +468,4 @@ function isRunnable(requirements: readonly Requirement[]): boolean {
 function detached(array: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   structuredClone(array.buffer, { transfer: [array.buffer] });
   return array;
-}
-
-function text({ hostname, port }: NetAddr): string {
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }

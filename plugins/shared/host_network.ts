@@ -1,0 +1,78 @@
+/**
+ * The network of the host, as plugins see it. `adapters/host` implements it with the host's kernel;
+ * tests have their own.
+ *
+ * @module
+ */
+import type { HostPort } from "../../core/api/host_port.ts";
+import type { DatagramFlow } from "../../core/api/udp/datagram.ts";
+import type { Duplex } from "./relay.ts";
+
+/** What plugins that connect to addresses outside of the stack use. */
+export interface HostNetwork {
+  /**
+   * The addresses of a name, in the order in which to try them.
+   *
+   * @throws The name has no address, or cannot be resolved.
+   */
+  resolve(hostname: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** Opens TCP connections, and connections to Unix sockets. */
+  readonly dial: Dial;
+  /** Opens UDP sockets. */
+  readonly dialDatagrams: DialDatagrams;
+  /** Finds targets that lead back into a stack of this process; without it none is known. */
+  readonly leadsBack?: LeadsBack | undefined;
+}
+
+/** The part of {@link HostNetwork} that connects, for plugins that resolve no names. */
+export type HostDialer = Omit<HostNetwork, "resolve">;
+
+/** A Unix socket. */
+export interface UnixAddress {
+  /** Its path in the file system. */
+  path: string;
+}
+
+/** What {@link Dial} connects to. */
+export type DialTarget = HostPort | UnixAddress;
+
+/** Options of a connection. */
+export interface DialOptions {
+  /**
+   * Idle time before the first keep-alive probe, in milliseconds (RFC 9293 3.8.4); 0: no probes.
+   * Default two hours.
+   */
+  readonly keepAliveMs?: number | undefined;
+}
+
+/**
+ * Connects to a target; gives up when `signal` is aborted.
+ *
+ * @throws {TcpError} The connection was refused or cannot be made, or `signal` was aborted.
+ */
+export type Dial = (
+  target: DialTarget,
+  signal: AbortSignal,
+  options?: DialOptions,
+) => Promise<Duplex>;
+
+/**
+ * Datagrams to and from one address; every {@link DatagramFlow} is one. `refuse`, where there is one,
+ * tells the sender that nobody takes its datagrams.
+ */
+export type DatagramChannel =
+  & Pick<DatagramFlow, "receive" | "send" | "close">
+  & Partial<Pick<DatagramFlow, "refuse">>;
+
+/**
+ * Opens a socket for datagrams to and from one address; gives up when `signal` is aborted.
+ *
+ * @throws {TcpError} There is no such address.
+ */
+export type DialDatagrams = (address: HostPort, signal: AbortSignal) => Promise<DatagramChannel>;
+
+/**
+ * The address in a stack of this process at which traffic to `target` would arrive, and be sent out
+ * again in an endless loop. `undefined`: the target leads out of this process, as far as is known.
+ */
+export type LeadsBack = (transport: "tcp" | "udp", target: HostPort) => HostPort | undefined;
