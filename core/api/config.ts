@@ -64,7 +64,7 @@ const udpSchema = z.strictObject({
   maxMemory: bytes(128 * KIB, 64 * MAX_BYTES),
 }).partial();
 
-const icmpRuleSchema = z.strictObject({
+export const icmpRuleSchema = z.strictObject({
   to: z.string().refine(
     (text) => Subnet.parse(text) !== undefined,
     'is not an address or network; write "10.7.0.2" or "10.90.0.0/16"',

@@ -11,7 +11,8 @@ import { IpAddress } from "../../../core/wire/address.ts";
 import { ownAddresses, showAddress } from "../links/own_addresses.ts";
 import type { PublishedPort } from "../publish/publish.ts";
 import type { Service } from "../service.ts";
-import type { ListenSetting, Settings } from "../settings/settings.ts";
+import type { ListenSetting } from "../settings/listen_setting.ts";
+import type { Settings } from "../settings/settings.ts";
 
 /** Where everything is, for people: one line for each place. */
 export function announce(

@@ -11,7 +11,8 @@ import { readConfig } from "../settings/config.ts";
 import { mergeSettings } from "../settings/merge.ts";
 import type { Settings } from "../settings/settings.ts";
 import { announce } from "./announce.ts";
-import { type Arguments, HELP, parseArguments } from "./arguments.ts";
+import { type Arguments, parseArguments } from "./arguments.ts";
+import { helpText } from "./help.ts";
 import { createLogger, writeToStderr } from "./logger.ts";
 import {
   isNotCapable,
@@ -40,7 +41,7 @@ export async function main(): Promise<never> {
 async function runCommand(args: readonly string[]): Promise<number> {
   try {
     const given = parseArguments(args);
-    if (given.help) return print(HELP.trimEnd());
+    if (given.help) return print(helpText());
     if (given.version) return print(`berth ${manifest.version}`);
     return await serve(readSettings(given));
   } catch (error) {

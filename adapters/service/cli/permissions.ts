@@ -8,7 +8,8 @@ import { formatHostPort } from "../../../core/api/host_port.ts";
 import { runtimeName } from "../../runtime/runtime.ts";
 import { UsageError } from "../errors.ts";
 import { MIDDLEWARE } from "../listen/middleware.ts";
-import type { PluginSetting, Settings } from "../settings/settings.ts";
+import type { PluginSetting } from "../settings/listen_setting.ts";
+import type { Settings } from "../settings/settings.ts";
 
 /** A flag of `deno run` without its `--allow-`. */
 export type Permission = "net" | "read" | "write" | "env" | "sys" | "ffi";

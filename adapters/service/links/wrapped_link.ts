@@ -12,7 +12,8 @@ import { captureFile } from "../../links/decorators/capture_file.ts";
 import { impair } from "../../links/decorators/impair.ts";
 import { type NameConnection, pcapng } from "../../links/decorators/pcapng.ts";
 import { messageOf } from "../errors.ts";
-import type { ListenSetting, Settings } from "../settings/settings.ts";
+import type { ListenSetting } from "../settings/listen_setting.ts";
+import type { Settings } from "../settings/settings.ts";
 
 /** A link with its wrappers. */
 export interface WrappedLink {

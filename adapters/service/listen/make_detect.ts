@@ -8,8 +8,13 @@ import { compose, describeIssues } from "../../../core/api/plugin.ts";
 import type { Plugin } from "../../../core/api/types.ts";
 import { detect } from "../../../plugins/detect.ts";
 import { messageOf, UsageError } from "../errors.ts";
-import { chainSchema, settingsOf, type WrittenChain } from "../settings/plugin_schema.ts";
-import type { PluginSetting } from "../settings/settings.ts";
+import {
+  chainSchema,
+  locateChain,
+  type PluginSetting,
+  type WrittenChain,
+} from "../settings/listen_setting.ts";
+import type { Origin } from "../settings/setting.ts";
 import { type Make, make } from "./make_plugin.ts";
 
 /** Its other options are the plugin's own. */
@@ -40,7 +45,8 @@ export function makeDetect(load: (setting: PluginSetting) => Promise<Plugin>): M
     const routes: Record<string, readonly Plugin[]> = {};
     for (const [protocol, chain] of Object.entries({ tls, http, http2, ssh, other })) {
       if (chain === undefined) continue;
-      routes[protocol] = await loadRoute(chain, folder, `${source}.options.${protocol}`, load);
+      const at = (...keys: readonly string[]) => [source, "options", protocol, ...keys].join(".");
+      routes[protocol] = await loadRoute(chain, { folder, source: at }, load);
     }
     return make((its: object) => detect(routes, its), options, source);
   };
@@ -48,16 +54,15 @@ export function makeDetect(load: (setting: PluginSetting) => Promise<Plugin>): M
 
 async function loadRoute(
   chain: WrittenChain,
-  folder: string,
-  source: string,
+  origin: Origin,
   load: (setting: PluginSetting) => Promise<Plugin>,
 ): Promise<Plugin[]> {
   const plugins: Plugin[] = [];
-  for (const setting of settingsOf(chain, folder, source)) plugins.push(await load(setting));
+  for (const setting of locateChain(chain, origin)) plugins.push(await load(setting));
   try {
     compose(plugins);
   } catch (error) {
-    throw new UsageError(`${source}: ${messageOf(error)}`);
+    throw new UsageError(`${origin.source()}: ${messageOf(error)}`);
   }
   return plugins;
 }

@@ -5,7 +5,7 @@
  */
 import type { Plugin } from "../../../core/api/types.ts";
 import { messageOf, UsageError } from "../errors.ts";
-import type { PluginSetting } from "../settings/settings.ts";
+import type { PluginSetting } from "../settings/listen_setting.ts";
 
 /** A plugin's options as a file has them: unknown until the factory has checked them. */
 export type Options = Readonly<Record<string, unknown>>;

@@ -23,7 +23,7 @@ import { socks5 } from "../../plugins/socks5.ts";
 import { staticFiles, type StaticFilesOptions } from "../../plugins/static_files.ts";
 import { demo } from "../cli/demo.ts";
 import { messageOf, UsageError } from "../errors.ts";
-import type { ListenSetting, PluginSetting } from "../settings/settings.ts";
+import type { ListenSetting, PluginSetting } from "../settings/listen_setting.ts";
 import { makeDetect } from "./make_detect.ts";
 import { type Factory, type Make, make, withArgument, withoutArgument } from "./make_plugin.ts";
 import { makeTls } from "./make_tls.ts";

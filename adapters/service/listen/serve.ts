@@ -13,7 +13,8 @@ import type { Network } from "../links/network.ts";
 import { type Publication, publish, type PublishedPort } from "../publish/publish.ts";
 import { publishDatagrams } from "../publish/publish_datagrams.ts";
 import type { PublishSetting } from "../settings/publish_setting.ts";
-import type { ListenSetting, Settings } from "../settings/settings.ts";
+import type { ListenSetting } from "../settings/listen_setting.ts";
+import type { Settings } from "../settings/settings.ts";
 import { logConnections } from "./connection_log.ts";
 import { loadChain, type LoadedChain } from "./plugin_loader.ts";
 

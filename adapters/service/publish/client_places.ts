@@ -8,7 +8,8 @@ import { parseListenAddress } from "../../../core/api/listen_address.ts";
 import { BindingTable } from "../../../core/stack/binding_table.ts";
 import type { OwnAddresses } from "../../../core/stack/ip/own_addresses.ts";
 import { IpAddress, Subnet } from "../../../core/wire/address.ts";
-import type { ListenSetting, Settings } from "../settings/settings.ts";
+import type { ListenSetting } from "../settings/listen_setting.ts";
+import type { Settings } from "../settings/settings.ts";
 
 /** What a client is connected to in the stack, and from where; absent: from the host's address. */
 export interface ClientPlace {

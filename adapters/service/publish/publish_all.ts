@@ -6,8 +6,8 @@
 import { parseListenAddress } from "../../../core/api/listen_address.ts";
 import type { OwnAddresses } from "../../../core/stack/ip/own_addresses.ts";
 import { UsageError } from "../errors.ts";
+import type { ListenSetting } from "../settings/listen_setting.ts";
 import type { PublishSetting } from "../settings/publish_setting.ts";
-import type { ListenSetting } from "../settings/settings.ts";
 
 /** Ports that a host gives to privileged users only end below this. */
 const FIRST_FREE_PORT = 1024;

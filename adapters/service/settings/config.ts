@@ -6,88 +6,54 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
-import { milliseconds } from "../../../core/api/numbers.ts";
 import { describeIssues } from "../../../core/api/plugin.ts";
 import { messageOf, UsageError } from "../errors.ts";
-import { chainSchema, settingsOf } from "./plugin_schema.ts";
-import { publishSchema } from "./publish_setting.ts";
-import {
-  addressSchema,
-  behindMiddleware,
-  exceptSchema,
-  hostAddressSchema,
-  icmpSettingSchema,
-  keepAliveSchema,
-  linkSchema,
-  logLevelSchema,
-  mtuSchema,
-  type PartialSettings,
-  profileSchema,
-  tunSchema,
-  whereSchema,
-  workersSchema,
-} from "./settings.ts";
-import { captureSchema, impairSchema } from "./wrap_settings.ts";
+import type { Setting, SettingDefinition } from "./setting.ts";
+import { type PartialSettings, type SettingKey, SETTINGS } from "./settings.ts";
 
-/** A place as it was written, so that faults name it as it is in the file. */
-const placeSchema = z.string().check(({ value, issues }) => {
-  const { error } = whereSchema.safeParse(value);
-  for (const { message } of error?.issues ?? []) {
-    issues.push({ code: "custom", message, input: value });
-  }
+const KEYS = Object.keys(SETTINGS) as SettingKey[];
+
+/** The whole file. `$schema` names the JSON Schema for editors, and means nothing to the service. */
+export const configSchema: z.ZodObject = z.strictObject({
+  $schema: z.string().optional(),
+  ...Object.fromEntries(KEYS.map((key) => [key, schemaOf(SETTINGS[key]).optional()])),
 });
 
-/** What the file holds. Its text form is documented in `docs/configuration.md`. */
-export const configSchema = z.strictObject({
-  tun: tunSchema.optional(),
-  link: linkSchema.optional(),
-  capture: captureSchema.optional(),
-  impair: impairSchema.optional(),
-  addresses: z.array(addressSchema).optional(),
-  hostAddresses: z.array(hostAddressSchema).optional(),
-  exceptAddresses: z.array(exceptSchema).optional(),
-  mtu: mtuSchema.optional(),
-  workers: workersSchema.optional(),
-  profile: profileSchema.optional(),
-  keepAliveMs: keepAliveSchema.optional(),
-  icmp: icmpSettingSchema.optional(),
-  listen: z.record(placeSchema, chainSchema, {
-    error: (issue) => issue.code === "invalid_key" ? issue.issues[0]?.message : undefined,
-  }).optional(),
-  publish: z.array(publishSchema).optional(),
-  logLevel: logLevelSchema.optional(),
-  graceMs: milliseconds(0).optional(),
-});
+function schemaOf(setting: Setting<unknown> | Setting<readonly unknown[]>): z.ZodType {
+  if (!setting.repeatable) return setting.schema;
+  return setting.file ?? z.array(setting.schema);
+}
 
 /**
  * Reads the file. Paths in it are relative to its folder.
  *
- * @throws {UsageError} It cannot be read, is no JSON, or says something that cannot be; every fault
- * is named with its path in the file.
+ * @throws {UsageError} The file cannot be read, is not JSON, or has an invalid value; the message has
+ * a line for each fault, with its position in the file.
  */
 export function readConfig(path: string): PartialSettings {
   return parseConfig(readText(path), path);
 }
 
-/** {@link readConfig} of a text; `path` is the file's. */
+/** {@link readConfig} for the text of the file at `path`. */
 export function parseConfig(text: string, path: string): PartialSettings {
   const checked = configSchema.safeParse(parseJson(text, path));
   if (!checked.success) {
     const faults = checked.error.issues.map((issue) => `${path}: ${describeIssues([issue])}`);
     throw new UsageError(faults.join("\n"));
   }
-  const { listen = {}, ...rest } = checked.data;
+  const values = checked.data as Readonly<Record<string, unknown>>;
   const folder = dirname(resolve(path));
-  return {
-    ...rest,
-    listen: Object.entries(listen).map(([where, chain]) => {
-      const source = `${path}: listen.${where}`;
-      return behindMiddleware(whereSchema.parse(where), settingsOf(chain, folder, source));
-    }),
-  };
+  const given = KEYS.filter((key) => values[key] !== undefined);
+  return Object.fromEntries(given.map((key) => {
+    const { locate } = SETTINGS[key] as SettingDefinition<unknown>;
+    const source = (...keys: readonly string[]) => `${path}: ${[key, ...keys].join(".")}`;
+    const place = (value: unknown) => locate?.(value, { folder, source }) ?? value;
+    const value = values[key];
+    return [key, SETTINGS[key].repeatable ? (value as unknown[]).map(place) : place(value)];
+  }));
 }
 
-/** What the commonest failures mean. */
+/** The usual reasons. */
 const UNREADABLE: Readonly<Record<string, string>> = {
   EACCES: "not allowed to read it",
   EISDIR: "it is a folder",

@@ -9,13 +9,22 @@ import { completeHostAddresses } from "../links/host_addresses.ts";
 import { ownAddresses } from "../links/own_addresses.ts";
 import { defaultMtu } from "../links/table.ts";
 import { publishAll } from "../publish/publish_all.ts";
+import type { ListenSetting } from "./listen_setting.ts";
 import { isStackPublish, type StackPublishSetting } from "./publish_setting.ts";
-import { DEFAULTS, type ListenSetting, type PartialSettings, type Settings } from "./settings.ts";
+import { type PartialSettings, type SettingKey, SETTINGS, type Settings } from "./settings.ts";
 
 /** What the memory link has where nothing is said. */
 const MEMORY_ADDRESSES = ["10.7.0.2/24", "fd07::2/64"];
 
 const IPV6_LEAST_MTU = 1280;
+
+/** The defaults of the table; a setting that can be repeated has none. */
+const DEFAULTS = Object.fromEntries(
+  (Object.keys(SETTINGS) as SettingKey[]).map((key) => {
+    const setting = SETTINGS[key];
+    return [key, setting.repeatable ? [] : setting.default];
+  }),
+) as unknown as Settings;
 
 /**
  * A flag that can be given once comes before what the file says; a flag that can be repeated adds

@@ -1,194 +1,267 @@
 /**
- * Settings of the service, one value at a time, as a flag or the configuration has it.
+ * The settings of the service: one table for the flags, the configuration file, `--help`, the JSON
+ * Schema and the documentation.
  *
  * @module
  */
 import { z } from "zod";
-import { type IcmpOptions, icmpSchema } from "../../../core/api/config.ts";
-import { formatListenAddress, parseListenAddress } from "../../../core/api/listen_address.ts";
-import { milliseconds } from "../../../core/api/numbers.ts";
+import { type IcmpOptions, icmpRuleSchema, icmpSchema } from "../../../core/api/config.ts";
+import { milliseconds, wholeNumber } from "../../../core/api/numbers.ts";
 import { isOwnable } from "../../../core/stack/ip/own_addresses.ts";
 import { Subnet } from "../../../core/wire/address.ts";
 import { LOG_LEVELS, type LogLevel } from "../cli/logger.ts";
-import { messageOf } from "../errors.ts";
 import { type LinkSetting, parseLink } from "../links/table.ts";
-import type { PublishSetting, StackPublishSetting } from "./publish_setting.ts";
-import type { CaptureSetting, ImpairSetting } from "./wrap_settings.ts";
+import {
+  listenFileSchema,
+  type ListenSetting,
+  listenTextSchema,
+  locateListen,
+  type WrittenListen,
+} from "./listen_setting.ts";
+import { publishSchema, type PublishSetting, type StackPublishSetting } from "./publish_setting.ts";
+import type { JsonSchemaNotes, Setting } from "./setting.ts";
+import {
+  captureSchema,
+  type CaptureSetting,
+  impairSchema,
+  type ImpairSetting,
+  impairTextSchema,
+} from "./wrap_settings.ts";
 
-/** A plugin and its options. */
-export interface PluginSetting {
-  /** `NAME`, `NAME:ARGUMENT` or the path of a module. */
-  readonly plugin: string;
-  /** The plugin's options beside what the argument says. */
-  readonly options?: Readonly<Record<string, unknown>> | undefined;
-  /** The folder that paths are relative to. */
-  readonly folder: string;
-  /** Where this was said, for error messages: `--listen 80` or `berth.json: listen.80`. */
-  readonly source: string;
-}
-
-/** Addresses and ports of the stack and what serves them. */
-export interface ListenSetting extends PluginSetting {
-  /** As `formatListenAddress()` writes it. */
-  readonly where: string;
-  /** Middleware in front of the plugin, the outermost first. */
-  readonly before?: readonly PluginSetting[] | undefined;
-}
-
-/** All settings of the service, checked. */
+/** All settings of the service, checked and complete. {@link SETTINGS} says how they are written. */
 export interface Settings {
-  /** The device's name; without one the service runs on a memory link. */
+  /** The name of the TUN device; without `tun` and `link` the service runs on a memory link. */
   readonly tun?: string | undefined;
-  /** Another link in its place. */
+  /** The link to open instead of a TUN device. */
   readonly link?: LinkSetting | undefined;
-  /** Where what passes the link is recorded. */
+  /** The file that packets are recorded to. */
   readonly capture?: CaptureSetting | undefined;
-  /** How the link is made worse. */
+  /** Impairments of the link. */
   readonly impair?: ImpairSetting | undefined;
-  /** What the stack answers, with prefix lengths. */
+  /** Own addresses of the stack, with prefix lengths. */
   readonly addresses: readonly string[];
-  /** The other side of the link, with prefix lengths. */
+  /** Addresses of the other end of the link, with prefix lengths. */
   readonly hostAddresses: readonly string[];
-  /** Addresses and networks inside of the stack's that are others' as well. */
+  /** Addresses and networks inside `addresses` that belong to other hosts. */
   readonly exceptAddresses: readonly string[];
   /** Largest IP packet, in bytes. */
   readonly mtu: number;
-  /** Threads that the stack and its plugins are spread over; more than one need a device. */
+  /** Number of threads; more than one requires `tun`. */
   readonly workers: number;
-  /** The stack's behaviour. */
+  /** Defaults for TCP. */
   readonly profile: "local" | "internet";
-  /** Silence, in milliseconds, after which a peer is asked whether it is there; 0: never. */
+  /** Milliseconds of silence after which a peer is probed; 0: never. */
   readonly keepAliveMs: number;
-  /** What is answered by ICMP; default everything. */
+  /** Rules for ICMP messages. */
   readonly icmp?: IcmpOptions | readonly IcmpOptions[] | undefined;
-  /** At most one per place. */
+  /** At most one for each listen address. */
   readonly listen: readonly ListenSetting[];
-  /** Ports of the host. */
+  /** Ports of the host that lead into the stack. */
   readonly publish: readonly PublishSetting[];
-  /** The least that is logged. */
+  /** The least severe level that is logged. */
   readonly logLevel: LogLevel;
-  /** How long running connections may take to finish at the end, in milliseconds. */
+  /** Milliseconds that running connections have to finish when the service stops. */
   readonly graceMs: number;
 }
 
-/** What a flag or a configuration file sets; what it does not say is left out. */
+/** What flags or a configuration file set; what they leave out is absent or `undefined`. */
 export type PartialSettings =
   & { [Key in Exclude<keyof Settings, "publish">]?: Settings[Key] | undefined }
   & { readonly publish?: readonly (PublishSetting | StackPublishSetting)[] | undefined };
 
-/** Settings that nobody has set. */
-export const DEFAULTS: Omit<Settings, "tun" | "link" | "icmp" | "capture" | "impair"> = {
-  addresses: [],
-  hostAddresses: [],
-  exceptAddresses: [],
-  mtu: 1500,
-  workers: 1,
-  profile: "local",
-  // RFC 9293 3.8.4, MUST-25.
-  keepAliveMs: 7_200_000,
-  listen: [],
-  publish: [],
-  logLevel: "info",
-  graceMs: 5000,
-};
+/** A key of the configuration file. */
+export type SettingKey = keyof Settings;
 
-/** A link for IPv4 alone may carry as little as 68 (RFC 791 3.2). */
-export const mtuSchema: z.ZodType<number, number> = z.custom<number>(
-  (value) => Number.isInteger(value) && Number(value) >= 68 && Number(value) <= 65_535,
-  { error: ({ input }) => `expected a number of bytes from 68 to 65535, got ${input}` },
-);
+type Table = {
+  readonly [Key in SettingKey]-?: Setting<
+    NonNullable<PartialSettings[Key]>,
+    Key extends "listen" ? WrittenListen : never
+  >;
+};
 
 const TUN_EXPECTED = "expected a device name of 1 to 15 characters such as berth0";
 
-/** The kernel takes up to 15 bytes; a `%d` in it is replaced by the first free number. */
-export const tunSchema: z.ZodType<string, string> = z.string(TUN_EXPECTED).regex(
-  /^[^\s/:]{1,15}$/,
-  TUN_EXPECTED,
-);
-
-/** `KIND:VALUE,NAME=VALUE,...`. */
-export const linkSchema: z.ZodType<LinkSetting, string> = z.string().transform((text, c) => {
-  const parsed = parseLink(text);
-  if (typeof parsed !== "string") return parsed;
-  c.addIssue(parsed);
-  return z.NEVER;
-});
-
-/** More threads than cores gain nothing; a device has 256 queues at most. */
+/** More threads than cores gain nothing; a device has at most 256 queues. */
 const MAX_WORKERS = 64;
 
-/** A number of threads. */
-export const workersSchema: z.ZodType<number, number> = z.custom<number>(
-  (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_WORKERS,
-  { error: ({ input }) => `expected a number of threads from 1 to ${MAX_WORKERS}, got ${input}` },
-);
+/** An IPv4-only link may carry as little as 68 bytes (RFC 791 3.2). */
+const LEAST_MTU = 68;
 
-/** An address with the prefix length of its subnet, or a whole network. */
-export const addressSchema: z.ZodType<string, string> = z.string().refine(
-  (text) => isWithLength(text) && isOwnable(Subnet.parse(text)!),
-  {
-    error: ({ input }) =>
-      "expected ADDRESS/LENGTH such as 10.7.0.2/24 or fd07::2/64, or for every address of a " +
-      `network NETWORK/LENGTH such as 10.90.0.0/16 or fd00:90::/64, got ${input}`,
+/**
+ * Every setting, by its key in the configuration file. The order is that of `--help` and of the
+ * documentation. `deno task settings` writes what follows from the table; run it after a change.
+ */
+export const SETTINGS: Table = {
+  tun: {
+    flag: "--tun NAME",
+    // The kernel takes up to 15 bytes, and replaces a `%d` in them by the first free number.
+    schema: z.string(TUN_EXPECTED).regex(/^[^\s/:]{1,15}$/, TUN_EXPECTED),
+    help: "create this Linux TUN device, or attach to it (needs CAP_NET_ADMIN)",
+    details:
+      "The Linux TUN device to create or attach to. Without it the service runs on a memory " +
+      "link: two stacks in the process, no privilege, reachable only through `publish`",
   },
-);
-
-/** The host's side of the link: one address with the prefix length of its subnet. */
-export const hostAddressSchema: z.ZodType<string, string> = z.string().refine(
-  (text) => isWithLength(text) && !Subnet.parse(text)!.isNetwork,
-  {
-    error: ({ input }) => `expected ADDRESS/LENGTH such as 10.7.0.1/24 or fd07::1/64, got ${input}`,
+  link: {
+    flag: "--link KIND:OPTIONS",
+    schema: z.string().transform((text, c): LinkSetting => {
+      const parsed = parseLink(text);
+      if (typeof parsed !== "string") return parsed;
+      c.addIssue(parsed);
+      return z.NEVER;
+    }),
+    help: "use another link instead of --tun; docs/links.md lists the kinds",
+    details: "Another link instead of `tun`, such as `tun:berth0,offload=off`; [links](links.md) " +
+      "lists the kinds",
   },
-);
+  capture: {
+    flag: "--capture FILE",
+    schema: captureSchema,
+    help: "record the packets on the link to a pcapng file; - is stdout",
+    details: "Records what the stack sends and receives as [pcapng](#recording-and-impairing); " +
+      "`-` is stdout",
+  },
+  impair: {
+    flag: "--impair NAME=VALUE,...",
+    schema: impairSchema,
+    text: impairTextSchema,
+    help: "impair the link: delayMs=20,loss=0.01,incoming.loss=0.01; docs/links.md has the names",
+    details: "[Impairs](#recording-and-impairing) the link",
+  },
+  addresses: {
+    flag: "--address CIDR",
+    repeatable: true,
+    schema: z.string().refine((text) => hasLength(text) && isOwnable(Subnet.parse(text)!), {
+      error: ({ input }) =>
+        "expected ADDRESS/LENGTH such as 10.7.0.2/24 or fd07::2/64, or for every address of a " +
+        `network NETWORK/LENGTH such as 10.90.0.0/16 or fd00:90::/64, got ${input}`,
+    }),
+    defaultText: "`10.7.0.2/24`, `fd07::2/64` on the memory link; required with `tun` or `link`",
+    help: "an address of the stack, such as 10.7.0.2/24, or every address of a network, such as " +
+      "10.90.0.0/16",
+    details: "The addresses that the stack answers; a network address, such as `10.90.0.0/16`, " +
+      "stands for [all addresses of the network](#whole-networks)",
+  },
+  hostAddresses: {
+    flag: "--host-address CIDR",
+    repeatable: true,
+    schema: z.string().refine((text) => hasLength(text) && !Subnet.parse(text)!.isNetwork, {
+      error: ({ input }) =>
+        `expected ADDRESS/LENGTH such as 10.7.0.1/24 or fd07::1/64, got ${input}`,
+    }),
+    defaultText: "the first other address of each subnet",
+    help: "an address of the other end of the link; default the first other address of each subnet",
+    details:
+      "Addresses of the other side of the link: the kernel's, or those of the memory link's " +
+      "second stack. They are excluded from whole networks",
+  },
+  exceptAddresses: {
+    flag: "--except-address CIDR",
+    repeatable: true,
+    schema: z.string().refine((text) => Subnet.parse(text) !== undefined, {
+      error: ({ input }) => `expected an address or a network such as 10.90.7.0/24, got ${input}`,
+    }),
+    help: "an address or network inside a whole network that belongs to another host",
+    details:
+      "Further addresses and networks inside [whole networks](#whole-networks) that belong " +
+      "to others",
+  },
+  mtu: {
+    flag: "--mtu N",
+    schema: wholeNumber(LEAST_MTU, 65_535, "bytes"),
+    default: 1500,
+    help: "largest IP packet in bytes",
+    details: "Largest IP packet in bytes, 68 to 65535, with IPv6 1280 or more",
+  },
+  workers: {
+    flag: "--workers N",
+    schema: wholeNumber(1, MAX_WORKERS, "threads"),
+    default: 1,
+    help: "number of threads; more than one requires --tun",
+    details: "Number of threads for the stack and its plugins, 1 to 64; more than one requires " +
+      "`tun`",
+  },
+  profile: {
+    flag: "--profile local|internet",
+    schema: z.enum(["local", "internet"], {
+      error: ({ input }) => `expected local or internet, got ${input}`,
+    }),
+    default: "local",
+    help: "defaults for TCP",
+    details: "Defaults for TCP: `local` or `internet`",
+  },
+  keepAliveMs: {
+    schema: milliseconds(0),
+    // RFC 9293 3.8.4, MUST-25.
+    default: 7_200_000,
+    help: "milliseconds of silence after which a peer is probed; 0: never",
+    details: "Milliseconds of silence after which a peer is [probed](#peers-that-are-gone); 0: " +
+      "never",
+  },
+  icmp: {
+    schema: z.unknown().transform((value, c) => {
+      const { success, error } = icmpSchema.safeParse(value);
+      if (success) return value as IcmpOptions | readonly IcmpOptions[];
+      for (const { path, message } of error.issues) {
+        c.addIssue({ code: "custom", path: [...path], message });
+      }
+      return z.NEVER;
+    }).meta({ shape: icmpRuleSchema, orList: true } satisfies JsonSchemaNotes),
+    defaultText: "everything, 1000 times a second",
+    help: "which ICMP messages are sent",
+    details: "[Which ICMP messages are sent](#icmp): a rule, or a list of rules",
+  },
+  listen: {
+    flag: "--listen WHERE=PLUGIN",
+    repeatable: true,
+    schema: listenTextSchema,
+    file: listenFileSchema,
+    locate: locateListen,
+    defaultText: "the demo on 80 and `echo` on 7",
+    help: `serve [tcp/|udp/][ADDRESS[/LENGTH]:]PORTS with a plugin:
+  7=echo, 9=discard, 19=chargen
+  80=http:./app.ts             an app: its default export has fetch()
+  8080=forward:127.0.0.1:3000  a TCP server that the host can reach
+  9000=./my_plugin.ts          its default export is a plugin
+  7=timeout:60000+log+echo     middleware in front of a plugin
+  '*=echo'                     every port that has no other plugin
+  10.90.7.0/24:8000-8999=echo  ports of a network of addresses`,
+    details: "The plugin for a [listen address](#where)",
+  },
+  publish: {
+    flag: "--publish [udp/][HOST:]PORT=ADDRESS:PORT",
+    repeatable: true,
+    schema: publishSchema,
+    defaultText: "none with `tun` or `link`; otherwise every single `listen` port, on 127.0.0.1",
+    help: `connect a port of the host, by default on 127.0.0.1, through the stack to \
+ADDRESS:PORT; default without --tun and --link: every single --listen port, those below 1024 as \
+8000 + port
+stack/WHERE=TARGET is the reverse: connect a port of the stack to a TCP or UDP port or a Unix \
+socket of the host:
+  stack/8080=127.0.0.1:3000, stack/udp/53=192.0.2.1:53,
+  stack/80=unix:/run/app.sock`,
+    details: "[Ports of the host](#publishing) that lead into the stack, and with " +
+      "`stack/WHERE=TARGET` ports of the stack that lead to the host",
+  },
+  logLevel: {
+    flag: "--log-level LEVEL",
+    schema: z.enum(LOG_LEVELS, {
+      error: ({ input }) => `expected one of ${LOG_LEVELS.join(", ")}, got ${input}`,
+    }),
+    default: "info",
+    help: "debug, info, warn, error or off",
+    details:
+      "`debug`, `info`, `warn`, `error` or `off`; `info` writes one line for each connection",
+  },
+  graceMs: {
+    schema: milliseconds(0),
+    default: 5000,
+    help: "milliseconds that running connections have to finish when the service stops",
+    details:
+      "Milliseconds that running connections have to finish after SIGINT, SIGTERM, SIGQUIT " +
+      "or SIGHUP; a second signal ends at once",
+  },
+};
 
-/** An address, or all of a network. */
-export const exceptSchema: z.ZodType<string, string> = z.string().refine(
-  (text) => Subnet.parse(text) !== undefined,
-  { error: ({ input }) => `expected an address or a network such as 10.90.7.0/24, got ${input}` },
-);
-
-function isWithLength(text: string): boolean {
+function hasLength(text: string): boolean {
   return text.includes("/") && Subnet.parse(text) !== undefined;
-}
-
-/** `[tcp/|udp/][ADDRESS[/LENGTH]:]PORTS`, in its shortest form. */
-export const whereSchema: z.ZodType<string, string> = z.string().transform((text, c) => {
-  try {
-    return formatListenAddress(parseListenAddress(text));
-  } catch (error) {
-    c.addIssue(messageOf(error));
-    return z.NEVER;
-  }
-});
-
-/** As the stack takes it; a fault has its place. */
-export const icmpSettingSchema: z.ZodType<IcmpOptions | readonly IcmpOptions[], unknown> = z
-  .unknown().transform((value, c) => {
-    const { success, error } = icmpSchema.safeParse(value);
-    if (success) return value as IcmpOptions | readonly IcmpOptions[];
-    for (const { path, message } of error.issues) {
-      c.addIssue({ code: "custom", path: [...path], message });
-    }
-    return z.NEVER;
-  });
-
-/** Up to a year. */
-export const keepAliveSchema: z.ZodType<number, number> = milliseconds(0);
-
-/** A profile's name. */
-export const profileSchema: z.ZodType<Settings["profile"], Settings["profile"]> = z.enum(
-  ["local", "internet"],
-  { error: ({ input }) => `expected local or internet, got ${input}` },
-);
-
-/** A log level's name. */
-export const logLevelSchema: z.ZodType<LogLevel, LogLevel> = z.enum(
-  LOG_LEVELS,
-  { error: ({ input }) => `expected one of ${LOG_LEVELS.join(", ")}, got ${input}` },
-);
-
-/** What is at a place: one plugin at least, the last; those before it are its middleware. */
-export function behindMiddleware(where: string, chain: readonly PluginSetting[]): ListenSetting {
-  const before = chain.slice(0, -1);
-  return { ...chain.at(-1)!, where, ...before.length > 0 && { before } };
 }

@@ -12,6 +12,7 @@ import {
   NO_IMPAIRMENT,
 } from "../../links/decorators/impair/impairments.ts";
 import { messageOf } from "../errors.ts";
+import type { JsonSchemaNotes } from "./setting.ts";
 
 /** Where packets are recorded to. */
 export interface CaptureSetting {
@@ -41,10 +42,16 @@ export const captureSchema: z.ZodType<CaptureSetting, unknown> = z.preprocess(
     maxBytes: bytes(4096, Number.MAX_SAFE_INTEGER).optional(),
     files: count(1, 10_000).optional(),
   }, { error: ({ code }) => code === "invalid_type" ? FILE_EXPECTED : undefined }),
+).meta({ orString: true } satisfies JsonSchemaNotes);
+
+/** Lists the names for the JSON Schema; `checkImpairments()` checks the values. */
+const impairments = Object.fromEntries(
+  Object.keys(NO_IMPAIRMENT).map((name) => [name, z.unknown().optional().meta({ type: "number" })]),
 );
 
 /** `{ "loss": 0.01, "incoming": { ... } }`. */
 export const impairSchema: z.ZodType<ImpairSetting, unknown> = z.looseObject({
+  ...impairments,
   seed: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional(),
   queue: count(1, 1_000_000).optional(),
   incoming: z.record(z.string(), z.unknown()).optional(),

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { UsageError } from "../../../../adapters/service/errors.ts";
 import { loadPlugin } from "../../../../adapters/service/listen/plugin_loader.ts";
 import { parseConfig } from "../../../../adapters/service/settings/config.ts";
-import type { PluginSetting } from "../../../../adapters/service/settings/settings.ts";
+import type { PluginSetting } from "../../../../adapters/service/settings/listen_setting.ts";
 import { bytes } from "../../../support/conversation.ts";
 import { socketPair, testContext } from "../../../support/fake_socket.ts";
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadChain, loadPlugin } from "../../../../adapters/service/listen/plugin_loader.ts";
-import type { ListenSetting } from "../../../../adapters/service/settings/settings.ts";
+import type { ListenSetting } from "../../../../adapters/service/settings/listen_setting.ts";
 import { makeCertificate } from "../../../support/certificates.ts";
 import { testRequiring } from "../../../support/requirements.ts";
 

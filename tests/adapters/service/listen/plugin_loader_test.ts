@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../../../../adapters/service/errors.ts";
 import { loadChain, loadPlugin } from "../../../../adapters/service/listen/plugin_loader.ts";
-import type { ListenSetting } from "../../../../adapters/service/settings/settings.ts";
+import type { ListenSetting } from "../../../../adapters/service/settings/listen_setting.ts";
 import { socketPair, testContext } from "../../../support/fake_socket.ts";
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), "../fixtures");

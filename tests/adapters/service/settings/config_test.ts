@@ -82,7 +82,7 @@ describe("parseConfig", () => {
 
   // An empty file sets nothing.
   test("reads an empty object", () => {
-    expect(parse({})).toEqual({ listen: [] });
+    expect(parse({})).toEqual({});
   });
 
   // Each message has the file and the place in it.
@@ -96,7 +96,7 @@ describe("parseConfig", () => {
     [{ lisen: {} }, 'conf/berth.json: Unrecognized key: "lisen"'],
     [
       { mtu: "1500" },
-      "conf/berth.json: mtu: expected a number of bytes from 68 to 65535, got 1500",
+      'conf/berth.json: mtu: expected a whole number of bytes from 68 to 65535, got "1500"',
     ],
     [
       { addresses: ["10.7.0.2/24", "x"] },
@@ -147,7 +147,7 @@ describe("parseConfig", () => {
   test("names every fault", () => {
     const faults = () => parse({ mtu: 1, profile: "x" });
     expect(faults).toThrow(
-      /mtu: expected a number of bytes from 68 to 65535, got 1\n.*profile: expected local or internet, got x$/,
+      /mtu: expected a whole number of bytes from 68 to 65535, got 1\n.*profile: expected local or internet, got x$/,
     );
   });
 

@@ -1,39 +1,61 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { HELP } from "../../../../adapters/service/cli/arguments.ts";
+import { helpText } from "../../../../adapters/service/cli/help.ts";
 import { MAX_CONNECTIONS } from "../../../../adapters/service/publish/publish.ts";
-import { configSchema, parseConfig } from "../../../../adapters/service/settings/config.ts";
+import { parseConfig } from "../../../../adapters/service/settings/config.ts";
 import { mergeSettings } from "../../../../adapters/service/settings/merge.ts";
-import { DEFAULTS } from "../../../../adapters/service/settings/settings.ts";
+import { SETTINGS } from "../../../../adapters/service/settings/settings.ts";
+import { configJsonSchema, settingsTable } from "../../../support/settings_reference.ts";
 import { ROOT } from "../../../support/source_files.ts";
 
 const page = readFileSync(join(ROOT, "docs/configuration.md"), "utf8");
 const example = /```json\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
-const keys = Object.keys(configSchema.shape);
+const keys = Object.keys(SETTINGS);
 
 describe("docs/configuration.md", () => {
   // Whoever copies the example gets a configuration that works.
   test("has an example that is a configuration, with all keys that go together", () => {
     const settings = mergeSettings({}, parseConfig(example, "berth.json"));
     expect(settings.listen.length).toBe(6);
-    // tun is in the example in place of the first, workers in place of the others
-    const inOneWith = (key: string) => ["link", "capture", "impair"].includes(key);
-    expect(Object.keys(JSON.parse(example))).toEqual(keys.filter((key) => !inOneWith(key)));
+    // `tun` stands for the first one, `workers` for the others.
+    const isExcluded = (key: string) => ["link", "capture", "impair"].includes(key);
+    expect(Object.keys(JSON.parse(example)))
+      .toEqual(["$schema", ...keys.filter((key) => !isExcluded(key))]);
   });
 
-  // A row for each key, in the schema's order, with the default that the code has.
-  test("describes every key, every flag and the defaults", () => {
-    const rows = [...page.matchAll(/^\| `(\w+)` +\|(.*?)\| ([^|]*?) +\|/gm)];
-    expect(rows.map(([, key]) => key)).toEqual(keys);
-    const flags = [...HELP.matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag]) => flag!);
+  // `deno task settings` writes the table.
+  test("has the table of the code, with every flag", () => {
+    expect(page).toContain(settingsTable());
+    const flags = [...helpText().matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag]) => flag!);
     for (const flag of flags) expect(page + "--help --version").toContain(flag);
-    const defaults = new Map(rows.map(([, key, , text]) => [key, text]));
-    for (
-      const key of ["mtu", "workers", "profile", "keepAliveMs", "logLevel", "graceMs"] as const
-    ) {
-      expect(defaults.get(key)?.replaceAll("`", "")).toBe(String(DEFAULTS[key]));
-    }
     expect(page).toContain(`${MAX_CONNECTIONS} connections`);
+  });
+});
+
+describe("berth.schema.json", () => {
+  const text = readFileSync(join(ROOT, "berth.schema.json"), "utf8");
+
+  // `deno task settings` writes it.
+  test("is the schema of the code", () => {
+    expect(text).toBe(configJsonSchema());
+  });
+
+  // An editor shows a description for every key, the default, and the forms that a value may have.
+  test("describes every key, its forms and its default", () => {
+    const { properties, additionalProperties } = JSON.parse(text);
+    expect(Object.keys(properties)).toEqual(["$schema", ...keys]);
+    expect(additionalProperties).toBe(false);
+    for (const key of keys) expect(properties[key].description.length).toBeGreaterThan(10);
+    expect(properties.mtu).toMatchObject({
+      type: "integer",
+      minimum: 68,
+      maximum: 65_535,
+      default: 1500,
+    });
+    expect(properties.capture.anyOf.map((one: { type: string }) => one.type))
+      .toEqual(["string", "object"]);
+    expect(properties.icmp.anyOf.map((one: { type: string }) => one.type))
+      .toEqual(["object", "array"]);
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { UsageError } from "../../../../adapters/service/errors.ts";
 import { mergeSettings } from "../../../../adapters/service/settings/merge.ts";
 import type { PublishSetting } from "../../../../adapters/service/settings/publish_setting.ts";
-import type { ListenSetting } from "../../../../adapters/service/settings/settings.ts";
+import type { ListenSetting } from "../../../../adapters/service/settings/listen_setting.ts";
 
 const listen = (where: string, plugin: string, source = "berth.json"): ListenSetting => ({
   where,

@@ -1,0 +1,68 @@
+/**
+ * What `--help` prints.
+ *
+ * @module
+ */
+import { SETTINGS } from "../settings/settings.ts";
+
+/** The widest line. */
+const WIDTH = 99;
+/** Where the explanation of a flag begins; a longer flag has a line of its own. */
+const INDENT = 29;
+
+const USAGE = `berth: a user-space TCP/IP stack that serves plugins
+
+Usage: deno run -A main.ts [FLAGS]
+       bun run main.ts [FLAGS]
+
+Without flags it serves a demo on 127.0.0.1 and needs no privilege.
+`;
+
+const FOOTER = "Flags marked * can be repeated.";
+
+/** The text, from the table of settings. */
+export function helpText(): string {
+  const entries = Object.values(SETTINGS).flatMap((setting) => {
+    if (setting.flag === undefined) return [];
+    const { flag, help, repeatable } = setting;
+    const text = setting.repeatable || setting.default === undefined
+      ? help
+      : `${help}; default ${setting.default}`;
+    return [entry(repeatable ? `${flag} *` : flag, text)];
+  });
+  return [
+    USAGE,
+    entry("--config FILE", "read settings from a JSON file; flags override it"),
+    ...entries,
+    entry("--help", "print this text"),
+    entry("--version", "print the version"),
+    `\n${FOOTER}`,
+  ].join("\n");
+}
+
+function entry(flag: string, text: string): string {
+  const [first = "", ...more] = wrap(text);
+  const own = `  ${flag}`;
+  const lines = own.length < INDENT - 1
+    ? [own.padEnd(INDENT) + first, ...more.map(indent)]
+    : [own, ...[first, ...more].map(indent)];
+  return lines.join("\n");
+}
+
+function indent(line: string): string {
+  return " ".repeat(INDENT) + line;
+}
+
+/** Lines that fit beside the flags; a line that begins with a space stays as it is. */
+function wrap(text: string): string[] {
+  return text.split("\n").flatMap((line) => {
+    if (line.startsWith(" ")) return [line];
+    const lines = [""];
+    for (const word of line.split(" ")) {
+      const longer = `${lines.at(-1)} ${word}`.trimStart();
+      if (INDENT + longer.length > WIDTH) lines.push(word);
+      else lines[lines.length - 1] = longer;
+    }
+    return lines;
+  });
+}

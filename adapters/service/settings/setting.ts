@@ -1,0 +1,66 @@
+/**
+ * What the table of settings has for each of them.
+ *
+ * @module
+ */
+import type { z } from "zod";
+
+/** Where a value was written: on the command line or in a configuration file. */
+export interface Origin {
+  /** The folder that relative paths start from. */
+  readonly folder: string;
+  /** How messages name the value with these keys below the setting, such as `--listen 80`. */
+  source(...keys: readonly string[]): string;
+}
+
+/** What every setting has; `Written` is its value before {@link SettingDefinition.locate}. */
+export interface SettingDefinition<Value, Written = Value> {
+  /**
+   * Its flag with a name for the value, as `--help` shows them: `--mtu N`. Absent: the setting can
+   * only be made in the configuration file.
+   */
+  readonly flag?: string;
+  /** Checks one value. */
+  readonly schema: z.ZodType<Written>;
+  /** Checks the text of the flag, where that is written otherwise than in the file. */
+  readonly text?: z.ZodType<Written, string>;
+  /** Completes a checked value with what depends on the place where it was written. */
+  locate?(value: Written, origin: Origin): Value;
+  /** What `--help` says; a line that begins with a space is not wrapped. */
+  readonly help: string;
+  /** What the documentation and the JSON Schema say, as Markdown. */
+  readonly details: string;
+  /** The default in words, where it is no constant. */
+  readonly defaultText?: string;
+}
+
+/** A setting with one value. */
+export interface SingleSetting<Value> extends SettingDefinition<Value> {
+  readonly repeatable?: false;
+  /** Absent: there is none, or it depends on other settings. */
+  readonly default?: Value;
+}
+
+/** A setting with any number of values: a list in the file, a flag that can be repeated. */
+export interface RepeatableSetting<Value, Written = Value>
+  extends SettingDefinition<Value, Written> {
+  readonly repeatable: true;
+  /** Checks all values of the file, where they are not a list. */
+  readonly file?: z.ZodType<readonly Written[]>;
+}
+
+/** The definition of a setting by the type of its value in {@link PartialSettings}. */
+export type Setting<Value, Written = never> = [Value] extends [readonly (infer One)[]]
+  ? RepeatableSetting<One, [Written] extends [never] ? One : Written>
+  : SingleSetting<Value>;
+
+/** Metadata of a schema that zod cannot convert to JSON Schema by itself. */
+export interface JsonSchemaNotes {
+  readonly [other: string]: unknown;
+  /** What it accepts, where a function decides about that. */
+  readonly shape?: z.ZodType;
+  /** It accepts a string as well. */
+  readonly orString?: true;
+  /** It accepts a list as well. */
+  readonly orList?: true;
+}
