@@ -7,6 +7,7 @@
 import type { DropReason } from "../wire/drop_reason.ts";
 import type { Segment } from "../wire/tcp.ts";
 import { checkAck } from "./arrive/ack.ts";
+import type { Check, Verdict } from "./arrive/check.ts";
 import { takeFin } from "./arrive/fin.ts";
 import { checkReset } from "./arrive/reset.ts";
 import { checkSequence } from "./arrive/sequence.ts";
@@ -14,12 +15,6 @@ import { checkSyn } from "./arrive/syn.ts";
 import { segmentArrivesInSynSent } from "./arrive/syn_sent.ts";
 import { acceptText } from "./arrive/text.ts";
 import type { Tcb } from "./tcb.ts";
-
-/** Why a segment is finished with, or `undefined`: the next check has its turn. */
-export type Verdict = DropReason | "taken" | undefined;
-
-/** One step of RFC 9293 3.10.7.4. */
-export type Check = (tcb: Tcb, segment: Segment, now: number) => Verdict;
 
 const CHECKS: readonly Check[] = [
   checkSequence, // first

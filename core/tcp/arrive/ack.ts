@@ -1,7 +1,7 @@
 import { seqDiff, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { AckSample } from "../ack_sample.ts";
-import type { Verdict } from "../arrive.ts";
+import type { Verdict } from "./check.ts";
 import { growSendBuffer } from "../autotune.ts";
 import { endConnection } from "../close_connection.ts";
 import { noteCongestionExperienced } from "../ecn.ts";

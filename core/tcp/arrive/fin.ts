@@ -1,5 +1,5 @@
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import type { Verdict } from "../arrive.ts";
+import type { Verdict } from "./check.ts";
 import { watchForStall } from "../receive_window.ts";
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";

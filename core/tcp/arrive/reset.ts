@@ -1,6 +1,6 @@
 import { seqGeq } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import type { Verdict } from "../arrive.ts";
+import type { Verdict } from "./check.ts";
 import { endConnection } from "../close_connection.ts";
 import type { Tcb } from "../tcb.ts";
 import { challengeAck } from "./challenge.ts";

@@ -1,6 +1,6 @@
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import type { Verdict } from "../arrive.ts";
+import type { Verdict } from "./check.ts";
 import { ackNumber } from "../receive_window.ts";
 import type { Tcb } from "../tcb.ts";
 import { challengeAck } from "./challenge.ts";

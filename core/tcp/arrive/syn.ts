@@ -1,5 +1,5 @@
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import type { Verdict } from "../arrive.ts";
+import type { Verdict } from "./check.ts";
 import type { Tcb } from "../tcb.ts";
 import { TIMER } from "../timers/timers.ts";
 import { challengeAck } from "./challenge.ts";

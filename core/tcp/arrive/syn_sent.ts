@@ -1,6 +1,6 @@
 import { seqGt, seqLeq } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import type { Verdict } from "../arrive.ts";
+import type { Verdict } from "./check.ts";
 import { endConnection } from "../close_connection.ts";
 import { isEcnSetupSynAck } from "../ecn.ts";
 import { takeSynOptions } from "../options.ts";

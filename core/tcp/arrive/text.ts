@@ -1,6 +1,6 @@
 import { seqDiff, seqGt, seqMax, seqMin } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import type { Verdict } from "../arrive.ts";
+import type { Verdict } from "./check.ts";
 import { acknowledgeText, ackNumber, watchForStall } from "../receive_window.ts";
 import { forgetDuplicate, hasDuplicate } from "../sack_blocks.ts";
 import { STATES } from "../state.ts";

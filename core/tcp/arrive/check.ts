@@ -1,0 +1,14 @@
+/**
+ * The form of the checks of RFC 9293 3.10.7.4, each a file of its own in this folder.
+ *
+ * @module
+ */
+import type { DropReason } from "../../wire/drop_reason.ts";
+import type { Segment } from "../../wire/tcp.ts";
+import type { Tcb } from "../tcb.ts";
+
+/** The reason for dropping a segment, `"taken"` when it is processed, or `undefined`: next check. */
+export type Verdict = DropReason | "taken" | undefined;
+
+/** One step of RFC 9293 3.10.7.4. It may trim the segment for the steps that follow. */
+export type Check = (tcb: Tcb, segment: Segment, now: number) => Verdict;
