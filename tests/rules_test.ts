@@ -14,6 +14,8 @@ import {
 const PURE = ["core/wire", "core/buffers", "core/tcp", "core/udp", "core/stack"];
 /** Declares what the driver waits on; the core itself only gets the packets. */
 const LINK_CONTRACT = "core/stack/link.ts";
+/** The public types of a stack, its plugins and their contexts name each other. */
+const API = "core/api";
 const PRODUCT = ["mod.ts", "main.ts", "core", "adapters", "plugins"];
 const product = sourceFiles(...PRODUCT);
 const all = [...product, ...sourceFiles("tests", "bench")];
@@ -32,6 +34,13 @@ describe("layers", () => {
         .map((imported) => describeImport(file, imported));
     });
     expect(offenders).toEqual([]);
+  });
+
+  // Types count too: a file can be read and understood with what lies below it.
+  test("no files of the core import each other in a circle", () => {
+    expect(importCycles(product.filter(({ path }) => isIn(path, "core") && !isIn(path, API))))
+      .toEqual([]);
+    expect(importCycles(product, ({ typeOnly }) => !typeOnly)).toEqual([]);
   });
 
   // Who wants to add a file looks there.
@@ -135,6 +144,37 @@ describe("size", () => {
     expect(long).toEqual([]);
   });
 });
+
+/** Groups of files that reach each other by their imports (Tarjan's strongly connected components). */
+function importCycles(
+  files: readonly SourceFile[],
+  counts: (imported: Import) => boolean = () => true,
+): string[][] {
+  const imports = new Map(
+    files.map((file) => [file.path, importsOf(file).filter(counts).map(({ target }) => target)]),
+  );
+  const order = new Map<string, number>();
+  const path: string[] = [];
+  const cycles: string[][] = [];
+  const visit = (file: string): number => {
+    const own = order.size;
+    let lowest = own;
+    order.set(file, own);
+    path.push(file);
+    for (const target of imports.get(file)!) {
+      if (!imports.has(target)) continue;
+      if (!order.has(target)) lowest = Math.min(lowest, visit(target));
+      else if (path.includes(target)) lowest = Math.min(lowest, order.get(target)!);
+    }
+    if (lowest === own) {
+      const cycle = path.splice(path.indexOf(file));
+      if (cycle.length > 1) cycles.push(cycle.sort());
+    }
+    return lowest;
+  };
+  for (const { path: file } of files) if (!order.has(file)) visit(file);
+  return cycles;
+}
 
 function isIn(path: string, folder: string): boolean {
   return path === folder || path.startsWith(`${folder}/`);

@@ -5,25 +5,32 @@
  * @module
  */
 import { copyBytes } from "./copy.ts";
-import type { RingPool } from "./ring_pool.ts";
 
 const NO_BLOCK = new Uint8Array(0);
 /** Maximum number of unused rings that the pool keeps. */
 const MAX_FREE_RINGS = 1024;
+
+/** The source of blocks, and of unused rings. */
+export interface BlockPool {
+  readonly noRing: Ring;
+  readonly freeRings: Ring[];
+  take(size: number): Uint8Array<ArrayBuffer>;
+  give(block: Uint8Array<ArrayBuffer>): void;
+}
 
 /** Bytes addressed by their offset from the first byte that is still held. */
 export class Ring {
   /** The block, and the index of offset 0 in it. Links send straight from here. */
   block: Uint8Array<ArrayBuffer> = NO_BLOCK;
   start = 0;
-  readonly pool: RingPool;
+  readonly pool: BlockPool;
   /** Largest size needed since the ring was borrowed. */
   #peak = 0;
   /** Size of the first block to take. */
   #hint = 0;
   #isLent = false;
 
-  constructor(pool: RingPool) {
+  constructor(pool: BlockPool) {
     this.pool = pool;
   }
 
@@ -79,7 +86,7 @@ export class Ring {
    * Takes a ring from the pool. Its first block has at least `hint` bytes, the borrower's previous
    * peak, so that a burst grows it only once.
    */
-  static borrow(pool: RingPool, hint: number): Ring {
+  static borrow(pool: BlockPool, hint: number): Ring {
     const ring = pool.freeRings.pop() ?? new Ring(pool);
     ring.#hint = hint;
     return ring;

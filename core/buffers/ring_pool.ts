@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { Ring } from "./ring.ts";
+import { type BlockPool, Ring } from "./ring.ts";
 
 /** The smallest block, in bytes. */
 export const MIN_BLOCK = 2048;
@@ -12,7 +12,7 @@ export const MIN_BLOCK = 2048;
 const MIN_BITS = 11;
 
 /** Keeps at most `limit` bytes of unused blocks. */
-export class RingPool {
+export class RingPool implements BlockPool {
   /** The ring of all streams that hold nothing; never written to. */
   readonly noRing: Ring = new Ring(this);
   /** Unused rings. Few connections hold bytes at the same time. */

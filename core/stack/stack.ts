@@ -10,7 +10,6 @@
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
 import { Queue } from "../buffers/queue.ts";
 import { RingPool } from "../buffers/ring_pool.ts";
-import { AckSample } from "../tcp/ack_sample.ts";
 import type { TcpConfig } from "../tcp/config.ts";
 import { KeyedHash, SIPHASH_KEY_LENGTH } from "../tcp/isn.ts";
 import { ScoreboardPool } from "../tcp/recovery/scoreboard_pool.ts";
@@ -101,7 +100,6 @@ export class CoreStack {
       environment: {
         ...features,
         pool: new RingPool(),
-        sample: new AckSample(),
         scoreboards: new ScoreboardPool(),
       },
       firstPort: readU16(secret, SIPHASH_KEY_LENGTH + 4),

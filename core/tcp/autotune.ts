@@ -7,8 +7,6 @@
 import { seqDiff } from "../wire/seq.ts";
 import type { Tcb } from "./tcb.ts";
 
-/** What a connection may hold in each direction before it has shown that it can use more. */
-export const INITIAL_BUFFER: number = 256 * 1024;
 /** A round trip, while none has been measured. */
 const UNKNOWN_RTT_MS = 20;
 /**

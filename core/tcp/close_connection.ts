@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { transition } from "./state.ts";
-import { type EndReason, type Tcb, TCB_EVENT } from "./tcb.ts";
+import { type EndReason, transition } from "./state.ts";
+import { type Tcb, TCB_EVENT } from "./tcb.ts";
 
 /** Ends the connection without a word to the peer. */
 export function endConnection(tcb: Tcb, error: EndReason | undefined): void {

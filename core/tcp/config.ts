@@ -80,6 +80,9 @@ export interface TcpConfig {
   readonly trafficClass: number;
 }
 
+/** Bytes that a connection may hold in each direction at first; `autotune.ts` raises the limits. */
+export const INITIAL_BUFFER: number = 256 * 1024;
+
 const COMMON = {
   ackStallMs: 60_000,
   maxUnacked: 1024 * 1024,

@@ -100,7 +100,7 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
   const text = textOf(tcb, range);
   if (text > most) tcb.scoreboard.split(range, (range.start + most) | 0);
   tcb.scoreboard.resent(range, now);
-  tcb.rate?.sent(tcb, range, now);
+  tcb.rate?.sent(range, tcb.scoreboard.inFlight, now);
   tcb.retransmits++;
   tcb.reduction?.sent(range.length);
   noteFullWindow(tcb);
@@ -254,7 +254,7 @@ function sendFin(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   if (tcb.scoreboard.isEmpty) tcb.outstandingSince = now;
   const range = tcb.sent(start, end, now);
-  tcb.rate?.sent(tcb, range, now);
+  tcb.rate?.sent(range, tcb.scoreboard.inFlight, now);
   tcb.reduction?.sent(range.length);
   noteFullWindow(tcb);
   pace(tcb, range.length, now);

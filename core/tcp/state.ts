@@ -4,8 +4,6 @@
  *
  * @module
  */
-import type { Tcb } from "./tcb.ts";
-
 /** RFC 9293 figure 5, in RFC spelling: it is what logs, tests and people read. */
 export type TcpState =
   | "CLOSED"
@@ -19,6 +17,16 @@ export type TcpState =
   | "CLOSING"
   | "LAST-ACK"
   | "TIME-WAIT";
+
+/** Why a connection ended, `undefined` when it ended well. */
+export type EndReason =
+  | "CONNECTION_REFUSED"
+  | "CONNECTION_RESET"
+  | "CONNECTION_ABORTED"
+  | "TIMED_OUT"
+  | "UNREACHABLE"
+  | "ADDRESS_NOT_AVAILABLE"
+  | "STACK_CLOSED";
 
 interface Facts {
   /** Both sides know both sequence numbers (RFC 9293 3.5.2). */
@@ -58,7 +66,7 @@ function facts(are: string, to: TcpState[]): Facts {
 }
 
 /** Changes the state; an arrow that is not in {@link STATES} is a fault of this stack. */
-export function transition(tcb: Tcb, to: TcpState): void {
+export function transition(tcb: { state: TcpState }, to: TcpState): void {
   if (!STATES[tcb.state].to.includes(to)) {
     throw new Error(`illegal transition from ${tcb.state} to ${to}`);
   }

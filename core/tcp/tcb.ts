@@ -10,16 +10,14 @@ import type { IpAddress } from "../wire/address.ts";
 import { addressSum } from "../wire/checksum.ts";
 import { ipHeaderLength } from "../wire/ip.ts";
 import { TIMESTAMPS_LENGTH } from "../wire/tcp_options.ts";
-import type { AckSample } from "./ack_sample.ts";
-import { INITIAL_BUFFER } from "./autotune.ts";
-import type { TcpConfig } from "./config.ts";
+import { INITIAL_BUFFER, type TcpConfig } from "./config.ts";
 import { createCongestionControl } from "./congestion/algorithms.ts";
 import type { CongestionControl } from "./congestion/control.ts";
 import { RateSampler } from "./congestion/rate_sampler.ts";
 import { RttEstimator } from "./recovery/rtt.ts";
 import type { DeliveryVisitor, Scoreboard, SentRange } from "./recovery/scoreboard.ts";
 import { EMPTY_SCOREBOARD, type ScoreboardPool } from "./recovery/scoreboard_pool.ts";
-import type { TcpState } from "./state.ts";
+import type { EndReason, TcpState } from "./state.ts";
 
 /** What has happened to a connection since its owner was told last. */
 export const TCB_EVENT: {
@@ -33,16 +31,6 @@ export const TCB_EVENT: {
   readonly ENDED: 8;
 } = { OPENED: 1, READABLE: 2, WRITABLE: 4, ENDED: 8 };
 
-/** Why a connection ended, `undefined` when it ended well. */
-export type EndReason =
-  | "CONNECTION_REFUSED"
-  | "CONNECTION_RESET"
-  | "CONNECTION_ABORTED"
-  | "TIMED_OUT"
-  | "UNREACHABLE"
-  | "ADDRESS_NOT_AVAILABLE"
-  | "STACK_CLOSED";
-
 /** What connections of one stack share. */
 export interface TcpEnvironment {
   readonly pool: RingPool;
@@ -50,8 +38,6 @@ export interface TcpEnvironment {
   /** Bytes of a super-packet with its headers, 0: none. */
   readonly maxSuperPacket: number;
   readonly checksumOffload: boolean;
-  /** Where an acknowledgement is sampled. */
-  readonly sample: AckSample;
   readonly scoreboards: ScoreboardPool;
 }
 

@@ -6,8 +6,8 @@
 import type { RateSampler } from "./congestion/rate_sampler.ts";
 import type { RateReduction } from "./recovery/prr.ts";
 import type { Rack } from "./recovery/rack.ts";
-import type { UndoPoint } from "./recovery/undo.ts";
-import type { EndReason } from "./tcb.ts";
+import type { UndoPoint } from "./recovery/undo_point.ts";
+import type { EndReason } from "./state.ts";
 import { TcbSmall } from "./tcb_small.ts";
 
 /** Why a segment goes whatever the congestion window says. */

@@ -6,8 +6,8 @@
 import { seqDiff } from "../wire/seq.ts";
 import { endConnection } from "./close_connection.ts";
 import { acknowledgeText, ackNumber, bytesConsumed } from "./receive_window.ts";
-import { STATES, transition } from "./state.ts";
-import type { EndReason, Tcb } from "./tcb.ts";
+import { type EndReason, STATES, transition } from "./state.ts";
+import type { Tcb } from "./tcb.ts";
 import { awaitFin } from "./timers/time_wait.ts";
 import { TIMER } from "./timers/timers.ts";
 

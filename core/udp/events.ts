@@ -4,8 +4,8 @@
  * @module
  */
 import { Queue } from "../buffers/queue.ts";
-import type { Flow } from "./flow.ts";
-import type { FlowPort, UdpSocket } from "./ports.ts";
+import type { Flow, FlowPort } from "./flow.ts";
+import type { UdpSocket } from "./socket.ts";
 
 /** An object with events. */
 export type UdpEventOwner = UdpSocket | FlowPort | Flow;

@@ -6,7 +6,6 @@
 import type { Source } from "../buffers/sources.ts";
 import type { IpAddress } from "../wire/address.ts";
 import { DatagramQueue, type QueueMemory } from "./datagram.ts";
-import type { FlowPort } from "./ports.ts";
 
 /** Error reported by ICMP about a datagram that was sent. */
 export type FlowError = "CONNECTION_REFUSED" | "UNREACHABLE";
@@ -72,4 +71,15 @@ export class Flow {
   touch(now: number): void {
     this.earliestTimer = now + this.idleMs;
   }
+}
+
+/** The flows of one binding. */
+export class FlowPort {
+  /** New flows that the owner has not taken yet; it takes them after each burst of packets. */
+  readonly fresh: Flow[] = [];
+  /** The owner's object; opaque to the core. */
+  handle: unknown = undefined;
+  /** Whether it is in the event queue. */
+  inEventQueue = false;
+  closed = false;
 }

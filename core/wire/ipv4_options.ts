@@ -4,7 +4,7 @@
  * @module
  */
 import type { DropReason } from "./drop_reason.ts";
-import type { IpHeader } from "./ip.ts";
+import type { IpHeader } from "./ip_header.ts";
 
 const END_OF_LIST = 0;
 const NO_OPERATION = 1;

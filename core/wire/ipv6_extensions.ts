@@ -5,7 +5,7 @@
  */
 import { readI32, readU16 } from "./bytes.ts";
 import type { DropReason } from "./drop_reason.ts";
-import type { IpHeader } from "./ip.ts";
+import type { IpHeader } from "./ip_header.ts";
 
 const HOP_BY_HOP = 0;
 const ROUTING = 43;

@@ -5,7 +5,7 @@
  */
 import { readI32, readU16, writeU16, writeU32 } from "./bytes.ts";
 import type { DropReason } from "./drop_reason.ts";
-import { parseTcpOptions } from "./tcp_options.ts";
+import { parseTcpOptions, type TcpOptions } from "./tcp_options.ts";
 
 /** Control bits, RFC 9293 3.1. */
 export const FLAG: {
@@ -19,14 +19,11 @@ export const FLAG: {
   readonly CWR: 128;
 } = { FIN: 1, SYN: 2, RST: 4, PSH: 8, ACK: 16, URG: 32, ECE: 64, CWR: 128 };
 
-/** Maximum number of SACK blocks that fit in the options (RFC 2018 3). */
-export const MAX_SACK_BLOCKS = 4;
-
 /**
  * A received segment: header fields, options and the position of its text. The object is reused.
  * Sequence numbers are signed 32-bit integers.
  */
-export class Segment {
+export class Segment implements TcpOptions {
   sourcePort = 0;
   destinationPort = 0;
   seq = 0;
@@ -40,15 +37,12 @@ export class Segment {
   packet: Uint8Array = new Uint8Array(0);
   textStart = 0;
   textEnd = 0;
-  /** MSS option; 0 if absent (RFC 9293 3.7.1). */
   mss = 0;
-  /** Shift count; -1 if absent (RFC 7323 2). */
   windowScale = -1;
   sackPermitted = false;
   hasTimestamps = false;
   tsVal = 0;
   tsEcr = 0;
-  /** Number of blocks in `sackStarts` and `sackEnds` (RFC 2018 3). */
   sackCount = 0;
   readonly sackStarts: number[] = [0, 0, 0, 0];
   readonly sackEnds: number[] = [0, 0, 0, 0];

@@ -4,7 +4,6 @@
  * @module
  */
 import { readI32, readU16, writeU16, writeU32 } from "./bytes.ts";
-import { MAX_SACK_BLOCKS, type Segment } from "./tcp.ts";
 
 const KIND = { END: 0, NOP: 1, MSS: 2, WINDOW_SCALE: 3, SACK_PERMITTED: 4, SACK: 5, TIMESTAMPS: 8 };
 
@@ -17,6 +16,25 @@ export const TIMESTAMPS_LENGTH = 12;
 /** Length of the SACK option up to its first block, padding included. */
 export const SACK_HEADER = 4;
 
+/** Maximum number of SACK blocks that fit in the options (RFC 2018 3). */
+const MAX_SACK_BLOCKS = 4;
+
+/** The options of a received segment. */
+export interface TcpOptions {
+  /** MSS option; 0 if absent (RFC 9293 3.7.1). */
+  mss: number;
+  /** Shift count; -1 if absent (RFC 7323 2). */
+  windowScale: number;
+  sackPermitted: boolean;
+  hasTimestamps: boolean;
+  tsVal: number;
+  tsEcr: number;
+  /** Number of blocks in `sackStarts` and `sackEnds` (RFC 2018 3). */
+  sackCount: number;
+  readonly sackStarts: number[];
+  readonly sackEnds: number[];
+}
+
 /**
  * Parses `packet[start, end)` into the segment. Parsing stops at an option with an invalid length.
  */
@@ -24,7 +42,7 @@ export function parseTcpOptions(
   packet: Uint8Array,
   start: number,
   end: number,
-  segment: Segment,
+  segment: TcpOptions,
 ): void {
   segment.mss = 0;
   segment.windowScale = -1;
@@ -57,7 +75,7 @@ function takeOption(
   kind: number,
   at: number,
   length: number,
-  segment: Segment,
+  segment: TcpOptions,
 ): void {
   if (kind === KIND.MSS && length === 2) segment.mss = readU16(packet, at);
   else if (kind === KIND.WINDOW_SCALE && length === 1) segment.windowScale = packet[at]!;
@@ -66,13 +84,13 @@ function takeOption(
   else if (kind === KIND.SACK && length % 8 === 0) takeSack(packet, at, length / 8, segment);
 }
 
-function takeTimestamps(packet: Uint8Array, at: number, segment: Segment): void {
+function takeTimestamps(packet: Uint8Array, at: number, segment: TcpOptions): void {
   segment.hasTimestamps = true;
   segment.tsVal = readI32(packet, at);
   segment.tsEcr = readI32(packet, at + 4);
 }
 
-function takeSack(packet: Uint8Array, at: number, count: number, segment: Segment): void {
+function takeSack(packet: Uint8Array, at: number, count: number, segment: TcpOptions): void {
   segment.sackCount = Math.min(count, MAX_SACK_BLOCKS);
   for (let i = 0; i < segment.sackCount; i++) {
     segment.sackStarts[i] = readI32(packet, at + i * 8);

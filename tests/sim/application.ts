@@ -1,6 +1,7 @@
 import type { SeededRandom } from "../../adapters/runtime/seeded_random.ts";
 import type { CoreStack } from "../../core/stack/stack.ts";
-import { type EndReason, type Tcb, TCB_EVENT } from "../../core/tcp/tcb.ts";
+import type { EndReason } from "../../core/tcp/state.ts";
+import { type Tcb, TCB_EVENT } from "../../core/tcp/tcb.ts";
 import { isAtEnd } from "../../core/tcp/user_calls.ts";
 import { fillPattern, findMismatch } from "./pattern.ts";
 

@@ -27,7 +27,7 @@ import type {
   TcpState,
   TcpStats,
 } from "../../core/api/types.ts";
-import type { EndReason } from "../../core/tcp/tcb.ts";
+import type { EndReason } from "../../core/tcp/state.ts";
 
 /** What {@link socketPair} can be told. */
 export interface PairOptions {

@@ -4,8 +4,8 @@
  * @module
  */
 import type { Binding } from "../../core/stack/binding_table.ts";
-import type { Flow } from "../../core/udp/flow.ts";
-import { FlowPort, UdpSocket } from "../../core/udp/ports.ts";
+import { type Flow, FlowPort } from "../../core/udp/flow.ts";
+import { UdpSocket } from "../../core/udp/socket.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
 import { decodeUdp, type SentDatagram } from "./dsl/decode_udp.ts";
 import { encodeUdp } from "./dsl/encode.ts";

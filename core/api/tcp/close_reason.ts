@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { EndReason } from "../../tcp/tcb.ts";
+import type { EndReason } from "../../tcp/state.ts";
 
 /** What has happened to the connection to `remote`. */
 export function describeCloseReason(reason: EndReason, remote: string): string {

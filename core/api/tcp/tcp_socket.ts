@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { STATES, type TcpState } from "../../tcp/state.ts";
-import { type EndReason, type Tcb, TCB_EVENT } from "../../tcp/tcb.ts";
+import { type EndReason, STATES, type TcpState } from "../../tcp/state.ts";
+import { type Tcb, TCB_EVENT } from "../../tcp/tcb.ts";
 import { isAtEnd } from "../../tcp/user_calls.ts";
 import { netAddr } from "../addresses.ts";
 import { TcpError } from "../errors.ts";

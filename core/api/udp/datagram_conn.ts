@@ -5,7 +5,7 @@
  */
 import type { Binding } from "../../stack/binding_table.ts";
 import type { Datagram } from "../../udp/datagram.ts";
-import type { UdpSocket } from "../../udp/ports.ts";
+import type { UdpSocket } from "../../udp/socket.ts";
 import { IpAddress } from "../../wire/address.ts";
 import { type Endpoint, netAddr, parseEndpoint } from "../addresses.ts";
 import { TcpError } from "../errors.ts";

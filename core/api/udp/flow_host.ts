@@ -4,7 +4,7 @@
  * @module
  */
 import type { Binding } from "../../stack/binding_table.ts";
-import type { FlowPort } from "../../udp/ports.ts";
+import type { FlowPort } from "../../udp/flow.ts";
 import { messageOf, stackOf } from "../error_text.ts";
 import { formatHostPort } from "../host_port.ts";
 import type { Driver, Owner } from "../runtime/driver.ts";

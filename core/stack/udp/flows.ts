@@ -6,8 +6,7 @@
 import type { UdpConfig } from "../../udp/config.ts";
 import type { QueueMemory } from "../../udp/datagram.ts";
 import type { EventQueue } from "../../udp/events.ts";
-import { Flow, type FlowEnd } from "../../udp/flow.ts";
-import type { FlowPort } from "../../udp/ports.ts";
+import { Flow, type FlowEnd, type FlowPort } from "../../udp/flow.ts";
 import { type Source, Sources } from "../../buffers/sources.ts";
 import type { IpAddress } from "../../wire/address.ts";
 import { DeadlineHeap } from "../deadline_heap.ts";

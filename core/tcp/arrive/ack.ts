@@ -1,6 +1,6 @@
 import { seqDiff, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import type { AckSample } from "../ack_sample.ts";
+import { ACK_CONTEXT, type AckContext } from "../ack_context.ts";
 import type { Verdict } from "./check.ts";
 import { growSendBuffer } from "../autotune.ts";
 import { endConnection } from "../close_connection.ts";
@@ -35,7 +35,9 @@ export function checkAck(tcb: Tcb, segment: Segment, now: number): Verdict {
   updateTsRecent(tcb, segment, now);
   noteCongestionExperienced(tcb, segment);
   noteUrgent(tcb, segment);
-  takeAck(tcb, segment, now);
+  ACK_CONTEXT.begin(tcb, now);
+  takeAck(tcb, segment, ACK_CONTEXT, now);
+  ACK_CONTEXT.end();
   return advanceState(tcb, now);
 }
 
@@ -87,36 +89,36 @@ function checkAckRange(tcb: Tcb, segment: Segment, now: number): Verdict {
   return undefined;
 }
 
-function takeAck(tcb: Tcb, segment: Segment, now: number): void {
+function takeAck(tcb: Tcb, segment: Segment, context: AckContext, now: number): void {
   const outstanding = !tcb.scoreboard.isEmpty;
-  const { sample } = tcb.environment;
-  sample.begin(tcb, now);
-  sample.isDuplicate = isDuplicate(tcb, segment);
-  sample.congestionEcho = segment.has(FLAG.ECE);
-  sample.acked = Math.max(0, seqDiff(segment.ack, tcb.sndUna));
-  sample.coversAll = segment.ack === tcb.sndNxt;
+  context.isDuplicate = isDuplicate(tcb, segment);
+  context.congestionEcho = segment.has(FLAG.ECE);
+  context.acked = Math.max(0, seqDiff(segment.ack, tcb.sndUna));
+  context.coversAll = segment.ack === tcb.sndNxt;
   const sackedBefore = tcb.scoreboard.sackedBytes;
   const { sndUna } = tcb;
-  if (tcb.sackPermitted) takeSackBlocks(tcb, segment, sample);
-  if (sample.acked > 0) acknowledgeSent(tcb, segment, sample, now);
+  if (tcb.sackPermitted) takeSackBlocks(tcb, segment, context);
+  if (context.acked > 0) acknowledgeSent(tcb, segment, context, now);
   else {
-    if (sample.isDuplicate) tcb.duplicateAcksReceived++;
-    if (sample.rttSample >= 0) takeSackedRtt(tcb, sample.rttSample, now);
+    if (context.isDuplicate) tcb.duplicateAcksReceived++;
+    if (context.rttSample >= 0) takeSackedRtt(tcb, context.rttSample, now);
   }
-  sample.delivered = sample.acked + tcb.scoreboard.sackedBytes - sackedBefore;
+  context.delivered = context.acked + tcb.scoreboard.sackedBytes - sackedBefore;
   takeWindow(tcb, segment, now);
-  if (sample.reportsDuplicate) (tcb.rack ??= new Rack()).noteDuplicate(tcb);
+  if (context.reportsDuplicate) (tcb.rack ??= new Rack()).noteDuplicate(tcb.sndUna, tcb.sndNxt);
   if (!outstanding) {
-    undoIfSpurious(tcb, segment, sample, sndUna);
-    endTailProbe(tcb, segment, sample, now);
+    undoIfSpurious(tcb, segment, context, sndUna);
+    endTailProbe(tcb, segment, context, now);
     return;
   }
-  if (sample.acked > 0 || sample.delivered > 0 || sample.isDuplicate || sample.reportsDuplicate) {
-    undoIfSpurious(tcb, segment, sample, sndUna);
-    endTailProbe(tcb, segment, sample, now);
-    recoverFromLoss(tcb, sample, now);
-    if (sample.acked > 0) scheduleTailProbe(tcb, now);
-    if (sample.coversAll && tcb.rack?.reorderingSeen === false) tcb.rack = undefined;
+  if (
+    context.acked > 0 || context.delivered > 0 || context.isDuplicate || context.reportsDuplicate
+  ) {
+    undoIfSpurious(tcb, segment, context, sndUna);
+    endTailProbe(tcb, segment, context, now);
+    recoverFromLoss(tcb, context, now);
+    if (context.acked > 0) scheduleTailProbe(tcb, now);
+    if (context.coversAll && tcb.rack?.reorderingSeen === false) tcb.rack = undefined;
   }
 }
 
@@ -127,18 +129,18 @@ function isDuplicate(tcb: Tcb, segment: Segment): boolean {
 }
 
 /** What was sent up to SEG.ACK is acknowledged for the first time. */
-function acknowledgeSent(tcb: Tcb, segment: Segment, sample: AckSample, now: number): void {
+function acknowledgeSent(tcb: Tcb, segment: Segment, context: AckContext, now: number): void {
   const { ack } = segment;
   const synAcked = tcb.synAcked ? 0 : 1;
   const finAcked = tcb.finSent && ack === tcb.sndNxt ? 1 : 0;
-  tcb.acknowledged(ack, sample);
-  const rtt = sample.rttSample >= 0 ? sample.rttSample : echoedRtt(tcb, segment, now);
+  tcb.acknowledged(ack, context);
+  const rtt = context.rttSample >= 0 ? context.rttSample : echoedRtt(tcb, segment, now);
   if (rtt >= 0) tcb.sampleRtt(rtt);
   raisePathIfDue(tcb, now);
   growSendBuffer(tcb, seqDiff(tcb.sndNxt, tcb.sndUna));
   // RFC 6298 5.7: new data is through, the backoff is over.
   tcb.rtoBackoff = 0;
-  const bytes = sample.acked - synAcked - finAcked;
+  const bytes = context.acked - synAcked - finAcked;
   tcb.sndUna = ack;
   tcb.synAcked = true;
   if (bytes > 0) dropAcknowledged(tcb, bytes);

@@ -5,7 +5,6 @@
  * @module
  */
 import type { SentRange } from "../recovery/scoreboard.ts";
-import type { Tcb } from "../tcb.ts";
 import type { DeliverySample } from "./control.ts";
 
 /** The counters of one connection, and its newest sample. Bytes and milliseconds. */
@@ -29,9 +28,8 @@ export class RateSampler implements DeliverySample {
     return this.#applicationLimitedUntil > this.delivered;
   }
 
-  /** `range` leaves now (4.1.2.2). */
-  sent(tcb: Tcb, range: SentRange, now: number): void {
-    const { inFlight } = tcb.scoreboard;
+  /** `range` is sent, with `inFlight` bytes now in flight (4.1.2.2). */
+  sent(range: SentRange, inFlight: number, now: number): void {
     if (inFlight === range.length) this.#firstSentAt = this.#deliveredAt = now;
     range.delivered = this.delivered;
     range.deliveredAt = this.#deliveredAt;

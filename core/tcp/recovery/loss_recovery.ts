@@ -6,15 +6,14 @@
  */
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import type { Segment } from "../../wire/tcp.ts";
-import type { AckSample } from "../ack_sample.ts";
+import { ACK_CONTEXT, type AckContext } from "../ack_context.ts";
 import { reduceOnEcho } from "../ecn.ts";
 import { suspectBlackHole } from "../path_mtu.ts";
 import type { Tcb } from "../tcb.ts";
 import type { Recovery } from "../tcb_occasions.ts";
 import { TIMER } from "../timers/timers.ts";
-import { markAllLost, markLost } from "./lost.ts";
+import { detectLosses, markAllLost, markLost } from "./loss_detection.ts";
 import { RateReduction } from "./prr.ts";
-import { detectLosses } from "./rack.ts";
 import { rememberForUndo } from "./undo.ts";
 
 /** RFC 5681 3.2. */
@@ -27,18 +26,18 @@ const TAIL_PROBE_ACK_DELAY_MS = 200;
 const TAIL_PROBE_WITHOUT_RTT_MS = 1000;
 
 /** SACK blocks of a segment (RFC 2018 5). */
-export function takeSackBlocks(tcb: Tcb, segment: Segment, sample: AckSample): void {
+export function takeSackBlocks(tcb: Tcb, segment: Segment, context: AckContext): void {
   for (let i = 0; i < segment.sackCount; i++) {
     const start = segment.sackStarts[i]!;
     const end = segment.sackEnds[i]!;
     if (i === 0 && isDuplicateReport(tcb, segment)) {
-      sample.reportsDuplicate = true;
-      if (isOfRecovery(tcb, start)) sample.duplicateBytes = seqDiff(end, start);
+      context.reportsDuplicate = true;
+      if (isOfRecovery(tcb, start)) context.duplicateBytes = seqDiff(end, start);
       continue;
     }
     // A block that is not of what is outstanding is nonsense, or old.
     if (seqLeq(end, start) || seqLt(start, tcb.sndUna) || seqGt(end, tcb.sndNxt)) continue;
-    tcb.scoreboard.sack(start, end, sample);
+    tcb.scoreboard.sack(start, end, context);
   }
 }
 
@@ -59,25 +58,25 @@ function isDuplicateReport(tcb: Tcb, segment: Segment): boolean {
 }
 
 /** After the acknowledgement's own work: what is lost, and is recovery to begin or to end? */
-export function recoverFromLoss(tcb: Tcb, sample: AckSample, now: number): void {
+export function recoverFromLoss(tcb: Tcb, context: AckContext, now: number): void {
   const { scoreboard } = tcb;
   const before = tcb.recovery;
-  const delivered = deliveredBytes(tcb, sample);
-  if (sample.acked > 0) leaveRecovery(tcb, sample.acked);
+  const delivered = deliveredBytes(tcb, context);
+  if (context.acked > 0) leaveRecovery(tcb, context.acked);
   const lostBefore = scoreboard.lostBytes;
   if (tcb.sackPermitted) findLossesBySack(tcb, now);
-  else findLossesByDuplicates(tcb, sample.acked, now);
+  else findLossesByDuplicates(tcb, context.acked, now);
   const newlyLost = scoreboard.lostBytes - lostBefore;
-  if (scoreboard.lostBytes > 0 && tcb.recovery === "none") enterRecovery(tcb, sample, now);
-  else reduceOnEcho(tcb, sample.congestionEcho, now);
+  if (scoreboard.lostBytes > 0 && tcb.recovery === "none") enterRecovery(tcb, context, now);
+  else reduceOnEcho(tcb, context.congestionEcho, now);
   const ends = before === "fast" && tcb.recovery === "none";
   // RFC 5681 3.2, step 6: what ends recovery sets the window and does not open it as well.
-  if (!tcb.congestion.reducesProportionally) growWindow(tcb, sample, before, now);
+  if (!tcb.congestion.reducesProportionally) growWindow(tcb, context, before, now);
   else if (tcb.recovery === "fast") {
-    reduceWindow(tcb, before, delivered, newlyLost, sample.acked > 0);
+    reduceWindow(tcb, before, delivered, newlyLost, context.acked > 0);
   } else if (!ends) {
     if (before === "timeout") withdrawRoom(tcb, newlyLost);
-    if (sample.acked > 0 || takesAnyOrder(tcb)) growWindow(tcb, sample, before, now);
+    if (context.acked > 0 || takesAnyOrder(tcb)) growWindow(tcb, context, before, now);
   }
   if (!isOfFullWindow(tcb, tcb.sndUna)) tcb.windowFullAt = undefined;
 }
@@ -86,11 +85,11 @@ export function recoverFromLoss(tcb: Tcb, sample: AckSample, now: number): void 
  * DeliveredData of RFC 9937 6. Without SACK a duplicate says that one segment has arrived, and what
  * is acknowledged later has been counted with it; no more of them count than segments are out.
  */
-function deliveredBytes(tcb: Tcb, sample: AckSample): number {
-  if (tcb.sackPermitted) return sample.delivered;
+function deliveredBytes(tcb: Tcb, context: AckContext): number {
+  if (tcb.sackPermitted) return context.delivered;
   const counted = tcb.duplicateAcksReceived * tcb.sendMss;
-  if (!sample.isDuplicate) {
-    return sample.acked === 0 ? 0 : Math.max(sample.acked - counted, tcb.sendMss);
+  if (!context.isDuplicate) {
+    return context.acked === 0 ? 0 : Math.max(context.acked - counted, tcb.sendMss);
   }
   return counted < seqDiff(tcb.sndNxt, tcb.sndUna) ? tcb.sendMss : 0;
 }
@@ -129,18 +128,18 @@ function withdrawRoom(tcb: Tcb, newlyLost: number): void {
 }
 
 /** Outside of fast recovery the window is the algorithm's. */
-function growWindow(tcb: Tcb, sample: AckSample, before: Recovery, now: number): void {
-  if (sample.delivered === 0) return;
+function growWindow(tcb: Tcb, context: AckContext, before: Recovery, now: number): void {
+  if (context.delivered === 0) return;
   tcb.rate?.finish(tcb.minRtt);
   tcb.congestion.onAck({
-    bytes: sample.delivered,
+    bytes: context.delivered,
     now,
     srtt: tcb.srtt,
-    rtt: sample.rttSample,
+    rtt: context.rttSample,
     sndUna: tcb.sndUna,
     sndNxt: tcb.sndNxt,
     inFlight: bytesInFlight(tcb),
-    limited: isOfFullWindow(tcb, (tcb.sndUna - sample.acked) | 0),
+    limited: isOfFullWindow(tcb, (tcb.sndUna - context.acked) | 0),
     growthLimit: growthLimit(tcb, before),
     rate: tcb.rate,
   });
@@ -219,13 +218,13 @@ function findLossesByDuplicates(tcb: Tcb, ackedBytes: number, now: number): void
   tcb.forced = "retransmit";
 }
 
-function enterRecovery(tcb: Tcb, sample: AckSample, now: number): void {
+function enterRecovery(tcb: Tcb, context: AckContext, now: number): void {
   const flightSize = (tcb.sndNxt - tcb.sndUna) | 0;
   rememberForUndo(tcb, false, now);
   tcb.recovery = "fast";
   tcb.recoveryPoint = tcb.sndNxt;
   (tcb.reduction ??= new RateReduction()).begin(
-    flightSize + sample.acked - arrivedBefore(tcb, sample),
+    flightSize + context.acked - arrivedBefore(tcb, context),
   );
   tcb.congestion.onLoss(flightSize, now);
   tcb.reducedQueued = tcb.ecn;
@@ -234,16 +233,16 @@ function enterRecovery(tcb: Tcb, sample: AckSample, now: number): void {
 }
 
 /** What recovery does not count as delivered, as it arrived before (RecoverFS of RFC 9937 6). */
-function arrivedBefore(tcb: Tcb, sample: AckSample): number {
-  if (tcb.sackPermitted) return tcb.scoreboard.sackedBytes - (sample.delivered - sample.acked);
+function arrivedBefore(tcb: Tcb, context: AckContext): number {
+  if (tcb.sackPermitted) return tcb.scoreboard.sackedBytes - (context.delivered - context.acked);
   return Math.max(0, tcb.duplicateAcksReceived - 1) * tcb.sendMss;
 }
 
 /** RACK's timer: what was held for reordering is lost now. */
 export function reorderTimeout(tcb: Tcb, now: number): void {
-  const { sample } = tcb.environment;
-  sample.begin(tcb, now);
-  recoverFromLoss(tcb, sample, now);
+  ACK_CONTEXT.begin(tcb, now);
+  recoverFromLoss(tcb, ACK_CONTEXT, now);
+  ACK_CONTEXT.end();
 }
 
 /** RFC 6298 5.4 to 5.6. */
@@ -299,14 +298,14 @@ export function tailProbeTimeout(tcb: Tcb, now: number): void {
 }
 
 /** RFC 8985 7.4: was the probe a repair of a loss that nothing else shows? */
-export function endTailProbe(tcb: Tcb, segment: Segment, sample: AckSample, now: number): void {
+export function endTailProbe(tcb: Tcb, segment: Segment, context: AckContext, now: number): void {
   if (tcb.tailProbeEnd === undefined || seqLt(segment.ack, tcb.tailProbeEnd)) return;
   // Two copies may have arrived: an acknowledgement of each, or a report of the second, tells.
-  const isOpen = tcb.tailProbeWasRepeat && segment.ack === tcb.tailProbeEnd && sample.acked > 0 &&
-    !sample.reportsDuplicate && !tcb.timestamps;
+  const isOpen = tcb.tailProbeWasRepeat && segment.ack === tcb.tailProbeEnd && context.acked > 0 &&
+    !context.reportsDuplicate && !tcb.timestamps;
   if (isOpen) return;
-  const wasRepair = tcb.tailProbeWasRepeat && !sample.reportsDuplicate && sample.acked > 0 &&
-    !sample.originalArrived && tcb.recovery === "none";
+  const wasRepair = tcb.tailProbeWasRepeat && !context.reportsDuplicate && context.acked > 0 &&
+    !context.originalArrived && tcb.recovery === "none";
   tcb.tailProbeEnd = undefined;
   if (wasRepair && !acknowledgesOriginal(tcb, segment)) {
     if (tcb.rate !== undefined && tcb.congestion.onTailLoss) tcb.congestion.onTailLoss(tcb.rate);

@@ -4,8 +4,6 @@
  * @module
  */
 import { seqGt, seqLt } from "../../wire/seq.ts";
-import type { Tcb } from "../tcb.ts";
-import { markLost } from "./lost.ts";
 import type { SentRange } from "./scoreboard.ts";
 
 /** RFC 8985 6.2 step 4. */
@@ -43,9 +41,9 @@ export class Rack {
   }
 
   /** RFC 8985 6.2 step 4: the peer got something twice, so the window was too small. */
-  noteDuplicate(tcb: Tcb): void {
-    if (this.#reportPoint !== undefined && seqLt(tcb.sndUna, this.#reportPoint)) return;
-    this.#reportPoint = tcb.sndNxt;
+  noteDuplicate(sndUna: number, sndNxt: number): void {
+    if (this.#reportPoint !== undefined && seqLt(sndUna, this.#reportPoint)) return;
+    this.#reportPoint = sndNxt;
     this.reorderingSeen = true;
     this.#patience++;
     this.#patienceLeft = PATIENT_RECOVERIES;
@@ -64,45 +62,4 @@ export class Rack {
     if (this.highest === undefined || seqGt(range.end, this.highest)) this.highest = range.end;
     else if (range.transmissions === 1) this.reorderingSeen = true;
   }
-}
-
-/** RFC 8985 6.2 step 4. */
-function reorderingWindow(rack: Rack, tcb: Tcb): number {
-  const { minRtt, srtt, scoreboard, recovery, sendMss } = tcb;
-  if (!rack.reorderingSeen) {
-    if (recovery !== "none" || scoreboard.sackedBytes >= 3 * sendMss) return 0;
-  }
-  return Math.min(minRtt === Infinity ? 0 : rack.patience * minRtt / 4, srtt);
-}
-
-/**
- * RFC 8985 6.2 step 5: marks what is lost. Returns in how many milliseconds the next range will
- * be, `Infinity` when none is waiting.
- */
-export function detectLosses(tcb: Tcb, now: number): number {
-  const { rack, scoreboard } = tcb;
-  if (rack === undefined || rack.sentAt === -Infinity) return Infinity;
-  const patience = rack.rtt + reorderingWindow(rack, tcb);
-  let wait = Infinity;
-  for (let i = 0; i < scoreboard.count; i++) {
-    const range = scoreboard.at(i);
-    if (!wasSentBefore(rack, range)) {
-      // Behind what was sent once and later, everything was sent later still.
-      if (range.transmissions === 1) break;
-      continue;
-    }
-    if (range.sacked || range.lost) continue;
-    const remaining = range.sentAt + patience - now;
-    if (remaining <= 0) markLost(tcb, range, now);
-    else wait = Math.min(wait, remaining);
-  }
-  return wait;
-}
-
-/**
- * By the order of sending and not by the time: much is sent at one time, and what was sent again
- * would else be lost again at once. Pieces of one super-packet have the order of their numbers.
- */
-function wasSentBefore(rack: Rack, range: SentRange): boolean {
-  return range.order < rack.order || (range.order === rack.order && seqGt(rack.end, range.end));
 }

@@ -7,23 +7,10 @@
  */
 import { seqLt } from "../../wire/seq.ts";
 import type { Segment } from "../../wire/tcp.ts";
-import type { AckSample } from "../ack_sample.ts";
+import type { AckContext } from "../ack_context.ts";
 import type { Tcb } from "../tcb.ts";
 import { timestamp } from "../timestamps.ts";
-
-/** What there was before a recovery began. */
-export interface UndoPoint {
-  /** A timeout began it, not duplicates, and interrupted no recovery. */
-  readonly byTimeout: boolean;
-  readonly cwnd: number;
-  readonly ssthresh: number;
-  /** The timestamp of the first retransmission. */
-  readonly tsVal: number;
-  /** Where the first range begins that was sent again. */
-  readonly firstLost: number;
-  /** Bytes that were sent again and that the peer has not reported to have got twice. */
-  unreported: number;
-}
+import type { UndoPoint } from "./undo_point.ts";
 
 /** Recovery begins: nothing says yet that it is right. */
 export function rememberForUndo(tcb: Tcb, byTimeout: boolean, now: number): void {
@@ -45,14 +32,15 @@ export function noteResent(tcb: Tcb, bytes: number): void {
 export function undoIfSpurious(
   tcb: Tcb,
   segment: Segment,
-  sample: AckSample,
+  context: AckContext,
   sndUna: number,
 ): void {
   const { undo } = tcb;
   if (undo === undefined) return;
-  const spurious = isOfOriginal(tcb, undo, segment, sample, sndUna) || isAllReported(undo, sample);
+  const spurious = isOfOriginal(tcb, undo, segment, context, sndUna) ||
+    isAllReported(undo, context);
   // RFC 3522 3.2: a retransmission has filled the hole.
-  const decided = sample.acked > 0 && sndUna === undo.firstLost && tcb.timestamps;
+  const decided = context.acked > 0 && sndUna === undo.firstLost && tcb.timestamps;
   if (spurious || decided) tcb.undo = undefined;
   if (spurious) undoRecovery(tcb, undo);
 }
@@ -61,21 +49,21 @@ function isOfOriginal(
   tcb: Tcb,
   undo: UndoPoint,
   segment: Segment,
-  sample: AckSample,
+  context: AckContext,
   sndUna: number,
 ): boolean {
   // RFC 5682 3: what was not sent again arrives after a timeout. Without SACK it may have arrived
   // before. RFC 5682 2.1 step 1: nor does it say anything where losses were being repaired already.
-  if (tcb.sackPermitted && undo.byTimeout && sample.originalArrived) return true;
+  if (tcb.sackPermitted && undo.byTimeout && context.originalArrived) return true;
   // The echo is of what filled the first hole (RFC 7323 4.3); about others it says nothing.
-  return sample.acked > 0 && sndUna === undo.firstLost && tcb.timestamps &&
+  return context.acked > 0 && sndUna === undo.firstLost && tcb.timestamps &&
     segment.hasTimestamps && segment.tsEcr !== 0 && seqLt(segment.tsEcr, undo.tsVal);
 }
 
 /** RFC 3708 3: everything that was sent again had arrived already. */
-function isAllReported(undo: UndoPoint, sample: AckSample): boolean {
-  if (sample.duplicateBytes === 0 || undo.unreported === 0) return false;
-  undo.unreported = Math.max(0, undo.unreported - sample.duplicateBytes);
+function isAllReported(undo: UndoPoint, context: AckContext): boolean {
+  if (context.duplicateBytes === 0 || undo.unreported === 0) return false;
+  undo.unreported = Math.max(0, undo.unreported - context.duplicateBytes);
   return undo.unreported === 0;
 }
 

@@ -8,7 +8,7 @@ import type { Listener } from "../../../../core/stack/tcp/listener.ts";
 import type { BoundSocket } from "../../../../core/stack/udp/udp_layer.ts";
 import { PROFILES } from "../../../../core/tcp/config.ts";
 import type { Tcb } from "../../../../core/tcp/tcb.ts";
-import type { FlowPort } from "../../../../core/udp/ports.ts";
+import type { FlowPort } from "../../../../core/udp/flow.ts";
 import { IpAddress, Subnet } from "../../../../core/wire/address.ts";
 import { IpHeader, parseIp } from "../../../../core/wire/ip.ts";
 import { cut } from "../../../support/fragments.ts";

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Flow, FlowRefusal } from "../../../../core/udp/flow.ts";
-import type { FlowPort } from "../../../../core/udp/ports.ts";
+import type { Flow, FlowPort, FlowRefusal } from "../../../../core/udp/flow.ts";
 import { decode, type SentMessage } from "../../../support/dsl/decode.ts";
 import { encodeUdp } from "../../../support/dsl/encode.ts";
 import { pattern } from "../../../support/packets.ts";

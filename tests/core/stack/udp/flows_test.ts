@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { Flow } from "../../../../core/udp/flow.ts";
-import type { FlowPort } from "../../../../core/udp/ports.ts";
+import type { Flow, FlowPort } from "../../../../core/udp/flow.ts";
 import { Subnet } from "../../../../core/wire/address.ts";
 import { encodeIcmp, encodeUdp } from "../../../support/dsl/encode.ts";
 import { pattern } from "../../../support/packets.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { ChecksumState } from "../../../../core/stack/link.ts";
-import type { UdpSocket } from "../../../../core/udp/ports.ts";
+import type { UdpSocket } from "../../../../core/udp/socket.ts";
 import { decode, type SentMessage } from "../../../support/dsl/decode.ts";
 import { encodeUdp } from "../../../support/dsl/encode.ts";
 import { pattern } from "../../../support/packets.ts";

@@ -1,6 +1,6 @@
 /**
- * What one acknowledgement says: gathered while it is taken, read by loss recovery and congestion
- * control.
+ * The findings about one acknowledgement, collected while it is processed and read by loss recovery
+ * and congestion control.
  *
  * @module
  */
@@ -8,8 +8,7 @@ import { Rack } from "./recovery/rack.ts";
 import type { DeliveryVisitor, SentRange } from "./recovery/scoreboard.ts";
 import type { Tcb } from "./tcb.ts";
 
-/** One object serves every connection of a stack, one acknowledgement after the other. */
-export class AckSample implements DeliveryVisitor {
+export class AckContext implements DeliveryVisitor {
   /** Sequence numbers acknowledged for the first time. */
   acked = 0;
   /** Bytes acknowledged or sacked for the first time. */
@@ -31,7 +30,7 @@ export class AckSample implements DeliveryVisitor {
   #tcb: Tcb | undefined;
   #now = 0;
 
-  /** A new acknowledgement. */
+  /** Starts a new acknowledgement. */
   begin(tcb: Tcb, now: number): void {
     this.#tcb = tcb;
     this.#now = now;
@@ -45,6 +44,11 @@ export class AckSample implements DeliveryVisitor {
     this.#rttSample = -1;
     this.#sentAgain = false;
     tcb.rate?.begin();
+  }
+
+  /** The acknowledgement is processed. */
+  end(): void {
+    this.#tcb = undefined;
   }
 
   arrived(range: SentRange): void {
@@ -75,3 +79,6 @@ export class AckSample implements DeliveryVisitor {
     return this.#sentAgain ? -1 : this.#rttSample;
   }
 }
+
+/** One object serves every connection, one acknowledgement after the other. */
+export const ACK_CONTEXT: AckContext = new AckContext();

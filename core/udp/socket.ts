@@ -1,12 +1,11 @@
 /**
- * What a binding delivers datagrams to: a socket takes all of them, a flow port opens a flow for
- * each peer.
+ * A UDP socket: takes all datagrams of a binding, from any peer.
  *
  * @module
  */
 import type { IpAddress } from "../wire/address.ts";
 import { DatagramQueue, type QueueMemory } from "./datagram.ts";
-import type { Flow, FlowError } from "./flow.ts";
+import type { FlowError } from "./flow.ts";
 
 /** Maximum number of queued ICMP errors; more are discarded. */
 const MAX_ERRORS = 64;
@@ -38,15 +37,4 @@ export class UdpSocket {
   tell(error: DatagramError): void {
     if (this.errors.length < MAX_ERRORS) this.errors.push(error);
   }
-}
-
-/** The flows of one binding. */
-export class FlowPort {
-  /** New flows that the owner has not taken yet; it takes them after each burst of packets. */
-  readonly fresh: Flow[] = [];
-  /** The owner's object; opaque to the core. */
-  handle: unknown = undefined;
-  /** Whether it is in the event queue. */
-  inEventQueue = false;
-  closed = false;
 }
