@@ -6,14 +6,14 @@
 import { describeIssues, markFactory } from "../core/api/plugin.ts";
 import type { Plugin } from "../core/api/types.ts";
 import { type FetchApp, HttpConnection } from "./http/connection.ts";
-import { DateField } from "./http/date.ts";
+import { DateField } from "./shared/http/date.ts";
 import { type CheckedHttpOptions, type HttpOptions, httpOptionsSchema } from "./http/options.ts";
-import { Turns } from "./http/turns.ts";
+import { Turns } from "./shared/http/turns.ts";
 
 export type { FetchApp } from "./http/connection.ts";
-export type { HttpEnv, PeerAddress } from "./http/env.ts";
+export type { HttpEnv, PeerAddress } from "./shared/http/env.ts";
 export type { HttpOptions } from "./http/options.ts";
-export { RequestBodyError } from "./http/refusal.ts";
+export { RequestBodyError } from "./shared/http/refusal.ts";
 
 /**
  * Serves `app` over HTTP/1.1: persistent and pipelined requests, streamed bodies in both directions,

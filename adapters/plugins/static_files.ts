@@ -9,7 +9,7 @@ import { z } from "zod";
 import { wholeNumber } from "../../core/api/numbers.ts";
 import { describeIssues } from "../../core/api/plugin.ts";
 import type { FetchApp } from "../../plugins/http.ts";
-import { LOG, type UpgradableEnv } from "../../plugins/http/env.ts";
+import { LOG, type UpgradableEnv } from "../../plugins/shared/http/env.ts";
 import { evaluate, rangeApplies } from "./static_files/conditions.ts";
 import { FaultLog } from "../host/fault_log.ts";
 import { namesOf, type OpenFile, openFile, streamFile } from "./static_files/file.ts";

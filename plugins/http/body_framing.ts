@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { badRequest, HttpRefusal } from "./refusal.ts";
+import { badRequest, HttpRefusal } from "../shared/http/refusal.ts";
 import type { RequestHead } from "./request_head.ts";
 
 /** The body's length in bytes (0: there is no body), or `"chunked"`. */

@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { CR, FIELD_VALUE, LF, TOKEN } from "./characters.ts";
-import { badRequest, HttpRefusal } from "./refusal.ts";
+import { CR, FIELD_VALUE, LF, TOKEN } from "../shared/http/characters.ts";
+import { badRequest, HttpRefusal } from "../shared/http/refusal.ts";
 
 /** The bounds of what a chunked body has beside its data. */
 export interface ChunkedLimits {

@@ -7,10 +7,10 @@ import { stackOf } from "../../core/api/error_text.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import type { Context } from "../../core/api/types.ts";
-import { bytesOf } from "./characters.ts";
-import { ConnectionTimeouts, type Wait } from "./connection_timeouts.ts";
-import type { DateField } from "./date.ts";
-import { envOf, type HttpEnv } from "./env.ts";
+import { bytesOf } from "../shared/http/characters.ts";
+import { ConnectionTimeouts, type Wait } from "../shared/http/connection_timeouts.ts";
+import type { DateField } from "../shared/http/date.ts";
+import { envOf, type HttpEnv } from "../shared/http/env.ts";
 import {
   demandOf,
   type Exchange,
@@ -18,14 +18,14 @@ import {
   type ParsedRequest,
   prepareExchange,
 } from "./exchange.ts";
-import { Input } from "./input.ts";
+import { Input } from "../shared/http/input.ts";
 import type { CheckedHttpOptions } from "./options.ts";
 import { wantsKeepAlive } from "./persistence.ts";
-import { badRequest, clientGone, HttpRefusal, responseOf } from "./refusal.ts";
-import { RepeatedHead } from "./repeated_head.ts";
+import { badRequest, clientGone, HttpRefusal, responseOf } from "../shared/http/refusal.ts";
+import { RepeatedHead } from "../shared/http/repeated_head.ts";
 import { type RequestHead, RequestHeadParser } from "./request_head.ts";
 import { type ResponsePlan, ResponseWriter } from "./response_writer.ts";
-import type { Turns } from "./turns.ts";
+import type { Turns } from "../shared/http/turns.ts";
 
 /**
  * What the http plugin serves: anything with a `fetch` of this shape, such as a Hono app or the

@@ -5,12 +5,12 @@
  */
 import { type BodyFraming, bodyFraming } from "./body_framing.ts";
 import type { CheckedHttpOptions } from "./options.ts";
-import { HttpRefusal } from "./refusal.ts";
-import { abortRequest, createRequest } from "./request.ts";
+import { HttpRefusal } from "../shared/http/refusal.ts";
+import { abortRequest, createRequest } from "../shared/http/request.ts";
 import { type BodySource, bodyTooLarge, endedWithinBody, RequestBody } from "./request_body.ts";
 import type { RequestHead } from "./request_head.ts";
-import { ASTERISK, requestUrl, type Scheme } from "./request_target.ts";
-import type { Takeover } from "./upgrade.ts";
+import { ASTERISK, requestUrl, type Scheme } from "../shared/http/request_target.ts";
+import type { Takeover } from "../shared/http/upgrade.ts";
 
 /** What requests need of their connection. */
 export interface ExchangeSetting {

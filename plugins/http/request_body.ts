@@ -5,8 +5,8 @@
  */
 import type { BodyFraming } from "./body_framing.ts";
 import { ChunkedDecoder, type ChunkedLimits } from "./chunked.ts";
-import type { Input } from "./input.ts";
-import { badRequest, HttpRefusal, RequestBodyError } from "./refusal.ts";
+import type { Input } from "../shared/http/input.ts";
+import { badRequest, HttpRefusal, RequestBodyError } from "../shared/http/refusal.ts";
 
 /** The bounds of a request body. */
 export interface BodyLimits extends ChunkedLimits {

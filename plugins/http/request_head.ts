@@ -8,9 +8,9 @@
  *
  * @module
  */
-import { CR, FIELD_VALUE, HTAB, LF, SP, TARGET, textOf, TOKEN } from "./characters.ts";
+import { CR, FIELD_VALUE, HTAB, LF, SP, TARGET, textOf, TOKEN } from "../shared/http/characters.ts";
 import { MAX_EMPTY_LINES } from "../shared/empty_lines.ts";
-import { badRequest, HttpRefusal } from "./refusal.ts";
+import { badRequest, HttpRefusal } from "../shared/http/refusal.ts";
 
 /** What stands before the body of a request. */
 export interface RequestHead {

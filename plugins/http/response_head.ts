@@ -4,8 +4,8 @@
  * @module
  */
 import { parseContentLength } from "./body_framing.ts";
-import { FIELD_VALUE } from "./characters.ts";
-import { reasonPhrase } from "./status.ts";
+import { FIELD_VALUE } from "../shared/http/characters.ts";
+import { reasonPhrase } from "../shared/http/status.ts";
 
 /** How the client finds the end of a response (RFC 9112 6.3): its length, chunks or the FIN. */
 export type ResponseFraming = number | "chunked" | "close" | "none";

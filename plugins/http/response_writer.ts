@@ -4,10 +4,10 @@
  *
  * @module
  */
-import { isShortAscii, putText } from "./characters.ts";
-import { isDecoded } from "./content_coding.ts";
-import { impliedContentType } from "./content_type.ts";
-import { PIECE_BYTES, ResponseContent } from "./response_content.ts";
+import { isShortAscii, putText } from "../shared/http/characters.ts";
+import { isDecoded } from "../shared/http/content_coding.ts";
+import { impliedContentType } from "../shared/http/content_type.ts";
+import { PIECE_BYTES, ResponseContent } from "../shared/http/response_content.ts";
 import {
   type ResponseFields,
   responseFields,
@@ -15,8 +15,8 @@ import {
   responseHead,
   withoutEncoding,
 } from "./response_head.ts";
-import { neverHasContent } from "./status.ts";
-import { takeWholeBody } from "./whole_body.ts";
+import { neverHasContent } from "../shared/http/status.ts";
+import { takeWholeBody } from "../shared/http/whole_body.ts";
 
 /** What the request asks of its response. */
 export interface ResponsePlan {

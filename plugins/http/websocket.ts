@@ -5,8 +5,8 @@
  */
 import { createWSMessageEvent, defineWebSocketHelper, WSContext, type WSEvents } from "hono/ws";
 import { describeIssues } from "../../core/api/plugin.ts";
-import type { UpgradableEnv } from "./env.ts";
-import { UPGRADE, type Upgrade, type UpgradedConnection } from "./upgrade.ts";
+import type { UpgradableEnv } from "../shared/http/env.ts";
+import { UPGRADE, type Upgrade, type UpgradedConnection } from "../shared/http/upgrade.ts";
 import {
   asksForWebSocket,
   chooseProtocol,

@@ -5,7 +5,7 @@
  */
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
 import { constants } from "node:http2";
-import { badRequest, RequestBodyError } from "../../../plugins/http/refusal.ts";
+import { badRequest, RequestBodyError } from "../../../plugins/shared/http/refusal.ts";
 
 /** Header fields that concern one connection only (RFC 9113 8.2.2). */
 const CONNECTION_FIELDS = new Set([

@@ -7,7 +7,7 @@ import process from "node:process";
 import type { Logger } from "../../../core/api/environment.ts";
 import { stackOf } from "../../../core/api/error_text.ts";
 import { PeerFaultError } from "../../../core/api/errors.ts";
-import { RequestBodyError } from "../../../plugins/http/refusal.ts";
+import { RequestBodyError } from "../../../plugins/shared/http/refusal.ts";
 import { messageOf } from "../errors.ts";
 
 /**

@@ -7,7 +7,7 @@ import type { Logger } from "../../../core/api/environment.ts";
 import { parseListenAddress } from "../../../core/api/listen_address.ts";
 import { compose } from "../../../core/api/plugin.ts";
 import { composeFlows } from "../../../core/api/udp/flow_chain.ts";
-import { rememberResponseText } from "../../../plugins/http/remembered_text.ts";
+import { rememberResponseText } from "../../../plugins/shared/http/remembered_text.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import type { Network } from "../links/network.ts";
 import { type Publication, publish, type PublishedPort } from "../publish/publish.ts";

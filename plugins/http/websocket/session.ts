@@ -5,8 +5,8 @@
  */
 import { stackOf } from "../../../core/api/error_text.ts";
 import { notBytes } from "../../../core/api/tcp/bytes.ts";
-import { ConnectionTimeouts, type Wait } from "../connection_timeouts.ts";
-import type { UpgradedConnection } from "../upgrade.ts";
+import { ConnectionTimeouts, type Wait } from "../../shared/http/connection_timeouts.ts";
+import type { UpgradedConnection } from "../../shared/http/upgrade.ts";
 import { ABNORMAL, GOING_AWAY, INTERNAL_ERROR, maySend, NO_STATUS, NORMAL } from "./close_code.ts";
 import { FrameDecoder, type FrameFault, type FrameSink } from "./frame_decoder.ts";
 import { encodeClose, encodeFrame, OPCODE } from "./frame_encoder.ts";

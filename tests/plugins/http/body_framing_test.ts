@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { bodyFraming } from "../../../plugins/http/body_framing.ts";
-import { HttpRefusal } from "../../../plugins/http/refusal.ts";
+import { HttpRefusal } from "../../../plugins/shared/http/refusal.ts";
 import { type RequestHead, RequestHeadParser } from "../../../plugins/http/request_head.ts";
 import { latin1 } from "./support.ts";
 

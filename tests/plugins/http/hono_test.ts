@@ -4,7 +4,7 @@ import type { GetConnInfo } from "hono/conninfo";
 import { bodyLimit } from "hono/body-limit";
 import { streamSSE, streamText } from "hono/streaming";
 import { type HttpEnv, RequestBodyError } from "../../../plugins/http.ts";
-import { HttpRefusal } from "../../../plugins/http/refusal.ts";
+import { HttpRefusal } from "../../../plugins/shared/http/refusal.ts";
 import { contentOf, exchange, serve, statuses } from "./support.ts";
 
 /** `hono/deno` can be loaded on Deno only, `hono/bun` on Bun only; this part of them anywhere. */

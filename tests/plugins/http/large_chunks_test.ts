@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ResponseContent } from "../../../plugins/http/response_content.ts";
+import { ResponseContent } from "../../../plugins/shared/http/response_content.ts";
 
 describe("ResponseContent", () => {
   // Bun shows a body of bytes as 16 KiB and then megabytes: those are not copied to be one piece.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { HttpRefusal } from "../../../plugins/http/refusal.ts";
+import { HttpRefusal } from "../../../plugins/shared/http/refusal.ts";
 import { type RequestHead, RequestHeadParser } from "../../../plugins/http/request_head.ts";
 import { latin1, seeded } from "./support.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { takeWholeBody } from "../../../plugins/http/whole_body.ts";
+import { takeWholeBody } from "../../../plugins/shared/http/whole_body.ts";
 import { settle } from "../../support/fake_socket.ts";
 import { contentOf, exchange, latin1, serve, statuses, textOf } from "./support.ts";
 

@@ -5,12 +5,12 @@ import { cors } from "hono/cors";
 import { etag } from "hono/etag";
 import { Hono } from "hono";
 import { methodOverride } from "hono/method-override";
-import { HttpRefusal } from "../../../plugins/http/refusal.ts";
-import { abortRequest, createRequest } from "../../../plugins/http/request.ts";
-import { RequestHeadParser } from "../../../plugins/http/request_head.ts";
-import { requestUrl } from "../../../plugins/http/request_target.ts";
-import { settle } from "../../support/fake_socket.ts";
-import { contentOf, exchange, latin1, serve } from "./support.ts";
+import { HttpRefusal } from "../../../../plugins/shared/http/refusal.ts";
+import { abortRequest, createRequest } from "../../../../plugins/shared/http/request.ts";
+import { RequestHeadParser } from "../../../../plugins/http/request_head.ts";
+import { requestUrl } from "../../../../plugins/shared/http/request_target.ts";
+import { settle } from "../../../support/fake_socket.ts";
+import { contentOf, exchange, latin1, serve } from "../../http/support.ts";
 
 const LIMITS = { maxRequestLineBytes: 1000, maxHeaderBytes: 1000, maxHeaders: 20 };
 const FIELDS: [string, string][] = [

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock, Logger, TcpSocket } from "../../core/api/types.ts";
+import type { Clock, Logger, TcpSocket } from "../../../core/api/types.ts";
 import type { Input } from "./input.ts";
 
 /** The key of {@link Upgrade} in an application's env. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { HttpRefusal } from "../../../plugins/http/refusal.ts";
-import type { RequestHead } from "../../../plugins/http/request_head.ts";
-import { hrefOf, isAuthority, requestUrl } from "../../../plugins/http/request_target.ts";
-import { seeded } from "./support.ts";
+import { HttpRefusal } from "../../../../plugins/shared/http/refusal.ts";
+import type { RequestHead } from "../../../../plugins/http/request_head.ts";
+import { hrefOf, isAuthority, requestUrl } from "../../../../plugins/shared/http/request_target.ts";
+import { seeded } from "../../http/support.ts";
 
 describe("requestUrl", () => {
   // The four forms of a target, and what a client may leave out.

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TcpSocket } from "../../core/api/types.ts";
+import type { TcpSocket } from "../../../core/api/types.ts";
 
 const SMALL = 4096;
 const LARGE = 65_536;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { macrotask } from "../../core/api/runtime/macrotask.ts";
+import { macrotask } from "../../../core/api/runtime/macrotask.ts";
 
 /** Bytes of large bodies in one turn of the event loop; the one that goes beyond is the last. */
 const TURN_BYTES = 1024 * 1024;

@@ -1,9 +1,9 @@
 import { setImmediate } from "node:timers";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { http } from "../../../plugins/http.ts";
-import { rememberResponseText } from "../../../plugins/http/remembered_text.ts";
-import { Turns } from "../../../plugins/http/turns.ts";
-import { settle, socketPair, testContext } from "../../support/fake_socket.ts";
+import { http } from "../../../../plugins/http.ts";
+import { rememberResponseText } from "../../../../plugins/shared/http/remembered_text.ts";
+import { Turns } from "../../../../plugins/shared/http/turns.ts";
+import { settle, socketPair, testContext } from "../../../support/fake_socket.ts";
 
 const GET = new TextEncoder().encode("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
 const MIB = 1024 * 1024;

@@ -1,9 +1,9 @@
 import { createServer, type Server } from "node:http";
 import { brotliCompressSync, deflateSync, gzipSync, inflateSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { isDecoded } from "../../../plugins/http/content_coding.ts";
-import { settle } from "../../support/fake_socket.ts";
-import { exchange, latin1, serve, statuses } from "./support.ts";
+import { isDecoded } from "../../../../plugins/shared/http/content_coding.ts";
+import { settle } from "../../../support/fake_socket.ts";
+import { exchange, latin1, serve, statuses } from "../../http/support.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 const CLOSE = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Clock } from "../../core/api/types.ts";
+import type { Clock } from "../../../core/api/types.ts";
 
 /** What takes too long: waiting for bytes of the peer, or for room to send it some. */
 export type Wait = "read" | "write";

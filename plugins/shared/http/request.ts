@@ -6,8 +6,8 @@
 import { HttpRequest } from "./http_request.ts";
 import { LazyRequest, STANDS_IN } from "./lazy_request.ts";
 import { badRequest, HttpRefusal } from "./refusal.ts";
-import type { RequestBody } from "./request_body.ts";
-import type { RequestHead } from "./request_head.ts";
+import type { RequestBody } from "../../http/request_body.ts";
+import type { RequestHead } from "../../http/request_head.ts";
 
 /** What a request may carry: bytes that are there already, or a body still to be read. */
 export type RequestContent = Uint8Array<ArrayBuffer> | RequestBody | undefined;

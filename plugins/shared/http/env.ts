@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Logger } from "../../core/api/environment.ts";
-import type { NetAddr, TcpSocket } from "../../core/api/types.ts";
+import type { Logger } from "../../../core/api/environment.ts";
+import type { NetAddr, TcpSocket } from "../../../core/api/types.ts";
 import { UPGRADE, type Upgrade } from "./upgrade.ts";
 
 /** The shape of Bun's `SocketAddress`. */

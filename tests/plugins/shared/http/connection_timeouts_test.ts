@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
-import { ConnectionTimeouts } from "../../../plugins/http/connection_timeouts.ts";
+import { VirtualClock } from "../../../../adapters/runtime/virtual_clock.ts";
+import { ConnectionTimeouts } from "../../../../plugins/shared/http/connection_timeouts.ts";
 
 describe("Deadlines", () => {
   // Each is told when it has passed, once, and not when it was cleared or moved.

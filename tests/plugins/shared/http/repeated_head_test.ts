@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import type { FetchApp } from "../../../plugins/http.ts";
-import { RepeatedHead } from "../../../plugins/http/repeated_head.ts";
-import { latin1, serve, statuses } from "./support.ts";
+import type { FetchApp } from "../../../../plugins/http.ts";
+import { RepeatedHead } from "../../../../plugins/shared/http/repeated_head.ts";
+import { latin1, serve, statuses } from "../../http/support.ts";
 
 describe("RepeatedHead", () => {
   // A connection with one request keeps nothing; then the last head is known by all of its bytes.
