@@ -5,12 +5,13 @@
  */
 import { describeIssues, markFactory } from "../core/api/plugin.ts";
 import type { Plugin } from "../core/api/types.ts";
-import { type FetchApp, HttpConnection } from "./http/connection.ts";
+import { HttpConnection } from "./http/connection.ts";
+import type { FetchApp } from "./shared/http/fetch_app.ts";
 import { DateField } from "./shared/http/date.ts";
 import { type CheckedHttpOptions, type HttpOptions, httpOptionsSchema } from "./http/options.ts";
 import { Turns } from "./shared/http/turns.ts";
 
-export type { FetchApp } from "./http/connection.ts";
+export type { FetchApp } from "./shared/http/fetch_app.ts";
 export type { HttpEnv, PeerAddress } from "./shared/http/env.ts";
 export type { HttpOptions } from "./http/options.ts";
 export { RequestBodyError } from "./shared/http/refusal.ts";

@@ -5,7 +5,8 @@
  * @module
  */
 import { badRequest, HttpRefusal } from "../shared/http/refusal.ts";
-import type { RequestHead } from "./request_head.ts";
+import { parseContentLength } from "../shared/http/content_length.ts";
+import type { RequestHead } from "../shared/http/request_head.ts";
 
 /** The body's length in bytes (0: there is no body), or `"chunked"`. */
 export type BodyFraming = number | "chunked";
@@ -16,11 +17,6 @@ export function bodyFraming(head: RequestHead): BodyFraming | HttpRefusal {
   if (transferEncoding !== undefined) return codedFraming(head, transferEncoding);
   if (contentLength === undefined) return 0;
   return parseContentLength(contentLength) ?? badRequest("the Content-Length is not a number");
-}
-
-/** A number of bytes, or `undefined`: digits only, and exact as a JavaScript number. */
-export function parseContentLength(text: string): number | undefined {
-  return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 function codedFraming(head: RequestHead, transferEncoding: string): BodyFraming | HttpRefusal {

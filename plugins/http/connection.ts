@@ -10,7 +10,9 @@ import type { Context } from "../../core/api/types.ts";
 import { bytesOf } from "../shared/http/characters.ts";
 import { ConnectionTimeouts, type Wait } from "../shared/http/connection_timeouts.ts";
 import type { DateField } from "../shared/http/date.ts";
-import { envOf, type HttpEnv } from "../shared/http/env.ts";
+import { envOf } from "../shared/http/env.ts";
+import type { FetchApp } from "../shared/http/fetch_app.ts";
+import type { RequestHead } from "../shared/http/request_head.ts";
 import {
   demandOf,
   type Exchange,
@@ -23,18 +25,9 @@ import type { CheckedHttpOptions } from "./options.ts";
 import { wantsKeepAlive } from "./persistence.ts";
 import { badRequest, clientGone, HttpRefusal, responseOf } from "../shared/http/refusal.ts";
 import { RepeatedHead } from "../shared/http/repeated_head.ts";
-import { type RequestHead, RequestHeadParser } from "./request_head.ts";
+import { RequestHeadParser } from "./request_head.ts";
 import { type ResponsePlan, ResponseWriter } from "./response_writer.ts";
 import type { Turns } from "../shared/http/turns.ts";
-
-/**
- * What the http plugin serves: anything with a `fetch` of this shape, such as a Hono app or the
- * default export of a module for `deno serve`.
- */
-export interface FetchApp {
-  /** Answers a request; {@link HttpEnv} tells about the connection. */
-  fetch(request: Request, env: HttpEnv): Response | Promise<Response>;
-}
 
 /** What the connections of one application have in common. */
 export interface SharedState {

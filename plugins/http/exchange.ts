@@ -8,7 +8,7 @@ import type { CheckedHttpOptions } from "./options.ts";
 import { HttpRefusal } from "../shared/http/refusal.ts";
 import { abortRequest, createRequest } from "../shared/http/request.ts";
 import { type BodySource, bodyTooLarge, endedWithinBody, RequestBody } from "./request_body.ts";
-import type { RequestHead } from "./request_head.ts";
+import type { RequestHead } from "../shared/http/request_head.ts";
 import { ASTERISK, requestUrl, type Scheme } from "../shared/http/request_target.ts";
 import type { Takeover } from "../shared/http/upgrade.ts";
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { RequestHead } from "./request_head.ts";
+import type { RequestHead } from "../shared/http/request_head.ts";
 
 /** What the client wants: the default of HTTP/1.1 is to persist, that of HTTP/1.0 is not to. */
 export function wantsKeepAlive({ http11, known: { connection } }: RequestHead): boolean {

@@ -11,34 +11,7 @@
 import { CR, FIELD_VALUE, HTAB, LF, SP, TARGET, textOf, TOKEN } from "../shared/http/characters.ts";
 import { MAX_EMPTY_LINES } from "../shared/empty_lines.ts";
 import { badRequest, HttpRefusal } from "../shared/http/refusal.ts";
-
-/** What stands before the body of a request. */
-export interface RequestHead {
-  /** As it was sent: methods are case-sensitive (RFC 9110 9.1). */
-  readonly method: string;
-  /** The request-target as it was sent (RFC 9112 3.2). */
-  readonly target: string;
-  /** True: HTTP/1.1 or a later HTTP/1. False: HTTP/1.0. */
-  readonly http11: boolean;
-  /** Names and values in turn, as they were sent. */
-  readonly fields: readonly string[];
-  /** The fields that decide about the connection and the body. */
-  readonly known: KnownFields;
-}
-
-/** The values of fields that the server itself acts on; `undefined` where there is none. */
-export interface KnownFields {
-  /** Host (RFC 9110 7.2). */
-  host: string | undefined;
-  /** Connection (RFC 9110 7.6.1), lines joined. */
-  connection: string | undefined;
-  /** Content-Length (RFC 9110 8.6). */
-  contentLength: string | undefined;
-  /** Transfer-Encoding (RFC 9112 6.1). */
-  transferEncoding: string | undefined;
-  /** Expect (RFC 9110 10.1.1), lines joined. */
-  expect: string | undefined;
-}
+import { noKnownFields, noteKnown, type RequestHead } from "../shared/http/request_head.ts";
 
 /** The bounds of a request head. */
 export interface HeadLimits {
@@ -224,13 +197,7 @@ function collectFields(
   count: number,
 ): RequestHead | HttpRefusal {
   const fields: string[] = new Array(count * 2);
-  const known: KnownFields = {
-    host: undefined,
-    connection: undefined,
-    contentLength: undefined,
-    transferEncoding: undefined,
-    expect: undefined,
-  };
+  const known = noKnownFields();
   for (let i = 0; i < count; i++) {
     const mark = i * 4;
     const name = text.slice(marks[mark]! - origin, marks[mark + 1]! - origin);
@@ -241,40 +208,6 @@ function collectFields(
     if (fault) return fault;
   }
   return { method, target, http11, fields, known };
-}
-
-/** Its length rules most names out before letters are compared. */
-function noteKnown(known: KnownFields, name: string, value: string): HttpRefusal | undefined {
-  switch (name.length) {
-    case 4:
-      if (name.toLowerCase() !== "host") return;
-      if (known.host !== undefined) return badRequest("more than one Host"); // RFC 9112 3.2
-      known.host = value;
-      return;
-    case 6:
-      if (name.toLowerCase() === "expect") known.expect = joined(known.expect, value);
-      return;
-    case 10:
-      if (name.toLowerCase() === "connection") known.connection = joined(known.connection, value);
-      return;
-    case 14:
-      if (name.toLowerCase() !== "content-length") return;
-      // RFC 9112 6.3 allows equal ones; nobody sends them who means well.
-      if (known.contentLength !== undefined) return badRequest("more than one Content-Length");
-      known.contentLength = value;
-      return;
-    case 17:
-      if (name.toLowerCase() !== "transfer-encoding") return;
-      if (known.transferEncoding !== undefined) {
-        return badRequest("more than one Transfer-Encoding");
-      }
-      known.transferEncoding = value;
-      return;
-  }
-}
-
-function joined(before: string | undefined, value: string): string {
-  return before === undefined ? value : `${before}, ${value}`;
 }
 
 function skip(table: Uint8Array, bytes: Uint8Array, start: number, end: number): number {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { parseContentLength } from "./body_framing.ts";
+import { parseContentLength } from "../shared/http/content_length.ts";
 import { FIELD_VALUE } from "../shared/http/characters.ts";
 import { reasonPhrase } from "../shared/http/status.ts";
 

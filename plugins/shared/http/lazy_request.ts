@@ -5,7 +5,7 @@
  */
 import { exposeSignal, HttpRequest } from "./http_request.ts";
 import { LazyHeaders } from "./lazy_headers.ts";
-import type { RequestHead } from "../../http/request_head.ts";
+import type { RequestHead } from "./request_head.ts";
 import { standInFor } from "./stand_in.ts";
 
 /** Stands in for the HttpRequest of a head without content. */

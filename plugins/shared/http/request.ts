@@ -6,11 +6,16 @@
 import { HttpRequest } from "./http_request.ts";
 import { LazyRequest, STANDS_IN } from "./lazy_request.ts";
 import { badRequest, HttpRefusal } from "./refusal.ts";
-import type { RequestBody } from "../../http/request_body.ts";
-import type { RequestHead } from "../../http/request_head.ts";
+import type { RequestHead } from "./request_head.ts";
+
+/** A body that is still to be read. */
+export interface UnreadBody {
+  /** The body as the application gets it. */
+  stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
+}
 
 /** What a request may carry: bytes that are there already, or a body still to be read. */
-export type RequestContent = Uint8Array<ArrayBuffer> | RequestBody | undefined;
+export type RequestContent = Uint8Array<ArrayBuffer> | UnreadBody | undefined;
 
 /** Makes the Request of `head`; a refusal where Fetch has no such Request. */
 export function createRequest(

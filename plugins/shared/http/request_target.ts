@@ -4,7 +4,7 @@
  * @module
  */
 import { badRequest, HttpRefusal } from "./refusal.ts";
-import type { RequestHead } from "../../http/request_head.ts";
+import type { RequestHead } from "./request_head.ts";
 
 /** The target `*`, which no URL can say: the server as a whole is meant (RFC 9112 3.2.4). */
 export const ASTERISK = "*";

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { bodyFraming } from "../../../plugins/http/body_framing.ts";
 import { HttpRefusal } from "../../../plugins/shared/http/refusal.ts";
-import { type RequestHead, RequestHeadParser } from "../../../plugins/http/request_head.ts";
+import { RequestHeadParser } from "../../../plugins/http/request_head.ts";
+import type { RequestHead } from "../../../plugins/shared/http/request_head.ts";
 import { latin1 } from "./support.ts";
 
 describe("bodyFraming", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { HttpRefusal } from "../../../plugins/shared/http/refusal.ts";
-import { type RequestHead, RequestHeadParser } from "../../../plugins/http/request_head.ts";
+import { RequestHeadParser } from "../../../plugins/http/request_head.ts";
+import type { RequestHead } from "../../../plugins/shared/http/request_head.ts";
 import { latin1, seeded } from "./support.ts";
 
 const LIMITS = { maxRequestLineBytes: 100, maxHeaderBytes: 300, maxHeaders: 10 };

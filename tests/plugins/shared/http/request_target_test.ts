@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { HttpRefusal } from "../../../../plugins/shared/http/refusal.ts";
-import type { RequestHead } from "../../../../plugins/http/request_head.ts";
+import type { RequestHead } from "../../../../plugins/shared/http/request_head.ts";
 import { hrefOf, isAuthority, requestUrl } from "../../../../plugins/shared/http/request_target.ts";
 import { seeded } from "../../http/support.ts";
 
