@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { concatenate } from "../../core/wire/bytes.ts";
+import { concatenate } from "../../../core/wire/bytes.ts";
 
 /** Data is gathered up to here; what is larger is written in pieces of this size. */
 export const PIECE_BYTES = 65_536;
