@@ -15,9 +15,9 @@ import { endFlow } from "../core/api/udp/flow_refusal.ts";
 import { subnetsSchema, TargetFilter } from "./shared/denied_targets.ts";
 import { dialWithTimeout, keepAliveSchema } from "./shared/dial.ts";
 import type { HostDialer } from "./shared/host_network.ts";
-import type { Duplex } from "./shared/relay.ts";
 import { relayDatagrams } from "./shared/relay_datagrams.ts";
-import { relayTo, whenEnded } from "./shared/upstream.ts";
+import { noSlot, SharedLimit, withSlot } from "./shared/shared_limit.ts";
+import { relayTo } from "./shared/upstream.ts";
 
 /** Options of `egress`. */
 export interface EgressOptions {
@@ -40,7 +40,10 @@ export interface EgressOptions {
    * ends the connection where it is not; 0: never. Default two hours.
    */
   keepAliveMs?: number | undefined;
-  /** TCP connections, attempts included, and UDP flows at once. Default 16 384. */
+  /**
+   * TCP connections, attempts included, and UDP flows at once; when there are as many the client that
+   * has the most makes room for others. Default 16 384.
+   */
   maxConnections?: number | undefined;
 }
 
@@ -81,12 +84,13 @@ class EgressProxy {
   readonly #host: HostDialer;
   readonly #options: CheckedOptions;
   readonly #filter: TargetFilter;
-  #connections = 0;
+  readonly #limit: SharedLimit;
 
   constructor(host: HostDialer, options: CheckedOptions) {
     this.#host = host;
     this.#options = options;
     this.#filter = new TargetFilter(options);
+    this.#limit = new SharedLimit(options.maxConnections);
   }
 
   async connect({ local, remote, signal }: Syn, { clock, log }: SynContext): Promise<SynDecision> {
@@ -94,13 +98,18 @@ class EgressProxy {
     const { connectTimeoutMs: timeoutMs, idleTimeoutMs, keepAliveMs } = this.#options;
     const target = { hostname: local.hostname, port: local.port };
     try {
-      const dialled = dialWithTimeout(this.#host.dial, target, {
-        clock,
-        timeoutMs,
+      const upstream = await this.#limit.connect(
+        remote.hostname,
         signal,
-        keepAliveMs,
-      });
-      return relayTo(await this.#count(dialled), signal, { idleTimeoutMs });
+        (within) =>
+          dialWithTimeout(this.#host.dial, target, {
+            clock,
+            timeoutMs,
+            signal: within,
+            keepAliveMs,
+          }),
+      );
+      return relayTo(upstream, signal, { idleTimeoutMs });
     } catch (error) {
       // Silence is answered by silence: the client's own patience decides.
       if (!isTimeout(error)) throw error;
@@ -116,13 +125,13 @@ class EgressProxy {
     const { idleTimeoutMs } = this.#options;
     if (idleTimeoutMs !== undefined) flow.setIdleTimeout(idleTimeoutMs);
     if (!this.#mayReach("udp", flow.localAddr)) return flow.refuse("prohibited");
-    let isCounted = false;
+    const evict = () => void flow.close();
+    const slot = this.#limit.enter(flow.remoteAddr.hostname, evict, { givesWay: true });
     try {
-      this.#check("udp", flow.localAddr);
-      this.#connections++;
-      isCounted = true;
+      if (slot === undefined) throw noSlot();
       const { hostname, port } = flow.localAddr;
-      await relayDatagrams(flow, await this.#host.dialDatagrams({ hostname, port }, signal));
+      const target = await this.#host.dialDatagrams({ hostname, port }, signal);
+      await relayDatagrams(withSlot(flow, slot), target);
     } catch (error) {
       endFlow(flow, error);
       log.debug("flow broke", {
@@ -131,7 +140,7 @@ class EgressProxy {
         reason: messageOf(error),
       });
     } finally {
-      if (isCounted) this.#connections--;
+      slot?.leave();
     }
   }
 
@@ -140,20 +149,12 @@ class EgressProxy {
     if (!this.#mayReach(transport, target)) {
       throw new TcpError("CONNECTION_REFUSED", `${formatHostPort(target)} may not be reached`);
     }
-    if (this.#connections >= this.#options.maxConnections) {
-      throw new TcpError("CONNECTION_REFUSED", "there are as many connections as there may be");
-    }
   }
 
   /** A target that leads back here would be connected to from here again, and each of those again. */
   #mayReach(transport: "tcp" | "udp", target: HostPort): boolean {
     return this.#filter.allows(target.hostname) &&
       this.#host.leadsBack?.(transport, target) === undefined;
-  }
-
-  #count(connecting: Promise<Duplex>): Promise<Duplex> {
-    this.#connections++;
-    return whenEnded(connecting, () => void this.#connections--);
   }
 }
 

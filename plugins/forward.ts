@@ -44,8 +44,8 @@ function forwardTo(
 ): Omit<Plugin, "name"> {
   const { to, balance, maxConnections, healthCheck, idleTimeoutMs, proxyProtocol } = options;
   const rules = { ...options, retryAfterMs: healthCheck ? undefined : options.retryAfterMs };
-  const targets = to.map((address) => new Target(address, rules));
-  const balancer = new Balancer(targets, balance, maxConnections);
+  const targets = to.map((address) => new Target(address, rules, maxConnections));
+  const balancer = new Balancer(targets, balance);
   // A target that awaits a header is told that the check speaks for nobody.
   const local = proxyProtocol && formatProxyHeader({ version: proxyProtocol });
   const guard = new LoopGuard(leadsBack);
@@ -59,7 +59,7 @@ function forwardTo(
     async onSyn(syn: Syn, c: SynContext): Promise<Handler> {
       guard.arrived("tcp", syn.local, c.log);
       checks?.start(c);
-      const upstream = await connect(outward, balancer, options, syn.signal, c);
+      const upstream = await connect(outward, balancer, options, syn, c);
       return relayTo(upstream, syn.signal, { idleTimeoutMs, header });
     },
     ...(to.every(isUnix) ? {} : {
@@ -93,17 +93,21 @@ async function connect(
   dial: Dial,
   balancer: Balancer,
   { connectTimeoutMs: timeoutMs, keepAliveMs }: CheckedForwardOptions,
-  signal: AbortSignal,
+  { remote: { hostname }, signal }: Syn,
   { clock, log }: SynContext,
 ): Promise<Duplex> {
   let failure: unknown = new TcpError(
     "CONNECTION_REFUSED",
     "every target has as many connections as it may have",
   );
-  for (const target of balancer.candidates(clock.now())) {
+  for (const target of balancer.candidates(clock.now(), hostname)) {
     try {
-      const limits = { clock, timeoutMs, signal, keepAliveMs };
-      const upstream = await target.count(dialWithTimeout(dial, target.address, limits));
+      const upstream = await target.limit.connect(
+        hostname,
+        signal,
+        (within) =>
+          dialWithTimeout(dial, target.address, { clock, timeoutMs, signal: within, keepAliveMs }),
+      );
       target.succeeded(log);
       return upstream;
     } catch (error) {

@@ -8,6 +8,7 @@ import { messageOf } from "../../core/api/error_text.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import type { HostDialer } from "../shared/host_network.ts";
 import { LoopGuard } from "../shared/loop_guard.ts";
+import { SharedLimit } from "../shared/shared_limit.ts";
 import { formatName } from "./domain_name.ts";
 import {
   markAsForwarded,
@@ -33,7 +34,10 @@ export interface DnsServerOptions {
   readonly upstreams: readonly HostPort[];
   /** For each upstream, in milliseconds. */
   readonly timeoutMs: number;
-  /** Queries that wait for upstreams, at most; more are answered with SERVFAIL. */
+  /**
+   * Queries that wait for upstreams, at most; more are answered with SERVFAIL, or the oldest of the
+   * client that has the most.
+   */
   readonly maxQueries: number;
 }
 
@@ -42,6 +46,8 @@ export interface Asker {
   readonly transport: "tcp" | "udp";
   /** Where it asks. */
   readonly local: HostPort;
+  /** Who asks. */
+  readonly remote: HostPort;
   readonly clock: Clock;
   readonly log: Logger;
   /** Gives up. */
@@ -54,10 +60,11 @@ export class DnsServer {
   readonly #guard: LoopGuard;
   readonly #host: HostDialer;
   /** Queries that wait for upstreams. */
-  #waiting = 0;
+  readonly #waiting: SharedLimit;
 
   constructor(options: DnsServerOptions) {
     this.#options = options;
+    this.#waiting = new SharedLimit(options.maxQueries);
     const { dial, dialDatagrams, leadsBack } = options.host;
     const guard = this.#guard = new LoopGuard(leadsBack);
     this.#host = {
@@ -90,14 +97,17 @@ export class DnsServer {
     const limit = asker.transport === "udp" ? udpLimitOf(query) : LONGEST_REPLY;
     const own = this.#ownReply(query);
     if (own !== undefined) return this.#write(query, own, limit);
-    const { upstreams, maxQueries } = this.#options;
+    const { upstreams } = this.#options;
     if (upstreams.length === 0) return this.#write(query, { rcode: RCODE.REFUSED }, limit);
-    if (this.#waiting >= maxQueries) return this.#write(query, { rcode: RCODE.SERVFAIL }, limit);
-    this.#waiting++;
+    const evicted = new AbortController();
+    const evict = () => evicted.abort(new Error("made room for the query of another client"));
+    const slot = this.#waiting.enter(asker.remote.hostname, evict);
+    if (slot === undefined) return this.#write(query, { rcode: RCODE.SERVFAIL }, limit);
     try {
-      return await this.#forward(query, asker, limit);
+      const signal = AbortSignal.any([asker.signal, evicted.signal]);
+      return await this.#forward(query, { ...asker, signal }, limit);
     } finally {
-      this.#waiting--;
+      slot.leave();
     }
   }
 

@@ -31,7 +31,8 @@ export async function serveFlow(
   flow.setIdleTimeout(Math.max(FLOW_IDLE_MS, server.patience("udp") + MARGIN_MS));
   const pending = new Set<Promise<void>>();
   for await (const message of flow) {
-    const asker = { transport: "udp" as const, local: flow.localAddr, clock, log, signal };
+    const { localAddr: local, remoteAddr: remote } = flow;
+    const asker = { transport: "udp" as const, local, remote, clock, log, signal };
     const answered = server.answer(message, asker)
       .then((reply) => reply && flow.send(reply))
       .then(
@@ -57,7 +58,8 @@ export async function serveConnection(
   const pending = new Set<Promise<void>>();
   const idleMs = Math.max(CONNECTION_IDLE_MS, server.patience("tcp") + MARGIN_MS);
   const idle = new IdleTimeout(clock, idleMs, () => void socket.close());
-  const asker = { transport: "tcp" as const, local: socket.localAddr, clock, log, signal };
+  const { localAddr: local, remoteAddr: remote } = socket;
+  const asker = { transport: "tcp" as const, local, remote, clock, log, signal };
   try {
     for (let next = await reader.next(); next !== undefined; next = await reader.next()) {
       idle.touch();

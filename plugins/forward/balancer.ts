@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { SlotOptions } from "../shared/shared_limit.ts";
 import type { Target } from "./target.ts";
 
 /** Which of several targets is next. */
@@ -12,33 +13,38 @@ export type Balance = "round-robin" | "least-connections";
 export class Balancer {
   readonly #targets: readonly Target[];
   readonly #balance: Balance;
-  readonly #maxConnections: number;
   /** The place after the target that was chosen last. */
   #next = 0;
 
-  /** `maxConnections` is each target's. */
-  constructor(targets: readonly Target[], balance: Balance, maxConnections: number) {
+  constructor(targets: readonly Target[], balance: Balance) {
     this.#targets = targets;
     this.#balance = balance;
-    this.#maxConnections = maxConnections;
   }
 
   /**
-   * The targets for one connection, to be tried one after the other: those that are up, each once,
-   * chosen when it is asked for. Where none is up all are tried: what is known of them may be old.
+   * The targets for one connection of `client`, to be tried one after the other: those that are up,
+   * each once, chosen when it is asked for. Where none is up all are tried: what is known of them may
+   * be old. Full ones come last, where another client has to make room.
    */
-  *candidates(now: number): Generator<Target, void> {
+  *candidates(now: number, client: string, options?: SlotOptions): Generator<Target, void> {
     const up = this.#targets.filter((target) => target.isUp(now));
     const left = new Set(up.length > 0 ? up : this.#targets);
-    for (let target = this.#choose(left); target !== undefined; target = this.#choose(left)) {
+    const isFree = ({ limit }: Target) => !limit.isFull;
+    const admits = ({ limit }: Target) => limit.admits(client, options);
+    for (;;) {
+      const target = this.#choose(left, isFree) ?? this.#choose(left, admits);
+      if (target === undefined) return;
       left.delete(target);
       yield target;
     }
   }
 
-  #choose(among: ReadonlySet<Target>): Target | undefined {
+  #choose(
+    among: ReadonlySet<Target>,
+    isPossible: (target: Target) => boolean,
+  ): Target | undefined {
     const inTurn = [...this.#targets.slice(this.#next), ...this.#targets.slice(0, this.#next)]
-      .filter((target) => among.has(target) && target.connections < this.#maxConnections);
+      .filter((target) => among.has(target) && isPossible(target));
     const chosen = this.#balance === "round-robin" ? inTurn[0] : leastConnections(inTurn);
     if (chosen !== undefined) this.#next = this.#targets.indexOf(chosen) + 1;
     return chosen;
@@ -48,7 +54,7 @@ export class Balancer {
 /** Of equal ones the first. */
 function leastConnections(targets: readonly Target[]): Target | undefined {
   return targets.reduce<Target | undefined>(
-    (least, each) => least && least.connections <= each.connections ? least : each,
+    (least, each) => least && least.limit.size <= each.limit.size ? least : each,
     undefined,
   );
 }

@@ -9,12 +9,16 @@ import type { FlowContext } from "../../core/api/udp/datagram.ts";
 import { endFlow } from "../../core/api/udp/flow_refusal.ts";
 import type { DialDatagrams, DialTarget, UnixAddress } from "../shared/host_network.ts";
 import { relayDatagrams } from "../shared/relay_datagrams.ts";
+import { withSlot } from "../shared/shared_limit.ts";
 import type { Balancer } from "./balancer.ts";
 
 /** Whether a target can have TCP connections only. */
 export function isUnix(target: DialTarget): target is UnixAddress {
   return "path" in target;
 }
+
+/** Anybody can begin a flow under a forged address. */
+const SLOT = { givesWay: true };
 
 /** Carries one flow to one target, until the flow or the target's socket ends. */
 export async function forwardFlow(
@@ -23,11 +27,15 @@ export async function forwardFlow(
   dialDatagrams: DialDatagrams,
 ): Promise<void> {
   const remote = formatHostPort(flow.remoteAddr);
-  for (const target of balancer.candidates(clock.now())) {
+  const { hostname } = flow.remoteAddr;
+  const evict = () => void flow.close();
+  for (const target of balancer.candidates(clock.now(), hostname, SLOT)) {
     if (isUnix(target.address)) continue;
-    target.connections++;
+    const slot = target.limit.enter(hostname, evict, SLOT);
+    if (slot === undefined) continue;
     try {
-      return void await relayDatagrams(flow, await dialDatagrams(target.address, signal));
+      const channel = await dialDatagrams(target.address, signal);
+      return void await relayDatagrams(withSlot(flow, slot), channel);
     } catch (error) {
       endFlow(flow, error);
       return log.debug("forwarded flow broke", {
@@ -36,7 +44,7 @@ export async function forwardFlow(
         reason: messageOf(error),
       });
     } finally {
-      target.connections--;
+      slot.leave();
     }
   }
   flow.refuse();

@@ -25,7 +25,7 @@ export interface ForwardOptions {
   to: string | readonly string[];
   /** Which of several targets is next. Default `"round-robin"`. */
   balance?: "round-robin" | "least-connections" | undefined;
-  /** How long an attempt to connect to one target may take, in milliseconds(). Default 10 000. */
+  /** How long an attempt to connect to one target may take, in milliseconds. Default 10 000. */
   connectTimeoutMs?: number | undefined;
   /**
    * Milliseconds without a byte in either direction after which both sides are reset. Default:
@@ -42,7 +42,10 @@ export interface ForwardOptions {
    * of the PROXY protocol, version 1 or 2. Default none.
    */
   proxyProtocol?: 1 | 2 | undefined;
-  /** Connections to one target at once, attempts included. Default 65 536. */
+  /**
+   * Connections to one target at once, attempts included; when every target has as many the client
+   * that has the most makes room for others. Default 65 536.
+   */
   maxConnections?: number | undefined;
   /**
    * Connects to each target at an interval, from the first connection on, and closes again. Default:

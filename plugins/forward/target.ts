@@ -8,8 +8,7 @@ import { messageOf } from "../../core/api/error_text.ts";
 import { isOwnLimit } from "../../core/api/errors.ts";
 import { formatDialTarget } from "../shared/dial.ts";
 import type { DialTarget } from "../shared/host_network.ts";
-import type { Duplex } from "../shared/relay.ts";
-import { whenEnded } from "../shared/upstream.ts";
+import { SharedLimit } from "../shared/shared_limit.ts";
 
 /** When a target counts as down, and as up again. */
 export interface HealthRules {
@@ -27,8 +26,8 @@ export class Target {
   readonly address: DialTarget;
   /** {@link address} as text. */
   readonly name: string;
-  /** Connections to it, attempts included. */
-  connections = 0;
+  /** Connections to it, attempts included, and flows. */
+  readonly limit: SharedLimit;
   readonly #rules: HealthRules;
   #up = true;
   #failures = 0;
@@ -36,9 +35,10 @@ export class Target {
   #retryAt = Infinity;
   #hasHitLimit = false;
 
-  /** One that nothing is known about is up. */
-  constructor(address: DialTarget, rules: HealthRules) {
+  /** One that nothing is known about is up. It has `maxConnections` at most. */
+  constructor(address: DialTarget, rules: HealthRules, maxConnections: number) {
     this.address = address;
+    this.limit = new SharedLimit(maxConnections);
     this.name = formatDialTarget(address);
     this.#rules = rules;
   }
@@ -46,12 +46,6 @@ export class Target {
   /** Whether connections should go to it. */
   isUp(now: number): boolean {
     return this.#up || now >= this.#retryAt;
-  }
-
-  /** Counts a connection from the attempt on, until it has ended. */
-  count(connecting: Promise<Duplex>): Promise<Duplex> {
-    this.connections++;
-    return whenEnded(connecting, () => void this.connections--);
   }
 
   /** It has taken a connection. */

@@ -7,13 +7,14 @@ import { z } from "zod";
 import { messageOf } from "../../core/api/error_text.ts";
 import { TcpError, type TcpErrorCode } from "../../core/api/errors.ts";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
-import { milliseconds } from "../../core/api/numbers.ts";
+import { count, milliseconds } from "../../core/api/numbers.ts";
 import type { Context } from "../../core/api/types.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { subnetsSchema, TargetFilter } from "./denied_targets.ts";
 import { keepAliveSchema } from "./dial.ts";
 import type { DatagramChannel, HostNetwork } from "./host_network.ts";
 import type { Duplex } from "./relay.ts";
+import { noSlot, SharedLimit, type Slot } from "./shared_limit.ts";
 import { StackDatagrams } from "./stack_datagrams.ts";
 import { dialStack } from "./stack_dial.ts";
 import { withDeadline } from "./with_timeout.ts";
@@ -40,6 +41,11 @@ export interface OutboundOptions {
    * ends the connection where it is not; 0: never. Default two hours.
    */
   keepAliveMs?: number | undefined;
+  /**
+   * Connections to targets at once, attempts included, associations, and targets of datagrams; when
+   * there are as many the client that has the most makes room for others. Default 16,384.
+   */
+  maxConnections?: number | undefined;
 }
 
 /** {@link OutboundOptions} as checked. */
@@ -49,6 +55,7 @@ export interface CheckedOutboundOptions {
   readonly deny: readonly string[];
   readonly connectTimeoutMs: number;
   readonly keepAliveMs: number;
+  readonly maxConnections: number;
 }
 
 const shape = {
@@ -57,6 +64,7 @@ const shape = {
   deny: subnetsSchema.default([]),
   connectTimeoutMs: milliseconds().default(10_000),
   keepAliveMs: keepAliveSchema,
+  maxConnections: count().default(16_384),
 };
 
 /** What {@link OutboundOptions} are checked with, to be spread in a plugin's own schema. */
@@ -111,13 +119,14 @@ const FAULTS: Partial<Record<TcpErrorCode, OutboundFault>> = {
 };
 
 /** What an {@link Outbound} needs of who asks. */
-export type OutboundContext = Pick<Context, "stack" | "clock" | "signal">;
+export type OutboundContext = Pick<Context, "stack" | "clock" | "signal" | "socket">;
 
 /** Connects where it is allowed to. */
 export class Outbound {
   readonly #options: CheckedOutboundOptions;
   readonly #filter: TargetFilter;
   readonly #host: HostNetwork;
+  readonly #limit: SharedLimit;
 
   /** Connects as `options` say; through `host`, where that is asked for. */
   constructor(options: CheckedOutboundOptions, host: HostNetwork) {
@@ -126,6 +135,18 @@ export class Outbound {
       ? new TargetFilter(options)
       : new TargetFilter(options, []);
     this.#host = host;
+    this.#limit = new SharedLimit(options.maxConnections);
+  }
+
+  /**
+   * Counts what a client holds beside its connection; `evict` is called when it has to make room.
+   *
+   * @throws {OutboundError} There are as many as there may be.
+   */
+  enter({ socket }: Pick<OutboundContext, "socket">, evict: () => void): Slot {
+    const slot = this.#limit.enter(socket.remoteAddr.hostname, evict);
+    if (slot === undefined) throw asOutboundError(noSlot());
+    return slot;
   }
 
   /**
@@ -135,6 +156,20 @@ export class Outbound {
    * @throws {OutboundError} It may not be connected to, or cannot be.
    */
   async connect(target: HostPort, c: OutboundContext): Promise<Duplex> {
+    const { stack, clock, socket, signal } = c;
+    const { hostname } = socket.remoteAddr;
+    try {
+      return await this.#limit.connect(
+        hostname,
+        signal,
+        (within) => this.#connect(target, { stack, clock, signal: within }),
+      );
+    } catch (error) {
+      throw asOutboundError(error);
+    }
+  }
+
+  async #connect(target: HostPort, c: Omit<OutboundContext, "socket">): Promise<Duplex> {
     const { stack, clock } = c;
     const from = clock.now();
     const { connectTimeoutMs } = this.#options;
@@ -159,6 +194,32 @@ export class Outbound {
    * @throws {OutboundError} It may not be sent to, or cannot be.
    */
   async openDatagrams(target: HostPort, c: OutboundContext): Promise<DatagramsTo> {
+    const evicted = new AbortController();
+    let opened: DatagramsTo | undefined;
+    const slot = this.enter(c, () => {
+      evicted.abort(new Error("made room for another client"));
+      opened?.channel.close();
+    });
+    try {
+      const signal = AbortSignal.any([c.signal, evicted.signal]);
+      const { address, channel } = await this.#openDatagrams(target, {
+        stack: c.stack,
+        clock: c.clock,
+        signal,
+      });
+      opened = { address, channel: leaving(channel, slot) };
+      if (evicted.signal.aborted) channel.close();
+      return opened;
+    } catch (error) {
+      slot.leave();
+      throw asOutboundError(error);
+    }
+  }
+
+  async #openDatagrams(
+    target: HostPort,
+    c: Omit<OutboundContext, "socket">,
+  ): Promise<DatagramsTo> {
     return await this.#inTime(target, c, async (within) => {
       const addresses = await this.#addressesOf(target, within);
       return await firstOf(addresses, async (hostname) => {
@@ -175,7 +236,7 @@ export class Outbound {
   /** Gives up after the time that a target has; every failure becomes an {@link OutboundError}. */
   async #inTime<T>(
     target: HostPort,
-    { clock, signal }: OutboundContext,
+    { clock, signal }: Pick<OutboundContext, "clock" | "signal">,
     work: (within: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const timeoutMs = this.#options.connectTimeoutMs;
@@ -222,6 +283,18 @@ export class Outbound {
       ? this.#host.dial(to, signal, { keepAliveMs: this.#options.keepAliveMs })
       : dialStack(stack, to, signal);
   }
+}
+
+/** The channel, which frees the slot when it is closed. */
+function leaving(channel: DatagramChannel, slot: Slot): DatagramChannel {
+  return {
+    receive: () => channel.receive(),
+    send: (datagram) => channel.send(datagram),
+    close() {
+      slot.leave();
+      channel.close();
+    },
+  };
 }
 
 /** What `attempt` makes of the first value that it does not fail with; `left` counts it and those behind it. */

@@ -29,7 +29,7 @@ export async function tunnel(
   { name, outbound, connected, refusal }: TunnelProxy,
   target: HostPort,
   client: Duplex,
-  c: Pick<Context, "stack" | "clock" | "signal" | "log">,
+  c: Pick<Context, "stack" | "clock" | "signal" | "log" | "socket">,
 ): Promise<void> {
   let upstream: Duplex;
   try {

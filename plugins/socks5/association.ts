@@ -9,6 +9,7 @@ import type { Context, NetAddr } from "../../core/api/types.ts";
 import type { DatagramAddr, DatagramConn } from "../../core/api/udp/datagram.ts";
 import { concatenate } from "../../core/wire/bytes.ts";
 import { type Outbound, OutboundError } from "../shared/outbound.ts";
+import type { Slot } from "../shared/shared_limit.ts";
 import { AssociatedTarget } from "./associated_target.ts";
 import { headerFrom, unwrap, type WrappedDatagram } from "./datagram.ts";
 
@@ -35,6 +36,7 @@ export class Association {
   readonly #c: Context;
   readonly #outbound: Outbound;
   readonly #limits: AssociationLimits;
+  readonly #slot: Slot;
   readonly #socket: DatagramConn;
   readonly #clientHostname: string;
   /** From where the client sends; unless it has said so, the first datagram of its address tells. */
@@ -50,6 +52,7 @@ export class Association {
    * means to send; where that is not its address, as behind a NAT, it says nothing.
    *
    * @throws {TcpError} There is no free port, or the address is not the stack's.
+   * @throws {OutboundError} The proxy has as many associations and connections as it may.
    */
   constructor(c: Context, claimed: HostPort, outbound: Outbound, limits: AssociationLimits) {
     this.#c = c;
@@ -59,7 +62,13 @@ export class Association {
     this.#clientHostname = remoteAddr.hostname;
     const isItself = claimed.hostname === remoteAddr.hostname && claimed.port !== 0;
     this.#clientPort = isItself ? claimed.port : undefined;
-    this.#socket = c.stack.listenDatagram({ port: 0, hostname: localAddr.hostname });
+    this.#slot = outbound.enter(c, () => c.socket.abort(new Error("made room for another client")));
+    try {
+      this.#socket = c.stack.listenDatagram({ port: 0, hostname: localAddr.hostname });
+    } catch (error) {
+      this.#slot.leave();
+      throw error;
+    }
     void this.#receive();
   }
 
@@ -70,6 +79,7 @@ export class Association {
 
   /** Forgets the targets; nothing is relayed any more. */
   close(): void {
+    this.#slot.leave();
     this.#socket.close();
     for (const target of this.#targets.values()) target.close();
     this.#targets.clear();

@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 import { TcpError } from "../../core/api/errors.ts";
 import { type ConnectProxyOptions, connectProxyThrough } from "../../plugins/connect_proxy.ts";
 import type { HostNetwork } from "../../plugins/shared/host_network.ts";
+import { StackPair } from "../core/api/stack_pair.ts";
 import { bytes, textOf } from "../support/conversation.ts";
-import { settle } from "../support/fake_socket.ts";
+import { type FakeSocket, settle, socketPair } from "../support/fake_socket.ts";
 import { connectTo, proxyHost } from "../support/proxy.ts";
 
 function connected(host: HostNetwork, options: ConnectProxyOptions = {}) {
@@ -44,6 +45,32 @@ describe("connectProxy", () => {
       await served;
       expect(dialled).toEqual([{ hostname: "192.0.2.1", port: 443 }]);
     }
+  });
+
+  // Four tunnels are one client's: the next is refused, but not that of another client.
+  test("makes the client with the most tunnels make room for another", async () => {
+    const ends: FakeSocket[] = [];
+    const { host } = proxyHost({
+      dial: () => {
+        const { client, server } = socketPair();
+        ends.push(server);
+        return Promise.resolve(client);
+      },
+    });
+    await using pair = new StackPair();
+    pair.server.use(80, connectProxyThrough(host)({ maxConnections: 4 }));
+    pair.client.addAddress("10.0.0.9/24");
+    const ask = async (localHostname: string) => {
+      const socket = pair.client.connect("10.0.0.2:80", { localHostname });
+      await socket.write(bytes("CONNECT 192.0.2.1:80 HTTP/1.1\r\nHost: 192.0.2.1:80\r\n\r\n"));
+      const answer = new Uint8Array(100);
+      const size = await pair.run(socket.read(answer));
+      return new TextDecoder().decode(answer.subarray(9, Math.min(12, size ?? 0)));
+    };
+    for (let i = 0; i < 4; i++) expect(await ask("10.0.0.1")).toBe("200");
+    expect(await ask("10.0.0.1")).toBe("502");
+    expect(await ask("10.0.0.9")).toBe("200");
+    await expect(textOf(ends[0]!)).rejects.toThrow("reset");
   });
 
   // Out through the host and in again: a loop, which is not begun. Through the stack it is none.

@@ -20,7 +20,7 @@ function setUp(options: EgressOptions = {}) {
     clock,
     link: here,
     addresses: ["0.0.0.0/0", "::/0"],
-    exceptAddresses: ["10.0.0.1", "fd00::1"],
+    exceptAddresses: ["10.0.0.1", "10.0.0.9", "fd00::1"],
     random: seededRandom(1),
   });
   const plugin = egressThrough({
@@ -57,7 +57,7 @@ function setUp(options: EgressOptions = {}) {
   const client = createStack({
     clock,
     link: there,
-    addresses: ["10.0.0.1/24", "fd00::1/64"],
+    addresses: ["10.0.0.1/24", "10.0.0.9/24", "fd00::1/64"],
     random: seededRandom(2),
   });
   const run = <T>(promise: Promise<T>) => clock.runUntil(promise);
@@ -158,6 +158,35 @@ describe("egress", () => {
     await clock.advance(100);
     expect(await connect("198.51.100.4:80")).toBe("no error");
     expect(targets.take().length).toBe(3);
+  });
+
+  // All eight are one client's: the oldest is reset for another client, and the next one of its own is
+  // refused.
+  test("makes the client with the most connections make room for another", async () => {
+    const { client, connect, run } = setUp({ maxConnections: 8 });
+    const sockets = Array.from({ length: 8 }, (_, i) => client.connect(`198.51.100.${i + 1}:80`));
+    await run(Promise.all(sockets.map(({ opened }) => opened)));
+    const other = client.connect("198.51.100.9:80", { localHostname: "10.0.0.9" });
+    await run(other.opened);
+    expect(await run(codeOf(sockets[0]!.read(new Uint8Array(1))))).toBe("CONNECTION_RESET");
+    expect(sockets[1]!.state).toBe("ESTABLISHED");
+    expect(await connect("198.51.100.10:80")).toBe("CONNECTION_REFUSED");
+    expect(other.state).toBe("ESTABLISHED");
+  });
+
+  // Flows of one client take all; a connection of another one is made.
+  test("makes flows make room for another client's connection", async () => {
+    const { client, run } = setUp({ maxConnections: 8 });
+    const socket = client.listenDatagram({ port: 0 });
+    for (let i = 1; i <= 8; i++) {
+      await socket.send(bytes("who?"), `198.51.100.${i}:53`);
+      await run(socket.receive());
+    }
+    const other = client.connect("198.51.100.9:80", { localHostname: "10.0.0.9" });
+    expect(await run(codeOf(other.opened))).toBe("no error");
+    // The client itself goes on with its latest.
+    await socket.send(bytes("who?"), "198.51.100.99:53");
+    expect((await run(socket.receive()))[1].hostname).toBe("198.51.100.99");
   });
 
   // One socket of the host for each flow; the answer comes from whom was asked.

@@ -4,6 +4,7 @@ import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import type { DatagramChannel, HostNetwork } from "../../plugins/shared/host_network.ts";
 import { type Socks5Options, socks5Through } from "../../plugins/socks5.ts";
 import { StackPair } from "../core/api/stack_pair.ts";
+import { codeOf } from "../support/conversation.ts";
 import { Socks5UdpClient } from "../support/socks5_udp_client.ts";
 
 const PROXY = "10.0.0.2:1080";
@@ -231,6 +232,25 @@ describe("socks5 UDP ASSOCIATE", () => {
     for (let host = 1; host < 200; host++) await send(host);
     expect(pair.host.open).toBe(3);
     expect(await pair.counts(client)).toMatchObject({ toTargets: 205 });
+  });
+
+  // One client's targets take everything the proxy may have: its association ends for another client,
+  // and gives back what it held.
+  test("makes the client with the most make room for another", async () => {
+    await using pair = new Proxied({ maxConnections: 8 });
+    const first = await pair.associate();
+    for (let host = 1; host <= 8; host++) await first.send("x", at(`192.0.2.${host}`, 53));
+    await pair.clock.settle();
+    expect(pair.host.open).toBe(7);
+    pair.client.addAddress("10.0.0.9/24");
+    const second = await pair.run(
+      Socks5UdpClient.open(pair.client, PROXY, undefined, "10.0.0.9"),
+    );
+    expect(await codeOf(pair.run(first.control.read(new Uint8Array(1))))).toBe("CONNECTION_RESET");
+    expect(pair.host.open).toBe(0);
+    await second.send("hello", at("192.0.2.9", 53));
+    await pair.clock.settle();
+    expect(pair.host.channel("192.0.2.9:53").sent).toEqual(["hello"]);
   });
 
   // Neither way for idleTimeoutMs: the socket is closed, and made again when it is needed.

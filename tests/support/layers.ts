@@ -44,7 +44,13 @@ export const LAYERS: readonly Layer[] = [
   {
     folder: "plugins/shared",
     holds: "code that several plugins use",
-    imports: ["core/api", "core/wire", "core/stack/token_bucket.ts", "zod"],
+    imports: [
+      "core/api",
+      "core/wire",
+      "core/buffers/sources.ts",
+      "core/stack/token_bucket.ts",
+      "zod",
+    ],
   },
   {
     folder: "plugins",

@@ -25,20 +25,25 @@ export class Socks5UdpClient {
     this.relay = relay;
   }
 
-  /** Asks `proxy`, as `"10.0.0.2:1080"`, for one; `claimed` is said to be where datagrams come from. */
+  /**
+   * Asks `proxy`, as `"10.0.0.2:1080"`, for one, from the address `from`; `claimed` is said to be where
+   * datagrams come from.
+   */
   static async open(
     stack: Stack,
     proxy: string,
     claimed: HostPort = { hostname: "0.0.0.0", port: 0 },
+    from?: string,
   ): Promise<Socks5UdpClient> {
-    const control = stack.connect(proxy, { allowHalfOpen: true });
+    const local = from === undefined ? {} : { hostname: from, localHostname: from };
+    const control = stack.connect(proxy, { allowHalfOpen: true, ...local });
     await control.write(Uint8Array.of(5, 1, 0, 5, 3, 0, ...encodeAddress(claimed)));
     const [, , , code = -1, , type] = await take(control, 6);
     if (code !== 0) throw new Error(`refused with ${code}`);
     const rest = await take(control, type === 1 ? 6 : 18);
     const bound = unwrap(Uint8Array.of(0, 0, 0, type!, ...rest));
     if (typeof bound === "string") throw new Error(bound);
-    return new Socks5UdpClient(control, stack.listenDatagram({ port: 0 }), bound.target);
+    return new Socks5UdpClient(control, stack.listenDatagram({ port: 0, ...local }), bound.target);
   }
 
   /** Sends a text to an IP address and port. */

@@ -7,6 +7,7 @@ import { createServer, type Server } from "node:net";
 import { type Logger, systemClock } from "../../../core/api/environment.ts";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { type Duplex, relay } from "../../../plugins/shared/relay.ts";
+import { SharedLimit } from "../../../plugins/shared/shared_limit.ts";
 import { HostConnection } from "../../host/connection.ts";
 import { keepAccepting } from "../../host/descriptors.ts";
 import { addPort } from "../../host/way_back.ts";
@@ -14,7 +15,10 @@ import { messageOf } from "../errors.ts";
 import type { PublishSetting } from "../settings/publish_setting.ts";
 import { openPort } from "./open_port.ts";
 
-/** Connections that one published port carries at once, at most; more are reset. */
+/**
+ * Connections that one published port carries at once, at most; more are reset, or those of the client
+ * that has the most.
+ */
 export const MAX_CONNECTIONS = 4096;
 
 /** What the connections of a published port are bounded by. */
@@ -66,17 +70,22 @@ export async function publish(
   { maxConnections = MAX_CONNECTIONS, keepAliveMs }: PublishLimits = {},
 ): Promise<Publication> {
   const running = new Map<Carried, Promise<void>>();
+  const limit = new SharedLimit(maxConnections);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", () => {});
-    if (running.size >= maxConnections) return void socket.resetAndDestroy();
-    const carried = { client: new HostConnection(socket, { keepAliveMs }) };
     const { remoteAddress, remotePort } = socket;
+    const slot = limit.enter(remoteAddress ?? "", () => abort(carried));
+    if (slot === undefined) return void socket.resetAndDestroy();
+    const carried: Carried = { client: new HostConnection(socket, { keepAliveMs }) };
     const from = remoteAddress === undefined || remotePort === undefined
       ? undefined
       : { hostname: remoteAddress, port: remotePort };
     running.set(
       carried,
-      serve(carried, setting, connect, log, from).finally(() => running.delete(carried)),
+      serve(carried, setting, connect, log, from).finally(() => {
+        running.delete(carried);
+        slot.leave();
+      }),
     );
   });
   const address = await openPort(setting, (host, port) => listenOn(server, host, port));
@@ -92,10 +101,7 @@ export async function publish(
     },
     async finish(graceMs) {
       const abortAll = () => {
-        for (const { client, inner } of running.keys()) {
-          client.abort();
-          inner?.abort();
-        }
+        for (const carried of running.keys()) abort(carried);
       };
       const cancel = systemClock.schedule(systemClock.now() + graceMs, abortAll);
       await Promise.all(running.values());
@@ -108,6 +114,11 @@ export async function publish(
 interface Carried {
   readonly client: HostConnection;
   inner?: Duplex;
+}
+
+function abort({ client, inner }: Carried): void {
+  client.abort();
+  inner?.abort();
 }
 
 async function serve(

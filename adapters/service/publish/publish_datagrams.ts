@@ -10,6 +10,7 @@ import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import type { DatagramChannel } from "../../../plugins/shared/host_network.ts";
 import { IdleTimeout } from "../../../plugins/shared/idle_timeout.ts";
 import { relayDatagrams } from "../../../plugins/shared/relay_datagrams.ts";
+import { SharedLimit, type Slot } from "../../../plugins/shared/shared_limit.ts";
 import { DatagramInbox } from "../../host/datagram_inbox.ts";
 import { addPort } from "../../host/way_back.ts";
 import { messageOf } from "../errors.ts";
@@ -28,7 +29,10 @@ export type DialDatagramsFor = (
 export interface PublishDatagramsOptions {
   /** Tells what is idle. Default the runtime's. */
   readonly clock?: Clock;
-  /** Clients at once, at most; datagrams of more are dropped. Default 4096. */
+  /**
+   * Clients at once, at most: a port of the address that has the most makes room for one more, or the
+   * client that has been idle for longest. Default 4096.
+   */
   readonly maxFlows?: number;
   /** Milliseconds without a datagram after which a client is forgotten. Default 60 000. */
   readonly idleTimeoutMs?: number;
@@ -70,7 +74,7 @@ class PublishedUdpPort {
   readonly #dial: DialDatagramsFor;
   readonly #log: Logger;
   readonly #clock: Clock;
-  readonly #maxFlows: number;
+  readonly #limit: SharedLimit;
   readonly #idleTimeoutMs: number;
   readonly #flows = new Map<string, { client: HostClient; served: Promise<void> }>();
   readonly #closing = new AbortController();
@@ -87,7 +91,7 @@ class PublishedUdpPort {
     this.#dial = dial;
     this.#log = log;
     this.#clock = clock;
-    this.#maxFlows = maxFlows;
+    this.#limit = new SharedLimit(maxFlows);
     this.#idleTimeoutMs = idleTimeoutMs;
     socket.on("message", (datagram: Uint8Array, from) => {
       this.#take(datagram, { hostname: from.address, port: from.port });
@@ -110,17 +114,25 @@ class PublishedUdpPort {
     const name = formatHostPort(from);
     let flow = this.#flows.get(name);
     if (flow === undefined) {
-      if (this.#flows.size >= this.#maxFlows) return;
-      const client = new HostClient(this.#socket, from);
-      flow = { client, served: this.#serve(client, name, from) };
+      const client: HostClient = new HostClient(this.#socket, from);
+      const evict = () => {
+        client.close();
+        this.#flows.delete(name);
+      };
+      // Always: a flow gives way at least to another one of its own address.
+      const slot = this.#limit.enter(from.hostname, evict, { givesWay: true })!;
+      flow = { client, served: this.#serve(client, slot, name, from) };
       this.#flows.set(name, flow);
     }
     flow.client.inbox.put(datagram);
   }
 
-  async #serve(client: HostClient, name: string, from: HostPort): Promise<void> {
+  async #serve(client: HostClient, slot: Slot, name: string, from: HostPort): Promise<void> {
     const idle = new IdleTimeout(this.#clock, this.#idleTimeoutMs, () => client.close());
-    client.onDatagram = () => idle.touch();
+    client.onDatagram = () => {
+      idle.touch();
+      slot.touch();
+    };
     try {
       // What it throws at once has to come after the flow has its place, to free it again.
       const dialled = Promise.try(() => this.#dial(this.#setting.to, this.#closing.signal, from));
@@ -129,7 +141,8 @@ class PublishedUdpPort {
       this.#log.debug("published flow broke", { remote: name, reason: messageOf(error) });
     } finally {
       idle.stop();
-      this.#flows.delete(name);
+      slot.leave();
+      if (this.#flows.get(name)?.client === client) this.#flows.delete(name);
     }
   }
 }

@@ -207,6 +207,28 @@ describe("dns that forwards", () => {
     for (let i = 0; i < 8; i++) expect(decode((await socket.receive())[0]).rcode).toBe("SERVFAIL");
   });
 
+  // One client has all that may wait: the oldest gets SERVFAIL, and another client its answer.
+  test("makes the client with the most queries make room for another", async () => {
+    await using pair = new DnsPair(
+      { upstreams: ["9.9.9.9"], maxQueries: 8, timeoutMs: 5000 },
+      (q) =>
+        decode(q).questions![0]!.name === "slow.example"
+          ? new Promise(() => {})
+          : Promise.resolve(replyTo(q, { answers: [A("1.2.3.4")] })),
+    );
+    const socket = pair.client.listenDatagram({ port: 0 });
+    for (let id = 0; id < 8; id++) {
+      await socket.send(query("slow.example", "A", { id }), "10.0.0.2:53");
+    }
+    await pair.clock.advance(10);
+    pair.client.addAddress("10.0.0.9/24");
+    const other = pair.client.listenDatagram({ port: 0, hostname: "10.0.0.9" });
+    await other.send(query("x.example", "A"), "10.0.0.2:53");
+    expect(shown(decode((await pair.run(other.receive()))[0]))).toBe("NOERROR rd ra: A 1.2.3.4");
+    const evicted = decode((await pair.run(socket.receive()))[0]);
+    expect([evicted.id, evicted.rcode]).toEqual([0, "SERVFAIL"]);
+  });
+
   // A client that asks from a new port each time leaves no flow behind.
   test("forgets flows after five seconds", async () => {
     await using pair = new DnsPair({ names: { "db.lan": "10.7.0.3" } });

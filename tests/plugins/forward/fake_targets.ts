@@ -61,16 +61,19 @@ export class Clients {
   }
 
   /** A SYN arrives; rejects when it is refused. */
-  syn(signal: AbortSignal = new AbortController().signal): Promise<Handler> {
+  syn(
+    signal: AbortSignal = new AbortController().signal,
+    hostname: string = "10.0.0.2",
+  ): Promise<Handler> {
     const address: NetAddr = { transport: "tcp", hostname: "10.0.0.2", port: 8080 };
     const { context } = this.context;
-    const syn = { local: address, remote: address, signal };
+    const syn = { local: address, remote: { ...address, hostname }, signal };
     return this.#plugin.onSyn!(syn, context) as Promise<Handler>;
   }
 
   /** A connection whose handler runs. */
-  async connect(): Promise<{ client: FakeSocket; served: Promise<void> }> {
-    const handler = await this.syn();
+  async connect(hostname?: string): Promise<{ client: FakeSocket; served: Promise<void> }> {
+    const handler = await this.syn(undefined, hostname);
     const { client, server } = socketPair();
     const context = { ...this.context.context, socket: server };
     const served = Promise.resolve(handler(context, () => Promise.resolve()));

@@ -121,6 +121,38 @@ describe("forward's limit of connections", () => {
     expect(targets.take()).toEqual([A]);
   });
 
+  // One client has all of both: another one takes the place of the oldest, and then of the next.
+  test("makes the client with the most make room for another", async () => {
+    const targets = new FakeTargets();
+    const clients = new Clients(
+      forwardThrough(tcpOnly(targets.dial))({ to: [A, B], maxConnections: 4 }),
+    );
+    const held = [];
+    for (let i = 0; i < 8; i++) held.push(await clients.connect());
+    expect(await codeOf(clients.syn())).toBe("CONNECTION_REFUSED");
+    await clients.connect("192.0.2.1");
+    await clients.connect("192.0.2.1");
+    expect(targets.take().slice(8)).toEqual([A, B]);
+    await Promise.all(held.slice(0, 2).map(({ served }) => served));
+    expect(await codeOf(held[0]!.client.closed)).toBe("CONNECTION_RESET");
+    expect(await codeOf(clients.syn())).toBe("CONNECTION_REFUSED");
+  });
+
+  // What one client has is no reason to end it while another target has room.
+  test("fills the targets before anybody makes room", async () => {
+    const targets = new FakeTargets();
+    const clients = new Clients(
+      forwardThrough(tcpOnly(targets.dial))({ to: [A, B], maxConnections: 4 }),
+    );
+    for (let i = 0; i < 4; i++) await clients.connect();
+    targets.moods.set(A, "refuses");
+    for (let i = 0; i < 2; i++) await clients.connect();
+    targets.moods.set(A, "up");
+    targets.take();
+    for (let i = 0; i < 2; i++) await clients.connect("192.0.2.1");
+    expect(targets.take()).toEqual([A, A]);
+  });
+
   // A silent target is asked once; the second SYN has to wait for nobody.
   test("counts attempts", async () => {
     const targets = new FakeTargets();

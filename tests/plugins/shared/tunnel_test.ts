@@ -13,6 +13,7 @@ const options = {
   deny: [],
   connectTimeoutMs: 1000,
   keepAliveMs: 0,
+  maxConnections: 10,
 } as const;
 const TARGET = { hostname: "192.0.2.1", port: 80 };
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { createSocket } from "node:dgram";
 import { dialHostDatagrams, type HostDatagrams } from "../../../../adapters/host/datagrams.ts";
 import { linkPair } from "../../../../adapters/links/memory.ts";
 import { VirtualClock } from "../../../../adapters/runtime/virtual_clock.ts";
@@ -95,14 +96,32 @@ describe("publishDatagrams", () => {
     expect(counts.made).toBe(2);
   });
 
-  // One is allowed: the second is not heard, the first goes on.
-  test("has as many clients as it may", async () => {
-    const { publication, counts } = await published({ maxFlows: 1 });
-    const [first, second] = [await client(publication), await client(publication)];
-    await ask(first, bytes("a"));
-    await second.send(bytes("b"));
-    await ask(first, bytes("c"));
-    expect(counts.made).toBe(1);
+  // Four are allowed: the fifth takes the place of the one that has been idle for longest.
+  test("makes the client that is idle for longest make room for another", async () => {
+    const { publication, counts } = await published({ maxFlows: 4 });
+    const clients = [];
+    for (let i = 0; i < 5; i++) clients.push(await client(publication));
+    for (let i = 0; i < 4; i++) await ask(clients[i]!, bytes("a"));
+    await ask(clients[0]!, bytes("b"));
+    await ask(clients[4]!, bytes("c"));
+    expect(counts.made).toBe(5);
+    // The first was used: it still has its socket. The second has to have a new one.
+    await ask(clients[0]!, bytes("d"));
+    expect(counts.made).toBe(5);
+    await ask(clients[1]!, bytes("e"));
+    expect(counts.made).toBe(6);
+  });
+
+  // Four ports of one address take all; those of another address are heard.
+  test("makes the address with the most clients make room for another", async () => {
+    const { publication } = await published({ maxFlows: 4 });
+    for (let i = 0; i < 4; i++) await ask(await client(publication), bytes("a"));
+    const other = createSocket("udp4");
+    cleanups.push(() => other.close());
+    await new Promise<void>((resolve) => other.bind(0, "127.0.0.2", resolve));
+    const answered = new Promise((resolve) => other.once("message", resolve));
+    other.send(bytes("b"), publication.address.port, publication.address.hostname);
+    expect(new Uint8Array(await answered as Uint8Array)).toEqual(bytes("b"));
   });
 
   // The port is closed: clients' sockets in the stack are too.

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import type { HostConnection } from "../../../../adapters/host/connection.ts";
 import { dialHost } from "../../../../adapters/host/dial.ts";
 import {
@@ -112,6 +112,28 @@ describe("publish", () => {
     await pair.server.write(bytes("y"));
     expect(await first.read(new Uint8Array(1))).toBe(1);
     first.abort();
+  });
+
+  // One address has all four: the oldest is reset for another address.
+  test("makes the client with the most make room for another", async () => {
+    const publication = await publish(
+      setting,
+      () => Promise.resolve(socketPair().client),
+      silentLogger,
+      { maxConnections: 4 },
+    );
+    cleanups.push(() => publication.finish(0), () => publication.stopListening());
+    const held = [];
+    for (let i = 0; i < 4; i++) {
+      held.push(await dialHost(publication.address));
+      await held[i]!.write(bytes("x"));
+    }
+    expect(await codeOf(dialAndRead(publication))).toBe("CONNECTION_RESET");
+    const other = connect({ ...publication.address, host: "127.0.0.1", localAddress: "127.0.0.2" });
+    cleanups.push(() => void other.destroy());
+    expect(await codeOf(held[0]!.read(new Uint8Array(1)))).toBe("CONNECTION_RESET");
+    expect(other.destroyed).toBe(false);
+    for (const connection of held) connection.abort();
   });
 
   // The client has gone before the stack answered.
