@@ -1,5 +1,6 @@
 /**
- * What of berth runs in a browser: the stack, plugins, and links that need no operating system.
+ * The part of berth that runs in a browser: the stack, the plugins, and the links that need no
+ * operating system.
  *
  * Bundle it with the page: `bun build page.ts --target browser` or
  * `deno bundle --platform browser page.ts`.

@@ -2,11 +2,11 @@ import { type HostPort, parseHostPort } from "../../core/api/host_port.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 
 /**
- * Reads an address of the host's network, `"192.0.2.2"`, `"192.0.2.2:4789"`, `"fd00::2"` or
- * `"[fd00::2]:4789"`. Names are not looked up.
+ * Parses an address of the host's network: `"192.0.2.2"`, `"192.0.2.2:4789"`, `"fd00::2"` or
+ * `"[fd00::2]:4789"`. Host names are not accepted.
  *
- * @param defaultPort The port where none is given; without it one has to be.
- * @throws {TypeError} It is none; the message begins with `option`.
+ * @param defaultPort The port to use if none is given; without it, a port is required.
+ * @throws {TypeError} The text is not such an address; the message starts with `option`.
  */
 export function parseHostEndpoint(option: string, text: string, defaultPort?: number): HostPort {
   const alone = defaultPort === undefined ? undefined : IpAddress.parse(text);

@@ -1,20 +1,25 @@
 import { readU32 } from "../../core/wire/bytes.ts";
 
-/** QEMU's own bound (`NET_BUFSIZE`). */
+/** The limit of QEMU (`NET_BUFSIZE`). */
 const MAX_FRAME = 4096 + 65_536;
 
-/** Cuts a stream into frames, each behind its length in 4 bytes, as QEMU's stream sockets carry them. */
+/**
+ * Splits a stream into frames, each preceded by its length in 4 bytes, as in QEMU's stream sockets.
+ */
 export class FrameReader {
   readonly #largest: number;
   readonly #onFrame: (frame: Uint8Array) => void;
   readonly #onTooLarge: () => void;
-  /** The length and what of the frame has come; a frame that is too large is not kept. */
+  /**
+   * Length prefix and the part of the frame received so far; frames that are too large are not
+   * stored.
+   */
   readonly #partial: Uint8Array<ArrayBuffer>;
   #have = 0;
-  /** Of the frame, once its length is known. */
+  /** Length of the frame, once known. */
   #length = 0;
 
-  /** `largest`: bytes of a frame that is of use; what is larger is told to `onTooLarge`. */
+  /** `largest`: maximum length of a frame; `onTooLarge` is called for larger ones. */
   constructor(largest: number, onFrame: (frame: Uint8Array) => void, onTooLarge: () => void) {
     this.#largest = largest;
     this.#onFrame = onFrame;
@@ -22,7 +27,7 @@ export class FrameReader {
     this.#partial = new Uint8Array(4 + largest);
   }
 
-  /** Takes what came next; false: it is no stream of frames. */
+  /** Parses the next chunk; returns false if the stream does not consist of frames. */
   take(chunk: Uint8Array): boolean {
     for (let at = 0; at < chunk.length;) {
       if (this.#have < 4) {

@@ -1,7 +1,7 @@
 /**
- * Checks a number of an option.
+ * Validates an integer option.
  *
- * @throws {RangeError} It is no integer in the range.
+ * @throws {RangeError} The value is not an integer in the range.
  */
 export function requireInteger(name: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;

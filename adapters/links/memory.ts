@@ -4,28 +4,28 @@ import type { FramePort } from "./ethernet/frame_port.ts";
 import { requireInteger } from "./integer_option.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
-/** What {@link linkPair} takes. */
+/** Options of {@link linkPair}. */
 export interface LinkPairOptions {
   /** Largest IP packet on the wire, in bytes. Default 1500. */
   mtu?: number;
-  /** Largest TCP super-packet, in bytes with its IP header. Default 0: none. */
+  /** Largest TCP super-packet, in bytes including its IP header. Default 0: none. */
   maxSuperPacket?: number;
-  /** Packets may leave the TCP checksum out. Default false. */
+  /** Whether the TCP checksum may be left to offload. Default false. */
   checksumOffload?: boolean;
   /**
-   * Nothing leads out of the host behind either end: 127.0.0.0/8 and `::1` may be own addresses and
+   * Neither end leads out of the host, so 127.0.0.0/8 and `::1` are allowed as own addresses and
    * peers (see `LinkFeatures`). Default false.
    */
   insideHost?: boolean;
   /**
-   * Packets on their way in one direction, at most; further ones are dropped. Default 1024. The
-   * pair holds that many times the largest packet at most, and keeps it for reuse.
+   * Maximum number of packets in transit per direction; more are dropped. Default 1024. Buffers for
+   * that many packets of the largest size are kept for reuse.
    */
   queue?: number;
 }
 
 /**
- * Two links joined in memory: what one sends the other receives, whole and in order.
+ * Two links joined in memory: each receives what the other sends, whole and in order.
  *
  * @throws {RangeError} An option is out of range.
  *
@@ -65,11 +65,11 @@ export function framePortPair(options: LinkPairOptions = {}): [FramePort, FrameP
   return pairOf(options, ETHERNET_HEADER);
 }
 
-/** `before`: bytes in front of each IP packet that are carried too. */
+/** `before`: number of bytes before each IP packet that are carried too. */
 function pairOf(options: LinkPairOptions, before: number): [Link, Link] {
   const { mtu = 1500, maxSuperPacket = 0, checksumOffload = false, queue = 1024 } = options;
   const { insideHost = false } = options;
-  // Every link carries 68 bytes (RFC 791 3.2); a length field has 16 bits.
+  // Every link carries packets of 68 bytes (RFC 791 3.2); the total length field has 16 bits.
   requireInteger("mtu", mtu, 68, 65_535);
   requireInteger("maxSuperPacket", maxSuperPacket, 0, 65_535);
   requireInteger("queue", queue, 1, 1_000_000);
@@ -107,7 +107,7 @@ class LinkEnd implements Link {
     return !this.#incoming.closed && this.#outgoing.put(packet);
   }
 
-  /** What was sent before can still be received at the other end. */
+  /** Closes this end; packets sent before can still be received at the other end. */
   close(): Promise<void> {
     this.#incoming.close();
     return Promise.resolve();

@@ -5,17 +5,17 @@ import type {
   PacketBatch,
 } from "../../core/stack/link.ts";
 
-/** Bytes of unused buffers that are kept: a burst may have needed the capacity times the largest. */
+/** Maximum size of unused buffers that are kept, in bytes; a burst may have needed more. */
 const MAX_KEPT_BYTES = 8 * 1024 * 1024;
 
 const NO_PACKET = new Uint8Array(0);
 
 /**
- * Packets that wait for a `receive()`, as copies, in order. It holds `capacity` times the largest
- * packet at most, and keeps {@link MAX_KEPT_BYTES} of that for reuse.
+ * A bounded queue of packets, stored as copies, until `receive()`. It keeps up to {@link
+ * MAX_KEPT_BYTES} of unused buffers for reuse.
  */
 export class PacketQueue {
-  /** Nothing goes in or comes out any more. */
+  /** Set once the queue neither accepts nor delivers packets. */
   closed = false;
   readonly #capacity: number;
   readonly #features: LinkFeatures;
@@ -25,14 +25,14 @@ export class PacketQueue {
   readonly #sizes: Uint32Array;
   readonly #segmentSizes: Uint32Array;
   readonly #checksums: ChecksumState[] = [];
-  /** Where the oldest packet is, and how many there are. */
+  /** Index of the oldest packet, and number of packets. */
   #first = 0;
   #length = 0;
-  /** What the last `takeInto()` handed out is valid until the next. */
+  /** Buffers lent by the last `takeInto()`, valid until the next. */
   readonly #lent: Uint8Array<ArrayBuffer>[] = [];
   #waiting: PromiseWithResolvers<boolean> | undefined;
 
-  /** `before`: bytes in front of each IP packet that are kept with it. */
+  /** `before`: number of bytes before each IP packet that are stored with it. */
   constructor(capacity: number, features: LinkFeatures, before = 0) {
     this.#capacity = capacity;
     this.#features = features;
@@ -42,17 +42,19 @@ export class PacketQueue {
     this.#segmentSizes = new Uint32Array(capacity);
   }
 
-  /** Bytes that it keeps for packets to come. */
+  /** Size of the unused buffers, in bytes. */
   get kept(): number {
     return this.#buffers.kept;
   }
 
-  /** Whether a `takeInto()` would find nothing. */
+  /** Whether there are no packets. */
   get isEmpty(): boolean {
     return this.#length === 0;
   }
 
-  /** Copies a packet; false: no room, or it is larger than the link carries. */
+  /**
+   * Appends a copy of a packet; returns false if the queue is full or the packet exceeds the MTU.
+   */
   put(
     packet: OutgoingPacket,
     checksum: ChecksumState = packet.checksumPartial ? "partial" : "full",
@@ -65,7 +67,7 @@ export class PacketQueue {
     return true;
   }
 
-  /** {@link put} of a packet that came in one piece, by default with a full checksum. */
+  /** {@link put} for a contiguous packet, by default with a checksum to verify. */
   putBytes(packet: Uint8Array, checksum: ChecksumState = "full", segmentSize = 0): boolean {
     const buffer = this.#room(packet.length - this.#before, segmentSize, checksum);
     if (buffer === undefined) return false;
@@ -90,7 +92,7 @@ export class PacketQueue {
     return this.#packets[slot];
   }
 
-  /** Puts the oldest packets into `batch`, valid until the next call; returns how many. */
+  /** Moves the oldest packets into `batch`, valid until the next call; returns their number. */
   takeInto(batch: PacketBatch): number {
     while (this.#lent.length > 0) this.#buffers.give(this.#lent.pop()!);
     const count = Math.min(this.#length, batch.capacity);
@@ -109,7 +111,7 @@ export class PacketQueue {
     return count;
   }
 
-  /** As a link's. */
+  /** See `Link`. */
   ready(): Promise<boolean> {
     if (this.closed) return Promise.resolve(false);
     if (this.#length > 0) return Promise.resolve(true);
@@ -117,7 +119,7 @@ export class PacketQueue {
     return this.#waiting.promise;
   }
 
-  /** Drops what waits; a pending `ready()` resolves with false. */
+  /** Drops all packets; a pending `ready()` resolves with false. */
   close(): void {
     this.closed = true;
     this.#length = 0;
@@ -133,7 +135,7 @@ export class PacketQueue {
   }
 }
 
-/** Buffers to use again, last in first out so that they are still in the processor's cache. */
+/** Unused buffers, last in first out so that they are likely still in the CPU cache. */
 class BufferPool {
   readonly #ordinarySize: number;
   readonly #largestSize: number;
@@ -162,7 +164,7 @@ class BufferPool {
     (buffer.length === this.#ordinarySize ? this.#ordinary : this.#large).push(buffer);
   }
 
-  /** Bytes of unused buffers. */
+  /** Size of the unused buffers, in bytes. */
   get kept(): number {
     return this.#kept;
   }

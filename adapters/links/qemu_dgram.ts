@@ -6,27 +6,28 @@ import type { FramePort } from "./ethernet/frame_port.ts";
 import { requireInteger } from "./integer_option.ts";
 import { type Encapsulation, UdpPort } from "./udp_port.ts";
 
-/** What {@link openQemuDgram} takes. */
+/** Options of {@link openQemuDgram}. */
 export interface QemuDgramOptions {
-  /** The host's address and port that datagrams come to, such as `"127.0.0.1:5556"`. */
+  /** Address and port of the host to bind, such as `"127.0.0.1:5556"`. */
   local: string;
-  /** The address and port of the other end; datagrams from others are dropped. */
+  /** Address and port of the peer; datagrams from other sources are dropped. */
   remote: string;
   /** Largest IP packet, in bytes; default 1500. */
   mtu?: number;
-  /** Frames that wait for the stack, at most; default 1024. */
+  /** Maximum number of received frames queued for the stack; default 1024. */
   queue?: number;
 }
 
 /**
- * Opens the other end of QEMU's `-netdev dgram`: each UDP datagram is one Ethernet frame.
+ * Opens the peer of QEMU's `-netdev dgram`: each UDP datagram is one Ethernet frame.
  *
- * With `ethernet()` it is a link to the guest. Bounds: 1024 datagrams wait for the host; `stats()`
- * counts every drop. Datagram sockets in the file system are not taken: neither runtime has them.
+ * With `ethernet()` it is a link to the guest. Bounds: 1024 datagrams are queued for sending;
+ * `stats()` counts every drop. Unix datagram sockets are not supported, since neither runtime has
+ * them.
  *
- * @throws {TypeError} An address cannot be.
+ * @throws {TypeError} An address is invalid.
  * @throws {RangeError} A number is out of its range.
- * @throws {TcpError} The local address cannot be had.
+ * @throws {TcpError} The local address cannot be bound.
  *
  * @example
  * ```ts
@@ -46,7 +47,7 @@ export async function openQemuDgram(options: QemuDgramOptions): Promise<FramePor
   requireInteger("mtu", mtu, 68, 65_507 - ETHERNET_HEADER);
   requireInteger("queue", queue, 1, 1_000_000);
   if (local.hostname.includes(":") !== remote.hostname.includes(":")) {
-    throw new TypeError("local and remote: have to be both IPv4 or both IPv6");
+    throw new TypeError("local and remote: must both be IPv4 or both be IPv6");
   }
   return await UdpPort.open(new Plain(remote), { local, mtu, queue, offload: false });
 }

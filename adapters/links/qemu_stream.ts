@@ -15,53 +15,57 @@ import { FrameReader } from "./frame_reader.ts";
 import { requireInteger } from "./integer_option.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
-/** What {@link openQemuStream} takes: where to listen, or what to connect to. */
+/** Options of {@link openQemuStream}: where to listen or connect. */
 export interface QemuStreamOptions {
-  /** Waits here for QEMU (`server=off`): `"127.0.0.1:5555"`, or the path of a Unix socket. */
+  /**
+   * Address to listen on for QEMU (`server=off`): `"127.0.0.1:5555"`, or the path of a Unix socket.
+   */
   listen?: string;
-  /** Connects to QEMU (`server=on`), and again once a second when that ends: as `listen`. */
+  /**
+   * Address of QEMU to connect to (`server=on`), in the form of `listen`; reconnects once a second.
+   */
   connect?: string;
   /** Largest IP packet, in bytes; default 1500. */
   mtu?: number;
-  /** Frames that wait for the stack, at most; default 1024. */
+  /** Maximum number of received frames queued for the stack; default 1024. */
   queue?: number;
-  /** Tells the time until the next attempt to connect. Default the runtime's. */
+  /** Clock for the interval between attempts to connect. Default the runtime's. */
   clock?: Clock;
-  /** Says when there are no file descriptors for peers. Default: nowhere. */
+  /** Logs that no file descriptor is left to accept a peer. Default: no log. */
   log?: Logger;
 }
 
 const RECONNECT_MS = 1000;
-/** Silent milliseconds after which a peer is asked whether it is still there. */
+/** Idle time after which keep-alive probes are sent to the peer, in milliseconds. */
 const KEEP_ALIVE_MS = 60_000;
-/** How long a peer may take to read what was sent before the end. */
+/** How long a peer may take to read the remaining data after the close, in milliseconds. */
 const LINGER_MS = 1000;
-/** Bytes that wait for the peer. */
+/** Maximum number of bytes queued for the peer. */
 const MAX_WAITING = 1024 * 1024;
-/** Frames that are sent in one turn go out together. */
+/** Frames sent in one turn of the event loop are written together, up to this size. */
 const COALESCED = 64 * 1024;
 const LENGTH = 4;
 
 type StreamCount =
   | "peers" // connections so far
-  | "drop.no-peer" // nobody is connected
+  | "drop.no-peer" // no peer is connected
   | "drop.busy" // the peer does not read
-  | "drop.queue" // more came than the stack takes
+  | "drop.queue" // the stack's queue is full
   | "drop.size" // larger than the MTU
-  | "drop.framing" // no stream of frames: the connection was ended
-  | "drop.second-peer"; // there is one already
+  | "drop.framing" // not a stream of frames: the connection was closed
+  | "drop.second-peer"; // there already was a peer
 
 /**
- * Opens the other end of QEMU's `-netdev stream`, over TCP or a Unix socket.
+ * Opens the peer of QEMU's `-netdev stream`, over TCP or a Unix socket.
  *
- * With `ethernet()` it is a link to the guest; passt and other programs that take QEMU's place speak
- * the same. There is one peer at a time, and when it goes the next may come: frames in between are
- * dropped. Bounds: 1 MiB waits for the peer; a stream that is none of frames is ended. `stats()`
- * counts every drop.
+ * With `ethernet()` it is a link to the guest; passt and other programs use the same protocol.
+ * There is one peer at a time; after it disconnects another may connect, and frames in between are
+ * dropped. Bounds: 1 MiB is queued for the peer; a stream with an invalid frame length is closed.
+ * `stats()` counts every drop.
  *
- * @throws {TypeError} An address cannot be, or there is not one of `listen` and `connect`.
+ * @throws {TypeError} An address is invalid, or not exactly one of `listen` and `connect` is given.
  * @throws {RangeError} A number is out of its range.
- * @throws {TcpError} The address cannot be had.
+ * @throws {TcpError} The address cannot be bound.
  *
  * @example
  * ```ts
@@ -92,7 +96,7 @@ export async function openQemuStream(options: QemuStreamOptions): Promise<FrameP
   return port;
 }
 
-/** What `node:net` takes. */
+/** Address for `node:net`. */
 type Endpoint = { readonly path: string } | { readonly host: string; readonly port: number };
 
 function placeOf(option: string, text: string): Endpoint {
@@ -101,10 +105,10 @@ function placeOf(option: string, text: string): Endpoint {
   return { host: hostname, port };
 }
 
-/** A program that was killed leaves the file of its socket behind. */
+/** A program that was killed leaves its socket file behind. */
 function listenError(error: Error & { code?: string }, place: Endpoint): Error {
   if (!("path" in place) || error.code !== "EADDRINUSE") return hostError(error);
-  const advice = `${place.path} is there already: remove it unless a program listens on it`;
+  const advice = `${place.path} already exists: remove it unless a program listens on it`;
   return new TcpError("ADDRESS_IN_USE", advice, { cause: error });
 }
 
@@ -118,7 +122,7 @@ class StreamPort implements FramePort {
   #server: Server | undefined;
   #place: Endpoint | undefined;
   #peer: Socket | undefined;
-  /** Frames of this turn. */
+  /** Frames of this turn, not written yet. */
   readonly #out: Uint8Array<ArrayBuffer>;
   #outLength = 0;
   #cancelRetry: (() => void) | undefined;
@@ -152,7 +156,7 @@ class StreamPort implements FramePort {
     });
   }
 
-  /** A new listener at the same place, for one that accepts no more. */
+  /** Replaces a listener that no longer accepts by a new one at the same address. */
   #reopen(): void {
     if (this.#closing) return;
     this.#server!.close();
@@ -219,11 +223,11 @@ class StreamPort implements FramePort {
     const server = this.#server;
     if (server === undefined) return;
     await new Promise<void>((resolve) => server.close(() => resolve()));
-    // Not every runtime removes the socket's file.
+    // Not every runtime removes the socket file.
     if ("path" in this.#place!) rmSync(this.#place.path, { force: true });
   }
 
-  /** What was sent goes out first, unless the peer does not read. */
+  /** Closes the connection after the remaining data, unless the peer does not read. */
   #dismiss(peer: Socket): void {
     const cancel = this.#clock.schedule(this.#clock.now() + LINGER_MS, () => peer.destroy());
     peer.once("close", cancel);
@@ -256,7 +260,7 @@ class StreamPort implements FramePort {
       () => this.#counts.add("drop.size"),
     );
     socket.setNoDelay?.(true);
-    // One that has gone without a word would keep out the next.
+    // A peer that disappeared without closing would block the next one.
     socket.setKeepAlive?.(true, KEEP_ALIVE_MS);
     socket.on("data", (chunk: Uint8Array) => {
       if (reader.take(chunk)) return this.#throttle(socket);
@@ -276,14 +280,14 @@ class StreamPort implements FramePort {
     if (!isTaken && !this.#closing) this.#counts.add("drop.queue");
   }
 
-  /** What has come is taken before more is read. */
+  /** Stops reading until the stack has received the queued frames. */
   #throttle(socket: Socket): void {
     if (!this.#incoming.isEmpty) socket.pause();
   }
 
   #flush(): void {
     if (this.#outLength === 0 || this.#peer === undefined) return;
-    // A copy: what waits for a slow peer takes the room of its bytes, not of the whole buffer.
+    // A copy, so that data queued for a slow peer does not hold the whole buffer.
     this.#peer.write(this.#out.slice(0, this.#outLength));
     this.#outLength = 0;
   }

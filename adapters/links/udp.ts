@@ -1,5 +1,5 @@
 /**
- * Raw IP packets in UDP datagrams, one in each.
+ * A link that carries each IP packet in a UDP datagram.
  *
  * @module
  */
@@ -14,47 +14,51 @@ import { dropStats } from "./drops.ts";
 import { requireInteger } from "./integer_option.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
-/** What {@link udpLink} takes. One of `local` and `remote` is needed. */
+/** Options of {@link udpLink}. `local` or `remote` is required. */
 export interface UdpLinkOptions {
   /**
-   * Where datagrams are received, `"127.0.0.1:5000"` or `"[::]:5000"`. Default any free port of
-   * every address of the family of `remote`.
+   * Address and port to bind, `"127.0.0.1:5000"` or `"[::]:5000"`. Default any free port on all
+   * addresses of the family of `remote`.
    */
   local?: string;
   /**
-   * The other end, `"192.0.2.1:5000"` or `"host.example:5000"`: datagrams of anybody else are
-   * dropped. Default: whoever sends the first packet.
+   * Address and port of the peer, `"192.0.2.1:5000"` or `"host.example:5000"`; datagrams from other
+   * sources are dropped. Default: the source of the first packet.
    */
   remote?: string;
-  /** Largest IP packet in bytes, 68 to 65507. Default 1400: a path of 1500 carries it unfragmented. */
+  /**
+   * Largest IP packet in bytes, 68 to 65507. Default 1400, which a path MTU of 1500 carries
+   * unfragmented.
+   */
   mtu?: number;
-  /** Packets that wait in one direction, at most; further ones are dropped. Default 1024. */
+  /** Maximum number of packets queued per direction; more are dropped. Default 1024. */
   queue?: number;
 }
 
-/** Datagrams that did not become packets, or the other way round, by reason. */
+/** Packets and datagrams dropped, by reason. */
 export interface UdpLinkDrops {
-  /** Not from the other end. */
+  /** Not from the peer. */
   stranger: number;
   /** Larger than the MTU, or empty. */
   "bad-size": number;
   /** The stack did not keep up. */
   "queue-full": number;
-  /** The host could not send, such as without a route. */
+  /** The host could not send the datagram, for example without a route. */
   "send-failed": number;
 }
 
 /**
- * Carries raw IP packets in UDP datagrams of the host, without root; IPv4 and IPv6 inside and out.
+ * Carries raw IP packets in UDP datagrams of the host, without root; inner and outer packets may be
+ * IPv4 or IPv6.
  *
- * Without `remote` the link belongs to whoever sends the first packet, for as long as it is open.
- * There is no key: who can forge the other end's address, or is first, can send packets into the
- * stack and receives what it answers. Name `remote`, and leave the loopback address only on a
- * network that is trusted.
+ * Without `remote`, the source of the first packet is the peer for as long as the link is open.
+ * There is no authentication: anyone who is first, or can spoof the peer's address, can send
+ * packets into the stack and may receive its answers. Set `remote`, and bind addresses other than
+ * loopback only on a trusted network.
  *
- * @throws {TypeError} An address cannot be read, or neither is given.
+ * @throws {TypeError} An address is invalid, or neither is given.
  * @throws {RangeError} A number is out of range.
- * @throws {Error} The port is taken, or the name of `remote` is not known.
+ * @throws {Error} The port is in use, or the name of `remote` cannot be resolved.
  *
  * @example
  * ```ts
@@ -71,7 +75,7 @@ export interface UdpLinkDrops {
  */
 export async function udpLink(options: UdpLinkOptions): Promise<UdpLink> {
   const { mtu = 1400, queue = 1024 } = options;
-  // What fits behind the headers of UDP and IPv4 into a length field of 16 bits.
+  // A total length of 65,535 minus the headers of IPv4 and UDP.
   requireInteger("mtu", mtu, 68, 65_507);
   requireInteger("queue", queue, 1, 1_000_000);
   if (options.local === undefined && options.remote === undefined) {
@@ -86,27 +90,27 @@ export async function udpLink(options: UdpLinkOptions): Promise<UdpLink> {
   }
   const socket = createSocket({
     ...(isV6 ? { type: "udp6", ipv6Only: true } : { type: "udp4" }),
-    // Deno makes an array of that size for each datagram.
+    // Deno allocates an array of that size for each datagram.
     ...(runtimeName() === "bun" ? { recvBufferSize: RECEIVE_BUFFER } : {}),
   });
   await bind(socket, local ?? { hostname: isV6 ? "::" : "0.0.0.0", port: 0 });
   return new UdpLink(socket, remote, mtu, queue);
 }
 
-/** A link in UDP datagrams, made by {@link udpLink}. */
+/** A link over UDP datagrams; created by {@link udpLink}. */
 export class UdpLink implements Link {
   /** Shown in logs. */
   readonly name: string;
-  /** Whole packets with whole checksums. */
+  /** No super-packets and no checksum offload. */
   readonly features: LinkFeatures;
-  /** What did not get through. */
+  /** Counters of drops. */
   readonly drops: UdpLinkDrops = {
     "stranger": 0,
     "bad-size": 0,
     "queue-full": 0,
     "send-failed": 0,
   };
-  /** Where datagrams are received: what the other end takes as its `remote`. */
+  /** The bound address and port, which the peer uses as its `remote`. */
   readonly localAddress: string;
   readonly #socket: Socket;
   readonly #queue: number;
@@ -115,7 +119,7 @@ export class UdpLink implements Link {
   #remote: HostPort | undefined;
   #closing: Promise<void> | undefined;
 
-  /** For {@link udpLink}: takes over a bound socket. */
+  /** Called by {@link udpLink}; takes over a bound socket. */
   constructor(socket: Socket, remote: HostPort | undefined, mtu: number, queue: number) {
     const { address: hostname, port } = socket.address();
     this.localAddress = formatHostPort({ hostname, port });
@@ -126,11 +130,11 @@ export class UdpLink implements Link {
     this.#queue = queue;
     this.#incoming = new PacketQueue(queue, this.features);
     socket.on("message", (packet, from) => this.#take(packet, from));
-    // What ICMP says of the other end: it may come up yet.
+    // ICMP errors about the peer, which may still come up.
     socket.on("error", () => this.drops["send-failed"]++);
   }
 
-  /** The other end; `undefined` until it is known. */
+  /** The peer; `undefined` until it is known. */
   get remoteAddress(): string | undefined {
     return this.#remote && formatHostPort(this.#remote);
   }
@@ -140,7 +144,7 @@ export class UdpLink implements Link {
     return dropStats({ ...this.drops });
   }
 
-  /** What has come by now. */
+  /** Receives the packets that have arrived. */
   receive(batch: PacketBatch): number {
     return this.#incoming.takeInto(batch);
   }
@@ -150,7 +154,7 @@ export class UdpLink implements Link {
     return this.#incoming.ready();
   }
 
-  /** False while the other end is not known, and when too much waits to be sent. */
+  /** Sends a packet; returns false while the peer is unknown or if the send queue is full. */
   send(packet: OutgoingPacket): boolean {
     const size = packet.byteLength;
     if (this.#closing || this.#remote === undefined || size > this.features.mtu) return false;
@@ -162,7 +166,7 @@ export class UdpLink implements Link {
     return true;
   }
 
-  /** Sends what waits and frees the port. */
+  /** Sends the queued packets and closes the socket. */
   close(): Promise<void> {
     this.#closing ??= this.#end();
     return this.#closing;
@@ -173,7 +177,7 @@ export class UdpLink implements Link {
     return this.close();
   }
 
-  /** One at a time: Deno turns the order of those that are sent at once. */
+  /** Sends one at a time, since Deno reorders datagrams that are sent together. */
   #sendFirst(): void {
     const { hostname, port } = this.#remote!;
     this.#socket.send(this.#outgoing[0]!, port, hostname, (error) => {
@@ -208,7 +212,7 @@ export class UdpLink implements Link {
   }
 }
 
-/** Bytes that the host keeps until the event loop comes round, if it allows as many. */
+/** Requested size of the socket's receive buffer, in bytes. */
 const RECEIVE_BUFFER = 2 ** 21;
 
 async function resolve(option: string, text: string): Promise<HostPort> {

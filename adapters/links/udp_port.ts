@@ -1,6 +1,5 @@
 /**
- * Ethernet frames in UDP datagrams of the host's kernel: what `openVxlan()` and `openDatagramPort()`
- * share.
+ * Ethernet frames in UDP datagrams of the host; shared by `openVxlan()` and `openQemuDgram()`.
  *
  * @module
  */
@@ -15,41 +14,41 @@ import { Counts } from "./ethernet/counts.ts";
 import type { FramePort } from "./ethernet/frame_port.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
-/** Datagrams that wait for the host, at most. */
+/** Maximum number of datagrams queued for sending. */
 const MAX_WAITING = 1024;
-/** A total length has 16 bits (RFC 791 3.1). */
+/** The total length field has 16 bits (RFC 791 3.1). */
 const MAX_SUPER_PACKET = 65_535;
-/** IPv6 and TCP with timestamps. */
+/** Length of the headers of IPv6 and TCP with timestamps. */
 const MOST_HEADERS = 72;
 
-/** What an `UdpPort` counts. */
+/** Counters of a {@link UdpPort}. */
 export type UdpCount =
-  | "drop.queue" // more came than the stack takes
+  | "drop.queue" // the stack's queue is full
   | "drop.size" // larger than the MTU
-  | "drop.busy" // more sent than the host takes
+  | "drop.busy" // the send queue is full
   | "drop.send"; // the host could not send it
 
-/** What is in a datagram and where one goes; `UdpPort` does the rest. */
+/** Format and destinations of the datagrams of a {@link UdpPort}. */
 export interface Encapsulation {
   /** Shown in logs. */
   readonly name: string;
-  /** Bytes in front of a frame. */
+  /** Length of the header before a frame. */
   readonly headerSize: number;
-  /** Whom a frame to the station at 0 of `frame` goes to. */
+  /** Endpoints for a frame, by its destination address at offset 0. */
   destinations(frame: Uint8Array): Iterable<HostPort>;
   /** Writes the header. */
   writeHeader(datagram: Uint8Array): void;
-  /** Whether the datagram is one of the link's; then the frame begins after the header. */
+  /** Whether to accept a datagram; the frame follows the header. */
   accepts(datagram: Uint8Array, from: HostPort): boolean;
   stats(): Readonly<Record<string, number>>;
 }
 
-/** What the socket and the queue need. */
+/** Options of {@link UdpPort}. */
 export interface UdpPortOptions {
   readonly local: HostPort;
   readonly mtu: number;
   readonly queue: number;
-  /** Whoever sends may leave checksums out and packets uncut. */
+  /** Whether received packets may be super-packets and have partial checksums. */
   readonly offload: boolean;
 }
 
@@ -57,11 +56,11 @@ interface Datagram {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly length: number;
   readonly to: HostPort;
-  /** Nobody else needs `bytes`. */
+  /** Whether this is the last use of `bytes`. */
   readonly isLast: boolean;
 }
 
-/** A socket of the host as a port of frames. */
+/** A frame port on a UDP socket of the host. */
 export class UdpPort implements FramePort {
   readonly name: string;
   readonly features: LinkFeatures;
@@ -85,14 +84,14 @@ export class UdpPort implements FramePort {
     this.#offload = offload;
     this.#incoming = new PacketQueue(queue, incoming, ETHERNET_HEADER);
     socket.on("message", (datagram, from) => this.#take(datagram, from));
-    // What a single datagram met is told to its callback; the next may do better.
+    // Errors of a single datagram are reported to its callback; later ones may succeed.
     socket.on("error", () => this.#counts.add("drop.send"));
   }
 
   /**
    * Binds the socket.
    *
-   * @throws {Error} The address cannot be had.
+   * @throws {Error} The address cannot be bound.
    */
   static async open(encapsulation: Encapsulation, options: UdpPortOptions): Promise<UdpPort> {
     const { local } = options;
@@ -110,7 +109,7 @@ export class UdpPort implements FramePort {
     return new UdpPort(socket, encapsulation, options);
   }
 
-  /** Where the socket is bound. */
+  /** Address and port of the socket. */
   get local(): HostPort {
     const { address, port } = this.#socket.address();
     return { hostname: address, port };
@@ -136,7 +135,7 @@ export class UdpPort implements FramePort {
     return sent;
   }
 
-  /** A copy of the address for each destination, one of the bytes for all. */
+  /** Queues one datagram per destination; all share a copy of the bytes. */
   #enqueue(bytes: Uint8Array<ArrayBuffer>, length: number): boolean {
     const { headerSize } = this.#encapsulation;
     const destinations = [...this.#encapsulation.destinations(bytes.subarray(headerSize))];
@@ -152,7 +151,7 @@ export class UdpPort implements FramePort {
     return true;
   }
 
-  /** One after the other: on Deno datagrams that are sent together leave in any order. */
+  /** Sends one at a time, since Deno reorders datagrams that are sent together. */
   #sendNext(): void {
     const next = this.#closing ? undefined : this.#outgoing.shift();
     this.#isSending = next !== undefined;
@@ -185,14 +184,14 @@ export class UdpPort implements FramePort {
     const frame = datagram.subarray(this.#encapsulation.headerSize);
     const isLarge = frame.length > this.features.mtu + ETHERNET_HEADER;
     if (isLarge && !this.#offload) return this.#counts.add("drop.size");
-    // Nobody says how it would have been cut: as for this link, most likely.
+    // The segment size of the sender is unknown; that of this link is the likeliest.
     const segmentSize = isLarge ? this.features.mtu - MOST_HEADERS : 0;
     const checksum = this.#offload ? "verified" : "full";
     if (!this.#incoming.putBytes(frame, checksum, segmentSize)) this.#counts.add("drop.queue");
   }
 }
 
-/** One spelling for each address, IPv4 addresses of an IPv6 socket included. */
+/** Canonical spelling of an address; mapped IPv4 addresses of an IPv6 socket become IPv4. */
 export function canonical(hostname: string): string {
   return IpAddress.parse(hostname.replace(/%.*$/, ""))?.toString() ?? hostname;
 }

@@ -7,26 +7,26 @@ import type { FramePort } from "./ethernet/frame_port.ts";
 import { requireInteger } from "./integer_option.ts";
 import { type Encapsulation, UdpPort } from "./udp_port.ts";
 
-/** What {@link openVxlan} takes. */
+/** Options of {@link openVxlan}. */
 export interface VxlanOptions {
   /** The VXLAN network identifier, 0 to 16777215. */
   vni: number;
   /**
    * The other tunnel endpoints, as `"192.0.2.2"`, `"192.0.2.2:4789"` or `"[2001:db8::2]:4789"`;
-   * frames from others are dropped. Without one whoever sends a frame of this network is taken for
-   * an endpoint, up to 16: only for networks in which everybody is trusted.
+   * frames from others are dropped. Without any, up to 16 endpoints are learned from the frames
+   * received for this network, which is safe only among trusted hosts.
    */
   remotes?: readonly string[];
-  /** The address and port of the host to bind; default every address, port 4789. */
+  /** Address and port of the host to bind; default all addresses, port 4789. */
   local?: string;
-  /** Largest IP packet, in bytes; default 1450, or 1430 where the tunnel runs over IPv6. */
+  /** Largest IP packet in bytes; default 1450, or 1430 if the tunnel runs over IPv6. */
   mtu?: number;
   /**
-   * Takes packets without checksums, and TCP packets larger than the MTU: what a Linux kernel on the
-   * same host, or in a container on it, sends. Default false: their checksums are verified.
+   * Accepts packets with partial checksums and TCP super-packets, as a Linux kernel on the same
+   * host or in a container on it sends them. Default false: checksums are verified.
    */
   offload?: boolean;
-  /** Frames that wait for the stack, at most; default 1024. */
+  /** Maximum number of received frames queued for the stack; default 1024. */
   queue?: number;
 }
 
@@ -34,23 +34,23 @@ export interface VxlanOptions {
 const HEADER = 8;
 const VALID_VNI = 0x08;
 const PORT = 4789;
-/** Endpoints that are learned. */
+/** Maximum number of learned endpoints. */
 const MAX_REMOTES = 16;
-/** Stations whose endpoint is remembered. */
+/** Maximum number of stations whose endpoint is remembered. */
 const MAX_STATIONS = 1024;
 const VNI_LIMIT = 2 ** 24;
 
 /**
  * Opens a VXLAN tunnel (RFC 7348): Ethernet frames in UDP datagrams of the host, without privilege.
  *
- * With `ethernet()` it is a link. Frames for a station go to the endpoint that the station's frames
- * come from; those for a group or for an unknown station go to every endpoint. Datagrams are sent
- * from the bound port. Bounds: 1024 stations are remembered, 16 endpoints learned, 1024 datagrams
- * wait for the host. `stats()` counts every drop.
+ * With `ethernet()` it is a link. Frames to a station go to the endpoint from which the station's
+ * frames arrive; multicast, broadcast and frames to unknown stations go to all endpoints. Datagrams
+ * are sent from the bound port. Bounds: 1024 stations are remembered, 16 endpoints learned, 1024
+ * datagrams queued for sending. `stats()` counts every drop.
  *
- * @throws {TypeError} An address cannot be.
+ * @throws {TypeError} An address is invalid.
  * @throws {RangeError} A number is out of its range.
- * @throws {TcpError} The local address cannot be had.
+ * @throws {TcpError} The local address cannot be bound.
  *
  * @example
  * ```ts
@@ -73,12 +73,12 @@ export async function openVxlan(options: VxlanOptions): Promise<FramePort> {
   requireInteger("mtu", mtu, 68, 65_535 - HEADER - ETHERNET_HEADER - 28);
   const isLocalV6 = local.hostname.includes(":");
   if (endpoints.some(({ hostname }) => hostname.includes(":") !== isLocalV6)) {
-    throw new TypeError("local and remotes: have to be all IPv4 or all IPv6");
+    throw new TypeError("local and remotes: must all be IPv4 or all be IPv6");
   }
   return await UdpPort.open(new Vxlan(vni, endpoints, local), { local, mtu, queue, offload });
 }
 
-/** The MTU that leaves room for the tunnel's headers in a packet of 1500 bytes. */
+/** The MTU of a tunnel over a path MTU of 1500. */
 export function vxlanMtu(remotes: readonly string[]): number {
   const isV6 = parseHostEndpoint("remotes", remotes[0] ?? "0.0.0.0", PORT).hostname.includes(":");
   return 1500 - (isV6 ? 40 : 20) - 8 - HEADER - ETHERNET_HEADER;
@@ -87,18 +87,18 @@ export function vxlanMtu(remotes: readonly string[]): number {
 type VxlanCount =
   | "drop.vxlan-short" // shorter than both headers
   | "drop.vxlan-flags" // without a network identifier              RFC 7348 5
-  | "drop.vxlan-vni" // of another network
-  | "drop.vxlan-remote" // from whom this tunnel does not lead to
-  | "drop.no-remote"; // nobody to send to yet
+  | "drop.vxlan-vni" // for another network
+  | "drop.vxlan-remote" // from an unknown endpoint
+  | "drop.no-remote"; // no endpoint is known yet
 
 class Vxlan implements Encapsulation {
   readonly name: string;
   readonly headerSize: number = HEADER;
   readonly #vni: number;
-  /** Every endpoint, by its address: the port that datagrams come from says nothing. */
+  /** Endpoints by address; the source port of their datagrams is not significant. */
   readonly #remotes: Map<string, HostPort>;
   readonly #learnsRemotes: boolean;
-  /** Where stations are, those last heard of last. */
+  /** Endpoint of each station, in order of the last frame. */
   readonly #stations = new Map<number, HostPort>();
   readonly #counts = new Counts<VxlanCount>();
 
@@ -123,7 +123,7 @@ class Vxlan implements Encapsulation {
 
   accepts(datagram: Uint8Array, { hostname }: HostPort): boolean {
     if (datagram.length < HEADER + ETHERNET_HEADER) return this.#drop("drop.vxlan-short");
-    // Reserved bits are not looked at (RFC 7348 5).
+    // Reserved bits are ignored (RFC 7348 5).
     if ((datagram[0]! & VALID_VNI) === 0) return this.#drop("drop.vxlan-flags");
     if (readU32(datagram, 4) >>> 8 !== this.#vni) return this.#drop("drop.vxlan-vni");
     const remote = this.#remotes.get(hostname) ?? this.#learnRemote(hostname);

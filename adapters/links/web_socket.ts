@@ -1,5 +1,5 @@
 /**
- * A WebSocket as a link: each binary message is an IP packet.
+ * A link over a WebSocket: each binary message is an IP packet.
  *
  * @module
  */
@@ -8,25 +8,25 @@ import { dropStats } from "./drops.ts";
 import { requireInteger } from "./integer_option.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
-/** What a link needs of a WebSocket to send on it. */
+/** The part of a WebSocket that a link needs for sending. */
 export interface PacketSocket {
   /** 1: open. */
   readonly readyState: number;
-  /** Bytes that wait to be sent. */
+  /** Number of bytes waiting to be sent. */
   readonly bufferedAmount: number;
   /** Sends a binary message. */
   send(data: Uint8Array<ArrayBuffer>): void;
-  /** Begins the end. */
+  /** Starts the closing handshake. */
   close(code?: number, reason?: string): void;
 }
 
-/** What {@link webSocketLink} takes: a `WebSocket` of a browser, of Deno or of Bun, or one like it. */
+/** A `WebSocket` of a browser, Deno or Bun, or a compatible object. */
 export interface WebSocketLike extends PacketSocket {
   /** Set to `"arraybuffer"`. */
   binaryType: string;
   /** Calls `listener` for each message. */
   addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
-  /** Calls `listener` for what else happens. */
+  /** Calls `listener` for the other events. */
   addEventListener(type: "open" | "close" | "error", listener: () => void): void;
 }
 
@@ -34,13 +34,13 @@ export interface WebSocketLike extends PacketSocket {
 export interface WebSocketLinkOptions {
   /** Largest IP packet, in bytes, 68 to 65535. Default 1500. */
   mtu?: number;
-  /** Bytes that may wait to be sent; further packets are dropped. Default 262,144. */
+  /** Maximum number of bytes waiting to be sent; beyond it packets are dropped. Default 262,144. */
   maxBufferedBytes?: number;
-  /** Received packets that wait for the stack, at most; further ones are dropped. Default 1024. */
+  /** Maximum number of received packets queued for the stack; more are dropped. Default 1024. */
   queue?: number;
 }
 
-/** Messages that were no packets for the stack, by reason. */
+/** Dropped messages, by reason. */
 export interface WebSocketLinkDrops {
   /** Text, or a `Blob`. */
   "not-binary": number;
@@ -53,8 +53,8 @@ export interface WebSocketLinkDrops {
 /**
  * Makes a WebSocket a link: one binary message is one IP packet. Runs in browsers too.
  *
- * The link ends with the WebSocket, and the other way round. What is sent while the WebSocket is
- * still connecting is dropped: {@link openWebSocketLink} waits.
+ * Closing either the link or the WebSocket closes the other. Packets sent while the WebSocket is
+ * still connecting are dropped; {@link openWebSocketLink} waits for the connection.
  *
  * @throws {RangeError} An option is out of range.
  *
@@ -80,13 +80,13 @@ export function webSocketLink(
   return link;
 }
 
-/** How long {@link openWebSocketLink} waits, in milliseconds. */
+/** Timeout of {@link openWebSocketLink}, in milliseconds. */
 const OPEN_MS = 15_000;
 
 /**
- * Connects to a WebSocket server that takes IP packets; resolves once packets can be sent.
+ * Connects to a WebSocket server that carries IP packets; resolves once packets can be sent.
  *
- * @throws {Error} There is no connection within 15 seconds.
+ * @throws {Error} The connection was not established within 15 seconds.
  *
  * @example
  * ```ts
@@ -123,22 +123,22 @@ export async function openWebSocketLink(
 
 const OPEN = 1;
 
-/** A link on a WebSocket, made by {@link webSocketLink}. */
+/** A link over a WebSocket; created by {@link webSocketLink}. */
 export class WebSocketLink implements Link {
   /** Shown in logs. */
   readonly name: string = "websocket";
-  /** Whole packets with whole checksums. */
+  /** No super-packets and no checksum offload. */
   readonly features: LinkFeatures;
-  /** Messages that were no packets for the stack. */
+  /** Counters of dropped messages. */
   readonly drops: WebSocketLinkDrops = { "not-binary": 0, "too-large": 0, "queue-full": 0 };
-  /** Resolves when nothing comes and goes any more. */
+  /** Resolves when the link has ended. */
   readonly ended: Promise<void>;
   readonly #maxBufferedBytes: number;
   readonly #incoming: PacketQueue;
   #socket: PacketSocket | undefined;
   #end!: () => void;
 
-  /** A link without a WebSocket, which drops what is sent. */
+  /** Creates a link without a WebSocket, which drops sent packets until {@link attach}. */
   constructor({ mtu = 1500, maxBufferedBytes = 262_144, queue = 1024 }: WebSocketLinkOptions) {
     requireInteger("mtu", mtu, 68, 65_535);
     requireInteger("maxBufferedBytes", maxBufferedBytes, mtu, 2 ** 30);
@@ -149,14 +149,14 @@ export class WebSocketLink implements Link {
     this.ended = new Promise((resolve) => this.#end = resolve);
   }
 
-  /** Sends on this WebSocket from now on; gives back the one before. */
+  /** Sets the WebSocket to send on; returns the previous one. */
   attach(socket: PacketSocket | undefined): PacketSocket | undefined {
     const before = this.#socket;
     this.#socket = socket;
     return before;
   }
 
-  /** Takes a message's data. */
+  /** Handles the data of a received message. */
   take(data: unknown): void {
     const packet = bytesOf(data);
     if (packet === undefined) this.drops["not-binary"]++;
@@ -164,7 +164,7 @@ export class WebSocketLink implements Link {
     else if (!this.#incoming.putBytes(packet)) this.drops["queue-full"]++;
   }
 
-  /** The WebSocket has ended. */
+  /** Ends the link after its WebSocket has closed. */
   end(): void {
     this.#socket = undefined;
     this.#incoming.close();
@@ -176,30 +176,32 @@ export class WebSocketLink implements Link {
     return dropStats({ ...this.drops });
   }
 
-  /** What has come by now. */
+  /** Receives the packets that have arrived. */
   receive(batch: PacketBatch): number {
     return this.#incoming.takeInto(batch);
   }
 
-  /** Resolves with false when the WebSocket has ended. */
+  /** Resolves with false once the WebSocket has closed. */
   ready(): Promise<boolean> {
     return this.#incoming.ready();
   }
 
-  /** False while the WebSocket is not open, and when too much waits to be sent. */
+  /**
+   * Sends a packet; returns false if the WebSocket is not open or too much is waiting to be sent.
+   */
   send(packet: OutgoingPacket): boolean {
     const socket = this.#socket;
     const size = packet.byteLength;
     if (socket?.readyState !== OPEN || size > this.features.mtu) return false;
     if (socket.bufferedAmount + size > this.#maxBufferedBytes) return false;
-    // The runtime may keep it until it is sent.
+    // A copy, since the runtime may hold it until it is sent.
     const message = new Uint8Array(size);
     packet.copyTo(message, 0);
     socket.send(message);
     return true;
   }
 
-  /** Ends the WebSocket; what was sent before is still delivered. */
+  /** Closes the WebSocket; packets sent before are still delivered. */
   close(): Promise<void> {
     const socket = this.#socket;
     this.end();

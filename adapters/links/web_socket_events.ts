@@ -3,11 +3,11 @@ import type { WebSocketContext, WebSocketEvents } from "../../plugins/http/webso
 import { type PacketSocket, WebSocketLink, type WebSocketLinkOptions } from "./web_socket.ts";
 
 /**
- * Handlers for `upgradeWebSocket`: each client that attaches is a link of its own.
+ * Event handlers for `upgradeWebSocket` that create a link for each client.
  *
- * `attach` gets the link when the handshake is done, as for a stack on it; the link ends with the
- * WebSocket. Any web page can open a WebSocket to a server that its visitor reaches: look at the
- * request's `Origin` first where that matters.
+ * `attach` is called with the link after the handshake, for example to create a stack on it; the
+ * link ends with the WebSocket. Any web page can open a WebSocket to a server that its visitor can
+ * reach: check the request's `Origin` first if that matters.
  *
  * @example
  * ```ts
@@ -38,7 +38,7 @@ export function webSocketLinkEvents(
   };
 }
 
-/** What a server's WebSocket is to a link. */
+/** Adapts a server's WebSocket for a link. */
 export function packetSocket(ws: WebSocketContext): PacketSocket {
   return {
     get readyState() {

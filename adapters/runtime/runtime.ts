@@ -1,14 +1,14 @@
-/** The runtimes that the adapters are written for. */
+/** The supported runtimes. */
 export type RuntimeName = "deno" | "bun";
 
 /**
- * Which runtime this is.
+ * The current runtime.
  *
- * @throws {Error} Neither Deno nor Bun.
+ * @throws {Error} The runtime is neither Deno nor Bun.
  */
 export function runtimeName(): RuntimeName {
-  // Deno defines neither `Bun` nor a version of it; Bun has both.
+  // Deno does not define `Bun`.
   if ("Bun" in globalThis) return "bun";
   if ("Deno" in globalThis) return "deno";
-  throw new Error("berth runs on Deno and on Bun: start it with one of these");
+  throw new Error("berth runs on Deno and Bun: start it with one of these");
 }

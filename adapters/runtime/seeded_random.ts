@@ -1,10 +1,10 @@
 import type { Random } from "../../core/api/environment.ts";
 
-/** Randomness that a seed determines: the same seed gives the same values on every runtime. */
+/** A seeded random generator: the same seed gives the same values on every runtime. */
 export interface SeededRandom extends Random {
   /** 0 to 2^32 - 1. */
   uint32(): number;
-  /** From 0 up to, and without, 1. */
+  /** From 0 up to but not including 1. */
   fraction(): number;
 }
 
@@ -31,7 +31,7 @@ export function seededRandom(seed: number): SeededRandom {
     return sum >>> 0;
   }
 
-  // Neighbouring seeds give unlike sequences only after some rounds.
+  // Similar seeds give different sequences only after some rounds.
   for (let round = 0; round < 15; round++) uint32();
 
   return {

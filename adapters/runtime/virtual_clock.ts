@@ -3,19 +3,19 @@ import type { Clock } from "../../core/api/environment.ts";
 
 interface Timer {
   readonly at: number;
-  /** Timers of the same instant run in the order in which they were scheduled. */
+  /** Timers due at the same time run in the order in which they were scheduled. */
   readonly order: number;
   readonly wake: () => void;
 }
 
-/** A timer that schedules itself again without delay would otherwise run for ever. */
+/** Limit for timers that reschedule themselves without delay. */
 const MAX_TIMERS_PER_INSTANT = 100_000;
-/** Work that no timer drives, such as a digest in another thread, gets this much real time. */
+/** Number of event loop turns for work that no timer drives, such as a digest in another thread. */
 const MAX_IDLE_TURNS = 1000;
 
 /**
- * Time that passes only when it is told to: hours of a protocol's life run in milliseconds, the
- * same way each time. Between two timers everything that is ready to run runs.
+ * A clock that advances only on request: hours of protocol time run in milliseconds, and
+ * reproducibly. Between two timers, all pending work of the event loop runs.
  *
  * @example
  * ```ts
@@ -31,12 +31,12 @@ const MAX_IDLE_TURNS = 1000;
 export class VirtualClock implements Clock {
   #now: number;
   #scheduled = 0;
-  /** The next one is last. */
+  /** In reverse order: the next timer is last. */
   readonly #timers: Timer[] = [];
   #instant = -1;
   #firedAtInstant = 0;
 
-  /** A clock that shows `now`, in milliseconds. */
+  /** Creates a clock that starts at `now`, in milliseconds. */
   constructor(now = 0) {
     this.#now = now;
   }
@@ -46,12 +46,12 @@ export class VirtualClock implements Clock {
     return this.#now;
   }
 
-  /** How many timers wait. */
+  /** Number of pending timers. */
   get pending(): number {
     return this.#timers.length;
   }
 
-  /** Calls `wake` when virtual time reaches `at`, never before this call has returned. */
+  /** Calls `wake` when virtual time reaches `at`, never before this call returns. */
   schedule(at: number, wake: () => void): () => void {
     if (Number.isNaN(at)) throw new RangeError("a timer cannot be scheduled at NaN");
     const timer = { at: Math.max(at, this.#now), order: this.#scheduled++, wake };
@@ -63,9 +63,10 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Lets `ms` milliseconds pass: runs the timers that become due, in order, and what they set off.
+   * Advances by `ms` milliseconds: runs the timers that become due, in order, and the work that
+   * they start.
    *
-   * @throws What a timer throws, or an error when timers keep firing at one instant.
+   * @throws An error thrown by a timer, or an error if timers keep firing without time passing.
    */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
@@ -77,13 +78,12 @@ export class VirtualClock implements Clock {
     this.#now = Math.max(this.#now, end);
   }
 
-  /** Lets time pass, from timer to timer, until a promise settles; gives what it gives. */
+  /** Advances from timer to timer until a promise settles; returns its result. */
   async runUntil<T>(until: Promise<T>, options?: { limitMs?: number }): Promise<T>;
-  /** Lets time pass, from timer to timer, until a condition holds. */
+  /** Advances from timer to timer until a condition holds. */
   async runUntil(until: () => boolean, options?: { limitMs?: number }): Promise<void>;
   /**
-   * @throws {Error} The condition was not met within `limitMs` virtual milliseconds, default one hour,
-   * or nothing is left that could bring it about.
+   * @throws {Error} The condition was not met within `limitMs` virtual milliseconds (default one hour), or no timer is left.
    */
   async runUntil<T>(
     until: Promise<T> | (() => boolean),
@@ -105,9 +105,9 @@ export class VirtualClock implements Clock {
     if (typeof until !== "function") return await until;
   }
 
-  /** Lets everything run that is ready to run, without time passing. */
+  /** Runs all pending work of the event loop without advancing the time. */
   settle(): Promise<void> {
-    // A turn of the event loop begins when no promise job is left.
+    // A turn of the event loop starts when the microtask queue is empty.
     return new Promise((resolve) => void setImmediate(resolve));
   }
 
@@ -125,7 +125,7 @@ export class VirtualClock implements Clock {
     timer.wake();
   }
 
-  /** Where a timer is, or would be, in the list that begins with the last. */
+  /** Index of a timer in the reversed list, or its insertion point. */
   #indexOf({ at, order }: Timer): number {
     let low = 0;
     let high = this.#timers.length;

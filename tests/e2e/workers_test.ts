@@ -179,7 +179,7 @@ describe("a worker that dies", () => {
     const service = await startService(namespace, ...WORKERS.slice(0, 2));
     await namespace.run(["ip", "link", "delete", "berth0"]);
     const { exit, log } = await service.finish(15_000);
-    expect(log).toBe("berth: berth0 was removed: start again to make it anew\n");
+    expect(log).toBe("berth: berth0 was removed: restart to create it again\n");
     expect(exit).toBe(1);
   }, 60_000);
 

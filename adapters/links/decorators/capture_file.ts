@@ -4,25 +4,28 @@ import process from "node:process";
 import { requireInteger } from "../integer_option.ts";
 import type { WriteBlock } from "./pcapng/recording.ts";
 
-/** What {@link captureFile} takes. */
+/** Options of {@link captureFile}. */
 export interface CaptureFileOptions {
-  /** Bytes of one file, at least 4096; then the next one begins. Default Infinity. */
+  /** Size in bytes at which a new file is begun, at least 4096. Default Infinity. */
   maxBytes?: number;
-  /** Files that are kept: `FILE`, which is written, and `FILE.1`, `FILE.2`, ... Default 10. */
+  /** Number of files kept: the current `FILE`, and `FILE.1`, `FILE.2`, ... Default 10. */
   files?: number;
-  /** Bytes that may wait to be written; further packets are left out. Default 16 MiB. */
+  /**
+   * Maximum number of bytes waiting to be written; beyond that, packets are skipped. Default 16
+   * MiB.
+   */
   maxWaitingBytes?: number;
-  /** Told once when the file cannot be written; the recording has ended then. */
+  /** Called once if the file cannot be written; the recording has ended then. */
   onError?: (error: unknown) => void;
 }
 
 /**
- * Writes a recording of {@link pcapng} to a file, a FIFO or stdout, without holding up the link.
+ * Writes a recording of {@link pcapng} to a file, a FIFO or stdout, without delaying the link.
  *
- * Files rotate by size: at most `files` times `maxBytes` are on the disk, each file begins so that
- * it can be read by itself. A FIFO is waited for until somebody reads it, so that
- * `mkfifo live; wireshark -k -i live` shows packets as they pass; `"-"` is stdout, for
- * `| wireshark -k -i -`. Who reads slower than packets come misses some; they are counted.
+ * Files rotate by size: at most `files` times `maxBytes` are on disk, and each file can be read by
+ * itself. A FIFO is opened once it has a reader, so that `mkfifo live; wireshark -k -i live` shows
+ * packets live; `"-"` is stdout, for `| wireshark -k -i -`. A reader that is too slow misses
+ * packets, which are counted in `dropped`.
  *
  * @throws {RangeError} An option is out of range.
  *
@@ -46,11 +49,11 @@ const LEAST_FILE = 4096;
 /** Blocks are joined up to this size. */
 const CHUNK_BYTES = 262_144;
 
-/** A file that is being written, made by {@link captureFile}. */
+/** A capture file being written; created by {@link captureFile}. */
 export class CaptureFile implements AsyncDisposable {
-  /** What {@link CapturedLink.record} takes. Throws once the file cannot be written. */
+  /** Callback for {@link CapturedLink.record}. Throws once the file cannot be written. */
   readonly write: WriteBlock = (block) => this.#put(block);
-  /** Blocks that found no room because the file is written slower than packets come. */
+  /** Number of blocks dropped because packets arrived faster than they could be written. */
   dropped = 0;
   readonly #path: string;
   readonly #maxBytes: number;
@@ -59,7 +62,7 @@ export class CaptureFile implements AsyncDisposable {
   readonly #onError: ((error: unknown) => void) | undefined;
   #waiting: Uint8Array<ArrayBuffer>[] = [];
   #waitingBytes = 0;
-  /** What every file begins with. */
+  /** The header at the start of every file. */
   #header: Uint8Array<ArrayBuffer> | undefined;
   #handle: FileHandle | undefined;
   #isOpening = false;
@@ -68,7 +71,7 @@ export class CaptureFile implements AsyncDisposable {
   #failure: unknown;
   #closed = false;
 
-  /** For {@link captureFile}. */
+  /** Called by {@link captureFile}. */
   constructor(path: string, options: CaptureFileOptions) {
     const { maxBytes = Infinity, files = 10, maxWaitingBytes = 16 * 2 ** 20, onError } = options;
     if (!(maxBytes >= LEAST_FILE)) {
@@ -85,7 +88,7 @@ export class CaptureFile implements AsyncDisposable {
     this.#onError = onError;
   }
 
-  /** Writes what waits, unless nobody has begun to read the FIFO, and closes the file. */
+  /** Writes the pending blocks, unless the FIFO has no reader yet, and closes the file. */
   async close(): Promise<void> {
     this.#closed = true;
     const reader = this.#isOpening ? this.#openForReading() : undefined;
@@ -155,7 +158,7 @@ export class CaptureFile implements AsyncDisposable {
     await this.#writeAll(this.#header!);
   }
 
-  /** As many blocks as belong into this file, one at least. */
+  /** Removes the pending blocks that fit in this file, at least one. */
   #takeChunk(): Uint8Array<ArrayBuffer> {
     let count = 0;
     let bytes = 0;
@@ -184,14 +187,14 @@ export class CaptureFile implements AsyncDisposable {
     }
   }
 
-  /** A FIFO that nobody reads holds up whoever opens it for writing, and then takes little. */
+  /** Opening a FIFO for writing blocks until it has a reader, and its buffer is small. */
   #openForReading(): number | undefined {
     try {
       if (!statSync(this.#path).isFIFO()) return undefined;
       this.#waiting = [];
       return openSync(this.#path, constants.O_RDONLY | constants.O_NONBLOCK);
     } catch {
-      // Opening it for writing fails as well.
+      // The later open for writing reports the error.
       return undefined;
     }
   }

@@ -1,11 +1,11 @@
 import { type ChecksumState, OutgoingPacket } from "../../../core/stack/link.ts";
 
-/** A packet that outlives its `send()`: a copy to change or to send later. */
+/** A copy of a packet that outlives `send()`, to be modified or sent later. */
 export class HeldPacket extends OutgoingPacket {
-  /** What is known of its checksum. */
+  /** State of its checksum. */
   checksum: ChecksumState = "full";
 
-  /** Takes a packet's bytes and what goes with them; makes room for them where there is none. */
+  /** Copies a packet with its metadata, and grows the buffer if necessary. */
   hold(packet: OutgoingPacket, checksum: ChecksumState): void {
     const { HEADROOM } = OutgoingPacket;
     const { header, headerLength, payload, payloadStart, payloadLength, wrappedLength } = packet;
@@ -23,8 +23,8 @@ export class HeldPacket extends OutgoingPacket {
   }
 
   /**
-   * Flips one of the packet's bits; `bit` counts from the first bit of the IP header. Nobody vouches
-   * for the checksum any more.
+   * Flips one bit; `bit` counts from the first bit of the IP header. The checksum has to be
+   * verified then.
    */
   flip(bit: number): void {
     const at = bit >>> 3;

@@ -15,29 +15,30 @@ import { type ImpairedCounts, ImpairedPath } from "./impair/path.ts";
 export type { Impairments } from "./impair/impairments.ts";
 export type { ImpairedCounts } from "./impair/path.ts";
 
-/** {@link Impairments} of packets that are sent, and of those that are received. */
+/** {@link Impairments} of sent packets and, in `incoming`, of received packets. */
 export interface LinkImpairments extends Impairments {
-  /** What happens to packets that are received. Default nothing. */
+  /** Impairments of received packets. Default: none. */
   incoming?: Impairments;
 }
 
-/** What {@link impair} takes. */
+/** Options of {@link impair}. */
 export interface ImpairOptions extends LinkImpairments {
-  /** The same seed, clock and packets give the same fate. */
+  /** Seed of the random numbers; the same seed, clock and packets give the same result. */
   seed: number;
-  /** Tells the time by which packets are delayed. */
+  /** The clock that delays packets. */
   clock: Clock;
-  /** Packets held back in one direction, at most; further ones are dropped. Default 1024. */
+  /** Maximum number of delayed packets per direction; more are dropped. Default 1024. */
   queue?: number;
 }
 
 /**
- * Makes a link worse: delay, loss, reordering, corruption, bandwidth, as netem does for a device.
+ * Impairs a link with delay, loss, reordering, corruption and limited bandwidth, as netem does for
+ * a network device.
  *
- * Packets that are sent are impaired, and with `incoming` those that are received as well. It
- * offers neither super-packets nor checksum offload: each fate is one wire segment's, and a changed
- * bit is one that a checksum can find. A super-packet that the link behind receives shares one fate;
- * a TUN device opened with `offload: false` receives none.
+ * Sent packets are impaired, and with `incoming` received packets too. The result offers neither
+ * super-packets nor checksum offload, so that each segment is impaired by itself and checksums
+ * detect corruption. A super-packet received from the underlying link is impaired as a whole; a TUN
+ * device opened with `offload: false` receives none.
  *
  * @throws {RangeError} A share is not between 0 and 1, a time not between 0 and an hour, or
  * `bitsPerSecond` is below 1.
@@ -71,33 +72,36 @@ export function impair(link: Link, options: ImpairOptions): ImpairedLink {
   return new ImpairedLink(link, options);
 }
 
-/** Seeds of the two directions differ in bits that a user's seed seldom has. */
+/** Added to the seed for the incoming direction; users' seeds rarely have this bit set. */
 const INCOMING_SEED = 2 ** 40;
 const BATCH = 64;
-/** A total length has 16 bits (RFC 791 3.1). */
+/** The total length field has 16 bits (RFC 791 3.1). */
 const MAX_PACKET = 65_535;
 
-/** A link made worse by {@link impair}. */
+/** An impaired link; created by {@link impair}. */
 export class ImpairedLink implements Link {
-  /** The name of the link behind. */
+  /** The name of the underlying link. */
   readonly name: string;
-  /** The MTU of the link behind, and no offload; whether it leaves the host. */
+  /** The underlying link's MTU and `insideHost`, without offload. */
   readonly features: LinkFeatures;
-  /** What the link behind has. */
+  /** As in the underlying link. */
   readonly forwardToShard?: (foreign: ShardPacket) => boolean;
   readonly #link: Link;
   readonly #outgoing: ImpairedPath;
   readonly #incoming: ImpairedPath;
-  /** Received packets whose time has come. */
+  /** Received packets that are ready for the stack. */
   readonly #arrived: PacketQueue;
-  /** Once something was said of received packets they take the long way, to keep their order. */
+  /**
+   * Set once incoming impairments are configured. From then on all received packets pass through
+   * the queue, to keep their order.
+   */
   #impairsIncoming = false;
   readonly #batch = new PacketBatch(BATCH);
   readonly #received = new OutgoingPacket();
   #waiting: PromiseWithResolvers<boolean> | undefined;
   #isWaitingForLink = false;
 
-  /** For {@link impair}. */
+  /** Called by {@link impair}. */
   constructor(link: Link, { seed, clock, queue = 1024, ...impairments }: ImpairOptions) {
     const { mtu, insideHost, shard } = link.features;
     this.name = link.name;
@@ -113,7 +117,7 @@ export class ImpairedLink implements Link {
     requireInteger("seed", seed, 0, Number.MAX_SAFE_INTEGER);
     requireInteger("queue", queue, 1, 1_000_000);
     this.#outgoing = new ImpairedPath({ clock, seed, queue, deliver: (it) => link.send(it) });
-    // What a kernel's device hands over can be a super-packet, whatever is offered here.
+    // A kernel device may deliver super-packets even though none are offered here.
     this.#arrived = new PacketQueue(queue + BATCH, {
       mtu,
       maxSuperPacket: MAX_PACKET,
@@ -128,19 +132,19 @@ export class ImpairedLink implements Link {
     this.set(impairments);
   }
 
-  /** What has happened so far to packets that were sent. */
+  /** Counters of impaired sent packets. */
   get counts(): Readonly<ImpairedCounts> {
     return this.#outgoing.counts;
   }
 
-  /** What has happened so far to packets that were received. */
+  /** Counters of impaired received packets. */
   get incomingCounts(): Readonly<ImpairedCounts> {
     return this.#incoming.counts;
   }
 
   /**
-   * Changes what happens to packets from now on; what is not named stays. Packets that are on their
-   * way keep their fate.
+   * Changes the given impairments and leaves the others. Packets already in transit are not
+   * affected.
    *
    * @throws {RangeError} A share is not between 0 and 1, a time not between 0 and an hour, or
    * `bitsPerSecond` is below 1.
@@ -154,7 +158,7 @@ export class ImpairedLink implements Link {
     this.#incoming.set(incoming);
   }
 
-  /** What the link behind has counted, and both directions under `impair.`. */
+  /** Counters of the underlying link, and those of both directions under `impair.`. */
   stats(): Readonly<Record<string, number>> {
     const counted: Record<string, number> = { ...this.#link.stats?.() };
     for (const [what, count] of Object.entries(this.counts)) counted[`impair.${what}`] = count;
@@ -164,7 +168,7 @@ export class ImpairedLink implements Link {
     return counted;
   }
 
-  /** What has arrived by now. */
+  /** Receives the packets that have arrived. */
   receive(batch: PacketBatch): number {
     if (!this.#impairsIncoming) return this.#link.receive(batch);
     const count = this.#link.receive(this.#batch);
@@ -172,7 +176,7 @@ export class ImpairedLink implements Link {
     return this.#arrived.takeInto(batch);
   }
 
-  /** As the link behind, and when a packet arrives that was held back. */
+  /** Resolves when the underlying link or a delayed packet is ready. */
   ready(): Promise<boolean> {
     if (!this.#impairsIncoming) return this.#link.ready();
     if (!this.#arrived.isEmpty) return Promise.resolve(true);
@@ -182,12 +186,12 @@ export class ImpairedLink implements Link {
     return promise;
   }
 
-  /** True also for a packet that gets lost: whoever sends cannot know. */
+  /** Returns true for a lost packet too, since a sender does not notice the loss. */
   send(packet: OutgoingPacket): boolean {
     return this.#outgoing.send(packet, packet.checksumPartial ? "partial" : "full");
   }
 
-  /** Drops what is held back and closes the link behind. */
+  /** Drops the delayed packets and closes the underlying link. */
   close(): Promise<void> {
     this.#outgoing.close();
     this.#incoming.close();
@@ -220,7 +224,9 @@ export class ImpairedLink implements Link {
     this.#waiting = undefined;
   }
 
-  /** One wait at a time, which may outlive the `ready()` that began it. */
+  /**
+   * Keeps a single wait on the underlying link, which may outlive the `ready()` that started it.
+   */
   #waitForLink(): void {
     if (this.#isWaitingForLink) return;
     this.#isWaitingForLink = true;

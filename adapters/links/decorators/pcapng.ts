@@ -7,35 +7,38 @@ import { type Recordable, Recording, type WriteBlock } from "./pcapng/recording.
 export type { CapturedConnection, NameConnection } from "./pcapng/connections.ts";
 export type { WriteBlock } from "./pcapng/recording.ts";
 
-/** What {@link pcapng} takes. */
+/** Options of {@link pcapng}. */
 export interface PcapngOptions {
-  /** Tells the packets' times. Default the runtime's clock. */
+  /** Clock for the timestamps. Default the runtime's clock. */
   clock?: Pick<Clock, "now">;
-  /** What the clock's 0 is, in milliseconds since 1970. Default the start of this process. */
+  /** Time of the clock's 0 in milliseconds since 1970. Default the start of this process. */
   epochMs?: number;
   /**
-   * Names a connection, for the comment on its first packet, which has its addresses anyway. Called
-   * once for each connection and recording.
+   * Returns a name for a connection, which the comment on its first packet shows along with the
+   * addresses. Called once for each connection and recording.
    */
   nameConnection?: NameConnection;
 }
 
-/** A recording that goes on, of {@link CapturedLink.record}. */
+/** A recording in progress, started by {@link CapturedLink.record}. */
 export interface LinkRecording {
-  /** Ends it. */
+  /** Ends the recording. */
   stop(): void;
-  /** What `write` threw, or `nameConnection`; it ended the recording and nothing else. */
+  /**
+   * The error thrown by `write` or `nameConnection`, which ended the recording but did not affect
+   * the link.
+   */
   readonly failure: unknown;
 }
 
 /**
  * Records what a link sends and receives in the pcapng format, for Wireshark and tcpdump.
  *
- * Recordings begin and end while the link runs; where there is none, packets only pass. Each packet
- * has its direction and its time in nanoseconds, the first one of each TCP connection and UDP flow a
- * comment with its addresses and name. Super-packets are recorded whole, as a kernel's device shows
- * them; a checksum that is left to offload is recorded complete. A recording remembers 65,536
- * connections.
+ * Recordings can be started and stopped while the link is in use; without one, packets just pass
+ * through. Each packet is recorded with its direction and a timestamp in nanoseconds. The first
+ * packet of each TCP connection and UDP flow has a comment with addresses and name. Super-packets
+ * are recorded whole, as on a kernel device; checksums left to offload are completed in the
+ * recording. A recording remembers 65,536 connections.
  *
  * @example
  * ```ts
@@ -59,13 +62,13 @@ export function pcapng(link: Link, options: PcapngOptions = {}): CapturedLink {
   return new CapturedLink(link, options);
 }
 
-/** A link that can be recorded, made by {@link pcapng}. */
+/** A link that can be recorded; created by {@link pcapng}. */
 export class CapturedLink implements Link {
-  /** The name of the link behind. */
+  /** The name of the underlying link. */
   readonly name: string;
-  /** The features of the link behind. */
+  /** The features of the underlying link. */
   readonly features: LinkFeatures;
-  /** What the link behind has. */
+  /** As in the underlying link. */
   readonly forwardToShard?: (foreign: ShardPacket) => boolean;
   readonly #link: Link;
   readonly #now: () => number;
@@ -73,7 +76,7 @@ export class CapturedLink implements Link {
   readonly #recordings = new Set<Recording>();
   readonly #received = new ReceivedPacket();
 
-  /** For {@link pcapng}. */
+  /** Called by {@link pcapng}. */
   constructor(
     link: Link,
     { clock = performance, epochMs = performance.timeOrigin, nameConnection }: PcapngOptions,
@@ -87,10 +90,9 @@ export class CapturedLink implements Link {
   }
 
   /**
-   * Begins a recording, beside those that run.
+   * Starts a recording; several can be in progress at the same time.
    *
-   * @param write Gets the file block by block; the first is what a file begins with, so that whoever
-   * goes on in another file can begin it in the same way.
+   * @param write Called with each block of the file. The first block is the file header, which can be repeated at the start of further files.
    */
   record(write: WriteBlock): LinkRecording {
     const recording = new Recording(write, this.name, this.#nameConnection);
@@ -103,7 +105,7 @@ export class CapturedLink implements Link {
     };
   }
 
-  /** As the link behind. */
+  /** See the underlying link. */
   receive(batch: PacketBatch): number {
     const count = this.#link.receive(batch);
     if (this.#recordings.size === 0) return count;
@@ -115,24 +117,24 @@ export class CapturedLink implements Link {
     return count;
   }
 
-  /** As the link behind. */
+  /** See the underlying link. */
   ready(): Promise<boolean> {
     return this.#link.ready();
   }
 
-  /** As the link behind. */
+  /** See the underlying link. */
   stats(): Readonly<Record<string, number>> {
     return this.#link.stats?.() ?? {};
   }
 
-  /** As the link behind; what that refuses was never on the wire and is not recorded. */
+  /** Sends a packet, and records it unless the underlying link drops it. */
   send(packet: OutgoingPacket): boolean {
     const sent = this.#link.send(packet);
     if (sent && this.#recordings.size > 0) this.#record(packet, "out", packet.checksumPartial);
     return sent;
   }
 
-  /** Ends all recordings and closes the link behind. */
+  /** Ends all recordings and closes the underlying link. */
   close(): Promise<void> {
     this.#recordings.clear();
     return this.#link.close();
@@ -152,7 +154,7 @@ export class CapturedLink implements Link {
   }
 }
 
-/** A packet of a batch; one object serves all. */
+/** A packet of a batch; the object is reused. */
 class ReceivedPacket implements Recordable {
   bytes: Uint8Array = new Uint8Array(0);
   byteLength = 0;

@@ -3,12 +3,12 @@ import { type IpAddress, Subnet } from "../../../core/wire/address.ts";
 import type { DuplicateDetection } from "./duplicate_detection.ts";
 import type { EthernetPlan } from "./options.ts";
 
-/** Which addresses a station answers for, and which are on its link. */
+/** The addresses that a station answers for, and routing to the next hop. */
 export class StationAddresses {
   readonly #own: OwnAddresses;
-  /** As they were given. */
+  /** As configured. */
   #subnets: readonly Subnet[];
-  /** Others', although an own network contains them. */
+  /** Addresses of other hosts inside an own network. */
   readonly #others: readonly Subnet[];
   readonly #gateways: readonly IpAddress[];
   readonly #detection: DuplicateDetection;
@@ -31,37 +31,37 @@ export class StationAddresses {
     this.#own.remove(subnet);
   }
 
-  /** Those that stand for themselves alone. */
+  /** Own addresses that are not networks. */
   get single(): readonly IpAddress[] {
     return this.#subnets.filter((own) => !own.isNetwork).map(({ address }) => address);
   }
 
-  /** An address that is being probed is not yet an own one. */
+  /** Whether an address is own, regardless of duplicate address detection. */
   isOwn(address: IpAddress): boolean {
     return this.#own.has(address) && !this.#detection.withholds(address);
   }
 
-  /** IPv4 broadcasts: the limited one and the subnets' (RFC 919). */
+  /** Whether it is an IPv4 broadcast address, limited or directed (RFC 919). */
   isBroadcast(address: IpAddress): boolean {
     if (!address.isV4) return false;
     return address.w3 === -1 || this.#subnets.some((own) => own.isBroadcast(address));
   }
 
-  /** Whom a packet to `destination` goes to next; `undefined`: nobody leads there. */
+  /** The next hop for a packet to `destination`; `undefined` if there is no route. */
   nextHop(destination: IpAddress): IpAddress | undefined {
     return this.isOnLink(destination)
       ? destination
       : this.#gateways.find(({ isV4 }) => isV4 === destination.isV4);
   }
 
-  /** Whether it may be a neighbor's. A network that is own as a whole has no others in it. */
+  /** Whether it may be the address of a neighbor. An own network contains no neighbors. */
   isOnLink(address: IpAddress): boolean {
     return isLinkLocal(address) || this.#others.some((other) => other.contains(address)) ||
       this.#subnets.some((own) => !own.isNetwork && own.contains(address));
   }
 }
 
-/** `169.254.0.0/16` (RFC 3927) and `fe80::/10` (RFC 4291 2.5.6) are of this link by what they are. */
+/** `169.254.0.0/16` (RFC 3927) and `fe80::/10` (RFC 4291 2.5.6) are always on the link. */
 function isLinkLocal({ isV4, w0, w3 }: IpAddress): boolean {
   return isV4 ? w3 >>> 16 === 0xa9fe : w0 >>> 22 === 0xfe80 >>> 6;
 }

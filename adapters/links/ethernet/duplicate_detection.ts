@@ -1,5 +1,5 @@
 /**
- * Finds out whether an own address is another station's before it is used.
+ * Duplicate address detection (RFC 5227 for IPv4, RFC 4862 5.4 for IPv6).
  *
  * @module
  */
@@ -8,15 +8,15 @@ import type { IpAddress } from "../../../core/wire/address.ts";
 import { readU32 } from "../../../core/wire/bytes.ts";
 import { formatMac } from "../../../core/wire/ethernet.ts";
 
-/** How often an address is asked for, and how long it is waited, in milliseconds. */
+/** Number of probes and their timing, in milliseconds. */
 interface Timing {
-  /** The first probe leaves at a random time in this. */
+  /** Maximum random delay before the first probe. */
   readonly wait: number;
   readonly probes: number;
-  /** Between two probes, at least and at most. */
+  /** Minimum and maximum interval between probes. */
   readonly shortest: number;
   readonly longest: number;
-  /** Behind the last probe. */
+  /** Time to wait for a conflict after the last probe. */
   readonly patience: number;
   readonly announcements: number;
 }
@@ -42,42 +42,42 @@ const NEIGHBOR_DISCOVERY: Timing = {
 /** RFC 5227 1.1, milliseconds. */
 const ANNOUNCE_INTERVAL = 2000;
 
-/** An own address that another station has. */
+/** An own address that another station uses. */
 export interface DuplicateAddress {
   /** The IP address. */
   readonly address: string;
-  /** The link-layer address of the station that has it, or is about to take it. */
+  /** The link-layer address of the station that uses or probes it. */
   readonly mac: string;
 }
 
-/** What the detection needs done. */
+/** Actions that the detection triggers. */
 export interface DetectionHooks {
-  /** Asks everybody for the address, from nobody. */
+  /** Broadcasts a probe, from the unspecified address. */
   probe(address: IpAddress): void;
-  /** Tells everybody the address, which is this station's now. */
+  /** Announces the address, which is this station's now. */
   announce(address: IpAddress): void;
-  /** Another station has the address. */
+  /** Reports a duplicate address. */
   found(duplicate: DuplicateAddress): void;
-  /** `handleTimeout()` is due then. */
+  /** Schedules a call of `handleTimeout()`. */
   schedule(at: number): void;
 }
 
 interface Candidate {
   readonly address: IpAddress;
   state: "TENTATIVE" | "DUPLICATE" | "ANNOUNCING";
-  /** Probes or announcements of this state that have been sent. */
+  /** Number of probes or announcements sent in this state. */
   sent: number;
   deadline: number;
   mac: number;
 }
 
-/** The states of an address: RFC 5227 2.1 and RFC 4862 5.4, with the time as an argument. */
+/** The state machine of RFC 5227 2.1 and RFC 4862 5.4; the time is an argument. */
 export class DuplicateDetection {
   readonly #hooks: DetectionHooks;
   readonly #random: Random;
   readonly #word = new Uint8Array(4);
   readonly #candidates = new Set<Candidate>();
-  /** Not to be used: tentative, or another's. */
+  /** Addresses that must not be used: tentative, or duplicate. */
   #withheld: readonly IpAddress[] = [];
   #settled = Promise.withResolvers<void>();
 
@@ -87,22 +87,22 @@ export class DuplicateDetection {
     this.#settled.resolve();
   }
 
-  /** Some address is not to be used, or not yet. */
+  /** Whether any address must not be used (yet). */
   get isWithholding(): boolean {
     return this.#withheld.length > 0;
   }
 
-  /** The addresses that another station has. */
+  /** The own addresses that another station uses. */
   get duplicates(): readonly DuplicateAddress[] {
     return [...this.#candidates].filter(({ state }) => state === "DUPLICATE").map(duplicateOf);
   }
 
-  /** Whether the address is not to be used, or not yet. */
+  /** Whether the address must not be used (yet). */
   withholds(address: IpAddress): boolean {
     return this.#withheld.some((withheld) => withheld.equals(address));
   }
 
-  /** Why a packet from or to the address is dropped, if it is. */
+  /** The reason to drop packets from or to the address, if any. */
   reasonFor(address: IpAddress): "drop.tentative" | "drop.duplicate" | undefined {
     if (!this.withholds(address)) return undefined;
     const isDuplicate = [...this.#candidates].some((candidate) =>
@@ -111,7 +111,7 @@ export class DuplicateDetection {
     return isDuplicate ? "drop.duplicate" : "drop.tentative";
   }
 
-  /** Begins to probe an address. */
+  /** Starts probing an address. */
   start(address: IpAddress, now: number): void {
     this.stop(address);
     const deadline = now + this.#fraction() * timingOf(address).wait;
@@ -122,7 +122,7 @@ export class DuplicateDetection {
     this.#hooks.schedule(deadline);
   }
 
-  /** Forgets an address. */
+  /** Stops detection for an address. */
   stop(address: IpAddress): void {
     for (const candidate of this.#candidates) {
       if (candidate.address.equals(address)) this.#candidates.delete(candidate);
@@ -130,7 +130,10 @@ export class DuplicateDetection {
     this.#update();
   }
 
-  /** A station at `mac` has the address, or is probing it too; false: it is not a tentative one. */
+  /**
+   * Handles a conflict with the station `mac`, which uses or probes the address; returns false if
+   * the address is not tentative.
+   */
   conflict(address: IpAddress, mac: number): boolean {
     for (const candidate of this.#candidates) {
       if (candidate.state !== "TENTATIVE" || !candidate.address.equals(address)) continue;
@@ -143,7 +146,7 @@ export class DuplicateDetection {
     return false;
   }
 
-  /** Probes, accepts and announces what is due. */
+  /** Sends the probes and announcements that are due. */
   handleTimeout(now: number): void {
     for (const candidate of [...this.#candidates]) {
       if (candidate.state === "DUPLICATE") continue;
@@ -173,12 +176,12 @@ export class DuplicateDetection {
     this.#hooks.announce(address);
   }
 
-  /** Resolves when no address is tentative, or when the link has closed. */
+  /** Resolves when no address is tentative, or when the link is closed. */
   untilSettled(): Promise<void> {
     return this.#settled.promise;
   }
 
-  /** Forgets what is being probed. */
+  /** Stops all probing. */
   close(): void {
     this.#candidates.clear();
     this.#update();

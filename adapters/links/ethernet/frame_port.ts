@@ -1,30 +1,30 @@
 /**
- * What carries Ethernet frames.
+ * The interface of a port that sends and receives Ethernet frames.
  *
  * @module
  */
 import type { LinkFeatures, OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
 
 /**
- * Takes and gives Ethernet frames: a TAP device, a tunnel, a virtual machine's network card. It is
- * to frames what a link is to IP packets; `ethernet()` makes a link of it.
+ * Sends and receives Ethernet frames: a TAP device, a tunnel, a virtual machine's network card.
+ * `ethernet()` turns it into a link. The members correspond to those of `Link`.
  */
 export interface FramePort extends AsyncDisposable {
   /** Shown in logs. */
   readonly name: string;
-  /** As a link's; `mtu` is the largest IP packet in a frame. */
+  /** Capabilities; `mtu` is the largest IP packet in a frame. */
   readonly features: LinkFeatures;
-  /** As a link's; what it puts into `batch` are frames, from the destination address on. */
+  /** Receives frames into `batch`, each from its destination address on. */
   receive(batch: PacketBatch): number;
-  /** As a link's. */
+  /** See `Link`. */
   ready(): Promise<boolean>;
   /**
-   * As a link's. The frame's header is the 14 bytes in front of the packet's own, and is there
-   * already; a port may put a header of its own in front of that, as far as the headroom goes.
+   * See `Link`. The Ethernet header is the 14 bytes before the packet's own header; a port may
+   * write a header of its own before that, within the headroom.
    */
   send(frame: OutgoingPacket): boolean;
-  /** As a link's. */
+  /** See `Link`. */
   close(): Promise<void>;
-  /** What the port has met, by name; shown in the stack's statistics. */
+  /** Counters by name; shown in the stack's statistics. */
   stats?(): Readonly<Record<string, number>>;
 }

@@ -31,11 +31,11 @@ import { Undeliverable } from "./undeliverable.ts";
 
 const { HEADROOM } = OutgoingPacket;
 
-/** A link of IP packets over a port of Ethernet frames, as `ethernet()` makes it. */
+/** An Ethernet link: IP packets over a frame port; created by `ethernet()`. */
 export class EthernetLink implements Link {
   /** The port's name. */
   readonly name: string;
-  /** The port's. */
+  /** The port's features. */
   readonly features: LinkFeatures;
   readonly #port: FramePort;
   readonly #clock: Clock;
@@ -48,16 +48,16 @@ export class EthernetLink implements Link {
   readonly #log: Logger;
   readonly #talk: NeighborProtocol;
   readonly #undeliverable = new Undeliverable();
-  /** What the port put into the batch's places last, and the packets in it. */
+  /** The frame buffers of the last batch, and the packet views in them, for reuse. */
   readonly #frames: Uint8Array<ArrayBuffer>[] = [];
   readonly #packets: Uint8Array<ArrayBuffer>[] = [];
-  /** The last destination that is no neighbor, and the gateway that leads there. */
+  /** The last destination that is not on the link, and its gateway. */
   #far: { readonly destination: IpAddress; readonly gateway: IpAddress } | undefined;
   #cancelTimer: (() => void) | undefined;
   #timerAt = Infinity;
   #isClosed = false;
 
-  /** For `ethernet()`. */
+  /** Called by `ethernet()`. */
   constructor(port: FramePort, options: EthernetOptions) {
     const plan = parseEthernetOptions(options);
     this.name = port.name;
@@ -100,10 +100,10 @@ export class EthernetLink implements Link {
   }
 
   /**
-   * Takes one more own address, in CIDR form, probes it and tells the link; beside the stack's own
-   * `addAddress()`.
+   * Adds an own address in CIDR notation, probes it and announces it. Call the stack's
+   * `addAddress()` as well.
    *
-   * @throws {TypeError} It is not an address.
+   * @throws {TypeError} The argument is not an address.
    */
   addAddress(cidr: string): void {
     const subnet = parseSubnet("addAddress", cidr);
@@ -113,9 +113,9 @@ export class EthernetLink implements Link {
   }
 
   /**
-   * Answers for an own address, or for a network of them, no more.
+   * Stops answering for an own address or network.
    *
-   * @throws {TypeError} It is not an address.
+   * @throws {TypeError} The argument is not an address.
    */
   removeAddress(address: string): void {
     const place = placeOf(parseSubnet("removeAddress", address));
@@ -125,8 +125,8 @@ export class EthernetLink implements Link {
   }
 
   /**
-   * Waits until no own address is being probed any more, with a stack on the link, which is what hears
-   * the answers. Resolves with the addresses that another station has, which are not used.
+   * Waits until all own addresses have been probed, and resolves with the duplicates, which are not
+   * used. Requires a stack on the link, since that receives the answers.
    */
   async probed(): Promise<readonly DuplicateAddress[]> {
     await this.#detection.untilSettled();
@@ -139,7 +139,7 @@ export class EthernetLink implements Link {
     this.#detection.start(address, this.#clock.now());
   }
 
-  /** Neighbors as they are known now, a copy. */
+  /** A snapshot of the neighbor cache. */
   get neighbors(): readonly NeighborEntry[] {
     return Array.from(this.#resolver.neighbors, ({ address, mac, state }) => ({
       address: address.toString(),
@@ -148,14 +148,14 @@ export class EthernetLink implements Link {
     }));
   }
 
-  /** What was done and dropped, by name; what the port has met is among it. */
+  /** Counters by name, including those of the port. */
   stats(): Readonly<Record<string, number>> {
     return { ...this.#port.stats?.(), ...this.#counts.snapshot() };
   }
 
   /**
-   * As a link's; what the neighbors say among themselves is dealt with here. An ICMP error of the
-   * link's own tells the stack of a packet that no neighbor took.
+   * Receives packets, and handles ARP and neighbor discovery. Packets whose neighbor does not
+   * answer come back as ICMP errors.
    */
   receive(batch: PacketBatch): number {
     if (this.#isClosed) return 0;
@@ -169,12 +169,14 @@ export class EthernetLink implements Link {
     }
   }
 
-  /** As a link's; true also when there is nothing but what the neighbors say. */
+  /**
+   * Resolves as for any link; with true also if there are only ARP or neighbor discovery messages.
+   */
   ready(): Promise<boolean> {
     return this.#undeliverable.ready(this.#port);
   }
 
-  /** As a link's; a packet to a neighbor that has to be asked for waits here. */
+  /** Sends a packet; it is queued while its neighbor is being resolved. */
   send(packet: OutgoingPacket): boolean {
     if (this.#isClosed) return false;
     if (this.#detection.isWithholding && this.#isWithheld(packet)) return false;
@@ -219,7 +221,10 @@ export class EthernetLink implements Link {
     return this.#resolver.wait(hop, sourceOf(packet), packet, now) || this.#drop("drop.neighbors");
   }
 
-  /** RFC 4862 5.4: nothing leaves from such an address; who has sent it is told where it is another's. */
+  /**
+   * RFC 4862 5.4: nothing is sent from a tentative or duplicate address. For a duplicate, the
+   * sender gets an ICMP error.
+   */
   #isWithheld(packet: OutgoingPacket): boolean {
     const reason = this.#detection.reasonFor(sourceOf(packet));
     if (reason === undefined) return false;
@@ -250,7 +255,7 @@ export class EthernetLink implements Link {
     return false;
   }
 
-  /** Moves the packets among the frames to the batch's beginning; returns how many there are. */
+  /** Moves the stack's packets to the start of the batch; returns their number. */
   #takeIn(batch: PacketBatch, count: number): number {
     let kept = 0;
     for (let i = 0; i < count; i++) {
@@ -266,7 +271,7 @@ export class EthernetLink implements Link {
     return kept;
   }
 
-  /** False: it is not the stack's, and has been dealt with. */
+  /** Whether the frame holds a packet for the stack; others are handled here. */
   #isForHost(frame: Uint8Array<ArrayBuffer>, size: number): boolean {
     if (size < ETHERNET_HEADER) return this.#drop("drop.short");
     const destination = readMac(frame, 0);
@@ -293,7 +298,7 @@ export class EthernetLink implements Link {
     }
   }
 
-  /** RFC 4862 5.4: what is for an address that is not to be used, or not yet, is dropped. */
+  /** RFC 4862 5.4: packets to a tentative or duplicate address are dropped. */
   #isUsable(frame: Uint8Array, size: number): boolean {
     const isV4 = readEtherType(frame, 0) === ETHER_TYPE.IPV4;
     if (size < ETHERNET_HEADER + (isV4 ? 20 : 40)) return true;
@@ -309,7 +314,7 @@ export class EthernetLink implements Link {
     return destination.isMulticast || this.#addresses.isBroadcast(destination);
   }
 
-  /** Ports mostly use the same buffers again. */
+  /** Reuses the view of the previous batch if the port reuses its buffer. */
   #packetIn(frame: Uint8Array<ArrayBuffer>, index: number): Uint8Array<ArrayBuffer> {
     if (this.#frames[index] !== frame) {
       this.#frames[index] = frame;

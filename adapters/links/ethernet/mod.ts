@@ -1,5 +1,5 @@
 /**
- * Ethernet: a link of IP packets over whatever carries frames.
+ * Ethernet: a link over anything that carries frames.
  *
  * @module
  */
@@ -14,22 +14,22 @@ export type { NeighborEntry, NeighborState } from "./neighbor.ts";
 export type { EthernetOptions } from "./options.ts";
 
 /**
- * Makes a link of Ethernet frames: answers ARP and neighbor discovery, and asks by them.
+ * Turns a frame port into a link, with ARP (RFC 826) and neighbor discovery (RFC 4861).
  *
- * Own addresses, whole subnets included, are answered for (RFC 826, RFC 4861), probes for
- * duplicates too (RFC 5227, RFC 4862). A single own address is probed before it is used, for 4 to 7 s
- * with IPv4 and 1 to 2 s with IPv6: `probed()` waits for that; `probe: false` skips it where nobody else
- * can be on the link. An address that another station has is not used, and `log` says so. A station
- * that claims an own address later is answered, at most once in 10 s. Neighbors are resolved when a
- * packet goes to them, and kept in the states of RFC 4861 7.3. Only stations that answer a question of
- * this link or ask it one update the cache, within the link's subnets. An unsolicited claim makes the
- * link probe the known neighbor, which keeps its place while it answers.
+ * The link answers requests and probes for all own addresses and networks. A single own address is
+ * probed for duplicates before it is used (RFC 5227, RFC 4862), which takes 4 to 7 s with IPv4 and
+ * 1 to 2 s with IPv6: `probed()` waits for that; `probe: false` skips it where no other station can
+ * have the address. An address that another station uses is not used, and `log` reports it. If a
+ * station claims an own address later, the link defends it, at most once in 10 s. Neighbors are
+ * resolved on demand and kept in the states of RFC 4861 7.3. Only stations that answer a request of
+ * this link or send it one update the cache, within the link's subnets. An unsolicited claim makes
+ * the link probe the known neighbor, which stays in the cache as long as it answers.
  *
- * Bounds: `maxNeighbors` neighbors, of which 128 are being asked for; 16 packets wait for one of
- * them, 4 MiB for all; a question is asked three times, once a second. `stats()` counts every drop.
- * The clock has to be the stack's.
+ * Bounds: `maxNeighbors` neighbors, of which 128 may be unresolved; 16 packets are queued for each
+ * of these, 4 MiB for all; a request is sent three times, once a second. `stats()` counts every
+ * drop. The clock must be the stack's.
  *
- * @throws {TypeError} An option cannot be; the message says what would.
+ * @throws {TypeError} An option is invalid; the message says what is valid.
  * @throws {RangeError} `maxNeighbors` is out of range.
  *
  * @example

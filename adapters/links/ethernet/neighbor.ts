@@ -1,14 +1,12 @@
 /**
- * What is known of other stations on the link.
+ * The neighbor cache.
  *
  * @module
  */
 import type { IpAddress } from "../../../core/wire/address.ts";
 import type { HeldPacket } from "../decorators/held_packet.ts";
 
-/**
- * RFC 4861 7.3.2, for IPv4 likewise. `"PERMANENT"`: was configured, and is never asked for.
- */
+/** States of RFC 4861 7.3.2, used for IPv4 too. `"PERMANENT"`: configured, and never resolved. */
 export type NeighborState =
   | "INCOMPLETE"
   | "REACHABLE"
@@ -17,13 +15,13 @@ export type NeighborState =
   | "PROBE"
   | "PERMANENT";
 
-/** A neighbor as it is known now. */
+/** An entry of the neighbor cache. */
 export interface NeighborEntry {
   /** Its IP address. */
   readonly address: string;
-  /** Its link-layer address; `undefined` while it is being asked for. */
+  /** Its link-layer address; `undefined` while it is being resolved. */
   readonly mac: string | undefined;
-  /** How well it is known. */
+  /** Its reachability state. */
   readonly state: NeighborState;
 }
 
@@ -31,21 +29,21 @@ export interface NeighborEntry {
 export class Neighbor {
   readonly address: IpAddress;
   state: NeighborState = "INCOMPLETE";
-  /** Its link-layer address; means nothing in INCOMPLETE. */
+  /** Its link-layer address; undefined in INCOMPLETE. */
   mac = 0;
-  /** Another station that has claimed its address since it was asked last; 0: none. */
+  /** Another station that has claimed its address since the last probe; 0: none. */
   rival = 0;
-  /** The own address that it is asked from. */
+  /** Source address for its requests. */
   source: IpAddress;
-  /** When REACHABLE ends, or when it is time to ask in INCOMPLETE, DELAY and PROBE. */
+  /** When REACHABLE ends, or when the next request is due in INCOMPLETE, DELAY and PROBE. */
   deadline = 0;
-  /** Questions of this state that have been asked. */
+  /** Number of requests sent in this state. */
   asked = 0;
-  /** When a packet went to it last. */
+  /** When a packet was last sent to it. */
   usedAt: number;
-  /** It has answered a question of this link. */
+  /** Whether it has ever answered a request of this link. */
   wasConfirmed = false;
-  /** What waits for its link-layer address, oldest first. */
+  /** Packets queued until it is resolved, oldest first. */
   readonly waiting: HeldPacket[] = [];
 
   constructor(address: IpAddress, source: IpAddress, now: number) {
@@ -55,12 +53,12 @@ export class Neighbor {
   }
 }
 
-/** A bounded number of neighbors by their addresses. */
+/** A bounded table of neighbors by address. */
 export class NeighborCache {
   readonly #limit: number;
   readonly #onEvict: (neighbor: Neighbor) => void;
   readonly #byAddress = new Map<number | string, Neighbor>();
-  /** Packets mostly go where the one before went. */
+  /** The last neighbor found, since consecutive packets mostly have the same one. */
   #last: Neighbor | undefined;
 
   constructor(limit: number, onEvict: (neighbor: Neighbor) => void) {
@@ -76,7 +74,7 @@ export class NeighborCache {
     return this.#byAddress.values();
   }
 
-  /** By the words of an `IpAddress`. */
+  /** Finds a neighbor by the words of its `IpAddress`. */
   findWords(w0: number, w1: number, w2: number, w3: number): Neighbor | undefined {
     const last = this.#last?.address;
     if (last && last.w3 === w3 && last.w2 === w2 && last.w1 === w1 && last.w0 === w0) {
@@ -91,7 +89,7 @@ export class NeighborCache {
     return this.findWords(w0, w1, w2, w3);
   }
 
-  /** False: there is no room and nothing that may go. */
+  /** Adds a neighbor; returns false if the table is full and no entry can be evicted. */
   add(neighbor: Neighbor): boolean {
     if (this.size >= this.#limit && !this.#evict()) return false;
     const { w0, w1, w2, w3 } = neighbor.address;
@@ -105,8 +103,8 @@ export class NeighborCache {
   }
 
   /**
-   * Who has only asked goes before who has answered, so that strangers cannot push out the peers of
-   * running connections; then the one that was used least recently.
+   * Evicts the least recently used neighbor, preferring those that have never answered a request,
+   * so that strangers cannot evict the peers of connections.
    */
   #evict(): boolean {
     let worst: Neighbor | undefined;
@@ -125,7 +123,7 @@ function isBefore(a: Neighbor, b: Neighbor): boolean {
   return a.wasConfirmed === b.wasConfirmed ? a.usedAt < b.usedAt : !a.wasConfirmed;
 }
 
-/** The words of an IPv4 address are told from those of others by the first three. */
+/** IPv4 addresses share their first three words, so the last is enough as a key. */
 function keyOf(w0: number, w1: number, w2: number, w3: number): number | string {
   return w0 === 0 && w1 === 0 && w2 === 0xffff ? w3 : `${w0},${w1},${w2},${w3}`;
 }

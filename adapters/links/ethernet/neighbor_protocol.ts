@@ -1,5 +1,5 @@
 /**
- * What stations say to each other to find one another: ARP and neighbor discovery.
+ * ARP and neighbor discovery messages, sent and received.
  *
  * @module
  */
@@ -34,12 +34,15 @@ import type { NeighborClaim, Resolver } from "./resolver.ts";
 const { HEADROOM } = OutgoingPacket;
 const { ANY_V6 } = IpAddress;
 
-/** RFC 5227 1.1: an address is defended once in this time, in milliseconds. */
+/** RFC 5227 1.1: minimum interval between defences of an address, in milliseconds. */
 const DEFEND_INTERVAL = 10_000;
-/** Addresses that are defended in that time, at most: claims cannot make this station talk without end. */
+/**
+ * Maximum number of addresses defended within that interval, which bounds the announcements that
+ * claims can trigger.
+ */
 const MAX_DEFENDED = 256;
 
-/** Who talks, and through what. */
+/** The station whose messages these are. */
 export interface Station {
   readonly mac: number;
   readonly addresses: StationAddresses;
@@ -51,7 +54,7 @@ export interface Station {
   send(packet: OutgoingPacket, mac: number, type: number): void;
 }
 
-/** One station's part of the conversation. */
+/** ARP and neighbor discovery of one station. */
 export class NeighborProtocol {
   readonly #station: Station;
   readonly #out = new OutgoingPacket();
@@ -59,14 +62,14 @@ export class NeighborProtocol {
   readonly #reply = new ArpMessage();
   readonly #neighbor = new NeighborMessage();
   readonly #ip = new IpHeader();
-  /** When an address was defended last, the oldest first. */
+  /** When each address was last defended, oldest first. */
   readonly #defendedAt = new Map<string, number>();
 
   constructor(station: Station) {
     this.#station = station;
   }
 
-  /** Asks for a neighbor's address: the station `mac`, or everybody. */
+  /** Sends a request for a neighbor, to the station `mac` or to all. */
   ask({ address, source }: Neighbor, mac: number | undefined): void {
     const { counts, mac: ownMac } = this.#station;
     counts.add("questionsAsked");
@@ -86,7 +89,7 @@ export class NeighborProtocol {
     this.#send(length, mac ?? multicastMac(destination), ETHER_TYPE.IPV6);
   }
 
-  /** Asks everybody for an address that may become an own one (RFC 5227 2.1.1, RFC 4862 5.4.2). */
+  /** Sends a probe for a tentative own address (RFC 5227 2.1.1, RFC 4862 5.4.2). */
   probe(address: IpAddress): void {
     this.#station.counts.add("probes");
     if (address.isV4) return this.#sendArp(true, 0, 0, address.w3, true);
@@ -96,13 +99,13 @@ export class NeighborProtocol {
     this.#send(length, multicastMac(destination), ETHER_TYPE.IPV6);
   }
 
-  /** Tells everybody an own address (RFC 5227 2.3, RFC 4861 7.2.6). */
+  /** Announces an own address (RFC 5227 2.3, RFC 4861 7.2.6). */
   announce(address: IpAddress): void {
     if (address.isV4) this.#sendArp(true, address.w3, 0, address.w3, true);
     else this.#advertise(ALL_NODES, multicastMac(ALL_NODES), address);
   }
 
-  /** Deals with a frame that says it is ARP. */
+  /** Handles a received ARP frame. */
   handleArp(frame: Uint8Array, size: number, now: number): void {
     const { addresses, counts } = this.#station;
     const arp = this.#arp;
@@ -111,11 +114,11 @@ export class NeighborProtocol {
     }
     const sender = IpAddress.v4(arp.senderIp);
     const target = IpAddress.v4(arp.targetIp);
-    // RFC 5227 2.1.1: who probes an address does not have it yet.
+    // RFC 5227 2.1.1: a station that probes an address does not have it yet.
     const isProbe = sender.isUnspecified && arp.isRequest;
     if (!isProbe && !sender.isUnicast) return counts.add("drop.arp");
     if (addresses.isOwn(sender)) return this.#defend(sender, arp.senderMac, now);
-    // RFC 5227 2.1.1: who has it, and who probes it at the same time.
+    // RFC 5227 2.1.1: a conflict with a station that has the address or is probing it too.
     if (this.#isTaken(sender, arp.senderMac)) return;
     if (isProbe && this.#isTaken(target, arp.senderMac)) return;
     const isForUs = addresses.isOwn(target);
@@ -125,7 +128,7 @@ export class NeighborProtocol {
     this.#sendArp(false, arp.targetIp, arp.senderMac, arp.senderIp, false);
   }
 
-  /** Deals with a frame that says it is neighbor discovery. */
+  /** Handles a received neighbor discovery frame. */
   handleNeighborDiscovery(frame: Uint8Array<ArrayBuffer>, size: number, now: number): void {
     const { counts } = this.#station;
     const packet = frame.subarray(ETHERNET_HEADER, size);
@@ -142,11 +145,12 @@ export class NeighborProtocol {
     const { target, mac } = this.#neighbor;
     const { s0, s1, s2, s3 } = this.#ip;
     const source = new IpAddress(s0, s1, s2, s3);
-    // RFC 4862 5.4.3: who probes it too has to be told of; who asks for it gets no answer yet.
+    // RFC 4862 5.4.3: a probe by another station is a conflict; other requests are not answered
+    // yet.
     if (source.isUnspecified && this.#isTaken(target, frameSource)) return;
     if (!addresses.isOwn(target)) return;
     counts.add("questionsAnswered");
-    // RFC 4861 7.2.4: who probes an address for duplicates has none to answer to.
+    // RFC 4861 7.2.4: a probe comes from the unspecified address, so the answer goes to all nodes.
     if (source.isUnspecified) return this.#advertise(ALL_NODES, multicastMac(ALL_NODES), target);
     if (addresses.isOwn(source)) return this.#defend(source, frameSource, now);
     const asker = mac >= 0 ? mac : frameSource;
@@ -166,7 +170,7 @@ export class NeighborProtocol {
     this.#hear(target, mac, says, new IpAddress(d0, d1, d2, d3), now);
   }
 
-  /** RFC 4861 4.4: an answer to a question to itself needs not repeat the link-layer address. */
+  /** RFC 4861 4.4: the answer to a unicast solicitation may omit the link-layer address. */
   #confirm(target: IpAddress, solicited: boolean, now: number): void {
     const known = this.#station.resolver.find(target);
     if (!solicited || known === undefined || known.state === "INCOMPLETE") return;
@@ -180,7 +184,7 @@ export class NeighborProtocol {
     if (!isHeard) counts.add("drop.claim");
   }
 
-  /** Whether an address that is being probed turns out to be another's. */
+  /** Whether a tentative address is in conflict with another station. */
   #isTaken(address: IpAddress, mac: number): boolean {
     const { detection, counts } = this.#station;
     if (!detection.isWithholding || !detection.conflict(address, mac)) return false;
@@ -189,7 +193,7 @@ export class NeighborProtocol {
   }
 
   /**
-   * Another station has an own address: it is told, once in a while, and the address is kept, since
+   * Defends an own address that another station claims, with limited frequency, and keeps it, since
    * clients are configured with it (RFC 5227 2.4 (c)).
    */
   #defend(address: IpAddress, mac: number, now: number): void {
@@ -203,7 +207,7 @@ export class NeighborProtocol {
     if (this.#defendedAt.has(name) || this.#defendedAt.size >= MAX_DEFENDED) return;
     this.#defendedAt.set(name, now);
     log.warn(
-      `${name} is in use by the station ${formatMac(mac)} too; the link was told that it is here`,
+      `${name} is in use by the station ${formatMac(mac)} too; it was announced again`,
     );
     this.announce(address);
   }
@@ -233,7 +237,9 @@ export class NeighborProtocol {
   }
 }
 
-/** A question to everybody about somebody else says only who asks, and so does a gratuitous one. */
+/**
+ * A broadcast request for another address, and a gratuitous one, only claim the sender's address.
+ */
 function arpSays({ isRequest }: ArpMessage, isForUs: boolean): NeighborClaim {
   if (!isForUs) return "claim";
   return isRequest ? "question" : "override";

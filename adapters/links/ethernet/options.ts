@@ -10,41 +10,42 @@ import { IpAddress, Subnet } from "../../../core/wire/address.ts";
 import { isStationMac, parseMac } from "../../../core/wire/ethernet.ts";
 import { requireInteger } from "../integer_option.ts";
 
-/** What {@link ethernet} takes. */
+/** Options of {@link ethernet}. */
 export interface EthernetOptions {
   /**
-   * Own addresses in CIDR form, as the stack's: these are answered for. An address that is its
-   * subnet's network stands for every address in the subnet.
+   * Own addresses in CIDR notation, the same as the stack's. A network address stands for every
+   * address in its subnet.
    */
   addresses: readonly string[];
   /**
-   * Addresses and networks in the own networks that are others': `"10.9.0.1"`, `"10.9.7.0/24"`. An
-   * address that is not its network's is that address alone, whatever the prefix length.
+   * Addresses and networks inside own networks that belong to other stations: `"10.9.0.1"`,
+   * `"10.9.7.0/24"`. Anything but a network address stands for a single address, whatever its
+   * prefix length.
    */
   exceptAddresses?: readonly string[];
-  /** Routers for what is in none of the subnets, one IPv4 and one IPv6 address at most. */
+  /** Default gateways: at most one IPv4 and one IPv6 address. */
   gateways?: readonly string[];
-  /** This station's link-layer address; default one that follows from the first address. */
+  /** This station's link-layer address; by default derived from the first address. */
   mac?: string;
-  /** Link-layer addresses of neighbors that are not to be asked for, by IP address. */
+  /** Permanent entries of the neighbor cache: link-layer addresses by IP address. */
   neighbors?: Readonly<Record<string, string>>;
-  /** Neighbors that are remembered, at most; default 1024. */
+  /** Maximum number of neighbors in the cache; default 1024. */
   maxNeighbors?: number;
   /**
-   * Own addresses are used once nobody else on the link has turned out to have them (RFC 5227, RFC 4862
-   * 5.4), which takes 4 to 7 s with IPv4 and 1 to 2 s with IPv6; default true. Networks that are own as
-   * a whole are never probed.
+   * Whether own addresses are probed for duplicates before they are used (RFC 5227, RFC 4862 5.4),
+   * which takes 4 to 7 s with IPv4 and 1 to 2 s with IPv6; default true. Own networks are never
+   * probed.
    */
   probe?: boolean;
-  /** Told of own addresses that another station has. Default nobody. */
+  /** Logs conflicts with other stations about own addresses. Default: no log. */
   log?: Logger;
-  /** Tells the time. Default the runtime's. */
+  /** The clock, which must be the stack's. Default the runtime's. */
   clock?: Clock;
-  /** Chooses when to probe. Default the runtime's. */
+  /** Randomness for the times of probes. Default the runtime's. */
   random?: Random;
 }
 
-/** The same, checked. */
+/** Validated {@link EthernetOptions}. */
 export interface EthernetPlan {
   readonly addresses: readonly Subnet[];
   readonly except: readonly Subnet[];
@@ -59,9 +60,9 @@ export interface EthernetPlan {
 }
 
 /**
- * What a user wrote, checked.
+ * Validates the options.
  *
- * @throws {TypeError} Something cannot be; the message says what would.
+ * @throws {TypeError} An option is invalid; the message says what is valid.
  * @throws {RangeError} `maxNeighbors` is out of range.
  */
 export function parseEthernetOptions(options: EthernetOptions): EthernetPlan {
@@ -69,7 +70,7 @@ export function parseEthernetOptions(options: EthernetOptions): EthernetPlan {
   const addresses = options.addresses.map((text) => parseSubnet("addresses", text));
   const routers = gateways.map((text) => parseAddress("gateways", text));
   if (new Set(routers.map(({ version }) => version)).size < routers.length) {
-    throw new TypeError("gateways: there can be one for IPv4 and one for IPv6");
+    throw new TypeError("gateways: at most one for IPv4 and one for IPv6");
   }
   requireInteger("maxNeighbors", maxNeighbors, 1, 65_536);
   const known = Object.entries(neighbors);
@@ -99,12 +100,12 @@ function parseBoolean(option: string, value: unknown): boolean {
   throw new TypeError(`${option}: ${JSON.stringify(value)} is not true or false`);
 }
 
-/** A network, or the one address. */
+/** The subnet itself if it is a network, otherwise the subnet of its single address. */
 export function placeOf(subnet: Subnet): Subnet {
   return subnet.isNetwork ? subnet : Subnet.of(subnet.address);
 }
 
-/** Checks one of the addresses that a link answers for. */
+/** Validates an own address. */
 export function parseSubnet(option: string, text: string): Subnet {
   const subnet = Subnet.parse(text);
   if (subnet !== undefined) return subnet;
@@ -127,12 +128,12 @@ function parseStation(option: string, text: string): number {
 }
 
 /**
- * A locally administered address. The same addresses give the same one, so that neighbors still
- * know it after a restart.
+ * A locally administered address derived from the IP addresses, so that it stays the same after a
+ * restart.
  */
 function macFor(addresses: readonly Subnet[]): number {
   const [first] = addresses;
-  if (first === undefined) throw new TypeError("addresses: there has to be one");
+  if (first === undefined) throw new TypeError("addresses: at least one is required");
   const bytes = new Uint8Array(16);
   const length = first.address.write(bytes, 0);
   let hash = 0x811c9dc5; // FNV-1a

@@ -1,5 +1,5 @@
 /**
- * Finds out the link-layer addresses of neighbors and whether they are still there.
+ * Address resolution and neighbor unreachability detection.
  *
  * @module
  */
@@ -8,45 +8,48 @@ import type { IpAddress } from "../../../core/wire/address.ts";
 import { HeldPacket } from "../decorators/held_packet.ts";
 import { Neighbor, NeighborCache } from "./neighbor.ts";
 
-/** RFC 4861 10, in milliseconds; for IPv4 the same. */
+/** RFC 4861 10, in milliseconds; used for IPv4 too. */
 const REACHABLE_TIME = 30_000;
 const DELAY_FIRST_PROBE_TIME = 5_000;
 const RETRANS_TIMER = 1_000;
 const MAX_SOLICITATIONS = 3;
 
-/** Neighbors that are being asked for at the same time: an address scan asks for no more. */
+/** Maximum number of unresolved neighbors, which bounds the requests caused by an address scan. */
 const MAX_INCOMPLETE = 128;
-/** After this time without an answer one of them makes room for another: links answer within it. */
+/**
+ * An unresolved neighbor may be evicted after this time, in milliseconds; neighbors on a link
+ * answer sooner.
+ */
 const MIN_INCOMPLETE_TIME = 100;
-/** Packets that wait for one neighbor. RFC 1122 2.3.2.2 asks for one at least. */
+/** Maximum number of packets queued for one neighbor; RFC 1122 2.3.2.2 requires at least one. */
 const MAX_WAITING = 16;
-/** Bytes that wait for all neighbors. */
+/** Maximum number of bytes queued for all neighbors. */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
-/** What somebody has said of an address. */
+/** Kind of message that claims an address. */
 export type NeighborClaim =
-  | "answer" // to this station, which does not hold against what is known
-  | "override" // to this station, which does
-  | "question" // to this station
-  | "claim"; // to everybody, unasked
+  | "answer" // solicited, without the override flag
+  | "override" // solicited, with the override flag
+  | "question" // a request to this station
+  | "claim"; // unsolicited, to all
 
-/** What the resolver needs done. */
+/** Actions that the resolver triggers. */
 export interface ResolverHooks {
-  /** Asks for the address: the station `mac`, or everybody. */
+  /** Sends a request for the neighbor, to the station `mac` or to all. */
   ask(neighbor: Neighbor, mac: number | undefined): void;
-  /** Sends what has waited. */
+  /** Sends a queued packet. */
   release(packet: OutgoingPacket, neighbor: Neighbor): void;
-  /** `handleTimeout()` is due then. */
+  /** Schedules a call of `handleTimeout()`. */
   schedule(at: number): void;
-  /** Drops what has waited: more came than fits, or nobody has answered. */
+  /** Drops a queued packet, because the queue is full or the neighbor did not answer. */
   drop(packet: OutgoingPacket, neighbor: Neighbor, reason: "waiting" | "unreachable"): void;
 }
 
-/** The states of RFC 4861 7.3.2, with the time as an argument. */
+/** The state machine of RFC 4861 7.3.2; the time is an argument. */
 export class Resolver {
   readonly #cache: NeighborCache;
   readonly #hooks: ResolverHooks;
-  /** In INCOMPLETE, DELAY or PROBE. */
+  /** Neighbors in INCOMPLETE, DELAY or PROBE. */
   readonly #timed = new Set<Neighbor>();
   #incomplete = 0;
   #waitingBytes = 0;
@@ -65,7 +68,7 @@ export class Resolver {
     return this.#cache.find(address);
   }
 
-  /** A neighbor that needs not be asked for. */
+  /** Adds a permanent neighbor. */
   setPermanent(address: IpAddress, mac: number): void {
     const neighbor = new Neighbor(address, address, 0);
     neighbor.state = "PERMANENT";
@@ -73,7 +76,7 @@ export class Resolver {
     this.#cache.add(neighbor);
   }
 
-  /** Where a packet to this neighbor goes, by the words of its address; `undefined`: to be asked. */
+  /** The neighbor with this address if it is resolved, otherwise `undefined`. */
   known(w0: number, w1: number, w2: number, w3: number, now: number): Neighbor | undefined {
     const neighbor = this.#cache.findWords(w0, w1, w2, w3);
     if (neighbor === undefined || neighbor.state === "INCOMPLETE") return undefined;
@@ -86,7 +89,10 @@ export class Resolver {
     return neighbor;
   }
 
-  /** Keeps a packet until its neighbor is known; false: there is no room for one more neighbor. */
+  /**
+   * Queues a packet until its neighbor is resolved; returns false if there is no room for another
+   * neighbor.
+   */
   wait(address: IpAddress, source: IpAddress, packet: OutgoingPacket, now: number): boolean {
     const neighbor = this.#cache.find(address) ?? this.#begin(address, source, now);
     if (neighbor === undefined) return false;
@@ -94,7 +100,7 @@ export class Resolver {
       this.#hooks.drop(packet, neighbor, "waiting");
       return true;
     }
-    // RFC 1122 2.3.2.2: the latest is kept.
+    // RFC 1122 2.3.2.2: the latest packets are kept.
     if (neighbor.waiting.length >= MAX_WAITING) {
       this.#hooks.drop(this.#take(neighbor), neighbor, "waiting");
     }
@@ -114,11 +120,13 @@ export class Resolver {
     return neighbor;
   }
 
-  /** So that silent addresses do not keep those from being asked for that would answer. */
+  /**
+   * Evicts an unresolved neighbor, so that silent addresses do not block the resolution of others.
+   */
   #makeRoom(now: number): boolean {
     for (const neighbor of this.#cache.values()) {
       if (neighbor.state !== "INCOMPLETE") continue;
-      // The cache is in order of age.
+      // The cache is ordered by age.
       if (now - neighbor.usedAt < MIN_INCOMPLETE_TIME) return false;
       this.#forget(neighbor, "waiting");
       return true;
@@ -127,10 +135,10 @@ export class Resolver {
   }
 
   /**
-   * Somebody has said that `address` is at `mac`. Only who was asked, or who asks, is believed; and
-   * where a station is known, nobody takes its place while it answers.
+   * Processes a claim that `address` is at `mac`. Only solicited answers and requests update the
+   * cache, and a known station is not replaced while it answers.
    *
-   * @returns False: it was not believed.
+   * @returns False if the claim was ignored.
    */
   hear(address: IpAddress, mac: number, says: NeighborClaim, own: IpAddress, now: number): boolean {
     const neighbor = this.#cache.find(address);
@@ -142,12 +150,16 @@ export class Resolver {
       : this.#hearClaim(neighbor, mac, says, now);
   }
 
-  /** A question in PROBE goes to the known station: no other can answer it. */
+  /**
+   * Whether `mac` was asked: in PROBE the request is unicast, so only the known station can answer.
+   */
   #isAsked(neighbor: Neighbor, mac: number): boolean {
     return neighbor.state === "INCOMPLETE" || (neighbor.state === "PROBE" && neighbor.mac === mac);
   }
 
-  /** Who asks will want an answer (RFC 826, RFC 4861 7.2.3). */
+  /**
+   * Learns a station that sends a request, since it will need an answer (RFC 826, RFC 4861 7.2.3).
+   */
   #hearStranger(
     address: IpAddress,
     mac: number,
@@ -181,17 +193,17 @@ export class Resolver {
     return true;
   }
 
-  /** Nobody has asked this station: it is looked into where it contradicts. */
+  /** Handles an unsolicited claim: if it contradicts the cache, the known neighbor is probed. */
   #hearClaim(neighbor: Neighbor, mac: number, says: NeighborClaim, now: number): boolean {
     if (neighbor.mac === mac) return true;
-    // RFC 4861 7.2.5: without the override flag what is known stays.
+    // RFC 4861 7.2.5: without the override flag, the cache is not changed.
     if (says !== "answer" && neighbor.state !== "INCOMPLETE") this.#doubt(neighbor, mac, now);
     return false;
   }
 
   /**
-   * One question to the neighbor as it is known; without an answer it is forgotten. The other
-   * station is asked too: while both answer, the doubt goes on.
+   * Probes the known neighbor once, and drops it if it does not answer. The rival is probed too; as
+   * long as both answer, probing goes on.
    */
   #doubt(neighbor: Neighbor, rival: number, now: number): void {
     if (neighbor.rival !== 0) return;
@@ -199,7 +211,10 @@ export class Resolver {
     if (neighbor.state !== "PROBE") this.#settle(neighbor, now);
   }
 
-  /** Asks who has it, once; a second after it was confirmed at the earliest (RFC 1122 2.3.2.1). */
+  /**
+   * Sends one request to all, at the earliest one second after the last confirmation (RFC 1122
+   * 2.3.2.1).
+   */
   #settle(neighbor: Neighbor, now: number): void {
     const isFresh = neighbor.state === "REACHABLE" && now < neighbor.deadline;
     const mayAskAt = isFresh ? neighbor.deadline - REACHABLE_TIME + RETRANS_TIMER : now;
@@ -232,7 +247,7 @@ export class Resolver {
     return packet;
   }
 
-  /** Asks, asks again, and gives up. */
+  /** Sends the requests that are due, and gives up on neighbors that did not answer. */
   handleTimeout(now: number): void {
     for (const neighbor of [...this.#timed]) {
       if (neighbor.deadline > now) {
@@ -270,7 +285,7 @@ export class Resolver {
     }
   }
 
-  /** Forgets what waits. */
+  /** Drops the queued packets. */
   close(): void {
     for (const neighbor of this.#timed) neighbor.waiting.length = 0;
     this.#timed.clear();

@@ -1,6 +1,6 @@
 /**
- * What the stack is told of packets for which there is no neighbor: ICMP errors of the link's own
- * (RFC 1122 2.3.2.2, RFC 4861 7.2.2), received like those of a router.
+ * ICMP errors that the link generates for packets whose neighbor does not answer (RFC 1122 2.3.2.2,
+ * RFC 4861 7.2.2). The stack receives them as if a router had sent them.
  *
  * @module
  */
@@ -9,18 +9,18 @@ import type { OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
 import { unreachable } from "../../../core/stack/replies.ts";
 import { IpHeader, parseIp, PROTOCOL } from "../../../core/wire/ip.ts";
 
-/** Errors that wait to be received, at most; without one a connection waits for its own timeout. */
+/** Maximum number of queued errors; without one, a connection fails by its own timeout. */
 const MAX_ERRORS = 1024;
 const HOP_LIMIT = 255;
 
-/** Errors that the link has for the stack. */
+/** Queue of the errors for the stack. */
 export class Undeliverable {
   readonly #errors = new Queue<Uint8Array<ArrayBuffer>>();
   readonly #ip = new IpHeader();
   #waiting: PromiseWithResolvers<boolean> | undefined;
   #isPortAwaited = false;
 
-  /** Says that a packet has not left, to who has sent it; nothing about ICMP (RFC 1122 3.2.2). */
+  /** Queues the error about a packet, except about ICMP (RFC 1122 3.2.2). */
   add(packet: OutgoingPacket): void {
     if (this.#errors.count >= MAX_ERRORS) return;
     const bytes = new Uint8Array(packet.byteLength);
@@ -28,13 +28,13 @@ export class Undeliverable {
     const ip = this.#ip;
     if (parseIp(bytes, bytes.length, ip) !== undefined) return;
     if (ip.protocol !== PROTOCOL.TCP && ip.protocol !== PROTOCOL.UDP) return;
-    // RFC 1122 3.2.2: not about fragments but the first, which alone says whose it is.
+    // RFC 1122 3.2.2: only about first fragments, which have the ports.
     if (ip.isFragment && ip.fragmentOffset > 0) return;
     this.#errors.push(unreachable(ip, bytes, "host", HOP_LIMIT));
     this.#settle((waiting) => waiting.resolve(true));
   }
 
-  /** As a link's. */
+  /** Receives the queued errors, see `Link`. */
   receive(batch: PacketBatch): number {
     const count = Math.min(this.#errors.count, batch.capacity);
     for (let i = 0; i < count; i++) {
@@ -47,7 +47,7 @@ export class Undeliverable {
     return count;
   }
 
-  /** Waits for an error, or for the port; one wait for the port may outlive several calls. */
+  /** Waits for an error or the port. A wait on the port may outlive several calls. */
   ready(port: { ready(): Promise<boolean> }): Promise<boolean> {
     if (this.#errors.count > 0) return Promise.resolve(true);
     const { promise } = this.#waiting ??= Promise.withResolvers();

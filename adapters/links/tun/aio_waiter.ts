@@ -1,7 +1,7 @@
 import { openEventfd, type Poller, type TunHost } from "./host.ts";
 import { type Bytes, POLLIN, POLLOUT } from "./linux.ts";
 
-/** `syscall` of the C library, which has no functions for the kernel's asynchronous I/O. */
+/** `syscall` of the C library, which has no wrappers for the kernel's asynchronous I/O. */
 export interface AioLibc {
   syscall(
     number: number,
@@ -13,9 +13,9 @@ export interface AioLibc {
   ): number;
 }
 
-/** Reads from an eventfd, a signal at a time. */
+/** Reads signals from an eventfd, one at a time. */
 export interface EventReader {
-  /** Resolves at the next signal, and when cancelled. */
+  /** Resolves at the next signal, or when cancelled. */
   read(): Promise<unknown>;
   /** Ends reading; the descriptor stays open. */
   cancel(): Promise<unknown>;
@@ -32,8 +32,8 @@ const IOCB_CMD_POLL = 5;
 const IOCB_FLAG_RESFD = 1;
 
 /**
- * Has the kernel watch a descriptor (IOCB_CMD_POLL, Linux 4.18) and signal an eventfd when it
- * becomes readable. No thread waits, and a wait that is ended leaves nothing behind.
+ * Makes the kernel watch a descriptor (IOCB_CMD_POLL, Linux 4.18) and signal an eventfd when it
+ * becomes readable. No thread blocks, and a cancelled wait leaves nothing behind.
  */
 export class AioWaiter implements Poller {
   readonly #context: AioContext;
@@ -41,7 +41,7 @@ export class AioWaiter implements Poller {
   readonly #eventfd: number;
   readonly #readEvents: (eventfd: number) => EventReader;
   readonly #request: Bytes;
-  /** Made by the first wait: from then on the process has something to wait for. */
+  /** Created by the first wait; from then on it keeps the process alive. */
   #events: EventReader | undefined;
   #pending: Promise<unknown> | undefined;
   #closed = false;
@@ -59,7 +59,7 @@ export class AioWaiter implements Poller {
     this.#request = pollRequest(fd, POLLIN, this.#eventfd);
   }
 
-  /** A waiter, or `undefined` where the kernel or a sandbox does not offer this. */
+  /** Creates a waiter; `undefined` if the kernel or a sandbox does not support it. */
   static open(
     host: Pick<TunHost, "libc" | "errno" | "addressOf">,
     libc: AioLibc,
@@ -69,7 +69,7 @@ export class AioWaiter implements Poller {
   ): AioWaiter | undefined {
     const context = AioContext.open(host, libc, architecture);
     if (context === undefined) return undefined;
-    // A descriptor that can be written to completes at once, unless the kernel is too old.
+    // Test: polling a writable descriptor completes at once, unless the kernel is too old.
     if (context.submit(pollRequest(fd, POLLOUT))) {
       context.reap();
       return new AioWaiter(host, context, fd, readEvents);
@@ -100,7 +100,7 @@ export class AioWaiter implements Poller {
   }
 }
 
-/** Room in the kernel for one request. */
+/** A kernel AIO context for one request. */
 class AioContext {
   readonly #libc: AioLibc;
   readonly #numbers: Readonly<Record<AioCall, number>>;
@@ -138,14 +138,14 @@ class AioContext {
       : new AioContext(libc, numbers, addressOf, id[0]!);
   }
 
-  /** False when the kernel did not take it. */
+  /** Returns false if the kernel rejected the request. */
   submit(request: Bytes): boolean {
     this.#requests[0] = BigInt(this.#addressOf(request));
     const { io_submit } = this.#numbers;
     return this.#libc.syscall(io_submit, this.#id, 1, this.#requestBytes, request, null) === 1;
   }
 
-  /** Makes room again after a completion. */
+  /** Consumes a completion, so that the next request can be submitted. */
   reap(): void {
     const { io_getevents } = this.#numbers;
     this.#libc.syscall(io_getevents, this.#id, 0, 1, this.#completions, null);

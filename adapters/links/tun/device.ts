@@ -5,46 +5,49 @@ import * as linux from "./linux.ts";
 import { addAddress, hasAddress, setQueueLength } from "./netlink.ts";
 import { VIRTIO_HEADER_SIZE } from "./virtio.ts";
 
-/** How a device is wanted. What is `undefined` stays as the device has it. */
+/** Settings of a device. `undefined` leaves a setting unchanged. */
 export interface DeviceOptions {
   readonly name: string;
   readonly addresses: readonly Subnet[];
   readonly mtu: number | undefined;
   readonly queueLength: number | undefined;
   readonly offload: boolean;
-  /** Bytes in front of each IP packet: 0, or an Ethernet header on a TAP device. */
+  /** Number of bytes before each IP packet: 0, or the Ethernet header on a TAP device. */
   readonly frameHeader: number;
 }
 
 /** A device that is attached and up. */
 export interface Device {
   readonly fd: number;
-  /** The name that the kernel gave. */
+  /** The name assigned by the kernel. */
   readonly name: string;
   readonly mtu: number;
-  /** Packets have a virtio header; super-packets and partial checksums pass in both directions. */
+  /**
+   * Whether packets have a virtio header, with super-packets and partial checksums in both
+   * directions.
+   */
   readonly offload: boolean;
   /** As in {@link DeviceOptions}. */
   readonly frameHeader: number;
 }
 
-/** The kernel's own queue of 500 packets overflows before an event loop comes round. */
+/** The kernel's default of 500 packets overflows within one turn of the event loop. */
 const QUEUE_LENGTH = 5000;
 
 /**
- * Creates a device, or attaches to one that is there, and configures it.
+ * Creates a device, or attaches to an existing one, and configures it.
  *
- * @throws {TunError} It cannot be had. Nothing is left behind.
+ * @throws {TunError} The device cannot be created, attached or configured. Nothing is left behind.
  */
 export function openDevice(host: TunHost, options: DeviceOptions): Device {
   return openQueues(host, options, 1)[0]!;
 }
 
 /**
- * {@link openDevice} with several queues; each is a device for whoever reads and writes it. The
- * kernel numbers them in this order.
+ * {@link openDevice} with several queues, each of which can be used like a device. The kernel
+ * numbers them in this order.
  *
- * @throws {TunError} It cannot be had. Nothing is left behind.
+ * @throws {TunError} The device cannot be created, attached or configured. Nothing is left behind.
  */
 export function openQueues(host: TunHost, options: DeviceOptions, count: number): Device[] {
   const before = flagsOf(host, options.name);
@@ -67,7 +70,7 @@ export function openQueues(host: TunHost, options: DeviceOptions, count: number)
   }
 }
 
-/** The flags of a device that is there. */
+/** The flags of an existing device. */
 function flagsOf(host: TunHost, name: string): number | undefined {
   const request = linux.ifreq(name);
   return withSocket(
@@ -77,7 +80,7 @@ function flagsOf(host: TunHost, name: string): number | undefined {
   );
 }
 
-/** The number that the kernel gave, 0 when there is no such device. */
+/** The interface index, or 0 if there is no such device. */
 export function indexOf(host: TunHost, name: string): number {
   const request = linux.ifreq(name);
   return withSocket(
@@ -97,7 +100,7 @@ function attach(host: TunHost, options: DeviceOptions, more: number): Attached {
     host.libc.close(attached.fd);
   }
   const attached = attachWith(host, name, flags);
-  // A persistent device remembers what it was told before.
+  // A persistent device keeps earlier settings.
   host.ioctlValue(attached.fd, linux.TUNSETOFFLOAD, 0);
   return { ...attached, offload: false, frameHeader };
 }
@@ -122,7 +125,7 @@ function attachWith(
 }
 
 const TSO = linux.TUN_F_CSUM | linux.TUN_F_TSO4 | linux.TUN_F_TSO6;
-/** What the kernel may hand over; an old one refuses what it does not know. */
+/** Offloads that the kernel may use, in order of preference; old kernels reject unknown ones. */
 const OFFLOADS = [
   TSO | linux.TUN_F_TSO_ECN | linux.TUN_F_USO4 | linux.TUN_F_USO6,
   TSO | linux.TUN_F_TSO_ECN,
@@ -130,13 +133,13 @@ const OFFLOADS = [
   linux.TUN_F_CSUM,
 ];
 
-/** {@link attach} to a device that somebody else has opened, with a virtio header or without. */
+/** {@link attach} for a device opened by another process, with or without a virtio header. */
 export function enableInherited(host: TunHost, fd: number, hasHeader: boolean): boolean {
   if (hasHeader) return enableOffload(host, fd);
   return host.ioctlValue(fd, linux.TUNSETOFFLOAD, 0) >= 0;
 }
 
-/** False when this kernel has no virtio header of the size that is needed. */
+/** Returns false if the kernel does not support the required virtio header size. */
 function enableOffload({ libc, ioctlValue }: TunHost, fd: number): boolean {
   const size = linux.intBytes(VIRTIO_HEADER_SIZE);
   return libc.ioctl(fd, linux.TUNSETVNETHDRSZ, size) >= 0 &&
@@ -144,8 +147,8 @@ function enableOffload({ libc, ioctlValue }: TunHost, fd: number): boolean {
 }
 
 /**
- * Sets what is asked for and does not hold yet, and brings the device up; returns its MTU. So whoever
- * may attach to a device needs no privilege where somebody else has configured it.
+ * Applies the settings that differ from the current ones and brings the device up; returns its MTU.
+ * If the device is configured already, no privilege is needed beyond attaching to it.
  */
 function configure(host: TunHost, name: string, options: DeviceOptions): number {
   return withSocket(host, (socket) => {
@@ -175,7 +178,7 @@ function configure(host: TunHost, name: string, options: DeviceOptions): number 
   });
 }
 
-/** Interfaces are configured through any socket. */
+/** Calls `use` with a socket, through which interfaces are configured. */
 export function withSocket<T>({ libc, errno }: TunHost, use: (socket: number) => T): T {
   const socket = libc.socket(linux.AF_INET, linux.SOCK_DGRAM | linux.O_CLOEXEC, 0);
   if (socket < 0) throw configureError("make a socket to configure the device", errno());

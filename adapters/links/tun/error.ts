@@ -1,12 +1,12 @@
 import * as linux from "./linux.ts";
 
-/** What went wrong with a TUN device, as data. */
+/** Error codes of TUN devices. */
 export type TunErrorCode =
   | "NO_TUN_DEVICE" // no /dev/net/tun
   | "NO_PRIVILEGE" // not allowed to open or to configure it
-  | "NAME_TAKEN" // another program or another kind of device has the name
-  | "BAD_NAME" // not a name that Linux takes
-  | "BAD_OPTION" // an address, MTU or queue length that cannot be
+  | "NAME_TAKEN" // the name is used by another program or another kind of device
+  | "BAD_NAME" // not a valid interface name in Linux
+  | "BAD_OPTION" // invalid address, MTU or queue length
   | "UNSUPPORTED_PLATFORM" // not Linux on x86-64 or arm64
   | "DEVICE_GONE" // the device was removed while it was in use
   | "SYSTEM"; // any other failure of a system call
@@ -15,12 +15,12 @@ export type TunErrorCode =
 export class TunError extends Error {
   /** Always `"TunError"`. */
   override readonly name = "TunError";
-  /** What went wrong, for programs. */
+  /** The error code. */
   readonly code: TunErrorCode;
-  /** Linux's error number, where a system call failed. */
+  /** The Linux error number, if a system call failed. */
   readonly errno: number | undefined;
 
-  /** Makes an error. */
+  /** Creates an error. */
   constructor(code: TunErrorCode, message: string, options?: ErrorOptions & { errno?: number }) {
     super(message, options);
     this.code = code;
@@ -28,7 +28,7 @@ export class TunError extends Error {
   }
 }
 
-/** Why `/dev/net/tun` could not be opened. */
+/** The error for a failure to open `/dev/net/tun`. */
 export function openError(errno: number): TunError {
   switch (errno) {
     case linux.ENOENT:
@@ -53,7 +53,7 @@ export function openError(errno: number): TunError {
   }
 }
 
-/** Why the device could not be created or attached. */
+/** The error for a failure to create or attach a device. */
 export function attachError(name: string, errno: number): TunError {
   switch (errno) {
     case linux.EBUSY:
@@ -62,8 +62,8 @@ export function attachError(name: string, errno: number): TunError {
     case linux.EEXIST:
       return new TunError(
         "NAME_TAKEN",
-        `${name} is another kind of network device, or was made for one queue where several are ` +
-          "wanted, or the other way round: choose another name",
+        `${name} is another kind of network device, or has one queue where several are ` +
+          "needed, or the reverse: choose another name",
         { errno },
       );
     case linux.EPERM:
@@ -73,7 +73,7 @@ export function attachError(name: string, errno: number): TunError {
   }
 }
 
-/** Somebody else has the device. */
+/** The error for a device used by another program. */
 export function takenError(name: string, errno?: number): TunError {
   return new TunError(
     "NAME_TAKEN",
@@ -82,21 +82,21 @@ export function takenError(name: string, errno?: number): TunError {
   );
 }
 
-/** Why the device could not be configured. */
+/** The error for a failure to configure a device. */
 export function configureError(what: string, errno: number): TunError {
   return errno === linux.EPERM || errno === linux.EACCES
     ? noPrivilege(what, errno)
     : systemError(what, errno);
 }
 
-/** Whether an error of `read` or `write` means that there is no device any more. */
+/** Whether an error of `read` or `write` means that the device was removed. */
 export function meansGone(errno: number): boolean {
   return errno === linux.EBADFD || errno === linux.ENODEV || errno === linux.EBADF;
 }
 
 /** The device was removed, by `ip link delete` or with its network namespace. */
 export function goneError(name: string): TunError {
-  return new TunError("DEVICE_GONE", `${name} was removed: start again to make it anew`);
+  return new TunError("DEVICE_GONE", `${name} was removed: restart to create it again`);
 }
 
 function noPrivilege(what: string, errno: number): TunError {

@@ -1,28 +1,28 @@
 import { configureError } from "./error.ts";
 import { type Bytes, O_CLOEXEC, O_NONBLOCK } from "./linux.ts";
 
-/** Functions of the C library, by their names. Each returns -1 when it failed. */
+/** Functions of the C library, by name. Each returns -1 on failure. */
 export interface Libc {
   open(path: Bytes, flags: number): number;
   socket(domain: number, type: number, protocol: number): number;
   ioctl(fd: number, request: number, argument: Bytes): number;
   read(fd: number, bytes: Bytes, size: number): number;
   write(fd: number, bytes: Bytes, size: number): number;
-  /** `kept` is nothing to the C library: it keeps what the vectors point to reachable. */
+  /** `kept` is not passed on: it keeps the memory that the vectors point to reachable. */
   writev(fd: number, vectors: Bytes, count: number, kept: Bytes): number;
   ppoll(set: Bytes, count: number, timeout: Bytes, signals: null): number;
   eventfd(initial: number, flags: number): number;
   eventfd_write(fd: number, value: number): number;
   close(fd: number): number;
-  /** The processor that this thread runs on. */
+  /** Number of the processor that this thread runs on. */
   sched_getcpu(): number;
 }
 
 /**
- * The parameters of {@link Libc}'s functions; all return `i32`. No 64-bit number is among those that
- * are called for each packet or wait: on Deno one makes a call three times slower, and the code around
- * it is compiled again and again. The sizes that `read`, `write` and `ppoll` take have 64 bits in C; who
- * sets 32 bits of a register clears the others on x86-64 and on arm64.
+ * Parameter types of {@link Libc}'s functions; all return `i32`. Functions called for each packet
+ * or wait have no 64-bit parameters: on Deno such a parameter makes a call three times slower, and
+ * the surrounding code is recompiled again and again. In C the sizes of `read`, `write` and `ppoll`
+ * have 64 bits; setting the lower 32 bits of a register clears the upper ones on x86-64 and arm64.
  */
 export const LIBC_PARAMETERS = {
   open: ["buffer", "i32"],
@@ -38,40 +38,37 @@ export const LIBC_PARAMETERS = {
   sched_getcpu: [],
 } as const satisfies Record<keyof Libc, readonly ("i32" | "u32" | "u64" | "usize" | "buffer")[]>;
 
-/** Names of the C library: glibc's, then musl's. */
+/** Names of the C library: glibc, then musl. */
 export const LIBC_NAMES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 
-/** What a runtime supplies: foreign functions, and waiting for a descriptor. */
+/** What a runtime provides: foreign functions, and waiting for a descriptor. */
 export interface TunHost {
   readonly libc: Libc;
-  /** Why the last function of `libc` failed; asked for right after it. */
+  /** The error number of the last function of `libc`; to be read directly after it. */
   errno(): number;
-  /** `ioctl` with a number in place of an address. */
+  /** `ioctl` with a number instead of a pointer. */
   ioctlValue(fd: number, request: number, value: number): number;
-  /**
-   * The system call `bpf`, which has this number here. `kept` is nothing to the kernel, as in
-   * `writev`.
-   */
+  /** The system call `bpf`, with its system call number. `kept` as in `writev`. */
   bpf(number: number, command: number, attributes: Bytes, kept: Bytes): number;
-  /** Where bytes lie; it does not change. Whoever stores it keeps `bytes` reachable. */
+  /** The address of `bytes`, which does not change. The caller keeps `bytes` reachable. */
   addressOf(bytes: Bytes): number;
-  /** Whether a file may be read or written without the user being asked. */
+  /** Whether a file may be read or written without a permission prompt. */
   mayUse(access: "read" | "write", path: string): boolean;
-  /** Waits for a descriptor until closed. */
+  /** Creates a poller for a descriptor. */
   waiter(fd: number): Poller;
-  /** Frees the library. Nothing of this host may be used afterwards. */
+  /** Unloads the library; the host must not be used afterwards. */
   close(): void;
 }
 
 /** Waits for one descriptor without blocking the event loop. */
 export interface Poller {
-  /** Resolves when the descriptor may be readable, and when the waiter is closed. */
+  /** Resolves when the descriptor may be readable, or when the poller is closed. */
   wait(): Promise<void>;
-  /** Ends a wait; resolves when the descriptor is not used any more. */
+  /** Ends a wait; resolves when the descriptor is no longer in use. */
   close(): Promise<void>;
 }
 
-/** Loads the first library that there is. */
+/** Loads the first library that exists. */
 export function firstLibrary<T>(load: (name: string) => T): T {
   let first: unknown;
   for (const name of LIBC_NAMES) {
@@ -84,7 +81,7 @@ export function firstLibrary<T>(load: (name: string) => T): T {
   throw first;
 }
 
-/** A descriptor through which a wait is ended or signalled. */
+/** Creates an eventfd, which ends or signals a wait. */
 export function openEventfd({ libc, errno }: Pick<TunHost, "libc" | "errno">): number {
   const fd = libc.eventfd(0, O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) throw configureError("make an eventfd", errno());

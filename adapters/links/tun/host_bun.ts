@@ -23,23 +23,23 @@ interface BunFfi {
 declare const Bun: { file(fd: number): { stream(): ReadableStream<Uint8Array> } };
 
 /**
- * Bun's foreign functions. They have no threads of their own and Bun waits for no descriptor but
- * to read from it, so the kernel is asked to signal an eventfd, from which Bun can read.
+ * Bun's foreign functions. They cannot run in another thread, and Bun can wait for a descriptor
+ * only by reading from it, so the kernel signals an eventfd, from which Bun can read.
  */
 export async function bunHost(): Promise<TunHost> {
-  // A name that is no literal: Deno's module graph knows no `bun:`.
+  // Not a literal, since Deno's module graph does not know `bun:`.
   const name: string = "bun:ffi";
   const ffi: BunFfi = await import(name);
   const library = firstLibrary((name) => ffi.dlopen(name, signatures()));
   const libc = library.symbols;
-  // The variable itself: another call could change it before it was asked for.
+  // A view of the variable itself, since a call to read it could change it.
   const errno = new Int32Array(ffi.toArrayBuffer(libc.__errno_location(), 0, 4));
   const host: TunHost = {
     libc,
     errno: () => errno[0]!,
-    // Bun takes a number for an address.
+    // Bun accepts a number as a pointer.
     ioctlValue: (fd, request, value) => libc.ioctl(fd, request, value as unknown as Bytes),
-    // The first three parameters behind the number are no pointers here, the fourth is.
+    // Of the parameters after the number, only the fourth is declared as a pointer.
     bpf(number, command, attributes, kept) {
       return libc.syscall(
         number,
@@ -51,7 +51,7 @@ export async function bunHost(): Promise<TunHost> {
       );
     },
     addressOf(bytes) {
-      // A small array lies inside its object until its buffer is asked for; then it moves out.
+      // The engine keeps a small array inside its object until `buffer` is read, which moves it.
       void bytes.buffer;
       return ffi.ptr(bytes);
     },

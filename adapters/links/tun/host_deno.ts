@@ -35,11 +35,11 @@ declare const Deno: {
   UnsafePointerView: { getArrayBuffer(pointer: object, length: number): ArrayBuffer };
 };
 
-/** Deno's foreign functions. One of them runs in another thread: `poll`, which does the waiting. */
+/** Deno's foreign functions. `poll`, which waits, runs in another thread. */
 export function denoHost(): TunHost {
   const library = firstLibrary((name) => Deno.dlopen(name, signatures()));
   const libc = library.symbols;
-  // The variable itself: another call could change it before it was asked for.
+  // A view of the variable itself, since a call to read it could change it.
   const errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(libc.__errno_location(), 4));
   const host: TunHost = {
     libc,

@@ -6,9 +6,9 @@ import * as linux from "./linux.ts";
 const DEFAULT_MTU = 1500;
 
 /**
- * A device that another process has opened, configured and left to this one as a descriptor.
+ * Takes over a device that another process has opened and configured, as an inherited descriptor.
  *
- * @throws {TunError} The descriptor is no such device. It is still open then.
+ * @throws {TunError} The descriptor is not such a device. It stays open then.
  */
 export function inheritDevice(host: TunHost, fd: number, options: DeviceOptions): Device {
   const request = linux.ifreq("");

@@ -15,21 +15,21 @@ import { ReceiveBuffers } from "./receive_buffers.ts";
 import type { ReceivePacketSteering } from "./receive_packet_steering.ts";
 import { checksumState, segmentSize, VIRTIO_HEADER_SIZE, writeVirtioHeader } from "./virtio.ts";
 
-/** A total length has 16 bits (RFC 791 3.1), and so has the size of what the kernel cuts up. */
+/** The total length field has 16 bits (RFC 791 3.1), and so does the kernel's GSO size. */
 const MAX_SUPER_PACKET = 65_535;
 /**
- * How long `ready()` sleeps in the kernel before it waits through the event loop, which takes
- * longer to wake up: an answer within this time saves the detour.
+ * How long `ready()` blocks in the kernel before it waits through the event loop, whose wake-up
+ * takes longer, in nanoseconds.
  */
 const LINGER_NS = 50_000;
-/** After lingering in vain the next chance comes after 1, 3, 7, ... and at most this many waits. */
+/** After a block in vain, the next 1, 3, 7, ... waits do not block, at most this many. */
 const MAX_LINGER_PAUSE = 63;
-/** Looks at the device before the thread sleeps, some 0.3 µs each, while answers come fast. */
+/** Number of polls before the thread blocks, some 0.3 µs each, while packets arrive quickly. */
 const SPINS = 100;
-/** A batch ends here: what it holds is still in the cache when it is taken in. */
+/** Maximum size of a batch in bytes, so that it is still in the CPU cache when it is processed. */
 const BATCH_BYTES = 256 * 1024;
 
-/** A TUN device as a link, or a TAP device as a port of Ethernet frames. */
+/** A TUN device as a link, or a TAP device as a frame port. */
 export class TunLink implements Link {
   readonly name: string;
   readonly features: LinkFeatures;
@@ -42,7 +42,7 @@ export class TunLink implements Link {
   readonly #incoming: ReceiveBuffers;
   readonly #outgoing = new linux.IoVectors(3);
   #start: linux.Bytes = new Uint8Array(0);
-  /** Where arrays lie that packets are sent from: a connection's ring is used many times. */
+  /** Cached addresses of the arrays that packets are sent from, such as a connection's ring. */
   readonly #addresses = new WeakMap<linux.Bytes, number>();
   readonly #pollSet: linux.Bytes;
   readonly #atOnce = linux.timespec(0);
@@ -54,7 +54,10 @@ export class TunLink implements Link {
   #isGone = false;
   #closing: Promise<void> | undefined;
 
-  /** Plugins that connect through the host are not led back here. */
+  /**
+   * Unregisters the device, which keeps plugins from connecting back into the stack through the
+   * host.
+   */
   readonly #forget: (() => void) | undefined;
 
   private constructor(
@@ -83,7 +86,7 @@ export class TunLink implements Link {
     this.#steering = steering;
   }
 
-  /** Takes over a host and a device: both are closed with the link, or when this throws. */
+  /** Takes over a host and a device: both are closed with the link, or if this throws. */
   static open(host: TunHost, device: Device, steering?: ReceivePacketSteering): TunLink {
     try {
       return new TunLink(host, device, host.waiter(device.fd), steering);
@@ -119,8 +122,8 @@ export class TunLink implements Link {
   }
 
   /**
-   * Lets the event loop turn once, so that whoever works on what came in goes on first, and then
-   * waits. Calls at the same time share one wait.
+   * Waits for packets, after one turn of the event loop, so that the handlers of received packets
+   * run first. Concurrent calls share one wait.
    */
   ready(): Promise<boolean> {
     this.#pending ??= this.#waitUntilReadable().finally(() => this.#pending = undefined);
@@ -152,7 +155,7 @@ export class TunLink implements Link {
     return this.close();
   }
 
-  /** To copy a small payload takes less time than to have the kernel gather it. */
+  /** Copying a small payload is faster than having the kernel gather it. */
   #write(packet: OutgoingPacket): number {
     const before = this.#headerSize + this.#frameHeader;
     if (packet.joinPayload()) {
@@ -167,7 +170,7 @@ export class TunLink implements Link {
     return this.#libc.writev(this.#fd, this.#outgoing.bytes, wrappedLength === 0 ? 2 : 3, payload);
   }
 
-  /** The packet's header from the link's own on; the same object serves nearly all packets. */
+  /** The header buffer from the link's own header on; cached, since nearly all packets share it. */
   #fromStart({ header }: OutgoingPacket): linux.Bytes {
     if (this.#start.buffer !== header.buffer) {
       const before = this.#headerSize + this.#frameHeader;
@@ -201,7 +204,10 @@ export class TunLink implements Link {
     }
   }
 
-  /** While answers come fast a short sleep is the fastest way to wait; while they do not, it is none. */
+  /**
+   * Blocks for a short time. This is the fastest way to wait while packets arrive quickly, and is
+   * skipped while they do not.
+   */
   #linger(): boolean {
     if (this.#waitsUntilLinger > 0) {
       this.#waitsUntilLinger--;
@@ -213,14 +219,14 @@ export class TunLink implements Link {
     return isReadable;
   }
 
-  /** A thread that has slept takes longer to wake than a quick peer takes to answer. */
+  /** Polls without blocking, since waking a thread takes longer than a quick peer's answer. */
   #spin(): boolean {
     if (this.#lingerPause > 0) return false;
     for (let i = 0; i < SPINS; i++) if (this.#isReadable(this.#atOnce)) return true;
     return false;
   }
 
-  /** Throws when there is no device any more. */
+  /** Throws if the device was removed. */
   #isReadable(timeout: linux.Bytes): boolean {
     const count = this.#libc.ppoll(this.#pollSet, 1, timeout, null);
     const { POLLIN, POLLERR, POLLHUP, POLLNVAL } = linux;
@@ -234,7 +240,7 @@ export class TunLink implements Link {
 
   async #free(): Promise<void> {
     await this.#waiter.close();
-    // A wait that has just ended looks at the descriptor once more.
+    // A wait that has just ended still polls the descriptor once.
     await this.#pending?.catch(() => {});
     this.#steering?.close();
     this.#forget?.();

@@ -1,5 +1,5 @@
 /**
- * Numbers and structures of the Linux kernel's interface, the same on x86-64 and arm64.
+ * Constants and structures of the Linux kernel ABI, the same on x86-64 and arm64.
  *
  * @module
  */
@@ -45,7 +45,7 @@ export const SIOCGIFINDEX = 0x8933;
 export const SIOCGIFTXQLEN = 0x8942;
 export const IFF_UP = 0x1;
 export const IFF_RUNNING = 0x40;
-/** A name's bytes with the final zero. */
+/** Size of an interface name with the final zero. */
 export const IFNAMSIZ = 16;
 
 // poll(2)
@@ -76,7 +76,7 @@ export function cString(text: string): Bytes {
   return new TextEncoder().encode(`${text}\0`) as Bytes;
 }
 
-/** An `int`, by reference. */
+/** A C `int` in memory. */
 export function intBytes(value: number): Bytes {
   const bytes = new Uint8Array(4);
   view(bytes).setInt32(0, value, true);
@@ -88,7 +88,7 @@ export function readInt(bytes: Bytes, at = 0): number {
   return view(bytes).getInt32(at, true);
 }
 
-/** `struct ifreq` with a name alone. */
+/** `struct ifreq` with only a name. */
 export function ifreq(name: string): Bytes {
   const bytes = new Uint8Array(IFREQ_SIZE);
   bytes.set(new TextEncoder().encode(name).subarray(0, IFNAMSIZ - 1));
@@ -125,7 +125,7 @@ export function intOf(request: Bytes): number {
   return readInt(request, IFNAMSIZ);
 }
 
-/** An array of `struct pollfd` that waits for each descriptor to be readable. */
+/** An array of `struct pollfd` for POLLIN on each descriptor. */
 export function pollSet(...descriptors: number[]): Bytes {
   const bytes = new Uint8Array(8 * descriptors.length);
   for (const [i, fd] of descriptors.entries()) {
@@ -147,9 +147,9 @@ export function timespec(nanoseconds: number): Bytes {
   return bytes;
 }
 
-/** A place for `count` times `struct iovec`. */
+/** An array of `count` `struct iovec`. */
 export class IoVectors {
-  /** What `writev` takes. */
+  /** The array for `writev`. */
   readonly bytes: Bytes;
   readonly #words: Uint32Array<ArrayBuffer>;
 

@@ -1,5 +1,5 @@
 /**
- * TUN and TAP devices: the kernel as the other side of the link.
+ * TUN and TAP devices: links to the host's kernel.
  *
  * @module
  */
@@ -19,11 +19,11 @@ export { TunError, type TunErrorCode } from "./error.ts";
 export type { TunOptions } from "./options.ts";
 
 /**
- * Creates a Linux TUN device, or attaches to one that is there, and brings it up. A device that
- * this created disappears when the link is closed or the process ends. With `fd` the device is one
- * that another process has opened.
+ * Creates a Linux TUN device, or attaches to an existing one, and brings it up. A device created
+ * here disappears when the link is closed or the process ends. With `fd`, the device is one that
+ * another process has opened.
  *
- * @throws {TunError} It cannot be had; `code` and the message say why and what to do.
+ * @throws {TunError} The device cannot be opened; `code` and the message say why and what to do.
  *
  * @example
  * ```ts tun
@@ -43,12 +43,13 @@ export function openTun(options: TunOptions = {}): Promise<Link> {
 }
 
 /**
- * Creates a Linux TAP device, or attaches to one that is there, and brings it up: a network card of
- * the kernel's whose cable ends here. With `ethernet()` it is a link; in a bridge of the kernel's it
- * is a port to the bridge's other stations. Super-packets and checksums are left to the kernel as on
- * a TUN device. A device that this created disappears when the port is closed or the process ends.
+ * Creates a Linux TAP device, or attaches to an existing one, and brings it up: an Ethernet
+ * interface of the kernel whose frames this port sends and receives. With `ethernet()` it is a
+ * link; added to a bridge of the kernel, it reaches the bridge's other stations. Super-packets and
+ * checksums are left to the kernel as on a TUN device. A device created here disappears when the
+ * port is closed or the process ends.
  *
- * @throws {TunError} It cannot be had; `code` and the message say why and what to do.
+ * @throws {TunError} The device cannot be opened; `code` and the message say why and what to do.
  *
  * @example
  * ```ts tun
@@ -71,10 +72,7 @@ export function openTap(options: TunOptions = {}): Promise<FramePort> {
   return open(options, ETHERNET_HEADER);
 }
 
-/**
- * Without offload there would be too many packets for the queues of other processors, which drop
- * what is too much.
- */
+/** Not used without offload, since the packets would overflow the queues of other processors. */
 function steeringOf(host: TunHost, { name, offload }: Device): ReceivePacketSteering | undefined {
   if (!offload) return undefined;
   return ReceivePacketSteering.open(name, indexOf(host, name), {

@@ -27,17 +27,17 @@ const RTA_DST = 1;
 const RTA_OIF = 4;
 const RTN_LOCAL = 2;
 
-/** The kernel makes its messages fit into what it is asked with. */
+/** Size of the receive buffer; the kernel fits its messages into it. */
 const DUMP_BYTES = 32_768;
 
-/** The kernel takes some microseconds; whoever administers it may have forbidden it altogether. */
+/** The kernel answers within microseconds, unless a sandbox forbids netlink altogether. */
 const MAX_WAIT_MS = 1000;
 
 /**
- * Gives an interface one more address. Not by ioctl: that cannot say that an IPv6 address need not
- * be probed for duplicates (RFC 4862 5.4), and until it was nothing can bind to it.
+ * Adds an address to an interface. Unlike ioctl, netlink can skip duplicate address detection (RFC
+ * 4862 5.4), during which nothing can bind to an IPv6 address.
  *
- * @throws {TunError} The kernel refuses it.
+ * @throws {TunError} The kernel refuses the request.
  */
 export function addAddress(host: TunHost, name: string, index: number, subnet: Subnet): void {
   const { errno } = exchange(host, newAddress(index, subnet));
@@ -45,7 +45,9 @@ export function addAddress(host: TunHost, name: string, index: number, subnet: S
   throw configureError(`set the address ${subnet} of ${name}`, errno);
 }
 
-/** Whether an interface has an address with its prefix; false where the kernel does not tell. */
+/**
+ * Whether an interface has an address with this prefix length; false if the kernel does not answer.
+ */
 export function hasAddress(host: TunHost, index: number, subnet: Subnet): boolean {
   const { libc } = host;
   const socket = libc.socket(AF_NETLINK, SOCK_RAW | linux.O_CLOEXEC | linux.O_NONBLOCK, 0);
@@ -68,7 +70,7 @@ export function hasAddress(host: TunHost, index: number, subnet: Subnet): boolea
   }
 }
 
-/** `struct nlmsghdr` and `struct ifaddrmsg`, which ask for every address of a family. */
+/** A request for all addresses of a family: `struct nlmsghdr` and `struct ifaddrmsg`. */
 export function allAddresses(address: IpAddress): linux.Bytes {
   const bytes = new Uint8Array(24);
   const view = new DataView(bytes.buffer);
@@ -79,7 +81,7 @@ export function allAddresses(address: IpAddress): linux.Bytes {
   return bytes;
 }
 
-/** Messages stand one behind the other, each at a multiple of four bytes. */
+/** Splits a buffer into messages, each aligned to four bytes. */
 function* messagesOf(bytes: linux.Bytes): Generator<linux.Bytes> {
   for (let at = 0; at + 16 <= bytes.length;) {
     const length = linux.readInt(bytes, at);
@@ -89,7 +91,7 @@ function* messagesOf(bytes: linux.Bytes): Generator<linux.Bytes> {
   }
 }
 
-/** A message of `newAddress`'s form, in which `IFA_LOCAL` may be missing. */
+/** Whether a message, in the form of `newAddress`, has this address; `IFA_LOCAL` may be missing. */
 export function isAddress(message: linux.Bytes, index: number, subnet: Subnet): boolean {
   const { address, prefixLength } = subnet;
   const isV4 = message[16] === linux.AF_INET;
@@ -112,17 +114,17 @@ export function isAddress(message: linux.Bytes, index: number, subnet: Subnet): 
 }
 
 /**
- * Sets how many packets an interface keeps for this program. Not by ioctl: that needs privilege
- * outside of the namespace.
+ * Sets the transmit queue length of an interface. By ioctl this would need privilege outside the
+ * network namespace.
  *
- * @throws {TunError} The kernel refuses it.
+ * @throws {TunError} The kernel refuses the request.
  */
 export function setQueueLength(host: TunHost, name: string, index: number, length: number): void {
   const { errno } = exchange(host, queueLength(index, length));
   if (errno !== 0) throw configureError(`set the queue length of ${name}`, errno);
 }
 
-/** Resolves when the kernel takes packets to an address for its own; an IPv6 address is late. */
+/** Resolves when the kernel treats an address as local, which takes a moment for IPv6. */
 export async function untilLocal(host: TunHost, address: IpAddress): Promise<void> {
   for (let waited = 0; !isLocal(host, address) && waited < MAX_WAIT_MS; waited++) {
     await setTimeout(1);
@@ -134,11 +136,11 @@ function isLocal(host: TunHost, address: IpAddress): boolean {
   return errno === 0 && readU16(answer, 4) === RTM_NEWROUTE && answer[23] === RTN_LOCAL;
 }
 
-/** Whether the kernel sends packets to an address out through an interface. */
+/** Whether the kernel routes packets to an address through an interface. */
 export function leadsInto(host: TunHost, index: number, address: IpAddress): boolean {
   const { errno, answer } = exchange(host, routeTo(address));
   if (errno !== 0 || readU16(answer, 4) !== RTM_NEWROUTE) return false;
-  // `struct rtmsg` follows the header, its attributes follow that.
+  // The header is followed by `struct rtmsg`, then by the attributes.
   const end = Math.min(linux.readInt(answer, 0), answer.length);
   for (let at = 28; at + 8 <= end;) {
     const [length, type] = [readU16(answer, at), readU16(answer, at + 2)];
@@ -149,7 +151,7 @@ export function leadsInto(host: TunHost, index: number, address: IpAddress): boo
   return false;
 }
 
-/** `struct nlmsghdr`, `struct ifaddrmsg` and the address as two attributes. */
+/** A request to add an address: `struct nlmsghdr`, `struct ifaddrmsg` and two attributes. */
 export function newAddress(index: number, { address, prefixLength }: Subnet): linux.Bytes {
   const size = address.isV4 ? 4 : 16;
   const bytes = new Uint8Array(24 + 2 * (4 + size));
@@ -170,7 +172,7 @@ export function newAddress(index: number, { address, prefixLength }: Subnet): li
   return bytes;
 }
 
-/** `struct nlmsghdr`, `struct ifinfomsg` and the length as an attribute. */
+/** A request to set the queue length: `struct nlmsghdr`, `struct ifinfomsg` and an attribute. */
 export function queueLength(index: number, length: number): linux.Bytes {
   const bytes = new Uint8Array(40);
   const view = new DataView(bytes.buffer);
@@ -184,7 +186,7 @@ export function queueLength(index: number, length: number): linux.Bytes {
   return bytes;
 }
 
-/** `struct nlmsghdr`, `struct rtmsg` and the destination as an attribute. */
+/** A request for the route to an address: `struct nlmsghdr`, `struct rtmsg` and an attribute. */
 export function routeTo(address: IpAddress): linux.Bytes {
   const size = address.isV4 ? 4 : 16;
   const bytes = new Uint8Array(28 + 4 + size);
@@ -200,7 +202,7 @@ export function routeTo(address: IpAddress): linux.Bytes {
   return bytes;
 }
 
-/** Sends a request. The kernel answers at once: an error number, or with what was asked for. */
+/** Sends a request and returns the kernel's answer: an error number, or messages. */
 export function exchange(
   { libc, errno }: TunHost,
   request: linux.Bytes,

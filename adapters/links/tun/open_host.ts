@@ -5,9 +5,9 @@ import { TunError } from "./error.ts";
 import type { TunHost } from "./host.ts";
 
 /**
- * The host of the runtime that this runs on.
+ * The {@link TunHost} for this runtime.
  *
- * @throws {TunError} There is none for this platform, or foreign functions are not allowed.
+ * @throws {TunError} The platform is not supported, or foreign functions are not allowed.
  */
 export async function openHost(): Promise<TunHost> {
   const { platform, arch } = process;

@@ -3,31 +3,41 @@ import type { DeviceOptions } from "./device.ts";
 import { TunError } from "./error.ts";
 import { IFNAMSIZ } from "./linux.ts";
 
-/** What {@link openTun} and {@link openTap} take. */
+/** Options of {@link openTun} and {@link openTap}. */
 export interface TunOptions {
-  /** The device's name; `%d` in it becomes the first free number. Default `"tun%d"` or `"tap%d"`. */
+  /**
+   * The device's name; `%d` is replaced by the first free number. Default `"tun%d"` or `"tap%d"`.
+   */
   name?: string;
   /**
-   * A descriptor that is a device already, opened by whoever started this process, such as systemd
-   * or a helper with the privilege; this process needs none. It is closed with the link. The device
-   * has its name, addresses and queue from there; `mtu` is what it has, default that of the device
-   * of its name in this process's network namespace, or 1500.
+   * An inherited descriptor of a device that systemd or a privileged helper has opened; this
+   * process needs no privilege then. It is closed with the link. Name, addresses and queue length
+   * are set by its creator. `mtu` must be the device's; default that of the device with this name
+   * in this process's network namespace, or 1500.
    */
   fd?: number;
-  /** The kernel's own addresses on this device with their subnets, such as `"10.7.0.1/24"`. */
+  /** The kernel's addresses on this device in CIDR notation, such as `"10.7.0.1/24"`. */
   addresses?: readonly string[];
-  /** Largest IP packet in bytes, 68 to 65535; 1280 at least for IPv6. Default 1500, or as it is. */
+  /**
+   * MTU in bytes, 68 to 65535, at least 1280 for IPv6. Default 1500, or unchanged on an existing
+   * device.
+   */
   mtu?: number;
-  /** Super-packets and checksums left to the kernel, where it can do that. Default true. */
+  /**
+   * Whether super-packets and checksums are left to the kernel, if it supports that. Default true.
+   */
   offload?: boolean;
-  /** Packets that the kernel keeps for this program, at most. Default 5000, or as it is. */
+  /**
+   * Maximum number of packets that the kernel queues for this program. Default 5000, or unchanged
+   * on an existing device.
+   */
   queueLength?: number;
 }
 
 /**
- * What a user wrote, checked.
+ * Validates the options.
  *
- * @throws {TunError} Something cannot be.
+ * @throws {TunError} An option is invalid.
  */
 export function parseTunOptions(options: TunOptions, frameHeader = 0): DeviceOptions {
   const {
@@ -44,9 +54,9 @@ export function parseTunOptions(options: TunOptions, frameHeader = 0): DeviceOpt
 }
 
 /**
- * The descriptor that a user wrote, with nothing beside it that it excludes.
+ * Validates `fd` and the absence of options that it excludes.
  *
- * @throws {TunError} Something cannot be.
+ * @throws {TunError} An option is invalid.
  */
 export function parseFd(options: TunOptions): number | undefined {
   const { fd, name, addresses = [], queueLength } = options;

@@ -4,7 +4,7 @@ import { type Bytes, pollSet, timespec } from "./linux.ts";
 
 const INTERVAL_MS = 1;
 
-/** Looks every millisecond: for where the kernel cannot signal. */
+/** Polls every millisecond; the fallback where the kernel cannot signal. */
 export class PollingWaiter implements Poller {
   readonly #libc: Pick<Libc, "ppoll">;
   readonly #set: Bytes;

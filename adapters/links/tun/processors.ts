@@ -1,10 +1,10 @@
 /**
- * Sets of processors as Linux writes and reads them.
+ * Formats of processor sets in Linux.
  *
  * @module
  */
 
-/** The processors that a process may run on, by the text of its `/proc/self/status`. */
+/** The processors that a process may run on, from the text of `/proc/self/status`. */
 export function allowedProcessors(status: string): number[] {
   return parseList(/^Cpus_allowed_list:\s*(\S+)/m.exec(status)?.[1] ?? "");
 }
@@ -20,7 +20,7 @@ function parseList(text: string): number[] {
   return processors;
 }
 
-/** A bit for each: hexadecimal words of 32 bits, the highest first. */
+/** Formats a bit mask: hexadecimal 32-bit words, the highest first. */
 export function formatMask(processors: readonly number[]): string {
   const words: number[] = [0];
   for (const processor of processors) {

@@ -8,16 +8,16 @@ import { steer } from "./steering.ts";
 
 /** A device with several queues. */
 export interface TunQueues {
-  /** One for each queue, in the order of `shardOf()`; any thread can take it over. */
+  /** The queues in the order of `shardOf()`; any thread can take one over. */
   readonly queues: readonly Device[];
-  /** The kernel puts every packet that can be put somewhere into its shard's queue. */
+  /** Whether the kernel delivers packets to the queue of their shard. */
   readonly steered: boolean;
 }
 
 /**
- * {@link openTun} with several queues, whose packets are spread by `shardOf()` with `seed`.
+ * {@link openTun} with several queues; packets are distributed by `shardOf()` with `seed`.
  *
- * @throws {TunError} It cannot be had; `code` and the message say why and what to do.
+ * @throws {TunError} The device cannot be opened; `code` and the message say why and what to do.
  */
 export async function openTunQueues(
   options: TunOptions,
@@ -40,7 +40,7 @@ export async function openTunQueues(
   }
 }
 
-/** The link of a queue that another thread may have opened; the queue is closed with it. */
+/** A link on a queue, which may have been opened by another thread; the queue is closed with it. */
 export async function adoptQueue(queue: Device): Promise<Link> {
   const host = await openHost();
   try {

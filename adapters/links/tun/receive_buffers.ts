@@ -1,33 +1,33 @@
 import { summedMemory } from "../../../core/wire/summed_memory.ts";
 import type { Bytes } from "./linux.ts";
 
-/** Room for one packet and the header in front of it. */
+/** Buffer for one packet and its virtio header. */
 export interface ReceiveBuffer {
-  /** For `read`: the header, if there is one, and the packet behind it. */
+  /** For `read`: the header, if any, followed by the packet. */
   readonly whole: Bytes;
-  /** Begins with the header; zeros where there is none. */
+  /** Starts with the header; zeros if there is none. */
   readonly header: Bytes;
   readonly packet: Bytes;
 }
 
 /** An IPv6 packet with the largest payload length (RFC 8200 3). */
 const PACKET_SIZE = 40 + 65_535;
-/** In place of a header. */
+/** Used if there is no header. */
 const NO_HEADER: Bytes = new Uint8Array(12);
 
-/** The buffers of one `receive()`, each made when first needed. */
+/** The buffers of one `receive()`, each allocated on first use. */
 export class ReceiveBuffers {
-  /** How many packets one `receive()` takes at most: 4 MiB. */
+  /** Maximum number of packets of one `receive()`; their buffers take 4 MiB. */
   static readonly COUNT = 64;
   readonly #headerSize: number;
   readonly #packetSize: number;
   readonly #buffers: ReceiveBuffer[] = [];
-  /** What packets are cut from whose checksums this program takes. */
+  /** Memory for the buffers of packets whose checksums are verified here. */
   #summed: Bytes | undefined;
 
   /**
-   * Without a header, packets come with checksums that this program takes. `frameHeader`: bytes in
-   * front of each IP packet that are its piece's.
+   * Without a header, checksums have to be verified here. `frameHeader`: number of bytes before
+   * each IP packet that belong to its frame.
    */
   constructor(headerSize: number, frameHeader: number) {
     this.#headerSize = headerSize;
@@ -48,7 +48,7 @@ export class ReceiveBuffers {
     return { whole, header: whole, packet: whole.subarray(this.#headerSize) };
   }
 
-  /** One memory for all: a WebAssembly memory takes much address space, whatever its size. */
+  /** One memory for all buffers, since each WebAssembly memory reserves a lot of address space. */
   #cutSummed(index: number): Bytes {
     this.#summed ??= summedMemory(ReceiveBuffers.COUNT * this.#packetSize);
     return this.#summed.subarray(index * this.#packetSize, (index + 1) * this.#packetSize);

@@ -1,17 +1,17 @@
 /**
- * Receive Packet Steering (RPS) of the kernel: on which processors it deals with what this program
- * writes into a device.
+ * Receive Packet Steering (RPS): the processors on which the kernel processes the packets that this
+ * program writes to a device.
  *
  * @module
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { allowedProcessors, formatMask } from "./processors.ts";
 
-/** What has to be known of the machine. */
+/** Information about the machine. */
 export interface SystemInfo {
-  /** The processor that this thread runs on. */
+  /** Number of the processor that this thread runs on. */
   currentProcessor(): number;
-  /** Whether a file may be read or written without the user being asked. */
+  /** Whether a file may be read or written without a permission prompt. */
   mayUse(access: "read" | "write", path: string): boolean;
   /** `/sys/class/net` */
   readonly devices: string;
@@ -19,39 +19,39 @@ export interface SystemInfo {
   readonly status: string;
 }
 
-/** How long a load is looked at before it is judged. */
+/** Interval over which the load is measured, in milliseconds. */
 const WINDOW_MS = 100;
-/** So many packets are there each time that the thread comes to read: it is what limits the device. */
+/** With at least this many packets per read, the thread is the bottleneck. */
 const MANY = 4;
-/** The same of a thread that others help. */
+/** The same while RPS is on. */
 const FEW = 2;
-/** More waiting than this part of the time: the thread has time for the kernel's part as well. */
+/** Above this share of idle time, the thread has time for the kernel's work as well. */
 const IDLE = 0.5;
 /**
- * More packets than this in a row, with nothing read between: the queue of another processor holds
- * 1000 (net.core.netdev_max_backlog), and what is too much is dropped.
+ * Maximum number of packets written without a read in between: the queue of another processor holds
+ * 1000 (net.core.netdev_max_backlog) and drops more.
  */
 const MOST_IN_A_ROW = 512;
-/** From giving it up until it is tried again. */
+/** Time from turning RPS off until it may be turned on again, in milliseconds. */
 const PAUSE_MS = 1000;
 
 /**
- * By default a packet that is written is received by the kernel within the write: protocol,
- * connection and waking whoever reads it are this thread's time. While the thread is busy and sends
- * data, others take that over; while it mostly waits, or only acknowledges, it does it itself, which
- * spares a message between processors, and leaves the sender's work where the sender is.
+ * Turns RPS on and off by load. By default the kernel processes a written packet within the system
+ * call, up to waking the reader, in this thread. While the thread is busy and sends data, RPS moves
+ * that work to other processors. While it mostly waits or only acknowledges, the work stays here,
+ * which saves interrupts between processors.
  */
 export class ReceivePacketSteering {
   readonly #file: string;
   readonly #before: string;
   readonly #processors: readonly number[];
   readonly #machine: SystemInfo;
-  /** The processor that is left out; -1: there is no steering. */
+  /** This thread's processor, which RPS excludes; -1: RPS is off. */
   #leftOut = -1;
   #windowBegan = 0;
   #notBefore = -Infinity;
   #lastReadAt = 0;
-  /** Packets written since something was read. */
+  /** Packets written since the last read. */
   #inARow = 0;
   #waited = 0;
   #reads = 0;
@@ -72,9 +72,9 @@ export class ReceivePacketSteering {
   }
 
   /**
-   * Of a device's only queue; `undefined` where there is one processor only, where somebody has set
-   * something already, and where the kernel does not let this process. `index` is the device's, which
-   * a device of the same name in another network namespace does not have.
+   * Creates the control for a device's only queue; `undefined` if there is only one processor, RPS
+   * is configured already, or this process may not configure it. `index` is the interface index,
+   * which tells the device from one of the same name in another network namespace.
    */
   static open(name: string, index: number, machine: SystemInfo): ReceivePacketSteering | undefined {
     const folder = `${machine.devices}/${name}`;
@@ -94,23 +94,23 @@ export class ReceivePacketSteering {
     }
   }
 
-  /** Whether others deal with what is written. */
+  /** Whether RPS is on. */
   get isOn(): boolean {
     return this.#leftOut >= 0;
   }
 
-  /** `ms` were spent waiting for packets. */
+  /** Records that the thread has waited for packets for `ms` milliseconds. */
   waited(ms: number): void {
     this.#waited += ms;
   }
 
-  /** A packet of so many bytes was written. */
+  /** Records a written packet. */
   sent(bytes: number): void {
     this.#bytesOut += bytes;
     if (++this.#inARow > MOST_IN_A_ROW && this.isOn) this.#giveUp(this.#lastReadAt);
   }
 
-  /** So many packets were read at once, of so many bytes; `now` in milliseconds. */
+  /** Records a read of `packets` packets with `bytes` bytes in all; `now` in milliseconds. */
   received(packets: number, bytes: number, now: number): void {
     this.#lastReadAt = now;
     this.#inARow = 0;
@@ -119,7 +119,7 @@ export class ReceivePacketSteering {
     this.#bytesIn += bytes;
     const elapsed = now - this.#windowBegan;
     if (elapsed < WINDOW_MS) return;
-    // After a long silence the window says nothing.
+    // After a long silence the measurement is meaningless.
     if (elapsed < 10 * WINDOW_MS) this.#judge(this.#waited / elapsed, now);
     this.#windowBegan = now;
     this.#waited = this.#reads = this.#packets = 0;
@@ -151,11 +151,11 @@ export class ReceivePacketSteering {
     try {
       writeFileSync(this.#file, mask);
     } catch {
-      // The device is gone: reading it will say so.
+      // The device was removed, which the next read reports.
     }
   }
 
-  /** Leaves the device as it was. */
+  /** Restores the device's setting. */
   close(): void {
     this.#leaveOut(-1);
   }

@@ -10,27 +10,27 @@ const BPF_PROG_TYPE_SOCKET_FILTER = 1;
 const SYSCALL_NUMBERS: Partial<Record<string, number>> = { x64: 321, arm64: 280 };
 
 /**
- * Has the kernel put every TCP segment into the queue that `shardOf()` names. False where it may not
- * be programmed: then each flow goes where an answer to it came from last, at first and after a
- * silence of three seconds by a hash of the kernel's own.
+ * Makes the kernel deliver every packet to the queue that `shardOf()` gives. Returns false if this
+ * process may not load the program. Then the kernel delivers each flow to the queue that last sent
+ * a packet of it, and at first or after three idle seconds by a hash of its own.
  *
- * @throws {TunError} The device does not take it.
+ * @throws {TunError} The device does not accept the program.
  */
 export function steer(host: TunHost, fd: number, count: number, seed: number): boolean {
   const program = load(host, steeringProgram(count, seed));
   try {
-    // A persistent device may have one from before; -1 takes it away.
+    // A persistent device may still have a program; -1 removes it.
     if (host.libc.ioctl(fd, linux.TUNSETSTEERINGEBPF, linux.intBytes(program)) < 0) {
       if (program >= 0) throw configureError("steer the queues", host.errno());
     }
   } finally {
-    // The device keeps the program.
+    // The device holds a reference to the program.
     if (program >= 0) host.libc.close(program);
   }
   return program >= 0;
 }
 
-/** The program's descriptor, or -1: it needs CAP_BPF outside of user namespaces. */
+/** Loads the program; returns its descriptor or -1. Needs CAP_BPF outside user namespaces. */
 function load(host: TunHost, program: linux.Bytes): number {
   const number = SYSCALL_NUMBERS[process.arch];
   if (number === undefined) return -1;

@@ -1,6 +1,6 @@
 /**
- * The program that spreads packets over a device's queues in the kernel: eBPF (RFC 9669), written
- * down instruction by instruction.
+ * The eBPF program (RFC 9669) that distributes packets over a device's queues in the kernel,
+ * assembled from its instructions.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { FIRST_SHARDED_PORT, SHARD_MULTIPLIERS } from "../../../core/stack/shard
 import { PROTOCOL } from "../../../core/wire/ip.ts";
 import type { Bytes } from "./linux.ts";
 
-// RFC 9669 3 and 4: class, source and operation of the instructions that are used.
+// RFC 9669 3 and 4: opcodes of the instructions in use.
 const LOAD_ABSOLUTE = { 1: 0x30, 2: 0x28, 4: 0x20 } as const;
 const LOAD_INDEXED_WORD = 0x40;
 const ALU32 = 0x04;
@@ -29,21 +29,21 @@ const OPERATION = {
   MOVE: 0xb0,
 } as const;
 
-/** Loads put their result into R0, in the machine's order, and want the context in R6. */
+/** Absolute loads return their result in R0, in host byte order, and expect the context in R6. */
 const R0 = 0;
 const R1 = 1;
 const R6 = 6;
-/** Where the ports are, then they themselves. */
+/** Offset of the ports, then the ports. */
 const R7 = 7;
 /** The addresses, then the hash. */
 const R8 = 8;
-/** The protocol, then nothing in particular. */
+/** The protocol, then scratch. */
 const R9 = 9;
 
 /**
  * The instructions that return the queue of a TCP segment, by `shardOf()`, or of a UDP datagram, by
- * `shardOfDatagram()`. Everything else goes to queue 0: fragments, so that they meet; ICMP; what is
- * behind IPv6 extension headers.
+ * `shardOfDatagram()`. Everything else goes to queue 0: fragments, so that they can be reassembled,
+ * ICMP, and packets with IPv6 extension headers.
  */
 export function steeringProgram(count: number, seed: number): Bytes {
   const program = new Assembler();
@@ -127,14 +127,14 @@ class Assembler {
     this.#emit(LOAD_INDEXED_WORD, 0, register, 0);
   }
 
-  /** Goes on at `target` with R0 in R9 when it is TCP or UDP, at "other" if not. */
+  /** Jumps to `target`, with R0 copied to R9, if R0 is TCP or UDP; otherwise to "other". */
   keepProtocol(target: string): void {
     this.copy(R9, R0);
     this.jump(JUMP_IF_EQUAL, PROTOCOL.TCP, target);
     this.jump(JUMP_IF_NOT_EQUAL, PROTOCOL.UDP, "other");
   }
 
-  /** The exclusive or of words, in R8. */
+  /** Loads the exclusive or of words into R8. */
   loadAddresses(...places: number[]): void {
     this.compute(OPERATION.MOVE, R8, 0);
     for (const at of places) {
@@ -162,12 +162,12 @@ class Assembler {
     this.combine(OPERATION.MOVE, register, other);
   }
 
-  /** All 64 bits: an address. */
+  /** Copies all 64 bits, for a pointer. */
   copy64(register: number, other: number): void {
     this.#emit(ALU64 | FROM_REGISTER | OPERATION.MOVE, register, other, 0);
   }
 
-  /** Compares R0 with `value`. */
+  /** Compares R0 with `value` and jumps. */
   jump(code: number, value: number, target: string): void {
     this.#instructions.push({ code, registers: R0, immediate: value, target });
   }

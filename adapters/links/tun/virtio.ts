@@ -1,12 +1,12 @@
 /**
- * The header in front of every packet of a TUN device with IFF_VNET_HDR: `struct
- * virtio_net_hdr_mrg_rxbuf` in the machine's byte order (virtio 1.2, 5.1.6).
+ * The header before every packet of a TUN device with IFF_VNET_HDR: `struct
+ * virtio_net_hdr_mrg_rxbuf` in host byte order (virtio 1.2, 5.1.6).
  *
  * @module
  */
 import { type ChecksumState, OutgoingPacket } from "../../../core/stack/link.ts";
 
-/** 12 rather than 10: the IP header behind it is aligned to 4 bytes. */
+/** 12 rather than 10, so that the IP header after it is aligned to 4 bytes. */
 export const VIRTIO_HEADER_SIZE = 12;
 
 const NEEDS_CHECKSUM = 1;
@@ -14,14 +14,14 @@ const DATA_VALID = 2;
 const GSO_TCPV4 = 1;
 const GSO_TCPV6 = 4;
 const GSO_ECN = 0x80;
-/** Where TCP has its flags and its checksum (RFC 9293 3.1). */
+/** Offsets of the flags and the checksum in the TCP header (RFC 9293 3.1). */
 const TCP_FLAGS = 13;
 const TCP_CHECKSUM = 16;
 const CWR = 0x80;
 
 /**
- * Describes a packet in the bytes in front of it; `frameHeader` bytes between the two belong to the
- * packet.
+ * Writes the header before a packet; `frameHeader` is the length of the Ethernet header between the
+ * two.
  */
 export function writeVirtioHeader(packet: OutgoingPacket, frameHeader = 0): void {
   const { header, headerLength, ipHeaderLength, segmentSize } = packet;
@@ -43,18 +43,18 @@ export function writeVirtioHeader(packet: OutgoingPacket, frameHeader = 0): void
 function gsoType({ header, ipHeaderLength }: OutgoingPacket): number {
   const ip = OutgoingPacket.HEADROOM;
   const type = header[ip]! >>> 4 === 4 ? GSO_TCPV4 : GSO_TCPV6;
-  // CWR belongs into the first segment alone (RFC 3168 6.1.2).
+  // Only the first segment must have CWR (RFC 3168 6.1.2).
   return header[ip + ipHeaderLength + TCP_FLAGS]! & CWR ? type | GSO_ECN : type;
 }
 
-/** What a received header says of its packet's checksum. */
+/** Checksum state of a received packet, from its header. */
 export function checksumState(header: Uint8Array): ChecksumState {
   const flags = header[0]!;
   if (flags & NEEDS_CHECKSUM) return "partial";
   return flags & DATA_VALID ? "verified" : "full";
 }
 
-/** Payload bytes per wire segment of a received super-packet, 0 of an ordinary one. */
+/** Payload bytes per segment of a received super-packet; 0 for other packets. */
 export function segmentSize(header: Uint8Array): number {
   return header[1] === 0 ? 0 : header[4]! | (header[5]! << 8);
 }

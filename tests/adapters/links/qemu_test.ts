@@ -140,7 +140,7 @@ describe("openQemuStream", () => {
     const path = socketPath();
     writeFileSync(path, "mine");
     expect(await openQemuStream({ listen: path }).catch(({ message }) => message)).toBe(
-      `SocketError: ${path} is there already: remove it unless a program listens on it`,
+      `SocketError: ${path} already exists: remove it unless a program listens on it`,
     );
     expect(readFileSync(path, "utf8")).toBe("mine");
   });

@@ -121,7 +121,7 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
       [{ vni: 1, queue: 0 }, "queue must be an integer from 1 to"],
       [{ vni: 1, mtu: 9 }, "mtu must be an integer from 68 to"],
       [{ vni: 1, remotes: ["host"] }, "remotes: expected an address such as 192.0.2.2:4789"],
-      [{ vni: 1, local: "0.0.0.0", remotes: ["::1"] }, "have to be all IPv4 or all IPv6"],
+      [{ vni: 1, local: "0.0.0.0", remotes: ["::1"] }, "must all be IPv4 or all be IPv6"],
     ])("refuses %j", async (options, message) => {
       await expect(openVxlan(options)).rejects.toThrow(message);
     });

@@ -6,13 +6,13 @@ interface Held<T> {
 }
 
 /**
- * Holds items until their time has come; those of the same time leave in the order in which they
- * came. One timer serves all, so that a clock's rounding cannot change the order.
+ * Holds items until they are due; items due at the same time leave in order of arrival. There is a
+ * single timer for all items, so that rounding of the clock cannot reorder them.
  */
 export class DelayLine<T> {
   readonly #clock: Clock;
   readonly #release: (item: T) => void;
-  /** By time; what is before `#head` has left. */
+  /** In order of time; items before `#head` have left. */
   #held: (Held<T> | undefined)[] = [];
   #head = 0;
   #timerAt = Infinity;
@@ -23,12 +23,12 @@ export class DelayLine<T> {
     this.#release = release;
   }
 
-  /** How many items are held. */
+  /** Number of items held. */
   get count(): number {
     return this.#held.length - this.#head;
   }
 
-  /** Holds an item until `at`, in the clock's milliseconds. */
+  /** Holds an item until `at`, in milliseconds of the clock. */
   hold(item: T, at: number): void {
     const held = this.#held;
     let place = held.length;

@@ -1,33 +1,35 @@
-/** What happens to packets on their way. Shares are from 0 to 1, times in milliseconds. */
+/** Impairments of one direction. Shares are from 0 to 1, times in milliseconds. */
 export interface Impairments {
-  /** Share of packets that get lost. Default 0. */
+  /** Share of packets that are lost. Default 0. */
   loss?: number;
-  /**
-   * Share of packets with which a burst of losses begins: the Gilbert-Elliott model, in which a
-   * path is good or in a burst. Default 0.
-   */
+  /** Probability, per packet, that a burst of losses begins (Gilbert-Elliott model). Default 0. */
   burstBegin?: number;
-  /** Share of packets in a burst with which it ends: 0.2 makes it 5 packets long. Default 1. */
+  /**
+   * Probability, per packet of a burst, that the burst ends: 0.2 gives a mean length of 5 packets.
+   * Default 1.
+   */
   burstEnd?: number;
-  /** Share of packets that get lost in a burst, beside those of `loss`. Default 1. */
+  /** Share of packets that are lost in a burst, in addition to `loss`. Default 1. */
   burstLoss?: number;
   /** Share of packets that arrive twice. Default 0. */
   duplicate?: number;
-  /** Share of packets that arrive `reorderMs` late, behind later ones. Default 0. */
+  /**
+   * Share of packets that are delayed by `reorderMs`, so that later ones overtake them. Default 0.
+   */
   reorder?: number;
-  /** Share of packets that arrive with one bit changed. Default 0. */
+  /** Share of packets that arrive with one flipped bit. Default 0. */
   corrupt?: number;
-  /** How long each packet takes. Default 0: it arrives at once. */
+  /** One-way delay. Default 0. */
   delayMs?: number;
-  /** Added to `delayMs`: a random time up to this; the order stays. Default 0. */
+  /** Maximum random time added to `delayMs`, without reordering. Default 0. */
   jitterMs?: number;
-  /** How late a reordered packet is. Default 1. */
+  /** Additional delay of a reordered packet. Default 1. */
   reorderMs?: number;
-  /** Bits of IP packets that get through in a second; others wait. Default Infinity. */
+  /** Bandwidth in bits of IP packets per second; packets beyond it are queued. Default Infinity. */
   bitsPerSecond?: number;
   /**
-   * Bytes that may wait for `bitsPerSecond`; a packet that would be beyond them is dropped. Default
-   * Infinity: no more packets than the link's `queue`.
+   * Size in bytes of the queue for `bitsPerSecond`; packets beyond it are dropped. Default
+   * Infinity: bounded by the link's `queue` only.
    */
   queueBytes?: number;
 }
@@ -35,7 +37,7 @@ export interface Impairments {
 /** An hour: longer than any protocol waits for a packet. */
 const MAX_MS = 3_600_000;
 
-/** A path that harms nothing. */
+/** Defaults: no impairment. */
 export const NO_IMPAIRMENT: Required<Impairments> = {
   loss: 0,
   burstBegin: 0,
@@ -52,7 +54,7 @@ export const NO_IMPAIRMENT: Required<Impairments> = {
 };
 
 /**
- * Refuses what cannot be; names the setting behind `prefix`.
+ * Validates impairments; messages name the setting with `prefix`.
  *
  * @throws {RangeError} A setting is unknown or out of range.
  */
@@ -60,7 +62,7 @@ export function checkImpairments(changes: Impairments, prefix = ""): void {
   for (const [name, value] of Object.entries(changes)) {
     if (!Object.hasOwn(NO_IMPAIRMENT, name)) {
       throw new RangeError(
-        `${prefix}${name} is no impairment, use: ${Object.keys(NO_IMPAIRMENT).join(", ")}`,
+        `${prefix}${name} is not an impairment; use ${Object.keys(NO_IMPAIRMENT).join(", ")}`,
       );
     }
     if (typeof value !== "number") {

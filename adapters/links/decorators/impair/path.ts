@@ -5,41 +5,41 @@ import { HeldPacket } from "../held_packet.ts";
 import { DelayLine } from "./delay_line.ts";
 import { type Impairments, NO_IMPAIRMENT } from "./impairments.ts";
 
-/** What has happened to the packets of one direction so far. */
+/** Counters of one direction. */
 export interface ImpairedCounts {
-  /** Packets that got lost. */
+  /** Packets lost. */
   lost: number;
-  /** Packets that were sent twice. */
+  /** Packets duplicated. */
   duplicated: number;
-  /** Packets that were held back behind later ones. */
+  /** Packets reordered. */
   reordered: number;
-  /** Packets that had a bit changed. */
+  /** Packets corrupted. */
   corrupted: number;
-  /** Packets that found no room, here or behind this link. */
+  /** Packets dropped because a queue was full, here or in the underlying link. */
   dropped: number;
 }
 
-/** What a path is made of. */
+/** Options of {@link ImpairedPath}. */
 export interface PathOptions {
   readonly clock: Clock;
   readonly seed: number;
-  /** Packets held back, at most. */
+  /** Maximum number of delayed packets. */
   readonly queue: number;
-  /** Where packets go when their time has come; false: no room there. Keeps nothing of a packet. */
+  /** Delivers a packet that is due; returns false if it was dropped. Must not keep the packet. */
   deliver(packet: OutgoingPacket, checksum: ChecksumState): boolean;
 }
 
-/** What becomes of one packet. */
+/** The impairments drawn for one packet. */
 interface Fate {
   readonly isLost: boolean;
   readonly isDoubled: boolean;
   readonly isLate: boolean;
-  /** -1: none. */
+  /** Index of the flipped bit; -1: none. */
   readonly changedBit: number;
   readonly delay: number;
 }
 
-/** Seeds of one path's two generators differ in bits that a user's seed seldom has. */
+/** Added to the seed of the generator for bursts; users' seeds rarely have this bit set. */
 const BURST_SEED = 2 ** 48;
 
 /** One direction of an impaired link. */
@@ -60,9 +60,9 @@ export class ImpairedPath {
   readonly #line: DelayLine<HeldPacket>;
   #impairments = NO_IMPAIRMENT;
   #isInBurst = false;
-  /** When the last packet has passed the narrowest place. */
+  /** When the bottleneck has sent the last packet. */
   #busyUntil = -Infinity;
-  /** When the last packet that keeps its place arrives. */
+  /** Arrival time of the last packet that is not reordered. */
   #lastArrival = -Infinity;
 
   constructor({ clock, seed, queue, deliver }: PathOptions) {
@@ -74,7 +74,7 @@ export class ImpairedPath {
     this.#line = new DelayLine(clock, (held) => this.#release(held));
   }
 
-  /** Changes what happens from now on; `changes` are checked. */
+  /** Changes impairments; the caller has validated `changes`. */
   set(changes: Impairments): void {
     this.#impairments = { ...this.#impairments, ...changes };
   }
@@ -94,12 +94,15 @@ export class ImpairedPath {
     return sent;
   }
 
-  /** Drops what is held back. */
+  /** Drops the delayed packets. */
   close(): void {
     this.#line.clear();
   }
 
-  /** The same number of draws for every packet: one share's change leaves other fates as they were. */
+  /**
+   * Draws the same number of random values for every packet, so that changing one share does not
+   * affect the others.
+   */
   #draw({ byteLength }: OutgoingPacket): Fate {
     const { loss, duplicate, reorder, corrupt, delayMs, jitterMs } = this.#impairments;
     const draw = () => this.#random.fraction();
@@ -117,7 +120,7 @@ export class ImpairedPath {
     };
   }
 
-  /** E. N. Gilbert's and E. O. Elliott's channel: two states, each with losses of its own. */
+  /** Gilbert-Elliott channel: two states, each with its own loss rate. */
   #drawBurst(): boolean {
     const { burstBegin, burstEnd, burstLoss } = this.#impairments;
     const [change, loss] = [this.#burstRandom.fraction(), this.#burstRandom.fraction()];
@@ -147,7 +150,7 @@ export class ImpairedPath {
     return true;
   }
 
-  /** When the packet has passed the narrowest place; `undefined` when its queue is full. */
+  /** When the bottleneck has sent the packet; `undefined` if its queue is full. */
   #departure(bytes: number): number | undefined {
     const { bitsPerSecond, queueBytes } = this.#impairments;
     const now = this.#clock.now();

@@ -11,7 +11,7 @@ const SECTION_HEADER = 0x0a0d0d0a;
 const INTERFACE_DESCRIPTION = 1;
 const ENHANCED_PACKET = 6;
 const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
-/** Packets begin with the IP header. */
+/** Packets start with the IP header. */
 const LINKTYPE_RAW = 101;
 
 const OPTION = {
@@ -21,25 +21,25 @@ const OPTION = {
   ifTimestampResolution: 9,
   epbFlags: 2,
 };
-/** Stamps count 10^-9 seconds. */
+/** Resolution of timestamps: 10^-9 seconds. */
 const NANOSECONDS = 9;
 
-/** Bytes of an enhanced packet block in front of the packet. */
+/** Length of an enhanced packet block up to the packet. */
 const PACKET_START = 28;
 /** `epb_flags` with its header, the end of the options, and the block's length once more. */
 const PACKET_TAIL = 8 + 4 + 4;
 
-/** Which way a packet went. */
+/** Direction of a packet. */
 export type Direction = "in" | "out";
 
-/** What a file begins with: a section header block, and the one interface that is in it. */
+/** The start of a file: a section header block and the description of its only interface. */
 export function fileHeader(interfaceName: string): Bytes {
   const section = new Uint8Array(16);
   const view = new DataView(section.buffer);
   view.setUint32(0, BYTE_ORDER_MAGIC, true);
   view.setUint16(4, 1, true); // major version; the minor is 0
-  view.setBigInt64(8, -1n, true); // the section's length is not known
-  const description = new Uint8Array(8); // no snap length
+  view.setBigInt64(8, -1n, true); // section length unknown
+  const description = new Uint8Array(8); // snap length unlimited
   new DataView(description.buffer).setUint16(0, LINKTYPE_RAW, true);
   return concatenate([
     block(SECTION_HEADER, [section, textOption(OPTION.shbUserApplication, "berth"), END]),
@@ -52,15 +52,15 @@ export function fileHeader(interfaceName: string): Bytes {
   ]);
 }
 
-/** An enhanced packet block with room for a packet, which begins at `PacketBlock.at`. */
+/** An enhanced packet block, with space for the packet at `PacketBlock.at`. */
 export interface PacketBlock {
   readonly bytes: Bytes;
   readonly at: number;
 }
 
 /**
- * The block of a packet of `size` bytes that was seen at `ms` since 1970; whoever asked for it fills
- * the packet in.
+ * Creates the block for a packet of `size` bytes captured at `ms` since 1970; the caller copies the
+ * packet into it.
  */
 export function packetBlock(
   size: number,
@@ -110,7 +110,7 @@ function textOption(code: number, text: string): Bytes {
   return option(code, new TextEncoder().encode(text).slice(0, MAX_TEXT));
 }
 
-/** An option's length has 16 bits; nobody reads that much. */
+/** Maximum length of a comment, far below the 65,535 bytes of an option. */
 const MAX_TEXT = 1024;
 
 function option(code: number, value: Bytes): Bytes {

@@ -7,23 +7,26 @@ import type { Direction } from "./blocks.ts";
 
 /** A TCP connection or UDP flow whose first packet is being recorded. */
 export interface CapturedConnection {
-  /** What is above IP. */
+  /** The transport protocol. */
   readonly transport: "tcp" | "udp";
-  /** This side of the link. */
+  /** The endpoint on this side of the link. */
   readonly local: { readonly hostname: string; readonly port: number };
-  /** The other side. */
+  /** The endpoint on the other side. */
   readonly remote: { readonly hostname: string; readonly port: number };
 }
 
-/** What is given to a connection beside its addresses; `undefined`: it has no name. */
+/** Returns a name for a connection, or `undefined` if it has none. */
 export type NameConnection = (connection: CapturedConnection) => string | undefined;
 
-/** Connections that are remembered; of more the oldest are taken for new when they go on. */
+/**
+ * Maximum number of connections remembered. Beyond it the oldest are forgotten, and count as new
+ * with their next packet.
+ */
 const MAX_CONNECTIONS = 65_536;
 const SYN_AND_ACK = 0x12;
 const SYN = 0x02;
 
-/** Knows which connections have been seen, to remark on the first packet of each. */
+/** Remembers the connections seen, to comment the first packet of each. */
 export class SeenConnections {
   readonly #name: NameConnection;
   readonly #seen = new Set<string>();
@@ -32,7 +35,10 @@ export class SeenConnections {
     this.#name = name;
   }
 
-  /** What to say of a packet whose header is `ip`; `undefined` for all but a connection's first. */
+  /**
+   * The comment for a packet with header `ip`; `undefined` unless it is the first of its
+   * connection.
+   */
   remarkOn(ip: IpHeader, packet: Uint8Array, direction: Direction): string | undefined {
     if (!this.#isFirst(ip, packet, direction)) return undefined;
     const [source, destination] = [sourceOf(ip, packet), destinationOf(ip, packet)];
@@ -45,14 +51,14 @@ export class SeenConnections {
 
   #isFirst(ip: IpHeader, packet: Uint8Array, direction: Direction): boolean {
     const { TCP, UDP } = PROTOCOL;
-    // Other pieces of a datagram have no ports.
+    // Later fragments have no ports.
     if (ip.isFragment && ip.fragmentOffset > 0) return false;
     if (ip.protocol !== TCP && ip.protocol !== UDP) return false;
     if (ip.payloadEnd - ip.payloadStart < (ip.protocol === TCP ? 20 : 8)) return false;
     const key = keyOf(ip, packet, direction);
     const isKnown = this.#seen.has(key);
     if (!isKnown) this.#remember(key);
-    // The same addresses and ports again are another connection.
+    // A SYN for known addresses and ports opens a new connection.
     return !isKnown || (ip.protocol === TCP && isOpening(packet, ip.payloadStart));
   }
 
@@ -68,7 +74,7 @@ function isOpening(packet: Uint8Array, at: number): boolean {
   return (packet[at + 13]! & SYN_AND_ACK) === SYN;
 }
 
-/** The same for both directions. */
+/** Key of a connection, the same for both directions. */
 function keyOf(ip: IpHeader, packet: Uint8Array, direction: Direction): string {
   const { s0, s1, s2, s3, d0, d1, d2, d3, payloadStart } = ip;
   const source = `${s0},${s1},${s2},${s3},${readU16(packet, payloadStart)}`;

@@ -4,31 +4,34 @@ import { IpHeader, parseIp, PROTOCOL } from "../../../../core/wire/ip.ts";
 import { type Direction, fileHeader, packetBlock } from "./blocks.ts";
 import { type NameConnection, SeenConnections } from "./connections.ts";
 
-/** Takes whole blocks, each an array of its own; the first is what every file begins with. */
+/** Called with complete blocks, each in an array of its own; the first is the file header. */
 export type WriteBlock = (block: Uint8Array<ArrayBuffer>) => void;
 
-/** A packet that knows how to write itself. */
+/** A packet that can be copied into a block. */
 export interface Recordable {
   readonly byteLength: number;
   copyTo(target: Uint8Array, at: number): void;
 }
 
-/** Packets of one link on their way into one file. */
+/** Writes the packets of one link to one file. */
 export class Recording {
-  /** What `write` or the naming of a connection threw: it ended the recording. */
+  /**
+   * The error that ended the recording, thrown by `write` or by the callback that names
+   * connections.
+   */
   failure: unknown = undefined;
   readonly #write: WriteBlock;
   readonly #connections: SeenConnections;
   readonly #ip = new IpHeader();
 
-  /** Begins the file. */
+  /** Writes the file header. */
   constructor(write: WriteBlock, linkName: string, name: NameConnection = () => undefined) {
     this.#write = write;
     this.#connections = new SeenConnections(name);
     this.#attempt(() => write(fileHeader(linkName)));
   }
 
-  /** Records a packet; `isPartial`: its checksum is left to offload. */
+  /** Records a packet; `isPartial`: its checksum is left to offload and has to be completed. */
   take(packet: Recordable, ms: number, direction: Direction, isPartial: boolean): void {
     if (this.failure === undefined) {
       this.#attempt(() => this.#write(this.#block(packet, ms, direction, isPartial)));
@@ -54,7 +57,7 @@ export class Recording {
     return remarked.bytes;
   }
 
-  /** Whoever sends and receives is not to suffer from who watches. */
+  /** Errors of the recording must not affect the link. */
   #attempt(act: () => void): void {
     try {
       act();
@@ -64,7 +67,7 @@ export class Recording {
   }
 }
 
-/** The field holds the pseudo-header's sum, so that the sum over all is what is missing. */
+/** The checksum field holds the pseudo-header sum, so summing the whole segment completes it. */
 function completeChecksum(ip: IpHeader, packet: Uint8Array): void {
   if (ip.isFragment || (ip.protocol !== PROTOCOL.TCP && ip.protocol !== PROTOCOL.UDP)) return;
   const at = ip.payloadStart + (ip.protocol === PROTOCOL.TCP ? 16 : 6);

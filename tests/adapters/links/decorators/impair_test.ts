@@ -353,7 +353,7 @@ describe("impair", () => {
   test.each([
     [{ bitsPerSecond: 0 }, "bitsPerSecond must be 1 or more, not 0"],
     [{ incoming: { loss: 2 } }, "incoming.loss must be from 0 to 1, not 2"],
-    [JSON.parse(`{ "los": 0.1 }`), "los is no impairment, use: loss, burstBegin"],
+    [JSON.parse(`{ "los": 0.1 }`), "los is not an impairment; use loss, burstBegin"],
   ])("refuses %j", (impairments, message) => {
     expect(() => impaired(impairments)).toThrow(message);
   });

@@ -328,7 +328,7 @@ describe("the defence of an address", () => {
     for (let i = 0; i < 100; i++) wire.hears(claim);
     expect(wire.sent()).toEqual([announcement]);
     expect(lines).toEqual([
-      `${V4} is in use by the station ${PEER_MAC} too; the link was told that it is here`,
+      `${V4} is in use by the station ${PEER_MAC} too; it was announced again`,
     ]);
     await wire.clock.advance(9999);
     wire.hears(claim);

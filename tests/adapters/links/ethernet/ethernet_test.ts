@@ -80,13 +80,13 @@ describe("ethernet", () => {
 
   // Each message names the option and shows what would do.
   test.each([
-    [{ addresses: [] }, "addresses: there has to be one"],
+    [{ addresses: [] }, "addresses: at least one is required"],
     [{ addresses: ["x"] }, 'addresses: "x" is not an address such as 10.7.0.2/24 or fd00::2/64'],
     [{ exceptAddresses: ["x"] }, 'exceptAddresses: "x" is not'],
     [{ gateways: ["10.0.0.2/24"] }, 'gateways: "10.0.0.2/24" is not an address such as 10.7.0.1'],
     [
       { gateways: ["10.0.0.2", "10.0.0.3"] },
-      "gateways: there can be one for IPv4 and one for IPv6",
+      "gateways: at most one for IPv4 and one for IPv6",
     ],
     [{ mac: "02:00" }, 'mac: "02:00" is not a station\'s address such as 02:00:00:00:00:01'],
     [{ mac: "ff:ff:ff:ff:ff:ff" }, "mac: "],

@@ -80,7 +80,7 @@ describeInNamespace(import.meta.url, "a TUN device with several queues", () => {
     test("says why a device with a single queue is none", async () => {
       await makePersistentTun("berth1", 1500);
       await expect(openTunQueues({ name: "berth1" }, 2, SEED)).rejects.toThrow(
-        "berth1 is another kind of network device, or was made for one queue where several",
+        "berth1 is another kind of network device, or has one queue where several",
       );
     });
   });

@@ -51,7 +51,9 @@ describe("--capture and --impair", () => {
   // In the file a fault has its place.
   test("have their place in the file", () => {
     const read = (text: string) => () => parseConfig(text, "berth.json");
-    expect(read(`{ "impair": { "los": 1 } }`)).toThrow("berth.json: impair: los is no impairment");
+    expect(read(`{ "impair": { "los": 1 } }`)).toThrow(
+      "berth.json: impair: los is not an impairment",
+    );
     expect(read(`{ "capture": 7 }`)).toThrow("berth.json: capture: expected");
     expect(read(`{ "capture": { "file": "a", "maxBytes": 1 } }`)).toThrow("capture.maxBytes: ");
   });
