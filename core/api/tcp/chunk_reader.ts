@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { Deferred } from "../runtime/deferred.ts";
 import { SerialQueue } from "../runtime/serial_queue.ts";
 import { requireBytes } from "./bytes.ts";
 
@@ -16,6 +17,10 @@ export class ChunkReader {
   readonly #source: ChunkSource;
   readonly #turns = new SerialQueue();
   #rest: Bytes | undefined;
+  /** The source's next chunk, while it is asked for. */
+  #pulled: Promise<Bytes | undefined> | undefined;
+  /** Ends the read that waits for it. */
+  #waiting: Deferred<Bytes | undefined> | undefined;
   #hasEnded = false;
   #isClosed = false;
 
@@ -46,10 +51,11 @@ export class ChunkReader {
     return this.#turns.run(() => this.#take());
   }
 
-  /** Whoever reads from now on is at the end. */
+  /** Whoever reads, or waits for the source to give something, is at the end. */
   close(): void {
     this.#isClosed = true;
     this.#rest = undefined;
+    this.#waiting?.resolve(undefined);
   }
 
   /** Reads to the end, for nobody. */
@@ -61,17 +67,19 @@ export class ChunkReader {
     if (this.#isClosed) return undefined;
     const rest = this.#rest;
     this.#rest = undefined;
-    try {
-      const chunk = rest ?? await this.#pull();
-      return this.#isClosed ? undefined : chunk;
-    } catch (error) {
-      // Closed while it waited: that is the end, as for who reads from now on.
-      if (this.#isClosed) return undefined;
-      throw error;
-    }
+    if (rest !== undefined) return rest;
+    const waiting = this.#waiting = new Deferred();
+    this.#pull().then((chunk) => waiting.resolve(chunk), (error) => waiting.reject(error));
+    const chunk = await waiting.promise;
+    return this.#isClosed ? undefined : chunk;
   }
 
-  async #pull(): Promise<Bytes | undefined> {
+  /** Whoever discards goes on with what a read has asked for that did not wait for it. */
+  #pull(): Promise<Bytes | undefined> {
+    return this.#pulled ??= this.#pullOne().finally(() => this.#pulled = undefined);
+  }
+
+  async #pullOne(): Promise<Bytes | undefined> {
     while (!this.#hasEnded) {
       const chunk = await this.#source();
       this.#hasEnded = chunk === undefined;

@@ -115,6 +115,23 @@ describe("tls", () => {
     }
   });
 
+  // Nothing comes from the client any more: whoever waits for it need not wait for close_notify.
+  testRequiring(needs, "ends a read that waits at close() at once", async () => {
+    const order: string[] = [];
+    const closes: Handler = async ({ socket }) => {
+      const waiting = socket.read(new Uint8Array(1));
+      await socket.write(bytes("x"));
+      void socket.close().catch(() => {});
+      order.push(`read ${await waiting}`);
+    };
+    await using server = await serveBehindHost(secure(), closes);
+    const client = await server.connect();
+    await received(client);
+    order.push("client's end");
+    await until(() => order.length === 2);
+    expect(order).toEqual(["read null", "client's end"]);
+  });
+
   // The server ends first and still gets what the client has to say.
   testRequiring(needs, "carries the server's half-close", async () => {
     const heard = Promise.withResolvers<string>();

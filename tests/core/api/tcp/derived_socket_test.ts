@@ -73,6 +73,45 @@ describe("a derived socket", () => {
     await finished;
   });
 
+  // What gives its bytes waits, and so does the end of writing: the read does not.
+  test("ends a read that waits at close()", async () => {
+    const { server } = socketPair();
+    const ended = Promise.withResolvers<void>();
+    const derived = deriveSocket(server, {
+      readChunk: () => new Promise(() => {}),
+      closeWrite: () => ended.promise,
+    });
+    const read = derived.read(new Uint8Array(1));
+    const next = derived[Symbol.asyncIterator]().next();
+    await settle();
+    void derived.close();
+    expect(await read).toBe(null);
+    expect((await next).done).toBe(true);
+    expect(server.state).toBe("ESTABLISHED");
+    ended.resolve();
+  });
+
+  // A chunk for a read that close() has ended belongs to nobody; the source is not asked twice at once.
+  test("drops the chunk that comes after close()", async () => {
+    const { server } = socketPair();
+    const chunks = [Promise.withResolvers<Uint8Array<ArrayBuffer> | undefined>(), undefined];
+    let asked = 0;
+    const derived = deriveSocket(server, {
+      readChunk: () => chunks[asked++]?.promise ?? Promise.resolve(undefined),
+      closeWrite: () => server.closeWrite(),
+    });
+    const read = derived.read(new Uint8Array(1));
+    await settle();
+    void derived.close();
+    expect(await read).toBe(null);
+    await settle();
+    expect(asked).toBe(1);
+    chunks[0]!.resolve(bytes("late"));
+    await settle();
+    expect(asked).toBe(2);
+    expect(await derived.read(new Uint8Array(1))).toBe(null);
+  });
+
   // Question, FIN, answer, FIN: each direction ends by itself.
   test.each(kinds)(
     "carries bytes and half-closes both ways: %s",
