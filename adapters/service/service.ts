@@ -4,47 +4,67 @@
  * @module
  */
 import type { Logger } from "../../core/api/environment.ts";
-import { openNetwork } from "./links/network.ts";
-import { loadPlugins, serve } from "./listen/serve.ts";
-import type { PublishedPort } from "./publish/publish.ts";
+import { parseListenAddress } from "../../core/api/listen_address.ts";
+import { compose } from "../../core/api/plugin.ts";
+import type { Plugin } from "../../core/api/types.ts";
+import { composeFlows } from "../../core/api/udp/flow_chain.ts";
+import { rememberResponseText } from "../../plugins/shared/http/remembered_text.ts";
+import { logConnection, logFlow } from "../../plugins/shared/connection_log.ts";
+import { messageOf, UsageError } from "./errors.ts";
+import { type Network, openNetwork } from "./links/network.ts";
+import { loadChain, type LoadedChain } from "./listen/plugin_loader.ts";
+import { type Publication, publish, type PublishedPort } from "./publish/publish.ts";
+import { publishDatagrams } from "./publish/publish_datagrams.ts";
+import type { ListenSetting } from "./settings/listen_setting.ts";
+import type { PublishSetting } from "./settings/publish_setting.ts";
 import type { Settings } from "./settings/settings.ts";
-import { startWorkers } from "./workers/supervisor.ts";
 
-/** A service that runs. */
+/** A running service. */
 export interface Service {
-  /** What the stack is on, for people. */
+  /** The link that the stack is on, as messages show it. */
   readonly place: string;
-  /** The addresses of the settings that it has. */
+  /** The configured addresses that the stack has. */
   readonly addresses: readonly string[];
-  /** Ports of the host that are open, as `publish` lists them. */
+  /** The open ports of the host. */
   readonly published: readonly PublishedPort[];
   /** Counters of the stack, or the sums of all workers'. */
   stats(): Promise<Readonly<Record<string, number>>>;
   /**
-   * Takes no new connections, lets running ones finish within the grace time, aborts the rest and
+   * Accepts no new connections, lets running ones finish within the grace time, aborts the rest and
    * removes what was set up.
    */
   stop(): Promise<void>;
-  /** Rejects when the link or a worker failed; resolves when the service has stopped. */
+  /** Rejects when the link or a worker has failed; resolves when the service has stopped. */
   readonly finished: Promise<void>;
 }
 
-/**
- * Starts what the settings say. When a part of it fails the parts before it are removed again.
- *
- * @throws {UsageError} A setting cannot be used.
- * @throws {Error} The device, a port or a worker cannot be had.
- */
-export function startService(settings: Settings, log: Logger): Promise<Service> {
-  return settings.workers > 1 ? startWorkers(settings, log) : startHere(settings, log);
+/** The plugins of each listen address. */
+export type LoadedPlugins = readonly (readonly [where: string, chain: LoadedChain])[];
+
+/** A stack with plugins and published ports. */
+export interface ServingStack {
+  /** The open ports of the host. */
+  readonly published: readonly PublishedPort[];
+  /** Resolves when the stack has closed; rejects when its link has failed. */
+  readonly finished: Promise<void>;
+  /** Counters of the stack. */
+  stats(): Readonly<Record<string, number>>;
+  /** Accepts no new connections and ends; see `CloseOptions` for `whenDrained`. */
+  stop(whenDrained?: () => Promise<void>): Promise<void>;
 }
 
-async function startHere(settings: Settings, log: Logger): Promise<Service> {
+/**
+ * Starts the service on one stack in this thread. If a step fails, those before it are undone.
+ *
+ * @throws {UsageError} A setting cannot be used.
+ * @throws {Error} The device, the link or a port is not available.
+ */
+export async function startService(settings: Settings, log: Logger): Promise<Service> {
   const plugins = await loadPlugins(settings);
   const network = await openNetwork(settings, log);
   const { published, finished, stats, stop } = await serve(plugins, network, settings, log);
   try {
-    // The link may break while it waits.
+    // The link may fail while its addresses are probed.
     const usable = await Promise.race([network.usableAddresses?.(), finished]);
     return {
       place: network.place,
@@ -58,4 +78,100 @@ async function startHere(settings: Settings, log: Logger): Promise<Service> {
     await stop();
     throw error;
   }
+}
+
+/**
+ * Loads the plugins of all listen addresses.
+ *
+ * @throws {UsageError} A plugin cannot be loaded, or does not fit the transport of its address.
+ */
+export async function loadPlugins({ listen }: Settings): Promise<LoadedPlugins> {
+  rememberResponseText();
+  const plugins: [string, LoadedChain][] = [];
+  for (const setting of listen) {
+    const chain = await loadChain(setting);
+    checkTransport(setting, chain);
+    plugins.push([setting.where, chain]);
+  }
+  return plugins;
+}
+
+/** Some plugins handle connections only, some datagrams only. */
+function checkTransport({ where, source }: ListenSetting, { handlers }: LoadedChain): void {
+  try {
+    if (isUdp(where)) composeFlows(handlers);
+    else compose(handlers);
+  } catch (error) {
+    throw new UsageError(`${source}: ${messageOf(error)}`);
+  }
+}
+
+function isUdp(where: string): boolean {
+  return parseListenAddress(where).transport === "udp";
+}
+
+/**
+ * Puts plugins on a network and publishes ports. If a step fails, everything is removed.
+ *
+ * @throws {Error} A port is not available.
+ */
+export async function serve(
+  plugins: LoadedPlugins,
+  network: Network,
+  settings: Settings,
+  log: Logger,
+): Promise<ServingStack> {
+  const { stack } = network;
+  const published: Publication[] = [];
+  const stop = (whenDrained?: () => Promise<void>) =>
+    stopServing(network, published, settings.graceMs, whenDrained);
+  try {
+    for (const [where, { name, handlers }] of plugins) {
+      const [first, ...rest] = handlers;
+      if (isUdp(where)) stack.use(where, first!, ...rest);
+      else stack.use(where, connectionLog(name, log), ...handlers);
+    }
+    for (const setting of settings.publish) {
+      published.push(await publishOne(setting, network, log, settings));
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { published, finished: stack.finished, stats: () => stack.stats(), stop };
+}
+
+/** Logs a line for each connection and flow that has ended; goes in front of a port's plugins. */
+function connectionLog(plugin: string, log: Logger): Plugin {
+  return {
+    // Other log lines name the port's plugin alone.
+    name: "",
+    handle: (c, next) => logConnection(c, next, log, "info", { plugin }),
+    flow: (c, next) => logFlow(c, next, log, "info", { plugin }),
+  };
+}
+
+function publishOne(
+  setting: PublishSetting,
+  { connect, dialDatagrams }: Network,
+  log: Logger,
+  { keepAliveMs }: Settings,
+): Promise<Publication> {
+  return setting.transport === "udp"
+    ? publishDatagrams(setting, dialDatagrams, log)
+    : publish(setting, connect, log, { keepAliveMs });
+}
+
+async function stopServing(
+  { stack, close }: Network,
+  published: readonly Publication[],
+  graceMs: number,
+  whenDrained: (() => Promise<void>) | undefined,
+): Promise<void> {
+  for (const publication of published) publication.stopListening();
+  await Promise.all([
+    stack.close(whenDrained === undefined ? { graceMs } : { graceMs, whenDrained }),
+    ...published.map((publication) => publication.finish(graceMs)),
+  ]);
+  await close();
 }

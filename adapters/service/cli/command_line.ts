@@ -10,6 +10,7 @@ import { startService } from "../service.ts";
 import { readConfig } from "../settings/config.ts";
 import { mergeSettings } from "../settings/merge.ts";
 import type { Settings } from "../settings/settings.ts";
+import { startWorkers } from "../workers/supervisor.ts";
 import { announce } from "./announce.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { helpText } from "./help.ts";
@@ -78,7 +79,8 @@ async function serve(settings: Settings): Promise<0> {
     return true;
   });
   let isStarting = true;
-  const service = await Promise.race([startService(settings, log), denied.promise]);
+  const start = settings.workers > 1 ? startWorkers : startService;
+  const service = await Promise.race([start(settings, log), denied.promise]);
   isStarting = false;
   const asked = waitForShutdownSignal();
   onStatsSignal(async () => log.info("stats", await service.stats()));

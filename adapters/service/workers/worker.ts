@@ -10,14 +10,14 @@ import { createLogger, writeToStderr } from "../cli/logger.ts";
 import { logUncaughtErrors } from "../cli/stray_errors.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import { networkOn } from "../links/network.ts";
-import { loadPlugins, type NamedPlugins, serve, type ServingStack } from "../listen/serve.ts";
+import { type LoadedPlugins, loadPlugins, serve, type ServingStack } from "../service.ts";
 import type { WorkerData, WorkerEvent, WorkerRequest } from "./messages.ts";
 import { ShardLink } from "./shard_link.ts";
 
 const data: WorkerData = workerData;
 const { settings } = data;
 const log = createLogger({ level: settings.logLevel, write: writeToStderr });
-let plugins: NamedPlugins = [];
+let plugins: LoadedPlugins = [];
 let serving: ServingStack | undefined;
 let close = () => {};
 
