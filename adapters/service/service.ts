@@ -127,9 +127,7 @@ export async function serve(
     stopServing(network, published, settings.graceMs, whenDrained);
   try {
     for (const [where, { name, handlers }] of plugins) {
-      const [first, ...rest] = handlers;
-      if (isUdp(where)) stack.use(where, first!, ...rest);
-      else stack.use(where, connectionLog(name, log), ...handlers);
+      stack.use(where, connectionLog(name, log), ...handlers);
     }
     for (const setting of settings.publish) {
       published.push(await publishOne(setting, network, log, settings));

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { HostConnection } from "../../../../adapters/host/connection.ts";
+import { dialHostDatagrams } from "../../../../adapters/host/datagrams.ts";
 import { dialHost } from "../../../../adapters/host/dial.ts";
 import type { HostPort } from "../../../../core/api/host_port.ts";
 import { codeOf } from "../../../support/conversation.ts";
@@ -216,6 +217,20 @@ describe("the service", () => {
     const [line] = await run.printed(/.*info .*\n/, "log");
     expect(line).toMatch(
       /Z info {2}connection port=7 plugin=echo remote=127\.0\.0\.1:\d+ in=5 out=5 ms=\d+ end=closed\n/,
+    );
+  });
+
+  // The same for the datagrams of one peer.
+  test("logs one line for a flow", async () => {
+    const run = start("--listen", "udp/7=echo", "--publish", "udp/0=10.7.0.2:7");
+    const client = await dialHostDatagrams(await run.published());
+    cleanups.push(() => client.close());
+    await client.send(new TextEncoder().encode("hello"));
+    expect(new TextDecoder().decode((await client.receive())!)).toBe("hello");
+    run.kill("SIGTERM");
+    expect(await run.exit).toBe(0);
+    expect(run.log).toMatch(
+      /Z info {2}flow port=7 plugin=echo remote=127\.0\.0\.1:\d+ in=5 out=5 datagramsIn=1 datagramsOut=1 ms=\d+ end=closed\n/,
     );
   });
 
