@@ -18,8 +18,8 @@ export interface LinkPairOptions {
    */
   insideHost?: boolean;
   /**
-   * Maximum number of packets in transit per direction; more are dropped. Default 1024. Buffers for
-   * that many packets of the largest size are kept for reuse.
+   * Maximum number of packets in transit per direction. Default 1024. A stack keeps further packets
+   * until there is room; if the other end receives none for a second, they are dropped.
    */
   queue?: number;
 }
@@ -105,6 +105,10 @@ class LinkEnd implements Link {
 
   send(packet: OutgoingPacket): boolean {
     return !this.#incoming.closed && this.#outgoing.put(packet);
+  }
+
+  isFull(onRoom: () => void): boolean {
+    return !this.#incoming.closed && this.#outgoing.isFull(onRoom);
   }
 
   /** Closes this end; packets sent before can still be received at the other end. */

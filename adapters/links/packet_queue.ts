@@ -31,6 +31,7 @@ export class PacketQueue {
   /** Buffers lent by the last `takeInto()`, valid until the next. */
   readonly #lent: Uint8Array<ArrayBuffer>[] = [];
   #waiting: PromiseWithResolvers<boolean> | undefined;
+  #onRoom: (() => void) | undefined;
 
   /** `before`: number of bytes before each IP packet that are stored with it. */
   constructor(capacity: number, features: LinkFeatures, before = 0) {
@@ -50,6 +51,13 @@ export class PacketQueue {
   /** Whether there are no packets. */
   get isEmpty(): boolean {
     return this.#length === 0;
+  }
+
+  /** See `Link`. */
+  isFull(onRoom: () => void): boolean {
+    if (this.closed || this.#length < this.#capacity) return false;
+    this.#onRoom = onRoom;
+    return true;
   }
 
   /**
@@ -83,7 +91,7 @@ export class PacketQueue {
   ): Uint8Array<ArrayBuffer> | undefined {
     const { mtu, maxSuperPacket } = this.#features;
     if (size > (segmentSize > 0 ? maxSuperPacket : mtu)) return undefined;
-    if (this.closed || this.#length + this.#lent.length >= this.#capacity) return undefined;
+    if (this.closed || this.#length >= this.#capacity) return undefined;
     const slot = (this.#first + this.#length++) % this.#capacity;
     this.#packets[slot] = this.#buffers.take(this.#before + size);
     this.#sizes[slot] = this.#before + size;
@@ -108,6 +116,7 @@ export class PacketQueue {
       this.#first = (slot + 1) % this.#capacity;
     }
     this.#length -= count;
+    if (count > 0) this.#tellOfRoom();
     return count;
   }
 
@@ -127,6 +136,13 @@ export class PacketQueue {
     this.#lent.length = 0;
     this.#buffers.clear();
     this.#wake(false);
+    this.#tellOfRoom();
+  }
+
+  #tellOfRoom(): void {
+    const onRoom = this.#onRoom;
+    this.#onRoom = undefined;
+    onRoom?.();
   }
 
   #wake(hasPackets: boolean): void {

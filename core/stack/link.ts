@@ -86,6 +86,13 @@ export interface Link extends AsyncDisposable {
    */
   send(packet: OutgoingPacket): boolean;
   /**
+   * Whether `send()` would drop a packet for want of room. If so, `onRoom` is called once when there
+   * is room again or the link is closed; it replaces the callback of an earlier call, and must not
+   * call the link. A stack keeps its packets while its link is full, for up to a second; after that
+   * they are dropped, as on a link without this method.
+   */
+  isFull?(onRoom: () => void): boolean;
+  /**
    * Passes a packet to the shard that it belongs to. Returns false if there was no room and the
    * packet was dropped. Required with `features.shard` only.
    */

@@ -86,6 +86,8 @@ export class ImpairedLink implements Link {
   readonly features: LinkFeatures;
   /** As in the underlying link. */
   readonly forwardToShard?: (foreign: ShardPacket) => boolean;
+  /** As in the underlying link; a delayed packet that is due while that is full is dropped. */
+  readonly isFull?: (onRoom: () => void) => boolean;
   readonly #link: Link;
   readonly #outgoing: ImpairedPath;
   readonly #incoming: ImpairedPath;
@@ -113,6 +115,7 @@ export class ImpairedLink implements Link {
       ...(shard && { shard }),
     };
     if (link.forwardToShard) this.forwardToShard = (foreign) => link.forwardToShard!(foreign);
+    if (link.isFull) this.isFull = (onRoom) => link.isFull!(onRoom);
     this.#link = link;
     requireInteger("seed", seed, 0, Number.MAX_SAFE_INTEGER);
     requireInteger("queue", queue, 1, 1_000_000);

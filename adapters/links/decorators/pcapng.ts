@@ -70,6 +70,8 @@ export class CapturedLink implements Link {
   readonly features: LinkFeatures;
   /** As in the underlying link. */
   readonly forwardToShard?: (foreign: ShardPacket) => boolean;
+  /** As in the underlying link. */
+  readonly isFull?: (onRoom: () => void) => boolean;
   readonly #link: Link;
   readonly #now: () => number;
   readonly #nameConnection: NameConnection | undefined;
@@ -84,6 +86,7 @@ export class CapturedLink implements Link {
     this.name = link.name;
     this.features = link.features;
     if (link.forwardToShard) this.forwardToShard = (foreign) => link.forwardToShard!(foreign);
+    if (link.isFull) this.isFull = (onRoom) => link.isFull!(onRoom);
     this.#link = link;
     this.#now = () => epochMs + clock.now();
     this.#nameConnection = nameConnection;

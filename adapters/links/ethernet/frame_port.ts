@@ -24,6 +24,8 @@ export interface FramePort extends AsyncDisposable {
    */
   send(frame: OutgoingPacket): boolean;
   /** See `Link`. */
+  isFull?(onRoom: () => void): boolean;
+  /** See `Link`. */
   close(): Promise<void>;
   /** Counters by name; shown in the stack's statistics. */
   stats?(): Readonly<Record<string, number>>;

@@ -37,6 +37,8 @@ export class EthernetLink implements Link {
   readonly name: string;
   /** The port's features. */
   readonly features: LinkFeatures;
+  /** The port's. */
+  readonly isFull?: (onRoom: () => void) => boolean;
   readonly #port: FramePort;
   readonly #clock: Clock;
   readonly #mac: number;
@@ -62,6 +64,7 @@ export class EthernetLink implements Link {
     const plan = parseEthernetOptions(options);
     this.name = port.name;
     this.features = port.features;
+    if (port.isFull) this.isFull = (onRoom) => port.isFull!(onRoom);
     this.#port = port;
     this.#clock = plan.clock;
     this.#mac = plan.mac;

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { OutgoingPacket } from "../../buffers/outgoing_packet.ts";
 import { type Link, PacketBatch } from "../../stack/link.ts";
 import type { CoreStack } from "../../stack/stack.ts";
 import type { Clock } from "../environment.ts";
 import { macrotask } from "./macrotask.ts";
+import { Transmitter } from "./transmitter.ts";
 
 /** Packets taken from the link at a time. */
 const BATCH = 64;
@@ -45,7 +45,7 @@ export class Driver {
   readonly core: CoreStack;
   readonly #link: Link;
   readonly #clock: Clock;
-  readonly #out = new OutgoingPacket();
+  readonly #transmitter: Transmitter;
   #flushQueued = false;
   /** Calls into the core, counted: while it changes, handlers are still at work. */
   #touches = 0;
@@ -63,6 +63,7 @@ export class Driver {
     this.core = core;
     this.#link = link;
     this.#clock = clock;
+    this.#transmitter = new Transmitter(core, link, clock, () => this.#flushSoon());
   }
 
   /** Milliseconds. Of handlers that have their turn together only the first one looks at the clock. */
@@ -141,6 +142,10 @@ export class Driver {
   /** A call has changed the core: the result goes out when the caller's turn is over. */
   touch(): void {
     this.#touches++;
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
     if (this.#flushQueued || this.#settling) return;
     this.#flushQueued = true;
     queueMicrotask(() => {
@@ -171,20 +176,9 @@ export class Driver {
     this.#flushQueued = false;
     this.#unanswered = 0;
     if (this.#stopped) return;
-    this.#transmit();
+    this.#transmitter.drain(this.now());
     this.#deliver();
     this.#armTimer();
-  }
-
-  #transmit(): void {
-    const { core } = this;
-    const now = this.now();
-    while (core.pollTransmit(this.#out, now)) {
-      if (!this.#link.send(this.#out)) core.stats.linkFull++;
-    }
-    for (let one = core.sharding.next(); one !== undefined; one = core.sharding.next()) {
-      if (!this.#link.forwardToShard?.(one)) core.stats.linkFull++;
-    }
   }
 
   #deliver(): void {
@@ -218,9 +212,10 @@ export class Driver {
     this.flush();
   }
 
-  /** Sends what is left and ends; the link stays open. */
+  /** Sends what is left, as far as the link has room, and ends; the link stays open. */
   stop(): void {
     if (this.#stopped) return;
+    this.#transmitter.stop();
     this.flush();
     this.#stopped = true;
     this.#cancelTimer?.();

@@ -136,6 +136,38 @@ export function linkConformance(
       expect(await udpPayloads(right, 1)).toEqual([pattern(10)]);
     });
 
+    // A sender that keeps its packets while the link is full loses none, and is told of room once.
+    test("a link that says when it is full drops nothing before, and tells of room", async () => {
+      if (left.isFull === undefined) return;
+      let told = 0;
+      const isFull = () => left.isFull!(() => told++);
+      let sent = 0;
+      while (!isFull() && sent < 1_000_000) {
+        expect(left.send(udpPacket(route, pattern(10)))).toBe(true);
+        sent++;
+      }
+      expect(left.send(udpPacket(route, pattern(10)))).toBe(false);
+      expect([isFull(), told]).toEqual([true, 0]);
+      const batch = new PacketBatch(1);
+      expect(right.receive(batch)).toBe(1);
+      expect(told).toBe(1);
+      expect(right.receive(batch)).toBe(1);
+      expect([isFull(), told]).toEqual([false, 1]);
+      expect(udpPayloadsIn(await receiveAll(right)).length).toBe(sent - 2);
+    });
+
+    // Packets that wait for room would wait for ever.
+    test("closing either end of a full link tells of it", async () => {
+      if (left.isFull === undefined) return;
+      for (let i = 0; i < 1_000_000 && left.send(udpPacket(route, pattern(10))); i++);
+      let told = 0;
+      expect(left.isFull(() => told++)).toBe(true);
+      await right.close();
+      expect([left.isFull(() => told++), told]).toEqual([false, 1]);
+      await left.close();
+      expect([left.isFull(() => told++), told]).toEqual([false, 1]);
+    });
+
     // The state of a packet's checksum is what the packet's bytes say.
     test("a complete checksum arrives complete", async () => {
       left.send(udpPacket(route, pattern(1000)));

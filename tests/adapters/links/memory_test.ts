@@ -18,7 +18,7 @@ linkConformance("a memory link with offload", () => {
 });
 
 describe("linkPair", () => {
-  // A driver may receive before it gives up the batch's buffers: they count until the next receive.
+  // Three packets wait, two are received: there is room for two more.
   test("holds no more packets than its queue", () => {
     const [left, right] = linkPair({ queue: 3 });
     const packet = udpPacket(route, pattern(10));
@@ -26,8 +26,6 @@ describe("linkPair", () => {
     expect([send(), send(), send(), send()]).toEqual([true, true, true, false]);
     const batch = new PacketBatch(2);
     expect(right.receive(batch)).toBe(2);
-    expect(send()).toBe(false);
-    expect(right.receive(batch)).toBe(1);
     expect([send(), send(), send()]).toEqual([true, true, false]);
   });
 
