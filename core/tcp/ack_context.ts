@@ -7,6 +7,7 @@
 import { Rack } from "./recovery/rack.ts";
 import type { DeliveryVisitor, SentRange } from "./recovery/scoreboard.ts";
 import type { Tcb } from "./tcb.ts";
+import { TCB } from "./tcb_flags.ts";
 
 export class AckContext implements DeliveryVisitor {
   /** Sequence numbers acknowledged for the first time. */
@@ -58,7 +59,7 @@ export class AckContext implements DeliveryVisitor {
       this.#rttSample = this.#now - range.sentAt;
       if (range.lost) this.originalArrived = true;
     }
-    if (range.length >= tcb.sendMss) tcb.fullArrived = true;
+    if (range.length >= tcb.sendMss) tcb.set(TCB.FULL_SEGMENT_ACKED);
     this.#noteDelivery(tcb, range);
     tcb.rate?.arrived(range, this.#now);
   }

@@ -5,6 +5,7 @@
  */
 import { type EndReason, transition } from "./state.ts";
 import { type Tcb, TCB_EVENT } from "./tcb.ts";
+import { TCB } from "./tcb_flags.ts";
 
 /** Ends the connection without a word to the peer. */
 export function endConnection(tcb: Tcb, error: EndReason | undefined): void {
@@ -16,11 +17,11 @@ export function endConnection(tcb: Tcb, error: EndReason | undefined): void {
 
 /** The peer is done with the connection; the application may still read what has arrived. */
 export function releaseResources(tcb: Tcb): void {
-  tcb.released = true;
+  tcb.set(TCB.RELEASED);
   tcb.send.clear();
   tcb.forgetSent();
-  tcb.stopTimers();
+  tcb.timers.stopAll();
   tcb.receive.dropOutOfOrder();
-  if (tcb.readClosed) tcb.receive.clear();
+  if (tcb.has(TCB.READ_CLOSED)) tcb.receive.clear();
   tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.READABLE | TCB_EVENT.WRITABLE);
 }

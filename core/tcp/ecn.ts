@@ -6,6 +6,7 @@
 import { seqGeq } from "../wire/seq.ts";
 import { FLAG, type Segment } from "../wire/tcp.ts";
 import type { Tcb } from "./tcb.ts";
+import { TCB } from "./tcb_flags.ts";
 
 /** Codepoints of the IP header (RFC 3168 5). */
 export const ECT_0 = 2;
@@ -23,21 +24,21 @@ export function isEcnSetupSynAck(segment: Segment): boolean {
 
 /** RFC 3168 6.1.3: CE is echoed until the peer says that it has reduced its window. */
 export function noteCongestionExperienced(tcb: Tcb, segment: Segment): void {
-  if (!tcb.ecn) return;
-  if (segment.has(FLAG.CWR)) tcb.echoCongestion = false;
+  if (!tcb.has(TCB.ECN)) return;
+  if (segment.has(FLAG.CWR)) tcb.clear(TCB.ECHO_CONGESTION);
   if (segment.ecn !== CONGESTION_EXPERIENCED) return;
-  tcb.echoCongestion = true;
+  tcb.set(TCB.ECHO_CONGESTION);
   // The peer is to know it soon.
-  tcb.ackNow = true;
+  tcb.set(TCB.ACK_NOW);
 }
 
 /** RFC 3168 6.1.2: the window is cut once a round trip, and the peer is told. */
 export function reduceOnEcho(tcb: Tcb, echoed: boolean, now: number): void {
   if (tcb.ecnPoint !== undefined && seqGeq(tcb.sndUna, tcb.ecnPoint)) tcb.ecnPoint = undefined;
-  if (!echoed || !tcb.ecn || tcb.recovery !== "none" || tcb.ecnPoint !== undefined) return;
+  if (!echoed || !tcb.has(TCB.ECN) || tcb.recovery !== "none" || tcb.ecnPoint !== undefined) return;
   const { congestion, rate } = tcb;
   if (rate !== undefined && congestion.onCongestionEcho) congestion.onCongestionEcho(rate, now);
   else congestion.onLoss((tcb.sndNxt - tcb.sndUna) | 0, now);
   tcb.ecnPoint = tcb.sndNxt;
-  tcb.reducedQueued = true;
+  tcb.set(TCB.CWR_QUEUED);
 }

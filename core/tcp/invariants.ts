@@ -7,6 +7,7 @@ import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../wire/seq.ts";
 import { ackNumber } from "./receive_window.ts";
 import { STATES } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
+import { TCB } from "./tcb_flags.ts";
 import { TIMER } from "./timers/timers.ts";
 
 /** Returns what is wrong, in words; empty when all is well. */
@@ -15,7 +16,7 @@ export function brokenInvariants(tcb: Tcb): string[] {
   const expect = (holds: boolean, what: string) => {
     if (!holds) broken.push(what);
   };
-  if (tcb.released || tcb.state === "CLOSED") {
+  if (tcb.has(TCB.RELEASED) || tcb.state === "CLOSED") {
     expect(tcb.earliestTimer === Infinity, "an ended connection has no timer");
     expect(tcb.send.length === 0, "an ended connection holds nothing to send");
     return broken;
@@ -32,13 +33,16 @@ function checkSending(tcb: Tcb, expect: Expect): void {
   expect(seqLeq(tcb.sndUna, tcb.sndNxt), "SND.UNA <= SND.NXT");
   expect(tcb.unsent >= 0, "no more was sent than was written");
   expect(tcb.send.length <= tcb.send.limit, "the send buffer keeps its limit");
-  expect(!tcb.finSent || tcb.finQueued, "a FIN is sent only when it was asked for");
+  expect(
+    !tcb.has(TCB.FIN_SENT) || tcb.has(TCB.FIN_QUEUED),
+    "a FIN is sent only when it was asked for",
+  );
   const isClosing = !STATES[tcb.state].canSend || !STATES[tcb.state].synchronized;
-  expect(!tcb.finQueued || isClosing, "a FIN that was asked for shows in the state");
+  expect(!tcb.has(TCB.FIN_QUEUED) || isClosing, "a FIN that was asked for shows in the state");
   expect(tcb.sendMss > 0, "a segment has room for text");
   const needsTimer = !tcb.scoreboard.isEmpty && tcb.state !== "TIME-WAIT";
-  const hasTimer = tcb.isRunning(TIMER.RETRANSMIT) || tcb.isRunning(TIMER.PERSIST);
-  expect(!needsTimer || hasTimer || tcb.resetQueued, "what is outstanding has a timer");
+  const hasTimer = tcb.timers.isRunning(TIMER.RETRANSMIT) || tcb.timers.isRunning(TIMER.PERSIST);
+  expect(!needsTimer || hasTimer || tcb.has(TCB.RESET_QUEUED), "what is outstanding has a timer");
 }
 
 function checkScoreboard(tcb: Tcb, expect: Expect): void {
@@ -67,7 +71,7 @@ function checkScoreboard(tcb: Tcb, expect: Expect): void {
 
 function checkReceiving(tcb: Tcb, expect: Expect): void {
   const { receive } = tcb;
-  const fin = tcb.finReceived ? 1 : 0;
+  const fin = tcb.has(TCB.FIN_RECEIVED) ? 1 : 0;
   expect(
     ((receive.readSeq + receive.readable + fin) | 0) === tcb.rcvNxt,
     "RCV.NXT lies behind the last byte in order",

@@ -6,6 +6,7 @@
 import type { Segment } from "../wire/tcp.ts";
 import { windowShift } from "./receive_window.ts";
 import type { Tcb } from "./tcb.ts";
+import { TCB } from "./tcb_flags.ts";
 
 /** RFC 7323 2.3: a larger shift is taken as this. */
 const MAX_SHIFT = 14;
@@ -14,13 +15,13 @@ const MAX_SHIFT = 14;
 export function takeSynOptions(tcb: Tcb, segment: Segment, now: number): void {
   tcb.takePeerMss(segment.mss);
   const scaling = tcb.config.windowScaling && segment.windowScale >= 0;
-  tcb.windowScaling = scaling;
+  tcb.set(TCB.WINDOW_SCALING, scaling);
   tcb.sndWndShift = scaling ? Math.min(segment.windowScale, MAX_SHIFT) : 0;
   tcb.rcvWndShift = scaling ? windowShift(tcb.receiveMost) : 0;
   tcb.receiveLimit = Math.min(tcb.receiveLimit, tcb.receiveMost);
-  tcb.sackPermitted = tcb.config.sack && segment.sackPermitted;
-  tcb.timestamps = tcb.config.timestamps && segment.hasTimestamps;
-  if (tcb.timestamps) {
+  tcb.set(TCB.SACK_PERMITTED, tcb.config.sack && segment.sackPermitted);
+  tcb.set(TCB.TIMESTAMPS, tcb.config.timestamps && segment.hasTimestamps);
+  if (tcb.has(TCB.TIMESTAMPS)) {
     tcb.tsRecent = segment.tsVal;
     tcb.tsRecentAt = now;
   }

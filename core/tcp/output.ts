@@ -9,24 +9,26 @@ import { FLAG } from "../wire/tcp.ts";
 import { endConnection, releaseResources } from "./close_connection.ts";
 import { ackNumber } from "./receive_window.ts";
 import { bytesInFlight, scheduleTailProbe } from "./recovery/loss_recovery.ts";
+import { currentRto } from "./recovery/rtt.ts";
 import type { SentRange } from "./recovery/scoreboard.ts";
 import { noteResent } from "./recovery/undo.ts";
 import { buildSegment, buildSyn, largestText } from "./segment_out.ts";
 import type { Tcb } from "./tcb.ts";
+import { TCB } from "./tcb_flags.ts";
 import { TIMER } from "./timers/timers.ts";
 import { timestamp } from "./timestamps.ts";
 
 /** Writes the next segment of the connection to `out`; false: there is nothing to send now. */
 export function nextSegment(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-  if (tcb.released) return false;
+  if (tcb.has(TCB.RELEASED)) return false;
   return sendSyn(tcb, now, out) || sendReset(tcb, now, out) || sendAgain(tcb, now, out) ||
     sendNew(tcb, now, out) || sendProbe(tcb, now, out) || sendAck(tcb, now, out) ||
     sendResetAfterAck(tcb, now, out);
 }
 
 function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-  if (!tcb.synQueued) return false;
-  tcb.synQueued = false;
+  if (!tcb.has(TCB.SYN_QUEUED)) return false;
+  tcb.clear(TCB.SYN_QUEUED);
   if (tcb.scoreboard.isEmpty) {
     tcb.sent(tcb.iss, (tcb.iss + 1) | 0, now);
     tcb.outstandingSince = now;
@@ -36,17 +38,17 @@ function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   }
   tcb.sndNxt = (tcb.iss + 1) | 0;
   buildSyn(tcb, now, out);
-  const isActive = tcb.state === "SYN-SENT" || !tcb.passive;
+  const isActive = tcb.state === "SYN-SENT" || !tcb.has(TCB.PASSIVE);
   // Profile `local` sends SYN,ACK again only for a SYN that comes again; see `handshakeTimeout`.
-  if (isActive || !tcb.isRunning(TIMER.RETRANSMIT)) {
-    tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
+  if (isActive || !tcb.timers.isRunning(TIMER.RETRANSMIT)) {
+    tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
   }
   return true;
 }
 
 /** abort(), or close() with everything acknowledged in profile `local` (RFC 9293 3.10.5). */
 function sendReset(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-  if (!tcb.resetQueued) return false;
+  if (!tcb.has(TCB.RESET_QUEUED)) return false;
   buildSegment(tcb, now, out, tcb.sndNxt, 0, FLAG.RST | FLAG.ACK);
   endConnection(tcb, tcb.error);
   return true;
@@ -54,10 +56,10 @@ function sendReset(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 
 /** Profile `local`: the peer's FIN in FIN-WAIT-2 is answered with a RST once it is acknowledged. */
 function sendResetAfterAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-  if (!tcb.resetAfterAck || tcb.rcvAcked !== tcb.rcvNxt) return false;
-  tcb.resetAfterAck = false;
+  if (!tcb.has(TCB.RESET_AFTER_ACK) || tcb.rcvAcked !== tcb.rcvNxt) return false;
+  tcb.clear(TCB.RESET_AFTER_ACK);
   buildSegment(tcb, now, out, tcb.sndNxt, 0, FLAG.RST | FLAG.ACK);
-  if (tcb.readClosed) endConnection(tcb, tcb.error);
+  if (tcb.has(TCB.READ_CLOSED)) endConnection(tcb, tcb.error);
   else releaseResources(tcb);
   return true;
 }
@@ -111,7 +113,9 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
   // timeout slows `unacked` down, so it is not put off there.
   const restarts = tcb.recovery === "fast" && range.start === tcb.sndUna &&
     tcb.config.congestion !== "unacked";
-  if (restarts || !tcb.isRunning(TIMER.RETRANSMIT)) tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
+  if (restarts || !tcb.timers.isRunning(TIMER.RETRANSMIT)) {
+    tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
+  }
   tcb.lastSentAt = now;
 }
 
@@ -121,7 +125,7 @@ function textOf(tcb: Tcb, range: SentRange): number {
 }
 
 function holdsFin(tcb: Tcb, range: SentRange): boolean {
-  return tcb.finSent && range.end === tcb.sndNxt;
+  return tcb.has(TCB.FIN_SENT) && range.end === tcb.sndNxt;
 }
 
 function emitRange(tcb: Tcb, range: SentRange, now: number, out: OutgoingPacket): void {
@@ -138,7 +142,7 @@ function sendTailProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (scoreboard.isEmpty) return false;
   const window = tcb.sndWnd - seqDiff(tcb.sndNxt, tcb.sndUna);
   const length = Math.min(tcb.unsent, tcb.sendMss);
-  tcb.tailProbeWasRepeat = length === 0 || window < length;
+  tcb.set(TCB.TAIL_PROBE_WAS_REPEAT, length === 0 || window < length);
   tcb.tailProbeTsVal = timestamp(tcb, now);
   if (length > 0 && window >= length) {
     sendText(tcb, length, now, out);
@@ -156,11 +160,11 @@ function sendTailProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 
 /** Data that was never sent, and the FIN behind it. */
 function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-  if (!tcb.synAcked || tcb.finSent) return false;
+  if (!tcb.has(TCB.SYN_ACKED) || tcb.has(TCB.FIN_SENT)) return false;
   const unsent = tcb.unsent;
   if (unsent === 0) {
     noteNothingToSend(tcb);
-    return tcb.finQueued && sendFin(tcb, now, out);
+    return tcb.has(TCB.FIN_QUEUED) && sendFin(tcb, now, out);
   }
   const inFlight = seqDiff(tcb.sndNxt, tcb.sndUna);
   const window = tcb.sndWnd - inFlight;
@@ -198,7 +202,7 @@ const PACED_BURST_MS = 1;
 function isPaced(tcb: Tcb, now: number): boolean {
   const ahead = tcb.pacedUntil - now;
   if (tcb.congestion.pacingRate === undefined || ahead < PACED_BURST_MS) return false;
-  tcb.setTimer(TIMER.PACE, tcb.pacedUntil);
+  tcb.timers.set(TIMER.PACE, tcb.pacedUntil);
   return true;
 }
 
@@ -220,8 +224,8 @@ function pace(tcb: Tcb, bytes: number, now: number): void {
 function isWorthSending(tcb: Tcb, length: number, unsent: number, inFlight: number): boolean {
   if (length <= 0) return false;
   if (length >= tcb.sendMss) return true;
-  if (tcb.corked && !tcb.finQueued) return false;
-  if (length === unsent) return tcb.noDelay || inFlight === 0 || tcb.finQueued;
+  if (tcb.has(TCB.CORKED) && !tcb.has(TCB.FIN_QUEUED)) return false;
+  if (length === unsent) return tcb.has(TCB.NO_DELAY) || inFlight === 0 || tcb.has(TCB.FIN_QUEUED);
   return length >= tcb.maxSndWnd / 2;
 }
 
@@ -230,22 +234,22 @@ function sendText(tcb: Tcb, length: number, now: number, out: OutgoingPacket): v
   const start = tcb.sndNxt;
   const isLast = length === tcb.unsent;
   const hasRoom = seqDiff(tcb.sndNxt, tcb.sndUna) + length < tcb.sndWnd;
-  const fin = isLast && tcb.finQueued && hasRoom ? 1 : 0;
+  const fin = isLast && tcb.has(TCB.FIN_QUEUED) && hasRoom ? 1 : 0;
   const end = (start + length + fin) | 0;
   tcb.bytesOut += length;
   tcb.sndNxt = end;
-  tcb.finSent = fin === 1;
+  tcb.set(TCB.FIN_SENT, fin === 1);
   outstanding(tcb, start, end, now);
   const push = isLast || seqDiff(end, tcb.pushSeq) >= 0 ? FLAG.PSH : 0;
   // RFC 3168 6.1.2 and 6.1.5: only new data is ECN-capable, and the first of it tells of the cut.
-  tcb.sendsEct = tcb.ecn;
+  tcb.set(TCB.SEND_ECT, tcb.has(TCB.ECN));
   buildSegment(tcb, now, out, start, length, FLAG.ACK | push | (fin === 1 ? FLAG.FIN : 0));
 }
 
 function sendFin(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   const start = tcb.sndNxt;
   tcb.sndNxt = (start + 1) | 0;
-  tcb.finSent = true;
+  tcb.set(TCB.FIN_SENT);
   outstanding(tcb, start, tcb.sndNxt, now);
   buildSegment(tcb, now, out, start, 0, FLAG.ACK | FLAG.FIN);
   return true;
@@ -259,9 +263,11 @@ function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   noteFullWindow(tcb);
   pace(tcb, range.length, now);
   tcb.lastSentAt = now;
-  tcb.stopTimer(TIMER.PERSIST);
+  tcb.timers.stop(TIMER.PERSIST);
   // RFC 6298 5.1.
-  if (!tcb.isRunning(TIMER.RETRANSMIT)) tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
+  if (!tcb.timers.isRunning(TIMER.RETRANSMIT)) {
+    tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
+  }
   // RFC 8985 7.2: anew for each, as how many are outstanding decides about the time.
   scheduleTailProbe(tcb, now);
 }
@@ -270,17 +276,17 @@ function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
 function restartAfterIdle(tcb: Tcb, now: number): void {
   if (!tcb.scoreboard.isEmpty) return;
   const { congestion, rate } = tcb;
-  if (now - tcb.lastSentAt > tcb.rto) congestion.onIdle();
+  if (now - tcb.lastSentAt > currentRto(tcb)) congestion.onIdle();
   if (rate !== undefined) congestion.onRestart?.(rate, now);
 }
 
 /** RFC 9293 3.8.6.1: the peer's window is closed and there is something to send. */
 function startPersist(tcb: Tcb, now: number): void {
-  if (!tcb.scoreboard.isEmpty || tcb.isRunning(TIMER.PERSIST)) return;
+  if (!tcb.scoreboard.isEmpty || tcb.timers.isRunning(TIMER.PERSIST)) return;
   tcb.persistBackoff = 0;
   if (tcb.forced === "window-probe") return;
   tcb.outstandingSince = now;
-  tcb.setTimer(TIMER.PERSIST, now + tcb.rto);
+  tcb.timers.set(TIMER.PERSIST, now + currentRto(tcb));
 }
 
 /** A window probe carries one byte of data, a keep-alive none. */
@@ -315,15 +321,15 @@ function sendProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 }
 
 function sendAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-  if (!tcb.ackNow && tcb.duplicateAcks === 0) return false;
+  if (!tcb.has(TCB.ACK_NOW) && tcb.duplicateAcks === 0) return false;
   // Before the SYN,ACK there is nothing to acknowledge with.
   if (tcb.state === "SYN-SENT" || (tcb.state === "SYN-RECEIVED" && tcb.scoreboard.isEmpty)) {
-    tcb.ackNow = false;
+    tcb.clear(TCB.ACK_NOW);
     return false;
   }
   const more = tcb.duplicateAcks > 1 && tcb.rcvAcked === ackNumber(tcb);
   tcb.duplicateAcks = more ? tcb.duplicateAcks - 1 : 0;
   buildSegment(tcb, now, out, tcb.sndNxt, 0, FLAG.ACK);
-  if (more) tcb.ackNow = true;
+  if (more) tcb.set(TCB.ACK_NOW);
   return true;
 }

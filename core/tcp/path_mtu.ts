@@ -7,6 +7,7 @@ import type { IcmpMeaning } from "../wire/icmp.ts";
 import { seqGeq, seqLt } from "../wire/seq.ts";
 import { endConnection } from "./close_connection.ts";
 import type { Tcb } from "./tcb.ts";
+import { TCB } from "./tcb_flags.ts";
 
 /** Smaller claims are not obeyed: RFC 1191's 68 would let anybody slow a connection down. */
 const LEAST_MTU_V4 = 552;
@@ -52,7 +53,7 @@ function shrinkPath(tcb: Tcb, mtu: number): void {
   // The router knows better than what was guessed.
   tcb.raiseMtuAt = Infinity;
   changePath(tcb, said);
-  if (tcb.scoreboard.isEmpty || !tcb.synAcked) return;
+  if (tcb.scoreboard.isEmpty || !tcb.has(TCB.SYN_ACKED)) return;
   // RFC 1191 6.5: what was too big is sent again, and that is no sign of congestion.
   tcb.scoreboard.markAllLost();
   if (tcb.recovery === "none") tcb.recovery = "timeout";
@@ -68,7 +69,7 @@ function shrinkPath(tcb: Tcb, mtu: number): void {
  */
 export function suspectBlackHole(tcb: Tcb, now: number): void {
   // What the peer says may be the answer to something small: it is not proof that the size is right.
-  const luck = tcb.fullArrived || tcb.heardAt >= tcb.timedOutAt;
+  const luck = tcb.has(TCB.FULL_SEGMENT_ACKED) || tcb.heardAt >= tcb.timedOutAt;
   const least = luck ? BAD_LUCK_TIMEOUTS : BLACK_HOLE_TIMEOUTS;
   if (tcb.timeoutsInARow < least || tcb.scoreboard.isEmpty) return;
   if (tcb.scoreboard.at(0).length < Math.min(tcb.sendMss, BLACK_HOLE_MTU / 2)) return;
@@ -93,7 +94,7 @@ function raisePath(tcb: Tcb): void {
 
 function changePath(tcb: Tcb, mtu: number): void {
   tcb.pathMtu = mtu;
-  tcb.fullArrived = false;
+  tcb.clear(TCB.FULL_SEGMENT_ACKED);
   tcb.updateSendMss();
 }
 

@@ -6,6 +6,7 @@
 import { seqDiff, seqLt, seqMax } from "../wire/seq.ts";
 import { growReceiveBuffer } from "./autotune.ts";
 import type { Tcb } from "./tcb.ts";
+import { TCB } from "./tcb_flags.ts";
 import { TIMER } from "./timers/timers.ts";
 
 /** Bytes before this have left the receive buffer for good. */
@@ -18,7 +19,9 @@ export function ackNumber(tcb: Tcb): number {
   if (tcb.config.acknowledge === "on-arrival") return tcb.rcvNxt;
   const consumed = consumedSeq(tcb);
   // The FIN is acknowledged with the last byte before it.
-  const taken = tcb.finReceived && ((consumed + 1) | 0) === tcb.rcvNxt ? tcb.rcvNxt : consumed;
+  const taken = tcb.has(TCB.FIN_RECEIVED) && ((consumed + 1) | 0) === tcb.rcvNxt
+    ? tcb.rcvNxt
+    : consumed;
   return seqMax(seqMax(tcb.rcvAcked, tcb.ackFloor), taken);
 }
 
@@ -67,20 +70,20 @@ export function windowShift(limit: number): number {
 /** The application has taken bytes, or dealt with them. */
 export function bytesConsumed(tcb: Tcb, now: number): void {
   tcb.lastReadAt = now;
-  if (tcb.released) return;
+  if (tcb.has(TCB.RELEASED)) return;
   growReceiveBuffer(tcb, now);
   if (tcb.config.acknowledge === "on-arrival") {
-    if (isUpdateDue(tcb)) tcb.ackNow = true;
+    if (isUpdateDue(tcb)) tcb.set(TCB.ACK_NOW);
     return;
   }
   const owed = seqDiff(ackNumber(tcb), tcb.rcvAcked);
   if (owed > 0) acknowledgeText(tcb, owed, now);
-  else if (isUpdateDue(tcb)) tcb.ackNow = true;
+  else if (isUpdateDue(tcb)) tcb.set(TCB.ACK_NOW);
 }
 
 /** RFC 9293 3.8.6.2.2: no update after the peer's FIN, it has nothing more to send. */
 function isUpdateDue(tcb: Tcb): boolean {
-  return !tcb.finReceived && edgeWorthOffering(tcb) !== tcb.offeredEdge;
+  return !tcb.has(TCB.FIN_RECEIVED) && edgeWorthOffering(tcb) !== tcb.offeredEdge;
 }
 
 /**
@@ -88,19 +91,19 @@ function isUpdateDue(tcb: Tcb): boolean {
  * SHLD-19), else after the delay.
  */
 export function acknowledgeText(tcb: Tcb, owed: number, now: number): void {
-  if (tcb.config.delayedAckMs === 0 || owed >= 2 * tcb.localMss || tcb.finReceived) {
-    tcb.ackNow = true;
-  } else if (!tcb.isRunning(TIMER.DELAYED_ACK)) {
-    tcb.setTimer(TIMER.DELAYED_ACK, now + tcb.config.delayedAckMs);
+  if (tcb.config.delayedAckMs === 0 || owed >= 2 * tcb.localMss || tcb.has(TCB.FIN_RECEIVED)) {
+    tcb.set(TCB.ACK_NOW);
+  } else if (!tcb.timers.isRunning(TIMER.DELAYED_ACK)) {
+    tcb.timers.set(TIMER.DELAYED_ACK, now + tcb.config.delayedAckMs);
   }
 }
 
 /** Text has arrived that is acknowledged when it is read: it may not wait forever. */
 export function watchForStall(tcb: Tcb, now: number): void {
   if (tcb.config.acknowledge === "on-arrival") return;
-  if (tcb.isRunning(TIMER.ACK_STALL)) return;
+  if (tcb.timers.isRunning(TIMER.ACK_STALL)) return;
   tcb.lastReadAt = now;
-  tcb.setTimer(TIMER.ACK_STALL, now + tcb.config.ackStallMs);
+  tcb.timers.set(TIMER.ACK_STALL, now + tcb.config.ackStallMs);
 }
 
 /** Nobody has read for `ackStallMs`: the peer must not take that for a dead connection. */
@@ -108,9 +111,9 @@ export function acknowledgeUnread(tcb: Tcb, now: number): void {
   if (tcb.ackFloor === tcb.rcvNxt || ackNumber(tcb) === tcb.rcvNxt) return;
   const due = tcb.lastReadAt + tcb.config.ackStallMs;
   if (due > now) {
-    tcb.setTimer(TIMER.ACK_STALL, due);
+    tcb.timers.set(TIMER.ACK_STALL, due);
     return;
   }
   tcb.ackFloor = tcb.rcvNxt;
-  tcb.ackNow = true;
+  tcb.set(TCB.ACK_NOW);
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Tcb } from "./tcb.ts";
+import { TCB } from "./tcb_flags.ts";
 
 const NONE: readonly number[] = [];
 
@@ -24,7 +25,7 @@ export function sackBlocks(tcb: Tcb, most: number): readonly number[] {
 
 /** There is something that only blocks can tell. */
 export function hasBlocks(tcb: Tcb): boolean {
-  return tcb.sackPermitted && (tcb.receive.hasHole || hasDuplicate(tcb));
+  return tcb.has(TCB.SACK_PERMITTED) && (tcb.receive.hasHole || hasDuplicate(tcb));
 }
 
 /** Text came twice, and no acknowledgement has told of it. */

@@ -14,6 +14,7 @@ import { ECT_0 } from "./ecn.ts";
 import { ackNumber, offerInitialWindow, offerWindow, windowShift } from "./receive_window.ts";
 import { hasBlocks, sackBlocks } from "./sack_blocks.ts";
 import type { Tcb } from "./tcb.ts";
+import { TCB } from "./tcb_flags.ts";
 import { TIMER } from "./timers/timers.ts";
 import { timestamp } from "./timestamps.ts";
 
@@ -36,8 +37,8 @@ export function buildSyn(tcb: Tcb, now: number, out: OutgoingPacket): void {
   const optionsLength = emitSynOptions(out.header, at + 20, {
     mss: tcb.localMss,
     windowScale: answers ? answeredShift(tcb) : offeredShift(tcb),
-    sackPermitted: answers ? tcb.sackPermitted : config.sack,
-    timestamps: answers ? tcb.timestamps : config.timestamps,
+    sackPermitted: answers ? tcb.has(TCB.SACK_PERMITTED) : config.sack,
+    timestamps: answers ? tcb.has(TCB.TIMESTAMPS) : config.timestamps,
     tsVal: timestamp(tcb, now),
     tsEcr: answers ? tcb.tsRecent : 0,
   });
@@ -57,12 +58,12 @@ export function buildSyn(tcb: Tcb, now: number, out: OutgoingPacket): void {
 
 /** RFC 7323 2.2: a SYN,ACK has the option only if the SYN had it. */
 function answeredShift(tcb: Tcb): number {
-  return tcb.windowScaling ? tcb.rcvWndShift : -1;
+  return tcb.has(TCB.WINDOW_SCALING) ? tcb.rcvWndShift : -1;
 }
 
 /** RFC 3168 6.1.1; a SYN that was lost may have been lost for its ECN bits (6.1.1.1). */
 function ecnSetup(tcb: Tcb, answers: boolean): number {
-  if (answers) return tcb.ecn ? FLAG.ECE : 0;
+  if (answers) return tcb.has(TCB.ECN) ? FLAG.ECE : 0;
   const offers = tcb.config.ecn && tcb.scoreboard.at(0).transmissions === 1;
   return offers ? FLAG.ECE | FLAG.CWR : 0;
 }
@@ -103,19 +104,19 @@ export function buildSegment(
   TCP_FIELDS.optionsLength = optionsLength;
   emitTcpHeader(out.header, at, TCP_FIELDS);
   // RFC 2018 4: text has no room for blocks, and without them the peer learns of no hole.
-  const owesBlocks = tcb.ackNow && length > 0 && hasBlocks(tcb);
+  const owesBlocks = tcb.has(TCB.ACK_NOW) && length > 0 && hasBlocks(tcb);
   acknowledged(tcb, ack);
-  tcb.ackNow = owesBlocks;
+  tcb.set(TCB.ACK_NOW, owesBlocks);
   attachText(tcb, out, seq, length);
   complete(tcb, out, 20 + optionsLength);
 }
 
 /** RFC 3168 6.1.2 and 6.1.3. */
 function ecnFlags(tcb: Tcb): number {
-  if (!tcb.ecn) return 0;
-  let flags = tcb.echoCongestion ? FLAG.ECE : 0;
-  if (tcb.sendsEct && tcb.reducedQueued) {
-    tcb.reducedQueued = false;
+  if (!tcb.has(TCB.ECN)) return 0;
+  let flags = tcb.has(TCB.ECHO_CONGESTION) ? FLAG.ECE : 0;
+  if (tcb.has(TCB.SEND_ECT) && tcb.has(TCB.CWR_QUEUED)) {
+    tcb.clear(TCB.CWR_QUEUED);
     flags |= FLAG.CWR;
   }
   return flags;
@@ -130,9 +131,9 @@ function acknowledged(tcb: Tcb, ack: number): void {
   tcb.rcvAcked = ack;
   // A number from 2 GiB ago would compare as one ahead (RFC 9293 3.4).
   tcb.ackFloor = ack;
-  tcb.ackNow = false;
+  tcb.clear(TCB.ACK_NOW);
   tcb.unackedText = 0;
-  tcb.stopTimer(TIMER.DELAYED_ACK);
+  tcb.timers.stop(TIMER.DELAYED_ACK);
 }
 
 function emitOptions(
@@ -143,9 +144,11 @@ function emitOptions(
   length: number,
 ): number {
   let end = at;
-  if (tcb.timestamps) end += emitTimestamps(out.header, end, timestamp(tcb, now), tcb.tsRecent);
+  if (tcb.has(TCB.TIMESTAMPS)) {
+    end += emitTimestamps(out.header, end, timestamp(tcb, now), tcb.tsRecent);
+  }
   // With text there may be no room for blocks, an ACK of its own always has it.
-  if (tcb.sackPermitted && length === 0) {
+  if (tcb.has(TCB.SACK_PERMITTED) && length === 0) {
     const blocks = sackBlocks(tcb, roomForBlocks(tcb, end));
     if (blocks.length > 0) end += emitSack(out.header, end, blocks);
   }
@@ -189,9 +192,9 @@ function complete(tcb: Tcb, out: OutgoingPacket, tcpHeaderLength: number): void 
   tcb.segmentsOut += out.segmentSize === 0 ? 1 : Math.ceil(text / out.segmentSize);
   IP_FIELDS.payloadLength = tcpHeaderLength + text;
   IP_FIELDS.hopLimit = tcb.config.hopLimit;
-  IP_FIELDS.trafficClass = (tcb.config.trafficClass & ~3) | (tcb.sendsEct ? ECT_0 : 0);
+  IP_FIELDS.trafficClass = (tcb.config.trafficClass & ~3) | (tcb.has(TCB.SEND_ECT) ? ECT_0 : 0);
   IP_FIELDS.identification = tcb.packetId = (tcb.packetId + 1) & 0xffff;
-  tcb.sendsEct = false;
+  tcb.clear(TCB.SEND_ECT);
   const at = OutgoingPacket.HEADROOM;
   out.ipHeaderLength = emitIp(header, at, tcb.local, tcb.remote, IP_FIELDS);
   out.headerLength = out.ipHeaderLength + tcpHeaderLength;

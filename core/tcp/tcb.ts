@@ -14,10 +14,12 @@ import { INITIAL_BUFFER, type TcpConfig } from "./config.ts";
 import { createCongestionControl } from "./congestion/algorithms.ts";
 import type { CongestionControl } from "./congestion/control.ts";
 import { RateSampler } from "./congestion/rate_sampler.ts";
-import { RttEstimator } from "./recovery/rtt.ts";
 import type { DeliveryVisitor, Scoreboard, SentRange } from "./recovery/scoreboard.ts";
 import { EMPTY_SCOREBOARD, type ScoreboardPool } from "./recovery/scoreboard_pool.ts";
 import type { EndReason, TcpState } from "./state.ts";
+import { TCB } from "./tcb_flags.ts";
+import { TcbOccasions } from "./tcb_occasions.ts";
+import { Timers } from "./timers/timers.ts";
 
 /** What has happened to a connection since its owner was told last. */
 export const TCB_EVENT: {
@@ -30,6 +32,9 @@ export const TCB_EVENT: {
   /** Nothing more will happen; `tcb.error` says whether it ended well. */
   readonly ENDED: 8;
 } = { OPENED: 1, READABLE: 2, WRITABLE: 4, ENDED: 8 };
+
+/** Progress of the application's decision about a SYN. */
+export type SynProgress = "none" | "pending" | "accepted";
 
 /** What connections of one stack share. */
 export interface TcpEnvironment {
@@ -48,70 +53,105 @@ const DEFAULT_MSS_V6 = 1220;
 const LEAST_MSS = 64;
 
 /**
- * One connection; what is so or not so of it is in its flags, and what few connections need in its
- * occasions. Sequence numbers are signed 32-bit integers, times milliseconds.
+ * One connection. Sequence numbers are signed 32-bit integers, times milliseconds; a time is 0
+ * before the event has happened once, unless stated otherwise.
  */
-export class Tcb extends RttEstimator {
+export class Tcb extends TcbOccasions {
+  readonly config: TcpConfig;
   readonly environment: TcpEnvironment;
   readonly local: IpAddress;
+  readonly localPort: number;
   readonly remote: IpAddress;
-  /** The local one, and behind it the remote one. */
-  readonly #ports: number;
+  readonly remotePort: number;
   state: TcpState = "CLOSED";
-  error: EndReason | undefined = undefined;
+  /** Bits of {@link TCB}. */
+  flags = 0;
+  /** Bits of {@link TCB_EVENT} that the owner has not seen. */
+  events = 0;
 
-  // ------------------------------------------------------------ send sequence space
+  // ------------------------------------------------------------ send sequence space (RFC 9293 3.3.1)
   iss = 0;
   sndUna = 0;
   sndNxt = 0;
   sndWnd = 0;
   sndWl1 = 0;
   sndWl2 = 0;
+  /** Largest SND.WND so far. */
   maxSndWnd = 0;
-  /** The peer's MSS, and behind it the path's MTU. */
-  #sizes: number;
-  /** Text in a full segment, options counted out (RFC 9293 3.7.1). */
+  /** Snd.Wind.Shift (RFC 7323 2.2). */
+  sndWndShift = 0;
+  /** Eff.snd.MSS: text in a full segment, without options (RFC 9293 3.7.1). */
   sendMss = 0;
+  /** The peer's MSS option, or the default. */
+  peerMss: number;
+  /** Size of the largest IP packet for the path. */
+  pathMtu: number;
+  /** Sequence number after the last write: where PSH is set. */
+  pushSeq = 0;
   readonly send: SendRing;
 
-  // ------------------------------------------------------------ receive sequence space
+  // ------------------------------------------------------------ receive sequence space (RFC 9293 3.3.1)
   irs = 0;
   rcvNxt = 0;
-  /** The highest acknowledgement sent. */
+  /** Highest acknowledgement number sent. */
   rcvAcked = 0;
-  /** The right edge of the window as it was offered, before rounding; it never moves left. */
+  /** Right edge of the offered window before rounding; never moves left. */
   offeredEdge = 0;
-  /** The farthest edge that a window field has named: what lies before it is taken. */
+  /** Rightmost edge that a window field has named; text before it is accepted. */
   rcvEdge = 0;
-  /** Bytes of window to offer to a reader that keeps up; grows up to `receiveMost`. */
+  /** Rcv.Wind.Shift (RFC 7323 2.2). */
+  rcvWndShift = 0;
+  /** Size of the window for a reader that keeps up; grows up to `receiveMost`. */
   receiveLimit: number;
-  /** Where the growth of the receive buffer was thought about last. */
-  readMark = 0;
   readonly receive: ReceiveRing;
-  /** Bytes before this have been dealt with, for `on-processed`. */
+  /** The application has processed the bytes before this, for `on-processed`. */
   processedSeq = 0;
-  /** Bytes before this are acknowledged although nobody read them. */
+  /** Bytes before this are acknowledged although nobody has read them. */
   ackFloor = 0;
-
-  // ------------------------------------------------------------ options in use
-  tsRecent = 0;
-  /** What makes this connection's timestamps differ from others' (RFC 7323 5.4). */
-  tsOffset = 0;
-
-  // ------------------------------------------------------------ what is to be sent
   /** Text received since the last acknowledgement was sent. */
   unackedText = 0;
-  /** The end of what the application has written last: where PSH goes. */
-  pushSeq = 0;
+  /** `receive.readSeq` when growth of the receive buffer was last considered. */
+  readMark = 0;
 
-  // ------------------------------------------------------------ loss recovery
+  // ------------------------------------------------------------ timestamps (RFC 7323)
+  /** TS.Recent, and when it was received (RFC 7323 5.5). */
+  tsRecent = 0;
+  tsRecentAt = 0;
+  /** Makes this connection's timestamps differ from others' (RFC 7323 5.4). */
+  tsOffset = 0;
+
+  // ------------------------------------------------------------ round-trip time (RFC 6298)
+  /** SRTT, 0 before the first sample. */
+  srtt = 0;
+  rttvar = 0;
+  /** Smallest sample (RFC 8985 6.1). */
+  minRtt: number = Infinity;
+
+  // ------------------------------------------------------------ congestion control and loss recovery
   readonly congestion: CongestionControl;
-  /** What is outstanding; {@link EMPTY_SCOREBOARD} while nothing is. */
+  /** The ranges in flight; {@link EMPTY_SCOREBOARD} while there are none. */
   scoreboard: Scoreboard = EMPTY_SCOREBOARD;
 
-  // ------------------------------------------------------------ what every packet has in common
+  // ------------------------------------------------------------ timers, and when things happened
+  readonly timers: Timers = new Timers();
+  /** When the last acceptable segment arrived. */
+  heardAt = 0;
+  /** When a segment was sent while nothing was outstanding. */
+  outstandingSince = 0;
+  /** When SND.UNA last advanced, or text was written to an empty buffer. */
+  progressAt = 0;
+  lastSentAt = 0;
+  lastReadAt = 0;
+  /** When growth of the receive buffer was last considered. */
+  readMarkAt = 0;
+  /** When the last challenge ACK was sent (RFC 5961 7). */
+  challengedAt: number = -Infinity;
+
+  // ------------------------------------------------------------ IP
   /** The addresses' part of the pseudo-header's sum. */
   readonly pseudoSum: number;
+  /** IPv4 identification of the last packet; atomic datagrams may use any (RFC 6864 4.1). */
+  packetId = 0;
 
   // ------------------------------------------------------------ counters
   bytesIn = 0;
@@ -119,14 +159,18 @@ export class Tcb extends RttEstimator {
   segmentsIn = 0;
   segmentsOut = 0;
 
-  // ------------------------------------------------------------ places in the stack's tables
-  /** Whose socket this is; the core never looks at it. */
+  // ------------------------------------------------------------ owner, and the stack's tables
+  error: EndReason | undefined = undefined;
+  /** The owner's object; opaque to the core. */
   handle: unknown = undefined;
-  /** The listener that opened it; the core's tables look at it. */
+  /** The listener that opened it; opaque to `core/tcp`. */
   listener: unknown = undefined;
+  synDecision: SynProgress = "none";
   hash = 0;
   hashNext: Tcb | undefined = undefined;
   heapIndex = -1;
+  /** Key in the heap of deadlines, `Infinity` if not in it. */
+  scheduledAt: number = Infinity;
 
   constructor(
     config: TcpConfig,
@@ -136,15 +180,18 @@ export class Tcb extends RttEstimator {
     remote: IpAddress,
     remotePort: number,
   ) {
-    super(config);
+    super();
+    this.config = config;
     this.environment = environment;
     this.local = local;
+    this.localPort = localPort;
     this.remote = remote;
-    this.#ports = (localPort << 16) | remotePort;
-    this.#sizes = ((remote.isV4 ? DEFAULT_MSS_V4 : DEFAULT_MSS_V6) << 16) | environment.mtu;
+    this.remotePort = remotePort;
+    this.peerMss = remote.isV4 ? DEFAULT_MSS_V4 : DEFAULT_MSS_V6;
+    this.pathMtu = environment.mtu;
     this.receiveLimit = Math.min(config.receiveBuffer, INITIAL_BUFFER);
-    this.noDelay = config.noDelay;
-    this.keepAlive = config.keepAlive;
+    this.set(TCB.NO_DELAY, config.noDelay);
+    this.set(TCB.KEEP_ALIVE, config.keepAlive);
     this.pseudoSum = addressSum(local) + addressSum(remote);
     this.send = new SendRing(environment.pool, Math.min(config.sendBuffer, INITIAL_BUFFER));
     this.receive = new ReceiveRing(environment.pool, 0);
@@ -153,28 +200,9 @@ export class Tcb extends RttEstimator {
     if (this.congestion.samplesRate) this.rate = new RateSampler();
   }
 
-  get localPort(): number {
-    return this.#ports >>> 16;
-  }
-
-  get remotePort(): number {
-    return this.#ports & 0xffff;
-  }
-
-  /** MSS that the peer announced, or the default. */
-  get peerMss(): number {
-    return this.#sizes >>> 16;
-  }
-  set peerMss(bytes: number) {
-    this.#sizes = (bytes << 16) | this.pathMtu;
-  }
-
-  /** Largest IP packet on the path. */
-  get pathMtu(): number {
-    return this.#sizes & 0xffff;
-  }
-  set pathMtu(bytes: number) {
-    this.#sizes = (this.#sizes & ~0xffff) | bytes;
+  /** For the heap of deadlines: the earliest timer, `Infinity` if none is running. */
+  get earliestTimer(): number {
+    return this.timers.earliest;
   }
 
   /** MSS to advertise (RFC 9293 3.7.1): what this host can receive. */
@@ -186,7 +214,7 @@ export class Tcb extends RttEstimator {
   /** The window that a reader may grow to: without scaling the field ends it (RFC 7323 2.2). */
   get receiveMost(): number {
     const { receiveBuffer } = this.config;
-    return this.windowScaling ? receiveBuffer : Math.min(receiveBuffer, 0xffff);
+    return this.has(TCB.WINDOW_SCALING) ? receiveBuffer : Math.min(receiveBuffer, 0xffff);
   }
 
   /** Works the segment size out anew from the peer's MSS, the path and the options. */
@@ -198,7 +226,7 @@ export class Tcb extends RttEstimator {
   /** RFC 9293 3.7.1: min(peer's MSS, path MTU - headers) - options. */
   fullSegment(): number {
     const path = this.pathMtu - ipHeaderLength(this.local) - 20;
-    const options = this.timestamps ? TIMESTAMPS_LENGTH : 0;
+    const options = this.has(TCB.TIMESTAMPS) ? TIMESTAMPS_LENGTH : 0;
     return Math.min(Math.max(this.peerMss, LEAST_MSS), path) - options;
   }
 
@@ -211,18 +239,18 @@ export class Tcb extends RttEstimator {
   /** Sequence number of the first byte in the send ring. */
   get sendStart(): number {
     // The SYN occupies the number before the first byte (RFC 9293 3.4).
-    return this.synAcked ? this.sndUna : (this.iss + 1) | 0;
+    return this.has(TCB.SYN_ACKED) ? this.sndUna : (this.iss + 1) | 0;
   }
 
   /** Bytes written and never sent. */
   get unsent(): number {
-    if (this.finSent) return 0;
+    if (this.has(TCB.FIN_SENT)) return 0;
     return this.send.length - ((this.sndNxt - this.sendStart) | 0);
   }
 
   /** All that was written, and our FIN, are acknowledged. */
   get allAcknowledged(): boolean {
-    return this.finSent && this.sndUna === this.sndNxt;
+    return this.has(TCB.FIN_SENT) && this.sndUna === this.sndNxt;
   }
 
   /** `start` to `end` has been sent for the first time. */
@@ -244,6 +272,19 @@ export class Tcb extends RttEstimator {
     this.scoreboard = EMPTY_SCOREBOARD;
     scoreboard.clear();
     this.environment.scoreboards.give(scoreboard);
+  }
+
+  /** Whether one of the flags is set. */
+  has(flag: number): boolean {
+    return (this.flags & flag) !== 0;
+  }
+
+  set(flag: number, on: boolean = true): void {
+    this.flags = on ? this.flags | flag : this.flags & ~flag;
+  }
+
+  clear(flag: number): void {
+    this.flags &= ~flag;
   }
 
   /** Tells the owner. */

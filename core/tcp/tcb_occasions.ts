@@ -8,7 +8,6 @@ import type { RateReduction } from "./recovery/prr.ts";
 import type { Rack } from "./recovery/rack.ts";
 import type { UndoPoint } from "./recovery/undo_point.ts";
 import type { EndReason } from "./state.ts";
-import { TcbSmall } from "./tcb_small.ts";
 
 /** Why a segment goes whatever the congestion window says. */
 export type Forced = "none" | "retransmit" | "tail-probe" | "window-probe" | "keep-alive";
@@ -55,7 +54,7 @@ const NONE = new Occasions();
 const NAMES = Object.keys(NONE) as (keyof Occasions)[];
 
 /** An idle connection would be an eighth larger with these as fields of its own. */
-export class TcbOccasions extends TcbSmall {
+export class TcbOccasions {
   #its = NONE;
 
   /** Static, as a private method would be a field of every connection. */

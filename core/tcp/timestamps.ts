@@ -6,6 +6,7 @@
 import { seqDiff } from "../wire/seq.ts";
 import type { Segment } from "../wire/tcp.ts";
 import type { Tcb } from "./tcb.ts";
+import { TCB } from "./tcb_flags.ts";
 
 /** RFC 7323 5.4: milliseconds, from a start of the connection's own. */
 export function timestamp(tcb: Tcb, now: number): number {
@@ -17,7 +18,7 @@ export function timestamp(tcb: Tcb, now: number): number {
  * too; -1 when it tells nothing.
  */
 export function echoedRtt(tcb: Tcb, segment: Segment, now: number): number {
-  if (!tcb.timestamps || !segment.hasTimestamps || segment.tsEcr === 0) return -1;
+  if (!tcb.has(TCB.TIMESTAMPS) || !segment.hasTimestamps || segment.tsEcr === 0) return -1;
   const rtt = seqDiff(timestamp(tcb, now), segment.tsEcr);
   return rtt >= 0 && rtt < 600_000 ? rtt : -1;
 }

@@ -8,6 +8,7 @@ import { endConnection } from "./close_connection.ts";
 import { acknowledgeText, ackNumber, bytesConsumed } from "./receive_window.ts";
 import { type EndReason, STATES, transition } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
+import { TCB } from "./tcb_flags.ts";
 import { awaitFin } from "./timers/time_wait.ts";
 import { TIMER } from "./timers/timers.ts";
 
@@ -20,18 +21,18 @@ export function openActive(tcb: Tcb, iss: number, now: number): void {
       iss;
   tcb.heardAt = tcb.progressAt = now;
   transition(tcb, "SYN-SENT");
-  tcb.synQueued = true;
-  tcb.setTimer(TIMER.LIFETIME, now + tcb.config.connectTimeoutMs);
+  tcb.set(TCB.SYN_QUEUED);
+  tcb.timers.set(TIMER.LIFETIME, now + tcb.config.connectTimeoutMs);
 }
 
 /** SEND: takes as much as there is room for; returns how much. */
 export function sendText(tcb: Tcb, bytes: Uint8Array, from: number, now: number): number {
-  if (!STATES[tcb.state].canSend || tcb.finQueued) return 0;
+  if (!STATES[tcb.state].canSend || tcb.has(TCB.FIN_QUEUED)) return 0;
   const wasEmpty = tcb.send.length === 0;
   const taken = tcb.send.push(bytes, from);
   if (wasEmpty && taken > 0) tcb.progressAt = now;
   if (from + taken === bytes.length) tcb.pushSeq = (tcb.sendStart + tcb.send.length) | 0;
-  tcb.writerWaits = from + taken < bytes.length;
+  tcb.set(TCB.WRITER_WAITING, from + taken < bytes.length);
   return taken;
 }
 
@@ -58,25 +59,25 @@ export function markProcessed(tcb: Tcb, now: number): void {
 
 /** The peer has said FIN and everything before it has been read. */
 export function isAtEnd(tcb: Tcb): boolean {
-  return tcb.receive.readable === 0 && (tcb.finReceived || tcb.state === "CLOSED");
+  return tcb.receive.readable === 0 && (tcb.has(TCB.FIN_RECEIVED) || tcb.state === "CLOSED");
 }
 
 /** closeWrite(): a FIN follows the last byte (RFC 9293 3.6). */
 export function closeWrite(tcb: Tcb): void {
-  if (tcb.finQueued) return;
+  if (tcb.has(TCB.FIN_QUEUED)) return;
   if (tcb.state === "ESTABLISHED") transition(tcb, "FIN-WAIT-1");
   else if (tcb.state === "CLOSE-WAIT") {
     transition(tcb, tcb.config.close === "reset" ? "CLOSING" : "LAST-ACK");
   } else if (tcb.state !== "SYN-SENT" && tcb.state !== "SYN-RECEIVED") return;
   // In SYN-SENT and SYN-RECEIVED the FIN waits for the handshake (RFC 9293 3.10.4).
-  tcb.finQueued = true;
+  tcb.set(TCB.FIN_QUEUED);
 }
 
 /** CLOSE: no more reading and no more writing; what was written is still delivered. */
 export function close(tcb: Tcb, now: number): void {
-  if (tcb.readClosed) return;
+  if (tcb.has(TCB.READ_CLOSED)) return;
   const unread = tcb.receive.readable > 0 && !isDone(tcb);
-  tcb.readClosed = true;
+  tcb.set(TCB.READ_CLOSED);
   if (isDone(tcb)) {
     if (tcb.state === "TIME-WAIT") discardUnread(tcb, now);
     else tcb.receive.clear();
@@ -95,18 +96,18 @@ export function close(tcb: Tcb, now: number): void {
 }
 
 function isDone(tcb: Tcb): boolean {
-  return tcb.released || tcb.state === "CLOSED" || tcb.state === "TIME-WAIT";
+  return tcb.has(TCB.RELEASED) || tcb.state === "CLOSED" || tcb.state === "TIME-WAIT";
 }
 
 function closeOrderly(tcb: Tcb, now: number): void {
   closeWrite(tcb);
-  tcb.resetWhenAcked = tcb.config.close === "reset";
+  tcb.set(TCB.RESET_WHEN_ACKED, tcb.config.close === "reset");
   discardUnread(tcb, now);
   if (tcb.allAcknowledged) {
-    if (tcb.resetWhenAcked && tcb.finReceived) tcb.resetQueued = true;
+    if (tcb.has(TCB.RESET_WHEN_ACKED) && tcb.has(TCB.FIN_RECEIVED)) tcb.set(TCB.RESET_QUEUED);
     else awaitFin(tcb, now);
   } else if (tcb.lingerMs !== undefined) {
-    tcb.setTimer(TIMER.LIFETIME, now + tcb.lingerMs);
+    tcb.timers.set(TIMER.LIFETIME, now + tcb.lingerMs);
   }
 }
 
@@ -125,7 +126,7 @@ export function setLinger(tcb: Tcb, ms: number | undefined): void {
 
 /** Only full segments leave while it is on; turning it off lets the rest go. */
 export function setCork(tcb: Tcb, on: boolean): void {
-  tcb.corked = on;
+  tcb.set(TCB.CORKED, on);
 }
 
 /** RFC 5482: how long the peer may say nothing. */
@@ -135,11 +136,11 @@ export function setUserTimeout(tcb: Tcb, ms: number): void {
 
 /** RFC 9293 3.8.4: probes are off unless the application asks for them. */
 export function setKeepAlive(tcb: Tcb, on: boolean, now: number): void {
-  tcb.keepAlive = on;
+  tcb.set(TCB.KEEP_ALIVE, on);
   tcb.keepAliveProbes = 0;
-  if (!on) tcb.stopTimer(TIMER.KEEP_ALIVE);
-  else if (STATES[tcb.state].synchronized && !tcb.released) {
-    tcb.setTimer(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
+  if (!on) tcb.timers.stop(TIMER.KEEP_ALIVE);
+  else if (STATES[tcb.state].synchronized && !tcb.has(TCB.RELEASED)) {
+    tcb.timers.set(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
   }
 }
 
@@ -149,6 +150,6 @@ export function abort(tcb: Tcb, error: EndReason | undefined): void {
   tcb.error ??= error;
   tcb.receive.clear();
   const unknown = tcb.state === "SYN-SENT" || tcb.synDecision === "pending";
-  if (tcb.released || unknown || tcb.state === "TIME-WAIT") endConnection(tcb, error);
-  else tcb.resetQueued = true;
+  if (tcb.has(TCB.RELEASED) || unknown || tcb.state === "TIME-WAIT") endConnection(tcb, error);
+  else tcb.set(TCB.RESET_QUEUED);
 }

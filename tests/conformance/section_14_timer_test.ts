@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
 import { PROFILES } from "../../core/tcp/config.ts";
-import { RttEstimator } from "../../core/tcp/recovery/rtt.ts";
+import { currentRto, sampleRtt } from "../../core/tcp/recovery/rtt.ts";
 import { inEstablished, inSynReceived } from "../support/dsl/builders.ts";
 import { encodeIcmp, encodeUdp } from "../support/dsl/encode.ts";
+import { freshTcb } from "../support/fresh_tcb.ts";
 import { rowsWith } from "./row.ts";
 import { accepted } from "./script/preludes.ts";
 
@@ -11,13 +12,13 @@ const internet = { profile: "internet" } as const;
 
 // R = 100: SRTT 100, RTTVAR 50. Then 200: RTTVAR 3/4 * 50 + 1/4 * 100, SRTT 7/8 * 100 + 1/8 * 200.
 row(158, "RTO comes from SRTT and RTTVAR", () => {
-  const rtt = new RttEstimator({ ...PROFILES.internet, minRtoMs: 0 });
-  rtt.sampleRtt(100);
-  expect([rtt.srtt, rtt.rttvar, rtt.rto]).toEqual([100, 50, 300]);
-  rtt.sampleRtt(200);
-  expect([rtt.srtt, rtt.rttvar, rtt.rto]).toEqual([112.5, 62.5, 362.5]);
-  rtt.sampleRtt(112.5);
-  expect([rtt.srtt, rtt.rttvar]).toEqual([112.5, 46.875]);
+  const tcb = freshTcb({ minRtoMs: 0 });
+  sampleRtt(tcb, 100);
+  expect([tcb.srtt, tcb.rttvar, currentRto(tcb)]).toEqual([100, 50, 300]);
+  sampleRtt(tcb, 200);
+  expect([tcb.srtt, tcb.rttvar, currentRto(tcb)]).toEqual([112.5, 62.5, 362.5]);
+  sampleRtt(tcb, 112.5);
+  expect([tcb.srtt, tcb.rttvar]).toEqual([112.5, 46.875]);
 });
 row(
   158,

@@ -4,6 +4,7 @@ import { OutgoingPacket } from "../../core/buffers/outgoing_packet.ts";
 import { CoreStack, SECRET_LENGTH } from "../../core/stack/stack.ts";
 import { Listener } from "../../core/stack/tcp/listener.ts";
 import { type CongestionName, PROFILES } from "../../core/tcp/config.ts";
+import { currentRto } from "../../core/tcp/recovery/rtt.ts";
 import { Tcb } from "../../core/tcp/tcb.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
 import { EventQueue } from "../sim/event_queue.ts";
@@ -81,7 +82,8 @@ class RunningFlow implements Flow {
 
   /** Has anything arrived? */
   noteProgress(now: number): void {
-    const { sndUna, scoreboard, rto, rtoBackoff } = this.tcb;
+    const { sndUna, scoreboard, rtoBackoff } = this.tcb;
+    const rto = currentRto(this.tcb);
     const isNew = sndUna !== this.#sndUna || scoreboard.sackedBytes > this.#sackedBytes;
     this.#sndUna = sndUna;
     this.#sackedBytes = scoreboard.sackedBytes;
@@ -97,7 +99,7 @@ class RunningFlow implements Flow {
   /** Something was sent: a timer that had to run out for it may have doubled the RTO. */
   noteSent(now: number): void {
     this.#endWait(now);
-    this.#rto = this.tcb.rto;
+    this.#rto = currentRto(this.tcb);
   }
 
   /** A silence that lasts on counts as well. */

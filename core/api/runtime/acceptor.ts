@@ -7,6 +7,7 @@
 import type { Binding } from "../../stack/binding_table.ts";
 import type { Listener } from "../../stack/tcp/listener.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
+import { TCB } from "../../tcp/tcb_flags.ts";
 import { netAddr } from "../addresses.ts";
 import { StackSocket } from "../tcp/tcp_socket.ts";
 import type { Syn, SynVerdict } from "../types.ts";
@@ -41,7 +42,7 @@ export class Acceptor implements Owner {
   onEvent(): void {
     for (const tcb of this.listener.undecided.splice(0)) {
       // Some may have made room for others meanwhile.
-      if (!tcb.released) void this.#decide(tcb);
+      if (!tcb.has(TCB.RELEASED)) void this.#decide(tcb);
     }
     if (this.listener.ready.length > 0) this.#hooks.ready();
   }
@@ -97,7 +98,7 @@ class Attempt implements Owner {
 
   onEvent(): void {
     // One that was established is still handed out, to who was made for it.
-    if (this.#tcb.released && this.#tcb.listener === undefined) this.giveUp();
+    if (this.#tcb.has(TCB.RELEASED) && this.#tcb.listener === undefined) this.giveUp();
   }
 
   giveUp(): void {

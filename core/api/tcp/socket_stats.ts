@@ -1,4 +1,6 @@
+import { currentRto } from "../../tcp/recovery/rtt.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
+import { TCB } from "../../tcp/tcb_flags.ts";
 import { seqDiff } from "../../wire/seq.ts";
 import { netAddr } from "../addresses.ts";
 import { formatHostPort } from "../host_port.ts";
@@ -18,7 +20,7 @@ export function tcpStats(tcb: Tcb): TcpStats {
   return {
     state: tcb.state,
     srttMs: tcb.srtt,
-    rtoMs: tcb.rto,
+    rtoMs: currentRto(tcb),
     cwnd: tcb.congestion.cwnd,
     ssthresh: tcb.congestion.ssthresh,
     unacknowledged: tcb.send.length,
@@ -32,6 +34,6 @@ export function tcpStats(tcb: Tcb): TcpStats {
     segmentsOut: tcb.segmentsOut,
     retransmits: tcb.retransmits,
     outOfOrder: tcb.outOfOrder,
-    urgentBytes: tcb.isUrgent ? Math.max(0, seqDiff(tcb.urgentEnd, tcb.receive.readSeq)) : 0,
+    urgentBytes: tcb.has(TCB.URGENT) ? Math.max(0, seqDiff(tcb.urgentEnd, tcb.receive.readSeq)) : 0,
   };
 }

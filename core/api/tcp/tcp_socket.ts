@@ -5,6 +5,7 @@
  */
 import { type EndReason, STATES, type TcpState } from "../../tcp/state.ts";
 import { type Tcb, TCB_EVENT } from "../../tcp/tcb.ts";
+import { TCB } from "../../tcp/tcb_flags.ts";
 import { isAtEnd } from "../../tcp/user_calls.ts";
 import { netAddr } from "../addresses.ts";
 import { TcpError } from "../errors.ts";
@@ -229,7 +230,9 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   #readError(): TcpError | undefined {
     if (this.#isClosed) return undefined;
     const tcb = this.#tcb;
-    return tcb.finReceived || tcb.error === undefined ? undefined : this.#error(tcb.error);
+    return tcb.has(TCB.FIN_RECEIVED) || tcb.error === undefined
+      ? undefined
+      : this.#error(tcb.error);
   }
 
   #serveReaders(): void {
@@ -344,7 +347,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   /** CLOSING of profile `local`: both directions are through, and nothing is left to wait for. */
   #closeWhenOver(): void {
     const tcb = this.#tcb;
-    if (tcb.state !== "CLOSING" || tcb.released || tcb.resetAfterAck) return;
+    if (tcb.state !== "CLOSING" || tcb.has(TCB.RELEASED) || tcb.has(TCB.RESET_AFTER_ACK)) return;
     if (!tcb.allAcknowledged || !isAtEnd(tcb)) return;
     this.#driver.core.tcp.close(tcb, this.#driver.now());
     this.#driver.touch();

@@ -8,6 +8,7 @@ import { endConnection } from "../../tcp/close_connection.ts";
 import type { TcpConfig } from "../../tcp/config.ts";
 import { initialSequence, type KeyedHash } from "../../tcp/isn.ts";
 import { Tcb, TCB_EVENT, type TcpEnvironment } from "../../tcp/tcb.ts";
+import { TCB } from "../../tcp/tcb_flags.ts";
 import { isWithoutOwner } from "../../tcp/timers/time_wait.ts";
 import type { IpAddress } from "../../wire/address.ts";
 import { DeadlineHeap } from "../deadline_heap.ts";
@@ -67,7 +68,7 @@ export class Connections {
 
   /** Enters a connection into the tables, so that segments reach it. */
   enter(tcb: Tcb): void {
-    tcb.inTables = true;
+    tcb.set(TCB.IN_TABLES);
     this.#options.demux.connections.add(tcb);
     this.#options.stats.connectionsOpened++;
   }
@@ -84,18 +85,18 @@ export class Connections {
   /** Updates tables, queues and deadlines after a change of the connection. */
   settle(tcb: Tcb): void {
     if (tcb.listener !== undefined) this.#settleListener(tcb, tcb.listener as Listener);
-    if (tcb.events !== 0 && !tcb.inEventQueue) {
-      tcb.inEventQueue = true;
+    if (tcb.events !== 0 && !tcb.has(TCB.IN_EVENT_QUEUE)) {
+      tcb.set(TCB.IN_EVENT_QUEUE);
       this.events.push(tcb);
     }
-    if (tcb.released) {
+    if (tcb.has(TCB.RELEASED)) {
       this.#forget(tcb);
       return;
     }
     if (isWithoutOwner(tcb)) this.#boundTimeWait(tcb);
     this.deadlines.update(tcb);
-    if (!tcb.inOutputQueue) {
-      tcb.inOutputQueue = true;
+    if (!tcb.has(TCB.IN_OUTPUT_QUEUE)) {
+      tcb.set(TCB.IN_OUTPUT_QUEUE);
       this.output.push(tcb);
     }
   }
@@ -109,7 +110,7 @@ export class Connections {
 
   /** A connection belongs to its listener until the application accepts it. */
   #settleListener(tcb: Tcb, listener: Listener): void {
-    if (tcb.released) {
+    if (tcb.has(TCB.RELEASED)) {
       // A connection that was established is accepted even if it has ended since: the application
       // can read the data received, and then learns how it ended.
       if (!listener.leave(tcb)) return;
@@ -132,8 +133,8 @@ export class Connections {
 
   #forget(tcb: Tcb): void {
     this.deadlines.remove(tcb);
-    if (!tcb.inTables) return;
-    tcb.inTables = false;
+    if (!tcb.has(TCB.IN_TABLES)) return;
+    tcb.clear(TCB.IN_TABLES);
     this.#timeWait.delete(tcb);
     this.#options.demux.connections.remove(tcb);
     this.#options.stats.connectionsEnded++;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Tcb } from "../../tcp/tcb.ts";
+import { TCB } from "../../tcp/tcb_flags.ts";
 import type { Subnet } from "../../wire/address.ts";
 import type { Binding } from "../binding_table.ts";
 import type { ListenRequest } from "../requests.ts";
@@ -62,7 +63,7 @@ export class Listener implements Binding {
   ask(tcb: Tcb): void {
     this.undecided.push(tcb);
     if (this.undecided.length <= 2 * this.backlog) return;
-    const waiting = this.undecided.filter(({ released }) => !released);
+    const waiting = this.undecided.filter((each) => !each.has(TCB.RELEASED));
     this.undecided.splice(0, this.undecided.length, ...waiting);
   }
 

@@ -9,6 +9,7 @@ import { endConnection } from "../../tcp/close_connection.ts";
 import type { KeyedHash } from "../../tcp/isn.ts";
 import { nextSegment } from "../../tcp/output.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
+import { TCB } from "../../tcp/tcb_flags.ts";
 import { isWithoutOwner } from "../../tcp/timers/time_wait.ts";
 import { handleTimeouts } from "../../tcp/timers/timeouts.ts";
 import * as calls from "../../tcp/user_calls.ts";
@@ -71,13 +72,13 @@ export class TcpLayer {
     for (;;) {
       const tcb = this.#connections.output.shift();
       if (tcb === undefined) return false;
-      tcb.inOutputQueue = false;
+      tcb.clear(TCB.IN_OUTPUT_QUEUE);
       if (nextSegment(tcb, now, out)) {
         // Back to the end of the queue, so that connections take turns.
         this.#connections.settle(tcb);
         return true;
       }
-      if (!tcb.released) this.#connections.deadlines.update(tcb);
+      if (!tcb.has(TCB.RELEASED)) this.#connections.deadlines.update(tcb);
     }
   }
 
@@ -86,7 +87,7 @@ export class TcpLayer {
   /** Removes the next connection with events from the queue. */
   pollConnection(): Tcb | undefined {
     const tcb = this.#connections.events.shift();
-    if (tcb !== undefined) tcb.inEventQueue = false;
+    if (tcb !== undefined) tcb.clear(TCB.IN_EVENT_QUEUE);
     return tcb;
   }
 
@@ -150,7 +151,7 @@ export class TcpLayer {
 
   /** Applies the decision about a SYN. */
   decide(tcb: Tcb, verdict: SynVerdict): void {
-    if (tcb.synDecision !== "pending" || tcb.released) return;
+    if (tcb.synDecision !== "pending" || tcb.has(TCB.RELEASED)) return;
     if (verdict === "accept") {
       acceptSyn(tcb);
     } else if (verdict === "refuse") {
@@ -232,7 +233,7 @@ export class TcpLayer {
 
   /** Turns Nagle's algorithm off or on (RFC 9293 3.7.4); turning it off sends the data it held. */
   setNoDelay(tcb: Tcb, on: boolean): void {
-    tcb.noDelay = on;
+    tcb.set(TCB.NO_DELAY, on);
     this.#connections.settle(tcb);
   }
 
@@ -272,8 +273,9 @@ export class TcpLayer {
     for (const listener of this.#demux.listeners.values()) this.closeListener(listener);
     for (const tcb of this.#demux.connections.all()) {
       // A RST would tell a peer that has received everything that data is missing.
-      if (isWithoutOwner(tcb)) endConnection(tcb, tcb.readClosed ? undefined : "STACK_CLOSED");
-      else calls.abort(tcb, "STACK_CLOSED");
+      if (isWithoutOwner(tcb)) {
+        endConnection(tcb, tcb.has(TCB.READ_CLOSED) ? undefined : "STACK_CLOSED");
+      } else calls.abort(tcb, "STACK_CLOSED");
       this.#connections.settle(tcb);
     }
   }

@@ -1,6 +1,7 @@
 import { seqDiff, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import { ACK_CONTEXT, type AckContext } from "../ack_context.ts";
+import { currentRto, handshakeDone, sampleRtt } from "../recovery/rtt.ts";
 import type { Verdict } from "./check.ts";
 import { growSendBuffer } from "../autotune.ts";
 import { endConnection } from "../close_connection.ts";
@@ -16,6 +17,7 @@ import { Rack } from "../recovery/rack.ts";
 import { undoIfSpurious } from "../recovery/undo.ts";
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
+import { TCB } from "../tcb_flags.ts";
 import { awaitFin, enterTimeWait } from "../timers/time_wait.ts";
 import { TIMER } from "../timers/timers.ts";
 import { echoedRtt } from "../timestamps.ts";
@@ -54,8 +56,8 @@ function endKeepAlive(tcb: Tcb): void {
 export function noteUrgent(tcb: Tcb, segment: Segment): void {
   if (!segment.has(FLAG.URG)) return;
   const end = (segment.seq + segment.urgentPointer) | 0;
-  if (tcb.isUrgent && seqLeq(end, tcb.urgentEnd)) return;
-  tcb.isUrgent = true;
+  if (tcb.has(TCB.URGENT) && seqLeq(end, tcb.urgentEnd)) return;
+  tcb.set(TCB.URGENT);
   tcb.urgentEnd = end;
   tcb.notify(TCB_EVENT.READABLE);
 }
@@ -64,14 +66,14 @@ export function noteUrgent(tcb: Tcb, segment: Segment): void {
 function completeHandshake(tcb: Tcb, segment: Segment, now: number): boolean {
   if (seqLeq(segment.ack, tcb.iss) || seqGt(segment.ack, tcb.sndNxt)) return false;
   if (tcb.synDecision === "pending") return false;
-  transition(tcb, tcb.finQueued ? "FIN-WAIT-1" : "ESTABLISHED");
-  tcb.synQueued = false;
-  tcb.stopTimer(TIMER.LIFETIME);
-  tcb.stopTimer(TIMER.RETRANSMIT);
-  tcb.handshakeDone();
+  transition(tcb, tcb.has(TCB.FIN_QUEUED) ? "FIN-WAIT-1" : "ESTABLISHED");
+  tcb.clear(TCB.SYN_QUEUED);
+  tcb.timers.stop(TIMER.LIFETIME);
+  tcb.timers.stop(TIMER.RETRANSMIT);
+  handshakeDone(tcb);
   tcb.sndWl1 = (segment.seq - 1) | 0;
   tcb.progressAt = now;
-  if (tcb.keepAlive) tcb.setTimer(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
+  if (tcb.has(TCB.KEEP_ALIVE)) tcb.timers.set(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
   tcb.notify(TCB_EVENT.OPENED | TCB_EVENT.WRITABLE);
   return true;
 }
@@ -97,7 +99,7 @@ function takeAck(tcb: Tcb, segment: Segment, context: AckContext, now: number): 
   context.coversAll = segment.ack === tcb.sndNxt;
   const sackedBefore = tcb.scoreboard.sackedBytes;
   const { sndUna } = tcb;
-  if (tcb.sackPermitted) takeSackBlocks(tcb, segment, context);
+  if (tcb.has(TCB.SACK_PERMITTED)) takeSackBlocks(tcb, segment, context);
   if (context.acked > 0) acknowledgeSent(tcb, segment, context, now);
   else {
     if (context.isDuplicate) tcb.duplicateAcksReceived++;
@@ -131,25 +133,25 @@ function isDuplicate(tcb: Tcb, segment: Segment): boolean {
 /** What was sent up to SEG.ACK is acknowledged for the first time. */
 function acknowledgeSent(tcb: Tcb, segment: Segment, context: AckContext, now: number): void {
   const { ack } = segment;
-  const synAcked = tcb.synAcked ? 0 : 1;
-  const finAcked = tcb.finSent && ack === tcb.sndNxt ? 1 : 0;
+  const synAcked = tcb.has(TCB.SYN_ACKED) ? 0 : 1;
+  const finAcked = tcb.has(TCB.FIN_SENT) && ack === tcb.sndNxt ? 1 : 0;
   tcb.acknowledged(ack, context);
   const rtt = context.rttSample >= 0 ? context.rttSample : echoedRtt(tcb, segment, now);
-  if (rtt >= 0) tcb.sampleRtt(rtt);
+  if (rtt >= 0) sampleRtt(tcb, rtt);
   raisePathIfDue(tcb, now);
   growSendBuffer(tcb, seqDiff(tcb.sndNxt, tcb.sndUna));
   // RFC 6298 5.7: new data is through, the backoff is over.
   tcb.rtoBackoff = 0;
   const bytes = context.acked - synAcked - finAcked;
   tcb.sndUna = ack;
-  tcb.synAcked = true;
+  tcb.set(TCB.SYN_ACKED);
   if (bytes > 0) dropAcknowledged(tcb, bytes);
   tcb.progressAt = now;
   tcb.softError = undefined;
-  if (tcb.isRunning(TIMER.PERSIST)) restartPersist(tcb, now);
+  if (tcb.timers.isRunning(TIMER.PERSIST)) restartPersist(tcb, now);
   // RFC 6298 5.2 and 5.3.
-  if (tcb.scoreboard.isEmpty) tcb.stopTimer(TIMER.RETRANSMIT);
-  else tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
+  if (tcb.scoreboard.isEmpty) tcb.timers.stop(TIMER.RETRANSMIT);
+  else tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
 }
 
 /**
@@ -158,20 +160,23 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, context: AckContext, now: n
  * runs no longer than the RTO that is known now.
  */
 function takeSackedRtt(tcb: Tcb, rtt: number, now: number): void {
-  tcb.sampleRtt(rtt);
-  if (!tcb.isRunning(TIMER.RETRANSMIT)) return;
-  tcb.setTimer(TIMER.RETRANSMIT, Math.min(tcb.timerAt(TIMER.RETRANSMIT), now + tcb.rto));
+  sampleRtt(tcb, rtt);
+  if (!tcb.timers.isRunning(TIMER.RETRANSMIT)) return;
+  tcb.timers.set(
+    TIMER.RETRANSMIT,
+    Math.min(tcb.timers.at(TIMER.RETRANSMIT), now + currentRto(tcb)),
+  );
 }
 
 /** A window probe's byte was taken: the interval starts anew. */
 function restartPersist(tcb: Tcb, now: number): void {
   tcb.persistBackoff = 0;
-  tcb.setTimer(TIMER.PERSIST, now + tcb.rto);
+  tcb.timers.set(TIMER.PERSIST, now + currentRto(tcb));
 }
 
 function dropAcknowledged(tcb: Tcb, bytes: number): void {
   tcb.send.drop(bytes);
-  if (tcb.writerWaits) tcb.notify(TCB_EVENT.WRITABLE);
+  if (tcb.has(TCB.WRITER_WAITING)) tcb.notify(TCB_EVENT.WRITABLE);
 }
 
 /** RFC 9293 3.10.7.4: an old segment never overwrites a newer window. */
@@ -191,13 +196,13 @@ function takeWindow(tcb: Tcb, segment: Segment, now: number): void {
 /** The window opened: what was only a probe is sent as data. */
 function leavePersist(tcb: Tcb, now: number): void {
   tcb.persistBackoff = 0;
-  tcb.stopTimer(TIMER.PERSIST);
+  tcb.timers.stop(TIMER.PERSIST);
   if (tcb.scoreboard.isEmpty) return;
   const first = tcb.scoreboard.at(0);
   if (first.length === 1 && tcb.scoreboard.count === 1) tcb.scoreboard.markLost(first);
   // It was asked for again after an RTO, and what lies behind it had no room either.
   else if (first.length === 1 && first.transmissions > 1) tcb.scoreboard.markAllLost();
-  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
+  tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
 }
 
 /** What the acknowledgement of our FIN means in each state. */
@@ -205,19 +210,19 @@ function advanceState(tcb: Tcb, now: number): Verdict {
   if (!tcb.allAcknowledged) return undefined;
   // Before the peer's FIN a RST would be an error to who looks at its connection late: Linux has
   // EPIPE for it in CLOSE-WAIT. FIN-WAIT-2 waits for the FIN.
-  if (tcb.resetWhenAcked && tcb.finReceived) {
-    tcb.resetQueued = true;
+  if (tcb.has(TCB.RESET_WHEN_ACKED) && tcb.has(TCB.FIN_RECEIVED)) {
+    tcb.set(TCB.RESET_QUEUED);
     return "taken";
   }
   if (tcb.state === "FIN-WAIT-1") {
     transition(tcb, "FIN-WAIT-2");
-    if (tcb.readClosed) awaitFin(tcb, now);
+    if (tcb.has(TCB.READ_CLOSED)) awaitFin(tcb, now);
     tcb.notify(TCB_EVENT.WRITABLE);
   } else if (tcb.state === "CLOSING" && tcb.config.finish === "time-wait") {
     enterTimeWait(tcb, now);
   } else if (tcb.state === "CLOSING") {
     // Profile `local`: both directions are through; the RST waits for close(), but not for ever.
-    tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+    tcb.timers.set(TIMER.LIFETIME, now + 2 * tcb.config.msl);
     tcb.notify(TCB_EVENT.READABLE | TCB_EVENT.ENDED);
   } else if (tcb.state === "LAST-ACK") {
     endConnection(tcb, undefined);

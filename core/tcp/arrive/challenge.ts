@@ -1,4 +1,5 @@
 import type { Tcb } from "../tcb.ts";
+import { TCB } from "../tcb_flags.ts";
 
 /** One in this many milliseconds, as Linux has it. */
 const CHALLENGE_INTERVAL_MS = 500;
@@ -7,5 +8,5 @@ const CHALLENGE_INTERVAL_MS = 500;
 export function challengeAck(tcb: Tcb, now: number): void {
   if (now - tcb.challengedAt < CHALLENGE_INTERVAL_MS) return;
   tcb.challengedAt = now;
-  tcb.ackNow = true;
+  tcb.set(TCB.ACK_NOW);
 }

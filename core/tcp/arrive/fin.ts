@@ -3,26 +3,27 @@ import type { Verdict } from "./check.ts";
 import { watchForStall } from "../receive_window.ts";
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
+import { TCB } from "../tcb_flags.ts";
 import { enterTimeWait } from "../timers/time_wait.ts";
 
 /** Eighth, FIN (RFC 9293 3.10.7.4), also one that had come ahead of a hole. */
 export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (segment.has(FLAG.FIN)) {
     if (tcb.state === "TIME-WAIT") return answerAgain(tcb, now);
-    if (!tcb.finReceived) tcb.outOfOrderFin = (segment.seq + segment.textLength) | 0;
+    if (!tcb.has(TCB.FIN_RECEIVED)) tcb.outOfOrderFin = (segment.seq + segment.textLength) | 0;
   }
-  if (tcb.outOfOrderFin === undefined || tcb.finReceived) return undefined;
+  if (tcb.outOfOrderFin === undefined || tcb.has(TCB.FIN_RECEIVED)) return undefined;
   if (tcb.outOfOrderFin !== tcb.rcvNxt) {
     // RFC 5681 4.2: the peer must learn of the hole, even if no text came with the FIN.
-    if (segment.has(FLAG.FIN)) tcb.ackNow = true;
+    if (segment.has(FLAG.FIN)) tcb.set(TCB.ACK_NOW);
     return undefined;
   }
   tcb.outOfOrderFin = undefined;
-  tcb.finReceived = true;
+  tcb.set(TCB.FIN_RECEIVED);
   tcb.rcvNxt = (tcb.rcvNxt + 1) | 0;
   // Nothing can follow a FIN: the hole in front of it would never be filled.
   tcb.receive.dropOutOfOrder();
-  tcb.ackNow = true;
+  tcb.set(TCB.ACK_NOW);
   if (tcb.rcvNxt !== tcb.rcvAcked) watchForStall(tcb, now);
   tcb.notify(TCB_EVENT.READABLE);
   advanceState(tcb, now);
@@ -31,7 +32,7 @@ export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
 
 /** The peer's FIN came again: its acknowledgement was lost. */
 function answerAgain(tcb: Tcb, now: number): Verdict {
-  tcb.ackNow = true;
+  tcb.set(TCB.ACK_NOW);
   enterTimeWait(tcb, now);
   return "taken";
 }
@@ -46,7 +47,7 @@ function advanceState(tcb: Tcb, now: number): void {
       enterTimeWait(tcb, now);
     } else {
       transition(tcb, "CLOSING");
-      tcb.resetAfterAck = true;
+      tcb.set(TCB.RESET_AFTER_ACK);
     }
   }
 }

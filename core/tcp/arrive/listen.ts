@@ -3,6 +3,7 @@ import { isEcnSetupSyn } from "../ecn.ts";
 import { takeSynOptions } from "../options.ts";
 import { transition } from "../state.ts";
 import type { Tcb } from "../tcb.ts";
+import { TCB } from "../tcb_flags.ts";
 import { TIMER } from "../timers/timers.ts";
 
 /** How long a connection may stay half-open after the last SYN. */
@@ -13,7 +14,7 @@ export const HALF_OPEN_MS = 60_000;
  * SYN,ACK acknowledges the SYN alone, so the peer sends them again.
  */
 export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number): void {
-  tcb.passive = true;
+  tcb.set(TCB.PASSIVE);
   tcb.irs = segment.seq;
   tcb.rcvNxt =
     tcb.rcvAcked =
@@ -28,18 +29,18 @@ export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number
     tcb.pushSeq =
       iss;
   takeSynOptions(tcb, segment, now);
-  tcb.ecn = tcb.config.ecn && isEcnSetupSyn(segment);
+  tcb.set(TCB.ECN, tcb.config.ecn && isEcnSetupSyn(segment));
   tcb.sndWnd = tcb.maxSndWnd = segment.window;
   tcb.sndWl1 = segment.seq;
   tcb.sndWl2 = iss;
   tcb.heardAt = now;
   transition(tcb, "SYN-RECEIVED");
-  tcb.setTimer(TIMER.LIFETIME, now + HALF_OPEN_MS);
+  tcb.timers.set(TIMER.LIFETIME, now + HALF_OPEN_MS);
 }
 
 /** The listener says yes: SYN,ACK. */
 export function acceptSyn(tcb: Tcb): void {
   if (tcb.state !== "SYN-RECEIVED" || tcb.synDecision === "accepted") return;
   tcb.synDecision = "accepted";
-  tcb.synQueued = true;
+  tcb.set(TCB.SYN_QUEUED);
 }

@@ -3,6 +3,7 @@ import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "./check.ts";
 import { ackNumber } from "../receive_window.ts";
 import type { Tcb } from "../tcb.ts";
+import { TCB } from "../tcb_flags.ts";
 import { challengeAck } from "./challenge.ts";
 
 /** RFC 7323 5.5: a timestamp older than this says nothing any more. */
@@ -18,7 +19,7 @@ export function checkSequence(tcb: Tcb, segment: Segment, now: number): Verdict 
   if (segment.has(FLAG.RST)) return undefined; // its own check is stricter (RFC 5961 3)
   if (isOldTimestamp(tcb, segment, now)) {
     // RFC 7323 5.3, R1; an ACK that only came late must not be answered each time (RFC 5961 7).
-    if (segment.length > 0) tcb.ackNow = true;
+    if (segment.length > 0) tcb.set(TCB.ACK_NOW);
     else challengeAck(tcb, now);
     return "tcp-paws";
   }
@@ -52,7 +53,7 @@ function oldest(tcb: Tcb): number {
 }
 
 function isOldTimestamp(tcb: Tcb, segment: Segment, now: number): boolean {
-  return tcb.timestamps && segment.hasTimestamps && seqLt(segment.tsVal, tcb.tsRecent) &&
+  return tcb.has(TCB.TIMESTAMPS) && segment.hasTimestamps && seqLt(segment.tsVal, tcb.tsRecent) &&
     now - tcb.tsRecentAt < TIMESTAMP_AGE_MS && !isOvertaken(tcb, segment);
 }
 
@@ -81,7 +82,7 @@ function takeOld(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (segment.textLength > 0) reportDuplicate(tcb, segment.seq, segment.seq + segment.textLength);
   // RFC 5961 7: text and a FIN end as they are acknowledged; two ends that answer each other's empty
   // segments, keep-alives too, would never stop. A probe comes again.
-  if (segment.length > 0) tcb.ackNow = true;
+  if (segment.length > 0) tcb.set(TCB.ACK_NOW);
   else challengeAck(tcb, now);
   segment.textStart = segment.textEnd;
   // In TIME-WAIT a FIN that comes again has a meaning (RFC 9293 3.10.7.4, eighth).
@@ -97,13 +98,13 @@ function trimFront(tcb: Tcb, segment: Segment): void {
   reportDuplicate(tcb, segment.seq, tcb.rcvNxt);
   segment.textStart += Math.min(old, segment.textLength);
   segment.seq = tcb.rcvNxt;
-  tcb.ackNow = true;
+  tcb.set(TCB.ACK_NOW);
 }
 
 /** RFC 2883 4: the next acknowledgement tells of text that came twice. */
 function reportDuplicate(tcb: Tcb, start: number, end: number): void {
   // Above the acknowledgement it would read as an ordinary block: unread text is not reported.
-  if (!tcb.sackPermitted || seqGt(end | 0, ackNumber(tcb))) return;
+  if (!tcb.has(TCB.SACK_PERMITTED) || seqGt(end | 0, ackNumber(tcb))) return;
   tcb.duplicateStart = start;
   tcb.duplicateEnd = end | 0;
 }
@@ -117,12 +118,12 @@ export function trimBack(tcb: Tcb, segment: Segment): void {
   segment.textEnd -= Math.min(beyond, segment.textLength);
   segment.flags &= ~FLAG.FIN;
   // A probe of a closed window is answered each time (RFC 9293 3.8.6.1, MUST-37).
-  tcb.ackNow = true;
+  tcb.set(TCB.ACK_NOW);
 }
 
 /** RFC 7323 4.3: what the next TSecr echoes. */
 export function updateTsRecent(tcb: Tcb, segment: Segment, now: number): void {
-  if (!tcb.timestamps || !segment.hasTimestamps) return;
+  if (!tcb.has(TCB.TIMESTAMPS) || !segment.hasTimestamps) return;
   if (seqGeq(segment.tsVal, tcb.tsRecent) && seqLeq(segment.seq, tcb.rcvAcked)) {
     tcb.tsRecent = segment.tsVal;
     tcb.tsRecentAt = now;

@@ -1,11 +1,13 @@
 import { seqGt, seqLeq } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
+import { currentRto, handshakeDone, sampleRtt } from "../recovery/rtt.ts";
 import type { Verdict } from "./check.ts";
 import { endConnection } from "../close_connection.ts";
 import { isEcnSetupSynAck } from "../ecn.ts";
 import { takeSynOptions } from "../options.ts";
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
+import { TCB } from "../tcb_flags.ts";
 import { TIMER } from "../timers/timers.ts";
 import { noteUrgent } from "./ack.ts";
 import { takeFin } from "./fin.ts";
@@ -53,34 +55,34 @@ function takeSyn(tcb: Tcb, segment: Segment, now: number): void {
   tcb.rcvEdge = tcb.offeredEdge = (tcb.rcvNxt + Math.min(tcb.receiveLimit, 0xffff)) | 0;
   tcb.heardAt = now;
   takeSynOptions(tcb, segment, now);
-  tcb.ecn = tcb.config.ecn && segment.has(FLAG.ACK) && isEcnSetupSynAck(segment);
+  tcb.set(TCB.ECN, tcb.config.ecn && segment.has(FLAG.ACK) && isEcnSetupSynAck(segment));
 }
 
 function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   tcb.sndUna = segment.ack;
-  tcb.synAcked = true;
-  tcb.synQueued = false;
+  tcb.set(TCB.SYN_ACKED);
+  tcb.clear(TCB.SYN_QUEUED);
   const syn = tcb.scoreboard.isEmpty ? undefined : tcb.scoreboard.at(0);
   // Karn: a SYN that was sent twice gives no sample.
-  if (syn?.transmissions === 1) tcb.sampleRtt(now - syn.sentAt);
-  tcb.handshakeDone();
+  if (syn?.transmissions === 1) sampleRtt(tcb, now - syn.sentAt);
+  handshakeDone(tcb);
   tcb.forgetSent();
-  tcb.stopTimers();
+  tcb.timers.stopAll();
   // RFC 7323 2.2: the window of a SYN,ACK is not scaled.
   tcb.sndWnd = tcb.maxSndWnd = segment.window;
   tcb.sndWl1 = segment.seq;
   tcb.sndWl2 = segment.ack;
   transition(tcb, "ESTABLISHED");
   // RFC 9293 3.10.4: the FIN was asked for before there was a connection.
-  if (tcb.finQueued) transition(tcb, "FIN-WAIT-1");
-  if (tcb.keepAlive) tcb.setTimer(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
-  tcb.ackNow = true;
+  if (tcb.has(TCB.FIN_QUEUED)) transition(tcb, "FIN-WAIT-1");
+  if (tcb.has(TCB.KEEP_ALIVE)) tcb.timers.set(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
+  tcb.set(TCB.ACK_NOW);
   tcb.notify(TCB_EVENT.OPENED | TCB_EVENT.WRITABLE);
 }
 
 /** RFC 9293 3.5, figure 8: both sides have sent a SYN. */
 function becomeSynReceived(tcb: Tcb, now: number): void {
   transition(tcb, "SYN-RECEIVED");
-  tcb.synQueued = true;
-  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
+  tcb.set(TCB.SYN_QUEUED);
+  tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
 }

@@ -5,6 +5,7 @@ import { acknowledgeText, ackNumber, watchForStall } from "../receive_window.ts"
 import { forgetDuplicate, hasDuplicate } from "../sack_blocks.ts";
 import { STATES } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
+import { TCB } from "../tcb_flags.ts";
 
 /**
  * Seventh, the segment's text (RFC 9293 3.10.7.4). Urgent data, sixth, is read in line with the
@@ -13,18 +14,20 @@ import { type Tcb, TCB_EVENT } from "../tcb.ts";
 export function acceptText(tcb: Tcb, segment: Segment, now: number): Verdict {
   const length = segment.textLength;
   if (length === 0) return undefined;
-  if (!STATES[tcb.state].takesText || tcb.finReceived) return "tcp-closed-text";
+  if (!STATES[tcb.state].takesText || tcb.has(TCB.FIN_RECEIVED)) return "tcp-closed-text";
   // RFC 9293 3.6.1, SHLD-3: nobody will read it, and the peer must know. In profile `local` once it
   // has all that was for it, and unless it has nothing more to say.
-  if (tcb.readClosed && (tcb.config.close === "graceful" || isBehindTheEnd(tcb, segment))) {
-    tcb.resetQueued = true;
+  if (
+    tcb.has(TCB.READ_CLOSED) && (tcb.config.close === "graceful" || isBehindTheEnd(tcb, segment))
+  ) {
+    tcb.set(TCB.RESET_QUEUED);
     return "tcp-closed-text";
   }
   const hadHole = tcb.receive.hasHole;
   const cameBefore = hadHole && reportEarlyDuplicate(tcb, segment);
   const grown = tcb.receive.store(segment.seq, segment.packet, segment.textStart, segment.textEnd);
   if (grown < 0) {
-    tcb.ackNow = true;
+    tcb.set(TCB.ACK_NOW);
     return "tcp-no-room";
   }
   if (grown === 0) {
@@ -37,8 +40,8 @@ export function acceptText(tcb: Tcb, segment: Segment, now: number): Verdict {
   // Above the acknowledgement, and no block around it any more, it would read as an ordinary block.
   if (cameBefore && seqGt(tcb.duplicateEnd, ackNumber(tcb))) forgetDuplicate(tcb);
   // RFC 5681 4.2: a segment that fills a hole is acknowledged at once.
-  if (hadHole) tcb.ackNow = true;
-  if (tcb.readClosed) throwAway(tcb, now);
+  if (hadHole) tcb.set(TCB.ACK_NOW);
+  if (tcb.has(TCB.READ_CLOSED)) throwAway(tcb, now);
   else deliver(tcb, now);
   return undefined;
 }
@@ -52,7 +55,7 @@ function isBehindTheEnd(tcb: Tcb, segment: Segment): boolean {
  * lies in follows. True: there is such a part and it will be reported.
  */
 function reportEarlyDuplicate(tcb: Tcb, segment: Segment): boolean {
-  if (!tcb.sackPermitted) return false;
+  if (!tcb.has(TCB.SACK_PERMITTED)) return false;
   const outOfOrder = tcb.receive.outOfOrder!;
   const end = (segment.seq + segment.textLength) | 0;
   const index = outOfOrder.indexOfOverlap(segment.seq, end);
@@ -67,9 +70,9 @@ function reportEarlyDuplicate(tcb: Tcb, segment: Segment): boolean {
 /** Ahead of a hole: an immediate duplicate acknowledgement (RFC 5681 4.2). */
 function keepEarly(tcb: Tcb, segment: Segment): void {
   tcb.outOfOrder += segment.wireSegments;
-  tcb.ackNow = true;
+  tcb.set(TCB.ACK_NOW);
   // Without SACK only their number tells the peer anything.
-  if (!tcb.sackPermitted) tcb.duplicateAcks = Math.min(tcb.duplicateAcks + 1, 8);
+  if (!tcb.has(TCB.SACK_PERMITTED)) tcb.duplicateAcks = Math.min(tcb.duplicateAcks + 1, 8);
 }
 
 function deliver(tcb: Tcb, now: number): void {

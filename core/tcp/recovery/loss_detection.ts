@@ -5,6 +5,7 @@
  */
 import { seqGt } from "../../wire/seq.ts";
 import type { Tcb } from "../tcb.ts";
+import { TCB } from "../tcb_flags.ts";
 import type { Rack } from "./rack.ts";
 import type { SentRange } from "./scoreboard.ts";
 
@@ -17,7 +18,7 @@ export function markLost(tcb: Tcb, range: SentRange, now: number): void {
   rate.lost += range.length;
   // A SYN or a window probe was not sampled when it was sent.
   if (range.deliveredAt < 0) return;
-  tcb.congestion.onSegmentLost?.(range, rate, now, tcb.sackPermitted);
+  tcb.congestion.onSegmentLost?.(range, rate, now, tcb.has(TCB.SACK_PERMITTED));
 }
 
 /** Nothing was received but what is sacked. */

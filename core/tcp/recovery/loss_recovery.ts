@@ -10,10 +10,12 @@ import { ACK_CONTEXT, type AckContext } from "../ack_context.ts";
 import { reduceOnEcho } from "../ecn.ts";
 import { suspectBlackHole } from "../path_mtu.ts";
 import type { Tcb } from "../tcb.ts";
+import { TCB } from "../tcb_flags.ts";
 import type { Recovery } from "../tcb_occasions.ts";
 import { TIMER } from "../timers/timers.ts";
 import { detectLosses, markAllLost, markLost } from "./loss_detection.ts";
 import { RateReduction } from "./prr.ts";
+import { currentRto } from "./rtt.ts";
 import { rememberForUndo } from "./undo.ts";
 
 /** RFC 5681 3.2. */
@@ -64,7 +66,7 @@ export function recoverFromLoss(tcb: Tcb, context: AckContext, now: number): voi
   const delivered = deliveredBytes(tcb, context);
   if (context.acked > 0) leaveRecovery(tcb, context.acked);
   const lostBefore = scoreboard.lostBytes;
-  if (tcb.sackPermitted) findLossesBySack(tcb, now);
+  if (tcb.has(TCB.SACK_PERMITTED)) findLossesBySack(tcb, now);
   else findLossesByDuplicates(tcb, context.acked, now);
   const newlyLost = scoreboard.lostBytes - lostBefore;
   if (scoreboard.lostBytes > 0 && tcb.recovery === "none") enterRecovery(tcb, context, now);
@@ -86,7 +88,7 @@ export function recoverFromLoss(tcb: Tcb, context: AckContext, now: number): voi
  * is acknowledged later has been counted with it; no more of them count than segments are out.
  */
 function deliveredBytes(tcb: Tcb, context: AckContext): number {
-  if (tcb.sackPermitted) return context.delivered;
+  if (tcb.has(TCB.SACK_PERMITTED)) return context.delivered;
   const counted = tcb.duplicateAcksReceived * tcb.sendMss;
   if (!context.isDuplicate) {
     return context.acked === 0 ? 0 : Math.max(context.acked - counted, tcb.sendMss);
@@ -150,7 +152,7 @@ function growWindow(tcb: Tcb, context: AckContext, before: Recovery, now: number
  * with SACK that was counted when it was reported.
  */
 function growthLimit(tcb: Tcb, recovery: Recovery): number {
-  return recovery === "timeout" && !tcb.sackPermitted ? 1 : SLOW_START_LIMIT;
+  return recovery === "timeout" && !tcb.has(TCB.SACK_PERMITTED) ? 1 : SLOW_START_LIMIT;
 }
 
 /** Was the congestion window full after what begins at `seq` had been sent (RFC 9438 5.8)? */
@@ -172,7 +174,7 @@ function takesAnyOrder(tcb: Tcb): boolean {
  */
 export function bytesInFlight(tcb: Tcb): number {
   const { inFlight } = tcb.scoreboard;
-  if (tcb.sackPermitted || tcb.duplicateAcksReceived === 0) return inFlight;
+  if (tcb.has(TCB.SACK_PERMITTED) || tcb.duplicateAcksReceived === 0) return inFlight;
   return Math.max(0, inFlight - tcb.duplicateAcksReceived * tcb.sendMss);
 }
 
@@ -197,12 +199,12 @@ function duplicatesLeft(tcb: Tcb, acked: number): number {
 /** RFC 8985 6.2, step 5 and its timer. */
 function findLossesBySack(tcb: Tcb, now: number): void {
   if (tcb.scoreboard.sackedBytes === 0 && !tcb.rack?.reorderingSeen && tcb.recovery === "none") {
-    tcb.stopTimer(TIMER.REORDER);
+    tcb.timers.stop(TIMER.REORDER);
     return;
   }
   const wait = detectLosses(tcb, now);
-  if (wait === Infinity) tcb.stopTimer(TIMER.REORDER);
-  else tcb.setTimer(TIMER.REORDER, now + wait);
+  if (wait === Infinity) tcb.timers.stop(TIMER.REORDER);
+  else tcb.timers.set(TIMER.REORDER, now + wait);
 }
 
 /** RFC 5681 3.2 and RFC 6582 3.2, for peers without SACK. */
@@ -227,14 +229,16 @@ function enterRecovery(tcb: Tcb, context: AckContext, now: number): void {
     flightSize + context.acked - arrivedBefore(tcb, context),
   );
   tcb.congestion.onLoss(flightSize, now);
-  tcb.reducedQueued = tcb.ecn;
+  tcb.set(TCB.CWR_QUEUED, tcb.has(TCB.ECN));
   // RFC 6675 5 step 4.3: the first segment goes whatever the window says.
   tcb.forced = "retransmit";
 }
 
 /** What recovery does not count as delivered, as it arrived before (RecoverFS of RFC 9937 6). */
 function arrivedBefore(tcb: Tcb, context: AckContext): number {
-  if (tcb.sackPermitted) return tcb.scoreboard.sackedBytes - (context.delivered - context.acked);
+  if (tcb.has(TCB.SACK_PERMITTED)) {
+    return tcb.scoreboard.sackedBytes - (context.delivered - context.acked);
+  }
   return Math.max(0, tcb.duplicateAcksReceived - 1) * tcb.sendMss;
 }
 
@@ -271,15 +275,16 @@ export function retransmissionTimeout(tcb: Tcb, now: number): void {
  * none, as there was no sample since the last one, and all it does is to put the RTO off.
  */
 export function scheduleTailProbe(tcb: Tcb, now: number): void {
-  const possible = tcb.sackPermitted && tcb.recovery === "none" && !tcb.probedSinceSample &&
+  const possible = tcb.has(TCB.SACK_PERMITTED) && tcb.recovery === "none" &&
+    !tcb.has(TCB.PROBED_SINCE_SAMPLE) &&
     tcb.tailProbeEnd === undefined && tcb.scoreboard.sackedBytes === 0 && !tcb.scoreboard.isEmpty;
   if (!possible) {
-    tcb.stopTimer(TIMER.TAIL_PROBE);
+    tcb.timers.stop(TIMER.TAIL_PROBE);
     return;
   }
   // At the latest where the retransmission timer runs out, whose place it takes.
-  const at = Math.min(now + tailProbeWait(tcb), tcb.timerAt(TIMER.RETRANSMIT));
-  tcb.setTimer(TIMER.TAIL_PROBE, at);
+  const at = Math.min(now + tailProbeWait(tcb), tcb.timers.at(TIMER.RETRANSMIT));
+  tcb.timers.set(TIMER.TAIL_PROBE, at);
 }
 
 function tailProbeWait(tcb: Tcb): number {
@@ -291,8 +296,8 @@ function tailProbeWait(tcb: Tcb): number {
 /** RFC 8985 7.3: the retransmission timer begins anew. */
 export function tailProbeTimeout(tcb: Tcb, now: number): void {
   if (tcb.scoreboard.isEmpty || tcb.recovery !== "none") return;
-  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
-  tcb.probedSinceSample = true;
+  tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
+  tcb.set(TCB.PROBED_SINCE_SAMPLE);
   tcb.tailProbeEnd = tcb.sndNxt;
   tcb.forced = "tail-probe";
 }
@@ -301,10 +306,12 @@ export function tailProbeTimeout(tcb: Tcb, now: number): void {
 export function endTailProbe(tcb: Tcb, segment: Segment, context: AckContext, now: number): void {
   if (tcb.tailProbeEnd === undefined || seqLt(segment.ack, tcb.tailProbeEnd)) return;
   // Two copies may have arrived: an acknowledgement of each, or a report of the second, tells.
-  const isOpen = tcb.tailProbeWasRepeat && segment.ack === tcb.tailProbeEnd && context.acked > 0 &&
-    !context.reportsDuplicate && !tcb.timestamps;
+  const isOpen = tcb.has(TCB.TAIL_PROBE_WAS_REPEAT) && segment.ack === tcb.tailProbeEnd &&
+    context.acked > 0 &&
+    !context.reportsDuplicate && !tcb.has(TCB.TIMESTAMPS);
   if (isOpen) return;
-  const wasRepair = tcb.tailProbeWasRepeat && !context.reportsDuplicate && context.acked > 0 &&
+  const wasRepair = tcb.has(TCB.TAIL_PROBE_WAS_REPEAT) && !context.reportsDuplicate &&
+    context.acked > 0 &&
     !context.originalArrived && tcb.recovery === "none";
   tcb.tailProbeEnd = undefined;
   if (wasRepair && !acknowledgesOriginal(tcb, segment)) {
@@ -315,5 +322,6 @@ export function endTailProbe(tcb: Tcb, segment: Segment, context: AckContext, no
 
 /** By its timestamp the acknowledgement is of what was sent before the probe (RFC 3522 3). */
 function acknowledgesOriginal(tcb: Tcb, segment: Segment): boolean {
-  return tcb.timestamps && segment.hasTimestamps && seqLt(segment.tsEcr, tcb.tailProbeTsVal);
+  return tcb.has(TCB.TIMESTAMPS) && segment.hasTimestamps &&
+    seqLt(segment.tsEcr, tcb.tailProbeTsVal);
 }

@@ -3,50 +3,43 @@
  *
  * @module
  */
-import type { TcpConfig } from "../config.ts";
-import { TimerTable } from "../timers/timers.ts";
+import type { Tcb } from "../tcb.ts";
+import { TCB } from "../tcb_flags.ts";
 
 /** RFC 6298 5.7. */
-const AFTER_LOST_SYN_MS = 3000;
+const RTO_AFTER_LOST_SYN_MS = 3000;
+/** An SRTT of 0 means that there was no sample. */
+const LEAST_SRTT_MS = 0.001;
 
-/** Estimates in milliseconds: a part of the connection, as an object is more to keep. */
-export class RttEstimator extends TimerTable {
-  readonly config: TcpConfig;
-
-  constructor(config: TcpConfig) {
-    super();
-    this.config = config;
+/** Updates SRTT and RTTVAR with a sample in milliseconds (RFC 6298 2.2 and 2.3). */
+export function sampleRtt(tcb: Tcb, rtt: number): void {
+  const { srtt, rttvar } = tcb;
+  tcb.clear(TCB.PROBED_SINCE_SAMPLE);
+  if (rtt < tcb.minRtt) tcb.minRtt = rtt;
+  if (srtt === 0) {
+    tcb.srtt = Math.max(rtt, LEAST_SRTT_MS);
+    tcb.rttvar = rtt / 2;
+  } else {
+    tcb.rttvar = rttvar + (Math.abs(srtt - rtt) - rttvar) / 4;
+    tcb.srtt = Math.max(srtt + (rtt - srtt) / 8, LEAST_SRTT_MS);
   }
+  tcb.rtoBackoff = 0;
+}
 
-  /** RFC 6298 2.2 and 2.3. */
-  sampleRtt(rtt: number): void {
-    const { srtt, rttvar } = this;
-    this.probedSinceSample = false;
-    if (rtt < this.minRtt) this.minRtt = rtt;
-    if (srtt === 0) {
-      this.srtt = Math.max(rtt, 0.001);
-      this.rttvar = rtt / 2;
-    } else {
-      this.rttvar = rttvar + (Math.abs(srtt - rtt) - rttvar) / 4;
-      this.srtt = Math.max(srtt + (rtt - srtt) / 8, 0.001);
-    }
-    this.rtoBackoff = 0;
-  }
+/** RFC 6298 5.7: if the SYN was retransmitted, data starts with a longer RTO. */
+export function handshakeDone(tcb: Tcb): void {
+  if (tcb.rtoBackoff > 0) tcb.set(TCB.SYN_RETRANSMITTED);
+  tcb.rtoBackoff = 0;
+}
 
-  /** RFC 6298 5.7: where the SYN had to be sent again, data begins with a longer timeout. */
-  handshakeDone(): void {
-    if (this.rtoBackoff > 0) this.synWasRepeated = true;
-    this.rtoBackoff = 0;
-  }
-
-  /** RTO with its backoff. */
-  get rto(): number {
-    const { srtt } = this;
-    const { minRtoMs, maxRtoMs, initialRtoMs } = this.config;
-    const initial = this.synWasRepeated ? Math.max(initialRtoMs, AFTER_LOST_SYN_MS) : initialRtoMs;
-    // The variance counts for no less than the floor, as the peer may delay its acknowledgement.
-    const base = srtt === 0 ? initial : srtt + Math.max(4 * this.rttvar, minRtoMs);
-    const { rtoBackoff } = this;
-    return Math.min(rtoBackoff === 0 ? base : base * 2 ** rtoBackoff, maxRtoMs);
-  }
+/** RTO in milliseconds, including the backoff. */
+export function currentRto(tcb: Tcb): number {
+  const { srtt, rtoBackoff } = tcb;
+  const { minRtoMs, maxRtoMs, initialRtoMs } = tcb.config;
+  const initial = tcb.has(TCB.SYN_RETRANSMITTED)
+    ? Math.max(initialRtoMs, RTO_AFTER_LOST_SYN_MS)
+    : initialRtoMs;
+  // The floor applies to the variance term: the peer may delay its acknowledgement.
+  const base = srtt === 0 ? initial : srtt + Math.max(4 * tcb.rttvar, minRtoMs);
+  return Math.min(rtoBackoff === 0 ? base : base * 2 ** rtoBackoff, maxRtoMs);
 }

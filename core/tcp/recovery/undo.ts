@@ -9,6 +9,7 @@ import { seqLt } from "../../wire/seq.ts";
 import type { Segment } from "../../wire/tcp.ts";
 import type { AckContext } from "../ack_context.ts";
 import type { Tcb } from "../tcb.ts";
+import { TCB } from "../tcb_flags.ts";
 import { timestamp } from "../timestamps.ts";
 import type { UndoPoint } from "./undo_point.ts";
 
@@ -40,7 +41,7 @@ export function undoIfSpurious(
   const spurious = isOfOriginal(tcb, undo, segment, context, sndUna) ||
     isAllReported(undo, context);
   // RFC 3522 3.2: a retransmission has filled the hole.
-  const decided = context.acked > 0 && sndUna === undo.firstLost && tcb.timestamps;
+  const decided = context.acked > 0 && sndUna === undo.firstLost && tcb.has(TCB.TIMESTAMPS);
   if (spurious || decided) tcb.undo = undefined;
   if (spurious) undoRecovery(tcb, undo);
 }
@@ -54,9 +55,9 @@ function isOfOriginal(
 ): boolean {
   // RFC 5682 3: what was not sent again arrives after a timeout. Without SACK it may have arrived
   // before. RFC 5682 2.1 step 1: nor does it say anything where losses were being repaired already.
-  if (tcb.sackPermitted && undo.byTimeout && context.originalArrived) return true;
+  if (tcb.has(TCB.SACK_PERMITTED) && undo.byTimeout && context.originalArrived) return true;
   // The echo is of what filled the first hole (RFC 7323 4.3); about others it says nothing.
-  return context.acked > 0 && sndUna === undo.firstLost && tcb.timestamps &&
+  return context.acked > 0 && sndUna === undo.firstLost && tcb.has(TCB.TIMESTAMPS) &&
     segment.hasTimestamps && segment.tsEcr !== 0 && seqLt(segment.tsEcr, undo.tsVal);
 }
 

@@ -5,6 +5,7 @@
  */
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
+import { TCB } from "../tcb_flags.ts";
 import { TIMER } from "./timers.ts";
 
 /** Both directions have ended; the connection stays to answer a FIN that comes again. */
@@ -12,8 +13,8 @@ export function enterTimeWait(tcb: Tcb, now: number): void {
   if (tcb.state !== "TIME-WAIT") transition(tcb, "TIME-WAIT");
   tcb.send.clear();
   tcb.forgetSent();
-  tcb.stopTimers();
-  tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+  tcb.timers.stopAll();
+  tcb.timers.set(TIMER.LIFETIME, now + 2 * tcb.config.msl);
   tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.READABLE | TCB_EVENT.WRITABLE);
 }
 
@@ -22,11 +23,11 @@ export function enterTimeWait(tcb: Tcb, now: number): void {
  * application; the RST follows the peer's FIN.
  */
 export function awaitFin(tcb: Tcb, now: number): void {
-  tcb.setTimer(TIMER.LIFETIME, now + 2 * tcb.config.msl);
-  if (tcb.resetWhenAcked) tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.WRITABLE);
+  tcb.timers.set(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+  if (tcb.has(TCB.RESET_WHEN_ACKED)) tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.WRITABLE);
 }
 
 /** Nobody has anything to do with it any more: it is there for the peer's FIN. */
 export function isWithoutOwner(tcb: Tcb): boolean {
-  return tcb.state === "TIME-WAIT" || (tcb.state === "FIN-WAIT-2" && tcb.readClosed);
+  return tcb.state === "TIME-WAIT" || (tcb.state === "FIN-WAIT-2" && tcb.has(TCB.READ_CLOSED));
 }

@@ -10,8 +10,10 @@ import {
   retransmissionTimeout,
   tailProbeTimeout,
 } from "../recovery/loss_recovery.ts";
+import { currentRto } from "../recovery/rtt.ts";
 import { STATES } from "../state.ts";
 import type { Tcb } from "../tcb.ts";
+import { TCB } from "../tcb_flags.ts";
 import { TIMER, type Timer } from "./timers.ts";
 
 /** RFC 9293 3.8.6.1: the interval between window probes grows up to the largest RTO. */
@@ -31,15 +33,15 @@ export function handleTimeouts(tcb: Tcb, now: number): boolean {
   let asks = false;
   let hasRun = 0;
   for (;;) {
-    const timer = tcb.takeExpired(now);
+    const timer = tcb.timers.takeExpired(now);
     if (timer === -1) return asks;
     if ((hasRun & 1 << timer) !== 0) {
-      tcb.setTimer(timer, now + MIN_INTERVAL_MS);
+      tcb.timers.set(timer, now + MIN_INTERVAL_MS);
       continue;
     }
     hasRun |= 1 << timer;
     HANDLERS[timer](tcb, now);
-    if (tcb.released || tcb.resetQueued) return false;
+    if (tcb.has(TCB.RELEASED) || tcb.has(TCB.RESET_QUEUED)) return false;
     asks ||= tcb.forced !== "none" || timer === TIMER.RETRANSMIT;
   }
 }
@@ -48,7 +50,7 @@ const HANDLERS: Readonly<Record<Timer, (tcb: Tcb, now: number) => void>> = {
   [TIMER.RETRANSMIT]: retransmit,
   [TIMER.PERSIST]: persist,
   [TIMER.DELAYED_ACK]: (tcb) => {
-    tcb.ackNow = true;
+    tcb.set(TCB.ACK_NOW);
   },
   [TIMER.ACK_STALL]: acknowledgeUnread,
   [TIMER.KEEP_ALIVE]: keepAlive,
@@ -66,12 +68,12 @@ function retransmit(tcb: Tcb, now: number): void {
   else if (tcb.state === "SYN-RECEIVED") handshakeTimeout(tcb);
   else if (tcb.sndWnd === 0) probe(tcb);
   else retransmissionTimeout(tcb, now);
-  tcb.setTimer(TIMER.RETRANSMIT, now + tcb.rto);
+  tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
 }
 
 function resendSyn(tcb: Tcb): void {
   tcb.rtoBackoff++;
-  tcb.synQueued = true;
+  tcb.set(TCB.SYN_QUEUED);
 }
 
 /**
@@ -80,7 +82,7 @@ function resendSyn(tcb: Tcb): void {
  */
 function handshakeTimeout(tcb: Tcb): void {
   tcb.rtoBackoff++;
-  if (tcb.config.retransmitSynAck || !tcb.passive) tcb.synQueued = true;
+  if (tcb.config.retransmitSynAck || !tcb.has(TCB.PASSIVE)) tcb.set(TCB.SYN_QUEUED);
   else {
     tcb.forced = "keep-alive";
     // Karn (RFC 6298 3): the answer to this says nothing about how long a SYN,ACK takes.
@@ -99,8 +101,8 @@ function persist(tcb: Tcb, now: number): void {
   if (isHopeless(tcb, now)) return giveUp(tcb);
   tcb.forced = "window-probe";
   tcb.persistBackoff = Math.min(tcb.persistBackoff + 1, MAX_PERSIST_BACKOFF);
-  const interval = tcb.rto * 2 ** tcb.persistBackoff;
-  tcb.setTimer(TIMER.PERSIST, now + Math.min(interval, tcb.config.maxRtoMs));
+  const interval = currentRto(tcb) * 2 ** tcb.persistBackoff;
+  tcb.timers.set(TIMER.PERSIST, now + Math.min(interval, tcb.config.maxRtoMs));
 }
 
 /** R2 (RFC 9293 3.8.3): the peer has been silent for too long, or takes nothing for ages. */
@@ -108,25 +110,28 @@ function isHopeless(tcb: Tcb, now: number): boolean {
   const { orphanTimeoutMs, lingerMs } = tcb.config;
   const userTimeoutMs = tcb.userTimeoutMs ?? tcb.config.userTimeoutMs;
   const silentFor = now - Math.max(tcb.heardAt, tcb.outstandingSince);
-  if (silentFor >= (tcb.readClosed ? Math.min(orphanTimeoutMs, userTimeoutMs) : userTimeoutMs)) {
+  if (
+    silentFor >=
+      (tcb.has(TCB.READ_CLOSED) ? Math.min(orphanTimeoutMs, userTimeoutMs) : userTimeoutMs)
+  ) {
     return true;
   }
-  return tcb.readClosed && now - tcb.progressAt >= lingerMs;
+  return tcb.has(TCB.READ_CLOSED) && now - tcb.progressAt >= lingerMs;
 }
 
 function giveUp(tcb: Tcb): void {
   tcb.error ??= tcb.softError ?? "TIMED_OUT";
   // A peer that lives after all learns of it.
-  tcb.resetQueued = true;
+  tcb.set(TCB.RESET_QUEUED);
 }
 
 /** RFC 9293 3.8.4. */
 function keepAlive(tcb: Tcb, now: number): void {
-  if (!tcb.keepAlive) return;
+  if (!tcb.has(TCB.KEEP_ALIVE)) return;
   const { keepAliveIdleMs, keepAliveIntervalMs, keepAliveProbes } = tcb.config;
   const idleUntil = tcb.heardAt + keepAliveIdleMs;
   if (tcb.keepAliveProbes === 0 && (now < idleUntil || !tcb.scoreboard.isEmpty)) {
-    tcb.setTimer(TIMER.KEEP_ALIVE, now < idleUntil ? idleUntil : now + keepAliveIntervalMs);
+    tcb.timers.set(TIMER.KEEP_ALIVE, now < idleUntil ? idleUntil : now + keepAliveIntervalMs);
     return;
   }
   // RFC 5482 4.2: a user timeout counts instead of the number of probes.
@@ -136,7 +141,7 @@ function keepAlive(tcb: Tcb, now: number): void {
   if (isOver) return giveUp(tcb);
   tcb.keepAliveProbes++;
   tcb.forced = "keep-alive";
-  tcb.setTimer(TIMER.KEEP_ALIVE, now + keepAliveIntervalMs);
+  tcb.timers.set(TIMER.KEEP_ALIVE, now + keepAliveIntervalMs);
 }
 
 /**
@@ -147,9 +152,11 @@ function endLifetime(tcb: Tcb): void {
   const isOver = tcb.allAcknowledged;
   if (STATES[tcb.state].synchronized && tcb.state !== "TIME-WAIT" && tcb.state !== "FIN-WAIT-2") {
     if (!isOver) tcb.error ??= "TIMED_OUT";
-    tcb.resetQueued = true;
+    tcb.set(TCB.RESET_QUEUED);
     return;
   }
-  const expected = tcb.readClosed ? STATES[tcb.state].synchronized : tcb.state === "TIME-WAIT";
+  const expected = tcb.has(TCB.READ_CLOSED)
+    ? STATES[tcb.state].synchronized
+    : tcb.state === "TIME-WAIT";
   endConnection(tcb, expected ? undefined : "TIMED_OUT");
 }

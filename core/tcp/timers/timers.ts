@@ -3,8 +3,6 @@
  *
  * @module
  */
-import { TcbTimes } from "../tcb_times.ts";
-
 /**
  * What a deadline is for, in the order in which those run that are due at the same time: a tail loss
  * probe that is due with the RTO takes its place (RFC 8985 7.2 and 8).
@@ -45,82 +43,83 @@ export type Timer = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 const OFF = Infinity;
 const TIMERS = 9;
-/** The place behind the deadlines. */
+/** Index of the earliest deadline. */
 const EARLIEST = TIMERS;
 
-/** A row of deadlines, `Infinity` when off. A part of the connection, as an object is more to keep. */
-export class TimerTable extends TcbTimes {
-  /**
-   * Not there while nothing runs but keep-alive, which does as long as the connection: most
-   * connections are idle most of the time.
-   */
-  #at: number[] | undefined = undefined;
+/** Deadlines in milliseconds, `Infinity` when off. */
+export class Timers {
+  /** Deadlines by timer, then {@link EARLIEST}; absent while nothing but keep-alive is running. */
+  #deadlines: number[] | undefined = undefined;
+  /** On its own, as it runs for as long as the connection: most connections are idle. */
+  #keepAlive: number = OFF;
 
   /**
-   * Never later than the earliest deadline. Pushing a deadline back leaves it as it is: a wake-up
-   * too many is cheaper than a search at every acknowledgement.
+   * Never later than the earliest deadline. Postponing a deadline leaves it unchanged: an early
+   * wake-up is cheaper than a search at every acknowledgement.
    */
-  get earliestTimer(): number {
-    const { keepAliveAt } = this;
-    return this.#at === undefined ? keepAliveAt : Math.min(this.#at[EARLIEST]!, keepAliveAt);
+  get earliest(): number {
+    const keepAlive = this.#keepAlive;
+    return this.#deadlines === undefined
+      ? keepAlive
+      : Math.min(this.#deadlines[EARLIEST]!, keepAlive);
   }
 
-  setTimer(timer: Timer, at: number): void {
+  set(timer: Timer, at: number): void {
     if (timer === TIMER.KEEP_ALIVE) {
-      this.keepAliveAt = at;
+      this.#keepAlive = at;
       return;
     }
-    this.#at ??= [OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF];
-    this.#at[timer] = at;
-    if (at < this.#at[EARLIEST]!) this.#at[EARLIEST] = at;
+    const deadlines = this.#deadlines ??= [OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF];
+    deadlines[timer] = at;
+    if (at < deadlines[EARLIEST]!) deadlines[EARLIEST] = at;
   }
 
-  stopTimer(timer: Timer): void {
-    if (timer === TIMER.KEEP_ALIVE) this.keepAliveAt = OFF;
-    else if (this.#at !== undefined) this.#at[timer] = OFF;
+  stop(timer: Timer): void {
+    if (timer === TIMER.KEEP_ALIVE) this.#keepAlive = OFF;
+    else if (this.#deadlines !== undefined) this.#deadlines[timer] = OFF;
   }
 
-  stopTimers(): void {
-    this.#at = undefined;
-    this.keepAliveAt = OFF;
+  stopAll(): void {
+    this.#deadlines = undefined;
+    this.#keepAlive = OFF;
   }
 
   isRunning(timer: Timer): boolean {
-    return this.timerAt(timer) !== OFF;
+    return this.at(timer) !== OFF;
   }
 
   /** When `timer` is due, `Infinity` when it is off. */
-  timerAt(timer: Timer): number {
-    if (timer === TIMER.KEEP_ALIVE) return this.keepAliveAt;
-    return this.#at === undefined ? OFF : this.#at[timer]!;
+  at(timer: Timer): number {
+    if (timer === TIMER.KEEP_ALIVE) return this.#keepAlive;
+    return this.#deadlines === undefined ? OFF : this.#deadlines[timer]!;
   }
 
-  /** The timer that is due first and not after `now`, turned off; -1 when none is. */
+  /** Stops and returns the first timer that is due at `now`; -1 when none is. */
   takeExpired(now: number): Timer | -1 {
-    const timer = TimerTable.#first(this);
-    if (timer === -1 || this.timerAt(timer) > now) return -1;
-    this.stopTimer(timer);
+    const timer = Timers.#first(this);
+    if (timer === -1 || this.at(timer) > now) return -1;
+    this.stop(timer);
     return timer;
   }
 
   /**
-   * The timer that is due first, -1 when none runs; from here on the earliest deadline is known.
-   * Static, as a private method would be a field of all.
+   * The running timer with the earliest deadline, -1 when none runs. Makes {@link earliest} exact.
+   * Static, as JavaScriptCore stores a private method in every object.
    */
-  static #first(table: TimerTable): Timer | -1 {
-    const { keepAliveAt } = table;
-    const at = table.#at;
-    const first = at === undefined ? -1 : firstOf(at);
+  static #first(timers: Timers): Timer | -1 {
+    const keepAlive = timers.#keepAlive;
+    const deadlines = timers.#deadlines;
+    const first = deadlines === undefined ? -1 : firstOf(deadlines);
     if (first === -1) {
-      table.#at = undefined;
-      return keepAliveAt === OFF ? -1 : TIMER.KEEP_ALIVE;
+      timers.#deadlines = undefined;
+      return keepAlive === OFF ? -1 : TIMER.KEEP_ALIVE;
     }
-    at![EARLIEST] = at![first]!;
-    return keepAliveAt < at![first]! ? TIMER.KEEP_ALIVE : first;
+    deadlines![EARLIEST] = deadlines![first]!;
+    return keepAlive < deadlines![first]! ? TIMER.KEEP_ALIVE : first;
   }
 }
 
-/** The timer that is due first; -1: none runs. */
+/** The timer with the earliest deadline; -1: none is running. */
 function firstOf(at: readonly number[]): Timer | -1 {
   let first: Timer | -1 = -1;
   let least = OFF;

@@ -6,7 +6,9 @@
 import { tcpStats } from "../../../core/api/tcp/socket_stats.ts";
 import type { Listener } from "../../../core/stack/tcp/listener.ts";
 import type { TcpConfig } from "../../../core/tcp/config.ts";
+import { currentRto } from "../../../core/tcp/recovery/rtt.ts";
 import type { Tcb } from "../../../core/tcp/tcb.ts";
+import { TCB } from "../../../core/tcp/tcb_flags.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { type Sent, Wire } from "../../support/dsl/wire.ts";
 import { Flow, type FlowEnds } from "./flow.ts";
@@ -85,7 +87,7 @@ export class CoreTarget implements Target {
   /** The record of a flow's connection. */
   tcb(number: number): Tcb {
     const found = this.#flowOf(number);
-    if (found.tcb === undefined || found.tcb.released) {
+    if (found.tcb === undefined || found.tcb.has(TCB.RELEASED)) {
       found.tcb = this.#find(found.flow) ?? found.tcb;
     }
     if (found.tcb === undefined) throw new Error("there is no such connection");
@@ -168,8 +170,8 @@ export class CoreTarget implements Target {
     if (wrong >= 0) throw new Error(`byte ${wrong} was not read as the peer has sent it`);
     flow.readAt += count;
     if (count > 0) return String(count);
-    if (tcb.error !== undefined && !tcb.finReceived) return tcb.error;
-    return tcb.finReceived ? "EOF" : "nothing";
+    if (tcb.error !== undefined && !tcb.has(TCB.FIN_RECEIVED)) return tcb.error;
+    return tcb.has(TCB.FIN_RECEIVED) ? "EOF" : "nothing";
   }
 
   #write(number: number, length: number): string {
@@ -189,7 +191,7 @@ export class CoreTarget implements Target {
     if (what === "error") return tcb.error ?? "none";
     if (what === "cwnd") return String(Math.round(tcb.congestion.cwnd));
     if (what === "ssthresh") return String(Math.round(tcb.congestion.ssthresh));
-    if (what === "rto") return String(Math.round(tcb.rto));
+    if (what === "rto") return String(Math.round(currentRto(tcb)));
     if (what === "srtt") return String(Math.round(tcb.srtt));
     if (what === "urgent") return String(tcpStats(tcb).urgentBytes);
     if (what === "readable") return String(tcb.receive.readable);

@@ -2,16 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import { DeadlineHeap } from "../../../core/stack/deadline_heap.ts";
 import type { Tcb } from "../../../core/tcp/tcb.ts";
-import { TIMER, TimerTable } from "../../../core/tcp/timers/timers.ts";
+import { TIMER } from "../../../core/tcp/timers/timers.ts";
 import { assert } from "../../support/assert.ts";
-
-/** What the heap looks at of a connection. */
-function connection(): Tcb {
-  return Object.assign(new TimerTable(), { heapIndex: -1 }) as unknown as Tcb;
-}
+import { freshTcb } from "../../support/fresh_tcb.ts";
 
 function setTo(deadlines: DeadlineHeap<Tcb>, tcb: Tcb, at: number): void {
-  tcb.setTimer(TIMER.RETRANSMIT, at);
+  tcb.timers.set(TIMER.RETRANSMIT, at);
   deadlines.update(tcb);
 }
 
@@ -20,7 +16,7 @@ describe("Deadlines", () => {
   test("gives connections in the order of their deadlines", () => {
     const random = seededRandom(1);
     const deadlines = new DeadlineHeap<Tcb>();
-    const all = Array.from({ length: 200 }, connection);
+    const all = Array.from({ length: 200 }, () => freshTcb());
     for (let i = 0; i < 20_000; i++) {
       const tcb = all[random.uint32() % all.length]!;
       const what = random.fraction();
@@ -28,11 +24,11 @@ describe("Deadlines", () => {
         setTo(deadlines, tcb, random.uint32() % 1000);
       } else if (what < 0.8) {
         deadlines.remove(tcb);
-        tcb.stopTimers();
+        tcb.timers.stopAll();
       } else {
         const now = random.uint32() % 1000;
         const due = deadlines.takeDue(now);
-        if (due !== undefined) due.stopTimers();
+        if (due !== undefined) due.timers.stopAll();
       }
       const waiting = all.filter((one) => one.heapIndex >= 0);
       const first = Math.min(Infinity, ...waiting.map((one) => one.scheduledAt));
@@ -51,14 +47,14 @@ describe("Deadlines", () => {
   // A wake-up too early is cheaper than moving the connection at every acknowledgement.
   test("leaves a connection where it is when its deadline moves back", () => {
     const deadlines = new DeadlineHeap<Tcb>();
-    const tcb = connection();
+    const tcb = freshTcb();
     setTo(deadlines, tcb, 100);
-    tcb.setTimer(TIMER.RETRANSMIT, 200);
+    tcb.timers.set(TIMER.RETRANSMIT, 200);
     deadlines.update(tcb);
     expect(deadlines.next()).toBe(100);
     expect(deadlines.takeDue(99)).toBe(undefined);
     expect(deadlines.takeDue(100)).toBe(tcb);
-    expect(tcb.takeExpired(100)).toBe(-1);
+    expect(tcb.timers.takeExpired(100)).toBe(-1);
     deadlines.update(tcb);
     expect(deadlines.next()).toBe(200);
   });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { inEstablished, inListen, inSynSent, type Setup } from "../../support/dsl/builders.ts";
 import type { SentSegment } from "../../support/dsl/decode.ts";
 import type { Trace } from "../../support/dsl/trace.ts";
+import { TCB } from "../../../core/tcp/tcb_flags.ts";
 
 const ECN = { profile: "internet", tcp: { ecn: true, delayedAckMs: 0 } } as const satisfies Setup;
 const CONGESTION_EXPERIENCED = 3;
@@ -23,9 +24,9 @@ function negotiated(setup: Setup = {}): Trace {
 describe("explicit congestion notification", () => {
   // Both bits in SYN are answered with one in SYN,ACK; without them there is none.
   test("is agreed on by the SYNs (RFC 3168 6.1.1)", () => {
-    expect(negotiated().tcb.ecn).toBe(true);
-    expect(inEstablished(ECN).tcb.ecn).toBe(false);
-    expect(inEstablished().tcb.ecn).toBe(false);
+    expect(negotiated().tcb.has(TCB.ECN)).toBe(true);
+    expect(inEstablished(ECN).tcb.has(TCB.ECN)).toBe(false);
+    expect(inEstablished().tcb.has(TCB.ECN)).toBe(false);
   });
 
   // A SYN that is lost may have been lost for these bits: it comes again without them.

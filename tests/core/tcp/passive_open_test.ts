@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Listener } from "../../../core/stack/tcp/listener.ts";
 import { TCB_EVENT } from "../../../core/tcp/tcb.ts";
+import { TCB } from "../../../core/tcp/tcb_flags.ts";
 import { inClosed, inListen, inSynReceived } from "../../support/dsl/builders.ts";
 
 const SYN = { flags: "S", options: { mss: 1000 } } as const;
@@ -285,7 +286,12 @@ describe("a listener that decides", () => {
     for (const peer of peers) peer.send(SYN);
     t.recvNothing();
     expect([...listener.halfOpen].map(({ remotePort }) => remotePort)).toEqual([2, 3, 4]);
-    expect(listener.undecided.map(({ released }) => released)).toEqual([true, false, false, false]);
+    expect(listener.undecided.map((each) => each.has(TCB.RELEASED))).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
     expect(t.wire.stack.stats).toMatchObject({ halfOpenEvicted: 1 });
     expect(t.wire.stack.stats.dropped("tcp-backlog")).toBe(0);
   });

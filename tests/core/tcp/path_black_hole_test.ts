@@ -28,7 +28,7 @@ function silent(mtuCarried: boolean): Trace {
   t.write(1460);
   t.recvAll();
   // The probe of the tail is not what this is about.
-  t.tcb.stopTimer(TIMER.TAIL_PROBE);
+  t.tcb.timers.stop(TIMER.TAIL_PROBE);
   return t;
 }
 

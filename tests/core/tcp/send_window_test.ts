@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { currentRto } from "../../../core/tcp/recovery/rtt.ts";
 import { TCB_EVENT } from "../../../core/tcp/tcb.ts";
 import { inCloseWait, inEstablished } from "../../support/dsl/builders.ts";
 
@@ -40,7 +41,7 @@ describe("a closed window", () => {
     t.write(500);
     t.recv({ at: 210, flags: "P.", seq: 1, length: 1 });
     t.send({ ack: 2, window: 0 });
-    t.recv({ at: 210 + t.tcb.rto, flags: "P.", seq: 2, length: 1 });
+    t.recv({ at: 210 + currentRto(t.tcb), flags: "P.", seq: 2, length: 1 });
     t.send({ at: 500, ack: 3, window: 5000 });
     t.recv({ flags: "P.", seq: 3, length: 498 });
   });

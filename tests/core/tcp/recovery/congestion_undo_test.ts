@@ -96,7 +96,7 @@ describe("a timeout for nothing", () => {
   test("is undone when what was not sent again arrives (RFC 5682 3)", () => {
     const t = eightSent(INTERNET);
     const { cwnd } = t.tcb.congestion;
-    t.tcb.stopTimer(TIMER.TAIL_PROBE);
+    t.tcb.timers.stop(TIMER.TAIL_PROBE);
     t.wire.advanceUntilSent(3000);
     t.recv({ at: t.wire.elapsed, seq: 1, length: 1000 });
     expect(t.tcb.recovery).toBe("timeout");

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { currentRto } from "../../../../core/tcp/recovery/rtt.ts";
 import { TIMER } from "../../../../core/tcp/timers/timers.ts";
 import { inEstablished, type Setup } from "../../../support/dsl/builders.ts";
 import type { Trace } from "../../../support/dsl/trace.ts";
@@ -87,7 +88,7 @@ describe("with SACK", () => {
     const t = fiveSent({ profile: "internet", syn: { mss: 1000, sackPermitted: true } });
     t.send({ at: 15, ack: 1, options: { sack: [[1001, 4001]] } });
     t.recv({ seq: 1, length: 1000 });
-    expect(t.tcb.timerAt(TIMER.RETRANSMIT) - t.wire.now).toBeCloseTo(t.tcb.rto);
+    expect(t.tcb.timers.at(TIMER.RETRANSMIT) - t.wire.now).toBeCloseTo(currentRto(t.tcb));
   });
 
   // Two holes, and nothing that the peer has.
@@ -120,7 +121,7 @@ describe("with SACK", () => {
     expect(t.tcb.rtoBackoff).toBe(1);
     t.send({ at: 230, ack: 1, options: { sack: [[1001, 5001]] } });
     expect(t.tcb.rtoBackoff).toBe(0);
-    expect(t.tcb.timerAt(TIMER.RETRANSMIT) - t.wire.now).toBeLessThanOrEqual(t.tcb.rto);
+    expect(t.tcb.timers.at(TIMER.RETRANSMIT) - t.wire.now).toBeLessThanOrEqual(currentRto(t.tcb));
   });
 
   // Blocks that lie about what was never sent, or that are upside down, are nothing.
@@ -150,8 +151,8 @@ describe("with SACK", () => {
     t.write(2000);
     t.recv({ length: 1000 });
     t.recv({ flags: "P.", length: 1000 });
-    expect(t.tcb.isRunning(TIMER.TAIL_PROBE)).toBe(false);
-    t.recv({ at: 32 + t.tcb.rto, seq: 5001, length: 1000 });
+    expect(t.tcb.timers.isRunning(TIMER.TAIL_PROBE)).toBe(false);
+    t.recv({ at: 32 + currentRto(t.tcb), seq: 5001, length: 1000 });
   });
 
   // The timeout comes when even the probe is not answered, and nothing that was sacked goes again.

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { currentRto } from "../../../../core/tcp/recovery/rtt.ts";
 import { inCloseWait, inEstablished, inFinWait1 } from "../../../support/dsl/builders.ts";
 
 /** Without SACK there is no tail loss probe; the round trip of 10 ms makes the RTO 210 ms. */
@@ -84,7 +85,7 @@ describe("retransmission timeout", () => {
     t.recv({ length: 1000 });
     t.recv({ flags: "P.", length: 1000 });
     t.send({ at: 100, ack: 1001 });
-    const { rto } = t.tcb;
+    const rto = currentRto(t.tcb);
     t.recv({ at: 100 + rto, flags: "P.", seq: 1001, length: 1000 });
   });
 
@@ -121,7 +122,7 @@ describe("retransmission timeout", () => {
     t.write(1000);
     t.recv({ flags: "P.", length: 1000 });
     t.send({ at: 100, ack: 501 });
-    t.recv({ at: 100 + t.tcb.rto, flags: "P.", seq: 501, length: 500 });
+    t.recv({ at: 100 + currentRto(t.tcb), flags: "P.", seq: 501, length: 500 });
   });
 });
 
@@ -154,9 +155,9 @@ describe("FIN", () => {
     t.recv({ length: 1000 });
     t.send({ at: 10, ack: 1001 });
     t.recv({ flags: "FP.", seq: 1001, length: 500 });
-    t.recv({ at: 10 + t.tcb.rto, flags: "FP.", seq: 1001, length: 500 });
+    t.recv({ at: 10 + currentRto(t.tcb), flags: "FP.", seq: 1001, length: 500 });
     t.send({ ack: 1501 });
-    const at = t.wire.elapsed + t.tcb.rto;
+    const at = t.wire.elapsed + currentRto(t.tcb);
     t.recv({ at, flags: "F.", seq: 1501 });
   });
 
