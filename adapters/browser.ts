@@ -24,12 +24,10 @@ export { silentLogger, sleepUntil, systemClock, systemRandom } from "../core/api
 export type { Random } from "../core/api/environment.ts";
 export type { TcpOptions } from "../core/api/config.ts";
 export type { AcknowledgePolicy, CongestionName, TcpConfig } from "../core/tcp/config.ts";
+export type { CheckedOptions, Issue, OptionsSchema } from "../core/api/options.ts";
 export {
-  type CheckedOptions,
   definePlugin,
-  type Issue,
   type OptionArguments,
-  type OptionsSchema,
   type PluginDefinition,
   type PluginFactory,
 } from "../core/api/plugin.ts";

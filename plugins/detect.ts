@@ -7,7 +7,8 @@ import { z } from "zod";
 import { messageOf } from "../core/api/error_text.ts";
 import { formatHostPort } from "../core/api/host_port.ts";
 import { milliseconds } from "../core/api/numbers.ts";
-import { compose, describeIssues, markFactory } from "../core/api/plugin.ts";
+import { checkOptions } from "../core/api/options.ts";
+import { compose, markFactory } from "../core/api/plugin.ts";
 import { runInOrder } from "../core/api/runtime/run_chain.ts";
 import { deriveSocket, unread } from "../core/api/tcp/derived_socket.ts";
 import { readChunk } from "../core/api/tcp/read_chunk.ts";
@@ -75,13 +76,13 @@ const optionsSchema = z.strictObject({ timeoutMs: milliseconds().default(1000) }
  * ```
  */
 export function detect(routes: DetectRoutes, options: DetectOptions = {}): Plugin {
-  const checked = optionsSchema.safeParse(options);
-  if (!checked.success) throw new TypeError(`detect: ${describeIssues(checked.error.issues)}`);
-  const { timeoutMs } = checked.data;
+  const { timeoutMs } = checkOptions("detect", optionsSchema, options);
   const handlers = new Map(
     Object.entries(routes).map(([protocol, route]) => [protocol, handlerOf(route)]),
   );
-  if (handlers.size === 0) throw new TypeError("detect: there is no plugin for any protocol");
+  if (handlers.size === 0) {
+    throw new TypeError("detect: routes: expected a plugin for tls, http, http2, ssh or other");
+  }
   const routeOf = (protocol: DetectedProtocol | undefined): Handler | undefined =>
     handlers.get(protocol ?? "other") ??
       (protocol === "http2" ? handlers.get("http") : undefined) ?? handlers.get("other");

@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { describeIssues, markFactory } from "../core/api/plugin.ts";
+import { checkOptions } from "../core/api/options.ts";
+import { markFactory } from "../core/api/plugin.ts";
 import type { Plugin } from "../core/api/types.ts";
 import { HttpConnection } from "./http/connection.ts";
 import type { FetchApp } from "./shared/http/fetch_app.ts";
 import { DateField } from "./shared/http/date.ts";
-import { type CheckedHttpOptions, type HttpOptions, httpOptionsSchema } from "./http/options.ts";
+import { type HttpOptions, httpOptionsSchema } from "./http/options.ts";
 import { Turns } from "./shared/http/turns.ts";
 
 export type { FetchApp } from "./shared/http/fetch_app.ts";
@@ -50,9 +51,9 @@ export { RequestBodyError } from "./shared/http/refusal.ts";
  */
 export function http(app: FetchApp, options: HttpOptions = {}): Plugin {
   if (typeof app?.fetch !== "function") {
-    throw new TypeError("http: the application needs a fetch(request) method, as a Hono app has");
+    throw new TypeError("http: app: expected an object with fetch(request), such as a Hono app");
   }
-  const checked = checkOptions(options);
+  const checked = checkOptions("http", httpOptionsSchema, options);
   const shared = { date: new DateField(), turns: new Turns() };
   return {
     name: "http",
@@ -61,9 +62,3 @@ export function http(app: FetchApp, options: HttpOptions = {}): Plugin {
 }
 
 markFactory(http, "http");
-
-function checkOptions(options: HttpOptions): CheckedHttpOptions {
-  const checked = httpOptionsSchema.safeParse(options);
-  if (checked.success) return checked.data;
-  throw new TypeError(`http: ${describeIssues(checked.error.issues)}`);
-}

@@ -15,7 +15,8 @@ import { z } from "zod";
 import { messageOf, stackOf } from "../../core/api/error_text.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import { bytes, count, milliseconds } from "../../core/api/numbers.ts";
-import { describeIssues, markFactory } from "../../core/api/plugin.ts";
+import { checkOptions } from "../../core/api/options.ts";
+import { markFactory } from "../../core/api/plugin.ts";
 import type { Context, Plugin } from "../../core/api/types.ts";
 import type { FetchApp } from "../../plugins/http.ts";
 import { envOf } from "../../plugins/shared/http/env.ts";
@@ -78,11 +79,9 @@ type Settings = z.output<typeof optionsSchema>;
  */
 export function http2(app: FetchApp, options: Http2Options = {}): Plugin {
   if (typeof app?.fetch !== "function") {
-    throw new TypeError("http2: the application needs a fetch(request) method, as a Hono app has");
+    throw new TypeError("http2: app: expected an object with fetch(request), such as a Hono app");
   }
-  const checked = optionsSchema.safeParse(options);
-  if (!checked.success) throw new TypeError(`http2: ${describeIssues(checked.error.issues)}`);
-  const settings = checked.data;
+  const settings = checkOptions("http2", optionsSchema, options);
   return {
     name: "http2",
     async handle(c, next) {

@@ -7,7 +7,7 @@ import { resolve } from "node:path";
 import { getMimeType } from "hono/utils/mime";
 import { z } from "zod";
 import { wholeNumber } from "../../core/api/numbers.ts";
-import { describeIssues } from "../../core/api/plugin.ts";
+import { checkOptions } from "../../core/api/options.ts";
 import type { FetchApp } from "../../plugins/http.ts";
 import { LOG, type UpgradableEnv } from "../../plugins/shared/http/env.ts";
 import { evaluate, rangeApplies } from "./static_files/conditions.ts";
@@ -64,14 +64,13 @@ type Settings = z.output<typeof optionsSchema>;
  * ```
  */
 export function staticFiles(folder: string, options: StaticFilesOptions = {}): FetchApp {
-  const checked = optionsSchema.safeParse(options);
-  if (!checked.success) throw new TypeError(`staticFiles: ${describeIssues(checked.error.issues)}`);
+  const settings = checkOptions("staticFiles", optionsSchema, options);
   const root = resolve(folder);
   const faults = new FaultLog("files: cannot read");
   return {
     async fetch(request, env) {
       try {
-        return await answer(request, root, checked.data);
+        return await answer(request, root, settings);
       } catch (error) {
         faults.add(error as Error, (env as Partial<UpgradableEnv> | undefined)?.[LOG]);
         return new Response("Service Unavailable", { status: 503 });

@@ -11,7 +11,7 @@ import { PROFILES, type TcpConfig } from "../tcp/config.ts";
 import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
 import { Subnet } from "../wire/address.ts";
 import { bytes, count, MAX_BYTES, milliseconds, wholeNumber } from "./numbers.ts";
-import { describeIssues } from "./plugin.ts";
+import { checkOptions } from "./options.ts";
 
 const KIB = 1024;
 const bufferSize = bytes(4 * KIB);
@@ -152,11 +152,8 @@ export interface StackConfig {
  * @throws {TypeError} One message that names each fault and its place.
  */
 export function parseStackConfig(options: unknown): StackConfig {
-  const checked = stackSchema.safeParse(options);
-  if (!checked.success) {
-    throw new TypeError(`createStack: ${describeIssues(checked.error.issues, ["options"])}`);
-  }
-  const { addresses, exceptAddresses, tcp, udp, icmp, maxConnections, maxTimeWait } = checked.data;
+  const checked = checkOptions("createStack", stackSchema, options);
+  const { addresses, exceptAddresses, tcp, udp, icmp, maxConnections, maxTimeWait } = checked;
   return {
     subnets: addresses.map((text) => Subnet.parse(text)!),
     excepted: exceptAddresses.map((text) => Subnet.parse(text)!),

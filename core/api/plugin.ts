@@ -4,32 +4,9 @@
  * @module
  */
 import { messageOf } from "./error_text.ts";
+import { checkOptions, type OptionsSchema } from "./options.ts";
 import { runInOrder } from "./runtime/run_chain.ts";
 import type { Context, Handler, Next, Plugin, Syn, SynContext } from "./types.ts";
-
-/** What checks options: every zod object schema is one. */
-export interface OptionsSchema<Input, Output> {
-  /** For the compiler alone (Standard Schema): what is given, and what comes of it. */
-  readonly "~standard": {
-    /** Never there at run time. */
-    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
-  };
-  /** Checks a value, without throwing. */
-  safeParse(value: unknown): CheckedOptions<Output>;
-}
-
-/** What came of checking options. */
-export type CheckedOptions<Output> =
-  | { success: true; data: Output }
-  | { success: false; error: { readonly issues: readonly Issue[] } };
-
-/** What is wrong with a value: enough of zod's issue to name the place and the fault. */
-export interface Issue {
-  /** The keys that lead to the value. */
-  readonly path: readonly PropertyKey[];
-  /** The fault. */
-  readonly message: string;
-}
 
 /** The arguments of a factory: none are needed where no option is required. */
 export type OptionArguments<Options> = Record<never, never> extends Options ? [options?: Options]
@@ -85,11 +62,7 @@ export function definePlugin<Input, Output>(
   requireDefinition(definition);
   const { name, options: schema, setup } = definition;
   const create = (options?: unknown): Plugin => {
-    const checked = schema.safeParse(options ?? {});
-    if (!checked.success) {
-      throw new TypeError(`${name}: ${describeIssues(checked.error.issues, ["options"])}`);
-    }
-    const made = setup(checked.data);
+    const made = setup(checkOptions(name, schema, options));
     requireMade(name, made);
     return typeof made === "function" ? { name, handle: made } : { ...made, name };
   };
@@ -121,14 +94,6 @@ function requireMade(name: string, made: unknown): void {
   }
   if (typeof made === "function" || made.handle || made.onSyn || made.flow) return;
   throw new TypeError(`${name}: setup returned neither a handler nor a plugin; ${expected}`);
-}
-
-/** One line for people: every fault behind the path of its value, which begins with `root`. */
-export function describeIssues(issues: readonly Issue[], root: readonly string[] = []): string {
-  return issues.map(({ path, message }) => {
-    const place = [...root, ...path.map(String)].join(".");
-    return place === "" ? message : `${place}: ${message}`;
-  }).join("; ");
 }
 
 /** The handlers of a place as one. */

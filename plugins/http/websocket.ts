@@ -4,7 +4,7 @@
  * @module
  */
 import { createWSMessageEvent, defineWebSocketHelper, WSContext, type WSEvents } from "hono/ws";
-import { describeIssues } from "../../core/api/plugin.ts";
+import { checkOptions } from "../../core/api/options.ts";
 import type { UpgradableEnv } from "../shared/http/env.ts";
 import { UPGRADE, type Upgrade, type UpgradedConnection } from "../shared/http/upgrade.ts";
 import {
@@ -53,12 +53,12 @@ export const upgradeWebSocket: UpgradeWebSocket =
   // Either form has its options last.
   ((first: never, second: never, third?: never) => {
     const makesMiddleware = typeof first === "function";
-    const options = checkOptions(makesMiddleware ? second : third);
+    const options = checked(makesMiddleware ? second : third);
     return makesMiddleware ? helper(first, options) : helper(first, second, options);
   }) as UpgradeWebSocket;
 
 const helper = defineWebSocketHelper<WebSocketSession, CheckedWebSocketOptions>(
-  async (c, events, options = checkOptions({})) => {
+  async (c, events, options = checked({})) => {
     const { method, headers } = c.req.raw;
     if (!asksForWebSocket(headers)) return;
     const fault = handshakeFault(method, headers);
@@ -116,8 +116,6 @@ function errorEvent(error: unknown): Event {
   return Object.assign(new Event("error"), { error });
 }
 
-function checkOptions(options: unknown): CheckedWebSocketOptions {
-  const checked = webSocketOptionsSchema.safeParse(options ?? {});
-  if (checked.success) return checked.data;
-  throw new TypeError(`upgradeWebSocket: ${describeIssues(checked.error.issues)}`);
+function checked(options: unknown): CheckedWebSocketOptions {
+  return checkOptions("upgradeWebSocket", webSocketOptionsSchema, options);
 }

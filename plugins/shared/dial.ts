@@ -23,7 +23,9 @@ export function possibleKeepAlive(ms: number): number {
 
 /** Schema of {@link DialOptions.keepAliveMs}. */
 export const keepAliveSchema: z.ZodDefault<z.ZodNumber> = milliseconds(0, MAX_KEEP_ALIVE_MS)
-  .refine((ms) => ms === 0 || ms >= 1000, "expected 0 (never) or 1000 milliseconds at least")
+  .refine((ms) => ms === 0 || ms >= 1000, {
+    error: ({ input }) => `expected 0 (no probes) or at least 1000 milliseconds, got ${input}`,
+  })
   .default(DEFAULT_KEEP_ALIVE_MS);
 
 /** Reads `"10.0.0.9:80"`, `"[fd00::9]:80"`, `"name:80"` or `"unix:/run/app.sock"`. */

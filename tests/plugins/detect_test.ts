@@ -199,10 +199,10 @@ describe("detect", () => {
 
   // One line says what is wrong.
   test("checks what it is given", () => {
-    expect(() => detect({})).toThrow("detect: there is no plugin for any protocol");
+    expect(() => detect({})).toThrow("detect: routes: expected a plugin for tls, http");
     expect(() => detect({ http: [] })).toThrow(TypeError);
     expect(() => detect({ other: answering("a") }, { timeoutMs: 0 })).toThrow(
-      /^detect: timeoutMs: /,
+      /^detect: options.timeoutMs: /,
     );
   });
 });

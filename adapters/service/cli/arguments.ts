@@ -6,7 +6,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { z } from "zod";
-import { describeIssues } from "../../../core/api/plugin.ts";
+import { describeIssues } from "../../../core/api/options.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import type { SettingDefinition } from "../settings/setting.ts";
 import { type PartialSettings, type SettingKey, SETTINGS } from "../settings/settings.ts";
@@ -85,7 +85,9 @@ function readValue(
 ): unknown {
   const given = schema instanceof z.ZodNumber ? numberOf(text) : text;
   const checked = (textSchema ?? schema).safeParse(given);
-  if (!checked.success) throw new UsageError(`${name}: ${describeIssues(checked.error.issues)}`);
+  if (!checked.success) {
+    throw new UsageError(`${name}: ${describeIssues(checked.error.issues, [], { value: given })}`);
+  }
   return locate === undefined ? checked.data : locate(checked.data, {
     folder: process.cwd(),
     source: (where) => `${name} ${where}`,

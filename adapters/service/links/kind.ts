@@ -4,7 +4,7 @@
  * @module
  */
 import type { Logger } from "../../../core/api/environment.ts";
-import { describeIssues, type OptionsSchema } from "../../../core/api/plugin.ts";
+import { describeIssues, type OptionsSchema } from "../../../core/api/options.ts";
 import type { Link } from "../../../core/stack/link.ts";
 import type { DuplicateAddress } from "../../links/ethernet/mod.ts";
 
@@ -71,7 +71,9 @@ export function defineLinkKind<Options>(definition: LinkKindDefinition<Options>)
     throughKernel,
     check(given) {
       const checked = schema.safeParse(given);
-      return checked.success ? { options: checked.data } : describeIssues(checked.error.issues);
+      return checked.success
+        ? { options: checked.data }
+        : describeIssues(checked.error.issues, [], { value: given, schema });
     },
     mtu: (options) => definition.mtu?.(options as Options),
     open: (options, environment) => definition.open(options as Options, environment),

@@ -4,7 +4,8 @@
  * @module
  */
 import { z } from "zod";
-import { compose, describeIssues } from "../../../core/api/plugin.ts";
+import { describeIssues } from "../../../core/api/options.ts";
+import { compose } from "../../../core/api/plugin.ts";
 import type { Plugin } from "../../../core/api/types.ts";
 import { detect } from "../../../plugins/detect.ts";
 import { messageOf, UsageError } from "../errors.ts";
@@ -39,7 +40,8 @@ export function makeDetect(load: (setting: PluginSetting) => Promise<Plugin>): M
     }
     const checked = routesSchema.safeParse(written);
     if (!checked.success) {
-      throw new UsageError(`${source}.${describeIssues(checked.error.issues, ["options"])}`);
+      const given = { value: written, schema: routesSchema };
+      throw new UsageError(`${source}.${describeIssues(checked.error.issues, ["options"], given)}`);
     }
     const { tls, http, http2, ssh, other, ...options } = checked.data;
     const routes: Record<string, readonly Plugin[]> = {};

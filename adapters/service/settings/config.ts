@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
-import { describeIssues } from "../../../core/api/plugin.ts";
+import { describeIssues } from "../../../core/api/options.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import type { Setting, SettingDefinition } from "./setting.ts";
 import { type PartialSettings, type SettingKey, SETTINGS } from "./settings.ts";
@@ -36,10 +36,12 @@ export function readConfig(path: string): PartialSettings {
 
 /** {@link readConfig} for the text of the file at `path`. */
 export function parseConfig(text: string, path: string): PartialSettings {
-  const checked = configSchema.safeParse(parseJson(text, path));
+  const value = parseJson(text, path);
+  const checked = configSchema.safeParse(value);
   if (!checked.success) {
-    const faults = checked.error.issues.map((issue) => `${path}: ${describeIssues([issue])}`);
-    throw new UsageError(faults.join("\n"));
+    const given = { value, schema: configSchema };
+    const faults = checked.error.issues.map((issue) => describeIssues([issue], [], given));
+    throw new UsageError(faults.map((fault) => `${path}: ${fault}`).join("\n"));
   }
   const values = checked.data as Readonly<Record<string, unknown>>;
   const folder = dirname(resolve(path));

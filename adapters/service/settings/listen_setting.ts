@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { formatListenAddress, parseListenAddress } from "../../../core/api/listen_address.ts";
+import { faultsOf } from "../../../core/api/options.ts";
 import { messageOf } from "../errors.ts";
 import type { JsonSchemaNotes, Origin } from "./setting.ts";
 
@@ -53,7 +54,7 @@ export const chainSchema: z.ZodType<WrittenChain, unknown> = z.unknown().transfo
     const schema = Array.isArray(value) ? z.tuple([pluginSchema], pluginSchema) : pluginSchema;
     const checked = schema.safeParse(value);
     if (checked.success) return Array.isArray(checked.data) ? checked.data : [checked.data];
-    for (const { path, message } of checked.error.issues) {
+    for (const { path, message } of faultsOf(checked.error.issues, { value, schema })) {
       c.addIssue({ code: "custom", path: [...path], message });
     }
     return z.NEVER;

@@ -1,8 +1,8 @@
+import { describe, expect, test } from "bun:test";
+import { Hono } from "hono";
 import { once } from "node:events";
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
 import type { Socket } from "node:net";
-import { describe, expect, test } from "bun:test";
-import { Hono } from "hono";
 import { http2 } from "../../../adapters/plugins/http2.ts";
 import { tls } from "../../../adapters/plugins/tls.ts";
 import { http, type HttpEnv } from "../../../plugins/http.ts";
@@ -352,8 +352,10 @@ describe("http2", () => {
 
   // One line says what is wrong.
   test("checks what it is given", () => {
-    expect(() => http2({} as never)).toThrow(/^http2: the application needs a fetch/);
-    expect(() => http2(app, { maxConcurrentStreams: 0 })).toThrow(/^http2: maxConcurrentStreams: /);
+    expect(() => http2({} as never)).toThrow(/^http2: app: expected /);
+    expect(() => http2(app, { maxConcurrentStreams: 0 })).toThrow(
+      /^http2: options.maxConcurrentStreams: /,
+    );
   });
 
   // The URL that an app sees has the host that the client named, and no other.

@@ -245,6 +245,8 @@ describe("staticFiles", () => {
 
   // One line says what is wrong.
   test("checks its options", () => {
-    expect(() => staticFiles(".", { maxAgeSeconds: -1 })).toThrow(/^staticFiles: maxAgeSeconds: /);
+    expect(() => staticFiles(".", { maxAgeSeconds: -1 })).toThrow(
+      /^staticFiles: options.maxAgeSeconds: /,
+    );
   });
 });

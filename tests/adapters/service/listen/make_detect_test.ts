@@ -64,8 +64,8 @@ describe("detect in a setting", () => {
   test.each([
     [undefined, "detect needs plugins for protocols, in a configuration file: "],
     [{ timeoutMs: 5 }, "detect needs plugins for protocols"],
-    [{ other: "echo", smtp: "echo" }, 'detect: Unrecognized key: "smtp"'],
-    [{ other: "echo", timeoutMs: 0 }, "detect: timeoutMs: "],
+    [{ other: "echo", smtp: "echo" }, "detect: options.smtp: unknown key"],
+    [{ other: "echo", timeoutMs: 0 }, "detect: options.timeoutMs: "],
   ])("refuses the options %j", async (options, message: string) => {
     expect(await faultOf(options)).toContain(`${source}: ${message}`);
   });

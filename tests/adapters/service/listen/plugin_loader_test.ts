@@ -67,7 +67,7 @@ describe("loadPlugin", () => {
     ["telnet", undefined, "there is no plugin telnet: use one of echo, "],
     ["constructor", undefined, "there is no plugin constructor: "],
     ["echo:loud", undefined, "echo takes no argument, got loud"],
-    ["echo", { loud: true }, 'echo: options: Unrecognized key: "loud"'],
+    ["echo", { loud: true }, "echo: options.loud: unknown key; no key is expected"],
     ["http", undefined, "http needs an app, such as http:./app.ts"],
     ["http:./gone.ts", undefined, `there is no file ${join(folder, "gone.ts")}`],
     ["http:./plugin.ts", undefined, "the default export of ./plugin.ts has no fetch()"],

@@ -87,13 +87,13 @@ describe("parseConfig", () => {
 
   // Each message has the file and the place in it.
   test.each([
-    [5, "conf/berth.json: Invalid input: expected object, received number"],
+    [5, "conf/berth.json: expected an object, got 5"],
     [
       { listen: { "7": ["log", { plugin: "" }] } },
       "conf/berth.json: listen.7.1.plugin: expected a plugin",
     ],
     [{ listen: { "7": [] } }, "conf/berth.json: listen.7"],
-    [{ lisen: {} }, 'conf/berth.json: Unrecognized key: "lisen"'],
+    [{ lisen: {} }, "conf/berth.json: lisen: unknown key; the keys are "],
     [
       { mtu: "1500" },
       'conf/berth.json: mtu: expected a whole number of bytes from 68 to 65535, got "1500"',
@@ -120,7 +120,7 @@ describe("parseConfig", () => {
     ],
     [
       { listen: { "80": { plugin: "echo", opt: 1 } } },
-      'conf/berth.json: listen.80: Unrecognized key: "opt"',
+      "conf/berth.json: listen.80.opt: unknown key; the keys are plugin, options",
     ],
     [
       { publish: ["8080"] },

@@ -1,0 +1,184 @@
+/**
+ * Options of plugins and stacks: checked by a schema, with messages of one form.
+ *
+ * @module
+ */
+
+/** A schema of options; every zod object schema is one. */
+export interface OptionsSchema<Input, Output> {
+  /** For the compiler only (Standard Schema): the type before and after the check. */
+  readonly "~standard": {
+    /** Never there at run time. */
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+  /** Checks a value, without throwing. */
+  safeParse(value: unknown): CheckedOptions<Output>;
+}
+
+/** The result of a check. */
+export type CheckedOptions<Output> =
+  | { success: true; data: Output }
+  | { success: false; error: { readonly issues: readonly Issue[] } };
+
+/** One fault of a value: the part of zod's issue that is read here. */
+export interface Issue {
+  /** The keys that lead to the value. */
+  readonly path: readonly PropertyKey[];
+  /** The fault. */
+  readonly message: string;
+}
+
+/**
+ * Checks options and fills in the defaults.
+ *
+ * @throws {TypeError} `NAME: options.KEY: expected THIS, got THAT`, for every fault.
+ */
+export function checkOptions<Input, Output>(
+  name: string,
+  schema: OptionsSchema<Input, Output>,
+  options: unknown,
+): Output {
+  const value = options ?? {};
+  const checked = schema.safeParse(value);
+  if (checked.success) return checked.data;
+  const faults = describeIssues(checked.error.issues, ["options"], { value, schema });
+  throw new TypeError(`${name}: ${faults}`);
+}
+
+/** What was checked, for messages that show it. */
+export interface CheckedValue {
+  /** The value, as it was given. */
+  readonly value?: unknown;
+  /** The schema, which knows the names of the keys. */
+  readonly schema?: unknown;
+}
+
+/** One line of text: each fault behind the path of its value, which begins with `root`. */
+export function describeIssues(
+  issues: readonly Issue[],
+  root: readonly string[] = [],
+  checked: CheckedValue = {},
+): string {
+  return faultsOf(issues, checked).map(({ path, message }) => {
+    const place = [...root, ...path.map(String)].join(".");
+    return place === "" ? message : `${place}: ${message}`;
+  }).join("; ");
+}
+
+/** The faults as messages of this package: what was expected, and what was given. */
+export function faultsOf(issues: readonly Issue[], checked: CheckedValue = {}): Issue[] {
+  return issues.flatMap((issue) => faultsOfOne(issue, checked));
+}
+
+function faultsOfOne(issue: Issue & ZodIssue, checked: CheckedValue): Issue[] {
+  const { path, message, code } = issue;
+  const fault = (text: string): Issue[] => [{ path, message: text }];
+  const given = "value" in checked ? { value: valueAt(checked.value, path) } : undefined;
+  const instead = (expected: string): Issue[] =>
+    fault(given === undefined ? expected : `${expected}, got ${show(given.value)}`);
+  if (code === "unrecognized_keys" && issue.keys) {
+    const known = keysOf(checked.schema, path);
+    const advice = known === undefined
+      ? ""
+      : known.length === 0
+      ? "; no key is expected"
+      : `; the keys are ${known.join(", ")}`;
+    return issue.keys.map((key) => ({ path: [...path, key], message: `unknown key${advice}` }));
+  }
+  if (code === "invalid_union") return instead(message === DEFAULT_MESSAGE ? "not valid" : message);
+  // The message of the schema's author.
+  if (!ZODS_OWN.test(message)) return fault(message);
+  if (code === "invalid_type") {
+    const expected = `expected ${TYPE_NAMES[issue.expected ?? ""] ?? issue.expected}`;
+    return given !== undefined && given.value === undefined
+      ? fault(`missing, ${expected}`)
+      : instead(expected);
+  }
+  if (code === "invalid_value" && issue.values) {
+    return instead(`expected ${issue.values.map(show).join(" or ")}`);
+  }
+  if (code === "too_small" && issue.minimum === 1) {
+    const unit = issue.origin === "string" ? "character" : "item";
+    return instead(`expected at least one ${unit}`);
+  }
+  return instead(message.replace(/^(?:Too small|Too big|Invalid \w+): /, ""));
+}
+
+/** What zod's issues have, depending on their code. */
+interface ZodIssue {
+  readonly code?: string;
+  readonly keys?: readonly string[];
+  readonly expected?: string;
+  readonly values?: readonly unknown[];
+  readonly origin?: string;
+  readonly minimum?: number | bigint;
+}
+
+const DEFAULT_MESSAGE = "Invalid input";
+/** How the messages begin that zod has for schemas without messages of their own. */
+const ZODS_OWN = /^(?:Invalid |Too small: |Too big: |Unrecognized key)/;
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  string: "a string",
+  number: "a number",
+  boolean: "true or false",
+  array: "a list",
+  object: "an object",
+  record: "an object",
+};
+
+/** Longer strings are cut. */
+const MAX_SHOWN = 60;
+
+function show(value: unknown): string {
+  if (typeof value === "string") {
+    return JSON.stringify(value.length > MAX_SHOWN ? `${value.slice(0, MAX_SHOWN)}…` : value);
+  }
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (typeof value === "function") return "a function";
+  return typeof value === "object" && value !== null ? "an object" : String(value);
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (inner, key) => (inner as Readonly<Record<PropertyKey, unknown>> | null | undefined)?.[key],
+    value,
+  );
+}
+
+/** The keys of the object schema at `path`; `undefined` where it cannot be found. */
+function keysOf(schema: unknown, path: readonly PropertyKey[]): string[] | undefined {
+  let at = unwrapped(schema);
+  for (const key of path) {
+    const { shape, element } = (at ?? {}) as ZodSchema;
+    at = unwrapped(shape?.[key] ?? element);
+  }
+  const { shape } = (at ?? {}) as ZodSchema;
+  return shape && Object.keys(shape);
+}
+
+interface ZodSchema {
+  readonly shape?: Readonly<Record<PropertyKey, unknown>>;
+  readonly element?: unknown;
+  readonly def?: {
+    readonly type?: string;
+    readonly innerType?: unknown;
+    readonly in?: unknown;
+    readonly out?: unknown;
+  };
+}
+
+/** The schema inside of `optional`, `default`, `preprocess` and `transform`. */
+function unwrapped(schema: unknown): unknown {
+  let at = schema as ZodSchema | undefined;
+  for (;;) {
+    const { innerType, in: first, out } = at?.def ?? {};
+    const inner = (innerType ?? (isTransform(first) ? out : first)) as ZodSchema | undefined;
+    if (inner === undefined) return at;
+    at = inner;
+  }
+}
+
+function isTransform(schema: unknown): boolean {
+  return (schema as ZodSchema | undefined)?.def?.type === "transform";
+}
