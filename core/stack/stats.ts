@@ -21,6 +21,8 @@ export class Stats {
   synCookiesReturned = 0;
   /** Half-open connections evicted to make room for new ones. */
   halfOpenEvicted = 0;
+  /** Connections reset before they were accepted, to make room for those of other sources. */
+  readyEvicted = 0;
   connectionsReset = 0;
   resetsSent = 0;
   echoReplies = 0;

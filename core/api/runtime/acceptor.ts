@@ -49,7 +49,7 @@ export class Acceptor implements Owner {
 
   /** The oldest connection that nobody has taken. */
   take(): { tcb: Tcb; socket: StackSocket } | undefined {
-    const tcb = this.listener.ready.shift();
+    const tcb = this.listener.takeReady();
     if (tcb === undefined) return undefined;
     tcb.listener = undefined;
     const attempt = tcb.handle;

@@ -118,7 +118,7 @@ export class Connections {
       this.notify(listener);
     } else if ((tcb.events & TCB_EVENT.OPENED) !== 0 && listener.leave(tcb)) {
       this.#options.stats.connectionsAccepted++;
-      listener.ready.push(tcb);
+      listener.addReady(tcb);
       this.notify(listener);
     }
   }

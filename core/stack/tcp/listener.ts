@@ -3,12 +3,17 @@
  *
  * @module
  */
+import { Sources } from "../../buffers/sources.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
 import { TCB } from "../../tcp/tcb_flags.ts";
-import type { Subnet } from "../../wire/address.ts";
+import type { IpAddress, Subnet } from "../../wire/address.ts";
 import type { Binding } from "../binding_table.ts";
 import type { ListenRequest } from "../requests.ts";
 import { HalfOpenSources } from "./half_open.ts";
+
+/** A source keeps this many unaccepted connections, or a quarter of a small backlog. */
+const FEW = 64;
+const SHARE = 4;
 
 /** State LISTEN (RFC 9293 3.10.7.2); its connections are bounded by `backlog`. */
 export class Listener implements Binding {
@@ -28,6 +33,8 @@ export class Listener implements Binding {
   readonly sources: HalfOpenSources | undefined;
   /** Established connections not yet accepted by the application, in order. */
   readonly ready: Tcb[] = [];
+  /** The same by source; not if it `decides`: then they are accepted at once. */
+  readonly #readySources: Sources<Tcb> | undefined;
   /** Connections whose SYN waits for a decision and that the owner has not taken yet. */
   readonly undecided: Tcb[] = [];
   /** The owner's object; opaque to the core. */
@@ -42,6 +49,8 @@ export class Listener implements Binding {
     this.backlog = request.backlog;
     this.decides = request.decides;
     this.sources = request.decides ? new HalfOpenSources(request.backlog) : undefined;
+    const few = Math.min(FEW, Math.max(1, Math.floor(request.backlog / SHARE)));
+    this.#readySources = request.decides ? undefined : new Sources(few);
   }
 
   /** Adds a half-open connection. */
@@ -71,8 +80,43 @@ export class Listener implements Binding {
   clear(): void {
     this.halfOpen.clear();
     this.sources?.clear();
+    this.#readySources?.clear();
     this.ready.length = 0;
     this.undecided.length = 0;
+  }
+
+  /** Adds an established connection. */
+  addReady(tcb: Tcb): void {
+    this.ready.push(tcb);
+    this.#readySources?.add(tcb);
+  }
+
+  /** Takes the oldest established connection for the application. */
+  takeReady(): Tcb | undefined {
+    const tcb = this.ready.shift();
+    if (tcb !== undefined) this.#readySources?.delete(tcb);
+    return tcb;
+  }
+
+  /** Removes an established connection. */
+  removeReady(tcb: Tcb): void {
+    this.ready.splice(this.ready.indexOf(tcb), 1);
+    this.#readySources?.delete(tcb);
+  }
+
+  /** Whether no more connections may wait to be accepted. */
+  get isQueueFull(): boolean {
+    return this.ready.length >= this.backlog;
+  }
+
+  /** The unaccepted connection to evict for one of `remote`: none if no source has many more. */
+  evictableFor(remote: IpAddress): Tcb | undefined {
+    const largest = this.#readySources?.largest();
+    if (largest === undefined) return undefined;
+    const own = this.#readySources!.of(remote).items.size;
+    const [oldest] = largest.items;
+    // With a difference of one the two sources would take turns.
+    return own + 1 < largest.items.size ? oldest : undefined;
   }
 
   get isFull(): boolean {

@@ -9,6 +9,7 @@ import { acceptSyn, openPassive } from "../../tcp/arrive/listen.ts";
 import { endConnection } from "../../tcp/close_connection.ts";
 import { type KeyedHash, sequenceAbove } from "../../tcp/isn.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
+import { abort } from "../../tcp/user_calls.ts";
 import type { IpAddress } from "../../wire/address.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
 import type { IpHeader } from "../../wire/ip.ts";
@@ -131,7 +132,7 @@ export class PassiveOpen {
     now: number,
   ): DropReason | undefined {
     // A decision cannot be deferred until the ACK arrives.
-    if (listener.decides || listener.ready.length >= listener.backlog) return "tcp-backlog";
+    if (listener.decides || !this.#hasRoom(listener, ip)) return "tcp-backlog";
     this.#stats.synCookiesSent++;
     this.#transmitQueue.push(this.#cookies.answer(this.#create(ip, segment), segment, now));
     return undefined;
@@ -143,7 +144,9 @@ export class PassiveOpen {
     if (!this.#cookies.restore(tcb, segment, now)) return false;
     // With a full accept queue the ACK is dropped; the peer retransmits its data, and the ACK with
     // it.
-    if (listener.ready.length >= listener.backlog || this.#connections.isFull) return true;
+    if (!this.#hasRoom(listener, ip) || this.#connections.isFull) return true;
+    // The ACK of a cookie does not come from a forged address, a SYN may.
+    if (listener.isQueueFull) this.#evictReady(listener, listener.evictableFor(tcb.remote)!);
     this.#stats.synCookiesReturned++;
     this.#connections.enter(tcb);
     tcb.listener = listener;
@@ -151,6 +154,19 @@ export class PassiveOpen {
     segmentArrives(tcb, segment, now);
     this.#connections.settle(tcb);
     return true;
+  }
+
+  /** Whether the sender's connection may wait to be accepted, evicting another if need be. */
+  #hasRoom(listener: Listener, ip: IpHeader): boolean {
+    return !listener.isQueueFull || listener.evictableFor(this.#remoteOf(ip)) !== undefined;
+  }
+
+  #evictReady(listener: Listener, tcb: Tcb): void {
+    this.#stats.readyEvicted++;
+    listener.removeReady(tcb);
+    tcb.listener = undefined;
+    abort(tcb, "CONNECTION_ABORTED");
+    this.#connections.settle(tcb);
   }
 
   #create(ip: IpHeader, { sourcePort, destinationPort }: Segment): Tcb {

@@ -138,6 +138,40 @@ describe("a listener", () => {
     expect(ports).toEqual(new Set(clients.map((client) => client.localAddr.port)));
   });
 
+  // One client fills the queue of a program that is slow to accept. Another client's handshake is
+  // answered with a cookie, whose ACK resets the oldest of the first; a SYN alone resets nothing.
+  test("resets a connection of the client with the most for another client", async () => {
+    await using pair = new StackPair();
+    const listener = pair.server.listen({ port: 80, tcpBacklog: 8 });
+    const hoard = Array.from({ length: 20 }, () => pair.client.connect("10.0.0.2:80"));
+    for (const { closed } of hoard) closed.catch(() => {});
+    await pair.clock.advance(500);
+    pair.client.addAddress("10.0.0.9/24");
+    const other = pair.client.connect("10.0.0.2:80", { localHostname: "10.0.0.9" });
+    await pair.run(other.write(bytes("hello")));
+    await pair.clock.advance(10);
+    expect(hoard.filter(({ state }) => state === "CLOSED").length).toBe(1);
+    expect(pair.server.stats().readyEvicted).toBe(1);
+    const hostnames: string[] = [];
+    for (let i = 0; i < 16; i++) {
+      hostnames.push((await pair.run(listener.accept())).remoteAddr.hostname);
+    }
+    expect(hostnames.filter((hostname) => hostname === "10.0.0.9")).toEqual(["10.0.0.9"]);
+  });
+
+  // Each of the clients has one: those that came first stay.
+  test("resets nothing for one client too many", async () => {
+    await using pair = new StackPair();
+    pair.server.listen({ port: 80, tcpBacklog: 2 });
+    const clients = [11, 12, 13, 14, 15].map((last) => {
+      pair.client.addAddress(`10.0.0.${last}/24`);
+      return pair.client.connect("10.0.0.2:80", { localHostname: `10.0.0.${last}` });
+    });
+    await pair.clock.advance(500);
+    expect(pair.server.stats().readyEvicted).toBe(0);
+    expect(clients.every(({ state }) => state !== "CLOSED")).toBe(true);
+  });
+
   // close(lsn_fd) of the seed's diagram: RST.
   test("close resets what nobody has accepted", async () => {
     await using pair = new StackPair();
