@@ -7,7 +7,7 @@
 import { type Link, PacketBatch } from "../../stack/link.ts";
 import type { CoreStack } from "../../stack/stack.ts";
 import type { Clock } from "../environment.ts";
-import { macrotask } from "./macrotask.ts";
+import { HandlerScheduler } from "./handler_scheduler.ts";
 import { Transmitter } from "./transmitter.ts";
 
 /** Packets taken from the link at a time. */
@@ -23,16 +23,6 @@ const MAX_BURST_BYTES = 256 * 1024;
  * written and sent at once, as long as it is in the processor's cache.
  */
 const MIN_BURST_BATCH_BYTES = 16 * 1024;
-/** Milliseconds of packets before timers and other work get their turn. */
-const BUDGET_MS = 2;
-/** Turns of the microtask queue without a call after which handlers count as done. */
-const TURNS_TO_GO_ON = 3;
-/** The same while a request has been read and not been answered. */
-const TURNS_TO_ANSWER = 48;
-/** Turns in all. */
-const MAX_TURNS = 256;
-/** What a request is, in bytes; more is a stream, whose reader may never answer. */
-const SMALL_READ = 2048;
 
 /** Whoever owns a connection, a listener, a flow or a UDP socket in the core. */
 export interface Owner {
@@ -46,15 +36,7 @@ export class Driver {
   readonly #link: Link;
   readonly #clock: Clock;
   readonly #transmitter: Transmitter;
-  #flushQueued = false;
-  /** Calls into the core, counted: while it changes, handlers are still at work. */
-  #touches = 0;
-  /** Handlers have their turns before what they did goes out. */
-  #settling = false;
-  /** The time of a handlers' turn, once somebody has asked; NaN: nobody has. */
-  #turnNow = NaN;
-  /** Small reads that no write has followed. */
-  #unanswered = 0;
+  readonly #scheduler: HandlerScheduler;
   #cancelTimer: (() => void) | undefined;
   #timerAt: number = Infinity;
   #stopped = false;
@@ -63,31 +45,27 @@ export class Driver {
     this.core = core;
     this.#link = link;
     this.#clock = clock;
-    this.#transmitter = new Transmitter(core, link, clock, () => this.#flushSoon());
+    this.#scheduler = new HandlerScheduler(clock, () => this.flush());
+    this.#transmitter = new Transmitter(core, link, clock, () => this.#scheduler.flushSoon());
   }
 
-  /** Milliseconds. Of handlers that have their turn together only the first one looks at the clock. */
+  /** Milliseconds. Handlers that run in the same turn share one reading of the clock. */
   now(): number {
-    if (!this.#settling) return this.#clock.now();
-    if (Number.isNaN(this.#turnNow)) this.#turnNow = this.#clock.now();
-    return this.#turnNow;
+    return this.#scheduler.now();
   }
 
-  /** Takes packets until the link is closed; rejects when it broke. */
+  /** Receives packets until the link is closed; rejects if it has failed. */
   async run(): Promise<void> {
     const batch = new PacketBatch(BATCH);
-    let turnBegan = this.now();
+    const scheduler = this.#scheduler;
     while (!this.#stopped && await this.#link.ready()) {
-      for (;;) {
-        if (!this.#receive(batch)) break;
-        this.#settling = true;
-        this.#turnNow = NaN;
+      while (this.#receive(batch)) {
+        scheduler.begin();
         this.#deliver();
-        await this.#handlersSettle();
+        await scheduler.finished();
         this.flush();
-        if (this.now() - turnBegan < BUDGET_MS) continue;
-        await macrotask();
-        turnBegan = this.now();
+        const pause = scheduler.yieldIfDue();
+        if (pause !== undefined) await pause;
       }
     }
   }
@@ -123,46 +101,19 @@ export class Driver {
     return packets > 0;
   }
 
-  /**
-   * Lets woken handlers read and write, as long as they do. Who has read a request gets some more
-   * turns to answer, so that the acknowledgement travels with the answer.
-   */
-  async #handlersSettle(): Promise<void> {
-    let quiet = 0;
-    for (let turn = 0; turn < MAX_TURNS; turn++) {
-      const before = this.#touches;
-      this.#turnNow = NaN;
-      await undefined;
-      quiet = this.#touches === before ? quiet + 1 : 0;
-      if (quiet >= (this.#unanswered > 0 ? TURNS_TO_ANSWER : TURNS_TO_GO_ON)) break;
-    }
-    this.#settling = false;
-  }
-
-  /** A call has changed the core: the result goes out when the caller's turn is over. */
+  /** A call has changed the core: the result is sent when the caller's turn is over. */
   touch(): void {
-    this.#touches++;
-    this.#flushSoon();
-  }
-
-  #flushSoon(): void {
-    if (this.#flushQueued || this.#settling) return;
-    this.#flushQueued = true;
-    queueMicrotask(() => {
-      if (this.#flushQueued) this.flush();
-    });
+    this.#scheduler.noteCall();
   }
 
   /** The same after `count` bytes were read. */
   touchAfterRead(count: number): void {
-    if (count < SMALL_READ) this.#unanswered++;
-    this.touch();
+    this.#scheduler.noteRead(count);
   }
 
   /** The same after something was written. */
   touchAfterWrite(): void {
-    if (this.#unanswered > 0) this.#unanswered--;
-    this.touch();
+    this.#scheduler.noteWrite();
   }
 
   /** The same after a datagram was sent; a link takes so many at a time. */
@@ -173,8 +124,7 @@ export class Driver {
 
   /** Drains the core: packets to the link, events to their owners. */
   flush(): void {
-    this.#flushQueued = false;
-    this.#unanswered = 0;
+    this.#scheduler.flushed();
     if (this.#stopped) return;
     this.#transmitter.drain(this.now());
     this.#deliver();
