@@ -12,6 +12,8 @@ export interface Conditions {
   /** Share of packets at which a burst of losses begins, and how long it is at most. */
   readonly burst: number;
   readonly burstMs: number;
+  /** How many packets it takes in that time at most, however fast they come; 0: all of them. */
+  readonly burstPackets: number;
   readonly duplicate: number;
   readonly reorder: number;
   readonly reorderMs: number;
@@ -43,6 +45,7 @@ export const PERFECT: Conditions = {
   lostPackets: [],
   burst: 0,
   burstMs: 0,
+  burstPackets: 0,
   duplicate: 0,
   reorder: 0,
   reorderMs: 0,
@@ -80,6 +83,7 @@ export class Wire {
   readonly #deliver: Deliver;
   readonly #tellSender: Deliver | undefined;
   #burstUntil = 0;
+  #burstLeft = 0;
   #lastArrival = 0;
   /** When the bandwidth is free again. */
   #freeAt = 0;
@@ -138,12 +142,15 @@ export class Wire {
   }
 
   #isLost(now: number): boolean {
-    const { loss, lostPackets, burst, burstMs, deadFrom, deadUntil } = this.conditions;
+    const { loss, lostPackets, burst, burstMs, burstPackets, deadFrom, deadUntil } =
+      this.conditions;
     if (lostPackets.includes(this.packets - 1)) return true;
     if (now >= deadFrom && now < deadUntil) return true;
-    if (now < this.#burstUntil) return true;
+    if (now < this.#burstUntil && this.#burstLeft-- > 0) return true;
     if (this.#chance(burst)) {
-      this.#burstUntil = now + this.#random.fraction() * burstMs;
+      const fraction = this.#random.fraction();
+      this.#burstUntil = now + fraction * burstMs;
+      this.#burstLeft = burstPackets > 0 ? Math.floor(fraction * burstPackets) : Infinity;
       return true;
     }
     return this.#chance(loss);

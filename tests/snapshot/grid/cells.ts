@@ -2,7 +2,6 @@ import type { Conditions } from "../../sim/wire.ts";
 
 /** What a path does beside having a bandwidth and a delay. */
 export type Impairment =
-  | "nothing"
   | "loss 0.1 %"
   | "loss 1 %"
   | "loss 5 %"
@@ -22,7 +21,8 @@ export interface Cell {
   readonly profile: "local" | "internet";
   readonly rttMs: number;
   readonly mbit: number;
-  readonly impairment: Impairment;
+  /** All at once; none: the bottleneck has a queue of one bandwidth-delay product. */
+  readonly impairments: readonly Impairment[];
 }
 
 /** Both directions, and what is different on the way back. */
@@ -48,10 +48,10 @@ function loss(share: number): Change {
   return () => ({ conditions: { loss: share } });
 }
 
-/** A burst takes eight packets on the average. */
+/** A burst takes what passes the bottleneck in the time of up to sixteen packets. */
 function bursts(share: number): Change {
   return ({ bytesPerMs }) => ({
-    conditions: { burst: share, burstMs: 16 * PACKET / bytesPerMs },
+    conditions: { burst: share, burstMs: 16 * PACKET / bytesPerMs, burstPackets: 16 },
     back: { burst: 0 },
   });
 }
@@ -63,7 +63,6 @@ function reordering(share: number): Change {
 
 /** In the order in which the picture shows them. */
 export const IMPAIRMENTS: Readonly<Record<Impairment, Change>> = {
-  "nothing": () => ({}),
   "loss 0.1 %": loss(0.001),
   "loss 1 %": loss(0.01),
   "loss 5 %": loss(0.05),
@@ -82,39 +81,68 @@ export const IMPAIRMENTS: Readonly<Record<Impairment, Change>> = {
   "ACK loss 30 %": () => ({ back: { loss: 0.3 } }),
 };
 
-/** The path of a cell: a queue of one bandwidth-delay product, and the impairment. */
+/** Each impairment alone, and a path without. */
+export const SINGLE: readonly (readonly Impairment[])[] = [
+  [],
+  ...(Object.keys(IMPAIRMENTS) as Impairment[]).map((one) => [one]),
+];
+
+/** The axes of the product: at most one impairment of each, since two of one kind exclude each other. */
+const AXES: readonly (readonly (Impairment | undefined)[])[] = [
+  [undefined, "loss 1 %", "loss 5 %", "bursts 0.5 %"],
+  [undefined, "reordering 10 %", "reordering 30 %"],
+  [undefined, "policer", "bufferbloat", "ACK compression", "ACK loss 30 %"],
+];
+
+/** Every combination of loss, reordering, and what happens to the queue or the acknowledgements. */
+export const COMBINED: readonly (readonly Impairment[])[] = AXES.reduce(
+  (rows: readonly (readonly Impairment[])[], axis) =>
+    rows.flatMap((row) => axis.map((one) => one === undefined ? row : [...row, one])),
+  [[]],
+);
+
+/** How pictures and tables call a row. */
+export function nameOf(impairments: readonly Impairment[]): string {
+  return impairments.join(" + ") || "nothing";
+}
+
+/** The path of a cell: a queue of one bandwidth-delay product, and the impairments. */
 export function pathOf(
-  { rttMs, mbit, impairment }: Omit<Cell, "congestion" | "profile">,
+  { rttMs, mbit, impairments }: Omit<Cell, "congestion" | "profile">,
 ): CellPath {
   const bytesPerMs = mbit * 125;
-  const change = IMPAIRMENTS[impairment]({ rttMs, bytesPerMs });
-  return {
+  const path = {
     conditions: {
       delayMs: rttMs / 2,
       bytesPerMs,
       queueBytes: Math.max(rttMs * bytesPerMs, LEAST_QUEUE),
-      ...change.conditions,
     },
-    back: { polices: false, ...change.back },
+    back: { polices: false },
   };
+  for (const impairment of impairments) {
+    const change = IMPAIRMENTS[impairment]({ rttMs, bytesPerMs });
+    Object.assign(path.conditions, change.conditions);
+    Object.assign(path.back, change.back);
+  }
+  return path;
 }
 
-/** All combinations. */
+/** All combinations of what is given, on each row of impairments. */
 export function cells(
   given: {
     readonly congestions: readonly Cell["congestion"][];
     readonly profiles: readonly Cell["profile"][];
     readonly rtts: readonly number[];
     readonly rates: readonly number[];
-    readonly impairments?: readonly Impairment[];
+    readonly rows?: readonly (readonly Impairment[])[];
   },
 ): Cell[] {
-  const impairments = given.impairments ?? Object.keys(IMPAIRMENTS) as Impairment[];
+  const rows = given.rows ?? SINGLE;
   return given.profiles.flatMap((profile) =>
     given.congestions.flatMap((congestion) =>
       given.rates.flatMap((mbit) =>
         given.rtts.flatMap((rttMs) =>
-          impairments.map((impairment) => ({ congestion, profile, rttMs, mbit, impairment }))
+          rows.map((impairments) => ({ congestion, profile, rttMs, mbit, impairments }))
         )
       )
     )

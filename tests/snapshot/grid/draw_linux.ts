@@ -7,11 +7,10 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
-import { type Impairment, IMPAIRMENTS } from "./cells.ts";
+import { nameOf, SINGLE } from "./cells.ts";
 import type { LinuxResult } from "./linux_results.ts";
 import { type HeatMap, svg } from "./svg.ts";
 
-const NAMES = Object.keys(IMPAIRMENTS) as Impairment[];
 const LEAST_RATIO = 0.9;
 
 const file = new URL("../../../docs/bad-paths-linux.svg", import.meta.url);
@@ -25,14 +24,14 @@ function compare(path: string): HeatMap[] {
   const rtts = [...new Set(measured.map(({ rttMs }) => rttMs))].sort((a, b) => a - b);
   return (["cubic", "bbr"] as const).map((congestion) => ({
     title: `${congestion}: percent of the kernel's goodput`,
-    rows: NAMES,
+    rows: SINGLE.map(nameOf),
     groups: rates.map((mbit) => ({
       name: `${mbit} Mbit/s, RTT in ms`,
       columns: rtts.map((rttMs) => String(rttMs)),
     })),
     field: (row, column) => {
       const found = measured.find((one) =>
-        one.congestion === congestion && one.impairment === NAMES[row] &&
+        one.congestion === congestion && nameOf(one.impairments) === nameOf(SINGLE[row]!) &&
         one.mbit === rates[Math.floor(column / rtts.length)] &&
         one.rttMs === rtts[column % rtts.length]
       );
@@ -41,7 +40,7 @@ function compare(path: string): HeatMap[] {
       return {
         text: String(Math.round(100 * ratio)),
         goodness: ratio,
-        marked: ratio < LEAST_RATIO,
+        frame: ratio < LEAST_RATIO ? "#b00" : undefined,
       };
     },
   }));

@@ -1,45 +1,62 @@
 /**
- * The whole grid of bad paths in virtual time: writes `docs/bad-paths.svg` and prints what is out of
- * bounds, and how flows share a path.
+ * The whole grid of bad paths in virtual time: draws `docs/bad-paths.svg` and
+ * `docs/bad-paths-combined.svg`, and prints what is out of bounds, and how flows share a path.
  *
  * @module
  */
 import { writeFileSync } from "node:fs";
-import { type Cell, cells, type Impairment, IMPAIRMENTS } from "./cells.ts";
-import { measure, type Result, share } from "./measure.ts";
+import { type Cell, cells, COMBINED, type Impairment, nameOf, SINGLE } from "./cells.ts";
+import { measureMean, type Result, share } from "./measure.ts";
 import { type Field, type HeatMap, svg } from "./svg.ts";
 
 const RATES = [1, 10, 100, 1000];
 const RTTS = [1, 10, 100, 300];
-const NAMES = Object.keys(IMPAIRMENTS) as Impairment[];
 const MAPS = (["internet", "local"] as const).flatMap((profile) =>
   (["cubic", "bbr"] as const).map((congestion) => ({ profile, congestion }))
 );
+/** One run depends on which packets chance takes. */
+const SEEDS = [1, 2, 3];
 /** RTOs in force: longer than this is a stall. */
 const MOST_SILENCE = 2;
 /** The timer that ends it runs for one RTO; the rest is for rounding. */
 const MOST_WAIT = 1.001;
+/** A combination that carries less than this part of what its impairments alone predict. */
+const COLLAPSE = 0.5;
+const STALL_FRAME = "#b00";
+const COLLAPSE_FRAME = "#33c";
 const SHARE_SECONDS = 60;
 /** One run's shares wander by more than those of its paths differ. */
 const SHARE_SEEDS = [1, 2, 3, 4, 5, 6];
 
-const results = new Map<string, Result>();
-const maps = MAPS.map(drawCells);
-writeFileSync(docs("bad-paths.svg"), svg(maps));
-for (const line of summary()) console.log(line);
-
-function docs(name: string): URL {
-  return new URL(`../../../docs/${name}`, import.meta.url);
+const results = new Map<string, { readonly cell: Cell; readonly result: Result }>();
+const files = { "bad-paths.svg": SINGLE, "bad-paths-combined.svg": COMBINED };
+for (const [name, rows] of Object.entries(files)) {
+  const file = new URL(`../../../docs/${name}`, import.meta.url);
+  writeFileSync(file, svg(MAPS.map((algorithm) => drawCells(algorithm, rows))));
 }
+for (const line of [...outOfBounds(), ...shares()]) console.log(line);
 
 /** Long enough for the algorithm to find its window, short enough for 1 Gbit/s. */
-function secondsFor({ mbit, rttMs }: Pick<Cell, "mbit" | "rttMs">): number {
+function secondsFor({ mbit, rttMs }: Cell): number {
   if (mbit === 1) return 20;
   if (mbit === 10) return 8;
   return mbit === 100 ? 1.5 + 8 * rttMs / 1000 : 0.3 + 4 * rttMs / 1000;
 }
 
-function drawCells(algorithm: (typeof MAPS)[number]): HeatMap {
+/** Each cell is measured once, however many pictures it is in. */
+function resultOf(cell: Cell): Result {
+  const key = JSON.stringify(cell);
+  const known = results.get(key);
+  if (known !== undefined) return known.result;
+  const result = measureMean(cell, secondsFor(cell), SEEDS);
+  results.set(key, { cell, result });
+  return result;
+}
+
+function drawCells(
+  algorithm: (typeof MAPS)[number],
+  rows: readonly (readonly Impairment[])[],
+): HeatMap {
   const { congestion, profile } = algorithm;
   const groups = RATES.map((mbit) => ({
     name: `${mbit} Mbit/s, RTT in ms`,
@@ -48,53 +65,74 @@ function drawCells(algorithm: (typeof MAPS)[number]): HeatMap {
   const field = (row: number, column: number): Field => {
     const mbit = RATES[Math.floor(column / RTTS.length)]!;
     const rttMs = RTTS[column % RTTS.length]!;
-    const cell = { ...algorithm, mbit, rttMs, impairment: NAMES[row]! };
-    const result = measure(cell, secondsFor(cell));
-    results.set(JSON.stringify(cell), result);
-    return { text: percent(result.use), goodness: result.use, marked: isStalled(result) };
+    const cell = { ...algorithm, mbit, rttMs, impairments: rows[row]! };
+    const { use } = resultOf(cell);
+    return { text: String(Math.round(100 * use)), goodness: use, frame: frameOf(cell) };
   };
   const title = `${congestion}, profile ${profile}: percent of the bottleneck that data uses`;
   console.log(title);
-  return { title, rows: NAMES, groups, field };
+  return { title, rows: rows.map(nameOf), groups, field };
+}
+
+function frameOf(cell: Cell): string | undefined {
+  if (isStalled(resultOf(cell))) return STALL_FRAME;
+  return resultOf(cell).use < COLLAPSE * predictedUse(cell) ? COLLAPSE_FRAME : undefined;
 }
 
 function isStalled({ silence, wait }: Result): boolean {
   return silence > MOST_SILENCE || wait > MOST_WAIT;
 }
 
-function percent(part: number): string {
-  return String(Math.round(100 * part));
+/** Each impairment takes the part of the bottleneck that it takes alone. */
+function predictedUse(cell: Cell): number {
+  const plain = resultOf({ ...cell, impairments: [] }).use;
+  return cell.impairments.reduce(
+    (use, impairment) => use * resultOf({ ...cell, impairments: [impairment] }).use / plain,
+    plain,
+  );
 }
 
-/** What is out of bounds, and the shares. */
-function summary(): string[] {
-  const lines = [`${results.size} cells`];
-  const all = [...results];
+function outOfBounds(): string[] {
+  const all = [...results.values()];
+  const lines = [`${all.length} cells`];
   const most = (value: (result: Result) => number) => {
-    return Math.max(...all.map(([, result]) => value(result))).toFixed(2);
+    return Math.max(...all.map(({ result }) => value(result))).toFixed(2);
   };
   lines.push(`longest silence: ${most(({ silence }) => silence)} RTOs in force`);
   lines.push(`longest time without sending: ${most(({ wait }) => wait)} RTOs in force`);
-  for (const [cell, result] of all.filter(([, result]) => isStalled(result))) {
-    lines.push(`stalled: ${cell} ${JSON.stringify(result)}`);
+  for (const { cell, result } of all) {
+    const { silenceWithoutBackoff, use } = result;
+    if (isStalled(result)) lines.push(`stalled: ${describe(cell)}: ${JSON.stringify(result)}`);
+    if (silenceWithoutBackoff > MOST_SILENCE) {
+      lines.push(`${describe(cell)}: ${silenceWithoutBackoff.toFixed(1)} RTOs without backoff`);
+    }
+    const predicted = predictedUse(cell);
+    if (use >= COLLAPSE * predicted) continue;
+    lines.push(`${describe(cell)}: ${use.toFixed(3)}, predicted ${predicted.toFixed(3)}`);
   }
-  for (const [cell, { silenceWithoutBackoff }] of all) {
-    if (silenceWithoutBackoff <= MOST_SILENCE) continue;
-    lines.push(`${cell}: ${silenceWithoutBackoff.toFixed(1)} RTOs without backoff`);
-  }
+  return lines;
+}
+
+function describe({ congestion, profile, mbit, rttMs, impairments }: Cell): string {
+  return `${congestion} ${profile} ${mbit} Mbit/s ${rttMs} ms ${nameOf(impairments)}`;
+}
+
+function shares(): string[] {
+  const rows = [...SINGLE, ...COMBINED.filter(({ length }) => length > 1)];
   const pairs = cells({
     congestions: ["cubic", "bbr"],
     profiles: ["internet"],
     rtts: [30],
     rates: [5],
+    rows,
   });
-  for (const cell of pairs) {
+  const lines = pairs.map((cell) => {
     const ratio = share(cell, SHARE_SECONDS, SHARE_SEEDS);
-    lines.push(`two flows of ${cell.congestion}, ${cell.impairment}: ${ratio.toFixed(2)}`);
-  }
+    return `two flows of ${cell.congestion}, ${nameOf(cell.impairments)}: ${ratio.toFixed(2)}`;
+  });
   for (const rttMs of [10, 50, 100]) {
     const cell = { congestion: "cubic", profile: "internet", mbit: 10, rttMs } as const;
-    const ratio = share({ ...cell, impairment: "nothing" }, SHARE_SECONDS, SHARE_SEEDS, "bbr");
+    const ratio = share({ ...cell, impairments: [] }, SHARE_SECONDS, SHARE_SEEDS, "bbr");
     const part = 2 / (1 + ratio);
     lines.push(`cubic beside bbr, ${rttMs} ms: ${part.toFixed(2)} of its share`);
   }

@@ -34,6 +34,22 @@ export function measure(cell: Cell, seconds: number, seed = 1): Result {
   };
 }
 
+/** Several runs of a cell: the mean of what they carry, and the longest silence of any. */
+export function measureMean(cell: Cell, seconds: number, seeds: readonly number[]): Result {
+  const runs = seeds.map((seed) => measure(cell, seconds, seed));
+  const mean = (value: (run: Result) => number) => {
+    return runs.reduce((sum, run) => sum + value(run), 0) / runs.length;
+  };
+  const longest = (value: (run: Result) => number) => Math.max(...runs.map(value));
+  return {
+    goodput: mean(({ goodput }) => goodput),
+    use: mean(({ use }) => use),
+    silence: longest(({ silence }) => silence),
+    silenceWithoutBackoff: longest(({ silenceWithoutBackoff }) => silenceWithoutBackoff),
+    wait: longest(({ wait }) => wait),
+  };
+}
+
 /**
  * What the second of two flows that begin together gets, in parts of what the first one gets, in
  * the second half of the time; the mean of several runs, as chance moves bandwidth to and fro.

@@ -1,10 +1,29 @@
-import { type Cell, cells, type Impairment, IMPAIRMENTS } from "./cells.ts";
+import { type Cell, cells, type Impairment, nameOf, SINGLE } from "./cells.ts";
 import { measure, type Result, share } from "./measure.ts";
 
 const PATHS = [
   { mbit: 1, rttMs: 300, seconds: 10 },
   { mbit: 10, rttMs: 50, seconds: 3 },
   { mbit: 100, rttMs: 10, seconds: 0.3 },
+];
+/** Two or three at once, so that each pair of impairments is in one of them. */
+const TOGETHER: readonly (readonly Impairment[])[] = [
+  ["loss 1 %", "reordering 10 %", "policer"],
+  ["loss 5 %", "reordering 30 %", "bufferbloat"],
+  ["loss 1 %", "reordering 30 %", "ACK compression"],
+  ["loss 5 %", "reordering 10 %", "ACK loss 30 %"],
+  ["bursts 0.5 %", "reordering 30 %", "policer"],
+  ["bursts 0.5 %", "reordering 10 %", "bufferbloat"],
+  ["bursts 0.5 %", "ACK compression"],
+  ["bursts 0.5 %", "ACK loss 30 %"],
+];
+const SHARED: readonly (readonly Impairment[])[] = [
+  [],
+  ["loss 1 %"],
+  ["reordering 10 %"],
+  ["policer"],
+  ["bufferbloat"],
+  ["loss 1 %", "reordering 10 %", "bufferbloat"],
 ];
 const ALGORITHMS = [
   { congestion: "cubic", profile: "internet" },
@@ -20,28 +39,28 @@ export interface ShortGrid {
   readonly shares: readonly { readonly cell: Cell; readonly share: number }[];
 }
 
-/** A grid for the tests: a few paths, every impairment; two flows on one path. */
+/** A grid for the tests: a few paths, every impairment, some together; two flows on one path. */
 export function shortGrid(): ShortGrid {
   const results: (Result & { readonly cell: Cell })[] = [];
   const lines = ["Goodput in parts of the bottleneck, and the longest silence in RTOs in force"];
   for (const { mbit, rttMs, seconds } of PATHS) {
     const names = ALGORITHMS.map(({ congestion, profile }) => `${congestion} ${profile}`);
     lines.push("", line(`${mbit} Mbit/s, ${rttMs} ms`, names));
-    for (const impairment of Object.keys(IMPAIRMENTS) as Impairment[]) {
+    for (const impairments of [...SINGLE, ...TOGETHER]) {
       const row = ALGORITHMS.map((algorithm) => {
-        const cell = { ...algorithm, mbit, rttMs, impairment };
+        const cell = { ...algorithm, mbit, rttMs, impairments };
         const result = { cell, ...measure(cell, seconds) };
         results.push(result);
         return result;
       });
-      lines.push(line(impairment, row.map(({ use, silence }) => pair(use, silence))));
+      lines.push(line(nameOf(impairments), row.map(({ use, silence }) => pair(use, silence))));
     }
   }
   const shares = sharedCells().map((cell) => ({ cell, share: share(cell, 40, [1, 2]) }));
   lines.push("", line("Second of two flows", ["cubic", "bbr"]));
-  for (const impairment of new Set(shares.map(({ cell }) => cell.impairment))) {
-    const row = shares.filter(({ cell }) => cell.impairment === impairment);
-    lines.push(line(impairment, row.map((one) => one.share.toFixed(2))));
+  for (const impairments of SHARED) {
+    const row = shares.filter(({ cell }) => cell.impairments === impairments);
+    lines.push(line(nameOf(impairments), row.map((one) => one.share.toFixed(2))));
   }
   return { text: lines.join("\n") + "\n", results, shares };
 }
@@ -52,7 +71,7 @@ function sharedCells(): Cell[] {
     profiles: ["internet"],
     rtts: [20],
     rates: [4],
-    impairments: ["nothing", "loss 1 %", "reordering 10 %", "policer", "bufferbloat"],
+    rows: SHARED,
   });
 }
 
@@ -61,5 +80,5 @@ function pair(use: number, silence: number): string {
 }
 
 function line(name: string, row: readonly string[]): string {
-  return name.padEnd(20) + row.map((text) => text.padStart(16)).join("");
+  return name.padEnd(46) + row.map((text) => text.padStart(16)).join("");
 }

@@ -8,9 +8,9 @@ const BEFORE = readFileSync(new URL("short.txt", import.meta.url), "utf8");
 const LIMIT_MS = 120_000;
 /** Those of the whole grid that are silent for the longest time, in RTOs without backoff. */
 const MOST_SILENT: readonly Cell[] = [
-  { congestion: "cubic", profile: "internet", rttMs: 1, mbit: 10, impairment: "ACK loss 30 %" },
-  { congestion: "bbr", profile: "internet", rttMs: 100, mbit: 1, impairment: "ACK loss 30 %" },
-  { congestion: "cubic", profile: "local", rttMs: 300, mbit: 1, impairment: "loss 5 %" },
+  { congestion: "cubic", profile: "internet", rttMs: 1, mbit: 10, impairments: ["ACK loss 30 %"] },
+  { congestion: "bbr", profile: "internet", rttMs: 100, mbit: 1, impairments: ["ACK loss 30 %"] },
+  { congestion: "cubic", profile: "local", rttMs: 300, mbit: 1, impairments: ["loss 5 %"] },
 ];
 /** An RTO, and what rounding makes of it. */
 const ONE_RTO = 1.001;

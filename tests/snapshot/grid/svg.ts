@@ -13,13 +13,15 @@ export interface Field {
   readonly text: string;
   /** From 0, bad, to 1, good. */
   readonly goodness: number;
-  /** It has a frame, as something in it is out of bounds. */
-  readonly marked: boolean;
+  /** The colour of its frame, where something in it is out of bounds. */
+  readonly frame: string | undefined;
 }
 
 const WIDTH = 30;
 const HEIGHT = 18;
-const LABELS = 130;
+const LEAST_LABELS = 130;
+/** Of a label in the picture's font. */
+const CHARACTER = 5.5;
 const HEAD = 58;
 const GAP = 6;
 
@@ -41,15 +43,20 @@ export function svg(maps: readonly HeatMap[]): string {
   ].join("\n");
 }
 
-function widthOf({ groups }: HeatMap): number {
+function widthOf(map: HeatMap): number {
+  const { groups } = map;
   const columns = groups.reduce((sum, group) => sum + group.columns.length, 0);
-  return LABELS + columns * WIDTH + groups.length * GAP;
+  return widthOfLabels(map) + columns * WIDTH + groups.length * GAP;
+}
+
+function widthOfLabels({ rows }: HeatMap): number {
+  return Math.max(LEAST_LABELS, ...rows.map((row) => row.length * CHARACTER));
 }
 
 function draw(map: HeatMap): string {
   const parts = [text(4, 16, map.title, "start", 13)];
-  map.rows.forEach((row, i) => parts.push(text(LABELS - 6, middle(i), row, "end")));
-  let left = LABELS;
+  let left = widthOfLabels(map);
+  map.rows.forEach((row, i) => parts.push(text(left - 6, middle(i), row, "end")));
   let column = 0;
   for (const { name, columns } of map.groups) {
     parts.push(text(left + columns.length * WIDTH / 2, 34, name, "middle", 11));
@@ -66,7 +73,7 @@ function draw(map: HeatMap): string {
 
 function drawField(field: Field | undefined, left: number, row: number): string {
   if (field === undefined) return "";
-  const frame = field.marked ? ' stroke="#b00" stroke-width="2"' : "";
+  const frame = field.frame === undefined ? "" : ` stroke="${field.frame}" stroke-width="2"`;
   const place = `x="${left + 1}" y="${HEAD + row * HEIGHT + 1}"`;
   const size = `width="${WIDTH - 2}" height="${HEIGHT - 2}"`;
   const rect = `<rect ${place} ${size} fill="${colour(field.goodness)}"${frame}/>`;
