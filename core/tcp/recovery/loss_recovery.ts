@@ -77,7 +77,7 @@ export function recoverFromLoss(tcb: Tcb, context: AckContext, now: number): voi
   else if (tcb.recovery === "fast") {
     reduceWindow(tcb, before, delivered, newlyLost, context.acked > 0);
   } else if (!ends) {
-    if (before === "timeout") withdrawRoom(tcb, newlyLost);
+    if (before === "timeout") withdrawRoom(tcb, newlyLost, delivered);
     if (context.acked > 0 || takesAnyOrder(tcb)) growWindow(tcb, context, before, now);
   }
   if (!isOfFullWindow(tcb, tcb.sndUna)) tcb.windowFullAt = undefined;
@@ -116,17 +116,23 @@ function reduceWindow(
       isSafe,
     );
   } else if (before === "fast") {
-    withdrawRoom(tcb, newlyLost);
+    withdrawRoom(tcb, newlyLost, delivered);
   } else {
     // RACK's timer begins it: nothing has arrived that could let more than the first one out.
     congestion.cwnd = inFlight + sendMss;
   }
 }
 
-/** What is found to be lost makes no room: only what arrives lets something out. */
-function withdrawRoom(tcb: Tcb, newlyLost: number): void {
-  if (newlyLost === 0) return;
-  tcb.congestion.cwnd = Math.max(tcb.congestion.cwnd - newlyLost, tcb.sendMss);
+/**
+ * What is found to be lost makes no room: only what arrives lets something out. Where RACK's timer finds
+ * it two segments stay, the least that ssthresh may be (RFC 5681 3.1): the acknowledgement of one alone
+ * may get lost.
+ */
+function withdrawRoom(tcb: Tcb, newlyLost: number, delivered: number): void {
+  const { congestion, sendMss } = tcb;
+  const segments = delivered > 0 ? 1 : 2;
+  const least = Math.min(congestion.cwnd, segments * sendMss);
+  congestion.cwnd = Math.max(congestion.cwnd - newlyLost, least);
 }
 
 /** Outside of fast recovery the window is the algorithm's. */

@@ -82,6 +82,26 @@ describe("with SACK", () => {
     t.recvNothing();
   });
 
+  // The holes were sent a millisecond apart, and become lost a millisecond apart while nothing
+  // arrives: the second is sent again as well, for the acknowledgement of the first may get lost.
+  test("the second hole that the reordering timer finds is retransmitted (RFC 8985 6.3)", () => {
+    const t = inEstablished({ profile: "internet", syn: { mss: 1000, sackPermitted: true } });
+    for (const ms of [0, 1]) {
+      t.at(ms);
+      t.write(1000);
+      t.recv({ flags: "P.", seq: 1 + 1000 * ms, length: 1000 });
+    }
+    t.at(2);
+    t.write(2000);
+    t.recv({ length: 1000 });
+    t.recv({ flags: "P.", length: 1000 });
+    t.send({ at: 12, ack: 1, options: { sack: [[2001, 4001]] } });
+    t.recvNothing();
+    t.recv({ at: 12.5, seq: 1, length: 1000 });
+    t.recv({ at: 13.5, seq: 1001, length: 1000 });
+    t.recvNothing();
+  });
+
   // SACK keeps recovery going while nothing new is acknowledged: the timer counts from what was sent
   // for the first hole last.
   test("a first segment that is sent again restarts the timer (RFC 6675 6)", () => {
