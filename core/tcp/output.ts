@@ -188,10 +188,15 @@ function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   return true;
 }
 
-/** draft-ietf-ccwg-bbr 4.1.2.4: the window would let more go, and nothing waits to be sent again. */
+/**
+ * draft-ietf-ccwg-bbr 4.1.2.4: the window would let more go, and nothing waits to be sent again. A
+ * writer that waits for room in the send buffer is no more the limit than one whose peer's window is
+ * full: else Startup would never end where what is sacked fills the buffer.
+ */
 function noteNothingToSend(tcb: Tcb): void {
   const { rate, scoreboard } = tcb;
-  if (rate === undefined || scoreboard.lostBytes > 0 || congestionRoom(tcb) <= 0) return;
+  if (rate === undefined || tcb.has(TCB.WRITER_WAITING) || scoreboard.lostBytes > 0) return;
+  if (congestionRoom(tcb) <= 0) return;
   rate.markApplicationLimited(scoreboard.inFlight);
 }
 
