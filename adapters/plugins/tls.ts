@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TLSSocket, TLSSocketOptions } from "node:tls";
+import type { z } from "zod";
 import { messageOf } from "../../core/api/error_text.ts";
 import { PeerFaultError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
@@ -11,36 +11,15 @@ import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import type { Context, Next } from "../../core/api/types.ts";
 import { withTimeout } from "../../plugins/shared/with_timeout.ts";
 import { FaultLog } from "../host/fault_log.ts";
+import type { TlsEngine, TlsSession } from "./tls/engine.ts";
+import { OpenSslEngine } from "./tls/openssl/engine.ts";
 import { type TlsOptions, tlsOptionsSchema } from "./tls/options.ts";
 import { RenewedCertificates } from "./tls/renewed_certificates.ts";
-import { TlsSession } from "./tls/session.ts";
+import { RuntimeEngine } from "./tls/runtime/engine.ts";
 
 export type { TlsCertificate } from "./tls/certificates.ts";
+export type { ClientCertificate, TlsInfo } from "./tls/engine.ts";
 export type { ClientCertificateOptions, TlsOptions } from "./tls/options.ts";
-
-/** What a handshake has agreed on: `c.get<TlsInfo>(TLS_INFO)` behind {@link tls}. */
-export interface TlsInfo {
-  /** `"TLSv1.2"` or `"TLSv1.3"`. */
-  readonly version: string;
-  /** The name of the cipher suite. */
-  readonly cipher: string;
-  /** The name that the client asked for (RFC 6066 3). */
-  readonly serverName: string | undefined;
-  /** The protocol that was agreed on (RFC 7301). */
-  readonly alpn: string | undefined;
-  /** What the client has shown, once it was found valid. */
-  readonly clientCertificate: ClientCertificate | undefined;
-}
-
-/** Who a client is. */
-export interface ClientCertificate {
-  /** The common name of its subject. */
-  readonly commonName: string | undefined;
-  /** Its names, as `"DNS:example.org, IP Address:10.0.0.1"`. */
-  readonly subjectAltName: string | undefined;
-  /** Its SHA-256, as `"AB:CD:…"`. */
-  readonly fingerprint256: string;
-}
 
 /** Where {@link tls} puts what was agreed on. */
 export const TLS_INFO: unique symbol = Symbol("berth.tls");
@@ -88,41 +67,53 @@ export const TLS_INFO: unique symbol = Symbol("berth.tls");
 export const tls: PluginFactory<TlsOptions> = definePlugin({
   name: "tls",
   options: tlsOptionsSchema,
-  setup: ({ certificates, alpn, minVersion, clientCertificates, handshakeTimeoutMs }) => {
-    const ca = clientCertificates?.ca;
-    const server: Server = {
-      certificates: new RenewedCertificates({ certificates, ca, minVersion }),
-      options: {
-        ...(alpn ? { ALPNProtocols: [...alpn] } : {}),
-        ...(ca ? { requestCert: true, rejectUnauthorized: clientCertificates!.required } : {}),
-      },
-      handshakeTimeoutMs,
-      clients: clientCertificates ? { required: clientCertificates.required } : undefined,
-      failures: 0,
-      faults: new FaultLog("tls: no handshake without a socket"),
-    };
+  setup: (options) => {
+    const server = serverOf(options);
     return (c, next) => serve(c, next, server);
   },
 });
 
+const NO_OPENSSL = 'tls: options.engine is "openssl", but libssl.so.3 cannot be called: install ' +
+  'OpenSSL 3, give --allow-ffi on Deno, or use "runtime"';
+
 interface Server {
-  readonly certificates: RenewedCertificates;
-  readonly options: TLSSocketOptions;
+  /** Begins a session with the certificates that are valid now. */
+  readonly open: (c: Context) => Promise<TlsSession>;
   readonly handshakeTimeoutMs: number;
-  readonly clients: { readonly required: boolean } | undefined;
   /** Handshakes that have failed. */
   failures: number;
-  /** Handshakes for which the kernel gave no sockets. */
+  /** Sessions for which the host had no resources. */
   readonly faults: FaultLog;
 }
 
+function serverOf(options: z.output<typeof tlsOptionsSchema>): Server {
+  const { alpn, minVersion, clientCertificates, handshakeTimeoutMs } = options;
+  const clients = clientCertificates && { required: clientCertificates.required };
+  const settings = { minVersion, alpn, clients };
+  const engine = options.engine === "runtime" ? undefined : OpenSslEngine.open(settings);
+  if (engine === undefined && options.engine === "openssl") throw new TypeError(NO_OPENSSL);
+  return {
+    open: engine ? opener(engine, options) : opener(new RuntimeEngine(settings), options),
+    handshakeTimeoutMs,
+    failures: 0,
+    faults: new FaultLog("tls: no session could be opened"),
+  };
+}
+
+function opener<C>(
+  engine: TlsEngine<C>,
+  { certificates, clientCertificates }: z.output<typeof tlsOptionsSchema>,
+): Server["open"] {
+  const renewed = new RenewedCertificates({
+    certificates,
+    ca: clientCertificates?.ca,
+    load: (material, ca) => engine.load(material, ca),
+  });
+  return async (c) => await engine.open(c, renewed.current(c.clock.now(), c.log));
+}
+
 async function serve(c: Context, next: Next, server: Server): Promise<void> {
-  const store = server.certificates.current(c.clock.now(), c.log);
-  const session = await TlsSession.open(c.socket, c.clock, {
-    ...server.options,
-    secureContext: store.default,
-    SNICallback: (name, found) => found(null, store.find(name)),
-  }).catch((error: Error) => {
+  const session = await server.open(c).catch((error: Error) => {
     if (error instanceof PeerFaultError) throw error;
     server.faults.add(error, c.log);
     c.socket.abort(error);
@@ -138,11 +129,10 @@ async function serve(c: Context, next: Next, server: Server): Promise<void> {
 /** False: it failed; that is logged, and the client has the alert. */
 async function shakeHands(c: Context, session: TlsSession, server: Server): Promise<boolean> {
   const { clock, socket, log } = c;
-  const { handshakeTimeoutMs, clients } = server;
   const giveUp = () => socket.abort(new Error("the handshake took too long"));
   try {
-    await withTimeout(clock, handshakeTimeoutMs, giveUp, () => session.secured);
-    c.set(TLS_INFO, infoOf(session, clients));
+    const secured = () => session.secure();
+    c.set(TLS_INFO, await withTimeout(clock, server.handshakeTimeoutMs, giveUp, secured));
     return true;
   } catch (error) {
     log.info("tls: handshake failed", {
@@ -150,41 +140,7 @@ async function shakeHands(c: Context, session: TlsSession, server: Server): Prom
       reason: messageOf(error),
       failures: ++server.failures,
     });
-    session.engine.end();
-    await session.allSent.catch(() => {});
+    await session.refuse().catch(() => {});
     return false;
   }
-}
-
-/** @throws The client's certificate is not valid, or is missing. */
-function infoOf({ engine }: TlsSession, clients: Server["clients"]): TlsInfo {
-  const shown = clients ? engine.getPeerCertificate() : undefined;
-  const hasShown = shown !== undefined && Object.keys(shown).length > 0;
-  const fault = hasShown ? certificateFault(engine) : undefined;
-  if (fault !== undefined) throw new Error(`the client's certificate is not valid: ${fault}`);
-  if (clients?.required && !hasShown) throw new Error("the client has shown no certificate");
-  const { servername } = engine as { servername?: string | false };
-  return {
-    version: engine.getProtocol() ?? "unknown",
-    cipher: engine.getCipher().name,
-    serverName: servername || undefined,
-    alpn: engine.alpnProtocol || undefined,
-    clientCertificate: hasShown
-      ? {
-        commonName: [shown.subject?.CN].flat()[0],
-        subjectAltName: shown.subjectaltname,
-        fingerprint256: shown.fingerprint256,
-      }
-      : undefined,
-  };
-}
-
-/** Why the client's certificate is not valid. Only `tls.Server` puts that into `authorized` on Deno. */
-function certificateFault(engine: TLSSocket): string | undefined {
-  if (engine.authorized) return undefined;
-  if (engine.authorizationError) return String(engine.authorizationError);
-  const { _handle: handle } = engine as { _handle?: { verifyError?(): { code?: string } | "" } };
-  if (handle?.verifyError === undefined) return "it was not verified";
-  const error = handle.verifyError();
-  return error ? String(error.code ?? error) : undefined;
 }

@@ -10,13 +10,15 @@ import { networkInterfaces } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { test } from "bun:test";
+import { openSsl } from "../../adapters/plugins/tls/openssl/library.ts";
 
 /**
  * `"namespace"`: network namespaces can be made with `unshare`. `"tun"`: the same, and a TUN device
  * can be made in one. `"ipv6"`: the loopback device has an IPv6 address, which many containers lack.
- * `"root"`: for what the kernel allows nobody else, in user namespaces either. `"program:curl"`: `curl` is on the PATH.
+ * `"root"`: for what the kernel allows nobody else, in user namespaces either. `"libssl"`: OpenSSL 3
+ * can be called by foreign functions. `"program:curl"`: `curl` is on the PATH.
  */
-export type Requirement = "namespace" | "tun" | "ipv6" | "root" | `program:${string}`;
+export type Requirement = "namespace" | "tun" | "ipv6" | "root" | "libssl" | `program:${string}`;
 
 /** Whether everything is there; if not, what is missing. */
 export type Availability = { ok: true } | { ok: false; reason: string };
@@ -68,6 +70,8 @@ function look(requirement: Requirement): string | undefined {
       return reasonAgainst("namespace") ?? missingTun();
     case "root":
       return process.getuid?.() === 0 ? undefined : "needs root";
+    case "libssl":
+      return openSsl() ? undefined : "needs libssl.so.3 and foreign functions";
     case "ipv6":
       return hasIpv6() ? undefined : "needs the address ::1";
     default:

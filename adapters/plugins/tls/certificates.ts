@@ -4,7 +4,6 @@
  * @module
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import { messageOf } from "../../../core/api/error_text.ts";
 import { certificatesOf, keysOf, nameOf, readPem } from "./pem.ts";
 
@@ -18,34 +17,41 @@ export interface TlsCertificate {
   passphrase?: string | undefined;
 }
 
-/** What all certificates of a server share. */
-export type SharedContext = Pick<SecureContextOptions, "ca" | "minVersion">;
-
-interface Entry {
-  readonly names: readonly string[];
-  readonly context: SecureContext;
+/** A certificate with its issuers' and its key, both as PEM text, the key without a passphrase. */
+export interface CertificateMaterial {
+  readonly certificate: string;
+  readonly key: string;
 }
 
-/** The certificates of a server. */
-export class CertificateStore {
-  readonly #entries: readonly Entry[];
+interface Entry<C> {
+  readonly names: readonly string[];
+  readonly context: C;
+}
+
+/** The certificates of a server, each as an engine has prepared it. */
+export class CertificateStore<C> {
+  readonly #entries: readonly Entry<C>[];
 
   /**
    * Reads the files; the first certificate is for clients that ask for no name, or for an unknown one.
    *
-   * @throws {TypeError} A file cannot be read, or a key is not its certificate's.
+   * @throws {TypeError} A file cannot be read, a key does not belong to its certificate, or `prepare`
+   * throws.
    */
-  constructor(certificates: readonly TlsCertificate[], shared: SharedContext) {
-    this.#entries = certificates.map((each) => load(each, shared));
+  constructor(
+    certificates: readonly TlsCertificate[],
+    prepare: (material: CertificateMaterial) => C,
+  ) {
+    this.#entries = certificates.map((each) => load(each, prepare));
   }
 
   /** For clients that ask for no name. */
-  get default(): SecureContext {
+  get default(): C {
     return this.#entries[0]!.context;
   }
 
   /** The first certificate for `name` (RFC 6066 3, RFC 9525 6.3), or else the first of all. */
-  find(name: string): SecureContext {
+  find(name: string): C {
     const wanted = name.toLowerCase();
     const found = this.#entries.find(({ names }) => names.some((each) => isFor(each, wanted)));
     return found?.context ?? this.default;
@@ -69,7 +75,10 @@ function isFor(pattern: string, name: string): boolean {
   return name.replace(/^[\w-]+/, "*") === pattern;
 }
 
-function load({ cert, key, passphrase }: TlsCertificate, shared: SharedContext): Entry {
+function load<C>(
+  { cert, key, passphrase }: TlsCertificate,
+  prepare: (material: CertificateMaterial) => C,
+): Entry<C> {
   const certificateText = certificatesOf(readPem(cert, "certificate"));
   const keyText = keysOf(readPem(key, "private key"));
   const certificate = parse(() => new X509Certificate(certificateText), cert, "certificate");
@@ -80,11 +89,14 @@ function load({ cert, key, passphrase }: TlsCertificate, shared: SharedContext):
       `tls: the key ${nameOf(key)} is not that of the certificate ${nameOf(cert)}`,
     );
   }
-  const unlocked = privateKey.export({ type: "pkcs8", format: "pem" });
-  return {
-    names: namesOf(certificate),
-    context: createSecureContext({ ...shared, cert: certificateText, key: unlocked }),
-  };
+  const unlocked = privateKey.export({ type: "pkcs8", format: "pem" }) as string;
+  try {
+    const context = prepare({ certificate: certificateText, key: unlocked });
+    return { names: namesOf(certificate), context };
+  } catch (error) {
+    const reason = messageOf(error);
+    throw new TypeError(`tls: the certificate ${nameOf(cert)} cannot be used: ${reason}`);
+  }
 }
 
 function parse<T>(read: () => T, source: string, what: string): T {

@@ -23,6 +23,12 @@ export interface TlsOptions {
   minVersion?: "TLSv1.2" | "TLSv1.3" | undefined;
   /** Asks clients for a certificate. Default: they are not asked. */
   clientCertificates?: ClientCertificateOptions | undefined;
+  /**
+   * `"openssl"`: the system's OpenSSL 3, called in the process, which needs the permission for foreign
+   * functions. `"runtime"`: the runtime's own TLS behind a pair of sockets, several times slower. Default:
+   * the first where it can be had.
+   */
+  engine?: "openssl" | "runtime" | undefined;
   /** How long a handshake may take, in milliseconds. Default 10,000. */
   handshakeTimeoutMs?: number | undefined;
 }
@@ -48,6 +54,7 @@ const shape = z.strictObject({
     ca: z.string().min(1),
     required: z.boolean().default(true),
   }).optional(),
+  engine: z.enum(["openssl", "runtime"]).optional(),
   handshakeTimeoutMs: milliseconds().default(10_000),
 });
 

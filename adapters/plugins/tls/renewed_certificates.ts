@@ -5,18 +5,19 @@
  */
 import type { Logger } from "../../../core/api/environment.ts";
 import { messageOf } from "../../../core/api/error_text.ts";
-import { CertificateStore, type SharedContext, type TlsCertificate } from "./certificates.ts";
+import { type CertificateMaterial, CertificateStore, type TlsCertificate } from "./certificates.ts";
 import { certificatesOf, readPem, versionOf } from "./pem.ts";
 
 /** The files are looked at once in so many milliseconds, at most. */
 const LOOK_INTERVAL_MS = 1000;
 
-/** What certificates are read from. */
-export interface CertificateSources {
+/** Where certificates are read from, and how they are prepared. */
+export interface CertificateSources<C> {
   readonly certificates: readonly TlsCertificate[];
   /** The file of the clients' CA, or its PEM text. */
   readonly ca: string | undefined;
-  readonly minVersion: NonNullable<SharedContext["minVersion"]>;
+  /** Prepares a certificate for use; `ca` has the text of the clients' CA. */
+  readonly load: (material: CertificateMaterial, ca: string | undefined) => C;
 }
 
 /**
@@ -24,15 +25,15 @@ export interface CertificateSources {
  * cannot be used leave everything as it was, until they change once more: a certificate may be there
  * before its key is.
  */
-export class RenewedCertificates {
-  readonly #sources: CertificateSources;
+export class RenewedCertificates<C> {
+  readonly #sources: CertificateSources<C>;
   readonly #files: readonly string[];
-  #store: CertificateStore;
+  #store: CertificateStore<C>;
   #version: string;
   #lookAt = -Infinity;
 
   /** @throws {TypeError} A file cannot be read or used. */
-  constructor(sources: CertificateSources) {
+  constructor(sources: CertificateSources<C>) {
     this.#sources = sources;
     const { certificates, ca } = sources;
     this.#files = [...certificates.flatMap(({ cert, key }) => [cert, key]), ...ca ? [ca] : []];
@@ -41,7 +42,7 @@ export class RenewedCertificates {
   }
 
   /** Those to use `now`, in milliseconds of the stack's clock. */
-  current(now: number, log: Logger): CertificateStore {
+  current(now: number, log: Logger): CertificateStore<C> {
     if (now < this.#lookAt) return this.#store;
     this.#lookAt = now + LOOK_INTERVAL_MS;
     const version = versionOf(this.#files);
@@ -59,9 +60,7 @@ export class RenewedCertificates {
   }
 }
 
-function read({ certificates, ca, minVersion }: CertificateSources): CertificateStore {
-  const shared = ca === undefined
-    ? { minVersion }
-    : { ca: certificatesOf(readPem(ca, "client CA")), minVersion };
-  return new CertificateStore(certificates, shared);
+function read<C>({ certificates, ca, load }: CertificateSources<C>): CertificateStore<C> {
+  const authorities = ca === undefined ? undefined : certificatesOf(readPem(ca, "client CA"));
+  return new CertificateStore(certificates, (material) => load(material, authorities));
 }

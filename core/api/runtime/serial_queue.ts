@@ -14,11 +14,11 @@ export class SerialQueue {
     return this.#running === 0;
   }
 
-  /** Runs `task` when all earlier ones have settled, well or not. */
+  /** Runs `task` when all earlier ones have settled, well or not: at once where there is none. */
   run<T>(task: () => Promise<T>): Promise<T> {
-    this.#running++;
-    const result = this.#last.then(task).finally(() => this.#running--);
-    this.#last = result.catch(() => {});
+    const result = this.#running++ === 0 ? task() : this.#last.then(task);
+    const settled = () => void this.#running--;
+    this.#last = result.then(settled, settled);
     return result;
   }
 }

@@ -15,7 +15,7 @@ import {
   notBytes,
   requireBytes,
 } from "./bytes.ts";
-import { ChunkReader } from "./chunk_reader.ts";
+import { ChunkReader, type ChunkSource } from "./chunk_reader.ts";
 import { readableOf, writableOf } from "./socket_streams.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -27,8 +27,18 @@ export interface SocketOverrides {
    * somebody reads and nothing is left of the bytes before, never twice at once.
    */
   readonly readChunk?: () => Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /**
+   * Reads into the caller's array, in place of `readChunk`: resolves with the number of bytes, `null` at
+   * the peer's end, 0 where the array's buffer was transferred meanwhile. Never called twice at once.
+   */
+  readonly read?: (p: Uint8Array<ArrayBufferLike>) => Promise<number | null>;
   /** Takes all of `bytes`, which stay as they are until it has settled. Never called twice at once. */
   readonly write?: (bytes: Uint8Array<ArrayBufferLike>) => Promise<unknown>;
+  /**
+   * Takes what it can of `bytes` without waiting, and returns how many that was. Only called while no
+   * write waits. Without it, `tryWrite` takes nothing where `write` is given.
+   */
+  readonly tryWrite?: (bytes: Uint8Array<ArrayBufferLike>) => number;
   /**
    * Ends writing. It runs once, behind all writes, and also when the socket is closed; it has
    * handed everything to the base when it settles.
@@ -107,6 +117,17 @@ export async function finishSocket(socket: TcpSocket): Promise<void> {
   if (socket instanceof DerivedSocket) await socket.finished;
 }
 
+/** Bytes that iteration reads at once. */
+const CHUNK_BYTES = 16 * 1024;
+
+function chunksOf(read: NonNullable<SocketOverrides["read"]>): ChunkSource {
+  return async () => {
+    const chunk = new Uint8Array(CHUNK_BYTES);
+    const count = await read(chunk);
+    return count === null ? undefined : chunk.subarray(0, count);
+  };
+}
+
 class DerivedSocket implements TcpSocket {
   readonly #base: TcpSocket;
   readonly #overrides: SocketOverrides;
@@ -122,11 +143,12 @@ class DerivedSocket implements TcpSocket {
   finished: Promise<void> | undefined;
 
   constructor(base: TcpSocket, overrides: SocketOverrides, front?: Bytes) {
-    const { readChunk, write, closeWrite } = overrides;
+    const { read, readChunk, write, closeWrite } = overrides;
     this.#base = base;
     this.#overrides = overrides;
     this.#front = front;
-    if (readChunk) this.#reader = new ChunkReader(() => readChunk());
+    if (read) this.#reader = new ChunkReader(chunksOf(read), read);
+    else if (readChunk) this.#reader = new ChunkReader(() => readChunk());
     if (write || closeWrite) this.#writes = new SerialQueue();
   }
 
@@ -250,10 +272,12 @@ class DerivedSocket implements TcpSocket {
     });
   }
 
-  /** An override may take its time, and so may what stands before it. */
   tryWrite(p: Uint8Array<ArrayBufferLike>): number {
     requireBytes("tryWrite", p);
-    return this.#writes === undefined && this.#closing === "no" ? this.#base.tryWrite(p) : 0;
+    if (this.#closing !== "no") return 0;
+    if (this.#writes === undefined) return this.#base.tryWrite(p);
+    // `write` alone may take its time, and so may what waits before this.
+    return this.#writes.isIdle ? this.#overrides.tryWrite?.(p) ?? 0 : 0;
   }
 
   closeWrite(): Promise<void> {

@@ -12,7 +12,7 @@ import { keepAccepting } from "../../../adapters/host/descriptors.ts";
 import { dialHost } from "../../../adapters/host/dial.ts";
 import { openQemuStream } from "../../../adapters/links/qemu_stream.ts";
 import { staticFiles } from "../../../adapters/plugins/static_files.ts";
-import { openSocketPair } from "../../../adapters/plugins/tls/socket_pair.ts";
+import { openSocketPair } from "../../../adapters/plugins/tls/runtime/socket_pair.ts";
 import { silentLogger } from "../../../core/api/environment.ts";
 
 // As the service does: Deno opens descriptors for signals when it is first asked to.

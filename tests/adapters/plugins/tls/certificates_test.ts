@@ -7,7 +7,10 @@ describe("CertificateStore", () => {
   // Whatever a client writes into its ClientHello: the first certificate is for what fits none.
   testRequiring(["program:openssl"], "finds one for any name (RFC 6066 3)", () => {
     const names = ["one.test", "*.two.test", "three.test"] as const;
-    const store = new CertificateStore(names.map((name) => makeCertificate([name])), {});
+    const store = new CertificateStore(
+      names.map((name) => makeCertificate([name])),
+      (material) => material,
+    );
     const two = store.find("a.two.test");
     expect(two).not.toBe(store.default);
     expect(store.find("A.TWO.TEST")).toBe(two);

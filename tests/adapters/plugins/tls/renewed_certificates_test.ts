@@ -69,7 +69,7 @@ describe("RenewedCertificates", () => {
     const renewed = new RenewedCertificates({
       certificates: [files],
       ca: undefined,
-      minVersion: "TLSv1.2",
+      load: (material) => material,
     });
     const old = renewed.current(0, log);
     const { cert, key } = makeCertificate(["new.test"]);
@@ -102,7 +102,11 @@ describe("RenewedCertificates", () => {
     const { lines, log } = recorded();
     const ca = folder.write("ca.pem", makeCertificate(["one.test"]).cert);
     const own = makeCertificate(["server.test"]);
-    const renewed = new RenewedCertificates({ certificates: [own], ca, minVersion: "TLSv1.2" });
+    const renewed = new RenewedCertificates({
+      certificates: [own],
+      ca,
+      load: (material) => material,
+    });
     const old = renewed.current(0, log);
     expect(renewed.current(1000, log)).toBe(old);
     folder.write("ca.pem", makeCertificate(["two.test"]).cert);

@@ -109,7 +109,7 @@ function join(
       await to.write(chunk.subarray(0, size));
     }
   };
-  carry(outer, beneath).catch(() => {});
+  carry(outer, beneath).catch(() => beneath.abort());
   carry(beneath, outer).catch(() => outer.abort());
   beneath.closed.catch(() => {});
   outer.closed.catch(() => {});

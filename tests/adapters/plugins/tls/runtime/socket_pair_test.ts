@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
-import { openSocketPair } from "../../../../adapters/plugins/tls/socket_pair.ts";
-import { TemporaryFolder, withTemporary } from "../../../support/temporary_folder.ts";
+import { openSocketPair } from "../../../../../adapters/plugins/tls/runtime/socket_pair.ts";
+import { TemporaryFolder, withTemporary } from "../../../../support/temporary_folder.ts";
 
 describe("openSocketPair", () => {
   // Ten at once: what is said at one end comes out at its other one.

@@ -5,13 +5,15 @@
  */
 import type { Socket } from "node:net";
 import { TLSSocket, type TLSSocketOptions } from "node:tls";
-import { type Clock, sleepUntil } from "../../../core/api/environment.ts";
-import { messageOf } from "../../../core/api/error_text.ts";
-import { PeerFaultError, TcpError } from "../../../core/api/errors.ts";
-import { deriveSocket } from "../../../core/api/tcp/derived_socket.ts";
-import type { TcpSocket } from "../../../core/api/types.ts";
-import { HostConnection } from "../../host/connection.ts";
+import { type Clock, sleepUntil } from "../../../../core/api/environment.ts";
+import { TcpError } from "../../../../core/api/errors.ts";
+import { deriveSocket } from "../../../../core/api/tcp/derived_socket.ts";
+import type { TcpSocket } from "../../../../core/api/types.ts";
+import { HostConnection } from "../../../host/connection.ts";
+import { brokenBy, endedEarly, truncated } from "../faults.ts";
+import type { ServerSettings, TlsInfo, TlsSession } from "../engine.ts";
 import { Decrypted } from "./decrypted.ts";
+import { infoOf } from "./info.ts";
 import { openSocketPair } from "./socket_pair.ts";
 
 /** Most bytes of a record (RFC 8446 5.1). */
@@ -26,9 +28,10 @@ const ABORTED = "the connection was aborted by this side";
  * ends one. Deno 2.9 decrypts without bound, and loses the end while it is paused: so it never is,
  * and gets no ciphertext that no reader waits for.
  */
-export class TlsSession {
+export class RuntimeSession implements TlsSession {
   readonly #base: TcpSocket;
   readonly #clock: Clock;
+  readonly #clients: ServerSettings["clients"];
   /** Where ciphertext goes to and comes from. */
   readonly #near: Socket;
   readonly #ciphertext: HostConnection;
@@ -42,7 +45,7 @@ export class TlsSession {
   #isSecured = false;
   /** How often somebody has begun to read. */
   #reads = 0;
-  /** Lets {@link TlsSession.#carryIn} go on. */
+  /** Lets {@link RuntimeSession.#carryIn} go on. */
   #wake: (() => void) | undefined;
   #failure: unknown;
   readonly #ended = new AbortController();
@@ -52,8 +55,10 @@ export class TlsSession {
     clock: Clock,
     [near, far]: [Socket, Socket],
     options: TLSSocketOptions,
+    clients: ServerSettings["clients"],
   ) {
     this.#base = base;
+    this.#clients = clients;
     this.#clock = clock;
     this.#near = near;
     this.#far = far;
@@ -86,34 +91,25 @@ export class TlsSession {
     base: TcpSocket,
     clock: Clock,
     options: TLSSocketOptions,
-  ): Promise<TlsSession> {
+    clients: ServerSettings["clients"],
+  ): Promise<RuntimeSession> {
     let isOpen = true;
     const ended = () => isOpen = false;
     base.closed.then(ended, ended);
     const pair = await openSocketPair(() => isOpen && base.state === "ESTABLISHED");
-    return new TlsSession(base, clock, pair, options);
+    return new RuntimeSession(base, clock, pair, options, clients);
   }
 
-  /** The runtime's side, for what the handshake has agreed on. */
-  get engine(): TLSSocket {
-    return this.#engine;
+  async secure(): Promise<TlsInfo> {
+    await this.#secured;
+    return infoOf(this.#engine, this.#clients);
   }
 
-  /**
-   * Resolves when the handshake is done.
-   *
-   * @throws It failed, or the connection ended.
-   */
-  get secured(): Promise<void> {
-    return this.#secured;
+  async refuse(): Promise<void> {
+    this.#engine.end();
+    await this.#allSent.catch(() => {});
   }
 
-  /** Resolves when the engine has nothing more to say and all it said, alerts included, is in the base. */
-  get allSent(): Promise<void> {
-    return this.#allSent;
-  }
-
-  /** What is said under the cover of TLS; ending it says close_notify. */
   socket(): TcpSocket {
     return deriveSocket(this.#base, {
       readChunk: () => this.#read(),
@@ -133,7 +129,6 @@ export class TlsSession {
     });
   }
 
-  /** Ends everything but the base. */
   dispose(): void {
     this.#fail(new TcpError("CONNECTION_ABORTED", "the TLS session has ended"));
   }
@@ -235,19 +230,4 @@ export class TlsSession {
     this.#decrypted.end();
     for (const socket of [this.#engine, this.#far, this.#near]) socket.destroy();
   }
-}
-
-function truncated(): TcpError {
-  const what = "the peer ended without close_notify: what came before may be cut short";
-  return new PeerFaultError(what);
-}
-
-function endedEarly(): TcpError {
-  return new PeerFaultError("the connection ended during the handshake");
-}
-
-/** The peer's alert, or what it sent was no TLS. */
-function brokenBy(error: unknown): TcpError {
-  if (error instanceof TcpError) return error;
-  return new PeerFaultError(messageOf(error), { cause: error });
 }

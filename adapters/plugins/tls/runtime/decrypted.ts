@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Deferred } from "../../../core/api/runtime/deferred.ts";
+import { Deferred } from "../../../../core/api/runtime/deferred.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

@@ -8,9 +8,9 @@ import { mkdtemp, rmdir, unlink } from "node:fs/promises";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PeerFaultError, TcpError } from "../../../core/api/errors.ts";
-import { SerialQueue } from "../../../core/api/runtime/serial_queue.ts";
-import { DESCRIPTOR_ADVICE, descriptorFault } from "../../host/descriptors.ts";
+import { PeerFaultError, TcpError } from "../../../../core/api/errors.ts";
+import { SerialQueue } from "../../../../core/api/runtime/serial_queue.ts";
+import { DESCRIPTOR_ADVICE, descriptorFault } from "../../../host/descriptors.ts";
 
 /** How long the two ends may take to meet, in milliseconds. */
 const ACCEPT_MS = 5000;
