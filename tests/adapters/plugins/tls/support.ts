@@ -20,6 +20,8 @@ export interface Server extends AsyncDisposable {
   readonly beneath: TcpSocket;
   /** Nothing more goes to the client until the promise is resolved. */
   hold(until: Promise<void>): void;
+  /** The port of the host, for other programs. */
+  readonly port: number;
   /** A client without TLS. */
   connectPlain(): Promise<Socket>;
   /** Lines that were logged, as `level message reason`. */
@@ -65,6 +67,7 @@ export async function serveBehindHost(
   return {
     lines,
     failures,
+    port,
     connectPlain,
     get open() {
       return outer.filter((socket) => !socket.destroyed).length;
