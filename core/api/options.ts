@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { suggestionFor } from "./suggestion.ts";
 
 /** A schema of options; every zod object schema is one. */
 export interface OptionsSchema<Input, Output> {
@@ -78,12 +79,9 @@ function faultsOfOne(issue: Issue & ZodIssue, checked: CheckedValue): Issue[] {
     fault(given === undefined ? expected : `${expected}, got ${show(given.value)}`);
   if (code === "unrecognized_keys" && issue.keys) {
     const known = keysOf(checked.schema, path);
-    const advice = known === undefined
-      ? ""
-      : known.length === 0
-      ? "; no key is expected"
-      : `; the keys are ${known.join(", ")}`;
-    return issue.keys.map((key) => ({ path: [...path, key], message: `unknown key${advice}` }));
+    return issue.keys.map((key) => {
+      return { path: [...path, key], message: `unknown key${adviceFor(key, known)}` };
+    });
   }
   if (code === "invalid_union") return instead(message === DEFAULT_MESSAGE ? "not valid" : message);
   // The message of the schema's author.
@@ -102,6 +100,13 @@ function faultsOfOne(issue: Issue & ZodIssue, checked: CheckedValue): Issue[] {
     return instead(`expected at least one ${unit}`);
   }
   return instead(message.replace(/^(?:Too small|Too big|Invalid \w+): /, ""));
+}
+
+function adviceFor(key: string, known: readonly string[] | undefined): string {
+  if (known === undefined) return "";
+  if (known.length === 0) return "; no key is expected";
+  const meant = suggestionFor(key, known);
+  return meant === undefined ? `; the keys are ${known.join(", ")}` : `; did you mean ${meant}?`;
 }
 
 /** What zod's issues have, depending on their code. */

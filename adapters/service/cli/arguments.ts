@@ -7,8 +7,9 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { describeIssues } from "../../../core/api/options.ts";
+import { suggestionFor } from "../../../core/api/suggestion.ts";
 import { messageOf, UsageError } from "../errors.ts";
-import type { SettingDefinition } from "../settings/setting.ts";
+import { numberFrom, type SettingDefinition } from "../settings/setting.ts";
 import { type PartialSettings, type SettingKey, SETTINGS } from "../settings/settings.ts";
 
 /** A parsed command line. */
@@ -30,6 +31,9 @@ const FLAGS: ReadonlyMap<string, SettingKey> = new Map(
     return flag === undefined ? [] : [[flag.split(" ")[0]!.slice("--".length), key] as const];
   }),
 );
+
+/** The flags that are no settings. */
+const OWN_FLAGS = ["config", "help", "version"];
 
 /**
  * Parses the command line.
@@ -73,7 +77,10 @@ function readFlags(args: readonly string[]): Readonly<Record<string, unknown>> {
     }).values;
   } catch (error) {
     const [firstSentence = ""] = messageOf(error).split(". ");
-    throw new UsageError(`${firstSentence.replace(/\.$/, "")}; --help lists the flags`);
+    const [, unknown = ""] = /^Unknown option '--([^']*)'/.exec(firstSentence) ?? [];
+    const meant = suggestionFor(unknown, [...FLAGS.keys(), ...OWN_FLAGS]);
+    const advice = meant === undefined ? "" : `did you mean --${meant}? `;
+    throw new UsageError(`${firstSentence.replace(/\.$/, "")}; ${advice}--help lists the flags`);
   }
 }
 
@@ -83,7 +90,7 @@ function readValue(
   text: string,
   { schema, text: textSchema, locate }: SettingDefinition<unknown>,
 ): unknown {
-  const given = schema instanceof z.ZodNumber ? numberOf(text) : text;
+  const given = schema instanceof z.ZodNumber ? numberFrom(text) : text;
   const checked = (textSchema ?? schema).safeParse(given);
   if (!checked.success) {
     throw new UsageError(`${name}: ${describeIssues(checked.error.issues, [], { value: given })}`);
@@ -92,9 +99,4 @@ function readValue(
     folder: process.cwd(),
     source: (where) => `${name} ${where}`,
   });
-}
-
-/** Text that is not a number stays text, which the schema refuses. */
-function numberOf(text: string): number | string {
-  return /^\d+$/.test(text) ? Number(text) : text;
 }

@@ -43,6 +43,8 @@ export interface LinkKindDefinition<Options> {
   readonly throughKernel: boolean;
   /** Largest IP packet in bytes where nothing is said; default 1500. */
   mtu?(options: Options): number;
+  /** The options with paths relative to `folder`; default: there are none. */
+  locate?(options: Options, folder: string): Options;
   /**
    * Makes the link.
    *
@@ -59,6 +61,7 @@ export interface LinkKind {
   /** Checks what was given; a string says what is wrong with it. */
   check(given: Readonly<Record<string, unknown>>): { readonly options: unknown } | string;
   mtu(options: unknown): number | undefined;
+  locate(options: unknown, folder: string): unknown;
   open(options: unknown, environment: LinkEnvironment): Promise<OpenedLink>;
 }
 
@@ -76,6 +79,7 @@ export function defineLinkKind<Options>(definition: LinkKindDefinition<Options>)
         : describeIssues(checked.error.issues, [], { value: given, schema });
     },
     mtu: (options) => definition.mtu?.(options as Options),
+    locate: (options, folder) => definition.locate?.(options as Options, folder) ?? options,
     open: (options, environment) => definition.open(options as Options, environment),
   };
 }

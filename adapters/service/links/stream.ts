@@ -2,7 +2,7 @@ import { z } from "zod";
 import { openQemuStream } from "../../links/qemu_stream.ts";
 import { defineLinkKind, type LinkKind } from "./kind.ts";
 import { station, STATION_USAGE, stationOptions } from "./station.ts";
-import { socketPlace } from "./values.ts";
+import { placeFrom, socketPlace } from "./values.ts";
 
 const options = z.strictObject({
   listen: socketPlace.optional(),
@@ -18,6 +18,11 @@ export const stream: LinkKind = defineLinkKind({
     `stream:listen=PLACE${STATION_USAGE} or stream:connect=PLACE...; PLACE is HOST:PORT or a path`,
   options,
   throughKernel: false,
+  locate: ({ listen, connect, ...others }, folder) => ({
+    ...others,
+    ...listen !== undefined && { listen: placeFrom(folder, listen) },
+    ...connect !== undefined && { connect: placeFrom(folder, connect) },
+  }),
   async open(given, environment) {
     const { listen, connect } = given;
     const { mtu, log } = environment;

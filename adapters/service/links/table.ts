@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { suggestionFor } from "../../../core/api/suggestion.ts";
 import { dgram } from "./dgram.ts";
 import { fd } from "./fd.ts";
 import type { LinkEnvironment, LinkKind, OpenedLink } from "./kind.ts";
@@ -39,12 +40,20 @@ export function parseLink(text: string): LinkSetting | string {
   const name = at < 0 ? text : text.slice(0, at);
   const kind = Object.hasOwn(LINK_KINDS, name) ? LINK_KINDS[name]! : undefined;
   if (kind === undefined) {
-    return `there is no link "${name}"; there are ${Object.keys(LINK_KINDS).join(", ")}`;
+    const kinds = Object.keys(LINK_KINDS);
+    const meant = suggestionFor(name, kinds);
+    const advice = meant === undefined ? `there are ${kinds.join(", ")}` : `did you mean ${meant}?`;
+    return `there is no link "${name}"; ${advice}`;
   }
   const given = at < 0 ? {} : readOptions(text.slice(at + 1), kind.first);
   const checked = typeof given === "string" ? given : kind.check(given);
   if (typeof checked === "string") return `${checked}; expected ${kind.usage}`;
   return { kind: name, options: checked.options };
+}
+
+/** The same link with paths relative to `folder`. */
+export function locateLink({ kind, options }: LinkSetting, folder: string): LinkSetting {
+  return { kind, options: LINK_KINDS[kind]!.locate(options, folder) };
 }
 
 /** Largest IP packet of a link where nothing is said; `undefined`: as of any other. */

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { parseHostPort } from "../../../core/api/host_port.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
+import { pathFrom } from "../settings/setting.ts";
 
 /** `on` or `off`. */
 export const onOff: z.ZodType<boolean, string> = z.enum(["on", "off"], {
@@ -52,3 +53,8 @@ export const socketPlace: z.ZodType<string, string> = z.string().refine(
   (text) => text.includes("/") || hostPlace.safeParse(text).success,
   { error: ({ input }) => `expected HOST:PORT or a path such as ./berth.sock, got ${input}` },
 );
+
+/** A {@link socketPlace} with a path relative to `folder`. */
+export function placeFrom(folder: string, place: string): string {
+  return place.includes("/") ? pathFrom(folder, place) : place;
+}

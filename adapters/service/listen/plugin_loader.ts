@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { PluginFactory } from "../../../core/api/plugin.ts";
+import { suggestionFor } from "../../../core/api/suggestion.ts";
 import type { Handler, Plugin } from "../../../core/api/types.ts";
 import { chargen } from "../../../plugins/chargen.ts";
 import { daytime } from "../../../plugins/daytime.ts";
@@ -24,6 +25,7 @@ import { staticFiles, type StaticFilesOptions } from "../../plugins/static_files
 import { demo } from "../cli/demo.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import type { ListenSetting, PluginSetting } from "../settings/listen_setting.ts";
+import { targetFrom } from "../settings/publish_setting.ts";
 import { makeDetect } from "./make_detect.ts";
 import { type Factory, type Make, make, withArgument, withoutArgument } from "./make_plugin.ts";
 import { makeTls } from "./make_tls.ts";
@@ -62,7 +64,14 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
   socks5: withoutArgument("socks5", socks5),
   egress: withoutArgument("egress", egress),
   connectProxy: withoutArgument("connectProxy", connectProxy),
-  forward: withArgument(forward, (to) => ({ to: to.split(",") })),
+  forward: (argument, options, { folder, source }) => {
+    const { to = argument?.split(","), ...others } = options;
+    return make(
+      forward,
+      { ...to !== undefined && { to: targetsFrom(folder, to) }, ...others },
+      source,
+    );
+  },
   http: withApp("http", http),
   tls: makeTls,
   detect: makeDetect(async (setting) => (await loadPlugin(setting)).handler),
@@ -106,13 +115,26 @@ export async function loadPlugin(setting: PluginSetting): Promise<LoadedPlugin> 
   return { name, handler: await builtIn(argument, options, setting) };
 }
 
+/** Targets with paths of Unix sockets that were written relative to `folder`. */
+function targetsFrom(folder: string, to: unknown): unknown {
+  if (Array.isArray(to)) return to.map((target) => targetsFrom(folder, target));
+  return typeof to === "string" ? targetFrom(folder, to) : to;
+}
+
 function isPath(plugin: string): boolean {
   return plugin.startsWith("./") || plugin.startsWith("../") || isAbsolute(plugin);
 }
 
 function noPlugin(name: string): string {
-  const names = Object.keys(BUILT_IN).join(", ");
-  return `there is no plugin ${name}: use one of ${names}, or the path of a module such as ./${name}`;
+  const names = Object.keys(BUILT_IN);
+  const meant = suggestionFor(name, names);
+  if (meant !== undefined) {
+    return `there is no plugin ${name}; did you mean ${meant}? A module is named by its path: ./${name}`;
+  }
+  return `there is no plugin ${name}: use one of ${
+    names.join(", ")
+  }, or the path of a module such ` +
+    `as ./${name}`;
 }
 
 /** A plugin that serves the app of a module; the argument is the module's path. */

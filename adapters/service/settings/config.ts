@@ -6,10 +6,12 @@
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
-import { describeIssues } from "../../../core/api/options.ts";
+import { faultsOf } from "../../../core/api/options.ts";
 import { messageOf, UsageError } from "../errors.ts";
-import type { Setting, SettingDefinition } from "./setting.ts";
+import { parseJsonc, type Position } from "./jsonc.ts";
+import { numberFrom, type Origin, type Setting, type SettingDefinition } from "./setting.ts";
 import { type PartialSettings, type SettingKey, SETTINGS } from "./settings.ts";
+import { environmentVariable, expandVariables, type ReadVariable } from "./variables.ts";
 
 const KEYS = Object.keys(SETTINGS) as SettingKey[];
 
@@ -25,31 +27,80 @@ function schemaOf(setting: Setting<unknown> | Setting<readonly unknown[]>): z.Zo
 }
 
 /**
- * Reads the file. Paths in it are relative to its folder.
+ * Reads the file: JSON with comments, trailing commas and `${NAME}` for environment variables. Paths
+ * in it are relative to its folder.
  *
  * @throws {UsageError} The file cannot be read, is not JSON, or has an invalid value; the message has
- * a line for each fault, with its position in the file.
+ * a line for each fault, which begins with `FILE:LINE:COLUMN`.
  */
 export function readConfig(path: string): PartialSettings {
   return parseConfig(readText(path), path);
 }
 
 /** {@link readConfig} for the text of the file at `path`. */
-export function parseConfig(text: string, path: string): PartialSettings {
-  const value = parseJson(text, path);
+export function parseConfig(
+  text: string,
+  path: string,
+  readVariable: ReadVariable = environmentVariable,
+): PartialSettings {
+  const document = parseJsonc(text);
+  const at = ({ line, column }: Position) => `${path}:${line}:${column}`;
+  const refuse = (faults: readonly (Fault & { readonly position: Position })[]) => {
+    if (faults.length === 0) return;
+    const lines = faults.map(({ position, path: keys, message }) =>
+      [at(position), ...keys.length > 0 ? [keys.join(".")] : [], message].join(": ")
+    );
+    throw new UsageError(lines.join("\n"));
+  };
+  const atValue = (fault: Fault) => ({ ...fault, position: document.valueAt(fault.path) });
+
+  refuse(document.faults);
+  const expanded = expandVariables(document.value, readVariable);
+  refuse(expanded.faults.map(atValue));
+  const value = withNumbers(expanded.value, document.value);
   const checked = configSchema.safeParse(value);
   if (!checked.success) {
-    const given = { value, schema: configSchema };
-    const faults = checked.error.issues.map((issue) => describeIssues([issue], [], given));
-    throw new UsageError(faults.map((fault) => `${path}: ${fault}`).join("\n"));
+    refuse(checked.error.issues.flatMap((issue) => {
+      const isKeys = issue.code === "unrecognized_keys" || issue.code === "invalid_key";
+      return faultsOf([issue], { value, schema: configSchema }).map((fault) =>
+        isKeys ? { ...fault, position: document.keyAt(fault.path) } : atValue(fault)
+      );
+    }));
   }
-  const values = checked.data as Readonly<Record<string, unknown>>;
-  const folder = dirname(resolve(path));
+  const origin = (key: string): Origin => ({
+    folder: dirname(resolve(path)),
+    source: (...keys) => `${at(document.valueAt([key, ...keys]))}: ${[key, ...keys].join(".")}`,
+  });
+  return located(checked.data as Readonly<Record<string, unknown>>, origin);
+}
+
+interface Fault {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** Only strings can hold variables: `"mtu": "${MTU}"` is a number as the text of `--mtu` is. */
+function withNumbers(value: unknown, written: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, expanded]) => {
+      const before = (written as Readonly<Record<string, unknown>>)[key];
+      const isNumber = Object.hasOwn(SETTINGS, key) &&
+        SETTINGS[key as SettingKey].schema instanceof z.ZodNumber;
+      const isExpanded = typeof expanded === "string" && expanded !== before;
+      return [key, isNumber && isExpanded ? numberFrom(expanded) : expanded];
+    }),
+  );
+}
+
+function located(
+  values: Readonly<Record<string, unknown>>,
+  origin: (key: string) => Origin,
+): PartialSettings {
   const given = KEYS.filter((key) => values[key] !== undefined);
   return Object.fromEntries(given.map((key) => {
     const { locate } = SETTINGS[key] as SettingDefinition<unknown>;
-    const source = (...keys: readonly string[]) => `${path}: ${[key, ...keys].join(".")}`;
-    const place = (value: unknown) => locate?.(value, { folder, source }) ?? value;
+    const place = (value: unknown) => locate?.(value, origin(key)) ?? value;
     const value = values[key];
     return [key, SETTINGS[key].repeatable ? (value as unknown[]).map(place) : place(value)];
   }));
@@ -69,13 +120,5 @@ function readText(path: string): string {
     const { code } = error as { code?: string };
     const reason = code === undefined ? undefined : UNREADABLE[code];
     throw new UsageError(`--config ${path}: ${reason ?? messageOf(error)}`);
-  }
-}
-
-function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UsageError(`${path}: not JSON: ${messageOf(error)}`);
   }
 }

@@ -51,6 +51,10 @@ export type WrittenChain = readonly [WrittenPlugin, ...WrittenPlugin[]];
 /** One plugin or a list of them; the path of an issue fits the form that was written. */
 export const chainSchema: z.ZodType<WrittenChain, unknown> = z.unknown().transform(
   (value, c): WrittenChain => {
+    if (Array.isArray(value) && value.length === 0) {
+      c.addIssue("expected at least one plugin, got an empty list");
+      return z.NEVER;
+    }
     const schema = Array.isArray(value) ? z.tuple([pluginSchema], pluginSchema) : pluginSchema;
     const checked = schema.safeParse(value);
     if (checked.success) return Array.isArray(checked.data) ? checked.data : [checked.data];

@@ -9,6 +9,7 @@ import { type HostPort, parseHostPort } from "../../../core/api/host_port.ts";
 import { formatListenAddress, parseListenAddress } from "../../../core/api/listen_address.ts";
 import { parseDialTarget } from "../../../plugins/shared/dial.ts";
 import { messageOf } from "../errors.ts";
+import { type Origin, pathFrom } from "./setting.ts";
 
 /** A port of the host and where it leads. */
 export interface PublishSetting extends HostPort {
@@ -66,6 +67,22 @@ function parseStackSide(from: string, targets: string): StackPublishSetting | st
   } catch (error) {
     return messageOf(error);
   }
+}
+
+/** The setting with paths of Unix sockets relative to its origin's folder. */
+export function locatePublish(
+  setting: PublishSetting | StackPublishSetting,
+  { folder }: Origin,
+): PublishSetting | StackPublishSetting {
+  if (!isStackPublish(setting)) return setting;
+  const targets = setting.targets.split(",").map((target) => targetFrom(folder, target));
+  return { ...setting, targets: targets.join(",") };
+}
+
+/** A target of `forward`; the path of a Unix socket is relative to `folder`. */
+export function targetFrom(folder: string, target: string): string {
+  const [, path] = /^unix:(.+)$/.exec(target) ?? [];
+  return path === undefined ? target : `unix:${pathFrom(folder, path)}`;
 }
 
 /** Whether a setting is about a port of the stack. */

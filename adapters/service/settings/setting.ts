@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { resolve } from "node:path";
+import process from "node:process";
 import type { z } from "zod";
 
 /** Where a value was written: on the command line or in a configuration file. */
@@ -63,4 +65,17 @@ export interface JsonSchemaNotes {
   readonly orString?: true;
   /** It accepts a list as well. */
   readonly orList?: true;
+}
+
+/** Digits as a number, as a flag and an environment variable have them; other text stays text. */
+export function numberFrom(text: string): number | string {
+  return /^\d+$/.test(text) ? Number(text) : text;
+}
+
+/**
+ * A path that was written relative to `folder`. One relative to the working directory stays as it is:
+ * the path of a Unix socket can have no more than 107 bytes.
+ */
+export function pathFrom(folder: string, path: string): string {
+  return folder === process.cwd() ? path : resolve(folder, path);
 }

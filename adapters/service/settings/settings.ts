@@ -10,7 +10,7 @@ import { milliseconds, wholeNumber } from "../../../core/api/numbers.ts";
 import { isOwnable } from "../../../core/stack/ip/own_addresses.ts";
 import { Subnet } from "../../../core/wire/address.ts";
 import { LOG_LEVELS, type LogLevel } from "../cli/logger.ts";
-import { type LinkSetting, parseLink } from "../links/table.ts";
+import { type LinkSetting, locateLink, parseLink } from "../links/table.ts";
 import {
   listenFileSchema,
   type ListenSetting,
@@ -18,7 +18,12 @@ import {
   locateListen,
   type WrittenListen,
 } from "./listen_setting.ts";
-import { publishSchema, type PublishSetting, type StackPublishSetting } from "./publish_setting.ts";
+import {
+  locatePublish,
+  publishSchema,
+  type PublishSetting,
+  type StackPublishSetting,
+} from "./publish_setting.ts";
 import type { JsonSchemaNotes, Setting } from "./setting.ts";
 import {
   captureSchema,
@@ -26,6 +31,7 @@ import {
   impairSchema,
   type ImpairSetting,
   impairTextSchema,
+  locateCapture,
 } from "./wrap_settings.ts";
 
 /** All settings of the service, checked and complete. {@link SETTINGS} says how they are written. */
@@ -109,6 +115,7 @@ export const SETTINGS: Table = {
       c.addIssue(parsed);
       return z.NEVER;
     }),
+    locate: (link, { folder }) => locateLink(link, folder),
     help: "use another link instead of --tun; docs/links.md lists the kinds",
     details: "Another link instead of `tun`, such as `tun:berth0,offload=off`; [links](links.md) " +
       "lists the kinds",
@@ -116,6 +123,7 @@ export const SETTINGS: Table = {
   capture: {
     flag: "--capture FILE",
     schema: captureSchema,
+    locate: locateCapture,
     help: "record the packets on the link to a pcapng file; - is stdout",
     details: "Records what the stack sends and receives as [pcapng](#recording-and-impairing); " +
       "`-` is stdout",
@@ -231,6 +239,7 @@ export const SETTINGS: Table = {
     flag: "--publish [udp/][HOST:]PORT=ADDRESS:PORT",
     repeatable: true,
     schema: publishSchema,
+    locate: locatePublish,
     defaultText: "none with `tun` or `link`; otherwise every single `listen` port, on 127.0.0.1",
     help: `connect a port of the host, by default on 127.0.0.1, through the stack to \
 ADDRESS:PORT; default without --tun and --link: every single --listen port, those below 1024 as \

@@ -12,7 +12,7 @@ import {
   NO_IMPAIRMENT,
 } from "../../links/decorators/impair/impairments.ts";
 import { messageOf } from "../errors.ts";
-import type { JsonSchemaNotes } from "./setting.ts";
+import { type JsonSchemaNotes, type Origin, pathFrom } from "./setting.ts";
 
 /** Where packets are recorded to. */
 export interface CaptureSetting {
@@ -43,6 +43,14 @@ export const captureSchema: z.ZodType<CaptureSetting, unknown> = z.preprocess(
     files: count(1, 10_000).optional(),
   }, { error: ({ code }) => code === "invalid_type" ? FILE_EXPECTED : undefined }),
 ).meta({ orString: true } satisfies JsonSchemaNotes);
+
+/** The recording with a path relative to its origin's folder. */
+export function locateCapture(
+  { file, ...rest }: CaptureSetting,
+  { folder }: Origin,
+): CaptureSetting {
+  return { file: file === "-" ? file : pathFrom(folder, file), ...rest };
+}
 
 /** Lists the names for the JSON Schema; `checkImpairments()` checks the values. */
 const impairments = Object.fromEntries(

@@ -83,6 +83,8 @@ describe("parseArguments", () => {
   // Each message names the flag and shows what would do.
   test.each([
     [["--foo"], "Unknown option '--foo'; --help lists the flags"],
+    [["--lisen", "7=echo"], "Unknown option '--lisen'; did you mean --listen? --help lists"],
+    [["--helo"], "Unknown option '--helo'; did you mean --help? --help lists"],
     [["demo"], "Unexpected argument 'demo'; --help lists the flags"],
     [["--mtu"], "Option '--mtu <value>' argument missing; --help lists the flags"],
     [["--help=yes"], "Option '-h, --help' does not take an argument; --help lists the flags"],

@@ -185,8 +185,8 @@ describe("the command", () => {
     const path = configFile({ mtu: 1, listen: { "7": 7 } });
     const run = start("--config", path);
     expect(await run.exit).toBe(2);
-    expect(run.log).toContain(`berth: ${path}: mtu: expected a whole number of bytes`);
-    expect(run.log).toContain(`berth: ${path}: listen.7: expected "PLUGIN" or`);
+    expect(run.log).toContain(`berth: ${path}:1:8: mtu: expected a whole number of bytes`);
+    expect(run.log).toContain(`berth: ${path}:1:24: listen.7: expected "PLUGIN" or`);
     expect(run.log).not.toMatch(/^ {4}at /m);
   });
 });

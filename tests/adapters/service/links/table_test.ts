@@ -22,7 +22,8 @@ describe("parseLink", () => {
   // Each message says what was meant to be there.
   test.each([
     ["", 'there is no link "";'],
-    ["tin:berth0", 'there is no link "tin"; there are '],
+    ["telnet:berth0", 'there is no link "telnet"; there are tun, tap, '],
+    ["tin:berth0", 'there is no link "tin"; did you mean tun?'],
     ["constructor:x", 'there is no link "constructor"'],
     ["tun:berth0,off", '"off" is no NAME=VALUE; expected tun:NAME'],
     ["tun:berth0,=off", '"=off" is no NAME=VALUE; expected tun:NAME'],

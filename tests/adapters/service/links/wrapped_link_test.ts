@@ -52,9 +52,9 @@ describe("--capture and --impair", () => {
   test("have their place in the file", () => {
     const read = (text: string) => () => parseConfig(text, "berth.json");
     expect(read(`{ "impair": { "los": 1 } }`)).toThrow(
-      "berth.json: impair: los is not an impairment",
+      "berth.json:1:13: impair: los is not an impairment",
     );
-    expect(read(`{ "capture": 7 }`)).toThrow("berth.json: capture: expected");
+    expect(read(`{ "capture": 7 }`)).toThrow("berth.json:1:14: capture: expected");
     expect(read(`{ "capture": { "file": "a", "maxBytes": 1 } }`)).toThrow("capture.maxBytes: ");
   });
 

@@ -65,6 +65,8 @@ describe("loadPlugin", () => {
   // Each message has the place of the setting and says what to do.
   test.each([
     ["telnet", undefined, "there is no plugin telnet: use one of echo, "],
+    ["ehco", undefined, "there is no plugin ehco; did you mean echo?"],
+    ["htttp:./app.ts", undefined, "there is no plugin htttp; did you mean http?"],
     ["constructor", undefined, "there is no plugin constructor: "],
     ["echo:loud", undefined, "echo takes no argument, got loud"],
     ["echo", { loud: true }, "echo: options.loud: unknown key; no key is expected"],

@@ -34,13 +34,13 @@ describe("parseConfig", () => {
       profile: "internet",
       keepAliveMs: 60_000,
       listen: [
-        { where: "7", plugin: "echo", folder, source: "conf/berth.json: listen.7" },
+        { where: "7", plugin: "echo", folder, source: "conf/berth.json:1:155: listen.7" },
         {
           where: "80",
           plugin: "http:./app.ts",
           options: { idleTimeoutMs: 1000 },
           folder,
-          source: "conf/berth.json: listen.80",
+          source: "conf/berth.json:1:167: listen.80",
         },
       ],
       publish: [{ hostname: "127.0.0.1", port: 8080, to: { hostname: "10.7.0.2", port: 80 } }],
@@ -53,18 +53,18 @@ describe("parseConfig", () => {
   test("reads middleware in front of a plugin", () => {
     const folder = resolve("conf");
     const shape = { plugin: "shape", options: { sendRate: 1000 } };
-    const place = "conf/berth.json: listen.80";
+    const at = (column: number) => `conf/berth.json:1:${column}: listen`;
     expect(parse({ listen: { "80": ["log", shape, "http:./app.ts"], "7": ["echo"] } })).toEqual({
       listen: [
-        { where: "7", plugin: "echo", folder, source: "conf/berth.json: listen.7" },
+        { where: "7", plugin: "echo", folder, source: `${at(16)}.7` },
         {
           where: "80",
           plugin: "http:./app.ts",
           folder,
-          source: `${place}.2`,
+          source: `${at(84)}.80.2`,
           before: [
-            { plugin: "log", folder, source: `${place}.0` },
-            { ...shape, folder, source: `${place}.1` },
+            { plugin: "log", folder, source: `${at(31)}.80.0` },
+            { ...shape, folder, source: `${at(37)}.80.1` },
           ],
         },
       ],
@@ -75,8 +75,8 @@ describe("parseConfig", () => {
   test("reads where plugins listen", () => {
     const { listen } = parse({ listen: { "*": "echo", "tcp/10.90.7.0/24:80": "demo" } });
     expect(listen).toMatchObject([
-      { where: "*", source: "conf/berth.json: listen.*" },
-      { where: "10.90.7.0/24:80", source: "conf/berth.json: listen.tcp/10.90.7.0/24:80" },
+      { where: "*", source: "conf/berth.json:1:16: listen.*" },
+      { where: "10.90.7.0/24:80", source: "conf/berth.json:1:45: listen.tcp/10.90.7.0/24:80" },
     ]);
   });
 
@@ -85,58 +85,61 @@ describe("parseConfig", () => {
     expect(parse({})).toEqual({});
   });
 
-  // Each message has the file and the place in it.
+  // Each message begins with the place in the file, as compilers write it.
   test.each([
-    [5, "conf/berth.json: expected an object, got 5"],
+    [5, "conf/berth.json:1:1: expected an object, got 5"],
     [
       { listen: { "7": ["log", { plugin: "" }] } },
-      "conf/berth.json: listen.7.1.plugin: expected a plugin",
+      "conf/berth.json:1:33: listen.7.1.plugin: expected a plugin",
     ],
-    [{ listen: { "7": [] } }, "conf/berth.json: listen.7"],
-    [{ lisen: {} }, "conf/berth.json: lisen: unknown key; the keys are "],
+    [
+      { listen: { "7": [] } },
+      "conf/berth.json:1:16: listen.7: expected at least one plugin, got an empty list",
+    ],
+    [{ lisen: {} }, "conf/berth.json:1:2: lisen: unknown key; did you mean listen?"],
     [
       { mtu: "1500" },
-      'conf/berth.json: mtu: expected a whole number of bytes from 68 to 65535, got "1500"',
+      'conf/berth.json:1:8: mtu: expected a whole number of bytes from 68 to 65535, got "1500"',
     ],
     [
       { addresses: ["10.7.0.2/24", "x"] },
-      /conf\/berth\.json: addresses\.1: expected ADDRESS\/LENGTH such as 10\.7\.0\.2\/24 .*, got x$/,
+      /conf\/berth\.json:1:29: addresses\.1: expected ADDRESS\/LENGTH such as 10\.7\.0\.2\/24 .*, got x$/,
     ],
     [
       { listen: { http: "echo" } },
-      'conf/berth.json: listen.http: "http" is not a listen address; write [tcp/|udp/]',
+      'conf/berth.json:1:12: listen.http: "http" is not a listen address; write [tcp/|udp/]',
     ],
     [
       { listen: { "10.7.0.2/24:80": "echo" } },
-      "conf/berth.json: listen.10.7.0.2/24:80: ",
+      "conf/berth.json:1:12: listen.10.7.0.2/24:80: ",
     ],
     [
       { listen: { "80": 5 } },
-      'conf/berth.json: listen.80: expected "PLUGIN" or { "plugin", "options" }',
+      'conf/berth.json:1:17: listen.80: expected "PLUGIN" or { "plugin", "options" }',
     ],
     [
       { listen: { "80": { options: {} } } },
-      "conf/berth.json: listen.80.plugin: expected a plugin such as echo, or the path of a module",
+      "conf/berth.json:1:17: listen.80.plugin: expected a plugin such as echo, or the path of a module",
     ],
     [
       { listen: { "80": { plugin: "echo", opt: 1 } } },
-      "conf/berth.json: listen.80.opt: unknown key; the keys are plugin, options",
+      "conf/berth.json:1:40: listen.80.opt: unknown key; the keys are plugin, options",
     ],
     [
       { publish: ["8080"] },
-      "conf/berth.json: publish.0: expected [udp/][HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, or stack/WHERE=TARGET such as stack/8080=127.0.0.1:3000, got 8080",
+      "conf/berth.json:1:13: publish.0: expected [udp/][HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:80, or stack/WHERE=TARGET such as stack/8080=127.0.0.1:3000, got 8080",
     ],
     [
       { logLevel: "loud" },
-      "conf/berth.json: logLevel: expected one of debug, info, warn, error, off, got loud",
+      "conf/berth.json:1:13: logLevel: expected one of debug, info, warn, error, off, got loud",
     ],
     [
       { keepAliveMs: -1 },
-      "conf/berth.json: keepAliveMs: expected a number of milliseconds from 0 to 31536000000, got -1",
+      "conf/berth.json:1:16: keepAliveMs: expected a number of milliseconds from 0 to 31536000000, got -1",
     ],
     [
       { graceMs: -1 },
-      "conf/berth.json: graceMs: expected a number of milliseconds from 0 to 31536000000, got -1",
+      "conf/berth.json:1:12: graceMs: expected a number of milliseconds from 0 to 31536000000, got -1",
     ],
   ])("refuses %j", (config: unknown, message: string | RegExp) => {
     expect(() => parse(config)).toThrow(UsageError);
@@ -151,9 +154,87 @@ describe("parseConfig", () => {
     );
   });
 
-  // A comma too many.
-  test("says that a text is no JSON", () => {
-    expect(() => parseConfig("{,}", "berth.json")).toThrow(/^berth\.json: not JSON: /);
+  // What is wrong with the text itself, and where.
+  test("says where a text is not JSON", () => {
+    const broken = '{\n  "mtu": 1400\n  "workers": 2\n}';
+    expect(() => parseConfig(broken, "berth.json")).toThrow(
+      'berth.json:3:3: expected , or }, found "',
+    );
+  });
+
+  // The second port would silently win, or the first.
+  test("refuses a key that occurs twice", () => {
+    const twice = '{ "listen": {\n "80": "echo",\n "80": "discard" } }';
+    expect(() => parseConfig(twice, "berth.json")).toThrow(
+      "berth.json:3:2: listen.80: this key occurs twice, first in line 2",
+    );
+  });
+
+  // Faults are found in the file as a person wrote it.
+  test("reads comments and trailing commas, and counts lines with them", () => {
+    const text = '// the tunnel\n{\n  "mtu": 1400, /* bytes */\n  "logLevel": "warn",\n}\n';
+    expect(parseConfig(text, "berth.json")).toEqual({ mtu: 1400, logLevel: "warn" });
+    expect(() => parseConfig(text.replace("warn", "loud"), "berth.json")).toThrow(
+      /^berth\.json:4:15: logLevel: expected one of /,
+    );
+  });
+
+  // Editors know the file by it.
+  test("takes the name of its JSON Schema", () => {
+    expect(parse({ $schema: "./berth.schema.json", mtu: 1400 })).toEqual({ mtu: 1400 });
+  });
+});
+
+describe("environment variables", () => {
+  const variables: Readonly<Record<string, string>> = { MTU: "1400", PORT: "3000", EMPTY: "" };
+  const parseWith = (config: unknown) =>
+    parseConfig(JSON.stringify(config), "berth.json", (name) => variables[name]);
+
+  // In any string, and in place of a number as the text of a flag.
+  test("stand in values", () => {
+    expect(parseWith({
+      mtu: "${MTU}",
+      listen: { "80": { plugin: "forward", options: { to: ["10.1.0.1:${PORT}"] } } },
+    })).toMatchObject({
+      mtu: 1400,
+      listen: [{ where: "80", plugin: "forward", options: { to: ["10.1.0.1:3000"] } }],
+    });
+  });
+
+  // `$${` is the text `${`; a lone dollar is one.
+  test("can be avoided", () => {
+    expect(parseWith({ capture: "/$${MTU}/$MTU/${EMPTY}$" }).capture).toEqual({
+      file: "/${MTU}/$MTU/$",
+    });
+  });
+
+  // One line for each fault.
+  test("have to be set", () => {
+    expect(() => parseWith({ tun: "${DEVICE}", listen: { "80": "forward:${}" } })).toThrow(
+      "berth.json:1:8: tun: the environment variable DEVICE is not set\n" +
+        "berth.json:1:35: listen.80: expected ${NAME} for an environment variable, or $${ for the " +
+        'text ${, got "forward:${}"',
+    );
+    expect(() => parseWith({ workers: "${PORT}x" })).toThrow(
+      'workers: expected a whole number of threads from 1 to 64, got "3000x"',
+    );
+  });
+});
+
+describe("relative paths", () => {
+  // From wherever the service is started.
+  test("are relative to the file's folder", () => {
+    const folder = resolve("conf");
+    const { capture, link, publish } = parse({
+      capture: { file: "a.pcapng", files: 2 },
+      link: "stream:listen=./qemu.sock",
+      publish: ["stack/80=unix:run/app.sock,127.0.0.1:80", "8080=10.7.0.2:80"],
+    });
+    expect(capture).toEqual({ file: `${folder}/a.pcapng`, files: 2 });
+    expect(link!.options).toMatchObject({ listen: `${folder}/qemu.sock` });
+    expect(publish![0]).toMatchObject({ targets: `unix:${folder}/run/app.sock,127.0.0.1:80` });
+    expect(parse({ capture: "-" }).capture).toEqual({ file: "-" });
+    expect(parse({ capture: "/var/a.pcapng" }).capture).toEqual({ file: "/var/a.pcapng" });
   });
 });
 
