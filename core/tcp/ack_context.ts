@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { ownLoss } from "./recovery/loss_state.ts";
 import { Rack } from "./recovery/rack.ts";
 import type { DeliveryVisitor, SentRange } from "./recovery/scoreboard.ts";
 import type { Tcb } from "./tcb.ts";
@@ -66,10 +67,10 @@ export class AckContext implements DeliveryVisitor {
 
   #noteDelivery(tcb: Tcb, range: SentRange): void {
     // Where everything has arrived there is nothing left that could be lost or overtaken.
-    if (tcb.rack === undefined && this.coversAll) return;
-    tcb.rack ??= new Rack();
-    tcb.rack.noteOrder(range);
-    tcb.rack.delivered(range, tcb.minRtt, this.#now);
+    if (tcb.loss.rack === undefined && this.coversAll) return;
+    const rack = tcb.loss.rack ?? (ownLoss(tcb).rack = new Rack());
+    rack.noteOrder(range);
+    rack.delivered(range, tcb.minRtt, this.#now);
   }
 
   /**

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { seqGeq } from "../wire/seq.ts";
+import { seqLt } from "../wire/seq.ts";
 import { FLAG, type Segment } from "../wire/tcp.ts";
+import { ownLoss } from "./recovery/loss_state.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 
@@ -34,11 +35,13 @@ export function noteCongestionExperienced(tcb: Tcb, segment: Segment): void {
 
 /** RFC 3168 6.1.2: the window is cut once a round trip, and the peer is told. */
 export function reduceOnEcho(tcb: Tcb, echoed: boolean, now: number): void {
-  if (tcb.ecnPoint !== undefined && seqGeq(tcb.sndUna, tcb.ecnPoint)) tcb.ecnPoint = undefined;
-  if (!echoed || !tcb.has(TCB.ECN) || tcb.recovery !== "none" || tcb.ecnPoint !== undefined) return;
+  const { ecnPoint, phase } = tcb.loss;
+  const isReduced = ecnPoint !== undefined && seqLt(tcb.sndUna, ecnPoint);
+  if (ecnPoint !== undefined && !isReduced) ownLoss(tcb).ecnPoint = undefined;
+  if (!echoed || !tcb.has(TCB.ECN) || phase !== "open" || isReduced) return;
   const { congestion, rate } = tcb;
   if (rate !== undefined && congestion.onCongestionEcho) congestion.onCongestionEcho(rate, now);
   else congestion.onLoss((tcb.sndNxt - tcb.sndUna) | 0, now);
-  tcb.ecnPoint = tcb.sndNxt;
+  ownLoss(tcb).ecnPoint = tcb.sndNxt;
   tcb.set(TCB.CWR_QUEUED);
 }

@@ -7,6 +7,10 @@ import type { OutgoingPacket } from "../buffers/outgoing_packet.ts";
 import { seqDiff } from "../wire/seq.ts";
 import { FLAG } from "../wire/tcp.ts";
 import { endConnection, releaseResources } from "./close_connection.ts";
+import { endForced } from "./forced_segment.ts";
+import { resetPersistBackoff } from "./probes.ts";
+import { ownLoss } from "./recovery/loss_state.ts";
+import { ownReordering } from "./reordering.ts";
 import { ackNumber } from "./receive_window.ts";
 import { bytesInFlight, scheduleTailProbe } from "./recovery/loss_recovery.ts";
 import { currentRto } from "./recovery/rtt.ts";
@@ -15,6 +19,10 @@ import { noteResent } from "./recovery/undo.ts";
 import { buildSegment, buildSyn, largestText } from "./segment_out.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
+import {
+  restartRetransmissionTimer,
+  startRetransmissionTimer,
+} from "./timers/retransmission_timer.ts";
 import { TIMER } from "./timers/timers.ts";
 import { timestamp } from "./timestamps.ts";
 
@@ -40,9 +48,8 @@ function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   buildSyn(tcb, now, out);
   const isActive = tcb.state === "SYN-SENT" || !tcb.has(TCB.PASSIVE);
   // Profile `local` sends SYN,ACK again only for a SYN that comes again; see `handshakeTimeout`.
-  if (isActive || !tcb.timers.isRunning(TIMER.RETRANSMIT)) {
-    tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
-  }
+  if (isActive) restartRetransmissionTimer(tcb, now);
+  else startRetransmissionTimer(tcb, now);
   return true;
 }
 
@@ -68,16 +75,16 @@ function sendResetAfterAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean 
 function sendAgain(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (tcb.forced === "tail-probe") return sendTailProbe(tcb, now, out);
   const { scoreboard } = tcb;
-  const forced = tcb.forced === "retransmit";
+  const forced = tcb.forced === "retransmission";
   const range = scoreboard.firstLost();
   if (range === undefined) {
-    if (forced) tcb.forced = "none";
+    if (forced) endForced(tcb);
     return false;
   }
   if (!forced && isPaced(tcb, now)) return false;
   const allowed = congestionRoom(tcb);
   if (!forced && allowed < Math.min(tcb.sendMss, range.length)) return false;
-  tcb.forced = "none";
+  endForced(tcb);
   // Whole segments, so that the peer's duplicates stay where the originals were cut.
   const most = Math.max(tcb.sendMss, Math.min(largestText(tcb), wholeSegments(tcb, allowed)));
   resend(tcb, range, most, now, out);
@@ -104,18 +111,17 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
   tcb.scoreboard.resent(range, now);
   tcb.rate?.sent(range, tcb.scoreboard.inFlight, now);
   tcb.retransmits++;
-  tcb.reduction?.sent(range.length);
+  tcb.loss.prr?.sent(range.length);
   noteFullWindow(tcb);
   noteResent(tcb, range.length);
   pace(tcb, range.length, now);
   emitRange(tcb, range, now, out);
   // RFC 6675 6: SACK keeps a recovery going for longer than an RTO, in which SND.UNA stays. Only a
   // timeout slows `unacked` down, so it is not put off there.
-  const restarts = tcb.recovery === "fast" && range.start === tcb.sndUna &&
+  const restarts = tcb.loss.phase === "fast" && range.start === tcb.sndUna &&
     tcb.config.congestion !== "unacked";
-  if (restarts || !tcb.timers.isRunning(TIMER.RETRANSMIT)) {
-    tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
-  }
+  if (restarts) restartRetransmissionTimer(tcb, now);
+  else startRetransmissionTimer(tcb, now);
   tcb.lastSentAt = now;
 }
 
@@ -137,16 +143,21 @@ function emitRange(tcb: Tcb, range: SentRange, now: number, out: OutgoingPacket)
 
 /** RFC 8985 7.3: new data if there is some, else the last segment again. */
 function sendTailProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-  tcb.forced = "none";
+  endForced(tcb);
   const { scoreboard } = tcb;
   if (scoreboard.isEmpty) return false;
   const window = tcb.sndWnd - seqDiff(tcb.sndNxt, tcb.sndUna);
   const length = Math.min(tcb.unsent, tcb.sendMss);
-  tcb.set(TCB.TAIL_PROBE_WAS_REPEAT, length === 0 || window < length);
-  tcb.tailProbeTsVal = timestamp(tcb, now);
-  if (length > 0 && window >= length) {
+  const isRetransmission = length === 0 || window < length;
+  const tsVal = timestamp(tcb, now);
+  const loss = ownLoss(tcb);
+  if (loss.tailProbe !== undefined) {
+    loss.tailProbe.isRetransmission = isRetransmission;
+    loss.tailProbe.tsVal = tsVal;
+  }
+  if (!isRetransmission) {
     sendText(tcb, length, now, out);
-    tcb.tailProbeEnd = tcb.sndNxt;
+    loss.tailProbe = { end: tcb.sndNxt, isRetransmission, tsVal };
     return true;
   }
   let last = scoreboard.at(scoreboard.count - 1);
@@ -264,15 +275,12 @@ function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   if (tcb.scoreboard.isEmpty) tcb.outstandingSince = now;
   const range = tcb.sent(start, end, now);
   tcb.rate?.sent(range, tcb.scoreboard.inFlight, now);
-  tcb.reduction?.sent(range.length);
+  tcb.loss.prr?.sent(range.length);
   noteFullWindow(tcb);
   pace(tcb, range.length, now);
   tcb.lastSentAt = now;
   tcb.timers.stop(TIMER.PERSIST);
-  // RFC 6298 5.1.
-  if (!tcb.timers.isRunning(TIMER.RETRANSMIT)) {
-    tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
-  }
+  startRetransmissionTimer(tcb, now);
   // RFC 8985 7.2: anew for each, as how many are outstanding decides about the time.
   scheduleTailProbe(tcb, now);
 }
@@ -288,7 +296,7 @@ function restartAfterIdle(tcb: Tcb, now: number): void {
 /** RFC 9293 3.8.6.1: the peer's window is closed and there is something to send. */
 function startPersist(tcb: Tcb, now: number): void {
   if (!tcb.scoreboard.isEmpty || tcb.timers.isRunning(TIMER.PERSIST)) return;
-  tcb.persistBackoff = 0;
+  resetPersistBackoff(tcb);
   if (tcb.forced === "window-probe") return;
   tcb.outstandingSince = now;
   tcb.timers.set(TIMER.PERSIST, now + currentRto(tcb));
@@ -298,7 +306,7 @@ function startPersist(tcb: Tcb, now: number): void {
 function sendProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   const forced = tcb.forced;
   if (forced !== "window-probe" && forced !== "keep-alive") return false;
-  tcb.forced = "none";
+  endForced(tcb);
   if (forced === "keep-alive") {
     // RFC 9293 3.8.4: SEG.SEQ = SND.NXT - 1 is outside the peer's window, so it answers.
     buildSegment(tcb, now, out, (tcb.sndNxt - 1) | 0, 0, FLAG.ACK);
@@ -312,28 +320,29 @@ function sendProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
     tcb.sndNxt = (start + length) | 0;
     tcb.bytesOut += length;
     tcb.sent(start, tcb.sndNxt, now);
-    tcb.reduction?.sent(length);
+    tcb.loss.prr?.sent(length);
     buildSegment(tcb, now, out, start, length, FLAG.ACK | FLAG.PSH);
     return true;
   }
   const first = tcb.scoreboard.at(0);
   tcb.scoreboard.split(first, (first.start + 1) | 0);
   tcb.scoreboard.resent(first, now);
-  tcb.reduction?.sent(first.length);
+  tcb.loss.prr?.sent(first.length);
   tcb.retransmits++;
   emitRange(tcb, first, now, out);
   return true;
 }
 
 function sendAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-  if (!tcb.has(TCB.ACK_NOW) && tcb.duplicateAcks === 0) return false;
+  if (!tcb.has(TCB.ACK_NOW) && tcb.reordering.duplicateAcks === 0) return false;
   // Before the SYN,ACK there is nothing to acknowledge with.
   if (tcb.state === "SYN-SENT" || (tcb.state === "SYN-RECEIVED" && tcb.scoreboard.isEmpty)) {
     tcb.clear(TCB.ACK_NOW);
     return false;
   }
-  const more = tcb.duplicateAcks > 1 && tcb.rcvAcked === ackNumber(tcb);
-  tcb.duplicateAcks = more ? tcb.duplicateAcks - 1 : 0;
+  const { duplicateAcks } = tcb.reordering;
+  const more = duplicateAcks > 1 && tcb.rcvAcked === ackNumber(tcb);
+  if (duplicateAcks > 0) ownReordering(tcb).duplicateAcks = more ? duplicateAcks - 1 : 0;
   buildSegment(tcb, now, out, tcb.sndNxt, 0, FLAG.ACK);
   if (more) tcb.set(TCB.ACK_NOW);
   return true;

@@ -6,6 +6,9 @@
 import type { IcmpMeaning } from "../wire/icmp.ts";
 import { seqGeq, seqLt } from "../wire/seq.ts";
 import { endConnection } from "./close_connection.ts";
+import { forceSegment } from "./forced_segment.ts";
+import { ownProbes } from "./probes.ts";
+import { ownLoss } from "./recovery/loss_state.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 
@@ -51,16 +54,15 @@ function shrinkPath(tcb: Tcb, mtu: number): void {
   const said = mtu > 0 ? mtu : PLATEAUS.find((plateau) => plateau < tcb.pathMtu) ?? 0;
   if (said < leastMtu(tcb) || said >= tcb.pathMtu) return;
   // The router knows better than what was guessed.
-  tcb.raiseMtuAt = Infinity;
+  forgetLargerMtu(tcb);
   changePath(tcb, said);
   if (tcb.scoreboard.isEmpty || !tcb.has(TCB.SYN_ACKED)) return;
   // RFC 1191 6.5: what was too big is sent again, and that is no sign of congestion.
   tcb.scoreboard.markAllLost();
-  if (tcb.recovery === "none") tcb.recovery = "timeout";
-  if (tcb.recovery !== "timeout" || seqGeq(tcb.sndNxt, tcb.recoveryPoint)) {
-    tcb.recoveryPoint = tcb.sndNxt;
-  }
-  tcb.forced = "retransmit";
+  const loss = ownLoss(tcb);
+  if (loss.phase === "open") loss.phase = "timeout";
+  if (loss.phase !== "timeout" || seqGeq(tcb.sndNxt, loss.point)) loss.point = tcb.sndNxt;
+  forceSegment(tcb, "retransmission");
 }
 
 /**
@@ -69,13 +71,15 @@ function shrinkPath(tcb: Tcb, mtu: number): void {
  */
 export function suspectBlackHole(tcb: Tcb, now: number): void {
   // What the peer says may be the answer to something small: it is not proof that the size is right.
-  const luck = tcb.has(TCB.FULL_SEGMENT_ACKED) || tcb.heardAt >= tcb.timedOutAt;
+  const loss = ownLoss(tcb);
+  const luck = tcb.has(TCB.FULL_SEGMENT_ACKED) || tcb.heardAt >= loss.timedOutAt;
   const least = luck ? BAD_LUCK_TIMEOUTS : BLACK_HOLE_TIMEOUTS;
-  if (tcb.timeoutsInARow < least || tcb.scoreboard.isEmpty) return;
+  if (loss.timeouts < least || tcb.scoreboard.isEmpty) return;
   if (tcb.scoreboard.at(0).length < Math.min(tcb.sendMss, BLACK_HOLE_MTU / 2)) return;
-  tcb.timeoutsInARow = 0;
-  if (tcb.raiseMtuAt === Infinity) tcb.raiseMtuTo = tcb.pathMtu;
-  tcb.raiseMtuAt = now + RAISE_MS;
+  loss.timeouts = 0;
+  const probes = ownProbes(tcb);
+  if (probes.raiseMtuAt === Infinity) probes.raiseMtuTo = tcb.pathMtu;
+  probes.raiseMtuAt = now + RAISE_MS;
   const smaller = tcb.pathMtu > BLACK_HOLE_MTU ? BLACK_HOLE_MTU : leastMtu(tcb);
   if (smaller < tcb.pathMtu) changePath(tcb, smaller);
   else raisePath(tcb);
@@ -83,13 +87,18 @@ export function suspectBlackHole(tcb: Tcb, now: number): void {
 
 /** Another try with the size that did not get through, after a while. */
 export function raisePathIfDue(tcb: Tcb, now: number): void {
-  if (now >= tcb.raiseMtuAt) raisePath(tcb);
+  if (now >= tcb.probes.raiseMtuAt) raisePath(tcb);
 }
 
 function raisePath(tcb: Tcb): void {
-  if (tcb.raiseMtuAt === Infinity) return;
-  tcb.raiseMtuAt = Infinity;
-  changePath(tcb, tcb.raiseMtuTo);
+  const { raiseMtuAt, raiseMtuTo } = tcb.probes;
+  if (raiseMtuAt === Infinity) return;
+  forgetLargerMtu(tcb);
+  changePath(tcb, raiseMtuTo);
+}
+
+function forgetLargerMtu(tcb: Tcb): void {
+  if (tcb.probes.raiseMtuAt !== Infinity) ownProbes(tcb).raiseMtuAt = Infinity;
 }
 
 function changePath(tcb: Tcb, mtu: number): void {

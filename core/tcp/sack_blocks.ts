@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ownReordering } from "./reordering.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 
@@ -14,7 +15,7 @@ export function sackBlocks(tcb: Tcb, most: number): readonly number[] {
   if (!tcb.receive.hasHole && !startsWithDuplicate) return NONE;
   const blocks: number[] = [];
   if (startsWithDuplicate) {
-    blocks.push(tcb.duplicateStart, tcb.duplicateEnd);
+    blocks.push(tcb.reordering.duplicateStart, tcb.reordering.duplicateEnd);
     forgetDuplicate(tcb);
   }
   // RFC 2018 4: the block of the latest segment, then those that were reported last. The block that
@@ -30,10 +31,12 @@ export function hasBlocks(tcb: Tcb): boolean {
 
 /** Text came twice, and no acknowledgement has told of it. */
 export function hasDuplicate(tcb: Tcb): boolean {
-  return tcb.duplicateStart !== tcb.duplicateEnd;
+  return tcb.reordering.duplicateStart !== tcb.reordering.duplicateEnd;
 }
 
 /** It has been told, or cannot be. */
 export function forgetDuplicate(tcb: Tcb): void {
-  tcb.duplicateStart = tcb.duplicateEnd = 0;
+  if (!hasDuplicate(tcb)) return;
+  const reordering = ownReordering(tcb);
+  reordering.duplicateStart = reordering.duplicateEnd = 0;
 }

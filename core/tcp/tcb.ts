@@ -14,12 +14,16 @@ import { INITIAL_BUFFER, type TcpConfig } from "./config.ts";
 import { createCongestionControl } from "./congestion/algorithms.ts";
 import type { CongestionControl } from "./congestion/control.ts";
 import { RateSampler } from "./congestion/rate_sampler.ts";
+import type { ForcedSegment } from "./forced_segment.ts";
+import { NO_PROBES, type Probes } from "./probes.ts";
 import type { DeliveryVisitor, Scoreboard, SentRange } from "./recovery/scoreboard.ts";
+import { type LossRecovery, NO_LOSS } from "./recovery/loss_state.ts";
 import { EMPTY_SCOREBOARD, type ScoreboardPool } from "./recovery/scoreboard_pool.ts";
+import { IN_ORDER, type Reordering } from "./reordering.ts";
 import type { EndReason, TcpState } from "./state.ts";
 import { TCB } from "./tcb_flags.ts";
-import { TcbOccasions } from "./tcb_occasions.ts";
 import { Timers } from "./timers/timers.ts";
+import { DEFAULT_OPTIONS, type UserOptions } from "./user_options.ts";
 
 /** What has happened to a connection since its owner was told last. */
 export const TCB_EVENT: {
@@ -56,7 +60,7 @@ const LEAST_MSS = 64;
  * One connection. Sequence numbers are signed 32-bit integers, times milliseconds; a time is 0
  * before the event has happened once, unless stated otherwise.
  */
-export class Tcb extends TcbOccasions {
+export class Tcb {
   readonly config: TcpConfig;
   readonly environment: TcpEnvironment;
   readonly local: IpAddress;
@@ -93,6 +97,8 @@ export class Tcb extends TcbOccasions {
   // ------------------------------------------------------------ receive sequence space (RFC 9293 3.3.1)
   irs = 0;
   rcvNxt = 0;
+  /** RCV.UP: end of the peer's urgent data, if {@link TCB.URGENT} is set (RFC 9293 3.8.5). */
+  rcvUp = 0;
   /** Highest acknowledgement number sent. */
   rcvAcked = 0;
   /** Right edge of the offered window before rounding; never moves left. */
@@ -131,6 +137,20 @@ export class Tcb extends TcbOccasions {
   readonly congestion: CongestionControl;
   /** The ranges in flight; {@link EMPTY_SCOREBOARD} while there are none. */
   scoreboard: Scoreboard = EMPTY_SCOREBOARD;
+  /** SND.NXT when cwnd was last full; `undefined` once that is acknowledged (RFC 9438 5.8). */
+  windowFullAt: number | undefined = undefined;
+  /** For algorithms that want delivery rate samples. */
+  readonly rate: RateSampler | undefined;
+  /** Pacing forbids another segment until then. */
+  pacedUntil = 0;
+  /** Written by `forced_segment.ts` alone. */
+  readonly forced: ForcedSegment = "none";
+
+  // ------------------------------------------------------------ rarely used, shared until the first write
+  loss: Readonly<LossRecovery> = NO_LOSS;
+  reordering: Readonly<Reordering> = IN_ORDER;
+  probes: Readonly<Probes> = NO_PROBES;
+  userOptions: Readonly<UserOptions> = DEFAULT_OPTIONS;
 
   // ------------------------------------------------------------ timers, and when things happened
   readonly timers: Timers = new Timers();
@@ -158,9 +178,16 @@ export class Tcb extends TcbOccasions {
   bytesOut = 0;
   segmentsIn = 0;
   segmentsOut = 0;
+  /** Segments retransmitted. */
+  retransmits = 0;
+  /** Segments that arrived ahead of a hole. */
+  outOfOrder = 0;
 
   // ------------------------------------------------------------ owner, and the stack's tables
+  /** Why the connection ended. */
   error: EndReason | undefined = undefined;
+  /** Reported by ICMP: the reason, if the connection then times out (RFC 9293 3.9.2.2). */
+  softError: EndReason | undefined = undefined;
   /** The owner's object; opaque to the core. */
   handle: unknown = undefined;
   /** The listener that opened it; opaque to `core/tcp`. */
@@ -180,7 +207,6 @@ export class Tcb extends TcbOccasions {
     remote: IpAddress,
     remotePort: number,
   ) {
-    super();
     this.config = config;
     this.environment = environment;
     this.local = local;
@@ -197,7 +223,7 @@ export class Tcb extends TcbOccasions {
     this.receive = new ReceiveRing(environment.pool, 0);
     this.sendMss = this.fullSegment();
     this.congestion = createCongestionControl(this.sendMss, config);
-    if (this.congestion.samplesRate) this.rate = new RateSampler();
+    this.rate = this.congestion.samplesRate ? new RateSampler() : undefined;
   }
 
   /** For the heap of deadlines: the earliest timer, `Infinity` if none is running. */
@@ -287,8 +313,20 @@ export class Tcb extends TcbOccasions {
     this.flags &= ~flag;
   }
 
+  /** Gives back records that are as they were at first. */
+  releaseUnusedRecords(): void {
+    if (isUnchanged(this.loss, NO_LOSS)) this.loss = NO_LOSS;
+    if (isUnchanged(this.reordering, IN_ORDER)) this.reordering = IN_ORDER;
+    if (isUnchanged(this.probes, NO_PROBES)) this.probes = NO_PROBES;
+    if (isUnchanged(this.userOptions, DEFAULT_OPTIONS)) this.userOptions = DEFAULT_OPTIONS;
+  }
+
   /** Tells the owner. */
   notify(event: number): void {
     this.events |= event;
   }
+}
+
+function isUnchanged<Fields extends object>(record: Fields, initial: Fields): boolean {
+  return (Object.keys(initial) as (keyof Fields)[]).every((key) => record[key] === initial[key]);
 }

@@ -50,8 +50,6 @@ export const TCB = {
   CWR_QUEUED: 0x100000,
   /** The packet being built is of new data. */
   SEND_ECT: 0x200000,
-  /** The tail loss probe was old data. */
-  TAIL_PROBE_WAS_REPEAT: 0x400000,
   /** A tail loss probe was sent, and no round trip measured since (RFC 8985 7.3). */
   PROBED_SINCE_SAMPLE: 0x800000,
   /** A full segment has arrived, of the size that the path is believed to carry. */

@@ -5,12 +5,14 @@
  */
 import { seqDiff } from "../wire/seq.ts";
 import { endConnection } from "./close_connection.ts";
+import { ownProbes } from "./probes.ts";
 import { acknowledgeText, ackNumber, bytesConsumed } from "./receive_window.ts";
 import { type EndReason, STATES, transition } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 import { awaitFin } from "./timers/time_wait.ts";
 import { TIMER } from "./timers/timers.ts";
+import { ownOptions } from "./user_options.ts";
 
 /** OPEN, active: the SYN follows. */
 export function openActive(tcb: Tcb, iss: number, now: number): void {
@@ -87,7 +89,7 @@ export function close(tcb: Tcb, now: number): void {
   // RFC 9293 3.10.4; what was written before there is a connection is still delivered.
   if (tcb.state === "SYN-SENT" && tcb.send.length === 0) {
     endConnection(tcb, "CONNECTION_ABORTED");
-  } else if (tcb.lingerMs === 0 || (unread && tcb.config.close === "graceful")) {
+  } else if (tcb.userOptions.lingerMs === 0 || (unread && tcb.config.close === "graceful")) {
     // RFC 2525 2.17: the peer must learn that not everything was read.
     abort(tcb, undefined);
   } else {
@@ -106,8 +108,8 @@ function closeOrderly(tcb: Tcb, now: number): void {
   if (tcb.allAcknowledged) {
     if (tcb.has(TCB.RESET_WHEN_ACKED) && tcb.has(TCB.FIN_RECEIVED)) tcb.set(TCB.RESET_QUEUED);
     else awaitFin(tcb, now);
-  } else if (tcb.lingerMs !== undefined) {
-    tcb.timers.set(TIMER.LIFETIME, now + tcb.lingerMs);
+  } else if (tcb.userOptions.lingerMs !== undefined) {
+    tcb.timers.set(TIMER.LIFETIME, now + tcb.userOptions.lingerMs);
   }
 }
 
@@ -121,7 +123,7 @@ function discardUnread(tcb: Tcb, now: number): void {
 
 /** How long close() lets the peer take what was written: 0 is a RST at once (RFC 9293 3.10.5). */
 export function setLinger(tcb: Tcb, ms: number | undefined): void {
-  tcb.lingerMs = ms;
+  if (ms !== tcb.userOptions.lingerMs) ownOptions(tcb).lingerMs = ms;
 }
 
 /** Only full segments leave while it is on; turning it off lets the rest go. */
@@ -131,13 +133,13 @@ export function setCork(tcb: Tcb, on: boolean): void {
 
 /** RFC 5482: how long the peer may say nothing. */
 export function setUserTimeout(tcb: Tcb, ms: number): void {
-  tcb.userTimeoutMs = ms;
+  ownOptions(tcb).userTimeoutMs = ms;
 }
 
 /** RFC 9293 3.8.4: probes are off unless the application asks for them. */
 export function setKeepAlive(tcb: Tcb, on: boolean, now: number): void {
   tcb.set(TCB.KEEP_ALIVE, on);
-  tcb.keepAliveProbes = 0;
+  if (tcb.probes.keepAlives > 0) ownProbes(tcb).keepAlives = 0;
   if (!on) tcb.timers.stop(TIMER.KEEP_ALIVE);
   else if (STATES[tcb.state].synchronized && !tcb.has(TCB.RELEASED)) {
     tcb.timers.set(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);

@@ -9,6 +9,7 @@ import { brokenInvariants } from "../../core/tcp/invariants.ts";
 import type { TcpState } from "../../core/tcp/state.ts";
 import { Tcb, TCB_EVENT } from "../../core/tcp/tcb.ts";
 import { TCB } from "../../core/tcp/tcb_flags.ts";
+import { setUserTimeout } from "../../core/tcp/user_calls.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
 import { decode } from "../support/dsl/decode.ts";
 import { Dice } from "./dice.ts";
@@ -81,7 +82,7 @@ export class Episode {
     const about = tcb === undefined
       ? "no connection"
       : `${tcb.state} una ${tcb.sndUna} nxt ${tcb.sndNxt} rcv ${tcb.rcvNxt} wnd ${tcb.sndWnd}` +
-        ` recovery ${tcb.recovery} ranges ${tcb.scoreboard.count}`;
+        ` recovery ${tcb.loss.phase} ranges ${tcb.scoreboard.count}`;
     return `packet ${this.packets} at ${this.#now} ms, ${about}`;
   }
 
@@ -141,7 +142,7 @@ export class Episode {
     else if (kind < 94) core.tcp.closeWrite(tcb);
     else if (kind < 96) core.tcp.close(tcb, this.#now);
     else if (kind < 97) core.tcp.setKeepAlive(tcb, dice.chance(0.5), this.#now);
-    else if (kind < 98) tcb.userTimeoutMs = dice.of([1000, 60_000]);
+    else if (kind < 98) setUserTimeout(tcb, dice.of([1000, 60_000]));
     else if (dice.chance(0.3)) core.tcp.abort(tcb);
     else if (dice.chance(0.05)) this.#upset();
     this.#settle();

@@ -156,7 +156,7 @@ export class World {
       if (application === undefined) return `${i}: no connection`;
       const { tcb, written, received, eof, ended, habits } = application;
       return `${i}: ${tcb.state} wrote ${written}/${habits.total} received ${received} eof ${eof}` +
-        ` ended ${ended && (ended.error ?? "well")} recovery ${tcb.recovery}` +
+        ` ended ${ended && (ended.error ?? "well")} recovery ${tcb.loss.phase}` +
         ` sent ${(tcb.sndNxt - tcb.sndUna) | 0} window ${tcb.sndWnd} unsent ${tcb.unsent}`;
     });
     return `at ${this.now} ms after ${this.steps} steps, ` +

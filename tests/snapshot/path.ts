@@ -82,7 +82,8 @@ class RunningFlow implements Flow {
 
   /** Has anything arrived? */
   noteProgress(now: number): void {
-    const { sndUna, scoreboard, rtoBackoff } = this.tcb;
+    const { sndUna, scoreboard } = this.tcb;
+    const { rtoBackoff } = this.tcb.loss;
     const rto = currentRto(this.tcb);
     const isNew = sndUna !== this.#sndUna || scoreboard.sackedBytes > this.#sackedBytes;
     this.#sndUna = sndUna;

@@ -21,3 +21,10 @@ export function freshTcb(changes: Partial<TcpConfig> = {}): Tcb {
   const [local, remote] = [IpAddress.parse("10.0.0.1")!, IpAddress.parse("10.0.0.2")!];
   return new Tcb({ ...PROFILES.internet, ...changes }, environment, local, 80, remote, 50_000);
 }
+
+/** The rarely used records that are the connection's own, by the names of their fields. */
+export function ownRecords(tcb: Tcb): string[] {
+  const initial = freshTcb();
+  return (["loss", "reordering", "probes", "userOptions"] as const)
+    .filter((name) => tcb[name] !== initial[name]);
+}

@@ -34,6 +34,6 @@ export function tcpStats(tcb: Tcb): TcpStats {
     segmentsOut: tcb.segmentsOut,
     retransmits: tcb.retransmits,
     outOfOrder: tcb.outOfOrder,
-    urgentBytes: tcb.has(TCB.URGENT) ? Math.max(0, seqDiff(tcb.urgentEnd, tcb.receive.readSeq)) : 0,
+    urgentBytes: tcb.has(TCB.URGENT) ? Math.max(0, seqDiff(tcb.rcvUp, tcb.receive.readSeq)) : 0,
   };
 }

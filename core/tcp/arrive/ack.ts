@@ -1,23 +1,30 @@
 import { seqDiff, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import { ACK_CONTEXT, type AckContext } from "../ack_context.ts";
-import { currentRto, handshakeDone, sampleRtt } from "../recovery/rtt.ts";
+import { currentRto, handshakeDone, resetBackoff, sampleRtt } from "../recovery/rtt.ts";
 import type { Verdict } from "./check.ts";
 import { growSendBuffer } from "../autotune.ts";
 import { endConnection } from "../close_connection.ts";
 import { noteCongestionExperienced } from "../ecn.ts";
 import { raisePathIfDue } from "../path_mtu.ts";
+import { ownProbes, resetPersistBackoff } from "../probes.ts";
 import {
   endTailProbe,
   recoverFromLoss,
   scheduleTailProbe,
   takeSackBlocks,
 } from "../recovery/loss_recovery.ts";
+import { ownLoss } from "../recovery/loss_state.ts";
 import { Rack } from "../recovery/rack.ts";
 import { undoIfSpurious } from "../recovery/undo.ts";
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
+import {
+  restartRetransmissionTimer,
+  shortenRetransmissionTimer,
+  stopRetransmissionTimer,
+} from "../timers/retransmission_timer.ts";
 import { awaitFin, enterTimeWait } from "../timers/time_wait.ts";
 import { TIMER } from "../timers/timers.ts";
 import { echoedRtt } from "../timestamps.ts";
@@ -33,7 +40,7 @@ export function checkAck(tcb: Tcb, segment: Segment, now: number): Verdict {
   const refused = checkAckRange(tcb, segment, now);
   if (refused !== undefined) return refused;
   tcb.heardAt = now;
-  if (tcb.keepAliveProbes > 0) endKeepAlive(tcb);
+  if (tcb.probes.keepAlives > 0) endKeepAlive(tcb);
   updateTsRecent(tcb, segment, now);
   noteCongestionExperienced(tcb, segment);
   noteUrgent(tcb, segment);
@@ -45,8 +52,8 @@ export function checkAck(tcb: Tcb, segment: Segment, now: number): Verdict {
 
 /** The peer is there. It may be idle for hours more, with very many others. */
 function endKeepAlive(tcb: Tcb): void {
-  tcb.keepAliveProbes = 0;
-  tcb.forgetOccasions();
+  ownProbes(tcb).keepAlives = 0;
+  tcb.releaseUnusedRecords();
 }
 
 /**
@@ -56,9 +63,9 @@ function endKeepAlive(tcb: Tcb): void {
 export function noteUrgent(tcb: Tcb, segment: Segment): void {
   if (!segment.has(FLAG.URG)) return;
   const end = (segment.seq + segment.urgentPointer) | 0;
-  if (tcb.has(TCB.URGENT) && seqLeq(end, tcb.urgentEnd)) return;
+  if (tcb.has(TCB.URGENT) && seqLeq(end, tcb.rcvUp)) return;
   tcb.set(TCB.URGENT);
-  tcb.urgentEnd = end;
+  tcb.rcvUp = end;
   tcb.notify(TCB_EVENT.READABLE);
 }
 
@@ -69,7 +76,7 @@ function completeHandshake(tcb: Tcb, segment: Segment, now: number): boolean {
   transition(tcb, tcb.has(TCB.FIN_QUEUED) ? "FIN-WAIT-1" : "ESTABLISHED");
   tcb.clear(TCB.SYN_QUEUED);
   tcb.timers.stop(TIMER.LIFETIME);
-  tcb.timers.stop(TIMER.RETRANSMIT);
+  stopRetransmissionTimer(tcb);
   handshakeDone(tcb);
   tcb.sndWl1 = (segment.seq - 1) | 0;
   tcb.progressAt = now;
@@ -102,12 +109,12 @@ function takeAck(tcb: Tcb, segment: Segment, context: AckContext, now: number): 
   if (tcb.has(TCB.SACK_PERMITTED)) takeSackBlocks(tcb, segment, context);
   if (context.acked > 0) acknowledgeSent(tcb, segment, context, now);
   else {
-    if (context.isDuplicate) tcb.duplicateAcksReceived++;
+    if (context.isDuplicate) ownLoss(tcb).duplicateAcks++;
     if (context.rttSample >= 0) takeSackedRtt(tcb, context.rttSample, now);
   }
   context.delivered = context.acked + tcb.scoreboard.sackedBytes - sackedBefore;
   takeWindow(tcb, segment, now);
-  if (context.reportsDuplicate) (tcb.rack ??= new Rack()).noteDuplicate(tcb.sndUna, tcb.sndNxt);
+  if (context.reportsDuplicate) noteDuplicateReport(tcb);
   if (!outstanding) {
     undoIfSpurious(tcb, segment, context, sndUna);
     endTailProbe(tcb, segment, context, now);
@@ -120,8 +127,15 @@ function takeAck(tcb: Tcb, segment: Segment, context: AckContext, now: number): 
     endTailProbe(tcb, segment, context, now);
     recoverFromLoss(tcb, context, now);
     if (context.acked > 0) scheduleTailProbe(tcb, now);
-    if (context.coversAll && tcb.rack?.reorderingSeen === false) tcb.rack = undefined;
+    if (context.coversAll && tcb.loss.rack?.reorderingSeen === false) ownLoss(tcb).rack = undefined;
   }
+}
+
+/** RFC 8985 6.2 step 4. */
+function noteDuplicateReport(tcb: Tcb): void {
+  const loss = ownLoss(tcb);
+  loss.rack ??= new Rack();
+  loss.rack.noteDuplicate(tcb.sndUna, tcb.sndNxt);
 }
 
 /** RFC 5681 2: what counts as a duplicate acknowledgement; the answer to a window probe does not. */
@@ -140,8 +154,7 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, context: AckContext, now: n
   if (rtt >= 0) sampleRtt(tcb, rtt);
   raisePathIfDue(tcb, now);
   growSendBuffer(tcb, seqDiff(tcb.sndNxt, tcb.sndUna));
-  // RFC 6298 5.7: new data is through, the backoff is over.
-  tcb.rtoBackoff = 0;
+  resetBackoff(tcb);
   const bytes = context.acked - synAcked - finAcked;
   tcb.sndUna = ack;
   tcb.set(TCB.SYN_ACKED);
@@ -150,8 +163,8 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, context: AckContext, now: n
   tcb.softError = undefined;
   if (tcb.timers.isRunning(TIMER.PERSIST)) restartPersist(tcb, now);
   // RFC 6298 5.2 and 5.3.
-  if (tcb.scoreboard.isEmpty) tcb.timers.stop(TIMER.RETRANSMIT);
-  else tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
+  if (tcb.scoreboard.isEmpty) stopRetransmissionTimer(tcb);
+  else restartRetransmissionTimer(tcb, now);
 }
 
 /**
@@ -161,16 +174,12 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, context: AckContext, now: n
  */
 function takeSackedRtt(tcb: Tcb, rtt: number, now: number): void {
   sampleRtt(tcb, rtt);
-  if (!tcb.timers.isRunning(TIMER.RETRANSMIT)) return;
-  tcb.timers.set(
-    TIMER.RETRANSMIT,
-    Math.min(tcb.timers.at(TIMER.RETRANSMIT), now + currentRto(tcb)),
-  );
+  shortenRetransmissionTimer(tcb, now);
 }
 
 /** A window probe's byte was taken: the interval starts anew. */
 function restartPersist(tcb: Tcb, now: number): void {
-  tcb.persistBackoff = 0;
+  resetPersistBackoff(tcb);
   tcb.timers.set(TIMER.PERSIST, now + currentRto(tcb));
 }
 
@@ -195,14 +204,14 @@ function takeWindow(tcb: Tcb, segment: Segment, now: number): void {
 
 /** The window opened: what was only a probe is sent as data. */
 function leavePersist(tcb: Tcb, now: number): void {
-  tcb.persistBackoff = 0;
+  resetPersistBackoff(tcb);
   tcb.timers.stop(TIMER.PERSIST);
   if (tcb.scoreboard.isEmpty) return;
   const first = tcb.scoreboard.at(0);
   if (first.length === 1 && tcb.scoreboard.count === 1) tcb.scoreboard.markLost(first);
   // It was asked for again after an RTO, and what lies behind it had no room either.
   else if (first.length === 1 && first.transmissions > 1) tcb.scoreboard.markAllLost();
-  tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
+  restartRetransmissionTimer(tcb, now);
 }
 
 /** What the acknowledgement of our FIN means in each state. */

@@ -1,6 +1,7 @@
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "./check.ts";
 import { watchForStall } from "../receive_window.ts";
+import { ownReordering } from "../reordering.ts";
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
@@ -8,17 +9,18 @@ import { enterTimeWait } from "../timers/time_wait.ts";
 
 /** Eighth, FIN (RFC 9293 3.10.7.4), also one that had come ahead of a hole. */
 export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
-  if (segment.has(FLAG.FIN)) {
-    if (tcb.state === "TIME-WAIT") return answerAgain(tcb, now);
-    if (!tcb.has(TCB.FIN_RECEIVED)) tcb.outOfOrderFin = (segment.seq + segment.textLength) | 0;
-  }
-  if (tcb.outOfOrderFin === undefined || tcb.has(TCB.FIN_RECEIVED)) return undefined;
-  if (tcb.outOfOrderFin !== tcb.rcvNxt) {
+  const hasFin = segment.has(FLAG.FIN);
+  if (hasFin && tcb.state === "TIME-WAIT") return answerAgain(tcb, now);
+  const fin = hasFin ? (segment.seq + segment.textLength) | 0 : tcb.reordering.fin;
+  if (fin === undefined || tcb.has(TCB.FIN_RECEIVED)) return undefined;
+  if (fin !== tcb.rcvNxt) {
+    if (!hasFin) return undefined;
+    ownReordering(tcb).fin = fin;
     // RFC 5681 4.2: the peer must learn of the hole, even if no text came with the FIN.
-    if (segment.has(FLAG.FIN)) tcb.set(TCB.ACK_NOW);
+    tcb.set(TCB.ACK_NOW);
     return undefined;
   }
-  tcb.outOfOrderFin = undefined;
+  if (tcb.reordering.fin !== undefined) ownReordering(tcb).fin = undefined;
   tcb.set(TCB.FIN_RECEIVED);
   tcb.rcvNxt = (tcb.rcvNxt + 1) | 0;
   // Nothing can follow a FIN: the hole in front of it would never be filled.

@@ -2,6 +2,7 @@ import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "./check.ts";
 import { ackNumber } from "../receive_window.ts";
+import { ownReordering } from "../reordering.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { challengeAck } from "./challenge.ts";
@@ -105,8 +106,9 @@ function trimFront(tcb: Tcb, segment: Segment): void {
 function reportDuplicate(tcb: Tcb, start: number, end: number): void {
   // Above the acknowledgement it would read as an ordinary block: unread text is not reported.
   if (!tcb.has(TCB.SACK_PERMITTED) || seqGt(end | 0, ackNumber(tcb))) return;
-  tcb.duplicateStart = start;
-  tcb.duplicateEnd = end | 0;
+  const reordering = ownReordering(tcb);
+  reordering.duplicateStart = start;
+  reordering.duplicateEnd = end | 0;
 }
 
 /** Cuts off what lies beyond the window as it was offered; a FIN at its edge takes no room. */

@@ -1,6 +1,6 @@
 import { seqGt, seqLeq } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import { currentRto, handshakeDone, sampleRtt } from "../recovery/rtt.ts";
+import { handshakeDone, sampleRtt } from "../recovery/rtt.ts";
 import type { Verdict } from "./check.ts";
 import { endConnection } from "../close_connection.ts";
 import { isEcnSetupSynAck } from "../ecn.ts";
@@ -8,6 +8,7 @@ import { takeSynOptions } from "../options.ts";
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
+import { restartRetransmissionTimer } from "../timers/retransmission_timer.ts";
 import { TIMER } from "../timers/timers.ts";
 import { noteUrgent } from "./ack.ts";
 import { takeFin } from "./fin.ts";
@@ -84,5 +85,5 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
 function becomeSynReceived(tcb: Tcb, now: number): void {
   transition(tcb, "SYN-RECEIVED");
   tcb.set(TCB.SYN_QUEUED);
-  tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
+  restartRetransmissionTimer(tcb, now);
 }

@@ -2,10 +2,14 @@ import { seqDiff, seqGt, seqMax, seqMin } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "./check.ts";
 import { acknowledgeText, ackNumber, watchForStall } from "../receive_window.ts";
+import { ownReordering } from "../reordering.ts";
 import { forgetDuplicate, hasDuplicate } from "../sack_blocks.ts";
 import { STATES } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
+
+/** Duplicate acknowledgements that wait to be sent, at most. */
+const MAX_DUPLICATE_ACKS = 8;
 
 /**
  * Seventh, the segment's text (RFC 9293 3.10.7.4). Urgent data, sixth, is read in line with the
@@ -38,7 +42,7 @@ export function acceptText(tcb: Tcb, segment: Segment, now: number): Verdict {
   tcb.bytesIn += grown;
   tcb.unackedText += grown;
   // Above the acknowledgement, and no block around it any more, it would read as an ordinary block.
-  if (cameBefore && seqGt(tcb.duplicateEnd, ackNumber(tcb))) forgetDuplicate(tcb);
+  if (cameBefore && seqGt(tcb.reordering.duplicateEnd, ackNumber(tcb))) forgetDuplicate(tcb);
   // RFC 5681 4.2: a segment that fills a hole is acknowledged at once.
   if (hadHole) tcb.set(TCB.ACK_NOW);
   if (tcb.has(TCB.READ_CLOSED)) throwAway(tcb, now);
@@ -61,9 +65,10 @@ function reportEarlyDuplicate(tcb: Tcb, segment: Segment): boolean {
   const index = outOfOrder.indexOfOverlap(segment.seq, end);
   if (index < 0) return false;
   // What was cut off in front came before as well, and it is the first.
-  if (hasDuplicate(tcb) && tcb.duplicateEnd === segment.seq) return false;
-  tcb.duplicateStart = seqMax(segment.seq, outOfOrder.starts[index]!);
-  tcb.duplicateEnd = seqMin(end, outOfOrder.ends[index]!);
+  if (hasDuplicate(tcb) && tcb.reordering.duplicateEnd === segment.seq) return false;
+  const reordering = ownReordering(tcb);
+  reordering.duplicateStart = seqMax(segment.seq, outOfOrder.starts[index]!);
+  reordering.duplicateEnd = seqMin(end, outOfOrder.ends[index]!);
   return true;
 }
 
@@ -72,7 +77,9 @@ function keepEarly(tcb: Tcb, segment: Segment): void {
   tcb.outOfOrder += segment.wireSegments;
   tcb.set(TCB.ACK_NOW);
   // Without SACK only their number tells the peer anything.
-  if (!tcb.has(TCB.SACK_PERMITTED)) tcb.duplicateAcks = Math.min(tcb.duplicateAcks + 1, 8);
+  if (tcb.has(TCB.SACK_PERMITTED)) return;
+  const reordering = ownReordering(tcb);
+  reordering.duplicateAcks = Math.min(reordering.duplicateAcks + 1, MAX_DUPLICATE_ACKS);
 }
 
 function deliver(tcb: Tcb, now: number): void {

@@ -29,9 +29,9 @@ export function markAllLost(tcb: Tcb, now: number): void {
 
 /** RFC 8985 6.2 step 4. */
 function reorderingWindow(rack: Rack, tcb: Tcb): number {
-  const { minRtt, srtt, scoreboard, recovery, sendMss } = tcb;
+  const { minRtt, srtt, scoreboard, loss, sendMss } = tcb;
   if (!rack.reorderingSeen) {
-    if (recovery !== "none" || scoreboard.sackedBytes >= 3 * sendMss) return 0;
+    if (loss.phase !== "open" || scoreboard.sackedBytes >= 3 * sendMss) return 0;
   }
   return Math.min(minRtt === Infinity ? 0 : rack.patience * minRtt / 4, srtt);
 }
@@ -41,7 +41,8 @@ function reorderingWindow(rack: Rack, tcb: Tcb): number {
  * be, `Infinity` when none is waiting.
  */
 export function detectLosses(tcb: Tcb, now: number): number {
-  const { rack, scoreboard } = tcb;
+  const { scoreboard } = tcb;
+  const { rack } = tcb.loss;
   if (rack === undefined || rack.sentAt === -Infinity) return Infinity;
   const patience = rack.rtt + reorderingWindow(rack, tcb);
   let wait = Infinity;

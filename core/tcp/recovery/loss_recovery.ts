@@ -8,20 +8,23 @@ import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import type { Segment } from "../../wire/tcp.ts";
 import { ACK_CONTEXT, type AckContext } from "../ack_context.ts";
 import { reduceOnEcho } from "../ecn.ts";
+import { forceSegment } from "../forced_segment.ts";
 import { suspectBlackHole } from "../path_mtu.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
-import type { Recovery } from "../tcb_occasions.ts";
+import { restartRetransmissionTimer } from "../timers/retransmission_timer.ts";
 import { TIMER } from "../timers/timers.ts";
 import { detectLosses, markAllLost, markLost } from "./loss_detection.ts";
+import { ownLoss, type RecoveryPhase, type TailProbe } from "./loss_state.ts";
 import { RateReduction } from "./prr.ts";
-import { currentRto } from "./rtt.ts";
 import { rememberForUndo } from "./undo.ts";
 
 /** RFC 5681 3.2. */
 const DUPLICATE_ACK_THRESHOLD = 3;
 /** RFC 9406 4.3, where nothing paces: more segments make no slow start faster at one time. */
 const SLOW_START_LIMIT = 8;
+/** More doublings than any `maxRtoMs` has room for. */
+const MAX_RTO_BACKOFF = 16;
 /** RFC 8985 7.2: the timer's granularity, and what a peer may delay its acknowledgement. */
 const TAIL_PROBE_SLACK_MS = 2;
 const TAIL_PROBE_ACK_DELAY_MS = 200;
@@ -45,8 +48,8 @@ export function takeSackBlocks(tcb: Tcb, segment: Segment, context: AckContext):
 
 /** It may have been sent again in the recovery that could be undone. */
 function isOfRecovery(tcb: Tcb, start: number): boolean {
-  return tcb.undo !== undefined && seqGeq(start, tcb.undo.firstLost) &&
-    seqLt(start, tcb.recoveryPoint);
+  const { undo, point } = tcb.loss;
+  return undo !== undefined && seqGeq(start, undo.firstLost) && seqLt(start, point);
 }
 
 /** RFC 2883 4: the first block lies below the acknowledgement, or inside the second block. */
@@ -62,19 +65,19 @@ function isDuplicateReport(tcb: Tcb, segment: Segment): boolean {
 /** After the acknowledgement's own work: what is lost, and is recovery to begin or to end? */
 export function recoverFromLoss(tcb: Tcb, context: AckContext, now: number): void {
   const { scoreboard } = tcb;
-  const before = tcb.recovery;
+  const before = tcb.loss.phase;
   const delivered = deliveredBytes(tcb, context);
   if (context.acked > 0) leaveRecovery(tcb, context.acked);
   const lostBefore = scoreboard.lostBytes;
   if (tcb.has(TCB.SACK_PERMITTED)) findLossesBySack(tcb, now);
   else findLossesByDuplicates(tcb, context.acked, now);
   const newlyLost = scoreboard.lostBytes - lostBefore;
-  if (scoreboard.lostBytes > 0 && tcb.recovery === "none") enterRecovery(tcb, context, now);
+  if (scoreboard.lostBytes > 0 && tcb.loss.phase === "open") enterRecovery(tcb, context, now);
   else reduceOnEcho(tcb, context.congestionEcho, now);
-  const ends = before === "fast" && tcb.recovery === "none";
+  const ends = before === "fast" && tcb.loss.phase === "open";
   // RFC 5681 3.2, step 6: what ends recovery sets the window and does not open it as well.
   if (!tcb.congestion.reducesProportionally) growWindow(tcb, context, before, now);
-  else if (tcb.recovery === "fast") {
+  else if (tcb.loss.phase === "fast") {
     reduceWindow(tcb, before, delivered, newlyLost, context.acked > 0);
   } else if (!ends) {
     if (before === "timeout") withdrawRoom(tcb, newlyLost, delivered);
@@ -89,7 +92,7 @@ export function recoverFromLoss(tcb: Tcb, context: AckContext, now: number): voi
  */
 function deliveredBytes(tcb: Tcb, context: AckContext): number {
   if (tcb.has(TCB.SACK_PERMITTED)) return context.delivered;
-  const counted = tcb.duplicateAcksReceived * tcb.sendMss;
+  const counted = tcb.loss.duplicateAcks * tcb.sendMss;
   if (!context.isDuplicate) {
     return context.acked === 0 ? 0 : Math.max(context.acked - counted, tcb.sendMss);
   }
@@ -99,7 +102,7 @@ function deliveredBytes(tcb: Tcb, context: AckContext): number {
 /** Fast recovery follows what arrives (RFC 9937 6). */
 function reduceWindow(
   tcb: Tcb,
-  before: Recovery,
+  before: RecoveryPhase,
   delivered: number,
   newlyLost: number,
   progresses: boolean,
@@ -108,7 +111,7 @@ function reduceWindow(
   const inFlight = bytesInFlight(tcb);
   if (delivered > 0) {
     const isSafe = progresses && newlyLost === 0;
-    congestion.cwnd = tcb.reduction!.window(
+    congestion.cwnd = tcb.loss.prr!.window(
       delivered,
       inFlight,
       congestion.ssthresh,
@@ -136,7 +139,7 @@ function withdrawRoom(tcb: Tcb, newlyLost: number, delivered: number): void {
 }
 
 /** Outside of fast recovery the window is the algorithm's. */
-function growWindow(tcb: Tcb, context: AckContext, before: Recovery, now: number): void {
+function growWindow(tcb: Tcb, context: AckContext, before: RecoveryPhase, now: number): void {
   if (context.delivered === 0) return;
   tcb.rate?.finish(tcb.minRtt);
   tcb.congestion.onAck({
@@ -157,8 +160,8 @@ function growWindow(tcb: Tcb, context: AckContext, before: Recovery, now: number
  * RFC 3465 2.3: after a timeout an acknowledgement may cover what had left the network long before;
  * with SACK that was counted when it was reported.
  */
-function growthLimit(tcb: Tcb, recovery: Recovery): number {
-  return recovery === "timeout" && !tcb.has(TCB.SACK_PERMITTED) ? 1 : SLOW_START_LIMIT;
+function growthLimit(tcb: Tcb, phase: RecoveryPhase): number {
+  return phase === "timeout" && !tcb.has(TCB.SACK_PERMITTED) ? 1 : SLOW_START_LIMIT;
 }
 
 /** Was the congestion window full after what begins at `seq` had been sent (RFC 9438 5.8)? */
@@ -171,7 +174,7 @@ function isOfFullWindow(tcb: Tcb, seq: number): boolean {
  * reorders they announce no loss, and what they report would count at no other time.
  */
 function takesAnyOrder(tcb: Tcb): boolean {
-  return tcb.recovery === "none" && tcb.rack?.reorderingSeen === true;
+  return tcb.loss.phase === "open" && tcb.loss.rack?.reorderingSeen === true;
 }
 
 /**
@@ -180,31 +183,35 @@ function takesAnyOrder(tcb: Tcb): boolean {
  */
 export function bytesInFlight(tcb: Tcb): number {
   const { inFlight } = tcb.scoreboard;
-  if (tcb.has(TCB.SACK_PERMITTED) || tcb.duplicateAcksReceived === 0) return inFlight;
-  return Math.max(0, inFlight - tcb.duplicateAcksReceived * tcb.sendMss);
+  if (tcb.has(TCB.SACK_PERMITTED) || tcb.loss.duplicateAcks === 0) return inFlight;
+  return Math.max(0, inFlight - tcb.loss.duplicateAcks * tcb.sendMss);
 }
 
 function leaveRecovery(tcb: Tcb, acked: number): void {
-  const ends = tcb.recovery !== "none" && seqGeq(tcb.sndUna, tcb.recoveryPoint);
-  tcb.duplicateAcksReceived = tcb.recovery === "fast" && !ends ? duplicatesLeft(tcb, acked) : 0;
+  const { phase, point, duplicateAcks } = tcb.loss;
+  const ends = phase !== "open" && seqGeq(tcb.sndUna, point);
+  const left = phase === "fast" && !ends ? duplicatesLeft(tcb, acked) : 0;
+  if (left !== duplicateAcks) ownLoss(tcb).duplicateAcks = left;
   if (!ends) return;
   // RFC 9937 6: recovery ends at ssthresh.
-  if (tcb.recovery === "fast" && tcb.congestion.reducesProportionally) {
+  if (phase === "fast" && tcb.congestion.reducesProportionally) {
     tcb.congestion.cwnd = tcb.congestion.ssthresh;
   }
-  tcb.recovery = "none";
+  ownLoss(tcb).phase = "open";
   tcb.congestion.onRecovered?.();
-  tcb.rack?.recoveryEnded();
+  tcb.loss.rack?.recoveryEnded();
 }
 
 /** The first segment acknowledged is the retransmission, of the others duplicates have told. */
 function duplicatesLeft(tcb: Tcb, acked: number): number {
-  return Math.max(0, tcb.duplicateAcksReceived + 1 - Math.ceil(acked / tcb.sendMss));
+  return Math.max(0, tcb.loss.duplicateAcks + 1 - Math.ceil(acked / tcb.sendMss));
 }
 
 /** RFC 8985 6.2, step 5 and its timer. */
 function findLossesBySack(tcb: Tcb, now: number): void {
-  if (tcb.scoreboard.sackedBytes === 0 && !tcb.rack?.reorderingSeen && tcb.recovery === "none") {
+  if (
+    tcb.scoreboard.sackedBytes === 0 && !tcb.loss.rack?.reorderingSeen && tcb.loss.phase === "open"
+  ) {
     tcb.timers.stop(TIMER.REORDER);
     return;
   }
@@ -216,28 +223,30 @@ function findLossesBySack(tcb: Tcb, now: number): void {
 /** RFC 5681 3.2 and RFC 6582 3.2, for peers without SACK. */
 function findLossesByDuplicates(tcb: Tcb, ackedBytes: number, now: number): void {
   if (tcb.scoreboard.isEmpty) return;
-  const partialAck = ackedBytes > 0 && tcb.recovery === "fast";
-  const third = tcb.duplicateAcksReceived === DUPLICATE_ACK_THRESHOLD && tcb.recovery === "none";
+  const partialAck = ackedBytes > 0 && tcb.loss.phase === "fast";
+  const third = tcb.loss.duplicateAcks === DUPLICATE_ACK_THRESHOLD && tcb.loss.phase === "open";
   // RFC 6582 3.2: not again for a window that is being recovered already.
   if (!partialAck && !third) return;
   const first = tcb.scoreboard.at(0);
   tcb.scoreboard.split(first, (first.start + tcb.sendMss) | 0);
   markLost(tcb, first, now);
-  tcb.forced = "retransmit";
+  forceSegment(tcb, "retransmission");
 }
 
 function enterRecovery(tcb: Tcb, context: AckContext, now: number): void {
   const flightSize = (tcb.sndNxt - tcb.sndUna) | 0;
   rememberForUndo(tcb, false, now);
-  tcb.recovery = "fast";
-  tcb.recoveryPoint = tcb.sndNxt;
-  (tcb.reduction ??= new RateReduction()).begin(
+  const loss = ownLoss(tcb);
+  loss.phase = "fast";
+  loss.point = tcb.sndNxt;
+  loss.prr ??= new RateReduction();
+  loss.prr.begin(
     flightSize + context.acked - arrivedBefore(tcb, context),
   );
   tcb.congestion.onLoss(flightSize, now);
   tcb.set(TCB.CWR_QUEUED, tcb.has(TCB.ECN));
   // RFC 6675 5 step 4.3: the first segment goes whatever the window says.
-  tcb.forced = "retransmit";
+  forceSegment(tcb, "retransmission");
 }
 
 /** What recovery does not count as delivered, as it arrived before (RecoverFS of RFC 9937 6). */
@@ -245,7 +254,7 @@ function arrivedBefore(tcb: Tcb, context: AckContext): number {
   if (tcb.has(TCB.SACK_PERMITTED)) {
     return tcb.scoreboard.sackedBytes - (context.delivered - context.acked);
   }
-  return Math.max(0, tcb.duplicateAcksReceived - 1) * tcb.sendMss;
+  return Math.max(0, tcb.loss.duplicateAcks - 1) * tcb.sendMss;
 }
 
 /** RACK's timer: what was held for reordering is lost now. */
@@ -258,22 +267,23 @@ export function reorderTimeout(tcb: Tcb, now: number): void {
 /** RFC 6298 5.4 to 5.6. */
 export function retransmissionTimeout(tcb: Tcb, now: number): void {
   const { scoreboard } = tcb;
-  const repeated = tcb.recovery === "timeout" && seqLt(tcb.sndUna, tcb.recoveryPoint);
-  if (tcb.recovery === "none") rememberForUndo(tcb, true, now);
-  const stuck = repeated && tcb.progressAt < tcb.timedOutAt;
-  tcb.timeoutsInARow = stuck ? tcb.timeoutsInARow + 1 : 1;
-  if (!stuck) tcb.timedOutAt = now;
+  const loss = ownLoss(tcb);
+  const repeated = loss.phase === "timeout" && seqLt(tcb.sndUna, loss.point);
+  if (loss.phase === "open") rememberForUndo(tcb, true, now);
+  const stuck = repeated && tcb.progressAt < loss.timedOutAt;
+  loss.timeouts = stuck ? loss.timeouts + 1 : 1;
+  if (!stuck) loss.timedOutAt = now;
   suspectBlackHole(tcb, now);
   tcb.congestion.onTimeout((tcb.sndNxt - tcb.sndUna) | 0, repeated, now);
   // RFC 2018 8: the peer may have dropped what it reported; a timeout on sacked data says so.
   if (!scoreboard.isEmpty && scoreboard.at(0).sacked) scoreboard.forgetSacks();
   markAllLost(tcb, now);
-  tcb.recovery = "timeout";
-  tcb.recoveryPoint = tcb.sndNxt;
-  tcb.duplicateAcksReceived = 0;
-  tcb.tailProbeEnd = undefined;
-  tcb.rtoBackoff = Math.min(tcb.rtoBackoff + 1, 16);
-  tcb.forced = "retransmit";
+  loss.phase = "timeout";
+  loss.point = tcb.sndNxt;
+  loss.duplicateAcks = 0;
+  loss.tailProbe = undefined;
+  loss.rtoBackoff = Math.min(loss.rtoBackoff + 1, MAX_RTO_BACKOFF);
+  forceSegment(tcb, "retransmission");
 }
 
 /**
@@ -281,9 +291,9 @@ export function retransmissionTimeout(tcb: Tcb, now: number): void {
  * none, as there was no sample since the last one, and all it does is to put the RTO off.
  */
 export function scheduleTailProbe(tcb: Tcb, now: number): void {
-  const possible = tcb.has(TCB.SACK_PERMITTED) && tcb.recovery === "none" &&
+  const possible = tcb.has(TCB.SACK_PERMITTED) && tcb.loss.phase === "open" &&
     !tcb.has(TCB.PROBED_SINCE_SAMPLE) &&
-    tcb.tailProbeEnd === undefined && tcb.scoreboard.sackedBytes === 0 && !tcb.scoreboard.isEmpty;
+    tcb.loss.tailProbe === undefined && tcb.scoreboard.sackedBytes === 0 && !tcb.scoreboard.isEmpty;
   if (!possible) {
     tcb.timers.stop(TIMER.TAIL_PROBE);
     return;
@@ -301,33 +311,37 @@ function tailProbeWait(tcb: Tcb): number {
 
 /** RFC 8985 7.3: the retransmission timer begins anew. */
 export function tailProbeTimeout(tcb: Tcb, now: number): void {
-  if (tcb.scoreboard.isEmpty || tcb.recovery !== "none") return;
-  tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
+  if (tcb.scoreboard.isEmpty || tcb.loss.phase !== "open") return;
+  restartRetransmissionTimer(tcb, now);
   tcb.set(TCB.PROBED_SINCE_SAMPLE);
-  tcb.tailProbeEnd = tcb.sndNxt;
-  tcb.forced = "tail-probe";
+  ownLoss(tcb).tailProbe = { end: tcb.sndNxt, isRetransmission: false, tsVal: 0 };
+  forceSegment(tcb, "tail-probe");
 }
 
 /** RFC 8985 7.4: was the probe a repair of a loss that nothing else shows? */
-export function endTailProbe(tcb: Tcb, segment: Segment, context: AckContext, now: number): void {
-  if (tcb.tailProbeEnd === undefined || seqLt(segment.ack, tcb.tailProbeEnd)) return;
+export function endTailProbe(
+  tcb: Tcb,
+  segment: Segment,
+  context: AckContext,
+  now: number,
+): void {
+  const { tailProbe, phase } = tcb.loss;
+  if (tailProbe === undefined || seqLt(segment.ack, tailProbe.end)) return;
+  const { isRetransmission } = tailProbe;
   // Two copies may have arrived: an acknowledgement of each, or a report of the second, tells.
-  const isOpen = tcb.has(TCB.TAIL_PROBE_WAS_REPEAT) && segment.ack === tcb.tailProbeEnd &&
-    context.acked > 0 &&
+  const isOpen = isRetransmission && segment.ack === tailProbe.end && context.acked > 0 &&
     !context.reportsDuplicate && !tcb.has(TCB.TIMESTAMPS);
   if (isOpen) return;
-  const wasRepair = tcb.has(TCB.TAIL_PROBE_WAS_REPEAT) && !context.reportsDuplicate &&
-    context.acked > 0 &&
-    !context.originalArrived && tcb.recovery === "none";
-  tcb.tailProbeEnd = undefined;
-  if (wasRepair && !acknowledgesOriginal(tcb, segment)) {
+  const wasRepair = isRetransmission && !context.reportsDuplicate && context.acked > 0 &&
+    !context.originalArrived && phase === "open";
+  ownLoss(tcb).tailProbe = undefined;
+  if (wasRepair && !acknowledgesOriginal(tcb, tailProbe, segment)) {
     if (tcb.rate !== undefined && tcb.congestion.onTailLoss) tcb.congestion.onTailLoss(tcb.rate);
     else tcb.congestion.onLoss((tcb.sndNxt - tcb.sndUna) | 0, now);
   }
 }
 
 /** By its timestamp the acknowledgement is of what was sent before the probe (RFC 3522 3). */
-function acknowledgesOriginal(tcb: Tcb, segment: Segment): boolean {
-  return tcb.has(TCB.TIMESTAMPS) && segment.hasTimestamps &&
-    seqLt(segment.tsEcr, tcb.tailProbeTsVal);
+function acknowledgesOriginal(tcb: Tcb, probe: TailProbe, segment: Segment): boolean {
+  return tcb.has(TCB.TIMESTAMPS) && segment.hasTimestamps && seqLt(segment.tsEcr, probe.tsVal);
 }

@@ -5,6 +5,7 @@
  */
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
+import { ownLoss } from "./loss_state.ts";
 
 /** RFC 6298 5.7. */
 const RTO_AFTER_LOST_SYN_MS = 3000;
@@ -23,18 +24,24 @@ export function sampleRtt(tcb: Tcb, rtt: number): void {
     tcb.rttvar = rttvar + (Math.abs(srtt - rtt) - rttvar) / 4;
     tcb.srtt = Math.max(srtt + (rtt - srtt) / 8, LEAST_SRTT_MS);
   }
-  tcb.rtoBackoff = 0;
+  resetBackoff(tcb);
+}
+
+/** RFC 6298 5.7: a sample, or an acknowledgement of new data, ends the backoff. */
+export function resetBackoff(tcb: Tcb): void {
+  if (tcb.loss.rtoBackoff > 0) ownLoss(tcb).rtoBackoff = 0;
 }
 
 /** RFC 6298 5.7: if the SYN was retransmitted, data starts with a longer RTO. */
 export function handshakeDone(tcb: Tcb): void {
-  if (tcb.rtoBackoff > 0) tcb.set(TCB.SYN_RETRANSMITTED);
-  tcb.rtoBackoff = 0;
+  if (tcb.loss.rtoBackoff > 0) tcb.set(TCB.SYN_RETRANSMITTED);
+  resetBackoff(tcb);
 }
 
 /** RTO in milliseconds, including the backoff. */
 export function currentRto(tcb: Tcb): number {
-  const { srtt, rtoBackoff } = tcb;
+  const { srtt } = tcb;
+  const { rtoBackoff } = tcb.loss;
   const { minRtoMs, maxRtoMs, initialRtoMs } = tcb.config;
   const initial = tcb.has(TCB.SYN_RETRANSMITTED)
     ? Math.max(initialRtoMs, RTO_AFTER_LOST_SYN_MS)

@@ -8,22 +8,23 @@
 import { seqLt } from "../../wire/seq.ts";
 import type { Segment } from "../../wire/tcp.ts";
 import type { AckContext } from "../ack_context.ts";
+import { endForced } from "../forced_segment.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { timestamp } from "../timestamps.ts";
-import type { UndoPoint } from "./undo_point.ts";
+import { ownLoss, type UndoPoint } from "./loss_state.ts";
 
 /** Recovery begins: nothing says yet that it is right. */
 export function rememberForUndo(tcb: Tcb, byTimeout: boolean, now: number): void {
   const { cwnd, ssthresh } = tcb.congestion;
   const firstLost = tcb.scoreboard.firstLost()?.start ?? tcb.sndUna;
   const tsVal = timestamp(tcb, now);
-  tcb.undo = { byTimeout, cwnd, ssthresh, tsVal, firstLost, unreported: 0 };
+  ownLoss(tcb).undo = { byTimeout, cwnd, ssthresh, tsVal, firstLost, unreported: 0 };
 }
 
 /** Something is sent again. */
 export function noteResent(tcb: Tcb, bytes: number): void {
-  if (tcb.undo !== undefined) tcb.undo.unreported += bytes;
+  if (tcb.loss.undo !== undefined) tcb.loss.undo.unreported += bytes;
 }
 
 /**
@@ -36,13 +37,13 @@ export function undoIfSpurious(
   context: AckContext,
   sndUna: number,
 ): void {
-  const { undo } = tcb;
+  const { undo } = tcb.loss;
   if (undo === undefined) return;
   const spurious = isOfOriginal(tcb, undo, segment, context, sndUna) ||
     isAllReported(undo, context);
   // RFC 3522 3.2: a retransmission has filled the hole.
   const decided = context.acked > 0 && sndUna === undo.firstLost && tcb.has(TCB.TIMESTAMPS);
-  if (spurious || decided) tcb.undo = undefined;
+  if (spurious || decided) ownLoss(tcb).undo = undefined;
   if (spurious) undoRecovery(tcb, undo);
 }
 
@@ -73,7 +74,8 @@ function undoRecovery(tcb: Tcb, undo: UndoPoint): void {
   tcb.congestion.ssthresh = Math.max(tcb.congestion.ssthresh, undo.ssthresh);
   if (tcb.rate !== undefined) tcb.congestion.onSpuriousLoss?.(tcb.rate);
   tcb.scoreboard.markNoneLost();
-  tcb.recovery = "none";
-  tcb.forced = "none";
-  tcb.spuriousRecoveries++;
+  const loss = ownLoss(tcb);
+  loss.phase = "open";
+  loss.spurious++;
+  endForced(tcb);
 }

@@ -11,9 +11,13 @@ import {
   tailProbeTimeout,
 } from "../recovery/loss_recovery.ts";
 import { currentRto } from "../recovery/rtt.ts";
+import { ownLoss } from "../recovery/loss_state.ts";
+import { ownProbes } from "../probes.ts";
+import { forceSegment } from "../forced_segment.ts";
 import { STATES } from "../state.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
+import { restartRetransmissionTimer } from "./retransmission_timer.ts";
 import { TIMER, type Timer } from "./timers.ts";
 
 /** RFC 9293 3.8.6.1: the interval between window probes grows up to the largest RTO. */
@@ -68,11 +72,11 @@ function retransmit(tcb: Tcb, now: number): void {
   else if (tcb.state === "SYN-RECEIVED") handshakeTimeout(tcb);
   else if (tcb.sndWnd === 0) probe(tcb);
   else retransmissionTimeout(tcb, now);
-  tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
+  restartRetransmissionTimer(tcb, now);
 }
 
 function resendSyn(tcb: Tcb): void {
-  tcb.rtoBackoff++;
+  ownLoss(tcb).rtoBackoff++;
   tcb.set(TCB.SYN_QUEUED);
 }
 
@@ -81,10 +85,10 @@ function resendSyn(tcb: Tcb): void {
  * was lost the SYN does not come: a segment outside the peer's window makes it show its ACK.
  */
 function handshakeTimeout(tcb: Tcb): void {
-  tcb.rtoBackoff++;
+  ownLoss(tcb).rtoBackoff++;
   if (tcb.config.retransmitSynAck || !tcb.has(TCB.PASSIVE)) tcb.set(TCB.SYN_QUEUED);
   else {
-    tcb.forced = "keep-alive";
+    forceSegment(tcb, "keep-alive");
     // Karn (RFC 6298 3): the answer to this says nothing about how long a SYN,ACK takes.
     tcb.scoreboard.at(0).transmissions++;
   }
@@ -92,23 +96,25 @@ function handshakeTimeout(tcb: Tcb): void {
 
 /** The window closed over what is outstanding: it is probed, not counted as lost. */
 function probe(tcb: Tcb): void {
-  tcb.rtoBackoff = Math.min(tcb.rtoBackoff + 1, MAX_PERSIST_BACKOFF);
-  tcb.forced = "window-probe";
+  const loss = ownLoss(tcb);
+  loss.rtoBackoff = Math.min(loss.rtoBackoff + 1, MAX_PERSIST_BACKOFF);
+  forceSegment(tcb, "window-probe");
 }
 
 function persist(tcb: Tcb, now: number): void {
   if (tcb.unsent === 0 && tcb.scoreboard.isEmpty) return;
   if (isHopeless(tcb, now)) return giveUp(tcb);
-  tcb.forced = "window-probe";
-  tcb.persistBackoff = Math.min(tcb.persistBackoff + 1, MAX_PERSIST_BACKOFF);
-  const interval = currentRto(tcb) * 2 ** tcb.persistBackoff;
+  forceSegment(tcb, "window-probe");
+  const probes = ownProbes(tcb);
+  probes.persistBackoff = Math.min(probes.persistBackoff + 1, MAX_PERSIST_BACKOFF);
+  const interval = currentRto(tcb) * 2 ** probes.persistBackoff;
   tcb.timers.set(TIMER.PERSIST, now + Math.min(interval, tcb.config.maxRtoMs));
 }
 
 /** R2 (RFC 9293 3.8.3): the peer has been silent for too long, or takes nothing for ages. */
 function isHopeless(tcb: Tcb, now: number): boolean {
   const { orphanTimeoutMs, lingerMs } = tcb.config;
-  const userTimeoutMs = tcb.userTimeoutMs ?? tcb.config.userTimeoutMs;
+  const userTimeoutMs = tcb.userOptions.userTimeoutMs ?? tcb.config.userTimeoutMs;
   const silentFor = now - Math.max(tcb.heardAt, tcb.outstandingSince);
   if (
     silentFor >=
@@ -130,17 +136,19 @@ function keepAlive(tcb: Tcb, now: number): void {
   if (!tcb.has(TCB.KEEP_ALIVE)) return;
   const { keepAliveIdleMs, keepAliveIntervalMs, keepAliveProbes } = tcb.config;
   const idleUntil = tcb.heardAt + keepAliveIdleMs;
-  if (tcb.keepAliveProbes === 0 && (now < idleUntil || !tcb.scoreboard.isEmpty)) {
+  if (tcb.probes.keepAlives === 0 && (now < idleUntil || !tcb.scoreboard.isEmpty)) {
     tcb.timers.set(TIMER.KEEP_ALIVE, now < idleUntil ? idleUntil : now + keepAliveIntervalMs);
     return;
   }
   // RFC 5482 4.2: a user timeout counts instead of the number of probes.
-  const isOver = tcb.userTimeoutMs === undefined
-    ? tcb.keepAliveProbes >= keepAliveProbes && now - tcb.heardAt >= LEAST_SILENCE_MS
-    : tcb.keepAliveProbes > 0 && now - tcb.heardAt >= tcb.userTimeoutMs;
+  const { userTimeoutMs } = tcb.userOptions;
+  const { keepAlives } = tcb.probes;
+  const isOver = userTimeoutMs === undefined
+    ? keepAlives >= keepAliveProbes && now - tcb.heardAt >= LEAST_SILENCE_MS
+    : keepAlives > 0 && now - tcb.heardAt >= userTimeoutMs;
   if (isOver) return giveUp(tcb);
-  tcb.keepAliveProbes++;
-  tcb.forced = "keep-alive";
+  ownProbes(tcb).keepAlives++;
+  forceSegment(tcb, "keep-alive");
   tcb.timers.set(TIMER.KEEP_ALIVE, now + keepAliveIntervalMs);
 }
 

@@ -9,6 +9,7 @@ import type { TcpConfig } from "../../../core/tcp/config.ts";
 import { currentRto } from "../../../core/tcp/recovery/rtt.ts";
 import type { Tcb } from "../../../core/tcp/tcb.ts";
 import { TCB } from "../../../core/tcp/tcb_flags.ts";
+import { setUserTimeout } from "../../../core/tcp/user_calls.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { type Sent, Wire } from "../../support/dsl/wire.ts";
 import { Flow, type FlowEnds } from "./flow.ts";
@@ -124,7 +125,7 @@ export class CoreTarget implements Target {
       this.#do(flow, (tcb) => this.wire.stack.tcp.setLinger(tcb, Number(seconds) * 1000)),
     cork: (flow, [on]) => this.#do(flow, (tcb) => this.wire.stack.tcp.setCork(tcb, on === "on")),
     userTimeout: (flow, [seconds]) =>
-      this.#do(flow, (tcb) => tcb.userTimeoutMs = Number(seconds) * 1000),
+      this.#do(flow, (tcb) => setUserTimeout(tcb, Number(seconds) * 1000)),
     keepAlive: (flow, [on]) =>
       this.#do(flow, (tcb) => this.wire.stack.tcp.setKeepAlive(tcb, on === "on", this.wire.now)),
     expect: (flow, [what = ""]) => this.#look(flow, what),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { ownLoss } from "../../../../core/tcp/recovery/loss_state.ts";
 import { TIMER } from "../../../../core/tcp/timers/timers.ts";
 import { inEstablished, type Setup } from "../../../support/dsl/builders.ts";
 import type { Trace } from "../../../support/dsl/trace.ts";
@@ -31,10 +32,10 @@ describe("a recovery for nothing", () => {
     const { cwnd, ssthresh } = t.tcb.congestion;
     t.send({ at: 10, ack: 1, options: { timestamps: echoing(t, 0), sack: [[1001, 4001]] } });
     t.recv({ seq: 1, length: 1000 });
-    expect(t.tcb.recovery).toBe("fast");
+    expect(t.tcb.loss.phase).toBe("fast");
     t.send({ at: 12, ack: 4001, options: { timestamps: echoing(t, 0) } });
     t.recvAll();
-    expect(t.tcb).toMatchObject({ recovery: "none", spuriousRecoveries: 1 });
+    expect(t.tcb.loss).toMatchObject({ phase: "open", spurious: 1 });
     expect(t.tcb.congestion.cwnd).toBeGreaterThanOrEqual(cwnd);
     expect(t.tcb.congestion.ssthresh).toBe(ssthresh);
   });
@@ -46,7 +47,7 @@ describe("a recovery for nothing", () => {
     t.recv({ seq: 1, length: 1000 });
     t.send({ at: 20, ack: 4001, options: { timestamps: echoing(t, 10) } });
     t.recvAll();
-    expect(t.tcb).toMatchObject({ recovery: "fast", spuriousRecoveries: 0 });
+    expect(t.tcb.loss).toMatchObject({ phase: "fast", spurious: 0 });
   });
 
   // Without timestamps: the peer reports that it has got twice everything that was sent again.
@@ -60,9 +61,9 @@ describe("a recovery for nothing", () => {
     t.send({ at: 12, ack: 8001 });
     expect(t.tcb.congestion.ssthresh).toBeLessThan(ssthresh);
     t.send({ at: 20, ack: 8001, options: { sack: [[1, 1001]] } });
-    expect(t.tcb.spuriousRecoveries).toBe(0);
+    expect(t.tcb.loss.spurious).toBe(0);
     t.send({ at: 20, ack: 8001, options: { sack: [[2001, 3001]] } });
-    expect(t.tcb.spuriousRecoveries).toBe(1);
+    expect(t.tcb.loss.spurious).toBe(1);
     expect(t.tcb.congestion.cwnd).toBeGreaterThanOrEqual(cwnd);
     expect(t.tcb.congestion.ssthresh).toBe(ssthresh);
   });
@@ -74,7 +75,7 @@ describe("a recovery for nothing", () => {
     t.recvAll();
     t.send({ at: 20, ack: 8001, options: { sack: [[1, 1001]] } });
     t.at(1000);
-    expect(t.tcb.spuriousRecoveries).toBe(0);
+    expect(t.tcb.loss.spurious).toBe(0);
   });
 
   // The first hole is an old one: that it is filled says nothing about the second, for which there is
@@ -83,10 +84,10 @@ describe("a recovery for nothing", () => {
     const t = eightSent(STAMPED);
     t.send({ at: 10, ack: 1, options: { timestamps: echoing(t, 0), sack: [[1001, 4001]] } });
     t.recv({ seq: 1, length: 1000 });
-    t.tcb.undo = { ...t.tcb.undo!, firstLost: (t.iss + 5001) | 0, unreported: 1000 };
+    ownLoss(t.tcb).undo = { ...t.tcb.loss.undo!, firstLost: (t.iss + 5001) | 0, unreported: 1000 };
     t.send({ at: 12, ack: 4001, options: { timestamps: echoing(t, 0) } });
     t.recvAll();
-    expect(t.tcb.spuriousRecoveries).toBe(0);
+    expect(t.tcb.loss.spurious).toBe(0);
   });
 });
 
@@ -99,9 +100,9 @@ describe("a timeout for nothing", () => {
     t.tcb.timers.stop(TIMER.TAIL_PROBE);
     t.wire.advanceUntilSent(3000);
     t.recv({ at: t.wire.elapsed, seq: 1, length: 1000 });
-    expect(t.tcb.recovery).toBe("timeout");
+    expect(t.tcb.loss.phase).toBe("timeout");
     t.send({ ack: 3001 });
-    expect(t.tcb).toMatchObject({ recovery: "none", spuriousRecoveries: 1 });
+    expect(t.tcb.loss).toMatchObject({ phase: "open", spurious: 1 });
     expect(t.tcb.congestion.cwnd).toBeGreaterThanOrEqual(cwnd);
     t.recvNothing();
   });
@@ -112,12 +113,12 @@ describe("a timeout for nothing", () => {
     const t = eightSent(INTERNET);
     t.send({ at: 10, ack: 1, options: { sack: [[1001, 4001]] } });
     t.recv({ seq: 1, length: 1000 });
-    expect(t.tcb.recovery).toBe("fast");
+    expect(t.tcb.loss.phase).toBe("fast");
     t.wire.advanceUntilSent(3000);
     t.recv({ at: t.wire.elapsed, seq: 1, length: 1000 });
-    expect(t.tcb.recovery).toBe("timeout");
+    expect(t.tcb.loss.phase).toBe("timeout");
     t.send({ ack: 1, options: { sack: [[1001, 5001]] } });
-    expect(t.tcb).toMatchObject({ recovery: "timeout", spuriousRecoveries: 0 });
+    expect(t.tcb.loss).toMatchObject({ phase: "timeout", spurious: 0 });
   });
 
   // Without SACK what follows may have arrived long ago: the hole was real.
@@ -126,7 +127,7 @@ describe("a timeout for nothing", () => {
     t.wire.advanceUntilSent(3000);
     t.recv({ at: t.wire.elapsed, seq: 1, length: 1000 });
     t.send({ ack: 8001 });
-    expect(t.tcb).toMatchObject({ recovery: "none", spuriousRecoveries: 0 });
+    expect(t.tcb.loss).toMatchObject({ phase: "open", spurious: 0 });
     expect(t.tcb.congestion.ssthresh).toBe(5600);
   });
 });

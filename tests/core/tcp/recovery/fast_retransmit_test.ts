@@ -39,7 +39,7 @@ describe("without SACK", () => {
     t.send({ at: 20, ack: 2001 });
     t.recv({ seq: 2001, length: 1000 });
     t.send({ at: 30, ack: 5001 });
-    expect(t.tcb.recovery).toBe("none");
+    expect(t.tcb.loss.phase).toBe("open");
     t.recvNothing();
   });
 
@@ -138,9 +138,9 @@ describe("with SACK", () => {
     t.recv({ seq: 1, length: 1000 });
     t.wire.advanceUntilSent(1000);
     t.recv({ seq: 1, length: 1000 });
-    expect(t.tcb.rtoBackoff).toBe(1);
+    expect(t.tcb.loss.rtoBackoff).toBe(1);
     t.send({ at: 230, ack: 1, options: { sack: [[1001, 5001]] } });
-    expect(t.tcb.rtoBackoff).toBe(0);
+    expect(t.tcb.loss.rtoBackoff).toBe(0);
     expect(t.tcb.timers.at(TIMER.RETRANSMIT) - t.wire.now).toBeLessThanOrEqual(currentRto(t.tcb));
   });
 

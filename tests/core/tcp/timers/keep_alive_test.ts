@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { inEstablished } from "../../../support/dsl/builders.ts";
+import { ownRecords } from "../../../support/fresh_tcb.ts";
 
 const ON = {
   tcp: {
@@ -31,9 +32,9 @@ describe("keep-alive", () => {
   test("keeps nothing of a probe that was answered", () => {
     const t = inEstablished(ON);
     t.recv({ at: 10_000, seq: 0, ack: 1 });
-    expect(t.tcb.isOrdinary).toBe(false);
+    expect(ownRecords(t.tcb)).toEqual(["probes"]);
     t.send({ at: 10_010 });
-    expect(t.tcb.isOrdinary).toBe(true);
+    expect(ownRecords(t.tcb)).toEqual([]);
   });
 
   // Every segment of the peer's puts it off.
@@ -72,7 +73,7 @@ describe("keep-alive", () => {
     const t = inEstablished();
     t.send({ seq: 0 });
     t.recv({ ack: 1 });
-    expect(t.tcb.isOrdinary).toBe(true);
+    expect(ownRecords(t.tcb)).toEqual([]);
   });
 
   // It is a socket's option as well.

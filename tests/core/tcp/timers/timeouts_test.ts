@@ -10,6 +10,6 @@ describe("handleTimeouts", () => {
     const now = t.tcb.earliestTimer;
     t.wire.stack.handleTimeout(now);
     expect(t.tcb.earliestTimer).toBe(now + 1);
-    expect(t.tcb.keepAliveProbes).toBe(1);
+    expect(t.tcb.probes.keepAlives).toBe(1);
   });
 });

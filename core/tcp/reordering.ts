@@ -1,0 +1,26 @@
+/**
+ * What the receiver remembers about segments that arrived out of order or twice. Their text is in
+ * the receive ring.
+ *
+ * @module
+ */
+
+/** Shared by all connections until the first write. */
+export class Reordering {
+  /** Sequence number of a FIN that arrived ahead of a hole. */
+  fin: number | undefined = undefined;
+  /** Duplicate text to report in the next acknowledgement (RFC 2883 4). */
+  duplicateStart = 0;
+  duplicateEnd = 0;
+  /** Duplicate acknowledgements to send, each in a segment of its own (RFC 5681 4.2). */
+  duplicateAcks = 0;
+}
+
+/** Of connections whose segments arrived in order. */
+export const IN_ORDER: Readonly<Reordering> = Object.freeze(new Reordering());
+
+/** The connection's own record, for writing. */
+export function ownReordering(tcb: { reordering: Readonly<Reordering> }): Reordering {
+  if (tcb.reordering === IN_ORDER) tcb.reordering = new Reordering();
+  return tcb.reordering as Reordering;
+}

@@ -1,0 +1,31 @@
+/**
+ * The retransmission timer (RFC 6298 5). `timeouts.ts` has what happens when it expires.
+ *
+ * @module
+ */
+import { currentRto } from "../recovery/rtt.ts";
+import type { Tcb } from "../tcb.ts";
+import { TIMER } from "./timers.ts";
+
+/** RFC 6298 5.1: data was sent. */
+export function startRetransmissionTimer(tcb: Tcb, now: number): void {
+  if (!tcb.timers.isRunning(TIMER.RETRANSMIT)) restartRetransmissionTimer(tcb, now);
+}
+
+/** RFC 6298 5.3 and 5.6: new data was acknowledged, or the timer has expired. */
+export function restartRetransmissionTimer(tcb: Tcb, now: number): void {
+  tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
+}
+
+/** The RTO has become shorter: a running timer runs no longer than that. */
+export function shortenRetransmissionTimer(tcb: Tcb, now: number): void {
+  const at = now + currentRto(tcb);
+  if (tcb.timers.isRunning(TIMER.RETRANSMIT) && at < tcb.timers.at(TIMER.RETRANSMIT)) {
+    tcb.timers.set(TIMER.RETRANSMIT, at);
+  }
+}
+
+/** RFC 6298 5.2: everything is acknowledged. */
+export function stopRetransmissionTimer(tcb: Tcb): void {
+  tcb.timers.stop(TIMER.RETRANSMIT);
+}

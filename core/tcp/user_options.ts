@@ -1,0 +1,22 @@
+/**
+ * Timeouts that the application sets for one connection; its on/off options are flags.
+ *
+ * @module
+ */
+
+/** Shared by all connections until the first write. */
+export class UserOptions {
+  /** How long close() waits for acknowledgement (RFC 9293 3.10.4); `undefined`: no limit. */
+  lingerMs: number | undefined = undefined;
+  /** User timeout (RFC 5482); `undefined`: as configured. */
+  userTimeoutMs: number | undefined = undefined;
+}
+
+/** Of connections whose application has set nothing. */
+export const DEFAULT_OPTIONS: Readonly<UserOptions> = Object.freeze(new UserOptions());
+
+/** The connection's own record, for writing. */
+export function ownOptions(tcb: { userOptions: Readonly<UserOptions> }): UserOptions {
+  if (tcb.userOptions === DEFAULT_OPTIONS) tcb.userOptions = new UserOptions();
+  return tcb.userOptions as UserOptions;
+}
