@@ -102,7 +102,7 @@ export {
   type WebSocketOptions,
   type WebSocketSession,
 } from "./plugins/http/websocket.ts";
-export { rememberResponseText } from "./plugins/shared/http/remembered_text.ts";
+export { rememberResponseText } from "./adapters/runtime/fetch/mod.ts";
 export { iperf3, type Iperf3Options } from "./plugins/iperf3.ts";
 export type { Socks5Options, Socks5UdpOptions } from "./plugins/socks5.ts";
 export { type AccessOptions, allow, deny } from "./plugins/middleware/access.ts";

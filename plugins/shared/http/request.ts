@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { HttpRequest } from "./http_request.ts";
-import { LazyRequest, STANDS_IN } from "./lazy_request.ts";
+import { fetchPlatform } from "./fetch_platform.ts";
 import { badRequest, HttpRefusal } from "./refusal.ts";
 import type { RequestHead } from "./request_head.ts";
 
@@ -27,10 +26,12 @@ export function createRequest(
   const isOrigin = target.startsWith("/");
   try {
     // Fetch allows no body with GET and HEAD; the connection reads over it.
-    if (STANDS_IN && isOrigin && (method === "GET" || method === "HEAD")) {
-      return new LazyRequest(head, url) as unknown as Request;
+    const platform = fetchPlatform();
+    const { createLazyRequest } = platform;
+    if (createLazyRequest && isOrigin && (method === "GET" || method === "HEAD")) {
+      return createLazyRequest(head, url);
     }
-    const request = HttpRequest.of(url, requestInit(method, content), fields);
+    const request = platform.createRequest(url, requestInit(method, content), fields);
     // Fetch makes "get" GET, and Bun makes GET of what it does not know.
     if (request.method !== method) {
       return new HttpRefusal(501, "this server does not know the method");
@@ -44,8 +45,7 @@ export function createRequest(
 
 /** Says that the client of `request`, which `createRequest` has made, has gone away. */
 export function abortRequest(request: Request, reason: unknown): void {
-  if (request instanceof HttpRequest) HttpRequest.abort(request, reason);
-  else LazyRequest.abort(request as unknown as LazyRequest, reason);
+  fetchPlatform().abortRequest(request, reason);
 }
 
 function requestInit(method: string, content: RequestContent): RequestInit | undefined {

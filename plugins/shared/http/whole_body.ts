@@ -1,16 +1,14 @@
 /**
- * Bodies that are known as a whole, read without a stream.
+ * Bodies of responses that are sent without a stream.
  *
  * @module
  */
-import { type RememberedBytes, takeRemembered } from "./remembered_text.ts";
-import { takeFromSlot } from "./response_slot.ts";
+import { fetchPlatform, type WholeBody } from "./fetch_platform.ts";
 
 /**
- * The body of `response` where it was made of text or bytes and nobody has read it, which it counts
- * as from here on; `undefined` where there is none, where it may be a stream, and where nobody knows.
+ * The body of `response` if it was made of text or bytes and nobody has read it; from then on it counts
+ * as read. `undefined`: there is no body, it may be a stream, or the platform cannot tell.
  */
-export const takeWholeBody: (
-  response: Response,
-) => string | Uint8Array<ArrayBuffer> | RememberedBytes | undefined = takeFromSlot ??
-  takeRemembered;
+export function takeWholeBody(response: Response): WholeBody | undefined {
+  return fetchPlatform().takeWholeBody(response);
+}

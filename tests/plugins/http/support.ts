@@ -3,6 +3,8 @@
  *
  * @module
  */
+// As in the service: the fast ways of this runtime.
+import "../../../adapters/runtime/fetch/mod.ts";
 import type { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
 import type { Context } from "../../../core/api/types.ts";
 import { type FetchApp, http, type HttpOptions } from "../../../plugins/http.ts";

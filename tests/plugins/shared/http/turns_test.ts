@@ -1,7 +1,7 @@
-import { setImmediate } from "node:timers";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { setImmediate } from "node:timers";
+import { rememberResponseText } from "../../../../adapters/runtime/fetch/mod.ts";
 import { http } from "../../../../plugins/http.ts";
-import { rememberResponseText } from "../../../../plugins/shared/http/remembered_text.ts";
 import { Turns } from "../../../../plugins/shared/http/turns.ts";
 import { settle, socketPair, testContext } from "../../../support/fake_socket.ts";
 

@@ -3,20 +3,13 @@
  *
  * @module
  */
-import { takeFromSlot } from "./response_slot.ts";
+import type { LargeBody } from "../../../plugins/shared/http/fetch_platform.ts";
+import { takeDenoBody } from "./deno_response_body.ts";
 
 /** Fewer bytes come out of the stream in one chunk. */
 const LARGE = 16_384;
 
 const PlatformResponse: typeof Response = globalThis.Response;
-
-/** Bytes that a response was made of; nobody else has them. */
-export interface RememberedBytes {
-  /** How many. */
-  readonly length: number;
-  /** The platform hands over its own copy of them: through a stream Bun would copy them twice more. */
-  take(): Promise<Uint8Array<ArrayBuffer>>;
-}
 
 /** A Response of the platform's that keeps its text at hand, and knows whether it is of bytes. */
 class RememberingResponse extends PlatformResponse {
@@ -48,7 +41,7 @@ class RememberingResponse extends PlatformResponse {
    * The text of `response`, which counts as read from here on, or its bytes, which are still to be
    * taken; `undefined` where neither is known.
    */
-  static contentOf(response: object): string | RememberedBytes | undefined {
+  static contentOf(response: object): string | LargeBody | undefined {
     if (!(#text in response) || response.bodyUsed) return undefined;
     if (response.#text !== undefined) {
       response.#isTaken = true;
@@ -79,11 +72,11 @@ class RememberingResponse extends PlatformResponse {
  * ```
  */
 export function rememberResponseText(): void {
-  if (takeFromSlot !== undefined) return;
+  if (takeDenoBody !== undefined) return;
   Object.defineProperty(RememberingResponse, "name", { value: "Response", configurable: true });
   globalThis.Response = RememberingResponse;
 }
 
 /** What {@link rememberResponseText} was for. */
-export const takeRemembered: (response: object) => string | RememberedBytes | undefined =
+export const takeRememberedBody: (response: object) => string | LargeBody | undefined =
   RememberingResponse.contentOf;

@@ -3,17 +3,17 @@
  *
  * @module
  */
-import { exposeSignal, HttpRequest } from "./http_request.ts";
+import type { RequestHead } from "../../../plugins/shared/http/request_head.ts";
 import { LazyHeaders } from "./lazy_headers.ts";
-import type { RequestHead } from "./request_head.ts";
+import { exposeSignal, HAS_LAZY_SIGNAL, LazySignalRequest } from "./lazy_signal_request.ts";
 import { standInFor } from "./stand_in.ts";
 
-/** Stands in for the HttpRequest of a head without content. */
+/** Stands in for the LazySignalRequest of a head without content. */
 export class LazyRequest {
   readonly #head: RequestHead;
   readonly #url: string;
   #headers: Headers | LazyHeaders | undefined;
-  #real: HttpRequest | undefined;
+  #real: LazySignalRequest | undefined;
   #gone: { reason: unknown } | undefined;
 
   /** `url` is as URL has it. */
@@ -23,7 +23,7 @@ export class LazyRequest {
   }
 
   /** The Request itself. */
-  static realOf(request: object): HttpRequest {
+  static realOf(request: object): LazySignalRequest {
     const self = request as LazyRequest;
     if (self.#real === undefined) {
       self.#real = self.#make();
@@ -33,10 +33,15 @@ export class LazyRequest {
     return self.#real;
   }
 
-  /** Says that the client has gone away. */
+  /** Whether `request` is one: `instanceof` says that it is a Request of the platform's. */
+  static is(request: object): request is LazyRequest {
+    return #head in request;
+  }
+
+  /** Aborts the signal; see `FetchPlatform.abortRequest`. */
   static abort(request: LazyRequest, reason: unknown): void {
     request.#gone ??= { reason };
-    if (request.#real) HttpRequest.abort(request.#real, reason);
+    if (request.#real) LazySignalRequest.abort(request.#real, reason);
   }
 
   /** As it was sent. */
@@ -60,19 +65,23 @@ export class LazyRequest {
     return LazyRequest.realOf(this).signal;
   }
 
-  #make(): HttpRequest {
+  #make(): LazySignalRequest {
     const { method, fields } = this.#head;
-    const request = HttpRequest.of(this.#url, method === "GET" ? undefined : { method }, fields);
-    if (this.#gone) HttpRequest.abort(request, this.#gone.reason);
+    const request = LazySignalRequest.of(
+      this.#url,
+      method === "GET" ? undefined : { method },
+      fields,
+    );
+    if (this.#gone) LazySignalRequest.abort(request, this.#gone.reason);
     return request;
   }
 }
 
-standInFor(LazyRequest, Request, new HttpRequest("http://host/"), LazyRequest.realOf);
+standInFor(LazyRequest, Request, new LazySignalRequest("http://host/"), LazyRequest.realOf);
 exposeSignal(LazyRequest, (request) => request.signal);
 
 /** True where the platform takes a LazyRequest for a Request, and its headers for Headers. */
-export const STANDS_IN: boolean = isTaken();
+export const STANDS_IN: boolean = HAS_LAZY_SIGNAL && isTaken();
 
 function isTaken(): boolean {
   const known = { host: "host", connection: undefined, contentLength: undefined };

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { rememberResponseText } from "../../../../plugins/shared/http/remembered_text.ts";
+import { rememberResponseText } from "../../../../adapters/runtime/fetch/mod.ts";
 import { takeWholeBody } from "../../../../plugins/shared/http/whole_body.ts";
-import { contentOf, exchange, statuses } from "../../http/support.ts";
+import { contentOf, exchange, statuses } from "../../../plugins/http/support.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 const CLOSE = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";

@@ -13,11 +13,11 @@
  * what it says and does with bodies that are known, and left alone where it does not look like that:
  * then there is no function, as on Bun.
  */
-export const takeFromSlot:
+export const takeDenoBody:
   | ((response: Response) => string | Uint8Array<ArrayBuffer> | undefined)
   | undefined = findSlot();
 
-function findSlot(): typeof takeFromSlot {
+function findSlot(): typeof takeDenoBody {
   const slots = Object.getOwnPropertySymbols(Response.prototype);
   const slot = slots.find((slot) =>
     [{ status: 200 }, { status: 201 }].every((init) => holdsBodies(slot, init))

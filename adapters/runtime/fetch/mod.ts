@@ -1,0 +1,36 @@
+/**
+ * What Deno and Bun do beyond the Fetch specification, for HTTP servers. Importing this module registers
+ * it; without it everything works, slower.
+ *
+ * Every part is tried when the module is loaded, and left out if the runtime does not behave as it
+ * expects. `docs/architecture.md` says what each assumes.
+ *
+ * @module
+ */
+import {
+  type FetchPlatform,
+  STANDARD_PLATFORM,
+  useFetchPlatform,
+} from "../../../plugins/shared/http/fetch_platform.ts";
+import { takeDenoBody } from "./deno_response_body.ts";
+import { LazyRequest, STANDS_IN } from "./lazy_request.ts";
+import { HAS_LAZY_SIGNAL, LazySignalRequest } from "./lazy_signal_request.ts";
+import { takeRememberedBody } from "./remembered_response.ts";
+
+export { rememberResponseText } from "./remembered_response.ts";
+
+/** The fastest way for each task that works on this runtime. */
+export const runtimeFetchPlatform: FetchPlatform = {
+  createRequest: HAS_LAZY_SIGNAL ? LazySignalRequest.of : STANDARD_PLATFORM.createRequest,
+  createLazyRequest: STANDS_IN
+    ? (head, url) => new LazyRequest(head, url) as unknown as Request
+    : undefined,
+  abortRequest(request, reason) {
+    if (request instanceof LazySignalRequest) LazySignalRequest.abort(request, reason);
+    else if (LazyRequest.is(request)) LazyRequest.abort(request, reason);
+    else STANDARD_PLATFORM.abortRequest(request, reason);
+  },
+  takeWholeBody: takeDenoBody ?? takeRememberedBody,
+};
+
+useFetchPlatform(runtimeFetchPlatform);

@@ -1,0 +1,67 @@
+/**
+ * What the HTTP servers use of a runtime's Fetch.
+ *
+ * {@link STANDARD_PLATFORM} uses only what the Fetch specification has, so it is right everywhere, also
+ * in a browser. `adapters/runtime/fetch` registers a faster platform for Deno and Bun, which relies on
+ * what these runtimes do beyond the specification: `docs/architecture.md` says what it assumes and what
+ * happens when a runtime changes it.
+ *
+ * @module
+ */
+import { HttpRequest } from "./http_request.ts";
+import type { RequestHead } from "./request_head.ts";
+
+/** How Requests are made and Responses are read. */
+export interface FetchPlatform {
+  /**
+   * Makes a Request; `fields` are names and values in turn.
+   *
+   * @throws {TypeError} Fetch has no such Request.
+   */
+  createRequest(url: string, init: RequestInit | undefined, fields: readonly string[]): Request;
+  /**
+   * Makes a stand-in for the Request of a GET or HEAD in origin form, which creates the Request on
+   * first use; `url` is as `URL` writes it. Absent: the platform accepts no stand-in.
+   */
+  readonly createLazyRequest?: ((head: RequestHead, url: string) => Request) | undefined;
+  /** Aborts the signal of a Request that this platform has made: its client has gone away. */
+  abortRequest(request: Request, reason: unknown): void;
+  /**
+   * Takes the body of `response` without a stream, if it was made of text or bytes and nobody has read
+   * it; from then on it counts as read. `undefined`: there is no body, it may be a stream, or the
+   * platform cannot tell.
+   */
+  takeWholeBody(response: Response): WholeBody | undefined;
+}
+
+/** A body that is there as a whole. */
+export type WholeBody = string | Uint8Array<ArrayBuffer> | LargeBody;
+
+/** Many bytes, which the platform has not handed over yet. */
+export interface LargeBody {
+  /** How many. */
+  readonly length: number;
+  /** Takes them. */
+  take(): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+/** Fetch as it is specified. */
+export const STANDARD_PLATFORM: FetchPlatform = {
+  createRequest: HttpRequest.of,
+  abortRequest: (request, reason) => HttpRequest.abort(request as HttpRequest, reason),
+  takeWholeBody: () => undefined,
+};
+
+let current: FetchPlatform = STANDARD_PLATFORM;
+
+/** The platform that is used. */
+export function fetchPlatform(): FetchPlatform {
+  return current;
+}
+
+/** Registers the platform of this process, before the first request; returns the one before it. */
+export function useFetchPlatform(platform: FetchPlatform): FetchPlatform {
+  const before = current;
+  current = platform;
+  return before;
+}

@@ -1,0 +1,21 @@
+import { describe, expect, test } from "bun:test";
+import { runtimeFetchPlatform } from "../../../../adapters/runtime/fetch/mod.ts";
+import { fetchPlatform } from "../../../../plugins/shared/http/fetch_platform.ts";
+import { fetchPlatformConformance } from "../../../plugins/shared/http/fetch_platform_conformance.ts";
+
+fetchPlatformConformance("this runtime", runtimeFetchPlatform);
+
+describe("the runtime's platform", () => {
+  // Importing the module is enough.
+  test("is registered", () => {
+    expect(fetchPlatform()).toBe(runtimeFetchPlatform);
+  });
+
+  // A runtime that has changed loses speed and says so here: docs/architecture.md tells where to look.
+  test("uses what this version of the runtime has", () => {
+    const isDeno = "Deno" in globalThis;
+    const { createLazyRequest, takeWholeBody } = runtimeFetchPlatform;
+    expect(createLazyRequest !== undefined).toBe(isDeno);
+    expect(takeWholeBody(new Response("ahoy"))).toBe(isDeno ? "ahoy" : undefined);
+  });
+});
