@@ -4,16 +4,14 @@
  * @module
  */
 import { resolve } from "node:path";
-import { getMimeType } from "hono/utils/mime";
 import { z } from "zod";
-import { wholeNumber } from "../../core/api/numbers.ts";
+import { bytes, wholeNumber } from "../../core/api/numbers.ts";
 import { checkOptions } from "../../core/api/options.ts";
 import type { FetchApp } from "../../plugins/http.ts";
 import { LOG, type UpgradableEnv } from "../../plugins/shared/http/env.ts";
-import { evaluate, rangeApplies } from "./static_files/conditions.ts";
 import { FaultLog } from "../host/fault_log.ts";
-import { namesOf, type OpenFile, openFile, streamFile } from "./static_files/file.ts";
-import { parseRange } from "./static_files/range.ts";
+import { Folder } from "./static_files/folder.ts";
+import { respond } from "./static_files/respond.ts";
 
 /** Options of {@link staticFiles}. */
 export interface StaticFilesOptions {
@@ -21,6 +19,13 @@ export interface StaticFilesOptions {
   hidden?: boolean | undefined;
   /** The file that a folder is served by. Default `"index.html"`. */
   index?: string | undefined;
+  /**
+   * Sends `page.html.br`, `.zst` or `.gz` in place of `page.html` to clients that accept it (RFC 9110
+   * 12.5.3). Whoever changes a file has to compress it again. Default false.
+   */
+  precompressed?: boolean | undefined;
+  /** Small files that are kept in memory, in bytes of their content. Default 16 MiB. */
+  cacheBytes?: number | undefined;
   /** How long clients may use a file without asking again, in seconds. Default: they have to ask. */
   maxAgeSeconds?: number | undefined;
 }
@@ -28,15 +33,16 @@ export interface StaticFilesOptions {
 const optionsSchema = z.strictObject({
   hidden: z.boolean().default(false),
   index: z.string().min(1).default("index.html"),
+  precompressed: z.boolean().default(false),
+  cacheBytes: bytes(0, 2 ** 31 - 1).default(16 * 1024 * 1024),
   maxAgeSeconds: wholeNumber(0, 2 ** 31 - 1, "seconds").default(0),
 });
-
-type Settings = z.output<typeof optionsSchema>;
 
 /**
  * Serves the files of a folder: an app for `http()` and `http2()`, or to mount in a Hono app.
  *
- * Streams files without loading them, and answers ranges (RFC 9110 14) and conditions (RFC 9110 13) by
+ * Streams large files without loading them, keeps small ones in memory, where each is compared with the
+ * file before it is used, and answers ranges (RFC 9110 14) and conditions (RFC 9110 13) by
  * entity tag and date. A folder is served by its index, never listed. Paths that lead out of the
  * folder, through links too, and names that begin with a dot are not found.
  *
@@ -65,78 +71,16 @@ type Settings = z.output<typeof optionsSchema>;
  */
 export function staticFiles(folder: string, options: StaticFilesOptions = {}): FetchApp {
   const settings = checkOptions("staticFiles", optionsSchema, options);
-  const root = resolve(folder);
+  const files = new Folder(resolve(folder), settings);
   const faults = new FaultLog("files: cannot read");
   return {
-    async fetch(request, env) {
+    fetch(request, env) {
       try {
-        return await answer(request, root, settings);
+        return respond(request, files);
       } catch (error) {
         faults.add(error as Error, (env as Partial<UpgradableEnv> | undefined)?.[LOG]);
         return new Response("Service Unavailable", { status: 503 });
       }
     },
   };
-}
-
-async function answer(request: Request, root: string, settings: Settings): Promise<Response> {
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
-  }
-  const { pathname, search } = new URL(request.url);
-  const names = namesOf(pathname, settings.hidden);
-  if (!names) return notFound();
-  const wantsFolder = pathname.endsWith("/");
-  const path = wantsFolder ? [...names, settings.index] : names;
-  const file = await openFile(root, path);
-  if (file === "folder" && !wantsFolder) {
-    // Relative links of the index have to lead into the folder. Only its name (RFC 9110 10.2.2): what
-    // stands before, an app that this one is mounted in may have taken off.
-    const location = `${encodeURIComponent(names.at(-1)!)}/${search}`;
-    return new Response(null, { status: 308, headers: { Location: location } });
-  }
-  if (file === undefined || file === "folder") return notFound();
-  try {
-    const response = respond(request, file, path.at(-1)!, settings);
-    if (response.body === null) await file.handle.close();
-    return response;
-  } catch (error) {
-    await file.handle.close();
-    throw error;
-  }
-}
-
-function respond(
-  { method, headers }: Request,
-  file: OpenFile,
-  name: string,
-  { maxAgeSeconds }: Settings,
-): Response {
-  const fields = new Headers({
-    "Accept-Ranges": "bytes",
-    "Cache-Control": maxAgeSeconds > 0 ? `public, max-age=${maxAgeSeconds}` : "no-cache",
-    "ETag": file.etag,
-    "Last-Modified": new Date(file.modified * 1000).toUTCString(),
-  });
-  const status = evaluate(headers, file);
-  if (status !== 200) return new Response(null, { status, headers: fields });
-
-  const asked = method === "GET" && rangeApplies(headers, file)
-    ? parseRange(headers.get("range"), file.size)
-    : undefined;
-  if (asked === "unsatisfiable") {
-    fields.set("Content-Range", `bytes */${file.size}`);
-    return new Response(null, { status: 416, headers: fields });
-  }
-  const range = asked ?? { start: 0, end: file.size };
-  fields.set("Content-Type", getMimeType(name) ?? "application/octet-stream");
-  fields.set("X-Content-Type-Options", "nosniff");
-  fields.set("Content-Length", `${range.end - range.start}`);
-  if (asked) fields.set("Content-Range", `bytes ${range.start}-${range.end - 1}/${file.size}`);
-  const body = method === "HEAD" ? null : streamFile(file, range);
-  return new Response(body, { status: asked ? 206 : 200, headers: fields });
-}
-
-function notFound(): Response {
-  return new Response("Not Found", { status: 404 });
 }

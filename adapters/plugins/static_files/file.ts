@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { constants } from "node:fs";
-import { type FileHandle, open, realpath } from "node:fs/promises";
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
 import type { Validators } from "./conditions.ts";
 import type { ByteRange } from "./range.ts";
@@ -22,11 +21,14 @@ const NOT_FOUND = new Set([
   "EINVAL",
 ]);
 
-const CHUNK_SIZE = 64 * 1024;
+/** Bytes that are read at once: long enough that a system call costs nothing beside it. */
+const CHUNK_BYTES = 256 * 1024;
 
 /** An open file: who has it closes it. */
 export interface OpenFile extends Validators {
-  readonly handle: FileHandle;
+  readonly descriptor: number;
+  /** When its content or its attributes changed last, in milliseconds of the Unix epoch. */
+  readonly changedMs: number;
   /** Bytes. */
   readonly size: number;
 }
@@ -55,29 +57,29 @@ export function namesOf(pathname: string, showsHidden: boolean): string[] | unde
  *
  * @throws What the kernel says where there may well be a file.
  */
-export async function openFile(
+export function openFile(
   root: string,
   names: readonly string[],
-): Promise<OpenFile | "folder" | undefined> {
-  let handle: FileHandle | undefined;
+): OpenFile | "folder" | undefined {
+  let descriptor: number | undefined;
   try {
-    const folder = await realpath(root);
-    const path = await realpath(join(folder, ...names));
+    const folder = realpathSync.native(root);
+    const path = realpathSync.native(join(folder, ...names));
     if (path !== folder && !path.startsWith(folder.endsWith(sep) ? folder : folder + sep)) {
       return undefined;
     }
     // Without waiting for whoever may write to a FIFO.
-    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stat = await handle.stat();
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stat = fstatSync(descriptor);
     if (!stat.isFile()) {
-      await handle.close();
+      closeSync(descriptor);
       return stat.isDirectory() ? "folder" : undefined;
     }
-    const { size, mtimeMs } = stat;
+    const { size, mtimeMs, ctimeMs } = stat;
     const etag = `"${size.toString(16)}-${Math.round(mtimeMs * 1000).toString(16)}"`;
-    return { handle, size, etag, modified: Math.floor(mtimeMs / 1000) };
+    return { descriptor, size, etag, modified: Math.floor(mtimeMs / 1000), changedMs: ctimeMs };
   } catch (error) {
-    await handle?.close().catch(() => {});
+    if (descriptor !== undefined) closeSync(descriptor);
     const { code = "" } = error as { code?: string };
     if (code === "EISDIR") return "folder";
     if (NOT_FOUND.has(code)) return undefined;
@@ -85,30 +87,53 @@ export async function openFile(
   }
 }
 
-/** Streams a range, 64 KiB at a time as they are read, and closes the file. */
+/** All of a small file, and closes it. */
+export function readFile({ descriptor, size }: OpenFile): Uint8Array<ArrayBuffer> {
+  try {
+    const bytes = new Uint8Array(size);
+    for (let at = 0; at < size;) at += readPart(descriptor, bytes, at, at);
+    return bytes;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * Streams a range, 256 KiB at a time as they are read, and closes the file. It reads synchronously: what
+ * a thread of the runtime's costs is more than the kernel takes to copy what it has in memory.
+ */
 export function streamFile(
-  { handle }: OpenFile,
+  { descriptor }: OpenFile,
   { start, end }: ByteRange,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   let at = start;
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
+    pull(controller) {
       try {
-        if (at < end) {
-          const chunk = new Uint8Array(Math.min(CHUNK_SIZE, end - at));
-          const { bytesRead } = await handle.read(chunk, 0, chunk.length, at);
-          if (bytesRead === 0) throw new Error("the file became shorter while it was read");
-          at += bytesRead;
-          controller.enqueue(chunk.subarray(0, bytesRead));
-        }
+        const chunk = new Uint8Array(Math.min(CHUNK_BYTES, end - at));
+        const count = readPart(descriptor, chunk, 0, at);
+        at += count;
+        controller.enqueue(count < chunk.length ? chunk.subarray(0, count) : chunk);
         if (at < end) return;
-        await handle.close();
+        closeSync(descriptor);
         controller.close();
       } catch (error) {
-        await handle.close().catch(() => {});
+        closeSync(descriptor);
         controller.error(error);
       }
     },
-    cancel: () => handle.close(),
+    cancel: () => closeSync(descriptor),
   }, { highWaterMark: 0 });
+}
+
+/** Reads into `bytes` from `offset` on what the file has from `position` on: something, if not all. */
+function readPart(
+  descriptor: number,
+  bytes: Uint8Array,
+  offset: number,
+  position: number,
+): number {
+  const count = readSync(descriptor, bytes, offset, bytes.length - offset, position);
+  if (count === 0) throw new Error("the file became shorter while it was read");
+  return count;
 }

@@ -1,0 +1,129 @@
+/**
+ * The files of a folder by the paths of URLs.
+ *
+ * @module
+ */
+import { closeSync } from "node:fs";
+import { join } from "node:path";
+import { getMimeType } from "hono/utils/mime";
+import { FileVersion } from "../../host/file_version.ts";
+import type { Validators } from "./conditions.ts";
+import { acceptedCodings, type Coding } from "./content_coding.ts";
+import { namesOf, type OpenFile, openFile, readFile } from "./file.ts";
+import { FileCache } from "./file_cache.ts";
+
+/** Larger files are not kept in memory. */
+const MAX_CACHED_BYTES = 256 * 1024;
+
+/** Settings of a {@link Folder}. */
+export interface FolderSettings {
+  readonly hidden: boolean;
+  readonly index: string;
+  readonly precompressed: boolean;
+  readonly cacheBytes: number;
+  readonly maxAgeSeconds: number;
+}
+
+/** A file that is ready to be sent. */
+export interface FoundFile extends Validators {
+  /** Bytes. */
+  readonly size: number;
+  /** What its response says in any case. */
+  readonly validators: readonly [string, string][];
+  /** What a whole response says, the length included. */
+  readonly fields: readonly [string, string][];
+  /** The content, or the open file, which whoever has it closes. */
+  readonly content: Uint8Array<ArrayBuffer> | OpenFile;
+}
+
+/** What a path leads to: a file, a folder whose path has to end with a slash, or nothing. */
+export type Found = FoundFile | { readonly folder: string } | undefined;
+
+/** A folder that is served. */
+export class Folder {
+  readonly #root: string;
+  readonly #settings: FolderSettings;
+  readonly #cache: FileCache<FoundFile>;
+
+  constructor(root: string, settings: FolderSettings) {
+    this.#root = root;
+    this.#settings = settings;
+    this.#cache = new FileCache(settings.cacheBytes);
+  }
+
+  /**
+   * What `pathname`, the path of a URL, leads to, in the best coding that `acceptEncoding` allows.
+   *
+   * @throws The kernel's error where there may well be a file.
+   */
+  find(pathname: string, acceptEncoding: string | null): Found {
+    const codings = this.#settings.precompressed ? acceptedCodings(acceptEncoding) : [];
+    const key = codings.reduce((text, { extension }) => `${text} ${extension}`, pathname);
+    return this.#cache.find(key) ?? this.#look(pathname, codings, key);
+  }
+
+  #look(pathname: string, codings: readonly Coding[], key: string): Found {
+    const names = namesOf(pathname, this.#settings.hidden);
+    if (names === undefined) return undefined;
+    const wantsFolder = pathname.endsWith("/");
+    const path = wantsFolder ? [...names, this.#settings.index] : names;
+    const versions: FileVersion[] = [];
+    const plain = this.#open(path, versions);
+    if (plain === "folder" && !wantsFolder) return { folder: names.at(-1)! };
+    if (plain === undefined || plain === "folder") return undefined;
+    const [file, coding] = this.#inBestCoding(plain, path, codings, versions);
+    const head = headOf(file, path.at(-1)!, coding, this.#settings);
+    if (file.size > Math.min(MAX_CACHED_BYTES, this.#settings.cacheBytes)) {
+      return { ...head, content: file };
+    }
+    const found = { ...head, content: readFile(file) };
+    this.#cache.keep(key, { value: found, size: file.size, versions }, file.changedMs);
+    return found;
+  }
+
+  /** Closes the files that are not sent. */
+  #inBestCoding(
+    plain: OpenFile,
+    path: readonly string[],
+    codings: readonly Coding[],
+    versions: FileVersion[],
+  ): [OpenFile, Coding | undefined] {
+    for (const coding of codings) {
+      const neighbour = [...path.slice(0, -1), path.at(-1)! + coding.extension];
+      const file = this.#open(neighbour, versions);
+      if (file === undefined || file === "folder") continue;
+      closeSync(plain.descriptor);
+      return [file, coding];
+    }
+    return [plain, undefined];
+  }
+
+  #open(path: readonly string[], versions: FileVersion[]): OpenFile | "folder" | undefined {
+    versions.push(new FileVersion(join(this.#root, ...path)));
+    return openFile(this.#root, path);
+  }
+}
+
+function headOf(
+  file: OpenFile,
+  name: string,
+  coding: Coding | undefined,
+  { maxAgeSeconds, precompressed }: FolderSettings,
+): Omit<FoundFile, "content"> {
+  const etag = coding ? `${file.etag.slice(0, -1)}-${coding.name}"` : file.etag;
+  const validators: [string, string][] = [
+    ["Accept-Ranges", "bytes"],
+    ["Cache-Control", maxAgeSeconds > 0 ? `public, max-age=${maxAgeSeconds}` : "no-cache"],
+    ["ETag", etag],
+    ["Last-Modified", new Date(file.modified * 1000).toUTCString()],
+  ];
+  if (precompressed) validators.push(["Vary", "Accept-Encoding"]);
+  const fields: [string, string][] = [
+    ...validators,
+    ["Content-Type", getMimeType(name) ?? "application/octet-stream"],
+    ["X-Content-Type-Options", "nosniff"],
+    ["Content-Length", `${file.size}`],
+  ];
+  if (coding) fields.push(["Content-Encoding", coding.name]);
+  return { size: file.size, modified: file.modified, etag, validators, fields };
+}

@@ -1,0 +1,83 @@
+/**
+ * Responses to requests for files.
+ *
+ * @module
+ */
+import { closeSync } from "node:fs";
+import { evaluate, rangeApplies } from "./conditions.ts";
+import { streamFile } from "./file.ts";
+import type { Folder, FoundFile } from "./folder.ts";
+import { type ByteRange, parseRange } from "./range.ts";
+
+/**
+ * Answers `request` from `folder`.
+ *
+ * @throws The kernel's error where there may well be a file.
+ */
+export function respond(request: Request, folder: Folder): Response {
+  const { method, url, headers } = request;
+  if (method !== "GET" && method !== "HEAD") {
+    return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
+  }
+  const [pathname, search] = pathOf(url);
+  const found = folder.find(pathname, headers.get("accept-encoding"));
+  if (found === undefined) return new Response("Not Found", { status: 404 });
+  if ("folder" in found) {
+    // Relative links of the index have to lead into the folder. Only its name (RFC 9110 10.2.2): what
+    // stands before, an app that this one is mounted in may have taken off.
+    const location = `${encodeURIComponent(found.folder)}/${search}`;
+    return new Response(null, { status: 308, headers: { Location: location } });
+  }
+  try {
+    const response = respondWith(found, method, headers);
+    // Asked only of an open file: bytes would become a stream by it.
+    if ("descriptor" in found.content && response.body === null) close(found);
+    return response;
+  } catch (error) {
+    close(found);
+    throw error;
+  }
+}
+
+/** The path and the query of a URL that a Request has: both are in normal form. */
+function pathOf(url: string): [pathname: string, search: string] {
+  const start = url.indexOf("/", url.indexOf("//") + 2);
+  const end = url.indexOf("#", start);
+  const whole = end < 0 ? url.slice(start) : url.slice(start, end);
+  const query = whole.indexOf("?");
+  return query < 0 ? [whole, ""] : [whole.slice(0, query), whole.slice(query)];
+}
+
+function close({ content }: FoundFile): void {
+  if ("descriptor" in content) closeSync(content.descriptor);
+}
+
+function respondWith(file: FoundFile, method: string, headers: Headers): Response {
+  const status = evaluate(headers, file);
+  if (status !== 200) return new Response(null, { status, headers: [...file.validators] });
+  const asked = method === "GET" && rangeApplies(headers, file)
+    ? parseRange(headers.get("range"), file.size)
+    : undefined;
+  if (asked === undefined) {
+    const body = method === "HEAD" ? null : bodyOf(file, { start: 0, end: file.size });
+    return new Response(body, { headers: file.fields as [string, string][] });
+  }
+  if (asked === "unsatisfiable") {
+    const fields: [string, string][] = [
+      ...file.validators,
+      ["Content-Range", `bytes */${file.size}`],
+    ];
+    return new Response(null, { status: 416, headers: fields });
+  }
+  const { start, end } = asked;
+  const fields = file.fields.filter(([name]) => name !== "Content-Length");
+  fields.push(["Content-Length", `${end - start}`]);
+  fields.push(["Content-Range", `bytes ${start}-${end - 1}/${file.size}`]);
+  return new Response(bodyOf(file, asked), { status: 206, headers: fields });
+}
+
+function bodyOf({ content }: FoundFile, range: ByteRange): BodyInit {
+  if ("descriptor" in content) return streamFile(content, range);
+  const { start, end } = range;
+  return start === 0 && end === content.length ? content : content.subarray(start, end);
+}

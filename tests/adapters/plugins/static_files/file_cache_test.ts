@@ -1,0 +1,53 @@
+import { describe, expect, test } from "bun:test";
+import { FileCache } from "../../../../adapters/plugins/static_files/file_cache.ts";
+import { FileVersion } from "../../../../adapters/host/file_version.ts";
+import { TemporaryFolder } from "../../../support/temporary_folder.ts";
+
+const LONG_AGO = 0;
+
+describe("FileCache", () => {
+  // Three values of 40 bytes in 100: the one that was not used for longest goes.
+  test("keeps no more bytes than it may", () => {
+    using folder = new TemporaryFolder();
+    const versions = [new FileVersion(folder.write("file", "x"))];
+    const cache = new FileCache<string>(100);
+    cache.keep("a", { value: "A", size: 40, versions }, LONG_AGO);
+    cache.keep("b", { value: "B", size: 40, versions }, LONG_AGO);
+    expect(cache.find("a")).toBe("A");
+    cache.keep("c", { value: "C", size: 40, versions }, LONG_AGO);
+    expect([cache.find("a"), cache.find("b"), cache.find("c")]).toEqual(["A", undefined, "C"]);
+    expect(cache.bytes).toBe(80);
+    cache.keep("d", { value: "D", size: 101, versions }, LONG_AGO);
+    expect(cache.find("d")).toBeUndefined();
+    expect(cache.bytes).toBe(80);
+  });
+
+  // A file that was changed within the last tick of the kernel's clock may change again without a sign.
+  test("keeps no file that has just changed", () => {
+    using folder = new TemporaryFolder();
+    const versions = [new FileVersion(folder.write("file", "x"))];
+    const cache = new FileCache<string>(100);
+    cache.keep("a", { value: "A", size: 1, versions }, Date.now());
+    expect(cache.find("a")).toBeUndefined();
+  });
+
+  // The same name for another file, another size, a file that comes into being: all are seen.
+  test("forgets what its files no longer are", () => {
+    using folder = new TemporaryFolder();
+    const cache = new FileCache<string>(100);
+    const path = folder.write("file", "x");
+    const missing = `${folder.path}/missing`;
+    const keep = () => {
+      const versions = [new FileVersion(missing), new FileVersion(path)];
+      cache.keep("a", { value: "A", size: 1, versions }, LONG_AGO);
+      expect(cache.find("a")).toBe("A");
+    };
+    keep();
+    folder.write("file", "yy");
+    expect(cache.find("a")).toBeUndefined();
+    keep();
+    folder.write("missing", "");
+    expect(cache.find("a")).toBeUndefined();
+    expect(cache.bytes).toBe(0);
+  });
+});
