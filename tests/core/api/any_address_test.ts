@@ -6,7 +6,7 @@ import { createStack } from "../../../core/api/stack.ts";
 import type { Handler, Stack } from "../../../core/api/types.ts";
 import { bytes, readText } from "./stack_pair.ts";
 
-/** A host at 10.90.0.1 and fd00:90::1 whose whole networks are a stack's. */
+/** A host at 10.90.0.1 and fd00:90::1, and a stack that owns the rest of both networks. */
 class HostAndNetwork implements AsyncDisposable {
   readonly clock: VirtualClock = new VirtualClock();
   readonly host: Stack;
@@ -34,7 +34,7 @@ class HostAndNetwork implements AsyncDisposable {
     return this.clock.runUntil(promise);
   }
 
-  /** What is said at an address and port of the stack. */
+  /** Text received from an address and port of the stack. */
   async hear(hostname: string, port: number): Promise<string> {
     await using socket = this.host.connect({ hostname, port }, { allowHalfOpen: true });
     await socket.closeWrite();
@@ -46,20 +46,20 @@ class HostAndNetwork implements AsyncDisposable {
   }
 }
 
-/** Says which address and port was asked for. */
+/** Sends the local address and port of the connection. */
 const sayWhere: Handler = async ({ socket }) => {
   const { hostname, port } = socket.localAddr;
   await socket.write(bytes(`${hostname} ${port}`));
 };
 
-/** Says a word. */
+/** Sends a word. */
 const say = (word: string): Handler => async ({ socket }) => {
   await socket.write(bytes(word));
 };
 
 describe("use", () => {
-  // 65,535 ports of a /16 and of a /64, anywhere in them; no connection leaves anything behind.
-  test("of * serves every port of every address, and knows which", async () => {
+  // Random addresses and ports of a /16 and a /64; connections leave no state.
+  test("of * serves every port of every address, and has the local address", async () => {
     await using net = new HostAndNetwork();
     expect(net.stack.use("*", sayWhere)).toBe(net.stack);
     const random = seededRandom(90);
@@ -76,8 +76,8 @@ describe("use", () => {
     expect(net.stack.stats().connectionsAccepted).toBe(300);
   });
 
-  // Each handler answers for what is its own, however wide the others are.
-  test("serves each connection by the most specific handler", async () => {
+  // Each handler serves its own binding, regardless of wider ones.
+  test("serves each connection with the most specific handler", async () => {
     await using net = new HostAndNetwork();
     net.stack
       .use("*", say("all"))
@@ -97,8 +97,8 @@ describe("use", () => {
     expect(await heard(["fd00:90::8", 8080], ["fd00:90::7", 8080])).toBe("port address");
   });
 
-  // All of the places or none: the first one of the second call is free afterwards.
-  test("refuses the same place twice", async () => {
+  // All bindings are made or none: the first of a refused call is free afterwards.
+  test("refuses the same listen address twice", async () => {
     await using net = new HostAndNetwork();
     net.stack.use("10.90.7.0/24:80-81", say("first"));
     const again = () => net.stack.use([82, "10.90.7.0/24:80-81"], say("second"));
@@ -108,8 +108,8 @@ describe("use", () => {
     expect(() => net.stack.use("*", sayWhere).use("1-65535", sayWhere)).toThrow("is in use");
   });
 
-  // What is no place is said before anything is taken.
-  test("refuses what is no place, or nobody's address", async () => {
+  // Invalid listen addresses are reported before anything is bound.
+  test("refuses invalid listen addresses and addresses that are not own", async () => {
     await using net = new HostAndNetwork();
     expect(() => net.stack.use([80, "x"], sayWhere)).toThrow(/"x" is not a listen address/);
     expect(() => net.stack.use("10.91.0.0/16:80", sayWhere))
@@ -119,8 +119,9 @@ describe("use", () => {
 });
 
 describe("listen", () => {
-  // The same places, with ports and address apart; a listener says where it begins.
-  test("takes ranges of ports and networks", async () => {
+  // The same bindings, with port and address as separate options; `addr` is the first address and
+  // port.
+  test("accepts ranges of ports and networks", async () => {
     await using net = new HostAndNetwork();
     const range = net.stack.listen({ port: "8000-8999", hostname: "10.90.7.0/24" });
     const all = net.stack.listen({ port: "*" });
@@ -138,8 +139,8 @@ describe("listen", () => {
 });
 
 describe("connect", () => {
-  // From any address of the network, and by default from its first that is not the host's.
-  test("leaves from the network's addresses", async () => {
+  // From any address of the network; by default the first that is not excluded.
+  test("uses source addresses of the network", async () => {
     await using net = new HostAndNetwork();
     const listener = net.host.listen({ port: 9 });
     net.stack.connect("10.90.0.1:9");
@@ -151,8 +152,8 @@ describe("connect", () => {
       .toThrow("no own address");
   });
 
-  // Its own network is inside of the stack: nothing of that reaches the link.
-  test("reaches the stack's own network", async () => {
+  // Connections to an own network never reach the link.
+  test("reaches the stack's own network without the link", async () => {
     await using net = new HostAndNetwork();
     net.stack.use("*", sayWhere);
     const socket = net.stack.connect("10.90.44.44:4444", { allowHalfOpen: true });
@@ -162,8 +163,8 @@ describe("connect", () => {
 });
 
 describe("removeAddress", () => {
-  // A part of a network goes with its connections, and comes back.
-  test("takes a part out of a network", async () => {
+  // Part of a network is removed with its connections, and added again.
+  test("removes part of a network", async () => {
     await using net = new HostAndNetwork();
     net.stack.use("*", async ({ socket }) => {
       await socket.closed;
@@ -183,9 +184,8 @@ describe("removeAddress", () => {
 });
 
 describe("createStack", () => {
-  // Multicast is never a network to own, and loopback only inside of a host; what is excepted has
-  // to be an address as well.
-  test("refuses networks that nobody can own", async () => {
+  // Multicast cannot be own, loopback only inside a host; excluded addresses have to be valid too.
+  test("refuses networks that cannot be own", async () => {
     const [link, other] = linkPair();
     const make = (addresses: string[], exceptAddresses: string[] = []) => () =>
       createStack({ link, addresses, exceptAddresses });

@@ -1,21 +1,24 @@
 import { describe, expect, test } from "bun:test";
 import { systemClock } from "../../../core/api/environment.ts";
 
-/** Resolves when timers of the runtime have had their turns. */
+/** Resolves after the runtime's timers have run. */
 const turn = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 describe("systemClock", () => {
-  // A runtime's timer takes 31 bits of milliseconds, and one that is longer for none at all.
-  test.each([2 ** 31 + 1000, 1e12, Infinity])("does not wake %d ms too early", async (ms) => {
-    let woken = false;
-    const cancel = systemClock.schedule(systemClock.now() + ms, () => woken = true);
-    await turn();
-    cancel();
-    expect(woken).toBe(false);
-  });
+  // A runtime's timer has 31 bits of milliseconds; a longer one would fire at once.
+  test.each([2 ** 31 + 1000, 1e12, Infinity])(
+    "does not wake a timer of %d ms early",
+    async (ms) => {
+      let woken = false;
+      const cancel = systemClock.schedule(systemClock.now() + ms, () => woken = true);
+      await turn();
+      cancel();
+      expect(woken).toBe(false);
+    },
+  );
 
-  // The time that has passed is soon enough.
-  test("wakes at once where it is late, unless it is cancelled", async () => {
+  // A time in the past is due at once.
+  test("wakes at once for a time in the past, unless cancelled", async () => {
     const woken: string[] = [];
     systemClock.schedule(systemClock.now() - 1000, () => woken.push("late"));
     systemClock.schedule(systemClock.now(), () => woken.push("cancelled"))();

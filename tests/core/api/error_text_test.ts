@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { MAX_STACK_TEXT, messageOf, stackOf } from "../../../core/api/error_text.ts";
 
 describe("stackOf", () => {
-  // What a log needs to find the line, of the error and of what has led to it.
-  test("shows the stack of an error and of its causes", () => {
+  // A log needs the lines of the error and of its causes.
+  test("returns the stacks of an error and its causes", () => {
     const cause = new TypeError("the cause", { cause: new RangeError("the first") });
     const text = stackOf(new Error("the error", { cause }))!;
     expect(text).toMatch(/^Error: the error\n[^]*error_text_test/);
@@ -14,8 +14,8 @@ describe("stackOf", () => {
       .toMatch(/several[^]*\nHolds: Error: one[^]*\nHolds: two/);
   });
 
-  // Causes may go round, and a text may be endless.
-  test("is of bounded length", () => {
+  // Causes can be circular, and messages can be very long.
+  test("returns text of bounded length", () => {
     const one = new Error("one");
     one.cause = new Error("two", { cause: one });
     expect(stackOf(one)!.match(/one/g)!.length).toBeLessThan(5);
@@ -28,8 +28,8 @@ describe("stackOf", () => {
       .toBeLessThanOrEqual(MAX_STACK_TEXT);
   });
 
-  // What is thrown may be anything, also something that throws when it is looked at.
-  test("never fails", () => {
+  // Any value can be thrown, including one whose accessors throw.
+  test("never throws", () => {
     for (const thrown of [undefined, null, "text", 5, Symbol("x"), Object.create(null)]) {
       expect(stackOf(thrown)).toBe(undefined);
       expect(typeof messageOf(thrown)).toBe("string");

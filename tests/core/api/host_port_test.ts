@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { formatHostPort, parseHostPort } from "../../../core/api/host_port.ts";
 
-// Text that names a host and a port, and the same again.
+// Parsing and formatting are inverse.
 test.each([
   ["10.0.0.2:80", "10.0.0.2", 80],
   ["[fd00::2]:80", "fd00::2", 80],
@@ -12,7 +12,7 @@ test.each([
   expect(formatHostPort({ hostname, port })).toBe(text);
 });
 
-// An IPv6 address without brackets cannot be told from its port.
+// Without brackets, an IPv6 address and its port are ambiguous.
 test.each([
   "",
   "80",

@@ -6,11 +6,11 @@ import type { Stack } from "../../../core/api/types.ts";
 import { echo } from "../../../plugins/echo.ts";
 import { pattern } from "../../support/packets.ts";
 
-/** MTUs that leave less than 64 bytes behind two headers, and some more. */
+/** MTUs that leave less than 64 bytes after the IP and TCP headers, and larger ones. */
 const SMALL_MTUS = [68, 69, 75, 80, 90, 103, 104, 105, 576];
 
 describe("a small MTU", () => {
-  // Text, options and SACK blocks fit at once: nothing is too big for the link, nothing is repeated.
+  // Text, options and SACK blocks fit: nothing exceeds the MTU, and nothing is retransmitted.
   test.each(SMALL_MTUS)("of %d carries connections of both profiles (RFC 791 3.2)", async (mtu) => {
     for (const profile of ["local", "internet"] as const) {
       const clock = new VirtualClock();
@@ -34,7 +34,7 @@ describe("a small MTU", () => {
     }
   });
 
-  // Each datagram leaves in fragments of 48 bytes or less, and so does what answers it.
+  // Each datagram and its reply are sent in fragments of 48 bytes or less.
   test.each(SMALL_MTUS)("of %d carries datagrams and ICMP (RFC 791 3.2)", async (mtu) => {
     const clock = new VirtualClock();
     const [left, right] = linkPair({ mtu });
@@ -52,7 +52,7 @@ describe("a small MTU", () => {
     await clock.runUntil(Promise.all([server.close(), client.close()]));
   });
 
-  // RFC 8200 5: less than 1280 is no link for IPv6. One message, before anything vanishes.
+  // RFC 8200 5: IPv6 requires an MTU of 1280. One message, before any packet is lost.
   test("below 1280 is refused for IPv6 addresses (RFC 8200 5)", async () => {
     const [link, other] = linkPair({ mtu: 1279 });
     for (const addresses of [["fd00::1/64"], ["10.0.0.1/24", "fd00::/16"], ["::/0"]]) {

@@ -6,7 +6,7 @@ import {
 } from "../../../core/api/listen_address.ts";
 
 describe("parseWhere", () => {
-  // Each part in each of its forms; what is left out is TCP, every address.
+  // Each part in each form; the defaults are TCP and all addresses.
   test.each([
     [80, "tcp", undefined, 80, 80],
     ["80", "tcp", undefined, 80, 80],
@@ -30,7 +30,7 @@ describe("parseWhere", () => {
     expect([where.firstPort, where.lastPort]).toEqual([firstPort, lastPort]);
   });
 
-  // One message for whatever is none, with examples of what is.
+  // One message for invalid text, with valid examples.
   test.each([
     "",
     "0",
@@ -56,7 +56,7 @@ describe("parseWhere", () => {
     expect(() => parseListenAddress(text)).toThrow(/is not a listen address; write .*such as 80, /);
   });
 
-  // Whether the address or its network is meant cannot be told.
+  // It is ambiguous whether the address or its network is meant.
   test.each([
     ["10.90.7.2/24:80", "write 10.90.7.2 for that address or 10.90.7.0/24 for the network"],
     ["[fd00::1/64]:80", "write fd00::1 for that address or fd00::/64 for the network"],
@@ -70,7 +70,7 @@ describe("parseWhere", () => {
 });
 
 describe("formatWhere", () => {
-  // However a place is written, its text is the same.
+  // Different spellings have the same canonical form.
   test.each([
     ["tcp/80", "80"],
     ["1-65535", "*"],
@@ -87,8 +87,8 @@ describe("formatWhere", () => {
 });
 
 describe("placeOf", () => {
-  // listen() has the port and the address apart.
-  test("takes ports and an address or network", () => {
+  // listen() has separate options for port and address.
+  test("accepts ports and an address or network", () => {
     const { subnet, firstPort, lastPort } = bindingOf("8000-8999", "fd00::/64");
     expect(subnet?.toString()).toBe("fd00::/64");
     expect([firstPort, lastPort]).toEqual([8000, 8999]);

@@ -25,8 +25,8 @@ const wait = definePlugin({
 });
 
 describe("definePlugin", () => {
-  // Options in, a plugin out, with the defaults of the schema.
-  test("makes a plugin of checked options", () => {
+  // The factory validates options and applies the defaults of the schema.
+  test("creates a plugin from validated options", () => {
     const said = new Map<unknown, unknown>();
     const plugin = greet({ text: "ho" });
     plugin.handle?.({ ...context, set: (key, value) => said.set(key, value) }, nothing);
@@ -35,12 +35,12 @@ describe("definePlugin", () => {
     expect(greet.pluginName).toBe("greet");
   });
 
-  // Nothing is required, so nothing has to be given.
-  test("takes a function as the plugin's handle", () => {
+  // No option is required, so the options can be omitted.
+  test("accepts a function as the plugin's handle", () => {
     expect(typeof wait().handle).toBe("function");
   });
 
-  // One message names every fault with its place.
+  // One message names every invalid option.
   test("throws a TypeError that names every wrong option", () => {
     // @ts-expect-error -- times is a number, and there is no option loud
     const wrong = () => greet({ text: "ho", times: "3", loud: true });
@@ -50,7 +50,7 @@ describe("definePlugin", () => {
     );
   });
 
-  // Without a compiler nobody has said what is missing: one message says what to write.
+  // For code that is not type-checked, one message says what is missing.
   test.each([
     ["nothing", undefined, 'definePlugin: a plugin needs a name, such as name: "greet"'],
     ["no name", { options: z.strictObject({}), setup: () => nothing }, "a plugin needs a name"],
@@ -70,7 +70,7 @@ describe("definePlugin", () => {
     },
   );
 
-  // What setup returns is looked at when the plugin is made, not at its first connection.
+  // The result of setup is validated when the plugin is created, not at the first connection.
   test.each([
     [undefined, "a: setup: Expected a handler or a plugin, got undefined; return a handler, or an"],
     [{}, "a: setup returned neither a handler nor a plugin; return a handler, or an object with"],
@@ -82,8 +82,8 @@ describe("definePlugin", () => {
     expect(() => make()).toThrow(message);
   });
 
-  // A compile error, and an error of the same kind at run time for who does not compile.
-  test("wants the options where one is required", () => {
+  // A compile error, and the same error at run time for code that is not type-checked.
+  test("requires the options argument if an option is required", () => {
     // @ts-expect-error -- text is required
     expect(() => greet()).toThrow(/^greet: options\.text: /);
     // @ts-expect-error -- ms is a number
@@ -91,7 +91,7 @@ describe("definePlugin", () => {
   });
 });
 
-/** A handler that writes down when it begins and ends. */
+/** A handler that records when it starts and ends. */
 function traced(trace: string[], name: string): Handler {
   return async (_c, next) => {
     trace.push(`${name} in`);
@@ -101,7 +101,7 @@ function traced(trace: string[], name: string): Handler {
 }
 
 describe("compose", () => {
-  // The onion: each handler is around the following ones.
+  // Each handler wraps those after it.
   test("runs handlers in order, each around the next", async () => {
     const trace: string[] = [];
     const plugin: Plugin = { name: "b", handle: traced(trace, "b") };
@@ -110,14 +110,14 @@ describe("compose", () => {
   });
 
   // b does not call next(): c never runs.
-  test("ends the chain where next() is not called", async () => {
+  test("ends the chain if next() is not called", async () => {
     const trace: string[] = [];
     await compose([traced(trace, "a"), () => void trace.push("b"), traced(trace, "c")])
       .handle(context, nothing);
     expect(trace).toEqual(["a in", "b", "a out"]);
   });
 
-  // The rest of a chain cannot run twice on one connection.
+  // The rest of a chain runs at most once per connection.
   test("rejects a second next()", async () => {
     const chain = compose([async (_c, next) => {
       await next();
@@ -126,8 +126,8 @@ describe("compose", () => {
     await expect(chain.handle(context, nothing)).rejects.toThrow("more than once");
   });
 
-  // What the inner handler throws passes through the outer one, which may catch it.
-  test("hands an error outwards", async () => {
+  // An error of the inner handler propagates to the outer one, which may catch it.
+  test("propagates errors to the outer handler", async () => {
     const trace: string[] = [];
     const chain = compose([async (_c, next) => {
       await next().catch((error: Error) => trace.push(error.message));
@@ -138,22 +138,22 @@ describe("compose", () => {
     expect(trace).toEqual(["inner"]);
   });
 
-  // A lone handler is called as it is: no frame of a chain waits with it.
-  test("makes of one handler that handler", () => {
+  // A single handler is called directly, without the cost of a chain.
+  test("returns a single handler unchanged", () => {
     const handler: Handler = () => {};
     expect(compose([handler]).handle).toBe(handler);
   });
 
-  // What is thrown before the first await is no different.
-  test("rejects next() with what a synchronous handler throws", async () => {
+  // An error before the first await is treated the same.
+  test("rejects next() with the error of a synchronous handler", async () => {
     const chain = compose([(_c, next) => next(), () => {
       throw new Error("at once");
     }]);
     await expect(chain.handle(context, nothing)).rejects.toThrow("at once");
   });
 
-  // The outer handler runs once the connection stands, around the one that onSyn chose.
-  test("puts the handler of onSyn in its plugin's place", async () => {
+  // Once the connection is established, the outer handler wraps the one that onSyn returned.
+  test("runs the handler of onSyn in its plugin's place", async () => {
     const trace: string[] = [];
     const decider: Plugin = { name: "decider", onSyn: () => traced(trace, "decided") };
     const chain = compose([traced(trace, "a"), decider, traced(trace, "c")]);
@@ -163,14 +163,14 @@ describe("compose", () => {
     expect(trace).toEqual(["a in", "decided in", "c in", "c out", "decided out", "a out"]);
   });
 
-  // A throw of onSyn is the stack's to answer, with RST.
-  test("hands on what onSyn throws", async () => {
+  // The stack answers an error of onSyn with RST.
+  test("propagates errors of onSyn", async () => {
     const refusing: Plugin = { name: "refusing", onSyn: () => Promise.reject(new Error("no")) };
     await expect(compose([refusing]).onSyn!(syn, synContext)).rejects.toThrow("no");
   });
 
-  // Each of them is asked, in order; the handlers that they make run in their plugins' places.
-  test("asks every plugin with onSyn", async () => {
+  // Each onSyn is called in order; their handlers run in their plugins' places.
+  test("calls the onSyn of every plugin", async () => {
     const trace: string[] = [];
     const decider = (name: string, decision?: Handler): Plugin => ({
       name,
@@ -190,14 +190,14 @@ describe("compose", () => {
     expect(trace.splice(0)).toEqual(["asked a", "asked b", "asked d"]);
     await (handler as Handler)(context, nothing);
     expect(trace).toEqual(["A in", "b in", "c in", "D in", "D out", "c out", "b out", "A out"]);
-    // What was decided about one connection says nothing about the next one.
+    // The decision for one connection does not affect the next.
     trace.splice(0);
     await chain.handle(context, nothing);
     expect(trace.slice(0, 4)).toEqual(["a in", "b in", "c in", "d in"]);
   });
 
-  // The first no is the last word.
-  test.each(["refuse", "ignore"] as const)("asks nobody after %s", async (verdict) => {
+  // The first refusal is final.
+  test.each(["refuse", "ignore"] as const)("calls no further onSyn after %s", async (verdict) => {
     const asked: string[] = [];
     const decider = (name: string, decision: "refuse" | "ignore" | undefined): Plugin => ({
       name,
@@ -211,8 +211,8 @@ describe("compose", () => {
     expect(asked).toEqual(["a", "b"]);
   });
 
-  // There is nobody left to decide about.
-  test("asks nobody after the peer has given up", async () => {
+  // There is no connection left to decide about.
+  test("calls no further onSyn after the peer has given up", async () => {
     const gone = new AbortController();
     const asked: string[] = [];
     const decider = (name: string): Plugin => ({
@@ -227,8 +227,8 @@ describe("compose", () => {
     expect(asked).toEqual(["a"]);
   });
 
-  // It has no objection and nothing to do: the others serve the connection.
-  test("passes over a plugin that only decides", async () => {
+  // It accepts and has no handler: the others serve the connection.
+  test("skips a plugin that only decides", async () => {
     const trace: string[] = [];
     const chain = compose([{ name: "gate", onSyn: () => {} }, traced(trace, "a")]);
     const handler = await chain.onSyn!(syn, synContext);
@@ -236,8 +236,8 @@ describe("compose", () => {
     expect(trace).toEqual(["a in", "a out"]);
   });
 
-  // From a plugin that is not type-checked.
-  test("rejects a decision that is none", async () => {
+  // Returned by a plugin that is not type-checked.
+  test("rejects an invalid decision", async () => {
     const plugin = { name: "odd", onSyn: () => true } as unknown as Plugin;
     await expect(compose([plugin]).onSyn!(syn, synContext))
       .rejects.toThrow(/onSyn of odd decided true: return a handler, "refuse"/);

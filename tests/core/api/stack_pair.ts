@@ -6,7 +6,7 @@ import type { Logger } from "../../../core/api/environment.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import type { ConnectOptions, Stack, TcpListener, TcpSocket } from "../../../core/api/types.ts";
 
-/** A line that a stack has logged. */
+/** A log line of a stack. */
 export interface LogLine {
   readonly level: string;
   readonly message: string;
@@ -18,10 +18,10 @@ export class StackPair implements AsyncDisposable {
   readonly clock: VirtualClock = new VirtualClock();
   readonly client: Stack;
   readonly server: Stack;
-  /** What the server has logged. */
+  /** Log lines of the server. */
   readonly lines: LogLine[] = [];
 
-  /** The server's knobs are the client's unless they are given. */
+  /** The server uses the client's TCP options unless it has its own. */
   constructor(tcp: TcpOptions = {}, serverTcp: TcpOptions = tcp, link: LinkPairOptions = {}) {
     const [left, right] = linkPair(link);
     const { clock } = this;
@@ -47,7 +47,7 @@ export class StackPair implements AsyncDisposable {
     return this.clock.runUntil(promise);
   }
 
-  /** A connection, as both sides see it. */
+  /** Opens a connection; returns both sockets. */
   async connect(options: ConnectOptions = { allowHalfOpen: true }): Promise<Connected> {
     const listener = this.server.listen({ port: 0 });
     const client = this.client.connect(`10.0.0.2:${listener.addr.port}`, options);
@@ -79,7 +79,7 @@ export function bytes(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
-/** Everything up to the peer's end, as text. */
+/** Reads up to the peer's FIN; returns the text. */
 export async function readText(socket: AsyncIterable<Uint8Array>): Promise<string> {
   let text = "";
   const decoder = new TextDecoder();
@@ -87,7 +87,7 @@ export async function readText(socket: AsyncIterable<Uint8Array>): Promise<strin
   return text;
 }
 
-/** The code of the error that a promise rejects with; "none" when it resolves. */
+/** The error code with which a promise rejects; "none" if it resolves. */
 export function codeOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(() => "none", (error) => String((error as { code?: string }).code ?? error));
 }

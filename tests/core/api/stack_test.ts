@@ -35,8 +35,9 @@ describe("use", () => {
     expect(await ask(pair, 9, "nine")).toBe("ahoy NINE!");
   });
 
-  // One connection's handler fails; it is reset, the log says on which port, the other goes on.
-  test("a handler that throws aborts its own connection alone", async () => {
+  // The handler of one connection throws: that connection is reset and logged with its port; the
+  // other continues.
+  test("a handler that throws aborts only its own connection", async () => {
     await using pair = new StackPair();
     pair.server.use(7, upper).use(13, async ({ socket }) => {
       await socket.read(new Uint8Array(1));
@@ -54,7 +55,7 @@ describe("use", () => {
     expect(await pair.run(readText(other))).toBe("FINE");
   });
 
-  // That a peer went away is no fault of the handler's.
+  // A reset by the peer is not an error of the handler.
   test("a handler that fails because its peer has reset is not logged", async () => {
     await using pair = new StackPair();
     pair.server.use(7, upper);
@@ -66,7 +67,7 @@ describe("use", () => {
     expect(pair.server.stats().connections).toBe(0);
   });
 
-  // The plugin dials first: no connection is made when it cannot serve.
+  // The plugin dials first: the connection is refused if it cannot be served.
   test("a plugin with onSyn decides before the SYN is answered", async () => {
     await using pair = new StackPair();
     const plugin: Plugin = {
@@ -83,8 +84,8 @@ describe("use", () => {
     expect(pair.lines).toMatchObject([{ level: "info", fields: { port: 7, reason: "not you" } }]);
   });
 
-  // The gate is asked before the dialler, and the one behind it may still say no: then what was
-  // dialled is let go.
+  // The gate decides before the dialler. A later plugin may still refuse; then the dialled
+  // connection is released.
   test("several plugins with onSyn decide in turn", async () => {
     await using pair = new StackPair();
     const dialled: AbortSignal[] = [];
@@ -124,8 +125,8 @@ describe("use", () => {
     expect(servedAfterAbort).toEqual([false]);
   });
 
-  // Aborted when the peer is gone, and by the time the stack closes.
-  test("the context's signal is aborted when the socket dies", async () => {
+  // Aborted when the peer is gone, and when the stack closes.
+  test("the context's signal is aborted when the connection ends", async () => {
     await using pair = new StackPair();
     const contexts: Context[] = [];
     pair.server.use(7, async (c) => {
@@ -143,7 +144,7 @@ describe("use", () => {
     expect(await pair.run(codeOf(two!.closed))).toBe("CONNECTION_RESET");
   });
 
-  // A handler connects through the stack that it is served by, here to another port of it.
+  // A handler connects through its own stack, here to another port of it.
   test("handlers connect through their own stack, also to itself", async () => {
     await using pair = new StackPair();
     pair.server.use(7, upper).use(8, async ({ socket, stack }) => {
@@ -158,7 +159,7 @@ describe("use", () => {
 });
 
 describe("close", () => {
-  // One connection ends in time, one does not: that one is reset when the grace is over.
+  // One connection ends in time; the other is reset when the grace time is over.
   test("lets connections finish for graceMs and aborts the rest", async () => {
     await using pair = new StackPair();
     pair.server.use(7, upper);
@@ -188,8 +189,8 @@ describe("close", () => {
     await pair.server.finished;
   });
 
-  // The server has closed, the client takes its time: its FIN is still acknowledged.
-  test("waits for the FIN of a peer that closes behind (RFC 9293 3.6)", async () => {
+  // The server has closed and the client closes later: its FIN is still acknowledged.
+  test("waits for the FIN of a peer that closes later (RFC 9293 3.6)", async () => {
     await using pair = new StackPair();
     pair.server.use(9, ({ socket }) => void socket.close());
     const client = pair.client.connect("10.0.0.2:9", { allowHalfOpen: true });
@@ -204,8 +205,8 @@ describe("close", () => {
     expect(pair.clock.now() - before).toBeLessThan(4000);
   });
 
-  // The client never closes: after the grace time nobody waits for it.
-  test("waits no longer than graceMs for the FIN of a peer", async () => {
+  // The client never closes.
+  test("waits at most graceMs for the FIN of a peer", async () => {
     await using pair = new StackPair();
     pair.server.use(9, ({ socket }) => void socket.close());
     const client = pair.client.connect("10.0.0.2:9", { allowHalfOpen: true });
@@ -216,7 +217,7 @@ describe("close", () => {
     client.abort();
   });
 
-  // Nobody is connected: there is nothing to wait for.
+  // There is nothing to wait for.
   test("does not wait when there are no connections", async () => {
     await using pair = new StackPair();
     const before = pair.clock.now();
@@ -224,8 +225,8 @@ describe("close", () => {
     expect(pair.clock.now()).toBe(before);
   });
 
-  // The caller is told; nothing stays open for it.
-  test("closes also when whenDrained fails", async () => {
+  // The caller gets the error, and everything is closed.
+  test("closes even if whenDrained fails", async () => {
     const [link, other] = linkPair();
     const stack = createStack({ link, addresses: ["10.0.0.1/24"] });
     const whenDrained = () => Promise.reject(new Error("stuck"));
@@ -235,7 +236,7 @@ describe("close", () => {
     await other.close();
   });
 
-  // Each plugin once, on however many ports; one that throws is logged and stops no other.
+  // Each plugin once, on any number of ports; an error is logged and does not affect the others.
   test("disposes each plugin once", async () => {
     await using pair = new StackPair();
     const disposed: string[] = [];
@@ -253,7 +254,7 @@ describe("close", () => {
     expect(pair.lines).toMatchObject([{ level: "error", fields: { plugin: "first" } }]);
   });
 
-  // Everything that is asked for afterwards says why it is not done.
+  // Later calls fail with a clear error.
   test("ends sockets, listeners and the stack with a clear code", async () => {
     await using pair = new StackPair();
     const { server, listener } = await pair.connect();
@@ -295,7 +296,7 @@ describe("a link that fails", () => {
     };
   }
 
-  // Nobody may wait for something that cannot come any more.
+  // Nothing may wait for events that can no longer happen.
   test("rejects finished and ends listeners and sockets", async () => {
     const stack = createStack({ link: brokenLink(), addresses: ["10.0.0.1/24"] });
     const accepting = codeOf(stack.listen({ port: 80 }).accept());
@@ -306,7 +307,7 @@ describe("a link that fails", () => {
     await stack.close();
   });
 
-  // Closed while the plugins of a stack whose link has ended are still at it.
+  // close() is called while plugins are still being disposed after the link has ended.
   test("is closed when the plugins have been disposed", async () => {
     const [link, other] = linkPair();
     const stack = createStack({ link, addresses: ["10.0.0.1/24"] });
@@ -327,7 +328,7 @@ describe("a link that fails", () => {
 });
 
 describe("usage errors", () => {
-  /** The one line that a wrong call throws. */
+  /** The message of the error that an invalid call throws. */
   function messageOf(call: () => unknown): string {
     try {
       call();
@@ -337,7 +338,7 @@ describe("usage errors", () => {
     return "nothing was thrown";
   }
 
-  // Each names the place of the fault and what to write instead.
+  // Each message names the option and what to write instead.
   test.each([
     [{ addresses: [] }, /options\.addresses: needs at least one address/],
     [

@@ -4,7 +4,7 @@ import type { Handler, Plugin } from "../../../core/api/types.ts";
 import * as berth from "../../../mod.ts";
 import { bytes, readText, StackPair } from "./stack_pair.ts";
 
-/** Every factory that the module exports, by the name to call it by. */
+/** Every plugin factory that the module exports, by name. */
 const FACTORIES = Object.entries(berth as Record<string, unknown>)
   .filter(([, value]) => typeof value === "function" && "pluginName" in value)
   .map(([name]) => name);
@@ -19,8 +19,8 @@ function messageOf(call: () => unknown): string {
 }
 
 describe("use", () => {
-  // It would be called with the connection as its options, for each connection.
-  test.each(FACTORIES)("refuses the factory %s that nobody has called", async (name) => {
+  // Otherwise it would be called for each connection, with the context as its options.
+  test.each(FACTORIES)("refuses the factory %s itself instead of its result", async (name) => {
     await using pair = new StackPair();
     const factory = (berth as Record<string, unknown>)[name] as Handler;
     const asIs = [() => pair.server.use(9, factory), () => pair.server.use("udp/9", factory)];
@@ -32,15 +32,15 @@ describe("use", () => {
     expect(pair.server.addrs).toEqual([]);
   });
 
-  // The list above is what makes the test whole.
-  test("knows all factories", () => {
+  // Checks that the list above is complete.
+  test("is tested with all factories", () => {
     const all = "allow chargen connectProxy daytime deny detect discard dns echo egress forward " +
       "http http2 iperf3 limit log proxyProtocol rate shape socks5 timeout tls trace";
     expect(FACTORIES.toSorted()).toEqual(all.split(" ").toSorted());
   });
 
-  // Each names what it is and what to do.
-  test("names what is no handler", async () => {
+  // Each message names the value and what to do.
+  test("refuses values that are not handlers", async () => {
     await using pair = new StackPair();
     const use = (what: unknown) => messageOf(() => pair.server.use(9, what as Plugin));
     expect(use(undefined)).toBe("TypeError: Expected a handler or a plugin, got undefined");
@@ -49,8 +49,8 @@ describe("use", () => {
     expect(use({ fetch: () => new Response() })).toContain("got an app: write http(app)");
   });
 
-  // As Deno.listen({ port: 0 }): any free port, which can be learned.
-  test("takes any free port for 0 and says which in addrs", async () => {
+  // As Deno.listen({ port: 0 }) does: any free port, which `addrs` returns.
+  test("chooses a free port for 0 and returns it in addrs", async () => {
     await using pair = new StackPair();
     const { server, client } = pair;
     server.use([7, "[fd00::2]:8000-8999"], berth.echo());
@@ -77,7 +77,7 @@ describe("use", () => {
 });
 
 describe("a handler that throws", () => {
-  // The line says where: the stack, and those of the causes.
+  // The log line has the stack traces of the error and its causes.
   test("is logged with its stack and its causes", async () => {
     await using pair = new StackPair();
     pair.server.use(7, function fails() {
@@ -90,12 +90,12 @@ describe("a handler that throws", () => {
       .toMatch(/^Error: as asked\n[^]*fails[^]*use_test[^]*Caused by: RangeError: the cause/);
   });
 
-  // Whatever is thrown, the stack goes on.
+  // Any value can be thrown, and the stack continues.
   test.each([["nothing", undefined], ["no object", "text"], [
     "a bare object",
     Object.create(null),
   ]])(
-    "%s ends its connection alone",
+    "%s ends only its own connection",
     async (_, thrown) => {
       await using pair = new StackPair();
       pair.server.use(7, () => {
@@ -109,8 +109,8 @@ describe("a handler that throws", () => {
     },
   );
 
-  // A middleware's socket says so of the peer: no failure, but what `closed` is rejected with.
-  test("with what the peer has done is no failure", async () => {
+  // Middleware reports a fault of the peer with PeerFaultError, which is not logged.
+  test("with a fault of the peer is not logged", async () => {
     await using pair = new StackPair();
     const fault = new PeerFaultError("the peer broke off");
     let closed: Promise<unknown> | undefined;
@@ -124,8 +124,8 @@ describe("a handler that throws", () => {
       .toEqual([["debug", "connection lost"]]);
   });
 
-  // A refusal that is meant is a TcpError; everything else is a mistake, and has its place shown.
-  test("before the SYN is answered is logged, with its stack where it is a mistake", async () => {
+  // A TcpError is an intended refusal; other errors are bugs and are logged with a stack trace.
+  test("before the SYN is answered is logged, with a stack trace if it is a bug", async () => {
     await using pair = new StackPair();
     const { server, client } = pair;
     const fail = () => {

@@ -8,7 +8,7 @@ describe("copyBytes", () => {
   const summed = summedMemory(300);
   summed.set(source);
 
-  // Short and long pieces take different ways; what lies around the target stays.
+  // Short and long copies use different code; bytes around the target are not touched.
   for (const length of [0, 1, 95, 96, 97, 200, 300]) {
     test(`copies ${length} bytes and no more`, () => {
       for (const [from, bytes] of [[0, source], [300 - length, source], [0, summed]] as const) {

@@ -4,7 +4,7 @@ import { OutgoingPacket } from "../../../core/buffers/outgoing_packet.ts";
 const { HEADROOM } = OutgoingPacket;
 
 describe("OutgoingPacket", () => {
-  // Header, the end of the ring, and what wrapped to its beginning.
+  // Header, the piece at the end of the ring, and the piece wrapped to its start.
   test("copyTo joins headers and both pieces of payload", () => {
     const packet = new OutgoingPacket();
     packet.header.set([1, 2, 3], HEADROOM);
@@ -19,8 +19,8 @@ describe("OutgoingPacket", () => {
     expect([...target]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 0]);
   });
 
-  // Behind a header of 40 bytes: what wraps in its ring, what just fits, one byte more.
-  test("joinPayload puts the payload behind the headers where there is room", () => {
+  // After a header of 40 bytes: a wrapped payload, one that just fits, and one byte more.
+  test("joinPayload appends the payload to the headers if it fits", () => {
     const packet = new OutgoingPacket();
     packet.headerLength = 40;
     packet.payload = Uint8Array.of(3, 0, 0, 1, 2);

@@ -4,8 +4,8 @@ import { Queue } from "../../../core/buffers/queue.ts";
 import { assert } from "../../support/assert.ts";
 
 describe("Queue", () => {
-  // Beside an array that moves its items at every step, long enough to be compacted.
-  test("gives items back in the order in which they came", () => {
+  // Compared with a plain array, long enough to grow and wrap.
+  test("returns items in FIFO order", () => {
     const random = seededRandom(1);
     const queue = new Queue<number>();
     const expected: number[] = [];
@@ -21,8 +21,8 @@ describe("Queue", () => {
     }
   });
 
-  // What once was a long queue does not stay one.
-  test("goes on after it was long and became empty", () => {
+  // A queue that was long releases its memory when it becomes empty.
+  test("works after a long queue has become empty", () => {
     const queue = new Queue<number>();
     for (const length of [1, 3000, 5]) {
       for (let i = 0; i < length; i++) queue.push(i);
@@ -31,7 +31,7 @@ describe("Queue", () => {
     }
   });
 
-  test("shift gives undefined when it is empty", () => {
+  test("shift returns undefined if it is empty", () => {
     const queue = new Queue<number>();
     expect(queue.shift()).toBe(undefined);
     queue.push(1);

@@ -3,7 +3,7 @@ import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import { Ranges } from "../../../core/buffers/ranges.ts";
 import { assert } from "../../support/assert.ts";
 
-/** Numbers 0 to `SPAN`, one flag each. */
+/** Model: one flag for each number from 0 to `SPAN`. */
 const SPAN = 300;
 
 function flagsOf(ranges: Ranges, origin: number): boolean[] {
@@ -12,14 +12,14 @@ function flagsOf(ranges: Ranges, origin: number): boolean[] {
     const from = (ranges.starts[i]! - origin) | 0;
     const to = (ranges.ends[i]! - origin) | 0;
     flags.fill(true, from, to);
-    // Apart, in order, not empty.
+    // Disjoint, sorted and not empty.
     assert(to > from, "no range is empty");
     assert(i === 0 || from > ((ranges.ends[i - 1]! - origin) | 0), "ranges are apart");
   }
   return flags;
 }
 
-/** The `most` latest ranges, as `appendLatest` gives them. */
+/** The result of `appendLatest`. */
 function latest(ranges: Ranges, most: number): number[] {
   const pairs: number[] = [];
   ranges.appendLatest(pairs, most);
@@ -35,9 +35,9 @@ function isSame(a: readonly boolean[], b: readonly boolean[]): boolean {
 }
 
 describe("Ranges", () => {
-  // Against one flag per number, also where sequence numbers wrap.
+  // Compared with one flag per number, also where sequence numbers wrap.
   test.each([0, -150, 2 ** 31 - 150])(
-    "equal a set of numbers that begins at %d (RFC 9293 3.4)",
+    "match a set of numbers that starts at %d (RFC 9293 3.4)",
     (origin) => {
       const random = seededRandom(2);
       for (let round = 0; round < 200; round++) {
@@ -67,8 +67,8 @@ describe("Ranges", () => {
     },
   );
 
-  // Nothing is taken out where there is a hole in front of the first range.
-  test("takeFrom gives the point itself when nothing touches it", () => {
+  // Nothing is removed if there is a gap before the first range.
+  test("takeFrom returns the point itself if no range touches it", () => {
     const ranges = new Ranges(4);
     ranges.add(10, 20);
     expect(ranges.takeFrom(9)).toBe(9);
@@ -77,8 +77,8 @@ describe("Ranges", () => {
     expect(ranges.count).toBe(0);
   });
 
-  // The limit is one of ranges, so what joins others is always taken.
-  test("add refuses one range too many and changes nothing", () => {
+  // The limit is on the number of ranges, so one that merges with others is always accepted.
+  test("add refuses a range beyond the limit and changes nothing", () => {
     const ranges = new Ranges(3);
     for (const start of [10, 30, 50]) expect(ranges.add(start, start + 5)).toBe(true);
     expect(ranges.add(70, 75)).toBe(false);
@@ -88,8 +88,8 @@ describe("Ranges", () => {
     expect([ranges.starts, ranges.ends]).toEqual([[10, 50], [35, 55]]);
   });
 
-  // What joins two ranges, or lies in one, makes that the latest; the others keep their order.
-  test("appendLatest gives ranges by when they were added to (RFC 2018 4)", () => {
+  // Adding to a range, or merging two, makes it the latest; the others keep their order.
+  test("appendLatest returns the most recently changed ranges first (RFC 2018 4)", () => {
     const ranges = new Ranges(10);
     for (const start of [100, 500, 300, 700, 900]) ranges.add(start, start + 50);
     expect(latest(ranges, 3)).toEqual([900, 950, 700, 750, 300, 350]);

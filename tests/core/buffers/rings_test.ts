@@ -12,15 +12,15 @@ function randomBytes(seed: number, length: number): Uint8Array<ArrayBuffer> {
 }
 
 describe("RingPool", () => {
-  // Powers of two, at least the smallest block.
+  // Sizes are rounded up to powers of two, at least the smallest block.
   test.each([[1, MIN_BLOCK], [2048, 2048], [2049, 4096], [65_536, 65_536], [65_537, 131_072]])(
-    "take(%d) gives %d bytes",
+    "take(%d) returns %d bytes",
     (size, expected) => {
       expect(new RingPool().take(size).length).toBe(expected);
     },
   );
 
-  // What was given back is handed out again, and no more than the limit is kept.
+  // Returned blocks are reused, and no more than the limit is kept.
   test("keeps at most its limit of unused blocks", () => {
     const pool = new RingPool(8192);
     const blocks = [4096, 4096, 4096].map((size) => pool.take(size));
@@ -34,8 +34,8 @@ describe("RingPool", () => {
 });
 
 describe("Ring", () => {
-  // Writing and dropping wraps the ring in every place; growing keeps what is there.
-  test("keeps a window of a stream while it wraps and grows", () => {
+  // Writing and dropping wraps the ring at every offset; growing preserves the contents.
+  test("holds a window of a stream while it wraps and grows", () => {
     const random = seededRandom(3);
     const stream = randomBytes(4, 400_000);
     const ring = new Ring(new RingPool());
@@ -56,8 +56,8 @@ describe("Ring", () => {
 });
 
 describe("SendRing", () => {
-  // No more than the limit is taken, whatever is offered.
-  test("push takes what there is room for", () => {
+  // Never more than the limit is accepted.
+  test("push accepts as many bytes as fit", () => {
     const pool = new RingPool();
     const ring = new SendRing(pool, 5000);
     const bytes = randomBytes(5, 4000);
@@ -72,8 +72,8 @@ describe("SendRing", () => {
     expect(pool.held).toBe(4096 + 8192);
   });
 
-  // Nobody holds bytes: the pool has the ring, and the next who needs one gets that.
-  test("shares its ring with others while it is empty", () => {
+  // An empty stream returns its ring to the pool, from where the next stream takes it.
+  test("returns its ring to the pool while it is empty", () => {
     const pool = new RingPool();
     const [one, other] = [new SendRing(pool, 5000), new SendRing(pool, 5000)];
     one.push(randomBytes(5, 100), 0);
@@ -89,10 +89,10 @@ describe("SendRing", () => {
 });
 
 describe("ReceiveRing", () => {
-  // Segments arrive in any order, some twice and overlapping, and come out once and in order: what
-  // is readable is what an array with one flag per byte says.
+  // Segments arrive in random order, with duplicates and overlaps, and are read once and in order.
+  // Compared with one flag per byte.
   test.each([0, -5000, 2 ** 31 - 5000])(
-    "reassembles a stream that begins at %d (RFC 9293 3.10.7.4)",
+    "reassembles a stream that starts at %d (RFC 9293 3.10.7.4)",
     (origin) => {
       const random = seededRandom(6);
       const stream = randomBytes(7, 60_000);
@@ -125,8 +125,8 @@ describe("ReceiveRing", () => {
     },
   );
 
-  // Every second byte arrives: a bounded number of holes is kept, and all heal.
-  test("keeps at most MAX_HOLES holes", () => {
+  // Every second byte arrives: the number of gaps is bounded, and all can be filled.
+  test("keeps at most MAX_HOLES out-of-order ranges", () => {
     const ring = new ReceiveRing(new RingPool(), 0);
     const stream = randomBytes(8, 2 * MAX_HOLES + 2);
     for (let i = 0; i < MAX_HOLES; i++) {
@@ -144,8 +144,8 @@ describe("ReceiveRing", () => {
       .toBe(true);
   });
 
-  // An empty ring holds no memory; nor does one whose holes will never be filled.
-  test("hands its memory back when nothing is left to read", () => {
+  // An empty ring holds no memory, nor does one whose gaps will never be filled.
+  test("returns its memory when nothing is left to read", () => {
     const pool = new RingPool();
     const ring = new ReceiveRing(pool, 0);
     const bytes = randomBytes(9, 3000);

@@ -30,7 +30,7 @@ function listen(t: Trace, where: string): Listener {
 
 for (const version of [4, 6] as const) {
   describe(`a whole network over IPv${version}`, () => {
-    // Whichever address is asked answers by itself.
+    // The reply comes from the address that was pinged.
     test("answers echo from every address (RFC 1122 3.2.2.6)", () => {
       const t = inNetwork(version);
       const request = { type: version === 4 ? 8 : 128, code: 0, rest: 7, body: new Uint8Array(9) };
@@ -39,16 +39,16 @@ for (const version of [4, 6] as const) {
       expect(reply).toMatchObject({ source: t.local, destination: t.remote });
     });
 
-    // The error comes from the address that was asked.
-    test("answers UDP that nobody wants (RFC 1122 4.1.3.1)", () => {
+    // The ICMP error comes from the destination address.
+    test("answers UDP to a closed port with port unreachable (RFC 1122 4.1.3.1)", () => {
       const t = inNetwork(version);
       t.wire.inject(encodeUdp(t.remote, t.local, 5000, 53, new Uint8Array(10)));
       const error = version === 4 ? t.recvIcmp(3, 3) : t.recvIcmp(1, 4);
       expect(error).toMatchObject({ source: t.local, destination: t.remote });
     });
 
-    // A handshake, and the RST of a port that nobody listens on.
-    test("serves a wildcard at every address and port (RFC 9293 3.10.7.2)", () => {
+    // A handshake, and the RST of a closed port.
+    test("accepts connections to every address and port of a wildcard listener (RFC 9293 3.10.7.2)", () => {
       const t = inNetwork(version);
       const listener = listen(
         t,
@@ -64,8 +64,8 @@ for (const version of [4, 6] as const) {
       closed.recv({ flags: "R.", seq: 0, ack: 1 });
     });
 
-    // They are the host's: what goes there is not for the stack.
-    test("has not what is excepted", () => {
+    // Excluded addresses belong to the host; packets to them are not for the stack.
+    test("does not own excluded addresses", () => {
       const t = inNetwork(version);
       listen(t, "*");
       const other = t.other({ local: HOST[version], remote: SOMEWHERE[version] });
@@ -74,7 +74,7 @@ for (const version of [4, 6] as const) {
       expect(t.wire.stack.stats.dropped("not-ours")).toBe(1);
     });
 
-    // Any of its addresses may be said, the first usable one is taken otherwise.
+    // Any of its addresses can be the source; by default it is the first usable one.
     test("connects from any of its addresses", () => {
       const t = inNetwork(version);
       const { stack } = t.wire;
@@ -94,8 +94,8 @@ for (const version of [4, 6] as const) {
 }
 
 describe("a whole network", () => {
-  // Fragments are joined for each address apart.
-  test("joins fragments to each of its addresses (RFC 791 3.2)", () => {
+  // Datagrams to different addresses are reassembled separately.
+  test("reassembles fragments for each of its addresses (RFC 791 3.2)", () => {
     const t = inNetwork(4);
     const message = { type: 8, code: 0, rest: 1, body: new Uint8Array(24) };
     const send = (destination: string, start: number, end: number) =>
@@ -107,8 +107,8 @@ describe("a whole network", () => {
     expect(t.recvIcmp(0, 0)).toMatchObject({ source: SOMEWHERE[4] });
   });
 
-  // A forged source, or a client that was not excepted: the answers would go to the stack itself.
-  test("drops what comes from its own addresses", () => {
+  // A spoofed source, or a client that was not excluded: replies would go to the stack itself.
+  test("drops packets from its own addresses", () => {
     const t = inNetwork(4);
     listen(t, "*");
     const inside = t.other({ remote: "10.90.0.9" });
@@ -121,7 +121,7 @@ describe("a whole network", () => {
     expect(t.wire.stack.tcp.connectionCount).toBe(0);
   });
 
-  // Broadcast, multicast and loopback are nobody's, even where everything is own.
+  // Broadcast, multicast and loopback addresses are not own, even if everything else is.
   test.each(
     [
       ["10.90.255.255", "not-ours"],
@@ -147,8 +147,8 @@ describe("a whole network", () => {
     },
   );
 
-  // Connections of the part that goes end without a word, the others go on.
-  test("gives up a part of itself", () => {
+  // Connections in the removed part end silently; the others continue.
+  test("can have a part removed", () => {
     const t = inNetwork(4);
     listen(t, "80");
     const other = t.other({ local: "10.90.7.7" });
@@ -169,8 +169,8 @@ describe("a whole network", () => {
     t.recv({ flags: "R" });
   });
 
-  // 65,535 ports of 65,534 addresses: one listener, and nothing that was there before it was asked.
-  test("of a /16 has one listener for all ports (RFC 9293 3.10.7.2)", () => {
+  // 65,535 ports of 65,534 addresses: one listener, and no state before the first SYN.
+  test("of a /16 needs one listener for all ports (RFC 9293 3.10.7.2)", () => {
     const t = inNetwork(4);
     const listener = listen(t, "10.90.0.0/16:*");
     const random = seededRandom(16);

@@ -9,7 +9,7 @@ function find(places: BindingTable<string>, address: string, port: number): stri
   return places.find(w0, w1, w2, w3, port);
 }
 
-/** From the most specific on, for 10.90.7.2 and port 8080. */
+/** Bindings that match 10.90.7.2 port 8080, the most specific first. */
 const BY_SPECIFICITY = [
   "10.90.7.2:8080",
   "10.90.7.2:8000-8999",
@@ -32,10 +32,10 @@ function shuffled(random: { uint32(): number }): string[] {
   return order;
 }
 
-describe("Places", () => {
-  // The prefix comes before the ports; in whatever order they came, and when the best one is gone
-  // the next one has its turn.
-  test("finds the most specific place", () => {
+describe("BindingTable", () => {
+  // Prefix length counts before port range, independent of the order of insertion. When the best
+  // match is removed, the next one matches.
+  test("finds the most specific binding", () => {
     const random = seededRandom(3);
     for (let round = 0; round < 20; round++) {
       const places = new BindingTable<string>();
@@ -52,8 +52,8 @@ describe("Places", () => {
     }
   });
 
-  // The first and the last address and port are in it, what is beside them is not.
-  test("ends where the place ends", () => {
+  // The first and last address and port match, their neighbors do not.
+  test("matches up to the limits of the binding", () => {
     const places = new BindingTable<string>();
     places.add(parseListenAddress("10.90.7.0/24:8000-8999"), "range");
     places.add(parseListenAddress("[fd00::/64]:7"), "v6");
@@ -68,7 +68,7 @@ describe("Places", () => {
     expect(find(places, "fd00:0:0:1::", 7)).toBe(undefined);
   });
 
-  // A place of one family is not the other's, a place of no address is both's.
+  // A binding with a subnet matches one family; a binding without one matches both.
   test("keeps the families apart", () => {
     const places = new BindingTable<string>();
     places.add(parseListenAddress("0.0.0.0:7"), "v4");
@@ -80,8 +80,8 @@ describe("Places", () => {
     expect(find(places, "fd00::1", 8)).toBe("both");
   });
 
-  // The same place in another spelling is the same place.
-  test("takes each place once", () => {
+  // Different spellings of a subnet are the same binding.
+  test("refuses a second identical binding", () => {
     const places = new BindingTable<string>();
     const twice = ["80", "8000-8999", "10.0.0.1:80", "10.0.0.0/24:1-2"];
     for (const text of twice) expect(places.add(parseListenAddress(text), text)).toBe(true);
@@ -94,7 +94,7 @@ describe("Places", () => {
     expect(find(places, "10.0.0.9", 8999)).toBe("8000-8999");
   });
 
-  // Neither is narrower: the earlier one stays what it was.
+  // Neither range is narrower, so the earlier one wins.
   test("prefers the earlier one of two ranges of the same width", () => {
     const places = new BindingTable<string>();
     places.add(parseListenAddress("10-19"), "first");

@@ -11,9 +11,9 @@ function setTo(deadlines: DeadlineHeap<Tcb>, tcb: Tcb, at: number): void {
   deadlines.update(tcb);
 }
 
-describe("Deadlines", () => {
-  // Beside a list that is sorted at every step.
-  test("gives connections in the order of their deadlines", () => {
+describe("DeadlineHeap", () => {
+  // Compared with a list that is sorted at every step.
+  test("returns connections in order of their deadlines", () => {
     const random = seededRandom(1);
     const deadlines = new DeadlineHeap<Tcb>();
     const all = Array.from({ length: 200 }, () => freshTcb());
@@ -44,8 +44,8 @@ describe("Deadlines", () => {
     expect(deadlines.next()).toBe(Infinity);
   });
 
-  // A wake-up too early is cheaper than moving the connection at every acknowledgement.
-  test("leaves a connection where it is when its deadline moves back", () => {
+  // A spurious wake-up is cheaper than moving the connection at every acknowledgement.
+  test("does not move a connection whose deadline becomes later", () => {
     const deadlines = new DeadlineHeap<Tcb>();
     const tcb = freshTcb();
     setTo(deadlines, tcb, 100);

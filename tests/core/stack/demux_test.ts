@@ -10,8 +10,8 @@ function listener(address: string | undefined, ports: string): Listener {
 }
 
 describe("Demux", () => {
-  // A segment's destination is what counts; an address of its own comes before none.
-  test("findListener looks at the address and port asked for", () => {
+  // Lookup is by the destination; a listener with an address is preferred to one without.
+  test("findListener matches the destination address and port", () => {
     const demux = new Demux(1);
     const [all, own] = [listener(undefined, "80"), listener("10.0.0.2", "80-81")];
     for (const one of [all, own]) demux.listeners.add(one, one);

@@ -12,7 +12,7 @@ function entry(remote: IpAddress, remotePort: number, localPort: number): Entry 
   return { local: LOCAL, localPort, remote, remotePort, hash: 0, hashNext: undefined };
 }
 
-/** The header and ports of a packet that belongs to an entry. */
+/** Header and ports of a packet for an entry. */
 function packetOf({ local, localPort, remote, remotePort }: Entry): [IpHeader, number, number] {
   const ip = new IpHeader();
   [ip.s0, ip.s1, ip.s2, ip.s3] = [remote.w0, remote.w1, remote.w2, remote.w3];
@@ -21,7 +21,7 @@ function packetOf({ local, localPort, remote, remotePort }: Entry): [IpHeader, n
 }
 
 describe("EndpointTable", () => {
-  // Neighbouring addresses and ports, more of them than there are buckets at first.
+  // Adjacent addresses and ports, more than there are initial buckets.
   test("finds each entry by its addresses and ports (RFC 9293 3.3.1)", () => {
     const random = seededRandom(1);
     const table = new EndpointTable<Entry>(random.uint32());
@@ -45,7 +45,7 @@ describe("EndpointTable", () => {
     for (const one of all) {
       expect(table.find(...packetOf(one)) === one).toBe(left.has(one));
     }
-    // What is not there is not removed twice.
+    // Removing an entry twice has no effect.
     table.remove(gone[0]!);
     expect(table.count).toBe(left.size);
   });

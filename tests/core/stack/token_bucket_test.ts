@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { TokenBucket } from "../../../core/stack/token_bucket.ts";
 
 describe("TokenBucket", () => {
-  // Full at first; then one each 100 ms, and never more than it holds.
-  test("gives what has come, up to its size", () => {
+  // Full at first; then one token every 100 ms, up to the burst size.
+  test("refills at its rate, up to its burst size", () => {
     const bucket = new TokenBucket(10, 3, 1000);
     const takes = (now: number, times: number) =>
       Array.from({ length: times }, () => bucket.take(now)).filter((taken) => taken).length;
@@ -13,8 +13,8 @@ describe("TokenBucket", () => {
     expect(takes(1_000_000, 10)).toBe(3);
   });
 
-  // Tokens that are still to come are promised, one behind the other.
-  test("says when what is reserved will have come", () => {
+  // Future tokens are reserved one after the other.
+  test("returns when reserved tokens will be available", () => {
     const bucket = new TokenBucket(1000, 100, 0);
     expect([100, 50, 50].map((count) => bucket.reserve(count, 0))).toEqual([0, 50, 100]);
     expect(bucket.reserve(10, 100)).toBe(110);

@@ -5,8 +5,8 @@ import { inEstablished } from "../../support/dsl/builders.ts";
 const SMALL = { tcp: { receiveBuffer: 4000 } };
 
 describe("acknowledge: on-read", () => {
-  // Nothing is acknowledged before the application took it, and then only what it took.
-  test("read acknowledges what it took (seed)", () => {
+  // Data is acknowledged only once the application has read it.
+  test("read acknowledges the bytes it returns (seed)", () => {
     const t = inEstablished();
     t.send({ data: 1000 });
     t.send({ data: 1000 });
@@ -18,8 +18,8 @@ describe("acknowledge: on-read", () => {
     t.recvNothing();
   });
 
-  // Unread bytes are still inside the window: what was offered stays offered.
-  test("a segment that is sent meanwhile keeps the right edge (RFC 9293 3.8.6, SHLD-14)", () => {
+  // Unread bytes still count as inside the window, so its right edge does not move.
+  test("a segment sent before the read keeps the right edge of the window (RFC 9293 3.8.6, SHLD-14)", () => {
     const t = inEstablished();
     t.send({ data: 1000 });
     t.write("x");
@@ -28,7 +28,7 @@ describe("acknowledge: on-read", () => {
     t.recv({ ack: 1001, window: 64535 });
   });
 
-  // The edge moves right when a segment's worth is free, not for each byte.
+  // The right edge moves when the space of a segment is free, not for each byte.
   test("read offers a larger window in whole segments (RFC 9293 3.8.6.2.2)", () => {
     const t = inEstablished(SMALL);
     t.send({ data: 2000 });
@@ -38,7 +38,7 @@ describe("acknowledge: on-read", () => {
     t.recv({ ack: 2001, window: 4000 });
   });
 
-  // A peer that hears nothing sends again; it learns that the connection lives, and no more.
+  // A peer without an ACK retransmits; the answer shows only that the connection is alive.
   test("a retransmission of unread text is answered with the old ACK (RFC 9293 3.10.7.4)", () => {
     const t = inEstablished();
     t.send({ data: 1000 });
@@ -48,8 +48,8 @@ describe("acknowledge: on-read", () => {
     t.recv({ ack: 1001 });
   });
 
-  // After a minute without a read the peer would give up: unread bytes are acknowledged, and as the
-  // edge stays the window shrinks; a full buffer closes it.
+  // After a minute without a read the peer might give up: unread bytes are acknowledged, and since
+  // the right edge stays, the window shrinks; a full buffer closes it.
   test("unread text is acknowledged after ackStall and the window closes (seed)", () => {
     const t = inEstablished(SMALL);
     t.send({ data: 4000 });
@@ -58,8 +58,8 @@ describe("acknowledge: on-read", () => {
     t.recvNothing();
   });
 
-  // Reading opens it again.
-  test("reading opens a window that had closed (RFC 9293 3.8.6.2.2)", () => {
+  // Reading opens the window again.
+  test("reading opens a closed window (RFC 9293 3.8.6.2.2)", () => {
     const t = inEstablished(SMALL);
     t.send({ data: 4000 });
     t.recv({ at: 60_000, ack: 4001, window: 0 });
@@ -71,7 +71,7 @@ describe("acknowledge: on-read", () => {
     t.recv({ ack: 4001, window: 4000 });
   });
 
-  // Each read puts the minute off: it is about readers that have stopped.
+  // Each read restarts the timer, which is meant for readers that have stopped.
   test("ackStall counts from the last read (seed)", () => {
     const t = inEstablished();
     t.send({ data: 1000 });
@@ -81,8 +81,8 @@ describe("acknowledge: on-read", () => {
     t.recv({ at: 100_000, ack: 1001 });
   });
 
-  // Text that comes after the stall waits for its own minute.
-  test("ackStall begins anew for text that comes later (seed)", () => {
+  // Text received after the stall waits for another minute.
+  test("ackStall restarts for later text (seed)", () => {
     const t = inEstablished();
     t.send({ data: 100 });
     t.recv({ at: 60_000, ack: 101 });
@@ -90,7 +90,7 @@ describe("acknowledge: on-read", () => {
     t.recv({ at: 130_000, ack: 201 });
   });
 
-  // The FIN lies behind the text, and so does its acknowledgement.
+  // The FIN follows the text, and is acknowledged after it.
   test("a FIN is acknowledged with the last byte before it (RFC 9293 3.10.7.4)", () => {
     const t = inEstablished();
     t.send({ data: 1000 });
@@ -103,7 +103,7 @@ describe("acknowledge: on-read", () => {
     t.recv({ ack: 1002 });
   });
 
-  // What was read late does not make the peer wait: a FIN that nobody reads up to is acknowledged too.
+  // A FIN after unread text is acknowledged after the timeout too.
   test("an unread FIN is acknowledged after ackStall (seed)", () => {
     const t = inEstablished();
     t.send({ flags: "F.", data: 10 });
@@ -111,8 +111,8 @@ describe("acknowledge: on-read", () => {
     t.recv({ at: 60_000, ack: 12 });
   });
 
-  // The reader keeps up by a whole buffer: 10,000 bytes pass through 4,000, in order.
-  test("a transfer larger than the buffer goes on with the reads (RFC 9293 3.8.6)", () => {
+  // 10,000 bytes pass through a buffer of 4,000, in order.
+  test("a transfer larger than the buffer continues as data is read (RFC 9293 3.8.6)", () => {
     const t = inEstablished(SMALL);
     for (let i = 0; i < 5; i++) {
       t.send({ data: 2000 });
@@ -123,7 +123,7 @@ describe("acknowledge: on-read", () => {
 });
 
 describe("a closed receive window", () => {
-  // The peer's window probe, one byte beyond the edge, is answered and its byte is not taken.
+  // The peer's window probe, one byte beyond the edge, is answered without accepting the byte.
   test("a window probe is answered (RFC 9293 3.8.6.1, MUST-37)", () => {
     const t = inEstablished(SMALL);
     t.send({ data: 4000 });
@@ -135,9 +135,9 @@ describe("a closed receive window", () => {
     expect(t.read()).toBe(4000);
   });
 
-  // What the peer sends while our window is closed is not taken as text, its ACK and window are:
-  // our own text must not be sent again and again.
-  test("the ACK of a segment beyond a closed window counts (RFC 9293 3.10.7.4, first)", () => {
+  // While our window is closed, the peer's text is dropped but its ACK and window are processed, so
+  // that our text is not retransmitted.
+  test("the ACK of a segment beyond a closed window is processed (RFC 9293 3.10.7.4, first)", () => {
     const t = inEstablished(SMALL);
     t.send({ data: 4000 });
     t.recv({ at: 60_000, ack: 4001, window: 0 });
@@ -151,8 +151,8 @@ describe("a closed receive window", () => {
     t.recvNothing();
   });
 
-  // The same for a retransmission of text that was taken before, from a peer whose window is closed.
-  test("the ACK of a zero-window peer's retransmission counts (RFC 9293 3.10.7.4, first)", () => {
+  // The same for a retransmission of text received before, from a peer whose window is closed.
+  test("the ACK of a zero-window peer's retransmission is processed (RFC 9293 3.10.7.4, first)", () => {
     const t = inEstablished(SMALL);
     t.send({ data: 1000 });
     t.write(500);
@@ -165,7 +165,7 @@ describe("a closed receive window", () => {
 });
 
 describe("acknowledge: on-processed", () => {
-  // The ACK says that the application has dealt with the bytes, not only that it has them.
+  // The ACK means that the application has processed the bytes, not only that it has read them.
   test("markProcessed acknowledges (seed)", () => {
     const t = inEstablished({ tcp: { acknowledge: "on-processed" } });
     t.send({ data: 1000 });
@@ -175,7 +175,7 @@ describe("acknowledge: on-processed", () => {
     t.recv({ ack: 1001 });
   });
 
-  // A FIN is not acknowledged over text that is being dealt with.
+  // A FIN is not acknowledged before the text is processed.
   test("a FIN waits for markProcessed (seed)", () => {
     const t = inEstablished({ tcp: { acknowledge: "on-processed" } });
     t.send({ data: 10, flags: "FP." });
@@ -187,7 +187,7 @@ describe("acknowledge: on-processed", () => {
 });
 
 describe("acknowledge: on-arrival", () => {
-  // One segment waits 40 ms for a second one or for text to ride on.
+  // The ACK of one segment waits 40 ms for a second segment or for data to be sent.
   test("the ACK of one segment is delayed (RFC 9293 3.8.6.3)", () => {
     const t = inEstablished({ profile: "internet" });
     t.send({ data: 1000 });
@@ -199,7 +199,7 @@ describe("acknowledge: on-arrival", () => {
     t.recvNothing();
   });
 
-  // Two full segments do not wait.
+  // The second full segment is acknowledged immediately.
   test("every second full segment is acknowledged at once (RFC 9293 3.8.6.3, SHLD-19)", () => {
     const t = inEstablished({ profile: "internet", syn: { mss: 1460 } });
     t.send({ data: 1460 });
@@ -208,7 +208,7 @@ describe("acknowledge: on-arrival", () => {
     t.recv({ ack: 2921 });
   });
 
-  // The window is what is left of the buffer; when reading has freed enough the peer is told.
+  // The window is the free space of the buffer; an update is sent once reading has freed enough.
   test("the window shrinks with unread text and opens with reading (RFC 9293 3.8.6)", () => {
     const t = inEstablished({ profile: "internet", tcp: { receiveBuffer: 4000, delayedAckMs: 0 } });
     t.send({ data: 3000 });

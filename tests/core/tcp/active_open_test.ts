@@ -15,7 +15,7 @@ for (const version of [4, 6] as const) {
       expect(t.takeEvents() & TCB_EVENT.OPENED).toBe(TCB_EVENT.OPENED);
     });
 
-    // Nobody listens there.
+    // The port is closed.
     test("is refused by RST (RFC 9293 3.10.7.3, second)", () => {
       const t = inSynSent({ version });
       t.send({ flags: "R.", seq: 0, ack: 1 });
@@ -25,8 +25,8 @@ for (const version of [4, 6] as const) {
       t.recvNothing();
     });
 
-    // Written before there was a connection, sent with the ACK.
-    test("sends what was written meanwhile (RFC 9293 3.10.2)", () => {
+    // Text written before the handshake completes is sent with the ACK.
+    test("sends text written during the handshake (RFC 9293 3.10.2)", () => {
       const t = inSynSent({ version });
       expect(t.write(10)).toBe(10);
       t.recvNothing();
@@ -37,7 +37,7 @@ for (const version of [4, 6] as const) {
 }
 
 describe("SYN-SENT", () => {
-  // A RST that does not acknowledge our SYN may be anybody's.
+  // A RST that does not acknowledge our SYN may be forged.
   test("ignores a RST without the right ACK (RFC 9293 3.10.7.3, second)", () => {
     const t = inSynSent();
     t.send({ flags: "R", seq: 0 });
@@ -47,7 +47,7 @@ describe("SYN-SENT", () => {
     expect(t.state).toBe("SYN-SENT");
   });
 
-  // An ACK of something else comes from an old connection, which is told to end.
+  // A wrong ACK belongs to an old connection of the peer, which the RST ends.
   test("answers a wrong ACK with RST (RFC 9293 3.10.7.3, first)", () => {
     const t = inSynSent();
     t.send({ flags: "S.", ack: 500 });
@@ -65,8 +65,8 @@ describe("SYN-SENT", () => {
     expect(t.state).toBe("SYN-SENT");
   });
 
-  // The first RTO is a second, each further one twice as long, and after three minutes it is over.
-  test("sends SYN again and gives up (RFC 6298 2.1)", () => {
+  // The first RTO is a second and doubles; after three minutes the attempt fails.
+  test("retransmits SYN and gives up (RFC 6298 2.1)", () => {
     const t = inSynSent();
     for (const at of [1000, 3000, 7000, 15_000, 31_000, 63_000, 123_000]) {
       t.recv({ at, flags: "S", seq: 0 });
@@ -78,8 +78,8 @@ describe("SYN-SENT", () => {
     t.recvNothing();
   });
 
-  // The round trip of a SYN that was sent twice is not known, and the timer was too short once.
-  test("takes no sample from a SYN that was sent twice (RFC 6298 3)", () => {
+  // The RTT of a retransmitted SYN is ambiguous, and the first RTO was too short.
+  test("takes no RTT sample from a retransmitted SYN (RFC 6298 3)", () => {
     const t = inSynSent();
     t.recv({ at: 1000, flags: "S", seq: 0 });
     t.send({ at: 1010, flags: "S.", options: { mss: 1000 } });
@@ -89,8 +89,8 @@ describe("SYN-SENT", () => {
     t.recv({ at: 4010, flags: "P.", seq: 1, length: 1 });
   });
 
-  // A SYN,ACK that comes again: our ACK was lost.
-  test("a repeated SYN,ACK is acknowledged again (RFC 9293 3.10.7.4, fourth)", () => {
+  // The SYN,ACK is retransmitted because our ACK was lost.
+  test("a retransmitted SYN,ACK is acknowledged again (RFC 9293 3.10.7.4, fourth)", () => {
     const t = inEstablishedActive();
     t.send({ at: 1000, flags: "S.", seq: 0, ack: 1 });
     t.recv({ seq: 1, ack: 1 });
@@ -112,7 +112,7 @@ describe("simultaneous open", () => {
     t.recvNothing();
   });
 
-  // A peer may as well answer with a plain ACK.
+  // A peer may also answer with a plain ACK.
   test("goes through SYN-RECEIVED with the peer's ACK (RFC 9293 3.5, figure 8)", () => {
     const t = inSynSent();
     t.send({ flags: "S", options: { mss: 1000 } });
@@ -123,7 +123,7 @@ describe("simultaneous open", () => {
     t.recv({ ack: 4 });
   });
 
-  // The SYN,ACK is retransmitted here in both profiles: the peer's SYN may not come again.
+  // The SYN,ACK is retransmitted in both profiles, since the peer may not retransmit its SYN.
   test("retransmits its SYN,ACK (RFC 6298 5.5)", () => {
     const t = inSynSent();
     t.send({ flags: "S", options: { mss: 1000 } });
@@ -131,7 +131,7 @@ describe("simultaneous open", () => {
     t.recv({ at: 1000, flags: "S.", seq: 0, ack: 1 });
   });
 
-  // A RST in it means that the peer did not want us.
+  // A RST in this state refuses the connection.
   test("can be refused (RFC 9293 3.10.7.4, second)", () => {
     const t = inSynSent();
     t.send({ flags: "S", options: { mss: 1000 } });
@@ -144,8 +144,8 @@ describe("simultaneous open", () => {
 describe("connect", () => {
   const remote = IpAddress.parse("10.0.0.1")!;
 
-  // Refused before a packet is made.
-  test("names what cannot be (RFC 9293 3.9.2.3)", () => {
+  // Refused before a packet is sent.
+  test("reports invalid addresses (RFC 9293 3.9.2.3)", () => {
     const { wire } = inClosed();
     const to = (address: string, remotePort: number, from?: string) =>
       wire.stack.tcp.connect({
@@ -162,14 +162,14 @@ describe("connect", () => {
     expect(wire.stack.tcp.connectionCount).toBe(0);
   });
 
-  // The four numbers name the connection; the same ones cannot be used twice.
-  test("refuses a pair that is in use (RFC 9293 3.10.1)", () => {
+  // The 4-tuple identifies the connection and cannot be used twice.
+  test("refuses a 4-tuple that is in use (RFC 9293 3.10.1)", () => {
     const t = inSynSent();
     const request = { remote, remotePort: 80, local: undefined, localPort: 50_000 };
     expect(t.wire.stack.tcp.connect(request, t.wire.now)).toBe("ADDRESS_IN_USE");
   });
 
-  // Ports come from the dynamic range and differ from one another.
+  // Ports are from the dynamic range and differ.
   test("chooses a free port (RFC 6056 3.3.3)", () => {
     const { wire } = inClosed();
     const ports = Array.from({ length: 50 }, () => {

@@ -8,7 +8,7 @@ import { inEstablished } from "../../support/dsl/builders.ts";
 const MIB = 1024 * 1024;
 const INITIAL = 256 * 1024;
 
-/** A bulk transfer from the client; what both buffers have become in the end. */
+/** Runs a bulk transfer from the client; returns the final size of both buffers. */
 function limitsAfter(delayMs: number, bytesPerMs: number, readPauseMs = 0) {
   const wire = { ...PERFECT, delayMs, bytesPerMs, queueBytes: 4 * MIB };
   const world = new World({
@@ -30,7 +30,7 @@ function limitsAfter(delayMs: number, bytesPerMs: number, readPauseMs = 0) {
 }
 
 describe("buffers", () => {
-  // 80 Mbit/s and 100 ms: a megabyte is on its way, so both sides need several.
+  // 80 Mbit/s and 100 ms: a megabyte is in flight, so both sides need several.
   test("grow with the bandwidth-delay product up to their limit", () => {
     const { send, receive } = limitsAfter(50, 10_000);
     expect(receive).toBe(4 * MIB);
@@ -38,17 +38,17 @@ describe("buffers", () => {
     expect(send).toBeLessThanOrEqual(4 * MIB);
   });
 
-  // 8 Mbit/s and 2 ms: two kilobytes are on their way.
-  test("stay small where the path holds little", () => {
+  // 8 Mbit/s and 2 ms: two kilobytes are in flight.
+  test("stay small on a path with a small bandwidth-delay product", () => {
     expect(limitsAfter(1, 1000).receive).toBe(INITIAL);
   });
 
-  // The path could, the reader does not.
-  test("stay small where the reader is slow", () => {
+  // The path is fast, but the reader is slow.
+  test("stay small if the reader is slow", () => {
     expect(limitsAfter(50, 10_000, 20).receive).toBe(INITIAL);
   });
 
-  // Nothing in them: nothing held.
+  // Empty buffers hold no memory.
   test("of an idle connection hold no memory", () => {
     const t = inEstablished({ profile: "internet" });
     t.send({ data: 500 });

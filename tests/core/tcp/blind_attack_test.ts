@@ -8,8 +8,8 @@ import {
 } from "../../support/dsl/builders.ts";
 
 describe("RST", () => {
-  // Exactly the next number: the connection ends.
-  test("with the next number ends the connection (RFC 5961 3.2)", () => {
+  // The sequence number is exactly RCV.NXT: the connection ends.
+  test("at RCV.NXT ends the connection (RFC 5961 3.2)", () => {
     const t = inEstablished();
     t.send({ flags: "R", seq: 1 });
     expect(t.state).toBe("CLOSED");
@@ -18,7 +18,7 @@ describe("RST", () => {
     t.recvNothing();
   });
 
-  // Somewhere in the window: whoever guessed it is asked to show more.
+  // In the window but not at RCV.NXT: the peer has to confirm it.
   test("elsewhere in the window is challenged (RFC 5961 3.2)", () => {
     const t = inEstablished();
     t.send({ flags: "R", seq: 100 });
@@ -28,7 +28,7 @@ describe("RST", () => {
     expect(t.state).toBe("CLOSED");
   });
 
-  // Outside the window it is not even answered.
+  // Outside the window there is no answer.
   test("outside the window is dropped (RFC 5961 3.2)", () => {
     const t = inEstablished();
     for (const seq of [0, -1000, 70_000, 0x40000000]) t.send({ flags: "R", seq });
@@ -37,7 +37,7 @@ describe("RST", () => {
     expect(t.state).toBe("ESTABLISHED");
   });
 
-  // A peer that has said everything and has everything: its RST is a way to say goodbye.
+  // All data and both FINs are acknowledged, so nothing is lost.
   test("after both FINs is no error (RFC 9293 3.10.7.4, second)", () => {
     const t = inCloseWait();
     t.closeWrite();
@@ -48,7 +48,7 @@ describe("RST", () => {
     expect(t.state).toBe("CLOSED");
   });
 
-  // The same where the RST crosses the last ACK.
+  // The same if the RST crosses the last ACK.
   test("in LAST-ACK is no error (RFC 9293 3.10.7.4, second)", () => {
     const t = inLastAck();
     t.send({ flags: "R", seq: 2 });
@@ -56,15 +56,15 @@ describe("RST", () => {
     expect(t.state).toBe("CLOSED");
   });
 
-  // In the middle of our own sending it is one.
+  // While our data is unacknowledged it is an error.
   test("in FIN-WAIT-1 is an error (RFC 9293 3.10.7.4, second)", () => {
     const t = inFinWait1();
     t.send({ flags: "R" });
     expect(t.tcb.error).toBe("CONNECTION_RESET");
   });
 
-  // What had arrived before can still be read.
-  test("leaves what has arrived to be read (RFC 9293 3.10.7.4, second)", () => {
+  // Data received before can still be read.
+  test("leaves received data readable (RFC 9293 3.10.7.4, second)", () => {
     const t = inEstablished();
     t.send({ data: 100 });
     t.send({ flags: "R" });
@@ -75,7 +75,7 @@ describe("RST", () => {
 });
 
 describe("SYN", () => {
-  // Whatever its number: the peer, if it has really restarted, answers the challenge with RST.
+  // With any sequence number: a peer that has really restarted answers the challenge with RST.
   test("in a synchronized state is challenged (RFC 5961 4.2)", () => {
     for (const seq of [1, 0, 50_000, -5000, 0x40000000]) {
       const t = inEstablished();
@@ -85,8 +85,8 @@ describe("SYN", () => {
     }
   });
 
-  // The peer has restarted: its RST carries the number that our challenge acknowledged.
-  test("of a peer that has restarted ends the old connection (RFC 9293 3.5.1)", () => {
+  // The peer has restarted: its RST carries the acknowledgement number of our challenge.
+  test("of a restarted peer ends the old connection (RFC 9293 3.5.1)", () => {
     const t = inEstablished();
     t.send({ flags: "S", seq: 1234 });
     t.recv({ seq: 1, ack: 1 });
@@ -94,8 +94,8 @@ describe("SYN", () => {
     expect(t.state).toBe("CLOSED");
   });
 
-  // No more than one challenge in half a second: it is no amplifier and no loop.
-  test("is challenged twice a second at most (RFC 5961 7)", () => {
+  // At most one challenge in half a second, to prevent amplification and loops.
+  test("is challenged at most twice a second (RFC 5961 7)", () => {
     const t = inEstablished();
     for (let i = 0; i < 10; i++) t.send({ flags: "S", seq: 1000 + i, at: 0 }), t.recvAll();
     expect(t.tcb.segmentsOut).toBe(2);
@@ -107,8 +107,8 @@ describe("SYN", () => {
 });
 
 describe("ACK", () => {
-  // Of what was never sent.
-  test("of what was not sent is challenged and dropped (RFC 9293 3.10.7.4, fifth)", () => {
+  // It acknowledges data that was never sent.
+  test("of unsent data is challenged and dropped (RFC 9293 3.10.7.4, fifth)", () => {
     const t = inEstablished();
     t.send({ ack: 1000, data: 10 });
     t.recv({ seq: 1, ack: 1 });
@@ -116,8 +116,8 @@ describe("ACK", () => {
     expect(t.wire.stack.stats.dropped("tcp-ack-unsent")).toBe(1);
   });
 
-  // Of long ago: no peer is further behind than its own largest window.
-  test("from long ago is challenged and dropped (RFC 5961 5.2)", () => {
+  // It is older than the largest window that the peer has offered.
+  test("of very old data is challenged and dropped (RFC 5961 5.2)", () => {
     const t = inEstablished({ window: 1000 });
     t.send({ ack: -1100, data: 10 });
     t.recv({ seq: 1, ack: 1 });
@@ -127,8 +127,8 @@ describe("ACK", () => {
     t.recv({ ack: 11 });
   });
 
-  // A segment without ACK is nothing in a synchronized state.
-  test("is demanded (RFC 9293 3.10.7.4, fifth)", () => {
+  // Segments without ACK are dropped in synchronized states.
+  test("is required (RFC 9293 3.10.7.4, fifth)", () => {
     const t = inEstablished();
     t.send({ flags: "P", data: 10 });
     t.recvNothing();
@@ -144,8 +144,8 @@ describe("old timestamps", () => {
     syn: { mss: 1000, timestamps: [5000, 0] },
   } as const;
 
-  // A segment with a timestamp below the last one is a duplicate of long ago.
-  test("are refused and answered (RFC 7323 5.3)", () => {
+  // A segment with an older timestamp than the last is an old duplicate.
+  test("are dropped and answered with an ACK (RFC 7323 5.3)", () => {
     const t = inEstablished(TIMED);
     t.send({ data: 10 });
     t.recv({ ack: 11 });
@@ -157,15 +157,15 @@ describe("old timestamps", () => {
     expect(t.read()).toBe(20);
   });
 
-  // A RST is taken by its number alone.
-  test("do not protect from RST (RFC 7323 5.2)", () => {
+  // A RST is checked by its sequence number only.
+  test("do not protect against RST (RFC 7323 5.2)", () => {
     const t = inEstablished(TIMED);
     t.send({ flags: "R", options: {} });
     expect(t.state).toBe("CLOSED");
   });
 
-  // After 24 days of silence the peer's clock may have wrapped.
-  test("count no longer after 24 days (RFC 7323 5.5)", () => {
+  // After 24 idle days the peer's timestamp clock may have wrapped.
+  test("are accepted after 24 idle days (RFC 7323 5.5)", () => {
     const t = inEstablished(TIMED);
     t.at(25 * 86_400_000);
     t.send({ data: 10, options: { timestamps: [4000, 0] } });
@@ -173,8 +173,8 @@ describe("old timestamps", () => {
     expect(t.read()).toBe(10);
   });
 
-  // The newest timestamp of a segment in order is echoed, not that of one behind a hole.
-  test("what is echoed is the last in order (RFC 7323 4.3)", () => {
+  // The timestamp of the last in-order segment is echoed, not that of an out-of-order one.
+  test("the echo is the timestamp of the last in-order segment (RFC 7323 4.3)", () => {
     const t = inEstablished(TIMED);
     t.send({ data: 10, options: { timestamps: [6000, 0] } });
     expect(t.recv({ ack: 11 }).options.timestamps?.[1]).toBe(6000);
@@ -185,8 +185,8 @@ describe("old timestamps", () => {
   });
 });
 
-describe("wrong bytes", () => {
-  // A checksum that does not hold: dropped, nobody is told.
+describe("malformed segments", () => {
+  // Dropped without an answer.
   test("a wrong checksum is dropped (RFC 9293 3.1)", () => {
     const t = inEstablished();
     t.send({ data: 10, checksumError: 1 });
@@ -195,7 +195,7 @@ describe("wrong bytes", () => {
     expect(t.wire.stack.stats.dropped("tcp-checksum")).toBe(1);
   });
 
-  // Urgent data is read in line with the rest.
+  // Urgent data is delivered in line.
   test("urgent data is ordinary data (RFC 6093 3)", () => {
     const t = inEstablished();
     t.send({ flags: "PU.", data: 10, urgentPointer: 5 });
@@ -203,7 +203,7 @@ describe("wrong bytes", () => {
     t.recv({ ack: 11 });
   });
 
-  // All flags at once open nothing.
+  // Invalid flag combinations do not open a connection.
   test("a SYN with FIN and RST opens nothing (RFC 9293 3.10.7.2)", () => {
     const t = inListen();
     t.send({ flags: "FSRPU." });

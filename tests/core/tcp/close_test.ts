@@ -18,8 +18,8 @@ for (const profile of ["local", "internet"] as const) {
 }
 
 function inBothProfiles(profile: "local" | "internet"): void {
-  // Nothing was sent that the peer could know of but a SYN: the attempt just ends.
-  test("close ends SYN-SENT without a word (RFC 9293 3.10.4)", () => {
+  // The peer has seen only a SYN, so the attempt just ends.
+  test("close ends SYN-SENT silently (RFC 9293 3.10.4)", () => {
     const t = inSynSent({ profile });
     t.close();
     expect(t.state).toBe("CLOSED");
@@ -27,7 +27,7 @@ function inBothProfiles(profile: "local" | "internet"): void {
     t.recvNothing();
   });
 
-  // The FIN waits until the handshake is through.
+  // The FIN waits until the handshake is complete.
   test("closeWrite in SYN-SENT is queued (RFC 9293 3.10.4)", () => {
     const t = inSynSent({ profile });
     t.closeWrite();
@@ -37,7 +37,7 @@ function inBothProfiles(profile: "local" | "internet"): void {
     expect(t.state).toBe("FIN-WAIT-1");
   });
 
-  // What was written before there was a connection is still delivered.
+  // Text written before the handshake completes is still delivered.
   test("close in SYN-SENT with text waits for the connection (RFC 9293 3.10.4)", () => {
     const t = inSynSent({ profile });
     t.write(10);
@@ -48,7 +48,7 @@ function inBothProfiles(profile: "local" | "internet"): void {
     expect(t.state).toBe("FIN-WAIT-1");
   });
 
-  // Likewise on the passive side.
+  // The same on the passive side.
   test("closeWrite in SYN-RECEIVED is queued (RFC 9293 3.10.4)", () => {
     const t = inSynReceived({ profile });
     t.closeWrite();
@@ -59,8 +59,8 @@ function inBothProfiles(profile: "local" | "internet"): void {
     expect(t.state).toBe("FIN-WAIT-1");
   });
 
-  // What was written goes out in front of the FIN, which rides on the last segment.
-  test("closeWrite sends what was written and then FIN (RFC 9293 3.6)", () => {
+  // The remaining text is sent first, with the FIN on its last segment.
+  test("closeWrite sends the remaining text and then FIN (RFC 9293 3.6)", () => {
     const t = inEstablished({ profile });
     t.write(1500);
     t.recv({ length: 1000 });
@@ -71,8 +71,8 @@ function inBothProfiles(profile: "local" | "internet"): void {
     t.recvNothing();
   });
 
-  // A window that is full holds the rest back, and the FIN with it.
-  test("closeWrite keeps the FIN behind text that does not fit (RFC 9293 3.6)", () => {
+  // A full window delays the remaining text, and the FIN with it.
+  test("closeWrite sends the FIN after text that waits for the window (RFC 9293 3.6)", () => {
     const t = inEstablished({ profile, window: 1000 });
     t.write(1500);
     t.closeWrite();
@@ -93,7 +93,7 @@ function inBothProfiles(profile: "local" | "internet"): void {
     },
   );
 
-  // In the half-closed connection the peer's text still arrives.
+  // A half-closed connection still receives text.
   test("FIN-WAIT-2 still receives (RFC 9293 3.6)", () => {
     const t = inFinWait2({ profile, tcp: { delayedAckMs: 0 } });
     t.send({ data: 300 });
@@ -103,8 +103,8 @@ function inBothProfiles(profile: "local" | "internet"): void {
     t.recvNothing();
   });
 
-  // Text that comes in one segment with the FIN, and text that comes after it, which is nonsense.
-  test("CLOSE-WAIT takes no text behind the FIN (RFC 9293 3.10.7.4)", () => {
+  // Text in the same segment as the FIN is accepted; text after the FIN is invalid.
+  test("CLOSE-WAIT drops text after the FIN (RFC 9293 3.10.7.4)", () => {
     const t = inCloseWait({ profile });
     t.send({ seq: 2, data: 10 });
     expect(t.read()).toBe(0);
@@ -112,7 +112,7 @@ function inBothProfiles(profile: "local" | "internet"): void {
     expect(t.state).toBe("CLOSE-WAIT");
   });
 
-  // The other half goes on.
+  // The other direction stays open.
   test("CLOSE-WAIT still sends (RFC 9293 3.6)", () => {
     const t = inCloseWait({ profile });
     t.write(10);
@@ -122,7 +122,7 @@ function inBothProfiles(profile: "local" | "internet"): void {
     t.recvNothing();
   });
 
-  // abort() tells the peer at once, from every state in which the peer knows of the connection.
+  // abort() sends RST in every state in which the peer knows of the connection.
   test.each(
     [
       ["SYN-RECEIVED", inSynReceived],
@@ -143,8 +143,8 @@ function inBothProfiles(profile: "local" | "internet"): void {
     expect(t.wire.stack.tcp.timerCount).toBe(0);
   });
 
-  // Nothing is told where nothing is known.
-  test("abort ends SYN-SENT without a word (RFC 9293 3.10.5)", () => {
+  // The peer does not know of the connection yet.
+  test("abort ends SYN-SENT silently (RFC 9293 3.10.5)", () => {
     const t = inSynSent({ profile });
     t.abort();
     t.recvNothing();
@@ -153,7 +153,7 @@ function inBothProfiles(profile: "local" | "internet"): void {
 }
 
 describe("close in profile local", () => {
-  /** The peer, which has all there was for it, closes as well. */
+  /** The peer, which has received everything, closes too. */
   function peerCloses(t: Trace, ack = 2): void {
     expect(t.state).toBe("FIN-WAIT-2");
     expect(t.takeEvents() & TCB_EVENT.ENDED).toBe(TCB_EVENT.ENDED);
@@ -166,8 +166,8 @@ describe("close in profile local", () => {
     expect(t.tcb.error).toBe(undefined);
   }
 
-  // Data still to send: as closeWrite(). A RST after the last ACK would be EPIPE to a client that
-  // looks at its connection late: it comes when the peer has closed.
+  // Remaining data is sent as by closeWrite(). The RST comes once the peer has closed; directly
+  // after the last ACK it would cause EPIPE in a client that is late to notice the close.
   test("close in ESTABLISHED waits for the peer's FIN (RFC 9293 3.10.4)", () => {
     const t = inEstablished();
     t.write(2000);
@@ -182,7 +182,7 @@ describe("close in profile local", () => {
     peerCloses(t);
   });
 
-  // closeWrite() was there before: nothing changes for the peer.
+  // After closeWrite(), nothing changes for the peer.
   test("close in FIN-WAIT-1 and FIN-WAIT-2 waits for the peer's FIN (RFC 9293 3.10.4)", () => {
     const closing = inFinWait1();
     closing.close();
@@ -195,7 +195,7 @@ describe("close in profile local", () => {
     peerCloses(t);
   });
 
-  // The FIN may come with the ACK of ours: it is acknowledged before the RST all the same.
+  // The peer's FIN may come with the ACK of ours; it is acknowledged before the RST.
   test("close acknowledges a FIN that acknowledges its own (RFC 9293 3.10.4)", () => {
     const t = inFinWait1();
     t.close();
@@ -205,7 +205,7 @@ describe("close in profile local", () => {
     expect(t.state).toBe("CLOSED");
   });
 
-  // The peer never closes: after two MSL it is forgotten without a word.
+  // The peer never closes: after two MSL the connection ends silently.
   test("close in FIN-WAIT-2 ends after a while (RFC 9293 3.6)", () => {
     const t = inFinWait2();
     t.wire.restartClock();
@@ -218,8 +218,8 @@ describe("close in profile local", () => {
     t.recvNothing();
   });
 
-  // It goes on sending to somebody who has gone: now it has to know.
-  test("close in FIN-WAIT-2 resets a peer that goes on sending (RFC 9293 3.6.1)", () => {
+  // A peer that keeps sending has to learn that the application is gone.
+  test("close in FIN-WAIT-2 resets a peer that keeps sending (RFC 9293 3.6.1)", () => {
     const t = inFinWait2();
     t.close();
     t.send({ data: 100 });
@@ -227,8 +227,8 @@ describe("close in profile local", () => {
     expect(t.state).toBe("CLOSED");
   });
 
-  // The stack ends: who looks at its connection afterwards finds no error either.
-  test("close in FIN-WAIT-2 ends with the stack without a word (RFC 9293 3.10.5)", () => {
+  // The stack shuts down, and the peer sees no error afterwards.
+  test("close in FIN-WAIT-2 ends silently with the stack (RFC 9293 3.10.5)", () => {
     const t = inFinWait2();
     t.close();
     t.wire.step((stack) => stack.shutDown());
@@ -236,7 +236,7 @@ describe("close in profile local", () => {
     expect(t.state).toBe("CLOSED");
   });
 
-  // Last words are no reason: the peer has said that it closes.
+  // Text together with the peer's FIN does not cause a RST.
   test("close in FIN-WAIT-2 acknowledges text with the FIN (RFC 9293 3.6)", () => {
     const t = inFinWait2();
     t.close();
@@ -246,7 +246,7 @@ describe("close in profile local", () => {
     expect(t.state).toBe("CLOSED");
   });
 
-  // Nobody owns them any more: their number is bounded as that of TIME-WAIT is, the oldest goes.
+  // Connections without an owner are bounded like those in TIME-WAIT; the oldest is evicted.
   test("close in FIN-WAIT-2 is bounded in number (RFC 9293 3.6.1)", () => {
     const t = inFinWait2({ maxTimeWait: 1 });
     t.close();
@@ -262,7 +262,7 @@ describe("close in profile local", () => {
     expect(other.isForgotten).toBe(false);
   });
 
-  // Only the ACK of the FIN is missing, and the peer has closed already.
+  // The peer has closed; only the ACK of our FIN is missing.
   test("close in CLOSING resets after the ACK (RFC 9293 3.10.4)", () => {
     const t = inClosing();
     t.close();
@@ -273,8 +273,8 @@ describe("close in profile local", () => {
     expect(t.tcb.error).toBe(undefined);
   });
 
-  // Bytes that nobody will read are acknowledged, else the peer would never get on to the FIN.
-  test("close acknowledges unread text and what comes later (RFC 9293 3.6)", () => {
+  // Unread bytes are acknowledged, since otherwise the peer would never send its FIN.
+  test("close acknowledges unread and later text (RFC 9293 3.6)", () => {
     const t = inEstablished();
     t.send({ data: 700 });
     t.close();
@@ -285,7 +285,7 @@ describe("close in profile local", () => {
     peerCloses(t, 1202);
   });
 
-  // A peer that closed at the same time: its FIN is acknowledged, the RST comes after our FIN's ACK.
+  // Simultaneous close: the peer's FIN is acknowledged, and the RST follows the ACK of ours.
   test("close crosses the peer's FIN (RFC 9293 3.6)", () => {
     const t = inEstablished();
     t.close();
@@ -298,7 +298,7 @@ describe("close in profile local", () => {
     expect(t.state).toBe("CLOSED");
   });
 
-  // close() while the SYN,ACK is on its way: the connection opens first, then it ends.
+  // close() before the handshake is complete: the connection opens first, then it closes.
   test("close in SYN-RECEIVED is queued (RFC 9293 3.10.4)", () => {
     const t = inSynReceived();
     t.close();
@@ -329,7 +329,7 @@ describe("close in profile internet", () => {
     expect(t.tcb.error).toBe(undefined);
   });
 
-  // close() before the handshake is through, and close() behind closeWrite().
+  // close() before the handshake is complete, and close() after closeWrite().
   test("close in SYN-RECEIVED and FIN-WAIT-1 leads to FIN-WAIT-2 (RFC 9293 3.10.4)", () => {
     const early = inSynReceived({ profile: "internet" });
     early.close();
@@ -348,7 +348,7 @@ describe("close in profile internet", () => {
     }
   });
 
-  // RFC 2525 2.17: bytes that were not read are lost, and the peer must learn of that.
+  // RFC 2525 2.17: unread bytes are lost, and the peer must learn of it.
   test("close with unread text resets (RFC 9293 3.6.1)", () => {
     const t = inEstablished({ profile: "internet", tcp: { delayedAckMs: 0 } });
     t.send({ data: 10 });
@@ -359,8 +359,8 @@ describe("close in profile internet", () => {
     expect(t.tcb.error).toBe(undefined);
   });
 
-  // The same for text that comes after close().
-  test("text for a connection that was closed is answered with RST (RFC 9293 3.6.1)", () => {
+  // The same for text received after close().
+  test("text for a closed connection is answered with RST (RFC 9293 3.6.1)", () => {
     const t = inEstablished({ profile: "internet" });
     t.close();
     t.recv({ flags: "F." });
@@ -369,7 +369,7 @@ describe("close in profile internet", () => {
     expect(t.state).toBe("CLOSED");
   });
 
-  // LAST-ACK is over with the ACK of the FIN; there is nothing to wait for.
+  // LAST-ACK ends with the ACK of the FIN; there is nothing else to wait for.
   test("close in CLOSE-WAIT goes through LAST-ACK (RFC 9293 3.6)", () => {
     const t = inCloseWait({ profile: "internet" });
     t.close();
@@ -381,7 +381,7 @@ describe("close in profile internet", () => {
     t.recvNothing();
   });
 
-  // closeWrite() or close() again is harmless in the states behind the FIN.
+  // Another closeWrite() or close() has no effect in the states after the FIN.
   test("close in LAST-ACK, CLOSING and TIME-WAIT sends nothing (RFC 9293 3.10.4)", () => {
     for (const t of [inLastAck(), inClosing({ profile: "internet" }), inTimeWait()]) {
       const { state } = t;
@@ -400,15 +400,15 @@ describe("close in profile internet", () => {
     t.recvNothing();
   });
 
-  // FIN-WAIT-1 can get both at once.
-  test("FIN-WAIT-1 becomes TIME-WAIT by a FIN that acknowledges (RFC 9293 3.10.7.4)", () => {
+  // FIN-WAIT-1 can receive both in one segment.
+  test("FIN-WAIT-1 becomes TIME-WAIT by a FIN that acknowledges ours (RFC 9293 3.10.7.4)", () => {
     const t = inFinWait1({ profile: "internet" });
     t.send({ flags: "F.", ack: 2 });
     t.recv({ ack: 2 });
     expect(t.state).toBe("TIME-WAIT");
   });
 
-  // A peer that never says FIN does not keep a connection that the application has closed.
+  // A peer that never sends FIN cannot keep a closed connection alive.
   test("FIN-WAIT-2 of a closed connection ends after a while (RFC 9293 3.6)", () => {
     const t = inFinWait2({ profile: "internet" });
     t.close();

@@ -11,7 +11,7 @@ function codepoint({ trafficClass }: SentSegment): number {
   return trafficClass & 3;
 }
 
-/** ESTABLISHED with a peer that wants ECN. */
+/** ESTABLISHED with ECN negotiated. */
 function negotiated(setup: Setup = {}): Trace {
   const t = inListen({ ...ECN, ...setup });
   t.send({ flags: "SEW", options: { mss: 1000, sackPermitted: true } });
@@ -22,15 +22,15 @@ function negotiated(setup: Setup = {}): Trace {
 }
 
 describe("explicit congestion notification", () => {
-  // Both bits in SYN are answered with one in SYN,ACK; without them there is none.
-  test("is agreed on by the SYNs (RFC 3168 6.1.1)", () => {
+  // ECE and CWR in the SYN are answered with ECE in the SYN,ACK.
+  test("is negotiated by the SYNs (RFC 3168 6.1.1)", () => {
     expect(negotiated().tcb.has(TCB.ECN)).toBe(true);
     expect(inEstablished(ECN).tcb.has(TCB.ECN)).toBe(false);
     expect(inEstablished().tcb.has(TCB.ECN)).toBe(false);
   });
 
-  // A SYN that is lost may have been lost for these bits: it comes again without them.
-  test("is offered once (RFC 3168 6.1.1.1)", () => {
+  // The SYN may have been dropped because of these bits, so it is retransmitted without them.
+  test("is offered in the first SYN only (RFC 3168 6.1.1.1)", () => {
     const t = inSynSent();
     expect(t.tcb.config.ecn).toBe(false);
     const offered = inListen(ECN).other({ localPort: 50_000, remotePort: 80 });
@@ -39,8 +39,8 @@ describe("explicit congestion notification", () => {
     offered.recv({ at: 1000, flags: "S", seq: 0 });
   });
 
-  // New text may be marked on its way; ACKs and retransmissions may not.
-  test("marks new text alone (RFC 3168 6.1.4 and 6.1.5)", () => {
+  // New data is ECN-capable; ACKs and retransmissions are not.
+  test("sets ECT on new data only (RFC 3168 6.1.4 and 6.1.5)", () => {
     const t = negotiated();
     t.write(100);
     expect(codepoint(t.recv({ flags: "P.", length: 100 }))).toBe(2);
@@ -49,8 +49,8 @@ describe("explicit congestion notification", () => {
     expect(codepoint(t.recv({ ack: 11 }))).toBe(0);
   });
 
-  // The mark is echoed with each ACK until the peer says that it has slowed down.
-  test("echoes a mark until CWR (RFC 3168 6.1.3)", () => {
+  // ECE is set in each ACK until the peer sends CWR.
+  test("echoes CE until CWR (RFC 3168 6.1.3)", () => {
     const t = negotiated();
     t.send({ data: 10, ecn: CONGESTION_EXPERIENCED });
     t.recv({ flags: "E.", ack: 11 });
@@ -60,9 +60,9 @@ describe("explicit congestion notification", () => {
     t.recv({ flags: ".", ack: 31 });
   });
 
-  // The peer's echo cuts the window once in a round trip, and the next text says so.
+  // ECE reduces the window once per round trip, and the next data segment has CWR.
   test.each([1, 0x7fffffff, 0xf0000000])(
-    "slows down once and says CWR, ISS %d (RFC 3168 6.1.2)",
+    "reduces the window once and sends CWR, ISS %d (RFC 3168 6.1.2)",
     (iss) => {
       const t = negotiated({ iss });
       t.write(10_000);

@@ -25,7 +25,7 @@ const WINDOWS = [0, 1, 400, 5000, 0xffff, 0xffff];
 
 const STATES_THAT_KNOW_THE_PEER = ["ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT"];
 
-/** Knobs beside the profile's. */
+/** Settings in addition to the profile's. */
 const KNOBS: readonly Partial<TcpConfig>[] = [
   {},
   { acknowledge: "on-read", finish: "time-wait" },
@@ -48,7 +48,7 @@ const STATES: readonly [string, (setup: Setup) => Trace][] = [
   ["TIME-WAIT", inTimeWait],
 ];
 
-/** A value that is at or near one of `marks`, or anywhere. */
+/** A value at or near one of `marks`, or a random one. */
 function near(random: SeededRandom, ...marks: number[]): number {
   const mark = pick(random, marks);
   const kind = random.uint32() % 8;
@@ -76,12 +76,12 @@ function someOptions(random: SeededRandom, t: Trace): TcpOptions {
   return options;
 }
 
-/** A segment that is nearly right, or not at all. */
+/** Sends a segment that is nearly valid, or not at all. */
 function someSegment(random: SeededRandom, t: Trace): void {
   const { tcb } = t;
   t.send({
     flags: pick(random, FLAGS),
-    // The peer's first SYN settles its numbers.
+    // The peer's first SYN sets its sequence numbers.
     seq: t.state === "SYN-SENT"
       ? 0
       : (near(random, tcb.rcvNxt, tcb.rcvAcked, tcb.rcvEdge) - t.irs) | 0,
@@ -112,7 +112,10 @@ function someCall(random: SeededRandom, t: Trace): void {
   }
 }
 
-/** Every step checks the invariants, and that each packet is well-formed and says what was written. */
+/**
+ * Runs random steps. Each checks the invariants, and that packets are well-formed and carry the
+ * data written.
+ */
 function attack(t: Trace, tcb: Tcb, random: SeededRandom): void {
   for (let i = 0; i < STEPS; i++) {
     const acked = tcb.rcvAcked;
@@ -122,7 +125,7 @@ function attack(t: Trace, tcb: Tcb, random: SeededRandom): void {
     else if (kind < 7) someCall(random, t);
     else t.wire.advanceUntilSent(random.uint32() % 2000);
     expect(t.wire.unread.length).toBeLessThan(400);
-    // A new connection may have taken the place of one in TIME-WAIT.
+    // A new connection may have replaced one in TIME-WAIT.
     if (!isKnown(t, tcb)) return;
     t.recvAll();
     if (knewThePeer) expect((tcb.rcvAcked - acked) | 0).toBeGreaterThanOrEqual(0);
@@ -133,7 +136,7 @@ function isKnown(t: Trace, tcb: Tcb): boolean {
   return t.wire.stack.tcp.connections().includes(tcb);
 }
 
-/** Whatever came before: a connection that the application closes does not stay for ever. */
+/** After any history, a connection that the application closes ends eventually. */
 function endsAfterClose(t: Trace, tcb: Tcb): void {
   if (!isKnown(t, tcb)) return;
   t.close();
@@ -154,10 +157,10 @@ function indexedStates(profile: "local" | "internet"): [string, number][] {
 
 for (const profile of ["local", "internet"] as const) {
   describe(`a hostile peer in profile ${profile}`, () => {
-    // Segments that are right, nearly right and wrong, calls and time, in any order: nothing throws,
-    // every invariant holds, and close() always comes to an end.
+    // Valid, nearly valid and invalid segments, calls and time, in random order: nothing throws,
+    // the invariants hold, and close() always completes.
     test.each(indexedStates(profile))(
-      "breaks nothing from %s on (RFC 9293 3.10.7)",
+      "violates no invariant from %s on (RFC 9293 3.10.7)",
       (_state, index) => {
         for (let seed = 0; seed < SEEDS; seed++) {
           const random = seededRandom(seed * 100 + index);

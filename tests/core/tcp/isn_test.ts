@@ -12,7 +12,7 @@ function isn(key: Uint8Array, localPort: number, remotePort: number, now: number
   return initialSequence(new KeyedHash(key), LOCAL, localPort, REMOTE, remotePort, now) >>> 0;
 }
 
-/** What `KeyedHash` hashes: two 64-bit words for each address and 4 bytes. */
+/** The input of `KeyedHash`: two 64-bit words for each address, and 4 bytes. */
 function message(
   local: IpAddress,
   localPort: number,
@@ -27,23 +27,22 @@ function message(
   return bytes;
 }
 
-/** Each half of a key backwards. */
+/** Reverses each half of a key. */
 function swapped(key: Uint8Array): Uint8Array {
   return Uint8Array.from([...[...key.slice(0, 8)].reverse(), ...[...key.slice(8)].reverse()]);
 }
 
 describe("sipHash of the tests", () => {
-  // The authors' own example: key 00 to 0f, message 00 to 0e.
-  test("gives the published value (SipHash-2-4, appendix A)", () => {
+  // The authors' example: key 00 to 0f, message 00 to 0e.
+  test("returns the published value (SipHash-2-4, appendix A)", () => {
     const input = Uint8Array.from({ length: 15 }, (_, i) => i);
     expect(sipHash(KEY, input)).toBe(0xa129ca6149be45e5n);
   });
 });
 
 describe("KeyedHash", () => {
-  // Four words and four bytes, the lower half of the result: the same as the plain algorithm. The key
-  // is taken in network byte order.
-  test("is SipHash-2-4 of the four numbers (RFC 6528 3)", () => {
+  // The lower half of the result of the plain algorithm, with the key in network byte order.
+  test("is SipHash-2-4 of the 4-tuple (RFC 6528 3)", () => {
     const hash = new KeyedHash(KEY);
     for (const [local, remote] of [["10.0.0.2", "10.0.0.1"], ["fd00::2", "2001:db8::ffff:1"]]) {
       const [from, to] = [IpAddress.parse(local!)!, IpAddress.parse(remote!)!];
@@ -59,12 +58,12 @@ describe("KeyedHash", () => {
 });
 
 describe("initialSequence", () => {
-  // The same secret, connection and time: the same number.
+  // The same secret, connection and time give the same number.
   test("is deterministic (RFC 6528 3)", () => {
     expect(isn(KEY, 80, 40_000, 5000)).toBe(isn(KEY, 80, 40_000, 5000));
   });
 
-  // One tick every 4 microseconds, as RFC 9293 asks, whatever the connection.
+  // One tick every 4 microseconds for every connection.
   test("follows the clock (RFC 9293 3.4.1)", () => {
     const at = (now: number) => isn(KEY, 80, 40_000, now);
     expect((at(1) - at(0)) >>> 0).toBe(250);
@@ -72,7 +71,7 @@ describe("initialSequence", () => {
     expect((at(4_294_967_296 / 250 + 8) - at(8)) >>> 0).toBe(0);
   });
 
-  // Another secret, port or address: a number that has nothing to do with the first.
+  // Another secret, port or address gives an unrelated number.
   test("differs for each connection and secret (RFC 6528 3)", () => {
     const other = KEY.map((byte) => byte ^ 1);
     const numbers = [
@@ -90,8 +89,8 @@ describe("initialSequence", () => {
     }
   });
 
-  // On the wire: the same connection 1 s later begins 250,000 further.
-  test("is what SYN,ACK carries (RFC 6528 3)", () => {
+  // On the wire: after 1 s the ISN of the same connection is 250,000 higher.
+  test("is the sequence number of the SYN,ACK (RFC 6528 3)", () => {
     const first = inListen();
     first.send({ flags: "S" });
     first.recv({ flags: "S.", ack: 1 });

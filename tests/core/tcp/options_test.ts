@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { inEstablished, inListen, inSynReceived, inSynSent } from "../../support/dsl/builders.ts";
 import type { TcpOptions } from "../../support/dsl/encode.ts";
 
-/** The shift that lets a window of `receiveBuffer` be said in 16 bits. */
+/** The window scale that fits `receiveBuffer` into 16 bits. */
 const SHIFT = 7;
 const LOCAL_SHIFT = 4;
 
-/** What SYN,ACK says to a SYN with `options`. */
+/** The options of the SYN,ACK in response to a SYN with `options`. */
 function answerTo(options: TcpOptions, profile: "local" | "internet", version: 4 | 6): TcpOptions {
   const t = inListen({ profile, version });
   t.send({ flags: "S", options });
@@ -14,14 +14,14 @@ function answerTo(options: TcpOptions, profile: "local" | "internet", version: 4
 }
 
 describe("options of SYN,ACK", () => {
-  // An option is answered only if it was offered.
-  test("answers a bare SYN with MSS alone (RFC 7323 2.2)", () => {
+  // Options are sent only if the peer offered them.
+  test("has only MSS if the SYN has none (RFC 7323 2.2)", () => {
     expect(answerTo({}, "internet", 4)).toEqual({ mss: 1460 });
     expect(answerTo({}, "local", 6)).toEqual({ mss: 1440 });
   });
 
   // Profile `internet` uses everything that the peer offers.
-  test("answers all that profile internet knows (RFC 7323 3.2)", () => {
+  test("has all options of profile internet (RFC 7323 3.2)", () => {
     const offered = {
       mss: 1460,
       sackPermitted: true,
@@ -33,8 +33,8 @@ describe("options of SYN,ACK", () => {
     expect(timestamps?.[1]).toBe(77);
   });
 
-  // Profile `local` has no use for timestamps.
-  test("leaves timestamps out in profile local (RFC 7323 3.2)", () => {
+  // Profile `local` does not use timestamps.
+  test("has no timestamps in profile local (RFC 7323 3.2)", () => {
     const offered = {
       mss: 1460,
       sackPermitted: true,
@@ -48,8 +48,8 @@ describe("options of SYN,ACK", () => {
     });
   });
 
-  // What cannot be read ends the list; what came before it counts.
-  test("survives options that are malformed (RFC 9293 3.1, MUST-7)", () => {
+  // Parsing stops at a malformed option; the options before it are used.
+  test("tolerates malformed options (RFC 9293 3.1, MUST-7)", () => {
     expect(answerTo({ mss: 1000, raw: [8, 0, 0, 0] }, "internet", 4)).toEqual({ mss: 1460 });
     expect(answerTo({ mss: 1000, raw: [3, 60, 1] }, "internet", 4)).toEqual({ mss: 1460 });
     expect(answerTo({ mss: 1000, raw: [254, 3, 9, 0] }, "internet", 4)).toEqual({ mss: 1460 });
@@ -57,8 +57,8 @@ describe("options of SYN,ACK", () => {
 });
 
 describe("options of SYN", () => {
-  // Everything that the profile knows is offered.
-  test("offers what the profile has (RFC 9293 3.7.1)", () => {
+  // All options of the profile are offered.
+  test("offers the options of the profile (RFC 9293 3.7.1)", () => {
     const local = inSynSent();
     local.recv({
       at: 1000,
@@ -75,7 +75,7 @@ describe("options of SYN", () => {
 });
 
 describe("maximum segment size", () => {
-  // The peer's, if it said one; 536 and 1220 if it did not; what the link carries at most.
+  // The peer's MSS; without the option 536 or 1220; at most what the MTU allows.
   test.each(
     [
       [{ version: 4, syn: {} }, 536],
@@ -93,14 +93,14 @@ describe("maximum segment size", () => {
     t.recv({ flags: "P.", length: 10 });
   });
 
-  // Options take their room from the text, so that the packet is no longer than it may be.
-  test("counts timestamps in (RFC 9293 3.7.1)", () => {
+  // Options reduce the text of a segment, so that the packet does not exceed the MTU.
+  test("includes the timestamps option (RFC 9293 3.7.1)", () => {
     const t = inEstablished({ profile: "internet", syn: { mss: 1460, timestamps: [5000, 0] } });
     t.write(3000);
     expect(t.recv({ length: 1448 }).size).toBe(1500);
   });
 
-  // A configured MSS is what is announced.
+  // The configured MSS is announced.
   test("can be configured (RFC 9293 3.7.1)", () => {
     const t = inListen({ tcp: { mss: 700 } });
     t.send({ flags: "S" });
@@ -119,8 +119,8 @@ describe("window scale", () => {
     expect(t.tcb.sndWnd).toBe(128_000);
   });
 
-  // Ours: 1 MiB shifted by 5 fits into the field. A connection begins with 256 KiB of it.
-  test("offers more than the field once it is scaled (RFC 7323 2.3)", () => {
+  // Our window: 1 MiB shifted by 5 fits into the field. A connection starts with 256 KiB of it.
+  test("offers more than 65,535 bytes when scaled (RFC 7323 2.3)", () => {
     const t = inEstablished({ syn: SCALED, tcp: { receiveBuffer: 1024 * 1024 } });
     t.send({ data: 1400 });
     t.read();
@@ -129,8 +129,8 @@ describe("window scale", () => {
     expect(window << 5).toBeLessThanOrEqual(256 * 1024 + 32);
   });
 
-  // Without the option no window is larger than the field.
-  test("is not used when the peer does not offer it (RFC 7323 2.2)", () => {
+  // Without the option, the window is at most 65,535.
+  test("is not used unless the peer offers it (RFC 7323 2.2)", () => {
     const t = inEstablished({ syn: { mss: 1000 }, window: 65_535 });
     expect(t.tcb.sndWnd).toBe(65_535);
     t.send({ data: 2000 });
@@ -138,15 +138,15 @@ describe("window scale", () => {
     t.recv({ ack: 2001, window: 65_535 });
   });
 
-  // A shift above 14 counts as 14.
+  // A larger shift is treated as 14.
   test("is at most 14 (RFC 7323 2.3)", () => {
     const t = inEstablished({ syn: { mss: 1000, windowScale: 200 }, window: 1 });
     expect(t.tcb.sndWnd).toBe(1 << 14);
   });
 
-  // Read byte by byte the edge neither creeps beyond the buffer nor moves left by more than what
-  // rounding up had added, and that is still taken.
-  test("rounding takes back nothing that was offered (RFC 7323 2.4)", () => {
+  // Read byte by byte, the right edge neither exceeds the buffer nor moves left by more than the
+  // rounding, and text in that range is still accepted.
+  test("rounding does not retract offered window (RFC 7323 2.4)", () => {
     const t = inEstablished({
       syn: { mss: 1000, windowScale: 0 },
       tcp: { receiveBuffer: 200_001 },

@@ -7,8 +7,8 @@ import { inClosed, inListen, inSynReceived } from "../../support/dsl/builders.ts
 const SYN = { flags: "S", options: { mss: 1000 } } as const;
 
 describe("SYN,ACK in profile local", () => {
-  // Only a SYN that comes again brings it again; the number is the same.
-  test("is sent again only for a SYN that comes again (seed)", () => {
+  // Only a retransmitted SYN triggers it again, with the same ISN.
+  test("is retransmitted only in response to a retransmitted SYN (seed)", () => {
     const t = inSynReceived();
     t.send({ ...SYN, at: 500, seq: 0 });
     t.recv({ flags: "S.", seq: 0, ack: 1 });
@@ -17,9 +17,9 @@ describe("SYN,ACK in profile local", () => {
     t.recvNothing();
   });
 
-  // The peer's last ACK was lost and the peer waits for us to speak: its SYN does not come again.
-  // A segment outside its window makes it show its ACK.
-  test("a lost final ACK is asked for (RFC 9293 3.10.7.4, first)", () => {
+  // The final ACK was lost and the peer waits for data from us, so it does not retransmit its SYN.
+  // A segment outside its window makes it repeat its ACK.
+  test("a lost final ACK is solicited (RFC 9293 3.10.7.4, first)", () => {
     const t = inSynReceived();
     t.recv({ at: 1000, flags: ".", seq: 0, ack: 1 });
     t.recv({ at: 3000, flags: ".", seq: 0, ack: 1 });
@@ -28,20 +28,20 @@ describe("SYN,ACK in profile local", () => {
     expect(t.takeEvents() & TCB_EVENT.OPENED).toBe(TCB_EVENT.OPENED);
     t.write("x");
     t.recv({ flags: "P.", length: 1 });
-    // A tail loss probe, as no round trip is known, and then the timeout.
+    // A tail loss probe, then the timeout, since no RTT is known.
     t.recv({ at: 4000, flags: "P.", seq: 1, length: 1 });
     t.recv({ at: 7000, flags: "P.", seq: 1, length: 1 });
   });
 
-  // A SYN that comes in between does not put that question off for ever.
-  test("a repeated SYN leaves the question's time as it is (seed)", () => {
+  // A retransmitted SYN must not postpone that segment forever.
+  test("a retransmitted SYN does not postpone the solicitation (seed)", () => {
     const t = inSynReceived();
     t.send({ ...SYN, at: 900, seq: 0 });
     t.recv({ flags: "S.", seq: 0, ack: 1 });
     t.recv({ at: 1000, flags: ".", seq: 0, ack: 1 });
   });
 
-  // Somebody who never answers holds nothing for longer than a minute.
+  // A silent peer holds resources for at most a minute.
   test("a half-open connection ends after 60 s (RFC 9293 3.8.3)", () => {
     const t = inSynReceived();
     expect(t.state).toBe("SYN-RECEIVED");
@@ -53,7 +53,7 @@ describe("SYN,ACK in profile local", () => {
 });
 
 describe("SYN,ACK in profile internet", () => {
-  // By the timer, which doubles.
+  // By the retransmission timer, which doubles.
   test("is retransmitted (RFC 6298 5.5)", () => {
     const t = inSynReceived({ profile: "internet" });
     t.recv({ at: 1000, flags: "S.", seq: 0 });
@@ -75,7 +75,7 @@ describe("SYN-RECEIVED", () => {
     t.recv({ ack: 11 });
   });
 
-  // The same with a FIN: the connection is half-closed as soon as it is there.
+  // The same with a FIN: the connection is half-closed from the start.
   test("takes a FIN with the ACK (RFC 9293 3.10.7.4, eighth)", () => {
     const t = inSynReceived();
     t.send({ data: 10, flags: "F." });
@@ -85,7 +85,7 @@ describe("SYN-RECEIVED", () => {
     t.recv({ ack: 12 });
   });
 
-  // An ACK of what was never sent belongs to another connection.
+  // An ACK of unsent data belongs to another connection.
   test("answers a wrong ACK with RST (RFC 9293 3.10.7.4, fifth)", () => {
     const t = inSynReceived();
     t.send({ seq: 1, ack: 2 });
@@ -95,7 +95,7 @@ describe("SYN-RECEIVED", () => {
     expect(t.state).toBe("SYN-RECEIVED");
   });
 
-  // The peer gave up: back to LISTEN, nobody is told.
+  // The peer gave up: back to LISTEN, without an event.
   test("ends silently by RST (RFC 9293 3.10.7.4, second)", () => {
     const t = inSynReceived();
     expect(t.state).toBe("SYN-RECEIVED");
@@ -106,8 +106,9 @@ describe("SYN-RECEIVED", () => {
     expect((t.tcb.listener as Listener | undefined)?.halfOpen.size ?? 0).toBe(0);
   });
 
-  // Text on a SYN is not taken: the SYN,ACK acknowledges the SYN alone, and it comes again.
-  test("leaves text on the SYN to be sent again (RFC 9293 3.10.7.2)", () => {
+  // Text on a SYN is not accepted: the SYN,ACK acknowledges only the SYN, and the peer retransmits
+  // the text.
+  test("leaves text on the SYN to be retransmitted (RFC 9293 3.10.7.2)", () => {
     const t = inListen();
     t.send({ ...SYN, data: 5 });
     t.recv({ flags: "S.", ack: 1 });
@@ -118,8 +119,8 @@ describe("SYN-RECEIVED", () => {
 });
 
 describe("backlog", () => {
-  // A third connection is not answered while two wait to be taken.
-  test("bounds the connections that wait to be taken (RFC 9293 3.10.7.2)", () => {
+  // A third connection is not answered while two wait to be accepted.
+  test("bounds the connections waiting to be accepted (RFC 9293 3.10.7.2)", () => {
     const t = inClosed();
     const listener = t.wire.listen(80, { backlog: 2 });
     for (const remotePort of [1, 2]) {
@@ -138,7 +139,7 @@ describe("backlog", () => {
     third.recv({ flags: "S.", ack: 1 });
   });
 
-  // SYNs that are never completed take no more memory than the backlog; who means it gets through.
+  // Incomplete handshakes are bounded by the backlog, and genuine clients still get through.
   test("bounds half-open connections (RFC 4987 3.6)", () => {
     const t = inClosed();
     t.wire.listen(80, { backlog: 2 });
@@ -155,8 +156,8 @@ describe("backlog", () => {
     expect(real.state).toBe("ESTABLISHED");
   });
 
-  // A connection that dies before it is taken keeps its place: what it has sent may be read.
-  test("hands a waiting connection out that was reset (RFC 9293 3.10.7.4, second)", () => {
+  // A connection that is reset before it is accepted stays in the queue: its data can be read.
+  test("delivers a connection that was reset before accept (RFC 9293 3.10.7.4, second)", () => {
     const t = inClosed();
     const listener = t.wire.listen(80, { backlog: 1 });
     t.send(SYN);
@@ -171,7 +172,7 @@ describe("backlog", () => {
     expect(tcb!.receive.readable).toBe(10);
   });
 
-  // Its listener is closed: nobody will ask for it.
+  // Nothing will accept it after the listener is closed.
   test("forgets it when the listener is closed (RFC 9293 3.10.4)", () => {
     const t = inClosed();
     const listener = t.wire.listen(80, { backlog: 1 });
@@ -184,7 +185,7 @@ describe("backlog", () => {
     t.recvNothing();
   });
 
-  // The stack as a whole has a bound too.
+  // There is a limit for the whole stack too.
   test("maxConnections bounds all connections (RFC 9293 3.10.7.2)", () => {
     const t = inListen({ maxConnections: 1 });
     t.send(SYN);
@@ -197,7 +198,7 @@ describe("backlog", () => {
 });
 
 describe("a listener that decides", () => {
-  // The SYN is not answered before the decision, however often it comes.
+  // The SYN is not answered before the decision, even if retransmitted.
   test('answers after "accept" (RFC 9293 3.10.7.2)', () => {
     const t = inClosed();
     const listener = t.wire.listen(80, { decides: true });
@@ -212,7 +213,7 @@ describe("a listener that decides", () => {
     expect(t.wire.stack.stats.dropped("tcp-syn-pending")).toBe(1);
   });
 
-  // No is the answer of a port that nobody listens on.
+  // Refusing answers like a closed port.
   test('refuses after "refuse" (RFC 9293 3.10.7.1)', () => {
     const t = inClosed();
     t.wire.listen(80, { decides: true });
@@ -222,7 +223,7 @@ describe("a listener that decides", () => {
     expect(t.isForgotten).toBe(true);
   });
 
-  // The peer gave up meanwhile: the decision comes to nothing.
+  // The peer gave up in the meantime: the decision has no effect.
   test("forgets an attempt that was reset before the decision (RFC 9293 3.10.7.4, second)", () => {
     const t = inClosed();
     t.wire.listen(80, { decides: true });
@@ -234,7 +235,7 @@ describe("a listener that decides", () => {
     t.recvNothing();
   });
 
-  // Nothing is sent and nothing kept: the SYN that comes again is asked about again.
+  // Nothing is sent and no state is kept; a retransmitted SYN needs a decision again.
   test('stays silent after "ignore"', () => {
     const t = inClosed();
     const listener = t.wire.listen(80, { decides: true });
@@ -253,8 +254,8 @@ describe("a listener that decides", () => {
     t.recv({ flags: "S.", ack: 1 });
   });
 
-  // Only the first decision counts, and only one that comes in time.
-  test.each(["accept", "refuse", "ignore"] as const)("takes no %s after an ignore", (late) => {
+  // Only the first decision counts, and only if it is in time.
+  test.each(["accept", "refuse", "ignore"] as const)("does not apply %s after ignore", (late) => {
     const t = inClosed();
     const listener = t.wire.listen(80, { decides: true });
     t.send(SYN);
@@ -265,8 +266,8 @@ describe("a listener that decides", () => {
     expect(t.wire.stack.stats.dropped("tcp-syn-ignored")).toBe(1);
   });
 
-  // A peer that goes on trying is waited for longer than one that has fallen silent.
-  test("an attempt whose SYN comes again lives on (RFC 9293 3.8.3)", () => {
+  // A peer that keeps retransmitting its SYN keeps its attempt alive.
+  test("an attempt whose SYN is retransmitted stays alive (RFC 9293 3.8.3)", () => {
     const t = inClosed();
     const listener = t.wire.listen(80, { decides: true });
     t.send(SYN);
@@ -278,7 +279,7 @@ describe("a listener that decides", () => {
     t.recv({ flags: "S.", ack: 1 });
   });
 
-  // As many as the backlog holds: for a SYN more the oldest makes room, without a word.
+  // Attempts are bounded by the backlog: one more SYN evicts the oldest silently.
   test("keeps as many attempts as its backlog (RFC 9293 3.10.7.2)", () => {
     const t = inClosed();
     const listener = t.wire.listen(80, { decides: true, backlog: 3 });
@@ -296,7 +297,7 @@ describe("a listener that decides", () => {
     expect(t.wire.stack.stats.dropped("tcp-backlog")).toBe(0);
   });
 
-  // What nobody decides about ends by itself.
+  // An attempt without a decision times out.
   test("an undecided attempt ends after 60 s (RFC 9293 3.8.3)", () => {
     const t = inClosed();
     t.wire.listen(80, { decides: true });

@@ -6,7 +6,7 @@ import type { Trace } from "../../support/dsl/trace.ts";
 const SYN = { mss: 1460, sackPermitted: true };
 const TEN_MINUTES = 600_000;
 
-/** Timeouts until the next that sends something of another size, and that size. */
+/** Number of timeouts until a segment of another size is sent, and that size. */
 function timeoutsUntilSmaller(t: Trace): [number, number] {
   const size = t.tcb.sendMss;
   for (let timeouts = 1; timeouts < 20; timeouts++) {
@@ -14,10 +14,10 @@ function timeoutsUntilSmaller(t: Trace): [number, number] {
     const sent = t.recvAll().at(-1)!;
     if (sent.text.length !== size) return [timeouts, sent.text.length];
   }
-  throw new Error("it does not give in");
+  throw new Error("the size does not change");
 }
 
-/** A full segment is on its way; it and what follows vanishes. */
+/** Sends a full segment; it and everything after it is lost. */
 function silent(mtuCarried: boolean): Trace {
   const t = inEstablished({ profile: "internet", syn: SYN });
   if (mtuCarried) {
@@ -27,27 +27,27 @@ function silent(mtuCarried: boolean): Trace {
   }
   t.write(1460);
   t.recvAll();
-  // The probe of the tail is not what this is about.
+  // Tail loss probes are not the subject here.
   t.tcb.timers.stop(TIMER.TAIL_PROBE);
   return t;
 }
 
-describe("full segments that vanish without a word", () => {
-  // None has ever got through: after three timeouts smaller ones are tried, which every tunnel
-  // carries, and then the least that is obeyed.
-  test("make segments smaller after three timeouts (RFC 8899 4.2)", () => {
+describe("full segments that are dropped silently", () => {
+  // No full segment has ever been delivered: after three timeouts a size that every tunnel carries
+  // is tried, then the minimum.
+  test("reduce the segment size after three timeouts (RFC 8899 4.2)", () => {
     const t = silent(false);
     expect(timeoutsUntilSmaller(t)).toEqual([3, 1240]);
     expect(timeoutsUntilSmaller(t)).toEqual([3, 512]);
   });
 
-  // They got through before: that is rather bad luck, and not so soon a matter of size.
-  test("make segments smaller later where they got through before", () => {
+  // Full segments were delivered before, so the size is a less likely cause.
+  test("reduce the segment size later if they were delivered before", () => {
     expect(timeoutsUntilSmaller(silent(true))).toEqual([6, 1240]);
   });
 
-  // The least vanishes too: it was not the size.
-  test("are sent again in full when small ones vanish too", () => {
+  // The minimum size is lost too, so the size was not the cause.
+  test("are retransmitted at full size if small ones are lost too", () => {
     const t = silent(false);
     timeoutsUntilSmaller(t);
     timeoutsUntilSmaller(t);
@@ -58,7 +58,7 @@ describe("full segments that vanish without a word", () => {
     expect(t.tcb.sendMss).toBe(1460);
   });
 
-  // Small ones get through; after a while the full size has another chance (RFC 8899 5.1.1).
+  // Small segments are delivered; after a while the full size is tried again.
   test("are tried again after ten minutes (RFC 8899 5.1.1)", () => {
     const t = silent(false);
     timeoutsUntilSmaller(t);

@@ -2,13 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { MAX_HOLES } from "../../../core/buffers/receive_ring.ts";
 import { inEstablished, type Setup } from "../../support/dsl/builders.ts";
 
-/** ACKs on arrival and at once, so that each segment's answer is seen. */
+/** Acknowledge on arrival without delay, so that each segment is answered. */
 const ARRIVAL = { tcp: { acknowledge: "on-arrival", delayedAckMs: 0 } } as const satisfies Setup;
 const WITHOUT_SACK = { ...ARRIVAL, syn: { mss: 1000 } };
 
 describe("reassembly", () => {
-  // Ahead of a hole: the ACK stays, SACK tells what is there; the hole is filled and all is there.
-  test("keeps what comes ahead of a hole (RFC 9293 3.10.7.4, seventh)", () => {
+  // Out-of-order text: the ACK does not advance, and SACK reports the block; filling the gap
+  // delivers everything.
+  test("stores out-of-order segments (RFC 9293 3.10.7.4, seventh)", () => {
     const t = inEstablished(ARRIVAL);
     t.send({ seq: 1001, data: 1000 });
     t.recv({ ack: 1, options: { sack: [[1001, 2001]] } });
@@ -18,7 +19,7 @@ describe("reassembly", () => {
     expect(t.read()).toBe(2000);
   });
 
-  // The newest block comes first, then others; three fit beside nothing else.
+  // The newest block is first, followed by others.
   test("reports the newest block first (RFC 2018 4)", () => {
     const t = inEstablished(ARRIVAL);
     t.send({ seq: 101, data: 100 });
@@ -36,8 +37,8 @@ describe("reassembly", () => {
     expect(t.read()).toBe(600);
   });
 
-  // With timestamps there is room for three blocks.
-  test("reports three blocks beside timestamps (RFC 2018 3)", () => {
+  // With timestamps, three blocks fit.
+  test("reports three blocks with timestamps (RFC 2018 3)", () => {
     const t = inEstablished({
       profile: "internet",
       tcp: { delayedAckMs: 0 },
@@ -52,8 +53,8 @@ describe("reassembly", () => {
     expect(options.timestamps?.[1]).toBe(5010);
   });
 
-  // Overlaps in front, behind, inside and around: each byte counts once.
-  test("takes overlapping segments in any order (RFC 9293 3.4)", () => {
+  // Overlaps at the start, at the end, inside and around: each byte is delivered once.
+  test("accepts overlapping segments in any order (RFC 9293 3.4)", () => {
     const t = inEstablished(WITHOUT_SACK);
     for (
       const [seq, data] of [[201, 200], [301, 200], [151, 100], [251, 20], [101, 600]] as const
@@ -66,8 +67,8 @@ describe("reassembly", () => {
     expect(t.read()).toBe(700);
   });
 
-  // The front of a segment was there before, its end is new.
-  test("trims text that came before (RFC 9293 3.10.7.4, first)", () => {
+  // The start of the segment is old, its end is new.
+  test("trims text received before (RFC 9293 3.10.7.4, first)", () => {
     const t = inEstablished(WITHOUT_SACK);
     t.send({ data: 300 });
     t.recv({ ack: 301 });
@@ -76,7 +77,7 @@ describe("reassembly", () => {
     expect(t.read()).toBe(600);
   });
 
-  // What came twice is reported once (D-SACK).
+  // A duplicate is reported once (D-SACK).
   test("reports a duplicate (RFC 2883 4)", () => {
     const t = inEstablished(ARRIVAL);
     t.send({ data: 300 });
@@ -87,8 +88,8 @@ describe("reassembly", () => {
     t.recv({ ack: 311, options: {} });
   });
 
-  // Without SACK the number of duplicate ACKs is the message: one for each segment.
-  test("answers each early segment with an ACK (RFC 5681 4.2)", () => {
+  // Without SACK, the sender counts duplicate ACKs: one for each segment.
+  test("answers each out-of-order segment with an ACK (RFC 5681 4.2)", () => {
     const t = inEstablished(WITHOUT_SACK);
     for (const seq of [1001, 2001, 3001]) {
       t.send({ seq, data: 1000 });
@@ -96,8 +97,8 @@ describe("reassembly", () => {
     }
   });
 
-  // A segment that reaches beyond the window is cut there, one that begins beyond it is refused.
-  test("cuts at the right edge of the window (RFC 9293 3.10.7.4, first)", () => {
+  // A segment that extends beyond the window is trimmed; one that starts beyond it is dropped.
+  test("trims at the right edge of the window (RFC 9293 3.10.7.4, first)", () => {
     const t = inEstablished({ ...WITHOUT_SACK, tcp: { ...ARRIVAL.tcp, receiveBuffer: 4000 } });
     t.send({ data: 5000 });
     t.recv({ ack: 4001, window: 0 });
@@ -108,8 +109,8 @@ describe("reassembly", () => {
     expect(t.wire.stack.stats.dropped("tcp-sequence")).toBe(1);
   });
 
-  // A FIN behind a hole waits for the hole.
-  test("keeps a FIN that comes ahead of a hole (RFC 9293 3.10.7.4, eighth)", () => {
+  // A FIN after a gap takes effect once the gap is filled.
+  test("stores an out-of-order FIN (RFC 9293 3.10.7.4, eighth)", () => {
     const t = inEstablished(WITHOUT_SACK);
     t.send({ flags: "F.", seq: 101 });
     t.recv({ ack: 1 });
@@ -120,9 +121,9 @@ describe("reassembly", () => {
     expect(t.read()).toBe(100);
   });
 
-  // The peer may not grow the list of holes without end: what would be one too many is dropped,
-  // what touches a hole that is known is not.
-  test("bounds the number of holes (RFC 9293 3.10.7.4)", () => {
+  // The peer cannot grow the list of gaps without limit: a segment that would add one too many is
+  // dropped; one adjacent to a known range is not.
+  test("bounds the number of gaps (RFC 9293 3.10.7.4)", () => {
     const t = inEstablished(WITHOUT_SACK);
     for (let i = 1; i <= MAX_HOLES; i++) {
       t.send({ seq: 1 + i * 20, data: 10 });
@@ -138,8 +139,8 @@ describe("reassembly", () => {
     expect(t.read()).toBe(30);
   });
 
-  // An end of the connection gives back what lay behind a hole.
-  test("drops what lies behind a hole with the connection (RFC 9293 3.10.7.4, second)", () => {
+  // The end of the connection releases out-of-order data.
+  test("drops out-of-order data with the connection (RFC 9293 3.10.7.4, second)", () => {
     const t = inEstablished(WITHOUT_SACK);
     t.send({ seq: 101, data: 100 });
     t.recv({ ack: 1 });

@@ -79,7 +79,7 @@ function diagram(version: 4 | 6): void {
     expect(t.isForgotten).toBe(true);
   });
 
-  // Both arrows at once: a FIN that acknowledges ours.
+  // Both transitions at once: a FIN that acknowledges ours.
   test("FIN-WAIT-1 becomes CLOSING by a FIN that acknowledges its own (RFC 9293 3.10.7.4)", () => {
     const t = inFinWait1({ version });
     t.send({ flags: "F.", ack: 2 });
@@ -104,8 +104,9 @@ function diagram(version: 4 | 6): void {
     expect(t.state).toBe("CLOSING");
   });
 
-  // ESTABLISHED -> CLOSED, appl: close, send: RST. The FIN before it makes it an end of file for
-  // the peer instead of an error, and it waits for the peer's own: in CLOSE-WAIT Linux has an error.
+  // ESTABLISHED -> CLOSED, appl: close, send: RST. The FIN before it gives the peer end of file
+  // instead of an error. The RST waits for the peer's FIN, since in CLOSE-WAIT Linux reports an
+  // error.
   test("ESTABLISHED is reset by close once the peer has closed (RFC 9293 3.6)", () => {
     const t = inEstablished({ version });
     t.close();
@@ -141,8 +142,8 @@ function diagram(version: 4 | 6): void {
     expect(t.isForgotten).toBe(true);
   });
 
-  // The same where the RST has gone already, in answer to the peer's FIN: nothing is sent twice.
-  test("CLOSING that was reset becomes CLOSED by close (RFC 9293 3.10.4)", () => {
+  // The RST was already sent in response to the peer's FIN: nothing is sent twice.
+  test("CLOSING after a RST becomes CLOSED by close (RFC 9293 3.10.4)", () => {
     const t = inFinWait2({ version });
     t.send({ flags: "F.", data: 3 });
     t.recv({ ack: 1 });

@@ -6,7 +6,8 @@ import { inCloseWait, inEstablished } from "../../support/dsl/builders.ts";
 const PLAIN = { syn: { mss: 1000 } };
 
 describe("a closed window", () => {
-  // One byte after the RTO, then at doubled intervals; the peer's answers keep the connection up.
+  // One byte after the RTO, then at doubled intervals; the peer's answers keep the connection
+  // alive.
   test("is probed with one byte (RFC 9293 3.8.6.1)", () => {
     const t = inEstablished(PLAIN);
     t.send({ window: 0 });
@@ -20,8 +21,8 @@ describe("a closed window", () => {
     }
   });
 
-  // It opens: the byte goes again with the rest, as it was not taken.
-  test("sends at once when it opens (RFC 9293 3.8.6.1)", () => {
+  // The window opens: the byte, which was not accepted, is sent again with the rest.
+  test("resumes sending as soon as it opens (RFC 9293 3.8.6.1)", () => {
     const t = inEstablished(PLAIN);
     t.send({ window: 0 });
     t.write(500);
@@ -34,8 +35,8 @@ describe("a closed window", () => {
     t.recvNothing();
   });
 
-  // A peer may take the byte and keep the window closed.
-  test("goes on behind a probe that was taken (RFC 9293 3.8.6.1)", () => {
+  // A peer may accept the byte and keep the window closed.
+  test("continues after a probe that was accepted (RFC 9293 3.8.6.1)", () => {
     const t = inEstablished(PLAIN);
     t.send({ window: 0 });
     t.write(500);
@@ -46,8 +47,8 @@ describe("a closed window", () => {
     t.recv({ flags: "P.", seq: 3, length: 498 });
   });
 
-  // A peer that closes the window for hours and answers each probe is not given up.
-  test("may last as long as probes are answered (RFC 9293 3.8.6.1, MUST-37)", () => {
+  // A peer may keep its window closed for hours while it answers the probes.
+  test("may stay closed as long as probes are answered (RFC 9293 3.8.6.1, MUST-37)", () => {
     const t = inEstablished({ ...PLAIN, tcp: { userTimeoutMs: 100_000 } });
     t.send({ window: 0 });
     t.write(500);
@@ -60,7 +61,7 @@ describe("a closed window", () => {
     expect(t.state).toBe("ESTABLISHED");
   });
 
-  // One that does not answer is.
+  // The peer does not answer.
   test("ends a connection whose probes are not answered (RFC 9293 3.8.3)", () => {
     const t = inEstablished({ ...PLAIN, tcp: { userTimeoutMs: 2000 } });
     t.send({ window: 0 });
@@ -71,7 +72,7 @@ describe("a closed window", () => {
     expect(t.tcb.error).toBe("TIMED_OUT");
   });
 
-  // What was sent before it closed is probed for, not sent in full.
+  // Outstanding text is probed with a byte, not retransmitted in full.
   test("that closed over outstanding text is probed (RFC 9293 3.8.6.1)", () => {
     const t = inEstablished(PLAIN);
     t.write(2000);
@@ -91,15 +92,15 @@ describe("a closed window", () => {
     t.recvNothing();
   });
 
-  // A FIN needs no room of its own in a closed window.
-  test("holds no FIN back that has no text before it (RFC 9293 3.7)", () => {
+  // A FIN needs no window.
+  test("does not delay a FIN without text (RFC 9293 3.7)", () => {
     const t = inEstablished(PLAIN);
     t.send({ window: 0 });
     t.closeWrite();
     t.recv({ flags: "F.", seq: 1 });
   });
 
-  // A window from an old segment does not count.
+  // The window of an old segment is ignored.
   test("is not opened by an old segment (RFC 9293 3.10.7.4)", () => {
     const t = inEstablished(PLAIN);
     t.send({ data: 10 });
@@ -113,8 +114,8 @@ describe("a closed window", () => {
   });
 });
 
-describe("silly windows", () => {
-  // A window of half a segment is not used while more is to be sent, until a timer says so.
+describe("silly window syndrome", () => {
+  // A window of half a segment is not used until the override timeout.
   test("a small window is not filled with small segments (RFC 9293 3.8.6.2.1)", () => {
     const t = inEstablished(PLAIN);
     t.send({ window: 400 });
@@ -123,8 +124,8 @@ describe("silly windows", () => {
     t.recv({ at: 210, flags: "P.", length: 400 });
   });
 
-  // A peer whose whole buffer is small gets half of it at a time.
-  test("half of the largest window is worth a segment (RFC 9293 3.8.6.2.1)", () => {
+  // To a peer with a small buffer, half of it is sent at a time.
+  test("half of the largest window is enough for a segment (RFC 9293 3.8.6.2.1)", () => {
     const t = inEstablished({ ...PLAIN, window: 600 });
     t.write(2000);
     t.recv({ length: 600 });
@@ -149,8 +150,8 @@ describe("silly windows", () => {
     t.recv({ flags: "FP.", length: 500 });
   });
 
-  // The default.
-  test("without Nagle small segments go at once (RFC 9293 3.7.4, MUST-17)", () => {
+  // Nagle's algorithm is off by default.
+  test("without Nagle small segments are sent at once (RFC 9293 3.7.4, MUST-17)", () => {
     const t = inEstablished(PLAIN);
     for (let i = 0; i < 3; i++) {
       t.write(10);
@@ -160,8 +161,8 @@ describe("silly windows", () => {
 });
 
 describe("the send buffer", () => {
-  // A writer that outruns the peer gets less taken, and hears when there is room.
-  test("takes no more than its size and tells of room (RFC 9293 3.9.1.2)", () => {
+  // A writer that is faster than the peer has less accepted, and is notified when there is room.
+  test("accepts no more than its size and notifies when there is room (RFC 9293 3.9.1.2)", () => {
     const t = inEstablished({ ...PLAIN, tcp: { sendBuffer: 4096 } });
     expect(t.write(5000)).toBe(4096);
     expect(t.write(1)).toBe(0);
@@ -173,8 +174,8 @@ describe("the send buffer", () => {
     t.recv({ flags: "P.", length: 1000 });
   });
 
-  // Nothing is kept of what is acknowledged, and rings are given back when they are empty.
-  test("is empty when all is acknowledged (RFC 9293 3.8.1)", () => {
+  // Acknowledged data is dropped, and an empty ring is returned to the pool.
+  test("is empty when all data is acknowledged (RFC 9293 3.8.1)", () => {
     const t = inCloseWait(PLAIN);
     t.write(3000);
     t.recvAll();

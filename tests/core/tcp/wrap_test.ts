@@ -2,16 +2,16 @@ import { describe, expect, test } from "bun:test";
 import { inClosed, inEstablished } from "../../support/dsl/builders.ts";
 
 describe("sequence numbers modulo 2^32", () => {
-  // The clock is set so that our SYN has the number that is wanted.
+  // The clock is set so that our SYN has the desired ISN.
   test("iss can be chosen (RFC 9293 3.4.1)", () => {
     for (const iss of [0, 0xffffffff, 0x7fffffff, 0x80000000]) {
       expect(inEstablished({ iss }).iss).toBe(iss);
     }
   });
 
-  // SYN at 2^32 - 1: the first byte of text is number 0. FIN is acknowledged behind the wrap too.
+  // SYN at 2^32 - 1: the first byte of text has number 0. FIN is acknowledged after the wrap too.
   test.each([0xffffffff, 0xfffff830, 0xfffffffe, 0x7ffffc00])(
-    "what is sent wraps from %d (RFC 9293 3.4)",
+    "sent data wraps from %d (RFC 9293 3.4)",
     (iss) => {
       const t = inEstablished({ iss, syn: { mss: 1000 } });
       t.write(5000);
@@ -35,7 +35,7 @@ describe("sequence numbers modulo 2^32", () => {
   );
 
   // The same with SACK blocks on both sides of the wrap.
-  test("blocks of the peer wrap (RFC 2018 3)", () => {
+  test("SACK blocks of the peer wrap (RFC 2018 3)", () => {
     const t = inEstablished({ iss: 0xfffff830 });
     t.write(5000);
     t.recvAll();
@@ -46,9 +46,9 @@ describe("sequence numbers modulo 2^32", () => {
     expect(t.tcb.scoreboard.isEmpty).toBe(true);
   });
 
-  // In order, ahead of a hole, overlapping, and beyond the window, each across the wrap.
+  // In order, out of order, overlapping and beyond the window, each across the wrap.
   test.each([0xffffffff, 0xfffffc18, 0xfffffffe, 0x7ffffff0])(
-    "what is received wraps from %d (RFC 9293 3.4)",
+    "received data wraps from %d (RFC 9293 3.4)",
     (irs) => {
       const t = inEstablished({ irs });
       t.send({ seq: 1501, data: 500 });
@@ -73,7 +73,7 @@ describe("sequence numbers modulo 2^32", () => {
     },
   );
 
-  // More than 2^32 bytes cannot be moved here, a window of them around the wrap can.
+  // Transferring 2^32 bytes would take too long, so the transfer starts before the wrap.
   test("a long transfer crosses the wrap in both directions (RFC 9293 3.4)", () => {
     const t = inEstablished({ iss: 0xffff0000, irs: 0xffff8000 });
     for (let i = 0; i < 100; i++) {
@@ -88,7 +88,7 @@ describe("sequence numbers modulo 2^32", () => {
     expect(t.tcb.bytesOut).toBe(100_000);
   });
 
-  // RST at exactly the next number, on both sides of the wrap.
+  // RST at RCV.NXT, on both sides of the wrap.
   test("a RST is compared across the wrap (RFC 5961 3.2)", () => {
     const t = inEstablished({ irs: 0xfffffffe });
     t.send({ data: 10 });

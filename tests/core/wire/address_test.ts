@@ -30,7 +30,7 @@ describe("IpAddress", () => {
     expect(parse(text)).toBe(expected);
   });
 
-  // What others read in different ways, or not at all, is refused.
+  // Forms that other parsers interpret differently, or reject, are refused.
   test.each([
     "",
     "1.2.3",
@@ -63,13 +63,13 @@ describe("IpAddress", () => {
     expect(IpAddress.parse(text)).toBe(undefined);
   });
 
-  // RFC 4291 2.2: brackets are for IPv6 alone.
+  // RFC 4291 2.2: brackets are for IPv6 only.
   test("parse refuses an IPv4 address in brackets", () => {
     expect(IpAddress.parse("[1.2.3.4]")).toBe(undefined);
   });
 
-  // What was written is read again, for addresses with many and with few zero groups.
-  test("toString and parse, write and read are each other's inverse", () => {
+  // Round trip for addresses with many and few zero groups.
+  test("parse reverses toString, and read reverses write", () => {
     const random = seededRandom(3);
     const word = () => random.uint32() & (random.fraction() < 0.5 ? 0xffff : -1);
     for (let i = 0; i < 5000; i++) {
@@ -86,7 +86,7 @@ describe("IpAddress", () => {
     }
   });
 
-  // Who may be the peer of a connection (RFC 9293 3.9.2.3).
+  // Addresses that can be the peer of a connection (RFC 9293 3.9.2.3).
   test.each([
     ["10.0.0.1", true],
     ["0.0.0.0", false],
@@ -111,7 +111,7 @@ describe("IpAddress", () => {
 });
 
 describe("Subnet", () => {
-  // At the first and the last address of a network, and one beyond.
+  // The first and last address of a network, and their neighbors outside.
   test.each([
     ["10.7.0.2/24", ["10.7.0.0", "10.7.0.255"], ["10.6.255.255", "10.7.1.0", "::a07:1"]],
     ["10.0.0.0/8", ["10.255.255.255"], ["11.0.0.0", "9.255.255.255"]],
@@ -154,7 +154,7 @@ describe("Subnet", () => {
     expect(broadcasts("fd00::1/64", "fd00::ffff:ffff:ffff:ffff")).toBe(false);
   });
 
-  // The whole of a network is between these, and nothing else.
+  // The first and last address of a network.
   test.each([
     ["10.90.7.2/16", "10.90.0.0", "10.90.255.255", false],
     ["10.90.0.0/16", "10.90.0.0", "10.90.255.255", true],
@@ -173,7 +173,7 @@ describe("Subnet", () => {
     expect(subnet.isNetwork).toBe(isNetwork);
   });
 
-  // Two networks overlap when one is in the other, in either order.
+  // Two networks overlap if one contains the other.
   test.each([
     ["10.90.0.0/16", "10.90.7.0/24", true],
     ["10.90.7.9/24", "10.90.7.2/32", true],
@@ -187,7 +187,7 @@ describe("Subnet", () => {
 });
 
 describe("IpAddress.next", () => {
-  // Carries go from word to word; an IPv4 address stays one.
+  // Carries propagate from word to word; an IPv4 address stays IPv4.
   test.each([
     ["10.0.0.255", "10.0.1.0"],
     ["255.255.255.255", "0.0.0.0"],

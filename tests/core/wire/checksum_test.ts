@@ -14,14 +14,14 @@ function naive(bytes: Uint8Array): number {
 }
 
 describe("checksum", () => {
-  // RFC 1071 3 adds up 00 01 f2 03 f4 f5 f6 f7 and gets ddf2.
-  test("fold gives the sum of the RFC's example (RFC 1071 3)", () => {
+  // RFC 1071 3: the sum of 00 01 f2 03 f4 f5 f6 f7 is ddf2.
+  test("fold returns the sum of the RFC's example (RFC 1071 3)", () => {
     const bytes = Uint8Array.of(0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7);
     expect(fold(addBytes(0, bytes, 0, 8))).toBe(0xddf2);
     expect(finish(addBytes(0, bytes, 0, 8))).toBe(0x220d);
   });
 
-  // Fast and slow path meet at 128 bytes; every alignment and both parities of length occur.
+  // Lengths around the threshold of 128 bytes, every alignment and both parities.
   test("addBytes equals the naive sum at every alignment and length (RFC 1071 1)", () => {
     const random = seededRandom(1);
     const bytes = new Uint8Array(70_000);
@@ -37,8 +37,8 @@ describe("checksum", () => {
     }
   });
 
-  // The largest words, as many as a packet can hold and many more: nothing overflows.
-  test("addBytes takes any number of the largest words (RFC 1071 2)", () => {
+  // The largest words, more than any packet can hold: nothing overflows.
+  test("addBytes does not overflow (RFC 1071 2)", () => {
     const bytes = new Uint8Array(1024 * 1024 + 8).fill(0xff);
     for (
       const length of [65_536, 262_142, 262_144, 262_146, 262_148, 1024 * 1024, 1024 * 1024 + 6]
@@ -49,7 +49,7 @@ describe("checksum", () => {
     }
   });
 
-  // A sum in two pieces is the sum of the whole when the first has an even length.
+  // Summing in two parts gives the same result if the first has an even length.
   test("addBytes continues a sum (RFC 1071 2(A))", () => {
     const random = seededRandom(2);
     const bytes = new Uint8Array(1000);
@@ -61,7 +61,7 @@ describe("checksum", () => {
   });
 
   // 10.0.0.1 to 10.0.0.2, TCP, 20 bytes; and the same with fd00::1 and fd00::2.
-  test("pseudoHeaderSum counts addresses, protocol and length (RFC 9293 3.1, RFC 8200 8.1)", () => {
+  test("pseudoHeaderSum covers addresses, protocol and length (RFC 9293 3.1, RFC 8200 8.1)", () => {
     const v4 = [IpAddress.parse("10.0.0.1")!, IpAddress.parse("10.0.0.2")!] as const;
     expect(pseudoHeaderSum(...v4, 6, 20)).toBe(0x0a00 + 1 + 0x0a00 + 2 + 6 + 20);
     const v6 = [IpAddress.parse("fd00::1")!, IpAddress.parse("fd00::2")!] as const;

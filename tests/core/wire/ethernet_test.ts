@@ -12,8 +12,8 @@ import {
   readMac,
 } from "../../../core/wire/ethernet.ts";
 
-describe("a station's address", () => {
-  // 48 bits as a number, there and back.
+describe("a MAC address", () => {
+  // 48 bits as a number, in both directions.
   test.each(["00:00:00:00:00:00", "02:00:5e:10:00:01", "ff:ff:ff:ff:ff:ff"])(
     "%s is read",
     (text) => {
@@ -21,21 +21,21 @@ describe("a station's address", () => {
     },
   );
 
-  // Anything else is none.
+  // Other forms are refused.
   test.each(["", "02:00:5e:10:00", "02:00:5e:10:00:01:02", "02:00:5e:10:00:0g", "2:0:5e:1:0:1"])(
     "%j is none",
     (text) => expect(parseMac(text)).toBeUndefined(),
   );
 
   // The lowest bit of the first byte (IEEE 802).
-  test("is a station's or a group's", () => {
+  test("is individual or a group address", () => {
     const macs = ["02:00:00:00:00:01", "01:00:5e:00:00:fb", "00:00:00:00:00:00"].map(parseMac);
     expect(macs.map((mac) => isGroupMac(mac!))).toEqual([false, true, false]);
     expect(macs.map((mac) => isStationMac(mac!))).toEqual([true, false, false]);
     expect(isGroupMac(BROADCAST_MAC)).toBe(true);
   });
 
-  // 23 bits of an IPv4 group, 32 of an IPv6 one.
+  // 23 bits of an IPv4 group, 32 of an IPv6 group.
   test.each([
     ["224.0.0.251", "01:00:5e:00:00:fb"],
     ["239.255.1.2", "01:00:5e:7f:01:02"],
@@ -45,9 +45,9 @@ describe("a station's address", () => {
   });
 });
 
-describe("a frame's header", () => {
-  // Destination, source, type, in this order, up to where the payload begins.
-  test("is read as it was written", () => {
+describe("an Ethernet header", () => {
+  // Destination, source, type, in this order, directly before the payload.
+  test("is parsed as it was written", () => {
     const bytes = new Uint8Array(20);
     emitEthernetHeader(bytes, 16, 0x0200_0000_0002, 0x0200_0000_0001, 0x86dd);
     expect(bytes.toHex()).toBe("0000" + "020000000002" + "020000000001" + "86dd" + "00000000");

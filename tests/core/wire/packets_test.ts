@@ -17,7 +17,7 @@ function ipPacket(family: readonly [IpAddress, IpAddress], payload: number, prot
   return packet.subarray(0, length + payload);
 }
 
-/** Writes the IPv4 header checksum anew, so that nothing but the change is wrong. */
+/** Updates the IPv4 header checksum, so that only the change is wrong. */
 function repair(packet: Uint8Array): Uint8Array {
   packet[10] = packet[11] = 0;
   let sum = 0;
@@ -39,7 +39,7 @@ const dropOf = (packet: Uint8Array, size = packet.length) => parseIp(packet, siz
 describe("parseIp", () => {
   // Both families through the same emitter and parser.
   test.each([[V4, 20], [V6, 40]] as const)(
-    "reads what emitIp has written (RFC 791 3.1, RFC 8200 3)",
+    "parses what emitIp writes (RFC 791 3.1, RFC 8200 3)",
     (family, headerLength) => {
       const ip = new IpHeader();
       const packet = ipPacket(family, 33);
@@ -51,8 +51,8 @@ describe("parseIp", () => {
     },
   );
 
-  // Every way in which a header can be wrong has a name.
-  test("names why an IPv4 packet is dropped (RFC 1122 3.2.1)", () => {
+  // Each kind of invalid header has a drop reason.
+  test("returns the reason to drop an IPv4 packet (RFC 1122 3.2.1)", () => {
     const packet = ipPacket(V4, 20);
     expect(dropOf(packet, 0)).toBe("ip-short");
     expect(dropOf(packet, 19)).toBe("ip-short");
@@ -63,12 +63,12 @@ describe("parseIp", () => {
     const damaged = packet.slice();
     damaged[8]! ^= 1;
     expect(dropOf(damaged)).toBe("ip-checksum");
-    // Options are stepped over.
+    // Options are skipped.
     const options = ipPacket(V4, 24);
     expect(dropOf(change(options, 0, 0x46))).toBe(undefined);
   });
 
-  test("names why an IPv6 packet is dropped (RFC 8200 3)", () => {
+  test("returns the reason to drop an IPv6 packet (RFC 8200 3)", () => {
     const packet = ipPacket(V6, 20);
     expect(dropOf(packet, 39)).toBe("ip-short");
     expect(dropOf(packet, 59)).toBe("ip-short");
@@ -81,8 +81,8 @@ describe("parseIp", () => {
     }
   });
 
-  // Hop-by-hop, destination options, an atomic fragment: the TCP header is found behind them.
-  test("steps over extension headers (RFC 8200 4, RFC 6946)", () => {
+  // Hop-by-hop options, destination options and an atomic fragment precede the TCP header.
+  test("skips extension headers (RFC 8200 4, RFC 6946)", () => {
     const packet = ipPacket(V6, 8 + 16 + 8 + 20, 0);
     packet.set([60, 0], 40);
     packet.set([44, 1, 0x3e, 12], 48);
@@ -99,8 +99,8 @@ describe("parseIp", () => {
     expect(dropOf(routed)).toBe("ip-source-route");
   });
 
-  // Offset and "more fragments" in both families, for whoever puts them together.
-  test("says which piece of a packet a fragment is (RFC 791 3.1, RFC 8200 4.5)", () => {
+  // Offset and more-fragments bit in both families, for reassembly.
+  test("returns offset and identification of a fragment (RFC 791 3.1, RFC 8200 4.5)", () => {
     const ip = new IpHeader();
     const v4 = change(change(ipPacket(V4, 24), 6, 0x20), 7, 185);
     expect(parseIp(v4, v4.length, ip)).toBe(undefined);
@@ -115,8 +115,8 @@ describe("parseIp", () => {
     expect(ip.isFragment).toBe(false);
   });
 
-  // Anything at all may arrive.
-  test("never throws and never leaves the packet, whatever the bytes", () => {
+  // Random bytes.
+  test("never throws and never reads beyond the packet, for any bytes", () => {
     const random = seededRandom(5);
     const ip = new IpHeader();
     for (let i = 0; i < 20_000; i++) {
@@ -127,7 +127,7 @@ describe("parseIp", () => {
       if (packet.length > 20) packet[i % 2 === 0 ? 4 : 2] = 0;
       if (packet.length > 20 && i % 2 === 1) repair(packet.length >= 60 ? packet : packet.slice());
       if (parseIp(packet, packet.length, ip) !== undefined) continue;
-      assert(ip.payloadStart <= ip.payloadEnd, "the payload begins before it ends");
+      assert(ip.payloadStart <= ip.payloadEnd, "the payload starts before it ends");
       assert(ip.payloadEnd <= packet.length, "the payload lies in the packet");
     }
   });
@@ -140,7 +140,7 @@ function optionsOf({ mss, windowScale, sackPermitted, sackCount, ...segment }: S
 
 describe("parseTcp", () => {
   // Fields, all options of a SYN, and text.
-  test("reads what the emitters have written (RFC 9293 3.1)", () => {
+  test("parses what the emitters write (RFC 9293 3.1)", () => {
     const bytes = new Uint8Array(100);
     const optionsLength = emitSynOptions(bytes, 25, {
       mss: 1460,
@@ -178,8 +178,8 @@ describe("parseTcp", () => {
     expect([segment.textLength, segment.length]).toEqual([3, 4]);
   });
 
-  // Timestamps and three blocks fill the 40 bytes that there are for options.
-  test("reads timestamps with SACK blocks (RFC 2018 3, RFC 7323 3)", () => {
+  // Timestamps and three blocks fill the 40 bytes available for options.
+  test("parses timestamps with SACK blocks (RFC 2018 3, RFC 7323 3)", () => {
     const bytes = new Uint8Array(60);
     const blocks = [1, 2, -4, -3, 100, 200];
     let end = 20 + emitTimestamps(bytes, 20, 1, 2);
@@ -195,7 +195,7 @@ describe("parseTcp", () => {
     expect(segment.hasTimestamps).toBe(true);
   });
 
-  test("names why a segment is dropped (RFC 9293 3.1)", () => {
+  test("returns the reason to drop a segment (RFC 9293 3.1)", () => {
     const bytes = new Uint8Array(24);
     const fields = { sourcePort: 1, destinationPort: 2, seq: 0, ack: 0, flags: 16, window: 0 };
     const drop = (size: number) => parseTcp(bytes, 0, size, new Segment());
@@ -211,8 +211,8 @@ describe("parseTcp", () => {
     expect(drop(24)).toBe("tcp-port");
   });
 
-  // A length of 0 or 1, or one beyond the header, ends the reading and nothing else.
-  test("stops at an option whose length cannot be (RFC 9293 3.1, MUST-7)", () => {
+  // A length of 0 or 1, or beyond the header, only ends the parsing of options.
+  test("stops at an option of invalid length (RFC 9293 3.1, MUST-7)", () => {
     const segment = new Segment();
     for (const options of [[2, 0, 5, 180], [2, 1, 5, 180], [2, 5, 5, 180], [1, 1, 1, 2]]) {
       const bytes = new Uint8Array(24);
@@ -224,8 +224,8 @@ describe("parseTcp", () => {
     }
   });
 
-  // What an earlier segment had does not show in the next: one record serves every packet.
-  test("forgets the options of the segment before", () => {
+  // The record is reused, and must not keep options of an earlier segment.
+  test("clears the options of the previous segment", () => {
     const random = seededRandom(6);
     const used = new Segment();
     for (let i = 0; i < 20_000; i++) {
@@ -244,7 +244,7 @@ describe("parseTcp", () => {
 });
 
 describe("parseIcmp", () => {
-  // The two families number their messages differently and mean the same.
+  // The two families use different types and codes for the same meanings.
   test.each(
     [
       [4, 8, 0, "echo-request"],
@@ -273,8 +273,8 @@ describe("parseIcmp", () => {
     expect(message).toMatchObject({ meaning: is, mtu: 0, bodyStart: 8 });
   });
 
-  // IPv4 has 16 bits for the next hop's MTU, IPv6 has 32.
-  test("reads the MTU of a packet that was too big (RFC 1191 4, RFC 4443 3.2)", () => {
+  // The next-hop MTU has 16 bits in IPv4 and 32 bits in IPv6.
+  test("returns the MTU of a packet-too-big error (RFC 1191 4, RFC 4443 3.2)", () => {
     const bytes = new Uint8Array(8);
     const message = new IcmpMessage();
     emitIcmpHeader(bytes, 0, 3, 4, 1400);

@@ -4,7 +4,7 @@ import { seqDiff, seqGeq, seqGt, seqLeq, seqLt, seqMax, seqMin } from "../../../
 import { assert } from "../../support/assert.ts";
 
 describe("sequence numbers", () => {
-  // A number and the one before it, at every place where 32 bits wrap.
+  // A number and the one before it, around every wrap of 32 bits.
   test.each([0, 1, 2 ** 31 - 1, 2 ** 31, -(2 ** 31), -1, 2 ** 32 - 1])(
     "compare modulo 2^32 around %d (RFC 9293 3.4)",
     (point) => {
@@ -21,7 +21,7 @@ describe("sequence numbers", () => {
     },
   );
 
-  // Against arithmetic on integers of any size.
+  // Compared with arithmetic on arbitrary-precision integers.
   test("seqDiff is the signed distance modulo 2^32 (RFC 9293 3.4)", () => {
     const random = seededRandom(4);
     for (let i = 0; i < 10_000; i++) {

@@ -23,7 +23,7 @@ function sumOf(bytes: Uint8Array, start: number, end: number): number {
   return fold(addBytes(0, bytes, start, end));
 }
 
-/** Random bytes in memory of this kind, of which `skipped` are before the array. */
+/** Random bytes in summed memory, `skipped` bytes after its start. */
 function randomBytes(seed: number, size: number, skipped = 0): Uint8Array {
   const bytes = summedMemory(skipped + size).subarray(skipped);
   seededRandom(seed).fill(bytes);
@@ -31,14 +31,14 @@ function randomBytes(seed: number, size: number, skipped = 0): Uint8Array {
 }
 
 describe("summed memory", () => {
-  // What the tests of sums rely on: they run in WebAssembly, on both runtimes.
+  // The tests below rely on WebAssembly being used on both runtimes.
   test("is summed by WebAssembly, and ordinary memory is not", () => {
     expect(quickSum(summedMemory(1500), 0, 1500)).toBe(0);
     expect(quickSum(new Uint8Array(1500), 0, 1500)).toBeUndefined();
   });
 
-  // Every alignment, every length of a step of 32 bytes and of what remains after it.
-  test("has the sum of the plain algorithm at every alignment and length (RFC 1071 1)", () => {
+  // Every alignment, and every length around the step of 32 bytes.
+  test("gives the naive sum at every alignment and length (RFC 1071 1)", () => {
     for (const skipped of [0, 1]) {
       const bytes = randomBytes(1, 70_100, skipped);
       for (const length of [...Array(200).keys(), 1499, 1500, 9001, 65_535, 65_536]) {
@@ -51,8 +51,8 @@ describe("summed memory", () => {
     }
   });
 
-  // Longer than any packet, as they come.
-  test("has the sum of the plain algorithm for random pieces", () => {
+  // Random ranges, longer than any packet.
+  test("gives the naive sum for random ranges", () => {
     const random = seededRandom(2);
     const bytes = randomBytes(3, 140_000);
     for (let i = 0; i < 300; i++) {
@@ -62,8 +62,8 @@ describe("summed memory", () => {
     }
   });
 
-  // Bytes beside the piece have no part in the sum.
-  test("sums nothing but what it is asked for", () => {
+  // Adjacent bytes do not affect the sum.
+  test("sums only the given range", () => {
     const bytes = summedMemory(1000).fill(0xff);
     bytes.fill(0, 301, 700);
     expect(sumOf(bytes, 301, 700)).toBe(0);
@@ -71,8 +71,9 @@ describe("summed memory", () => {
     expect(sumOf(bytes, 300, 700)).toBe(0xff00);
   });
 
-  // The largest words, as many as the lanes can hold, and one step more, which is not for them.
-  test("takes the largest words without an overflow (RFC 1071 2)", () => {
+  // The largest words, as many as the lanes can hold, and one step more, which falls back to
+  // JavaScript.
+  test("does not overflow with the largest words (RFC 1071 2)", () => {
     const bytes = summedMemory(MAX_SUMMED + 32).fill(0xff);
     for (const length of [40 + 65_535, MAX_SUMMED - 1, MAX_SUMMED, MAX_SUMMED + 32]) {
       expect(sumOf(bytes, 0, length)).toBe(length % 2 === 0 ? 0xffff : 0xff00);
@@ -81,7 +82,7 @@ describe("summed memory", () => {
     expect(quickSum(bytes, 0, MAX_SUMMED + 1)).toBeUndefined();
   });
 
-  // A sum in two pieces is the sum of the whole when the first has an even length.
+  // Summing in two parts gives the same result if the first has an even length.
   test("continues a sum (RFC 1071 2(A))", () => {
     const bytes = randomBytes(4, 1000);
     for (let cut = 0; cut <= 1000; cut += 2) {
@@ -90,14 +91,14 @@ describe("summed memory", () => {
     }
   });
 
-  // Each has its own bytes: the function of one would sum those of the other.
+  // Each memory has its own function; that of another would sum the wrong bytes.
   test("keeps several memories apart", () => {
     const [one, other] = [randomBytes(5, 3000), randomBytes(6, 3000)];
     for (const bytes of [one, other, one]) expect(sumOf(bytes, 0, 3000)).toBe(naive(bytes));
   });
 
-  // Buffers are cut from it: they are zeros, they lie side by side, and all of them are there.
-  test("has the size that was asked for, all zeros", () => {
+  // Buffers cut from it are adjacent, zero, and inside the memory.
+  test("has the requested size and is zeroed", () => {
     for (const size of [0, 1, 65_536, 64 * 65_575]) {
       const bytes = summedMemory(size);
       expect(bytes.length).toBe(size);
@@ -107,8 +108,9 @@ describe("summed memory", () => {
 });
 
 describe("briefView", () => {
-  // Neighbours that begin on one page push each other out; each gets what it asked for.
-  test("views what subarray() does, whatever was viewed before", () => {
+  // Views that start on the same page replace each other in the cache; each call still returns the
+  // right one.
+  test("returns the same bytes as subarray(), regardless of earlier views", () => {
     const memory = randomBytes(8, 200_000, 3);
     const random = seededRandom(9);
     for (const bytes of [memory, memory.subarray(100), memory.slice()]) {
@@ -126,8 +128,8 @@ describe("briefView", () => {
     }
   });
 
-  // Bulk comes in segments of one size, buffer after buffer.
-  test("makes one view for all packets of one size in one buffer", () => {
+  // Bulk data arrives in segments of equal size in the same buffers.
+  test("reuses the view for packets of equal size in the same buffer", () => {
     const memory = summedMemory(64 * 65_575);
     const buffers = Array.from({ length: 64 }, (_, i) => memory.subarray(i * 65_575));
     const views = buffers.map((buffer) => briefView(buffer, 52, 1500));
@@ -142,14 +144,15 @@ describe("without WebAssembly", () => {
   };
   const host = (globalThis as unknown as { WebAssembly: WebAssemblyLike }).WebAssembly;
   const incapable = [
-    // Engines without SIMD, pages whose Content-Security-Policy forbids code, address space used up.
+    // Engines without SIMD, pages whose Content-Security-Policy forbids WebAssembly, exhausted
+    // address space.
     ["memory but no module", { ...pick(host), Module: refused }],
     ["no memory", { ...pick(host), Memory: refused }],
     ["nothing at all", {}],
   ] as const;
 
-  // Sums are the same, taken in JavaScript.
-  test.each(incapable)("ordinary bytes do: %s", (_, webAssembly) => {
+  // The sums, computed in JavaScript, are the same.
+  test.each(incapable)("ordinary bytes are used: %s", (_, webAssembly) => {
     const bytes = summedMemory(5000, webAssembly as unknown as WebAssemblyLike);
     seededRandom(7).fill(bytes);
     expect(bytes.length).toBe(5000);
@@ -159,7 +162,7 @@ describe("without WebAssembly", () => {
 });
 
 describe("checksumModule", () => {
-  // Engines compile it at once: in a page modules of more than 4 KiB are refused for that.
+  // It is compiled synchronously, which browsers refuse on the main thread for modules above 4 KiB.
   test("is small", () => {
     expect(checksumModule().length).toBeLessThan(1024);
   });

@@ -40,8 +40,8 @@ function change(packet: Uint8Array, at: number, value: number): Uint8Array {
 }
 
 describe("emitUdp", () => {
-  // Odd and even lengths, both families; the empty datagram is one too.
-  test.each(FAMILIES)("writes what others read over IPv%d (RFC 768)", (version: 4 | 6) => {
+  // Odd and even lengths, both families, and an empty datagram.
+  test.each(FAMILIES)("writes valid datagrams over IPv%d (RFC 768)", (version: 4 | 6) => {
     for (const length of [0, 1, 2, 511, 1400]) {
       const sent = decodeUdp(emit(version, pattern(length)));
       expect(sent).toMatchObject({ sourcePort: 4000, destinationPort: 53 });
@@ -49,37 +49,37 @@ describe("emitUdp", () => {
     }
   });
 
-  // Two bytes that make the sum all ones, whose complement is zero: that would mean "no checksum".
+  // The data makes the sum all ones, whose complement is zero, which would mean "no checksum".
   test.each(FAMILIES)("never sends a checksum of zero over IPv%d (RFC 768)", (version: 4 | 6) => {
     const { checksum } = decodeUdp(emit(version, new Uint8Array(2)));
     const data = Uint8Array.of(checksum >> 8, checksum & 255);
     expect(decodeUdp(emit(version, data)).checksum).toBe(0xffff);
   });
 
-  // 65,535 bytes less the headers that count.
-  test("knows the longest datagram (RFC 768, RFC 8200 3)", () => {
+  // 65,535 bytes minus the headers that are included in the length field.
+  test("returns the maximum length of a datagram (RFC 768, RFC 8200 3)", () => {
     expect(maxDatagramLength(IpAddress.ANY_V4)).toBe(65_507);
     expect(maxDatagramLength(IpAddress.ANY_V6)).toBe(65_527);
   });
 });
 
 describe("parseUdp", () => {
-  // What the tests' own emitter writes.
-  test.each(FAMILIES)("reads a datagram over IPv%d (RFC 768)", (version: 4 | 6) => {
+  // A datagram written by the tests' own encoder.
+  test.each(FAMILIES)("parses a datagram over IPv%d (RFC 768)", (version: 4 | 6) => {
     const packet = encodeUdp(...ENDS[version], 4000, 53, pattern(33), true);
     const read = parse(packet);
     expect(read).toMatchObject({ sourcePort: 4000, destinationPort: 53, drop: undefined });
     expect(read.data).toEqual(pattern(33));
   });
 
-  // Zero is "no checksum"; IPv6 has none of its own, so there it has to be one.
-  test("takes a missing checksum over IPv4 alone (RFC 8200 8.1)", () => {
+  // Zero means "no checksum"; IPv6 requires one, since its header has none.
+  test("accepts a missing checksum over IPv4 only (RFC 8200 8.1)", () => {
     expect(parse(encodeUdp(...ENDS[4], 1, 2, pattern(9), false)).drop).toBeUndefined();
     expect(parse(encodeUdp(...ENDS[6], 1, 2, pattern(9), false)).drop).toBe("udp-checksum");
   });
 
-  // Every byte of the datagram counts, and the addresses too; a link that vouches is believed.
-  test.each(FAMILIES)("notices every changed byte over IPv%d (RFC 768)", (version: 4 | 6) => {
+  // The checksum covers every byte and the addresses; it is not verified if the link has done so.
+  test.each(FAMILIES)("detects every changed byte over IPv%d (RFC 768)", (version: 4 | 6) => {
     const packet = encodeUdp(...ENDS[version], 1000, 2000, pattern(8), true);
     const start = version === 4 ? 20 : 40;
     for (let at = start; at < packet.length; at++) {
@@ -90,8 +90,8 @@ describe("parseUdp", () => {
     }
   });
 
-  // Shorter than its header, longer than the packet; what lies behind the datagram is not its data.
-  test("believes a length only where it can be (RFC 768)", () => {
+  // Shorter than its header, or longer than the packet; bytes after the datagram are not data.
+  test("drops datagrams with an invalid length (RFC 768)", () => {
     const short = encodeIp(...ENDS[4], 17, new Uint8Array(7));
     expect(parse(short).drop).toBe("udp-short");
     const packet = encodeUdp(...ENDS[4], 1000, 2000, pattern(8), false);
@@ -102,8 +102,8 @@ describe("parseUdp", () => {
     expect(padded.data).toEqual(pattern(8).subarray(0, 4));
   });
 
-  // The checksum is over what the length says, wherever the packet ends (RFC 9868 8).
-  test("sums as much as the length says", () => {
+  // The checksum covers the length of the datagram, not of the packet (RFC 9868 8).
+  test("verifies the checksum over the datagram's length", () => {
     const inner = encodeUdp(...ENDS[6], 1000, 2000, pattern(8), true).subarray(40);
     const payload = new Uint8Array(inner.length + 5).fill(0xaa);
     payload.set(inner);

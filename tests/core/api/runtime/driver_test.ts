@@ -5,7 +5,7 @@ import { createStack } from "../../../../core/api/stack.ts";
 import type { Link } from "../../../../core/stack/link.ts";
 import { echoRequest } from "../../../support/packets.ts";
 
-/** A link that counts how often it is asked. */
+/** A link that counts the calls of its methods. */
 function counting(link: Link): { link: Link; calls: () => number } {
   let calls = 0;
   const counted: Link = {
@@ -20,7 +20,10 @@ function counting(link: Link): { link: Link; calls: () => number } {
   return { link: counted, calls: () => calls };
 }
 
-/** A link on which pings of `size` bytes never end; tells how many were taken before the first reply. */
+/**
+ * A link with an endless stream of pings of `size` bytes; resolves with the number received before
+ * the first reply.
+ */
 function endless(size: number): { link: Link; taken: Promise<number> } {
   const ping = echoRequest({ from: "10.0.0.2", to: "10.0.0.1" }, new Uint8Array(size));
   const packet = new Uint8Array(ping.byteLength);
@@ -50,11 +53,10 @@ function endless(size: number): { link: Link; taken: Promise<number> } {
 }
 
 describe("the driver", () => {
-  // Acknowledgements make room at once. Small packets of many connections are answered together, but
-  // answered while more keep coming;
-  // large ones do not wait for others.
+  // Acknowledgements are processed at once. Small packets of many connections are answered
+  // together, even while more keep arriving; large ones are answered without waiting for others.
   test.each([[0, 64], [400, 512], [1400, 192], [30_000, 64]])(
-    "takes packets with %d bytes of payload in bursts of %d",
+    "processes packets with %d bytes of payload in bursts of %d",
     async (size, burst) => {
       const { link, taken } = endless(size);
       const stack = createStack({ link, addresses: ["10.0.0.1/24"] });
@@ -63,8 +65,8 @@ describe("the driver", () => {
     },
   );
 
-  // An open connection on which nothing happens, for a day: no packet, no timer, no look at the link.
-  test("does nothing while nothing happens", async () => {
+  // An idle connection for a day: no packet, no timer, no call of the link.
+  test("is idle while connections are idle", async () => {
     const clock = new VirtualClock();
     const [left, right] = linkPair();
     const counted = counting(left);
@@ -81,7 +83,7 @@ describe("the driver", () => {
     await clock.runUntil(Promise.all([client.close(), server.close()]));
   });
 
-  // A bulk transfer in real time: whatever the machine does meanwhile, timers get their turn in it.
+  // A bulk transfer in real time: timers still run.
   test("lets timers run during a bulk transfer", async () => {
     const [left, right] = linkPair({ maxSuperPacket: 65_000, checksumOffload: true });
     const client = createStack({ link: left, addresses: ["10.0.0.1/24"] });
@@ -104,9 +106,9 @@ describe("the driver", () => {
     await Promise.all([client.close(), server.close()]);
   });
 
-  // Two stacks that answer each other at once would keep a loop of promises going for ever; the
-  // budget hands the turn over (`BUDGET_MS`).
-  test("hands the event loop over while echo keeps both stacks busy", async () => {
+  // Two stacks that answer each other would fill the microtask queue forever; `BUDGET_MS` yields to
+  // the event loop.
+  test("yields to the event loop while echo keeps both stacks busy", async () => {
     const [left, right] = linkPair();
     const client = createStack({ link: left, addresses: ["10.0.0.1/24"] });
     const server = createStack({ link: right, addresses: ["10.0.0.2/24"] });

@@ -7,7 +7,7 @@ const echo: Handler = async ({ socket }) => {
   for await (const chunk of socket) await socket.write(chunk);
 };
 
-/** Takes its time for each write. */
+/** Delays each write. */
 const slow: Handler = ({ socket, clock }, next) =>
   next(deriveSocket(socket, {
     write: async (chunk) => {
@@ -21,7 +21,7 @@ function dial(pair: StackPair, port: number): TcpSocket {
 }
 
 describe("next(socket)", () => {
-  // A letter is looked at and put back: the echo does not know.
+  // A byte is read and unread: the echo does not notice.
   test("runs the rest of the chain on that socket", async () => {
     await using pair = new StackPair();
     const seen: (number | undefined)[] = [];
@@ -38,7 +38,7 @@ describe("next(socket)", () => {
     expect(seen).toEqual([97]);
   });
 
-  // Values, signal, log, clock and stack are the connection's, whatever the socket.
+  // Values, signal, log, clock and stack are those of the connection, whatever the socket.
   test("shares everything else of the context", async () => {
     await using pair = new StackPair();
     const contexts: Context[] = [];
@@ -65,8 +65,8 @@ describe("next(socket)", () => {
       .toEqual([outer.signal, outer.log, outer.clock, outer.stack]);
   });
 
-  // The inner handler returns while its write still waits; the FIN goes behind those bytes.
-  test("delivers what the replaced socket still holds before the connection is closed", async () => {
+  // The inner handler returns while its write is pending; the FIN follows those bytes.
+  test("delivers pending writes of the replaced socket before the connection is closed", async () => {
     await using pair = new StackPair();
     const ended: number[] = [];
     pair.server.use(7, async (c, next) => {
@@ -83,8 +83,8 @@ describe("next(socket)", () => {
     await pair.run(client.close());
   });
 
-  // The socket is closed for the rest of the chain, which was all that had it.
-  test("closes the socket when the rest has settled", async () => {
+  // Only the rest of the chain uses the socket, so it is closed afterwards.
+  test("closes the socket when the rest of the chain has settled", async () => {
     await using pair = new StackPair();
     const codes: string[] = [];
     pair.server.use(7, async ({ socket }, next) => {
@@ -98,8 +98,8 @@ describe("next(socket)", () => {
     await pair.run(client.close());
   });
 
-  // The rest throws: RST, and one line with the reason, though the abort came before it.
-  test("aborts the socket when the rest throws, and the stack logs why", async () => {
+  // The rest throws: RST, and one log line with the reason, although the abort came first.
+  test("aborts the socket when the rest of the chain throws, and the stack logs the reason", async () => {
     await using pair = new StackPair();
     pair.server.use(7, slow, () => {
       throw new Error("oops");
@@ -109,8 +109,8 @@ describe("next(socket)", () => {
     expect(pair.lines).toMatchObject([{ level: "error", fields: { port: 7, error: "oops" } }]);
   });
 
-  // That the peer has reset is no fault of the chain's, also behind a replaced socket.
-  test("is silent when the peer has reset", async () => {
+  // A reset by the peer is not an error of the chain, also with a replaced socket.
+  test("logs nothing when the peer has reset", async () => {
     await using pair = new StackPair();
     pair.server.use(7, slow, echo);
     const client = dial(pair, 7);
@@ -121,7 +121,7 @@ describe("next(socket)", () => {
     expect(pair.server.stats().connections).toBe(0);
   });
 
-  // Nothing is left to run, and what was written still goes.
+  // No handler is left, and pending writes are still sent.
   test("at the end of the chain closes the socket", async () => {
     await using pair = new StackPair();
     pair.server.use(7, async ({ socket }, next) => {

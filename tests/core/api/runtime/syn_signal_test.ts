@@ -6,7 +6,7 @@ import { tcpOnly } from "../../../plugins/forward/fake_targets.ts";
 import { socketPair } from "../../../support/fake_socket.ts";
 import { bytes, codeOf, StackPair } from "../stack_pair.ts";
 
-/** Prepares something for each connection before the SYN is answered. */
+/** A plugin that acquires a resource for each connection before the SYN is answered. */
 function preparing(): { plugin: Plugin; signals: AbortSignal[]; served: number[] } {
   const signals: AbortSignal[] = [];
   const served: number[] = [];
@@ -21,7 +21,7 @@ function preparing(): { plugin: Plugin; signals: AbortSignal[]; served: number[]
 }
 
 describe("Syn.signal", () => {
-  // What stands in front drops the connection: the handler that was made for it never runs.
+  // Earlier middleware drops the connection, so the handler from onSyn never runs.
   test("is aborted at the end of a connection whose handler never ran", async () => {
     await using pair = new StackPair();
     const { plugin, signals, served } = preparing();
@@ -38,7 +38,7 @@ describe("Syn.signal", () => {
     expect(served).toEqual([]);
   });
 
-  // While a handler runs nothing is let go; afterwards it does no harm.
+  // Not aborted while the handler runs; afterwards it is harmless.
   test("is not aborted while the handler runs", async () => {
     await using pair = new StackPair();
     const { plugin, signals, served } = preparing();
@@ -52,8 +52,8 @@ describe("Syn.signal", () => {
     expect(signals[0]!.aborted).toBe(true);
   });
 
-  // A malformed PROXY header: what forward has connected to is reset, not kept for ever.
-  test("lets forward's target go when middleware drops the connection", async () => {
+  // A malformed PROXY header: the connection of forward to its target is reset, not leaked.
+  test("releases forward's target when middleware drops the connection", async () => {
     await using pair = new StackPair();
     const { client: upstream, server: target } = socketPair();
     const forward = forwardThrough(tcpOnly(() => Promise.resolve(upstream)));

@@ -8,7 +8,7 @@ import { socketConformance } from "./socket_conformance.ts";
 
 const text = (chunk: Uint8Array | undefined) => new TextDecoder().decode(chunk);
 
-/** Reads through a function of the derived socket's own, in chunks of at most `size` bytes. */
+/** Reads through the derived socket's own function, in chunks of at most `size` bytes. */
 function inChunks(
   base: TcpSocket,
   size: number,
@@ -20,7 +20,7 @@ function inChunks(
   };
 }
 
-/** Sockets that behave as the connection itself does, made in every way there is. */
+/** Sockets that behave like the connection itself, derived in every possible way. */
 const KINDS: Readonly<Record<string, (base: TcpSocket, chunkSize: number) => TcpSocket>> = {
   "nothing overridden": (base) => deriveSocket(base, {}),
   "reading overridden": (base, size) => deriveSocket(base, { readChunk: inChunks(base, size) }),
@@ -55,8 +55,8 @@ for (const kind of kinds) {
 }
 
 describe("a derived socket", () => {
-  // The peer sends all it has before it reads; the buffer is full when the handler is done.
-  test("ends writing although the peer wants to be read first", async () => {
+  // The peer sends everything before it reads; the send buffer is full when the handler returns.
+  test("can finish writing although the peer does not read yet", async () => {
     const { client, server } = socketPair({ bufferSize: 10 });
     const derived = deriveSocket(server, {
       closeWrite: async () => {
@@ -112,7 +112,7 @@ describe("a derived socket", () => {
     expect(await derived.read(new Uint8Array(1))).toBe(null);
   });
 
-  // Question, FIN, answer, FIN: each direction ends by itself.
+  // Request, FIN, response, FIN: each direction ends independently.
   test.each(kinds)(
     "carries bytes and half-closes both ways: %s",
     (kind: string) =>
@@ -128,9 +128,9 @@ describe("a derived socket", () => {
       }),
   );
 
-  // The other order: this side ends first, and still reads.
+  // This side half-closes first, and still reads.
   test.each(kinds)(
-    "reads on after closeWrite(), writes no more: %s",
+    "can read but not write after closeWrite(): %s",
     (kind: string) =>
       withDerived(kind, async (pair, { client }, derived) => {
         await derived.write(bytes("first"));
@@ -143,9 +143,9 @@ describe("a derived socket", () => {
       }),
   );
 
-  // read(), views(), BYOB and the streams all see the same bytes in the same order.
+  // read(), views(), BYOB readers and streams return the same bytes in the same order.
   test.each(kinds)(
-    "is read in every way: %s",
+    "can be read in every way: %s",
     (kind: string) =>
       withDerived(kind, async (pair, { client }, derived) => {
         await client.write(bytes("abcdefghijklmnopqrstuvwxyz"));
@@ -172,9 +172,9 @@ describe("a derived socket", () => {
       }),
   );
 
-  // Two who read at once get the bytes in the order in which they asked.
+  // Concurrent reads are served in the order in which they were made.
   test.each(kinds)(
-    "serves readers in order: %s",
+    "serves reads in order: %s",
     (kind: string) =>
       withDerived(kind, async (pair, { client }, derived) => {
         const targets = [2, 3, 4].map((size) => new Uint8Array(size));
@@ -187,9 +187,9 @@ describe("a derived socket", () => {
       }),
   );
 
-  // RST: who reads, who writes and who waits for the end learn of it.
+  // RST: reads, writes and `closed` reject.
   test.each(kinds)(
-    "carries the peer's reset: %s",
+    "reports the peer's reset: %s",
     (kind: string) =>
       withDerived(kind, async (pair, { client }, derived) => {
         const read = codeOf(derived.read(new Uint8Array(1)));
@@ -200,7 +200,7 @@ describe("a derived socket", () => {
       }),
   );
 
-  // abort() is the base's: the peer gets RST.
+  // abort() resets the base: the peer gets RST.
   test.each(kinds)(
     "aborts its base: %s",
     (kind: string) =>
@@ -211,9 +211,9 @@ describe("a derived socket", () => {
       }),
   );
 
-  // What was written before close() arrives, and nothing more is read.
+  // Data written before close() is delivered, and nothing more is read.
   test.each(kinds)(
-    "close() delivers what was written: %s",
+    "close() delivers pending writes: %s",
     (kind: string) =>
       withDerived(kind, async (pair, { client }, derived) => {
         const much = new Uint8Array(3_000_000).fill(7);
@@ -232,9 +232,10 @@ describe("a derived socket", () => {
       }),
   );
 
-  // Both sides write without reading: close() throws away what comes, so that it gets through.
+  // Both sides write without reading: close() discards received data, so that its writes get
+  // through.
   test.each(kinds)(
-    "close() reads for a peer that does not read before: %s",
+    "close() drains the data of a peer that does not read: %s",
     (kind: string) =>
       withDerived(kind, async (pair, { client }, derived) => {
         const much = new Uint8Array(8_000_000);
@@ -247,8 +248,8 @@ describe("a derived socket", () => {
       }, 65_536),
   );
 
-  // Nobody reads: no more than a chunk is taken from the connection, and the peer has to wait.
-  test("reads no further than it is asked to", async () => {
+  // Without reads, at most one chunk is taken from the connection, and the peer has to wait.
+  test("reads ahead at most one chunk", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     let calls = 0;
@@ -263,8 +264,8 @@ describe("a derived socket", () => {
     expect(calls).toBe(1);
   });
 
-  // closeWrite() and the second write wait for the first one, however slow it is.
-  test("writes one after the other, and ends behind them", async () => {
+  // closeWrite() and the second write wait for the first, slow write.
+  test("runs writes one after the other, followed by closeWrite()", async () => {
     await using pair = new StackPair();
     const { server } = await pair.connect();
     const order: string[] = [];
@@ -289,8 +290,8 @@ describe("a derived socket", () => {
     expect(server.state).toBe("FIN-WAIT-1");
   });
 
-  // What the function throws is what the caller gets; the next call asks again.
-  test("hands on what the functions throw", async () => {
+  // The caller gets the error of the function; the next call runs it again.
+  test("propagates errors of its functions", async () => {
     await using pair = new StackPair();
     const { server } = await pair.connect();
     const derived = deriveSocket(server, {
@@ -302,8 +303,8 @@ describe("a derived socket", () => {
     await expect(derived.write(bytes("x"))).rejects.toThrow("bad key");
   });
 
-  // Addresses and the protocol are what middleware says; all else is the connection's.
-  test("has its base's properties but those that are overridden", async () => {
+  // Middleware can override addresses and protocol; other properties are the connection's.
+  test("has the properties of its base unless overridden", async () => {
     await using pair = new StackPair();
     const { server } = await pair.connect();
     const remoteAddr = { transport: "tcp", hostname: "fd00::9", port: 9 } as const;
@@ -325,8 +326,8 @@ describe("a derived socket", () => {
     expect(() => derived.setUserTimeout(0)).toThrow(TypeError);
   });
 
-  // A layer that writes itself may have to wait; one that only reads lets writes through.
-  test("takes at once what its base takes, unless writing is overridden", async () => {
+  // A layer with its own write may have to wait; one that only reads passes writes through.
+  test("accepts with tryWrite what its base accepts, unless write is overridden", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const reading = deriveSocket(server, { readChunk: inChunks(server, 100) });
@@ -338,8 +339,8 @@ describe("a derived socket", () => {
     expect(reading.tryWrite(bytes("ef"))).toBe(0);
   });
 
-  // "on-processed": the peer may know of bytes when all that was taken for them is dealt with.
-  test("acknowledges only what it has handed out", async () => {
+  // "on-processed": bytes are acknowledged once everything read for them has been processed.
+  test("acknowledges only data that it has delivered", async () => {
     await using pair = new StackPair({ acknowledge: "on-processed" });
     const { client, server } = await pair.connect();
     const derived = deriveSocket(server, { readChunk: inChunks(server, 100) });
@@ -357,8 +358,8 @@ describe("a derived socket", () => {
 });
 
 describe("unread", () => {
-  // Put back, and read again in every way; what follows comes from the connection itself.
-  test("puts bytes in front of the rest", async () => {
+  // Unread bytes can be read again in every way, followed by those of the connection.
+  test("puts bytes before the rest", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     await client.write(bytes("abcdefghi"));
@@ -377,15 +378,15 @@ describe("unread", () => {
     expect([...seen, await pair.run(readText(again))]).toEqual(["c", "def", "ghi"]);
   });
 
-  // Nothing to put back: nothing in between.
-  test("of no bytes is the socket itself", async () => {
+  // There is nothing to put back, so the socket is returned.
+  test("of no bytes returns the socket itself", async () => {
     await using pair = new StackPair();
     const { server } = await pair.connect();
     expect(unread(server, new Uint8Array(0))).toBe(server);
   });
 
-  // Bytes that are only in front are not acknowledged before they are read.
-  test("keeps what was put back from being acknowledged", async () => {
+  // Unread bytes are not acknowledged before they are read again.
+  test("delays the acknowledgement of unread bytes", async () => {
     await using pair = new StackPair({ acknowledge: "on-processed" });
     const { client, server } = await pair.connect();
     await client.write(bytes("abcd"));

@@ -3,14 +3,14 @@ import { deriveSocket } from "../../../../core/api/tcp/derived_socket.ts";
 import type { TcpSocket } from "../../../../core/api/types.ts";
 import { bytes, StackPair } from "../stack_pair.ts";
 
-/** More than the buffers of a connection hold. */
+/** More bytes than the buffers of a connection hold. */
 const MUCH = 3_000_000;
 
 function detach(array: Uint8Array<ArrayBuffer>): void {
   structuredClone(array.buffer, { transfer: [array.buffer] });
 }
 
-/** An array whose buffer can change its size. */
+/** An array with a resizable buffer. */
 function resizable(length: number): { array: Uint8Array; resize(to: number): void } {
   const Resizable = ArrayBuffer as unknown as new (
     length: number,
@@ -20,7 +20,7 @@ function resizable(length: number): { array: Uint8Array; resize(to: number): voi
   return { array: new Uint8Array(buffer), resize: (to) => buffer.resize(to) };
 }
 
-/** Sockets that read by themselves, or through what stands in front of them. */
+/** The connection's own socket, and derived sockets. */
 const KINDS: Readonly<Record<string, (socket: TcpSocket) => TcpSocket>> = {
   "a connection": (socket) => socket,
   "a derived socket": (socket) =>
@@ -35,7 +35,7 @@ const KINDS: Readonly<Record<string, (socket: TcpSocket) => TcpSocket>> = {
 };
 const kinds = Object.keys(KINDS);
 
-/** Counts by value of what the peer gets within a time. */
+/** Number of bytes of each value that the peer receives within a time. */
 async function drain(pair: StackPair, socket: TcpSocket): Promise<Record<number, number>> {
   const counts: Record<number, number> = {};
   void (async () => {
@@ -56,7 +56,7 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
 }
 
 describe("a buffer that is transferred", () => {
-  // The read that waits takes nothing and is told so; not a byte is lost to the next one.
+  // The pending read returns 0, and the next read gets all bytes.
   test.each(kinds)("read of %s resolves and leaves the bytes to the next", async (kind) => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
@@ -74,7 +74,7 @@ describe("a buffer that is transferred", () => {
     expect(await pair.run(reading.read(target))).toBe(null);
   });
 
-  // A loop that goes on with such an array would never wait: it is told.
+  // A loop that continues with such an array would never block, so it gets an error.
   test.each(kinds)("read of %s into it is a TypeError", async (kind) => {
     await using pair = new StackPair();
     const { server } = await pair.connect();
@@ -85,8 +85,8 @@ describe("a buffer that is transferred", () => {
     expect(await reading.read(new Uint8Array(0))).toBe(0);
   });
 
-  // What was taken has gone out, the rest cannot; the next write goes behind it.
-  test.each(kinds)("write to %s rejects and says how much was taken", async (kind) => {
+  // The bytes already accepted are sent, the rest cannot be; the next write follows them.
+  test.each(kinds)("write to %s rejects with the number of bytes accepted", async (kind) => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const writing = KINDS[kind]!(client);
@@ -103,7 +103,7 @@ describe("a buffer that is transferred", () => {
     expect(counts[2]).toBe(100);
   });
 
-  // There is nothing to send, and whoever wrote it thought otherwise.
+  // There is nothing to send, which the caller does not expect.
   test.each(kinds)("write of it to %s is a TypeError", async (kind) => {
     await using pair = new StackPair();
     const { client } = await pair.connect();
@@ -113,7 +113,7 @@ describe("a buffer that is transferred", () => {
     expect(() => client.tryWrite(lost)).toThrow("transferred");
   });
 
-  // The datagram waits for the next receiver.
+  // The datagram stays for the next receive.
   test("receive into it is a TypeError and loses nothing", async () => {
     await using pair = new StackPair();
     const server = pair.server.listenDatagram({ port: 53 });
@@ -130,9 +130,9 @@ describe("a buffer that is transferred", () => {
   });
 });
 
-describe("a buffer that changes its size", () => {
-  // The rest is not there any more: that it was sent would be a lie.
-  test("write rejects where it became smaller", async () => {
+describe("a buffer that is resized", () => {
+  // The rest no longer exists, so the write must not claim to have sent it.
+  test("write rejects if it has shrunk", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const { array, resize } = resizable(MUCH);
@@ -144,8 +144,8 @@ describe("a buffer that changes its size", () => {
     expect(await messageOf(written)).toContain(`${counts[1]} of its ${MUCH} bytes were taken`);
   });
 
-  // What was asked for is what it had: what it grew by is not sent.
-  test("write sends no more than it had where it became larger", async () => {
+  // The length at the time of the call is sent, not the growth.
+  test("write sends only the original length if it has grown", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const { array, resize } = resizable(MUCH);
@@ -157,8 +157,8 @@ describe("a buffer that changes its size", () => {
     expect(await pair.run(written)).toBe(MUCH);
   });
 
-  // It takes what fits, the rest is the next reader's.
-  test("read fills what is left of it", async () => {
+  // The read returns what fits; the rest is for the next read.
+  test("read fills the remaining length", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const { array, resize } = resizable(100);

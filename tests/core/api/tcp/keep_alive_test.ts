@@ -3,7 +3,7 @@ import type { TcpSocket } from "../../../../core/api/types.ts";
 import { StackPair } from "../stack_pair.ts";
 
 const CONNECTIONS = 2400;
-/** Packets that the wire holds, as many as a TUN device's queue. */
+/** Packets that the link queues, as many as a TUN device. */
 const QUEUE = 500;
 const AT_ONCE = 200;
 const IDLE_MS = 60_000;
@@ -16,7 +16,7 @@ const KEEP_ALIVE = {
   keepAliveProbes: PROBES,
 } as const;
 
-/** Many connections that the server's handlers hold, all heard of at the same instant. */
+/** Opens many connections, held by the server's handlers and all last active at the same time. */
 async function openMany(pair: StackPair): Promise<TcpSocket[]> {
   pair.server.use(7, async ({ socket }) => {
     while (await socket.read(new Uint8Array(16)) !== null);
@@ -31,9 +31,9 @@ async function openMany(pair: StackPair): Promise<TcpSocket[]> {
 }
 
 describe("keep-alive of many connections", () => {
-  // A program with many connections is killed: so many RSTs at once do not fit into the queue. Each
-  // probe of what is left is met with a RST, and the probes do not overflow the queue themselves.
-  test("ends the ones whose RSTs were lost with the first probe (RFC 9293 3.8.4)", async () => {
+  // A program with many connections is killed: most of its RSTs overflow the queue. Each probe of
+  // the remaining connections is answered with RST, and the probes do not overflow the queue.
+  test("ends connections whose RST was lost with the first probe (RFC 9293 3.8.4)", async () => {
     await using pair = new StackPair({}, KEEP_ALIVE, { queue: QUEUE });
     for (const socket of await openMany(pair)) socket.abort();
     await pair.clock.advance(IDLE_MS - 1);
@@ -45,8 +45,8 @@ describe("keep-alive of many connections", () => {
     expect(pair.clock.pending).toBe(0);
   });
 
-  // The peer's machine is gone: nothing answers, and every connection is given up in time.
-  test("gives all of them up where nobody answers (RFC 9293 3.8.4)", async () => {
+  // The peer's host is gone: every connection times out.
+  test("ends all connections if the peer does not answer (RFC 9293 3.8.4)", async () => {
     await using pair = new StackPair({}, KEEP_ALIVE, { queue: QUEUE });
     await openMany(pair);
     pair.client.removeAddress("10.0.0.1/24");
@@ -56,9 +56,9 @@ describe("keep-alive of many connections", () => {
     expect(pair.server.stats()).toMatchObject({ connections: 0, timers: 0 });
   });
 
-  // All are probed at the same instant, every minute: none is taken for dead because an answer to so
-  // many did not fit into the queue.
-  test("keeps the ones that answer, for hours (RFC 9293 3.8.4)", async () => {
+  // All are probed every minute at the same time: none is ended because answers overflowed the
+  // queue.
+  test("keeps live connections for hours (RFC 9293 3.8.4)", async () => {
     await using pair = new StackPair({}, KEEP_ALIVE, { queue: QUEUE });
     await openMany(pair);
     const before = pair.server.stats()["packetsOut"]!;

@@ -3,7 +3,7 @@ import { deriveSocket } from "../../../../core/api/tcp/derived_socket.ts";
 import type { TcpSocket } from "../../../../core/api/types.ts";
 import { bytes, codeOf, StackPair } from "../stack_pair.ts";
 
-/** Sockets whose streams are left early. */
+/** The sockets under test. */
 const KINDS: Readonly<Record<string, (socket: TcpSocket) => TcpSocket>> = {
   "a connection": (socket) => socket,
   "a derived socket": (socket) =>
@@ -18,7 +18,7 @@ const KINDS: Readonly<Record<string, (socket: TcpSocket) => TcpSocket>> = {
 };
 const kinds = Object.keys(KINDS);
 
-/** The peer, which writes more than all buffers hold, does not stall: it learns that nobody reads. */
+/** The peer writes more than all buffers hold: it does not stall but learns of the close. */
 async function expectClosed(pair: StackPair, peer: TcpSocket): Promise<void> {
   const end = async () => {
     await peer.write(new Uint8Array(3_000_000));
@@ -30,7 +30,7 @@ async function expectClosed(pair: StackPair, peer: TcpSocket): Promise<void> {
 }
 
 describe("readable", () => {
-  // As of Deno.Conn: the connection is closed, both ways, whatever was read before.
+  // As with Deno.Conn, the connection is closed in both directions.
   test.each(kinds)("cancel closes %s (Deno.Conn)", async (kind) => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
@@ -41,8 +41,8 @@ describe("readable", () => {
     await expectClosed(pair, client);
   });
 
-  // The read that waits ends too; it takes nothing of what comes.
-  test.each(kinds)("cancel ends a read of %s that waits", async (kind) => {
+  // The pending read ends too, without data.
+  test.each(kinds)("cancel ends a pending read of %s", async (kind) => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const socket = KINDS[kind]!(server);
@@ -55,8 +55,8 @@ describe("readable", () => {
     await expectClosed(pair, client);
   });
 
-  // A loop that is left cancels its stream.
-  test.each(kinds)("a loop that is left closes %s", async (kind) => {
+  // Leaving a loop cancels its stream.
+  test.each(kinds)("leaving a loop closes %s", async (kind) => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const socket = KINDS[kind]!(server);
@@ -68,7 +68,7 @@ describe("readable", () => {
     await expectClosed(pair, client);
   });
 
-  // pipeTo cancels what it reads from.
+  // pipeTo cancels its source.
   test.each(kinds)("an aborted pipeTo closes %s", async (kind) => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
@@ -85,7 +85,7 @@ describe("readable", () => {
     await expectClosed(pair, client);
   });
 
-  // Who takes the lock back without cancelling goes on where it was: nothing is swallowed.
+  // Releasing the lock without cancelling loses no data.
   test("a released reader leaves the next chunk to the next reader", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
@@ -101,7 +101,7 @@ describe("readable", () => {
 });
 
 describe("writable", () => {
-  // The write that waits for room would otherwise be waited for, for ever.
+  // Otherwise the pending write would block forever.
   test.each(kinds)("an aborted pipeTo into %s resets it at once", async (kind) => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
@@ -119,8 +119,8 @@ describe("writable", () => {
 });
 
 describe("TcpListener", () => {
-  // As of Deno.Listener: a port that nobody accepts on is not left open.
-  test("a loop that is left closes the listener (Deno.Listener)", async () => {
+  // As with Deno.Listener, the port does not stay open without accept().
+  test("leaving a loop closes the listener (Deno.Listener)", async () => {
     await using pair = new StackPair();
     const listener = pair.server.listen({ port: 7 });
     pair.client.connect("10.0.0.2:7");
@@ -134,8 +134,8 @@ describe("TcpListener", () => {
     pair.server.listen({ port: 7 });
   });
 
-  // Also while it waits for a connection, which a generator would wait for first.
-  test("return of an iterator that waits closes the listener", async () => {
+  // Also while it waits for a connection; a generator would wait for that first.
+  test("return() of a waiting iterator closes the listener", async () => {
     await using pair = new StackPair();
     const listener = pair.server.listen({ port: 7 });
     const iterator = listener[Symbol.asyncIterator]();
@@ -148,8 +148,8 @@ describe("TcpListener", () => {
 });
 
 describe("DatagramConn", () => {
-  // As of Deno.DatagramConn: nobody waits for who receives.
-  test("a loop that is left leaves the socket open (Deno.DatagramConn)", async () => {
+  // As with Deno.DatagramConn, the socket can be used further.
+  test("leaving a loop leaves the socket open (Deno.DatagramConn)", async () => {
     await using pair = new StackPair();
     const server = pair.server.listenDatagram({ port: 53 });
     const client = pair.client.listenDatagram({ port: 4000 });

@@ -1,5 +1,5 @@
 /**
- * Connections between two stacks for the suite that every socket has to pass.
+ * Connections between two stacks for the socket conformance suite.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { TcpSocket } from "../../../../core/api/types.ts";
 import { type Connected, StackPair } from "../stack_pair.ts";
 import type { Conversation } from "./socket_conformance.ts";
 
-/** A connection in virtual time; `choose` gives the socket under test and its peer. */
+/** A connection in virtual time; `choose` returns the socket under test and its peer. */
 export async function overStacks(
   choose: (connected: Connected) => [socket: TcpSocket, peer: TcpSocket],
 ): Promise<Conversation> {

@@ -1,6 +1,6 @@
 /**
- * What every socket has to do, as one suite that runs against each: what a plugin is tested with
- * behaves as what it will get.
+ * Conformance suite for every implementation of `TcpSocket`, so that the fake socket in tests of
+ * plugins behaves like the real ones.
  *
  * @module
  */
@@ -10,40 +10,42 @@ import type { TcpSocket } from "../../../../core/api/types.ts";
 import { type Requirement, requires, testRequiring } from "../../../support/requirements.ts";
 import { bytes, codeOf, readText } from "../stack_pair.ts";
 
-/** Who is at the other end. */
+/** The peer of the socket under test. */
 export interface Peer {
   read(p: Uint8Array): Promise<number | null>;
   write(p: Uint8Array): Promise<unknown>;
-  /** Ends writing; reading goes on. */
+  /** Half-closes the connection. */
   closeWrite(): Promise<void>;
   /** Resets the connection. */
   abort(): void;
 }
 
-/** A connection that is established. */
+/** An established connection. */
 export interface Conversation extends AsyncDisposable {
   /** The socket under test. */
   readonly socket: TcpSocket;
   readonly peer: Peer;
-  /** More bytes than all buffers hold between the two ends. */
+  /** More bytes than all buffers between the two ends hold. */
   readonly moreThanFits: number;
-  /** Waits for what needs the other end, in virtual time where there is one. */
+  /** Waits for a promise, in virtual time if available. */
   run<T>(promise: Promise<T>): Promise<T>;
   /** Waits until a condition holds. */
   until(condition: () => boolean): Promise<void>;
-  /** Lets what is on its way arrive. */
+  /** Waits until data in flight has arrived. */
   settle(): Promise<void>;
 }
 
-/** What is not the same of all sockets. */
+/** Differences between the implementations. */
 export interface SocketTraits {
-  /** Something between the socket and the connection takes writes: `tryWrite` takes nothing. */
+  /**
+   * A layer between the socket and the connection handles writes, so `tryWrite` accepts nothing.
+   */
   readonly hasSlowWrite?: boolean;
-  /** Bytes that nobody has read when a reset comes may be lost. */
+  /** Unread bytes may be lost on reset. */
   readonly mayLoseUnreadOnReset?: boolean;
 }
 
-/** What has a length or bytes somewhere, and is no Uint8Array. */
+/** Values with a length or bytes that are not a Uint8Array. */
 const NO_BYTES: readonly unknown[] = [
   "text",
   new ArrayBuffer(4),
@@ -56,7 +58,7 @@ const NO_BYTES: readonly unknown[] = [
   undefined,
 ];
 
-/** Runs the suite; `open` is called for each test, and what it gives is disposed of after it. */
+/** Runs the suite; `open` is called for each test, and its result is disposed of afterwards. */
 export function socketConformance(
   name: string,
   open: () => Promise<Conversation>,
@@ -80,7 +82,7 @@ export function socketConformance(
       if (isRunnable(requirements)) await conversation[Symbol.asyncDispose]();
     });
 
-    /** Reads until that many bytes have come. */
+    /** Reads `size` bytes. */
     const readSome = async (
       from: { read(p: Uint8Array): Promise<number | null> },
       size: number,
@@ -94,7 +96,7 @@ export function socketConformance(
       return new TextDecoder().decode(target);
     };
 
-    /** Whether a promise is pending once all that can arrive has arrived. */
+    /** Whether a promise is still pending after all data in flight has arrived. */
     const isPending = async (promise: Promise<unknown>) => {
       let isSettled = false;
       const settle = () => void (isSettled = true);
@@ -104,8 +106,8 @@ export function socketConformance(
     };
 
     describe("reading", () => {
-      // Five bytes in two reads; then the FIN, again and again.
-      test("read fills what it was given, then gives null at every call (RFC 9293 3.10.3)", async () => {
+      // Five bytes in two reads; then null at every call.
+      test("read fills the array, and returns null after the FIN (RFC 9293 3.10.3)", async () => {
         await run(peer.write(bytes("ahoy!")));
         expect(await readSome(socket, 2)).toBe("ah");
         expect(await readSome(socket, 3)).toBe("oy!");
@@ -116,16 +118,16 @@ export function socketConformance(
         expect(await run(socket.read(new Uint8Array(9)))).toBe(null);
       });
 
-      // Nothing has come, and it does not wait.
-      test("read into an array without room gives 0 at once", async () => {
+      // It does not wait for data.
+      test("read into an empty array returns 0 at once", async () => {
         expect(await socket.read(new Uint8Array(0))).toBe(0);
         await run(peer.write(bytes("a")));
         expect(await socket.read(new Uint8Array(0))).toBe(0);
         expect(await readSome(socket, 1)).toBe("a");
       });
 
-      // None of them is forgotten, and the first to ask is the first to get.
-      test("reads that wait are served in order", async () => {
+      // Pending reads are served in the order in which they were made.
+      test("pending reads are served in order", async () => {
         const targets = [new Uint8Array(1), new Uint8Array(1), new Uint8Array(1)];
         const reads = targets.map((target) => socket.read(target));
         await run(peer.write(bytes("abc")));
@@ -133,8 +135,8 @@ export function socketConformance(
         expect(targets.map((target) => target[0])).toEqual([97, 98, 99]);
       });
 
-      // A header is read in a loop, and the rest by somebody else.
-      test("iteration can be left and taken up, and ends with the peer's FIN", async () => {
+      // A header is read in a loop, and the rest elsewhere.
+      test("iteration can be left and resumed, and ends with the peer's FIN", async () => {
         await run(peer.write(bytes("one")));
         const first = (async () => {
           for await (const chunk of socket) return new TextDecoder().decode(chunk);
@@ -147,8 +149,8 @@ export function socketConformance(
         expect((await run(socket[Symbol.asyncIterator]().next())).done).toBe(true);
       });
 
-      // A view that is left counts as read: its bytes do not come again.
-      test("views can be left and taken up, and end with the peer's FIN", async () => {
+      // The last view of a loop counts as read.
+      test("views can be left and resumed, and end with the peer's FIN", async () => {
         await run(peer.write(bytes("one")));
         const first = (async () => {
           for await (const view of socket.views()) return new TextDecoder().decode(view);
@@ -159,7 +161,7 @@ export function socketConformance(
         expect(begun + await run(readText(socket.views()))).toBe("onetwo");
       });
 
-      // With an array of the reader's, and with the stream's own.
+      // With a BYOB reader and a default reader.
       test("readable is a byte stream that ends with the peer's FIN (WHATWG Streams 4.5)", async () => {
         await run(peer.write(bytes("abcdef")));
         const reader = socket.readable.getReader({ mode: "byob" });
@@ -170,7 +172,7 @@ export function socketConformance(
         expect(await run(readText(socket.readable))).toBe("cdef");
       });
 
-      // As of Deno.Conn: nobody is left to read.
+      // As with Deno.Conn.
       test("cancelling readable closes the socket (Deno.Conn)", async () => {
         await run(socket.readable.cancel("enough"));
         expect(await codeOf(socket.write(bytes("x")))).toBe("CLOSING");
@@ -179,8 +181,8 @@ export function socketConformance(
     });
 
     describe("writing", () => {
-      // All of it is in the buffer when the promise resolves.
-      test("write gives the length and is received in order", async () => {
+      // All data is in the send buffer when the promise resolves.
+      test("write returns the length, and data is received in order", async () => {
         expect(await run(socket.write(bytes("one ")))).toBe(4);
         expect(await run(socket.write(new Uint8Array(0)))).toBe(0);
         const writes = [socket.write(bytes("two ")), socket.write(bytes("three"))];
@@ -188,7 +190,7 @@ export function socketConformance(
         expect(await readSome(peer, 13)).toBe("one two three");
       });
 
-      // More than all buffers hold, and a second write behind it.
+      // More than all buffers hold, followed by a second write.
       test("write waits while the peer does not read (RFC 9293 3.8.6)", async () => {
         const first = socket.write(new Uint8Array(moreThanFits));
         const second = socket.write(bytes("!"));
@@ -200,8 +202,8 @@ export function socketConformance(
         expect(await run(Promise.all([first, second]))).toEqual([moreThanFits, 1]);
       });
 
-      // What is between the socket and the connection may take its time: it takes nothing at once.
-      test("tryWrite takes what there is room for, and the array is free again", async () => {
+      // A layer with an asynchronous write accepts nothing.
+      test("tryWrite accepts what fits, and the array can be reused", async () => {
         const chunk = bytes("abc");
         expect(socket.tryWrite(chunk)).toBe(traits.hasSlowWrite ? 0 : 3);
         chunk.fill(0);
@@ -213,7 +215,7 @@ export function socketConformance(
         expect(socket.tryWrite(bytes("a"))).toBe(0);
       });
 
-      // pipeTo ends in that way.
+      // As pipeTo ends.
       test("closing writable is closeWrite, aborting it is abort", async () => {
         const writer = socket.writable.getWriter();
         await run(writer.write(bytes("abc")));
@@ -224,8 +226,8 @@ export function socketConformance(
         expect(await readSome(socket, 3)).toBe("def");
       });
 
-      // Nothing can follow, and an end would look as if it were all.
-      test("writable aborts the connection for what cannot be written", async () => {
+      // The stream cannot continue, and a FIN would look like a complete transfer.
+      test("writable aborts the connection if a chunk cannot be written", async () => {
         const writer = socket.writable.getWriter();
         writer.closed.catch(() => {});
         const error = await run(writer.write("text" as never).catch((error) => error));
@@ -235,8 +237,8 @@ export function socketConformance(
     });
 
     describe("wrong arguments", () => {
-      // The message names the call; the socket goes on.
-      test("read, write and tryWrite take nothing but a Uint8Array", async () => {
+      // The message names the method; the socket stays usable.
+      test("read, write and tryWrite accept only a Uint8Array", async () => {
         for (const value of NO_BYTES as readonly never[]) {
           for (
             const [call, result] of [
@@ -254,8 +256,8 @@ export function socketConformance(
         expect(await readSome(peer, 5)).toBe("after");
       });
 
-      // A loop that goes on with such an array would never wait.
-      test("read, write and tryWrite refuse an array that is detached", async () => {
+      // A loop that continues with such an array would never block.
+      test("read, write and tryWrite refuse a detached array", async () => {
         const lost = detached(new Uint8Array(4));
         for (const result of [socket.read(lost), socket.write(lost)]) {
           expect(await result.catch((error) => error)).toBeInstanceOf(TypeError);
@@ -263,8 +265,8 @@ export function socketConformance(
         expect(() => socket.tryWrite(lost)).toThrow("transferred");
       });
 
-      // Not a byte is lost to the next read.
-      test("a read whose array is detached while it waits gives 0", async () => {
+      // No byte is lost for the next read.
+      test("a pending read whose array is detached returns 0", async () => {
         const lost = new Uint8Array(9);
         const first = socket.read(lost);
         const target = new Uint8Array(9);
@@ -276,8 +278,8 @@ export function socketConformance(
         expect(new TextDecoder().decode(target.subarray(0, 4))).toBe("ahoy");
       });
 
-      // Neither does anything with such a value.
-      test("setUserTimeout and setLinger refuse what is no time", async () => {
+      // Invalid values have no effect.
+      test("setUserTimeout and setLinger refuse invalid times", async () => {
         expect(() => socket.setUserTimeout(0)).toThrow(TypeError);
         expect(() => socket.setUserTimeout(NaN)).toThrow(TypeError);
         expect(() => socket.setLinger(-1)).toThrow(TypeError);
@@ -287,7 +289,7 @@ export function socketConformance(
     });
 
     describe("ending", () => {
-      // Each direction ends by itself, whoever is first (RFC 9293 3.6).
+      // Each direction ends independently (RFC 9293 3.6).
       test("closeWrite ends one direction, and closed resolves after both", async () => {
         expect(socket.state).toBe("ESTABLISHED");
         await run(socket.write(bytes("question")));
@@ -305,8 +307,8 @@ export function socketConformance(
         expect(await run(socket.closed)).toBe(undefined);
       });
 
-      // The other order: the peer has ended, and is still written to.
-      test("write goes on after the peer's FIN", async () => {
+      // The peer half-closes first.
+      test("write works after the peer's FIN", async () => {
         await run(peer.closeWrite());
         expect(await run(readText(socket))).toBe("");
         await run(socket.write(bytes("still here")));
@@ -316,9 +318,9 @@ export function socketConformance(
         expect(await run(socket.closed)).toBe(undefined);
       });
 
-      // The FIN stands behind what waits for room.
+      // The FIN follows pending writes.
       for (const how of ["closeWrite", "close"] as const) {
-        test(`${how} goes behind writes that wait (RFC 9293 3.10.4)`, async () => {
+        test(`${how} follows pending writes (RFC 9293 3.10.4)`, async () => {
           const writing = socket.write(new Uint8Array(moreThanFits));
           const ended = Promise.resolve(socket[how]());
           expect(await codeOf(socket.write(bytes("x")))).toBe("CLOSING");
@@ -329,7 +331,7 @@ export function socketConformance(
         });
       }
 
-      // The read that waits ends too; what was written is delivered, and nobody waits for the peer's FIN.
+      // A pending read ends too; written data is delivered, and the peer's FIN is not awaited.
       test("close ends reading and writing, and resolves, at every call", async () => {
         const waiting = socket.read(new Uint8Array(9));
         await run(socket.write(bytes("bye")));
@@ -344,8 +346,9 @@ export function socketConformance(
         expect(await run(peer.read(new Uint8Array(9)))).toBe(null);
       });
 
-      // Who writes more than all buffers hold would otherwise wait for ever (RFC 2525 2.17).
-      test("close resets a peer that goes on writing", async () => {
+      // Otherwise a peer that writes more than all buffers hold would block forever (RFC 2525
+      // 2.17).
+      test("close resets a peer that keeps writing", async () => {
         await run(socket.close());
         const writing = (async () => {
           for (;;) await peer.write(new Uint8Array(100_000));
@@ -353,8 +356,8 @@ export function socketConformance(
         expect(await run(codeOf(writing))).toMatch(/^(CONNECTION_RESET|CLOSING)$/);
       });
 
-      // Leaving the block is the end of the socket.
-      test("await using closes, and waits until that is done", async () => {
+      // Leaving the block closes the socket.
+      test("await using closes and waits for completion", async () => {
         const done = (async () => {
           await using used = socket;
           await used.write(bytes("bye"));
@@ -366,8 +369,8 @@ export function socketConformance(
     });
 
     describe("abort", () => {
-      // Whoever waits learns of it, with the reason; the peer gets a RST.
-      test("rejects what waits with CONNECTION_ABORTED and the reason (RFC 9293 3.10.5)", async () => {
+      // Pending calls reject with the reason; the peer gets RST.
+      test("rejects pending calls with CONNECTION_ABORTED and the reason (RFC 9293 3.10.5)", async () => {
         const reason = new Error("enough");
         const errors = [
           socket.read(new Uint8Array(9)),
@@ -388,16 +391,16 @@ export function socketConformance(
         socket.abort();
       });
 
-      // Every buffer is dropped.
-      test("drops what was not read", async () => {
+      // All buffers are dropped.
+      test("drops unread data", async () => {
         await run(peer.write(bytes("abc")));
         await conversation.settle();
         socket.abort();
         expect(await run(codeOf(socket.read(new Uint8Array(9))))).toBe("CONNECTION_ABORTED");
       });
 
-      // It is too late for an error.
-      test("after the end changes nothing", async () => {
+      // The connection has ended without an error.
+      test("after the end has no effect", async () => {
         await run(socket.closeWrite());
         await run(peer.closeWrite());
         expect(await run(readText(socket))).toBe("");
@@ -407,8 +410,8 @@ export function socketConformance(
         expect(await run(socket.read(new Uint8Array(9)))).toBe(null);
       });
 
-      // The peer has reset the connection; what came before is there to read.
-      test("of the peer gives what has come, then CONNECTION_RESET (RFC 9293 3.5.3)", async () => {
+      // The peer has reset the connection; data received before can be read.
+      test("of the peer lets received data be read, then CONNECTION_RESET (RFC 9293 3.5.3)", async () => {
         await run(peer.write(bytes("last words")));
         await conversation.settle();
         peer.abort();
@@ -423,7 +426,7 @@ export function socketConformance(
       });
     });
 
-    describe("what it tells", () => {
+    describe("properties", () => {
       // Text form in `opened`, as WinterTC has it; the object form is Deno's.
       test("opened, localAddr and remoteAddr agree (WinterTC Sockets)", async () => {
         const info = await run(socket.opened);
@@ -435,8 +438,8 @@ export function socketConformance(
         expect(socket.localAddr).not.toEqual(socket.remoteAddr);
       });
 
-      // Received bytes count whether somebody has read them or not; TLS adds its own.
-      test("stats counts bytes when they come and go", async () => {
+      // Received bytes count whether read or not; TLS adds overhead.
+      test("stats counts bytes as they are sent and received", async () => {
         await run(socket.write(new Uint8Array(10)));
         await run(peer.write(new Uint8Array(20)));
         const before = socket.stats();
@@ -447,7 +450,7 @@ export function socketConformance(
         if (!socket.upgraded) expect({ bytesIn, bytesOut }).toEqual({ bytesIn: 20, bytesOut: 10 });
       });
 
-      // A copy: the peer's FIN changes the next one.
+      // The property is a snapshot.
       test("state follows the peer's FIN (RFC 9293 figure 5)", async () => {
         await run(peer.closeWrite());
         expect(await run(readText(socket))).toBe("");
@@ -464,7 +467,7 @@ function isRunnable(requirements: readonly Requirement[]): boolean {
   return requires(...requirements).ok;
 }
 
-/** The array, whose buffer is somebody else's now. */
+/** Detaches the buffer of an array by transferring it. */
 function detached(array: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   structuredClone(array.buffer, { transfer: [array.buffer] });
   return array;

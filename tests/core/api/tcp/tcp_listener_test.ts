@@ -3,8 +3,8 @@ import type { ListenOptions, Syn, TcpListener } from "../../../../core/api/types
 import { bytes, codeOf, readText, StackPair } from "../stack_pair.ts";
 
 describe("a listener", () => {
-  // Three connect before anybody accepts.
-  test("accept gives connections in the order in which they were established", async () => {
+  // Three clients connect before accept() is called.
+  test("accept returns connections in the order of establishment", async () => {
     await using pair = new StackPair();
     const listener = pair.server.listen({ port: 80 });
     const clients = [0, 1, 2].map(() => pair.client.connect("10.0.0.2:80"));
@@ -14,8 +14,8 @@ describe("a listener", () => {
     }
   });
 
-  // A client that says something and resets, before anybody asks for it: nothing of it is lost.
-  test("accept gives a connection that was reset before (RFC 9293 3.10.7.4, second)", async () => {
+  // A client sends data and resets before accept() is called: the data is not lost.
+  test("accept returns a connection that was reset before (RFC 9293 3.10.7.4, second)", async () => {
     await using pair = new StackPair();
     const listener = pair.server.listen({ port: 80 });
     const client = pair.client.connect("10.0.0.2:80");
@@ -34,8 +34,8 @@ describe("a listener", () => {
     expect(await codeOf(socket.closed)).toBe("CONNECTION_RESET");
   });
 
-  // Who has prepared something for it lets it go, whichever comes first.
-  test("onSyn's signal ends when a connection that was reset is taken, or cannot be", async () => {
+  // Resources acquired in onSyn can be released in either case.
+  test("onSyn's signal is aborted when a reset connection is accepted, or cannot be", async () => {
     await using pair = new StackPair();
     const signals: AbortSignal[] = [];
     const onSyn = ({ signal }: Syn) => signals.push(signal) > 0;
@@ -55,8 +55,8 @@ describe("a listener", () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
   });
 
-  // Those who wait are served in order, and all hear of the end.
-  test("accept waits, and rejects with LISTENER_CLOSED at the end", async () => {
+  // Pending accepts are served in order, and all reject at the end.
+  test("accept waits, and rejects with LISTENER_CLOSED when the listener is closed", async () => {
     await using pair = new StackPair();
     const listener = pair.server.listen({ port: 80 });
     const waiting = [listener.accept(), listener.accept(), listener.accept()];
@@ -70,7 +70,7 @@ describe("a listener", () => {
     listener.close();
   });
 
-  // Whichever way it is closed.
+  // For every way to close it.
   test("iteration ends when the listener is closed", async () => {
     await using pair = new StackPair();
     const abort = new AbortController();
@@ -93,13 +93,13 @@ describe("a listener", () => {
       await pair.clock.settle();
       end();
       expect(await pair.run(seen)).toBe(1);
-      // The port is free again.
+      // The port can be bound again.
       pair.server.listen({ port: listener.addr.port }).close();
     }
   });
 
-  // One signal may close any number of listeners, one after the other.
-  test("leaves nothing behind in its signal", async () => {
+  // One signal may be used for any number of listeners in sequence.
+  test("removes its handler from the signal", async () => {
     await using pair = new StackPair();
     const { signal } = new AbortController();
     let listening = 0;
@@ -120,9 +120,10 @@ describe("a listener", () => {
     expect(listening).toBe(1);
   });
 
-  // Ten connect where few fit. Half-open ones and accepted ones count apart, as a cookie may bring
-  // one more (RFC 4987 3.6); whoever was not taken comes through once there is room.
-  test("holds at most twice its backlog of connections that nobody has accepted", async () => {
+  // Ten clients connect to a small backlog. Half-open and established connections count separately,
+  // since a SYN cookie may add one more (RFC 4987 3.6). The other clients get through once there is
+  // room.
+  test("holds at most twice its backlog of connections not accepted", async () => {
     await using pair = new StackPair();
     const listener = pair.server.listen({ port: 80, tcpBacklog: 2 });
     const clients = Array.from({ length: 10 }, () => pair.client.connect("10.0.0.2:80"));
@@ -172,8 +173,8 @@ describe("a listener", () => {
     expect(clients.every(({ state }) => state !== "CLOSED")).toBe(true);
   });
 
-  // close(lsn_fd) of the seed's diagram: RST.
-  test("close resets what nobody has accepted", async () => {
+  // close(lsn_fd) in the diagram of profile local: RST.
+  test("close resets connections not accepted", async () => {
     await using pair = new StackPair();
     const listener = pair.server.listen({ port: 80 });
     const client = pair.client.connect("10.0.0.2:80");
@@ -183,7 +184,7 @@ describe("a listener", () => {
     expect(pair.server.stats().connections).toBe(0);
   });
 
-  // An address of its own is more specific than all of them.
+  // A single address is more specific than the wildcard.
   test("listens on one address or on all", async () => {
     await using pair = new StackPair();
     const all = pair.server.listen({ port: 80 });
@@ -198,7 +199,7 @@ describe("a listener", () => {
 });
 
 describe("onSyn", () => {
-  /** A listener that decides so; gives what became of a connection attempt. */
+  /** Runs a connection attempt against a listener with this onSyn; returns the outcome. */
   async function attempt(onSyn: NonNullable<ListenOptions["onSyn"]>): Promise<string> {
     await using pair = new StackPair();
     const listener = pair.server.listen({ port: 80, onSyn });
@@ -226,7 +227,7 @@ describe("onSyn", () => {
     ).toBe("CONNECTION_REFUSED");
   });
 
-  test("sees who asks for what", async () => {
+  test("receives both addresses of the SYN", async () => {
     const seen: Syn[] = [];
     const aborted: boolean[] = [];
     await attempt((syn) => {
@@ -241,8 +242,8 @@ describe("onSyn", () => {
     expect(aborted).toEqual([false]);
   });
 
-  // The SYN comes again meanwhile and is not asked about twice; the client then gets its answer.
-  test("may take its time", async () => {
+  // A retransmitted SYN does not call onSyn again; the client gets its answer after the decision.
+  test("may be slow", async () => {
     await using pair = new StackPair();
     const decision = Promise.withResolvers<boolean>();
     let asked = 0;
@@ -263,7 +264,7 @@ describe("onSyn", () => {
     expect(await pair.run(readText(client))).toBe("welcome");
   });
 
-  // The client resets its attempt before there is a decision, which then decides nothing.
+  // The client resets its attempt before the decision, which then has no effect.
   test("its signal is aborted when the peer gives up", async () => {
     await using pair = new StackPair();
     const decision = Promise.withResolvers<boolean>();
@@ -279,8 +280,8 @@ describe("onSyn", () => {
     expect(pair.server.stats().connections).toBe(0);
   });
 
-  // Nobody answers until the third SYN, which is as welcome as if it were the first.
-  test("ignore lets the peer ask again", async () => {
+  // The first two SYNs are ignored; the third is accepted.
+  test("ignore leaves a retransmitted SYN to be decided again", async () => {
     await using pair = new StackPair();
     const seen: Syn[] = [];
     const listener = pair.server.listen({
@@ -296,7 +297,7 @@ describe("onSyn", () => {
     expect(pair.server.stats()["drop.tcp-syn-ignored"]).toBe(2);
   });
 
-  // Whoever has been refused may have something prepared for it by now.
+  // Resources acquired before the refusal can be released.
   test("its signal is aborted when it is refused, or the stack closes", async () => {
     await using pair = new StackPair();
     const seen: Syn[] = [];

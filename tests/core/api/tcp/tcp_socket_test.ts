@@ -5,7 +5,7 @@ import { bytes, codeOf, readText, StackPair } from "../stack_pair.ts";
 
 const text = (chunk: Uint8Array) => new TextDecoder().decode(chunk);
 
-/** Whether a promise has settled when everything that can run has run. */
+/** Whether a promise has settled after all pending work has run. */
 async function isSettled(pair: StackPair, promise: Promise<unknown>): Promise<boolean> {
   let settled = false;
   promise.then(() => settled = true, () => settled = true);
@@ -18,13 +18,13 @@ socketConformance(
   () => overStacks(({ client, server }) => [server, client]),
 );
 socketConformance(
-  "a connection that was opened",
+  "a connection opened actively",
   () => overStacks(({ client, server }) => [client, server]),
 );
 
 describe("reading", () => {
-  // Two writes, taken in pieces of the reader's size; the peer's FIN reads as null, again and again.
-  test("read fills what it was given and gives null at the end (RFC 9293 3.10.3)", async () => {
+  // Two writes, read in pieces of the reader's size; after the FIN every read returns null.
+  test("read fills the array and returns null at the end (RFC 9293 3.10.3)", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     await client.write(bytes("abcdef"));
@@ -39,8 +39,8 @@ describe("reading", () => {
     expect(await server.read(new Uint8Array(0))).toBe(0);
   });
 
-  // Several reads may wait; they are served in the order in which they were made.
-  test("reads that wait are served in order", async () => {
+  // Several reads may be pending; they are served in the order in which they were made.
+  test("pending reads are served in order", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const targets = [new Uint8Array(2), new Uint8Array(2), new Uint8Array(9)];
@@ -52,8 +52,8 @@ describe("reading", () => {
     expect(targets.map((target) => text(target).replaceAll("\0", ""))).toEqual(["ab", "c", "de"]);
   });
 
-  // Iteration ends with the peer's FIN; leaving it early leaves the rest to whoever reads next.
-  test("iteration ends with the peer's FIN and can be left and taken up", async () => {
+  // Iteration ends with the peer's FIN; leaving it early leaves the rest for the next reader.
+  test("iteration ends with the peer's FIN and can be left and resumed", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     await client.write(bytes("one"));
@@ -67,7 +67,7 @@ describe("reading", () => {
     expect(await pair.run(readText(server))).toBe("");
   });
 
-  // A reader that brings its own array gets it back filled; the stream ends with the peer's FIN.
+  // A BYOB reader gets its array back filled; the stream ends with the peer's FIN.
   test("readable is a byte stream (WHATWG Streams 4.5)", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
@@ -82,8 +82,8 @@ describe("reading", () => {
     expect(server.readable).toBe(server.readable);
   });
 
-  // Nothing is read ahead of the consumer, so the window closes.
-  test("readable reads nothing that nobody has asked for", async () => {
+  // The stream does not read ahead, so the window closes.
+  test("readable does not read ahead", async () => {
     await using pair = new StackPair({ receiveBuffer: 8192, sendBuffer: 8192 });
     const { client, server } = await pair.connect();
     const stream = server.readable;
@@ -96,7 +96,7 @@ describe("reading", () => {
     expect((await pair.run(all)).byteLength).toBe(100_000);
   });
 
-  // A whole echo with the streams alone: pipeTo carries the end as a FIN.
+  // An echo with streams only: pipeTo propagates the end as FIN.
   test("readable and writable echo with pipeTo (RFC 9293 3.6)", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
@@ -108,8 +108,8 @@ describe("reading", () => {
     await pair.run(echoed);
   });
 
-  // What has arrived before the reset is still there to read; then comes the error.
-  test("read gives what has come before a reset, then CONNECTION_RESET (RFC 9293 3.5.3)", async () => {
+  // Data received before the reset can be read, followed by the error.
+  test("read returns data received before a reset, then CONNECTION_RESET (RFC 9293 3.5.3)", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     await client.write(bytes("last words"));
@@ -126,7 +126,7 @@ describe("reading", () => {
 });
 
 describe("writing", () => {
-  // The send buffer takes it at once, and then makes the writer wait for the reader.
+  // The send buffer accepts data at once until it is full; then the writer waits for the reader.
   test("write waits while the peer does not read (RFC 9293 3.8.6)", async () => {
     await using pair = new StackPair({ sendBuffer: 10_000, receiveBuffer: 10_000 });
     const { client, server } = await pair.connect();
@@ -142,8 +142,8 @@ describe("writing", () => {
     expect(text(target.subarray(0, 1)) === "!" || read === 35_001).toBe(true);
   });
 
-  // 20,000 bytes for a buffer of 8192: what fits is taken at once, the rest waits its turn.
-  test("tryWrite takes what there is room for, behind nobody (RFC 9293 3.8.6)", async () => {
+  // 20,000 bytes for a buffer of 8192: what fits is accepted at once, the rest has to wait.
+  test("tryWrite accepts what fits, and nothing while a write is pending (RFC 9293 3.8.6)", async () => {
     await using pair = new StackPair({ receiveBuffer: 8192, sendBuffer: 8192 });
     const { client, server } = await pair.connect();
     const data = Uint8Array.from({ length: 20_000 }, (_, i) => i);
@@ -153,15 +153,15 @@ describe("writing", () => {
     const rest = client.write(data.slice(taken)).then(() => client.closeWrite());
     data.fill(0);
     await pair.clock.advance(10);
-    // There is room again, but a write waits for it.
+    // There is room again, but a write is pending.
     expect(client.tryWrite(data)).toBe(0);
     const received = await pair.run(new Response(server.readable).bytes());
     await rest;
     expect(received).toEqual(Uint8Array.from({ length: 20_000 }, (_, i) => i));
   });
 
-  // Who wants to know why has to write.
-  test("tryWrite takes nothing where writing has ended", async () => {
+  // Only write() reports the reason.
+  test("tryWrite accepts nothing after writing has ended", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     await client.closeWrite();
@@ -173,7 +173,7 @@ describe("writing", () => {
     expect(await codeOf(client.write(bytes("a")))).toBe("CONNECTION_RESET");
   });
 
-  // Before there is a connection bytes wait in the send buffer.
+  // Until the connection is open, bytes wait in the send buffer.
   test("write may be called before the connection is open (RFC 9293 3.10.2)", async () => {
     await using pair = new StackPair();
     const listener = pair.server.listen({ port: 80 });
@@ -184,9 +184,8 @@ describe("writing", () => {
     expect(await pair.run(readText(server))).toBe("early");
   });
 
-  // The same with close() at once: what was written is still delivered, or `closed` says that it
-  // was not.
-  test("close before the connection is open delivers what was written (RFC 9293 3.10.4)", async () => {
+  // The same with close() at once: written data is delivered, or `closed` rejects.
+  test("close before the connection is open delivers written data (RFC 9293 3.10.4)", async () => {
     await using pair = new StackPair();
     const listener = pair.server.listen({ port: 80 });
     const client = pair.client.connect("10.0.0.2:80");
@@ -198,13 +197,13 @@ describe("writing", () => {
     const nobody = pair.client.connect("10.0.0.77:80");
     await nobody.write(bytes("lost"));
     expect(await pair.run(codeOf(nobody.close()))).toBe("TIMED_OUT");
-    // With nothing written there is nothing to wait for.
+    // Without written data there is nothing to wait for.
     const idle = pair.client.connect("10.0.0.77:80");
     expect(await pair.run(codeOf(idle.close()))).toBe("CONNECTION_ABORTED");
   });
 
-  // What was written before close() is delivered, the waiting part too.
-  test("closeWrite and close go behind writes that wait (RFC 9293 3.10.4)", async () => {
+  // Data written before close() is delivered, including pending writes.
+  test("closeWrite and close follow pending writes (RFC 9293 3.10.4)", async () => {
     for (const how of ["closeWrite", "close"] as const) {
       await using pair = new StackPair({ sendBuffer: 5000, receiveBuffer: 5000 });
       const { client, server } = await pair.connect();
@@ -216,8 +215,8 @@ describe("writing", () => {
     }
   });
 
-  // The closer reads no more, so what the peer sends must not stop what the closer has written.
-  test("close lets waiting writes through while the peer writes as well", async () => {
+  // The closing side no longer reads, so data from the peer must not block its own writes.
+  test("close completes pending writes while the peer writes too", async () => {
     await using pair = new StackPair({ sendBuffer: 5000, receiveBuffer: 5000 });
     const { client, server } = await pair.connect();
     const echoed = server.readable.pipeTo(server.writable).catch(() => {});
@@ -230,7 +229,8 @@ describe("writing", () => {
 });
 
 describe("ending", () => {
-  // Both directions end; a peer of profile local finishes with a RST that nobody sees as an error.
+  // Both directions end; a peer in profile local finishes with a RST that is not reported as an
+  // error.
   test.each([["local"], ["internet"]] as const)(
     "closed resolves on both sides when both have half-closed, profile %s (RFC 9293 3.6)",
     async (profile) => {
@@ -244,8 +244,8 @@ describe("ending", () => {
     },
   );
 
-  // The two profiles end a connection differently, and understand each other.
-  test("closed resolves between the two profiles, whoever ends first (RFC 9293 3.6)", async () => {
+  // The two profiles close a connection differently, and interoperate.
+  test("closed resolves between the two profiles, whichever closes first (RFC 9293 3.6)", async () => {
     for (const first of ["client", "server"] as const) {
       await using pair = new StackPair({ profile: "local" }, { profile: "internet" });
       const { client, server } = await pair.connect();
@@ -258,7 +258,7 @@ describe("ending", () => {
     }
   });
 
-  test("close resolves, and again, and reads give the end", async () => {
+  test("close resolves at every call, and reads return the end", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const waiting = client.read(new Uint8Array(1));
@@ -272,7 +272,7 @@ describe("ending", () => {
     expect(client.state).toBe("CLOSED");
   });
 
-  // `using` closes, `await using` waits for the end.
+  // `await using` waits for the close.
   test("await using closes the socket", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
@@ -288,8 +288,8 @@ describe("ending", () => {
     expect(pair.client.stats().connections).toBe(0);
   });
 
-  // The reason is the cause of every error of this side.
-  test("abort rejects everything that waits with CONNECTION_ABORTED and its reason", async () => {
+  // The reason is the cause of every error on this side.
+  test("abort rejects pending calls with CONNECTION_ABORTED and its reason", async () => {
     await using pair = new StackPair({ sendBuffer: 5000, receiveBuffer: 5000 });
     const { client } = await pair.connect();
     const reason = new Error("no more");
@@ -305,7 +305,7 @@ describe("ending", () => {
     client.abort();
   });
 
-  // WinterTC's default: the peer's end is this side's.
+  // WinterTC's default: the peer's FIN closes this side too.
   test("allowHalfOpen false closes this side once the peer's FIN is read (WinterTC Sockets)", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect({});
@@ -315,8 +315,8 @@ describe("ending", () => {
     expect(await pair.run(readText(server))).toBe("");
   });
 
-  // Accepted sockets stay half-open whatever the peer does.
-  test("an accepted socket writes on after the peer's FIN (RFC 9293 3.6)", async () => {
+  // Accepted sockets may stay half-open.
+  test("an accepted socket can write after the peer's FIN (RFC 9293 3.6)", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     await client.closeWrite();
@@ -326,8 +326,9 @@ describe("ending", () => {
     expect(await pair.run(readText(client))).toBe("still here");
   });
 
-  // Nobody has looked at `closed` or `opened`: no unhandled rejection may end the process.
-  test("errors that nobody waits for are quiet", async () => {
+  // Unused `closed` and `opened` must not cause an unhandled rejection, which would end the
+  // process.
+  test("unobserved errors do not cause unhandled rejections", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     client.abort();
@@ -337,7 +338,7 @@ describe("ending", () => {
 });
 
 describe("opening", () => {
-  test("opened gives both addresses (WinterTC Sockets)", async () => {
+  test("opened resolves with both addresses (WinterTC Sockets)", async () => {
     await using pair = new StackPair();
     for (const host of ["10.0.0", "fd00:"]) {
       const v6 = host === "fd00:";
@@ -361,7 +362,7 @@ describe("opening", () => {
     }
   });
 
-  // Nobody listens: a RST, and everything that was asked for says so.
+  // Closed port: RST, and all pending calls reject.
   test("a refused connection rejects with CONNECTION_REFUSED (RFC 9293 3.10.7.3)", async () => {
     await using pair = new StackPair();
     const client = pair.client.connect("10.0.0.2:81");
@@ -372,8 +373,8 @@ describe("opening", () => {
     expect(await codeOf(client.write(bytes("x")))).toBe("CONNECTION_REFUSED");
   });
 
-  // No host has that address: after three minutes nobody waits any longer (RFC 9293 3.8.3).
-  test("a connection that nobody answers rejects with TIMED_OUT (RFC 9293 3.8.3)", async () => {
+  // No host has that address: the attempt fails after three minutes (RFC 9293 3.8.3).
+  test("an unanswered connection attempt rejects with TIMED_OUT (RFC 9293 3.8.3)", async () => {
     await using pair = new StackPair();
     const client = pair.client.connect("10.0.0.77:80");
     const before = pair.clock.now();
@@ -382,7 +383,7 @@ describe("opening", () => {
   });
 
   // Before and after it is open.
-  test("a signal gives the attempt up and aborts the connection", async () => {
+  test("a signal cancels the attempt and aborts the connection", async () => {
     await using pair = new StackPair();
     const attempt = new AbortController();
     const pending = pair.client.connect("10.0.0.77:80", { signal: attempt.signal });
@@ -398,8 +399,8 @@ describe("opening", () => {
 });
 
 describe("stats", () => {
-  // What both sides count agrees, each byte counted once.
-  test("count bytes once and tell the state", async () => {
+  // The counters of both sides agree, with each byte counted once.
+  test("count each byte once and have the state", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     readText(server).catch(() => {});

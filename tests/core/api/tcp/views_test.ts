@@ -4,8 +4,8 @@ import { bytes, codeOf, readText, StackPair } from "../stack_pair.ts";
 const text = (view: Uint8Array) => new TextDecoder().decode(view);
 
 describe("views", () => {
-  // 300,000 bytes wrap the ring several times; joined they are what was sent, and then the end.
-  test("are all that was sent, in order, up to the peer's end (RFC 9293 3.10.3)", async () => {
+  // 300,000 bytes wrap the ring several times; concatenated, the views are the data sent.
+  test("return all data in order, up to the peer's FIN (RFC 9293 3.10.3)", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const sent = Uint8Array.from({ length: 300_000 }, (_, i) => i * 7 + (i >> 8));
@@ -22,8 +22,8 @@ describe("views", () => {
     expect(areEqual(await pair.run(received), sent)).toBe(true);
   });
 
-  // The peer's bytes stay unacknowledged while the view is looked at, profile local.
-  test("count as read when the next one is asked for", async () => {
+  // In profile local, the bytes are not acknowledged while the view is in use.
+  test("count as read when the next view is requested", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const views = server.views();
@@ -37,8 +37,8 @@ describe("views", () => {
     expect(client.stats().unacknowledged).toBe(0);
   });
 
-  // Another connection takes and fills buffers meanwhile; the view still shows what it showed.
-  test("keep their bytes whatever other connections do", async () => {
+  // Another connection uses buffers in the meantime; the view does not change.
+  test("are not affected by other connections", async () => {
     await using pair = new StackPair();
     const one = await pair.connect();
     const other = await pair.connect();
@@ -53,8 +53,8 @@ describe("views", () => {
     expect(text(view)).toBe("kept");
   });
 
-  // Leaving the loop gives the last view back; what follows is there for other readers.
-  test("can be left, and the rest is read another way", async () => {
+  // Leaving the loop releases the last view; the rest is for other readers.
+  test("can be left, and the rest read in another way", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     await client.write(bytes("one"));
@@ -67,8 +67,8 @@ describe("views", () => {
     expect(await pair.run(readText(server))).toBe("two");
   });
 
-  // Who asks again before there is an answer waits for one too.
-  test("may be asked for twice at once", async () => {
+  // A second request before the first has resolved waits too.
+  test("can be requested concurrently", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const views = server.views();

@@ -3,7 +3,7 @@ import { deriveSocket, unread } from "../../../../core/api/tcp/derived_socket.ts
 import type { TcpSocket } from "../../../../core/api/types.ts";
 import { bytes, readText, StackPair } from "../stack_pair.ts";
 
-/** What has a length or bytes somewhere, and is no Uint8Array. */
+/** Values with a length or bytes that are not a Uint8Array. */
 const WRONG: Readonly<Record<string, () => unknown>> = {
   "a string": () => "hello",
   "an ArrayBuffer": () => new ArrayBuffer(4),
@@ -20,7 +20,7 @@ const WRONG: Readonly<Record<string, () => unknown>> = {
 };
 const wrong = Object.keys(WRONG);
 
-/** Every way to write to a socket. */
+/** All ways to write to a socket. */
 const WRITES: Readonly<Record<string, (socket: TcpSocket, value: never) => unknown>> = {
   "write": (socket, value) => socket.write(value),
   "tryWrite": (socket, value) => socket.tryWrite(value),
@@ -37,7 +37,7 @@ const WRITES: Readonly<Record<string, (socket: TcpSocket, value: never) => unkno
   "unread": (socket, value) => unread(socket, value),
 };
 
-/** What a call throws or rejects with. */
+/** The error that a call throws or rejects with. */
 async function errorOf(call: () => unknown): Promise<unknown> {
   try {
     await call();
@@ -47,9 +47,9 @@ async function errorOf(call: () => unknown): Promise<unknown> {
   return undefined;
 }
 
-describe("everything but bytes is a TypeError", () => {
-  // As of Deno.Conn: nothing is sent, the message names what was given, the socket goes on.
-  test.each(wrong)("socket takes no %s", async (name) => {
+describe("a value other than Uint8Array", () => {
+  // As with Deno.Conn, nothing is sent, the message names the value, and the socket stays usable.
+  test.each(wrong)("is refused by sockets: %s", async (name) => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     for (const [way, write] of Object.entries(WRITES)) {
@@ -63,8 +63,8 @@ describe("everything but bytes is a TypeError", () => {
     expect(await pair.run(readText(server))).toBe("after");
   });
 
-  // The peer is not left with a part that looks like all: the connection ends with RST.
-  test.each(wrong)("writable errors and resets the connection for %s", async (name) => {
+  // The connection is reset, so that the peer does not mistake a part for the whole.
+  test.each(wrong)("makes writable error and reset the connection: %s", async (name) => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const writer = client.writable.getWriter();
@@ -75,8 +75,8 @@ describe("everything but bytes is a TypeError", () => {
     expect(end).toMatchObject({ code: "CONNECTION_RESET" });
   });
 
-  // Sockets and flows alike; what is received into is looked at too.
-  test.each(wrong)("datagrams take no %s", async (name) => {
+  // Sockets and flows alike, and the target of receive() too.
+  test.each(wrong)("is refused by datagram sockets and flows: %s", async (name) => {
     await using pair = new StackPair();
     const errors: unknown[] = [];
     pair.server.use("udp/53", {
@@ -100,8 +100,8 @@ describe("everything but bytes is a TypeError", () => {
     expect(errors.map((error) => error instanceof TypeError)).toEqual([true]);
   });
 
-  // A view of shared memory is a Uint8Array, and so is what extends it.
-  test("socket takes views of shared memory, parts and subclasses", async () => {
+  // Views of shared memory and subclasses are Uint8Arrays too.
+  test("does not include views of shared memory, subarrays and subclasses", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const shared = new Uint8Array(new SharedArrayBuffer(5));

@@ -5,7 +5,7 @@ import { bytes, codeOf, StackPair } from "../stack_pair.ts";
 const text = (data: Uint8Array) => new TextDecoder().decode(data);
 
 describe("DatagramConn", () => {
-  // Both ways, over both families, with the peer's address.
+  // In both directions, over both families.
   test("sends and receives datagrams with their addresses (RFC 768)", async () => {
     await using pair = new StackPair();
     const server = pair.server.listenDatagram({ port: 53 });
@@ -23,8 +23,8 @@ describe("DatagramConn", () => {
     }
   });
 
-  // Whatever address and port were asked: the answer comes from there.
-  test("answers from the address that was asked for", async () => {
+  // The answer comes from the destination address and port of the request.
+  test("answers from the destination address of the request", async () => {
     await using pair = new StackPair();
     pair.server.addAddress("10.0.0.77/24");
     const server = pair.server.listenDatagram({ port: "50-60" });
@@ -36,12 +36,12 @@ describe("DatagramConn", () => {
       const [, answerer] = await pair.run(client.receive());
       expect(answerer).toMatchObject({ ...from.local! });
     }
-    // Which of the ports else, it cannot know.
+    // Otherwise the source port would be ambiguous.
     expect(await codeOf(server.send(bytes("x"), "10.0.0.1:4000"))).toBe("INVALID_ADDRESS");
   });
 
-  // All that come, in order, until it is closed.
-  test("is iterated over (Deno.DatagramConn)", async () => {
+  // All datagrams in order, until the socket is closed.
+  test("can be iterated over (Deno.DatagramConn)", async () => {
     await using pair = new StackPair();
     const server = pair.server.listenDatagram({ port: 53, hostname: "10.0.0.2" });
     const client = pair.client.listenDatagram({ port: 0 });
@@ -56,8 +56,8 @@ describe("DatagramConn", () => {
     expect(seen).toEqual(["0", "1", "2", "3", "4"]);
   });
 
-  // As recv(2) cuts it.
-  test("receives into a buffer, and cuts what does not fit", async () => {
+  // As recv(2) does.
+  test("receives into a buffer, and truncates what does not fit", async () => {
     await using pair = new StackPair();
     const server = pair.server.listenDatagram({ port: 53 });
     const client = pair.client.listenDatagram({ port: 0 });
@@ -69,7 +69,7 @@ describe("DatagramConn", () => {
     expect(data.buffer).toBe(buffer.buffer);
   });
 
-  // Empty ones arrive too; the longest ones go in fragments.
+  // Empty datagrams arrive too; the longest are fragmented.
   test("carries every size (RFC 768, RFC 8200 3)", async () => {
     await using pair = new StackPair();
     const server = pair.server.listenDatagram({ port: 53 });
@@ -86,8 +86,8 @@ describe("DatagramConn", () => {
     }
   });
 
-  // The same place twice, another's address; what differs goes side by side.
-  test("takes a place that is free", async () => {
+  // A duplicate binding and a foreign address are refused; different bindings coexist.
+  test("requires a free binding", async () => {
     await using pair = new StackPair();
     const listen = (port: number | string, hostname?: string) => {
       try {
@@ -103,12 +103,12 @@ describe("DatagramConn", () => {
     expect(listen(54, "10.0.0.3")).toBe("ADDRESS_NOT_AVAILABLE");
     expect(listen("*")).toBe("taken");
     expect(listen(70_000)).toContain("70000 is not a port");
-    // TCP has ports of its own.
+    // TCP ports are separate.
     pair.server.listen({ port: 53 });
   });
 
-  // Whoever waits is told, and the port is free again.
-  test("closes", async () => {
+  // Pending receives end, and the port can be bound again.
+  test("ends pending receives and frees the port when closed", async () => {
     await using pair = new StackPair();
     const controller = new AbortController();
     const server = pair.server.listenDatagram({ port: 53, signal: controller.signal });
@@ -123,7 +123,7 @@ describe("DatagramConn", () => {
     expect(await codeOf(aborted.receive())).toBe("LISTENER_CLOSED");
   });
 
-  // The stack ends, and with it every socket.
+  // Closing the stack closes every socket.
   test("is closed with its stack", async () => {
     await using pair = new StackPair();
     const server = pair.server.listenDatagram({ port: 53 });
@@ -133,8 +133,8 @@ describe("DatagramConn", () => {
     expect(() => pair.server.listenDatagram({ port: 54 })).toThrow("closed");
   });
 
-  // The peer has no such port: told to whoever asked for it, and the socket goes on.
-  test("tells of ICMP errors (RFC 1122 4.1.3.3)", async () => {
+  // Closed port: the pending receive rejects, and the socket stays usable.
+  test("reports ICMP errors (RFC 1122 4.1.3.3)", async () => {
     await using pair = new StackPair();
     const told = Promise.withResolvers<TcpError>();
     const client = pair.client.listenDatagram({ port: 4000, onError: told.resolve });
@@ -148,8 +148,8 @@ describe("DatagramConn", () => {
     expect(text((await pair.run(server.receive()))[0])).toBe("y");
   });
 
-  // From a place that is not its own nothing is sent.
-  test("sends from where it is bound alone", async () => {
+  // Other source addresses are refused.
+  test("sends only from its own binding", async () => {
     await using pair = new StackPair();
     pair.server.addAddress("10.0.0.77/24");
     const server = pair.server.listenDatagram({ port: 53, hostname: "10.0.0.2" });
@@ -167,8 +167,8 @@ describe("DatagramConn", () => {
     expect(await codeOf(server.send(bytes("x"), "[fd00::1]:9"))).toBe("ADDRESS_NOT_AVAILABLE");
   });
 
-  // A hundred thousand, a slow reader, and no more memory than the bound.
-  test("holds no more than its bound, however much comes", async () => {
+  // A hundred thousand datagrams and a slow reader do not exceed the memory limit.
+  test("holds no more datagrams than its limit", async () => {
     await using pair = new StackPair();
     const server = pair.server.listenDatagram({ port: 53 });
     const client = pair.client.listenDatagram({ port: 0 });

@@ -9,14 +9,14 @@ function plugin(flow: NonNullable<Plugin["flow"]>): Plugin {
   return { name: "tested", flow };
 }
 
-/** Sends to the server from a socket of its own. */
+/** Sends a request to the server from a new socket; returns the reply. */
 async function ask(pair: StackPair, to: string, question: string): Promise<string> {
   using client = pair.client.listenDatagram({ port: 0 });
   await client.send(bytes(question), to);
   return text((await pair.run(client.receive()))[0]);
 }
 
-/** Keeps the context of each flow, and its datagrams; ends with the flow. */
+/** A plugin that records the context and datagrams of each flow, until the flow ends. */
 function keeper(): { kept: { c: FlowContext; texts: string[]; ended: boolean }[]; plugin: Plugin } {
   const kept: { c: FlowContext; texts: string[]; ended: boolean }[] = [];
   const flow = async (c: FlowContext) => {
@@ -28,8 +28,8 @@ function keeper(): { kept: { c: FlowContext; texts: string[]; ended: boolean }[]
   return { kept, plugin: plugin(flow) };
 }
 
-describe("stack.use on udp/ places", () => {
-  // One handler a flow, with both addresses.
+describe("stack.use on udp/ listen addresses", () => {
+  // One handler per flow, with both addresses.
   test("runs the plugin once for each peer's address and port", async () => {
     await using pair = new StackPair();
     const { kept, plugin } = keeper();
@@ -45,8 +45,8 @@ describe("stack.use on udp/ places", () => {
     expect(pair.server.stats()["flows"]).toBe(3);
   });
 
-  // Every port of every address; who listens on one of them comes first.
-  test("takes ranges, networks and wildcards, the most specific first", async () => {
+  // Every port of every address; more specific bindings are preferred.
+  test("accepts ranges, networks and wildcards, the most specific first", async () => {
     await using pair = new StackPair();
     const say = (name: string) =>
       plugin(async ({ flow }) => {
@@ -63,8 +63,8 @@ describe("stack.use on udp/ places", () => {
     expect(await ask(pair, "[fd00::2]:1", "?")).toBe("any at fd00::2 1");
   });
 
-  // Middleware wraps; a value travels through the chain.
-  test("runs a chain of plugins, each around the following", async () => {
+  // Middleware wraps the handler; a value is passed through the chain.
+  test("runs a chain of plugins, each wrapping the next", async () => {
     await using pair = new StackPair();
     const steps: string[] = [];
     const outer = plugin(async (c, next) => {
@@ -83,8 +83,8 @@ describe("stack.use on udp/ places", () => {
     expect(steps).toEqual(["before", "after"]);
   });
 
-  // One call for both transports.
-  test("puts a plugin that has both on both", async () => {
+  // A single call binds both transports.
+  test("binds a plugin with handlers for both transports to both", async () => {
     await using pair = new StackPair();
     const both: Plugin = {
       name: "both",
@@ -98,8 +98,8 @@ describe("stack.use on udp/ places", () => {
     expect(await pair.run(socket.read(chunk))).toBe(3);
   });
 
-  // What cannot work is said at once, and nothing is taken.
-  test("refuses what takes no flows", async () => {
+  // The error is reported at once, and nothing is bound.
+  test("refuses plugins without a flow handler", async () => {
     await using pair = new StackPair();
     const use = (...handlers: Parameters<Stack["use"]> extends [unknown, ...infer H] ? H : never) =>
       pair.server.use("udp/7", ...handlers);
@@ -113,7 +113,7 @@ describe("stack.use on udp/ places", () => {
 });
 
 describe("DatagramFlow", () => {
-  // The handler has to do nothing for it.
+  // The handler does not have to do anything.
   test("ends when it is idle, 60 s by default", async () => {
     await using pair = new StackPair();
     const { kept, plugin } = keeper();
@@ -132,8 +132,8 @@ describe("DatagramFlow", () => {
     expect(await codeOf(kept[0]!.c.flow.send(bytes("late")))).toBe("CLOSING");
   });
 
-  // Shorter for who answers once.
-  test("has an idle timeout of its own", async () => {
+  // Shorter for handlers that answer once.
+  test("can set its own idle timeout", async () => {
     await using pair = new StackPair();
     const { kept, plugin } = keeper();
     pair.server.use("udp/7", plugin);
@@ -147,8 +147,8 @@ describe("DatagramFlow", () => {
     expect(kept[0]!.ended).toBe(true);
   });
 
-  // Taken one by one, by handlers that do no more.
-  test("loses nothing when a handler is done after one datagram", async () => {
+  // Each handler reads a single datagram and returns.
+  test("loses nothing when a handler returns after one datagram", async () => {
     await using pair = new StackPair();
     const seen: string[] = [];
     pair.server.use(
@@ -166,8 +166,8 @@ describe("DatagramFlow", () => {
     expect(pair.server.stats()).toMatchObject({ flows: 0, datagramsIn: 20 });
   });
 
-  // It would be given the same datagram for ever.
-  test("drops what a handler does not want", async () => {
+  // Otherwise the same datagram would be delivered forever.
+  test("drops a datagram that the handler does not read", async () => {
     await using pair = new StackPair();
     let runs = 0;
     pair.server.use("udp/7", plugin(() => void runs++));
@@ -178,8 +178,8 @@ describe("DatagramFlow", () => {
     expect(pair.server.stats()["drop.udp-unread"]).toBe(1);
   });
 
-  // The peer's port is gone: reading rejects, after what had come; nothing is logged as a fault.
-  test("rejects with what ICMP says (RFC 1122 4.1.3.3)", async () => {
+  // The peer's port is closed: reading rejects after the received datagrams; nothing is logged.
+  test("rejects with the error that ICMP reports (RFC 1122 4.1.3.3)", async () => {
     await using pair = new StackPair();
     const ends: string[] = [];
     pair.server.use(
@@ -201,7 +201,7 @@ describe("DatagramFlow", () => {
     expect(pair.server.stats()["flows"]).toBe(0);
   });
 
-  // It hurts no other flow.
+  // Other flows are not affected.
   test("is closed and logged when its handler throws", async () => {
     await using pair = new StackPair();
     pair.server.use(
@@ -225,8 +225,8 @@ describe("DatagramFlow", () => {
     expect(line?.fields?.stack).toMatch(/^Error: as asked\n[^]*datagram_flow_test/);
   });
 
-  // The peer's socket is told; what it sends later begins a new flow, which is refused again.
-  test("is refused (RFC 1122 4.1.3.1)", async () => {
+  // The peer's socket gets the error; a later datagram opens a new flow, which is refused again.
+  test("can be refused (RFC 1122 4.1.3.1)", async () => {
     await using pair = new StackPair();
     const ends: unknown[] = [];
     pair.server.use(
@@ -251,8 +251,8 @@ describe("DatagramFlow", () => {
     expect(pair.lines).toEqual([]);
   });
 
-  // Closed by hand: no more can be sent, and what comes begins a new one.
-  test("is closed", async () => {
+  // After close() nothing can be sent, and a later datagram opens a new flow.
+  test("can be closed", async () => {
     await using pair = new StackPair();
     const flows: DatagramFlow[] = [];
     pair.server.use(
@@ -275,8 +275,8 @@ describe("DatagramFlow", () => {
     expect(flows[0]!.stats()).toEqual({ datagramsIn: 1, bytesIn: 1, datagramsOut: 0, bytesOut: 0 });
   });
 
-  // Answers that are under way still leave; who takes too long is not waited for.
-  test("ends with the stack, and answers within the grace time", async () => {
+  // Pending answers are sent within the grace time.
+  test("ends with the stack, and can answer within the grace time", async () => {
     await using pair = new StackPair();
     const later: (() => void)[] = [];
     pair.server.use(
@@ -301,8 +301,8 @@ describe("DatagramFlow", () => {
     expect(text((await pair.run(client.receive()))[0])).toBe("x");
   });
 
-  // No more than the grace time, though the handler never ends.
-  test("does not hold the stack up", async () => {
+  // At most the grace time, although the handler never returns.
+  test("does not delay the close of the stack", async () => {
     await using pair = new StackPair();
     pair.server.use("udp/7", plugin(() => new Promise(() => {})));
     const client = pair.client.listenDatagram({ port: 1000 });

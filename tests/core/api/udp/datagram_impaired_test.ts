@@ -10,7 +10,7 @@ import { echo } from "../../../../plugins/echo.ts";
 
 const COUNT = 2000;
 
-/** A client and a server, and a bad path from the first to the second. */
+/** A client and a server with an impaired path from client to server. */
 class BadPath implements AsyncDisposable {
   readonly clock = new VirtualClock();
   readonly path;
@@ -36,13 +36,13 @@ class BadPath implements AsyncDisposable {
     });
   }
 
-  /** Sends datagrams of these sizes, a millisecond apart; all of them differ. */
+  /** Sends distinct datagrams of these sizes, a millisecond apart. */
   async send(conn: DatagramConn, to: string, sizes: readonly number[]): Promise<void> {
     for (let i = 0; i < COUNT; i++) {
       await conn.send(datagram(i, sizes[i % sizes.length]!), to);
       await this.clock.advance(1);
     }
-    // What is on its way arrives, and what misses fragments is forgotten.
+    // Packets in flight arrive, and incomplete datagrams time out.
     await this.clock.advance(70_000);
   }
 
@@ -57,14 +57,14 @@ function datagram(i: number, size: number): Uint8Array<ArrayBuffer> {
   return data;
 }
 
-/** How often each datagram came; throws when one is none of those that were sent. */
+/** Number of copies received of each datagram; throws if one differs from those sent. */
 async function takeAll(conn: DatagramConn, sizes: readonly number[]): Promise<Map<number, number>> {
   const seen = new Map<number, number>();
   for await (const [data] of conn) {
     const i = (data[0]! << 8) | data[1]!;
     const isSent = i < COUNT && data.length === sizes[i % sizes.length] &&
       data.subarray(2).every((byte) => byte === ((i * 31) & 255));
-    if (!isSent) throw new Error(`datagram ${i} came changed`);
+    if (!isSent) throw new Error(`datagram ${i} arrived changed`);
     seen.set(i, (seen.get(i) ?? 0) + 1);
   }
   return seen;
@@ -72,9 +72,9 @@ async function takeAll(conn: DatagramConn, sizes: readonly number[]): Promise<Ma
 
 const total = (seen: Map<number, number>) => [...seen.values()].reduce((sum, n) => sum + n, 0);
 
-describe("datagrams on a bad path", () => {
-  // Each that the path did not lose, as often as the path has it, and no others.
-  test.each([1, 2, 3])("arrive once for each time the path carries them, seed %d", async (seed) => {
+describe("datagrams on an impaired path", () => {
+  // Each datagram arrives as often as the path delivers it.
+  test.each([1, 2, 3])("arrive as often as the path delivers them, seed %d", async (seed) => {
     const sizes = [2, 100, 1472];
     await using bad = new BadPath(seed, { loss: 0.1, duplicate: 0.05, delayMs: 20, jitterMs: 15 });
     const server = bad.server.listenDatagram({ port: 9 });
@@ -89,7 +89,7 @@ describe("datagrams on a bad path", () => {
     expect(bad.server.stats()["datagramsIn"]).toBe(total(seen));
   });
 
-  // A datagram is as whole as all of its fragments; one that is damaged never arrives.
+  // A datagram with a lost or corrupted fragment never arrives.
   test.each(["10.0.0.2:9", "[fd00::2]:9"])("arrive whole or not at all, to %s", async (to) => {
     const sizes = [3000, 10, 9000];
     await using bad = new BadPath(5, {
@@ -113,7 +113,7 @@ describe("datagrams on a bad path", () => {
     expect(stats["drop.udp-checksum"]).toBeGreaterThan(0);
   }, 20_000);
 
-  // There and back through a plugin: nothing is answered twice that came once.
+  // Echo through a plugin: each datagram received is answered once.
   test("are answered as often as they arrive", async () => {
     const sizes = [2, 1000, 2500];
     await using bad = new BadPath(7, { loss: 0.1, duplicate: 0.1, delayMs: 5 });

@@ -5,7 +5,7 @@ import { OutgoingPacket } from "../../../../core/buffers/outgoing_packet.ts";
 import { CoreStack, SECRET_LENGTH } from "../../../../core/stack/stack.ts";
 import { encodeIcmp, encodeUdp } from "../../../support/dsl/encode.ts";
 
-/** A stack with rules, as a user writes them. */
+/** A stack with rules as a user configures them. */
 class Host {
   readonly stack: CoreStack;
   now = 0;
@@ -18,14 +18,14 @@ class Host {
     });
   }
 
-  /** How many of `count` echo requests are answered. */
+  /** Number of replies to `count` echo requests. */
   ping(to: string, count = 1): number {
     const [from, type] = to.includes(":") ? ["fd00::1", 128] as const : ["10.1.0.1", 8] as const;
     const body = new Uint8Array(8);
     return this.#answers(encodeIcmp(from, to, { type, code: 0, rest: 1, body }), count);
   }
 
-  /** How many of `count` datagrams to a closed port are answered. */
+  /** Number of errors about `count` datagrams to a closed port. */
   knock(to: string, count = 1): number {
     const from = to.includes(":") ? "fd00::1" : "10.1.0.1";
     return this.#answers(encodeUdp(from, to, 4000, 9, new Uint8Array(8)), count);
@@ -48,15 +48,15 @@ class Host {
 }
 
 describe("the ICMP policy", () => {
-  // A stack that nobody has told anything.
-  test("answers everything by default, a thousand times a second", () => {
+  // The default policy.
+  test("answers everything by default, up to a thousand times a second", () => {
     const host = new Host([]);
     expect([host.ping("10.90.0.2", 1500), host.knock("fd00::2", 1500)]).toEqual([1000, 1000]);
     expect(host.drops).toEqual([0, 500, 1500]);
   });
 
-  // Echo and errors apart.
-  test("ignores what it is told to", () => {
+  // Echo replies and errors are configured separately.
+  test("does not answer what it is configured to ignore", () => {
     const quiet = new Host({ echo: "ignore" });
     expect([quiet.ping("10.90.0.2"), quiet.knock("10.90.0.2")]).toEqual([0, 1]);
     expect(quiet.drops).toEqual([1, 0, 1]);
@@ -65,7 +65,7 @@ describe("the ICMP policy", () => {
     expect(silent.drops).toEqual([0, 0, 1]);
   });
 
-  // As many at once as in a second, and each kind for itself.
+  // The burst equals the rate per second, separately for replies and errors.
   test("limits the rate of each rule", () => {
     const host = new Host({ ratePerSecond: 10 });
     expect([host.ping("10.90.0.2", 20), host.knock("10.90.0.2", 20)]).toEqual([10, 10]);
@@ -75,8 +75,8 @@ describe("the ICMP policy", () => {
     expect(host.ping("10.90.0.3", 20)).toBe(10);
   });
 
-  // Whoever pings one network does not use up what another one has.
-  test("differs from network to network, the most specific rule is meant", () => {
+  // Pings of one network do not use up the limit of another.
+  test("uses the most specific rule for each network", () => {
     const host = new Host([
       { to: "10.90.7.0/24", echo: "ignore", errors: "ignore" },
       { to: "10.90.7.9", ratePerSecond: 2 },
@@ -89,8 +89,8 @@ describe("the ICMP policy", () => {
     expect(host.ping("10.90.0.2", 9)).toBe(5);
   });
 
-  // With the place of the fault.
-  test("refuses rules that cannot be", () => {
+  // The message names the faulty setting.
+  test("refuses invalid rules", () => {
     const rules = (icmp: unknown) => () => parseStackConfig({ addresses: ["10.0.0.2/24"], icmp });
     expect(rules({ to: "10.0.0" })).toThrow("options.icmp.0.to: is not an address or network");
     expect(rules([{ echo: "answer" }, { echo: "maybe" }])).toThrow("options.icmp.1.echo");

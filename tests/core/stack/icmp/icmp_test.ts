@@ -5,7 +5,7 @@ import type { Trace } from "../../../support/dsl/trace.ts";
 
 const FAMILIES = [4, 6] as const;
 
-/** The head of a segment that the stack has sent, as a router would quote it. */
+/** The beginning of a segment sent by the stack, as a router would quote it. */
 function quote(t: Trace, seq: number): Uint8Array {
   return encodeTcp({
     source: t.local,
@@ -19,7 +19,7 @@ function quote(t: Trace, seq: number): Uint8Array {
   }).subarray(0, (t.local.includes(":") ? 40 : 20) + 8);
 }
 
-/** An ICMP error about a segment with number `seq`, from a router on the way. */
+/** Injects an ICMP error about the segment with sequence number `seq`. */
 function error(t: Trace, type: number, code: number, rest: number, seq: number): void {
   const router = t.local.includes(":") ? "fd00::99" : "10.0.0.99";
   t.wire.inject(encodeIcmp(router, t.local, { type, code, rest, body: quote(t, seq) }));
@@ -31,7 +31,7 @@ function tooBig(t: Trace, mtu: number, seq: number): void {
 }
 
 describe("echo", () => {
-  // The same bytes back, from the address that was asked.
+  // The same bytes come back, from the address that was pinged.
   test.each(FAMILIES)("is answered over IPv%d (RFC 1122 3.2.2.6)", (version) => {
     const t = inClosed({ version });
     const body = Uint8Array.from({ length: 57 }, (_, i) => i);
@@ -42,8 +42,8 @@ describe("echo", () => {
     expect(t.wire.stack.stats.echoReplies).toBe(1);
   });
 
-  // A wrong checksum, another's address, and a reply that nobody asked for are not answered.
-  test("is answered to nobody else (RFC 1122 3.2.2.6)", () => {
+  // A wrong checksum, another host's address, and an echo reply are not answered.
+  test("is answered only if the request is valid (RFC 1122 3.2.2.6)", () => {
     const t = inClosed();
     const request = { type: 8, code: 0, rest: 1, body: new Uint8Array(8) };
     const wrong = encodeIcmp(t.remote, t.local, request);
@@ -61,7 +61,7 @@ describe("echo", () => {
     });
   });
 
-  // A thousand a second, no more.
+  // At most a thousand replies a second.
   test("is limited in rate (RFC 4443 2.4)", () => {
     const t = inClosed();
     const request = { type: 8, code: 0, rest: 1, body: new Uint8Array(0) };
@@ -77,7 +77,7 @@ describe("echo", () => {
 });
 
 describe("unreachable", () => {
-  // A UDP port that nobody has: the message quotes the datagram.
+  // A closed UDP port: the error quotes the datagram.
   test.each(FAMILIES)("answers UDP over IPv%d (RFC 1122 4.1.3.1)", (version) => {
     const t = inClosed({ version });
     const datagram = encodeUdp(t.remote, t.local, 5000, 53, new Uint8Array(10));
@@ -87,7 +87,7 @@ describe("unreachable", () => {
     expect(t.wire.stack.stats.errorsSent).toBe(1);
   });
 
-  // A protocol that is not spoken here; IPv6 points at the header that named it.
+  // An unsupported protocol; in IPv6 the error points at the next-header field.
   test.each(FAMILIES)("answers an unknown protocol over IPv%d (RFC 4443 3.4)", (version) => {
     const t = inClosed({ version });
     t.wire.inject(encodeIp(t.remote, t.local, 132, new Uint8Array(12)));
@@ -95,16 +95,16 @@ describe("unreachable", () => {
     expect(rest).toBe(version === 4 ? 0 : 6);
   });
 
-  // "No next header" is no protocol that somebody could want an answer from.
-  test("does not answer where nothing follows (RFC 8200 4.7)", () => {
+  // "No next header" is not a protocol.
+  test("sends no error about the next-header value 59, no next header (RFC 8200 4.7)", () => {
     const t = inClosed({ version: 6 });
     t.wire.inject(encodeIp(t.remote, t.local, 59, new Uint8Array(4)));
     t.recvNothing();
     expect(t.wire.stack.stats.dropped("protocol")).toBe(1);
   });
 
-  // Behind destination options it is these that have named the protocol.
-  test("points behind extension headers (RFC 4443 3.4)", () => {
+  // After destination options, the next-header field is theirs.
+  test("points at the next-header field of the last extension header (RFC 4443 3.4)", () => {
     const t = inClosed({ version: 6 });
     const options = [132, 0, 1, 4, 0, 0, 0, 0];
     t.wire.inject(encodeIp(t.remote, t.local, 60, Uint8Array.from([...options, 1, 2, 3, 4])));
@@ -113,7 +113,8 @@ describe("unreachable", () => {
 });
 
 describe("packet too big", () => {
-  // A router says 1,300: what was too large is cut and sent again at once, and what follows fits.
+  // A router reports an MTU of 1,300: data that was too large is resegmented and retransmitted at
+  // once, and later segments fit.
   test.each(FAMILIES)("shrinks the segments over IPv%d (RFC 1191 6.3)", (version) => {
     const t = inEstablished({ version, syn: { mss: 1400 } });
     const fits = version === 4 ? 1260 : 1240;
@@ -131,8 +132,8 @@ describe("packet too big", () => {
     t.recv({ length: fits });
   });
 
-  // Who does not know what is outstanding only guesses.
-  test("is believed only about what is outstanding (RFC 5927 4.1)", () => {
+  // An attacker cannot know the outstanding sequence numbers.
+  test("is accepted only about outstanding data (RFC 5927 4.1)", () => {
     const t = inEstablished({ syn: { mss: 1400 } });
     t.write(1400);
     t.recv({ flags: "P.", length: 1400 });
@@ -144,8 +145,8 @@ describe("packet too big", () => {
     expect(t.wire.stack.stats.dropped("icmp-no-connection")).toBe(3);
   });
 
-  // An absurd size would make a connection crawl.
-  test("is not believed below the least MTU (RFC 5927 7.2)", () => {
+  // A tiny MTU would slow the connection down to a crawl.
+  test("is ignored below the minimum MTU (RFC 5927 7.2)", () => {
     const t = inEstablished({ syn: { mss: 1400 } });
     t.write(1400);
     t.recv({ flags: "P.", length: 1400 });
@@ -155,8 +156,8 @@ describe("packet too big", () => {
     expect(t.tcb.sendMss).toBe(1400);
   });
 
-  // An old router says no size: the next plateau below is tried.
-  test("without a size uses the next plateau (RFC 1191 7.1)", () => {
+  // An old router reports no MTU: the next lower plateau is tried.
+  test("without an MTU selects the next plateau (RFC 1191 7.1)", () => {
     const t = inEstablished({ syn: { mss: 1460 } });
     t.write(1460);
     t.recv({ flags: "P.", length: 1460 });
@@ -167,7 +168,7 @@ describe("packet too big", () => {
 });
 
 describe("errors about a connection", () => {
-  // An attempt ends at once with what the network said.
+  // An attempt to connect fails at once with the reported error.
   test.each(
     [
       [4, 3, 3, "CONNECTION_REFUSED"],
@@ -185,7 +186,7 @@ describe("errors about a connection", () => {
     expect(t.isForgotten).toBe(true);
   });
 
-  // Established connections outlive them, and source quench means nothing any more.
+  // Established connections survive, and source quench is ignored.
   test("do not end an established connection (RFC 5927 5.2)", () => {
     const t = inEstablished();
     t.write(10);
@@ -197,8 +198,8 @@ describe("errors about a connection", () => {
     expect(t.state).toBe("ESTABLISHED");
   });
 
-  // A quotation that is cut short, or of something else, is dropped.
-  test("with a useless quotation are dropped (RFC 5927 4.1)", () => {
+  // The quoted packet is truncated or belongs to no connection.
+  test("are dropped if the quoted packet is unusable (RFC 5927 4.1)", () => {
     const t = inEstablished();
     for (const body of [new Uint8Array(0), quote(t, 1).subarray(0, 27), new Uint8Array(40)]) {
       t.wire.inject(encodeIcmp("10.0.0.99", t.local, { type: 3, code: 3, rest: 0, body }));

@@ -17,10 +17,10 @@ function ping(version: 4 | 6, size: number, id = 1, step = 1480): Uint8Array<Arr
 }
 
 describe("Fragmentation", () => {
-  // `ping -s 3000`: the reply is as long as the request and leaves in fragments. IPv6 ones fit
-  // every path, since no router would cut them.
+  // `ping -s 3000`: the reply is as long as the request and is sent in fragments. IPv6 fragments
+  // have the minimum MTU, since routers do not fragment.
   test.each(FAMILIES)(
-    "cuts IPv%d replies above the MTU (RFC 791 3.2, RFC 8200 4.5 and 5)",
+    "fragments IPv%d replies above the MTU (RFC 791 3.2, RFC 8200 4.5 and 5)",
     (v: 4 | 6) => {
       const host = new FragmentHost();
       const replies = host.receive(...ping(v, 3000));
@@ -37,8 +37,8 @@ describe("Fragmentation", () => {
     },
   );
 
-  // The longest that there can be, and the first that does not fit.
-  test.each(FAMILIES)("cuts IPv%d replies of every size (RFC 791 3.1)", (v: 4 | 6) => {
+  // The longest possible reply, and the shortest that does not fit the MTU.
+  test.each(FAMILIES)("fragments IPv%d replies of every size (RFC 791 3.1)", (v: 4 | 6) => {
     const header = v === 4 ? 20 : 40;
     const longest = v === 4 ? 65_507 : 65_527;
     for (const size of [1500 - header - 8 + 1, 2952, 2953, longest]) {
@@ -50,7 +50,7 @@ describe("Fragmentation", () => {
     expect(fitting).toHaveLength(1);
   });
 
-  // The smallest link there can be for each family.
+  // The smallest MTU of each family.
   test("fills the MTU with multiples of eight (RFC 791 3.2)", () => {
     const tiny = new FragmentHost(68).receive(...ping(4, 100));
     expect(tiny.map(({ length }) => length)).toEqual([68, 68, 32]);
@@ -60,25 +60,28 @@ describe("Fragmentation", () => {
     expect(six.map(({ length }) => length)).toEqual([1280, 824]);
   });
 
-  // A reply of more fragments than may wait is not sent in part.
+  // A reply with more fragments than the queue holds is not sent in part.
   test("sends all fragments of a reply or none", () => {
     const host = new FragmentHost(68);
     expect(host.receive(...ping(4, 60_000))).toEqual([]);
     expect(host.stack.stats.linkFull).toBe(1);
   });
 
-  // Fragments of two replies must not be taken for those of one.
-  test.each(FAMILIES)("numbers IPv%d packets (RFC 6864 4.3, RFC 7739 5.3)", (v: 4 | 6) => {
-    const host = new FragmentHost();
-    const ids = new Set<number>();
-    for (let i = 0; i < 200; i++) {
-      ids.add(identificationOf(host.receive(...ping(v, 2000, i))[0]!));
-    }
-    expect(ids.size).toBe(200);
-  });
+  // Fragments of two replies must not be mistaken for one datagram.
+  test.each(FAMILIES)(
+    "gives IPv%d packets distinct identifications (RFC 6864 4.3, RFC 7739 5.3)",
+    (v: 4 | 6) => {
+      const host = new FragmentHost();
+      const ids = new Set<number>();
+      for (let i = 0; i < 200; i++) {
+        ids.add(identificationOf(host.receive(...ping(v, 2000, i))[0]!));
+      }
+      expect(ids.size).toBe(200);
+    },
+  );
 
-  // An ICMP error quotes up to 576 bytes; this link has less room.
-  test("cuts errors too (RFC 1812 4.3.2.3)", () => {
+  // An ICMP error has up to 576 bytes; the MTU of this link is smaller.
+  test("fragments ICMP errors too (RFC 1812 4.3.2.3)", () => {
     const packet = encodeUdp("10.0.0.1", "10.0.0.2", 5000, 53, pattern(600));
     const sent = new FragmentHost(300).receive(...cut(packet, [304]));
     const error = decode(joined(sent)) as SentMessage;

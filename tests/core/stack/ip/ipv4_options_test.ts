@@ -4,7 +4,7 @@ import { encodeIcmp } from "../../../support/dsl/encode.ts";
 import type { Trace } from "../../../support/dsl/trace.ts";
 import { withHeaderChecksum } from "../../../support/fragments.ts";
 
-/** An ICMP message whose IP header has these options, as an echo request by default. */
+/** An ICMP message, by default an echo request, whose IP header has these options. */
 function withOptions(options: readonly number[], type = 8): Uint8Array<ArrayBuffer> {
   const plain = encodeIcmp("10.0.0.1", "10.0.0.2", {
     type,
@@ -19,7 +19,7 @@ function withOptions(options: readonly number[], type = 8): Uint8Array<ArrayBuff
   return withHeaderChecksum(packet);
 }
 
-/** What the sender is told. */
+/** The ICMP answer to a packet. */
 function answer(t: Trace, packet: Uint8Array<ArrayBuffer>): string | undefined {
   t.wire.inject(packet);
   const [sent] = t.wire.unread.splice(0).map(({ packet }) => packet);
@@ -30,7 +30,7 @@ function answer(t: Trace, packet: Uint8Array<ArrayBuffer>): string | undefined {
 }
 
 describe("IPv4 options", () => {
-  // Unknown ones, padding, and routes that end here or only record.
+  // Unknown options, padding, and route options that end here or only record.
   test.each([
     ["unknown", [222, 4, 1, 2]],
     ["no operations", [1, 1, 1, 1]],
@@ -45,9 +45,9 @@ describe("IPv4 options", () => {
     expect(answer(inClosed(), withOptions(options))).toBe("reply");
   });
 
-  // This host forwards nothing, and says so.
+  // This host does not forward, and reports source route failed.
   test.each([131, 137])(
-    "with a source route %i that goes on are refused (RFC 1122 3.3.5)",
+    "with hops left in source route %i are refused (RFC 1122 3.3.5)",
     (type) => {
       const t = inClosed();
       expect(answer(t, withOptions([type, 7, 4, 10, 0, 0, 9]))).toBe("3:5 at 0");
@@ -56,7 +56,7 @@ describe("IPv4 options", () => {
     },
   );
 
-  // The pointer says which byte cannot be.
+  // The pointer gives the invalid byte.
   test.each([
     ["without a length", [1, 1, 1, 222], 23],
     ["of length 0", [222, 0, 0, 0], 20],
@@ -75,8 +75,8 @@ describe("IPv4 options", () => {
     expect(t.wire.stack.stats.dropped("ip-option")).toBe(1);
   });
 
-  // No error about an error, nor about a fragment that is not the first.
-  test("are not told of to whom nothing may be told (RFC 1122 3.2.2)", () => {
+  // No error is sent about an ICMP error or a fragment other than the first.
+  test("cause no error where none may be sent (RFC 1122 3.2.2)", () => {
     const t = inClosed();
     for (const type of [3, 4, 5, 11, 12, 40]) {
       expect(answer(t, withOptions([222, 0, 0, 0], type))).toBeUndefined();

@@ -13,13 +13,13 @@ const DESTINATION = 60;
 const ICMPV6 = 58;
 const PAD4 = [1, 4, 0, 0, 0, 0];
 
-/** A header without its first byte, which says what follows. */
+/** An extension header without its next-header byte. */
 interface Extension {
   readonly type: number;
   readonly body: readonly number[];
 }
 
-/** Options, which with the two bytes in front have to be a multiple of 8. */
+/** Options; with the first two bytes of the header, the length must be a multiple of 8. */
 const options = (type: number, ...bytes: number[]): Extension => ({
   type,
   body: [(bytes.length + 2) / 8 - 1, ...bytes],
@@ -29,7 +29,7 @@ const routing = (routingType: number, segmentsLeft: number): Extension => ({
   body: [2, routingType, segmentsLeft, 0, 0, 0, 0, ...new Array(16).fill(0)],
 });
 
-/** A packet with these headers in front of an echo request, or of what is given. */
+/** A packet with these extension headers before an echo request or the given payload. */
 function packetOf(
   extensions: readonly Extension[],
   last = ICMPV6,
@@ -45,7 +45,7 @@ function echoRequest(): Uint8Array {
   return encodeIcmp(SOURCE, OWN, message).subarray(40);
 }
 
-/** What the sender of a packet is told: `"reply"`, type, code and pointer, or nothing. */
+/** The answer to a packet: `"reply"`, the type, code and pointer of an error, or nothing. */
 function answer(t: Trace, packet: Uint8Array<ArrayBuffer>): string | undefined {
   t.wire.inject(packet);
   const [sent] = t.wire.unread.splice(0).map(({ packet }) => packet);
@@ -56,16 +56,17 @@ function answer(t: Trace, packet: Uint8Array<ArrayBuffer>): string | undefined {
 }
 
 describe("IPv6 options", () => {
-  // The two high bits of an option that nobody knows say what becomes of its packet; in either header.
+  // The two high bits of an unknown option's type decide what happens to the packet, in both kinds
+  // of header.
   test.each([
     [0x0e, "reply"],
     [0x4e, undefined],
     [0x8e, "4:2 at 42"],
     [0xce, "4:2 at 42"],
-    // Jumbo payload and home address, which are not known here.
+    // Jumbo payload and home address, which are not supported.
     [0xc2, "4:2 at 42"],
     [0xc9, "4:2 at 42"],
-    // Router alert and the tunnel encapsulation limit may be ignored.
+    // Router alert and tunnel encapsulation limit, which may be skipped.
     [0x05, "reply"],
     [0x04, "reply"],
   ])("of type %i lead to %s (RFC 8200 4.2)", (type: number, expected: string | undefined) => {
@@ -76,14 +77,14 @@ describe("IPv6 options", () => {
     }
   });
 
-  // The second option of the second header: the pointer counts from the packet's beginning.
-  test("are pointed at where they stand (RFC 4443 3.4)", () => {
+  // The second option of the second header: the pointer is relative to the start of the packet.
+  test("are located by the pointer of the error (RFC 4443 3.4)", () => {
     const t = inClosed({ version: 6 });
     const second = options(DESTINATION, 0x1e, 0, 0x9e, 0, 0, 0);
     expect(answer(t, packetOf([options(HOP_BY_HOP, ...PAD4), second]))).toBe("4:2 at 52");
   });
 
-  // Padding of more than 7 bytes in a row, or with something in it, aligns nothing.
+  // More than 7 consecutive bytes of padding, or padding that is not zero.
   test.each([
     [[1, 5, 0, 0, 0, 0, 0, 1, 5, 0, 0, 0, 0, 0]],
     [[...new Array(14).fill(0)]],
@@ -94,7 +95,7 @@ describe("IPv6 options", () => {
     expect(t.wire.stack.stats.dropped("ip-option")).toBe(1);
   });
 
-  // Eight are read; the ninth is pointed at.
+  // Eight options are read; the error points at the ninth.
   test("are read up to a limit (RFC 8504 5.3, RFC 8883 2.5)", () => {
     const t = inClosed({ version: 6 });
     const many = (count: number) => new Array(count).fill([0x1e, 0]).flat() as number[];
@@ -104,8 +105,8 @@ describe("IPv6 options", () => {
     expect(answer(t, over)).toBe(`4:9 at ${42 + 2 * MAX_OPTIONS}`);
   });
 
-  // An option, or a header, that is longer than what is around it.
-  test("that are cut are dropped (RFC 8200 4.2)", () => {
+  // An option longer than its header, or a header longer than the packet.
+  test("that are truncated are dropped (RFC 8200 4.2)", () => {
     const t = inClosed({ version: 6 });
     expect(answer(t, packetOf([options(DESTINATION, 0x1e, 5, 0, 0, 0, 0)]))).toBeUndefined();
     expect(answer(t, packetOf([options(DESTINATION, 1, 3, 0, 0, 0, 0x1e)]))).toBeUndefined();
@@ -115,8 +116,8 @@ describe("IPv6 options", () => {
 });
 
 describe("IPv6 extension headers", () => {
-  // In whatever order, and as often as they come.
-  test("are read in any order and again (RFC 8200 4.1)", () => {
+  // In any order and any number.
+  test("are accepted in any order and repeatedly (RFC 8200 4.1)", () => {
     const t = inClosed({ version: 6 });
     const destination = options(DESTINATION, ...PAD4);
     const chain = [destination, routing(0, 0), destination, destination, routing(253, 0)];
@@ -124,7 +125,7 @@ describe("IPv6 extension headers", () => {
     expect(answer(t, packetOf(chain))).toBe("reply");
   });
 
-  // Behind another header it is no next header that is known, a second one neither.
+  // After another header, or a second time, hop-by-hop options are an unknown next header.
   test("end at hop-by-hop options that are not first (RFC 8200 4.1)", () => {
     const t = inClosed({ version: 6 });
     const hopByHop = options(HOP_BY_HOP, ...PAD4);
@@ -134,7 +135,7 @@ describe("IPv6 extension headers", () => {
     expect(t.wire.stack.stats.dropped("ip-extension")).toBe(2);
   });
 
-  // Behind a fragment header, too, which is not there any more when the packet is whole.
+  // Also after a fragment header, which reassembly removes.
   test("end at hop-by-hop options in a fragment (RFC 8200 4.1)", () => {
     const host = new FragmentHost();
     const packet = packetOf([options(HOP_BY_HOP, ...PAD4)]);
@@ -145,7 +146,7 @@ describe("IPv6 extension headers", () => {
     expect(host.drops()).toEqual({ "ip-extension": 2 });
   });
 
-  // No routing type is known: with segments left the packet is not for this host, without it is.
+  // No routing type is supported: the packet is for this host only without segments left.
   test.each([0, 2, 3, 4, 253])(
     "of routing type %i need no segments left (RFC 8200 4.4)",
     (type) => {
@@ -158,7 +159,7 @@ describe("IPv6 extension headers", () => {
     },
   );
 
-  // Thirty-two are read, the next one is pointed at.
+  // Thirty-two headers are read; the error points at the next.
   test("are read up to a limit (RFC 8883 2.4)", () => {
     const t = inClosed({ version: 6 });
     const many = new Array<Extension>(MAX_EXTENSION_HEADERS).fill(options(DESTINATION, ...PAD4));
@@ -167,7 +168,7 @@ describe("IPv6 extension headers", () => {
     expect(answer(t, over)).toBe(`4:8 at ${40 + 8 * MAX_EXTENSION_HEADERS}`);
   });
 
-  // What is unknown here, ICMP for IPv4 among it, is pointed at where it was announced.
+  // The error points at the next-header field with the unknown value, for example ICMP for IPv4.
   test.each([1, 4, 41, 50, 51, 132, 135, 139, 253])(
     "end at next header %i, which is unknown (RFC 8200 4)",
     (unknown) => {
@@ -178,8 +179,8 @@ describe("IPv6 extension headers", () => {
     },
   );
 
-  // Destination options behind the fragment header are those of the whole packet, and looked at then.
-  test("of fragments are looked at when the packet is whole (RFC 8200 4.5)", () => {
+  // Destination options after the fragment header belong to the reassembled packet.
+  test("after a fragment header are processed after reassembly (RFC 8200 4.5)", () => {
     const host = new FragmentHost();
     const packet = packetOf([options(DESTINATION, 0x8e, 4, 0, 0, 0, 0)]);
     const errors = host.exchange(...cut(packet, [16]));
@@ -189,7 +190,7 @@ describe("IPv6 extension headers", () => {
 });
 
 describe("errors about IPv6 headers", () => {
-  // An error is never answered with an error, wherever it stands; a query is.
+  // No error is sent about an ICMP error, after any headers; about a query it is.
   test.each([
     [1, undefined, undefined],
     [2, undefined, undefined],
@@ -208,7 +209,7 @@ describe("errors about IPv6 headers", () => {
     expect(answer(t, packetOf(chain, ICMPV6, payload))).toBe(aboutRoute);
   });
 
-  // Neither to several hosts nor about packets to somebody else.
+  // No error is sent to a group, nor about packets to another host.
   test.each(
     [
       ["ff02::5", OWN, "ip-source"],
@@ -227,7 +228,7 @@ describe("errors about IPv6 headers", () => {
     expect(t.wire.stack.stats.dropped(reason)).toBe(1);
   });
 
-  // They share the limit of all errors.
+  // They share the rate limit of all errors.
   test("are limited in rate (RFC 4443 2.4)", () => {
     const t = inClosed({ version: 6 });
     const bad = [

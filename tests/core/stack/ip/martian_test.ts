@@ -3,7 +3,7 @@ import { inClosed } from "../../../support/dsl/builders.ts";
 import { encodeIcmp, encodeIp, encodeTcp, encodeUdp } from "../../../support/dsl/encode.ts";
 import { cut } from "../../../support/fragments.ts";
 
-/** What a host may be asked with: each would be answered if its source were a host's. */
+/** Packets that would be answered if their source were valid. */
 function questions(source: string, destination: string): Uint8Array<ArrayBuffer>[] {
   const type = source.includes(":") ? 128 : 8;
   const echo = encodeIcmp(source, destination, {
@@ -24,7 +24,7 @@ function questions(source: string, destination: string): Uint8Array<ArrayBuffer>
 }
 
 describe("a packet from", () => {
-  // Nobody can be answered there: loopback, this network, multicast, class E and limited broadcast.
+  // Invalid sources: loopback, this network, multicast, class E and limited broadcast.
   test.each([
     "127.0.0.1",
     "127.255.255.254",
@@ -51,7 +51,7 @@ describe("a packet from", () => {
     expect(t.wire.stack.tcp.connectionCount).toBe(0);
   });
 
-  // An own network's broadcast address; a segment of it for no connection is refused by TCP.
+  // The broadcast address of an own network; TCP drops such segments if there is no connection.
   test("a directed broadcast address is dropped (RFC 1122 3.2.1.3)", () => {
     const t = inClosed();
     t.wire.listen(80);
@@ -63,7 +63,7 @@ describe("a packet from", () => {
     });
   });
 
-  // Hosts, however odd their address looks.
+  // Valid addresses at the edges of the reserved ranges.
   test.each(["1.0.0.0", "126.255.255.255", "128.0.0.1", "223.255.255.254", "::2", "fe80::1"])(
     "%s is answered",
     (source) => {
@@ -75,7 +75,7 @@ describe("a packet from", () => {
 });
 
 describe("a packet to", () => {
-  // Not even a stack that owns everything has such an address on a link.
+  // Even a stack that owns all addresses does not own these.
   test.each(
     [
       ["127.0.0.1", "ip-destination"],

@@ -10,7 +10,7 @@ function own(addresses: readonly string[], excepted: readonly string[] = []): Ow
 }
 
 describe("OwnAddresses", () => {
-  // The host's side and the broadcast address of each network are others', as is what lies beside.
+  // Excluded addresses, broadcast addresses and addresses outside the networks are not own.
   test.each([
     [
       ["10.90.0.0/16"],
@@ -56,7 +56,7 @@ describe("OwnAddresses", () => {
     for (const text of outside) expect([text, table.has(ip(text))]).toEqual([text, false]);
   });
 
-  // One address in the longest prefix that the peer is in; what is the host's is not used.
+  // The address in the longest prefix that contains the peer; excluded addresses are not used.
   test.each([
     [["10.90.0.0/16"], ["10.90.0.1", "10.90.0.2"], "10.90.0.1", "10.90.0.3"],
     [["10.90.0.0/16"], [], "8.8.8.8", "10.90.0.1"],
@@ -71,8 +71,8 @@ describe("OwnAddresses", () => {
     expect(own(addresses, excepted).sourceFor(ip(remote))?.toString()).toBe(source);
   });
 
-  // A part of a network goes and comes back; the rest of it is not touched.
-  test("add and remove take one address, or a whole network", () => {
+  // A part of a network is removed and added again; the rest is not affected.
+  test("add and remove accept an address or a network", () => {
     const table = own(["10.90.0.0/16", "10.7.0.2/24"]);
     const has = (...texts: string[]) => texts.map((text) => table.has(ip(text)));
     table.remove(net("10.90.7.0/24"));
@@ -87,7 +87,7 @@ describe("OwnAddresses", () => {
     expect(has("10.90.0.9", "10.90.7.9", "10.90.8.5")).toEqual([false, false, false]);
   });
 
-  // A listener of a network needs one own address in it.
+  // A listener on a network needs at least one own address in it.
   test.each([
     ["10.90.7.0/24", true],
     ["10.0.0.0/8", true],
@@ -101,7 +101,7 @@ describe("OwnAddresses", () => {
     expect(table.overlaps(net(text))).toBe(expected);
   });
 
-  // No host has the address, or nothing of the network can be a host's.
+  // The address, or every address of the network, cannot be a host's.
   test.each([
     ["10.0.0.1/24", true],
     ["10.90.0.0/16", true],

@@ -15,7 +15,7 @@ import { encodeIp } from "../../../support/dsl/encode.ts";
 import { cut, FragmentHost, fragmentOf, withHeaderChecksum } from "../../../support/fragments.ts";
 import { pattern } from "../../../support/packets.ts";
 
-/** A protocol without a header that a first fragment must hold (RFC 3692 2.1). */
+/** A protocol whose header the first fragment need not hold (RFC 3692 2.1). */
 const EXPERIMENT = 253;
 const FAMILIES: [4 | 6][] = [[4], [6]];
 
@@ -39,8 +39,8 @@ function packetOf(version: 4 | 6, payload: Uint8Array): Uint8Array<ArrayBuffer> 
 }
 
 describe("Reassembly's memory", () => {
-  // One datagram more than there is room for: the oldest goes, the youngest can be completed.
-  test("holds 256 datagrams (RFC 8900 3.7)", () => {
+  // One datagram beyond the limit: the oldest is evicted, and the latest can be completed.
+  test("is limited to 256 datagrams (RFC 8900 3.7)", () => {
     const lab = new Lab();
     const pieces = Array.from(
       { length: MAX_DATAGRAMS + 1 },
@@ -54,8 +54,8 @@ describe("Reassembly's memory", () => {
     expect(lab.add(pieces[0]![1]!)).toEqual({});
   });
 
-  // First fragments of one source, without end: the datagrams of others wait for their rest.
-  test.each(FAMILIES)("is not one source's (IPv%d, RFC 8900 3.7)", (version) => {
+  // One source sends first fragments endlessly; incomplete datagrams of others are not evicted.
+  test.each(FAMILIES)("cannot be taken up by one source (IPv%d, RFC 8900 3.7)", (version) => {
     const lab = new Lab();
     const other = (host: number) => {
       const payload = pattern(64);
@@ -70,9 +70,9 @@ describe("Reassembly's memory", () => {
     for (const [, last] of pieces) expect(lab.add(last!).whole).toBeDefined();
   });
 
-  // Datagrams that lack their last fragment, as large as can be: the bytes that are held stay below
-  // the bound, and the datagram that grows is not the one that goes.
-  test("holds 4 MiB (RFC 8900 3.7)", () => {
+  // Datagrams of maximum size without their last fragment: memory stays below the limit, and the
+  // datagram that grows is not the one evicted.
+  test("is limited to 4 MiB (RFC 8900 3.7)", () => {
     const lab = new Lab();
     const packet = packetOf(6, new Uint8Array(65_000));
     const pieces = Array.from({ length: 44 }, (_, i) => [i * 1232, (i + 1) * 1232] as const);
@@ -89,8 +89,8 @@ describe("Reassembly's memory", () => {
     expect(lab.add(fragmentOf(packet, 44 * 1232, 65_000, { id: 99 })).whole).toHaveLength(65_040);
   });
 
-  // What there are too many fragments of is given up, and holds nothing any more.
-  test("holds 128 fragments of a datagram (RFC 8900 3.7)", () => {
+  // A datagram with too many fragments is discarded and releases its memory.
+  test("is limited to 128 fragments of a datagram (RFC 8900 3.7)", () => {
     const lab = new Lab();
     const packet = packetOf(4, new Uint8Array(8 * (MAX_FRAGMENTS + 2)));
     for (let i = 0; i < MAX_FRAGMENTS; i++) {
@@ -106,7 +106,7 @@ describe("Reassembly's memory", () => {
   });
 });
 
-/** The same decisions the plain way: every byte is looked at, nothing is sorted. */
+/** A naive model of the same decisions that checks every byte. */
 class Oracle {
   #pieces: { bytes: Map<number, number>; end: number; more: boolean }[] = [];
   #dead = false;
@@ -141,9 +141,9 @@ function isSame(a: Piece, b: Piece): boolean {
     [...a.bytes].every(([at, byte]) => b.bytes.get(at) === byte);
 }
 
-describe("Reassembly and a naive one", () => {
-  // Random datagrams in random pieces and orders, with duplicates, pieces of other sizes and wrong
-  // ends among them: the decision about each fragment is the same.
+describe("Reassembly and a naive model", () => {
+  // Random datagrams in random fragments and orders, with duplicates, overlaps and wrong ends: both
+  // decide the same about each fragment.
   test.each(FAMILIES)("agree about IPv%d (RFC 815, RFC 5722 4)", (v: 4 | 6) => {
     const random = seededRandom(815 + v);
     const below = (limit: number) => random.uint32() % limit;
@@ -178,7 +178,7 @@ function randomPieces(
   const pieces = [];
   for (let start = 0; start < length;) {
     const end = Math.min(length, start + 8 * (1 + below(5)));
-    // A piece that is all there is would be no fragment.
+    // A single piece would not be a fragment.
     if (start === 0 && end === length) continue;
     pieces.push({ start, end, more: end < length, strange: false });
     start = end;
@@ -199,7 +199,7 @@ function randomPieces(
 }
 
 describe("random fragments", () => {
-  // Whatever comes, whenever: nothing is thrown, and no bound is exceeded.
+  // Arbitrary fragments at arbitrary times: nothing throws, and no limit is exceeded.
   test("stay within the bounds (RFC 8900 3.7)", () => {
     const lab = new Lab();
     const random = seededRandom(8900);
@@ -222,8 +222,8 @@ describe("random fragments", () => {
     expect([lab.reassembly.count, lab.reassembly.byteLength]).toEqual([0, 0]);
   });
 
-  // The same into a stack, most of it damaged: it goes on, and only sane deadlines are left.
-  test("do not throw in a stack (RFC 1122 1.2.2)", () => {
+  // The same into a stack, most of it corrupted: it continues, with valid deadlines only.
+  test("do not make a stack throw (RFC 1122 1.2.2)", () => {
     const host = new FragmentHost();
     const random = seededRandom(1122);
     const below = (limit: number) => random.uint32() % limit;

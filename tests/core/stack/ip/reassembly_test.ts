@@ -32,9 +32,9 @@ function permutations<T>(items: readonly T[]): T[][] {
 }
 
 describe("Reassembly", () => {
-  // Four fragments of an echo request in each of 24 orders: the last one brings the answer.
+  // Four fragments of an echo request in each of 24 orders: the last one triggers the reply.
   test.each(FAMILIES)(
-    "joins IPv%d fragments in any order (RFC 791 3.2, RFC 8200 4.5)",
+    "reassembles IPv%d fragments in any order (RFC 791 3.2, RFC 8200 4.5)",
     (v: 4 | 6) => {
       const body = pattern(500);
       const host = new FragmentHost();
@@ -53,7 +53,7 @@ describe("Reassembly", () => {
     },
   );
 
-  // Two hosts use one identification at the same time, and one host uses two.
+  // Two hosts use the same identification at the same time, and one host uses two.
   test.each(FAMILIES)("keeps IPv%d datagrams apart (RFC 791 3.2, RFC 8200 4.5)", (v: 4 | 6) => {
     const host = new FragmentHost();
     const { destination } = ENDS[v];
@@ -75,9 +75,9 @@ describe("Reassembly", () => {
     ]);
   });
 
-  // The protocol is part of what tells IPv4 datagrams apart, and no part of it with IPv6: there
-  // only the first fragment says what the packet carries.
-  test("tells IPv4 datagrams apart by protocol, IPv6 not (RFC 791 3.2, RFC 8200 4.5)", () => {
+  // The protocol is part of the key in IPv4 but not in IPv6, where only the first fragment gives
+  // the type of the payload.
+  test("distinguishes datagrams by protocol in IPv4 but not in IPv6 (RFC 791 3.2, RFC 8200 4.5)", () => {
     for (const [v, replies] of [[4, 0], [6, 1]] as const) {
       const host = new FragmentHost();
       const [first, last] = cut(echo(v, pattern(100)), [48]);
@@ -86,9 +86,9 @@ describe("Reassembly", () => {
     }
   });
 
-  // The network doubles each fragment; the copies are dropped and the packet is whole.
+  // The network duplicates each fragment; the copies are dropped and the datagram is completed.
   test.each(FAMILIES)(
-    "drops exact duplicates of IPv%d fragments alone (RFC 8200 4.5)",
+    "drops only the copies of duplicated IPv%d fragments (RFC 8200 4.5)",
     (v: 4 | 6) => {
       const host = new FragmentHost();
       const [first, second, last] = cut(echo(v, pattern(100)), [48, 72]);
@@ -98,10 +98,10 @@ describe("Reassembly", () => {
     },
   );
 
-  // Each of these contradicts what is there: nothing of the datagram is answered, neither are the
-  // fragments that follow, until it is forgotten. No error is sent.
+  // Each of these fragments overlaps or contradicts earlier ones: the datagram and later fragments
+  // of it are dropped until the timeout, without an ICMP error.
   test.each(FAMILIES)(
-    "gives up IPv%d datagrams that contradict themselves (RFC 5722 4)",
+    "discards IPv%d datagrams with overlapping fragments (RFC 5722 4)",
     (v: 4 | 6) => {
       const packet = echo(v, pattern(200));
       const changed = echo(v, pattern(200, 1));
@@ -130,21 +130,24 @@ describe("Reassembly", () => {
     },
   );
 
-  // A fragment that is not the last has a length that is no multiple of 8: it is dropped, the right
-  // one still completes the packet. IPv6 says what was wrong: the payload length.
-  test.each(FAMILIES)("drops IPv%d fragments of odd length alone (RFC 8200 4.5)", (v: 4 | 6) => {
-    const host = new FragmentHost();
-    const packet = echo(v, pattern(100));
-    const odd = fragmentOf(packet, 0, 44);
-    const errors = host.exchange(odd, fragmentOf(packet, 48, 48)) as SentMessage[];
-    expect(errors.map(({ type, code, rest }) => [type, code, rest]))
-      .toEqual(v === 4 ? [] : [[4, 0, 4]]);
-    if (v === 6) expect(errors[0]!.body).toEqual(odd);
-    expect(host.receive(...cut(packet, [48]))).toHaveLength(1);
-    expect(host.drops()).toEqual({ "ip-fragment-length": 2 });
-  });
+  // A fragment other than the last whose length is not a multiple of 8 is dropped; the correct one
+  // still completes the datagram. The IPv6 error points at the payload length.
+  test.each(FAMILIES)(
+    "drops only the IPv%d fragment of invalid length (RFC 8200 4.5)",
+    (v: 4 | 6) => {
+      const host = new FragmentHost();
+      const packet = echo(v, pattern(100));
+      const odd = fragmentOf(packet, 0, 44);
+      const errors = host.exchange(odd, fragmentOf(packet, 48, 48)) as SentMessage[];
+      expect(errors.map(({ type, code, rest }) => [type, code, rest]))
+        .toEqual(v === 4 ? [] : [[4, 0, 4]]);
+      if (v === 6) expect(errors[0]!.body).toEqual(odd);
+      expect(host.receive(...cut(packet, [48]))).toHaveLength(1);
+      expect(host.drops()).toEqual({ "ip-fragment-length": 2 });
+    },
+  );
 
-  // The "ping of death": a fragment that would make the packet longer than its length field can say.
+  // The "ping of death": a fragment that would make the packet longer than 65,535 bytes.
   test.each(FAMILIES)("drops IPv%d fragments beyond 65,535 bytes (RFC 8200 4.5)", (v: 4 | 6) => {
     const host = new FragmentHost();
     const packet = udp(v, pattern(100));
@@ -155,8 +158,8 @@ describe("Reassembly", () => {
     expect(host.drops()).toEqual({ "ip-fragment-size": 1 });
   });
 
-  // The header of the first fragment is longer than those of the others: together it is too much.
-  test("drops a datagram that its first header makes too long (RFC 791 3.1)", () => {
+  // The first fragment has a longer header than the others, which makes the whole too long.
+  test("drops a datagram that the first fragment's header makes too long (RFC 791 3.1)", () => {
     const host = new FragmentHost();
     const packet = echo(4, new Uint8Array(65_500));
     const [first, ...others] = cut(packet, [65_000]);
@@ -169,10 +172,10 @@ describe("Reassembly", () => {
     expect(host.drops()).toEqual({ "ip-fragment-size": 2 });
   });
 
-  // A first fragment that cuts the TCP header hides the ports or the flags from a filter. IPv6 says
-  // so, with code 3; what follows is dropped too.
+  // A first fragment with a truncated TCP header hides ports or flags from packet filters. In IPv6
+  // the error has code 3. Later fragments are dropped too.
   test.each(FAMILIES)(
-    "gives up IPv%d datagrams with a cut header (RFC 7112 5, RFC 1858 3)",
+    "discards IPv%d datagrams with a truncated header (RFC 7112 5, RFC 1858 3)",
     (v: 4 | 6) => {
       const syn = { sourcePort: 9, destinationPort: 80, seq: 1, ack: 0, flags: 2, window: 100 };
       const options = { mss: 1000, raw: new Array<number>(12).fill(1) };
@@ -188,9 +191,9 @@ describe("Reassembly", () => {
     },
   );
 
-  // An extension header that goes on in the second fragment, and a fragment in a fragment: of that it
-  // cannot be told whether it carries an error.
-  test("gives up IPv6 datagrams with a cut chain of headers (RFC 7112 5)", () => {
+  // An extension header that continues in the second fragment, and a fragment inside a fragment,
+  // which may carry an ICMP error.
+  test("discards IPv6 datagrams with an incomplete header chain (RFC 7112 5)", () => {
     const icmp = echo(6, pattern(100)).subarray(40);
     const longOptions = Uint8Array.of(58, 3, 1, 28, ...new Uint8Array(28), ...icmp);
     const nested = Uint8Array.of(58, 0, 0, 9, 0, 0, 0, 1, ...icmp);
@@ -204,9 +207,9 @@ describe("Reassembly", () => {
     }
   });
 
-  // Hop-by-hop options in front of the fragment header, destination options behind it: the first
-  // fragment's are those of the packet.
-  test("keeps IPv6 extension headers on both sides (RFC 8200 4.5)", () => {
+  // Hop-by-hop options before the fragment header and destination options after it: the packet has
+  // those of the first fragment.
+  test("keeps IPv6 extension headers before and after the fragment header (RFC 8200 4.5)", () => {
     const host = new FragmentHost();
     const options = Uint8Array.of(58, 0, 1, 4, 0, 0, 0, 0);
     const payload = Uint8Array.of(...options, ...echo(6, pattern(100)).subarray(40));
@@ -224,9 +227,9 @@ describe("Reassembly", () => {
     expect(reply!.body).toEqual(pattern(100));
   });
 
-  // A fragment header on a packet that is whole, with the identification of one that is not: it is
-  // answered at once, and the other one is not disturbed.
-  test("leaves atomic fragments alone (RFC 6946 4)", () => {
+  // A whole packet with a fragment header that has the identification of an incomplete datagram: it
+  // is answered at once and does not affect the datagram.
+  test("processes atomic fragments as whole packets (RFC 6946 4)", () => {
     const host = new FragmentHost();
     const [first, last] = cut(echo(6, pattern(100)), [48]);
     const whole = echo(6, pattern(50, 9));
@@ -237,10 +240,9 @@ describe("Reassembly", () => {
     expect(host.stack.stats.reassembled).toBe(1);
   });
 
-  // After 60 s the sender of the first fragment is told; who sent only others is not, and neither
-  // is the sender of an error.
+  // After 60 s an error is sent if the first fragment has arrived and does not carry an ICMP error.
   test.each(FAMILIES)(
-    "forgets IPv%d datagrams after a minute (RFC 792, RFC 4443 3.3)",
+    "drops incomplete IPv%d datagrams after a minute (RFC 792, RFC 4443 3.3)",
     (v: 4 | 6) => {
       const host = new FragmentHost();
       const { source, destination } = ENDS[v];
@@ -262,8 +264,8 @@ describe("Reassembly", () => {
     },
   );
 
-  // All errors share a limit of 1000 at once: when fragments that are wrong have used it up, those
-  // that ran out of time are dropped in silence.
+  // All errors share a burst limit of 1000: after invalid fragments have used it up, timeouts cause
+  // no error.
   test("limits errors about fragments (RFC 1812 4.3.2.8, RFC 4443 2.4)", () => {
     const host = new FragmentHost();
     const packet = udp(6, pattern(100));
@@ -275,8 +277,8 @@ describe("Reassembly", () => {
     expect(host.drops()).toEqual({ "ip-fragment-length": 1200, "ip-fragment-timeout": 100 });
   });
 
-  // A sign of congestion on one fragment is one of the packet, unless the sender cannot know ECN.
-  test("joins ECN codepoints (RFC 3168 5.3)", () => {
+  // CE on one fragment marks the packet, unless another fragment is Not-ECT.
+  test("combines ECN codepoints (RFC 3168 5.3)", () => {
     for (const [codepoints, flags] of [[[2, 3], 3], [[2, 2], 2], [[0, 3], undefined]] as const) {
       for (const v of [4, 6] as const) {
         const host = new FragmentHost();
@@ -292,8 +294,8 @@ describe("Reassembly", () => {
     }
   });
 
-  // A broadcast address sends nothing, and nobody is told.
-  test("takes no fragments from what is not one host (RFC 1122 3.2.1.3)", () => {
+  // A fragment from a broadcast address is dropped without an error.
+  test("drops fragments whose source is not unicast (RFC 1122 3.2.1.3)", () => {
     const host = new FragmentHost();
     const packet = encodeUdp("10.0.0.255", "10.0.0.2", 5000, 53, pattern(100));
     expect(host.receive(...cut(packet, [48]))).toEqual([]);
@@ -318,7 +320,7 @@ describe("a reassembled packet", () => {
     expect(host.stack.tcp.connectionCount).toBe(1);
   });
 
-  // The link vouches for each fragment's checksum; that says nothing about the whole.
+  // The link has verified the fragments, but not the checksum of the whole.
   test.each(FAMILIES)("has its checksum verified over IPv%d (RFC 9293 3.1)", (v: 4 | 6) => {
     for (const state of ["verified", "partial"] as const) {
       const host = new FragmentHost();
@@ -340,7 +342,7 @@ describe("a reassembled packet", () => {
     }
   });
 
-  // Nobody listens: the error quotes the packet as it was before it was cut.
+  // Closed port: the error quotes the reassembled packet.
   test.each(FAMILIES)(
     "is refused with port unreachable over IPv%d (RFC 1122 4.1.3.1)",
     (v: 4 | 6) => {
@@ -350,7 +352,7 @@ describe("a reassembled packet", () => {
       expect([error!.type, error!.code]).toEqual(v === 4 ? [3, 3] : [1, 4]);
       const quoted = error!.body.slice();
       if (v === 4) {
-        // The identification is the fragments', and the packet did not forbid fragments.
+        // The identification of the fragments, without DF.
         expect([...quoted.subarray(4, 8)]).toEqual([0, 77, 0, 0]);
         quoted.set(packet.subarray(4, 8), 4);
         withHeaderChecksum(quoted);

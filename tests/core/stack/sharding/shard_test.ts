@@ -22,8 +22,8 @@ const PAIRS = [["10.0.0.1", "10.0.0.2"], ["fd00::1", "fd00::2"]] as const;
 const address = (text: string) => IpAddress.parse(text)!;
 
 describe("shardOf", () => {
-  // A kernel takes every second port, one after the other; a load balancer has neighbours.
-  test.each([2, 3, 4, 7])("spreads neighbouring ports and addresses over %d shards", (count) => {
+  // A kernel uses every second port in sequence; a load balancer has adjacent addresses.
+  test.each([2, 3, 4, 7])("distributes adjacent ports and addresses over %d shards", (count) => {
     const counts = new Array<number>(count).fill(0);
     for (let i = 0; i < 4000; i++) {
       const mixed = mixAddresses(address(`10.0.${i & 3}.${i % 251}`), address("10.1.0.2"));
@@ -35,27 +35,29 @@ describe("shardOf", () => {
 });
 
 describe("shards of a stack", () => {
-  // Whatever spreads the packets is always wrong: every one of them is handed over, and no more
-  // than once.
-  test.each(PAIRS)("serve connections that come to another shard, %s to %s", (client, server) => {
-    const net = new Network(3, (owner) => (owner + 1) % 3);
-    const listeners = net.listen();
-    const clients = Array.from({ length: 60 }, () => net.connectFromClient(client, server));
-    net.pump();
-    for (const tcb of clients) net.client.tcp.send(tcb, new Uint8Array([1, 2, 3]), 0, net.now);
-    net.pump();
-    expect(clients.map(({ state }) => state)).toEqual(clients.map(() => "ESTABLISHED"));
-    const accepted = listeners.map(({ ready }) => ready.length);
-    expect(accepted.reduce((sum, each) => sum + each)).toBe(60);
-    expect(Math.min(...accepted)).toBeGreaterThan(8);
-    for (const [index, { ready }] of listeners.entries()) {
-      const text = new Uint8Array(8);
-      for (const tcb of ready) expect(net.shards[index]!.tcp.read(tcb, text, net.now)).toBe(3);
-    }
-    expect(net.handedOver()).toBe(net.received);
-  });
+  // Every packet is delivered to the wrong shard: each is passed on exactly once.
+  test.each(PAIRS)(
+    "serve connections whose packets reach another shard, %s to %s",
+    (client, server) => {
+      const net = new Network(3, (owner) => (owner + 1) % 3);
+      const listeners = net.listen();
+      const clients = Array.from({ length: 60 }, () => net.connectFromClient(client, server));
+      net.pump();
+      for (const tcb of clients) net.client.tcp.send(tcb, new Uint8Array([1, 2, 3]), 0, net.now);
+      net.pump();
+      expect(clients.map(({ state }) => state)).toEqual(clients.map(() => "ESTABLISHED"));
+      const accepted = listeners.map(({ ready }) => ready.length);
+      expect(accepted.reduce((sum, each) => sum + each)).toBe(60);
+      expect(Math.min(...accepted)).toBeGreaterThan(8);
+      for (const [index, { ready }] of listeners.entries()) {
+        const text = new Uint8Array(8);
+        for (const tcb of ready) expect(net.shards[index]!.tcp.read(tcb, text, net.now)).toBe(3);
+      }
+      expect(net.handedOver()).toBe(net.received);
+    },
+  );
 
-  // The answers to a SYN come where the connection is, because its port was chosen so.
+  // The port is chosen so that the answer to the SYN reaches the shard of the connection.
   test.each(PAIRS)("connect from ports that hash to them, %s from %s", (client, server) => {
     const net = new Network(4, (owner) => owner);
     net.client.tcp.listen({ ...bindingOf(PORT), backlog: 200, decides: false });
@@ -70,7 +72,7 @@ describe("shards of a stack", () => {
     expect(net.handedOver()).toBe(0);
   });
 
-  // The answers to such a port would come to somebody else.
+  // The answers would reach another shard.
   test("cannot connect from another shard's port", () => {
     const net = new Network(2, (owner) => owner);
     const [remote, local] = [address("10.0.0.1"), address("10.0.0.2")];
@@ -80,7 +82,7 @@ describe("shards of a stack", () => {
     expect(typeof net.shards[owner]!.tcp.connect(request, 0)).toBe("object");
   });
 
-  // An own address is reached without a link, so it matters to nobody which port is taken.
+  // An own address is reached without the link, so any port will do.
   test("connect to themselves from any port", () => {
     const net = new Network(2, (owner) => owner);
     const listeners = net.listen();
@@ -93,8 +95,9 @@ describe("shards of a stack", () => {
     expect(net.handedOver()).toBe(0);
   });
 
-  // Only the first fragment has ports: all go to one shard, which hands over what they make.
-  test("hand over what fragments were joined to", () => {
+  // Only the first fragment has ports, so all go to one shard, which passes on the reassembled
+  // packet.
+  test("pass on reassembled packets", () => {
     let id = 0;
     const divide = (packet: Bytes) => packet.length > 120 ? cut(packet, [64], ++id) : [packet];
     const net = new Network(2, () => 0, divide);
@@ -115,8 +118,8 @@ describe("shards of a stack", () => {
     expect(net.shards.map(({ stats }) => stats.reassembled)).toEqual([20, 0]);
   });
 
-  // A router says that nobody is there; what it quotes names the connection.
-  test("hand over ICMP errors about their connections", () => {
+  // A router reports host unreachable; the quoted packet identifies the connection.
+  test("pass on ICMP errors about connections of other shards", () => {
     const net = new Network(2, () => 0);
     const [remote, local] = [address("10.0.0.1"), address("10.0.0.2")];
     const tcb = open(net.shards[1]!, { remote, local }, 0);
@@ -126,14 +129,14 @@ describe("shards of a stack", () => {
     net.deliver(unreachable(ip, syn, "port", 64), 0);
     expect(net.shards[0]!.stats.handedOver).toBe(1);
     expect([tcb.state, tcb.error]).toEqual(["CLOSED", "CONNECTION_REFUSED"]);
-    // About a connection that nobody has: it ends with the shard that would have it.
+    // An error about an unknown connection ends at the shard that would have it.
     net.deliver(unreachable(ip, syn, "port", 64), 0);
     expect(net.shards.map(({ stats }) => stats.handedOver)).toEqual([2, 0]);
     expect(net.shards[1]!.stats.dropped("icmp-no-connection")).toBe(1);
   });
 
-  // Whatever queue they come to: a flow is in one shard for all of its life, and answers come back.
-  test.each(PAIRS)("serve flows that come to another shard, %s to %s", (client, server) => {
+  // Whichever queue its datagrams use, a flow stays in one shard, and answers reach it.
+  test.each(PAIRS)("serve flows whose packets reach another shard, %s to %s", (client, server) => {
     let turn = 0;
     const net = new Network(3, () => turn++ % 3);
     const ports = net.shards.map(({ udp }) => udp.bindFlows(bindingOf(PORT)) as FlowPort);
@@ -150,8 +153,8 @@ describe("shards of a stack", () => {
     expect(Math.min(...flows.map(({ length }) => length))).toBeGreaterThan(8);
   });
 
-  // A free port is one whose datagrams come back, whoever sends them.
-  test.each(PAIRS)("take free ports of their own, %s to %s", (client, server) => {
+  // Datagrams to an ephemeral port reach the shard that chose it, from any peer.
+  test.each(PAIRS)("choose ephemeral ports of their own, %s to %s", (client, server) => {
     let turn = 0;
     const net = new Network(3, () => turn++ % 3);
     const [remote, local] = [address(client), address(server)];
@@ -167,8 +170,8 @@ describe("shards of a stack", () => {
     }
   });
 
-  // An error about a datagram reaches the shard that has sent it.
-  test("hand over ICMP errors about their datagrams", () => {
+  // An error about a datagram reaches the shard that sent it.
+  test("pass on ICMP errors about datagrams of other shards", () => {
     const net = new Network(2, () => 0);
     const [remote, local] = [address("10.0.0.1"), address("10.0.0.2")];
     const sockets = net.shards.map(({ udp }) => udp.bindSocket(bindingOf(0)) as BoundSocket);
@@ -186,8 +189,8 @@ describe("shards of a stack", () => {
     expect(net.shards.map(({ stats }) => stats.handedOver)).toEqual([1, 0]);
   });
 
-  // Nobody listens: one RST, from the shard whose connection it would be.
-  test("refuse once", () => {
+  // Closed port: one RST, from the shard that the connection would belong to.
+  test("refuse a connection once", () => {
     const net = new Network(2, (owner) => 1 - owner);
     const tcb = net.connectFromClient("10.0.0.1", "10.0.0.2");
     net.pump();
@@ -197,12 +200,12 @@ describe("shards of a stack", () => {
   });
 });
 
-/** A client, shards, and something in between that decides who gets a packet of whose. */
+/** A client, shards, and a switch that chooses the shard for each packet. */
 class Network {
   readonly client: CoreStack;
   readonly shards: readonly CoreStack[];
   readonly now = 0;
-  /** Packets that came to shards from the client. */
+  /** Number of packets delivered to shards from the client. */
   received = 0;
   readonly #direct: (owner: number) => number;
   readonly #divide: (packet: Bytes) => Bytes[];
@@ -246,7 +249,7 @@ class Network {
     return this.shards.reduce((sum, { stats }) => sum + stats.handedOver, 0);
   }
 
-  /** Carries packets until there are none. */
+  /** Carries packets until none are left. */
   pump(): void {
     for (let moved = true; moved;) {
       moved = false;
@@ -265,7 +268,7 @@ class Network {
     }
   }
 
-  /** Gives a packet to a shard, and on to whomever that hands it to. */
+  /** Delivers a packet to a shard, and to the shards that it is passed on to. */
   deliver(packet: Bytes, index: number): void {
     const shard = this.shards[index]!;
     shard.receive(packet, packet.length, "full", 0, this.now);

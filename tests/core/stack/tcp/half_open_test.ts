@@ -13,14 +13,14 @@ function attemptOf(remote: string): Tcb {
 }
 
 describe("HalfOpenSources", () => {
-  // A quarter of a large backlog, all of a small one.
-  test("gives one source a share of the backlog", () => {
+  // A quarter of a large backlog, the whole of a small one.
+  test("limits one source to a share of the backlog", () => {
     expect([1, 16, 64, 128, 511, 4096].map((backlog) => new HalfOpenSources(backlog).limit))
       .toEqual([1, 16, 64, 64, 127, 1024]);
   });
 
-  // An IPv4 address is one, of IPv6 what one customer has.
-  test("takes IPv6 addresses together by 64 bits", () => {
+  // A source is one IPv4 address, or an IPv6 /64.
+  test("groups IPv6 addresses by /64", () => {
     const sources = new HalfOpenSources(4);
     for (const each of ["10.0.0.1", "10.0.0.2", "fd00::1", "fd00::2", "fd00:0:0:1::1"]) {
       sources.add(attemptOf(each));
@@ -34,8 +34,8 @@ describe("HalfOpenSources", () => {
     expect(sources.oldestBeyondLimit(IpAddress.parse("fd00:0:0:1::1")!)).toBe(undefined);
   });
 
-  // As in a model that looks through all of them, whatever comes and goes.
-  test("knows the oldest of the source that has the most", () => {
+  // Compared with a model that searches all attempts.
+  test("finds the oldest attempt of the source with the most", () => {
     const sources = new HalfOpenSources(64);
     const model: Tcb[] = [];
     let seed = 1;
@@ -65,10 +65,10 @@ describe("HalfOpenSources", () => {
   });
 });
 
-describe("attempts that nobody answers", () => {
-  // More SYNs of one client than it may have attempts to hosts that say nothing: the next, its own or another's, is answered
-  // at once, and of its own the oldest have made room.
-  test("keep nobody waiting", async () => {
+describe("attempts to silent hosts", () => {
+  // One client sends more SYNs to silent hosts than its limit. The next SYN, from it or another
+  // client, is answered at once; the client's oldest attempts were evicted.
+  test("do not delay other attempts", async () => {
     const clock = new VirtualClock();
     const [left, right] = linkPair({ queue: 20_000 });
     const client = createStack({ clock, link: left, addresses: ["10.0.0.1/24", "10.0.0.3/24"] });
@@ -94,9 +94,9 @@ describe("attempts that nobody answers", () => {
       await clock.runUntil(client.connect("10.0.0.2:7", { localHostname }).opened);
       expect(clock.now() - from).toBeLessThan(100);
     }
-    // Their SYNs come again and again, and still take no more than their share.
+    // Retransmitted SYNs do not exceed the share either.
     await clock.advance(4000);
-    // Of those that came with one batch of packets some have been asked about before they had to go.
+    // Some attempts of a batch were passed to the handler before they were evicted.
     expect(most).toBeLessThan(1024 + 512);
     const from = clock.now();
     await clock.runUntil(client.connect("10.0.0.2:7", { localHostname: "10.0.0.3" }).opened);
@@ -106,8 +106,8 @@ describe("attempts that nobody answers", () => {
     expect(waiting).toBe(0);
   });
 
-  // Whoever works on an attempt that had to make room is told.
-  test("abort their signals when they make room", async () => {
+  // The handler of an evicted attempt sees its signal aborted.
+  test("abort their signals when they are evicted", async () => {
     await using pair = new StackPair();
     const aborted: number[] = [];
     const listener = pair.server.listen({

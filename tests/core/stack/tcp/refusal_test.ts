@@ -3,8 +3,8 @@ import { bindingOf } from "../../../../core/api/listen_address.ts";
 import { inClosed, inEstablished, inListen } from "../../../support/dsl/builders.ts";
 
 for (const version of [4, 6] as const) {
-  describe(`what nobody wants over IPv${version}`, () => {
-    // RST,ACK with number 0, acknowledging the SYN and its text.
+  describe(`segments without a connection over IPv${version}`, () => {
+    // RST,ACK with sequence number 0 that acknowledges the SYN and its text.
     test("a SYN to a closed port is answered with RST,ACK (RFC 9293 3.10.7.1)", () => {
       const t = inClosed({ version });
       t.send({ flags: "S" });
@@ -14,8 +14,8 @@ for (const version of [4, 6] as const) {
       expect(t.wire.stack.stats.resetsSent).toBe(2);
     });
 
-    // RST without ACK, at the number that the peer expects.
-    test("an ACK of no connection is answered with RST (RFC 9293 3.10.7.1)", () => {
+    // RST without ACK, with the sequence number that the peer expects.
+    test("an ACK without a connection is answered with RST (RFC 9293 3.10.7.1)", () => {
       const t = inClosed({ version });
       t.send({ flags: "F.", ack: 5000 });
       t.recv({ flags: "R", seq: 5000 });
@@ -23,7 +23,7 @@ for (const version of [4, 6] as const) {
       t.recv({ flags: "R", seq: 7 });
     });
 
-    // Two stacks must not answer each other for ever.
+    // Two stacks must not answer each other forever.
     test("a RST is never answered (RFC 9293 3.10.7.1)", () => {
       const t = inClosed({ version });
       t.send({ flags: "R" });
@@ -34,7 +34,7 @@ for (const version of [4, 6] as const) {
 }
 
 describe("LISTEN", () => {
-  // No connection is there to acknowledge.
+  // There is no connection that it could acknowledge.
   test("answers an ACK with RST (RFC 9293 3.10.7.2, second)", () => {
     const t = inListen();
     t.send({ flags: ".", ack: 77 });
@@ -44,8 +44,8 @@ describe("LISTEN", () => {
     expect(t.wire.stack.tcp.connectionCount).toBe(0);
   });
 
-  // First RST, then anything else that is no SYN.
-  test("drops what is no SYN (RFC 9293 3.10.7.2)", () => {
+  // First RST, then any other segment without SYN.
+  test("drops segments other than SYN (RFC 9293 3.10.7.2)", () => {
     const t = inListen();
     t.send({ flags: "R" });
     t.send({ flags: "F" });
@@ -57,7 +57,7 @@ describe("LISTEN", () => {
     });
   });
 
-  // Each address has its listeners, one for all of them comes after those.
+  // A listener on the address is preferred to a wildcard listener.
   test("prefers the listener of the address (RFC 9293 3.9.1.1)", () => {
     const t = inClosed({ subnets: ["10.0.0.2/24", "10.0.0.3/24"] });
     const all = t.wire.listen(80);
@@ -84,8 +84,8 @@ describe("LISTEN", () => {
   });
 });
 
-describe("a peer that is no host", () => {
-  // Multicast, broadcast and unspecified addresses do not open connections.
+describe("a peer that is not unicast", () => {
+  // Multicast, broadcast and unspecified addresses cannot open connections.
   test.each(["224.0.0.1", "10.0.0.255", "0.0.0.0", "255.255.255.255"])(
     "a SYN from %s is dropped (RFC 9293 3.9.2.3)",
     (remote) => {
@@ -98,7 +98,7 @@ describe("a peer that is no host", () => {
 });
 
 describe("the stack itself", () => {
-  // A stack that connects to itself answers without the link.
+  // A stack that connects to itself does not use the link.
   test("connects to itself (RFC 1122 3.2.1.3)", () => {
     const t = inClosed({ remote: "10.0.0.2", remotePort: 80, localPort: 50_000 });
     const listener = t.wire.listen(80);
@@ -110,7 +110,7 @@ describe("the stack itself", () => {
     expect(listener.ready[0]?.receive.readable).toBe(100);
   });
 
-  // Everything that is open is reset, nothing stays behind.
+  // All open connections are reset, and no state remains.
   test("shutDown resets every connection (RFC 9293 3.10.5)", () => {
     const t = inEstablished();
     const half = t.other({ remotePort: 2 });

@@ -14,7 +14,7 @@ const FULL: TcpOptions = {
   windowScale: SCALE,
 };
 
-/** Nothing is sent again: these tests are about what comes. */
+/** Disables retransmissions, which are not the subject here. */
 const NEVER = { initialRtoMs: 10_000_000, maxRtoMs: 10_000_000 };
 
 /** The flags of the options that both sides have. */
@@ -22,7 +22,7 @@ function optionsInUse({ flags }: Tcb): number {
   return flags & (TCB.WINDOW_SCALING | TCB.SACK_PERMITTED | TCB.TIMESTAMPS | TCB.ECN);
 }
 
-/** A listener whose only place is taken by somebody who says nothing. */
+/** A listener whose backlog of one is taken by a silent peer. */
 function inFlood(setup: Setup = {}): Trace {
   const t = inListen({ backlog: 1, ...setup, tcp: { ...NEVER, ...setup.tcp } });
   takePlace(t);
@@ -36,7 +36,7 @@ function takePlace(t: Trace): void {
   squatter.recv({ flags: "S.", ack: 1 });
 }
 
-/** Another peer's SYN, answered with a cookie: nothing is kept. */
+/** A SYN from another peer, answered with a cookie and without state. */
 function withCookie(t: Trace, options: TcpOptions, flags = "S"): Trace {
   const peer = t.other({ remotePort: 40_001, irs: 7_000_000 });
   const before = t.wire.stack.tcp.connectionCount;
@@ -44,17 +44,16 @@ function withCookie(t: Trace, options: TcpOptions, flags = "S"): Trace {
   const echoes = flags !== "S" && options.timestamps !== undefined;
   const answer = peer.recv({ flags: echoes ? "S.E" : "S.", ack: 1 });
   expect(t.wire.stack.tcp.connectionCount).toBe(before);
-  // Nothing is offered that the ACK does not bring back.
+  // Without timestamps, only the MSS can be offered.
   if (answer.options.timestamps === undefined) expect(Object.keys(answer.options)).toEqual(["mss"]);
   peer.timestamps = answer.options.timestamps !== undefined;
   return peer;
 }
 
-describe("a SYN for which there is no place", () => {
+describe("a SYN when the backlog is full", () => {
   for (const version of [4, 6] as const) {
     for (const profile of ["local", "internet"] as const) {
-      // The SYN,ACK is what it would be otherwise; the ACK makes the connection, and text goes both
-      // ways.
+      // The SYN,ACK is as usual; the ACK opens the connection, and text flows in both directions.
       test(`is answered with a cookie, IPv${version}, ${profile} (RFC 4987 3.6)`, () => {
         const t = inFlood({ version, profile });
         const peer = withCookie(t, { mss: 1000 });
@@ -75,25 +74,24 @@ describe("a SYN for which there is no place", () => {
     }
   }
 
-  // The ACK was lost; what comes is the first text, which carries the same numbers. None of it has to
-  // come again.
-  test("is opened by the first text as well (RFC 4987 3.6)", () => {
+  // The ACK is lost; the first text carries the same numbers and does not have to be retransmitted.
+  test("opens the connection with the first text if the ACK is lost (RFC 4987 3.6)", () => {
     const peer = withCookie(inFlood({ profile: "internet" }), FULL);
     peer.send({ flags: "P.", data: 500, ack: 1 });
     expect(peer.tcb.receive.readable).toBe(500);
     expect(peer.read()).toBe(500);
   });
 
-  // Text and FIN at once: a client that has said all it has to say.
-  test("is opened by text with a FIN as well", () => {
+  // A client that sends its text with a FIN.
+  test("opens the connection with text and FIN", () => {
     const peer = withCookie(inFlood({ profile: "internet" }), { mss: 1000 });
     peer.send({ flags: "FP.", data: 50, ack: 1 });
     peer.recv({ seq: 1, ack: 52 });
     expect(peer.state).toBe("CLOSE-WAIT");
   });
 
-  // Whoever decides about SYNs cannot do so when the ACK comes: the older attempt makes room.
-  test("is answered with no cookie where somebody decides about it", () => {
+  // A listener that decides about SYNs cannot do so at the ACK, so an older attempt is evicted.
+  test("gets no cookie from a listener that decides about SYNs", () => {
     const t = inListen();
     t.wire.listen(81, { backlog: 1, decides: true });
     for (const remotePort of [1, 2]) t.other({ localPort: 81, remotePort }).send({ flags: "S" });
@@ -103,7 +101,7 @@ describe("a SYN for which there is no place", () => {
 });
 
 describe("a cookie", () => {
-  // With timestamps everything that the SYN said comes back.
+  // With timestamps, all options of the SYN are preserved.
   test.each([0, 2, SCALE, 14])(
     "keeps window scale %d, SACK and ECN in the timestamp (RFC 4987 3.6)",
     (windowScale) => {
@@ -121,16 +119,16 @@ describe("a cookie", () => {
     },
   );
 
-  // What was not offered is not in use afterwards either.
-  test("keeps that options were not offered", () => {
+  // Options that were not offered are not used.
+  test("preserves that options were not offered", () => {
     const peer = withCookie(inFlood({ profile: "internet" }), { mss: 1460, timestamps: [777, 0] });
     peer.send({ at: 10 });
     expect(optionsInUse(peer.tcb!)).toBe(TCB.TIMESTAMPS);
   });
 
-  // Without timestamps there is room for the MSS alone: nothing else is offered.
+  // Without timestamps, only the MSS can be encoded, so nothing else is offered.
   for (const profile of ["local", "internet"] as const) {
-    test(`without timestamps keeps the MSS alone, ${profile} (RFC 4987 3.6)`, () => {
+    test(`without timestamps preserves only the MSS, ${profile} (RFC 4987 3.6)`, () => {
       const t = inFlood({ profile, tcp: { ecn: true } });
       const { timestamps: _, ...options } = FULL;
       const peer = withCookie(t, options, profile === "internet" ? "SEW" : "S");
@@ -143,7 +141,7 @@ describe("a cookie", () => {
     });
   }
 
-  // Rounded down: never a segment that the peer cannot take.
+  // Rounded down, so that segments are never larger than the peer's MSS.
   test.each([[undefined, 536], [64, 64], [535, 64], [536, 536], [1459, 1440], [9000, 1460]])(
     "keeps an MSS of %s as %d",
     (mss, kept) => {
@@ -158,15 +156,15 @@ describe("a cookie", () => {
     (mss, kept) => {
       const peer = withCookie(inFlood({ version: 6 }), mss === undefined ? {} : { mss });
       peer.send({ at: 10 });
-      // RFC 9293 3.7.1: absent stands for 1220 over IPv6.
+      // RFC 9293 3.7.1: the default is 1220 over IPv6.
       expect(peer.tcb.peerMss).toBe(mss === undefined ? 1220 : kept);
     },
   );
 
-  // The timestamp in the SYN,ACK is at most 63 ms old; those that follow are not before it, or the
-  // peer's PAWS would drop them. Also after 25 and after 50 days.
+  // The timestamp in the SYN,ACK is up to 63 ms old. Later ones must not be before it, or the
+  // peer's PAWS would drop the segments. Also after 25 and 50 days.
   test.each([1_000_000, 2 ** 31 + 5, 2 ** 32 + 77])(
-    "sends no timestamp before another, at %d ms (RFC 7323 5.3)",
+    "does not make timestamps go back, at %d ms (RFC 7323 5.3)",
     (start) => {
       for (let offset = 0; offset < 70; offset += 7) {
         const t = inFlood({ profile: "internet", start: start + offset });
@@ -183,18 +181,18 @@ describe("a cookie", () => {
     },
   );
 
-  // When the SYN,ACK was sent is not known, so its round trip is not measured by it.
-  test("gives no round-trip sample without timestamps (RFC 6298 3)", () => {
+  // The time of the SYN,ACK is unknown, so it gives no RTT sample.
+  test("gives no RTT sample without timestamps (RFC 6298 3)", () => {
     const peer = withCookie(inFlood(), { mss: 1000 });
     peer.send({ at: 5000 });
     expect(peer.tcb.srtt).toBe(0);
   });
 
-  // It is good for its slot of time and the next.
+  // It is valid in its own time slot and the next.
   test("expires", () => {
     const t = inFlood({ start: 10 * SLOT_MS + 1 });
     const peer = withCookie(t, { mss: 1000 });
-    // Somebody else's keeps cookies in use.
+    // Another peer's cookie keeps cookies in use.
     t.at(2 * SLOT_MS - 100);
     takePlace(t);
     const other = t.other({ remotePort: 40_002 });
@@ -207,7 +205,7 @@ describe("a cookie", () => {
     expect(other.state).toBe("ESTABLISHED");
   });
 
-  // Every number counts: the peer's, the stack's, both ports and both addresses.
+  // Covers both sequence numbers, both ports and both addresses.
   test.each([
     ["the acknowledgement", {}, { ack: 2 }],
     ["the slot of time", {}, { ack: 1 + 2 ** 27 * 5 }],
@@ -225,14 +223,14 @@ describe("a cookie", () => {
       forger.send({ seq: 1, ack: 1, ...forged });
       forger.recv({ flags: "R", seq: forged.ack ?? 1 });
       expect(t.wire.stack.tcp.connectionCount).toBe(1);
-      // The right one still counts.
+      // The genuine ACK still works.
       peer.send({});
       expect(peer.state).toBe("ESTABLISHED");
     },
   );
 
-  // An ACK out of nowhere is looked at as a cookie only while cookies are out.
-  test("is looked for only while cookies are in use", () => {
+  // An ACK without a connection is checked as a cookie only while cookies may be valid.
+  test("is checked for only while cookies are in use", () => {
     const t = inFlood();
     const peer = withCookie(t, { mss: 1000 });
     const late = t.other({ remotePort: 40_001, irs: 7_000_000 });
@@ -242,9 +240,9 @@ describe("a cookie", () => {
     late.recv({ flags: "R", seq: 1 });
   });
 
-  // The place became free, and others have taken every one: the ACK is dropped without a RST, the
-  // text that follows opens the connection when there is a place again.
-  test("waits for a place among those that are to be accepted", () => {
+  // The accept queue is full: the ACK is dropped without RST, and the text that follows opens the
+  // connection once there is room.
+  test("waits for room in the accept queue", () => {
     const t = inFlood();
     const first = withCookie(t, { mss: 1000 });
     const second = t.other({ remotePort: 40_002 });
@@ -260,8 +258,8 @@ describe("a cookie", () => {
     expect(second.state).toBe("ESTABLISHED");
   });
 
-  // Its RST comes from the same numbers as any peer's.
-  test("makes a connection that can be reset", () => {
+  // A RST of the peer ends the connection as usual.
+  test("opens a connection that can be reset", () => {
     const t = inFlood();
     const peer = withCookie(t, { mss: 1000 });
     peer.send({});

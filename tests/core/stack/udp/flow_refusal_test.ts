@@ -5,11 +5,11 @@ import { encodeUdp } from "../../../support/dsl/encode.ts";
 import { pattern } from "../../../support/packets.ts";
 import { UdpHost, udpPlace } from "../../../support/udp_host.ts";
 
-/** A port with plugins on 7, of which the test is the host. */
+/** A stack with a flow port on 7, whose owner is the test. */
 class RefusalTest extends UdpHost {
   readonly port: FlowPort = this.flowPort(udpPlace(7));
 
-  /** Begins a flow with a datagram of that many bytes; returns the packet too. */
+  /** Opens a flow with a datagram of `length` bytes; returns the flow and the packet. */
   begin(from: string, to: string, length: number): { flow: Flow; packet: Uint8Array } {
     const packet = encodeUdp(from, to, 1000, 7, pattern(length));
     this.receive(packet);
@@ -23,7 +23,7 @@ class RefusalTest extends UdpHost {
 }
 
 describe("refuseFlow", () => {
-  // The words of both families; from the address that was asked, to who has asked.
+  // Types and codes of both families, sent from the destination of the datagram to its source.
   test.each(
     [
       ["port", 4, 3, 3],
@@ -34,7 +34,7 @@ describe("refuseFlow", () => {
       ["prohibited", 6, 1, 1],
     ] as const,
   )(
-    "says %s over IPv%d by ICMP (RFC 792, RFC 1812 5.2.7.1, RFC 4443 3.1)",
+    "sends the ICMP error for %s over IPv%d (RFC 792, RFC 1812 5.2.7.1, RFC 4443 3.1)",
     (why, v, type, code) => {
       const t = new RefusalTest();
       const [peer, own] = v === 4 ? ["10.0.0.1", "10.0.0.2"] : ["fd00::1", "fd00::2"];
@@ -48,8 +48,8 @@ describe("refuseFlow", () => {
     },
   );
 
-  // What a flow keeps for an error is bounded: the headers, and 64 bytes of the largest datagram.
-  test("quotes the beginning of the datagram that began the flow (RFC 1122 3.2.2)", () => {
+  // What a flow keeps for an error is bounded: the headers and 64 bytes of data.
+  test("quotes the beginning of the datagram that opened the flow (RFC 1122 3.2.2)", () => {
     const t = new RefusalTest();
     const { flow, packet } = t.begin("10.0.0.1", "10.0.0.2", 1400);
     t.datagram("10.0.0.1 1000", "10.0.0.2 7", pattern(3));
@@ -57,8 +57,8 @@ describe("refuseFlow", () => {
     expect(t.drops()).toEqual({ "udp-unread": 2 });
   });
 
-  // A handler that takes one datagram and is done: the next one refuses the rest.
-  test("speaks for a flow that goes on after another too", () => {
+  // A handler reads one datagram and returns; the next handler refuses the rest.
+  test("works for a flow that continues a finished one", () => {
     const t = new RefusalTest();
     const { flow, packet } = t.begin("10.0.0.1", "10.0.0.2", 5);
     t.datagram("10.0.0.1 1000", "10.0.0.2 7", pattern(3));
@@ -67,8 +67,8 @@ describe("refuseFlow", () => {
     expect(t.refuse(t.port.fresh.pop()!, "port")[0]!.body).toEqual(packet);
   });
 
-  // Nothing is said of what is over, and nothing twice.
-  test("of a flow that has ended only closes it", () => {
+  // No error is sent for a flow that has ended, or twice.
+  test("only closes a flow that has ended", () => {
     const t = new RefusalTest();
     const { flow } = t.begin("10.0.0.1", "10.0.0.2", 5);
     t.stack.udp.flows.end(flow, "idle");
@@ -78,7 +78,7 @@ describe("refuseFlow", () => {
     expect(t.refuse(other, "port")).toEqual([]);
   });
 
-  // As many as the policy allows, with the errors about closed ports: a thousand a second.
+  // The policy's limit of a thousand a second includes the errors about closed ports.
   test("is limited in rate (RFC 4443 2.4)", () => {
     const t = new RefusalTest();
     let errors = 0;

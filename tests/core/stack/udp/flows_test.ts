@@ -7,7 +7,7 @@ import { textsOf, UdpHost, udpPlace } from "../../../support/udp_host.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** A port with plugins on 7, of which the test is the host. */
+/** A stack with a flow port on 7, whose owner is the test. */
 class FlowTest extends UdpHost {
   readonly port: FlowPort;
 
@@ -21,15 +21,15 @@ class FlowTest extends UdpHost {
     this.datagram(`10.0.0.1 ${port}`, "10.0.0.2 7", bytes(text));
   }
 
-  /** The flow that has begun last. */
+  /** The latest flow. */
   get last(): Flow {
     return this.port.fresh.at(-1)!;
   }
 }
 
 describe("flows", () => {
-  // One for each address and port on both sides.
-  test("are told apart by addresses and ports", () => {
+  // One flow for each combination of addresses and ports.
+  test("are distinguished by addresses and ports", () => {
     const t = new FlowTest();
     t.from(1000, "a");
     t.from(1001, "b");
@@ -40,7 +40,7 @@ describe("flows", () => {
     expect(t.port.fresh.map(textsOf)).toEqual([["a", "c"], ["b"], ["d"]]);
   });
 
-  // Thousands, found again after the table has grown.
+  // Thousands of flows are found after the table has grown.
   test("are found among many", () => {
     const t = new FlowTest();
     for (let port = 1; port <= 3000; port++) t.from(port, "first");
@@ -52,8 +52,8 @@ describe("flows", () => {
     expect(t.stack.nextTimeout()).toBe(Infinity);
   });
 
-  // Sixty seconds after the last datagram, whichever way it went.
-  test("end when nothing has come or gone for the idle timeout", () => {
+  // Sixty seconds after the last datagram in either direction.
+  test("end after the idle timeout without a datagram", () => {
     const t = new FlowTest();
     t.from(1000, "a");
     const flow = t.last;
@@ -65,15 +65,15 @@ describe("flows", () => {
     expect(flow.end).toBeUndefined();
     t.wait(1);
     expect(flow.end).toBe("idle");
-    // What came before can still be read; what comes later begins a new one.
+    // Earlier datagrams can still be read; a later one opens a new flow.
     expect(textsOf(flow)).toEqual(["a", "b"]);
     t.from(1000, "c");
     expect(t.last).not.toBe(flow);
     expect(t.stack.stats.flowsEnded).toBe(1);
   });
 
-  // Each its own, from now on.
-  test("can have another idle timeout", () => {
+  // Each flow can have its own, effective immediately.
+  test("can change their idle timeout", () => {
     const t = new FlowTest({ flowIdleMs: 1000 });
     t.from(1, "a");
     t.from(2, "b");
@@ -88,14 +88,14 @@ describe("flows", () => {
     expect(long.end).toBe("idle");
   });
 
-  // Whoever sends from many ports ends what has been idle longest, and stops nobody.
-  test("are bounded: one more ends the one that is idle longest", () => {
+  // A client that sends from many ports ends the flow idle for longest, and blocks nobody.
+  test("are bounded in number: one more evicts the flow idle for longest", () => {
     const t = new FlowTest({ maxFlows: 100 });
     for (let port = 1; port <= 100; port++) {
       t.now += 1;
       t.from(port, "a");
     }
-    // The oldest is busy again.
+    // The oldest flow gets a datagram.
     t.now += 1;
     t.from(1, "b");
     for (let port = 1001; port <= 1099; port++) {
@@ -110,30 +110,33 @@ describe("flows", () => {
     expect(t.stack.stats.flowsEvicted).toBe(99);
   });
 
-  // A hundred others keep theirs, however long they are quiet, whoever else wants more.
-  test.each(["10.9.9.9", "fd00:999::%"])("make room among the many of %s alone", (pattern) => {
-    const t = new FlowTest({ maxFlows: 300 });
-    const isV6 = pattern.includes(":");
-    for (let host = 1; host <= 100; host++) {
-      t.datagram(
-        isV6 ? `fd00:${host}::1 7` : `10.0.1.${host} 7`,
-        `${isV6 ? "fd00::2" : "10.0.0.2"} 7`,
-        bytes("a"),
-      );
-    }
-    const honest = [...t.port.fresh];
-    for (let n = 1; n <= 1000; n++) {
-      t.now += 1;
-      // One customer's network of IPv6 has as many addresses as it likes.
-      const source = pattern.replace("%", n.toString(16));
-      t.datagram(`${source} ${1000 + n}`, `${isV6 ? "fd00::2" : "10.0.0.2"} 7`, bytes("b"));
-    }
-    expect(t.stack.udp.flows.table.count).toBe(300);
-    expect(honest.filter(({ end }) => end !== undefined).length).toBe(0);
-    expect(t.stack.stats.flowsEvicted).toBe(800);
-  });
+  // A hundred other clients keep their idle flows.
+  test.each(["10.9.9.9", "fd00:999::%"])(
+    "are evicted only among the many flows of %s",
+    (pattern) => {
+      const t = new FlowTest({ maxFlows: 300 });
+      const isV6 = pattern.includes(":");
+      for (let host = 1; host <= 100; host++) {
+        t.datagram(
+          isV6 ? `fd00:${host}::1 7` : `10.0.1.${host} 7`,
+          `${isV6 ? "fd00::2" : "10.0.0.2"} 7`,
+          bytes("a"),
+        );
+      }
+      const honest = [...t.port.fresh];
+      for (let n = 1; n <= 1000; n++) {
+        t.now += 1;
+        // An IPv6 client can use any number of addresses in its /64.
+        const source = pattern.replace("%", n.toString(16));
+        t.datagram(`${source} ${1000 + n}`, `${isV6 ? "fd00::2" : "10.0.0.2"} 7`, bytes("b"));
+      }
+      expect(t.stack.udp.flows.table.count).toBe(300);
+      expect(honest.filter(({ end }) => end !== undefined).length).toBe(0);
+      expect(t.stack.stats.flowsEvicted).toBe(800);
+    },
+  );
 
-  // One that fills all the queues it can leaves room for everybody else's datagrams.
+  // A source that fills all of its queues leaves room for the datagrams of others.
   test("of one source leave memory for others", () => {
     const t = new FlowTest({ maxMemory: 100_000 });
     for (let port = 1; port <= 500; port++) t.from(port, "a");
@@ -142,27 +145,27 @@ describe("flows", () => {
     expect(queuedBytes).toBeLessThanOrEqual(80_300);
     for (let host = 1; host <= 20; host++) t.datagram(`10.0.1.${host} 7`, "10.0.0.2 7", bytes("b"));
     expect(t.port.fresh.slice(-20).map(({ queue }) => queue.count)).toEqual(Array(20).fill(1));
-    // What has been read is its own again.
+    // Closing its flows frees its share.
     for (const flow of t.port.fresh) t.stack.udp.flows.close(flow);
     expect(t.stack.udp.queuedBytes).toBe(0);
     t.from(1, "c");
     expect(t.last.queue.count).toBe(1);
   });
 
-  // A full queue, and all queues together.
+  // Limits of one queue, and of all queues together.
   test("hold a bounded number of datagrams", () => {
     const t = new FlowTest({ maxDatagrams: 2, maxMemory: 1000 });
     for (const text of ["a", "b", "c"]) t.from(1, text);
     for (const text of ["d", "e"]) t.from(2, text);
     expect(t.port.fresh.map(({ queue }) => queue.count)).toEqual([2, 1]);
     expect(t.drops()).toEqual({ "udp-queue": 1, "udp-memory": 1 });
-    // There is no flow for a datagram that was dropped.
+    // A dropped datagram does not open a flow.
     t.from(3, "f");
     expect(t.port.fresh.length).toBe(2);
   });
 
-  // A handler may take one datagram and be done: the others are not lost.
-  test("go on as a new flow with what a finished handler has not read", () => {
+  // A handler reads one datagram and returns; the others are not lost.
+  test("continue as a new flow with the datagrams that a finished handler has not read", () => {
     const t = new FlowTest();
     for (const text of ["a", "b", "c"]) t.from(1, text);
     const first = t.last;
@@ -178,8 +181,8 @@ describe("flows", () => {
     expect(t.drops()).toEqual({});
   });
 
-  // What was not read is counted.
-  test("drop what is unread when they are closed", () => {
+  // Unread datagrams are counted as dropped.
+  test("drop unread datagrams when they are closed", () => {
     const t = new FlowTest();
     for (const text of ["a", "b"]) t.from(1, text);
     t.stack.udp.flows.close(t.last);
@@ -188,14 +191,14 @@ describe("flows", () => {
     expect(t.stack.udp.queuedBytes).toBe(0);
   });
 
-  // Nobody could be answered (RFC 768: port 0 means "no answer").
-  test("do not begin at port 0", () => {
+  // Source port 0 cannot be answered (RFC 768).
+  test("are not opened from port 0", () => {
     const t = new FlowTest();
     t.from(0, "a");
     expect(t.drops()).toEqual({ "udp-no-answer": 1 });
   });
 
-  // The peer's kernel says that its socket is gone.
+  // The peer's kernel reports port unreachable.
   test("end with an ICMP error about what they sent (RFC 1122 4.1.3.3)", () => {
     const t = new FlowTest();
     t.from(1, "a");
@@ -205,13 +208,13 @@ describe("flows", () => {
     t.receive(encodeIcmp("10.0.0.1", "10.0.0.2", { type: 3, code: 3, rest: 0, body }));
     expect([flow.end, other.end]).toEqual(["CONNECTION_REFUSED", undefined]);
     expect(textsOf(flow)).toEqual(["a"]);
-    // A second one is about nothing.
+    // A second error no longer matches a flow.
     t.receive(encodeIcmp("10.0.0.1", "10.0.0.2", { type: 3, code: 3, rest: 0, body }));
     expect(t.drops()).toEqual({ "icmp-no-connection": 1 });
   });
 
-  // Nothing is sent from an address that is not the stack's any more.
-  test("end with their address", () => {
+  // Nothing is sent from an address that is no longer own.
+  test("end when their address is removed", () => {
     const t = new FlowTest();
     t.from(1, "a");
     t.datagram("fd00::1 1", "fd00::2 7", bytes("b"));

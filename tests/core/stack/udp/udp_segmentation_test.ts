@@ -8,9 +8,9 @@ import { UdpHost, udpPlace } from "../../../support/udp_host.ts";
 
 const ENDS = [["10.0.0.1", "10.0.0.2"], ["fd00::1", "fd00::2"]] as const;
 
-/** A link that hands over super-packets. */
+/** A stack on a link that delivers super-packets. */
 class SegmentHost extends UdpHost {
-  /** `data` in pieces of `segmentSize`; returns what is answered. */
+  /** Delivers `data` as a super-packet with segments of `segmentSize`; returns the replies. */
   superPacket(
     [from, to]: readonly [string, string],
     data: Uint8Array,
@@ -30,8 +30,8 @@ function sizesOf({ queue }: UdpSocket): number[] {
 }
 
 describe("a UDP super-packet", () => {
-  // Ten full datagrams and what is left, each with its own bytes.
-  test.each(ENDS)("is the datagrams that it was made of, from %s to %s", (from, to) => {
+  // Ten full datagrams and a shorter one, each with its own data.
+  test.each(ENDS)("is split into its datagrams, from %s to %s", (from, to) => {
     const host = new SegmentHost();
     const socket = host.socket(udpPlace(53));
     const data = pattern(10 * 1400 + 77);
@@ -46,21 +46,21 @@ describe("a UDP super-packet", () => {
     expect(host.drops()).toEqual({});
   });
 
-  // As many as fit exactly; one alone, and one of less than it might be.
-  test("has as many as its data fills", () => {
+  // An exact multiple of the segment size; a single datagram; a shorter one.
+  test("is split into as many datagrams as its length requires", () => {
     const host = new SegmentHost();
     const socket = host.socket(udpPlace(53));
     for (const size of [3000, 1000, 500, 0]) host.superPacket(ENDS[0], pattern(size), 1000);
     expect(sizesOf(socket)).toEqual([1000, 1000, 1000, 1000, 500, 0]);
   });
 
-  // Each is a datagram of its own: dropped, answered, or taken by a flow.
-  test("is received one by one", () => {
+  // Each datagram is handled by itself: dropped, refused, or delivered to a flow.
+  test("delivers its datagrams one by one", () => {
     const host = new SegmentHost(1500, { maxDatagrams: 3 });
     const errors = host.superPacket(ENDS[0], pattern(2500), 1000).map((packet) =>
       decode(packet) as SentMessage
     );
-    // Quoted is the datagram that nobody wanted, with its own lengths.
+    // The error quotes the single datagram, with its own length fields.
     const lengthsIn = ({ body }: SentMessage) => {
       const view = new DataView(body.buffer, body.byteOffset);
       return [view.getUint16(2), view.getUint16(24)];
@@ -72,8 +72,8 @@ describe("a UDP super-packet", () => {
     expect(host.drops()).toEqual({ "udp-port": 3, "udp-queue": 2 });
   });
 
-  // A link that vouches for nothing: then the checksum is that of the whole.
-  test("is dropped whole with a wrong checksum", () => {
+  // On a link that does not verify checksums, the checksum covers the whole super-packet.
+  test("with a wrong checksum is dropped as a whole", () => {
     const host = new SegmentHost();
     const socket = host.socket(udpPlace(53));
     host.superPacket(ENDS[0], pattern(3000), 1000, "full");

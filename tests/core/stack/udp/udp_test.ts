@@ -15,7 +15,7 @@ const FAMILIES: [4 | 6][] = [[4], [6]];
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 describe("datagrams in", () => {
-  // With the addresses and ports of both sides.
+  // With the addresses and ports of both ends.
   test.each(FAMILIES)("reach the socket on their port over IPv%d (RFC 768)", (v: 4 | 6) => {
     const host = new UdpHost();
     const socket = host.socket(udpPlace(53));
@@ -27,7 +27,7 @@ describe("datagrams in", () => {
     expect(host.stack.stats.datagramsIn).toBe(1);
   });
 
-  // A link may use the packet's buffer again as soon as it was received.
+  // A link may reuse the packet's buffer immediately.
   test("are copied out of their packets", () => {
     const host = new UdpHost();
     const socket = host.socket(udpPlace(53));
@@ -37,8 +37,8 @@ describe("datagrams in", () => {
     expect(textsOf(socket)).toEqual(["ahoy"]);
   });
 
-  // One address comes before all of them, one port before several.
-  test("go to the most specific place", () => {
+  // A single address is preferred to a wildcard, a single port to a range.
+  test("go to the most specific binding", () => {
     const host = new UdpHost();
     host.stack.addSubnet(udpPlace(1, "10.0.0.3/24").subnet!);
     const places = {
@@ -55,7 +55,7 @@ describe("datagrams in", () => {
     for (const [name, socket] of Object.entries(places)) expect(textsOf(socket)).toEqual([name]);
   });
 
-  // Nobody there, and nobody any more.
+  // A port that was never bound, and one that was closed.
   test("to a closed port are answered by ICMP (RFC 1122 4.1.3.1)", () => {
     const host = new UdpHost();
     const socket = host.socket(udpPlace(53));
@@ -67,16 +67,16 @@ describe("datagrams in", () => {
     expect(host.drops()).toEqual({ "udp-port": 2 });
   });
 
-  // It would set two services of the stack talking to each other.
-  test("with an own source are dropped", () => {
+  // Otherwise a spoofed source could make two services of the stack talk to each other.
+  test("with an own source address are dropped", () => {
     const host = new UdpHost();
     host.socket(udpPlace(7));
     expect(host.datagram("10.0.0.2 19", "10.0.0.2 7", pattern(4))).toEqual([]);
     expect(host.drops()).toEqual({ "ip-own-source": 1 });
   });
 
-  // Broken ones are counted and never answered.
-  test("that are broken are dropped by name", () => {
+  // Malformed datagrams are counted and never answered.
+  test("that are malformed are dropped and counted by reason", () => {
     const host = new UdpHost();
     host.socket(udpPlace(53));
     const packet = encodeUdp(...ENDS[4], 4000, 53, pattern(8), true);
@@ -88,8 +88,8 @@ describe("datagrams in", () => {
     expect(host.drops()).toEqual({ "udp-checksum": 2, "udp-length": 1 });
   });
 
-  // In any order, as large as there can be.
-  test.each(FAMILIES)("are joined from fragments over IPv%d (RFC 791 3.2)", (v: 4 | 6) => {
+  // In any order, up to the maximum size.
+  test.each(FAMILIES)("are reassembled from fragments over IPv%d (RFC 791 3.2)", (v: 4 | 6) => {
     const host = new UdpHost();
     const socket = host.socket(udpPlace(53));
     const longest = v === 4 ? 65_507 : 65_527;
@@ -103,15 +103,15 @@ describe("datagrams in", () => {
     expect(host.stack.stats.reassembled).toBe(3);
   });
 
-  // The same bytes as whole datagrams, and no others.
-  test("wait in bounded memory, the newest is dropped", () => {
+  // Whole datagrams are delivered or dropped, never parts.
+  test("are queued in bounded memory, and the newest is dropped", () => {
     const host = new UdpHost(1500, { maxDatagrams: 3, maxBytes: 4000, maxMemory: 5000 });
     const socket = host.socket(udpPlace(53));
     for (const text of ["a", "b", "c", "d"]) {
       host.datagram("10.0.0.1 1", "10.0.0.2 53", bytes(text));
     }
     expect(textsOf(socket)).toEqual(["a", "b", "c"]);
-    // 256 bytes of administration each.
+    // 256 bytes of overhead each.
     for (const _ of "123") host.datagram("10.0.0.1 1", "10.0.0.2 53", pattern(1400));
     expect(socket.queue.count).toBe(2);
     const other = host.socket(udpPlace(54));
@@ -136,8 +136,8 @@ describe("datagrams out", () => {
     expect(host.stack.stats.datagramsOut).toBe(1);
   });
 
-  // Routers may cut them, so each has an identification that the others do not have.
-  test("may be cut on the way over IPv4 (RFC 6864 4.3)", () => {
+  // Routers may fragment them, so each has an identification of its own.
+  test("may be fragmented by routers over IPv4 (RFC 6864 4.3)", () => {
     const host = new UdpHost();
     const socket = host.socket(udpPlace(53));
     expect(socket.closed).toBe(false);
@@ -151,8 +151,8 @@ describe("datagrams out", () => {
     expect(ids.size).toBe(100);
   });
 
-  // In fragments, up to the longest that there is, and not a byte more.
-  test.each(FAMILIES)("leave in fragments over IPv%d (RFC 791 3.2, RFC 8200 4.5)", (v: 4 | 6) => {
+  // Up to the maximum length, and not a byte more.
+  test.each(FAMILIES)("are fragmented over IPv%d (RFC 791 3.2, RFC 8200 4.5)", (v: 4 | 6) => {
     const host = new UdpHost();
     const [peer, own] = ENDS[v].map((text) => IpAddress.parse(text)!);
     const longest = v === 4 ? 65_507 : 65_527;
@@ -166,8 +166,9 @@ describe("datagrams out", () => {
     expect(host.stack.udp.send(own, 53, peer!, 4000, tooLong, host.now)).toBe("MESSAGE_TOO_LONG");
   });
 
-  // A router has less room than the link: what follows leaves in pieces that fit, for a while.
-  test("fit the path once a router has said so (RFC 8201 4)", () => {
+  // A router reports a smaller MTU than the link's: later datagrams are fragmented to fit, for a
+  // while.
+  test("respect the path MTU that a router has reported (RFC 8201 4)", () => {
     const host = new UdpHost();
     host.socket(udpPlace(53));
     const send = () => {
@@ -181,7 +182,7 @@ describe("datagrams out", () => {
     expect(send().map(({ length }) => length)).toEqual([1280, 224]);
     host.now += 10 * 60_000;
     expect(send().length).toBe(1);
-    // About a port that nobody has, and smaller than there is.
+    // About an unbound port, and with an MTU below the minimum.
     host.receive(encodeIcmp("fd00::99", "fd00::2", { ...tooBig, rest: 500 }));
     const other = tooBig.body.slice();
     other[41] = 99;
@@ -190,8 +191,8 @@ describe("datagrams out", () => {
     expect(host.drops()).toEqual({ "icmp-no-connection": 2 });
   });
 
-  // To nobody, to everybody, from somebody else.
-  test("are refused where they cannot be", () => {
+  // To an unspecified or broadcast address, or from an address that is not own.
+  test("with invalid addresses are refused", () => {
     const host = new UdpHost();
     const send = (from: string | undefined, to: string, port = 9) => {
       const local = from === undefined ? undefined : IpAddress.parse(from);
@@ -206,21 +207,21 @@ describe("datagrams out", () => {
     expect(host.sent()).toEqual([]);
   });
 
-  // The link never sees it.
-  test("to an own address come back in", () => {
+  // They never reach the link.
+  test("to an own address are looped back", () => {
     const host = new UdpHost();
     const socket = host.socket(udpPlace(53));
     expect(host.send("10.0.0.2 54", "10.0.0.2 53", bytes("self"))).toEqual([]);
     expect(textsOf(socket)).toEqual(["self"]);
-    // Nobody there: the error comes back too, to the socket that has sent.
+    // Closed port: the error is looped back too, to the sending socket.
     const sender = host.socket(udpPlace(54));
     expect(host.send("10.0.0.2 54", "10.0.0.2 55", bytes("self"))).toEqual([]);
     expect(sender.errors.map(({ reason, remotePort }) => [reason, remotePort]))
       .toEqual([["CONNECTION_REFUSED", 55]]);
   });
 
-  // Free ports are IANA's dynamic ones, and none twice.
-  test("leave from free ports (RFC 6335 6)", () => {
+  // Ephemeral ports are from IANA's dynamic range, and each is used once.
+  test("use ephemeral ports (RFC 6335 6)", () => {
     const host = new UdpHost();
     const ports = new Set<number>();
     for (let i = 0; i < 50; i++) {
@@ -235,9 +236,9 @@ describe("datagrams out", () => {
 });
 
 describe("ICMP errors about datagrams", () => {
-  // The quoted ports say whose it is; bounded, however many come.
+  // The quoted ports identify the socket; its queue of errors is bounded.
   test.each(FAMILIES)(
-    "reach the socket that has sent over IPv%d (RFC 1122 4.1.3.3)",
+    "reach the sending socket over IPv%d (RFC 1122 4.1.3.3)",
     (v: 4 | 6) => {
       const host = new UdpHost();
       const socket = host.socket(udpPlace(53));
@@ -257,8 +258,9 @@ describe("ICMP errors about datagrams", () => {
     },
   );
 
-  // What passes, what is about later fragments, what nobody here can have sent.
-  test("are dropped where they mean nothing", () => {
+  // Temporary errors, errors about later fragments, and errors about datagrams that were not sent
+  // here.
+  test("are dropped if they do not apply", () => {
     const host = new UdpHost();
     const socket = host.socket(udpPlace(53));
     const quoted = encodeUdp("10.0.0.2", "10.0.0.1", 53, 4000, pattern(8));
@@ -273,7 +275,7 @@ describe("ICMP errors about datagrams", () => {
     expect(host.drops()).toEqual({ "icmp-no-connection": 5 });
   });
 
-  // A fragment header stands in front of the ports.
+  // A fragment header precedes the ports.
   test("about IPv6 fragments are understood (RFC 4443 3.1)", () => {
     const host = new UdpHost();
     const socket = host.socket(udpPlace(53));

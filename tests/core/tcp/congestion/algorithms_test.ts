@@ -24,7 +24,7 @@ function sample(changes: Partial<AckSample>): AckSample {
 }
 
 describe("HyStart", () => {
-  /** Rounds of ten acknowledgements, one for each round-trip time; what growth the last had. */
+  /** Runs rounds of ten acknowledgements, one for each RTT; returns the growth in the last. */
   function grow(rounds: readonly number[]): number[] {
     const hystart = new HyStart();
     return rounds.map((rtt, round) => {
@@ -39,19 +39,20 @@ describe("HyStart", () => {
   }
 
   // No queue: the window doubles every round.
-  test("lets slow start go on while the round trip stays (RFC 9406 4.2)", () => {
+  test("continues slow start while the RTT is stable (RFC 9406 4.2)", () => {
     expect(grow([50, 50, 51, 50])).toEqual([1, 1, 1, 1]);
   });
 
-  // An eighth more, 4 ms at least and 16 at most: a queue builds up. Five rounds later it is over.
-  test("slows down when the round trip rises, then ends (RFC 9406 4.2)", () => {
+  // The RTT rises by an eighth, at least 4 ms and at most 16 ms: a queue is building up. Five
+  // rounds later slow start ends.
+  test("slows down when the RTT rises, then ends slow start (RFC 9406 4.2)", () => {
     expect(grow([50, 57, 57, 57, 57, 57, 57])).toEqual([1, 0.25, 0.25, 0.25, 0.25, 0.25, 0]);
     expect(grow([10, 13.9, 14])).toEqual([1, 1, 1]);
     expect(grow([400, 417])).toEqual([1, 0.25]);
   });
 
-  // It was something else: the round trip is what it was.
-  test("goes on when the rise was a false alarm (RFC 9406 4.2)", () => {
+  // The RTT returns to its old value.
+  test("resumes slow start after a false alarm (RFC 9406 4.2)", () => {
     expect(grow([50, 60, 50, 50])).toEqual([1, 0.25, 1, 1]);
   });
 });
@@ -69,7 +70,7 @@ describe("Cubic", () => {
     expect(afterLoss().cwnd).toBeCloseTo(700 * MSS);
   });
 
-  // K = cbrt(300 / 0.4) seconds: there the window is what it was.
+  // After K = cbrt(300 / 0.4) seconds the window has its old size.
   test("is back at the old window after K (RFC 9438 4.2)", () => {
     const cubic = afterLoss();
     const k = Math.cbrt(300 / 0.4) * 1000;
@@ -80,8 +81,8 @@ describe("Cubic", () => {
     expect(cubic.cwnd / MSS).toBeLessThan(1010);
   });
 
-  // The window at the next loss is smaller, somebody else wants a part: growth slows down around 85 %
-  // of it already.
+  // The window at the next loss is smaller because another flow takes a share: growth slows down at
+  // 85 % of it already.
   test("releases bandwidth by fast convergence (RFC 9438 4.7)", () => {
     const cubic = afterLoss();
     cubic.onLoss(700 * MSS);
@@ -92,8 +93,8 @@ describe("Cubic", () => {
     expect(cubic.cwnd / MSS / 595).toBeCloseTo(1, 1);
   });
 
-  // Losses at 10 and 7 segments: the curve ends at 85 % of 7, but Reno's growth is CUBIC's slower one
-  // up to 7: 0.53 segments a round trip.
+  // Losses at 10 and 7 segments: the curve ends at 85 % of 7, but the Reno-friendly region grows by
+  // 0.53 segments per RTT up to 7.
   test("grows as fast as Reno once the window before the loss is back (RFC 9438 4.3)", () => {
     const cubic = new Cubic(MSS);
     cubic.cwnd = 10 * MSS;
@@ -107,7 +108,7 @@ describe("Cubic", () => {
     expect(grown).toEqual([0.53, 0.53, 0.53, 0.53, 1]);
   });
 
-  test("does not grow while the application is the limit (RFC 9438 5.8)", () => {
+  test("does not grow while application-limited (RFC 9438 5.8)", () => {
     const cubic = afterLoss();
     for (let i = 0; i < 1000; i++) cubic.onAck(sample({ now: 10_000, limited: false }));
     expect(cubic.cwnd).toBeCloseTo(700 * MSS);
@@ -115,8 +116,8 @@ describe("Cubic", () => {
 });
 
 describe("RateReduction", () => {
-  // A flight of 20 segments is to become 14: for each 10 that arrive 7 are sent.
-  test("sends in proportion to what arrives (RFC 9937 6)", () => {
+  // The flight is to shrink from 20 to 14 segments: 7 are sent for each 10 delivered.
+  test("sends in proportion to delivered data (RFC 9937 6)", () => {
     const reduction = new RateReduction();
     reduction.begin(20 * MSS);
     let [inFlight, sent] = [19 * MSS, 0];
@@ -135,7 +136,7 @@ describe("RateReduction", () => {
 });
 
 describe("MaxFilter", () => {
-  test("forgets what is older than its rounds", () => {
+  test("forgets values older than its window of rounds", () => {
     const filter = new MaxFilter();
     expect(filter.max).toBe(0);
     const maxima = [9, 5, 7, 1, 2, 2].map((value, round) => {

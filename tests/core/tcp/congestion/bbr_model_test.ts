@@ -32,7 +32,7 @@ function sample(changes: Partial<DeliverySample>): DeliverySample {
 }
 
 describe("Rounds", () => {
-  // A round ends with the acknowledgement of what was sent after the last one had ended.
+  // A round ends when data sent after the end of the previous round is acknowledged.
   test("counts round trips by packets (BBR draft 5.5.1)", () => {
     const rounds = new Rounds();
     const starts = [[0, 10], [0, 20], [10, 30], [20, 40], [30, 50]].map(([prior, delivered]) => {
@@ -45,8 +45,8 @@ describe("Rounds", () => {
 });
 
 describe("MaxBandwidth", () => {
-  // The larger one of two cycles counts; a cycle without a sample is none.
-  test("remembers this cycle and the one before (BBR draft 5.5.6)", () => {
+  // The maximum of two cycles; a cycle without samples does not count.
+  test("covers this cycle and the previous one (BBR draft 5.5.6)", () => {
     const bandwidth = new MaxBandwidth();
     bandwidth.update(sample({ rate: 9 }));
     bandwidth.advance();
@@ -58,7 +58,7 @@ describe("MaxBandwidth", () => {
     expect(bandwidth.value).toBe(5);
   });
 
-  test("takes what the application limited only where it is the largest (BBR draft 5.5.4)", () => {
+  test("accepts an application-limited sample only if it is the largest (BBR draft 5.5.4)", () => {
     const bandwidth = new MaxBandwidth();
     bandwidth.update(sample({ rate: 9 }));
     bandwidth.advance();
@@ -77,21 +77,22 @@ describe("FullBandwidth", () => {
     return full;
   }
 
-  // Three rounds in which the rate grew by less than a quarter.
+  // Three rounds in which the rate grows by less than 25 %.
   test("finds the plateau after three rounds (BBR draft 5.3.1.2)", () => {
     expect(check([10, 20, 24, 24.9]).reached).toBe(false);
     expect(check([10, 20, 24, 24.9, 24.9]).reached).toBe(true);
     expect(check([10, 20, 24, 25, 26, 27]).reached).toBe(false);
   });
 
-  test("learns nothing while the application is the limit (BBR draft 5.3.1.2)", () => {
+  test("ignores application-limited rounds (BBR draft 5.3.1.2)", () => {
     expect(check([10, 10, 10, 10, 10, 10], true).reached).toBe(false);
   });
 });
 
 describe("AckAggregation", () => {
-  // 100 bytes/ms come as 1,000 bytes every 10 ms, the first of which is more than expected.
-  test("measures what comes in bursts (BBR draft 5.5.9)", () => {
+  // 100 bytes/ms arrive as 1,000 bytes every 10 ms, so that the first burst exceeds the
+  // expectation.
+  test("measures bursts of acknowledgements (BBR draft 5.5.9)", () => {
     const aggregation = new AckAggregation();
     for (let round = 0; round < 5; round++) {
       aggregation.update(1000, 100, 10_000, round * 10 + 10, round, true);
@@ -99,7 +100,7 @@ describe("AckAggregation", () => {
     expect(aggregation.extraAcked).toBe(1000);
   });
 
-  test("is never more than the window (BBR draft 5.5.9)", () => {
+  test("never exceeds the window (BBR draft 5.5.9)", () => {
     const aggregation = new AckAggregation();
     aggregation.update(9000, 100, 4000, 10, 0, true);
     expect(aggregation.extraAcked).toBe(4000);
@@ -107,8 +108,8 @@ describe("AckAggregation", () => {
 });
 
 describe("MinRtt", () => {
-  // Five seconds without a new least: ProbeRTT is due. After ten the old value is forgotten.
-  test("asks for a probe after 5 s and forgets after 10 s (BBR draft 5.3.4.3)", () => {
+  // Five seconds without a new minimum: ProbeRTT is due. After ten the old value expires.
+  test("requests a probe after 5 s and expires after 10 s (BBR draft 5.3.4.3)", () => {
     const minRtt = new MinRtt();
     minRtt.update(50, 1000);
     minRtt.update(60, 5999);
@@ -121,8 +122,8 @@ describe("MinRtt", () => {
 });
 
 describe("ShortTermModel", () => {
-  // Not below what was delivered in the round, not below 70 % of what it was.
-  test("follows what was delivered in a round with losses (BBR draft 5.5.10.3)", () => {
+  // Not below the data delivered in the round, and not below 70 % of the old value.
+  test("follows the data delivered in a round with losses (BBR draft 5.5.10.3)", () => {
     const model = new ShortTermModel();
     model.noteLoss(0);
     model.updateLatest(sample({ rate: 90, delivered: 9000 }));
@@ -137,7 +138,7 @@ describe("ShortTermModel", () => {
 });
 
 describe("LongTermModel", () => {
-  // A window of 16 segments: 1 more in the first round, then 2, then 4.
+  // From 16 segments: 1 more in the first round, then 2, then 4.
   test("grows twice as fast each round (BBR draft 5.3.3.9)", () => {
     const model = new LongTermModel();
     model.inflight = 16 * MSS;
@@ -150,7 +151,7 @@ describe("LongTermModel", () => {
     expect(sizes).toEqual([17, 19, 23]);
   });
 
-  test("leaves 15 % to others, a segment at least (BBR draft 5.3.3.9)", () => {
+  test("leaves 15 % to other flows, at least one segment (BBR draft 5.3.3.9)", () => {
     const model = new LongTermModel();
     expect(model.withHeadroom(MSS, 4 * MSS)).toBe(Infinity);
     model.inflight = 100 * MSS;
@@ -159,21 +160,21 @@ describe("LongTermModel", () => {
     expect(model.withHeadroom(MSS, 4 * MSS)).toBe(4 * MSS);
   });
 
-  test("finds that 2 % is too much, without SACK anything (BBR draft 5.5.10.2)", () => {
+  test("tolerates losses below 2 %, and none without SACK (BBR draft 5.5.10.2)", () => {
     expect(isInflightTooHigh(2 * MSS, 100 * MSS, true)).toBe(false);
     expect(isInflightTooHigh(3 * MSS, 100 * MSS, true)).toBe(true);
     expect(isInflightTooHigh(1, 100 * MSS, false)).toBe(true);
   });
 
-  // 98 segments in flight and none lost, then a range of 20 segments that are lost: at 100 segments
-  // two are lost.
-  test("finds where in a lost range it became too much (BBR draft 5.5.10.2)", () => {
+  // 98 segments in flight without loss, then a range of 20 lost segments: at 100 in flight, two are
+  // lost.
+  test("finds the point in a lost range at which the loss rate became too high (BBR draft 5.5.10.2)", () => {
     expect(inflightAtLoss(20 * MSS, 118 * MSS, 20 * MSS) / MSS).toBeCloseTo(100);
   });
 });
 
 describe("StartupLoss", () => {
-  // Segments one after the other are one range.
+  // Consecutive lost segments are one range.
   test("counts discontiguous ranges (BBR draft 5.3.1.3)", () => {
     const loss = new StartupLoss();
     for (let i = 0; i < 100; i++) loss.noteLost(i * MSS, (i + 1) * MSS);
@@ -186,8 +187,8 @@ describe("StartupLoss", () => {
 });
 
 describe("ProbeWait", () => {
-  // Flows that began at the same time do not probe at the same time.
-  test("waits 2 to 3 s, each time another time (BBR draft 5.3.3.9)", () => {
+  // Randomized, so that flows that start together do not probe together.
+  test("waits a random 2 to 3 s each time (BBR draft 5.3.3.9)", () => {
     const waits = Array.from({ length: 100 }, (_, i) => {
       const wait = new ProbeWait();
       wait.start(1000, i * MSS);

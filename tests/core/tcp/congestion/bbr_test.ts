@@ -8,10 +8,10 @@ const MSS = 1448;
 const RATE = 1250;
 const RTT_MS = 50;
 const BDP = RATE * RTT_MS;
-/** Headers take their part of the rate. */
+/** Rate without headers. */
 const GOODPUT = RATE * MSS / 1500;
 
-/** One flow over 10 Mbit/s and 50 ms, with what happens in it. */
+/** One flow over 10 Mbit/s and 50 ms, with observation of its state. */
 class Observed {
   readonly path: Path;
   readonly states: BbrState[] = [];
@@ -43,7 +43,7 @@ class Observed {
     return this;
   }
 
-  /** Until it is in `state`, for 20 s at most. */
+  /** Runs until BBR is in `state`, for at most 20 s. */
   runTo(state: BbrState): this {
     for (let ms = 0; ms < 20_000 && this.bbrState !== state; ms++) this.path.run(1);
     expect(this.bbrState).toBe(state);
@@ -54,13 +54,13 @@ class Observed {
     return this.path.flows.length === 0 ? undefined : this.bbr.state;
   }
 
-  /** Changes the senders' way. */
+  /** Changes the conditions of the path. */
   change(changes: Partial<PathOptions["conditions"]>): this {
     this.path.wire.conditions = { ...this.path.wire.conditions, ...changes };
     return this;
   }
 
-  /** Bytes that arrive in so many milliseconds, in parts of what the path can carry. */
+  /** Runs for `ms` milliseconds; returns the goodput as a share of `rate`. */
   use(ms: number, rate = GOODPUT): number {
     const before = this.path.received[0] ?? 0;
     this.run(ms);
@@ -69,7 +69,7 @@ class Observed {
 }
 
 describe("Startup and Drain", () => {
-  // The rate doubles each round until it grows no more; the queue is empty after one round.
+  // The rate doubles each round up to the plateau; the queue is drained after one round.
   test("end at the plateau of the delivery rate (BBR draft 5.3.1.2, 5.3.2)", () => {
     const flow = new Observed();
     flow.runTo("drain");
@@ -81,16 +81,16 @@ describe("Startup and Drain", () => {
     expect(rounds.count - drainRound).toBeLessThanOrEqual(2);
   });
 
-  // The queue is a tenth of what is in flight: losses say that the pipe is full, not the rate.
-  test("end by losses at several places in a round (BBR draft 5.3.1.3)", () => {
+  // The buffer is a tenth of the flight: losses show that the pipe is full before the rate does.
+  test("end by several loss ranges in a round (BBR draft 5.3.1.3)", () => {
     const flow = new Observed({ conditions: { loss: 0.1 } }, { bytesPerMs: 500 });
     flow.run(5000);
     expect(flow.bbr.model.full.reached).toBe(true);
     expect(flow.bbr.model.longTerm.inflight).toBeLessThan(Infinity);
   });
 
-  // The application sends a third of what the path carries, nothing is lost: there is no plateau.
-  test("do not end while the application is the limit (BBR draft appendix, 5.3.1.2)", () => {
+  // The application sends at a third of the path's rate, without losses: there is no plateau.
+  test("do not end while application-limited (BBR draft appendix, 5.3.1.2)", () => {
     const flow = new Observed({}, { bytesPerMs: 400 });
     flow.run(4000);
     expect(flow.states).toEqual(["startup"]);
@@ -105,8 +105,8 @@ describe("Startup and Drain", () => {
     expect(flow.use(500, 2 ** 19 / RTT_MS)).toBeGreaterThan(0.95);
   });
 
-  // The path becomes slower while the queue is drained: three rounds later it goes on all the same.
-  test("give draining up after three rounds (BBR draft 5.3.2)", () => {
+  // The path becomes slower during Drain: three rounds later it ends anyway.
+  test("end Drain after three rounds (BBR draft 5.3.2)", () => {
     const flow = new Observed({ conditions: { queueBytes: 20 * BDP } });
     flow.runTo("drain").change({ bytesPerMs: RATE / 4 });
     const { rounds } = flow.bbr.model;
@@ -122,8 +122,8 @@ describe("ProbeBW", () => {
     expect(states).toEqual(["startup", "drain", "cruise", "refill", "up", "down", "cruise"]);
   });
 
-  // 1.25, 0.9 and 1 of the bandwidth, less 1 %.
-  test("paces by its states (BBR draft 5.6.1, 5.6.2)", () => {
+  // Gains of 1.25, 0.9 and 1, less 1 %.
+  test("paces at the gain of its state (BBR draft 5.6.1, 5.6.2)", () => {
     const flow = new Observed();
     for (
       const [state, gain] of [["cruise", 1], ["refill", 1], ["up", 1.25], ["down", 0.9]] as const
@@ -133,46 +133,48 @@ describe("ProbeBW", () => {
     }
   });
 
-  test("uses 97 % of a path without losses, with next to no queue (BBR draft 3.1)", () => {
+  test("uses 97 % of a lossless path with almost no queue (BBR draft 3.1)", () => {
     const flow = new Observed().run(2000);
     expect(flow.use(3000)).toBeGreaterThan(0.97);
     flow.runTo("refill");
     expect(flow.path.flows[0]!.tcb.srtt).toBeLessThan(1.1 * RTT_MS);
   });
 
-  // Ten times as much: it takes some round trips of the next probe.
-  test("finds ten times the bandwidth (BBR draft appendix, 5.3.3.5)", () => {
+  // Ten times the bandwidth is found within some round trips of the next probe.
+  test("adapts to ten times the bandwidth (BBR draft appendix, 5.3.3.5)", () => {
     const flow = new Observed({ conditions: { bytesPerMs: RATE / 10 } }).run(3000);
     flow.change({ bytesPerMs: RATE }).run(8000);
     expect(flow.use(3000)).toBeGreaterThan(0.9);
   });
 
-  // A tenth: losses bound it at once, and two cycles later the old bandwidth is forgotten.
-  test("finds a tenth of the bandwidth (BBR draft appendix, 5.5.6)", () => {
+  // A tenth of the bandwidth: losses bound the rate at once, and the old bandwidth expires two
+  // cycles later.
+  test("adapts to a tenth of the bandwidth (BBR draft appendix, 5.5.6)", () => {
     const flow = new Observed().run(2000).change({ bytesPerMs: RATE / 10 });
     flow.run(12_000);
     expect(flow.bbr.model.maxBandwidth.value / (GOODPUT / 10)).toBeLessThan(1.1);
     expect(flow.use(3000, GOODPUT / 10)).toBeGreaterThan(0.9);
   });
 
-  // More is lost than is tolerated: the probe ends, and what is in flight has a bound.
-  test("ends UP when too much is lost (BBR draft 5.5.10.2)", () => {
+  // The loss rate is too high: the probe ends, and inflight is bounded.
+  test("leaves UP when the loss rate is too high (BBR draft 5.5.10.2)", () => {
     const flow = new Observed().runTo("up").change({ loss: 0.1 });
     flow.runTo("down").change({ loss: 0 });
     expect(flow.bbr.model.longTerm.inflight).toBeLessThan(2 * BDP);
     expect(flow.bbr.model.full.now).toBe(false);
   });
 
-  // What the application limited says nothing about the path.
-  test("keeps its bandwidth while the application is the limit (BBR draft 5.5.4)", () => {
+  // Application-limited samples say nothing about the path.
+  test("keeps its bandwidth estimate while application-limited (BBR draft 5.5.4)", () => {
     const flow = new Observed({}, { bytesPerMs: 200 }).run(500);
     const before = flow.bbr.model.maxBandwidth.value;
     flow.run(10_000);
     expect(flow.bbr.model.maxBandwidth.value).toBeGreaterThanOrEqual(before);
   });
 
-  // Losses outside of a probe: rate and volume follow what arrives, down to 70 % a round trip.
-  test("bounds rate and volume by a loss while cruising (BBR draft 5.5.10.3)", () => {
+  // Losses outside a probe: rate and inflight follow the delivered data, down to 70 % per round
+  // trip.
+  test("bounds rate and inflight after a loss in CRUISE (BBR draft 5.5.10.3)", () => {
     const flow = new Observed().runTo("cruise").run(300).change({ loss: 0.02 });
     let least = Infinity;
     flow.watch = ({ model }) => (least = Math.min(least, model.shortTerm.bandwidth));
@@ -184,8 +186,8 @@ describe("ProbeBW", () => {
 });
 
 describe("ProbeRTT", () => {
-  // Half of what the path holds for 200 ms and a round trip, every five seconds.
-  test("halves what is in flight for 200 ms (BBR draft 5.3.4)", () => {
+  // Half the bandwidth-delay product for 200 ms and a round trip, every five seconds.
+  test("halves the flight for 200 ms (BBR draft 5.3.4)", () => {
     const flow = new Observed().runTo("probe-rtt");
     const began = flow.path.now;
     let least = Infinity;
@@ -197,7 +199,7 @@ describe("ProbeRTT", () => {
     expect(least / BDP).toBeLessThan(0.55);
   });
 
-  test("leads back to Startup where the pipe was never full (BBR draft 5.3.4.4)", () => {
+  test("returns to Startup if the pipe was never full (BBR draft 5.3.4.4)", () => {
     const flow = new Observed({}, { bytesPerMs: 400 });
     flow.run(9000);
     expect(flow.states.slice(0, 3)).toEqual(["startup", "probe-rtt", "startup"]);
@@ -205,8 +207,8 @@ describe("ProbeRTT", () => {
 });
 
 describe("Bbr", () => {
-  // Less than one segment between the ends: four keep the acknowledgements coming.
-  test("holds four segments on a path of less than one (BBR draft 5.6.4.3)", () => {
+  // A bandwidth-delay product below one segment: four segments keep the ACK clock running.
+  test("keeps four segments in flight on a path that holds less than one (BBR draft 5.6.4.3)", () => {
     const flow = new Observed({
       conditions: { delayMs: 0.5, bytesPerMs: 125, queueBytes: 15_000 },
     });
@@ -215,36 +217,36 @@ describe("Bbr", () => {
     expect(flow.use(3000, GOODPUT / 10)).toBeGreaterThan(0.95);
   });
 
-  // Acknowledgements come every 40 ms: the window holds what is acknowledged together.
-  test("keeps sending while acknowledgements are held back (BBR draft 5.5.9)", () => {
+  // Acknowledgements arrive every 40 ms: the window covers the data acknowledged together.
+  test("keeps sending while acknowledgements are aggregated (BBR draft 5.5.9)", () => {
     const flow = new Observed({ back: { batchMs: 40 } }).run(2000);
     expect(flow.bbr.model.aggregation.extraAcked).toBeGreaterThan(20 * RATE);
     expect(flow.use(4000)).toBeGreaterThan(0.95);
   });
 
-  // Nothing waits in a policer: what is more than the tokens is lost.
-  test("finds the rate of a policer (BBR draft appendix)", () => {
+  // A policer has no queue: packets beyond its tokens are dropped.
+  test("adapts to the rate of a policer (BBR draft appendix)", () => {
     const flow = new Observed({ conditions: { polices: true, queueBytes: BDP } }).run(5000);
     const sent = flow.path.wire.bytes;
     expect(flow.use(10_000)).toBeGreaterThan(0.85);
     expect((flow.path.wire.bytes - sent) / (10_000 * RATE)).toBeLessThan(1.05);
   });
 
-  // Half of all packets are late: what was taken for lost had only been overtaken.
-  test("takes back what reordering made of its bounds (BBR draft 5.5.11.2)", () => {
+  // Half of the packets are late: segments marked lost had only been reordered.
+  test("restores its bounds after reordering was mistaken for loss (BBR draft 5.5.11.2)", () => {
     const flow = new Observed({ conditions: { reorder: 0.3, reorderMs: 20 } }).run(3000);
     expect(flow.use(5000)).toBeGreaterThan(0.85);
   });
 
-  // CE says what a loss says, before it.
-  test("slows down where the path marks (BBR draft 3.7, RFC 3168 6.1.2)", () => {
+  // CE marks are treated like losses, but come earlier.
+  test("slows down when the path marks packets with CE (BBR draft 3.7, RFC 3168 6.1.2)", () => {
     const flow = new Observed({ conditions: { mark: 0.05 } }).run(5000);
     expect(flow.bbr.model.longTerm.inflight).toBeLessThan(2 * BDP);
     const unmarked = new Observed().run(5000);
     expect(flow.path.received[0]!).toBeLessThan(0.98 * unmarked.path.received[0]!);
   });
 
-  // Nobody drains the queue of a bottleneck that CUBIC fills; it still gets its share, and BBR too.
+  // CUBIC keeps the bottleneck's queue filled; both flows still get their share.
   test("shares one bandwidth-delay product of queue with cubic (BBR draft 5.3.3.8)", () => {
     const conditions = { delayMs: RTT_MS / 2, bytesPerMs: RATE, queueBytes: BDP };
     const flows = [{ congestion: "cubic" }, { congestion: "bbr" }] as const;

@@ -10,7 +10,7 @@ const STAMPED: Setup = {
   syn: { mss: 1012, sackPermitted: true, timestamps: [5000, 0] },
 };
 
-/** Eight segments of 1,000 bytes are on their way. */
+/** Eight segments of 1,000 bytes are in flight. */
 function eightSent(setup: Setup): Trace {
   const t = inEstablished(setup);
   t.write(8000);
@@ -18,16 +18,16 @@ function eightSent(setup: Setup): Trace {
   return t;
 }
 
-/** The peer's timestamps, echoing what the stack said at a time. */
+/** Timestamps of the peer that echo the stack's timestamp of time `at`. */
 function echoing(t: Trace, at: number): readonly [number, number] {
   const then = Math.floor(t.wire.now - t.wire.elapsed + at);
   return [t.peerTime + 20, (then + t.tcb.tsOffset) >>> 0];
 }
 
-describe("a recovery for nothing", () => {
-  // Three segments overtook the first, which was sent again; then the original's acknowledgement
-  // comes, with the original's timestamp.
-  test("is undone when the original is echoed (RFC 3522 3.2)", () => {
+describe("a spurious fast recovery", () => {
+  // Three segments overtook the first, which was retransmitted; then its acknowledgement arrives
+  // with the original's timestamp.
+  test("is undone when the original's timestamp is echoed (RFC 3522 3.2)", () => {
     const t = eightSent(STAMPED);
     const { cwnd, ssthresh } = t.tcb.congestion;
     t.send({ at: 10, ack: 1, options: { timestamps: echoing(t, 0), sack: [[1001, 4001]] } });
@@ -40,8 +40,8 @@ describe("a recovery for nothing", () => {
     expect(t.tcb.congestion.ssthresh).toBe(ssthresh);
   });
 
-  // The same, and the retransmission is echoed: the loss was real.
-  test("is none when the retransmission is echoed (RFC 3522 3.2)", () => {
+  // The timestamp of the retransmission is echoed: the loss was real.
+  test("is not assumed when the retransmission's timestamp is echoed (RFC 3522 3.2)", () => {
     const t = eightSent(STAMPED);
     t.send({ at: 10, ack: 1, options: { timestamps: echoing(t, 0), sack: [[1001, 4001]] } });
     t.recv({ seq: 1, length: 1000 });
@@ -50,14 +50,14 @@ describe("a recovery for nothing", () => {
     expect(t.tcb.loss).toMatchObject({ phase: "fast", spurious: 0 });
   });
 
-  // Without timestamps: the peer reports that it has got twice everything that was sent again.
-  test("is undone when the peer had all of it already (RFC 3708 3)", () => {
+  // Without timestamps: the peer reports every retransmission as a duplicate.
+  test("is undone when all retransmissions were duplicates (RFC 3708 3)", () => {
     const t = eightSent(INTERNET);
     const { cwnd, ssthresh } = t.tcb.congestion;
     t.send({ at: 10, ack: 1, options: { sack: [[1001, 2001], [3001, 8001]] } });
     t.recv({ seq: 1, length: 1000 });
     t.recv({ seq: 2001, length: 1000 });
-    // The originals arrive late, what was sent again after them.
+    // The originals arrive late, followed by the retransmissions.
     t.send({ at: 12, ack: 8001 });
     expect(t.tcb.congestion.ssthresh).toBeLessThan(ssthresh);
     t.send({ at: 20, ack: 8001, options: { sack: [[1, 1001]] } });
@@ -68,8 +68,8 @@ describe("a recovery for nothing", () => {
     expect(t.tcb.congestion.ssthresh).toBe(ssthresh);
   });
 
-  // Of two that were sent again one was lost indeed.
-  test("is none when one of two was lost (RFC 3708 3)", () => {
+  // Of two retransmitted segments, one was really lost.
+  test("is not assumed when one of two was lost (RFC 3708 3)", () => {
     const t = eightSent(INTERNET);
     t.send({ at: 10, ack: 1, options: { sack: [[1001, 2001], [3001, 8001]] } });
     t.recvAll();
@@ -78,9 +78,9 @@ describe("a recovery for nothing", () => {
     expect(t.tcb.loss.spurious).toBe(0);
   });
 
-  // The first hole is an old one: that it is filled says nothing about the second, for which there is
-  // a recovery now.
-  test("is not seen in the echo of another hole (RFC 7323 4.3)", () => {
+  // The first gap is an old one: filling it says nothing about the second, which the current
+  // recovery is for.
+  test("is not inferred from the timestamp echo of another gap (RFC 7323 4.3)", () => {
     const t = eightSent(STAMPED);
     t.send({ at: 10, ack: 1, options: { timestamps: echoing(t, 0), sack: [[1001, 4001]] } });
     t.recv({ seq: 1, length: 1000 });
@@ -91,10 +91,10 @@ describe("a recovery for nothing", () => {
   });
 });
 
-describe("a timeout for nothing", () => {
-  // Everything was late, not lost: after the timeout the originals are acknowledged, of which one
-  // only was sent again.
-  test("is undone when what was not sent again arrives (RFC 5682 3)", () => {
+describe("a spurious timeout", () => {
+  // Everything was delayed, not lost: after the timeout the originals are acknowledged, only one of
+  // which was retransmitted.
+  test("is undone when segments that were not retransmitted are acknowledged (RFC 5682 3)", () => {
     const t = eightSent(INTERNET);
     const { cwnd } = t.tcb.congestion;
     t.tcb.timers.stop(TIMER.TAIL_PROBE);
@@ -107,9 +107,9 @@ describe("a timeout for nothing", () => {
     t.recvNothing();
   });
 
-  // The first is lost, and what was sent again for it too. That something else arrives, which was
-  // behind them in a long queue, does not make it arrive.
-  test("is not seen where losses were being repaired (RFC 5682 2.1 step 1)", () => {
+  // The first segment and its retransmission are lost. The arrival of others, which were in a long
+  // queue behind them, is no evidence of a spurious timeout.
+  test("is not inferred during loss recovery (RFC 5682 2.1 step 1)", () => {
     const t = eightSent(INTERNET);
     t.send({ at: 10, ack: 1, options: { sack: [[1001, 4001]] } });
     t.recv({ seq: 1, length: 1000 });
@@ -121,8 +121,8 @@ describe("a timeout for nothing", () => {
     expect(t.tcb.loss).toMatchObject({ phase: "timeout", spurious: 0 });
   });
 
-  // Without SACK what follows may have arrived long ago: the hole was real.
-  test("is not seen without SACK (RFC 5682 2.1)", () => {
+  // Without SACK, later segments may have arrived long before: the loss was real.
+  test("is not inferred without SACK (RFC 5682 2.1)", () => {
     const t = eightSent({ profile: "internet", syn: { mss: 1000 } });
     t.wire.advanceUntilSent(3000);
     t.recv({ at: t.wire.elapsed, seq: 1, length: 1000 });
@@ -132,10 +132,10 @@ describe("a timeout for nothing", () => {
   });
 });
 
-describe("a segment that a retransmission has overtaken", () => {
-  // The retransmission fills the hole and has the younger timestamp; what was sent before it and
-  // comes behind it is taken all the same, as the path is known to reorder.
-  test("is taken although its timestamp is older (RFC 7323 5.3)", () => {
+describe("a segment overtaken by a retransmission", () => {
+  // The retransmission fills the gap and has a newer timestamp. Segments sent before it that arrive
+  // later are still accepted, since the path is known to reorder.
+  test("is accepted although its timestamp is older (RFC 7323 5.3)", () => {
     const t = inEstablished(STAMPED);
     const at = (ago: number) => ({ timestamps: [t.peerTime - ago, 0] as const });
     t.send({ seq: 1001, data: 1000, options: at(0) });
@@ -146,7 +146,7 @@ describe("a segment that a retransmission has overtaken", () => {
     expect(t.tcb.receive.readable).toBe(3000);
   });
 
-  // From another time altogether.
+  // The timestamp is from long ago.
   test("is dropped when its timestamp is far older (RFC 7323 5.3)", () => {
     const t = inEstablished(STAMPED);
     const at = (ago: number) => ({ timestamps: [t.peerTime - ago, 0] as const });

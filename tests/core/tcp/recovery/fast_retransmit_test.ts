@@ -4,7 +4,7 @@ import { TIMER } from "../../../../core/tcp/timers/timers.ts";
 import { inEstablished, type Setup } from "../../../support/dsl/builders.ts";
 import type { Trace } from "../../../support/dsl/trace.ts";
 
-/** Five segments of 1,000 bytes are on their way. */
+/** Five segments of 1,000 bytes are in flight. */
 function fiveSent(setup: Setup = {}): Trace {
   const t = inEstablished(setup);
   t.write(5000);
@@ -16,7 +16,7 @@ function fiveSent(setup: Setup = {}): Trace {
 describe("without SACK", () => {
   const PLAIN = { syn: { mss: 1000 } };
 
-  // Two duplicates may be reordering, the third means a loss.
+  // Two duplicates may be due to reordering; the third indicates a loss.
   test("the third duplicate ACK retransmits (RFC 5681 3.2)", () => {
     const t = fiveSent(PLAIN);
     t.send({ at: 10, ack: 1 });
@@ -31,7 +31,7 @@ describe("without SACK", () => {
     t.recvNothing();
   });
 
-  // A partial ACK names the next hole, which is filled at once.
+  // A partial ACK indicates the next lost segment, which is retransmitted at once.
   test("a partial ACK retransmits the next segment (RFC 6582 3.2)", () => {
     const t = fiveSent(PLAIN);
     for (let i = 0; i < 3; i++) t.send({ at: 10, ack: 1 });
@@ -43,8 +43,8 @@ describe("without SACK", () => {
     t.recvNothing();
   });
 
-  // What carries text or another window is no duplicate, however often it comes.
-  test("an ACK with text or with a new window is no duplicate (RFC 5681 2)", () => {
+  // ACKs with text or another window are not duplicates, however many there are.
+  test("an ACK with text or a new window is not a duplicate (RFC 5681 2)", () => {
     const t = fiveSent(PLAIN);
     for (let i = 1; i <= 4; i++) t.send({ at: 10, ack: 1, window: 30_000 + i });
     for (let i = 1; i <= 4; i++) t.send({ ack: 1, data: 10 });
@@ -53,8 +53,8 @@ describe("without SACK", () => {
     t.recv({ ack: 41 });
   });
 
-  // Duplicates after everything is acknowledged mean nothing.
-  test("duplicates without anything outstanding do nothing (RFC 5681 2)", () => {
+  // Duplicates after everything is acknowledged are ignored.
+  test("duplicates without outstanding data have no effect (RFC 5681 2)", () => {
     const t = fiveSent(PLAIN);
     t.send({ at: 10, ack: 5001 });
     for (let i = 0; i < 5; i++) t.send({ ack: 5001 });
@@ -63,8 +63,8 @@ describe("without SACK", () => {
 });
 
 describe("with SACK", () => {
-  // One block behind a hole: a quarter of the round trip is left for reordering, then it is lost.
-  test("a hole is retransmitted after the reordering window (RFC 8985 6.2)", () => {
+  // One block after a gap: the segment is lost after a reordering window of a quarter of the RTT.
+  test("a segment is retransmitted after the reordering window (RFC 8985 6.2)", () => {
     const t = fiveSent();
     t.send({ at: 10, ack: 1, options: { sack: [[1001, 2001]] } });
     t.recvNothing();
@@ -74,7 +74,7 @@ describe("with SACK", () => {
     t.recvNothing();
   });
 
-  // Three segments behind the hole are proof enough.
+  // Three sacked segments after the gap are sufficient evidence.
   test("three sacked segments retransmit at once (RFC 8985 6.2, step 4)", () => {
     const t = fiveSent();
     t.send({ at: 10, ack: 1, options: { sack: [[1001, 4001]] } });
@@ -102,17 +102,17 @@ describe("with SACK", () => {
     t.recvNothing();
   });
 
-  // SACK keeps recovery going while nothing new is acknowledged: the timer counts from what was sent
-  // for the first hole last.
-  test("a first segment that is sent again restarts the timer (RFC 6675 6)", () => {
+  // SACK keeps recovery going while no new data is acknowledged: the timer restarts with the latest
+  // retransmission of the first segment.
+  test("retransmitting the first segment restarts the timer (RFC 6675 6)", () => {
     const t = fiveSent({ profile: "internet", syn: { mss: 1000, sackPermitted: true } });
     t.send({ at: 15, ack: 1, options: { sack: [[1001, 4001]] } });
     t.recv({ seq: 1, length: 1000 });
     expect(t.tcb.timers.at(TIMER.RETRANSMIT) - t.wire.now).toBeCloseTo(currentRto(t.tcb));
   });
 
-  // Two holes, and nothing that the peer has.
-  test("only the holes are retransmitted (RFC 6675 5)", () => {
+  // Two gaps, and no sacked segment.
+  test("only the lost segments are retransmitted (RFC 6675 5)", () => {
     const t = fiveSent();
     t.send({ at: 10, ack: 1, options: { sack: [[1001, 2001], [3001, 5001]] } });
     t.recv({ seq: 1, length: 1000 });
@@ -123,15 +123,15 @@ describe("with SACK", () => {
     t.recvNothing();
   });
 
-  // What was sent once and is sacked after 15 ms counts: 7/8 of 10 and 1/8 of 15.
-  test("a sacked segment gives a sample of the round trip (RFC 6298 2.3)", () => {
+  // A segment sent once and sacked after 15 ms is a sample: 7/8 of 10 plus 1/8 of 15.
+  test("a sacked segment gives an RTT sample (RFC 6298 2.3)", () => {
     const t = fiveSent();
     t.send({ at: 15, ack: 1, options: { sack: [[1001, 2001]] } });
     expect(t.tcb.srtt).toBe(10.625);
   });
 
-  // The first segment gets lost a second time, and the timeout doubles. Then the last one is sacked
-  // that was sent once: the timer runs no longer than the RTO that it gives.
+  // The first segment is lost again, and the RTO doubles. Then the last segment, sent once, is
+  // sacked: the timer runs no longer than the RTO from its sample.
   test("a sacked segment ends the backoff (RFC 6298 5.7)", () => {
     const t = fiveSent();
     t.send({ at: 10, ack: 1, options: { sack: [[1001, 4001]] } });
@@ -144,16 +144,16 @@ describe("with SACK", () => {
     expect(t.tcb.timers.at(TIMER.RETRANSMIT) - t.wire.now).toBeLessThanOrEqual(currentRto(t.tcb));
   });
 
-  // Blocks that lie about what was never sent, or that are upside down, are nothing.
-  test("nonsense blocks are ignored (RFC 2018 5)", () => {
+  // Blocks beyond the data sent, or with reversed edges, are ignored.
+  test("invalid blocks are ignored (RFC 2018 5)", () => {
     const t = fiveSent();
     t.send({ at: 10, ack: 1, options: { sack: [[2001, 1001], [5001, 9001], [1, 1]] } });
     expect(t.tcb.scoreboard.sackedBytes).toBe(0);
     t.recvNothing();
   });
 
-  // The last segment has nobody behind it that could tell of its loss: it is sent again before the
-  // timeout. Two round trips and 2 ms, as several are outstanding.
+  // No later segment reveals the loss of the last one, so it is retransmitted before the timeout:
+  // after two RTTs and 2 ms, since several are outstanding.
   test("a lost tail is probed (RFC 8985 7.2)", () => {
     const t = fiveSent();
     t.recv({ at: 22, flags: "P.", seq: 4001, length: 1000 });
@@ -162,9 +162,9 @@ describe("with SACK", () => {
     t.recv({ seq: 3001, length: 1000 });
   });
 
-  // Without timestamps the acknowledgement of the probe is no sample, and there is no second probe
-  // before one: nothing puts the timeout off either.
-  test("no probe is waited for that would not be sent (RFC 8985 7.3)", () => {
+  // Without timestamps the acknowledgement of the probe gives no sample, and without a sample there
+  // is no second probe, so the timeout must not be postponed for one.
+  test("the timeout is not postponed for a probe that would not be sent (RFC 8985 7.3)", () => {
     const t = fiveSent();
     t.recv({ at: 22, flags: "P.", seq: 4001, length: 1000 });
     t.send({ at: 32, ack: 5001 });
@@ -175,8 +175,8 @@ describe("with SACK", () => {
     t.recv({ at: 32 + currentRto(t.tcb), seq: 5001, length: 1000 });
   });
 
-  // The timeout comes when even the probe is not answered, and nothing that was sacked goes again.
-  test("a timeout retransmits what is not sacked (RFC 6675 5.1)", () => {
+  // The probe is not answered either: after the timeout, sacked segments are not retransmitted.
+  test("a timeout retransmits segments that are not sacked (RFC 6675 5.1)", () => {
     const t = fiveSent();
     t.send({ at: 5, ack: 1001, options: { sack: [[2001, 3001]] } });
     const segments = [];
@@ -191,7 +191,7 @@ describe("with SACK", () => {
 });
 
 describe("congestion: unacked", () => {
-  // Nothing but the number of unacknowledged bytes limits sending.
+  // Only the number of unacknowledged bytes limits sending.
   test("bounds the unacknowledged bytes (seed)", () => {
     const t = inEstablished({ tcp: { maxUnacked: 4096 } });
     t.write(10_000);
@@ -202,15 +202,15 @@ describe("congestion: unacked", () => {
     t.recvNothing();
   });
 
-  // A whole window goes at once: there is no slow start.
+  // A whole window is sent at once.
   test("has no slow start (seed)", () => {
     const t = inEstablished();
     t.write(60_000);
     expect(t.recvAll().length).toBe(60);
   });
 
-  // The other profile begins with ten segments.
-  test("is not the rule in profile internet (RFC 6928 2)", () => {
+  // Profile internet starts with ten segments.
+  test("does not apply in profile internet (RFC 6928 2)", () => {
     const t = inEstablished({ profile: "internet" });
     t.write(60_000);
     expect(t.recvAll().length).toBe(10);

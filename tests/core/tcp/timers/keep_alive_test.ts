@@ -12,15 +12,15 @@ const ON = {
 };
 
 describe("keep-alive", () => {
-  // Nobody asked for it: an idle connection is idle for ever.
-  test("is off unless asked for (RFC 9293 3.8.4, MUST-24)", () => {
+  // By default an idle connection stays idle forever.
+  test("is off by default (RFC 9293 3.8.4, MUST-24)", () => {
     const t = inEstablished();
     t.at(30 * 86_400_000);
     t.recvNothing();
     expect(t.wire.stack.nextTimeout()).toBe(Infinity);
   });
 
-  // A probe repeats the number before the next one, which every peer answers.
+  // A probe has the sequence number SND.NXT - 1, which every peer answers.
   test("probes an idle peer (RFC 9293 3.8.4)", () => {
     const t = inEstablished(ON);
     t.recv({ at: 10_000, seq: 0, ack: 1 });
@@ -28,8 +28,8 @@ describe("keep-alive", () => {
     t.recv({ at: 20_010, seq: 0, ack: 1 });
   });
 
-  // It may be one of very many: an answered probe leaves nothing behind.
-  test("keeps nothing of a probe that was answered", () => {
+  // There may be very many connections: an answered probe leaves no state.
+  test("holds no memory after an answered probe", () => {
     const t = inEstablished(ON);
     t.recv({ at: 10_000, seq: 0, ack: 1 });
     expect(ownRecords(t.tcb)).toEqual(["probes"]);
@@ -37,8 +37,8 @@ describe("keep-alive", () => {
     expect(ownRecords(t.tcb)).toEqual([]);
   });
 
-  // Every segment of the peer's puts it off.
-  test("waits for the peer to be silent (RFC 9293 3.8.4, MUST-25)", () => {
+  // Every segment from the peer restarts the timer.
+  test("starts only when the peer is silent (RFC 9293 3.8.4, MUST-25)", () => {
     const t = inEstablished(ON);
     t.send({ at: 5000, data: 1 });
     t.read();
@@ -47,7 +47,7 @@ describe("keep-alive", () => {
   });
 
   // Three probes without an answer: the peer is gone.
-  test("gives a silent peer up (RFC 9293 3.8.4)", () => {
+  test("gives up on a silent peer (RFC 9293 3.8.4)", () => {
     const t = inEstablished(ON);
     for (const at of [10_000, 11_000, 12_000]) t.recv({ at, seq: 0 });
     t.recv({ at: 13_000, flags: "R." });
@@ -55,8 +55,8 @@ describe("keep-alive", () => {
     expect(t.isForgotten).toBe(true);
   });
 
-  // Ten probes a second, of which the peer answers two: it is there.
-  test("more often than a peer answers does not end the connection (RFC 5961 7)", () => {
+  // Ten probes a second, of which the peer answers two: it is alive.
+  test("does not end the connection if probes exceed the peer's rate limit (RFC 5961 7)", () => {
     const often = { keepAliveIdleMs: 100, keepAliveIntervalMs: 100, keepAliveProbes: 3 };
     const t = inEstablished({ tcp: { ...ON.tcp, ...often } });
     t.recv({ at: 100, seq: 0 });
@@ -68,15 +68,15 @@ describe("keep-alive", () => {
     expect(t.tcb.error).toBe("TIMED_OUT");
   });
 
-  // A hundred thousand idle connections get probes all the time: it takes no memory to answer them.
-  test("keeps nothing of a peer's probe", () => {
+  // Answering the probes of a hundred thousand idle connections takes no memory.
+  test("holds no memory after a peer's probe", () => {
     const t = inEstablished();
     t.send({ seq: 0 });
     t.recv({ ack: 1 });
     expect(ownRecords(t.tcb)).toEqual([]);
   });
 
-  // It is a socket's option as well.
+  // It is a socket option too.
   test("can be turned on and off (RFC 9293 3.8.4)", () => {
     const t = inEstablished({ tcp: { ...ON.tcp, keepAlive: false } });
     t.wire.step((stack) => stack.tcp.setKeepAlive(t.tcb, true, t.wire.now));
@@ -87,7 +87,7 @@ describe("keep-alive", () => {
     t.recvNothing();
   });
 
-  // The peer's own probe is answered, twice a second at most; with a byte of text each time.
+  // The peer's probes are answered at most twice a second, but those with a byte of text each time.
   test("a peer's probe is answered (RFC 9293 3.8.4, RFC 5961 7)", () => {
     const t = inEstablished();
     t.send({ seq: 0 });

@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { currentRto } from "../../../../core/tcp/recovery/rtt.ts";
 import { inCloseWait, inEstablished, inFinWait1 } from "../../../support/dsl/builders.ts";
 
-/** Without SACK there is no tail loss probe; the round trip of 10 ms makes the RTO 210 ms. */
+/** Without SACK there is no tail loss probe; an RTT of 10 ms gives an RTO of 210 ms. */
 const PLAIN = { syn: { mss: 1000 } };
 
 describe("retransmission timeout", () => {
-  // SRTT 10 ms plus the larger of 200 ms and 4 * RTTVAR, then twice that, and so on.
+  // SRTT of 10 ms plus the larger of 200 ms and 4 * RTTVAR; doubled each time.
   test("doubles each time (RFC 6298 5.5)", () => {
     const t = inEstablished(PLAIN);
     t.write(100);
@@ -19,8 +19,8 @@ describe("retransmission timeout", () => {
     t.recvNothing();
   });
 
-  // The first sample is SRTT itself, half of it the variance.
-  test("comes from the round trip of the handshake (RFC 6298 2.2)", () => {
+  // The first sample is SRTT, half of it RTTVAR.
+  test("is computed from the RTT of the handshake (RFC 6298 2.2)", () => {
     const t = inEstablished({ ...PLAIN, rtt: 400 });
     t.write(100);
     t.recv({ flags: "P.", length: 100 });
@@ -28,7 +28,7 @@ describe("retransmission timeout", () => {
   });
 
   // 7/8 of the old and 1/8 of the new: SRTT 11.25, RTTVAR 5 * 3/4 + 10 * 1/4 = 6.25.
-  test("follows later samples (RFC 6298 2.3)", () => {
+  test("is updated by later samples (RFC 6298 2.3)", () => {
     const t = inEstablished(PLAIN);
     t.write(100);
     t.recv({ flags: "P.", length: 100 });
@@ -40,7 +40,7 @@ describe("retransmission timeout", () => {
     t.recv({ at: 231.25, flags: "P.", seq: 101, length: 100 });
   });
 
-  // No more than a minute.
+  // The maximum is a minute.
   test("is at most a minute (RFC 6298 2.5)", () => {
     const t = inEstablished(PLAIN);
     t.write(100);
@@ -54,8 +54,8 @@ describe("retransmission timeout", () => {
     expect(210 * 2 ** 9).toBeGreaterThan(60_000);
   });
 
-  // Karn: the ACK may be of either transmission, so it gives no sample.
-  test("takes no sample of what was sent twice (RFC 6298 3)", () => {
+  // Karn's algorithm: the ACK may be for either transmission.
+  test("takes no sample from retransmitted segments (RFC 6298 3)", () => {
     const t = inEstablished(PLAIN);
     t.write(100);
     t.recv({ flags: "P.", length: 100 });
@@ -64,7 +64,7 @@ describe("retransmission timeout", () => {
     expect(t.tcb.srtt).toBe(10);
   });
 
-  // A duplicate ACK is not a word about new data: the doubled timeout stays until there is one.
+  // A duplicate ACK does not acknowledge new data, so the RTO stays doubled.
   test("keeps its backoff until new data is acknowledged (RFC 6298 5.7)", () => {
     const t = inEstablished(PLAIN);
     t.write(100);
@@ -78,8 +78,8 @@ describe("retransmission timeout", () => {
     t.recv({ at: 850, flags: "P.", seq: 101, length: 100 });
   });
 
-  // The timer is about the oldest segment: an ACK of part of it all starts it anew.
-  test("starts anew with each ACK of new data (RFC 6298 5.3)", () => {
+  // The timer is for the oldest segment: an ACK of new data restarts it.
+  test("restarts with each ACK of new data (RFC 6298 5.3)", () => {
     const t = inEstablished(PLAIN);
     t.write(2000);
     t.recv({ length: 1000 });
@@ -89,8 +89,8 @@ describe("retransmission timeout", () => {
     t.recv({ at: 100 + rto, flags: "P.", seq: 1001, length: 1000 });
   });
 
-  // Everything counts as lost, and one segment goes: the ACK lets the next ones follow.
-  test("sends one segment and goes on with the ACK (RFC 5681 3.1)", () => {
+  // Everything counts as lost, and one segment is sent; its ACK allows the next ones.
+  test("sends one segment and continues with the ACK (RFC 5681 3.1)", () => {
     const t = inEstablished(PLAIN);
     t.write(4000);
     for (let i = 0; i < 3; i++) t.recv({ length: 1000 });
@@ -105,8 +105,8 @@ describe("retransmission timeout", () => {
     expect(t.tcb.scoreboard.isEmpty).toBe(true);
   });
 
-  // The peer had got more than it seemed: what the ACK covers is not sent again.
-  test("sends nothing again that was acknowledged meanwhile (RFC 9293 3.10.7.4)", () => {
+  // The peer has received more than assumed: acknowledged data is not retransmitted.
+  test("does not retransmit data acknowledged in the meantime (RFC 9293 3.10.7.4)", () => {
     const t = inEstablished(PLAIN);
     t.write(3000);
     t.recvAll();
@@ -116,7 +116,7 @@ describe("retransmission timeout", () => {
     t.recvNothing();
   });
 
-  // A peer that acknowledges half a segment gets the other half.
+  // The peer acknowledges half a segment; the other half is retransmitted.
   test("resumes in the middle of a segment (RFC 9293 3.10.7.4)", () => {
     const t = inEstablished(PLAIN);
     t.write(1000);
@@ -138,7 +138,7 @@ describe("FIN", () => {
 
   // In profile `local` CLOSE-WAIT leads to CLOSING, in `internet` to LAST-ACK: the FIN is the same.
   test.each(["local", "internet"] as const)(
-    "is retransmitted behind CLOSE-WAIT in profile %s (RFC 9293 3.10.4)",
+    "is retransmitted after CLOSE-WAIT in profile %s (RFC 9293 3.10.4)",
     (profile) => {
       const t = inCloseWait({ ...PLAIN, profile });
       t.closeWrite();
@@ -147,7 +147,7 @@ describe("FIN", () => {
     },
   );
 
-  // It was sent with the last text and goes again with it.
+  // It was sent with the last text and is retransmitted with it.
   test("is retransmitted with its text (RFC 9293 3.10.4)", () => {
     const t = inEstablished({ ...PLAIN, window: 1000 });
     t.write(1500);
@@ -161,7 +161,7 @@ describe("FIN", () => {
     t.recv({ at, flags: "F.", seq: 1501 });
   });
 
-  // The peer's FIN comes again when its ACK was lost, in each state behind it.
+  // The peer retransmits its FIN if the ACK was lost, in each state after it.
   test("of the peer is acknowledged again (RFC 9293 3.10.7.4, eighth)", () => {
     const t = inCloseWait();
     t.send({ at: 300, flags: "F.", seq: 1 });
@@ -174,7 +174,7 @@ describe("FIN", () => {
 });
 
 describe("giving up", () => {
-  // A peer that says nothing for the user timeout; should it live after all, it learns of it.
+  // The peer is silent for the user timeout; the RST informs it in case it is still alive.
   test("happens after the user timeout (RFC 9293 3.8.3)", () => {
     const t = inEstablished({ ...PLAIN, tcp: { userTimeoutMs: 3000 } });
     t.write(100);
@@ -186,7 +186,7 @@ describe("giving up", () => {
     expect(t.isForgotten).toBe(true);
   });
 
-  // Nobody waits for a connection that was closed: two minutes are enough for it.
+  // For a closed connection two minutes are enough, since nothing waits for it.
   test("happens earlier for a closed connection (RFC 9293 3.8.3)", () => {
     const t = inEstablished({ ...PLAIN, tcp: { orphanTimeoutMs: 1000 } });
     t.close();

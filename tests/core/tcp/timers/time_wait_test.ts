@@ -11,7 +11,7 @@ function listening(setup: Setup = {}): ReturnType<typeof inTimeWait> {
 }
 
 describe("TIME-WAIT", () => {
-  // Two maximum segment lifetimes, then nothing is left.
+  // Two maximum segment lifetimes, then the connection is released.
   test("lasts two MSL (RFC 9293 3.6.1)", () => {
     const t = listening();
     t.at(59_999);
@@ -21,8 +21,8 @@ describe("TIME-WAIT", () => {
     expect(t.wire.stack.tcp.timerCount).toBe(0);
   });
 
-  // The peer did not get our ACK: it is sent again, and the time starts anew.
-  test("acknowledges a FIN that comes again (RFC 9293 3.10.7.4, eighth)", () => {
+  // The peer did not receive our ACK: it is sent again, and the timer restarts.
+  test("acknowledges a retransmitted FIN (RFC 9293 3.10.7.4, eighth)", () => {
     const t = listening();
     t.send({ at: 50_000, flags: "F.", seq: 1 });
     t.recv({ ack: 2 });
@@ -40,7 +40,7 @@ describe("TIME-WAIT", () => {
     expect(t.state).toBe("TIME-WAIT");
   });
 
-  // A SYN that is newer than all of the old connection opens the next one.
+  // A SYN newer than the old connection opens a new one.
   test("gives way to a newer SYN (RFC 9293 3.6.1, MAY-2)", () => {
     const t = listening();
     const next = t.other({ irs: t.irs + 100_000 });
@@ -51,8 +51,8 @@ describe("TIME-WAIT", () => {
     expect(t.wire.stack.tcp.connectionCount).toBe(1);
   });
 
-  // 100,000 bytes in 70 ms are more than the clock of the ISN has moved on: the new number lies above
-  // them all the same, so that nothing old is taken for new.
+  // 100,000 bytes in 70 ms are more than the ISN clock has advanced: the new ISN still lies above
+  // them, so that old segments are not mistaken for new ones.
   test("gives way to a connection whose ISN lies above what was sent (RFC 9293 3.6.1, MAY-2)", () => {
     const t = listening();
     t.tcb.sndNxt = (t.tcb.sndNxt + 100_000) | 0;
@@ -65,9 +65,9 @@ describe("TIME-WAIT", () => {
     expect(ahead).toBeLessThan(0x20000);
   });
 
-  // Where half-open connections take all places a cookie would be the answer, whose number cannot be
-  // chosen: TIME-WAIT stays, and the SYN has to come again.
-  test("does not give way to a cookie (RFC 4987 3.6)", () => {
+  // With a full backlog the answer would be a SYN cookie, whose number cannot be chosen: TIME-WAIT
+  // stays, and the SYN has to be retransmitted.
+  test("does not give way to a SYN cookie (RFC 4987 3.6)", () => {
     const t = listening({ backlog: 1 });
     const squatter = t.other({ remotePort: 39_999 });
     squatter.send({ flags: "S" });
@@ -78,7 +78,7 @@ describe("TIME-WAIT", () => {
     expect(t.wire.stack.stats.dropped("tcp-backlog")).toBe(1);
   });
 
-  // By the timestamps it is from before, whatever its number (RFC 6191 2).
+  // The timestamp shows that it is old, whatever its sequence number.
   test("does not give way to a SYN with an older timestamp (RFC 6191 2)", () => {
     const t = listening(TIMED);
     t.send({
@@ -90,7 +90,7 @@ describe("TIME-WAIT", () => {
     expect(t.state).toBe("TIME-WAIT");
   });
 
-  // The timestamp says the same when the number happens to be lower.
+  // The timestamp shows that it is new, even if its sequence number is lower.
   test("gives way to a SYN with a newer timestamp (RFC 6191 2)", () => {
     const t = listening(TIMED);
     t.after(1000);
@@ -100,7 +100,7 @@ describe("TIME-WAIT", () => {
     expect(next.state).toBe("SYN-RECEIVED");
   });
 
-  // An old duplicate does not.
+  // The SYN is an old duplicate.
   test("does not give way to an old SYN (RFC 9293 3.6.1)", () => {
     const t = listening();
     t.send({ ...SYN, seq: -50_000 });
@@ -108,7 +108,7 @@ describe("TIME-WAIT", () => {
     expect(t.state).toBe("TIME-WAIT");
   });
 
-  // An application may still read what came before the end.
+  // The application can still read data received before the end.
   test("leaves unread text to the application (RFC 9293 3.10.3)", () => {
     const t = inFinWait2({ profile: "internet" });
     t.send({ flags: "F.", data: 100 });
@@ -118,9 +118,9 @@ describe("TIME-WAIT", () => {
     t.recvNothing();
   });
 
-  // What nobody will read any more is forgotten, whatever acknowledges it.
+  // Data that will never be read is dropped, in every acknowledgement mode.
   test.each(["on-read", "on-processed", "on-arrival"] as const)(
-    "forgets unread text after close, %s (RFC 9293 3.10.4)",
+    "drops unread text after close, %s (RFC 9293 3.10.4)",
     (acknowledge) => {
       const t = inFinWait2({ profile: "internet", tcp: { acknowledge } });
       t.send({ flags: "F.", data: 100 });
@@ -133,7 +133,7 @@ describe("TIME-WAIT", () => {
     },
   );
 
-  // Their number is bounded: the oldest goes first.
+  // The oldest is evicted.
   test("is bounded in number (RFC 9293 3.6.1)", () => {
     const t = listening({ maxTimeWait: 2 });
     for (const remotePort of [1, 2]) {

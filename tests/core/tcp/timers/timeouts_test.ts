@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { inEstablished } from "../../../support/dsl/builders.ts";
 
 describe("handleTimeouts", () => {
-  // Intervals of 0, which no schema lets through: the timer waits for a millisecond all the same.
-  test("runs each timer once at a time", () => {
+  // Intervals of 0, which no schema accepts: the timer still waits for a millisecond.
+  test("runs each timer at most once per call", () => {
     const t = inEstablished({
       tcp: { keepAlive: true, keepAliveIdleMs: 0, keepAliveIntervalMs: 0, keepAliveProbes: 255 },
     });

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { TIMER, Timers } from "../../../../core/tcp/timers/timers.ts";
 
 describe("Timers", () => {
-  // Three deadlines, one of them moved and one stopped.
-  test("hands out what has expired, the earliest first", () => {
+  // Three timers, one of which is moved and one stopped.
+  test("returns expired timers, the earliest first", () => {
     const timers = new Timers();
     timers.set(TIMER.LIFETIME, 300);
     timers.set(TIMER.RETRANSMIT, 100);
@@ -17,8 +17,8 @@ describe("Timers", () => {
     expect(timers.takeExpired(300)).toBe(-1);
   });
 
-  // A connection becomes idle and busy again.
-  test("can be used again when nothing has been running", () => {
+  // A connection becomes idle, then busy again.
+  test("can be reused after all timers have stopped", () => {
     const timers = new Timers();
     expect(timers.at(TIMER.PACE)).toBe(Infinity);
     timers.stop(TIMER.PACE);
@@ -32,8 +32,8 @@ describe("Timers", () => {
       .toEqual([7, 7, true]);
   });
 
-  // It runs as long as the connection, and must not keep the others' row alive.
-  test("has keep-alive among the others", () => {
+  // Keep-alive runs as long as the connection, and must not keep the record of the other timers.
+  test("includes keep-alive", () => {
     const timers = new Timers();
     timers.set(TIMER.KEEP_ALIVE, 7000);
     expect([timers.earliest, timers.at(TIMER.KEEP_ALIVE)]).toEqual([7000, 7000]);
