@@ -101,6 +101,18 @@ export const COMBINED: readonly (readonly Impairment[])[] = AXES.reduce(
   [[]],
 );
 
+/** Some of them, where there is no time for all: each pair of impairments is in one. */
+export const TOGETHER: readonly (readonly Impairment[])[] = [
+  ["loss 1 %", "reordering 10 %", "policer"],
+  ["loss 5 %", "reordering 30 %", "bufferbloat"],
+  ["loss 1 %", "reordering 30 %", "ACK compression"],
+  ["loss 5 %", "reordering 10 %", "ACK loss 30 %"],
+  ["bursts 0.5 %", "reordering 30 %", "policer"],
+  ["bursts 0.5 %", "reordering 10 %", "bufferbloat"],
+  ["bursts 0.5 %", "ACK compression"],
+  ["bursts 0.5 %", "ACK loss 30 %"],
+];
+
 /** How pictures and tables call a row. */
 export function nameOf(impairments: readonly Impairment[]): string {
   return impairments.join(" + ") || "nothing";

@@ -5,7 +5,7 @@
  * @module
  */
 import { writeFileSync } from "node:fs";
-import { type Cell, cells, COMBINED, type Impairment, nameOf, SINGLE } from "./cells.ts";
+import { type Cell, cells, COMBINED, type Impairment, nameOf, SINGLE, TOGETHER } from "./cells.ts";
 import { measureMean, type Result, share } from "./measure.ts";
 import { type Field, type HeatMap, svg } from "./svg.ts";
 
@@ -118,13 +118,12 @@ function describe({ congestion, profile, mbit, rttMs, impairments }: Cell): stri
 }
 
 function shares(): string[] {
-  const rows = [...SINGLE, ...COMBINED.filter(({ length }) => length > 1)];
   const pairs = cells({
     congestions: ["cubic", "bbr"],
     profiles: ["internet"],
     rtts: [30],
     rates: [5],
-    rows,
+    rows: [...SINGLE, ...TOGETHER],
   });
   const lines = pairs.map((cell) => {
     const ratio = share(cell, SHARE_SECONDS, SHARE_SEEDS);

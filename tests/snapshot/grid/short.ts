@@ -1,21 +1,10 @@
-import { type Cell, cells, type Impairment, nameOf, SINGLE } from "./cells.ts";
+import { type Cell, cells, type Impairment, nameOf, SINGLE, TOGETHER } from "./cells.ts";
 import { measure, type Result, share } from "./measure.ts";
 
 const PATHS = [
   { mbit: 1, rttMs: 300, seconds: 10 },
   { mbit: 10, rttMs: 50, seconds: 3 },
   { mbit: 100, rttMs: 10, seconds: 0.3 },
-];
-/** Two or three at once, so that each pair of impairments is in one of them. */
-const TOGETHER: readonly (readonly Impairment[])[] = [
-  ["loss 1 %", "reordering 10 %", "policer"],
-  ["loss 5 %", "reordering 30 %", "bufferbloat"],
-  ["loss 1 %", "reordering 30 %", "ACK compression"],
-  ["loss 5 %", "reordering 10 %", "ACK loss 30 %"],
-  ["bursts 0.5 %", "reordering 30 %", "policer"],
-  ["bursts 0.5 %", "reordering 10 %", "bufferbloat"],
-  ["bursts 0.5 %", "ACK compression"],
-  ["bursts 0.5 %", "ACK loss 30 %"],
 ];
 const SHARED: readonly (readonly Impairment[])[] = [
   [],
