@@ -3,15 +3,16 @@
  *
  * @module
  */
-import type { Logger } from "../../core/api/environment.ts";
+import { type Logger, silentLogger } from "../../core/api/environment.ts";
 import { parseListenAddress } from "../../core/api/listen_address.ts";
 import { compose } from "../../core/api/plugin.ts";
 import type { Plugin } from "../../core/api/types.ts";
 import { composeFlows } from "../../core/api/udp/flow_chain.ts";
 import { logConnection, logFlow } from "../../plugins/shared/connection_log.ts";
+import { linkPair } from "../links/memory.ts";
 import { rememberResponseText } from "../runtime/fetch/mod.ts";
 import { messageOf, UsageError } from "./errors.ts";
-import { type Network, openNetwork } from "./links/network.ts";
+import { type Network, networkOn, openNetwork, requireReachable } from "./links/network.ts";
 import { loadChain, type LoadedChain } from "./listen/plugin_loader.ts";
 import { type Publication, publish, type PublishedPort } from "./publish/publish.ts";
 import { publishDatagrams } from "./publish/publish_datagrams.ts";
@@ -81,18 +82,48 @@ export async function startService(settings: Settings, log: Logger): Promise<Ser
 }
 
 /**
+ * Finds what {@link startService} would refuse, without opening a link, a port or a file of packets:
+ * the plugins are put on a stack whose link leads nowhere. What only the host can refuse, such as a
+ * port that is taken, is not found.
+ *
+ * @throws {UsageError} A setting cannot be used.
+ */
+export async function checkService(settings: Settings): Promise<void> {
+  requireReachable(settings);
+  const plugins = await loadPlugins(settings);
+  const { capture: _capture, impair: _impair, ...others } = settings;
+  const isolated = { ...others, publish: [], graceMs: 0 };
+  const [link] = linkPair({ mtu: settings.mtu });
+  const { stop } = await serve(
+    plugins,
+    networkOn(link, isolated, silentLogger),
+    isolated,
+    silentLogger,
+  );
+  await stop();
+}
+
+/**
  * Loads the plugins of all listen addresses.
  *
- * @throws {UsageError} A plugin cannot be loaded, or does not fit the transport of its address.
+ * @throws {UsageError} A plugin cannot be loaded, or does not fit the transport of its address; the
+ * message has a line for each.
  */
 export async function loadPlugins({ listen }: Settings): Promise<LoadedPlugins> {
   rememberResponseText();
   const plugins: [string, LoadedChain][] = [];
+  const faults: string[] = [];
   for (const setting of listen) {
-    const chain = await loadChain(setting);
-    checkTransport(setting, chain);
-    plugins.push([setting.where, chain]);
+    try {
+      const chain = await loadChain(setting);
+      checkTransport(setting, chain);
+      plugins.push([setting.where, chain]);
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      faults.push(error.message);
+    }
   }
+  if (faults.length > 0) throw new UsageError(faults.join("\n"));
   return plugins;
 }
 

@@ -18,6 +18,8 @@ export interface Arguments {
   readonly help: boolean;
   /** `--version`. */
   readonly version: boolean;
+  /** `--check-config`. */
+  readonly checkConfig: boolean;
   /** `--config`. */
   readonly config?: string | undefined;
   /** All other flags; a flag that was not given is absent. */
@@ -33,7 +35,7 @@ const FLAGS: ReadonlyMap<string, SettingKey> = new Map(
 );
 
 /** The flags that are no settings. */
-const OWN_FLAGS = ["config", "help", "version"];
+const OWN_FLAGS = ["config", "check-config", "help", "version"];
 
 /**
  * Parses the command line.
@@ -41,10 +43,13 @@ const OWN_FLAGS = ["config", "help", "version"];
  * @throws {UsageError} A flag is unknown or has an invalid value; the message names the flag.
  */
 export function parseArguments(args: readonly string[]): Arguments {
-  const { help, version, config, ...flags } = readFlags(args) as {
+  const { help, version, config, "check-config": checkConfig, ...flags } = readFlags(
+    withoutCommand(args),
+  ) as {
     readonly help?: boolean;
     readonly version?: boolean;
     readonly config?: string;
+    readonly "check-config"?: boolean;
   } & Readonly<Record<string, string | string[]>>;
   const settings = Object.entries(flags).map(([name, given]) => {
     const key = FLAGS.get(name)!;
@@ -55,9 +60,20 @@ export function parseArguments(args: readonly string[]): Arguments {
   return {
     help: help ?? false,
     version: version ?? false,
+    checkConfig: checkConfig ?? false,
     config,
     settings: Object.fromEntries(settings),
   };
+}
+
+/** `check FILE` as the flags that it stands for. */
+function withoutCommand([command, file, ...flags]: readonly string[]): readonly string[] {
+  const all = [command, file, ...flags].filter((each) => each !== undefined);
+  if (command !== "check") return all;
+  if (file === undefined || file.startsWith("-")) {
+    throw new UsageError("check: expected a configuration file, such as check berth.json");
+  }
+  return ["--check-config", "--config", file, ...flags];
 }
 
 function readFlags(args: readonly string[]): Readonly<Record<string, unknown>> {
@@ -71,6 +87,7 @@ function readFlags(args: readonly string[]): Readonly<Record<string, unknown>> {
       options: {
         ...Object.fromEntries(settings),
         config: { type: "string" },
+        "check-config": { type: "boolean" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean" },
       },

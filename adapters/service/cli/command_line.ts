@@ -6,11 +6,11 @@
 import process from "node:process";
 import manifest from "../../../deno.json" with { type: "json" };
 import { messageOf, UsageError } from "../errors.ts";
-import { startService } from "../service.ts";
+import { checkService, startService } from "../service.ts";
 import { readConfig } from "../settings/config.ts";
 import { mergeSettings } from "../settings/merge.ts";
 import type { Settings } from "../settings/settings.ts";
-import { startWorkers } from "../workers/supervisor.ts";
+import { requireWorkerModule, startWorkers } from "../workers/supervisor.ts";
 import { announce } from "./announce.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { helpText } from "./help.ts";
@@ -44,7 +44,8 @@ async function runCommand(args: readonly string[]): Promise<number> {
     const given = parseArguments(args);
     if (given.help) return print(helpText());
     if (given.version) return print(`berth ${manifest.version}`);
-    return await serve(readSettings(given));
+    const settings = readSettings(given);
+    return given.checkConfig ? await check(settings) : await serve(settings);
   } catch (error) {
     for (const line of linesOf(error)) writeToStderr(`berth: ${line}`);
     return error instanceof UsageError ? 2 : 1;
@@ -64,6 +65,13 @@ function linesOf(error: unknown): string[] {
 function readSettings({ config, settings }: Arguments): Settings {
   if (config !== undefined) requirePermissions(permissionsForFile(config));
   return mergeSettings(settings, config === undefined ? {} : readConfig(config));
+}
+
+async function check(settings: Settings): Promise<0> {
+  requirePermissions(permissionsFor(settings));
+  if (settings.workers > 1) requireWorkerModule();
+  await checkService(settings);
+  return print("the configuration is valid");
 }
 
 async function serve(settings: Settings): Promise<0> {

@@ -12,10 +12,11 @@ const INDENT = 29;
 
 const USAGE = `berth: a user-space TCP/IP stack that serves plugins
 
-Usage: deno run -A main.ts [FLAGS]
-       bun run main.ts [FLAGS]
+Usage: deno run -A main.ts [check FILE] [FLAGS]
+       bun run main.ts [check FILE] [FLAGS]
 
-Without flags it serves a demo on 127.0.0.1 and needs no privilege.
+Without flags it serves a demo on 127.0.0.1 and needs no privilege. With check FILE it looks for
+faults in a configuration file and its plugins, and starts nothing.
 `;
 
 const FOOTER = "Flags marked * can be repeated.";
@@ -33,6 +34,7 @@ export function helpText(): string {
   return [
     USAGE,
     entry("--config FILE", "read settings from a JSON file; flags override it"),
+    entry("--check-config", "check the flags, the file and the plugins, and start nothing"),
     ...entries,
     entry("--help", "print this text"),
     entry("--version", "print the version"),

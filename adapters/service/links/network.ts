@@ -56,19 +56,37 @@ export interface Network {
  */
 export function openNetwork(settings: Settings, log: Logger): Promise<Network> | Network {
   const { tun, link } = settings;
+  requireReachable(settings);
   if (link !== undefined) return openOther(settings, link, log);
   return tun === undefined ? joinInMemory(settings, log) : openDevice(settings, tun, log);
 }
 
-async function openOther(settings: Settings, link: LinkSetting, log: Logger): Promise<Network> {
+/**
+ * Refuses published ports that lead to an address which the host cannot reach.
+ *
+ * @throws {UsageError} There is such a port.
+ */
+export function requireReachable(settings: Settings): void {
+  const { tun, link, publish, addresses } = settings;
   const own = ownAddresses(settings);
-  for (const { to } of settings.publish) {
-    if (isThroughKernel(link) || !isOwn(own, to.hostname)) continue;
-    throw new UsageError(
-      `--publish: ${formatHostPort(to)} is the stack's own, which with --link ${link.kind} is ` +
-        "reached through the link only",
-    );
+  for (const { to } of publish) {
+    const isOwnAddress = isOwn(own, to.hostname);
+    if (link !== undefined && !isThroughKernel(link) && isOwnAddress) {
+      throw new UsageError(
+        `--publish: ${formatHostPort(to)} is the stack's own, which with --link ${link.kind} is ` +
+          "reached through the link only",
+      );
+    }
+    if (link === undefined && tun === undefined && !isOwnAddress) {
+      const there = addresses.map(showAddress).join(", ");
+      throw new UsageError(
+        `--publish: ${formatHostPort(to)} is not on the memory link, which has ${there}`,
+      );
+    }
   }
+}
+
+async function openOther(settings: Settings, link: LinkSetting, log: Logger): Promise<Network> {
   const opened = await openLink(link, { ...settings, log });
   const network = networkOn(opened, settings, log);
   return {
@@ -133,13 +151,6 @@ export function networkOn(
 function joinInMemory(settings: Settings, log: Logger): Network {
   const { addresses, hostAddresses, mtu, profile } = settings;
   const own = ownAddresses(settings);
-  for (const { to } of settings.publish) {
-    if (isOwn(own, to.hostname)) continue;
-    const there = addresses.map(showAddress).join(", ");
-    throw new UsageError(
-      `--publish: ${formatHostPort(to)} is not on the memory link, which has ${there}`,
-    );
-  }
   const features = { mtu, maxSuperPacket: 65_535, checksumOffload: true, insideHost: true };
   const [inner, outer] = linkPair(features);
   const wrapped = wrapLink(inner, settings, log);

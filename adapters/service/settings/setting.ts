@@ -77,5 +77,5 @@ export function numberFrom(text: string): number | string {
  * the path of a Unix socket can have no more than 107 bytes.
  */
 export function pathFrom(folder: string, path: string): string {
-  return folder === process.cwd() ? path : resolve(folder, path);
+  return resolve(folder) === process.cwd() ? path : resolve(folder, path);
 }

@@ -51,8 +51,12 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
   }
 }
 
-/** A thread begins at a file; a module from the net and a compiled binary have none. */
-function requireWorkerModule(): void {
+/**
+ * A worker is started from a file, which a remote module and a compiled binary do not have.
+ *
+ * @throws {UsageError} There is no such file.
+ */
+export function requireWorkerModule(): void {
   if (WORKER_MODULE.protocol === "file:" && existsSync(WORKER_MODULE)) return;
   throw new UsageError(
     "--workers: threads need berth's files on this machine, which neither a module from the net nor " +

@@ -20,6 +20,7 @@ describe("parseArguments", () => {
     expect(given).toEqual({
       help: false,
       version: false,
+      checkConfig: false,
       config: "berth.json",
       settings: {
         tun: "berth0",
@@ -80,11 +81,21 @@ describe("parseArguments", () => {
     expect(parseArguments(["--version"]).version).toBe(true);
   });
 
+  // A command and a flag for the same.
+  test("reads check FILE", () => {
+    const { settings, ...own } = parseArguments(["check", "berth.json", "--mtu", "1400"]);
+    expect(own).toEqual({ help: false, version: false, checkConfig: true, config: "berth.json" });
+    expect(settings).toEqual({ mtu: 1400 });
+    expect(parseArguments(["--check-config"]).checkConfig).toBe(true);
+  });
+
   // Each message names the flag and shows what would do.
   test.each([
     [["--foo"], "Unknown option '--foo'; --help lists the flags"],
     [["--lisen", "7=echo"], "Unknown option '--lisen'; did you mean --listen? --help lists"],
     [["--helo"], "Unknown option '--helo'; did you mean --help? --help lists"],
+    [["check"], "check: expected a configuration file, such as check berth.json"],
+    [["check", "--mtu"], "check: expected a configuration file, such as check berth.json"],
     [["demo"], "Unexpected argument 'demo'; --help lists the flags"],
     [["--mtu"], "Option '--mtu <value>' argument missing; --help lists the flags"],
     [["--help=yes"], "Option '-h, --help' does not take an argument; --help lists the flags"],

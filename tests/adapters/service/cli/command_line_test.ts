@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { HostConnection } from "../../../../adapters/host/connection.ts";
@@ -188,6 +188,52 @@ describe("the command", () => {
     expect(run.log).toContain(`berth: ${path}:1:8: mtu: expected a whole number of bytes`);
     expect(run.log).toContain(`berth: ${path}:1:24: listen.7: expected "PLUGIN" or`);
     expect(run.log).not.toMatch(/^ {4}at /m);
+  });
+});
+
+describe("check", () => {
+  // Everything is looked at, nothing is opened: neither the port nor the recording is there.
+  test("finds nothing wrong with a configuration that can be started", async () => {
+    const path = configFile({
+      capture: "out.pcapng",
+      listen: { "7": ["log", "echo"], "udp/7": "echo", "9": `${root}/${fixtures}/handler.ts` },
+      publish: ["18007=10.7.0.2:7"],
+    });
+    const run = start("check", path);
+    expect(await run.exit).toBe(0);
+    expect(run.out).toBe("the configuration is valid\n");
+    expect(run.log).toBe("");
+    expect(existsSync(join(dirname(path), "out.pcapng"))).toBe(false);
+  });
+
+  // All plugins that cannot be loaded, with their places in the file.
+  test("names every plugin that cannot be loaded", async () => {
+    const listen = { "7": "ehco", "8": "./gone.ts", "9": "echo", "80": "files" };
+    const path = configFile(JSON.stringify({ listen }, null, 2));
+    const run = start("check", path);
+    expect(await run.exit).toBe(2);
+    expect(run.log.trimEnd().split("\n")).toEqual([
+      `berth: ${path}:3:10: listen.7: there is no plugin ehco; did you mean echo? A module is named by its path: ./ehco`,
+      `berth: ${path}:4:10: listen.8: there is no file ${join(dirname(path), "gone.ts")}`,
+      `berth: ${path}:6:11: listen.80: files needs a folder, such as files:./public`,
+    ]);
+    expect(run.out).toBe("");
+  });
+
+  // What is wrong with settings together.
+  test.each([
+    [{ workers: 2 }, "--workers 2 needs --tun NAME"],
+    [{ publish: ["0=10.9.9.9:80"] }, "--publish: 10.9.9.9:80 is not on the memory link"],
+    [{ mtu: 1000 }, "the MTU is 1000, but fd07::2/64 needs at least 1280"],
+    [
+      { listen: { "udp/7": `${root}/${fixtures}/handler.ts` }, publish: ["udp/0=10.7.0.2:7"] },
+      "has no flow: it cannot be put on a udp/ place",
+    ],
+  ])("refuses %j", async (config: unknown, message: string) => {
+    const run = start("check", configFile(config));
+    expect(await run.exit).toBe(2);
+    expect(run.log).toContain(message);
+    expect(run.log.trimEnd().split("\n").length).toBe(1);
   });
 });
 

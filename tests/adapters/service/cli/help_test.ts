@@ -11,7 +11,7 @@ describe("helpText", () => {
   test("lists every flag", () => {
     const flags = [...helpText().matchAll(/^ {2}--([a-z-]+)/gm)].map(([, flag]) => flag);
     expect(flags).toEqual([
-      ...["config", "tun", "link", "capture", "impair", "address", "host-address"],
+      ...["config", "check-config", "tun", "link", "capture", "impair", "address", "host-address"],
       ...["except-address", "mtu", "workers", "profile", "listen", "publish"],
       ...["log-level", "help", "version"],
     ]);
