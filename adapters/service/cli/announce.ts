@@ -1,5 +1,5 @@
 /**
- * What the service says when it has started.
+ * The lines that the service prints when it has started.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { Service } from "../service.ts";
 import type { ListenSetting } from "../settings/listen_setting.ts";
 import type { Settings } from "../settings/settings.ts";
 
-/** Where everything is, for people: one line for each place. */
+/** A line for the addresses, and one for each published port or listen address. */
 export function announce(
   settings: Settings,
   { place, published }: Pick<Service, "place" | "published">,
@@ -57,7 +57,7 @@ function describePlace(setting: ListenSetting, own: OwnAddresses): string {
   return `  ${invite({ hostname: address.toString(), port }, setting)}: ${setting.plugin}`;
 }
 
-/** What a reader can do with an address: a URL where a browser is of use. */
+/** How to reach an address: a URL for plugins that a browser can talk to. */
 function invite(address: HostPort, setting: ListenSetting | undefined): string {
   const place = formatHostPort(address);
   const isWeb = setting !== undefined && /^(http:|files:|demo$)/.test(setting.plugin);

@@ -29,7 +29,7 @@ import {
 } from "./signals.ts";
 import { logUncaughtErrors } from "./stray_errors.ts";
 
-/** Runs the command that started this process and ends the process with its exit code. */
+/** Runs the command line of this process and exits with its exit code. */
 export async function main(): Promise<never> {
   takeStraySignals();
   process.exit(await runCommand(process.argv.slice(2)));
@@ -57,7 +57,7 @@ function print(text: string): 0 {
   return 0;
 }
 
-/** A configuration has a line for each of its faults, everything else one line. */
+/** A configuration file has a line for each fault, any other error one line. */
 function linesOf(error: unknown): string[] {
   return error instanceof UsageError ? error.message.split("\n") : [messageOf(error)];
 }
@@ -78,7 +78,7 @@ async function serve(settings: Settings): Promise<0> {
   const log = createLogger({ level: settings.logLevel, write: writeToStderr });
   logStraySignals(log);
   requirePermissions(permissionsFor(settings));
-  // Deno throws some of these where nobody can catch them: in a server that is to listen.
+  // Deno throws some of these where they cannot be caught, such as in `server.listen()`.
   const denied = Promise.withResolvers<never>();
   denied.promise.catch(() => {});
   logUncaughtErrors(log, (error) => {
@@ -93,7 +93,7 @@ async function serve(settings: Settings): Promise<0> {
   const asked = waitForShutdownSignal();
   onStatsSignal(async () => log.info("stats", await service.stats()));
   const announcement = announce({ ...settings, addresses: service.addresses }, service);
-  // Somebody reads packets from stdout.
+  // stdout carries packets.
   if (settings.capture?.file === "-") writeToStderr(announcement);
   else print(announcement);
   const signal = await Promise.race([asked, service.finished]);

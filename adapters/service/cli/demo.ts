@@ -1,5 +1,5 @@
 /**
- * What the service shows when it is told nothing.
+ * The plugin that the service serves without settings.
  *
  * @module
  */
@@ -10,19 +10,19 @@ import type { TcpSocket } from "../../../core/api/types.ts";
 import { http } from "../../../plugins/http.ts";
 import { demoPage } from "./demo_page.ts";
 
-/** Options of {@link demo}: nothing. */
+/** Options of {@link demo}: there are none. */
 export type DemoOptions = Record<string, never>;
 
-/** A page that shows the TCP connection through which it came. */
+/** A page that shows the TCP connection over which it was requested. */
 export const demo: PluginFactory<DemoOptions> = definePlugin({
   name: "demo",
   options: z.strictObject({}),
   setup: () => http(createDemoApp()),
 });
 
-/** What the `http` plugin hands to the app. */
+/** The bindings that the `http` plugin passes to the app. */
 export interface DemoEnv {
-  /** Hono's name for it. */
+  /** The connection of the request. */
   Bindings: { socket: TcpSocket };
 }
 
@@ -35,7 +35,7 @@ export function createDemoApp(): Hono<DemoEnv> {
   return app;
 }
 
-/** What the page shows of a connection, in its order. */
+/** The rows of the page, in their order. */
 function describe(socket: TcpSocket): Record<string, string | number> {
   const { localAddr, remoteAddr } = socket;
   return {

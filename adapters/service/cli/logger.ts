@@ -6,32 +6,32 @@
 import type { Logger } from "../../../core/api/environment.ts";
 import { messageOf } from "../../../core/api/error_text.ts";
 
-/** What is written, from everything to failures only, or nothing. */
+/** The log levels, the most verbose first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "off"] as const;
 
 /** One of {@link LOG_LEVELS}. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** What {@link createLogger} takes. */
+/** Options of {@link createLogger}. */
 export interface LoggerOptions {
-  /** The least that is written. */
+  /** The least severe level that is written. */
   level: LogLevel;
-  /** Takes a line without its end. */
+  /** Writes a line, which has no newline at its end. */
   write: (line: string) => void;
-  /** The time of a line; default the wall clock. */
+  /** The timestamp of a line; default: the wall clock. */
   now?: () => Date;
 }
 
-/** Writes a line to stderr, or nowhere: a terminal that was closed must not end what is told about. */
+/** Writes a line to stderr; does nothing where stderr is closed. */
 export function writeToStderr(line: string): void {
   try {
     console.error(line);
   } catch {
-    // Nobody reads it.
+    // The terminal or the pipe is gone; the service goes on without a log.
   }
 }
 
-/** Writes lines such as `2026-01-31T12:00:00.000Z info  connection closed port=80 plugin=http`. */
+/** A logger of lines such as `2026-01-31T12:00:00.000Z info  connection closed port=80 plugin=http`. */
 export function createLogger({ level, write, now = () => new Date() }: LoggerOptions): Logger {
   const least = LOG_LEVELS.indexOf(level);
   const at = (own: LogLevel): Logger["info"] => {
@@ -50,7 +50,7 @@ function formatFields(fields: Readonly<Record<string, unknown>> = {}): string {
     .join("");
 }
 
-/** A value that could be taken for something else, or for another line, is quoted. */
+/** Quotes values that would be ambiguous or break the line. */
 function formatValue(value: unknown): string {
   const text = messageOf(value);
   return /^[\x21-\x7e]+$/.test(text) && !/["=]/.test(text) ? text : JSON.stringify(text);

@@ -1,6 +1,6 @@
 /**
- * What Deno has to allow, asked for before it is used: nothing is left half started, and nobody is
- * prompted for one thing after the other. Bun allows everything.
+ * The permissions that Deno has to grant, checked before anything is started, so that one message
+ * names all of them. Bun has no permissions.
  *
  * @module
  */
@@ -14,37 +14,37 @@ import type { Settings } from "../settings/settings.ts";
 /** A flag of `deno run` without its `--allow-`. */
 export type Permission = "net" | "read" | "write" | "env" | "sys" | "ffi";
 
-/** What a permission may be limited to: one of a kind. */
+/** The scope of a permission: a host, a path or a variable. */
 export type Limit = Readonly<Partial<Record<"host" | "path" | "variable", string>>>;
 
-/** The part of `Deno.permissions` that is needed here. */
+/** The part of `Deno.permissions` that is used here. */
 export interface Permissions {
-  /** Looks, without prompting. */
+  /** The state of a permission; does not prompt. */
   querySync(descriptor: { name: Permission } & Limit): { readonly state: string };
 }
 
 declare const Deno: { readonly permissions: Permissions };
 
-/** Plugins that read no file, whatever they are told. */
+/** Plugins that read no file, whatever their options. */
 const WITHOUT_FILES: ReadonlySet<string> = new Set([
   ...["echo", "discard", "chargen", "daytime", "demo", "dns", "iperf3"],
   ...["socks5", "connectProxy", "egress", "forward"],
   ...Object.keys(MIDDLEWARE),
 ]);
 
-/** Plugins that open no connection to anywhere. */
+/** Plugins that open no connection. */
 const WITHOUT_NET: ReadonlySet<string> = new Set([
   ...["echo", "discard", "chargen", "daytime", "demo", "iperf3", "files"],
   ...Object.keys(MIDDLEWARE),
 ]);
 
-/** Links that are devices of the kernel's. */
+/** Links that are kernel devices. */
 const DEVICES: ReadonlySet<string> = new Set(["tun", "tap", "fd"]);
 
-/** Permissions, each with what has to be allowed of it at least, as far as it is known. */
+/** Permissions with their scopes; an empty list is the whole permission. */
 export type Needs = ReadonlyMap<Permission, readonly Limit[]>;
 
-/** What the service needs for what it is told. */
+/** The permissions that the service needs with these settings. */
 export function permissionsFor(settings: Settings): Needs {
   const { tun, link, capture, workers, publish } = settings;
   const plugins = settings.listen.flatMap((each) => [...each.before ?? [], each]);
@@ -59,14 +59,14 @@ export function permissionsFor(settings: Settings): Needs {
   const reading = plugins.filter(({ plugin }) => !WITHOUT_FILES.has(nameOf(plugin)));
   need(reading.length > 0, "read", reading.map(({ folder }) => ({ path: folder })));
   need(workers > 1, "read");
-  // Threads get a copy of the environment.
+  // A worker gets a copy of the environment.
   need(workers > 1, "env");
   const file = capture === undefined || capture.file === "-" ? undefined : capture.file;
   for (const name of ["read", "write"] as const) {
     need(file !== undefined, name, [{ path: file! }]);
     need(plugins.some(namesUnixSocket) || JSON.stringify(link ?? "").includes("unix:"), name);
   }
-  // Each connection joins the runtime's TLS through a Unix socket in the folder for such things.
+  // Each connection reaches the runtime's TLS through a Unix socket in the folder for temporary files.
   const hasTls = plugins.some(({ plugin }) => ["tls", "detect"].includes(nameOf(plugin)));
   need(hasTls, "write");
   need(hasTls, "env", ["TMPDIR", "TMP", "TEMP"].map((variable) => ({ variable })));
@@ -74,7 +74,7 @@ export function permissionsFor(settings: Settings): Needs {
   return needs;
 }
 
-/** What the configuration file needs before it is read. */
+/** The permissions for reading the configuration file. */
 export function permissionsForFile(path: string): Needs {
   return new Map([["read", [{ path }]]]);
 }
@@ -88,9 +88,9 @@ function namesUnixSocket({ plugin, options }: PluginSetting): boolean {
 }
 
 /**
- * Makes sure of what is needed: each permission as a whole, or for what is known of it.
+ * Checks that each permission is granted, as a whole or for all its scopes.
  *
- * @throws {UsageError} Something is missing; the message has the flags to give.
+ * @throws {UsageError} A permission is missing; the message has the flags to add.
  */
 export function requirePermissions(
   needs: Needs,
@@ -127,7 +127,7 @@ function missingPermissions(
   );
 }
 
-/** Whether an error says that Deno does not allow something. */
+/** Whether an error is a permission that Deno did not grant. */
 export function isNotCapable(error: unknown): error is Error {
   return error instanceof Error && error.name === "NotCapable";
 }

@@ -1,5 +1,5 @@
 /**
- * The signals that ask a process to end, or how it is.
+ * Signals: those that stop the service, and SIGUSR2, which logs the counters.
  *
  * @module
  */
@@ -13,23 +13,23 @@ const STATUS = "/proc/self/status";
 
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
 
-/** The process was started to outlive its terminal. */
+/** SIGHUP was ignored when the process started, as under nohup(1). */
 let hasNoTerminal = false;
 
-/** A signal that asks for the end. */
+/** A signal that stops the service. */
 export type EndSignal = keyof typeof EXIT_CODES;
 
 /**
- * Resolves with the first signal that asks for the end, SIGHUP among them: a terminal that closes
- * ends what runs in it, and there is nothing that could be read anew. From then on the process is left to its caller until a
- * second one ends it at once, with the exit code that a shell gives to a process ended by it.
+ * Resolves with the first signal that stops the service. SIGHUP is one of them: there is no reload,
+ * and a terminal that closes ends what runs in it. A second signal ends the process at once, with the
+ * exit code that a shell reports for a process killed by that signal.
  */
 export function waitForShutdownSignal(): Promise<EndSignal> {
   return new Promise((resolve) => {
     const signals = new EndSignals();
     for (const signal of Object.keys(EXIT_CODES) as EndSignal[]) {
       process.on(signal, () => {
-        // A handler all the same: Deno ends at a signal that it has none for once it has one for another.
+        // Without a handler Deno ends here, because it has handlers for other signals.
         if (signal === "SIGHUP" && hasNoTerminal) return;
         const meaning = signals.take(signal, performance.now());
         if (meaning === "stop") resolve(signal);
@@ -40,16 +40,16 @@ export function waitForShutdownSignal(): Promise<EndSignal> {
 }
 
 /**
- * A terminal sends Ctrl+C to whatever runs in it, and `bun run` and npm pass theirs on to the
- * program: within this time, in milliseconds, the same signal is the same Ctrl+C.
+ * A terminal sends Ctrl+C to all of its processes, and `bun run` and npm forward theirs to the
+ * program. Within this time, in milliseconds, the same signal counts as the same Ctrl+C.
  */
 const REPEATED_MS = 500;
 
-/** Tells what a signal means after those before it. */
+/** Decides what a signal means, given the signals before it. */
 export class EndSignals {
   #first: { readonly signal: EndSignal; readonly at: number } | undefined;
 
-  /** What `signal` means that has come at `now`, in milliseconds. */
+  /** The meaning of a `signal` that arrives at `now`, in milliseconds. */
   take(signal: EndSignal, now: number): "stop" | "the same" | "end at once" {
     if (this.#first === undefined) {
       this.#first = { signal, at: now };
@@ -60,7 +60,7 @@ export class EndSignals {
   }
 }
 
-/** Whoever starts a program with nohup(1) wants it to outlive the terminal. */
+/** Whether the process was started with a signal ignored, as nohup(1) does with SIGHUP. */
 function isIgnored(signal: number): boolean {
   try {
     return mayRead(STATUS) && ignores(readFileSync(STATUS, "utf8"), signal);
@@ -69,27 +69,27 @@ function isIgnored(signal: number): boolean {
   }
 }
 
-/** Whether the text of `/proc/PID/status` has a signal's bit in `SigIgn` (proc(5)). */
+/** Whether `/proc/PID/status` has the bit of a signal set in `SigIgn` (proc(5)). */
 export function ignores(status: string, signal: number): boolean {
   const [, mask] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(status) ?? [];
   return mask !== undefined && (BigInt(`0x${mask}`) >> BigInt(signal - 1) & 1n) === 1n;
 }
 
 /**
- * Handles the signals whose default is to end the process, or worse. Call it before anything else.
+ * Installs handlers for signals that would end the process, or worse. Call it before anything else.
  * Bun ends at SIGUSR1 and SIGUSR2; Deno ends at SIGUSR2 and opens a debugger's port at SIGUSR1.
- * SIGPIPE says nothing that the failed write does not say.
+ * SIGPIPE is redundant: the failed write reports the error.
  */
 export function takeStraySignals(): void {
-  // Once Deno has a handler for one signal, none is ignored any more.
+  // Once Deno has a handler for one signal, it stops ignoring the others.
   hasNoTerminal = isIgnored(1);
   for (const signal of ["SIGUSR1", "SIGUSR2", "SIGPIPE"] as const) process.on(signal, () => {});
   if (hasNoTerminal) process.on("SIGHUP", () => {});
 }
 
-/** Logs that SIGUSR1 does nothing, and closes the debugger's port that Deno opens at it. */
+/** Logs that SIGUSR1 does nothing, and closes the debugger port that Deno opens on it. */
 export function logStraySignals(log: Logger): void {
-  // Whoever started Deno with --inspect wants the debugger.
+  // With --inspect the user wants the debugger.
   const opensDebugger = process.versions["deno"] !== undefined && inspector.url() === undefined;
   process.on("SIGUSR1", () => {
     log.info("SIGUSR1 does nothing; SIGUSR2 writes the counters");
@@ -97,7 +97,7 @@ export function logStraySignals(log: Logger): void {
   });
 }
 
-/** Deno opens the port some milliseconds after the handlers have run. */
+/** Deno opens the port a few milliseconds after the handlers have run. */
 const DEBUGGER_OPENS_WITHIN_MS = 2000;
 
 /** Local users could run code through the port. */
@@ -106,7 +106,7 @@ function closeDebugger(until: number): void {
   if (performance.now() < until) setTimeout(() => closeDebugger(until), 5).unref();
 }
 
-/** Calls `report` at each SIGUSR2. One that fails is left out: whatever it asks has ended. */
+/** Calls `report` on each SIGUSR2. A failed report is ignored: the service is ending. */
 export function onStatsSignal(report: () => Promise<void>): void {
   process.on("SIGUSR2", () => void report().catch(() => {}));
 }

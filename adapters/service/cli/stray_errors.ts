@@ -1,5 +1,5 @@
 /**
- * Errors that nobody catches.
+ * Uncaught errors.
  *
  * @module
  */
@@ -11,8 +11,8 @@ import { RequestBodyError } from "../../../plugins/shared/http/refusal.ts";
 import { messageOf } from "../errors.ts";
 
 /**
- * An error that a plugin leaves uncaught, as in a timer of its own, ends nobody else's connection.
- * What `take` returns true for is its own.
+ * Logs uncaught errors instead of ending the process, so that an error in a plugin's timer does not
+ * end the connections of others. `take` returns true for an error that it handles itself.
  */
 export function logUncaughtErrors(
   log: Logger,
@@ -20,7 +20,7 @@ export function logUncaughtErrors(
 ): void {
   const report = (error: unknown) => {
     if (isPeersDoing(error)) {
-      log.debug("a client broke off", { reason: messageOf(error) });
+      log.debug("client aborted", { reason: messageOf(error) });
     } else if (!take(error)) {
       log.error("uncaught error", { reason: messageOf(error), stack: stackOf(error) });
     }
@@ -29,7 +29,7 @@ export function logUncaughtErrors(
   process.on("unhandledRejection", report);
 }
 
-/** A promise of a request's body, or of a socket's, that an application has left behind. */
+/** The peer's fault, in a promise of a request body or a socket that an application abandoned. */
 function isPeersDoing(error: unknown): boolean {
   return error instanceof RequestBodyError || error instanceof PeerFaultError;
 }

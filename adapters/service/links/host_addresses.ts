@@ -1,18 +1,18 @@
 /**
- * The kernel's side of the link.
+ * Addresses of the other end of the link.
  *
  * @module
  */
 import { IpAddress, Subnet } from "../../../core/wire/address.ts";
 import { UsageError } from "../errors.ts";
 
-/** Where a whole network is longer than this its first addresses may be nobody's on any link. */
+/** A network with a shorter prefix is not the subnet of a link: its first address is no usable default. */
 const SHORTEST_LINK = 8;
 
 /**
- * The addresses of the other side of the link: the given ones and, for every subnet of the stack's
- * addresses that has none yet, the subnet's first other address. A subnet without one, such as an
- * anycast address of its own (`10.53.0.1/32`), is reached from the host's others of its family.
+ * The addresses of the other end of the link: the given ones and, for every subnet of the stack
+ * without one, the first other address of the subnet. A subnet that has no other address, such as an
+ * anycast address (`10.53.0.1/32`), is reached from another host address of its family.
  *
  * @throws {UsageError} The host has no address of a family.
  */
@@ -27,7 +27,7 @@ export function completeHostAddresses(
     if (host.some(({ address }) => each.contains(address))) continue;
     if (each.isNetwork && each.prefixLength < SHORTEST_LINK) {
       throw new UsageError(
-        `${each} is no link's network: name the host's side with --host-address`,
+        `${each} is not the subnet of a link: give the host's address with --host-address`,
       );
     }
     const other = firstOther(each, own);
@@ -37,7 +37,7 @@ export function completeHostAddresses(
   for (const each of full) {
     if (host.some(({ address }) => address.isV4 === each.address.isV4)) continue;
     throw new UsageError(
-      `${each} has no other address for the host: name one with --host-address`,
+      `${each} has no other address for the host: give one with --host-address`,
     );
   }
   return host.map(String);
@@ -52,7 +52,7 @@ function subnet(text: string): Subnet {
 function firstOther(of: Subnet, own: readonly Subnet[]): Subnet | undefined {
   const { address, prefixLength } = of;
   const hostBits = (address.isV4 ? 32 : 128) - prefixLength;
-  // The network's own address is nobody's (RFC 4291 2.6.1), except where there are only two
+  // No host has the network's own address (RFC 4291 2.6.1), except where the subnet has only two
   // addresses (RFC 3021, RFC 6164).
   const first = hostBits > 1 ? 1 : 0;
   const last = hostBits > 1 ? 2 ** Math.min(hostBits, 16) - 2 : 2 ** hostBits - 1;

@@ -1,5 +1,5 @@
 /**
- * What a kind of link is to the service.
+ * Kinds of links, as the service sees them.
  *
  * @module
  */
@@ -8,64 +8,64 @@ import { describeIssues, type OptionsSchema } from "../../../core/api/options.ts
 import type { Link } from "../../../core/stack/link.ts";
 import type { DuplicateAddress } from "../../links/ethernet/mod.ts";
 
-/** What a link may need to know of the stack that will be on it. */
+/** What a link needs to know about the stack that will use it. */
 export interface LinkEnvironment {
-  /** What the stack answers, with prefix lengths. */
+  /** Own addresses of the stack, with prefix lengths. */
   readonly addresses: readonly string[];
-  /** Addresses of others on the link, such as the kernel's, with prefix lengths. */
+  /** Addresses of the other end of the link, such as the kernel's, with prefix lengths. */
   readonly hostAddresses: readonly string[];
-  /** Others' addresses and networks inside of `addresses`. */
+  /** Addresses and networks inside `addresses` that belong to other hosts. */
   readonly exceptAddresses?: readonly string[];
   /** Largest IP packet, in bytes. */
   readonly mtu: number;
-  /** Where the link says what it met. */
+  /** The log of the link. */
   readonly log: Logger;
 }
 
-/** A link that was opened, with a stack on it soon. */
+/** An open link. */
 export interface OpenedLink extends Link {
   /**
-   * Resolves when it is known which own addresses can be used, with those that cannot; absent where
-   * all can be at once.
+   * Resolves when duplicate address detection has finished, with the addresses that others use; absent
+   * for links without it.
    */
   probed?(): Promise<readonly DuplicateAddress[]>;
 }
 
-/** What {@link defineLinkKind} takes. */
+/** The argument of {@link defineLinkKind}. */
 export interface LinkKindDefinition<Options> {
-  /** As messages show it: `tun:NAME[,offload=off]`. */
+  /** The syntax that messages show: `tun:NAME[,offload=off]`. */
   readonly usage: string;
-  /** The name of the option that a first value without `NAME=` sets; none: it has to be named. */
+  /** The option that a first value without `NAME=` sets; absent: every option needs its name. */
   readonly first?: string;
-  /** What the options are checked with. Each comes as text, as a list of texts when repeated. */
+  /** Checks the options. Each is a string, or a list of strings if it is repeated. */
   readonly options: OptionsSchema<unknown, Options>;
-  /** The kernel is on the other side: it can connect to the stack's addresses by itself. */
+  /** The kernel is at the other end of the link and can connect to the stack by itself. */
   readonly throughKernel: boolean;
-  /** Largest IP packet in bytes where nothing is said; default 1500. */
+  /** Default for the largest IP packet, in bytes; absent: 1500. */
   mtu?(options: Options): number;
   /** The options with paths relative to `folder`; default: there are none. */
   locate?(options: Options, folder: string): Options;
   /**
-   * Makes the link.
+   * Opens the link.
    *
-   * @throws {Error} It cannot be had; the message says what to do.
+   * @throws {Error} It cannot be opened; the message says what to do.
    */
   open(options: Options, environment: LinkEnvironment): Promise<OpenedLink>;
 }
 
-/** A kind of link; `options` are what its own `check` has made. */
+/** A kind of link; `options` are what its `check` returned. */
 export interface LinkKind {
   readonly usage: string;
   readonly first: string | undefined;
   readonly throughKernel: boolean;
-  /** Checks what was given; a string says what is wrong with it. */
+  /** Checks options; returns a message if they are invalid. */
   check(given: Readonly<Record<string, unknown>>): { readonly options: unknown } | string;
   mtu(options: unknown): number | undefined;
   locate(options: unknown, folder: string): unknown;
   open(options: unknown, environment: LinkEnvironment): Promise<OpenedLink>;
 }
 
-/** Makes a kind of link for the table. */
+/** Defines a kind of link for the table. */
 export function defineLinkKind<Options>(definition: LinkKindDefinition<Options>): LinkKind {
   const { usage, first, throughKernel, options: schema } = definition;
   return {

@@ -1,5 +1,5 @@
 /**
- * The link that the service runs on, and the way into it from the host.
+ * The link and the stack of the service, and how the host connects to it.
  *
  * @module
  */
@@ -27,32 +27,32 @@ import { isOwn, othersAddresses, ownAddresses, showAddress } from "./own_address
 import { isThroughKernel, type LinkSetting, openLink } from "./table.ts";
 import { wrapLink } from "./wrapped_link.ts";
 
-/** What the service runs on. */
+/** A stack on a link. */
 export interface Network {
-  /** What the stack is on, for people. */
+  /** The link, as messages show it. */
   readonly place: string;
-  /** The stack that plugins are put on. */
+  /** The stack. */
   readonly stack: Stack;
-  /** The way from the host to an address of the stack, or to one behind it. */
+  /** Connects from the host to an address of the stack, or through the stack to another one. */
   readonly connect: Connect;
   /** The same for UDP. */
   readonly dialDatagrams: DialDatagramsFor;
   /**
-   * Resolves when the stack's addresses can be used, with those of the settings that it then has;
-   * absent where it has them all at once.
+   * Resolves when duplicate address detection has finished, with the configured addresses that remain;
+   * absent for links without it.
    *
-   * @throws {Error} All of them are other stations'.
+   * @throws {Error} All addresses are in use by other stations.
    */
   usableAddresses?(): Promise<readonly string[]>;
-  /** Frees what is left once the stack has closed. */
+  /** Releases the rest once the stack has closed. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the TUN device or the link that is named, or makes a memory link.
+ * Opens the configured TUN device or link, or a memory link.
  *
- * @throws {UsageError} What is to be published cannot be reached.
- * @throws {Error} The device or the link cannot be had; the message says what to do.
+ * @throws {UsageError} A published port leads to an address that the host cannot reach.
+ * @throws {Error} The device or the link cannot be opened; the message says what to do.
  */
 export function openNetwork(settings: Settings, log: Logger): Promise<Network> | Network {
   const { tun, link } = settings;
@@ -96,7 +96,7 @@ async function openOther(settings: Settings, link: LinkSetting, log: Logger): Pr
   };
 }
 
-/** What is another station's is its own to send from; with what is left the service can go on. */
+/** Removes duplicate addresses from the stack; the service runs with the remaining ones. */
 async function giveUpDuplicates(
   link: OpenedLink,
   stack: Stack,
@@ -117,13 +117,13 @@ async function giveUpDuplicates(
 
 async function openDevice(settings: Settings, name: string, log: Logger): Promise<Network> {
   const { hostAddresses, mtu, impair } = settings;
-  // Each wire segment is to have a fate of its own.
+  // Impairments decide about single segments, not about super-packets.
   const offload = impair === undefined;
   const link = await openTun({ name, addresses: [...hostAddresses], mtu, offload });
   return networkOn(link, settings, log);
 }
 
-/** A stack on a device, or on one of its queues. */
+/** A stack on a device, on one of its queues, or on another open link. */
 export function networkOn(
   link: Link,
   settings: Settings,
@@ -135,7 +135,7 @@ export function networkOn(
   return {
     place: `device ${link.name}`,
     stack,
-    // The way to the stack's own addresses begins in the kernel, on the other side of the device.
+    // The kernel, at the other end of the device, connects to the stack's own addresses.
     connect: (address, signal) =>
       isOwn(own, address.hostname)
         ? dialHost(address, signal, settings)
@@ -155,7 +155,7 @@ function joinInMemory(settings: Settings, log: Logger): Network {
   const [inner, outer] = linkPair(features);
   const wrapped = wrapLink(inner, settings, log);
   const stack = stackOn(wrapped.link, settings, log);
-  // The host's side has every other address, those of loopback too, so that each client comes from its own.
+  // The host's stack has every other address, loopback included: clients keep their addresses.
   const isAll = addresses.some((text) => Subnet.parse(text)?.prefixLength === 0);
   const host = createStack({
     link: outer,
@@ -179,7 +179,7 @@ function joinInMemory(settings: Settings, log: Logger): Network {
         return await dialStack(host, to, signal, { localHostname });
       }
     },
-    // deno-lint-ignore require-await -- what cannot be had is a rejection
+    // deno-lint-ignore require-await -- errors are rejections
     async dialDatagrams(address, _signal, client) {
       const { to, from } = placeFor("udp", address, client);
       try {
@@ -196,9 +196,9 @@ function joinInMemory(settings: Settings, log: Logger): Network {
   };
 }
 
-/** The host's own addresses, which clients on it come from. */
+/** Addresses of clients on the host itself. */
 const LOOPBACK = ["127.0.0.0/8", "::1/128"];
-/** Another port that leads to the same place has a client with the same address and port. */
+/** Whether a client of another published port already uses this address and port in the stack. */
 function isTaken(error: unknown): boolean {
   return error instanceof TcpError && error.code === "ADDRESS_IN_USE";
 }
@@ -219,7 +219,7 @@ function stackOn(
   });
 }
 
-/** The peer of an idle connection may be gone, and nothing else would ever tell. */
+/** Keep-alive is on by default: nothing else detects that the peer of an idle connection is gone. */
 function tcpOptions({ profile, keepAliveMs }: Settings): TcpOptions {
   if (keepAliveMs === 0) return { profile };
   const keepAliveIntervalMs = Math.min(keepAliveMs, MAX_PROBE_INTERVAL_MS);

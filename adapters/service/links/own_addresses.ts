@@ -1,5 +1,5 @@
 /**
- * The addresses that the service's stack has.
+ * Own addresses of the stack of the service.
  *
  * @module
  */
@@ -7,29 +7,29 @@ import { OwnAddresses } from "../../../core/stack/ip/own_addresses.ts";
 import { IpAddress, Subnet } from "../../../core/wire/address.ts";
 import type { Settings } from "../settings/settings.ts";
 
-/** What decides about it. */
+/** The settings that determine them. */
 type AddressSettings = Pick<Settings, "addresses" | "hostAddresses" | "exceptAddresses">;
 
-/** What of a whole network is the host's, or another's, is not the stack's. */
+/** The addresses of the stack: whole networks without those of other hosts. */
 export function ownAddresses(settings: AddressSettings): OwnAddresses {
   const parse = (text: string) => Subnet.parse(text)!;
   return new OwnAddresses(settings.addresses.map(parse), othersAddresses(settings).map(parse));
 }
 
-/** The host's and all others' inside of the stack's networks. */
+/** Addresses of the host and of others inside the stack's networks. */
 export function othersAddresses(
   { hostAddresses, exceptAddresses }: Omit<AddressSettings, "addresses">,
 ): string[] {
   return [...hostAddresses, ...exceptAddresses];
 }
 
-/** Whether a host is one of them; a name is none. */
+/** Whether `hostname` is one of them; never true for a name. */
 export function isOwn(own: OwnAddresses, hostname: string): boolean {
   const address = IpAddress.parse(hostname);
   return address !== undefined && own.has(address);
 }
 
-/** An address without the length of its prefix; a network with it. */
+/** An address without its prefix length; a network with it. */
 export function showAddress(text: string): string {
   const subnet = Subnet.parse(text)!;
   return subnet.isNetwork ? subnet.toString() : subnet.address.toString();

@@ -1,5 +1,5 @@
 /**
- * What the kinds of link that carry Ethernet frames have in common.
+ * What links that carry Ethernet frames have in common.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { ethernet, type EthernetLink, type FramePort } from "../../links/etherne
 import type { LinkEnvironment } from "./kind.ts";
 import { onOff, texts } from "./values.ts";
 
-/** Options of every such link. */
+/** Options of all these links. */
 export const stationOptions = {
   mac: z.string().refine((text) => isStationMac(parseMac(text) ?? 0), {
     error: ({ input }) => `expected a station's address such as 02:00:00:00:00:01, got ${input}`,
@@ -21,17 +21,17 @@ export const stationOptions = {
   probe: onOff.optional(),
 };
 
-/** As {@link stationOptions} makes it. */
+/** The output of {@link stationOptions}. */
 export interface StationSetting {
   readonly mac?: string | undefined;
   readonly gateway?: readonly string[] | undefined;
   readonly probe?: boolean | undefined;
 }
 
-/** How `usage` shows them. */
+/** Their syntax, for `usage`. */
 export const STATION_USAGE = "[,mac=MAC][,gateway=ADDRESS][,probe=off]";
 
-/** The link over a port, which is closed when there can be none. */
+/** An Ethernet link on a frame port; closes the port if that fails. */
 export async function station(
   port: FramePort,
   { mac, gateway = [], probe = true }: StationSetting,

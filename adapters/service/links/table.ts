@@ -1,5 +1,5 @@
 /**
- * The links that `--link` and `link` name, as one table.
+ * The kinds of links for `--link` and `link`.
  *
  * @module
  */
@@ -14,15 +14,15 @@ import { udp } from "./udp.ts";
 import { vxlan } from "./vxlan.ts";
 import { ws } from "./ws.ts";
 
-/** A link that was asked for, checked. It can be sent to another thread. */
+/** A checked `--link`. It can be sent to a worker. */
 export interface LinkSetting {
   /** A key of {@link LINK_KINDS}. */
   readonly kind: string;
-  /** What the kind has made of the options. */
+  /** The checked options of the kind. */
   readonly options: unknown;
 }
 
-/** Every kind of link that can be named. */
+/** Every kind of link. */
 export const LINK_KINDS: Readonly<Record<string, LinkKind>> = {
   tun,
   tap,
@@ -34,7 +34,7 @@ export const LINK_KINDS: Readonly<Record<string, LinkKind>> = {
   dgram,
 };
 
-/** Reads `KIND:VALUE,NAME=VALUE,...`; a string says what is wrong with it. */
+/** Parses `KIND:VALUE,NAME=VALUE,...`; returns a message if it is invalid. */
 export function parseLink(text: string): LinkSetting | string {
   const at = text.indexOf(":");
   const name = at < 0 ? text : text.slice(0, at);
@@ -56,17 +56,17 @@ export function locateLink({ kind, options }: LinkSetting, folder: string): Link
   return { kind, options: LINK_KINDS[kind]!.locate(options, folder) };
 }
 
-/** Largest IP packet of a link where nothing is said; `undefined`: as of any other. */
+/** The default MTU of a link; `undefined`: that of `--mtu`. */
 export function defaultMtu({ kind, options }: LinkSetting): number | undefined {
   return LINK_KINDS[kind]!.mtu(options);
 }
 
-/** Whether the kernel can connect to a stack on the link by itself. */
+/** Whether the kernel is at the other end of the link and can connect to the stack by itself. */
 export function isThroughKernel({ kind }: LinkSetting): boolean {
   return LINK_KINDS[kind]!.throughKernel;
 }
 
-/** Makes the link that a setting names. */
+/** Opens the link of a setting. */
 export function openLink(
   { kind, options }: LinkSetting,
   environment: LinkEnvironment,
@@ -81,7 +81,7 @@ function readOptions(text: string, first: string | undefined): GivenOptions | st
   for (const [index, part] of text.split(",").entries()) {
     const at = part.indexOf("=");
     const name = at < 0 && index === 0 ? first : part.slice(0, Math.max(at, 0));
-    if (name === undefined || name === "") return `"${part}" is no NAME=VALUE`;
+    if (name === undefined || name === "") return `"${part}" is not NAME=VALUE`;
     const value = part.slice(at + 1);
     const before = Object.hasOwn(options, name) ? options[name]! : undefined;
     options[name] = before === undefined ? value : [before, value].flat();

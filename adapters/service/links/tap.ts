@@ -6,7 +6,7 @@ import { deviceOptions, deviceSettings } from "./tun.ts";
 
 const options = z.strictObject({ ...deviceOptions, ...stationOptions });
 
-/** A TAP device: a network card of the kernel's, or a port of its bridge. */
+/** A TAP device: a network interface of the kernel, or a port of a bridge. */
 export const tap: LinkKind = defineLinkKind({
   usage: `tap:NAME[,offload=off][,queue=PACKETS]${STATION_USAGE}`,
   first: "name",

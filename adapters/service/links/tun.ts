@@ -3,21 +3,21 @@ import { openTun, type TunOptions } from "../../links/tun/mod.ts";
 import { defineLinkKind, type LinkEnvironment, type LinkKind } from "./kind.ts";
 import { onOff, wholeNumber } from "./values.ts";
 
-/** Options of a device of the kernel's. */
+/** Options of a kernel device. */
 export const deviceOptions = {
   name: z.string().min(1),
   offload: onOff.optional(),
   queue: wholeNumber.optional(),
 };
 
-/** As {@link deviceOptions} makes it. */
+/** The output of {@link deviceOptions}. */
 export interface DeviceSetting {
   readonly name: string;
   readonly offload?: boolean | undefined;
   readonly queue?: number | undefined;
 }
 
-/** What `openTun()` and `openTap()` take for it. */
+/** The options for `openTun()` and `openTap()`. */
 export function deviceSettings(
   { name, offload = true, queue }: DeviceSetting,
   { hostAddresses, mtu }: LinkEnvironment,
@@ -26,7 +26,7 @@ export function deviceSettings(
   return { name, addresses, mtu, offload, ...(queue === undefined ? {} : { queueLength: queue }) };
 }
 
-/** A TUN device: what `--tun` makes, with the options that have no flag. */
+/** A TUN device, as `--tun` opens it, with options that have no flag. */
 export const tun: LinkKind = defineLinkKind({
   usage: "tun:NAME[,offload=off][,queue=PACKETS]",
   first: "name",

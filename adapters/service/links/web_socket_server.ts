@@ -1,5 +1,5 @@
 /**
- * A port of the host where one client after the other attaches to a link by WebSocket.
+ * A link for WebSocket clients that connect to a port of the host, one at a time.
  *
  * @module
  */
@@ -16,20 +16,20 @@ import { WebSocketLink } from "../../links/web_socket.ts";
 import { packetSocket } from "../../links/web_socket_events.ts";
 import { type Connect, type Publication, publish } from "../publish/publish.ts";
 
-/** What {@link listenForWebSockets} takes. */
+/** Options of {@link listenForWebSockets}. */
 export interface WebSocketServerOptions {
   /** A port of the host; 0: any free one. */
   readonly listen: HostPort;
-  /** Pages that may attach beside the server's own, such as `http://localhost:3000`. */
+  /** Origins of pages that may connect, besides the server's own: `http://localhost:3000`. */
   readonly origins: readonly string[];
   /** Largest IP packet, in bytes. */
   readonly mtu: number;
-  /** Where it says who attaches. */
+  /** Logs clients that connect. */
   readonly log: Logger;
 }
 
 /**
- * A link to whoever has attached last. It goes on when a client goes, for the next one.
+ * A link to the client that connected last. It stays open when the client leaves.
  *
  * @throws {Error} The port cannot be opened.
  */
@@ -39,9 +39,9 @@ export async function listenForWebSockets(options: WebSocketServerOptions): Prom
   return link;
 }
 
-/** Closed because somebody else has attached; above 4000 is an application's own (RFC 6455 7.4.2). */
+/** Close code for a client that another one replaced; 4000 and above are private (RFC 6455 7.4.2). */
 const REPLACED = 4000;
-/** The server is a stack on a memory link of its own, whose port is published. */
+/** The server is a stack on a memory link of its own; its port is published. */
 const [SERVER, CLIENT] = ["10.0.0.1", "10.0.0.2"];
 const SERVER_PORT = 80;
 
@@ -78,7 +78,7 @@ class AttachableLink extends WebSocketLink {
   override async close(): Promise<void> {
     await super.close();
     this.#publication?.stopListening();
-    // The Close frame is on its way.
+    // Lets the Close frame leave.
     await Promise.all(this.#stacks.map((stack) => stack.close()));
     await this.#publication?.finish(0);
   }
@@ -87,11 +87,11 @@ class AttachableLink extends WebSocketLink {
     const attach = upgradeWebSocket(() => this.#events());
     return new Hono().get("*", (c, next) => {
       if (this.#mayAttach(c)) return attach(c, next);
-      return Promise.resolve(c.text("pages of this origin may not attach\n", 403));
+      return Promise.resolve(c.text("pages of this origin may not connect\n", 403));
     });
   }
 
-  /** Browsers say whose page it is; other programs say nothing, and could say anything. */
+  /** Browsers send the origin of the page; other programs send none, or whatever they like. */
   #mayAttach(c: Context): boolean {
     const origin = c.req.header("Origin");
     return origin === undefined || this.#options.origins.includes(origin) ||
@@ -107,8 +107,8 @@ class AttachableLink extends WebSocketLink {
     return {
       onOpen: (_event, ws) => {
         socket = packetSocket(ws);
-        this.attach(socket)?.close(REPLACED, "another client has attached");
-        this.#options.log.info("a client has attached", { link: this.name });
+        this.attach(socket)?.close(REPLACED, "another client has connected");
+        this.#options.log.info("WebSocket client connected", { link: this.name });
       },
       onMessage: ({ data }) => this.take(data),
       onClose: detach,
@@ -118,8 +118,8 @@ class AttachableLink extends WebSocketLink {
 }
 
 /**
- * Whether a page comes from the very host that it attaches to. A name shows nothing: whoever owns it
- * can let it lead here once the page is loaded (DNS rebinding).
+ * Whether a page was loaded from the host that it connects to. A name proves nothing: its owner can
+ * point it here once the page is loaded (DNS rebinding).
  */
 function isSameSite(origin: string, host: string | undefined): boolean {
   const page = URL.parse(origin);

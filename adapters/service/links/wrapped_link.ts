@@ -1,5 +1,5 @@
 /**
- * The service's link with what the settings put around it.
+ * The link of the service, with impairments and recording around it.
  *
  * @module
  */
@@ -17,13 +17,13 @@ import type { Settings } from "../settings/settings.ts";
 
 /** A link with its wrappers. */
 export interface WrappedLink {
-  /** What the stack is put on. */
+  /** The link for the stack. */
   readonly link: Link;
-  /** Ends the recording; the link is the stack's to close. */
+  /** Ends the recording; the stack closes the link. */
   finish(): Promise<void>;
 }
 
-/** Impairs and records a link where the settings say so; the recording shows what the stack sees. */
+/** Adds the configured impairments and recording; the recording shows what the stack sees. */
 export function wrapLink(link: Link, settings: Settings, log: Logger): WrappedLink {
   const { impair: impairments } = settings;
   const { seed = 1, ...rest } = impairments ?? {};
@@ -39,7 +39,7 @@ function record(link: Link, { capture, listen }: Settings, log: Logger): Wrapped
   const file = captureFile(name, {
     ...(maxBytes === undefined ? {} : { maxBytes }),
     ...(files === undefined ? {} : { files }),
-    onError: (error) => log.error("the recording ended", { file: name, reason: messageOf(error) }),
+    onError: (error) => log.error("recording stopped", { file: name, reason: messageOf(error) }),
   });
   const recorded = pcapng(link, { nameConnection: pluginNames(listen) });
   recorded.record(file.write);
@@ -47,12 +47,12 @@ function record(link: Link, { capture, listen }: Settings, log: Logger): Wrapped
     link: recorded,
     async finish() {
       await file.close();
-      if (file.dropped > 0) log.warn("packets left out of the recording", { count: file.dropped });
+      if (file.dropped > 0) log.warn("packets missing from the recording", { count: file.dropped });
     },
   };
 }
 
-/** Names connections after the plugin that serves them. */
+/** Names the plugin that serves a connection. */
 function pluginNames(listen: readonly ListenSetting[]): NameConnection {
   const plugins = { tcp: new BindingTable<string>(), udp: new BindingTable<string>() };
   for (const { where, plugin } of listen) {

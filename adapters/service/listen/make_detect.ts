@@ -1,5 +1,5 @@
 /**
- * The `detect` plugin of a setting.
+ * The `detect` plugin.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import {
 import type { Origin } from "../settings/setting.ts";
 import { type Make, make } from "./make_plugin.ts";
 
-/** Its other options are the plugin's own. */
+/** The plugins of each protocol; all other options are those of `detect` itself. */
 const routesSchema = z.looseObject({
   tls: chainSchema.optional(),
   http: chainSchema.optional(),
@@ -29,7 +29,7 @@ const routesSchema = z.looseObject({
 
 const ROUTES = ["tls", "http", "http2", "ssh", "other"] as const;
 
-/** `detect` with a chain of plugins for each protocol, as a place has one; `load` makes a plugin. */
+/** `detect` with a chain of plugins for each protocol; `load` makes a plugin. */
 export function makeDetect(load: (setting: PluginSetting) => Promise<Plugin>): Make {
   return async (argument, written, { folder, source }) => {
     if (argument !== undefined || !ROUTES.some((protocol) => written[protocol] !== undefined)) {

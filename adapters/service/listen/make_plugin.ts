@@ -1,5 +1,5 @@
 /**
- * Plugins out of what the command line or the configuration file says.
+ * Makes plugins from their names, arguments and options.
  *
  * @module
  */
@@ -7,13 +7,13 @@ import type { Plugin } from "../../../core/api/types.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import type { PluginSetting } from "../settings/listen_setting.ts";
 
-/** A plugin's options as a file has them: unknown until the factory has checked them. */
+/** Options as they are in the file; the factory checks them. */
 export type Options = Readonly<Record<string, unknown>>;
 
-/** Anything that checks options and makes a plugin of them. */
+/** Checks options and makes a plugin. */
 export type Factory = (options: never) => Plugin;
 
-/** Makes a built-in plugin; `argument` is what stands behind its name and a colon. */
+/** Makes a built-in plugin; `argument` is the text after the colon in `NAME:ARGUMENT`. */
 export type Make = (
   argument: string | undefined,
   options: Options,
@@ -23,7 +23,7 @@ export type Make = (
 /**
  * Calls a factory.
  *
- * @throws {UsageError} The options are wrong; the message says where they were given.
+ * @throws {UsageError} An option is invalid; the message says where it was written.
  */
 export function make(factory: Factory, options: Options, source: string): Plugin {
   try {
@@ -33,7 +33,7 @@ export function make(factory: Factory, options: Options, source: string): Plugin
   }
 }
 
-/** A plugin that has options only. */
+/** A plugin that takes no argument. */
 export function withoutArgument(name: string, factory: Factory): Make {
   return (argument, options, { source }) => {
     if (argument === undefined) return make(factory, options, source);
@@ -41,7 +41,7 @@ export function withoutArgument(name: string, factory: Factory): Make {
   };
 }
 
-/** A plugin whose argument says what else options would; these come before it. */
+/** A plugin whose argument stands for options; options that are given override it. */
 export function withArgument(factory: Factory, optionsOf: (argument: string) => Options): Make {
   return (argument, options, { source }) =>
     make(factory, argument ? { ...optionsOf(argument), ...options } : options, source);

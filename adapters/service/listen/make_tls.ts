@@ -1,5 +1,5 @@
 /**
- * The `tls` middleware of a setting.
+ * The `tls` middleware.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export const makeTls: Make = (argument, options, { folder, source }) => {
 
 const FILES = new Set(["cert", "key", "ca"]);
 
-/** The same with every path made absolute; what else is wrong is the factory's to say. */
+/** The options with absolute paths; the factory checks everything else. */
 function locate<T>(value: T, folder: string, key = ""): T {
   if (typeof value === "string") {
     return FILES.has(key) && !isPem(value) ? resolve(folder, value) as T : value;

@@ -1,5 +1,5 @@
 /**
- * Middleware by name.
+ * The table of middleware.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { timeout } from "../../../plugins/middleware/timeout.ts";
 import { trace } from "../../../plugins/middleware/trace.ts";
 import { type Make, withArgument, withoutArgument } from "./make_plugin.ts";
 
-/** What stands before a plugin; the argument is the option that is given most. */
+/** Middleware by name; the argument stands for the most common option. */
 export const MIDDLEWARE: Readonly<Record<string, Make>> = {
   allow: withArgument(allow, (from) => ({ from: from.split(",") })),
   deny: withArgument(deny, (from) => ({ from: from.split(",") })),

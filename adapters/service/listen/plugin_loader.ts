@@ -1,5 +1,5 @@
 /**
- * Plugins by name or from a file.
+ * Loads plugins by name or from a module.
  *
  * @module
  */
@@ -32,24 +32,24 @@ import { makeTls } from "./make_tls.ts";
 import { MIDDLEWARE } from "./middleware.ts";
 import { missingPackage } from "./plugin_packages.ts";
 
-/** Where this project is, for messages: nobody owns its name in a registry. */
+/** The folder of this project, for messages: its name is not registered with npm. */
 const ROOT = URL.canParse("../../..", import.meta.url) && import.meta.url.startsWith("file:")
   ? fileURLToPath(new URL("../../..", import.meta.url))
   : "a checkout of berth";
 
-/** A plugin, with the name that log lines have. */
+/** A plugin, and its name in log lines. */
 export interface LoadedPlugin {
-  /** The plugin's own, or the file's. */
+  /** The name of the plugin, or the path of its module. */
   readonly name: string;
-  /** What {@link Stack.use} takes. */
+  /** The plugin for {@link Stack.use}. */
   readonly handler: Plugin;
 }
 
-/** A plugin behind its middleware. */
+/** A plugin with the middleware in front of it. */
 export interface LoadedChain {
-  /** All names, joined by `+`. */
+  /** The names of the chain, joined by `+`. */
   readonly name: string;
-  /** What {@link Stack.use} takes. */
+  /** The plugins for {@link Stack.use}. */
   readonly handlers: readonly Plugin[];
 }
 
@@ -86,9 +86,9 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
 };
 
 /**
- * Makes everything that a setting puts on a port.
+ * Makes the plugins of a listen address.
  *
- * @throws {UsageError} One of the plugins cannot be had, as {@link loadPlugin} has it.
+ * @throws {UsageError} One of them cannot be made; see {@link loadPlugin}.
  */
 export async function loadChain(setting: ListenSetting): Promise<LoadedChain> {
   const chain: LoadedPlugin[] = [];
@@ -100,10 +100,9 @@ export async function loadChain(setting: ListenSetting): Promise<LoadedChain> {
 }
 
 /**
- * Makes the plugin that a setting names: a built-in one, or the default export of a module.
+ * Makes a plugin: a built-in one, or the default export of a module.
  *
- * @throws {UsageError} There is no such plugin, its options are wrong, or its module cannot be
- * loaded.
+ * @throws {UsageError} There is no such plugin, an option is invalid, or the module cannot be loaded.
  */
 export async function loadPlugin(setting: PluginSetting): Promise<LoadedPlugin> {
   const { plugin, options = {}, source } = setting;
@@ -184,7 +183,7 @@ async function importDefault(path: string, { folder, source }: PluginSetting): P
   }
 }
 
-/** Bun puts the faults of a module's text into an `AggregateError`, and their places beside them. */
+/** Bun reports syntax errors in an `AggregateError`, with their positions as properties. */
 function loadFaultOf(error: unknown): string {
   const faults: readonly unknown[] = error instanceof AggregateError ? error.errors : [];
   const [first = error] = faults;

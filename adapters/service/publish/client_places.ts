@@ -1,5 +1,5 @@
 /**
- * Where clients of published ports come from in the stack, and what they are connected to.
+ * Source and destination addresses of published clients on the memory link.
  *
  * @module
  */
@@ -11,16 +11,16 @@ import { IpAddress, Subnet } from "../../../core/wire/address.ts";
 import type { ListenSetting } from "../settings/listen_setting.ts";
 import type { Settings } from "../settings/settings.ts";
 
-/** What a client is connected to in the stack, and from where; absent: from the host's address. */
+/** The destination of a client in the stack, and its source; absent: the host's address. */
 export interface ClientPlace {
   readonly to: HostPort;
   readonly from?: HostPort | undefined;
 }
 
 /**
- * A client comes from its own address and port. One of the other family than the target is led to the
- * stack's address of its own family where the same is served there; otherwise, and where its address is
- * the stack's, it comes from the host's address.
+ * A client keeps its address and port. A client of the other family than the target is connected to the
+ * stack's address of its own family if the same entry of `listen` serves that; if not, or if its address
+ * belongs to the stack, it comes from the host's address.
  */
 export function clientPlaces(
   { listen }: Pick<Settings, "listen">,

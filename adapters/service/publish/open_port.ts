@@ -1,5 +1,5 @@
 /**
- * Ports of the host, or why one cannot be had.
+ * Opens ports of the host.
  *
  * @module
  */
@@ -7,22 +7,22 @@ import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { messageOf } from "../errors.ts";
 import type { PublishSetting } from "../settings/publish_setting.ts";
 
-/** Ports tried after a taken one. */
+/** Ports that are tried after one that is in use. */
 const MORE_PORTS = 100;
 const LAST_PORT = 65_535;
 
-/** What the commonest failures mean. */
+/** The usual reasons. */
 const WHY_NOT: Readonly<Record<string, string>> = {
-  EACCES: "ports below 1024 need root; choose another one",
-  EADDRINUSE: "the port is taken",
+  EACCES: "ports below 1024 need root; choose another port",
+  EADDRINUSE: "the port is in use",
   EADDRNOTAVAIL: "the host has no such address",
   EINVAL: "the host has no such address",
 };
 
 /**
- * Opens a port as `setting` says; resolves with the address that was taken.
+ * Opens the port of `setting`; resolves with its address.
  *
- * @throws {Error} It cannot be had; the message says why.
+ * @throws {Error} It cannot be opened; the message says why.
  */
 export async function openPort(
   setting: PublishSetting,

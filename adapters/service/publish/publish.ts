@@ -21,17 +21,17 @@ import { openPort } from "./open_port.ts";
  */
 export const MAX_CONNECTIONS = 4096;
 
-/** What the connections of a published port are bounded by. */
+/** Limits of a published port. */
 export interface PublishLimits {
-  /** At once; default {@link MAX_CONNECTIONS}. */
+  /** Connections at once; default {@link MAX_CONNECTIONS}. */
   readonly maxConnections?: number | undefined;
-  /** Silent milliseconds after which clients are asked whether they are there; default two hours. */
+  /** Milliseconds of silence after which a client is probed; default two hours. */
   readonly keepAliveMs?: number | undefined;
 }
 
 /**
- * Connects to an address behind the published port, from the client's where that can be; gives up when
- * `signal` is aborted.
+ * Connects to the address that a published port leads to, from the client's address if possible; gives
+ * up when `signal` is aborted.
  */
 export type Connect = (
   address: HostPort,
@@ -39,27 +39,27 @@ export type Connect = (
   client?: HostPort,
 ) => Promise<Duplex>;
 
-/** A port that is open on the host. */
+/** An open port of the host. */
 export interface PublishedPort {
-  /** Where it is, on the host. */
+  /** Its address on the host. */
   readonly address: HostPort;
-  /** Where it leads. */
+  /** The address that it leads to. */
   readonly to: HostPort;
-  /** `"udp"`; TCP where it is not there. */
+  /** `"udp"`; absent: TCP. */
   readonly transport?: "udp" | undefined;
 }
 
-/** What opened a port of the host, and can close it again. */
+/** A published port that can be closed. */
 export interface Publication extends PublishedPort {
-  /** Takes no new connections. */
+  /** Accepts no new connections. */
   stopListening(): void;
   /** Waits for the running connections, for `graceMs` at most, and aborts the rest. */
   finish(graceMs: number): Promise<void>;
 }
 
 /**
- * Opens a port of the host. Each connection to it is relayed, half-closes and resets included, to
- * one that `connect` makes; where that is refused the connection is reset.
+ * Opens a port of the host. Each connection is relayed, half-closes and resets included, to one that
+ * `connect` opens, and reset if that fails.
  *
  * @throws {Error} The port cannot be opened.
  */
@@ -110,7 +110,7 @@ export async function publish(
   };
 }
 
-/** A client, and what it is connected to: either may be all that is left of the two. */
+/** The two connections of a client; `inner` is absent while it is being opened. */
 interface Carried {
   readonly client: HostConnection;
   inner?: Duplex;
@@ -137,7 +137,7 @@ async function serve(
     await relay(client, inner);
   } catch (error) {
     client.abort(error);
-    log.debug("published connection broke", { port: setting.port, reason: messageOf(error) });
+    log.debug("published connection failed", { port: setting.port, reason: messageOf(error) });
   }
 }
 

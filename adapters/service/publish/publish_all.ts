@@ -1,5 +1,5 @@
 /**
- * What is published where nobody said what.
+ * The ports that are published by default.
  *
  * @module
  */
@@ -9,15 +9,15 @@ import { UsageError } from "../errors.ts";
 import type { ListenSetting } from "../settings/listen_setting.ts";
 import type { PublishSetting } from "../settings/publish_setting.ts";
 
-/** Ports that a host gives to privileged users only end below this. */
+/** Ports below this one need a privilege. */
 const FIRST_FREE_PORT = 1024;
-/** Where they are found on the host without a privilege: 80 as 8080, 7 as 8007. */
+/** Added to privileged ports: 80 becomes 8080, 7 becomes 8007. */
 const PRIVILEGED_OFFSET = 8000;
 
 /**
- * Every place that is a single port of TCP, on 127.0.0.1; ranges of ports are left out.
+ * Every listen address with a single TCP port, on 127.0.0.1.
  *
- * @throws {UsageError} That leaves nothing: the service could not be reached.
+ * @throws {UsageError} There is none: the service could not be reached.
  */
 export function publishAll(
   listen: readonly ListenSetting[],

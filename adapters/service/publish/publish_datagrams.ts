@@ -18,16 +18,16 @@ import type { PublishSetting } from "../settings/publish_setting.ts";
 import { openPort } from "./open_port.ts";
 import type { Publication } from "./publish.ts";
 
-/** Makes a socket in the stack for a client, from the client's address where that can be. */
+/** Opens a UDP socket in the stack for a client, with the client's address if possible. */
 export type DialDatagramsFor = (
   address: HostPort,
   signal: AbortSignal,
   client?: HostPort,
 ) => Promise<DatagramChannel>;
 
-/** What a published UDP port may be told. */
+/** Options of a published UDP port. */
 export interface PublishDatagramsOptions {
-  /** Tells what is idle. Default the runtime's. */
+  /** The clock for idle clients; default: that of the runtime. */
   readonly clock?: Clock;
   /**
    * Clients at once, at most: a port of the address that has the most makes room for one more, or the
@@ -39,8 +39,8 @@ export interface PublishDatagramsOptions {
 }
 
 /**
- * Opens a UDP port of the host. Each client, an address and a port, gets a socket in the stack for
- * itself, which `dial` makes, until it is idle.
+ * Opens a UDP port of the host. Each client, an address and a port, has its own socket in the stack,
+ * which `dial` opens, until it is idle.
  *
  * @throws {Error} The port cannot be opened.
  */
@@ -58,7 +58,7 @@ export async function publishDatagrams(
     address,
     to: setting.to,
     transport: "udp",
-    // Flows have no end to wait for.
+    // Datagram flows do not end by themselves: there is nothing to wait for.
     stopListening() {
       forget();
       port.close();
@@ -134,11 +134,11 @@ class PublishedUdpPort {
       slot.touch();
     };
     try {
-      // What it throws at once has to come after the flow has its place, to free it again.
+      // A synchronous throw becomes a rejection, so that `finally` runs after the flow is registered.
       const dialled = Promise.try(() => this.#dial(this.#setting.to, this.#closing.signal, from));
       await relayDatagrams(client, await dialled);
     } catch (error) {
-      this.#log.debug("published flow broke", { remote: name, reason: messageOf(error) });
+      this.#log.debug("published flow failed", { remote: name, reason: messageOf(error) });
     } finally {
       idle.stop();
       slot.leave();
@@ -147,7 +147,7 @@ class PublishedUdpPort {
   }
 }
 
-/** One client of the host, behind the port's socket. */
+/** One client of the port. */
 class HostClient implements DatagramChannel {
   readonly inbox: DatagramInbox = new DatagramInbox();
   onDatagram: () => void = () => {};

@@ -1,5 +1,5 @@
 /**
- * Flags, configuration file and defaults as one.
+ * Merges flags, configuration file and defaults.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { ListenSetting } from "./listen_setting.ts";
 import { isStackPublish, type StackPublishSetting } from "./publish_setting.ts";
 import { type PartialSettings, type SettingKey, SETTINGS, type Settings } from "./settings.ts";
 
-/** What the memory link has where nothing is said. */
+/** Default addresses on the memory link. */
 const MEMORY_ADDRESSES = ["10.7.0.2/24", "fd07::2/64"];
 
 const IPV6_LEAST_MTU = 1280;
@@ -27,11 +27,11 @@ const DEFAULTS = Object.fromEntries(
 ) as unknown as Settings;
 
 /**
- * A flag that can be given once comes before what the file says; a flag that can be repeated adds
- * to it, `--listen` takes its place from the file. Where nothing is listened on the demo is; without
- * a device every single port is published on the host unless it is said what is.
+ * A flag overrides the file; a repeatable flag adds to it, and `--listen` replaces the file's entry for
+ * the same listen address. Without any listen address the demo is served; on the memory link every
+ * single port is published unless `publish` is set.
  *
- * @throws {UsageError} What was said contradicts itself or cannot work.
+ * @throws {UsageError} Settings contradict each other or cannot work together.
  */
 export function mergeSettings(flags: PartialSettings, file: PartialSettings): Settings {
   const values = { ...defined(file), ...defined(flags) };
@@ -64,13 +64,13 @@ export function mergeSettings(flags: PartialSettings, file: PartialSettings): Se
   };
 }
 
-/** One stack is on one link. */
+/** A stack has one link. */
 function checkLink({ tun, link }: Pick<Settings, "tun" | "link">): void {
   if (tun === undefined || link === undefined) return;
   throw new UsageError("--tun and --link exclude each other: name one of them");
 }
 
-/** The memory link has one end here and one there, and no queues to spread packets over. */
+/** Each worker needs a queue of a device; the memory link has none. */
 function checkWorkers({ workers, tun, capture, impair }: Omit<Settings, "listen">): void {
   if (workers === 1) return;
   if (capture !== undefined || impair !== undefined) {
@@ -91,7 +91,7 @@ function defined(settings: PartialSettings): Partial<Settings> {
   return Object.fromEntries(entries);
 }
 
-/** A port of the stack that leads to the host is one that `forward` serves. */
+/** A port of the stack that leads to the host is served by `forward`. */
 function forwarded(
   { where, targets }: StackPublishSetting,
   keepAliveMs: number,
@@ -120,7 +120,7 @@ function byPlace(listen: readonly ListenSetting[]): Map<string, ListenSetting> {
   const settings = new Map<string, ListenSetting>();
   for (const setting of listen) {
     if (settings.has(setting.where)) {
-      throw new UsageError(`${setting.source}: the port is given twice`);
+      throw new UsageError(`${setting.source}: this listen address is given twice`);
     }
     settings.set(setting.where, setting);
   }

@@ -1,6 +1,6 @@
 /**
- * What `--publish` says: a port of the host that leads into the stack, or one of the stack that
- * leads to the host.
+ * Entries of `publish`: a port of the host that leads into the stack, or one of the stack that leads
+ * to the host.
  *
  * @module
  */
@@ -11,21 +11,21 @@ import { parseDialTarget } from "../../../plugins/shared/dial.ts";
 import { messageOf } from "../errors.ts";
 import { type Origin, pathFrom } from "./setting.ts";
 
-/** A port of the host and where it leads. */
+/** A port of the host, and the address in the stack that it leads to. */
 export interface PublishSetting extends HostPort {
-  /** `"udp"`; TCP where it is not there. */
+  /** `"udp"`; absent: TCP. */
   readonly transport?: "udp" | undefined;
-  /** What is connected to, through the stack. */
+  /** The address that the stack connects to. */
   readonly to: HostPort;
-  /** Where `port` is taken one of the next hundred will do. */
+  /** If `port` is in use, one of the next hundred is taken. */
   readonly orNextFree?: boolean;
 }
 
-/** A place of the stack that leads to the host. */
+/** A listen address of the stack that leads to the host. */
 export interface StackPublishSetting {
   /** As `formatListenAddress()` writes it. */
   readonly where: string;
-  /** What `forward` takes, several separated by commas. */
+  /** Targets of `forward`, separated by commas. */
   readonly targets: string;
 }
 
@@ -35,7 +35,7 @@ const EXPECTED = "expected [udp/][HOST:]PORT=ADDRESS:PORT such as 8080=10.7.0.2:
 const FROM_STACK = "stack/";
 
 /**
- * `[tcp/|udp/][HOST:]PORT=ADDRESS:PORT`, the host's loopback address when there is none; or
+ * `[tcp/|udp/][HOST:]PORT=ADDRESS:PORT`, where HOST is 127.0.0.1 by default; or
  * `stack/[tcp/|udp/][ADDRESS[/LENGTH]:]PORTS=TARGET,...`.
  */
 export const publishSchema: z.ZodType<PublishSetting | StackPublishSetting, string> = z.string()
@@ -50,7 +50,7 @@ export const publishSchema: z.ZodType<PublishSetting | StackPublishSetting, stri
     return z.NEVER;
   });
 
-/** Why it is none, where it is none; an empty text for the usual reason. */
+/** The setting, or why the text is not one; an empty string for the general message. */
 function parseHostSide(from: string, destination: string): PublishSetting | string {
   const [, transport, place = ""] = /^(?:(tcp|udp)\/)?(.*)$/.exec(from) ?? [];
   const host = parseHostPort(/^\d+$/.test(place) ? `127.0.0.1:${place}` : place);
@@ -85,7 +85,7 @@ export function targetFrom(folder: string, target: string): string {
   return path === undefined ? target : `unix:${pathFrom(folder, path)}`;
 }
 
-/** Whether a setting is about a port of the stack. */
+/** Whether a setting publishes a port of the stack. */
 export function isStackPublish(
   setting: PublishSetting | StackPublishSetting,
 ): setting is StackPublishSetting {

@@ -1,5 +1,5 @@
 /**
- * Settings of the wrappers of the link: a recording and impairments.
+ * Settings of the wrappers around the link: recording and impairments.
  *
  * @module
  */
@@ -14,27 +14,27 @@ import {
 import { messageOf } from "../errors.ts";
 import { type JsonSchemaNotes, type Origin, pathFrom } from "./setting.ts";
 
-/** Where packets are recorded to. */
+/** The file that packets are recorded to, and its rotation. */
 export interface CaptureSetting {
   /** A file, a FIFO, or `"-"` for stdout. */
   readonly file: string;
-  /** Bytes of one file. */
+  /** Size of one file, in bytes. */
   readonly maxBytes?: number | undefined;
-  /** Files that are kept. */
+  /** Number of files that are kept. */
   readonly files?: number | undefined;
 }
 
-/** How the link is made worse. */
+/** Impairments of the link. */
 export interface ImpairSetting extends LinkImpairments {
-  /** The same seed and packets have the same fate. */
+  /** The same seed makes the same decisions for the same packets. */
   readonly seed?: number;
-  /** Packets held back in one direction. */
+  /** Packets that may be held back in one direction. */
   readonly queue?: number;
 }
 
 const FILE_EXPECTED = `expected "FILE" or { "file", "maxBytes", "files" }`;
 
-/** A file's name, or one with the bounds of its rotation. */
+/** A file name, or an object that also bounds the rotation. */
 export const captureSchema: z.ZodType<CaptureSetting, unknown> = z.preprocess(
   (value) => typeof value === "string" ? { file: value } : value,
   z.strictObject({

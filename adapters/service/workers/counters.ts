@@ -1,11 +1,11 @@
 /**
- * Counters of several stacks as one.
+ * Sums the counters of several stacks.
  *
  * @module
  */
 import type { Counters } from "./messages.ts";
 
-/** The sums, in the order of first appearance. */
+/** The sum of each counter, in the order of first appearance. */
 export function sumCounters(all: readonly Counters[]): Counters {
   const sums: Record<string, number> = {};
   for (const counters of all) {

@@ -1,5 +1,5 @@
 /**
- * Packets from shard to shard, each in a thread of its own.
+ * Carries packets between shards, which run in different threads.
  *
  * @module
  */
@@ -7,21 +7,21 @@ import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { Queue } from "../../../core/buffers/queue.ts";
 import type { ShardPacket } from "../../../core/stack/sharding/shard.ts";
 
-/** Bytes that wait for one shard, at most; more are dropped, as by any link that is full. */
+/** The most bytes that wait for one shard; packets beyond are dropped, as on a full link. */
 export const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
-/** What one shard needs to reach the others; `ports` have to be transferred to its thread. */
+/** One shard's ports to the others; they have to be transferred to its thread. */
 export interface MailboxEnds {
-  /** By shard; none for the own. */
+  /** By shard; `undefined` for the shard itself. */
   readonly ports: readonly (MessagePort | undefined)[];
-  /** How many bytes wait for each shard; every thread sees the same. */
+  /** The number of bytes that wait for each shard, shared by all threads. */
   readonly waiting: SharedArrayBuffer;
 }
 
-/** What a shard sends to another. */
+/** A packet on its way to another shard. */
 type Parcel = Pick<ShardPacket, "packet" | "segmentSize">;
 
-/** A channel for every two of `count` shards; the ends of each shard. */
+/** Connects each pair of `count` shards by a channel; returns the ends of each shard. */
 export function connectMailboxes(count: number): MailboxEnds[] {
   const ports = Array.from({ length: count }, () => new Array<MessagePort | undefined>(count));
   for (let one = 0; one < count; one++) {
@@ -35,14 +35,14 @@ export function connectMailboxes(count: number): MailboxEnds[] {
   return ports.map((own) => ({ ports: own, waiting }));
 }
 
-/** One shard's ends, in its thread. */
+/** The mailboxes of one shard, in its thread. */
 export class Mailboxes {
   readonly #ports: readonly (MessagePort | undefined)[];
   readonly #waiting: Int32Array<SharedArrayBuffer>;
   readonly #own: number;
   readonly #arrived = new Queue<Parcel>();
 
-  /** `onArrival` is called whenever {@link take} has something more. */
+  /** `onArrival` is called for each packet that {@link take} can return. */
   constructor(own: number, { ports, waiting }: MailboxEnds, onArrival: () => void) {
     this.#own = own;
     this.#ports = ports;
@@ -55,7 +55,7 @@ export class Mailboxes {
     }
   }
 
-  /** False: too much waits for that shard, the packet was dropped. */
+  /** Sends a packet to its shard; false if too much waits there and it was dropped. */
   send({ shard, packet, segmentSize }: ShardPacket): boolean {
     const port = this.#ports[shard];
     if (port === undefined) return false;
@@ -68,19 +68,19 @@ export class Mailboxes {
     return true;
   }
 
-  /** The next packet that has come. */
+  /** The next packet that has arrived. */
   take(): Parcel | undefined {
     const parcel = this.#arrived.shift();
     if (parcel !== undefined) Atomics.sub(this.#waiting, this.#own, parcel.packet.length);
     return parcel;
   }
 
-  /** Whether {@link take} has something. */
+  /** Whether {@link take} would return a packet. */
   get hasArrived(): boolean {
     return this.#arrived.count > 0;
   }
 
-  /** Nothing comes any more. */
+  /** Closes the channels. */
   close(): void {
     for (const port of this.#ports) port?.close();
   }

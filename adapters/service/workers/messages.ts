@@ -1,5 +1,5 @@
 /**
- * What the main thread and the workers say to each other.
+ * Messages between the main thread and the workers.
  *
  * @module
  */
@@ -8,20 +8,20 @@ import type { PublishedPort } from "../publish/publish.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { MailboxEnds } from "./mailboxes.ts";
 
-/** Counters of a stack, as `stack.stats()` has them. */
+/** Counters of a stack, as `stack.stats()` returns them. */
 export type Counters = Readonly<Record<string, number>>;
 
-/** What a worker is started with. It loads the plugins and says `"loaded"`. */
+/** The data that a worker starts with. It loads the plugins and sends `"loaded"`. */
 export interface WorkerData {
-  /** The same for every worker, but for `publish`. */
+  /** The same for every worker, except `publish`. */
   readonly settings: Settings;
-  /** The shard. */
+  /** The number of the shard. */
   readonly index: number;
-  /** The way to the other shards. */
+  /** Ports to the other shards. */
   readonly ends: MailboxEnds;
 }
 
-/** What the main thread asks for. */
+/** A request of the main thread. */
 export type WorkerRequest =
   /** Serve this queue; answered with `"serving"`. */
   | {
@@ -32,17 +32,17 @@ export type WorkerRequest =
   }
   /** Answered with `"counters"`. */
   | { readonly type: "count" }
-  /** Take no new connections; answered with `"drained"` when the others are finished or overdue. */
+  /** Accept no new connections; answered with `"drained"` when the others have ended or timed out. */
   | { readonly type: "drain" }
   /** End; answered with `"closed"`. */
   | { readonly type: "close" };
 
-/** What a worker answers. */
+/** A message of a worker. */
 export type WorkerEvent =
   | { readonly type: "loaded" }
   | { readonly type: "serving"; readonly published: readonly PublishedPort[] }
   | { readonly type: "counters"; readonly counters: Counters }
   | { readonly type: "drained" }
   | { readonly type: "closed"; readonly counters: Counters }
-  /** It cannot go on. */
+  /** The worker has failed. */
   | { readonly type: "failed"; readonly message: string; readonly isUsage: boolean };

@@ -1,5 +1,5 @@
 /**
- * One queue of a device, and what other shards hand over.
+ * The link of a shard: one queue of the device, and packets that other shards forward.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../../c
 import type { Shard, ShardPacket } from "../../../core/stack/sharding/shard.ts";
 import { type MailboxEnds, Mailboxes } from "./mailboxes.ts";
 
-/** The link of a shard. */
+/** A queue of the device and the mailboxes of a shard as one link. */
 export class ShardLink implements Link {
   readonly name: string;
   readonly features: LinkFeatures;
@@ -16,7 +16,7 @@ export class ShardLink implements Link {
   #isWaiting = false;
   #waiter: { resolve(isOpen: boolean): void; reject(error: unknown): void } | undefined;
 
-  /** Takes both over: they are closed with it. */
+  /** Owns `queue` and `ends`: they are closed with the link. */
   constructor(queue: Link, shard: Shard, ends: MailboxEnds) {
     this.name = queue.name;
     this.features = { ...queue.features, shard };
@@ -65,7 +65,7 @@ export class ShardLink implements Link {
     return batch.capacity;
   }
 
-  /** One wait at a time, which may outlive the `ready()` that began it. */
+  /** At most one wait at a time; it may outlast the `ready()` that started it. */
   #waitForQueue(): void {
     if (this.#isWaiting) return;
     this.#isWaiting = true;

@@ -1,6 +1,6 @@
 /**
- * The service in several threads: each has a shard of the stack with its plugins, on a queue of its
- * own of the same device. This thread only looks after them.
+ * The service in several threads: each runs a shard of the stack with its plugins, on its own queue of
+ * the same device. This thread supervises them.
  *
  * @module
  */
@@ -17,10 +17,10 @@ import type { Counters } from "./messages.ts";
 import { WORKER_MODULE, WorkerHandle } from "./worker_handle.ts";
 
 /**
- * Starts the workers. The first one that fails ends the service.
+ * Starts the workers. If one fails, the service ends.
  *
  * @throws {UsageError} A setting cannot be used.
- * @throws {Error} The device, a port or a worker cannot be had.
+ * @throws {Error} The device, a port or a worker is not available.
  */
 export async function startWorkers(settings: Settings, log: Logger): Promise<Service> {
   requireWorkerModule();
@@ -64,7 +64,7 @@ export function requireWorkerModule(): void {
   );
 }
 
-/** Queues are the threads' by their descriptors, which go with the process where one fails. */
+/** Passes each worker the descriptor of a queue; if a step fails, they are closed with the process. */
 async function serveQueues(
   workers: readonly WorkerHandle[],
   settings: Settings,
@@ -94,8 +94,8 @@ async function countersOf(workers: readonly WorkerHandle[], log: Logger): Promis
 }
 
 /**
- * All shards stay until each has drained: while there is one, the kernel gives segments to the
- * others as well, and somebody has to refuse the new connections among them.
+ * All shards stay until each has drained: as long as the device exists the kernel steers segments to
+ * all of them, and new connections have to be refused.
  */
 async function drainAndClose(workers: readonly WorkerHandle[]): Promise<void> {
   await Promise.all(workers.map((worker) => worker.ask({ type: "drain" }, "drained")));

@@ -1,5 +1,5 @@
 /**
- * One shard of the service in a thread of its own: the module that a worker runs.
+ * The module that a worker runs: one shard of the service.
  *
  * @module
  */
@@ -55,7 +55,7 @@ async function serveQueue(
   });
 }
 
-/** Goes on refusing connections until all shards can end: the device is there as long as one is. */
+/** Refuses connections until all shards have drained and the device can be closed. */
 async function drain(): Promise<void> {
   const stopped = serving?.stop(() => {
     report({ type: "drained" });

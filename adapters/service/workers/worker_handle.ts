@@ -1,5 +1,5 @@
 /**
- * A worker, seen from the main thread.
+ * The main thread's side of a worker.
  *
  * @module
  */
@@ -15,10 +15,10 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** What a worker runs. */
+/** The module that a worker runs. */
 export const WORKER_MODULE: URL = new URL("./worker.ts", import.meta.url);
 
-/** Starts a worker, asks it and notices its end. */
+/** Starts a worker, sends it requests and detects its failure. */
 export class WorkerHandle {
   readonly #worker: Worker;
   readonly #index: number;
@@ -27,7 +27,7 @@ export class WorkerHandle {
   #failure: Error | undefined;
   #isEnding = false;
 
-  /** `onFailure` is called once, when it cannot go on or has ended without being asked to. */
+  /** `onFailure` is called once, when the worker has failed or ended unexpectedly. */
   constructor(data: WorkerData, onFailure: (error: Error) => void) {
     this.#index = data.index;
     this.#onFailure = onFailure;
@@ -42,7 +42,7 @@ export class WorkerHandle {
   }
 
   /**
-   * Gives an order and waits for the answer; asked twice at a time it answers both at once.
+   * Sends a request and waits for the answer; concurrent requests for one answer are sent once.
    *
    * @throws {Error} The worker failed.
    */
@@ -53,7 +53,7 @@ export class WorkerHandle {
     return answer;
   }
 
-  /** Waits for something that it says by itself. */
+  /** Waits for a message that the worker sends by itself. */
   told<Type extends WorkerEvent["type"]>(type: Type): Promise<Answer<Type>> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     let pending = this.#pending.get(type);
@@ -65,7 +65,7 @@ export class WorkerHandle {
     return pending.promise as Promise<Answer<Type>>;
   }
 
-  /** Ends it at once. */
+  /** Terminates the worker. */
   async end(): Promise<void> {
     this.#isEnding = true;
     await this.#worker.terminate();

@@ -37,7 +37,9 @@ describe("completeHostAddresses", () => {
   test("does not guess in a network that is no link's", () => {
     for (const everything of ["0.0.0.0/0", "::/0", "0.0.0.0/1"]) {
       expect(() => completeHostAddresses([everything], []))
-        .toThrow(`${everything} is no link's network: name the host's side with --host-address`);
+        .toThrow(
+          `${everything} is not the subnet of a link: give the host's address with --host-address`,
+        );
     }
     expect(completeHostAddresses(["0.0.0.0/0"], ["10.0.0.1/24"])).toEqual(["10.0.0.1/24"]);
   });
@@ -57,7 +59,7 @@ describe("completeHostAddresses", () => {
 
   // One address, or a subnet that is full, and nothing of the same family on the host's side.
   test("says that there is no other address", () => {
-    const message = "has no other address for the host: name one with --host-address";
+    const message = "has no other address for the host: give one with --host-address";
     expect(() => completeHostAddresses(["10.7.0.2/32"], [])).toThrow(message);
     expect(() => completeHostAddresses(["10.7.0.2/32"], ["fd07::1/64"])).toThrow(message);
     expect(() => completeHostAddresses(["fd07::2/128", "10.7.0.2/24"], [])).toThrow(message);

@@ -230,7 +230,7 @@ describe("Publication", () => {
     cleanups.push(() => server.close());
     const connect: Connect = () => Promise.reject(new Error("not used"));
     await expect(publish({ ...setting, port }, connect, silentLogger))
-      .rejects.toThrow(`Cannot publish 127.0.0.1:${port}: the port is taken`);
+      .rejects.toThrow(`Cannot publish 127.0.0.1:${port}: the port is in use`);
     const next = await publish({ ...setting, port, orNextFree: true }, connect, silentLogger);
     expect(next.address.port).toBeGreaterThan(port);
     expect(next.to).toEqual(to);

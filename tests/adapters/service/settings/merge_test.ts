@@ -132,7 +132,7 @@ describe("mergeSettings", () => {
     expect(mergeSettings({ mtu: 68, addresses: ["10.7.0.2/24"] }, {}).mtu).toBe(68);
     const twice = [listen("7", "echo", "--listen 7"), listen("7", "discard", "--listen 7")];
     expect(() => mergeSettings({ listen: twice }, {})).toThrow(
-      "--listen 7: the port is given twice",
+      "--listen 7: this listen address is given twice",
     );
   });
 
