@@ -1,5 +1,5 @@
 /**
- * A stack with its sockets on a link of which the test holds the other end.
+ * A stack with sockets, on a link whose other end is the test.
  *
  * @module
  */
@@ -26,7 +26,7 @@ export class ApiPeer implements AsyncDisposable {
     });
   }
 
-  /** A connection that the stack has opened; the peer's first number is 1. */
+  /** Opens a connection from the stack; the peer's ISN is 0. */
   async connected(): Promise<{ socket: TcpSocket; syn: SentSegment }> {
     const socket = this.stack.connect("10.0.0.1:80", { allowHalfOpen: true });
     socket.closed.catch(() => {});
@@ -37,13 +37,13 @@ export class ApiPeer implements AsyncDisposable {
     return { socket, syn };
   }
 
-  /** The next segment of the stack. */
+  /** The next segment sent by the stack. */
   async sent(): Promise<SentSegment> {
     await this.clock.runUntil(() => this.#link.sent.length > 0, { limitMs: 1000 });
     return decode(this.#link.sent.shift()!) as SentSegment;
   }
 
-  /** Sends a segment back to where `to` came from. */
+  /** Sends a segment to the source of `to`. */
   reply(
     to: SentSegment,
     fields: Partial<TcpFields> & Pick<TcpFields, "flags" | "seq" | "ack">,
@@ -59,7 +59,7 @@ export class ApiPeer implements AsyncDisposable {
     }));
   }
 
-  /** Everything that is ready to happen has happened. */
+  /** Waits until all pending work has run. */
   settle(): Promise<void> {
     return this.clock.settle();
   }
@@ -69,7 +69,7 @@ export class ApiPeer implements AsyncDisposable {
   }
 }
 
-/** Packets wait in arrays. */
+/** A link that queues packets in arrays. */
 class TestLink implements Link {
   readonly name = "test";
   readonly features: LinkFeatures = { mtu: 1500, maxSuperPacket: 0, checksumOffload: false };

@@ -1,6 +1,6 @@
 /**
- * Plays the scripts of the conformance tests against the Linux kernel and prints which of them it
- * agrees with. Needs a TUN device and the right to make a network namespace.
+ * Plays the scripts of the conformance tests against the Linux kernel and prints where it agrees.
+ * Needs a TUN device and the privilege to create a network namespace.
  *
  * @module
  */
@@ -50,7 +50,7 @@ async function runScripts(): Promise<RowResult[]> {
   }
 }
 
-/** Runs the tests in a namespace; resolves with what was printed. */
+/** Runs the tests in a namespace; resolves with their output. */
 function run(env: Record<string, string | undefined>): Promise<string> {
   const [program, ...options] = namespaceCommand();
   const tests = process.versions["bun"] === undefined

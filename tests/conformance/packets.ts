@@ -1,5 +1,5 @@
 /**
- * Packets that no well-behaved peer sends, for traces.
+ * Malformed packets for traces.
  *
  * @module
  */
@@ -11,7 +11,10 @@ import {
 } from "../support/dsl/encode.ts";
 import type { Trace } from "../support/dsl/trace.ts";
 
-/** A segment of the peer of `t` with relative numbers, as bytes to change and `t.wire.inject`. */
+/**
+ * A segment of the peer of `t` with relative numbers, as bytes to modify and pass to
+ * `t.wire.inject`.
+ */
 export function peerPacket(
   t: Trace,
   { seq, ack, ...rest }: Partial<TcpFields> & { seq: number; ack: number; flags: number },
@@ -28,7 +31,7 @@ export function peerPacket(
   });
 }
 
-/** Makes the TCP checksum of a changed IPv4 packet without options right again. */
+/** Updates the TCP checksum of a modified IPv4 packet without options. */
 export function withChecksum(t: Trace, packet: Uint8Array): Uint8Array {
   const segment = packet.subarray(20);
   segment[16] = segment[17] = 0;

@@ -1,5 +1,5 @@
 /**
- * Runs the conformance tests on the runtime that runs this and prints what became of each row.
+ * Runs the conformance tests on this runtime and prints the outcome of each row.
  *
  * @module
  */
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** A row passes when all of its tests do. */
+/** A row passes if all of its tests pass. */
 function judge(results: readonly RowResult[]): { outcome: Outcome; why: string } {
   for (const outcome of ["failed", "decided against"] as const) {
     const found = results.find((result) => result.outcome === outcome);
@@ -67,7 +67,7 @@ function testArguments(): string[] {
     : ["test", "--timeout=30000", FOLDER];
 }
 
-/** Runs the runtime; resolves with what it printed. */
+/** Runs the runtime; resolves with its output. */
 function run(args: readonly string[], env: Record<string, string | undefined>): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, { cwd: ROOT, env });

@@ -1,5 +1,5 @@
 /**
- * What a conformance test writes down for the report.
+ * Results that conformance tests record for the report.
  *
  * @module
  */
@@ -9,18 +9,18 @@ import process from "node:process";
 /** One test's outcome. */
 export interface RowResult {
   readonly number: number;
-  /** Tells tests of one row apart. */
+  /** Distinguishes tests of one row. */
   readonly detail?: string | undefined;
-  /** `"not expressible"`: the kernel cannot be asked. */
+  /** `"not expressible"`: the script cannot be played against the kernel. */
   readonly outcome: "passed" | "failed" | "decided against" | "not expressible";
-  /** Of a failure: its message. Of a decision: the reason. */
+  /** The message of a failure, or the reason of a decision. */
   readonly why?: string;
 }
 
-/** The environment variable that names the file to write to. */
+/** Environment variable with the path of the report. */
 export const REPORT = "BERTH_CONFORMANCE_REPORT";
 
-/** The environment variable that says `linux` where scripts are to run against the kernel. */
+/** Environment variable that is `linux` to play scripts against the kernel. */
 export const TARGET = "BERTH_CONFORMANCE_TARGET";
 
 /** Adds a line to the report, if there is one. */

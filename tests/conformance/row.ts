@@ -1,5 +1,5 @@
 /**
- * Tests that each belong to a row of the list of behaviours.
+ * Registers tests for rows of the list of behaviours.
  *
  * @module
  */
@@ -12,19 +12,20 @@ import { parseScript } from "./script/parse.ts";
 import { runScript } from "./script/run.ts";
 import { NotExpressible } from "./script/target.ts";
 
-/** A script, or what a test does that no script can say. */
+/** A script, or a function for tests that cannot be written as one. */
 export type RowTest = string | (() => void | Promise<void>);
 
 /**
- * Registers tests of rows. Each says the row's title, so that a reader need not look the number up.
+ * Registers tests of rows. Each call repeats the row's title, so that a reader need not look up the
+ * number.
  *
- * @throws {Error} The title is not that of the row in the list.
+ * @throws {Error} The title differs from that in the list.
  */
 export interface Rows {
-  /** A row with one test, or one of several whose `detail` tells them apart. */
+  /** Registers a test of a row; `detail` distinguishes several tests. */
   (number: number, title: string, test: RowTest): void;
   (number: number, title: string, detail: string, test: RowTest): void;
-  /** A row that this project decided against, and why. */
+  /** Registers a row that this project has decided against, with the reason. */
   decidedAgainst(number: number, title: string, why: string): void;
 }
 
@@ -72,7 +73,7 @@ async function runOnCore(text: string): Promise<void> {
   await runScript(script, new CoreTarget(script));
 }
 
-/** Runs a script against the kernel: a difference is a finding and no failure. */
+/** Runs a script against the kernel; a difference is recorded but is not a failure. */
 async function compared(number: number, detail: string | undefined, text: string): Promise<void> {
   try {
     await runOnLinux(text);

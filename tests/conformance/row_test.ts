@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { rowsWith } from "./row.ts";
 
-// A number that was mistyped, and a title that was changed in one of the two places.
-test("row registers no test under a title that is not the list's", () => {
+// A mistyped number, and a title that was changed in only one of two places.
+test("row refuses a title that differs from the list", () => {
   const names: string[] = [];
   const row = rowsWith((name) => names.push(name));
   const title = "LISTEN ignores a RST";

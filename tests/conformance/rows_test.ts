@@ -7,13 +7,13 @@ import { ROWS } from "./rows.ts";
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
 describe("ROWS", () => {
-  // Later rows stand in the section that they belong to, so the order does not show a gap.
+  // Rows are grouped by section, so their order does not show gaps.
   test("are numbered from 1 without a gap", () => {
     const numbers = ROWS.map(({ number }) => number).sort((a, b) => a - b);
     expect(numbers).toEqual(ROWS.map((_, i) => i + 1));
   });
 
-  // A row without a test would be reported as missing only by who runs the report.
+  // Otherwise a row without a test would show up only in the report.
   test("have a test each", () => {
     const sections = readdirSync(join(ROOT, "tests/conformance"))
       .filter((name) => name.startsWith("section_"));
@@ -25,7 +25,7 @@ describe("ROWS", () => {
       .toEqual([]);
   });
 
-  // How many there are is written where a reader meets the command.
+  // The number of rows is mentioned where the command is described.
   test.each([
     ["README.md", /(\d+) behaviours of TCP/g],
     ["CHANGELOG.md", /(\d+) behaviours of TCP/g],

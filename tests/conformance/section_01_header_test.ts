@@ -8,7 +8,7 @@ import { accepted, synReceived } from "./script/preludes.ts";
 const row = rowsWith(test);
 const internet = { profile: "internet" } as const;
 
-// Whatever the stack sends is read by an independent decoder that works the checksum out anew.
+// An independent decoder recomputes the checksum of everything that the stack sends.
 for (const version of [4, 6]) {
   row(
     1,
@@ -26,7 +26,7 @@ for (const version of [4, 6]) {
   );
 }
 
-// One bit is wrong: nothing comes back, and the connection never saw it.
+// One bit is wrong: there is no answer, and the connection is not affected.
 row(2, "a segment with a wrong checksum is dropped without an answer", () => {
   const t = inEstablished(internet);
   t.send({ seq: 1, data: 10, checksumError: 1 });
@@ -36,7 +36,7 @@ row(2, "a segment with a wrong checksum is dropped without an answer", () => {
   expect(t.wire.stack.stats.dropped("tcp-checksum")).toBe(1);
 });
 
-// 4 words are too few, 6 more than the segment has; nothing comes back.
+// 4 words are too few, 6 more than the segment has; there is no answer.
 for (const words of [0, 4, 6, 15]) {
   row(
     3,
@@ -54,7 +54,7 @@ for (const words of [0, 4, 6, 15]) {
   );
 }
 
-// Kind 253 stands before the MSS option, and in a segment with text.
+// Kind 253 precedes the MSS option, and is in a segment with text.
 row(
   4,
   "an option of an unknown kind is skipped by its length",
@@ -66,7 +66,7 @@ row(
   +0  read 10`,
 );
 
-// The SYN's options stand at odd places; timestamps in a later segment stand behind one NOP alone.
+// The SYN's options are unaligned; timestamps in a later segment follow a single NOP.
 row(
   5,
   "options are taken in any segment, at any alignment",
@@ -80,7 +80,7 @@ row(
   +0  > P. 1:989(988) ack 1989`,
 );
 
-// Lengths that cannot be end the reading of options; what stands before them counts.
+// Parsing stops at an invalid length; the options before it are used.
 for (const bytes of [[2, 0], [2, 1], [253, 0], [253, 1, 1, 1], [253, 40, 0, 0], [8, 10, 1], [5]]) {
   row(
     6,
@@ -101,7 +101,7 @@ for (const bytes of [[2, 0], [2, 1], [253, 0], [253, 1, 1, 1], [253, 40, 0, 0], 
   );
 }
 
-// The decoder refuses an option without a sane length, and words that options do not fill.
+// The decoder refuses options with an invalid length, and incomplete words.
 for (const knobs of ["sack=true", "sack=false", "timestamps=false", "windowScaling=false"]) {
   row(
     7,
@@ -117,7 +117,7 @@ for (const knobs of ["sack=true", "sack=false", "timestamps=false", "windowScali
   );
 }
 
-// SYN,ACK has it; ACK, text and FIN have not.
+// SYN,ACK has it; ACK, text and FIN do not.
 row(
   8,
   "the MSS option goes in SYN and SYN,ACK and nowhere else",
@@ -144,7 +144,7 @@ row(
   +0  > . 1:1(0) ack 1 <>`,
 );
 
-// The peer named none: the default of its family.
+// The peer sends no MSS: the default of the family applies.
 for (const [version, mss] of [[4, 536], [6, 1220]]) {
   row(
     9,
@@ -157,7 +157,7 @@ for (const [version, mss] of [[4, 536], [6, 1220]]) {
   );
 }
 
-// The same as if it were not there.
+// As without the option.
 row(
   10,
   "an MSS of 0 counts as absent",
@@ -177,7 +177,7 @@ row(
   +0  > . 1:1073(1072) ack 1 x536`,
 );
 
-// Timestamps take 12 bytes of every segment; an MSS of 1 would leave less than none.
+// Timestamps take 12 bytes of every segment; an MSS of 1 would leave no room for text.
 row(
   11,
   "a tiny MSS is raised, so that options leave room for text",
@@ -186,7 +186,7 @@ row(
   +0  > . 1:105(104) ack 1 x52`,
 );
 
-// The peer takes 1460, the path carries 900, and timestamps take 12.
+// The peer's MSS is 1460, the path MTU 900, and timestamps take 12.
 row(
   12,
   "a segment is min(peer's MSS, path MTU - headers) less the options",
@@ -227,7 +227,7 @@ for (
   );
 }
 
-// 700 bytes by the user's will.
+// An MSS of 700 is configured.
 row(
   14,
   "an MSS that the user sets is advertised by both kinds of open",
@@ -246,7 +246,7 @@ row(
   +0  > S 0:0(0) <mss 700>`,
 );
 
-// All four are set in a segment that is taken like any other; the decoder refuses sent ones.
+// A segment with all four bits set is accepted; the decoder refuses them in sent segments.
 row(15, "reserved header bits are zero when sent and ignored when received", () => {
   const t = inEstablished(internet);
   const packet = peerPacket(t, { seq: 1, ack: 1, flags: 24, text: new Uint8Array(10) });
@@ -255,7 +255,7 @@ row(15, "reserved header bits are zero when sent and ignored when received", () 
   t.recv({ at: 40, ack: 11 });
 });
 
-// 64 unless somebody wants another; 0 would be a packet that no router forwards.
+// 64 by default; routers would not forward a packet with 0.
 row(16, "the hop limit can be set, is never 0, and has a sane default", () => {
   for (const [hopLimit, version] of [[64, 4], [7, 4], [255, 6]] as const) {
     const t = inListen({ ...internet, version, tcp: hopLimit === 64 ? {} : { hopLimit } });

@@ -7,7 +7,7 @@ import { accepted } from "./script/preludes.ts";
 
 const row = rowsWith(test);
 
-// The SYN is number 2^32 - 501, so that the first segment crosses the end; so does its ACK.
+// The SYN has number 2^32 - 501, so that the first segment and its ACK cross the wrap.
 row(
   18,
   "sending across 2^32 works",
@@ -23,7 +23,7 @@ row(
   +.01 < . 1:1(0) ack 4001`,
 );
 
-// A hole on either side of 2^32, reported by blocks of which one lies across it.
+// Gaps on both sides of 2^32, with a SACK block across it.
 row(
   19,
   "receiving across 2^32 works, SACK blocks included",
@@ -44,14 +44,14 @@ row(
   +0  read 800`,
 );
 
-// One tick is 4 microseconds: a second later the same connection begins 250,000 numbers on.
+// One tick is 4 microseconds: a second later the ISN of the same connection is 250,000 higher.
 row(20, "the ISN is a clock plus a keyed hash of addresses and ports", "clock", () => {
   const isn = (start: number) => inSynSent({ profile: "internet", start }).iss;
   expect((isn(1_001_000) - isn(1_000_000)) >>> 0).toBe(250_000);
   expect((isn(1_000_004) - isn(1_000_000)) >>> 0).toBe(1000);
 });
 
-// Another port, address or key makes another number, and nothing tells how far away.
+// Another port, address or key gives an unrelated ISN.
 row(20, "the ISN is a clock plus a keyed hash of addresses and ports", "hash", () => {
   const key = (first: number) =>
     new KeyedHash(Uint8Array.from({ length: 16 }, (_, i) => first + i));
@@ -65,7 +65,7 @@ row(20, "the ISN is a clock plus a keyed hash of addresses and ports", "hash", (
   expect(new Set(steps).size).toBe(steps.length);
 });
 
-// SYN,ACK, text, its retransmission, an ACK and a FIN: each carries the time it is sent.
+// SYN,ACK, text, its retransmission, an ACK and a FIN each carry the time of sending.
 row(
   21,
   "timestamps never go back on a connection",

@@ -7,10 +7,10 @@ import { accepted, synReceived } from "./script/preludes.ts";
 const row = rowsWith(test);
 const internet = { profile: "internet" } as const;
 
-// SYN, FIN and every byte of text have a number; the RST acknowledges all of them.
+// SYN, FIN and every byte of text have a sequence number; the RST acknowledges all of them.
 row(
   22,
-  "to no connection, without ACK: RST,ACK with SEQ 0 and ACK behind the segment",
+  "no connection, segment without ACK: RST,ACK with SEQ=0 and ACK=SEG.SEQ+SEG.LEN",
   `0  < S 0:0(0) win 1000
   +0 > R. 0:0(0) ack 1
   +0 < P 5:15(10) win 1000
@@ -19,10 +19,10 @@ row(
   +0 > R. 0:0(0) ack 16`,
 );
 
-// The RST has the number that the peer waits for.
+// The RST has the sequence number that the peer expects.
 row(
   23,
-  "to no connection, with ACK: RST with SEQ=SEG.ACK and no ACK bit",
+  "no connection, segment with ACK: RST with SEQ=SEG.ACK and no ACK bit",
   `0  < . 1:1(0) ack 77
   +0 > R 77:77(0)
   +0 < FP. 1:11(10) ack 78
@@ -31,7 +31,7 @@ row(
   +0 > R 79:79(0)`,
 );
 
-// Neither where nobody listens nor to a connection that is none.
+// On a closed port and on a port with a listener.
 row(
   24,
   "a RST is never answered by a RST",
@@ -43,7 +43,7 @@ row(
   +1 expect connections 0`,
 );
 
-// The SYN behind it is answered as if nothing had been.
+// A SYN after it is answered as usual.
 row(
   25,
   "LISTEN ignores a RST",
@@ -54,7 +54,7 @@ row(
   +0 > S. 0:0(0) ack 1`,
 );
 
-// It acknowledges what nobody has sent.
+// It acknowledges data that was never sent.
 row(
   26,
   "LISTEN answers an ACK with RST, SEQ=SEG.ACK",
@@ -74,7 +74,7 @@ row(
   +0 expect connections 0`,
 );
 
-// SYN,ACK acknowledges the SYN alone.
+// SYN,ACK acknowledges only the SYN.
 row(
   28,
   "LISTEN answers a SYN with SYN,ACK",
@@ -87,8 +87,8 @@ row(
   +0 accept`,
 );
 
-// A peer is one host, and so are we.
-row(29, "a SYN from or to what is no unicast address is dropped silently", () => {
+// Both addresses have to be unicast.
+row(29, "a SYN from or to an address that is not unicast is dropped silently", () => {
   const t = inListen(internet);
   const from = (source: string, destination: string) => {
     t.wire.inject(encodeTcp({
@@ -114,7 +114,7 @@ row(29, "a SYN from or to what is no unicast address is dropped silently", () =>
   expect(t.wire.stack.tcp.connectionCount).toBe(0);
 });
 
-// Port 81 is nobody's, address 10.0.0.9 is not ours: the connection on port 80 does not notice.
+// Port 81 is closed and 10.0.0.9 is not own: the connection on port 80 is not affected.
 row(30, "a segment to another port or address does not reach the connection", () => {
   const t = inEstablished(internet);
   const otherPort = t.other({ localPort: 81 });
@@ -127,7 +127,7 @@ row(30, "a segment to another port or address does not reach the connection", ()
   expect(t.tcb.bytesIn).toBe(0);
 });
 
-// Three handshakes at once, completed in another order.
+// Three concurrent handshakes, completed in another order.
 row(
   31,
   "several connections are half-open on one port",
@@ -147,7 +147,7 @@ row(
   +0   accept = nothing`,
 );
 
-// One place: a second SYN is ignored until the first connection is accepted.
+// A backlog of one: a second SYN is ignored until the first connection is accepted.
 row(
   32,
   "a full accept queue ignores SYNs and handshake ACKs, and resends SYN,ACK",
@@ -165,8 +165,8 @@ row(
   +0   accept@2`,
 );
 
-// Two places, taken by half-open connections: a third peer is answered by a cookie. When its ACK
-// comes the other two have moved on to the accept queue, which is full: it has to send again.
+// A backlog of two, taken by half-open connections: a third peer gets a SYN cookie. When its ACK
+// arrives, the other two fill the accept queue, so it has to retransmit.
 row(
   32,
   "a full accept queue ignores SYNs and handshake ACKs, and resends SYN,ACK",
@@ -190,7 +190,7 @@ row(
   +0   read@3 100`,
 );
 
-// With timestamps everything comes back in them, without only the MSS does, in the number itself.
+// With timestamps, all options are encoded in them; without, only the MSS, in the sequence number.
 for (
   const [options, answer] of [
     ["sackOK,wscale 7,TS val 100 ecr 0", "mss 1460,sackOK,TS val . ecr 100,nop,wscale 7"],
@@ -210,7 +210,7 @@ for (
   );
 }
 
-// Nobody has called accept() yet.
+// accept() has not been called yet.
 row(
   33,
   "data may follow the handshake before accept()",
@@ -225,10 +225,10 @@ row(
   +0   read 1 = EOF`,
 );
 
-// One waits to be accepted, one is half-open.
+// One connection waits to be accepted, one is half-open.
 row(
   34,
-  "closing a listener resets what was not accepted",
+  "closing a listener resets connections not accepted",
   `0    listen
   +0   <@1 S 0:0(0) win 1000
   +0   >@1 S. 0:0(0) ack 1
@@ -242,10 +242,10 @@ row(
   +0   >@3 R. 0:0(0) ack 1`,
 );
 
-// The SYN,ACK acknowledges the SYN alone, so the peer sends the text again.
+// The SYN,ACK acknowledges only the SYN.
 row(
   35,
-  "text on a SYN is not lost unseen",
+  "text on a SYN is not acknowledged, so that the peer resends it",
   `0    listen
   +0   < S 0:10(10) win 1000 <mss 1000>
   +0   > S. 0:0(0) ack 1
@@ -255,7 +255,7 @@ row(
   +0   read 10`,
 );
 
-// 1,000 SYNs of nobody fill the 16 places; whoever is real still gets in.
+// 1,000 spoofed SYNs fill a backlog of 16; a real client still gets in.
 row(36, "a handshake completes under a flood of SYNs", () => {
   const t = inListen({ ...internet, backlog: 16 });
   for (let i = 0; i < 1000; i++) {
@@ -271,7 +271,7 @@ row(36, "a handshake completes under a flood of SYNs", () => {
   t.recv({ flags: "P.", length: 500 });
 });
 
-// The peer's SYN comes again although it was answered: still one connection.
+// The peer retransmits its SYN although it was answered: still one connection.
 row(
   31,
   "several connections are half-open on one port",

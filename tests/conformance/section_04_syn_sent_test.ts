@@ -18,7 +18,7 @@ row(
   +0 expect state SYN-SENT`,
 );
 
-// The handshake is through after one round trip.
+// The handshake is complete after one round trip.
 row(
   38,
   "a good SYN,ACK leads to ESTABLISHED and is acknowledged",
@@ -28,10 +28,10 @@ row(
   +0   expect state ESTABLISHED`,
 );
 
-// ISS and ISS + 2, with SYN and without; then the right one.
+// ISS and ISS + 2, with and without SYN; then the correct one.
 row(
   39,
-  "an ACK of what was not sent draws RST, SEQ=SEG.ACK",
+  "an ACK of unsent data draws RST, SEQ=SEG.ACK",
   `${SYN_SENT}
   +0 < S. 0:0(0) ack 0
   +0 > R 0:0(0)
@@ -46,7 +46,7 @@ row(
   +0 > . 1:1(0) ack 1`,
 );
 
-// It may be of an old connection that the peer still has.
+// It may belong to an old connection of the peer.
 row(
   40,
   "a good ACK without SYN or RST is dropped",
@@ -56,7 +56,7 @@ row(
   +0 expect state SYN-SENT`,
 );
 
-// Nobody listens there.
+// The port is closed.
 row(
   41,
   "a RST with a good ACK refuses the connection",
@@ -67,7 +67,7 @@ row(
   +0   expect connections 0`,
 );
 
-// Whoever has not seen the SYN cannot refuse it.
+// A sender that has not seen the SYN cannot refuse it.
 row(
   42,
   "a RST without ACK is dropped",
@@ -85,7 +85,7 @@ row(
   +0 expect state SYN-SENT`,
 );
 
-// Both SYNs cross; here each end sees the other's SYN,ACK, there only an ACK.
+// Both SYNs cross; then each end receives a SYN,ACK, or only an ACK.
 row(
   44,
   "a SYN without ACK opens simultaneously",
@@ -109,7 +109,7 @@ row(
   +0   expect state ESTABLISHED`,
 );
 
-// The other end has changed its mind.
+// The peer refuses after its SYN.
 row(
   45,
   "a simultaneous open that is reset was refused",
@@ -121,7 +121,7 @@ row(
   +0   expect error CONNECTION_REFUSED`,
 );
 
-// The peer learns of it when it answers.
+// The peer gets RST in response to its answer.
 row(
   46,
   "close() in SYN-SENT sends nothing, a late SYN,ACK draws RST",
@@ -143,10 +143,10 @@ row(
   15   > S 0:0(0) <...>`,
 );
 
-// By default after three minutes.
+// Three minutes by default.
 row(
   48,
-  "connect() gives up after 3 minutes at least, and says so",
+  "connect() fails after at least 3 minutes, with an error",
   `${SYN_SENT}
   1     > S 0:0(0)
   3     > S 0:0(0)
@@ -161,7 +161,7 @@ row(
 );
 row(
   48,
-  "connect() gives up after 3 minutes at least, and says so",
+  "connect() fails after at least 3 minutes, with an error",
   "settable",
   `set connectTimeoutMs=2500
   ${SYN_SENT}
@@ -169,17 +169,17 @@ row(
   2.6   expect error TIMED_OUT`,
 );
 
-// More than a segment's worth, in order.
+// More than one segment, in order.
 row(
   49,
-  "what is written in SYN-SENT goes out once established",
+  "data written in SYN-SENT is sent once established",
   `${SYN_SENT}
   +0   write 1500
   +.01 < S. 0:0(0) ack 1 win 65535 <mss 1000>
   +0   > . 1:1501(1500) ack 1 x1000`,
 );
 
-// The reader waits for what may still come.
+// The read waits for the connection.
 row(50, "reading in SYN-SENT waits, a RST wakes it with an error", async () => {
   await using peer = new ApiPeer();
   const socket = peer.stack.connect("10.0.0.1:80");
@@ -191,8 +191,8 @@ row(50, "reading in SYN-SENT waits, a RST wakes it with an error", async () => {
   expect(await outcome).toBe("CONNECTION_REFUSED");
 });
 
-// What is no host cannot be a peer, and port 0 is none.
-row(51, "connect() to what is no host, or to port 0, fails", () => {
+// Addresses that are not unicast, and port 0, cannot be a peer.
+row(51, "connect() to an address that is not unicast, or to port 0, fails", () => {
   const { stack } = new Wire({ profile: "internet" });
   const connect = (text: string, remotePort: number) =>
     stack.tcp.connect(
@@ -205,7 +205,7 @@ row(51, "connect() to what is no host, or to port 0, fails", () => {
   expect(connect("10.0.0.1", 0)).toBe("INVALID_ADDRESS");
 });
 
-// The own address in the peer's network, else one of the same family; a given one is used.
+// The own address in the peer's network, otherwise one of the same family; an explicit one is used.
 row(52, "a local address is picked where none was given", () => {
   const wire = new Wire({
     profile: "internet",
@@ -226,7 +226,7 @@ row(52, "a local address is picked where none was given", () => {
   expect(source("192.0.2.1", "10.9.9.9")).toBeUndefined();
 });
 
-// A simultaneous open with oneself: what is written is read.
+// A simultaneous open with itself: written data is read back.
 row(53, "connecting to oneself on one port works or fails cleanly", () => {
   const wire = new Wire({ profile: "internet" });
   const own = { local: "10.0.0.2", localPort: 5000, remote: "10.0.0.2", remotePort: 5000 };

@@ -4,7 +4,7 @@ import { SYN_SENT, synReceived } from "./script/preludes.ts";
 
 const row = rowsWith(test);
 
-// The handshake is through.
+// The handshake is complete.
 row(
   54,
   "the ACK of our SYN leads to ESTABLISHED",
@@ -13,7 +13,7 @@ row(
   +0   expect state ESTABLISHED`,
 );
 
-// ISS, ISS + 2 and one from long ago; then the right one.
+// ISS, ISS + 2 and a very old one; then the correct one.
 row(
   55,
   "any other ACK draws RST, SEQ=SEG.ACK, and changes nothing",
@@ -44,7 +44,7 @@ row(
   +0   expect state ESTABLISHED`,
 );
 
-// The port goes on listening.
+// The listener stays.
 row(
   57,
   "a RST ends a passive open, a later ACK draws RST",
@@ -58,10 +58,10 @@ row(
   +0   >@2 S. 0:0(0) ack 1`,
 );
 
-// One segment does all of it.
+// All in one segment.
 row(
   58,
-  "text and FIN on the handshake's ACK are taken",
+  "text and FIN on the handshake's ACK are accepted",
   `${synReceived()}
   +.01 < FP. 1:101(100) ack 1
   +0   > . 1:1(0) ack 102
@@ -83,10 +83,10 @@ row(
   +5    expect state ESTABLISHED`,
 );
 
-// Before the SYN,ACK's own timer.
+// Before the SYN,ACK's timer expires.
 row(
   60,
-  "a SYN that comes again draws SYN,ACK again, no second connection",
+  "a resent SYN draws SYN,ACK again, and no second connection",
   `${synReceived()}
   +.5  < S 0:0(0) win 65535 <mss 1000,sackOK>
   +0   > S. 0:0(0) ack 1
@@ -96,7 +96,7 @@ row(
   +0   accept = nothing`,
 );
 
-// An application has a connection in SYN-RECEIVED when both ends opened at once.
+// After a simultaneous open the application has a connection in SYN-RECEIVED.
 row(
   61,
   "close() sends FIN, or RST with linger 0",
@@ -125,7 +125,7 @@ row(
 // The peer's ACK and the first SYN,ACK were lost.
 row(
   62,
-  "what was written early goes out after a resent SYN,ACK is acknowledged",
+  "data written early is sent after a resent SYN,ACK is acknowledged",
   `${SYN_SENT}
   +.01 < S 0:0(0) win 65535 <mss 1000>
   +0   > S. 0:0(0) ack 1

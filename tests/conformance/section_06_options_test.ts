@@ -4,7 +4,7 @@ import { accepted, SYN_SENT } from "./script/preludes.ts";
 
 const row = rowsWith(test);
 
-// Neither side scales unless both have said so: 100 stands for 100 bytes.
+// Without the option on both sides, a window of 100 is 100 bytes.
 row(
   63,
   "window scaling is in use if both SYNs have it",
@@ -41,7 +41,7 @@ row(
   +0   > . 1:101(100) ack 1`,
 );
 
-// 1,000 in a SYN is 1,000; behind it 1,000 is 128,000.
+// In a SYN, 1,000 is 1,000; afterwards it is 128,000.
 row(
   64,
   "the window of SYN and SYN,ACK is not scaled",
@@ -68,7 +68,7 @@ row(
 // A window of 2 is 32,768 bytes, not 65,536.
 row(
   65,
-  "a shift above 14 is taken as 14",
+  "a shift above 14 is treated as 14",
   `set congestion=unacked
   ${accepted("mss 1000,wscale 15", 2)}
   +0   write 40000
@@ -77,7 +77,7 @@ row(
   +0   > . 32001:40001(8000) ack 1 x1000`,
 );
 
-// Up to 65,535 bytes need no shift; each further bit doubles what it can say.
+// Up to 65,535 bytes need no shift; each bit doubles the maximum window.
 for (
   const [buffer, shift] of [[65535, 0], [65536, 1], [262144, 3], [1048576, 5], [1073741823, 14]]
 ) {
@@ -91,7 +91,7 @@ for (
   );
 }
 
-// 10,000 with a shift of 2 lets 40,000 bytes out and not one more.
+// 10,000 with a shift of 2 allows 40,000 bytes and no more.
 row(
   67,
   "the peer's scaled window is used to its end",
@@ -103,7 +103,7 @@ row(
   +0   > . 40001:50001(10000) ack 1 x1000`,
 );
 
-// Text ahead of a hole is reported only where it was agreed.
+// Out-of-order text is reported only if negotiated.
 row(
   68,
   "SACK is offered, and in use if both SYNs have it",
@@ -140,7 +140,7 @@ row(
   +0  > . 1:1(0) ack 1 <>`,
 );
 
-// Offered by connect(), echoed by SYN,ACK, gone where one side lacks them.
+// Offered by connect(), echoed by SYN,ACK, and not used if one side lacks them.
 row(
   69,
   "timestamps are in use if both SYNs have them",
@@ -178,10 +178,10 @@ row(
   +0  > P. 1:11(10) ack 1 <>`,
 );
 
-// Of segments acknowledged together the first counts, of those ahead of a hole none.
+// Of segments acknowledged together, the first counts; out-of-order ones do not.
 row(
   70,
-  "TSecr echoes what last advanced the window's left edge",
+  "TSecr echoes the segment that last advanced the window's left edge",
   `${accepted("mss 1000,sackOK,TS val 100 ecr 0")}
   +0   < P. 1:101(100) ack 1 <TS val 120 ecr 0>
   +.01 < P. 101:201(100) ack 1 <TS val 130 ecr 0>
@@ -208,17 +208,17 @@ row(
   +0   > R. 12:12(0) ack 101 <TS val . ecr 110>`,
 );
 
-// The peer, or something between, has left them out.
+// The peer or a middlebox has removed them.
 row(
   72,
-  "a segment without agreed timestamps is still taken",
+  "a segment without agreed timestamps is still accepted",
   `${accepted("mss 1000,TS val 100 ecr 0")}
   +0   < P. 1:101(100) ack 1
   +.04 > . 1:1(0) ack 101 <TS val . ecr 110>
   +0   read 100`,
 );
 
-// 1 ms older than what was seen last.
+// 1 ms older than the last one.
 row(
   73,
   "an older TSval is dropped and draws an ACK",
@@ -231,7 +231,7 @@ row(
   +0   read 100`,
 );
 
-// 500 came with an ACK of what was not sent: 110 is still what counts.
+// 500 came with an ACK of unsent data: TS.Recent is still 110.
 row(
   74,
   "a segment that acknowledges unsent data leaves TS.Recent alone",
@@ -242,7 +242,7 @@ row(
   +.04 > . 1:1(0) ack 101 <TS val . ecr 120>`,
 );
 
-// The text went at 10 ms, the FIN at 110, the RST at 210.
+// The text is sent at 10 ms, the FIN at 110, the RST at 210.
 row(
   75,
   "TSval of FIN and RST is the time they are sent",

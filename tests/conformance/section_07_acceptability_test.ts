@@ -38,7 +38,7 @@ row(
 // 10,000 bytes are offered.
 row(
   77,
-  "beyond the window: an ACK, the text is not taken",
+  "beyond the window: an ACK, and the text is dropped",
   `set receiveBuffer=10000
   ${accepted()}
   +0  < P. 10002:10102(100) ack 1
@@ -62,7 +62,7 @@ row(
   +0  > . 1:1(0) ack 1`,
 );
 
-// The peer has not seen the ACK and backs off until it does.
+// The peer has not received the ACK and retransmits until it does.
 row(
   79,
   "ACKs of resent data are not limited",
@@ -77,10 +77,10 @@ row(
   +0   > . 1:1(0) ack 101`,
 );
 
-// What lies beyond the window has to come again, what was there before is not taken twice.
+// Text beyond the window has to be retransmitted; old text is not delivered twice.
 row(
   80,
-  "of text partly in the window the new part is taken",
+  "of text partly in the window, the new part is accepted",
   "beyond",
   `set receiveBuffer=4096
   ${accepted()}
@@ -92,7 +92,7 @@ row(
 );
 row(
   80,
-  "of text partly in the window the new part is taken",
+  "of text partly in the window, the new part is accepted",
   "below",
   `${accepted()}
   +0   < P. 1:101(100) ack 1
@@ -104,7 +104,7 @@ row(
 // It acknowledges 100 bytes and opens the window to 1,000.
 row(
   81,
-  "at window 0 an empty segment at RCV.NXT counts",
+  "at window 0 an empty segment at RCV.NXT is processed",
   `${WINDOW_CLOSED}
   +0   write 100
   +0   > P. 1:101(100) ack 4097 win 0
@@ -113,7 +113,7 @@ row(
   +0   > . 101:1101(1000) ack 4097 win 0`,
 );
 
-// A peer that resets is heard, and so is its urgent pointer: 10 bytes behind 4,096 unread ones.
+// A RST is processed, and so is an urgent pointer 10 bytes after 4,096 unread ones.
 row(
   82,
   "at window 0 RST and URG are processed",
@@ -132,10 +132,10 @@ row(
   +0   expect urgent 4106`,
 );
 
-// A FIN needs no room.
+// A FIN needs no buffer.
 row(
   83,
-  "at window 0 a FIN at RCV.NXT is taken",
+  "at window 0 a FIN at RCV.NXT is accepted",
   `${WINDOW_CLOSED}
   +0   < F. 4097:4097(0) ack 1
   +0   > . 1:1(0) ack 4098 win 0
@@ -156,10 +156,10 @@ row(
   +0 expect readable 0`,
 );
 
-// Somebody else's number, with text.
+// An ACK beyond SND.NXT, with text.
 row(
   85,
-  "an ACK of what was not sent draws an ACK, its text is not taken",
+  "an ACK of unsent data draws an ACK, and its text is dropped",
   `${accepted()}
   +0 < P. 1:101(100) ack 2
   +0 > . 1:1(0) ack 1
@@ -169,7 +169,7 @@ row(
 // It was overtaken by the ACK of 101.
 row(
   86,
-  "an old ACK is ignored, its text is taken",
+  "an old ACK is ignored, and its text is accepted",
   `${accepted()}
   +0   write 100
   +0   > P. 1:101(100) ack 1
@@ -179,10 +179,10 @@ row(
   +0   read 100`,
 );
 
-// The peer's window was 1,000: nothing of ours can be older than 1,000 below SND.UNA.
+// The peer's window was 1,000, so no genuine ACK is more than 1,000 below SND.UNA.
 row(
   87,
-  "an ACK from long ago draws a challenge ACK",
+  "a very old ACK draws a challenge ACK",
   `0    listen
   +0   < S 0:0(0) win 1000 <mss 1000>
   +0   > S. 0:0(0) ack 1
@@ -199,7 +199,7 @@ row(
 );
 row(
   87,
-  "an ACK from long ago draws a challenge ACK",
+  "a very old ACK draws a challenge ACK",
   "a large window",
   `${accepted("mss 1000", 65535)}
   +0   < P. 1:101(100) ack -70000
@@ -209,7 +209,7 @@ row(
   +.04 > . 1:1(0) ack 101`,
 );
 
-// In each state a segment from outside the window and one that acknowledges what was not sent.
+// In each state, a segment outside the window and one that acknowledges unsent data.
 const STATES: readonly (readonly [string, (setup: Setup) => Trace])[] = [
   ["FIN-WAIT-1", inFinWait1],
   ["FIN-WAIT-2", inFinWait2],
@@ -236,7 +236,7 @@ for (const [state, build] of STATES) {
   });
 }
 
-// The second segment overtook the first, whose window is not used any more.
+// The second segment overtook the first, whose window is outdated.
 row(89, "an old window never overwrites a newer one", () => {
   const t = inEstablished({ profile: "internet" });
   t.send({ seq: 101, data: 100, window: 2000 });

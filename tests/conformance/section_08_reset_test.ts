@@ -5,10 +5,10 @@ import { accepted } from "./script/preludes.ts";
 
 const row = rowsWith(test);
 
-// The application learns of it whether it reads or writes.
+// Both reads and writes report it.
 row(
   90,
-  "a RST at RCV.NXT resets, reader and writer are told",
+  "a RST at RCV.NXT resets, and pending reads and writes fail",
   `${accepted()}
   +0 < R. 1:1(0) ack 1
   +0 expect state CLOSED
@@ -16,23 +16,28 @@ row(
   +0 read 1 = CONNECTION_RESET
   +0 write 1 = 0`,
 );
-row(90, "a RST at RCV.NXT resets, reader and writer are told", "reader and writer", async () => {
-  await using peer = new ApiPeer({ sendBuffer: 65536 });
-  const socket = peer.stack.connect("10.0.0.1:80");
-  const codeOf = (error: { code: string }) => error.code;
-  const syn = await peer.sent();
-  peer.reply(syn, { flags: 18, seq: 0, ack: syn.seq + 1 });
-  await socket.opened;
-  const read = socket.read(new Uint8Array(10)).catch(codeOf);
-  const write = socket.write(new Uint8Array(1_000_000)).catch(codeOf);
-  const closed = socket.closed.catch(codeOf);
-  peer.reply(syn, { flags: 4, seq: 1, ack: 0 });
-  const codes = await peer.clock.runUntil(Promise.all([read, write, closed]));
-  expect(codes).toEqual(["CONNECTION_RESET", "CONNECTION_RESET", "CONNECTION_RESET"]);
-  expect(await socket.write(new Uint8Array(1)).catch(codeOf)).toBe("CONNECTION_RESET");
-});
+row(
+  90,
+  "a RST at RCV.NXT resets, and pending reads and writes fail",
+  "reader and writer",
+  async () => {
+    await using peer = new ApiPeer({ sendBuffer: 65536 });
+    const socket = peer.stack.connect("10.0.0.1:80");
+    const codeOf = (error: { code: string }) => error.code;
+    const syn = await peer.sent();
+    peer.reply(syn, { flags: 18, seq: 0, ack: syn.seq + 1 });
+    await socket.opened;
+    const read = socket.read(new Uint8Array(10)).catch(codeOf);
+    const write = socket.write(new Uint8Array(1_000_000)).catch(codeOf);
+    const closed = socket.closed.catch(codeOf);
+    peer.reply(syn, { flags: 4, seq: 1, ack: 0 });
+    const codes = await peer.clock.runUntil(Promise.all([read, write, closed]));
+    expect(codes).toEqual(["CONNECTION_RESET", "CONNECTION_RESET", "CONNECTION_RESET"]);
+    expect(await socket.write(new Uint8Array(1)).catch(codeOf)).toBe("CONNECTION_RESET");
+  },
+);
 
-// The number is what counts.
+// Only the sequence number matters.
 row(
   91,
   "a RST without ACK resets too",
@@ -42,7 +47,7 @@ row(
   +0 expect error CONNECTION_RESET`,
 );
 
-// Somebody guesses, or segments before the RST were lost.
+// It may be forged, or segments before it were lost.
 row(
   92,
   "a RST elsewhere in the window draws a challenge ACK",
@@ -65,7 +70,7 @@ row(
   +1 expect state ESTABLISHED`,
 );
 
-// The peer that has really restarted answers the ACK with a RST that is taken.
+// A restarted peer answers the ACK with a RST that is accepted.
 row(
   94,
   "a SYN with any SEQ draws a challenge ACK",
@@ -81,7 +86,7 @@ row(
   +0 expect state CLOSED`,
 );
 
-// One in 500 ms, whatever they answer.
+// One in 500 ms, for any kind of segment.
 row(
   95,
   "challenge ACKs are throttled, also for a SYN with text",
@@ -108,10 +113,10 @@ row(
   +0  > . 101:101(0) ack 201`,
 );
 
-// What the peer had sent before it failed is not thrown away.
+// Data sent by the peer before its failure is kept.
 row(
   97,
-  "what arrived before a RST can be read",
+  "data received before a RST can be read",
   `${accepted()}
   +0 < P. 1:101(100) ack 1
   +0 < R 101:101(0)
@@ -124,7 +129,7 @@ row(
 // 101 to 201 never came.
 row(
   98,
-  "with a hole before the RST the part in order is read, then the error",
+  "with a gap before the RST, the in-order part is read, then the error",
   `${accepted()}
   +0 < P. 1:101(100) ack 1
   +0 < P. 201:301(100) ack 1
@@ -134,7 +139,7 @@ row(
   +0 read 1 = CONNECTION_RESET`,
 );
 
-// What was written and not sent is lost.
+// Unsent data is dropped.
 row(
   99,
   "abort() sends RST",
@@ -147,7 +152,7 @@ row(
   +0 expect connections 0`,
 );
 
-// The peer must learn that nobody has read it.
+// The peer has to learn that its data was not read.
 row(
   100,
   "close() with unread text sends RST",
@@ -193,10 +198,10 @@ row(
   +0 > R. 101:101(0) ack 1`,
 );
 
-// close() settles when the peer has acknowledged the FIN, or when the time is over.
+// close() resolves when the peer has acknowledged the FIN, or after the linger time.
 row(
   103,
-  "close() with linger n waits for the last ACK, n seconds at most",
+  "close() with linger n waits for the last ACK, at most n seconds",
   "acknowledged",
   async () => {
     await using peer = new ApiPeer();
@@ -214,7 +219,7 @@ row(
 );
 row(
   103,
-  "close() with linger n waits for the last ACK, n seconds at most",
+  "close() with linger n waits for the last ACK, at most n seconds",
   "silent peer",
   async () => {
     await using peer = new ApiPeer();
@@ -227,7 +232,7 @@ row(
   },
 );
 
-// Nobody can read it.
+// It cannot be read any more.
 row(
   104,
   "text after both directions closed draws RST",

@@ -7,7 +7,7 @@ import { accepted } from "./script/preludes.ts";
 const row = rowsWith(test);
 const internet = { profile: "internet" } as const;
 
-// Two segments, read in one piece; what is read is compared with what was sent.
+// Two segments, read at once and compared with the data sent.
 row(
   105,
   "text in order is delivered and acknowledged",
@@ -19,10 +19,10 @@ row(
   +0   read 1 = nothing`,
 );
 
-// The second 100 bytes come last.
+// The second 100 bytes arrive last.
 row(
   106,
-  "text ahead of a hole is kept until the hole is filled",
+  "out-of-order text is kept until the gap is filled",
   `${accepted()}
   +0 < . 1:101(100) ack 1
   +0 < . 201:301(100) ack 1
@@ -38,7 +38,7 @@ row(
 // Each of them, not every second one.
 row(
   107,
-  "text ahead of a hole draws an ACK at once",
+  "out-of-order text draws an ACK at once",
   `${accepted()}
   +0 < . 101:201(100) ack 1
   +0 > . 1:1(0) ack 1 <sack 101:201>
@@ -49,7 +49,7 @@ row(
 );
 row(
   107,
-  "text ahead of a hole draws an ACK at once",
+  "out-of-order text draws an ACK at once",
   "without SACK",
   `${accepted("mss 1000")}
   +0 < . 101:201(100) ack 1
@@ -58,10 +58,10 @@ row(
   +0 > . 1:1(0) ack 1 <>`,
 );
 
-// All of a hole, and only the beginning of one.
+// A whole gap, and only the start of one.
 row(
   108,
-  "what fills a hole is acknowledged at once",
+  "text that fills a gap is acknowledged at once",
   `${accepted()}
   +0 < . 101:201(100) ack 1
   +0 > . 1:1(0) ack 1
@@ -71,8 +71,8 @@ row(
   +0 > . 1:1(0) ack 201 <>`,
 );
 
-// 1,000 single bytes with holes between them.
-row(109, "a flood ahead of a hole is bounded and blocks nothing", () => {
+// 1,000 single bytes with gaps between them.
+row(109, "a flood of out-of-order text is bounded and blocks nothing", () => {
   const t = inEstablished({ ...internet, tcp: { receiveBuffer: 65535 } });
   for (let seq = 2; seq <= 2000; seq += 2) {
     t.send({ seq, data: 1 });
@@ -86,7 +86,7 @@ row(109, "a flood ahead of a hole is bounded and blocks nothing", () => {
   expect(t.read()).toBe(1002);
 });
 
-// Whatever comes twice is the same bytes; each is counted once.
+// Duplicate bytes are identical; each is counted once.
 row(
   110,
   "of overlapping segments each byte is delivered once",
@@ -106,10 +106,10 @@ row(
   +0 read 1000 = 300`,
 );
 
-// 4,096 bytes were offered, 4,096 are held: what comes above them is dropped.
+// 4,096 bytes were offered and are stored; more are dropped.
 row(
   111,
-  "text beyond the buffer is not taken",
+  "text beyond the buffer is not accepted",
   `set receiveBuffer=4096
   ${accepted()}
   +0   < P. 1:4097(4096) ack 1
@@ -122,8 +122,8 @@ row(
   +0   read 1 = nothing`,
 );
 
-// 20 times through a buffer of 4,096 bytes, in pieces that divide nothing.
-row(112, "the receive buffer wraps around rightly", () => {
+// 20 times through a buffer of 4,096 bytes, in pieces that are no divisor of its size.
+row(112, "the receive buffer wraps around correctly", () => {
   const t = inEstablished({ ...internet, tcp: { receiveBuffer: 4096, delayedAckMs: 0 } });
   for (let i = 0; i < 60; i++) {
     t.send({ data: 1367 });
@@ -135,10 +135,10 @@ row(112, "the receive buffer wraps around rightly", () => {
   }
 });
 
-// It is kept: filling the hole is enough.
+// It is stored: filling the gap is enough.
 row(
   113,
-  "a FIN ahead of a hole waits until the hole is filled",
+  "an out-of-order FIN waits until the gap is filled",
   `${accepted()}
   +0 < F. 101:101(0) ack 1
   +0 > . 1:1(0) ack 1
@@ -150,10 +150,10 @@ row(
   +0 read 1 = EOF`,
 );
 
-// 1 to 101 never came, so that the end was never reached.
+// 1 to 101 never arrived, so the end was not reached.
 row(
   114,
-  "a RST after a FIN behind a hole is an error, no end of file",
+  "a RST after an out-of-order FIN is an error, not end of file",
   `${accepted()}
   +0 < F. 101:101(0) ack 1
   +0 > . 1:1(0) ack 1
@@ -161,7 +161,7 @@ row(
   +0 read 1 = CONNECTION_RESET`,
 );
 
-// No segment has it.
+// No segment has PSH.
 row(
   115,
   "text is delivered without PSH",
@@ -171,10 +171,10 @@ row(
   +.04 > . 1:1(0) ack 101`,
 );
 
-// The first half was there already.
+// The first half was received before.
 row(
   116,
-  "old text in front of new text and FIN is trimmed",
+  "old text before new text and FIN is trimmed",
   `${accepted()}
   +0 < . 1:101(100) ack 1
   +0 < F. 51:201(150) ack 1
@@ -184,7 +184,7 @@ row(
   +0 read 1 = EOF`,
 );
 
-// The newest block leads, then the others; text that comes twice leads them all.
+// The newest block is first, followed by the others; a D-SACK precedes them all.
 row(
   117,
   "SACK blocks: D-SACK first, then newest first, 3 with timestamps, 4 without",

@@ -22,7 +22,7 @@ row(118, "an ACK is delayed, by less than 500 ms", "settable", () => {
   expect(config(499).tcp.delayedAckMs).toBe(499);
 });
 
-// Segments as large as we have said to take.
+// Segments of our MSS.
 row(
   119,
   "at least every second full-sized segment is acknowledged",
@@ -38,10 +38,10 @@ row(
   +.04 > . 1:1(0) ack 7301`,
 );
 
-// No ACK of its own comes behind it.
+// No separate ACK follows.
 row(
   120,
-  "a delayed ACK rides on text sent meanwhile",
+  "a delayed ACK is piggybacked on text",
   `${accepted()}
   +0   < P. 1:101(100) ack 1
   +.02 write 50
@@ -50,7 +50,7 @@ row(
   +1   expect state ESTABLISHED`,
 );
 
-// Together with text that could have waited.
+// Together with text whose ACK could have been delayed.
 row(
   121,
   "a FIN is acknowledged at once",
@@ -60,8 +60,8 @@ row(
   +0   > . 1:1(0) ack 102`,
 );
 
-// Five segments were read off the link before the stack sent anything.
-row(122, "segments that came together draw one ACK", () => {
+// Five segments are received before the stack sends.
+row(122, "segments received together draw one ACK", () => {
   const t = inEstablished({ profile: "internet" });
   t.wire.step((stack) => {
     for (let i = 0; i < 5; i++) {
@@ -83,7 +83,7 @@ row(122, "segments that came together draw one ACK", () => {
   t.recvNothing();
 });
 
-// 200 at once, nobody reads meanwhile.
+// 200 at once, without a read.
 row(
   123,
   "a burst of 200 segments is all received and acknowledged",
@@ -96,7 +96,7 @@ row(
   +0     > P. 1:11(10) ack 60001`,
 );
 
-// Two stacks would otherwise never come to rest.
+// Otherwise two stacks would acknowledge each other forever.
 row(
   124,
   "an empty ACK is never acknowledged",

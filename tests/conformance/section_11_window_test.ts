@@ -6,7 +6,7 @@ import { accepted } from "./script/preludes.ts";
 const row = rowsWith(test);
 const internet = { profile: "internet" } as const;
 
-// Nobody reads: each ACK offers what is left of 6,000 bytes.
+// Without reads, each ACK offers the rest of 6,000 bytes.
 row(
   125,
   "the window shrinks with unread text, down to zero",
@@ -20,9 +20,8 @@ row(
   +0 > . 1:1(0) ack 6001 win 0`,
 );
 
-// Whatever arrives and is read, no ACK offers less than one before. Where the field counts units of
-// several bytes, an ACK between two units moves what it can say by less than one of them: that is
-// all that the peer can see, and what was named before is taken (RFC 7323 2.4).
+// No ACK retracts the right edge of an earlier one. With window scaling, the edge may appear to
+// move left by less than one unit; data up to the earlier edge is still accepted (RFC 7323 2.4).
 row(126, "the right edge never moves left", () => {
   for (const receiveBuffer of [4096, 65_535, 1_000_001]) {
     const t = inEstablished({
@@ -48,7 +47,7 @@ row(126, "the right edge never moves left", () => {
   }
 });
 
-// Each segment is read before the next one comes.
+// Each segment is read before the next arrives.
 row(127, "a reader that keeps up never sees a zero window", () => {
   const t = inEstablished({ ...internet, tcp: { receiveBuffer: 4096, delayedAckMs: 0 } });
   for (let i = 0; i < 50; i++) {
@@ -58,10 +57,10 @@ row(127, "a reader that keeps up never sees a zero window", () => {
   }
 });
 
-// Of 2,000 bytes half is 1,000: 999 more are not worth a word, the 1,000th is.
+// Half of 2,000 bytes is 1,000: 999 free bytes cause no update, the 1,000th does.
 row(
   128,
-  "an opening is announced when it is min(buffer / 2, MSS)",
+  "a window update is sent when the window opens by min(buffer / 2, MSS)",
   "half of the buffer",
   `set receiveBuffer=2000
   ${accepted()}
@@ -73,7 +72,7 @@ row(
 );
 row(
   128,
-  "an opening is announced when it is min(buffer / 2, MSS)",
+  "a window update is sent when the window opens by min(buffer / 2, MSS)",
   "MSS",
   `set receiveBuffer=20000
   ${accepted()}
@@ -84,10 +83,10 @@ row(
   +0   > . 1:1(0) ack 20001 win 1460`,
 );
 
-// The peer cannot know otherwise.
+// Otherwise the peer could not know.
 row(
   129,
-  "opening from zero is announced unasked",
+  "a window that opens from zero is announced without a probe",
   `set receiveBuffer=8000
   ${accepted()}
   +0   < P. 1:8001(8000) ack 1
@@ -96,10 +95,10 @@ row(
   +0   > . 1:1(0) ack 8001 win 8000`,
 );
 
-// The ACK that waited goes with it.
+// It includes the delayed ACK.
 row(
   130,
-  "a window update goes out while an ACK is delayed",
+  "a window update is sent while an ACK is delayed",
   `set receiveBuffer=4000
   ${accepted()}
   +0   < P. 1:2001(2000) ack 1
@@ -108,7 +107,7 @@ row(
   +1   expect state ESTABLISHED`,
 );
 
-// Three within 500 ms, each of one byte that there is no room for.
+// Three within 500 ms, each with one byte that does not fit.
 row(
   131,
   "every window probe is acknowledged with the current window",
@@ -128,7 +127,7 @@ row(
   +.04 > . 1:1(0) ack 4098`,
 );
 
-// It has nothing more to send.
+// The peer has nothing more to send.
 row(
   132,
   "no window update follows the peer's FIN",
@@ -140,43 +139,53 @@ row(
   +1   expect state CLOSE-WAIT`,
 );
 
-// The field counts units of several bytes: what does not fill one is not offered.
-row(133, "a scaled window is rounded down; what was offered is taken", "rounding", () => {
-  const t = inEstablished({
-    ...internet,
-    syn: { mss: 1460, windowScale: 7 },
-    tcp: { receiveBuffer: 1_000_001, delayedAckMs: 0 },
-  });
-  const unit = 1 << t.tcb.rcvWndShift;
-  expect(unit).toBeGreaterThan(1);
-  for (let i = 0; i < 50; i++) {
-    t.send({ data: 1461 });
-    t.read();
-    for (const { ack, window } of t.recvAll()) {
-      const edge = ((ack - t.irs) >>> 0) + window * unit;
-      const room = ((t.tcb.receive.readSeq - t.irs) >>> 0) + t.tcb.receiveLimit;
-      expect(edge).toBeLessThanOrEqual(room);
-      expect(edge).toBeGreaterThan(room - unit - 1460);
+// With window scaling, partial units are not offered.
+row(
+  133,
+  "a scaled window is rounded down; data inside the offered window is accepted",
+  "rounding",
+  () => {
+    const t = inEstablished({
+      ...internet,
+      syn: { mss: 1460, windowScale: 7 },
+      tcp: { receiveBuffer: 1_000_001, delayedAckMs: 0 },
+    });
+    const unit = 1 << t.tcb.rcvWndShift;
+    expect(unit).toBeGreaterThan(1);
+    for (let i = 0; i < 50; i++) {
+      t.send({ data: 1461 });
+      t.read();
+      for (const { ack, window } of t.recvAll()) {
+        const edge = ((ack - t.irs) >>> 0) + window * unit;
+        const room = ((t.tcb.receive.readSeq - t.irs) >>> 0) + t.tcb.receiveLimit;
+        expect(edge).toBeLessThanOrEqual(room);
+        expect(edge).toBeGreaterThan(room - unit - 1460);
+      }
     }
-  }
-});
+  },
+);
 
-// An ACK between two units offers a part of one more than it has to, as the edge may not move left:
-// what the field has named is taken to its last byte, and not one byte more.
-row(133, "a scaled window is rounded down; what was offered is taken", "what was offered", () => {
-  const t = inEstablished({
-    ...internet,
-    syn: { mss: 1460, windowScale: 7 },
-    tcp: { receiveBuffer: 1_000_001, delayedAckMs: 0 },
-  });
-  const shift = t.tcb.rcvWndShift;
-  t.send({ data: 1001 });
-  const { ack, window } = t.recv({ ack: 1002 });
-  const edge = ((ack - t.irs) >>> 0) + (window << shift);
-  t.send({ seq: edge - 1000, data: 1000 });
-  t.recv({ ack: 1002 });
-  expect(t.tcb.receive.outOfOrder!.ends.map((end) => (end - t.irs) >>> 0)).toEqual([edge]);
-  t.send({ seq: edge, data: 1000 });
-  t.recv({ ack: 1002 });
-  expect(t.tcb.receive.outOfOrder!.ends.map((end) => (end - t.irs) >>> 0)).toEqual([edge]);
-});
+// Between two units, an ACK rounds up so that the edge does not move left: data up to that edge is
+// accepted, and not one byte more.
+row(
+  133,
+  "a scaled window is rounded down; data inside the offered window is accepted",
+  "what was offered",
+  () => {
+    const t = inEstablished({
+      ...internet,
+      syn: { mss: 1460, windowScale: 7 },
+      tcp: { receiveBuffer: 1_000_001, delayedAckMs: 0 },
+    });
+    const shift = t.tcb.rcvWndShift;
+    t.send({ data: 1001 });
+    const { ack, window } = t.recv({ ack: 1002 });
+    const edge = ((ack - t.irs) >>> 0) + (window << shift);
+    t.send({ seq: edge - 1000, data: 1000 });
+    t.recv({ ack: 1002 });
+    expect(t.tcb.receive.outOfOrder!.ends.map((end) => (end - t.irs) >>> 0)).toEqual([edge]);
+    t.send({ seq: edge, data: 1000 });
+    t.recv({ ack: 1002 });
+    expect(t.tcb.receive.outOfOrder!.ends.map((end) => (end - t.irs) >>> 0)).toEqual([edge]);
+  },
+);

@@ -7,10 +7,10 @@ import { accepted } from "./script/preludes.ts";
 const row = rowsWith(test);
 const internet = { profile: "internet" } as const;
 
-// The window lets 4,500 bytes out, slow start 10 segments.
+// The window allows 4,500 bytes, slow start 10 segments.
 row(
   134,
-  "text goes out in MSS-sized segments within min(cwnd, window)",
+  "text is sent in MSS-sized segments within min(cwnd, window)",
   "window",
   `${accepted("mss 1000", 4000)}
   +0   write 10000
@@ -20,7 +20,7 @@ row(
 );
 row(
   134,
-  "text goes out in MSS-sized segments within min(cwnd, window)",
+  "text is sent in MSS-sized segments within min(cwnd, window)",
   "congestion window",
   `${accepted("mss 1000")}
   +0   write 15000
@@ -41,7 +41,7 @@ row(
   +0   > . 65001:97001(32000) ack 1 x1000`,
 );
 
-// The application writes as soon as the handshake is through.
+// The application writes as soon as the handshake is complete.
 row(
   136,
   "a window of 0 in the SYN that opens with the ACK needs no probe",
@@ -70,7 +70,7 @@ row(
 // From 5,000 to 1,000 with 4,000 in flight: nothing new until it is acknowledged.
 row(
   138,
-  "a window that shrinks below what is in flight does no harm",
+  "a window that shrinks below the flight size does no harm",
   `${accepted("mss 1000", 4000)}
   +0    write 8000
   +0    > . 1:4001(4000) ack 1 x1000
@@ -80,7 +80,7 @@ row(
   +0    > . 4001:6001(2000) ack 1 x1000`,
 );
 
-// 1,500 bytes of window after one of 65,535: a whole segment goes, half of one is held.
+// A window of 1,500 bytes after one of 65,535: a whole segment is sent, half of one is held.
 row(
   139,
   "a segment larger than the window is split or held",
@@ -108,7 +108,7 @@ row(
   +0   > P. 801:1001(200) ack 1`,
 );
 
-// The first small segment goes, the second waits for the first one's ACK.
+// The first small segment is sent; the second waits for its ACK.
 row(
   140,
   "Nagle: with text in flight a small segment waits",
@@ -137,7 +137,7 @@ row(
   +0   > P. 2077:2089(12) ack 1`,
 );
 
-// By the application, while something waits.
+// By the application, while data is held.
 row(
   142,
   "Nagle can be turned off",
@@ -152,10 +152,10 @@ row(
   +0   > P. 201:301(100) ack 1`,
 );
 
-// The FIN does not wait, and nothing waits for it.
+// The FIN is not delayed.
 row(
   143,
-  "close() lets the last small segment go, with FIN on it",
+  "close() sends the last small segment, with FIN on it",
   `set noDelay=false
   ${accepted("mss 1000")}
   +0 write 100
@@ -165,7 +165,7 @@ row(
   +0 > FP. 101:201(100) ack 1`,
 );
 
-// Three writes become one segment and a rest.
+// Three writes become a full segment and a remainder.
 row(
   144,
   "cork holds and joins, uncork releases",
@@ -182,7 +182,7 @@ row(
 // 30 writes of 100 bytes while the first is in flight.
 row(
   145,
-  "small writes that wait are joined into full segments",
+  "pending small writes are joined into full segments",
   `set noDelay=false
   ${accepted("mss 1000")}
   +0   write 100
@@ -197,7 +197,7 @@ row(
   +0   > P. 1101:1201(100) ack 1`,
 );
 
-// Neither now nor when the timer runs.
+// Neither now nor when the timer expires.
 row(
   146,
   "a write of no bytes sends nothing and breaks nothing",
@@ -212,8 +212,8 @@ row(
   +1   expect state ESTABLISHED`,
 );
 
-// 40 times through a buffer of 4,096 bytes, in pieces that divide nothing.
-row(147, "the send buffer wraps around rightly", () => {
+// 40 times through a buffer of 4,096 bytes, in pieces that are no divisor of its size.
+row(147, "the send buffer wraps around correctly", () => {
   const t = inEstablished({ ...internet, tcp: { sendBuffer: 4096 } });
   for (let i = 0; i < 120; i++) {
     expect(t.write(1367)).toBe(1367);
@@ -222,7 +222,7 @@ row(147, "the send buffer wraps around rightly", () => {
   }
 });
 
-// What nobody will send is not taken.
+// Data that cannot be sent is not accepted.
 row(148, "writing after close(), closeWrite() or a RST is an error", "close()", async () => {
   for (const how of ["close", "closeWrite"] as const) {
     await using peer = new ApiPeer();

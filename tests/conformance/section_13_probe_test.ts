@@ -4,7 +4,7 @@ import { accepted } from "./script/preludes.ts";
 
 const row = rowsWith(test);
 
-/** The peer's window is closed; with a round trip of 10 ms the RTO is 210. */
+/** The peer's window is closed; with an RTT of 10 ms the RTO is 210 ms. */
 const CLOSED_WINDOW = `${accepted("mss 1000")}
   ignorePush
   +0   write 1000
@@ -14,7 +14,7 @@ const CLOSED_WINDOW = `${accepted("mss 1000")}
 // One byte, 210 ms after the write.
 row(
   149,
-  "the first probe goes one RTO after the window closed",
+  "the first probe is sent one RTO after the window closed",
   `${CLOSED_WINDOW}
   +0   write 500
   +.2~.22 > P. 1001:1002(1) ack 1`,
@@ -23,7 +23,7 @@ row(
 // An hour of silence.
 row(
   150,
-  "no probe goes while there is nothing to send",
+  "no probe is sent while there is nothing to send",
   `${CLOSED_WINDOW}
   +3600 expect state ESTABLISHED`,
 );
@@ -40,7 +40,7 @@ row(
   +.2~.22 > . 10001:10002(1) ack 1`,
 );
 
-// 210, 420, 840, 1,680 ms; whether the peer answers or not.
+// 210, 420, 840, 1,680 ms, whether or not the peer answers.
 row(
   152,
   "the interval between probes grows exponentially",
@@ -67,7 +67,7 @@ row(
   +1.59~1.75 > P. 1001:1002(1) ack 1`,
 );
 
-// Far beyond the time after which a silent peer is given up.
+// Far beyond the timeout for a silent peer.
 row(
   153,
   "the connection stays while probes are acknowledged",
@@ -82,10 +82,10 @@ row(
   +0   expect state ESTABLISHED`,
 );
 
-// The peer took the byte and has no room for a second: the next probe is of that one.
+// The peer accepted the byte but has no room for another: the next probe has the following byte.
 row(
   154,
-  "a probe's byte that is acknowledged restarts the interval",
+  "an acknowledged probe byte restarts the interval",
   `${CLOSED_WINDOW}
   +0   write 500
   +.2~.22 > P. 1001:1002(1) ack 1
@@ -94,10 +94,10 @@ row(
   +.2~.44 > P. 1002:1003(1) ack 1`,
 );
 
-// What was a probe is sent as text.
+// The probed byte is sent again as text.
 row(
   155,
-  "text goes at once when the window opens",
+  "text is sent at once when the window opens",
   `${CLOSED_WINDOW}
   +0   write 500
   +.2~.22 > P. 1001:1002(1) ack 1
@@ -107,7 +107,7 @@ row(
 );
 row(
   155,
-  "text goes at once when the window opens",
+  "text is sent at once when the window opens",
   "before the first probe",
   `${CLOSED_WINDOW}
   +0   write 500
@@ -115,7 +115,7 @@ row(
   +0   > P. 1001:1501(500) ack 1`,
 );
 
-// It changes the window, so that it is no duplicate.
+// It changes the window, so it is not a duplicate.
 row(
   156,
   "a third duplicate ACK that closes the window forces nothing out",

@@ -34,7 +34,7 @@ row(
   +1.2 > P. 1:11(10) ack 1`,
 );
 
-// The SYN,ACK is resent after 1 s; with a round trip of 10 ms the floor of 200 ms is what counts.
+// The SYN,ACK is resent after 1 s; with an RTT of 10 ms the minimum of 200 ms applies.
 row(
   159,
   "the first RTO is 1 s, and there is a floor",
@@ -63,7 +63,8 @@ row(
   +1~1.02 > P. 1:11(10) ack 1`,
 );
 
-// The ACK came 300 ms after the first and 90 ms after the second transmission: neither counts.
+// The ACK arrives 300 ms after the first and 90 ms after the second transmission: neither is a
+// sample.
 row(
   160,
   "a resent segment gives no RTT sample unless it has timestamps",
@@ -75,7 +76,7 @@ row(
   +0   expect srtt 10`,
 );
 
-// TSecr tells which of the two it was: the second, 90 ms ago.
+// TSecr identifies the second transmission, 90 ms ago.
 row(
   160,
   "a resent segment gives no RTT sample unless it has timestamps",
@@ -108,7 +109,7 @@ row(
   +60    > P. 1:11(10) ack 1`,
 );
 
-// Two timeouts, an ACK: the next segment waits as long as the first did.
+// Two timeouts, then an ACK: the RTO of the next segment is that of the first.
 row(
   162,
   "an ACK of new data clears the backoff",
@@ -123,7 +124,7 @@ row(
   +.2~.22 > P. 11:21(10) ack 1`,
 );
 
-// 100 ms after two segments the first is acknowledged: the second's timer begins then.
+// 100 ms after two segments the first is acknowledged, which restarts the timer for the second.
 row(
   163,
   "an ACK of new data restarts the timer, of all data stops it",
@@ -155,10 +156,10 @@ row(
   +.21 > . 1:1001(1000) ack 1`,
 );
 
-// What was resent is acknowledged with what follows it, then half of the rest.
+// The resent segment is acknowledged with the next, then half of the rest.
 row(
   165,
-  "after a timeout only what is not acknowledged is resent",
+  "after a timeout only unacknowledged data is resent",
   `${accepted("mss 1000")}
   +0   write 4000
   +0   > . 1:4001(4000) ack 1 x1000
@@ -171,7 +172,7 @@ row(
   +1   expect state ESTABLISHED`,
 );
 
-// The originals were only late.
+// The originals were only delayed.
 row(
   166,
   "a late ACK of more than was resent leaves nothing to resend",
@@ -184,10 +185,10 @@ row(
   +0   > P. 4001:4011(10) ack 1`,
 );
 
-// Text that was written after the loss follows what was lost.
+// Text written after the loss follows the lost data.
 row(
   167,
-  "what is written during recovery is sent after it, in order",
+  "data written during recovery is sent after it, in order",
   `${accepted("mss 1000")}
   +0   write 2000
   +0   > . 1:2001(2000) ack 1 x1000
@@ -199,7 +200,7 @@ row(
   +0   > P. 3001:4001(1000) ack 1`,
 );
 
-// Two duplicates do not put it off.
+// Two duplicates do not postpone it.
 row(
   168,
   "a duplicate ACK does not restart the timer",
@@ -212,10 +213,10 @@ row(
   +.06 > . 1:1001(1000) ack 1`,
 );
 
-// 900 s by default; here 2. The peer that lives after all learns of it by a RST.
+// 900 s by default; here 2. A RST informs the peer in case it is alive.
 row(
   169,
-  "after R2 the connection ends and the user is told",
+  "after R2 the connection ends and the user gets an error",
   `set userTimeoutMs=2000
   ${accepted("mss 1000")}
   +0   write 10
@@ -227,7 +228,7 @@ row(
   +0   expect state CLOSED
   +0   expect error TIMED_OUT`,
 );
-row(169, "after R2 the connection ends and the user is told", "default", () => {
+row(169, "after R2 the connection ends and the user gets an error", "default", () => {
   // RFC 9293 3.8.3, SHLD-11: at least 100 seconds.
   expect(PROFILES.internet.userTimeoutMs).toBeGreaterThanOrEqual(100_000);
 });
@@ -246,8 +247,8 @@ row(
   +0   expect error TIMED_OUT`,
 );
 
-// Every datagram says "don't fragment", so that its identification means nothing (RFC 6864 4.1):
-// text, its retransmission, RST, echo reply and ICMP error. The decoder refuses any other.
+// Every datagram has DF set, so that its identification is irrelevant (RFC 6864 4.1): text, its
+// retransmission, RST, echo reply and ICMP error. The decoder refuses any other.
 row(171, "IPv4 identification is unique, or the datagrams are atomic", () => {
   const t = inEstablished(internet);
   t.write(10);
@@ -262,10 +263,10 @@ row(171, "IPv4 identification is unique, or the datagrams are atomic", () => {
   inSynReceived(internet);
 });
 
-// The ACK echoes the first transmission's time: it was on its way when the timer ran out.
+// The ACK echoes the first transmission's timestamp: it was in flight when the timer expired.
 row(
   172,
-  "a spurious timeout is noticed and undone",
+  "a spurious timeout is detected and undone",
   "timestamps",
   `${accepted("mss 1012,TS val 100 ecr 0")}
   +0   write 10000

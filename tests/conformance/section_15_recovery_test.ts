@@ -4,14 +4,14 @@ import { accepted } from "./script/preludes.ts";
 
 const row = rowsWith(test);
 
-/** Ten segments of 1,000 bytes are in flight, more is written; the round trip is 10 ms. */
+/** Ten segments of 1,000 bytes are in flight, and more is written; the RTT is 10 ms. */
 function inFlight(options = "mss 1000,sackOK", written = 10_000): string {
   return `${accepted(options)}
   +0   write ${written}
   +0   > . 1:10001(10000) ack 1 x1000`;
 }
 
-// The first segment is missing, each of the others draws an ACK of nothing.
+// The first segment is missing; each of the others draws a duplicate ACK.
 row(
   173,
   "the third duplicate ACK resends SND.UNA at once",
@@ -23,7 +23,7 @@ row(
   +.01 < . 1:1(0) ack 10001`,
 );
 
-// A window update, text and an ACK with nothing in flight are no duplicates.
+// A window update, text, and an ACK with nothing in flight are not duplicates.
 row(
   174,
   "what counts as a duplicate ACK",
@@ -44,7 +44,7 @@ row(
 // Two segments beyond the congestion window, then the third duplicate.
 row(
   175,
-  "the first two duplicate ACKs each let a new segment out",
+  "the first two duplicate ACKs each allow a new segment",
   "without SACK",
   `${inFlight("mss 1000", 15_000)}
   +.01 < . 1:1(0) ack 1
@@ -56,7 +56,7 @@ row(
 );
 row(
   175,
-  "the first two duplicate ACKs each let a new segment out",
+  "the first two duplicate ACKs each allow a new segment",
   "with SACK",
   `${inFlight("mss 1000,sackOK", 15_000)}
   +.01 < . 1:1(0) ack 1 <sack 1001:2001>
@@ -67,10 +67,10 @@ row(
   +0   > . 1:1001(1000) ack 1`,
 );
 
-// Three holes, told of twice.
+// Three gaps, reported twice.
 row(
   176,
-  "what is sacked is not resent, each hole is resent once",
+  "sacked data is not resent, each lost segment is resent once",
   `${inFlight()}
   +.01 < . 1:1(0) ack 1 <sack 1001:2001 3001:4001 5001:10001>
   +0   > . 1:1001(1000) ack 1
@@ -81,16 +81,16 @@ row(
   +1   expect state ESTABLISHED`,
 );
 
-// One ACK tells of three segments.
+// One ACK reports three segments.
 row(
   177,
-  "3 sacked segments start recovery, however few the ACKs",
+  "3 sacked segments start recovery, even with fewer ACKs",
   `${inFlight()}
   +.01 < . 1:1(0) ack 1 <sack 1001:4001>
   +0   > . 1:1001(1000) ack 1`,
 );
 
-// 3,001 was lost as well: ssthresh stays what it became at the first loss.
+// 3,001 was lost too: ssthresh keeps its value from the first loss.
 row(
   178,
   "recovery is not entered again for the same window",
@@ -115,7 +115,7 @@ row(
 // Without waiting for duplicates: 3,001 is next, then 5,001.
 row(
   179,
-  "a partial ACK resends the next hole at once",
+  "a partial ACK resends the next lost segment at once",
   `${inFlight("mss 1000")}
   +.01 < . 1:1(0) ack 1
   +0   < . 1:1(0) ack 1
@@ -138,7 +138,7 @@ row(
   +0   > . 2001:3001(1000) ack 1`,
 );
 
-// Beyond what was sent, inverted, empty, from long ago: none of it says anything.
+// Beyond the data sent, reversed, empty, or very old.
 row(
   181,
   "SACK blocks out of range do no harm",
@@ -154,7 +154,8 @@ row(
   +0    > P. 10001:11001(1000) ack 1`,
 );
 
-// One of 12 is lost: ACKs let nothing out until half of the window is left, then one for one.
+// One of 12 is lost: nothing is sent until half the window is left in flight, then one segment per
+// ACK.
 row(
   182,
   "PRR paces recovery",
@@ -182,7 +183,8 @@ row(
   +0   expect cwnd 6000`,
 );
 
-// Seven of ten are lost: what goes is what was delivered (RFC 9937), not five segments at once.
+// Seven of ten are lost: sending is limited by delivered data (RFC 9937), not five segments at
+// once.
 row(
   182,
   "PRR paces recovery",
@@ -197,11 +199,11 @@ row(
   +0   > . 5001:7001(2000) ack 1 x1000`,
 );
 
-// Six of ten are held for reordering, a seventh behind them arrives: when the timer says that they
-// are lost one leaves, then one for each SACK, and two when the first hole is filled.
+// Six of ten may be reordered, and a later segment arrives: when the timer marks them lost, one is
+// resent, then one for each SACK, and two when the first gap is filled.
 row(
   247,
-  "what is found to be lost makes no room, however it is found: what arrives does",
+  "delivered data allows sending during recovery, data marked lost does not",
   "RACK's timer",
   `${inFlight()}
   +.01   < . 1:1(0) ack 1 <sack 7001:8001>
@@ -214,10 +216,10 @@ row(
   +0     > . 3001:5001(2000) ack 1 x1000`,
 );
 
-// In recovery as well: three more that are lost make no room, what arrives does.
+// During recovery too: three more lost segments allow no sending, delivered ones do.
 row(
   247,
-  "what is found to be lost makes no room, however it is found: what arrives does",
+  "delivered data allows sending during recovery, data marked lost does not",
   "after a timeout",
   `set congestion=newreno
   ${inFlight("mss 1000,sackOK")}
@@ -233,11 +235,11 @@ row(
   +0    > . 4001:6001(2000) ack 1 x1000`,
 );
 
-// Without SACK seven duplicates tell of seven segments: three of them the ACK of 4,001 does not count
-// again, four are still not in the network. Six may be: two go.
+// Without SACK, seven duplicates stand for seven segments. The ACK of 4,001 covers three of them,
+// so four have left the network. Six may be in flight, so two are sent.
 row(
   247,
-  "what is found to be lost makes no room, however it is found: what arrives does",
+  "delivered data allows sending during recovery, data marked lost does not",
   "without SACK",
   `set congestion=newreno
   ${inFlight("mss 1000", 40_000)}
@@ -257,10 +259,10 @@ row(
   +0   > . 13001:14001(1000) ack 1`,
 );
 
-// The second segment went 15 ms after the first and has arrived: the first has not.
+// The second segment was sent 15 ms after the first and has arrived; the first has not.
 row(
   183,
-  "RACK: what was sent well before something delivered is lost",
+  "RACK: a segment sent well before a delivered one is lost",
   `${accepted()}
   +0    write 1000
   +0    > P. 1:1001(1000) ack 1
@@ -270,7 +272,7 @@ row(
   +0    > . 1:1001(1000) ack 1`,
 );
 
-// 2 ms later the first arrives after all; a quarter of the round trip is 2.5 ms.
+// 2 ms later the first arrives; a quarter of the RTT is 2.5 ms.
 row(
   184,
   "RACK: reordering within the window resends nothing",
@@ -282,7 +284,7 @@ row(
   +1    expect state ESTABLISHED`,
 );
 
-// The first time the segment was thought lost after 2.5 ms, wrongly: the next time after 5.
+// The first time, the segment was wrongly marked lost after 2.5 ms; the next time after 5.
 row(
   185,
   "RACK: D-SACK widens the reordering window",
@@ -299,7 +301,7 @@ row(
   +.005  > . 2001:3001(1000) ack 1`,
 );
 
-// The same report as the second block is none.
+// The same range as the second block is not a D-SACK.
 row(
   185,
   "RACK: D-SACK widens the reordering window",
@@ -316,7 +318,7 @@ row(
   +.0025 > . 2001:3001(1000) ack 1`,
 );
 
-// 5,000 bytes of window, all in flight: sacked segments make no room in it.
+// A window of 5,000 bytes, all in flight: sacked segments do not free it.
 row(
   186,
   "recovery never sends beyond the receive window",
@@ -330,7 +332,7 @@ row(
   +0    > . 5001:8001(3000) ack 1 x1000`,
 );
 
-// What was sent after the retransmission has arrived, the retransmission has not.
+// Data sent after the retransmission has arrived, but the retransmission has not.
 row(
   187,
   "RACK: a lost retransmission is resent without a timeout",
@@ -362,10 +364,10 @@ row(
   +.022 > P. 10001:11001(1000) ack 1`,
 );
 
-// The probe is not answered either: the first segment is resent when the timer runs out.
+// The probe is not answered either: the first segment is resent when the timer expires.
 row(
   189,
-  "TLP: one probe a tail, then RTO",
+  "TLP: one probe per tail, then RTO",
   `${accepted()}
   +0    write 2000
   +0    > . 1:2001(2000) ack 1 x1000
@@ -374,10 +376,10 @@ row(
   +.42  > . 1:1001(1000) ack 1`,
 );
 
-// A lone segment: its probe would be due behind the timeout, which it replaces; the timeout follows.
+// A single segment: its probe would be due after the timeout, and replaces it; the timeout follows.
 row(
   246,
-  "a tail loss probe takes the place of the RTO that is due with it, which begins anew",
+  "a tail loss probe replaces an RTO due at the same time, which restarts",
   "in the RTO's place",
   `${accepted()}
   +0   write 1000
@@ -389,10 +391,10 @@ row(
   +.42 > P. 1:1001(1000) ack 1`,
 );
 
-// The timer runs from the first segment: text that is written 200 ms later does not put it off.
+// The timer starts with the first segment: text written 200 ms later does not postpone it.
 row(
   246,
-  "a tail loss probe takes the place of the RTO that is due with it, which begins anew",
+  "a tail loss probe replaces an RTO due at the same time, which restarts",
   "the running timer",
   `${accepted()}
   +0   write 1000
@@ -403,10 +405,10 @@ row(
   +.21 > . 1:1001(1000) ack 1`,
 );
 
-// New text as the probe: its end is what ends the probe, and no other goes before that.
+// New data as the probe: until its end is acknowledged, no other probe is sent.
 row(
   246,
-  "a tail loss probe takes the place of the RTO that is due with it, which begins anew",
+  "a tail loss probe replaces an RTO due at the same time, which restarts",
   "new text",
   `${inFlight("mss 1000,sackOK", 12_000)}
   +.022 > . 10001:11001(1000) ack 1
@@ -416,10 +418,10 @@ row(
   +.01  < . 1:1(0) ack 12001`,
 );
 
-// The hole is repaired after 2.5 ms; no probe goes before the timer runs out.
+// The gap is repaired after 2.5 ms; no probe is sent before the timer expires.
 row(
   190,
-  "TLP: no probe while there are holes",
+  "TLP: no probe while there are gaps",
   `${accepted()}
   +0     write 3000
   +0     > . 1:3001(3000) ack 1 x1000
@@ -428,10 +430,10 @@ row(
   +.1~.3 > . 1:1001(1000) ack 1`,
 );
 
-// The original had only been late.
+// The original had only been delayed.
 row(
   191,
-  "TLP: a D-SACK of the probe cuts no window",
+  "TLP: a D-SACK of the probe does not reduce the window",
   `${accepted()}
   +0    write 2000
   +0    > . 1:2001(2000) ack 1 x1000
@@ -442,10 +444,10 @@ row(
   +0    expect cwnd 10000`,
 );
 
-// Below what is acknowledged, and inside of what lies behind a hole.
+// Below the acknowledgement, and inside an out-of-order block.
 row(
   192,
-  "text that came twice is reported by D-SACK",
+  "duplicate text is reported by D-SACK",
   `${accepted()}
   +0 < . 1:101(100) ack 1
   +0 < . 1:101(100) ack 1

@@ -8,7 +8,7 @@ import { accepted } from "./script/preludes.ts";
 const row = rowsWith(test);
 const internet = { profile: "internet" } as const;
 
-/** A window's worth of segments was acknowledged. */
+/** Acknowledges a window of segments. */
 function acknowledged(bytes: number, now: number, rest: Partial<AckSample> = {}): AckSample {
   return {
     bytes,
@@ -25,7 +25,7 @@ function acknowledged(bytes: number, now: number, rest: Partial<AckSample> = {})
   };
 }
 
-/** CUBIC behind a loss at `segments` of 1,000 bytes. */
+/** CUBIC after a loss at `segments` segments of 1,000 bytes. */
 function cubicAfterLoss(segments: number): Cubic {
   const cubic = new Cubic(1000);
   cubic.cwnd = segments * 1000;
@@ -33,7 +33,7 @@ function cubicAfterLoss(segments: number): Cubic {
   return cubic;
 }
 
-/** Lets a round trip pass, segment by segment. */
+/** Advances by a round trip, segment by segment. */
 function roundTrip(cubic: Cubic, now: number, srtt = 100): void {
   const segments = Math.floor(cubic.cwnd / 1000);
   for (let i = 0; i < segments; i++) {
@@ -41,9 +41,9 @@ function roundTrip(cubic: Cubic, now: number, srtt = 100): void {
   }
 }
 
-// Ten of 1,000 or 1,460 bytes; of larger ones as many as 14,600 bytes hold, and two at least.
+// Ten segments of 1,000 or 1,460 bytes; larger ones up to 14,600 bytes, but at least two.
 for (const [mss, segments] of [[536, 10], [1460, 10], [3000, 4], [8960, 2]] as const) {
-  row(193, "the initial window is 10 segments at most", `MSS ${mss}`, () => {
+  row(193, "the initial window is at most 10 segments", `MSS ${mss}`, () => {
     const t = inEstablished({
       ...internet,
       mtu: 9000,
@@ -56,10 +56,10 @@ for (const [mss, segments] of [[536, 10], [1460, 10], [3000, 4], [8960, 2]] as c
   });
 }
 
-// Each segment that is acknowledged lets two out, whether ACKs come for one or for two.
+// Each acknowledged segment allows two, whether ACKs are for one or two.
 row(
   194,
-  "slow start: cwnd grows by what is acknowledged",
+  "slow start: cwnd grows by the acknowledged bytes",
   `${accepted("mss 1000")}
   +0   write 40000
   +0   > . 1:10001(10000) ack 1 x1000
@@ -75,7 +75,7 @@ row(
 // After a loss at ten segments Reno has five, then six, then seven.
 row(
   195,
-  "congestion avoidance: one MSS a round trip, or the cubic curve",
+  "congestion avoidance: one MSS per round trip, or the cubic curve",
   "Reno",
   `set congestion=newreno
   ${accepted("mss 1000")}
@@ -98,7 +98,7 @@ row(
 
 // W(t) = 0.4 (t - K)^3 + 100 with K the cube root of (100 - 70) / 0.4: after K seconds it is 100
 // again, and it is flat there.
-row(195, "congestion avoidance: one MSS a round trip, or the cubic curve", "CUBIC", () => {
+row(195, "congestion avoidance: one MSS per round trip, or the cubic curve", "CUBIC", () => {
   const cubic = cubicAfterLoss(100);
   const k = Math.cbrt(30 / 0.4);
   let now = 1_000_000;
@@ -114,7 +114,7 @@ row(195, "congestion avoidance: one MSS a round trip, or the cubic curve", "CUBI
   }
 });
 
-// Half of ten for Reno, 0.7 of ten for CUBIC; one segment goes.
+// Half of ten for Reno, 0.7 of ten for CUBIC; one segment is sent.
 for (const [congestion, ssthresh] of [["newreno", 5000], ["cubic", 7000]] as const) {
   row(
     196,
@@ -172,7 +172,7 @@ for (const options of ["mss 1000,sackOK", "mss 1000"]) {
 // In slow start, in recovery, and with nothing in flight.
 row(
   199,
-  "an ACK of nothing neither grows cwnd nor ends recovery",
+  "an ACK of no new data neither grows cwnd nor ends recovery",
   `set congestion=newreno
   ${accepted("mss 1000")}
   +0   < . 1:1(0) ack 1 win 60000
@@ -191,8 +191,8 @@ row(
   +0   expect ssthresh 5000`,
 );
 
-// 0.7 of the window; a second loss below the first one's window gives room to others; and where
-// Reno would be faster, as in a small window with a short round trip, so is CUBIC.
+// 0.7 of the window; fast convergence after a second loss at a smaller window; and growth as fast
+// as Reno's if that would be faster, as with a small window and a short RTT.
 row(200, "CUBIC: beta 0.7, fast convergence, Reno-friendly region", () => {
   const cubic = cubicAfterLoss(100);
   expect(cubic.ssthresh).toBe(70_000);
@@ -212,10 +212,10 @@ row(200, "CUBIC: beta 0.7, fast convergence, Reno-friendly region", () => {
   expect(small.cwnd / 1000).toBeGreaterThan(reno * 0.9);
 });
 
-// A segment a round trip says nothing about what the path carries.
+// One segment per round trip says nothing about the capacity of the path.
 row(
   201,
-  "cwnd does not grow while the application is the limit",
+  "cwnd does not grow while application-limited",
   `${accepted("mss 1000")}
   ${
     [1, 1001, 2001, 3001, 4001].map((seq) => `
@@ -226,7 +226,7 @@ row(
   +0   expect cwnd 10000`,
 );
 
-// Ten segments fill the window although nothing else waits: after their ACKs 20 may go.
+// Ten segments fill the window although no more data waits: after their ACKs 20 may be sent.
 row(
   248,
   "the window grows when all of it was used, even if nothing else waited",
@@ -241,7 +241,7 @@ row(
   +0   > . 10001:30001(20000) ack 1 x1000`,
 );
 
-// So it is after a timeout: one segment, then two, then four, each all there is to send.
+// The same after a timeout: one segment, then two, then four, each time all the data there is.
 row(
   248,
   "the window grows when all of it was used, even if nothing else waited",
@@ -273,10 +273,10 @@ row(
   +0   expect cwnd 10000`,
 );
 
-// One ACK of 20 segments lets eight more out than they were; two of ten let 16 out.
+// One ACK of 20 segments allows eight additional ones; two ACKs of ten allow 16.
 row(
   254,
-  "an ACK opens the window by eight segments at most in slow start, where nothing paces",
+  "in slow start without pacing, an ACK opens the window by at most eight segments",
   "one ACK",
   `${accepted("mss 1000")}
   +0   write 10000
@@ -290,10 +290,11 @@ row(
   +0   > . 30001:58001(28000) ack 1 x1000`,
 );
 
-// Without SACK an ACK after a timeout may cover what had arrived long before: it opens one segment.
+// Without SACK, an ACK after a timeout may cover data that arrived long before: it opens the window
+// by one segment.
 row(
   254,
-  "an ACK opens the window by eight segments at most in slow start, where nothing paces",
+  "in slow start without pacing, an ACK opens the window by at most eight segments",
   "after a timeout without SACK",
   `set congestion=newreno
   ${accepted("mss 1000")}
@@ -355,8 +356,8 @@ row(
   +0   > P. 3001:4001(1000) ack 1`,
 );
 
-// The round trip rises from 50 to 80 ms in the third round: growth slows down, and after five such
-// rounds slow start is over, although nothing was lost.
+// The RTT rises from 50 to 80 ms in the third round: growth slows down, and after five such rounds
+// slow start ends, without loss.
 row(204, "HyStart++ leaves slow start when the RTT rises", () => {
   const cubic = new Cubic(1000);
   let sent = 0;
@@ -380,7 +381,7 @@ row(204, "HyStart++ leaves slow start when the RTT rises", () => {
   expect(cubic.ssthresh).toBeLessThan(Infinity);
 });
 
-// The SYN asks, data may be marked; what is sent again, ACKs and SYNs are not.
+// The SYN requests ECN, and new data is ECN-capable; retransmissions, ACKs and SYNs are not.
 row(
   205,
   "ECN: SYN has ECE and CWR, data ECT(0), nothing else does",
@@ -396,7 +397,7 @@ row(
   +.04 > . 1001:1001(0) ack 101 [noecn]`,
 );
 
-// Both bits ask for ECN, one alone means nothing; a stack that has it off says nothing.
+// Both bits request ECN, a single one does not; a stack with ECN off does not answer them.
 for (
   const [flags, ecn, answer] of [
     ["SEW", true, "SE."],
@@ -407,7 +408,7 @@ for (
 ) {
   row(
     206,
-    "ECN: odd SYNs are taken, SYN,ACK has ECE if ECN is on",
+    "ECN: unusual SYNs are accepted, SYN,ACK has ECE if ECN is on",
     `${flags}, ECN ${ecn ? "on" : "off"}`,
     `set ecn=${ecn}
     0    listen
@@ -420,7 +421,7 @@ for (
   );
 }
 
-/** Both sides have agreed on ECN. */
+/** ECN is negotiated. */
 const WITH_ECN = `set ecn=true congestion=newreno
   0    listen
   +0   < SEW 0:0(0) win 65535 <mss 1000>
@@ -428,10 +429,10 @@ const WITH_ECN = `set ecn=true congestion=newreno
   +.01 < . 1:1(0) ack 1
   +0   accept`;
 
-// Two ACKs of one round trip say ECE: one cut, by half of the nine in flight.
+// Two ACKs of one round trip have ECE: one reduction, by half of the nine in flight.
 row(
   207,
-  "ECN: ECE cuts cwnd once a round trip, CE is echoed until CWR",
+  "ECN: ECE cuts cwnd once per round trip, CE is echoed until CWR",
   "ECE",
   `${WITH_ECN}
   +0   write 40000
@@ -445,10 +446,10 @@ row(
   +0   > . 11001:15001(4000) ack 1 x1000`,
 );
 
-// CE in one segment: every ACK says ECE until a segment has CWR.
+// CE in one segment: every ACK has ECE until a segment has CWR.
 row(
   207,
-  "ECN: ECE cuts cwnd once a round trip, CE is echoed until CWR",
+  "ECN: ECE cuts cwnd once per round trip, CE is echoed until CWR",
   "CE",
   `${WITH_ECN}
   +0   < . 1:101(100) ack 1 [ce]

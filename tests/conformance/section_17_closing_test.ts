@@ -50,7 +50,7 @@ row(
   +0   expect state TIME-WAIT`,
 );
 
-// The peer was quick.
+// The peer closes at once.
 row(
   211,
   "FIN with the ACK of ours: FIN-WAIT-1 to TIME-WAIT",
@@ -65,7 +65,7 @@ row(
 // 3,000 bytes wait for the window, 12,000 for the congestion window.
 row(
   212,
-  "queued text goes before the FIN",
+  "queued text is sent before the FIN",
   "window",
   `${accepted("mss 1000", 1000)}
   +0   write 3000
@@ -79,7 +79,7 @@ row(
 );
 row(
   212,
-  "queued text goes before the FIN",
+  "queued text is sent before the FIN",
   "congestion window",
   `${accepted("mss 1000")}
   +0   write 12000
@@ -171,7 +171,7 @@ row(
 // In FIN-WAIT-1 and in FIN-WAIT-2.
 row(
   216,
-  "half-close: text comes in after our FIN",
+  "half-close: text is received after our FIN",
   `${accepted()}
   +0   closeWrite
   +0   > F. 1:1(0) ack 1
@@ -192,7 +192,7 @@ row(
 // CLOSE-WAIT.
 row(
   217,
-  "half-close: text goes out after the peer's FIN",
+  "half-close: text is sent after the peer's FIN",
   `${accepted()}
   +0   < F. 1:1(0) ack 1
   +0   > . 1:1(0) ack 2
@@ -205,7 +205,7 @@ row(
   +0   expect state CLOSE-WAIT`,
 );
 
-// In pieces; the end comes behind the last of them, and again.
+// In pieces; the end follows the last of them, at every read.
 row(
   218,
   "the end of file is read after all text",
@@ -218,7 +218,7 @@ row(
   +0 read 60 = EOF`,
 );
 
-// A closed one after two minutes; who may still read waits for the peer, for as long as it takes.
+// A closed socket after two minutes; a half-closed one waits for the peer without limit.
 row(
   219,
   "FIN-WAIT-2 of a closed socket ends, of a half-closed one it does not",
@@ -245,7 +245,7 @@ row(
   +0   > . 2:2(0) ack 2`,
 );
 
-// The peer says nothing any more.
+// The peer is silent.
 row(
   220,
   "FIN-WAIT-1 and LAST-ACK without an owner time out",
@@ -277,7 +277,7 @@ row(
   +0   expect connections 0`,
 );
 
-// Of the text alone, and of what was not sent.
+// Of the text only, and of unsent data.
 row(
   221,
   "LAST-ACK: an ACK not of our FIN changes nothing",
@@ -297,11 +297,11 @@ row(
   +0   expect state CLOSED`,
 );
 
-// Profile `local`: a client that looks at its connection 150 ms late finds text and the end of it. The
-// RST comes once it has closed as well.
+// Profile `local`: a client that reads 150 ms late finds the text and end of file. The RST follows
+// once it has closed too.
 row(
   258,
-  "a RST that ends a connection waits for the peer's FIN, nobody sees it as an error",
+  "a RST that ends a connection waits for the peer's FIN, and is not reported as an error",
   `set close=reset finish=reset
   ${accepted()}
   +0   write 100

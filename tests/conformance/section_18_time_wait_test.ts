@@ -17,7 +17,7 @@ function timeWait(options = "mss 1000,sackOK"): string {
     +0   expect state TIME-WAIT`;
 }
 
-// Then the same ports open a new connection, whatever its number.
+// Then the same ports open a new connection, with any ISN.
 row(
   222,
   "it lasts 2 MSL, then the ports are free",
@@ -28,10 +28,10 @@ row(
   +0   > S. 0:0(0) ack -999`,
 );
 
-// 40 s later the peer's FIN comes again: 60 s from then.
+// 40 s later the peer retransmits its FIN: 60 s from then.
 row(
   223,
-  "a FIN that comes again is acknowledged and restarts it",
+  "a resent FIN is acknowledged and restarts it",
   `${timeWait()}
   40    < F. 1:1(0) ack 2
   +0    > . 2:2(0) ack 2
@@ -39,7 +39,7 @@ row(
   100.1 expect connections 0`,
 );
 
-// It may be of the old connection.
+// It may belong to the old connection.
 row(
   224,
   "a segment out of order draws an ACK",
@@ -51,7 +51,7 @@ row(
   +0 expect state TIME-WAIT`,
 );
 
-// A higher number, or a later time.
+// A higher sequence number, or a later timestamp.
 row(
   225,
   "a new SYN opens a new connection",
@@ -81,10 +81,10 @@ row(
   +0   expect state TIME-WAIT`,
 );
 
-// 100,000 bytes within 70 ms: the clock alone would be behind them.
+// 100,000 bytes within 70 ms: the ISN clock alone would be below them.
 row(
   250,
-  "a connection that takes the place of one in TIME-WAIT begins above what that has sent",
+  "a connection that replaces one in TIME-WAIT starts above its sequence numbers",
   () => {
     const t = inTimeWait({ tcp: { timestamps: false } });
     t.tcb.sndNxt = (t.tcb.sndNxt + 100_000) | 0;
@@ -96,10 +96,10 @@ row(
   },
 );
 
-// There is nothing that could take its place.
+// There is no listener.
 row(
   250,
-  "a connection that takes the place of one in TIME-WAIT begins above what that has sent",
+  "a connection that replaces one in TIME-WAIT starts above its sequence numbers",
   "nobody listens",
   `${timeWait()}
   +0 closeListener
@@ -108,7 +108,7 @@ row(
   +0 expect state TIME-WAIT`,
 );
 
-// Whatever its number: TIME-WAIT is there so that nothing old reaches a new connection.
+// With any sequence number: TIME-WAIT keeps old segments from a new connection.
 row(
   226,
   "a RST does not end it",
@@ -120,10 +120,10 @@ row(
   +1 expect state TIME-WAIT`,
 );
 
-// It lies behind the end.
+// It follows the FIN.
 row(
   227,
-  "no text is taken after the FIN",
+  "no text is accepted after the FIN",
   `${timeWait()}
   +0 < P. 2:102(100) ack 2
   +0 ignoreAcks

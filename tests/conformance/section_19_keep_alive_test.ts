@@ -21,7 +21,7 @@ row(
   +86400 expect state ESTABLISHED`,
 );
 
-// Whatever the peer says puts it off.
+// Every segment from the peer restarts the timer.
 row(
   229,
   "sent when idle only; the interval can be set, by default 2 hours",
@@ -40,7 +40,7 @@ row(229, "sent when idle only; the interval can be set, by default 2 hours", "de
   expect(PROFILES.internet.keepAliveIdleMs).toBeGreaterThanOrEqual(7_200_000);
 });
 
-// 100 bytes were sent: number 100 has been acknowledged before.
+// 100 bytes were sent: number 100 is already acknowledged.
 row(
   230,
   "a probe is SND.NXT-1 without text",
@@ -56,7 +56,7 @@ row(
 // The second probe is answered; then three are not.
 row(
   231,
-  "one missing reply ends nothing, N do",
+  "one missing reply does not end the connection, N do",
   `${KNOBS}
   ${accepted()}
   +0   keepAlive on
@@ -85,7 +85,7 @@ row(
   +0   > . 1:1(0) ack 101`,
 );
 
-// Three probes would be enough; the user waits 20 s, and then 11.5.
+// Three probes would be enough; the user timeout is 20 s, then 11.5.
 row(
   233,
   "the user timeout overrides the number of probes",

@@ -12,7 +12,7 @@ const IN_FLIGHT = `${accepted("mss 1460")}
 // Numbers below and above what is in flight, and another connection's ports.
 row(
   234,
-  "an ICMP error counts if it quotes what is outstanding",
+  "an ICMP error is accepted if it quotes outstanding data",
   `${IN_FLIGHT}
   +0 < icmp unreachable frag_needed mtu 1000 [0:1460(1460)]
   +0 < icmp unreachable frag_needed mtu 1000 [2922:3000(78)]
@@ -25,7 +25,7 @@ row(
 );
 row(
   234,
-  "an ICMP error counts if it quotes what is outstanding",
+  "an ICMP error is accepted if it quotes outstanding data",
   "SYN-SENT",
   `${SYN_SENT}
   +0 < icmp unreachable host [1000:1000(0)]
@@ -35,7 +35,7 @@ row(
   +0 expect state CLOSED`,
 );
 
-// The connection goes on; when nothing comes through for too long, the error says why.
+// The connection continues; if it times out later, the error gives the reason.
 for (
   const error of [
     "unreachable net",
@@ -47,7 +47,7 @@ for (
 ) {
   row(
     235,
-    "a soft error on a connection is told and does not end it",
+    "a soft error on a connection is reported and does not end it",
     error,
     `set userTimeoutMs=1000
     ${accepted("mss 1000")}
@@ -63,7 +63,7 @@ for (
 }
 row(
   235,
-  "a soft error on a connection is told and does not end it",
+  "a soft error on a connection is reported and does not end it",
   "forgotten once something comes through",
   `set userTimeoutMs=1000
   ${accepted("mss 1000")}
@@ -85,7 +85,7 @@ row.decidedAgainst(
   "an ICMP message is easily forged, so that no connection is aborted by one; Linux and RFC 5461 do the same",
 );
 
-// The code says which error it is.
+// The code determines the error.
 for (
   const [error, code] of [
     ["unreachable net", "UNREACHABLE"],
@@ -107,7 +107,7 @@ for (
   );
 }
 
-// Neither an attempt nor a connection notices.
+// Neither an attempt nor a connection is affected.
 row(
   238,
   "source quench is ignored",
@@ -126,10 +126,10 @@ row(
   +0 expect state SYN-SENT`,
 );
 
-// Both segments were too big: they go again as four, and that is no sign of congestion.
+// Both segments were too big: they are resent as four, and this is not a sign of congestion.
 row(
   239,
-  "packet too big: segments shrink, what was lost is resent smaller",
+  "packet too big: segments shrink, lost data is resent in smaller segments",
   "IPv4",
   `${IN_FLIGHT}
   +.01 < icmp unreachable frag_needed mtu 1000 [1:1461(1460)]
@@ -144,7 +144,7 @@ row(
 );
 row(
   239,
-  "packet too big: segments shrink, what was lost is resent smaller",
+  "packet too big: segments shrink, lost data is resent in smaller segments",
   "IPv6",
   `set version=6
   ${accepted("mss 1440")}
@@ -156,7 +156,7 @@ row(
 );
 row(
   239,
-  "packet too big: segments shrink, what was lost is resent smaller",
+  "packet too big: segments shrink, lost data is resent in smaller segments",
   "a router that does not say the MTU",
   `${IN_FLIGHT}
   +.01 < icmp unreachable frag_needed mtu 0 [1:1461(1460)]
@@ -169,7 +169,7 @@ row(
 // 67 and 551 bytes; over IPv6 1,279.
 row(
   240,
-  "an MTU below the least is not obeyed",
+  "an MTU below the minimum is ignored",
   "IPv4",
   `${IN_FLIGHT}
   +0   < icmp unreachable frag_needed mtu 67 [1:1461(1460)]
@@ -181,7 +181,7 @@ row(
 );
 row(
   240,
-  "an MTU below the least is not obeyed",
+  "an MTU below the minimum is ignored",
   "IPv6",
   `set version=6
   ${accepted("mss 1440")}

@@ -4,7 +4,7 @@ import { accepted } from "./script/preludes.ts";
 
 const row = rowsWith(test);
 
-// The pointer names the byte behind the last urgent one; the bytes are read in line with the rest.
+// The pointer refers to the byte after the last urgent one; urgent data is delivered in line.
 row(
   241,
   "the urgent pointer is understood, the user can learn of it",
@@ -18,7 +18,7 @@ row(
   +.04 > . 1:1(0) ack 101`,
 );
 
-// It is told before the text that it is about has come, and may lie as far as 65,535 bytes ahead.
+// It is reported before the urgent data has arrived, and may be up to 65,535 bytes ahead.
 row(
   241,
   "the urgent pointer is understood, the user can learn of it",

@@ -10,8 +10,8 @@ import { accepted } from "./script/preludes.ts";
 const row = rowsWith(test);
 const internet = { profile: "internet" } as const;
 
-// With text in flight; a connection of the other family is not touched.
-row(242, "when an address is removed its connections end, nothing is sent from it", () => {
+// With text in flight; a connection of the other family is not affected.
+row(242, "when an address is removed, its connections end, and nothing is sent from it", () => {
   const t = inEstablished(internet);
   const other = inEstablished({ ...internet, version: 6 });
   expect(other.state).toBe("ESTABLISHED");
@@ -26,9 +26,9 @@ row(242, "when an address is removed its connections end, nothing is sent from i
   t.recvNothing();
 });
 
-// The application aborts between two segments that came together: the second draws a RST, and
-// where a new connection has taken the ports it is looked at there.
-row(243, "segments that come as a connection closes are answered", () => {
+// The application aborts between two segments received together: the second draws a RST, or is
+// processed by a new connection that has taken over the ports.
+row(243, "segments that arrive as a connection closes are answered", () => {
   const t = inEstablished(internet);
   const text = new Uint8Array(100);
   const first = peerPacket(t, { seq: 1, ack: 1, flags: 24, text });
@@ -50,7 +50,7 @@ row(243, "segments that come as a connection closes are answered", () => {
   expect(t.wire.unread.shift()?.packet).toMatchObject({ flags: 0x12 });
 });
 
-// While FIN and text are on their way.
+// While FIN and text are in flight.
 row(
   244,
   "a RST while closing ends cleanly",
@@ -74,7 +74,7 @@ row(244, "a RST while closing ends cleanly", "close() settles", async () => {
   expect(await peer.clock.runUntil(closing, { limitMs: 10 })).toBe("CONNECTION_RESET");
 });
 
-// NOP, record route and one that nobody knows, in front of a segment with text.
+// NOP, record route and an unknown option, before a segment with text.
 row(245, "unknown IP options are ignored", () => {
   const t = inEstablished(internet);
   const packet = peerPacket(t, { seq: 1, ack: 1, flags: 24, text: new Uint8Array(100).fill(7) });

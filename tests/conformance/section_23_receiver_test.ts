@@ -4,10 +4,11 @@ import { accepted, SYN_SENT } from "./script/preludes.ts";
 
 const row = rowsWith(test);
 
-// Two pieces of it lay ahead of a hole: the first of them is reported, and the block that is left.
+// Two parts of it were received out of order: the first of them is reported, and the remaining
+// block.
 row(
   249,
-  "D-SACK reports the first part of a segment that came before",
+  "D-SACK reports the first part of a segment that was received before",
   "with a piece that fills the hole",
   `${accepted()}
   +0 < . 1001:3001(2000) ack 1
@@ -21,10 +22,10 @@ row(
   +0 < . 6001:7001(1000) ack 1
   +0~.06 > . 1:1(0) ack 8001 <>`,
 );
-// The larger block that the piece lies in comes second.
+// The larger block that contains the part comes second.
 row(
   249,
-  "D-SACK reports the first part of a segment that came before",
+  "D-SACK reports the first part of a segment that was received before",
   "ahead of the hole",
   `${accepted()}
   +0 < . 1001:2001(1000) ack 1
@@ -34,10 +35,10 @@ row(
   +0 < . 501:1101(600) ack 1
   +0 > . 1:1(0) ack 1 <sack 1001:1101 501:2501>`,
 );
-// What was acknowledged comes first in the segment, so it is what is reported.
+// The acknowledged part comes first in the segment, so it is reported.
 row(
   249,
-  "D-SACK reports the first part of a segment that came before",
+  "D-SACK reports the first part of a segment that was received before",
   "across the acknowledgement",
   `${accepted()}
   +0 < . 1:1001(1000) ack 1
@@ -46,10 +47,10 @@ row(
   +0 < . 501:2501(2000) ack 1
   +0 > . 1:1(0) ack 3001 <sack 501:1001>`,
 );
-// A block above the acknowledgement, with nothing around it, would say something else.
+// A block above the acknowledgement without an enclosing block would have another meaning.
 row(
   249,
-  "D-SACK reports the first part of a segment that came before",
+  "D-SACK reports the first part of a segment that was received before",
   "unread text is not reported",
   `set profile=local
   ${accepted()}
@@ -61,10 +62,10 @@ row(
   +0 > . 1:1(0) ack 1 <sack 4001:5001>`,
 );
 
-// The application still writes: it learns that nobody takes it. The end of file stays one.
+// The application still writes, and learns that its data is lost. Reads still return end of file.
 row(
   251,
-  "a RST in CLOSE-WAIT is told to the user",
+  "a RST in CLOSE-WAIT is reported to the user",
   `${accepted()}
   +0   < F. 1:1(0) ack 1
   +0~.05 > . 1:1(0) ack 2
@@ -75,7 +76,7 @@ row(
 );
 row(
   251,
-  "a RST in CLOSE-WAIT is told to the user",
+  "a RST in CLOSE-WAIT is reported to the user",
   "as an error",
   `${accepted()}
   +0   < F. 1:1(0) ack 1
@@ -85,7 +86,7 @@ row(
 );
 row(
   251,
-  "a RST in CLOSE-WAIT is told to the user",
+  "a RST in CLOSE-WAIT is reported to the user",
   "in profile local as well",
   `set profile=local
   ${accepted()}
@@ -94,10 +95,10 @@ row(
   +.1  < R. 2:2(0) ack 1
   +0   expect error CONNECTION_RESET`,
 );
-// Both sides have said all: as it was.
+// Both sides have sent everything: no error.
 row(
   251,
-  "a RST in CLOSE-WAIT is told to the user",
+  "a RST in CLOSE-WAIT is reported to the user",
   "in LAST-ACK it is no error",
   `${accepted()}
   +0   < F. 1:1(0) ack 1
@@ -108,10 +109,10 @@ row(
   +0   expect error none`,
 );
 
-// By time, not by height: the block that was added to last, then those reported before it.
+// By time, not by number: the block that changed last, then those reported before.
 row(
   252,
-  "SACK blocks behind the first are the most recent ones",
+  "SACK blocks after the first are the most recent ones",
   `${accepted()}
   +0 < . 2001:3001(1000) ack 1
   +0 > . 1:1(0) ack 1 <sack 2001:3001>
@@ -128,7 +129,7 @@ row(
 );
 row(
   252,
-  "SACK blocks behind the first are the most recent ones",
+  "SACK blocks after the first are the most recent ones",
   "a duplicate is the latest as well",
   `${accepted()}
   +0 < . 1001:2001(1000) ack 1
@@ -144,7 +145,7 @@ row(
 /** A window of 10,000 bytes, whose right edge is 10,001. */
 const SMALL_WINDOW = `set receiveBuffer=10000
   ${accepted()}`;
-// One byte left of the edge is inside.
+// One byte below the edge is inside.
 row(
   253,
   "the right edge of the window, and SND.NXT of an ICMP error, are outside",
@@ -181,8 +182,8 @@ row(
   +0 > . 1:1(0) ack 1
   +0 expect state ESTABLISHED`,
 );
-// The peer has used the window up, and its first segment is lost: it has no other number to say
-// anything with.
+// The peer has used up the window and its first segment is lost, so it has no other sequence number
+// to use.
 row(
   253,
   "the right edge of the window, and SND.NXT of an ICMP error, are outside",
@@ -199,7 +200,7 @@ row(
   +0 < R 1:1(0)
   +0 expect state CLOSED`,
 );
-// A window of zero: its edge is the next number.
+// With a window of zero, the edge is RCV.NXT.
 row(
   253,
   "the right edge of the window, and SND.NXT of an ICMP error, are outside",
@@ -239,7 +240,7 @@ row(
   +.01 < . 1:1(0) ack 1461`,
 );
 
-// Linux throws the text away and takes it when it comes again.
+// Linux drops the text and accepts its retransmission.
 row(
   255,
   "text and FIN on a SYN,ACK are kept",
@@ -281,7 +282,7 @@ row(
   +0   read 1000 = 50
   +0   > . 1:1(0) ack 101 win 50`,
 );
-// Profile `local` acknowledges what was read.
+// Profile `local` acknowledges read data.
 row(
   255,
   "text and FIN on a SYN,ACK are kept",
@@ -307,10 +308,10 @@ row(
   +0   > . 1:1(0) ack 51 win 50`,
 );
 
-// 68 bytes are 28 of text, 16 beside timestamps, which leave room for one SACK block.
+// An MTU of 68 leaves 28 bytes of text, or 16 with timestamps, which leave room for one SACK block.
 row(
   257,
-  "the least MTU of a link carries text",
+  "the minimum MTU of a link carries text",
   `set mtu=68
   ${accepted("mss 1000,sackOK")}
   +0   write 70
@@ -329,7 +330,7 @@ row(
 );
 row(
   257,
-  "the least MTU of a link carries text",
+  "the minimum MTU of a link carries text",
   "beside timestamps",
   `set mtu=68
   ${accepted("mss 1000,sackOK,TS val 100 ecr 0")}
@@ -344,7 +345,8 @@ row(
   +0   > . 41:41(0) ack 1 <TS val 20 ecr 120,sack 85:113>`,
 );
 
-// Twice a second; each that carries a byte, which an empty answer cannot set going for ever.
+// Twice a second without text. Segments with a byte are always answered, since they cannot cause a
+// loop of empty answers.
 row(
   259,
   "answers to segments that look like keep-alives are throttled",
@@ -366,7 +368,7 @@ row(
   +.1  < . 0:1(1) ack 1
   +0   > . 1:1(0) ack 1`,
 );
-// Another out-of-window segment has had the answer of this half second.
+// Another out-of-window segment has used up the answer of this half second.
 row(
   259,
   "answers to segments that look like keep-alives are throttled",
@@ -379,7 +381,7 @@ row(
   +0   > . 1:1(0) ack 1`,
 );
 
-// A FIN beside a SYN passes filters of packets that open connections; nobody means it.
+// SYN with FIN may pass packet filters that look for SYN; no host sends it.
 row(
   260,
   "a SYN with a FIN opens no connection",
@@ -404,10 +406,10 @@ row(
   +0   > . 2:2(0) ack 2`,
 );
 
-// What came before the RST is read, then the application learns of it.
+// Data received before the RST is read, then the error.
 row(
   261,
-  "a connection that is reset before accept() is handed out",
+  "a connection that is reset before accept() is returned by accept()",
   `ignoreAcks
   0    listen
   +0   < S 0:0(0) win 65535 <mss 1000>
@@ -421,7 +423,7 @@ row(
 );
 row(
   261,
-  "a connection that is reset before accept() is handed out",
+  "a connection that is reset before accept() is returned by accept()",
   "a FIN was before it",
   `0    listen
   +0   < S 0:0(0) win 65535 <mss 1000>
@@ -434,10 +436,10 @@ row(
   +0   read 1000 = 100
   +0   read 1000 = EOF`,
 );
-// It holds its place until it is taken, so that there are never more than the backlog.
+// It keeps its place in the backlog until it is accepted.
 row(
   261,
-  "a connection that is reset before accept() is handed out",
+  "a connection that is reset before accept() is returned by accept()",
   "it counts for the backlog",
   `0    listen 1
   +0   < S 0:0(0) win 65535 <mss 1000>
@@ -449,10 +451,10 @@ row(
   +.1  <@2 S 0:0(0) win 65535 <mss 1000>
   +0   >@2 S. 0:0(0) ack 1 <...>`,
 );
-// Nobody knew of it yet.
+// It was not established yet.
 row(
   261,
-  "a connection that is reset before accept() is handed out",
+  "a connection that is reset before accept() is returned by accept()",
   "in SYN-RECEIVED it is forgotten",
   `0    listen
   +0   < S 0:0(0) win 65535 <mss 1000>

@@ -3,16 +3,16 @@ import { accepted, SYN_SENT, synReceived } from "../script/preludes.ts";
 import { play } from "./play.ts";
 
 describe("close()", () => {
-  // The SYN,ACK comes after it: nobody is there any more.
-  test("in SYN-SENT forgets the attempt, its SYN,ACK draws a RST (RFC 9293 3.10.4)", () =>
+  // The SYN,ACK arrives after the connection is gone.
+  test("in SYN-SENT ends the attempt, and a later SYN,ACK draws RST (RFC 9293 3.10.4)", () =>
     play(`${SYN_SENT}
       +0  close
       +0  expect connections 0
       +.1 < S. 0:0(0) ack 1 win 32000 <mss 1460>
       +0  > R 1:1(0)`));
 
-  // 12,000 bytes are written, ten segments leave, the others and the FIN follow their ACKs.
-  test("sends all that was written before the FIN (RFC 9293 3.6)", () =>
+  // 12,000 bytes are written: ten segments are sent at once, the others and the FIN after the ACKs.
+  test("sends all written data before the FIN (RFC 9293 3.6)", () =>
     play(`${accepted("mss 1000")}
       +0   write 12000
       +0   > . 1:10001(10000) ack 1 x1000
@@ -25,8 +25,8 @@ describe("close()", () => {
       +0   > . 12002:12002(0) ack 2
       +0   expect state TIME-WAIT`));
 
-  // The text is acknowledged, its FIN is not: the FIN alone comes again.
-  test("resends the FIN alone when that is all that is missing (RFC 9293 3.8.1)", () =>
+  // The text is acknowledged but not the FIN: only the FIN is retransmitted.
+  test("retransmits only the FIN if only that is unacknowledged (RFC 9293 3.8.1)", () =>
     play(`${accepted("mss 1000")}
       +0   write 1500
       +0   > . 1:1001(1000) ack 1
@@ -39,7 +39,7 @@ describe("close()", () => {
       +.01 < . 1:1(0) ack 1502
       +0   expect state FIN-WAIT-2`));
 
-  // What has come and is not read is lost for the peer: it must learn.
+  // The peer has to learn that unread data is lost.
   test("with unread text sends a RST (RFC 2525 2.17)", () =>
     play(`${accepted()}
       +0   < . 1:1001(1000) ack 1
@@ -48,7 +48,7 @@ describe("close()", () => {
       +0   > R. 1:1(0) ack 1001
       +0   expect connections 0`));
 
-  // The peer has said all, and nobody has read it.
+  // The peer has sent everything, and it has not been read.
   test("with unread text and a FIN sends a RST (RFC 2525 2.17)", () =>
     play(`${accepted()}
       +0   < FP. 1:1001(1000) ack 1
@@ -57,7 +57,7 @@ describe("close()", () => {
       +0   > R. 1:1(0) ack 1002
       +0   expect connections 0`));
 
-  // Unread text although we have sent our FIN already.
+  // Our FIN has already been sent.
   test("after closeWrite with unread text sends a RST (RFC 2525 2.17)", () =>
     play(`${accepted()}
       +0   closeWrite
@@ -68,8 +68,8 @@ describe("close()", () => {
       +0   close
       +0   > R. 2:2(0) ack 1001`));
 
-  // In FIN-WAIT-1 as in FIN-WAIT-2.
-  test("makes text that comes later draw a RST (RFC 9293 3.6.1, SHLD-3)", () =>
+  // In FIN-WAIT-1 and FIN-WAIT-2.
+  test("answers later text with RST (RFC 9293 3.6.1, SHLD-3)", () =>
     play(`${accepted()}
       +0   close
       +0   > F. 1:1(0) ack 1
@@ -78,8 +78,8 @@ describe("close()", () => {
       +0   > R. 2:2(0) ack 1
       +0   expect connections 0`));
 
-  // Nothing is read: nothing is lost.
-  test("takes a FIN without text in FIN-WAIT-1 (RFC 9293 3.10.7.4, eighth)", () =>
+  // No data is lost.
+  test("accepts a FIN without text in FIN-WAIT-1 (RFC 9293 3.10.7.4, eighth)", () =>
     play(`${accepted()}
       +0   close
       +0   > F. 1:1(0) ack 1
@@ -88,8 +88,8 @@ describe("close()", () => {
       +0   < . 2:2(0) ack 2
       +0   expect state TIME-WAIT`));
 
-  // Nobody waits for the peer's FIN for ever.
-  test("leaves FIN-WAIT-2 after a while (RFC 9293 3.6)", () =>
+  // The peer never sends its FIN.
+  test("leaves FIN-WAIT-2 after a timeout (RFC 9293 3.6)", () =>
     play(`${accepted()}
       +0   close
       +0   > F. 1:1(0) ack 1
@@ -97,7 +97,7 @@ describe("close()", () => {
       +59  expect state FIN-WAIT-2
       +2   expect connections 0`));
 
-  // SO_LINGER 0, in SYN-RECEIVED as later.
+  // SO_LINGER 0, in SYN-RECEIVED as in later states.
   test("with a linger time of 0 sends a RST (RFC 9293 3.10.5)", () =>
     play(`${accepted()}
       +0   linger 0
@@ -107,8 +107,8 @@ describe("close()", () => {
       +0   > R. 101:101(0) ack 1
       +0   expect connections 0`));
 
-  // The second close finds nothing to do.
-  test("twice is once", () =>
+  // The second close has no effect.
+  test("has no effect when called again", () =>
     play(`${accepted()}
       +0   close
       +0   > F. 1:1(0) ack 1
@@ -118,8 +118,8 @@ describe("close()", () => {
       +0   close
       +1   expect state TIME-WAIT`));
 
-  // The last ACK was lost: the peer's FIN comes again.
-  test("of both sides answers a FIN that comes again (RFC 9293 3.10.7.4, eighth)", () =>
+  // The last ACK was lost, so the peer retransmits its FIN.
+  test("of both sides acknowledges a retransmitted FIN (RFC 9293 3.10.7.4, eighth)", () =>
     play(`${accepted()}
       +0   close
       +0   > F. 1:1(0) ack 1
@@ -132,8 +132,8 @@ describe("close()", () => {
 });
 
 describe("closeWrite()", () => {
-  // The other direction goes on.
-  test("lets text come in and be read (RFC 9293 3.6)", () =>
+  // The other direction stays open.
+  test("leaves the receive direction open (RFC 9293 3.6)", () =>
     play(`${accepted()}
       +0   closeWrite
       +0   > F. 1:1(0) ack 1
@@ -147,8 +147,8 @@ describe("closeWrite()", () => {
       +0   read 1 = EOF
       +0   expect state TIME-WAIT`));
 
-  // RFC 9293 3.10.2: an error, here by taking nothing.
-  test("lets nothing be written any more (RFC 9293 3.10.2)", () =>
+  // RFC 9293 3.10.2: an error; here write accepts nothing.
+  test("refuses further writes (RFC 9293 3.10.2)", () =>
     play(`${accepted()}
       +0   closeWrite
       +0   > F. 1:1(0) ack 1
@@ -156,8 +156,8 @@ describe("closeWrite()", () => {
       +.01 < . 1:1(0) ack 2
       +0   write 100 = 0`));
 
-  // The peer has said FIN first.
-  test("in CLOSE-WAIT is followed by everything that was written (RFC 9293 3.10.4)", () =>
+  // The peer has sent FIN first.
+  test("in CLOSE-WAIT sends all written data first (RFC 9293 3.10.4)", () =>
     play(`${accepted("mss 1000")}
       +0   < F. 1:1(0) ack 1
       +0   > . 1:1(0) ack 2
@@ -170,7 +170,7 @@ describe("closeWrite()", () => {
       +0   expect connections 0
       +0   expect error none`));
 
-  // An ACK of all but the FIN changes no state.
+  // An ACK of everything but the FIN does not change the state.
   test("in CLOSE-WAIT waits for the ACK of its FIN (RFC 9293 3.10.7.4, fifth)", () =>
     play(`${accepted()}
       +0   < F. 1:1(0) ack 1
@@ -182,8 +182,8 @@ describe("closeWrite()", () => {
       +.01 < . 2:2(0) ack 2
       +0   expect connections 0`));
 
-  // The peer's ACK of our FIN was lost, its FIN comes again.
-  test("in LAST-ACK a FIN that comes again is answered (RFC 9293 3.10.7.4, eighth)", () =>
+  // The peer retransmits its FIN.
+  test("in LAST-ACK acknowledges a retransmitted FIN (RFC 9293 3.10.7.4, eighth)", () =>
     play(`${accepted()}
       +0   < F. 1:1(0) ack 1
       +0   > . 1:1(0) ack 2
@@ -194,8 +194,8 @@ describe("closeWrite()", () => {
       +.01 < . 2:2(0) ack 2
       +0   expect connections 0`));
 
-  // LazyProperties for before there is a connection.
-  test("in SYN-RECEIVED sends the FIN behind the handshake (RFC 9293 3.10.4)", () =>
+  // Called before the handshake is complete.
+  test("in SYN-RECEIVED sends the FIN after the handshake (RFC 9293 3.10.4)", () =>
     play(`${SYN_SENT}
       +0   < S 0:0(0) win 65535 <mss 1000>
       +0   > S. 0:0(0) ack 1 <...>
@@ -206,8 +206,8 @@ describe("closeWrite()", () => {
 });
 
 describe("the peer's FIN", () => {
-  // With text, as one segment.
-  test("comes with text that is read before it (RFC 9293 3.10.7.4, eighth)", () =>
+  // Text and FIN in one segment.
+  test("follows the text of its segment (RFC 9293 3.10.7.4, eighth)", () =>
     play(`${accepted()}
       +0   < P. 1:1001(1000) ack 1
       +.04 > . 1:1(0) ack 1001
@@ -217,8 +217,8 @@ describe("the peer's FIN", () => {
       +0   read 5000 = 2000
       +0   read 1 = EOF`));
 
-  // Nothing can follow it.
-  test("ends the text: what comes behind it is not taken (RFC 9293 3.10.7.4, seventh)", () =>
+  // No text can follow it.
+  test("ends the text, and later text is dropped (RFC 9293 3.10.7.4, seventh)", () =>
     play(`${accepted()}
       +0   < F. 1:1(0) ack 1
       +0   > . 1:1(0) ack 2
@@ -227,8 +227,8 @@ describe("the peer's FIN", () => {
       +.1  read 100 = EOF
       +0   expect state CLOSE-WAIT`));
 
-  // Of a connection that nobody has accepted.
-  test("before accept() is found by it (RFC 9293 3.10.7.4, eighth)", () =>
+  // On a connection not accepted yet.
+  test("before accept() is seen after it (RFC 9293 3.10.7.4, eighth)", () =>
     play(`${synReceived()}
       +.01 < . 1:1(0) ack 1
       +0   < FP. 1:101(100) ack 1
@@ -239,8 +239,8 @@ describe("the peer's FIN", () => {
       +0   write 10
       +0   > P. 1:11(10) ack 102`));
 
-  // Instead of the handshake's last ACK.
-  test("completes the handshake as well (RFC 9293 3.10.7.4, fifth)", () =>
+  // On the segment that replaces the final ACK.
+  test("can complete the handshake (RFC 9293 3.10.7.4, fifth)", () =>
     play(`${synReceived()}
       +.01 < F. 1:1(0) ack 1
       +0   > . 1:1(0) ack 2
@@ -248,8 +248,8 @@ describe("the peer's FIN", () => {
       +0   expect state CLOSE-WAIT
       +0   read 1 = EOF`));
 
-  // It is beyond the window, which 10,000 bytes fill.
-  test("is not taken beyond the window (RFC 9293 3.10.7.4, first)", () =>
+  // The window is filled by 10,000 bytes.
+  test("is not accepted beyond the window (RFC 9293 3.10.7.4, first)", () =>
     play(`set receiveBuffer=10000
       ${accepted()}
       +0   < . 1:10001(10000) ack 1

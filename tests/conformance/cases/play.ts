@@ -1,5 +1,5 @@
 /**
- * Scripts that belong to no row: cases that other suites think of, written anew.
+ * Scripts that belong to no row: cases inspired by other test suites, written independently.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { parseScript } from "../script/parse.ts";
 import { runScript } from "../script/run.ts";
 import { NotExpressible } from "../script/target.ts";
 
-/** Plays a script in virtual time; where the suite is played against Linux, against that. */
+/** Plays a script in virtual time, or against Linux if the suite runs against it. */
 export async function play(text: string): Promise<void> {
   if (process.env[TARGET] === "linux") return await onLinux(text);
   const script = parseScript(text);

@@ -2,8 +2,8 @@ import { describe, test } from "bun:test";
 import { accepted } from "../script/preludes.ts";
 import { play } from "./play.ts";
 
-describe("text ahead of a hole", () => {
-  // The last segment comes first, and so on.
+describe("out-of-order text", () => {
+  // The last segment arrives first, and so on.
   test("in reverse order is one block that grows downwards (RFC 2018 4)", () =>
     play(`${accepted()}
       +0 < . 3001:4001(1000) ack 1
@@ -16,8 +16,8 @@ describe("text ahead of a hole", () => {
       +0 > . 1:1(0) ack 4001 <>
       +0 expect readable 4000`));
 
-  // Every second segment is lost, then they come from the last to the first.
-  test("with holes filled from behind keeps each block (RFC 2018 4)", () =>
+  // Every second segment is lost; they are retransmitted from the last to the first.
+  test("keeps each block while gaps are filled from the end (RFC 2018 4)", () =>
     play(`${accepted()}
       +0 < . 1001:2001(1000) ack 1
       +0 > . 1:1(0) ack 1 <sack 1001:2001>
@@ -33,16 +33,16 @@ describe("text ahead of a hole", () => {
       +0 > . 1:1(0) ack 6001 <>
       +0 expect readable 6000`));
 
-  // A delayed acknowledgement is owed when it comes.
-  test("takes an acknowledgement that is owed with it (RFC 5681 4.2)", () =>
+  // An acknowledgement is delayed when it arrives.
+  test("sends a delayed acknowledgement along with its own (RFC 5681 4.2)", () =>
     play(`${accepted()}
       +0   < . 1:101(100) ack 1
       +.01 < . 201:301(100) ack 1
       +0   > . 1:1(0) ack 101 <sack 201:301>
       +.1  expect readable 100`));
 
-  // The FIN stays behind the hole with its text, and counts once that is filled.
-  test("with a FIN ends the connection when the hole is filled (RFC 9293 3.10.7.4, eighth)", () =>
+  // The FIN is stored with its text, and processed once the gap is filled.
+  test("with a FIN closes the connection when the gap is filled (RFC 9293 3.10.7.4, eighth)", () =>
     play(`${accepted()}
       +0 < FP. 1001:2001(1000) ack 1
       +0 > . 1:1(0) ack 1 <...>
@@ -54,8 +54,8 @@ describe("text ahead of a hole", () => {
       +0 read 5000 = 2000
       +0 read 1 = EOF`));
 
-  // A FIN alone, and behind it a part that repeats what is there.
-  test("with a bare FIN is reported without it, and the FIN is kept (RFC 9293 3.10.7.4)", () =>
+  // A FIN without text, then a segment that repeats a part.
+  test("with a bare FIN is reported without the FIN, which is kept (RFC 9293 3.10.7.4)", () =>
     play(`${accepted()}
       +0 < F. 1001:1001(0) ack 1
       +0 > . 1:1(0) ack 1 <...>
@@ -67,8 +67,8 @@ describe("text ahead of a hole", () => {
       +0 read 5000 = 1000
       +0 read 1 = EOF`));
 
-  // What an ACK of its own tells is nothing new.
-  test("draws no acknowledgement if it has none (RFC 5681 4.2)", () =>
+  // An empty out-of-order segment.
+  test("draws no acknowledgement without text (RFC 5681 4.2)", () =>
     play(`${accepted()}
       +0 < . 1001:2001(1000) ack 1
       +0 > . 1:1(0) ack 1 <sack 1001:2001>
@@ -76,7 +76,7 @@ describe("text ahead of a hole", () => {
       +.5 expect readable 0`));
 
   // The window ends at 10,001.
-  test("is cut at the right edge of the window (RFC 9293 3.10.7.4, first)", () =>
+  test("is trimmed at the right edge of the window (RFC 9293 3.10.7.4, first)", () =>
     play(`set receiveBuffer=10000
       ${accepted()}
       +0 < . 9501:10501(1000) ack 1
@@ -86,8 +86,8 @@ describe("text ahead of a hole", () => {
       +0 read 20000 = 10000
       +0 > . 1:1(0) ack 10001 win 10000`));
 
-  // Each is a segment of its own (RFC 5681 2), as their number is all that the peer has.
-  test("draws a duplicate each where there is no SACK (RFC 5681 4.2)", () =>
+  // The peer counts duplicate ACKs, so each is a segment of its own (RFC 5681 2).
+  test("draws one duplicate ACK each without SACK (RFC 5681 4.2)", () =>
     play(`${accepted("mss 1000")}
       +0 < . 1001:2001(1000) ack 1
       +0 > . 1:1(0) ack 1 <>
@@ -98,8 +98,8 @@ describe("text ahead of a hole", () => {
       +0 < . 1:1001(1000) ack 1
       +0 > . 1:1(0) ack 4001 <>`));
 
-  // Ten bytes are beyond a hole; urgent data is among them.
-  test("tells of urgent data at once (RFC 9293 3.8.5)", () =>
+  // Ten bytes after a gap include urgent data.
+  test("reports urgent data at once (RFC 9293 3.8.5)", () =>
     play(`${accepted()}
       +0 < .U 101:111(10) ack 1 urg 10
       +0 > . 1:1(0) ack 1 <sack 101:111>
@@ -108,8 +108,9 @@ describe("text ahead of a hole", () => {
       +0 > . 1:1(0) ack 111 <>
       +0 read 200 = 110`));
 
-  // The application writes all the time: without blocks the peer would wait for its timer.
-  test("is reported although text goes the other way (RFC 2018 4)", () =>
+  // The application keeps writing: without SACK blocks on its segments the peer would wait for its
+  // timer.
+  test("is reported on data segments too (RFC 2018 4)", () =>
     play(`${accepted("mss 1000,sackOK", 3000)}
       +0   write 10000
       +0   > . 1:3001(3000) ack 1 x1000
@@ -126,8 +127,8 @@ describe("text ahead of a hole", () => {
       +0   > . 6001:7001(1000) ack 3001`));
 });
 
-describe("text that comes twice", () => {
-  // All of it was acknowledged.
+describe("duplicate text", () => {
+  // All of it was acknowledged before.
   test("is reported below the acknowledgement, once (RFC 2883 4.1)", () =>
     play(`${accepted()}
       +0   < . 1:1001(1000) ack 1
@@ -138,7 +139,7 @@ describe("text that comes twice", () => {
       +.04 > . 1:1(0) ack 2001 <>`));
 
   // Its second half is new.
-  test("in its first half is reported with the acknowledgement of the second (RFC 2883 4.2)", () =>
+  test("in the first half of a segment is reported with the acknowledgement of the second (RFC 2883 4.2)", () =>
     play(`${accepted()}
       +0   < . 1:1001(1000) ack 1
       +.04 > . 1:1(0) ack 1001
@@ -146,8 +147,8 @@ describe("text that comes twice", () => {
       +0   > . 1:1(0) ack 2001 <sack 501:1001>
       +0   expect readable 2000`));
 
-  // Two blocks are ahead of the hole, the older one comes again.
-  test("ahead of a hole is reported with its block behind it (RFC 2883 4.2.1)", () =>
+  // Two out-of-order blocks; the older one is received again.
+  test("out of order is reported, followed by its block (RFC 2883 4.2.1)", () =>
     play(`${accepted()}
       +0 < . 1001:2001(1000) ack 1
       +0 > . 1:1(0) ack 1 <sack 1001:2001>
@@ -164,7 +165,7 @@ describe("text that comes twice", () => {
       +0   < . 100:101(1) ack 1
       +0   > . 1:1(0) ack 101 <sack 100:101>`));
 
-  // Timestamps take the room of the fourth block.
+  // Timestamps take the space of the fourth block.
   test("leaves room for two blocks beside timestamps (RFC 2018 3)", () =>
     play(`${accepted("mss 1000,sackOK,TS val 100 ecr 0")}
       +0 < . 1001:1101(100) ack 1 <TS val 120 ecr 10>
@@ -176,8 +177,8 @@ describe("text that comes twice", () => {
       +0 < . 2001:2101(100) ack 1 <TS val 120 ecr 10>
       +0 > . 1:1(0) ack 1 <TS val . ecr 110,sack 2001:2101 2001:2101 3001:3101>`));
 
-  // Without SACK there is nothing to report with.
-  test("is acknowledged without blocks where there is no SACK (RFC 9293 3.10.7.4)", () =>
+  // D-SACK requires SACK.
+  test("is acknowledged without blocks if there is no SACK (RFC 9293 3.10.7.4)", () =>
     play(`${accepted("mss 1000")}
       +0   < . 1:1001(1000) ack 1
       +.04 > . 1:1(0) ack 1001
@@ -186,8 +187,8 @@ describe("text that comes twice", () => {
 });
 
 describe("the peer's blocks", () => {
-  // Below SND.UNA, above SND.NXT, backwards, empty: as if they were not there.
-  test("that cannot be are ignored (RFC 2018 5)", () =>
+  // Below SND.UNA, above SND.NXT, reversed, or empty.
+  test("that are invalid are ignored (RFC 2018 5)", () =>
     play(`${accepted()}
       +0   write 3000
       +0   > . 1:3001(3000) ack 1 x1000
@@ -198,8 +199,8 @@ describe("the peer's blocks", () => {
       +.2~.25 > . 1:1001(1000) ack 1
       +.01 < . 1:1(0) ack 3001`));
 
-  // A peer that forgets what it has said: the timer sends everything again.
-  test("that were taken back do no harm (RFC 2018 8)", () =>
+  // The peer reneges: the retransmission timer resends everything.
+  test("may be reneged (RFC 2018 8)", () =>
     play(`${accepted()}
       +0   write 2000
       +0   > . 1:2001(2000) ack 1 x1000

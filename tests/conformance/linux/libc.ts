@@ -1,5 +1,5 @@
 /**
- * The C library's socket functions, for the few calls that scripts make.
+ * The C library's socket functions that scripts need.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { runtimeName } from "../../../adapters/runtime/runtime.ts";
 /** Bytes of a C structure. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Each returns -1 when it failed. */
+/** Each returns -1 on failure. */
 export interface SocketLibrary {
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: Bytes, length: number): number;
@@ -25,7 +25,7 @@ export interface SocketLibrary {
   ioctl(fd: number, request: number, value: Bytes): number;
 }
 
-/** The library, and why its last function failed. */
+/** The library, and the error number of its last failure. */
 export interface Libc {
   readonly calls: SocketLibrary;
   errno(): number;
@@ -62,7 +62,7 @@ interface BunFfi {
   toArrayBuffer(pointer: number, offset: number, length: number): ArrayBuffer;
 }
 
-/** Loads it on the runtime that this runs on. */
+/** Loads the library on this runtime. */
 export async function openLibc(): Promise<Libc> {
   return runtimeName() === "deno" ? openOnDeno() : await openOnBun();
 }
@@ -80,7 +80,7 @@ function openOnDeno(): Libc {
 }
 
 async function openOnBun(): Promise<Libc> {
-  // A name that is no literal: Deno's module graph knows no `bun:`.
+  // Not a literal, since Deno's module graph does not know `bun:`.
   const name: string = "bun:ffi";
   const ffi: BunFfi = await import(name);
   const signatures: Record<string, unknown> = { __errno_location: { args: [], returns: "ptr" } };

@@ -13,13 +13,16 @@ import { LinuxTarget, PORTS_PER_SCRIPT } from "./target.ts";
 const LONGEST_MS = 6000;
 
 const FIRST_PORT = 10_000;
-/** Used up after 500 s: the kernel forgets a connection after 60. */
+/** Reused after 500 s; the kernel forgets a connection after 60. */
 const PORT_GROUPS = 5000;
 
 let libc: Libc | undefined;
 let turn = 0;
 
-/** Resolves when the kernel agrees. Rejects with {@link NotExpressible} when it cannot be asked. */
+/**
+ * Resolves if the kernel agrees. Rejects with {@link NotExpressible} if the script cannot be
+ * played.
+ */
 export async function runOnLinux(text: string): Promise<void> {
   const script = parseScript(text);
   if (durationOf(script) > LONGEST_MS) throw new NotExpressible("takes too long in real time");
@@ -28,7 +31,7 @@ export async function runOnLinux(text: string): Promise<void> {
   await runScript(script, target);
 }
 
-/** By the time, so that no process of a run uses ports again that the kernel remembers. */
+/** Chosen by the time, so that no process reuses ports that the kernel remembers. */
 function freshPorts(): number {
   turn = Math.max(turn + 1, Math.floor(Date.now() / 100));
   return FIRST_PORT + (turn % PORT_GROUPS) * PORTS_PER_SCRIPT;

@@ -1,5 +1,5 @@
 /**
- * Sockets of the kernel, as far as scripts use them: non-blocking, errors by their names.
+ * Non-blocking sockets of the kernel, as far as scripts need them, with named errors.
  *
  * @module
  */
@@ -21,7 +21,7 @@ const FIONREAD = 0x541b;
 const EAGAIN = 11;
 const EINPROGRESS = 115;
 
-/** Options of the levels SOL_SOCKET and IPPROTO_TCP that are one `int`. */
+/** Options of SOL_SOCKET and IPPROTO_TCP with an `int` value. */
 export const OPTION: {
   readonly NO_DELAY: readonly [6, 1];
   readonly MAXSEG: readonly [6, 2];
@@ -44,7 +44,7 @@ export const OPTION: {
   KEEPALIVE: [1, 9],
 };
 
-/** What this project calls the kernel's errors. */
+/** This project's names for the kernel's errors. */
 const NAMES: Readonly<Record<number, string>> = {
   [EAGAIN]: "nothing",
   32: "0", // EPIPE
@@ -71,7 +71,7 @@ const STATES = [
   "CLOSING",
 ];
 
-/** What `TCP_INFO` says. Bytes and milliseconds. */
+/** Values of `TCP_INFO`, in bytes and milliseconds. */
 export interface Info {
   readonly state: string;
   readonly cwnd: number;
@@ -91,7 +91,7 @@ export class KernelSocket {
     this.#fd = fd;
   }
 
-  /** A socket bound to that address and port. */
+  /** Creates a socket bound to an address and port. */
   static bound(libc: Libc, address: string, port: number): KernelSocket {
     const family = address.includes(":") ? AF_INET6 : AF_INET;
     const fd = libc.calls.socket(family, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -106,7 +106,7 @@ export class KernelSocket {
     succeed(this.#libc.calls.listen(this.#fd, backlog), this.#libc);
   }
 
-  /** The next connection, `undefined` when there is none. */
+  /** The next connection, or `undefined`. */
   accept(): KernelSocket | undefined {
     const name = new Uint8Array(28);
     const fd = this.#libc.calls.accept4(this.#fd, name, int(28), SOCK_NONBLOCK);
@@ -119,7 +119,7 @@ export class KernelSocket {
     return result === 0 || this.#libc.errno() === EINPROGRESS ? "ok" : this.#error();
   }
 
-  /** Up to `target.length` bytes: how many, or why none. */
+  /** Reads up to `target.length` bytes; returns the number or the error. */
   read(target: Bytes): string {
     const count = this.#libc.calls.recv(this.#fd, target, target.length, 0);
     return count < 0 ? this.#error() : count === 0 && target.length > 0 ? "EOF" : String(count);
@@ -161,7 +161,7 @@ export class KernelSocket {
     this.#libc.calls.setsockopt(this.#fd, IPPROTO_TCP, 13, bytes, bytes.length);
   }
 
-  /** `SO_ERROR`, which is forgotten by being asked for. */
+  /** `SO_ERROR`; reading it clears it. */
   takeError(): string {
     const value = int(0);
     this.#libc.calls.getsockopt(this.#fd, SOL_SOCKET, SO_ERROR, value, int(4));
@@ -200,7 +200,7 @@ export class KernelSocket {
   }
 }
 
-/** A call that has to succeed. */
+/** Throws if a call has failed. */
 function succeed(result: number, libc: Libc): number {
   if (result < 0) throw new Error(`a socket call failed with errno ${libc.errno()}`);
   return result;

@@ -1,5 +1,5 @@
 /**
- * The Linux kernel as the target of a script: a TUN device, sockets, and real time. It runs in a
+ * The Linux kernel as the target of a script: a TUN device, sockets and real time. Runs in a
  * network namespace of its own, whose settings it changes.
  *
  * @module
@@ -15,11 +15,11 @@ import { NotExpressible, type Target } from "../script/target.ts";
 import type { Libc } from "./libc.ts";
 import { KernelSocket, OPTION } from "./sockets.ts";
 
-/** Ports of peers that one script may use. */
+/** Number of peer ports that one script may use. */
 export const PORTS_PER_SCRIPT = 10;
 
 const PORT = 8080;
-/** Switches of the namespace by what a script calls them. */
+/** Names of the namespace's sysctls in scripts. */
 const SWITCHES: Readonly<Record<string, string>> = {
   sack: "tcp_sack",
   timestamps: "tcp_timestamps",
@@ -38,7 +38,7 @@ const PER_SOCKET = new Set([
 ]);
 const OTHERS = new Set(["mtu", "version", "irs"]);
 
-/** One script against the kernel. */
+/** Plays one script against the kernel. */
 export class LinuxTarget implements Target {
   readonly isStrict = false;
   readonly #libc: Libc;
@@ -58,7 +58,7 @@ export class LinuxTarget implements Target {
     this.#firstPort = firstPort;
   }
 
-  /** Makes a device and sets the namespace up. `firstPort`: ports of peers that nobody used. */
+  /** Creates a device and configures the namespace. `firstPort`: start of unused peer ports. */
   static async open(libc: Libc, script: Script, firstPort: number): Promise<LinuxTarget> {
     checkSettings(script.settings);
     setNamespaceUp(script.settings);
@@ -75,7 +75,7 @@ export class LinuxTarget implements Target {
     return performance.now() - this.#start;
   }
 
-  /** The kernel counts in ticks, and the machine has other things to do. */
+  /** The kernel's timers have the resolution of ticks, and the machine may be busy. */
   toleranceMs(interval: number): number {
     return 30 + interval / 20;
   }
@@ -101,7 +101,7 @@ export class LinuxTarget implements Target {
   }
 
   nextPacket(elapsed: number): Sent | undefined {
-    // What the kernel does at once takes it a moment.
+    // Immediate actions of the kernel take a moment.
     const until = Math.max(elapsed, this.elapsed + 3);
     for (;;) {
       while (this.#link.receive(this.#batch) > 0) {
@@ -154,7 +154,7 @@ export class LinuxTarget implements Target {
   #listen(flow: Flow, backlog: number): string {
     this.#listener = KernelSocket.bound(this.#libc, flow.ends.local, PORT);
     this.#configure(this.#listener);
-    // The kernel takes one more than it is told.
+    // The kernel accepts one more connection than its backlog.
     this.#listener.listen(backlog - 1);
     return "ok";
   }
@@ -163,7 +163,7 @@ export class LinuxTarget implements Target {
     const socket = this.#listener?.accept();
     if (socket === undefined) return "nothing";
     this.#configure(socket);
-    // Else the first acknowledgements of a connection are not delayed.
+    // Otherwise the first acknowledgements of a connection are not delayed.
     socket.set(OPTION.QUICKACK, 0);
     this.#flowOf(number).socket = socket;
     return "ok";
@@ -216,7 +216,7 @@ export class LinuxTarget implements Target {
     return result;
   }
 
-  /** `undefined`: the kernel does not say, or not any more. */
+  /** `undefined`: the kernel does not report it, or no longer does. */
   #look(number: number, what: string): string | undefined {
     const { socket } = this.#flowOf(number);
     if (what === "connections" || what === "urgent" || !socket?.isOpen) return undefined;
@@ -252,7 +252,7 @@ export class LinuxTarget implements Target {
     return found;
   }
 
-  /** Not what is left of connections before, nor what IPv6 says to its neighbours. */
+  /** Excludes packets of earlier connections and IPv6 neighbor discovery. */
   #isOfScript(packet: Uint8Array): boolean {
     const isV4 = packet[0]! >> 4 === 4;
     if ((isV4 ? packet[9] : packet[6]) !== 6) return false;
@@ -261,7 +261,7 @@ export class LinuxTarget implements Target {
     return port >= this.#firstPort && port < this.#firstPort + PORTS_PER_SCRIPT;
   }
 
-  /** Ends every connection without asking the peer. */
+  /** Resets every connection. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener?.close();
     for (const { socket } of this.#flows.values()) socket?.abort();
@@ -285,13 +285,13 @@ function setNamespaceUp(settings: ReadonlyMap<string, string>): void {
     const byDefault = name === "ecn" ? "false" : "true";
     set(file, (settings.get(name) ?? byDefault) === "true" ? "1" : "0");
   }
-  // What one connection has learnt is nothing to the next.
+  // Metrics of one connection must not affect the next.
   set("tcp_no_metrics_save", "1");
 }
 
 const nobody = new Int32Array(new SharedArrayBuffer(4));
 
-/** Sleeps without a turn of the event loop: nothing else is to happen meanwhile. */
+/** Sleeps without a turn of the event loop, so that nothing else runs. */
 function sleep(ms: number): void {
   if (ms > 0) Atomics.wait(nobody, 0, 0, ms);
 }

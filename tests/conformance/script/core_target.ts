@@ -1,5 +1,5 @@
 /**
- * This project's core as the target of a script, in virtual time.
+ * The core as the target of a script, in virtual time.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import type { Target } from "./target.ts";
 const PORT = 8080;
 const FIRST_PEER_PORT = 40_000;
 
-/** Settings of a script that are no knobs of a connection. */
+/** Settings of a script that are not TCP options of a connection. */
 const OTHER_SETTINGS = new Set([
   "profile",
   "mtu",
@@ -220,12 +220,12 @@ export class CoreTarget implements Target {
   }
 }
 
-/** The knobs among the settings, as what they are: numbers, switches, names. */
+/** The TCP options among the settings, converted to numbers, booleans and names. */
 function knobs(settings: ReadonlyMap<string, string>): Partial<TcpConfig> {
   const entries = [...settings]
     .filter(([name]) => !OTHER_SETTINGS.has(name))
     .map(([name, value]) => [name, valueOf(value)]);
-  // As Linux: ECN is offered where it is asked for.
+  // As on Linux, ECN is offered only if requested.
   return { ecn: false, ...Object.fromEntries(entries) } as Partial<TcpConfig>;
 }
 

@@ -1,5 +1,5 @@
 /**
- * One connection between the script and the stack: what relative numbers stand for.
+ * One connection between the script and the stack, with its relative numbers.
  *
  * @module
  */
@@ -24,20 +24,20 @@ const FLAG_FIN = 1;
 const FLAG_SYN = 2;
 const FLAG_PSH = 8;
 const FLAG_ACK = 16;
-/** The peer's window where a line does not name one. */
+/** The peer's window if a line does not give one. */
 const DEFAULT_WINDOW = 65535;
 
-/** Translates between a script's lines and packets, and knows the bytes of both directions. */
+/** Translates between script lines and packets, and holds the data of both directions. */
 export class Flow {
   readonly ends: FlowEnds;
-  /** What the peer has sent. */
+  /** Data sent by the peer. */
   readonly fromPeer: ByteStream = new ByteStream();
-  /** What the application has written. */
+  /** Data written by the application. */
   readonly fromStack: ByteStream = new ByteStream();
   /** Offset of the next byte that the application reads. */
   readAt = 1;
   #iss = 0;
-  /** The stack's first TSval: what a script names is relative to it. */
+  /** The stack's first TSval; those in a script are relative to it. */
   #tsBase: number | undefined;
 
   constructor(ends: FlowEnds) {
@@ -45,14 +45,14 @@ export class Flow {
     this.fromPeer.length = this.fromStack.length = 1;
   }
 
-  /** Whether a packet that the stack has sent is of this flow. */
+  /** Whether a packet sent by the stack belongs to this flow. */
   owns(packet: SentSegment): boolean {
     const { local, localPort, remote, remotePort } = this.ends;
     return packet.source === local && packet.sourcePort === localPort &&
       packet.destination === remote && packet.destinationPort === remotePort;
   }
 
-  /** A packet of the peer's. */
+  /** Builds a packet from the peer. */
   packet(segment: ScriptSegment): Uint8Array {
     const { local, localPort, remote, remotePort, irs } = this.ends;
     const { flags, seq, length, ack, window, urgentPointer, options, ecn } = segment;
@@ -72,7 +72,7 @@ export class Flow {
     return ecn === undefined ? bytes : withEcn(bytes, ecn);
   }
 
-  /** A router's message about a segment of the stack. */
+  /** Builds an ICMP error about a segment of the stack. */
   icmpPacket({ type, code, mtu, seq }: ScriptIcmp): Uint8Array {
     const { local, localPort, remote, remotePort } = this.ends;
     const quoted = encodeTcp({
@@ -88,13 +88,13 @@ export class Flow {
     return encodeIcmp(remote, local, { type, code, rest: mtu, body: quoted });
   }
 
-  /** Learns from a segment of the stack what numbers are relative to. */
+  /** Learns the base of relative numbers from a segment of the stack. */
   learn(packet: SentSegment): void {
     if ((packet.flags & FLAG_SYN) !== 0) this.#iss = packet.seq;
     this.#tsBase ??= packet.options.timestamps?.[0];
   }
 
-  /** The stack's segment with relative numbers. */
+  /** Converts a segment of the stack to relative numbers. */
   noted(packet: SentSegment): NotedSegment {
     const { irs } = this.ends;
     const { sack, timestamps } = packet.options;
@@ -120,7 +120,7 @@ export class Flow {
     const blocks = sack?.map(([start, end]) =>
       [(this.#iss + start) >>> 0, (this.#iss + end) >>> 0] as const
     );
-    // The first SYN of a connection has nothing to echo.
+    // The first SYN of a connection has no timestamp to echo.
     const base = isSyn && this.#tsBase === undefined ? 0 : this.#tsBase ?? 0;
     return {
       ...options,
@@ -132,14 +132,14 @@ export class Flow {
   }
 }
 
-/** What a line says about an outbound segment, with what it leaves open taken from `got`. */
+/** The expected segment of a line; fields that the line leaves open are taken from `got`. */
 export function wanted(
   segment: ScriptSegment,
   got: NotedSegment,
   { ignoresPush, isStrict }: { ignoresPush: boolean; isStrict: boolean },
 ): NotedSegment {
   const { seq, length, ack, window, options, anyTsVal, cut } = segment;
-  // Of several segments in one line the last has PSH.
+  // If a line stands for several segments, the last has PSH.
   const anyPush = ignoresPush || !isStrict || cut !== undefined;
   const push = got.flags.includes("P") ? FLAG_PSH : 0;
   const flags = anyPush ? (segment.flags & ~FLAG_PSH) | push : segment.flags;
@@ -159,18 +159,18 @@ export function wanted(
   };
 }
 
-/** One line for a segment as a script would say it. */
+/** Formats a segment as a line of a script. */
 export function describe(noted: NotedSegment, ecn?: number): string {
   const shown = formatSegment(noted);
   return ecn === undefined ? shown : `${shown} [${["noecn", "ect1", "ect0", "ce"][ecn]}]`;
 }
 
-/** A FIN or SYN counts as a number of its own: text begins behind a SYN. */
+/** SYN takes a sequence number, so text starts after it. */
 function textStart({ seq, flags }: ScriptSegment): number {
   return (flags & FLAG_SYN) !== 0 ? seq + 1 : seq;
 }
 
-/** Numbers that a segment takes up. */
+/** Number of sequence numbers that a segment takes. */
 export function sequenceLength({ length, flags }: ScriptSegment): number {
   return length + (flags & FLAG_FIN) + ((flags & FLAG_SYN) >> 1);
 }
@@ -188,7 +188,7 @@ function withEcn(packet: Uint8Array, ecn: number): Uint8Array {
     return packet;
   }
   packet[1]! |= ecn;
-  // The word that changed is part of the header's checksum.
+  // The changed word affects the header checksum.
   const view = new DataView(packet.buffer, packet.byteOffset);
   const sum = view.getUint16(10) - ecn;
   view.setUint16(10, sum > 0 ? sum : sum + 0xffff);

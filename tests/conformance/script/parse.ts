@@ -7,9 +7,9 @@
 import type { TcpOptions } from "../../support/dsl/encode.ts";
 import { flagBits } from "../../support/dsl/notation.ts";
 
-/** When something happens, in milliseconds. */
+/** Time of an event, in milliseconds. */
 export interface ScriptTime {
-  /** Since the event before, or since the beginning. */
+  /** Relative to the previous event, or to the start. */
   readonly relative: boolean;
   readonly from: number;
   /** An outbound segment may be sent between `from` and `to`. */
@@ -18,24 +18,24 @@ export interface ScriptTime {
 
 /** A segment; numbers are relative to the initial sequence numbers. */
 export interface ScriptSegment {
-  /** The byte with the control bits. */
+  /** The byte of control bits. */
   readonly flags: number;
   readonly seq: number;
   readonly length: number;
   readonly ack: number | undefined;
   readonly window: number | undefined;
   readonly urgentPointer: number;
-  /** `undefined`: none going in, any going out. */
+  /** `undefined`: none inbound, any outbound. */
   readonly options: TcpOptions | undefined;
-  /** TSval goes uncompared. */
+  /** TSval is not compared. */
   readonly anyTsVal: boolean;
-  /** ECN codepoint of the IP header; `undefined`: 0 going in, any going out. */
+  /** ECN codepoint of the IP header; `undefined`: 0 inbound, any outbound. */
   readonly ecn: number | undefined;
-  /** `x1000`: the text is cut into segments of that size. */
+  /** `x1000`: the text is split into segments of this size. */
   readonly cut: number | undefined;
 }
 
-/** An ICMP error about a segment that the stack has sent. */
+/** An ICMP error about a segment sent by the stack. */
 export interface ScriptIcmp {
   readonly type: number;
   readonly code: number;
@@ -43,7 +43,7 @@ export interface ScriptIcmp {
   readonly seq: number;
 }
 
-/** What happens. `flow` tells connections apart: each has a port of the peer's. */
+/** An event. `flow` identifies the connection; each has its own peer port. */
 export type ScriptEvent =
   | { readonly kind: "in" | "out"; readonly flow: number; readonly segment: ScriptSegment }
   | { readonly kind: "icmp"; readonly flow: number; readonly icmp: ScriptIcmp }
@@ -64,13 +64,13 @@ export interface ScriptLine {
   readonly event: ScriptEvent;
 }
 
-/** A script: what the stack is set up with, and its lines. */
+/** A script: settings of the stack, and lines. */
 export interface Script {
   readonly settings: ReadonlyMap<string, string>;
   readonly lines: readonly ScriptLine[];
 }
 
-/** Reads a script. Throws an error that names the line. */
+/** Parses a script. Throws an error that names the line. */
 export function parseScript(text: string): Script {
   const settings = new Map<string, string>();
   const lines: ScriptLine[] = [];

@@ -1,5 +1,5 @@
 /**
- * Runs a script: what goes in goes in at its time, what comes out is compared with the script.
+ * Runs a script: inbound packets are injected at their time, and outbound packets compared.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export async function runScript(script: Script, target: Target): Promise<void> {
 class Run {
   readonly #script: Script;
   readonly #target: Target;
-  /** When the line before was meant to happen. */
+  /** Scheduled time of the previous line. */
   #at = 0;
   #ignoresPureAcks = false;
   #ignoresPush = false;
@@ -59,7 +59,7 @@ class Run {
     await this.#act(event);
   }
 
-  /** What concerns the comparison alone; it takes no time. */
+  /** Handles directives of the comparison, which take no time. */
   #takesOrder(name: string): boolean {
     if (name === "ignoreAcks") this.#ignoresPureAcks = true;
     else if (name === "ignorePush") this.#ignoresPush = true;
@@ -86,7 +86,7 @@ class Run {
     }
   }
 
-  /** Nothing may be sent meanwhile. */
+  /** Advances the time; nothing may be sent. */
   async #passTime(until: number): Promise<void> {
     const early = await this.#nextPacket(Math.max(until, this.#target.elapsed));
     if (early !== undefined) throw new Difference("nothing", this.#describeSent(early));
@@ -153,7 +153,7 @@ class Run {
   }
 }
 
-/** What was expected is not what happened. */
+/** A difference between the script and the stack. */
 class Difference extends Error {
   readonly expected: string | undefined;
   readonly got: string;
@@ -165,7 +165,7 @@ class Difference extends Error {
   }
 }
 
-/** The segments that a line stands for: one, or the text cut as `x1000` says. */
+/** The segments of a line: one, or several as given by `x1000`. */
 function pieces(segment: ScriptSegment): ScriptSegment[] {
   const { seq, length, cut } = segment;
   if (cut === undefined) return [segment];
@@ -176,7 +176,7 @@ function pieces(segment: ScriptSegment): ScriptSegment[] {
   });
 }
 
-/** `read 10` and `write 10` are of ten bytes unless the script says otherwise. */
+/** `read 10` and `write 10` return 10 unless the script gives another result. */
 function defaultResult(name: string, args: readonly string[]): string | undefined {
   if (name === "expect") return args.slice(1).join(" ");
   return name === "read" || name === "write" ? args[0] : "ok";
@@ -194,7 +194,7 @@ function range(from: number, to: number): string {
   return from === to ? formatTime(from) : `${formatTime(from)} to ${formatTime(to)}`;
 }
 
-/** A packet as the wire carried it, with its time. */
+/** A packet with its time. */
 export function sentAt(at: number, bytes: Uint8Array): Sent {
   return { at, packet: decode(bytes) };
 }

@@ -15,7 +15,7 @@ async function failureOf(text: string): Promise<string> {
 }
 
 describe("parseScript", () => {
-  // Every part of a segment's line.
+  // Every part of a segment line.
   test("reads a segment", () => {
     const { lines } = parseScript(
       "+.5 <@2 SEW 0:0(0) win 7 urg 3 <mss 1000,nop,TS val 5 ecr 0,sack 1:2 3:4,bytes 9 2> [ce]",
@@ -39,8 +39,8 @@ describe("parseScript", () => {
     });
   });
 
-  // A slip in a script is told with its line.
-  test("refuses what it cannot read", () => {
+  // Errors in a script are reported with the line.
+  test("refuses invalid lines", () => {
     expect(() => parseScript("\n+0 > P. 1:11(9) ack 1")).toThrow("line 2: end - seq is not");
     expect(() => parseScript("+0 > P 1:11(10) ack 1")).toThrow('"." and "ack" go together');
     expect(() => parseScript("+0 > P. 1:11(10) ack 1 <foo>")).toThrow("foo is no option");
@@ -52,7 +52,7 @@ describe("runScript", () => {
   const write = `${accepted()}
     +0 write 10`;
 
-  // The lines before, what was expected, what came.
+  // The previous lines, the expected and the actual segment.
   test("shows a segment that is not the one expected", async () => {
     const message = await failureOf(`${write}
       +0 > P. 1:12(11) ack 1`);
@@ -61,16 +61,16 @@ describe("runScript", () => {
     expect(message).toContain("+ +0.010 > P. 1:11(10) ack 1 win 65535");
   });
 
-  // Too late, too early, too much, nothing at all.
-  test("notices segments at the wrong time", async () => {
+  // Too late, too early, unexpected, and missing segments.
+  test("detects segments at the wrong time", async () => {
     expect(await failureOf(`${write}\n+.1 > P. 1:11(10) ack 1`)).toContain("+ +0.010 > P. 1:11");
     expect(await failureOf(`${write}\n+0 expect state ESTABLISHED`)).toContain("- nothing\n+ ");
     expect(await failureOf(write)).toContain("- the end\n+ +0.010 > P. 1:11(10)");
     expect(await failureOf(`${accepted()}\n+0 > . 1:1(0) ack 1`)).toContain("nothing was sent");
   });
 
-  // Results of calls and looks.
-  test("notices a call that ends otherwise", async () => {
+  // Results of calls and of expectations.
+  test("detects a call with another result", async () => {
     expect(await failureOf(`${accepted()}\n+0 read 5`)).toContain("- 5\n+ nothing");
     expect(await failureOf(`${accepted()}\n+0 expect state CLOSED`)).toContain(
       "- CLOSED\n+ ESTABLISHED",

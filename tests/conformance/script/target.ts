@@ -1,36 +1,36 @@
 /**
- * What a script is run against: this project's core in virtual time, or a kernel in real time.
+ * The target of a script: the core in virtual time, or a kernel in real time.
  *
  * @module
  */
 import type { Sent } from "../../support/dsl/wire.ts";
 import type { Flow } from "./flow.ts";
 
-/** Something that has a value now or later. */
+/** A value or a promise of it. */
 export type Soon<T> = T | Promise<T>;
 
-/** What the target cannot be asked. */
+/** The target cannot play the script. */
 export class NotExpressible extends Error {}
 
 /** A TCP implementation with one link, an application on it, and a clock. Times in milliseconds. */
 export interface Target {
-  /** How far the time of a packet may be off that is sent so long after the line before. */
+  /** Tolerance for the time of a packet sent `interval` after the previous line. */
   toleranceMs(interval: number): number;
-  /** Windows, PSH and TSval are compared as well. */
+  /** Whether windows, PSH and TSval are compared too. */
   readonly isStrict: boolean;
-  /** Time since the script began. */
+  /** Time since the start of the script. */
   readonly elapsed: number;
   /** The flow with that number. */
   flow(number: number): Flow;
-  /** Lets time pass. */
+  /** Advances the time. */
   waitUntil(elapsed: number): Soon<void>;
-  /** Hands the stack a packet. */
+  /** Delivers a packet to the stack. */
   inject(packet: Uint8Array): Soon<void>;
-  /** Takes the next packet that the stack sends; lets time pass for it until `elapsed`. */
+  /** The next packet that the stack sends, waiting until `elapsed`. */
   nextPacket(elapsed: number): Soon<Sent | undefined>;
   /**
-   * Runs a call of the application; resolves with its result as a script names it, with `undefined`
-   * when there is no telling.
+   * Runs a call of the application; resolves with its result in the notation of scripts, or
+   * `undefined` if unknown.
    */
   call(flow: number, name: string, args: readonly string[]): Soon<string | undefined>;
 }
