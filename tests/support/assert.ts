@@ -1,6 +1,4 @@
-/**
- * Throws unless it holds: for the inside of loops, where a matcher's tenth of a millisecond counts.
- */
+/** Throws unless the condition holds. For inner loops, where a matcher is too slow. */
 export function assert(holds: boolean, what: string): void {
   if (!holds) throw new Error(`does not hold: ${what}`);
 }

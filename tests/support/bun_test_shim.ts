@@ -1,6 +1,6 @@
 /**
- * What the tests use of `bun:test`, for Deno: a thin layer over `node:test` and the npm package
- * `expect`. Deno's import map points `bun:test` here.
+ * The part of `bun:test` that the tests use, for Deno: a thin layer over `node:test` and the npm
+ * package `expect`. Deno's import map maps `bun:test` to this file.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export type TestBody = () => void | Promise<unknown>;
 /** Milliseconds, or an object that holds them. */
 export type TestOptions = number | { timeout?: number };
 
-/** What a test may take that names no limit; `node:test` itself has none. */
+/** Default time limit of a test; `node:test` has none. */
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 function timeoutOf(options: TestOptions | undefined): { timeout: number } {
@@ -28,7 +28,9 @@ function timeoutOf(options: TestOptions | undefined): { timeout: number } {
   return { timeout: timeout ?? DEFAULT_TIMEOUT_MS };
 }
 
-/** `node:test` hands its body a context and, to a body with two parameters, a callback: neither is Bun's. */
+/**
+ * `node:test` calls the body with a context and, if it has two parameters, a callback, unlike Bun.
+ */
 function bare(body: TestBody): () => Promise<void> {
   return async () => {
     running++;

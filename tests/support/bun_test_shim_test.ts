@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, test } from "bun:test";
 
-// What the other tests rely on, in the order in which it happens; the same on both runtimes.
+// The behaviour that the other tests rely on, the same on both runtimes.
 describe("hooks", () => {
   const trace: string[] = [];
   beforeAll(() => void trace.push("beforeAll"));
@@ -34,7 +34,7 @@ describe("test.each", () => {
 });
 
 describe("expect", () => {
-  // Rejections and throws of a subclass, the matchers that tests of sockets are made of.
+  // Rejections and errors of a subclass, as tests of sockets use them.
   test("waits for rejections", async () => {
     await expect(Promise.reject(new TypeError("SocketError: reset"))).rejects.toThrow("reset");
     expect(() => new Uint8Array(-1)).toThrow(RangeError);

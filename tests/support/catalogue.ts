@@ -1,12 +1,12 @@
 /**
- * The page that lists every plugin, middleware and link of `mod.ts`, written from their docstrings.
+ * Generates the page of every plugin, middleware and link of `mod.ts` from their docstrings.
  *
  * @module
  */
 import { examplesInDocstrings } from "./examples.ts";
 import { importsOf, type SourceFile, sourceFiles, split } from "./source_files.ts";
 
-/** What the page has a table of. */
+/** The tables of the page. */
 export const KINDS = [
   "Plugins",
   "Apps, for http and http2",
@@ -19,17 +19,17 @@ export const KINDS = [
 /** A kind of entry. */
 export type Kind = typeof KINDS[number];
 
-/** A function of `mod.ts` that makes a plugin, a middleware or a link. */
+/** A function of `mod.ts` that creates a plugin, middleware or link. */
 export interface Entry {
   readonly name: string;
   readonly kind: Kind;
-  /** The file that exports it, from the root. */
+  /** Path of its file, relative to the root. */
   readonly path: string;
   /** The first sentence of its docstring. */
   readonly summary: string;
-  /** The example of its docstring, which runs as a test; none: it has none. */
+  /** The example in its docstring, which runs as a test, if any. */
   readonly example: string | undefined;
-  /** As the docstring has it: what follows `ts` at the beginning of the example. */
+  /** The attributes after `ts` at the start of the example. */
   readonly attributes: string;
 }
 
@@ -78,7 +78,7 @@ function entriesOf(file: SourceFile, names: readonly string[]): Entry[] {
   });
 }
 
-/** By the declared type of a constant, or the result of a function. */
+/** Determines the kind from the type of a constant or the result of a function. */
 function kindOf(path: string, signature: string): Kind | undefined {
   const makesPlugin = /PluginFactory|\): (?:\w*Plugin)\b/.test(signature);
   if (makesPlugin) return isMiddleware(path) ? "Middleware" : "Plugins";
@@ -94,7 +94,7 @@ function isMiddleware(path: string): boolean {
   return path.startsWith("plugins/middleware/");
 }
 
-/** Without the marks of a docstring, on one line. */
+/** Removes the comment marks and joins the lines. */
 function firstSentence(docstring: string): string {
   const text = docstring.replace(/^\/\*\*|\*\/$/g, "").replace(/^[ \t]*\* ?/gm, "").trim();
   const [paragraph = ""] = text.split(/\n\s*\n|\n@/);
@@ -107,7 +107,7 @@ export function formatCatalogue(entries: readonly Entry[]): string {
   const tables = KINDS.map((kind) =>
     `## ${kind}\n\n${formatTable(entries.filter((entry) => entry.kind === kind))}`
   );
-  // Docstrings' examples run where they stand; here they would run a second time.
+  // The examples already run in their docstrings.
   const examples = entries.map(({ name, path, example = "" }) =>
     `### ${name}\n\n[${path}](../${path})\n\n\`\`\`ts no_run\n${example.trimEnd()}\n\`\`\``
   );

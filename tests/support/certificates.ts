@@ -1,5 +1,5 @@
 /**
- * Certificates for tests, made by openssl when they are asked for; nothing of them is kept.
+ * Certificates for tests, created by openssl on demand and not stored.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface TestCertificate {
   key: string;
 }
 
-/** Makes a certificate for `names`; it has signed itself where no `issuer` has. */
+/** Creates a certificate for `names`, self-signed unless `issuer` is given. */
 export function makeCertificate(
   names: readonly [string, ...string[]],
   issuer?: TestCertificate,

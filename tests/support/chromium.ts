@@ -1,5 +1,5 @@
 /**
- * Chromium without a window, driven through its DevTools protocol.
+ * Headless Chromium, controlled through its DevTools protocol.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import { Program } from "./program.ts";
 
 const FLAGS = [
   "--headless",
-  "--no-sandbox", // it cannot have one as root
+  "--no-sandbox", // not possible as root
   "--disable-gpu",
   "--disable-dev-shm-usage",
   "--no-first-run",
-  // Nobody but the test's server is talked to.
+  // No connection but to the test's server.
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
@@ -22,7 +22,7 @@ const FLAGS = [
   "--remote-debugging-port=0",
 ];
 
-/** A browser that runs, with a profile that goes when it ends. */
+/** A running browser with a temporary profile. */
 export class Chromium implements AsyncDisposable {
   readonly #program: Program;
   readonly #profile: string;
@@ -63,7 +63,7 @@ export class Chromium implements AsyncDisposable {
         return (result as { value: unknown }).value;
       },
     };
-    // Until then the tab has an empty page, which goes away under whoever looks at it.
+    // Until then the tab has an empty page, which is replaced.
     const hasLoaded = `location.href !== "about:blank" && document.readyState === "complete"`;
     while (await tab.evaluate(hasLoaded).catch(() => false) !== true) {
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -95,7 +95,7 @@ export class Chromium implements AsyncDisposable {
 
 /** A tab with a page. */
 export interface Tab {
-  /** What a script makes of the page; a promise is waited for. */
+  /** Evaluates an expression in the page; a promise is awaited. */
   evaluate(expression: string): Promise<unknown>;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What was logged, for tests.
+ * A logger that collects its lines.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What tests say to connections and learn from them.
+ * Helpers to send to connections and read from them.
  *
  * @module
  */
@@ -16,14 +16,14 @@ export function codeOf(promise: Promise<unknown>): Promise<string> {
   return promise.then(() => "no error", (error: TcpError) => error.code);
 }
 
-/** Everything that a socket of the runtime receives until the FIN. */
+/** Reads a socket of the runtime up to the FIN. */
 export function received(socket: Socket): Promise<string> {
   let text = "";
   socket.on("data", (chunk) => text += chunk);
   return new Promise((resolve) => socket.on("end", () => resolve(text)));
 }
 
-/** Everything that a connection receives until its end. */
+/** Reads a connection up to its end. */
 export async function textOf(socket: AsyncIterable<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";

@@ -1,6 +1,6 @@
 /**
- * Tests in a network namespace of their own: the test file runs once more, by itself, in a child of
- * the same runtime.
+ * Tests in a network namespace of their own: the test file runs again in a child process of the
+ * same runtime.
  *
  * @module
  */
@@ -15,8 +15,8 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const LIMIT_MS = 60_000;
 
 /**
- * `describe()` for the tests of one file that make TUN devices; at most one in a file. Seen from
- * outside it is one test.
+ * `describe()` for the tests of a file that create TUN devices; at most once in a file. It is
+ * reported as a single test.
  *
  * @param file `import.meta.url`
  */

@@ -1,5 +1,5 @@
 /**
- * Whether connections work over a link.
+ * Checks that connections work over a link.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Link } from "../../core/stack/link.ts";
 import { echo } from "../../plugins/echo.ts";
 import { pattern } from "./packets.ts";
 
-/** A stack on each end; resolves when `size` bytes have gone there and come back. */
+/** Runs a stack on each end; resolves when `size` bytes have been echoed. */
 export async function echoOver(left: Link, right: Link, size: number): Promise<void> {
   await using there = createStack({ link: right, addresses: ["10.0.0.2/24"] });
   there.use(7, echo());

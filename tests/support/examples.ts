@@ -1,26 +1,29 @@
 /**
- * The examples in documentation: code blocks marked `ts` in docstrings and in Markdown.
+ * Finds the examples in documentation: code blocks marked `ts` in docstrings and Markdown.
  *
  * @module
  */
 
 /** A code block. */
 export interface Example {
-  /** The line, from 1, of the code's first line. */
+  /** Line number of the first line of code. */
   readonly line: number;
   readonly code: string;
-  /** False where the block says `ts no_run`: it needs what a test does not have. */
+  /** False for `ts no_run`: it cannot run in a test. */
   readonly runs: boolean;
-  /** Where the block says `ts tun`: it makes a TUN device, so it runs in a network namespace. */
+  /** True for `ts tun`: it creates a TUN device, so it runs in a network namespace. */
   readonly needsTun: boolean;
 }
 
-/** The examples in the docstrings of a TypeScript file; `comments` holds all but comments blank. */
+/**
+ * The examples in the docstrings of a TypeScript file; in `comments`, everything but comments is
+ * blank.
+ */
 export function examplesInDocstrings(comments: string): Example[] {
   return examplesInMarkdown(comments.replace(/^ *(?:\/\*\*|\*\/|\*(?!\/)) ?/gm, ""));
 }
 
-/** The examples in Markdown. Blocks marked `ts ignore` are no examples. */
+/** The examples in Markdown. Blocks marked `ts ignore` are skipped. */
 export function examplesInMarkdown(text: string): Example[] {
   const examples: Example[] = [];
   for (const match of text.matchAll(BLOCK)) {

@@ -21,7 +21,7 @@ const page = [
 ];
 
 describe("examplesInMarkdown", () => {
-  // Other languages and what is marked `ignore` are left alone.
+  // Other languages and blocks marked `ignore` are skipped.
   test("finds blocks marked ts with their line", () => {
     expect(examplesInMarkdown(page.join("\n"))).toEqual([
       { line: 3, code: "const a = 1;\n", runs: true, needsTun: false },
@@ -32,7 +32,7 @@ describe("examplesInMarkdown", () => {
 });
 
 describe("examplesInDocstrings", () => {
-  // The comment's stars are no code, a star of the example is.
+  // The stars of the comment are removed, but not those of the example.
   test("finds blocks marked ts without the stars", () => {
     const comment = ["/**", " * Adds.", " *", " * ```ts", " * const b = 2", " *   * 3;", " * ```"];
     expect(examplesInDocstrings([...comment, " */"].join("\n"))).toEqual([

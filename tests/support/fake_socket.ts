@@ -1,5 +1,5 @@
 /**
- * Sockets without a stack: two ends in memory, and a handler's context with a clock by hand.
+ * Sockets without a stack: two ends in memory, and a handler's context with a manual clock.
  *
  * @module
  */
@@ -29,11 +29,11 @@ import type {
 } from "../../core/api/types.ts";
 import type { EndReason } from "../../core/tcp/state.ts";
 
-/** What {@link socketPair} can be told. */
+/** Options of {@link socketPair}. */
 export interface PairOptions {
-  /** Bytes that wait in each direction before writes wait. Default 65 536. */
+  /** Size of the buffer in each direction, in bytes. Default 65 536. */
   bufferSize?: number;
-  /** Bytes that one `read` returns at most. Default: all that is there. */
+  /** Maximum number of bytes that one `read` returns. Default: all available bytes. */
   readSize?: number;
   /** The client's address. */
   client?: NetAddr;
@@ -41,7 +41,7 @@ export interface PairOptions {
   server?: NetAddr;
 }
 
-/** Two ends of one connection, established, with bounded buffers in between. */
+/** The two ends of an established connection, with bounded buffers in between. */
 export function socketPair(options: PairOptions = {}): { client: FakeSocket; server: FakeSocket } {
   const clientAddr = options.client ?? { transport: "tcp", hostname: "10.0.0.1", port: 50_000 };
   const serverAddr = options.server ?? { transport: "tcp", hostname: "10.0.0.2", port: 80 };
@@ -55,21 +55,21 @@ export function socketPair(options: PairOptions = {}): { client: FakeSocket; ser
   return { client, server };
 }
 
-/** A read that waits. */
+/** A pending read. */
 interface WaitingRead extends PromiseWithResolvers<number | null> {
   readonly target: Uint8Array;
 }
 
-/** A write that waits for room. */
+/** A pending write. */
 interface WaitingWrite extends PromiseWithResolvers<number> {
   readonly bytes: Uint8Array;
-  /** Of `bytes` when they were given. */
+  /** Length of `bytes` at the time of the call. */
   readonly length: number;
-  /** Bytes taken. */
+  /** Number of bytes accepted. */
   at: number;
 }
 
-/** One direction: a bounded queue of bytes. */
+/** One direction of a connection: a bounded queue of bytes. */
 class Pipe {
   readonly #size: number;
   readonly #readSize: number;
@@ -77,11 +77,11 @@ class Pipe {
   readonly #reads: WaitingRead[] = [];
   readonly #writes: WaitingWrite[] = [];
   #isEnding = false;
-  /** Bytes that wait. */
+  /** Number of bytes in the queue. */
   length = 0;
-  /** Bytes that ever came. */
+  /** Number of bytes received in all. */
   total = 0;
-  /** Bytes that were read, and not thrown away by a reader that has closed. */
+  /** Number of bytes read, without those discarded after the reader has closed. */
   taken = 0;
   /** The FIN has been sent. */
   ended = false;
@@ -91,7 +91,7 @@ class Pipe {
   writeError: TcpError | undefined;
   /** Called when the FIN is sent. */
   onEnd: () => void = () => {};
-  /** Called when bytes come that nobody will read; true: they are discarded without a RST. */
+  /** Called for bytes that will not be read; returns true to discard them without a RST. */
   onUnread: () => boolean = () => true;
 
   constructor(size: number, readSize: number) {
@@ -99,12 +99,12 @@ class Pipe {
     this.#readSize = readSize;
   }
 
-  /** Writes wait for room. */
+  /** Whether writes have to wait. */
   get isFull(): boolean {
     return this.#writes.length > 0;
   }
 
-  /** Writing has ended, though writes may wait. */
+  /** Whether writing has ended, although writes may be pending. */
   get isEnding(): boolean {
     return this.#isEnding;
   }
@@ -130,19 +130,19 @@ class Pipe {
     return count;
   }
 
-  /** Sends the FIN behind the writes that wait. */
+  /** Sends the FIN after the pending writes. */
   end(): void {
     this.#isEnding = true;
     this.serve();
   }
 
-  /** Drops what waits to be read. */
+  /** Drops the unread bytes. */
   clear(): void {
     this.#chunks = [];
     this.length = 0;
   }
 
-  /** Lets whoever waits go on, as far as that goes. */
+  /** Serves pending reads and writes as far as possible. */
   serve(): void {
     while (this.#serveWrite() || this.#serveRead());
     if (!this.#isEnding || this.ended || this.isFull || this.writeError) return;
@@ -151,7 +151,7 @@ class Pipe {
     this.onEnd();
   }
 
-  /** True: the first read waits no longer. */
+  /** Returns true if the first read was served. */
   #serveRead(): boolean {
     const [read] = this.#reads;
     if (read === undefined) return false;
@@ -165,7 +165,7 @@ class Pipe {
     return true;
   }
 
-  /** True: the first write waits no longer. */
+  /** Returns true if the first write was served. */
   #serveWrite(): boolean {
     const [write] = this.#writes;
     if (write === undefined) return false;
@@ -180,7 +180,7 @@ class Pipe {
     return true;
   }
 
-  /** Takes what there is room for; gives how much that was. */
+  /** Appends as many bytes as fit; returns their number. */
   #put(bytes: Uint8Array): number {
     const isDiscarded = this.isUnread && bytes.length > 0 && this.onUnread();
     const count = this.isUnread ? bytes.length : Math.min(bytes.length, this.#size - this.length);
@@ -209,7 +209,7 @@ class Pipe {
   }
 }
 
-/** One end of a {@link socketPair}. It keeps the contract of `socket_conformance.ts`. */
+/** One end of a {@link socketPair}. It passes `socket_conformance.ts`. */
 export class FakeSocket implements TcpSocket {
   readonly #in: Pipe;
   readonly #out: Pipe;
@@ -222,7 +222,7 @@ export class FakeSocket implements TcpSocket {
   #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
   /** The other end. */
   peer: FakeSocket | undefined;
-  /** How this end has been ended here, if it has. */
+  /** How this end was ended, if it was. */
   ending: "close" | "abort" | undefined;
 
   constructor(incoming: Pipe, outgoing: Pipe, localAddr: NetAddr, remoteAddr: NetAddr) {
@@ -250,12 +250,12 @@ export class FakeSocket implements TcpSocket {
     return this.#closed.promise;
   }
 
-  /** Bytes that this end has written and the other has not read yet. */
+  /** Bytes written by this end and not yet read by the other. */
   get unreadByPeer(): number {
     return this.#out.length;
   }
 
-  /** Bytes that have been read here. */
+  /** Bytes read at this end. */
   get bytesRead(): number {
     return this.#in.taken;
   }
@@ -391,7 +391,7 @@ export class FakeSocket implements TcpSocket {
     if (this.#out.ended && (this.#in.ended || this.ending)) this.#closed.resolve(undefined);
   }
 
-  /** As the stack does: bytes for a reader that has closed are answered by a RST (RFC 2525 2.17). */
+  /** As in the stack, bytes for a reader that has closed cause a RST (RFC 2525 2.17). */
   #discardOrReset(): boolean {
     if (this.#out.isFull) return true;
     this.#hasFailed = true;
@@ -416,28 +416,31 @@ export class FakeSocket implements TcpSocket {
   }
 }
 
-/** Lets everything happen that needs no time to pass. */
+/** Runs all pending work. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => void setImmediate(resolve));
 }
 
-/** A log line as {@link testContext} keeps it. */
+/** A log line of a {@link testContext}. */
 export interface LogLine {
   level: "debug" | "info" | "warn" | "error";
   message: string;
   fields: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** What {@link testContext} makes. */
+/** Result of {@link testContext}. */
 export interface TestContext {
   context: Context;
   clock: VirtualClock;
   lines: LogLine[];
-  /** Aborts the context's signal, as a stack does that closes. */
+  /** Aborts the context's signal, as a stack does when it closes. */
   stop(): void;
 }
 
-/** What a handler gets: `socket`, a clock that stands still, a log that is kept. */
+/**
+ * Creates a handler's context with `socket`, a clock that stands still, and a log that is
+ * collected.
+ */
 export function testContext(socket: TcpSocket, overrides: Partial<Context> = {}): TestContext {
   const clock = new VirtualClock();
   const lines: LogLine[] = [];

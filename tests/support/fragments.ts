@@ -1,5 +1,5 @@
 /**
- * Fragments made and read by hand (RFC 791 3.2, RFC 8200 4.5), apart from the stack's own.
+ * Encodes and decodes fragments (RFC 791 3.2, RFC 8200 4.5), independently of the stack.
  *
  * @module
  */
@@ -13,13 +13,13 @@ import { onesComplementSum } from "./dsl/encode.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** What a fragment says of itself. */
+/** Header fields of a fragment. */
 export interface FragmentFields {
   /** Default 77. */
   id?: number;
-  /** Default: whether `end` lies before the payload's end. */
+  /** Default: whether `end` is before the end of the payload. */
   more?: boolean;
-  /** Where it claims to belong, in bytes; default `start`. */
+  /** Fragment offset in bytes; default `start`. */
   offset?: number;
 }
 
@@ -39,7 +39,7 @@ export function fragmentOf(
     : fragmentV6(packet, piece, offset | (more ? 1 : 0), id);
 }
 
-/** A packet in pieces that end at `ends`, and at the end. */
+/** Fragments a packet at the offsets `ends`. */
 export function cut(packet: Uint8Array, ends: readonly number[], id = 77): Bytes[] {
   const length = packet.length - (isPacketV4(packet) ? 20 : 40);
   return [...ends, length].map((end, i) => fragmentOf(packet, ends[i - 1] ?? 0, end, { id }));
@@ -69,7 +69,7 @@ function fragmentV6(packet: Uint8Array, piece: Uint8Array, field: number, id: nu
   return fragment;
 }
 
-/** The same IPv4 packet with the right header checksum; an IPv6 packet as it is. */
+/** Updates the header checksum of an IPv4 packet. */
 export function withHeaderChecksum(packet: Bytes): Bytes {
   if (!isPacketV4(packet)) return packet;
   const view = new DataView(packet.buffer);
@@ -78,7 +78,7 @@ export function withHeaderChecksum(packet: Bytes): Bytes {
   return packet;
 }
 
-/** Joins what was sent in order, and checks that it is the fragments of one packet. */
+/** Reassembles fragments sent in order, and checks that they belong to one packet. */
 export function joined(fragments: readonly Uint8Array[]): Bytes {
   const isV4 = isPacketV4(fragments[0]!);
   const headerLength = isV4 ? 20 : 48;
@@ -99,7 +99,7 @@ export function joined(fragments: readonly Uint8Array[]): Bytes {
   return wholeOf(fragments[0]!, payload);
 }
 
-/** As if it had never been cut: what `decode` reads. */
+/** Converts a reassembled packet to an unfragmented one, for `decode`. */
 function wholeOf(first: Uint8Array, payload: readonly number[]): Bytes {
   const isV4 = isPacketV4(first);
   const headerLength = isV4 ? 20 : 40;
@@ -127,7 +127,7 @@ function must(holds: boolean, what: string): asserts holds {
   if (!holds) throw new Error(`a fragment is wrong: ${what}`);
 }
 
-/** A stack at 10.0.0.2 and fd00::2, whose packets are kept as they are. */
+/** A stack at 10.0.0.2 and fd00::2, whose packets are collected. */
 export class FragmentHost {
   readonly stack: CoreStack;
   now = 1_000_000;
@@ -145,25 +145,28 @@ export class FragmentHost {
     });
   }
 
-  /** Gives packets to the stack; returns what it sends. */
+  /** Delivers packets to the stack; returns the packets it sends. */
   receive(...packets: readonly Uint8Array[]): Bytes[] {
     for (const packet of packets) this.stack.receive(packet, packet.length, "full", 0, this.now);
     return this.sent();
   }
 
-  /** Gives packets to the stack; returns what it sends, which is not fragmented. */
+  /**
+   * Delivers packets to the stack; returns the decoded packets it sends, which must not be
+   * fragments.
+   */
   exchange(...packets: readonly Uint8Array[]): (SentSegment | SentMessage)[] {
     return this.receive(...packets).map(decode);
   }
 
-  /** Lets time pass. */
+  /** Advances the time. */
   wait(milliseconds: number): Bytes[] {
     this.now += milliseconds;
     this.stack.handleTimeout(this.now);
     return this.sent();
   }
 
-  /** What the stack has to send. */
+  /** The packets that the stack sends. */
   sent(): Bytes[] {
     const packets: Bytes[] = [];
     while (this.stack.pollTransmit(this.#out, this.now)) {
@@ -174,7 +177,7 @@ export class FragmentHost {
     return packets;
   }
 
-  /** Why packets were dropped, with how many; nothing else is counted. */
+  /** Number of dropped packets by reason. */
   drops(): Record<string, number> {
     const drops = Object.entries(this.stack.stats.snapshot())
       .filter(([name]) => name.startsWith("drop."))

@@ -1,5 +1,5 @@
 /**
- * What a test does to network interfaces behind a link's back, without any program.
+ * Changes network interfaces without external programs.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export function removeInterface(name: string): Promise<void> {
   });
 }
 
-/** Takes an interface down, or brings it up. */
+/** Sets an interface down or up. */
 export function setUp(name: string, isUp: boolean): Promise<void> {
   return withHost(({ libc }) => {
     const socket = libc.socket(linux.AF_INET, linux.SOCK_DGRAM | linux.O_CLOEXEC, 0);
@@ -37,7 +37,7 @@ export function setUp(name: string, isUp: boolean): Promise<void> {
   });
 }
 
-/** Makes a TUN device that stays, and sets its MTU. */
+/** Creates a persistent TUN device and sets its MTU. */
 export function makePersistentTun(name: string, mtu: number): Promise<void> {
   return withHost(({ libc, ioctlValue }) => {
     const fd = check(libc.open(cString("/dev/net/tun"), linux.O_RDWR | linux.O_CLOEXEC));

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** How many tests ended how. */
+/** Number of tests by outcome. */
 export interface Tally {
   passed: number;
   failed: number;
@@ -14,7 +14,7 @@ export interface Tally {
 interface TestCase {
   readonly name: string;
   readonly outcome: keyof Tally;
-  /** The failure says no more than that something inside this one failed. */
+  /** The failure only reports that a nested test failed. */
   readonly repeatsFailure: boolean;
 }
 
@@ -45,7 +45,7 @@ export function sum(tallies: readonly Tally[]): Tally {
   return total;
 }
 
-/** `"12 passed, 0 failed"`, with `", 3 skipped"` only where some were. */
+/** `"12 passed, 0 failed"`, followed by `", 3 skipped"` if any were skipped. */
 export function describeTally({ passed, failed, skipped }: Tally): string {
   return `${passed} passed, ${failed} failed` + (skipped > 0 ? `, ${skipped} skipped` : "");
 }

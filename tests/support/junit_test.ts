@@ -13,7 +13,7 @@ describe("tallyJUnit", () => {
     expect(tallyJUnit(report)).toEqual({ passed: 1, failed: 1, skipped: 1 });
   });
 
-  // A failing afterAll: every test passed and the group failed for a reason of its own.
+  // A failing afterAll: every test passed, but the group failed.
   test("counts a Deno group that failed by itself", () => {
     const report = `
       <testcase name="tun"><failure message="Uncaught Error: left behind">...</failure></testcase>
@@ -21,7 +21,7 @@ describe("tallyJUnit", () => {
     expect(tallyJUnit(report)).toEqual({ passed: 1, failed: 1, skipped: 0 });
   });
 
-  // Bun: groups are testsuites, a test that passed has no body.
+  // Bun: groups are testsuites, and passed tests have no body.
   test("counts the tests of a Bun report", () => {
     const report = `
       <testsuite name="ring" tests="3" failures="1">
@@ -32,14 +32,14 @@ describe("tallyJUnit", () => {
     expect(tallyJUnit(report)).toEqual({ passed: 1, failed: 1, skipped: 1 });
   });
 
-  // A runtime that died before it wrote its report.
+  // The runtime crashed before it wrote its report.
   test("counts nothing in an empty report", () => {
     expect(tallyJUnit("")).toEqual({ passed: 0, failed: 0, skipped: 0 });
   });
 });
 
 describe("describeTally", () => {
-  // The line that CI reads: skipped tests are named only where there are some.
+  // The line that CI parses; skipped tests are mentioned only if there are any.
   test("writes the summary line", () => {
     const all = sum([{ passed: 3, failed: 0, skipped: 0 }, { passed: 4, failed: 1, skipped: 0 }]);
     expect(describeTally(all)).toBe("7 passed, 1 failed");

@@ -1,6 +1,6 @@
 /**
- * The folders of the source tree: what each holds and what it may import. `tests/rules_test.ts` checks
- * the imports and that the table in `CONTRIBUTING.md` says the same.
+ * The folders of the source tree, their contents and allowed imports. `tests/rules_test.ts` checks
+ * the imports and the table in `CONTRIBUTING.md`.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 export interface Layer {
   readonly folder: string;
   readonly holds: string;
-  /** Folders, files and packages that it may import beside itself; `undefined`: everything. */
+  /** Folders, files and packages that it may import besides itself; `undefined`: everything. */
   readonly imports: readonly string[] | undefined;
 }
 

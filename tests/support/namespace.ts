@@ -1,5 +1,5 @@
 /**
- * A network of a test's own, with the kernel in it.
+ * Network namespaces for tests.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { Program } from "./program.ts";
 import { namespaceCommand } from "./requirements.ts";
 import { ROOT } from "./source_files.ts";
 
-/** What a program may take that is given no limit. */
+/** Default time limit of a program. */
 const LIMIT_MS = 30_000;
 
 /**
@@ -27,9 +27,9 @@ const HOLDER = `
   exit 0
 `;
 
-/** A network namespace with nothing but a loopback device. All that runs in it ends with it. */
+/** A network namespace with only a loopback device. Programs in it end with it. */
 export class Namespace implements AsyncDisposable {
-  /** What a command has to begin with to run in it. */
+  /** Command prefix to run a program in it. */
   readonly enter: readonly string[];
   readonly #holder: Program;
   readonly #programs: Program[] = [];
@@ -39,18 +39,18 @@ export class Namespace implements AsyncDisposable {
     this.enter = enter;
   }
 
-  /** Makes one; requires `"namespace"`, `ip` and `nsenter`. */
+  /** Creates a namespace; requires `"namespace"`, `ip` and `nsenter`. */
   static async open(): Promise<Namespace> {
     const [unshare, ...options] = namespaceCommand();
     const holder = new Program([unshare, "--mount", ...options, "sh", "-c", HOLDER], ROOT);
     const [, pid] = await holder.printed(/^(\d+) held\n/);
     const user = process.getuid?.() === 0 ? [] : ["--user", "--preserve-credentials"];
-    // Another mount namespace begins at its root.
+    // Entering the mount namespace changes the working directory to its root.
     const where = ["--net", "--mount", `--wd=${ROOT}`];
     return new Namespace(holder, ["nsenter", "--target", pid!, ...where, ...user, "--"]);
   }
 
-  /** Starts a program in the project's folder; a signal reaches it directly. */
+  /** Starts a program in the project's folder; signals reach it directly. */
   start(...command: string[]): Program {
     const program = new Program([...this.enter, ...command], ROOT);
     this.#programs.push(program);
@@ -58,8 +58,7 @@ export class Namespace implements AsyncDisposable {
   }
 
   /**
-   * Runs a program to its end; resolves with what it printed to stdout. Rejects when it fails or
-   * takes too long.
+   * Runs a program to completion; resolves with its stdout. Rejects if it fails or takes too long.
    */
   async run(command: readonly string[], limitMs: number = LIMIT_MS): Promise<string> {
     const program = this.start(...command);
@@ -69,7 +68,7 @@ export class Namespace implements AsyncDisposable {
     throw new Error(`${command.join(" ")} ended with ${exit}:\n${log.slice(-2000)}`);
   }
 
-  /** {@link run} for a line of the shell. */
+  /** {@link run} for a shell command line. */
   shell(line: string, limitMs?: number): Promise<string> {
     return this.run(["sh", "-c", line], limitMs);
   }

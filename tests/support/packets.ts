@@ -1,13 +1,13 @@
 /**
- * IP packets made and read by hand, apart from `core/wire`, so that neither can hide the other's
- * mistakes.
+ * Encodes and decodes IP packets independently of `core/wire`, so that neither hides errors of the
+ * other.
  *
  * @module
  */
 import { OutgoingPacket } from "../../core/stack/link.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 
-/** Where a packet goes. */
+/** Source and destination of a packet. */
 export interface Route {
   readonly from: string;
   readonly to: string;
@@ -19,7 +19,7 @@ const TCP = 6;
 const ICMP = 1;
 const ICMPV6 = 58;
 
-/** A UDP packet from and to {@link PORT}; all of it is in the header piece when it fits there. */
+/** A UDP packet from and to {@link PORT}; entirely in the header buffer if it fits. */
 export function udpPacket(route: Route, payload: Uint8Array): OutgoingPacket {
   const header = new Uint8Array(8);
   const view = new DataView(header.buffer);
@@ -42,8 +42,8 @@ export function echoRequest(route: Route, payload: Uint8Array): OutgoingPacket {
 }
 
 /**
- * A TCP segment from and to {@link PORT} whose checksum is left to the link; a super-packet when it
- * has more than `segmentSize` bytes.
+ * A TCP segment from and to {@link PORT} with a partial checksum; a super-packet if it has more
+ * than `segmentSize` bytes.
  */
 export function tcpPacket(
   route: Route,
@@ -65,7 +65,7 @@ export function tcpPacket(
   return packet;
 }
 
-/** Moves a packet's payload so that it lies at the end and at the beginning of its array. */
+/** Moves a packet's payload so that it wraps from the end to the start of its array. */
 export function wrapPayload(packet: OutgoingPacket, first: number): void {
   const { payload, payloadLength } = packet;
   const ring = new Uint8Array(payloadLength + 100);
@@ -77,14 +77,14 @@ export function wrapPayload(packet: OutgoingPacket, first: number): void {
   packet.wrappedLength = payloadLength - first;
 }
 
-/** A received packet, taken apart. */
+/** A decoded packet. */
 export interface ReadPacket extends Route {
   readonly protocol: number;
-  /** The transport header with what follows it. */
+  /** The transport header and payload. */
   readonly transport: Uint8Array;
 }
 
-/** Takes a packet apart; extension headers and fragments are left as they are. */
+/** Decodes a packet; extension headers and fragments are not interpreted. */
 export function readPacket(packet: Uint8Array): ReadPacket {
   const isV4 = packet[0]! >>> 4 === 4;
   const [protocol, addresses, size, start] = isV4
@@ -122,13 +122,13 @@ export function echoReplyPayload(packet: Uint8Array): Uint8Array | undefined {
   return isReply ? transport.subarray(8) : undefined;
 }
 
-/** Whether the transport checksum is complete and right. */
+/** Whether the transport checksum is complete and correct. */
 export function hasRightChecksum(packet: Uint8Array): boolean {
   const { protocol, transport, ...route } = readPacket(packet);
   return transportChecksum(route, protocol, [transport]) === 0;
 }
 
-/** `length` bytes that differ from place to place. */
+/** `length` bytes of a pattern. */
 export function pattern(length: number, seed = 0): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length }, (_, i) => (i * 7 + (i >>> 8) * 13 + seed) & 255);
 }

@@ -1,5 +1,5 @@
 /**
- * Programs that a test starts.
+ * Programs started by tests.
  *
  * @module
  */
@@ -9,32 +9,32 @@ import process from "node:process";
 /** How a program ended: its exit code, or the signal that ended it. */
 export type Exit = number | NodeJS.Signals | null;
 
-/** What a program printed, once it has ended. */
+/** Output of a program that has ended. */
 export interface Output {
   readonly exit: Exit;
   readonly out: string;
   readonly log: string;
 }
 
-/** A program while it runs. */
+/** A running program. */
 export class Program {
-  /** What it has printed to stdout so far. */
+  /** Its stdout so far. */
   out = "";
-  /** What it has printed to stderr so far. */
+  /** Its stderr so far. */
   log = "";
-  /** Resolves once it has ended and all it printed is here. */
+  /** Resolves once it has ended and all of its output has been read. */
   readonly ended: Promise<Output>;
   readonly #child: ChildProcess;
   readonly #name: string;
   #hasEnded = false;
   #looking: (() => void)[] = [];
 
-  /** Starts it; `command[0]` is looked for on the PATH. */
+  /** Starts a program; `command[0]` is looked up in the PATH. */
   constructor(command: readonly string[], folder: string) {
     const [program = "", ...args] = command;
     this.#name = command.join(" ");
     this.#child = spawn(program, args, { cwd: folder, env: ENVIRONMENT });
-    this.#child.stdin!.on("error", () => {}); // it ended before it had read everything
+    this.#child.stdin!.on("error", () => {}); // it may end before it has read everything
     this.#child.stdout!.setEncoding("utf8").on(
       "data",
       (text) => this.#hear(() => this.out += text),
@@ -54,12 +54,12 @@ export class Program {
     this.ended.catch(() => {});
   }
 
-  /** The process's number. */
+  /** The process ID. */
   get pid(): number {
     return this.#child.pid!;
   }
 
-  /** Resolves with the match as soon as what was printed has one. */
+  /** Resolves with the first match in the output. */
   async printed(pattern: RegExp, where: "out" | "log" = "out"): Promise<RegExpExecArray> {
     for (;;) {
       const match = pattern.exec(this[where]);
@@ -79,7 +79,9 @@ export class Program {
     this.#child.stdin!.end();
   }
 
-  /** Not by `ChildProcess.kill()`: on Deno that works once and overrides the exit code. */
+  /**
+   * Does not use `ChildProcess.kill()`, which on Deno works only once and overrides the exit code.
+   */
   signal(signal: NodeJS.Signals): void {
     if (this.#child.pid === undefined || this.#hasEnded) return;
     try {
@@ -89,7 +91,7 @@ export class Program {
     }
   }
 
-  /** Resolves when it has ended by itself; after `limitMs` it is killed and this rejects. */
+  /** Resolves when it has ended; after `limitMs` it is killed, and this rejects. */
   async finish(limitMs: number): Promise<Output> {
     let limit: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
@@ -118,7 +120,7 @@ export class Program {
   }
 }
 
-/** Whoever a program talks to is one hop away, whatever proxy this machine has to the world. */
+/** The environment without proxy settings, since all servers in tests are reached directly. */
 export const ENVIRONMENT: Readonly<Record<string, string | undefined>> = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/_proxy$/i.test(name))),
   DENO_NO_UPDATE_CHECK: "1",
@@ -126,7 +128,7 @@ export const ENVIRONMENT: Readonly<Record<string, string | undefined>> = {
   NO_COLOR: "1",
 };
 
-/** The command that runs a module of this project with the runtime that runs the test. */
+/** The command that runs a module of this project with the test's runtime. */
 export function runtimeCommand(module: string, ...args: readonly string[]): string[] {
   const run = process.versions.bun ? [] : ["run", "-A"];
   return [process.execPath, ...run, module, ...args];

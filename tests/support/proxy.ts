@@ -1,5 +1,5 @@
 /**
- * What proxies are tested with: a host that knows one name, and a client's connection.
+ * Helpers for tests of proxies: a host that knows one name, and a client's connection.
  *
  * @module
  */
@@ -9,18 +9,18 @@ import type { Plugin } from "../../core/api/types.ts";
 import type { HostNetwork } from "../../plugins/shared/host_network.ts";
 import { type FakeSocket, type LogLine, socketPair, testContext } from "./fake_socket.ts";
 
-/** What {@link proxyHost} makes. */
+/** Result of {@link proxyHost}. */
 export interface ProxyHost {
   host: HostNetwork;
   /** The host's end of every connection. */
   upstream: FakeSocket;
   /** The other end. */
   target: FakeSocket;
-  /** What was connected to. */
+  /** Targets of the connections. */
   dialled: HostPort[];
 }
 
-/** A host whose connections lead to one end of a pair, and which knows `example.org` alone. */
+/** A host whose connections lead to one end of a pair, and which resolves only `example.org`. */
 export function proxyHost(overrides: Partial<HostNetwork> = {}): ProxyHost {
   const { client: upstream, server: target } = socketPair();
   const dialled: HostPort[] = [];
@@ -39,16 +39,16 @@ export function proxyHost(overrides: Partial<HostNetwork> = {}): ProxyHost {
   return { host, upstream, target, dialled };
 }
 
-/** A client that is served. */
+/** A client of the plugin. */
 export interface ProxyClient {
   client: FakeSocket;
   clock: VirtualClock;
   lines: LogLine[];
-  /** Resolves when the plugin has done. */
+  /** Resolves when the plugin has returned. */
   served: Promise<void>;
 }
 
-/** A connection to a plugin, closed when the plugin has done. */
+/** A connection to a plugin, closed when the plugin has returned. */
 export function connectTo(plugin: Plugin): ProxyClient {
   const { client, server } = socketPair();
   const { context, clock, lines } = testContext(server);

@@ -1,6 +1,6 @@
 /**
- * What a test needs of its machine beyond the runtime. Where that is missing the test is skipped
- * and says so; under `CI=true` it fails instead, so that nothing is left untested unnoticed.
+ * Requirements of tests beyond the runtime. If one is missing, the test is reported as skipped;
+ * with `CI=true` it fails instead, so that nothing is skipped unnoticed.
  *
  * @module
  */
@@ -14,22 +14,22 @@ import { openSsl } from "../../adapters/plugins/tls/openssl/library.ts";
 
 /**
  * `"namespace"`: network namespaces can be made with `unshare`. `"tun"`: the same, and a TUN device
- * can be made in one. `"ipv6"`: the loopback device has an IPv6 address, which many containers lack.
- * `"root"`: for what the kernel allows nobody else, in user namespaces either. `"libssl"`: OpenSSL 3
- * can be called by foreign functions. `"program:curl"`: `curl` is on the PATH.
+ * can be made in one. `"ipv6"`: the loopback device has an IPv6 address, which many containers
+ * lack. `"root"`: root in the initial user namespace. `"libssl"`: OpenSSL 3 can be called by
+ * foreign functions. `"program:curl"`: `curl` is on the PATH.
  */
 export type Requirement = "namespace" | "tun" | "ipv6" | "root" | "libssl" | `program:${string}`;
 
-/** Whether everything is there; if not, what is missing. */
+/** Whether all requirements are met; if not, what is missing. */
 export type Availability = { ok: true } | { ok: false; reason: string };
 
-/** Looks whether this machine has everything that is named; each answer is found once. */
+/** Checks requirements of this machine; each is probed once. */
 export function requires(...requirements: readonly Requirement[]): Availability {
   const missing = requirements.map(reasonAgainst).filter((reason) => reason !== undefined);
   return missing.length === 0 ? { ok: true } : { ok: false, reason: missing.join("; ") };
 }
 
-/** `test()` for a test that needs something of its machine. */
+/** `test()` for a test with requirements. */
 export function testRequiring(
   requirements: readonly Requirement[],
   name: string,
@@ -48,8 +48,8 @@ export function testRequiring(
 }
 
 /**
- * The command that runs what follows it in a network namespace of its own, as a user who may
- * configure it: `unshare`, without privilege together with a user namespace.
+ * Command prefix to run a program in a new network namespace with the privilege to configure it:
+ * `unshare`, with a user namespace if unprivileged.
  */
 export function namespaceCommand(): readonly [string, ...string[]] {
   return process.getuid?.() === 0 ? ["unshare", "-n"] : ["unshare", "-Urn"];

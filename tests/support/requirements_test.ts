@@ -7,8 +7,8 @@ describe("requires", () => {
     expect(requires("program:sh")).toEqual({ ok: true });
   });
 
-  // All that is missing is named at once.
-  test("names each thing that is missing", () => {
+  // All missing requirements are named at once.
+  test("names each missing requirement", () => {
     expect(requires("program:no-such-1", "program:sh", "program:no-such-2")).toEqual({
       ok: false,
       reason: "needs the program no-such-1; needs the program no-such-2",
@@ -22,7 +22,7 @@ describe("requires", () => {
 });
 
 describe("testRequiring", () => {
-  // What is there is no reason to skip.
+  // The requirement is met.
   testRequiring(["program:sh"], "runs the test when nothing is missing", () => {
     expect(requires("program:sh").ok).toBe(true);
   });

@@ -1,12 +1,12 @@
 /**
- * Where Deno and Bun are: the one that runs this, one on the PATH, or one that npm brings.
+ * Finds Deno and Bun: the current runtime, one in the PATH, or one from npm.
  *
  * @module
  */
 import { spawnSync } from "node:child_process";
 import process from "node:process";
 
-/** A runtime that can be started. */
+/** An installed runtime. */
 export interface Runtime {
   readonly name: "Deno" | "Bun";
   readonly version: string;
@@ -19,7 +19,7 @@ const SOURCES = {
   Bun: { command: "bun", npm: "bun@1", print: ["-e"] },
 } as const;
 
-/** Finds a runtime. Throws an error that says what to do when there is none. */
+/** Finds a runtime; throws an error that says what to do if there is none. */
 export function findRuntime(name: Runtime["name"]): Runtime {
   const { command, npm, print } = SOURCES[name];
   const candidates = [[command], ["npx", "-y", npm]];

@@ -1,6 +1,6 @@
 /**
- * What the repository keeps of the table of settings: the table of `docs/configuration.md` and the
- * JSON Schema of the configuration file.
+ * Files generated from the table of settings: the table in `docs/configuration.md` and the JSON
+ * Schema of the configuration file.
  *
  * @module
  */

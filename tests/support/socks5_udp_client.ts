@@ -9,12 +9,12 @@ import type { DatagramConn } from "../../core/api/udp/datagram.ts";
 import { unwrap } from "../../plugins/socks5/datagram.ts";
 import { encodeAddress } from "../../plugins/socks5/protocol.ts";
 
-/** What came back, as `TEXT from ADDRESS:PORT`. */
+/** A reply, as `TEXT from ADDRESS:PORT`. */
 export type Answer = string;
 
 /** An association. */
 export class Socks5UdpClient {
-  /** As long as it lasts, the association does. */
+  /** The control connection; the association lasts as long as it is open. */
   readonly control: TcpSocket;
   readonly socket: DatagramConn;
   readonly relay: HostPort;
@@ -26,8 +26,8 @@ export class Socks5UdpClient {
   }
 
   /**
-   * Asks `proxy`, as `"10.0.0.2:1080"`, for one, from the address `from`; `claimed` is said to be where
-   * datagrams come from.
+   * Opens an association with `proxy`, such as `"10.0.0.2:1080"`, from the address `from`;
+   * `claimed` is the source address in the request.
    */
   static async open(
     stack: Stack,
@@ -57,12 +57,12 @@ export class Socks5UdpClient {
     await this.sendRaw([0, 0, 0, ...address, ...new TextEncoder().encode(text)]);
   }
 
-  /** Sends bytes, header and all. */
+  /** Sends raw bytes, including the header. */
   async sendRaw(bytes: number[]): Promise<void> {
     await this.socket.send(Uint8Array.from(bytes), this.relay);
   }
 
-  /** The next answer. */
+  /** The next reply. */
   async receive(): Promise<Answer> {
     const [datagram, from] = await this.socket.receive();
     if (formatHostPort(from) !== formatHostPort(this.relay)) throw new Error("not the relay's");

@@ -1,5 +1,5 @@
 /**
- * The project's own sources, for the tests that read them.
+ * The project's source files, for tests that check them.
  *
  * @module
  */
@@ -10,21 +10,21 @@ import { fileURLToPath } from "node:url";
 /** The folder that holds `mod.ts`. */
 export const ROOT: string = fileURLToPath(new URL("../..", import.meta.url));
 
-/** A file, with its text taken apart. Every view has the lines of the file itself. */
+/** A file with separate views of code and comments; all views have the same lines. */
 export interface SourceFile {
   /** From the root, with `/`. */
   readonly path: string;
   readonly text: string;
-  /** Comments and the insides of strings and regular expressions are blank. */
+  /** The text with comments and the contents of strings and regular expressions blanked. */
   readonly code: string;
-  /** All but comments is blank. */
+  /** The text with everything but comments blanked. */
   readonly comments: string;
 }
 
-/** A module that a file names. */
+/** An import of a module. */
 export interface Import {
   readonly specifier: string;
-  /** From the root where the specifier is relative, as it stands otherwise. */
+  /** Path from the root for a relative specifier, otherwise the specifier. */
   readonly target: string;
   /** `import type` or `export type`. */
   readonly typeOnly: boolean;
@@ -81,7 +81,7 @@ function readSource(path: string): SourceFile {
   return { path, text, ...split(text) };
 }
 
-/** Tells comments, strings and regular expressions from code. */
+/** Splits a file into code and comments. */
 export function split(text: string): { code: string; comments: string } {
   let code = "";
   let comments = "";
@@ -95,9 +95,9 @@ export function split(text: string): { code: string; comments: string } {
 }
 
 /**
- * One token of interest after the other, single characters between them. A template literal counts
- * whole with what it interpolates, one level of braces and templates deep. A `/` begins a regular
- * expression only where an operand may stand.
+ * Matches tokens of interest and single characters between them. A template literal is one token,
+ * including interpolations with one level of nesting. A `/` starts a regular expression only where
+ * an operand is possible.
  */
 const TOKEN = new RegExp(
   [

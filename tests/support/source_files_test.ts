@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { importsOf, split } from "./source_files.ts";
 
 describe("split", () => {
-  // What looks like a comment inside a string is none, and the other way round.
+  // Comment marks inside strings and quotes inside comments are ignored.
   test("tells comments from strings", () => {
     const text = 'const a = "// no"; // "yes"\nconst b = `${"/*"}`; /* yes */';
     const { code, comments } = split(text);
@@ -10,7 +10,8 @@ describe("split", () => {
     expect(comments.replace(/ +/g, " ")).toBe(' // "yes"\n /* yes */');
   });
 
-  // A quote in a regular expression begins no string; a division begins no regular expression.
+  // A quote in a regular expression does not start a string; a division does not start a regular
+  // expression.
   test("tells regular expressions from divisions", () => {
     const { code } = split('const a = /"[/"]/g; const b = c / d; // e / f\nconst g = 1 / 2;');
     expect(code).toBe("const a = /      g; const b = c / d;         \nconst g = 1 / 2;");
@@ -18,7 +19,7 @@ describe("split", () => {
 });
 
 describe("importsOf", () => {
-  // Each form that names a module, relative ones seen from the root.
+  // Each form of import; relative ones are resolved from the root.
   test("finds static, type-only, bare and dynamic imports", () => {
     const text = [
       'import type { A } from "../b.ts";',

@@ -1,5 +1,5 @@
 /**
- * Folders for a test's own files.
+ * Temporary folders for tests.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 
-/** A folder that is removed, with all that is in it, when its test has ended. */
+/** A folder that is removed with its contents when disposed of. */
 export class TemporaryFolder implements Disposable {
   /** Its absolute path. */
   readonly path: string = mkdtempSync(join(tmpdir(), "berth-test-"));
@@ -30,7 +30,7 @@ export class TemporaryFolder implements Disposable {
   }
 }
 
-/** Runs a body with another place for temporary files. */
+/** Runs a body with another folder for temporary files. */
 export async function withTemporary<T>(folder: string, body: () => Promise<T>): Promise<T> {
   const before = process.env["TMPDIR"];
   process.env["TMPDIR"] = folder;

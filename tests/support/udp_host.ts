@@ -1,5 +1,5 @@
 /**
- * A stack whose datagrams are looked at one by one.
+ * A stack for tests of UDP.
  *
  * @module
  */
@@ -13,28 +13,28 @@ import { FragmentHost } from "./fragments.ts";
 
 /** The stack at 10.0.0.2 and fd00::2 of a {@link FragmentHost}. */
 export class UdpHost extends FragmentHost {
-  /** A socket at a place: `udpPlace(53)`. */
+  /** Binds a socket, for example to `udpPlace(53)`. */
   socket(place: Binding): UdpSocket {
     const bound = this.stack.udp.bindSocket(place);
     if (typeof bound === "string") throw new Error(bound);
     return bound.socket;
   }
 
-  /** Flows at a place. */
+  /** Binds a flow port. */
   flowPort(place: Binding): FlowPort {
     const bound = this.stack.udp.bindFlows(place);
     if (typeof bound === "string") throw new Error(bound);
     return bound;
   }
 
-  /** A peer sends to the stack: `from` and `to` are `"10.0.0.1 4000"`. */
+  /** Delivers a datagram from a peer; `from` and `to` have the form `"10.0.0.1 4000"`. */
   datagram(from: string, to: string, data: Uint8Array, isSummed = true): Uint8Array[] {
     const [source, sourcePort] = split(from);
     const [destination, port] = split(to);
     return this.receive(encodeUdp(source, destination, sourcePort, port, data, isSummed));
   }
 
-  /** The stack sends; returns what it sent, which is not fragmented. */
+  /** Sends a datagram; returns the packets, which must not be fragments. */
   send(from: string, to: string, data: Uint8Array): SentDatagram[] {
     const [source, sourcePort] = split(from);
     const [remote, port] = split(to);
@@ -46,7 +46,7 @@ export class UdpHost extends FragmentHost {
   }
 }
 
-/** Ports of every address, or of one or a network of them. */
+/** A binding of ports of all addresses, one address or a network. */
 export function udpPlace(
   firstPort: number,
   subnet?: string,
@@ -55,7 +55,7 @@ export function udpPlace(
   return { subnet: subnet === undefined ? undefined : Subnet.parse(subnet)!, firstPort, lastPort };
 }
 
-/** What waits to be read, as text. */
+/** The queued datagrams, as text. */
 export function textsOf({ queue }: UdpSocket | Flow): string[] {
   const texts: string[] = [];
   for (let one = queue.shift(); one !== undefined; one = queue.shift()) {

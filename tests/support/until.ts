@@ -1,6 +1,6 @@
 /**
- * Waits for what another thread or the kernel does; the test's own limit ends a wait in vain. What
- * the stack does is waited for in virtual time.
+ * Waits for actions of another thread or the kernel, bounded by the test's time limit. For actions
+ * of the stack, use virtual time instead.
  */
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));

@@ -1,12 +1,12 @@
 /**
- * What must type-check everywhere: a socket is a WinterTC `Socket` (Sockets API, section 4), as far
- * as one without TLS can be. Nothing runs.
+ * Code that must type-check everywhere: a socket is a WinterTC `Socket` (Sockets API, section 4),
+ * apart from TLS. Nothing runs.
  *
  * @module
  */
 import type { ConnectOptions, SocketAddress, Stack, TcpSocket } from "../../mod.ts";
 
-/** The interface of the specification's text. */
+/** The interface in the specification. */
 interface Socket {
   readonly readable: ReadableStream;
   readonly writable: WritableStream;
@@ -24,12 +24,12 @@ interface SocketInfo {
 
 type AnySocketAddress = { hostname: string; port: number } | string;
 
-/** A socket is one. */
+/** A socket implements it. */
 export function asSocket(socket: TcpSocket): Socket {
   return socket;
 }
 
-/** `connect` takes what the specification's takes. */
+/** `connect` accepts the arguments of the specification's. */
 export function connect(stack: Stack, address: AnySocketAddress): Socket {
   const taken: SocketAddress = address;
   const options: ConnectOptions = { allowHalfOpen: false };

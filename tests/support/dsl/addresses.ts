@@ -1,5 +1,5 @@
 /**
- * Addresses as bytes, written apart from the stack's own.
+ * Addresses as bytes, implemented independently of the stack.
  *
  * @module
  */

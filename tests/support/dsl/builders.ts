@@ -1,5 +1,5 @@
 /**
- * Connections in each state, brought there by the segments of a real peer.
+ * Connections in each state, reached by segments of a peer.
  *
  * @module
  */
@@ -8,22 +8,22 @@ import type { TraceOptions } from "./segments.ts";
 import { Trace } from "./trace.ts";
 import { Wire, type WireOptions } from "./wire.ts";
 
-/** What a builder takes; the peer's SYN has `syn` for options. */
+/** Options of a builder; `syn` are the options of the peer's SYN. */
 export interface Setup extends WireOptions, TraceOptions {
-  /** Default 4: `10.0.0.2` talks with `10.0.0.1`; 6: `fd00::2` with `fd00::1`. */
+  /** 4 (default): `10.0.0.2` and `10.0.0.1`; 6: `fd00::2` and `fd00::1`. */
   version?: 4 | 6;
   /** Default MSS 1000 and SACK. */
   syn?: TcpOptions;
-  /** Milliseconds between SYN,ACK and ACK, default 10: the RTO is 210 ms then. */
+  /** Milliseconds between SYN,ACK and ACK; default 10, which gives an RTO of 210 ms. */
   rtt?: number;
-  /** The stack's initial sequence number: the test begins when the clock makes it that. */
+  /** The stack's initial sequence number; the clock is set accordingly. */
   iss?: number;
   backlog?: number;
 }
 
 const SYN: TcpOptions = { mss: 1000, sackPermitted: true };
 
-/** A stack on which nobody listens. */
+/** A stack without a listener. */
 export function inClosed(setup: Setup = {}): Trace {
   const { version = 4 } = setup;
   const ends = version === 4
@@ -53,7 +53,7 @@ export function inSynReceived(setup: Setup = {}): Trace {
   return t;
 }
 
-/** ESTABLISHED by a peer's SYN, taken by the application. */
+/** ESTABLISHED by a peer's SYN and accepted by the application. */
 export function inEstablished(setup: Setup = {}): Trace {
   const t = inSynReceived(setup);
   t.send({ at: setup.rtt ?? 10 });

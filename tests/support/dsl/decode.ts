@@ -1,13 +1,13 @@
 /**
- * What the stack sends, read and checked apart from its own parsers: lengths, checksums, reserved
- * bits and padding of every packet.
+ * Decodes and checks packets of the stack, independently of its own parsers: lengths, checksums,
+ * reserved bits and padding.
  *
  * @module
  */
 import { textOf } from "./addresses.ts";
 import { onesComplementSum, pseudoHeader, type TcpOptions } from "./encode.ts";
 
-/** A TCP segment that the stack has sent; sequence numbers as they are on the wire. */
+/** A TCP segment sent by the stack; sequence numbers as on the wire. */
 export interface SentSegment {
   readonly protocol: "tcp";
   readonly source: string;
@@ -22,24 +22,24 @@ export interface SentSegment {
   readonly text: Uint8Array;
   readonly hopLimit: number;
   readonly trafficClass: number;
-  /** Bytes of the IP packet. */
+  /** Length of the IP packet, in bytes. */
   readonly size: number;
 }
 
-/** An ICMP or ICMPv6 message that the stack has sent. */
+/** An ICMP or ICMPv6 message sent by the stack. */
 export interface SentMessage {
   readonly protocol: "icmp";
   readonly source: string;
   readonly destination: string;
   readonly type: number;
   readonly code: number;
-  /** The four bytes behind the checksum. */
+  /** The four bytes after the checksum. */
   readonly rest: number;
   readonly body: Uint8Array;
   readonly size: number;
 }
 
-/** Reads a packet. Throws on the first thing that must not be on a wire. */
+/** Decodes a packet. Throws if it is invalid. */
 export function decode(packet: Uint8Array): SentSegment | SentMessage {
   const version = packet[0]! >> 4;
   must(version === 4 || version === 6, `IP version ${version}`);

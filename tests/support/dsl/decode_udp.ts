@@ -1,23 +1,23 @@
 /**
- * Datagrams that the stack sends, read and checked apart from its own parser.
+ * Decodes and checks datagrams of the stack, independently of its own parser.
  *
  * @module
  */
 import { textOf } from "./addresses.ts";
 import { onesComplementSum, pseudoHeader } from "./encode.ts";
 
-/** A datagram that the stack has sent, in one packet. */
+/** A datagram sent by the stack, in one packet. */
 export interface SentDatagram {
   readonly source: string;
   readonly destination: string;
   readonly sourcePort: number;
   readonly destinationPort: number;
-  /** As it is on the wire. */
+  /** As on the wire. */
   readonly checksum: number;
   readonly data: Uint8Array;
 }
 
-/** Reads a packet. Throws on the first thing that must not be on a wire. */
+/** Decodes a packet. Throws if it is invalid. */
 export function decodeUdp(packet: Uint8Array): SentDatagram {
   const isV4 = packet[0]! >> 4 === 4;
   const view = new DataView(packet.buffer, packet.byteOffset, packet.byteLength);

@@ -1,6 +1,6 @@
 /**
- * Packets of a peer as bytes, written apart from the stack's own emitters so that one checks the
- * other (RFC 791, RFC 8200, RFC 9293 3.1).
+ * Encodes packets of a peer, independently of the stack's own emitters (RFC 791, RFC 8200, RFC 9293
+ * 3.1).
  *
  * @module
  */
@@ -15,11 +15,11 @@ export interface TcpOptions {
   windowScale?: number;
   /** Pairs of sequence numbers. */
   sack?: readonly (readonly [number, number])[];
-  /** Bytes to put behind the others as they are. */
+  /** Raw bytes to append. */
   raw?: readonly number[];
 }
 
-/** A TCP segment; sequence numbers as they are on the wire. */
+/** A TCP segment; sequence numbers as on the wire. */
 export interface TcpFields {
   source: string;
   destination: string;
@@ -27,7 +27,7 @@ export interface TcpFields {
   destinationPort: number;
   seq: number;
   ack: number;
-  /** The byte with the control bits. */
+  /** The byte of control bits. */
   flags: number;
   window: number;
   urgentPointer?: number;
@@ -35,11 +35,11 @@ export interface TcpFields {
   text?: Uint8Array;
   /** Of the IP header, default 0: its low two bits are ECN. */
   trafficClass?: number;
-  /** Added to the right checksum. */
+  /** Added to the correct checksum. */
   checksumError?: number;
 }
 
-/** A whole IP packet with a TCP segment. */
+/** Encodes an IP packet with a TCP segment. */
 export function encodeTcp(fields: TcpFields): Uint8Array<ArrayBuffer> {
   const { text = new Uint8Array(0) } = fields;
   const options = encodeOptions(fields.options ?? {});
@@ -63,7 +63,7 @@ export function encodeTcp(fields: TcpFields): Uint8Array<ArrayBuffer> {
   return encodeIp(fields.source, fields.destination, 6, segment, fields.trafficClass);
 }
 
-/** A whole IP packet with an ICMP or ICMPv6 message. */
+/** Encodes an IP packet with an ICMP or ICMPv6 message. */
 export function encodeIcmp(
   source: string,
   destination: string,
@@ -82,7 +82,7 @@ export function encodeIcmp(
 }
 
 /**
- * A whole IP packet with a UDP datagram; by default without a checksum over IPv4, with one over
+ * Encodes an IP packet with a UDP datagram; by default without a checksum over IPv4, with one over
  * IPv6.
  */
 export function encodeUdp(
@@ -106,7 +106,7 @@ export function encodeUdp(
   return encodeIp(source, destination, 17, bytes);
 }
 
-/** An IPv4 or IPv6 header in front of `payload`. */
+/** Prepends an IPv4 or IPv6 header to `payload`. */
 export function encodeIp(
   source: string,
   destination: string,
@@ -153,7 +153,7 @@ export function pseudoHeader(
   return Uint8Array.from([...from, ...to, ...tail]);
 }
 
-/** RFC 1071, the plain way: word by word, the last byte padded with zero. */
+/** RFC 1071, naively: word by word, the last byte padded with zero. */
 export function onesComplementSum(...pieces: readonly Uint8Array[]): number {
   let sum = 0;
   for (const piece of pieces) {

@@ -1,17 +1,20 @@
 /**
- * What a test says when the stack did something else.
+ * Failure messages of traces.
  *
  * @module
  */
 import { formatTime } from "./notation.ts";
 
-/** Lines of the trace that are shown before the one that is wrong. */
+/** Number of lines of the trace shown before the wrong one. */
 const CONTEXT = 12;
 
 /** A time in milliseconds and a segment in packetdrill's notation. */
 export type Line = readonly [number, string];
 
-/** What was expected and what was sent, as the two lines of a difference, behind what led there. */
+/**
+ * Formats the expected and the actual segment as two lines of a difference, after the preceding
+ * trace.
+ */
 export function failure(log: readonly string[], wanted: Line, got: Line): Error {
   return new Error([
     `not the segment that was expected${callerLine()}`,

@@ -1,25 +1,25 @@
 /**
- * What a test writes down: segments of the peer's, and what it expects of the stack's.
+ * Segments in tests: those of the peer, and those expected of the stack.
  *
  * @module
  */
 import type { TcpOptions } from "./encode.ts";
 
-/** A segment of the peer's. */
+/** A segment of the peer. */
 export interface PeerSegment {
   /** When; default now. */
   at?: number;
   /** Default `"."`. */
   flags?: string;
-  /** Default: what follows the highest number that the peer has used. */
+  /** Default: the next number after the highest that the peer has used. */
   seq?: number;
-  /** Default: all that the stack has sent. */
+  /** Default: everything that the stack has sent. */
   ack?: number;
-  /** Text, or how many bytes of it. */
+  /** Text, or a number of bytes. */
   data?: string | number;
-  /** The header's field, default {@link TraceOptions.window}. */
+  /** The window field; default {@link TraceOptions.window}. */
   window?: number;
-  /** Default: timestamps where they are in use. */
+  /** Default: timestamps if in use. */
   options?: TcpOptions;
   checksumError?: number;
   urgentPointer?: number;
@@ -27,24 +27,24 @@ export interface PeerSegment {
   ecn?: number;
 }
 
-/** What a segment of the stack has to be. What is left out of the last four is not compared. */
+/** An expected segment of the stack. The last four fields are compared only if given. */
 export interface ExpectedSegment {
-  /** When it has to be sent: nothing may be sent before; default now. */
+  /** When it is sent; nothing may be sent before. Default now. */
   at?: number;
   /** Default `"."`. */
   flags?: string;
-  /** Default: what follows the highest number that the stack has used. */
+  /** Default: the next number after the highest that the stack has used. */
   seq?: number;
-  /** Default: what the stack has acknowledged before. `undefined` stands for no ACK bit. */
+  /** Default: the last acknowledgement number. `undefined`: no ACK bit. */
   ack?: number;
-  /** Bytes of text, default 0; they are compared with what was written. */
+  /** Length of the text, default 0; it is compared with the data written. */
   length?: number;
-  /** The header's field. */
+  /** The window field. */
   window?: number;
   options?: TcpOptions;
 }
 
-/** The two ends, and how the peer is. */
+/** The two ends, and the peer's settings. */
 export interface TraceOptions {
   local?: string;
   localPort?: number;

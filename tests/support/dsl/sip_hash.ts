@@ -1,12 +1,12 @@
 /**
- * SipHash-2-4 as its definition says it, with 64-bit integers: slow, and independent of the
- * stack's own.
+ * SipHash-2-4 by its definition, with 64-bit integers: slow, and independent of the stack's
+ * implementation.
  *
  * @module
  */
 const MASK = (1n << 64n) - 1n;
 
-/** 64 bits of hash of `message` under a key of 16 bytes. */
+/** The 64-bit hash of `message` with a key of 16 bytes. */
 export function sipHash(key: Uint8Array, message: Uint8Array): bigint {
   const [k0, k1] = [word(key, 0), word(key, 8)];
   const v: State = [

@@ -1,17 +1,17 @@
 /**
- * The bytes of one direction: whoever names a length gets bytes that tell where they belong, and
- * everything that arrives is compared with them.
+ * The data of one direction. Data given by length is different at every offset, and received data
+ * is compared with it.
  *
  * @module
  */
 
-/** What was put in at each offset. */
+/** Data by offset. */
 export class ByteStream {
   readonly #known = new Map<number, number>();
-  /** Offset behind the last byte that was put in. */
+  /** Offset after the last byte. */
   length = 0;
 
-  /** Bytes for `offset`: the text's, or `data` many that tell their place. */
+  /** Data at `offset`: the text, or `data` bytes of the pattern. */
   put(offset: number, data: string | number): Uint8Array {
     const bytes = typeof data === "string"
       ? new TextEncoder().encode(data)
@@ -23,7 +23,7 @@ export class ByteStream {
     return bytes;
   }
 
-  /** Where `bytes` at `offset` differ from what was put in; -1: nowhere. */
+  /** Index of the first difference of `bytes` at `offset` from the data, or -1. */
   firstDifference(offset: number, bytes: Uint8Array): number {
     const at = bytes.findIndex((byte, i) => this.#known.get(offset + i) !== byte);
     return at < 0 ? -1 : offset + at;

@@ -1,8 +1,8 @@
 /**
- * A connection as a test sees it: segments in, segments out, calls and time.
+ * A connection in a test: segments in, segments out, calls and time.
  *
- * Numbers are relative: of the peer's to its own initial sequence number, of the stack's to the
- * stack's, so that each SYN has 0 and the first byte of text 1.
+ * Sequence numbers are relative to the sender's initial sequence number, so that each SYN has 0 and
+ * the first byte of text 1.
  *
  * @module
  */
@@ -29,9 +29,9 @@ export class Trace {
   readonly irs: number;
   /** The stack's initial sequence number, once it has sent a SYN. */
   iss = 0;
-  /** What the peer puts into its window field. */
+  /** The peer's window field. */
   window: number;
-  /** Timestamps are in use: the peer's clock is `peerClock` plus the stack's age. */
+  /** Whether timestamps are in use; the peer's clock is `peerClock` plus the stack's age. */
   timestamps = false;
   peerClock = 5000;
   #tcb: Tcb | undefined;
@@ -90,7 +90,7 @@ export class Trace {
     }));
   }
 
-  /** The next packet of the stack has to be this segment; returns it. */
+  /** Expects this segment as the next packet of the stack; returns it. */
   recv(expected: ExpectedSegment = {}): SentSegment {
     if (expected.at !== undefined && this.wire.unread.length === 0) {
       this.wire.advanceUntilSent(Math.max(0, expected.at + 0.0005 - this.wire.elapsed));
@@ -124,7 +124,7 @@ export class Trace {
     return packet;
   }
 
-  /** The next packet of the stack has to be an ICMP message; returns it. */
+  /** Expects an ICMP message as the next packet of the stack; returns it. */
   recvIcmp(type: number, code: number): SentMessage {
     const sent = this.wire.unread.shift();
     const at = this.wire.elapsed;
@@ -136,12 +136,12 @@ export class Trace {
     return sent.packet;
   }
 
-  /** The stack has sent nothing that was not expected. */
+  /** Expects that the stack has sent nothing else. */
   recvNothing(): void {
     this.#failIfUnread("nothing was expected");
   }
 
-  /** Takes everything that the stack has sent off the wire unseen, as segments. */
+  /** Returns everything that the stack has sent, as segments, without checking it. */
   recvAll(): SentSegment[] {
     const packets: SentSegment[] = [];
     while (this.wire.unread.length > 0) {
@@ -160,20 +160,20 @@ export class Trace {
 
   // ---------------------------------------------------------------- time
 
-  /** Lets time pass until `ms` after the beginning. */
+  /** Advances the time to `ms` after the start. */
   at(ms: number): void {
     this.#failIfUnread("time passes");
     this.wire.advanceTo(ms);
   }
 
-  /** Lets `ms` pass. */
+  /** Advances the time by `ms`. */
   after(ms: number): void {
     this.at(this.wire.elapsed + ms);
   }
 
   // ---------------------------------------------------------------- calls
 
-  /** The application writes text, or that many bytes; returns how many were taken. */
+  /** The application writes text, or a number of bytes; returns the number accepted. */
   write(data: string | number): number {
     const bytes = this.#fromStack.put(this.#fromStack.length, data);
     const taken = this.wire.step((stack) => stack.tcp.send(this.tcb, bytes, 0, this.wire.now));
@@ -181,7 +181,7 @@ export class Trace {
     return taken;
   }
 
-  /** The application reads up to `most` bytes; returns how many, after a look at what they are. */
+  /** The application reads up to `most` bytes, which are checked; returns their number. */
   read(most = 0x1000000): number {
     const target = new Uint8Array(Math.min(most, Math.max(1, this.tcb.receive.readable)));
     const count = this.wire.step((stack) => stack.tcp.read(this.tcb, target, this.wire.now));
@@ -191,7 +191,7 @@ export class Trace {
     return count;
   }
 
-  /** The application has dealt with what it has read. */
+  /** The application has processed what it has read. */
   markProcessed(): void {
     this.wire.step((stack) => stack.tcp.markProcessed(this.tcb, this.wire.now));
   }
@@ -231,7 +231,7 @@ export class Trace {
     return found;
   }
 
-  /** The connection in the stack's tables, or the one that was there before. */
+  /** The connection in the stack's tables, or the last one that was there. */
   find(): Tcb | undefined {
     const current = this.wire.stack.tcp.connections().find((tcb) =>
       tcb.remotePort === this.remotePort && tcb.localPort === this.localPort &&
@@ -249,7 +249,7 @@ export class Trace {
     return this.find()?.state ?? "CLOSED";
   }
 
-  /** Whether the stack still has anything of the connection. */
+  /** Whether the stack has released the connection. */
   get isForgotten(): boolean {
     return !this.wire.stack.tcp.connections().includes(this.tcb);
   }
@@ -261,7 +261,7 @@ export class Trace {
     return events;
   }
 
-  /** Another connection of the same stack, from another port of the same peer by default. */
+  /** Another connection of the same stack, by default from another port of the same peer. */
   other(options: TraceOptions): Trace {
     const { local, localPort, remote, remotePort, irs, window } = this;
     return new Trace(this.wire, { local, localPort, remote, remotePort, irs, window, ...options });
@@ -278,7 +278,7 @@ export class Trace {
     return this.peerClock + Math.floor(this.wire.age);
   }
 
-  /** Blocks that the peer reports are of the stack's numbers. */
+  /** SACK blocks of the peer are in the stack's sequence space. */
   #absoluteSack(options: TcpOptions): TcpOptions {
     if (options.sack === undefined) return options;
     const sack = options.sack.map(([start, end]) =>
@@ -349,7 +349,7 @@ function lengthOf(segment: NotedSegment): number {
   return segment.length + (/[SF]/.test(segment.flags) ? 1 : 0);
 }
 
-/** What the test did not ask about does not count. */
+/** Replaces fields that the test does not check. */
 function withoutUnasked(got: NotedSegment, wanted: NotedSegment): NotedSegment {
   return {
     ...got,

@@ -27,7 +27,7 @@ const SEGMENT = {
 };
 
 describe("encode and decode", () => {
-  // What the peer's encoder writes the checker reads, over both families.
+  // The decoder reads what the encoder writes, for both families.
   test("decode reads what encodeTcp wrote", () => {
     const v4 = decode(encodeTcp(SEGMENT));
     expect(v4).toMatchObject({ ...SEGMENT, protocol: "tcp" });
@@ -35,7 +35,7 @@ describe("encode and decode", () => {
     expect(v6).toMatchObject({ source: "fd00::1", destination: "fd00::2", seq: 0xffffffff });
   });
 
-  // A single bit that is wrong anywhere in a segment is noticed.
+  // Any wrong bit in a segment is detected.
   test("decode refuses a wrong checksum and reserved bits", () => {
     for (const at of [8, 25, 40, 62]) {
       const packet = encodeTcp(SEGMENT);
@@ -62,7 +62,7 @@ describe("notation", () => {
     expect(() => flagBits("X")).toThrow('"X" is no control bit');
   });
 
-  // One line tells everything about a segment.
+  // A segment is formatted as one line.
   test("formatSegment writes packetdrill's notation", () => {
     const options = { mss: 1460, sackPermitted: true, timestamps: [1, 2] as const, windowScale: 7 };
     expect(formatSegment({ flags: "S.", seq: 0, length: 0, ack: 1, window: 500, options }))
@@ -76,7 +76,7 @@ describe("notation", () => {
 });
 
 describe("Trace", () => {
-  // A test that expects something else is told so in two lines, with what went before.
+  // A failure shows the difference in two lines, after the preceding segments.
   test("recv shows what was expected and what was sent", () => {
     const t = inEstablished();
     t.write("hello");
@@ -86,8 +86,8 @@ describe("Trace", () => {
     expect(message).toContain("  +0.010 < . 1:1(0) ack 1 win 65535");
   });
 
-  // Each way in which a segment can be missing or be too much is an error.
-  test("recv and recvNothing notice what is missing and what is too much", () => {
+  // Missing and unexpected segments are errors.
+  test("recv and recvNothing detect missing and unexpected segments", () => {
     const t = inEstablished();
     expect(messageOf(() => t.recv())).toContain("nothing was sent");
     t.write("x");
@@ -110,7 +110,7 @@ describe("Trace", () => {
     expect(t.wire.elapsed).toBe(210);
   });
 
-  // Bytes know where they belong, so text that arrives in the wrong place cannot pass.
+  // The data is different at every offset, so misplaced text is detected.
   test("read and recv compare the bytes themselves", () => {
     const t = inEstablished();
     t.send({ data: "abc" });

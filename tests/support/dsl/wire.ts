@@ -1,5 +1,5 @@
 /**
- * A stack on a wire of which nothing but the test holds the other end, in virtual time.
+ * A stack in virtual time, on a wire whose other end is the test.
  *
  * @module
  */
@@ -15,46 +15,46 @@ import { IpAddress, Subnet } from "../../../core/wire/address.ts";
 import { decode, type SentMessage, type SentSegment } from "./decode.ts";
 import { formatTime } from "./notation.ts";
 
-/** What the stack under test is made of. */
+/** Options of the stack under test. */
 export interface WireOptions {
   /** Default `local`. */
   profile?: "local" | "internet";
-  /** Instead of the profile's. */
+  /** Overrides of the profile. */
   tcp?: Partial<TcpConfig>;
   /** Default 1500. */
   mtu?: number;
   /** Own addresses; default `10.0.0.2/24` and `fd00::2/64`. */
   subnets?: readonly string[];
-  /** Others' addresses in these. */
+  /** Addresses in these that are not own. */
   except?: readonly string[];
   maxConnections?: number;
   maxTimeWait?: number;
-  /** Milliseconds at which the test begins. */
+  /** Time at which the test starts, in milliseconds. */
   start?: number;
 }
 
-/** A packet of the stack and when it was sent, in milliseconds since the test's beginning. */
+/** A packet sent by the stack, with its time in milliseconds since the start of the test. */
 export interface Sent {
   readonly at: number;
   readonly packet: SentSegment | SentMessage;
 }
 
-/** DeadlineHeap are sums of fractions: what is closer than this is the same time. */
+/** Deadlines are sums of fractions; times closer than this count as equal. */
 const SAME_TIME_MS = 0.001;
-/** Packets that one step may make the stack send; more is a loop. */
+/** Maximum number of packets sent in one step; more indicate a loop. */
 const MAX_PACKETS_PER_STEP = 10_000;
 const SECRET = Uint8Array.from({ length: SECRET_LENGTH }, (_, i) => (i * 37 + 11) & 255);
 
-/** One stack, its clock, and what it has sent that no test has looked at yet. */
+/** A stack, its clock, and the packets it has sent that the test has not checked yet. */
 export class Wire {
   readonly stack: CoreStack;
   /** Milliseconds. */
   now: number;
-  /** Packets that were sent and not expected yet. */
+  /** Packets sent but not yet expected by the test. */
   readonly unread: Sent[] = [];
-  /** Lines of what went both ways, for failures. */
+  /** Lines for packets in both directions, shown on failure. */
   readonly log: string[] = [];
-  /** Bits of `TCB_EVENT` of each connection, since the test looked last. */
+  /** Bits of `TCB_EVENT` of each connection since the last `takeEvents()`. */
   readonly events = new Map<Tcb, number>();
   readonly #watched = new Set<Tcb>();
   readonly #out = new OutgoingPacket();
@@ -69,7 +69,7 @@ export class Wire {
         Subnet.parse(text)!
       ),
       excepted: (options.except ?? []).map((text) => Subnet.parse(text)!),
-      // Traces are about something else nearly always; who wants ECN asks for it.
+      // Off by default, since few traces are about ECN.
       tcp: { ...PROFILES[options.profile ?? "local"], ecn: false, ...options.tcp },
       secret: SECRET,
       maxConnections: options.maxConnections ?? 1000,
@@ -77,7 +77,7 @@ export class Wire {
     });
   }
 
-  /** When the ISN of this connection is `iss`: the clock is part of it (RFC 6528 3). */
+  /** The time at which this connection's ISN is `iss` (RFC 6528 3). */
   static timeOfIss(
     iss: number,
     local: string,
@@ -96,23 +96,23 @@ export class Wire {
     return (((iss - hash) >>> 0) + 0.5) / 250;
   }
 
-  /** Milliseconds since the test began. */
+  /** Milliseconds since the start of the test. */
   get elapsed(): number {
     return this.now - this.#start;
   }
 
-  /** Milliseconds since the stack was made. */
+  /** Milliseconds since the stack was created. */
   get age(): number {
     return this.now - this.#made;
   }
 
-  /** What follows counts from now. */
+  /** Sets the start of the test to now. */
   restartClock(): void {
     this.#start = this.now;
     this.log.push("---");
   }
 
-  /** Does something to the stack, lets it send, and looks whether all invariants hold. */
+  /** Runs an action on the stack, collects what it sends, and checks all invariants. */
   step<T>(action: (stack: CoreStack) => T): T {
     const result = action(this.stack);
     this.#drain();
@@ -120,12 +120,12 @@ export class Wire {
     return result;
   }
 
-  /** Gives the stack a packet. */
+  /** Delivers a packet to the stack. */
   inject(packet: Uint8Array): void {
     this.step((stack) => stack.receive(packet, packet.length, "full", 0, this.now));
   }
 
-  /** Lets time pass, deadline by deadline. */
+  /** Advances the time, deadline by deadline. */
   advanceTo(elapsed: number): void {
     const end = this.#start + elapsed;
     if (end < this.now - SAME_TIME_MS) throw new Error(`${elapsed} ms have passed already`);
@@ -138,7 +138,7 @@ export class Wire {
     this.now = Math.max(this.now, end);
   }
 
-  /** Lets time pass until the stack sends, for `most` milliseconds at most. */
+  /** Advances the time until the stack sends, at most by `most` milliseconds. */
   advanceUntilSent(most: number): void {
     const end = this.now + most;
     while (this.unread.length === 0) {
@@ -149,7 +149,7 @@ export class Wire {
     }
   }
 
-  /** Keeps an eye on a connection that is in no table any more. */
+  /** Checks the invariants of a connection that is no longer in the tables, too. */
   watch(tcb: Tcb): void {
     this.#watched.add(tcb);
   }
