@@ -15,8 +15,8 @@ async function readText(socket: TcpSocket, length = Infinity): Promise<string> {
 }
 
 describe("chargen", () => {
-  // The pattern that the RFC recommends: 72 of 95 characters a line, one further each line.
-  test("sends the pattern of RFC 864 and begins again after 95 lines", async () => {
+  // The pattern that the RFC recommends: 72 of 95 characters per line, shifted by one each line.
+  test("sends the pattern of RFC 864, which repeats after 95 lines", async () => {
     const { client, server } = socketPair();
     const served = chargen({ limit: 97 * 74 }).handle!(testContext(server).context, nothing);
     const text = await readText(client);
@@ -55,7 +55,7 @@ describe("chargen", () => {
     expect((await read).length).toBeGreaterThan(0);
   });
 
-  // Nothing is left that could reject unseen.
+  // No unhandled rejection remains.
   test("ends when the client resets", async () => {
     const { client, server } = socketPair({ bufferSize: 1000 });
     const served = chargen().handle!(testContext(server).context, nothing) as Promise<void>;
@@ -63,8 +63,8 @@ describe("chargen", () => {
     await expect(served).rejects.toThrow("reset");
   });
 
-  // A count of bytes, or nothing.
-  test("refuses a limit that is none", () => {
+  // The limit has to be a number of bytes, or absent.
+  test("refuses an invalid limit", () => {
     expect(() => chargen({ limit: -1 })).toThrow(/^chargen: options\.limit: /);
   });
 });

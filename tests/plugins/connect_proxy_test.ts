@@ -11,7 +11,7 @@ function connected(host: HostNetwork, options: ConnectProxyOptions = {}) {
   return connectTo(connectProxyThrough(host)(options));
 }
 
-/** The status line and all fields of what a request is answered with. */
+/** The status line and all fields of a response. */
 async function answerTo(
   request: string,
   options?: ConnectProxyOptions,
@@ -27,8 +27,9 @@ async function answerTo(
 const ESTABLISHED = "HTTP/1.1 200 Connection established\r\n\r\n";
 
 describe("connectProxy", () => {
-  // What follows the head at once is the target's (RFC 9110 9.3.6); each side ends in turn.
-  test("makes a tunnel and carries half-closes both ways", async () => {
+  // Bytes directly after the head are sent to the target (RFC 9110 9.3.6); each side half-closes in
+  // turn.
+  test("opens a tunnel and carries half-closes both ways", async () => {
     const request = "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\nquestion";
     for (const pace of [request.length, 1]) {
       const { host, target, dialled } = proxyHost();
@@ -47,8 +48,8 @@ describe("connectProxy", () => {
     }
   });
 
-  // Four tunnels are one client's: the next is refused, but not that of another client.
-  test("makes the client with the most tunnels make room for another", async () => {
+  // One client has all four tunnels: its next one is refused, but not that of another client.
+  test("evicts a tunnel of the client with the most for another client", async () => {
     const ends: FakeSocket[] = [];
     const { host } = proxyHost({
       dial: () => {
@@ -73,8 +74,8 @@ describe("connectProxy", () => {
     await expect(textOf(ends[0]!)).rejects.toThrow("reset");
   });
 
-  // Out through the host and in again: a loop, which is not begun. Through the stack it is none.
-  test("refuses what leads back into the stack", async () => {
+  // Connecting out through the host and back in would loop. Through the stack it does not.
+  test("refuses targets that lead back into the stack", async () => {
     const { host, dialled } = proxyHost();
     const looping: HostNetwork = { ...host, leadsBack: (_, target) => target };
     const request = "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n";
@@ -82,7 +83,7 @@ describe("connectProxy", () => {
     expect(dialled).toEqual([]);
   });
 
-  // Other methods, other versions, and heads that two programs could read in two ways.
+  // Other methods, other versions, and ambiguous heads.
   test.each([
     ["GET http://example.org/ HTTP/1.1\r\n\r\n", "405 Method Not Allowed"],
     ["POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc", "405 Method Not Allowed"],
@@ -118,13 +119,13 @@ describe("connectProxy", () => {
     expect(dialled).toEqual([]);
   });
 
-  // A head without an end is read up to a bound.
+  // An endless head is read up to a limit.
   test("refuses a head of more than 16 KiB", async () => {
     const request = `CONNECT example.org:80 HTTP/1.1\r\nA: ${"a".repeat(20_000)}`;
     expect((await answerTo(request))[0]).toBe("HTTP/1.1 431 Request Header Fields Too Large");
   });
 
-  // RFC 9110 15.6.3, 15.6.5: why there is no tunnel.
+  // RFC 9110 15.6.3, 15.6.5: the reason for the failure.
   test.each([
     ["127.0.0.1:80", "403 Forbidden", undefined],
     ["localhost:80", "403 Forbidden", undefined],
@@ -161,8 +162,8 @@ describe("connectProxy", () => {
     }
   });
 
-  // RFC 7617: the right password, wrong ones, and what is no credentials at all.
-  test("asks for a password where it has users (RFC 9110 11.7)", async () => {
+  // RFC 7617: the correct password, wrong ones, and invalid credentials.
+  test("requires a password if it has users (RFC 9110 11.7)", async () => {
     const users = { anna: "se:cret", jörg: "ß" };
     const utf8 = (text: string) => btoa(String.fromCharCode(...bytes(text)));
     const request = (field: string) => `CONNECT example.org:80 HTTP/1.1\r\nHost: h\r\n${field}\r\n`;
@@ -191,8 +192,8 @@ describe("connectProxy", () => {
     }
   });
 
-  // A client that says nothing, one that ends within its head, one that ends at once.
-  test("bounds what a client may do before it has asked", async () => {
+  // A silent client, one that closes within its head, and one that closes at once.
+  test("limits clients that send no complete request", async () => {
     const { host } = proxyHost();
     const slow = connected(host, { handshakeTimeoutMs: 500 });
     await slow.client.write(bytes("CONNECT exam"));

@@ -4,7 +4,7 @@ import { detect, type DetectRoutes } from "../../plugins/detect.ts";
 import { bytes } from "../support/conversation.ts";
 import { settle, socketPair, testContext } from "../support/fake_socket.ts";
 
-/** A connection to `detect` whose routes answer with their name and all that they read. */
+/** A connection to `detect`, whose routes answer with their name and all data read. */
 function connected(names: readonly string[], timeoutMs?: number) {
   const { client, server } = socketPair();
   const { context, clock } = testContext(server);
@@ -33,7 +33,7 @@ async function rest(socket: AsyncIterable<Uint8Array>): Promise<string> {
 const ALL = ["tls", "http", "http2", "ssh", "other"];
 
 describe("detect", () => {
-  // Whole messages and a byte at a time: the plugin gets every byte, the first ones included.
+  // Whole messages and single bytes: the plugin gets every byte, including the first.
   test.each([
     ["\x16\x03\x01\x02\x00\x01\x00", "tls"],
     ["\x16\x03\x03\x00\x05", "tls"],
@@ -76,8 +76,8 @@ describe("detect", () => {
     }
   });
 
-  // A client that waits for the server's first word, and what it says afterwards.
-  test("serves who says nothing by other, after timeoutMs", async () => {
+  // A client of a protocol in which the server speaks first.
+  test("serves silent clients with other, after timeoutMs", async () => {
     for (const said of ["", "S"]) {
       const { client, clock, served } = connected(ALL, 300);
       await client.write(bytes(said));
@@ -94,8 +94,9 @@ describe("detect", () => {
     }
   });
 
-  // Who has no plugin of its own: HTTP/2 may be that of http, all else is other, or what follows.
-  test("falls back", async () => {
+  // Protocols without a plugin: HTTP/2 may be served by http, everything else by other or the next
+  // plugin.
+  test("falls back to other plugins", async () => {
     const http = connected(["http", "other"]);
     await http.client.write(bytes("PRI * HTTP/2.0\r\n\r\n"));
     await http.client.closeWrite();
@@ -109,7 +110,7 @@ describe("detect", () => {
     expect(none.fellThrough()).toBe("SSH-2.0-x");
   });
 
-  // Chains, and plugins that decide before a SYN is answered: here they decide late.
+  // Chains, and plugins with onSyn, which runs after the handshake here.
   test("runs chains and plugins that decide", async () => {
     const names: string[] = [];
     const note: Handler = async (_c, next) => {
@@ -138,8 +139,9 @@ describe("detect", () => {
     await expect(rest(refused.client)).rejects.toThrow("reset");
   });
 
-  // A target that is down is no fault of a handler's: the connection is reset, a line says why.
-  test("resets what a plugin's decision throws at", async () => {
+  // A target that is down is not an error of the handler: the connection is reset, and the reason
+  // logged.
+  test("resets a connection if onSyn of its plugin throws", async () => {
     const { client, server } = socketPair();
     const { context, lines } = testContext(server);
     const failing: Plugin = { name: "failing", onSyn: () => Promise.reject(new Error("down")) };
@@ -151,8 +153,8 @@ describe("detect", () => {
     ]);
   });
 
-  // Each once, whatever the others do: health checks and files would outlive the stack.
-  test("disposes its plugins with itself", async () => {
+  // Each once, regardless of errors: health checks and files must not outlive the stack.
+  test("disposes its plugins when it is disposed of", async () => {
     const disposed: string[] = [];
     const plugin = (name: string): Plugin => ({
       name,
@@ -168,7 +170,7 @@ describe("detect", () => {
     expect(disposed).toEqual(["bad", "shared"]);
   });
 
-  // The connection breaks while it is looked at.
+  // The connection is reset during detection.
   test("breaks with its connection", async () => {
     const { client, server } = socketPair();
     const { context, clock } = testContext(server);
@@ -178,7 +180,7 @@ describe("detect", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // A plugin that serves two protocols is one plugin; one that fails keeps no other from it.
+  // A plugin for two protocols is disposed of once; one that throws does not affect the others.
   test("disposes its plugins", async () => {
     const disposed: string[] = [];
     const plugin = (name: string, fails = false): Plugin => ({
@@ -198,7 +200,7 @@ describe("detect", () => {
   });
 
   // One line says what is wrong.
-  test("checks what it is given", () => {
+  test("validates its options", () => {
     expect(() => detect({})).toThrow("detect: routes: expected a plugin for tls, http");
     expect(() => detect({ http: [] })).toThrow(TypeError);
     expect(() => detect({ other: answering("a") }, { timeoutMs: 0 })).toThrow(

@@ -5,7 +5,7 @@ import { socketPair, testContext } from "../support/fake_socket.ts";
 const nothing = () => Promise.resolve();
 
 describe("discard", () => {
-  // A megabyte through a small buffer, and not a byte comes back.
+  // A megabyte through a small buffer, without any answer.
   test("reads everything and answers nothing (RFC 863)", async () => {
     const { client, server } = socketPair({ bufferSize: 1000 });
     const served = discard().handle!(testContext(server).context, nothing);

@@ -6,7 +6,7 @@ import { socketPair, testContext } from "../support/fake_socket.ts";
 const nothing = () => Promise.resolve();
 
 describe("echo", () => {
-  // What comes goes back; the client's FIN ends the handler, and with it the connection.
+  // Received data is sent back; the client's FIN ends the handler and the connection.
   test("sends back everything it receives, then ends (RFC 862)", async () => {
     const { client, server } = socketPair();
     const served = echo().handle!(testContext(server).context, nothing);
@@ -22,8 +22,8 @@ describe("echo", () => {
     expect(await client.read(chunk)).toBe(4);
   });
 
-  // The client sends and does not read: no more is taken than both buffers hold.
-  test("stops reading while its answers are not taken", async () => {
+  // The client sends without reading: at most what both buffers hold is received.
+  test("stops reading while its client does not read", async () => {
     const { client, server } = socketPair({ bufferSize: 1000 });
     const served = echo().handle!(testContext(server).context, nothing);
     let taken = false;
@@ -36,9 +36,9 @@ describe("echo", () => {
     expect(theirs).toMatchObject({ status: "rejected", reason: { code: "CONNECTION_ABORTED" } });
   });
 
-  // A compile error, and a clear one for who does not compile.
+  // A compile error, and a clear run-time error.
   test("has no options", () => {
-    // @ts-expect-error -- there are none
+    // @ts-expect-error -- there are no options
     expect(() => echo({ loud: true })).toThrow(/^echo: options: .*"loud"/);
   });
 });

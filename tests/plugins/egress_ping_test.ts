@@ -9,7 +9,7 @@ import { echoReplyPayload, echoRequest, pattern } from "../support/packets.ts";
 
 const nobody = () => Promise.reject(new Error("not in this test"));
 
-/** Which of these addresses answer an echo request. */
+/** Returns the addresses that answer an echo request. */
 async function answering(to: readonly string[], options: Partial<StackOptions>, isEgress = true) {
   const [here, there] = linkPair();
   await using stack = createStack({
@@ -36,20 +36,20 @@ async function answering(to: readonly string[], options: Partial<StackOptions>, 
 }
 
 describe("ping through egress", () => {
-  // Nobody knows whether the host is there; the stack's own address is.
-  test("is answered for the stack's own addresses alone", async () => {
+  // The remote host may not exist; the stack's own address does.
+  test("is answered only for the stack's own addresses", async () => {
     expect(await answering(["198.51.100.1", "10.8.0.1"], {})).toEqual(["10.7.0.2"]);
   });
 
-  // Whoever wants it says so, for all or for some.
-  test("is answered where icmp says so", async () => {
+  // Can be configured for all or some addresses.
+  test("is answered if configured by icmp", async () => {
     const all = await answering(["198.51.100.1"], { icmp: { echo: "answer" } });
     expect(all).toEqual(["198.51.100.1", "10.7.0.2"]);
     const some = { icmp: [{ to: "10.8.0.0/16", echo: "answer" as const }] };
     expect(await answering(["198.51.100.1", "10.8.0.1"], some)).toEqual(["10.8.0.1", "10.7.0.2"]);
   });
 
-  // Any other plugin is there itself.
+  // Other plugins serve the address themselves.
   test("is answered for a network that is served here", async () => {
     expect(await answering(["10.8.0.1"], {}, false)).toEqual(["10.8.0.1", "10.7.0.2"]);
   });

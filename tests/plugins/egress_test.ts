@@ -10,7 +10,7 @@ import { bytes, codeOf } from "../support/conversation.ts";
 import { socketPair } from "../support/fake_socket.ts";
 import { FakeTargets } from "./forward/fake_targets.ts";
 
-/** A client whose every packet goes to a stack that is everybody. */
+/** A client, all of whose packets go to a stack that owns all addresses. */
 function setUp(options: EgressOptions = {}) {
   const clock = new VirtualClock();
   const targets = new FakeTargets();
@@ -24,14 +24,14 @@ function setUp(options: EgressOptions = {}) {
     random: seededRandom(1),
   });
   const plugin = egressThrough({
-    // What comes in here again, by the host's kernel or a port that is open on it.
+    // Targets that lead back here, by the host's routes or a published port.
     leadsBack: (transport, { hostname, port }) => {
       const isBack = hostname === "192.0.2.9" || hostname === "2001:db8::9" ||
         hostname === "198.51.100.1" && port === (transport === "tcp" ? 8080 : 5353);
       return isBack ? { hostname, port } : undefined;
     },
     dial: targets.dial,
-    // Says to everything who was asked.
+    // Answers everything with the target's address.
     dialDatagrams: (to) => {
       if (to.hostname === "203.0.113.1") {
         return Promise.reject(new TcpError("CONNECTION_REFUSED", "nobody is there"));
@@ -66,8 +66,8 @@ function setUp(options: EgressOptions = {}) {
 }
 
 describe("egress", () => {
-  // It would come in here again, and be connected to again: not one is dialled.
-  test("refuses what leads back into the stack", async () => {
+  // The connection would loop: nothing is dialled.
+  test("refuses targets that lead back into the stack", async () => {
     const { targets, connect } = setUp();
     for (const to of ["192.0.2.9:80", "[2001:db8::9]:80", "198.51.100.1:8080"]) {
       expect(await connect(to)).toBe("CONNECTION_REFUSED");
@@ -77,8 +77,8 @@ describe("egress", () => {
     expect(targets.take()).toEqual(["198.51.100.1:80"]);
   });
 
-  // The same for datagrams, each of which would else make a flow more.
-  test("refuses datagrams to what leads back into the stack", async () => {
+  // The same for datagrams, each of which would open another flow.
+  test("refuses datagrams to targets that lead back into the stack", async () => {
     const { client, run, datagrams } = setUp();
     for (const to of ["192.0.2.9:53", "[2001:db8::9]:53", "198.51.100.1:5353"]) {
       const told = Promise.withResolvers<string>();
@@ -89,8 +89,8 @@ describe("egress", () => {
     expect(datagrams).toEqual([]);
   });
 
-  // Any address, any port, both families: dialled is what was asked for.
-  test("connects to where each connection was going, before the SYN is answered", async () => {
+  // Any address, any port, both families: the original destination is dialled.
+  test("connects to the original destination before the SYN is answered", async () => {
     const { targets, client, run } = setUp();
     for (const to of ["198.51.100.7:443", "[2001:db8::7]:8443"]) {
       const socket = client.connect(to, { allowHalfOpen: true });
@@ -108,15 +108,15 @@ describe("egress", () => {
     }
   });
 
-  // RST at once; a client of the real target would have got the same.
-  test("refuses what the target refuses (RFC 9293 3.5.2)", async () => {
+  // RST at once, as from the target itself.
+  test("refuses connections that the target refuses (RFC 9293 3.5.2)", async () => {
     const { targets, connect } = setUp();
     targets.moods.set("198.51.100.7:80", "refuses");
     expect(await connect("198.51.100.7:80")).toBe("CONNECTION_REFUSED");
   });
 
-  // The target is silent for ten seconds, so nothing is said; the next SYN asks once more.
-  test("says nothing where the target says nothing", async () => {
+  // The target is silent for ten seconds, so the SYN is not answered; the next SYN dials again.
+  test("does not answer if the target does not answer", async () => {
     const { clock, targets, client, run } = setUp();
     targets.moods.set("198.51.100.7:80", "silent");
     const socket = client.connect("198.51.100.7:80");
@@ -128,7 +128,7 @@ describe("egress", () => {
     expect(targets.take().length).toBeGreaterThan(1);
   });
 
-  // The host itself, its links and the clouds' back doors are nobody's business.
+  // The host itself, its links and cloud metadata services.
   test.each(["169.254.169.254:80", "[fe80::1]:80", "100.100.100.200:80", "[fd00:ec2::254]:80"])(
     "does not connect to %s unless it is allowed",
     async (to) => {
@@ -138,8 +138,8 @@ describe("egress", () => {
     },
   );
 
-  // A subnet is denied, one address of it allowed.
-  test("goes by allow and deny, the longest prefix first", async () => {
+  // A subnet is denied, and one address in it allowed.
+  test("applies allow and deny, the longest prefix first", async () => {
     const { targets, connect } = setUp({ deny: ["198.51.100.0/24"], allow: ["198.51.100.7"] });
     expect(await connect("198.51.100.8:80")).toBe("CONNECTION_REFUSED");
     expect(await connect("198.51.100.7:80")).toBe("no error");
@@ -147,8 +147,8 @@ describe("egress", () => {
     expect(targets.take()).toEqual(["198.51.100.7:80", "203.0.113.1:80"]);
   });
 
-  // Two at once; when one has ended there is room for another.
-  test("makes as many connections as it may", async () => {
+  // Two at once; when one ends, another is accepted.
+  test("limits the number of connections", async () => {
     const { targets, client, connect, clock } = setUp({ maxConnections: 2 });
     const first = client.connect("198.51.100.1:80");
     await clock.runUntil(first.opened);
@@ -160,9 +160,9 @@ describe("egress", () => {
     expect(targets.take().length).toBe(3);
   });
 
-  // All eight are one client's: the oldest is reset for another client, and the next one of its own is
+  // One client has all eight: its oldest is reset for another client, and its own next one is
   // refused.
-  test("makes the client with the most connections make room for another", async () => {
+  test("evicts a connection of the client with the most for another client", async () => {
     const { client, connect, run } = setUp({ maxConnections: 8 });
     const sockets = Array.from({ length: 8 }, (_, i) => client.connect(`198.51.100.${i + 1}:80`));
     await run(Promise.all(sockets.map(({ opened }) => opened)));
@@ -174,8 +174,8 @@ describe("egress", () => {
     expect(other.state).toBe("ESTABLISHED");
   });
 
-  // Flows of one client take all; a connection of another one is made.
-  test("makes flows make room for another client's connection", async () => {
+  // Flows of one client take the whole limit; a connection of another client is accepted.
+  test("evicts flows for another client's connection", async () => {
     const { client, run } = setUp({ maxConnections: 8 });
     const socket = client.listenDatagram({ port: 0 });
     for (let i = 1; i <= 8; i++) {
@@ -184,13 +184,13 @@ describe("egress", () => {
     }
     const other = client.connect("198.51.100.9:80", { localHostname: "10.0.0.9" });
     expect(await run(codeOf(other.opened))).toBe("no error");
-    // The client itself goes on with its latest.
+    // The client keeps its latest flows.
     await socket.send(bytes("who?"), "198.51.100.99:53");
     expect((await run(socket.receive()))[1].hostname).toBe("198.51.100.99");
   });
 
-  // One socket of the host for each flow; the answer comes from whom was asked.
-  test("carries datagrams to where they were going", async () => {
+  // One socket of the host per flow; answers come from the original destination.
+  test("carries datagrams to their original destination", async () => {
     const { datagrams, client, run } = setUp();
     const socket = client.listenDatagram({ port: 0 });
     for (const to of ["198.51.100.7:53", "[2001:db8::7]:123"]) {
@@ -208,8 +208,8 @@ describe("egress", () => {
     expect(datagrams.slice(2)).toEqual(["198.51.100.8:53"]);
   });
 
-  // The host says that nobody is there, or that there is no way; a denied target is not asked.
-  test("answers for who cannot be reached (RFC 1122 4.1.3.1)", async () => {
+  // The host reports port or network unreachable; a denied target is not contacted.
+  test("sends ICMP errors for unreachable targets (RFC 1122 4.1.3.1)", async () => {
     const { client, clock } = setUp();
     const errors: string[] = [];
     const socket = client.listenDatagram({
@@ -227,8 +227,8 @@ describe("egress", () => {
     ]);
   });
 
-  // A minute of silence: the host's socket is closed, the next datagram makes another.
-  test("forgets a flow that is idle", async () => {
+  // After an idle minute the host's socket is closed; the next datagram opens another.
+  test("ends idle flows", async () => {
     const { clock, datagrams, client, run } = setUp({ idleTimeoutMs: 5000 });
     const socket = client.listenDatagram({ port: 4000 });
     const ask = async () => {
@@ -245,14 +245,14 @@ describe("egress", () => {
     expect(datagrams.length).toBe(2);
   });
 
-  // Faults of the options are said before anything is connected to.
-  test("wants addresses and subnets", () => {
+  // Invalid options are reported when the plugin is created.
+  test("requires addresses and subnets", () => {
     const egress = egressThrough({ dial: undefined as never, dialDatagrams: undefined as never });
     expect(() => egress({ allow: ["localhost"] })).toThrow(/^egress: options\.allow\.0: expected/);
   });
 
-  // The connection is not answered before; the peer that gives up takes its attempt along.
-  test("gives an attempt up with its client", async () => {
+  // If the peer gives up before its SYN is answered, dialling is aborted.
+  test("aborts dialling when the client gives up", async () => {
     const { targets, client, clock } = setUp();
     targets.moods.set("198.51.100.7:80", "silent");
     const socket = client.connect("198.51.100.7:80");

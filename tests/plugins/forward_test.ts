@@ -18,7 +18,7 @@ function arriving(): { syn: Syn; giveUp: () => void } {
   return { syn, giveUp: () => controller.abort(new Error("the peer gave up")) };
 }
 
-/** Dials a target that is one end of a pair. */
+/** Dials a simulated target. */
 function target() {
   const { client: upstream, server } = socketPair();
   const dialled: unknown[] = [];
@@ -30,7 +30,7 @@ function target() {
 }
 
 describe("forward", () => {
-  // SYN: the target is connected to. Then the connection, half-closed by each side in turn.
+  // The SYN dials the target. Then the connection is half-closed by each side in turn.
   test("connects before the SYN is answered and carries half-closes both ways", async () => {
     const { dial, dialled, server: upstream } = target();
     const { client, server } = socketPair();
@@ -49,8 +49,8 @@ describe("forward", () => {
     await served;
   });
 
-  // What is forwarded would come in at the same place again; another place is none of its business.
-  test("refuses a target that leads back to where it forwards", async () => {
+  // Connections would loop; targets that lead to another listen address are allowed.
+  test("refuses a target that leads back to its own listen address", async () => {
     for (const port of [80, 81]) {
       const { dial, dialled } = target();
       const { context } = testContext(socketPair().server);
@@ -67,7 +67,7 @@ describe("forward", () => {
     }
   });
 
-  // The target is down: onSyn throws, which the stack answers with RST.
+  // The target is down: onSyn throws, and the stack sends RST.
   test("refuses the connection that its target refuses", async () => {
     const refused = new TcpError("CONNECTION_REFUSED", "connect ECONNREFUSED 127.0.0.1:3000");
     const plugin = forwardThrough(tcpOnly(() => Promise.reject(refused)))({ to: "127.0.0.1:3000" });
@@ -76,7 +76,7 @@ describe("forward", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // The target does not answer; the time is the stack's.
+  // The target does not answer; the timeout uses the stack's clock.
   test("gives up after connectTimeoutMs", async () => {
     const never: Dial = (_to, signal) =>
       new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
@@ -92,8 +92,8 @@ describe("forward", () => {
     }]);
   });
 
-  // The peer gives up while the target is connected to, or before its handshake is done.
-  test("lets the target go when the peer gives up", async () => {
+  // The peer gives up while the target is dialled, or before its handshake is complete.
+  test("releases the target when the peer gives up", async () => {
     const { dial, server: upstream } = target();
     const { context } = testContext(socketPair().server);
     const plugin = forwardThrough(tcpOnly(dial))({ to: "127.0.0.1:3000" });
@@ -109,8 +109,8 @@ describe("forward", () => {
     await expect(textOf(late.server)).rejects.toThrow("reset");
   });
 
-  // Each side's reset is the other's; it is no fault of the plugin's.
-  test("carries a reset both ways, and logs it for who looks for a fault", async () => {
+  // A reset on one side resets the other; it is not an error of the plugin.
+  test("carries a reset both ways, and logs it at level debug", async () => {
     for (const resetting of ["client", "upstream"] as const) {
       const { dial, server: upstream } = target();
       const { client, server } = socketPair();
@@ -127,7 +127,7 @@ describe("forward", () => {
     }
   });
 
-  // The header comes first; the addresses are the connection's own.
+  // The header is sent first, with the addresses of the connection.
   test.each(
     [
       [1, "PROXY TCP4 10.0.0.1 10.0.0.2 50000 80\r\nhello"],
@@ -149,23 +149,26 @@ describe("forward", () => {
     await served;
   });
 
-  // A handler in front answers by itself, or fails: the target must not wait for ever.
-  test.each(["answers", "fails"])("lets the target go when what is in front %s", async (how) => {
-    const { dial, server: upstream } = target();
-    await using pair = new StackPair();
-    const inFront = () => {
-      if (how === "fails") throw new Error("no");
-    };
-    pair.server.use(80, inFront, forwardThrough(tcpOnly(dial))({ to: "127.0.0.1:1" }));
-    const client = pair.client.connect("10.0.0.2:80");
-    await pair.run(client.opened);
-    await pair.run(Promise.allSettled([client.read(new Uint8Array(1))]));
-    client.abort();
-    await expect(textOf(upstream)).rejects.toThrow("reset");
-  });
+  // An earlier handler answers by itself or fails: the target must not be left open.
+  test.each(["answers", "fails"])(
+    "releases the target when the handler before it %s",
+    async (how) => {
+      const { dial, server: upstream } = target();
+      await using pair = new StackPair();
+      const inFront = () => {
+        if (how === "fails") throw new Error("no");
+      };
+      pair.server.use(80, inFront, forwardThrough(tcpOnly(dial))({ to: "127.0.0.1:1" }));
+      const client = pair.client.connect("10.0.0.2:80");
+      await pair.run(client.opened);
+      await pair.run(Promise.allSettled([client.read(new Uint8Array(1))]));
+      client.abort();
+      await expect(textOf(upstream)).rejects.toThrow("reset");
+    },
+  );
 
-  // What is no address is said so, before anything is connected to.
-  test("wants a target with a port", () => {
+  // An invalid target is reported when the plugin is created.
+  test("requires a target with a port", () => {
     const forward = forwardThrough(tcpOnly(() => Promise.reject(new Error("not used"))));
     // @ts-expect-error -- to is required
     expect(() => forward()).toThrow(/^forward: options\.to: /);

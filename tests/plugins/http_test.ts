@@ -11,8 +11,8 @@ import { clientClose, clientFrame, HANDSHAKE, serverFrames } from "./http/websoc
 
 const GET = (path: string) => `GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`;
 
-// The plugin on a real stack, a client on another one, virtual time: the sockets' own behaviour
-// under closing and backpressure instead of the support's idea of it.
+// The plugin and a client on real stacks in virtual time, which tests closing and backpressure with
+// real sockets.
 describe("http on a stack", () => {
   const app = new Hono<{ Bindings: HttpEnv }>();
   app.get("/", (c) => c.text(`${c.env.remoteAddr.hostname} ${c.env.socket.state}`));
@@ -25,7 +25,7 @@ describe("http on a stack", () => {
   );
 
   // Persistent, then closed by the server: the client gets everything, then the end.
-  test("serves persistent connections and ends them well", () =>
+  test("serves persistent connections and closes them gracefully", () =>
     withStacks(async ({ connect, clock }) => {
       const socket = connect();
       const first = await ask(clock, socket, GET("/"));
@@ -38,7 +38,7 @@ describe("http on a stack", () => {
     }));
 
   // A megabyte in each direction through the send and receive buffers.
-  test("moves large bodies", () =>
+  test("transfers large bodies", () =>
     withStacks(async ({ connect, clock }) => {
       const socket = connect();
       const length = 1_000_000;
@@ -54,8 +54,8 @@ describe("http on a stack", () => {
       expect(large.length).toBeGreaterThan(length);
     }));
 
-  // The refusal arrives although the client is still sending, and no reset overtakes it.
-  test("lets a refused client read why", () =>
+  // The refusal arrives although the client is still sending, before any reset.
+  test("delivers the refusal to the client", () =>
     withStacks(async ({ connect, clock }) => {
       const socket = connect();
       const sent = socket.write(latin1(`GET /${"a".repeat(50_000)}`));
@@ -66,7 +66,7 @@ describe("http on a stack", () => {
       await clock.runUntil(socket.closed);
     }));
 
-  // An idle connection is ended after a minute, in order.
+  // An idle connection is closed gracefully after a minute.
   test("ends idle connections", () =>
     withStacks(async ({ connect, clock }) => {
       const socket = connect();
@@ -90,7 +90,7 @@ describe("http on a stack", () => {
       await clock.runUntil(socket.closed);
     }));
 
-  // A stack that closes ends idle connections at once and aborts what does not end in time.
+  // A closing stack closes idle connections at once and aborts those that do not end in time.
   test("closes with its stack", () =>
     withStacks(async ({ connect, clock, server }) => {
       const idle = connect();

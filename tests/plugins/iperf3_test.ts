@@ -11,7 +11,7 @@ const [PARAM_EXCHANGE, CREATE_STREAMS, SERVER_TERMINATE, CLIENT_TERMINATE] = [9,
 const [EXCHANGE_RESULTS, DISPLAY_RESULTS, IPERF_DONE] = [13, 14, 16];
 const [SERVER_ERROR, ACCESS_DENIED] = [254, 255];
 
-/** A client of one plugin, connection by connection. */
+/** A client of the plugin. */
 class Client {
   readonly clock: VirtualClock = new VirtualClock();
   readonly #plugin: Plugin;
@@ -20,7 +20,7 @@ class Client {
     this.#plugin = plugin;
   }
 
-  /** Opens a connection that begins with a cookie. */
+  /** Opens a connection that starts with a cookie. */
   async connect(cookie: string = COOKIE): Promise<Connection> {
     const { client, server } = socketPair();
     const { context } = testContext(server, { clock: this.clock });
@@ -30,7 +30,7 @@ class Client {
     return new Connection(client, served);
   }
 
-  /** Gets a test to where it runs; the first connection is the control connection. */
+  /** Starts a test; the first connection is the control connection. */
   async start(parameters: Record<string, unknown>, streams = 1): Promise<Connection[]> {
     const control = await this.connect();
     expect(await control.state()).toBe(PARAM_EXCHANGE);
@@ -46,7 +46,7 @@ class Client {
 
 class Connection {
   readonly socket: FakeSocket;
-  /** Resolves when the server has no more interest in it. */
+  /** Resolves when the server has closed it. */
   readonly served: Promise<unknown>;
 
   constructor(socket: FakeSocket, served: Promise<unknown>) {
@@ -101,7 +101,7 @@ class Connection {
 }
 
 describe("iperf3", () => {
-  // iperf3 -c HOST: the server counts what it gets; times are the server's.
+  // iperf3 -c HOST: the server counts received bytes, with its own clock.
   test("receives and reports", async () => {
     const client = new Client();
     const [control, data] = await client.start({ time: 10 });
@@ -115,8 +115,9 @@ describe("iperf3", () => {
     await data!.served;
   });
 
-  // iperf3 -c HOST -R -n 250000 -l 100000: so many bytes and a FIN, the last block cut.
-  test("sends what -n asks for", async () => {
+  // iperf3 -c HOST -R -n 250000 -l 100000: this many bytes and a FIN, with the last block
+  // truncated.
+  test("sends the amount given by -n", async () => {
     const client = new Client();
     const [control, data] = await client.start({ reverse: true, num: 250_000, len: 100_000 });
     await data!.read(250_000);
@@ -151,7 +152,7 @@ describe("iperf3", () => {
   });
 
   // iperf3 -c HOST -O 1: the first second does not count.
-  test("leaves out what -O omits", async () => {
+  test("excludes the time given by -O", async () => {
     const client = new Client();
     const [control, data] = await client.start({ time: 1, omit: 1 });
     await data!.socket.write(new Uint8Array(1000));
@@ -163,7 +164,7 @@ describe("iperf3", () => {
     expect((await control!.finish()).streams[0]).toMatchObject({ bytes: 10, end_time: 1 });
   });
 
-  // Somebody else comes while a test runs, and again when it is over.
+  // Another client connects during a test, and again when it is over.
   test("runs one test at a time", async () => {
     const client = new Client();
     const [control] = await client.start({ time: 10 });
@@ -174,14 +175,14 @@ describe("iperf3", () => {
     expect(await (await client.connect(OTHER_COOKIE)).state()).toBe(PARAM_EXCHANGE);
   });
 
-  // One connection more than was asked for is none of the test's.
-  test("takes no more connections than were asked for", async () => {
+  // An additional connection is not part of the test.
+  test("accepts no more connections than requested", async () => {
     const client = new Client();
     await client.start({ parallel: 2 }, 2);
     expect(await (await client.connect()).state()).toBe(ACCESS_DENIED);
   });
 
-  // UDP is not there; the client knows the fault by its number.
+  // UDP is not supported; the error code tells the client.
   test.each([
     [{ udp: true }, 13],
     [{ tcp: true, parallel: 129 }, 113],
@@ -196,8 +197,8 @@ describe("iperf3", () => {
     await control.served;
   });
 
-  // Neither the length of the parameters nor that of the results is the client's to choose.
-  test("bounds what it keeps of a client", async () => {
+  // The lengths of parameters and results are limited.
+  test("bounds the memory used for a client", async () => {
     const client = new Client();
     const first = await client.connect();
     expect(await first.state()).toBe(PARAM_EXCHANGE);
@@ -213,8 +214,8 @@ describe("iperf3", () => {
     expect(second!.socket.state).toBe("CLOSED");
   });
 
-  // Ctrl+C at the client, a reset, a step that does not come: the next client finds the server free.
-  test("is free again when a client goes away", async () => {
+  // Ctrl+C at the client, a reset, or a missing step: the server is free for the next client.
+  test("is free again when a client disconnects", async () => {
     const client = new Client();
     const [terminated, data] = await client.start({ time: 10 });
     await terminated!.say(CLIENT_TERMINATE);
@@ -240,7 +241,7 @@ describe("iperf3", () => {
   });
 
   // Less than a cookie.
-  test("gives up on a client that says nothing", async () => {
+  test("gives up on a silent client", async () => {
     const client = new Client();
     const mute = await client.connect("abc");
     await settle();
@@ -261,8 +262,8 @@ describe("iperf3", () => {
     expect(client.clock.pending).toBe(0);
   });
 
-  // A time, or nothing.
-  test("refuses a limit that is none", () => {
+  // The limit has to be a time, or absent.
+  test("refuses an invalid limit", () => {
     expect(() => iperf3({ maxSeconds: 0 })).toThrow(/^iperf3: options\.maxSeconds: /);
   });
 });

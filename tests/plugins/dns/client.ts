@@ -1,5 +1,5 @@
 /**
- * A stub resolver on a stack, and other servers that are functions.
+ * A stub resolver on a stack, and upstream servers implemented as functions.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { socketPair } from "../../support/fake_socket.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** What a server that is asked does; a rejection: nobody is there. */
+/** Behaviour of a server; a rejection means that it is unreachable. */
 export type Upstream = (query: Bytes, transport: "udp" | "tcp", server: string) => Promise<Bytes>;
 
 const nobody: Upstream = () => Promise.reject(new Error("nobody is there"));
@@ -26,12 +26,12 @@ export class DnsPair extends StackPair {
     this.server.use([53, "udp/53"], dnsThrough(network)(options));
   }
 
-  /** The answer to a question, as dig would show it. */
+  /** The answer to a question, in the format of dig. */
   async ask(name: string, type: string, more: Partial<Packet> = {}): Promise<string> {
     return describe(decode(await this.exchange(query(name, type, more))));
   }
 
-  /** What comes back for a datagram. */
+  /** The reply to a datagram. */
   async exchange(message: Uint8Array): Promise<Bytes> {
     using socket = this.client.listenDatagram({ port: 0 });
     await socket.send(message, "10.0.0.2:53");
@@ -39,7 +39,7 @@ export class DnsPair extends StackPair {
     return reply;
   }
 
-  /** Whether anything comes back for a datagram within ten seconds. */
+  /** Whether a datagram is answered within ten seconds. */
   async isAnswered(message: Uint8Array): Promise<boolean> {
     using socket = this.client.listenDatagram({ port: 0 });
     await socket.send(message, "10.0.0.2:53");
@@ -48,7 +48,7 @@ export class DnsPair extends StackPair {
   }
 }
 
-/** A query, of which `more` says what is different. */
+/** A query; `more` overrides its fields. */
 export function query(name: string, type: string, more: Partial<Packet> = {}): Bytes {
   const questions = [{ name, type: type as "A" }];
   const packet: Packet = { type: "query", id: 4711, flags: 256, questions, ...more };

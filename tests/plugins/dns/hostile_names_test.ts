@@ -20,7 +20,7 @@ async function asked(pair: DnsPair, query: Uint8Array): Promise<StrictMessage> {
 }
 
 describe("a label of any bytes", () => {
-  // Dots, zeros, escapes, bytes that are no UTF-8: behind a wildcard the owner is what was asked.
+  // Dots, zeros, escapes, invalid UTF-8: with a wildcard, the owner name is that of the question.
   test.each([
     ".",
     "x.",
@@ -53,7 +53,7 @@ describe("a label of any bytes", () => {
     expect([none.rcode, none.authorities[0]!.name]).toEqual([NOERROR, ["lan"]]);
   });
 
-  // What looks alike as text is another name.
+  // Names that look the same as text are distinct.
   test.each([
     [["db.lan"], REFUSED],
     [["db", "lan."], REFUSED],
@@ -73,8 +73,8 @@ describe("a label of any bytes", () => {
     expect(reply.answers.length).toBe(rcode === NOERROR ? 1 : 0);
   });
 
-  // As long as a name can be, and longer.
-  test("makes a name of at most 255 bytes (RFC 1035 2.3.4)", async () => {
+  // The maximum length of a name, and longer.
+  test("is part of a name of at most 255 bytes (RFC 1035 2.3.4)", async () => {
     await using pair = new DnsPair(OPTIONS);
     const longest = [
       "a".repeat(63),
@@ -91,7 +91,7 @@ describe("a label of any bytes", () => {
 });
 
 describe("any message", () => {
-  // Every reply can be read, and speaks of the name that was asked or of one that is known.
+  // Every reply is well-formed, and has only the name in the question or known names.
   test("is answered by a reply that is well-formed, or not at all", async () => {
     await using pair = new DnsPair(OPTIONS);
     const dice = new Dice(53);
@@ -120,7 +120,7 @@ describe("EDNS", () => {
   const ask = (pair: DnsPair, additionals: number, extra: number[]) =>
     asked(pair, rawQuery(["db", "lan"], 1, { additionals, extra }));
 
-  // One at most, at the root, its options whole.
+  // At most one, at the root, with complete options.
   test("is one OPT record, at the root (RFC 6891 6.1.1)", async () => {
     await using pair = new DnsPair(OPTIONS);
     expect((await ask(pair, 1, opt)).rcode).toBe(NOERROR);
@@ -134,7 +134,7 @@ describe("EDNS", () => {
     expect((await ask(pair, 1, withOption.slice(0, -1))).rcode).toBe(FORMERR);
   });
 
-  // The extended code needs the record that has room for it.
+  // The extended code requires an OPT record in the reply.
   test("of another version is answered with BADVERS (RFC 6891 6.1.3)", async () => {
     await using pair = new DnsPair(OPTIONS);
     const { rcode, additionals, answers } = await ask(pair, 1, opt.with(6, 1));
@@ -142,8 +142,8 @@ describe("EDNS", () => {
     expect(additionals[0]!.ttl & 0xff_0000).toBe(0);
   });
 
-  // A record that points at itself, forward, or at what is no name.
-  test("is not found behind names that are malformed", async () => {
+  // A record that points to itself, forward, or to an invalid name.
+  test("is not read after malformed names", async () => {
     await using pair = new DnsPair(OPTIONS);
     const record = [0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 1, 2, 3, 4];
     expect((await ask(pair, 1, [0xc0, 12, ...record])).rcode).toBe(NOERROR);
@@ -153,8 +153,8 @@ describe("EDNS", () => {
   });
 });
 
-describe("questions about no records", () => {
-  // Of messages, of whole zones, of long ago.
+describe("questions for meta-types", () => {
+  // Message types, zone transfers, and obsolete types.
   test.each([[41, 1], [249, 1], [250, 1], [251, 5], [252, 5], [253, 4], [254, 4], [65_280, 0]])(
     "of type %d are answered with code %d",
     async (type, rcode) => {

@@ -4,7 +4,7 @@ import { dns } from "../../../adapters/plugins/dns.ts";
 import { DnsPair, edns, query } from "./client.ts";
 
 describe("dns", () => {
-  // By family; a known name without the type asked for has no answer and is no error.
+  // By family; a known name without the requested type has an empty answer without an error.
   test("answers with the addresses of its names (RFC 1035 3.4.1, RFC 3596 2.1)", async () => {
     await using pair = new DnsPair({
       names: { "Db.Lan.": ["10.7.0.3", "10.7.0.4", "fd07::3"], "one.lan": "10.7.0.9" },
@@ -17,7 +17,7 @@ describe("dns", () => {
     expect(await pair.ask("one.lan", "HTTPS")).toBe("NOERROR aa rd");
   });
 
-  // The question comes back as it was, in its own case, and the identification.
+  // The reply has the question with its case, and the identification.
   test("repeats the question byte for byte", async () => {
     await using pair = new DnsPair({ names: { "db.lan": "10.7.0.3" } });
     const asked = query("dB.LaN", "A", { id: 77 });
@@ -28,8 +28,8 @@ describe("dns", () => {
     expect(ttl).toBe(60);
   });
 
-  // The chain of names and what it ends at.
-  test("follows aliases, and tells texts (RFC 1034 3.6.2)", async () => {
+  // The chain of aliases and the final record.
+  test("follows aliases, and answers with texts (RFC 1034 3.6.2)", async () => {
     await using pair = new DnsPair({
       names: {
         "www.lan": { cname: "web.lan" },
@@ -45,8 +45,8 @@ describe("dns", () => {
       .toBe('NOERROR aa rd: HINFO {"cpu":"RFC8482","os":""}');
   });
 
-  // Every name below that does not exist otherwise.
-  test("knows wildcards (RFC 4592 2.2.1)", async () => {
+  // Every name below that does not exist itself.
+  test("supports wildcards (RFC 4592 2.2.1)", async () => {
     await using pair = new DnsPair({
       names: { "*.app.lan": "10.7.0.4", "db.app.lan": "10.7.0.5", "a.b.app.lan": "10.7.0.6" },
       zones: ["lan"],
@@ -54,14 +54,14 @@ describe("dns", () => {
     expect(await pair.ask("x.app.lan", "A")).toBe("NOERROR aa rd: A 10.7.0.4");
     expect(await pair.ask("x.y.app.lan", "A")).toBe("NOERROR aa rd: A 10.7.0.4");
     expect(await pair.ask("db.app.lan", "A")).toBe("NOERROR aa rd: A 10.7.0.5");
-    // What exists stands in the wildcard's way.
+    // Existing names hide the wildcard.
     expect(await pair.ask("x.db.app.lan", "A")).toBe("NXDOMAIN aa rd");
     expect(await pair.ask("x.b.app.lan", "A")).toBe("NXDOMAIN aa rd");
     expect(await pair.ask("b.app.lan", "A")).toBe("NOERROR aa rd");
     expect(await pair.ask("app.lan", "A")).toBe("NOERROR aa rd");
   });
 
-  // Its own zones it knows, of others it knows nothing.
+  // It is authoritative for its own zones only.
   test("denies names of its zones, and refuses others (RFC 1035 4.1.1)", async () => {
     await using pair = new DnsPair({ names: { "db.lan": "10.7.0.3" }, zones: ["lan"] });
     expect(await pair.ask("nobody.lan", "A")).toBe("NXDOMAIN aa rd");
@@ -70,8 +70,8 @@ describe("dns", () => {
     expect(await pair.ask("example.com", "A")).toBe("REFUSED rd");
   });
 
-  // A resolver keeps what is not there as long as the SOA record says.
-  test("says with an SOA record what is not there (RFC 2308 2)", async () => {
+  // A resolver caches negative answers for the time in the SOA record.
+  test("adds an SOA record to negative answers (RFC 2308 2)", async () => {
     await using pair = new DnsPair({
       names: {
         "db.lan": "10.7.0.3",
@@ -100,15 +100,15 @@ describe("dns", () => {
     expect(await owner("nobody.example", "A")).toBe("REFUSED 0    ");
   });
 
-  // However an address was written, the record has its four or sixteen bytes.
-  test("takes every spelling of an address", async () => {
+  // The record has four or sixteen bytes for every spelling of an address.
+  test("accepts every spelling of an address", async () => {
     await using pair = new DnsPair({ names: { "a.lan": ["::ffff:10.0.0.1", "FD07:0::0003"] } });
     expect(await pair.ask("a.lan", "A")).toBe("NOERROR aa rd: A 10.0.0.1");
     expect(await pair.ask("a.lan", "AAAA")).toBe("NOERROR aa rd: AAAA fd07::3");
   });
 
-  // Every kind of name that cannot be: said when the plugin is made.
-  test("refuses what cannot be", () => {
+  // Invalid names are reported when the plugin is created.
+  test("refuses invalid names", () => {
     expect(() => dns({ names: { "db.lan": "10.7.0" } })).toThrow("names.db.lan");
     expect(() => dns({ names: { "a..b": "10.7.0.1" } })).toThrow('"a..b" is not a name');
     expect(() => dns({ names: { "a\\.b": "10.7.0.1" } })).toThrow("is not a name");
@@ -125,7 +125,7 @@ describe("dns", () => {
 
 describe("queries that are not served", () => {
   // Another class, another operation, another version, a whole zone.
-  test("are answered with what is wrong (RFC 1035 4.1.1, RFC 6891 6.1.3)", async () => {
+  test("are answered with the right error code (RFC 1035 4.1.1, RFC 6891 6.1.3)", async () => {
     await using pair = new DnsPair({ names: { "db.lan": "10.7.0.3" } });
     const ask = (more: object, type = "A") => pair.ask("db.lan", type, more);
     expect(await ask({ questions: [{ name: "db.lan", type: "A", class: "CH" }] }))
@@ -140,8 +140,8 @@ describe("queries that are not served", () => {
     expect(await ask({ questions: two })).toBe("FORMERR rd");
   });
 
-  // Cut in every place, and with a pointer that leads to itself.
-  test("are malformed, and answered with FORMERR or not at all", async () => {
+  // Truncated at every offset, and with a pointer to itself.
+  test("that are malformed are answered with FORMERR or not at all", async () => {
     await using pair = new DnsPair({ names: { "db.lan": "10.7.0.3" } });
     const whole = query("db.lan", "A", edns(1232));
     for (let length = 12; length < whole.length; length++) {
@@ -155,8 +155,8 @@ describe("queries that are not served", () => {
     }
   });
 
-  // Two servers that answered answers would do so for ever.
-  test("are answers themselves, and not answered", async () => {
+  // Two servers that answered responses would loop forever.
+  test("that are responses are not answered", async () => {
     await using pair = new DnsPair({ names: { "db.lan": "10.7.0.3" } });
     const answer = query("db.lan", "A");
     answer[2]! |= 0x80;
@@ -168,8 +168,8 @@ describe("long answers", () => {
   const addresses = Array.from({ length: 100 }, (_, i) => `10.7.1.${i}`);
   const texts = Array.from({ length: 12 }, (_, i) => `${"x".repeat(60)}${i}`);
 
-  // 512 bytes without EDNS, what the client takes with it, never more than 1232.
-  test("are truncated to what the client takes (RFC 6891 6.2.5, RFC 2181 9)", async () => {
+  // 512 bytes without EDNS, with EDNS what the client accepts, but at most 1232.
+  test("are truncated to what the client accepts (RFC 6891 6.2.5, RFC 2181 9)", async () => {
     await using pair = new DnsPair({ names: { "many.lan": addresses, "t.lan": { txt: texts } } });
     expect(await pair.ask("many.lan", "A")).toBe("NOERROR aa tc rd");
     expect(await pair.ask("many.lan", "A", edns(4096))).toBe("NOERROR aa tc rd");

@@ -1,5 +1,5 @@
 /**
- * Reads replies without mercy: what is left over, runs over the end or points forward is an error.
+ * A strict parser of replies: trailing bytes, overruns and forward pointers are errors.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export interface StrictMessage {
   readonly additionals: readonly StrictRecord[];
 }
 
-/** A query whose labels are bytes, each as a character; `more` is behind the question. */
+/** A query whose labels are bytes, each as a character; `more` follows the question. */
 export function rawQuery(
   labels: readonly string[],
   type = 1,

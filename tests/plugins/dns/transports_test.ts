@@ -9,7 +9,7 @@ const later = (pair: DnsPair, ms: number) =>
   new Promise<void>((resolve) => void pair.clock.schedule(pair.clock.now() + ms, resolve));
 
 describe("dns over TCP", () => {
-  // Many questions on one connection, and an answer for which UDP has no room.
+  // Many questions on one connection, and an answer too large for UDP.
   test("answers one query after the other (RFC 7766 6.2.1)", async () => {
     const addresses = Array.from({ length: 200 }, (_, i) => `10.7.1.${i}`);
     await using pair = new DnsPair({ names: { "many.lan": addresses, "db.lan": "10.7.0.3" } });
@@ -20,15 +20,15 @@ describe("dns over TCP", () => {
       const reply = decode((await pair.run(reader.next()))!);
       expect(reply.answers!.length).toBe(name === "db.lan" ? 1 : 200);
     }
-    // A half-close ends it, after the last answer.
+    // A half-close ends the connection after the last answer.
     await socket.write(frame(query("db.lan", "A")));
     await socket.closeWrite();
     expect(shown(decode((await pair.run(reader.next()))!))).toBe("NOERROR aa rd: A 10.7.0.3");
     expect(await pair.run(reader.next())).toBeUndefined();
   });
 
-  // All at once; who waits for an upstream stops nobody.
-  test("answers pipelined queries as their answers come (RFC 7766 6.2.1.1)", async () => {
+  // All at once; a query that waits for an upstream does not block others.
+  test("answers pipelined queries out of order (RFC 7766 6.2.1.1)", async () => {
     const upstream = async (asked: Uint8Array) => {
       await later(pair, 500);
       return replyTo(asked, { answers: [A("1.2.3.4")] });
@@ -46,7 +46,7 @@ describe("dns over TCP", () => {
     expect(ids).toEqual([2, 1]);
   });
 
-  // Three hundred at once are all answered, 64 of them at a time.
+  // Three hundred at once are all answered, at most 64 concurrently.
   test("bounds the queries of a connection", async () => {
     let [running, most] = [0, 0];
     const upstream = async (asked: Uint8Array) => {
@@ -64,7 +64,7 @@ describe("dns over TCP", () => {
     expect([ids.size, most]).toEqual([300, 64]);
   });
 
-  // Nothing to say for ten seconds.
+  // Idle for ten seconds.
   test("closes idle connections (RFC 7766 6.2.3)", async () => {
     await using pair = new DnsPair({});
     const socket = pair.client.connect("10.0.0.2:53");
@@ -75,12 +75,12 @@ describe("dns over TCP", () => {
 });
 
 describe("dns that forwards", () => {
-  // As it came, but for the identification and the flags that are this server's.
-  test("hands on what an upstream says", async () => {
+  // Unchanged, except for the identification and this server's flags.
+  test("passes on the answer of an upstream", async () => {
     const asked: string[] = [];
     await using pair = new DnsPair({ upstreams: ["9.9.9.9", "[fd00::9]:5353"] }, (q, how, who) => {
       asked.push(`${how} ${who}`);
-      // Authoritative there, and no server for recursive queries.
+      // Authoritative, and without recursion.
       return Promise.resolve(replyTo(q, { flags: 0x500, answers: [A("1.2.3.4")] }));
     });
     expect(await pair.ask("x.example", "A")).toBe("NOERROR rd ra: A 1.2.3.4");
@@ -89,8 +89,8 @@ describe("dns that forwards", () => {
     expect(asked).toEqual(["udp 9.9.9.9:53", "udp 9.9.9.9:53"]);
   });
 
-  // The next one is asked; when there is none SERVFAIL.
-  test("asks the next upstream where one leads back to it", async () => {
+  // The next one is queried; without another one the answer is SERVFAIL.
+  test("queries the next upstream if one leads back to it", async () => {
     const asked: string[] = [];
     const back = { hostname: "10.0.0.2", port: 53 };
     await using pair = new DnsPair(
@@ -105,7 +105,7 @@ describe("dns that forwards", () => {
     expect(asked).toEqual(["udp 9.9.9.9:53"]);
   });
 
-  // Where there is no other the client is told at once.
+  // Without another upstream the client gets SERVFAIL at once.
   test("fails a question whose only upstream leads back to it", async () => {
     const back = { hostname: "10.0.0.2", port: 53 };
     await using pair = new DnsPair(
@@ -116,8 +116,8 @@ describe("dns that forwards", () => {
     expect(await pair.ask("a.example", "A")).toBe("SERVFAIL rd ra");
   });
 
-  // The first refuses, the second says nothing.
-  test("asks the next upstream when one fails or is silent", async () => {
+  // The first refuses, the second does not answer.
+  test("queries the next upstream if one fails or is silent", async () => {
     await using pair = new DnsPair(
       { upstreams: ["9.9.9.9", "9.9.9.8", "9.9.9.7"], timeoutMs: 300 },
       (q, _, who) => {
@@ -133,8 +133,8 @@ describe("dns that forwards", () => {
     expect(await silent.ask("x.example", "A")).toBe("SERVFAIL rd ra");
   });
 
-  // Longer than clients are kept that say nothing.
-  test("waits for upstreams as long as they may take", async () => {
+  // Longer than the idle timeout of clients.
+  test("waits for upstreams for their whole timeout", async () => {
     const options = { upstreams: ["9.9.9.9", "9.9.9.8"], timeoutMs: 12_000 };
     await using pair = new DnsPair(options, (q, _, who) => {
       if (who === "9.9.9.9:53") return new Promise(() => {});
@@ -147,8 +147,8 @@ describe("dns that forwards", () => {
     expect(reply && decode(reply).answers!.length).toBe(1);
   });
 
-  // What does not fit is asked for again over TCP, when the client can take it.
-  test("asks again over TCP what was truncated (RFC 7766 5)", async () => {
+  // A truncated answer is requested again over TCP if the client can receive it.
+  test("repeats a query over TCP if the answer was truncated (RFC 7766 5)", async () => {
     const answers = Array.from({ length: 100 }, (_, i) => A(`1.2.3.${i}`));
     await using pair = new DnsPair(
       { upstreams: ["9.9.9.9"] },
@@ -161,21 +161,21 @@ describe("dns that forwards", () => {
     expect([reply.answers!.length, reply.flag_tc, reply.id]).toEqual([100, false, 4711]);
   });
 
-  // An upstream that is more generous than the client.
-  test("truncates what the client has no room for", async () => {
+  // The upstream's answer is larger than the client accepts.
+  test("truncates answers that are too large for the client", async () => {
     const answers = Array.from({ length: 100 }, (_, i) => A(`1.2.3.${i}`));
     await using pair = new DnsPair(
       { upstreams: ["9.9.9.9"] },
       (q) => Promise.resolve(replyTo(q, { answers })),
     );
     expect(await pair.ask("x.example", "A")).toBe("NOERROR tc rd ra");
-    // Who speaks EDNS is answered so (RFC 6891 7).
+    // A query with EDNS gets an answer with EDNS (RFC 6891 7).
     const reply = decode(await pair.exchange(query("x.example", "A", edns(1232))));
     expect([reply.flag_tc, reply.additionals!.map(({ type }) => type)]).toEqual([true, ["OPT"]]);
   });
 
-  // Another question, another identification, a query: none of them is the answer.
-  test("believes nothing but the answer (RFC 5452 9.1)", async () => {
+  // Another question, another identification, or a query is not an answer.
+  test("accepts only matching answers (RFC 5452 9.1)", async () => {
     let tries = 0;
     await using pair = new DnsPair({ upstreams: ["9.9.9.9"] }, (q) => {
       const reply = replyTo(q, { answers: [A("6.6.6.6")] });
@@ -190,8 +190,8 @@ describe("dns that forwards", () => {
     expect(tries).toBe(4);
   });
 
-  // Whoever comes then is told so.
-  test("bounds what waits for upstreams", async () => {
+  // Later queries get SERVFAIL.
+  test("bounds the queries waiting for upstreams", async () => {
     await using pair = new DnsPair(
       { upstreams: ["9.9.9.9"], maxQueries: 5, timeoutMs: 1000 },
       () => new Promise(() => {}),
@@ -207,8 +207,9 @@ describe("dns that forwards", () => {
     for (let i = 0; i < 8; i++) expect(decode((await socket.receive())[0]).rcode).toBe("SERVFAIL");
   });
 
-  // One client has all that may wait: the oldest gets SERVFAIL, and another client its answer.
-  test("makes the client with the most queries make room for another", async () => {
+  // One client has all waiting queries: its oldest gets SERVFAIL, and another client gets its
+  // answer.
+  test("evicts a query of the client with the most for another client", async () => {
     await using pair = new DnsPair(
       { upstreams: ["9.9.9.9"], maxQueries: 8, timeoutMs: 5000 },
       (q) =>
@@ -229,8 +230,8 @@ describe("dns that forwards", () => {
     expect([evicted.id, evicted.rcode]).toEqual([0, "SERVFAIL"]);
   });
 
-  // A client that asks from a new port each time leaves no flow behind.
-  test("forgets flows after five seconds", async () => {
+  // A client that uses a new port each time leaves no flow.
+  test("ends flows after five seconds", async () => {
     await using pair = new DnsPair({ names: { "db.lan": "10.7.0.3" } });
     for (let i = 0; i < 20; i++) await pair.ask("db.lan", "A");
     expect(pair.server.stats()["flows"]).toBe(20);

@@ -9,15 +9,15 @@ import {
   testContext,
 } from "../../support/fake_socket.ts";
 
-/** Where there is no UDP. */
+/** Rejects: there is no UDP in these tests. */
 export function tcpOnly(dial: Dial): HostDialer {
   return { dial, dialDatagrams: () => Promise.reject(new Error("there is no UDP in this test")) };
 }
 
-/** What becomes of attempts: they are taken, refused, not answered, or cannot be made. */
+/** Outcome of attempts: accepted, refused, not answered, or failed locally. */
 export type Mood = "up" | "refuses" | "silent" | "no descriptor";
 
-/** Targets whose moods a test sets, and who was dialled. */
+/** Simulated targets whose behaviour a test sets; records the attempts. */
 export class FakeTargets {
   readonly moods: Map<string, Mood> = new Map();
   /** Every attempt, in order. */
@@ -45,7 +45,7 @@ export class FakeTargets {
     }
   };
 
-  /** Who was dialled since the last time. */
+  /** Targets dialled since the last call. */
   take(): string[] {
     return this.dialled.splice(0);
   }

@@ -13,7 +13,7 @@ const HEALTH = {
 };
 
 describe("forward's health checks", () => {
-  // Every second both are connected to, and left at once.
+  // Every second both targets are connected to, and disconnected at once.
   test("connect at the interval, from the first connection on", async () => {
     const targets = new FakeTargets();
     const clients = new Clients(forwardThrough(tcpOnly(targets.dial))(HEALTH));
@@ -26,8 +26,8 @@ describe("forward's health checks", () => {
     expect(targets.accepted.slice(1).every(({ peer }) => peer!.ending === "close")).toBe(true);
   });
 
-  // A stops answering: out after two checks. It answers again: in after three.
-  test("take a target out and bring it back", async () => {
+  // A stops answering and is removed after two checks; it answers again and is back after three.
+  test("remove a failed target and bring it back", async () => {
     const targets = new FakeTargets();
     const clients = new Clients(forwardThrough(tcpOnly(targets.dial))(HEALTH));
     const { clock } = clients.context;
@@ -51,7 +51,7 @@ describe("forward's health checks", () => {
     expect(targets.take().sort()).toEqual([A, B]);
   });
 
-  // Its port takes connections, but what is sent there would come in here again: it is down.
+  // Its port accepts connections, but connections would loop: it counts as down.
   test("do not connect to a target that leads back", async () => {
     const targets = new FakeTargets();
     const leadsBack: LeadsBack = (_, { hostname }) =>
@@ -66,8 +66,8 @@ describe("forward's health checks", () => {
     ]);
   });
 
-  // Failures of real connections count as failed checks do, but time alone brings nobody back.
-  test("are helped by attempts that fail", async () => {
+  // Failed connections count as failed checks, but a target does not recover by time alone.
+  test("also count failed connections", async () => {
     const targets = new FakeTargets();
     targets.moods.set(A, "refuses");
     const plugin = forwardThrough(tcpOnly(targets.dial))({
@@ -82,8 +82,8 @@ describe("forward's health checks", () => {
     expect(targets.take()).toEqual([B]);
   });
 
-  // A target that wants a header gets one that speaks for nobody.
-  test("say that they speak for nobody (PROXY protocol)", async () => {
+  // A target that requires a header gets one with the LOCAL command.
+  test("send a LOCAL header (PROXY protocol)", async () => {
     const targets = new FakeTargets();
     const clients = new Clients(
       forwardThrough(tcpOnly(targets.dial))({ ...HEALTH, proxyProtocol: 1 }),
@@ -95,7 +95,7 @@ describe("forward's health checks", () => {
     expect(new TextDecoder().decode(chunk.subarray(0, size!))).toBe("PROXY UNKNOWN\r\n");
   });
 
-  // The stack closes: no timer is left, and a check that runs is given up.
+  // The stack closes: no timer is left, and a running check is aborted.
   test("end with the plugin", async () => {
     const targets = new FakeTargets();
     const plugin = forwardThrough(tcpOnly(targets.dial))(HEALTH);

@@ -10,14 +10,14 @@ const C = "unix:/run/c.sock";
 
 describe("forward to several targets", () => {
   // Five connections over three targets.
-  test("takes them in turn", async () => {
+  test("uses them in turn", async () => {
     const targets = new FakeTargets();
     const clients = new Clients(forwardThrough(tcpOnly(targets.dial))({ to: [A, B, C] }));
     for (let i = 0; i < 5; i++) await clients.syn();
     expect(targets.take()).toEqual([A, B, C, A, B]);
   });
 
-  // One connection each; B's ends, so B is next, and again while it has the fewest.
+  // One connection each; B's ends, so B is used next, and again while it has the fewest.
   test("prefers the one with the fewest connections", async () => {
     const targets = new FakeTargets();
     const plugin = forwardThrough(tcpOnly(targets.dial))({
@@ -34,7 +34,7 @@ describe("forward to several targets", () => {
     expect(targets.take()).toEqual([B]);
   });
 
-  // A refuses, B takes the connection: the client never knows.
+  // A refuses and B accepts the connection; the client does not notice.
   test("tries the next one before the SYN is answered", async () => {
     const targets = new FakeTargets();
     targets.moods.set(A, "refuses");
@@ -46,8 +46,8 @@ describe("forward to several targets", () => {
     await served;
   });
 
-  // What this side lacks says nothing about a target: it stays up, and one line says what it was.
-  test("leaves the health of a target alone where no connection could be made", async () => {
+  // A local failure says nothing about a target: it stays up, and one line gives the reason.
+  test("does not mark a target down because of a local failure", async () => {
     const targets = new FakeTargets();
     targets.moods.set(A, "no descriptor");
     const clients = new Clients(
@@ -63,8 +63,8 @@ describe("forward to several targets", () => {
     expect(targets.take()).toEqual([A]);
   });
 
-  // A is silent for its time, then B is tried; each attempt has all of connectTimeoutMs.
-  test("goes on to the next one when the time is over", async () => {
+  // A is silent until the timeout, then B is tried; each attempt has the whole connectTimeoutMs.
+  test("tries the next one after the timeout", async () => {
     const targets = new FakeTargets();
     targets.moods.set(A, "silent");
     const clients = new Clients(
@@ -78,7 +78,7 @@ describe("forward to several targets", () => {
     expect(targets.take()).toEqual([B]);
   });
 
-  // All refuse: each was asked once, the last reason is the reason.
+  // All refuse: each was tried once, and the last error is reported.
   test("refuses when all of them refuse", async () => {
     const targets = new FakeTargets();
     for (const name of [A, B, C]) targets.moods.set(name, "refuses");
@@ -87,7 +87,7 @@ describe("forward to several targets", () => {
     expect(targets.take()).toEqual([A, B, C]);
   });
 
-  // The peer gives up while A is silent: B is not bothered, and A is not to blame.
+  // The peer gives up while A is silent: B is not tried, and A is not marked down.
   test("stops when the peer gives up", async () => {
     const targets = new FakeTargets();
     targets.moods.set(A, "silent");
@@ -103,8 +103,8 @@ describe("forward to several targets", () => {
 });
 
 describe("forward's limit of connections", () => {
-  // Two each: the fifth is refused without an attempt; when one ends there is room again.
-  test("is each target's", async () => {
+  // Two each: the fifth is refused without an attempt; when one ends, another is accepted.
+  test("applies to each target", async () => {
     const targets = new FakeTargets();
     const clients = new Clients(
       forwardThrough(tcpOnly(targets.dial))({ to: [A, B], maxConnections: 2 }),
@@ -121,8 +121,8 @@ describe("forward's limit of connections", () => {
     expect(targets.take()).toEqual([A]);
   });
 
-  // One client has all of both: another one takes the place of the oldest, and then of the next.
-  test("makes the client with the most make room for another", async () => {
+  // One client has all connections of both: another client evicts the oldest, then the next.
+  test("evicts a connection of the client with the most for another client", async () => {
     const targets = new FakeTargets();
     const clients = new Clients(
       forwardThrough(tcpOnly(targets.dial))({ to: [A, B], maxConnections: 4 }),
@@ -138,8 +138,8 @@ describe("forward's limit of connections", () => {
     expect(await codeOf(clients.syn())).toBe("CONNECTION_REFUSED");
   });
 
-  // What one client has is no reason to end it while another target has room.
-  test("fills the targets before anybody makes room", async () => {
+  // Nothing is evicted while another target has room.
+  test("fills all targets before evicting", async () => {
     const targets = new FakeTargets();
     const clients = new Clients(
       forwardThrough(tcpOnly(targets.dial))({ to: [A, B], maxConnections: 4 }),
@@ -153,8 +153,8 @@ describe("forward's limit of connections", () => {
     expect(targets.take()).toEqual([A, A]);
   });
 
-  // A silent target is asked once; the second SYN has to wait for nobody.
-  test("counts attempts", async () => {
+  // A silent target is tried once; the second SYN is refused at once.
+  test("includes attempts", async () => {
     const targets = new FakeTargets();
     targets.moods.set(A, "silent");
     const clients = new Clients(
@@ -170,8 +170,8 @@ describe("forward's limit of connections", () => {
 });
 
 describe("forward without health checks", () => {
-  // Two failures put A down for a second; then one attempt may see whether it is back.
-  test("leaves a target out that failed, for a while", async () => {
+  // Two failures mark A down for a second; then one attempt may probe it.
+  test("skips a failed target for a while", async () => {
     const targets = new FakeTargets();
     targets.moods.set(A, "refuses");
     const plugin = forwardThrough(tcpOnly(targets.dial))({
@@ -196,7 +196,7 @@ describe("forward without health checks", () => {
     expect(clients.messages("info")).toEqual([`target is up again: ${A}`]);
   });
 
-  // Both have failed. Somebody has to be asked.
+  // Both have failed, but one of them has to be tried.
   test("tries all of them when none is up", async () => {
     const targets = new FakeTargets();
     for (const name of [A, B]) targets.moods.set(name, "refuses");

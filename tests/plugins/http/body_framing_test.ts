@@ -6,7 +6,7 @@ import type { RequestHead } from "../../../plugins/shared/http/request_head.ts";
 import { latin1 } from "./support.ts";
 
 describe("bodyFraming", () => {
-  // What may be said about a body, and how long it is then.
+  // Valid framing fields, and the resulting framing.
   for (
     const [fields, framing] of [
       ["", 0],
@@ -23,7 +23,7 @@ describe("bodyFraming", () => {
     });
   }
 
-  // Everything that another server might read differently.
+  // Fields that another server might interpret differently.
   for (
     const [fields, status] of [
       ["Content-Length: -1\r\n", 400],
@@ -60,7 +60,7 @@ describe("bodyFraming", () => {
     });
   }
 
-  // A recipient that does not know chunked may have passed it on.
+  // An HTTP/1.0 recipient that does not support chunked may have forwarded it.
   test("refuses Transfer-Encoding in HTTP/1.0 with 400 (RFC 9112 6.1)", () => {
     expect(framingOf("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n")).toBe(400);
   });

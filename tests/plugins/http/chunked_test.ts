@@ -5,7 +5,7 @@ import { latin1, seeded, textOf } from "./support.ts";
 const LIMITS = { maxChunkExtensionBytes: 20, maxTrailerBytes: 30 };
 
 describe("ChunkedDecoder", () => {
-  // Data, end and what follows, however the bytes are cut.
+  // Data, end and following bytes, at every split point.
   for (
     const [body, data] of [
       ["0\r\n\r\n", ""],
@@ -25,7 +25,7 @@ describe("ChunkedDecoder", () => {
     });
   }
 
-  // Everything that has been used to smuggle a request past a lenient parser.
+  // Known request smuggling techniques.
   for (
     const [body, status] of [
       ["\r\n", 400],
@@ -69,8 +69,8 @@ describe("ChunkedDecoder", () => {
     });
   }
 
-  // 2000 random bodies, cut at random.
-  test("reads random chunks, cut at random", () => {
+  // 2000 random bodies, split at random.
+  test("parses random chunks, split at random", () => {
     const random = seeded(11);
     const below = (n: number) => Math.floor(random() * n);
     for (let round = 0; round < 2000; round++) {

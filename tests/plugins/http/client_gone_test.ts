@@ -10,13 +10,13 @@ import { contentOf, latin1, serve, type Served, statuses } from "./support.ts";
 const GET = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 const POST = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n";
 
-/** How clients go: in order, and not. */
+/** How clients disconnect: with FIN or RST. */
 const WAYS: Record<string, (served: Served) => Promise<void> | void> = {
   FIN: ({ client }) => client.closeWrite(),
   RST: ({ client }) => client.abort(),
 };
 
-/** An app that waits for the abort of its request, and tells what it saw. */
+/** An app that waits for the abort of its request, and reports what it saw. */
 function waiting(seen: unknown[]) {
   return (request: Request) =>
     new Promise<Response>((resolve) => {
@@ -27,10 +27,10 @@ function waiting(seen: unknown[]) {
     });
 }
 
-describe("a client that goes", () => {
+describe("a client that disconnects", () => {
   for (const [way, go] of Object.entries(WAYS)) {
-    // Nothing is written, nothing is read: the handler is told all the same, and the connection ends.
-    test(`by ${way} aborts the request that waits (RFC 9112 9.5)`, async () => {
+    // Neither side writes: the handler's signal is aborted, and the connection ends.
+    test(`by ${way} aborts the pending request (RFC 9112 9.5)`, async () => {
       const seen: unknown[] = [];
       const served = serve(waiting(seen));
       await served.send(GET);
@@ -40,8 +40,8 @@ describe("a client that goes", () => {
       expect(served.lines.filter(({ level }) => level === "error")).toEqual([]);
     });
 
-    // The requests behind the one that waits are in the way of the FIN.
-    test(`by ${way} behind pipelined requests aborts each (RFC 9112 9.3.2)`, async () => {
+    // Pipelined requests precede the FIN.
+    test(`by ${way} after pipelined requests aborts each (RFC 9112 9.3.2)`, async () => {
       const seen: unknown[] = [];
       const served = serve(waiting(seen));
       await served.send(GET + GET + GET);
@@ -50,8 +50,8 @@ describe("a client that goes", () => {
       expect(seen).toEqual(way === "FIN" ? Array(3).fill("AbortError") : ["AbortError"]);
     });
 
-    // Server-sent events of which there is none for hours.
-    test(`by ${way} cancels the body that waits`, async () => {
+    // Server-sent events without an event for hours.
+    test(`by ${way} cancels the pending response body`, async () => {
       const reasons: unknown[] = [];
       let controller: ReadableStreamDefaultController | undefined;
       const body = new ReadableStream({
@@ -69,7 +69,7 @@ describe("a client that goes", () => {
       expect(served.lines.filter(({ level }) => level === "error")).toEqual([]);
     });
 
-    // What has come of the body has been read, or nobody reads any of it.
+    // The received part of the body has been read, or none of it.
     test.each(["first", "none"])(
       `by ${way} within a body of which %s is read aborts the request`,
       async (which) => {
@@ -91,8 +91,9 @@ describe("a client that goes", () => {
     );
   }
 
-  // The first 16 KiB of what follows are read to find the FIN; behind more, the connection is looked at.
-  test("behind many pipelined requests is noticed within a second", async () => {
+  // The first 16 KiB of pipelined requests are read to find the FIN; beyond that the connection is
+  // polled.
+  test("after many pipelined requests is detected within a second", async () => {
     const seen: unknown[] = [];
     const { send, client, server, clock } = serve(waiting(seen));
     await send(GET.repeat(1000));
@@ -103,8 +104,9 @@ describe("a client that goes", () => {
     expect(seen[0]).toBe("AbortError");
   });
 
-  // A request that waits for its own clean-up, as `fetch(upstream, { signal })` rejects: no 500, no log.
-  test("is no fault of a handler that rejects because of it", async () => {
+  // A handler that rejects because of the abort, as `fetch(upstream, { signal })` does: no 500, no
+  // log line.
+  test("is not an error of a handler that rejects because of it", async () => {
     const { send, client, lines, finished, received } = serve((request) =>
       new Promise((_, reject) => {
         request.signal.addEventListener("abort", () => reject(request.signal.reason));
@@ -117,8 +119,8 @@ describe("a client that goes", () => {
     expect(lines.filter(({ level }) => level === "error")).toEqual([]);
   });
 
-  // The body that is asked for behind the FIN is not begun.
-  test("gets no body that is not there yet", async () => {
+  // A response body requested after the FIN is not started.
+  test("does not get a response body that is not available yet", async () => {
     let cancelled = false;
     const { send, client, finished, received } = serve(async ({ signal }) => {
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
@@ -132,9 +134,9 @@ describe("a client that goes", () => {
   });
 });
 
-describe("a client that ends its side and reads on", () => {
-  // What is complete at once goes out, to each request that was sent before the FIN.
-  test("gets what is there at once", async () => {
+describe("a client that half-closes", () => {
+  // Responses that are complete at once are sent for all requests before the FIN.
+  test("gets responses that are available at once", async () => {
     const app = new Hono().get("/", (c) => c.text("ahoy")).get("/a", async (c) => {
       await Promise.resolve();
       return c.text("async");
@@ -149,8 +151,8 @@ describe("a client that ends its side and reads on", () => {
     expect(contentOf(text)).toContain("async");
   });
 
-  // The response is complete, only late.
-  test("gets a response that is complete when it is returned", async () => {
+  // The response is late but complete.
+  test("gets a late response that is complete when returned", async () => {
     const { client, finished, received } = serve(async () => {
       await settle();
       return new Response("late");
@@ -174,7 +176,7 @@ describe("the signal of a request", () => {
   };
   for (const [name, copy] of Object.entries(copies)) {
     for (const request of [GET, `${POST}1234567890`, `${POST}12345`]) {
-      // Whatever an application passes on, of a request with a body or without.
+      // For every copy that an application passes on, with or without a body.
       test(`is followed by that of ${name} (${request.length} bytes)`, async () => {
         let seen: Request | undefined;
         const { send, client } = serve((request) => {
@@ -192,7 +194,7 @@ describe("the signal of a request", () => {
     }
   }
 
-  // The client has the whole response, and goes then.
+  // The client disconnects after the whole response.
   test("is not aborted when the response has been sent", async () => {
     const signals: AbortSignal[] = [];
     const { send, client, finished } = serve(async ({ signal }) => {
@@ -210,8 +212,8 @@ describe("the signal of a request", () => {
   });
 });
 
-// Two stacks and a link: a close() of the client's as TCP sees it, then its RST.
-test("http learns of a client's close() on a stack", async () => {
+// Two stacks and a link: the client's close() as TCP sees it, then its RST.
+test("http detects a client's close() on a stack", async () => {
   const clock = new VirtualClock();
   const [here, there] = linkPair();
   const server = createStack({ link: here, addresses: ["10.0.0.1/24"], clock });

@@ -6,7 +6,7 @@ const hello = () => new Response("hello");
 const GET = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
 describe("a response", () => {
-  // The whole of it, as it is on the wire, in one write.
+  // The whole response as on the wire, in one write.
   test("has status line, fields, Date, Content-Length and content (RFC 9112 4, 6)", async () => {
     const { send, received, clock } = serve(hello);
     await send(GET);
@@ -17,8 +17,8 @@ describe("a response", () => {
     expect(clock.pending).toBe(1);
   });
 
-  // The date is the time of day, in the one format that is generated.
-  test("is dated (RFC 9110 5.6.7, 6.6.1)", async () => {
+  // The current time in the format to be generated.
+  test("has a Date field (RFC 9110 5.6.7, 6.6.1)", async () => {
     const { send, client } = serve(hello, { collect: false });
     await send(GET);
     const buffer = new Uint8Array(1000);
@@ -28,7 +28,7 @@ describe("a response", () => {
     expect(Math.abs(Date.parse(date) - Date.now())).toBeLessThan(5000);
   });
 
-  // Each cookie stays a line of its own, and what the application says about Date counts.
+  // Each cookie has its own line, and the application's Date is kept.
   test("has the application's fields, Set-Cookie line by line (RFC 9110 5.3)", async () => {
     const text = await exchange(() => {
       const headers = new Headers({ "X-A": "caf\xe9", date: "never", server: "s" });
@@ -42,7 +42,7 @@ describe("a response", () => {
     expect(text.endsWith("content-length: 0\r\n\r\n")).toBe(true);
   });
 
-  // How a response is framed, and what becomes of the connection, is the server's matter.
+  // Framing and persistence are decided by the server.
   test("leaves framing to the server (RFC 9112 6, RFC 9110 7.6.1)", async () => {
     const headers = { "transfer-encoding": "chunked", "keep-alive": "x", connection: "x-hop" };
     const text = await exchange(() => new Response("hello", { headers }), GET);
@@ -50,7 +50,7 @@ describe("a response", () => {
     expect(text).toContain("content-length: 5\r\n\r\nhello");
   });
 
-  // HEAD has the fields of GET without its content; the next response comes right behind.
+  // HEAD has the fields of GET without content; the next response follows directly.
   test("to HEAD has no content (RFC 9110 9.3.2)", async () => {
     const { send, received } = serve(hello);
     await send("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n" + GET);
@@ -67,7 +67,7 @@ describe("a response", () => {
       .toContain("content-length: 1234\r\n");
   });
 
-  // These end with their heads, whatever the fields say.
+  // These end with their heads, regardless of the fields.
   test("of 204 and 304 has neither content nor length (RFC 9112 6.3)", async () => {
     for (const status of [204, 304]) {
       const text = await exchange(() => new Response(null, { status }), GET);
@@ -103,25 +103,25 @@ describe("a request", () => {
     expect(seen!.body).toBeNull();
   });
 
-  // A proxy's form; its authority wins over Host.
+  // The form for proxies; its authority overrides Host.
   test("may have an absolute target, which overrides Host (RFC 9112 3.2.2)", async () => {
     const app = (request: Request) => new Response(`${request.url} ${request.headers.get("host")}`);
     const text = await exchange(app, "GET http://y.example/a HTTP/1.1\r\nHost: x.example\r\n\r\n");
     expect(contentOf(text)).toBe("http://y.example/a y.example");
   });
 
-  // No URL can say "*": the server answers for itself.
+  // No URL can represent "*", so the server answers itself.
   test("of OPTIONS * is answered by the server (RFC 9110 9.3.7)", async () => {
     const text = await exchange(hello, "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n" + GET);
     expect(statuses(text)).toEqual([204, 200]);
   });
 
-  // "get" is not GET: Fetch would make it so.
+  // Methods are case-sensitive; Fetch would normalize "get" to GET.
   test("with a method that only looks like one is refused with 501 (RFC 9110 9.1)", async () => {
     expect(statuses(await exchange(hello, "get / HTTP/1.1\r\nHost: h\r\n\r\n"))).toEqual([501]);
   });
 
-  // One byte at a time: everything that the parser, the body and the loop keep between reads.
+  // One byte at a time, which tests all state kept between reads.
   test("may come byte by byte", async () => {
     const requests = "POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc" +
       "\r\nPOST /2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n1;x\r\nf\r\n0\r\nT: u\r\n\r\n" +
@@ -154,7 +154,7 @@ describe("a connection", () => {
     expect(client.state).toBe("ESTABLISHED");
   });
 
-  // Who persists, and who is told what.
+  // Persistence and the Connection field of the response.
   for (
     const [request, connection, persists] of [
       ["GET / HTTP/1.1\r\nHost: h\r\n\r\n", "", true],
@@ -180,8 +180,8 @@ describe("a connection", () => {
     });
   }
 
-  // The application's wish to close is the server's order.
-  test("ends when the application says so (RFC 9112 9.6)", async () => {
+  // The application can close the connection.
+  test("ends when the application sends Connection: close (RFC 9112 9.6)", async () => {
     const app = () => new Response("bye", { headers: { connection: "close" } });
     const { send, received, server } = serve(app);
     await send(GET);
@@ -189,7 +189,7 @@ describe("a connection", () => {
     expect(server.ended).toBe(true);
   });
 
-  // Answers come in the order of the requests, and the application sees one request at a time.
+  // Responses are in the order of the requests, and the application gets one request at a time.
   test("answers pipelined requests in order (RFC 9112 9.3.2)", async () => {
     let active = 0;
     const app = async (request: Request) => {
@@ -205,9 +205,9 @@ describe("a connection", () => {
     expect(received().split(/(?=HTTP\/1\.1)/).map(contentOf)).toEqual(paths);
   });
 
-  // While the application works, what a client sends ahead is read up to a bound, to find its FIN; the
-  // rest waits in its own TCP.
-  test("takes no more than 16 KiB of pipelined requests", async () => {
+  // While the application is busy, pipelined data is read up to a limit, to find the FIN; the rest
+  // stays in the client's TCP.
+  test("reads at most 16 KiB of pipelined requests", async () => {
     const { client, server } = serve(() => new Promise<Response>(() => {}));
     client.write(new TextEncoder().encode(GET.repeat(10_000))).catch(() => {});
     await settle();
@@ -215,7 +215,7 @@ describe("a connection", () => {
     client.abort();
   });
 
-  // nc sends its request and ends its side: it gets the answer, then the end.
+  // nc sends its request and half-closes: it gets the response, then EOF.
   test("is answered after the client's FIN (RFC 9112 9.6)", async () => {
     const { client, received, finished, server } = serve(async () => {
       await settle();
@@ -229,14 +229,14 @@ describe("a connection", () => {
     expect(server.ending).toBe("close");
   });
 
-  // A request that stops in the middle of its head is none; one that has not begun is an end.
+  // An incomplete head is an error; EOF before a request is not.
   test("that ends within a head is answered with 400 (RFC 9112 8)", async () => {
     expect(statuses(await exchange(hello, "GET / HT"))).toEqual([400]);
     expect(await exchange(hello, "")).toBe("");
     expect(statuses(await exchange(hello, GET))).toEqual([200]);
   });
 
-  // Idle connections end at once, and the one at work ends with its response.
+  // Idle connections close at once, a busy one after its response.
   test("ends gracefully when the stack closes", async () => {
     const idle = serve(hello);
     await idle.send(GET);
@@ -256,7 +256,7 @@ describe("a connection", () => {
     await busy.finished;
   });
 
-  // A client that goes away is not an error of the application's.
+  // A reset by the client is not an error of the application.
   test("that breaks aborts the request's signal and ends quietly", async () => {
     let signal: AbortSignal | undefined;
     const { send, client, finished, lines } = serve((request) => {
@@ -273,7 +273,7 @@ describe("a connection", () => {
     expect(lines.filter(({ level }) => level !== "debug")).toEqual([]);
   });
 
-  // The same for a handler that asks only afterwards.
+  // The same for a handler that reads the signal afterwards.
   test("that broke has an aborted signal", async () => {
     let request: Request | undefined;
     const { send, client, finished } = serve(async (received) => {

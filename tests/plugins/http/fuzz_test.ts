@@ -13,9 +13,9 @@ describe("whatever a client sends", () => {
     "OPTIONS * HTTP/1.1\r\nHost: [::1]:80\r\n\r\nGET http://x.example/ HTTP/1.0\r\n\r\n",
   ];
 
-  // 400 damaged conversations, cut at random: the handler never throws, the log has no error, the
-  // client gets well-formed responses only, and no timer stays behind.
-  test("is answered or refused, never thrown at", async () => {
+  // 400 corrupted conversations, split at random: the handler never throws, no error is logged, the
+  // client gets only well-formed responses, and no timer is left.
+  test("is answered or refused, and never throws", async () => {
     const random = seeded(5);
     for (let round = 0; round < 400; round++) {
       const text = damaged(seeds[Math.floor(random() * seeds.length)]!.repeat(2), random);
@@ -56,7 +56,7 @@ describe("whatever a client sends", () => {
   });
 });
 
-/** `text` with up to four bytes changed, put in, or left out. */
+/** `text` with up to four bytes changed, inserted or removed. */
 function damaged(text: string, random: () => number): string {
   let result = text;
   for (let i = 0; i < 1 + random() * 4; i++) {

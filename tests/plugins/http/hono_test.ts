@@ -7,7 +7,9 @@ import { type HttpEnv, RequestBodyError } from "../../../plugins/http.ts";
 import { HttpRefusal } from "../../../plugins/shared/http/refusal.ts";
 import { contentOf, exchange, serve, statuses } from "./support.ts";
 
-/** `hono/deno` can be loaded on Deno only, `hono/bun` on Bun only; this part of them anywhere. */
+/**
+ * `hono/deno` can be loaded only on Deno, `hono/bun` only on Bun, but this part of them on both.
+ */
 async function connInfoOf(runtime: "deno" | "bun"): Promise<GetConnInfo> {
   const path = `../../../node_modules/hono/dist/adapter/${runtime}/conninfo.js`;
   return (await import(new URL(path, import.meta.url).href)).getConnInfo;
@@ -40,7 +42,7 @@ describe("a Hono app", () => {
     }));
   app.get("/events", (c) => streamSSE(c, (stream) => stream.writeSSE({ event: "e", data: "d" })));
 
-  // Routing, parameters and bodies are Hono's; what it needs of a Request is there.
+  // Routing, parameters and bodies work as with other servers.
   test("is served with paths, parameters and bodies", async () => {
     const ask = async (request: string) => contentOf(await exchange(app, request));
     expect(
@@ -55,13 +57,13 @@ describe("a Hono app", () => {
     expect(await ask(get("/throws"))).toBe("handled");
   });
 
-  // On Bun a Response of text has no type; a browser would guess, and take it for HTML.
+  // On Bun a text Response has no content type, and a browser might guess HTML.
   test("sends text as text/plain on either runtime", async () => {
     expect((await exchange(app, get("/text"))).toLowerCase())
       .toContain("content-type: text/plain;charset=utf-8\r\n");
   });
 
-  // Either helper finds what it looks for, on either runtime.
+  // Both helpers work on both runtimes.
   test("learns the peer's address by getConnInfo of hono/deno and of hono/bun", async () => {
     const client = { transport: "tcp" as const, hostname: "fd00::9", port: 4711 };
     const ask = async (path: string) =>
@@ -76,8 +78,8 @@ describe("a Hono app", () => {
     expect(v4.remote.addressType).toBe("IPv4");
   });
 
-  // A client's fault is no stack trace in the server's log: the error brings its own answer.
-  test("answers for a request body that fails as the error says", async () => {
+  // A client's error is not logged with a stack trace: the error determines the response.
+  test("answers a failed request body with the status of the error", async () => {
     const failing = new Hono().post("/", () => {
       throw new RequestBodyError(new HttpRefusal(413, "too long"));
     });
@@ -86,8 +88,8 @@ describe("a Hono app", () => {
     expect(await response.text()).toBe("413 Content Too Large: too long\n");
   });
 
-  // The demo page shows it.
-  test("sees the connection itself", async () => {
+  // As on the demo page.
+  test("can access the connection", async () => {
     const { send, received } = serve(app);
     await send(get("/state"));
     expect(contentOf(received())).toBe("ESTABLISHED 80");

@@ -7,7 +7,8 @@ import { http } from "../../../plugins/http.ts";
 import { upgradeWebSocket } from "../../../plugins/http/websocket.ts";
 import { type FakeSocket, socketPair, testContext } from "../../support/fake_socket.ts";
 
-// The runtime's own clients, over the kernel's loopback: somebody else's idea of HTTP and WebSocket.
+// The runtime's own clients over the kernel's loopback, as independent implementations of HTTP and
+// WebSocket.
 describe("the runtime's own clients", () => {
   const app = new Hono();
   app.get("/", (c) => c.text("hello"));
@@ -29,7 +30,7 @@ describe("the runtime's own clients", () => {
     authority = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
   afterAll(async () => {
-    // The clients keep connections for later.
+    // The clients keep connections open.
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
   });
@@ -43,7 +44,7 @@ describe("the runtime's own clients", () => {
     join(socket, client);
   }
 
-  // Keep-alive, one request after the other and several at once.
+  // Persistent connections, with sequential and concurrent requests.
   test("fetch gets what the app sends", async () => {
     for (let i = 0; i < 20; i++) {
       const response = await fetch(`http://${authority}/`);
@@ -56,7 +57,7 @@ describe("the runtime's own clients", () => {
     expect(new Set(many)).toEqual(new Set(["hello"]));
   });
 
-  // 3 MB there and back, sized and streamed.
+  // 3 MB in both directions, with a length and chunked.
   test("fetch gets its body back", async () => {
     const body = new Uint8Array(3_000_000).map((_, i) => i * 7 + (i >> 8));
     const url = `http://${authority}/echo`;
@@ -70,8 +71,8 @@ describe("the runtime's own clients", () => {
     expect(await digest(await chunked.arrayBuffer())).toBe(await digest(body.buffer));
   });
 
-  // Half a response must not pass for a whole one.
-  test("fetch sees that a response broke", async () => {
+  // A partial response must not look complete.
+  test("fetch detects an aborted response", async () => {
     let text: string | undefined;
     try {
       text = await (await fetch(`http://${authority}/fail`)).text();
@@ -111,7 +112,7 @@ function failing(): ReadableStream<Uint8Array> {
   });
 }
 
-/** Bytes both ways, ends and resets too. */
+/** Relays bytes, half-closes and resets in both directions. */
 function join(socket: Socket, client: FakeSocket): void {
   socket.on("error", () => client.abort());
   socket.on("data", (chunk) => {

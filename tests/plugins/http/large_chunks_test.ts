@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { ResponseContent } from "../../../plugins/shared/http/response_content.ts";
 
 describe("ResponseContent", () => {
-  // Bun shows a body of bytes as 16 KiB and then megabytes: those are not copied to be one piece.
-  test("leaves a large chunk behind a small one where it is", async () => {
+  // Bun streams a body as 16 KiB followed by megabytes, which must not be copied.
+  test("does not copy a large chunk after a small one", async () => {
     const large = new Uint8Array(2_000_000).fill(2);
     const body = new ReadableStream({
       start(controller) {

@@ -3,8 +3,8 @@ import { http } from "../../../plugins/http.ts";
 import { exchange, reflect, serve, statuses } from "./support.ts";
 
 describe("http", () => {
-  // A mistake in the options is found when the service starts, and every part of it is named.
-  test("names each option that is wrong", () => {
+  // Invalid options are reported when the service starts, all at once.
+  test("names each invalid option", () => {
     const app = { fetch: () => new Response() };
     const bad = { maxHeaders: 0, headerTimeoutMs: "1" } as unknown as { maxHeaders: number };
     expect(() => http(app, bad)).toThrow(
@@ -16,8 +16,8 @@ describe("http", () => {
   });
 });
 
-describe("a request above a bound", () => {
-  // What is refused, with what, and that the connection ends with it.
+describe("a request above a limit", () => {
+  // The status of the refusal, which ends the connection.
   for (
     const [what, request, status] of [
       ["request line", `GET /${"a".repeat(100)} HTTP/1.1\r\nHost: h\r\n\r\n`, 414],
@@ -50,7 +50,7 @@ describe("a request above a bound", () => {
       expect(statuses(text)).toEqual([status]);
       expect(text).toContain("connection: close\r\n");
       expect(asked).toBe(0);
-      // The FIN is sent, what still comes is read over, until the client ends too.
+      // The FIN is sent, and later data is discarded until the client closes.
       expect(server.ended).toBe(true);
       expect(server.ending).toBe(undefined);
       await client.closeWrite();
@@ -58,15 +58,15 @@ describe("a request above a bound", () => {
     });
   }
 
-  // The refusal comes when it is certain, not when the line ends.
-  test("is refused before it has come as a whole", async () => {
+  // The refusal is sent as soon as the limit is exceeded.
+  test("is refused before it is complete", async () => {
     const { send, received } = serve(reflect, { maxRequestLineBytes: 50 });
     await send("A".repeat(53));
     expect(statuses(received())).toEqual([414]);
   });
 
-  // Exactly at every bound.
-  test("is served at the bound", async () => {
+  // Exactly at every limit.
+  test("is served at the limit", async () => {
     const request = `POST /${
       "a".repeat(50 - 15)
     } HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n0123456789`;
@@ -79,13 +79,13 @@ describe("a request above a bound", () => {
     expect(statuses(text)).toEqual([200]);
   });
 
-  // A client that does not stop sending is not listened to for ever.
-  test("is read over up to a bound only", async () => {
+  // A client that keeps sending is cut off.
+  test("is discarded only up to a limit", async () => {
     const { send, received, server } = serve(reflect, {
       maxRequestLineBytes: 50,
       maxDrainBytes: 10_000,
     });
-    // What is sent to a server that has closed is reset.
+    // Data sent after the server has closed draws RST.
     await send(`GET /${"a".repeat(100_000)}`).catch(({ code }) =>
       expect(code).toBe("CONNECTION_RESET")
     );
@@ -94,7 +94,7 @@ describe("a request above a bound", () => {
     expect(server.ending).toBe("close");
   });
 
-  // Default bounds, so that a change of one is seen.
+  // Default limits, so that a change is noticed.
   test("has these defaults", async () => {
     const line = (length: number) => `GET /${"a".repeat(length - 14)} HTTP/1.1\r\nHost: h\r\n\r\n`;
     expect(statuses(await exchange(reflect, line(8192)))).toEqual([200]);

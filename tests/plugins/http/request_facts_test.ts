@@ -8,7 +8,7 @@ import { contentOf, exchange, latin1, statuses, textOf } from "./support.ts";
 
 const CLOSE = "GET /a?b HTTP/1.1\r\nHost: h.test\r\nConnection: close\r\n\r\n";
 
-/** As `exchange`, on a connection inside TLS. */
+/** `exchange` on a connection with TLS. */
 async function exchangeInside(app: Hono, request: string): Promise<string> {
   const { client, server } = socketPair();
   const { context } = testContext(deriveSocket(server, { upgraded: true }));
@@ -24,7 +24,7 @@ async function exchangeInside(app: Hono, request: string): Promise<string> {
 describe("the URL of a request", () => {
   const app = new Hono().all("*", (c) => c.text(c.req.url));
 
-  // Behind TLS it is https, whatever form the target has.
+  // https with TLS, for every form of the target.
   test.each([
     [CLOSE, "//h.test/a?b"],
     [CLOSE.replace("/a?b", "http://o.test/c"), "//o.test/c"],
@@ -43,8 +43,8 @@ describe("the URL of a request", () => {
     }
   });
 
-  // A form of the site's own is no forgery.
-  test("lets csrf() know its own origin", async () => {
+  // A form of the same site is accepted.
+  test("lets csrf() recognize its own origin", async () => {
     const guarded = new Hono().use(csrf()).post("/", (c) => c.text("ok"));
     const post = "POST / HTTP/1.1\r\nHost: h.test\r\nConnection: close\r\nContent-Length: 3\r\n" +
       "Content-Type: application/x-www-form-urlencoded\r\nOrigin: https://h.test\r\n\r\na=1";
@@ -54,7 +54,8 @@ describe("the URL of a request", () => {
 });
 
 describe("several fields of one name", () => {
-  // A client, or a gateway from HTTP/2, that splits them; Fetch's comma would be part of a value.
+  // A client or an HTTP/2 gateway may split cookies; joined by a comma as in Fetch, they would be
+  // wrong.
   test.each(["GET", "DELETE"])('Cookie are one, joined by "; " (%s)', async (method) => {
     const app = (request: Request) =>
       new Response(
@@ -84,7 +85,7 @@ describe("the body of a request", () => {
     "of chunks": `${head}Transfer-Encoding: chunked\r\n\r\n4\r\n0123\r\n6\r\n456789\r\n0\r\n\r\n`,
   };
   for (const [name, request] of Object.entries(REQUESTS)) {
-    // Into buffers of the reader's own, smaller than what has come, and to the end.
+    // With a BYOB reader and small buffers, up to the end.
     test(`${name} is a byte stream`, async () => {
       const app = async ({ body }: Request) => {
         const reader = body!.getReader({ mode: "byob" });
@@ -101,8 +102,8 @@ describe("the body of a request", () => {
       expect(contentOf(await exchange(app, request))).toBe("0123456789 true");
     });
 
-    // Looked at, cloned, read by a default reader, passed on: as any body.
-    test(`${name} is read in every other way`, async () => {
+    // Inspected, cloned, read by a default reader, and passed on, like any body.
+    test(`${name} can be read in every other way`, async () => {
       const app = async (request: Request) => {
         const same = request.body === request.body;
         const copy = await request.clone().text();
@@ -116,8 +117,8 @@ describe("the body of a request", () => {
       );
     });
 
-    // Who has begun with the stream cannot have it again.
-    test(`${name} is used once`, async () => {
+    // A stream that was started cannot be read again.
+    test(`${name} can be used only once`, async () => {
       const app = async (request: Request) => {
         await request.body!.getReader().read();
         return new Response(await request.text().then(() => "again", () => "used"));
@@ -125,7 +126,7 @@ describe("the body of a request", () => {
       expect(contentOf(await exchange(app, request))).toBe("used");
     });
 
-    // Cancelled, it is done with.
+    // Cancelling ends it.
     test(`${name} can be cancelled`, async () => {
       const app = async (request: Request) => {
         await request.body!.cancel();

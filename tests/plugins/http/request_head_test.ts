@@ -7,8 +7,8 @@ import { latin1, seeded } from "./support.ts";
 const LIMITS = { maxRequestLineBytes: 100, maxHeaderBytes: 300, maxHeaders: 10 };
 
 describe("RequestHeadParser", () => {
-  // One request with everything in it: names keep their case, values lose the space around them.
-  test("reads method, target, version and fields (RFC 9112 3, 5)", () => {
+  // A request with everything in it: names keep their case, values are trimmed.
+  test("parses method, target, version and fields (RFC 9112 3, 5)", () => {
     const head = parse(
       "GET /a?b=c HTTP/1.1\r\nHost: x.example\r\nX-Empty:\r\nx-y: \t1 2 \t\r\n\r\n",
     );
@@ -27,8 +27,8 @@ describe("RequestHeadParser", () => {
     });
   });
 
-  // Field names are case-insensitive, and lists that come in several lines are one list.
-  test("finds the fields that decide about framing, whatever their case (RFC 9110 5.1, 5.3)", () => {
+  // Field names are case-insensitive, and several lines form one list.
+  test("finds the framing fields in any case (RFC 9110 5.1, 5.3)", () => {
     const { known } = parse(
       "PUT / HTTP/1.1\r\nHOST: h\r\nCONNECTION: a\r\nconnection: b\r\n" +
         "content-LENGTH: 5\r\nTransfer-Encoding: chunked\r\nexpect: 100-continue\r\n\r\n",
@@ -42,13 +42,13 @@ describe("RequestHeadParser", () => {
     });
   });
 
-  // Bytes above 127 are opaque data: each becomes the character of the same number.
+  // Bytes above 127 are opaque data: each becomes the character with the same code.
   test("reads obs-text as ISO 8859-1 (RFC 9110 5.5)", () => {
     const head = parse("GET / HTTP/1.1\r\nHost: h\r\nX: caf\xe9 \x80\xff\r\n\r\n") as RequestHead;
     expect(head.fields[3]).toBe("caf\xe9 \x80\xff");
   });
 
-  // A client may send empty lines after a body that it counted wrong: four are read over.
+  // A client may send empty lines after a body: up to four are skipped.
   test("skips empty lines before the request line, up to a bound (RFC 9112 2.2)", () => {
     const request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     for (const count of [1, 2, 3, 4]) {
@@ -59,15 +59,15 @@ describe("RequestHeadParser", () => {
   });
 
   // HTTP/1.2 would be a later HTTP/1, to be treated as 1.1; 2.0 is another protocol.
-  test("tells versions apart (RFC 9110 2.5)", () => {
+  test("distinguishes versions (RFC 9110 2.5)", () => {
     expect((parse("GET / HTTP/1.0\r\n\r\n") as RequestHead).http11).toBe(false);
     expect((parse("GET / HTTP/1.2\r\n\r\n") as RequestHead).http11).toBe(true);
     expect(statusOf("GET / HTTP/2.0\r\n\r\n")).toBe(505);
     expect(statusOf("GET / HTTP/0.9\r\n\r\n")).toBe(505);
   });
 
-  // What stands behind the head is the body's, or the next request's.
-  test("stops behind the empty line", () => {
+  // Bytes after the head belong to the body or the next request.
+  test("stops after the empty line", () => {
     const parser = new RequestHeadParser(LIMITS);
     const bytes = latin1("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
     expect((parser.parse(bytes, 0, bytes.length) as RequestHead).target).toBe("/1");
@@ -125,14 +125,14 @@ describe("RequestHeadParser refuses with 400", () => {
     });
   }
 
-  // TLS to a plain port, a scanner's noise: the first byte is enough.
-  test("what cannot begin a request, at its first byte", () => {
+  // TLS on a plain port, or a port scanner: the first byte is enough.
+  test("a first byte that cannot start a request", () => {
     expect(statusOf("\x16\x03\x01")).toBe(400);
   });
 });
 
-describe("RequestHeadParser keeps its bounds", () => {
-  // The line before the bound is served, the one above is refused before it has ended.
+describe("RequestHeadParser enforces its limits", () => {
+  // A line at the limit is accepted, a longer one refused before its end.
   test("of the request line with 414 (RFC 9110 15.5.15)", () => {
     const fits = `GET /${"a".repeat(100 - 14)} HTTP/1.1`;
     expect(fits.length).toBe(100);
@@ -141,14 +141,14 @@ describe("RequestHeadParser keeps its bounds", () => {
     expect(statusOf("a".repeat(102))).toBe(414);
   });
 
-  // The fields count together, with their line ends, ended or not.
+  // All fields count together, including line ends.
   test("of the header section with 431 (RFC 6585 5)", () => {
     expect(statusOf(`GET / HTTP/1.1\r\nX: ${"a".repeat(250)}\r\n\r\n`)).toBe(0);
     expect(statusOf(`GET / HTTP/1.1\r\nX: ${"a".repeat(300)}\r\n\r\n`)).toBe(431);
     expect(statusOf(`GET / HTTP/1.1\r\nX: ${"a".repeat(300)}`)).toBe(431);
   });
 
-  // Many short lines are as much work as few long ones.
+  // Many short lines cost as much as few long ones.
   test("of the number of fields with 431", () => {
     expect(statusOf(`GET / HTTP/1.1\r\n${"X: a\r\n".repeat(10)}\r\n`)).toBe(0);
     expect(statusOf(`GET / HTTP/1.1\r\n${"X: a\r\n".repeat(11)}`)).toBe(431);
@@ -156,16 +156,16 @@ describe("RequestHeadParser keeps its bounds", () => {
 });
 
 describe("RequestHeadParser is incremental", () => {
-  // Wherever the network cuts it, the request is the same.
+  // The result does not depend on segment boundaries.
   test("at every split point", () => {
     const text = "\r\nPOST /x?y HTTP/1.1\r\nHost: h:80\r\nContent-Length: 3\r\nX: \xe9\r\n\r\nabc";
     const whole = parse(text);
     for (let split = 1; split < text.length; split++) expect(parse(text, split)).toEqual(whole);
   });
 
-  // 3000 requests, half of them damaged at random, cut at random places: the verdict does not
-  // depend on the cuts, and nothing is thrown.
-  test("for random requests, sound and damaged, cut at random", () => {
+  // 3000 requests, half of them corrupted, split at random: the result does not depend on the
+  // splits, and nothing throws.
+  test("for random valid and corrupted requests, split at random", () => {
     const random = seeded(7);
     const below = (n: number) => Math.floor(random() * n);
     let refused = 0;
@@ -193,7 +193,7 @@ describe("RequestHeadParser is incremental", () => {
   });
 });
 
-/** Feeds `text` up to each of `cuts`, then whole; the first verdict counts. */
+/** Feeds `text` up to each of `cuts`, then the rest; returns the first result. */
 function parse(text: string, ...cuts: number[]): RequestHead | HttpRefusal | undefined {
   const parser = new RequestHeadParser(LIMITS);
   const bytes = latin1(`junk${text}`);
@@ -204,7 +204,7 @@ function parse(text: string, ...cuts: number[]): RequestHead | HttpRefusal | und
   return undefined;
 }
 
-/** The status of the refusal; 0: none. */
+/** The status of the refusal, or 0. */
 function statusOf(text: string, ...cuts: number[]): number {
   const head = parse(text, ...cuts);
   return head instanceof HttpRefusal ? head.status : 0;

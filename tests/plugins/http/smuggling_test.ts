@@ -7,8 +7,8 @@ const post = (fields: string, body: string) =>
   `POST /first HTTP/1.1\r\nHost: h\r\n${fields}\r\n${body}`;
 
 describe("request smuggling", () => {
-  // Each is read in two ways by some pair of servers. One refusal, then the end: whatever stands
-  // behind it is not taken for a request.
+  // Each is interpreted differently by some pair of servers. One refusal, then the connection
+  // closes, so that the rest is not taken for a request.
   for (
     const [what, request, status] of [
       ["CL.TE", post("Content-Length: 6\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), 400],
@@ -96,8 +96,8 @@ describe("request smuggling", () => {
     });
   }
 
-  // A trailer is read over: it cannot change how the request was framed or routed.
-  test("by a trailer does nothing (RFC 9110 6.5.1)", async () => {
+  // Trailers are ignored: they cannot change framing or routing.
+  test("by a trailer has no effect (RFC 9110 6.5.1)", async () => {
     const body = "3\r\nabc\r\n0\r\nContent-Length: 50\r\nHost: evil\r\n\r\n";
     const request = post("Transfer-Encoding: chunked\r\n", body) +
       HIDDEN.replace("/hidden", "/next");

@@ -9,7 +9,7 @@ const POST_SIZED = (length: number) =>
 const POST_CHUNKED = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
 
 describe("a streamed response", () => {
-  // The head goes out before there is content; every piece of content is a chunk.
+  // The head is sent before there is content; every piece of content is a chunk.
   test("is chunked, and its head does not wait (RFC 9112 7.1)", async () => {
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
     const writer = writable.getWriter();
@@ -28,8 +28,8 @@ describe("a streamed response", () => {
     expect(received()).toBe("0\r\n\r\n");
   });
 
-  // What is known to end now needs no further write.
-  test("of what is there at once is one write with a length", async () => {
+  // A response known to be complete needs no further write.
+  test("that is complete at once is one write with a length", async () => {
     const body = () =>
       new ReadableStream({
         start(controller) {
@@ -42,7 +42,7 @@ describe("a streamed response", () => {
     expect(contentOf(text)).toBe("abcdef");
   });
 
-  // HTTP/1.0 does not know chunked: the end of the connection is the end of the content.
+  // HTTP/1.0 does not support chunked: the end of the connection ends the content.
   test("ends with the connection for HTTP/1.0 (RFC 9112 6.3)", async () => {
     const text = await exchange(
       () => new Response(slowly("one ", "two")),
@@ -58,7 +58,7 @@ describe("a streamed response", () => {
     expect(await exchange(app, GET)).toContain("content-length: 7\r\n\r\none two");
   });
 
-  // A length that is not kept would make the client take the next response for content, or wait.
+  // With a wrong length the client would take the next response for content, or wait.
   for (const length of [5, 9]) {
     test(`of 7 bytes with a Content-Length of ${length} is aborted (RFC 9112 6.3)`, async () => {
       const headers = { "content-length": String(length) };
@@ -73,7 +73,7 @@ describe("a streamed response", () => {
     });
   }
 
-  // Half a response must not look like a whole one: there is no last chunk, but a reset.
+  // A partial response must not look complete: there is a reset instead of a last chunk.
   test("that fails midway is aborted (RFC 9112 8)", async () => {
     const { send, received, server, lines } = serve(() =>
       new Response(slowly("one ", new Error("x")))
@@ -85,8 +85,8 @@ describe("a streamed response", () => {
     expect(lines.filter(({ level }) => level === "error").length).toBe(1);
   });
 
-  // A client that reads nothing: the source is asked for no more than fits on the way.
-  test("is read only as fast as the client takes it", async () => {
+  // The client does not read: no more is pulled from the source than the buffers hold.
+  test("is pulled only as fast as the client reads", async () => {
     let produced = 0;
     let cancelled = false;
     const body = new ReadableStream({
@@ -108,7 +108,7 @@ describe("a streamed response", () => {
     for (let i = 0; i < 5; i++) await settle();
     expect(produced).toBe(stalled);
 
-    // It goes on when the client does, and ends when the client goes away.
+    // It continues when the client reads, and ends when the client disconnects.
     await client.read(new Uint8Array(30_000));
     for (let i = 0; i < 5; i++) await settle();
     expect(produced).toBeGreaterThan(stalled);
@@ -118,8 +118,8 @@ describe("a streamed response", () => {
     expect(cancelled).toBe(true);
   });
 
-  // Server-sent events and the like: nobody writes, and still the source learns of the end.
-  test("that waits is cancelled when the client goes away", async () => {
+  // Server-sent events: the source is cancelled even while neither side writes.
+  test("that is pending is cancelled when the client disconnects", async () => {
     let reason: unknown;
     const body = new ReadableStream({ cancel: (given) => void (reason = given) });
     const { send, client, finished } = serve(() => new Response(body));
@@ -132,7 +132,7 @@ describe("a streamed response", () => {
 });
 
 describe("a request body", () => {
-  // Small and there at once, or large and in pieces: the application does not see a difference.
+  // Small and complete, or large and in pieces: the application does not see a difference.
   for (const length of [0, 1, 1000, 5000, 300_000]) {
     test(`of ${length} bytes arrives whole, sized and chunked`, async () => {
       const content = "x".repeat(length);
@@ -164,8 +164,8 @@ describe("a request body", () => {
     }
   });
 
-  // The two directions are independent: an echo answers while it is still being sent to.
-  test("can be streamed back while it comes", async () => {
+  // The directions are independent: an echo responds while it still receives.
+  test("can be streamed back while it arrives", async () => {
     const { send, received } = serve((request) => new Response(request.body));
     await send(POST_CHUNKED);
     expect(received()).toContain("transfer-encoding: chunked\r\n\r\n");
@@ -177,7 +177,7 @@ describe("a request body", () => {
     expect(statuses(received())).toEqual([200]);
   });
 
-  // Nothing is read before somebody asks, and then no more than asked for.
+  // Nothing is read before the application reads, and then no more than requested.
   test("is read only as fast as the application does", async () => {
     let body: ReadableStreamDefaultReader<Uint8Array> | undefined;
     const { client, server } = serve((request) => {
@@ -195,14 +195,15 @@ describe("a request body", () => {
     client.abort();
   });
 
-  // The application answers without reading: the rest is read over, the connection stays usable.
+  // The application responds without reading: the rest is discarded, and the connection stays
+  // usable.
   for (
     const request of [
       POST_SIZED(100_000) + "x".repeat(100_000),
       `${POST_CHUNKED}${"5\r\nhello\r\n".repeat(2000)}0\r\n\r\n`,
     ]
   ) {
-    test(`that nobody reads is read over (${request.length} bytes)`, async () => {
+    test(`that is not read is discarded (${request.length} bytes)`, async () => {
       const { send, received } = serve(() => new Response("no"));
       await send(request + GET);
       await settle();
@@ -210,8 +211,8 @@ describe("a request body", () => {
     });
   }
 
-  // ... within a bound: a large rest costs more than a new connection.
-  test("that nobody reads and that is long ends the connection", async () => {
+  // Up to a limit: discarding a large rest costs more than a new connection.
+  test("that is long and not read ends the connection", async () => {
     const { send, received, server } = serve(() => new Response("no"), {
       maxDrainBytes: 1000,
     });
@@ -223,8 +224,8 @@ describe("a request body", () => {
     expect(server.ending).toBe("close");
   });
 
-  // Chunked bodies do not tell beforehand.
-  test("that nobody reads and that turns out long ends the connection", async () => {
+  // The length of a chunked body is not known in advance.
+  test("that turns out long and is not read ends the connection", async () => {
     const { send, received, server } = serve(() => new Response("no"), { maxDrainBytes: 1000 });
     await send(`${POST_CHUNKED}${"5\r\nhello\r\n".repeat(5000)}`);
     expect(statuses(received())).toEqual([200]);
@@ -232,8 +233,8 @@ describe("a request body", () => {
     expect(server.ended).toBe(true);
   });
 
-  // Fetch knows no GET with content; HTTP does. It is read over.
-  test("of a GET is read over (RFC 9110 9.3.1)", async () => {
+  // Fetch does not support GET with content, HTTP does. It is discarded.
+  test("of a GET is discarded (RFC 9110 9.3.1)", async () => {
     const request =
       "GET /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\nHost: h\r\n\r\n";
     for (const readSize of [Infinity, 1]) {
@@ -242,7 +243,7 @@ describe("a request body", () => {
     }
   });
 
-  // An application that goes on reading after it has answered gets an error, not the next request.
+  // An application that keeps reading after its response gets an error, not the next request.
   test("cannot be read after the response", async () => {
     let late: Promise<string> | undefined;
     const { send, received } = serve((request) => {
@@ -257,8 +258,8 @@ describe("a request body", () => {
     expect(statuses(received())).toEqual([200]);
   });
 
-  // The client ends, or breaks the framing, within the body: the application gets an error, the
-  // client the reason, whatever the application makes of it.
+  // The client closes within the body or violates the framing: the application gets an error and
+  // the client the reason, whether or not the application catches it.
   for (
     const [what, rest, status] of [
       ["that ends early", "3\r\nabc\r\n", 400],
@@ -287,8 +288,8 @@ describe("a request body", () => {
     }
   }
 
-  // A client that goes away within its body is nobody's fault.
-  test("of a client that goes away is an error for the application only", async () => {
+  // A disconnect within the body is not logged as an error.
+  test("of a client that disconnects is an error only for the application", async () => {
     let error: unknown;
     const { send, client, finished, lines } = serve(async (request) => {
       try {
@@ -310,7 +311,7 @@ describe("100 (Continue)", () => {
   const EXPECT = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
   const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 
-  // The client asks whether the body is wanted; wanting it is what tells.
+  // The client asks whether to send the body; reading it gives the answer.
   test("is sent when the application first reads (RFC 9110 10.1.1)", async () => {
     const start = Promise.withResolvers<void>();
     const { send, received } = serve(async (request) => {
@@ -329,8 +330,8 @@ describe("100 (Continue)", () => {
     expect(statuses(received())).toEqual([200]);
   });
 
-  // It did not wait: no need to tell it.
-  test("is not sent when the body is already coming (RFC 9110 10.1.1)", async () => {
+  // The client did not wait.
+  test("is not sent if the body is already arriving (RFC 9110 10.1.1)", async () => {
     const { send, received } = serve(reflect);
     await send(`${EXPECT}he`);
     expect(received()).toBe("");
@@ -338,7 +339,7 @@ describe("100 (Continue)", () => {
     expect(statuses(received())).toEqual([200]);
   });
 
-  // Refused unread: nobody knows whether the client sends the body now, so this was the last request.
+  // The body was not read, and the client may or may not send it, so the connection closes.
   test("is not sent when the application answers at once (RFC 9110 10.1.1)", async () => {
     const { send, received, server } = serve(() => new Response("no", { status: 403 }));
     await send(EXPECT);
@@ -350,14 +351,14 @@ describe("100 (Continue)", () => {
     expect(received()).toBe("");
   });
 
-  // Too late: the response is on its way.
+  // The response has already started.
   test("is not sent after the response has begun", async () => {
     const { send, received } = serve((request) => new Response(request.body));
     await send(EXPECT);
     expect(received()).not.toContain(CONTINUE);
   });
 
-  // HTTP/1.0 has no expectations; nobody knows any other than this one.
+  // HTTP/1.0 has no expectations, and there is no other.
   test("is the only expectation, and of HTTP/1.1 only (RFC 9110 10.1.1)", async () => {
     const { send, received } = serve(reflect);
     await send("POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
@@ -367,7 +368,7 @@ describe("100 (Continue)", () => {
   });
 });
 
-/** A stream that gives each part in a later turn of the event loop; an Error is its end. */
+/** A stream that yields each part in a later turn of the event loop; an Error makes it fail. */
 function slowly(...parts: (string | Error)[]): ReadableStream<Uint8Array> {
   const rest = [...parts];
   return new ReadableStream({

@@ -17,7 +17,7 @@ import {
   testContext,
 } from "../../support/fake_socket.ts";
 
-/** A connection that is being served. */
+/** A connection served by the plugin. */
 export interface Served {
   client: FakeSocket;
   server: FakeSocket;
@@ -25,17 +25,17 @@ export interface Served {
   lines: LogLine[];
   /** Settles when the handler has. */
   finished: Promise<void>;
-  /** As a stack that closes. */
+  /** Closes as a stack does. */
   stop(): void;
-  /** Writes text as bytes (ISO 8859-1), whole, and lets everything happen. */
+  /** Writes text as bytes (ISO 8859-1), and runs all pending work. */
   send(text: string): Promise<void>;
-  /** What has come since the last call; dates replaced by `*`. */
+  /** Data received since the last call; dates are replaced by `*`. */
   received(): string;
-  /** What `received` would return, which it still does. */
+  /** Like `received`, without consuming the data. */
   pending(): string;
 }
 
-/** What {@link serve} can be told beside the plugin's own options. */
+/** Options of {@link serve}, in addition to the plugin's. */
 export interface ServeOptions extends HttpOptions {
   pair?: PairOptions;
   context?: Partial<Context>;
@@ -43,7 +43,7 @@ export interface ServeOptions extends HttpOptions {
   collect?: boolean;
 }
 
-/** Serves `app`, which may be a mere fetch function, on a fresh connection. */
+/** Serves `app`, which may be just a fetch function, on a new connection. */
 export function serve(
   app: FetchApp | FetchApp["fetch"],
   { pair, context: overrides, collect = true, ...options }: ServeOptions = {},
@@ -51,7 +51,7 @@ export function serve(
   const { client, server } = socketPair(pair);
   const { context, clock, lines, stop } = testContext(server, overrides);
   const plugin = http(typeof app === "function" ? { fetch: app } : app, options);
-  // As a stack does: closed when the handler settles, aborted when it throws.
+  // As in a stack: closed when the handler returns, aborted when it throws.
   const finished = Promise.resolve(plugin.handle!(context, () => Promise.resolve()))
     .then(() => void server.close(), (error) => {
       server.abort(error);
@@ -81,8 +81,8 @@ export function serve(
 }
 
 /**
- * Sends `request` on a fresh connection, ends the client's side once nothing more happens, and returns
- * all that comes back.
+ * Sends `request` on a new connection, half-closes once nothing more happens, and returns all data
+ * received.
  */
 export async function exchange(
   app: FetchApp | FetchApp["fetch"],
@@ -90,7 +90,7 @@ export async function exchange(
   options: ServeOptions = {},
 ): Promise<string> {
   const served = serve(app, options);
-  // A server that has ended takes no more.
+  // A closed server accepts no more data.
   void served.client.write(latin1(request))
     .then(() => settle())
     .then(() => served.client.closeWrite(), () => {});
@@ -99,7 +99,7 @@ export async function exchange(
   return served.received();
 }
 
-/** An app that tells what it got, and how much of a body. */
+/** An app that reports the request and the length of its body. */
 export const reflect: FetchApp = {
   async fetch(request) {
     const { pathname, search } = new URL(request.url);
@@ -113,7 +113,7 @@ export function statuses(text: string): number[] {
   return [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]));
 }
 
-/** What follows the head of the first response in `text`. */
+/** The content after the first response head in `text`. */
 export function contentOf(text: string): string {
   return text.slice(text.indexOf("\r\n\r\n") + 4);
 }
@@ -132,7 +132,7 @@ export function textOf(bytes: Uint8Array): string {
   return text;
 }
 
-/** A small seeded source of numbers from 0 to 1 (exclusive): what fails, fails again. */
+/** A seeded generator of numbers from 0 to 1 (exclusive), for reproducible failures. */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

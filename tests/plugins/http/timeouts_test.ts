@@ -5,8 +5,8 @@ import { latin1, reflect, serve, statuses } from "./support.ts";
 const GET = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
 describe("a slow client", () => {
-  // One byte every 5 s keeps a connection busy, not a request: the head as a whole has 15 s.
-  test("that trickles a head gets 408 (RFC 9110 15.5.9)", async () => {
+  // One byte every 5 s does not extend the 15 s for the whole head.
+  test("that sends a head too slowly gets 408 (RFC 9110 15.5.9)", async () => {
     const { send, received, clock, finished, server } = serve(reflect);
     for (const byte of "GE") {
       await send(byte);
@@ -24,7 +24,7 @@ describe("a slow client", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // The rest of the head comes while the 408 is on its way: it is not served any more.
+  // The rest of the head arrives after the 408: the request is not served.
   test("that is too late is not served", async () => {
     let asked = 0;
     const app = () => new Response(String(asked++));
@@ -38,8 +38,8 @@ describe("a slow client", () => {
     expect(asked).toBe(0);
   });
 
-  // Silence between requests is no fault: the connection just ends.
-  test("that is idle is let go after 60 s", async () => {
+  // Idle time between requests is not an error: the connection just closes.
+  test("that is idle is disconnected after 60 s", async () => {
     const { send, received, clock, server, finished } = serve(reflect);
     await clock.advance(59_999);
     await send(GET);
@@ -52,7 +52,7 @@ describe("a slow client", () => {
     expect(received()).toBe("");
   });
 
-  // 30 s between two pieces of a body; each piece starts them anew.
+  // 30 s between two pieces of a body; each piece restarts the timer.
   test("that stalls within a body gets 408", async () => {
     let error: unknown;
     const app = async (request: Request) => {
@@ -79,8 +79,8 @@ describe("a slow client", () => {
     await finished;
   });
 
-  // An application may think for as long as it likes: the client is not slow.
-  test("is not one that waits for the application", async () => {
+  // The application may take any time.
+  test("is not a client that waits for the application", async () => {
     const answer = Promise.withResolvers<Response>();
     const { send, received, clock } = serve(() => answer.promise);
     await send(GET);
@@ -90,8 +90,8 @@ describe("a slow client", () => {
     expect(statuses(received())).toEqual([200]);
   });
 
-  // It takes a piece every 20 s: 64 KiB within 30 s is what is asked of it.
-  test("that takes nothing of a response for 30 s is aborted", async () => {
+  // It reads a piece every 20 s; 64 KiB within 30 s are required.
+  test("that does not read its response for 30 s is aborted", async () => {
     const { client, clock, server, finished } = serve(
       () => new Response(new Uint8Array(1_000_000)),
       { collect: false, pair: { bufferSize: 65_536 } },
@@ -110,8 +110,8 @@ describe("a slow client", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // After the last response the client has 2 s to end its side.
-  test("that does not end after the last response is not waited for", async () => {
+  // After the last response the client has 2 s to close.
+  test("that does not close after the last response is disconnected", async () => {
     const { send, received, clock, server, finished } = serve(reflect);
     await send("GET / HTTP/1.0\r\n\r\n");
     expect(statuses(received())).toEqual([200]);
@@ -125,8 +125,8 @@ describe("a slow client", () => {
 });
 
 describe("the timer", () => {
-  // 1000 requests in 10 s: it is armed once for the idle time and once for the first write.
-  test("is not touched by every request", async () => {
+  // 1000 requests in 10 s: it is set once for the idle timeout and once for the first write.
+  test("is not reset by every request", async () => {
     let armed = 0;
     const { client, clock } = serve(reflect, { collect: false });
     const schedule = clock.schedule.bind(clock);

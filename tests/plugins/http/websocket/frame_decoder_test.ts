@@ -6,7 +6,7 @@ import { clientClose, type ClientFrame, clientFrame } from "./support.ts";
 const frames = (...list: ClientFrame[]) => list.map(clientFrame).join("");
 
 describe("FrameDecoder", () => {
-  // Messages of each kind and length form, joined and cut; control frames come in between.
+  // Messages of each type and length form, joined and split, with control frames in between.
   for (
     const [what, bytes, events] of [
       ["a text", frames({ opcode: 1, payload: "Gr\u00fc\u00dfe" }), ["text Gr\u00fc\u00dfe"]],
@@ -58,7 +58,7 @@ describe("FrameDecoder", () => {
     expect(decode(frames({ opcode: 1, payload })).events).toEqual([`text ${payload}`]);
   });
 
-  // Each fault with the code that the peer is told.
+  // Each error with its close code.
   for (
     const [what, bytes, code] of [
       ["a frame without a mask", frames({ opcode: 1, payload: "a", masked: false }), 1002],
@@ -119,13 +119,13 @@ describe("FrameDecoder", () => {
     });
   }
 
-  // The header tells: not a byte of the payload has to be stored.
-  test("finds a message above the bound before it comes", () => {
+  // The header is enough: no payload has to be stored.
+  test("detects a message above the limit before its payload", () => {
     expect(decode("\x82\xff\0\0\0\0\x7f\xff\xff\xff\0\0\0\0").fault).toBe(1009);
   });
 
-  // 1000 random conversations, cut at random.
-  test("reads random messages, cut at random", () => {
+  // 1000 random conversations, split at random.
+  test("reads random messages, split at random", () => {
     const random = seeded(3);
     const below = (n: number) => Math.floor(random() * n);
     for (let round = 0; round < 1000; round++) {

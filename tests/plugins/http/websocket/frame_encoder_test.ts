@@ -8,7 +8,7 @@ import { textOf } from "../support.ts";
 import { serverFrames } from "./support.ts";
 
 describe("encodeFrame", () => {
-  // The example of the RFC, and each form of the length at its borders.
+  // The example of the RFC, and each form of the length at its limits.
   test("writes final frames without a mask (RFC 6455 5.2, 5.7)", () => {
     expect(textOf(encodeFrame(OPCODE.text, new TextEncoder().encode("Hello")))).toBe(
       "\x81\x05Hello",
@@ -22,8 +22,8 @@ describe("encodeFrame", () => {
 });
 
 describe("encodeClose", () => {
-  // A control frame has at most 125 bytes, and a reason is whole characters.
-  test("writes code and reason, which is cut (RFC 6455 5.5.1)", () => {
+  // A control frame has at most 125 bytes, and the reason must not be cut within a character.
+  test("writes the code and the truncated reason (RFC 6455 5.5.1)", () => {
     expect(textOf(encodeClose(undefined, ""))).toBe("\x88\x00");
     expect(serverFrames(textOf(encodeClose(1000, "bye")))).toEqual([[8, 1000, "bye"]]);
     const cut = encodeClose(1000, "\u00fc".repeat(100));

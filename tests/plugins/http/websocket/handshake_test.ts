@@ -11,7 +11,7 @@ app.get("/ws", upgradeWebSocket(() => ({})), (c) => c.text("no upgrade asked"));
 app.post("/ws", upgradeWebSocket(() => ({})));
 
 describe("the WebSocket handshake", () => {
-  // The example of the RFC, to the byte.
+  // The example of the RFC, byte for byte.
   test("switches protocols (RFC 6455 1.3, 4.2.2)", async () => {
     const { send, received, pending } = serve(app);
     await send(HANDSHAKE);
@@ -24,21 +24,21 @@ describe("the WebSocket handshake", () => {
   });
 
   // Keywords are case-insensitive.
-  test("takes its keywords in any case (RFC 6455 4.2.1)", async () => {
+  test("accepts keywords in any case (RFC 6455 4.2.1)", async () => {
     const { send, received, pending } = serve(app);
     await send(HANDSHAKE.replace("websocket", "WebSocket").replace("Upgrade\r\n", "UPGRADE\r\n"));
     await until(() => pending() !== "");
     expect(statuses(received())).toEqual([101]);
   });
 
-  // Whoever does not ask for it gets the next handler, or Hono's 404.
+  // Requests without an upgrade go to the next handler, or get Hono's 404.
   test("leaves other requests to the next handler", async () => {
     const plain = "GET /ws HTTP/1.1\r\nHost: h\r\n\r\n";
     expect(contentOf(await exchange(app, plain))).toBe("no upgrade asked");
     expect(statuses(await exchange(app, plain.replace("GET", "POST")))).toEqual([404]);
   });
 
-  // What is missing, and what the client is told.
+  // Missing fields, and the response.
   for (
     const [what, request, status] of [
       ["another method", HANDSHAKE.replace("GET", "POST"), 400],
@@ -62,7 +62,7 @@ describe("the WebSocket handshake", () => {
     });
   }
 
-  // Fields that middleware adds go along.
+  // Fields added by middleware are sent too.
   test("keeps the application's fields", async () => {
     const decorated = new Hono();
     decorated.use(async (c, next) => {
@@ -92,7 +92,7 @@ describe("the WebSocket handshake", () => {
     expect(statuses(received())).toEqual([503, 503]);
   });
 
-  // An app that runs elsewhere is told what it lacks.
+  // On another server, the error says what is missing.
   test("needs the http plugin", async () => {
     const elsewhere = new Hono().onError((error, c) => c.text(error.message, 500));
     elsewhere.get("/ws", upgradeWebSocket(() => ({})));
@@ -109,8 +109,8 @@ describe("the WebSocket handshake", () => {
 });
 
 describe("upgradeWebSocket", () => {
-  // A mistake in the options is found when the route is made.
-  test("names each option that is wrong", () => {
+  // Invalid options are reported when the route is created.
+  test("names each invalid option", () => {
     expect(() => upgradeWebSocket(() => ({}), { maxMessageBytes: 0 }))
       .toThrow(/^upgradeWebSocket: .*maxMessageBytes/);
   });
@@ -124,8 +124,8 @@ describe("acceptKey", () => {
 });
 
 describe("chooseProtocol", () => {
-  // The client's order counts; without a list the first is taken.
-  test("takes the client's first that is supported (RFC 6455 4.2.2)", () => {
+  // The client's order decides; without a list the first is chosen.
+  test("chooses the client's first supported protocol (RFC 6455 4.2.2)", () => {
     const headers = new Headers({ "sec-websocket-protocol": "a, b,c" });
     expect(chooseProtocol(headers, undefined)).toBe("a");
     expect(chooseProtocol(headers, ["c", "b"])).toBe("b");

@@ -16,8 +16,8 @@ import { clientClose, clientFrame, HANDSHAKE, serverFrames } from "./support.ts"
 const echo: WebSocketEvents = { onMessage: (event, ws) => ws.send(event.data) };
 
 describe("a WebSocket", () => {
-  // Hono's handlers in the order of a conversation, with what they are told.
-  test("tells its handlers open, message and close (RFC 6455 5, 7)", async () => {
+  // Hono's handlers in the order of a conversation, with their arguments.
+  test("calls its handlers for open, message and close (RFC 6455 5, 7)", async () => {
     const seen: unknown[] = [];
     const { send, frames, finished, client } = await open({
       onOpen: (_, ws) => {
@@ -49,8 +49,8 @@ describe("a WebSocket", () => {
     ]);
   });
 
-  // Text and bytes of every kind are sent whole; what is neither sends nothing.
-  test("send takes text and bytes, everything else is a TypeError", async () => {
+  // Text and bytes of every kind are sent whole; other values are refused.
+  test("send accepts text and bytes, everything else is a TypeError", async () => {
     const errors: unknown[] = [];
     const { frames, finished, client } = await open({
       onOpen: (_, ws) => {
@@ -74,8 +74,8 @@ describe("a WebSocket", () => {
     await finished;
   });
 
-  // Byte by byte, in fragments, and right behind the handshake.
-  test("echoes whatever the cuts are (RFC 6455 5.4)", async () => {
+  // Byte by byte, in fragments, and directly after the handshake.
+  test("echoes independently of splits (RFC 6455 5.4)", async () => {
     for (const readSize of [1, 7, Infinity]) {
       const served = serve(appOf(echo), { pair: { readSize } });
       const message = "x".repeat(200);
@@ -97,8 +97,8 @@ describe("a WebSocket", () => {
     }
   });
 
-  // The subprotocol that was chosen is said to the client and to the handlers.
-  test("speaks the chosen subprotocol (RFC 6455 4.2.2)", async () => {
+  // The client and the handlers get the chosen subprotocol.
+  test("uses the chosen subprotocol (RFC 6455 4.2.2)", async () => {
     let protocol: string | null = null;
     const app = appOf({ onOpen: (_, ws) => void (protocol = ws.protocol) }, { protocols: ["b"] });
     const { send, received, pending } = serve(app);
@@ -108,7 +108,7 @@ describe("a WebSocket", () => {
     expect(protocol as string | null).toBe("b");
   });
 
-  // What the peer does wrong, and the code it is told; the handlers learn of an error and of 1006.
+  // Protocol errors of the peer with the close code; the handlers get an error and 1006.
   for (
     const [what, bytes, code] of [
       ["a frame without a mask", clientFrame({ opcode: 1, payload: "a", masked: false }), 1002],
@@ -132,8 +132,8 @@ describe("a WebSocket", () => {
     });
   }
 
-  // The application closes: Close, the client's Close, then the server ends the connection first.
-  test("closes when the application says so (RFC 6455 7.1.1, 7.1.2)", async () => {
+  // The application closes: Close, the client's Close, then the server closes the connection first.
+  test("can be closed by the application (RFC 6455 7.1.1, 7.1.2)", async () => {
     let ws: WebSocketContext | undefined;
     const seen: unknown[] = [];
     const { send, frames, finished, client, server } = await open({
@@ -156,8 +156,8 @@ describe("a WebSocket", () => {
     expect(() => ws!.close(1005)).toThrow(RangeError);
   });
 
-  // A client that does not answer the Close is not waited for.
-  test("waits 5 s for the client's Close", async () => {
+  // The client does not answer the Close.
+  test("waits at most 5 s for the client's Close", async () => {
     const { clock, finished, server } = await open({ onOpen: (_, ws) => ws.close() });
     await clock.advance(4999);
     expect(server.ending).toBe(undefined);
@@ -167,7 +167,7 @@ describe("a WebSocket", () => {
   });
 
   // A silent client is pinged after a minute, and aborted when it stays silent for another.
-  test("pings an idle client, and gives it up (RFC 6455 5.5.2)", async () => {
+  test("pings an idle client, and aborts if it does not answer (RFC 6455 5.5.2)", async () => {
     const seen: unknown[] = [];
     const { send, clock, frames, finished, server } = await open({
       onClose: (event) => seen.push(event.code, event.wasClean),
@@ -187,8 +187,8 @@ describe("a WebSocket", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // A client that ends its side without a Close.
-  test("tells 1006 when the stream ends (RFC 6455 7.1.5)", async () => {
+  // The client half-closes without a Close.
+  test("reports 1006 when the stream ends (RFC 6455 7.1.5)", async () => {
     const seen: unknown[] = [];
     const { client, finished } = await open({ onClose: (event) => seen.push(event.code) });
     await client.closeWrite();
@@ -196,8 +196,8 @@ describe("a WebSocket", () => {
     expect(seen).toEqual([1006]);
   });
 
-  // A reset tells the handlers what has happened.
-  test("tells an error and 1006 when the connection breaks", async () => {
+  // The handlers get the reason of the reset.
+  test("reports an error and 1006 when the connection is reset", async () => {
     const seen: unknown[] = [];
     const { client, finished, lines } = await open({
       onError: (event) => seen.push((event as ErrorEvent).error.code),
@@ -209,7 +209,7 @@ describe("a WebSocket", () => {
     expect(lines.filter(({ level }) => level !== "debug")).toEqual([]);
   });
 
-  // A stack that closes says so.
+  // The close code shows that the server is going away.
   test("closes with 1001 when the stack closes (RFC 6455 7.4.1)", async () => {
     const { stop, frames, send, client, finished } = await open(echo);
     stop();
@@ -220,7 +220,7 @@ describe("a WebSocket", () => {
     await finished;
   });
 
-  // Thrown at once or later: logged, told to onError, and the end with 1011.
+  // Thrown synchronously or later: logged, passed to onError, and closed with 1011.
   for (const kind of ["throws", "rejects"]) {
     test(`ends with 1011 when a handler ${kind} (RFC 6455 7.4.1)`, async () => {
       const errors: unknown[] = [];
@@ -262,9 +262,9 @@ describe("upgradeWebSocket", () => {
 });
 
 describe("a WebSocket's backpressure", () => {
-  // An echo whose client sends and never reads: it is not listened to until it does, so nothing
-  // piles up.
-  test("stops reading while the client does not take the answers", async () => {
+  // An echo whose client sends and never reads: nothing is read until it does, so memory is
+  // bounded.
+  test("stops reading while the client does not read", async () => {
     const served = serve(appOf(echo), { collect: false, pair: { bufferSize: 10_000 } });
     const { client, server } = served;
     await client.write(latin1(HANDSHAKE));
@@ -292,8 +292,8 @@ describe("a WebSocket's backpressure", () => {
     await served.finished;
   });
 
-  // An application that sends without end to a client that does not read.
-  test("aborts the connection above its bound", async () => {
+  // An application sends endlessly to a client that does not read.
+  test("aborts the connection above its limit", async () => {
     let raw: WebSocketSession | undefined;
     const seen: unknown[] = [];
     const { server, finished } = await open(
@@ -311,8 +311,8 @@ describe("a WebSocket's backpressure", () => {
     expect(raw!.readyState).toBe(3);
   });
 
-  // What waits can be seen, so that an application may slow down.
-  test("can be seen in bufferedAmount", async () => {
+  // An application can check it to slow down.
+  test("is shown by bufferedAmount", async () => {
     let raw: WebSocketSession | undefined;
     const { client } = await open(
       {
@@ -337,7 +337,7 @@ function appOf(events: WebSocketEvents, options: WebSocketOptions = {}): Hono {
   return new Hono().get("/ws", upgradeWebSocket(() => events, options));
 }
 
-/** A WebSocket whose handshake is done. */
+/** A WebSocket after its handshake. */
 async function open(
   events: WebSocketEvents,
   options: WebSocketOptions = {},

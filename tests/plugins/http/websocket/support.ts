@@ -1,5 +1,5 @@
 /**
- * A WebSocket client by hand: frames in, frames out.
+ * A simulated WebSocket client: frames in, frames out.
  *
  * @module
  */
@@ -10,7 +10,7 @@ export const HANDSHAKE = "GET /ws?a=b HTTP/1.1\r\nHost: h\r\nConnection: keep-al
   "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/** What a client's frame may have. */
+/** Options of a client's frame. */
 export interface ClientFrame {
   opcode: number;
   payload?: string | Uint8Array;
@@ -52,7 +52,7 @@ export function clientClose(code?: number, reason = ""): string {
 /** A server's frame: opcode and payload; a Close as `[8, code, reason]`. */
 export type ServerFrame = [opcode: number, payload: string] | [8, code: number, reason: string];
 
-/** Cuts what a server has sent into frames; throws where it is none. */
+/** Parses a server's data into frames; throws if it is invalid. */
 export function serverFrames(text: string): ServerFrame[] {
   const bytes = latin1(text);
   const frames: ServerFrame[] = [];
