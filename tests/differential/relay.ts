@@ -2,12 +2,12 @@ import { type Link, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts
 
 const BATCH = 64;
 
-/** Changes a packet on its way, in place. */
+/** Modifies a packet in place. */
 export type Rewrite = (packet: Uint8Array) => void;
 
 /**
- * Sends everything that one link receives on through another, until either is closed. Neither may
- * leave checksums out.
+ * Forwards packets from one link to another until either is closed. Neither may use checksum
+ * offload.
  */
 export async function relay(from: Link, to: Link, rewrite: Rewrite = () => {}): Promise<void> {
   const batch = new PacketBatch(BATCH);
@@ -24,7 +24,7 @@ export async function relay(from: Link, to: Link, rewrite: Rewrite = () => {}): 
   }
 }
 
-/** Makes `out` the whole of `packet`, whose checksums are in it. */
+/** Sets `out` to a complete packet with complete checksums. */
 export function wrapPacket(packet: Uint8Array<ArrayBuffer>, out: OutgoingPacket): void {
   const headerLength = packet[0]! >>> 4 === 4 ? 20 : 40;
   out.header.set(packet.subarray(0, headerLength), OutgoingPacket.HEADROOM);

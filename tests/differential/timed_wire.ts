@@ -8,7 +8,7 @@ import { type Rewrite, wrapPacket } from "./relay.ts";
 const BATCH = 64;
 const FEATURES = { mtu: 1500, maxSuperPacket: 0, checksumOffload: false };
 
-/** Events of the simulation at their real time; a timer is a millisecond late at worst. */
+/** Runs events of the simulation in real time; a timer is at most a millisecond late. */
 export class RealTime {
   readonly #events = new EventQueue();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -34,7 +34,7 @@ export class RealTime {
   }
 }
 
-/** Sends what one link receives on through another, over a {@link Wire} of the simulation. */
+/** Forwards packets from one link to another over a {@link Wire} of the simulation. */
 export async function carry(
   time: RealTime,
   from: Link,

@@ -6,7 +6,7 @@ import type { Program } from "../support/program.ts";
 import { testRequiring } from "../support/requirements.ts";
 import { NEEDS, startService, withService } from "./service.ts";
 
-/** Every port of a /16 and of a /64, but those of two narrower places. */
+/** Every port of a /16 and a /64, with two more specific listen addresses. */
 const EVERYWHERE = [
   ...["--address", "10.91.0.0/16", "--address", "fd91::/64"],
   ...["--listen", "*=./tests/e2e/programs/say_where.ts"],
@@ -15,17 +15,17 @@ const EVERYWHERE = [
 const needs = [...NEEDS, "program:nmap"] as const;
 const LIMIT_MS = 120_000;
 
-/** What nmap found, as `port/state`. */
+/** Runs nmap; returns `port/state` of each port. */
 async function scan(namespace: Namespace, ...what: string[]): Promise<string[]> {
   const command = ["nmap", "-n", "-Pn", "-T4", "--max-retries", "6", "-oG", "-", ...what];
   const out = await namespace.run(command, LIMIT_MS);
   return [...out.matchAll(/(\d+)\/([a-z|]+)\//g)].map(([, port, state]) => `${port}/${state}`);
 }
 
-/** All of them, as {@link scan} finds them. */
+/** All ports, in the form of {@link scan}. */
 const ALL_OPEN = Array.from({ length: 65_535 }, (_, i) => `${i + 1}/open`);
 
-/** Bytes of memory that a process has. */
+/** Resident memory of a process, in bytes. */
 function memoryOf({ pid }: Program): number {
   const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))!;
   return Number(kilobytes) * 1024;
@@ -40,7 +40,7 @@ async function counted(service: Program, counter: string): Promise<number> {
   return Number(count);
 }
 
-/** What is said at an address and port. */
+/** Text received from an address and port. */
 function hear(namespace: Namespace, address: string, port: number): Promise<string> {
   return namespace.run(["nc", "-d", "-w", "10", address, String(port)]);
 }
@@ -53,9 +53,9 @@ const anyV6 = () => `fd91::${group()}:${group()}`;
 const anyPort = () => 100 + below(65_436);
 
 describe("a service at every port of a network", () => {
-  // Every port is open and none has a listener of its own; a scan leaves nothing behind: after a
-  // first one, which fills pools and heaps, a second one costs less than if a connection were kept
-  // for each port.
+  // Every port is open without a listener of its own, and a scan leaves no state: after a first
+  // scan, which fills pools and heaps, a second one takes less memory than a connection per port
+  // would.
   testRequiring(needs, "shows nmap 65,535 open ports", async () => {
     await using namespace = await Namespace.open();
     const service = await startService(namespace, ...EVERYWHERE, "--log-level", "info");
@@ -71,8 +71,8 @@ describe("a service at every port of a network", () => {
     expect((await service.finish(15_000)).exit).toBe(0);
   }, LIMIT_MS);
 
-  // Whole connections, over both families; and the same with a shard in each of two threads.
-  testRequiring(needs, "connects wherever nmap does", async () => {
+  // Complete connections over both families, also with two shards.
+  testRequiring(needs, "accepts complete connections on every port", async () => {
     for (const more of [[], ["--workers", "2"]]) {
       await withService(
         async (namespace) => {
@@ -88,10 +88,10 @@ describe("a service at every port of a network", () => {
     }
   }, LIMIT_MS);
 
-  // RST is "closed", silence is "filtered"; a port of UDP that nobody serves says so.
+  // RST is "closed", no answer is "filtered"; a closed UDP port sends an ICMP error.
   testRequiring(
     needs,
-    "shows nmap what is refused and what is ignored",
+    "shows nmap refused and ignored ports",
     () =>
       withService(async (namespace) => {
         const gated = Array.from(
@@ -109,10 +109,10 @@ describe("a service at every port of a network", () => {
     LIMIT_MS,
   );
 
-  // The handler knows where it was asked; ICMP and HTTP answer from there as well.
+  // The handler sees the destination address; ICMP and HTTP answer from it too.
   testRequiring(
     [...NEEDS, "program:nc", "program:curl", "program:ping"],
-    "is at any address",
+    "answers at any address",
     () =>
       withService(async (namespace) => {
         const web = (
@@ -132,20 +132,25 @@ describe("a service at every port of a network", () => {
     LIMIT_MS,
   );
 
-  // Whatever is routed to the device is the stack's; a client whose address would be as well hears
-  // the answer only because it is excepted.
-  testRequiring([...NEEDS, "program:nc"], "is wherever routes lead to it", () =>
-    withService(
-      async (namespace) => {
-        await namespace.shell(
-          "ip route add 203.0.113.0/24 dev berth0 && ip address add 198.51.100.7/32 dev lo",
-        );
-        for (const source of ["10.92.0.1", "198.51.100.7"]) {
-          const command = ["nc", "-d", "-w", "10", "-s", source, "203.0.113.5", "4000"];
-          expect(await namespace.run(command)).toBe("203.0.113.5 4000\n");
-        }
-      },
-      ...["--address", "0.0.0.0/0", "--host-address", "10.92.0.1/24"],
-      ...["--except-address", "198.51.100.0/24", ...EVERYWHERE.slice(4)],
-    ), LIMIT_MS);
+  // All addresses routed to the device are the stack's; the client's own address has to be excluded
+  // to receive the answer.
+  testRequiring(
+    [...NEEDS, "program:nc"],
+    "answers at every address routed to it",
+    () =>
+      withService(
+        async (namespace) => {
+          await namespace.shell(
+            "ip route add 203.0.113.0/24 dev berth0 && ip address add 198.51.100.7/32 dev lo",
+          );
+          for (const source of ["10.92.0.1", "198.51.100.7"]) {
+            const command = ["nc", "-d", "-w", "10", "-s", source, "203.0.113.5", "4000"];
+            expect(await namespace.run(command)).toBe("203.0.113.5 4000\n");
+          }
+        },
+        ...["--address", "0.0.0.0/0", "--host-address", "10.92.0.1/24"],
+        ...["--except-address", "198.51.100.0/24", ...EVERYWHERE.slice(4)],
+      ),
+    LIMIT_MS,
+  );
 });

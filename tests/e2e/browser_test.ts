@@ -15,7 +15,7 @@ import { ROOT } from "../support/source_files.ts";
 let folder: string;
 let script: string;
 
-// The runtime's own bundler, as the page's documentation says.
+// The runtime's bundler, as documented.
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "berth-"));
   script = join(folder, "page.js");
@@ -29,14 +29,14 @@ beforeAll(async () => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("@berth/berth/browser", () => {
-  // What has no operating system below it.
-  test("needs nothing of a runtime", () => {
+  // The bundle must run without an operating system.
+  test("does not depend on a runtime", () => {
     const bundle = readFileSync(script, "utf8");
     expect(bundle).toContain("10.9.0.2");
     expect(bundle.match(/["'](node|bun|deno):[^"']*["']/g)).toBe(null);
   });
 
-  // The same names mean the same everywhere.
+  // Its exports are the same as those of the package.
   test("is a part of the package", () => {
     for (const [name, value] of Object.entries(inBrowsers)) {
       expect([name, (everything as Record<string, unknown>)[name] === value]).toEqual([name, true]);
@@ -45,7 +45,7 @@ describe("@berth/berth/browser", () => {
 });
 
 describe("examples/browser", () => {
-  // Two tabs at once: each has a network of its own, in which both have the same addresses.
+  // Two tabs: each has its own network with the same addresses.
   testRequiring(["program:chromium"], "a page in Chromium pings and fetches", async () => {
     const service = new Program(
       ["env", `PAGE_SCRIPT=${script}`].concat(
@@ -76,7 +76,7 @@ describe("examples/browser", () => {
     }
   }, 60_000);
 
-  // A page of another site is not to reach what its visitor reaches.
+  // A page of another site must not reach services that its visitor can reach.
   test("does not let pages of other sites attach", async () => {
     const { default: app } = await import("../../examples/browser/app.ts");
     const status = async (origin: string) => {
@@ -89,7 +89,7 @@ describe("examples/browser", () => {
   });
 });
 
-/** What the page shows once it is done. */
+/** Text of the page once it is done. */
 async function linesOf(tab: Tab): Promise<string[]> {
   const lines = await tab.evaluate(`new Promise((resolve) => {
     const look = () => {

@@ -8,10 +8,10 @@ import { testRequiring } from "../support/requirements.ts";
 import { NEEDS, startService, V4 } from "./service.ts";
 
 describe("--capture", () => {
-  // Wireshark's capture end reads the FIFO; a packet is there while the service goes on.
+  // Wireshark's capture program reads packets from the FIFO while the service runs.
   testRequiring(
     [...NEEDS, "program:curl", "program:mkfifo", "program:tshark"],
-    "shows packets in a FIFO as they pass",
+    "writes packets to a FIFO live",
     async () => {
       const folder = mkdtempSync(join(tmpdir(), "berth-"));
       const fifo = join(folder, "live");

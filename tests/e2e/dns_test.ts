@@ -12,7 +12,7 @@ function dig(namespace: Namespace, ...args: string[]): Promise<string> {
 describe("dig", () => {
   for (const server of [`@${V4}`, `@${V6}`]) {
     for (const transport of ["+notcp", "+tcp"]) {
-      // Addresses, aliases, texts, and names that there are not.
+      // Addresses, aliases, texts, and names that do not exist.
       testRequiring(
         needs,
         `asks ${server} ${transport}`,
@@ -38,8 +38,8 @@ describe("dig", () => {
     }
   }
 
-  // dig asks again over TCP by itself, unless it is told not to.
-  testRequiring(needs, "gets large answers over TCP (RFC 7766 5)", async () => {
+  // dig retries over TCP by default.
+  testRequiring(needs, "receives large answers over TCP (RFC 7766 5)", async () => {
     await withDatagramStack(async (namespace) => {
       for (const name of ["many.lan", "much.example"]) {
         const truncated = await dig(namespace, `@${V4}`, "+ignore", name);
@@ -52,7 +52,7 @@ describe("dig", () => {
   });
 
   // From one server on the stack to another, through the kernel's sockets.
-  testRequiring(needs, "is answered by an upstream", async () => {
+  testRequiring(needs, "receives answers from an upstream", async () => {
     await withDatagramStack(async (namespace) => {
       for (const transport of ["+notcp", "+tcp"]) {
         const whole = await dig(namespace, `@${V4}`, transport, "far.example");
@@ -66,8 +66,8 @@ describe("dig", () => {
     });
   });
 
-  // As a user configures it: names in the file, and one server that only asks the other.
-  testRequiring(needs, "asks a service that was configured so", () => {
+  // As a user configures it: names in the file, and a server that only forwards to the other.
+  testRequiring(needs, "queries a configured service", () => {
     const dns = { plugin: "dns", options: { names: { "db.lan": "10.90.0.9" } } };
     const listen = { "udp/53": dns, "53": dns, "udp/5353": `dns:${V4},${V4}:53` };
     return withConfiguredService({ listen }, async (namespace) => {
@@ -77,8 +77,8 @@ describe("dig", () => {
     });
   });
 
-  // What a server is asked that is up to something.
-  testRequiring(needs, "is told what is not served", async () => {
+  // Queries typical of attacks.
+  testRequiring(needs, "receives refusals for what is not served", async () => {
     await withDatagramStack(async (namespace) => {
       const status = async (...args: string[]) =>
         /status: (\w+)/.exec(await dig(namespace, `@${V4}`, ...args))?.[1];

@@ -5,7 +5,7 @@ import { testRequiring } from "../support/requirements.ts";
 
 const TOOLS = ["tun", "program:ip", "program:ping"] as const;
 
-/** The service on a TAP device with the kernel at the other end of its cable. */
+/** The service on a TAP device, with the kernel at the other end. */
 function start(namespace: Namespace, link: string, ...addresses: string[]): Program {
   const given = addresses.flatMap((address) => ["--address", address]);
   return namespace.start(
@@ -13,7 +13,7 @@ function start(namespace: Namespace, link: string, ...addresses: string[]): Prog
   );
 }
 
-/** A device that is there before the service, on which the kernel has the service's addresses. */
+/** Creates a device in advance on which the kernel has the service's addresses. */
 async function takeAddresses(namespace: Namespace, ...addresses: string[]): Promise<string> {
   await namespace.shell(`
     set -e
@@ -26,8 +26,8 @@ async function takeAddresses(namespace: Namespace, ...addresses: string[]): Prom
 }
 
 describe("the service on a TAP device", () => {
-  // The kernel answers the probes: there is nothing left to serve, and one line says why.
-  testRequiring(TOOLS, "ends where the kernel has its addresses (RFC 5227, RFC 4862)", async () => {
+  // The kernel answers the probes: no address is left, and one line says why.
+  testRequiring(TOOLS, "ends if the kernel has its addresses (RFC 5227, RFC 4862)", async () => {
     await using namespace = await Namespace.open();
     const mac = await takeAddresses(namespace, "10.90.0.2/24", "fd90::2/64");
     const service = start(namespace, "tap:berth0", "10.90.0.2/24", "fd90::2/64");
@@ -42,8 +42,8 @@ describe("the service on a TAP device", () => {
     expect(log).toMatch(/berth: --address: .+ choose another address, or add probe=off to --link/);
   }, 40_000);
 
-  // One address is the kernel's; with the other the service goes on.
-  testRequiring(TOOLS, "goes on with what is left", async () => {
+  // One address is the kernel's; the service continues with the other.
+  testRequiring(TOOLS, "continues with the remaining addresses", async () => {
     await using namespace = await Namespace.open();
     await takeAddresses(namespace, "10.90.0.2/24");
     const service = start(namespace, "tap:berth0", "10.90.0.2/24", "10.90.0.3/24", "fd90::2/64");
@@ -58,7 +58,8 @@ describe("the service on a TAP device", () => {
     expect(log.match(/is in use by the station/g)).toHaveLength(1);
   }, 40_000);
 
-  // The kernel probes an address that the service has: it fails, and the service keeps it.
+  // The kernel probes an address of the service: the probe fails, and the service keeps the
+  // address.
   testRequiring(TOOLS, "answers the kernel's probe (RFC 4862 5.4)", async () => {
     await using namespace = await Namespace.open();
     const service = start(namespace, "tap:berth0,probe=off", "10.90.0.2/24", "fd90::2/64");

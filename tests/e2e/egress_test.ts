@@ -10,11 +10,11 @@ import { ROOT } from "../support/source_files.ts";
 import { TemporaryFolder } from "../support/temporary_folder.ts";
 import { NEEDS, programCommand } from "./service.ts";
 
-/** An address of the world outside. */
+/** An external address. */
 const WORLD = "198.51.100.7";
 const WORLD_V6 = "2001:db8::7";
 
-/** The commands of the documentation: the one that starts the service, those that make the namespace. */
+/** The documented commands: to start the service, and to create the namespace. */
 function documented(): { start: string; setUp: string } {
   const text = readFileSync(join(ROOT, "docs/egress.md"), "utf8");
   const [start = "", setUp = ""] = [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, it]) => it!);
@@ -47,7 +47,7 @@ function nginxConfig({ path }: TemporaryFolder): string {
   `;
 }
 
-/** The world: a web server with a repository, and a name server that says where it is. */
+/** The external network: a web server with a repository, and a name server. */
 async function startWorld(namespace: Namespace, folder: TemporaryFolder): Promise<void> {
   makeRepository(folder);
   await namespace.shell(
@@ -60,15 +60,15 @@ async function startWorld(namespace: Namespace, folder: TemporaryFolder): Promis
   await resolver.printed(/ready/);
 }
 
-/** The service as documented, the namespace as documented, then `script` in it. */
+/** Starts the service and the namespace as documented, then runs `script` in it. */
 async function inBoat(namespace: Namespace, folder: TemporaryFolder, script: string) {
   const { start, setUp } = documented();
   const service = namespace.start("sh", "-c", start);
   await service.printed(/Ctrl\+C/);
   const resolv = folder.write("resolv.conf", `nameserver ${WORLD}\n`);
   const inside = folder.write("inside.sh", script);
-  // Names of namespaces and the resolver's are this test's alone. The device goes with its namespace,
-  // which stays until the service has ended.
+  // Names of namespaces and the resolver configuration are unique to this test. The device goes
+  // with its namespace, which stays until the service has ended.
   const boat = namespace.start(
     ...["unshare", "-m", "sh", "-ec"],
     `mount -t tmpfs none /run && mkdir /run/netns
@@ -85,8 +85,8 @@ async function inBoat(namespace: Namespace, folder: TemporaryFolder, script: str
   return output;
 }
 
-describe("egress to an address that the host leads into the device", () => {
-  // One SYN became thousands, each by the one before: now one is asked about, and refused.
+describe("egress to an address that the host routes into the device", () => {
+  // Otherwise each SYN would cause another one: the first is refused.
   testRequiring(
     [...NEEDS, "program:socat"],
     "refuses the first attempt",
@@ -115,7 +115,7 @@ describe("egress to an address that the host leads into the device", () => {
   );
 });
 
-describe("the way out of a network namespace, as docs/egress.md has it", () => {
+describe("the gateway of a network namespace in docs/egress.md", () => {
   testRequiring(
     [
       ...NEEDS,
@@ -126,7 +126,7 @@ describe("the way out of a network namespace, as docs/egress.md has it", () => {
       "program:socat",
       "program:unshare",
     ],
-    "leads git clone, names and errors through the host",
+    "carries git clone, name resolution and errors through the host",
     async () => {
       using folder = new TemporaryFolder();
       await using namespace = await Namespace.open();

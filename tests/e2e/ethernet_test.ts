@@ -9,7 +9,7 @@ const V6 = "fd90::2";
 const SIZE = 5_000_000;
 const TOOLS = ["program:ip", "program:nsenter", "program:ping", "program:curl"] as const;
 
-/** Starts the service on a link; resolves when it answers. */
+/** Starts the service on a link; resolves when it is ready. */
 async function startOn(namespace: Namespace, link: string, ...flags: string[]): Promise<Program> {
   const addresses = ["--address", `${V4}/24`, "--address", `${V6}/64`];
   const listen = ["--listen", "80=http:./tests/e2e/programs/app.ts", "--log-level", "warn"];
@@ -19,7 +19,7 @@ async function startOn(namespace: Namespace, link: string, ...flags: string[]): 
   return service;
 }
 
-/** The kernel pings both addresses, and some megabytes go to and from each. */
+/** The kernel pings both addresses and transfers some megabytes in each direction. */
 async function isUsed(namespace: Namespace, largestPing: number, enter = ""): Promise<void> {
   const start = enter.split(" ").filter((word) => word !== "");
   for (const host of [V4, V6]) {
@@ -38,8 +38,8 @@ async function isUsed(namespace: Namespace, largestPing: number, enter = ""): Pr
 }
 
 /**
- * A second network beside a namespace's, in which 192.0.2.2 is joined to the namespace's 192.0.2.1;
- * resolves with what a command has to begin with to run in it.
+ * Creates a second network in which 192.0.2.2 is connected to the namespace's 192.0.2.1; resolves
+ * with the command prefix to run in it.
  */
 async function joinNetwork(namespace: Namespace): Promise<string> {
   const holder = namespace.start("unshare", "-n", "sh", "-c", "echo $$ held; cat");
@@ -74,7 +74,7 @@ describe("the service on a TAP device", () => {
 });
 
 describe("the service on a stream of frames", () => {
-  // QEMU joins the stream with a TAP device: the kernel is in the guest's place.
+  // QEMU joins the stream with a TAP device: the kernel replaces the guest.
   testRequiring(
     ["tun", "program:qemu-system-x86_64", ...TOOLS],
     "answers through QEMU",
@@ -95,7 +95,7 @@ describe("the service on a stream of frames", () => {
         ...["-netdev", "hubport,id=h1,hubid=0,netdev=s"],
         ...["-netdev", "hubport,id=h2,hubid=0,netdev=t"],
       );
-      // QEMU is there when it passes something on.
+      // QEMU is ready once it forwards a frame.
       await namespace.shell(`until ping -c 1 -W 1 ${V4}; do true; done`, 20_000);
       await isUsed(namespace, 1500);
       await qemu.kill();
@@ -106,8 +106,8 @@ describe("the service on a stream of frames", () => {
 });
 
 describe("the service on a VXLAN tunnel", () => {
-  // A packet of 1450 bytes fills one of 1500 on the way; the kernel learns where the station is. It
-  // shares the host's memory, and so leaves checksums out and packets uncut.
+  // A packet of 1450 bytes fills one of 1500 in the tunnel; the kernel learns the station's
+  // endpoint. On the same host, it sends partial checksums and super-packets.
   testRequiring(["namespace", ...TOOLS], "answers the kernel's device (RFC 7348)", async () => {
     await using namespace = await Namespace.open();
     const there = await joinNetwork(namespace);

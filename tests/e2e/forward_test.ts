@@ -5,7 +5,10 @@ import { testRequiring } from "../support/requirements.ts";
 import { TemporaryFolder } from "../support/temporary_folder.ts";
 import { NEEDS, V4, V6, withService } from "./service.ts";
 
-/** Says whom it takes the client for, on a port and on a socket; both want a PROXY header. */
+/**
+ * Configures nginx to return the client's address, on a port and a socket that both require a PROXY
+ * header.
+ */
 function nginxConfig({ path }: TemporaryFolder): string {
   const said = "$proxy_protocol_addr > $proxy_protocol_server_addr:$proxy_protocol_server_port";
   return `
@@ -40,10 +43,10 @@ function serviceConfig({ path }: TemporaryFolder): string {
 }
 
 describe("nginx behind forward", () => {
-  // Both versions, both families, a TCP and a Unix target: nginx sees who has connected to what.
+  // Both versions, both families, a TCP and a Unix target: nginx sees both addresses.
   testRequiring(
     [...NEEDS, "program:curl", "program:nginx"],
-    "knows the client by the PROXY protocol",
+    "sees the client's address through the PROXY protocol",
     async () => {
       using folder = new TemporaryFolder();
       const nginx = folder.write("nginx.conf", nginxConfig(folder));
@@ -74,7 +77,7 @@ const SSHD = `
   exec "$(command -v sshd)" -D -e -f "$1/sshd_config"
 `;
 
-/** Starts an SSH server on port 2222 that takes the key \`client\` of the folder. */
+/** Starts an SSH server on port 2222 that accepts the key \`client\` of the folder. */
 async function startSshd(namespace: Namespace, folder: TemporaryFolder): Promise<void> {
   for (const key of ["host", "client"]) {
     const made = new Program(
@@ -98,10 +101,11 @@ async function startSshd(namespace: Namespace, folder: TemporaryFolder): Promise
 }
 
 describe("ssh through forward", () => {
-  // Four megabytes go to the other side's standard input, its end too, and come back changed.
+  // Four megabytes go to the standard input of the remote command, with end of file, and come back
+  // modified.
   testRequiring(
     [...NEEDS, "program:ssh", "program:ssh-keygen", "program:sshd"],
-    "runs a command and carries its input and output to their ends",
+    "runs a command and carries its whole input and output",
     async () => {
       using folder = new TemporaryFolder();
       await withService(

@@ -4,7 +4,7 @@ import { NEEDS, V4, V6, withService } from "./service.ts";
 
 describe("ping with fragments", () => {
   for (const address of [V4, V6]) {
-    // The kernel cuts its requests, and joins the replies, which the stack has cut.
+    // The kernel fragments its requests, and reassembles the fragmented replies of the stack.
     testRequiring(
       [...NEEDS, "program:ping"],
       `is answered by ${address} (RFC 791 3.2, RFC 8200 4.5)`,

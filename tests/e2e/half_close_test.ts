@@ -7,7 +7,7 @@ const CONNECTIONS = { least: 0, most: 200_000, atOnce: 100 };
 describe("a client that sends and half-closes", () => {
   for (const profile of ["local", "internet"] as const) {
     for (const offload of [true, false]) {
-      // Sizes from nothing to 200 KB, a hundred at once: everything comes back, then EOF.
+      // Sizes up to 200 KB, a hundred connections at once: everything is echoed, then EOF.
       testRequiring(
         NEEDS,
         `gets everything, then EOF (profile ${profile}, offload ${offload ? "on" : "off"})`,
@@ -20,7 +20,7 @@ describe("a client that sends and half-closes", () => {
       );
     }
 
-    // One packet of twenty is lost on its way to the stack, one of twenty on its way back.
+    // One packet in twenty is lost in each direction.
     testRequiring(
       NEEDS,
       `gets everything, then EOF, at 5 % loss (profile ${profile})`,
@@ -34,13 +34,13 @@ describe("a client that sends and half-closes", () => {
   }
 });
 
-describe("a server that ends first", () => {
+describe("a server that closes first", () => {
   for (const profile of ["local", "internet"] as const) {
     for (const loss of [0, 0.05]) {
-      // HTTP/1.0 without a length: a body is complete when EOF says so, a reset would be an error.
+      // HTTP/1.0 without a length: EOF ends the body; a reset would be an error.
       testRequiring(
         [...NEEDS, "program:curl"],
-        `gives everything, then EOF, at ${loss * 100} % loss (profile ${profile})`,
+        `sends everything, then EOF, at ${loss * 100} % loss (profile ${profile})`,
         () =>
           withStack({ profile, offload: false, loss }, async (namespace) => {
             const url = `http://${V4}/chunked/[100001-100300]`;

@@ -8,7 +8,7 @@ const config = { listen: { "8080": [`http2:${APP}`, `http:${APP}`] } };
 const URL = `http://${V4}:8080`;
 
 describe("h2load", () => {
-  // Each run ends with GOAWAY on 8 connections whose 128 streams are open; the last is served.
+  // Each run ends with GOAWAY on 8 connections with 128 open streams, all of which are served.
   testRequiring(
     [...NEEDS, "program:h2load"],
     "ends connections in the middle of their requests (RFC 9113 6.8)",
@@ -28,7 +28,7 @@ describe("nghttp", () => {
   // 20 requests on one connection; the client ends with GOAWAY.
   testRequiring(
     [...NEEDS, "program:nghttp"],
-    "asks over HTTP/2 and says GOAWAY (RFC 9113 6.8)",
+    "sends requests over HTTP/2, then GOAWAY (RFC 9113 6.8)",
     () =>
       withConfiguredService(config, async (namespace) => {
         for (let i = 0; i < 5; i++) {

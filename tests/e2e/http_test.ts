@@ -12,7 +12,7 @@ const CURL = ["curl", "--silent", "--show-error", "--fail", "--max-time", "50"];
 const SIZE = 100_000_000;
 const needs = [...NEEDS, "program:curl"] as const;
 
-/** Runs a body with a folder of its own. */
+/** Runs a body with a temporary folder. */
 async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "berth-e2e-"));
   try {
@@ -28,7 +28,7 @@ async function digestOfFile(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
-/** Fetches a body, compares it, and sends it back. */
+/** Downloads a body, compares it, and uploads it. */
 function fetchesBothWays(namespace: Namespace, host: string, size = SIZE): Promise<void> {
   return withFolder(async (folder) => {
     const expected = digestOfPattern(size);
@@ -41,10 +41,10 @@ function fetchesBothWays(namespace: Namespace, host: string, size = SIZE): Promi
 }
 
 describe("curl", () => {
-  // The same 100 MB there and back: Content-Length and SHA-256 are right in both directions.
+  // 100 MB down and up: Content-Length and SHA-256 are correct in both directions.
   testRequiring(
     needs,
-    "moves 100 MB in both directions",
+    "transfers 100 MB in both directions",
     () => withService((namespace) => fetchesBothWays(namespace, V4)),
     60_000,
   );
@@ -52,15 +52,15 @@ describe("curl", () => {
   // The same through IPv6.
   testRequiring(
     needs,
-    "moves 100 MB in both directions through IPv6",
+    "transfers 100 MB in both directions over IPv6",
     () => withService((namespace) => fetchesBothWays(namespace, `[${V6}]`)),
     60_000,
   );
 
-  // Neither super-packets nor checksum offload: the stack cuts segments and sums them itself.
+  // Neither super-packets nor checksum offload: the stack segments and computes checksums.
   testRequiring(
     needs,
-    "moves 100 MB in both directions through a device without offload",
+    "transfers 100 MB in both directions through a device without offload",
     () =>
       withStack(
         { profile: "local", offload: false },
@@ -72,7 +72,7 @@ describe("curl", () => {
   // The other profile: delayed acknowledgements, CUBIC, TIME-WAIT.
   testRequiring(
     needs,
-    "moves 100 MB in both directions in profile internet",
+    "transfers 100 MB in both directions in profile internet",
     () => withService((namespace) => fetchesBothWays(namespace, V4), "--profile", "internet"),
     60_000,
   );
@@ -80,7 +80,7 @@ describe("curl", () => {
   // No Content-Length in either direction: chunked (RFC 9112 7.1).
   testRequiring(
     needs,
-    "moves a chunked body in both directions",
+    "transfers a chunked body in both directions",
     () =>
       withService((namespace) =>
         withFolder(async (folder) => {
@@ -94,7 +94,7 @@ describe("curl", () => {
       ),
   );
 
-  // No answer is given before all 200 requests are here: they are served at the same time.
+  // No request is answered before all 200 have arrived.
   testRequiring(
     needs,
     "has 200 requests served in parallel",
@@ -144,7 +144,7 @@ describe("curl", () => {
   );
 });
 
-/** After each answer curl prints how many connections it has made for it. */
+/** After each response curl prints the number of new connections. */
 async function askOneAfterTheOther(
   namespace: Namespace,
   count: number,

@@ -4,7 +4,7 @@ import { NEEDS, V4, V6, withConfiguredService, withService } from "./service.ts"
 
 describe("ping", () => {
   for (const address of [V4, V6]) {
-    // As large as fits into one packet, several times.
+    // The largest request that fits in a packet, several times.
     testRequiring(
       [...NEEDS, "program:ping"],
       `is answered by ${address} (RFC 792, RFC 4443 4.2)`,
@@ -18,10 +18,10 @@ describe("ping", () => {
 });
 
 describe("ping under a policy", () => {
-  // One address says nothing, one is limited, one is as ever.
+  // One address does not answer, one is rate-limited, one has the default.
   testRequiring(
     [...NEEDS, "program:ping"],
-    "is answered as the configuration says",
+    "is answered as configured",
     () => {
       const icmp = [{ to: "10.90.0.0/30", echo: "ignore" }, { to: V6, ratePerSecond: 1 }];
       return withConfiguredService({ icmp, addresses: ["10.90.0.77/24"] }, async (namespace) => {
@@ -37,7 +37,7 @@ describe("ping under a policy", () => {
 
 describe("a UDP socket of the kernel", () => {
   for (const address of [V4, V6]) {
-    // What nobody takes is answered; the kernel passes that on to the connected socket.
+    // A closed port is answered with an error, which the kernel reports to the connected socket.
     testRequiring(
       [...NEEDS, "program:bash"],
       `is refused by ${address} (RFC 1122 4.1.3.1)`,

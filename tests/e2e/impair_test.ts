@@ -23,10 +23,10 @@ describe("--impair", () => {
     60_000,
   );
 
-  // A transfer over a path that loses one packet in twenty is slow and whole.
+  // A transfer with 5 % loss is slow but complete.
   testRequiring(
     [...NEEDS, "program:curl"],
-    "loses packets, and nothing of what they carry",
+    "drops packets, and the transfer is complete",
     () =>
       withService(
         async (namespace) => {

@@ -6,12 +6,12 @@ import { NEEDS, startService, V4, V6 } from "./service.ts";
 const needs = [...NEEDS, "program:iperf3"] as const;
 const BYTES = 40_000_000;
 
-/** One end of a test's result: bytes sent and received. */
+/** Result of one end: bytes sent and received. */
 interface Sum {
   bytes: number;
 }
 
-/** What `iperf3 --json` says at its end. */
+/** Output of `iperf3 --json`. */
 interface Report {
   sum_sent: Sum;
   sum_received: Sum;
@@ -35,8 +35,8 @@ async function iperf3(namespace: Namespace, ...flags: string[]): Promise<Report>
 }
 
 describe("iperf3", () => {
-  // The client ends when it has sent them, and the server tells how many it got by then.
-  testRequiring(needs, "measures up, through IPv4 and IPv6", () =>
+  // The server reports the bytes received until the client ends.
+  testRequiring(needs, "measures upload over IPv4 and IPv6", () =>
     withServer(async (namespace) => {
       for (const host of [V4, V6]) {
         const up = await iperf3(namespace, "-c", host, "-n", String(BYTES));
@@ -45,13 +45,13 @@ describe("iperf3", () => {
       }
     }));
 
-  testRequiring(needs, "measures down", () =>
+  testRequiring(needs, "measures download", () =>
     withServer(async (namespace) => {
       const down = await iperf3(namespace, "-c", V4, "-R", "-n", String(BYTES));
       expect(down.sum_received.bytes).toBeGreaterThanOrEqual(BYTES);
     }));
 
-  // Both halves of 16 connections carry something.
+  // Both directions of 16 connections carry data.
   testRequiring(
     needs,
     "measures both directions of 16 connections",
@@ -64,7 +64,7 @@ describe("iperf3", () => {
       }),
   );
 
-  // The second client is told so, the first one notices nothing; then the server is free again.
+  // The second client gets the error, the first is not affected; then the server is free again.
   testRequiring(
     needs,
     "tells a second client that it is busy",

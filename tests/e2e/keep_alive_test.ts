@@ -14,7 +14,7 @@ const CONFIG = {
   keepAliveMs: 200,
 };
 
-/** Ends when the stack has sent ten packets more. */
+/** Resolves when the stack has sent ten more packets. */
 const TEN_PROBES = `
   sent() { sed -n 's/^ *berth0: *[0-9]* *\\([0-9]*\\).*/\\1/p' /proc/net/dev; }
   enough=$(( $(sent) + 10 ))
@@ -22,8 +22,8 @@ const TEN_PROBES = `
 `;
 
 describe("the service's keep-alive", () => {
-  // The kernel answers every probe; then its address is gone, and it says nothing any more.
-  testRequiring(NEEDS, "keeps a peer that is there and ends one that is gone", async () => {
+  // The kernel answers every probe; then its address is removed, and it is silent.
+  testRequiring(NEEDS, "keeps a live connection and ends a dead one", async () => {
     const folder = mkdtempSync(join(tmpdir(), "berth-config-"));
     const path = join(folder, "berth.json");
     writeFileSync(path, JSON.stringify(CONFIG));

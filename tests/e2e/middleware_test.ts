@@ -24,7 +24,7 @@ async function withPorts(
   }
 }
 
-/** What a shell prints that says these bytes to a port, and its end. */
+/** A shell command that sends these bytes to a port and prints the answer. */
 function say(namespace: Namespace, host: string, port: number, text: string): Promise<string> {
   const bytes = text.replaceAll("\r\n", "\\r\\n");
   return namespace.shell(`printf '${bytes}' | nc -N -w 10 ${host} ${port}`);
@@ -35,10 +35,10 @@ const REQUEST = "GET /peer HTTP/1.1\r\nHost: berth\r\nConnection: close\r\n\r\n"
 describe("proxyProtocol", () => {
   const listen = { "8080": ["log", "proxyProtocol:10.90.0.1,fd90::1", APP] };
 
-  // curl says who it is itself, over IPv4 and IPv6; the client of a proxy is who the proxy says.
+  // curl sends a header for itself, over IPv4 and IPv6; a proxy sends one for its client.
   testRequiring(
     [...NEEDS, "program:curl", "program:nc"],
-    "tells the application who the client is",
+    "gives the application the client's address",
     () =>
       withPorts(listen, async (namespace) => {
         const peer = (host: string) =>
@@ -51,10 +51,10 @@ describe("proxyProtocol", () => {
     30_000,
   );
 
-  // No header, no service: the connection is reset.
+  // Without a header the connection is reset.
   testRequiring(
     [...NEEDS, "program:curl"],
-    "serves nobody who sends no header",
+    "refuses clients without a header",
     () =>
       withPorts(listen, async (namespace) => {
         const direct = namespace.run([...CURL, `http://${V4}:8080/peer`]);
@@ -65,7 +65,7 @@ describe("proxyProtocol", () => {
 });
 
 describe("allow and deny", () => {
-  // RST, silence, a handshake: what nmap calls closed, filtered and open.
+  // RST, no answer, and a handshake are closed, filtered and open for nmap.
   testRequiring(
     [...NEEDS, "program:curl", "program:nmap"],
     "decide before the handshake",
@@ -91,10 +91,10 @@ describe("allow and deny", () => {
 });
 
 describe("shape", () => {
-  // Three million bytes at a million a second: as curl measures it.
+  // Three million bytes at a million a second, measured by curl.
   testRequiring(
     [...NEEDS, "program:curl"],
-    "holds a download to its rate",
+    "limits a download to its rate",
     () =>
       withPorts(
         { "8084": [{ plugin: "shape", options: { sendRate: 1_000_000 } }, APP] },
@@ -107,7 +107,7 @@ describe("shape", () => {
           const [perSecond, size] = speed.split(" ").map(Number);
           expect(size).toBe(3_000_000);
           expect(perSecond).toBeLessThan(1_100_000);
-          // A busy machine may be late, never early.
+          // A busy machine may be slower, but never faster.
           expect(perSecond).toBeGreaterThan(500_000);
         },
       ),

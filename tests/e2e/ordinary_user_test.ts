@@ -9,7 +9,10 @@ import { NEEDS, programCommand } from "./service.ts";
 
 const APP = "http:./tests/e2e/programs/app.ts";
 
-/** A line of the shell that runs a service on descriptor 3, a device with these flags, without any capability. */
+/**
+ * A shell command that runs a service without capabilities on descriptor 3, a device with these
+ * flags.
+ */
 function inherited(flags: number, ...more: readonly string[]): string {
   const attach = programCommand("attach_tun.ts", "3", "berth0", String(flags)).join(" ");
   const service = runtimeCommand(
@@ -41,10 +44,10 @@ describe("--link fd:3", () => {
     60_000,
   );
 
-  // One line that says what the parent has to do.
+  // One line says what the parent has to do.
   testRequiring(
     [...NEEDS, "program:setpriv"],
-    "refuses what is no such device",
+    "refuses a descriptor that is not such a device",
     async () => {
       await using namespace = await Namespace.open();
       const refused = async (line: string) => {
@@ -94,7 +97,7 @@ function asOrdinaryUser(line: string): string[] {
 }
 
 describe("unshare -Urn", () => {
-  // No root, no capability, no set-up: a namespace of one's own, and everything in it.
+  // Without root, capabilities or preparation: everything runs in a user namespace.
   testRequiring(
     [...NEEDS, "program:curl", "program:mount", "program:ping", "program:setpriv"],
     "is all that an ordinary user needs for --tun",

@@ -7,12 +7,12 @@ import { NEEDS, runEchoClients, startService } from "./service.ts";
 const MASK = "/sys/class/net/berth0/queues/rx-0/rps_cpus";
 const LOAD = { connections: 64, atOnce: 16, least: 16 * 1024 ** 2, most: 16 * 1024 ** 2 };
 
-describe("a device that stays", () => {
-  // 1 GiB there and back on 16 connections at a time: packets pile up, other processors take over
-  // what is sent, and leave it when the service has ended. Every byte is compared.
+describe("a persistent device", () => {
+  // 1 GiB is echoed on 16 connections: packets pile up, RPS moves work to other processors, and its
+  // setting is restored when the service ends. Every byte is compared.
   testRequiring(
     [...NEEDS, "root"],
-    "has the kernel's part of a busy service done by other processors meanwhile",
+    "has the kernel's work for a busy service done by other processors",
     async () => {
       await using namespace = await Namespace.open();
       await namespace.shell("ip tuntap add berth0 mode tun");

@@ -58,11 +58,11 @@ async function withProxies(
 }
 
 describe("curl through proxies", () => {
-  // A server on the host's loopback that is allowed, one that is not, and ports of the stack, which are
-  // denied through the host: that would lead back here.
+  // An allowed and a denied server on the host's loopback, and ports of the stack, which are denied
+  // through the host since that would loop back.
   testRequiring(
     needs,
-    "reaches the host and the stack, and no more",
+    "reaches only allowed servers of the host and the stack",
     () =>
       withProxies(async (namespace) => {
         const ask = (...more: string[]) => namespace.run([...CURL, ...more]);
@@ -98,7 +98,7 @@ describe("detect", () => {
   // HTTP with and without TLS on one port, each by a plugin of its own.
   testRequiring(
     needs,
-    "serves curl both ways on one port",
+    "serves curl with and without TLS on one port",
     () =>
       withProxies(async (namespace, folder) => {
         const secure = [
@@ -145,7 +145,7 @@ describe("TLS and HTTP/2", () => {
       expect(await ask(...version, "--http1.1", plain)).toBe("6\n1.1");
     }), 60_000);
 
-  // What openssl sees of the handshake, and an echo through it: its input ends once that has come.
+  // The handshake as seen by openssl, and an echo; its input ends after the echo.
   testRequiring(needs, "serve openssl s_client", () =>
     withProxies(async (namespace, folder) => {
       const verify = `-verify_return_error -CAfile ${join(folder, "cert.pem")}`;

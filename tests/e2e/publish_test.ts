@@ -7,7 +7,7 @@ describe("--publish", () => {
   // A name server of the host, on its loopback address, answers on the stack's port 53.
   testRequiring(
     [...NEEDS, "program:dig"],
-    "leads a UDP port of the stack to the host",
+    "publishes a UDP port of the stack to the host",
     () =>
       withService(
         async (namespace) => {
@@ -22,10 +22,10 @@ describe("--publish", () => {
     30_000,
   );
 
-  // What the client says ends before the answer comes: `tr` waits for the end.
+  // The client half-closes before the answer: `tr` waits for the end of its input.
   testRequiring(
     [...NEEDS, "program:socat"],
-    "leads a port of the stack to a Unix socket",
+    "publishes a port of the stack to a Unix socket",
     async () => {
       using folder = new TemporaryFolder();
       const path = folder.file("upper.sock");
@@ -43,10 +43,11 @@ describe("--publish", () => {
     30_000,
   );
 
-  // From the host's port through the device to the stack, and back; more than one packet holds.
+  // From the host's port through the device to the stack and back, with datagrams larger than a
+  // packet.
   testRequiring(
     [...NEEDS, "program:socat"],
-    "leads a UDP port of the host to the stack",
+    "publishes a UDP port of the host to the stack",
     () =>
       withService(
         async (namespace) => {

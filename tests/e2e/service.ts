@@ -15,7 +15,7 @@ import type { StackProgramOptions } from "./programs/stack.ts";
 export const V4 = "10.90.0.2";
 export const V6 = "fd90::2";
 
-/** A test's requirements where it uses nothing but the service and these programs. */
+/** Requirements of a test that uses only the service and these programs. */
 export const NEEDS = ["tun", "program:ip", "program:nsenter"] as const;
 
 const APP = "http:./tests/e2e/programs/app.ts";
@@ -27,7 +27,7 @@ export function serviceCommand(...flags: readonly string[]): string[] {
   return runtimeCommand("main.ts", ...device, ...ports, "--log-level", "warn", ...flags);
 }
 
-/** Starts the service; resolves when it answers. */
+/** Starts the service; resolves when it is ready. */
 export async function startService(
   namespace: Namespace,
   ...flags: readonly string[]
@@ -37,7 +37,7 @@ export async function startService(
   return service;
 }
 
-/** Runs a body with a service in a namespace of its own; it must have nothing to complain about. */
+/** Runs a body with a service in a namespace of its own; it must not log warnings or errors. */
 export async function withService(
   body: (namespace: Namespace) => Promise<void>,
   ...flags: readonly string[]

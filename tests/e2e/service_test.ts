@@ -13,7 +13,7 @@ import {
 } from "./service.ts";
 import { expectRefusal, RunningTransfers } from "./transfers.ts";
 
-/** A service that cannot go on: one line for people, no stack trace, the exit code of a failure. */
+/** Expects the service to fail with one readable line, no stack trace, and a failure exit code. */
 async function expectFailure(service: Program, message: string): Promise<void> {
   const { exit, log } = await service.finish(20_000);
   expect(log).toContain(`berth: ${message}`);
@@ -26,7 +26,8 @@ function devices(namespace: Namespace): Promise<string> {
 }
 
 describe("SIGTERM", () => {
-  // Eight echo connections in mid-transfer and a download: all of them finish; nobody new gets in.
+  // Eight echo connections in mid-transfer and a download: all of them finish, and new connections
+  // are refused.
   testRequiring(
     [...NEEDS, "program:curl", "program:nc"],
     "lets running transfers finish, then removes the device",
@@ -46,10 +47,10 @@ describe("SIGTERM", () => {
 });
 
 describe("the device", () => {
-  // Somebody removes it under a connection: the service says so and ends.
+  // It is removed during a connection: the service reports it and ends.
   testRequiring(
     NEEDS,
-    "is noticed to be gone while it is in use",
+    "is reported as removed while in use",
     async () => {
       await using namespace = await Namespace.open();
       const service = await startService(namespace);
@@ -60,18 +61,18 @@ describe("the device", () => {
     },
   );
 
-  // The same when nothing happens on it.
-  testRequiring(NEEDS, "is noticed to be gone while it is idle", async () => {
+  // The same while it is idle.
+  testRequiring(NEEDS, "is reported as removed while idle", async () => {
     await using namespace = await Namespace.open();
     const service = await startService(namespace);
     await namespace.run(["ip", "link", "delete", "berth0"]);
     await expectFailure(service, "berth0");
   });
 
-  // Two services want the same name; the first one goes on.
+  // Two services use the same name; the first one continues.
   testRequiring(
     NEEDS,
-    "has a name that only one service can have",
+    "can be used by only one service",
     () =>
       withService(async (namespace) => {
         const second = namespace.start(...serviceCommand());
@@ -81,12 +82,12 @@ describe("the device", () => {
   );
 
   // The name belongs to a device of another kind.
-  testRequiring(NEEDS, "cannot have the name of another device", async () => {
+  testRequiring(NEEDS, "cannot have the name of a device of another kind", async () => {
     await using namespace = await Namespace.open();
     await expectFailure(namespace.start(...serviceCommand("--tun", "lo")), "lo ");
   });
 
-  // No CAP_NET_ADMIN: neither root nor in a user namespace of one's own.
+  // No CAP_NET_ADMIN: neither root nor in a user namespace.
   testRequiring(
     [...NEEDS, "program:setpriv"],
     "needs a privilege, and the message says which",
@@ -98,10 +99,10 @@ describe("the device", () => {
     },
   );
 
-  // What somebody else has configured is used as it is: nothing of it is set again.
+  // An existing configuration is used without changes.
   testRequiring(
     [...NEEDS, "program:setpriv", "program:curl"],
-    "needs no privilege where it is there, configured and this user's",
+    "needs no privilege if it exists, is configured and belongs to this user",
     async () => {
       await using namespace = await Namespace.open();
       const ip = (command: string) => namespace.run(["ip", ...command.split(" ")]);

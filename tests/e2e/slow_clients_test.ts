@@ -15,7 +15,7 @@ const MODES: readonly (readonly [string, readonly string[], string])[] = [
 
 describe("slow clients", () => {
   for (const [what, flags, path] of MODES) {
-    // Others are served meanwhile, and the service has nothing to complain about.
+    // Other clients are served, and the service logs no warnings.
     testRequiring(
       needs,
       `that ${what} keep nobody out`,

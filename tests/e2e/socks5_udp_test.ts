@@ -9,7 +9,7 @@ const listen = {
 };
 
 describe("socks5 UDP ASSOCIATE", () => {
-  // A UDP server of the host's loopback that is allowed, one that is not, and a port of the stack.
+  // An allowed and a denied UDP server on the host's loopback, and a port of the stack.
   testRequiring(
     NEEDS,
     "carries datagrams of a client of the kernel",

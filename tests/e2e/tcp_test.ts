@@ -21,7 +21,7 @@ const FORWARD = ["--listen", "8080=forward:127.0.0.1:3000"];
 
 describe("nc", () => {
   for (const address of [V4, V6]) {
-    // It sends a file, shuts its side down and reads to the end: the file, then EOF.
+    // It sends a file, half-closes and reads the file back, then EOF.
     testRequiring(
       [...NEEDS, "program:nc"],
       `gets back all it sent after its half-close from ${address} (RFC 9293 3.6)`,
@@ -45,7 +45,7 @@ describe("echo", () => {
   // One connection, 1 GiB, every byte compared.
   testRequiring(
     NEEDS,
-    "sends 1 GiB back as it came",
+    "echoes 1 GiB",
     () =>
       withService(async (namespace) => {
         const size = { least: GIB, most: GIB };
@@ -54,10 +54,10 @@ describe("echo", () => {
     60_000,
   );
 
-  // The same amount through IPv6, on a hundred connections.
+  // 100 MB over IPv6 on a hundred connections.
   testRequiring(
     NEEDS,
-    "sends 1 MB back on each of 100 connections through IPv6",
+    "echoes 1 MB on each of 100 connections over IPv6",
     () =>
       withService(async (namespace) => {
         const load = { host: V6, connections: 100, atOnce: 100, least: 1_000_000, most: 1_000_000 };
@@ -66,10 +66,10 @@ describe("echo", () => {
     60_000,
   );
 
-  // Ordinary segments with full checksums.
+  // Single segments with complete checksums.
   testRequiring(
     NEEDS,
-    "sends 100 MB back through a device without offload",
+    "echoes 100 MB through a device without offload",
     () =>
       withStack({ profile: "local", offload: false }, async (namespace) => {
         const size = { least: 100_000_000, most: 100_000_000 };
@@ -81,7 +81,7 @@ describe("echo", () => {
 
 describe("a port", () => {
   for (const address of [V4, V6]) {
-    // RST: the client need not wait for a timeout.
+    // RST, so that the client does not wait for a timeout.
     testRequiring(
       [...NEEDS, "program:nc"],
       `on which nobody listens is refused by ${address} (RFC 9293 3.10.7.1)`,
@@ -89,14 +89,14 @@ describe("a port", () => {
     );
   }
 
-  // The upstream is dialled before the SYN is answered.
+  // The upstream is connected before the SYN is answered.
   testRequiring(
     [...NEEDS, "program:nc"],
     "that is forwarded to a dead upstream is refused",
     () => withService((namespace) => expectRefusal(namespace, V4, 8080), ...FORWARD),
   );
 
-  // Each side ends its half first once, 200 KB go either way around it.
+  // Each side half-closes first once, with 200 KB in each direction.
   testRequiring(
     NEEDS,
     "that is forwarded carries half-closes in both directions",

@@ -1,5 +1,5 @@
 /**
- * Transfers with the service that are under way while a test does something to it.
+ * Transfers in progress while a test acts on the service.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export class RunningTransfers {
     this.#download = download;
   }
 
-  /** Resolves when all are under way; requires `"program:curl"`. */
+  /** Resolves when all are in progress; requires `"program:curl"`. */
   static async start(namespace: Namespace): Promise<RunningTransfers> {
     const clients = namespace.start(...programCommand("held_transfers.ts", V4, "7", "8"));
     await clients.printed(/running/);
@@ -30,7 +30,7 @@ export class RunningTransfers {
     return new RunningTransfers(clients, download);
   }
 
-  /** Lets them go on; rejects unless every byte comes. */
+  /** Continues them; rejects unless every byte arrives. */
   async finish(): Promise<void> {
     this.#clients.say("go on\n");
     const echoed = await this.#clients.finish(15_000);

@@ -9,7 +9,7 @@ function clientCommand(options: UdpClientOptions): string[] {
 
 describe("a UDP socket of the kernel", () => {
   for (const [host, longest] of [[V4, 65_507], [V6, 65_527]] as const) {
-    // Empty, small, at the MTU, one more than that, and as large as there are: in fragments.
+    // Empty, small, at the MTU, one byte more, and of the maximum size, in fragments.
     testRequiring(NEEDS, `is answered by ${host}, whatever it sends (RFC 768)`, async () => {
       const sizes = [0, 1, 2, 1432, 1433, 1472, 1473, 9000, longest];
       const counters = await withDatagramStack(async (namespace) => {
@@ -22,8 +22,8 @@ describe("a UDP socket of the kernel", () => {
     });
   }
 
-  // Many small ones in a flow, and several places at a time.
-  testRequiring(NEEDS, "is answered thousands of times, from the address asked", async () => {
+  // Many small datagrams in a flow, and several destinations.
+  testRequiring(NEEDS, "is answered thousands of times, from the destination address", async () => {
     await withDatagramStack(async (namespace) => {
       const runs = [[V4, 7], ["10.90.0.3", 5000], [V6, 5999]].map(([host, port]) => {
         const options = { host: String(host), port: Number(port), sizes: [100], times: 1000 };
@@ -33,8 +33,8 @@ describe("a UDP socket of the kernel", () => {
     });
   });
 
-  // Another program than Node's modules, with a socket that takes the address's answers alone.
-  testRequiring([...NEEDS, "program:socat"], "of socat's is answered", async () => {
+  // socat uses a connected socket, which accepts answers only from that address.
+  testRequiring([...NEEDS, "program:socat"], "of socat is answered", async () => {
     await withDatagramStack(async (namespace) => {
       for (const place of [`UDP4:${V4}:7`, `UDP6:[${V6}]:5500`]) {
         expect(await namespace.shell(`echo ahoy | socat -t 1 - ${place}`)).toBe("ahoy\n");
@@ -43,8 +43,8 @@ describe("a UDP socket of the kernel", () => {
     });
   });
 
-  // Nobody there: the kernel's socket is told, as by another kernel.
-  testRequiring([...NEEDS, "program:socat"], "is refused where nobody listens", async () => {
+  // Closed port: the kernel's socket gets the error.
+  testRequiring([...NEEDS, "program:socat"], "is refused on a closed port", async () => {
     await withDatagramStack(async (namespace) => {
       const socat = namespace.start("sh", "-c", `(echo x; sleep 2) | socat - UDP4:${V4}:9`);
       socat.hush();

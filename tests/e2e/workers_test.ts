@@ -15,7 +15,7 @@ import { expectRefusal, RunningTransfers } from "./transfers.ts";
 
 const WORKERS = ["--workers", "2", "--log-level", "info"] as const;
 
-/** Asks a running service for its counters. */
+/** Gets the counters of a running service. */
 async function countersOf(service: Program): Promise<Map<string, number>> {
   const before = service.log.length;
   service.signal("SIGUSR2");
@@ -36,8 +36,8 @@ function connectionLines(service: Program): RegExpMatchArray[] {
 }
 
 describe("--workers", () => {
-  // 300 connections, 40 at a time, to both address families: every byte comes back, and the two
-  // shards together have counted each of them once.
+  // 300 connections, 40 at a time, to both families: every byte is echoed, and the two shards
+  // together count each connection once.
   testRequiring(
     [...NEEDS, "program:curl"],
     "serves every connection once and adds up",
@@ -69,7 +69,7 @@ describe("--workers", () => {
     60_000,
   );
 
-  // SIGUSR2 asks for the counters of all shards; they are those of the connections that there were.
+  // SIGUSR2 logs the counters of all shards.
   testRequiring(NEEDS, "shows the sums of all counters", async () => {
     await using namespace = await Namespace.open();
     const service = await startService(namespace, ...WORKERS);
@@ -82,8 +82,8 @@ describe("--workers", () => {
     expect((await service.finish(15_000)).exit).toBe(0);
   }, 60_000);
 
-  // Without CAP_BPF the kernel spreads packets as it likes; the shards give each other what is not
-  // theirs.
+  // Without CAP_BPF the kernel distributes packets by its own hash, and the shards forward those of
+  // others.
   testRequiring([...NEEDS, "program:setpriv"], "needs no privilege to steer", async () => {
     await using namespace = await Namespace.open();
     const fewer = "-bpf,-sys_admin";
@@ -118,8 +118,8 @@ describe("--workers", () => {
     expect((await service.finish(15_000)).exit).toBe(0);
   }, 60_000);
 
-  // What one shard sends from a port of its own comes back to it.
-  testRequiring([...NEEDS, "program:nc"], "connects out of the device", async () => {
+  // Answers to a shard's own port reach that shard.
+  testRequiring([...NEEDS, "program:nc"], "can connect through the device", async () => {
     await using namespace = await Namespace.open();
     const publish = ["--publish", "4000=10.90.0.1:4001"];
     const service = await startService(namespace, ...WORKERS, ...publish);
@@ -140,8 +140,8 @@ describe("--workers", () => {
     expect((await service.finish(15_000)).exit).toBe(0);
   }, 60_000);
 
-  // Eight connections in mid-transfer and a download, in both shards: all of them finish, new ones
-  // are refused by whichever shard they come to.
+  // Eight connections in mid-transfer and a download, in both shards: all of them finish, and new
+  // ones are refused by either shard.
   testRequiring(
     [...NEEDS, "program:curl", "program:nc"],
     "lets running transfers finish at SIGTERM",
@@ -162,7 +162,7 @@ describe("--workers", () => {
 });
 
 describe("a worker that dies", () => {
-  // A plugin ends its thread: the service cannot go on with half of its connections.
+  // A plugin terminates its thread: the service cannot continue with half of its connections.
   testRequiring([...NEEDS, "program:nc"], "ends the service with one line", async () => {
     await using namespace = await Namespace.open();
     const plugin = "9=./tests/e2e/programs/deadly_plugin.ts";
@@ -173,8 +173,8 @@ describe("a worker that dies", () => {
     expect(exit).toBe(1);
   }, 60_000);
 
-  // The device goes away under all of them: it is said once.
-  testRequiring(NEEDS, "for want of its device is reported once", async () => {
+  // The device is removed: this is reported once.
+  testRequiring(NEEDS, "because its device was removed is reported once", async () => {
     await using namespace = await Namespace.open();
     const service = await startService(namespace, ...WORKERS.slice(0, 2));
     await namespace.run(["ip", "link", "delete", "berth0"]);
@@ -183,8 +183,8 @@ describe("a worker that dies", () => {
     expect(exit).toBe(1);
   }, 60_000);
 
-  // A plugin that cannot be loaded is a wrong flag, in a worker as without.
-  testRequiring(NEEDS, "at the start says what is wrong with its flags", async () => {
+  // A plugin that cannot be loaded is a usage error, in a worker too.
+  testRequiring(NEEDS, "at the start reports what is wrong with its flags", async () => {
     await using namespace = await Namespace.open();
     const service = namespace.start(...serviceCommand("--workers", "2", "--listen", "9=gone"));
     const { exit, log } = await service.finish(15_000);

@@ -1,6 +1,6 @@
 /**
- * A stack on a TUN device behind a path that impairs both directions: `bad_path.ts JSON`, see
- * {@link BadPathOptions}. Serves echo on port 7. Prints "ready"; ends when its stdin is closed.
+ * A stack on a TUN device behind a path impaired in both directions: `bad_path.ts JSON`, see {@link
+ * BadPathOptions}. Serves echo on port 7. Prints "ready"; ends when its stdin is closed.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { createStack } from "../../../core/api/stack.ts";
 import { echo } from "../../../plugins/echo.ts";
 import { relay } from "../relay.ts";
 
-/** What the program is told. */
+/** Options of the program. */
 export interface BadPathOptions {
   profile: "local" | "internet";
   seed: number;

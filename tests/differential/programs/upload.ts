@@ -1,9 +1,10 @@
 /**
- * Sends as much as it can through a path with loss and delay to the kernel: `upload.ts JSON`, see
+ * Sends as fast as possible over a path with loss and delay to the kernel: `upload.ts JSON`, see
  * {@link UploadOptions}. Prints JSON, see {@link UploadResult}.
  *
- * The sender is the kernel too, or a stack. For the kernel the path joins two TUN devices, and gives
- * each end addresses that are not the machine's own; their sum stays, and with it every checksum.
+ * The sender is the kernel or a stack. For the kernel, the path joins two TUN devices and
+ * translates addresses so that neither end sees the machine's own; their sum, and so every
+ * checksum, stays the same.
  *
  * @module
  */
@@ -20,29 +21,29 @@ import type { Conditions } from "../../sim/wire.ts";
 import type { Rewrite } from "../relay.ts";
 import { carry, RealTime } from "../timed_wire.ts";
 
-/** What the program is told. */
+/** Options of the program. */
 export interface UploadOptions {
   sender: "kernel" | "berth";
   congestion: CongestionName;
   seed: number;
-  /** From the sender, and what is different on the way back. */
+  /** Conditions from the sender, and differences in the other direction. */
   conditions: Partial<Conditions>;
   back?: Partial<Conditions>;
   seconds: number;
 }
 
-/** What it prints. */
+/** Output of the program. */
 export interface UploadResult {
-  /** Bytes that the receiver got. */
+  /** Number of bytes received. */
   bytes: number;
-  /** The longest time in which it got none. */
+  /** The longest time without received data. */
   silenceMs: number;
 }
 
 const PORT = 5001;
 const SENDER = "10.90.0.1";
 const RECEIVER = "10.92.0.2";
-/** No runtime's sockets let one choose the kernel's algorithm. */
+/** The runtimes' sockets do not allow choosing the congestion control algorithm. */
 const KERNEL_SENDER = `
 import socket, sys
 s = socket.socket()
@@ -69,7 +70,7 @@ function report(): void {
   process.exit(0);
 }
 
-/** The time counts from the connection: how long the sender takes to start says nothing. */
+/** The time starts with the connection, so that the start of the sender does not count. */
 async function listen(): Promise<UploadResult & { at: number }> {
   const count = { bytes: 0, silenceMs: 0, at: 0 };
   const server = createServer((socket) => {

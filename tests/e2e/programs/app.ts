@@ -1,5 +1,5 @@
 /**
- * What the end-to-end tests ask for over HTTP.
+ * The HTTP app of the end-to-end tests.
  *
  * @module
  */
@@ -10,23 +10,23 @@ import { pieces } from "./pattern.ts";
 
 const app = new Hono<{ Bindings: HttpEnv }>();
 
-/** So many bytes of the pattern, streamed: with a Content-Length, or chunked without. */
+/** Streams bytes of the pattern, with a Content-Length or chunked. */
 app.get("/bytes/:count", (c) => streamed(Number(c.req.param("count")), true));
 app.get("/chunked/:count", (c) => streamed(Number(c.req.param("count")), false));
 
-/** The SHA-256 of what is uploaded. */
+/** The SHA-256 of an upload. */
 app.put("/digest", async (c) => {
   const hash = createHash("sha256");
   for await (const chunk of c.req.raw.body ?? []) hash.update(chunk);
   return c.text(hash.digest("hex"));
 });
 
-/** Who asks, as this side knows it. */
+/** The client's address as seen by the server. */
 app.get("/peer", (c) => c.text(`${c.env.remoteAddr.hostname} ${c.env.remoteAddr.port}\n`));
 
 app.get("/number/:number", (c) => c.text(`${c.req.param("number")}\n`));
 
-/** Answers when so many requests wait here: only then were they served at the same time. */
+/** Answers once this many requests are waiting, which shows that they are served concurrently. */
 app.get("/together/:count/:number", async (c) => {
   const count = Number(c.req.param("count"));
   await new Promise<void>((resolve) => {
@@ -43,7 +43,7 @@ function streamed(count: number, sized: boolean): Response {
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull(controller) {
       const { value, done } = source.next();
-      // A consumer may keep or transfer what it is given.
+      // A copy, since a consumer may keep or transfer it.
       if (done) controller.close();
       else controller.enqueue(value.slice());
     },

@@ -1,5 +1,5 @@
 /**
- * Makes a TUN device of an open descriptor: `attach_tun.ts FD NAME FLAGS`.
+ * Attaches an open descriptor to a TUN device: `attach_tun.ts FD NAME FLAGS`.
  *
  * @module
  */

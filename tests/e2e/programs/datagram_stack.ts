@@ -1,6 +1,7 @@
 /**
- * A stack on a TUN device with plugins on UDP: echo, and two name servers of which the first asks the
- * second through the kernel. Prints "ready"; ends when its stdin is closed, with its counters.
+ * A stack on a TUN device with plugins on UDP: echo, and two name servers, the first of which
+ * forwards to the second through the kernel. Prints "ready"; prints its counters and ends when its
+ * stdin is closed.
  *
  * @module
  */

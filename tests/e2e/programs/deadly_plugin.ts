@@ -1,4 +1,4 @@
-/** Ends the thread that it runs in at the first byte. */
+/** Terminates its thread at the first byte. */
 import process from "node:process";
 import type { Context } from "../../../core/api/types.ts";
 

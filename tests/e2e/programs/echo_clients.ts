@@ -8,14 +8,14 @@ import process from "node:process";
 import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import { Transfer } from "./transfer.ts";
 
-/** What the program is told. */
+/** Options of the program. */
 export interface EchoClientOptions {
   host: string;
   port: number;
   connections: number;
-  /** Connections open at the same time, at most. */
+  /** Maximum number of concurrent connections. */
   atOnce: number;
-  /** Bytes of a connection: random between these. */
+  /** Range of the random number of bytes per connection. */
   least: number;
   most: number;
 }

@@ -1,6 +1,6 @@
 /**
- * A server of the host behind a forwarded port, and its client: `forward_check.ts HOST PORT TARGET`.
- * Each side once ends its half first and still gets what the other has to say. Prints "right" or
+ * A server of the host behind a forwarded port, and its client: `forward_check.ts HOST PORT
+ * TARGET`. Each side once half-closes first and still receives the other's data. Prints "right" or
  * what went wrong.
  *
  * @module
@@ -22,7 +22,7 @@ const failures = [
 console.log(failures.join("\n") || "right");
 process.exit(0);
 
-/** `first` sends and ends its half; when `second` has seen that it sends, and ends the other. */
+/** `first` sends and half-closes; once `second` has seen the end, it sends and closes. */
 async function endsFirst(
   name: string,
   choose: (client: Socket, upstream: Socket) => [Socket, Socket],
@@ -44,7 +44,7 @@ async function endsFirst(
   } back`;
 }
 
-/** Resolves with what came before EOF; with `undefined` on an error. */
+/** Resolves with the data before EOF, or with `undefined` on an error. */
 function readToEnd(socket: Socket): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   return new Promise((resolve) => {

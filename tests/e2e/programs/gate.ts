@@ -1,5 +1,6 @@
 /**
- * A plugin that turns everybody away: refuses connections to even ports, ignores those to odd ones.
+ * A plugin that accepts no connections: it refuses those to even ports and ignores those to odd
+ * ones.
  *
  * @module
  */

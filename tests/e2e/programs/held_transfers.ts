@@ -1,5 +1,5 @@
 /**
- * Clients of an echo service that are in the middle of their transfer until they are told to go on:
+ * Clients of an echo service that pause in the middle of their transfer until told to continue:
  * `held_transfers.ts HOST PORT COUNT`. Prints "running"; after a line on stdin they send the rest,
  * half-close and read to the end. Prints what went wrong and "N equal".
  *

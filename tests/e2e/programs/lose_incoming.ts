@@ -1,12 +1,12 @@
 /**
- * The other direction of `impair()`, for a device: nobody can wrap the kernel's end.
+ * Loss of received packets on a device, whose kernel end cannot be impaired.
  *
  * @module
  */
 import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import type { Link, PacketBatch } from "../../../core/stack/link.ts";
 
-/** A link that loses a share of what it receives. */
+/** A link that drops a share of the received packets. */
 export function loseIncoming(link: Link, { seed, loss }: { seed: number; loss: number }): Link {
   const random = seededRandom(seed);
   return {
@@ -21,14 +21,14 @@ export function loseIncoming(link: Link, { seed, loss }: { seed: number; loss: n
         const count = link.receive(batch);
         if (count === 0) return 0;
         const kept = keep(batch, count, () => random.fraction() >= loss);
-        // 0 would mean that nothing is left to be received.
+        // 0 would mean that no packets are left.
         if (kept > 0) return kept;
       }
     },
   };
 }
 
-/** Moves the packets that are kept to the front; returns how many they are. */
+/** Moves the remaining packets to the front; returns their number. */
 function keep(batch: PacketBatch, count: number, isKept: () => boolean): number {
   let kept = 0;
   for (let i = 0; i < count; i++) {

@@ -1,20 +1,20 @@
 /**
- * What is sent: bytes that tell where they belong.
+ * A pattern of bytes that differs at every offset.
  *
  * @module
  */
 import { createHash } from "node:crypto";
 import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 
-/** No power of two divides it, so that a piece at a wrong place does not fit by chance. */
+/** An odd period, so that misplaced data does not match by chance. */
 const PERIOD = 1_000_003;
 
-/** The most that {@link pattern} gives at once. */
+/** Maximum length of one call of {@link pattern}. */
 export const PIECE: number = 256 * 1024;
 
 const bytes = generate();
 
-/** Bytes `from` to `to` of the pattern, `PIECE` bytes at most. They must not be changed. */
+/** Bytes `from` to `to` of the pattern, at most `PIECE`. They must not be modified. */
 export function pattern(from: number, to: number): Uint8Array<ArrayBuffer> {
   const start = from % PERIOD;
   return bytes.subarray(start, start + Math.min(to - from, PIECE));

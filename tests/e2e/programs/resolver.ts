@@ -15,7 +15,7 @@ socket.on("message", (query, from) => {
   const { id, questions = [] } = decode(query);
   const answers = questions.filter(({ type }) => type === "A")
     .map(({ name }) => ({ type: "A" as const, name, ttl: 60, data: answer }));
-  // Of other types there are none.
+  // There are no records of other types.
   const response = encode({ type: "response", id: id ?? 0, questions, answers });
   socket.send(Buffer.from(response), from.port, from.address);
 });

@@ -1,5 +1,5 @@
 /**
- * A plugin that says which address and port was asked for, and ends the connection.
+ * A plugin that sends the destination address and port, and closes the connection.
  *
  * @module
  */

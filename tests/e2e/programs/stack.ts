@@ -1,5 +1,5 @@
 /**
- * A stack on a TUN device for what the service has no flag for: `stack.ts JSON`, see
+ * A stack on a TUN device with options that the service has no flags for: `stack.ts JSON`, see
  * {@link StackProgramOptions}. Prints "ready"; ends when its stdin is closed.
  *
  * @module
@@ -15,12 +15,12 @@ import { http } from "../../../plugins/http.ts";
 import app from "./app.ts";
 import { loseIncoming } from "./lose_incoming.ts";
 
-/** What the program is told. */
+/** Options of the program. */
 export interface StackProgramOptions {
   profile: "local" | "internet";
-  /** Super-packets and checksum offload of the device. */
+  /** Whether the device uses super-packets and checksum offload. */
   offload: boolean;
-  /** Share of the packets that get lost in each direction. */
+  /** Share of packets that are lost in each direction. */
   loss?: number;
 }
 

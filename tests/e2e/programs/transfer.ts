@@ -16,7 +16,7 @@ export class Transfer {
   #failure: string | undefined;
   #waiting: (() => void)[] = [];
 
-  /** Begins to connect. */
+  /** Starts connecting. */
   constructor(host: string, port: number) {
     this.#socket = connect({ host, port, allowHalfOpen: true });
     this.#socket.on("data", (chunk: Uint8Array) => this.#then(() => this.#compare(chunk)));
@@ -28,7 +28,10 @@ export class Transfer {
     );
   }
 
-  /** Sends up to byte `until` of the pattern; resolves when the kernel has them, or on a failure. */
+  /**
+   * Sends up to byte `until` of the pattern; resolves when the kernel has accepted them, or on
+   * failure.
+   */
   async send(until: number): Promise<void> {
     while (this.#sent < until && this.#failure === undefined) {
       const piece = pattern(this.#sent, until);
@@ -40,14 +43,14 @@ export class Transfer {
     }
   }
 
-  /** Resolves when everything up to byte `until` has come back, or on a failure. */
+  /** Resolves when everything up to byte `until` has been received, or on failure. */
   received(until: number): Promise<void> {
     return this.#until(() => this.#received >= until);
   }
 
   /**
-   * Sends FIN and waits for the peer's. Resolves with what went wrong: with `undefined` when all
-   * that was sent came back, and nothing after it.
+   * Sends FIN and waits for the peer's. Resolves with `undefined` if exactly the data sent was
+   * received, otherwise with the error.
    */
   async finish(): Promise<string | undefined> {
     this.#socket.end();

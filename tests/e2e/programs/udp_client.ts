@@ -1,13 +1,13 @@
 /**
- * A UDP socket of the kernel that talks to an echo service: `udp_client.ts JSON`, see
- * {@link UdpClientOptions}. Prints how many answers were equal.
+ * A UDP client of an echo service on a socket of the kernel: `udp_client.ts JSON`, see {@link
+ * UdpClientOptions}. Prints the number of correct answers.
  *
  * @module
  */
 import { createSocket } from "node:dgram";
 import process from "node:process";
 
-/** What the program is told. */
+/** Options of the program. */
 export interface UdpClientOptions {
   host: string;
   port: number;
@@ -27,7 +27,10 @@ for (let i = 0; i < times; i++) {
 console.log(`${equal} equal`);
 process.exit(0);
 
-/** Datagrams may get lost in the kernel: three tries. What a slow answer belongs to is in its bytes. */
+/**
+ * Datagrams may be lost in the kernel, so there are three tries. The contents identify late
+ * answers.
+ */
 async function isEchoed(size: number, seed: number): Promise<boolean> {
   const sent = Uint8Array.from({ length: size }, (_, i) => i * 7 + (i >> 8) * 13 + seed);
   for (let tries = 0; tries < 3; tries++) {
