@@ -1,5 +1,6 @@
 /**
- * Loads on targets, in turns: what the machine does meanwhile falls on all of them alike.
+ * Runs loads on targets alternately, so that other activity of the machine affects all of them
+ * alike.
  *
  * @module
  */
@@ -11,26 +12,26 @@ import { median, report } from "./report.ts";
 export interface Load {
   readonly name: string;
   readonly unit: string;
-  /** The command for a target, `undefined` where that has nothing to measure. */
+  /** The command for a target; `undefined` if it cannot be measured. */
   command(target: Target): readonly string[] | undefined;
-  /** The figure in what the program printed; throws when there is none. */
+  /** Extracts the figure from the program's output; throws if there is none. */
   figure(out: string): number;
 }
 
-/** What is measured. */
+/** A target. */
 export interface Target {
   readonly name: string;
   readonly address: string;
-  /** What it serves besides: services that not every target has. */
+  /** Additional services that not every target has. */
   readonly serves?: readonly string[];
 }
 
-/** What came of a load on a target. */
+/** Result of a load on a target. */
 export interface Measured {
   readonly load: string;
   readonly unit: string;
   readonly target: string;
-  /** Of the rounds; `undefined` when all have failed. */
+  /** Median of the rounds; `undefined` if all have failed. */
   readonly median?: number | undefined;
   readonly least?: number | undefined;
   readonly most?: number | undefined;
@@ -38,11 +39,11 @@ export interface Measured {
   readonly failures?: readonly string[] | undefined;
 }
 
-/** How often, and where. */
+/** Options of a run. */
 export interface AlternateOptions {
   readonly benchmark: string;
   readonly rounds: number;
-  /** What gets a command into the network that has the targets. */
+  /** Command prefix to enter the network of the targets. */
   readonly enter: readonly string[];
 }
 
@@ -72,7 +73,7 @@ export async function alternate(
   return results;
 }
 
-/** A figure, or why there is none. */
+/** A figure, or the reason for its absence. */
 async function measure(
   load: Load,
   target: Target,

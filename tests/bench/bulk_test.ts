@@ -9,7 +9,7 @@ import { PATTERN, PatternCheck } from "./programs/bulk_pattern.ts";
 const LIMIT_MS = 30_000;
 const ADDRESS = "10.90.0.2";
 
-/** What the check makes of a stream in chunks of some length. */
+/** Result of the check for a stream in chunks of this length. */
 function check(stream: Uint8Array, chunk: number): PatternCheck {
   const result = new PatternCheck();
   for (let at = 0; at < stream.length; at += chunk) result.take(stream.subarray(at, at + chunk));
@@ -24,21 +24,21 @@ function without(start: number, end: number): Uint8Array {
 }
 
 describe("PatternCheck", () => {
-  // However it is cut, and from one repetition to the next.
-  test.each([1448, 65_521, 65_536, 1_000_000])("takes the pattern in chunks of %d", (chunk) => {
+  // Independent of chunk boundaries, and across repetitions.
+  test.each([1448, 65_521, 65_536, 1_000_000])("accepts the pattern in chunks of %d", (chunk) => {
     const { bytes, mismatches } = check(without(0, 0), chunk);
     expect([bytes, mismatches]).toEqual([2 * PATTERN.length, 0]);
   });
 
-  // One bit, anywhere.
-  test.each([0, 1, 65_520, 65_521, 131_072, 262_083])("sees a wrong byte at %d", (at) => {
+  // A single bit.
+  test.each([0, 1, 65_520, 65_521, 131_072, 262_083])("detects a wrong byte at %d", (at) => {
     const stream = PATTERN.slice();
     stream[at]! ^= 1;
     expect(check(stream, 65_536).mismatches).toBe(1);
   });
 
   // A segment, a super-packet, a byte, whole buffers.
-  test.each([1, 1448, 65_160, 65_536, 131_072])("sees that %d bytes are missing", (length) => {
+  test.each([1, 1448, 65_160, 65_536, 131_072])("detects %d missing bytes", (length) => {
     expect(check(without(100_000, 100_000 + length), 65_536).mismatches).toBeGreaterThan(0);
   });
 });
@@ -46,8 +46,8 @@ describe("PatternCheck", () => {
 describe("the bulk benchmark", () => {
   const needs = ["tun", "program:ip", "program:nsenter"] as const;
 
-  // A short run of each: there are figures, and whatever arrives is as it was sent.
-  testRequiring(needs, "moves data each way, checked and unchecked", async () => {
+  // A short run of each load: there are figures, and all data arrives intact.
+  testRequiring(needs, "transfers data in both directions, checked and unchecked", async () => {
     await using namespace = await startService();
     const loads = checkedLoads(findRuntime("Bun").executable, 9000, 0.2);
     const results = [];
@@ -66,7 +66,7 @@ describe("the bulk benchmark", () => {
   }, LIMIT_MS);
 
   // Characters in place of the pattern.
-  testRequiring(needs, "has no figure for wrong data", async () => {
+  testRequiring(needs, "reports no figure for wrong data", async () => {
     await using namespace = await startService();
     const loads = checkedLoads(findRuntime("Bun").executable, 19, 0.2);
     const load = loads.find(({ name }) => name === "down, 1 connection, every byte checked")!;

@@ -1,5 +1,5 @@
 /**
- * Two cores and a connection between them, packets handed over at once, time standing still.
+ * Two cores with a connection between them; packets are delivered at once, without passing time.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { PROFILES } from "../../core/tcp/config.ts";
 import type { Tcb } from "../../core/tcp/tcb.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
 
-/** What a link can do, beside its MTU. */
+/** Capabilities of the link, besides its MTU. */
 export type Shape = Pick<LinkFeatures, "maxSuperPacket" | "checksumOffload">;
 
 const CLIENT = Subnet.parse("10.0.0.1/24")!;
@@ -22,7 +22,7 @@ const CHUNK = 64 * 1024;
 
 /** A client that sends and a server that reads. */
 export class CorePair {
-  /** Segments of text that have reached the server. */
+  /** Number of segments with text received by the server. */
   segments = 0;
   readonly #client: CoreStack;
   readonly #server: CoreStack;
@@ -51,7 +51,7 @@ export class CorePair {
     this.#there.listener = undefined;
   }
 
-  /** Sends `bytes` and has them read. */
+  /** Sends `bytes`, which the server reads. */
   move(bytes: number): void {
     for (let [sent, read] = [0, 0]; read < bytes;) {
       const piece = Math.min(CHUNK, bytes - sent);
@@ -73,7 +73,7 @@ export class CorePair {
     }
   }
 
-  /** Sends a message and has it read and answered by one of the same size. */
+  /** Sends a message and receives an answer of the same size. */
   exchange(size: number): void {
     const message = size === this.#text.length ? this.#text : this.#text.subarray(0, size);
     this.#client.tcp.send(this.#here, message, 0, this.#now);
@@ -86,7 +86,7 @@ export class CorePair {
     this.#pass();
   }
 
-  /** A little time, so that what is delayed does not stay so. */
+  /** Advances the time a little, so that delayed ACKs are sent. */
   #pass(): void {
     this.#now += 0.05;
     for (const stack of [this.#client, this.#server]) {

@@ -1,5 +1,5 @@
 /**
- * How responsive an event loop is.
+ * Measures the responsiveness of an event loop.
  *
  * @module
  */
@@ -17,12 +17,12 @@ export class DelayWatch {
   readonly #delays: number[] = [];
   #isStopped = false;
 
-  /** Begins to watch. */
+  /** Starts measuring. */
   constructor() {
     this.#next();
   }
 
-  /** Ends the watch. */
+  /** Stops measuring. */
   stop(): Delays {
     this.#isStopped = true;
     const sorted = Float64Array.from(this.#delays).sort();

@@ -1,7 +1,7 @@
 /**
- * The service on a TUN device under real clients on kernel sockets, on Deno and on Bun, in turns with
- * the kernel behind a veth pair: `end_to_end.ts [SECONDS] [ROUNDS]`. All of it runs in two network
- * namespaces that end with it. Prints a line of JSON for each load and target.
+ * The service on a TUN device under real clients on kernel sockets, on Deno and on Bun, alternating
+ * with the kernel behind a veth pair: `end_to_end.ts [SECONDS] [ROUNDS]`. All of it runs in two
+ * network namespaces that end with it. Prints a line of JSON for each load and target.
  *
  * @module
  */
@@ -68,7 +68,7 @@ async function startService(
 
 const HELLO = "./tests/bench/programs/hello.ts";
 
-/** An address of its own for each, as they share the namespace. */
+/** Each has its own address, since they share the namespace. */
 async function startKernelHttp(
   namespace: Namespace,
   runtime: Runtime,

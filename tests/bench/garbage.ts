@@ -1,5 +1,5 @@
 /**
- * What is in use after the garbage has been collected.
+ * Measures memory in use after garbage collection.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import process from "node:process";
 export interface Used {
   /** Objects. */
   readonly heap: number;
-  /** What typed arrays and the like hold outside of the heap. */
+  /** Bytes outside the heap, of typed arrays and the like. */
   readonly external: number;
-  /** What the process takes of the machine. */
+  /** Resident memory of the process. */
   readonly resident: number;
 }
 
-/** What Bun has, and Deno with `--v8-flags=--expose-gc`. */
+/** Available on Bun, and on Deno with `--v8-flags=--expose-gc`. */
 const host = globalThis as {
   gc?: () => void;
   Bun?: { gc(synchronously: boolean): void };
@@ -23,7 +23,7 @@ const host = globalThis as {
 
 /** Collects all garbage, then measures. Throws where the runtime offers no way to. */
 export async function usedMemory(): Promise<Used> {
-  // Finalizers run between collections, and free more.
+  // Finalizers run between collections and free more memory.
   for (let round = 0; round < 3; round++) {
     collect();
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -1,8 +1,8 @@
 /**
  * Many connections at once through a TUN device, from clients on kernel sockets: `held.ts
- * [CONNECTIONS]`. Prints two lines of JSON: what held connections cost, and what becomes of them when
- * their clients end all at once. All bytes are looked at; a connection that fails is the benchmark's
- * failure. Takes root or user namespaces, and Bun for the clients.
+ * [CONNECTIONS]`. Prints two lines of JSON: the cost of held connections, and what happens when all
+ * clients end at once. All bytes are checked; a connection that fails is a failure of the
+ * benchmark. Needs root or user namespaces, and Bun for the clients.
  *
  * @module
  */
@@ -15,22 +15,22 @@ import type { Used } from "./garbage.ts";
 import type { HeldCounts } from "./programs/held_server.ts";
 import { median, report } from "./report.ts";
 
-/** So many connections are there when the cost of one more is measured first. */
+/** Number of connections at the first measurement. */
 const FEW = 100;
 const CHURN = 1000;
 const CHURN_ROUNDS = 5;
-/** So many connections later both runtimes have compiled what they run. */
+/** Number of connections for warming up the compilers. */
 const WARM_UP = 20_000;
-/** Connections of a process of clients: below what any system lets a process open. */
+/** Connections per client process, below every system's limit of descriptors. */
 const PER_PROCESS = 16_000;
 const SERVER = "10.90.0.2";
 const FIRST_PORT = 1000;
 const PORTS_PER_PROCESS = 4;
-/** After that the timers of the handshakes have run out. */
+/** After this time the timers of the handshakes have expired. */
 const SETTLED_MS = 1500;
 /** One answer of a program. */
 const ANSWER_MS = 300_000;
-/** Unanswered probes after which a client has gone. */
+/** Number of unanswered probes after which a client counts as gone. */
 const PROBES = 9;
 
 async function main(): Promise<void> {
@@ -41,10 +41,10 @@ async function main(): Promise<void> {
   report("connections reset at once", { connections, ...await measureReset(connections) });
 }
 
-/** What they cost while they are there; none may be left in the end. */
+/** Their cost while they are open; none may be left at the end. */
 async function measureHeld(connections: number): Promise<Readonly<Record<string, number>>> {
   await using namespace = await Namespace.open();
-  // By default the last timer of a connection that has received something runs out after a minute.
+  // By default the last timer of a connection expires after a minute.
   const server = await Server.start(namespace, { ackStallMs: SETTLED_MS / 3 });
   const clients = await Clients.start(namespace, connections);
   await clients.churn(Math.min(WARM_UP, 10 * connections));
@@ -76,7 +76,7 @@ async function measureHeld(connections: number): Promise<Readonly<Record<string,
   };
 }
 
-/** Most of so many RSTs at once do not fit into the device's queue: keep-alive finds the rest. */
+/** Most of the RSTs overflow the device's queue: keep-alive ends the other connections. */
 async function measureReset(connections: number): Promise<Readonly<Record<string, number>>> {
   await using namespace = await Namespace.open();
   // At most ten probes a millisecond.
@@ -90,7 +90,7 @@ async function measureReset(connections: number): Promise<Readonly<Record<string
   await clients.open(connections);
   await clients.all("echo");
   const before = await server.count();
-  // Every connection is asked at least once, and each has to be there afterwards.
+  // Every connection is probed at least once and has to survive.
   await sleep(1.5 * keepAliveIdleMs);
   const after = await server.count();
   const full = await server.memory();
@@ -100,7 +100,7 @@ async function measureReset(connections: number): Promise<Readonly<Record<string
   await clients.all("reset");
   await sleep(keepAliveIdleMs / 2);
   const { connections: stayed } = await server.count();
-  // Until the last probe, and as long again for a busy machine.
+  // Twice the time until the last probe, for a busy machine.
   await server.untilGone(2 * (keepAliveIdleMs + PROBES * keepAliveIntervalMs));
   const bytes = full.heap + full.external - empty.heap - empty.external;
   return {
@@ -145,7 +145,7 @@ class Server {
     this.#servant = servant;
   }
 
-  /** On the runtime that runs this. */
+  /** Runs on this runtime. */
   static async start(namespace: Namespace, tcp: object): Promise<Server> {
     const command = runtimeCommand("tests/bench/programs/held_server.ts", JSON.stringify(tcp));
     if (command[1] === "run") command.splice(2, 0, "--v8-flags=--expose-gc");
@@ -167,7 +167,7 @@ class Server {
     return (await this.count()).processorTime - processorTime;
   }
 
-  /** The same for one connection more, opened, used and closed. */
+  /** The same for opening, using and closing another connection. */
   async churn(clients: Clients): Promise<number> {
     const rounds: number[] = [];
     for (let round = 0; round < CHURN_ROUNDS; round++) {
@@ -181,7 +181,7 @@ class Server {
     if (connections !== count) throw new Error(`${connections} connections, not ${count}`);
   }
 
-  /** Resolves when nothing is left of any connection. */
+  /** Resolves when no connection is left. */
   async untilGone(limitMs: number): Promise<void> {
     const end = performance.now() + limitMs;
     for (;;) {
@@ -203,21 +203,21 @@ class Clients {
     this.#servants = servants;
   }
 
-  /** As many processes as it takes. */
+  /** Starts as many processes as needed. */
   static async start(namespace: Namespace, connections: number): Promise<Clients> {
     const { executable } = findRuntime("Bun");
     const count = Math.ceil(connections / PER_PROCESS);
     const servants = Array.from({ length: count }, (_, index) => {
       const port = String(FIRST_PORT + index * PORTS_PER_PROCESS);
       const program = "tests/bench/programs/held_clients.ts";
-      // What a shell gives to a process is less on many systems.
+      // The default limit of a shell is lower on many systems.
       const raise = ["sh", "-c", 'ulimit -n "$(ulimit -Hn)"; exec "$@"', "sh"];
       return Servant.start(namespace, [...raise, executable, program, SERVER, port]);
     });
     return new Clients(await Promise.all(servants));
   }
 
-  /** Opens connections until there are so many. */
+  /** Opens connections up to `count`. */
   async open(connections: number): Promise<void> {
     await Promise.all(this.#servants.map((servant, index) => {
       const rest = connections - index * PER_PROCESS;
@@ -225,12 +225,12 @@ class Clients {
     }));
   }
 
-  /** Opens, uses and closes so many more, in one process. */
+  /** Opens, uses and closes `count` more, in one process. */
   churn(connections: number): Promise<void> {
     return order(this.#servants[0]!, `churn ${connections}`);
   }
 
-  /** Every connection does something. */
+  /** Uses every connection. */
   async all(what: "echo" | "close" | "reset"): Promise<void> {
     await Promise.all(this.#servants.map((servant) => order(servant, what)));
   }

@@ -4,12 +4,12 @@ import { testRequiring } from "../support/requirements.ts";
 import { ROOT } from "../support/source_files.ts";
 
 const CONNECTIONS = 2000;
-/** Beside what a connection may cost at most: what the server itself takes meanwhile. */
+/** Allowance for memory of the server itself, in addition to the maximum per connection. */
 const SERVER_SHARE = 256;
 const LIMIT_MS = 60_000;
 
 describe("the benchmark of held connections", () => {
-  // Not one may fail, none may stay, and each is small.
+  // No connection fails or remains, and each is small.
   testRequiring(["tun", "program:ip", "program:nsenter"], "measures and checks them", async () => {
     const command = runtimeCommand("tests/bench/held.ts", String(CONNECTIONS));
     const { exit, out, log } = await new Program(command, ROOT).finish(LIMIT_MS);

@@ -1,5 +1,5 @@
 /**
- * The programs that put load on a stack, and where their figures are.
+ * Load generators, and how to extract their figures.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export function iperf3Loads(seconds: number): Load[] {
   ];
 }
 
-/** What the receivers got, both directions together. */
+/** Received data in both directions. */
 function gigabitsOf(out: string): number {
   const { end, error } = JSON.parse(out);
   if (error !== undefined) throw new Error(String(error));
@@ -53,10 +53,10 @@ export function httpLoad(seconds: number): Load {
   };
 }
 
-/** What the generator counts that must not be: a figure with one of them is none. */
+/** Errors counted by the generator; a result with any of them is invalid. */
 const FAULTS = ["mismatches", "errors", "resets", "early_eof", "stalled", "lost"];
 
-/** A field of a line of JSON that counts no faults. */
+/** A field of a JSON line, provided that it reports no errors. */
 function figureOf(out: string, field: string): number {
   const said = JSON.parse(out);
   const isFaulty = FAULTS.some((fault) => said[fault] > 0);
@@ -66,11 +66,11 @@ function figureOf(out: string, field: string): number {
   return said[field];
 }
 
-/** What {@link checkedLoads} adds to a load's name. */
+/** Suffix that {@link checkedLoads} adds to a load's name. */
 const COUNTED = "bytes counted";
 const CHECKED = "every byte checked";
 
-/** Bulk by a client on Bun, once with a look at every byte and once without. */
+/** Bulk transfers by a client on Bun, with and without checking every byte. */
 export function checkedLoads(bun: string, port: number, seconds: number): Load[] {
   const client = [bun, "tests/bench/programs/bulk_client.ts"];
   return ["up", "down"].flatMap((way) =>
@@ -90,7 +90,7 @@ export function checkedLoads(bun: string, port: number, seconds: number): Load[]
   );
 }
 
-/** What of a figure is left when every byte is looked at, for each pair of {@link checkedLoads}. */
+/** Ratio of the checked to the unchecked figure, for each pair of {@link checkedLoads}. */
 export function sharesOf(results: readonly Measured[]): Measured[] {
   return results.flatMap(({ load, target, median }) => {
     if (!load.endsWith(CHECKED) || median === undefined) return [];
@@ -107,7 +107,7 @@ export function sharesOf(results: readonly Measured[]): Measured[] {
   });
 }
 
-/** The loads of a generator that prints a line of JSON: `GENERATOR MODE HOST PORT SECONDS CONNECTIONS`. */
+/** Loads of a generator that prints a JSON line: `GENERATOR MODE HOST PORT SECONDS CONNECTIONS`. */
 export function generatorLoads(generator: string, seconds: number): Load[] {
   const load = (
     [name, unit, field]: readonly [string, string, string],

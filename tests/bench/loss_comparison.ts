@@ -1,7 +1,7 @@
 /**
- * Goodput at 1 % loss and 50 ms round trip: a stack sends to the kernel, and the kernel to the kernel
- * through the same path. Runs in a network namespace of its own and prints a line of JSON for each
- * run:
+ * Goodput at 1 % loss and an RTT of 50 ms: from a stack to the kernel, and from the kernel to
+ * itself over the same path. Runs in a network namespace of its own and prints a line of JSON for
+ * each run:
  *
  *     deno run -A tests/bench/loss_comparison.ts [SECONDS] [RUNS]
  *     bun tests/bench/loss_comparison.ts [SECONDS] [RUNS]

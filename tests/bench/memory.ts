@@ -1,8 +1,8 @@
 /**
- * What idle connections cost: two stacks in this process on a link in memory, all their connections
- * ESTABLISHED. Prints a line of JSON for each profile and owner of the server's sockets: bytes that
- * one end of a connection holds, and microseconds of processor time that it takes to open and close one
- * more while the others are there.
+ * The cost of idle connections: two stacks in this process on a link in memory, all connections
+ * ESTABLISHED. Prints a line of JSON for each profile and owner of the server's sockets: the memory
+ * of one end of a connection in bytes, and the CPU time to open and close another one while the
+ * others are open, in microseconds.
  *
  *     deno run -A --v8-flags=--expose-gc tests/bench/memory.ts [CONNECTIONS]
  *     bun tests/bench/memory.ts [CONNECTIONS]
@@ -18,15 +18,15 @@ import { median, report } from "./report.ts";
 
 /** A connection's profile. */
 type Profile = "local" | "internet";
-/** Who has the server's sockets: a program that accepted them, or handlers that wait for bytes. */
+/** Owner of the server's sockets: a program that accepted them, or handlers waiting for data. */
 type Owner = "program" | "handlers";
 
-/** So few connections are there when the cost of one more is measured first. */
+/** Number of connections at the first measurement. */
 const FEW = 100;
 const AT_ONCE = 256;
-/** After that the timers of the handshakes have run out. */
+/** After this time the timers of the handshakes have expired. */
 const SETTLED_MS = 1500;
-/** A port of the server's for so many connections. */
+/** Number of connections per server port. */
 const PER_PORT = 40_000;
 const FIRST_PORT = 1000;
 const FIRST_LOCAL_PORT = 10_000;
@@ -87,7 +87,7 @@ class Crowd {
     this.#server.use(CHURN_PORT, waitForEnd);
   }
 
-  /** Opens connections until there are `count`. */
+  /** Opens connections up to `count`. */
   async grow(count: number): Promise<void> {
     while (this.#clients.length < count) {
       const opened: Promise<unknown>[] = [];
@@ -116,7 +116,7 @@ class Crowd {
   }
 
   /**
-   * Opens and closes one connection after the other; microseconds of processor time that one takes,
+   * Opens and closes connections one after the other; returns the CPU time of one in microseconds,
    * the median of ten rounds.
    */
   async churn(count: number): Promise<number> {
@@ -141,7 +141,7 @@ class Crowd {
   }
 }
 
-/** The array is shared: what is measured is the stack. */
+/** The array is shared, so that only the stack is measured. */
 const NOTHING = new Uint8Array(16);
 
 async function waitForEnd({ socket }: { socket: TcpSocket }): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * What single steps cost, in this process alone: bulk through two cores in virtual time, small
- * exchanges, reading and writing headers, the checksum. Prints a line of JSON for each.
+ * Micro-benchmarks within one process: bulk transfers between two cores in virtual time, small
+ * exchanges, parsing and writing headers, and the checksum. Prints a line of JSON for each.
  *
  *     deno run -A --v8-flags=--expose-gc tests/bench/micro.ts
  *     bun tests/bench/micro.ts
@@ -21,7 +21,7 @@ type Figures = Readonly<Record<string, number | undefined>>;
 
 const ROUNDS = 9;
 const MESSAGE = 64;
-/** Few enough that nothing is collected while they are sent. */
+/** Few enough that no garbage collection occurs. */
 const UNCOLLECTED = 500;
 
 const SHAPES: readonly { name: string; shape: Shape }[] = [
@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** From one core's send ring to the other's reader. */
+/** From one core's send ring to the other core's reader. */
 async function bulk(pair: CorePair): Promise<Figures> {
   const bytes = 32 * 1024 * 1024;
   const rates: number[] = [];
@@ -71,7 +71,7 @@ async function bulk(pair: CorePair): Promise<Figures> {
   };
 }
 
-/** A request and its reply, each read by the other side's program. */
+/** A request and its reply, each read by the receiving application. */
 async function exchange(pair: CorePair): Promise<Figures> {
   const times = 20_000;
   const rates = Array.from({ length: ROUNDS }, () => {
@@ -87,8 +87,8 @@ async function exchange(pair: CorePair): Promise<Figures> {
 }
 
 /**
- * Bytes of heap that one of the steps of `run` takes; the median, as a collection may come between.
- * Bun counts only what a collection has left: there is no figure.
+ * Heap allocated by one step of `run`, in bytes; the median, since a collection may occur. There is
+ * no figure on Bun, which reports the heap only after a collection.
  */
 async function heapOf(run: () => number): Promise<number | undefined> {
   if (process.versions.bun !== undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * The service beside other stacks that run already, in their network namespace and under their load
- * generator, all in turns:
+ * Compares the service with other stacks that are already running, in their network namespace and
+ * with their load generator, alternately:
  *
  *     peers.ts --namespace NAME --generator FILE --peer NAME=ADDRESS... [--seconds N] [--rounds N]
  *              [--offload off]

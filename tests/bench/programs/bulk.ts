@@ -1,5 +1,6 @@
 /**
- * Bulk data, of which every byte is looked at or none. The first byte of a connection says which.
+ * A server of bulk data, with or without checking every byte. The first byte of a connection
+ * selects the mode.
  *
  * @module
  */
@@ -7,8 +8,8 @@ import type { Context, TcpSocket } from "../../../core/api/types.ts";
 import { PATTERN, PatternCheck } from "./bulk_pattern.ts";
 
 /**
- * `u`: reads to the end, then tells how many bytes came and how many pieces of them were wrong. `U`:
- * the same, and looks at them. `d`: sends until the peer's end.
+ * `u`: reads to the end, then reports the number of bytes and of wrong pieces. `U`: the same with
+ * checking. `d`: sends until the peer closes.
  */
 export default async function bulk({ socket }: Context): Promise<void> {
   const mode = new Uint8Array(1);

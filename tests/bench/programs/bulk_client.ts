@@ -1,7 +1,7 @@
 /**
- * A client of `bulk.ts` on kernel sockets, on Bun alone, whose sockets cost the least: `bulk_client.ts
- * MODE HOST PORT SECONDS CONNECTIONS`. MODE is `up`, `up-checked`, `down` or `down-checked`. Prints a
- * line of JSON.
+ * A client of `bulk.ts` on kernel sockets, for Bun only, whose sockets are the fastest:
+ * `bulk_client.ts MODE HOST PORT SECONDS CONNECTIONS`. MODE is `up`, `up-checked`, `down` or
+ * `down-checked`. Prints a line of JSON.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { BunSocket, BunSockets } from "./bun_sockets.ts";
 
 declare const Bun: BunSockets<Transfer>;
 
-/** Writes of a connection before others have their turn. */
+/** Number of writes of a connection before others have a turn. */
 const WRITES_AT_ONCE = 4;
 
 const [mode = "", hostname = "", port = "", seconds = "", connections = ""] = process.argv.slice(2);
@@ -21,12 +21,12 @@ const isChecked = mode.endsWith("-checked");
 
 /** One connection. */
 class Transfer {
-  /** Bytes that have arrived at the other end, or here. */
+  /** Number of bytes received, here or at the peer. */
   bytes = 0;
   mismatches = 0;
-  /** Bytes that were sent and have not arrived. */
+  /** Number of bytes sent but not received. */
   lost = 0;
-  /** It ended before it was to. */
+  /** It ended too early. */
   early = 0;
   readonly ended: Promise<void>;
   readonly #check = new PatternCheck();
@@ -44,7 +44,7 @@ class Transfer {
     if (isUp) this.pump(socket);
   }
 
-  /** Writes as much as there is room for. */
+  /** Writes as much as fits. */
   pump(socket: BunSocket<Transfer>): void {
     if (!isUp) return;
     for (let writes = 0; writes < WRITES_AT_ONCE; writes++) {
@@ -59,7 +59,7 @@ class Transfer {
 
   finish(socket: BunSocket<Transfer>): void {
     this.#isOver = true;
-    // What has come until now is the figure, what comes still is looked at too.
+    // The figure is the data received so far; later data is checked too.
     this.bytes = this.#check.bytes;
     socket.shutdown();
   }
@@ -102,7 +102,7 @@ await new Promise((resolve) => setTimeout(resolve, Number(seconds) * 1000));
 const downEnded = performance.now();
 for (const each of sockets) each.data.finish(each);
 await Promise.all(sockets.map(({ data }) => data.ended));
-// Up counts what the server has got, and that takes until its answer.
+// Upload counts the data received by the server, which its answer reports.
 const took = (isUp ? performance.now() : downEnded) - began;
 const sum = (of: (transfer: Transfer) => number) =>
   sockets.reduce((total, { data }) => total + of(data), 0);

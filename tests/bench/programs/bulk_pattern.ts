@@ -1,16 +1,16 @@
 /**
- * Bytes of which each place in a stream has its own, and their check.
+ * A pattern of bytes that differs at every offset, and its check.
  *
  * @module
  */
 import { Buffer } from "node:buffer";
 import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 
-/** After so many bytes it begins anew: a prime, so that no number of segments leads back to it. */
+/** Period of the pattern: a prime, so that it does not align with segments. */
 const PERIOD = 65_521;
 const TIMES = 4;
 
-/** Sent over and over; it ends where it begins. */
+/** The pattern, sent repeatedly. */
 export const PATTERN: Uint8Array<ArrayBuffer> = generate();
 
 function generate(): Uint8Array<ArrayBuffer> {
@@ -23,16 +23,16 @@ function generate(): Uint8Array<ArrayBuffer> {
 
 /** Compares a stream with {@link PATTERN}, every byte. */
 export class PatternCheck {
-  /** Bytes so far. */
+  /** Number of bytes so far. */
   bytes = 0;
-  /** Pieces that are not what was sent. */
+  /** Number of wrong pieces. */
   mismatches = 0;
 
-  /** The next bytes of the stream. */
+  /** Checks the next bytes of the stream. */
   take(chunk: Uint8Array): void {
     for (let at = 0; at < chunk.length;) {
       const offset = this.bytes % PERIOD;
-      // Twice the period is enough, and stays in the processor's cache.
+      // Twice the period is enough, and stays in the CPU cache.
       const length = Math.min(chunk.length - at, 2 * PERIOD - offset);
       const expected = PATTERN.subarray(offset, offset + length);
       if (Buffer.compare(chunk.subarray(at, at + length), expected) !== 0) this.mismatches++;
