@@ -1,5 +1,5 @@
 /**
- * A chat server over plain TCP: each line goes to everybody else.
+ * A chat server over plain TCP: each line is sent to all other clients.
  *
  *     deno task start --listen 9000=./examples/chat_server.ts
  *     nc 127.0.0.1 9000 # in two shells
@@ -9,7 +9,7 @@
 import { definePlugin, type PluginFactory, type TcpSocket } from "@berth/berth";
 import { z } from "zod";
 
-/** A line that is longer than this is cut: a client cannot make the server hold more. */
+/** Maximum length of a line; longer ones are split, so that a client cannot exhaust memory. */
 const MAX_LINE = 1024;
 
 const chatServer: PluginFactory<{ maxMembers?: number | undefined }> = definePlugin({
@@ -21,8 +21,8 @@ const chatServer: PluginFactory<{ maxMembers?: number | undefined }> = definePlu
     function broadcast(text: string, except?: TcpSocket): void {
       const bytes = new TextEncoder().encode(text);
       for (const member of members.keys()) {
-        // A member that does not read has no room left in its send buffer, and is dropped: waiting
-        // for it would hold up everybody else.
+        // A member that does not read fills its send buffer and is disconnected, since waiting for
+        // it would delay all others.
         if (member !== except && member.tryWrite(bytes) < bytes.length) member.abort();
       }
     }
@@ -47,7 +47,7 @@ const chatServer: PluginFactory<{ maxMembers?: number | undefined }> = definePlu
 
 export default chatServer;
 
-/** TCP carries bytes, not lines: a chunk may hold half of a line or several. */
+/** TCP carries a byte stream: a chunk may hold part of a line, or several. */
 async function* linesOf(socket: TcpSocket): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = "";

@@ -14,8 +14,8 @@ const echoPlugin: PluginFactory<{ prefix?: string | undefined }> = definePlugin(
   options: z.strictObject({ prefix: z.string().default("") }),
   setup: ({ prefix }) => async ({ socket }) => {
     if (prefix !== "") await socket.write(new TextEncoder().encode(prefix));
-    // The loop ends at the peer's FIN. `write` waits while the peer does not read, and while it waits
-    // nothing more is read: backpressure reaches the sender.
+    // The loop ends at the peer's FIN. `write` waits while the peer does not read, and meanwhile
+    // nothing more is read, so backpressure reaches the sender.
     for await (const chunk of socket) await socket.write(chunk);
   },
 });

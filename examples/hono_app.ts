@@ -29,7 +29,7 @@ const PAGE = `<!doctype html>
 </script>
 `;
 
-/** Everybody who listens to the shouts. */
+/** All clients subscribed to the shouts. */
 const shouts = new EventTarget();
 
 const app: Hono<{ Bindings: HttpEnv }> = new Hono<{ Bindings: HttpEnv }>()

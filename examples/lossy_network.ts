@@ -1,7 +1,7 @@
 /**
  * A network in one process: a server behind a path with delay, loss and a bandwidth limit. The
- * transfer takes seconds of virtual time and milliseconds of real time, and its outcome depends on
- * the seed alone.
+ * transfer takes seconds of virtual time and milliseconds of real time, and its outcome depends
+ * only on the seed.
  *
  *     deno run -A examples/lossy_network.ts
  *
@@ -19,7 +19,7 @@ import {
 
 const BYTES = 1_000_000;
 
-/** Downloads 1 MB over 20 Mbit/s with a round trip of 40 ms, where `loss` of the packets are lost. */
+/** Downloads 1 MB over 20 Mbit/s with an RTT of 40 ms and the packet loss rate `loss`. */
 export async function download(
   loss: number,
   seed = 1,

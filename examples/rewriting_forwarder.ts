@@ -1,7 +1,6 @@
 /**
- * A forwarder that changes bytes on their way: lower-case letters from the client reach the server
- * as capitals, and the answers are left as they are. Here both the forwarder and the server run in
- * one process.
+ * A forwarder that changes bytes: lower-case letters from the client reach the server as capitals,
+ * and responses are not changed. Here both the forwarder and the server run in one process.
  *
  *     deno run -A examples/rewriting_forwarder.ts
  *
@@ -17,7 +16,9 @@ export function rewritingForwarder(address: string, change: (byte: number) => nu
   };
 }
 
-/** Half-closes `to` at the end of `from`, so that the answer to a finished request still arrives. */
+/**
+ * Half-closes `to` at the end of `from`, so that the response to a complete request still arrives.
+ */
 async function copy(
   from: TcpSocket,
   to: TcpSocket,

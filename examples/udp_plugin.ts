@@ -29,7 +29,7 @@ const keyValueStore: PluginFactory<{ maxKeys?: number | undefined }> = definePlu
     }
 
     return {
-      // One flow for each peer address and port; it ends when the peer has been silent for a while.
+      // There is one flow for each peer address and port; it ends after an idle timeout.
       async flow({ flow }) {
         for await (const datagram of flow) {
           await flow.send(

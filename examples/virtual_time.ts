@@ -1,6 +1,6 @@
 /**
- * Testing a plugin in virtual time: ten minutes of idle connection pass in milliseconds, the same
- * way each time. Put the body of this program into a test of your runner's.
+ * Testing a plugin in virtual time: ten minutes of idle connection pass in milliseconds,
+ * reproducibly. Use the body of this program in a test of your test runner.
  *
  *     deno run -A examples/virtual_time.ts
  *
@@ -29,11 +29,12 @@ await clock.runUntil(socket.write(new TextEncoder().encode("ahoy")));
 const received = await clock.runUntil(socket.read(new Uint8Array(16)));
 console.assert(received === 4);
 
-// Nothing happens for nine minutes, and the connection is still there.
+// After nine idle minutes the connection is still open.
 await clock.advance(540_000);
 console.assert(socket.state === "ESTABLISHED");
 
-// The middleware looks every quarter of the time, so it ends the connection within 12.5 minutes.
+// The middleware checks every quarter of the timeout, so it closes the connection within 12.5
+// minutes.
 const ending = await clock.runUntil(
   socket.closed.then(() => "closed", (error: TcpError) => error.code),
 );

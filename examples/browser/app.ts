@@ -18,7 +18,7 @@ const PAGE = `<!doctype html>
 <script type="module" src="page.js"></script>
 `;
 
-/** What browsers find at 10.9.0.1, which nobody but they can reach. */
+/** The app at 10.9.0.1, which only the attached browsers can reach. */
 const inside = new Hono().get("/", (c) => c.text("hello from behind the WebSocket"));
 
 const attach = upgradeWebSocket(() =>
@@ -37,7 +37,7 @@ export default new Hono()
   })
   .get("/attach", (c, next) => isFromHere(c) ? attach(c, next) : Promise.resolve(c.text("", 403)));
 
-/** Pages of other sites can open WebSockets too; browsers say whose a page is. */
+/** Pages of other sites can open WebSockets too, so the Origin header is checked. */
 function isFromHere(c: Context): boolean {
   const origin = c.req.header("Origin");
   return origin === undefined || URL.parse(origin)?.host === c.req.header("Host");

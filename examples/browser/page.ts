@@ -27,7 +27,7 @@ async function run(): Promise<void> {
   }
 }
 
-/** The body of a page, by HTTP/1.0: it ends with the connection. */
+/** Fetches a page by HTTP/1.0 and returns its body, which ends with the connection. */
 async function get(stack: Stack, host: string, path: string): Promise<string> {
   await using socket = stack.connect(`${host}:80`, { allowHalfOpen: true });
   await socket.write(new TextEncoder().encode(`GET ${path} HTTP/1.0\r\nHost: ${host}\r\n\r\n`));

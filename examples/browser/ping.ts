@@ -5,8 +5,8 @@ const ECHO_REPLY = 0;
 const ICMP = 1;
 
 /**
- * Sends one ICMP echo request over a link that no stack is on yet (RFC 792); resolves with the
- * milliseconds until the reply came.
+ * Sends one ICMP echo request (RFC 792) over a link before a stack uses it; resolves with the
+ * round-trip time in milliseconds.
  */
 export async function ping(link: Link, from: string, to: string): Promise<number> {
   const request = echoRequest(bytesOf(from), bytesOf(to));
