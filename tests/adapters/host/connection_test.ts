@@ -14,8 +14,8 @@ afterEach(async () => {
 });
 
 /**
- * In how many milliseconds the keep-alive timer of each end is due; `undefined`: none runs. Jiffies of
- * user space are hundredths of a second (proc(5), /proc/net/tcp).
+ * Milliseconds until the keep-alive timer of each end is due; `undefined`: not running. User-space
+ * jiffies are hundredths of a second (proc(5), /proc/net/tcp).
  */
 function keepAliveTimers(port: number): (number | undefined)[] {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
@@ -30,7 +30,7 @@ function keepAliveTimers(port: number): (number | undefined)[] {
   });
 }
 
-/** A connection of the host as the product sees it, and its peer as the runtime's own socket. */
+/** A HostConnection, and its peer as a socket of the runtime. */
 async function joined(): Promise<{ connection: HostConnection; peer: Socket }> {
   const { port, accepted } = await listening();
   const connection = await dialHost({ hostname: "127.0.0.1", port });
@@ -57,7 +57,7 @@ function portOf(server: Server): Promise<number> {
   });
 }
 
-/** Everything until the FIN. */
+/** Reads everything up to the FIN. */
 async function readAll(connection: HostConnection, size = 1024): Promise<string> {
   const chunk = new Uint8Array(size);
   let text = "";
@@ -69,8 +69,8 @@ async function readAll(connection: HostConnection, size = 1024): Promise<string>
 }
 
 describe("HostConnection", () => {
-  // Five bytes, then FIN, read with room for two.
-  test("read() fills what it is given and ends with null", async () => {
+  // Five bytes, then FIN, read two bytes at a time.
+  test("read() fills the array and returns null at the end", async () => {
     const { connection, peer } = await joined();
     peer.end("hello");
     const two = new Uint8Array(2);
@@ -80,7 +80,7 @@ describe("HostConnection", () => {
     expect(await connection.read(two)).toBeNull();
   });
 
-  // Our FIN goes out, the peer answers afterwards.
+  // Our FIN is sent first, and the peer answers afterwards.
   test("closeWrite() leaves the other direction open (RFC 9293 3.6)", async () => {
     const { connection, peer } = await joined();
     const asked = received(peer);
@@ -92,7 +92,7 @@ describe("HostConnection", () => {
     await connection.closed;
   });
 
-  // The peer's FIN comes first, what we write afterwards still arrives.
+  // The peer's FIN arrives first; data written afterwards is delivered.
   test("the peer's FIN leaves our direction open (RFC 9293 3.6)", async () => {
     const { connection, peer } = await joined();
     const late = received(peer);
@@ -104,8 +104,9 @@ describe("HostConnection", () => {
     await connection.closed;
   });
 
-  // The peer sends what nobody will read: an ordinary close(2) would reset the answer away.
-  test("close() delivers what was written though unread bytes are there (RFC 2525 2.17)", async () => {
+  // The peer has sent data that is never read: close(2) would reset the connection and lose the
+  // answer.
+  test("close() delivers written data despite unread bytes (RFC 2525 2.17)", async () => {
     const { connection, peer } = await joined();
     peer.pause();
     peer.write("unread");
@@ -118,8 +119,8 @@ describe("HostConnection", () => {
     await connection.closed;
   });
 
-  // The peer never ends: it is not listened to for ever.
-  test("close() gives a peer up that does not end", async () => {
+  // The peer never closes, so close() has to stop waiting.
+  test("close() gives up on a peer that does not close", async () => {
     const { port, accepted } = await listening();
     const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true });
     const connection = new HostConnection(socket, { lingerMs: 1 });
@@ -130,7 +131,7 @@ describe("HostConnection", () => {
     expect(socket.destroyed).toBe(true);
   });
 
-  // RST: the peer's read fails, so do ours.
+  // RST: reads fail on both sides.
   test("abort() resets", async () => {
     const { connection, peer } = await joined();
     const reset = new Promise<string | undefined>((resolve) =>
@@ -144,7 +145,7 @@ describe("HostConnection", () => {
     expect(await reset).toBe("ECONNRESET");
   });
 
-  // The peer's RST reaches who reads and who waits for the end.
+  // The peer's RST rejects a pending read and `closed`.
   test("a reset of the peer is CONNECTION_RESET (RFC 9293 3.5.3)", async () => {
     const { connection, peer } = await joined();
     const reading = connection.read(new Uint8Array(1));
@@ -153,8 +154,8 @@ describe("HostConnection", () => {
     expect(await codeOf(connection.closed)).toBe("CONNECTION_RESET");
   });
 
-  // Nobody reads 32 MiB while a hundred bytes go to and fro: most of it stays with its sender.
-  test("a reader that stops holds the peer back", async () => {
+  // 32 MiB are not read while the other direction is in use: most of it stays with the sender.
+  test("a reader that stops causes backpressure", async () => {
     const { connection, peer } = await joined();
     const size = 32 << 20;
     peer.end(new Uint8Array(size));
@@ -172,7 +173,7 @@ describe("HostConnection", () => {
 });
 
 describe("keep-alive", () => {
-  // The kernel's own timer, as /proc shows it: two hours, what is asked for, and none.
+  // The kernel's timer as /proc shows it: two hours by default, the requested time, or none.
   test.each([[undefined, 7_200_000], [3_600_000, 3_600_000], [100, 1000], [0, undefined]])(
     "with keepAliveMs %p is due after %p ms (RFC 9293 3.8.4)",
     async (keepAliveMs, dueMs) => {
@@ -191,8 +192,8 @@ describe("keep-alive", () => {
     },
   );
 
-  // A Unix socket's peer cannot be gone without a word.
-  test("is nothing to a Unix socket", async () => {
+  // The peer of a Unix socket cannot disappear silently.
+  test("does not apply to a Unix socket", async () => {
     const server = createServer((socket) => socket.resume());
     const path = join(tmpdir(), `berth-keep-alive-${process.pid}.sock`);
     await new Promise<void>((resolve) => server.listen(path, resolve));
@@ -204,7 +205,7 @@ describe("keep-alive", () => {
 });
 
 describe("dialHost", () => {
-  // Nobody listens there any more.
+  // The port is closed.
   test("rejects with CONNECTION_REFUSED", async () => {
     const server = createServer();
     const port = await portOf(server);
@@ -212,7 +213,7 @@ describe("dialHost", () => {
     expect(await codeOf(dialHost({ hostname: "127.0.0.1", port }))).toBe("CONNECTION_REFUSED");
   });
 
-  // Whoever asked has gone, before and while the connection is made.
+  // The signal is aborted before and during the attempt.
   test("rejects with the signal's reason", async () => {
     const { port } = await listening();
     const reason = new Error("gone");
@@ -224,8 +225,8 @@ describe("dialHost", () => {
     await expect(dialled).rejects.toBe(reason);
   });
 
-  // The signal is for the attempt, not for the connection.
-  test("forgets the signal once connected", async () => {
+  // The signal applies to the attempt, not to the connection.
+  test("ignores the signal once connected", async () => {
     const { port, accepted } = await listening();
     const signal = new AbortController();
     const connection = await dialHost({ hostname: "127.0.0.1", port }, signal.signal);
@@ -237,7 +238,7 @@ describe("dialHost", () => {
 });
 
 describe("hostError", () => {
-  // What the kernel says, with the stack's own codes; what has none stays as it is.
+  // Kernel errors get the stack's codes; others stay unchanged.
   test.each([
     ["EPIPE", "CONNECTION_RESET"],
     ["ETIMEDOUT", "TIMED_OUT"],
@@ -253,8 +254,8 @@ describe("hostError", () => {
     expect(error.message).toContain("message");
   });
 
-  // The limit is this side's, and the message says how to raise it.
-  test("says what to do where there are no file descriptors", () => {
+  // The message says how to raise the limit.
+  test("says what to do when there are no file descriptors", () => {
     const error = hostError(Object.assign(new Error("connect EMFILE"), { code: "EMFILE" }));
     expect((error as Error & { code: string }).code).toBe("INSUFFICIENT_RESOURCES");
     expect(error.message).toContain("ulimit -n");

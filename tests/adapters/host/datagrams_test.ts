@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** A socket of the runtime on a loopback address. */
+/** Binds a socket of the runtime to a loopback address. */
 async function bound(hostname = "127.0.0.1"): Promise<{ socket: Socket; port: number }> {
   const socket = createSocket(hostname.includes(":") ? "udp6" : "udp4");
   await new Promise<void>((resolve) => socket.bind(0, hostname, resolve));
@@ -18,7 +18,7 @@ async function bound(hostname = "127.0.0.1"): Promise<{ socket: Socket; port: nu
   return { socket, port: socket.address().port };
 }
 
-/** Sends everything back. */
+/** Starts an echo server; returns its port. */
 async function echo(hostname?: string): Promise<number> {
   const { socket, port } = await bound(hostname);
   socket.on("message", (datagram, from) => socket.send(datagram, from.port, from.address));
@@ -32,7 +32,7 @@ async function dial(hostname: string, port: number) {
 }
 
 describe("HostDatagrams", () => {
-  // Nothing, a little, as much as one datagram holds.
+  // An empty, a small and a maximum-size datagram.
   for (const hostname of ["127.0.0.1", "::1"]) {
     const needs = hostname === "::1" ? ["ipv6"] as const : [];
     testRequiring(needs, `sends and receives with ${hostname}`, async () => {
@@ -46,8 +46,8 @@ describe("HostDatagrams", () => {
     });
   }
 
-  // Another socket of the host sends to the same port: that is not who was asked.
-  test("drops what others send to it", async () => {
+  // Another socket of the host sends to the same port.
+  test("drops datagrams from other sources", async () => {
     const { socket: peer, port } = await bound();
     const { socket: other } = await bound();
     const channel = await dial("127.0.0.1", port);
@@ -61,8 +61,8 @@ describe("HostDatagrams", () => {
     expect(await channel.receive()).toEqual(bytes("answer"));
   });
 
-  // Two megabytes come and nobody receives: a megabyte is kept.
-  test("keeps no more than a megabyte for who does not receive", async () => {
+  // Two megabytes arrive without a receive: one is kept.
+  test("queues at most a megabyte", async () => {
     const { socket: peer, port } = await bound();
     const channel = await dial("127.0.0.1", port);
     const heard = new Promise<number>((resolve) =>
@@ -80,8 +80,8 @@ describe("HostDatagrams", () => {
     expect(await channel.receive()).toBeNull();
   });
 
-  // Closing wakes who waits, and nothing is sent any more.
-  test("ends when it is closed", async () => {
+  // Closing ends a pending receive, and nothing more is sent.
+  test("ends pending receives when it is closed", async () => {
     const { port } = await bound();
     const channel = await dial("127.0.0.1", port);
     const waiting = channel.receive();
@@ -91,8 +91,8 @@ describe("HostDatagrams", () => {
     expect(await codeOf(channel.send(bytes("late")))).toBe("CLOSING");
   });
 
-  // A name that nobody has, and a caller that has given up.
-  test("is not made where there is nobody to send to", async () => {
+  // An unknown host name, and an aborted signal.
+  test("is not created for an unknown name or an aborted signal", async () => {
     const nowhere = dialHostDatagrams({ hostname: "nobody.invalid", port: 53 });
     expect(await codeOf(nowhere)).toBe("INVALID_ADDRESS");
     const late = dialHostDatagrams({ hostname: "127.0.0.1", port: 53 }, AbortSignal.abort("late"));

@@ -6,8 +6,8 @@ import process from "node:process";
 import { Program, runtimeCommand } from "../../support/program.ts";
 
 describe("a process without file descriptors", () => {
-  // A client waits in the queue of the kernel, and is accepted when there are descriptors again.
-  test("accepts again, and tells its own limit from the fault of others", async () => {
+  // A client waits in the kernel's queue and is accepted once descriptors are available.
+  test("accepts again, and distinguishes its own limit from errors of others", async () => {
     const folder = mkdtempSync(join(tmpdir(), "berth-descriptors-"));
     try {
       const command = runtimeCommand("tests/adapters/host/without_descriptors.ts", folder);

@@ -3,8 +3,9 @@ import { addDevice, addPort, leadsBack } from "../../../adapters/host/way_back.t
 import { Subnet } from "../../../core/wire/address.ts";
 
 describe("leadsBack", () => {
-  // Whatever the kernel leads into a device of this process comes in at the same address and port.
-  test("knows what a device takes, until it is forgotten", () => {
+  // Packets that the kernel routes into a device of this process arrive at the same address and
+  // port.
+  test("recognizes addresses routed to a device until it is removed", () => {
     const subnet = Subnet.parse("10.90.0.0/24")!;
     const forget = addDevice((address) => subnet.contains(address));
     const target = { hostname: "10.90.0.7", port: 80 };
@@ -16,8 +17,8 @@ describe("leadsBack", () => {
     expect(leadsBack("tcp", target)).toBe(undefined);
   });
 
-  // A published port leads elsewhere; one of every address does so under each of the host's own.
-  test("knows published ports by transport, address and family", () => {
+  // A published port leads to another address; one on all addresses applies to each of the host's.
+  test("recognizes published ports by transport, address and family", () => {
     const to = { hostname: "10.7.0.2", port: 80 };
     const forget = [
       addPort("tcp", { hostname: "127.0.0.1", port: 8080 }, to),
@@ -34,7 +35,7 @@ describe("leadsBack", () => {
     expect(back("udp", "192.0.2.1", 5353)).toBe(undefined);
     expect(back("udp", "::1", 5353)).toBe(undefined);
     expect([back("tcp", "::1", 8443), back("tcp", "127.0.0.1", 8443)]).toEqual([to, to]);
-    // What is the host itself needs no resolver to be seen (RFC 6761 6.3).
+    // Names for loopback are recognized without a resolver (RFC 6761 6.3).
     for (const name of ["localhost", "LOCALHOST.", "a.localhost"]) {
       expect(back("tcp", name, 8080)).toEqual(to);
     }

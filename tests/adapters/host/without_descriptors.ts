@@ -1,6 +1,6 @@
 /**
- * Uses up its file descriptors and prints what becomes of those who need one, a line of JSON; it is
- * started with a low limit (ulimit -n).
+ * Uses up its file descriptors and prints, as a line of JSON, how operations that need one behave.
+ * Started with a low limit (ulimit -n).
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { staticFiles } from "../../../adapters/plugins/static_files.ts";
 import { openSocketPair } from "../../../adapters/plugins/tls/runtime/socket_pair.ts";
 import { silentLogger } from "../../../core/api/environment.ts";
 
-// As the service does: Deno opens descriptors for signals when it is first asked to.
+// As in the service; Deno opens descriptors for signals on first use.
 process.on("SIGTERM", () => process.exit(1));
 
 const folder = process.argv[2]!;
@@ -30,7 +30,7 @@ const log = {
 
 const held: number[] = [];
 
-/** Opens files until there is room for so many more, what has been closed before included. */
+/** Opens files until only `left` descriptors are free. */
 async function useUp(left: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 50));
   try {
@@ -83,7 +83,7 @@ const ask = (path: string) =>
   files.fetch(new Request(`http://berth.test/${path}`), {} as never) as Promise<Response>;
 const path = join(folder, "qemu");
 const link = await openQemuStream({ listen: path });
-// What the runtime opens when it is first asked.
+// Opens the descriptors that the runtime needs on first use.
 await (await ask("file.txt")).text();
 await openSocketPair().then((pair) => pair.forEach((socket) => socket.destroy()));
 (await dialHost({ hostname: "127.0.0.1", port })).abort();

@@ -11,11 +11,11 @@ import { until } from "../../support/until.ts";
 import { joinStations } from "./ethernet/stations.ts";
 import { openServer } from "./web_socket_server.ts";
 
-/** The least that every link with an `mtu` takes. */
+/** The minimum MTU of every link. */
 const LEAST_MTU = 68;
 
 describe("an MTU of 68", () => {
-  // 28 bytes a segment.
+  // 28 bytes per segment.
   test("carries connections in UDP datagrams (RFC 791 3.2)", async () => {
     const right = await udpLink({ local: "127.0.0.1:0", mtu: LEAST_MTU });
     const left = await udpLink({ remote: right.localAddress, mtu: LEAST_MTU });
@@ -23,7 +23,7 @@ describe("an MTU of 68", () => {
     await echoOver(left, right, 5000);
   });
 
-  // The stack that the WebSocket itself goes through has a larger one.
+  // The stack that carries the WebSocket has a larger MTU.
   test("carries connections in a WebSocket (RFC 791 3.2)", async () => {
     const attached = Promise.withResolvers<Link>();
     await using server = await openServer(attached.resolve, { mtu: LEAST_MTU });
@@ -31,7 +31,7 @@ describe("an MTU of 68", () => {
     await echoOver(left, await attached.promise, 5000);
   });
 
-  // An ARP message takes less.
+  // An ARP message is shorter.
   test("carries connections in frames (RFC 791 3.2)", async () => {
     const folder = mkdtempSync(join(tmpdir(), "berth-mtu-"));
     try {

@@ -1,5 +1,5 @@
 /**
- * What every link has to do, as one suite that runs against each.
+ * Conformance suite for every link.
  *
  * @module
  */
@@ -18,24 +18,24 @@ import {
 } from "../../support/packets.ts";
 import { type Requirement, testRequiring } from "../../support/requirements.ts";
 
-/** Two links: what one sends the other receives. */
+/** Two links, each of which receives what the other sends. */
 export interface JoinedLinks {
   readonly left: Link;
   readonly right: Link;
-  /** Addresses with which packets get from left to right; the other way they are swapped. */
+  /** Addresses of packets from left to right; swapped in the other direction. */
   readonly routes: readonly Route[];
-  /** Packets come in turns of their own, and a short flood may find room as a whole. */
+  /** Packets arrive in later turns of the event loop, and a short flood may fit in the queue. */
   readonly isSlow?: boolean;
 }
 
-/** What was received, copied out of the batch. */
+/** A received packet, copied out of the batch. */
 interface Received {
   readonly packet: Uint8Array;
   readonly checksum: ChecksumState;
   readonly segmentSize: number;
 }
 
-/** Runs the suite; `join` is called for each test and its links are closed after it. */
+/** Runs the suite; `join` is called for each test, and its links are closed afterwards. */
 export function linkConformance(
   name: string,
   join: () => Promise<JoinedLinks>,
@@ -58,7 +58,7 @@ export function linkConformance(
       await right.close();
     });
 
-    // The smallest packet and the largest, in each direction, with each version of IP.
+    // The smallest and the largest packet, in each direction and family.
     test("carries packets whole and in order", async () => {
       for (const { from, to } of joined.routes) {
         const ipHeader = from.includes(":") ? 40 : 20;
@@ -73,8 +73,8 @@ export function linkConformance(
       }
     });
 
-    // A send ring wraps: the end of the payload lies before its beginning.
-    test("send joins payload that lies in two pieces", async () => {
+    // A send ring wraps: the second piece of payload is at the start of the buffer.
+    test("send joins a payload in two pieces", async () => {
       const payload = pattern(1000);
       const packet = udpPacket(route, payload);
       wrapPayload(packet, 300);
@@ -82,8 +82,8 @@ export function linkConformance(
       expect(await udpPayloads(right, 1)).toEqual([payload]);
     });
 
-    // One object serves every packet, and the ring is written to again.
-    test("send keeps nothing of the packet", async () => {
+    // The packet object and the ring are reused.
+    test("send copies the packet", async () => {
       const packet = udpPacket(route, pattern(1000));
       left.send(packet);
       packet.payload.fill(0);
@@ -91,14 +91,14 @@ export function linkConformance(
       expect(await udpPayloads(right, 1)).toEqual([pattern(1000)]);
     });
 
-    // Between waits a link gives what is there, and nothing is no reason to wait.
-    test("receive returns 0 when nothing is there", async () => {
+    // receive never waits.
+    test("receive returns 0 if there are no packets", async () => {
       await receiveAll(right);
       expect(right.receive(new PacketBatch(4))).toBe(0);
     });
 
-    // Two packets fit, five were sent.
-    test("receive gives no more than fit into the batch, and the rest later", async () => {
+    // The batch holds two packets; five were sent.
+    test("receive fills the batch, and returns the rest later", async () => {
       const payloads = [1, 2, 3, 4, 5].map((seed) => pattern(10, seed));
       for (const payload of payloads) left.send(udpPacket(route, payload));
       const batch = new PacketBatch(2);
@@ -112,8 +112,8 @@ export function linkConformance(
       expect(got).toEqual(payloads);
     });
 
-    // The usual life of a driver: it waits first, and then a packet comes.
-    test("ready resolves when a packet comes", async () => {
+    // As in a driver: it waits first, then a packet arrives.
+    test("ready resolves when a packet arrives", async () => {
       await receiveAll(right);
       const [first, second] = [right.ready(), right.ready()];
       left.send(udpPacket(route, pattern(10)));
@@ -122,8 +122,8 @@ export function linkConformance(
       expect(await udpPayloads(right, 1)).toEqual([pattern(10)]);
     });
 
-    // Nobody receives: the queue is full at some point, and the link goes on when it is not.
-    test("send never waits, and what was dropped is gone", async () => {
+    // Without receive the queue fills up; after receive the link works again.
+    test("send never waits, and drops packets when the queue is full", async () => {
       for (let i = 0; i < 7000; i++) left.send(udpPacket(route, new Uint8Array([i, i >>> 8])));
       const received = joined.isSlow
         ? await receiveUntilSilence(right)
@@ -168,7 +168,7 @@ export function linkConformance(
       expect([left.isFull(() => told++), told]).toEqual([false, 1]);
     });
 
-    // The state of a packet's checksum is what the packet's bytes say.
+    // The checksum state matches the packet's bytes.
     test("a complete checksum arrives complete", async () => {
       left.send(udpPacket(route, pattern(1000)));
       const received = await receiveUntil(right, (all) => udpPayloadsIn(all).length === 1);
@@ -177,7 +177,7 @@ export function linkConformance(
       expect(hasRightChecksum(packet)).toBe(true);
     });
 
-    // What a link offers to take it also hands over right: marked as partial, or completed.
+    // A link with checksum offload delivers partial checksums marked as partial, or completed.
     test("a partial checksum arrives marked, or completed", async () => {
       if (!left.features.checksumOffload) return;
       for (const each of joined.routes) {
@@ -188,7 +188,7 @@ export function linkConformance(
       }
     });
 
-    // Cut behind the link, or by whoever is behind the other one; first with CWR set.
+    // Segmented behind the link or by the receiver; first with CWR set.
     test("a super-packet's payload arrives whole", async () => {
       if (left.features.maxSuperPacket === 0) return;
       for (const [i, each] of joined.routes.entries()) {
@@ -209,15 +209,15 @@ export function linkConformance(
       }
     });
 
-    // Whoever waits learns that nothing comes any more.
-    test("close ends a wait", async () => {
+    // A pending ready() resolves with false.
+    test("close ends a pending ready", async () => {
       await receiveAll(right);
       const waiting = right.ready();
       await right.close();
       expect(await waiting).toBe(false);
     });
 
-    // Each call after close() says so, none throws.
+    // After close() no call throws.
     test("a closed link neither sends nor receives", async () => {
       left.send(udpPacket(route, pattern(10)));
       await right.close();
@@ -229,12 +229,12 @@ export function linkConformance(
   });
 }
 
-/** Waits until that many UDP packets have come; gives their payloads. */
+/** Receives `count` UDP packets; returns their payloads. */
 async function udpPayloads(link: Link, count: number): Promise<Uint8Array[]> {
   return udpPayloadsIn(await receiveUntil(link, (all) => udpPayloadsIn(all).length >= count));
 }
 
-/** Receives until it is enough; what the kernel says for itself is among it. */
+/** Receives until a condition holds; the kernel's own packets are included. */
 async function receiveUntil(
   link: Link,
   isEnough: (received: Received[]) => boolean,
@@ -247,7 +247,10 @@ async function receiveUntil(
   return received;
 }
 
-/** UDP payloads until none has come for a while; on a slow link that is the only sign of an end. */
+/**
+ * Receives UDP payloads until none arrives for a while, which is the only sign of the end on a slow
+ * link.
+ */
 async function receiveUntilSilence(link: Link): Promise<Uint8Array[]> {
   const payloads: Uint8Array[] = [];
   for (let empty = 0; empty < 50;) {
@@ -259,9 +262,9 @@ async function receiveUntilSilence(link: Link): Promise<Uint8Array[]> {
   return payloads;
 }
 
-/** What is there now. */
+/** Receives the packets available now. */
 async function receiveAll(link: Link): Promise<Received[]> {
-  // The turn of the event loop lets a kernel's other processor finish.
+  // A turn of the event loop lets the kernel finish on another processor.
   await new Promise((resolve) => setTimeout(resolve, 0));
   const batch = new PacketBatch(64);
   const received: Received[] = [];

@@ -29,8 +29,8 @@ describe("linkPair", () => {
     expect([send(), send(), send()]).toEqual([true, true, false]);
   });
 
-  // As on a wire: what is longer than the MTU does not get through, unless it is cut on the way.
-  test("drops what is larger than it carries", () => {
+  // Packets longer than the MTU are dropped, unless they are super-packets.
+  test("drops packets larger than the MTU", () => {
     const [left] = linkPair({ mtu: 1000, maxSuperPacket: 5000 });
     expect(left.send(udpPacket(route, pattern(973)))).toBe(false);
     expect(left.send(udpPacket(route, pattern(972)))).toBe(true);
@@ -38,8 +38,8 @@ describe("linkPair", () => {
     expect(left.send(tcpPacket(route, pattern(4960), 900))).toBe(true);
   });
 
-  // After the first two rounds the same buffers go round.
-  test("uses its buffers again", () => {
+  // After the first two rounds the same buffers are reused.
+  test("reuses its buffers", () => {
     const [left, right] = linkPair();
     const batch = new PacketBatch(4);
     const packet = udpPacket(route, pattern(10));
@@ -49,13 +49,13 @@ describe("linkPair", () => {
       right.receive(batch);
       return new Set(batch.packets.slice(0, 2));
     };
-    // What was received last is given back by the next receive, so two sets of buffers take turns.
+    // Each receive releases the buffers of the previous one, so two sets of buffers alternate.
     const seen = round().union(round());
     for (let i = 0; i < 100; i++) expect(round().isSubsetOf(seen)).toBe(true);
   });
 
-  // A packet on its way still arrives when its sender is gone, such as the last RST.
-  test("delivers what was sent before close", async () => {
+  // A packet in transit, such as the last RST, arrives after its sender has closed.
+  test("delivers packets sent before close", async () => {
     const [left, right] = linkPair();
     left.send(udpPacket(route, pattern(10)));
     await left.close();
@@ -63,8 +63,8 @@ describe("linkPair", () => {
     expect(right.receive(new PacketBatch(4))).toBe(1);
   });
 
-  // Nobody would ever receive it.
-  test("send to a closed end is dropped", async () => {
+  // It could never be received.
+  test("drops packets to a closed end", async () => {
     const [left, right] = linkPair();
     await right.close();
     expect(left.send(udpPacket(route, pattern(10)))).toBe(false);

@@ -6,8 +6,8 @@ const LARGEST = 65_535;
 const features = { mtu: LARGEST, maxSuperPacket: 0, checksumOffload: false };
 
 describe("PacketQueue", () => {
-  // A burst of 512 packets of 64 KiB, 32 MiB: 8 MiB stay for the next one.
-  test("gives the memory of a burst back", () => {
+  // After a burst of 512 packets of 64 KiB, 8 of 32 MiB are kept for the next.
+  test("releases the memory of a burst", () => {
     const queue = new PacketQueue(1024, features);
     const packet = new Uint8Array(LARGEST);
     for (let round = 0; round < 2; round++) {

@@ -53,8 +53,8 @@ async function joinByStream(left: FramePort, connect: string) {
 }
 
 describe("openQemuStream", () => {
-  // Four bytes of length in network order, and the frame.
-  test("puts each frame behind its length", async () => {
+  // Four bytes of length in network byte order, then the frame.
+  test("precedes each frame with its length", async () => {
     await using port = await openQemuStream({ listen: "127.0.0.1:0" });
     const peer = await connectTo(port);
     port.send(outgoingFrame(frame));
@@ -64,8 +64,8 @@ describe("openQemuStream", () => {
     peer.socket.destroy();
   });
 
-  // A guest that is started again finds its network as it was.
-  test("takes the next peer when one has gone", async () => {
+  // A restarted guest can connect again.
+  test("accepts another peer after the first has gone", async () => {
     await using port = await openQemuStream({ listen: "127.0.0.1:0" });
     const first = await connectTo(port);
     const second = createConnection(Number(placeOf(port).split(":")[1]), "127.0.0.1");
@@ -79,8 +79,8 @@ describe("openQemuStream", () => {
     third.socket.destroy();
   });
 
-  // Whoever speaks something else is sent away, and the port goes on.
-  test("ends a stream that is none of frames", async () => {
+  // A peer with another protocol is disconnected, and the port stays usable.
+  test("closes a stream with an invalid frame length", async () => {
     await using port = await openQemuStream({ listen: "127.0.0.1:0" });
     const peer = await connectTo(port);
     peer.socket.write("GET / HTTP/1.0\r\n\r\n");
@@ -88,8 +88,8 @@ describe("openQemuStream", () => {
     expect(port.stats!()).toEqual({ "peers": 1, "drop.framing": 1 });
   });
 
-  // What the peer does not read is bounded.
-  test("drops what the peer does not read", async () => {
+  // The send queue is bounded.
+  test("drops frames that the peer does not read", async () => {
     await using port = await openQemuStream({ listen: "127.0.0.1:0" });
     const peer = await connectTo(port);
     peer.socket.pause();
@@ -102,12 +102,12 @@ describe("openQemuStream", () => {
     peer.socket.destroy();
   });
 
-  // One small frame a turn, as a stack sends that only repeats itself: each waits by itself.
-  test("keeps no more than what waits", async () => {
+  // One small frame per turn, as a stack sends retransmissions: each is queued by itself.
+  test("holds no more memory than the queued bytes", async () => {
     await using port = await openQemuStream({ listen: socketPath() });
     const peer = await connectTo(port);
     peer.socket.pause();
-    // What the kernel holds is not the port's.
+    // The kernel's buffer does not count.
     for (let i = 0; i < 4000; i++) {
       port.send(outgoingFrame(frame));
       if (i % 40 === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -121,8 +121,8 @@ describe("openQemuStream", () => {
     peer.socket.destroy();
   });
 
-  // Each message says what would do; a port that is taken has its code.
-  test("refuses what cannot be", async () => {
+  // Each message says what is valid; a port in use has its own code.
+  test("refuses invalid options", async () => {
     const refused = (options: Parameters<typeof openQemuStream>[0]) =>
       openQemuStream(options).then(() => "opened", ({ message }) => message);
     expect(await refused({})).toBe("openQemuStream needs one of listen and connect");
@@ -135,8 +135,8 @@ describe("openQemuStream", () => {
     expect(await again.catch(({ code }) => code)).toBe("ADDRESS_IN_USE");
   });
 
-  // As one that was killed leaves it; or a file that is somebody's.
-  test("leaves a file alone that is where its socket should be", async () => {
+  // A socket file left by a killed program, or another file.
+  test("does not remove an existing file at its socket's path", async () => {
     const path = socketPath();
     writeFileSync(path, "mine");
     expect(await openQemuStream({ listen: path }).catch(({ message }) => message)).toBe(
@@ -147,8 +147,8 @@ describe("openQemuStream", () => {
 });
 
 describe("openQemuDgram", () => {
-  // Two ends that know each other: each datagram is a frame, whole.
-  test("carries frames, and from nobody else", async () => {
+  // Each datagram is a whole frame.
+  test("carries frames, and drops those from other sources", async () => {
     const [left, right, place] = await openDgramPair();
     await using _left = left;
     await using _right = right;
@@ -161,8 +161,8 @@ describe("openQemuDgram", () => {
 });
 
 describe("FrameReader", () => {
-  // However the stream is cut, the frames are the same; one that is too large is left out.
-  test("finds frames in pieces of any size", () => {
+  // Chunk boundaries do not matter; frames that are too large are skipped.
+  test("reassembles frames from chunks of any size", () => {
     const random = seededRandom(3);
     const sizes = [1, 1514, 60, 1515, 69_632, 14, 1500];
     const frames = sizes.map((size) => pattern(size, size));
@@ -183,7 +183,7 @@ describe("FrameReader", () => {
     }
   });
 
-  // Neither nothing nor more than QEMU itself would take.
+  // Zero, and more than QEMU's limit.
   test.each([0, 0x1_1001, 0xffff_ffff])("refuses the length %i", (length) => {
     const reader = new FrameReader(1514, () => {}, () => {});
     const bytes = new Uint8Array(4);
@@ -193,7 +193,7 @@ describe("FrameReader", () => {
 });
 
 describe("QEMU", () => {
-  // A hub without a machine: what comes from the stream goes to the datagrams and back.
+  // A hub without a machine forwards frames between the stream and the datagrams.
   testRequiring(["program:qemu-system-x86_64"], "joins a stream and datagrams", async () => {
     const path = socketPath();
     const stream = await openQemuStream({ listen: path });
@@ -235,7 +235,7 @@ describe("QEMU", () => {
   }, 20_000);
 });
 
-/** The peer of a stream, by hand. */
+/** Connects a peer to a stream port. */
 async function connectTo(port: FramePort, peers = 1): Promise<Peer> {
   const place = placeOf(port);
   const [host, number] = place.split(":");
@@ -261,12 +261,12 @@ class Peer {
   }
 }
 
-/** Where a port that listens was bound. */
+/** Address of a listening port. */
 function placeOf(port: FramePort): string {
   return port.name.replace("QEMU at ", "");
 }
 
-/** Ports of 127.0.0.1 that were free a moment ago. */
+/** Ports of 127.0.0.1 that were just free. */
 async function freePorts(count: number): Promise<string[]> {
   const holders = await Promise.all(Array.from({ length: count }, () => {
     const socket = createSocket("udp4");

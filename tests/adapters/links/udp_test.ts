@@ -11,7 +11,7 @@ import { linkConformance } from "./link_conformance.ts";
 const routes = [{ from: "10.0.0.1", to: "10.0.0.2" }, { from: "fd00::1", to: "fd00::2" }];
 const [route] = routes as [typeof routes[0]];
 
-/** Two links that know each other. */
+/** Two links with each other as peer. */
 async function pair(host: string): Promise<{ left: UdpLink; right: UdpLink }> {
   const waiting = await udpLink({ local: `${host}:0` });
   const left = await udpLink({ local: `${host}:0`, remote: waiting.localAddress });
@@ -23,7 +23,7 @@ async function pair(host: string): Promise<{ left: UdpLink; right: UdpLink }> {
   return { left: again, right };
 }
 
-/** Where a link that receives at every address is reached. */
+/** The address to reach a link that is bound to all addresses. */
 function local(link: UdpLink, host: string): string {
   return `${host}:${/\d+$/.exec(link.localAddress)![0]}`;
 }
@@ -36,7 +36,7 @@ for (const [host, ...needs] of [["127.0.0.1"], ["[::1]", "ipv6"]] as const) {
   );
 }
 
-/** A socket of somebody who is no link. */
+/** A socket that is not a link. */
 async function stranger(): Promise<Socket> {
   const socket = createSocket("udp4");
   await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
@@ -56,8 +56,8 @@ function packetBytes(size: number): Uint8Array {
 }
 
 describe("udpLink", () => {
-  // Whoever comes first is the other end; all others are dropped.
-  test("learns the other end from the first packet", async () => {
+  // The source of the first packet is the peer; other sources are dropped.
+  test("learns the peer from the first packet", async () => {
     await using link = await udpLink({ local: "127.0.0.1:0" });
     const [first, second] = [await stranger(), await stranger()];
     try {
@@ -80,8 +80,8 @@ describe("udpLink", () => {
     }
   });
 
-  // A name is looked up; nobody else's datagrams get in.
-  test("takes datagrams of its remote only", async () => {
+  // The name is resolved; datagrams from other sources are dropped.
+  test("accepts datagrams from its remote only", async () => {
     const [known, unknown] = [await stranger(), await stranger()];
     await using link = await udpLink({
       local: "127.0.0.1:0",
@@ -99,8 +99,8 @@ describe("udpLink", () => {
     }
   });
 
-  // Too large for the stack, or nothing at all; a flood that nobody fetches.
-  test("counts what does not become a packet", async () => {
+  // Datagrams that are too large or empty, and a flood that is not received.
+  test("counts dropped datagrams", async () => {
     await using link = await udpLink({ local: "127.0.0.1:0", mtu: 100, queue: 3 });
     const socket = await stranger();
     try {
@@ -116,8 +116,8 @@ describe("udpLink", () => {
     }
   });
 
-  // The other end is not there yet: what is sent is lost, and the link goes on.
-  test("survives that nobody is at the other end", async () => {
+  // Packets are lost until the peer comes up, and the link stays usable.
+  test("tolerates an absent peer", async () => {
     const port = await udpLink({ local: "127.0.0.1:0" }).then(async (link) => {
       await link.close();
       return link.localAddress;
@@ -132,14 +132,14 @@ describe("udpLink", () => {
     expect(await late.ready()).toBe(true);
   });
 
-  // What the bound of the sending queue is for: a stack never waits.
-  test("holds no more packets to send than its queue", async () => {
+  // send() never waits, so the queue has to be bounded.
+  test("queues no more packets to send than its limit", async () => {
     await using link = await udpLink({ remote: "127.0.0.1:9", queue: 3 });
     const send = () => link.send(udpPacket(route, pattern(10)));
     expect([send(), send(), send(), send()]).toEqual([true, true, true, false]);
   });
 
-  // A whole stack on each side of it.
+  // A stack on each end.
   test("carries connections", async () => {
     const { left, right } = await pair("127.0.0.1");
     await using there = createStack({ link: right, addresses: ["10.9.0.1/24"] });
@@ -167,8 +167,8 @@ describe("udpLink", () => {
     await expect(udpLink(options)).rejects.toThrow(message);
   });
 
-  // Two programs want the same port.
-  test("says that a port is taken", async () => {
+  // Two programs use the same port.
+  test("reports a port in use", async () => {
     await using link = await udpLink({ local: "127.0.0.1:0" });
     await expect(udpLink({ local: link.localAddress })).rejects.toThrow("another program uses it");
   });

@@ -11,7 +11,7 @@ import { joinStations, receiveFrames, ROUTES } from "./ethernet/stations.ts";
 import { OTHER_MAC, outgoingFrame, OWN_MAC, packetFrame, PEER_MAC } from "./ethernet/wire.ts";
 import { linkConformance } from "./link_conformance.ts";
 
-/** RFC 7348 5: the flag, and 42 in the upper 24 bits. */
+/** RFC 7348 5: the I flag, and VNI 42 in the upper 24 bits. */
 const HEADER = [8, 0, 0, 0, 0, 0, 42, 0];
 
 describeInNamespace(import.meta.url, "VXLAN", () => {
@@ -25,22 +25,22 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
   describe("openVxlan", () => {
     const frame = packetFrame(udpPacket(ROUTES[0], pattern(100)));
 
-    // Eight bytes, and then the frame as it is.
-    test("sends frames behind a header (RFC 7348 5)", () =>
+    // Eight bytes of header, then the frame.
+    test("sends frames with a VXLAN header (RFC 7348 5)", () =>
       withTunnel({ remotes: ["127.0.0.2"] }, async (port, [peer]) => {
         const heard = peer!.next();
         port.send(outgoingFrame(frame));
         expect([...await heard]).toEqual([...HEADER, ...frame]);
       }));
 
-    // Reserved bits are no reason to drop; the port that it came from is whatever it is.
-    test("takes frames behind such a header", () =>
+    // Reserved bits are ignored, and any source port is accepted.
+    test("receives frames with a VXLAN header", () =>
       withTunnel({ remotes: ["127.0.0.2"] }, async (port, [peer]) => {
         peer!.say([0xff, 1, 2, 3, 0, 0, 42, 9, ...frame]);
         expect(await receiveFrames(port, 1)).toEqual([frame]);
       }));
 
-    // One count for each reason, and what comes after it is taken.
+    // One counter for each reason; later frames are received.
     test("counts what it drops", () =>
       withTunnel({ remotes: ["127.0.0.2"] }, async (port, [peer, stranger]) => {
         peer!.say([...HEADER, ...frame.subarray(0, 13)]);
@@ -60,8 +60,9 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
         expect(await receiveFrames(port, 1)).toEqual([frame]);
       }));
 
-    // To all until the station has been heard; then to where it is (RFC 7348 4.1).
-    test("learns where stations are", () =>
+    // Frames go to all endpoints until the station has sent a frame, then to its endpoint (RFC 7348
+    // 4.1).
+    test("learns the endpoint of each station", () =>
       withTunnel({ remotes: ["127.0.0.2", "127.0.0.3"] }, async (port, [one, other]) => {
         const both = [one!.next(), other!.next()];
         port.send(outgoingFrame(packetFrame(udpPacket(ROUTES[0], pattern(1)), PEER_MAC, OWN_MAC)));
@@ -78,8 +79,8 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
         expect((await one!.next()).subarray(-4)).toEqual(pattern(4));
       }));
 
-    // Nobody is there to send to before somebody was heard; then it answers to the VXLAN port.
-    test("learns endpoints where none is given", () =>
+    // Without remotes, the source of the first frame is learned and answered on the VXLAN port.
+    test("learns endpoints if none is given", () =>
       withTunnel({}, async (port, [peer]) => {
         expect(port.send(outgoingFrame(frame))).toBe(false);
         peer!.say([...HEADER, ...frame]);
@@ -90,23 +91,23 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
         expect(port.stats!()).toEqual({ "drop.no-remote": 1 });
       }));
 
-    // Nobody receives: what is more than the queue is dropped.
-    test("bounds what waits for the stack", () =>
+    // Frames that are not received beyond the queue are dropped.
+    test("bounds the frames queued for the stack", () =>
       withTunnel({ remotes: ["127.0.0.2"], queue: 4 }, async (port, [peer]) => {
         for (let i = 0; i < 10; i++) peer!.say([...HEADER, ...frame]);
         await until(() => port.stats!()["drop.queue"] === 6);
         expect(await receiveFrames(port, 4)).toHaveLength(4);
       }));
 
-    // Room for the headers of the tunnel in a packet of 1500 bytes.
-    test("has the MTU that fits", async () => {
+    // 1500 minus the headers of the tunnel.
+    test("has an MTU that fits its path", async () => {
       await using v4 = await openVxlan({ vni: 1, local: "127.0.0.1:0", remotes: ["127.0.0.2"] });
       await using v6 = await openVxlan({ vni: 1, local: "[::1]:0", remotes: ["::2"] });
       await using jumbo = await openVxlan({ vni: 1, local: "127.0.0.1:0", mtu: 8950 });
       expect([v4, v6, jumbo].map(({ features }) => features.mtu)).toEqual([1450, 1430, 8950]);
     });
 
-    // Its datagrams are larger than that by the headers, which the host's own link carries.
+    // The tunnel's datagrams are larger, which the host's network carries.
     test("carries connections with an MTU of 68 (RFC 791 3.2)", async () => {
       await setUp("lo", true);
       const near = await openVxlan({ vni: 1, local: "127.0.0.1", remotes: ["127.0.0.2"], mtu: 68 });
@@ -115,7 +116,7 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
       await echoOver(left, right, 5000);
     });
 
-    // Each message names the option and shows what would do.
+    // Each message names the option and what is valid.
     test.each([
       [{ vni: 2 ** 24 }, "vni must be an integer from 0 to 16777215, not 16777216"],
       [{ vni: 1, queue: 0 }, "queue must be an integer from 1 to"],
@@ -126,8 +127,8 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
       await expect(openVxlan(options)).rejects.toThrow(message);
     });
 
-    // The kernel's own reason, with the code that errors of this project have.
-    test("says that a port is taken", async () => {
+    // The kernel's reason, with an error code of this project.
+    test("reports a port in use", async () => {
       await using taken = await openVxlan({ vni: 1, local: "127.0.0.1" });
       expect(taken.name).toBe("VXLAN 1 at 127.0.0.1:4789");
       const again = openVxlan({ vni: 2, local: "127.0.0.1" });
@@ -136,7 +137,7 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
   });
 });
 
-/** Another endpoint, by hand. */
+/** Another endpoint, simulated by a socket. */
 class Peer {
   readonly #heard: Uint8Array[] = [];
   readonly #socket: Socket;

@@ -14,13 +14,13 @@ import type { Link } from "../../../core/stack/link.ts";
 import { http } from "../../../plugins/http.ts";
 import { upgradeWebSocket } from "../../../plugins/http/websocket.ts";
 
-/** A server that runs. */
+/** A running server. */
 export interface WebSocketServer extends AsyncDisposable {
-  /** Where it is. */
+  /** Its URL. */
   readonly url: string;
 }
 
-/** Opens one on a free port of 127.0.0.1. */
+/** Opens a server on a free port of 127.0.0.1. */
 export async function openServer(
   attach: (link: Link) => void,
   options: WebSocketLinkOptions = {},

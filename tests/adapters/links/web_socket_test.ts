@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(async () => await server[Symbol.asyncDispose]());
 
-/** A client's link and the server's end of it. */
+/** A client's link and the server's link. */
 async function join(): Promise<[Link, Link]> {
   attached = Promise.withResolvers();
   const client = await openWebSocketLink(server.url);
@@ -41,7 +41,7 @@ linkConformance("a WebSocket of the http plugin", async () => {
 });
 
 describe("webSocketLink", () => {
-  // Both sides learn of it, whoever closes: a stack on the link closes too.
+  // Both sides end, whichever closes, and so does a stack on the link.
   test.each(["the client", "the server"])("ends when %s closes", async (who) => {
     const [client, other] = await join();
     const [mine, theirs] = who === "the client" ? [client, other] : [other, client];
@@ -51,7 +51,7 @@ describe("webSocketLink", () => {
     expect(theirs.send(udpPacket(route, pattern(10)))).toBe(false);
   });
 
-  // A whole stack on each side of it.
+  // A stack on each end.
   test("carries connections", async () => {
     const [left, right] = await join();
     await using there = createStack({ link: right, addresses: ["10.9.0.1/24", "fd09::1/64"] });
@@ -68,15 +68,15 @@ describe("webSocketLink", () => {
     }
   });
 
-  // Nobody listens: one message that says where.
-  test("openWebSocketLink says what it did not reach", async () => {
+  // Closed port: one message with the URL.
+  test("openWebSocketLink reports the URL that it could not reach", async () => {
     await expect(openWebSocketLink("ws://127.0.0.1:1/x")).rejects.toThrow(
       "there is no WebSocket at ws://127.0.0.1:1/x",
     );
   });
 });
 
-/** A WebSocket whose other side does nothing. */
+/** A WebSocket without a peer. */
 class FakeWebSocket implements WebSocketLike {
   binaryType = "blob";
   readyState = 1;
@@ -107,9 +107,9 @@ class FakeWebSocket implements WebSocketLike {
   }
 }
 
-describe("a link on a WebSocket", () => {
-  // A peer that does not read costs so many bytes here and no more.
-  test("drops what finds no room to wait", () => {
+describe("WebSocketLink", () => {
+  // A peer that does not read cannot use more memory than the limit.
+  test("drops packets beyond its send buffer", () => {
     const ws = new FakeWebSocket();
     const link = webSocketLink(ws, { maxBufferedBytes: 3000 });
     const send = () => link.send(udpPacket(route, pattern(972)));
@@ -119,8 +119,8 @@ describe("a link on a WebSocket", () => {
     expect(ws.sent.length).toBe(4);
   });
 
-  // Whatever a peer sends is counted, and nothing else happens.
-  test("counts messages that are no packets, by reason", () => {
+  // Invalid messages are only counted.
+  test("counts invalid messages by reason", () => {
     const ws = new FakeWebSocket();
     const link = webSocketLink(ws, { mtu: 1000, queue: 2 });
     expect(ws.binaryType).toBe("arraybuffer");
@@ -140,8 +140,8 @@ describe("a link on a WebSocket", () => {
     expect(batch.packets[0]!.slice(0, batch.sizes[0])).toEqual(pattern(100).slice(10, 30));
   });
 
-  // A browser's WebSocket throws when something is sent too early.
-  test("drops what is sent before it is open", () => {
+  // A browser's WebSocket throws if data is sent before it is open.
+  test("drops packets sent before it is open", () => {
     const ws = new FakeWebSocket();
     ws.readyState = 0;
     const link = webSocketLink(ws);
@@ -149,8 +149,8 @@ describe("a link on a WebSocket", () => {
     expect(ws.sent.length).toBe(0);
   });
 
-  // Each says it once to the other.
-  test("close closes the WebSocket, whose end closes nothing again", async () => {
+  // Each closes the other once.
+  test("closes the WebSocket once", async () => {
     const [one, other] = [new FakeWebSocket(), new FakeWebSocket()];
     await webSocketLink(one).close();
     expect(one.closedWith).toEqual([1000]);

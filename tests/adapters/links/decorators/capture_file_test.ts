@@ -18,7 +18,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const HEADER = new Uint8Array(100).fill(0xaa);
 
-/** A block that is told from others. */
+/** A block with distinct contents. */
 function block(number: number, size = 1000): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(size).fill(1);
   new DataView(bytes.buffer).setUint32(0, number);
@@ -34,7 +34,7 @@ function numbersIn(bytes: Uint8Array): number[] {
 }
 
 describe("captureFile", () => {
-  // Closing waits for what is on its way to the disk.
+  // close() waits for pending writes.
   test("writes all blocks in order", async () => {
     const file = captureFile(path);
     file.write(HEADER.slice());
@@ -44,8 +44,8 @@ describe("captureFile", () => {
     expect(file.dropped).toBe(0);
   });
 
-  // The disk holds so many bytes and no more, the newest are in the file that has the name.
-  test("begins a new file when one is full, and keeps the last ones", async () => {
+  // Disk usage is bounded, and the newest blocks are in the file with the given name.
+  test("rotates files by size and keeps the last ones", async () => {
     const file = captureFile(path, { maxBytes: 5000, files: 3 });
     file.write(HEADER.slice());
     for (let i = 0; i < 20; i++) {
@@ -65,8 +65,8 @@ describe("captureFile", () => {
     expect(newestLast).toEqual([[8, 9, 10, 11], [12, 13, 14, 15], [16, 17, 18, 19]]);
   });
 
-  // A disk, or a reader, that is slower than the link costs packets in the file, not memory.
-  test("leaves out what finds no room", async () => {
+  // A disk or reader slower than the link causes dropped packets, not memory use.
+  test("drops blocks beyond its limit", async () => {
     const file = captureFile(path, { maxWaitingBytes: 5100 });
     file.write(HEADER.slice());
     for (let i = 0; i < 8; i++) file.write(block(i));
@@ -75,8 +75,8 @@ describe("captureFile", () => {
     expect(numbersIn(readFileSync(path))).toEqual([0, 1, 2, 3, 4]);
   });
 
-  // Said once to whoever wants to know, and by a throw to the recording, which ends.
-  test("says that a file cannot be written", async () => {
+  // Reported once to `onError`, and by an exception to the recording, which ends.
+  test("reports that a file cannot be written", async () => {
     const errors: unknown[] = [];
     const file = captureFile(join(folder, "no", "such", "folder"), {
       onError: (error) => errors.push(error),
@@ -88,10 +88,10 @@ describe("captureFile", () => {
     expect(errors.length).toBe(1);
   });
 
-  // Live: the reader of a FIFO gets blocks while the recording goes on.
+  // The reader of a FIFO gets blocks during the recording.
   testRequiring(
     ["program:mkfifo", "program:cat"],
-    "writes to a FIFO once it is read",
+    "writes to a FIFO once it has a reader",
     async () => {
       execFileSync("mkfifo", [path]);
       const file = captureFile(path);
@@ -111,8 +111,8 @@ describe("captureFile", () => {
     },
   );
 
-  // Nobody came to look: the end does not wait for ever.
-  testRequiring(["program:mkfifo"], "closes a FIFO that nobody reads", async () => {
+  // close() must not wait for a reader.
+  testRequiring(["program:mkfifo"], "closes a FIFO without a reader", async () => {
     execFileSync("mkfifo", [path]);
     const file = captureFile(path);
     file.write(HEADER.slice());

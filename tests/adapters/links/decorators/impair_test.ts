@@ -42,14 +42,14 @@ beforeEach(() => {
   clock = new VirtualClock();
 });
 
-/** A link that is impaired from left to right. */
+/** A pair of links, impaired from left to right. */
 function impaired(impairments: LinkImpairments, seed = 1) {
   const [left, other] = linkPair({ queue: 100_000 });
   right = other;
   return impair(left, { seed, clock, ...impairments });
 }
 
-/** Numbers of the packets that have arrived. */
+/** Numbers of the packets received. */
 function arrived(): number[] {
   const batch = new PacketBatch(64);
   const numbers: number[] = [];
@@ -69,24 +69,24 @@ function sendNumbered(link: Link, count: number): void {
 }
 
 describe("impair", () => {
-  // A tenth of 10,000 packets, within four standard deviations; the sender does not notice.
-  test("loses the share of packets that it is told to", () => {
+  // A tenth of 10,000 packets, within four standard deviations; send() reports success.
+  test("drops the given share of packets", () => {
     const link = impaired({ loss: 0.1 });
     sendNumbered(link, 10_000);
     expect(arrived().length).toBe(10_000 - link.counts.lost);
     expect(Math.abs(link.counts.lost - 1000)).toBeLessThan(120);
   });
 
-  // Each twice, one right after the other.
-  test("duplicates", () => {
+  // Each packet arrives twice in succession.
+  test("duplicates packets", () => {
     const link = impaired({ duplicate: 1 });
     sendNumbered(link, 3);
     expect(arrived()).toEqual([0, 0, 1, 1, 2, 2]);
     expect(link.counts.duplicated).toBe(3);
   });
 
-  // One bit differs, somewhere; the checksums of IP or UDP no longer fit.
-  test("changes one bit", () => {
+  // One random bit differs, so the IP or UDP checksum is wrong.
+  test("flips one bit of a packet", () => {
     const link = impaired({ corrupt: 1 });
     const batch = new PacketBatch(1);
     for (const size of [10, 1000]) {
@@ -106,15 +106,15 @@ describe("impair", () => {
     expect(link.counts.corrupted).toBe(200);
   });
 
-  // A changed bit is only useful where a checksum can find it.
+  // With offload, no checksum would detect the corruption.
   test("offers no offload", () => {
     const [left] = linkPair({ maxSuperPacket: 65_535, checksumOffload: true });
     expect(impair(left, { seed: 1, clock }).features)
       .toEqual({ mtu: 1500, maxSuperPacket: 0, checksumOffload: false });
   });
 
-  // The packet arrives when its time has come, as it was when it was sent.
-  test("delays", async () => {
+  // The packet arrives unchanged after the delay.
+  test("delays packets", async () => {
     const link = impaired({ delayMs: 20 });
     const packet = udpPacket(route, pattern(1000));
     link.send(packet);
@@ -127,8 +127,8 @@ describe("impair", () => {
     expect(hasRightChecksum(batch.packets[0]!.slice(0, batch.sizes[0]))).toBe(true);
   });
 
-  // A queue stays a queue however long each packet takes.
-  test("keeps the order under jitter", async () => {
+  // Jitter alone does not reorder packets.
+  test("keeps the order despite jitter", async () => {
     const link = impaired({ delayMs: 5, jitterMs: 50 });
     sendNumbered(link, 500);
     await clock.advance(30);
@@ -139,8 +139,8 @@ describe("impair", () => {
     expect(all).toEqual(Array.from({ length: 500 }, (_, i) => i));
   });
 
-  // The first is held back for a millisecond, the others pass it.
-  test("reorders", async () => {
+  // The first packet is delayed by a millisecond, and the others overtake it.
+  test("reorders packets", async () => {
     const link = impaired({ reorder: 1, reorderMs: 3 });
     sendNumbered(link, 1);
     link.set({ reorder: 0 });
@@ -151,8 +151,8 @@ describe("impair", () => {
     expect(link.counts.reordered).toBe(1);
   });
 
-  // Whoever finds a fault with a seed finds it again.
-  test("does the same with the same seed, another with another", async () => {
+  // A failure found with a seed can be reproduced.
+  test("gives the same result for the same seed, and another for another seed", async () => {
     const run = async (seed: number) => {
       const link = impaired({ loss: 0.1, duplicate: 0.1, reorder: 0.1, jitterMs: 2 }, seed);
       sendNumbered(link, 300);
@@ -163,8 +163,8 @@ describe("impair", () => {
     expect(await run(5)).not.toEqual(await run(6));
   });
 
-  // A packet's loss does not depend on whether others are also duplicated.
-  test("each share has its own randomness", () => {
+  // Duplication does not change which packets are lost.
+  test("draws each impairment independently", () => {
     const losses = [{}, { duplicate: 0.5 }, { corrupt: 0.5 }].map((others) => {
       const link = impaired({ loss: 0.3, ...others });
       sendNumbered(link, 1000);
@@ -173,8 +173,8 @@ describe("impair", () => {
     expect(new Set(losses).size).toBe(1);
   });
 
-  // A long delay on a fast link would need any amount of memory.
-  test("holds back no more than its queue", async () => {
+  // A long delay on a fast link would need unbounded memory.
+  test("delays at most as many packets as its queue", async () => {
     const [left, other] = linkPair();
     right = other;
     const link = impair(left, { seed: 1, clock, delayMs: 1000, queue: 3 });
@@ -185,16 +185,16 @@ describe("impair", () => {
     expect(arrived()).toEqual([0, 1, 2]);
   });
 
-  // Nothing is left that could wake up.
-  test("close drops what is held back", async () => {
+  // No timer is left.
+  test("close drops delayed packets", async () => {
     const link = impaired({ delayMs: 10 });
     sendNumbered(link, 3);
     await link.close();
     expect(clock.pending).toBe(0);
   });
 
-  // A tenth of the packets begins a burst of ten on average: losses come together.
-  test("loses packets in bursts (Gilbert-Elliott)", () => {
+  // Bursts with a mean length of ten packets.
+  test("drops packets in bursts (Gilbert-Elliott)", () => {
     const link = impaired({ burstBegin: 0.01, burstEnd: 0.1 });
     sendNumbered(link, 20_000);
     const numbers = arrived();
@@ -205,15 +205,15 @@ describe("impair", () => {
     expect(Math.abs(lost / gaps.length - 10)).toBeLessThan(2.5);
   });
 
-  // In a burst half of the packets get through.
-  test("loses a share of a burst", () => {
+  // Half of the packets in a burst are delivered.
+  test("drops a share of the packets in a burst", () => {
     const link = impaired({ burstBegin: 1, burstEnd: 0, burstLoss: 0.5 });
     sendNumbered(link, 10_000);
     expect(Math.abs(link.counts.lost - 5000)).toBeLessThan(200);
   });
 
-  // 1000 bytes take 8 ms at 1 Mbit/s, one after the other; the delay comes on top.
-  test("lets through what the bandwidth allows", async () => {
+  // 1000 bytes take 8 ms at 1 Mbit/s, one packet after the other, plus the delay.
+  test("limits the bandwidth", async () => {
     const link = impaired({ bitsPerSecond: 1e6, delayMs: 5 });
     for (let i = 0; i < 3; i++) link.send(udpPacket(route, pattern(972)));
     const times: number[] = [];
@@ -224,8 +224,8 @@ describe("impair", () => {
     expect(times).toEqual([0, 1, 0, 1, 0, 1]);
   });
 
-  // One is on its way out and two wait; the fourth finds no room, and room comes with time.
-  test("drops what does not fit into the queue for the bandwidth", async () => {
+  // One packet is being sent and two are queued; the fourth is dropped.
+  test("drops packets beyond the queue for the bandwidth", async () => {
     const link = impaired({ bitsPerSecond: 1e6, queueBytes: 3000 });
     const send = () => link.send(udpPacket(route, pattern(972)));
     expect([send(), send(), send(), send()]).toEqual([true, true, true, false]);
@@ -234,8 +234,8 @@ describe("impair", () => {
     expect([send(), send()]).toEqual([true, false]);
   });
 
-  // Who measures a transfer changes the path under it.
-  test("takes another bandwidth while it runs", async () => {
+  // The bandwidth changes during a transfer.
+  test("can change the bandwidth while in use", async () => {
     const link = impaired({ bitsPerSecond: 1e6 });
     link.send(udpPacket(route, pattern(972)));
     link.set({ bitsPerSecond: 1e7 });
@@ -246,8 +246,8 @@ describe("impair", () => {
     expect(arrived().length).toBe(1);
   });
 
-  // A queue of one clock's timer: what was sent first leaves first, however the clock rounds.
-  test("keeps the order on a clock that wakes too early", async () => {
+  // A single timer serves all packets, so that rounding cannot reorder them.
+  test("keeps the order with a clock that wakes too early", async () => {
     const early = {
       now: () => clock.now(),
       schedule: (at: number, wake: () => void) =>
@@ -263,8 +263,8 @@ describe("impair", () => {
     expect(arrived()).toEqual([0, 1]);
   });
 
-  // The kernel's end of a device cannot be wrapped: both directions are impaired at this end.
-  test("impairs what is received", async () => {
+  // The kernel's end of a device cannot be impaired, so both directions are impaired at this end.
+  test("impairs received packets", async () => {
     const [left, other] = linkPair();
     const link = impair(left, { seed: 1, clock, incoming: { delayMs: 20, duplicate: 1 } });
     const waiting = link.ready();
@@ -284,8 +284,8 @@ describe("impair", () => {
     });
   });
 
-  // What the sender left to offload is no fault; a changed bit is one.
-  test("a received packet keeps its checksum's state unless it was changed", () => {
+  // A partial checksum is not corruption; a flipped bit is.
+  test("keeps the checksum state of received packets unless corrupted", () => {
     const [left, other] = linkPair({ maxSuperPacket: 65_535, checksumOffload: true });
     const link = impair(left, { seed: 1, clock, incoming: {} });
     const batch = new PacketBatch(4);
@@ -298,8 +298,8 @@ describe("impair", () => {
     expect(batch.checksums[0]).toBe("full");
   });
 
-  // The two directions are two paths.
-  test("each direction has its own randomness and its own settings", async () => {
+  // The two directions are independent paths.
+  test("has independent randomness and settings for each direction", async () => {
     const [left, other] = linkPair({ queue: 10_000 });
     right = other;
     const link = impair(left, { seed: 1, clock, loss: 0.5, incoming: { loss: 0.5 } });
@@ -317,8 +317,8 @@ describe("impair", () => {
     expect(link.incomingCounts.lost + here.length).toBe(1000);
   });
 
-  // As many packets as a flooding peer sends cost no more memory than the queue.
-  test("holds back no more received packets than its queue", () => {
+  // A flooding peer cannot use more memory than the queue.
+  test("delays at most as many received packets as its queue", () => {
     const [left, other] = linkPair();
     const link = impair(left, { seed: 1, clock, queue: 3, incoming: { delayMs: 1000 } });
     sendNumbered(other, 10);
@@ -326,8 +326,8 @@ describe("impair", () => {
     expect(link.incomingCounts.dropped).toBe(7);
   });
 
-  // Several threads share a device; each can be impaired.
-  test("hands over to other shards as the link behind does", () => {
+  // Several threads share a device, and each link can be impaired.
+  test("passes packets to other shards like the underlying link", () => {
     const [left] = linkPair();
     expect(impair(left, { seed: 1, clock }).forwardToShard).toBe(undefined);
     const shard = { index: 0, count: 2, seed: 1 };

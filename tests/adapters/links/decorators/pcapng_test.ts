@@ -28,7 +28,7 @@ linkConformance("a link that could be recorded", () => {
   return Promise.resolve({ left: pcapng(left), right: pcapng(right), routes });
 });
 
-/** A link that can be recorded, and its other end. */
+/** A recordable link, and the other end. */
 function watched(options: PcapngOptions = {}) {
   const [inner, right] = linkPair({ maxSuperPacket: 65_535, checksumOffload: true });
   return { left: pcapng(inner, options), right };
@@ -49,8 +49,9 @@ function hex(block: Uint8Array | undefined): string {
 }
 
 describe("pcapng", () => {
-  // Section header with the program's name; interface of raw IP, its name, stamps of 10^-9 s.
-  test("begins a file with its section and its interface", () => {
+  // Section header with the program's name; interface for raw IP with its name and a resolution of
+  // 10^-9 s.
+  test("starts a file with a section header and an interface description", () => {
     const blocks: Uint8Array[] = [];
     watched().left.record((block) => blocks.push(block));
     expect(blocks.map(hex)).toEqual([
@@ -62,7 +63,7 @@ describe("pcapng", () => {
     ]);
   });
 
-  // Interface 0, the stamp's halves, the length twice, the packet, its direction.
+  // Interface 0, the halves of the timestamp, the length twice, the packet, its direction.
   test("writes a block for each packet in both directions", async () => {
     const clock = new VirtualClock();
     const blocks: Uint8Array[] = [];
@@ -84,8 +85,9 @@ describe("pcapng", () => {
     ]);
   });
 
-  // What the link refused was never on the wire; what nobody records costs nothing.
-  test("records what was sent while it is recorded", async () => {
+  // Packets that the link drops were never on the wire; without a recording, packets just pass
+  // through.
+  test("records only packets sent during the recording", async () => {
     const blocks: Uint8Array[] = [];
     const { left, right } = watched();
     left.send(udpPacket(route, pattern(1)));
@@ -102,8 +104,8 @@ describe("pcapng", () => {
     expect(again.length).toBe(1);
   });
 
-  // Who watches is no reason to lose a connection.
-  test("a writer that throws ends its own recording only", () => {
+  // The recording must not affect connections.
+  test("a writer that throws ends only its own recording", () => {
     const blocks: Uint8Array[] = [];
     const { left } = watched();
     const broken = left.record((block) => {
@@ -117,7 +119,7 @@ describe("pcapng", () => {
     expect(blocks.length).toBe(3);
   });
 
-  // Names come from whoever knows the ports; the first packet of each connection has one.
+  // The callback names connections; the first packet of each has a comment.
   test("comments on the first packet of each connection", () => {
     const blocks: Uint8Array[] = [];
     const { left, right } = watched({
@@ -143,7 +145,7 @@ describe("pcapng", () => {
     ]);
   });
 
-  // A port scan is no reason to grow: the oldest of 65,536 is forgotten.
+  // A port scan must not use unbounded memory: the oldest of 65,536 is forgotten.
   test("remembers a bounded number of connections", () => {
     let named = 0;
     const { left, right } = watched({ nameConnection: () => void named++ });
@@ -169,8 +171,8 @@ describe("pcapng", () => {
     expect(named).toBe(65_538);
   }, 20_000);
 
-  // Anything may come from a link.
-  test("records what is no IP packet", () => {
+  // A link can deliver arbitrary bytes.
+  test("records packets that are not IP", () => {
     const blocks: Uint8Array[] = [];
     const { left, right } = watched({ nameConnection: () => "never" });
     left.record((block) => blocks.push(block));
@@ -183,8 +185,8 @@ describe("pcapng", () => {
     expect(blocks.length).toBe(5);
   });
 
-  // Wireshark's own reader finds no fault with stamps, directions, comments and checksums.
-  testRequiring(["program:tshark"], "is what tshark reads", async () => {
+  // Timestamps, directions, comments and checksums as Wireshark reads them.
+  testRequiring(["program:tshark"], "writes files that tshark can read", async () => {
     const clock = new VirtualClock();
     const blocks: Uint8Array[] = [];
     const { left, right } = watched({ clock, epochMs: 1.7e12, nameConnection: () => "the name" });
@@ -219,7 +221,7 @@ describe("pcapng", () => {
   }, 30_000);
 });
 
-/** The low half of nanoseconds, in the order of a file. */
+/** The low half of a timestamp in nanoseconds, as in the file. */
 function stampLow(nanoseconds: number): string {
   return new Uint8Array(new Uint32Array([nanoseconds % 2 ** 32]).buffer).toHex();
 }

@@ -25,7 +25,7 @@ const answer = arp({
   target: "10.0.0.1",
 });
 
-/** A link that has announced itself, and what was sent since. */
+/** A link that has announced its addresses, without the frames of that. */
 function cable(options: ConstructorParameters<typeof Cable>[0] = v4): Cable {
   const made = new Cable(options);
   made.sent();
@@ -33,15 +33,15 @@ function cable(options: ConstructorParameters<typeof Cable>[0] = v4): Cable {
 }
 
 describe("ARP", () => {
-  // Who knew another station at this address learns better (RFC 5227 2.3).
+  // Updates the caches of stations that knew another one at this address (RFC 5227 2.3).
   test("announces own addresses", () => {
     expect(new Cable(v4).sent()).toEqual([
       `${OWN_MAC} > ${EVERYBODY} ARP who has 10.0.0.1? tell 10.0.0.1 at ${OWN_MAC}`,
     ]);
   });
 
-  // The asker is known from its question, so the packet that follows needs none.
-  test("answers who asks for an own address, and knows the asker (RFC 826)", () => {
+  // The requester is learned from its request, so the next packet needs no resolution.
+  test("answers requests for an own address and learns the requester (RFC 826)", () => {
     const wire = cable();
     wire.hears(arp({ from: PEER_MAC, ip: "10.0.0.2", target: "10.0.0.1" }));
     expect(wire.sent()).toEqual([
@@ -51,8 +51,8 @@ describe("ARP", () => {
     expect(wire.sent()).toEqual([packet]);
   });
 
-  // A station that is about to take the address learns that it is taken.
-  test("answers a probe and learns nothing of it (RFC 5227 2.1.1)", () => {
+  // A station that probes the address learns that it is in use.
+  test("answers a probe without learning from it (RFC 5227 2.1.1)", () => {
     const wire = cable();
     wire.hears(arp({ from: PEER_MAC, ip: "0.0.0.0", target: "10.0.0.1" }));
     expect(wire.sent()).toEqual([
@@ -61,8 +61,8 @@ describe("ARP", () => {
     expect(wire.states()).toEqual([]);
   });
 
-  // The subnet is the stack's, but for the gateway and the exceptions; broadcasts are nobody's.
-  test("answers for every address of a whole subnet", () => {
+  // The subnet is own, except for the gateway, excluded addresses and broadcasts.
+  test("answers for every address of an own network", () => {
     const wire = cable({
       addresses: ["10.9.0.0/16"],
       exceptAddresses: ["10.9.0.1/16"],
@@ -76,8 +76,8 @@ describe("ARP", () => {
     expect(asked.map(ask)).toEqual([1, 1, 0, 0, 0, 0]);
   });
 
-  // One question, and the packets go out in order when it is answered.
-  test("asks for a neighbor and sends what has waited", () => {
+  // One request; the queued packets are sent in order when it is answered.
+  test("resolves a neighbor and sends the queued packets", () => {
     const wire = cable();
     for (const size of [10, 11, 12]) wire.link.send(udpPacket(toPeer, pattern(size)));
     expect(wire.sent()).toEqual([question]);
@@ -88,8 +88,9 @@ describe("ARP", () => {
     expect(wire.states()).toEqual(["10.0.0.2 REACHABLE"]);
   });
 
-  // Three questions, a second apart; then what has waited is dropped, and the next packet asks anew.
-  test("gives up a neighbor that does not answer (RFC 1122 2.3.2.1)", async () => {
+  // Three requests, a second apart; then the queued packets are dropped, and the next packet starts
+  // again.
+  test("gives up on a neighbor that does not answer (RFC 1122 2.3.2.1)", async () => {
     const wire = cable();
     for (let i = 0; i < 20; i++) wire.link.send(udpPacket(toPeer, pattern(10)));
     expect(wire.sent()).toEqual([question]);
@@ -104,8 +105,8 @@ describe("ARP", () => {
     expect(wire.sent()).toEqual([question]);
   });
 
-  // After 30 s a neighbor is used for 5 s more before it is asked, itself and nobody else.
-  test("asks again whether a neighbor is there (RFC 4861 7.3.3)", async () => {
+  // After 30 s a neighbor is used for 5 s more before it is probed by unicast.
+  test("probes a stale neighbor (RFC 4861 7.3.3)", async () => {
     const wire = cable();
     wire.link.send(udpPacket(toPeer, pattern(10)));
     wire.hears(answer);
@@ -119,8 +120,9 @@ describe("ARP", () => {
     expect(wire.states()).toEqual(["10.0.0.2 REACHABLE"]);
   });
 
-  // Packets go where it was until it is forgotten; who comes next is asked for by a broadcast.
-  test("forgets a neighbor that has gone", async () => {
+  // Packets are sent to the old address until the entry is removed; then a broadcast request
+  // resolves the new one.
+  test("removes a neighbor that does not answer probes", async () => {
     const wire = cable();
     wire.link.send(udpPacket(toPeer, pattern(10)));
     wire.hears(answer);
@@ -135,8 +137,8 @@ describe("ARP", () => {
     expect(wire.sent()).toEqual([question]);
   });
 
-  // What is behind a router goes to the router, whose address is asked for.
-  test("sends through the gateway what is not on the link", () => {
+  // The gateway's address is resolved instead.
+  test("sends packets to other networks through the gateway", () => {
     const wire = cable({ ...v4, gateways: ["10.0.0.2"] });
     wire.link.send(udpPacket({ from: "10.0.0.1", to: "192.0.2.9" }, pattern(10)));
     expect(wire.sent()).toEqual([question]);
@@ -148,8 +150,8 @@ describe("ARP", () => {
     expect(wire.sent().length).toBe(1);
   });
 
-  // Nobody leads there: the packet is dropped and counted.
-  test("drops what is not on the link where there is no gateway", () => {
+  // The packet is dropped and counted.
+  test("drops packets to other networks without a gateway", () => {
     const wire = cable();
     expect(wire.link.send(udpPacket({ from: "10.0.0.1", to: "192.0.2.9" }, pattern(10)))).toBe(
       false,
@@ -158,7 +160,7 @@ describe("ARP", () => {
     expect(wire.link.stats()).toMatchObject({ "drop.no-route": 1 });
   });
 
-  // No question: the address says where it goes (RFC 1112 6.4, RFC 894).
+  // The MAC address follows from the group (RFC 1112 6.4, RFC 894), so nothing is resolved.
   test.each([
     ["224.0.0.251", "01:00:5e:00:00:fb"],
     ["239.255.1.2", "01:00:5e:7f:01:02"],
@@ -170,8 +172,8 @@ describe("ARP", () => {
     expect(wire.sent().map((line) => line.split(" ")[2])).toEqual([mac]);
   });
 
-  // What was configured is never asked for and never changed.
-  test("asks for no neighbor that was configured", async () => {
+  // Permanent entries are neither resolved nor changed.
+  test("does not resolve configured neighbors", async () => {
     const wire = cable({ ...v4, neighbors: { "10.0.0.2": PEER_MAC } });
     wire.hears(arp({ from: OTHER_MAC, ip: "10.0.0.2", target: "10.0.0.1" }));
     wire.sent();
@@ -181,8 +183,8 @@ describe("ARP", () => {
     expect([...wire.sent(), ...wire.states()]).toEqual(["10.0.0.2 PERMANENT"]);
   });
 
-  // The stack's neighbors are no matter of its own.
-  test("hands on packets and nothing else", () => {
+  // ARP is handled by the link.
+  test("passes only IP packets to the stack", () => {
     const wire = cable();
     expect(wire.hears(arp({ from: PEER_MAC, ip: "10.0.0.2", target: "10.0.0.1" }))).toEqual([]);
     const came = wire.hears(
@@ -192,8 +194,8 @@ describe("ARP", () => {
   });
 });
 
-describe("a neighbor that lies", () => {
-  /** A link that has just been answered by the peer. */
+describe("a station that spoofs ARP", () => {
+  /** A link that has just resolved the peer. */
   function acquainted(): Cable {
     const wire = cable();
     wire.link.send(udpPacket(toPeer, pattern(10)));
@@ -211,9 +213,9 @@ describe("a neighbor that lies", () => {
     ["a question", arp({ ...lie, target: "10.0.0.1" })],
   ] as const;
 
-  // The one who is known is asked and answers: nothing changes.
+  // The known station is probed and answers: nothing changes.
   for (const [name, said] of lies) {
-    test(`is not believed by ${name} while the true one answers`, async () => {
+    test(`has no effect by ${name} while the known station answers`, async () => {
       const wire = acquainted();
       await wire.clock.advance(2000);
       wire.hears(said);
@@ -227,8 +229,8 @@ describe("a neighbor that lies", () => {
       expect(wire.states()).toEqual(["10.0.0.2 REACHABLE"]);
     });
 
-    // The station has moved: after a second without an answer the next packet finds it.
-    test(`is believed after ${name} when the one before is gone`, async () => {
+    // The station has moved: after a second without an answer, the next packet resolves it again.
+    test(`is accepted after ${name} if the known station is gone`, async () => {
       const wire = acquainted();
       await wire.clock.advance(2000);
       wire.hears(said);
@@ -239,23 +241,23 @@ describe("a neighbor that lies", () => {
     });
   }
 
-  // Nobody has asked, and no packet goes there: nothing is kept.
-  test("is not remembered for what it says of itself unasked", () => {
+  // Nothing was asked and no packet is to be sent there: no entry is created.
+  test("gets no cache entry by unsolicited messages", () => {
     const wire = cable();
     for (const [, said] of lies.slice(0, 3)) wire.hears(said);
     expect([...wire.states(), ...wire.sent()]).toEqual([]);
     expect(wire.link.stats()).toMatchObject({ "drop.claim": 1 });
   });
 
-  // An address beyond the gateway is no neighbor's, whoever says so.
-  test("cannot get packets that go through the gateway", () => {
+  // An address beyond the gateway cannot be a neighbor's.
+  test("cannot divert packets that go through the gateway", () => {
     const wire = cable({ ...v4, gateways: ["10.0.0.2"] });
     wire.hears(arp({ from: OTHER_MAC, ip: "192.0.2.9", target: "10.0.0.1" }));
     expect(wire.states()).toEqual([]);
   });
 
-  // Each claim may cost one question a second, however many there are (RFC 1122 2.3.2.1).
-  test("cannot make the link ask without end", async () => {
+  // Any number of claims cause at most one request a second (RFC 1122 2.3.2.1).
+  test("cannot make the link flood requests", async () => {
     const wire = acquainted();
     await wire.clock.advance(2000);
     for (let i = 0; i < 1000; i++) {
@@ -265,10 +267,11 @@ describe("a neighbor that lies", () => {
     expect(wire.sent()).toEqual([probe, rivalProbe]);
   });
 
-  // The first makes the link ask the one it knows; those behind it do not answer that question.
+  // The first claim makes the link probe the known station; the later ones do not answer that
+  // probe.
   for (const [name, said] of lies) {
     test.each(["REACHABLE", "STALE", "DELAY", "PROBE"])(
-      `is not believed by ${name} thrice in %s (RFC 4861 7.2.5)`,
+      `has no effect by ${name} three times in %s (RFC 4861 7.2.5)`,
       async (state) => {
         const wire = acquainted();
         await wire.clock.advance(state === "REACHABLE" ? 2000 : 31_000);
@@ -289,8 +292,9 @@ describe("a neighbor that lies", () => {
     );
   }
 
-  // A minute of lies, 100 a second; the true one answers each question, of which there is one a second.
-  test("does not take the place of one that answers, however often it speaks", async () => {
+  // A minute of claims, 100 a second; the known station answers each probe, of which there is one a
+  // second.
+  test("does not replace a station that answers, at any rate of claims", async () => {
     const wire = acquainted();
     let asked = 0;
     for (let i = 0; i < 6000; i++) {
@@ -305,9 +309,9 @@ describe("a neighbor that lies", () => {
     expect(asked).toBeLessThanOrEqual(60);
   });
 
-  // Its answer was the first to a question to everybody, and goes on as long as it likes: while both
-  // answer the link asks both, and when it falls silent the true one has its place after 2 s at most.
-  test("loses the place it was first in when it falls silent", async () => {
+  // Its answer to a broadcast request came first. While both stations answer, the link probes both;
+  // when it falls silent, the real station replaces it within 2 s.
+  test("is replaced when it falls silent", async () => {
     const wire = cable();
     wire.link.send(udpPacket(toPeer, pattern(10)));
     wire.hears(lies[1][1]);
@@ -331,8 +335,8 @@ describe("a neighbor that lies", () => {
     expect(wire.sent()).toEqual([packet]);
   });
 
-  // Who has the same address is told, once in 10 s (RFC 5227 2.4).
-  test("is told that an own address is taken", async () => {
+  // The link defends an own address, once in 10 s (RFC 5227 2.4).
+  test("cannot take over an own address", async () => {
     const wire = cable();
     const conflict = arp({ from: OTHER_MAC, ip: "10.0.0.1", target: "10.0.0.1" });
     const defence = `${OWN_MAC} > ${EVERYBODY} ARP who has 10.0.0.1? tell 10.0.0.1 at ${OWN_MAC}`;
@@ -344,8 +348,9 @@ describe("a neighbor that lies", () => {
     expect(wire.link.stats()).toMatchObject({ "drop.conflict": 101 });
   });
 
-  // More askers than places: who answered stays, strangers push out strangers.
-  test("cannot push out who has answered", () => {
+  // More requesters than entries: neighbors that have answered stay, and strangers evict each
+  // other.
+  test("cannot evict neighbors that have answered", () => {
     const wire = cable({ addresses: ["10.0.0.1/8"], maxNeighbors: 8 });
     wire.link.send(udpPacket(toPeer, pattern(10)));
     wire.hears(answer);
@@ -356,8 +361,9 @@ describe("a neighbor that lies", () => {
     expect(wire.states()).toContain("10.0.0.2 REACHABLE");
   });
 
-  // A scan through the stack: 128 questions at a time, the rest is dropped and counted.
-  test("cannot make the link ask for more than 128 at a time", () => {
+  // An address scan through the stack: 128 unresolved neighbors at a time; other packets are
+  // dropped and counted.
+  test("cannot make the link resolve more than 128 neighbors at a time", () => {
     const wire = cable({ addresses: ["10.0.0.1/8"] });
     for (let i = 0; i < 300; i++) {
       const to = `10.1.${i >> 8}.${i & 255}`;
@@ -367,8 +373,8 @@ describe("a neighbor that lies", () => {
     expect(wire.link.stats()).toMatchObject({ "questionsAsked": 128, "drop.neighbors": 172 });
   });
 
-  // 128 addresses where nobody is; after 100 ms without an answer the oldest makes room.
-  test("cannot keep the link from asking for another", async () => {
+  // 128 unused addresses; after 100 ms without an answer the oldest is evicted.
+  test("cannot block the resolution of other neighbors", async () => {
     const wire = cable({ addresses: ["10.0.0.1/8"] });
     for (let i = 0; i < 128; i++) {
       wire.link.send(udpPacket({ from: "10.0.0.1", to: `10.1.0.${i}` }, pattern(10)));
@@ -385,8 +391,8 @@ describe("a neighbor that lies", () => {
     expect(wire.link.stats()).toMatchObject({ "drop.waiting": 1, "drop.neighbors": 1 });
   });
 
-  // 16 packets of 60 KB for each of 100 neighbors would be 96 MB; 4 MiB wait.
-  test("cannot make more than 4 MiB wait", () => {
+  // 16 packets of 60 KB for each of 100 neighbors would be 96 MB; 4 MiB are queued.
+  test("cannot make the link queue more than 4 MiB", () => {
     const wire = cable({ addresses: ["10.0.0.1/8"] });
     const payload = new Uint8Array(60_000);
     for (let i = 0; i < 100; i++) {
@@ -397,7 +403,7 @@ describe("a neighbor that lies", () => {
     expect(wire.link.stats()).toMatchObject({ "drop.waiting": 1600 - fit });
   });
 
-  // One count for each kind of frame that is of no use.
+  // Each kind of invalid frame has its own counter.
   test.each([
     ["drop.station", arp({ to: OTHER_MAC, from: PEER_MAC, ip: "10.0.0.2", target: "10.0.0.1" })],
     ["drop.own", arp({ from: OWN_MAC, ip: "10.0.0.2", target: "10.0.0.1" })],

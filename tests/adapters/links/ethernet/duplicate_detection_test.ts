@@ -24,7 +24,7 @@ const V6 = "fd00::1";
 const GROUP = "ff02::1:ff00:1";
 const GROUP_MAC = "33:33:ff:00:00:01";
 
-/** A link that probes, with the lines that it has logged. */
+/** A link that probes, with its log lines. */
 function probing(options: Partial<EthernetOptions>): { wire: Cable; lines: string[] } {
   const lines: string[] = [];
   const keep = (message: string) => void lines.push(message);
@@ -36,7 +36,7 @@ function probing(options: Partial<EthernetOptions>): { wire: Cable; lines: strin
 const v4 = { addresses: [`${V4}/24`] };
 const v6 = { addresses: [`${V6}/64`] };
 
-/** Times at which frames left, and what they said. */
+/** Times and contents of the frames sent. */
 async function record(wire: Cable, ms: number): Promise<[at: number, line: string][]> {
   const sent: [number, string][] = [];
   for (let at = 0; at <= ms; at += 10) {
@@ -51,7 +51,7 @@ const probeOf = (address: string) =>
 const announcement = `${OWN_MAC} > ${EVERYBODY} ARP who has ${V4}? tell ${V4} at ${OWN_MAC}`;
 
 describe("an IPv4 address", () => {
-  // Three probes, the first within a second, the others one to two seconds apart; two seconds later
+  // Three probes, the first within a second, the others one to two seconds apart. Two seconds later
   // the address is used and announced twice.
   test.each([1, 2, 3, 4, 5])(
     "is probed before it is used (RFC 5227 2.1): seed %i",
@@ -77,8 +77,8 @@ describe("an IPv4 address", () => {
     },
   );
 
-  // Whoever asks for it while it is probed gets no answer, and what comes for it is dropped.
-  test("is nobody's while it is probed (RFC 5227 2.1.1)", async () => {
+  // Requests for it are not answered, and packets to it are dropped.
+  test("is not used while it is probed (RFC 5227 2.1.1)", async () => {
     const { wire } = probing(v4);
     await wire.clock.advance(1500);
     wire.sent();
@@ -98,8 +98,8 @@ describe("an IPv4 address", () => {
     expect(wire.link.send(udpPacket({ from: V4, to: "10.0.0.2" }, pattern(8)))).toBe(true);
   });
 
-  // Each shows that somebody has it, or is about to: an answer, a question of its owner, an
-  // announcement, and a probe of another station.
+  // Each indicates a conflict: a reply, a request from its owner, an announcement, or a probe from
+  // another station.
   test.each([
     ["an answer", arp({ op: 2, from: PEER_MAC, ip: V4, targetMac: OWN_MAC, target: "0.0.0.0" })],
     ["a question of its owner", arp({ from: PEER_MAC, ip: V4, target: "10.0.0.9" })],
@@ -123,7 +123,7 @@ describe("an IPv4 address", () => {
     expect(wire.link.send(udpPacket({ from: V4, to: "10.0.0.2" }, pattern(8)))).toBe(false);
     expect(wire.link.stats()).toMatchObject({ "drop.duplicate": 1, "drop.conflict": 1 });
     expect(lines).toHaveLength(1);
-    // Removed and added again it is probed again.
+    // If removed and added again, it is probed again.
     wire.link.removeAddress(V4);
     wire.link.addAddress(`${V4}/24`);
     await wire.clock.advance(10_000);
@@ -131,8 +131,8 @@ describe("an IPv4 address", () => {
     expect(wire.sent()).toHaveLength(5);
   });
 
-  // Questions of others about others change nothing.
-  test("is not another's because somebody asks", async () => {
+  // Requests between other stations have no effect.
+  test("is not a duplicate because of a request for it", async () => {
     const { wire, lines } = probing(v4);
     await wire.clock.advance(1500);
     wire.hears(arp({ from: PEER_MAC, ip: "10.0.0.2", target: V4 }));
@@ -165,8 +165,8 @@ describe("an IPv6 address", () => {
     mac: PEER_MAC,
   });
 
-  // One solicitation from nobody, within a second, without a link-layer address; a second later the
-  // address is used.
+  // One solicitation from the unspecified address within a second, without a link-layer address; a
+  // second later the address is used.
   test("is probed before it is used (RFC 4862 5.4.2)", async () => {
     const { wire, lines } = probing(v6);
     const sent = await record(wire, 5000);
@@ -182,7 +182,7 @@ describe("an IPv6 address", () => {
 
   // An advertisement, and another station's probe.
   test.each([["an advertisement", advertisement], ["another probe", probe]])(
-    "that %s shows to be another's is not used (RFC 4862 5.4.3, 5.4.4)",
+    "with a conflict by %s is not used (RFC 4862 5.4.3, 5.4.4)",
     async (_name, frame) => {
       const { wire, lines } = probing(v6);
       await wire.clock.advance(1100);
@@ -199,8 +199,8 @@ describe("an IPv6 address", () => {
     },
   );
 
-  // A question from somebody with an address is neither answered nor a sign of anything.
-  test("is nobody's while it is probed (RFC 4862 5.4)", async () => {
+  // A solicitation from a unicast address is neither answered nor a conflict.
+  test("is not used while it is probed (RFC 4862 5.4)", async () => {
     const { wire, lines } = probing(v6);
     const ask = () =>
       wire.hears(neighborly({
@@ -224,8 +224,8 @@ describe("an IPv6 address", () => {
 });
 
 describe("addresses", () => {
-  // A network that is own as a whole would take a probe for each address: it is answered for at once.
-  test("of a whole network are not probed", async () => {
+  // An own network would need a probe for each address, so it is used at once.
+  test("of an own network are not probed", async () => {
     const { wire } = probing({ addresses: ["10.9.0.0/16", "fd09::/64", "10.9.0.7/16"] });
     expect((await record(wire, 12_000)).map(([, line]) => line)).toEqual([
       ...new Array(3).fill(probeOf("10.9.0.7")),
@@ -236,13 +236,13 @@ describe("addresses", () => {
     const { wire: other } = probing({ addresses: ["10.9.0.0/16", "10.9.0.7/16"] });
     other.hears(arp({ from: PEER_MAC, ip: "10.9.0.2", target: "10.9.1.1" }));
     expect(other.sent()).toHaveLength(1);
-    // The one that stands for itself waits, although it is in the network.
+    // A single own address is probed even inside an own network.
     other.hears(arp({ from: PEER_MAC, ip: "10.9.0.2", target: "10.9.0.7" }));
     expect(other.sent()).toEqual([]);
   });
 
-  // Each by itself: one is another's, the others are used.
-  test("are found out about one by one", async () => {
+  // One is a duplicate; the others are used.
+  test("are probed independently", async () => {
     const { wire, lines } = probing({ addresses: [`${V4}/24`, "10.0.0.5/24", `${V6}/64`] });
     await wire.clock.advance(1500);
     wire.hears(arp({ from: PEER_MAC, ip: "10.0.0.5", target: "10.0.0.9" }));
@@ -258,16 +258,16 @@ describe("addresses", () => {
     expect(wire.sent()).toHaveLength(1);
   });
 
-  // Where it is switched off they are used at once, as on a cable with two ends.
-  test("are not probed where that is not wanted", () => {
+  // As on a cable with two ends.
+  test("are not probed with probe: false", () => {
     const { wire } = probing({ ...v4, probe: false });
     expect(wire.sent()).toEqual([announcement]);
     wire.hears(arp({ from: PEER_MAC, ip: "10.0.0.2", target: V4 }));
     expect(wire.sent()).toHaveLength(1);
   });
 
-  // Nothing is left behind, and who waits for the outcome does not wait for ever.
-  test("are forgotten when the link is closed", async () => {
+  // No timer is left, and `probed()` resolves.
+  test("are no longer probed once the link is closed", async () => {
     const { wire } = probing(v4);
     await wire.link.close();
     expect(await wire.link.probed()).toEqual([]);
@@ -276,7 +276,7 @@ describe("addresses", () => {
 });
 
 describe("two stacks with one address", () => {
-  // Both probe at the same time: one of them gets it, or none.
+  // Both probe at the same time: at most one of them uses it.
   test.each([1, 2, 3, 4, 5, 6, 7, 8])(
     "never both use it (RFC 5227 2.1.1): seed %i",
     async (seed) => {
@@ -299,8 +299,9 @@ describe("two stacks with one address", () => {
     },
   );
 
-  // The one that is there keeps it; the one that comes learns so, and its connections fail at once.
-  test("leave it to who had it", async () => {
+  // The existing owner keeps it; the newcomer detects the conflict, and its connections fail at
+  // once.
+  test("leave it to the existing owner", async () => {
     const clock = new VirtualClock();
     const [here, there] = framePortPair();
     const owner = ethernet(here, { ...v4, clock, mac: OWN_MAC });
@@ -320,8 +321,8 @@ describe("two stacks with one address", () => {
 });
 
 describe("the defence of an address", () => {
-  // Somebody else says that it is there: the link is told once in 10 s, the log too.
-  test("is told to the link now and then (RFC 5227 2.4)", async () => {
+  // Another station claims it: the link announces it, and logs the conflict, once in 10 s.
+  test("is rate-limited (RFC 5227 2.4)", async () => {
     const { wire, lines } = probing({ ...v4, probe: false });
     wire.sent();
     const claim = arp({ from: PEER_MAC, ip: V4, target: "10.0.0.9" });
@@ -339,7 +340,7 @@ describe("the defence of an address", () => {
     expect(wire.link.stats()).toMatchObject({ "drop.conflict": 102 });
   });
 
-  // Addresses of a network are defended each, up to a limit for all of them.
+  // Each address of a network is defended, up to a common limit.
   test("is bounded for a whole network", async () => {
     const { wire } = probing({ addresses: ["10.9.0.0/16"] });
     for (let i = 0; i < 1000; i++) {

@@ -14,7 +14,7 @@ const left = { addresses: ["10.0.0.1/24", "fd00::1/64"], mac: OWN_MAC, probe: fa
 const right = { addresses: ["10.0.0.2/24", "fd00::2/64"], mac: PEER_MAC, probe: false };
 const features = { maxSuperPacket: 65_535, checksumOffload: true };
 
-/** The suite receives at one end only, so the neighbors cannot ask each other. */
+/** The suite receives at one end only, so the stations cannot resolve each other. */
 function join(options: typeof features | Record<string, never>): { left: Link; right: Link } {
   const [near, far] = framePortPair(options);
   const neighborsOf = (other: EthernetOptions, mac: string) => ({
@@ -31,7 +31,7 @@ linkConformance("Ethernet", () => Promise.resolve({ ...join({}), routes }));
 linkConformance("Ethernet with offload", () => Promise.resolve({ ...join(features), routes }));
 
 describe("ethernet", () => {
-  // Neither knows the other: the connection's first packets wait for the answers.
+  // Both caches are empty: the connection's first packets wait for resolution.
   test.each(["10.0.0.1:7", "[fd00::1]:7"])("carries a connection to %s", async (address) => {
     const clock = new VirtualClock();
     const [near, far] = framePortPair();
@@ -57,8 +57,8 @@ describe("ethernet", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // What a station answers for can change while it runs, and the link is told.
-  test("takes and gives up addresses", () => {
+  // Own addresses can change while the link is in use, and are announced.
+  test("adds and removes addresses", () => {
     const wire = new Cable({ addresses: ["10.0.0.1/24"] });
     wire.sent();
     wire.link.addAddress("10.0.0.5/24");
@@ -69,8 +69,8 @@ describe("ethernet", () => {
     expect(() => wire.link.addAddress("x")).toThrow('addAddress: "x" is not an address');
   });
 
-  // A restart does not change it, another station has another.
-  test("makes up a station address of its own, and keeps it", () => {
+  // Stable across restarts, and different for each station.
+  test("derives a stable MAC address", () => {
     const macOf = (address: string) => new Cable({ addresses: [address], mac: undefined! }).sent();
     const [first, again, other] = ["10.0.0.1/24", "10.0.0.1/24", "10.0.0.2/24"].map(macOf);
     expect(first).toEqual(again!);
@@ -78,7 +78,7 @@ describe("ethernet", () => {
     expect(first![0]).toMatch(/^02:be:/);
   });
 
-  // Each message names the option and shows what would do.
+  // Each message names the option and what is valid.
   test.each([
     [{ addresses: [] }, "addresses: at least one is required"],
     [{ addresses: ["x"] }, 'addresses: "x" is not an address such as 10.7.0.2/24 or fd00::2/64'],
@@ -98,8 +98,8 @@ describe("ethernet", () => {
     expect(() => ethernet(port, { addresses: ["10.0.0.1/24"], ...options })).toThrow(message);
   });
 
-  // Whatever comes is counted or handed on; nothing throws, and what is kept stays bounded.
-  test("takes any frame", async () => {
+  // Random frames are counted or delivered; nothing throws, and memory is bounded.
+  test("tolerates any frame", async () => {
     const random = seededRandom(7);
     const wire = new Cable({ maxNeighbors: 16 });
     const types = [0x0800, 0x0806, 0x86dd, 0x88cc];
@@ -107,7 +107,7 @@ describe("ethernet", () => {
     for (let i = 0; i < 20_000; i++) {
       const payload = new Uint8Array(Math.floor(random.fraction() * 100));
       random.fill(payload);
-      // Half of them begin as what they say they are.
+      // Half of them start with a valid header.
       const starts = [
         [0x45],
         [0, 1, 8, 0, 6, 4, 0, 1 + (i & 1)],
@@ -125,8 +125,8 @@ describe("ethernet", () => {
     expect(wire.states().length).toBeLessThanOrEqual(16);
   });
 
-  // Shorter than a header: counted, and nothing is read beyond it.
-  test("drops what is shorter than a header", async () => {
+  // Counted, without reading beyond the frame.
+  test("drops frames shorter than a header", async () => {
     const [near] = framePortPair();
     let sizes = [0, 1, 13];
     near.receive = (batch) => {

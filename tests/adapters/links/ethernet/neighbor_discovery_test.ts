@@ -48,7 +48,7 @@ function cable(options: ConstructorParameters<typeof Cable>[0] = v6): Cable {
   return made;
 }
 
-/** A link that has asked for the peer and been answered, 2 s ago. */
+/** A link that has resolved the peer 2 s ago. */
 async function acquainted(): Promise<Cable> {
   const wire = cable();
   wire.link.send(udpPacket(toPeer, pattern(10)));
@@ -59,15 +59,15 @@ async function acquainted(): Promise<Cable> {
 }
 
 describe("neighbor discovery", () => {
-  // Who knew another station at this address learns better.
+  // Updates the caches of stations that knew another one at this address.
   test("announces own addresses (RFC 4861 7.2.6)", () => {
     expect(new Cable(v6).sent()).toEqual([
       `${OWN_MAC} > ${ALL_NODES_MAC} fd00::1 > ff02::1 NA fd00::1 O hops 255 option 2 ${OWN_MAC}`,
     ]);
   });
 
-  // The asker is known from its question, so the packet that follows needs none.
-  test("answers who asks for an own address, and knows the asker (RFC 4861 7.2.3)", () => {
+  // The sender is learned from its solicitation, so the next packet needs no resolution.
+  test("answers solicitations for an own address and learns the sender (RFC 4861 7.2.3)", () => {
     const wire = cable();
     wire.hears(neighborly(asking));
     expect(wire.sent()).toEqual([
@@ -77,7 +77,7 @@ describe("neighbor discovery", () => {
     expect(wire.sent()).toEqual([packet]);
   });
 
-  // The kernel's probes of what it knows carry no link-layer address and come to this station alone.
+  // The kernel's unicast probes of a known neighbor have no link-layer address option.
   test("answers a probe without an option", () => {
     const wire = cable();
     wire.hears(neighborly({ ...asking, to: OWN_MAC, destination: "fd00::1", mac: undefined }));
@@ -87,8 +87,8 @@ describe("neighbor discovery", () => {
     expect(wire.states()).toEqual([]);
   });
 
-  // A station that is about to take the address learns that it is taken: there is nobody to answer to.
-  test("answers detection of duplicates (RFC 4861 7.2.4)", () => {
+  // A station that probes the address learns that it is in use; the answer goes to all nodes.
+  test("answers duplicate address detection (RFC 4861 7.2.4)", () => {
     const wire = cable();
     wire.hears(neighborly({ ...asking, source: "::", mac: undefined }));
     expect(wire.sent()).toEqual([
@@ -97,8 +97,8 @@ describe("neighbor discovery", () => {
     expect(wire.states()).toEqual([]);
   });
 
-  // The subnet is the stack's, but for the exceptions.
-  test("answers for every address of a whole subnet", () => {
+  // The subnet is own, except for excluded addresses.
+  test("answers for every address of an own network", () => {
     const wire = cable({ addresses: ["fd09::/64"], exceptAddresses: ["fd09::2/64"] });
     const ask = (target: string) => {
       wire.hears(neighborly({ ...asking, source: "fd09::2", to: OWN_MAC, target }));
@@ -112,8 +112,9 @@ describe("neighbor discovery", () => {
     ]);
   });
 
-  // One question to the group, and the packets go out in order when it is answered.
-  test("asks for a neighbor and sends what has waited (RFC 4861 7.2.2)", () => {
+  // One solicitation to the solicited-node group; the queued packets are sent in order when it is
+  // answered.
+  test("resolves a neighbor and sends the queued packets (RFC 4861 7.2.2)", () => {
     const wire = cable();
     for (const size of [10, 11]) wire.link.send(udpPacket(toPeer, pattern(size)));
     expect(wire.sent()).toEqual([question]);
@@ -122,8 +123,8 @@ describe("neighbor discovery", () => {
     expect(wire.states()).toEqual(["fd00::2 REACHABLE"]);
   });
 
-  // 30 s after the answer it is asked again, itself; its answer may leave its address out.
-  test("asks whether a neighbor is still there (RFC 4861 7.3.3)", async () => {
+  // 30 s after the answer it is probed by unicast; its answer may omit its link-layer address.
+  test("probes a stale neighbor (RFC 4861 7.3.3)", async () => {
     const wire = await acquainted();
     await wire.clock.advance(30_000);
     wire.link.send(udpPacket(toPeer, pattern(10)));
@@ -133,8 +134,8 @@ describe("neighbor discovery", () => {
     expect(wire.states()).toEqual(["fd00::2 REACHABLE"]);
   });
 
-  // Link-local addresses are of this link, whatever the subnets say.
-  test("asks for link-local neighbors", () => {
+  // Link-local addresses are on the link, regardless of the subnets.
+  test("resolves link-local neighbors", () => {
     const wire = cable();
     wire.link.send(udpPacket({ from: "fd00::1", to: "fe80::9" }, pattern(10)));
     expect(wire.sent()).toEqual([
@@ -142,8 +143,8 @@ describe("neighbor discovery", () => {
     ]);
   });
 
-  // The router's address is asked for in place of the destination's.
-  test("sends through the gateway what is not on the link", () => {
+  // The gateway's address is resolved instead of the destination's.
+  test("sends packets to other networks through the gateway", () => {
     const wire = cable({ ...v6, gateways: ["fd00::2"] });
     wire.link.send(udpPacket({ from: "fd00::1", to: "2001:db8::9" }, pattern(10)));
     expect(wire.sent()).toEqual([question]);
@@ -153,33 +154,36 @@ describe("neighbor discovery", () => {
     ]);
   });
 
-  // RFC 2464 7: the group's last 32 bits.
-  test("sends to a group at once", () => {
+  // RFC 2464 7: the last 32 bits of the group.
+  test("sends to a multicast group without resolution", () => {
     const wire = cable();
     wire.link.send(udpPacket({ from: "fd00::1", to: "ff02::fb" }, pattern(10)));
     expect(wire.sent()[0]).toContain("> 33:33:00:00:00:fb ");
   });
 
-  // The question went to the known station, so another cannot answer it, whatever its flags say; it
-  // is heard once the known one has said nothing to three questions.
-  test.each([0x40, 0x60])("lets no other answer a probe, by flags %i", async (flags) => {
-    const wire = await acquainted();
-    await wire.clock.advance(30_000);
-    wire.link.send(udpPacket(toPeer, pattern(10)));
-    await wire.clock.advance(5000);
-    const other = neighborly({ ...answering, from: OTHER_MAC, mac: OTHER_MAC, flags });
-    for (let i = 0; i < 3; i++) wire.hears(other);
-    expect(wire.states()).toEqual(["fd00::2 PROBE"]);
-    expect(wire.link.neighbors.map(({ mac }) => mac)).toEqual([PEER_MAC]);
-    await wire.clock.advance(3000);
-    expect(wire.states()).toEqual([]);
-    wire.link.send(udpPacket(toPeer, pattern(10)));
-    wire.hears(other);
-    expect(wire.link.neighbors.map(({ mac }) => mac)).toEqual([OTHER_MAC]);
-  });
+  // The probe went to the known station, so another cannot answer it, whatever its flags. It is
+  // accepted once the known station has not answered three probes.
+  test.each([0x40, 0x60])(
+    "accepts the answer to a probe only from the known station, flags %i",
+    async (flags) => {
+      const wire = await acquainted();
+      await wire.clock.advance(30_000);
+      wire.link.send(udpPacket(toPeer, pattern(10)));
+      await wire.clock.advance(5000);
+      const other = neighborly({ ...answering, from: OTHER_MAC, mac: OTHER_MAC, flags });
+      for (let i = 0; i < 3; i++) wire.hears(other);
+      expect(wire.states()).toEqual(["fd00::2 PROBE"]);
+      expect(wire.link.neighbors.map(({ mac }) => mac)).toEqual([PEER_MAC]);
+      await wire.clock.advance(3000);
+      expect(wire.states()).toEqual([]);
+      wire.link.send(udpPacket(toPeer, pattern(10)));
+      wire.hears(other);
+      expect(wire.link.neighbors.map(({ mac }) => mac)).toEqual([OTHER_MAC]);
+    },
+  );
 
-  // The first makes the link ask the one it knows; the others do not answer that question.
-  test("does not believe three answers nobody asked for (RFC 4861 7.2.5)", async () => {
+  // The first claim makes the link probe the known station; the others do not answer that probe.
+  test("ignores three unsolicited answers (RFC 4861 7.2.5)", async () => {
     const wire = await acquainted();
     const lie = neighborly({ ...answering, from: OTHER_MAC, mac: OTHER_MAC });
     for (let i = 0; i < 3; i++) wire.hears(lie);
@@ -191,8 +195,8 @@ describe("neighbor discovery", () => {
     expect(wire.sent()).toEqual([packet]);
   });
 
-  // An advertisement to everybody makes the link ask who it knows, and no more than that.
-  test("does not believe what nobody asked for", async () => {
+  // An unsolicited advertisement only makes the link probe the known station.
+  test("ignores unsolicited advertisements", async () => {
     const wire = await acquainted();
     const lie = { ...answering, from: OTHER_MAC, mac: OTHER_MAC, flags: 0x20 };
     wire.hears(neighborly({ ...lie, to: ALL_NODES_MAC, destination: "ff02::1" }));
@@ -203,12 +207,12 @@ describe("neighbor discovery", () => {
   });
 });
 
-describe("a message that is not valid", () => {
+describe("an invalid message", () => {
   const short = (said: Uint8Array) => said.subarray(0, said.length - 8);
   const spoilt = (said: Uint8Array) => said.with(-1, said.at(-1)! ^ 1);
   const isolated = { ...asking, source: "::", mac: undefined };
 
-  // RFC 4861 7.1, line by line: nothing is answered, nothing learned.
+  // RFC 4861 7.1, rule by rule: not answered, and nothing is learned.
   test.each([
     ["that came through a router", neighborly({ ...asking, hopLimit: 254 })],
     ["with a wrong checksum", spoilt(neighborly(asking))],
@@ -229,8 +233,8 @@ describe("a message that is not valid", () => {
     expect(wire.link.stats()).toMatchObject({ "drop.neighbor-discovery": 1 });
   });
 
-  // A frame for all that holds a packet for one, and types that nobody here speaks.
-  test("is counted by its reason", () => {
+  // A unicast packet in a broadcast frame, and unsupported types.
+  test("is counted by reason", () => {
     const wire = cable();
     const route = { from: "fd00::2", to: "fd00::1" };
     expect(wire.hears(packetFrame(udpPacket(route, pattern(9)), EVERYBODY))).toEqual([]);

@@ -1,5 +1,5 @@
 /**
- * Ports of frames that lead to a kernel or another program.
+ * Frame ports that lead to a kernel or another program.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { PacketBatch } from "../../../../core/stack/link.ts";
 import type { JoinedLinks } from "../link_conformance.ts";
 import { OWN_MAC, PEER_MAC } from "./wire.ts";
 
-/** How packets get from the left station of {@link joinStations} to its right one. */
+/** Addresses of packets from the left station of {@link joinStations} to the right one. */
 export const ROUTES = [
   { from: "10.0.0.1", to: "10.0.0.2" },
   { from: "fd00::1", to: "fd00::2" },
@@ -17,8 +17,8 @@ export const ROUTES = [
 const [V4, V6] = ROUTES;
 
 /**
- * A station on each of two ports that lead to each other. The link suite receives at one end only,
- * so the neighbors cannot ask each other: they know.
+ * A station on each of two connected ports. The link suite receives at one end only, so the
+ * stations cannot resolve each other and have permanent neighbors.
  */
 export function joinStations(left: FramePort, right: FramePort): JoinedLinks {
   return {
@@ -39,7 +39,7 @@ export function joinStations(left: FramePort, right: FramePort): JoinedLinks {
   };
 }
 
-/** Waits until that many frames have come. */
+/** Receives `count` frames. */
 export async function receiveFrames(port: FramePort, count: number): Promise<Uint8Array[]> {
   const batch = new PacketBatch(8);
   const frames: Uint8Array[] = [];

@@ -11,7 +11,7 @@ import { cut } from "../../../support/fragments.ts";
 import { pattern, udpPacket } from "../../../support/packets.ts";
 import { Cable } from "./wire.ts";
 
-/** A stack whose cable leads to nobody. */
+/** A stack without a neighbor on its cable. */
 function alone() {
   const clock = new VirtualClock();
   const [near] = framePortPair();
@@ -21,7 +21,7 @@ function alone() {
   return { clock, stack };
 }
 
-/** A packet that is sent as it is. */
+/** Wraps the bytes of a packet for sending. */
 function raw(bytes: Uint8Array): OutgoingPacket {
   const packet = new OutgoingPacket();
   packet.header.set(bytes.subarray(0, 20), OutgoingPacket.HEADROOM);
@@ -32,8 +32,8 @@ function raw(bytes: Uint8Array): OutgoingPacket {
 }
 
 describe("a neighbor that does not answer", () => {
-  // Three questions, a second apart; nobody waits for the timeout of TCP.
-  test.each(["10.0.0.9", "fd00::9"])("is no place to connect to (RFC 5461 4): %s", async (to) => {
+  // Three requests, a second apart; the connection fails without waiting for TCP's timeout.
+  test.each(["10.0.0.9", "fd00::9"])("makes connections fail (RFC 5461 4): %s", async (to) => {
     const { clock, stack } = alone();
     const attempt = stack.connect({ hostname: to, port: 7 }).opened.catch(({ code }) => code);
     expect(await clock.runUntil(attempt)).toBe("UNREACHABLE");
@@ -42,8 +42,8 @@ describe("a neighbor that does not answer", () => {
     await stack.close();
   });
 
-  // There is no gateway: that is known at once.
-  test("nor is one that no way leads to", async () => {
+  // There is no gateway, so the connection fails at once.
+  test("is like a destination without a route", async () => {
     const { clock, stack } = alone();
     const attempt = stack.connect("192.0.2.1:7").opened.catch(({ code }) => code);
     expect(await clock.runUntil(attempt)).toBe("UNREACHABLE");
@@ -51,8 +51,8 @@ describe("a neighbor that does not answer", () => {
     await stack.close();
   });
 
-  // The socket goes on.
-  test("is an error of the socket that has sent", async () => {
+  // The socket stays usable.
+  test("is reported to the sending socket", async () => {
     const { clock, stack } = alone();
     const errors: string[] = [];
     const socket = stack.listenDatagram({
@@ -68,8 +68,8 @@ describe("a neighbor that does not answer", () => {
 });
 
 describe("EthernetLink.receive", () => {
-  // From the one that was not reached; the packet is quoted.
-  test("gives an error about each packet that waited (RFC 1122 2.3.2.2)", async () => {
+  // From the unreachable address, with the packet quoted.
+  test("returns an error about each queued packet (RFC 1122 2.3.2.2)", async () => {
     const { clock, link, receive } = cable();
     const waiting = link.ready();
     for (const size of [10, 11]) link.send(udpPacket(TO_PEER, pattern(size)));
@@ -88,8 +88,8 @@ describe("EthernetLink.receive", () => {
     expect(receive()).toEqual([]);
   });
 
-  // It would go round for ever; and of later fragments nobody knows whose they are.
-  test("gives none about ICMP, nor about a fragment but the first (RFC 1122 3.2.2)", async () => {
+  // Errors about errors could loop, and later fragments have no ports.
+  test("returns no error about ICMP or later fragments (RFC 1122 3.2.2)", async () => {
     const { clock, link, receive } = cable();
     link.send(raw(encodeIp(TO_PEER.from, TO_PEER.to, 1, pattern(16))));
     const datagram = encodeUdp(TO_PEER.from, TO_PEER.to, 1, 2, pattern(100));
@@ -101,8 +101,8 @@ describe("EthernetLink.receive", () => {
     expect(link.stats()).toMatchObject({ "drop.unreachable": 3 });
   });
 
-  // Whoever sends without receiving fills no memory.
-  test("keeps 1024 errors at most", () => {
+  // A stack that sends without receiving cannot exhaust memory.
+  test("queues at most 1024 errors", () => {
     const { link, receiveAll } = cable();
     const packet = udpPacket({ from: TO_PEER.from, to: "192.0.2.1" }, pattern(10));
     for (let i = 0; i < 1500; i++) expect(link.send(packet)).toBe(false);

@@ -1,5 +1,6 @@
 /**
- * Frames made and read by hand, apart from `core/wire`: one end of a cable whose other end is a link.
+ * Frames encoded and decoded independently of `core/wire`, at one end of a cable whose other end is
+ * a link.
  *
  * @module
  */
@@ -22,7 +23,7 @@ export const OTHER_MAC = "02:00:00:00:00:03";
 export const EVERYBODY = "ff:ff:ff:ff:ff:ff";
 export const NOBODY = "00:00:00:00:00:00";
 
-/** A link in virtual time, and the cable's other end. */
+/** A link in virtual time, and the other end of its cable. */
 export class Cable {
   readonly clock = new VirtualClock();
   readonly link: EthernetLink;
@@ -40,7 +41,7 @@ export class Cable {
     });
   }
 
-  /** What the link has sent since the last call, one line for each frame. */
+  /** Frames sent by the link since the last call, one line each. */
   sent(): string[] {
     return this.sentFrames().map(describeFrame);
   }
@@ -51,7 +52,7 @@ export class Cable {
     return batch.packets.slice(0, count).map((frame, i) => frame.slice(0, batch.sizes[i]));
   }
 
-  /** Lets a frame come to the link; returns the packets that the link hands on. */
+  /** Delivers a frame to the link; returns the packets that the link receives from it. */
   hears(frame: Uint8Array): Uint8Array[] {
     this.#port.send(outgoingFrame(frame));
     return this.receive();
@@ -69,12 +70,12 @@ export class Cable {
   }
 }
 
-/** A frame of its parts. */
+/** Builds a frame. */
 export function frame(to: string, from: string, type: number, payload: Uint8Array): Uint8Array {
   return new Uint8Array([...macBytes(to), ...macBytes(from), type >> 8, type & 255, ...payload]);
 }
 
-/** A packet as a frame. */
+/** Builds a frame with a packet. */
 export function packetFrame(packet: OutgoingPacket, to = OWN_MAC, from = PEER_MAC): Uint8Array {
   const bytes = new Uint8Array(packet.byteLength);
   packet.copyTo(bytes, 0);
@@ -90,7 +91,7 @@ export function outgoingFrame(frame: Uint8Array): OutgoingPacket {
   return packet;
 }
 
-/** What an ARP frame says; `to` is where the frame goes. */
+/** Fields of an ARP message; `to` is the destination of the frame. */
 export interface Arp {
   readonly op?: 1 | 2;
   readonly to?: string;
@@ -104,11 +105,11 @@ export function arp({ op = 1, to, from, ip, targetMac = NOBODY, target }: Arp): 
   const bytes = [0, 1, 8, 0, 6, 4, 0, op, ...macBytes(from), ...ipBytes(ip)];
   const destination = to ?? (op === 1 ? EVERYBODY : OWN_MAC);
   const payload = [...bytes, ...macBytes(targetMac), ...ipBytes(target)];
-  // As short as a network card makes it: padded to 60 bytes.
+  // Padded to 60 bytes, the minimum on Ethernet.
   return frame(destination, from, 0x0806, new Uint8Array([...payload, ...new Array(18).fill(0)]));
 }
 
-/** What a neighbor discovery frame says. */
+/** Fields of a neighbor discovery message. */
 export interface Neighborly {
   readonly type: 135 | 136;
   readonly to?: string;
@@ -118,10 +119,10 @@ export interface Neighborly {
   readonly target: string;
   /** Flags of an advertisement: router, solicited, override. */
   readonly flags?: number;
-  /** The link-layer address in the option; none: no option. */
+  /** Link-layer address of the option, if any. */
   readonly mac?: string | undefined;
   readonly hopLimit?: number;
-  /** Put in place of the options. */
+  /** Replaces the options. */
   readonly options?: readonly number[];
 }
 

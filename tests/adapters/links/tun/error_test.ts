@@ -34,15 +34,15 @@ describe("TunError", () => {
     expect(error.message).toContain(hint);
   });
 
-  // What was tried is in the message.
+  // The message names the attempted setting.
   test("says what could not be configured", () => {
     expect(configureError("set the MTU 9 of tun7", 22).message)
       .toBe("Failed to set the MTU 9 of tun7: Linux error 22");
     expect(configureError("set the MTU 9 of tun7", 1).code).toBe("NO_PRIVILEGE");
   });
 
-  // EBADFD comes after `ip link delete`; EAGAIN and EIO, of a device that is down, pass.
-  test("a removed device is told from one that is down", () => {
+  // EBADFD follows `ip link delete`; EAGAIN and EIO come from a device that is down.
+  test("distinguishes a removed device from one that is down", () => {
     expect([77, 19, 9, 11, 5].map(meansGone)).toEqual([true, true, true, false, false]);
     expect(goneError("tun7").code).toBe("DEVICE_GONE");
   });

@@ -16,14 +16,14 @@ describeInNamespace(import.meta.url, "an inherited descriptor", () => {
     }
   }
 
-  // The header is there, whoever does not want it; and a frame is no packet.
+  // The device has the virtio header anyway; and frames are not packets.
   test.each([
     [0, { offload: false }, "leave offload on"],
     [ETHERNET_HEADER, {}, "another kind of device"],
-  ])("is refused where it is another than is asked for", async (frameHeader, options, message) => {
+  ])("is refused if it does not match the options", async (frameHeader, options, message) => {
     const fd = await descriptor({ name: "left0" }, frameHeader);
     await expect(openTun({ fd, ...options })).rejects.toThrow(message);
-    // It is still open, for whoever can use it.
+    // The descriptor is still open.
     const port = await (frameHeader > 0 ? openTap({ fd }) : openTun({ fd }));
     expect(port.name).toBe("left0");
     await port.close();
@@ -42,7 +42,7 @@ function attachedTap(offload: boolean): OpenDevice {
   };
 }
 
-/** What the parent does: it opens and configures the device, and leaves the descriptor open. */
+/** As the parent does: opens and configures the device, and leaves the descriptor open. */
 async function descriptor(options: TunOptions, frameHeader: number): Promise<number> {
   const host = await openHost();
   try {

@@ -1,5 +1,5 @@
 /**
- * The kernel at the other end of a device, in a namespace of the test's own.
+ * The kernel at the other end of a device, in a network namespace of the test.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { ethernet } from "../../../../adapters/links/ethernet/mod.ts";
 import { type Link, PacketBatch } from "../../../../core/stack/link.ts";
 import type { JoinedLinks } from "../link_conformance.ts";
 
-/** Makes a device on which the kernel has these addresses; a link to it has the next ones. */
+/** Opens a device on which the kernel has these addresses; the link has the next ones. */
 export type OpenDevice = (name: string, addresses: string[]) => Promise<Link>;
 
 /** Two devices; the kernel forwards between them. */
@@ -20,7 +20,8 @@ export async function joinThroughKernel(
 ): Promise<JoinedLinks> {
   writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
   writeFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
-  // A router asks from its link-local address, which is not to be probed for duplicates first.
+  // A router sends solicitations from its link-local address, which must not be delayed by
+  // duplicate address detection.
   for (const name of ["all", "default"]) {
     writeFileSync(`/proc/sys/net/ipv6/conf/${name}/accept_dad`, "0");
   }
@@ -32,8 +33,8 @@ export async function joinThroughKernel(
 }
 
 /**
- * A station beside a kernel that has these addresses. The link suite receives at one end only, so
- * the other cannot hear the kernel's answers: it knows.
+ * A station next to a kernel with these addresses. The link suite receives at one end only, so it
+ * could not receive the kernel's answers and has permanent neighbors.
  */
 export function stationBeside(port: FramePort, kernel: readonly string[]): Link {
   const routers = kernel.map((address) => address.split("/")[0]!);
@@ -45,12 +46,12 @@ export function stationBeside(port: FramePort, kernel: readonly string[]): Link 
   });
 }
 
-/** The kernel's own address at a device. */
+/** The kernel's MAC address on a device. */
 export function macOf(name: string): string {
   return networkInterfaces()[name]![0]!.mac;
 }
 
-/** The first thing that `pick` finds among what is received. */
+/** Receives until `pick` returns a value, and returns it. */
 export async function receiveOne<T>(
   link: Link,
   pick: (packet: Uint8Array) => T | undefined,

@@ -30,14 +30,14 @@ describeInNamespace(import.meta.url, "a TUN device", () => {
     const routes = [{ from: "10.81.0.2", to: "10.81.0.1" }, { from: "fd81::2", to: "fd81::1" }];
     const options = { name: "tun%d", addresses: ["10.81.0.1/24", "fd81::1/64"] };
 
-    // The kernel checks both checksums and swaps the addresses.
+    // The kernel verifies both checksums and swaps the addresses.
     test.each(routes)("answers an echo request from %j", async (route) => {
       await using link = await openTun(options);
       expect(link.send(echoRequest(route, pattern(1000)))).toBe(true);
       expect(await receiveOne(link, echoReplyPayload)).toEqual(pattern(1000));
     });
 
-    // An IPv6 address can be used as soon as openTun() resolves: there is no wait for duplicates.
+    // An IPv6 address is usable as soon as openTun() resolves, without duplicate address detection.
     test.each(routes)("exchanges UDP with %j", async ({ from, to }) => {
       await using link = await openTun(options);
       const socket = createSocket(from.includes(":") ? "udp6" : "udp4");
@@ -50,7 +50,7 @@ describeInNamespace(import.meta.url, "a TUN device", () => {
       await new Promise<void>((resolve) => socket.close(() => resolve()));
     });
 
-    // Without offload the kernel completes every checksum itself.
+    // Without offload the kernel completes every checksum.
     test("completes checksums for a link without offload", async () => {
       await using link = await openTun({ ...options, offload: false });
       expect(link.features).toEqual({ mtu: 1500, maxSuperPacket: 0, checksumOffload: false });
@@ -68,19 +68,22 @@ describeInNamespace(import.meta.url, "a TUN device", () => {
   describe("received packets", () => {
     const options = { name: "tun%d", addresses: ["10.81.0.1/24"] };
 
-    // Where the kernel leaves checksums to the program, the program has to take them.
-    test.each([false, true])("are where sums are quick if need be: offload %j", async (offload) => {
-      await using link = await openTun({ ...options, offload });
-      link.send(echoRequest({ from: "10.81.0.2", to: "10.81.0.1" }, pattern(1000)));
-      const batch = new PacketBatch(1);
-      while (await link.ready() && link.receive(batch) === 0);
-      const sum = quickSum(batch.packets[0]!, 0, batch.sizes[0]!);
-      expect(sum === undefined).toBe(offload);
-    });
+    // Without offload, checksums have to be verified here, so the buffers must be in summed memory.
+    test.each([false, true])(
+      "are in summed memory if checksums have to be verified: offload %j",
+      async (offload) => {
+        await using link = await openTun({ ...options, offload });
+        link.send(echoRequest({ from: "10.81.0.2", to: "10.81.0.1" }, pattern(1000)));
+        const batch = new PacketBatch(1);
+        while (await link.ready() && link.receive(batch) === 0);
+        const sum = quickSum(batch.packets[0]!, 0, batch.sizes[0]!);
+        expect(sum === undefined).toBe(offload);
+      },
+    );
   });
 
   describe("openTun", () => {
-    // Everything is set without any program; several addresses of each version are possible.
+    // Without external programs, and with several addresses per family.
     test("sets addresses, netmasks and MTU", async () => {
       const addresses = [
         "10.81.0.1/24",
@@ -95,8 +98,8 @@ describeInNamespace(import.meta.url, "a TUN device", () => {
       expect(addressesOf("berth0").filter((each) => !each.startsWith("fe80"))).toEqual(addresses);
     });
 
-    // Nothing is left of a device that openTun() made.
-    test("makes a device that disappears with its link", async () => {
+    // A device created by openTun() is removed.
+    test("creates a device that disappears with its link", async () => {
       const link = await openTun({ name: "tun%d" });
       expect(link.name).toMatch(/^tun\d+$/);
       expect(interfaceNames()).toContain(link.name);
@@ -104,7 +107,7 @@ describeInNamespace(import.meta.url, "a TUN device", () => {
       expect(interfaceNames()).not.toContain(link.name);
     });
 
-    // What an administrator has made stays as it is, and stays when the link is closed.
+    // A device created by an administrator is not changed, and stays when the link is closed.
     test("attaches to a persistent device", async () => {
       await makePersistentTun("keep0", 1400);
       for (const offload of [true, false]) {
@@ -117,15 +120,15 @@ describeInNamespace(import.meta.url, "a TUN device", () => {
       await removeInterface("keep0");
     });
 
-    // The other program, here this one, keeps its device.
+    // The other program, here this process, keeps its device.
     test("refuses a device that is in use", async () => {
       await using link = await openTun({ name: "busy0" });
       expect(await codeOf(openTun({ name: link.name }))).toBe("NAME_TAKEN");
       expect(await codeOf(openTun({ name: "lo" }))).toBe("NAME_TAKEN");
     });
 
-    // What cannot be set is an error, and the half-made device is removed again.
-    test("leaves nothing behind when it fails", async () => {
+    // A setting fails, and the device is removed again.
+    test("removes the device on failure", async () => {
       const failing = openTun({ name: "half0", addresses: ["fd81::1/64"], mtu: 1000 });
       expect(await codeOf(failing)).toBe("SYSTEM");
       expect(interfaceNames()).not.toContain("half0");
@@ -133,7 +136,7 @@ describeInNamespace(import.meta.url, "a TUN device", () => {
   });
 
   describe("a device", () => {
-    // As with a cable that is pulled and put back: packets are lost, the link goes on.
+    // As with an unplugged cable: packets are lost, and the link continues afterwards.
     test("that is down drops packets", async () => {
       await using link = await openTun({ name: "down0", addresses: ["10.81.0.1/24"] });
       const request = echoRequest({ from: "10.81.0.2", to: "10.81.0.1" }, pattern(100));
@@ -144,7 +147,7 @@ describeInNamespace(import.meta.url, "a TUN device", () => {
       expect(await receiveOne(link, echoReplyPayload)).toEqual(pattern(100));
     });
 
-    // Whoever waits learns of it at once, and whoever asks later too.
+    // Pending and later calls of ready() reject.
     test("that is removed breaks the link", async () => {
       await using link = await openTun({ name: "gone0", addresses: ["10.81.0.1/24"] });
       await quiet(link);
@@ -162,7 +165,7 @@ function opened(options: TunOptions): OpenDevice {
   return (name, addresses) => openTun({ name, addresses, ...options });
 }
 
-/** Receives until nothing is there, so that the next `ready()` waits. */
+/** Receives all packets, so that the next `ready()` waits. */
 async function quiet(link: Link): Promise<void> {
   const batch = new PacketBatch(64);
   do await new Promise((resolve) => setImmediate(resolve)); while (link.receive(batch) > 0);

@@ -11,8 +11,8 @@ describe("struct ifreq", () => {
     expect(linux.nameOf(linux.ifreq("tun0"))).toBe("tun0");
   });
 
-  // The longest name leaves room for its final zero.
-  test("cuts a name at 15 bytes", () => {
+  // The final zero takes one byte.
+  test("truncates a name to 15 bytes", () => {
     expect(linux.nameOf(linux.ifreq("a234567890123456789"))).toBe("a23456789012345");
   });
 
@@ -31,13 +31,13 @@ describe("struct ifreq", () => {
 });
 
 describe("struct pollfd", () => {
-  // A descriptor, the events that are waited for, and those that came.
-  test("waits for descriptors to be readable", () => {
+  // A descriptor, requested events and returned events.
+  test("requests readability of descriptors", () => {
     expect(linux.pollSet(5, 258).toHex()).toBe("05000000" + "01000000" + "02010000" + "01000000");
   });
 
-  // revents of the first.
-  test("tells what came", () => {
+  // revents of the first descriptor.
+  test("returns the events", () => {
     const set = linux.pollSet(5);
     set[6] = linux.POLLIN | linux.POLLERR;
     expect(linux.eventsOf(set)).toBe(9);

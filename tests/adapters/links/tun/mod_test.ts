@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { openTun } from "../../../../adapters/links/tun/mod.ts";
 
 describe("openTun", () => {
-  // Found before the system is asked for anything: the same without privilege.
+  // Detected before any system call, so no privilege is needed.
   test.each([
     [{ name: "" }, "BAD_NAME"],
     [{ name: ".." }, "BAD_NAME"],

@@ -13,12 +13,12 @@ const HOSTS = ["10.83.0.2", "10.83.0.9", "fd83::2", "fd83::beef:9"];
 const FLOWS = 400;
 const SEED = 0x9d2c5680;
 const OPTIONS = { addresses: ["10.83.0.1/24", "fd83::1/64"] };
-/** Only the kernel of the machine itself can be programmed, not that of a user namespace. */
+/** Loading eBPF programs needs privilege in the initial user namespace. */
 const isRoot = process.getuid?.() === 0;
 
 describeInNamespace(import.meta.url, "a TUN device with several queues", () => {
-  // The kernel connects to many addresses and ports; what it computes for each is what we compute.
-  test.each([2, 3, 4])("gives each of %d shards its segments", async (count) => {
+  // The kernel connects to many addresses and ports, and computes the same shard for each.
+  test.each([2, 3, 4])("delivers segments to the right one of %d shards", async (count) => {
     const { queues, steered } = await openTunQueues(OPTIONS, count, SEED);
     const links = await Promise.all(queues.map(adoptQueue));
     const clients = startClients();
@@ -26,15 +26,15 @@ describeInNamespace(import.meta.url, "a TUN device with several queues", () => {
     for (const client of clients) client.destroy();
     expect(steered || !isRoot).toBe(true);
     for (const [index, ports] of seen.flows.entries()) {
-      // Nobody is left without work: with 400 flows the odds against this are 10^-9.
+      // Every shard gets flows; with 400 flows this fails with a probability of 10^-9.
       expect(ports.size).toBeGreaterThan((FLOWS / count) * 0.5);
       if (steered) expect(shardsOf(ports, count)).toEqual([index]);
     }
     for (const link of links) await link.close();
   });
 
-  // A socket of the kernel for each flow; ports that are given away as free ones belong to a shard.
-  test.each([2, 3, 4])("gives each of %d shards its datagrams", async (count) => {
+  // A socket of the kernel for each flow; ephemeral ports belong to a shard.
+  test.each([2, 3, 4])("delivers datagrams to the right one of %d shards", async (count) => {
     const { queues, steered } = await openTunQueues(OPTIONS, count, SEED);
     const links = await Promise.all(queues.map(adoptQueue));
     const ports = Array.from({ length: FLOWS }, (_, i) => i % 2 === 0 ? 1 + i : 49_152 + i);
@@ -51,8 +51,8 @@ describeInNamespace(import.meta.url, "a TUN device with several queues", () => {
     for (const link of links) await link.close();
   });
 
-  // A datagram's fragments have to meet, and only the first one has ports.
-  test("keeps the fragments of a datagram together", async () => {
+  // The fragments of a datagram must reach the same shard, but only the first has ports.
+  test("delivers all fragments of a datagram to one shard", async () => {
     const { queues, steered } = await openTunQueues(OPTIONS, 4, SEED);
     const links = await Promise.all(queues.map(adoptQueue));
     const socket = createSocket("udp4");
@@ -65,8 +65,8 @@ describeInNamespace(import.meta.url, "a TUN device with several queues", () => {
   });
 
   describe("openTunQueues", () => {
-    // A second service on the same device would take packets away from the first.
-    test("leaves a device alone that somebody uses", async () => {
+    // A second service on the same device would steal packets from the first.
+    test("refuses a device that is in use", async () => {
       const options = { ...OPTIONS, name: "berth0" };
       const { queues } = await openTunQueues(options, 2, SEED);
       const links = await Promise.all(queues.map(adoptQueue));
@@ -77,7 +77,7 @@ describeInNamespace(import.meta.url, "a TUN device with several queues", () => {
     });
 
     // `ip tuntap add` without multi_queue.
-    test("says why a device with a single queue is none", async () => {
+    test("refuses a device with a single queue", async () => {
       await makePersistentTun("berth1", 1500);
       await expect(openTunQueues({ name: "berth1" }, 2, SEED)).rejects.toThrow(
         "berth1 is another kind of network device, or has one queue where several",
@@ -86,7 +86,7 @@ describeInNamespace(import.meta.url, "a TUN device with several queues", () => {
   });
 });
 
-/** SYNs of these come as soon as the event loop turns; nobody answers. */
+/** Starts clients, whose SYNs are sent in the next turn of the event loop and are not answered. */
 function startClients(): Socket[] {
   return Array.from({ length: FLOWS }, (_, i) => {
     const client = connect({ host: HOSTS[i % HOSTS.length]!, port: 1 + i });
@@ -109,7 +109,7 @@ function shardsOf(flows: Map<string, Flow>, count: number, choose = shardOf): nu
   return [...new Set(all)];
 }
 
-/** Takes packets until `count` different flows have been seen; tells which link had which. */
+/** Receives until `count` flows have been seen; returns the link of each. */
 async function takeFlows(links: readonly Link[], count: number, protocol: number) {
   const flows = links.map(() => new Map<string, Flow>());
   const total = () => flows.reduce((sum, each) => sum + each.size, 0);

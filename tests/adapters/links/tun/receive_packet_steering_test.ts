@@ -21,7 +21,7 @@ const setMask = (text: string) => writeFileSync(maskFile(), `${text}\n`);
 const setAllowed = (list: string) =>
   writeFileSync(join(folder, "status"), `Name:\tdeno\nCpus_allowed_list:\t${list}\n`);
 
-/** The processor that the thread is on, and what it may not do; each test may change them. */
+/** The thread's processor, and denied permissions; tests may change them. */
 let processor = 2;
 let denied = "";
 
@@ -35,7 +35,10 @@ function open(index = 7): ReceivePacketSteering | undefined {
   });
 }
 
-/** A tenth of a second of reads, each of so many packets, with as much sent and so much waiting. */
+/**
+ * Simulates a tenth of a second of reads with `packets` packets each, the bytes sent and the share
+ * of waiting.
+ */
 function load(
   steering: ReceivePacketSteering,
   from: number,
@@ -50,11 +53,11 @@ function load(
 }
 
 describe("ReceivePacketSteering", () => {
-  // Packets pile up while the thread works: all processors but its own take over what it sends.
-  test("has other processors help a thread that is busy", () => {
+  // Packets pile up while the thread is busy: the other processors process what it sends.
+  test("turns RPS on for a busy thread", () => {
     const steering = open()!;
     let now = load(steering, 1000);
-    expect([steering.isOn, mask()]).toEqual([false, "0"]); // the first window began long ago
+    expect([steering.isOn, mask()]).toEqual([false, "0"]); // the first window started long ago
     now = load(steering, now);
     expect([steering.isOn, mask()]).toEqual([true, "0000000b"]);
     processor = 0;
@@ -64,7 +67,7 @@ describe("ReceivePacketSteering", () => {
     expect([steering.isOn, mask()]).toEqual([false, "0"]);
   });
 
-  // One question at a time, a thread that waits, one that acknowledges a stream: each does its own.
+  // Single requests, a mostly idle thread, and a thread that only acknowledges.
   test.each([
     { packets: 1 },
     { packets: 3 },
@@ -77,8 +80,8 @@ describe("ReceivePacketSteering", () => {
     expect(mask()).toBe("0");
   });
 
-  // Back and forth would put packets out of order each time.
-  test("tries again only after a second", () => {
+  // Each change can reorder packets.
+  test("turns RPS on again only after a second", () => {
     const steering = open()!;
     let now = 1000;
     for (let i = 0; i < 2; i++) now = load(steering, now);
@@ -92,8 +95,8 @@ describe("ReceivePacketSteering", () => {
     expect(steering.isOn).toBe(true);
   });
 
-  // Another processor's queue holds 1000 packets and drops more: here 512 are sent, then one too many.
-  test("leaves too many packets in a row to the thread itself", () => {
+  // Another processor's queue holds 1000 packets: after 512 in a row RPS is turned off.
+  test("turns RPS off after too many packets in a row", () => {
     const steering = open()!;
     const now = load(steering, load(steering, 1000));
     for (let i = 0; i < 512; i++) steering.sent(64);
@@ -105,8 +108,8 @@ describe("ReceivePacketSteering", () => {
     expect(steering.isOn).toBe(false);
   });
 
-  // What was before a pause says nothing about what is now.
-  test("does not judge a window with a long silence in it", () => {
+  // Measurements from before a pause are meaningless.
+  test("ignores a window with a long silence", () => {
     const steering = open()!;
     let now = load(steering, 1000, { packets: 1 });
     steering.received(64, 64, now += 5000);
@@ -115,8 +118,8 @@ describe("ReceivePacketSteering", () => {
     expect(steering.isOn).toBe(true);
   });
 
-  // Another namespace's device, one that somebody has set, a single processor, no such files.
-  test("is not there where it cannot or must not be set", () => {
+  // A device in another namespace, one configured already, a single processor, missing files.
+  test("is not available if it cannot or must not be configured", () => {
     expect(open(8)).toBeUndefined();
     setMask("00000000,00000003");
     expect(open()).toBeUndefined();
@@ -130,8 +133,8 @@ describe("ReceivePacketSteering", () => {
     expect(open()).toBeUndefined();
   });
 
-  // Deno would ask the user in the middle of everything.
-  test("asks nobody for a permission", () => {
+  // Deno would prompt the user at run time.
+  test("never causes a permission prompt", () => {
     for (denied of ["read /status", "read /tun0", "write /tun0/queues/rx-0/rps_cpus"]) {
       expect(open()).toBeUndefined();
     }
@@ -139,8 +142,8 @@ describe("ReceivePacketSteering", () => {
     expect(open()).toBeDefined();
   });
 
-  // Reading tells that the device has gone.
-  test("goes on when the device has gone", () => {
+  // The next read reports that the device was removed.
+  test("tolerates a removed device", () => {
     const steering = open()!;
     rmSync(join(folder, "tun0"), { recursive: true });
     load(steering, load(steering, 1000));
@@ -150,14 +153,14 @@ describe("ReceivePacketSteering", () => {
 });
 
 describe("sets of processors", () => {
-  test("are read as Linux lists them", () => {
+  test("are parsed in Linux's list format", () => {
     const list = (text: string) => allowedProcessors(`Cpus_allowed_list:\t${text}\n`);
     expect(list("0-2,5,8-9")).toEqual([0, 1, 2, 5, 8, 9]);
     expect(list("3")).toEqual([3]);
     expect(allowedProcessors("Name:\tdeno\n")).toEqual([]);
   });
 
-  test("are written as Linux reads them", () => {
+  test("are formatted as Linux's bit mask", () => {
     expect(formatMask([0, 1])).toBe("00000003");
     expect(formatMask([31, 32, 65])).toBe("00000002,00000001,80000000");
     expect(formatMask([])).toBe("00000000");

@@ -28,7 +28,7 @@ describeInNamespace(import.meta.url, "a TAP device", () => {
   describe("the kernel", () => {
     const routes = [{ from: "10.81.0.2", to: "10.81.0.1" }, { from: "fd81::2", to: "fd81::1" }];
 
-    // Nobody knows anybody: the kernel answers the link's question, and asks one of its own.
+    // Both caches are empty: the kernel answers the link's request, and sends one itself.
     test.each(routes)("answers an echo request from %j", async (route) => {
       await using link = await openStation({});
       link.send(echoRequest(route, pattern(1000)));
@@ -37,8 +37,8 @@ describeInNamespace(import.meta.url, "a TAP device", () => {
       expect(link.neighbors[0]!.mac).toBe(macOf("tap0"));
     });
 
-    // The first packet of the kernel's waits there until the link has answered its question.
-    test.each(["10.81.0.77", "fd81::77"])("finds %s in a whole subnet", async (to) => {
+    // The kernel queues its first packet until the link has answered its request.
+    test.each(["10.81.0.77", "fd81::77"])("resolves %s in an own network", async (to) => {
       const addresses = ["10.81.0.0/24", "fd81::/64"];
       await using link = await openStation({ addresses });
       const socket = createSocket(to.includes(":") ? "udp6" : "udp4");
@@ -48,8 +48,8 @@ describeInNamespace(import.meta.url, "a TAP device", () => {
       await new Promise<void>((resolve) => socket.close(() => resolve()));
     });
 
-    // It drops what it does not answer, and takes the address for what the link says it is.
-    test("has a neighbor at the address that was chosen", async () => {
+    // The kernel accepts the MAC address that the link announces.
+    test("has a neighbor with the chosen MAC address", async () => {
       await using link = await openStation({ mac: "02:00:00:00:00:42" });
       link.send(echoRequest(routes[0]!, pattern(10)));
       await receiveOne(link, echoReplyPayload);
@@ -59,8 +59,8 @@ describeInNamespace(import.meta.url, "a TAP device", () => {
   });
 
   describe("openTap", () => {
-    // The kernel names it, and it disappears with its port.
-    test("makes a device that disappears with its port", async () => {
+    // The kernel assigns the name, and the device disappears with its port.
+    test("creates a device that disappears with its port", async () => {
       const port = await openTap();
       expect(port.name).toMatch(/^tap\d+$/);
       const isThere = () => readFileSync("/proc/net/dev", "utf8").includes(`${port.name}:`);

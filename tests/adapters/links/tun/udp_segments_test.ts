@@ -30,12 +30,13 @@ describeInNamespace(import.meta.url, "a socket with UDP_SEGMENT", () => {
         }),
     ],
   ];
-  // 30,050 bytes in one call are 31 datagrams; where the kernel can it hands them over as one packet.
+  // One call sends 30,050 bytes as 31 datagrams; if supported, the kernel delivers them as one
+  // packet.
   test.each(links)("sends datagrams through %s", async (_name, offload, open) => {
     for (const address of ["10.84.0.2", "fd84::2"]) {
       await using stack = createStack({ link: await open(), addresses: OWN });
       using server = stack.listenDatagram({ port: PORT });
-      // TAP: the kernel asks who has the address first, and keeps what comes meanwhile.
+      // TAP: the kernel resolves the address first, and queues the packets.
       await sendSegments(address, pattern(30_050), 1000);
       for (let i = 0; i < 31; i++) {
         const [data] = await server.receive();
@@ -48,7 +49,7 @@ describeInNamespace(import.meta.url, "a socket with UDP_SEGMENT", () => {
   });
 });
 
-/** Since Linux 6.2 a TUN device takes UDP super-packets. */
+/** Whether the kernel supports UDP super-packets on TUN devices (Linux 6.2). */
 function hasUso(): boolean {
   const [major = 0, minor = 0] = release().split(".").map(Number);
   return major > 6 || (major === 6 && minor >= 2);

@@ -13,22 +13,22 @@ const v6 = { from: "fd00::1", to: "fd00::2" };
 const ACK = 0x10;
 const CWR = 0x80;
 
-/** Flags, GSO type, and then header length, segment size, checksum start and offset, buffers. */
+/** Flags and GSO type, then header length, segment size, checksum start and offset, buffers. */
 function headerOf(packet: OutgoingPacket): string {
   const { HEADROOM } = OutgoingPacket;
-  packet.header.fill(0xff, 0, HEADROOM); // of the packet before
+  packet.header.fill(0xff, 0, HEADROOM); // of the previous packet
   writeVirtioHeader(packet);
   return packet.header.slice(HEADROOM - VIRTIO_HEADER_SIZE, HEADROOM).toHex();
 }
 
 describe("writeVirtioHeader", () => {
-  // Nothing is left to the kernel.
+  // No offload.
   test("is all zeros for a complete packet", () => {
     expect(headerOf(udpPacket(v4, pattern(100)))).toBe("00".repeat(12));
   });
 
-  // The kernel sums from the TCP header on and puts the checksum at its offset 16.
-  test("says where a checksum is missing", () => {
+  // The kernel sums from the TCP header on and writes the checksum at offset 16.
+  test("describes a partial checksum", () => {
     expect(headerOf(tcpPacket(v4, pattern(100)))).toBe(
       "0100" + "0000" + "0000" + "1400" + "1000" + "0000",
     );
@@ -38,30 +38,31 @@ describe("writeVirtioHeader", () => {
   });
 
   // 40 and 60 bytes of headers, 1448 (0x5a8) of payload in each segment.
-  test("says how a super-packet is cut", () => {
+  test("describes a super-packet", () => {
     expect(headerOf(tcpPacket(v4, pattern(5000), 1448)))
       .toBe("0101" + "2800" + "a805" + "1400" + "1000" + "0000");
     expect(headerOf(tcpPacket(v6, pattern(5000), 1448)))
       .toBe("0104" + "3c00" + "a805" + "2800" + "1000" + "0000");
   });
 
-  // Only the first segment may say that the window was reduced.
-  test("marks CWR (RFC 3168 6.1.2)", () => {
+  // Only the first segment must have CWR.
+  test("marks a super-packet with CWR (RFC 3168 6.1.2)", () => {
     expect(headerOf(tcpPacket(v4, pattern(5000), 1448, ACK | CWR)).slice(0, 4)).toBe("0181");
     expect(headerOf(tcpPacket(v6, pattern(5000), 1448, ACK | CWR)).slice(0, 4)).toBe("0184");
   });
 });
 
 describe("a received header", () => {
-  // The kernel's own packets lack the checksum; forwarded ones may have been checked by a NIC.
-  test("tells the checksum's state", () => {
+  // The kernel's own packets have partial checksums; those of forwarded packets may have been
+  // verified by a NIC.
+  test("gives the checksum state", () => {
     expect(checksumState(new Uint8Array(12))).toBe("full");
     expect(checksumState(new Uint8Array([1]))).toBe("partial");
     expect(checksumState(new Uint8Array([2]))).toBe("verified");
   });
 
-  // Little-endian, and nothing without a GSO type.
-  test("tells the segment size of a super-packet", () => {
+  // Little-endian, and 0 without a GSO type.
+  test("gives the segment size of a super-packet", () => {
     expect(segmentSize(Uint8Array.fromHex("0101" + "2800" + "a805" + "1400" + "1000" + "0000")))
       .toBe(1448);
     expect(segmentSize(Uint8Array.fromHex("0100" + "0000" + "a805" + "1400" + "1000" + "0000")))

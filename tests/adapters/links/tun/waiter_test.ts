@@ -13,7 +13,7 @@ describe("AioWaiter.open", () => {
     addressOf: () => 4096,
   };
 
-  /** Tries to open a waiter with a kernel that answers so; returns the calls it got. */
+  /** Tries to open a waiter with a simulated kernel; returns its system calls. */
   function open(architecture: string, answer: (call: number) => number) {
     const calls: number[] = [];
     const syscall = (call: number) => {
@@ -25,35 +25,35 @@ describe("AioWaiter.open", () => {
   }
 
   // A sandbox forbids io_setup.
-  test("gives nothing where the kernel offers nothing", () => {
+  test("returns undefined if the kernel does not support AIO", () => {
     expect(open("x64", () => -1)).toEqual({ waiter: undefined, calls: [206] });
     expect(open("arm64", () => -1)).toEqual({ waiter: undefined, calls: [0] });
   });
 
-  // A kernel before 4.18 knows io_submit, but not this request: the context is given back.
-  test("gives nothing where the kernel cannot poll", () => {
+  // Kernels before 4.18 have io_submit but not this request: the context is destroyed.
+  test("returns undefined if the kernel cannot poll", () => {
     const { waiter, calls } = open("x64", (call) => call === 209 ? -1 : 0);
     expect(waiter).toBeUndefined();
     expect(calls).toEqual([206, 209, 207]);
   });
 
-  // Its system calls have other numbers.
-  test("gives nothing on an unknown processor", () => {
+  // Its system call numbers are unknown.
+  test("returns undefined on an unknown architecture", () => {
     expect(open("riscv64", () => 0)).toEqual({ waiter: undefined, calls: [] });
   });
 });
 
 describe("PollingWaiter", () => {
-  // Nothing, nothing, something.
-  test("looks until the descriptor is readable", async () => {
+  // Not readable twice, then readable.
+  test("polls until the descriptor is readable", async () => {
     const answers = [0, 0, 1];
     const waiter = new PollingWaiter({ ppoll: () => answers.shift()! }, 5);
     await waiter.wait();
     expect(answers).toEqual([]);
   });
 
-  // An error is for whoever waits to look at.
-  test("ends at an error", async () => {
+  // The caller finds the error with its next read.
+  test("resolves on an error", async () => {
     await new PollingWaiter({ ppoll: () => -1 }, 5).wait();
   });
 
