@@ -5,9 +5,10 @@
  */
 import { type BodyFraming, bodyFraming } from "./body_framing.ts";
 import type { CheckedHttpOptions } from "./options.ts";
-import { HttpRefusal } from "../shared/http/refusal.ts";
+import { expectsContinue } from "../shared/http/expectation.ts";
+import { bodyTooLarge, endedWithinBody, HttpRefusal } from "../shared/http/refusal.ts";
 import { abortRequest, createRequest } from "../shared/http/request.ts";
-import { type BodySource, bodyTooLarge, endedWithinBody, RequestBody } from "./request_body.ts";
+import { type BodySource, RequestBody } from "./request_body.ts";
 import type { RequestHead } from "../shared/http/request_head.ts";
 import { ASTERISK, requestUrl, type Scheme } from "../shared/http/request_target.ts";
 import type { Takeover } from "../shared/http/upgrade.ts";
@@ -112,13 +113,6 @@ export function prepareExchange(
   if (url === ASTERISK) return new Exchange(head, undefined, body);
   const request = createRequest(head, url, received ?? body);
   return request instanceof HttpRefusal ? request : new Exchange(head, request, body);
-}
-
-/** RFC 9110 10.1.1: HTTP/1.0 knows no expectations, and there is no other than this one. */
-function expectsContinue({ http11, known: { expect } }: RequestHead): boolean | HttpRefusal {
-  if (expect === undefined || !http11) return false;
-  if (expect.toLowerCase() === "100-continue") return true;
-  return new HttpRefusal(417, "the only expectation that can be met is 100-continue");
 }
 
 /** A body that came along with its head costs no stream. */

@@ -6,7 +6,12 @@
 import type { BodyFraming } from "./body_framing.ts";
 import { ChunkedDecoder, type ChunkedLimits } from "./chunked.ts";
 import type { Input } from "../shared/http/input.ts";
-import { badRequest, HttpRefusal, RequestBodyError } from "../shared/http/refusal.ts";
+import {
+  bodyTooLarge,
+  endedWithinBody,
+  type HttpRefusal,
+  RequestBodyError,
+} from "../shared/http/refusal.ts";
 
 /** The bounds of a request body. */
 export interface BodyLimits extends ChunkedLimits {
@@ -192,14 +197,4 @@ export class RequestBody {
     this.refusal ??= refusal;
     throw new RequestBodyError(this.refusal);
   }
-}
-
-/** 400: the client has ended its side before the end of the body (RFC 9112 8). */
-export function endedWithinBody(): HttpRefusal {
-  return badRequest("the connection ended within the request body");
-}
-
-/** 413 (RFC 9110 15.5.14). */
-export function bodyTooLarge(maxBodyBytes: number): HttpRefusal {
-  return new HttpRefusal(413, `the request body is longer than ${maxBodyBytes} bytes`);
 }

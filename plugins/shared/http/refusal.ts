@@ -24,6 +24,16 @@ export function badRequest(reason: string): HttpRefusal {
   return new HttpRefusal(400, reason);
 }
 
+/** 400: the client has ended its side before the end of the body (RFC 9112 8). */
+export function endedWithinBody(): HttpRefusal {
+  return badRequest("the connection ended within the request body");
+}
+
+/** 413 (RFC 9110 15.5.14). */
+export function bodyTooLarge(maxBodyBytes: number): HttpRefusal {
+  return new HttpRefusal(413, `the request body is longer than ${maxBodyBytes} bytes`);
+}
+
 /** Why a request is aborted when its client ends the connection: as Fetch's own aborts. */
 export function clientGone(): DOMException {
   return new DOMException("The client has gone away", "AbortError");

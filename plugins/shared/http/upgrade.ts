@@ -9,10 +9,16 @@ import type { Input } from "./input.ts";
 /** The key of {@link Upgrade} in an application's env. */
 export const UPGRADE: unique symbol = Symbol("berth.http.upgrade");
 
+/** What of a socket another protocol needs: over HTTP/2 it is a stream of a connection. */
+export type UpgradedSocket = Pick<
+  TcpSocket,
+  "read" | "write" | "tryWrite" | "closeWrite" | "close" | "abort"
+>;
+
 /** A connection that speaks another protocol from here on. */
 export interface UpgradedConnection {
   /** The connection. */
-  readonly socket: TcpSocket;
+  readonly socket: UpgradedSocket;
   /** What has been received of the new protocol already, and everything that follows. */
   readonly input: Input;
   /** The stack's clock. */
