@@ -59,6 +59,7 @@ export const LAYERS: readonly Layer[] = [
       "core/api",
       "plugins/shared",
       "core/wire/bytes.ts",
+      "core/stack/token_bucket.ts",
       "hono",
       "zod",
       "@dnsquery/dns-packet",

@@ -1,0 +1,387 @@
+/**
+ * One connection: reads, asks the application, writes, and sets the times.
+ *
+ * @module
+ */
+import { stackOf } from "../../core/api/error_text.ts";
+import { TcpError } from "../../core/api/errors.ts";
+import { formatHostPort } from "../../core/api/host_port.ts";
+import type { Context } from "../../core/api/types.ts";
+import { ConnectionTimeouts, type Wait } from "../shared/http/connection_timeouts.ts";
+import type { DateField } from "../shared/http/date.ts";
+import { envOf } from "../shared/http/env.ts";
+import type { FetchApp } from "../shared/http/fetch_app.ts";
+import { Input } from "../shared/http/input.ts";
+import type { Turns } from "../shared/http/turns.ts";
+import { type Demand, demandOf, RefusedDemand } from "./demand.ts";
+import { Exchange, type ExchangeHost } from "./exchange.ts";
+import { Http2Fault } from "./fault.ts";
+import { ERROR, FRAME, FRAME_HEADER_BYTES } from "./frames.ts";
+import type { CheckedHttp2Options } from "./options.ts";
+import { Http2Session } from "./session.ts";
+import type { Http2Stream } from "./stream.ts";
+
+/** What the connections of one application have in common. */
+export interface SharedState {
+  /** The Date field. */
+  readonly date: DateField;
+  /** Whose turn it is. */
+  readonly turns: Turns;
+}
+
+/**
+ * Where the connection stands, and so what waiting for bytes too long means. `"drain"`: this side has
+ * ended, the client has not. `"gone"`: the client has, and something is still to be sent.
+ */
+type Phase = "head" | "body" | "idle" | "busy" | "drain" | "gone";
+
+/** Nothing is read while more than this waits to be sent: what is read may have to be answered. */
+const MAX_UNSENT_BYTES = 65_536;
+/** A read of that many bytes is followed by one with more room. */
+const MANY_BYTES = 4096;
+/** What is read over when this side has ended. */
+const MAX_DRAINED_BYTES = 262_144;
+/** An idle connection keeps no more room for its frames. */
+const SMALL_OUTPUT_BYTES = 4096;
+
+/** Serves the requests of one connection. */
+export class Http2Connection {
+  readonly #c: Context;
+  readonly #options: CheckedHttp2Options;
+  readonly #shared: SharedState;
+  readonly #input: Input;
+  readonly #session: Http2Session<Demand | RefusedDemand>;
+  readonly #host: ExchangeHost;
+  readonly #deadlines: ConnectionTimeouts;
+  readonly #exchanges = new Map<Http2Stream, Exchange>();
+  #phase: Phase = "idle";
+  /** The time for what `#phase` waits for is set. */
+  #isWaiting = false;
+  /** Requests that the application works on, those of streams that were reset among them. */
+  #running = 0;
+  #isReading = false;
+  #isFlushing = false;
+  #writing: Promise<void> | undefined;
+  #sweepAt = Infinity;
+  #cancelSweep: (() => void) | undefined;
+  #isShuttingDown = false;
+  #isLost = false;
+  #whenEmpty: (() => void) | undefined;
+
+  /** Makes the server's side of `c.socket`. `hasPreface`: it has been read. */
+  constructor(
+    c: Context,
+    app: FetchApp,
+    options: CheckedHttp2Options,
+    shared: SharedState,
+    hasPreface: boolean,
+  ) {
+    this.#c = c;
+    this.#options = options;
+    this.#shared = shared;
+    this.#input = new Input(c.socket);
+    this.#deadlines = new ConnectionTimeouts(c.clock, (wait) => this.#expire(wait));
+    this.#host = this.#makeHost(app);
+    const setting = {
+      maxBodyBytes: options.maxBodyBytes,
+      authority: formatHostPort(c.socket.localAddr),
+      scheme: c.socket.upgraded ? "https" : "http",
+    } as const;
+    this.#session = new Http2Session<Demand | RefusedDemand>(options, {
+      parse: (head) => demandOf(head, setting),
+      request: (stream, demand) => this.#serve(stream, demand),
+      closed: (stream) => void this.#exchanges.delete(stream),
+    }, hasPreface);
+  }
+
+  /** Serves until the client ends, the connection breaks or the stack closes. */
+  async run(): Promise<void> {
+    const { signal, socket, log } = this.#c;
+    const stop = () => this.#stop();
+    signal.addEventListener("abort", stop);
+    socket.closed.catch(() => this.#lose());
+    if (signal.aborted) stop();
+    try {
+      await this.#receiveAll();
+    } catch (error) {
+      // A client that goes away is no fault of this side.
+      if (!this.#isLost && !(error instanceof TcpError)) throw error;
+      log.debug("http2: connection lost", { error });
+    } finally {
+      signal.removeEventListener("abort", stop);
+      this.#lose();
+      this.#deadlines.dispose();
+      this.#cancelSweep?.();
+      log.debug("http2: connection ended", { counts: this.#session.counts });
+    }
+  }
+
+  // ---------------------------------------------------------------- receiving
+
+  async #receiveAll(): Promise<void> {
+    const input = this.#input;
+    let drained = 0;
+    let isMuch = false;
+    this.#flush();
+    while (true) {
+      while (this.#writing && this.#session.output.length > MAX_UNSENT_BYTES) await this.#writing;
+      this.#setPhase();
+      if (!(await input.fill(isMuch))) break;
+      const count = input.length;
+      isMuch = count >= MANY_BYTES;
+      if (this.#phase === "drain") {
+        input.start = input.end;
+        if ((drained += count) > MAX_DRAINED_BYTES) return;
+        continue;
+      }
+      this.#isReading = true;
+      input.start = this.#session.receive(
+        input.bytes,
+        input.start,
+        input.end,
+        this.#c.clock.now(),
+      );
+      this.#isReading = false;
+      if (this.#session.isShutdownAcknowledged) this.#session.goAway(ERROR.noError, "");
+      if (this.#session.fault) this.#logFault(this.#session.fault);
+      this.#flush();
+      this.#endIfDone();
+    }
+    if (this.#phase !== "drain") await this.#leave();
+  }
+
+  #logFault({ codeName, reason }: Http2Fault): void {
+    const { log, socket } = this.#c;
+    const remote = formatHostPort(socket.remoteAddr);
+    const { abuse, counts } = this.#session;
+    if (abuse !== undefined) {
+      log.info("http2: connection ended for abuse", { remote, abuse, counts });
+    } else log.debug("http2: the client broke the protocol", { remote, code: codeName, reason });
+  }
+
+  #setPhase(): void {
+    if (this.#phase === "drain") return;
+    const { length, bytes, start } = this.#input;
+    const { bodyTimeoutMs, headerTimeoutMs, keepAliveTimeoutMs } = this.#options;
+    const isData = length >= FRAME_HEADER_BYTES && bytes[start + 3] === FRAME.data;
+    if (isData) return this.#waitFor("body", bodyTimeoutMs);
+    if (length > 0 || !this.#session.isBetweenHeads) {
+      if (this.#phase !== "head") this.#waitFor("head", headerTimeoutMs);
+    } else if (this.#session.streams.size > 0) {
+      this.#phase = "busy";
+      this.#deadlines.clearRead();
+    } else if (this.#phase !== "idle" || !this.#isWaiting) {
+      this.#waitFor("idle", keepAliveTimeoutMs);
+    }
+  }
+
+  #waitFor(phase: Phase, ms: number): void {
+    this.#phase = phase;
+    this.#isWaiting = true;
+    this.#deadlines.setRead(ms);
+  }
+
+  // ---------------------------------------------------------------- requests
+
+  #serve(stream: Http2Stream, demand: Demand | RefusedDemand): boolean {
+    // RFC 9113 10.5: a stream that is reset at once makes room for the next, but not in the app.
+    if (this.#running >= this.#options.maxConcurrentStreams) return false;
+    if (demand instanceof RefusedDemand) {
+      this.#c.log.debug("http2: request refused", { ...demand.refusal });
+    }
+    const exchange = new Exchange(this.#host, stream, demand);
+    stream.handler = exchange;
+    this.#exchanges.set(stream, exchange);
+    const { turns } = this.#shared;
+    if (turns.isSpent) void turns.next().then(() => exchange.serve());
+    else exchange.serve();
+    return true;
+  }
+
+  #makeHost(app: FetchApp): ExchangeHost {
+    const { clock, log, signal, socket } = this.#c;
+    const { maxBodyBytes, bodyTimeoutMs, writeTimeoutMs } = this.#options;
+    const { date, turns } = this.#shared;
+    const envFor = envOf(socket, log);
+    return {
+      maxBodyBytes,
+      bodyTimeoutMs,
+      writeTimeoutMs,
+      fetch: (request, upgrade) => app.fetch(request, envFor(upgrade)),
+      count: (change) => void (this.#running += change),
+      date: () => date.at(clock.now()),
+      now: () => clock.now(),
+      watch: (at) => this.#watch(at),
+      spend: (bytes) => turns.spend(bytes),
+      sendHead: (stream, status, fields, endsStream) => {
+        this.#session.sendHead(stream, status, fields, endsStream);
+        this.#flushSoon();
+      },
+      sendData: (stream, data, endsStream) => {
+        const isAll = this.#session.sendData(stream, data, endsStream);
+        this.#flushSoon();
+        return isAll;
+      },
+      consume: (stream, bytes) => {
+        this.#session.consume(stream, bytes);
+        this.#flushSoon();
+      },
+      reset: (stream, code) => {
+        this.#session.reset(stream, code);
+        this.#flushSoon();
+      },
+      run: (takeover, tunnel) =>
+        takeover({ socket: tunnel, input: new Input(tunnel), clock, log, signal }),
+      logFailure: ({ method, target }, error) => {
+        const stack = stackOf(error);
+        log.error("http2: the application failed", { method, target, error, stack });
+      },
+    };
+  }
+
+  // ---------------------------------------------------------------- sending
+
+  /** Once for everything that happens before others have their turn. */
+  #flushSoon(): void {
+    if (this.#isReading || this.#isFlushing) return;
+    this.#isFlushing = true;
+    queueMicrotask(() => {
+      this.#isFlushing = false;
+      this.#flush();
+      this.#endIfDone();
+    });
+  }
+
+  /** Sends what fits at once; waits for room for the rest, if there is any. */
+  #flush(): void {
+    const { output } = this.#session;
+    while (output.length > 0 && this.#writing === undefined && !this.#isLost) {
+      const { bytes, length } = output;
+      const taken = this.#c.socket.tryWrite(bytes.subarray(0, length));
+      output.length = 0;
+      if (taken < length) {
+        // What is being written must stay as it is.
+        output.bytes = new Uint8Array(SMALL_OUTPUT_BYTES);
+        this.#writing = this.#writeRest(bytes.subarray(taken, length));
+      }
+      this.#session.pump();
+    }
+    if (this.#exchanges.size === 0 && output.length === 0) this.#rest();
+  }
+
+  /** Nothing is open. */
+  #rest(): void {
+    const { output } = this.#session;
+    if (output.bytes.length > SMALL_OUTPUT_BYTES) output.bytes = new Uint8Array(SMALL_OUTPUT_BYTES);
+    if (this.#phase === "busy") this.#waitFor("idle", this.#options.keepAliveTimeoutMs);
+  }
+
+  async #writeRest(bytes: Uint8Array): Promise<void> {
+    this.#deadlines.setWrite(this.#options.writeTimeoutMs);
+    try {
+      await this.#c.socket.write(bytes);
+    } catch {
+      return this.#lose();
+    }
+    this.#deadlines.clearWrite();
+    this.#writing = undefined;
+    this.#session.pump();
+    this.#flush();
+    this.#endIfDone();
+  }
+
+  // ---------------------------------------------------------------- the end
+
+  /** The stack closes, or the socket is dead. */
+  #stop(): void {
+    if (this.#isShuttingDown || this.#session.fault) return;
+    this.#isShuttingDown = true;
+    if (this.#session.streams.size === 0) this.#session.goAway(ERROR.noError, "");
+    else this.#session.shutdown();
+    this.#flush();
+    this.#endIfDone();
+  }
+
+  #endIfDone(): void {
+    const { streams, fault, isPeerLeaving } = this.#session;
+    if (streams.size > 0) return;
+    if (this.#phase === "gone") return this.#whenEmpty?.();
+    if (fault || isPeerLeaving || this.#isShuttingDown) this.#end();
+  }
+
+  /**
+   * Ends this side and waits, within bounds, for the client to end its own: closing at once could
+   * reset the connection before the client has read everything (RFC 9112 9.6).
+   */
+  #end(): void {
+    if (this.#phase === "drain" || this.#phase === "gone") return;
+    this.#session.goAway(ERROR.noError, "");
+    this.#flush();
+    this.#waitFor("drain", this.#options.lingerTimeoutMs);
+    void this.#closeWrite();
+  }
+
+  async #closeWrite(): Promise<void> {
+    while (this.#writing) await this.#writing;
+    await this.#c.socket.closeWrite().catch(() => {});
+  }
+
+  /** The client has ended its side: what is complete still goes out, within bounds. */
+  async #leave(): Promise<void> {
+    for (const exchange of [...this.#exchanges.values()]) exchange.leave();
+    this.#waitFor("gone", this.#options.lingerTimeoutMs);
+    if (this.#session.streams.size > 0 && !this.#isLost) {
+      await new Promise<void>((resolve) => this.#whenEmpty = resolve);
+    }
+    this.#flush();
+    while (this.#writing && !this.#isLost) await this.#writing;
+  }
+
+  #lose(): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    for (const exchange of [...this.#exchanges.values()]) exchange.lost();
+    this.#whenEmpty?.();
+  }
+
+  // ---------------------------------------------------------------- times
+
+  #expire(wait: Wait): void {
+    const { socket, log } = this.#c;
+    this.#isWaiting = false;
+    if (wait === "write") {
+      log.debug("http2: the client does not take the response");
+      socket.abort(new Error("The client does not take the response"));
+    } else if (this.#phase === "idle") {
+      this.#end();
+    } else if (this.#phase === "head" || this.#phase === "body") {
+      this.#session.fail(new Http2Fault(ERROR.enhanceYourCalm, "a frame did not come in time"));
+      this.#logFault(this.#session.fault!);
+      this.#end();
+    } else if (this.#phase === "gone") {
+      this.#whenEmpty?.();
+    } else {
+      socket.close().catch(() => {});
+    }
+  }
+
+  /** An exchange has something to do at `at`. */
+  #watch(at: number): void {
+    if (at >= this.#sweepAt) return;
+    this.#cancelSweep?.();
+    this.#sweepAt = at;
+    this.#cancelSweep = this.#c.clock.schedule(at, () => this.#sweep());
+  }
+
+  #sweep(): void {
+    const now = this.#c.clock.now();
+    this.#sweepAt = Infinity;
+    this.#cancelSweep = undefined;
+    let next = Infinity;
+    for (const exchange of [...this.#exchanges.values()]) {
+      if (exchange.deadline <= now) exchange.expire(now);
+      next = Math.min(next, exchange.deadline);
+    }
+    if (next < Infinity) this.#watch(next);
+  }
+}

@@ -1,0 +1,452 @@
+/**
+ * One request and its response.
+ *
+ * @module
+ */
+import { isShortAscii } from "../shared/http/characters.ts";
+import { isDecoded } from "../shared/http/content_coding.ts";
+import { impliedContentType } from "../shared/http/content_type.ts";
+import {
+  badRequest,
+  clientGone,
+  endedWithinBody,
+  HttpRefusal,
+  responseOf,
+} from "../shared/http/refusal.ts";
+import type { RequestHead } from "../shared/http/request_head.ts";
+import { abortRequest, createRequest } from "../shared/http/request.ts";
+import { ASTERISK } from "../shared/http/request_target.ts";
+import { PIECE_BYTES, ResponseContent } from "../shared/http/response_content.ts";
+import { neverHasContent } from "../shared/http/status.ts";
+import type { Takeover, Upgrade } from "../shared/http/upgrade.ts";
+import { takeWholeBody } from "../shared/http/whole_body.ts";
+import { type Demand, RefusedDemand } from "./demand.ts";
+import { ERROR, type ErrorCode } from "./frames.ts";
+import { dropEncoding, type ResponseFields, responseFields } from "./response_fields.ts";
+import type { Http2Stream, StreamHandler } from "./stream.ts";
+import { StreamBody } from "./stream_body.ts";
+import { StreamTunnel } from "./tunnel.ts";
+
+/** What an exchange needs of its connection. */
+export interface ExchangeHost {
+  /** Bytes of a request's body, at most. */
+  readonly maxBodyBytes: number;
+  /** Between two pieces of a request's body. */
+  readonly bodyTimeoutMs: number;
+  /** For the client to take a piece of a response. */
+  readonly writeTimeoutMs: number;
+  /** Asks the application. */
+  fetch(request: Request, upgrade: Upgrade): Response | Promise<Response>;
+  /** The application has begun, or ended, to work on a request. */
+  count(running: 1 | -1): void;
+  /** The value of Date. */
+  date(): string;
+  /** The time in milliseconds. */
+  now(): number;
+  /** `expire` is to be called at `at`. */
+  watch(at: number): void;
+  /** A body of so many bytes has been made at once. */
+  spend(bytes: number): void;
+  /** Sends the head of a response. */
+  sendHead(
+    stream: Http2Stream,
+    status: number,
+    fields: readonly string[],
+    endsStream: boolean,
+  ): void;
+  /** Sends data; false: not all of it fits, `drained` follows. */
+  sendData(stream: Http2Stream, data: Uint8Array, endsStream: boolean): boolean;
+  /** Opens the windows by what has been dealt with. */
+  consume(stream: Http2Stream, bytes: number): void;
+  /** Ends a stream before its end. */
+  reset(stream: Http2Stream, code: ErrorCode): void;
+  /** Runs another protocol on a stream. */
+  run(takeover: Takeover, tunnel: StreamTunnel): Promise<void>;
+  /** The application is to blame. */
+  logFailure(head: Pick<RequestHead, "method" | "target">, error: unknown): void;
+}
+
+/** Serves one stream. */
+export class Exchange implements StreamHandler {
+  readonly #host: ExchangeHost;
+  readonly #stream: Http2Stream;
+  readonly #demand: Demand | RefusedDemand;
+  #request: Request | undefined;
+  #body: StreamBody | undefined;
+  #content: ResponseContent | undefined;
+  #takeover: Takeover | undefined;
+  #tunnel: StreamTunnel | undefined;
+  #hasHead = false;
+  #isAnswering = false;
+  /** Nothing can be sent any more. */
+  #isLost = false;
+  /** The client has ended the connection: it may be there still, and nobody knows. */
+  #isGone = false;
+  #whenDrained: (() => void) | undefined;
+  #readAt = Infinity;
+  #writeAt = Infinity;
+
+  /** Makes the exchange of a stream whose head has come. */
+  constructor(host: ExchangeHost, stream: Http2Stream, demand: Demand | RefusedDemand) {
+    this.#host = host;
+    this.#stream = stream;
+    this.#demand = demand;
+  }
+
+  /** When `expire` has something to do. */
+  get deadline(): number {
+    return Math.min(this.#readAt, this.#writeAt);
+  }
+
+  /** Asks the application, and sends what it answers. */
+  serve(): void {
+    if (this.#isLost) return;
+    const demand = this.#demand;
+    if (demand instanceof RefusedDemand) return this.#answer(responseOf(demand.refusal));
+    const { head, url, expects, isWebSocket } = demand;
+    // Fetch has no URL for "*", and RFC 9110 9.3.7 wants no more than an answer.
+    if (url === ASTERISK) return this.#answer(new Response(null, { status: 204 }));
+    const hasBody = !this.#stream.isRemoteClosed && !isWebSocket && head.method !== "GET" &&
+      head.method !== "HEAD";
+    if (hasBody) this.#body = this.#makeBody(expects);
+    const request = createRequest(head, url, this.#body);
+    if (request instanceof HttpRefusal) return this.#answer(responseOf(request));
+    this.#request = request;
+    let response: Response | Promise<Response>;
+    try {
+      response = this.#host.fetch(request, this.#upgrade);
+    } catch (error) {
+      return this.#answer(this.#failed(error));
+    }
+    if (isSendable(response)) return this.#answer(response);
+    void this.#whenAnswered(response);
+  }
+
+  /** The client has ended its side of the connection, as HTTP/1.1's who has gone. */
+  leave(): void {
+    if (this.#isGone || this.#isLost) return;
+    this.#isGone = true;
+    this.#body?.fail(endedWithinBody());
+    this.#tunnel?.end();
+    this.#abort();
+  }
+
+  /** Something takes too long. */
+  expire(now: number): void {
+    if (this.#readAt <= now) {
+      this.#readAt = Infinity;
+      this.#body?.fail(new HttpRefusal(408, "the request body did not come in time"));
+    }
+    if (this.#writeAt <= now) {
+      this.#writeAt = Infinity;
+      // RFC 9113 10.5: a window that stays closed holds what is to go through it.
+      this.#host.reset(this.#stream, ERROR.cancel);
+      this.lost();
+    }
+  }
+
+  // ---------------------------------------------------------------- events of the stream
+
+  /** @inheritdoc */
+  data(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#tunnel) this.#tunnel.data(bytes, start, end);
+    else if (this.#body) {
+      this.#readAt = Infinity;
+      this.#body.data(bytes, start, end);
+    } else this.#host.consume(this.#stream, end - start);
+  }
+
+  /** @inheritdoc */
+  end(): void {
+    this.#body?.end();
+    this.#tunnel?.end();
+  }
+
+  /** @inheritdoc */
+  drained(): void {
+    this.#writeAt = Infinity;
+    this.#whenDrained?.();
+    this.#whenDrained = undefined;
+  }
+
+  /** @inheritdoc */
+  lost(): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    this.#readAt = this.#writeAt = Infinity;
+    this.#body?.fail(badRequest("the stream was reset within the request body"));
+    this.#tunnel?.lose();
+    this.#abort();
+    this.drained();
+  }
+
+  #abort(): void {
+    const reason = clientGone();
+    if (this.#request) abortRequest(this.#request, reason);
+    this.#content?.cancel(reason);
+  }
+
+  // ---------------------------------------------------------------- the request
+
+  #makeBody(expects: boolean): StreamBody {
+    const host = this.#host;
+    return new StreamBody({
+      maxBodyBytes: host.maxBodyBytes,
+      consume: (bytes) => host.consume(this.#stream, bytes),
+      setWaiting: (isWaiting) => {
+        this.#readAt = isWaiting ? host.now() + host.bodyTimeoutMs : Infinity;
+        if (isWaiting) host.watch(this.#readAt);
+      },
+      sendContinue: () => {
+        if (!this.#hasHead && !this.#isLost) host.sendHead(this.#stream, 100, NO_FIELDS, false);
+      },
+    }, expects);
+  }
+
+  readonly #upgrade = (takeover: Takeover): boolean => {
+    const isWebSocket = this.#demand instanceof RefusedDemand ? false : this.#demand.isWebSocket;
+    if (this.#isAnswering || this.#takeover || !isWebSocket) return false;
+    this.#takeover = takeover;
+    return true;
+  };
+
+  async #whenAnswered(promised: Response | Promise<Response>): Promise<void> {
+    let response: Response;
+    this.#host.count(1);
+    try {
+      response = await promised;
+      if (!isSendable(response)) {
+        throw new TypeError("The application's fetch() did not return a Response to send");
+      }
+    } catch (error) {
+      response = this.#failed(error);
+    }
+    this.#host.count(-1);
+    this.#answer(response);
+  }
+
+  #failed(error: unknown): Response {
+    // Nobody waits for the answer of a handler that the abort has ended.
+    const isClients = this.#isLost || this.#isGone || this.#body?.refusal !== undefined;
+    if (!isClients) this.#host.logFailure(this.#demand.head, error);
+    return responseOf(new HttpRefusal(500, "the application failed"));
+  }
+
+  // ---------------------------------------------------------------- the response
+
+  #answer(given: Response): void {
+    this.#isAnswering = true;
+    // An application may have caught it; the client is told what was wrong with its request.
+    const refusal = this.#body?.refusal;
+    if (this.#isLost || refusal) discard(given);
+    if (this.#isLost) return;
+    const response = refusal ? responseOf(refusal) : given;
+    try {
+      if (response.status === 101) return this.#switchProtocols(response);
+      this.#sendAll(response);
+    } catch (error) {
+      this.#recover(error);
+    }
+  }
+
+  #sendAll(response: Response): void {
+    const sending = this.#send(response);
+    if (sending === undefined) return this.#finish();
+    sending.then(() => this.#finish(), (error) => this.#recover(error));
+  }
+
+  /** Everything has been sent: the request has come to its end. */
+  #finish(): void {
+    if (this.#isLost) return;
+    // Nothing that happens to the client from here on concerns the application.
+    this.#request = undefined;
+    this.#isLost = true;
+    this.#readAt = this.#writeAt = Infinity;
+    this.#body?.detach();
+    // RFC 9113 8.1: the client need not send the rest of its request.
+    this.#host.reset(this.#stream, ERROR.noError);
+  }
+
+  /** The response cannot be sent, or not to its end. */
+  #recover(error: unknown): void {
+    if (this.#isLost) return;
+    const isClients = this.#isGone || this.#body?.refusal !== undefined;
+    if (!isClients) this.#host.logFailure(this.#demand.head, error);
+    if (!this.#hasHead && !this.#isGone) {
+      const refusal = this.#body?.refusal ?? new HttpRefusal(500, "the application failed");
+      return this.#sendAll(responseOf(refusal));
+    }
+    // RFC 9113 8.1: half a response must not look like a whole one.
+    this.#host.reset(this.#stream, this.#isGone ? ERROR.cancel : ERROR.internalError);
+    this.lost();
+  }
+
+  /** Sends `response`, at once where nothing has to be waited for. */
+  #send(response: Response): Promise<void> | undefined {
+    const fields = responseFields(response.headers);
+    const { status, body } = response;
+    if (neverHasContent(status)) {
+      if (body && !body.locked) body.cancel().catch(() => {});
+      return void this.#sendHead(status, fields, undefined, true);
+    }
+    const whole = fields.contentEncoding === undefined ? takeWholeBody(response) : undefined;
+    if (whole !== undefined) {
+      if (whole.length > PIECE_BYTES) this.#host.spend(whole.length);
+      if (typeof whole === "string") {
+        return this.#sendWhole(status, fields, bytesOfText(whole), whole);
+      }
+      if (whole instanceof Uint8Array) return this.#sendWhole(status, fields, whole, whole);
+      return whole.take().then((bytes) => this.#sendWhole(status, fields, bytes, bytes));
+    }
+    if (response.bodyUsed) throw new TypeError("The response body has been read already");
+    if (body) return this.#sendBody(response, fields, body);
+    if (!this.#isHead) return this.#sendWhole(status, fields, NOTHING, NOTHING);
+    // What answers HEAD may tell the length that the answer to GET would have (RFC 9110 8.6).
+    if (isDecodedContent(response, fields, NOTHING)) dropEncoding(fields);
+    return void this.#sendHead(status, fields, fields.contentLength, true);
+  }
+
+  get #isHead(): boolean {
+    return this.#demand.head.method === "HEAD";
+  }
+
+  #sendHead(
+    status: number,
+    fields: ResponseFields,
+    contentLength: number | undefined,
+    endsStream: boolean,
+  ): void {
+    if (!fields.hasDate) fields.list.push("date", this.#host.date());
+    if (contentLength !== undefined) fields.list.push("content-length", String(contentLength));
+    this.#hasHead = true;
+    this.#host.sendHead(this.#stream, status, fields.list, endsStream);
+  }
+
+  /** `content`: what `data` was made of. Its length is what it has, whatever the application says. */
+  #sendWhole(
+    status: number,
+    fields: ResponseFields,
+    data: Uint8Array,
+    content: string | Uint8Array,
+  ): Promise<void> | undefined {
+    addImpliedType(fields, content);
+    const isAll = this.#isHead || data.length === 0;
+    this.#sendHead(status, fields, data.length, isAll);
+    return isAll ? undefined : this.#sendData(data, true);
+  }
+
+  /** Sends what may be a stream, and may turn out to be short. */
+  async #sendBody(
+    response: Response,
+    fields: ResponseFields,
+    body: ReadableStream<unknown>,
+  ): Promise<void> {
+    const content = new ResponseContent(body);
+    try {
+      await content.gather(false);
+      if (isDecodedContent(response, fields, content.data)) dropEncoding(fields);
+      if (content.ended) {
+        return await this.#sendWhole(response.status, fields, content.data, content.data);
+      }
+      if (this.#isLost || this.#isGone) return content.cancel(clientGone());
+      this.#content = content;
+      if (content.data.length >= PIECE_BYTES) addImpliedType(fields, content.data);
+      this.#sendHead(response.status, fields, fields.contentLength, this.#isHead);
+      if (this.#isHead) return content.cancel();
+      await this.#sendStream(content, fields.contentLength);
+    } catch (error) {
+      content.cancel(error);
+      throw error;
+    } finally {
+      this.#content = undefined;
+    }
+  }
+
+  async #sendStream(content: ResponseContent, promised: number | undefined): Promise<void> {
+    let sent = 0;
+    while (true) {
+      const { data, ended } = content;
+      sent += data.length;
+      const fits = promised === undefined || (ended ? sent === promised : sent <= promised);
+      // RFC 9113 8.1.1: content of another length would make the response malformed.
+      if (!fits) throw wrongLength(promised);
+      for (let at = 0; at < data.length || ended && at === 0; at += PIECE_BYTES) {
+        const piece = data.subarray(at, at + PIECE_BYTES);
+        await this.#sendData(piece, ended && at + PIECE_BYTES >= data.length);
+        if (this.#isLost) return;
+      }
+      if (ended) return;
+      await content.gather(true);
+    }
+  }
+
+  /** `undefined`: all of it has been put into frames. */
+  #sendData(data: Uint8Array, endsStream: boolean): Promise<void> | undefined {
+    if (this.#host.sendData(this.#stream, data, endsStream)) return undefined;
+    this.#writeAt = this.#host.now() + this.#host.writeTimeoutMs;
+    this.#host.watch(this.#writeAt);
+    return new Promise((resolve) => this.#whenDrained = resolve);
+  }
+
+  // ---------------------------------------------------------------- another protocol
+
+  /** The 101 of HTTP/1.1 is a 200 here (RFC 8441 5). */
+  #switchProtocols(response: Response): void {
+    if (!this.#takeover) throw new TypeError("A response of 101 without an upgrade");
+    const tunnel = new StreamTunnel({
+      sendData: (data, endsStream) => this.#sendData(data, endsStream),
+      consume: (bytes) => this.#host.consume(this.#stream, bytes),
+      reset: () => {
+        this.#host.reset(this.#stream, ERROR.cancel);
+        this.lost();
+      },
+    });
+    this.#tunnel = tunnel;
+    this.#sendHead(200, responseFields(response.headers), undefined, false);
+    const over = () => {
+      if (!this.#stream.isOver) this.#host.reset(this.#stream, ERROR.cancel);
+      this.lost();
+    };
+    this.#host.run(this.#takeover, tunnel).then(over, over);
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+const NO_FIELDS: readonly string[] = [];
+const encoder = new TextEncoder();
+
+/** Response.error() has the status 0; of those below 200 only 101 can be answered. */
+function isSendable(response: unknown): response is Response {
+  return response instanceof Response && (response.status >= 200 || response.status === 101);
+}
+
+/** Its source learns that nobody wants it. */
+function discard({ body }: Response): void {
+  if (body && !body.locked) body.cancel().catch(() => {});
+}
+
+function bytesOfText(text: string): Uint8Array {
+  if (!isShortAscii(text)) return encoder.encode(text);
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
+
+function addImpliedType(fields: ResponseFields, content: string | Uint8Array): void {
+  if (fields.hasContentType) return;
+  // A small part of much tells as well what it is.
+  const beginning = typeof content === "string" || content.length <= PIECE_BYTES
+    ? content
+    : content.subarray(0, PIECE_BYTES);
+  const type = impliedContentType(beginning);
+  if (type !== "") fields.list.push("content-type", type);
+}
+
+function isDecodedContent(response: Response, fields: ResponseFields, data: Uint8Array): boolean {
+  const { contentEncoding } = fields;
+  return contentEncoding !== undefined && isDecoded(contentEncoding, data, response.url !== "");
+}
+
+function wrongLength(promised: number): TypeError {
+  return new TypeError(`The response body does not have its content-length of ${promised} bytes`);
+}

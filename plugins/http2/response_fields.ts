@@ -1,0 +1,56 @@
+/**
+ * The fields of a response (RFC 9113 8.2, 8.3.2).
+ *
+ * @module
+ */
+import { parseContentLength } from "../shared/http/content_length.ts";
+
+/** What an application has set, without what the server decides itself. */
+export interface ResponseFields {
+  /** Names and values in turn. */
+  readonly list: string[];
+  /** The length that it promises; only of a body whose end is not in sight it counts. */
+  contentLength: number | undefined;
+  /** The value of Content-Encoding. */
+  contentEncoding: string | undefined;
+  /** It has a Date of its own. */
+  hasDate: boolean;
+  /** It has a Content-Type. */
+  hasContentType: boolean;
+}
+
+/** Those of HTTP/1.1's connections (RFC 9113 8.2.2), and of its handshake for WebSockets (RFC 8441 5). */
+const DROPPED: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "sec-websocket-accept",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** Collects the fields of `headers`. */
+export function responseFields(headers: Headers): ResponseFields {
+  const fields: ResponseFields = {
+    list: [],
+    contentLength: undefined,
+    contentEncoding: undefined,
+    hasDate: false,
+    hasContentType: false,
+  };
+  headers.forEach((value, name) => {
+    if (name === "content-length") return fields.contentLength = parseContentLength(value);
+    if (DROPPED.has(name)) return;
+    if (name === "content-type") fields.hasContentType = true;
+    else if (name === "date") fields.hasDate = true;
+    else if (name === "content-encoding") fields.contentEncoding = value;
+    fields.list.push(name, value);
+  });
+  return fields;
+}
+
+/** Takes out what is not true of content that is not encoded after all. */
+export function dropEncoding(fields: ResponseFields): void {
+  fields.list.splice(fields.list.indexOf("content-encoding"), 2);
+  fields.contentEncoding = fields.contentLength = undefined;
+}
