@@ -7,11 +7,7 @@ import { checkOptions } from "../core/api/options.ts";
 import { markFactory } from "../core/api/plugin.ts";
 import type { Plugin } from "../core/api/types.ts";
 import { Http2Connection } from "./http2/connection.ts";
-import {
-  type CheckedHttp2Options,
-  type Http2Options,
-  http2OptionsSchema,
-} from "./http2/options.ts";
+import { type Http2Options, http2OptionsSchema } from "./http2/options.ts";
 import { readPreface } from "./http2/preface.ts";
 import { DateField } from "./shared/http/date.ts";
 import type { FetchApp } from "./shared/http/fetch_app.ts";

@@ -282,9 +282,10 @@ export class Http2Connection {
       await this.#c.socket.write(bytes);
     } catch {
       return this.#lose();
+    } finally {
+      this.#deadlines.clearWrite();
+      this.#writing = undefined;
     }
-    this.#deadlines.clearWrite();
-    this.#writing = undefined;
     this.#session.pump();
     this.#flush();
     this.#endIfDone();

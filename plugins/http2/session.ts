@@ -644,20 +644,20 @@ export class Http2Session<Request> {
     const fault = this.#fault ?? this.#peer.apply(bytes, start, end);
     if (fault) return this.#fail(fault);
     this.#encoder.allowTableSize(this.#peer.headerTableSize);
+    if (!this.#moveWindows(this.#peer.initialWindowSize - before)) return;
     this.output.settingsAck();
-    this.#moveWindows(this.#peer.initialWindowSize - before);
+    if (this.#blocked.size > 0) this.pump();
   }
 
   /** RFC 9113 6.9.2: the windows of open streams change with the setting, below zero too. */
-  #moveWindows(difference: number): void {
-    if (difference === 0) return;
+  #moveWindows(difference: number): boolean {
     for (const stream of this.streams.values()) {
       stream.sendWindow += difference;
-      if (stream.sendWindow > MAX_WINDOW) {
-        return this.#fail(new Http2Fault(ERROR.flowControlError, "a window above 2^31 - 1"));
-      }
+      if (stream.sendWindow <= MAX_WINDOW) continue;
+      this.#fail(new Http2Fault(ERROR.flowControlError, "a window above 2^31 - 1"));
+      return false;
     }
-    if (difference > 0) this.pump();
+    return true;
   }
 
   #readPing(bytes: Uint8Array, start: number, end: number, flags: number, id: number): void {
