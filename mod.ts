@@ -35,7 +35,6 @@ export { dns } from "./adapters/plugins/dns.ts";
 export { egress } from "./adapters/plugins/egress.ts";
 export { connectProxy } from "./adapters/plugins/connect_proxy.ts";
 export { forward } from "./adapters/plugins/forward.ts";
-export { http2, type Http2Options } from "./adapters/plugins/http2.ts";
 export {
   type DuplicateAddress,
   ethernet,

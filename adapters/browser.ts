@@ -82,3 +82,4 @@ export {
   type PeerAddress,
   RequestBodyError,
 } from "../plugins/http.ts";
+export { http2, type Http2Options } from "../plugins/http2.ts";

@@ -48,7 +48,7 @@ const INTERFACES: Readonly<Record<string, Give>> = {
   "plugins/socks5.ts Socks5UdpOptions": (udp: Options) => berth.socks5({ udp }),
   "adapters/links/ethernet/options.ts EthernetOptions": (options: Options) =>
     berth.ethernet(berth.framePortPair()[0], { addresses: ["10.0.0.1/24"], ...options }),
-  "adapters/plugins/http2.ts Http2Options": (options: Options) => berth.http2(app, options),
+  "plugins/http2/options.ts Http2Options": (options: Options) => berth.http2(app, options),
   "adapters/links/qemu_dgram.ts QemuDgramOptions": (options: Options) =>
     berth.openQemuDgram({ local: "127.0.0.1:0", remote: "127.0.0.1:1", ...options }),
   "adapters/links/qemu_stream.ts QemuStreamOptions": (options: Options) =>

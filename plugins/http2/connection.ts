@@ -16,7 +16,7 @@ import type { Turns } from "../shared/http/turns.ts";
 import { type Demand, demandOf, RefusedDemand } from "./demand.ts";
 import { Exchange, type ExchangeHost } from "./exchange.ts";
 import { Http2Fault } from "./fault.ts";
-import { ERROR, FRAME, FRAME_HEADER_BYTES } from "./frames.ts";
+import { ERROR } from "./frames.ts";
 import type { CheckedHttp2Options } from "./options.ts";
 import { Http2Session } from "./session.ts";
 import type { Http2Stream } from "./stream.ts";
@@ -33,7 +33,7 @@ export interface SharedState {
  * Where the connection stands, and so what waiting for bytes too long means. `"drain"`: this side has
  * ended, the client has not. `"gone"`: the client has, and something is still to be sent.
  */
-type Phase = "head" | "body" | "idle" | "busy" | "drain" | "gone";
+type Phase = "head" | "idle" | "busy" | "drain" | "gone";
 
 /** Nothing is read while more than this waits to be sent: what is read may have to be answered. */
 const MAX_UNSENT_BYTES = 65_536;
@@ -90,7 +90,11 @@ export class Http2Connection {
     this.#session = new Http2Session<Demand | RefusedDemand>(options, {
       parse: (head) => demandOf(head, setting),
       request: (stream, demand) => this.#serve(stream, demand),
-      closed: (stream) => void this.#exchanges.delete(stream),
+      closed: (stream) => {
+        this.#exchanges.delete(stream);
+        // The time without a request begins anew.
+        if (this.#phase === "idle") this.#isWaiting = false;
+      },
     }, hasPreface);
   }
 
@@ -161,11 +165,8 @@ export class Http2Connection {
 
   #setPhase(): void {
     if (this.#phase === "drain") return;
-    const { length, bytes, start } = this.#input;
-    const { bodyTimeoutMs, headerTimeoutMs, keepAliveTimeoutMs } = this.#options;
-    const isData = length >= FRAME_HEADER_BYTES && bytes[start + 3] === FRAME.data;
-    if (isData) return this.#waitFor("body", bodyTimeoutMs);
-    if (length > 0 || !this.#session.isBetweenHeads) {
+    const { headerTimeoutMs, keepAliveTimeoutMs } = this.#options;
+    if (this.#input.length > 0 || !this.#session.isBetweenHeads) {
       if (this.#phase !== "head") this.#waitFor("head", headerTimeoutMs);
     } else if (this.#session.streams.size > 0) {
       this.#phase = "busy";
@@ -355,7 +356,7 @@ export class Http2Connection {
       socket.abort(new Error("The client does not take the response"));
     } else if (this.#phase === "idle") {
       this.#end();
-    } else if (this.#phase === "head" || this.#phase === "body") {
+    } else if (this.#phase === "head") {
       this.#session.fail(new Http2Fault(ERROR.enhanceYourCalm, "a frame did not come in time"));
       this.#logFault(this.#session.fault!);
       this.#end();

@@ -106,6 +106,8 @@ export class Exchange implements StreamHandler {
     const { head, url, expects, isWebSocket } = demand;
     // Fetch has no URL for "*", and RFC 9110 9.3.7 wants no more than an answer.
     if (url === ASTERISK) return this.#answer(new Response(null, { status: 204 }));
+    // A client may send before it has been answered.
+    if (isWebSocket) this.#tunnel = this.#makeTunnel();
     const hasBody = !this.#stream.isRemoteClosed && !isWebSocket && head.method !== "GET" &&
       head.method !== "HEAD";
     if (hasBody) this.#body = this.#makeBody(expects);
@@ -263,6 +265,7 @@ export class Exchange implements StreamHandler {
     this.#isLost = true;
     this.#readAt = this.#writeAt = Infinity;
     this.#body?.detach();
+    this.#tunnel?.lose();
     // RFC 9113 8.1: the client need not send the rest of its request.
     this.#host.reset(this.#stream, ERROR.noError);
   }
@@ -390,10 +393,8 @@ export class Exchange implements StreamHandler {
 
   // ---------------------------------------------------------------- another protocol
 
-  /** The 101 of HTTP/1.1 is a 200 here (RFC 8441 5). */
-  #switchProtocols(response: Response): void {
-    if (!this.#takeover) throw new TypeError("A response of 101 without an upgrade");
-    const tunnel = new StreamTunnel({
+  #makeTunnel(): StreamTunnel {
+    return new StreamTunnel({
       sendData: (data, endsStream) => this.#sendData(data, endsStream),
       consume: (bytes) => this.#host.consume(this.#stream, bytes),
       reset: () => {
@@ -401,7 +402,12 @@ export class Exchange implements StreamHandler {
         this.lost();
       },
     });
-    this.#tunnel = tunnel;
+  }
+
+  /** The 101 of HTTP/1.1 is a 200 here (RFC 8441 5). */
+  #switchProtocols(response: Response): void {
+    const tunnel = this.#tunnel;
+    if (!this.#takeover || !tunnel) throw new TypeError("A response of 101 without an upgrade");
     this.#sendHead(200, responseFields(response.headers), undefined, false);
     const over = () => {
       if (!this.#stream.isOver) this.#host.reset(this.#stream, ERROR.cancel);

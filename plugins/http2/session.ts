@@ -86,6 +86,10 @@ export class Http2Session<Request> {
   #blockStream = 0;
   #blockEndsStream = false;
   #continuations = 0;
+  /** The rest of a frame of DATA that has not come whole. */
+  #dataLeft = 0;
+  #dataFlags = 0;
+  #dataStream = 0;
   #lastStreamId = 0;
   /** Above: not served, this side has said GOAWAY. */
   #acceptedStreamId = MAX_WINDOW;
@@ -152,8 +156,8 @@ export class Http2Session<Request> {
   }
 
   /**
-   * Reads the whole frames of `bytes[start..end)`, and returns how far that was: what is left is the
-   * beginning of a frame, to be passed again with more behind it. `now` is in milliseconds.
+   * Reads the frames of `bytes[start..end)`, and returns how far that was: what is left is the beginning
+   * of a frame, to be passed again with more behind it. `now` is in milliseconds.
    */
   receive(bytes: Uint8Array, start: number, end: number, now: number): number {
     this.#now = now;
@@ -162,7 +166,13 @@ export class Http2Session<Request> {
       if (!this.#readPreface(bytes, start, end)) return start;
       at += PREFACE.length;
     }
-    while (this.#fault === undefined && end - at >= FRAME_HEADER_BYTES) {
+    while (this.#fault === undefined) {
+      if (this.#dataLeft > 0) {
+        if (at === end) break;
+        at = this.#readPartOfData(bytes, at, end);
+        continue;
+      }
+      if (end - at < FRAME_HEADER_BYTES) break;
       const length = bytes[at]! << 16 | bytes[at + 1]! << 8 | bytes[at + 2]!;
       // RFC 9113 4.2: of SETTINGS_MAX_FRAME_SIZE, which this side leaves at its least.
       if (length > DEFAULT_MAX_FRAME_SIZE) {
@@ -170,13 +180,34 @@ export class Http2Session<Request> {
         break;
       }
       const payload = at + FRAME_HEADER_BYTES;
-      if (end - payload < length) break;
       const id = (bytes[at + 5]! & 0x7f) << 24 | bytes[at + 6]! << 16 | bytes[at + 7]! << 8 |
         bytes[at + 8]!;
-      this.#readFrame(bytes, payload, payload + length, bytes[at + 3]!, bytes[at + 4]!, id);
-      at = payload + length;
+      const type = bytes[at + 3]!;
+      const flags = bytes[at + 4]!;
+      if (end - payload >= length) {
+        this.#readFrame(bytes, payload, payload + length, type, flags, id);
+        at = payload + length;
+      } else if (this.#mayBeCut(type, flags)) {
+        this.#dataLeft = length;
+        this.#dataFlags = flags;
+        this.#dataStream = id;
+        at = payload;
+      } else break;
     }
     return this.#fault === undefined ? at : end;
+  }
+
+  /** Data of large frames is passed on as it comes. */
+  #mayBeCut(type: number, flags: number): boolean {
+    return type === FRAME.data && (flags & FLAG.padded) === 0 && this.isBetweenHeads;
+  }
+
+  #readPartOfData(bytes: Uint8Array, start: number, end: number): number {
+    const to = Math.min(end, start + this.#dataLeft);
+    this.#dataLeft -= to - start;
+    const flags = this.#dataLeft > 0 ? this.#dataFlags & ~FLAG.endStream : this.#dataFlags;
+    this.#readData(bytes, start, to, flags, this.#dataStream);
+    return to;
   }
 
   /** Sends the head of a response; `fields`: names, in lower case, and values in turn. */

@@ -103,9 +103,10 @@ export class StreamTunnel implements UpgradedSocket {
     this.#serve();
   }
 
-  /** The stream has been reset. */
+  /** The stream is over: nobody reads what has come, or writes. */
   lose(): void {
     this.#isLost = true;
+    for (const chunk of this.#chunks.splice(0)) this.#stream.consume(chunk.length);
     this.end();
   }
 

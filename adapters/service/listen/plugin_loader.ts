@@ -19,7 +19,7 @@ import { connectProxy } from "../../plugins/connect_proxy.ts";
 import { dns } from "../../plugins/dns.ts";
 import { egress } from "../../plugins/egress.ts";
 import { forward } from "../../plugins/forward.ts";
-import { http2 } from "../../plugins/http2.ts";
+import { http2 } from "../../../plugins/http2.ts";
 import { socks5 } from "../../plugins/socks5.ts";
 import { staticFiles, type StaticFilesOptions } from "../../plugins/static_files.ts";
 import { demo } from "../cli/demo.ts";

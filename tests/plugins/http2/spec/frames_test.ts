@@ -1,21 +1,23 @@
-import { AHOY, rows } from "./rows.ts";
+import { describe } from "bun:test";
+import { AHOY, rows } from "./spec_conformance.ts";
 
-rows("starting HTTP/2", [
-  [
-    "9113 3.4",
-    "the server's preface is SETTINGS, and the client's is acknowledged",
-    `
+describe("starting HTTP/2", () =>
+  rows([
+    [
+      "9113 3.4",
+      "the server's preface is SETTINGS, and the client's is acknowledged",
+      `
     > PREFACE
     > SETTINGS
     < SETTINGS MAX_CONCURRENT_STREAMS=100 INITIAL_WINDOW_SIZE=262144 MAX_HEADER_LIST_SIZE=32768 ENABLE_CONNECT_PROTOCOL=1
     < WINDOW_UPDATE 0 983041
     < SETTINGS ACK
   `,
-  ],
-  [
-    "9113 3.4",
-    "a client may ask before it has seen the server's preface",
-    `
+    ],
+    [
+      "9113 3.4",
+      "a client may ask before it has seen the server's preface",
+      `
     > PREFACE
     > SETTINGS
     > HEADERS 1 END_STREAM GET /
@@ -24,11 +26,11 @@ rows("starting HTTP/2", [
     < SETTINGS ACK
     ${AHOY}
   `,
-  ],
-  [
-    "9113 3.4",
-    "a first frame that is not SETTINGS ends the connection",
-    `
+    ],
+    [
+      "9113 3.4",
+      "a first frame that is not SETTINGS ends the connection",
+      `
     > PREFACE
     > PING 0102030405060708
     < SETTINGS ...
@@ -36,11 +38,11 @@ rows("starting HTTP/2", [
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 3.4",
-    "a first frame that acknowledges SETTINGS ends the connection",
-    `
+    ],
+    [
+      "9113 3.4",
+      "a first frame that acknowledges SETTINGS ends the connection",
+      `
     > PREFACE
     > SETTINGS ACK
     < SETTINGS ...
@@ -48,39 +50,40 @@ rows("starting HTTP/2", [
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("frames", [
-  [
-    "9113 4.1",
-    "a frame of unknown type is ignored",
-    `
+describe("frames", () =>
+  rows([
+    [
+      "9113 4.1",
+      "a frame of unknown type is ignored",
+      `
     > FRAME 22 0 0 0000000000000000
     > PING 0102030405060708
     < PING ACK 0102030405060708
   `,
-  ],
-  [
-    "9113 4.1",
-    "a flag that means nothing is ignored",
-    `
+    ],
+    [
+      "9113 4.1",
+      "a flag that means nothing is ignored",
+      `
     > FRAME 6 22 0 0102030405060708
     < PING ACK 0102030405060708
   `,
-  ],
-  [
-    "9113 4.1",
-    "the reserved bit of a stream's number is ignored",
-    `
+    ],
+    [
+      "9113 4.1",
+      "the reserved bit of a stream's number is ignored",
+      `
     > FRAME 6 0 2147483648 0102030405060708
     < PING ACK 0102030405060708
   `,
-  ],
-  [
-    "9113 4.2",
-    "DATA of 16,384 bytes is taken",
-    `
+    ],
+    [
+      "9113 4.2",
+      "DATA of 16,384 bytes is taken",
+      `
     > HEADERS 1 POST /echo
     > DATA 1 zeros=16384
     > DATA 1 END_STREAM
@@ -88,317 +91,322 @@ rows("frames", [
     < DATA 1 ...
     < DATA 1 END_STREAM ...
   `,
-  ],
-  [
-    "9113 4.2",
-    "DATA above SETTINGS_MAX_FRAME_SIZE is an error of the connection",
-    `
+    ],
+    [
+      "9113 4.2",
+      "DATA above SETTINGS_MAX_FRAME_SIZE is an error of the connection",
+      `
     > HEADERS 1 POST /wait
     > DATA 1 zeros=16385
     < GOAWAY 1 FRAME_SIZE_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 4.2",
-    "HEADERS above SETTINGS_MAX_FRAME_SIZE is an error of the connection",
-    `
+    ],
+    [
+      "9113 4.2",
+      "HEADERS above SETTINGS_MAX_FRAME_SIZE is an error of the connection",
+      `
     > HEADERS 1 END_STREAM zeros=16385
     < GOAWAY 0 FRAME_SIZE_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 4.3",
-    "a header block that cannot be decoded is an error of the connection",
-    `
+    ],
+    [
+      "9113 4.3",
+      "a header block that cannot be decoded is an error of the connection",
+      `
     > HEADERS 1 END_STREAM block=82868441
     < GOAWAY 1 COMPRESSION_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 4.3",
-    "a frame of another stream within a header block is an error of the connection",
-    `
+    ],
+    [
+      "9113 4.3",
+      "a frame of another stream within a header block is an error of the connection",
+      `
     > HEADERS 1 END_STREAM -END_HEADERS GET /
     > PRIORITY 3
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 4.3",
-    "another HEADERS within a header block is an error of the connection",
-    `
+    ],
+    [
+      "9113 4.3",
+      "another HEADERS within a header block is an error of the connection",
+      `
     > HEADERS 1 END_STREAM -END_HEADERS GET /
     > HEADERS 3 END_STREAM GET /
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 5.5",
-    "a frame of unknown type within a header block is an error of the connection",
-    `
+    ],
+    [
+      "9113 5.5",
+      "a frame of unknown type within a header block is an error of the connection",
+      `
     > HEADERS 1 END_STREAM -END_HEADERS GET /
     > FRAME 22 0 1 00
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("DATA", [
-  [
-    "9113 6.1",
-    "the body of a request arrives in pieces",
-    `
+describe("DATA", () =>
+  rows([
+    [
+      "9113 6.1",
+      "the body of a request arrives in pieces",
+      `
     > HEADERS 1 POST /echo
     > DATA 1 "ah"
     > DATA 1 END_STREAM "oy"
     < HEADERS 1 :status=200 content-type=text/plain;charset=UTF-8 content-length=9
     < DATA 1 END_STREAM "POST ahoy"
   `,
-  ],
-  [
-    "9113 6.1",
-    "padding is no data",
-    `
+    ],
+    [
+      "9113 6.1",
+      "padding is no data",
+      `
     > HEADERS 1 POST /echo
     > DATA 1 PADDED=7 END_STREAM "ahoy"
     < HEADERS 1 :status=200 content-type=text/plain;charset=UTF-8 content-length=9
     < DATA 1 END_STREAM "POST ahoy"
   `,
-  ],
-  [
-    "9113 6.1",
-    "DATA on stream 0 is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.1",
+      "DATA on stream 0 is an error of the connection",
+      `
     > DATA 0 "ahoy"
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.1",
-    "padding as long as its frame is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.1",
+      "padding as long as its frame is an error of the connection",
+      `
     > HEADERS 1 POST /wait
     > DATA 1 PADDED=255 "ahoy"
     < GOAWAY 1 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.1",
-    "padded DATA without a length of the padding is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.1",
+      "padded DATA without a length of the padding is an error of the connection",
+      `
     > HEADERS 1 POST /wait
     > FRAME 0 8 1
     < GOAWAY 1 FRAME_SIZE_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.1",
-    "DATA on a stream whose request has ended resets it",
-    `
+    ],
+    [
+      "9113 6.1",
+      "DATA on a stream whose request has ended resets it",
+      `
     > HEADERS 1 END_STREAM POST /wait
     > DATA 1 "ahoy"
     < RST_STREAM 1 STREAM_CLOSED
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("HEADERS", [
-  [
-    "9113 6.2",
-    "a request is answered",
-    `
+describe("HEADERS", () =>
+  rows([
+    [
+      "9113 6.2",
+      "a request is answered",
+      `
     > HEADERS 1 END_STREAM GET /
     ${AHOY}
   `,
-  ],
-  [
-    "9113 6.2",
-    "padding is no field",
-    `
+    ],
+    [
+      "9113 6.2",
+      "padding is no field",
+      `
     > HEADERS 1 PADDED=9 END_STREAM GET /
     ${AHOY}
   `,
-  ],
-  [
-    "9113 6.2",
-    "the priority within HEADERS is ignored",
-    `
+    ],
+    [
+      "9113 6.2",
+      "the priority within HEADERS is ignored",
+      `
     > HEADERS 1 PRIORITY END_STREAM GET /
     ${AHOY}
   `,
-  ],
-  [
-    "9113 6.2",
-    "padding and priority go together",
-    `
+    ],
+    [
+      "9113 6.2",
+      "padding and priority go together",
+      `
     > HEADERS 1 PADDED=3 PRIORITY END_STREAM GET /
     ${AHOY}
   `,
-  ],
-  [
-    "9113 6.2",
-    "HEADERS on stream 0 is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.2",
+      "HEADERS on stream 0 is an error of the connection",
+      `
     > HEADERS 0 END_STREAM GET /
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.2",
-    "padding as long as its frame is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.2",
+      "padding as long as its frame is an error of the connection",
+      `
     > HEADERS 1 PADDED=255 END_STREAM GET /
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.2",
-    "padded HEADERS without a length of the padding is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.2",
+      "padded HEADERS without a length of the padding is an error of the connection",
+      `
     > FRAME 1 13 1
     < GOAWAY 0 FRAME_SIZE_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.2",
-    "HEADERS that ends within its priority is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.2",
+      "HEADERS that ends within its priority is an error of the connection",
+      `
     > FRAME 1 37 1 000000
     < GOAWAY 0 FRAME_SIZE_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.2",
-    "HEADERS without fields is a malformed request",
-    `
+    ],
+    [
+      "9113 6.2",
+      "HEADERS without fields is a malformed request",
+      `
     > FRAME 1 5 1
     < RST_STREAM 1 PROTOCOL_ERROR
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("PRIORITY", [
-  [
-    "9113 6.3",
-    "it is ignored, before, during and after a stream",
-    `
+describe("PRIORITY", () =>
+  rows([
+    [
+      "9113 6.3",
+      "it is ignored, before, during and after a stream",
+      `
     > PRIORITY 1
     > HEADERS 1 END_STREAM GET /
     > PRIORITY 1
     > PRIORITY 7
     ${AHOY}
   `,
-  ],
-  [
-    "9113 5.3.2",
-    "a stream that depends on itself is nothing to this server",
-    `
+    ],
+    [
+      "9113 5.3.2",
+      "a stream that depends on itself is nothing to this server",
+      `
     > FRAME 2 0 1 0000000110
     > PING 0102030405060708
     < PING ACK 0102030405060708
   `,
-  ],
-  [
-    "9113 6.3",
-    "on stream 0 it is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.3",
+      "on stream 0 it is an error of the connection",
+      `
     > PRIORITY 0
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.3",
-    "of a length other than 5 it resets its stream",
-    `
+    ],
+    [
+      "9113 6.3",
+      "of a length other than 5 it resets its stream",
+      `
     > HEADERS 1 POST /wait
     > FRAME 2 0 1 00000000
     < RST_STREAM 1 FRAME_SIZE_ERROR
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("RST_STREAM", [
-  [
-    "9113 6.4",
-    "a stream that was reset is not answered",
-    `
+describe("RST_STREAM", () =>
+  rows([
+    [
+      "9113 6.4",
+      "a stream that was reset is not answered",
+      `
     > HEADERS 1 POST /echo
     > RST_STREAM 1 CANCEL
     > HEADERS 3 END_STREAM GET /
     < HEADERS 3 :status=200 ...
     < DATA 3 END_STREAM "ahoy"
   `,
-  ],
-  [
-    "9113 6.4",
-    "an unknown error code is one like the others",
-    `
+    ],
+    [
+      "9113 6.4",
+      "an unknown error code is one like the others",
+      `
     > HEADERS 1 POST /echo
     > RST_STREAM 1 4660
     > PING 0102030405060708
     < PING ACK 0102030405060708
   `,
-  ],
-  [
-    "9113 6.4",
-    "on stream 0 it is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.4",
+      "on stream 0 it is an error of the connection",
+      `
     > RST_STREAM 0 CANCEL
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.4",
-    "on an idle stream it is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.4",
+      "on an idle stream it is an error of the connection",
+      `
     > RST_STREAM 1 CANCEL
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.4",
-    "of a length other than 4 it is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.4",
+      "of a length other than 4 it is an error of the connection",
+      `
     > HEADERS 1 POST /wait
     > FRAME 3 0 1 000000
     < GOAWAY 1 FRAME_SIZE_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.4",
-    "for a stream that has ended it is ignored",
-    `
+    ],
+    [
+      "9113 6.4",
+      "for a stream that has ended it is ignored",
+      `
     > HEADERS 1 END_STREAM GET /
     ${AHOY}
     > RST_STREAM 1 NO_ERROR
     > PING 0102030405060708
     < PING ACK 0102030405060708
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("SETTINGS", [
-  [
-    "9113 6.5.3",
-    "each is acknowledged, in order",
-    `
+describe("SETTINGS", () =>
+  rows([
+    [
+      "9113 6.5.3",
+      "each is acknowledged, in order",
+      `
     > SETTINGS INITIAL_WINDOW_SIZE=10
     > PING 0102030405060708
     > SETTINGS MAX_FRAME_SIZE=16384
@@ -406,184 +414,187 @@ rows("SETTINGS", [
     < PING ACK 0102030405060708
     < SETTINGS ACK
   `,
-  ],
-  [
-    "9113 6.5.2",
-    "an unknown setting is ignored",
-    `
+    ],
+    [
+      "9113 6.5.2",
+      "an unknown setting is ignored",
+      `
     > SETTINGS 255=1
     < SETTINGS ACK
   `,
-  ],
-  [
-    "9113 6.5.3",
-    "of several values of one setting the last holds",
-    `
+    ],
+    [
+      "9113 6.5.3",
+      "of several values of one setting the last holds",
+      `
     > SETTINGS INITIAL_WINDOW_SIZE=100 INITIAL_WINDOW_SIZE=1
     > HEADERS 1 END_STREAM GET /
     < SETTINGS ACK
     < HEADERS 1 :status=200 ...
     < DATA 1 "a"
   `,
-  ],
-  [
-    "9113 6.5",
-    "on a stream they are an error of the connection",
-    `
+    ],
+    [
+      "9113 6.5",
+      "on a stream they are an error of the connection",
+      `
     > FRAME 4 0 1 000300000064
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.5",
-    "half a setting is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.5",
+      "half a setting is an error of the connection",
+      `
     > FRAME 4 0 0 000300
     < GOAWAY 0 FRAME_SIZE_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.5",
-    "an acknowledgement with settings is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.5",
+      "an acknowledgement with settings is an error of the connection",
+      `
     > FRAME 4 1 0 000300000064
     < GOAWAY 0 FRAME_SIZE_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.5.2",
-    "SETTINGS_ENABLE_PUSH of 2 is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.5.2",
+      "SETTINGS_ENABLE_PUSH of 2 is an error of the connection",
+      `
     > SETTINGS ENABLE_PUSH=2
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.5.2",
-    "SETTINGS_INITIAL_WINDOW_SIZE above 2^31 - 1 is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.5.2",
+      "SETTINGS_INITIAL_WINDOW_SIZE above 2^31 - 1 is an error of the connection",
+      `
     > SETTINGS INITIAL_WINDOW_SIZE=2147483648
     < GOAWAY 0 FLOW_CONTROL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.5.2",
-    "SETTINGS_MAX_FRAME_SIZE below 16,384 is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.5.2",
+      "SETTINGS_MAX_FRAME_SIZE below 16,384 is an error of the connection",
+      `
     > SETTINGS MAX_FRAME_SIZE=16383
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.5.2",
-    "SETTINGS_MAX_FRAME_SIZE above 2^24 - 1 is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.5.2",
+      "SETTINGS_MAX_FRAME_SIZE above 2^24 - 1 is an error of the connection",
+      `
     > SETTINGS MAX_FRAME_SIZE=16777216
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "8441 3",
-    "SETTINGS_ENABLE_CONNECT_PROTOCOL of 2 is an error of the connection",
-    `
+    ],
+    [
+      "8441 3",
+      "SETTINGS_ENABLE_CONNECT_PROTOCOL of 2 is an error of the connection",
+      `
     > SETTINGS ENABLE_CONNECT_PROTOCOL=2
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.5.2",
-    "settings that concern who pushes mean nothing to a server",
-    `
+    ],
+    [
+      "9113 6.5.2",
+      "settings that concern who pushes mean nothing to a server",
+      `
     > SETTINGS ENABLE_PUSH=1 MAX_CONCURRENT_STREAMS=0 MAX_HEADER_LIST_SIZE=0
     > HEADERS 1 END_STREAM GET /
     < SETTINGS ACK
     ${AHOY}
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("PUSH_PROMISE", [
-  [
-    "9113 8.4",
-    "from a client it is an error of the connection",
-    `
+describe("PUSH_PROMISE", () =>
+  rows([
+    [
+      "9113 8.4",
+      "from a client it is an error of the connection",
+      `
     > HEADERS 1 POST /wait
     > FRAME 5 4 1 0000000282868441016100
     < GOAWAY 1 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("PING", [
-  [
-    "9113 6.7",
-    "it is answered with its own bytes",
-    `
+describe("PING", () =>
+  rows([
+    [
+      "9113 6.7",
+      "it is answered with its own bytes",
+      `
     > PING 6168656c6c6f2121
     < PING ACK 6168656c6c6f2121
   `,
-  ],
-  [
-    "9113 6.7",
-    "an answer is not answered",
-    `
+    ],
+    [
+      "9113 6.7",
+      "an answer is not answered",
+      `
     > PING ACK 6168656c6c6f2121
     > PING 0000000000000000
     < PING ACK 0000000000000000
   `,
-  ],
-  [
-    "9113 6.7",
-    "on a stream it is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.7",
+      "on a stream it is an error of the connection",
+      `
     > FRAME 6 0 1 0102030405060708
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.7",
-    "of a length other than 8 it is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.7",
+      "of a length other than 8 it is an error of the connection",
+      `
     > FRAME 6 0 0 010203040506
     < GOAWAY 0 FRAME_SIZE_ERROR
     < FIN
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("GOAWAY", [
-  [
-    "9113 6.8",
-    "on a stream it is an error of the connection",
-    `
+describe("GOAWAY", () =>
+  rows([
+    [
+      "9113 6.8",
+      "on a stream it is an error of the connection",
+      `
     > FRAME 7 0 1 0000000000000000
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.8",
-    "of less than 8 bytes it is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.8",
+      "of less than 8 bytes it is an error of the connection",
+      `
     > FRAME 7 0 0 000000
     < GOAWAY 0 FRAME_SIZE_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.8",
-    "what is open is served, then the connection ends",
-    `
+    ],
+    [
+      "9113 6.8",
+      "what is open is served, then the connection ends",
+      `
     > HEADERS 1 POST /echo
     > GOAWAY 0 NO_ERROR
     > DATA 1 "ah"
@@ -593,110 +604,112 @@ rows("GOAWAY", [
     < GOAWAY 1 NO_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.8",
-    "an idle connection ends at once",
-    `
+    ],
+    [
+      "9113 6.8",
+      "an idle connection ends at once",
+      `
     > GOAWAY 0 NO_ERROR
     < GOAWAY 0 NO_ERROR
     < FIN
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("WINDOW_UPDATE", [
-  [
-    "9113 6.9",
-    "an increment of 0 for the connection is an error of the connection",
-    `
+describe("WINDOW_UPDATE", () =>
+  rows([
+    [
+      "9113 6.9",
+      "an increment of 0 for the connection is an error of the connection",
+      `
     > WINDOW_UPDATE 0 0
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.9",
-    "an increment of 0 for a stream resets it",
-    `
+    ],
+    [
+      "9113 6.9",
+      "an increment of 0 for a stream resets it",
+      `
     > HEADERS 1 POST /wait
     > WINDOW_UPDATE 1 0
     < RST_STREAM 1 PROTOCOL_ERROR
   `,
-  ],
-  [
-    "9113 6.9",
-    "of a length other than 4 it is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.9",
+      "of a length other than 4 it is an error of the connection",
+      `
     > FRAME 8 0 0 000001
     < GOAWAY 0 FRAME_SIZE_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.9",
-    "the reserved bit of an increment is ignored",
-    `
+    ],
+    [
+      "9113 6.9",
+      "the reserved bit of an increment is ignored",
+      `
     > FRAME 8 0 0 80000001
     > PING 0102030405060708
     < PING ACK 0102030405060708
   `,
-  ],
-  [
-    "9113 5.1",
-    "on an idle stream it is an error of the connection",
-    `
+    ],
+    [
+      "9113 5.1",
+      "on an idle stream it is an error of the connection",
+      `
     > WINDOW_UPDATE 1 1
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 5.1",
-    "for a stream that has ended it is ignored",
-    `
+    ],
+    [
+      "9113 5.1",
+      "for a stream that has ended it is ignored",
+      `
     > HEADERS 1 END_STREAM GET /
     ${AHOY}
     > WINDOW_UPDATE 1 100
     > PING 0102030405060708
     < PING ACK 0102030405060708
   `,
-  ],
-  [
-    "9113 6.9.1",
-    "a window of the connection above 2^31 - 1 is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.9.1",
+      "a window of the connection above 2^31 - 1 is an error of the connection",
+      `
     > WINDOW_UPDATE 0 2147483647
     < GOAWAY 0 FLOW_CONTROL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.9.1",
-    "a window of a stream above 2^31 - 1 resets it",
-    `
+    ],
+    [
+      "9113 6.9.1",
+      "a window of a stream above 2^31 - 1 resets it",
+      `
     > HEADERS 1 POST /wait
     > WINDOW_UPDATE 1 2147483647
     < RST_STREAM 1 FLOW_CONTROL_ERROR
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("CONTINUATION", [
-  [
-    "9113 6.10",
-    "a header block may come in several frames",
-    `
+describe("CONTINUATION", () =>
+  rows([
+    [
+      "9113 6.10",
+      "a header block may come in several frames",
+      `
     > HEADERS 1 END_STREAM -END_HEADERS GET
     > CONTINUATION 1 -END_HEADERS
     > CONTINUATION 1 /
     ${AHOY}
   `,
-  ],
-  [
-    "9113 6.10",
-    "trailers may come in several frames",
-    `
+    ],
+    [
+      "9113 6.10",
+      "trailers may come in several frames",
+      `
     > HEADERS 1 POST /echo
     > DATA 1 "ahoy"
     > HEADERS 1 END_STREAM -END_HEADERS x-one=1
@@ -704,57 +717,57 @@ rows("CONTINUATION", [
     < HEADERS 1 :status=200 ...
     < DATA 1 END_STREAM "POST ahoy"
   `,
-  ],
-  [
-    "9113 6.10",
-    "behind a whole block it is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.10",
+      "behind a whole block it is an error of the connection",
+      `
     > HEADERS 1 POST /wait
     > CONTINUATION 1 x-one=1
     < GOAWAY 1 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.10",
-    "behind DATA it is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.10",
+      "behind DATA it is an error of the connection",
+      `
     > HEADERS 1 POST /wait
     > DATA 1 "ahoy"
     > CONTINUATION 1 x-one=1
     < GOAWAY 1 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.10",
-    "on another stream it is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.10",
+      "on another stream it is an error of the connection",
+      `
     > HEADERS 1 END_STREAM -END_HEADERS GET
     > CONTINUATION 3 /
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.10",
-    "on stream 0 it is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.10",
+      "on stream 0 it is an error of the connection",
+      `
     > HEADERS 1 END_STREAM -END_HEADERS GET
     > CONTINUATION 0 /
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 6.10",
-    "DATA between the frames of a block is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.10",
+      "DATA between the frames of a block is an error of the connection",
+      `
     > HEADERS 1 POST /wait
     > HEADERS 1 END_STREAM -END_HEADERS x-one=1
     > DATA 1 "ahoy"
     < GOAWAY 1 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-]);
+    ],
+  ]));

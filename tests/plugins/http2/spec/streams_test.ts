@@ -1,128 +1,132 @@
-import { AHOY, rows } from "./rows.ts";
+import { describe } from "bun:test";
+import { AHOY, rows } from "./spec_conformance.ts";
 
-rows("idle streams", [
-  [
-    "9113 5.1",
-    "DATA is an error of the connection",
-    `
+describe("idle streams", () =>
+  rows([
+    [
+      "9113 5.1",
+      "DATA is an error of the connection",
+      `
     > DATA 1 END_STREAM "ahoy"
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 5.1",
-    "CONTINUATION is an error of the connection",
-    `
+    ],
+    [
+      "9113 5.1",
+      "CONTINUATION is an error of the connection",
+      `
     > CONTINUATION 1 GET /
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("streams whose request has ended", [
-  [
-    "9113 5.1",
-    "DATA resets the stream",
-    `
+describe("streams whose request has ended", () =>
+  rows([
+    [
+      "9113 5.1",
+      "DATA resets the stream",
+      `
     > HEADERS 1 END_STREAM POST /wait
     > DATA 1 END_STREAM
     < RST_STREAM 1 STREAM_CLOSED
   `,
-  ],
-  [
-    "9113 5.1",
-    "HEADERS resets the stream",
-    `
+    ],
+    [
+      "9113 5.1",
+      "HEADERS resets the stream",
+      `
     > HEADERS 1 END_STREAM POST /wait
     > HEADERS 1 END_STREAM x-one=1
     < RST_STREAM 1 STREAM_CLOSED
   `,
-  ],
-  [
-    "9113 5.1",
-    "CONTINUATION is an error of the connection",
-    `
+    ],
+    [
+      "9113 5.1",
+      "CONTINUATION is an error of the connection",
+      `
     > HEADERS 1 END_STREAM POST /wait
     > CONTINUATION 1 x-one=1
     < GOAWAY 1 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 5.1",
-    "WINDOW_UPDATE and PRIORITY are taken",
-    `
+    ],
+    [
+      "9113 5.1",
+      "WINDOW_UPDATE and PRIORITY are taken",
+      `
     > HEADERS 1 END_STREAM POST /wait
     > WINDOW_UPDATE 1 1
     > PRIORITY 1
     > PING 0102030405060708
     < PING ACK 0102030405060708
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("streams that have ended", [
-  [
-    "9113 5.1",
-    "DATA behind the end of both sides is an error of the connection",
-    `
+describe("streams that have ended", () =>
+  rows([
+    [
+      "9113 5.1",
+      "DATA behind the end of both sides is an error of the connection",
+      `
     > HEADERS 1 END_STREAM GET /
     ${AHOY}
     > DATA 1 "ahoy"
     < GOAWAY 1 STREAM_CLOSED
     < FIN
   `,
-  ],
-  [
-    "9113 5.1",
-    "HEADERS behind the end of both sides is an error of the connection",
-    `
+    ],
+    [
+      "9113 5.1",
+      "HEADERS behind the end of both sides is an error of the connection",
+      `
     > HEADERS 1 END_STREAM GET /
     ${AHOY}
     > HEADERS 1 END_STREAM GET /
     < GOAWAY 1 STREAM_CLOSED
     < FIN
   `,
-  ],
-  [
-    "9113 5.1",
-    "CONTINUATION behind the end of both sides is an error of the connection",
-    `
+    ],
+    [
+      "9113 5.1",
+      "CONTINUATION behind the end of both sides is an error of the connection",
+      `
     > HEADERS 1 END_STREAM GET /
     ${AHOY}
     > CONTINUATION 1 GET /
     < GOAWAY 1 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 5.1",
-    "DATA behind the client's RST_STREAM is an error of the connection",
-    `
+    ],
+    [
+      "9113 5.1",
+      "DATA behind the client's RST_STREAM is an error of the connection",
+      `
     > HEADERS 1 POST /wait
     > RST_STREAM 1 CANCEL
     > DATA 1 "ahoy"
     < GOAWAY 1 STREAM_CLOSED
     < FIN
   `,
-  ],
-  [
-    "9113 5.1",
-    "HEADERS behind the client's RST_STREAM is an error of the connection",
-    `
+    ],
+    [
+      "9113 5.1",
+      "HEADERS behind the client's RST_STREAM is an error of the connection",
+      `
     > HEADERS 1 POST /wait
     > RST_STREAM 1 CANCEL
     > HEADERS 1 END_STREAM x-one=1
     < GOAWAY 1 STREAM_CLOSED
     < FIN
   `,
-  ],
-  [
-    "9113 5.1",
-    "what was on its way when the server reset a stream is ignored",
-    `
+    ],
+    [
+      "9113 5.1",
+      "what was on its way when the server reset a stream is ignored",
+      `
     > HEADERS 1 POST /wait content-length=1
     > DATA 1 "ahoy"
     > DATA 1 "ahoy"
@@ -134,23 +138,24 @@ rows("streams that have ended", [
     < HEADERS 3 :status=200 ...
     < DATA 3 END_STREAM "ahoy"
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("stream identifiers", [
-  [
-    "9113 5.1.1",
-    "a stream of an even number is an error of the connection",
-    `
+describe("stream identifiers", () =>
+  rows([
+    [
+      "9113 5.1.1",
+      "a stream of an even number is an error of the connection",
+      `
     > HEADERS 2 END_STREAM GET /
     < GOAWAY 0 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 5.1.1",
-    "numbers may be left out",
-    `
+    ],
+    [
+      "9113 5.1.1",
+      "numbers may be left out",
+      `
     > HEADERS 5 END_STREAM GET /
     > HEADERS 11 END_STREAM GET /
     < HEADERS 5 :status=200 ...
@@ -158,33 +163,34 @@ rows("stream identifiers", [
     < HEADERS 11 :status=200 ...
     < DATA 11 END_STREAM "ahoy"
   `,
-  ],
-  [
-    "9113 5.1.1",
-    "stream 3 behind stream 5 is an error of the connection",
-    `
+    ],
+    [
+      "9113 5.1.1",
+      "stream 3 behind stream 5 is an error of the connection",
+      `
     > HEADERS 5 POST /wait
     > HEADERS 3 END_STREAM GET /
     < GOAWAY 5 PROTOCOL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 5.1.1",
-    "the last number that there is is served",
-    `
+    ],
+    [
+      "9113 5.1.1",
+      "the last number that there is is served",
+      `
     > HEADERS 2147483647 END_STREAM GET /
     < HEADERS 2147483647 :status=200 ...
     < DATA 2147483647 END_STREAM "ahoy"
   `,
-  ],
-]);
+    ],
+  ]));
 
-rows("concurrency", [
-  [
-    "9113 5.1.2",
-    "a stream above SETTINGS_MAX_CONCURRENT_STREAMS is refused, and the next is served",
-    `
+describe("concurrency", () =>
+  rows([
+    [
+      "9113 5.1.2",
+      "a stream above SETTINGS_MAX_CONCURRENT_STREAMS is refused, and the next is served",
+      `
     > HEADERS 1 END_STREAM GET /wait
     > HEADERS 3 POST /echo
     > HEADERS 5 END_STREAM GET /
@@ -198,14 +204,15 @@ rows("concurrency", [
     < HEADERS 9 :status=200 ...
     < DATA 9 END_STREAM "ahoy"
   `,
-  ],
-], { maxConcurrentStreams: 2 });
+    ],
+  ], { maxConcurrentStreams: 2 }));
 
-rows("flow control", [
-  [
-    "9113 6.9",
-    "no more is sent than SETTINGS_INITIAL_WINDOW_SIZE allows",
-    `
+describe("flow control", () =>
+  rows([
+    [
+      "9113 6.9",
+      "no more is sent than SETTINGS_INITIAL_WINDOW_SIZE allows",
+      `
     > SETTINGS INITIAL_WINDOW_SIZE=2
     > HEADERS 1 END_STREAM GET /
     < SETTINGS ACK
@@ -216,11 +223,11 @@ rows("flow control", [
     > WINDOW_UPDATE 1 100
     < DATA 1 END_STREAM "y"
   `,
-  ],
-  [
-    "9113 6.9.2",
-    "a window of 0 lets the head through",
-    `
+    ],
+    [
+      "9113 6.9.2",
+      "a window of 0 lets the head through",
+      `
     > SETTINGS INITIAL_WINDOW_SIZE=0
     > HEADERS 1 END_STREAM GET /
     > HEADERS 3 END_STREAM HEAD /
@@ -228,11 +235,11 @@ rows("flow control", [
     < HEADERS 1 :status=200 ...
     < HEADERS 3 END_STREAM :status=200 ...
   `,
-  ],
-  [
-    "9113 6.9.2",
-    "the setting moves the windows of open streams",
-    `
+    ],
+    [
+      "9113 6.9.2",
+      "the setting moves the windows of open streams",
+      `
     > SETTINGS INITIAL_WINDOW_SIZE=0
     > HEADERS 1 END_STREAM GET /
     < SETTINGS ACK
@@ -241,11 +248,11 @@ rows("flow control", [
     < SETTINGS ACK
     < DATA 1 "aho"
   `,
-  ],
-  [
-    "9113 6.9.2",
-    "a window may become negative, and has to be paid back",
-    `
+    ],
+    [
+      "9113 6.9.2",
+      "a window may become negative, and has to be paid back",
+      `
     > SETTINGS INITIAL_WINDOW_SIZE=3
     > HEADERS 1 END_STREAM GET /
     < SETTINGS ACK
@@ -257,22 +264,22 @@ rows("flow control", [
     > WINDOW_UPDATE 1 1
     < DATA 1 END_STREAM "y"
   `,
-  ],
-  [
-    "9113 6.9.2",
-    "a setting that makes a window larger than 2^31 - 1 is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.9.2",
+      "a setting that makes a window larger than 2^31 - 1 is an error of the connection",
+      `
     > HEADERS 1 POST /wait
     > WINDOW_UPDATE 1 2147418112
     > SETTINGS INITIAL_WINDOW_SIZE=65537
     < GOAWAY 1 FLOW_CONTROL_ERROR
     < FIN
   `,
-  ],
-  [
-    "9113 5.2",
-    "the connection's window holds back all streams, and the setting does not move it",
-    `
+    ],
+    [
+      "9113 5.2",
+      "the connection's window holds back all streams, and the setting does not move it",
+      `
     > SETTINGS INITIAL_WINDOW_SIZE=1000000
     > HEADERS 1 END_STREAM GET /bytes?n=65533
     > HEADERS 3 END_STREAM GET /
@@ -287,41 +294,41 @@ rows("flow control", [
     > WINDOW_UPDATE 0 2
     < DATA 3 END_STREAM "oy"
   `,
-  ],
-  [
-    "9113 6.9.1",
-    "an empty frame ends a stream without a window",
-    `
+    ],
+    [
+      "9113 6.9.1",
+      "an empty frame ends a stream without a window",
+      `
     > SETTINGS INITIAL_WINDOW_SIZE=0
     > HEADERS 1 END_STREAM GET /bytes?n=0
     < SETTINGS ACK
     < HEADERS 1 END_STREAM :status=200 ...
   `,
-  ],
-  [
-    "9113 6.9.1",
-    "DATA above the window of its stream resets it",
-    `
+    ],
+    [
+      "9113 6.9.1",
+      "DATA above the window of its stream resets it",
+      `
     > HEADERS 1 POST /wait
     ${Array.from({ length: 16 }, () => "> DATA 1 zeros=16384").join("\n")}
     > DATA 1 "a"
     < RST_STREAM 1 FLOW_CONTROL_ERROR
   `,
-  ],
-  [
-    "9113 6.9.1",
-    "DATA above the window of the connection is an error of the connection",
-    `
+    ],
+    [
+      "9113 6.9.1",
+      "DATA above the window of the connection is an error of the connection",
+      `
     ${
-      [1, 3, 5, 7].map((id) =>
-        `> HEADERS ${id} POST /wait
+        [1, 3, 5, 7].map((id) =>
+          `> HEADERS ${id} POST /wait
     ${Array.from({ length: 16 }, () => `> DATA ${id} zeros=16384`).join("\n")}`
-      ).join("\n")
-    }
+        ).join("\n")
+      }
     > HEADERS 9 POST /wait
     > DATA 9 "a"
     < GOAWAY 9 FLOW_CONTROL_ERROR
     < FIN
   `,
-  ],
-], { pair: { bufferSize: 4_000_000 } });
+    ],
+  ], { pair: { bufferSize: 4_000_000 } }));

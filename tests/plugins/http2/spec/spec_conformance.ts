@@ -3,26 +3,20 @@
  *
  * @module
  */
-import { describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { play, type ServeOptions } from "../support.ts";
 
 /** The number of a section, what happens, and the frames. */
 export type Row = readonly [section: string, sentence: string, script: string];
 
 /** Each row is a test. */
-export function rows(
-  title: string,
-  all: readonly Row[],
-  options: ServeOptions = {},
-): void {
-  describe(title, () => {
-    for (const [section, sentence, script] of all) {
-      test(`${sentence} (RFC ${section})`, async () => {
-        const { played, expected } = await play(script, specApp, options);
-        expect(played).toEqual(expected);
-      });
-    }
-  });
+export function rows(all: readonly Row[], options: ServeOptions = {}): void {
+  for (const [section, sentence, script] of all) {
+    test(`${sentence} (RFC ${section})`, async () => {
+      const { played, expected } = await play(script, specApp, options);
+      expect(played).toEqual(expected);
+    });
+  }
 }
 
 /** What the rows ask for. */

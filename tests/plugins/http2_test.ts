@@ -3,13 +3,13 @@ import { Hono } from "hono";
 import { once } from "node:events";
 import { type ClientHttp2Session, connect, type IncomingHttpHeaders } from "node:http2";
 import type { Socket } from "node:net";
-import { http2 } from "../../../adapters/plugins/http2.ts";
-import { tls } from "../../../adapters/plugins/tls.ts";
-import { http, type HttpEnv } from "../../../plugins/http.ts";
-import { makeCertificate } from "../../support/certificates.ts";
-import { testRequiring } from "../../support/requirements.ts";
-import { until } from "../../support/until.ts";
-import { serveBehindHost } from "./tls/support.ts";
+import { http2 } from "../../plugins/http2.ts";
+import { tls } from "../../adapters/plugins/tls.ts";
+import { http, type HttpEnv } from "../../plugins/http.ts";
+import { makeCertificate } from "../support/certificates.ts";
+import { testRequiring } from "../support/requirements.ts";
+import { until } from "../support/until.ts";
+import { serveBehindHost } from "../adapters/plugins/tls/support.ts";
 
 const app = new Hono<{ Bindings: HttpEnv }>()
   .get("/", (c) => c.text(`${c.req.header("host")} ${c.env.remoteAddr.hostname}`))
@@ -201,7 +201,7 @@ describe("http2", () => {
       other.on("error", () => {});
       expect((await ask(other, { ":path": "/" })).status).toBe(500);
       other.destroy();
-      expect(server.lines).toEqual(["error http2: application failed no"]);
+      expect(server.lines).toEqual(["error http2: the application failed Error: no"]);
       expect(lines).toEqual([]);
     }));
 
