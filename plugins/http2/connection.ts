@@ -223,6 +223,11 @@ export class Http2Connection {
         this.#flushSoon();
         return isAll;
       },
+      sendText: (stream, text, endsStream) => {
+        const isAll = this.#session.sendText(stream, text, endsStream);
+        this.#flushSoon();
+        return isAll;
+      },
       consume: (stream, bytes) => {
         this.#session.consume(stream, bytes);
         this.#flushSoon();

@@ -56,6 +56,8 @@ export interface ExchangeHost {
   ): void;
   /** Sends data; false: not all of it fits, `drained` follows. */
   sendData(stream: Http2Stream, data: Uint8Array, endsStream: boolean): boolean;
+  /** Sends ASCII text; the same. */
+  sendText(stream: Http2Stream, text: string, endsStream: boolean): boolean;
   /** Opens the windows by what has been dealt with. */
   consume(stream: Http2Stream, bytes: number): void;
   /** Ends a stream before its end. */
@@ -287,23 +289,27 @@ export class Exchange implements StreamHandler {
   /** Sends `response`, at once where nothing has to be waited for. */
   #send(response: Response): Promise<void> | undefined {
     const fields = responseFields(response.headers);
-    const { status, body } = response;
+    const { status } = response;
     if (neverHasContent(status)) {
+      const { body } = response;
       if (body && !body.locked) body.cancel().catch(() => {});
       return void this.#sendHead(status, fields, undefined, true);
     }
+    // Asked before the stream is: making one takes longer than all the rest.
     const whole = fields.contentEncoding === undefined ? takeWholeBody(response) : undefined;
     if (whole !== undefined) {
       if (whole.length > PIECE_BYTES) this.#host.spend(whole.length);
       if (typeof whole === "string") {
-        return this.#sendWhole(status, fields, bytesOfText(whole), whole);
+        const content = isShortAscii(whole) ? whole : encoder.encode(whole);
+        return this.#sendWhole(status, fields, content);
       }
-      if (whole instanceof Uint8Array) return this.#sendWhole(status, fields, whole, whole);
-      return whole.take().then((bytes) => this.#sendWhole(status, fields, bytes, bytes));
+      if (whole instanceof Uint8Array) return this.#sendWhole(status, fields, whole);
+      return whole.take().then((bytes) => this.#sendWhole(status, fields, bytes));
     }
     if (response.bodyUsed) throw new TypeError("The response body has been read already");
+    const { body } = response;
     if (body) return this.#sendBody(response, fields, body);
-    if (!this.#isHead) return this.#sendWhole(status, fields, NOTHING, NOTHING);
+    if (!this.#isHead) return this.#sendWhole(status, fields, NOTHING);
     // What answers HEAD may tell the length that the answer to GET would have (RFC 9110 8.6).
     if (isDecodedContent(response, fields, NOTHING)) dropEncoding(fields);
     return void this.#sendHead(status, fields, fields.contentLength, true);
@@ -325,17 +331,18 @@ export class Exchange implements StreamHandler {
     this.#host.sendHead(this.#stream, status, fields.list, endsStream);
   }
 
-  /** `content`: what `data` was made of. Its length is what it has, whatever the application says. */
+  /** Sends ASCII text or bytes; their length is what they have, whatever the application says. */
   #sendWhole(
     status: number,
     fields: ResponseFields,
-    data: Uint8Array,
-    content: string | Uint8Array,
+    data: string | Uint8Array,
   ): Promise<void> | undefined {
-    addImpliedType(fields, content);
+    addImpliedType(fields, data);
     const isAll = this.#isHead || data.length === 0;
     this.#sendHead(status, fields, data.length, isAll);
-    return isAll ? undefined : this.#sendData(data, true);
+    if (isAll) return undefined;
+    if (typeof data !== "string") return this.#sendData(data, true);
+    return this.#whenSent(this.#host.sendText(this.#stream, data, true));
   }
 
   /** Sends what may be a stream, and may turn out to be short. */
@@ -349,7 +356,7 @@ export class Exchange implements StreamHandler {
       await content.gather(false);
       if (isDecodedContent(response, fields, content.data)) dropEncoding(fields);
       if (content.ended) {
-        return await this.#sendWhole(response.status, fields, content.data, content.data);
+        return await this.#sendWhole(response.status, fields, content.data);
       }
       if (this.#isLost || this.#isGone) return content.cancel(clientGone());
       this.#content = content;
@@ -385,7 +392,11 @@ export class Exchange implements StreamHandler {
 
   /** `undefined`: all of it has been put into frames. */
   #sendData(data: Uint8Array, endsStream: boolean): Promise<void> | undefined {
-    if (this.#host.sendData(this.#stream, data, endsStream)) return undefined;
+    return this.#whenSent(this.#host.sendData(this.#stream, data, endsStream));
+  }
+
+  #whenSent(isAll: boolean): Promise<void> | undefined {
+    if (isAll) return undefined;
     this.#writeAt = this.#host.now() + this.#host.writeTimeoutMs;
     this.#host.watch(this.#writeAt);
     return new Promise((resolve) => this.#whenDrained = resolve);
@@ -429,13 +440,6 @@ function isSendable(response: unknown): response is Response {
 /** Its source learns that nobody wants it. */
 function discard({ body }: Response): void {
   if (body && !body.locked) body.cancel().catch(() => {});
-}
-
-function bytesOfText(text: string): Uint8Array {
-  if (!isShortAscii(text)) return encoder.encode(text);
-  const bytes = new Uint8Array(text.length);
-  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
-  return bytes;
 }
 
 function addImpliedType(fields: ResponseFields, content: string | Uint8Array): void {

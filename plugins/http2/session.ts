@@ -26,6 +26,7 @@ import {
   RequestFields,
   TrailerFields,
 } from "./request_fields.ts";
+import { bytesOf } from "../shared/http/characters.ts";
 import { RepeatedHead } from "../shared/http/repeated_head.ts";
 import { DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, PeerSettings, SETTING } from "./settings.ts";
 import { readU32 } from "../../core/wire/bytes.ts";
@@ -245,6 +246,18 @@ export class Http2Session<Request> {
     return false;
   }
 
+  /** {@link sendData} of ASCII text, which is put into its frame without an array of its own. */
+  sendText(stream: Http2Stream, text: string, endsStream: boolean): boolean {
+    const { length } = text;
+    const fits = length <= Math.min(this.#sendWindow, stream.sendWindow, DEFAULT_MAX_FRAME_SIZE) &&
+      this.output.length < MAX_OUTPUT_BYTES && !stream.isOver && !stream.isLocalClosed;
+    if (!fits) return this.sendData(stream, bytesOf(text), endsStream);
+    this.output.header(length, FRAME.data, endsStream ? FLAG.endStream : 0, stream.id);
+    this.output.writeText(text);
+    this.#sent(stream, length, endsStream);
+    return true;
+  }
+
   /** Goes on with what did not fit: there is room in the output again. */
   pump(): void {
     // Each has a frame in turn, so that no stream takes the connection's window alone.
@@ -313,14 +326,19 @@ export class Http2Session<Request> {
     // An empty frame that ends nothing says nothing.
     if (count > 0 || endsStream) {
       this.output.data(stream.id, pending, pendingAt, end, endsStream);
-      this.#abuse.allowWindowUpdates();
     }
-    this.#sendWindow -= count;
-    stream.sendWindow -= count;
     stream.pendingAt = end;
     if (end === pending.length) stream.pending = undefined;
-    if (endsStream) this.#closeLocal(stream);
+    this.#sent(stream, count, endsStream);
     return true;
+  }
+
+  /** A frame of DATA has been sent. */
+  #sent(stream: Http2Stream, count: number, endsStream: boolean): void {
+    this.#sendWindow -= count;
+    stream.sendWindow -= count;
+    this.#abuse.allowWindowUpdates();
+    if (endsStream) this.#closeLocal(stream);
   }
 
   #closeLocal(stream: Http2Stream): void {
