@@ -1,6 +1,12 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { describe, expect } from "bun:test";
-import { resolve } from "node:path";
-import { testRequiring } from "../support/requirements.ts";
+import { join, resolve } from "node:path";
+import { makeCertificate } from "../support/certificates.ts";
+import { Chromium } from "../support/chromium.ts";
+import { Program, runtimeCommand } from "../support/program.ts";
+import { PYTHON, testRequiring } from "../support/requirements.ts";
+import { ROOT } from "../support/source_files.ts";
 import { NEEDS, V4, withConfiguredService } from "./service.ts";
 
 const APP = resolve("tests/e2e/programs/app.ts");
@@ -8,7 +14,7 @@ const config = { listen: { "8080": [`http2:${APP}`, `http:${APP}`] } };
 const URL = `http://${V4}:8080`;
 
 describe("h2load", () => {
-  // Each run ends with GOAWAY on 8 connections with 128 open streams, all of which are served.
+  // Each run ends with GOAWAY on 8 connections whose 128 streams are open; the last is served.
   testRequiring(
     [...NEEDS, "program:h2load"],
     "ends connections in the middle of their requests (RFC 9113 6.8)",
@@ -28,7 +34,7 @@ describe("nghttp", () => {
   // 20 requests on one connection; the client ends with GOAWAY.
   testRequiring(
     [...NEEDS, "program:nghttp"],
-    "sends requests over HTTP/2, then GOAWAY (RFC 9113 6.8)",
+    "asks over HTTP/2 and says GOAWAY (RFC 9113 6.8)",
     () =>
       withConfiguredService(config, async (namespace) => {
         for (let i = 0; i < 5; i++) {
@@ -38,5 +44,79 @@ describe("nghttp", () => {
         }
       }),
     180_000,
+  );
+});
+
+describe("python3-h2", () => {
+  // A client that refuses what is not as RFC 9113 says: uploads, downloads, a reset, 100 (Continue),
+  // trailers, and an end in order.
+  testRequiring(
+    [...NEEDS, "python:h2"],
+    "finds nothing wrong",
+    () =>
+      withConfiguredService(config, async (namespace) => {
+        const client = "tests/e2e/programs/h2_client.py";
+        expect(await namespace.run([PYTHON, client, V4, "8080"], 60_000)).toBe([
+          "uploads 5",
+          "downloads 5",
+          "after a reset 7",
+          "continue True True",
+          "trailers True",
+          "end",
+          "",
+        ].join("\n"));
+      }),
+    120_000,
+  );
+});
+
+describe("Chromium", () => {
+  // 50 requests, an upload of 500 kB and a WebSocket, all on one connection of HTTP/2 over TLS.
+  testRequiring(
+    ["program:chromium", "program:openssl"],
+    "fetches and opens a WebSocket over HTTP/2 (RFC 8441)",
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), "berth-h2-"));
+      const { cert, key } = makeCertificate(["127.0.0.1"]);
+      writeFileSync(join(folder, "cert.pem"), cert);
+      writeFileSync(join(folder, "key.pem"), key, { mode: 0o600 });
+      const page = resolve("tests/e2e/programs/h2_page.ts");
+      const certificates = [{ cert: "cert.pem", key: "key.pem" }];
+      const tls = { plugin: "tls", options: { certificates, alpn: ["h2", "http/1.1"] } };
+      const listen = { "443": [tls, `http2:${page}`, `http:${page}`] };
+      writeFileSync(join(folder, "berth.json"), JSON.stringify({ listen }));
+      const service = new Program(
+        runtimeCommand(
+          "main.ts",
+          ...["--config", join(folder, "berth.json"), "--publish", "0=10.7.0.2:443"],
+          ...["--log-level", "warn"],
+        ),
+        ROOT,
+      );
+      try {
+        const [, port] = await service.printed(/127\.0\.0\.1:(\d+)/);
+        await service.printed(/Ctrl\+C/);
+        await using browser = await Chromium.open("--ignore-certificate-errors");
+        const tab = await browser.visit(`https://127.0.0.1:${port}/`);
+        const result = await tab.evaluate(`new Promise((resolve) => {
+          const look = () => window.result ? resolve(window.result) : setTimeout(look, 20);
+          look();
+        })`);
+        expect(result).toEqual({
+          numbers: Array.from({ length: 50 }, (_, i) => i).join(),
+          size: "500000",
+          message: "ahoy",
+          protocols: "h2",
+        });
+        const over = await tab.evaluate(`fetch("/over").then((each) => each.text())`);
+        expect(over).toBe("1");
+        expect(service.log).toBe("");
+      } finally {
+        service.signal("SIGTERM");
+        await service.finish(15_000);
+        rmSync(folder, { recursive: true });
+      }
+    },
+    90_000,
   );
 });

@@ -42,9 +42,9 @@ export class Chromium implements AsyncDisposable {
   }
 
   /** Starts it; requires `"program:chromium"`. */
-  static async open(): Promise<Chromium> {
+  static async open(...flags: readonly string[]): Promise<Chromium> {
     const profile = mkdtempSync(join(tmpdir(), "berth-chromium-"));
-    const command = ["chromium", ...FLAGS, `--user-data-dir=${profile}`, "about:blank"];
+    const command = ["chromium", ...FLAGS, ...flags, `--user-data-dir=${profile}`, "about:blank"];
     const program = new Program(command, profile);
     const [, url] = await program.printed(/DevTools listening on (ws:\S+)/, "log");
     const devTools = new WebSocket(url!);

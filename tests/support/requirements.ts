@@ -16,9 +16,20 @@ import { openSsl } from "../../adapters/plugins/tls/openssl/library.ts";
  * `"namespace"`: network namespaces can be made with `unshare`. `"tun"`: the same, and a TUN device
  * can be made in one. `"ipv6"`: the loopback device has an IPv6 address, which many containers
  * lack. `"root"`: root in the initial user namespace. `"libssl"`: OpenSSL 3 can be called by
- * foreign functions. `"program:curl"`: `curl` is on the PATH.
+ * foreign functions. `"program:curl"`: `curl` is on the PATH. `"python:h2"`: the
+ * system's Python has the module `h2`.
  */
-export type Requirement = "namespace" | "tun" | "ipv6" | "root" | "libssl" | `program:${string}`;
+export type Requirement =
+  | "namespace"
+  | "tun"
+  | "ipv6"
+  | "root"
+  | "libssl"
+  | `program:${string}`
+  | `python:${string}`;
+
+/** The system's Python, which has the modules of the distribution. */
+export const PYTHON = "/usr/bin/python3";
 
 /** Whether all requirements are met; if not, what is missing. */
 export type Availability = { ok: true } | { ok: false; reason: string };
@@ -75,7 +86,9 @@ function look(requirement: Requirement): string | undefined {
     case "ipv6":
       return hasIpv6() ? undefined : "needs the address ::1";
     default:
-      return missingProgram(requirement.slice("program:".length));
+      return requirement.startsWith("python:")
+        ? missingModule(requirement.slice("python:".length))
+        : missingProgram(requirement.slice("program:".length));
   }
 }
 
@@ -93,6 +106,11 @@ function missingProgram(program: string): string | undefined {
     }
   }
   return `needs the program ${program}`;
+}
+
+function missingModule(name: string): string | undefined {
+  const { status } = spawnSync(PYTHON, ["-c", `import ${name}`], { timeout: 10_000 });
+  return status === 0 ? undefined : `needs ${PYTHON} with the module ${name}`;
 }
 
 function missingNamespace(): string | undefined {

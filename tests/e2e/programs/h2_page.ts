@@ -1,0 +1,44 @@
+/**
+ * A page that asks over HTTP/2 and speaks through a WebSocket, for a browser.
+ *
+ * @module
+ */
+import { Hono } from "hono";
+import { upgradeWebSocket } from "../../../mod.ts";
+
+const PAGE = `<!doctype html><title>HTTP/2</title><script type="module">
+const numbers = await Promise.all(
+  Array.from({ length: 50 }, (_, i) => fetch("/number/" + i).then((each) => each.text())),
+);
+const digest = await fetch("/size", { method: "POST", body: new Uint8Array(500_000) });
+const socket = new WebSocket("wss://" + location.host + "/echo");
+const message = await new Promise((resolve, reject) => {
+  socket.onopen = () => socket.send("ahoy");
+  socket.onmessage = (event) => resolve(event.data);
+  socket.onerror = () => reject(new Error("the WebSocket failed"));
+});
+const protocols = performance.getEntriesByType("resource").map((each) => each.nextHopProtocol);
+window.result = {
+  numbers: numbers.join(),
+  size: await digest.text(),
+  message,
+  protocols: [...new Set(protocols)].join(),
+};
+</script>`;
+
+export default new Hono()
+  .get("/", (c) => c.html(PAGE))
+  .get("/number/:n", (c) => c.text(c.req.param("n")))
+  .post("/size", async (c) => c.text(`${(await c.req.arrayBuffer()).byteLength}`))
+  .get("/over", (c) => c.text(`${overHttp2}`))
+  .get(
+    "/echo",
+    upgradeWebSocket((c) => {
+      // RFC 8441: a key that nobody has made.
+      if (c.req.raw.headers.get("sec-websocket-key") === "AAAAAAAAAAAAAAAAAAAAAA==") overHttp2++;
+      return { onMessage: (event, ws) => ws.send(event.data) };
+    }),
+  );
+
+/** WebSockets that came over HTTP/2. */
+let overHttp2 = 0;
