@@ -4,6 +4,7 @@ import { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
 import type { TcpOptions } from "../../../core/api/config.ts";
 import type { Logger } from "../../../core/api/environment.ts";
 import { createStack } from "../../../core/api/stack.ts";
+import type { Link } from "../../../core/stack/link.ts";
 import type { ConnectOptions, Stack, TcpListener, TcpSocket } from "../../../core/api/types.ts";
 
 /** A log line of a stack. */
@@ -22,20 +23,24 @@ export class StackPair implements AsyncDisposable {
   readonly lines: LogLine[] = [];
 
   /** The server uses the client's TCP options unless it has its own. */
-  constructor(tcp: TcpOptions = {}, serverTcp: TcpOptions = tcp, link: LinkPairOptions = {}) {
-    const [left, right] = linkPair(link);
+  constructor(
+    tcp: TcpOptions = {},
+    serverTcp: TcpOptions = tcp,
+    { dropsWhenFull = false, ...link }: LinkPairOptions & { dropsWhenFull?: boolean } = {},
+  ) {
+    const [left, right] = linkPair(link).map((end) => dropsWhenFull ? withoutIsFull(end) : end);
     const { clock } = this;
     this.client = createStack({
       clock,
       tcp,
-      link: left,
+      link: left!,
       addresses: ["10.0.0.1/24", "fd00::1/64"],
       random: seededRandom(1),
     });
     this.server = createStack({
       clock,
       tcp: serverTcp,
-      link: right,
+      link: right!,
       addresses: ["10.0.0.2/24", "fd00::2/64"],
       random: seededRandom(2),
       log: logTo(this.lines),
@@ -59,6 +64,19 @@ export class StackPair implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.run(Promise.all([this.client.close(), this.server.close()]));
   }
+}
+
+/** A link that drops what finds no room, as a device does. */
+function withoutIsFull(link: Link): Link {
+  return {
+    name: link.name,
+    features: link.features,
+    receive: (batch) => link.receive(batch),
+    ready: () => link.ready(),
+    send: (packet) => link.send(packet),
+    close: () => link.close(),
+    [Symbol.asyncDispose]: () => link.close(),
+  };
 }
 
 /** Both ends of a connection. */
