@@ -11,14 +11,18 @@ import { TCB } from "../../tcp/tcb_flags.ts";
 import { netAddr } from "../addresses.ts";
 import { StackSocket } from "../tcp/tcp_socket.ts";
 import type { Syn, SynVerdict } from "../types.ts";
-import type { Driver, Owner } from "./driver.ts";
+import type { Driver } from "./driver.ts";
+import type { Owner } from "./owner_notifier.ts";
 
 /** Who gets the connections of a port. */
 export interface AcceptorHooks {
   /** Decides about a SYN; a rejection refuses it. Only for listeners that decide. */
   decide?(syn: Syn, tcb: Tcb): Promise<SynVerdict>;
-  /** There are connections to take with {@link Acceptor.take}. */
-  ready(): void;
+  /**
+   * There are connections to {@link Acceptor.take}. Returns true if it takes more of them in later
+   * notifications.
+   */
+  ready(): boolean;
 }
 
 /** Owner of a listener in the core. */
@@ -39,12 +43,15 @@ export class Acceptor implements Owner {
     return this.listener;
   }
 
+  /** Starts one handler and one decision: each may compute, and connections want their turn too. */
   onEvent(): void {
-    for (const tcb of this.listener.undecided.splice(0)) {
-      // Some may have made room for others meanwhile.
-      if (!tcb.has(TCB.RELEASED)) void this.#decide(tcb);
+    const { listener } = this;
+    const tcb = listener.takeUndecided();
+    if (tcb !== undefined) void this.#decide(tcb);
+    const takesMore = listener.ready.length > 0 && this.#hooks.ready();
+    if (listener.undecided.length > 0 || (takesMore && listener.ready.length > 0)) {
+      this.#driver.core.tcp.notifyLater(listener);
     }
-    if (this.listener.ready.length > 0) this.#hooks.ready();
   }
 
   /** The oldest connection that nobody has taken. */

@@ -8,6 +8,7 @@ import { type Link, PacketBatch } from "../../stack/link.ts";
 import type { CoreStack } from "../../stack/stack.ts";
 import type { Clock } from "../environment.ts";
 import { HandlerScheduler } from "./handler_scheduler.ts";
+import { OwnerNotifier } from "./owner_notifier.ts";
 import { Transmitter } from "./transmitter.ts";
 
 /** Packets taken from the link at a time. */
@@ -24,12 +25,6 @@ const MAX_BURST_BYTES = 256 * 1024;
  */
 const MIN_BURST_BATCH_BYTES = 16 * 1024;
 
-/** Whoever owns a connection, a listener, a flow or a UDP socket in the core. */
-export interface Owner {
-  /** Something has happened; looks at the core for what. */
-  onEvent(): void;
-}
-
 /** Drives one core over one link. */
 export class Driver {
   readonly core: CoreStack;
@@ -37,6 +32,11 @@ export class Driver {
   readonly #clock: Clock;
   readonly #transmitter: Transmitter;
   readonly #scheduler: HandlerScheduler;
+  readonly #notifier: OwnerNotifier;
+  readonly #batch = new PacketBatch(BATCH);
+  /** The turns that were begun for owners who were left over. */
+  #turns: Promise<void> | undefined;
+  #isTakingTurns = false;
   #cancelTimer: (() => void) | undefined;
   #timerAt: number = Infinity;
   #stopped = false;
@@ -45,6 +45,7 @@ export class Driver {
     this.core = core;
     this.#link = link;
     this.#clock = clock;
+    this.#notifier = new OwnerNotifier(core);
     this.#scheduler = new HandlerScheduler(clock, () => this.flush());
     this.#transmitter = new Transmitter(core, link, clock, () => this.#scheduler.flushSoon());
   }
@@ -56,22 +57,37 @@ export class Driver {
 
   /** Receives packets until the link is closed; rejects if it has failed. */
   async run(): Promise<void> {
-    const batch = new PacketBatch(BATCH);
-    const scheduler = this.#scheduler;
     while (!this.#stopped && await this.#link.ready()) {
-      while (this.#receive(batch)) {
+      await (this.#isTakingTurns ? this.#turns : this.#takeTurns());
+    }
+  }
+
+  /** Receives packets and notifies owners until nothing is left of either. */
+  async #takeTurns(): Promise<void> {
+    if (this.#isTakingTurns) return;
+    this.#isTakingTurns = true;
+    const scheduler = this.#scheduler;
+    const notifier = this.#notifier;
+    try {
+      while ((this.#receive() || notifier.hasMore) && !this.#stopped) {
+        const began = this.#clock.now();
         scheduler.begin();
-        this.#deliver();
+        notifier.notify();
         await scheduler.finished();
         this.flush();
-        const pause = scheduler.yieldIfDue();
+        const now = this.#clock.now();
+        notifier.turnTook(now - began);
+        const pause = scheduler.yieldIfDue(now);
         if (pause !== undefined) await pause;
       }
+    } finally {
+      this.#isTakingTurns = false;
     }
   }
 
   /** Takes in what has come, up to a burst of it; false: there was nothing. */
-  #receive(batch: PacketBatch): boolean {
+  #receive(): boolean {
+    const batch = this.#batch;
     let packets = 0;
     let bytes = 0;
     let batchBytes: number;
@@ -127,21 +143,16 @@ export class Driver {
     this.#scheduler.flushed();
     if (this.#stopped) return;
     this.#transmitter.drain(this.now());
-    this.#deliver();
+    this.#notify();
     this.#armTimer();
   }
 
-  #deliver(): void {
-    const { core } = this;
-    for (let tcb = core.tcp.pollConnection(); tcb !== undefined; tcb = core.tcp.pollConnection()) {
-      (tcb.handle as Owner | undefined)?.onEvent();
-    }
-    for (let one = core.tcp.pollListener(); one !== undefined; one = core.tcp.pollListener()) {
-      (one.handle as Owner | undefined)?.onEvent();
-    }
-    for (let one = core.udp.pollEvent(); one !== undefined; one = core.udp.pollEvent()) {
-      (one.handle as Owner | undefined)?.onEvent();
-    }
+  /** Owners that are left over are notified in turns, between which the event loop has its own. */
+  #notify(): void {
+    if (this.#notifier.hasMore) return;
+    this.#notifier.notify();
+    if (!this.#notifier.hasMore || this.#isTakingTurns) return;
+    this.#turns = Promise.resolve().then(() => this.#takeTurns());
   }
 
   /** A timer that would fire too early is left alone: that is cheaper than moving it each time. */
@@ -158,7 +169,7 @@ export class Driver {
     this.#timerAt = Infinity;
     if (this.#stopped) return;
     this.core.handleTimeout(this.now());
-    this.#deliver();
+    this.#notify();
     this.flush();
   }
 
@@ -167,6 +178,7 @@ export class Driver {
     if (this.#stopped) return;
     this.#transmitter.stop();
     this.flush();
+    this.#notifier.notifyAll();
     this.#stopped = true;
     this.#cancelTimer?.();
   }

@@ -51,10 +51,11 @@ export class PortHost {
     }
   }
 
-  ready(): void {
-    for (let next = this.#acceptor?.take(); next !== undefined; next = this.#acceptor?.take()) {
-      this.#serve(next.tcb, next.socket);
-    }
+  /** Serves one connection; the next one in the next notification. */
+  ready(): true {
+    const next = this.#acceptor?.take();
+    if (next !== undefined) this.#serve(next.tcb, next.socket);
+    return true;
   }
 
   /** A handler that waits costs as little as can be: there may be very many. */

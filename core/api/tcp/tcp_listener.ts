@@ -38,13 +38,14 @@ export class StackListener implements TcpListener {
     return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
   }
 
-  /** Serves those who wait. */
-  ready(): void {
+  /** Serves those who wait; the rest waits for `accept()`. */
+  ready(): false {
     while (this.#waiters.length > 0) {
       const next = this.#acceptor?.take();
-      if (next === undefined) return;
+      if (next === undefined) break;
       this.#waiters.shift()!.resolve(next.socket);
     }
+    return false;
   }
 
   /** Leaving the loop early closes the listener, as a `Deno.Listener`: nobody would accept any more. */

@@ -6,7 +6,8 @@
 import type { Flow, FlowRefusal } from "../../udp/flow.ts";
 import { netAddr } from "../addresses.ts";
 import { TcpError } from "../errors.ts";
-import type { Driver, Owner } from "../runtime/driver.ts";
+import type { Driver } from "../runtime/driver.ts";
+import type { Owner } from "../runtime/owner_notifier.ts";
 import type { OnEnd } from "../runtime/handler_context.ts";
 import { requireBytes } from "../tcp/bytes.ts";
 import type { NetAddr } from "../types.ts";

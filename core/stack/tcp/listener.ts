@@ -76,6 +76,14 @@ export class Listener implements Binding {
     this.undecided.splice(0, this.undecided.length, ...waiting);
   }
 
+  /** Takes the oldest connection whose SYN waits for a decision. */
+  takeUndecided(): Tcb | undefined {
+    for (;;) {
+      const tcb = this.undecided.shift();
+      if (tcb === undefined || !tcb.has(TCB.RELEASED)) return tcb;
+    }
+  }
+
   /** Removes all connections. */
   clear(): void {
     this.halfOpen.clear();

@@ -98,6 +98,11 @@ export class TcpLayer {
     return listener;
   }
 
+  /** Has {@link TcpLayer.pollListener} return a listener whose owner has left something for later. */
+  notifyLater(listener: Listener): void {
+    this.#connections.notify(listener);
+  }
+
   // ---------------------------------------------------------------- time
 
   /** When {@link TcpLayer.handleTimeout} has to be called; may be too early. */

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { linkPair } from "../../../../adapters/links/memory.ts";
 import { VirtualClock } from "../../../../adapters/runtime/virtual_clock.ts";
+import { macrotask } from "../../../../core/api/runtime/macrotask.ts";
+import { MAX_OWNERS } from "../../../../core/api/runtime/owner_notifier.ts";
 import { createStack } from "../../../../core/api/stack.ts";
 import type { Link } from "../../../../core/stack/link.ts";
 import { echoRequest } from "../../../support/packets.ts";
@@ -123,6 +125,45 @@ describe("the driver", () => {
       await socket.read(byte);
     }
     expect(over).toBe(true);
+    await Promise.all([client.close(), server.close()]);
+  });
+
+  // Two hundred requests come at once, and each takes the program ten milliseconds. After the first turn,
+  // which takes so long, the event loop has its own before every single one, and a client that was not
+  // there before does not wait for all of them.
+  test("gives others their turn between handlers that compute", async () => {
+    let now = 0;
+    const clock = { now: () => now, schedule: () => () => {} };
+    const [left, right] = linkPair({ queue: 10_000 });
+    const client = createStack({ link: left, clock, addresses: ["10.0.0.1/24"] });
+    const server = createStack({ link: right, clock, addresses: ["10.0.0.2/24"] });
+    let computed = 0;
+    let computedBeforeLast = 0;
+    server.use(7, async ({ socket }) => {
+      computedBeforeLast = computed;
+      await socket.read(new Uint8Array(16));
+      now += 10;
+      computed++;
+      await socket.write(new Uint8Array(1));
+    });
+    const sockets = Array.from({ length: 200 }, () => client.connect("10.0.0.2:7"));
+    await Promise.all(sockets.map(({ opened }) => opened));
+    const answers = sockets.map(async (socket) => {
+      await socket.write(new Uint8Array(1));
+      return await socket.read(new Uint8Array(1));
+    });
+    const last = client.connect("10.0.0.2:7");
+    const inTurns: number[] = [];
+    while (computed < 200) {
+      const before = computed;
+      await macrotask();
+      if (computed > before) inTurns.push(computed - before);
+    }
+    expect(await Promise.all(answers)).toEqual(sockets.map(() => 1));
+    expect(Math.max(...inTurns)).toBeLessThanOrEqual(2 * MAX_OWNERS);
+    expect(inTurns.length).toBeGreaterThan(20);
+    await last.opened;
+    expect(computedBeforeLast).toBeLessThan(150);
     await Promise.all([client.close(), server.close()]);
   });
 });

@@ -138,14 +138,14 @@ describe("HandlerScheduler", () => {
 
   // Timers and I/O run between packets, however many come.
   test("yields to the event loop after BUDGET_MS", async () => {
-    expect(scheduler.yieldIfDue()).toBeUndefined();
+    expect(scheduler.yieldIfDue(clock.now())).toBeUndefined();
     await clock.advance(BUDGET_MS);
-    const pause = scheduler.yieldIfDue();
+    const pause = scheduler.yieldIfDue(clock.now());
     expect(pause).toBeInstanceOf(Promise);
     let hadTurn = false;
     setTimeout(() => hadTurn = true, 0);
-    for (let i = 0; i < 1000 && !hadTurn; i++) await scheduler.yieldIfDue();
+    for (let i = 0; i < 1000 && !hadTurn; i++) await scheduler.yieldIfDue(clock.now());
     await pause;
-    expect(scheduler.yieldIfDue()).toBeUndefined();
+    expect(scheduler.yieldIfDue(clock.now())).toBeUndefined();
   });
 });

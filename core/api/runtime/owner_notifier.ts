@@ -1,0 +1,76 @@
+/**
+ * Events of the core on their way to the sockets, listeners and flows that own them.
+ *
+ * Each notification may wake a handler that computes for milliseconds, and hundreds can come with one
+ * burst of packets. So only some owners are notified in a turn, and connections, listeners and UDP take
+ * turns: new connections are accepted however busy the others are.
+ *
+ * @module
+ */
+/** Owners notified in one turn, at most. */
+export const MAX_OWNERS = 64;
+/** Milliseconds of one turn; after a longer one fewer owners are notified, one at least. */
+export const TURN_MS = 8;
+
+/** The owner of a connection, a listener, a flow or a UDP socket in the core. */
+export interface Owner {
+  /** Something has happened; the core knows what. */
+  onEvent(): void;
+}
+
+/** Something of the core that has an event for its owner. */
+export interface Owned {
+  /** An {@link Owner}; opaque to the core. */
+  handle: unknown;
+}
+
+/** Where events come from: a `CoreStack`. */
+export interface EventSource {
+  readonly tcp: { pollConnection(): Owned | undefined; pollListener(): Owned | undefined };
+  readonly udp: { pollEvent(): Owned | undefined };
+}
+
+/** Notifies the owners of one core, some at a time. */
+export class OwnerNotifier {
+  /** Further owners wait for the next {@link notify}. */
+  hasMore = false;
+  readonly #core: EventSource;
+  #limit = MAX_OWNERS;
+
+  constructor(core: EventSource) {
+    this.#core = core;
+  }
+
+  /** Notifies as many owners as one turn allows. */
+  notify(): void {
+    const { tcp, udp } = this.#core;
+    let notified = 0;
+    while (notified < this.#limit) {
+      const before = notified;
+      notified += notifyOwner(tcp.pollConnection()) + notifyOwner(tcp.pollListener()) +
+        notifyOwner(udp.pollEvent());
+      if (notified > before) continue;
+      this.hasMore = false;
+      return;
+    }
+    this.hasMore = true;
+  }
+
+  /** Notifies all owners, before the stack ends. */
+  notifyAll(): void {
+    do this.notify(); while (this.hasMore);
+  }
+
+  /** Adapts the number of owners to how long the handlers of a turn have run. */
+  turnTook(ms: number): void {
+    if (ms > TURN_MS) this.#limit = Math.max(1, Math.floor(this.#limit * TURN_MS / ms));
+    else if (ms < TURN_MS / 2) this.#limit = Math.min(MAX_OWNERS, this.#limit * 2);
+  }
+}
+
+/** How many owners that are. */
+function notifyOwner(owned: Owned | undefined): 0 | 1 {
+  if (owned === undefined) return 0;
+  (owned.handle as Owner | undefined)?.onEvent();
+  return 1;
+}

@@ -1,0 +1,77 @@
+import { beforeEach, describe, expect, test } from "bun:test";
+import { MAX_OWNERS, OwnerNotifier, TURN_MS } from "../../../../core/api/runtime/owner_notifier.ts";
+
+/** Events that wait, by what they are of; the owners write down who was notified. */
+let waiting: { connection: number; listener: number; datagrams: number };
+let notified: string[];
+let notifier: OwnerNotifier;
+
+beforeEach(() => {
+  waiting = { connection: 0, listener: 0, datagrams: 0 };
+  notified = [];
+  const poll = (what: keyof typeof waiting) => () =>
+    waiting[what]-- > 0 ? { handle: { onEvent: () => notified.push(what) } } : undefined;
+  notifier = new OwnerNotifier({
+    tcp: { pollConnection: poll("connection"), pollListener: poll("listener") },
+    udp: { pollEvent: poll("datagrams") },
+  });
+});
+
+/** Notifies once, and tells how many owners that were. */
+function notify(): number {
+  const before = notified.length;
+  notifier.notify();
+  return notified.length - before;
+}
+
+describe("OwnerNotifier", () => {
+  // As many as fit, and then what is left.
+  test("notifies so many owners in a turn", () => {
+    waiting.connection = MAX_OWNERS + 10;
+    expect([notify(), notifier.hasMore]).toEqual([MAX_OWNERS, true]);
+    expect([notify(), notifier.hasMore]).toEqual([10, false]);
+    expect([notify(), notifier.hasMore]).toEqual([0, false]);
+  });
+
+  // New connections and datagrams do not wait for all the others that are busy.
+  test("lets connections, listeners and UDP take turns", () => {
+    Object.assign(waiting, { connection: 1000, listener: 2, datagrams: 1 });
+    notify();
+    expect(notified.slice(0, 6)).toEqual([
+      ...["connection", "listener", "datagrams"],
+      ...["connection", "listener", "connection"],
+    ]);
+  });
+
+  // Ten times too long: a tenth of the owners; one at a time if a single one takes too long.
+  test("notifies fewer owners after a long turn, one at least", () => {
+    waiting.connection = 1000;
+    notifier.turnTook(10 * TURN_MS);
+    expect(notify()).toBe(Math.floor(MAX_OWNERS / 10));
+    notifier.turnTook(1000 * TURN_MS);
+    expect(notify()).toBe(1);
+    notifier.turnTook(1000 * TURN_MS);
+    expect([notify(), notifier.hasMore]).toEqual([1, true]);
+  });
+
+  // Twice as many after each short turn, never more than the bound.
+  test("notifies more owners after short turns", () => {
+    waiting.connection = 1000;
+    notifier.turnTook(1000 * TURN_MS);
+    const counts = Array.from({ length: 8 }, () => {
+      notifier.turnTook(0);
+      return notify();
+    });
+    expect(counts).toEqual([2, 4, 8, 16, 32, 64, 64, 64]);
+    notifier.turnTook(TURN_MS - 1);
+    expect(notify()).toBe(64);
+  });
+
+  // The stack ends: everybody learns of it.
+  test("notifies all before the end", () => {
+    waiting.connection = 1000;
+    notifier.turnTook(1000 * TURN_MS);
+    notifier.notifyAll();
+    expect([notified.length, notifier.hasMore]).toEqual([1000, false]);
+  });
+});
