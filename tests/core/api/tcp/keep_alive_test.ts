@@ -2,9 +2,9 @@ import { describe, expect, test } from "bun:test";
 import type { TcpSocket } from "../../../../core/api/types.ts";
 import { StackPair } from "../stack_pair.ts";
 
-const CONNECTIONS = 2400;
-/** Packets that the link queues, as many as a TUN device. */
-const QUEUE = 500;
+const CONNECTIONS = 600;
+/** Packets that the link queues; a TUN device's queue holds 500. */
+const QUEUE = 250;
 const AT_ONCE = 200;
 const IDLE_MS = 60_000;
 const INTERVAL_MS = 5000;
