@@ -22,6 +22,7 @@ import { forward } from "../../plugins/forward.ts";
 import { http2 } from "../../../plugins/http2.ts";
 import { socks5 } from "../../plugins/socks5.ts";
 import { staticFiles, type StaticFilesOptions } from "../../plugins/static_files.ts";
+import { runtimeName } from "../../runtime/runtime.ts";
 import { demo } from "../cli/demo.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import type { ListenSetting, PluginSetting } from "../settings/listen_setting.ts";
@@ -30,7 +31,7 @@ import { makeDetect } from "./make_detect.ts";
 import { type Factory, type Make, make, withArgument, withoutArgument } from "./make_plugin.ts";
 import { makeTls } from "./make_tls.ts";
 import { MIDDLEWARE } from "./middleware.ts";
-import { missingPackage } from "./plugin_packages.ts";
+import { type MissingPackage, missingPackage } from "./plugin_packages.ts";
 
 /** The folder of this project, for messages: its name is not registered with npm. */
 const ROOT = URL.canParse("../../..", import.meta.url) && import.meta.url.startsWith("file:")
@@ -170,10 +171,7 @@ async function importDefault(path: string, { folder, source }: PluginSetting): P
   if (!existsSync(file)) throw new UsageError(`${source}: there is no file ${file}`);
   const missing = missingPackage(file, resolve(ROOT));
   if (missing !== undefined) {
-    throw new UsageError(
-      `${source}: ${missing.importer} imports ${missing.name}, which is not installed for it: run ` +
-        `bun add ${missing.name === "@berth/berth" ? ROOT : missing.name} in its folder`,
-    );
+    throw new UsageError(`${source}: ${howToInstall(missing)}`);
   }
   try {
     const loaded: { default?: unknown } = await import(pathToFileURL(file).href);
@@ -181,6 +179,16 @@ async function importDefault(path: string, { folder, source }: PluginSetting): P
   } catch (error) {
     throw new UsageError(`${source}: cannot load ${path}: ${loadFaultOf(error)}`, { cause: error });
   }
+}
+
+/** Neither runtime is to install by itself what somebody else may own. */
+function howToInstall({ name, importer }: MissingPackage): string {
+  if (runtimeName() === "deno" && /^(npm|jsr):/.test(name)) {
+    return `${importer} imports ${name}, which Deno would download: run deno add ${name} in ${ROOT} ` +
+      `and import it as deno.json names it`;
+  }
+  return `${importer} imports ${name}, which is not installed for it: run ` +
+    `bun add ${name === "@berth/berth" ? ROOT : name} in its folder`;
 }
 
 /** Bun reports syntax errors in an `AggregateError`, with their positions as properties. */

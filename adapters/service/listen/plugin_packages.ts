@@ -1,6 +1,7 @@
 /**
- * Packages that a plugin's module imports. Bun installs what is missing by its name, from a registry
- * where anybody may own that name; so what is missing is found before the module is loaded.
+ * Packages that a plugin's module imports. Both runtimes install what is missing from a registry, where
+ * anybody may own its name: Bun for every import, Deno for `npm:` and `jsr:`. So what is missing is
+ * found before the module is loaded.
  *
  * @module
  */
@@ -8,6 +9,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { dirname, extname, join, resolve } from "node:path";
 import { runtimeName } from "../../runtime/runtime.ts";
+import { moduleSpecifiers } from "./module_specifiers.ts";
 
 declare const Bun: {
   readonly Transpiler: new (options: { loader: string }) => {
@@ -23,30 +25,42 @@ const LOADERS: Readonly<Record<string, string>> = {
 
 /** A package that is not there. */
 export interface MissingPackage {
-  /** Its name. */
+  /** Its name; on Deno the specifier, such as `npm:left-pad@1`. */
   readonly name: string;
   /** The file that imports it. */
   readonly importer: string;
 }
 
 /**
- * The first package that a module, or what it imports by a path, cannot have; Bun alone is asked. A
- * module in the folder `own` has what this project depends on itself.
+ * The first package that a module, or what it imports by a path, cannot have. A module in the folder
+ * `own` has what this project depends on itself.
  */
 export function missingPackage(module: string, own: string): MissingPackage | undefined {
-  if (runtimeName() !== "bun") return undefined;
+  const isBun = runtimeName() === "bun";
   const seen = new Set<string>([module]);
   for (const file of seen) {
-    for (const specifier of importsOf(file)) {
+    for (const specifier of isBun ? importsOf(file) : moduleSpecifiers(textOf(file))) {
       if (/^\.{0,2}\//.test(specifier)) {
         const next = moduleAt(resolve(dirname(file), specifier));
         if (next !== undefined) seen.add(next);
-      } else if (!isThere(specifier, dirname(file), own)) {
+      } else if (isBun && !isThere(specifier, dirname(file), own)) {
         return { name: packageOf(specifier), importer: file };
+      } else if (!isBun && !isLocked(specifier, own)) {
+        return { name: specifier, importer: file };
       }
     }
   }
   return undefined;
+}
+
+/**
+ * Deno downloads nothing for what its lock file names. For any other version, cached or not, it asks
+ * the registry about every package of the project again.
+ */
+function isLocked(specifier: string, own: string): boolean {
+  if (!/^(npm|jsr):/.test(specifier)) return true;
+  const [, requirement] = /^((?:npm|jsr):\/?(?:@[^/]+\/)?[^/]+)/.exec(specifier) ?? [];
+  return textOf(join(own, "deno.lock")).includes(`"${requirement}": "`);
 }
 
 function importsOf(file: string): string[] {
@@ -75,6 +89,8 @@ function moduleAt(path: string): string | undefined {
 
 /** `@scope/name` of `@scope/name/part`. */
 function packageOf(specifier: string): string {
+  const [, scheme, rest] = /^(npm:|jsr:)?(.*)$/.exec(specifier) as unknown as string[];
+  if (scheme !== undefined) return scheme + packageOf(rest!);
   return specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -23,15 +23,31 @@ describe("missingPackage", () => {
     const path = write("one.ts", 'import "node:fs"; import "./two.js"; export default 1;');
     write("two.ts", 'export { x } from "@nobody/berth-test/part";');
     const missing = missingPackage(path, ROOT);
+    // Deno does not look for a bare name in a registry.
     expect(missing?.name).toBe(isBun ? "@nobody/berth-test" : undefined);
     write("tsconfig.json", '{"compilerOptions":{"paths":{"@nobody/*": ["./x/*"]}}}');
     expect(missingPackage(path, ROOT)).toBeUndefined();
+  });
+
+  // On Deno what the lock file names is there; another version of it would have to be looked up.
+  test("finds what the lock file does not name", () => {
+    if (isBun) return;
+    const [, locked] = /"(npm:hono@[^"]+)"/.exec(readFileSync(join(ROOT, "deno.lock"), "utf8"))!;
+    for (const name of [locked!, `${locked}/cors`]) {
+      expect(missingPackage(write("one.ts", `import "${name}";`), ROOT)).toBeUndefined();
+    }
+    for (const name of ["npm:hono@4", "npm:hono", "npm:@no/body@1/part", "jsr:@no/body@1"]) {
+      expect(missingPackage(write("one.ts", `import "${name}";`), ROOT)?.name).toBe(name);
+    }
   });
 });
 
 describe("a plugin outside of the project", () => {
   // Whoever owns the name in a registry would run here.
-  test.each(["@berth/berth", "hono", "zod", "nobody-berth-test"])(
+  test.each([
+    ...["@berth/berth", "hono", "zod", "nobody-berth-test"],
+    ...["npm:nobody-berth-test@1", "npm:hono", "jsr:@nobody/berth-test@1"],
+  ])(
     "never makes the runtime ask a registry for %s",
     async (name) => {
       const asked: string[] = [];
@@ -45,7 +61,13 @@ describe("a plugin outside of the project", () => {
       const [command, ...args] = runtimeCommand(join(ROOT, "main.ts"), "--listen", `7=${path}`);
       const child = spawn(command!, [...args, "--publish", "127.0.0.1:0=10.7.0.2:7"], {
         cwd: folder,
-        env: { ...process.env, npm_config_registry: url, BUN_CONFIG_REGISTRY: url },
+        env: {
+          ...process.env,
+          npm_config_registry: url,
+          NPM_CONFIG_REGISTRY: url,
+          BUN_CONFIG_REGISTRY: url,
+          JSR_URL: url,
+        },
       });
       let log = "";
       child.stderr.on("data", (chunk) => log += chunk);
@@ -53,9 +75,13 @@ describe("a plugin outside of the project", () => {
       child.stdout.on("data", () => child.kill("SIGTERM"));
       await new Promise((done) => child.on("close", done));
       registry.close();
-      expect(asked).toEqual([]);
+      // For its own packages Deno asks any registry that it has not seen.
+      expect(asked.filter((url) => isBun || /nobody|berth/.test(url))).toEqual([]);
+      const isUrl = name.includes(":");
+      const lines = log.trimEnd().split("\n").filter((line) => !line.includes("Download"));
+      if (isBun || isUrl) expect(lines.length).toBe(1);
       if (isBun) expect(log).toContain(`imports ${name}, which is not installed for it`);
-      if (isBun) expect(log.trimEnd().split("\n").length).toBe(1);
+      else if (isUrl) expect(log).toContain(`imports ${name}, which Deno would download`);
     },
     60_000,
   );

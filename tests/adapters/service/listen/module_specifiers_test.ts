@@ -1,0 +1,30 @@
+import { describe, expect, test } from "bun:test";
+import { moduleSpecifiers } from "../../../../adapters/service/listen/module_specifiers.ts";
+
+describe("moduleSpecifiers", () => {
+  // Every form that loads a module, in either quotes, over several lines.
+  test.each([
+    ['import "npm:a";', ["npm:a"]],
+    ["import a from 'npm:a'", ["npm:a"]],
+    ['import {\n  a, // first "from"\n  b,\n} from\n  "npm:a"', ["npm:a"]],
+    ['import a, * as b from /* here */ "npm:a"; export * from "./b.ts"', ["npm:a", "./b.ts"]],
+    ['export { a as "from" } from "npm:a"', ["npm:a"]],
+    ['const a = await import("npm:a"), b = await import(`npm:b`)', ["npm:a", "npm:b"]],
+    ['import a from "npm:a" with { type: "json" }', ["npm:a"]],
+    ['import type from "npm:a"', ["npm:a"]],
+    ['import type { A } from "npm:a"; import "npm:b"', ["npm:b"]],
+  ])("finds what %s loads", (code, expected) => {
+    expect(moduleSpecifiers(code)).toEqual(expected);
+  });
+
+  // Neither an example in a comment nor text is an import.
+  test.each([
+    '/** import a from "npm:a" */',
+    '// import "npm:a"',
+    "const text = 'import a from \"npm:a\"';",
+    'const text = `\n  import a from "npm:a"\n`;',
+    'log("npm:a", from, "npm:a");',
+  ])("finds nothing in %s", (code) => {
+    expect(moduleSpecifiers(code)).toEqual([]);
+  });
+});
