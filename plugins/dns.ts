@@ -83,6 +83,7 @@ export function dnsThrough(host: HostDialer): PluginFactory<DnsOptions> {
       return {
         handle: (c) => serveConnection(server, c),
         flow: (c) => serveFlow(server, c),
+        dispose: () => server.dispose(),
       };
     },
   });

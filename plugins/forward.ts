@@ -18,7 +18,7 @@ import {
 import { Target } from "./forward/target.ts";
 import { dialWithTimeout } from "./shared/dial.ts";
 import type { Dial, HostDialer } from "./shared/host_network.ts";
-import { LoopGuard } from "./shared/loop_guard.ts";
+import { type Arrival, LoopGuard } from "./shared/loop_guard.ts";
 import { formatProxyHeader, type ProxyEndpoints } from "./shared/proxy_header.ts";
 import type { Duplex } from "./shared/relay.ts";
 import { relayTo } from "./shared/upstream.ts";
@@ -49,30 +49,33 @@ function forwardTo(
   // A target that awaits a header is told that the check speaks for nobody.
   const local = proxyProtocol && formatProxyHeader({ version: proxyProtocol });
   const guard = new LoopGuard(leadsBack);
-  const outward: Dial = async (target, signal, dialOptions) => {
-    guard.requireWayOut("tcp", target);
+  const dialFor = (arrival: Arrival): Dial => async (target, signal, dialOptions) => {
+    guard.requireWayOut("tcp", target, arrival);
     return await dial(target, signal, dialOptions);
   };
-  const checks = healthCheck && new HealthChecks(outward, targets, healthCheck, local);
+  const checks = healthCheck && new HealthChecks(targets, healthCheck, local);
   const header = proxyProtocol && ((socket: TcpSocket) => proxyHeader(proxyProtocol, socket));
   return {
     async onSyn(syn: Syn, c: SynContext): Promise<Handler> {
-      guard.arrived("tcp", syn.local, c.log);
-      checks?.start(c);
+      const outward = dialFor({ transport: "tcp", place: syn.local, log: c.log });
+      checks?.start(c, outward);
       const upstream = await connect(outward, balancer, options, syn, c);
       return relayTo(upstream, syn.signal, { idleTimeoutMs, header });
     },
     ...(to.every(isUnix) ? {} : {
       async flow(c: FlowContext): Promise<void> {
         if (idleTimeoutMs !== undefined) c.flow.setIdleTimeout(idleTimeoutMs);
-        guard.arrived("udp", c.flow.localAddr, c.log);
+        const arrival: Arrival = { transport: "udp", place: c.flow.localAddr, log: c.log };
         await forwardFlow(c, balancer, async (target, signal) => {
-          guard.requireWayOut("udp", target);
+          guard.requireWayOut("udp", target, arrival);
           return await dialDatagrams(target, signal);
         });
       },
     }),
-    dispose: () => checks?.stop(),
+    dispose() {
+      checks?.stop();
+      guard.dispose();
+    },
   };
 }
 

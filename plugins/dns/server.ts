@@ -7,7 +7,7 @@ import type { Clock, Logger } from "../../core/api/environment.ts";
 import { messageOf } from "../../core/api/error_text.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import type { HostDialer } from "../shared/host_network.ts";
-import { LoopGuard } from "../shared/loop_guard.ts";
+import { type Arrival, LoopGuard } from "../shared/loop_guard.ts";
 import { SharedLimit } from "../shared/shared_limit.ts";
 import { formatName } from "./domain_name.ts";
 import {
@@ -58,25 +58,18 @@ export interface Asker {
 export class DnsServer {
   readonly #options: DnsServerOptions;
   readonly #guard: LoopGuard;
-  readonly #host: HostDialer;
   /** Queries that wait for upstreams. */
   readonly #waiting: SharedLimit;
 
   constructor(options: DnsServerOptions) {
     this.#options = options;
     this.#waiting = new SharedLimit(options.maxQueries);
-    const { dial, dialDatagrams, leadsBack } = options.host;
-    const guard = this.#guard = new LoopGuard(leadsBack);
-    this.#host = {
-      async dial(target, signal, dialOptions) {
-        guard.requireWayOut("tcp", target);
-        return await dial(target, signal, dialOptions);
-      },
-      async dialDatagrams(target, signal) {
-        guard.requireWayOut("udp", target);
-        return await dialDatagrams(target, signal);
-      },
-    };
+    this.#guard = new LoopGuard(options.host.leadsBack);
+  }
+
+  /** The server is not used any more. */
+  dispose(): void {
+    this.#guard.dispose();
   }
 
   /** Milliseconds that upstreams may take in all; over TCP each may be asked twice. */
@@ -125,13 +118,10 @@ export class DnsServer {
     limit: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
     const { upstreams, timeoutMs } = this.#options;
-    // Both are asked of a server, and each place of the plugin takes both.
-    this.#guard.arrived("tcp", local, log);
-    this.#guard.arrived("udp", local, log);
     try {
       const limits = { clock, timeoutMs, signal };
       const reply = await askUpstreams(
-        this.#host,
+        this.#hostFor({ transport, place: local, log }),
         upstreams,
         query,
         transport === "tcp",
@@ -143,6 +133,21 @@ export class DnsServer {
       log.debug("no upstream answered", { name: formatName(query.name), reason: messageOf(error) });
       return this.#write(query, { rcode: RCODE.SERVFAIL }, limit);
     }
+  }
+
+  /** The host, but for upstreams that lead back to where the query has arrived. */
+  #hostFor(arrival: Arrival): HostDialer {
+    const { dial, dialDatagrams } = this.#options.host;
+    return {
+      dial: async (target, signal, dialOptions) => {
+        this.#guard.requireWayOut("tcp", target, arrival);
+        return await dial(target, signal, dialOptions);
+      },
+      dialDatagrams: async (target, signal) => {
+        this.#guard.requireWayOut("udp", target, arrival);
+        return await dialDatagrams(target, signal);
+      },
+    };
   }
 
   #write(query: Query, reply: Reply, limit: number): Uint8Array<ArrayBuffer> {

@@ -22,7 +22,6 @@ export interface CheckEnvironment {
 
 /** The checks of all targets of one plugin. */
 export class HealthChecks {
-  readonly #dial: Dial;
   readonly #targets: readonly Target[];
   readonly #intervals: CheckIntervals;
   readonly #header: Uint8Array<ArrayBuffer> | undefined;
@@ -31,22 +30,20 @@ export class HealthChecks {
 
   /** `header` is what a target is told before the connection is closed. */
   constructor(
-    dial: Dial,
     targets: readonly Target[],
     intervals: CheckIntervals,
     header?: Uint8Array<ArrayBuffer>,
   ) {
-    this.#dial = dial;
     this.#targets = targets;
     this.#intervals = intervals;
     this.#header = header;
   }
 
-  /** Begins, unless it has begun. */
-  start(environment: CheckEnvironment): void {
+  /** Begins to connect with `dial`, unless it has begun. */
+  start(environment: CheckEnvironment, dial: Dial): void {
     if (this.#started) return;
     this.#started = true;
-    for (const target of this.#targets) void this.#watch(target, environment);
+    for (const target of this.#targets) void this.#watch(target, environment, dial);
   }
 
   /** Ends for good. */
@@ -55,20 +52,20 @@ export class HealthChecks {
     this.#stopped.abort();
   }
 
-  async #watch(target: Target, environment: CheckEnvironment): Promise<void> {
+  async #watch(target: Target, environment: CheckEnvironment, dial: Dial): Promise<void> {
     const { clock } = environment;
     const { signal } = this.#stopped;
     while (!signal.aborted) {
       await sleepUntil(clock, clock.now() + this.#intervals.intervalMs, signal);
-      if (!signal.aborted) await this.#check(target, environment);
+      if (!signal.aborted) await this.#check(target, environment, dial);
     }
   }
 
-  async #check(target: Target, { clock, log }: CheckEnvironment): Promise<void> {
+  async #check(target: Target, { clock, log }: CheckEnvironment, dial: Dial): Promise<void> {
     const { signal } = this.#stopped;
     const { timeoutMs } = this.#intervals;
     try {
-      const connection = await dialWithTimeout(this.#dial, target.address, {
+      const connection = await dialWithTimeout(dial, target.address, {
         clock,
         timeoutMs,
         signal,

@@ -10,70 +10,127 @@ import type { DialTarget, LeadsBack } from "./host_network.ts";
 
 type Transport = "tcp" | "udp";
 
-/** A target that leads into a stack of this process. */
-interface WayBack {
+/** Where a connection or flow has come to a plugin. */
+export interface Arrival {
   readonly transport: Transport;
-  /** Where it comes in. */
   readonly place: HostPort;
-  /** The plugin is served there. */
-  isLoop: boolean;
+  readonly log: Logger;
 }
 
-/**
- * What a plugin sends to a target that leads back to it would be sent there again, and again. One that
- * leads elsewhere into the stack is no loop, nor is it if there is another plugin at its end. Where
- * several targets lead to several places of the plugin each is found out when it comes in.
- */
-export class LoopGuard {
-  readonly #leadsBack: LeadsBack | undefined;
-  /** By transport and target, as many as the plugin has of them at most. */
-  readonly #ways = new Map<string, WayBack>();
-  /** Who came last. */
-  #last: { transport: Transport; place: HostPort; log: Logger } | undefined;
+/** A plugin at one place in a stack has a target that leads to another place. */
+interface Way {
+  readonly owner: LoopGuard;
+  readonly from: string;
+  readonly to: string;
+  readonly transport: Transport;
+  readonly target: HostPort;
+}
 
-  constructor(leadsBack: LeadsBack | undefined) {
+/** Ways of all plugins that are remembered; beyond that the one longest unused is forgotten. */
+const MAX_WAYS = 1024;
+
+/**
+ * The ways between the stacks of this process. None of them closes a loop, over however many plugins:
+ * the one that would is not taken.
+ */
+class Ways {
+  readonly #leadsBack: LeadsBack;
+  /** By both ends. */
+  readonly #ways = new Map<string, Way>();
+
+  constructor(leadsBack: LeadsBack) {
     this.#leadsBack = leadsBack;
   }
 
-  /** Somebody has come to the plugin at this place. */
-  arrived(transport: Transport, place: HostPort, log: Logger): void {
-    this.#last = { transport, place, log };
-    for (const [target, way] of this.#ways) this.#look(target, way);
+  /** Takes a way; false: it would close a loop. */
+  take(way: Way): boolean {
+    const key = `${way.from} ${way.to}`;
+    if (!this.#ways.delete(key) && this.#leads(way.to, way.from)) return false;
+    this.#ways.set(key, way);
+    if (this.#ways.size > MAX_WAYS) this.#ways.delete(this.#ways.keys().next().value!);
+    return true;
   }
 
-  /**
-   * Has to be called before each attempt to connect.
-   *
-   * @throws {TcpError} The target leads back to the plugin.
-   */
-  requireWayOut(transport: Transport, target: DialTarget): void {
-    if (this.#leadsBack === undefined || "path" in target) return;
-    const place = this.#leadsBack(transport, target);
-    const name = `${transport}/${formatHostPort(target)}`;
-    if (place === undefined) {
-      if (this.#ways.size > 0) this.#ways.delete(name);
-      return;
+  forget(owner: LoopGuard): void {
+    for (const [key, way] of this.#ways) if (way.owner === owner) this.#ways.delete(key);
+  }
+
+  #leads(from: string, to: string): boolean {
+    const reached = new Set([from]);
+    for (const place of reached) {
+      if (place === to) return true;
+      for (const [key, way] of this.#ways) {
+        if (way.from !== place) continue;
+        // What was published may lead elsewhere by now.
+        if (this.#isOpen(way)) reached.add(way.to);
+        else this.#ways.delete(key);
+      }
     }
-    const known = this.#ways.get(name);
-    const way = known && isSame(known.place, place) ? known : { transport, place, isLoop: false };
-    this.#ways.set(name, way);
-    this.#look(name, way);
-    if (!way.isLoop) return;
-    const [text, back] = [formatHostPort(target), formatHostPort(place)];
-    throw new TcpError("CONNECTION_REFUSED", `${text} leads back to ${back}, where it is used`);
+    return false;
   }
 
-  #look(target: string, way: WayBack): void {
-    const last = this.#last;
-    if (way.isLoop || last?.transport !== way.transport || !isSame(last.place, way.place)) return;
-    way.isLoop = true;
-    last.log.warn("target leads back to where it is used", {
-      target,
-      place: formatHostPort(way.place),
-    });
+  #isOpen({ transport, target, to }: Way): boolean {
+    const place = this.#leadsBack(transport, target);
+    return place !== undefined && nameOf(transport, place) === to;
   }
 }
 
-function isSame(a: HostPort, b: HostPort): boolean {
-  return a.port === b.port && a.hostname === b.hostname;
+/** All plugins that leave through the same host share its ways. */
+const waysOf = new WeakMap<LeadsBack, Ways>();
+
+/**
+ * What a plugin sends to a target that leads back to it, directly or through other plugins that have a
+ * guard, would be sent there again, and again. One that leads elsewhere into a stack is no loop.
+ */
+export class LoopGuard {
+  readonly #leadsBack: LeadsBack | undefined;
+  readonly #ways: Ways | undefined;
+  /** Targets that have been warned about, as many as the plugin has at most. */
+  readonly #warned = new Set<string>();
+
+  constructor(leadsBack: LeadsBack | undefined) {
+    this.#leadsBack = leadsBack;
+    if (leadsBack === undefined) return;
+    this.#ways = waysOf.get(leadsBack) ?? new Ways(leadsBack);
+    waysOf.set(leadsBack, this.#ways);
+  }
+
+  /**
+   * Has to be called before each attempt to connect for what has arrived.
+   *
+   * @throws {TcpError} The target leads back to where it has arrived.
+   */
+  requireWayOut(
+    transport: Transport,
+    target: DialTarget,
+    { place: at, log, ...from }: Arrival,
+  ): void {
+    if (this.#leadsBack === undefined || "path" in target) return;
+    const place = this.#leadsBack(transport, target);
+    if (place === undefined) return;
+    const way: Way = {
+      owner: this,
+      from: nameOf(from.transport, at),
+      to: nameOf(transport, place),
+      transport,
+      target,
+    };
+    if (this.#ways!.take(way)) return;
+    const [text, back] = [formatHostPort(target), formatHostPort(at)];
+    const name = `${transport}/${text}`;
+    if (!this.#warned.has(name)) {
+      log.warn("target leads back to where it is used", { target: name, place: back });
+    }
+    this.#warned.add(name);
+    throw new TcpError("CONNECTION_REFUSED", `${text} leads back to ${back}, where it is used`);
+  }
+
+  /** The plugin is not served any more. */
+  dispose(): void {
+    this.#ways?.forget(this);
+  }
+}
+
+function nameOf(transport: Transport, place: HostPort): string {
+  return `${transport}/${formatHostPort(place)}`;
 }

@@ -7,52 +7,99 @@ const at = (port: number) => ({ hostname: "10.7.0.2", port });
 const published = (port: number) => ({ hostname: "127.0.0.1", port });
 
 /** Ports of the host from 8000 on lead to the stack's, 8000 lower. */
-const back: LeadsBack = (_, { port }) => port > 8000 ? at(port - 8000) : undefined;
+const ports: LeadsBack = (_, { port }) => port > 8000 ? at(port - 8000) : undefined;
 
-describe("LoopGuard", () => {
-  // Said once for a target, refused each time.
-  test("refuses a target that leads to where somebody has come", () => {
-    const log = new CollectedLog();
-    const guard = new LoopGuard(back);
-    guard.arrived("tcp", at(80), log.logger);
-    for (let i = 0; i < 3; i++) {
-      expect(() => guard.requireWayOut("tcp", published(8080))).toThrow(
-        "127.0.0.1:8080 leads back to 10.7.0.2:80, where it is used",
-      );
-    }
-    guard.requireWayOut("tcp", published(8081));
-    guard.requireWayOut("udp", published(8080));
-    guard.requireWayOut("tcp", published(3000));
-    expect(log.lines).toEqual(["warn target leads back to where it is used"]);
-  });
-
-  // Each target leads to where the other one is used: both would be taken in turn for ever.
-  test("refuses targets that lead to each other's places", () => {
-    const guard = new LoopGuard(back);
-    const { logger } = new CollectedLog();
-    const isRefused = (port: number) => {
+/** Plugins of a process; their connections arrive at `from` and go to the published port of `to`. */
+function setUp(leadsBack: LeadsBack = (...asked) => ports(...asked)) {
+  const log = new CollectedLog();
+  const newGuard = () => {
+    const guard = new LoopGuard(leadsBack);
+    const isRefused = (from: number, to: number, transport: "tcp" | "udp" = "tcp") => {
       try {
-        guard.requireWayOut("udp", published(port));
+        const arrival = { transport, place: at(from), log: log.logger };
+        guard.requireWayOut(transport, published(to + 8000), arrival);
         return false;
       } catch {
         return true;
       }
     };
-    guard.arrived("udp", at(53), logger);
-    expect(isRefused(8054)).toBe(false);
-    guard.arrived("udp", at(54), logger);
-    expect([isRefused(8054), isRefused(8053)]).toEqual([true, false]);
-    guard.arrived("udp", at(53), logger);
-    expect([isRefused(8054), isRefused(8053)]).toEqual([true, true]);
+    return { guard, isRefused };
+  };
+  return { log, newGuard };
+}
+
+describe("LoopGuard", () => {
+  // Said once for a target, refused each time.
+  test("refuses a target that leads to where somebody has come", () => {
+    const { log, newGuard } = setUp();
+    const { guard, isRefused } = newGuard();
+    const arrival = { transport: "tcp", place: at(80), log: log.logger } as const;
+    for (let i = 0; i < 3; i++) {
+      expect(() => guard.requireWayOut("tcp", published(8080), arrival)).toThrow(
+        "127.0.0.1:8080 leads back to 10.7.0.2:80, where it is used",
+      );
+    }
+    expect(isRefused(80, 81)).toBe(false);
+    guard.requireWayOut("udp", published(8080), arrival);
+    guard.requireWayOut("tcp", published(3000), arrival);
+    expect(log.lines).toEqual(["warn target leads back to where it is used"]);
   });
 
-  // What was published may lead elsewhere by now.
-  test("lets a target be that leads back no more", () => {
+  // Each target leads to where the other one is used: both would be taken in turn for ever.
+  test("refuses targets that lead to each other's places", () => {
+    const { isRefused } = setUp().newGuard();
+    expect(isRefused(53, 54, "udp")).toBe(false);
+    expect([isRefused(54, 54, "udp"), isRefused(54, 53, "udp")]).toEqual([true, true]);
+    expect([isRefused(53, 54, "udp"), isRefused(53, 53, "udp")]).toEqual([false, true]);
+  });
+
+  // 80 -> 81 -> ... -> 80: the last of them is refused, however many there are, and each has another way out.
+  test.each([2, 3, 10])("refuses the way that closes a loop over %d plugins", (count) => {
+    const { newGuard, log } = setUp();
+    const guards = Array.from({ length: count }, newGuard);
+    for (let round = 0; round < 2; round++) {
+      const refused = guards.map(({ isRefused }, i) => isRefused(80 + i, 80 + (i + 1) % count));
+      expect(refused).toEqual(guards.map((_, i) => i === count - 1));
+      expect(guards.at(-1)!.isRefused(79 + count, 200)).toBe(false);
+    }
+    expect(log.lines).toEqual(["warn target leads back to where it is used"]);
+  });
+
+  // Two ways to the same place are none, nor is a chain.
+  test("refuses nothing that ends", () => {
+    const { newGuard } = setUp();
+    const guards = [0, 1, 2, 3].map(newGuard);
+    expect(guards[0]!.isRefused(80, 81)).toBe(false);
+    expect(guards[0]!.isRefused(80, 82)).toBe(false);
+    expect(guards[1]!.isRefused(81, 83)).toBe(false);
+    expect(guards[2]!.isRefused(82, 83)).toBe(false);
+    expect(guards[3]!.isRefused(83, 84)).toBe(false);
+  });
+
+  // What was published may lead elsewhere by now, and a plugin may not be served any more.
+  test("forgets ways that are not there any more", () => {
     let leads = true;
-    const guard = new LoopGuard((...asked) => leads ? back(...asked) : undefined);
-    guard.arrived("tcp", at(80), new CollectedLog().logger);
-    expect(() => guard.requireWayOut("tcp", published(8080))).toThrow("leads back");
+    const { newGuard } = setUp((...asked) => leads ? ports(...asked) : undefined);
+    const [first, second] = [newGuard(), newGuard()];
+    expect(first.isRefused(80, 81)).toBe(false);
+    expect(second.isRefused(81, 80)).toBe(true);
     leads = false;
-    guard.requireWayOut("tcp", published(8080));
+    expect(second.isRefused(81, 80)).toBe(false);
+    leads = true;
+    expect(second.isRefused(81, 80)).toBe(true);
+    first.guard.dispose();
+    expect(second.isRefused(81, 80)).toBe(false);
+    expect(first.isRefused(80, 81)).toBe(true);
+  });
+
+  // Connections to a thousand ports of an address that a plugin has as a whole.
+  test("remembers 1024 ways", () => {
+    const { newGuard } = setUp();
+    const [first, second] = [newGuard(), newGuard()];
+    first.isRefused(1, 2);
+    for (let i = 0; i < 1023; i++) first.isRefused(1000 + i, 3);
+    expect(second.isRefused(2, 1)).toBe(true);
+    first.isRefused(5000, 3);
+    expect(second.isRefused(2, 1)).toBe(false);
   });
 });
