@@ -4,15 +4,18 @@
  * @module
  */
 import { type Logger, silentLogger } from "../../core/api/environment.ts";
+import { formatHostPort } from "../../core/api/host_port.ts";
 import { parseListenAddress } from "../../core/api/listen_address.ts";
 import { compose } from "../../core/api/plugin.ts";
 import type { Plugin } from "../../core/api/types.ts";
 import { composeFlows } from "../../core/api/udp/flow_chain.ts";
 import { logConnection, logFlow } from "../../plugins/shared/connection_log.ts";
+import { IpAddress } from "../../core/wire/address.ts";
 import { linkPair } from "../links/memory.ts";
 import { rememberResponseText } from "../runtime/fetch/mod.ts";
 import { messageOf, UsageError } from "./errors.ts";
 import { type Network, networkOn, openNetwork, requireReachable } from "./links/network.ts";
+import { ownAddresses } from "./links/own_addresses.ts";
 import { loadChain, type LoadedChain } from "./listen/plugin_loader.ts";
 import { type Publication, publish, type PublishedPort } from "./publish/publish.ts";
 import { publishDatagrams } from "./publish/publish_datagrams.ts";
@@ -161,6 +164,7 @@ export async function serve(
       stack.use(where, connectionLog(name, log), ...handlers);
     }
     for (const setting of settings.publish) {
+      warnIfUnserved(setting, settings, log);
       published.push(await publishOne(setting, network, log, settings));
     }
   } catch (error) {
@@ -168,6 +172,27 @@ export async function serve(
     throw error;
   }
   return { published, finished: stack.finished, stats: () => stack.stats(), stop };
+}
+
+/** A plugin may open ports by itself, so that this is no fault. */
+function warnIfUnserved(
+  { transport, to }: PublishSetting,
+  settings: Settings,
+  log: Logger,
+): void {
+  const address = IpAddress.parse(to.hostname);
+  if (address === undefined || !ownAddresses(settings).has(address)) return;
+  const serves = ({ where }: ListenSetting) => {
+    const { transport: its, subnet, firstPort, lastPort } = parseListenAddress(where);
+    return its === (transport ?? "tcp") && (subnet?.contains(address) ?? true) &&
+      firstPort <= to.port && to.port <= lastPort;
+  };
+  if (settings.listen.some(serves)) return;
+  const listen = `${transport === "udp" ? "udp/" : ""}${to.port}=PLUGIN`;
+  log.warn("nothing listens where --publish leads", {
+    to: formatHostPort(to),
+    hint: `--listen ${listen}`,
+  });
 }
 
 /** Logs a line for each connection and flow that has ended; goes in front of a port's plugins. */

@@ -45,9 +45,11 @@ export function ipVersionOf(text: string): 4 | 6 | undefined {
 /**
  * Reads a {@link SocketAddress}.
  *
+ * @throws {TypeError} It is neither text nor an object with a hostname and a port.
  * @throws {TcpError} `INVALID_ADDRESS`: it is not an IP address with a port; names are not looked up.
  */
 export function parseEndpoint(address: SocketAddress): Endpoint {
+  requireAddress(address);
   const { hostname, port } = typeof address === "string" ? splitEndpoint(address) : address;
   const parsed = IpAddress.parse(hostname);
   if (parsed === undefined) {
@@ -60,6 +62,22 @@ export function parseEndpoint(address: SocketAddress): Endpoint {
     throw new TcpError("INVALID_ADDRESS", `${port} is not a port; use 1 to 65535`);
   }
   return { address: parsed, port };
+}
+
+/** For programs that no compiler has checked. */
+function requireAddress(address: unknown): void {
+  if (typeof address === "string") return;
+  const { hostname, port } = Object(address) as Partial<Record<string, unknown>>;
+  if (typeof hostname === "string" && typeof port === "number") return;
+  const given = typeof address === "number" ? `the number ${address}` : showValue(address);
+  throw new TypeError(
+    `expected an address such as "10.0.0.2:80" or { hostname: "10.0.0.2", port: 80 }, got ${given}`,
+  );
+}
+
+function showValue(value: unknown): string {
+  if (typeof value !== "object" || value === null) return String(value);
+  return Object.getPrototypeOf(value) === Object.prototype ? JSON.stringify(value) : "an object";
 }
 
 function splitEndpoint(text: string): HostPort {

@@ -125,6 +125,27 @@ export function createStack(options: StackOptions): Stack {
   return new HostStack(options);
 }
 
+/** @throws {TypeError} It is no link. */
+function requireLink(link: unknown): void {
+  if (Array.isArray(link)) {
+    throw new TypeError(
+      "createStack: link: got both ends of linkPair(): give each stack one of them, as in " +
+        "const [here, there] = linkPair()",
+    );
+  }
+  const { receive, send, features } = Object(link) as Partial<Link>;
+  if (typeof receive === "function" && typeof send === "function" && features !== undefined) return;
+  throw new TypeError(
+    `createStack: link: expected a link, such as await openTun(...) or one of linkPair(), got ${
+      link instanceof Promise
+        ? "a promise: await it"
+        : typeof link === "function"
+        ? "a function: call it"
+        : String(link)
+    }`,
+  );
+}
+
 class HostStack implements Stack {
   readonly finished: Promise<void>;
   readonly #core: CoreStack;
@@ -141,6 +162,7 @@ class HostStack implements Stack {
 
   constructor(options: StackOptions) {
     const { link, clock, random, log, ...rest } = options;
+    requireLink(link);
     const config = parseStackConfig(rest);
     requireCarried(config.subnets, link.features, "createStack: addresses");
     this.#link = link;

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { networkInterfaces } from "node:os";
+import type { Logger } from "../../../core/api/environment.ts";
 import { IpAddress, Subnet } from "../../../core/wire/address.ts";
 import { UsageError } from "../errors.ts";
 
@@ -14,7 +16,7 @@ const SHORTEST_LINK = 8;
  * without one, the first other address of the subnet. A subnet that has no other address, such as an
  * anycast address (`10.53.0.1/32`), is reached from another host address of its family.
  *
- * @throws {UsageError} The host has no address of a family.
+ * @throws {UsageError} The host has no address of a family, or one of the stack's.
  */
 export function completeHostAddresses(
   addresses: readonly string[],
@@ -22,6 +24,13 @@ export function completeHostAddresses(
 ): string[] {
   const own = addresses.map(subnet);
   const host = given.map(subnet);
+  for (const { address } of host) {
+    if (!own.some((each) => !each.isNetwork && each.address.equals(address))) continue;
+    throw new UsageError(
+      `--host-address: ${address} is the stack's own address too (--address): give the host another ` +
+        "one of its network",
+    );
+  }
   const full: Subnet[] = [];
   for (const each of own) {
     if (host.some(({ address }) => each.contains(address))) continue;
@@ -41,6 +50,26 @@ export function completeHostAddresses(
     );
   }
   return host.map(String);
+}
+
+/**
+ * Warns of addresses of the stack that the host has on any device: it keeps packets to them for itself.
+ */
+export function warnOfHostsAddresses(addresses: readonly string[], log: Logger): void {
+  const own = addresses.map(subnet).filter(({ isNetwork }) => !isNetwork);
+  for (const [device, held = []] of Object.entries(networkInterfaces())) {
+    for (const { address: text } of held) {
+      const address = IpAddress.parse(text.replace(/%.*$/, ""));
+      if (address === undefined || !own.some((each) => each.address.equals(address))) continue;
+      log.warn(
+        "the host has an address of the stack and answers for it: choose another --address",
+        {
+          address: text,
+          device,
+        },
+      );
+    }
+  }
 }
 
 function subnet(text: string): Subnet {

@@ -22,6 +22,7 @@ import { clientPlaces } from "../publish/client_places.ts";
 import type { Connect } from "../publish/publish.ts";
 import type { DialDatagramsFor } from "../publish/publish_datagrams.ts";
 import type { Settings } from "../settings/settings.ts";
+import { warnOfHostsAddresses } from "./host_addresses.ts";
 import type { OpenedLink } from "./kind.ts";
 import { isOwn, othersAddresses, ownAddresses, showAddress } from "./own_addresses.ts";
 import { isThroughKernel, type LinkSetting, openLink } from "./table.ts";
@@ -57,8 +58,9 @@ export interface Network {
 export function openNetwork(settings: Settings, log: Logger): Promise<Network> | Network {
   const { tun, link } = settings;
   requireReachable(settings);
-  if (link !== undefined) return openOther(settings, link, log);
-  return tun === undefined ? joinInMemory(settings, log) : openDevice(settings, tun, log);
+  if (link === undefined && tun === undefined) return joinInMemory(settings, log);
+  if (link === undefined || isThroughKernel(link)) warnOfHostsAddresses(settings.addresses, log);
+  return link === undefined ? openDevice(settings, tun!, log) : openOther(settings, link, log);
 }
 
 /**

@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { parseListenAddress } from "../../../core/api/listen_address.ts";
 import type { PluginFactory } from "../../../core/api/plugin.ts";
 import { suggestionFor } from "../../../core/api/suggestion.ts";
 import type { Handler, Plugin } from "../../../core/api/types.ts";
@@ -80,6 +81,7 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
   files: (path, options, { folder, source }) => {
     if (!path) throw new UsageError(`${source}: files needs a folder, such as files:./public`);
     const root = resolve(folder, path);
+    if (!isFolder(root)) throw new UsageError(`${source}: files: there is no folder ${root}`);
     const serve = (checked: StaticFilesOptions) => http(staticFiles(root, checked));
     return { ...make(serve, options, source), name: "files" };
   },
@@ -92,12 +94,52 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
  * @throws {UsageError} One of them cannot be made; see {@link loadPlugin}.
  */
 export async function loadChain(setting: ListenSetting): Promise<LoadedChain> {
+  checkOrder(setting);
   const chain: LoadedPlugin[] = [];
   for (const each of [...setting.before ?? [], setting]) chain.push(await loadPlugin(each));
   return {
     name: chain.map(({ name }) => name).join("+"),
     handlers: chain.map(({ handler }) => handler),
   };
+}
+
+/** Of the built-in plugins, those that pass connections on to the next one. */
+const PASSES_ON: ReadonlySet<string> = new Set([
+  ...Object.keys(MIDDLEWARE),
+  "tls",
+  "http2",
+  "detect",
+]);
+/** Those of them that have something to do without a next one. */
+const MAY_BE_LAST: ReadonlySet<string> = new Set(["http2", "detect"]);
+
+/**
+ * @throws {UsageError} Nothing serves the connections that the last plugin passes on, or one in front
+ * of it passes none on.
+ */
+function checkOrder({ where, before = [], plugin, source }: ListenSetting): void {
+  const last = builtInNameOf(plugin);
+  if (last !== undefined && PASSES_ON.has(last) && !MAY_BE_LAST.has(last)) {
+    throw new UsageError(
+      `${source}: ${last} passes connections on, and there is no plugin behind it: add one, such as ` +
+        `${plugin}+echo`,
+    );
+  }
+  // Some plugins leave datagrams to the next one.
+  if (parseListenAddress(where).transport === "udp") return;
+  for (const each of before) {
+    const name = builtInNameOf(each.plugin);
+    if (name === undefined || PASSES_ON.has(name)) continue;
+    throw new UsageError(
+      `${source}: ${name} serves every connection itself, so that nothing behind it is reached: ` +
+        "write it last",
+    );
+  }
+}
+
+function builtInNameOf(plugin: string): string | undefined {
+  const [name = ""] = plugin.split(":");
+  return !isPath(plugin) && Object.hasOwn(BUILT_IN, name) ? name : undefined;
 }
 
 /**
@@ -119,6 +161,10 @@ export async function loadPlugin(setting: PluginSetting): Promise<LoadedPlugin> 
 function targetsFrom(folder: string, to: unknown): unknown {
   if (Array.isArray(to)) return to.map((target) => targetsFrom(folder, target));
   return typeof to === "string" ? targetFrom(folder, to) : to;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 function isPath(plugin: string): boolean {

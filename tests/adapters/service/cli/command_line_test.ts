@@ -266,6 +266,22 @@ describe("the service", () => {
     );
   });
 
+  // A plugin might open the port by itself, so it is published all the same.
+  test("warns of published ports that nothing serves", async () => {
+    const run = start(
+      ...["--listen", "7=echo", "--listen", "udp/9=echo", "--listen", "8000-8009=echo"],
+      ...["7", "8", "8005", "9"].flatMap((port) => ["--publish", `0=10.7.0.2:${port}`]),
+    );
+    await run.published();
+    const warnings = run.log.split("\n").filter((line) => line.includes(" warn "));
+    expect(warnings.map((line) => line.replace(/^.* warn +/, ""))).toEqual([
+      'nothing listens where --publish leads to=10.7.0.2:8 hint="--listen 8=PLUGIN"',
+      'nothing listens where --publish leads to=10.7.0.2:9 hint="--listen 9=PLUGIN"',
+    ]);
+    run.kill("SIGTERM");
+    expect(await run.exit).toBe(0);
+  });
+
   // The same for the datagrams of one peer.
   test("logs one line for a flow", async () => {
     const run = start("--listen", "udp/7=echo", "--publish", "udp/0=10.7.0.2:7");

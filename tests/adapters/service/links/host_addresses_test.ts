@@ -1,5 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { completeHostAddresses } from "../../../../adapters/service/links/host_addresses.ts";
+import {
+  completeHostAddresses,
+  warnOfHostsAddresses,
+} from "../../../../adapters/service/links/host_addresses.ts";
+import { CollectedLog } from "../../../support/collected_log.ts";
 
 describe("completeHostAddresses", () => {
   // The first address of each subnet that is not the stack's own.
@@ -57,6 +61,19 @@ describe("completeHostAddresses", () => {
     expect(completeHostAddresses(addresses, given)).toEqual(expected);
   });
 
+  // The kernel would answer for the stack.
+  test("wants addresses of the host's own", () => {
+    const fault =
+      "--host-address: 10.7.0.2 is the stack's own address too (--address): give the host " +
+      "another one of its network";
+    expect(() => completeHostAddresses(["10.7.0.2/24"], ["10.7.0.2/24"])).toThrow(fault);
+    expect(() => completeHostAddresses(["10.7.0.2/24"], ["10.7.0.1/24", "10.7.0.2/32"])).toThrow(
+      fault,
+    );
+    // One address of a whole network may be the host's.
+    expect(completeHostAddresses(["10.90.0.0/16"], ["10.90.0.7/16"])).toEqual(["10.90.0.7/16"]);
+  });
+
   // One address, or a subnet that is full, and nothing of the same family on the host's side.
   test("says that there is no other address", () => {
     const message = "has no other address for the host: give one with --host-address";
@@ -64,5 +81,16 @@ describe("completeHostAddresses", () => {
     expect(() => completeHostAddresses(["10.7.0.2/32"], ["fd07::1/64"])).toThrow(message);
     expect(() => completeHostAddresses(["fd07::2/128", "10.7.0.2/24"], [])).toThrow(message);
     expect(() => completeHostAddresses(["10.0.0.1/30", "10.0.0.2/30"], [])).toThrow(message);
+  });
+});
+
+describe("warnOfHostsAddresses", () => {
+  // The loopback address is the host's everywhere; a network is not.
+  test("names an address that the host has", () => {
+    const log = new CollectedLog();
+    warnOfHostsAddresses(["127.0.0.1/8", "127.0.0.0/8", "203.0.113.7/24"], log.logger);
+    expect(log.lines).toEqual([
+      "warn the host has an address of the stack and answers for it: choose another --address",
+    ]);
   });
 });

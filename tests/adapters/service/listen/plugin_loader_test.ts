@@ -131,3 +131,46 @@ describe("loadChain", () => {
     await expect(chain).rejects.toThrow(`berth.json: listen.80: ${message}`);
   });
 });
+
+describe("the order of plugins", () => {
+  const chain = (where: string, ...plugins: string[]): ListenSetting => {
+    const all = plugins.map((plugin) => ({ ...setting(plugin), where }));
+    return { ...all.at(-1)!, before: all.slice(0, -1) };
+  };
+
+  /** What {@link loadChain} says; empty when it says nothing. */
+  const faultOfChain = (where: string, ...plugins: string[]) =>
+    loadChain(chain(where, ...plugins)).then(() => "", (error: Error) => error.message);
+
+  // Its connections would be closed at once, which looks like a fault of the network.
+  test.each(["limit:5", "allow:10.0.0.0/8", "log"])("needs a plugin behind %s", async (plugin) => {
+    const name = plugin.split(":")[0];
+    const fault = `berth.json: listen.80: ${name} passes connections on, and there is no plugin ` +
+      `behind it: add one, such as ${plugin}+echo`;
+    expect(await faultOfChain("80", plugin)).toBe(fault);
+    expect(await faultOfChain("80", "trace", plugin)).toBe(fault);
+    expect(await faultOfChain("80", plugin, "./handler.ts")).toBe("");
+  });
+
+  // Whoever wrote it expects a limit.
+  test("has nothing behind a plugin that serves", async () => {
+    const fault =
+      "berth.json: listen.80: echo serves every connection itself, so that nothing behind " +
+      "it is reached: write it last";
+    expect(await faultOfChain("80", "echo", "discard")).toBe(fault);
+    expect(await faultOfChain("80", "limit:5", "echo", "http:./app.ts")).toBe(fault);
+    // It leaves datagrams to others, and a module may do anything.
+    expect(await faultOfChain("udp/80", "http:./app.ts", "echo")).toBe("");
+    expect(await faultOfChain("80", "./handler.ts", "echo")).toBe("");
+  });
+
+  // A folder's name that was mistyped would be 404 for everything.
+  test("wants a folder for files", async () => {
+    expect(await faultOfChain("80", "files:./nowhere")).toBe(
+      `berth.json: listen.80: files: there is no folder ${join(folder, "nowhere")}`,
+    );
+    expect(await faultOfChain("80", "files:./app.ts")).toBe(
+      `berth.json: listen.80: files: there is no folder ${join(folder, "app.ts")}`,
+    );
+  });
+});
