@@ -8,15 +8,15 @@
 export interface Scheduled {
   /** Its earliest deadline in milliseconds; `Infinity`: none. */
   readonly earliestTimer: number;
-  /** Its key in the heap, which may be earlier than its deadline. */
-  scheduledAt: number;
   /** Its index in the heap; -1: not in a heap. */
   heapIndex: number;
 }
 
-/** Holds each item at most once, ordered by `scheduledAt`. */
+/** Holds each item at most once, ordered by a key that may be earlier than its deadline. */
 export class DeadlineHeap<Item extends Scheduled> {
   readonly #heap: Item[] = [];
+  /** The keys of the items, at the same index. */
+  readonly #keys: number[] = [];
 
   get count(): number {
     return this.#heap.length;
@@ -24,7 +24,12 @@ export class DeadlineHeap<Item extends Scheduled> {
 
   /** The earliest key; `Infinity` if the heap is empty. */
   next(): number {
-    return this.#heap[0]?.scheduledAt ?? Infinity;
+    return this.#keys[0] ?? Infinity;
+  }
+
+  /** The item's key; `Infinity` if it is not in the heap. */
+  keyOf({ heapIndex }: Item): number {
+    return heapIndex < 0 ? Infinity : this.#keys[heapIndex]!;
   }
 
   /**
@@ -33,19 +38,19 @@ export class DeadlineHeap<Item extends Scheduled> {
    */
   update(item: Item): void {
     const at = item.earliestTimer;
-    if (at >= item.scheduledAt) return;
-    item.scheduledAt = at;
+    if (at >= this.keyOf(item)) return;
     if (item.heapIndex < 0) {
       item.heapIndex = this.#heap.length;
       this.#heap.push(item);
+      this.#keys.push(at);
     }
-    this.#up(item);
+    this.#up(item, at);
   }
 
   /** Removes and returns the first item if it is due at `now`. */
   takeDue(now: number): Item | undefined {
     const first = this.#heap[0];
-    if (first === undefined || first.scheduledAt > now) return undefined;
+    if (first === undefined || this.#keys[0]! > now) return undefined;
     this.remove(first);
     return first;
   }
@@ -54,43 +59,41 @@ export class DeadlineHeap<Item extends Scheduled> {
     const index = item.heapIndex;
     if (index < 0) return;
     item.heapIndex = -1;
-    item.scheduledAt = Infinity;
     const last = this.#heap.pop()!;
+    const key = this.#keys.pop()!;
     if (last === item) return;
-    last.heapIndex = index;
-    this.#heap[index] = last;
-    this.#up(last);
-    this.#down(last);
+    this.#place(last, key, index);
+    this.#up(last, key);
+    this.#down(last, key);
   }
 
-  #up(item: Item): void {
+  #up(item: Item, key: number): void {
     let index = item.heapIndex;
     while (index > 0) {
-      const parent = this.#heap[(index - 1) >> 1]!;
-      if (parent.scheduledAt <= item.scheduledAt) break;
-      this.#place(parent, index);
-      index = (index - 1) >> 1;
+      const parent = (index - 1) >> 1;
+      if (this.#keys[parent]! <= key) break;
+      this.#place(this.#heap[parent]!, this.#keys[parent]!, index);
+      index = parent;
     }
-    this.#place(item, index);
+    this.#place(item, key, index);
   }
 
-  #down(item: Item): void {
+  #down(item: Item, key: number): void {
     let index = item.heapIndex;
     for (;;) {
-      let child = this.#heap[2 * index + 1];
-      const right = this.#heap[2 * index + 2];
-      if (child === undefined) break;
-      if (right !== undefined && right.scheduledAt < child.scheduledAt) child = right;
-      if (child.scheduledAt >= item.scheduledAt) break;
-      const at = child.heapIndex;
-      this.#place(child, index);
-      index = at;
+      let child = 2 * index + 1;
+      if (child >= this.#heap.length) break;
+      if (child + 1 < this.#heap.length && this.#keys[child + 1]! < this.#keys[child]!) child++;
+      if (this.#keys[child]! >= key) break;
+      this.#place(this.#heap[child]!, this.#keys[child]!, index);
+      index = child;
     }
-    this.#place(item, index);
+    this.#place(item, key, index);
   }
 
-  #place(item: Item, index: number): void {
+  #place(item: Item, key: number, index: number): void {
     this.#heap[index] = item;
+    this.#keys[index] = key;
     item.heapIndex = index;
   }
 }

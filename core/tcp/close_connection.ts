@@ -6,6 +6,7 @@
 import { type EndReason, transition } from "./state.ts";
 import { type Tcb, TCB_EVENT } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
+import { stopTimers } from "./timers/timers.ts";
 
 /** Ends the connection without a word to the peer. */
 export function endConnection(tcb: Tcb, error: EndReason | undefined): void {
@@ -20,7 +21,7 @@ export function releaseResources(tcb: Tcb): void {
   tcb.set(TCB.RELEASED);
   tcb.send.clear();
   tcb.forgetSent();
-  tcb.timers.stopAll();
+  stopTimers(tcb);
   tcb.receive.dropOutOfOrder();
   if (tcb.has(TCB.READ_CLOSED)) tcb.receive.clear();
   tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.READABLE | TCB_EVENT.WRITABLE);

@@ -8,7 +8,7 @@ import { ackNumber } from "./receive_window.ts";
 import { STATES } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
-import { TIMER } from "./timers/timers.ts";
+import { isRunning, TIMER } from "./timers/timers.ts";
 
 /** Returns what is wrong, in words; empty when all is well. */
 export function brokenInvariants(tcb: Tcb): string[] {
@@ -41,7 +41,7 @@ function checkSending(tcb: Tcb, expect: Expect): void {
   expect(!tcb.has(TCB.FIN_QUEUED) || isClosing, "a FIN that was asked for shows in the state");
   expect(tcb.sendMss > 0, "a segment has room for text");
   const needsTimer = !tcb.scoreboard.isEmpty && tcb.state !== "TIME-WAIT";
-  const hasTimer = tcb.timers.isRunning(TIMER.RETRANSMIT) || tcb.timers.isRunning(TIMER.PERSIST);
+  const hasTimer = isRunning(tcb, TIMER.RETRANSMIT) || isRunning(tcb, TIMER.PERSIST);
   expect(!needsTimer || hasTimer || tcb.has(TCB.RESET_QUEUED), "what is outstanding has a timer");
 }
 

@@ -23,7 +23,7 @@ import {
   restartRetransmissionTimer,
   startRetransmissionTimer,
 } from "./timers/retransmission_timer.ts";
-import { TIMER } from "./timers/timers.ts";
+import { isRunning, setTimer, stopTimer, TIMER } from "./timers/timers.ts";
 import { timestamp } from "./timestamps.ts";
 
 /** Writes the next segment of the connection to `out`; false: there is nothing to send now. */
@@ -42,7 +42,7 @@ function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
     tcb.outstandingSince = now;
   } else {
     tcb.scoreboard.resent(tcb.scoreboard.at(0), now);
-    tcb.retransmits++;
+    ownLoss(tcb).retransmits++;
   }
   tcb.sndNxt = (tcb.iss + 1) | 0;
   buildSyn(tcb, now, out);
@@ -110,7 +110,7 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
   if (text > most) tcb.scoreboard.split(range, (range.start + most) | 0);
   tcb.scoreboard.resent(range, now);
   tcb.rate?.sent(range, tcb.scoreboard.inFlight, now);
-  tcb.retransmits++;
+  ownLoss(tcb).retransmits++;
   tcb.loss.prr?.sent(range.length);
   noteFullWindow(tcb);
   noteResent(tcb, range.length);
@@ -218,7 +218,7 @@ const PACED_BURST_MS = 1;
 function isPaced(tcb: Tcb, now: number): boolean {
   const ahead = tcb.pacedUntil - now;
   if (tcb.congestion.pacingRate === undefined || ahead < PACED_BURST_MS) return false;
-  tcb.timers.set(TIMER.PACE, tcb.pacedUntil);
+  setTimer(tcb, TIMER.PACE, tcb.pacedUntil);
   return true;
 }
 
@@ -279,7 +279,7 @@ function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   noteFullWindow(tcb);
   pace(tcb, range.length, now);
   tcb.lastSentAt = now;
-  tcb.timers.stop(TIMER.PERSIST);
+  stopTimer(tcb, TIMER.PERSIST);
   startRetransmissionTimer(tcb, now);
   // RFC 8985 7.2: anew for each, as how many are outstanding decides about the time.
   scheduleTailProbe(tcb, now);
@@ -295,11 +295,11 @@ function restartAfterIdle(tcb: Tcb, now: number): void {
 
 /** RFC 9293 3.8.6.1: the peer's window is closed and there is something to send. */
 function startPersist(tcb: Tcb, now: number): void {
-  if (!tcb.scoreboard.isEmpty || tcb.timers.isRunning(TIMER.PERSIST)) return;
+  if (!tcb.scoreboard.isEmpty || isRunning(tcb, TIMER.PERSIST)) return;
   resetPersistBackoff(tcb);
   if (tcb.forced === "window-probe") return;
   tcb.outstandingSince = now;
-  tcb.timers.set(TIMER.PERSIST, now + currentRto(tcb));
+  setTimer(tcb, TIMER.PERSIST, now + currentRto(tcb));
 }
 
 /** A window probe carries one byte of data, a keep-alive none. */
@@ -328,7 +328,7 @@ function sendProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   tcb.scoreboard.split(first, (first.start + 1) | 0);
   tcb.scoreboard.resent(first, now);
   tcb.loss.prr?.sent(first.length);
-  tcb.retransmits++;
+  ownLoss(tcb).retransmits++;
   emitRange(tcb, first, now, out);
   return true;
 }

@@ -7,7 +7,7 @@ import { seqDiff, seqLt, seqMax } from "../wire/seq.ts";
 import { growReceiveBuffer } from "./autotune.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
-import { TIMER } from "./timers/timers.ts";
+import { isRunning, setTimer, TIMER } from "./timers/timers.ts";
 
 /** Bytes before this have left the receive buffer for good. */
 function consumedSeq(tcb: Tcb): number {
@@ -93,17 +93,17 @@ function isUpdateDue(tcb: Tcb): boolean {
 export function acknowledgeText(tcb: Tcb, owed: number, now: number): void {
   if (tcb.config.delayedAckMs === 0 || owed >= 2 * tcb.localMss || tcb.has(TCB.FIN_RECEIVED)) {
     tcb.set(TCB.ACK_NOW);
-  } else if (!tcb.timers.isRunning(TIMER.DELAYED_ACK)) {
-    tcb.timers.set(TIMER.DELAYED_ACK, now + tcb.config.delayedAckMs);
+  } else if (!isRunning(tcb, TIMER.DELAYED_ACK)) {
+    setTimer(tcb, TIMER.DELAYED_ACK, now + tcb.config.delayedAckMs);
   }
 }
 
 /** Text has arrived that is acknowledged when it is read: it may not wait forever. */
 export function watchForStall(tcb: Tcb, now: number): void {
   if (tcb.config.acknowledge === "on-arrival") return;
-  if (tcb.timers.isRunning(TIMER.ACK_STALL)) return;
+  if (isRunning(tcb, TIMER.ACK_STALL)) return;
   tcb.lastReadAt = now;
-  tcb.timers.set(TIMER.ACK_STALL, now + tcb.config.ackStallMs);
+  setTimer(tcb, TIMER.ACK_STALL, now + tcb.config.ackStallMs);
 }
 
 /** Nobody has read for `ackStallMs`: the peer must not take that for a dead connection. */
@@ -111,7 +111,7 @@ export function acknowledgeUnread(tcb: Tcb, now: number): void {
   if (tcb.ackFloor === tcb.rcvNxt || ackNumber(tcb) === tcb.rcvNxt) return;
   const due = tcb.lastReadAt + tcb.config.ackStallMs;
   if (due > now) {
-    tcb.timers.set(TIMER.ACK_STALL, due);
+    setTimer(tcb, TIMER.ACK_STALL, due);
     return;
   }
   tcb.ackFloor = tcb.rcvNxt;

@@ -7,6 +7,8 @@
 
 /** Shared by all connections until the first write. */
 export class Reordering {
+  /** Segments that arrived ahead of a hole. */
+  segments = 0;
   /** Sequence number of a FIN that arrived ahead of a hole. */
   fin: number | undefined = undefined;
   /** Duplicate text to report in the next acknowledgement (RFC 2883 4). */

@@ -5,7 +5,7 @@
  */
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
 import { writeU16 } from "../wire/bytes.ts";
-import { addBytes, finish, fold } from "../wire/checksum.ts";
+import { addBytes, addressSum, finish, fold } from "../wire/checksum.ts";
 import { emitIp, type IpFields, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
 import { seqDiff } from "../wire/seq.ts";
 import { emitTcpHeader, FLAG, type TcpFields } from "../wire/tcp.ts";
@@ -15,7 +15,7 @@ import { ackNumber, offerInitialWindow, offerWindow, windowShift } from "./recei
 import { hasBlocks, sackBlocks } from "./sack_blocks.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
-import { TIMER } from "./timers/timers.ts";
+import { stopTimer, TIMER } from "./timers/timers.ts";
 import { timestamp } from "./timestamps.ts";
 
 /** Headers with the longest options. */
@@ -133,7 +133,7 @@ function acknowledged(tcb: Tcb, ack: number): void {
   tcb.ackFloor = ack;
   tcb.clear(TCB.ACK_NOW);
   tcb.unackedText = 0;
-  tcb.timers.stop(TIMER.DELAYED_ACK);
+  stopTimer(tcb, TIMER.DELAYED_ACK);
 }
 
 function emitOptions(
@@ -200,7 +200,8 @@ function complete(tcb: Tcb, out: OutgoingPacket, tcpHeaderLength: number): void 
   out.headerLength = out.ipHeaderLength + tcpHeaderLength;
   const start = at + out.ipHeaderLength;
   const length = tcpHeaderLength + text;
-  const pseudo = tcb.pseudoSum + PROTOCOL.TCP + (length & 0xffff) + (length >>> 16);
+  const pseudo = addressSum(tcb.local) + addressSum(tcb.remote) + PROTOCOL.TCP + (length & 0xffff) +
+    (length >>> 16);
   out.checksumPartial = tcb.environment.checksumOffload;
   const sum = out.checksumPartial
     ? fold(pseudo)

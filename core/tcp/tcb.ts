@@ -7,7 +7,6 @@ import { ReceiveRing } from "../buffers/receive_ring.ts";
 import type { RingPool } from "../buffers/ring_pool.ts";
 import { SendRing } from "../buffers/send_ring.ts";
 import type { IpAddress } from "../wire/address.ts";
-import { addressSum } from "../wire/checksum.ts";
 import { ipHeaderLength } from "../wire/ip.ts";
 import { TIMESTAMPS_LENGTH } from "../wire/tcp_options.ts";
 import { INITIAL_BUFFER, type TcpConfig } from "./config.ts";
@@ -22,7 +21,7 @@ import { EMPTY_SCOREBOARD, type ScoreboardPool } from "./recovery/scoreboard_poo
 import { IN_ORDER, type Reordering } from "./reordering.ts";
 import type { EndReason, TcpState } from "./state.ts";
 import { TCB } from "./tcb_flags.ts";
-import { Timers } from "./timers/timers.ts";
+import { earliestTimer } from "./timers/timers.ts";
 import { DEFAULT_OPTIONS, type UserOptions } from "./user_options.ts";
 
 /** What has happened to a connection since its owner was told last. */
@@ -36,9 +35,6 @@ export const TCB_EVENT: {
   /** Nothing more will happen; `tcb.error` says whether it ended well. */
   readonly ENDED: 8;
 } = { OPENED: 1, READABLE: 2, WRITABLE: 4, ENDED: 8 };
-
-/** Progress of the application's decision about a SYN. */
-export type SynProgress = "none" | "pending" | "accepted";
 
 /** What connections of one stack share. */
 export interface TcpEnvironment {
@@ -153,7 +149,9 @@ export class Tcb {
   userOptions: Readonly<UserOptions> = DEFAULT_OPTIONS;
 
   // ------------------------------------------------------------ timers, and when things happened
-  readonly timers: Timers = new Timers();
+  /** Written by `timers.ts` alone. */
+  readonly deadlines: number[] | undefined = undefined;
+  readonly keepAliveAt: number | undefined = undefined;
   /** When the last acceptable segment arrived. */
   heardAt = 0;
   /** When a segment was sent while nothing was outstanding. */
@@ -164,24 +162,16 @@ export class Tcb {
   lastReadAt = 0;
   /** When growth of the receive buffer was last considered. */
   readMarkAt = 0;
-  /** When the last challenge ACK was sent (RFC 5961 7). */
-  challengedAt: number = -Infinity;
-
-  // ------------------------------------------------------------ IP
-  /** The addresses' part of the pseudo-header's sum. */
-  readonly pseudoSum: number;
-  /** IPv4 identification of the last packet; atomic datagrams may use any (RFC 6864 4.1). */
-  packetId = 0;
+  /** When the last challenge ACK was sent (RFC 5961 7); `undefined`: never. */
+  challengedAt: number | undefined = undefined;
 
   // ------------------------------------------------------------ counters
   bytesIn = 0;
   bytesOut = 0;
   segmentsIn = 0;
   segmentsOut = 0;
-  /** Segments retransmitted. */
-  retransmits = 0;
-  /** Segments that arrived ahead of a hole. */
-  outOfOrder = 0;
+  /** IPv4 identification of the last packet; atomic datagrams may use any (RFC 6864 4.1). */
+  packetId = 0;
 
   // ------------------------------------------------------------ owner, and the stack's tables
   /** Why the connection ended. */
@@ -192,12 +182,9 @@ export class Tcb {
   handle: unknown = undefined;
   /** The listener that opened it; opaque to `core/tcp`. */
   listener: unknown = undefined;
-  synDecision: SynProgress = "none";
   hash = 0;
   hashNext: Tcb | undefined = undefined;
   heapIndex = -1;
-  /** Key in the heap of deadlines, `Infinity` if not in it. */
-  scheduledAt: number = Infinity;
 
   constructor(
     config: TcpConfig,
@@ -218,7 +205,6 @@ export class Tcb {
     this.receiveLimit = Math.min(config.receiveBuffer, INITIAL_BUFFER);
     this.set(TCB.NO_DELAY, config.noDelay);
     this.set(TCB.KEEP_ALIVE, config.keepAlive);
-    this.pseudoSum = addressSum(local) + addressSum(remote);
     this.send = new SendRing(environment.pool, Math.min(config.sendBuffer, INITIAL_BUFFER));
     this.receive = new ReceiveRing(environment.pool, 0);
     this.sendMss = this.fullSegment();
@@ -228,7 +214,7 @@ export class Tcb {
 
   /** For the heap of deadlines: the earliest timer, `Infinity` if none is running. */
   get earliestTimer(): number {
-    return this.timers.earliest;
+    return earliestTimer(this);
   }
 
   /** MSS to advertise (RFC 9293 3.7.1): what this host can receive. */

@@ -11,7 +11,7 @@ import { type EndReason, STATES, transition } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 import { awaitFin } from "./timers/time_wait.ts";
-import { TIMER } from "./timers/timers.ts";
+import { setTimer, stopTimer, TIMER } from "./timers/timers.ts";
 import { ownOptions } from "./user_options.ts";
 
 /** OPEN, active: the SYN follows. */
@@ -24,7 +24,7 @@ export function openActive(tcb: Tcb, iss: number, now: number): void {
   tcb.heardAt = tcb.progressAt = now;
   transition(tcb, "SYN-SENT");
   tcb.set(TCB.SYN_QUEUED);
-  tcb.timers.set(TIMER.LIFETIME, now + tcb.config.connectTimeoutMs);
+  setTimer(tcb, TIMER.LIFETIME, now + tcb.config.connectTimeoutMs);
 }
 
 /** SEND: takes as much as there is room for; returns how much. */
@@ -109,7 +109,7 @@ function closeOrderly(tcb: Tcb, now: number): void {
     if (tcb.has(TCB.RESET_WHEN_ACKED) && tcb.has(TCB.FIN_RECEIVED)) tcb.set(TCB.RESET_QUEUED);
     else awaitFin(tcb, now);
   } else if (tcb.userOptions.lingerMs !== undefined) {
-    tcb.timers.set(TIMER.LIFETIME, now + tcb.userOptions.lingerMs);
+    setTimer(tcb, TIMER.LIFETIME, now + tcb.userOptions.lingerMs);
   }
 }
 
@@ -140,9 +140,9 @@ export function setUserTimeout(tcb: Tcb, ms: number): void {
 export function setKeepAlive(tcb: Tcb, on: boolean, now: number): void {
   tcb.set(TCB.KEEP_ALIVE, on);
   if (tcb.probes.keepAlives > 0) ownProbes(tcb).keepAlives = 0;
-  if (!on) tcb.timers.stop(TIMER.KEEP_ALIVE);
+  if (!on) stopTimer(tcb, TIMER.KEEP_ALIVE);
   else if (STATES[tcb.state].synchronized && !tcb.has(TCB.RELEASED)) {
-    tcb.timers.set(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
+    setTimer(tcb, TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
   }
 }
 
@@ -151,7 +151,7 @@ export function abort(tcb: Tcb, error: EndReason | undefined): void {
   if (tcb.state === "CLOSED") return;
   tcb.error ??= error;
   tcb.receive.clear();
-  const unknown = tcb.state === "SYN-SENT" || tcb.synDecision === "pending";
+  const unknown = tcb.state === "SYN-SENT" || tcb.has(TCB.SYN_UNDECIDED);
   if (tcb.has(TCB.RELEASED) || unknown || tcb.state === "TIME-WAIT") endConnection(tcb, error);
   else tcb.set(TCB.RESET_QUEUED);
 }

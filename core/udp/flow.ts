@@ -45,7 +45,6 @@ export class Flow {
   hashNext: Flow | undefined = undefined;
   /** Used by the heap of deadlines. */
   heapIndex = -1;
-  scheduledAt: number = Infinity;
 
   constructor(
     port: FlowPort,

@@ -32,8 +32,8 @@ export function tcpStats(tcb: Tcb): TcpStats {
     bytesOut: tcb.bytesOut,
     segmentsIn: tcb.segmentsIn,
     segmentsOut: tcb.segmentsOut,
-    retransmits: tcb.retransmits,
-    outOfOrder: tcb.outOfOrder,
+    retransmits: tcb.loss.retransmits,
+    outOfOrder: tcb.reordering.segments,
     urgentBytes: tcb.has(TCB.URGENT) ? Math.max(0, seqDiff(tcb.rcvUp, tcb.receive.readSeq)) : 0,
   };
 }

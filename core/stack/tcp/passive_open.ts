@@ -9,6 +9,7 @@ import { acceptSyn, openPassive } from "../../tcp/arrive/listen.ts";
 import { endConnection } from "../../tcp/close_connection.ts";
 import { type KeyedHash, sequenceAbove } from "../../tcp/isn.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
+import { TCB } from "../../tcp/tcb_flags.ts";
 import { abort } from "../../tcp/user_calls.ts";
 import type { IpAddress } from "../../wire/address.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
@@ -96,7 +97,7 @@ export class PassiveOpen {
     openPassive(tcb, segment, above === undefined ? iss : sequenceAbove(above, iss), now);
     listener.enter(tcb);
     if (listener.decides) {
-      tcb.synDecision = "pending";
+      tcb.set(TCB.SYN_UNDECIDED);
       listener.ask(tcb);
       connections.notify(listener);
     } else {

@@ -91,7 +91,6 @@ export class SynCookies {
     openPassive(tcb, syn, iss, now);
     // The window offered by the SYN,ACK: the ACK may carry text.
     offerInitialWindow(tcb);
-    tcb.synDecision = "accepted";
     tcb.sndNxt = (iss + 1) | 0;
     // The time of the SYN,ACK is unknown, so there must be no RTT sample (RFC 6298 3).
     tcb.sent(iss, tcb.sndNxt, now).transmissions = 2;

@@ -156,12 +156,12 @@ export class TcpLayer {
 
   /** Applies the decision about a SYN. */
   decide(tcb: Tcb, verdict: SynVerdict): void {
-    if (tcb.synDecision !== "pending" || tcb.has(TCB.RELEASED)) return;
+    if (!tcb.has(TCB.SYN_UNDECIDED) || tcb.has(TCB.RELEASED)) return;
     if (verdict === "accept") {
       acceptSyn(tcb);
     } else if (verdict === "refuse") {
       // RFC 9293 3.10.7.1: answered with RST, as in state CLOSED.
-      tcb.synDecision = "none";
+      tcb.clear(TCB.SYN_UNDECIDED);
       calls.abort(tcb, "CONNECTION_ABORTED");
     } else {
       this.#stats.drop("tcp-syn-ignored");

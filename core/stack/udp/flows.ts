@@ -98,7 +98,9 @@ export class Flows {
   #quietOf({ items }: Source<Flow>): Flow {
     for (let looked = 1;; looked++) {
       const [flow] = items;
-      if (flow!.earliestTimer === flow!.scheduledAt || looked === LOOKED_AT) return flow!;
+      if (flow!.earliestTimer === this.#deadlines.keyOf(flow!) || looked === LOOKED_AT) {
+        return flow!;
+      }
       this.#deadlines.remove(flow!);
       this.#deadlines.update(flow!);
       items.delete(flow!);

@@ -26,7 +26,7 @@ import {
   stopRetransmissionTimer,
 } from "../timers/retransmission_timer.ts";
 import { awaitFin, enterTimeWait } from "../timers/time_wait.ts";
-import { TIMER } from "../timers/timers.ts";
+import { isRunning, setTimer, stopTimer, TIMER } from "../timers/timers.ts";
 import { echoedRtt } from "../timestamps.ts";
 import { challengeAck } from "./challenge.ts";
 import { updateTsRecent } from "./sequence.ts";
@@ -72,15 +72,15 @@ export function noteUrgent(tcb: Tcb, segment: Segment): void {
 /** SYN-RECEIVED to ESTABLISHED; false: the stack answers with a RST. */
 function completeHandshake(tcb: Tcb, segment: Segment, now: number): boolean {
   if (seqLeq(segment.ack, tcb.iss) || seqGt(segment.ack, tcb.sndNxt)) return false;
-  if (tcb.synDecision === "pending") return false;
+  if (tcb.has(TCB.SYN_UNDECIDED)) return false;
   transition(tcb, tcb.has(TCB.FIN_QUEUED) ? "FIN-WAIT-1" : "ESTABLISHED");
   tcb.clear(TCB.SYN_QUEUED);
-  tcb.timers.stop(TIMER.LIFETIME);
+  stopTimer(tcb, TIMER.LIFETIME);
   stopRetransmissionTimer(tcb);
   handshakeDone(tcb);
   tcb.sndWl1 = (segment.seq - 1) | 0;
   tcb.progressAt = now;
-  if (tcb.has(TCB.KEEP_ALIVE)) tcb.timers.set(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
+  if (tcb.has(TCB.KEEP_ALIVE)) setTimer(tcb, TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
   tcb.notify(TCB_EVENT.OPENED | TCB_EVENT.WRITABLE);
   return true;
 }
@@ -161,7 +161,7 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, context: AckContext, now: n
   if (bytes > 0) dropAcknowledged(tcb, bytes);
   tcb.progressAt = now;
   tcb.softError = undefined;
-  if (tcb.timers.isRunning(TIMER.PERSIST)) restartPersist(tcb, now);
+  if (isRunning(tcb, TIMER.PERSIST)) restartPersist(tcb, now);
   // RFC 6298 5.2 and 5.3.
   if (tcb.scoreboard.isEmpty) stopRetransmissionTimer(tcb);
   else restartRetransmissionTimer(tcb, now);
@@ -180,7 +180,7 @@ function takeSackedRtt(tcb: Tcb, rtt: number, now: number): void {
 /** A window probe's byte was taken: the interval starts anew. */
 function restartPersist(tcb: Tcb, now: number): void {
   resetPersistBackoff(tcb);
-  tcb.timers.set(TIMER.PERSIST, now + currentRto(tcb));
+  setTimer(tcb, TIMER.PERSIST, now + currentRto(tcb));
 }
 
 function dropAcknowledged(tcb: Tcb, bytes: number): void {
@@ -205,7 +205,7 @@ function takeWindow(tcb: Tcb, segment: Segment, now: number): void {
 /** The window opened: what was only a probe is sent as data. */
 function leavePersist(tcb: Tcb, now: number): void {
   resetPersistBackoff(tcb);
-  tcb.timers.stop(TIMER.PERSIST);
+  stopTimer(tcb, TIMER.PERSIST);
   if (tcb.scoreboard.isEmpty) return;
   const first = tcb.scoreboard.at(0);
   if (first.length === 1 && tcb.scoreboard.count === 1) tcb.scoreboard.markLost(first);
@@ -231,7 +231,7 @@ function advanceState(tcb: Tcb, now: number): Verdict {
     enterTimeWait(tcb, now);
   } else if (tcb.state === "CLOSING") {
     // Profile `local`: both directions are through; the RST waits for close(), but not for ever.
-    tcb.timers.set(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+    setTimer(tcb, TIMER.LIFETIME, now + 2 * tcb.config.msl);
     tcb.notify(TCB_EVENT.READABLE | TCB_EVENT.ENDED);
   } else if (tcb.state === "LAST-ACK") {
     endConnection(tcb, undefined);

@@ -6,7 +6,8 @@ const CHALLENGE_INTERVAL_MS = 500;
 
 /** An ACK that asks the peer to show what it knows (RFC 5961 3.2), throttled (RFC 5961 7). */
 export function challengeAck(tcb: Tcb, now: number): void {
-  if (now - tcb.challengedAt < CHALLENGE_INTERVAL_MS) return;
+  const { challengedAt } = tcb;
+  if (challengedAt !== undefined && now - challengedAt < CHALLENGE_INTERVAL_MS) return;
   tcb.challengedAt = now;
   tcb.set(TCB.ACK_NOW);
 }

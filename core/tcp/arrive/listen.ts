@@ -4,7 +4,7 @@ import { takeSynOptions } from "../options.ts";
 import { transition } from "../state.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
-import { TIMER } from "../timers/timers.ts";
+import { setTimer, TIMER } from "../timers/timers.ts";
 
 /** How long a connection may stay half-open after the last SYN. */
 export const HALF_OPEN_MS = 60_000;
@@ -35,12 +35,12 @@ export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number
   tcb.sndWl2 = iss;
   tcb.heardAt = now;
   transition(tcb, "SYN-RECEIVED");
-  tcb.timers.set(TIMER.LIFETIME, now + HALF_OPEN_MS);
+  setTimer(tcb, TIMER.LIFETIME, now + HALF_OPEN_MS);
 }
 
 /** The listener says yes: SYN,ACK. */
 export function acceptSyn(tcb: Tcb): void {
-  if (tcb.state !== "SYN-RECEIVED" || tcb.synDecision === "accepted") return;
-  tcb.synDecision = "accepted";
+  if (tcb.state !== "SYN-RECEIVED") return;
+  tcb.clear(TCB.SYN_UNDECIDED);
   tcb.set(TCB.SYN_QUEUED);
 }

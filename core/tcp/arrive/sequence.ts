@@ -63,7 +63,7 @@ function isOldTimestamp(tcb: Tcb, segment: Segment, now: number): boolean {
  * the sequence numbers wrapped, which takes far longer (RFC 7323 5.3; Linux has a tolerance as well).
  */
 function isOvertaken(tcb: Tcb, segment: Segment): boolean {
-  return tcb.outOfOrder > 0 &&
+  return tcb.reordering.segments > 0 &&
     seqDiff(tcb.tsRecent, segment.tsVal) <= Math.max(OVERTAKEN_TICKS, 2 * tcb.srtt);
 }
 

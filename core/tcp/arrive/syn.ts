@@ -2,7 +2,7 @@ import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { Verdict } from "./check.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
-import { TIMER } from "../timers/timers.ts";
+import { setTimer, TIMER } from "../timers/timers.ts";
 import { challengeAck } from "./challenge.ts";
 import { HALF_OPEN_MS } from "./listen.ts";
 
@@ -11,9 +11,9 @@ export function checkSyn(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (!segment.has(FLAG.SYN)) return undefined;
   if (tcb.state === "SYN-RECEIVED" && segment.seq === tcb.irs) {
     // The peer is still trying.
-    if (tcb.has(TCB.PASSIVE)) tcb.timers.set(TIMER.LIFETIME, now + HALF_OPEN_MS);
+    if (tcb.has(TCB.PASSIVE)) setTimer(tcb, TIMER.LIFETIME, now + HALF_OPEN_MS);
     // The SYN came again: so does the SYN,ACK, and it is the only one in profile `local`.
-    if (tcb.synDecision === "pending") return "tcp-syn-pending";
+    if (tcb.has(TCB.SYN_UNDECIDED)) return "tcp-syn-pending";
     tcb.set(TCB.SYN_QUEUED);
     if (!segment.has(FLAG.ACK)) return "taken";
     // Simultaneous open: the peer's SYN,ACK acknowledges our SYN as well.

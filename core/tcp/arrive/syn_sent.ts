@@ -9,7 +9,7 @@ import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { restartRetransmissionTimer } from "../timers/retransmission_timer.ts";
-import { TIMER } from "../timers/timers.ts";
+import { setTimer, stopTimers, TIMER } from "../timers/timers.ts";
 import { noteUrgent } from "./ack.ts";
 import { takeFin } from "./fin.ts";
 import { trimBack } from "./sequence.ts";
@@ -68,7 +68,7 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   if (syn?.transmissions === 1) sampleRtt(tcb, now - syn.sentAt);
   handshakeDone(tcb);
   tcb.forgetSent();
-  tcb.timers.stopAll();
+  stopTimers(tcb);
   // RFC 7323 2.2: the window of a SYN,ACK is not scaled.
   tcb.sndWnd = tcb.maxSndWnd = segment.window;
   tcb.sndWl1 = segment.seq;
@@ -76,7 +76,7 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   transition(tcb, "ESTABLISHED");
   // RFC 9293 3.10.4: the FIN was asked for before there was a connection.
   if (tcb.has(TCB.FIN_QUEUED)) transition(tcb, "FIN-WAIT-1");
-  if (tcb.has(TCB.KEEP_ALIVE)) tcb.timers.set(TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
+  if (tcb.has(TCB.KEEP_ALIVE)) setTimer(tcb, TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
   tcb.set(TCB.ACK_NOW);
   tcb.notify(TCB_EVENT.OPENED | TCB_EVENT.WRITABLE);
 }

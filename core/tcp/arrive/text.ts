@@ -74,11 +74,11 @@ function reportEarlyDuplicate(tcb: Tcb, segment: Segment): boolean {
 
 /** Ahead of a hole: an immediate duplicate acknowledgement (RFC 5681 4.2). */
 function keepEarly(tcb: Tcb, segment: Segment): void {
-  tcb.outOfOrder += segment.wireSegments;
+  const reordering = ownReordering(tcb);
+  reordering.segments += segment.wireSegments;
   tcb.set(TCB.ACK_NOW);
   // Without SACK only their number tells the peer anything.
   if (tcb.has(TCB.SACK_PERMITTED)) return;
-  const reordering = ownReordering(tcb);
   reordering.duplicateAcks = Math.min(reordering.duplicateAcks + 1, MAX_DUPLICATE_ACKS);
 }
 

@@ -13,7 +13,7 @@ import { suspectBlackHole } from "../path_mtu.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { restartRetransmissionTimer } from "../timers/retransmission_timer.ts";
-import { TIMER } from "../timers/timers.ts";
+import { setTimer, stopTimer, TIMER, timerAt } from "../timers/timers.ts";
 import { detectLosses, markAllLost, markLost } from "./loss_detection.ts";
 import { ownLoss, type RecoveryPhase, type TailProbe } from "./loss_state.ts";
 import { RateReduction } from "./prr.ts";
@@ -212,12 +212,12 @@ function findLossesBySack(tcb: Tcb, now: number): void {
   if (
     tcb.scoreboard.sackedBytes === 0 && !tcb.loss.rack?.reorderingSeen && tcb.loss.phase === "open"
   ) {
-    tcb.timers.stop(TIMER.REORDER);
+    stopTimer(tcb, TIMER.REORDER);
     return;
   }
   const wait = detectLosses(tcb, now);
-  if (wait === Infinity) tcb.timers.stop(TIMER.REORDER);
-  else tcb.timers.set(TIMER.REORDER, now + wait);
+  if (wait === Infinity) stopTimer(tcb, TIMER.REORDER);
+  else setTimer(tcb, TIMER.REORDER, now + wait);
 }
 
 /** RFC 5681 3.2 and RFC 6582 3.2, for peers without SACK. */
@@ -295,12 +295,12 @@ export function scheduleTailProbe(tcb: Tcb, now: number): void {
     !tcb.has(TCB.PROBED_SINCE_SAMPLE) &&
     tcb.loss.tailProbe === undefined && tcb.scoreboard.sackedBytes === 0 && !tcb.scoreboard.isEmpty;
   if (!possible) {
-    tcb.timers.stop(TIMER.TAIL_PROBE);
+    stopTimer(tcb, TIMER.TAIL_PROBE);
     return;
   }
   // At the latest where the retransmission timer runs out, whose place it takes.
-  const at = Math.min(now + tailProbeWait(tcb), tcb.timers.at(TIMER.RETRANSMIT));
-  tcb.timers.set(TIMER.TAIL_PROBE, at);
+  const at = Math.min(now + tailProbeWait(tcb), timerAt(tcb, TIMER.RETRANSMIT));
+  setTimer(tcb, TIMER.TAIL_PROBE, at);
 }
 
 function tailProbeWait(tcb: Tcb): number {

@@ -27,6 +27,8 @@ export class LossRecovery {
   prr: RateReduction | undefined = undefined;
   /** What recovery has changed, until it is known whether the loss was real. */
   undo: UndoPoint | undefined = undefined;
+  /** Segments sent again. */
+  retransmits = 0;
   /** Recoveries that turned out to be spurious. */
   spurious = 0;
   /** The tail loss probe in flight (RFC 8985 7.3). */

@@ -5,27 +5,27 @@
  */
 import { currentRto } from "../recovery/rtt.ts";
 import type { Tcb } from "../tcb.ts";
-import { TIMER } from "./timers.ts";
+import { isRunning, setTimer, stopTimer, TIMER, timerAt } from "./timers.ts";
 
 /** RFC 6298 5.1: data was sent. */
 export function startRetransmissionTimer(tcb: Tcb, now: number): void {
-  if (!tcb.timers.isRunning(TIMER.RETRANSMIT)) restartRetransmissionTimer(tcb, now);
+  if (!isRunning(tcb, TIMER.RETRANSMIT)) restartRetransmissionTimer(tcb, now);
 }
 
 /** RFC 6298 5.3 and 5.6: new data was acknowledged, or the timer has expired. */
 export function restartRetransmissionTimer(tcb: Tcb, now: number): void {
-  tcb.timers.set(TIMER.RETRANSMIT, now + currentRto(tcb));
+  setTimer(tcb, TIMER.RETRANSMIT, now + currentRto(tcb));
 }
 
 /** The RTO has become shorter: a running timer runs no longer than that. */
 export function shortenRetransmissionTimer(tcb: Tcb, now: number): void {
   const at = now + currentRto(tcb);
-  if (tcb.timers.isRunning(TIMER.RETRANSMIT) && at < tcb.timers.at(TIMER.RETRANSMIT)) {
-    tcb.timers.set(TIMER.RETRANSMIT, at);
+  if (isRunning(tcb, TIMER.RETRANSMIT) && at < timerAt(tcb, TIMER.RETRANSMIT)) {
+    setTimer(tcb, TIMER.RETRANSMIT, at);
   }
 }
 
 /** RFC 6298 5.2: everything is acknowledged. */
 export function stopRetransmissionTimer(tcb: Tcb): void {
-  tcb.timers.stop(TIMER.RETRANSMIT);
+  stopTimer(tcb, TIMER.RETRANSMIT);
 }

@@ -6,15 +6,15 @@
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
-import { TIMER } from "./timers.ts";
+import { setTimer, stopTimers, TIMER } from "./timers.ts";
 
 /** Both directions have ended; the connection stays to answer a FIN that comes again. */
 export function enterTimeWait(tcb: Tcb, now: number): void {
   if (tcb.state !== "TIME-WAIT") transition(tcb, "TIME-WAIT");
   tcb.send.clear();
   tcb.forgetSent();
-  tcb.timers.stopAll();
-  tcb.timers.set(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+  stopTimers(tcb);
+  setTimer(tcb, TIMER.LIFETIME, now + 2 * tcb.config.msl);
   tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.READABLE | TCB_EVENT.WRITABLE);
 }
 
@@ -23,7 +23,7 @@ export function enterTimeWait(tcb: Tcb, now: number): void {
  * application; the RST follows the peer's FIN.
  */
 export function awaitFin(tcb: Tcb, now: number): void {
-  tcb.timers.set(TIMER.LIFETIME, now + 2 * tcb.config.msl);
+  setTimer(tcb, TIMER.LIFETIME, now + 2 * tcb.config.msl);
   if (tcb.has(TCB.RESET_WHEN_ACKED)) tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.WRITABLE);
 }
 

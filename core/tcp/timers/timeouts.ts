@@ -18,7 +18,7 @@ import { STATES } from "../state.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { restartRetransmissionTimer } from "./retransmission_timer.ts";
-import { TIMER, type Timer } from "./timers.ts";
+import { setTimer, takeExpired, TIMER, type Timer } from "./timers.ts";
 
 /** RFC 9293 3.8.6.1: the interval between window probes grows up to the largest RTO. */
 const MAX_PERSIST_BACKOFF = 16;
@@ -37,10 +37,10 @@ export function handleTimeouts(tcb: Tcb, now: number): boolean {
   let asks = false;
   let hasRun = 0;
   for (;;) {
-    const timer = tcb.timers.takeExpired(now);
+    const timer = takeExpired(tcb, now);
     if (timer === -1) return asks;
     if ((hasRun & 1 << timer) !== 0) {
-      tcb.timers.set(timer, now + MIN_INTERVAL_MS);
+      setTimer(tcb, timer, now + MIN_INTERVAL_MS);
       continue;
     }
     hasRun |= 1 << timer;
@@ -108,7 +108,7 @@ function persist(tcb: Tcb, now: number): void {
   const probes = ownProbes(tcb);
   probes.persistBackoff = Math.min(probes.persistBackoff + 1, MAX_PERSIST_BACKOFF);
   const interval = currentRto(tcb) * 2 ** probes.persistBackoff;
-  tcb.timers.set(TIMER.PERSIST, now + Math.min(interval, tcb.config.maxRtoMs));
+  setTimer(tcb, TIMER.PERSIST, now + Math.min(interval, tcb.config.maxRtoMs));
 }
 
 /** R2 (RFC 9293 3.8.3): the peer has been silent for too long, or takes nothing for ages. */
@@ -137,7 +137,7 @@ function keepAlive(tcb: Tcb, now: number): void {
   const { keepAliveIdleMs, keepAliveIntervalMs, keepAliveProbes } = tcb.config;
   const idleUntil = tcb.heardAt + keepAliveIdleMs;
   if (tcb.probes.keepAlives === 0 && (now < idleUntil || !tcb.scoreboard.isEmpty)) {
-    tcb.timers.set(TIMER.KEEP_ALIVE, now < idleUntil ? idleUntil : now + keepAliveIntervalMs);
+    setTimer(tcb, TIMER.KEEP_ALIVE, now < idleUntil ? idleUntil : now + keepAliveIntervalMs);
     return;
   }
   // RFC 5482 4.2: a user timeout counts instead of the number of probes.
@@ -149,7 +149,7 @@ function keepAlive(tcb: Tcb, now: number): void {
   if (isOver) return giveUp(tcb);
   ownProbes(tcb).keepAlives++;
   forceSegment(tcb, "keep-alive");
-  tcb.timers.set(TIMER.KEEP_ALIVE, now + keepAliveIntervalMs);
+  setTimer(tcb, TIMER.KEEP_ALIVE, now + keepAliveIntervalMs);
 }
 
 /**

@@ -46,80 +46,77 @@ const TIMERS = 9;
 /** Index of the earliest deadline. */
 const EARLIEST = TIMERS;
 
-/** Deadlines in milliseconds, `Infinity` when off. */
-export class Timers {
-  /** Deadlines by timer, then {@link EARLIEST}; absent while nothing but keep-alive is running. */
-  #deadlines: number[] | undefined = undefined;
-  /** On its own, as it runs for as long as the connection: most connections are idle. */
-  #keepAlive: number = OFF;
-
+/** The fields of a connection that hold its deadlines, in milliseconds. */
+export interface Deadlines {
+  /** By timer, then the earliest, `Infinity` when off; absent while nothing but keep-alive is running. */
+  deadlines: number[] | undefined;
   /**
-   * Never later than the earliest deadline. Postponing a deadline leaves it unchanged: an early
-   * wake-up is cheaper than a search at every acknowledgement.
+   * On its own, as it runs for as long as the connection: most connections are idle. `undefined`
+   * when off.
    */
-  get earliest(): number {
-    const keepAlive = this.#keepAlive;
-    return this.#deadlines === undefined
-      ? keepAlive
-      : Math.min(this.#deadlines[EARLIEST]!, keepAlive);
-  }
-
-  set(timer: Timer, at: number): void {
-    if (timer === TIMER.KEEP_ALIVE) {
-      this.#keepAlive = at;
-      return;
-    }
-    const deadlines = this.#deadlines ??= [OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF];
-    deadlines[timer] = at;
-    if (at < deadlines[EARLIEST]!) deadlines[EARLIEST] = at;
-  }
-
-  stop(timer: Timer): void {
-    if (timer === TIMER.KEEP_ALIVE) this.#keepAlive = OFF;
-    else if (this.#deadlines !== undefined) this.#deadlines[timer] = OFF;
-  }
-
-  stopAll(): void {
-    this.#deadlines = undefined;
-    this.#keepAlive = OFF;
-  }
-
-  isRunning(timer: Timer): boolean {
-    return this.at(timer) !== OFF;
-  }
-
-  /** When `timer` is due, `Infinity` when it is off. */
-  at(timer: Timer): number {
-    if (timer === TIMER.KEEP_ALIVE) return this.#keepAlive;
-    return this.#deadlines === undefined ? OFF : this.#deadlines[timer]!;
-  }
-
-  /** Stops and returns the first timer that is due at `now`; -1 when none is. */
-  takeExpired(now: number): Timer | -1 {
-    const timer = Timers.#first(this);
-    if (timer === -1 || this.at(timer) > now) return -1;
-    this.stop(timer);
-    return timer;
-  }
-
-  /**
-   * The running timer with the earliest deadline, -1 when none runs. Makes {@link earliest} exact.
-   * Static, as JavaScriptCore stores a private method in every object.
-   */
-  static #first(timers: Timers): Timer | -1 {
-    const keepAlive = timers.#keepAlive;
-    const deadlines = timers.#deadlines;
-    const first = deadlines === undefined ? -1 : firstOf(deadlines);
-    if (first === -1) {
-      timers.#deadlines = undefined;
-      return keepAlive === OFF ? -1 : TIMER.KEEP_ALIVE;
-    }
-    deadlines![EARLIEST] = deadlines![first]!;
-    return keepAlive < deadlines![first]! ? TIMER.KEEP_ALIVE : first;
-  }
+  keepAliveAt: number | undefined;
 }
 
-/** The timer with the earliest deadline; -1: none is running. */
+/**
+ * Never later than the earliest deadline. Postponing a deadline leaves it unchanged: an early
+ * wake-up is cheaper than a search at every acknowledgement.
+ */
+export function earliestTimer({ deadlines, keepAliveAt = OFF }: Deadlines): number {
+  return deadlines === undefined ? keepAliveAt : Math.min(deadlines[EARLIEST]!, keepAliveAt);
+}
+
+/** Starts a timer, or changes its deadline. */
+export function setTimer(tcb: Deadlines, timer: Timer, at: number): void {
+  if (timer === TIMER.KEEP_ALIVE) {
+    tcb.keepAliveAt = at;
+    return;
+  }
+  const deadlines = tcb.deadlines ??= [OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF];
+  deadlines[timer] = at;
+  if (at < deadlines[EARLIEST]!) deadlines[EARLIEST] = at;
+}
+
+export function stopTimer(tcb: Deadlines, timer: Timer): void {
+  if (timer === TIMER.KEEP_ALIVE) tcb.keepAliveAt = undefined;
+  else if (tcb.deadlines !== undefined) tcb.deadlines[timer] = OFF;
+}
+
+export function stopTimers(tcb: Deadlines): void {
+  tcb.deadlines = undefined;
+  tcb.keepAliveAt = undefined;
+}
+
+export function isRunning(tcb: Deadlines, timer: Timer): boolean {
+  return timerAt(tcb, timer) !== OFF;
+}
+
+/** When `timer` is due, `Infinity` when it is off. */
+export function timerAt({ deadlines, keepAliveAt = OFF }: Deadlines, timer: Timer): number {
+  if (timer === TIMER.KEEP_ALIVE) return keepAliveAt;
+  return deadlines === undefined ? OFF : deadlines[timer]!;
+}
+
+/** Stops and returns the first timer that is due at `now`; -1 when none is. */
+export function takeExpired(tcb: Deadlines, now: number): Timer | -1 {
+  const timer = firstTimer(tcb);
+  if (timer === -1 || timerAt(tcb, timer) > now) return -1;
+  stopTimer(tcb, timer);
+  return timer;
+}
+
+/** The timer with the earliest deadline, -1: none is running. Makes {@link earliestTimer} exact. */
+function firstTimer(tcb: Deadlines): Timer | -1 {
+  const { deadlines, keepAliveAt = OFF } = tcb;
+  const first = deadlines === undefined ? -1 : firstOf(deadlines);
+  if (first === -1) {
+    tcb.deadlines = undefined;
+    return keepAliveAt === OFF ? -1 : TIMER.KEEP_ALIVE;
+  }
+  deadlines![EARLIEST] = deadlines![first]!;
+  return keepAliveAt < deadlines![first]! ? TIMER.KEEP_ALIVE : first;
+}
+
+/** The same of those in the row. */
 function firstOf(at: readonly number[]): Timer | -1 {
   let first: Timer | -1 = -1;
   let least = OFF;

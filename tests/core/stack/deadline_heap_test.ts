@@ -2,12 +2,12 @@ import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import { DeadlineHeap } from "../../../core/stack/deadline_heap.ts";
 import type { Tcb } from "../../../core/tcp/tcb.ts";
-import { TIMER } from "../../../core/tcp/timers/timers.ts";
+import { setTimer, stopTimers, takeExpired, TIMER } from "../../../core/tcp/timers/timers.ts";
 import { assert } from "../../support/assert.ts";
 import { freshTcb } from "../../support/fresh_tcb.ts";
 
 function setTo(deadlines: DeadlineHeap<Tcb>, tcb: Tcb, at: number): void {
-  tcb.timers.set(TIMER.RETRANSMIT, at);
+  setTimer(tcb, TIMER.RETRANSMIT, at);
   deadlines.update(tcb);
 }
 
@@ -24,14 +24,14 @@ describe("DeadlineHeap", () => {
         setTo(deadlines, tcb, random.uint32() % 1000);
       } else if (what < 0.8) {
         deadlines.remove(tcb);
-        tcb.timers.stopAll();
+        stopTimers(tcb);
       } else {
         const now = random.uint32() % 1000;
         const due = deadlines.takeDue(now);
-        if (due !== undefined) due.timers.stopAll();
+        if (due !== undefined) stopTimers(due);
       }
       const waiting = all.filter((one) => one.heapIndex >= 0);
-      const first = Math.min(Infinity, ...waiting.map((one) => one.scheduledAt));
+      const first = Math.min(Infinity, ...waiting.map((one) => deadlines.keyOf(one)));
       assert(deadlines.count === waiting.length, `the count after step ${i}`);
       assert(deadlines.next() === first, `the first after step ${i}`);
     }
@@ -49,12 +49,12 @@ describe("DeadlineHeap", () => {
     const deadlines = new DeadlineHeap<Tcb>();
     const tcb = freshTcb();
     setTo(deadlines, tcb, 100);
-    tcb.timers.set(TIMER.RETRANSMIT, 200);
+    setTimer(tcb, TIMER.RETRANSMIT, 200);
     deadlines.update(tcb);
     expect(deadlines.next()).toBe(100);
     expect(deadlines.takeDue(99)).toBe(undefined);
     expect(deadlines.takeDue(100)).toBe(tcb);
-    expect(tcb.timers.takeExpired(100)).toBe(-1);
+    expect(takeExpired(tcb, 100)).toBe(-1);
     deadlines.update(tcb);
     expect(deadlines.next()).toBe(200);
   });

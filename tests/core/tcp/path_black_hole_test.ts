@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { TIMER } from "../../../core/tcp/timers/timers.ts";
+import { stopTimer, TIMER } from "../../../core/tcp/timers/timers.ts";
 import { inEstablished } from "../../support/dsl/builders.ts";
 import type { Trace } from "../../support/dsl/trace.ts";
 
@@ -28,7 +28,7 @@ function silent(mtuCarried: boolean): Trace {
   t.write(1460);
   t.recvAll();
   // Tail loss probes are not the subject here.
-  t.tcb.timers.stop(TIMER.TAIL_PROBE);
+  stopTimer(t.tcb, TIMER.TAIL_PROBE);
   return t;
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ownLoss } from "../../../../core/tcp/recovery/loss_state.ts";
-import { TIMER } from "../../../../core/tcp/timers/timers.ts";
+import { stopTimer, TIMER } from "../../../../core/tcp/timers/timers.ts";
 import { inEstablished, type Setup } from "../../../support/dsl/builders.ts";
 import type { Trace } from "../../../support/dsl/trace.ts";
 
@@ -97,7 +97,7 @@ describe("a spurious timeout", () => {
   test("is undone when segments that were not retransmitted are acknowledged (RFC 5682 3)", () => {
     const t = eightSent(INTERNET);
     const { cwnd } = t.tcb.congestion;
-    t.tcb.timers.stop(TIMER.TAIL_PROBE);
+    stopTimer(t.tcb, TIMER.TAIL_PROBE);
     t.wire.advanceUntilSent(3000);
     t.recv({ at: t.wire.elapsed, seq: 1, length: 1000 });
     expect(t.tcb.loss.phase).toBe("timeout");

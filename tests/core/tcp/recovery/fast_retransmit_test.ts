@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { currentRto } from "../../../../core/tcp/recovery/rtt.ts";
-import { TIMER } from "../../../../core/tcp/timers/timers.ts";
+import { isRunning, TIMER, timerAt } from "../../../../core/tcp/timers/timers.ts";
 import { inEstablished, type Setup } from "../../../support/dsl/builders.ts";
 import type { Trace } from "../../../support/dsl/trace.ts";
 
@@ -108,7 +108,7 @@ describe("with SACK", () => {
     const t = fiveSent({ profile: "internet", syn: { mss: 1000, sackPermitted: true } });
     t.send({ at: 15, ack: 1, options: { sack: [[1001, 4001]] } });
     t.recv({ seq: 1, length: 1000 });
-    expect(t.tcb.timers.at(TIMER.RETRANSMIT) - t.wire.now).toBeCloseTo(currentRto(t.tcb));
+    expect(timerAt(t.tcb, TIMER.RETRANSMIT) - t.wire.now).toBeCloseTo(currentRto(t.tcb));
   });
 
   // Two gaps, and no sacked segment.
@@ -141,7 +141,7 @@ describe("with SACK", () => {
     expect(t.tcb.loss.rtoBackoff).toBe(1);
     t.send({ at: 230, ack: 1, options: { sack: [[1001, 5001]] } });
     expect(t.tcb.loss.rtoBackoff).toBe(0);
-    expect(t.tcb.timers.at(TIMER.RETRANSMIT) - t.wire.now).toBeLessThanOrEqual(currentRto(t.tcb));
+    expect(timerAt(t.tcb, TIMER.RETRANSMIT) - t.wire.now).toBeLessThanOrEqual(currentRto(t.tcb));
   });
 
   // Blocks beyond the data sent, or with reversed edges, are ignored.
@@ -171,7 +171,7 @@ describe("with SACK", () => {
     t.write(2000);
     t.recv({ length: 1000 });
     t.recv({ flags: "P.", length: 1000 });
-    expect(t.tcb.timers.isRunning(TIMER.TAIL_PROBE)).toBe(false);
+    expect(isRunning(t.tcb, TIMER.TAIL_PROBE)).toBe(false);
     t.recv({ at: 32 + currentRto(t.tcb), seq: 5001, length: 1000 });
   });
 
