@@ -11,21 +11,21 @@ import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 
 export class AckContext implements DeliveryVisitor {
-  /** Sequence numbers acknowledged for the first time. */
+  /** Newly acknowledged sequence numbers. */
   acked = 0;
-  /** Bytes acknowledged or sacked for the first time. */
+  /** Newly acknowledged or sacked bytes. */
   delivered = 0;
-  /** All that was sent is acknowledged. */
+  /** SEG.ACK = SND.NXT. */
   coversAll = false;
-  /** It only repeats what was said before (RFC 5681 2). */
+  /** A duplicate acknowledgement (RFC 5681 2). */
   isDuplicate = false;
-  /** The peer reports that it got something twice (RFC 2883). */
+  /** It has a D-SACK block (RFC 2883). */
   reportsDuplicate = false;
-  /** How much of it (RFC 2883). */
+  /** Bytes of that block that recovery has retransmitted. */
   duplicateBytes = 0;
-  /** Something that counted as lost has arrived without having been sent again. */
+  /** A range that was marked lost arrived without a retransmission. */
   originalArrived = false;
-  /** The peer met congestion (RFC 3168 6.1.2). */
+  /** ECE: the peer saw congestion (RFC 3168 6.1.2). */
   congestionEcho = false;
   #rttSample = -1;
   #sentAgain = false;
@@ -66,7 +66,7 @@ export class AckContext implements DeliveryVisitor {
   }
 
   #noteDelivery(tcb: Tcb, range: SentRange): void {
-    // Where everything has arrived there is nothing left that could be lost or overtaken.
+    // If everything has arrived, nothing can be lost or reordered.
     if (tcb.loss.rack === undefined && this.coversAll) return;
     const rack = tcb.loss.rack ?? (ownLoss(tcb).rack = new Rack());
     rack.noteOrder(range);
@@ -74,8 +74,8 @@ export class AckContext implements DeliveryVisitor {
   }
 
   /**
-   * Milliseconds, -1: none. Karn (RFC 6298 3): a segment that was sent twice gives no sample, nor
-   * does one behind it, whose acknowledgement has waited for that.
+   * Round-trip time in milliseconds; -1: none. By Karn's algorithm (RFC 6298 3), there is no sample
+   * if a retransmitted range is acknowledged, as the ranges after it have waited for it.
    */
   get rttSample(): number {
     return this.#sentAgain ? -1 : this.#rttSample;

@@ -1,6 +1,5 @@
 /**
- * SEGMENT ARRIVES for a connection (RFC 9293 3.10.7): the order of the checks is the RFC's, each
- * is a file of its own.
+ * SEGMENT ARRIVES for a connection (RFC 9293 3.10.7): one file for each check, in the RFC's order.
  *
  * @module
  */
@@ -25,7 +24,7 @@ const CHECKS: readonly Check[] = [
   takeFin, // eighth
 ];
 
-/** Takes a segment in; returns why it was dropped, if it was. */
+/** Processes a segment; returns the reason if it is dropped. */
 export function segmentArrives(tcb: Tcb, segment: Segment, now: number): DropReason | undefined {
   tcb.segmentsIn += segment.wireSegments;
   if (tcb.state === "SYN-SENT") return reason(segmentArrivesInSynSent(tcb, segment, now));

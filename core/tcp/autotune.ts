@@ -1,23 +1,23 @@
 /**
- * Buffers that grow with what the path and the application can use: a connection starts with
- * little and gets more only while that makes it faster.
+ * Automatic buffer sizes: a connection starts with small limits, which grow while that makes it
+ * faster.
  *
  * @module
  */
 import { seqDiff } from "../wire/seq.ts";
 import type { Tcb } from "./tcb.ts";
 
-/** A round trip, while none has been measured. */
+/** Round-trip time to assume before the first sample. */
 const UNKNOWN_RTT_MS = 20;
 /**
- * The window is four times to eight times what is taken in a round trip: the sender may double its
- * flight, a queue may double the round trip, and while a hole is repaired nothing is taken at all.
+ * The window is four to eight times what is read in a round trip: the sender may double its flight,
+ * a queue may double the round trip, and nothing is read while a hole is repaired.
  */
 const HEADROOM = 4;
 
 /**
- * The application has taken bytes. Where that is so much in a round trip that the window may be what
- * limits the peer, it doubles, up to `receiveBuffer`.
+ * The application has read. Doubles the window, up to `receiveBuffer`, if the window may be what
+ * limits the peer.
  */
 export function growReceiveBuffer(tcb: Tcb, now: number): void {
   if (tcb.receiveLimit >= tcb.receiveMost) return;
@@ -32,10 +32,7 @@ export function growReceiveBuffer(tcb: Tcb, now: number): void {
   tcb.receiveLimit = Math.min(tcb.receiveLimit * 2, tcb.receiveMost);
 }
 
-/**
- * `flightSize` bytes were outstanding: the application may be one flight ahead of that, up to
- * `sendBuffer`.
- */
+/** Raises the send buffer to two flights, up to `sendBuffer`, so that the next one is ready. */
 export function growSendBuffer(tcb: Tcb, flightSize: number): void {
   if (tcb.send.limit >= tcb.config.sendBuffer || 2 * flightSize <= tcb.send.limit) return;
   tcb.send.limit = Math.min(2 * flightSize, tcb.config.sendBuffer);

@@ -1,5 +1,5 @@
 /**
- * How a connection ends: nothing of it stays behind but what the application may still read.
+ * The end of a connection. Received text stays readable.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { type Tcb, TCB_EVENT } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 import { stopTimers } from "./timers/timers.ts";
 
-/** Ends the connection without a word to the peer. */
+/** Ends the connection without sending anything. */
 export function endConnection(tcb: Tcb, error: EndReason | undefined): void {
   if (tcb.state === "CLOSED") return;
   transition(tcb, "CLOSED");
@@ -16,7 +16,7 @@ export function endConnection(tcb: Tcb, error: EndReason | undefined): void {
   releaseResources(tcb);
 }
 
-/** The peer is done with the connection; the application may still read what has arrived. */
+/** Releases all but the received text. */
 export function releaseResources(tcb: Tcb): void {
   tcb.set(TCB.RELEASED);
   tcb.send.clear();

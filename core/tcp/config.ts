@@ -1,5 +1,5 @@
 /**
- * What can be set for a connection. Plain data; what a user writes is checked in `core/api`.
+ * The configuration of connections; `core/api` validates it.
  *
  * @module
  */
@@ -10,49 +10,49 @@ export type AcknowledgePolicy = "on-read" | "on-processed" | "on-arrival";
 /** Names of the congestion control algorithms. */
 export type CongestionName = "unacked" | "newreno" | "cubic" | "bbr";
 
-/** Every knob of a connection. Times are in milliseconds, sizes in bytes. */
+/** Options of a connection. Times are in milliseconds, sizes in bytes. */
 export interface TcpConfig {
   /**
-   * `on-read`: when the application took it. `on-processed`: when the reader asks for the next
-   * chunk. `on-arrival`: RFC 9293.
+   * `on-read`: when the application reads. `on-processed`: when the reader asks for the next chunk.
+   * `on-arrival`: RFC 9293.
    */
   readonly acknowledge: AcknowledgePolicy;
-  /** Unread bytes are acknowledged after this long without a read. */
+  /** Time without a read after which unread bytes are acknowledged. */
   readonly ackStallMs: number;
   /** `reset`: close() ends in a RST once the peer has closed as well. `graceful`: RFC 9293 3.6. */
   readonly close: "reset" | "graceful";
-  /** What answers the peer's FIN in FIN-WAIT-2: a RST, or TIME-WAIT. */
+  /** Response to the peer's FIN in FIN-WAIT-2: a RST, or TIME-WAIT. */
   readonly finish: "reset" | "time-wait";
-  /** Retransmit SYN,ACK on a timer, not only when the SYN comes again. */
+  /** Retransmit the SYN,ACK on a timer, not only when the SYN is retransmitted. */
   readonly retransmitSynAck: boolean;
   /** The congestion control algorithm. */
   readonly congestion: CongestionName;
-  /** With congestion `unacked`: bytes sent and not acknowledged, at most. */
+  /** Maximum number of unacknowledged bytes with congestion control `unacked`. */
   readonly maxUnacked: number;
-  /** Bytes written and not acknowledged, at most; reached only where the path can use it. */
+  /** Maximum number of written and unacknowledged bytes; reached only if the path can use it. */
   readonly sendBuffer: number;
   /**
-   * Bytes received and not read, at most: the largest window that is offered; reached only where
-   * path and reader can use it.
+   * Maximum number of unread bytes: the largest window that is offered; reached only if path and
+   * reader can use it.
    */
   readonly receiveBuffer: number;
-  /** Delay of an acknowledgement that may wait (RFC 9293 3.8.6.3), below 500; 0: none waits. */
+  /** Delay of delayed acknowledgements, below 500 (RFC 9293 3.8.6.3); 0: no delay. */
   readonly delayedAckMs: number;
-  /** The least retransmission timeout (RFC 6298 2.4 says 1 s, Linux has 200 ms, as here). */
+  /** Minimum RTO: 200 ms as in Linux, not the 1 s of RFC 6298 2.4. */
   readonly minRtoMs: number;
-  /** The largest retransmission timeout (RFC 6298 2.5). */
+  /** Maximum RTO (RFC 6298 2.5). */
   readonly maxRtoMs: number;
-  /** The retransmission timeout before the first round-trip sample (RFC 6298 2.1). */
+  /** RTO before the first RTT sample (RFC 6298 2.1). */
   readonly initialRtoMs: number;
   /** Maximum segment lifetime: TIME-WAIT lasts twice as long. */
   readonly msl: number;
-  /** A connection attempt is given up after this long (R2 for a SYN, RFC 9293 3.8.3). */
+  /** Limit of a connection attempt (R2 for a SYN, RFC 9293 3.8.3). */
   readonly connectTimeoutMs: number;
-  /** A connection whose peer says nothing is given up after this long (R2, RFC 9293 3.8.3). */
+  /** Limit of the peer's silence while data is outstanding (R2, RFC 9293 3.8.3). */
   readonly userTimeoutMs: number;
-  /** The same once the application has closed. */
+  /** The same after the application has closed. */
   readonly orphanTimeoutMs: number;
-  /** A closed connection whose peer answers and takes nothing is given up after this long. */
+  /** Limit of the time without progress after the application has closed. */
   readonly lingerMs: number;
   /** Probe an idle peer from the start (RFC 9293 3.8.4); sockets can turn it on later. */
   readonly keepAlive: boolean;
@@ -60,7 +60,7 @@ export interface TcpConfig {
   readonly keepAliveIdleMs: number;
   /** Time between keep-alive probes. */
   readonly keepAliveIntervalMs: number;
-  /** Unanswered keep-alive probes after which the connection is given up. */
+  /** Number of unanswered keep-alive probes after which the connection ends. */
   readonly keepAliveProbes: number;
   /** Nagle's algorithm off (RFC 9293 3.7.4). */
   readonly noDelay: boolean;
@@ -68,15 +68,15 @@ export interface TcpConfig {
   readonly sack: boolean;
   /** Offer timestamps (RFC 7323 3). */
   readonly timestamps: boolean;
-  /** Offer window scaling (RFC 7323 2); without it no window is above 65,535 bytes. */
+  /** Offer window scaling (RFC 7323 2), without which windows are at most 65,535 bytes. */
   readonly windowScaling: boolean;
-  /** MSS to advertise; 0: what the link's MTU allows. */
+  /** MSS to announce; 0: from the link's MTU. */
   readonly mss: number;
   /** TTL or hop limit, 1 to 255. */
   readonly hopLimit: number;
   /** Offer explicit congestion notification (RFC 3168). */
   readonly ecn: boolean;
-  /** Diffserv field of every packet in its upper six bits. */
+  /** Traffic class of every packet: the DSCP in the upper six bits. */
   readonly trafficClass: number;
 }
 
@@ -106,7 +106,7 @@ const COMMON = {
   trafficClass: 0,
 } as const;
 
-/** The two profiles: for a device on this host, and RFC 9293 in full. */
+/** The two profiles: for a link to this host, and RFC 9293 in full. */
 export const PROFILES: { readonly local: TcpConfig; readonly internet: TcpConfig } = {
   local: Object.freeze({
     ...COMMON,
@@ -116,7 +116,7 @@ export const PROFILES: { readonly local: TcpConfig; readonly internet: TcpConfig
     retransmitSynAck: false,
     congestion: "unacked",
     delayedAckMs: 0,
-    // A device's round trip is short: more than this only leaves the processor's cache.
+    // Round trips are short: larger buffers only leave the processor's cache.
     sendBuffer: 512 * 1024,
     receiveBuffer: 512 * 1024,
     timestamps: false,

@@ -1,5 +1,5 @@
 /**
- * Explicit congestion notification (RFC 3168 6.1, with RFC 8311's freedom not needed).
+ * Explicit congestion notification (RFC 3168 6.1).
  *
  * @module
  */
@@ -18,22 +18,21 @@ export function isEcnSetupSyn(segment: Segment): boolean {
   return segment.has(FLAG.ECE) && segment.has(FLAG.CWR);
 }
 
-/** RFC 3168 6.1.1: an ECN-setup SYN,ACK has ECE alone. */
+/** RFC 3168 6.1.1: an ECN-setup SYN,ACK has only ECE. */
 export function isEcnSetupSynAck(segment: Segment): boolean {
   return segment.has(FLAG.ECE) && !segment.has(FLAG.CWR);
 }
 
-/** RFC 3168 6.1.3: CE is echoed until the peer says that it has reduced its window. */
+/** RFC 3168 6.1.3: CE is echoed until the peer's CWR. */
 export function noteCongestionExperienced(tcb: Tcb, segment: Segment): void {
   if (!tcb.has(TCB.ECN)) return;
   if (segment.has(FLAG.CWR)) tcb.clear(TCB.ECHO_CONGESTION);
   if (segment.ecn !== CONGESTION_EXPERIENCED) return;
   tcb.set(TCB.ECHO_CONGESTION);
-  // The peer is to know it soon.
   tcb.set(TCB.ACK_NOW);
 }
 
-/** RFC 3168 6.1.2: the window is cut once a round trip, and the peer is told. */
+/** RFC 3168 6.1.2: reduces the window once per round trip, and sends CWR. */
 export function reduceOnEcho(tcb: Tcb, echoed: boolean, now: number): void {
   const { ecnPoint, phase } = tcb.loss;
   const isReduced = ecnPoint !== undefined && seqLt(tcb.sndUna, ecnPoint);

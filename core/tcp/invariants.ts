@@ -1,5 +1,5 @@
 /**
- * What holds for every connection after every step: for tests, simulation and fuzzing.
+ * Invariants of every connection after every step, for tests, simulation and fuzzing.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 import { isRunning, TIMER } from "./timers/timers.ts";
 
-/** Returns what is wrong, in words; empty when all is well. */
+/** Describes the invariants that do not hold. */
 export function brokenInvariants(tcb: Tcb): string[] {
   const broken: string[] = [];
   const expect = (holds: boolean, what: string) => {

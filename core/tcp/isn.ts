@@ -8,15 +8,15 @@ import type { IpAddress } from "../wire/address.ts";
 import { readI32 } from "../wire/bytes.ts";
 import { seqGt } from "../wire/seq.ts";
 
-/** Bytes of a key. */
+/** Length of a key in bytes. */
 export const SIPHASH_KEY_LENGTH = 16;
-/** Bytes of two addresses and two ports: the hash ends with the length of what it is of. */
+/** Bytes of two addresses and two ports: SipHash ends with the length of its message. */
 const MESSAGE_LENGTH = 36;
 
-/** Farther than an unscaled window from what the connection before has sent. */
+/** Farther than an unscaled window from what the previous connection has sent. */
 const REOPENED_STEP = 0x10000;
 
-/** One key for the life of a stack. */
+/** Has one key for the lifetime of a stack. */
 export class KeyedHash {
   readonly #key: Int32Array;
   /** v0 to v3 as low and high halves. */
@@ -27,8 +27,8 @@ export class KeyedHash {
   }
 
   /**
-   * 32 bits of the hash of two 64-bit words for each address and one for the ports; with `low` and
-   * `high`, of one word more before these.
+   * Returns 32 bits of the hash of two 64-bit words for each address and one for the ports, preceded
+   * by the word `low` and `high`, if given.
    */
   connection(
     local: IpAddress,
@@ -138,7 +138,7 @@ export function initialSequence(
   return (ticks + hash.connection(local, localPort, remote, remotePort)) | 0;
 }
 
-/** RFC 9293 3.6.1: `iss`, unless the connection before has used numbers up to `before` already. */
+/** RFC 9293 3.6.1: `iss`, or a number above `before`, the last one of the previous connection. */
 export function sequenceAbove(before: number, iss: number): number {
   return seqGt(iss, before) ? iss : (before + REOPENED_STEP) | 0;
 }

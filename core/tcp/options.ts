@@ -1,5 +1,5 @@
 /**
- * What the two SYNs agree on (RFC 9293 3.7.1, RFC 7323 2.2 and 3.2, RFC 2018 2).
+ * Negotiation of options by the two SYNs (RFC 9293 3.7.1, RFC 7323 2.2 and 3.2, RFC 2018 2).
  *
  * @module
  */
@@ -8,10 +8,10 @@ import { windowShift } from "./receive_window.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 
-/** RFC 7323 2.3: a larger shift is taken as this. */
+/** RFC 7323 2.3: larger shift counts are treated as 14. */
 const MAX_SHIFT = 14;
 
-/** The peer's SYN or SYN,ACK has arrived: an option is in use when both sides have it. */
+/** Processes the options of the peer's SYN or SYN,ACK: an option is in use if both sides have it. */
 export function takeSynOptions(tcb: Tcb, segment: Segment, now: number): void {
   tcb.takePeerMss(segment.mss);
   const scaling = tcb.config.windowScaling && segment.windowScale >= 0;

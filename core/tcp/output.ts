@@ -1,5 +1,5 @@
 /**
- * What is sent next: may it be sent, how much, with which flags (RFC 9293 3.7.4, 3.8).
+ * Chooses the next segment: whether one may be sent, its length and its flags (RFC 9293 3.7.4, 3.8).
  *
  * @module
  */
@@ -26,7 +26,7 @@ import {
 import { isRunning, setTimer, stopTimer, TIMER } from "./timers/timers.ts";
 import { timestamp } from "./timestamps.ts";
 
-/** Writes the next segment of the connection to `out`; false: there is nothing to send now. */
+/** Writes the connection's next segment to `out`; returns false if there is none now. */
 export function nextSegment(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (tcb.has(TCB.RELEASED)) return false;
   return sendSyn(tcb, now, out) || sendReset(tcb, now, out) || sendAgain(tcb, now, out) ||
@@ -47,13 +47,13 @@ function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   tcb.sndNxt = (tcb.iss + 1) | 0;
   buildSyn(tcb, now, out);
   const isActive = tcb.state === "SYN-SENT" || !tcb.has(TCB.PASSIVE);
-  // Profile `local` sends SYN,ACK again only for a SYN that comes again; see `handshakeTimeout`.
+  // Profile `local` retransmits the SYN,ACK only when the SYN is retransmitted; see `handshakeTimeout`.
   if (isActive) restartRetransmissionTimer(tcb, now);
   else startRetransmissionTimer(tcb, now);
   return true;
 }
 
-/** abort(), or close() with everything acknowledged in profile `local` (RFC 9293 3.10.5). */
+/** After abort(), or after close() in profile `local` once all is acknowledged (RFC 9293 3.10.5). */
 function sendReset(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (!tcb.has(TCB.RESET_QUEUED)) return false;
   buildSegment(tcb, now, out, tcb.sndNxt, 0, FLAG.RST | FLAG.ACK);
@@ -61,7 +61,7 @@ function sendReset(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   return true;
 }
 
-/** Profile `local`: the peer's FIN in FIN-WAIT-2 is answered with a RST once it is acknowledged. */
+/** Profile `local`: a RST follows the acknowledgement of the peer's FIN in FIN-WAIT-2. */
 function sendResetAfterAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (!tcb.has(TCB.RESET_AFTER_ACK) || tcb.rcvAcked !== tcb.rcvNxt) return false;
   tcb.clear(TCB.RESET_AFTER_ACK);
@@ -71,7 +71,7 @@ function sendResetAfterAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean 
   return true;
 }
 
-/** A range that is lost, within the congestion window or as the one segment that is forced. */
+/** Retransmits a lost range, within the congestion window or as the forced segment. */
 function sendAgain(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (tcb.forced === "tail-probe") return sendTailProbe(tcb, now, out);
   const { scoreboard } = tcb;
@@ -85,18 +85,18 @@ function sendAgain(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   const allowed = congestionRoom(tcb);
   if (!forced && allowed < Math.min(tcb.sendMss, range.length)) return false;
   endForced(tcb);
-  // Whole segments, so that the peer's duplicates stay where the originals were cut.
+  // Whole segments: the boundaries stay those of the original segments.
   const most = Math.max(tcb.sendMss, Math.min(largestText(tcb), wholeSegments(tcb, allowed)));
   resend(tcb, range, most, now, out);
   return true;
 }
 
-/** RFC 5681 3.1: no window is smaller than one segment. */
+/** RFC 5681 3.1: the window is at least one segment. */
 function congestionRoom(tcb: Tcb): number {
   return Math.max(tcb.congestion.cwnd, tcb.sendMss) - bytesInFlight(tcb);
 }
 
-/** RFC 9438 5.8: what fills the window was not limited by the application, even if it was the last. */
+/** RFC 9438 5.8: a flight that fills the window was not limited by the application. */
 function noteFullWindow(tcb: Tcb): void {
   if (congestionRoom(tcb) < tcb.sendMss) tcb.windowFullAt = tcb.sndNxt;
 }
@@ -116,8 +116,8 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
   noteResent(tcb, range.length);
   pace(tcb, range.length, now);
   emitRange(tcb, range, now, out);
-  // RFC 6675 6: SACK keeps a recovery going for longer than an RTO, in which SND.UNA stays. Only a
-  // timeout slows `unacked` down, so it is not put off there.
+  // RFC 6675 6: with SACK, recovery may last longer than an RTO while SND.UNA does not advance.
+  // `unacked` slows down only at a timeout, so that is not postponed.
   const restarts = tcb.loss.phase === "fast" && range.start === tcb.sndUna &&
     tcb.config.congestion !== "unacked";
   if (restarts) restartRetransmissionTimer(tcb, now);
@@ -125,7 +125,7 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
   tcb.lastSentAt = now;
 }
 
-/** The text in a range: all of it, unless our FIN is its last number. */
+/** Length of the text in a range, without our FIN. */
 function textOf(tcb: Tcb, range: SentRange): number {
   return range.length - (holdsFin(tcb, range) ? 1 : 0);
 }
@@ -141,7 +141,7 @@ function emitRange(tcb: Tcb, range: SentRange, now: number, out: OutgoingPacket)
   buildSegment(tcb, now, out, range.start, text, FLAG.ACK | fin | push);
 }
 
-/** RFC 8985 7.3: new data if there is some, else the last segment again. */
+/** RFC 8985 7.3: new data, or else the last segment. */
 function sendTailProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   endForced(tcb);
   const { scoreboard } = tcb;
@@ -169,7 +169,7 @@ function sendTailProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   return true;
 }
 
-/** Data that was never sent, and the FIN behind it. */
+/** New data, and the FIN after it. */
 function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (!tcb.has(TCB.SYN_ACKED) || tcb.has(TCB.FIN_SENT)) return false;
   const unsent = tcb.unsent;
@@ -193,7 +193,7 @@ function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
     }
     return false;
   }
-  // A partial segment goes only at the end of what there is.
+  // Only the last segment may be partial.
   const whole = length < unsent && length > tcb.sendMss ? length - length % tcb.sendMss : length;
   sendText(tcb, whole, now, out);
   return true;
@@ -211,10 +211,10 @@ function noteNothingToSend(tcb: Tcb): void {
   rate.markApplicationLimited(scoreboard.inFlight);
 }
 
-/** What a pace allows in this many milliseconds goes at once: timers are no finer. */
+/** Duration of a burst when pacing: timers are not finer. */
 const PACED_BURST_MS = 1;
 
-/** An algorithm with a pace lets one burst go at a time. */
+/** With pacing, one burst is sent at a time. */
 function isPaced(tcb: Tcb, now: number): boolean {
   const ahead = tcb.pacedUntil - now;
   if (tcb.congestion.pacingRate === undefined || ahead < PACED_BURST_MS) return false;
@@ -232,7 +232,7 @@ function burstLimit(tcb: Tcb): number {
 function pace(tcb: Tcb, bytes: number, now: number): void {
   const { pacingRate } = tcb.congestion;
   if (pacingRate === undefined) return;
-  // A timer that was late takes nothing from the pace.
+  // A late timer does not reduce the rate.
   tcb.pacedUntil = Math.max(tcb.pacedUntil, now - PACED_BURST_MS) + bytes / pacingRate;
 }
 
@@ -257,7 +257,7 @@ function sendText(tcb: Tcb, length: number, now: number, out: OutgoingPacket): v
   tcb.set(TCB.FIN_SENT, fin === 1);
   outstanding(tcb, start, end, now);
   const push = isLast || seqDiff(end, tcb.pushSeq) >= 0 ? FLAG.PSH : 0;
-  // RFC 3168 6.1.2 and 6.1.5: only new data is ECN-capable, and the first of it tells of the cut.
+  // RFC 3168 6.1.2 and 6.1.5: only new data is ECN-capable, and the first has CWR.
   tcb.set(TCB.SEND_ECT, tcb.has(TCB.ECN));
   buildSegment(tcb, now, out, start, length, FLAG.ACK | push | (fin === 1 ? FLAG.FIN : 0));
 }
@@ -281,7 +281,7 @@ function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   tcb.lastSentAt = now;
   stopTimer(tcb, TIMER.PERSIST);
   startRetransmissionTimer(tcb, now);
-  // RFC 8985 7.2: anew for each, as how many are outstanding decides about the time.
+  // RFC 8985 7.2: rescheduled for each, as the time depends on the bytes in flight.
   scheduleTailProbe(tcb, now);
 }
 
@@ -293,7 +293,7 @@ function restartAfterIdle(tcb: Tcb, now: number): void {
   if (rate !== undefined) congestion.onRestart?.(rate, now);
 }
 
-/** RFC 9293 3.8.6.1: the peer's window is closed and there is something to send. */
+/** RFC 9293 3.8.6.1: the peer's window is closed and there is data to send. */
 function startPersist(tcb: Tcb, now: number): void {
   if (!tcb.scoreboard.isEmpty || isRunning(tcb, TIMER.PERSIST)) return;
   resetPersistBackoff(tcb);
@@ -308,13 +308,13 @@ function sendProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (forced !== "window-probe" && forced !== "keep-alive") return false;
   endForced(tcb);
   if (forced === "keep-alive") {
-    // RFC 9293 3.8.4: SEG.SEQ = SND.NXT - 1 is outside the peer's window, so it answers.
+    // RFC 9293 3.8.4: SEG.SEQ = SND.NXT - 1 is outside the peer's window, so the peer answers.
     buildSegment(tcb, now, out, (tcb.sndNxt - 1) | 0, 0, FLAG.ACK);
     return true;
   }
   if (tcb.scoreboard.isEmpty) {
     if (tcb.unsent === 0) return false;
-    // RFC 9293 3.8.6.2.1: what fits into a window too small for a segment, at least one byte.
+    // RFC 9293 3.8.6.2.1: what fits in a window smaller than a segment, at least one byte.
     const length = Math.max(1, Math.min(tcb.sndWnd, tcb.unsent, tcb.sendMss));
     const start = tcb.sndNxt;
     tcb.sndNxt = (start + length) | 0;
@@ -335,7 +335,7 @@ function sendProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 
 function sendAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (!tcb.has(TCB.ACK_NOW) && tcb.reordering.duplicateAcks === 0) return false;
-  // Before the SYN,ACK there is nothing to acknowledge with.
+  // Before the SYN,ACK, no ACK can be sent.
   if (tcb.state === "SYN-SENT" || (tcb.state === "SYN-RECEIVED" && tcb.scoreboard.isEmpty)) {
     tcb.clear(TCB.ACK_NOW);
     return false;

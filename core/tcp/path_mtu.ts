@@ -12,39 +12,39 @@ import { ownLoss } from "./recovery/loss_state.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 
-/** Smaller claims are not obeyed: RFC 1191's 68 would let anybody slow a connection down. */
+/** Smaller values are ignored: with the 68 of RFC 1191, anybody could slow a connection down. */
 const LEAST_MTU_V4 = 552;
 const LEAST_MTU_V6 = 1280;
-/** Timeouts in a row with not a word from the peer, */
+/** Consecutive timeouts without a segment from the peer before a black hole is suspected. */
 const BLACK_HOLE_TIMEOUTS = 3;
-/** and where it is heard, or full segments have arrived: there it is rather bad luck. */
+/** The same if the peer is heard or full segments have arrived: that is more likely loss. */
 const BAD_LUCK_TIMEOUTS = 6;
 /** RFC 8899 5.1.1, PMTU_RAISE_TIMER. */
 const RAISE_MS = 600_000;
-/** What every IPv6 link carries, and nearly every IPv4 tunnel. */
+/** Every IPv6 link has this MTU, and nearly every IPv4 tunnel. */
 const BLACK_HOLE_MTU = 1280;
-/** RFC 1191 7.1: what to try when the router did not say. */
+/** RFC 1191 7.1: for routers that do not report an MTU. */
 const PLATEAUS = [32000, 17914, 8166, 4352, 2002, 1492, 1006, LEAST_MTU_V4];
 
-/** An ICMP error about a segment of ours with sequence number `seq`; false: it cannot be. */
+/** Processes an ICMP error about a sent segment; returns false if `seq` is not outstanding. */
 export function takeNetworkError(
   tcb: Tcb,
   meaning: IcmpMeaning,
   mtu: number,
   seq: number,
 ): boolean {
-  // RFC 5927 4.1: somebody who guesses does not know what is outstanding; SND.NXT is not.
+  // RFC 5927 4.1: an attacker does not know what is outstanding; SND.NXT is not.
   if (seqLt(seq, tcb.sndUna) || seqGeq(seq, tcb.sndNxt)) return false;
   if (meaning === "packet-too-big") {
     shrinkPath(tcb, mtu);
   } else if (meaning === "source-quench" || meaning === "other") {
     return true;
   } else if (tcb.state !== "SYN-SENT") {
-    // RFC 9293 3.9.2.2, MUST-56: a hint, which shows if the connection times out.
+    // RFC 9293 3.9.2.2, MUST-56: a hint, reported if the connection times out.
     tcb.softError = "UNREACHABLE";
   } else {
     const refused = meaning === "port-unreachable" || meaning === "protocol-unreachable";
-    // RFC 5461 4: an attempt fails at once, an established connection goes on.
+    // RFC 5461 4: an attempt fails at once, an established connection continues.
     endConnection(tcb, refused ? "CONNECTION_REFUSED" : "UNREACHABLE");
   }
   return true;
@@ -53,11 +53,11 @@ export function takeNetworkError(
 function shrinkPath(tcb: Tcb, mtu: number): void {
   const said = mtu > 0 ? mtu : PLATEAUS.find((plateau) => plateau < tcb.pathMtu) ?? 0;
   if (said < leastMtu(tcb) || said >= tcb.pathMtu) return;
-  // The router knows better than what was guessed.
+  // The router's value replaces the guess.
   forgetLargerMtu(tcb);
   changePath(tcb, said);
   if (tcb.scoreboard.isEmpty || !tcb.has(TCB.SYN_ACKED)) return;
-  // RFC 1191 6.5: what was too big is sent again, and that is no sign of congestion.
+  // RFC 1191 6.5: the data is retransmitted, which is not a sign of congestion.
   tcb.scoreboard.markAllLost();
   const loss = ownLoss(tcb);
   if (loss.phase === "open") loss.phase = "timeout";
@@ -66,11 +66,11 @@ function shrinkPath(tcb: Tcb, mtu: number): void {
 }
 
 /**
- * RFC 8899 4.2: full segments vanish and nothing says why: a router may drop them without a word.
- * Where smaller ones vanish as well their size is not the reason.
+ * RFC 8899 4.2: a router may drop full segments without an ICMP error. If smaller segments are lost
+ * too, the size is not the reason.
  */
 export function suspectBlackHole(tcb: Tcb, now: number): void {
-  // What the peer says may be the answer to something small: it is not proof that the size is right.
+  // A segment from the peer may answer a small one: it does not prove that the size is right.
   const loss = ownLoss(tcb);
   const luck = tcb.has(TCB.FULL_SEGMENT_ACKED) || tcb.heardAt >= loss.timedOutAt;
   const least = luck ? BAD_LUCK_TIMEOUTS : BLACK_HOLE_TIMEOUTS;
@@ -85,7 +85,7 @@ export function suspectBlackHole(tcb: Tcb, now: number): void {
   else raisePath(tcb);
 }
 
-/** Another try with the size that did not get through, after a while. */
+/** After a while, the larger size is tried again. */
 export function raisePathIfDue(tcb: Tcb, now: number): void {
   if (now >= tcb.probes.raiseMtuAt) raisePath(tcb);
 }

@@ -1,5 +1,5 @@
 /**
- * What is acknowledged and what window is offered: the receiving side's two promises.
+ * Acknowledgement number and window of outgoing segments.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 import { isRunning, setTimer, TIMER } from "./timers/timers.ts";
 
-/** Bytes before this have left the receive buffer for good. */
+/** Bytes before this count as consumed. */
 function consumedSeq(tcb: Tcb): number {
   return tcb.config.acknowledge === "on-processed" ? tcb.processedSeq : tcb.receive.readSeq;
 }
@@ -25,7 +25,7 @@ export function ackNumber(tcb: Tcb): number {
   return seqMax(seqMax(tcb.rcvAcked, tcb.ackFloor), taken);
 }
 
-/** The right edge that the buffer allows. */
+/** Right edge that the buffer allows. */
 function allowedEdge(tcb: Tcb): number {
   return seqMax((consumedSeq(tcb) + tcb.receiveLimit) | 0, tcb.offeredEdge);
 }
@@ -37,14 +37,13 @@ function edgeWorthOffering(tcb: Tcb): number {
   return seqDiff(edge, tcb.offeredEdge) >= least ? edge : tcb.offeredEdge;
 }
 
-/** The window field of a segment that acknowledges `ack`; remembers what was offered. */
+/** Returns the window field of a segment that acknowledges `ack`, and records the offered edge. */
 export function offerWindow(tcb: Tcb, ack: number): number {
   const shift = tcb.rcvWndShift;
   tcb.offeredEdge = edgeWorthOffering(tcb);
   const window = Math.max(0, seqDiff(tcb.offeredEdge, ack));
-  // RFC 7323 2.3: rounded down, unless that takes back what has been offered (RFC 7323 2.4,
-  // RFC 9293 3.8.6, SHLD-14). What rounding up adds is no part of the edge: it would add up with
-  // every acknowledgement.
+  // RFC 7323 2.3: rounded down, unless that shrinks the window (RFC 7323 2.4, RFC 9293 3.8.6,
+  // SHLD-14). What rounding up adds is not part of the edge: it would accumulate.
   const down = window >>> shift;
   const takesBack = seqLt((ack + (down << shift)) | 0, tcb.rcvEdge);
   const field = Math.min(takesBack ? (window + (1 << shift) - 1) >>> shift : down, 0xffff);
@@ -52,7 +51,7 @@ export function offerWindow(tcb: Tcb, ack: number): number {
   return field;
 }
 
-/** The window of a SYN or SYN,ACK, which is never scaled (RFC 7323 2.2). */
+/** The window field of a SYN or SYN,ACK, which is not scaled (RFC 7323 2.2). */
 export function offerInitialWindow(tcb: Tcb): number {
   const field = Math.min(tcb.receiveLimit, 0xffff);
   tcb.offeredEdge = seqMax(tcb.offeredEdge, (tcb.rcvNxt + field) | 0);
@@ -60,14 +59,14 @@ export function offerInitialWindow(tcb: Tcb): number {
   return field;
 }
 
-/** The shift that lets the window field say all of the buffer (RFC 7323 2.3). */
+/** The smallest shift count with which the window field covers the buffer (RFC 7323 2.3). */
 export function windowShift(limit: number): number {
   let shift = 0;
   while (shift < 14 && limit >>> shift > 0xffff) shift++;
   return shift;
 }
 
-/** The application has taken bytes, or dealt with them. */
+/** The application has read or processed bytes. */
 export function bytesConsumed(tcb: Tcb, now: number): void {
   tcb.lastReadAt = now;
   if (tcb.has(TCB.RELEASED)) return;
@@ -81,14 +80,14 @@ export function bytesConsumed(tcb: Tcb, now: number): void {
   else if (isUpdateDue(tcb)) tcb.set(TCB.ACK_NOW);
 }
 
-/** RFC 9293 3.8.6.2.2: no update after the peer's FIN, it has nothing more to send. */
+/** RFC 9293 3.8.6.2.2: no update after the peer's FIN. */
 function isUpdateDue(tcb: Tcb): boolean {
   return !tcb.has(TCB.FIN_RECEIVED) && edgeWorthOffering(tcb) !== tcb.offeredEdge;
 }
 
 /**
- * An acknowledgement of `owed` bytes is owed: now when it is two full segments (RFC 9293 3.8.6.3,
- * SHLD-19), else after the delay.
+ * Acknowledges `owed` bytes: at once if they are two full segments (RFC 9293 3.8.6.3, SHLD-19), else
+ * after the delay.
  */
 export function acknowledgeText(tcb: Tcb, owed: number, now: number): void {
   if (tcb.config.delayedAckMs === 0 || owed >= 2 * tcb.localMss || tcb.has(TCB.FIN_RECEIVED)) {
@@ -98,7 +97,7 @@ export function acknowledgeText(tcb: Tcb, owed: number, now: number): void {
   }
 }
 
-/** Text has arrived that is acknowledged when it is read: it may not wait forever. */
+/** Starts the timer after which unread text is acknowledged. */
 export function watchForStall(tcb: Tcb, now: number): void {
   if (tcb.config.acknowledge === "on-arrival") return;
   if (isRunning(tcb, TIMER.ACK_STALL)) return;
@@ -106,7 +105,7 @@ export function watchForStall(tcb: Tcb, now: number): void {
   setTimer(tcb, TIMER.ACK_STALL, now + tcb.config.ackStallMs);
 }
 
-/** Nobody has read for `ackStallMs`: the peer must not take that for a dead connection. */
+/** No read for `ackStallMs`: acknowledges, so that the peer does not give up. */
 export function acknowledgeUnread(tcb: Tcb, now: number): void {
   if (tcb.ackFloor === tcb.rcvNxt || ackNumber(tcb) === tcb.rcvNxt) return;
   const due = tcb.lastReadAt + tcb.config.ackStallMs;

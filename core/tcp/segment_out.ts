@@ -1,5 +1,5 @@
 /**
- * A decision of `output.ts` becomes header fields, options and a range of the send ring.
+ * Builds segments: headers, options, and text from the send ring.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { timestamp } from "./timestamps.ts";
 /** Headers with the longest options. */
 const LONGEST_TCP_HEADER = 60;
 
-/** Text that fits into one packet to the link: a super-packet's, or one segment's. */
+/** Maximum length of text in one packet to the link: of a super-packet, or of one segment. */
 export function largestText(tcb: Tcb): number {
   const { maxSuperPacket } = tcb.environment;
   if (maxSuperPacket === 0) return tcb.sendMss;
@@ -61,7 +61,7 @@ function answeredShift(tcb: Tcb): number {
   return tcb.has(TCB.WINDOW_SCALING) ? tcb.rcvWndShift : -1;
 }
 
-/** RFC 3168 6.1.1; a SYN that was lost may have been lost for its ECN bits (6.1.1.1). */
+/** RFC 3168 6.1.1. A retransmitted SYN has no ECN bits: they may be why it was lost (6.1.1.1). */
 function ecnSetup(tcb: Tcb, answers: boolean): number {
   if (answers) return tcb.has(TCB.ECN) ? FLAG.ECE : 0;
   const offers = tcb.config.ecn && tcb.scoreboard.at(0).transmissions === 1;
@@ -72,7 +72,7 @@ function offeredShift(tcb: Tcb): number {
   return tcb.config.windowScaling ? windowShift(tcb.config.receiveBuffer) : -1;
 }
 
-/** Filled in for each segment, as `IP_FIELDS` is. */
+/** Reused for each segment, as is `IP_FIELDS`. */
 const TCP_FIELDS: TcpFields = {
   sourcePort: 0,
   destinationPort: 0,
@@ -83,7 +83,7 @@ const TCP_FIELDS: TcpFields = {
   optionsLength: 0,
 };
 
-/** `length` bytes of text from `seq` on, with the flags that were decided. */
+/** Builds a segment with `length` bytes of text from `seq` on. */
 export function buildSegment(
   tcb: Tcb,
   now: number,
@@ -103,7 +103,7 @@ export function buildSegment(
   TCP_FIELDS.window = offerWindow(tcb, ack);
   TCP_FIELDS.optionsLength = optionsLength;
   emitTcpHeader(out.header, at, TCP_FIELDS);
-  // RFC 2018 4: text has no room for blocks, and without them the peer learns of no hole.
+  // RFC 2018 4: segments with text have no SACK blocks, so an ACK with blocks has to follow.
   const owesBlocks = tcb.has(TCB.ACK_NOW) && length > 0 && hasBlocks(tcb);
   acknowledged(tcb, ack);
   tcb.set(TCB.ACK_NOW, owesBlocks);
@@ -126,10 +126,10 @@ function tcpStart(tcb: Tcb): number {
   return OutgoingPacket.HEADROOM + ipHeaderLength(tcb.local);
 }
 
-/** Every segment carries the acknowledgement, so none is owed any more. */
+/** Every segment has an acknowledgement, so none is pending any more. */
 function acknowledged(tcb: Tcb, ack: number): void {
   tcb.rcvAcked = ack;
-  // A number from 2 GiB ago would compare as one ahead (RFC 9293 3.4).
+  // A number 2 GiB back would compare as greater (RFC 9293 3.4).
   tcb.ackFloor = ack;
   tcb.clear(TCB.ACK_NOW);
   tcb.unackedText = 0;
@@ -147,7 +147,7 @@ function emitOptions(
   if (tcb.has(TCB.TIMESTAMPS)) {
     end += emitTimestamps(out.header, end, timestamp(tcb, now), tcb.tsRecent);
   }
-  // With text there may be no room for blocks, an ACK of its own always has it.
+  // Text may leave no room for blocks; an ACK without text always has room.
   if (tcb.has(TCB.SACK_PERMITTED) && length === 0) {
     const blocks = sackBlocks(tcb, roomForBlocks(tcb, end));
     if (blocks.length > 0) end += emitSack(out.header, end, blocks);
@@ -155,7 +155,7 @@ function emitOptions(
   return end - at;
 }
 
-/** SACK blocks that fit behind `at`, into the header (RFC 2018 3) and into the least links' packets. */
+/** SACK blocks that fit at `at`: in the header (RFC 2018 3), and in the MTU of the smallest links. */
 function roomForBlocks(tcb: Tcb, at: number): number {
   const most = Math.min(
     OutgoingPacket.HEADROOM + tcb.environment.mtu,
@@ -176,7 +176,7 @@ function attachText(tcb: Tcb, out: OutgoingPacket, seq: number, length: number):
   out.segmentSize = length > tcb.sendMss ? tcb.sendMss : 0;
 }
 
-/** Filled in for each packet; one of its own for each connection would be more to keep. */
+/** Reused for each packet. */
 const IP_FIELDS: IpFields = {
   protocol: PROTOCOL.TCP,
   payloadLength: 0,
@@ -209,7 +209,7 @@ function complete(tcb: Tcb, out: OutgoingPacket, tcpHeaderLength: number): void 
   writeU16(header, start + 16, sum);
 }
 
-/** RFC 1071 2(B): a second piece that begins at an odd place counts with its bytes swapped. */
+/** RFC 1071 2(B): the bytes of a second piece at an odd offset are swapped. */
 function textSum(out: OutgoingPacket, sum: number): number {
   const { payload, payloadStart, payloadLength, wrappedLength } = out;
   const first = addBytes(sum, payload, payloadStart, payloadStart + payloadLength);

@@ -1,10 +1,9 @@
 /**
- * The states of a connection (RFC 9293 3.3.2): their facts, their legal successors, and the one
- * door through which a connection changes its state.
+ * The states of a connection (RFC 9293 3.3.2), their properties and their transitions.
  *
  * @module
  */
-/** RFC 9293 figure 5, in RFC spelling: it is what logs, tests and people read. */
+/** RFC 9293 figure 5, in the RFC's spelling. */
 export type TcpState =
   | "CLOSED"
   | "LISTEN"
@@ -28,35 +27,35 @@ export type EndReason =
   | "ADDRESS_NOT_AVAILABLE"
   | "STACK_CLOSED";
 
-interface Facts {
+interface Properties {
   /** Both sides know both sequence numbers (RFC 9293 3.5.2). */
   readonly synchronized: boolean;
   /** The application may write. */
   readonly canSend: boolean;
-  /** Text from the peer is taken. */
+  /** Text from the peer is accepted. */
   readonly takesText: boolean;
   readonly to: readonly TcpState[];
 }
 
 /**
- * CLOSE-WAIT and FIN-WAIT-2 to CLOSING are arrows of profile `local` alone: there CLOSING stands
- * for "both directions have ended, the application has not closed yet".
+ * CLOSE-WAIT to CLOSING and FIN-WAIT-2 to CLOSING exist only in profile `local`, where CLOSING means
+ * that both directions have ended and the application has not closed yet.
  */
-export const STATES: Readonly<Record<TcpState, Facts>> = {
-  "CLOSED": facts("", ["SYN-SENT", "SYN-RECEIVED"]),
-  "LISTEN": facts("", ["SYN-RECEIVED"]),
-  "SYN-SENT": facts("send", ["ESTABLISHED", "SYN-RECEIVED", "CLOSED"]),
-  "SYN-RECEIVED": facts("send text", ["ESTABLISHED", "FIN-WAIT-1", "CLOSED"]),
-  "ESTABLISHED": facts("synchronized send text", ["FIN-WAIT-1", "CLOSE-WAIT", "CLOSED"]),
-  "FIN-WAIT-1": facts("synchronized text", ["FIN-WAIT-2", "CLOSING", "TIME-WAIT", "CLOSED"]),
-  "FIN-WAIT-2": facts("synchronized text", ["TIME-WAIT", "CLOSING", "CLOSED"]),
-  "CLOSE-WAIT": facts("synchronized send", ["LAST-ACK", "CLOSING", "CLOSED"]),
-  "CLOSING": facts("synchronized", ["TIME-WAIT", "CLOSED"]),
-  "LAST-ACK": facts("synchronized", ["CLOSED"]),
-  "TIME-WAIT": facts("synchronized", ["CLOSED"]),
+export const STATES: Readonly<Record<TcpState, Properties>> = {
+  "CLOSED": properties("", ["SYN-SENT", "SYN-RECEIVED"]),
+  "LISTEN": properties("", ["SYN-RECEIVED"]),
+  "SYN-SENT": properties("send", ["ESTABLISHED", "SYN-RECEIVED", "CLOSED"]),
+  "SYN-RECEIVED": properties("send text", ["ESTABLISHED", "FIN-WAIT-1", "CLOSED"]),
+  "ESTABLISHED": properties("synchronized send text", ["FIN-WAIT-1", "CLOSE-WAIT", "CLOSED"]),
+  "FIN-WAIT-1": properties("synchronized text", ["FIN-WAIT-2", "CLOSING", "TIME-WAIT", "CLOSED"]),
+  "FIN-WAIT-2": properties("synchronized text", ["TIME-WAIT", "CLOSING", "CLOSED"]),
+  "CLOSE-WAIT": properties("synchronized send", ["LAST-ACK", "CLOSING", "CLOSED"]),
+  "CLOSING": properties("synchronized", ["TIME-WAIT", "CLOSED"]),
+  "LAST-ACK": properties("synchronized", ["CLOSED"]),
+  "TIME-WAIT": properties("synchronized", ["CLOSED"]),
 };
 
-function facts(are: string, to: TcpState[]): Facts {
+function properties(are: string, to: TcpState[]): Properties {
   return {
     synchronized: are.includes("synchronized"),
     canSend: are.includes("send"),
@@ -65,7 +64,7 @@ function facts(are: string, to: TcpState[]): Facts {
   };
 }
 
-/** Changes the state; an arrow that is not in {@link STATES} is a fault of this stack. */
+/** Changes the state. Throws if {@link STATES} lacks the transition: a defect of this stack. */
 export function transition(tcb: { state: TcpState }, to: TcpState): void {
   if (!STATES[tcb.state].to.includes(to)) {
     throw new Error(`illegal transition from ${tcb.state} to ${to}`);

@@ -1,5 +1,5 @@
 /**
- * The record of one connection (RFC 9293 3.3.1, Transmission Control Block).
+ * The transmission control block: the record of one connection (RFC 9293 3.3.1).
  *
  * @module
  */
@@ -24,32 +24,32 @@ import { TCB } from "./tcb_flags.ts";
 import { earliestTimer } from "./timers/timers.ts";
 import { DEFAULT_OPTIONS, type UserOptions } from "./user_options.ts";
 
-/** What has happened to a connection since its owner was told last. */
+/** Events for the connection's owner. */
 export const TCB_EVENT: {
   /** ESTABLISHED was reached. */
   readonly OPENED: 1;
-  /** There is something to read, or the peer's FIN. */
+  /** There is text to read, or the peer's FIN. */
   readonly READABLE: 2;
-  /** There is room to write. */
+  /** There is room in the send buffer. */
   readonly WRITABLE: 4;
-  /** Nothing more will happen; `tcb.error` says whether it ended well. */
+  /** The connection has ended; `tcb.error` is the reason, if it is an error. */
   readonly ENDED: 8;
 } = { OPENED: 1, READABLE: 2, WRITABLE: 4, ENDED: 8 };
 
-/** What connections of one stack share. */
+/** Shared by the connections of one stack. */
 export interface TcpEnvironment {
   readonly pool: RingPool;
   readonly mtu: number;
-  /** Bytes of a super-packet with its headers, 0: none. */
+  /** Maximum size of a super-packet with its headers; 0: none. */
   readonly maxSuperPacket: number;
   readonly checksumOffload: boolean;
   readonly scoreboards: ScoreboardPool;
 }
 
-/** RFC 9293 3.7.1: what a peer takes that has not said. */
+/** RFC 9293 3.7.1: the MSS of a peer that sends no option. */
 const DEFAULT_MSS_V4 = 536;
 const DEFAULT_MSS_V6 = 1220;
-/** The least that a peer's MSS option is taken for: a smaller one would be an attack on this host. */
+/** A smaller MSS option is treated as this: it would be an attack on this host. */
 const LEAST_MSS = 64;
 
 /**
@@ -217,19 +217,19 @@ export class Tcb {
     return earliestTimer(this);
   }
 
-  /** MSS to advertise (RFC 9293 3.7.1): what this host can receive. */
+  /** The MSS to announce (RFC 9293 3.7.1). */
   get localMss(): number {
     const most = this.environment.mtu - ipHeaderLength(this.local) - 20;
     return this.config.mss > 0 ? Math.min(this.config.mss, most) : Math.min(most, 65495);
   }
 
-  /** The window that a reader may grow to: without scaling the field ends it (RFC 7323 2.2). */
+  /** Maximum of `receiveLimit`: without scaling, what the window field can hold (RFC 7323 2.2). */
   get receiveMost(): number {
     const { receiveBuffer } = this.config;
     return this.has(TCB.WINDOW_SCALING) ? receiveBuffer : Math.min(receiveBuffer, 0xffff);
   }
 
-  /** Works the segment size out anew from the peer's MSS, the path and the options. */
+  /** Recomputes `sendMss` from the peer's MSS, the path MTU and the options. */
   updateSendMss(): void {
     this.sendMss = this.fullSegment();
     this.congestion.setMss(this.sendMss);
@@ -242,7 +242,7 @@ export class Tcb {
     return Math.min(Math.max(this.peerMss, LEAST_MSS), path) - options;
   }
 
-  /** The peer's MSS option; 0 counts as absent. */
+  /** Processes the peer's MSS option; 0 is treated as absent. */
   takePeerMss(mss: number): void {
     if (mss > 0) this.peerMss = mss;
     this.updateSendMss();
@@ -250,34 +250,34 @@ export class Tcb {
 
   /** Sequence number of the first byte in the send ring. */
   get sendStart(): number {
-    // The SYN occupies the number before the first byte (RFC 9293 3.4).
+    // The SYN has the sequence number before the first byte (RFC 9293 3.4).
     return this.has(TCB.SYN_ACKED) ? this.sndUna : (this.iss + 1) | 0;
   }
 
-  /** Bytes written and never sent. */
+  /** Bytes that were written and never sent. */
   get unsent(): number {
     if (this.has(TCB.FIN_SENT)) return 0;
     return this.send.length - ((this.sndNxt - this.sendStart) | 0);
   }
 
-  /** All that was written, and our FIN, are acknowledged. */
+  /** Everything including our FIN is acknowledged. */
   get allAcknowledged(): boolean {
     return this.has(TCB.FIN_SENT) && this.sndUna === this.sndNxt;
   }
 
-  /** `start` to `end` has been sent for the first time. */
+  /** Records that `start` to `end` was sent for the first time. */
   sent(start: number, end: number, now: number): SentRange {
     if (this.scoreboard === EMPTY_SCOREBOARD) this.scoreboard = this.environment.scoreboards.take();
     return this.scoreboard.sent(start, end, now);
   }
 
-  /** Everything before `ack` has arrived. */
+  /** Removes what `ack` acknowledges; `visitor` sees each range that was not sacked. */
   acknowledged(ack: number, visitor: DeliveryVisitor): void {
     this.scoreboard.acknowledge(ack, visitor);
     if (this.scoreboard.isEmpty) this.forgetSent();
   }
 
-  /** Nothing of what was sent matters any more. */
+  /** Forgets the ranges in flight. */
   forgetSent(): void {
     const { scoreboard } = this;
     if (scoreboard === EMPTY_SCOREBOARD) return;
@@ -299,7 +299,7 @@ export class Tcb {
     this.flags &= ~flag;
   }
 
-  /** Gives back records that are as they were at first. */
+  /** Replaces unchanged records by the shared ones. */
   releaseUnusedRecords(): void {
     if (isUnchanged(this.loss, NO_LOSS)) this.loss = NO_LOSS;
     if (isUnchanged(this.reordering, IN_ORDER)) this.reordering = IN_ORDER;
@@ -307,7 +307,7 @@ export class Tcb {
     if (isUnchanged(this.userOptions, DEFAULT_OPTIONS)) this.userOptions = DEFAULT_OPTIONS;
   }
 
-  /** Tells the owner. */
+  /** Queues an event for the owner. */
   notify(event: number): void {
     this.events |= event;
   }

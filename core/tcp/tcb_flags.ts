@@ -6,25 +6,25 @@
 
 /** Read with `tcb.has(TCB.FIN_SENT)`, written with `set` and `clear`. */
 export const TCB = {
-  /** The connection is in no table any more: nothing arrives and nothing is sent. */
+  /** The connection is in no table any more: it neither receives nor sends. */
   RELEASED: 0x1,
-  /** It was opened by a listener (RFC 9293 3.10.7.4, SYN-RECEIVED). */
+  /** Opened by a listener (RFC 9293 3.10.7.4, SYN-RECEIVED). */
   PASSIVE: 0x2,
-  /** The application decides about the peer's SYN: it is not answered yet. */
+  /** The application has not decided about the peer's SYN yet. */
   SYN_UNDECIDED: 0x4,
   /** The peer has acknowledged our SYN. */
   SYN_ACKED: 0x8,
   /** closeWrite() was called: a FIN follows the last byte. */
   FIN_QUEUED: 0x10,
-  /** SND.NXT lies behind our FIN. */
+  /** Our FIN is before SND.NXT. */
   FIN_SENT: 0x20,
-  /** The application wanted to write more than there was room for. */
+  /** The application waits for room in the send buffer. */
   WRITER_WAITING: 0x40,
-  /** The peer has sent urgent data, which ends before `urgentEnd` (RFC 9293 3.8.5). */
+  /** The peer has sent urgent data, up to `rcvUp` (RFC 9293 3.8.5). */
   URGENT: 0x80,
-  /** The peer's FIN has been taken in order. */
+  /** The peer's FIN was received in order. */
   FIN_RECEIVED: 0x100,
-  /** The application will not read any more: text is acknowledged and thrown away. */
+  /** The application will not read any more: text is acknowledged and discarded. */
   READ_CLOSED: 0x200,
   /** Window scaling is in use (RFC 7323 2). */
   WINDOW_SCALING: 0x400,
@@ -34,38 +34,38 @@ export const TCB = {
   SACK_PERMITTED: 0x1000,
   /** Timestamps are in use (RFC 7323 3). */
   TIMESTAMPS: 0x2000,
-  /** A SYN or SYN,ACK has to go. */
+  /** A SYN or SYN,ACK has to be sent. */
   SYN_QUEUED: 0x4000,
-  /** An acknowledgement has to go, with data or without. */
+  /** An acknowledgement has to be sent, with or without text. */
   ACK_NOW: 0x8000,
-  /** A RST has to go, and then nothing. */
+  /** A RST has to be sent, and nothing after it. */
   RESET_QUEUED: 0x10000,
-  /** A RST ends the connection once both FINs are acknowledged (profile `local`, close()). */
+  /** Profile `local`, after close(): a RST follows once both FINs are acknowledged. */
   RESET_WHEN_ACKED: 0x20000,
-  /** A RST answers the peer's FIN once that is acknowledged (profile `local`, FIN-WAIT-2). */
+  /** Profile `local`, FIN-WAIT-2: a RST follows the acknowledgement of the peer's FIN. */
   RESET_AFTER_ACK: 0x40000,
-  /** Only full segments leave. */
+  /** Only full segments are sent. */
   CORKED: 0x80000,
   /** CE was received: every acknowledgement has ECE until the peer's CWR. */
   ECHO_CONGESTION: 0x100000,
-  /** The next new data has CWR. */
+  /** The next new data has to have CWR. */
   CWR_QUEUED: 0x200000,
-  /** The packet being built is of new data. */
+  /** The packet being built is ECN-capable. */
   SEND_ECT: 0x400000,
-  /** A tail loss probe was sent, and no round trip measured since (RFC 8985 7.3). */
+  /** No RTT sample since the last tail loss probe (RFC 8985 7.3). */
   PROBED_SINCE_SAMPLE: 0x800000,
-  /** A full segment has arrived, of the size that the path is believed to carry. */
+  /** A full segment was acknowledged since the path MTU changed. */
   FULL_SEGMENT_ACKED: 0x1000000,
-  /** The stack's tables have it. */
+  /** In the stack's tables. */
   IN_TABLES: 0x2000000,
-  /** It waits for its turn to send. */
+  /** In the output queue. */
   IN_OUTPUT_QUEUE: 0x4000000,
-  /** Its owner is to be told something. */
+  /** In the event queue. */
   IN_EVENT_QUEUE: 0x8000000,
   /** Nagle's algorithm is off (RFC 9293 3.7.4). */
   NO_DELAY: 0x10000000,
-  /** A silent peer is probed (RFC 9293 3.8.4). */
+  /** Keep-alive is on (RFC 9293 3.8.4). */
   KEEP_ALIVE: 0x20000000,
-  /** Our SYN had to be sent again before it was acknowledged (RFC 6298 5.7). */
+  /** Our SYN was retransmitted (RFC 6298 5.7). */
   SYN_RETRANSMITTED: 0x40000000,
 } as const;

@@ -8,14 +8,13 @@ import type { Segment } from "../wire/tcp.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 
-/** RFC 7323 5.4: milliseconds, from a start of the connection's own. */
+/** TSval: milliseconds plus the connection's offset (RFC 7323 5.4). */
 export function timestamp(tcb: Tcb, now: number): number {
   return (Math.floor(now) + tcb.tsOffset) | 0;
 }
 
 /**
- * RFC 7323 4.1: the time since what the peer echoes was sent, good for retransmitted segments
- * too; -1 when it tells nothing.
+ * Round-trip time by the echoed timestamp, also of retransmitted segments (RFC 7323 4.1); -1: none.
  */
 export function echoedRtt(tcb: Tcb, segment: Segment, now: number): number {
   if (!tcb.has(TCB.TIMESTAMPS) || !segment.hasTimestamps || segment.tsEcr === 0) return -1;

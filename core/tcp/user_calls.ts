@@ -1,5 +1,5 @@
 /**
- * What the application asks for: OPEN, SEND, RECEIVE, CLOSE, ABORT (RFC 9293 3.10.1 to 3.10.5).
+ * The user calls: OPEN, SEND, RECEIVE, CLOSE, ABORT (RFC 9293 3.10.1 to 3.10.5).
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { awaitFin } from "./timers/time_wait.ts";
 import { setTimer, stopTimer, TIMER } from "./timers/timers.ts";
 import { ownOptions } from "./user_options.ts";
 
-/** OPEN, active: the SYN follows. */
+/** OPEN, active. */
 export function openActive(tcb: Tcb, iss: number, now: number): void {
   tcb.iss =
     tcb.sndUna =
@@ -27,7 +27,7 @@ export function openActive(tcb: Tcb, iss: number, now: number): void {
   setTimer(tcb, TIMER.LIFETIME, now + tcb.config.connectTimeoutMs);
 }
 
-/** SEND: takes as much as there is room for; returns how much. */
+/** SEND: takes what fits in the send buffer; returns the number of bytes taken. */
 export function sendText(tcb: Tcb, bytes: Uint8Array, from: number, now: number): number {
   if (!STATES[tcb.state].canSend || tcb.has(TCB.FIN_QUEUED)) return 0;
   const wasEmpty = tcb.send.length === 0;
@@ -38,33 +38,33 @@ export function sendText(tcb: Tcb, bytes: Uint8Array, from: number, now: number)
   return taken;
 }
 
-/** RECEIVE into `target`; returns how much, 0 when nothing is there. */
+/** RECEIVE into `target`; returns the number of bytes, 0 if there are none. */
 export function receiveText(tcb: Tcb, target: Uint8Array, now: number): number {
   const count = tcb.receive.read(target);
   if (count > 0) bytesConsumed(tcb, now);
   return count;
 }
 
-/** RECEIVE without a copy: `count` bytes of a view have been dealt with. */
+/** RECEIVE without a copy: the application has processed `count` bytes of a view. */
 export function consumeText(tcb: Tcb, count: number, now: number): void {
   tcb.receive.consume(count);
   tcb.processedSeq = tcb.receive.readSeq;
   bytesConsumed(tcb, now);
 }
 
-/** `on-processed`: everything handed out so far has been dealt with. */
+/** For `on-processed`: the application has processed everything that it has read. */
 export function markProcessed(tcb: Tcb, now: number): void {
   if (tcb.processedSeq === tcb.receive.readSeq) return;
   tcb.processedSeq = tcb.receive.readSeq;
   if (tcb.config.acknowledge === "on-processed") bytesConsumed(tcb, now);
 }
 
-/** The peer has said FIN and everything before it has been read. */
+/** Everything up to the peer's FIN has been read. */
 export function isAtEnd(tcb: Tcb): boolean {
   return tcb.receive.readable === 0 && (tcb.has(TCB.FIN_RECEIVED) || tcb.state === "CLOSED");
 }
 
-/** closeWrite(): a FIN follows the last byte (RFC 9293 3.6). */
+/** Half-close: a FIN follows the last byte (RFC 9293 3.6). */
 export function closeWrite(tcb: Tcb): void {
   if (tcb.has(TCB.FIN_QUEUED)) return;
   if (tcb.state === "ESTABLISHED") transition(tcb, "FIN-WAIT-1");
@@ -75,7 +75,7 @@ export function closeWrite(tcb: Tcb): void {
   tcb.set(TCB.FIN_QUEUED);
 }
 
-/** CLOSE: no more reading and no more writing; what was written is still delivered. */
+/** CLOSE in both directions; written text is still delivered. */
 export function close(tcb: Tcb, now: number): void {
   if (tcb.has(TCB.READ_CLOSED)) return;
   const unread = tcb.receive.readable > 0 && !isDone(tcb);
@@ -86,11 +86,11 @@ export function close(tcb: Tcb, now: number): void {
     if (tcb.state === "CLOSING") endConnection(tcb, undefined);
     return;
   }
-  // RFC 9293 3.10.4; what was written before there is a connection is still delivered.
+  // RFC 9293 3.10.4. Text that was written in SYN-SENT is still delivered.
   if (tcb.state === "SYN-SENT" && tcb.send.length === 0) {
     endConnection(tcb, "CONNECTION_ABORTED");
   } else if (tcb.userOptions.lingerMs === 0 || (unread && tcb.config.close === "graceful")) {
-    // RFC 2525 2.17: the peer must learn that not everything was read.
+    // RFC 2525 2.17: the peer must learn that data was not read.
     abort(tcb, undefined);
   } else {
     closeOrderly(tcb, now);
@@ -113,7 +113,7 @@ function closeOrderly(tcb: Tcb, now: number): void {
   }
 }
 
-/** Nobody will read it, yet the peer must get on to what was written for it. */
+/** Discards and acknowledges unread text, so that the peer can continue to receive. */
 function discardUnread(tcb: Tcb, now: number): void {
   tcb.receive.discard();
   tcb.processedSeq = tcb.receive.readSeq;
@@ -121,22 +121,22 @@ function discardUnread(tcb: Tcb, now: number): void {
   if (owed > 0) acknowledgeText(tcb, owed, now);
 }
 
-/** How long close() lets the peer take what was written: 0 is a RST at once (RFC 9293 3.10.5). */
+/** Limits the time that close() waits for delivery; 0: a RST at once (RFC 9293 3.10.5). */
 export function setLinger(tcb: Tcb, ms: number | undefined): void {
   if (ms !== tcb.userOptions.lingerMs) ownOptions(tcb).lingerMs = ms;
 }
 
-/** Only full segments leave while it is on; turning it off lets the rest go. */
+/** While on, only full segments are sent. */
 export function setCork(tcb: Tcb, on: boolean): void {
   tcb.set(TCB.CORKED, on);
 }
 
-/** RFC 5482: how long the peer may say nothing. */
+/** Sets the user timeout (RFC 5482). */
 export function setUserTimeout(tcb: Tcb, ms: number): void {
   ownOptions(tcb).userTimeoutMs = ms;
 }
 
-/** RFC 9293 3.8.4: probes are off unless the application asks for them. */
+/** RFC 9293 3.8.4: keep-alive is off by default. */
 export function setKeepAlive(tcb: Tcb, on: boolean, now: number): void {
   tcb.set(TCB.KEEP_ALIVE, on);
   if (tcb.probes.keepAlives > 0) ownProbes(tcb).keepAlives = 0;
@@ -146,7 +146,7 @@ export function setKeepAlive(tcb: Tcb, on: boolean, now: number): void {
   }
 }
 
-/** ABORT: a RST where the peer knows of the connection, and everything is dropped. */
+/** ABORT: discards everything, and sends a RST if the peer knows of the connection. */
 export function abort(tcb: Tcb, error: EndReason | undefined): void {
   if (tcb.state === "CLOSED") return;
   tcb.error ??= error;

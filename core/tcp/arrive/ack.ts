@@ -50,15 +50,15 @@ export function checkAck(tcb: Tcb, segment: Segment, now: number): Verdict {
   return advanceState(tcb, now);
 }
 
-/** The peer is there. It may be idle for hours more, with very many others. */
+/** A probe was answered. The connection may stay idle for hours, as may many others. */
 function endKeepAlive(tcb: Tcb): void {
   ownProbes(tcb).keepAlives = 0;
   tcb.releaseUnusedRecords();
 }
 
 /**
- * Sixth, URG (RFC 9293 3.8.5, MUST-31 and MUST-32). Urgent data is read in line (RFC 6093 3); this
- * comes before the text, as a closed window must not hold it up (MUST-66).
+ * Sixth, URG (RFC 9293 3.8.5, MUST-31 and MUST-32). Urgent data is read in line (RFC 6093 3). The
+ * pointer is processed before the text, as a closed window must not delay it (MUST-66).
  */
 export function noteUrgent(tcb: Tcb, segment: Segment): void {
   if (!segment.has(FLAG.URG)) return;
@@ -69,7 +69,7 @@ export function noteUrgent(tcb: Tcb, segment: Segment): void {
   tcb.notify(TCB_EVENT.READABLE);
 }
 
-/** SYN-RECEIVED to ESTABLISHED; false: the stack answers with a RST. */
+/** SYN-RECEIVED to ESTABLISHED; returns false if the stack has to answer with a RST. */
 function completeHandshake(tcb: Tcb, segment: Segment, now: number): boolean {
   if (seqLeq(segment.ack, tcb.iss) || seqGt(segment.ack, tcb.sndNxt)) return false;
   if (tcb.has(TCB.SYN_UNDECIDED)) return false;
@@ -90,7 +90,7 @@ function checkAckRange(tcb: Tcb, segment: Segment, now: number): Verdict {
     challengeAck(tcb, now);
     return "tcp-ack-unsent";
   }
-  // RFC 5961 5.2: an ACK from long ago comes from somebody who guesses.
+  // RFC 5961 5.2: an ACK that old is a guess.
   if (seqLt(segment.ack, (tcb.sndUna - tcb.maxSndWnd) | 0)) {
     challengeAck(tcb, now);
     return "tcp-ack-old";
@@ -138,13 +138,13 @@ function noteDuplicateReport(tcb: Tcb): void {
   loss.rack.noteDuplicate(tcb.sndUna, tcb.sndNxt);
 }
 
-/** RFC 5681 2: what counts as a duplicate acknowledgement; the answer to a window probe does not. */
+/** A duplicate acknowledgement (RFC 5681 2), unless it answers a window probe. */
 function isDuplicate(tcb: Tcb, segment: Segment): boolean {
   return segment.ack === tcb.sndUna && segment.length === 0 && !tcb.scoreboard.isEmpty &&
     tcb.sndWnd > 0 && segment.window << tcb.sndWndShift === tcb.sndWnd;
 }
 
-/** What was sent up to SEG.ACK is acknowledged for the first time. */
+/** SEG.ACK acknowledges new data. */
 function acknowledgeSent(tcb: Tcb, segment: Segment, context: AckContext, now: number): void {
   const { ack } = segment;
   const synAcked = tcb.has(TCB.SYN_ACKED) ? 0 : 1;
@@ -168,16 +168,16 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, context: AckContext, now: n
 }
 
 /**
- * What was sent once and is sacked gives a sample as good as any (RFC 6298 3), so that a backoff is
- * over (RFC 6298 5.7). SND.UNA stays for as long as one segment gets lost again and again: its timer
- * runs no longer than the RTO that is known now.
+ * A sacked range that was sent once is a valid RTT sample (RFC 6298 3), which ends the backoff
+ * (RFC 6298 5.7). SND.UNA does not advance while one segment is lost repeatedly, so the timer of
+ * that segment is shortened to the new RTO.
  */
 function takeSackedRtt(tcb: Tcb, rtt: number, now: number): void {
   sampleRtt(tcb, rtt);
   shortenRetransmissionTimer(tcb, now);
 }
 
-/** A window probe's byte was taken: the interval starts anew. */
+/** The peer accepted a window probe's byte: the interval starts again. */
 function restartPersist(tcb: Tcb, now: number): void {
   resetPersistBackoff(tcb);
   setTimer(tcb, TIMER.PERSIST, now + currentRto(tcb));
@@ -188,7 +188,7 @@ function dropAcknowledged(tcb: Tcb, bytes: number): void {
   if (tcb.has(TCB.WRITER_WAITING)) tcb.notify(TCB_EVENT.WRITABLE);
 }
 
-/** RFC 9293 3.10.7.4: an old segment never overwrites a newer window. */
+/** RFC 9293 3.10.7.4: an old segment does not overwrite a newer window. */
 function takeWindow(tcb: Tcb, segment: Segment, now: number): void {
   const isNewer = seqLt(tcb.sndWl1, segment.seq) ||
     (tcb.sndWl1 === segment.seq && seqLeq(tcb.sndWl2, segment.ack));
@@ -202,23 +202,23 @@ function takeWindow(tcb: Tcb, segment: Segment, now: number): void {
   if (opened) leavePersist(tcb, now);
 }
 
-/** The window opened: what was only a probe is sent as data. */
+/** The window opened: the byte of the probe is sent again as data. */
 function leavePersist(tcb: Tcb, now: number): void {
   resetPersistBackoff(tcb);
   stopTimer(tcb, TIMER.PERSIST);
   if (tcb.scoreboard.isEmpty) return;
   const first = tcb.scoreboard.at(0);
   if (first.length === 1 && tcb.scoreboard.count === 1) tcb.scoreboard.markLost(first);
-  // It was asked for again after an RTO, and what lies behind it had no room either.
+  // The probe was repeated after an RTO: what follows it did not fit in the window either.
   else if (first.length === 1 && first.transmissions > 1) tcb.scoreboard.markAllLost();
   restartRetransmissionTimer(tcb, now);
 }
 
-/** What the acknowledgement of our FIN means in each state. */
+/** State changes when our FIN is acknowledged. */
 function advanceState(tcb: Tcb, now: number): Verdict {
   if (!tcb.allAcknowledged) return undefined;
-  // Before the peer's FIN a RST would be an error to who looks at its connection late: Linux has
-  // EPIPE for it in CLOSE-WAIT. FIN-WAIT-2 waits for the FIN.
+  // Before the peer's FIN, a RST is an error for its application: Linux reports EPIPE in
+  // CLOSE-WAIT. FIN-WAIT-2 waits for the FIN.
   if (tcb.has(TCB.RESET_WHEN_ACKED) && tcb.has(TCB.FIN_RECEIVED)) {
     tcb.set(TCB.RESET_QUEUED);
     return "taken";
@@ -230,7 +230,7 @@ function advanceState(tcb: Tcb, now: number): Verdict {
   } else if (tcb.state === "CLOSING" && tcb.config.finish === "time-wait") {
     enterTimeWait(tcb, now);
   } else if (tcb.state === "CLOSING") {
-    // Profile `local`: both directions are through; the RST waits for close(), but not for ever.
+    // Profile `local`: both directions have ended. The RST waits for close(), for a limited time.
     setTimer(tcb, TIMER.LIFETIME, now + 2 * tcb.config.msl);
     tcb.notify(TCB_EVENT.READABLE | TCB_EVENT.ENDED);
   } else if (tcb.state === "LAST-ACK") {

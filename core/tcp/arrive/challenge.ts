@@ -1,10 +1,10 @@
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 
-/** One in this many milliseconds, as Linux has it. */
+/** As in Linux. */
 const CHALLENGE_INTERVAL_MS = 500;
 
-/** An ACK that asks the peer to show what it knows (RFC 5961 3.2), throttled (RFC 5961 7). */
+/** Sends a challenge ACK (RFC 5961 3.2), rate-limited (RFC 5961 7). */
 export function challengeAck(tcb: Tcb, now: number): void {
   const { challengedAt } = tcb;
   if (challengedAt !== undefined && now - challengedAt < CHALLENGE_INTERVAL_MS) return;

@@ -1,5 +1,5 @@
 /**
- * The form of the checks of RFC 9293 3.10.7.4, each a file of its own in this folder.
+ * The type of the checks of RFC 9293 3.10.7.4, each of which is a file in this folder.
  *
  * @module
  */

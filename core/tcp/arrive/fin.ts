@@ -7,7 +7,7 @@ import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { enterTimeWait } from "../timers/time_wait.ts";
 
-/** Eighth, FIN (RFC 9293 3.10.7.4), also one that had come ahead of a hole. */
+/** Eighth, FIN (RFC 9293 3.10.7.4), including one that arrived ahead of a hole. */
 export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
   const hasFin = segment.has(FLAG.FIN);
   if (hasFin && tcb.state === "TIME-WAIT") return answerAgain(tcb, now);
@@ -23,7 +23,7 @@ export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (tcb.reordering.fin !== undefined) ownReordering(tcb).fin = undefined;
   tcb.set(TCB.FIN_RECEIVED);
   tcb.rcvNxt = (tcb.rcvNxt + 1) | 0;
-  // Nothing can follow a FIN: the hole in front of it would never be filled.
+  // Nothing follows a FIN: text beyond it would wait for ever.
   tcb.receive.dropOutOfOrder();
   tcb.set(TCB.ACK_NOW);
   if (tcb.rcvNxt !== tcb.rcvAcked) watchForStall(tcb, now);
@@ -32,7 +32,7 @@ export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
   return undefined;
 }
 
-/** The peer's FIN came again: its acknowledgement was lost. */
+/** The peer retransmitted its FIN: the acknowledgement was lost. */
 function answerAgain(tcb: Tcb, now: number): Verdict {
   tcb.set(TCB.ACK_NOW);
   enterTimeWait(tcb, now);

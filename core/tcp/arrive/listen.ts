@@ -10,8 +10,8 @@ import { setTimer, TIMER } from "../timers/timers.ts";
 export const HALF_OPEN_MS = 60_000;
 
 /**
- * RFC 9293 3.10.7.2, third: a SYN opens a connection. Text or a FIN on it is not taken: the
- * SYN,ACK acknowledges the SYN alone, so the peer sends them again.
+ * RFC 9293 3.10.7.2, third: a SYN opens a connection. Text and a FIN in the SYN are ignored: the
+ * SYN,ACK acknowledges only the SYN, so the peer retransmits them.
  */
 export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number): void {
   tcb.set(TCB.PASSIVE);
@@ -38,7 +38,7 @@ export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number
   setTimer(tcb, TIMER.LIFETIME, now + HALF_OPEN_MS);
 }
 
-/** The listener says yes: SYN,ACK. */
+/** The listener accepts the SYN: SYN,ACK. */
 export function acceptSyn(tcb: Tcb): void {
   if (tcb.state !== "SYN-RECEIVED") return;
   tcb.clear(TCB.SYN_UNDECIDED);

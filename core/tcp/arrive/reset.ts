@@ -12,7 +12,7 @@ export function checkReset(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (!segment.has(FLAG.RST)) return undefined;
   // RFC 1337 3: a RST does not end TIME-WAIT.
   if (tcb.state === "TIME-WAIT") return "tcp-rst-sequence";
-  // What the peer knows as RCV.NXT is what was acknowledged last.
+  // The peer takes the last acknowledgement for RCV.NXT.
   if (segment.seq === tcb.rcvNxt || segment.seq === tcb.rcvAcked) {
     resetByPeer(tcb, segment);
     return "taken";
@@ -25,7 +25,7 @@ export function checkReset(tcb: Tcb, segment: Segment, now: number): Verdict {
 
 function resetByPeer(tcb: Tcb, segment: Segment): void {
   if (tcb.state === "SYN-RECEIVED" && !tcb.has(TCB.PASSIVE)) {
-    // RFC 9293 3.5: a simultaneous open that was refused.
+    // RFC 9293 3.5: a refused simultaneous open.
     endConnection(tcb, "CONNECTION_REFUSED");
     return;
   }
@@ -33,9 +33,9 @@ function resetByPeer(tcb: Tcb, segment: Segment): void {
 }
 
 /**
- * RFC 9293 3.10.7.4, second: in CLOSING and LAST-ACK a RST is no error, as both sides have said all
- * and the last ACK may have been lost; unless it says itself that something is missing. In CLOSE-WAIT
- * the application may still write, and is told that nobody will take it.
+ * RFC 9293 3.10.7.4, second: in CLOSING and LAST-ACK a RST is not an error, as both sides have sent
+ * everything and the last ACK may have been lost, unless the RST itself shows that data is missing.
+ * In CLOSE-WAIT the application may still write, and has to learn that the peer is gone.
  */
 function hasEndedWell(tcb: Tcb, segment: Segment): boolean {
   if (tcb.state !== "CLOSING" && tcb.state !== "LAST-ACK") return false;

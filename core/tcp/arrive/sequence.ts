@@ -39,16 +39,16 @@ export function checkSequence(tcb: Tcb, segment: Segment, now: number): Verdict 
 }
 
 /**
- * RFC 9293 3.4: RCV.NXT + RCV.WND is the first number that is not in the window. A window that is
- * used up, with a hole in it, is as good as one of zero, for which RFC 9293 3.10.7.4 makes a special
- * allowance: the peer's ACKs and RSTs bear this number, and have no other until the hole is filled.
+ * RFC 9293 3.4: RCV.NXT + RCV.WND is the first number outside of the window. If the window is full
+ * and has a hole, it is treated like a zero window, for which RFC 9293 3.10.7.4 makes a special
+ * allowance: until the hole is filled, the peer's ACKs and RSTs have this sequence number.
  */
 export function isBeyondWindow(tcb: Tcb, seq: number): boolean {
   const beyond = seqDiff(seq, tcb.rcvEdge);
   return beyond > 0 || (beyond === 0 && tcb.receive.endSeq !== tcb.rcvEdge);
 }
 
-/** How far below RCV.NXT a segment may lie and still be the peer's own retransmission. */
+/** Distance below RCV.NXT within which a segment is taken for a retransmission. */
 function oldest(tcb: Tcb): number {
   return Math.max(tcb.receiveLimit, 0x10000);
 }
@@ -59,8 +59,8 @@ function isOldTimestamp(tcb: Tcb, segment: Segment, now: number): boolean {
 }
 
 /**
- * A retransmission has overtaken it on a path that reorders: PAWS is there for segments from before
- * the sequence numbers wrapped, which takes far longer (RFC 7323 5.3; Linux has a tolerance as well).
+ * A retransmission has overtaken it on a path that reorders. PAWS is meant for segments from before
+ * the sequence numbers wrapped, which takes far longer (RFC 7323 5.3; Linux has a tolerance too).
  */
 function isOvertaken(tcb: Tcb, segment: Segment): boolean {
   return tcb.reordering.segments > 0 &&
@@ -68,30 +68,30 @@ function isOvertaken(tcb: Tcb, segment: Segment): boolean {
 }
 
 function refuse(tcb: Tcb, segment: Segment, now: number): Verdict {
-  // RFC 9293 3.10.7.4: a SYN here goes to its own check, which challenges it as well.
+  // RFC 9293 3.10.7.4: a SYN is left to its own check, which sends a challenge ACK too.
   if (segment.has(FLAG.SYN)) return undefined;
   challengeAck(tcb, now);
   return "tcp-sequence";
 }
 
 /**
- * Everything in it has arrived before: a retransmission, a keep-alive or window probe. It is
- * answered, and what it acknowledges counts (RFC 9293 3.10.7.4, first: "special allowance").
+ * All of it has arrived before: a retransmission, a keep-alive or a window probe. It is answered, and
+ * its ACK is processed (RFC 9293 3.10.7.4, first: "special allowance").
  */
 function takeOld(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (segment.has(FLAG.SYN)) return undefined;
   if (segment.textLength > 0) reportDuplicate(tcb, segment.seq, segment.seq + segment.textLength);
-  // RFC 5961 7: text and a FIN end as they are acknowledged; two ends that answer each other's empty
-  // segments, keep-alives too, would never stop. A probe comes again.
+  // RFC 5961 7: two ends that answered each other's empty segments would never stop, so answers to
+  // those are rate-limited; a probe is repeated. Text and a FIN end once they are acknowledged.
   if (segment.length > 0) tcb.set(TCB.ACK_NOW);
   else challengeAck(tcb, now);
   segment.textStart = segment.textEnd;
-  // In TIME-WAIT a FIN that comes again has a meaning (RFC 9293 3.10.7.4, eighth).
+  // In TIME-WAIT a retransmitted FIN restarts the timeout (RFC 9293 3.10.7.4, eighth).
   if (tcb.state !== "TIME-WAIT") segment.flags &= ~FLAG.FIN;
   return undefined;
 }
 
-/** Cuts off what was received before. */
+/** Removes the part below RCV.NXT. */
 function trimFront(tcb: Tcb, segment: Segment): void {
   if (segment.has(FLAG.SYN)) return;
   const old = seqDiff(tcb.rcvNxt, segment.seq);
@@ -102,16 +102,16 @@ function trimFront(tcb: Tcb, segment: Segment): void {
   tcb.set(TCB.ACK_NOW);
 }
 
-/** RFC 2883 4: the next acknowledgement tells of text that came twice. */
+/** RFC 2883 4: the next acknowledgement reports duplicate text. */
 function reportDuplicate(tcb: Tcb, start: number, end: number): void {
-  // Above the acknowledgement it would read as an ordinary block: unread text is not reported.
+  // Above the acknowledgement, it would look like an ordinary block: unread text is not reported.
   if (!tcb.has(TCB.SACK_PERMITTED) || seqGt(end | 0, ackNumber(tcb))) return;
   const reordering = ownReordering(tcb);
   reordering.duplicateStart = start;
   reordering.duplicateEnd = end | 0;
 }
 
-/** Cuts off what lies beyond the window as it was offered; a FIN at its edge takes no room. */
+/** Removes the part beyond the offered window. A FIN at its edge needs no room. */
 export function trimBack(tcb: Tcb, segment: Segment): void {
   const textStart = segment.has(FLAG.SYN) ? segment.seq + 1 : segment.seq;
   const textEnd = (textStart + segment.textLength) | 0;
@@ -119,11 +119,11 @@ export function trimBack(tcb: Tcb, segment: Segment): void {
   if (beyond <= 0) return;
   segment.textEnd -= Math.min(beyond, segment.textLength);
   segment.flags &= ~FLAG.FIN;
-  // A probe of a closed window is answered each time (RFC 9293 3.8.6.1, MUST-37).
+  // Every probe of a closed window is answered (RFC 9293 3.8.6.1, MUST-37).
   tcb.set(TCB.ACK_NOW);
 }
 
-/** RFC 7323 4.3: what the next TSecr echoes. */
+/** RFC 7323 4.3: the value that the next TSecr echoes. */
 export function updateTsRecent(tcb: Tcb, segment: Segment, now: number): void {
   if (!tcb.has(TCB.TIMESTAMPS) || !segment.hasTimestamps) return;
   if (seqGeq(segment.tsVal, tcb.tsRecent) && seqLeq(segment.seq, tcb.rcvAcked)) {

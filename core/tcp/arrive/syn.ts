@@ -10,9 +10,8 @@ import { HALF_OPEN_MS } from "./listen.ts";
 export function checkSyn(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (!segment.has(FLAG.SYN)) return undefined;
   if (tcb.state === "SYN-RECEIVED" && segment.seq === tcb.irs) {
-    // The peer is still trying.
     if (tcb.has(TCB.PASSIVE)) setTimer(tcb, TIMER.LIFETIME, now + HALF_OPEN_MS);
-    // The SYN came again: so does the SYN,ACK, and it is the only one in profile `local`.
+    // A retransmitted SYN: the SYN,ACK is retransmitted too, in profile `local` only then.
     if (tcb.has(TCB.SYN_UNDECIDED)) return "tcp-syn-pending";
     tcb.set(TCB.SYN_QUEUED);
     if (!segment.has(FLAG.ACK)) return "taken";

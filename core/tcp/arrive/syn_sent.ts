@@ -18,7 +18,7 @@ import { acceptText } from "./text.ts";
 /** RFC 9293 3.10.7.3. */
 export function segmentArrivesInSynSent(tcb: Tcb, segment: Segment, now: number): Verdict {
   const hasAck = segment.has(FLAG.ACK);
-  // First, the ACK bit; the stack answers an unacceptable one with a RST.
+  // First, the ACK bit. The stack answers an unacceptable ACK with a RST.
   if (hasAck && (seqLeq(segment.ack, tcb.iss) || seqGt(segment.ack, tcb.sndNxt))) {
     return segment.has(FLAG.RST) ? "tcp-syn-sent" : "tcp-ack-unsent";
   }
@@ -32,7 +32,7 @@ export function segmentArrivesInSynSent(tcb: Tcb, segment: Segment, now: number)
   if (!segment.has(FLAG.SYN)) return "tcp-syn-sent";
   takeSyn(tcb, segment, now);
   if (!hasAck) {
-    // Text or a FIN on it is not acknowledged, so the peer sends them again.
+    // Text and a FIN are not acknowledged, so the peer retransmits them.
     becomeSynReceived(tcb, now);
     return "taken";
   }
@@ -40,7 +40,7 @@ export function segmentArrivesInSynSent(tcb: Tcb, segment: Segment, now: number)
   return takeRest(tcb, segment, now);
 }
 
-/** What a SYN,ACK carries besides: on with the sixth step of RFC 9293 3.10.7.4. */
+/** Text and FIN of a SYN,ACK: continues with the sixth step of RFC 9293 3.10.7.4. */
 function takeRest(tcb: Tcb, segment: Segment, now: number): Verdict {
   segment.seq = (segment.seq + 1) | 0;
   segment.flags &= ~FLAG.SYN;
@@ -64,7 +64,7 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   tcb.set(TCB.SYN_ACKED);
   tcb.clear(TCB.SYN_QUEUED);
   const syn = tcb.scoreboard.isEmpty ? undefined : tcb.scoreboard.at(0);
-  // Karn: a SYN that was sent twice gives no sample.
+  // Karn's algorithm: no sample from a retransmitted SYN.
   if (syn?.transmissions === 1) sampleRtt(tcb, now - syn.sentAt);
   handshakeDone(tcb);
   tcb.forgetSent();
@@ -74,14 +74,14 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   tcb.sndWl1 = segment.seq;
   tcb.sndWl2 = segment.ack;
   transition(tcb, "ESTABLISHED");
-  // RFC 9293 3.10.4: the FIN was asked for before there was a connection.
+  // RFC 9293 3.10.4: CLOSE was called in SYN-SENT.
   if (tcb.has(TCB.FIN_QUEUED)) transition(tcb, "FIN-WAIT-1");
   if (tcb.has(TCB.KEEP_ALIVE)) setTimer(tcb, TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
   tcb.set(TCB.ACK_NOW);
   tcb.notify(TCB_EVENT.OPENED | TCB_EVENT.WRITABLE);
 }
 
-/** RFC 9293 3.5, figure 8: both sides have sent a SYN. */
+/** Simultaneous open (RFC 9293 3.5, figure 8). */
 function becomeSynReceived(tcb: Tcb, now: number): void {
   transition(tcb, "SYN-RECEIVED");
   tcb.set(TCB.SYN_QUEUED);

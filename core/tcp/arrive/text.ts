@@ -19,8 +19,8 @@ export function acceptText(tcb: Tcb, segment: Segment, now: number): Verdict {
   const length = segment.textLength;
   if (length === 0) return undefined;
   if (!STATES[tcb.state].takesText || tcb.has(TCB.FIN_RECEIVED)) return "tcp-closed-text";
-  // RFC 9293 3.6.1, SHLD-3: nobody will read it, and the peer must know. In profile `local` once it
-  // has all that was for it, and unless it has nothing more to say.
+  // RFC 9293 3.6.1, SHLD-3: nobody will read it, and the peer must know. In profile `local` only when
+  // everything sent is acknowledged, and the segment is not the peer's last.
   if (
     tcb.has(TCB.READ_CLOSED) && (tcb.config.close === "graceful" || isBehindTheEnd(tcb, segment))
   ) {
@@ -41,7 +41,7 @@ export function acceptText(tcb: Tcb, segment: Segment, now: number): Verdict {
   tcb.rcvNxt = (tcb.rcvNxt + grown) | 0;
   tcb.bytesIn += grown;
   tcb.unackedText += grown;
-  // Above the acknowledgement, and no block around it any more, it would read as an ordinary block.
+  // Above the acknowledgement and outside of any block, a D-SACK looks like an ordinary block.
   if (cameBefore && seqGt(tcb.reordering.duplicateEnd, ackNumber(tcb))) forgetDuplicate(tcb);
   // RFC 5681 4.2: a segment that fills a hole is acknowledged at once.
   if (hadHole) tcb.set(TCB.ACK_NOW);
@@ -55,8 +55,8 @@ function isBehindTheEnd(tcb: Tcb, segment: Segment): boolean {
 }
 
 /**
- * RFC 2883 4.2: of text that lay ahead of a hole the first part that comes again; the block that it
- * lies in follows. True: there is such a part and it will be reported.
+ * RFC 2883 4.2: reports the first part that duplicates text ahead of a hole; the block that contains
+ * it follows. Returns whether there is one.
  */
 function reportEarlyDuplicate(tcb: Tcb, segment: Segment): boolean {
   if (!tcb.has(TCB.SACK_PERMITTED)) return false;
@@ -64,7 +64,7 @@ function reportEarlyDuplicate(tcb: Tcb, segment: Segment): boolean {
   const end = (segment.seq + segment.textLength) | 0;
   const index = outOfOrder.indexOfOverlap(segment.seq, end);
   if (index < 0) return false;
-  // What was cut off in front came before as well, and it is the first.
+  // `trimFront` has already reported an earlier duplicate.
   if (hasDuplicate(tcb) && tcb.reordering.duplicateEnd === segment.seq) return false;
   const reordering = ownReordering(tcb);
   reordering.duplicateStart = seqMax(segment.seq, outOfOrder.starts[index]!);
@@ -72,12 +72,12 @@ function reportEarlyDuplicate(tcb: Tcb, segment: Segment): boolean {
   return true;
 }
 
-/** Ahead of a hole: an immediate duplicate acknowledgement (RFC 5681 4.2). */
+/** Text ahead of a hole is acknowledged at once by a duplicate ACK (RFC 5681 4.2). */
 function keepEarly(tcb: Tcb, segment: Segment): void {
   const reordering = ownReordering(tcb);
   reordering.segments += segment.wireSegments;
   tcb.set(TCB.ACK_NOW);
-  // Without SACK only their number tells the peer anything.
+  // Without SACK, the number of duplicate ACKs is all that the peer learns.
   if (tcb.has(TCB.SACK_PERMITTED)) return;
   reordering.duplicateAcks = Math.min(reordering.duplicateAcks + 1, MAX_DUPLICATE_ACKS);
 }
@@ -88,7 +88,7 @@ function deliver(tcb: Tcb, now: number): void {
   tcb.notify(TCB_EVENT.READABLE);
 }
 
-/** The application has closed: the peer must not be stuck because nobody reads. */
+/** The application has closed: the text is acknowledged so that the peer can go on. */
 function throwAway(tcb: Tcb, now: number): void {
   tcb.receive.discard();
   tcb.processedSeq = tcb.receive.readSeq;

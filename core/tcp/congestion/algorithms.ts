@@ -1,5 +1,5 @@
 /**
- * The congestion control algorithms by name.
+ * Congestion control algorithms by name.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const ALGORITHMS: Readonly<
   bbr: (mss) => new Bbr(mss),
 };
 
-/** Makes the algorithm that `config` names. */
+/** Creates the algorithm of `config`. */
 export function createCongestionControl(mss: number, config: TcpConfig): CongestionControl {
   return ALGORITHMS[config.congestion](mss, config);
 }

@@ -1,31 +1,31 @@
 /**
- * What a congestion control algorithm is.
+ * The interface of congestion control algorithms.
  *
  * @module
  */
 
-/** What the newest segment that has arrived says about the rate of delivery. Bytes. */
+/** Delivery rate sample of the newest segment that has arrived. Bytes. */
 export interface DeliverySample {
   /** Bytes per millisecond, 0 when there is none. */
   readonly rate: number;
-  /** That rate is no more than what the application had to send. */
+  /** The application limited that rate. */
   readonly isApplicationLimited: boolean;
-  /** Delivered when the segment was sent: tells round trips apart. */
+  /** Delivered when the segment was sent; for counting round trips. */
   readonly priorDelivered: number;
   /** Delivered since the connection began. */
   readonly delivered: number;
-  /** In flight when the segment was sent, itself included. */
+  /** In flight when the segment was sent, including itself. */
   readonly txInFlight: number;
   /** Marked lost since the connection began, and when the segment was sent. */
   readonly lost: number;
   readonly priorLost: number;
-  /** The application has had nothing to send in this or the last round trip. */
+  /** The application had nothing to send in this or the last round trip. */
   readonly applicationIsLimit: boolean;
-  /** Samples of what is in flight now say nothing about the path. */
+  /** Samples of what is now in flight will not reflect the path. */
   markApplicationLimited(inFlight: number): void;
 }
 
-/** What an acknowledgement tells. */
+/** An acknowledgement, for the algorithm. */
 export interface AckSample {
   /** Bytes newly acknowledged or sacked. */
   readonly bytes: number;
@@ -38,13 +38,13 @@ export interface AckSample {
   readonly sndNxt: number;
   /** Bytes in the network after it. */
   readonly inFlight: number;
-  /** The delivery rate, where the algorithm asked for it. */
+  /** Delivery rate, if the algorithm samples it. */
   readonly rate: DeliverySample | undefined;
-  /** The congestion window was full while what is acknowledged was in flight (RFC 9438 5.8). */
+  /** The congestion window was full when the acknowledged data was sent (RFC 9438 5.8). */
   readonly limited: boolean;
   /**
-   * What slow start may add to the window for it, in segments, where nothing paces the sender (L of
-   * RFC 3465 2.2 and RFC 9406 4.3).
+   * Maximum growth in slow start for it, in segments, without pacing (L of RFC 3465 2.2 and RFC 9406
+   * 4.3).
    */
   readonly growthLimit: number;
 }
@@ -53,9 +53,9 @@ export interface AckSample {
 export interface LostSegment {
   readonly start: number;
   readonly end: number;
-  /** In flight when it was sent, itself included. */
+  /** In flight when it was sent, including itself. */
   readonly txInFlight: number;
-  /** Marked lost since the connection began, when it was sent. */
+  /** `DeliverySample.lost` when it was sent. */
   readonly lostBefore: number;
   readonly applicationLimited: boolean;
 }
@@ -64,11 +64,11 @@ export interface LostSegment {
 export interface CongestionControl {
   cwnd: number;
   ssthresh: number;
-  /** Fast recovery reduces the window proportionally (RFC 9937), not this algorithm. */
+  /** In fast recovery, PRR controls the window (RFC 9937), not the algorithm. */
   readonly reducesProportionally: boolean;
-  /** Bytes per millisecond at which segments are to leave; `undefined`: at once. */
+  /** Pacing rate in bytes per millisecond; `undefined`: no pacing. */
   readonly pacingRate?: number | undefined;
-  /** It wants delivery rate samples. */
+  /** It uses delivery rate samples. */
   readonly samplesRate?: boolean;
   /** The segment size has changed. */
   setMss(mss: number): void;
@@ -81,22 +81,22 @@ export interface CongestionControl {
   /** Nothing was sent for longer than the RTO (RFC 5681 4.1). */
   onIdle(): void;
 
-  /** `segment` was marked lost; only where it samples the rate. */
+  /** `segment` was marked lost; only with `samplesRate`. */
   onSegmentLost?(
     segment: LostSegment,
     rate: DeliverySample,
     now: number,
     hasSack: boolean,
   ): void;
-  /** All that was lost is repaired. */
+  /** Recovery has ended. */
   onRecovered?(): void;
-  /** Nothing was lost after all (RFC 3522, RFC 5682, RFC 3708). */
+  /** Recovery was spurious (RFC 3522, RFC 5682, RFC 3708). */
   onSpuriousLoss?(rate: DeliverySample): void;
-  /** The peer echoes congestion (RFC 3168 6.1.2), once a round trip; without it `onLoss` is told. */
+  /** ECE, once per round trip (RFC 3168 6.1.2); default: `onLoss`. */
   onCongestionEcho?(rate: DeliverySample, now: number): void;
-  /** A tail loss probe has repaired a loss (RFC 8985 7.4); without it `onLoss` is told. */
+  /** A tail loss probe has repaired a loss (RFC 8985 7.4); default: `onLoss`. */
   onTailLoss?(rate: DeliverySample): void;
-  /** Something is about to be sent while nothing is outstanding; only where it samples the rate. */
+  /** Data is sent while nothing is outstanding; only with `samplesRate`. */
   onRestart?(rate: DeliverySample, now: number): void;
 }
 

@@ -7,22 +7,22 @@ const BETA = 0.7;
 /** RFC 9438 4.3. */
 const ALPHA = 3 * (1 - BETA) / (1 + BETA);
 
-/** The curve that the window follows. */
+/** The function that the window follows. */
 class Curve {
   /** The window at the last loss (RFC 9438 4.1). */
   wMax = 0;
-  /** The window before that loss (RFC 9438 4.1), which fast convergence does not lower. */
+  /** The window before that loss, without fast convergence (RFC 9438 4.1). */
   prior = 0;
-  /** What Reno would have (RFC 9438 4.3). */
+  /** The window of Reno (RFC 9438 4.3). */
   wEst = 0;
   k = 0;
-  /** When this congestion avoidance stage began; 0: it has not. */
+  /** When this congestion avoidance stage began; 0: not yet. */
   start = 0;
 }
 
-/** CUBIC (RFC 9438). Its windows are counted in segments, as in the RFC's formulas. */
+/** CUBIC (RFC 9438). Windows are in segments, as in the RFC's formulas. */
 export class Cubic extends SlowStart implements CongestionControl {
-  /** Made when it is first needed: most connections never leave slow start. */
+  /** Created on first use: most connections never leave slow start. */
   #made: Curve | undefined = undefined;
 
   get #curve(): Curve {
@@ -37,7 +37,7 @@ export class Cubic extends SlowStart implements CongestionControl {
     const t = (sample.now - curve.start + sample.srtt) / 1000;
     const cubic = C * (t - curve.k) ** 3 + curve.wMax;
     const acked = sample.bytes / mss;
-    // RFC 9438 4.3: once the window before the loss is reached, growth is Reno's.
+    // RFC 9438 4.3: from the window before the loss on, growth is that of Reno.
     curve.wEst += (curve.wEst < curve.prior ? ALPHA : 1) * acked / window;
     const target = Math.min(Math.max(cubic, window), 1.5 * window);
     const grown = window + (target - window) / window * acked;

@@ -7,17 +7,17 @@ const SAMPLES = 8;
 const GROWTH_DIVISOR = 4;
 const CONSERVATIVE_ROUNDS = 5;
 
-/** HyStart++ (RFC 9406): slow start ends when the round-trip time rises, before anything is lost. */
+/** HyStart++ (RFC 9406): slow start ends when the round-trip time rises, before a loss. */
 export class HyStart {
   #windowEnd: number | undefined = undefined;
   #lastRoundMin = Infinity;
   #roundMin = Infinity;
   #samples = 0;
-  /** The least of the round in which growth was slowed down; `undefined`: plain slow start. */
+  /** cssBaselineMinRtt: set during conservative slow start. */
   #baseline: number | undefined = undefined;
   #conservativeRounds = 0;
 
-  /** What part of the acknowledged bytes the window may grow by; 0: slow start is over. */
+  /** Fraction of the acknowledged bytes by which the window may grow; 0: slow start has ended. */
   growth(sample: AckSample): number {
     if (this.#windowEnd === undefined || ((sample.sndUna - this.#windowEnd) | 0) > 0) {
       if (this.#startRound(sample.sndNxt)) return 0;
@@ -30,19 +30,19 @@ export class HyStart {
     return this.#baseline === undefined ? 1 : 1 / GROWTH_DIVISOR;
   }
 
-  /** True: the conservative phase has lasted long enough. */
+  /** Returns whether conservative slow start has ended. */
   #startRound(sndNxt: number): boolean {
     this.#windowEnd = sndNxt;
     this.#lastRoundMin = this.#roundMin;
     this.#roundMin = Infinity;
     this.#samples = 0;
-    // RFC 9406 4.2: the round in which it began counts.
+    // RFC 9406 4.2: the round in which it began counts too.
     return this.#baseline !== undefined && ++this.#conservativeRounds >= CONSERVATIVE_ROUNDS;
   }
 
   #compare(): void {
     if (this.#baseline !== undefined) {
-      // The rise was a false alarm: on with slow start.
+      // The rise was spurious: slow start resumes.
       if (this.#roundMin < this.#baseline) {
         this.#baseline = undefined;
         this.#conservativeRounds = 0;

@@ -1,14 +1,14 @@
-/** The largest value of the last so many rounds. */
+/** Windowed maximum: the largest value of the last rounds. */
 export class MaxFilter {
-  /** Values that are larger than all behind them, with their rounds. */
+  /** Values larger than all later ones, with their rounds. */
   readonly #values: { readonly value: number; readonly round: number }[] = [];
 
-  /** 0 while there is none. */
+  /** The maximum; 0 without values. */
   get max(): number {
     return this.#values[0]?.value ?? 0;
   }
 
-  /** What is `rounds` rounds old or older is forgotten. */
+  /** Adds a value, and removes those that are at least `rounds` rounds old. */
   add(value: number, round: number, rounds: number): void {
     while (this.#values.length > 0 && this.#values.at(-1)!.value <= value) this.#values.pop();
     this.#values.push({ value, round });

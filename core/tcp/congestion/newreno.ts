@@ -1,9 +1,9 @@
 import { type AckSample, type CongestionControl, initialWindow } from "./control.ts";
 import { SlowStart } from "./slow_start.ts";
 
-/** RFC 5681 with RFC 6582's recovery, which lives in `core/tcp/recovery/loss_recovery.ts`. */
+/** RFC 5681. The recovery of RFC 6582 is in `core/tcp/recovery/loss_recovery.ts`. */
 export class NewReno extends SlowStart implements CongestionControl {
-  /** Bytes acknowledged towards the next segment of growth (RFC 5681 3.1, counted in bytes). */
+  /** Bytes acknowledged since the window last grew (RFC 5681 3.1). */
   #acked = 0;
 
   protected override avoidCongestion(sample: AckSample): void {

@@ -1,13 +1,13 @@
 /**
- * Delivery rate samples (draft-ietf-ccwg-bbr 4.1): how many bytes arrived in which time, for
- * congestion control that goes by bandwidth rather than by loss.
+ * Delivery rate samples (draft-ietf-ccwg-bbr 4.1), for congestion control by bandwidth. The sections
+ * in comments are the draft's.
  *
  * @module
  */
 import type { SentRange } from "../recovery/scoreboard.ts";
 import type { DeliverySample } from "./control.ts";
 
-/** The counters of one connection, and its newest sample. Bytes and milliseconds. */
+/** Counters of one connection, and its newest sample. Bytes and milliseconds. */
 export class RateSampler implements DeliverySample {
   delivered = 0;
   lost = 0;
@@ -17,9 +17,9 @@ export class RateSampler implements DeliverySample {
   priorLost = 0;
   txInFlight = 0;
   #deliveredAt = 0;
-  /** When the newest segment that has arrived was sent, or the first one after nothing was in flight. */
+  /** When the newest acknowledged segment was sent, or the first one after an idle period. */
   #firstSentAt = 0;
-  /** Until so much is delivered samples are low, as the application had nothing to send. */
+  /** Samples are application-limited until this much is delivered. */
   #applicationLimitedUntil = 0;
   #newestOrder = 0;
   #interval = 0;
@@ -39,7 +39,7 @@ export class RateSampler implements DeliverySample {
     range.lostBefore = this.lost;
   }
 
-  /** A new acknowledgement is being taken (4.1.2.3). */
+  /** Starts a new acknowledgement (4.1.2.3). */
   begin(): void {
     this.#newestOrder = -1;
     this.rate = 0;
@@ -49,7 +49,7 @@ export class RateSampler implements DeliverySample {
   arrived(range: SentRange, now: number): void {
     this.delivered += range.length;
     this.#deliveredAt = now;
-    // A SYN or a window probe says nothing about bandwidth. What was sent last counts.
+    // SYNs and window probes are not sampled. The segment that was sent last counts.
     if (range.deliveredAt < 0 || range.order < this.#newestOrder) return;
     this.#newestOrder = range.order;
     this.priorDelivered = range.delivered;
@@ -57,18 +57,18 @@ export class RateSampler implements DeliverySample {
     this.txInFlight = range.txInFlight;
     this.isApplicationLimited = range.applicationLimited;
     const sendTime = range.sentAt - range.firstSentAt;
-    // The slower of the two is what the path carries.
+    // The slower of the two rates is that of the path.
     this.#interval = Math.max(sendTime, now - range.deliveredAt);
     this.#firstSentAt = range.sentAt;
   }
 
-  /** All of the acknowledgement is taken. `minRtt`: a shorter interval is none of this segment. */
+  /** Ends the acknowledgement. Intervals shorter than `minRtt` are not valid. */
   finish(minRtt: number): void {
     if (this.#newestOrder < 0 || this.#interval <= 0 || this.#interval < minRtt) return;
     this.rate = (this.delivered - this.priorDelivered) / this.#interval;
   }
 
-  /** 4.1.2.4: the window has room, and there is nothing to send. */
+  /** There is room in the window and nothing to send (4.1.2.4). */
   markApplicationLimited(inFlight: number): void {
     this.#applicationLimitedUntil = this.delivered + inFlight + 1;
   }

@@ -1,12 +1,12 @@
 import { type AckSample, initialWindow } from "./control.ts";
 import { HyStart } from "./hystart.ts";
 
-/** What algorithms that go by loss have in common: the initial window, and growth up to ssthresh. */
+/** Base of loss-based algorithms: the initial window, and growth up to ssthresh. */
 export abstract class SlowStart {
   cwnd: number;
   ssthresh: number = Infinity;
   protected mss: number;
-  /** From the window's first growth, which most connections never see, to the end of slow start. */
+  /** Created when the window first grows, which is rare; until the end of slow start. */
   #hystart: HyStart | undefined = undefined;
 
   constructor(mss: number) {
@@ -19,19 +19,19 @@ export abstract class SlowStart {
   }
 
   setMss(mss: number): void {
-    // The peer's MSS comes with its SYN: the initial window is of segments of that size.
+    // The initial window depends on the MSS, which is only known from the peer's SYN.
     if (this.cwnd === initialWindow(this.mss)) this.cwnd = initialWindow(mss);
     this.mss = mss;
   }
 
   onAck(sample: AckSample): void {
-    // RFC 7661 and RFC 9438 5.8: no growth while the application is the limit.
+    // RFC 7661, RFC 9438 5.8: no growth while the application is the limit.
     if (!sample.limited) return;
     if (this.cwnd < this.ssthresh) this.#grow(sample);
     else this.avoidCongestion(sample);
   }
 
-  /** RFC 9406: only the first slow start is watched, later ones know their ssthresh. */
+  /** HyStart++ is for the first slow start only: later ones have an ssthresh (RFC 9406). */
   #grow(sample: AckSample): void {
     const growth = this.ssthresh === Infinity ? this.#watched.growth(sample) : 1;
     this.cwnd = Math.min(this.cwnd + growth * slowStartBytes(sample, this.mss), this.ssthresh);
@@ -46,7 +46,7 @@ export abstract class SlowStart {
   protected abstract avoidCongestion(sample: AckSample): void;
 }
 
-/** RFC 9406 4.3: an acknowledgement of many segments does not let a burst of twice as many out. */
+/** RFC 9406 4.3: limits the burst after an acknowledgement of many segments. */
 export function slowStartBytes({ bytes, growthLimit }: AckSample, mss: number): number {
   return Math.min(bytes, growthLimit * mss);
 }

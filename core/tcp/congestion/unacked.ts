@@ -2,8 +2,8 @@ import type { AckSample, CongestionControl } from "./control.ts";
 import { slowStartBytes } from "./slow_start.ts";
 
 /**
- * Nothing but the number of unacknowledged bytes limits sending. Only a timeout, which says that
- * nothing came through at all, makes it start over with one segment.
+ * A fixed limit of unacknowledged bytes. After a timeout, which means that nothing was delivered, the
+ * window starts at one segment again.
  */
 export class Unacked implements CongestionControl {
   cwnd: number;

@@ -1,5 +1,5 @@
 /**
- * Which sent ranges are lost, by time (RACK, RFC 8985 6.2) or after a timeout.
+ * Loss detection by time (RACK, RFC 8985 6.2), and after a timeout.
  *
  * @module
  */
@@ -9,19 +9,19 @@ import { TCB } from "../tcb_flags.ts";
 import type { Rack } from "./rack.ts";
 import type { SentRange } from "./scoreboard.ts";
 
-/** `range` was not received. */
+/** Marks a range lost. */
 export function markLost(tcb: Tcb, range: SentRange, now: number): void {
   if (range.lost || range.sacked) return;
   tcb.scoreboard.markLost(range);
   const { rate } = tcb;
   if (rate === undefined) return;
   rate.lost += range.length;
-  // A SYN or a window probe was not sampled when it was sent.
+  // SYNs and window probes are not sampled.
   if (range.deliveredAt < 0) return;
   tcb.congestion.onSegmentLost?.(range, rate, now, tcb.has(TCB.SACK_PERMITTED));
 }
 
-/** Nothing was received but what is sacked. */
+/** Marks everything lost that is not sacked. */
 export function markAllLost(tcb: Tcb, now: number): void {
   const { scoreboard } = tcb;
   for (let i = 0; i < scoreboard.count; i++) markLost(tcb, scoreboard.at(i), now);
@@ -37,8 +37,8 @@ function reorderingWindow(rack: Rack, tcb: Tcb): number {
 }
 
 /**
- * RFC 8985 6.2 step 5: marks what is lost. Returns in how many milliseconds the next range will
- * be, `Infinity` when none is waiting.
+ * RFC 8985 6.2 step 5: marks lost ranges. Returns the milliseconds until the next range is lost,
+ * `Infinity` if there is none.
  */
 export function detectLosses(tcb: Tcb, now: number): number {
   const { scoreboard } = tcb;
@@ -49,7 +49,7 @@ export function detectLosses(tcb: Tcb, now: number): number {
   for (let i = 0; i < scoreboard.count; i++) {
     const range = scoreboard.at(i);
     if (!wasSentBefore(rack, range)) {
-      // Behind what was sent once and later, everything was sent later still.
+      // Ranges after one that was sent once, and later, were sent later too.
       if (range.transmissions === 1) break;
       continue;
     }
@@ -62,8 +62,9 @@ export function detectLosses(tcb: Tcb, now: number): number {
 }
 
 /**
- * By the order of sending and not by the time: much is sent at one time, and what was sent again
- * would else be lost again at once. Pieces of one super-packet have the order of their numbers.
+ * Compares the order of sending, not the time: many segments are sent at the same time, and a
+ * retransmission would be considered lost at once. Pieces of one super-packet are ordered by
+ * sequence number.
  */
 function wasSentBefore(rack: Rack, range: SentRange): boolean {
   return range.order < rack.order || (range.order === rack.order && seqGt(rack.end, range.end));

@@ -1,6 +1,6 @@
 /**
- * Loss recovery of the sender: what an acknowledgement says about what was lost (RFC 6675,
- * RFC 6582, RFC 8985), and what a timeout does (RFC 6298 5).
+ * Loss recovery of the sender: on acknowledgements (RFC 6675, RFC 6582, RFC 8985), and on timeouts
+ * (RFC 6298 5).
  *
  * @module
  */
@@ -21,11 +21,11 @@ import { rememberForUndo } from "./undo.ts";
 
 /** RFC 5681 3.2. */
 const DUPLICATE_ACK_THRESHOLD = 3;
-/** RFC 9406 4.3, where nothing paces: more segments make no slow start faster at one time. */
+/** RFC 9406 4.3, without pacing: growth per acknowledgement in slow start, in segments. */
 const SLOW_START_LIMIT = 8;
-/** More doublings than any `maxRtoMs` has room for. */
+/** More doublings than any `maxRtoMs` allows. */
 const MAX_RTO_BACKOFF = 16;
-/** RFC 8985 7.2: the timer's granularity, and what a peer may delay its acknowledgement. */
+/** RFC 8985 7.2: timer granularity, and the maximum delay of the peer's acknowledgement. */
 const TAIL_PROBE_SLACK_MS = 2;
 const TAIL_PROBE_ACK_DELAY_MS = 200;
 const TAIL_PROBE_WITHOUT_RTT_MS = 1000;
@@ -40,13 +40,13 @@ export function takeSackBlocks(tcb: Tcb, segment: Segment, context: AckContext):
       if (isOfRecovery(tcb, start)) context.duplicateBytes = seqDiff(end, start);
       continue;
     }
-    // A block that is not of what is outstanding is nonsense, or old.
+    // A block outside of the outstanding data is invalid or old.
     if (seqLeq(end, start) || seqLt(start, tcb.sndUna) || seqGt(end, tcb.sndNxt)) continue;
     tcb.scoreboard.sack(start, end, context);
   }
 }
 
-/** It may have been sent again in the recovery that could be undone. */
+/** It may be a retransmission of the recovery that could be undone. */
 function isOfRecovery(tcb: Tcb, start: number): boolean {
   const { undo, point } = tcb.loss;
   return undo !== undefined && seqGeq(start, undo.firstLost) && seqLt(start, point);
@@ -62,7 +62,7 @@ function isDuplicateReport(tcb: Tcb, segment: Segment): boolean {
     seqLeq(end, segment.sackEnds[1]!);
 }
 
-/** After the acknowledgement's own work: what is lost, and is recovery to begin or to end? */
+/** Detects losses after an acknowledgement, and begins or ends recovery. */
 export function recoverFromLoss(tcb: Tcb, context: AckContext, now: number): void {
   const { scoreboard } = tcb;
   const before = tcb.loss.phase;
@@ -75,7 +75,7 @@ export function recoverFromLoss(tcb: Tcb, context: AckContext, now: number): voi
   if (scoreboard.lostBytes > 0 && tcb.loss.phase === "open") enterRecovery(tcb, context, now);
   else reduceOnEcho(tcb, context.congestionEcho, now);
   const ends = before === "fast" && tcb.loss.phase === "open";
-  // RFC 5681 3.2, step 6: what ends recovery sets the window and does not open it as well.
+  // RFC 5681 3.2, step 6: the end of recovery sets the window, without growth.
   if (!tcb.congestion.reducesProportionally) growWindow(tcb, context, before, now);
   else if (tcb.loss.phase === "fast") {
     reduceWindow(tcb, before, delivered, newlyLost, context.acked > 0);
@@ -87,8 +87,8 @@ export function recoverFromLoss(tcb: Tcb, context: AckContext, now: number): voi
 }
 
 /**
- * DeliveredData of RFC 9937 6. Without SACK a duplicate says that one segment has arrived, and what
- * is acknowledged later has been counted with it; no more of them count than segments are out.
+ * DeliveredData of RFC 9937 6. Without SACK, each duplicate ACK counts as one segment, up to the
+ * number in flight; those segments are not counted again when they are acknowledged.
  */
 function deliveredBytes(tcb: Tcb, context: AckContext): number {
   if (tcb.has(TCB.SACK_PERMITTED)) return context.delivered;
@@ -121,15 +121,15 @@ function reduceWindow(
   } else if (before === "fast") {
     withdrawRoom(tcb, newlyLost, delivered);
   } else {
-    // RACK's timer begins it: nothing has arrived that could let more than the first one out.
+    // RACK's timer starts recovery: nothing has arrived that would allow more than one segment.
     congestion.cwnd = inFlight + sendMss;
   }
 }
 
 /**
- * What is found to be lost makes no room: only what arrives lets something out. Where RACK's timer finds
- * it two segments stay, the least that ssthresh may be (RFC 5681 3.1): the acknowledgement of one alone
- * may get lost.
+ * Lost data makes no room in the window: only delivered data does. If RACK's timer found the loss,
+ * two segments remain, the minimum of ssthresh (RFC 5681 3.1), as the acknowledgement of a single one
+ * may be lost.
  */
 function withdrawRoom(tcb: Tcb, newlyLost: number, delivered: number): void {
   const { congestion, sendMss } = tcb;
@@ -138,7 +138,7 @@ function withdrawRoom(tcb: Tcb, newlyLost: number, delivered: number): void {
   congestion.cwnd = Math.max(congestion.cwnd - newlyLost, least);
 }
 
-/** Outside of fast recovery the window is the algorithm's. */
+/** Outside of fast recovery, the algorithm controls the window. */
 function growWindow(tcb: Tcb, context: AckContext, before: RecoveryPhase, now: number): void {
   if (context.delivered === 0) return;
   tcb.rate?.finish(tcb.minRtt);
@@ -157,29 +157,29 @@ function growWindow(tcb: Tcb, context: AckContext, before: RecoveryPhase, now: n
 }
 
 /**
- * RFC 3465 2.3: after a timeout an acknowledgement may cover what had left the network long before;
- * with SACK that was counted when it was reported.
+ * RFC 3465 2.3: after a timeout, an acknowledgement may cover data that left the network long before;
+ * with SACK, that was counted when it was reported.
  */
 function growthLimit(tcb: Tcb, phase: RecoveryPhase): number {
   return phase === "timeout" && !tcb.has(TCB.SACK_PERMITTED) ? 1 : SLOW_START_LIMIT;
 }
 
-/** Was the congestion window full after what begins at `seq` had been sent (RFC 9438 5.8)? */
+/** Whether the congestion window was full after `seq` was sent (RFC 9438 5.8). */
 function isOfFullWindow(tcb: Tcb, seq: number): boolean {
   return tcb.windowFullAt !== undefined && seqGt(tcb.windowFullAt, seq);
 }
 
 /**
- * RFC 5681 3.2: the first duplicates, with SACK blocks or without, change no window. Where the path
- * reorders they announce no loss, and what they report would count at no other time.
+ * RFC 5681 3.2: the first duplicate ACKs do not change the window. On a path that reorders, they do
+ * not announce a loss, and what they deliver would otherwise never count.
  */
 function takesAnyOrder(tcb: Tcb): boolean {
   return tcb.loss.phase === "open" && tcb.loss.rack?.reorderingSeen === true;
 }
 
 /**
- * Bytes in the network. Without SACK each duplicate acknowledgement says that one segment has
- * left it (RFC 5681 3.2); the first two let new segments out (RFC 3042).
+ * Bytes in the network. Without SACK, each duplicate ACK means that one segment has left it (RFC 5681
+ * 3.2); the first two allow new segments (RFC 3042).
  */
 export function bytesInFlight(tcb: Tcb): number {
   const { inFlight } = tcb.scoreboard;
@@ -202,7 +202,7 @@ function leaveRecovery(tcb: Tcb, acked: number): void {
   tcb.loss.rack?.recoveryEnded();
 }
 
-/** The first segment acknowledged is the retransmission, of the others duplicates have told. */
+/** The first acknowledged segment is the retransmission, each other one had a duplicate ACK. */
 function duplicatesLeft(tcb: Tcb, acked: number): number {
   return Math.max(0, tcb.loss.duplicateAcks + 1 - Math.ceil(acked / tcb.sendMss));
 }
@@ -220,12 +220,12 @@ function findLossesBySack(tcb: Tcb, now: number): void {
   else setTimer(tcb, TIMER.REORDER, now + wait);
 }
 
-/** RFC 5681 3.2 and RFC 6582 3.2, for peers without SACK. */
+/** For peers without SACK (RFC 5681 3.2, RFC 6582 3.2). */
 function findLossesByDuplicates(tcb: Tcb, ackedBytes: number, now: number): void {
   if (tcb.scoreboard.isEmpty) return;
   const partialAck = ackedBytes > 0 && tcb.loss.phase === "fast";
   const third = tcb.loss.duplicateAcks === DUPLICATE_ACK_THRESHOLD && tcb.loss.phase === "open";
-  // RFC 6582 3.2: not again for a window that is being recovered already.
+  // RFC 6582 3.2: not again during recovery.
   if (!partialAck && !third) return;
   const first = tcb.scoreboard.at(0);
   tcb.scoreboard.split(first, (first.start + tcb.sendMss) | 0);
@@ -245,11 +245,11 @@ function enterRecovery(tcb: Tcb, context: AckContext, now: number): void {
   );
   tcb.congestion.onLoss(flightSize, now);
   tcb.set(TCB.CWR_QUEUED, tcb.has(TCB.ECN));
-  // RFC 6675 5 step 4.3: the first segment goes whatever the window says.
+  // RFC 6675 5 step 4.3: the first segment is sent regardless of the window.
   forceSegment(tcb, "retransmission");
 }
 
-/** What recovery does not count as delivered, as it arrived before (RecoverFS of RFC 9937 6). */
+/** Bytes that arrived before recovery, for RecoverFS (RFC 9937 6). */
 function arrivedBefore(tcb: Tcb, context: AckContext): number {
   if (tcb.has(TCB.SACK_PERMITTED)) {
     return tcb.scoreboard.sackedBytes - (context.delivered - context.acked);
@@ -257,7 +257,7 @@ function arrivedBefore(tcb: Tcb, context: AckContext): number {
   return Math.max(0, tcb.loss.duplicateAcks - 1) * tcb.sendMss;
 }
 
-/** RACK's timer: what was held for reordering is lost now. */
+/** RACK's timer: possibly reordered segments are considered lost (RFC 8985 6.2). */
 export function reorderTimeout(tcb: Tcb, now: number): void {
   ACK_CONTEXT.begin(tcb, now);
   recoverFromLoss(tcb, ACK_CONTEXT, now);
@@ -275,7 +275,7 @@ export function retransmissionTimeout(tcb: Tcb, now: number): void {
   if (!stuck) loss.timedOutAt = now;
   suspectBlackHole(tcb, now);
   tcb.congestion.onTimeout((tcb.sndNxt - tcb.sndUna) | 0, repeated, now);
-  // RFC 2018 8: the peer may have dropped what it reported; a timeout on sacked data says so.
+  // RFC 2018 8: the peer may have discarded sacked data, which a timeout on it indicates.
   if (!scoreboard.isEmpty && scoreboard.at(0).sacked) scoreboard.forgetSacks();
   markAllLost(tcb, now);
   loss.phase = "timeout";
@@ -287,8 +287,8 @@ export function retransmissionTimeout(tcb: Tcb, now: number): void {
 }
 
 /**
- * RFC 8985 7.2: may a tail loss probe be scheduled, and for when? RFC 8985 7.3 has a timer that sends
- * none, as there was no sample since the last one, and all it does is to put the RTO off.
+ * Schedules a tail loss probe (RFC 8985 7.2). Without an RTT sample since the last probe none is
+ * scheduled: in RFC 8985 7.3, the timer would then only postpone the RTO.
  */
 export function scheduleTailProbe(tcb: Tcb, now: number): void {
   const possible = tcb.has(TCB.SACK_PERMITTED) && tcb.loss.phase === "open" &&
@@ -298,7 +298,7 @@ export function scheduleTailProbe(tcb: Tcb, now: number): void {
     stopTimer(tcb, TIMER.TAIL_PROBE);
     return;
   }
-  // At the latest where the retransmission timer runs out, whose place it takes.
+  // At the latest when the retransmission timer expires, which it replaces.
   const at = Math.min(now + tailProbeWait(tcb), timerAt(tcb, TIMER.RETRANSMIT));
   setTimer(tcb, TIMER.TAIL_PROBE, at);
 }
@@ -309,7 +309,7 @@ function tailProbeWait(tcb: Tcb): number {
   return 2 * tcb.srtt + (one ? TAIL_PROBE_ACK_DELAY_MS : TAIL_PROBE_SLACK_MS);
 }
 
-/** RFC 8985 7.3: the retransmission timer begins anew. */
+/** RFC 8985 7.3. */
 export function tailProbeTimeout(tcb: Tcb, now: number): void {
   if (tcb.scoreboard.isEmpty || tcb.loss.phase !== "open") return;
   restartRetransmissionTimer(tcb, now);
@@ -318,7 +318,7 @@ export function tailProbeTimeout(tcb: Tcb, now: number): void {
   forceSegment(tcb, "tail-probe");
 }
 
-/** RFC 8985 7.4: was the probe a repair of a loss that nothing else shows? */
+/** RFC 8985 7.4: detects a loss that only the probe has repaired. */
 export function endTailProbe(
   tcb: Tcb,
   segment: Segment,
@@ -328,7 +328,7 @@ export function endTailProbe(
   const { tailProbe, phase } = tcb.loss;
   if (tailProbe === undefined || seqLt(segment.ack, tailProbe.end)) return;
   const { isRetransmission } = tailProbe;
-  // Two copies may have arrived: an acknowledgement of each, or a report of the second, tells.
+  // Both copies may have arrived: a second ACK or a D-SACK will show that.
   const isOpen = isRetransmission && segment.ack === tailProbe.end && context.acked > 0 &&
     !context.reportsDuplicate && !tcb.has(TCB.TIMESTAMPS);
   if (isOpen) return;
@@ -341,7 +341,7 @@ export function endTailProbe(
   }
 }
 
-/** By its timestamp the acknowledgement is of what was sent before the probe (RFC 3522 3). */
+/** By its timestamp, the ACK is for the original segment (RFC 3522 3). */
 function acknowledgesOriginal(tcb: Tcb, probe: TailProbe, segment: Segment): boolean {
   return tcb.has(TCB.TIMESTAMPS) && segment.hasTimestamps && seqLt(segment.tsEcr, probe.tsVal);
 }

@@ -1,30 +1,30 @@
 /**
- * Proportional Rate Reduction (RFC 9937): what is sent during fast recovery follows
- * what arrives, so that the window comes down to ssthresh without a pause and without a burst.
+ * Proportional rate reduction (RFC 9937): during fast recovery, sending follows delivery, so that the
+ * window reaches ssthresh without a pause or a burst.
  *
  * @module
  */
 
-/** The state of one recovery. Bytes. */
+/** State of one recovery, in bytes. */
 export class RateReduction {
   #flightAtLoss = 1;
   #delivered = 0;
   #sent = 0;
 
-  /** Fast recovery begins with so much outstanding that may still arrive (RecoverFS). */
+  /** Fast recovery begins; `flightAtLoss` is RecoverFS. */
   begin(flightAtLoss: number): void {
     this.#flightAtLoss = Math.max(flightAtLoss, 1);
     this.#delivered = this.#sent = 0;
   }
 
-  /** Something was sent. */
+  /** `bytes` were sent. */
   sent(bytes: number): void {
     this.#sent += bytes;
   }
 
   /**
-   * The congestion window after an acknowledgement that delivered `bytes`. `progresses`: it
-   * advanced SND.UNA and marked nothing new as lost, so that the reduction may be made up for.
+   * Returns the congestion window after an acknowledgement that delivered `bytes`. `progresses`: it
+   * advanced SND.UNA and revealed no further loss, so that the window may catch up with ssthresh.
    */
   window(
     bytes: number,
@@ -41,7 +41,7 @@ export class RateReduction {
       const conserved = Math.max(this.#delivered - this.#sent, bytes);
       room = Math.min(ssthresh - inFlight, progresses ? conserved + mss : conserved);
     }
-    // The first retransmission goes in any case.
+    // The first retransmission is always allowed.
     return inFlight + Math.max(room, this.#sent > 0 ? 0 : mss);
   }
 }

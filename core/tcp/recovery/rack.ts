@@ -1,5 +1,5 @@
 /**
- * RACK (RFC 8985 6): a segment is lost when one that was sent sufficiently later has arrived.
+ * State of RACK (RFC 8985 6): a segment is lost if one that was sent sufficiently later has arrived.
  *
  * @module
  */
@@ -9,28 +9,28 @@ import type { SentRange } from "./scoreboard.ts";
 /** RFC 8985 6.2 step 4. */
 const PATIENT_RECOVERIES = 16;
 
-/** The most recently sent segment that has arrived, while others are outstanding. */
+/** The most recently sent segment that has arrived, and the reordering window. */
 export class Rack {
   sentAt: number = -Infinity;
-  /** Its place in the order of sending. */
+  /** Its position in the order of sending. */
   order = 0;
   end = 0;
   rtt = 0;
-  /** The highest sequence number that was acknowledged or sacked (RFC 8985 6.2, FACK). */
+  /** Highest sequence number acknowledged or sacked (RFC 8985 6.2, RACK.fack). */
   highest: number | undefined = undefined;
-  /** Something arrived below what had arrived before without having been sent again. */
+  /** RACK.reordering_seen: an original segment arrived below `highest`. */
   reorderingSeen = false;
-  /** Quarters of the least round-trip time to wait for what may be reordered. */
+  /** RACK.reo_wnd_mult: the reordering window in quarters of the minimum RTT. */
   #patience = 1;
-  /** Recoveries after which the patience is forgotten (RFC 8985 6.2). */
+  /** RACK.reo_wnd_persist: recoveries until the window is reset (RFC 8985 6.2). */
   #patienceLeft = 0;
-  /** SND.NXT when a duplicate was reported: one report counts for a round trip. */
+  /** SND.NXT when a D-SACK arrived: one counts per round trip. */
   #reportPoint: number | undefined = undefined;
 
   /** RFC 8985 6.2 step 2: `range` has arrived. */
   delivered(range: SentRange, minRtt: number, now: number): void {
     const rtt = now - range.sentAt;
-    // An acknowledgement too early to be of the retransmission is of the original.
+    // An acknowledgement too early for the retransmission is for the original.
     if (range.transmissions > 1 && rtt < minRtt) return;
     if (range.order > this.order || (range.order === this.order && seqGt(range.end, this.end))) {
       this.sentAt = range.sentAt;
@@ -40,7 +40,7 @@ export class Rack {
     }
   }
 
-  /** RFC 8985 6.2 step 4: the peer got something twice, so the window was too small. */
+  /** RFC 8985 6.2 step 4: a duplicate arrived, so the reordering window was too small. */
   noteDuplicate(sndUna: number, sndNxt: number): void {
     if (this.#reportPoint !== undefined && seqLt(sndUna, this.#reportPoint)) return;
     this.#reportPoint = sndNxt;

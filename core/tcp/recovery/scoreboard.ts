@@ -1,35 +1,35 @@
 /**
- * What has been sent and not acknowledged, as ranges with their time of sending: the memory of
- * retransmission, SACK (RFC 6675) and RACK (RFC 8985).
+ * The scoreboard: ranges that were sent and not acknowledged, for retransmission, SACK (RFC 6675) and
+ * RACK (RFC 8985).
  *
  * @module
  */
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 
 /**
- * With more ranges than this a SACK block counts only for those that it covers: a peer that reports
- * single bytes must not make many of them (RFC 2018 4 has it report whole segments).
+ * With this many ranges, a SACK block no longer splits them: a peer that reports single bytes must
+ * not create ranges without bound (RFC 2018 4 asks for whole segments).
  */
 export const MAX_CUT_RANGES = 4096;
 
-/** Records kept for use again, at most. */
+/** Maximum number of unused records. */
 const MAX_FREE = 4096;
-/** An empty scoreboard keeps this many places, at most. */
+/** Maximum capacity that an empty scoreboard keeps. */
 const MOST_KEPT = 64;
 
-/** A range that was sent in one packet; a super-packet is one range until it has to be split. */
+/** A range that was sent in one packet. A super-packet is one range until it has to be split. */
 export class SentRange {
   start = 0;
   end = 0;
-  /** When it was sent last. */
+  /** When it was last sent. */
   sentAt = 0;
-  /** Its place in the order in which everything was sent. */
+  /** Its position in the order of sending. */
   order = 0;
-  /** Times it was sent. */
+  /** Number of times that it was sent. */
   transmissions = 0;
-  /** The peer has it (RFC 2018). */
+  /** The peer has reported it (RFC 2018). */
   sacked = false;
-  /** It has to be sent again. */
+  /** It has to be retransmitted. */
   lost = false;
   /** The connection's rate counters when it was sent (`rate_sampler.ts`); `-1`: not sampled. */
   delivered = 0;
@@ -44,31 +44,31 @@ export class SentRange {
   }
 }
 
-/** What the scoreboards of a stack share. */
+/** Shared by the scoreboards of a stack. */
 export class SentRecords {
-  /** To use again. */
+  /** Unused records. */
   readonly free: SentRange[] = [];
-  /** The place of the last one in the order of sending: of all connections, as boards change hands. */
+  /** Last position in the order of sending; one count for all connections, as boards are reused. */
   order = 0;
 }
 
-/** Told of each range that has arrived, while it still is what it was. */
+/** Called for each range that has arrived, before it is changed. */
 export interface DeliveryVisitor {
   arrived(range: SentRange): void;
 }
 
-/** Ranges in order of sequence, without gaps, from SND.UNA to SND.NXT. */
+/** Ranges in order, without gaps, from SND.UNA to SND.NXT. */
 export class Scoreboard {
-  /** From `#head` to `#end`; what lies outside is of no meaning. */
+  /** Valid from `#head` to `#end`. */
   #ranges: SentRange[] = [];
   #head = 0;
   #end = 0;
   readonly #records: SentRecords;
-  /** Bytes believed to be in the network: sent, neither acknowledged, sacked nor lost. */
+  /** Bytes in the network: neither acknowledged, sacked nor lost. */
   inFlight = 0;
-  /** Bytes that have to be sent again. */
+  /** Bytes that have to be retransmitted. */
   lostBytes = 0;
-  /** Bytes that the peer holds behind a hole. */
+  /** Sacked bytes. */
   sackedBytes = 0;
 
   constructor(records: SentRecords = new SentRecords()) {
@@ -83,12 +83,12 @@ export class Scoreboard {
     return this.#end === this.#head;
   }
 
-  /** Range `i`, 0 being the earliest. */
+  /** Range `i`; 0 is the earliest. */
   at(i: number): SentRange {
     return this.#ranges[this.#head + i]!;
   }
 
-  /** New data or a FIN has been sent for the first time. */
+  /** Adds new data or a FIN. */
   sent(start: number, end: number, now: number): SentRange {
     const range = this.#take();
     range.start = start;
@@ -101,7 +101,7 @@ export class Scoreboard {
     return range;
   }
 
-  /** The first range that has to be sent again. */
+  /** The first lost range. */
   firstLost(): SentRange | undefined {
     if (this.lostBytes === 0) return undefined;
     for (let i = this.#head; i < this.#end; i++) {
@@ -110,7 +110,7 @@ export class Scoreboard {
     return undefined;
   }
 
-  /** `range` has been sent again. */
+  /** `range` was retransmitted. */
   resent(range: SentRange, now: number): void {
     if (range.lost) {
       range.lost = false;
@@ -122,7 +122,7 @@ export class Scoreboard {
     range.transmissions++;
   }
 
-  /** `range` was not received. */
+  /** Marks a range lost, unless it is sacked. */
   markLost(range: SentRange): void {
     if (range.lost || range.sacked) return;
     range.lost = true;
@@ -130,12 +130,12 @@ export class Scoreboard {
     this.inFlight -= range.length;
   }
 
-  /** Everything that is not sacked was not received. */
+  /** Marks everything lost that is not sacked. */
   markAllLost(): void {
     for (let i = this.#head; i < this.#end; i++) this.markLost(this.#ranges[i]!);
   }
 
-  /** Nothing was lost after all. */
+  /** Clears all loss marks. */
   markNoneLost(): void {
     for (let i = this.#head; i < this.#end; i++) {
       const range = this.#ranges[i]!;
@@ -146,7 +146,7 @@ export class Scoreboard {
     }
   }
 
-  /** The peer threw sacked data away (RFC 2018 8). */
+  /** The peer has discarded sacked data (RFC 2018 8). */
   forgetSacks(): void {
     for (let i = this.#head; i < this.#end; i++) {
       const range = this.#ranges[i]!;
@@ -157,7 +157,7 @@ export class Scoreboard {
     }
   }
 
-  /** Cuts `range` so that it ends at `at`; the rest becomes a range of its own behind it. */
+  /** Splits `range` at `at`; the second part becomes a range after it. */
   split(range: SentRange, at: number): void {
     this.#cut(range, at, this.#indexFrom(range.start));
   }
@@ -184,7 +184,7 @@ export class Scoreboard {
     this.#end++;
   }
 
-  /** The first range that ends behind `seq`, as its index. */
+  /** Index of the first range that ends after `seq`. */
   #indexFrom(seq: number): number {
     let [low, high] = [0, this.count];
     while (low < high) {
@@ -195,7 +195,7 @@ export class Scoreboard {
     return low;
   }
 
-  /** Everything before `ack` has arrived: `visitor` sees each range once that the peer had not sacked. */
+  /** Removes what `ack` acknowledges; `visitor` sees each range that was not sacked. */
   acknowledge(ack: number, visitor: DeliveryVisitor): void {
     while (!this.isEmpty) {
       const range = this.at(0);
@@ -211,7 +211,7 @@ export class Scoreboard {
     }
   }
 
-  /** The peer has `start` to `end`: `visitor` sees each range that is new in it. */
+  /** Marks `start` to `end` sacked; `visitor` sees each newly sacked range. */
   sack(start: number, end: number, visitor: DeliveryVisitor): void {
     for (let i = this.#indexFrom(start); i < this.count; i++) {
       const range = this.at(i);
@@ -237,7 +237,7 @@ export class Scoreboard {
     this.inFlight = this.lostBytes = this.sackedBytes = 0;
   }
 
-  /** `length` bytes of `range` count no longer. */
+  /** Subtracts `length` bytes of `range` from the sums. */
   #discount(range: SentRange, length: number): void {
     if (range.sacked) this.sackedBytes -= length;
     else if (range.lost) this.lostBytes -= length;

@@ -1,17 +1,17 @@
 /**
- * Scoreboards for as long as they are needed: a connection with nothing outstanding holds none.
+ * A pool of scoreboards: only connections with data in flight hold one.
  *
  * @module
  */
 import { Scoreboard, SentRecords } from "./scoreboard.ts";
 
-/** Scoreboards kept for use again, at most. */
+/** Maximum number of unused scoreboards. */
 const MAX_FREE = 1024;
 
-/** Of connections with nothing outstanding: nothing is ever put into it. */
+/** Of connections with nothing in flight; never written to. */
 export const EMPTY_SCOREBOARD: Scoreboard = new Scoreboard();
 
-/** Scoreboards that nobody uses; few connections have something outstanding at the same time. */
+/** Unused scoreboards. Few connections have data in flight at the same time. */
 export class ScoreboardPool {
   readonly #records = new SentRecords();
   readonly #free: Scoreboard[] = [];
@@ -20,7 +20,7 @@ export class ScoreboardPool {
     return this.#free.pop() ?? new Scoreboard(this.#records);
   }
 
-  /** Takes an empty one back. */
+  /** Returns an empty scoreboard to the pool. */
   give(scoreboard: Scoreboard): void {
     if (this.#free.length < MAX_FREE) this.#free.push(scoreboard);
   }

@@ -1,7 +1,6 @@
 /**
- * Spurious retransmissions: what was taken for lost arrives after all, and the congestion window
- * is what it was before (RFC 3522 by timestamps, RFC 5682 by what was not sent again, RFC 3708 by
- * what the peer reports to have got twice).
+ * Spurious retransmissions, detected by timestamps (RFC 3522), by ranges that arrive without a
+ * retransmission (RFC 5682), or by D-SACK (RFC 3708). The congestion window is restored.
  *
  * @module
  */
@@ -14,7 +13,7 @@ import { TCB } from "../tcb_flags.ts";
 import { timestamp } from "../timestamps.ts";
 import { ownLoss, type UndoPoint } from "./loss_state.ts";
 
-/** Recovery begins: nothing says yet that it is right. */
+/** Recovery begins: saves the state in case it is spurious. */
 export function rememberForUndo(tcb: Tcb, byTimeout: boolean, now: number): void {
   const { cwnd, ssthresh } = tcb.congestion;
   const firstLost = tcb.scoreboard.firstLost()?.start ?? tcb.sndUna;
@@ -22,14 +21,14 @@ export function rememberForUndo(tcb: Tcb, byTimeout: boolean, now: number): void
   ownLoss(tcb).undo = { byTimeout, cwnd, ssthresh, tsVal, firstLost, unreported: 0 };
 }
 
-/** Something is sent again. */
+/** `bytes` are retransmitted. */
 export function noteResent(tcb: Tcb, bytes: number): void {
   if (tcb.loss.undo !== undefined) tcb.loss.undo.unreported += bytes;
 }
 
 /**
- * An acknowledgement decides: it is of an original, and all of the recovery was for nothing, or the
- * loss was real. `sndUna` is what was acknowledged before it.
+ * Undoes recovery if the acknowledgement shows that it was spurious. `sndUna` is SND.UNA before the
+ * acknowledgement.
  */
 export function undoIfSpurious(
   tcb: Tcb,
@@ -41,7 +40,7 @@ export function undoIfSpurious(
   if (undo === undefined) return;
   const spurious = isOfOriginal(tcb, undo, segment, context, sndUna) ||
     isAllReported(undo, context);
-  // RFC 3522 3.2: a retransmission has filled the hole.
+  // RFC 3522 3.2: the loss was real, a retransmission has filled the hole.
   const decided = context.acked > 0 && sndUna === undo.firstLost && tcb.has(TCB.TIMESTAMPS);
   if (spurious || decided) ownLoss(tcb).undo = undefined;
   if (spurious) undoRecovery(tcb, undo);
@@ -54,15 +53,15 @@ function isOfOriginal(
   context: AckContext,
   sndUna: number,
 ): boolean {
-  // RFC 5682 3: what was not sent again arrives after a timeout. Without SACK it may have arrived
-  // before. RFC 5682 2.1 step 1: nor does it say anything where losses were being repaired already.
+  // RFC 5682 3: after a timeout, a range arrives that was not retransmitted. Without SACK, it may have
+  // arrived before. RFC 5682 2.1 step 1: not if losses were being repaired already.
   if (tcb.has(TCB.SACK_PERMITTED) && undo.byTimeout && context.originalArrived) return true;
-  // The echo is of what filled the first hole (RFC 7323 4.3); about others it says nothing.
+  // The peer echoes the segment that filled the first hole (RFC 7323 4.3).
   return context.acked > 0 && sndUna === undo.firstLost && tcb.has(TCB.TIMESTAMPS) &&
     segment.hasTimestamps && segment.tsEcr !== 0 && seqLt(segment.tsEcr, undo.tsVal);
 }
 
-/** RFC 3708 3: everything that was sent again had arrived already. */
+/** RFC 3708 3: everything that was retransmitted had already arrived. */
 function isAllReported(undo: UndoPoint, context: AckContext): boolean {
   if (context.duplicateBytes === 0 || undo.unreported === 0) return false;
   undo.unreported = Math.max(0, undo.unreported - context.duplicateBytes);

@@ -1,5 +1,5 @@
 /**
- * TIME-WAIT (RFC 9293 3.6.1), and what else waits for the peer's FIN.
+ * TIME-WAIT (RFC 9293 3.6.1), and FIN-WAIT-2 after close().
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { setTimer, stopTimers, TIMER } from "./timers.ts";
 
-/** Both directions have ended; the connection stays to answer a FIN that comes again. */
+/** Both directions have ended; the connection remains to answer a retransmitted FIN. */
 export function enterTimeWait(tcb: Tcb, now: number): void {
   if (tcb.state !== "TIME-WAIT") transition(tcb, "TIME-WAIT");
   tcb.send.clear();
@@ -19,15 +19,15 @@ export function enterTimeWait(tcb: Tcb, now: number): void {
 }
 
 /**
- * FIN-WAIT-2 of a connection that the application has closed. In profile `local` it has ended for the
- * application; the RST follows the peer's FIN.
+ * FIN-WAIT-2 after close(). In profile `local`, the connection has ended for the application, and a
+ * RST follows the peer's FIN.
  */
 export function awaitFin(tcb: Tcb, now: number): void {
   setTimer(tcb, TIMER.LIFETIME, now + 2 * tcb.config.msl);
   if (tcb.has(TCB.RESET_WHEN_ACKED)) tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.WRITABLE);
 }
 
-/** Nobody has anything to do with it any more: it is there for the peer's FIN. */
+/** The connection only waits for the peer's FIN. */
 export function isWithoutOwner(tcb: Tcb): boolean {
   return tcb.state === "TIME-WAIT" || (tcb.state === "FIN-WAIT-2" && tcb.has(TCB.READ_CLOSED));
 }

@@ -1,5 +1,5 @@
 /**
- * What happens when a deadline has passed.
+ * Expired timers.
  *
  * @module
  */
@@ -23,16 +23,16 @@ import { setTimer, takeExpired, TIMER, type Timer } from "./timers.ts";
 /** RFC 9293 3.8.6.1: the interval between window probes grows up to the largest RTO. */
 const MAX_PERSIST_BACKOFF = 16;
 
-/** Milliseconds until a timer that has run may run again: no configuration makes it run for ever. */
+/** Minimum interval of a timer, so that no configuration makes it loop. */
 const MIN_INTERVAL_MS = 1;
 
 /**
- * A peer may leave keep-alive probes unanswered for half a second (RFC 5961 7): Linux and this stack
- * do. Silence counts from twice that on, however often probes are sent.
+ * Linux and this stack answer keep-alive probes at most twice a second (RFC 5961 7). A peer is only
+ * considered silent after twice that interval, regardless of the number of probes.
  */
 const LEAST_SILENCE_MS = 1000;
 
-/** Runs everything that is due at `now`; true: it makes the peer answer. */
+/** Runs the timers that are due at `now`; returns whether they send what the peer has to answer. */
 export function handleTimeouts(tcb: Tcb, now: number): boolean {
   let asks = false;
   let hasRun = 0;
@@ -61,7 +61,7 @@ const HANDLERS: Readonly<Record<Timer, (tcb: Tcb, now: number) => void>> = {
   [TIMER.LIFETIME]: endLifetime,
   [TIMER.REORDER]: reorderTimeout,
   [TIMER.TAIL_PROBE]: tailProbeTimeout,
-  // The connection is looked at for output after every timer: that is all it takes.
+  // Output is attempted after every timer, which is all that is needed.
   [TIMER.PACE]: () => {},
 };
 
@@ -81,20 +81,20 @@ function resendSyn(tcb: Tcb): void {
 }
 
 /**
- * Profile `local` sends SYN,ACK again only when the SYN comes again. Where the peer's last ACK
- * was lost the SYN does not come: a segment outside the peer's window makes it show its ACK.
+ * Profile `local` retransmits the SYN,ACK only when the SYN is retransmitted. If the peer's last ACK
+ * was lost, there is no such SYN: a segment outside of the peer's window makes it repeat its ACK.
  */
 function handshakeTimeout(tcb: Tcb): void {
   ownLoss(tcb).rtoBackoff++;
   if (tcb.config.retransmitSynAck || !tcb.has(TCB.PASSIVE)) tcb.set(TCB.SYN_QUEUED);
   else {
     forceSegment(tcb, "keep-alive");
-    // Karn (RFC 6298 3): the answer to this says nothing about how long a SYN,ACK takes.
+    // Karn's algorithm (RFC 6298 3): the answer is not a sample for the SYN,ACK.
     tcb.scoreboard.at(0).transmissions++;
   }
 }
 
-/** The window closed over what is outstanding: it is probed, not counted as lost. */
+/** The window closed while data is outstanding: it is probed, not treated as lost. */
 function probe(tcb: Tcb): void {
   const loss = ownLoss(tcb);
   loss.rtoBackoff = Math.min(loss.rtoBackoff + 1, MAX_PERSIST_BACKOFF);
@@ -111,7 +111,7 @@ function persist(tcb: Tcb, now: number): void {
   setTimer(tcb, TIMER.PERSIST, now + Math.min(interval, tcb.config.maxRtoMs));
 }
 
-/** R2 (RFC 9293 3.8.3): the peer has been silent for too long, or takes nothing for ages. */
+/** R2 (RFC 9293 3.8.3): the peer is silent, or has accepted nothing, for too long. */
 function isHopeless(tcb: Tcb, now: number): boolean {
   const { orphanTimeoutMs, lingerMs } = tcb.config;
   const userTimeoutMs = tcb.userOptions.userTimeoutMs ?? tcb.config.userTimeoutMs;
@@ -127,7 +127,7 @@ function isHopeless(tcb: Tcb, now: number): boolean {
 
 function giveUp(tcb: Tcb): void {
   tcb.error ??= tcb.softError ?? "TIMED_OUT";
-  // A peer that lives after all learns of it.
+  // If the peer is alive, it learns of the end.
   tcb.set(TCB.RESET_QUEUED);
 }
 
@@ -140,7 +140,7 @@ function keepAlive(tcb: Tcb, now: number): void {
     setTimer(tcb, TIMER.KEEP_ALIVE, now < idleUntil ? idleUntil : now + keepAliveIntervalMs);
     return;
   }
-  // RFC 5482 4.2: a user timeout counts instead of the number of probes.
+  // RFC 5482 4.2: the user timeout replaces the number of probes.
   const { userTimeoutMs } = tcb.userOptions;
   const { keepAlives } = tcb.probes;
   const isOver = userTimeoutMs === undefined
@@ -153,8 +153,8 @@ function keepAlive(tcb: Tcb, now: number): void {
 }
 
 /**
- * A connection attempt, a half-open connection, TIME-WAIT, FIN-WAIT-2 of a closed one, a linger
- * time that is over, or profile `local`'s CLOSING that the application has forgotten.
+ * Ends a connection attempt, a half-open connection, TIME-WAIT, FIN-WAIT-2 after close(), a lingering
+ * close(), or CLOSING of profile `local` if the application does not close.
  */
 function endLifetime(tcb: Tcb): void {
   const isOver = tcb.allAcknowledged;

@@ -4,27 +4,27 @@
  * @module
  */
 /**
- * What a deadline is for, in the order in which those run that are due at the same time: a tail loss
- * probe that is due with the RTO takes its place (RFC 8985 7.2 and 8).
+ * Timers, in the order in which they run if they are due at the same time: a tail loss probe that is
+ * due with the RTO replaces it (RFC 8985 7.2 and 8).
  */
 export const TIMER: {
-  /** A segment that may only be reordered is lost now (RFC 8985 6.2). */
+  /** A possibly reordered segment is considered lost (RFC 8985 6.2). */
   readonly REORDER: 0;
   /** Tail loss probe (RFC 8985 7). */
   readonly TAIL_PROBE: 1;
-  /** The earliest unacknowledged segment is sent again (RFC 6298). */
+  /** Retransmission (RFC 6298). */
   readonly RETRANSMIT: 2;
-  /** The peer's window is probed (RFC 9293 3.8.6.1). */
+  /** Zero-window probe (RFC 9293 3.8.6.1). */
   readonly PERSIST: 3;
-  /** An acknowledgement has waited long enough (RFC 9293 3.8.6.3). */
+  /** Delayed acknowledgement (RFC 9293 3.8.6.3). */
   readonly DELAYED_ACK: 4;
-  /** Unread bytes are acknowledged although nobody reads. */
+  /** Acknowledgement of unread bytes. */
   readonly ACK_STALL: 5;
-  /** The peer has been silent (RFC 9293 3.8.4). */
+  /** Keep-alive (RFC 9293 3.8.4). */
   readonly KEEP_ALIVE: 6;
-  /** TIME-WAIT, or a half-open or closed connection's end. */
+  /** The end of TIME-WAIT, or of a half-open or closed connection. */
   readonly LIFETIME: 7;
-  /** The congestion control algorithm's pace allows the next segment. */
+  /** Pacing allows the next segment. */
   readonly PACE: 8;
 } = {
   REORDER: 0,

@@ -1,7 +1,7 @@
 import { MaxFilter } from "../max_filter.ts";
 import { EXTRA_ACKED_ROUNDS } from "./parameters.ts";
 
-/** `BBR.extra_acked`: how much more is acknowledged at a time than the bandwidth explains (5.5.9). */
+/** `BBR.extra_acked`: data acknowledged in excess of the estimated bandwidth (5.5.9). */
 export class AckAggregation {
   readonly #filter = new MaxFilter();
   #intervalStart = 0;
@@ -12,13 +12,13 @@ export class AckAggregation {
     return this.#filter.max;
   }
 
-  /** A new interval: nothing was in flight. */
+  /** Starts a new interval, after nothing was in flight. */
   restart(now: number): void {
     this.#intervalStart = now;
     this.#delivered = 0;
   }
 
-  /** `most`: no more than this much can have been held back. */
+  /** `most`: upper bound of the excess. */
   update(
     newlyAcked: number,
     bandwidth: number,
@@ -28,7 +28,7 @@ export class AckAggregation {
     fullReached: boolean,
   ): void {
     let expected = bandwidth * (now - this.#intervalStart);
-    // Acknowledgements arrive slower than expected: the episode of aggregation is over.
+    // Acknowledgements arrive slower than expected: the aggregation epoch has ended.
     if (this.#delivered <= expected) {
       this.restart(now);
       expected = 0;

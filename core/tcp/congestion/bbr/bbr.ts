@@ -1,7 +1,7 @@
 /**
- * BBR version 3 (draft-ietf-ccwg-bbr): the window and the pace follow a model of the path, which is
- * the bandwidth, the least round-trip time, and bounds from what was lost. The sections in comments
- * are the draft's, as are the names of what is in the model.
+ * BBR version 3 (draft-ietf-ccwg-bbr): window and pacing rate follow a model of the path: bandwidth,
+ * minimum round-trip time, and bounds found by losses. The sections in comments and the names in the
+ * model are the draft's.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import { UndoState } from "./undo_state.ts";
 /** 5.1; `down` to `up` are those of ProbeBW. */
 export type BbrState = "startup" | "drain" | "down" | "cruise" | "refill" | "up" | "probe-rtt";
 
-/** What acknowledgements mean for the probe for bandwidth (2.12). */
+/** `BBR.ack_phase` (2.12). */
 type AckPhase = "init" | "refilling" | "starting" | "feedback" | "stopping";
 
 /** 5.6.1. */
@@ -36,7 +36,7 @@ const PACING_GAIN: Readonly<Record<BbrState, number>> = {
   "probe-rtt": 1,
 };
 
-/** The states of BBR and what they make of the model. */
+/** The state machine, and the control parameters. */
 export class Bbr implements CongestionControl {
   readonly reducesProportionally = false;
   readonly samplesRate = true;
@@ -48,14 +48,14 @@ export class Bbr implements CongestionControl {
   readonly #startupLoss = new StartupLoss();
   readonly #probeWait = new ProbeWait();
   #ackPhase: AckPhase = "init";
-  /** Fast recovery or what follows a timeout. */
+  /** In fast recovery, or after a timeout. */
   #recovering = false;
   #undo: UndoState | undefined = undefined;
-  /** The window without what recovery and ProbeRTT make of it. */
+  /** The window before recovery or ProbeRTT reduced it. */
   #priorCwnd = 0;
   #drainStartRound = 0;
   #idleRestart = false;
-  /** Samples are of a probe for bandwidth that was not answered by a loss yet. */
+  /** Samples are of a bandwidth probe without a loss so far. */
   #isProbeSample = false;
   #prevProbeTooHigh = false;
   #prevProbePrecautionary = false;
@@ -68,7 +68,7 @@ export class Bbr implements CongestionControl {
   }
 
   setMss(mss: number): void {
-    // The peer's MSS comes with its SYN: the initial window is of segments of that size.
+    // The initial window depends on the MSS, which is only known from the peer's SYN.
     if (this.cwnd === initialWindow(this.model.mss)) this.cwnd = initialWindow(mss);
     this.model.mss = mss;
   }
@@ -95,7 +95,7 @@ export class Bbr implements CongestionControl {
     this.#setCwnd(bytes, rs.delivered);
   }
 
-  /** Once a round trip the bounds adapt to what was lost in it (5.5.10.3). */
+  /** Adapts the bounds to the losses of a round trip (5.5.10.3). */
   #endLossRound(rs: DeliverySample): void {
     const { shortTerm, maxBandwidth } = this.model;
     if (this.state === "startup") this.#checkStartupLoss(rs);
@@ -107,7 +107,7 @@ export class Bbr implements CongestionControl {
 
   // ------------------------------------------------------------ Startup and Drain (5.3.1, 5.3.2)
 
-  /** 5.3.1.3: a whole round in fast recovery, and too much was lost in it, at several places. */
+  /** 5.3.1.3: a round in fast recovery, with too many losses in several ranges. */
   #checkStartupLoss(rs: DeliverySample): void {
     const isHigh = this.#recovering && this.#startupLoss.isHigh &&
       isInflightTooHigh(rs.lost - rs.priorLost, rs.txInFlight, true);
@@ -183,7 +183,7 @@ export class Bbr implements CongestionControl {
     }
   }
 
-  /** True: the state has changed already. */
+  /** Returns whether the state has changed. */
   #adaptLongTerm(newlyAcked: number, rs: DeliverySample): boolean {
     const { rounds, longTerm, maxBandwidth } = this.model;
     if (this.#ackPhase === "starting" && rounds.starts) this.#ackPhase = "feedback";
@@ -191,7 +191,7 @@ export class Bbr implements CongestionControl {
       this.#isProbeSample = false;
       this.#ackPhase = "init";
       if (this.#isInProbeBw && !rs.isApplicationLimited) maxBandwidth.advance();
-      // The short probe up to the bound went well: again, and this time for a whole round.
+      // The short probe succeeded: another one follows, for a whole round.
       if (this.#isInProbeBw && this.#prevProbePrecautionary && !this.#prevProbeTooHigh) {
         this.#startRefill(rs);
         return true;
@@ -256,7 +256,7 @@ export class Bbr implements CongestionControl {
 
   #handleProbeRtt({ inFlight, now }: AckSample, rs: DeliverySample): void {
     const { rounds } = this.model;
-    // Rates are low because of the window.
+    // The window limits the rate.
     rs.markApplicationLimited(inFlight);
     if (this.#probeRttEnds === undefined) {
       if (inFlight > this.#probeRttCwnd()) return;
@@ -292,7 +292,7 @@ export class Bbr implements CongestionControl {
   onSegmentLost(segment: LostSegment, rs: DeliverySample, now: number, hasSack: boolean): void {
     this.#noteLoss(rs);
     this.#startupLoss.noteLost(segment.start, segment.end);
-    // Without SACK no more than one loss a round trip can be seen.
+    // Without SACK, only one loss per round trip is visible.
     if (!hasSack && this.state === "startup" && this.#recovering) this.#leaveStartup();
     if (!this.#isProbeSample) return;
     const { txInFlight, applicationLimited } = segment;
@@ -305,7 +305,7 @@ export class Bbr implements CongestionControl {
 
   #noteLoss(rs: DeliverySample): void {
     if (!this.model.shortTerm.noteLoss(rs.delivered)) return;
-    // What a recovery is to be undone to is what was before it, however many rounds it lasts.
+    // Undo restores the state before recovery, however many rounds it lasts.
     if (!this.#recovering || this.#undo === undefined) this.#saveState();
   }
 
@@ -330,7 +330,7 @@ export class Bbr implements CongestionControl {
     this.#startDown(rs, now);
   }
 
-  /** The draft has no response of its own: a mark counts as too much loss in its round (3.7). */
+  /** The draft defines no response to ECN: a mark counts as too many losses in its round (3.7). */
   onCongestionEcho(rs: DeliverySample, now: number): void {
     this.onTailLoss(rs);
     if (this.state === "startup") this.#leaveStartup();

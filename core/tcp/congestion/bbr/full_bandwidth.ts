@@ -1,16 +1,16 @@
 import type { DeliverySample } from "../control.ts";
 import { FULL_BANDWIDTH_GROWTH, FULL_BANDWIDTH_ROUNDS } from "./parameters.ts";
 
-/** Finds the plateau of the delivery rate while sending accelerates (5.3.1.2). */
+/** Detects a plateau of the delivery rate while the sending rate grows (5.3.1.2). */
 export class FullBandwidth {
-  /** The pipe was full once in the life of the connection. */
+  /** `BBR.full_bw_reached`: the pipe has been full once. */
   reached = false;
-  /** It is full since the search began last. */
+  /** `BBR.full_bw_now`: the pipe has been full since the last reset. */
   now = false;
   #baseline = 0;
   #rounds = 0;
 
-  /** The search begins anew, with `baseline` to grow from. */
+  /** Restarts the search from `baseline`. */
   reset(baseline = 0): void {
     this.#baseline = baseline;
     this.#rounds = 0;

@@ -3,18 +3,18 @@ import { HEADROOM, LOSS_THRESHOLD } from "./parameters.ts";
 const MAX_GROWTH_ROUNDS = 30;
 
 /**
- * The long-term model: the volume in flight that the path was found to carry without too much loss
- * (5.3.3.9, 5.5.10.2).
+ * The long-term model: the volume in flight that the path carries without too many losses (5.3.3.9,
+ * 5.5.10.2).
  */
 export class LongTermModel {
-  /** `BBR.inflight_longterm`, `Infinity`: no bound was found yet. */
+  /** `BBR.inflight_longterm`; `Infinity`: no bound yet. */
   inflight = Infinity;
   #growthRounds = 0;
   #acked = 0;
-  /** Bytes acknowledged for each segment of growth, `Infinity`: it does not grow. */
+  /** Acknowledged bytes per segment of growth; `Infinity`: no growth. */
   #ackedPerSegment = Infinity;
 
-  /** ProbeBW_REFILL begins: growth is slow at first. */
+  /** ProbeBW_REFILL begins: growth starts slowly. */
   resetGrowth(): void {
     this.#growthRounds = 0;
     this.#acked = 0;
@@ -31,7 +31,7 @@ export class LongTermModel {
     this.#ackedPerSegment = Math.max(cwnd / growth, mss);
   }
 
-  /** The window is full and this bound is what limits it. */
+  /** The window is full, and limited by this bound. */
   grow(newlyAcked: number, mss: number): void {
     this.#acked += newlyAcked;
     if (this.#acked < this.#ackedPerSegment) return;
@@ -40,21 +40,21 @@ export class LongTermModel {
     this.inflight += segments * mss;
   }
 
-  /** What leaves other flows some room. */
+  /** The bound with headroom for other flows. */
   withHeadroom(mss: number, least: number): number {
     if (this.inflight === Infinity) return Infinity;
     return Math.max(this.inflight - Math.max(mss, HEADROOM * this.inflight), least);
   }
 }
 
-/** More was lost than is tolerated; without SACK one loss is all that a round trip can show. */
+/** Too many losses. Without SACK, only one loss per round trip is visible. */
 export function isInflightTooHigh(lost: number, inFlight: number, hasSack: boolean): boolean {
   return lost > inFlight * LOSS_THRESHOLD || (lost > 0 && !hasSack);
 }
 
 /**
- * The volume in flight at which the loss rate crossed the threshold, somewhere inside of a lost
- * range of `size` bytes: a super-packet has many segments. `inFlight` and `lost` include it.
+ * The volume in flight at which the loss rate crossed the threshold, within a lost range of `size`
+ * bytes: a super-packet has many segments. `inFlight` and `lost` include the range.
  */
 export function inflightAtLoss(size: number, inFlight: number, lost: number): number {
   const before = inFlight - size;

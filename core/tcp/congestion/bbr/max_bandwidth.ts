@@ -1,22 +1,22 @@
 import type { DeliverySample } from "../control.ts";
 
-/** The largest delivery rate of this bandwidth-probing cycle and the one before (5.5.3 to 5.5.6). */
+/** Maximum delivery rate of this and the previous bandwidth-probing cycle (5.5.3 to 5.5.6). */
 export class MaxBandwidth {
   #current = 0;
   #previous = 0;
 
-  /** Bytes per millisecond, 0 while there is no sample. */
+  /** Bytes per millisecond; 0 without a sample. */
   get value(): number {
     return Math.max(this.#current, this.#previous);
   }
 
   update({ rate, isApplicationLimited }: DeliverySample): void {
-    // 5.5.4: what the application limited says something only when it is the largest.
+    // 5.5.4: an application-limited sample counts only if it is the maximum.
     if (rate < this.value && isApplicationLimited) return;
     this.#current = Math.max(this.#current, rate);
   }
 
-  /** A cycle is over. One without a sample does not count: there would be no estimate left. */
+  /** Ends a cycle. Cycles without a sample do not count: no estimate would remain. */
   advance(): void {
     if (this.#current === 0) return;
     this.#previous = this.#current;

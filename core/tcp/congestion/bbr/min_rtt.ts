@@ -1,20 +1,20 @@
 import { MIN_RTT_FILTER_MS, PROBE_RTT_INTERVAL_MS } from "./parameters.ts";
 
-/** The least round-trip time, and when it has to be looked for anew (5.3.4.3, 5.5.7). */
+/** The minimum round-trip time, and when it has to be measured again (5.3.4.3, 5.5.7). */
 export class MinRtt {
   /** `BBR.min_rtt` in milliseconds. */
   value = Infinity;
-  /** The least of the last interval is too old: the queue has to be drained to measure it. */
+  /** The minimum is too old: the queue has to be drained to measure it. */
   probeIsDue = false;
   #at = 0;
   #recent = Infinity;
   #recentAt = 0;
 
-  /** `rtt`: -1 when the acknowledgement has none. */
+  /** `rtt` is -1 if the acknowledgement has none. */
   update(rtt: number, now: number): void {
     this.probeIsDue = now > this.#recentAt + PROBE_RTT_INTERVAL_MS && this.#recent !== Infinity;
     if (rtt >= 0 && (rtt < this.#recent || this.probeIsDue)) {
-      // A clock that is coarser than the path still leaves a bandwidth-delay product.
+      // With a clock coarser than the path, the bandwidth-delay product must not be 0.
       this.#recent = Math.max(rtt, 0.001);
       this.#recentAt = now;
     }
@@ -25,7 +25,7 @@ export class MinRtt {
     }
   }
 
-  /** ProbeRTT is over: the next one is an interval away. */
+  /** ProbeRTT has ended: the next one follows after an interval. */
   probed(now: number): void {
     this.#recentAt = now;
   }

@@ -8,7 +8,7 @@ import { MAX_SEND_QUANTUM, MIN_PIPE_SEGMENTS, SEND_QUANTUM_MS } from "./paramete
 import { Rounds } from "./rounds.ts";
 import { ShortTermModel } from "./short_term.ts";
 
-/** What BBR knows of the path (3.4). Bandwidth in bytes per millisecond, volumes in bytes. */
+/** The model of the path (3.4). Bandwidth in bytes per millisecond, volumes in bytes. */
 export class PathModel {
   mss: number;
   readonly rounds: Rounds = new Rounds();
@@ -20,7 +20,7 @@ export class PathModel {
   readonly longTerm: LongTermModel = new LongTermModel();
   /** `BBR.bw`. */
   bandwidth = 0;
-  /** The window was full at some time in this round or the last one (`C.is_cwnd_limited`). */
+  /** The window was full in this or the last round (`C.is_cwnd_limited`). */
   isCwndLimited = false;
   #isFullThisRound = false;
 
@@ -28,7 +28,7 @@ export class PathModel {
     this.mss = mss;
   }
 
-  /** Near the start of an acknowledgement: rounds, bandwidth, window use. */
+  /** First step of an acknowledgement: rounds, bandwidth, window use. */
   update(rs: DeliverySample, limited: boolean): void {
     this.shortTerm.updateLatest(rs);
     this.rounds.update(rs);
@@ -55,7 +55,7 @@ export class PathModel {
     return gain * this.bandwidth * this.minRtt.value;
   }
 
-  /** `Inflight`: what keeps the path and both hosts busy. */
+  /** `Inflight`: the volume that keeps the path and both hosts busy. */
   inflight(gain: number, pacingRate: number): number {
     return this.#budget(this.bdp(gain), pacingRate);
   }
@@ -65,7 +65,7 @@ export class PathModel {
     return this.#budget(this.bdp(gain) + this.aggregation.extraAcked, pacingRate);
   }
 
-  /** `QuantizationBudget`: one quantum leaves, one is on its way, one is not acknowledged yet. */
+  /** `QuantizationBudget`: one quantum in the sender, one in the network, one in the receiver. */
   #budget(volume: number, pacingRate: number): number {
     const quantum = Math.min(pacingRate * SEND_QUANTUM_MS, MAX_SEND_QUANTUM);
     return Math.max(volume, 3 * Math.max(quantum, 2 * this.mss), this.minPipe);

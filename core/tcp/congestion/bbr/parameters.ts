@@ -12,24 +12,24 @@ export const UP_PACING_GAIN = 1.25;
 export const DEFAULT_CWND_GAIN = 2;
 export const UP_CWND_GAIN = 2.25;
 export const PROBE_RTT_CWND_GAIN = 0.5;
-/** The pace is 1 % below the estimated bandwidth. */
+/** The pacing rate is 1 % below the estimated bandwidth. */
 export const PACING_MARGIN = 0.99;
 
-/** The loss rate in a round trip that is tolerated while probing for bandwidth. */
+/** Loss rate in a round trip that is tolerated while probing for bandwidth. */
 export const LOSS_THRESHOLD = 0.02;
 /** Multiplicative decrease for each round trip with losses. */
 export const BETA = 0.7;
-/** The part of `inflight_longterm` that is left to other flows. */
+/** Fraction of `inflight_longterm` that is left to other flows. */
 export const HEADROOM = 0.15;
-/** Segments in flight with which delayed acknowledgements do not stop the sender. */
+/** Minimum window in segments, with which delayed ACKs do not stop the sender. */
 export const MIN_PIPE_SEGMENTS = 4;
 
-/** The pipe is full when the delivery rate grew by less than this in so many rounds. */
+/** The pipe is full if the delivery rate grew by less than this in this number of rounds. */
 export const FULL_BANDWIDTH_GROWTH = 1.25;
 export const FULL_BANDWIDTH_ROUNDS = 3;
 /** Discontiguous lost ranges in a round that end Startup. */
 export const STARTUP_FULL_LOSS_COUNT = 6;
-/** Drain ends after this many rounds although the queue is not empty. */
+/** Maximum number of rounds in Drain. */
 export const DRAIN_ROUNDS = 3;
 
 export const EXTRA_ACKED_ROUNDS = 10;
@@ -37,14 +37,14 @@ export const MIN_RTT_FILTER_MS = 10_000;
 export const PROBE_RTT_INTERVAL_MS = 5000;
 export const PROBE_RTT_DURATION_MS = 200;
 
-/** Bandwidth is probed for at the latest so long after the last time, and up to so much later. */
+/** Minimum time between bandwidth probes, and the maximum random addition. */
 export const PROBE_WAIT_MS = 2000;
 export const PROBE_WAIT_SPREAD_MS = 1000;
-/** Or after this many rounds, so that Reno and CUBIC get their share. */
+/** Maximum number of rounds between probes, to coexist with Reno and CUBIC. */
 export const RENO_COEXISTENCE_ROUNDS = 63;
 
-/** What the pace allows in this time leaves together. */
+/** Duration of a burst. */
 export const SEND_QUANTUM_MS = 1;
 export const MAX_SEND_QUANTUM = 65_536;
-/** The pace is not slower than one segment in this time, the shortest retransmission timeout. */
+/** At least one segment is sent in this time, the minimum RTO. */
 export const SLOWEST_SEGMENT_MS = 200;

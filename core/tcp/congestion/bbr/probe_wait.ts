@@ -1,14 +1,14 @@
 import { PROBE_WAIT_MS, PROBE_WAIT_SPREAD_MS } from "./parameters.ts";
 
 /**
- * When bandwidth is probed for again: flows that share a bottleneck should not do it together
- * (5.3.3.9). The core has no source of randomness; time and bytes delivered differ enough.
+ * When bandwidth is probed again: flows that share a bottleneck should not probe together (5.3.3.9).
+ * The core has no source of randomness; the time and the delivered bytes differ enough.
  */
 export class ProbeWait {
   #waitMs = PROBE_WAIT_MS;
   #startedAt = 0;
 
-  /** A cycle begins; returns the rounds that count as over, 0 or 1. */
+  /** A cycle begins; returns the initial number of rounds, 0 or 1. */
   start(now: number, delivered: number): 0 | 1 {
     const hash = mix(mix(Math.floor(now * 1000) | 0) ^ (delivered | 0));
     this.#waitMs = PROBE_WAIT_MS + PROBE_WAIT_SPREAD_MS * ((hash >>> 1) / 2 ** 31);
@@ -21,7 +21,7 @@ export class ProbeWait {
   }
 }
 
-/** Spreads the bits of a 32-bit integer: multiplication by a large odd number, and shifts. */
+/** Mixes the bits of a 32-bit integer. */
 function mix(value: number): number {
   const first = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
   const second = Math.imul(first ^ (first >>> 13), 0xc2b2ae35);

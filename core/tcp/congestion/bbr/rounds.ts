@@ -3,9 +3,9 @@ import type { DeliverySample } from "../control.ts";
 /** Packet-timed round trips (draft-ietf-ccwg-bbr 5.5.1). */
 export class Rounds {
   count = 0;
-  /** The acknowledgement being taken is the first of a round. */
+  /** The current acknowledgement is the first of a round. */
   starts = false;
-  /** Rounds since bandwidth was probed for last. */
+  /** Rounds since the last bandwidth probe. */
   sinceProbe = 0;
   #ends = 0;
 
@@ -17,7 +17,7 @@ export class Rounds {
     this.sinceProbe++;
   }
 
-  /** A round begins with what is sent from now on. */
+  /** A round begins with the next segment. */
   restart(delivered: number): void {
     this.#ends = delivered;
   }

@@ -2,22 +2,22 @@ import type { DeliverySample } from "../control.ts";
 import { BETA } from "./parameters.ts";
 
 /**
- * The short-term model: what the path delivered in the last round trip bounds rate and volume after
- * a loss, until bandwidth is probed for again (5.5.10.3).
+ * The short-term model: after a loss, the delivery of the last round trip bounds rate and volume until
+ * the next bandwidth probe (5.5.10.3).
  */
 export class ShortTermModel {
-  /** `BBR.bw_shortterm` and `BBR.inflight_shortterm`, `Infinity`: no bound. */
+  /** `BBR.bw_shortterm` and `BBR.inflight_shortterm`; `Infinity`: no bound. */
   bandwidth = Infinity;
   inflight = Infinity;
-  /** The most that was delivered in this round. */
+  /** Maximum delivery in this round. */
   latestBandwidth = 0;
   latestInflight = 0;
   lossInRound = false;
-  /** The acknowledgement being taken is the first of a round that began with a loss, or after one. */
+  /** The current acknowledgement is the first of a round that began with or after a loss. */
   roundStarts = false;
   #roundEnds = 0;
 
-  /** True: it is the first loss of its round. */
+  /** Returns whether it is the first loss of its round. */
   noteLoss(delivered: number): boolean {
     const isFirst = !this.lossInRound;
     if (isFirst) this.#roundEnds = delivered;
@@ -25,7 +25,7 @@ export class ShortTermModel {
     return isFirst;
   }
 
-  /** Near the start of an acknowledgement. */
+  /** First step of an acknowledgement. */
   updateLatest(rs: DeliverySample): void {
     this.latestBandwidth = Math.max(this.latestBandwidth, rs.rate);
     this.latestInflight = Math.max(this.latestInflight, rs.delivered - rs.priorDelivered);
@@ -33,14 +33,14 @@ export class ShortTermModel {
     if (this.roundStarts) this.#roundEnds = rs.delivered;
   }
 
-  /** Near its end. */
+  /** Last step of an acknowledgement. */
   advanceLatest(rs: DeliverySample): void {
     if (!this.roundStarts) return;
     this.latestBandwidth = rs.rate;
     this.latestInflight = rs.delivered - rs.priorDelivered;
   }
 
-  /** Once a round trip, where losses were found in it. */
+  /** Called once for each round trip with losses. */
   adapt(maxBandwidth: number, cwnd: number): void {
     if (this.bandwidth === Infinity) this.bandwidth = maxBandwidth;
     if (this.inflight === Infinity) this.inflight = cwnd;

@@ -1,7 +1,7 @@
 import { seqDiff } from "../../../wire/seq.ts";
 import { STARTUP_FULL_LOSS_COUNT } from "./parameters.ts";
 
-/** Counts what ends Startup by losses: discontiguous ranges lost in one round (5.3.1.3). */
+/** Counts discontiguous lost ranges in a round, which end Startup (5.3.1.3). */
 export class StartupLoss {
   #ranges = 0;
   #lastEnd: number | undefined = undefined;
@@ -15,7 +15,7 @@ export class StartupLoss {
     return this.#ranges >= STARTUP_FULL_LOSS_COUNT;
   }
 
-  /** A round is over. */
+  /** Ends a round. */
   reset(): void {
     this.#ranges = 0;
     this.#lastEnd = undefined;

@@ -1,8 +1,8 @@
 import type { PathModel } from "./model.ts";
 
-/** The bounds before a loss, for the case that it was none (5.5.11). */
+/** The bounds before a loss, in case it is spurious (5.5.11). */
 export class UndoState {
-  /** The state that was left because of the loss. */
+  /** The state before the loss. */
   left: "startup" | "up" | undefined = undefined;
   readonly #bandwidth: number;
   readonly #inflightShort: number;
@@ -14,7 +14,7 @@ export class UndoState {
     this.#inflightLong = longTerm.inflight;
   }
 
-  /** The bounds are no lower than they were. */
+  /** Restores the bounds, unless they are higher now. */
   restore({ shortTerm, longTerm, full }: PathModel): void {
     shortTerm.lossInRound = false;
     full.reset();
