@@ -12,7 +12,7 @@ import { isSimpleService } from "./shared/simple_services.ts";
 
 /** Options of {@link chargen}. */
 export interface ChargenOptions {
-  /** Bytes that a connection is sent, at most. Default: no limit. */
+  /** Most bytes sent on a connection. Default: no limit. */
   limit?: number | undefined;
 }
 
@@ -20,9 +20,9 @@ export interface ChargenOptions {
  * Sends lines of characters, over TCP and UDP (RFC 864).
  *
  * A connection gets them as fast as it takes them, until the peer closes its side or `limit` is
- * reached; what it sends is discarded. A datagram is answered with one of as many characters as it
- * had bytes, at most 512: whoever forges a source makes nothing larger than it has sent. Datagrams
- * from the ports of other simple services are not answered.
+ * reached; whatever the peer sends is discarded. A datagram is answered with as many characters as it
+ * had bytes, at most 512, so that a forged source address amplifies nothing. Datagrams from the ports
+ * of other simple services are not answered.
  *
  * @example
  * ```ts
@@ -54,7 +54,7 @@ export const chargen: PluginFactory<ChargenOptions> = definePlugin({
   }),
 });
 
-/** RFC 864: 0 to 512 characters a datagram. */
+/** RFC 864: 0 to 512 characters per datagram. */
 const LONGEST_ANSWER = 512;
 
 async function answer({ flow }: FlowContext): Promise<void> {
@@ -62,7 +62,7 @@ async function answer({ flow }: FlowContext): Promise<void> {
   let at = 0;
   for await (const { length } of flow) {
     await flow.send(PATTERNS.subarray(at, at + Math.min(length, LONGEST_ANSWER)));
-    // The next one goes on with the next line.
+    // The next datagram continues with the next line.
     at = (at + LINE_LENGTH + 2) % PATTERN_LENGTH;
   }
 }
@@ -82,9 +82,9 @@ async function generate(socket: TcpSocket, limit: number, stop: AbortSignal): Pr
 const PRINTABLE = 95;
 const LINE_LENGTH = 72;
 
-/** Where the pattern of RFC 864 begins again: 95 lines of 72 characters, each a character further. */
+/** The pattern of RFC 864 repeats after 95 lines of 72 characters, each starting one character later. */
 const PATTERN_LENGTH = PRINTABLE * (LINE_LENGTH + 2);
-/** A write costs the same for more bytes; this is 254 KiB. */
+/** 254 KiB: a large write costs no more than a small one. */
 const PATTERNS = generatePattern(37);
 
 function generatePattern(times: number): Uint8Array {

@@ -1,5 +1,5 @@
 /**
- * An HTTP proxy for tunnels (RFC 9110 9.3.6).
+ * An HTTP CONNECT proxy (RFC 9110 9.3.6).
  *
  * @module
  */
@@ -27,9 +27,9 @@ import { withTimeout } from "./shared/with_timeout.ts";
 
 /** Options of `connectProxy`. */
 export interface ConnectProxyOptions extends OutboundOptions {
-  /** Passwords by name, shown as `Proxy-Authorization: Basic`; without them everybody is let in. */
+  /** Passwords by user name, for `Proxy-Authorization: Basic`. Default: no authentication. */
   users?: Readonly<Record<string, string>> | undefined;
-  /** How long a client may take until it has asked for a target, in milliseconds. Default 10,000. */
+  /** Time limit for the client's request, in milliseconds. Default 10,000. */
   handshakeTimeoutMs?: number | undefined;
 }
 
@@ -39,7 +39,7 @@ interface Settings {
   readonly proxy: TunnelProxy;
 }
 
-/** Makes the `connectProxy` plugin of a way to connect. */
+/** Makes the `connectProxy` plugin, which connects through `host`. */
 export function connectProxyThrough(host: HostNetwork): PluginFactory<ConnectProxyOptions> {
   return definePlugin({
     name: "connectProxy",
@@ -74,15 +74,15 @@ async function serve(c: Context, { users, handshakeTimeoutMs, proxy }: Settings)
     return log.debug("connectProxy: no request", { reason: messageOf(error) });
   }
   if (request === undefined) return;
-  if (typeof request !== "number" && users && !isLetIn(request, users)) request = 407;
+  if (typeof request !== "number" && users && !isAuthorized(request, users)) request = 407;
   if (typeof request === "number") {
-    // The last word to a client, which may be gone.
+    // The client may be gone by now.
     return void await socket.write(RESPONSES[request]).catch(() => {});
   }
   await tunnel(proxy, request.target, unread(socket, request.rest), c);
 }
 
-function isLetIn(
+function isAuthorized(
   { credentials }: ConnectRequest,
   users: Readonly<Record<string, string>>,
 ): boolean {

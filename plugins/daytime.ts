@@ -7,14 +7,14 @@ import { z } from "zod";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import { isSimpleService } from "./shared/simple_services.ts";
 
-/** Options of {@link daytime}: nothing. */
+/** Options of {@link daytime}: none. */
 export type DaytimeOptions = Record<string, never>;
 
 /**
- * Tells the date and time as a line of text, over TCP and UDP (RFC 867).
+ * Sends the date and time as a line of text, over TCP and UDP (RFC 867).
  *
- * The time is UTC. A connection gets one line and is closed; each datagram is answered with one, of
- * 50 bytes at most. Datagrams from the ports of other simple services are not answered.
+ * The time is UTC. A connection gets one line and is closed; each datagram is answered with one line of
+ * at most 50 bytes. Datagrams from the ports of other simple services are not answered.
  *
  * @example
  * ```ts

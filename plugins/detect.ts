@@ -19,23 +19,23 @@ import { withTimeout } from "./shared/with_timeout.ts";
 
 export type { DetectedProtocol } from "./detect/protocols.ts";
 
-/** What serves a protocol: one plugin or handler, or a chain of them. */
+/** One plugin or handler, or a chain of them. */
 export type DetectHandlers = Handler | Plugin | readonly (Handler | Plugin)[];
 
 /**
- * Who serves which protocol. Who is not there is served by `other`, and without that by what follows
- * in the chain; HTTP/2 by `http` before these.
+ * The plugins for each protocol. A protocol without plugins is served by `other`, and without `other` by
+ * the rest of the chain; HTTP/2 without plugins by `http` first.
  */
 export interface DetectRoutes extends Partial<Record<DetectedProtocol, DetectHandlers>> {
-  /** For everything else, and for clients that wait for the server to speak first. */
+  /** For all other protocols, and for clients that wait for the server to send first. */
   other?: DetectHandlers;
 }
 
 /** Options of `detect`. */
 export interface DetectOptions {
   /**
-   * How long a client may say too little to tell its protocol, in milliseconds; then it is served by
-   * `other`. So long do clients wait that expect the server to speak first. Default 1,000.
+   * How long to wait for enough bytes to tell the protocol, in milliseconds; after that `other` serves
+   * the client. Clients of protocols in which the server sends first wait this long. Default 1,000.
    */
   timeoutMs?: number | undefined;
 }
@@ -43,16 +43,16 @@ export interface DetectOptions {
 const optionsSchema = z.strictObject({ timeoutMs: milliseconds().default(1000) });
 
 /**
- * Serves several protocols on one port, told by the client's first bytes: TLS, HTTP/1, HTTP/2, SSH.
+ * Serves several protocols on one port, by the client's first bytes: TLS, HTTP/1, HTTP/2, SSH.
  *
  * At most 32 bytes are looked at, and the plugin that is chosen reads them again. HTTP/1 is every
  * registered method, and every other one in capitals with a path. A client of a
- * protocol in which the server speaks first, such as SMTP, says nothing: after `timeoutMs` it is
- * served by `other`. SSH clients mostly speak at once; one that waits is served by `other` too. A plugin
- * that decides before a SYN is answered, such as `forward`, decides when the protocol is known: what it
- * refuses is reset.
+ * protocol in which the server sends first, such as SMTP, sends nothing: after `timeoutMs` `other`
+ * serves it. SSH clients mostly send at once; one that waits is served by `other` too. A plugin that
+ * decides before the SYN is answered, such as `forward`, decides here once the protocol is known, and
+ * a connection that it refuses is reset.
  *
- * @throws {TypeError} An option is not what it has to be, or there is no plugin.
+ * @throws {TypeError} An option is not valid, or there is no plugin.
  *
  * @example
  * ```ts
@@ -131,7 +131,7 @@ async function disposeOf(plugin: Plugin): Promise<void> {
   await plugin.dispose?.();
 }
 
-/** What was found, and the connection from its first byte on. */
+/** The protocol, and the connection from its first byte on. */
 interface Look {
   readonly protocol: DetectedProtocol | undefined;
   readonly socket: TcpSocket;
@@ -155,12 +155,12 @@ async function look({ socket, clock }: Context, timeoutMs: number): Promise<Look
   });
 }
 
-/** The connection on which somebody already reads. */
+/** A socket that starts with the result of a read that is still pending. */
 function afterPending(
   socket: TcpSocket,
   pending: Promise<Uint8Array<ArrayBuffer> | undefined>,
 ): TcpSocket {
-  pending.catch(() => {}); // the reader is told, where there is one
+  pending.catch(() => {}); // reported to the reader, if there is one
   let first: typeof pending | undefined = pending;
   return deriveSocket(socket, {
     readChunk: () => {

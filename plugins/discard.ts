@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 
-/** Options of {@link discard}: nothing. */
+/** Options of {@link discard}: none. */
 export type DiscardOptions = Record<string, never>;
 
 /**

@@ -18,19 +18,19 @@ export type { DnsRecords };
 /** Options of `dns`. */
 export interface DnsOptions {
   /**
-   * What is known here: an address, several, or records by kind. `"*.example"` stands for every
-   * name below that has no records.
+   * Names that the server answers for: an address, several, or records by type. `"*.example"` matches
+   * every name below `example` that has no records of its own.
    */
   names?: Record<string, string | string[] | DnsRecords> | undefined;
-  /** Names at or below these that `names` does not have do not exist. Default: none. */
+  /** Zones: names in them that are not in `names` do not exist (NXDOMAIN). Default: none. */
   zones?: string[] | undefined;
-  /** Servers that are asked for everything else, in this order: `"9.9.9.9"`, `"[::1]:5353"`. */
+  /** Servers that other queries are forwarded to, in this order: `"9.9.9.9"`, `"[::1]:5353"`. */
   upstreams?: string[] | undefined;
-  /** Seconds that clients may keep an answer; default 60. */
+  /** TTL of answers, in seconds. Default 60. */
   ttl?: number | undefined;
-  /** How long each upstream may take, in milliseconds; default 2000. */
+  /** Timeout of each upstream, in milliseconds. Default 2000. */
   timeoutMs?: number | undefined;
-  /** Queries that wait for upstreams at the same time, at most; default 1000. */
+  /** Most queries that wait for upstreams at the same time. Default 1000. */
   maxQueries?: number | undefined;
 }
 

@@ -7,14 +7,14 @@ import { z } from "zod";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import { isSimpleService } from "./shared/simple_services.ts";
 
-/** Options of {@link echo}: nothing. */
+/** Options of {@link echo}: none. */
 export type EchoOptions = Record<string, never>;
 
 /**
  * Sends back what it receives, over TCP and UDP (RFC 862).
  *
- * A connection ends when the peer has nothing more to send. Datagrams from the ports of other simple
- * services are not answered, lest the two go on for ever.
+ * A connection ends when the peer closes its side. Datagrams from the ports of other simple services
+ * are not answered: the two would answer each other for ever.
  *
  * @example
  * ```ts

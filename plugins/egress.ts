@@ -1,5 +1,5 @@
 /**
- * Leads everything on to where it was going.
+ * Forwards connections and flows to their original destination.
  *
  * @module
  */
@@ -22,27 +22,27 @@ import { relayTo } from "./shared/upstream.ts";
 /** Options of `egress`. */
 export interface EgressOptions {
   /**
-   * Addresses and subnets that may be reached although they are denied: loopback, link-local,
-   * multicast and metadata addresses are by default. The longest prefix decides.
+   * Exceptions from the denied addresses and subnets: loopback, link-local, multicast and metadata
+   * addresses are denied by default. The longest prefix decides.
    */
   allow?: readonly string[] | undefined;
-  /** Addresses and subnets that may not be reached, beside those that may not by default. */
+  /** Addresses and subnets to deny, in addition to those denied by default. */
   deny?: readonly string[] | undefined;
-  /** How long a target may take to answer, in milliseconds. Default 10 000. */
+  /** Timeout of a connection attempt, in milliseconds. Default 10,000. */
   connectTimeoutMs?: number | undefined;
   /**
    * Milliseconds without a byte in either direction after which both sides of a TCP connection are
-   * reset (default: never), and after which a UDP flow is forgotten (default 60 000).
+   * reset (default: never), and after which a UDP flow ends (default 60,000).
    */
   idleTimeoutMs?: number | undefined;
   /**
-   * Milliseconds without a word from a target after which the host asks whether it is still there, and
-   * ends the connection where it is not; 0: never. Default two hours.
+   * Idle time before the host sends a keep-alive probe to the target, in milliseconds; a target that does
+   * not answer ends the connection. 0: no probes. Default two hours.
    */
   keepAliveMs?: number | undefined;
   /**
-   * TCP connections, attempts included, and UDP flows at once; when there are as many the client that
-   * has the most makes room for others. Default 16 384.
+   * Most TCP connections, attempts included, and UDP flows at the same time; at the limit, the client
+   * that has the most makes room for others. Default 16,384.
    */
   maxConnections?: number | undefined;
 }
@@ -59,9 +59,8 @@ const optionsSchema = z.strictObject({
 type CheckedOptions = z.output<typeof optionsSchema>;
 
 /**
- * Makes the `egress` plugin of ways out. The target of a TCP connection is connected to before the
- * SYN is answered: one that refuses is a refused connection, one that says nothing is answered by
- * nothing.
+ * Makes the `egress` plugin, which connects through `host`. It connects to the target before it answers
+ * the SYN: if the target refuses, so does the plugin; if the target does not answer, nor does the plugin.
  */
 export function egressThrough(host: HostDialer): PluginFactory<EgressOptions> {
   return definePlugin({
@@ -79,7 +78,7 @@ export function egressThrough(host: HostDialer): PluginFactory<EgressOptions> {
   });
 }
 
-/** Everything that goes out through one plugin. */
+/** The connections and flows of one plugin. */
 class EgressProxy {
   readonly #host: HostDialer;
   readonly #options: CheckedOptions;
@@ -111,7 +110,7 @@ class EgressProxy {
       );
       return relayTo(upstream, signal, { idleTimeoutMs });
     } catch (error) {
-      // Silence is answered by silence: the client's own patience decides.
+      // The client's own timeout decides, as it would without this proxy.
       if (!isTimeout(error)) throw error;
       log.info("target did not answer", {
         remote: formatHostPort(remote),
@@ -144,14 +143,17 @@ class EgressProxy {
     }
   }
 
-  /** Throws where a target may not be reached, or not now. */
+  /** @throws {TcpError} The target is denied, or there are too many connections. */
   #check(transport: "tcp" | "udp", target: HostPort): void {
     if (!this.#mayReach(transport, target)) {
-      throw new TcpError("CONNECTION_REFUSED", `${formatHostPort(target)} may not be reached`);
+      throw new TcpError(
+        "CONNECTION_REFUSED",
+        `connections to ${formatHostPort(target)} are denied`,
+      );
     }
   }
 
-  /** A target that leads back here would be connected to from here again, and each of those again. */
+  /** A target that leads back here would be an endless loop. */
   #mayReach(transport: "tcp" | "udp", target: HostPort): boolean {
     return this.#filter.allows(target.hostname) &&
       this.#host.leadsBack?.(transport, target) === undefined;

@@ -1,5 +1,5 @@
 /**
- * Forwards a port to targets outside of the stack.
+ * Forwards a port to targets outside the stack.
  *
  * @module
  */
@@ -26,9 +26,9 @@ import { relayTo } from "./shared/upstream.ts";
 export type { ForwardOptions, HealthCheckOptions } from "./forward/options.ts";
 
 /**
- * Makes the `forward` plugin of ways to connect. A TCP target is connected to before the SYN is
- * answered; where it cannot be the next one is tried, and when none can be the connection is
- * refused. After that bytes are relayed both ways, a half-close of either side and a reset too.
+ * Makes the `forward` plugin, which connects through `host`. It connects to a TCP target before it
+ * answers the SYN; if that fails, it tries the next target, and refuses the connection when all have
+ * failed. After that it relays bytes, half-closes and resets in both directions.
  */
 export function forwardThrough(host: HostDialer): PluginFactory<ForwardOptions> {
   return definePlugin({
@@ -46,7 +46,7 @@ function forwardTo(
   const rules = { ...options, retryAfterMs: healthCheck ? undefined : options.retryAfterMs };
   const targets = to.map((address) => new Target(address, rules, maxConnections));
   const balancer = new Balancer(targets, balance);
-  // A target that awaits a header is told that the check speaks for nobody.
+  // LOCAL or UNKNOWN: a health check has no client.
   const local = proxyProtocol && formatProxyHeader({ version: proxyProtocol });
   const guard = new LoopGuard(leadsBack);
   const dialFor = (arrival: Arrival): Dial => async (target, signal, dialOptions) => {
@@ -101,7 +101,7 @@ async function connect(
 ): Promise<Duplex> {
   let failure: unknown = new TcpError(
     "CONNECTION_REFUSED",
-    "every target has as many connections as it may have",
+    "every target is at its limit of connections",
   );
   for (const target of balancer.candidates(clock.now(), hostname)) {
     try {

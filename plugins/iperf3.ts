@@ -15,19 +15,19 @@ import { withTimeout } from "./shared/with_timeout.ts";
 /** Options of {@link iperf3}. */
 export interface Iperf3Options {
   /**
-   * Seconds that a test may take; after them it is ended, for the next client; at most 86,400.
+   * Longest duration of a test, in seconds, at most 86,400; after that it is ended for the next client.
    * Default 3600.
    */
   maxSeconds?: number | undefined;
 }
 
-/** What a client may take to say who it is, in milliseconds. */
+/** Time limit for a connection's cookie, in milliseconds. */
 const COOKIE_MS = 10_000;
 
 /**
  * Measures TCP with `iperf3 --client`: up, down (`-R`), both at once (`--bidir`), with up to 128
- * connections (`-P`). One port carries the control and the data connections. One test runs at a
- * time, other clients are told that the server is busy.
+ * connections (`-P`). Control and data connections use the same port. One test runs at a time; other
+ * clients get the answer that the server is busy.
  *
  * @example
  * ```ts tun
@@ -47,7 +47,7 @@ export const iperf3: PluginFactory<Iperf3Options> = definePlugin({
   },
 });
 
-/** One port. */
+/** The server of one plugin. */
 class Server {
   readonly #maxMs: number;
   #running: Test | undefined;
@@ -57,7 +57,7 @@ class Server {
     this.#maxMs = maxMs;
   }
 
-  /** Every connection begins with the cookie of its test. */
+  /** Every connection starts with the cookie of its test. */
   async serve(c: Context): Promise<void> {
     const order = this.#connections++;
     const channel = new Channel(c.socket);
@@ -75,7 +75,7 @@ class Server {
   }
 }
 
-/** Gives up on who says nothing. */
+/** `undefined`: the client has sent no cookie in time, or has gone. */
 async function readCookie(c: Context, channel: Channel): Promise<string | undefined> {
   try {
     return await withTimeout(

@@ -31,17 +31,17 @@ import {
 
 /** Options of `socks5`. */
 export interface Socks5Options extends OutboundOptions {
-  /** Passwords by name; without them everybody is let in. */
+  /** Passwords by user name (RFC 1929). Default: no authentication. */
   users?: Readonly<Record<string, string>> | undefined;
-  /** How long a client may take until it has asked for a target, in milliseconds. Default 10,000. */
+  /** Time limit for the client's request, in milliseconds. Default 10,000. */
   handshakeTimeoutMs?: number | undefined;
-  /** What `UDP ASSOCIATE` gives; `false` answers it with "command not supported". */
+  /** Limits of `UDP ASSOCIATE`; `false`: it is answered with "command not supported". */
   udp?: Socks5UdpOptions | false | undefined;
 }
 
-/** Bounds of one client's datagrams. */
+/** Limits of one client's datagrams. */
 export interface Socks5UdpOptions {
-  /** Targets at once; one more takes the place of the one that was quiet for longest. Default 64. */
+  /** Most targets at the same time; one more replaces the one idle for longest. Default 64. */
   maxTargets?: number | undefined;
   /** Milliseconds without a datagram after which a target's socket is closed. Default 60,000. */
   idleTimeoutMs?: number | undefined;
@@ -59,7 +59,7 @@ const udpSchema = z.strictObject({
   idleTimeoutMs: milliseconds().default(60_000),
 });
 
-/** Makes the `socks5` plugin of a way to connect. */
+/** Makes the `socks5` plugin, which connects through `host`. */
 export function socks5Through(host: HostNetwork): PluginFactory<Socks5Options> {
   return definePlugin({
     name: "socks5",
@@ -84,13 +84,13 @@ export function socks5Through(host: HostNetwork): PluginFactory<Socks5Options> {
 
 async function serve(c: Context, settings: Settings): Promise<void> {
   const { socket, log } = c;
-  let request: Granted | undefined;
+  let request: AcceptedRequest | undefined;
   try {
     request = await withTimeout(
       c.clock,
       settings.handshakeTimeoutMs,
       () => socket.abort(),
-      () => readGranted(socket, settings),
+      () => readAcceptedRequest(socket, settings),
     );
   } catch (error) {
     return log.debug("socks5: no request", { reason: messageOf(error) });
@@ -101,12 +101,15 @@ async function serve(c: Context, settings: Settings): Promise<void> {
   else await associate(c, target, settings);
 }
 
-/** A request that has a chance. */
-type Granted = Request & { readonly target: HostPort };
+/** A request that is not refused yet. */
+type AcceptedRequest = Request & { readonly target: HostPort };
 
-/** What a client that may ask asks for; `undefined`: it has been told why it does not get it. */
-async function readGranted(socket: TcpSocket, settings: Settings): Promise<Granted | undefined> {
-  if (!await letIn(socket, settings.users)) return undefined;
+/** The request of an authenticated client; `undefined`: it was refused. */
+async function readAcceptedRequest(
+  socket: TcpSocket,
+  settings: Settings,
+): Promise<AcceptedRequest | undefined> {
+  if (!await negotiate(socket, settings.users)) return undefined;
   const request = await readRequest(socket);
   if (!request) return undefined;
   const { command, target } = request;
@@ -120,7 +123,7 @@ async function readGranted(socket: TcpSocket, settings: Settings): Promise<Grant
 }
 
 /** RFC 1928 3. */
-async function letIn(socket: TcpSocket, users: Settings["users"]): Promise<boolean> {
+async function negotiate(socket: TcpSocket, users: Settings["users"]): Promise<boolean> {
   const [version] = await readPart(socket, 1);
   if (version !== VERSION) return false;
   const offered = await readCounted(socket);
@@ -162,7 +165,7 @@ async function associate(c: Context, claimed: HostPort, settings: Settings): Pro
     return void await socket.write(replyOf(REPLY.GENERAL_FAILURE));
   }
   try {
-    // Nothing else would tell that a client has gone without a word.
+    // Keep-alive is the only sign of a client that vanished.
     socket.setKeepAlive(true);
     await socket.write(replyOf(REPLY.SUCCEEDED, association.addr));
     const ignored = new Uint8Array(256);

@@ -1,5 +1,5 @@
 /**
- * A TCP connection of the host's kernel, seen as the stack's own are.
+ * TCP connections of the host's kernel, with the interface of the stack's own.
  *
  * @module
  */
@@ -10,20 +10,20 @@ import { DEFAULT_KEEP_ALIVE_MS, possibleKeepAlive } from "../../plugins/shared/d
 import type { Duplex } from "../../plugins/shared/relay.ts";
 import { DESCRIPTOR_ADVICE } from "./descriptors.ts";
 
-/** How long a closed connection still takes, and discards, what the peer sends, in milliseconds. */
+/** How long a closed connection still receives and discards data of the peer, in milliseconds. */
 const LINGER_MS = 2000;
 
-/** How a socket is held. */
+/** Options of a {@link HostConnection}. */
 export interface HostConnectionOptions {
-  /** How long a closed connection still takes what the peer sends; default 2000. */
+  /** How long a closed connection still receives data of the peer, in milliseconds. Default 2000. */
   readonly lingerMs?: number | undefined;
   /** As in `DialOptions`; default two hours. */
   readonly keepAliveMs?: number | undefined;
 }
 
 /**
- * A `node:net` socket, which has to be made with `allowHalfOpen`, read and written by promises.
- * Reads ahead by one chunk of the runtime's at most.
+ * A `node:net` socket with promises; the socket has to be created with `allowHalfOpen`. Reads ahead by at
+ * most one chunk of the runtime.
  */
 export class HostConnection implements Duplex {
   /** Resolves when both directions have ended; rejects when the connection broke or was aborted. */
@@ -32,12 +32,12 @@ export class HostConnection implements Duplex {
   readonly #lingerMs: number;
   #failure: Error | undefined;
   #ended = false;
-  /** Came and was not read yet. */
+  /** Received and not read yet. */
   #waiting: Uint8Array[] = [];
-  /** Lets a `read()` that waits look again. */
+  /** Wakes a waiting `read()`. */
   #wakeReader: (() => void) | undefined;
 
-  /** Takes `socket` over: nobody else may read it. */
+  /** Takes over `socket`: nobody else may read it. */
   constructor(socket: Socket, options: HostConnectionOptions = {}) {
     const { lingerMs = LINGER_MS, keepAliveMs = DEFAULT_KEEP_ALIVE_MS } = options;
     this.#socket = socket;
@@ -47,7 +47,7 @@ export class HostConnection implements Duplex {
     });
     this.closed.catch(() => {});
     socket.setNoDelay(true);
-    // A peer that has gone without a word would keep both halves of a relay for ever.
+    // A peer that vanished would keep both connections of a relay open for ever.
     if (keepAliveMs > 0) socket.setKeepAlive(true, possibleKeepAlive(keepAliveMs));
     socket.on("data", (chunk: Uint8Array) => this.#take(chunk));
     socket.on("end", () => this.#end());
@@ -73,7 +73,7 @@ export class HostConnection implements Duplex {
   }
 
   /**
-   * Resolves with `p.byteLength` once the kernel took all of it; until then `p` must not be changed.
+   * Resolves with `p.byteLength` once the kernel has accepted all of it; until then `p` must not be changed.
    *
    * @throws {TcpError} The connection broke.
    */
@@ -98,9 +98,9 @@ export class HostConnection implements Duplex {
   }
 
   /**
-   * No more reading and no more writing; what was written is still delivered. The kernel would
-   * throw that away if something came that nobody reads (RFC 2525 2.17): so it is read and
-   * discarded until the peer's FIN, for two seconds at most.
+   * Ends reading and writing; data already written is still delivered. Unread data from the peer would make
+   * the kernel reset the connection (RFC 2525 2.17), so it is read and discarded until the peer's FIN, for at
+   * most two seconds.
    */
   close(): void {
     const socket = this.#socket;
@@ -132,7 +132,7 @@ export class HostConnection implements Duplex {
   #give(p: Uint8Array): number {
     const chunk = this.#waiting[0]!;
     const size = Math.min(p.byteLength, chunk.byteLength);
-    // An array whose buffer was transferred meanwhile takes nothing, not even an empty set().
+    // A detached array throws even on an empty set().
     if (size > 0) p.set(size < chunk.byteLength ? chunk.subarray(0, size) : chunk);
     if (size < chunk.byteLength) this.#waiting[0] = chunk.subarray(size);
     else this.#waiting.shift();
@@ -174,13 +174,13 @@ const CODES: Readonly<Record<string, TcpErrorCode>> = {
   EAI_AGAIN: "INVALID_ADDRESS",
 };
 
-/** The kernel's error with the code that the stack's own errors have. */
+/** Converts an error of the kernel to a {@link TcpError} with the matching code, if there is one. */
 export function hostError(error: Error & { code?: string }): Error {
   const code = CODES[error.code ?? ""];
   return code ? new TcpError(code, textOf(error), { cause: error }) : error;
 }
 
-/** How to raise the limit is worth more than the kernel's own words. */
+/** For a lack of descriptors, how to raise the limit. */
 function textOf({ code, message }: Error & { code?: string }): string {
   return code === "EMFILE" || code === "ENFILE" ? `${code}: ${DESCRIPTOR_ADVICE[code]}` : message;
 }

@@ -1,17 +1,17 @@
 /**
- * Datagrams that came and were not received yet.
+ * The receive queue of a UDP socket.
  *
  * @module
  */
 
-/** Bytes that wait, at most; what comes then is dropped. */
+/** Most bytes in the queue; further datagrams are dropped. */
 const MAX_BYTES = 1 << 20;
-/** Datagrams that wait, at most: empty ones count as well. */
+/** Most datagrams in the queue, empty ones included. */
 const MAX_DATAGRAMS = 1024;
 
-/** A bounded queue with one receiver. */
+/** A bounded queue for one receiver. */
 export class DatagramInbox {
-  /** Datagrams that were dropped because nobody received those before them. */
+  /** Datagrams dropped because the queue was full. */
   dropped = 0;
   #waiting: Uint8Array<ArrayBuffer>[] = [];
   #bytes = 0;
@@ -19,7 +19,7 @@ export class DatagramInbox {
   #failure: Error | undefined;
   #ended = false;
 
-  /** Keeps a copy: a small datagram must not keep the runtime's whole receive buffer. */
+  /** Adds a copy: a small datagram must not keep the whole receive buffer of the runtime alive. */
   put(datagram: Uint8Array): void {
     if (this.#ended) return;
     const isFull = this.#waiting.length >= MAX_DATAGRAMS ||
@@ -33,7 +33,7 @@ export class DatagramInbox {
   /**
    * The next datagram; `null` at the end.
    *
-   * @throws The failure that it has ended with.
+   * @throws The error that {@link end} was called with.
    */
   async receive(): Promise<Uint8Array<ArrayBuffer> | null> {
     for (;;) {
@@ -48,7 +48,7 @@ export class DatagramInbox {
     }
   }
 
-  /** Nothing comes any more; what waits can still be received. */
+  /** Ends the queue; queued datagrams can still be received. */
   end(failure?: Error): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -56,7 +56,7 @@ export class DatagramInbox {
     this.#wakeUp();
   }
 
-  /** Ends it and throws away what waits. */
+  /** Ends the queue and drops its datagrams. */
   discard(): void {
     this.#waiting = [];
     this.#bytes = 0;

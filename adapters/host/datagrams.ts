@@ -1,5 +1,5 @@
 /**
- * UDP through the host's kernel.
+ * UDP sockets of the host's kernel.
  *
  * @module
  */
@@ -13,22 +13,22 @@ import type { DatagramChannel } from "../../plugins/shared/host_network.ts";
 import { hostError } from "./connection.ts";
 import { DatagramInbox } from "./datagram_inbox.ts";
 
-/** Data that fits into a datagram of either family. */
+/** Largest payload of a datagram of either family. */
 const MAX_DATAGRAM = 65_507;
 
-/** A socket of the host that speaks with one address; what others send to it is dropped. */
+/** A UDP socket of the host for one remote address; datagrams from other addresses are dropped. */
 export class HostDatagrams implements DatagramChannel {
   readonly #socket: Socket;
   readonly #inbox = new DatagramInbox();
   #closed = false;
 
-  /** Takes a connected socket over. */
+  /** Takes over a connected socket. */
   constructor(socket: Socket) {
     this.#socket = socket;
     const { address, port } = socket.remoteAddress();
     const remote = IpAddress.parse(withoutZone(address));
     socket.on("message", (datagram: Uint8Array, from: RemoteInfo) => {
-      // A runtime may leave it to the program to look who it is.
+      // Not every runtime filters by the connected address.
       const isPeer = from.port === port &&
         remote?.equals(IpAddress.parse(withoutZone(from.address)) ?? IpAddress.ANY_V4);
       if (isPeer) this.#inbox.put(datagram);
@@ -37,7 +37,7 @@ export class HostDatagrams implements DatagramChannel {
     socket.on("close", () => this.#inbox.end());
   }
 
-  /** Datagrams that were dropped because nobody received those before them; a megabyte waits. */
+  /** Datagrams dropped because the queue of 1 MiB was full. */
   get dropped(): number {
     return this.#inbox.dropped;
   }
@@ -45,16 +45,16 @@ export class HostDatagrams implements DatagramChannel {
   /**
    * The next datagram; `null` once it is closed.
    *
-   * @throws {TcpError} The kernel says that nobody is there.
+   * @throws {TcpError} The kernel reports that nobody is there.
    */
   receive(): Promise<Uint8Array<ArrayBuffer> | null> {
     return this.#inbox.receive();
   }
 
   /**
-   * Resolves with its length once the kernel has taken it.
+   * Resolves with its length once the kernel has accepted it.
    *
-   * @throws {TcpError} It was closed, or the kernel does not take it.
+   * @throws {TcpError} The socket was closed, or the kernel refuses the datagram.
    */
   send(datagram: Uint8Array): Promise<number> {
     return new Promise((resolve, reject) => {
@@ -66,13 +66,13 @@ export class HostDatagrams implements DatagramChannel {
     });
   }
 
-  /** Nobody there, or no way: that ends it, as an ICMP error does where the kernel tells of these. */
+  /** Port or host unreachable ends the socket, as an ICMP error does where the kernel reports it. */
   #fail(error: Error): Error {
     if (flowRefusalOf(error) !== undefined) this.#inbox.end(error);
     return error;
   }
 
-  /** Takes and gives no more. */
+  /** Closes the socket. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -82,7 +82,7 @@ export class HostDatagrams implements DatagramChannel {
 }
 
 /**
- * Makes a socket of the host for datagrams to and from one address; a name is looked up once.
+ * Opens a UDP socket of the host for one remote address; a name is looked up once.
  *
  * @throws {TcpError} There is no such address or name, or `signal` was aborted.
  */
@@ -112,12 +112,12 @@ export async function dialHostDatagrams(
   return new HostDatagrams(socket);
 }
 
-/** Deno gives most of the kernel's errors the code `UNKNOWN`; what is not too long has no way to go. */
+/** Deno reports most errors of the kernel as `UNKNOWN`: unless the datagram is too long, there is no route. */
 function sendError(error: Error & { code?: string }, length: number): Error {
   return error.code === "UNKNOWN" && length <= MAX_DATAGRAM ? unreachable(error) : hostError(error);
 }
 
-/** Connecting a UDP socket asks for a route, no more; Bun does not say which error came of it. */
+/** Connecting a UDP socket only looks up a route; Bun does not report the code of the error. */
 function unreachable(error: Error): Error {
   const known = hostError(error);
   if (known instanceof TcpError) return known;

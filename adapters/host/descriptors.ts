@@ -1,5 +1,5 @@
 /**
- * File descriptors of this process: what is to be had, and listeners for which there was none.
+ * Lack of file descriptors: how to detect it, and listeners that recover from it.
  *
  * @module
  */
@@ -7,16 +7,16 @@ import { closeSync, openSync } from "node:fs";
 import type { Server } from "node:net";
 import type { Logger } from "../../core/api/environment.ts";
 
-/** Why no file can be opened by this process at the moment. */
+/** Why this process cannot open a file at the moment. */
 export type DescriptorFault = "EMFILE" | "ENFILE";
 
-/** What to do about it. */
+/** Advice for the log. */
 export const DESCRIPTOR_ADVICE: Readonly<Record<DescriptorFault, string>> = {
-  EMFILE: "this process has as many open files as it may; raise its limit (ulimit -n)",
-  ENFILE: "this machine has as many open files as it may; raise fs.file-max",
+  EMFILE: "this process has reached its limit of open files; raise it (ulimit -n)",
+  ENFILE: "this machine has reached its limit of open files; raise fs.file-max",
 };
 
-/** Whether this process can open a file at the moment; if not, why. */
+/** Why this process cannot open a file at the moment; `undefined`: it can. */
 export function descriptorFault(): DescriptorFault | undefined {
   try {
     closeSync(openSync("/dev/null", "r"));
@@ -28,17 +28,17 @@ export function descriptorFault(): DescriptorFault | undefined {
 }
 
 const CHECK_MS = 1000;
-/** Connections that come and go make it go up and down: one line a minute says enough. */
+/** The state may change with every connection, so there is at most one line per minute. */
 const LOG_MS = 60_000;
 
 declare const Deno: unknown;
 
-/** What {@link keepAccepting} needs to know and do, for tests. */
+/** Options of {@link keepAccepting}. */
 export interface AcceptWatchOptions {
   readonly log: Logger;
-  /** What listens, for the log. */
+  /** Name of the listener, for the log. */
   readonly name: string;
-  /** Closes the listener and opens it again; called where accepting cannot be resumed otherwise. */
+  /** Closes and reopens the listener; called if accepting cannot be resumed otherwise. */
   readonly reopen?: (() => void) | undefined;
   /** For tests. */
   readonly fault?: (() => DescriptorFault | undefined) | undefined;
@@ -47,9 +47,9 @@ export interface AcceptWatchOptions {
 }
 
 /**
- * Says that connections cannot be accepted for want of file descriptors, which a server of
- * `node:net` keeps to itself on both runtimes, and makes it accept again: on Deno it never would,
- * because an accept() that fails leaves nobody waiting for the next connection. Ends with the server.
+ * Logs when connections cannot be accepted for lack of file descriptors, which a `node:net` server reports
+ * on neither runtime, and resumes accepting: on Deno a failed accept() is never repeated. Stops with the
+ * server.
  */
 export function keepAccepting(server: Server, options: AcceptWatchOptions): void {
   const { log, name, reopen, fault = descriptorFault, checkMs = CHECK_MS } = options;
@@ -80,7 +80,7 @@ export function keepAccepting(server: Server, options: AcceptWatchOptions): void
   server.on("connection", () => {
     if (isQueued) return;
     isQueued = true;
-    // The connections that were accepted before accept() failed are announced first.
+    // Connections accepted before accept() failed are reported first.
     setImmediate(() => {
       isQueued = false;
       if (seen === undefined && fault() !== undefined) check();
@@ -89,10 +89,10 @@ export function keepAccepting(server: Server, options: AcceptWatchOptions): void
   server.once("close", () => clearInterval(timer));
 }
 
-/** Makes Deno look for connections; false: it cannot be made to. */
+/** Makes Deno accept again; false: that is not possible. */
 function resumeAccepting(server: Server): boolean {
   if (typeof Deno === "undefined") return true;
-  // listen() on what listens does nothing but that.
+  // On a listening handle, listen() only restarts accepting.
   const { _handle } = server as { _handle?: { listen?: (backlog: number) => number } };
   return _handle?.listen?.(511) === 0;
 }

@@ -1,5 +1,5 @@
 /**
- * Connections to TCP addresses of the host and of what it reaches, and to its Unix sockets.
+ * TCP and Unix connections through the host's kernel.
  *
  * @module
  */
@@ -28,13 +28,13 @@ export function dialHost(
     };
     const fail = (error: Error & { code?: string }) => {
       signal?.removeEventListener("abort", giveUp);
-      // Bun says that the target has refused where it had no descriptor for the socket.
+      // Without a descriptor for the socket, Bun reports ECONNREFUSED.
       const fault = error.code === "ECONNREFUSED" ? descriptorFault() : undefined;
       reject(hostError(fault ? Object.assign(error, { code: fault }) : error));
     };
     signal?.addEventListener("abort", giveUp);
     socket.once("error", fail);
-    // A second error, as of an attempt that was given up, would have nobody to tell and end the process.
+    // An unhandled second error, such as that of a cancelled attempt, would end the process.
     socket.on("error", () => {});
     socket.once("connect", () => {
       signal?.removeEventListener("abort", giveUp);

@@ -1,27 +1,27 @@
 /**
- * Faults of the machine that every client may meet, such as a lack of file descriptors.
+ * A rate-limited log of local faults that any client may trigger, such as a lack of file descriptors.
  *
  * @module
  */
 import type { Logger } from "../../core/api/environment.ts";
 
-/** One line a minute says enough. */
+/** At most one line per minute. */
 const INTERVAL_MS = 60_000;
 
-/** Logs faults, and how many were not logged. */
+/** Logs faults, with the number of those not logged. */
 export class FaultLog {
   readonly #message: string;
   readonly #now: () => number;
   #loggedAt = -Infinity;
   #unlogged = 0;
 
-  /** `message` is what the lines say. */
+  /** `message` is the message of the lines. */
   constructor(message: string, now: () => number = () => performance.now()) {
     this.#message = message;
     this.#now = now;
   }
 
-  /** One more; `log` is the log of whoever met it. */
+  /** Adds a fault; `log` is the log of the connection that it happened on. */
   add(error: Error, log: Logger | undefined): void {
     if (log === undefined || this.#now() - this.#loggedAt < INTERVAL_MS) {
       this.#unlogged++;

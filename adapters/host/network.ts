@@ -1,5 +1,5 @@
 /**
- * The host's resolver, its TCP connections and its UDP sockets, for plugins.
+ * The host's network, for plugins.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { dialHostDatagrams } from "./datagrams.ts";
 import { dialHost } from "./dial.ts";
 import { leadsBack } from "./way_back.ts";
 
-/** Names as the host resolves them, `/etc/hosts` included; the rest through its kernel. */
+/** The host's resolver, `/etc/hosts` included, and the sockets of its kernel. */
 export const hostNetwork: HostNetwork = {
   async resolve(hostname) {
     const found = await lookup(hostname, { all: true, verbatim: true });

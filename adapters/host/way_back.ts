@@ -1,6 +1,6 @@
 /**
- * Ways from the host's kernel back into a stack of this process: what is sent there comes in again, and
- * would be sent out again, and again.
+ * Addresses of the host that lead back into a stack of this process. Connecting to them would be an endless
+ * loop.
  *
  * @module
  */
@@ -8,28 +8,28 @@ import { networkInterfaces } from "node:os";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 
-/** Whether the kernel leads packets to an address into a device. */
+/** Whether the kernel routes packets for an address to a device. */
 export type LeadsInto = (address: IpAddress) => boolean;
 
-/** Devices of this process: more than one or two there are hardly. */
+/** Devices of this process; rarely more than two. */
 const devices = new Set<LeadsInto>();
-/** Ports of the host that lead into a stack: `tcp` or `udp`, place, and where they lead. */
+/** Published ports of the host, by transport and address, and the addresses in a stack that they lead to. */
 const ports = new Map<string, HostPort>();
 
-/** Packets that the kernel leads into this device come to a stack here. Returns what forgets it. */
+/** Registers a device of a stack in this process. Returns the function that removes it. */
 export function addDevice(leadsInto: LeadsInto): () => void {
   devices.add(leadsInto);
   return () => void devices.delete(leadsInto);
 }
 
-/** What comes to this port of the host comes to a stack here. Returns what forgets it. */
+/** Registers a port of the host that leads into a stack here. Returns the function that removes it. */
 export function addPort(transport: "tcp" | "udp", at: HostPort, to: HostPort): () => void {
   const key = keyOf(transport, at);
   ports.set(key, to);
   return () => void ports.delete(key);
 }
 
-/** Where in a stack what is sent to `target` would come in; `undefined`: nowhere that could be seen. */
+/** The address in a stack that `target` leads to; `undefined`: none, as far as is known. */
 export function leadsBack(transport: "tcp" | "udp", target: HostPort): HostPort | undefined {
   if (isLocalhost(target.hostname)) {
     return leadsBack(transport, { ...target, hostname: "127.0.0.1" }) ??
@@ -51,7 +51,7 @@ function anyAddressPort(
   { port }: HostPort,
   address: IpAddress,
 ): HostPort | undefined {
-  // A socket that is bound to :: takes IPv4 as well.
+  // A socket bound to :: accepts IPv4 as well.
   const wildcards = address.isV4 ? ["0.0.0.0", "::"] : ["::"];
   const found = wildcards.map((hostname) => ports.get(keyOf(transport, { hostname, port })))
     .find((to) => to !== undefined);
@@ -65,7 +65,7 @@ function isHosts(address: IpAddress): boolean {
     );
 }
 
-/** RFC 6761 6.3: it needs no resolver. */
+/** RFC 6761 6.3: localhost names need no resolver. */
 function isLocalhost(hostname: string): boolean {
   return /^(?:.+\.)?localhost\.?$/i.test(hostname);
 }

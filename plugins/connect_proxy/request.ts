@@ -7,22 +7,22 @@ import { type HostPort, parseHostPort } from "../../core/api/host_port.ts";
 import type { TcpSocket } from "../../core/api/types.ts";
 import { MAX_EMPTY_LINES } from "../shared/empty_lines.ts";
 
-/** Bytes of a head, at most. */
+/** Largest head, in bytes. */
 const MAX_HEAD = 16 * 1024;
 
-/** What a client asks for. */
+/** A client's request. */
 export interface ConnectRequest {
   readonly target: HostPort;
-  /** The name and the password that it shows (RFC 7617), if it does. */
+  /** User name and password (RFC 7617), if it has any. */
   readonly credentials: { readonly name: string; readonly password: string } | undefined;
-  /** What it has sent behind the head: for the target. */
+  /** Bytes after the head, which belong to the target. */
   readonly rest: Uint8Array<ArrayBuffer>;
 }
 
-/** The status of a response that ends the connection. */
+/** Status code of a response that ends the connection. */
 export type ConnectRefusal = 400 | 403 | 405 | 407 | 431 | 502 | 504 | 505;
 
-/** Reads one; a number says why it is refused, `undefined` that the client ended without one. */
+/** Reads the request. A number: the status to refuse it with. `undefined`: the client closed without one. */
 export async function readConnectRequest(
   socket: TcpSocket,
 ): Promise<ConnectRequest | ConnectRefusal | undefined> {
@@ -44,14 +44,14 @@ export async function readConnectRequest(
   }
 }
 
-/** Bytes of the empty lines before the request line, which are read over (RFC 9112 2.2). */
+/** Length of the empty lines before the request line, which are ignored (RFC 9112 2.2). */
 function skipped(bytes: Uint8Array): number {
   let at = 0;
   while (at < 2 * MAX_EMPTY_LINES && bytes[at] === 13 && bytes[at + 1] === 10) at += 2;
   return at;
 }
 
-/** Where the bytes behind the empty line begin; `undefined`: it has not come yet. */
+/** Index after the empty line that ends the head; `undefined`: it has not arrived yet. */
 function endOfHead(bytes: Uint8Array, from: number): number | undefined {
   for (let at = bytes.indexOf(13, from); at >= 0; at = bytes.indexOf(13, at + 1)) {
     if (bytes[at + 1] === 10 && bytes[at + 2] === 13 && bytes[at + 3] === 10) return at + 4;
@@ -73,7 +73,7 @@ function parse(head: string): Omit<ConnectRequest, "rest"> | ConnectRefusal {
   const fields = lines.map((text) => FIELD.exec(text));
   if (fields.includes(null)) return 400;
   if (method !== "CONNECT") return 405;
-  // A CONNECT has no content: what claims otherwise would be read in two ways.
+  // A CONNECT has no content; two servers could read one that claims to have any differently.
   const valuesOf = (name: string) =>
     fields.filter((field) => field![1]!.toLowerCase() === name).map((field) => field![2]!);
   // RFC 9112 3.2

@@ -9,8 +9,8 @@ const MAX_NAME = 255;
 const MAX_LABEL = 63;
 
 /**
- * A name as in a message, uncompressed, each byte as one character and ASCII letters in lower case
- * (RFC 4343), so that equal names are equal strings.
+ * A name in wire format, uncompressed, one character per byte and ASCII letters in lower case (RFC 4343),
+ * so that equal names are equal strings.
  */
 export type WireName = string;
 
@@ -20,13 +20,13 @@ export const ROOT: WireName = "\0";
 /** A name that was read from a message. */
 export interface ReadName {
   readonly name: WireName;
-  /** Where the message goes on behind it. */
+  /** Index after the name. */
   readonly end: number;
 }
 
 /**
- * Reads the name at `at`; pointers lead back only (RFC 1035 4.1.4). `undefined`: it is malformed or
- * too long.
+ * Reads the name at `at`; compression pointers may only point backwards (RFC 1035 4.1.4). `undefined`: it
+ * is malformed or too long.
  */
 export function readName(message: Uint8Array, at: number): ReadName | undefined {
   let name = "";
@@ -49,14 +49,14 @@ export function readName(message: Uint8Array, at: number): ReadName | undefined 
   return undefined;
 }
 
-/** An ASCII letter in lower case, anything else as it is (RFC 4343 3). */
+/** Converts an ASCII letter to lower case (RFC 4343 3). */
 export function lowerCase(byte: number): number {
   return byte >= 65 && byte <= 90 ? byte + 32 : byte;
 }
 
 /**
- * The name that is meant by `"host.example"` or `"host.example."`: printable ASCII without escapes.
- * `undefined`: none.
+ * Parses `"host.example"` or `"host.example."`: printable ASCII without escapes. `undefined`: it is not a
+ * name.
  */
 export function parseName(text: string): WireName | undefined {
   const dotted = text.replace(/\.$/, "").toLowerCase();
@@ -66,7 +66,7 @@ export function parseName(text: string): WireName | undefined {
   return name.length > MAX_NAME ? undefined : name;
 }
 
-/** For people, as master files have it (RFC 1035 5.1): `a\.b.example`, `\255.example`. */
+/** The name in the format of master files (RFC 1035 5.1): `a\.b.example`, `\255.example`. */
 export function formatName(name: WireName): string {
   const labels: string[] = [];
   for (let at = 0; at < name.length - 1; at += 1 + name.charCodeAt(at)) {
@@ -79,7 +79,7 @@ export function formatName(name: WireName): string {
   return labels.length === 0 ? "." : labels.join(".");
 }
 
-/** The names above one, from the nearest to the root. */
+/** The ancestors of a name, from its parent to the root. */
 export function* ancestorsOf(name: WireName): Generator<WireName> {
   for (let rest = name; rest !== ROOT;) {
     rest = rest.slice(1 + rest.charCodeAt(0));
@@ -87,12 +87,12 @@ export function* ancestorsOf(name: WireName): Generator<WireName> {
   }
 }
 
-/** Whether a name is a zone's or below it. */
+/** Whether a name is the apex of a zone or below it. */
 export function isIn(name: WireName, zone: WireName): boolean {
   return name === zone || [...ancestorsOf(name)].includes(zone);
 }
 
-/** The wildcard right below a name (RFC 4592 2.1.1). */
+/** The wildcard directly below a name (RFC 4592 2.1.1). */
 export function wildcardBelow(name: WireName): WireName {
   return `\x01*${name}`;
 }

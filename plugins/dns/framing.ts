@@ -1,5 +1,5 @@
 /**
- * Messages on a TCP connection: each behind its length in two bytes (RFC 1035 4.2.2, RFC 7766 8).
+ * Messages on a TCP connection, each with a two-byte length prefix (RFC 1035 4.2.2, RFC 7766 8).
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { readExactly } from "../shared/read_exactly.ts";
 
 const LENGTH_BYTES = 2;
 
-/** A message with its length, to be written at once (RFC 7766 8). */
+/** A message with its length, to be sent in one write (RFC 7766 8). */
 export function frame(message: Uint8Array): Uint8Array<ArrayBuffer> {
   const framed = new Uint8Array(LENGTH_BYTES + message.length);
   writeU16(framed, 0, message.length);
@@ -17,7 +17,7 @@ export function frame(message: Uint8Array): Uint8Array<ArrayBuffer> {
   return framed;
 }
 
-/** Reads one message after the other; holds one at most. */
+/** Reads messages one by one; buffers at most one. */
 export class FrameReader {
   readonly #source: Pick<TcpSocket, "read">;
 
@@ -25,7 +25,7 @@ export class FrameReader {
     this.#source = source;
   }
 
-  /** The next message; `undefined` at the end, also in the middle of one. */
+  /** The next message; `undefined` at the end of the connection, also within a message. */
   async next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const length = await readExactly(this.#source, LENGTH_BYTES);
     return length && await readExactly(this.#source, readU16(length, 0));

@@ -1,6 +1,6 @@
 /**
- * Replies (RFC 1035 4), and what others reply. A reply repeats the question byte for byte, and its
- * records name it by a pointer, so that nobody's name is made of whatever is in it.
+ * Replies (RFC 1035 4), our own and those of upstreams. A reply repeats the question byte for byte, and its
+ * records refer to the name by a pointer, so that no name is ever converted.
  *
  * @module
  */
@@ -10,44 +10,44 @@ import { lowerCase, ROOT, type WireName, writeName } from "./domain_name.ts";
 import type { Edns, Query } from "./query.ts";
 import { FLAG, HEADER_LENGTH } from "./wire.ts";
 
-/** Without EDNS (RFC 1035 4.2.1). */
+/** Largest message without EDNS (RFC 1035 4.2.1). */
 const LEAST_UDP_LENGTH = 512;
-/** What passes every path without fragments (RFC 9715 3.2). */
+/** Largest message that is not fragmented on any path (RFC 9715 3.2). */
 export const MOST_UDP_LENGTH = 1232;
-/** How far a pointer reaches (RFC 1035 4.1.4). */
+/** The two bits that mark a pointer (RFC 1035 4.1.4). */
 const POINTER = 0xc000;
 
-/** A record without the name that it belongs to, in the codec's form. */
+/** A record without its owner name, in the form of the codec. */
 export type RecordData = Answer extends infer One ? One extends unknown ? Omit<One, "name"> : never
   : never;
 
 /** A record. */
 export interface OwnedRecord {
-  /** The name that it belongs to. */
+  /** Its owner name. */
   readonly owner: WireName;
   readonly data: RecordData;
 }
 
-/** What to answer. */
+/** The content of a reply. */
 export interface Reply {
   /** One of `RCODE`. */
   readonly rcode: number;
   readonly answers?: readonly OwnedRecord[];
-  /** How long it holds that there is no answer (RFC 2308). */
+  /** The SOA record of a negative answer, for its TTL (RFC 2308). */
   readonly soa?: OwnedRecord | undefined;
-  /** The answer is this server's own. */
+  /** This server is authoritative for the answer. */
   readonly isAuthoritative?: boolean;
 }
 
-/** How long a reply over UDP may be: what the client takes, within bounds. */
+/** Largest reply over UDP: the size that the client accepts, within bounds. */
 export function udpLimitOf(query: Query | undefined): number {
   const wanted = query?.edns?.payloadSize ?? LEAST_UDP_LENGTH;
   return Math.min(MOST_UDP_LENGTH, Math.max(LEAST_UDP_LENGTH, wanted));
 }
 
 /**
- * Writes a reply; one that is longer than `limit` is left without its records and marked as
- * truncated (RFC 2181 9), so that the client asks again over TCP.
+ * Writes a reply; one longer than `limit` is sent without records and marked as truncated (RFC 2181 9), so
+ * that the client asks again over TCP.
  */
 export function writeReply(
   query: Query,
@@ -75,7 +75,7 @@ export function writeReply(
   return reply;
 }
 
-/** A reply without the records that it has no room for. */
+/** A truncated reply, without records. */
 export function writeTruncated(
   query: Query,
   { rcode, isAuthoritative }: Reply,
@@ -91,7 +91,7 @@ export function writeTruncated(
   return reply;
 }
 
-/** The codec writes the record at the root, whose one byte the name takes the place of. */
+/** The codec writes the record with the root as its name, one byte, which the owner name replaces. */
 function writeRecord(
   { owner, data }: OwnedRecord,
   query: Query,
@@ -113,7 +113,7 @@ function ownerLength(owner: WireName, query: Query): number {
   return pointerTo(owner, query) === undefined ? owner.length : 2;
 }
 
-/** To the question's name or one above it (RFC 1035 4.1.4); the root is shorter by itself. */
+/** A pointer to the name in the question or an ancestor of it (RFC 1035 4.1.4); not for the root, which is shorter. */
 function pointerTo(owner: WireName, { name }: Query): number | undefined {
   if (owner === ROOT) return undefined;
   for (let at = 0; name[at] !== ROOT; at += 1 + name.charCodeAt(at)) {
@@ -136,7 +136,7 @@ function optRecord({ flags }: Edns, rcode: number): OwnedRecord {
   return { owner: ROOT, data: data as unknown as RecordData };
 }
 
-/** The answer to a message that could not be read: its header alone (RFC 1035 4.1.1). */
+/** The answer to a malformed message: its header only (RFC 1035 4.1.1). */
 export function writeError(bytes: Uint8Array, rcode: number): Uint8Array<ArrayBuffer> {
   const reply = new Uint8Array(HEADER_LENGTH);
   reply.set(bytes.subarray(0, 4));
@@ -144,7 +144,7 @@ export function writeError(bytes: Uint8Array, rcode: number): Uint8Array<ArrayBu
   return reply;
 }
 
-/** The flags of a query become those of its reply. */
+/** Turns the header of the query into that of the reply. */
 function writeHeader(
   reply: Uint8Array,
   rcode: number,
@@ -156,7 +156,7 @@ function writeHeader(
   writeU16(reply, 2, flags | (rcode & 15));
 }
 
-/** Whether a server's message answers this query, apart from its identification (RFC 5452 9.1). */
+/** Whether a message is a reply to this query, apart from its ID (RFC 5452 9.1). */
 export function answersQuery(query: Query, reply: Uint8Array): boolean {
   const { bytes, questionEnd } = query;
   if (reply.length < questionEnd || (readU16(reply, 2) & FLAG.QR) === 0) return false;
@@ -167,27 +167,27 @@ export function answersQuery(query: Query, reply: Uint8Array): boolean {
   return true;
 }
 
-/** The server had no room for its answer. */
+/** Whether the reply is truncated (TC). */
 export function isTruncated(reply: Uint8Array): boolean {
   return (readU16(reply, 2) & FLAG.TC) !== 0;
 }
 
-/** The answer is not this server's own, and it may be asked for such (RFC 1035 4.1.1: AA, RA). */
+/** Marks a forwarded reply: not authoritative, recursion available (RFC 1035 4.1.1: AA, RA). */
 export function markAsForwarded(reply: Uint8Array): void {
   writeU16(reply, 2, (readU16(reply, 2) & ~FLAG.AA) | FLAG.RA);
 }
 
-/** What a reply's header says came of it. */
+/** The RCODE in the header of a reply. */
 export function rcodeOf(reply: Uint8Array): number {
   return reply[3]! & 15;
 }
 
-/** The identification of a message. */
+/** The ID of a message. */
 export function identificationOf(message: Uint8Array): number {
   return readU16(message, 0);
 }
 
-/** A copy with another identification. */
+/** A copy with another ID. */
 export function withIdentification(message: Uint8Array, id: number): Uint8Array<ArrayBuffer> {
   const copy = new Uint8Array(message);
   writeU16(copy, 0, id);

@@ -1,5 +1,5 @@
 /**
- * The names that a server knows itself.
+ * The names that the server is authoritative for.
  *
  * @module
  */
@@ -15,20 +15,20 @@ import {
 import type { OwnedRecord, RecordData, Reply } from "./message.ts";
 import { RCODE, TYPE } from "./wire.ts";
 
-/** What is known of one name. */
+/** The records of a name. */
 export interface DnsRecords {
   /** IPv4 and IPv6 addresses: A and AAAA. */
   addresses?: string[] | undefined;
-  /** The name that this one stands for, which has to be known too. */
+  /** CNAME: the name that this one is an alias of, which must be in `names` too. */
   cname?: string | undefined;
   /** Texts of at most 255 bytes, one TXT record each. */
   txt?: string[] | undefined;
 }
 
-/** CNAMEs that are followed, at most. */
+/** Most CNAMEs that are followed. */
 const MAX_ALIASES = 8;
 
-/** What a name has, ready to be sent. */
+/** The records of a name, ready to be sent. */
 interface KnownName {
   readonly a: readonly RecordData[];
   readonly aaaa: readonly RecordData[];
@@ -36,24 +36,24 @@ interface KnownName {
   readonly alias: { readonly target: WireName; readonly record: RecordData } | undefined;
 }
 
-/** What is found for a name, and the name that it was found under: its own or a wildcard. */
+/** The records found for a name, and the key they were found under: the name or a wildcard. */
 interface Found {
   readonly known: KnownName;
   readonly key: WireName;
 }
 
-/** Names, and the zones in which there are no others. */
+/** Names and zones. */
 export class Names {
   readonly #records = new Map<WireName, KnownName>();
   readonly #zones: readonly WireName[];
-  /** Names under which there are others. */
+  /** Ancestors of the names. */
   readonly #above: ReadonlySet<WireName>;
   readonly #ttl: number;
 
   /**
    * `ttl` in seconds.
    *
-   * @throws {TypeError} A name cannot be, or stands for one that is not known or for itself.
+   * @throws {TypeError} A name is not valid, or is an alias of an unknown name or of itself.
    */
   constructor(
     records: Readonly<Record<string, DnsRecords>>,
@@ -63,10 +63,14 @@ export class Names {
     this.#ttl = ttl;
     for (const [text, one] of Object.entries(records)) {
       const name = requireName(text);
-      if (this.#records.has(name)) throw new TypeError(`dns: names has ${text} twice`);
+      if (this.#records.has(name)) {
+        throw new TypeError(
+          `dns: options.names: ${text} appears twice; write its records in one entry`,
+        );
+      }
       this.#records.set(name, this.#known(text, one));
     }
-    // The nearest to a name is meant.
+    // The longest zone that contains a name decides.
     this.#zones = zones.map(requireName).sort((a, b) => b.length - a.length);
     this.#above = new Set([...this.#records.keys()].flatMap((name) => [...ancestorsOf(name)]));
     for (const [text, one] of Object.entries(records)) this.#checkAlias(text, one.cname);
@@ -75,7 +79,9 @@ export class Names {
   #known(name: string, { addresses, cname, txt }: DnsRecords): KnownName {
     // RFC 1034 3.6.2.
     if (cname !== undefined && (addresses !== undefined || txt !== undefined)) {
-      throw new TypeError(`dns: ${name} stands for ${cname}, so it can have no other records`);
+      throw new TypeError(
+        `dns: options.names: ${name} has the CNAME ${cname}, so it can have no other records`,
+      );
     }
     const ttl = this.#ttl;
     const bytes = (addresses ?? []).map((address) => addressBytes(address)!);
@@ -97,18 +103,20 @@ export class Names {
     for (let aliases = 0; target !== undefined; aliases++) {
       const found = this.#find(requireName(target));
       if (found === undefined) {
-        throw new TypeError(`dns: ${name} stands for ${target}, which names has no records of`);
+        throw new TypeError(
+          `dns: options.names: ${name} leads to ${target}, which has no entry; add one`,
+        );
       }
       if (aliases === MAX_ALIASES) {
         throw new TypeError(
-          `dns: ${name} stands for ${cname}, and that for something else for ever`,
+          `dns: options.names: ${name}: more than ${MAX_ALIASES} CNAMEs, or a loop`,
         );
       }
       target = (found.known.alias?.record as { data: string } | undefined)?.data;
     }
   }
 
-  /** What is known about a name; `undefined`: nothing, somebody else may know. */
+  /** The answer for a name; `undefined`: this server is not authoritative for it. */
   answer(name: WireName, type: number): Reply | undefined {
     let found = this.#find(name);
     if (found === undefined) return this.#denial(name, type);
@@ -127,7 +135,7 @@ export class Names {
     return { rcode: RCODE.NOERROR, answers, soa, isAuthoritative: true };
   }
 
-  /** Names of a zone that have no records: some exist, since there are others below them (RFC 8020 2). */
+  /** The negative answer for a name in a zone: a name with descendants exists, without records (RFC 8020 2). */
   #denial(name: WireName, type: number): Reply | undefined {
     const zone = this.#zoneOf(name);
     if (zone === undefined) return undefined;
@@ -140,7 +148,7 @@ export class Names {
     return { rcode, soa, isAuthoritative: true };
   }
 
-  /** The name's own, or those of the nearest wildcard above it (RFC 4592 3.3). */
+  /** The records of the name, or those of the closest wildcard (RFC 4592 3.3). */
   #find(name: WireName): Found | undefined {
     const own = this.#records.get(name);
     if (own !== undefined) return { known: own, key: name };
@@ -149,7 +157,7 @@ export class Names {
       const key = wildcardBelow(above);
       const known = this.#records.get(key);
       if (known !== undefined) return { known, key };
-      // What exists stops the wildcards above it (RFC 4592 2.2.1).
+      // An existing name hides the wildcards above it (RFC 4592 2.2.1).
       if (this.#records.has(above) || this.#above.has(above)) return undefined;
     }
     return undefined;
@@ -158,7 +166,7 @@ export class Names {
   #recordsOf(owner: WireName, type: number, { known, key }: Found): OwnedRecord[] {
     const ttl = this.#ttl;
     const of = (records: readonly RecordData[]) => records.map((data) => ({ owner, data }));
-    // RFC 8482 4.2: whoever asks for everything gets something small.
+    // RFC 8482 4.2: ANY gets a small HINFO record.
     if (type === TYPE.ANY) return of([{ type: "HINFO", ttl, data: { cpu: "RFC8482", os: "" } }]);
     if (type === TYPE.A) return of(known.a);
     if (type === TYPE.AAAA) return of(known.aaaa);
@@ -173,7 +181,7 @@ export class Names {
     return this.#zones.find((zone) => isIn(name, zone));
   }
 
-  /** A name that is in no zone is a zone by itself, and so is what a wildcard is in. */
+  /** A name outside all zones is the apex of its own zone; a wildcard belongs to the zone of its parent. */
   #apexOf(name: WireName, key: WireName): WireName {
     return this.#zoneOf(name) ?? (isWildcard(key) ? [...ancestorsOf(key)][0]! : name);
   }
@@ -182,14 +190,14 @@ export class Names {
     return this.#soaOf(this.#apexOf(name, key));
   }
 
-  /** What says how long it holds that there is no answer (RFC 2308 3, 4): its last number. */
+  /** The SOA record, whose MINIMUM is the TTL of negative answers (RFC 2308 3, 4). */
   #soaOf(zone: WireName): OwnedRecord {
     const data: RecordData = { type: "SOA", ttl: this.#ttl, data: { ...SOA, minimum: this.#ttl } };
     return { owner: zone, data };
   }
 }
 
-/** Nobody transfers a zone from here, and nobody is to be written to (RFC 2606 2). */
+/** There are no zone transfers, and no mailbox (RFC 2606 2). */
 const SOA = {
   mname: "localhost",
   rname: "nobody.invalid",

@@ -1,5 +1,5 @@
 /**
- * Queries as clients send them (RFC 1035 4.1, RFC 6891).
+ * Parses queries (RFC 1035 4.1, RFC 6891).
  *
  * @module
  */
@@ -7,25 +7,25 @@ import { readU16 } from "../../core/wire/bytes.ts";
 import { readName, type WireName } from "./domain_name.ts";
 import { FLAG, HEADER_LENGTH, RCODE, TYPE } from "./wire.ts";
 
-/** OPT and one more, which may be a signature. */
+/** OPT and one more, such as TSIG. */
 const MAX_ADDITIONALS = 2;
 
-/** What a client asks. */
+/** A client's query. */
 export interface Query {
   /** The whole message. */
   readonly bytes: Uint8Array;
-  /** Where its question ends. */
+  /** Index after the question. */
   readonly questionEnd: number;
   readonly name: WireName;
-  /** A number as {@link TYPE} has some. */
+  /** A record type, such as those in {@link TYPE}. */
   readonly type: number;
-  /** 1 is the Internet. */
+  /** A class; 1 is IN. */
   readonly class: number;
-  /** EDNS (RFC 6891), where the client speaks it. */
+  /** EDNS (RFC 6891), if the client uses it. */
   readonly edns: Edns | undefined;
 }
 
-/** What the client's OPT record says. */
+/** The client's OPT record. */
 export interface Edns {
   readonly payloadSize: number;
   readonly version: number;
@@ -34,20 +34,19 @@ export interface Edns {
 }
 
 /**
- * Reads a query. A number is the code of the error it is to be answered with; `undefined`: it is
- * not to be answered, since it is none.
+ * Parses a query. A number is the RCODE to answer with; `undefined`: it is not a query and gets no answer.
  */
 export function parseQuery(bytes: Uint8Array): Query | number | undefined {
   if (bytes.length < HEADER_LENGTH) return undefined;
   const flags = readU16(bytes, 2);
-  // An answer to an answer would be answered again.
+  // Answering an answer could start an endless exchange.
   if ((flags & FLAG.QR) !== 0) return undefined;
   if ((flags & FLAG.OPCODE) !== 0) return RCODE.NOTIMP;
   const [questions, answers, authorities, additionals] = [4, 6, 8, 10]
     .map((at) => readU16(bytes, at));
   if (questions !== 1 || answers !== 0 || authorities !== 0) return RCODE.FORMERR;
   if (additionals! > MAX_ADDITIONALS) return RCODE.FORMERR;
-  // Nothing stands before it that it could point to.
+  // The first name cannot be compressed: there is nothing before it to point to.
   const question = readName(bytes, HEADER_LENGTH);
   if (question === undefined || question.end + 4 > bytes.length) return RCODE.FORMERR;
   if (question.end - HEADER_LENGTH !== question.name.length) return RCODE.FORMERR;
@@ -64,7 +63,7 @@ export function parseQuery(bytes: Uint8Array): Query | number | undefined {
   };
 }
 
-/** What the one OPT record says that there may be, or the code of an error. */
+/** The OPT record, if there is one; a number is the RCODE of an error. */
 function parseAdditionals(
   bytes: Uint8Array,
   start: number,
@@ -79,14 +78,14 @@ function parseAdditionals(
     const dataEnd = dataStart + readU16(bytes, dataStart - 2);
     if (dataEnd > bytes.length) return RCODE.FORMERR;
     if (readU16(bytes, owner.end) === TYPE.OPT) {
-      // One at most, at the root (RFC 6891 6.1.1, 6.1.2).
+      // At most one, whose name is the root (RFC 6891 6.1.1, 6.1.2).
       if (edns !== undefined || bytes[at] !== 0) return RCODE.FORMERR;
       edns = {
         payloadSize: readU16(bytes, owner.end + 2),
         version: bytes[owner.end + 5]!,
         flags: readU16(bytes, owner.end + 6),
       };
-      // What options of another version look like, nobody knows here.
+      // The format of options is known for version 0 only.
       if (edns.version === 0 && !areOptions(bytes, dataStart, dataEnd)) return RCODE.FORMERR;
     }
     at = dataEnd;
@@ -94,7 +93,7 @@ function parseAdditionals(
   return edns;
 }
 
-/** RFC 6891 6.1.2: codes and lengths, each with so many bytes behind it. */
+/** RFC 6891 6.1.2: each option is a code, a length and that many bytes. */
 function areOptions(bytes: Uint8Array, start: number, end: number): boolean {
   let at = start;
   while (at + 4 <= end) at += 4 + readU16(bytes, at + 2);

@@ -1,5 +1,5 @@
 /**
- * A query in, a reply out.
+ * The DNS server: answers one query with one reply.
  *
  * @module
  */
@@ -27,34 +27,34 @@ import { CLASS_IN, RCODE, TYPE } from "./wire.ts";
 /** RFC 1035 4.2.2: the length field has two bytes. */
 const LONGEST_REPLY = 65_535;
 
-/** What a server is made of. */
+/** Options of a server, checked. */
 export interface DnsServerOptions {
   readonly names: Names;
   readonly host: HostDialer;
   readonly upstreams: readonly HostPort[];
-  /** For each upstream, in milliseconds. */
+  /** Timeout of each upstream, in milliseconds. */
   readonly timeoutMs: number;
   /**
-   * Queries that wait for upstreams, at most; more are answered with SERVFAIL, or the oldest of the
-   * client that has the most.
+   * Most queries that wait for upstreams. At the limit, the oldest query of the client that has the most,
+   * or the new query, is answered with SERVFAIL.
    */
   readonly maxQueries: number;
 }
 
-/** What asks. */
+/** The source of a query. */
 export interface Asker {
   readonly transport: "tcp" | "udp";
-  /** Where it asks. */
+  /** The address it was sent to. */
   readonly local: HostPort;
-  /** Who asks. */
+  /** The client's address. */
   readonly remote: HostPort;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Gives up. */
+  /** Cancels the query. */
   readonly signal: AbortSignal;
 }
 
-/** Answers queries, many at a time. */
+/** Answers queries concurrently. */
 export class DnsServer {
   readonly #options: DnsServerOptions;
   readonly #guard: LoopGuard;
@@ -67,19 +67,19 @@ export class DnsServer {
     this.#guard = new LoopGuard(options.host.leadsBack);
   }
 
-  /** The server is not used any more. */
+  /** Releases the server. */
   dispose(): void {
     this.#guard.dispose();
   }
 
-  /** Milliseconds that upstreams may take in all; over TCP each may be asked twice. */
+  /** Total time limit of the upstreams, in milliseconds; over TCP each may be asked twice. */
   patience(transport: Asker["transport"]): number {
     const { upstreams, timeoutMs } = this.#options;
-    // A datagram, then a connection and what is said on it.
+    // For TCP: a query over UDP, a connection, and a query on it.
     return upstreams.length * timeoutMs * (transport === "udp" ? 1 : 3);
   }
 
-  /** The reply; `undefined` when there is to be none. Never throws. */
+  /** The reply; `undefined`: no reply. Never throws. */
   async answer(
     message: Uint8Array,
     asker: Asker,
@@ -155,18 +155,18 @@ export class DnsServer {
   }
 }
 
-/** What questions are answered with that are about no records (RFC 6895 3.1). */
+/** The RCODE for types that are not records (RFC 6895 3.1). */
 function rcodeOfMeta(type: number): number | undefined {
   switch (type) {
-    // There is no zone to be had as a whole.
+    // No zone transfers.
     case TYPE.AXFR:
     case TYPE.IXFR:
       return RCODE.REFUSED;
-    // RFC 973, obsolete before most servers were.
+    // Obsolete since RFC 973.
     case TYPE.MAILA:
     case TYPE.MAILB:
       return RCODE.NOTIMP;
-    // They belong to messages, not to names.
+    // Meta types are not valid in a question.
     case TYPE.OPT:
     case TYPE.TKEY:
     case TYPE.TSIG:

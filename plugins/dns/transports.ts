@@ -1,5 +1,5 @@
 /**
- * A server on UDP flows and on TCP connections.
+ * Serves UDP flows and TCP connections.
  *
  * @module
  */
@@ -12,18 +12,17 @@ import { frame, FrameReader } from "./framing.ts";
 import type { DnsServer } from "./server.ts";
 
 /**
- * A client asks each question from a port of its own: its flow is not kept for long, but as long as
- * its answer may take.
+ * Clients use a new port for each query, so a flow is kept only as long as its answer may take.
  */
 const FLOW_IDLE_MS = 5000;
 /** RFC 7766 6.2.3: a few seconds. */
 const CONNECTION_IDLE_MS = 10_000;
-/** For an answer that comes at the last moment. */
+/** Extra time for an answer at the last moment. */
 const MARGIN_MS = 1000;
-/** Queries of one connection at a time; the next are not read before one of these is answered. */
+/** Most concurrent queries of one connection; no further ones are read until one is answered. */
 const MAX_PIPELINED = 64;
 
-/** Answers the datagrams of a flow, each when its answer is known. */
+/** Answers the queries of a flow, each as soon as its answer is known. */
 export async function serveFlow(
   server: DnsServer,
   { flow, clock, log, signal }: FlowContext,
@@ -46,8 +45,8 @@ export async function serveFlow(
 }
 
 /**
- * Answers the queries of a connection, each when its answer is known, whatever their order
- * (RFC 7766 6.2.1.1). Ends when the client has no more of them, or is silent for too long.
+ * Answers the queries of a connection, each as soon as its answer is known, in any order
+ * (RFC 7766 6.2.1.1). Ends when the client closes, or is idle for too long.
  */
 export async function serveConnection(
   server: DnsServer,

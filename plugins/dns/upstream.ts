@@ -1,5 +1,5 @@
 /**
- * Queries that others answer.
+ * Forwards queries to upstreams.
  *
  * @module
  */
@@ -13,16 +13,16 @@ import { answersQuery, identificationOf, isTruncated, withIdentification } from 
 import type { Query } from "./query.ts";
 
 /**
- * Asks one server after the other until one answers; over UDP, and over TCP when the answer does
- * not fit and the client could take it (RFC 7766 5).
+ * Asks the servers in turn until one answers: over UDP, and over TCP if the answer is truncated and the
+ * client accepts long ones (RFC 7766 5).
  *
- * @throws What the last server's failure was.
+ * @throws The failure of the last server.
  */
 export async function askUpstreams(
   host: HostDialer,
   servers: readonly HostPort[],
   query: Query,
-  takesLong: boolean,
+  acceptsLong: boolean,
   limits: Deadline,
 ): Promise<Uint8Array<ArrayBuffer>> {
   let failure: unknown = new Error("there is no upstream");
@@ -30,7 +30,7 @@ export async function askUpstreams(
     if (limits.signal.aborted) throw limits.signal.reason;
     try {
       const short = await askOverUdp(host, server, query, limits);
-      const reply = takesLong && isTruncated(short)
+      const reply = acceptsLong && isTruncated(short)
         ? await askOverTcp(host, server, query, limits)
         : short;
       return withIdentification(reply, identificationOf(query.bytes));
@@ -81,7 +81,7 @@ async function askOverTcp(
       if (reply !== undefined && identificationOf(reply) === id && answersQuery(query, reply)) {
         return reply;
       }
-      throw new Error("the server's answer is to something else");
+      throw new Error("the answer of the server does not match the query");
     });
   } finally {
     void connection.close();
@@ -92,7 +92,7 @@ function noAnswer({ timeoutMs }: Deadline): Error {
   return new Error(`no answer within ${timeoutMs} ms`);
 }
 
-/** RFC 5452 9.2: not to be guessed. */
+/** RFC 5452 9.2: unpredictable. */
 function randomIdentification(): number {
   const bytes = new Uint8Array(2);
   systemRandom.fill(bytes);

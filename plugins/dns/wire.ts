@@ -1,5 +1,5 @@
 /**
- * Numbers and fields of DNS messages (RFC 1035 4.1.1).
+ * Constants of DNS messages (RFC 1035 4.1.1).
  *
  * @module
  */
@@ -15,7 +15,7 @@ export const RCODE = {
   BADVERS: 16,
 } as const;
 
-/** Types of records and of questions that mean something here (RFC 6895 3.1). */
+/** Record and query types with special handling (RFC 6895 3.1). */
 export const TYPE = {
   A: 1,
   CNAME: 5,
@@ -32,10 +32,10 @@ export const TYPE = {
   ANY: 255,
 } as const;
 
-/** The class of the Internet. */
+/** Class IN. */
 export const CLASS_IN = 1;
 
-/** Bits of the header's second word. */
+/** Flags in the second 16 bits of the header. */
 export const FLAG = {
   QR: 0x8000,
   OPCODE: 0x7800,
@@ -45,5 +45,5 @@ export const FLAG = {
   RA: 0x0080,
 } as const;
 
-/** Bytes before the question. */
+/** Length of the header. */
 export const HEADER_LENGTH = 12;

@@ -1,19 +1,19 @@
 /**
- * Chooses among targets.
+ * Load balancing.
  *
  * @module
  */
 import type { SlotOptions } from "../shared/shared_limit.ts";
 import type { Target } from "./target.ts";
 
-/** Which of several targets is next. */
+/** How the next target is chosen. */
 export type Balance = "round-robin" | "least-connections";
 
-/** Deals connections out to targets. */
+/** Distributes connections among targets. */
 export class Balancer {
   readonly #targets: readonly Target[];
   readonly #balance: Balance;
-  /** The place after the target that was chosen last. */
+  /** Index after the target that was chosen last. */
   #next = 0;
 
   constructor(targets: readonly Target[], balance: Balance) {
@@ -22,9 +22,9 @@ export class Balancer {
   }
 
   /**
-   * The targets for one connection of `client`, to be tried one after the other: those that are up,
-   * each once, chosen when it is asked for. Where none is up all are tried: what is known of them may
-   * be old. Full ones come last, where another client has to make room.
+   * The targets to try for one connection of `client`, in order: those that are up, each once, chosen
+   * when the generator is asked; full ones last, where another client has to make room. If none is up,
+   * all of them: their state may be outdated.
    */
   *candidates(now: number, client: string, options?: SlotOptions): Generator<Target, void> {
     const up = this.#targets.filter((target) => target.isUp(now));
@@ -51,7 +51,7 @@ export class Balancer {
   }
 }
 
-/** Of equal ones the first. */
+/** The first one, if several have equally few. */
 function leastConnections(targets: readonly Target[]): Target | undefined {
   return targets.reduce<Target | undefined>(
     (least, each) => least && least.limit.size <= each.limit.size ? least : each,

@@ -1,5 +1,5 @@
 /**
- * Forwards UDP.
+ * Forwards UDP flows.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { relayDatagrams } from "../shared/relay_datagrams.ts";
 import { withSlot } from "../shared/shared_limit.ts";
 import type { Balancer } from "./balancer.ts";
 
-/** Whether a target can have TCP connections only. */
+/** Whether a target is a Unix socket, which takes no datagrams. */
 export function isUnix(target: DialTarget): target is UnixAddress {
   return "path" in target;
 }
@@ -20,7 +20,7 @@ export function isUnix(target: DialTarget): target is UnixAddress {
 /** Anybody can begin a flow under a forged address. */
 const SLOT = { givesWay: true };
 
-/** Carries one flow to one target, until the flow or the target's socket ends. */
+/** Relays a flow to one target, until the flow or the target's socket ends. */
 export async function forwardFlow(
   { flow, clock, signal, log }: FlowContext,
   balancer: Balancer,

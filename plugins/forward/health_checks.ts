@@ -1,5 +1,5 @@
 /**
- * Connects to targets at an interval, to know which of them are up.
+ * Health checks: connects to the targets at an interval.
  *
  * @module
  */
@@ -8,13 +8,13 @@ import { dialWithTimeout } from "../shared/dial.ts";
 import type { Dial } from "../shared/host_network.ts";
 import type { Target } from "./target.ts";
 
-/** How often, and how long a check may take; in milliseconds. */
+/** Interval and timeout of the checks, in milliseconds. */
 export interface CheckIntervals {
   readonly intervalMs: number;
   readonly timeoutMs: number;
 }
 
-/** What checks need of the stack. */
+/** What the checks use of the stack. */
 export interface CheckEnvironment {
   readonly clock: Clock;
   readonly log: Logger;
@@ -28,7 +28,7 @@ export class HealthChecks {
   readonly #stopped = new AbortController();
   #started = false;
 
-  /** `header` is what a target is told before the connection is closed. */
+  /** `header` is sent to a target before the connection is closed. */
   constructor(
     targets: readonly Target[],
     intervals: CheckIntervals,
@@ -39,14 +39,14 @@ export class HealthChecks {
     this.#header = header;
   }
 
-  /** Begins to connect with `dial`, unless it has begun. */
+  /** Starts the checks, which connect with `dial`, if they have not been started. */
   start(environment: CheckEnvironment, dial: Dial): void {
     if (this.#started) return;
     this.#started = true;
     for (const target of this.#targets) void this.#watch(target, environment, dial);
   }
 
-  /** Ends for good. */
+  /** Stops the checks for good. */
   stop(): void {
     this.#started = true;
     this.#stopped.abort();

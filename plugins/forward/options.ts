@@ -8,55 +8,54 @@ import { count, milliseconds } from "../../core/api/numbers.ts";
 import { keepAliveSchema, parseDialTarget } from "../shared/dial.ts";
 import type { DialTarget } from "../shared/host_network.ts";
 
-/** How targets are looked after, see {@link ForwardOptions.healthCheck}. */
+/** See {@link ForwardOptions.healthCheck}. */
 export interface HealthCheckOptions {
-  /** Milliseconds between two checks of a target. Default 5000. */
+  /** Time between two checks of a target, in milliseconds. Default 5000. */
   intervalMs?: number | undefined;
-  /** Milliseconds that a check may take. Default 2000. */
+  /** Timeout of a check, in milliseconds. Default 2000. */
   timeoutMs?: number | undefined;
 }
 
 /** Options of `forward`. */
 export interface ForwardOptions {
   /**
-   * Where to: `"127.0.0.1:3000"`, `"[::1]:3000"` or `"name:3000"`, as the host resolves it, or
-   * `"unix:/run/app.sock"`; or several of them.
+   * One target or a list of them: `"127.0.0.1:3000"`, `"[::1]:3000"`, `"name:3000"`, which the host
+   * resolves, or `"unix:/run/app.sock"`.
    */
   to: string | readonly string[];
-  /** Which of several targets is next. Default `"round-robin"`. */
+  /** How the next target is chosen. Default `"round-robin"`. */
   balance?: "round-robin" | "least-connections" | undefined;
-  /** How long an attempt to connect to one target may take, in milliseconds. Default 10 000. */
+  /** Timeout of an attempt to connect to one target, in milliseconds. Default 10 000. */
   connectTimeoutMs?: number | undefined;
   /**
-   * Milliseconds without a byte in either direction after which both sides are reset. Default:
-   * connections may be idle for ever.
+   * Milliseconds without a byte in either direction after which both sides are reset. Default: never.
    */
   idleTimeoutMs?: number | undefined;
   /**
-   * Milliseconds without a word from a target after which the host asks whether it is still there, and
-   * ends the connection where it is not; 0: never. Default two hours.
+   * Idle time before the host sends a keep-alive probe to the target, in milliseconds; a target that does
+   * not answer ends the connection. 0: no probes. Default two hours.
    */
   keepAliveMs?: number | undefined;
   /**
-   * Tells targets who the client is and what it has connected to, in front of its bytes: a header
-   * of the PROXY protocol, version 1 or 2. Default none.
+   * Sends a header of the PROXY protocol, version 1 or 2, before the client's bytes: it tells the target
+   * the client's address and the one it connected to. Default: none.
    */
   proxyProtocol?: 1 | 2 | undefined;
   /**
-   * Connections to one target at once, attempts included; when every target has as many the client
-   * that has the most makes room for others. Default 65 536.
+   * Most connections to one target at the same time, attempts included; when every target is at the
+   * limit, the client that has the most makes room for others. Default 65,536.
    */
   maxConnections?: number | undefined;
   /**
-   * Connects to each target at an interval, from the first connection on, and closes again. Default:
-   * only attempts to forward show which targets are down.
+   * Connects to each target at an interval, from the first connection on, and closes again. Default: no
+   * checks; only failed connections show that a target is down.
    */
   healthCheck?: HealthCheckOptions | undefined;
-  /** Failed attempts in a row after which a target is down and left out. Default 3. */
+  /** Consecutive failures after which a target is down and not used. Default 3. */
   unhealthyAfter?: number | undefined;
-  /** Successful ones in a row after which it is up again. Default 2. */
+  /** Consecutive successes after which it is up again. Default 2. */
   healthyAfter?: number | undefined;
-  /** Without `healthCheck`: milliseconds after which a target that is down is tried again. Default 10 000. */
+  /** Without `healthCheck`: time until a target that is down is tried again, in milliseconds. Default 10,000. */
   retryAfterMs?: number | undefined;
 }
 
@@ -67,7 +66,7 @@ const TARGET_EXPECTED = "expected HOST:PORT such as 127.0.0.1:3000 or unix:PATH"
 
 const targetsSchema = z.custom<string | readonly string[]>(
   (value) => typeof value === "string" || (Array.isArray(value) && value.length > 0),
-  `${TARGET_EXPECTED}, or several`,
+  `${TARGET_EXPECTED}, or a list of them`,
 ).transform((given, c): DialTarget[] => {
   const texts: readonly unknown[] = typeof given === "string" ? [given] : given;
   return texts.flatMap((text) => {

@@ -1,5 +1,5 @@
 /**
- * One of the targets that connections are forwarded to.
+ * A target that connections are forwarded to.
  *
  * @module
  */
@@ -10,19 +10,19 @@ import { formatDialTarget } from "../shared/dial.ts";
 import type { DialTarget } from "../shared/host_network.ts";
 import { SharedLimit } from "../shared/shared_limit.ts";
 
-/** When a target counts as down, and as up again. */
+/** When a target is considered down, and up again. */
 export interface HealthRules {
-  /** Failures in a row after which it is down. */
+  /** Consecutive failures after which it is down. */
   readonly unhealthyAfter: number;
-  /** Successes in a row after which it is up again. */
+  /** Consecutive successes after which it is up again. */
   readonly healthyAfter: number;
-  /** Milliseconds after which one that is down may be tried; `undefined`: checks find out. */
+  /** Milliseconds after which a target that is down may be tried; `undefined`: health checks decide. */
   readonly retryAfterMs: number | undefined;
 }
 
 /** A target: how many connections it has, and whether it is up. */
 export class Target {
-  /** What is connected to. */
+  /** Its address. */
   readonly address: DialTarget;
   /** {@link address} as text. */
   readonly name: string;
@@ -35,7 +35,7 @@ export class Target {
   #retryAt = Infinity;
   #hasHitLimit = false;
 
-  /** One that nothing is known about is up. It has `maxConnections` at most. */
+  /** A new target counts as up; it gets at most `maxConnections` connections. */
   constructor(address: DialTarget, rules: HealthRules, maxConnections: number) {
     this.address = address;
     this.limit = new SharedLimit(maxConnections);
@@ -48,7 +48,7 @@ export class Target {
     return this.#up || now >= this.#retryAt;
   }
 
-  /** It has taken a connection. */
+  /** An attempt has succeeded. */
   succeeded(log: Logger): void {
     this.#hasHitLimit = false;
     this.#failures = 0;
@@ -57,7 +57,7 @@ export class Target {
     log.info("target is up again", { target: this.name });
   }
 
-  /** It has not. */
+  /** An attempt has failed. */
   failed(now: number, error: unknown, log: Logger): void {
     if (isOwnLimit(error)) return this.#hitLimit(error as Error, log);
     this.#successes = 0;
@@ -68,7 +68,7 @@ export class Target {
     log.warn("target is down", { target: this.name, reason: messageOf(error) });
   }
 
-  /** The target is as healthy as before; said once until a connection can be made again. */
+  /** A local limit says nothing about the target. Logged once until a connection succeeds. */
   #hitLimit({ message }: Error, log: Logger): void {
     if (this.#hasHitLimit) return;
     this.#hasHitLimit = true;

@@ -1,24 +1,24 @@
 /**
- * A control connection: single bytes, and texts behind their length.
+ * Messages on a control connection: single bytes, and strings with a length prefix.
  *
  * @module
  */
 import type { TcpSocket } from "../../core/api/types.ts";
 import { readExactly } from "../shared/read_exactly.ts";
 
-/** The peer has ended the connection, or has sent what cannot be. */
+/** The peer has closed the connection, or has sent something invalid. */
 export class ChannelError extends Error {}
 
-/** Reads and writes what iperf3 puts on a control connection. */
+/** Reads and writes the messages of a control connection. */
 export class Channel {
   readonly #socket: Pick<TcpSocket, "read" | "write">;
 
-  /** Makes a channel of a connection. */
+  /** A channel on `socket`. */
   constructor(socket: Pick<TcpSocket, "read" | "write">) {
     this.#socket = socket;
   }
 
-  /** Sends a state, and for a `SERVER_ERROR` the fault. */
+  /** Sends a state, with the fault for `SERVER_ERROR`. */
   async sendState(state: number, fault?: number): Promise<void> {
     const message = new Uint8Array(fault === undefined ? 1 : 9);
     message[0] = state;
@@ -32,7 +32,7 @@ export class Channel {
     return state!;
   }
 
-  /** Sends a text behind its length. */
+  /** Sends a string with its length as prefix. */
   async sendJson(text: string): Promise<void> {
     const bytes = new TextEncoder().encode(text);
     const message = new Uint8Array(4 + bytes.length);
@@ -42,7 +42,7 @@ export class Channel {
   }
 
   /**
-   * A text behind its length.
+   * Reads a string with its length as prefix.
    *
    * @throws {ChannelError} It has more than `max` bytes.
    */
@@ -52,7 +52,7 @@ export class Channel {
     return await this.readText(length);
   }
 
-  /** A text of `length` bytes. */
+  /** Reads a string of `length` bytes. */
   async readText(length: number): Promise<string> {
     return new TextDecoder().decode(await this.#read(length));
   }

@@ -1,25 +1,24 @@
 /**
- * What iperf3 clients and servers say to each other. There is no specification: this is what version
- * 3.12 sends and takes.
+ * The protocol of iperf3. It has no specification: this is what version 3.12 sends and accepts.
  *
  * @module
  */
 import { z } from "zod";
 import { wholeNumber } from "../../core/api/numbers.ts";
 
-/** Each connection begins with so many bytes: what a client has chosen for its test, and a NUL. */
+/** Length of the cookie at the start of each connection: the client's random string and a NUL. */
 export const COOKIE_LENGTH = 37;
-/** Bytes of the client's parameters, at most. */
+/** Largest parameters of a client, in bytes. */
 export const MAX_PARAMETERS = 8 * 1024;
-/** Bytes of the client's results, at most: 128 connections need a quarter of that. */
+/** Largest results of a client, in bytes: 128 connections need a quarter of that. */
 export const MAX_RESULTS = 256 * 1024;
-/** Connections in each direction, at most. */
+/** Most connections in each direction. */
 const MAX_PARALLEL = 128;
 const MAX_BLOCK = 1024 * 1024;
 const DEFAULT_BLOCK = 128 * 1024;
 const DAY = 86_400;
 
-/** The bytes that move a test from one step to the next, over the control connection. */
+/** The states of a test, sent as single bytes on the control connection. */
 export const STATE: {
   readonly TEST_START: 1;
   readonly TEST_RUNNING: 2;
@@ -50,7 +49,7 @@ export const STATE: {
   ACCESS_DENIED: 255,
 };
 
-/** The faults that a server can name. */
+/** Error codes that a server sends. */
 export const FAULT: {
   /** "an option you are trying to set is not implemented yet" */
   readonly NOT_IMPLEMENTED: 13;
@@ -58,17 +57,17 @@ export const FAULT: {
   readonly PARAMETERS: 113;
 } = { NOT_IMPLEMENTED: 13, PARAMETERS: 113 };
 
-/** What a client wants measured. */
+/** Parameters of a test. */
 export interface Parameters {
-  /** The server sends (`-R`). */
+  /** The server sends and the client receives (`-R`). */
   readonly reverse: boolean;
-  /** Both send (`--bidir`). */
+  /** Both sides send (`--bidir`). */
   readonly bidirectional: boolean;
   /** Connections in each direction (`-P`). */
   readonly parallel: number;
-  /** Seconds to measure (`-t`); 0: until `num` or `blockcount`. */
+  /** Duration in seconds (`-t`); 0: until `num` or `blockcount` is reached. */
   readonly time: number;
-  /** Seconds before that which do not count (`-O`). */
+  /** Seconds at the start that do not count (`-O`). */
   readonly omit: number;
   /** Bytes to send (`-n`), 0: no limit. */
   readonly num: number;
@@ -95,7 +94,7 @@ const parametersSchema = z.object({
   bandwidth: orNone,
 });
 
-/** Reads a client's parameters; a fault of {@link FAULT} when they are none. */
+/** Parses a client's parameters; a number is the code of {@link FAULT} to answer with. */
 export function parseParameters(text: string): Parameters | number {
   const value = parseJson(text);
   const checked = parametersSchema.safeParse(value);
@@ -113,13 +112,13 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** What one connection has carried. */
+/** Result of one connection. */
 export interface StreamResult {
-  /** As the client counts its connections. */
+  /** The client's number of the connection. */
   readonly id: number;
   readonly bytes: number;
   readonly retransmits: number;
-  /** From the first byte that counts, in seconds. */
+  /** Duration from the first byte that counts, in seconds. */
   readonly seconds: number;
 }
 
@@ -128,10 +127,10 @@ export function streamId(index: number): number {
   return index === 0 ? 1 : index + 2;
 }
 
-/** A server's results. `sends`: it has sent, so that its retransmissions are of interest. */
+/** The server's results; with `sends`, the server has sent, and its retransmissions are included. */
 export function formatResults(sends: boolean, streams: readonly StreamResult[]): string {
   return JSON.stringify({
-    // A plugin does not know the load of its process.
+    // A plugin does not know the CPU time of its process.
     cpu_util_total: 0,
     cpu_util_user: 0,
     cpu_util_system: 0,

@@ -1,5 +1,5 @@
 /**
- * A data connection.
+ * Data connections.
  *
  * @module
  */
@@ -7,33 +7,33 @@ import { sleepUntil } from "../../core/api/environment.ts";
 import type { Clock, TcpSocket } from "../../core/api/types.ts";
 import type { Parameters } from "./protocol.ts";
 
-/** Where the bytes of every connection go; nobody looks at them. */
+/** Receives the bytes of every connection; they are not used. */
 const SINK = new Uint8Array(128 * 1024);
 
-/** Carries bytes one way, as fast as they are taken, and counts them. */
+/** Sends or receives as fast as possible, and counts the bytes. */
 export class DataStream {
   /** Bytes that count. */
   bytes = 0;
   readonly #socket: TcpSocket;
   #retransmitsBefore = 0;
 
-  /** Makes a stream of a connection that has shown its cookie. */
+  /** A stream on a connection whose cookie was read. */
   constructor(socket: TcpSocket) {
     this.#socket = socket;
   }
 
-  /** Segments sent again, of those that count. */
+  /** Retransmitted segments since {@link reset}. */
   get retransmits(): number {
     return this.#socket.stats().retransmits - this.#retransmitsBefore;
   }
 
-  /** What has been carried so far does not count. */
+  /** Restarts the counters. */
   reset(): void {
     this.bytes = 0;
     this.#retransmitsBefore = this.#socket.stats().retransmits;
   }
 
-  /** Reads until the peer ends or `stop` is aborted; goes on discarding after that. */
+  /** Reads until the peer closes; after `stop` the bytes do not count. */
   async receive(stop: AbortSignal): Promise<void> {
     for (;;) {
       const count = await this.#socket.read(SINK);
@@ -42,7 +42,7 @@ export class DataStream {
     }
   }
 
-  /** Sends `block` over and over, as often as the parameters want, until `stop` is aborted. */
+  /** Sends `block` repeatedly, as the parameters say, until `stop` is aborted. */
   async send(
     block: Uint8Array,
     parameters: Parameters,
@@ -61,7 +61,7 @@ export class DataStream {
     await this.#socket.closeWrite();
   }
 
-  /** Ends the connection, whatever it is doing. */
+  /** Aborts the connection. */
   abort(): void {
     this.#socket.abort();
   }

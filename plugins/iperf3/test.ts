@@ -17,33 +17,33 @@ import {
 } from "./protocol.ts";
 import { DataStream } from "./stream.ts";
 
-/** What a client may take for a step of the conversation, in milliseconds. */
+/** Time limit of each step, in milliseconds. */
 const STEP_MS = 10_000;
 
-/** A data connection, and its place among all that the server got. */
+/** A data connection, and its number in the order of arrival. */
 interface Arrival {
   readonly stream: DataStream;
   readonly order: number;
 }
 
-/** The test that a client has opened a control connection for. */
+/** The test of one control connection. */
 export class Test {
   readonly #cookie: string;
   readonly #channel: Channel;
   readonly #context: Context;
   readonly #maxMs: number;
   readonly #arrivals: Arrival[] = [];
-  /** Data connections that have not come yet; 0 but while they are asked for. */
+  /** Data connections still expected; 0 except in CREATE_STREAMS. */
   #missing = 0;
   readonly #complete = Promise.withResolvers<void>();
-  /** Nothing counts any more. */
+  /** Aborted when bytes no longer count. */
   readonly #stop = new AbortController();
-  /** The data connections may go. */
+  /** Resolved when the data connections may close. */
   readonly #over = Promise.withResolvers<void>();
   #cancelLimit: (() => void) | undefined;
   #startedAt = 0;
 
-  /** Makes a test that may take `maxMs` milliseconds. */
+  /** A test of at most `maxMs` milliseconds. */
   constructor(cookie: string, channel: Channel, context: Context, maxMs: number) {
     this.#cookie = cookie;
     this.#channel = channel;
@@ -51,19 +51,19 @@ export class Test {
     this.#maxMs = maxMs;
   }
 
-  /** A connection with that cookie is one of this test's, and still missing. */
+  /** Whether a data connection with this cookie is expected. */
   expects(cookie: string): boolean {
     return this.#missing > 0 && cookie === this.#cookie;
   }
 
-  /** Takes a data connection; resolves when it is needed no more. */
+  /** Adds a data connection; resolves when it may close. */
   async carry(socket: TcpSocket, order: number): Promise<void> {
     this.#arrivals.push({ stream: new DataStream(socket), order });
     if (--this.#missing === 0) this.#complete.resolve();
     await this.#over.promise;
   }
 
-  /** Runs it to its end; whatever the client does, nothing is left over. */
+  /** Runs the test; all connections and timers are cleaned up, whatever the client does. */
   async run(): Promise<void> {
     try {
       await this.#converse();
@@ -92,7 +92,7 @@ export class Test {
     await this.#exchangeResults(parameters, streams);
   }
 
-  /** In the order in which the client has made them. */
+  /** In the order in which the client opened them. */
   async #createStreams({ parallel, bidirectional }: Parameters): Promise<DataStream[]> {
     this.#missing = bidirectional ? 2 * parallel : parallel;
     await this.#channel.sendState(STATE.CREATE_STREAMS);
@@ -117,7 +117,7 @@ export class Test {
     }
   }
 
-  /** With `--bidir` the first half of the connections carries what the client sends. */
+  /** With `--bidir`, the client sends on the first half of the connections. */
   #carryAll(parameters: Parameters, streams: readonly DataStream[]): void {
     const { reverse, bidirectional, parallel, len } = parameters;
     const { signal } = this.#stop;
@@ -127,7 +127,7 @@ export class Test {
       const done = index < received
         ? stream.receive(signal)
         : stream.send(block, parameters, this.#context.clock, signal);
-      // A connection that breaks ends nothing: the client decides.
+      // A broken data connection does not end the test: the client decides.
       done.catch((error: unknown) =>
         this.#context.log.debug("data connection broke", { reason: messageOf(error) })
       );
@@ -165,7 +165,7 @@ export class Test {
     throw new ChannelError(`the client ${said}`);
   }
 
-  /** What the client has to bring about, or the end of its control connection. */
+  /** Waits for `awaited`, or throws when the control connection ends. */
   async #orEndOf(awaited: Promise<void>): Promise<void> {
     const { socket } = this.#context;
     const ended = socket.closed.then(() => {
@@ -175,28 +175,28 @@ export class Test {
     await Promise.race([awaited, ended]);
   }
 
-  /** Replaces the limit of the step before. */
+  /** Sets the time limit of this step. */
   #limit(ms: number, expire: () => void = () => this.#abort()): void {
     const { clock } = this.#context;
     this.#cancelLimit?.();
     this.#cancelLimit = clock.schedule(clock.now() + ms, expire);
   }
 
-  /** The time is over and the client does not end the test: it is told to go. */
+  /** The time is over and the client has not ended the test: tells it to. */
   #terminate(): void {
     this.#stop.abort();
     this.#channel.sendState(STATE.SERVER_TERMINATE).catch(() => {});
     this.#limit(STEP_MS);
   }
 
-  /** Ends every connection of the test; what waits for one of them is told. */
+  /** Aborts every connection of the test. */
   #abort(): void {
     for (const { stream } of this.#arrivals) stream.abort();
     this.#context.socket.abort();
   }
 }
 
-/** Milliseconds after which the client should have ended the test. */
+/** Milliseconds within which the client should have ended the test. */
 function duration({ time, omit }: Parameters): number {
   return time === 0 ? Infinity : (time + omit) * 1000 + STEP_MS;
 }

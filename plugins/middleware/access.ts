@@ -1,5 +1,5 @@
 /**
- * Who may connect, by address.
+ * Access control by client address.
  *
  * @module
  */
@@ -8,19 +8,19 @@ import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import type { Plugin } from "../../core/api/types.ts";
 import { type SubnetSet, subnetSetSchema } from "../shared/subnet_set.ts";
 
-/** What {@link allow} and {@link deny} have to be told. */
+/** Options of {@link allow} and {@link deny}. */
 export interface AccessOptions {
-  /** Addresses and subnets, IPv4 and IPv6: `"10.0.0.0/8"`, `"fd00::1"`. One at least. */
+  /** Addresses and subnets, IPv4 and IPv6: `"10.0.0.0/8"`, `"fd00::1"`. At least one. */
   from: readonly string[];
-  /** What the others get: RST, for datagrams an ICMP error; or no answer at all. Default `"refuse"`. */
+  /** How clients are denied: by RST or an ICMP error, or without any answer. Default `"refuse"`. */
   verdict?: "refuse" | "ignore" | undefined;
 }
 
 /**
- * Lets in connections and flows from the addresses listed, and no others.
+ * Allows connections and flows from the listed addresses only.
  *
- * It decides before the handshake: who is refused never has a connection. Datagrams of others are
- * answered by ICMP, as if nobody listened, or with `"ignore"` dropped in silence.
+ * It decides before the handshake, so a denied client never has a connection. Datagrams from other
+ * addresses are answered by an ICMP port unreachable error, or with `"ignore"` silently dropped.
  *
  * @example
  * ```ts
@@ -38,11 +38,11 @@ export interface AccessOptions {
 export const allow: PluginFactory<AccessOptions> = access("allow", true);
 
 /**
- * Turns away connections and flows from the addresses listed, and no others.
+ * Denies connections and flows from the listed addresses only.
  *
- * It decides before the handshake: who is refused never has a connection. Datagrams of those listed
- * are answered by ICMP, as if nobody listened, or with `"ignore"` dropped in silence. Where lists
- * overlap the handlers' order does not matter: each of them has to let a connection in.
+ * It decides before the handshake, so a denied client never has a connection. Datagrams from listed
+ * addresses are answered by an ICMP port unreachable error, or with `"ignore"` silently dropped. The order
+ * of several such middlewares does not matter: each has to allow a connection.
  *
  * @example
  * ```ts
@@ -78,11 +78,11 @@ function decider(
   const isIn = (hostname: string) => listed.has(hostname) === listedAreIn;
   return {
     onSyn: ({ remote }) => isIn(remote.hostname) ? undefined : verdict,
-    // Behind a proxy the client shows only now.
+    // Behind proxyProtocol the client's address is known only now.
     handle: ({ socket }, next) =>
       isIn(socket.remoteAddr.hostname)
         ? next()
-        : socket.abort(new Error("this client may not connect")),
+        : socket.abort(new Error("connections from this client are denied")),
     flow({ flow }, next) {
       if (isIn(flow.remoteAddr.hostname)) return next();
       if (verdict === "refuse") flow.refuse();

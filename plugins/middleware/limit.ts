@@ -1,5 +1,5 @@
 /**
- * How many connections there may be at once.
+ * Limits of concurrent connections.
  *
  * @module
  */
@@ -10,23 +10,23 @@ import { networkKey, type PrefixLengths, prefixLengthsShape } from "../shared/su
 
 /** Options of {@link limit}. */
 export interface LimitOptions extends PrefixLengths {
-  /** Connections, or flows of datagrams, at the same time. Default: no limit but the stack's. */
+  /** Most connections, or flows of datagrams, at the same time. Default: the stack's limit. */
   connections?: number | undefined;
-  /** Of these from one address, or from one network of `v4Prefix` or `v6Prefix` bits. */
+  /** Most of these from one address, or one network of `v4Prefix` or `v6Prefix` bits. */
   perAddress?: number | undefined;
-  /** What a SYN gets that is one too many: RST, or no answer, so that it is tried again. */
+  /** How a SYN over the limit is answered: by RST, or not at all, so that the client retransmits it. */
   verdict?: "refuse" | "ignore" | undefined;
 }
 
 const atMost = count().default(Infinity);
 
 /**
- * Limits how many connections there are at once, in all and from each address.
+ * Limits the number of concurrent connections, in total and from each address.
  *
- * It decides before the handshake, and counts connections from the handshake to their end: a forged
- * SYN takes nobody's place. Of several handshakes at once those that are too many are reset. It
- * keeps a number for each address that has a connection, no more. The first datagrams of flows that
- * are too many are dropped.
+ * It decides before the handshake, and counts connections from the end of the handshake, so that forged
+ * SYNs do not count. If several handshakes complete at the same time, those over the limit are reset. It
+ * keeps one counter for each address that has a connection. The first datagrams of flows over the limit are
+ * dropped.
  *
  * @example
  * ```ts
@@ -57,7 +57,7 @@ export const limit: PluginFactory<LimitOptions> = definePlugin({
     let total = 0;
     const keyOf = (hostname: string) => networkKey(hostname, lengths);
     const isFull = (key: string) => total >= connections || (counts.get(key) ?? 0) >= perAddress;
-    /** Counts one more; returns what takes it off again. */
+    /** Counts a connection; returns the function that uncounts it. */
     const enter = (key: string): (() => void) | undefined => {
       if (isFull(key)) return undefined;
       counts.set(key, (counts.get(key) ?? 0) + 1);

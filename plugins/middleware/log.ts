@@ -9,16 +9,16 @@ import { logConnection, logFlow } from "../shared/connection_log.ts";
 
 /** Options of {@link log}. */
 export interface LogOptions {
-  /** The line's level; default `"info"`. */
+  /** Level of the line. Default `"info"`. */
   level?: "debug" | "info" | "warn" | undefined;
 }
 
 /**
- * Logs each connection and flow at its end: bytes in and out, duration, and how it ended.
+ * Logs each connection and flow when it ends: bytes in and out, duration, and how it ended.
  *
- * The line goes to the stack's logger and carries what that adds, the names of the plugins for one:
- * `port`, `remote`, `in` and `out` in bytes, `ms`, and `end`, which is `closed` or an error's code;
- * `client` where a PROXY header has named one. A flow's has the number of datagrams as well,
+ * The line goes to the stack's logger, with the fields that the stack adds, such as the names of the
+ * plugins. Its own fields are `port`, `remote`, `in` and `out` in bytes, `ms`, and `end`, which is `closed`
+ * or the code of an error; `client` if a PROXY header named one; for a flow also the numbers of datagrams,
  * `datagramsIn` and `datagramsOut`.
  *
  * @example

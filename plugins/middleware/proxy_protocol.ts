@@ -1,5 +1,5 @@
 /**
- * The PROXY protocol, on the receiving side.
+ * The PROXY protocol, receiving side.
  *
  * @module
  */
@@ -13,25 +13,25 @@ import { parseProxyHeader, type ProxyHeader } from "../shared/proxy_header.ts";
 import { subnetSetSchema } from "../shared/subnet_set.ts";
 import { withTimeout } from "../shared/with_timeout.ts";
 
-/** What {@link proxyProtocol} has to be told. */
+/** Options of {@link proxyProtocol}. */
 export interface ProxyProtocolOptions {
-  /** Addresses and subnets of the proxies. Who lets others in here believes what anybody says. */
+  /** Addresses and subnets of the proxies. Every address listed here can claim to be any client. */
   trusted: readonly string[];
   /**
-   * What becomes of all others: RST, no answer, or they are served as they are, without a header.
+   * How connections from other addresses are treated: refused by RST, ignored, or served without a header.
    * Default `"refuse"`.
    */
   others?: "refuse" | "ignore" | "pass" | undefined;
-  /** How long a header may take, in milliseconds. Default 5000. */
+  /** Time limit for the header, in milliseconds. Default 5000. */
   timeoutMs?: number | undefined;
 }
 
 /**
- * Takes the PROXY header off connections of proxies: later plugins see the client's address.
+ * Removes the PROXY header from connections of proxies: later plugins see the client's address.
  *
- * Versions 1 and 2, TCP over IPv4 and IPv6; of `UNKNOWN`, `LOCAL` and Unix sockets the addresses
- * stay the connection's. A connection of a trusted proxy has to begin with a header of 4096 bytes
- * at most: without one in time, or with a malformed one, it is aborted, and a line says why.
+ * Versions 1 and 2, TCP over IPv4 and IPv6; with `UNKNOWN`, `LOCAL` and Unix sockets the addresses of the
+ * connection stay. A connection of a trusted proxy has to start with a header of at most 4096 bytes; if the
+ * header is late or malformed, the connection is aborted, and a line in the log says why.
  *
  * @example
  * ```ts
@@ -81,7 +81,7 @@ export const proxyProtocol: PluginFactory<ProxyProtocolOptions> = definePlugin({
   }),
 });
 
-/** The header and what has come behind it; why there is none, or `""`: the peer has sent nothing. */
+/** The header and the bytes after it; a reason if there is no header; `""`: the peer has sent nothing. */
 async function beginningOf(
   socket: TcpSocket,
 ): Promise<{ header: ProxyHeader; rest: Uint8Array<ArrayBuffer> } | string> {

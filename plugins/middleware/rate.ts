@@ -1,5 +1,5 @@
 /**
- * How many connections may begin in a time.
+ * Limits of new connections per second.
  *
  * @module
  */
@@ -9,32 +9,31 @@ import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import { networkKey, type PrefixLengths, prefixLengthsShape } from "../shared/subnet_set.ts";
 import { TokenBuckets } from "../shared/token_buckets.ts";
 
-/** Options of {@link rate}: `perSecond` or `perAddress` at least. */
+/** Options of {@link rate}: at least one of `perSecond` and `perAddress`. */
 export interface RateOptions extends PrefixLengths {
-  /** New connections, or flows of datagrams, per second from everybody together. */
+  /** New connections, or flows of datagrams, per second in total. */
   perSecond?: number | undefined;
-  /** New ones per second from one address, or one network of `v4Prefix` or `v6Prefix` bits. */
+  /** New ones per second from each address, or each network of `v4Prefix` or `v6Prefix` bits. */
   perAddress?: number | undefined;
-  /** How many may begin at once after a pause, from everybody. Default: those of one second. */
+  /** Burst size in total. Default: the connections of one second. */
   burst?: number | undefined;
-  /** The same from one address. */
+  /** Burst size of each address. Default: the connections of one second. */
   burstPerAddress?: number | undefined;
-  /** Addresses that are remembered; beyond that the one longest unseen is forgotten. Default 65,536. */
+  /** Most addresses remembered; beyond that the least recently seen is forgotten. Default 65,536. */
   maxAddresses?: number | undefined;
-  /** What a SYN gets that comes too early: RST, or no answer, so that it is tried again. */
+  /** How a SYN over the limit is answered: by RST, or not at all, so that the client retransmits it. */
   verdict?: "refuse" | "ignore" | undefined;
 }
 
-/** One in a quarter of an hour is the slowest. */
+/** The slowest rate is one in a quarter of an hour. */
 const eachSecond = perSecond(0.001).optional();
 
 /**
- * Limits how many connections begin per second, in all and from each address.
+ * Limits the number of new connections per second, in total and from each address.
  *
- * It decides before the handshake, and counts the handshakes that were finished: a forged SYN is on
- * nobody's account. Of several handshakes at once those that are too many are reset. An address that
- * has gone too far does not use up what all have together. The first datagrams of flows that are too
- * many are dropped.
+ * It decides before the handshake, and counts completed handshakes, so that forged SYNs do not count. If
+ * several handshakes complete at the same time, those over the limit are reset. Connections refused for
+ * `perAddress` do not count for `perSecond`. The first datagrams of flows over the limit are dropped.
  *
  * @example
  * ```ts
@@ -64,7 +63,7 @@ export const rate: PluginFactory<RateOptions> = definePlugin({
     ...prefixLengthsShape,
   }).refine(
     ({ perSecond, perAddress }) => perSecond !== undefined || perAddress !== undefined,
-    "expected perSecond or perAddress",
+    "expected at least one of perSecond and perAddress",
   ),
   setup: ({ perSecond, perAddress, burst, burstPerAddress, maxAddresses, verdict, ...lengths }) => {
     const each = bucketsOf(perAddress, burstPerAddress, maxAddresses);

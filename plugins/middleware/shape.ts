@@ -1,5 +1,5 @@
 /**
- * Bandwidth of connections.
+ * Bandwidth limits.
  *
  * @module
  */
@@ -11,25 +11,25 @@ import { deriveSocket } from "../../core/api/tcp/derived_socket.ts";
 import { readChunk } from "../../core/api/tcp/read_chunk.ts";
 import { Pace } from "../shared/pace.ts";
 
-/** Options of {@link shape}; a direction without a rate is as fast as it can be. */
+/** Options of {@link shape}; a direction without a rate is not limited. */
 export interface ShapeOptions {
-  /** Bytes per second that peers may send. */
+  /** Bytes per second received from peers. */
   receiveRate?: number | undefined;
-  /** Bytes per second that are sent to peers. */
+  /** Bytes per second sent to peers. */
   sendRate?: number | undefined;
-  /** Bytes that may pass at once after a pause. Default: what comes in a tenth of a second. */
+  /** Burst size in bytes. Default: a tenth of a second at the rate. */
   burst?: number | undefined;
-  /** All connections share the rates; default false: each connection has them for itself. */
+  /** All connections share the rates. Default false: the rates apply to each connection. */
   shared?: boolean | undefined;
 }
 
 const rate = perSecond(1).optional();
 
 /**
- * Limits the bytes per second of each connection, or of all together, in each direction.
+ * Limits the bytes per second of each connection, or of all connections together, in each direction.
  *
- * Nothing is held back but one chunk of 16 KiB at most: a peer that sends too fast finds the window
- * closed, a handler's `write()` waits. Connections that share a rate take turns of 16 KiB at most.
+ * It buffers at most one chunk of 16 KiB: a peer that sends too fast meets a closed window, and a handler
+ * waits in `write()`. Connections that share a rate take turns of at most 16 KiB.
  *
  * @example
  * ```ts

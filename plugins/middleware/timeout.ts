@@ -10,24 +10,24 @@ import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import type { Handler } from "../../core/api/types.ts";
 import type { FlowHandler } from "../../core/api/udp/datagram.ts";
 
-/** Options of {@link timeout}: one limit at least. All in milliseconds. */
+/** Options of {@link timeout}: at least one limit. All in milliseconds. */
 export interface TimeoutOptions {
-  /** How long no byte may pass in either direction. Measured to a quarter: it may take that longer. */
+  /** Longest time without a byte in either direction. May be exceeded by up to a quarter. */
   idleMs?: number | undefined;
-  /** How long a connection may last. */
+  /** Longest duration of a connection. */
   totalMs?: number | undefined;
-  /** How long a peer may take for its first byte. */
+  /** Longest time until the peer's first byte. */
   firstByteMs?: number | undefined;
 }
 
 const ms = milliseconds().optional();
 
 /**
- * Aborts connections that are idle, that last too long, or whose first byte does not come.
+ * Aborts connections that are idle, last too long, or whose first byte does not arrive.
  *
- * What was written last has to be taken within these limits too. A handler that waits sees
- * `CONNECTION_ABORTED`, with the limit as its cause. No byte is touched: it costs a timer. Flows of
- * datagrams end after `idleMs` and `totalMs`.
+ * The limits also apply to data that is still being sent at the end. A handler that waits gets
+ * `CONNECTION_ABORTED`, whose cause names the limit. The bytes are not touched: the cost is one timer.
+ * Flows of datagrams end after `idleMs` or `totalMs`.
  *
  * @example
  * ```ts
@@ -47,7 +47,7 @@ export const timeout: PluginFactory<TimeoutOptions> = definePlugin({
   name: "timeout",
   options: z.strictObject({ idleMs: ms, totalMs: ms, firstByteMs: ms }).refine(
     (limits) => Object.values(limits).some((limit) => limit !== undefined),
-    "expected idleMs, totalMs or firstByteMs",
+    "expected at least one of idleMs, totalMs and firstByteMs",
   ),
   setup: ({ idleMs = Infinity, totalMs = Infinity, firstByteMs = Infinity }) => {
     const handle: Handler = ({ socket, clock, log }, next) => {
@@ -58,8 +58,8 @@ export const timeout: PluginFactory<TimeoutOptions> = definePlugin({
         const now = clock.now();
         if (seen !== bytesIn + bytesOut) [seenAt, seen] = [now, bytesIn + bytesOut];
         const firstByteAt = bytesIn > 0 ? Infinity : openedAt + firstByteMs;
-        if (now >= firstByteAt) end(`the first byte did not come within ${firstByteMs} ms`);
-        else if (now >= seenAt + idleMs) end(`nothing came or went for ${idleMs} ms`);
+        if (now >= firstByteAt) end(`no first byte within ${firstByteMs} ms`);
+        else if (now >= seenAt + idleMs) end(`no byte in either direction for ${idleMs} ms`);
         else if (now >= openedAt + totalMs) end(`the connection lasted ${totalMs} ms`);
         else {
           const idleAt = Math.min(seenAt + idleMs, now + idleMs / 4);

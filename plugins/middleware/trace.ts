@@ -12,7 +12,7 @@ import { ConnectionSpan, type TraceEvent } from "../shared/connection_span.ts";
 
 /** Options of {@link trace}. */
 export interface TraceOptions {
-  /** Gets every event when it has happened. Default: a debug line each. */
+  /** Called with each event. Default: one line per event at level `debug`. */
   onEvent?: ((event: TraceEvent) => void) | undefined;
 }
 
@@ -21,8 +21,8 @@ const isFunction = (value: unknown) => typeof value === "function";
 /**
  * Reports every read, write and end of a connection with its time and duration.
  *
- * Ids have the form of W3C Trace Context; later plugins find them as `c.get("traceparent")`.
- * Nothing is kept here: whoever collects decides how much that is.
+ * Ids have the form of W3C Trace Context; later plugins get them as `c.get("traceparent")`. Events are
+ * not stored.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * One log line per connection, one per flow.
+ * Log lines of connections and flows.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import { formatHostPort } from "../../core/api/host_port.ts";
 import type { Context, Next } from "../../core/api/types.ts";
 import type { FlowContext } from "../../core/api/udp/datagram.ts";
 
-/** Where such lines belong. */
+/** Level of the line. */
 export type LogLevel = "debug" | "info" | "warn";
 
-/** Runs the rest of the chain; writes the line, with more fields, when the connection has ended. */
+/** Runs the rest of the chain; when the connection has ended, logs a line with `fields` and counters. */
 export function logConnection(
   c: Context,
   next: Next,
@@ -37,7 +37,7 @@ export function logConnection(
   return next();
 }
 
-/** The same for a flow. */
+/** {@link logConnection} for a flow. */
 export async function logFlow(
   { flow, clock }: FlowContext,
   next: () => Promise<void>,
@@ -65,7 +65,7 @@ export async function logFlow(
 
 function codeOf(error: unknown): string {
   const { cause } = Object(error) as { cause?: unknown };
-  // What the peer did led to the abort of its connection.
+  // The connection was aborted because of what the peer did.
   if (cause instanceof PeerFaultError) return cause.message.replace("SocketError", cause.code);
   return error instanceof TcpError ? error.code : textOf(error);
 }

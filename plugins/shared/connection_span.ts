@@ -1,5 +1,5 @@
 /**
- * What happens on a connection, with its times.
+ * Timed events of a connection.
  *
  * @module
  */
@@ -8,35 +8,35 @@ import { textOf } from "../../core/api/error_text.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import type { TcpSocket } from "../../core/api/types.ts";
 
-/** Something that happened on a connection, or all of it: with a duration it is a span. */
+/** An event of a connection, or the whole connection: its span. */
 export interface TraceEvent {
-  /** `"connection"` is the whole of it and comes last. */
+  /** `"connection"` is the span of the connection and comes last. */
   readonly name: "open" | "read" | "write" | "closeWrite" | "connection";
   /** 16 hexadecimal digits, the same for all events of a connection (W3C Trace Context). */
   readonly spanId: string;
   /** 32 hexadecimal digits, the same for all events of a connection (W3C Trace Context). */
   readonly traceId: string;
-  /** When it began, in milliseconds of the stack's clock. */
+  /** Start, in milliseconds of the stack's clock. */
   readonly startMs: number;
-  /** How long it took: a read waits for the peer to send, a write for the peer to take. */
+  /** Duration: a read waits for the peer to send, a write for room in the send buffer. */
   readonly durationMs: number;
-  /** Bytes read or written; of a connection, those of both directions. */
+  /** Bytes read or written; for `"connection"`, of both directions. */
   readonly bytes: number;
-  /** The peer, as `"10.0.0.1:50000"` or `"[fd00::1]:50000"`. */
+  /** The peer's address, as `"10.0.0.1:50000"` or `"[fd00::1]:50000"`. */
   readonly remote: string;
-  /** This side. */
+  /** This side's address. */
   readonly local: string;
-  /** Why it failed, if it did. */
+  /** The error, if it failed. */
   readonly error?: string;
 }
 
-/** Reports what happens on one connection, and in the end the connection itself. */
+/** Reports the events of one connection, and the connection itself at its end. */
 export class ConnectionSpan {
   readonly #who: Pick<TraceEvent, "spanId" | "traceId" | "remote" | "local">;
   readonly #clock: Clock;
   readonly #report: (event: TraceEvent) => void;
 
-  /** Begins now; `report` must not throw. */
+  /** The span starts now; `report` must not throw. */
   constructor(socket: TcpSocket, clock: Clock, report: (event: TraceEvent) => void) {
     this.#who = {
       traceId: randomHex(16),
@@ -52,12 +52,12 @@ export class ConnectionSpan {
     socket.closed.then(() => end(total()), (error: unknown) => end(total(), error));
   }
 
-  /** The span as W3C Trace Context hands it on. */
+  /** The `traceparent` field of W3C Trace Context. */
   get traceparent(): string {
     return `00-${this.#who.traceId}-${this.#who.spanId}-01`;
   }
 
-  /** Runs `work`, and reports it when it has settled; `size` tells the bytes of it. */
+  /** Runs `work` and reports it when it has settled; `size` returns its bytes. */
   async timed<T>(
     name: TraceEvent["name"],
     work: () => Promise<T>,

@@ -1,11 +1,11 @@
 /**
- * Names and passwords that a client may show.
+ * User names and passwords of clients.
  *
  * @module
  */
 import { z } from "zod";
 
-/** What names and passwords are checked with: each 1 to 255 bytes (RFC 1929 2). */
+/** Schema: passwords by user name, each 1 to 255 bytes (RFC 1929 2). */
 export const credentialsSchema: z.ZodType<Readonly<Record<string, string>>> = z.record(
   fits("a name"),
   fits("a password"),
@@ -21,8 +21,8 @@ function fits(what: string): z.ZodString {
 const encoder = new TextEncoder();
 
 /**
- * Whether `password` is what `users` has for `name`. Takes as long for a wrong password as for the
- * right one, and as long for a name that is not there.
+ * Whether `password` is the password of `name`. Takes the same time for a wrong password and for an
+ * unknown name as for the right one.
  */
 export function areCredentials(
   users: Readonly<Record<string, string>>,

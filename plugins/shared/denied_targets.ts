@@ -1,5 +1,5 @@
 /**
- * Which addresses a plugin that connects wherever its clients ask may connect to.
+ * The addresses that a proxy may connect to for its clients.
  *
  * @module
  */
@@ -8,8 +8,8 @@ import { IpAddress, Subnet } from "../../core/wire/address.ts";
 import { embeddedV4 } from "../../core/wire/embedded_v4.ts";
 
 /**
- * Loopback, link-local and multicast addresses, and the back doors of clouds. Not among them: private
- * networks (RFC 1918, RFC 4193), and the host's other own addresses, which only it knows.
+ * Loopback, link-local and multicast addresses, and the metadata services of clouds. Private networks
+ * (RFC 1918, RFC 4193) and the host's other addresses, which only the host knows, are not included.
  */
 export const DENIED_BY_DEFAULT: readonly string[] = [
   "0.0.0.0/8", // "this host" (RFC 1122 3.2.1.3): Linux connects to itself
@@ -24,7 +24,7 @@ export const DENIED_BY_DEFAULT: readonly string[] = [
   "fe80::/10", // link-local
   "fec0::/10", // site-local (RFC 3879)
   "ff00::/8", // multicast
-  "64:ff9b:1::/48", // NAT64 of local use (RFC 8215): its prefix length is the network's own affair
+  "64:ff9b:1::/48", // local-use NAT64 (RFC 8215), whose prefix length each network chooses
   "fd00:ec2::/32", // metadata of AWS
   "fd20:ce::254/128", // metadata of Google Cloud
   "fd00:42::42/128", // metadata of Scaleway
@@ -32,13 +32,13 @@ export const DENIED_BY_DEFAULT: readonly string[] = [
 
 /** Options of {@link TargetFilter}: addresses or subnets, `"10.0.0.0/8"` or `"::1"`. */
 export interface TargetRules {
-  /** Targets that are allowed although a shorter prefix denies them. */
+  /** Targets to allow, although a shorter prefix denies them. */
   allow?: readonly string[] | undefined;
-  /** Targets that are denied beside those that are by default. */
+  /** Targets to deny, in addition to those denied by default. */
   deny?: readonly string[] | undefined;
 }
 
-/** Checks a list of addresses and subnets in an option of a plugin. */
+/** Schema of a list of addresses and subnets. */
 export const subnetsSchema: z.ZodType<readonly string[], readonly string[]> = z.array(
   z.string().refine((text) => Subnet.parse(text) !== undefined, {
     error: ({ input }) =>
@@ -52,24 +52,24 @@ interface Rule {
 }
 
 /**
- * Decides about targets. The rule with the longest prefix holds; of equal ones `deny` comes before
- * `allow`, and `allow` before the defaults; what no rule names is allowed. So
- * `allow: ["0.0.0.0/0"]` opens no loopback, `["127.0.0.1"]` does, and
- * `deny: ["0.0.0.0/0", "::/0"]` leaves only what `allow` names.
+ * Allows or denies targets. The rule with the longest prefix decides; among equal ones `deny` comes
+ * before `allow`, and `allow` before the defaults; a target without a rule is allowed. So
+ * `allow: ["0.0.0.0/0"]` does not allow loopback, `["127.0.0.1"]` does, and
+ * `deny: ["0.0.0.0/0", "::/0"]` leaves only the targets in `allow`.
  *
- * An IPv6 address in which translators and tunnels find an IPv4 address, whichever of the forms of
- * {@link embeddedV4} it has, is allowed only where that one is allowed too.
+ * An IPv6 address that embeds an IPv4 address for a translator or tunnel, in any form of
+ * {@link embeddedV4}, is allowed only if that address is allowed too.
  *
- * Names have to be looked up before: what was decided about has to be what is connected to.
+ * Resolve names first, and connect to the address that was checked.
  */
 export class TargetFilter {
-  /** Longest prefix first; sorting keeps the order of equal ones. */
+  /** Longest prefix first; the sort is stable. */
   readonly #rules: readonly Rule[];
 
   /**
    * Reads the rules.
    *
-   * @throws {TypeError} One is no address and no subnet.
+   * @throws {TypeError} A rule is not an address or subnet.
    */
   constructor(rules: TargetRules, deniedByDefault: readonly string[] = DENIED_BY_DEFAULT) {
     const { allow = [], deny = [] } = rules;
@@ -81,7 +81,7 @@ export class TargetFilter {
     ].sort((a, b) => b.subnet.prefixLength - a.subnet.prefixLength);
   }
 
-  /** Whether an address may be connected to; what is no IP address may not. */
+  /** Whether a target is allowed; text that is not an IP address is denied. */
   allows(target: string | IpAddress): boolean {
     const address = typeof target === "string" ? IpAddress.parse(target) : target;
     if (address === undefined || !this.#allows(address)) return false;

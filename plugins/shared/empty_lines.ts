@@ -5,7 +5,7 @@
  */
 
 /**
- * So many are read over: the RFC asks for one at least, which clients have sent behind a body that
- * they counted wrong.
+ * Most empty lines that are ignored. The RFC asks for at least one: some clients send CRLF after a body
+ * without counting it.
  */
 export const MAX_EMPTY_LINES = 4;

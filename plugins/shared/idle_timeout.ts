@@ -1,5 +1,5 @@
 /**
- * Notices that nothing happens.
+ * Idle timeouts.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export class IdleTimeout {
   #last: number;
   #cancel: (() => void) | undefined;
 
-  /** Begins to wait. */
+  /** Starts the timeout. */
   constructor(clock: Clock, ms: number, onIdle: () => void) {
     this.#clock = clock;
     this.#ms = ms;
@@ -22,12 +22,12 @@ export class IdleTimeout {
     this.#wait();
   }
 
-  /** Something has happened. Costs a look at the clock: the timer is moved when it rings. */
+  /** Restarts the timeout. Only reads the clock: the timer is rescheduled when it fires. */
   touch(): void {
     this.#last = this.#clock.now();
   }
 
-  /** Stops waiting. */
+  /** Cancels the timeout. */
   stop(): void {
     this.#cancel?.();
     this.#cancel = undefined;

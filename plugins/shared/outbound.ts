@@ -1,5 +1,5 @@
 /**
- * Connections and datagrams to wherever a client asks, for plugins that are proxies.
+ * Connections and datagrams to the targets of a proxy's clients.
  *
  * @module
  */
@@ -27,23 +27,23 @@ export interface OutboundOptions {
    */
   via?: "host" | "stack" | undefined;
   /**
-   * Addresses and subnets that may be connected to although they are denied. Through the host,
-   * loopback, link-local, multicast and metadata addresses are denied by default. The longest
-   * prefix decides: `["127.0.0.1"]` opens one address, `["0.0.0.0/0"]` none of these.
+   * Exceptions from the denied addresses and subnets. Through the host, loopback, link-local, multicast
+   * and metadata addresses are denied by default. The longest prefix decides: `["127.0.0.1"]` allows
+   * that address, `["0.0.0.0/0"]` allows none of the denied ones.
    */
   allow?: readonly string[] | undefined;
-  /** Addresses and subnets that may not be connected to, beside those that may not by default. */
+  /** Addresses and subnets to deny, in addition to those denied by default. */
   deny?: readonly string[] | undefined;
-  /** How long a target may take to answer, in milliseconds, its name's lookup included. Default 10,000. */
+  /** Timeout of a connection attempt, the name lookup included, in milliseconds. Default 10,000. */
   connectTimeoutMs?: number | undefined;
   /**
-   * Milliseconds without a word from a target of the host after which it is asked whether it is still there, and
-   * ends the connection where it is not; 0: never. Default two hours.
+   * Idle time before the host sends a keep-alive probe to the target, in milliseconds; a target that does
+   * not answer ends the connection. 0: no probes. Default two hours.
    */
   keepAliveMs?: number | undefined;
   /**
-   * Connections to targets at once, attempts included, associations, and targets of datagrams; when
-   * there are as many the client that has the most makes room for others. Default 16,384.
+   * Most connections to targets, attempts included, associations and targets of datagrams at the same
+   * time; at the limit, the client that has the most makes room for others. Default 16,384.
    */
   maxConnections?: number | undefined;
 }
@@ -67,12 +67,12 @@ const shape = {
   maxConnections: count().default(16_384),
 };
 
-/** What {@link OutboundOptions} are checked with, to be spread in a plugin's own schema. */
+/** Schema of {@link OutboundOptions}, to be spread into the schema of a plugin. */
 export const outboundShape: typeof shape = shape;
 
 /**
- * Why there is no connection. `"no-name"`: names are not looked up here; `"unknown-name"`: it has no
- * address.
+ * Why there is no connection. `"no-name"`: the proxy does not resolve names; `"unknown-name"`: the name
+ * has no address.
  */
 export type OutboundFault =
   | "denied"
@@ -83,11 +83,11 @@ export type OutboundFault =
   | "timed-out"
   | "failed";
 
-/** Says why a target was not connected to. */
+/** A target was not connected to. */
 export class OutboundError extends Error {
   /** Always `"OutboundError"`. */
   override readonly name = "OutboundError";
-  /** Why, for programs. */
+  /** The reason, for programs. */
   readonly fault: OutboundFault;
 
   /** Makes one. */
@@ -97,15 +97,15 @@ export class OutboundError extends Error {
   }
 }
 
-/** A way for datagrams to a target. */
+/** An open channel for datagrams to a target. */
 export interface DatagramsTo {
   /** The IP address and port that was chosen. */
   readonly address: HostPort;
-  /** What was made for it; whoever asked closes it. */
+  /** The channel; the caller closes it. */
   readonly channel: DatagramChannel;
 }
 
-/** Addresses of a name that are tried, at most. */
+/** Most addresses of a name that are tried. */
 const MAX_ADDRESSES = 4;
 
 const FAULTS: Partial<Record<TcpErrorCode, OutboundFault>> = {
@@ -118,17 +118,17 @@ const FAULTS: Partial<Record<TcpErrorCode, OutboundFault>> = {
   TIMED_OUT: "timed-out",
 };
 
-/** What an {@link Outbound} needs of who asks. */
+/** The part of a handler's context that an {@link Outbound} uses. */
 export type OutboundContext = Pick<Context, "stack" | "clock" | "signal" | "socket">;
 
-/** Connects where it is allowed to. */
+/** Connects to targets that are allowed. */
 export class Outbound {
   readonly #options: CheckedOutboundOptions;
   readonly #filter: TargetFilter;
   readonly #host: HostNetwork;
   readonly #limit: SharedLimit;
 
-  /** Connects as `options` say; through `host`, where that is asked for. */
+  /** Connects through `host` or the stack, as `options.via` says. */
   constructor(options: CheckedOutboundOptions, host: HostNetwork) {
     this.#options = options;
     this.#filter = options.via === "host"
@@ -150,10 +150,10 @@ export class Outbound {
   }
 
   /**
-   * Connects to `target`. Of a name each address that is allowed is tried, four at most, within the
-   * time that one target has.
+   * Connects to `target`. The allowed addresses of a name are tried in turn, at most four, within one
+   * `connectTimeoutMs`.
    *
-   * @throws {OutboundError} It may not be connected to, or cannot be.
+   * @throws {OutboundError} The target is denied, or the connection fails.
    */
   async connect(target: HostPort, c: OutboundContext): Promise<Duplex> {
     const { stack, clock, socket, signal } = c;
@@ -189,9 +189,9 @@ export class Outbound {
   }
 
   /**
-   * Opens a way for datagrams to `target`: to the first of its addresses that is allowed and has one.
+   * Opens a channel for datagrams to the first address of `target` that is allowed and works.
    *
-   * @throws {OutboundError} It may not be sent to, or cannot be.
+   * @throws {OutboundError} The target is denied, or no channel can be opened.
    */
   async openDatagrams(target: HostPort, c: OutboundContext): Promise<DatagramsTo> {
     const evicted = new AbortController();
@@ -233,7 +233,7 @@ export class Outbound {
     });
   }
 
-  /** Gives up after the time that a target has; every failure becomes an {@link OutboundError}. */
+  /** Runs `work` within `connectTimeoutMs`; every failure becomes an {@link OutboundError}. */
   async #inTime<T>(
     target: HostPort,
     { clock, signal }: Pick<OutboundContext, "clock" | "signal">,
@@ -247,7 +247,7 @@ export class Outbound {
     }
   }
 
-  /** RFC 1928 and RFC 9110 know no loops: who connects to the stack through the host is in one. */
+  /** Neither RFC 1928 nor RFC 9110 9.3.6 detects loops: the host would lead the connection back here. */
   #requireWayOut(transport: "tcp" | "udp", to: HostPort): void {
     if (this.#options.via === "stack") return;
     if (this.#host.leadsBack?.(transport, to) === undefined) return;
@@ -257,15 +257,15 @@ export class Outbound {
   async #addressesOf({ hostname }: HostPort, signal: AbortSignal): Promise<readonly string[]> {
     const literal = IpAddress.parse(hostname);
     if (!literal && this.#options.via === "stack") {
-      throw new OutboundError("no-name", `names such as ${hostname} are not looked up here`);
+      throw new OutboundError("no-name", `${hostname}: this proxy does not resolve names`);
     }
     const found = literal ? [literal.toString()] : await this.#namedAddresses(hostname, signal);
     const allowed = found.filter((address) => this.#filter.allows(address));
     if (allowed.length > 0) return allowed.slice(0, MAX_ADDRESSES);
-    throw new OutboundError("denied", `${hostname} may not be connected to`);
+    throw new OutboundError("denied", `connections to ${hostname} are denied`);
   }
 
-  /** RFC 6761 6.3: no resolver decides about localhost, and some do not know it in all its forms. */
+  /** RFC 6761 6.3: localhost is never looked up; some resolvers do not know all of its forms. */
   async #namedAddresses(hostname: string, signal: AbortSignal): Promise<readonly string[]> {
     return isLocalhost(hostname) ? LOOPBACK : await this.#resolve(hostname, signal);
   }
@@ -297,7 +297,7 @@ function leaving(channel: DatagramChannel, slot: Slot): DatagramChannel {
   };
 }
 
-/** What `attempt` makes of the first value that it does not fail with; `left` counts it and those behind it. */
+/** The result of the first attempt that succeeds; `left` is the number of values from this one on. */
 async function firstOf<T, R>(
   values: readonly T[],
   attempt: (value: T, left: number) => Promise<R>,
@@ -315,7 +315,7 @@ async function firstOf<T, R>(
 
 const LOOPBACK: readonly string[] = ["127.0.0.1", "::1"];
 
-/** A dot at the end makes a name absolute (RFC 1034 3.1). */
+/** A trailing dot makes a name absolute (RFC 1034 3.1). */
 function isLocalhost(hostname: string): boolean {
   return /(?:^|\.)localhost\.?$/i.test(hostname);
 }

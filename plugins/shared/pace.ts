@@ -1,17 +1,17 @@
 /**
- * How fast bytes may pass.
+ * Rate limits of bytes.
  *
  * @module
  */
 import { type Clock, sleepUntil } from "../../core/api/environment.ts";
 import { TokenBucket } from "../../core/stack/token_bucket.ts";
 
-/** Most bytes that are let through by one turn. */
+/** Most bytes that pass in one turn. */
 const MAX_TURN = 16 * 1024;
 
-/** One direction, of one connection or of several, which then take turns. */
+/** The rate of one direction, of one connection or of several that take turns. */
 export class Pace {
-  /** Bytes of one turn, at most. */
+  /** Most bytes of one turn. */
   readonly most: number;
   readonly #bucket: TokenBucket;
   readonly #clock: Clock;

@@ -1,6 +1,6 @@
 /**
- * The header of the PROXY protocol, versions 1 and 2: what a proxy tells of the connection that it
- * speaks for, in front of everything else (proxy-protocol.txt of HAProxy, revision 2020/03/05).
+ * The header of the PROXY protocol, versions 1 and 2: what a proxy sends about the client's connection,
+ * before all other bytes (proxy-protocol.txt of HAProxy, revision 2020/03/05).
  *
  * @module
  */
@@ -8,47 +8,47 @@ import type { HostPort } from "../../core/api/host_port.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { readU16, writeU16 } from "../../core/wire/bytes.ts";
 
-/** A v1 header is no longer, the line's end included (proxy-protocol.txt 2.1). */
+/** Longest v1 header, CRLF included (proxy-protocol.txt 2.1). */
 const MAX_TEXT_LENGTH = 107;
-/** A v2 header may have 65,551 bytes; addresses and what clouds add to them fit in less. */
+/** Longest v2 header accepted. 65,551 bytes are possible; addresses and the TLVs of clouds need less. */
 const MAX_BINARY_LENGTH = 4096;
 
-/** Who speaks to whom through a proxy. */
+/** The endpoints of the proxied connection. */
 export interface ProxyEndpoints {
-  /** What the client speaks. */
+  /** The transport of the connection. */
   readonly transport: "tcp" | "udp";
-  /** The client. */
+  /** The client's address. */
   readonly source: HostPort;
-  /** What the client has connected to. */
+  /** The address that the client connected to. */
   readonly destination: HostPort;
 }
 
-/** A header, told apart from what comes after it. */
+/** A header. */
 export interface ProxyHeader {
-  /** Text or binary. */
+  /** 1 is text, 2 is binary. */
   readonly version: 1 | 2;
-  /** Absent where the proxy speaks for itself, or does not know or say for whom. */
+  /** Absent for connections of the proxy itself, and where the endpoints are unknown. */
   readonly endpoints?: ProxyEndpoints | undefined;
 }
 
-/** Why bytes are no header. */
+/** Why bytes are not a header. */
 export type ProxyHeaderFault =
-  | "signature" // neither version begins so
-  | "syntax" // a v1 line that is none
-  | "version" // v2, but neither 2 nor a known command
-  | "family" // v2, an address family or transport that does not exist
-  | "address" // no address, or none of the family that was named
-  | "length"; // longer than may be, or too short for its addresses
+  | "signature" // of neither version
+  | "syntax" // a malformed v1 line
+  | "version" // an unknown version or command in v2
+  | "family" // an unknown address family or transport in v2
+  | "address" // not an address of the family
+  | "length"; // too long, or too short for its addresses
 
-/** What {@link parseProxyHeader} makes of bytes. */
+/** Result of {@link parseProxyHeader}. */
 export type ParsedProxyHeader =
   | { readonly state: "complete"; readonly header: ProxyHeader; readonly length: number }
   | { readonly state: "incomplete" }
   | { readonly state: "malformed"; readonly fault: ProxyHeaderFault };
 
 /**
- * Reads a header at the beginning of `bytes`, as strictly as it is specified. What is no beginning
- * of one is `malformed` at once; a header has at most 4096 bytes. Extensions (TLVs) are skipped.
+ * Parses a header at the start of `bytes`, as strictly as it is specified. Bytes that cannot start one
+ * are `malformed` at once; a header has at most 4096 bytes. Extensions (TLVs) are skipped.
  */
 export function parseProxyHeader(bytes: Uint8Array): ParsedProxyHeader {
   if (begins(bytes, SIGNATURE)) return parseBinary(bytes);
@@ -57,8 +57,8 @@ export function parseProxyHeader(bytes: Uint8Array): ParsedProxyHeader {
 }
 
 /**
- * Writes a header. Without endpoints, or with ones that the version cannot say, it is `UNKNOWN`
- * (version 1) or `LOCAL` (version 2): then the connection itself is what counts.
+ * Formats a header. Without endpoints, or with ones that the version cannot express, it is `UNKNOWN`
+ * (version 1) or `LOCAL` (version 2): the receiver then uses the addresses of the connection.
  */
 export function formatProxyHeader({ version, endpoints }: ProxyHeader): Uint8Array<ArrayBuffer> {
   const source = endpoints && IpAddress.parse(endpoints.source.hostname);
@@ -74,7 +74,7 @@ interface KnownEndpoints extends ProxyEndpoints {
   readonly to: IpAddress;
 }
 
-/** All of `prefix`, or as much of it as has come. */
+/** Whether `bytes` starts with `prefix`, or with as much of it as has arrived. */
 function begins(bytes: Uint8Array, prefix: Uint8Array): boolean {
   const length = Math.min(bytes.length, prefix.length);
   for (let at = 0; at < length; at++) if (bytes[at] !== prefix[at]) return false;
@@ -131,7 +131,7 @@ const PROXY = 0x21;
 
 interface Family {
   readonly transport?: "tcp" | "udp";
-  /** Bytes of one address; both addresses and both ports are there where there is a transport. */
+  /** Bytes of one address; with a transport, two addresses and two ports follow. */
   readonly addressLength: number;
   /** Bytes of all addresses. */
   readonly length: number;
@@ -144,7 +144,7 @@ const FAMILIES: Readonly<Record<number, Family>> = {
   0x12: { transport: "udp", addressLength: 4, length: 12 },
   0x21: { transport: "tcp", addressLength: 16, length: 36 },
   0x22: { transport: "udp", addressLength: 16, length: 36 },
-  // Unix sockets: their paths are no addresses here.
+  // Unix sockets: their paths are ignored.
   0x31: { addressLength: 108, length: 216 },
   0x32: { addressLength: 108, length: 216 },
 };
@@ -155,7 +155,7 @@ function parseBinary(bytes: Uint8Array): ParsedProxyHeader {
   if (bytes.length < FIXED_LENGTH) return INCOMPLETE;
   const length = FIXED_LENGTH + readU16(bytes, 14);
   const family = FAMILIES[bytes[13]!];
-  // LOCAL says nothing about a family, whatever stands there.
+  // LOCAL: the family is ignored (proxy-protocol.txt 2.2).
   if (command === PROXY && family === undefined) return malformed("family");
   const least = command === PROXY ? FIXED_LENGTH + family!.length : FIXED_LENGTH;
   if (length < least || length > MAX_BINARY_LENGTH) return malformed("length");

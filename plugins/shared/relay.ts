@@ -1,30 +1,30 @@
 /**
- * Joins two connections.
+ * Relays bytes between two connections.
  *
  * @module
  */
 import type { TcpSocket } from "../../core/api/types.ts";
 
-/** What {@link relay} needs of a connection; every {@link TcpSocket} is one. */
+/** The part of a connection that {@link relay} uses; every {@link TcpSocket} is one. */
 export type Duplex =
   & Pick<TcpSocket, "read" | "write" | "closeWrite" | "abort">
   & {
     /** Rejects when the connection was reset or timed out. */
     readonly closed: Promise<unknown>;
-    /** No more reading and no more writing; what was written is still delivered. */
+    /** Ends reading and writing; data already written is still delivered. */
     close(): unknown;
   };
 
-/** Bytes in flight per direction, at most: one read. */
+/** Most bytes held per direction: one read. */
 const CHUNK_SIZE = 64 * 1024;
 
 /**
- * Carries bytes both ways until both directions have ended. The end of one direction is carried as
- * a half-close (RFC 9293 3.6), a reset or a timeout of one connection as an abort of the other one.
- * Holds at most 64 KiB per direction: who does not read stops who writes.
+ * Relays bytes in both directions until both have ended. The end of one direction becomes a half-close of
+ * the other connection (RFC 9293 3.6); a reset or timeout of one connection aborts the other. Holds at
+ * most 64 KiB per direction: a side that does not read stops the other side from writing.
  *
- * Resolves when both ends are closed in order. A connection that stops taking bytes ends its own
- * direction only, so that what it has sent before is still delivered.
+ * Resolves when both connections are closed. A connection that no longer takes bytes ends that direction
+ * only, so that the bytes it has sent are still delivered.
  *
  * @throws The error of the connection that was reset or timed out.
  *
@@ -48,17 +48,17 @@ export async function relay(a: Duplex, b: Duplex): Promise<void> {
   };
   await Promise.all([carry(a, b, fail), carry(b, a, fail)]);
   await Promise.allSettled([a.close(), b.close()]);
-  // The second failure, if there is one, is what the first one has led to.
+  // A second failure is a consequence of the first one.
   if (failures.length > 0) throw failures[0];
 }
 
 type Fail = (error: unknown, other: Duplex) => void;
 
-/** Resolves at the end of `from`, or when it broke, or when `to` takes no more. */
+/** Resolves when `from` has ended or failed, or when `to` takes no more bytes. */
 async function carry(from: Duplex, to: Duplex, fail: Fail): Promise<void> {
   let ended = false;
-  // A reset is noticed here while a write waits. After the end everything that came is still
-  // delivered, and nobody is left who could be given what `to` sends.
+  // A write may be waiting, so a reset is noticed here. After the end of `from`, its bytes are still
+  // delivered, but nobody can receive what `to` sends.
   from.closed.catch((error: unknown) => void (ended ? to.close() : fail(error, to)));
 
   const chunk = new Uint8Array(CHUNK_SIZE);

@@ -1,5 +1,5 @@
 /**
- * Joins two places that datagrams come from and go to.
+ * Relays datagrams between two channels.
  *
  * @module
  */
@@ -7,12 +7,12 @@ import { endFlow } from "../../core/api/udp/flow_refusal.ts";
 import type { DatagramChannel } from "./host_network.ts";
 
 /**
- * Carries datagrams both ways, one after the other, until either side has ended, and closes both.
- * One that cannot be sent is lost, as on any network. Who limits the time without datagrams is a
- * side: a flow of the stack does. When one side says that nobody is there (`CONNECTION_REFUSED`,
- * `UNREACHABLE`), the other one is told, where it can be: `refuse` of a flow.
+ * Relays datagrams in both directions, one after the other, until either side has ended, and closes both.
+ * A datagram that cannot be sent is lost, as on any network. There is no idle timeout here; a flow of the
+ * stack has one. If one side fails because nobody is there (`CONNECTION_REFUSED`, `UNREACHABLE`), the
+ * other side is refused, if it has `refuse`, as a flow has.
  *
- * Resolves with how many were lost here.
+ * Resolves with the number of datagrams lost here.
  *
  * @throws {TcpError} The error that one side has ended with.
  *
@@ -46,7 +46,7 @@ export async function relayDatagrams(a: DatagramChannel, b: DatagramChannel): Pr
       return 0;
     }).finally(closeBoth)
   );
-  // What the other side says once it has been closed is no reason.
+  // Errors of the other side after it was closed do not count.
   await Promise.race(ends);
   const reason = failure;
   const lost = await Promise.all(ends);

@@ -1,5 +1,5 @@
 /**
- * Services that answer whatever datagram they get.
+ * Services that answer every datagram.
  *
  * @module
  */
@@ -8,8 +8,8 @@
 const PORTS: ReadonlySet<number> = new Set([7, 13, 17, 19, 37]);
 
 /**
- * Whether a datagram from this port may be such a service's answer. Two that answer each other never
- * end, and one datagram with a forged source sets them off; so they do not answer one another.
+ * Whether a datagram from this port may be the answer of such a service. One datagram with a forged
+ * source would make two of them answer each other for ever, so they do not answer these ports.
  */
 export function isSimpleService(port: number): boolean {
   return PORTS.has(port);

@@ -10,14 +10,14 @@ import type { DatagramConn } from "../../core/api/udp/datagram.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import type { DatagramChannel } from "./host_network.ts";
 
-/** A socket of a stack that speaks with one address; what others send to it is dropped. */
+/** A UDP socket of a stack for one remote address; datagrams from other addresses are dropped. */
 export class StackDatagrams implements DatagramChannel {
   readonly #socket: DatagramConn;
   readonly #to: HostPort;
   readonly #address: string | undefined;
   #failure: TcpError | undefined;
 
-  /** Takes a free port of the stack, of every address or of one. */
+  /** Binds a free port of the stack, on every address or on `from`. */
   constructor(stack: Pick<Stack, "listenDatagram">, to: HostPort, from: Partial<HostPort> = {}) {
     this.#to = to;
     this.#address = IpAddress.parse(to.hostname)?.toString();
@@ -25,7 +25,7 @@ export class StackDatagrams implements DatagramChannel {
       port: from.port ?? 0,
       ...from.hostname === undefined ? {} : { hostname: from.hostname },
       onError: (error) => {
-        // What the network says about others is not true: nothing has been sent to them.
+        // An ICMP error about another address is forged: nothing was sent to it.
         if (error.remote === undefined || !this.#isPeer(error.remote)) return;
         this.#failure ??= error;
         this.#socket.close();
@@ -36,7 +36,7 @@ export class StackDatagrams implements DatagramChannel {
   /**
    * The next datagram; `null` once it is closed.
    *
-   * @throws {TcpError} The network says that nobody is there.
+   * @throws {TcpError} An ICMP error says that nobody is there.
    */
   async receive(): Promise<Uint8Array<ArrayBuffer> | null> {
     try {
@@ -56,7 +56,7 @@ export class StackDatagrams implements DatagramChannel {
     return this.#socket.send(datagram, this.#to);
   }
 
-  /** Takes and gives no more. */
+  /** Closes the socket. */
   close(): void {
     this.#socket.close();
   }

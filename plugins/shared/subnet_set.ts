@@ -1,5 +1,5 @@
 /**
- * Sets of addresses, and addresses taken together by their networks.
+ * Sets of subnets, and keys for addresses of the same network.
  *
  * @module
  */
@@ -7,9 +7,9 @@ import { z } from "zod";
 import { wholeNumber } from "../../core/api/numbers.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
 
-/** Any number of subnets: a look-up costs as much as there are different prefix lengths. */
+/** A set of subnets: a lookup costs one hash lookup per distinct prefix length. */
 export class SubnetSet {
-  /** Keys of networks, by how many of the 128 bits they fix. */
+  /** Network keys by prefix length in 128 bits. */
   readonly #networks = new Map<number, Set<string>>();
 
   constructor(subnets: Iterable<Subnet>) {
@@ -19,11 +19,11 @@ export class SubnetSet {
     }
   }
 
-  /** Whether one of the subnets holds an address in text form. */
+  /** Whether one of the subnets contains an address in text form. */
   has(hostname: string): boolean {
     const address = IpAddress.parse(hostname);
     if (address === undefined) return false;
-    // No IPv6 prefix holds IPv4 addresses, though these are written as IPv6 ones inside.
+    // IPv4 addresses are stored in their mapped form, but no IPv6 prefix contains them.
     const least = address.isV4 ? 96 : 0;
     for (const [bits, networks] of this.#networks) {
       if (bits >= least && networks.has(keyOf(address, bits))) return true;
@@ -32,7 +32,7 @@ export class SubnetSet {
   }
 }
 
-/** Checks a list of addresses and subnets in an option, and makes a set of it. */
+/** Schema of a list of addresses and subnets; the result is a set. */
 export const subnetSetSchema: z.ZodType<SubnetSet, readonly string[]> = z
   .array(
     z.string().transform((text, c) => {
@@ -46,15 +46,15 @@ export const subnetSetSchema: z.ZodType<SubnetSet, readonly string[]> = z
   .min(1, "expected at least one address or subnet")
   .transform((subnets) => new SubnetSet(subnets));
 
-/** How many addresses count as one. */
+/** Prefix lengths of the networks whose addresses count as one. */
 export interface PrefixLengths {
-  /** 0 to 32; default 32: each address by itself. */
+  /** For IPv4, 0 to 32. Default 32: each address separately. */
   v4Prefix?: number | undefined;
-  /** 0 to 128; default 64: what one customer has at least. */
+  /** For IPv6, 0 to 128. Default 64: the smallest network of one customer. */
   v6Prefix?: number | undefined;
 }
 
-/** The schema's part of {@link PrefixLengths}. */
+/** Schema of {@link PrefixLengths}, to be spread into another one. */
 export const prefixLengthsShape: {
   v4Prefix: z.ZodDefault<z.ZodNumber>;
   v6Prefix: z.ZodDefault<z.ZodNumber>;
@@ -63,14 +63,14 @@ export const prefixLengthsShape: {
   v6Prefix: wholeNumber(0, 128).default(64),
 };
 
-/** The same text for all addresses of a network. */
+/** A key that is the same for all addresses of a network. */
 export function networkKey(hostname: string, lengths: Required<PrefixLengths>): string {
   const address = IpAddress.parse(hostname);
   if (address === undefined) return hostname;
   return keyOf(address, address.isV4 ? lengths.v4Prefix! + 96 : lengths.v6Prefix!);
 }
 
-/** Of the first `bits` of the 128 bits that an address of either family has here. */
+/** The first `bits` of the 128 bits as text. */
 function keyOf({ w0, w1, w2, w3 }: IpAddress, bits: number): string {
   return `${first(w0, bits)},${first(w1, bits - 32)},${first(w2, bits - 64)},${
     first(w3, bits - 96)

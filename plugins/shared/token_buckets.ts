@@ -1,16 +1,16 @@
 /**
- * Rates of many at once.
+ * Token buckets by key.
  *
  * @module
  */
 import { TokenBucket } from "../../core/stack/token_bucket.ts";
 
-/** A bucket for each key, for `most` keys at most: the one longest unused makes room, full again. */
+/** A bucket for each of at most `most` keys; the least recently used one is dropped and starts full again. */
 export class TokenBuckets {
   readonly #perSecond: number;
   readonly #burst: number;
   readonly #most: number;
-  /** The one longest unused first. */
+  /** Least recently used first. */
   readonly #buckets = new Map<string, TokenBucket>();
 
   constructor(perSecond: number, burst: number, most: number) {
@@ -19,17 +19,17 @@ export class TokenBuckets {
     this.#most = most;
   }
 
-  /** How many keys are remembered. */
+  /** Number of buckets. */
   get size(): number {
     return this.#buckets.size;
   }
 
-  /** Whether `key` has a token; who is not remembered has. */
+  /** Whether `key` has a token; a key without a bucket has. */
   has(key: string, now: number): boolean {
     return this.#buckets.get(key)?.has(now) ?? true;
   }
 
-  /** Takes a token of `key`'s, if there is one. */
+  /** Takes a token of `key`, if it has one. */
   take(key: string, now: number): boolean {
     const bucket = this.#buckets.get(key) ?? new TokenBucket(this.#perSecond, this.#burst, now);
     this.#buckets.delete(key);

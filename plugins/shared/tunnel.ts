@@ -1,5 +1,5 @@
 /**
- * Clients of a proxy and where they ask to go.
+ * Tunnels from a proxy's clients to their targets.
  *
  * @module
  */
@@ -9,21 +9,21 @@ import type { Context } from "../../core/api/types.ts";
 import type { Outbound, OutboundError, OutboundFault } from "./outbound.ts";
 import { type Duplex, relay } from "./relay.ts";
 
-/** A proxy that makes tunnels. */
+/** A proxy that opens tunnels. */
 export interface TunnelProxy {
   /** Its name, for the log. */
   readonly name: string;
-  /** Connects. */
+  /** Connects to the targets. */
   readonly outbound: Outbound;
-  /** What a client is told before the target's first byte. */
+  /** Sent to the client before the target's first byte. */
   readonly connected: Uint8Array;
-  /** What it is told where there is no connection: its last word. */
+  /** Sent to the client if there is no connection, before it is closed. */
   refusal(fault: OutboundFault): Uint8Array;
 }
 
 /**
- * Connects to `target`, says to `client` what came of it, and relays until both directions have
- * ended. What fails is logged, at level `debug`.
+ * Connects to `target`, tells `client` the result, and relays until both directions have ended. Failures
+ * are logged at level `debug`.
  */
 export async function tunnel(
   { name, outbound, connected, refusal }: TunnelProxy,

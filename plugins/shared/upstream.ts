@@ -1,5 +1,5 @@
 /**
- * Connections of the stack that go on in a connection somewhere else.
+ * Connections of the stack that are relayed to an upstream.
  *
  * @module
  */
@@ -22,18 +22,18 @@ export async function whenEnded(connecting: Promise<Duplex>, ended: () => void):
   }
 }
 
-/** How {@link relayTo} relays. */
+/** Options of {@link relayTo}. */
 export interface RelayOptions {
   /** Milliseconds without a byte in either direction after which both are aborted. Default: none. */
   idleTimeoutMs?: number | undefined;
-  /** What the upstream is told before the first byte of the client. */
+  /** Sent to the upstream before the first byte of the client. */
   header?: ((socket: TcpSocket) => Uint8Array<ArrayBuffer>) | undefined;
 }
 
 /**
- * The handler of the connection whose other half is `upstream`, which was made before the SYN is
- * answered. Until the handler runs the upstream is aborted when `gaveUp` is: the peer is gone, or
- * another plugin has refused it.
+ * A handler that relays its connection to `upstream`, which was connected before the SYN was answered.
+ * If `gaveUp` is aborted before the handler runs, because the peer is gone or another plugin has refused
+ * it, the upstream is aborted.
  */
 export function relayTo(
   upstream: Duplex,
@@ -46,7 +46,7 @@ export function relayTo(
   return async ({ socket, clock, log }: Context) => {
     gaveUp.removeEventListener("abort", abandon);
     try {
-      if (header !== undefined) await tell(upstream, header(socket), socket);
+      if (header !== undefined) await sendHeader(upstream, header(socket), socket);
       await relayWhileBusy(socket, upstream, clock, idleTimeoutMs);
     } catch (error) {
       log.debug("forwarded connection broke", { reason: messageOf(error) });
@@ -54,17 +54,17 @@ export function relayTo(
   };
 }
 
-/** A reset of the client while the upstream does not take the header ends the upstream too. */
-async function tell(upstream: Duplex, header: Uint8Array, socket: TcpSocket): Promise<void> {
-  let telling = true;
-  socket.closed.catch((error: unknown) => telling && upstream.abort(error));
+/** Sends the header. A reset of the client while the upstream does not take it aborts the upstream. */
+async function sendHeader(upstream: Duplex, header: Uint8Array, socket: TcpSocket): Promise<void> {
+  let isSending = true;
+  socket.closed.catch((error: unknown) => isSending && upstream.abort(error));
   try {
     await upstream.write(header);
   } catch (error) {
     socket.abort(error);
     throw error;
   } finally {
-    telling = false;
+    isSending = false;
   }
 }
 
@@ -76,7 +76,7 @@ async function relayWhileBusy(
 ): Promise<void> {
   if (idleTimeoutMs === undefined) return await relay(socket, upstream);
   const idle = new IdleTimeout(clock, idleTimeoutMs, () => {
-    const error = new TcpError("TIMED_OUT", `no byte came for ${idleTimeoutMs} ms`);
+    const error = new TcpError("TIMED_OUT", `no byte for ${idleTimeoutMs} ms`);
     socket.abort(error);
     upstream.abort(error);
   });

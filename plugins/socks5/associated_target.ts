@@ -1,5 +1,5 @@
 /**
- * One target of a client's datagrams.
+ * A target of a client's datagrams.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { SerialQueue } from "../../core/api/runtime/serial_queue.ts";
 import { IdleTimeout } from "../shared/idle_timeout.ts";
 import type { DatagramsTo } from "../shared/outbound.ts";
 
-/** A socket of its own, which may still be on the way. Iterating gives what comes from it. */
+/** One target with its own socket, which may still be opening. Iteration yields its datagrams. */
 export class AssociatedTarget implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   /** Datagrams that are being sent. */
   waiting = 0;
@@ -18,14 +18,14 @@ export class AssociatedTarget implements AsyncIterable<Uint8Array<ArrayBuffer>> 
   readonly #turns = new SerialQueue();
   readonly #idle: IdleTimeout;
 
-  /** Is closed when `idleTimeoutMs` have passed without a datagram, either way. */
+  /** The target is closed after `idleTimeoutMs` without a datagram in either direction. */
   constructor(opened: Promise<DatagramsTo>, clock: Clock, idleTimeoutMs: number) {
     this.#opened = opened;
     opened.then(() => this.#isOpen = true, () => {});
     this.#idle = new IdleTimeout(clock, idleTimeoutMs, () => this.close());
   }
 
-  /** There is a way to it. */
+  /** Its socket is open. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
@@ -33,23 +33,23 @@ export class AssociatedTarget implements AsyncIterable<Uint8Array<ArrayBuffer>> 
   /**
    * Its IP address and port.
    *
-   * @throws {OutboundError} There is no way to it.
+   * @throws {OutboundError} Its socket could not be opened.
    */
   get address(): Promise<HostPort> {
     return this.#opened.then(({ address }) => address);
   }
 
   /**
-   * Sends one datagram, behind those before it.
+   * Sends one datagram, after those before it.
    *
-   * @throws {OutboundError} There is no way to it.
+   * @throws {OutboundError} Its socket could not be opened.
    * @throws {TcpError} The datagram cannot be sent.
    */
   async send(datagram: Uint8Array): Promise<void> {
     this.waiting++;
     this.#idle.touch();
     try {
-      // A runtime may send two that are under way at once in either order.
+      // Runtimes may reorder sends that are pending at the same time.
       await this.#turns.run(async () => {
         const { channel } = await this.#opened;
         await channel.send(datagram);
@@ -59,7 +59,7 @@ export class AssociatedTarget implements AsyncIterable<Uint8Array<ArrayBuffer>> 
     }
   }
 
-  /** @throws {TcpError} The network says that nobody is there. */
+  /** @throws {TcpError} An ICMP error says that nobody is there. */
   async *[Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
     const { channel } = await this.#opened;
     for (let next = await channel.receive(); next !== null; next = await channel.receive()) {
@@ -68,7 +68,7 @@ export class AssociatedTarget implements AsyncIterable<Uint8Array<ArrayBuffer>> 
     }
   }
 
-  /** Ends what comes; what is still on the way is closed when it is there. */
+  /** Closes its socket, or as soon as it has opened. */
   close(): void {
     this.#idle.stop();
     this.#opened.then(({ channel }) => channel.close(), () => {});

@@ -1,5 +1,5 @@
 /**
- * One client's datagrams.
+ * UDP associations of SOCKS clients.
  *
  * @module
  */
@@ -13,25 +13,25 @@ import type { Slot } from "../shared/shared_limit.ts";
 import { AssociatedTarget } from "./associated_target.ts";
 import { headerFrom, unwrap, type WrappedDatagram } from "./datagram.ts";
 
-/** What one association may take. */
+/** Limits of one association. */
 export interface AssociationLimits {
-  /** Targets at once. */
+  /** Most targets at the same time. */
   readonly maxTargets: number;
-  /** Milliseconds without a datagram after which a target is forgotten. */
+  /** Milliseconds without a datagram after which a target is closed. */
   readonly idleTimeoutMs: number;
 }
 
-/** Datagrams that wait until there are ways to their targets, at most. */
+/** Most datagrams waiting for sockets that are being opened. */
 const MAX_WAITING = 64;
-/** Those of one target. */
+/** Most of these for one target. */
 const MAX_WAITING_OF_ONE = 16;
 
 /**
- * Relays datagrams between a client and wherever it sends them to (RFC 1928 7): a socket of the stack
- * for the client, and one for each target.
+ * Relays datagrams between a client and its targets (RFC 1928 7), with one socket of the stack for the
+ * client and one socket for each target.
  */
 export class Association {
-  /** Datagrams to and from the targets, and under `drop.` those that went nowhere, by reason. */
+  /** Datagrams to and from the targets; dropped ones by reason, under `drop.`. */
   readonly counts: Record<string, number> = { toTargets: 0, toClient: 0 };
   readonly #c: Context;
   readonly #outbound: Outbound;
@@ -39,17 +39,17 @@ export class Association {
   readonly #slot: Slot;
   readonly #socket: DatagramConn;
   readonly #clientHostname: string;
-  /** From where the client sends; unless it has said so, the first datagram of its address tells. */
+  /** The client's port: as it announced, or that of the first datagram from its address. */
   #clientPort: number | undefined;
   /** Where the client's last datagram came from. */
   #client: DatagramAddr | undefined;
-  /** Those that were used last are at the end. */
+  /** Least recently used first. */
   readonly #targets = new Map<string, AssociatedTarget>();
   #waiting = 0;
 
   /**
-   * Takes a port of the address that the client has connected to. `claimed` is from where the client
-   * means to send; where that is not its address, as behind a NAT, it says nothing.
+   * Binds a port of the address that the client has connected to. `claimed` is the address that the client
+   * announced for its datagrams; it is ignored unless it is the client's own, as it is not behind a NAT.
    *
    * @throws {TcpError} There is no free port, or the address is not the stack's.
    * @throws {OutboundError} The proxy has as many associations and connections as it may.
@@ -72,12 +72,12 @@ export class Association {
     void this.#receive();
   }
 
-  /** Where the client is to send its datagrams. */
+  /** The address to which the client sends its datagrams. */
   get addr(): NetAddr {
     return this.#socket.addr;
   }
 
-  /** Forgets the targets; nothing is relayed any more. */
+  /** Closes all sockets. */
   close(): void {
     this.#slot.leave();
     this.#socket.close();
@@ -96,7 +96,7 @@ export class Association {
     }
   }
 
-  /** What the client has sent; what is none of it is counted. */
+  /** Unwraps a datagram of the client; counts any other as dropped. */
   #admit(datagram: Uint8Array, from: DatagramAddr): WrappedDatagram | undefined {
     // RFC 1928 7: datagrams of any other address MUST be dropped.
     const isClient = from.hostname === this.#clientHostname &&
@@ -121,7 +121,7 @@ export class Association {
     }
   }
 
-  /** `undefined`: no more datagrams can wait for a way; so no more ways are opened at once either. */
+  /** `undefined`: too many datagrams wait for sockets, so no further socket is opened either. */
   #targetOf(address: HostPort): AssociatedTarget | undefined {
     const name = formatHostPort(address);
     const known = this.#targets.get(name);
@@ -156,7 +156,7 @@ export class Association {
       const header = headerFrom(await target.address);
       for await (const answer of target) await this.#answer(header, answer);
     } catch (error) {
-      // A target that is not there may be there for the next datagram.
+      // The next datagram opens the target again.
       this.#c.log.debug("socks5: target ended", { reason: messageOf(error) });
     } finally {
       target.close();
@@ -178,7 +178,7 @@ export class Association {
   }
 }
 
-/** What an {@link OutboundError} names; another failure is the network's. */
+/** The fault of an {@link OutboundError}; other failures come from sending. */
 function reasonOf(error: unknown): string {
   return error instanceof OutboundError ? error.fault : "unsendable";
 }

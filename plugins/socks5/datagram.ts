@@ -8,22 +8,22 @@ import type { HostPort } from "../../core/api/host_port.ts";
 import { readU16 } from "../../core/wire/bytes.ts";
 import { ADDRESS_TYPE, encodeAddress } from "./protocol.ts";
 
-/** What a client sends. */
+/** A datagram of a client. */
 export interface WrappedDatagram {
-  /** Whom it is for. */
+  /** Its target. */
   readonly target: HostPort;
-  /** What the target gets: a view. */
+  /** The payload for the target, a view of the datagram. */
   readonly payload: Uint8Array;
 }
 
-/** Bytes before the address: two that are reserved, and FRAG. */
+/** Bytes before the address: RSV (2) and FRAG. */
 const PREFIX_SIZE = 3;
 
-/** Reads a datagram; a text says why it is dropped. */
+/** Parses a datagram; a string is the reason to drop it. */
 export function unwrap(datagram: Uint8Array): WrappedDatagram | "malformed" | "fragment" {
   const [high, low, fragment, type, length = 0] = datagram;
   if (type === undefined || high !== 0 || low !== 0) return "malformed";
-  // Reassembly is optional (RFC 1928 7), and nobody sends fragments.
+  // Reassembly is optional (RFC 1928 7), and clients do not send fragments.
   if (fragment !== 0) return "fragment";
   const isName = type === ADDRESS_TYPE.NAME;
   const start = PREFIX_SIZE + (isName ? 2 : 1);
@@ -39,7 +39,7 @@ export function unwrap(datagram: Uint8Array): WrappedDatagram | "malformed" | "f
 
 const SIZES: Readonly<Record<number, number>> = { [ADDRESS_TYPE.V4]: 4, [ADDRESS_TYPE.V6]: 16 };
 
-/** The header of what comes from an address. */
+/** The header of a datagram from `address`. */
 export function headerFrom(address: HostPort): Uint8Array<ArrayBuffer> {
   return Uint8Array.of(0, 0, 0, ...encodeAddress(address));
 }

@@ -36,7 +36,7 @@ export const REPLY = {
   ADDRESS_TYPE_NOT_SUPPORTED: 8,
 } as const;
 
-/** What a client is told about a target that was not connected to. There is no code for a timeout. */
+/** Reply codes for connections that failed. There is none for a timeout. */
 export const REPLY_TO: Readonly<Record<OutboundFault, number>> = {
   "denied": REPLY.NOT_ALLOWED,
   "no-name": REPLY.ADDRESS_TYPE_NOT_SUPPORTED,
@@ -47,10 +47,10 @@ export const REPLY_TO: Readonly<Record<OutboundFault, number>> = {
   "failed": REPLY.GENERAL_FAILURE,
 };
 
-/** What a client asks for (RFC 1928 4). */
+/** A client's request (RFC 1928 4). */
 export interface Request {
   readonly command: number;
-  /** `undefined`: the address is of a kind that is not known, and nothing behind it was read. */
+  /** `undefined`: an unknown address type; nothing after it was read. */
   readonly target: HostPort | undefined;
 }
 
@@ -71,7 +71,7 @@ export async function readCounted(socket: TcpSocket): Promise<Uint8Array> {
   return await readPart(socket, length);
 }
 
-/** The request of a client that has been let in; `undefined`: it is of another version. */
+/** Reads the request; `undefined`: it is of another version. */
 export async function readRequest(socket: TcpSocket): Promise<Request | undefined> {
   const [version, command = 0, _reserved, type = 0] = await readPart(socket, 4);
   if (version !== VERSION) return undefined;
@@ -96,14 +96,14 @@ async function readAddress(socket: TcpSocket, type: number): Promise<string | un
 }
 
 /** A reply (RFC 1928 6); `bound` is where a client of UDP ASSOCIATE is to send its datagrams. */
-export function replyOf(code: number, bound: HostPort = NOBODY): Uint8Array<ArrayBuffer> {
+export function replyOf(code: number, bound: HostPort = UNSPECIFIED): Uint8Array<ArrayBuffer> {
   return Uint8Array.of(VERSION, code, 0, ...encodeAddress(bound));
 }
 
-/** After CONNECT the address that the target sees is nobody's matter, and clients do not look. */
-const NOBODY: HostPort = { hostname: "0.0.0.0", port: 0 };
+/** The bound address after CONNECT: clients do not use it. */
+const UNSPECIFIED: HostPort = { hostname: "0.0.0.0", port: 0 };
 
-/** An IP address with its type before it and its port behind it (RFC 1928 5). */
+/** ATYP, address and port (RFC 1928 5). */
 export function encodeAddress({ hostname, port }: HostPort): number[] {
   const address = addressBytes(hostname);
   if (address === undefined) throw new TypeError(`${hostname} is not an IP address`);

@@ -177,7 +177,7 @@ describe("forward", () => {
     );
     expect(() => forward({ to: "127.0.0.1:0" })).toThrow(/^forward: options\.to: /);
     expect(() => forward({ to: "unix:" })).toThrow(/^forward: options\.to: /);
-    expect(() => forward({ to: [] })).toThrow(/or several$/);
+    expect(() => forward({ to: [] })).toThrow(/or a list of them$/);
     expect(() => forward({ to: ["127.0.0.1:1", "nowhere"] })).toThrow(/got "nowhere"$/);
     expect(() => forward({ to: "127.0.0.1:1", connectTimeoutMs: 0 })).toThrow(/connectTimeoutMs/);
   });

@@ -112,11 +112,15 @@ describe("dns", () => {
     expect(() => dns({ names: { "db.lan": "10.7.0" } })).toThrow("names.db.lan");
     expect(() => dns({ names: { "a..b": "10.7.0.1" } })).toThrow('"a..b" is not a name');
     expect(() => dns({ names: { "a\\.b": "10.7.0.1" } })).toThrow("is not a name");
-    expect(() => dns({ names: { "A.b.": "10.7.0.1", "a.B": "10.7.0.2" } })).toThrow("a.B twice");
+    expect(() => dns({ names: { "A.b.": "10.7.0.1", "a.B": "10.7.0.2" } })).toThrow(
+      "a.B appears twice",
+    );
     expect(() => dns({ names: { [`${"x".repeat(64)}.lan`]: "10.7.0.1" } })).toThrow("not a name");
-    expect(() => dns({ names: { a: { cname: "b" } } })).toThrow("no records of");
-    expect(() => dns({ names: { a: { cname: "b" }, b: { cname: "a" } } })).toThrow("for ever");
-    expect(() => dns({ names: { a: { cname: "b", txt: [] }, b: "10.7.0.1" } })).toThrow("no other");
+    expect(() => dns({ names: { a: { cname: "b" } } })).toThrow("which has no entry");
+    expect(() => dns({ names: { a: { cname: "b" }, b: { cname: "a" } } })).toThrow("or a loop");
+    expect(() => dns({ names: { a: { cname: "b", txt: [] }, b: "10.7.0.1" } })).toThrow(
+      "can have no other",
+    );
     expect(() => dns({ names: { a: { txt: ["x".repeat(256)] } } })).toThrow("names.a");
     expect(() => dns({ upstreams: ["dns.example"] })).toThrow("upstreams.0");
     expect(() => dns({ upstreams: ["9.9.9.9", "[::1]:5353", "::1"] })).not.toThrow();

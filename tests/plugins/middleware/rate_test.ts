@@ -75,7 +75,9 @@ describe("rate", () => {
   });
 
   test("wants a rate", () => {
-    expect(() => rate({})).toThrow("rate: options: expected perSecond or perAddress");
+    expect(() => rate({})).toThrow(
+      "rate: options: expected at least one of perSecond and perAddress",
+    );
     expect(() => rate({ perSecond: 0 })).toThrow(/^rate: options\.perSecond: /);
   });
 });

@@ -82,7 +82,7 @@ describe("timeout", () => {
     const [error] = errors as [TcpError];
     expect(error.code).toBe("CONNECTION_ABORTED");
     expect((error.cause as TcpError).code).toBe("TIMED_OUT");
-    expect((error.cause as TcpError).message).toContain("nothing came or went for 1000 ms");
+    expect((error.cause as TcpError).message).toContain("no byte in either direction for 1000 ms");
     expect(pair.lines.map(({ level }) => level)).toEqual(["debug"]);
   });
 
@@ -127,7 +127,9 @@ describe("timeout", () => {
   });
 
   test("wants a limit", () => {
-    expect(() => timeout({})).toThrow("timeout: options: expected idleMs, totalMs or firstByteMs");
+    expect(() => timeout({})).toThrow(
+      "timeout: options: expected at least one of idleMs, totalMs and firstByteMs",
+    );
     expect(() => timeout({ idleMs: -1 })).toThrow(/^timeout: options\.idleMs: /);
   });
 });

@@ -118,14 +118,14 @@ describe("loadChain", () => {
   // Arguments are checked as the options are that they stand for.
   test.each([
     ["timeout:soon", "timeout: options.idleMs: "],
-    ["timeout", "timeout: options: expected idleMs, totalMs or firstByteMs"],
+    ["timeout", "timeout: options: expected at least one of idleMs, totalMs and firstByteMs"],
     ["shape:0", "shape: options.receiveRate: "],
     ["proxyProtocol", "proxyProtocol: options.trusted: "],
     ["proxyProtocol:10.0.0.0/8,proxy", "proxyProtocol: options.trusted.1: expected an address"],
     ["log:loud", "log takes no argument, got loud"],
     ["deny:10.0.0.0/8,somebody", "deny: options.from.1: expected an address"],
     ["limit:many", "limit: options.connections: "],
-    ["rate", "rate: options: expected perSecond or perAddress"],
+    ["rate", "rate: options: expected at least one of perSecond and perAddress"],
   ])("refuses %s", async (plugin: string, message: string) => {
     const chain = loadChain({ ...setting("echo"), before: [setting(plugin)] });
     await expect(chain).rejects.toThrow(`berth.json: listen.80: ${message}`);
