@@ -12,7 +12,12 @@ import { ConnectionTimeouts, type Wait } from "../shared/http/connection_timeout
 import type { DateField } from "../shared/http/date.ts";
 import { envOf } from "../shared/http/env.ts";
 import type { FetchApp } from "../shared/http/fetch_app.ts";
+import { Input } from "../shared/http/input.ts";
+import { badRequest, clientGone, HttpRefusal, responseOf } from "../shared/http/refusal.ts";
+import { RepeatedHead } from "../shared/http/repeated_head.ts";
 import type { RequestHead } from "../shared/http/request_head.ts";
+import type { Turns } from "../shared/http/turns.ts";
+import { ClientWatch } from "./client_watch.ts";
 import {
   demandOf,
   type Exchange,
@@ -20,34 +25,25 @@ import {
   type ParsedRequest,
   prepareExchange,
 } from "./exchange.ts";
-import { Input } from "../shared/http/input.ts";
 import type { CheckedHttpOptions } from "./options.ts";
 import { wantsKeepAlive } from "./persistence.ts";
-import { badRequest, clientGone, HttpRefusal, responseOf } from "../shared/http/refusal.ts";
-import { RepeatedHead } from "../shared/http/repeated_head.ts";
 import { RequestHeadParser } from "./request_head.ts";
-import { type ResponsePlan, ResponseWriter } from "./response_writer.ts";
-import type { Turns } from "../shared/http/turns.ts";
+import { type ResponsePlan, ResponseWriter, type Reusable } from "./response_writer.ts";
 
-/** What the connections of one application have in common. */
+/** State that the connections of one plugin share. */
 export interface SharedState {
-  /** The Date field. */
+  /** The Date field of responses. */
   readonly date: DateField;
-  /** Whose turn it is. */
+  /** The turns of large responses. */
   readonly turns: Turns;
 }
 
-/** Where the connection stands, and so what waiting for bytes too long means. */
+/** State of the connection; decides what a read timeout means. */
 type Phase = "idle" | "head" | "serve" | "linger";
-
-/** What is read of the requests behind the one in hand to find the client's FIN, at most. */
-const READ_AHEAD_BYTES = 16_384;
-/** How often a connection is looked at on which nobody reads, in milliseconds. */
-const LOOK_MS = 1000;
 
 const CONTINUE = bytesOf("HTTP/1.1 100 Continue\r\n\r\n");
 
-/** Serves the requests of one connection, one at a time, in the order of their arrival. */
+/** Serves the requests of one connection one by one, in the order of arrival. */
 export class HttpConnection {
   readonly #c: Context;
   readonly #app: FetchApp;
@@ -57,25 +53,25 @@ export class HttpConnection {
   readonly #parser: RequestHeadParser;
   readonly #last = new RepeatedHead<ParsedRequest>();
   readonly #deadlines: ConnectionTimeouts;
+  readonly #watch: ClientWatch;
   readonly #writer: ResponseWriter;
   readonly #setting: ExchangeSetting;
   readonly #envFor: ReturnType<typeof envOf>;
   #phase: Phase = "idle";
   #exchange: Exchange | undefined;
-  /** The final response is on its way: 100 (Continue) would come too late. */
+  /** The final response has been started: too late for 100 (Continue). */
   #responding = false;
-  /** A head did not come in time, and the client has been told. */
+  /** A head was late, and 408 has been sent. */
   #timedOut = false;
-  /** The stack closes: no request follows the one in hand. */
+  /** The stack is closing: no request follows the current one. */
   #stopping = false;
-  /** The connection can carry nothing more. */
+  /** The connection broke or was aborted. */
   #lost = false;
-  /** The client has ended its side while a request was served. */
+  /** The client has closed its side while a request was served. */
   #gone = false;
-  #isWatching = false;
   #isFillingBody = false;
 
-  /** Makes the server's side of `c.socket`. */
+  /** The server side of `c.socket`. */
   constructor(c: Context, app: FetchApp, options: CheckedHttpOptions, shared: SharedState) {
     this.#c = c;
     this.#app = app;
@@ -84,6 +80,10 @@ export class HttpConnection {
     this.#input = new Input(c.socket);
     this.#parser = new RequestHeadParser(options);
     this.#deadlines = new ConnectionTimeouts(c.clock, (wait) => this.#expire(wait));
+    this.#watch = new ClientWatch(this.#input, this.#deadlines, {
+      left: () => this.#leave(),
+      broke: (error) => this.#lose(error),
+    });
     this.#writer = new ResponseWriter(
       (bytes) => this.#write(bytes),
       (length) => shared.turns.spend(length),
@@ -101,7 +101,7 @@ export class HttpConnection {
     };
   }
 
-  /** Serves until the client ends, the connection breaks or the stack closes. */
+  /** Serves until the client closes, the connection breaks or the stack closes. */
   async run(): Promise<void> {
     const { signal, socket } = this.#c;
     const stop = () => this.#stop();
@@ -111,7 +111,7 @@ export class HttpConnection {
     try {
       await this.#serveAll();
     } catch (error) {
-      // A client that goes away is no fault of this side.
+      // A client that goes away is not an error of this side.
       if (!this.#lost && !(error instanceof TcpError)) throw error;
       this.#c.log.debug("http: connection lost", { error });
     } finally {
@@ -121,8 +121,8 @@ export class HttpConnection {
   }
 
   /**
-   * One request after the other. What is there already and needs nobody else is done without a
-   * promise: most requests come whole, and most responses leave whole.
+   * Serves one request after the other, without a promise where nothing has to be waited for: most
+   * requests arrive in one segment, and most responses are sent in one write.
    */
   async #serveAll(): Promise<void> {
     this.#phase = "idle";
@@ -146,7 +146,7 @@ export class HttpConnection {
     }
   }
 
-  /** Sets how long to wait for the rest of a head; false: there is nothing to wait for. */
+  /** Sets the timeout for the rest of a head, or for the next request; false: no request is accepted. */
   #waitForHead(): boolean {
     if (this.#input.length > 0) {
       if (this.#phase === "idle") this.#waitFor("head", this.#options.headerTimeoutMs);
@@ -157,8 +157,8 @@ export class HttpConnection {
     return true;
   }
 
-  /** One request and its response; true when another request may follow. */
-  #serve(demand: ParsedRequest | HttpRefusal): boolean | Promise<boolean> {
+  /** Serves one request. */
+  #serve(demand: ParsedRequest | HttpRefusal): Reusable {
     if (demand instanceof HttpRefusal) return this.#refuse(demand);
     const exchange = prepareExchange(demand, this.#setting);
     if (exchange instanceof HttpRefusal) return this.#refuse(exchange);
@@ -167,13 +167,13 @@ export class HttpConnection {
     const response = this.#ask(exchange);
     if (response instanceof Response) return this.#answer(exchange, response);
     if (this.#gone) exchange.abort(clientGone());
-    else this.#watch(exchange);
+    else this.#watch.start(exchange);
     return response.then((response) => this.#answer(exchange, response));
   }
 
-  /** Sends what the application has answered. */
-  #answer(exchange: Exchange, response: Response): boolean | Promise<boolean> {
-    // An application may have caught it; the client is told what was wrong with its request.
+  /** Sends the answer of the application. */
+  #answer(exchange: Exchange, response: Response): Reusable {
+    // The application may have caught the error; the client is told anyway what was wrong.
     const refusal = exchange.body?.refusal;
     if (this.#lost || refusal) discard(response);
     if (this.#lost) return false;
@@ -182,10 +182,10 @@ export class HttpConnection {
     return this.#respond(exchange, response);
   }
 
-  /** Takes a head, as soon as all of it is there. */
+  /** Takes the next head out of the input, if it is complete. */
   #takeDemand(): ParsedRequest | HttpRefusal | undefined {
     const { bytes, start, end } = this.#input;
-    // The parser has not begun with this one.
+    // Only while the parser has not started on this head.
     const repeated = this.#phase === "idle" ? this.#last.find(bytes, start, end) : undefined;
     if (repeated !== undefined) {
       this.#input.start = end;
@@ -208,10 +208,10 @@ export class HttpConnection {
     this.#deadlines.clearRead();
   }
 
-  /** The application's response, or the server's own when it has none. */
+  /** The response of the application, or an error response. */
   #ask(exchange: Exchange): Response | Promise<Response> {
     const { request, upgrade } = exchange;
-    // Fetch has no URL for "*", and RFC 9110 9.3.7 wants no more than an answer.
+    // OPTIONS *: Fetch has no URL for it, and RFC 9110 9.3.7 asks for no content.
     if (!request) return new Response(null, { status: 204 });
     try {
       const response = this.#app.fetch(request, this.#envFor(upgrade));
@@ -235,27 +235,27 @@ export class HttpConnection {
   }
 
   #failed({ head, body }: Exchange, error: unknown): Response {
-    // Nobody waits for the answer of a handler that the abort has ended.
+    // The client is gone, and the handler failed because of the abort.
     if (this.#gone && !body?.refusal) this.#lost = true;
     if (!this.#lost && !body?.refusal) this.#logFailure(head, error);
     return internalServerError();
   }
 
-  #respond(exchange: Exchange, response: Response): boolean | Promise<boolean> {
+  #respond(exchange: Exchange, response: Response): Reusable {
     exchange.closeUpgrade();
     this.#responding = true;
     const { head, body } = exchange;
     const drainable = !body || body.ended || body.drainable(this.#options.maxDrainBytes);
     const plan = this.#planFor(head, drainable && !this.#stopping && wantsKeepAlive(head));
     const reusable = this.#send(exchange, response, plan);
-    if (typeof reusable !== "boolean") this.#watch(exchange);
+    if (typeof reusable !== "boolean") this.#keepWatching();
     if (reusable !== true || body) return this.#finish(exchange, reusable);
-    this.#exchange = undefined;
+    this.#endExchange();
     return true;
   }
 
-  /** What is to be done behind a response before the next request. */
-  async #finish(exchange: Exchange, sent: boolean | Promise<boolean>): Promise<boolean> {
+  /** Waits for the response, reads the rest of the body, and closes if no request can follow. */
+  async #finish(exchange: Exchange, sent: Reusable): Promise<boolean> {
     let reusable = await sent;
     if (this.#lost) return false;
     exchange.complete();
@@ -264,12 +264,21 @@ export class HttpConnection {
       body.detach();
       reusable &&= await body.drain(this.#options.maxDrainBytes);
     }
-    this.#exchange = undefined;
+    this.#endExchange();
     if (!reusable) await this.#linger();
     return reusable;
   }
 
-  #send(exchange: Exchange, response: Response, plan: ResponsePlan): boolean | Promise<boolean> {
+  #endExchange(): void {
+    this.#exchange = undefined;
+    this.#watch.stop();
+  }
+
+  #keepWatching(): void {
+    if (this.#exchange && !this.#lost) this.#watch.start(this.#exchange);
+  }
+
+  #send(exchange: Exchange, response: Response, plan: ResponsePlan): Reusable {
     try {
       const sent = this.#writer.send(response, plan);
       if (typeof sent === "boolean") return sent;
@@ -279,13 +288,13 @@ export class HttpConnection {
     }
   }
 
-  /** The response cannot be sent, or not to its end. */
-  #recover(exchange: Exchange, plan: ResponsePlan, error: unknown): boolean | Promise<boolean> {
+  /** Sending the response has failed. */
+  #recover(exchange: Exchange, plan: ResponsePlan, error: unknown): Reusable {
     if (this.#lost) return false;
     const refusal = exchange.body?.refusal;
     if (!refusal && !this.#gone) this.#logFailure(exchange.head, error);
     if (this.#writer.started) {
-      // Half a response must not look like a whole one (RFC 9112 8).
+      // An incomplete response must not look complete (RFC 9112 8).
       this.#lost = true;
       this.#c.socket.abort(error);
       return false;
@@ -295,7 +304,7 @@ export class HttpConnection {
     return this.#writer.send(responseOf(refusal), { ...plan, keepAlive: false });
   }
 
-  /** Hands the connection over once 101 has been sent (RFC 9110 15.2.2). */
+  /** Sends 101 and hands the connection over (RFC 9110 15.2.2). */
   async #upgrade(exchange: Exchange, response: Response): Promise<boolean> {
     const takeover = exchange.closeUpgrade();
     if (!takeover) {
@@ -303,20 +312,20 @@ export class HttpConnection {
       return await this.#respond(exchange, internalServerError());
     }
     await this.#writer.switchProtocols(response, this.#shared.date.at(this.#c.clock.now()));
-    this.#exchange = undefined;
+    this.#endExchange();
     this.#deadlines.clearRead();
     const { socket, clock, log, signal } = this.#c;
     await takeover({ socket, clock, log, signal, input: this.#input });
     return false;
   }
 
-  /** Answers what is not served, and ends: nobody knows where the next request begins. */
+  /** Answers an invalid request and closes: the start of the next request is unknown. */
   async #refuse(refusal: HttpRefusal): Promise<boolean> {
     this.#responding = true;
     this.#phase = "serve";
     this.#deadlines.clearRead();
     this.#c.log.debug("http: request refused", { ...refusal });
-    // HEAD must not get content (RFC 9110 9.3.2), and what was no HEAD does not miss it.
+    // A response to HEAD has no content (RFC 9110 9.3.2).
     const headOnly = this.#exchange?.head.method === "HEAD";
     const plan = { headOnly, http11: true, keepAlive: false, date: this.#dateNow() };
     await this.#writer.send(responseOf(refusal), plan);
@@ -326,8 +335,8 @@ export class HttpConnection {
   }
 
   /**
-   * Ends this side and waits, within bounds, for the client to end its own: closing at once could
-   * reset the connection before the client has read the response (RFC 9112 9.6).
+   * Closes this side, then reads and discards until the client closes its own, within bounds: closing at
+   * once could reset the connection before the client has read the response (RFC 9112 9.6).
    */
   async #linger(): Promise<void> {
     this.#waitFor("linger", this.#options.lingerTimeoutMs);
@@ -339,35 +348,15 @@ export class HttpConnection {
   }
 
   /**
-   * Looks out for the client's FIN while a request is served (RFC 9112 9.5): reads on, for what follows
-   * is the next request's. Before the end of a body, and where many requests wait already, nothing is
-   * read that nobody has asked for; there a look at the connection has to do.
+   * The client has closed its side. It may still read, but clients that close early are gone in practice, and
+   * other servers treat them so. A response that is complete when the application returns it is still sent.
    */
-  #watch(exchange: Exchange): void {
-    if (this.#isWatching || this.#exchange !== exchange || this.#lost) return;
-    const expectsBody = exchange.body !== undefined && !exchange.body.ended;
-    if (expectsBody || this.#input.length >= READ_AHEAD_BYTES) {
-      return this.#deadlines.setRead(LOOK_MS);
-    }
-    this.#isWatching = true;
-    this.#input.fill().then((filled) => {
-      this.#isWatching = false;
-      if (filled) this.#watch(exchange);
-      else if (this.#exchange === exchange) this.#leave(exchange);
-    }, (error) => {
-      this.#isWatching = false;
-      if (this.#exchange === exchange) this.#lose(error);
-    });
-  }
-
-  /**
-   * The client has ended its side, and so, as HTTP is used, has gone: nobody knows, and other servers
-   * take it for that. A response that is complete when it is returned still goes out.
-   */
-  #leave(exchange: Exchange): void {
+  #leave(): void {
+    const exchange = this.#exchange;
+    if (!exchange) return;
     if (this.#lost || this.#gone) return;
     this.#gone = true;
-    this.#c.log.debug("http: the client has gone away");
+    this.#c.log.debug("http: the client has closed the connection");
     exchange.endBody();
     const reason = clientGone();
     exchange.abort(reason);
@@ -389,9 +378,8 @@ export class HttpConnection {
     const filled = await this.#input.fill(true);
     this.#isFillingBody = false;
     this.#deadlines.clearRead();
-    if (!this.#exchange) return filled;
-    if (filled) this.#watch(this.#exchange);
-    else this.#leave(this.#exchange);
+    if (filled) this.#keepWatching();
+    else this.#leave();
     return filled;
   }
 
@@ -399,7 +387,7 @@ export class HttpConnection {
     if (!this.#responding) await this.#write(CONTINUE);
   }
 
-  /** Writes what fits at once; waits for room for the rest, if there is any. */
+  /** Writes; a promise only if the send buffer has no room for all of it. */
   #write(bytes: Uint8Array): Promise<void> | undefined {
     const taken = this.#c.socket.tryWrite(bytes);
     return taken === bytes.length ? undefined : this.#writeRest(bytes.subarray(taken));
@@ -424,8 +412,8 @@ export class HttpConnection {
   #expire(wait: Wait): void {
     const { socket, log } = this.#c;
     if (wait === "write") {
-      log.debug("http: the client does not take the response");
-      socket.abort(new Error("The client does not take the response"));
+      log.debug("http: the client does not read the response");
+      socket.abort(new Error("The client does not read the response"));
     } else if (this.#phase === "head") {
       this.#expireHead();
     } else if (this.#phase === "serve") {
@@ -441,13 +429,13 @@ export class HttpConnection {
     if (this.#isFillingBody) {
       exchange.body?.fail(new HttpRefusal(408, "the request body did not come in time"));
     } else if (this.#c.socket.state === "CLOSE-WAIT") {
-      this.#leave(exchange);
+      this.#leave();
     } else {
-      this.#watch(exchange);
+      this.#keepWatching();
     }
   }
 
-  /** The client is silent, so nothing it sends can reset the connection: no lingering. */
+  /** The client is silent, so it cannot cause a reset: no lingering. */
   #expireHead(): void {
     const refusal = new HttpRefusal(408, "the request did not come in time");
     const plan = { headOnly: false, http11: true, keepAlive: false, date: this.#dateNow() };
@@ -456,13 +444,13 @@ export class HttpConnection {
     Promise.resolve(this.#writer.send(responseOf(refusal), plan)).then(close, close);
   }
 
-  /** The stack closes, or the socket is dead. */
+  /** The stack is closing, or the socket is closed. */
   #stop(): void {
     this.#stopping = true;
     if (this.#phase === "idle") this.#closeQuietly();
   }
 
-  /** A pending read settles, and with it `run`. */
+  /** Ends the pending read, and with it `run`. */
   #closeQuietly(): void {
     this.#c.socket.close().catch(() => {});
   }
@@ -471,6 +459,7 @@ export class HttpConnection {
     if (this.#lost) return;
     this.#lost = true;
     this.#c.log.debug("http: connection lost", { error });
+    this.#watch.stop();
     const reason = clientGone();
     this.#exchange?.abort(reason);
     this.#writer.cancel(reason);
@@ -486,12 +475,12 @@ export class HttpConnection {
   }
 }
 
-/** Response.error() has the status 0. */
+/** The status of Response.error() is 0. */
 function isSendable(response: unknown): response is Response {
   return response instanceof Response && response.status > 0;
 }
 
-/** Its source learns that nobody wants it. */
+/** Cancels the body. */
 function discard({ body }: Response): void {
   if (body && !body.locked) body.cancel().catch(() => {});
 }

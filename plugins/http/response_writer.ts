@@ -30,6 +30,12 @@ export interface ResponsePlan {
   readonly date: string;
 }
 
+/**
+ * Whether the connection can carry another request after this response. Not a promise if nothing had to be
+ * waited for: small responses are written at once.
+ */
+export type Reusable = boolean | Promise<boolean>;
+
 /** Sends the responses of one connection, one after the other. */
 export class ResponseWriter {
   readonly #write: (bytes: Uint8Array) => Promise<void> | undefined;
@@ -61,7 +67,7 @@ export class ResponseWriter {
    * another response can be sent; where it is true only an abort tells the client that this one is
    * broken.
    */
-  send(response: Response, plan: ResponsePlan): boolean | Promise<boolean> {
+  send(response: Response, plan: ResponsePlan): Reusable {
     this.started = false;
     const fields = responseFields(response.headers);
     if (neverHasContent(response.status)) {
@@ -104,7 +110,7 @@ export class ResponseWriter {
     fields: ResponseFields,
     plan: ResponsePlan,
     framing: ResponseFraming,
-  ): boolean | Promise<boolean> {
+  ): Reusable {
     const persistent = plan.keepAlive && !fields.close;
     const head = responseHead(response, fields, serverFields(plan, persistent, framing));
     return after(this.#writePiece(head, NOTHING, ""), persistent);
@@ -115,7 +121,7 @@ export class ResponseWriter {
     response: Response,
     fields: ResponseFields,
     plan: ResponsePlan,
-  ): boolean | Promise<boolean> {
+  ): Reusable {
     if (!plan.headOnly) return this.#sendHead(response, fields, plan, 0);
     const told = trueFields(response, fields, NOTHING);
     return this.#sendHead(response, told, plan, told.contentLength ?? "none");
@@ -127,7 +133,7 @@ export class ResponseWriter {
     given: ResponseFields,
     plan: ResponsePlan,
     data: string | Uint8Array,
-  ): boolean | Promise<boolean> {
+  ): Reusable {
     const fields = withImpliedType(given, data);
     const { length } = data;
     if (plan.headOnly) return this.#sendHead(response, fields, plan, length);

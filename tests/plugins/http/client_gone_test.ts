@@ -50,6 +50,22 @@ describe("a client that disconnects", () => {
       expect(seen).toEqual(way === "FIN" ? Array(3).fill("AbortError") : ["AbortError"]);
     });
 
+    // The first of two pipelined requests is answered; the client disconnects while the second one waits.
+    test(`by ${way} during a later pipelined request aborts it (RFC 9112 9.3.2)`, async () => {
+      const seen: unknown[] = [];
+      const wait = waiting(seen);
+      const first = Promise.withResolvers<Response>();
+      let requests = 0;
+      const served = serve((request) => requests++ === 0 ? first.promise : wait(request));
+      await served.send(GET + GET);
+      first.resolve(new Response("ahoy"));
+      await settle();
+      expect(requests).toBe(2);
+      await go(served);
+      await served.finished;
+      expect(seen).toEqual(["AbortError"]);
+    });
+
     // Server-sent events without an event for hours.
     test(`by ${way} cancels the pending response body`, async () => {
       const reasons: unknown[] = [];
