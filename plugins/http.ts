@@ -18,19 +18,19 @@ export type { HttpOptions } from "./http/options.ts";
 export { RequestBodyError } from "./shared/http/refusal.ts";
 
 /**
- * Serves `app` over HTTP/1.1: persistent and pipelined requests, streamed bodies in both directions,
- * bounds and timeouts for everything a client does. What two servers could read differently is
+ * Serves `app` over HTTP/1.1: persistent and pipelined requests, streamed bodies in both directions, limits
+ * and timeouts for everything a client does. Requests that two servers could interpret differently are
  * refused.
  *
- * A client that ends its side of the connection while it is served has gone: `request.signal` is
- * aborted with an `AbortError`, and a body that is not at its end is cancelled. What the application
- * returns complete is still sent.
+ * A client that closes its side of the connection while its request is served counts as gone:
+ * `request.signal` is aborted with an `AbortError`, and a body that has not ended is cancelled. A complete
+ * response is still sent.
  *
  * The second argument of `app.fetch` is an {@link HttpEnv}: `getConnInfo` of `hono/deno` and of
  * `hono/bun` both work with it. For WebSockets see `upgradeWebSocket`; on Bun `rememberResponseText`
  * makes small responses cheaper.
  *
- * @throws {TypeError} `app` has no `fetch`, or an option is not what it has to be.
+ * @throws {TypeError} `app` has no `fetch`, or an option is not valid.
  *
  * @example
  * ```ts

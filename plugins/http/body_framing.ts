@@ -1,5 +1,5 @@
 /**
- * How long the body of a request is (RFC 9112 6.3). Whatever two servers could read differently is
+ * The length of a request's body (RFC 9112 6.3). Anything that two servers could interpret differently is
  * refused.
  *
  * @module
@@ -11,7 +11,7 @@ import type { RequestHead } from "../shared/http/request_head.ts";
 /** The body's length in bytes (0: there is no body), or `"chunked"`. */
 export type BodyFraming = number | "chunked";
 
-/** Decides where the body of a request ends, from its head alone. */
+/** Determines the framing of the body from the head. */
 export function bodyFraming(head: RequestHead): BodyFraming | HttpRefusal {
   const { transferEncoding, contentLength } = head.known;
   if (transferEncoding !== undefined) return codedFraming(head, transferEncoding);
@@ -23,7 +23,7 @@ function codedFraming(head: RequestHead, transferEncoding: string): BodyFraming 
   // RFC 9112 6.1: such a message may come from a recipient that does not know chunked.
   if (!head.http11) return badRequest("Transfer-Encoding in a request of HTTP/1.0");
   if (head.known.contentLength !== undefined) {
-    // RFC 9112 6.3: ought to be handled as an error, it may be an attempt at request smuggling.
+    // RFC 9112 6.3: may be an attempt at request smuggling.
     return badRequest("both Transfer-Encoding and Content-Length");
   }
   const codings = transferEncoding.toLowerCase();

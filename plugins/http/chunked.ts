@@ -1,26 +1,26 @@
 /**
- * Cuts a chunked body into its data (RFC 9112 7.1). Sans-IO and incremental.
+ * Decodes a chunked body (RFC 9112 7.1). Sans-IO and incremental.
  *
- * Strict: sizes are hexadecimal digits and nothing else, lines end with CRLF, chunk extensions are
- * read over, trailer fields are read over, and both are bounded.
+ * Strict: sizes are hexadecimal digits only, lines end with CRLF. Chunk extensions and trailer fields are
+ * ignored, and both are bounded.
  *
  * @module
  */
 import { CR, FIELD_VALUE, LF, TOKEN } from "../shared/http/characters.ts";
 import { badRequest, HttpRefusal } from "../shared/http/refusal.ts";
 
-/** The bounds of what a chunked body has beside its data. */
+/** Limits of a chunked body apart from its data. */
 export interface ChunkedLimits {
-  /** Bytes of all chunk extensions of a body. */
+  /** Total bytes of the chunk extensions of a body. */
   readonly maxChunkExtensionBytes: number;
-  /** Bytes of all trailer fields of a body. */
+  /** Total bytes of the trailer fields of a body. */
   readonly maxTrailerBytes: number;
 }
 
-/** 12 digits: 2^48 bytes, and no sum of two is inexact. */
+/** 12 digits: 2^48 bytes, so that all sums are exact integers. */
 const MAX_SIZE_DIGITS = 12;
 
-/** Where in the grammar of RFC 9112 7.1 the next byte belongs. */
+/** Position in the grammar of RFC 9112 7.1. */
 type ChunkPosition =
   | "size"
   | "extension"
@@ -35,7 +35,7 @@ type ChunkPosition =
   | "last-lf"
   | "end";
 
-/** Reads one chunked body. */
+/** Decodes one chunked body. */
 export class ChunkedDecoder {
   readonly #limits: ChunkedLimits;
   #place: ChunkPosition = "size";
@@ -45,12 +45,12 @@ export class ChunkedDecoder {
   #trailerBytes = 0;
   #refusal: HttpRefusal | undefined;
 
-  /** Makes a decoder that stands before the first chunk. */
+  /** A decoder at the start of the body. */
   constructor(limits: ChunkedLimits) {
     this.#limits = limits;
   }
 
-  /** Data bytes of this chunk that have not been taken yet; they are what comes next when not 0. */
+  /** Data bytes of this chunk not taken yet; if not 0, they come next. */
   get dataLength(): number {
     return this.#place === "data" ? this.#size : 0;
   }
@@ -60,20 +60,20 @@ export class ChunkedDecoder {
     return this.#place === "end";
   }
 
-  /** What is wrong with the body; nothing more is read then. */
+  /** Why the body is invalid; nothing more is read then. */
   get refusal(): HttpRefusal | undefined {
     return this.#refusal;
   }
 
-  /** Says that `count` of the `dataLength` bytes have been taken. */
+  /** Consumes `count` of the `dataLength` bytes. */
   take(count: number): void {
     this.#size -= count;
     if (this.#size === 0) this.#place = "data-cr";
   }
 
   /**
-   * Reads `bytes[start..end)` up to the next data, the end of the body or a fault; returns how far
-   * it came.
+   * Reads `bytes[start..end)` up to the next data, the end of the body or an error; returns the index
+   * reached.
    */
   advance(bytes: Uint8Array, start: number, end: number): number {
     let at = start;

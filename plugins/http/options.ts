@@ -1,49 +1,49 @@
 /**
- * Options of the http plugin, with their bounds.
+ * Options of the http plugin.
  *
  * @module
  */
 import { z } from "zod";
 import { bytes, count, milliseconds } from "../../core/api/numbers.ts";
 
-/** The bounds and timeouts of the http plugin. Sizes are bytes, times milliseconds. */
+/** Limits and timeouts of the http plugin. Sizes in bytes, times in milliseconds. */
 export interface HttpOptions {
-  /** The request line, without its line end; above: 414. Default 8192. */
+  /** Largest request line, without CRLF; otherwise 414. Default 8192. */
   maxRequestLineBytes?: number | undefined;
-  /** All field lines of a request together; above: 431. Default 32 768. */
+  /** Largest total of the field lines of a request; otherwise 431. Default 32,768. */
   maxHeaderBytes?: number | undefined;
-  /** Field lines of a request; above: 431. Default 100. */
+  /** Most field lines of a request; otherwise 431. Default 100. */
   maxHeaders?: number | undefined;
-  /** A request's body; above: 413. Default: no bound, the application decides what it reads. */
+  /** Largest body of a request; otherwise 413. Default: no limit, the application decides what it reads. */
   maxBodyBytes?: number | undefined;
-  /** All chunk extensions of a request's body; above: 400. Default 4096. */
+  /** Largest total of the chunk extensions of a body; otherwise 400. Default 4096. */
   maxChunkExtensionBytes?: number | undefined;
-  /** All trailer fields of a request's body, which are read over; above: 431. Default 8192. */
+  /** Largest total of the trailer fields of a body, which are ignored; otherwise 431. Default 8192. */
   maxTrailerBytes?: number | undefined;
   /**
-   * What is read over of a body that the application has answered without reading, so that the
-   * connection can be used again; above, it is closed. Default 262 144.
+   * How much is discarded of a body that the application has not read, so that the connection can be used
+   * again; if more is left, the connection is closed. Default 262,144.
    */
   maxDrainBytes?: number | undefined;
-  /** From a request's first byte to the end of its head; above: 408. Default 15 000. */
+  /** Longest time from the first byte of a request to the end of its head; otherwise 408. Default 15,000. */
   headerTimeoutMs?: number | undefined;
-  /** Between two pieces of a request's body; above: 408. Default 30 000. */
+  /** Longest time between two segments of a body; otherwise 408. Default 30,000. */
   bodyTimeoutMs?: number | undefined;
-  /** Without a request; above, the connection is closed. Default 60 000. */
+  /** Longest time without a request; after that the connection is closed. Default 60,000. */
   keepAliveTimeoutMs?: number | undefined;
-  /** Until the client has taken 64 KiB of a response; above, the connection is aborted. Default 30 000. */
+  /** Longest time for the client to receive 64 KiB of a response; after that it is aborted. Default 30,000. */
   writeTimeoutMs?: number | undefined;
   /**
-   * After the last response, for the client to end its side, so that nothing it still sends resets
-   * the connection before it has read everything (RFC 9112 9.6). Default 2000.
+   * How long to wait after the last response for the client to close its side, so that data it still sends
+   * does not reset the connection before it has read the response (RFC 9112 9.6). Default 2000.
    */
   lingerTimeoutMs?: number | undefined;
 }
 
-/** Options with every default in place. */
+/** Options with all defaults. */
 export type CheckedHttpOptions = { readonly [Name in keyof HttpOptions]-?: number };
 
-/** What options are checked with. */
+/** Schema of {@link HttpOptions}. */
 export const httpOptionsSchema: z.ZodType<CheckedHttpOptions, HttpOptions> = z.strictObject({
   maxRequestLineBytes: bytes().default(8192),
   maxHeaderBytes: bytes().default(32_768),

@@ -1,10 +1,9 @@
 /**
- * Reads request lines and field lines (RFC 9112 2 to 5). Sans-IO and incremental: bytes in, a
- * request head, a refusal or "more" out.
+ * Parses request lines and field lines (RFC 9112 2 to 5). Sans-IO and incremental.
  *
- * It is strict where leniency lets two servers read the same bytes differently: lines end with
- * CRLF and nothing else, there is no whitespace before a colon, no line folding, and no repeated
- * Host, Content-Length or Transfer-Encoding.
+ * Strict where leniency would let two servers interpret the same bytes differently: lines end with CRLF
+ * only; whitespace before a colon, line folding, and repeated Host, Content-Length or Transfer-Encoding are
+ * refused.
  *
  * @module
  */
@@ -13,17 +12,17 @@ import { MAX_EMPTY_LINES } from "../shared/empty_lines.ts";
 import { badRequest, HttpRefusal } from "../shared/http/refusal.ts";
 import { noKnownFields, noteKnown, type RequestHead } from "../shared/http/request_head.ts";
 
-/** The bounds of a request head. */
+/** Limits of a request head. */
 export interface HeadLimits {
   /** Bytes of the request line, without its CRLF. */
   readonly maxRequestLineBytes: number;
-  /** Bytes of all field lines together. */
+  /** Total bytes of the field lines. */
   readonly maxHeaderBytes: number;
   /** Number of field lines. */
   readonly maxHeaders: number;
 }
 
-/** Reads one request head after the other. */
+/** Parses the request heads of a connection. */
 export class RequestHeadParser {
   readonly #limits: HeadLimits;
   /** Ends of the lines found so far, CRLF not included, relative to the head's start. */
@@ -33,17 +32,17 @@ export class RequestHeadParser {
   /** Bytes of the empty lines before the request line. */
   #skipped = 0;
 
-  /** Makes a parser that stands before a request. */
+  /** A parser at the start of a request. */
   constructor(limits: HeadLimits) {
     this.#limits = limits;
   }
 
-  /** Bytes that belong to the head; the body begins behind them. Valid when `parse` has returned one. */
+  /** Length of the head, after which the body starts. Valid after `parse` has returned a head. */
   consumed = 0;
 
   /**
-   * Looks at `bytes[start..end)`, which begins where the head begins; what has been looked at
-   * before is not looked at again. Returns `undefined` while the head is incomplete.
+   * Parses the head at `start`, of which the bytes up to `end` have arrived; bytes are scanned once over
+   * several calls. `undefined`: the head is incomplete.
    */
   parse(bytes: Uint8Array, start: number, end: number): RequestHead | HttpRefusal | undefined {
     const found = this.#findLines(bytes, start, end);
@@ -55,7 +54,7 @@ export class RequestHeadParser {
     return head;
   }
 
-  /** True when the empty line was found; the first fault that is certain otherwise. */
+  /** True if the empty line was found; otherwise the first fault that is certain, if any. */
   #findLines(bytes: Uint8Array, start: number, end: number): true | HttpRefusal | undefined {
     if (this.#scanned === 0 && start < end && !beginsRequest(bytes[start]!)) {
       return badRequest("a request begins with a method");
@@ -64,7 +63,7 @@ export class RequestHeadParser {
       if (bytes[at] !== LF) continue;
       const lineEnd = at - 1 - start;
       if (lineEnd < this.#lineStart || bytes[at - 1] !== CR) {
-        // RFC 9112 2.2 allows a bare LF; refusing it leaves one way only to cut lines.
+        // RFC 9112 2.2 allows a bare LF; refusing it leaves one way only to split lines.
         return badRequest("lines must end with CRLF");
       }
       const empty = lineEnd === this.#lineStart;
@@ -105,7 +104,7 @@ function beginsRequest(byte: number): boolean {
   return TOKEN[byte] === 1 || byte === CR || byte === LF;
 }
 
-/** Positions within the head, in turn: name, end of name, value, end of value. One parse at a time. */
+/** For each field: start and end of its name, start and end of its value. For one parse at a time. */
 const marks: number[] = [];
 
 function parseLines(
@@ -151,7 +150,7 @@ function parseVersion(bytes: Uint8Array, start: number, end: number): boolean | 
   return bytes[start + 7] !== 0x30;
 }
 
-/** Checks a field line and notes where its parts are; returns all bytes of its value or-ed. */
+/** Checks a field line and records its positions; returns the OR of all bytes of its value. */
 function markField(
   bytes: Uint8Array,
   start: number,

@@ -1,5 +1,5 @@
 /**
- * Status line and fields of a response, as text (RFC 9112 4, RFC 9110 6.6.1).
+ * Formats status line and fields of a response (RFC 9112 4, RFC 9110 6.6.1).
  *
  * @module
  */
@@ -7,30 +7,30 @@ import { parseContentLength } from "../shared/http/content_length.ts";
 import { FIELD_VALUE } from "../shared/http/characters.ts";
 import { reasonPhrase } from "../shared/http/status.ts";
 
-/** How the client finds the end of a response (RFC 9112 6.3): its length, chunks or the FIN. */
+/** How the end of a response is marked (RFC 9112 6.3): by its length, by chunks or by the FIN. */
 export type ResponseFraming = number | "chunked" | "close" | "none";
 
-/** What an application has set, without what the server decides itself. */
+/** Fields set by the application, without those that the server decides about. */
 export interface ResponseFields {
-  /** Field lines, each with its CRLF. */
+  /** Field lines, each with CRLF. */
   readonly lines: string;
-  /** The length that it promises; only of a body whose end is not in sight it counts. */
+  /** The value of Content-Length; used only for a body of unknown length. */
   readonly contentLength: number | undefined;
   /** The value of Content-Encoding. */
   readonly contentEncoding: string | undefined;
-  /** It asked for the end of the connection. */
+  /** Connection: close. */
   readonly close: boolean;
-  /** It has a Date of its own. */
+  /** There is a Date. */
   readonly date: boolean;
-  /** It has a Content-Type. */
+  /** There is a Content-Type. */
   readonly contentType: boolean;
-  /** It has an Upgrade (RFC 9110 7.8). */
+  /** There is an Upgrade (RFC 9110 7.8). */
   readonly upgrade: boolean;
 }
 
 /**
- * Collects the fields of `headers`. How the response is framed and whether the connection persists
- * is the server's matter, except for the wish to close it.
+ * Collects the fields of `headers`. The server decides about framing and persistence; only `close` of the
+ * application is respected.
  */
 export function responseFields(headers: Headers): ResponseFields {
   let lines = "";
@@ -53,19 +53,19 @@ export function responseFields(headers: Headers): ResponseFields {
   return { lines, contentLength, contentEncoding, close, date, contentType, upgrade };
 }
 
-/** `fields` of content that is not encoded after all, and so neither as long as it says. */
+/** Removes Content-Encoding and Content-Length, for content that has been decoded. */
 export function withoutEncoding(fields: ResponseFields): ResponseFields {
   const lines = fields.lines.replace(/^content-encoding: .*\r\n/m, "");
   return { ...fields, lines, contentEncoding: undefined, contentLength: undefined };
 }
 
-/** What the server adds to an application's fields. */
+/** Fields added by the server. */
 export interface ServerFields {
-  /** The value of Date, where the application has not set one. */
+  /** The value of Date, unless the application has set one. */
   readonly date: string;
   /** How the content is delimited. */
   readonly framing: ResponseFraming;
-  /** The value of Connection; empty: there is none. */
+  /** The value of Connection; empty: no such field. */
   readonly connection: string;
 }
 
@@ -79,7 +79,7 @@ export function responseHead(
   if (!fields.date) head += `date: ${date}\r\n`;
   if (typeof framing === "number") head += `content-length: ${framing}\r\n`;
   else if (framing === "chunked") head += "transfer-encoding: chunked\r\n";
-  // RFC 9110 7.8: who sends Upgrade says so in Connection.
+  // RFC 9110 7.8: Upgrade has to be listed in Connection.
   const options = fields.upgrade && connection !== "Upgrade"
     ? connection === "" ? "Upgrade" : `${connection}, Upgrade`
     : connection;
@@ -94,10 +94,10 @@ function statusLine(status: number, phrase: string): string {
 }
 
 /**
- * `phrase` as it is sent; `undefined` where its characters are no bytes, as of the phrase of another
- * server that Bun has read as UTF-8: clients go by the status code (RFC 9112 4).
+ * `phrase` as it is sent; `undefined` if it is not ISO 8859-1, such as a phrase of another server that Bun
+ * decoded as UTF-8: clients ignore it anyway (RFC 9112 4).
  *
- * @throws {TypeError} It has characters that no phrase and no field value has; Bun checks neither.
+ * @throws {TypeError} It has control characters, which Bun does not check.
  */
 function checkedPhrase(phrase: string): string | undefined {
   let isLatin1 = true;
@@ -106,7 +106,9 @@ function checkedPhrase(phrase: string): string | undefined {
     if (code > 0xff) isLatin1 = false;
     else if (FIELD_VALUE[code] === 0) {
       throw new TypeError(
-        `The response has the statusText ${JSON.stringify(phrase)}: a control character is no text`,
+        `Response.statusText: expected text without control characters, got ${
+          JSON.stringify(phrase)
+        }`,
       );
     }
   }

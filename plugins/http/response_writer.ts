@@ -1,6 +1,6 @@
 /**
- * Sends a Response (RFC 9112 6 and 7.1). A small one is one write; a streamed one is read only as
- * fast as the connection takes it.
+ * Sends Responses (RFC 9112 6 and 7.1). A small one is sent in one write; a stream is read only as fast as
+ * the connection accepts it.
  *
  * @module
  */
@@ -18,13 +18,13 @@ import {
 import { neverHasContent } from "../shared/http/status.ts";
 import { takeWholeBody } from "../shared/http/whole_body.ts";
 
-/** What the request asks of its response. */
+/** How a response is to be sent. */
 export interface ResponsePlan {
-  /** The request was HEAD: there is no content (RFC 9110 9.3.2). */
+  /** The request was HEAD: no content is sent (RFC 9110 9.3.2). */
   readonly headOnly: boolean;
-  /** The client knows chunked. */
+  /** The client supports chunked. */
   readonly http11: boolean;
-  /** The connection is to be used again; the application can still ask for its end. */
+  /** Keep the connection, unless the application sets `Connection: close`. */
   readonly keepAlive: boolean;
   /** The value of Date. */
   readonly date: string;
@@ -44,8 +44,8 @@ export class ResponseWriter {
   #gone: { reason: unknown } | undefined;
 
   /**
-   * Makes a writer; `write` resolves when there is room for more, `undefined`: there is already.
-   * `onLarge` is told the length of content that does not go out in one piece.
+   * `write` resolves when there is room for more; `undefined`: there is room already. `onLarge` is called
+   * with the length of content that is sent in several pieces.
    */
   constructor(
     write: (bytes: Uint8Array) => Promise<void> | undefined,
@@ -55,17 +55,15 @@ export class ResponseWriter {
     this.#onLarge = onLarge;
   }
 
-  /** True once something of the response in hand has been written. */
+  /** Whether part of the current response has been written. */
   started = false;
 
   /**
-   * Sends `response`; true when the connection can carry another one, at once where nothing has to
-   * be waited for.
+   * Sends `response`. If it fails while {@link started} is false, another response can be sent; otherwise
+   * the connection has to be aborted, so that the client notices.
    *
-   * Throws or rejects with what the body's source throws, with a TypeError when a stream is not as long
-   * as its Content-Length, or with what `write` rejects with. Where `started` is false then,
-   * another response can be sent; where it is true only an abort tells the client that this one is
-   * broken.
+   * @throws {TypeError} A stream is shorter or longer than its Content-Length, or was read before.
+   * @throws What the source of the body throws, or `write`.
    */
   send(response: Response, plan: ResponsePlan): Reusable {
     this.started = false;
@@ -89,7 +87,7 @@ export class ResponseWriter {
     return this.#sendBody(response, fields, plan, body);
   }
 
-  /** Sends the head of a 101; what follows is another protocol (RFC 9110 7.8). */
+  /** Sends the head of a 101, after which another protocol is used (RFC 9110 7.8). */
   async switchProtocols(response: Response, date: string): Promise<void> {
     const added = { date, framing: "none", connection: "Upgrade" } as const;
     const head = responseHead(response, responseFields(response.headers), added);
@@ -97,8 +95,7 @@ export class ResponseWriter {
   }
 
   /**
-   * The client is gone: the source of a body that is not at its end is told, and `send` rejects; so it
-   * is with all bodies from here on.
+   * The client is gone: cancels a body that is not at its end, and all later ones; `send` rejects.
    */
   cancel(reason: unknown): void {
     this.#gone ??= { reason };
@@ -116,7 +113,7 @@ export class ResponseWriter {
     return after(this.#writePiece(head, NOTHING, ""), persistent);
   }
 
-  /** What answers HEAD may tell the length that the answer to GET would have (RFC 9110 8.6). */
+  /** The answer to HEAD may have the length of the answer to GET (RFC 9110 8.6). */
   #sendEmpty(
     response: Response,
     fields: ResponseFields,
@@ -127,7 +124,7 @@ export class ResponseWriter {
     return this.#sendHead(response, told, plan, told.contentLength ?? "none");
   }
 
-  /** Sends ASCII text or bytes; their length is what they have, whatever the application says. */
+  /** Sends ASCII text or bytes; a Content-Length of the application is ignored. */
   #sendWhole(
     response: Response,
     given: ResponseFields,
@@ -153,7 +150,7 @@ export class ResponseWriter {
     }
   }
 
-  /** Sends what may be a stream, and may turn out to be short. */
+  /** Sends a body that is a stream, or was read as one. */
   async #sendBody(
     response: Response,
     fields: ResponseFields,
@@ -181,7 +178,7 @@ export class ResponseWriter {
     }
   }
 
-  /** What `content` has gathered shows no end. */
+  /** Sends a body that has not ended yet. */
   async #sendStream(
     response: Response,
     given: ResponseFields,
@@ -253,7 +250,7 @@ export class ResponseWriter {
   }
 }
 
-/** Puts the pieces into `buffer`, one after the other. */
+/** Copies the pieces into `buffer`, one after the other. */
 function joined(
   buffer: Uint8Array<ArrayBuffer>,
   prefix: string,
@@ -270,7 +267,7 @@ function joined(
   return buffer;
 }
 
-/** Small responses are often as long as the one before: making a view takes longer than to look. */
+/** Reuses the last view: small responses often have the same length as the one before. */
 function firstBytes(buffer: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
   if (lastView.buffer !== buffer.buffer || lastView.length !== length) {
     lastView = buffer.subarray(0, length);
@@ -278,14 +275,14 @@ function firstBytes(buffer: Uint8Array<ArrayBuffer>, length: number): Uint8Array
   return lastView;
 }
 
-/** `value`, when there is no more to wait for. */
+/** `value`, after `waiting` if there is something to wait for. */
 function after<T>(waiting: Promise<void> | undefined, value: T): T | Promise<T> {
   return waiting === undefined ? value : waiting.then(() => value);
 }
 
-/** Pieces of up to this many bytes are put together in a buffer that is used again. */
+/** Size of the buffer in which small pieces are joined. */
 const SMALL = 2048;
-/** That buffer, while nobody uses it. */
+/** That buffer, while it is not in use. */
 let spare: Uint8Array<ArrayBuffer> | undefined;
 let lastView = new Uint8Array(0);
 
@@ -298,20 +295,20 @@ function contentOf(body: string | Uint8Array): string | Uint8Array {
 const NOTHING = new Uint8Array(0);
 const LAST_CHUNK = "0\r\n\r\n";
 
-/** `data`: the content, or enough of its beginning to tell. */
+/** `data`: the content, or the beginning of it. */
 function withImpliedType(fields: ResponseFields, data: string | Uint8Array): ResponseFields {
   const type = fields.contentType ? "" : impliedContentType(beginningOf(data));
   return type === "" ? fields : { ...fields, lines: `${fields.lines}content-type: ${type}\r\n` };
 }
 
-/** A small part of much tells as well what it is. */
+/** The first 64 KiB are enough to tell its type. */
 function beginningOf(data: string | Uint8Array): string | Uint8Array {
   return typeof data === "string" || data.length <= PIECE_BYTES
     ? data
     : data.subarray(0, PIECE_BYTES);
 }
 
-/** `fields` without what is not true of content that begins with `data`. */
+/** `fields` without a Content-Encoding that does not apply to content that starts with `data`. */
 function trueFields(
   response: Response,
   fields: ResponseFields,
@@ -324,12 +321,12 @@ function trueFields(
 
 function streamFraming({ contentLength }: ResponseFields, plan: ResponsePlan): ResponseFraming {
   if (contentLength !== undefined) return contentLength;
-  // RFC 9112 6.1: nothing chunked to a client of HTTP/1.0.
+  // RFC 9112 6.1: no chunked to an HTTP/1.0 client.
   return plan.http11 ? "chunked" : "close";
 }
 
 function serverFields(plan: ResponsePlan, persistent: boolean, framing: ResponseFraming) {
-  // RFC 9112 9.3: the default of HTTP/1.1 is to persist, that of HTTP/1.0 is not to.
+  // RFC 9112 9.3: persistence is the default in HTTP/1.1, not in HTTP/1.0.
   const connection = !persistent ? "close" : plan.http11 ? "" : "keep-alive";
   return { date: plan.date, framing, connection };
 }

@@ -1,5 +1,5 @@
 /**
- * WebSockets with Hono's helper, behind the http plugin (RFC 6455).
+ * WebSockets for Hono apps behind the http plugin (RFC 6455).
  *
  * @module
  */
@@ -32,8 +32,8 @@ export type {
  * the next handler. Binary messages arrive as `ArrayBuffer`. A handler that throws is logged, and
  * its connection ends with 1011.
  *
- * @throws {TypeError} An option is not what it has to be; or, when a request comes, the app is not
- * behind the http plugin.
+ * @throws {TypeError} An option is not valid; or, when a request arrives, the app is not behind the http
+ * plugin.
  *
  * @example
  * ```ts
@@ -50,7 +50,7 @@ export type {
  * ```
  */
 export const upgradeWebSocket: UpgradeWebSocket =
-  // Either form has its options last.
+  // In both forms the options come last.
   ((first: never, second: never, third?: never) => {
     const makesMiddleware = typeof first === "function";
     const options = checked(makesMiddleware ? second : third);

@@ -1,17 +1,16 @@
 /**
- * Deno's private state of a Response, where it says what the body was made of.
+ * Deno's private state of a Response, which holds the source of the body.
  *
  * @module
  */
 
 /**
- * Takes what `response` was made of, text or bytes, which counts as read from here on; `undefined`
- * where there is none, where it may be a stream, and where it has been read.
+ * Takes the text or bytes that `response` was made of; from then on it counts as read. `undefined`: there is
+ * no body, it may be a stream, or it has been read.
  *
- * Fetch has no way to ask, and making a stream of a string takes Deno longer than all the rest of a
- * response. There the private state that says it is a property with a symbol for a name: found by
- * what it says and does with bodies that are known, and left alone where it does not look like that:
- * then there is no function, as on Bun.
+ * Fetch has no way to ask, and on Deno reading a string as a stream takes longer than the rest of the
+ * response. Deno keeps the state in a symbol property, which is found by trying known bodies. If there is no
+ * such property, or it behaves differently, this is `undefined`, as on Bun.
  */
 export const takeDenoBody:
   | ((response: Response) => string | Uint8Array<ArrayBuffer> | undefined)
@@ -34,7 +33,7 @@ function holdsBodies(slot: symbol, init: ResponseInit): boolean {
     take(new Response(null, init), slot) === undefined;
 }
 
-/** What a body was made of, with nothing to wait for. */
+/** The source of a body that is not a stream. */
 interface WholeSource {
   readonly body: unknown;
   consumed: unknown;

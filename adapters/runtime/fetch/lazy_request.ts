@@ -1,5 +1,5 @@
 /**
- * A Request that is made when somebody asks for more than its method, its URL and single fields.
+ * A Request that is created when more than its method, URL and single fields are read.
  *
  * @module
  */
@@ -16,18 +16,18 @@ export class LazyRequest {
   #real: LazySignalRequest | undefined;
   #gone: { reason: unknown } | undefined;
 
-  /** `url` is as URL has it. */
+  /** `url` is as `URL` writes it. */
   constructor(head: RequestHead, url: string) {
     this.#head = head;
     this.#url = url;
   }
 
-  /** The Request itself. */
+  /** The real Request. */
   static realOf(request: object): LazySignalRequest {
     const self = request as LazyRequest;
     if (self.#real === undefined) {
       self.#real = self.#make();
-      // The platform may change them from here on without anybody asking for them here.
+      // The platform may change them from now on, bypassing this object.
       if (self.#headers instanceof LazyHeaders) LazyHeaders.realOf(self.#headers);
     }
     return self.#real;
@@ -44,17 +44,17 @@ export class LazyRequest {
     if (request.#real) LazySignalRequest.abort(request.#real, reason);
   }
 
-  /** As it was sent. */
+  /** The method of the request. */
   get method(): string {
     return this.#head.method;
   }
 
-  /** With the authority of Host. */
+  /** The URL of the request. */
   get url(): string {
     return this.#url;
   }
 
-  /** The same at each call. */
+  /** The header fields; always the same object. */
   get headers(): Headers | LazyHeaders {
     return this.#headers ??= this.#real?.headers ??
       new LazyHeaders(this.#head.fields, () => LazyRequest.realOf(this).headers);
@@ -80,7 +80,7 @@ export class LazyRequest {
 standInFor(LazyRequest, Request, new LazySignalRequest("http://host/"), LazyRequest.realOf);
 exposeSignal(LazyRequest, (request) => request.signal);
 
-/** True where the platform takes a LazyRequest for a Request, and its headers for Headers. */
+/** Whether the platform accepts a LazyRequest as a Request, and its headers as Headers. */
 export const STANDS_IN: boolean = HAS_LAZY_SIGNAL && isTaken();
 
 function isTaken(): boolean {

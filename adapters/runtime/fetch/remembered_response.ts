@@ -1,17 +1,17 @@
 /**
- * Responses that know the text they were made of.
+ * A Response that remembers the text it was made of.
  *
  * @module
  */
 import type { LargeBody } from "../../../plugins/shared/http/fetch_platform.ts";
 import { takeDenoBody } from "./deno_response_body.ts";
 
-/** Fewer bytes come out of the stream in one chunk. */
+/** Up to this size a stream yields the bytes in one chunk. */
 const LARGE = 16_384;
 
 const PlatformResponse: typeof Response = globalThis.Response;
 
-/** A Response of the platform's that keeps its text at hand, and knows whether it is of bytes. */
+/** A Response that keeps its text, or the length of its bytes. */
 class RememberingResponse extends PlatformResponse {
   #text: string | undefined;
   #byteLength: number | undefined;
@@ -29,7 +29,7 @@ class RememberingResponse extends PlatformResponse {
     return this.#isTaken || super.bodyUsed;
   }
 
-  /** What the platform makes is a Response as well. */
+  /** Responses made by the platform are instances as well. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     const isOurs = this === RememberingResponse;
     return isOurs
@@ -38,8 +38,8 @@ class RememberingResponse extends PlatformResponse {
   }
 
   /**
-   * The text of `response`, which counts as read from here on, or its bytes, which are still to be
-   * taken; `undefined` where neither is known.
+   * The text of `response`, which counts as read from then on, or its bytes, which are still to be taken;
+   * `undefined` if neither is known.
    */
   static contentOf(response: object): string | LargeBody | undefined {
     if (!(#text in response) || response.bodyUsed) return undefined;
@@ -58,9 +58,8 @@ class RememberingResponse extends PlatformResponse {
  * `http` sends either without a stream. On Bun, where Fetch cannot tell text from a stream, small
  * responses then take half the time, and a large body is not read in pieces; on Deno nothing changes.
  *
- * It replaces `globalThis.Response` by a subclass that is the same in everything else. The service
- * does so when it starts; a program that uses berth as a library calls it once, before the application
- * is loaded.
+ * Replaces `globalThis.Response` with a subclass that otherwise behaves the same. The service calls this when
+ * it starts; a program that uses berth as a library calls it once, before the application is loaded.
  *
  * @example
  * ```ts
@@ -77,6 +76,6 @@ export function rememberResponseText(): void {
   globalThis.Response = RememberingResponse;
 }
 
-/** What {@link rememberResponseText} was for. */
+/** Takes the body of a Response made after {@link rememberResponseText}; see `FetchPlatform.takeWholeBody`. */
 export const takeRememberedBody: (response: object) => string | LargeBody | undefined =
   RememberingResponse.contentOf;

@@ -1,16 +1,15 @@
 /**
- * Objects that pass for those of a platform's class and make the real one when it is needed.
+ * Objects that the platform accepts as instances of its own classes, and that create the real one on demand.
  *
  * @module
  */
 
 /**
- * Makes instances of `standIn` pass for those of `platform`, of which `sample` is one: they inherit
- * from it, and their private state, where that is properties with symbols for names, is the state of
- * what `realOf` returns. Methods that `standIn` does not have are the platform's own, and work on the
- * real object then.
+ * Makes instances of `standIn` pass for instances of `platform`: they inherit from it, and its private state,
+ * the symbol properties of `sample`, is read from the real object that `realOf` returns. Methods that
+ * `standIn` does not have are inherited and so work on the real object.
  *
- * Deno keeps private state so; Bun does not. Whether it worked has to be tried.
+ * Works on Deno, which keeps private state in symbol properties; not on Bun. Try the result before use.
  */
 export function standInFor<T extends object>(
   standIn: { prototype: object },

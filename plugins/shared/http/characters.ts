@@ -1,5 +1,5 @@
 /**
- * The character classes of RFC 9110 and RFC 9112, as tables of 256 flags, and text as single bytes.
+ * Character classes of RFC 9110 and RFC 9112 as tables of 256 flags, and ISO 8859-1 text.
  *
  * @module
  */
@@ -15,29 +15,29 @@ export const SP = 0x20;
 
 const LETTERS_AND_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/** `tchar`: what methods and field names are made of (RFC 9110 5.6.2). */
+/** `tchar`, the characters of methods and field names (RFC 9110 5.6.2). */
 export const TOKEN: Uint8Array = flags(`!#$%&'*+-.^_\`|~${LETTERS_AND_DIGITS}`);
 
 /** Field values: `VCHAR`, `obs-text`, space and tab (RFC 9110 5.5). */
 export const FIELD_VALUE: Uint8Array = flags("\t", range(0x20, 0x7e), range(0x80, 0xff));
 
 /**
- * A request-target: visible ASCII (RFC 9112 3.2). "#" cannot be in it, and "\" is left out because
- * URL parsers take it for "/".
+ * Characters of a request-target: visible ASCII (RFC 9112 3.2) without "#", which ends a URL, and "\", which
+ * URL parsers treat as "/".
  */
 export const TARGET: Uint8Array = flags(range(0x21, 0x7e).replace("#", "").replace("\\", ""));
 
-/** Reads `end - start` bytes of ASCII, or of ISO 8859-1 when `ascii` is false. */
+/** Decodes `bytes[start..end)` as ASCII, or as ISO 8859-1 if `ascii` is false. */
 export function textOf(bytes: Uint8Array, start: number, end: number, ascii: boolean): string {
   const part = bytes.subarray(start, end);
   return ascii ? decoder.decode(part) : textOfLatin1(part);
 }
 
-/** Writes `text`, whose characters are all below 256, to `target` at `at`; returns the end. */
+/** Encodes `text` as ISO 8859-1 into `target` at `at`; returns the end. */
 export function putText(target: Uint8Array, at: number, text: string): number {
   const { length } = text;
   if (at === 0) {
-    // Faster, where it makes a byte of each character.
+    // Faster, if all characters are ASCII.
     const { read, written } = encoder.encodeInto(text, target);
     if (read === length && written === length) return length;
   }
@@ -45,17 +45,17 @@ export function putText(target: Uint8Array, at: number, text: string): number {
   return at + length;
 }
 
-/** `text`, whose characters are all below 256, as bytes. */
+/** Encodes `text` as ISO 8859-1. */
 export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);
   putText(bytes, 0, text);
   return bytes;
 }
 
-/** Longer texts are left to an encoder. */
+/** Longer strings are encoded by TextEncoder. */
 const MAX_SHORT = 1024;
 
-/** True when `text` is short and ASCII: as many bytes as characters. */
+/** Whether `text` is short and ASCII, so that it has one byte per character. */
 export function isShortAscii(text: string): boolean {
   if (text.length > MAX_SHORT) return false;
   let bits = 0;

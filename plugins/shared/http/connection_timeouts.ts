@@ -1,17 +1,16 @@
 /**
- * The timeouts of one connection, on one timer that is rarely touched.
+ * The read and write timeouts of a connection, on one timer.
  *
  * @module
  */
 import type { Clock } from "../../../core/api/types.ts";
 
-/** What takes too long: waiting for bytes of the peer, or for room to send it some. */
+/** What has timed out: waiting for data of the peer, or for room in the send buffer. */
 export type Wait = "read" | "write";
 
 /**
- * Two deadlines. Moving one later touches no timer: the timer wakes at the earlier time, finds
- * nothing due and is armed anew. So a busy connection arms it a few times a minute, not twice a
- * request.
+ * Two deadlines. Moving a deadline later does not touch the timer: it fires at the earlier time, finds nothing
+ * due and is rescheduled. So a busy connection schedules it a few times a minute, not twice per request.
  */
 export class ConnectionTimeouts {
   readonly #clock: Clock;
@@ -22,35 +21,35 @@ export class ConnectionTimeouts {
   #cancel: (() => void) | undefined;
   #disposed = false;
 
-  /** Makes two deadlines that are not set; `expire` is called when one has passed. */
+  /** Both deadlines are unset; `expire` is called when one has passed. */
   constructor(clock: Clock, expire: (wait: Wait) => void) {
     this.#clock = clock;
     this.#expire = expire;
   }
 
-  /** Reading must have got on `ms` milliseconds from now. */
+  /** Sets the read deadline to `ms` milliseconds from now. */
   setRead(ms: number): void {
     this.#readAt = this.#clock.now() + ms;
     this.#arm();
   }
 
-  /** Nothing is being waited for. */
+  /** Clears the read deadline. */
   clearRead(): void {
     this.#readAt = Infinity;
   }
 
-  /** Writing must have got on `ms` milliseconds from now. */
+  /** Sets the write deadline to `ms` milliseconds from now. */
   setWrite(ms: number): void {
     this.#writeAt = this.#clock.now() + ms;
     this.#arm();
   }
 
-  /** Everything has been written. */
+  /** Clears the write deadline. */
   clearWrite(): void {
     this.#writeAt = Infinity;
   }
 
-  /** Leaves no timer behind, now and later. */
+  /** Cancels the timer; later calls set none. */
   dispose(): void {
     this.#disposed = true;
     this.#cancel?.();

@@ -1,26 +1,25 @@
 /**
- * Content-Encoding of what fetch() has decoded.
+ * Content-Encoding of responses that fetch() has decoded.
  *
- * A Response of fetch() keeps the fields of the message, and its body is what the codings covered
- * (Fetch, HTTP-network fetch, "handle content codings"): sent as it is, the client would decode it
- * again, and find another length.
+ * A Response of fetch() keeps the fields of the message, but its body is decoded (Fetch, HTTP-network fetch,
+ * "handle content codings"). With these fields the client would decode it again and expect another length.
  *
  * @module
  */
 
-/** How coded content begins; `deflate` and `br` cannot be told in general. */
+/** Magic numbers of codings; `br` has none, and `deflate` no reliable one. */
 const BEGINNINGS: Readonly<Record<string, readonly number[]>> = {
   "gzip": [0x1f, 0x8b],
   "x-gzip": [0x1f, 0x8b],
   "zstd": [0x28, 0xb5, 0x2f, 0xfd],
 };
 
-/** Those that runtimes decode. */
+/** Codings that runtimes decode. */
 const DECODABLE = new Set(["gzip", "x-gzip", "deflate", "br", "zstd"]);
 
 /**
- * True where `contentEncoding` is not true of content that begins with `data`: it is not coded any
- * more. `isFetched`: the Response is one of fetch(); of others only what is certain counts.
+ * Whether content that starts with `data` is no longer coded as `contentEncoding` says. `isFetched`: the
+ * Response comes from fetch(); for others, only a missing magic number counts.
  */
 export function isDecoded(contentEncoding: string, data: Uint8Array, isFetched: boolean): boolean {
   const outermost = contentEncoding.split(",").at(-1)!.trim().toLowerCase();

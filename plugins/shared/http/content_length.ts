@@ -4,7 +4,7 @@
  * @module
  */
 
-/** A number of bytes, or `undefined`: digits only, and exact as a JavaScript number. */
+/** The number of bytes; `undefined` unless it is digits only and an exact JavaScript number. */
 export function parseContentLength(text: string): number | undefined {
   return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
 }

@@ -1,20 +1,20 @@
 /**
- * The Content-Type that a Response made of a string has by Fetch, where the runtime leaves it out.
+ * The Content-Type of a Response made of a string, where the runtime omits it.
  *
  * @module
  */
 
 /**
- * Bun gives `new Response("text")` no Content-Type; its own server adds one, knowing what the body
- * was made of. Without one a browser guesses, and takes text that looks like HTML for HTML.
+ * Bun gives `new Response("text")` no Content-Type; its own server adds one, because it knows that the body is
+ * a string. Without one, browsers guess, and treat text that looks like HTML as HTML.
  */
 const stringsAreUntyped = !new Response("text").headers.has("content-type");
 
 const SHORT_BYTES = 1024;
 
 /**
- * The type that Fetch sets for a string, if `content`, the beginning of a body without a type, may
- * be one; empty otherwise. Bytes that happen to be UTF-8 are taken for text too.
+ * The type that Fetch sets for a string, if `content`, the beginning of a body without a type, may be one;
+ * otherwise empty. Bytes that are valid UTF-8 count as text too.
  */
 export function impliedContentType(content: string | Uint8Array): string {
   if (!stringsAreUntyped || content.length === 0) return "";
@@ -23,7 +23,7 @@ export function impliedContentType(content: string | Uint8Array): string {
     : "";
 }
 
-/** Short texts mostly are, and a decoder costs more than looking at their bytes. */
+/** Most short texts are ASCII, and checking their bytes costs less than a decoder. */
 function isAscii(content: Uint8Array): boolean {
   if (content.length > SHORT_BYTES) return false;
   let bits = 0;

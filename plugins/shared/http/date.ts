@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Formats the time of day once a second, not once a response. */
+/** Formats the date once per second, not once per response. */
 export class DateField {
   #text = "";
   #until = -Infinity;

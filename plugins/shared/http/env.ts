@@ -1,5 +1,5 @@
 /**
- * What an application gets beside the Request.
+ * The second argument of `fetch()`.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { UPGRADE, type Upgrade } from "./upgrade.ts";
 export interface PeerAddress {
   /** The address in text form. */
   address: string;
-  /** Which of the two it is. */
+  /** Its address family. */
   family: "IPv4" | "IPv6";
   /** 1 to 65535. */
   port: number;
@@ -35,24 +35,24 @@ export interface HttpEnv {
   remoteAddr: NetAddr;
   /** The address that the client connected to. */
   localAddr: NetAddr;
-  /** The connection, to look at: reading and writing it is the server's business. */
+  /** The connection, for inspection; only the server reads and writes it. */
   socket: TcpSocket;
-  /** The client's address as `Bun.Server` tells it. */
+  /** The client's address, as `Bun.Server.requestIP` returns it. */
   requestIP(request?: Request): PeerAddress;
 }
 
-/** Where the apps of this package find the log of the plugin that serves them. */
+/** Key of the plugin's log, for the apps of this package. */
 export const LOG: unique symbol = Symbol("log");
 
-/** What is passed on in truth: `upgradeWebSocket` finds the connection in it. */
+/** The env that is passed, with what `upgradeWebSocket` and `staticFiles` use. */
 export interface UpgradableEnv extends HttpEnv {
   /** The log of the connection. */
   readonly [LOG]: Logger;
-  /** Asks for the connection of the request in hand. */
+  /** Takes over the connection of the current request. */
   readonly [UPGRADE]: Upgrade;
 }
 
-/** Makes the env of one connection's requests: a fresh object each, applications may add to it. */
+/** Makes the env of each request of a connection: a new object, since applications may add properties. */
 export function envOf(socket: TcpSocket, log: Logger): (upgrade: Upgrade) => UpgradableEnv {
   const { remoteAddr, localAddr } = socket;
   const peer: PeerAddress = {

@@ -1,5 +1,5 @@
 /**
- * The application behind a server of HTTP.
+ * The application behind an HTTP server.
  *
  * @module
  */
@@ -10,6 +10,6 @@ import type { HttpEnv } from "./env.ts";
  * default export of a module for `deno serve`.
  */
 export interface FetchApp {
-  /** Answers a request; {@link HttpEnv} tells about the connection. */
+  /** Answers a request; {@link HttpEnv} describes the connection. */
   fetch(request: Request, env: HttpEnv): Response | Promise<Response>;
 }

@@ -1,5 +1,5 @@
 /**
- * The bytes of a connection that have been received and not been used yet.
+ * The input buffer of a connection.
  *
  * @module
  */
@@ -8,15 +8,15 @@ import type { TcpSocket } from "../../../core/api/types.ts";
 const SMALL = 4096;
 const LARGE = 65_536;
 
-/** A window over a reused buffer: `bytes[start..end)`. Holds at most what was asked room for. */
+/** Received bytes that are not consumed yet: `bytes[start..end)` of a reused buffer. */
 export class Input {
   readonly #socket: Pick<TcpSocket, "read">;
   #filling: Promise<boolean> | undefined;
-  /** What holds the bytes; another array after a `fill()` that needed more room. */
+  /** The buffer; replaced by `fill()` if it needs more room. */
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(SMALL);
-  /** Where the unused bytes begin. */
+  /** Start of the unconsumed bytes. */
   start = 0;
-  /** Where they end. */
+  /** End of the unconsumed bytes. */
   end = 0;
 
   /** Makes an empty input. */
@@ -24,12 +24,12 @@ export class Input {
     this.#socket = socket;
   }
 
-  /** Unused bytes. */
+  /** Number of unconsumed bytes. */
   get length(): number {
     return this.end - this.start;
   }
 
-  /** Copies up to `max` unused bytes out. */
+  /** Consumes up to `max` bytes; returns a copy. */
   take(max: number): Uint8Array<ArrayBuffer> {
     const end = this.start + Math.min(max, this.length);
     const taken = this.bytes.slice(this.start, end);
@@ -38,9 +38,8 @@ export class Input {
   }
 
   /**
-   * Reads more bytes behind the unused ones, in one go; false at the end of the stream. `large`
-   * asks for many at once, for bodies; else the buffer grows only when it is full. Who calls while
-   * another waits gets that one's bytes.
+   * Appends bytes from one read; false at the end of the stream. With `large`, for bodies, the buffer has
+   * 64 KiB; otherwise it grows only when it is full. Concurrent calls share one read.
    */
   fill(large = false): Promise<boolean> {
     return this.#filling ??= this.#read(large);

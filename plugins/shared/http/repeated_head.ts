@@ -1,19 +1,19 @@
 /**
- * Clients that keep a connection often send the same head again and again.
+ * A cache of one parsed head: clients often repeat the same head on a connection.
  *
  * @module
  */
 
-/** Longer ones are not kept. */
+/** Longer heads are not cached. */
 const MAX_BYTES = 1024;
 
-/** What was made of the last head of one connection; never of another's, whose head may be a secret. */
+/** The last head of one connection; never shared, because heads may contain secrets. */
 export class RepeatedHead<T> {
   #bytes: Uint8Array | undefined;
   #value: T | undefined;
   #isPersistent = false;
 
-  /** What was kept for `bytes[start..end)`; `undefined` where the last head was another. */
+  /** The value kept for `bytes[start..end)`; `undefined` if the last head was different. */
   find(bytes: Uint8Array, start: number, end: number): T | undefined {
     const kept = this.#bytes;
     if (kept === undefined || kept.length !== end - start) return undefined;
@@ -21,7 +21,7 @@ export class RepeatedHead<T> {
     return this.#value;
   }
 
-  /** Keeps what was made of `bytes[start..end)`, from a connection's second request on. */
+  /** Keeps `value` for `bytes[start..end)`, from the second request of a connection on. */
   keep(bytes: Uint8Array, start: number, end: number, value: T): void {
     if (this.#isPersistent && end - start <= MAX_BYTES) {
       this.#bytes = bytes.slice(start, end);

@@ -1,5 +1,5 @@
 /**
- * From the head of a request to a Request.
+ * Makes the Request of a request head.
  *
  * @module
  */
@@ -13,10 +13,10 @@ export interface UnreadBody {
   stream(): ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
-/** What a request may carry: bytes that are there already, or a body still to be read. */
+/** The content of a request: bytes that have arrived, or a body still to be read. */
 export type RequestContent = Uint8Array<ArrayBuffer> | UnreadBody | undefined;
 
-/** Makes the Request of `head`; a refusal where Fetch has no such Request. */
+/** Makes the Request of `head`; a refusal if Fetch has no such Request. */
 export function createRequest(
   head: RequestHead,
   url: string,
@@ -25,14 +25,14 @@ export function createRequest(
   const { method, target, fields } = head;
   const isOrigin = target.startsWith("/");
   try {
-    // Fetch allows no body with GET and HEAD; the connection reads over it.
+    // Fetch allows no body with GET and HEAD; the connection discards it.
     const platform = fetchPlatform();
     const { createLazyRequest } = platform;
     if (createLazyRequest && isOrigin && (method === "GET" || method === "HEAD")) {
       return createLazyRequest(head, url);
     }
     const request = platform.createRequest(url, requestInit(method, content), fields);
-    // Fetch makes "get" GET, and Bun makes GET of what it does not know.
+    // Fetch changes "get" to "GET", and Bun any unknown method to "GET".
     if (request.method !== method) {
       return new HttpRefusal(501, "this server does not know the method");
     }
@@ -43,13 +43,13 @@ export function createRequest(
   }
 }
 
-/** Says that the client of `request`, which `createRequest` has made, has gone away. */
+/** Aborts a request of {@link createRequest}: its client has gone away. */
 export function abortRequest(request: Request, reason: unknown): void {
   fetchPlatform().abortRequest(request, reason);
 }
 
 function requestInit(method: string, content: RequestContent): RequestInit | undefined {
-  if (method === "GET") return undefined; // Reading init takes either runtime longer than the rest.
+  if (method === "GET") return undefined; // Reading init takes longer than the rest on either runtime.
   if (content === undefined || method === "HEAD") return { method };
   if (content instanceof Uint8Array) return { method, body: content };
   // Older type libraries lack `duplex`, which a streamed body needs.

@@ -1,20 +1,19 @@
 /**
- * From a request-target and Host to the URL of a request (RFC 9112 3.2, 3.3).
+ * The URL of a request, from request-target and Host (RFC 9112 3.2, 3.3).
  *
  * @module
  */
 import { badRequest, HttpRefusal } from "./refusal.ts";
 import type { RequestHead } from "./request_head.ts";
 
-/** The target `*`, which no URL can say: the server as a whole is meant (RFC 9112 3.2.4). */
+/** The target `*`, the server as a whole, which has no URL (RFC 9112 3.2.4). */
 export const ASTERISK = "*";
 
-/** Of the connection: TLS or not. What a client in absolute form says does not change it. */
+/** Of the connection: TLS or not. The scheme of an absolute-form target is ignored. */
 export type Scheme = "http" | "https";
 
 /**
- * The URL that `head` asks for, {@link ASTERISK}, or why there is none. `authority` stands in where
- * the client named none.
+ * The URL of `head`, {@link ASTERISK}, or a refusal. `authority` is used if the client sent none.
  */
 export function requestUrl(
   head: RequestHead,
@@ -25,7 +24,7 @@ export function requestUrl(
   // RFC 9112 3.2: 400 for a request of HTTP/1.1 without Host, or with an invalid one.
   if (host === undefined && http11) return badRequest("the Host field is missing");
   if (host !== undefined && !isAuthority(host)) return badRequest("the Host field is invalid");
-  // Fetch's Request can be neither; CONNECT asks for a tunnel, TRACE tells secrets.
+  // Fetch forbids these methods; CONNECT asks for a tunnel, TRACE discloses header fields.
   if (method === "CONNECT" || method === "TRACE" || method === "TRACK") {
     return new HttpRefusal(501, `this server does not serve ${method}`);
   }
@@ -45,7 +44,7 @@ function originForm(url: string, target: string): string | HttpRefusal {
 }
 
 /**
- * What `new URL(url).href` is, for a `url` that ends with `target` in origin form.
+ * `new URL(url).href`, for a `url` that ends with `target` in origin form.
  *
  * @throws {TypeError} There is no such URL.
  */
@@ -56,12 +55,12 @@ export function hrefOf(url: string, target: string): string {
   return lastOrigin.href + target;
 }
 
-/** A path and a query that URL leaves as they are: no dot segments, nothing to encode. */
+/** Path and query that URL does not change: no dot segments, nothing to encode. */
 const PLAIN_TARGET = /^(?:\/[\w-][\w.~-]*)*\/?(?:\?[\w.~=&-]*)?$/;
 
 let lastOrigin = { text: "", href: "" };
 
-/** True when `text` is `uri-host [ ":" port ]`, or empty (RFC 9110 7.2). */
+/** Whether `text` is `uri-host [ ":" port ]`, or empty (RFC 9110 7.2). */
 export function isAuthority(text: string): boolean {
   if (text === lastAuthority) return true;
   if (!AUTHORITY.test(text)) return false;
@@ -69,7 +68,7 @@ export function isAuthority(text: string): boolean {
   return true;
 }
 
-/** Most requests of a connection, and of a server, name the same host. */
+/** Most requests of a connection, and of a server, have the same Host. */
 let lastAuthority = "";
 
 const AUTHORITY =

@@ -1,23 +1,23 @@
 /**
- * The content of a response, in pieces that are worth a write each.
+ * The content of a response, in pieces of a size worth a write.
  *
  * @module
  */
 import { concatenate } from "../../../core/wire/bytes.ts";
 
-/** Data is gathered up to here; what is larger is written in pieces of this size. */
+/** Chunks are joined up to this size; larger ones are written in pieces of this size. */
 export const PIECE_BYTES = 65_536;
 
 /**
- * Microtasks given to a body to show what it has. A body made of a string or bytes shows all of it,
- * and its end, within 3 on either runtime, one made of a Blob within 9.
+ * Microtask turns to wait for more chunks. A body made of a string or bytes yields all of them and its end
+ * within 3 on either runtime, one made of a Blob within 9.
  */
 const TURNS = 16;
 
 /** Bun's and Deno's types name it differently. */
 type ReadResult = Awaited<ReturnType<ReadableStreamDefaultReader<unknown>["read"]>>;
 
-/** What one `gather` has read so far. */
+/** The chunks that one `gather` has read so far. */
 interface Parts {
   readonly chunks: Uint8Array[];
   length: number;
@@ -25,29 +25,29 @@ interface Parts {
   error: { cause: unknown } | undefined;
 }
 
-/** Reads a response body as fast as it is asked to. */
+/** Reads a response body on demand. */
 export class ResponseContent {
   readonly #reader: ReadableStreamDefaultReader<unknown>;
   #pending: Promise<ReadResult> | undefined;
   #cancelled = false;
-  /** What `data` is the beginning of. */
+  /** The part after `data` that was read already. */
   #rest: Uint8Array | undefined;
 
-  /** What the last `gather` has found; several small chunks as one. */
+  /** Result of the last `gather`; several small chunks are joined. */
   data: Uint8Array = new Uint8Array(0);
-  /** True when nothing follows `data`. */
+  /** Whether the body ends with `data`. */
   ended = false;
 
   /**
    * Locks `body`.
    *
-   * @throws {TypeError} Somebody else reads it.
+   * @throws {TypeError} It is locked already.
    */
   constructor(body: ReadableStream<unknown>) {
     this.#reader = body.getReader();
   }
 
-  /** Finds what is there, in `data` and `ended`; `wait`: until there is anything. */
+  /** Sets `data` and `ended` to what is available; `wait`: waits for the first chunk. */
   async gather(wait: boolean): Promise<void> {
     if (this.#rest !== undefined) return this.#takeRest();
     if (wait) await (this.#pending ??= this.#reader.read());
@@ -67,7 +67,7 @@ export class ResponseContent {
     this.#rest = undefined;
   }
 
-  /** All of `chunks`; where the last is large and more follow, one piece of them, and the rest is left. */
+  /** Joins `chunks`; if the last one is large and more follow, joins one piece and keeps the rest. */
   #joined(chunks: Uint8Array[], length: number): Uint8Array {
     const isLong = !this.ended && length >= 2 * PIECE_BYTES;
     if (!isLong) return concatenate(chunks);
@@ -78,7 +78,7 @@ export class ResponseContent {
     return concatenate(chunks);
   }
 
-  /** Reads until there is enough, or the end; what comes once `parts` are complete is left. */
+  /** Reads until there is enough, or the end; a chunk that arrives after `parts` are complete is kept. */
   async #collect(parts: Parts): Promise<void> {
     try {
       while (!parts.complete) {
@@ -99,7 +99,7 @@ export class ResponseContent {
     parts.complete = true;
   }
 
-  /** Tells the body's source that nobody wants the rest. */
+  /** Cancels the body. */
   cancel(reason?: unknown): void {
     this.#cancelled = true;
     this.#reader.cancel(reason).catch(() => {});
@@ -108,7 +108,7 @@ export class ResponseContent {
 
 const encoder = new TextEncoder();
 
-/** Fetch wants chunks of bytes; text is taken too, as Bun does. */
+/** Fetch allows byte chunks only; strings are accepted too, as on Bun. */
 function bytesOfChunk(chunk: unknown): Uint8Array {
   if (chunk instanceof Uint8Array) return chunk;
   if (typeof chunk === "string") return encoder.encode(chunk);
@@ -116,5 +116,5 @@ function bytesOfChunk(chunk: unknown): Uint8Array {
   if (ArrayBuffer.isView(chunk)) {
     return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   }
-  throw new TypeError("A chunk of the response body is neither bytes nor text");
+  throw new TypeError("Response.body: expected chunks of bytes or strings");
 }

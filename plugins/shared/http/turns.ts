@@ -1,30 +1,30 @@
 /**
- * Large responses take turns with everything else.
+ * Large responses share the event loop.
  *
  * @module
  */
 import { macrotask } from "../../../core/api/runtime/macrotask.ts";
 
-/** Bytes of large bodies in one turn of the event loop; the one that goes beyond is the last. */
+/** Bytes of large bodies in one turn of the event loop; the body that exceeds it is the last. */
 const TURN_BYTES = 1024 * 1024;
 
 /**
- * Lets other connections and timers have their turn between the requests of one application: making
- * and copying a body of megabytes takes milliseconds, and a hundred requests for one may come at once.
+ * Gives other connections and timers a turn between the requests of one application: making and copying a
+ * body of megabytes takes milliseconds, and a hundred requests for one may arrive at once.
  */
 export class Turns {
   #bytes = 0;
   #isWaiting = false;
-  /** Requests that may go on in the next turn: twice as many after each that was not used up. */
+  /** Requests resumed in the next turn: doubled after each turn that stayed below the limit. */
   #share = 1;
   #waiting: (() => void)[] = [];
 
-  /** No request may go on in this turn. */
+  /** Whether requests have to wait for the next turn. */
   get isSpent(): boolean {
     return this.#isWaiting;
   }
 
-  /** Notes a large body of so many bytes. */
+  /** Counts a large body. */
   spend(bytes: number): void {
     this.#bytes += bytes;
     if (this.#isWaiting || this.#bytes < TURN_BYTES) return;
@@ -33,7 +33,7 @@ export class Turns {
     void macrotask().then(() => this.#begin());
   }
 
-  /** Resolves in a later turn, in the order of the calls. */
+  /** Waits for a later turn, in the order of the calls. */
   next(): Promise<void> {
     return new Promise((resolve) => void this.#waiting.push(resolve));
   }
