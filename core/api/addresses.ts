@@ -1,5 +1,5 @@
 /**
- * Addresses as programs write them, and as the core keeps them.
+ * Conversion of addresses between the public and the internal form.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** `Deno.NetAddr` of an address and a port. */
+/** An address and a port as `Deno.NetAddr`. */
 export function netAddr(
   address: IpAddress,
   port: number,
@@ -23,7 +23,7 @@ export function netAddr(
   return { transport, hostname: address.toString(), port };
 }
 
-/** The text of an address of 4 or 16 bytes; IPv4 in its mapped form is IPv4. */
+/** The text of an address of 4 or 16 bytes; an IPv4-mapped address is written as IPv4. */
 export function addressText(bytes: Uint8Array): string {
   return (bytes.length === 4 ? IpAddress.readV4(bytes, 0) : IpAddress.readV6(bytes, 0)).toString();
 }
@@ -55,7 +55,7 @@ export function parseEndpoint(address: SocketAddress): Endpoint {
   if (parsed === undefined) {
     throw new TcpError(
       "INVALID_ADDRESS",
-      `"${hostname}" is not an IP address; look names up before you connect`,
+      `"${hostname}" is not an IP address; resolve names before you connect`,
     );
   }
   if (!Number.isInteger(port) || port < 1 || port > 65535) {

@@ -1,5 +1,5 @@
 /**
- * What a user writes, checked once at the edge.
+ * Options of a stack: schemas and defaults.
  *
  * @module
  */
@@ -74,7 +74,7 @@ export const icmpRuleSchema = z.strictObject({
   ratePerSecond: count(1, 1_000_000).default(DEFAULT_ICMP_RULE.ratePerSecond),
 });
 
-/** What {@link IcmpOptions} are checked with: one rule, or one for each of several networks. */
+/** Schema of {@link IcmpOptions}: one rule, or one for each of several networks. */
 export const icmpSchema: z.ZodType<readonly IcmpRule[], IcmpOptions | readonly IcmpOptions[]> = z
   .preprocess(
     (value) => Array.isArray(value) ? value : [value],
@@ -105,33 +105,33 @@ const stackSchema = z.strictObject({
   maxTimeWait: count(0, 1_000_000).default(16_384),
 });
 
-/** Every knob of a connection; what is left out is the profile's. Times in ms, sizes in bytes. */
+/** Options of connections; the profile has the defaults. Times in ms, sizes in bytes. */
 export interface TcpOptions extends Partial<TcpConfig> {
   /**
-   * A set of defaults for everything else: `local` is for a device on this host, `internet` is
-   * RFC 9293 in full. Default `local`.
+   * A set of defaults for all other options: `local` for links without loss, such as a device of this host, `internet`
+   * as RFC 9293 specifies. Default `local`.
    */
   profile?: "local" | "internet";
 }
 
-/** Bounds of UDP; see `UdpConfig` for what is left out. Times in ms, sizes in bytes. */
+/** Limits of UDP; `UdpConfig` has the defaults. Times in ms, sizes in bytes. */
 export type UdpOptions = Partial<UdpConfig>;
 
-/** What is answered by ICMP, for packets to all own addresses or to some; the longest prefix is meant. */
+/** Which packets are answered by ICMP, for all own addresses or some; the longest prefix decides. */
 export interface IcmpOptions {
   /** An own address, or a network of them: `"10.90.0.0/16"`. Default: all. */
   to?: string | undefined;
   /**
-   * Whether `ping` is answered. Default: it is, but not for the addresses of a network that a
-   * transparent plugin such as `egress` leads on to: nobody knows which hosts there are.
+   * Whether `ping` is answered. Default: yes, except for the addresses of a network that a transparent plugin such as
+   * `egress` serves, because it is unknown which of these hosts exist.
    */
   echo?: "answer" | "ignore" | undefined;
   /**
-   * Whether senders are told that nobody listens on a UDP port, that a protocol is not spoken, or
-   * that a fragment is missing; default `"send"`.
+   * Whether errors are sent: port unreachable, protocol unreachable, fragment reassembly time exceeded. Default
+   * `"send"`.
    */
   errors?: "send" | "ignore" | undefined;
-  /** Echo replies and, apart from these, errors per second, and at once; default 1000. */
+  /** Most echo replies per second, and separately most errors per second; also the burst size. Default 1000. */
   ratePerSecond?: number | undefined;
 }
 
@@ -147,9 +147,9 @@ export interface StackConfig {
 }
 
 /**
- * Checks what a user wrote.
+ * Checks the options of a stack.
  *
- * @throws {TypeError} One message that names each fault and its place.
+ * @throws {TypeError} One message that names each fault with its key.
  */
 export function parseStackConfig(options: unknown): StackConfig {
   const checked = checkOptions("createStack", stackSchema, options);
@@ -175,9 +175,9 @@ function tcpConfigOf({ profile = "local", ...knobs }: z.output<typeof tcpSchema>
 }
 
 /**
- * Reads an own address, or a network of own addresses.
+ * Parses an own address, or a network of own addresses.
  *
- * @throws {TypeError} It is none; the message says how one is written.
+ * @throws {TypeError} It is neither; the message has examples.
  */
 export function requireOwnable(text: string): Subnet {
   const subnet = parseOwnable(text);
@@ -191,7 +191,7 @@ const LEAST_IPV6_MTU = 1280;
 /**
  * Checks that a link can carry packets of these own addresses.
  *
- * @throws {TypeError} It cannot; the message begins with `key` and says what would do.
+ * @throws {TypeError} It cannot; the message starts with `key` and says what to use instead.
  */
 export function requireCarried(
   subnets: readonly Subnet[],
@@ -201,8 +201,8 @@ export function requireCarried(
   const loopback = insideHost ? undefined : subnets.find(isLoopback);
   if (loopback !== undefined) {
     throw new TypeError(
-      `${key}: ${loopback} is a loopback address, which stays inside of a host (RFC 1122 3.2.1.3); use ` +
-        "another address, or a link that does too: linkPair({ insideHost: true })",
+      `${key}: ${loopback} is a loopback address, which must not leave a host (RFC 1122 3.2.1.3); use ` +
+        "another address, or a link inside the host: linkPair({ insideHost: true })",
     );
   }
   const refused = subnets.find(({ address }) => !address.isV4);

@@ -1,5 +1,5 @@
 /**
- * What the stack takes from outside: time, randomness, a place for log lines.
+ * What the stack gets from outside: a clock, randomness, a logger.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 export interface Clock {
   /** Milliseconds, monotonic, with a fraction. */
   now(): number;
-  /** Calls `wake` once, at `at` or as soon after it as possible. Returns a function that cancels. */
+  /** Calls `wake` once, at `at` or as soon after as possible. Returns the function that cancels it. */
   schedule(at: number, wake: () => void): () => void;
 }
 
@@ -18,19 +18,19 @@ export interface Random {
   fill(bytes: Uint8Array<ArrayBuffer>): void;
 }
 
-/** Where log lines go. */
+/** Receives log lines. */
 export interface Logger {
-  /** For people who look for a fault. */
+  /** For debugging. */
   debug(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** For people who operate the service. */
+  /** For normal operation. */
   info(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** Something is not as it should be and the service goes on. */
+  /** Something is wrong, but the service continues. */
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
   /** Something failed. */
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
-/** The longest that a timer of the runtime waits, in milliseconds: one that is longer rings at once. */
+/** Longest delay of `setTimeout`, in milliseconds: a longer one fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** The runtime's own clock. */
@@ -60,7 +60,7 @@ export const systemRandom: Random = {
   },
 };
 
-/** Throws every line away. */
+/** Discards every line. */
 export const silentLogger: Logger = {
   debug() {},
   info() {},
@@ -68,7 +68,7 @@ export const silentLogger: Logger = {
   error() {},
 };
 
-/** A logger whose every line carries `fields`. */
+/** A logger that adds `fields` to every line. */
 export function withFields(log: Logger, fields: Readonly<Record<string, unknown>>): Logger {
   return {
     debug: (message, more) => log.debug(message, { ...fields, ...more }),
@@ -78,7 +78,7 @@ export function withFields(log: Logger, fields: Readonly<Record<string, unknown>
   };
 }
 
-/** Waits until `at`; resolves early, without an error, when `signal` is aborted. */
+/** Waits until `at`; resolves early, without an error, if `signal` is aborted. */
 export function sleepUntil(clock: Clock, at: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();

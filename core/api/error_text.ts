@@ -1,12 +1,12 @@
 /**
- * Whatever was thrown, as text for a log: of bounded length, and never a failure itself.
+ * Text of thrown values for logs: bounded, and never throwing.
  *
  * @module
  */
 
-/** Characters of a stack with its causes, at most. */
+/** Longest text of a stack with its causes, in characters. */
 export const MAX_STACK_TEXT = 4096;
-/** Causes of causes that are shown. */
+/** Most causes that are shown. */
 const MAX_CAUSES = 8;
 
 /** The message of an error, or the value as text. */
@@ -14,14 +14,14 @@ export function messageOf(error: unknown): string {
   return attempt(() => error instanceof Error ? String(error.message) : String(error));
 }
 
-/** What `String()` makes of it: an error's name and message. */
+/** `String(error)`: an error's name and message. */
 export function textOf(error: unknown): string {
   return attempt(() => String(error));
 }
 
 /**
- * Where an error comes from: its stack, which begins with its name and message, and those of its
- * causes and of the errors that an `AggregateError` holds; `undefined` for what is no error.
+ * The stack of an error, which starts with its name and message, followed by those of its causes and of the errors
+ * in an `AggregateError`; `undefined` for a value that is not an error.
  */
 export function stackOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -47,7 +47,7 @@ export function stackOf(error: unknown): string | undefined {
 function ownStackOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const stack = typeof error.stack === "string" ? error.stack : "";
-  // A stack may leave the message out, or have one that was changed since.
+  // A stack may lack the message, or have an earlier one.
   const head = `${error.name}: ${error.message}`;
   return stack.includes(error.message) ? stack || head : `${head}\n${stack}`;
 }
@@ -61,11 +61,11 @@ function causesOf(error: Error): { cause: unknown; errors: readonly unknown[] } 
   }
 }
 
-/** Getters and `toString` are a program's: what they throw must not hide that something failed. */
+/** Getters and `toString` may throw, which must not hide the original failure. */
 function attempt(text: () => string): string {
   try {
     return text();
   } catch {
-    return "an error that cannot be shown";
+    return "an error that cannot be converted to text";
   }
 }

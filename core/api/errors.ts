@@ -1,6 +1,6 @@
 import type { NetAddr } from "./types.ts";
 
-/** What went wrong, as data. Messages are for people, `code` is for programs. */
+/** The reason of an error, for programs. */
 export type TcpErrorCode =
   | "CONNECTION_REFUSED" // RST in SYN-SENT                         RFC 9293 3.10.7.3
   | "CONNECTION_RESET" // acceptable RST in a synchronized state    RFC 9293 3.5.3
@@ -10,7 +10,7 @@ export type TcpErrorCode =
   | "ADDRESS_IN_USE" // the port is taken
   | "ADDRESS_NOT_AVAILABLE" // not an address of this stack, or no free port
   | "INSUFFICIENT_RESOURCES" // no file descriptor or memory           RFC 9293 3.10.1
-  | "INVALID_ADDRESS" // cannot be connected to                     RFC 9293 3.9.2.3
+  | "INVALID_ADDRESS" // not a possible remote address              RFC 9293 3.9.2.3
   | "MESSAGE_TOO_LONG" // does not fit into a datagram               RFC 768
   | "CLOSING" // write after closeWrite() or close()                RFC 9293 3.10.2
   | "LISTENER_CLOSED" // accept() on a closed listener, receive() on a closed socket
@@ -22,7 +22,7 @@ const OWN_LIMITS: readonly unknown[] = [
   "ADDRESS_IN_USE",
 ];
 
-/** Whether this side could not even try: that says nothing about the peer. */
+/** Whether a local limit was the reason, which says nothing about the peer. */
 export function isOwnLimit(error: unknown): boolean {
   return OWN_LIMITS.includes((error as { code?: unknown } | null)?.code);
 }
@@ -42,14 +42,14 @@ export function isOwnLimit(error: unknown): boolean {
 export class TcpError extends TypeError {
   /** Always `"SocketError"`. */
   override readonly name = "SocketError";
-  /** What went wrong, for programs. */
+  /** The reason, for programs. */
   readonly code: TcpErrorCode;
-  /** This side's address, where there was one. */
+  /** This side's address, if known. */
   readonly local: NetAddr | undefined;
-  /** The peer's address, where there was one. */
+  /** The peer's address, if known. */
   readonly remote: NetAddr | undefined;
 
-  /** Makes an error whose message is `"SocketError: "` and `message`. */
+  /** The message becomes `"SocketError: "` and `message`. */
   constructor(
     code: TcpErrorCode,
     message: string,
@@ -63,8 +63,8 @@ export class TcpError extends TypeError {
 }
 
 /**
- * The peer has broken the protocol above TCP, or ended before its end: a socket's own error, of which
- * the one who reads or writes is not guilty.
+ * The peer has violated the protocol above TCP, or closed in the middle of it. The socket fails because of the peer,
+ * not because of the code that reads or writes.
  */
 export class PeerFaultError extends TcpError {
   constructor(message: string, options?: ErrorOptions) {

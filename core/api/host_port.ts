@@ -13,8 +13,8 @@ export interface HostPort {
 }
 
 /**
- * Reads `"10.0.0.2:80"`, `"[fd00::2]:80"` or `"name:80"` (RFC 3986 3.2); `undefined` for everything
- * else. Whether the host exists is not looked at.
+ * Parses `"10.0.0.2:80"`, `"[fd00::2]:80"` or `"name:80"` (RFC 3986 3.2); `undefined` for anything else. Does not
+ * check whether the host exists.
  */
 export function parseHostPort(text: string): HostPort | undefined {
   const match = /^(?:\[([0-9a-fA-F:.]+(?:%[\w.]+)?)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(text);

@@ -1,39 +1,39 @@
 /**
- * Numbers of options. Each has a least and a largest value, so that none can stop a timer, overflow
- * one, or make a sum infinite; `tests/rules_test.ts` keeps other numbers out of the schemas.
+ * Schemas of numeric options. Each has a minimum and a maximum, so that no value can stop or overflow a timer, or
+ * make a sum infinite; `tests/rules_test.ts` keeps other number schemas out.
  *
  * @module
  */
 import { z } from "zod";
 
-/** A year: the longest time that an option can name, in milliseconds. */
+/** A year: the longest time of an option, in milliseconds. */
 export const MAX_MILLISECONDS = 365 * 86_400_000;
 
-/** The most that can be counted: a `Map` of the runtimes has room for 16,777,216 entries. */
+/** The largest count: a `Map` of either runtime has at most 16,777,216 entries. */
 export const MAX_COUNT = 10_000_000;
 
-/** The most bytes that are buffered for one connection. */
+/** The largest buffer of one connection, in bytes. */
 export const MAX_BYTES = 2 ** 30;
 
-/** The fastest that anything is limited to, in bytes or events per second. */
+/** The highest rate limit, in bytes or events per second. */
 const MAX_RATE = 1e12;
 
-/** A time in milliseconds; 1 at least, where 0 has no meaning of its own. */
+/** A time in milliseconds; at least 1, unless 0 has a meaning. */
 export function milliseconds(least = 1, most: number = MAX_MILLISECONDS): z.ZodNumber {
   return number(least, most, "milliseconds");
 }
 
-/** How many of something there are; 1 at least. */
+/** A count; at least 1. */
 export function count(least = 1, most: number = MAX_COUNT): z.ZodNumber {
   return wholeNumber(least, most);
 }
 
-/** A size in bytes; 1 at least. */
+/** A size in bytes; at least 1. */
 export function bytes(least = 1, most: number = MAX_BYTES): z.ZodNumber {
   return wholeNumber(least, most, "bytes");
 }
 
-/** How much or how many in a second. */
+/** A rate per second. */
 export function perSecond(least: number): z.ZodNumber {
   return number(least, MAX_RATE);
 }
@@ -45,7 +45,7 @@ export function wholeNumber(least: number, most: number, unit = ""): z.ZodNumber
     .multipleOf(1, { error });
 }
 
-/** A number between two values, with a fraction where it has one. */
+/** A number between two values; fractions are allowed. */
 export function number(least: number, most: number, unit = ""): z.ZodNumber {
   const error = messageFor("a number", least, most, unit);
   return z.number({ error }).min(least, { error, abort: true }).max(most, { error, abort: true });

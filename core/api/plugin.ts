@@ -1,5 +1,5 @@
 /**
- * How plugins are made and how several of them share a port.
+ * Defining plugins, and composing several of them on one port.
  *
  * @module
  */
@@ -8,34 +8,34 @@ import { checkOptions, type OptionsSchema } from "./options.ts";
 import { runInOrder } from "./runtime/run_chain.ts";
 import type { Context, Handler, Next, Plugin, Syn, SynContext } from "./types.ts";
 
-/** The arguments of a factory: none are needed where no option is required. */
+/** The arguments of a factory: optional if no option is required. */
 export type OptionArguments<Options> = Record<never, never> extends Options ? [options?: Options]
   : [options: Options];
 
-/** What {@link definePlugin} returns: options in, a plugin out. */
+/** The result of {@link definePlugin}: makes a plugin of options. */
 export interface PluginFactory<Options> {
   /**
    * Checks the options and makes the plugin.
    *
-   * @throws {TypeError} The options do not fit the schema; the message names each fault.
+   * @throws {TypeError} The options do not match the schema; the message names each fault.
    */
   (...options: OptionArguments<Options>): Plugin;
   /** The name that every plugin of this factory has. */
   readonly pluginName: string;
 }
 
-/** What {@link definePlugin} takes. */
+/** The argument of {@link definePlugin}. */
 export interface PluginDefinition<Input, Output> {
-  /** Shown in logs and in error messages. */
+  /** Name, for logs and error messages. */
   name: string;
-  /** What the options are checked with. */
+  /** Schema of the options. */
   options: OptionsSchema<Input, Output>;
-  /** Makes the plugin of checked options. A function alone is the plugin's `handle`. */
+  /** Makes the plugin from checked options. A function is the plugin's `handle`. */
   setup(options: Output): Handler | Omit<Plugin, "name">;
 }
 
 /**
- * Defines a plugin as a factory of checked options.
+ * Defines a plugin: returns a factory that checks options.
  *
  * @throws {TypeError} `name`, `options` or `setup` is missing; the factory throws it where `setup`
  * returns neither a handler nor a plugin.
@@ -69,7 +69,7 @@ export function definePlugin<Input, Output>(
   return Object.assign(create, { pluginName: name });
 }
 
-/** The compiler says the same to those who have one. */
+/** For callers without a type checker. */
 function requireDefinition(definition: unknown): void {
   const { name, options, setup } = (definition ?? {}) as Readonly<Record<string, unknown>>;
   if (typeof name !== "string" || name === "") {
@@ -96,22 +96,21 @@ function requireMade(name: string, made: unknown): void {
   throw new TypeError(`${name}: setup returned neither a handler nor a plugin; ${expected}`);
 }
 
-/** The handlers of a place as one. */
+/** The handlers of one listen address, composed. */
 export interface Chain {
   /** Runs the handlers in order. */
   readonly handle: Handler;
-  /** There when a plugin of the chain decides before the SYN is answered; replaces `handle`. */
+  /** Present if a plugin of the chain has `onSyn`; replaces `handle`. */
   readonly onSyn?: (syn: Syn, c: SynContext) => Promise<Handler | "refuse" | "ignore">;
 }
 
 /**
- * Makes one of the handlers of a place: they run in order, each around the following ones, which
- * run when it calls `next()`. A `next()` that is not called ends the chain there; after the last
- * handler it does nothing. With a socket, `next(socket)`, the following ones have that one.
+ * Composes the handlers of one listen address: they run in order, and each runs the following ones by calling
+ * `next()`. If it does not, the chain ends there; after the last handler, `next()` does nothing. `next(socket)`
+ * runs the following ones on another socket.
  *
- * The plugins with `onSyn` are asked in order, until one refuses or ignores the SYN or the peer has
- * given up. The handler that one returns for a connection runs in that plugin's place instead of its
- * `handle`; who has neither lets the following ones run.
+ * `onSyn` of the plugins is called in order, until one refuses or ignores the SYN or the peer has given up. A handler
+ * that it returns runs instead of the plugin's `handle`; a plugin without either is skipped.
  *
  * @throws {TypeError} There is no handler, or a plugin has neither `handle` nor `onSyn`.
  */
@@ -141,13 +140,13 @@ export function compose(handlers: readonly (Handler | Plugin)[]): Chain {
   };
 }
 
-/** Gives a factory that {@link definePlugin} has not made the mark of those it makes. */
+/** Marks a function as a plugin factory, as {@link definePlugin} does. */
 export function markFactory(factory: object, pluginName: string): void {
   Object.defineProperty(factory, "pluginName", { value: pluginName });
 }
 
 /**
- * Throws where a value is no handler and no plugin, but what one is made with.
+ * Checks that a value is a handler or a plugin, and not a factory, a promise or an app.
  *
  * @throws {TypeError} The message says what to write instead.
  */

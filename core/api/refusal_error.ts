@@ -1,5 +1,5 @@
 /**
- * What the core refuses, as an error.
+ * Errors for binds and connects that the core refuses.
  *
  * @module
  */
@@ -8,11 +8,11 @@ import { TcpError } from "./errors.ts";
 
 const MESSAGES: Readonly<Record<BindRefusal, string>> = {
   ADDRESS_IN_USE: "% is in use",
-  ADDRESS_NOT_AVAILABLE: "%: no own address or no free port for it",
+  ADDRESS_NOT_AVAILABLE: "%: not an address of this stack, or no free port",
   INVALID_ADDRESS: "% cannot be connected to",
 };
 
-/** Why there is no `what`, which is a place or an address. */
+/** The error for `what`, a listen address or a remote address. */
 export function refusalError(code: BindRefusal, what: string): TcpError {
   return new TcpError(code, MESSAGES[code].replace("%", what));
 }

@@ -62,47 +62,46 @@ import type { FlowHost } from "./udp/flow_host.ts";
 
 /** Deno's default backlog. */
 const DEFAULT_BACKLOG = 511;
-/** Ports with plugins serve whoever comes, so theirs is wider. */
+/** Ports with plugins accept at once, so their backlog is larger. */
 const PLUGIN_BACKLOG = 4096;
 
-/** What {@link createStack} takes. */
+/** Options of {@link createStack}. */
 export interface StackOptions {
-  /** Where packets come from and go to; closed with the stack. */
+  /** Carries the packets; closed with the stack. */
   link: Link;
   /**
-   * Own addresses in CIDR form: `"10.7.0.2/24"`, `"fd00::2/64"`. A network's own address stands for
-   * every address in the network: `"10.90.0.0/16"`, `"fd00:90::/64"`, `"0.0.0.0/0"`. Multicast,
-   * reserved and broadcast addresses are never among them, loopback addresses only where they are named
-   * and the link is inside of a host.
+   * Own addresses in CIDR form: `"10.7.0.2/24"`, `"fd00::2/64"`. A network address stands for every address of the
+   * network: `"10.90.0.0/16"`, `"fd00:90::/64"`, `"0.0.0.0/0"`. Multicast, reserved and broadcast addresses are never own
+   * addresses; loopback addresses only if they are listed and the link is inside a host.
    */
   addresses: readonly string[];
   /**
-   * Addresses or networks inside of `addresses` that belong to others, such as the host's side of
-   * the link: `"10.90.0.1"`, `"10.90.7.0/24"`.
+   * Addresses or networks inside `addresses` that belong to others, such as the host's side of the link: `"10.90.0.1"`,
+   * `"10.90.7.0/24"`.
    */
   exceptAddresses?: readonly string[];
-  /** Profile and knobs of every connection. */
+  /** Profile and options of all connections. */
   tcp?: TcpOptions;
-  /** Bounds of UDP: flows, and what waits to be read. */
+  /** Limits of UDP: flows and unread datagrams. */
   udp?: UdpOptions;
-  /** What is answered by ICMP, and how often; default everything, 1000 times a second. */
+  /** Which packets are answered by ICMP, and how often. Default: all, 1000 times per second. */
   icmp?: IcmpOptions | readonly IcmpOptions[];
-  /** Connections at the same time, at most; default 262,144. */
+  /** Most connections at the same time. Default 262,144. */
   maxConnections?: number;
-  /** Of these in TIME-WAIT, or closed and in FIN-WAIT-2, at most; default 16,384. */
+  /** Most of these in TIME-WAIT, or closed and in FIN-WAIT-2. Default 16,384. */
   maxTimeWait?: number;
-  /** Default the runtime's. */
+  /** Default: the clock of the runtime. */
   clock?: Clock;
-  /** Default the runtime's cryptographic source. */
+  /** Default: the cryptographic random source of the runtime. */
   random?: Random;
-  /** Default none. */
+  /** Default: no log. */
   log?: Logger;
 }
 
 /**
- * Makes a stack on a link; it runs until it is closed.
+ * Starts a stack on a link; it runs until it is closed.
  *
- * @throws {TypeError} An option is wrong; the message says which and what it should be.
+ * @throws {TypeError} An option is not valid; the message says which and what to write instead.
  *
  * @example
  * ```ts
@@ -270,7 +269,7 @@ class HostStack implements Stack {
         );
       }
     } catch (error) {
-      // All of the places or none.
+      // All of the listen addresses or none.
       for (const acceptor of served) acceptor.close();
       throw error;
     }
@@ -376,7 +375,7 @@ class HostStack implements Stack {
     const done = new AbortController();
     let left = sockets.length;
     for (const socket of sockets) {
-      // A peer that closes behind us wants its FIN acknowledged, or sends it again and again.
+      // Wait for the FIN of the peer too: unacknowledged, it would be retransmitted.
       socket.onFinished(() => {
         if (--left === 0) done.abort();
       });
@@ -384,7 +383,7 @@ class HostStack implements Stack {
     await sleepUntil(this.#clock, deadline, done.signal);
   }
 
-  /** The link has ended, by close() or by itself. */
+  /** The link has ended, through close() or by itself. */
   async #end(): Promise<void> {
     this.#closing ??= this.finished.catch(() => {});
     this.#stopListening();

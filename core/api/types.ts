@@ -1,8 +1,8 @@
 /**
- * The public contract: what a program or a plugin sees of the stack. Types only.
+ * The public interfaces of the stack. Types only.
  *
- * A {@link TcpSocket} is at once an async iterable of bytes, a `Deno.TcpConn` and a WinterTC
- * `Socket`; a {@link TcpListener} is a `Deno.Listener`.
+ * A {@link TcpSocket} is an async iterable of bytes, a `Deno.TcpConn` and a WinterTC `Socket`; a
+ * {@link TcpListener} is a `Deno.Listener`.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Clock, Logger } from "./environment.ts";
 import type { TcpErrorCode } from "./errors.ts";
 import type { DatagramConn, FlowHandler, ListenDatagramOptions } from "./udp/datagram.ts";
 
-/** The shape of `Deno.NetAddr`, so that code and Hono's conninfo helper read it unchanged. */
+/** As `Deno.NetAddr`, so that code for Deno and Hono's conninfo helper work unchanged. */
 export interface NetAddr {
   /** `"tcp"` for a {@link TcpSocket}, `"udp"` for datagrams. */
   transport: "tcp" | "udp";
@@ -31,11 +31,11 @@ export interface SocketInfo {
   readonly remoteAddress: string;
   /** `"10.0.0.1:50000"` or `"[fd00::1]:50000"`. */
   readonly localAddress: string;
-  /** The application protocol that a TLS handshake has agreed on (RFC 7301); `null` without one. */
+  /** The application protocol negotiated by TLS (RFC 7301); `null` without one. */
   readonly alpn: string | null;
 }
 
-/** A copy of one connection's counters and estimates, taken when it was asked for. */
+/** A snapshot of the counters and estimates of one connection. */
 export interface TcpStats {
   /** RFC 9293 figure 5, in RFC spelling. */
   readonly state: TcpState;
@@ -59,32 +59,31 @@ export interface TcpStats {
   readonly receiveWindow: number;
   /** Bytes received in order. */
   readonly bytesIn: number;
-  /** Bytes sent, each counted once. */
+  /** Bytes sent, without retransmissions. */
   readonly bytesOut: number;
   /** Segments received. */
   readonly segmentsIn: number;
   /** Segments sent, retransmissions included. */
   readonly segmentsOut: number;
-  /** Segments sent more than once. */
+  /** Retransmitted segments. */
   readonly retransmits: number;
-  /** Segments that arrived ahead of a hole. */
+  /** Segments received out of order. */
   readonly outOfOrder: number;
-  /** Bytes up to the end of what the peer called urgent, not read yet (RFC 9293 3.8.5). */
+  /** Unread bytes up to the end of the urgent data (RFC 9293 3.8.5). */
   readonly urgentBytes: number;
 }
 
-/** One connection. At once a `Deno.TcpConn` and a WinterTC `Socket`. */
+/** One connection: a `Deno.TcpConn` and a WinterTC `Socket`. */
 export interface TcpSocket
   extends AsyncIterable<Uint8Array<ArrayBuffer>>, Disposable, AsyncDisposable {
   /**
-   * Byte stream (BYOB readers work). Pulling opens the receive window, not pulling closes it.
-   * Cancelling it, as leaving a loop over it and an aborted `pipeTo` do, closes the socket, as with
-   * `Deno.Conn`.
+   * Byte stream, also for BYOB readers. The receive window opens as the stream is read. Cancelling it, as leaving a loop
+   * over it or an aborted `pipeTo` does, closes the socket, as with `Deno.Conn`.
    */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
-   * A write settles when the send buffer took the bytes, not when the peer did. Closing it is
-   * {@link closeWrite}; aborting it, or writing what is no `Uint8Array`, is {@link abort}.
+   * A write settles when the send buffer has accepted the bytes, not when the peer has received them. Closing it calls
+   * {@link closeWrite}; aborting it, or writing anything but a `Uint8Array`, calls {@link abort}.
    */
   readonly writable: WritableStream<Uint8Array<ArrayBufferLike>>;
   /** Resolves in ESTABLISHED; rejects with the {@link TcpError} that ended the attempt. */
@@ -93,44 +92,43 @@ export interface TcpSocket
   readonly closed: Promise<undefined>;
 
   /**
-   * Iteration without a copy: each chunk is a view of the receive buffer, valid until the next one
-   * is asked for; then its bytes count as read. Not to be mixed with other ways of reading.
+   * Iteration without a copy: each chunk is a view of the receive buffer, valid until the next one is requested; then its
+   * bytes count as read. Do not mix with other ways of reading.
    */
   views(): AsyncIterableIterator<Uint8Array<ArrayBuffer>>;
   /**
-   * The next chunks, until the peer's FIN. Leaving the loop early closes nothing: whoever reads next
-   * has the rest, so that a handler may read a beginning and hand the socket on. `readable` closes.
+   * The next chunks, until the peer's FIN. Leaving the loop early does not close the socket: the next reader gets the
+   * rest, so that a handler may read the beginning and pass the socket on. Cancelling `readable` does close it.
    */
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array<ArrayBuffer>>;
   /**
-   * Fills `p`; resolves with the byte count, or with `null` after the peer's FIN. Where the buffer of
-   * `p` was transferred meanwhile it is 0, and the bytes are left to the next read.
+   * Reads into `p`; resolves with the number of bytes, or with `null` after the peer's FIN. If the buffer of `p` was
+   * transferred meanwhile, it resolves with 0, and the next read gets the bytes.
    *
-   * @throws {TypeError} `p` is no `Uint8Array`, or its buffer was transferred before.
+   * @throws {TypeError} `p` is not a `Uint8Array`, or its buffer was transferred before.
    */
   read(p: Uint8Array<ArrayBufferLike>): Promise<number | null>;
   /**
-   * Resolves with `p.byteLength` once the send buffer took all of it; until then `p` must not be
-   * changed. Waits while the peer does not read.
+   * Resolves with `p.byteLength` once the send buffer has accepted all of it; until then `p` must not be changed. Waits
+   * while the peer does not read.
    *
-   * @throws {TypeError} `p` is no `Uint8Array`, as of `Deno.Conn`; or its buffer was transferred or
-   * made smaller before all was taken: the message says how much was, and what is written next goes
-   * behind it.
+   * @throws {TypeError} `p` is not a `Uint8Array`, as with `Deno.Conn`; or its buffer was transferred or shrunk before all
+   * of it was accepted: the message says how many bytes were, and the next write follows them.
    */
   write(p: Uint8Array<ArrayBufferLike>): Promise<number>;
   /**
-   * Takes as much of the beginning of `p` as can be taken without waiting, and returns how many bytes
-   * that was; `p` may be changed at once. 0 also where others wait to write, where middleware stands
-   * in between, and where writing has ended: {@link write} the rest to wait, or to learn why.
+   * Accepts as much of the beginning of `p` as there is room for, and returns the number of bytes; `p` may be changed at
+   * once. Returns 0 also while other writes wait, if middleware does not support it, and after the end of writing:
+   * {@link write} the rest to wait, or to get the error.
    *
-   * @throws {TypeError} `p` is no `Uint8Array`.
+   * @throws {TypeError} `p` is not a `Uint8Array`.
    */
   tryWrite(p: Uint8Array<ArrayBufferLike>): number;
-  /** FIN after everything written; reading goes on (RFC 9293 3.6, half-close). */
+  /** Sends FIN after all data; reading continues (half-close, RFC 9293 3.6). */
   closeWrite(): Promise<void>;
-  /** No more reading and no more writing; what was written is still delivered. */
+  /** Ends reading and writing; data already written is still delivered. */
   close(reason?: unknown): Promise<undefined>;
-  /** RST now; every buffer is dropped (RFC 9293 3.10.5). */
+  /** Sends RST and drops all buffers (RFC 9293 3.10.5). */
   abort(reason?: unknown): void;
 
   /** This side's address and port. */
@@ -139,43 +137,42 @@ export interface TcpSocket
   readonly remoteAddr: NetAddr;
   /** RFC 9293 figure 5, in RFC spelling. */
   readonly state: TcpState;
-  /** A copy, taken now. */
+  /** A snapshot of the statistics. */
   stats(): TcpStats;
   /**
-   * With `acknowledge: "on-processed"`: everything that was handed out so far has been dealt with,
-   * so the peer may know. Iteration does this itself when it asks for the next chunk; `read()` and
-   * `readable` leave it to the application.
+   * With `acknowledge: "on-processed"`: acknowledges all data read so far, because it has been processed. Iteration does
+   * so when it requests the next chunk; after `read()` and `readable` the application has to call it.
    */
   acknowledge(): void;
   /**
-   * Milliseconds that the peer may say nothing before the connection is given up with `TIMED_OUT`
-   * (RFC 5482, RFC 9293 3.8.3); it overrides the number of keep-alive probes.
+   * How long data or a keep-alive probe may stay unacknowledged, in milliseconds, before the connection ends with `TIMED_OUT` (RFC 5482,
+   * RFC 9293 3.8.3); overrides the number of keep-alive probes.
    */
   setUserTimeout(ms: number): void;
   /**
-   * Seconds that close() lets the peer take what was written before it resets the connection; 0:
-   * at once (RFC 9293 3.10.5). Without a number, the default: as long as the peer answers.
+   * Seconds after close() in which data is still delivered before the connection is reset; 0: reset at once
+   * (RFC 9293 3.10.5). Without a number, the default: as long as the peer answers.
    */
   setLinger(seconds?: number): void;
-  /** Holds back what does not fill a segment, until it is turned off or the socket is closed. */
+  /** Holds back partial segments, until it is turned off or the socket is closed. */
   setCork(cork?: boolean): void;
   /** Turns Nagle's algorithm off (the default) or on (RFC 9293 3.7.4). */
   setNoDelay(noDelay?: boolean): void;
   /** Turns keep-alive probes on or off (RFC 9293 3.8.4). */
   setKeepAlive(keepAlive?: boolean): void;
-  /** Kept for `Deno.Conn`; a connection never keeps the process alive by itself, its stack does. */
+  /** For `Deno.Conn`; no effect: the stack keeps the process alive, not the connection. */
   ref(): void;
-  /** Kept for `Deno.Conn`; see {@link ref}. */
+  /** For `Deno.Conn`; see {@link ref}. */
   unref(): void;
-  /** WinterTC: true where middleware has put TLS around the connection. */
+  /** WinterTC: whether middleware has added TLS. */
   readonly upgraded: boolean;
 }
 
 /** `Deno.Listener<TcpSocket, NetAddr>`, with a bounded backlog. */
 export interface TcpListener extends AsyncIterable<TcpSocket>, Disposable, AsyncDisposable {
   /**
-   * The address and port listened on; `0.0.0.0` when it is every address of the stack, the
-   * network's address and the first port when it is several.
+   * The address and port listened on: `0.0.0.0` for every address of the stack; for a network or several ports, the
+   * network's address and the first port.
    */
   readonly addr: NetAddr;
   /** The next connection. Rejects with `LISTENER_CLOSED` once closed. */
@@ -184,48 +181,48 @@ export interface TcpListener extends AsyncIterable<TcpSocket>, Disposable, Async
   close(): void;
   /** Ends when the listener is closed; leaving the loop early closes it, as with `Deno.Listener`. */
   [Symbol.asyncIterator](): AsyncIterableIterator<TcpSocket>;
-  /** Kept for `Deno.Listener`. */
+  /** For `Deno.Listener`; no effect. */
   ref(): void;
-  /** Kept for `Deno.Listener`. */
+  /** For `Deno.Listener`; no effect. */
   unref(): void;
 }
 
-/** A connection attempt, seen before it is answered. */
+/** A connection attempt before its SYN is answered. */
 export interface Syn {
-  /** The address and port that were asked for. */
+  /** The destination of the SYN. */
   readonly local: NetAddr;
-  /** Who asks. */
+  /** The client. */
   readonly remote: NetAddr;
   /**
-   * Aborted when the peer gives up, the SYN is refused or ignored after all, the connection has
-   * ended, or the stack closes: who has prepared something for a handler that never ran lets it go.
+   * Aborted when the peer gives up, the SYN is refused or ignored after all, the connection has ended, or the stack
+   * closes. If the handler never ran, release what was prepared for it.
    */
   readonly signal: AbortSignal;
 }
 
-/** What {@link Stack.listen} takes. */
+/** Options of {@link Stack.listen}. */
 export interface ListenOptions {
   /** 1 to 65535; 0: any free port. Several as text: `"8000-8999"`, or `"*"` for all of them. */
   port: number | string;
   /** One of the stack's addresses, or a network of them (`"10.90.7.0/24"`); default every one. */
   hostname?: string;
   /**
-   * Connections in SYN-RECEIVED or waiting for `accept()`, at most; once that many are, others may
-   * come by SYN cookies until that many wait for `accept()`. Default 511.
+   * Most connections in SYN-RECEIVED, and most waiting for `accept()`; SYNs beyond the first limit are answered with SYN
+   * cookies. Default 511.
    */
   tcpBacklog?: number;
   /** Closes the listener. */
   signal?: AbortSignal;
   /**
-   * Decides before the SYN is answered; true is `"accept"`, false and a throw are `"refuse"`. It is
-   * asked once for an attempt, however often the SYN comes again meanwhile. Default: accept.
+   * Decides before the SYN is answered; true is `"accept"`, false and an exception are `"refuse"`. Called once for an
+   * attempt, however often the SYN is retransmitted. Default: accept.
    */
   onSyn?: (syn: Syn) => boolean | SynVerdict | Promise<boolean | SynVerdict>;
 }
 
-/** What {@link Stack.connect} takes. */
+/** Options of {@link Stack.connect}. */
 export interface ConnectOptions {
-  /** Gives the attempt up, or aborts the connection. */
+  /** Cancels the attempt, or aborts the connection. */
   signal?: AbortSignal;
   /** The port to connect from; default a free one (RFC 6056). */
   localPort?: number;
@@ -241,23 +238,23 @@ export interface ConnectOptions {
   allowHalfOpen?: boolean;
 }
 
-/** What handlers get, of a connection or of a flow. */
+/** The context of a handler, of a connection or a flow. */
 export interface HandlerContext {
-  /** For connections and sockets of the plugin's own through the same stack. */
+  /** Opens the plugin's own connections and sockets through the same stack. */
   readonly stack: Pick<Stack, "connect" | "listenDatagram">;
   /** Lines carry the plugin's name and port. */
   readonly log: Logger;
-  /** The stack's clock: plugins take time from here, so that tests run in virtual time. */
+  /** The stack's clock; plugins use it so that tests can run in virtual time. */
   readonly clock: Clock;
   /** Aborted when the stack closes, or when the connection or flow has ended. */
   readonly signal: AbortSignal;
-  /** A value that an earlier handler of the chain has set. */
+  /** A value set by an earlier handler of the chain. */
   get<T>(key: symbol | string): T | undefined;
-  /** Hands a value to the later handlers of the chain. */
+  /** Sets a value for later handlers of the chain. */
   set<T>(key: symbol | string, value: T): void;
 }
 
-/** What a handler gets of its connection. */
+/** The context of a connection's handler. */
 export interface Context extends HandlerContext {
   /** The connection. */
   readonly socket: TcpSocket;
@@ -265,23 +262,23 @@ export interface Context extends HandlerContext {
 
 /**
  * Runs the rest of the chain, on the same socket or on another one, such as `deriveSocket` makes.
- * That one is closed when the rest has settled, and what was written to it has reached the socket
- * below when this resolves; when the rest throws it is aborted.
+ * That socket is closed when the rest has settled, and its data has been written to the socket below
+ * when this resolves; if the rest throws, it is aborted.
  */
 export type Next = (socket?: TcpSocket) => Promise<void>;
 
-/** When the outermost handler settles the socket is closed; when it throws the socket is aborted. */
+/** When the outermost handler settles, the socket is closed; if it throws, the socket is aborted. */
 export type Handler = (c: Context, next: Next) => void | Promise<void>;
 
-/** What {@link Plugin.onSyn} decides. */
+/** Result of {@link Plugin.onSyn}. */
 export type SynDecision = Handler | "refuse" | "ignore" | undefined | void;
 
-/** What a plugin sees of a connection attempt. */
+/** The context of {@link Plugin.onSyn}. */
 export type SynContext = Pick<Context, "stack" | "log" | "clock">;
 
-/** What {@link Stack.use} puts on a port. */
+/** What {@link Stack.use} binds to a listen address. */
 export interface Plugin {
-  /** Shown in logs. */
+  /** Name, for logs. */
   readonly name: string;
   /** Runs once per accepted connection. */
   readonly handle?: Handler;
@@ -294,24 +291,23 @@ export interface Plugin {
    * order; when a later one refuses or ignores, or the peer gives up, `syn.signal` is aborted.
    */
   readonly onSyn?: (syn: Syn, c: SynContext) => SynDecision | Promise<SynDecision>;
-  /** Runs once for each flow of datagrams; for plugins on `udp/` places. */
+  /** Runs once for each flow of datagrams, on `udp/` listen addresses. */
   readonly flow?: FlowHandler;
   /**
-   * It leads on to the hosts whose addresses it serves. The stack does not answer `ping` for these
-   * unless `icmp` says so.
+   * It forwards to the hosts whose addresses it serves. The stack does not answer `ping` for these unless `icmp` says so.
    */
   readonly transparent?: boolean;
   /** Runs once when the stack has closed. */
   readonly dispose?: () => void | Promise<void>;
 }
 
-/** What {@link Stack.close} takes. */
+/** Options of {@link Stack.close}. */
 export interface CloseOptions {
-  /** How long running connections may take to finish, in milliseconds. Default 0. */
+  /** How long open connections may take to finish, in milliseconds. Default 0. */
   graceMs?: number;
   /**
-   * Called once they have finished or the time is over; while its promise is pending the stack goes
-   * on refusing connections. For several stacks that have to end together.
+   * Called once they have finished or the time is over; while its promise is pending, the stack still refuses
+   * connections. For several stacks that have to end together.
    */
   whenDrained?: () => Promise<void>;
 }
@@ -320,9 +316,9 @@ export interface CloseOptions {
 export interface Stack extends AsyncDisposable {
   /** Returns at once, pending; wait on `.opened` (WinterTC). */
   connect(address: SocketAddress, options?: ConnectOptions): TcpSocket;
-  /** The port is taken when this returns (Deno). */
+  /** The port is bound when this returns (Deno). */
   listen(options: ListenOptions): TcpListener;
-  /** A UDP socket; its place is taken when this returns (Deno). */
+  /** A UDP socket, bound when this returns (Deno). */
   listenDatagram(options: ListenDatagramOptions): DatagramConn;
   /**
    * `stack.use(7, echo())` (Hono). Handlers run in order, each calls `next()` for the following one.
@@ -349,19 +345,19 @@ export interface Stack extends AsyncDisposable {
    */
   readonly addrs: readonly NetAddr[];
   /**
-   * Takes one more own address in CIDR form, or every address of a network: `"10.90.0.0/16"`.
+   * Adds an own address in CIDR form, or every address of a network: `"10.90.0.0/16"`.
    *
    * @throws {TypeError} It is not an address.
    */
   addAddress(cidr: string): void;
   /**
-   * Gives an own address up, or every one of a network, also inside of a greater network that is
-   * own: their connections end with `ADDRESS_NOT_AVAILABLE`, without a word.
+   * Removes an own address, or all of a network, also one inside a larger own network: their connections end with
+   * `ADDRESS_NOT_AVAILABLE`, without an RST.
    */
   removeAddress(cidr: string): void;
   /**
-   * Stops listening, lets running connections finish for `graceMs` (default 0), which includes that
-   * their peers close as well, aborts the rest, disposes the plugins and closes the link.
+   * Stops listening, gives open connections `graceMs` (default 0) to finish, which includes that their peers close as
+   * well, aborts the rest, disposes the plugins and closes the link.
    */
   close(options?: CloseOptions): Promise<void>;
   /** Resolves when the stack has closed; rejects when its link failed. */

@@ -1,45 +1,44 @@
 /**
- * Reads the frames of a WebSocket client and joins them to messages (RFC 6455 5). Sans-IO and
- * incremental.
+ * Decodes the frames of a WebSocket client into messages (RFC 6455 5). Sans-IO and incremental.
  *
  * @module
  */
 import { INVALID_DATA, maySend, NO_STATUS, PROTOCOL_ERROR, TOO_BIG } from "./close_code.ts";
 import { OPCODE } from "./frame_encoder.ts";
 
-/** What a decoder has read. */
+/** Receives what a decoder has read. */
 export interface FrameSink {
-  /** A whole text message. */
+  /** A complete text message. */
   onText(text: string): void;
-  /** A whole binary message; the array is the receiver's to keep. */
+  /** A complete binary message; the receiver owns the array. */
   onBinary(bytes: Uint8Array<ArrayBuffer>): void;
   /** A Ping; `payload` is valid during the call. */
   onPing(payload: Uint8Array): void;
   /** A Pong. */
   onPong(): void;
-  /** The peer's Close; 1005 when it names no code. Nothing is read after it. */
+  /** The peer's Close; 1005 if it has no code. Nothing is read after it. */
   onClose(code: number, reason: string): void;
 }
 
-/** Why a peer's bytes cannot be read on. */
+/** A protocol error of the peer. */
 export interface FrameFault {
-  /** The code for the Close that answers it. */
+  /** The code of the Close that answers it. */
   readonly code: number;
-  /** What is wrong, for people. */
+  /** The error, as text. */
   readonly reason: string;
 }
 
 const MAX_CONTROL_PAYLOAD = 125;
 
-/** Reads one connection. */
+/** Decodes one connection. */
 export class FrameDecoder {
   readonly #maxMessageBytes: number;
   readonly #sink: FrameSink;
-  /** The data message in hand: its opcode, and as much of it as has come. */
+  /** The current data message: its opcode, and what has arrived of it. */
   #messageOpcode: number = OPCODE.continuation;
   #message: Payload = new Payload();
   #control: Payload = new Payload();
-  /** The frame in hand. */
+  /** The current frame. */
   #opcode = 0;
   #final = false;
   #remaining = 0;
@@ -49,20 +48,20 @@ export class FrameDecoder {
   #closed = false;
   #fault: FrameFault | undefined;
 
-  /** Makes a decoder; a message above `maxMessageBytes` is a fault before it is stored. */
+  /** A message above `maxMessageBytes` is an error before it is stored. */
   constructor(maxMessageBytes: number, sink: FrameSink) {
     this.#maxMessageBytes = maxMessageBytes;
     this.#sink = sink;
   }
 
-  /** What is wrong with the bytes; nothing more is read then. */
+  /** The error, after which nothing more is read. */
   get fault(): FrameFault | undefined {
     return this.#fault;
   }
 
   /**
-   * Reads as much of `bytes[start..end)` as makes sense, calling the sink; returns how far it came.
-   * What is left is the beginning of a frame header, to be passed again with more behind it.
+   * Decodes `bytes[start..end)`, calling the sink; returns the index reached. The rest is the beginning of a frame
+   * header: pass it again, followed by more bytes.
    */
   decode(bytes: Uint8Array, start: number, end: number): number {
     let at = start;
@@ -106,12 +105,12 @@ export class FrameDecoder {
     return headerEnd;
   }
 
-  /** RFC 6455 5.4: a continuation continues something, and nothing else stands in between. */
+  /** RFC 6455 5.4: continuations follow their message, with no other data frame in between. */
   #sequenceFault(opcode: number): FrameFault | undefined {
     if (isControl(opcode)) return undefined;
     const continues = opcode === OPCODE.continuation;
     if (continues === (this.#messageOpcode !== OPCODE.continuation)) return undefined;
-    const reason = continues ? "a continuation of nothing" : "a message within a message";
+    const reason = continues ? "a continuation without a message" : "a message within a message";
     return { code: PROTOCOL_ERROR, reason };
   }
 
@@ -145,10 +144,10 @@ export class FrameDecoder {
     if (this.#opcode === OPCODE.ping) return this.#sink.onPing(payload);
     if (this.#opcode === OPCODE.pong) return this.#sink.onPong();
     if (payload.length === 0) return this.#close(NO_STATUS, "");
-    if (payload.length === 1) return void this.#fail(PROTOCOL_ERROR, "half a close code");
+    if (payload.length === 1) return void this.#fail(PROTOCOL_ERROR, "an incomplete close code");
     const code = payload[0]! * 256 + payload[1]!;
     const reason = textOf(payload.subarray(2));
-    if (!maySend(code)) this.#fail(PROTOCOL_ERROR, "a close code that may not be sent");
+    if (!maySend(code)) this.#fail(PROTOCOL_ERROR, "an invalid close code");
     else if (reason === undefined) this.#fail(INVALID_DATA, "a close reason is not UTF-8");
     else this.#close(code, reason);
   }
@@ -164,7 +163,7 @@ export class FrameDecoder {
   }
 }
 
-/** What one header alone tells (RFC 6455 5.2, 5.5). */
+/** Errors of a single header (RFC 6455 5.2, 5.5). */
 function headerFault(first: number, second: number): FrameFault | undefined {
   const opcode = first & 0x0f;
   const fault = (reason: string) => ({ code: PROTOCOL_ERROR, reason });
@@ -179,7 +178,7 @@ function headerFault(first: number, second: number): FrameFault | undefined {
   return undefined;
 }
 
-/** A length of 2 or 8 bytes; `undefined` when fewer would have done or it is beyond 2^53. */
+/** A length of 2 or 8 bytes; `undefined` if it is not minimal or above 2^53. */
 function readLength(bytes: Uint8Array, at: number, size: number): number | undefined {
   let length = 0;
   for (let i = 0; i < size; i++) length = length * 256 + bytes[at + i]!;
@@ -201,7 +200,7 @@ function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Unmasked bytes, in one array that grows with what has really come. */
+/** Unmasked bytes, in an array that grows with what has arrived. */
 class Payload {
   #bytes = new Uint8Array(0);
   length = 0;
@@ -226,7 +225,7 @@ class Payload {
     this.length = 0;
   }
 
-  /** An array of its own with the bytes, for good. */
+  /** The bytes in an array that is not used here any more. */
   release(): Uint8Array<ArrayBuffer> {
     const whole = this.length === this.#bytes.length;
     const bytes = whole ? this.#bytes : this.#bytes.slice(0, this.length);

@@ -1,5 +1,5 @@
 /**
- * Writes WebSocket frames of a server: not masked, never fragmented (RFC 6455 5.2).
+ * Encodes WebSocket frames of a server: not masked, not fragmented (RFC 6455 5.2).
  *
  * @module
  */
@@ -34,7 +34,7 @@ export function encodeFrame(opcode: number, payload: Uint8Array): Uint8Array<Arr
   return frame;
 }
 
-/** A Close frame; `undefined`: without a code. A long reason is cut (RFC 6455 5.5). */
+/** A Close frame; `undefined`: without a code. A long reason is truncated (RFC 6455 5.5). */
 export function encodeClose(code: number | undefined, reason: string): Uint8Array<ArrayBuffer> {
   if (code === undefined) return encodeFrame(OPCODE.close, new Uint8Array(0));
   const payload = new Uint8Array(125);

@@ -1,5 +1,5 @@
 /**
- * The opening handshake, the server's side (RFC 6455 4.2).
+ * The opening handshake, server side (RFC 6455 4.2).
  *
  * @module
  */
@@ -8,12 +8,12 @@ import { hasOption } from "../persistence.ts";
 /** RFC 6455 1.3 */
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/** True when the request asks for a WebSocket, well or badly. */
+/** Whether the request asks for a WebSocket, valid or not. */
 export function asksForWebSocket(headers: Headers): boolean {
   return hasOption(headers.get("upgrade") ?? "", "websocket");
 }
 
-/** The response that refuses the handshake, or `undefined` when it is in order (RFC 6455 4.2.1). */
+/** The response that refuses the handshake; `undefined` if it is valid (RFC 6455 4.2.1). */
 export function handshakeFault(method: string, headers: Headers): Response | undefined {
   if (method !== "GET") return refuse(400, "the method of a WebSocket handshake is GET");
   if (!hasOption(headers.get("connection") ?? "", "upgrade")) {
@@ -32,10 +32,10 @@ export function handshakeFault(method: string, headers: Headers): Response | und
   return undefined;
 }
 
-/** 22 characters and the padding of 16 bytes; the last one carries 2 bits. */
+/** 16 bytes in base64: 22 characters, the last of which carries 2 bits, and padding. */
 const KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 
-/** The 101 (RFC 6455 4.2.2). */
+/** The 101 response (RFC 6455 4.2.2). */
 export async function handshakeResponse(
   headers: Headers,
   protocol: string | undefined,
@@ -55,8 +55,8 @@ export async function acceptKey(key: string): Promise<string> {
 }
 
 /**
- * The first of the client's subprotocols that is among `supported`; without that list the client's
- * first, as Hono's other helpers choose (a browser gives up when it asked and nothing is chosen).
+ * The first of the client's subprotocols that is in `supported`; without that list, the client's first, as Hono's other
+ * helpers choose (a browser fails the connection if it asked for subprotocols and none is chosen).
  */
 export function chooseProtocol(
   headers: Headers,

@@ -1,44 +1,43 @@
 /**
- * Options of a WebSocket, with their bounds.
+ * Options of WebSockets.
  *
  * @module
  */
 import { z } from "zod";
 import { bytes, milliseconds } from "../../../core/api/numbers.ts";
 
-/** The bounds and timeouts of a WebSocket. Sizes are bytes, times milliseconds. */
+/** Limits and timeouts of a WebSocket. Sizes in bytes, times in milliseconds. */
 export interface WebSocketOptions {
-  /** Subprotocols that the application speaks. Default: the client's first one is taken. */
+  /** Subprotocols of the application. Default: the client's first one is accepted. */
   protocols?: readonly string[] | undefined;
-  /** A received message; above: the connection ends with 1009. Default 1 048 576. */
+  /** Largest message received; otherwise the connection ends with 1009. Default 1,048,576. */
   maxMessageBytes?: number | undefined;
   /**
-   * What has been sent and waits for the client to take it; above: the connection is aborted.
-   * Nothing is received while more than 64 KiB wait, so that a client that does not read cannot
-   * make an application that only answers reach this. Default 16 777 216.
+   * Most bytes waiting to be sent; beyond that the connection is aborted. While more than 64 KiB wait, nothing is received,
+   * so that a client that does not read cannot bring an application that only answers to this limit. Default 16,777,216.
    */
   maxBufferedBytes?: number | undefined;
-  /** Without a byte from the client, which is pinged after half of it. Default 120 000. */
+  /** Longest time without data from the client, which is pinged after half of it. Default 120,000. */
   idleTimeoutMs?: number | undefined;
-  /** For the client to answer a Close and to end its side. Default 5000. */
+  /** Longest time for the client to answer a Close and to close its side. Default 5000. */
   closeTimeoutMs?: number | undefined;
 }
 
-/** Options with every default in place. */
+/** Options with all defaults. */
 export interface CheckedWebSocketOptions {
-  /** Subprotocols that the application speaks; `undefined`: any. */
+  /** Subprotocols of the application; `undefined`: any. */
   readonly protocols: readonly string[] | undefined;
-  /** Bound of a received message. */
+  /** Largest message received. */
   readonly maxMessageBytes: number;
-  /** Bound of what waits to be sent. */
+  /** Most bytes waiting to be sent. */
   readonly maxBufferedBytes: number;
-  /** Bound of the peer's silence. */
+  /** Longest time without data from the client. */
   readonly idleTimeoutMs: number;
-  /** Bound of the closing handshake. */
+  /** Longest closing handshake. */
   readonly closeTimeoutMs: number;
 }
 
-/** What options are checked with. */
+/** Schema of {@link WebSocketOptions}. */
 export const webSocketOptionsSchema: z.ZodType<CheckedWebSocketOptions, WebSocketOptions> = z
   .strictObject({
     protocols: z.array(z.string().min(1)).readonly().optional(),

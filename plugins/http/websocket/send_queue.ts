@@ -1,11 +1,11 @@
 /**
- * Frames on their way to the peer.
+ * The send queue of a WebSocket.
  *
  * @module
  */
 import { concatenate } from "../../../core/wire/bytes.ts";
 
-/** Frames are joined up to here, to be one write. */
+/** Frames are joined into writes of up to this size. */
 const BATCH_BYTES = 65_536;
 
 /** A bounded queue in front of a socket's `write`. */
@@ -17,18 +17,18 @@ export class SendQueue {
   #pumping = false;
   #progress: (() => void)[] = [];
 
-  /** Makes an empty outbox of at most `maxBytes`. */
+  /** A queue of at most `maxBytes`. */
   constructor(write: (bytes: Uint8Array) => Promise<unknown>, maxBytes: number) {
     this.#write = write;
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes that wait. */
+  /** Bytes in the queue. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Takes `frame` and starts to send it; false: there is no room. */
+  /** Adds `frame` and starts to send it; false: there is no room. */
   put(frame: Uint8Array): boolean {
     if (this.#bytes + frame.length > this.#maxBytes) return false;
     this.#frames.push(frame);
@@ -37,7 +37,7 @@ export class SendQueue {
     return true;
   }
 
-  /** Resolves when at most `bytes` wait, or nothing can be sent any more. */
+  /** Resolves when at most `bytes` are queued, or the connection broke. */
   async drained(bytes: number): Promise<void> {
     while (this.#bytes > bytes) {
       await new Promise<void>((resolve) => this.#progress.push(resolve));
@@ -54,7 +54,7 @@ export class SendQueue {
         this.#tellProgress();
       }
     } catch {
-      // The socket is dead, which its reader learns too.
+      // The connection broke; the reader gets the error.
       this.#frames = [];
       this.#bytes = 0;
       this.#tellProgress();

@@ -1,5 +1,5 @@
 /**
- * One WebSocket, the server's end (RFC 6455 5 to 7).
+ * One WebSocket, server side (RFC 6455 5 to 7).
  *
  * @module
  */
@@ -13,21 +13,21 @@ import { encodeClose, encodeFrame, OPCODE } from "./frame_encoder.ts";
 import type { CheckedWebSocketOptions } from "./options.ts";
 import { SendQueue } from "./send_queue.ts";
 
-/** What a session tells its application. */
+/** Events of a session, for its application. */
 export interface SessionEvents {
-  /** Frames can be sent. */
+  /** The WebSocket is open. */
   open(): unknown;
-  /** A whole message. */
+  /** A complete message. */
   message(data: string | ArrayBuffer): unknown;
-  /** The end; nothing follows. */
+  /** The WebSocket has closed; the last event. */
   close(code: number, reason: string, wasClean: boolean): unknown;
-  /** The connection or a handler failed; undefined where nobody wants to know. */
+  /** The connection or a handler failed; undefined if the application has no handler for it. */
   readonly error: ((error: unknown) => unknown) | undefined;
 }
 
-/** Received bytes are not looked at while more than this waits to be sent. */
+/** Received bytes are not decoded while more than this waits to be sent. */
 const PAUSE_BYTES = 65_536;
-/** What is read over after the end (RFC 9112 9.6 has the reason). */
+/** Most bytes discarded after the end, for the reason in RFC 9112 9.6. */
 const MAX_LINGER_BYTES = 262_144;
 
 /** A WebSocket; `ws.raw` of Hono's handlers. */
@@ -41,10 +41,10 @@ export class WebSocketSession {
   #readyState: 1 | 2 | 3 = 1;
   #closeSent = false;
   #pinged = false;
-  /** The peer's Close. */
+  /** The Close received from the peer. */
   #peerClose: { code: number; reason: string } | undefined;
 
-  /** Makes the end of a connection whose handshake is done. */
+  /** A session on a connection whose handshake is complete. */
   constructor(
     connection: UpgradedConnection,
     options: CheckedWebSocketOptions,
@@ -58,20 +58,20 @@ export class WebSocketSession {
     this.#decoder = new FrameDecoder(options.maxMessageBytes, this.#sink());
   }
 
-  /** 1: open, 2: closing, 3: closed; as `WebSocket` has it. */
+  /** 1: open, 2: closing, 3: closed, as in `WebSocket`. */
   get readyState(): 1 | 2 | 3 {
     return this.#readyState;
   }
 
-  /** Bytes that have been sent and wait for the client to take them. */
+  /** Bytes in the send queue. */
   get bufferedAmount(): number {
     return this.#outbox.bytes;
   }
 
   /**
-   * Sends a message. After the end it does nothing, as in browsers.
+   * Sends a message. Does nothing after the end, as in browsers.
    *
-   * @throws {TypeError} `data` is neither text nor bytes.
+   * @throws {TypeError} `data` is neither a string nor bytes.
    */
   send(data: string | ArrayBufferLike | ArrayBufferView): void {
     if (this.#readyState !== 1) return;
@@ -80,9 +80,9 @@ export class WebSocketSession {
   }
 
   /**
-   * Begins the end (RFC 6455 7.1.2).
+   * Starts the closing handshake (RFC 6455 7.1.2).
    *
-   * @throws {RangeError} `code` is none that may be sent.
+   * @throws {RangeError} `code` must not be sent.
    */
   close(code?: number, reason = ""): void {
     if (code !== undefined && !maySend(code)) {
@@ -92,7 +92,7 @@ export class WebSocketSession {
     this.#sendClose(reason === "" ? code : code ?? NORMAL, reason);
   }
 
-  /** Speaks until the connection has ended. */
+  /** Runs until the connection has ended. */
   async run(): Promise<void> {
     const { signal } = this.#connection;
     const stop = () => this.close(GOING_AWAY, "the server closes");
@@ -113,7 +113,7 @@ export class WebSocketSession {
     this.#reportEnd(lost);
   }
 
-  /** Until the peer has sent Close, something is wrong, or the stream ends. */
+  /** Until the peer has sent Close or violated the protocol, or the stream ends. */
   async #receive(): Promise<void> {
     const { input } = this.#connection;
     while (true) {

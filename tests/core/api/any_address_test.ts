@@ -113,7 +113,7 @@ describe("use", () => {
     await using net = new HostAndNetwork();
     expect(() => net.stack.use([80, "x"], sayWhere)).toThrow(/"x" is not a listen address/);
     expect(() => net.stack.use("10.91.0.0/16:80", sayWhere))
-      .toThrow("10.91.0.0/16:80: no own address or no free port for it");
+      .toThrow("10.91.0.0/16:80: not an address of this stack, or no free port");
     net.stack.use(80, sayWhere);
   });
 });
@@ -149,7 +149,7 @@ describe("connect", () => {
     expect((await net.run(listener.accept())).remoteAddr)
       .toEqual({ transport: "tcp", hostname: "fd00:90::cafe", port: 1000 });
     expect(() => net.stack.connect("10.90.0.1:9", { localHostname: "10.90.0.1" }))
-      .toThrow("no own address");
+      .toThrow("not an address of this stack");
   });
 
   // Connections to an own network never reach the link.

@@ -51,7 +51,7 @@ describe("stackOf", () => {
         },
       },
     });
-    expect(stackOf(hostile)).toBe("an error that cannot be shown");
-    expect(messageOf(hostile)).toBe("an error that cannot be shown");
+    expect(stackOf(hostile)).toBe("an error that cannot be converted to text");
+    expect(messageOf(hostile)).toBe("an error that cannot be converted to text");
   });
 });

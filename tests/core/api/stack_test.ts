@@ -351,7 +351,7 @@ describe("usage errors", () => {
     [{ tcp: { delayedAckMs: 500 } }, /options\.tcp\.delayedAckMs: .*499/],
     [{ tcp: { nagle: true } }, /options\.tcp\.nagle: unknown key; the keys are profile, /],
     [{ maxConnections: 0 }, /options\.maxConnections: /],
-    [{ adresses: ["10.0.0.1"] }, /options\.adresses: unknown key; the keys are addresses, /],
+    [{ adresses: ["10.0.0.1"] }, /options\.adresses: unknown key; did you mean addresses/],
   ])("createStack refuses %j", async (options, message) => {
     const [link, other] = linkPair();
     const wrong = { link, addresses: ["10.0.0.1/24"], ...options } as unknown as StackOptions;
@@ -368,7 +368,7 @@ describe("usage errors", () => {
     const wrong: [() => unknown, RegExp][] = [
       [
         () => client.connect("example.org:80"),
-        /"example\.org" is not an IP address; look names up/,
+        /"example\.org" is not an IP address; resolve names/,
       ],
       [() => client.connect("10.0.0.2"), /is not an address; write "10\.0\.0\.2:80"/],
       [() => client.connect("10.0.0.2:0"), /0 is not a port/],
@@ -376,12 +376,18 @@ describe("usage errors", () => {
       [() => client.connect("224.0.0.1:80"), /224\.0\.0\.1:80 cannot be connected to/],
       [() => client.connect("10.0.0.255:80"), /cannot be connected to/],
       [() => client.connect("10.0.0.2:80", { localPort: 70_000 }), /70000 is not a port/],
-      [() => client.connect("10.0.0.2:80", { localHostname: "10.0.0.9" }), /no own address/],
-      [() => client.connect("[fd00::2]:80", { localHostname: "10.0.0.1" }), /no own address/],
+      [
+        () => client.connect("10.0.0.2:80", { localHostname: "10.0.0.9" }),
+        /not an address of this stack/,
+      ],
+      [
+        () => client.connect("[fd00::2]:80", { localHostname: "10.0.0.1" }),
+        /not an address of this stack/,
+      ],
       [() => server.listen({ port: 80 }), /Port 80 is in use/],
       [() => server.listen({ port: -1 }), /-1 is not a port/],
       [() => server.listen({ port: 1.5 }), /1\.5 is not a port/],
-      [() => server.listen({ port: 81, hostname: "10.9.9.9" }), /no own address/],
+      [() => server.listen({ port: 81, hostname: "10.9.9.9" }), /not an address of this stack/],
       [() => server.listen({ port: 81, hostname: "x" }), /"x" is not an IP address/],
       [() => server.listen({ port: 81, tcpBacklog: 0 }), /0 is not a backlog/],
       [() => server.use(80, upper), /Port 80 is in use/],

@@ -66,7 +66,7 @@ describe("FrameDecoder", () => {
       ["reserved bit 3", frames({ opcode: 1, reserved: 1 }), 1002],
       ["opcode 3", frames({ opcode: 3 }), 1002],
       ["opcode 11", frames({ opcode: 11 }), 1002],
-      ["a continuation of nothing", frames({ opcode: 0 }), 1002],
+      ["a continuation without a message", frames({ opcode: 0 }), 1002],
       ["a continuation behind an end", frames({ opcode: 1 }, { opcode: 0 }), 1002],
       ["a message within a message", frames({ opcode: 1, fin: false }, { opcode: 1 }), 1002],
       ["a fragmented Ping", frames({ opcode: 9, fin: false }), 1002],
