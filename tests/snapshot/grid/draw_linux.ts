@@ -7,7 +7,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
-import { nameOf } from "./cells.ts";
+import { COMBINED, nameOf, SINGLE } from "./cells.ts";
 import { type LinuxResult, median } from "./linux_results.ts";
 import { type HeatMap, svg } from "./svg.ts";
 
@@ -20,27 +20,31 @@ writeFileSync(file, svg(compare(process.argv[2]!)));
 function compare(path: string): HeatMap[] {
   const text = readFileSync(path, "utf8").trim();
   const measured = text.split("\n").map((line) => JSON.parse(line) as LinuxResult);
-  const distinct = (value: (one: LinuxResult) => number) =>
-    [...new Set(measured.map(value))].sort((a, b) => a - b);
-  const rates = distinct(({ mbit }) => mbit);
-  const rtts = distinct(({ rttMs }) => rttMs);
-  const rows = [...new Set(measured.map(({ impairments }) => nameOf(impairments)))]
-    .sort((a, b) => a.split(" + ").length - b.split(" + ").length);
+  const distinct = (some: readonly LinuxResult[], value: (one: LinuxResult) => number) =>
+    [...new Set(some.map(value))].sort((a, b) => a - b);
+  // Not every round trip was measured at every rate.
+  const rates = distinct(measured, ({ mbit }) => mbit).map((mbit) => ({
+    mbit,
+    rtts: distinct(measured.filter((one) => one.mbit === mbit), ({ rttMs }) => rttMs),
+  }));
+  const columns = rates.flatMap(({ mbit, rtts }) => rtts.map((rttMs) => ({ mbit, rttMs })));
+  const names = new Set(measured.map(({ impairments }) => nameOf(impairments)));
+  const rows = [...new Set([...SINGLE, ...COMBINED].map(nameOf))].filter((name) => names.has(name));
   const maps = (["internet", "local"] as const).flatMap((profile) =>
     (["cubic", "bbr"] as const).map((congestion) => ({ profile, congestion }))
   );
   return maps.map(({ profile, congestion }): HeatMap => ({
-    title: `${congestion}, profile ${profile}: percent of the kernel's goodput`,
+    title: `${congestion}, profile ${profile}: percent of the kernel's goodput, RTT in ms`,
     rows,
-    groups: rates.map((mbit) => ({
-      name: `${mbit} Mbit/s, RTT in ms`,
+    groups: rates.map(({ mbit, rtts }) => ({
+      name: `${mbit} Mbit/s`,
       columns: rtts.map((rttMs) => String(rttMs)),
     })),
     field: (row, column) => {
+      const { mbit, rttMs } = columns[column]!;
       const found = measured.find((one) =>
         one.congestion === congestion && nameOf(one.impairments) === rows[row] &&
-        one.mbit === rates[Math.floor(column / rtts.length)] &&
-        one.rttMs === rtts[column % rtts.length]
+        one.mbit === mbit && one.rttMs === rttMs
       );
       if (found === undefined) return undefined;
       const ratio = median(found[profile]) / median(found.kernel);
