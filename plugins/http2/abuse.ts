@@ -25,6 +25,10 @@ const RATES = {
   "ping flood": { burst: 200, perSecond: 20 },
   /** DATA without data that ends nothing. */
   "empty data flood": { burst: 100, perSecond: 10 },
+  /** Heads beyond the bounds, such as those whose fields refer to large entries of the table. */
+  "oversized heads": { burst: 100, perSecond: 10 },
+  /** Streams whose windows stay closed until their time is over. */
+  "closed windows": { burst: 100, perSecond: 1 },
   /** PRIORITY, frames of unknown types, frames for streams that have ended. */
   "ignored frames": { burst: 1000, perSecond: 100 },
 } as const satisfies Record<string, Rate>;

@@ -65,6 +65,7 @@ export class Http2Connection {
   #sweepAt = Infinity;
   #cancelSweep: (() => void) | undefined;
   #isShuttingDown = false;
+  #cancelShutdown: (() => void) | undefined;
   #isLost = false;
   #whenEmpty: (() => void) | undefined;
 
@@ -116,6 +117,7 @@ export class Http2Connection {
       this.#lose();
       this.#deadlines.dispose();
       this.#cancelSweep?.();
+      this.#cancelShutdown?.();
       log.debug("http2: connection ended", { counts: this.#session.counts });
     }
   }
@@ -236,6 +238,11 @@ export class Http2Connection {
         this.#session.reset(stream, code);
         this.#flushSoon();
       },
+      giveUp: (stream) => {
+        this.#session.giveUp(stream, clock.now());
+        if (this.#session.fault) this.#logFault(this.#session.fault);
+        this.#flushSoon();
+      },
       run: (takeover, tunnel) =>
         takeover({ socket: tunnel, input: new Input(tunnel), clock, log, signal }),
       logFailure: ({ method, target }, error) => {
@@ -304,9 +311,20 @@ export class Http2Connection {
     if (this.#isShuttingDown || this.#session.fault) return;
     this.#isShuttingDown = true;
     if (this.#session.streams.size === 0) this.#session.goAway(ERROR.noError, "");
-    else this.#session.shutdown();
+    else this.#shutDown();
     this.#flush();
     this.#endIfDone();
+  }
+
+  /** What is on its way when the client learns of it is served, but not for ever. */
+  #shutDown(): void {
+    const { clock } = this.#c;
+    this.#session.shutdown();
+    this.#cancelShutdown = clock.schedule(clock.now() + this.#options.lingerTimeoutMs, () => {
+      this.#session.goAway(ERROR.noError, "");
+      this.#flush();
+      this.#endIfDone();
+    });
   }
 
   #endIfDone(): void {

@@ -62,6 +62,8 @@ export interface ExchangeHost {
   consume(stream: Http2Stream, bytes: number): void;
   /** Ends a stream before its end. */
   reset(stream: Http2Stream, code: ErrorCode): void;
+  /** Ends a stream whose windows stay closed. */
+  giveUp(stream: Http2Stream): void;
   /** Runs another protocol on a stream. */
   run(takeover: Takeover, tunnel: StreamTunnel): Promise<void>;
   /** The application is to blame. */
@@ -143,8 +145,7 @@ export class Exchange implements StreamHandler {
     }
     if (this.#writeAt <= now) {
       this.#writeAt = Infinity;
-      // RFC 9113 10.5: a window that stays closed holds what is to go through it.
-      this.#host.reset(this.#stream, ERROR.cancel);
+      this.#host.giveUp(this.#stream);
       this.lost();
     }
   }

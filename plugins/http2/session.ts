@@ -22,7 +22,7 @@ import {
   type HeadLimits,
   type Http2RequestHead,
   NO_FIELDS,
-  type RefusedHead,
+  RefusedHead,
   RequestFields,
   TrailerFields,
 } from "./request_fields.ts";
@@ -288,6 +288,13 @@ export class Http2Session<Request> {
     if (stream.isOver) return;
     this.output.rstStream(stream.id, code);
     this.#close(stream, "reset by this side");
+  }
+
+  /** Resets a stream whose windows have been closed for too long (RFC 9113 10.5). `now`: as of `receive`. */
+  giveUp(stream: Http2Stream, now: number): void {
+    this.#now = now;
+    this.reset(stream, ERROR.cancel);
+    this.#note("closed windows");
   }
 
   /**
@@ -617,6 +624,10 @@ export class Http2Session<Request> {
           return this.#note("made you reset");
         }
         expected = head.contentLength;
+      }
+      if (head instanceof RefusedHead && head.refusal.status === 431) {
+        this.#note("oversized heads");
+        if (this.#fault) return;
       }
       request = this.#events.parse(head);
       // One that changes the table, or has a length to watch, means something else the next time.

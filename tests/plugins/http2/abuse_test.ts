@@ -144,6 +144,31 @@ describe("a client that abuses the protocol", () => {
     expect(abuse).toBe("refused streams");
   });
 
+  // A field of 3,900 bytes enters the table; then heads of 12 bytes and more refer to it 9 times.
+  test("by heads that grow is cut off (HPACK bomb)", async () => {
+    const large = `8286844101614001617fbd1d${"76".repeat(3900)}`;
+    const { survived, abuse } = await attack((i) => {
+      const block = i === 0 ? large : `828684bf${"be".repeat(9 + i % 5)}`;
+      return [`HEADERS ${id(i)} END_STREAM block=${block}`];
+    }, 2000);
+    expect(survived).toBe(101);
+    expect(abuse).toBe("oversized heads");
+  });
+
+  // 100 responses wait for windows that stay closed, and 30 seconds later 100 more.
+  test("by windows that stay closed is cut off", async () => {
+    const { send, clock, lines } = serve(() => new Response("ahoy"));
+    await send(...HELLO, "SETTINGS INITIAL_WINDOW_SIZE=0");
+    for (const first of [0, 100]) {
+      await send(
+        ...Array.from({ length: 100 }, (_, i) => `HEADERS ${id(first + i)} END_STREAM GET /`),
+      );
+      await clock.advance(30_001);
+    }
+    const line = lines.find(({ message }) => message === "http2: connection ended for abuse");
+    expect(line?.fields?.["abuse"]).toBe("closed windows");
+  });
+
   // Ten resets a second are what people do who scroll; PING every second is what proxies do.
   test("is not who cancels, pings and opens windows in moderation", async () => {
     const { send, received, clock } = serve(() => new Promise(() => {}), {

@@ -184,6 +184,18 @@ describe("the end", () => {
     expect(clock.pending).toBe(0);
   });
 
+  // The client does not acknowledge: after lingerTimeoutMs the last stream is named all the same.
+  test("does not wait for the acknowledgement for ever", async () => {
+    const { send, received, stop, clock } = serve(() => new Promise(() => {}));
+    await send(...HELLO, "HEADERS 1 END_STREAM GET /");
+    received();
+    stop();
+    await settle();
+    received();
+    await clock.advance(2_001);
+    expect(received()).toEqual(["GOAWAY 1 NO_ERROR"]);
+  });
+
   // Nothing is open.
   test("of an idle connection is one GOAWAY", async () => {
     const { send, received, stop, client, finished } = serve(ahoy);
