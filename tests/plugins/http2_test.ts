@@ -72,7 +72,7 @@ function ask(
   });
 }
 
-/** Runs a body with a session that begins at once (prior knowledge). */
+/** Runs a body with a session (prior knowledge). */
 async function withSession(
   body: (session: ClientHttp2Session, lines: string[]) => Promise<void>,
   options = {},
@@ -108,7 +108,7 @@ function requestAndReset(stream: number): number[] {
 
 const PING = frame(6, 0, 0, [7, 7, 7, 7, 7, 7, 7, 7]);
 
-/** Resolves when {@link PING} is answered, or the connection has ended. */
+/** Resolves when {@link PING} is answered or the connection has ended. */
 function pongOf(socket: Socket): Promise<void> {
   return new Promise<void>((resolve) => {
     let seen: number[] = [];
@@ -121,8 +121,8 @@ function pongOf(socket: Socket): Promise<void> {
 }
 
 describe("http2", () => {
-  // Prior knowledge: request line, host and peer are what the app sees; cookies stay apart.
-  test("serves an app to clients that begin with the preface (RFC 9113 3.3)", () =>
+  // Prior knowledge: the app sees method, path, host and peer; cookies stay separate.
+  test("serves an app to clients that start with the preface (RFC 9113 3.3)", () =>
     withSession(async (session) => {
       const first = await ask(session, { ":path": "/" });
       expect(first.status).toBe(200);
@@ -135,7 +135,7 @@ describe("http2", () => {
       expect(missing).toMatchObject({ status: 404, size: 0 });
     }));
 
-  // A hundred requests on one connection, all at once, each with its own answer.
+  // A hundred concurrent requests on one connection, each with its own response.
   test("serves 100 streams at once", () =>
     withSession(async (session) => {
       const numbers = Array.from({ length: 100 }, (_, n) => `${n}`);
@@ -145,7 +145,7 @@ describe("http2", () => {
       expect(answers.map(({ body }) => body)).toEqual(numbers);
     }));
 
-  // 3 MB up, 3 MB down, and both at once: more than any window of the protocol.
+  // 3 MB up, 3 MB down, and both concurrently: more than any flow control window.
   test("streams bodies in both directions", () =>
     withSession(async (session) => {
       const post = { ":method": "POST" };
@@ -159,8 +159,9 @@ describe("http2", () => {
       expect([up.body, down.size, both.size]).toEqual([`${total}`, total, total]);
     }));
 
-  // A response that nobody reads does not fill memory: the app is asked for no more than fits.
-  test("asks for no more of a response than its client reads", async () => {
+  // A response that is not read does not use unbounded memory: no more is pulled from the app than
+  // fits.
+  test("pulls a response only as fast as its client reads", async () => {
     let pulled = 0;
     const endless = {
       fetch: () =>
@@ -188,7 +189,7 @@ describe("http2", () => {
     session.destroy();
   });
 
-  // An app that throws; a request that Fetch does not know.
+  // An app that throws; a method that Fetch does not support.
   test("answers for an app that fails", () =>
     withSession(async (session, lines) => {
       const failing = { fetch: () => Promise.reject(new Error("no")) };
@@ -205,7 +206,7 @@ describe("http2", () => {
       expect(lines).toEqual([]);
     }));
 
-  // HTTP/1.1 on the same port: what has been read of it is not lost.
+  // HTTP/1.1 on the same port: the bytes already read are not lost.
   test("leaves what is not HTTP/2 to the next plugin", async () => {
     await using server = await serveBehindHost(http2(app), http(app));
     for (const path of ["/number/1", "/number/2"]) {
@@ -214,7 +215,7 @@ describe("http2", () => {
       socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
       expect(await text).toMatch(new RegExp(`^HTTP/1.1 200 OK[^]*${path.at(-1)}$`));
     }
-    // A method that begins as the preface does.
+    // A method with the same start as the preface.
     const socket = await server.connectPlain();
     const text = textOf(socket);
     socket.write("PRI");
@@ -222,7 +223,7 @@ describe("http2", () => {
     expect(await text).toMatch(/^HTTP\/1.1 /);
   });
 
-  // Behind TLS the protocol that was agreed on decides.
+  // With TLS, the negotiated protocol decides.
   testRequiring(["program:openssl"], "is chosen by ALPN behind tls (RFC 9113 3.2)", async () => {
     const certificates = [makeCertificate(["localhost"])];
     const secure = tls({ certificates, alpn: ["h2", "http/1.1"] });
@@ -242,15 +243,16 @@ describe("http2", () => {
     expect(await text).toMatch(/^HTTP\/1.1 200 OK[^]*4$/);
   });
 
-  // No request for a while: GOAWAY, then the end.
-  test("ends connections that have nothing to ask", () =>
+  // No request for a while: GOAWAY, then close.
+  test("closes idle connections", () =>
     withSession(async (session) => {
       expect((await ask(session, { ":path": "/number/1" })).body).toBe("1");
       await new Promise<void>((resolve) => session.once("close", () => resolve()));
     }, { keepAliveTimeoutMs: 100 }));
 
-  // The requests of one write are answered, although GOAWAY follows at once; then the end.
-  test("serves what is open when the client says GOAWAY (RFC 9113 6.8)", async () => {
+  // The requests of one write are answered although GOAWAY follows at once; then the connection
+  // closes.
+  test("serves open streams after the client's GOAWAY (RFC 9113 6.8)", async () => {
     const release = Promise.withResolvers<void>();
     let asked = 0;
     const slow = {
@@ -265,7 +267,7 @@ describe("http2", () => {
     const bytes: number[] = [];
     socket.on("data", (chunk: Uint8Array) => bytes.push(...chunk));
     const over = once(socket, "end");
-    // POST, whose body comes behind the GOAWAY.
+    // POST, whose body follows the GOAWAY.
     const post = [0x83, 0x86, 0x84, 0x41, 1, 97];
     const goaway = frame(7, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0]);
     socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -285,8 +287,8 @@ describe("http2", () => {
     expect(server.lines.filter((line) => line.startsWith("error"))).toEqual([]);
   });
 
-  // Nothing is open: the connection ends without a wait for the client's end.
-  test("ends an idle connection at the client's GOAWAY (RFC 9113 6.8)", async () => {
+  // No stream is open: the connection closes without waiting for the client.
+  test("closes an idle connection at the client's GOAWAY (RFC 9113 6.8)", async () => {
     await using server = await serveBehindHost(http2(app));
     const socket = await server.connectPlain();
     socket.resume();
@@ -300,8 +302,8 @@ describe("http2", () => {
     socket.end();
   });
 
-  // What is no HTTP/2 behind the preface ends its connection and no other.
-  test("ends a connection that breaks the protocol", async () => {
+  // Invalid HTTP/2 after the preface ends only its own connection.
+  test("closes a connection that violates the protocol", async () => {
     await using server = await serveBehindHost(http2(app), http(app));
     const socket = await server.connectPlain();
     const over = new Promise<void>((resolve) => socket.once("close", () => resolve()));
@@ -311,15 +313,15 @@ describe("http2", () => {
     expect(server.lines.filter((line) => line.startsWith("error"))).toEqual([]);
   });
 
-  // POST with a body that does not hold what was announced, or is reset: the app sees an error that
-  // Hono takes for an answer, and nobody logs a failure.
+  // POST with a body of the wrong length, or reset: the app gets an error with a status for the
+  // response, and nothing is logged.
   test.each([
     ["a content-length that is not met", [0x0f, 13, 2, 49, 48], frame(0, 1, 1, [97])],
     ["trailers without END_STREAM", [], frame(1, 4, 1, [0, 1, 120, 1, 121])],
     ["a pseudo-header in trailers", [], frame(1, 5, 1, [0x84])],
     ["RST_STREAM", [], frame(3, 0, 1, [0, 0, 0, 8])],
   ] as [string, number[], number[]][])(
-    "tells the app, not the log, of %s (RFC 9113 8.1)",
+    "reports %s to the app, not to the log (RFC 9113 8.1)",
     async (_what, more, broken) => {
       const failures: unknown[] = [];
       const reading = Promise.withResolvers<void>();
@@ -351,14 +353,14 @@ describe("http2", () => {
   );
 
   // One line says what is wrong.
-  test("checks what it is given", () => {
+  test("validates its options", () => {
     expect(() => http2({} as never)).toThrow(/^http2: app: expected /);
     expect(() => http2(app, { maxConcurrentStreams: 0 })).toThrow(
       /^http2: options.maxConcurrentStreams: /,
     );
   });
 
-  // The URL that an app sees has the host that the client named, and no other.
+  // The URL has exactly the host in the request.
   test.each([
     ["berth.test", "/good", ["http://berth.test/good"]],
     ["berth.test", "@evil.example/", []],
@@ -399,8 +401,8 @@ describe("http2", () => {
     },
   );
 
-  // Streams that were reset count no more to the protocol, but the app still works on them.
-  test("keeps an app from more requests than it may have (RFC 9113 10.5)", async () => {
+  // Reset streams no longer count in the protocol, but the app still handles them.
+  test("limits the concurrent requests of an app (RFC 9113 10.5)", async () => {
     const release = Promise.withResolvers<void>();
     const counts = { running: 0, most: 0, served: 0 };
     const slow = {

@@ -12,15 +12,15 @@ const V6 = "[fd00::2]:7";
 
 describe("allow", () => {
   // The client is listed by network and by address.
-  test("lets in who is listed", async () => {
+  test("accepts listed clients", async () => {
     await using pair = new StackPair();
     pair.server.use(7, allow({ from: CLIENT }), echo());
     expect([await attempt(pair, V4), await attempt(pair, V6)]).toEqual(["open", "open"]);
     expect(await ask(pair, 7, "ahoy")).toBe("ahoy");
   });
 
-  // Decided before the SYN is answered: there is never a connection.
-  test("refuses or ignores who is not", async () => {
+  // Decided before the SYN is answered: no connection is opened.
+  test("refuses or ignores other clients", async () => {
     await using pair = new StackPair();
     pair.server.use(7, allow({ from: OTHERS }), echo())
       .use(8, allow({ from: OTHERS, verdict: "ignore" }), echo());
@@ -33,7 +33,7 @@ describe("allow", () => {
 
 describe("deny", () => {
   // The other way round.
-  test("turns away who is listed, and no one else", async () => {
+  test("refuses only listed clients", async () => {
     await using pair = new StackPair();
     pair.server.use(7, deny({ from: CLIENT }), echo()).use(8, deny({ from: OTHERS }), echo())
       .use(9, deny({ from: ["fd00::/8"], verdict: "ignore" }), echo());
@@ -45,15 +45,15 @@ describe("deny", () => {
       .toEqual(["open", "silence"]);
   });
 
-  // Both have to let a connection in.
-  test("goes with allow", async () => {
+  // Both have to accept the connection.
+  test("can be combined with allow", async () => {
     await using pair = new StackPair();
     pair.server.use(7, allow({ from: ["10.0.0.0/8"] }), deny({ from: ["10.0.0.1"] }), echo());
     expect(await attempt(pair, V4)).toBe("CONNECTION_REFUSED");
   });
 
-  // The SYN comes from the proxy; who is meant is told later.
-  test("turns away clients behind a proxy", async () => {
+  // The SYN comes from the proxy; the client's address is known later.
+  test("refuses clients behind a proxy", async () => {
     await using pair = new StackPair();
     const trusted = ["10.0.0.1"];
     pair.server.use(7, proxyProtocol({ trusted }), deny({ from: ["192.0.2.7"] }), echo());
@@ -62,7 +62,7 @@ describe("deny", () => {
     expect(await codeOf(answerTo("192.0.2.7"))).toBe("CONNECTION_RESET");
   });
 
-  // Datagrams: a flow that may not be has no handler; its peer is told, or not.
+  // A denied flow has no handler; its peer gets an ICMP error, or nothing.
   test("and allow refuse or ignore flows", async () => {
     await using pair = new StackPair();
     pair.server.use("udp/7", allow({ from: CLIENT }), echoFlow)
@@ -78,7 +78,7 @@ describe("deny", () => {
     expect(pair.server.stats()["flows"]).toBe(1);
   });
 
-  test("wants a list of addresses", () => {
+  test("requires a list of addresses", () => {
     expect(() => deny({ from: [] })).toThrow("expected at least one address or subnet");
     expect(() => allow({ from: ["10.0.0.0/33"] })).toThrow(/^allow: options\.from\.0: expected an/);
     // @ts-expect-error -- from is required

@@ -15,7 +15,7 @@ function pause(clock: Clock, ms: number): Promise<void> {
   return new Promise((resolve) => void clock.schedule(clock.now() + ms, resolve));
 }
 
-/** Any middleware that hands another socket on, or none. */
+/** Random middleware, with or without a derived socket. */
 function anyLayer(dice: Dice): Handler | Plugin {
   const size = 1 + dice.below(3000);
   return dice.of<() => Handler | Plugin>([
@@ -40,7 +40,7 @@ function anyLayer(dice: Dice): Handler | Plugin {
   ])();
 }
 
-/** Reads to the end, in any of the ways there are. */
+/** Reads to the end in a random way. */
 async function readAll(socket: TcpSocket, dice: Dice): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   const way = dice.below(4);
@@ -56,7 +56,7 @@ async function readAll(socket: TcpSocket, dice: Dice): Promise<Uint8Array> {
   return new Uint8Array(await new Blob(chunks as Uint8Array<ArrayBuffer>[]).arrayBuffer());
 }
 
-/** Writes all of `bytes` in pieces, waits for each or for none, and ends or leaves that to others. */
+/** Writes `bytes` in pieces, waiting for each or for none, and may half-close. */
 async function writeAll(socket: TcpSocket, bytes: Uint8Array, dice: Dice, clock: Clock) {
   const pending: Promise<unknown>[] = [];
   const waits = dice.chance(0.5);
@@ -91,7 +91,7 @@ async function play(seed: number): Promise<void> {
 
   const handler: Handler = async ({ socket }) => {
     const read = readAll(socket, dice).then((all) => received = all);
-    // Whoever answers first, or only when all has been asked.
+    // Answers at once, or after the whole request.
     if (dice.chance(0.5)) await read;
     const { written } = await writeAll(socket, answer, dice, clock);
     const ending = dice.below(3);
@@ -119,7 +119,7 @@ async function play(seed: number): Promise<void> {
   expect(pair.server.stats()["connections"]).toBe(0);
 }
 
-/** One connection through a random chain that one side gives up in the middle. */
+/** One connection through a random chain that one side aborts in the middle. */
 async function breakOff(seed: number): Promise<void> {
   const dice = new Dice(seed);
   const pair = new StackPair();
@@ -170,13 +170,13 @@ async function forEachSeed(run: (seed: number) => Promise<void>): Promise<void> 
 }
 
 describe("chains of middleware", () => {
-  // Seeded: layers, sizes, ways to read, pauses, and who ends first. Not a byte may be missing.
+  // Seeded: layers, sizes, ways to read, pauses, and the order of closing. No byte may be missing.
   test(
-    "lose, double and reorder nothing, in whatever order the sides end",
+    "lose, duplicate and reorder nothing, for every order of closing",
     () => forEachSeed(play),
     30_000,
   );
 
-  // Seeded: a reset, an abort, a throw in the middle of it. Nothing hangs, and nothing is left.
-  test("end when one side breaks off", () => forEachSeed(breakOff), 30_000);
+  // Seeded: a reset, an abort, or an error in the middle. Nothing hangs, and nothing is left.
+  test("end when one side aborts", () => forEachSeed(breakOff), 30_000);
 });

@@ -9,8 +9,8 @@ import { attempt, dial, echoFlow, isAnswered } from "./support.ts";
 const V4 = "10.0.0.2:7";
 
 describe("limit", () => {
-  // The third is refused before it is one; when one has ended there is room again.
-  test("refuses connections beyond the number, until one ends", async () => {
+  // The third SYN is refused; when one connection ends, another is accepted.
+  test("refuses connections beyond the limit until one ends", async () => {
     await using pair = new StackPair();
     pair.server.use(7, limit({ connections: 2 }), echo());
     const [one, two] = [dial(pair, 7), dial(pair, 7)];
@@ -28,8 +28,8 @@ describe("limit", () => {
     expect(await attempt(pair, V4)).toBe("open");
   });
 
-  // Ends in every way there is: nothing is counted twice, nothing for ever.
-  test("counts right through thousands of connections", async () => {
+  // Every way of ending: nothing is counted twice or forever.
+  test("counts thousands of connections correctly", async () => {
     await using pair = new StackPair();
     pair.server.use(7, limit({ connections: 3, perAddress: 3 }), async ({ socket }) => {
       if (socket.remoteAddr.port % 3 === 0) throw new TcpError("CLOSING", "on purpose");
@@ -64,8 +64,8 @@ describe("limit", () => {
     expect(await from("fd00::9")).toBe("CONNECTION_REFUSED");
   });
 
-  // SYNs that wait for a decision, or that nobody follows up, take nobody's place.
-  test("counts no attempts", async () => {
+  // SYNs waiting for a decision, or without a handshake, do not count.
+  test("does not count attempts", async () => {
     await using pair = new StackPair();
     const answers: (() => void)[] = [];
     const slow: Plugin = {
@@ -81,7 +81,7 @@ describe("limit", () => {
     answers[1]!();
     await pair.run(clients[1]!.opened);
     expect(await attempt(pair, V4)).toBe("CONNECTION_REFUSED");
-    // Its handshake ends when the place is taken.
+    // Its handshake completes after the limit is reached.
     answers[2]!();
     await pair.run(clients[2]!.opened);
     expect(await pair.run(codeOf(clients[2]!.closed))).toBe("CONNECTION_RESET");
@@ -89,7 +89,7 @@ describe("limit", () => {
     expect(clients[1]!.state).toBe("ESTABLISHED");
   });
 
-  // No answer: the SYN comes again, and gets in when there is room.
+  // No answer: a retransmitted SYN is accepted when there is room.
   test("may ignore instead, so that clients wait", async () => {
     await using pair = new StackPair();
     pair.server.use(7, limit({ connections: 1, verdict: "ignore" }), echo());
@@ -102,7 +102,7 @@ describe("limit", () => {
     await pair.run(two.opened);
   });
 
-  // Flows count until their handlers have finished.
+  // Flows count until their handlers return.
   test("limits flows", async () => {
     await using pair = new StackPair();
     pair.server.use("udp/7", limit({ connections: 2 }), echoFlow);
@@ -113,7 +113,7 @@ describe("limit", () => {
     expect(await isAnswered(pair, V4)).toBe(true);
   });
 
-  test("wants whole numbers", () => {
+  test("requires integers", () => {
     expect(() => limit({ connections: 0 })).toThrow(/^limit: options\.connections: /);
     expect(() => limit({ perAddress: 1.5 })).toThrow(/^limit: options\.perAddress: /);
   });

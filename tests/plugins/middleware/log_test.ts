@@ -7,7 +7,7 @@ import { codeOf, StackPair } from "../../core/api/stack_pair.ts";
 import { ask, dial, echoFlow, isAnswered } from "./support.ts";
 
 describe("log", () => {
-  // One that ends well, one whose peer resets it.
+  // One connection ends gracefully, one is reset by its peer.
   test("writes one line for each connection", async () => {
     await using pair = new StackPair();
     pair.server.use(7, log(), echo());
@@ -28,8 +28,8 @@ describe("log", () => {
     expect(lines[1]!.fields!["ms"]).toBeGreaterThanOrEqual(5000);
   });
 
-  // What a handler throws is the stack's to log; the line is about the connection.
-  test("writes it also when the handler fails, at the level that was asked for", async () => {
+  // The stack logs the handler's error; this line is about the connection.
+  test("writes it also if the handler fails, at the configured level", async () => {
     await using pair = new StackPair();
     pair.server.use(7, log({ level: "warn" }), () => {
       throw new Error("oops");
@@ -39,8 +39,8 @@ describe("log", () => {
       .toMatchObject({ fields: { end: "CONNECTION_ABORTED" } });
   });
 
-  // Who is behind a proxy is named beside it.
-  test("names the client of a proxy", async () => {
+  // The client behind a proxy is logged too.
+  test("logs the client of a proxy", async () => {
     await using pair = new StackPair();
     pair.server.use(7, log(), proxyProtocol({ trusted: ["10.0.0.1"] }), echo());
     await ask(pair, 7, "PROXY TCP4 192.0.2.1 192.0.2.2 11 22\r\nahoy");

@@ -15,7 +15,7 @@ const endpoints: ProxyEndpoints = {
 };
 const PROXY = ["10.0.0.0/24"];
 
-/** Says who it is talking to and as whom, then what was said. */
+/** Sends the remote and local address, then echoes. */
 const mirror: Handler = async ({ socket }) => {
   const { remoteAddress, localAddress } = await socket.opened;
   await socket.write(bytes(`${remoteAddress} ${localAddress} ${await readText(socket)}`));
@@ -46,9 +46,9 @@ function dropped(pair: StackPair): unknown[] {
 }
 
 describe("proxyProtocol", () => {
-  // In one segment with what follows, or in many: the handler sees the client, and every byte.
+  // In one segment with data, or in many: the handler sees the client's address and every byte.
   test.each([[1, 1], [1, 60], [2, 1], [2, 60]])(
-    "takes a version %i header off, in %i segments",
+    "removes a version %i header, in %i segments",
     async (version: number, pieces: number) => {
       await using pair = serving();
       const header = formatProxyHeader({ version: version as 1 | 2, endpoints });
@@ -59,8 +59,8 @@ describe("proxyProtocol", () => {
     },
   );
 
-  // The proxy speaks for itself, or of datagrams: the connection's own addresses count.
-  test("keeps the addresses where the header has none", async () => {
+  // LOCAL, or a header for datagrams: the connection's own addresses apply.
+  test("keeps the addresses if the header has none", async () => {
     await using pair = serving();
     const udp: ProxyEndpoints = { ...endpoints, transport: "udp" };
     for (
@@ -75,7 +75,7 @@ describe("proxyProtocol", () => {
     }
   });
 
-  // Whoever says no header, or half of one, is nobody's client.
+  // Clients with no header, or an incomplete one, are refused.
   test.each([
     ["GET / HTTP/1.1\r\n\r\n", "proxy-header-signature"],
     ["PROXY TCP4 1.2.3.4\r\n", "proxy-header-syntax"],
@@ -88,15 +88,15 @@ describe("proxyProtocol", () => {
     expect(pair.lines.some(({ level }) => level === "error")).toBe(false);
   });
 
-  // A health check that connects and goes is no fault.
-  test("closes a connection that ends before it begins", async () => {
+  // A health check that connects and disconnects is not an error.
+  test("closes a connection that ends before the header", async () => {
     await using pair = serving();
     expect(await ask(pair, 80, "")).toBe("");
     expect(pair.lines).toEqual([]);
   });
 
-  // A header that dribbles does not hold the connection for longer.
-  test("aborts when the header does not come in time", async () => {
+  // A slow header does not extend the timeout.
+  test("aborts if the header is not received in time", async () => {
     await using pair = serving({ timeoutMs: 2000 });
     const client = dial(pair, 80);
     await client.write(bytes("PROXY TC"));
@@ -105,8 +105,8 @@ describe("proxyProtocol", () => {
     expect(dropped(pair)).toEqual([["info", "proxy-header-late"]]);
   });
 
-  // A peer that resets while its header is read is no fault of anybody's here.
-  test("is silent when the peer goes", async () => {
+  // A reset while the header is read is not an error.
+  test("logs nothing if the peer disconnects", async () => {
     await using pair = serving();
     const client = dial(pair, 80);
     await client.write(bytes("PROXY"));
@@ -117,7 +117,7 @@ describe("proxyProtocol", () => {
     expect(await timersLeft(pair)).toBe(0);
   });
 
-  // Anybody could claim to be anybody: who is no proxy does not get in at all.
+  // Headers can be forged, so only trusted proxies may connect.
   test("refuses or ignores others before the handshake", async () => {
     await using pair = serving({ trusted: ["192.0.2.0/24"] });
     pair.server.use(81, proxyProtocol({ trusted: ["192.0.2.0/24"], others: "ignore" }), mirror);
@@ -125,14 +125,14 @@ describe("proxyProtocol", () => {
     expect(await attempt(pair, "10.0.0.2:81")).toBe("silence");
   });
 
-  // Those who are not proxies are not asked for a header.
-  test("serves others as they are, if it is told to", async () => {
+  // Other clients do not need a header.
+  test("serves other clients directly if configured", async () => {
     await using pair = serving({ trusted: ["192.0.2.0/24"], others: "pass" });
     const header = new TextDecoder().decode(formatProxyHeader({ version: 1, endpoints }));
     expect(await ask(pair, 80, header)).toMatch(/^10\.0\.0\.1:\d+ 10\.0\.0\.2:80 PROXY TCP6/);
   });
 
-  test("wants to know whom to trust", () => {
+  test("requires trusted proxies", () => {
     // @ts-expect-error -- trusted is required
     expect(() => proxyProtocol()).toThrow(/^proxyProtocol: options\.trusted: /);
     expect(() => proxyProtocol({ trusted: ["proxy"] })).toThrow(

@@ -10,7 +10,7 @@ function ignoresFirst(count: number): () => "ignore" | undefined {
   return () => left-- > 0 ? "ignore" : undefined;
 }
 
-/** How many of so many attempts are let in and stay. */
+/** Number of `count` attempts that are accepted and stay open. */
 async function count(pair: StackPair, attempts: number, localHostname = "10.0.0.1") {
   const to = localHostname.includes(":") ? "[fd00::2]:7" : "10.0.0.2:7";
   const clients = Array.from(
@@ -23,8 +23,8 @@ async function count(pair: StackPair, attempts: number, localHostname = "10.0.0.
 }
 
 describe("rate", () => {
-  // A burst at first; then as many as have been earned.
-  test("lets so many in per second", async () => {
+  // A burst at first, then the configured rate.
+  test("limits connections per second", async () => {
     await using pair = new StackPair();
     pair.server.use(7, rate({ perSecond: 10 }), echo());
     expect(await count(pair, 20)).toBe(10);
@@ -34,8 +34,8 @@ describe("rate", () => {
     expect(await count(pair, 20)).toBe(10);
   });
 
-  // SYNs whose sender is not there: nobody's tokens are gone.
-  test("counts no attempts that come to nothing", async () => {
+  // SYNs from spoofed senders take no tokens.
+  test("does not count incomplete attempts", async () => {
     await using pair = new StackPair();
     const deciding = { name: "deciding", onSyn: ignoresFirst(5) };
     pair.server.use(7, rate({ perAddress: 1 }), deciding, echo());
@@ -44,8 +44,8 @@ describe("rate", () => {
     expect(await attempt(pair, "10.0.0.2:7")).toBe("CONNECTION_REFUSED");
   });
 
-  // One that has used up its own does not use up everybody's.
-  test("measures each address before all together", async () => {
+  // A client that has used up its own limit does not use up the total.
+  test("applies the limit per address before the total", async () => {
     await using pair = new StackPair();
     pair.client.addAddress("10.0.0.9/24");
     pair.server.use(7, rate({ perSecond: 7, perAddress: 2, burstPerAddress: 4 }), echo());
@@ -56,7 +56,7 @@ describe("rate", () => {
   });
 
   // Networks instead of addresses.
-  test("takes the addresses of a network together", async () => {
+  test("can group addresses by network", async () => {
     await using pair = new StackPair();
     pair.client.addAddress("10.0.0.9/24");
     pair.client.addAddress("fd00::9/64");
@@ -65,7 +65,7 @@ describe("rate", () => {
     expect([await count(pair, 2, "fd00::1"), await count(pair, 2, "fd00::9")]).toEqual([2, 0]);
   });
 
-  // Flows: their first datagrams.
+  // Counts the first datagrams of flows.
   test("limits new flows", async () => {
     await using pair = new StackPair();
     pair.server.use("udp/7", rate({ perSecond: 2 }), echoFlow);
@@ -74,7 +74,7 @@ describe("rate", () => {
     expect(answers).toEqual([true, true, false, false]);
   });
 
-  test("wants a rate", () => {
+  test("requires a rate", () => {
     expect(() => rate({})).toThrow(
       "rate: options: expected at least one of perSecond and perAddress",
     );
@@ -83,8 +83,8 @@ describe("rate", () => {
 });
 
 describe("TokenBuckets", () => {
-  // A million addresses: as many are remembered as may be, the latest ones.
-  test("remembers so many keys at most", () => {
+  // A million addresses: only the latest are remembered.
+  test("bounds the number of keys", () => {
     const buckets = new TokenBuckets(1, 1, 1000);
     for (let key = 0; key < 1_000_000; key++) {
       if (!buckets.take(String(key), 0)) throw new Error("a new key has its own bucket");

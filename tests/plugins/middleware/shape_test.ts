@@ -19,8 +19,8 @@ async function time(pair: StackPair, work: Promise<unknown>): Promise<number> {
 }
 
 describe("shape", () => {
-  // A million bytes at 100,000 a second, to within a tenth.
-  test("sends no faster than it is told", async () => {
+  // A million bytes at 100,000 a second, within 10 %.
+  test("limits the rate of sending", async () => {
     await using pair = new StackPair();
     pair.server.use(19, shape({ sendRate: RATE }), send(1_000_000));
     const client = dial(pair, 19);
@@ -33,7 +33,7 @@ describe("shape", () => {
   });
 
   // The other direction: the sender finds the window closed.
-  test("receives no faster than it is told", async () => {
+  test("limits the rate of receiving", async () => {
     await using pair = new StackPair();
     let received = 0;
     pair.server.use(9, shape({ receiveRate: RATE }), async ({ socket }) => {
@@ -51,8 +51,8 @@ describe("shape", () => {
     expect(took).toBeLessThan(11_000);
   });
 
-  // After a pause the burst passes at once; what is more waits.
-  test("lets a burst through", async () => {
+  // After a pause a burst passes at once, and the rest waits.
+  test("allows a burst", async () => {
     await using pair = new StackPair();
     pair.server.use(19, shape({ sendRate: 1000, burst: 10_000 }), send(12_000));
     const client = dial(pair, 19);
@@ -68,7 +68,7 @@ describe("shape", () => {
     await pair.run(client.close());
   });
 
-  // Each has the rate for itself, or four share it and each gets a quarter.
+  // Each connection has its own rate, or four share it and get a quarter each.
   test.each([[false, 2_000], [true, 8_000]])(
     "shares the rate between connections: %j",
     async (shared: boolean, expected: number) => {
@@ -87,8 +87,8 @@ describe("shape", () => {
     },
   );
 
-  // Both directions at once, half-close included: not a byte is lost.
-  test("carries an echo as it is", async () => {
+  // Both directions with a half-close: no byte is lost.
+  test("carries an echo unchanged", async () => {
     await using pair = new StackPair();
     pair.server.use(7, shape({ sendRate: RATE, receiveRate: RATE, burst: 700 }), echo());
     const client = dial(pair, 7);
@@ -99,7 +99,7 @@ describe("shape", () => {
     expect(await pair.run(answer)).toBe(text);
   });
 
-  // A peer that is gone leaves no timer behind, and is nobody's fault.
+  // A disconnected peer leaves no timer and is not logged as an error.
   test("ends with its connection", async () => {
     await using pair = new StackPair();
     pair.server.use(19, shape({ sendRate: 1 }), send(1_000));
@@ -112,8 +112,8 @@ describe("shape", () => {
     expect(pair.lines).toEqual([]);
   });
 
-  // One message with the option that is wrong.
-  test("refuses a rate that is none", () => {
+  // One message names the invalid option.
+  test("refuses an invalid rate", () => {
     expect(() => shape({ sendRate: 0 })).toThrow(/^shape: options\.sendRate: /);
     expect(() => shape({ burst: 0 })).toThrow(/^shape: options\.burst: /);
   });

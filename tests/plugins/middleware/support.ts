@@ -8,7 +8,7 @@ export function dial(pair: StackPair, port: number, localPort?: number): TcpSock
   return pair.client.connect(address, { allowHalfOpen: true, ...options });
 }
 
-/** Sends a text and its end; resolves with the whole answer. */
+/** Sends a text and half-closes; resolves with the whole answer. */
 export async function ask(pair: StackPair, port: number, text: string): Promise<string> {
   const client = dial(pair, port);
   await client.write(bytes(text));
@@ -16,20 +16,20 @@ export async function ask(pair: StackPair, port: number, text: string): Promise<
   return await pair.run(readText(client));
 }
 
-/** Bytes up to the peer's end. */
+/** Reads up to the peer's FIN. */
 export async function countBytes(socket: AsyncIterable<Uint8Array>): Promise<number> {
   let count = 0;
   for await (const chunk of socket) count += chunk.length;
   return count;
 }
 
-/** Timers that are left when the stacks, which have timers of their own, are closed. */
+/** Number of timers left after the stacks are closed. */
 export async function timersLeft(pair: StackPair): Promise<number> {
   await pair[Symbol.asyncDispose]();
   return pair.clock.pending;
 }
 
-/** Answers each datagram of a flow with itself. */
+/** Echoes the datagrams of a flow. */
 export const echoFlow: Plugin = {
   name: "echoFlow",
   async flow({ flow }) {
@@ -37,7 +37,9 @@ export const echoFlow: Plugin = {
   },
 };
 
-/** How a connection attempt ends, within half a second: `"open"`, `"silence"`, or an error's code. */
+/**
+ * Outcome of a connection attempt within half a second: `"open"`, `"silence"`, or an error code.
+ */
 export async function attempt(pair: StackPair, address: string): Promise<string> {
   const client = pair.client.connect(address, { allowHalfOpen: true });
   let outcome = "silence";

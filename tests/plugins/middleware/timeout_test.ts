@@ -14,8 +14,8 @@ async function resetAfter(pair: StackPair, closed: Promise<unknown>): Promise<nu
 }
 
 describe("timeout", () => {
-  // Nothing is sent: the connection is aborted when that has lasted, not much later.
-  test("ends a connection on which nothing passes", async () => {
+  // An idle connection is aborted soon after the timeout.
+  test("ends an idle connection", async () => {
     await using pair = new StackPair();
     pair.server.use(7, timeout({ idleMs: 1000 }), echo());
     const client = dial(pair, 7);
@@ -24,8 +24,8 @@ describe("timeout", () => {
     expect(after).toBeLessThan(1260);
   });
 
-  // A byte every 900 ms keeps it; then it falls silent.
-  test("counts idle time from the last byte", async () => {
+  // A byte every 900 ms keeps it open; then it is idle.
+  test("measures idle time from the last byte", async () => {
     await using pair = new StackPair();
     pair.server.use(7, timeout({ idleMs: 1000 }), echo());
     const client = dial(pair, 7);
@@ -55,8 +55,8 @@ describe("timeout", () => {
     await pair.run(talking);
   });
 
-  // Who has sent a byte may then take its time.
-  test("waits for the first byte only so long", async () => {
+  // The limit no longer applies after the first byte.
+  test("limits the time until the first byte", async () => {
     await using pair = new StackPair();
     pair.server.use(7, timeout({ firstByteMs: 500 }), echo());
     const [silent, talking] = [dial(pair, 7), dial(pair, 7)];
@@ -67,8 +67,8 @@ describe("timeout", () => {
     expect(await pair.run(readText(talking))).toBe("ahoy");
   });
 
-  // The handler learns which limit it was; it is no failure of its own.
-  test("tells the handler why, and logs no failure", async () => {
+  // The handler gets the reason; it is not logged as a failure.
+  test("gives the handler the reason, and logs no failure", async () => {
     await using pair = new StackPair();
     const errors: unknown[] = [];
     const handler: Handler = async ({ socket }) => {
@@ -86,8 +86,8 @@ describe("timeout", () => {
     expect(pair.lines.map(({ level }) => level)).toEqual(["debug"]);
   });
 
-  // The handler is done, the peer does not read what was written: that is idle too.
-  test("ends a connection whose peer does not take the rest", async () => {
+  // The handler has returned and the peer does not read: this is idle time too.
+  test("ends a connection whose peer does not read the rest", async () => {
     await using pair = new StackPair();
     pair.server.use(7, timeout({ idleMs: 1000 }), ({ socket }) => {
       void socket.write(new Uint8Array(50_000_000)).catch(() => {});
@@ -96,7 +96,7 @@ describe("timeout", () => {
     expect(await resetAfter(pair, client.closed)).toBeLessThan(3000);
   });
 
-  // Nothing waits when the connection is over.
+  // No timer is left after the connection.
   test("leaves no timer behind", async () => {
     await using pair = new StackPair();
     pair.server.use(7, timeout({ idleMs: 60_000, totalMs: 60_000, firstByteMs: 60_000 }), echo());
@@ -106,7 +106,7 @@ describe("timeout", () => {
     expect(await timersLeft(pair)).toBe(0);
   });
 
-  // Flows: after the last datagram, and whatever happens after so long.
+  // After the last datagram, and after the maximum duration in any case.
   test("ends flows", async () => {
     await using pair = new StackPair();
     const ends: number[] = [];
@@ -126,7 +126,7 @@ describe("timeout", () => {
     expect(await timersLeft(pair)).toBe(0);
   });
 
-  test("wants a limit", () => {
+  test("requires a limit", () => {
     expect(() => timeout({})).toThrow(
       "timeout: options: expected at least one of idleMs, totalMs and firstByteMs",
     );

@@ -9,7 +9,7 @@ import { ask, dial } from "./support.ts";
 const names = (events: readonly TraceEvent[]) => events.map(({ name }) => name);
 
 describe("trace", () => {
-  // Everything that happens, in order, under one span id of W3C's form.
+  // All events in order, with one span ID in W3C format.
   test("reports every read, write and end with its bytes", async () => {
     await using pair = new StackPair();
     const events: TraceEvent[] = [];
@@ -24,8 +24,8 @@ describe("trace", () => {
     expect(events[0]).toMatchObject({ local: "10.0.0.2:7" });
   });
 
-  // A second between the peer's two words is how long the second read takes.
-  test("measures how long each takes", async () => {
+  // The second read takes the second between the peer's two messages.
+  test("measures the duration of each", async () => {
     await using pair = new StackPair();
     const events: TraceEvent[] = [];
     pair.server.use(7, trace({ onEvent: (event) => events.push(event) }), echo());
@@ -43,8 +43,8 @@ describe("trace", () => {
     expect(events.at(-1)!.durationMs).toBeLessThan(2000);
   });
 
-  // Later plugins can hand the span on.
-  test("has the span's context for later plugins", async () => {
+  // Later plugins can propagate the span.
+  test("provides the span's context to later plugins", async () => {
     await using pair = new StackPair();
     const seen: (string | undefined)[] = [];
     const handler: Handler = (c) => void seen.push(c.get<string>("traceparent"));
@@ -54,8 +54,8 @@ describe("trace", () => {
     expect(seen).toEqual([`00-${events[0]!.traceId}-${events[0]!.spanId}-01`]);
   });
 
-  // The read that the reset ends, and the connection as a whole, say why.
-  test("reports why something failed", async () => {
+  // The failed read and the connection have the reason.
+  test("reports the reason of failures", async () => {
     await using pair = new StackPair();
     const events: TraceEvent[] = [];
     pair.server.use(7, trace({ onEvent: (event) => events.push(event) }), echo());
@@ -67,7 +67,7 @@ describe("trace", () => {
     expect(events.filter(({ error }) => error?.includes("reset the connection"))).toHaveLength(2);
   });
 
-  // Without a callback the log has it; one that throws hurts no connection.
+  // Without a callback it logs; a callback that throws does not affect the connection.
   test("logs, and survives a callback that throws", async () => {
     await using pair = new StackPair();
     pair.server.use(7, trace(), echo()).use(

@@ -7,7 +7,7 @@ import {
 } from "../../../plugins/shared/denied_targets.ts";
 
 describe("TargetFilter", () => {
-  // A client of a proxy must not reach what listens for the host alone.
+  // A client of a proxy must not reach services meant only for the host.
   test.each([
     "127.0.0.1",
     "127.255.255.254",
@@ -36,7 +36,7 @@ describe("TargetFilter", () => {
     expect(new TargetFilter({}).allows(address)).toBe(false);
   });
 
-  // The same addresses in the clothes of IPv6: mapped, and as translators spell them.
+  // The same addresses in IPv6 form: mapped, and with translation prefixes.
   test.each([
     "::ffff:127.0.0.1",
     "::ffff:a9fe:a9fe",
@@ -65,7 +65,7 @@ describe("TargetFilter", () => {
     expect(new TargetFilter({}).allows(address)).toBe(false);
   });
 
-  // Everything else is what such a plugin is for, private networks included.
+  // Everything else is allowed, including private networks.
   test.each([
     "1.1.1.1",
     "10.0.0.1",
@@ -92,7 +92,7 @@ describe("TargetFilter", () => {
     expect(new TargetFilter({}).allows(address)).toBe(true);
   });
 
-  // Neither names nor other spellings of an address, which a resolver of the host may take.
+  // Names and other spellings of addresses, which the host's resolver may accept.
   test.each([
     "localhost",
     "",
@@ -107,13 +107,14 @@ describe("TargetFilter", () => {
     "::1%lo",
     "::ffff:127.0.0.1%1",
   ])(
-    "denies %p, which is no address",
+    "denies %p, which is not an address",
     (text) => {
       expect(new TargetFilter({}).allows(text)).toBe(false);
     },
   );
 
-  // The longest prefix decides, so one address can be opened, and everything cannot by accident.
+  // The longest prefix decides, so that a single address can be allowed, but not everything by
+  // accident.
   test("lets the longest prefix decide", () => {
     const opened = new TargetFilter({ allow: ["127.0.0.1", "0.0.0.0/0"], deny: ["10.0.0.0/8"] });
     expect(opened.allows("127.0.0.1")).toBe(true);
@@ -128,8 +129,8 @@ describe("TargetFilter", () => {
     expect(closed.allows("2001:db8::1")).toBe(false);
   });
 
-  // A rule about IPv4 addresses is about every IPv6 address that leads there; both have to be allowed.
-  test("applies rules about IPv4 to what an IPv6 address holds", () => {
+  // A rule for IPv4 applies to every IPv6 address that embeds it; both have to be allowed.
+  test("applies IPv4 rules to embedded IPv4 addresses", () => {
     const closed = new TargetFilter({ deny: ["10.0.0.0/8"] });
     for (const form of ["64:ff9b::a00:1", "2002:a00:1::1", "::ffff:0:a00:1", "fd01::5efe:a00:1"]) {
       expect(closed.allows(form)).toBe(false);
@@ -143,7 +144,7 @@ describe("TargetFilter", () => {
     expect(opened.allows("::127.0.0.2")).toBe(false);
   });
 
-  // Where a network's own NAT64 prefix is opened, its IPv4 addresses stay denied at every length.
+  // If a local NAT64 prefix is allowed, denied IPv4 addresses stay denied at every prefix length.
   test("looks for IPv4 addresses in NAT64 prefixes of local use (RFC 6052 2.2)", () => {
     const opened = new TargetFilter({ allow: ["64:ff9b:1::/48"] });
     for (
@@ -165,23 +166,23 @@ describe("TargetFilter", () => {
     ) expect([target, opened.allows(target)]).toEqual([target, true]);
   });
 
-  // Exactly what the defaults deny can be opened; what is named twice is denied.
+  // Exactly the default prefixes can be allowed; a prefix in both lists is denied.
   test("prefers deny to allow, and allow to the defaults, where prefixes are equal", () => {
     expect(new TargetFilter({ allow: ["127.0.0.0/8"] }).allows("127.0.0.1")).toBe(true);
     const filter = new TargetFilter({ allow: ["10.0.0.0/8"], deny: ["10.0.0.0/8"] });
     expect(filter.allows("10.0.0.1")).toBe(false);
   });
 
-  // Through the stack there is no host to protect: a list without the defaults.
-  test("takes other defaults", () => {
+  // Through the stack there is no host to protect, so the defaults do not apply.
+  test("accepts other defaults", () => {
     const filter = new TargetFilter({ deny: ["10.0.0.1"] }, []);
     expect(filter.allows("127.0.0.1")).toBe(true);
     expect(filter.allows("10.0.0.1")).toBe(false);
     expect(filter.allows(IpAddress.parse("10.0.0.2")!)).toBe(true);
   });
 
-  // What cannot be read must not be ignored.
-  test("refuses rules that are no subnets", () => {
+  // Invalid rules must not be ignored.
+  test("refuses invalid subnets", () => {
     expect(() => new TargetFilter({ deny: ["10.0.0.0/33"] })).toThrow(TypeError);
     expect(() => new TargetFilter({ allow: ["localhost"] })).toThrow(/got localhost/);
     expect(subnetsSchema.safeParse(["10.0.0.0/8", "::1"]).success).toBe(true);

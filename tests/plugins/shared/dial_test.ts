@@ -27,8 +27,8 @@ const syn = {
 } as Syn;
 
 describe("keepAliveMs", () => {
-  // Each plugin that connects through the host has its connections asked whether somebody is there.
-  test("reaches the host from every plugin that connects", async () => {
+  // Every plugin that connects through the host uses keep-alive.
+  test("is passed to the host by every plugin that connects", async () => {
     const { context } = testContext(socketPair().server);
     for (const keepAliveMs of [60_000, undefined]) {
       dialled.length = 0;

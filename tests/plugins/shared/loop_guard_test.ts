@@ -6,7 +6,7 @@ import { CollectedLog } from "../../support/collected_log.ts";
 const at = (port: number) => ({ hostname: "10.7.0.2", port });
 const published = (port: number) => ({ hostname: "127.0.0.1", port });
 
-/** Ports of the host from 8000 on lead to the stack's, 8000 lower. */
+/** Host ports from 8000 on are published for the stack's ports, 8000 lower. */
 const ports: LeadsBack = (_, { port }) => port > 8000 ? at(port - 8000) : undefined;
 
 /** Plugins of a process; their connections arrive at `from` and go to the published port of `to`. */
@@ -29,8 +29,8 @@ function setUp(leadsBack: LeadsBack = (...asked) => ports(...asked)) {
 }
 
 describe("LoopGuard", () => {
-  // Said once for a target, refused each time.
-  test("refuses a target that leads to where somebody has come", () => {
+  // Logged once per target, refused each time.
+  test("refuses a target that leads back to the listen address", () => {
     const { log, newGuard } = setUp();
     const { guard, isRefused } = newGuard();
     const arrival = { transport: "tcp", place: at(80), log: log.logger } as const;
@@ -45,8 +45,8 @@ describe("LoopGuard", () => {
     expect(log.lines).toEqual(["warn target leads back to where it is used"]);
   });
 
-  // Each target leads to where the other one is used: both would be taken in turn for ever.
-  test("refuses targets that lead to each other's places", () => {
+  // Each target leads to the listen address of the other, which would loop forever.
+  test("refuses targets that lead to each other's listen addresses", () => {
     const { isRefused } = setUp().newGuard();
     expect(isRefused(53, 54, "udp")).toBe(false);
     expect([isRefused(54, 54, "udp"), isRefused(54, 53, "udp")]).toEqual([true, true]);

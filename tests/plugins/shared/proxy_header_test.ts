@@ -32,7 +32,7 @@ function faultOf(input: Uint8Array): string {
 }
 
 describe("parseProxyHeader", () => {
-  // The line of the specification; what follows it is left alone.
+  // The example of the specification; bytes after it are not consumed.
   test("reads version 1", () => {
     expect(parseProxyHeader(bytes(`${V4_LINE}GET / HTTP/1.1\r\n`))).toEqual({
       state: "complete",
@@ -52,7 +52,7 @@ describe("parseProxyHeader", () => {
     });
   });
 
-  // The binary form, with extensions behind the addresses.
+  // The binary form, with extensions after the addresses.
   test("reads version 2 and skips its extensions", () => {
     const extended = hex(`${V4_BLOCK.replace("000c", "0012")} 04 0003 abcdef`);
     expect(parseProxyHeader(extended)).toEqual({
@@ -64,7 +64,7 @@ describe("parseProxyHeader", () => {
     expect(udp).toMatchObject({ header: { endpoints: { ...v4, transport: "udp" } } });
   });
 
-  // A health check of the proxy's own, whatever family it names; an unspecified one; a Unix socket.
+  // A health check of the proxy with any family; an unspecified family; a Unix socket.
   test.each([
     ["LOCAL", `${SIGNATURE}20000000`],
     ["LOCAL with a family and bytes to skip", `${SIGNATURE}20770003aabbcc`],
@@ -79,7 +79,7 @@ describe("parseProxyHeader", () => {
     });
   });
 
-  // Cut anywhere, the header is not there yet; nothing is guessed.
+  // Truncated anywhere, the header is incomplete.
   test("waits for every byte", () => {
     for (const whole of [bytes(V4_LINE), hex(V4_BLOCK), hex(`${SIGNATURE}20000000`)]) {
       for (let cut = 0; cut < whole.length; cut++) {
@@ -88,7 +88,7 @@ describe("parseProxyHeader", () => {
     }
   });
 
-  // Each is refused for its own reason, and as early as it can be.
+  // Each is refused with its own reason, as early as possible.
   test.each([
     ["GET / HTTP/1.1\r\n", "signature"],
     ["PROXZ", "signature"],
@@ -123,8 +123,8 @@ describe("parseProxyHeader", () => {
     expect(faultOf(hex(text))).toBe(fault);
   });
 
-  // Whatever comes, there is an answer and no exception, and it says no more than there is.
-  test("answers any bytes", () => {
+  // For any bytes the parser returns a result within the input, and never throws.
+  test("tolerates any bytes", () => {
     const random = seededRandom(1);
     const seeds = [bytes(V4_LINE), hex(V4_BLOCK), formatProxyHeader({ version: 2, endpoints: v6 })];
     const states = new Set<string>();
@@ -142,7 +142,7 @@ describe("parseProxyHeader", () => {
 });
 
 describe("formatProxyHeader", () => {
-  // The bytes of the specification.
+  // The examples of the specification.
   test("writes both versions", () => {
     expect(new TextDecoder().decode(formatProxyHeader({ version: 1, endpoints: v4 }))).toBe(
       V4_LINE,
@@ -150,8 +150,8 @@ describe("formatProxyHeader", () => {
     expect(formatProxyHeader({ version: 2, endpoints: v4 })).toEqual(hex(V4_BLOCK));
   });
 
-  // What was written is read as the same.
-  test("is read back", () => {
+  // Parsing reverses formatting.
+  test("can be parsed again", () => {
     const udp: ProxyEndpoints = { ...v6, transport: "udp" };
     for (const endpoints of [v4, v6, udp]) {
       for (const version of [1, 2] as const) {
@@ -166,8 +166,8 @@ describe("formatProxyHeader", () => {
     }
   });
 
-  // No endpoints, a name, two families: the connection itself is what counts.
-  test("writes UNKNOWN or LOCAL where it cannot say who it is", () => {
+  // No endpoints, a host name, or two families: the header has no addresses.
+  test("writes UNKNOWN or LOCAL without usable addresses", () => {
     const named = { ...v4, source: { hostname: "client.example", port: 1 } };
     const mixed = { ...v4, source: v6.source };
     for (const endpoints of [undefined, named, mixed]) {

@@ -3,8 +3,8 @@ import { readExactly } from "../../../plugins/shared/read_exactly.ts";
 import { socketPair } from "../../support/fake_socket.ts";
 
 describe("readExactly", () => {
-  // 5 bytes come in two segments: the first 3 are read, the rest stays for the next reader.
-  test("reads over several segments, and nothing more", async () => {
+  // 5 bytes arrive in two segments: the first 3 are read, the rest stays for the next reader.
+  test("reads across segments, and no further", async () => {
     const { client, server } = socketPair();
     await client.write(new Uint8Array([1, 2]));
     const first = readExactly(server, 3);

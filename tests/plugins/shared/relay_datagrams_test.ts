@@ -6,13 +6,13 @@ import { relayDatagrams } from "../../../plugins/shared/relay_datagrams.ts";
 import { codeOf } from "../../support/conversation.ts";
 import { settle } from "../../support/fake_socket.ts";
 
-/** One side of a relay, with what it was given. */
+/** One side of a relay, which records its datagrams. */
 class Side implements DatagramChannel {
   readonly sent: number[] = [];
   closed = false;
-  /** What its peer was told. */
+  /** The refusal sent to its peer. */
   refused: FlowRefusal[] = [];
-  /** Length from which on datagrams cannot be sent. */
+  /** Minimum length of datagrams that cannot be sent. */
   tooLong = Infinity;
   #waiting: number[] = [];
   #next: PromiseWithResolvers<Uint8Array<ArrayBuffer> | null> | undefined;
@@ -58,14 +58,14 @@ function relayed() {
   return { left, right, done: relayDatagrams(left, right) };
 }
 
-/** How a side may end, and what the peer of the other one is told. */
+/** Ways in which a side may end, and the refusal for the peer of the other. */
 const ENDS: readonly (readonly [TcpErrorCode, FlowRefusal[]])[] = [["UNREACHABLE", ["host"]], [
   "CLOSING",
   [],
 ]];
 
 describe("relayDatagrams", () => {
-  // Both ways, in order; an empty datagram is one too.
+  // In both directions, in order, including empty datagrams.
   test("carries datagrams both ways until a side ends", async () => {
     const { left, right, done } = relayed();
     for (const length of [3, 0, 7]) left.arrive(length);
@@ -78,8 +78,8 @@ describe("relayDatagrams", () => {
     expect(right.closed).toBe(true);
   });
 
-  // The right one takes no large datagrams; the others go on.
-  test("loses what cannot be sent, and counts it", async () => {
+  // The right side cannot send large datagrams; the others are carried.
+  test("drops datagrams that cannot be sent, and counts them", async () => {
     const { left, right, done } = relayed();
     right.tooLong = 100;
     for (const length of [1, 100, 2, 200, 3]) left.arrive(length);

@@ -33,7 +33,7 @@ const BODIES: Record<string, () => BodyInit> = {
 export function responseBodyConformance(): void {
   describe("a response made of", () => {
     for (const [name, make] of Object.entries(BODIES)) {
-      // Whatever it is made of, what arrives is its bytes, with their length.
+      // Its bytes arrive with their length.
       test(`${name} is sent whole`, async () => {
         const text = await exchange(() => new Response(make()), GET + CLOSE);
         expect(statuses(text)).toEqual([200, 200]);
@@ -42,8 +42,8 @@ export function responseBodyConformance(): void {
         expect(text.slice(-9)).toBe("\r\n\r\nhello");
       });
 
-      // An application may look at the body, or have a copy, before it returns the response.
-      test(`${name}, cloned, with its body looked at, is sent whole`, async () => {
+      // An application may inspect or clone the body before it returns the response.
+      test(`${name}, cloned, with its body inspected, is sent whole`, async () => {
         const app = () => {
           const response = new Response(make(), { status: 201, headers: { "x-one": "1" } });
           const copy = response.clone();
@@ -56,7 +56,7 @@ export function responseBodyConformance(): void {
         expect(contentOf(text)).toBe("hello");
       });
 
-      // Nothing is left to send: the application gets to know, the client gets a 500.
+      // Nothing is left to send: an error is logged, and the client gets 500.
       test(`${name} that has been read is an error`, async () => {
         const app = async () => {
           const response = new Response(make());
@@ -73,7 +73,8 @@ export function responseBodyConformance(): void {
         expect(contentOf(text)).toBe("");
       });
 
-      // A wrong length would let the client take the next response for content: the server knows better.
+      // With a wrong length the client would take the next response for content, so the server
+      // corrects it.
       test.each(["4", "7", "five", "99999999999999999999"])(
         `${name} with the Content-Length %s is sent with the one it has (RFC 9112 6.3)`,
         async (length) => {
@@ -86,27 +87,27 @@ export function responseBodyConformance(): void {
       );
     }
 
-    // Without content there is a length only for HEAD, which the application alone can know.
+    // Without content there is a length only for HEAD, which only the application can know.
     test("nothing with a Content-Length has none, except for HEAD (RFC 9110 8.6)", async () => {
       const app = () => new Response(null, { headers: { "content-length": "7" } });
       expect(await exchange(app, CLOSE)).toContain("content-length: 0\r\n");
       expect(await exchange(app, CLOSE.replace("GET", "HEAD"))).toContain("content-length: 7\r\n");
     });
 
-    // Text is UTF-8, and its length is that of its bytes; a byte order mark belongs to it.
+    // Text is UTF-8, and its length is in bytes, including a byte order mark.
     test("text beyond ASCII has the length of its bytes", async () => {
       const text = await exchange(() => new Response("\ufeffä€\ud800"), CLOSE);
       expect(text).toContain("content-length: 11\r\n");
       expect(contentOf(text)).toBe("\xef\xbb\xbf\xc3\xa4\xe2\x82\xac\xef\xbf\xbd");
     });
 
-    // Frameworks make a response anew to change its headers.
+    // Frameworks create a new response to change headers.
     test("the body of another response is sent whole", async () => {
       const app = () => new Response(new Response("hello").body, { headers: { "x-one": "1" } });
       expect(contentOf(await exchange(app, CLOSE))).toBe("hello");
     });
 
-    // It is written in pieces, as fast as the client takes them.
+    // It is written in pieces, as fast as the client reads.
     test("a megabyte of text arrives whole", async () => {
       const content = "0123456789abcdef".repeat(65_536);
       const text = await exchange(() => new Response(content), CLOSE);
@@ -115,8 +116,9 @@ export function responseBodyConformance(): void {
   });
 
   describe("responses of several connections", () => {
-    // Short ones are put together in one buffer; what a slow client has not taken yet stays in it.
-    test("do not mix while a client is slow", async () => {
+    // Short responses are assembled in a shared buffer, which must not be reused for data that a
+    // slow client has not read.
+    test("are not mixed up while a client is slow", async () => {
       const app = (request: Request) => new Response(new URL(request.url).pathname.repeat(20));
       const slow = serve(app, { pair: { bufferSize: 20 }, collect: false });
       await slow.send("GET /slow HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -135,8 +137,8 @@ export function responseBodyConformance(): void {
   });
 
   describe("a response whose fields are not ASCII", () => {
-    // A field's characters are bytes (RFC 9110 5.5), and so many that the head fits its buffer exactly.
-    test("is sent byte for byte, however long it is", async () => {
+    // Field characters are bytes (RFC 9110 5.5); lengths around the size of the buffer.
+    test("is sent byte for byte, at any length", async () => {
       for (const length of [1, 2, 500, 1900, 2048, 5000]) {
         const value = "é" + "a".repeat(length);
         const app = () => new Response("text", { headers: { "x-one": value } });
@@ -148,16 +150,17 @@ export function responseBodyConformance(): void {
   });
 
   describe("takeWholeBody", () => {
-    // What never ends must not be waited for.
-    test("leaves streams and responses without a body alone", () => {
+    // An endless body must not be awaited.
+    test("ignores streams and responses without a body", () => {
       expect(takeWholeBody(new Response(streamOf("a")))).toBeUndefined();
       expect(takeWholeBody(new Response(new ReadableStream(), { status: 201 }))).toBeUndefined();
       expect(takeWholeBody(new Response(null))).toBeUndefined();
       expect(takeWholeBody(new Response(new ReadableStream()).clone())).toBeUndefined();
     });
 
-    // The head of a stream that has nothing yet goes out at once, on the same connection as a text.
-    test("does not make a stream wait that follows a text", async () => {
+    // The head of a streamed response is sent at once, also after a text response on the same
+    // connection.
+    test("does not delay a streamed response after a text response", async () => {
       let count = 0;
       const app = () => new Response(count++ === 0 ? "text" : new ReadableStream());
       const { send, received } = serve(app);
