@@ -35,7 +35,7 @@ function play(connection: Duplex, plan: SidePlan, peer: SidePlan): Promise<SideR
 }
 
 describe("connections forwarded to the host in random close orders", () => {
-  // The servers are the runtime's own, behind the kernel's loopback device.
+  // The servers use the runtime's sockets on the kernel's loopback device.
   test(`${CONNECTIONS} of them lose no byte and no half-close (RFC 9293 3.6)`, async () => {
     const plans = Array.from({ length: CONNECTIONS }, (_, i) => planConnection(i, dice, ENDINGS));
     const served = plans.map(() => Promise.withResolvers<SideResult>());
@@ -66,7 +66,7 @@ describe("connections forwarded to the host in random close orders", () => {
       const socket = clients.connect("10.7.0.2:80", options);
       await socket.opened;
       const client = await play(socket, plan.client, plan.upstream);
-      // What a client that resets has said may never reach its server, not even who it is.
+      // Data of a client that resets may never reach its server, including the header.
       if (plan.client.ending.startsWith("resets") && !begun.has(index)) return;
       const fault = judge(plan, client, await served[index]!.promise);
       if (fault !== undefined) faults.push(`connection ${index}: ${fault}`);

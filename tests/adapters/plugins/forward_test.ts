@@ -45,7 +45,7 @@ function connect(to: number | string): TcpSocket {
   return client.connect("10.7.0.2:8080", { allowHalfOpen: true });
 }
 
-/** Question, FIN, answer, FIN. */
+/** Request, FIN, response, FIN. */
 async function ask(client: TcpSocket, accepted: Promise<Socket>): Promise<void> {
   await client.write(bytes("question"));
   await client.closeWrite();
@@ -57,13 +57,13 @@ async function ask(client: TcpSocket, accepted: Promise<Socket>): Promise<void> 
 }
 
 describe("forward to a server of the host", () => {
-  // The client ends first and still gets its answer.
+  // The client half-closes first and still gets its answer.
   test("carries a half-close of the client (RFC 9293 3.6)", async () => {
     const { port, accepted } = await upstream();
     await ask(connect(port), accepted);
   });
 
-  // The server ends first and still hears the client.
+  // The server half-closes first and still receives data.
   test("carries a half-close of the server (RFC 9293 3.6)", async () => {
     const { port, accepted } = await upstream();
     const client = connect(port);
@@ -104,7 +104,7 @@ describe("forward to a server of the host", () => {
     expect(await reset).toBe("ECONNRESET");
   });
 
-  // Eight megabytes each way at once, more than all buffers hold.
+  // Eight megabytes in each direction concurrently, more than all buffers hold.
   test("carries bulk both ways", async () => {
     const { port, accepted } = await upstream();
     const client = connect(port);
@@ -137,7 +137,7 @@ describe("forward to a Unix socket of the host", () => {
     await ask(connect(`unix:${path}`), accepted);
   });
 
-  // A reset reaches the other side as an end at least: nothing hangs.
+  // A reset at least closes the other side: nothing hangs.
   test("ends when the client is reset", async () => {
     const path = socketPath();
     const { accepted } = await upstream({ path });
@@ -158,7 +158,7 @@ describe("forward to a Unix socket of the host", () => {
 });
 
 describe("forward to a UDP socket of the host", () => {
-  /** Sends everything back, and counts who has sent. */
+  /** An echo server that records its clients. */
   async function echo(): Promise<{ port: number; senders: Set<number> }> {
     const senders = new Set<number>();
     const socket = createSocket("udp4");
@@ -171,8 +171,8 @@ describe("forward to a UDP socket of the host", () => {
     return { port: socket.address().port, senders };
   }
 
-  // Two clients: each has a socket of its own on the host, and gets its own answers. Nothing, a
-  // little, more than fits into one packet.
+  // Two clients: each has its own socket on the host, and gets its own answers. Empty, small, and
+  // fragmented datagrams.
   test("carries each flow's datagrams both ways", async () => {
     const { port, senders } = await echo();
     const [here, there] = linkPair();
@@ -193,8 +193,8 @@ describe("forward to a UDP socket of the host", () => {
     expect(senders.size).toBe(2);
   });
 
-  // A Unix socket has no datagrams here: that is said before anything is sent.
-  test("wants a target that has UDP", () => {
+  // Unix sockets do not support datagrams here, which is reported at once.
+  test("requires a target that supports UDP", () => {
     const [link] = linkPair();
     const stack = createStack({ link, addresses: ["10.7.0.2/24"] });
     cleanups.push(() => stack.close());

@@ -18,7 +18,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** A server of the host that sends back what it got once its client has ended; its port. */
+/** Starts a server on the host that echoes once its client has half-closed; returns its port. */
 async function echoOfHost(): Promise<number> {
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     cleanups.push(() => socket.destroy());
@@ -35,13 +35,13 @@ async function echoOfHost(): Promise<number> {
   return (server.address() as { port: number }).port;
 }
 
-/** A UDP server of the host that answers each datagram; its port. */
+/** Starts a UDP server on the host that answers each datagram; returns its port. */
 async function udpEchoOfHost(): Promise<number> {
   const socket = createSocket("udp4");
   const turns = new SerialQueue();
   socket.on("message", (data: Uint8Array, { port, address }: { port: number; address: string }) => {
     const answer = `${new TextDecoder().decode(data)}!`;
-    // Deno sends two that are under way at once in either order.
+    // Deno may reorder concurrent sends.
     void turns.run(() =>
       new Promise<void>((done) => socket.send(answer, port, address, () => done()))
     );
@@ -66,7 +66,10 @@ function clientOf(options: Socks5Options): Stack {
   return client;
 }
 
-/** Asks for a target, sends 300,000 bytes and ends; resolves with the reply and what came back. */
+/**
+ * Requests a target, sends 300,000 bytes and half-closes; resolves with the reply and the data
+ * received.
+ */
 async function converse(socket: TcpSocket, request: number[]) {
   const sent = new Uint8Array(300_000).map((_, index) => index * 7);
   const written = (async () => {
@@ -88,24 +91,24 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
 const port = (number: number) => [number >> 8, number & 255];
 
 describe("socks5", () => {
-  // A name that the host resolves: everything there and back, with a half-close in between.
-  test("connects out through the host", async () => {
+  // A name resolved by the host: data in both directions, with a half-close in between.
+  test("connects through the host", async () => {
     const number = await echoOfHost();
     const name = [5, 1, 0, 3, 9, ...bytes("localhost"), ...port(number)];
     const socket = connect({ allow: ["127.0.0.1"] });
     expect(await converse(socket, name)).toEqual({ reply: 0, echoed: true });
   });
 
-  // The same target without its permission; a name that nobody has.
-  test("denies loopback, and knows that a name is unknown", async () => {
+  // The same target without permission, and an unknown name.
+  test("denies loopback, and reports an unknown name", async () => {
     const local = [5, 1, 0, 1, 127, 0, 0, 1, ...port(await echoOfHost())];
     expect(await converse(connect({}), local)).toEqual({ reply: 2, echoed: false });
     const unknown = [5, 1, 0, 3, 17, ...bytes("nowhere.invalid.x"), 0, 80];
     expect(await converse(connect({}), unknown)).toEqual({ reply: 4, echoed: false });
   });
 
-  // Nobody listens there.
-  test("says that the target refuses", async () => {
+  // The port is closed.
+  test("reports that the target refuses", async () => {
     const server = createServer();
     await new Promise<void>((done) => server.listen({ host: "127.0.0.1", port: 0 }, done));
     const free = (server.address() as { port: number }).port;
@@ -123,7 +126,8 @@ describe("socks5", () => {
     expect(await converse(connect({ via: "stack" }), closed)).toEqual({ reply: 5, echoed: false });
   });
 
-  // By address and by name, out through sockets of the host; the host's own is denied unless allowed.
+  // By address and by name, through sockets of the host; the host's own addresses are denied unless
+  // allowed.
   test("carries datagrams through the host (RFC 1928 7)", async () => {
     const number = await udpEchoOfHost();
     const open = async (options: Socks5Options) => {
@@ -132,7 +136,7 @@ describe("socks5", () => {
       return client;
     };
     const client = await open({ allow: ["127.0.0.1"], udp: { maxTargets: 2 } });
-    // As many as may wait until there is a socket for them, then a burst.
+    // As many as are queued until the socket is open, then a burst.
     for (const [from, to] of [[0, 16], [16, 200]] as const) {
       for (let i = from; i < to; i++) {
         await client.send(String(i), { hostname: "127.0.0.1", port: number });
@@ -153,7 +157,7 @@ describe("socks5", () => {
     expect(await late).toBe("nothing");
   });
 
-  // What one datagram after the other takes of the host it gives back.
+  // Sockets used for datagrams are closed again.
   test("leaves no socket of the host open", async () => {
     const open = () => readdirSync("/proc/self/fd").length;
     const number = await udpEchoOfHost();

@@ -34,7 +34,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Asks for a path as it stands: `new URL()` would mend it before the server sees it. */
+/** Requests a path unchanged; `new URL()` would normalize it. */
 async function get(
   path: string,
   headers: Record<string, string> = {},
@@ -52,7 +52,7 @@ const statusOf = async (...args: Parameters<typeof get>) => {
 };
 
 describe("staticFiles", () => {
-  // Everything that a client is told about a file.
+  // All response fields of a file.
   test("serves a file", async () => {
     const response = await get("/ten.txt");
     expect(response.status).toBe(200);
@@ -72,7 +72,7 @@ describe("staticFiles", () => {
     await cached.body?.cancel();
   });
 
-  // Kinds of names: encoded, none known, empty, large, behind a link that stays inside.
+  // Names: encoded, of unknown type, empty, large, and a link inside the folder.
   test.each([
     ["/with%20space%25.js", "js", "text/javascript; charset=utf-8"],
     ["/bare/file", "bare", "application/octet-stream"],
@@ -89,7 +89,7 @@ describe("staticFiles", () => {
     expect(await response.text()).toBe(text);
   });
 
-  // What leads out of the folder, what is hidden, what is not there.
+  // Paths out of the folder, hidden files, and missing files.
   test.each([
     "/../secret.txt",
     "/%2e%2e/secret.txt",
@@ -111,14 +111,14 @@ describe("staticFiles", () => {
     expect(await statusOf(path)).toBe(404);
   });
 
-  // Only where it is asked for; another name for the index.
-  test("shows hidden files and another index where it is told to", async () => {
+  // Only if configured; another name of the index.
+  test("serves hidden files and another index if configured", async () => {
     expect(await (await get("/.hidden", {}, { hidden: true })).text()).toBe("hidden");
     expect(await (await get("/bare/", {}, { index: "file" })).text()).toBe("bare");
   });
 
-  // Who opens a FIFO waits for somebody to write to it, for ever, and so would the request.
-  test("does not find what is no file", async () => {
+  // Opening a FIFO would block the request forever.
+  test("answers 404 for anything but regular files", async () => {
     execFileSync("mkfifo", [join(folder, "public/pipe")]);
     const late = Promise.withResolvers<string>();
     const timer = setTimeout(() => late.resolve("still waiting"), 2000);
@@ -126,7 +126,8 @@ describe("staticFiles", () => {
     clearTimeout(timer);
   });
 
-  // Relative links of the index have to lead into the folder; another host must not be reached so.
+  // Relative links of the index must lead into the folder, and the redirect must not lead to
+  // another host.
   test("redirects to a folder's own path", async () => {
     const response = await get("/sub?a=b");
     expect([response.status, response.headers.get("location")]).toEqual([308, "sub/?a=b"]);
@@ -134,7 +135,7 @@ describe("staticFiles", () => {
     expect(other.headers.get("location")).toBe("sub/");
   });
 
-  // Hono takes the mount off the path before; the client has it.
+  // Hono removes the mount point from the path, but the client needs it.
   test("redirects to a folder's own path where it is mounted", async () => {
     const app = new Hono().mount("/mnt/a", staticFiles(join(folder, "public")).fetch as never);
     const url = "http://berth.test/mnt/a/sub";
@@ -143,8 +144,8 @@ describe("staticFiles", () => {
     expect((await app.request(new URL(location, url).href, { method: "HEAD" })).status).toBe(200);
   });
 
-  // Methods: HEAD has the fields and no content, others are not there.
-  test("knows GET and HEAD (RFC 9110 15.5.6)", async () => {
+  // HEAD has the fields without content; other methods are not allowed.
+  test("supports only GET and HEAD (RFC 9110 15.5.6)", async () => {
     const head = await get("/ten.txt", { Range: "bytes=0-1" }, { method: "HEAD" });
     expect([head.status, head.headers.get("content-length")]).toEqual([200, "10"]);
     expect(await head.text()).toBe("");
@@ -152,7 +153,7 @@ describe("staticFiles", () => {
     expect([post.status, post.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
   });
 
-  // RFC 9110 14.1.2, 14.2: one range; everything else is all of it.
+  // RFC 9110 14.1.2, 14.2: a single range; anything else gets the whole file.
   test.each([
     ["bytes=0-3", 206, "0123", "bytes 0-3/10"],
     ["bytes=4-", 206, "456789", "bytes 4-9/10"],
@@ -181,7 +182,8 @@ describe("staticFiles", () => {
     if (status !== 416) expect(response.headers.get("content-length")).toBe(`${text.length}`);
   });
 
-  // A suffix of nothing is all of it, from its first byte on there is nothing (RFC 9110 14.1.2).
+  // A suffix range gets the whole empty file; a range from the first byte cannot be satisfied (RFC
+  // 9110 14.1.2).
   test("answers ranges of an empty file", async () => {
     writeFileSync(join(folder, "public", "empty.txt"), "");
     expect(await statusOf("/empty.txt", { Range: "bytes=-5" })).toBe(200);
@@ -190,7 +192,7 @@ describe("staticFiles", () => {
     expect(await statusOf("/empty.txt", {})).toBe(200);
   });
 
-  // What JavaScript takes for a date, and what names another zone, is none.
+  // Formats that only JavaScript accepts, and other time zones, are invalid.
   test.each(["2030", "2030-01-01", "Fri, 02 Jan 2030 03:04:06 +0200", "Fri, 02 Jan 2030 03:04:06"])(
     "ignores the date %s (RFC 9110 13.1.3)",
     async (date) => {
@@ -202,7 +204,7 @@ describe("staticFiles", () => {
     },
   );
 
-  // RFC 9110 13.2.2: tags come before dates; a range counts only for the file that is meant.
+  // RFC 9110 13.2.2: ETags take precedence over dates; a range applies only to the matching file.
   test("answers conditions", async () => {
     const etag = (await get("/ten.txt", {}, { method: "HEAD" })).headers.get("etag")!;
     const [earlier, later] = ["Fri, 02 Jan 2026 03:04:04 GMT", "Fri, 02 Jan 2026 03:04:06 GMT"];
@@ -232,8 +234,9 @@ describe("staticFiles", () => {
     expect(cases.map(([headers], index) => [headers, got[index]])).toEqual(cases);
   });
 
-  // A file that shrinks under the reader breaks the body: half of it must not look like the whole.
-  test("breaks the body of a file that becomes shorter", async () => {
+  // A file that shrinks while it is read makes the body fail, since a part must not look like the
+  // whole.
+  test("aborts the body of a file that shrinks", async () => {
     const path = join(folder, "public", "shrinking.bin");
     writeFileSync(path, "y".repeat(600_000));
     const reader = (await get("/shrinking.bin")).body!.getReader();
@@ -244,7 +247,7 @@ describe("staticFiles", () => {
   });
 
   // One line says what is wrong.
-  test("checks its options", () => {
+  test("validates its options", () => {
     expect(() => staticFiles(".", { maxAgeSeconds: -1 })).toThrow(
       /^staticFiles: options.maxAgeSeconds: /,
     );

@@ -18,14 +18,14 @@ import { readAll, serveBehindHost, type Server } from "./tls/support.ts";
 let made: TestCertificate | undefined;
 const certificate = () => made ??= makeCertificate(["localhost", "*.example.org"]);
 
-/** Resolves with what the client got until the end. */
+/** Resolves with all data that the client receives. */
 function received(client: TLSSocket): Promise<string> {
   let text = "";
   client.on("data", (chunk) => text += chunk);
   return once(client, "end").then(() => text);
 }
 
-/** Both engines promise the same. */
+/** Both engines have to pass the same tests. */
 function suite(engine: "openssl" | "runtime"): void {
   const needs: readonly Requirement[] = engine === "openssl"
     ? ["program:openssl", "libssl"]
@@ -34,8 +34,8 @@ function suite(engine: "openssl" | "runtime"): void {
     tls({ certificates: [certificate()], engine, ...options });
 
   describe(`tls by ${engine}`, () => {
-    // Both versions: what the client says comes back, the next plugin sees what was agreed on.
-    testRequiring(needs, "hands the plain connection to the next plugin", async () => {
+    // Both TLS versions: data is echoed, and the next plugin sees the negotiated parameters.
+    testRequiring(needs, "passes the plaintext connection to the next plugin", async () => {
       const seen: (TlsInfo | string | null | undefined)[] = [];
       const look: Handler = async (c, next) => {
         seen.push(c.get<TlsInfo>(TLS_INFO), (await c.socket.opened).alpn);
@@ -66,9 +66,8 @@ function suite(engine: "openssl" | "runtime"): void {
       }
     });
 
-    // close_notify, or nothing but the connection's end: the request that waits is aborted. Its URL says
-    // that it has come by TLS.
-    testRequiring(needs, "tells http of a client that goes", async () => {
+    // close_notify, or only a FIN: the pending request is aborted. Its URL has https.
+    testRequiring(needs, "reports a disconnecting client to http", async () => {
       const seen: string[] = [];
       const app = http({
         fetch: ({ url, signal }) =>
@@ -95,10 +94,10 @@ function suite(engine: "openssl" | "runtime"): void {
       }
     });
 
-    // Without names and protocols on the client's side.
+    // Without SNI and ALPN.
     testRequiring(
       needs,
-      "serves a client that asks for neither a name nor a protocol",
+      "serves a client without SNI and ALPN",
       async () => {
         const seen: unknown[] = [];
         const look: Handler = async (c) => {
@@ -112,7 +111,7 @@ function suite(engine: "openssl" | "runtime"): void {
       },
     );
 
-    // The client ends first and still gets what the other side has to say (RFC 8446 6.1).
+    // The client half-closes first and still receives data (RFC 8446 6.1).
     testRequiring(needs, "carries the client's half-close", async () => {
       const answer: Handler = async ({ socket }) => {
         const question = await readAll(socket);
@@ -128,8 +127,8 @@ function suite(engine: "openssl" | "runtime"): void {
       }
     });
 
-    // Nothing comes from the client any more: whoever waits for it need not wait for close_notify.
-    testRequiring(needs, "ends a read that waits at close() at once", async () => {
+    // A pending read need not wait for close_notify after close().
+    testRequiring(needs, "ends a pending read at close()", async () => {
       const order: string[] = [];
       const closes: Handler = async ({ socket }) => {
         const waiting = socket.read(new Uint8Array(1));
@@ -145,7 +144,7 @@ function suite(engine: "openssl" | "runtime"): void {
       expect(order).toEqual(["read null", "client's end"]);
     });
 
-    // The server ends first and still gets what the client has to say.
+    // The server half-closes first and still receives data.
     testRequiring(needs, "carries the server's half-close", async () => {
       const heard = Promise.withResolvers<string>();
       const endsFirst: Handler = async ({ socket }) => {
@@ -161,8 +160,8 @@ function suite(engine: "openssl" | "runtime"): void {
       expect(await heard.promise).toBe("one, two");
     });
 
-    // FIN without close_notify: nobody knows whether all of it came (RFC 8446 6.1).
-    testRequiring(needs, "breaks a connection that ends without close_notify", async () => {
+    // FIN without close_notify: the data may be truncated (RFC 8446 6.1).
+    testRequiring(needs, "fails a connection that ends without close_notify", async () => {
       for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
         for (const reading of ["before", "after"] as const) {
           const result = Promise.withResolvers<string>();
@@ -185,9 +184,8 @@ function suite(engine: "openssl" | "runtime"): void {
       }
     });
 
-    // The peer's doing, which no log calls a failure of the handler: the connection's line says why it
-    // has ended.
-    testRequiring(needs, "logs a client that ends without close_notify as its doing", async () => {
+    // This is a fault of the peer, not of the handler; the connection's log line has the reason.
+    testRequiring(needs, "logs a missing close_notify as a fault of the client", async () => {
       const logged: [string, unknown][] = [];
       const note = (level: string) => (message: string, fields?: Record<string, unknown>) => {
         logged.push([`${level} ${message}`, fields?.["end"]]);
@@ -206,8 +204,8 @@ function suite(engine: "openssl" | "runtime"): void {
       expect(server.lines).toEqual([]);
     });
 
-    // It may still want what was written, and takes its time to read.
-    testRequiring(needs, "answers a client that ends without close_notify", async () => {
+    // The client may still read the written data, slowly.
+    testRequiring(needs, "delivers data to a client that ends without close_notify", async () => {
       const answered = Promise.withResolvers<void>();
       const answer: Handler = async ({ socket }) => {
         await socket.read(new Uint8Array(100));
@@ -221,12 +219,12 @@ function suite(engine: "openssl" | "runtime"): void {
       client.write("question");
       await answered.promise;
       await server.beneath.closeWrite();
-      // Longer than the engine is given to find close_notify.
+      // Longer than the engine waits for close_notify.
       setTimeout(() => released.resolve(), 700);
       expect((await readAll(client)).length).toBe(100_000);
     });
 
-    // The reset of the connection beneath is that of the one on top.
+    // A reset of the TCP connection resets the TLS socket.
     testRequiring(needs, "carries a reset", async () => {
       const result = Promise.withResolvers<string>();
       const read: Handler = async ({ socket }) => {
@@ -240,7 +238,7 @@ function suite(engine: "openssl" | "runtime"): void {
       expect(await result.promise).toBe("CONNECTION_RESET");
     });
 
-    // What the plugin aborts, the client sees as broken, not as ended.
+    // The client sees an abort as a reset, not as an end.
     testRequiring(needs, "lets the plugin abort", async () => {
       const abort: Handler = async ({ socket }) => {
         await socket.write(bytes("half of i"));
@@ -251,7 +249,7 @@ function suite(engine: "openssl" | "runtime"): void {
       expect(await codeOf(server.beneath.closed)).toBe("CONNECTION_RESET");
     });
 
-    // A client that does not read stops the plugin that writes; then everything comes.
+    // A client that does not read blocks the plugin's writes; later all data arrives.
     testRequiring(needs, "carries backpressure to the plugin that writes", async () => {
       const total = 24 * 1024 * 1024;
       let written = 0;
@@ -276,7 +274,7 @@ function suite(engine: "openssl" | "runtime"): void {
       expect(size).toBe(total);
     });
 
-    // A plugin that does not read stops the client that writes; then everything comes.
+    // A plugin that does not read blocks the client's writes; later all data arrives.
     testRequiring(needs, "carries backpressure to the client that writes", async () => {
       const total = 24 * 1024 * 1024;
       const start = Promise.withResolvers<void>();
@@ -297,9 +295,9 @@ function suite(engine: "openssl" | "runtime"): void {
       expect(await size.promise).toBe(total);
     });
 
-    // What is no TLS, a version that is too old, no protocol in common: each ends with a line of the log,
-    // and the plugin behind does not run.
-    testRequiring(needs, "logs a handshake that fails and goes no further", async () => {
+    // Data that is not TLS, an old version, and no common protocol: each is logged with one line,
+    // and the next plugin does not run.
+    testRequiring(needs, "logs a failed handshake and ends the connection", async () => {
       let served = 0;
       const count: Handler = () => void served++;
       await using server = await serveBehindHost(
@@ -327,14 +325,14 @@ function suite(engine: "openssl" | "runtime"): void {
       for (const line of server.lines) expect(line).toMatch(/^info tls: handshake failed .+/);
     });
 
-    // The alert of a version that is too old arrives: the client knows why.
-    testRequiring(needs, "tells the client why its handshake failed", async () => {
+    // The client receives the alert for an old version.
+    testRequiring(needs, "sends the alert of a failed handshake to the client", async () => {
       await using server = await serveBehindHost(secure({ minVersion: "TLSv1.3" }), echo());
       const reason = server.connect({ maxVersion: "TLSv1.2" }).then(() => "none", String);
       expect(await reason).toMatch(/protocol.?version/i);
     });
 
-    // Each name gets its certificate, what nobody is named gets the first.
+    // Each name gets its certificate, other names the first one.
     testRequiring(needs, "chooses the certificate by name (RFC 6066 3)", async () => {
       const other = makeCertificate(["other.test"]);
       await using server = await serveBehindHost(
@@ -356,8 +354,8 @@ function suite(engine: "openssl" | "runtime"): void {
       }
     });
 
-    // A valid certificate, none, and one that somebody else has signed.
-    testRequiring(needs, "asks clients for a certificate", async () => {
+    // A valid certificate, none, and one from another CA.
+    testRequiring(needs, "requests client certificates", async () => {
       const authority = makeCertificate(["authority"]);
       const valid = makeCertificate(["client.test"], authority);
       const foreign = makeCertificate(["client.test"]);
@@ -407,8 +405,8 @@ function suite(engine: "openssl" | "runtime"): void {
       );
     });
 
-    // Certificate and key in either order, with something else between them, as text and as a file.
-    testRequiring(needs, "takes one file for both", async () => {
+    // Certificate and key in either order, with other data in between, as text and as a file.
+    testRequiring(needs, "accepts one file for both", async () => {
       using folder = new TemporaryFolder();
       const { cert, key } = certificate();
       const parameters =
@@ -426,7 +424,7 @@ function suite(engine: "openssl" | "runtime"): void {
       }
     });
 
-    // A handshake of every third of them fails: whatever they have opened is closed again.
+    // Every third handshake fails: all descriptors are closed again.
     testRequiring(needs, "leaves no file descriptor behind", async () => {
       const open = () => readdirSync("/proc/self/fd").length;
       await using server = await serveBehindHost(secure({ minVersion: "TLSv1.3" }), echo());
@@ -447,8 +445,8 @@ function suite(engine: "openssl" | "runtime"): void {
       while (open() > before) await turn();
     }, 20_000);
 
-    // Fifty clients at once: no folder is left where they were made.
-    testRequiring(needs, "leaves nothing behind", async () => {
+    // Fifty clients at once: no temporary folder is left.
+    testRequiring(needs, "leaves no temporary files behind", async () => {
       using folder = new TemporaryFolder();
       await withTemporary(folder.path, async () => {
         await using server = await serveBehindHost(secure(), echo());
@@ -471,12 +469,12 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** Resolves when the connection is over, well or not. */
+/** Resolves when the connection has ended, with or without an error. */
 function closed(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once("close", () => resolve()));
 }
 
-/** Resolves with what `look` says when that has not changed for a while. */
+/** Resolves with the value of `look` once it has been stable for a while. */
 async function untilStill(look: () => number): Promise<number> {
   for (let seen = -1;;) {
     if (seen === look()) return seen;

@@ -3,7 +3,7 @@ import process from "node:process";
 import { runtimeName } from "../../../adapters/runtime/runtime.ts";
 
 describe("runtimeName", () => {
-  // Each runtime also says its name among its versions.
+  // Each runtime has its name among its versions.
   test("names the runtime", () => {
     expect(process.versions[runtimeName()]).toBeDefined();
   });

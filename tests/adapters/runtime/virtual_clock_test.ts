@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 
 describe("advance", () => {
-  // Scheduled in any order, run by time, and first come first served at the same time.
+  // Timers run by time, and at the same time in the order of scheduling.
   test("runs timers in order", async () => {
     clock.schedule(20, note("c"));
     clock.schedule(10, note("a"));
@@ -25,15 +25,15 @@ describe("advance", () => {
     expect(clock.pending).toBe(1);
   });
 
-  // A timer that is late runs now; time never goes back.
-  test("runs what is scheduled for the past at the present", async () => {
+  // A late timer runs now; the time never goes back.
+  test("runs a timer scheduled for the past at the current time", async () => {
     clock = new VirtualClock(100);
     clock.schedule(50, note("late"));
     await clock.advance(0);
     expect(trace).toEqual(["100 late"]);
   });
 
-  // A retransmission timer sets itself again.
+  // A retransmission timer reschedules itself.
   test("runs timers that timers schedule", async () => {
     const tick = () => {
       note("tick")();
@@ -45,7 +45,7 @@ describe("advance", () => {
     expect(clock.now()).toBe(35);
   });
 
-  // Streams pass a chunk on through many promises; all of them are done before the next timer.
+  // Streams pass chunks through many promises, all of which settle before the next timer.
   test("lets everything settle between two timers", async () => {
     const { readable, writable } = new TransformStream<string, string>();
     const writer = writable.getWriter();
@@ -60,16 +60,16 @@ describe("advance", () => {
     expect(trace).toEqual(["10 read first", "11 read second"]);
   });
 
-  // Whoever awaits advance() hears of it.
-  test("throws what a timer throws", async () => {
+  // advance() rejects with the error.
+  test("propagates errors of timers", async () => {
     clock.schedule(10, () => {
       throw new Error("from the timer");
     });
     await expect(clock.advance(20)).rejects.toThrow("from the timer");
   });
 
-  // A timer that sets itself again for the same instant would go on for ever.
-  test("stops at an instant that does not end", async () => {
+  // A timer that reschedules itself for the same time would loop forever.
+  test("fails if the time does not advance", async () => {
     const again = () => void clock.schedule(clock.now(), again);
     again();
     await expect(clock.advance(1)).rejects.toThrow("timers keep firing at 0 ms");
@@ -77,7 +77,7 @@ describe("advance", () => {
 });
 
 describe("schedule", () => {
-  // Of two at the same time only the one that was meant is cancelled, and once is enough.
+  // Of two timers at the same time only one is cancelled; cancelling twice has no effect.
   test("returns a function that cancels", async () => {
     clock.schedule(10, note("kept"));
     const cancel = clock.schedule(10, note("cancelled"));
@@ -91,7 +91,7 @@ describe("schedule", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // The code under test holds nothing but the interface.
+  // Code under test uses only the interface.
   test("serves sleepUntil", async () => {
     const sleeping = sleepUntil(clock, 1000).then(note("awake"));
     await clock.advance(999);
@@ -104,22 +104,22 @@ describe("schedule", () => {
 
 describe("runUntil", () => {
   // A day passes at once.
-  test("goes from timer to timer until a promise settles", async () => {
+  test("advances from timer to timer until a promise settles", async () => {
     const day = 24 * 3_600_000;
     const sleeping = sleepUntil(clock, day).then(() => "done");
     expect(await clock.runUntil(sleeping, { limitMs: day })).toBe("done");
     expect(clock.now()).toBe(day);
   });
 
-  // The condition is looked at after each timer.
-  test("goes on until a condition holds", async () => {
+  // The condition is checked after each timer.
+  test("advances until a condition holds", async () => {
     for (const at of [10, 20, 30]) clock.schedule(at, note("tick"));
     await clock.runUntil(() => trace.length === 2);
     expect(clock.now()).toBe(20);
     expect(clock.pending).toBe(1);
   });
 
-  // What the promise rejects with is what the test sees.
+  // The test gets the rejection of the promise.
   test("rejects as the promise does", async () => {
     const failing = sleepUntil(clock, 10).then(() => {
       throw new Error("failed");
@@ -127,14 +127,14 @@ describe("runUntil", () => {
     await expect(clock.runUntil(failing)).rejects.toThrow("failed");
   });
 
-  // Work in another thread is no timer's, and gets real time.
-  test("waits for work that no timer drives", async () => {
+  // Work in another thread gets real time.
+  test("waits for work without a timer", async () => {
     const digest = crypto.subtle.digest("SHA-256", new Uint8Array(1_000_000));
     expect((await clock.runUntil(digest)).byteLength).toBe(32);
     expect(clock.now()).toBe(0);
   });
 
-  // A timer that is too late is not run.
+  // Timers after the limit do not run.
   test("gives up after the limit", async () => {
     clock.schedule(101, note("too late"));
     await expect(clock.runUntil(() => false, { limitMs: 100 })).rejects.toThrow("within 100 ms");

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { acceptedCodings } from "../../../../adapters/plugins/static_files/content_coding.ts";
 
 describe("acceptedCodings", () => {
-  // RFC 9110 12.5.3: a weight of zero refuses, a star stands for what is not named.
+  // RFC 9110 12.5.3: a weight of zero excludes a coding, a star stands for all others.
   test.each([
     [null, []],
     ["", []],

@@ -6,8 +6,8 @@ import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 const LONG_AGO = 0;
 
 describe("FileCache", () => {
-  // Three values of 40 bytes in 100: the one that was not used for longest goes.
-  test("keeps no more bytes than it may", () => {
+  // Three values of 40 bytes in 100: the least recently used one is evicted.
+  test("limits its size", () => {
     using folder = new TemporaryFolder();
     const versions = [new FileVersion(folder.write("file", "x"))];
     const cache = new FileCache<string>(100);
@@ -22,8 +22,9 @@ describe("FileCache", () => {
     expect(cache.bytes).toBe(80);
   });
 
-  // A file that was changed within the last tick of the kernel's clock may change again without a sign.
-  test("keeps no file that has just changed", () => {
+  // A file changed within the last tick of the kernel's clock may change again with the same
+  // timestamp.
+  test("does not cache a file that has just changed", () => {
     using folder = new TemporaryFolder();
     const versions = [new FileVersion(folder.write("file", "x"))];
     const cache = new FileCache<string>(100);
@@ -31,8 +32,8 @@ describe("FileCache", () => {
     expect(cache.find("a")).toBeUndefined();
   });
 
-  // The same name for another file, another size, a file that comes into being: all are seen.
-  test("forgets what its files no longer are", () => {
+  // A replaced file, another size, and a new file are detected.
+  test("invalidates changed files", () => {
     using folder = new TemporaryFolder();
     const cache = new FileCache<string>(100);
     const path = folder.write("file", "x");

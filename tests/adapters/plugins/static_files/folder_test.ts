@@ -17,15 +17,15 @@ function served(folder: TemporaryFolder, options: StaticFilesOptions = {}) {
   };
 }
 
-/** Waits until the kernel's clock for files has left the tick in which they were written. */
+/** Waits until the tick of the kernel's file clock in which they were written is over. */
 async function settled(): Promise<void> {
   const from = Date.now();
   await until(() => Date.now() - from > 110);
 }
 
 describe("staticFiles with files that change", () => {
-  // Each way in which a file is changed: in place, by another file of the same size and date, by a link
-  // out of the folder, away and back again.
+  // A file is changed in place, replaced by another of the same size and date, replaced by a link
+  // out of the folder, removed and restored.
   test("sees each change at the next request", async () => {
     using folder = new TemporaryFolder();
     mkdirSync(`${folder.path}/public`);
@@ -60,7 +60,7 @@ describe("staticFiles with files that change", () => {
     expect((await get("/a.txt")).text).toBe("back");
   });
 
-  // A cached file answers ranges and conditions as an open one does.
+  // A cached file supports ranges and conditions like an open one.
   test("answers ranges and conditions from memory", async () => {
     using folder = new TemporaryFolder();
     folder.write("a.txt", "0123456789");
@@ -81,9 +81,9 @@ describe("staticFiles with files that change", () => {
 });
 
 describe("staticFiles with precompressed files", () => {
-  // The neighbours of a page, those that the client accepts, in the server's order; each has a tag of
-  // its own, and caches are told what the choice depends on (RFC 9110 12.5.5).
-  test("sends the neighbour that the client accepts", async () => {
+  // The precompressed variants that the client accepts, in the server's order; each has its own
+  // ETag, and Vary names the header (RFC 9110 12.5.5).
+  test("sends the variant that the client accepts", async () => {
     using folder = new TemporaryFolder();
     folder.write("a.html", "plain");
     folder.write("a.html.gz", "as gzip");
@@ -110,14 +110,14 @@ describe("staticFiles with precompressed files", () => {
       }
     }
     expect(tags.size).toBe(3);
-    // One that comes later is found, one that goes is not missed.
+    // A new variant is found, and a removed one is not used.
     folder.write("a.html.zst", "as zstd");
     expect((await get("/a.html", { "Accept-Encoding": "zstd" })).text).toBe("as zstd");
     rmSync(`${folder.path}/a.html.br`);
     expect((await get("/a.html", { "Accept-Encoding": "gzip, br" })).text).toBe("as gzip");
   });
 
-  // Without the option nobody gets them.
+  // Variants are sent only with the option.
   test("sends the file itself by default", async () => {
     using folder = new TemporaryFolder();
     folder.write("a.html", "plain");

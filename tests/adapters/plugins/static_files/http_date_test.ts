@@ -4,7 +4,7 @@ import { parseHttpDate } from "../../../../adapters/plugins/static_files/http_da
 const NOW = Date.UTC(2026, 10, 30);
 
 describe("parseHttpDate", () => {
-  // The examples of the RFC: one moment in three forms.
+  // The examples of the RFC: one time in three formats.
   test.each([
     "Sun, 06 Nov 1994 08:49:37 GMT",
     "Sunday, 06-Nov-94 08:49:37 GMT",
@@ -13,18 +13,18 @@ describe("parseHttpDate", () => {
     expect(parseHttpDate(text, NOW)).toBe(784_111_777);
   });
 
-  // asctime has no zone: it is GMT wherever the server stands.
+  // asctime has no time zone and means GMT, regardless of the server's zone.
   test("reads asctime as GMT (RFC 9110 5.6.7)", () => {
     expect(parseHttpDate("Sat Feb 29 23:59:60 2020", NOW)).toBe(Date.UTC(2020, 2, 1) / 1000);
   });
 
-  // Two digits that would be more than 50 years ahead are of the century before.
-  test("takes two digits for the nearest year (RFC 9110 5.6.7)", () => {
+  // Two-digit years more than 50 years in the future belong to the previous century.
+  test("interprets two-digit years (RFC 9110 5.6.7)", () => {
     expect(parseHttpDate("Friday, 01-Jan-76 00:00:00 GMT", NOW)).toBe(Date.UTC(2076, 0, 1) / 1000);
     expect(parseHttpDate("Friday, 01-Jan-77 00:00:00 GMT", NOW)).toBe(Date.UTC(1977, 0, 1) / 1000);
   });
 
-  // Whatever else Date.parse may make of it.
+  // Formats that Date.parse may accept.
   test.each([
     "",
     "2030",

@@ -4,7 +4,7 @@ import { makeCertificate } from "../../../support/certificates.ts";
 import { testRequiring } from "../../../support/requirements.ts";
 
 describe("CertificateStore", () => {
-  // Whatever a client writes into its ClientHello: the first certificate is for what fits none.
+  // Any name in the ClientHello: the first certificate is the default.
   testRequiring(["program:openssl"], "finds one for any name (RFC 6066 3)", () => {
     const names = ["one.test", "*.two.test", "three.test"] as const;
     const store = new CertificateStore(

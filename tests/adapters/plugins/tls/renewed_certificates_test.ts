@@ -15,13 +15,13 @@ import { serveBehindHost } from "./support.ts";
 const needs = ["program:openssl"] as const;
 const commonName = (client: TLSSocket) => client.getPeerCertificate().subject.CN;
 
-/** Two files with a certificate and its key. */
+/** Creates files with a certificate and its key. */
 function certificateFiles(folder: TemporaryFolder, name: string) {
   const { cert, key } = makeCertificate([name]);
   return { cert: folder.write("cert.pem", cert), key: folder.write("key.pem", key) };
 }
 
-/** A logger that keeps its lines. */
+/** A logger that collects its lines. */
 function recorded() {
   const lines: string[] = [];
   const at = (level: string) => (message: string, fields?: Readonly<Record<string, unknown>>) =>
@@ -33,8 +33,8 @@ function recorded() {
 }
 
 describe("tls with renewed certificates", () => {
-  // Who is connected goes on, who comes later sees the new certificate.
-  testRequiring(needs, "reads files again that have changed", async () => {
+  // Existing connections continue; later ones get the new certificate.
+  testRequiring(needs, "reloads changed files", async () => {
     using folder = new TemporaryFolder();
     const secure = tls({ certificates: [certificateFiles(folder, "old.test")] });
     let later = 0;
@@ -61,8 +61,9 @@ describe("tls with renewed certificates", () => {
 });
 
 describe("RenewedCertificates", () => {
-  // A certificate that waits for its key, one that is none, and none at all: one line for each change.
-  testRequiring(needs, "keeps the old ones while the new ones cannot be used", () => {
+  // A certificate whose key has not been replaced yet, an invalid one, and a missing one: one line
+  // per change.
+  testRequiring(needs, "keeps the old certificates while the new ones are unusable", () => {
     using folder = new TemporaryFolder();
     const files = certificateFiles(folder, "old.test");
     const { lines, log } = recorded();
@@ -96,8 +97,8 @@ describe("RenewedCertificates", () => {
     expect(lines.slice(3)).toEqual(["info tls: new certificates are in use"]);
   });
 
-  // The certificate of a client's authority is renewed as well; texts never change.
-  testRequiring(needs, "reads the file of the clients' CA again", () => {
+  // The client CA is reloaded too; certificates given as text never change.
+  testRequiring(needs, "reloads the file of the client CA", () => {
     using folder = new TemporaryFolder();
     const { lines, log } = recorded();
     const ca = folder.write("ca.pem", makeCertificate(["one.test"]).cert);

@@ -1,5 +1,5 @@
 /**
- * A TLS client of the runtime's in front of a port of a stack.
+ * TLS clients of the runtime for a port of a stack.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import type { Logger } from "../../../../core/api/environment.ts";
 import { createStack } from "../../../../core/api/stack.ts";
 import type { Handler, Plugin, TcpSocket } from "../../../../core/api/types.ts";
 
-/** Where the clients of a test go. */
+/** The server under test. */
 export interface Server extends AsyncDisposable {
-  /** A TLS client, connected; rejects when the handshake fails. */
+  /** Connects a TLS client; rejects if the handshake fails. */
   connect(options?: ConnectionOptions): Promise<TLSSocket>;
-  /** The stack's side of the client that connected last: what is done to it is done beneath TLS. */
+  /** The TCP socket below TLS of the last client. */
   readonly beneath: TcpSocket;
-  /** Nothing more goes to the client until the promise is resolved. */
+  /** Holds data to the client until the promise resolves. */
   hold(until: Promise<void>): void;
   /** The port of the host, for other programs. */
   readonly port: number;
@@ -26,9 +26,9 @@ export interface Server extends AsyncDisposable {
   connectPlain(): Promise<Socket>;
   /** Lines that were logged, as `level message reason`. */
   readonly lines: string[];
-  /** How many handshakes had failed, as each line about one said. */
+  /** Numbers of failed handshakes, from the log lines. */
   readonly failures: unknown[];
-  /** Connections of clients to this host that are open. */
+  /** Number of open connections of clients. */
   readonly open: number;
 }
 
@@ -97,7 +97,7 @@ export async function serveBehindHost(
   };
 }
 
-/** Unlike `relay`, it leaves `beneath` to the test when the client ends. */
+/** Unlike `relay`, it leaves `beneath` open for the test when the client closes. */
 function join(
   outer: HostConnection,
   beneath: TcpSocket,
@@ -126,7 +126,7 @@ function loggerInto(lines: string[], failures: unknown[]): Logger {
   return { debug() {}, info: at("info"), warn: at("warn"), error: at("error") };
 }
 
-/** Everything until the end. */
+/** Reads everything up to the end. */
 export async function readAll(socket: AsyncIterable<Uint8Array>): Promise<string> {
   let text = "";
   for await (const chunk of socket) text += new TextDecoder().decode(chunk);

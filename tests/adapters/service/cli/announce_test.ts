@@ -11,8 +11,8 @@ const publication = (port: number, to: number): Publication => ({
   finish: () => Promise.resolve(),
 });
 
-// The demo found 8080 taken: what is printed is where it really is.
-test("announce names the ports that were taken", () => {
+// Port 8080 was in use: the actual port is printed.
+test("announce prints the ports that were bound", () => {
   const published = [publication(8081, 80), publication(8007, 7)];
   expect(announce(mergeSettings({}, {}), { place: "a memory link", published }).split("\n"))
     .toEqual([
@@ -23,8 +23,8 @@ test("announce names the ports that were taken", () => {
     ]);
 });
 
-// What has many ports or addresses is named as it was said; each port is its own plugin's.
-test("announce names ranges and networks", () => {
+// Ranges and networks are printed as configured, with their plugins.
+test("announce prints ranges and networks", () => {
   const place = "device berth0";
   const listen = ["*=echo", "10.90.7.0/24:80=http:./app.ts", "81=echo", "udp/7=echo"];
   const settings = mergeSettings({
@@ -46,7 +46,7 @@ test("announce names ranges and networks", () => {
 });
 
 // On a device the ports are the stack's own.
-test("announce names the stack's ports where nothing is published", () => {
+test("announce prints the stack's ports if nothing is published", () => {
   const settings = mergeSettings({ tun: "berth%d", addresses: ["fd07::2/64"] }, {});
   expect(announce(settings, { place: "device berth0", published: [] }).split("\n")).toEqual([
     "berth answers fd07::2 on device berth0",
@@ -56,8 +56,8 @@ test("announce names the stack's ports where nothing is published", () => {
   ]);
 });
 
-// What is clicked on is what is spoken there.
-test("announce names the scheme", () => {
+// The scheme of the URL matches the protocol of the port.
+test("announce prints the scheme", () => {
   const listen = [
     "443=tls:cert.pem,key.pem+http:./app.ts",
     "8443=log+tls:cert.pem,key.pem+files:./www",

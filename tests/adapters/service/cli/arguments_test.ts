@@ -43,8 +43,8 @@ describe("parseArguments", () => {
     });
   });
 
-  // In whatever way a place is written, it is kept in its shortest form.
-  test("reads where plugins listen", () => {
+  // Listen addresses are kept in their shortest form.
+  test("reads listen addresses", () => {
     const places = ["*", "tcp/8000-8999", "10.90.7.0/24:1-65535", "[FD00::/64]:80", "udp/53"];
     const { listen, addresses } = parseArguments([
       ...["--address", "10.90.0.0/16", "--address", "fd00::/64"],
@@ -56,8 +56,8 @@ describe("parseArguments", () => {
     expect(listen![1]!.source).toBe("--listen 8000-8999");
   });
 
-  // What stands before the last + is middleware.
-  test("reads middleware in front of a plugin", () => {
+  // Everything before the last + is middleware.
+  test("reads middleware before a plugin", () => {
     const said = { folder: process.cwd(), source: "--listen 80" };
     const listen =
       parseArguments(["--listen", "80=log+timeout:5000+http:./app.ts"]).settings.listen;
@@ -72,8 +72,8 @@ describe("parseArguments", () => {
     );
   });
 
-  // Nothing is said: nothing is set, so that the file and the defaults can.
-  test("sets nothing that was not said", () => {
+  // Without flags nothing is set, so that the file and the defaults apply.
+  test("sets only what flags give", () => {
     const { settings, help, config } = parseArguments([]);
     expect(settings).toEqual({});
     expect([help, config]).toEqual([false, undefined]);
@@ -89,7 +89,7 @@ describe("parseArguments", () => {
     expect(parseArguments(["--check-config"]).checkConfig).toBe(true);
   });
 
-  // Each message names the flag and shows what would do.
+  // Each message names the flag and shows a valid value.
   test.each([
     [["--foo"], "Unknown option '--foo'; --help lists the flags"],
     [["--lisen", "7=echo"], "Unknown option '--lisen'; did you mean --listen? --help lists"],

@@ -43,7 +43,7 @@ class Run {
     });
   }
 
-  /** Resolves with the match as soon as what was printed has one. */
+  /** Resolves with the first match in the output. */
   async printed(pattern: RegExp, where: "out" | "log" = "out"): Promise<RegExpExecArray> {
     for (;;) {
       const match = pattern.exec(this[where]);
@@ -59,12 +59,14 @@ class Run {
     return { hostname: "127.0.0.1", port: Number(port) };
   }
 
-  /** Not by `ChildProcess.kill()`: on Deno that works once and overrides the exit code. */
+  /**
+   * Does not use `ChildProcess.kill()`, which on Deno works only once and overrides the exit code.
+   */
   kill(signal: NodeJS.Signals): void {
     process.kill(this.#child.pid!, signal);
   }
 
-  /** Closes the pipes that it writes to. */
+  /** Closes its output pipes. */
   stopReading(): void {
     this.#child.stdout!.destroy();
     this.#child.stderr!.destroy();
@@ -168,10 +170,10 @@ describe("the command", () => {
     expect(run.out).toBe("");
   });
 
-  // Whoever may not configure networks is told what would help.
+  // Without the privilege to configure networks, the message says what helps.
   testRequiring(
     ["program:setpriv"],
-    "ends with a message where a privilege is missing",
+    "ends with a message if a privilege is missing",
     async () => {
       const run = startUnprivileged("--tun", "berth0", "--address", "10.7.0.2/24");
       expect(await run.exit).toBe(1);
@@ -180,8 +182,8 @@ describe("the command", () => {
     },
   );
 
-  // Two faults of one file are two lines.
-  test("names every fault of a configuration", async () => {
+  // Two errors in a file are two lines.
+  test("reports every error of a configuration", async () => {
     const path = configFile({ mtu: 1, listen: { "7": 7 } });
     const run = start("--config", path);
     expect(await run.exit).toBe(2);
@@ -192,8 +194,8 @@ describe("the command", () => {
 });
 
 describe("check", () => {
-  // Everything is looked at, nothing is opened: neither the port nor the recording is there.
-  test("finds nothing wrong with a configuration that can be started", async () => {
+  // Everything is checked, and nothing is opened: neither the port nor the capture file.
+  test("accepts a valid configuration", async () => {
     const path = configFile({
       capture: "out.pcapng",
       listen: { "7": ["log", "echo"], "udp/7": "echo", "9": `${root}/${fixtures}/handler.ts` },
@@ -253,7 +255,7 @@ describe("the service", () => {
     expect(await run.exit).toBe(0);
   });
 
-  // One line: who, how much, how long, how it ended.
+  // One line: peer, bytes, duration, and how it ended.
   test("logs one line for a connection", async () => {
     const run = start(...echoService);
     const client = await connected(await run.published());
@@ -296,14 +298,14 @@ describe("the service", () => {
     );
   });
 
-  // Nobody listens on port 8 of the stack.
+  // Port 8 of the stack is closed.
   test("resets a published connection that the stack refuses", async () => {
     const run = start("--listen", "7=echo", "--publish", "0=10.7.0.2:8");
     const client = await connected(await run.published());
     expect(await codeOf(hear(client))).toBe("CONNECTION_RESET");
   });
 
-  // It aborts its own connection, is logged with its port, and hurts no other.
+  // Its connection is aborted and logged with the port; others are not affected.
   test("survives a plugin that throws", async () => {
     const flags = ["--listen", `9000=${fixtures}/handler.ts`, "--publish", "0=10.7.0.2:9000"];
     const run = start(...flags);
@@ -316,8 +318,8 @@ describe("the service", () => {
     expect(await say(other, "hello")).toBe("fine");
   });
 
-  // A rejection that nobody handles, an error in a callback of the plugin's own: logged, no more.
-  test("survives what a plugin leaves uncaught", async () => {
+  // An unhandled rejection, and an error in a callback of the plugin: only logged.
+  test("survives uncaught errors of a plugin", async () => {
     const flags = ["--listen", `9000=${fixtures}/handler.ts`, "--publish", "0=10.7.0.2:9000"];
     const run = start(...flags);
     const client = await connected(await run.published());
@@ -328,7 +330,7 @@ describe("the service", () => {
     expect(await say(client, "hello")).toBe("fine");
   });
 
-  // Nobody new, but who is connected finishes; the log says what came.
+  // No new connections, and existing ones finish; the log has the signal.
   test.each(["SIGTERM", "SIGHUP", "SIGQUIT"] as const)(
     "lets running connections finish after %s",
     async (signal) => {
@@ -346,9 +348,9 @@ describe("the service", () => {
     },
   );
 
-  // A runtime would end at them or leave a debugger's port open: one is answered in the log, the
-  // connection goes on, and SIGUSR2 still writes the counters.
-  test("takes signals that mean nothing to it", async () => {
+  // By default a runtime would end or open a debugger port: SIGUSR1 is logged, the connection
+  // continues, and SIGUSR2 still logs the counters.
+  test("ignores signals without a meaning", async () => {
     const run = start(...echoService);
     const client = await connected(await run.published());
     run.kill("SIGPIPE");
@@ -364,8 +366,8 @@ describe("the service", () => {
     expect(await run.exit).toBe(0);
   });
 
-  // Whoever reads the log may go: writing fails from then on, and nothing else does.
-  test("serves on, and ends in order, when nobody reads its log", async () => {
+  // The reader of the log may exit: only writing the log fails.
+  test("continues, and ends gracefully, if its log is not read", async () => {
     const run = start(...echoService);
     const address = await run.published();
     run.stopReading();
@@ -380,7 +382,7 @@ describe("the service", () => {
   });
 
   // As nohup(1) starts it: the terminal may close.
-  test("does not take a SIGHUP that it was started to ignore", async () => {
+  test("keeps ignoring SIGHUP if started so", async () => {
     const ignoring = ["-c", 'trap "" HUP; exec "$@"', "sh"];
     const run = new Run("sh", [...ignoring, process.execPath, ...RUN, ...echoService]);
     const client = await connected(await run.published());
@@ -392,7 +394,7 @@ describe("the service", () => {
     expect(await run.exit).toBe(0);
   });
 
-  // Who does not finish within the grace time is reset.
+  // Connections that do not finish within the grace time are reset.
   test("resets connections that outlast the grace time", async () => {
     const run = start("--config", configFile({ graceMs: 1 }), ...echoService);
     const client = await connected(await run.published());

@@ -8,7 +8,7 @@ function record(level: LogLevel) {
 }
 
 describe("createLogger", () => {
-  // Time, level, message, fields: one line, as grep wants it.
+  // Time, level, message and fields on one line.
   test("writes a line", () => {
     const { lines, log } = record("info");
     log.info("connection", { port: 80, remote: "[fd07::1]:5", end: undefined, ok: true });
@@ -17,8 +17,8 @@ describe("createLogger", () => {
     ]);
   });
 
-  // What a peer or an exception brings cannot fake a line or a field.
-  test("quotes what could be taken for something else", () => {
+  // Data from a peer or an exception cannot forge a line or a field.
+  test("quotes ambiguous values", () => {
     const { lines, log } = record("debug");
     log.error("a\nb", { reason: new Error('no "x"\n= 1'), empty: "" });
     expect(lines).toEqual([
@@ -26,7 +26,7 @@ describe("createLogger", () => {
     ]);
   });
 
-  // Each level writes itself and what is worse.
+  // Each level includes the more severe ones.
   test.each([
     ["debug", 4],
     ["info", 3],

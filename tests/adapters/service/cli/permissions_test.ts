@@ -23,7 +23,7 @@ function allowing(...granted: string[]): Permissions {
 }
 
 describe("permissionsFor", () => {
-  // No more than is used.
+  // Only the permissions that are used.
   test.each([
     [["--listen", "7=echo"], "net"],
     [["--tun", "t0", "--address", "10.7.0.2/24", "--listen", "7=echo"], "ffi"],
@@ -40,7 +40,7 @@ describe("permissionsFor", () => {
 });
 
 describe("requirePermissions", () => {
-  // One line with what is missing and the flags that are enough.
+  // One line with the missing and the sufficient flags.
   test("says which flags are missing", () => {
     const needed = needs("--listen", "80=http:./app.ts", "--publish", "8080=10.7.0.2:80");
     expect(() => requirePermissions(needed, allowing("read"))).toThrow(
@@ -50,8 +50,8 @@ describe("requirePermissions", () => {
     expect(() => requirePermissions(needed, allowing("net", "read"))).not.toThrow();
   });
 
-  // A list of hosts is enough where it has those that are published.
-  test("takes what is allowed in part", () => {
+  // A list of hosts is sufficient if it includes the published ones.
+  test("accepts partial permissions", () => {
     const needed = needs("--listen", "7=echo", "--publish", "8007=10.7.0.2:7");
     expect(() => requirePermissions(needed, allowing("net=127.0.0.1:8007"))).not.toThrow();
     expect(() => requirePermissions(needed, allowing("net=127.0.0.1:8008"))).toThrow("--allow-net");

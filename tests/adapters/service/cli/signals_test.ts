@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { EndSignals, ignores } from "../../../../adapters/service/cli/signals.ts";
 
 describe("EndSignals", () => {
-  // Ctrl+C under `bun run`: the terminal's and the one that is passed on; then the user's second.
-  test("takes a signal that is passed on for one", () => {
+  // Ctrl+C under `bun run`: the terminal's signal and the forwarded one; then the user's second.
+  test("counts a forwarded signal once", () => {
     const signals = new EndSignals();
     expect(signals.take("SIGINT", 1000)).toBe("stop");
     expect(signals.take("SIGINT", 1000)).toBe("the same");
@@ -11,7 +11,7 @@ describe("EndSignals", () => {
     expect(signals.take("SIGINT", 1500)).toBe("end at once");
   });
 
-  // Nobody passes on another signal than has come.
+  // A different signal was not forwarded.
   test("ends at once at another signal", () => {
     const signals = new EndSignals();
     expect(signals.take("SIGTERM", 1000)).toBe("stop");

@@ -22,23 +22,23 @@ describe("completeHostAddresses", () => {
     expect(completeHostAddresses(addresses, [])).toEqual(expected);
   });
 
-  // Two addresses, both usable: a network address is not set aside (RFC 3021, RFC 6164).
+  // Both addresses are usable, since there is no network address (RFC 3021, RFC 6164).
   test("uses both addresses of a point-to-point link", () => {
     expect(completeHostAddresses(["10.0.0.0/31"], [])).toEqual(["10.0.0.1/31"]);
     expect(completeHostAddresses(["10.0.0.1/31"], [])).toEqual(["10.0.0.0/31"]);
     expect(completeHostAddresses(["fd07::1/127"], [])).toEqual(["fd07::/127"]);
   });
 
-  // The one that was said, and a default for the other subnet only.
-  test("adds to what is given only where a subnet has none", () => {
+  // The given address, and a default only for the other subnet.
+  test("adds a default only for subnets without an address", () => {
     expect(completeHostAddresses(["10.7.0.2/24", "fd07::2/64"], ["10.7.0.9/24"])).toEqual([
       "10.7.0.9/24",
       "fd07::1/64",
     ]);
   });
 
-  // Its first addresses are no host's; with one that is said all is well.
-  test("does not guess in a network that is no link's", () => {
+  // Its first addresses cannot be a host's; an explicit address works.
+  test("does not guess in a network that is not on a link", () => {
     for (const everything of ["0.0.0.0/0", "::/0", "0.0.0.0/1"]) {
       expect(() => completeHostAddresses([everything], []))
         .toThrow(
@@ -48,8 +48,8 @@ describe("completeHostAddresses", () => {
     expect(completeHostAddresses(["0.0.0.0/0"], ["10.0.0.1/24"])).toEqual(["10.0.0.1/24"]);
   });
 
-  // An anycast address is in no subnet of the link's: whatever address the host has leads to it, the
-  // one that is given or another subnet's.
+  // An anycast address is in no subnet of the link: any host address reaches it, the given one or
+  // that of another subnet.
   test.each([
     [["10.53.0.1/32"], ["10.7.0.1/24"], ["10.7.0.1/24"]],
     [["10.53.0.1/32"], ["10.53.0.9/32"], ["10.53.0.9/32"]],
@@ -74,8 +74,8 @@ describe("completeHostAddresses", () => {
     expect(completeHostAddresses(["10.90.0.0/16"], ["10.90.0.7/16"])).toEqual(["10.90.0.7/16"]);
   });
 
-  // One address, or a subnet that is full, and nothing of the same family on the host's side.
-  test("says that there is no other address", () => {
+  // A single address or a full subnet, and no host address of the same family.
+  test("reports that there is no free address", () => {
     const message = "has no other address for the host: give one with --host-address";
     expect(() => completeHostAddresses(["10.7.0.2/32"], [])).toThrow(message);
     expect(() => completeHostAddresses(["10.7.0.2/32"], ["fd07::1/64"])).toThrow(message);

@@ -3,7 +3,7 @@ import { openNetwork } from "../../../../adapters/service/links/network.ts";
 import type { Settings } from "../../../../adapters/service/settings/settings.ts";
 import { silentLogger } from "../../../../core/api/environment.ts";
 
-/** What the memory link needs of the settings. */
+/** Settings of the memory link. */
 const SETTINGS = {
   addresses: ["10.7.0.2/24", "fd00:7::2/64"],
   hostAddresses: ["10.7.0.1/24", "fd00:7::1/64"],
@@ -15,7 +15,7 @@ const SETTINGS = {
   listen: ["7", "udp/7", "[fd00:7::2]:8", "udp/[fd00:7::2]:8"].map((where) => ({ where })),
 } as unknown as Settings;
 
-/** The client, where it wants to go, and who it is there. */
+/** The client's address, its target, and its address as seen by the stack. */
 const CLIENTS: [client: string, to: string, seen: string][] = [
   ["127.0.0.1", "10.7.0.2", "127.0.0.1:5000"],
   ["127.9.9.9", "10.7.0.2", "127.9.9.9:5000"],
@@ -25,17 +25,18 @@ const CLIENTS: [client: string, to: string, seen: string][] = [
   ["::ffff:192.0.2.7", "10.7.0.2", "192.0.2.7:5000"],
   ["2001:db8::7", "fd00:7::2", "[2001:db8::7]:5000"],
   ["10.7.0.77", "10.7.0.2", "10.7.0.77:5000"],
-  // The other family: the stack's address of the client's, where the same is served.
+  // The other family: the target becomes the stack's address of the client's family, if the same is
+  // served there.
   ["2001:db8::7", "10.7.0.2", "[2001:db8::7]:5000"],
   ["::1", "10.7.0.2", "[::1]:5000"],
   ["127.0.0.1", "fd00:7::2", "127.0.0.1:5000"],
-  // No peer at all, and the stack's own address: the host's side of the link.
+  // Not unicast, or an own address: replaced by the host's address on the link.
   ["224.0.0.1", "10.7.0.2", "10.7.0.1"],
   ["10.7.0.2", "10.7.0.2", "10.7.0.1"],
 ];
 
 describe("the memory link", () => {
-  // What middleware and the log look at: before the SYN is answered, on the socket, of a flow.
+  // As seen by middleware and the log: before the SYN is answered, on the socket, and of a flow.
   test.each(CLIENTS)("shows the client %s of %s as %s", async (hostname, to, seen) => {
     const network = await openNetwork(SETTINGS, silentLogger);
     const shown: string[] = [];
@@ -64,8 +65,8 @@ describe("the memory link", () => {
     await Promise.all([network.stack.close(), network.close()]);
   });
 
-  // Port 8 is served on the IPv6 address alone: its plugin is not to be passed by.
-  test("keeps the target where a client of the other family finds something else", async () => {
+  // Port 8 is served only on the IPv6 address, whose plugin must not be bypassed.
+  test("keeps the target if the other family serves something else", async () => {
     const network = await openNetwork(SETTINGS, silentLogger);
     const shown: string[] = [];
     network.stack.use("[fd00:7::2]:8", ({ socket }) => void shown.push(socket.remoteAddr.hostname));
@@ -78,7 +79,7 @@ describe("the memory link", () => {
     await Promise.all([network.stack.close(), network.close()]);
   });
 
-  // A stack that owns everything owns no loopback address: the host itself can still be told.
+  // A stack that owns everything does not own loopback, so the host's own clients are recognizable.
   test("shows a client of loopback to a stack that has every address", async () => {
     const network = await openNetwork({ ...SETTINGS, addresses: ["0.0.0.0/0"] }, silentLogger);
     const shown: string[] = [];
@@ -93,8 +94,8 @@ describe("the memory link", () => {
     await Promise.all([network.stack.close(), network.close()]);
   });
 
-  // Two ports of the host that lead to one place may have the same client at once.
-  test("gives a client another port where its own is taken", async () => {
+  // Two published ports with the same target may have the same client address concurrently.
+  test("gives a client another port if its own is in use", async () => {
     const network = await openNetwork(SETTINGS, silentLogger);
     network.stack.use(7, async ({ socket }) => void await socket.read(new Uint8Array(1)));
     const { signal } = new AbortController();

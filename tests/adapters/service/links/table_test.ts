@@ -10,7 +10,7 @@ import { silentLogger } from "../../../../core/api/environment.ts";
 import { ROOT } from "../../../support/source_files.ts";
 
 describe("parseLink", () => {
-  // The first option may go without its name; with it the order is free.
+  // The first option may omit its name; with names, the order is free.
   test.each([
     ["tun:berth0", { name: "berth0" }],
     ["tun:berth0,offload=off,queue=100", { name: "berth0", offload: false, queue: 100 }],
@@ -19,7 +19,7 @@ describe("parseLink", () => {
     expect(parseLink(text)).toEqual({ kind: "tun", options });
   });
 
-  // Each message says what was meant to be there.
+  // Each message says what was expected.
   test.each([
     ["", 'there is no link "";'],
     ["telnet:berth0", 'there is no link "telnet"; there are tun, tap, '],
@@ -56,7 +56,7 @@ describe("links of Ethernet", () => {
     expect(["vxlan:1", "vxlan:1,remote=::1", "tap:a"].map(mtuOf)).toEqual([1450, 1430, 1500]);
   });
 
-  // Each message shows what would do.
+  // Each message shows a valid value.
   test.each([
     ["tap:a,mac=02:00", "mac: expected a station's address such as 02:00:00:00:00:01, got 02:00"],
     ["tap:a,gateway=x", "gateway: expected an address such as 10.7.0.1, got x"],
@@ -72,8 +72,8 @@ describe("links of Ethernet", () => {
     expect(parseLink(text)).toContain(message);
   });
 
-  // The way to the stack's own addresses begins on the other side.
-  test("publish no address of the stack's own", async () => {
+  // The stack's own addresses are reached from the other side of the link.
+  test("cannot publish an own address", async () => {
     const flags = ["--link", "vxlan:1", "--address", "10.7.0.2/24", "--publish", "0=10.7.0.2:80"];
     const settings = mergeSettings(parseArguments(flags).settings, {});
     const opened = async () => await openNetwork(settings, silentLogger);

@@ -48,8 +48,8 @@ describe("--capture and --impair", () => {
     expect(() => settingsOf(...flags)).toThrow(message);
   });
 
-  // In the file a fault has its place.
-  test("have their place in the file", () => {
+  // Errors in the file have a position.
+  test("are reported with their position in the file", () => {
     const read = (text: string) => () => parseConfig(text, "berth.json");
     expect(read(`{ "impair": { "los": 1 } }`)).toThrow(
       "berth.json:1:13: impair: los is not an impairment",

@@ -36,7 +36,7 @@ async function answers(link: Link): Promise<boolean> {
 }
 
 describe("--link ws", () => {
-  // A tab is closed and another one opened: the service goes on.
+  // A tab is closed and another one opened.
   test("serves one client after the other", async () => {
     const link = await open("ws:listen=127.0.0.1:0");
     await using server = createStack({ link, addresses: ["10.9.0.1/24"] });
@@ -46,8 +46,8 @@ describe("--link ws", () => {
     }
   });
 
-  // A reloaded page may come back before the server knows that it has gone.
-  test("belongs to who has attached last", async () => {
+  // A reloaded page may reconnect before the server detects the disconnect.
+  test("belongs to the client that attached last", async () => {
     const link = await open("ws:listen=127.0.0.1:0");
     await using server = createStack({ link, addresses: ["10.9.0.1/24"] });
     server.use(7, echo());
@@ -57,7 +57,7 @@ describe("--link ws", () => {
     expect(await answers(second)).toBe(true);
   });
 
-  // The client learns it, and so does the stack on it.
+  // The client and its stack end too.
   test("ends its client with the service", async () => {
     const link = await open("ws:listen=0");
     const client = await openWebSocketLink(urlOf(link));
@@ -66,7 +66,7 @@ describe("--link ws", () => {
     await expect(openWebSocketLink(urlOf(link))).rejects.toThrow("there is no WebSocket at");
   });
 
-  // Any page can try; only those that are named, and the server's own, may attach.
+  // Any page can try to connect; only the configured origins and the server's own are accepted.
   test("refuses pages of other origins", async () => {
     const link = await open("ws:listen=127.0.0.1:0,origin=http://good.example");
     const status = async (origin: string) => {
@@ -78,7 +78,7 @@ describe("--link ws", () => {
     try {
       expect(await status("http://bad.example")).toBe(403);
       expect(await status("null")).toBe(403);
-      // It is let in, and does not ask for a WebSocket.
+      // The origin is accepted, but the request is not an upgrade.
       expect(await status("http://good.example")).toBe(404);
       expect(await status(urlOf(link).replace("ws:", "http:"))).toBe(404);
     } finally {
@@ -86,8 +86,8 @@ describe("--link ws", () => {
     }
   });
 
-  // Its owner lets the name lead to this host once the page is loaded: DNS rebinding.
-  test("refuses pages of a name that leads here", async () => {
+  // DNS rebinding: the page's name resolves to this host after it was loaded.
+  test("refuses pages whose name resolves to this host", async () => {
     const link = await open("ws:listen=127.0.0.1:0,origin=http://good.example");
     const port = link.name.split(":").at(-1);
     const attach = (host: string) =>

@@ -23,7 +23,7 @@ const faultOf = (options?: Record<string, unknown>, plugin?: string): Promise<st
     (error) => error instanceof UsageError ? error.message : `unexpected: ${error}`,
   );
 
-/** What a client gets that says `text` to what the file puts on port 443. */
+/** Sends `text` to port 443 as configured; returns the answer. */
 async function answerTo(text: string, options: Record<string, unknown>): Promise<string> {
   const config = { listen: { "443": { plugin: "detect", options } } };
   const { listen } = parseConfig(JSON.stringify(config), join(folder, "berth.json"));
@@ -54,13 +54,13 @@ describe("detect in a setting", () => {
     expect(await answerTo("ahoy", options)).toBe("ahoy");
   });
 
-  // One port of one protocol may tell others behind it.
-  test("may stand in another one", async () => {
+  // The chain of a protocol may contain another detect.
+  test("can be nested", async () => {
     const inner = { plugin: "detect", options: { other: "./factory.ts" } };
     expect(await answerTo("ahoy", { other: inner })).toBe("hello");
   });
 
-  // Each message has the place of the nested plugin.
+  // Each message has the path of the nested plugin.
   test.each([
     [undefined, "detect needs plugins for protocols, in a configuration file: "],
     [{ timeoutMs: 5 }, "detect needs plugins for protocols"],
@@ -81,7 +81,7 @@ describe("detect in a setting", () => {
     expect(await faultOf(options)).toContain(`${source}.${message}`);
   });
 
-  // There is no way to write chains of plugins behind a colon.
+  // Chains of plugins cannot be written after a colon.
   test("takes no argument", async () => {
     expect(await faultOf(undefined, "detect:http")).toContain(`${source}: detect needs plugins`);
   });

@@ -18,27 +18,31 @@ const faultOf = (plugin: string, folder = "/nowhere", options?: Record<string, u
   loadPlugin(setting(plugin, folder, options)).then(() => "", (error: Error) => error.message);
 
 describe("tls in a setting", () => {
-  // Both ways to say it; paths are relative to the file that says so.
-  testRequiring(["program:openssl"], "takes files relative to the setting's folder", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "berth-tls-test-"));
-    try {
-      const { cert, key } = makeCertificate(["localhost"]);
-      writeFileSync(join(folder, "cert.pem"), cert);
-      writeFileSync(join(folder, "key.pem"), key);
-      const certificates = [{ cert: "cert.pem", key: "key.pem" }];
-      expect((await loadPlugin(setting("tls:cert.pem,key.pem", folder))).name).toBe("tls");
-      const clientCertificates = { ca: "cert.pem" };
-      const options = { certificates, clientCertificates, alpn: ["http/1.1"] };
-      expect((await loadPlugin(setting("tls", folder, options))).name).toBe("tls");
-      const before = [setting("tls:cert.pem,key.pem", folder)];
-      const chain = await loadChain({ ...setting("echo", folder), before });
-      expect(chain.name).toBe("tls+echo");
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  });
+  // Both forms; paths are relative to the configuration file.
+  testRequiring(
+    ["program:openssl"],
+    "resolves files relative to the setting's folder",
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), "berth-tls-test-"));
+      try {
+        const { cert, key } = makeCertificate(["localhost"]);
+        writeFileSync(join(folder, "cert.pem"), cert);
+        writeFileSync(join(folder, "key.pem"), key);
+        const certificates = [{ cert: "cert.pem", key: "key.pem" }];
+        expect((await loadPlugin(setting("tls:cert.pem,key.pem", folder))).name).toBe("tls");
+        const clientCertificates = { ca: "cert.pem" };
+        const options = { certificates, clientCertificates, alpn: ["http/1.1"] };
+        expect((await loadPlugin(setting("tls", folder, options))).name).toBe("tls");
+        const before = [setting("tls:cert.pem,key.pem", folder)];
+        const chain = await loadChain({ ...setting("echo", folder), before });
+        expect(chain.name).toBe("tls+echo");
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 
-  // One message says where and what.
+  // One message has the position and the reason.
   test("says what is wrong", async () => {
     const wants = `${source}: tls needs a certificate and its key, such as tls:cert.pem,key.pem`;
     expect(await faultOf("tls:cert.pem")).toBe(wants);

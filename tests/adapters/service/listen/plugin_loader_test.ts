@@ -17,7 +17,7 @@ const setting = (plugin: string, options?: Record<string, unknown>): ListenSetti
   source: "berth.json: listen.80",
 });
 
-/** What {@link loadPlugin} says; empty when it says nothing. */
+/** The message of {@link loadPlugin}, or an empty string. */
 function faultOf(plugin: string, options?: Record<string, unknown>): Promise<string> {
   return loadPlugin(setting(plugin, options)).then(
     () => "",
@@ -26,7 +26,7 @@ function faultOf(plugin: string, options?: Record<string, unknown>): Promise<str
 }
 
 describe("loadPlugin", () => {
-  // A name, with an argument where the plugin takes one.
+  // A name, with an argument if the plugin accepts one.
   test.each([
     ["echo", "echo"],
     ["discard", "discard"],
@@ -46,8 +46,8 @@ describe("loadPlugin", () => {
     expect([loaded.name, loaded.handler.name]).toEqual([name, name]);
   });
 
-  // The file's options reach the factory of the module.
-  test("hands options to a factory", async () => {
+  // Options in the file are passed to the module's factory.
+  test("passes options to a factory", async () => {
     const { handler } = await loadPlugin(setting("./factory.ts", { text: "ahoy" }));
     const { client, server } = socketPair();
     await handler.handle!(testContext(server).context, () => Promise.resolve());
@@ -55,14 +55,14 @@ describe("loadPlugin", () => {
     expect(await client.read(chunk)).toBe(4);
   });
 
-  // Options reach the built-in plugins as well; an argument is one of them.
-  test("hands options to a built-in plugin", async () => {
+  // Options are passed to built-in plugins too; an argument is one of them.
+  test("passes options to a built-in plugin", async () => {
     expect(await faultOf("chargen", { limit: 10 })).toBe("");
     expect(await faultOf("forward", { to: "127.0.0.1:3000" })).toBe("");
     expect(await faultOf("forward:127.0.0.1:3000", { connectTimeoutMs: 5 })).toBe("");
   });
 
-  // Each message has the place of the setting and says what to do.
+  // Each message has the path of the setting and says what to do.
   test.each([
     ["telnet", undefined, "there is no plugin telnet: use one of echo, "],
     ["ehco", undefined, "there is no plugin ehco; did you mean echo?"],
@@ -86,7 +86,7 @@ describe("loadPlugin", () => {
     expect(await faultOf(plugin, options)).toContain(`berth.json: listen.80: ${message}`);
   });
 
-  // A module that cannot be read has a place: file, line and column, as it is on either runtime.
+  // A syntax error has a position: file, line and column, on both runtimes.
   test.each([
     ["two faults", "export default (\n  const = 5;\n", /xpected .*module\.ts:2:3/],
     ["one fault", "let a = 1;\nlet a = 2;\n", /already been declared.*module\.ts:2:5/],
@@ -107,15 +107,15 @@ describe("loadPlugin", () => {
 describe("loadChain", () => {
   const before = [setting("allow:10.0.0.0/8,fd00::1"), setting("shape", { sendRate: 1000 })];
 
-  // What stands before a plugin is loaded as it is, by name and argument or with options.
-  test("loads middleware and the plugin behind it", async () => {
+  // Middleware is loaded like plugins, by name and argument or with options.
+  test("loads middleware and the plugin", async () => {
     const { name, handlers } = await loadChain({ ...setting("echo"), before });
     expect(name).toBe("allow+shape+echo");
     expect(handlers.map((each) => each.name)).toEqual(["allow", "shape", "echo"]);
     expect((await loadChain(setting("./handler.ts"))).name).toBe("./handler.ts");
   });
 
-  // Arguments are checked as the options are that they stand for.
+  // Arguments are validated like the corresponding options.
   test.each([
     ["timeout:soon", "timeout: options.idleMs: "],
     ["timeout", "timeout: options: expected at least one of idleMs, totalMs and firstByteMs"],

@@ -16,8 +16,8 @@ const clean = () => rmSync(folder, { recursive: true, force: true });
 process.on("exit", clean);
 
 describe("missingPackage", () => {
-  // What is behind a path is looked at as well; what a program always has is not missing.
-  test("finds what a plugin imports and cannot have", () => {
+  // Relative imports are followed; modules of the runtime are not missing.
+  test("finds packages that a plugin imports and that are not installed", () => {
     const own = join(ROOT, "tests/adapters/service/fixtures/app.ts");
     expect(missingPackage(own, ROOT.replace(/\/$/, ""))).toBeUndefined();
     const path = write("one.ts", 'import "node:fs"; import "./two.js"; export default 1;');
@@ -42,8 +42,8 @@ describe("missingPackage", () => {
   });
 });
 
-describe("a plugin outside of the project", () => {
-  // Whoever owns the name in a registry would run here.
+describe("a plugin outside the project", () => {
+  // Otherwise code of the name's owner in a registry would run here.
   test.each([
     ...["@berth/berth", "hono", "zod", "nobody-berth-test"],
     ...["npm:nobody-berth-test@1", "npm:hono", "jsr:@nobody/berth-test@1"],

@@ -18,7 +18,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** A published port that leads to `echo` in a stack, and how many sockets it has made there. */
+/** A published port to `echo` in a stack, and the number of sockets created there. */
 async function published(
   { failures = 0, ...options }: PublishDatagramsOptions & { failures?: number } = {},
 ) {
@@ -56,8 +56,8 @@ async function ask(channel: HostDatagrams, question: Uint8Array<ArrayBuffer>) {
 }
 
 describe("publishDatagrams", () => {
-  // A stack without a free port throws at once: the next datagram finds one, perhaps.
-  test("tries again for a client that there was no socket for", async () => {
+  // A stack without a free port throws: the next datagram tries again.
+  test("retries for a client without a socket", async () => {
     const { publication, counts } = await published({ failures: 1 });
     const one = await client(publication);
     await one.send(bytes("lost"));
@@ -79,8 +79,8 @@ describe("publishDatagrams", () => {
     expect(counts.made).toBe(2);
   });
 
-  // A minute without a datagram, by the clock: the next one has a new socket.
-  test("forgets clients that are idle", async () => {
+  // After a minute without a datagram, the next one uses a new socket.
+  test("removes idle clients", async () => {
     const clock = new VirtualClock();
     const { publication, counts } = await published({ clock, idleTimeoutMs: 1000 });
     const channel = await client(publication);
@@ -96,8 +96,8 @@ describe("publishDatagrams", () => {
     expect(counts.made).toBe(2);
   });
 
-  // Four are allowed: the fifth takes the place of the one that has been idle for longest.
-  test("makes the client that is idle for longest make room for another", async () => {
+  // Four are allowed: the fifth evicts the one idle for longest.
+  test("evicts the client idle for longest", async () => {
     const { publication, counts } = await published({ maxFlows: 4 });
     const clients = [];
     for (let i = 0; i < 5; i++) clients.push(await client(publication));
@@ -105,15 +105,15 @@ describe("publishDatagrams", () => {
     await ask(clients[0]!, bytes("b"));
     await ask(clients[4]!, bytes("c"));
     expect(counts.made).toBe(5);
-    // The first was used: it still has its socket. The second has to have a new one.
+    // The first was used and keeps its socket; the second gets a new one.
     await ask(clients[0]!, bytes("d"));
     expect(counts.made).toBe(5);
     await ask(clients[1]!, bytes("e"));
     expect(counts.made).toBe(6);
   });
 
-  // Four ports of one address take all; those of another address are heard.
-  test("makes the address with the most clients make room for another", async () => {
+  // Four ports of one address take the whole limit; clients of another address are still served.
+  test("evicts a client of the address with the most", async () => {
     const { publication } = await published({ maxFlows: 4 });
     for (let i = 0; i < 4; i++) await ask(await client(publication), bytes("a"));
     const other = createSocket("udp4");
@@ -124,7 +124,7 @@ describe("publishDatagrams", () => {
     expect(new Uint8Array(await answered as Uint8Array)).toEqual(bytes("b"));
   });
 
-  // The port is closed: clients' sockets in the stack are too.
+  // Closing the port closes the clients' sockets in the stack.
   test("ends with its port", async () => {
     const { publication } = await published();
     const channel = await client(publication);
@@ -138,8 +138,8 @@ describe("publishDatagrams", () => {
 });
 
 describe("StackDatagrams", () => {
-  // Nobody is on that port: the other stack says so by ICMP (RFC 1122 4.1.3.1).
-  test("rejects when the network says that nobody is there", async () => {
+  // The port is closed: the other stack sends an ICMP error (RFC 1122 4.1.3.1).
+  test("rejects on an ICMP error", async () => {
     const [inner, outer] = linkPair();
     const stack = createStack({ link: inner, addresses: ["10.7.0.2/24"] });
     const host = createStack({ link: outer, addresses: ["10.7.0.1/24"] });

@@ -41,7 +41,7 @@ async function joined(): Promise<
   return { client, server: pair.server, publication };
 }
 
-/** A reset may come as early as in the attempt to connect. */
+/** The reset may arrive during the connection attempt. */
 async function dialAndRead({ address }: Publication): Promise<number | null> {
   const client = await dialHost(address);
   return await client.read(new Uint8Array(1));
@@ -57,7 +57,7 @@ async function readAll(connection: Pick<FakeSocket, "read">): Promise<string> {
 }
 
 describe("publish", () => {
-  // The client's FIN goes in, the answer comes out afterwards.
+  // The client's FIN is relayed, and the answer follows.
   test("carries a half-close of the client (RFC 9293 3.6)", async () => {
     const { client, server } = await joined();
     await client.write(bytes("question"));
@@ -69,7 +69,7 @@ describe("publish", () => {
     await client.closed;
   });
 
-  // The stack's side ends first and still hears the client.
+  // The stack's side half-closes first and still receives data.
   test("carries a half-close of the stack's side (RFC 9293 3.6)", async () => {
     const { client, server } = await joined();
     await server.closeWrite();
@@ -79,14 +79,14 @@ describe("publish", () => {
     expect(await readAll(server)).toBe("late");
   });
 
-  // Nobody listens in the stack: the host's client sees a reset, not an empty answer.
+  // The port of the stack is closed: the client gets a reset, not an empty answer.
   test("resets a connection that the stack refuses", async () => {
     const refused = new TcpError("CONNECTION_REFUSED", "10.7.0.2:80 refused the connection");
     const publication = await published(() => Promise.reject(refused));
     expect(await codeOf(dialAndRead(publication))).toBe("CONNECTION_RESET");
   });
 
-  // A reset goes through, in either direction.
+  // A reset is relayed in either direction.
   test("carries a reset of either side", async () => {
     const one = await joined();
     one.server.abort();
@@ -99,8 +99,8 @@ describe("publish", () => {
     expect(await codeOf(other.server.read(new Uint8Array(1)))).toBe("CONNECTION_RESET");
   });
 
-  // One is allowed and one is there: the next one is reset, the first goes on.
-  test("resets connections beyond its bound", async () => {
+  // One connection is allowed: the next one is reset, the first continues.
+  test("resets connections beyond its limit", async () => {
     const pair = socketPair();
     const connect: Connect = () => Promise.resolve(pair.client);
     const publication = await publish(setting, connect, silentLogger, { maxConnections: 1 });
@@ -115,7 +115,7 @@ describe("publish", () => {
   });
 
   // One address has all four: the oldest is reset for another address.
-  test("makes the client with the most make room for another", async () => {
+  test("evicts a connection of the client with the most", async () => {
     const publication = await publish(
       setting,
       () => Promise.resolve(socketPair().client),
@@ -136,8 +136,8 @@ describe("publish", () => {
     for (const connection of held) connection.abort();
   });
 
-  // The client has gone before the stack answered.
-  test("gives an attempt up when the client has gone", async () => {
+  // The client disconnects before the stack answers.
+  test("aborts an attempt when the client disconnects", async () => {
     const { promise: asked, resolve: ask } = Promise.withResolvers<AbortSignal>();
     const publication = await published((address, signal) => {
       expect(address).toEqual(to);
@@ -152,8 +152,8 @@ describe("publish", () => {
     await new Promise((resolve) => signal.addEventListener("abort", resolve));
   });
 
-  // Nobody in the stack reads: the client's megabytes stay with the client.
-  test("holds the client back while the stack's side does not read", async () => {
+  // The stack's side does not read: the data stays with the client.
+  test("applies backpressure to the client while the stack's side does not read", async () => {
     const { client, server } = await joined();
     const size = 32 << 20;
     let written = false;
@@ -171,7 +171,7 @@ describe("publish", () => {
 });
 
 describe("Publication", () => {
-  // A running connection finishes by itself, a new one is refused.
+  // An open connection finishes by itself, and a new one is refused.
   test("finish() waits for running connections, stopListening() refuses new ones", async () => {
     const { client, server, publication } = await joined();
     await client.write(bytes("x"));
@@ -179,7 +179,7 @@ describe("Publication", () => {
     publication.stopListening();
     expect(await codeOf(dialHost(publication.address))).toBe("CONNECTION_REFUSED");
     const finished = publication.finish(2 ** 40);
-    // A timer of the runtime cannot wait that long, and would ring before this one.
+    // A runtime's timer cannot wait that long and would fire at once.
     await new Promise((resolve) => setTimeout(resolve, 1));
     await server.write(bytes("answer"));
     await server.closeWrite();
@@ -188,8 +188,8 @@ describe("Publication", () => {
     await finished;
   });
 
-  // One that does not end is reset when the grace time is over.
-  test("finish() aborts what still runs after the grace time", async () => {
+  // A connection that does not end is reset after the grace time.
+  test("finish() aborts open connections after the grace time", async () => {
     const { client, server, publication } = await joined();
     await client.write(bytes("x"));
     await server.read(new Uint8Array(1));
@@ -199,8 +199,8 @@ describe("Publication", () => {
     expect(await codeOf(server.read(new Uint8Array(1)))).toBe("CONNECTION_RESET");
   });
 
-  // The client has gone in order, and the stack's side of it waits for an ACK that does not come.
-  test("finish() aborts the stack's side also where only that is left", async () => {
+  // The client has closed, and the stack's side waits for an ACK that never arrives.
+  test("finish() aborts the stack's side if only that is left", async () => {
     const { promise: closed, reject: abort } = Promise.withResolvers<void>();
     const { promise: ended, resolve: end } = Promise.withResolvers<void>();
     const inner: Duplex = {
@@ -224,8 +224,8 @@ describe("Publication", () => {
     await expect(closed).rejects.toThrow("aborted");
   });
 
-  // The port is another server's: an error that names it, or the next port for the demo.
-  test("says that a port is taken, or takes the next one where it may", async () => {
+  // The port is in use: an error that names it, or the next port for the demo.
+  test("reports a port in use, or uses the next one if allowed", async () => {
     const { server, port } = await taken();
     cleanups.push(() => server.close());
     const connect: Connect = () => Promise.reject(new Error("not used"));

@@ -42,17 +42,17 @@ async function published(transport: "tcp" | "udp", hostname: string, to: string)
   return { stack: network.stack, address: publication.address };
 }
 
-/** What comes back of a byte over TCP; `null`: nothing. */
+/** Sends a byte over TCP; returns the number of bytes echoed, or `null`. */
 async function askOverTcp(address: { hostname: string; port: number }): Promise<number | null> {
   const client = await dialHost(address);
   cleanups.push(() => client.abort());
-  // A reset may come as early as while it is written.
+  // The reset may arrive during the write.
   return await client.write(bytes("a")).then(() => client.read(new Uint8Array(1))).catch(() =>
     null
   );
 }
 
-/** Where the port is, where it leads, and what its clients are in the stack. */
+/** The published address, its target, and the address of its clients in the stack. */
 const PORTS: [hostname: string, to: string, seen: string][] = [
   ["127.0.0.1", "10.7.0.2", "127.0.0.1"],
   ["127.0.0.1", "fd00:7::2", "127.0.0.1"],
@@ -61,7 +61,7 @@ const PORTS: [hostname: string, to: string, seen: string][] = [
 ];
 
 describe("a client on the host of a published port", () => {
-  // What is asked of the client's address is true of it, before the SYN is answered.
+  // Middleware sees the client's address before the SYN is answered.
   test.each(PORTS)(
     "%s over TCP to %s is let in as %s, and counted as it",
     async (hostname, to, seen) => {
@@ -72,14 +72,14 @@ describe("a client on the host of a published port", () => {
     },
   );
 
-  // That it comes through the host's side of the link lets it in nowhere.
+  // It is not accepted as the host's address on the link.
   test.each(PORTS)("%s over TCP to %s is not the link's other side", async (hostname, to) => {
     const { stack, address } = await published("tcp", hostname, to);
     stack.use(7, allow({ from: ["10.0.0.0/8", "fd00::/8"] }), echo());
     expect(await askOverTcp(address)).toBe(null);
   });
 
-  // The same of the first datagram.
+  // The same for the first datagram.
   test.each(PORTS)("%s over UDP to %s is let in as %s", async (hostname, to, seen) => {
     const { stack, address } = await published("udp", hostname, to);
     stack.use("udp/7", allow({ from: [seen] }), echo());

@@ -6,7 +6,7 @@ import { parseConfig, readConfig } from "../../../../adapters/service/settings/c
 const parse = (config: unknown) => parseConfig(JSON.stringify(config), "conf/berth.json");
 
 describe("parseConfig", () => {
-  // Everything that can be said. Paths are relative to the file's folder.
+  // All settings. Paths are relative to the file's folder.
   test("reads every setting", () => {
     const settings = parse({
       tun: "berth0",
@@ -49,8 +49,8 @@ describe("parseConfig", () => {
     });
   });
 
-  // Several plugins on a port: the last serves, those before it are around it.
-  test("reads middleware in front of a plugin", () => {
+  // Several plugins on a port: the last one serves, and the others wrap it.
+  test("reads middleware before a plugin", () => {
     const folder = resolve("conf");
     const shape = { plugin: "shape", options: { sendRate: 1000 } };
     const at = (column: number) => `conf/berth.json:1:${column}: listen`;
@@ -71,8 +71,8 @@ describe("parseConfig", () => {
     });
   });
 
-  // The same places as on the command line; a fault names them as they are in the file.
-  test("reads where plugins listen", () => {
+  // The same listen addresses as on the command line; errors show them as in the file.
+  test("reads listen addresses", () => {
     const { listen } = parse({ listen: { "*": "echo", "tcp/10.90.7.0/24:80": "demo" } });
     expect(listen).toMatchObject([
       { where: "*", source: "conf/berth.json:1:16: listen.*" },
@@ -85,7 +85,7 @@ describe("parseConfig", () => {
     expect(parse({})).toEqual({});
   });
 
-  // Each message begins with the place in the file, as compilers write it.
+  // Each message starts with the position in the file, in the format of compilers.
   test.each([
     [5, "conf/berth.json:1:1: expected an object, got 5"],
     [
@@ -146,23 +146,23 @@ describe("parseConfig", () => {
     expect(() => parse(config)).toThrow(message);
   });
 
-  // Two faults, two lines: both can be mended at once.
-  test("names every fault", () => {
+  // Two errors are two lines.
+  test("reports every error", () => {
     const faults = () => parse({ mtu: 1, profile: "x" });
     expect(faults).toThrow(
       /mtu: expected a whole number of bytes from 68 to 65535, got 1\n.*profile: expected local or internet, got x$/,
     );
   });
 
-  // What is wrong with the text itself, and where.
-  test("says where a text is not JSON", () => {
+  // Syntax errors with their position.
+  test("reports the position of syntax errors", () => {
     const broken = '{\n  "mtu": 1400\n  "workers": 2\n}';
     expect(() => parseConfig(broken, "berth.json")).toThrow(
       'berth.json:3:3: expected , or }, found "',
     );
   });
 
-  // The second port would silently win, or the first.
+  // Otherwise one of them would be ignored silently.
   test("refuses a key that occurs twice", () => {
     const twice = '{ "listen": {\n "80": "echo",\n "80": "discard" } }';
     expect(() => parseConfig(twice, "berth.json")).toThrow(
@@ -170,7 +170,7 @@ describe("parseConfig", () => {
     );
   });
 
-  // Faults are found in the file as a person wrote it.
+  // Positions refer to the original text.
   test("reads comments and trailing commas, and counts lines with them", () => {
     const text = '// the tunnel\n{\n  "mtu": 1400, /* bytes */\n  "logLevel": "warn",\n}\n';
     expect(parseConfig(text, "berth.json")).toEqual({ mtu: 1400, logLevel: "warn" });
@@ -179,8 +179,8 @@ describe("parseConfig", () => {
     );
   });
 
-  // Editors know the file by it.
-  test("takes the name of its JSON Schema", () => {
+  // Editors use it to find the schema.
+  test("accepts $schema", () => {
     expect(parse({ $schema: "./berth.schema.json", mtu: 1400 })).toEqual({ mtu: 1400 });
   });
 });
@@ -190,7 +190,7 @@ describe("environment variables", () => {
   const parseWith = (config: unknown) =>
     parseConfig(JSON.stringify(config), "berth.json", (name) => variables[name]);
 
-  // In any string, and in place of a number as the text of a flag.
+  // In any string, and for numbers as in a flag.
   test("stand in values", () => {
     expect(parseWith({
       mtu: "${MTU}",
@@ -201,14 +201,14 @@ describe("environment variables", () => {
     });
   });
 
-  // `$${` is the text `${`; a lone dollar is one.
-  test("can be avoided", () => {
+  // `$${` is the text `${`; a single dollar stays.
+  test("can be escaped", () => {
     expect(parseWith({ capture: "/$${MTU}/$MTU/${EMPTY}$" }).capture).toEqual({
       file: "/${MTU}/$MTU/$",
     });
   });
 
-  // One line for each fault.
+  // One line for each error.
   test("have to be set", () => {
     expect(() => parseWith({ tun: "${DEVICE}", listen: { "80": "forward:${}" } })).toThrow(
       "berth.json:1:8: tun: the environment variable DEVICE is not set\n" +
@@ -222,7 +222,7 @@ describe("environment variables", () => {
 });
 
 describe("relative paths", () => {
-  // From wherever the service is started.
+  // Regardless of the working directory.
   test("are relative to the file's folder", () => {
     const folder = resolve("conf");
     const { capture, link, publish } = parse({
@@ -239,8 +239,8 @@ describe("relative paths", () => {
 });
 
 describe("readConfig", () => {
-  // The name is wrong, or it is a folder's.
-  test("says that there is no such file", () => {
+  // The file does not exist, or is a folder.
+  test("reports a missing file", () => {
     expect(() => readConfig("no/such.json")).toThrow(
       "--config no/such.json: there is no such file",
     );

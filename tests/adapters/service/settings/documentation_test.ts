@@ -14,18 +14,18 @@ const example = /```json\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
 const keys = Object.keys(SETTINGS);
 
 describe("docs/configuration.md", () => {
-  // Whoever copies the example gets a configuration that works.
-  test("has an example that is a configuration, with all keys that go together", () => {
+  // The example has to be a working configuration.
+  test("has a valid example with all keys that can be combined", () => {
     const settings = mergeSettings({}, parseConfig(example, "berth.json"));
     expect(settings.listen.length).toBe(6);
-    // `tun` stands for the first one, `workers` for the others.
+    // `tun` excludes the first, `workers` the others.
     const isExcluded = (key: string) => ["link", "capture", "impair"].includes(key);
     expect(Object.keys(JSON.parse(example)))
       .toEqual(["$schema", ...keys.filter((key) => !isExcluded(key))]);
   });
 
   // `deno task settings` writes the table.
-  test("has the table of the code, with every flag", () => {
+  test("has the generated table of settings, with every flag", () => {
     expect(page).toContain(settingsTable());
     const flags = [...helpText().matchAll(/^ {2}(--[a-z-]+)/gm)].map(([, flag]) => flag!);
     for (const flag of flags) expect(page + "--help --version").toContain(flag);
@@ -37,11 +37,11 @@ describe("berth.schema.json", () => {
   const text = readFileSync(join(ROOT, "berth.schema.json"), "utf8");
 
   // `deno task settings` writes it.
-  test("is the schema of the code", () => {
+  test("is the generated schema", () => {
     expect(text).toBe(configJsonSchema());
   });
 
-  // An editor shows a description for every key, the default, and the forms that a value may have.
+  // Editors show the description, the default and the forms of a value.
   test("describes every key, its forms and its default", () => {
     const { properties, additionalProperties } = JSON.parse(text);
     expect(Object.keys(properties)).toEqual(["$schema", ...keys]);

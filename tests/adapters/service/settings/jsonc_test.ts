@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { MAX_DEPTH, parseJsonc } from "../../../../adapters/service/settings/jsonc.ts";
 
-/** The only fault, as `LINE:COLUMN: MESSAGE`. */
+/** The only error, as `LINE:COLUMN: MESSAGE`. */
 function faultOf(text: string): string {
   const { faults } = parseJsonc(text);
   expect(faults.length).toBe(1);
@@ -23,7 +23,7 @@ describe("parseJsonc", () => {
     expect(JSON.stringify(value)).toBe(JSON.stringify(JSON.parse(text)));
   });
 
-  // What people write into such files: notes, a comma after the last entry, an editor's mark.
+  // As found in hand-written files.
   test("reads comments, trailing commas and a byte order mark", () => {
     const text = '\uFEFF// the tunnel\r\n{ /* bytes */ "mtu": 1400, // "mtu": 9000\n' +
       '  "publish": ["8080=10.7.0.2:80",], }\n/* the end */ // really';
@@ -31,8 +31,8 @@ describe("parseJsonc", () => {
     expect(parseJsonc('"// no comment /* here */"').value).toBe("// no comment /* here */");
   });
 
-  // Lines and columns from 1, of a key and of its value; a path that leads nowhere ends at the
-  // innermost value around it.
+  // Lines and columns from 1, of a key and its value; a path that does not exist gives the
+  // innermost enclosing value.
   test("knows the position of every key and value", () => {
     const { keyAt, valueAt } = parseJsonc('{\n  "listen": {\n    "80": ["log",\n "echo"]\n  }\n}');
     expect(valueAt([])).toEqual({ line: 1, column: 1 });
@@ -43,7 +43,7 @@ describe("parseJsonc", () => {
     expect(keyAt(["gone"])).toEqual({ line: 1, column: 1 });
   });
 
-  // Each message says where, what is expected, and what is there.
+  // Each message has the position, what was expected, and what was found.
   test.each([
     ["", "1:1: expected a value, the file ends here"],
     ["{", "1:2: expected } for the object that begins in line 1, the file ends here"],
@@ -66,8 +66,8 @@ describe("parseJsonc", () => {
     expect(faultOf(text)).toBe(fault);
   });
 
-  // The second one would silently win.
-  test("names every key that occurs twice", () => {
+  // Otherwise the second one would win silently.
+  test("reports every duplicate key", () => {
     const { faults, value } = parseJsonc('{"a": {"x": 1,\n"x": 2}, "b": 3,\n "b": 4}');
     expect(value).toEqual({ a: { x: 2 }, b: 4 });
     expect(faults).toEqual([
@@ -84,8 +84,8 @@ describe("parseJsonc", () => {
     ]);
   });
 
-  // A file of brackets must not overflow the stack.
-  test("bounds the depth", () => {
+  // Deeply nested brackets must not overflow the call stack.
+  test("limits the nesting depth", () => {
     const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
     expect(parseJsonc(nested(MAX_DEPTH)).faults).toEqual([]);
     expect(faultOf(nested(MAX_DEPTH + 1))).toBe("1:101: objects and lists may be nested 100 deep");

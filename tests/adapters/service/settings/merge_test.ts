@@ -17,8 +17,8 @@ const web: PublishSetting = {
 };
 
 describe("mergeSettings", () => {
-  // No flag, no file: the demo on the memory link, where a browser finds it.
-  test("makes the demo of nothing", () => {
+  // Without flags and file: the demo on the memory link, published for a browser.
+  test("defaults to the demo", () => {
     const settings = mergeSettings({}, {});
     expect(settings.tun).toBeUndefined();
     expect(settings.addresses).toEqual(["10.7.0.2/24", "fd07::2/64"]);
@@ -40,8 +40,8 @@ describe("mergeSettings", () => {
     });
   });
 
-  // The flag's word counts; what no flag says is the file's.
-  test("lets a flag come before the file", () => {
+  // Flags override the file.
+  test("prefers flags to the file", () => {
     const settings = mergeSettings(
       { mtu: 9000, profile: undefined },
       { mtu: 1400, profile: "internet", graceMs: 0 },
@@ -49,7 +49,7 @@ describe("mergeSettings", () => {
     expect(settings).toMatchObject({ mtu: 9000, profile: "internet", graceMs: 0 });
   });
 
-  // Repeatable flags add; port 80 is taken from the file.
+  // Repeatable flags add; port 80 overrides that of the file.
   test("adds repeatable flags to the file's", () => {
     const settings = mergeSettings(
       { tun: "berth0", addresses: ["fd07::2/64"], listen: [listen("80", "echo", "--listen 80")] },
@@ -62,15 +62,16 @@ describe("mergeSettings", () => {
     ]);
   });
 
-  // On a device the kernel finds the demo by itself.
-  test("publishes nothing by itself on a device", () => {
+  // On a device the kernel reaches the demo directly.
+  test("publishes nothing by default on a device", () => {
     const settings = mergeSettings({ tun: "berth0", addresses: ["10.7.0.2/24"] }, {});
     expect(settings.listen.map(({ plugin }) => plugin)).toEqual(["demo", "echo"]);
     expect(settings.publish).toEqual([]);
   });
 
-  // Nothing but --publish leads into the memory link; a port that needs a privilege is moved up.
-  test("publishes what is listened on when there is no device", () => {
+  // The memory link can be reached only through published ports; privileged ports are mapped to
+  // higher ones.
+  test("publishes all listening ports without a device", () => {
     const ports = [listen("443", "echo"), listen("1024", "discard")];
     const { publish } = mergeSettings({ listen: ports, addresses: ["fd07::2/64"] }, {});
     expect(publish.map(({ port, to }) => [port, to])).toEqual([
@@ -81,7 +82,7 @@ describe("mergeSettings", () => {
       .toBe(true);
   });
 
-  // What has many ports is left out, and a place of its own addresses is found there.
+  // Ranges are omitted; listen addresses with an own address are published.
   test("publishes no ranges of ports", () => {
     const places = ["*", "8000-8999", "udp/53", "10.90.7.0/24:81", "10.90.0.9:82", "83"];
     const { publish, hostAddresses } = mergeSettings({
@@ -104,8 +105,8 @@ describe("mergeSettings", () => {
     expect(mergeSettings(onDevice, {}).publish).toEqual([]);
   });
 
-  // The first address that is nobody else's; flags add to the file.
-  test("leaves to others what is theirs", () => {
+  // The first address that is not excluded; flags add to the file.
+  test("does not publish excluded addresses", () => {
     const settings = mergeSettings(
       { addresses: ["10.90.0.0/16"], exceptAddresses: ["10.90.0.0/24"] },
       { exceptAddresses: ["10.90.1.0", "10.90.1.1"] },
@@ -114,13 +115,13 @@ describe("mergeSettings", () => {
     expect(settings.publish[0]!.to.hostname).toBe("10.90.1.2");
   });
 
-  // The demo where the user wants it, and only there.
-  test("publishes the demo where it was said", () => {
+  // Only where configured.
+  test("publishes the demo where configured", () => {
     expect(mergeSettings({ publish: [web] }, {}).publish).toEqual([web]);
   });
 
   // Each message says what to do.
-  test("refuses what cannot work", () => {
+  test("refuses settings that cannot work", () => {
     const unaddressed = () => mergeSettings({ tun: "berth0" }, {});
     expect(unaddressed).toThrow(UsageError);
     expect(unaddressed).toThrow(

@@ -9,7 +9,7 @@ function faultOf(text: string): string {
 }
 
 describe("publishSchema", () => {
-  // Ports of the host, TCP unless it is said otherwise.
+  // Ports of the host, TCP by default.
   test.each([
     ["8080=10.7.0.2:80", { hostname: "127.0.0.1", port: 8080, to }],
     ["tcp/0.0.0.0:8080=10.7.0.2:80", { hostname: "0.0.0.0", port: 8080, to }],
@@ -19,7 +19,7 @@ describe("publishSchema", () => {
     expect<unknown>(publishSchema.parse(text)).toEqual(setting);
   });
 
-  // Places of the stack as --listen has them, and targets as forward has them.
+  // Listen addresses as for --listen, and targets as for forward.
   test.each([
     ["stack/8080=127.0.0.1:3000", "8080", "127.0.0.1:3000"],
     ["stack/udp/53=192.0.2.1:53", "udp/53", "192.0.2.1:53"],
@@ -30,8 +30,8 @@ describe("publishSchema", () => {
     expect(publishSchema.parse(text)).toEqual({ where, targets });
   });
 
-  // One message that shows how it is written; for a wrong place the one that --listen gives.
-  test("says how it is written", () => {
+  // One message with the syntax; for an invalid listen address that of --listen.
+  test("shows the syntax on errors", () => {
     for (
       const text of ["8080", "udp/=10.7.0.2:80", "stack/80=", "stack/80=nowhere", "sctp/1=a:1"]
     ) {
@@ -44,8 +44,8 @@ describe("publishSchema", () => {
 });
 
 describe("mergeSettings", () => {
-  // The stack's port is served by forward, from a flag or from the file.
-  test("has forward serve published ports of the stack", () => {
+  // Ports of the stack are served by forward, from a flag or the file.
+  test("uses forward for published ports of the stack", () => {
     const parse = (...texts: string[]) => texts.map((text) => publishSchema.parse(text));
     const { listen, publish } = mergeSettings(
       { publish: parse("stack/8080=127.0.0.1:3000", "0=10.7.0.2:8080") },

@@ -24,8 +24,8 @@ function open() {
 }
 
 describe("Mailboxes", () => {
-  // Two shards write to the same third one: each packet arrives once, in its sender's order.
-  test("carry packets to the shard that they are for", async () => {
+  // Two shards send to a third: each packet arrives once, in order per sender.
+  test("deliver packets to their shard", async () => {
     const { boxes: [zero, one, two], arrival, close } = open();
     const got: number[] = [];
     for (const first of [10, 11, 12]) {
@@ -47,9 +47,9 @@ describe("Mailboxes", () => {
     close();
   });
 
-  // A shard that takes nothing is not buried: what is too much is refused, by all senders together,
-  // and there is room again once it took something.
-  test("hold so many bytes for a shard and no more", async () => {
+  // The queue of a shard that does not receive is bounded for all senders together, and accepts
+  // packets again once it receives.
+  test("bound the bytes queued for a shard", async () => {
     const { boxes: [zero, one, two], arrival, close } = open();
     const half = MAX_WAITING_BYTES / 2;
     const send = (from: Mailboxes, size: number) =>

@@ -35,7 +35,7 @@ const handedOver = (first: number) => ({
 });
 
 describe("ShardLink", () => {
-  // The stack sees which shard it is.
+  // The stack gets its shard from the features.
   test("has its queue's features and its shard", async () => {
     const { shards: [, link], close } = open();
     expect(link.features).toEqual({
@@ -48,7 +48,7 @@ describe("ShardLink", () => {
     await close();
   });
 
-  // One wait serves both sources, over and over: neither can be forgotten.
+  // One wait covers both sources, repeatedly.
   test("wakes up for its queue and for other shards", async () => {
     const { shards: [other, link], peers, close } = open();
     const batch = new PacketBatch(8);
@@ -75,8 +75,8 @@ describe("ShardLink", () => {
     await close();
   });
 
-  // Closing ends a wait, and what is handed over later reaches nobody.
-  test("ends a wait when it is closed", async () => {
+  // Closing ends a wait, and packets forwarded later are dropped.
+  test("ends a pending ready when it is closed", async () => {
     const { shards: [other, link], close } = open();
     const ready = link.ready();
     await link.close();
