@@ -5,12 +5,12 @@ import { FLAG } from "../../core/wire/tcp.ts";
 import { Dice } from "./dice.ts";
 import { PacketWriter } from "./packet_writer.ts";
 
-/** What lies so far from the truth that nobody can mean it, and the distances in between. */
+/** Distances of guessed numbers from the correct ones. */
 const FAR = 0x10000000;
 
 /**
- * Somebody who knows addresses and ports of a connection but cannot read it (RFC 5961 1): numbers
- * are guessed. One in a while hits the window, never the one number that counts.
+ * An off-path attacker who knows the addresses and ports of a connection (RFC 5961 1) and guesses
+ * sequence numbers. Some guesses hit the window, but never the exact number.
  */
 export class BlindAttacker {
   readonly #dice: Dice;
@@ -20,7 +20,7 @@ export class BlindAttacker {
     this.#dice = new Dice(seed);
   }
 
-  /** Sends something to the stack that has `tcb`, in the name of its peer. */
+  /** Sends a segment to the stack that has `tcb`, spoofing its peer. */
   attack(core: CoreStack, tcb: Tcb, now: number): void {
     if (this.#dice.chance(0.2)) this.#writeError(tcb);
     else this.#writeSegment(tcb);
@@ -57,7 +57,7 @@ export class BlindAttacker {
     });
   }
 
-  /** RFC 5927: every error there is, about a segment that may or may not be on its way. */
+  /** RFC 5927: any ICMP error, about a segment that may or may not be in flight. */
   #writeError(tcb: Tcb): void {
     const dice = this.#dice;
     const seq = dice.chance(0.5) ? tcb.sndUna : tcb.sndNxt + FAR;

@@ -10,7 +10,7 @@ const SEEDS = 20;
 const TOTAL = 100_000;
 const INTERVAL_MS = 0.7;
 
-/** Both sides send to each other while somebody else sends to both. */
+/** Both sides send to each other while an attacker sends to both. */
 function worldUnderAttack(seed: number, version: 4 | 6, profile: "local" | "internet"): World {
   const wire = { ...PERFECT, delayMs: 5, bytesPerMs: 1000, loss: seed % 2 === 0 ? 0.02 : 0 };
   const habits = { ...PLAIN, total: TOTAL };
@@ -26,7 +26,7 @@ function worldUnderAttack(seed: number, version: 4 | 6, profile: "local" | "inte
   const attack = () => {
     for (const { core } of world.sides) {
       for (const tcb of core.tcp.connections()) {
-        // The handshake is not over: RFC 5961 is about what comes behind it.
+        // RFC 5961 applies after the handshake.
         if (tcb.state !== "SYN-SENT" && tcb.state !== "SYN-RECEIVED") {
           attacker.attack(core, tcb, world.now);
         }
@@ -38,7 +38,7 @@ function worldUnderAttack(seed: number, version: 4 | 6, profile: "local" | "inte
   return world;
 }
 
-describe("a connection that somebody who cannot read it attacks", () => {
+describe("a connection under attack from off the path", () => {
   for (const version of [4, 6] as const) {
     for (const profile of ["local", "internet"] as const) {
       // RST, SYN, FIN, text and ICMP errors with guessed numbers, several per round trip.

@@ -1,6 +1,6 @@
 import { type SeededRandom, seededRandom } from "../../adapters/runtime/seeded_random.ts";
 
-/** Draws from a seed. */
+/** Draws random values from a seed. */
 export class Dice {
   readonly random: SeededRandom;
 
@@ -8,12 +8,12 @@ export class Dice {
     this.random = seededRandom(seed);
   }
 
-  /** True in this share of the cases. */
+  /** True with this probability. */
   chance(share: number): boolean {
     return this.random.fraction() < share;
   }
 
-  /** 0 up to, and without, `count`. */
+  /** From 0 up to but not including `count`. */
   below(count: number): number {
     return Math.floor(this.random.fraction() * count);
   }
@@ -22,7 +22,7 @@ export class Dice {
     return values[this.below(values.length)]!;
   }
 
-  /** Mostly small, sometimes anything: what lies near an edge is where faults are. */
+  /** Mostly small, sometimes any value, since errors are most likely near limits. */
   offset(): number {
     const kind = this.below(16);
     if (kind < 6) return 0;

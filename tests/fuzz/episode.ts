@@ -18,22 +18,22 @@ import { OWN, Peer } from "./peer.ts";
 const CONNECTIONS = 24;
 const BACKLOG = 8;
 const MAX_TIME_WAIT = 6;
-/** Packets that one step may make the stack send; more is a loop. */
+/** Maximum number of packets sent in one step; more indicate a loop. */
 const MAX_SENT_PER_STEP = 100_000;
 const MAX_TIMEOUTS_PER_STEP = 100_000;
-/** What is left of the last connection has to be gone after this many milliseconds. */
+/** Time after which no connection may be left, in milliseconds. */
 const LAST_RITES_MS = 4 * 3_600_000;
 const PAUSES = [0, 0, 0, 0, 0, 0, 0.01, 0.1, 1, 1, 5, 20, 50, 250, 1000];
-/** Of a listener that decides: most are accepted. */
+/** Decisions of a listener: most SYNs are accepted. */
 const VERDICTS = ["accept", "accept", "accept", "accept", "refuse", "ignore"] as const;
 const REMOTE = { 4: IpAddress.parse("10.0.0.1")!, 6: IpAddress.parse("fd00::1")! };
 
-/** One stack under fire, from a seed. */
+/** Fuzzes one stack, from a seed. */
 export class Episode {
-  /** Packets given to the stack. */
+  /** Number of packets delivered to the stack. */
   packets = 0;
   sent = 0;
-  /** Packets that met a connection in each state. */
+  /** Number of packets by the state of the connection that they reached. */
   readonly met = new Map<TcpState, number>();
   readonly config: TcpConfig;
   readonly features: LinkFeatures;
@@ -70,13 +70,15 @@ export class Episode {
     this.#listen();
   }
 
-  /** Sends at least this many packets, then lets everything come to its end. Throws a finding. */
+  /**
+   * Sends at least this many packets, then waits for all connections to end. Throws on a finding.
+   */
   run(packets: number): void {
     while (this.packets < packets) this.#step();
     this.#end();
   }
 
-  /** Where it is, for people. */
+  /** A description for messages. */
   describe(): string {
     const tcb = this.#target;
     const about = tcb === undefined
@@ -152,7 +154,7 @@ export class Episode {
     return this.#dice.below(this.#dice.of([1, 100, 3000, 30_000, this.#scratch.length]));
   }
 
-  /** What happens rarely: a listener goes and comes, an address goes and comes. */
+  /** Rare events: a listener or an address is removed and added again. */
   #upset(): void {
     if (this.#dice.chance(0.5)) {
       for (const listener of this.#listeners.splice(0)) this.#core.tcp.closeListener(listener);
@@ -225,7 +227,7 @@ export class Episode {
     const { mtu, maxSuperPacket } = this.features;
     const most = out.segmentSize > 0 ? maxSuperPacket : mtu;
     if (out.byteLength > most) throw new Error(`it sent ${out.byteLength} bytes, MTU ${most}`);
-    // Fragments of replies are looked at elsewhere.
+    // Fragments of replies are checked elsewhere.
     if (out.checksumPartial || out.segmentSize > 0 || (this.sent & 31) !== 0) return;
     const bytes = new Uint8Array(out.byteLength);
     out.copyTo(bytes, 0);
@@ -253,7 +255,7 @@ export class Episode {
     }
   }
 
-  /** Nobody says anything any more and every application closes: nothing may be left. */
+  /** No more packets arrive and every application closes: nothing may be left. */
   #end(): void {
     this.#target = undefined;
     for (const listener of this.#listeners.splice(0)) this.#core.tcp.closeListener(listener);
@@ -289,7 +291,7 @@ function check(tcb: Tcb): void {
   if (tcb.environment.pool.held > 16 * 1024 * 1024) throw new Error("a large pool");
 }
 
-/** A range is a segment; what SACK blocks cut off beyond that is bounded. */
+/** A range is a segment; the number of splits by SACK blocks is bounded. */
 function mostRanges(tcb: Tcb): number {
   return 2 * Math.ceil(tcb.send.limit / 52) + 1000;
 }

@@ -1,21 +1,21 @@
 import type { TcpState } from "../../core/tcp/state.ts";
 import { Episode } from "./episode.ts";
 
-/** Packets that one stack gets before the next takes its place. */
+/** Number of packets per stack. */
 export const EPISODE_PACKETS = 20_000;
 
-/** What a run has come to. */
+/** Result of a run. */
 export interface FuzzResult {
   readonly packets: number;
-  /** Packets that the stacks sent. */
+  /** Number of packets sent by the stacks. */
   readonly sent: number;
-  /** Packets that met a connection in each state. */
+  /** Number of packets by the state of the connection that they reached. */
   readonly met: ReadonlyMap<TcpState, number>;
 }
 
 /**
- * Gives stacks at least this many packets, each stack its own seed from `seed` on. Throws the first
- * finding, with how to see it again.
+ * Delivers at least this many packets to stacks, each with its own seed from `seed` on. Throws the
+ * first finding, with the command to reproduce it.
  */
 export function fuzz(
   seed: number,

@@ -15,12 +15,11 @@ const STATES: readonly TcpState[] = [
   "TIME-WAIT",
 ];
 
-describe("a stack that gets packets of every kind", () => {
+describe("a stack that receives random packets", () => {
   const met = new Set<TcpState>();
 
-  // Segments near the truth, damaged ones, ICMP errors, fragments and noise, both families and
-  // profiles. The connection's invariants hold after each packet; when everybody has gone nothing is
-  // left.
+  // Nearly valid segments, corrupted ones, ICMP errors, fragments and noise, in both families and
+  // profiles. The invariants hold after each packet, and in the end no connection is left.
   for (let seed = 1; seed <= EPISODES; seed++) {
     test(`neither throws nor leaks nor gets stuck, seed ${seed}`, () => {
       const result = fuzz(seed, EPISODE_PACKETS);
@@ -30,8 +29,8 @@ describe("a stack that gets packets of every kind", () => {
     });
   }
 
-  // What is drawn stays worth looking at.
-  test("is met in every state", () => {
+  // Ensures that the random packets reach every state.
+  test("is reached in every state", () => {
     expect(STATES.filter((state) => !met.has(state))).toEqual([]);
   });
 });

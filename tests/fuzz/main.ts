@@ -1,5 +1,5 @@
 /**
- * Gives stacks packets of every kind until one of them does something wrong:
+ * Delivers random packets to stacks until a check fails:
  *
  *     main.ts [--packets 10000000] [--seed N]
  *

@@ -21,11 +21,11 @@ export interface SegmentFields {
 
 const IP_FIELDS = { protocol: 0, payloadLength: 0, hopLimit: 64, trafficClass: 0 };
 
-/** Writes one packet after the other into the same buffer. */
+/** Writes packets into a single buffer. */
 export class PacketWriter {
   readonly bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0x10000 + 100);
   size = 0;
-  /** Where the IP header's payload begins. */
+  /** Offset of the IP payload. */
   payloadStart = 0;
   #identification = 0;
 
@@ -41,7 +41,7 @@ export class PacketWriter {
     this.sumTcp(from, to);
   }
 
-  /** The TCP checksum anew, after a change. */
+  /** Updates the TCP checksum after a change. */
   sumTcp(from: IpAddress, to: IpAddress): void {
     const at = this.payloadStart;
     if (this.size - at < 20) return;
@@ -50,7 +50,7 @@ export class PacketWriter {
     writeU16(this.bytes, at + 16, finish(addBytes(sum, this.bytes, at, this.size)));
   }
 
-  /** An ICMP message; `quoted` is how many bytes of `body` it ends with. */
+  /** Writes an ICMP message that ends with `quoted` bytes of `body`. */
   icmp(
     from: IpAddress,
     to: IpAddress,
@@ -66,13 +66,13 @@ export class PacketWriter {
     writeU16(this.bytes, at + 2, finish(addBytes(sum, this.bytes, at, this.size)));
   }
 
-  /** A payload of any protocol. */
+  /** Writes a payload of any protocol. */
   raw(from: IpAddress, to: IpAddress, protocol: number, payload: Uint8Array): void {
     this.#ip(from, to, protocol, payload.length, 0);
     this.bytes.set(payload, this.payloadStart);
   }
 
-  /** The IPv4 header's checksum anew, after a change. */
+  /** Updates the IPv4 header checksum after a change. */
   sumIpv4(): void {
     const { bytes } = this;
     if (bytes[0]! >>> 4 !== 4) return;
@@ -81,7 +81,7 @@ export class PacketWriter {
     writeU16(bytes, 10, finish(addBytes(0, bytes, 0, headerLength)));
   }
 
-  /** The bytes from `start` to `end` of the payload as a fragment of `identification`. */
+  /** Writes bytes `start` to `end` of the payload as a fragment. */
   fragment(
     start: number,
     end: number,

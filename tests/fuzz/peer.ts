@@ -6,7 +6,7 @@ import { Dice } from "./dice.ts";
 import { PacketWriter } from "./packet_writer.ts";
 import { drawGood, drawNearby, drawSyn } from "./segments.ts";
 
-/** The stack's own addresses, as the fuzzer sets it up. */
+/** The stack's own addresses. */
 export const OWN: { readonly 4: IpAddress; readonly 6: IpAddress } = {
   4: IpAddress.parse("10.0.0.2")!,
   6: IpAddress.parse("fd00::2")!,
@@ -15,12 +15,12 @@ const PEERS = {
   4: ["10.0.0.1", "10.0.0.9", "192.0.2.77"].map((text) => IpAddress.parse(text)!),
   6: ["fd00::1", "2001:db8::9"].map((text) => IpAddress.parse(text)!),
 };
-/** 80: open; 81: decides about each SYN; 82: nobody. */
+/** 80: open; 81: decides about each SYN; 82: closed. */
 const PORTS = [80, 80, 80, 81, 82];
 const ICMP_TYPES = { 4: [3, 3, 3, 4, 5, 8, 11, 12], 6: [1, 2, 2, 3, 4, 128, 135] };
 const MTUS = [0, 1, 68, 296, 552, 1006, 1280, 1492, 1500, 65_535];
 
-/** Takes a packet: its first `size` bytes. */
+/** Receives a packet: its first `size` bytes. */
 export type Deliver = (
   packet: Uint8Array,
   size: number,
@@ -28,7 +28,7 @@ export type Deliver = (
   segmentSize: number,
 ) => void;
 
-/** Everybody who is not the stack: draws what they send. */
+/** All peers of the stack; draws the packets they send. */
 export class Peer {
   readonly #dice: Dice;
   readonly #deliver: Deliver;
@@ -40,7 +40,7 @@ export class Peer {
     this.#deliver = deliver;
   }
 
-  /** Somebody knocks. */
+  /** Sends a SYN from a random peer. */
   sendSyn(): void {
     const dice = this.#dice;
     const version = dice.of([4, 6] as const);
@@ -49,7 +49,7 @@ export class Peer {
     this.#deliver(this.#writer.bytes, this.#writer.size, "full", 0);
   }
 
-  /** Somebody sends for the connection `tcb`; returns what was drawn, for people. */
+  /** Sends a packet for the connection `tcb`; returns a description. */
   sendTo(tcb: Tcb, now: number): void {
     const dice = this.#dice;
     const kind = dice.below(100);
@@ -61,7 +61,7 @@ export class Peer {
     else this.sendNoise();
   }
 
-  /** Bytes that nobody has thought about. */
+  /** Random bytes. */
   sendNoise(): void {
     const dice = this.#dice;
     const { bytes } = this.#writer;
@@ -87,7 +87,7 @@ export class Peer {
     this.#deliver(this.#writer.bytes, this.#writer.size, checksum, segmentSize);
   }
 
-  /** Bits are changed and lengths are wrong; where a checksum would find it, that may be right. */
+  /** Corrupts bits and lengths; the checksum may be updated, so that it does not reveal it. */
   #sendDamaged(tcb: Tcb, now: number): void {
     const dice = this.#dice;
     const writer = this.#writer;
@@ -102,7 +102,7 @@ export class Peer {
     this.#deliver(writer.bytes, writer.size, dice.of(["full", "verified"] as const), 0);
   }
 
-  /** An error about a segment of the connection, from a router or an impostor. */
+  /** An ICMP error about a segment of the connection, genuine or forged. */
   #sendIcmp(tcb: Tcb): void {
     const dice = this.#dice;
     const version = tcb.local.isV4 ? 4 : 6;
@@ -132,7 +132,7 @@ export class Peer {
     this.#deliver(writer.bytes, writer.size, "full", 0);
   }
 
-  /** A segment in pieces: some missing, twice, overlapping or in the wrong order. */
+  /** A segment in fragments: some missing, duplicated, overlapping or out of order. */
   #sendFragments(tcb: Tcb, now: number): void {
     const dice = this.#dice;
     const writer = this.#writer;

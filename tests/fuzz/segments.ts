@@ -5,7 +5,7 @@ import { FLAG } from "../../core/wire/tcp.ts";
 import type { Dice } from "./dice.ts";
 import type { SegmentFields } from "./packet_writer.ts";
 
-/** What a peer's segments are usually like. */
+/** Typical segments of a peer. */
 const USUAL = [
   FLAG.ACK,
   FLAG.ACK,
@@ -25,7 +25,7 @@ const SETUP = [
 const WINDOWS = [0, 1, 100, 1460, 5000, 65_535, 65_535, 65_535, 65_535];
 const TEXTS = [0, 0, 0, 1, 2, 100, 536, 1000, 1400, 1448];
 
-/** A connection attempt. */
+/** A SYN. */
 export function drawSyn(dice: Dice, sourcePort: number, destinationPort: number): SegmentFields {
   const hasEcn = dice.chance(0.2);
   return {
@@ -42,7 +42,7 @@ export function drawSyn(dice: Dice, sourcePort: number, destinationPort: number)
   };
 }
 
-/** What a peer with everything in order sends next. */
+/** The next segment of a well-behaved peer. */
 export function drawGood(dice: Dice, tcb: Tcb, now: number): SegmentFields {
   const inSynSent = tcb.state === "SYN-SENT";
   const ends = dice.chance(0.03) ? FLAG.FIN : 0;
@@ -62,7 +62,7 @@ export function drawGood(dice: Dice, tcb: Tcb, now: number): SegmentFields {
   };
 }
 
-/** A segment that is near the truth in some fields and far from it in others. */
+/** A segment with some nearly valid and some random fields. */
 export function drawNearby(dice: Dice, tcb: Tcb, now: number): SegmentFields {
   const flags = drawFlags(dice);
   return {
@@ -104,7 +104,7 @@ function drawAcknowledgement(dice: Dice, tcb: Tcb): number {
   return (dice.of(bases) + dice.offset()) | 0;
 }
 
-/** A border between two ranges that were sent. */
+/** A boundary between two sent ranges. */
 function sentSomewhere(dice: Dice, tcb: Tcb): number {
   const { scoreboard } = tcb;
   return scoreboard.isEmpty ? tcb.sndNxt : scoreboard.at(dice.below(scoreboard.count)).end;

@@ -21,13 +21,13 @@ const LIMITS = {
 };
 const PORTS = [7, 8, 9, 53, 49_152];
 const SIZES = [4, 4, 5, 8, 8, 9, 20, 100, 100, 1400, 1400, 1473, 3000, 9000];
-/** Sender, receiver: what a datagram carries in front, so that nobody gets another's. */
+/** Each datagram starts with its sender and receiver, to detect misdelivery. */
 const MARK = 4;
 
-/** One stack's UDP under fire, from a seed. */
+/** Fuzzes the UDP of one stack, from a seed. */
 export class UdpEpisode {
   packets = 0;
-  /** Datagrams that were read, and seen to be whole and the reader's own. */
+  /** Number of datagrams read and verified. */
   read = 0;
   sent = 0;
   errors = 0;
@@ -37,7 +37,7 @@ export class UdpEpisode {
   readonly #sockets = new Set<UdpSocket>();
   readonly #ports = new Set<FlowPort>();
   readonly #flows = new Set<Flow>();
-  /** A datagram that the stack has sent last: what errors quote. */
+  /** The last datagram sent by the stack, which ICMP errors quote. */
   #last: Bytes | undefined;
   #id = 0;
   #now = 1000;
@@ -57,7 +57,7 @@ export class UdpEpisode {
     });
   }
 
-  /** Sends at least this many packets, then lets everything end. Throws a finding. */
+  /** Sends at least this many packets, then waits for everything to end. Throws on a finding. */
   run(packets: number): void {
     for (let i = 0; i < 8; i++) this.#bind();
     while (this.packets < packets) {
@@ -215,7 +215,7 @@ export class UdpEpisode {
     must(alive === udp.flows.table.count, "the owner was not told of a flow's end");
   }
 
-  /** Nobody says anything any more: nothing may be left. */
+  /** No more packets arrive: nothing may be left. */
   #end(): void {
     const { udp } = this.#core;
     for (let i = 0; this.#core.nextTimeout() !== Infinity; i++) {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { UdpEpisode } from "./udp_episode.ts";
 
-describe("UDP that gets packets of every kind", () => {
-  // Datagrams whole and in fragments, damaged and cut ones, ICMP errors; sockets and flows come and
-  // go meanwhile. After each step everything is counted once and within its bounds; what was read
-  // is whole and the reader's own; in the end nothing is left.
+describe("UDP that receives random packets", () => {
+  // Whole, fragmented, corrupted and truncated datagrams and ICMP errors, while sockets and flows
+  // are opened and closed. After each step everything is counted once and within its limits;
+  // datagrams read are complete and delivered correctly; in the end nothing is left.
   for (let seed = 1; seed <= 8; seed++) {
-    test(`neither throws nor leaks nor mixes up, seed ${seed}`, () => {
+    test(`neither throws nor leaks nor misdelivers, seed ${seed}`, () => {
       const episode = new UdpEpisode(seed);
       try {
         episode.run(8000);
@@ -15,7 +15,7 @@ describe("UDP that gets packets of every kind", () => {
           cause: error,
         });
       }
-      // It is worth looking at.
+      // Ensures that enough datagrams are delivered.
       expect(episode.read).toBeGreaterThan(300);
       expect(episode.sent).toBeGreaterThan(100);
     });

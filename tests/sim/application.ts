@@ -6,31 +6,31 @@ import { TCB } from "../../core/tcp/tcb_flags.ts";
 import { isAtEnd } from "../../core/tcp/user_calls.ts";
 import { fillPattern, findMismatch } from "./pattern.ts";
 
-/** What an application does with its connection. Sizes in bytes, times in milliseconds. */
+/** Behaviour of an application. Sizes in bytes, times in milliseconds. */
 export interface Habits {
-  /** Bytes to write. */
+  /** Number of bytes to write. */
   readonly total: number;
-  /** Largest piece, and pause between pieces. */
+  /** Maximum size of a write, and pause between writes. */
   readonly writeMost: number;
   readonly writePauseMs: number;
-  /** The first byte is written when the peer has ended. */
+  /** Whether it writes only after the peer's FIN. */
   readonly answers: boolean;
-  /** What is read at a time, at most, and the pause in between. */
+  /** Maximum size of a read, and pause between reads. */
   readonly readMost: number;
   readonly readPauseMs: number;
-  /** Reading stops once for a while when so many bytes have been read. */
+  /** Reading pauses once after this many bytes. */
   readonly stallAfter: number;
   readonly stallMs: number;
   /**
-   * How it ends when everything is written: closeWrite() and close() at the peer's end, close() at
-   * once, or abort().
+   * How it ends after writing everything: closeWrite(), then close() after the peer's FIN; close()
+   * at once; or abort().
    */
   readonly ending: "half-close" | "close" | "abort";
-  /** Waits this long before it ends. */
+  /** Delay before it ends. */
   readonly endPauseMs: number;
 }
 
-/** An application that writes at once, reads at once and half-closes. */
+/** An application that writes and reads without pauses, and half-closes. */
 export const PLAIN: Habits = {
   total: 10_000,
   writeMost: 4096,
@@ -44,7 +44,7 @@ export const PLAIN: Habits = {
   endPauseMs: 0,
 };
 
-/** What an application needs of the world. */
+/** Functions of the world that an application uses. */
 export interface Surroundings {
   readonly core: CoreStack;
   readonly random: SeededRandom;
@@ -52,21 +52,21 @@ export interface Surroundings {
   wakeIn(ms: number, wake: () => void): void;
 }
 
-/** One side of a connection: writes one stream, checks the other. */
+/** One side of a connection: writes one stream and verifies the other. */
 export class Application {
   readonly tcb: Tcb;
   opened = false;
   written = 0;
   received = 0;
-  /** The peer's end has been read. */
+  /** Whether the peer's FIN has been read. */
   eof = false;
-  /** The first thing that was wrong with what came. */
+  /** The first error in the received data. */
   fault: string | undefined = undefined;
-  /** How the connection ended, once it has. */
+  /** How the connection ended, if it has. */
   ended: { error: EndReason | undefined } | undefined = undefined;
-  /** It has closed or aborted. */
+  /** Whether it has closed or aborted. */
   finished = false;
-  /** When the last byte came. */
+  /** When the last byte was received. */
   lastByteAt = 0;
   readonly habits: Habits;
   readonly #world: Surroundings;
@@ -90,17 +90,17 @@ export class Application {
     tcb.handle = this;
   }
 
-  /** Everything was written, and taken by the send buffer. */
+  /** Whether everything was written and accepted by the send buffer. */
   get hasWritten(): boolean {
     return this.written === this.habits.total;
   }
 
-  /** It has done all that it will do, and nothing more can happen to it. */
+  /** Whether it is finished, and nothing more can happen. */
   get isOver(): boolean {
     return this.finished && this.ended !== undefined;
   }
 
-  /** The core has news. */
+  /** Handles events of the core. */
   onEvent(): void {
     const { tcb } = this;
     const { events } = tcb;
@@ -110,7 +110,7 @@ export class Application {
     this.run();
   }
 
-  /** Does what can be done now. */
+  /** Reads and writes as far as possible. */
   run(): void {
     if (this.finished) return;
     this.#read();
@@ -184,7 +184,7 @@ export class Application {
 
   #end(): void {
     if (this.#isCutShort) {
-      // What has arrived can still be read.
+      // Received data can still be read.
       if (this.#readPaused) return;
       this.finished = true;
       this.#world.core.tcp.close(this.tcb, this.#world.now());
@@ -200,7 +200,7 @@ export class Application {
     }
   }
 
-  /** An error, or the peer has closed while there was more to write. */
+  /** An error, or the peer has closed before everything was written. */
   get #isCutShort(): boolean {
     if (this.ended === undefined) return false;
     return this.ended.error !== undefined || (this.eof && !this.hasWritten);

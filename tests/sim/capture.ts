@@ -5,12 +5,11 @@ import { concatenate } from "../../core/wire/bytes.ts";
 import { ROOT } from "../support/source_files.ts";
 import { type Scenario, World } from "./world.ts";
 
-/** Not tracked by git; CI's log names what lies here. */
+/** Not tracked by git; CI's log names the files here. */
 const FOLDER = join(ROOT, "tests", ".failures");
 
 /**
- * Runs a scenario once more and writes down what its first side sends and receives. Returns the
- * file's path.
+ * Runs a scenario again and records the packets of its first side. Returns the path of the file.
  */
 export function capture(scenario: Scenario, name: string, folder: string = FOLDER): string {
   const pieces: Uint8Array[] = [];
@@ -31,7 +30,7 @@ export function capture(scenario: Scenario, name: string, folder: string = FOLDE
   try {
     world.start().run();
   } catch {
-    // The capture ends where the scenario has failed.
+    // The capture ends where the scenario fails.
   }
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${name}.pcapng`);

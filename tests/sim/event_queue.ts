@@ -1,16 +1,16 @@
 interface Event {
   readonly at: number;
-  /** Events of the same instant run in the order in which they were scheduled. */
+  /** Events at the same time run in the order in which they were scheduled. */
   readonly order: number;
   readonly run: () => void;
 }
 
-/** What will happen, by time: a binary heap. */
+/** Scheduled events: a binary heap ordered by time. */
 export class EventQueue {
   readonly #heap: Event[] = [];
   #scheduled = 0;
 
-  /** When the next event is, `Infinity` when there is none. */
+  /** Time of the next event; `Infinity` if there is none. */
   get next(): number {
     return this.#heap[0]?.at ?? Infinity;
   }
@@ -29,7 +29,7 @@ export class EventQueue {
     heap[index] = event;
   }
 
-  /** Takes the next event out and runs it. */
+  /** Removes the next event and runs it. */
   runNext(): void {
     const heap = this.#heap;
     const first = heap[0];

@@ -19,8 +19,8 @@ async function play(options: Partial<CloseOrderOptions> & { connections: number 
 }
 
 describe("forwarded connections in random close orders", () => {
-  // Three in ten have a side that resets, or leaves while the other one still speaks. All others
-  // get every byte and the other side's end, in whatever order the ends come.
+  // In three of ten, a side resets or closes while the other still sends. All others get every byte
+  // and the other side's FIN, in any order of the FINs.
   test("10,000 of them lose no byte and no half-close (RFC 9293 3.6)", async () => {
     const orderly = await play({ connections: 10_000, endings: ["leaves", ...RESETS] });
     expect(orderly).toBeGreaterThan(6500);
@@ -31,7 +31,7 @@ describe("forwarded connections in random close orders", () => {
     await play({ connections: 1000, profile: "internet", endings: RESETS });
   }, 60_000);
 
-  // A lost RST is not sent again, so nobody resets here.
+  // A lost RST is not retransmitted, so there are no resets here.
   test.each(["local", "internet"] as const)(
     "500 of them lose nothing at 3 %% loss on both links, profile %s",
     async (profile) => {

@@ -5,9 +5,8 @@ import type { Session, World } from "./world.ts";
 export type Outcome = "complete" | "no handshake" | "cut short";
 
 /**
- * Looks at a world in which nothing more will happen, and throws unless everything came out as it
- * has to: every byte arrived once and in order, and where bytes may be missing there is an error or
- * an application that did not want them. Nothing may be left of any connection.
+ * Checks a finished world, and throws unless every byte arrived once and in order, or is missing
+ * because of an error or an application that did not read it. No connection may be left.
  */
 export function assertOutcome(world: World): Outcome {
   const expected = 1 + (world.scenario.again?.length ?? 0);
@@ -28,7 +27,7 @@ function outcomeOf(world: World, { client, server }: Session): Outcome {
   return complete ? "complete" : "cut short";
 }
 
-/** The server gave the attempt up before the last acknowledgement reached it. */
+/** The server gave up the attempt before the final ACK reached it. */
 function assertNoHandshake(world: World, client: Application): Outcome {
   const isPerfect = world.scenario.conditions.every(({ loss, burst, deadFrom, corrupt }) =>
     loss + burst + corrupt === 0 && deadFrom === Infinity
@@ -53,7 +52,7 @@ function isComplete(from: Application, to: Application): boolean {
 function assertDelivery(world: World, from: Application, to: Application): void {
   if (to.received > from.written) throw new Error(`more than was sent: ${world.describe()}`);
   if (from.habits.ending === "abort" || to.habits.ending !== "half-close") return;
-  // RFC 2525 2.17: a graceful close() with something unread is a RST, which may overtake.
+  // RFC 2525 2.17: close() with unread data sends RST, which may overtake data.
   if (from.habits.ending === "close" && isReset(from) && to.habits.total > 0) return;
   if (!isComplete(from, to)) throw new Error(`not everything arrived: ${world.describe()}`);
   if (from.habits.ending !== "half-close") return;

@@ -1,12 +1,12 @@
 import { seededRandom } from "../../adapters/runtime/seeded_random.ts";
 
-/** A prime, so that no buffer or segment size hides a byte that is out of its place. */
+/** A prime, so that no buffer or segment size hides a misplaced byte. */
 const PERIOD = 65_521;
 
 const BYTES: Uint8Array<ArrayBuffer> = new Uint8Array(PERIOD);
 seededRandom(7).fill(BYTES);
 
-/** The bytes of a stream from `position` on; each `stream` has its own. */
+/** The bytes of a stream from `position` on; each stream is different. */
 export function fillPattern(target: Uint8Array, stream: number, position: number): void {
   let from = (stream * 9973 + position) % PERIOD;
   for (let at = 0; at < target.length;) {
@@ -17,7 +17,7 @@ export function fillPattern(target: Uint8Array, stream: number, position: number
   }
 }
 
-/** Where the first byte lies that is not the stream's; -1 when there is none. */
+/** Index of the first wrong byte, or -1. */
 export function findMismatch(bytes: Uint8Array, stream: number, position: number): number {
   let from = (stream * 9973 + position) % PERIOD;
   for (let at = 0; at < bytes.length; at++) {

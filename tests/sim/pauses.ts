@@ -1,19 +1,19 @@
 import type { EventQueue } from "./event_queue.ts";
 
-/** A time in which a host does nothing: its clock goes on, its timers fire late. */
+/** A pause of a host: its clock continues, and its timers fire late. */
 export interface Pause {
   /** Milliseconds. */
   readonly from: number;
   readonly until: number;
-  /** What it looks at when it goes on; the other comes right behind. */
+  /** Whether packets or timers are processed first after the pause. */
   readonly first: "packets" | "timers";
 }
 
-/** Packets that a host takes in while it does nothing; the rest is lost, as in a card's ring. */
+/** Number of packets queued during a pause; the rest is lost, as in a network card's ring. */
 const WAITING_PACKETS = 256;
 const RIGHT_BEHIND_MS = 0.001;
 
-/** Holds back what happens to a host during its pauses, and lets it all happen at once. */
+/** Defers events of a host during its pauses, and runs them at once afterwards. */
 export class Pauses {
   readonly #pauses: readonly Pause[];
   readonly #packets: (() => void)[] = [];
@@ -27,7 +27,7 @@ export class Pauses {
     }
   }
 
-  /** The first time from `at` on at which the host does something. */
+  /** The first time from `at` on at which the host is not paused. */
   awakeAt(at: number): number {
     let time = at;
     for (const { from, until } of this.#pauses) if (time >= from && time < until) time = until;

@@ -24,8 +24,8 @@ function simulate(seed: number): string {
 }
 
 describe("two stacks on a wire that loses, reorders, duplicates and corrupts", () => {
-  // Profiles, families, offload, buffers, habits and faults are drawn from the seed. After every
-  // step the invariants of both connections hold; in the end nothing is left of them.
+  // Profiles, families, offload, buffers, application behaviour and faults are drawn from the seed.
+  // The invariants of both connections hold after every step, and in the end no connection is left.
   for (let first = 1; first <= SEEDS; first += SEEDS_PER_TEST) {
     const last = first + SEEDS_PER_TEST - 1;
     test(`deliver every byte once and in order, seeds ${first} to ${last}`, () => {
@@ -34,14 +34,14 @@ describe("two stacks on a wire that loses, reorders, duplicates and corrupts", (
         const outcome = simulate(seed);
         outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       }
-      // What is drawn stays worth looking at.
+      // Ensures that the scenarios are varied.
       expect(outcomes.get("complete")).toBeGreaterThan(SEEDS_PER_TEST * 0.65);
       expect(outcomes.get("no handshake") ?? 0).toBeLessThan(SEEDS_PER_TEST * 0.12);
     }, TEST_LIMIT_MS);
   }
 
-  // What a failing seed leaves behind: a pcapng file with every packet of one side.
-  test("are captured when a seed has to be looked at", () => {
+  // A failing seed leaves a pcapng file with every packet of one side.
+  test("are captured for the analysis of a seed", () => {
     const folder = mkdtempSync(join(tmpdir(), "berth-"));
     try {
       const bytes = readFileSync(capture(randomScenario(1), "seed-1", folder));

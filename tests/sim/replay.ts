@@ -1,5 +1,5 @@
 /**
- * Shows every packet of a simulated scenario:
+ * Prints every packet of a simulated scenario:
  *
  *     replay.ts SEED
  *

@@ -1,21 +1,21 @@
 import { icmpError, type Packet } from "../../core/stack/replies.ts";
 import { IpHeader, parseIp } from "../../core/wire/ip.ts";
 
-/** A part of the path that carries smaller packets than the link, for a while. */
+/** A router with a smaller MTU than the link, for a while. */
 export interface Narrowing {
   /** Milliseconds. */
   readonly from: number;
   readonly until: number;
-  /** Bytes of the largest packet that fits. */
+  /** MTU in bytes. */
   readonly mtu: number;
   /**
-   * What the router in front of it tells the sender of a packet that does not fit: what fits, only
-   * that it did not fit (RFC 1191 4, IPv4 alone), or nothing, which makes it a black hole.
+   * The router's error about a packet that is too big: with the MTU, without it (RFC 1191 4, IPv4
+   * only), or none, which makes it a black hole.
    */
   readonly tells: "mtu" | "too-big" | "nothing";
 }
 
-/** Does this packet get through? A super-packet counts by its segments. */
+/** Whether a packet fits; for a super-packet, whether its segments do. */
 export function fits(
   narrow: Narrowing,
   packet: Uint8Array,
@@ -28,7 +28,7 @@ export function fits(
   return Math.min(packet.length, segmentSize > 0 ? headers + segmentSize : Infinity) <= narrow.mtu;
 }
 
-/** The router's message (RFC 792 and RFC 1191 4, RFC 4443 3.2); `undefined`: it says nothing. */
+/** The router's ICMP error (RFC 792, RFC 1191 4, RFC 4443 3.2), or `undefined`. */
 export function packetTooBig(narrow: Narrowing, packet: Uint8Array): Packet | undefined {
   if (narrow.tells === "nothing") return undefined;
   const ip = new IpHeader();

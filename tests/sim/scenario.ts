@@ -6,7 +6,7 @@ import type { Narrowing } from "./router.ts";
 import { type Conditions, PERFECT } from "./wire.ts";
 import type { Reconnection, Scenario } from "./world.ts";
 
-/** A scenario that does nothing special. */
+/** The default scenario. */
 export const QUIET: Scenario = {
   seed: 1,
   version: 4,
@@ -17,7 +17,7 @@ export const QUIET: Scenario = {
   habits: [PLAIN, PLAIN],
 };
 
-/** Draws everything that can differ from a seed. */
+/** Draws a scenario from a seed. */
 export function randomScenario(seed: number): Scenario {
   const draw = new Draw(seededRandom(seed));
   const offload = draw.chance(0.3);
@@ -40,7 +40,9 @@ export function randomScenario(seed: number): Scenario {
   };
 }
 
-/** Shorter than a packet may live (RFC 9293 3.4.2): some wait in a host that does nothing. */
+/**
+ * Shorter than the maximum segment lifetime (RFC 9293 3.4.2): some packets wait in a paused host.
+ */
 function pauses(draw: Draw): readonly Pause[] {
   if (draw.chance(0.85)) return [];
   const first = 1000 + draw.of([0, 0.5, 30, 300, 3000]);
@@ -57,14 +59,14 @@ function reconnections(draw: Draw): readonly Reconnection[] {
     const samePort = draw.chance(0.6);
     return {
       samePort,
-      // Profile `local` has no TIME-WAIT: who takes a port again waits until no packet is left.
+      // Profile `local` has no TIME-WAIT, so a port is reused only once no packet is left.
       afterMs: samePort ? draw.of([10_000, 70_000]) : draw.of([0, 10, 3000, 70_000]),
       ...endings(draw, habits(draw, false), habits(draw, draw.chance(0.3))),
     };
   });
 }
 
-/** Most connections end in order, some are closed or aborted by one side. */
+/** Most connections end gracefully; some are closed early or aborted by one side. */
 function endings(draw: Draw, client: Habits, server: Habits): Pick<Scenario, "habits"> {
   if (draw.chance(0.7)) return { habits: [client, server] };
   const ending = draw.of(["close", "abort"] as const);
@@ -75,10 +77,10 @@ function endings(draw: Draw, client: Habits, server: Habits): Pick<Scenario, "ha
 
 function knobs(draw: Draw): Partial<TcpConfig> {
   const some: { -readonly [K in keyof TcpConfig]?: TcpConfig[K] } = {
-    // Nobody gives up: what is looked at here is what arrives.
+    // Without timeouts, since delivery is tested here.
     connectTimeoutMs: 900_000,
     orphanTimeoutMs: 900_000,
-    // A reset that gets lost is found out.
+    // A lost RST has to be detected.
     keepAlive: true,
     keepAliveIdleMs: 3_600_000,
   };
@@ -128,13 +130,13 @@ function blackout(draw: Draw): Pick<Conditions, "deadFrom" | "deadUntil"> {
   return { deadFrom, deadUntil: deadFrom + draw.of([100, 5000, 30_000]) };
 }
 
-/** From the start, or in the middle; for a while, or from then on. */
+/** From the start or in the middle; for a while, or permanently. */
 function narrowing(draw: Draw, version: 4 | 6): Narrowing {
   const from = 1000 + draw.of([0, 5, 50, 500, 5000]);
   return {
     from,
     until: from + draw.of([300, 30_000, Infinity]),
-    // RFC 8200 5: less than 1280 no IPv6 path may carry.
+    // RFC 8200 5: the minimum IPv6 MTU is 1280.
     mtu: version === 4 ? draw.of([600, 1000, 1280, 1400]) : draw.of([1280, 1400]),
     tells: draw.of(["mtu", "too-big", "nothing"] as const),
   };
@@ -156,7 +158,7 @@ function habits(draw: Draw, answers: boolean): Habits {
   };
 }
 
-/** Draws values. */
+/** Draws random values. */
 export class Draw {
   readonly #random: SeededRandom;
 

@@ -16,7 +16,7 @@ interface Pair {
   close(): Promise<void>;
 }
 
-/** Two stacks, in virtual time, on a link that is as bad in both directions. */
+/** Two stacks in virtual time, on a link impaired in both directions. */
 function stackPair(impairments: Impairments, tcp: TcpOptions, seed: number): Pair {
   const clock = new VirtualClock();
   const [left, right] = linkPair({ queue: 100_000 });
@@ -62,7 +62,7 @@ async function writeAll(socket: TcpSocket, bytes: Uint8Array<ArrayBuffer>): Prom
   await socket.closeWrite();
 }
 
-/** Both ways at the same time; gives back what arrived, and how long that took in virtual time. */
+/** Transfers in both directions; returns the received data and the virtual time taken. */
 async function exchange(pair: Pair, bytes: readonly Uint8Array<ArrayBuffer>[]) {
   const { clock, client, server } = pair;
   const listener = server.listen({ port: 80 });
@@ -88,7 +88,7 @@ async function exchange(pair: Pair, bytes: readonly Uint8Array<ArrayBuffer>[]) {
 describe("sockets over a link that loses, reorders and duplicates", () => {
   const bad = { loss: 0.03, reorder: 0.03, duplicate: 0.01, delayMs: 2, jitterMs: 0.5 };
 
-  // The sums are taken by the platform's own SHA-256.
+  // Verified with the platform's SHA-256.
   test.each([["local"], ["internet"]] as const)(
     "carry 10 MiB each way at once with the right SHA-256, profile %s",
     async (profile) => {
@@ -109,8 +109,8 @@ describe("sockets over a link that loses, reorders and duplicates", () => {
     60_000,
   );
 
-  // The same seed gives the same packets at the same time: a failure can be looked at again.
-  test("does the same again with the same seed", async () => {
+  // The same seed gives the same packets at the same times, so that failures can be reproduced.
+  test("is reproducible with the same seed", async () => {
     const runOnce = async () => {
       const bytes = [1, 2].map((seed) => {
         const data = new Uint8Array(300_000);

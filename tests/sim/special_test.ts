@@ -16,7 +16,7 @@ interface Given {
   profile?: "local" | "internet";
   tcp?: Partial<TcpConfig>;
   wire?: Partial<Conditions>;
-  /** In the client's direction alone. */
+  /** Only in the client's direction. */
   fromClient?: Partial<Conditions>;
   client?: Partial<Habits>;
   server?: Partial<Habits>;
@@ -25,7 +25,7 @@ interface Given {
   again?: Scenario["again"];
 }
 
-/** Both sides have the same profile and knobs, both directions the same wire. */
+/** Both sides have the same profile and options, both directions the same conditions. */
 function world(given: Given): World {
   const profile = given.profile ?? "local";
   const tcp = { orphanTimeoutMs: 900_000, ...given.tcp };
@@ -52,8 +52,8 @@ describe("a client that half-closes", () => {
   const cases = combinations(combinations(PROFILES, POLICIES), [0, 0.05, 0.3])
     .map(([[profile, acknowledge], loss]) => ({ profile, acknowledge, loss }));
 
-  // The client sends and says FIN; the server answers then. The client gets all of it and EOF, and
-  // neither side an error.
+  // The client sends and half-closes; then the server answers. The client gets the whole answer and
+  // EOF, and neither side gets an error.
   test.each(cases.map((one) => [JSON.stringify(one), one] as const))(
     "gets everything, then EOF, never an error: %s (RFC 9293 3.6)",
     (_, { profile, acknowledge, loss }) => {
@@ -78,8 +78,8 @@ describe("a reader that stops for ten minutes", () => {
     receiveBuffer,
   }));
 
-  // What is unread when it stops, what the window then lets through and what waits at the writer all
-  // arrive when it goes on, also when the writer has closed long ago.
+  // When it resumes, it gets the data that was unread, in the window and at the writer, even if the
+  // writer closed long ago.
   test.each(cases.map((one) => [JSON.stringify(one), one] as const))(
     "loses nothing: %s (RFC 9293 3.8.6.1)",
     (_, { profile, acknowledge, ending, receiveBuffer }) => {
@@ -100,10 +100,10 @@ describe("a reader that stops for ten minutes", () => {
   );
 });
 
-describe("a bad link", () => {
-  // Dead for a minute in the middle of a transfer: the retransmission timeout finds the other end.
+describe("an impaired link", () => {
+  // Down for a minute in the middle of a transfer: the retransmission timeout recovers.
   test.each(PROFILES)(
-    "that is dead for 60 s loses nothing, profile %s (RFC 6298 5.5)",
+    "that is down for 60 s loses nothing, profile %s (RFC 6298 5.5)",
     (profile) => {
       const one = world({
         profile,
@@ -117,7 +117,7 @@ describe("a bad link", () => {
     },
   );
 
-  // Nearly every third packet gets lost.
+  // Nearly every third packet is lost.
   test.each(PROFILES)(
     "that loses 30 % carries 1 MiB, profile %s (RFC 6298, RFC 8985)",
     (profile) => {
@@ -128,8 +128,8 @@ describe("a bad link", () => {
     },
   );
 
-  // Half of the packets are late by up to half a round trip and nothing is lost: RACK learns it, and
-  // does not take late for lost.
+  // Half of the packets are delayed by up to half an RTT, and nothing is lost: RACK adapts, and
+  // does not mark delayed segments lost.
   test.each(PROFILES)(
     "that reorders keeps most of its goodput, profile %s (RFC 8985)",
     (profile) => {
@@ -143,9 +143,9 @@ describe("a bad link", () => {
     },
   );
 
-  // No time passes on the wire, much is sent at one time, and the reader sleeps. What was sent again
-  // is not lost again because something sent before it arrives: else both would never stop.
-  test("that has no delay draws no endless retransmissions (RFC 8985 6.2)", () => {
+  // Without delay, much is sent at the same time while the reader pauses. A retransmission must not
+  // be marked lost because of data sent before it; otherwise both sides would never stop.
+  test("without delay causes no endless retransmissions (RFC 8985 6.2)", () => {
     for (let seed = 1; seed <= 20; seed++) {
       const one = world({
         seed,
@@ -160,16 +160,16 @@ describe("a bad link", () => {
     }
   });
 
-  // The server's SYN,ACK is on its way for longer than a half-open connection lives after the first
-  // SYN: as the SYN comes again, the server waits on.
-  test("that is dead for a minute during the handshake gives a connection (RFC 9293 3.8.3)", () => {
+  // The server's SYN,ACK takes longer than the lifetime of a half-open connection, which
+  // retransmitted SYNs extend.
+  test("that is down for a minute during the handshake still connects (RFC 9293 3.8.3)", () => {
     const tcp = { connectTimeoutMs: 900_000 };
     const one = world({ tcp, wire: { deadFrom: 1005, deadUntil: 62_000 } });
     expect(assertOutcome(one.run())).toBe("complete");
   });
 
-  // The ACK of the SYN,ACK gets lost and the client has nothing to send: it waits for the server,
-  // whose application hears of the connection only when the client shows its ACK.
+  // The ACK of the SYN,ACK is lost and the client has nothing to send: it waits for the server,
+  // whose application gets the connection only once the client repeats its ACK.
   test.each(PROFILES)("that loses the last ACK of the handshake, profile %s", (profile) => {
     const one = world({
       profile,
@@ -182,12 +182,12 @@ describe("a bad link", () => {
   });
 });
 
-describe("a path that becomes narrow", () => {
+describe("a path whose MTU decreases", () => {
   const narrow = { from: 1100, until: Infinity, mtu: 1000 };
   const told = combinations(PROFILES, ["mtu", "too-big"] as const);
 
-  // Packets of 9000 bytes have come through; from then on a router drops them and says so. Its
-  // messages are enough: nobody waits for a timeout.
+  // Packets of 9000 bytes were delivered; then a router drops them with an ICMP error, which avoids
+  // any timeout.
   test.each(told)(
     "is learnt of from its router, profile %s, told %s (RFC 1191 6)",
     (profile, tells) => {
@@ -203,9 +203,8 @@ describe("a path that becomes narrow", () => {
     },
   );
 
-  // The same without a word from the router: two sizes are given up, each after some timeouts that
-  // are twice as long every time.
-  test.each(PROFILES)("without a word is found out, profile %s (RFC 8899 4.2)", (profile) => {
+  // The same without ICMP errors: two sizes are given up, each after some timeouts with backoff.
+  test.each(PROFILES)("without ICMP errors is detected, profile %s (RFC 8899 4.2)", (profile) => {
     const one = world({
       profile,
       features: { mtu: 9000 },
@@ -217,8 +216,8 @@ describe("a path that becomes narrow", () => {
     expect(one.server!.lastByteAt).toBeLessThan(200_000);
   });
 
-  // What is small gets through and is answered: the peer says something after every timeout, but
-  // never that it has what is large.
+  // Small segments are delivered and answered: the peer responds after every timeout, but never
+  // acknowledges a large segment.
   test.each(PROFILES)(
     "without a word is found out though the peer is heard, profile %s (RFC 8899 4.2)",
     (profile) => {
@@ -235,15 +234,15 @@ describe("a path that becomes narrow", () => {
   );
 });
 
-describe("a host that does nothing for a while", () => {
+describe("a host that pauses", () => {
   const cases = combinations(
     combinations(PROFILES, ["packets", "timers"] as const),
     [0, 1] as const,
   )
     .map(([[profile, first], side]) => ({ profile, first, side }));
 
-  // In the middle of a transfer the sender or the receiver stands still for 20 s. Then everything
-  // that has waited happens at once, and what was late is no reason to give up.
+  // In the middle of a transfer the sender or receiver pauses for 20 s. Then all deferred events
+  // happen at once, and late packets do not end the connection.
   test.each(cases.map((one) => [JSON.stringify(one), one] as const))(
     "loses nothing: %s",
     (_, { profile, first, side }) => {
@@ -262,13 +261,13 @@ describe("a host that does nothing for a while", () => {
   );
 });
 
-describe("a client that comes again", () => {
+describe("a client that reconnects", () => {
   const endings = ["half-close", "close", "abort"] as const;
   const cases = combinations(combinations(endings, PROFILES), [true, false])
     .map(([[ending, profile], samePort]) => ({ ending, profile, samePort }));
 
-  // Three connections, one after the other, from new ports at once or from the same one when no
-  // packet of the wire's is left and the port is free: nothing of one connection reaches the next.
+  // Three connections in sequence, from new ports at once, or from the same port once no packet is
+  // left and the port is free: no data of one connection reaches the next.
   test.each(cases.map((one) => [JSON.stringify(one), one] as const))(
     "gets a new connection: %s (RFC 9293 3.6.1, RFC 6191)",
     (_, { ending, profile, samePort }) => {
@@ -299,7 +298,7 @@ describe("closing", () => {
   const cases = combinations(combinations(endings, endings), PROFILES)
     .map(([[client, server], profile]) => ({ client, server, profile }));
 
-  // Each order in which two sides can end, near and far, with and without data and loss.
+  // Each order of closing, with short and long delays, with and without data and loss.
   test.each(cases.map((one) => [JSON.stringify(one), one] as const))(
     "leaves nothing behind, whoever does what first: %s (RFC 9293 3.6)",
     (_, { client, server, profile }) => {
@@ -321,8 +320,9 @@ describe("closing", () => {
 describe("backpressure", () => {
   const cases = combinations(PROFILES, POLICIES);
 
-  // The reader takes one piece and no more. What the writer gets rid of is bounded by both buffers,
-  // and what the reader's stack holds by its own; as nobody reads, nothing more is taken later.
+  // The reader reads one piece and stops. The data accepted from the writer is bounded by both
+  // buffers, and that held by the reader's stack by its own; without reads, no more is accepted
+  // later.
   test.each(cases)(
     "holds at most the receive buffer, profile %s, acknowledging %s (RFC 9293 3.8.6)",
     (profile, acknowledge) => {
@@ -340,14 +340,14 @@ describe("backpressure", () => {
         expect(taken).toBeLessThanOrEqual(sendBuffer + receiveBuffer + 64);
         expect(server().tcb.receive.readable).toBeLessThanOrEqual(receiveBuffer + 64);
       }
-      // Both buffers are full by then, whatever is acknowledged when.
+      // Both buffers are full by then, in every acknowledgement mode.
       expect(one.client.written).toBeGreaterThan(receiveBuffer);
       expect(server().tcb.receive.readable).toBeGreaterThan(receiveBuffer - 2 * 1460);
     },
   );
 
-  // The writer is faster than the reader, who takes 1 kB every 10 ms.
-  test.each(PROFILES)("a writer that outruns the peer waits, profile %s", (profile) => {
+  // The writer is faster than the reader, which reads 1 kB every 10 ms.
+  test.each(PROFILES)("a writer that is faster than the peer waits, profile %s", (profile) => {
     const [sendBuffer, receiveBuffer] = [20_000, 20_000];
     const one = world({
       profile,

@@ -1,8 +1,8 @@
 const FIN_AND_PSH = 0x09;
 
 /**
- * Cuts a TCP super-packet as a link behind an offloading device does (Linux: TSO): text in pieces of
- * `segmentSize`, FIN and PSH on the last alone. Checksums of TCP are left to offload.
+ * Segments a TCP super-packet as TSO does: text in pieces of `segmentSize`, FIN and PSH only on the
+ * last. TCP checksums stay partial.
  */
 export function cutSuperPacket(
   packet: Uint8Array<ArrayBuffer>,

@@ -4,12 +4,12 @@ import type { ChecksumState, LinkFeatures } from "../../core/stack/link.ts";
 import { fits, type Narrowing, packetTooBig } from "./router.ts";
 import { cutSuperPacket } from "./super_packet.ts";
 
-/** What happens to packets on their way. Shares are from 0 to 1, times in milliseconds. */
+/** Conditions of one direction. Shares are from 0 to 1, times in milliseconds. */
 export interface Conditions {
   readonly loss: number;
-  /** These get lost, counted from 0 in this direction. */
+  /** Numbers of packets that are lost, counted from 0 in this direction. */
   readonly lostPackets: readonly number[];
-  /** Share of packets at which a burst of losses begins, and how long it is at most. */
+  /** Share of packets at which a burst of losses begins, and its maximum length. */
   readonly burst: number;
   readonly burstMs: number;
   /** How many packets it takes in that time at most, however fast they come; 0: all of them. */
@@ -19,27 +19,27 @@ export interface Conditions {
   readonly reorderMs: number;
   /** Share of packets that a router marks instead of dropping them, where ECN allows (RFC 3168 5). */
   readonly mark: number;
-  /** Share of packets in which one bit is changed. */
+  /** Share of packets in which one bit is flipped. */
   readonly corrupt: number;
   readonly delayMs: number;
-  /** Added to the delay, at random; the order stays. */
+  /** Maximum random addition to the delay, without reordering. */
   readonly jitterMs: number;
-  /** 0: as fast as you like. */
+  /** 0: unlimited. */
   readonly bytesPerMs: number;
-  /** What waits for a limited bandwidth, in bytes; the rest is dropped. */
+  /** Size of the queue for the limited bandwidth, in bytes; the rest is dropped. */
   readonly queueBytes: number;
-  /** Nothing waits: a token bucket of `queueBytes` lets through what `bytesPerMs` fill into it. */
+  /** Policer instead of a queue: a token bucket of `queueBytes`, filled at `bytesPerMs`. */
   readonly polices: boolean;
-  /** Packets arrive together, every so many milliseconds; 0: each at its time. */
+  /** Packets arrive in batches at this interval in milliseconds; 0: each at its own time. */
   readonly batchMs: number;
-  /** Nothing comes through from the one time to the other. */
+  /** The path is down between these times. */
   readonly deadFrom: number;
   readonly deadUntil: number;
-  /** Where large packets stop, if they do. */
+  /** A router with a smaller MTU, if any. */
   readonly narrow: Narrowing | undefined;
 }
 
-/** A wire on which nothing happens. */
+/** Conditions of a perfect wire. */
 export const PERFECT: Conditions = {
   loss: 0,
   lostPackets: [],
@@ -62,20 +62,20 @@ export const PERFECT: Conditions = {
   narrow: undefined,
 };
 
-/** A packet on its way. */
+/** A packet in transit. */
 export interface WirePacket {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly checksum: ChecksumState;
   readonly segmentSize: number;
 }
 
-/** What becomes of a packet: it arrives at `at`. */
+/** Delivers a packet at `at`. */
 export type Deliver = (at: number, packet: WirePacket) => void;
 
 /** One direction. */
 export class Wire {
   conditions: Conditions;
-  /** Packets and bytes that were given to it. */
+  /** Number of packets and bytes sent. */
   packets = 0;
   bytes = 0;
   readonly #features: LinkFeatures;
@@ -85,10 +85,10 @@ export class Wire {
   #burstUntil = 0;
   #burstLeft = 0;
   #lastArrival = 0;
-  /** When the bandwidth is free again. */
+  /** When the bottleneck is free again. */
   #freeAt = 0;
 
-  /** `tellSender` takes what a router on the way has to say. */
+  /** `tellSender` delivers ICMP errors of a router on the path. */
   constructor(
     conditions: Conditions,
     features: LinkFeatures,
@@ -156,7 +156,7 @@ export class Wire {
     return this.#chance(loss);
   }
 
-  /** The router is the first hop; its messages get lost like anything else. */
+  /** The router is the first hop; its messages can be lost like other packets. */
   #passesRouter(bytes: Uint8Array, segmentSize: number, now: number): boolean {
     const { narrow, delayMs, loss } = this.conditions;
     if (narrow === undefined || fits(narrow, bytes, segmentSize, now)) return true;
@@ -167,18 +167,18 @@ export class Wire {
     return false;
   }
 
-  /** When the last bit is on the wire; `undefined`: the queue in front of it is full. */
+  /** When the last bit is sent; `undefined` if the queue is full. */
   #transmit(length: number, now: number): number | undefined {
     const { bytesPerMs, queueBytes, polices } = this.conditions;
     if (bytesPerMs === 0) return now;
     const begins = Math.max(now, this.#freeAt);
-    // What waits in a queue has been taken out of a bucket.
+    // With a policer, the level of the token bucket is that of the queue.
     if ((begins - now) * bytesPerMs + (polices ? length : 0) > queueBytes) return undefined;
     this.#freeAt = begins + length / bytesPerMs;
     return polices ? now : this.#freeAt;
   }
 
-  /** IPv6 has no checksum of its header: what protects that is the link's own. */
+  /** IPv6 has no header checksum; the link protects the header. */
   #flip(bytes: Uint8Array): void {
     const first = bytes[0]! >>> 4 === 6 ? 40 : 0;
     const at = first + Math.floor(this.#random.fraction() * (bytes.length - first));
@@ -190,7 +190,7 @@ export class Wire {
   }
 }
 
-/** Sets CE where the packet says ECT (RFC 3168 5); IPv4 has a checksum over it. */
+/** Sets CE if the packet has ECT (RFC 3168 5), and updates the IPv4 header checksum. */
 function markCongestion(bytes: Uint8Array): void {
   const isV4 = bytes[0]! >>> 4 === 4;
   const [at, shift] = isV4 ? [1, 0] : [1, 4];
@@ -198,7 +198,7 @@ function markCongestion(bytes: Uint8Array): void {
   if (ecn === 0 || ecn === 3) return;
   bytes[at]! |= 3 << shift;
   if (!isV4) return;
-  // RFC 1624 3, eqn. 3: the word has grown by what CE is above what was there.
+  // RFC 1624 3, eqn. 3: the word has increased by the difference between CE and the old codepoint.
   const sum = (bytes[10]! << 8) + bytes[11]! - (3 - ecn);
   const folded = sum < 0 ? sum + 0xffff : sum;
   bytes[10] = folded >>> 8;

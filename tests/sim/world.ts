@@ -13,7 +13,7 @@ import { EventQueue } from "./event_queue.ts";
 import { type Pause, Pauses } from "./pauses.ts";
 import { type Conditions, type Deliver, Wire } from "./wire.ts";
 
-/** What a world is made of. Index 0 is the client's side, 1 the server's. */
+/** Options of a world. Index 0 is the client's side, 1 the server's. */
 export interface Scenario {
   readonly seed: number;
   readonly version: 4 | 6;
@@ -23,27 +23,27 @@ export interface Scenario {
   /** From the client, and from the server. */
   readonly conditions: readonly [Conditions, Conditions];
   readonly habits: readonly [Habits, Habits];
-  /** When each host does nothing; never, where this is not given. */
+  /** Pauses of each host; none by default. */
   readonly pauses?: readonly [readonly Pause[], readonly Pause[]];
-  /** What the client does after its first connection. */
+  /** Connections of the client after the first. */
   readonly again?: readonly Reconnection[];
 }
 
-/** One more connection, when the one before is over. */
+/** Another connection, after the previous one has ended. */
 export interface Reconnection {
-  /** Milliseconds that the client waits first. */
+  /** Delay before it, in milliseconds. */
   readonly afterMs: number;
-  /** From the same port, once that is free: the same four addresses and ports as before. */
+  /** Whether it uses the same port, once that is free, and so the same 4-tuple. */
   readonly samePort: boolean;
   readonly habits: readonly [Habits, Habits];
 }
 
 const PORT = 80;
 const MAX_STEPS = 2_000_000;
-/** No simulated connection may live longer than this many milliseconds. */
+/** Maximum lifetime of a simulated connection, in milliseconds. */
 const MAX_TIME = 6 * 3_600_000;
 
-/** How long a client waits that finds its port in TIME-WAIT. */
+/** How long a client waits if its port is in TIME-WAIT. */
 const RETRY_MS = 1000;
 
 interface Side {
@@ -52,7 +52,7 @@ interface Side {
   readonly pauses: Pauses;
 }
 
-/** What the two applications of one connection do, or have done. */
+/** The two applications of one connection. */
 export interface Session {
   readonly client: Application;
   /** `undefined` before it has a connection. */
@@ -60,17 +60,17 @@ export interface Session {
   readonly habits: readonly [Habits, Habits];
 }
 
-/** Two stacks, a wire and an application on each: no promise, no real time. */
+/** Two stacks, a wire, and an application on each, without promises or real time. */
 export class World {
   now = 1000;
   steps = 0;
-  /** Called after every step, before the invariants are looked at. */
+  /** Called after every step, before the invariants are checked. */
   afterStep: (() => void) | undefined = undefined;
   readonly scenario: Scenario;
   readonly sides: readonly [Side, Side];
   /** One after the other. */
   readonly sessions: Session[] = [];
-  /** Of the reconnections, how many have begun. */
+  /** Number of reconnections started. */
   #reconnections = 0;
   readonly #events = new EventQueue();
   readonly #random: SeededRandom;
@@ -93,7 +93,7 @@ export class World {
     return this.sessions.at(-1)!.server;
   }
 
-  /** The client connects; everything else follows. */
+  /** Starts with a connection of the client. */
   start(): this {
     const { core } = this.sides[1];
     const listener = core.tcp.listen({
@@ -107,7 +107,7 @@ export class World {
     return this;
   }
 
-  /** Runs until nothing more can happen, or until a time; throws at the first thing that is wrong. */
+  /** Runs until nothing more can happen, or until a time; throws at the first error. */
   run(until = Infinity): this {
     for (;;) {
       const [a, b] = [this.#nextTimeout(0), this.#nextTimeout(1)];
@@ -125,17 +125,17 @@ export class World {
     return this;
   }
 
-  /** Packets, counted in both directions. */
+  /** Number of packets in both directions. */
   get packets(): number {
     return this.sides[0].wire.packets + this.sides[1].wire.packets;
   }
 
-  /** Runs `run` so many milliseconds from now, as an event of its own. */
+  /** Schedules `run` after a delay in milliseconds. */
   wakeIn(ms: number, run: () => void): void {
     this.#events.schedule(this.now + ms, run);
   }
 
-  /** Throws unless nothing is left of any connection. */
+  /** Throws if any connection is left. */
   assertNothingLeft(): void {
     for (const [i, { core }] of this.sides.entries()) {
       const left = { connections: core.tcp.connectionCount, timers: core.tcp.timerCount };
@@ -150,7 +150,7 @@ export class World {
     }
   }
 
-  /** Where both sides are, for people. */
+  /** A description of both sides for messages. */
   describe(): string {
     const sides = [this.client, this.server].map((application, i) => {
       if (application === undefined) return `${i}: no connection`;
@@ -221,7 +221,10 @@ export class World {
     }
   }
 
-  /** Events to the applications, then packets out; false: there was nothing. */
+  /**
+   * Delivers events to the applications, then sends packets; returns false if there was nothing to
+   * do.
+   */
   #drain(index: 0 | 1): boolean {
     const { core, wire, pauses } = this.sides[index];
     if (pauses.isPaused(this.now)) return false;
@@ -285,7 +288,7 @@ export class World {
     session.server.onEvent();
   }
 
-  /** Each connection has streams of its own: what belongs to another one shows. */
+  /** Each connection has its own streams, so that data of another one is detected. */
   #application(
     index: 0 | 1,
     tcb: Tcb,

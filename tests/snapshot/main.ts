@@ -1,6 +1,6 @@
 /**
- * Measures in virtual time and prints the numbers, or writes them to `numbers.txt` and
- * `grid/short.txt`, where the tests compare them:
+ * Measures in virtual time and prints the figures, or writes them to `numbers.txt` and
+ * `grid/short.txt`, with which the tests compare:
  *
  *     main.ts [--update]
  *

@@ -7,8 +7,8 @@ const BEFORE = readFileSync(new URL("numbers.txt", import.meta.url), "utf8");
 const LIMIT_MS = 60_000;
 
 describe("the numbers", () => {
-  // A change that makes something faster or slower shows as a difference here. When it is meant to be:
-  // `bun tests/snapshot/main.ts --update`.
+  // A change in performance shows as a difference here. If intended, run `bun
+  // tests/snapshot/main.ts --update`.
   for (const [name, table] of Object.entries(TABLES)) {
     test(`of ${name} are those in numbers.txt`, () => {
       const now = table();
@@ -20,7 +20,7 @@ describe("the numbers", () => {
 });
 
 describe("congestion control", () => {
-  // Nothing is lost: what is late is not taken for lost, or that is taken back.
+  // Nothing is lost: delayed segments are not marked lost, or that is undone.
   for (const congestion of ["newreno", "cubic", "bbr"] as const) {
     test(`${congestion} keeps 90 % when half of the packets are reordered (RFC 8985)`, () => {
       const inOrder = goodput(congestion, {});
@@ -33,8 +33,8 @@ describe("congestion control", () => {
     }, LIMIT_MS);
   }
 
-  // The path reorders by more than what is waited for at first. What arrives out of order counts
-  // towards the window, else it would grow by what is left over.
+  // The path reorders by more than the initial reordering window. Out-of-order arrivals count
+  // towards the growth of the window; otherwise it would hardly grow.
   for (const congestion of ["newreno", "cubic"] as const) {
     test(
       `${congestion} keeps 90 % where a tenth is late by a quarter round trip (RFC 8985)`,
@@ -47,22 +47,22 @@ describe("congestion control", () => {
     );
   }
 
-  // It overruns the queue all the time: what is late comes on top of what is lost. What that costs
-  // hangs on the half millisecond, so there are three paths.
+  // It overruns the queue constantly, so reordering adds to losses. The result depends on fractions
+  // of a millisecond, so there are three paths.
   test("unacked keeps 90 % when half of the packets are reordered (RFC 8985)", () => {
     const sum = (wire: Partial<Conditions>) =>
       [49.5, 50, 50.5].reduce((all, rtt) => all + goodput("unacked", wire, rtt), 0);
     expect(sum({ reorder: 0.5, reorderMs: 10 }) / sum({})).toBeGreaterThan(0.9);
   }, LIMIT_MS);
 
-  // BBR tolerates 2 % of loss in a round trip.
+  // BBR tolerates 2 % loss per round trip.
   test("bbr keeps 80 % at 1 % loss (BBR draft 2.5)", () => {
     expect(goodput("bbr", { loss: 0.01 })).toBeGreaterThan(15);
   }, LIMIT_MS);
 
   // Mathis' formula for Reno: MSS / RTT * sqrt(3 / 2p); RFC 9438 4.3 makes CUBIC no worse there.
   for (const congestion of ["newreno", "cubic"] as const) {
-    test(`${congestion} is what the formula says at 1 % loss`, () => {
+    test(`${congestion} matches the formula at 1 % loss`, () => {
       const expected = 1448 * 8 / 50e-3 * Math.sqrt(1.5 / 0.01) / 1e6;
       const measured = goodput(congestion, { loss: 0.01 });
       expect(measured / expected).toBeGreaterThan(0.8);
@@ -70,7 +70,7 @@ describe("congestion control", () => {
     }, LIMIT_MS);
   }
 
-  // Whoever comes second gets its part.
+  // A second flow gets its share.
   for (const congestion of ["newreno", "cubic", "bbr"] as const) {
     test(`two flows of ${congestion} share a path`, () => {
       const [first, second] = share({ congestion }, { congestion, startMs: 5000 });

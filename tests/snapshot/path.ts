@@ -15,18 +15,18 @@ export interface FlowOptions {
   readonly congestion: CongestionName;
   /** Of both ends. Default `internet`. */
   readonly profile?: "local" | "internet";
-  /** Milliseconds until it begins. */
+  /** Delay until it starts, in milliseconds. */
   readonly startMs?: number;
-  /** What the application writes in a millisecond. Default as much as is taken. */
+  /** Bytes that the application writes per millisecond. Default: unlimited. */
   readonly bytesPerMs?: number;
 }
 
-/** A bottleneck and those who share it. */
+/** A bottleneck and the flows that share it. */
 export interface PathOptions {
   readonly seed: number;
-  /** Both directions; the bandwidth only on the senders' way. */
+  /** Conditions of both directions; the bandwidth applies to the senders' direction. */
   readonly conditions: Partial<Conditions>;
-  /** What is different on the way of the acknowledgements. */
+  /** Differences in the direction of acknowledgements. */
   readonly back?: Partial<Conditions>;
   readonly flows: readonly FlowOptions[];
 }
@@ -35,7 +35,7 @@ const FEATURES = { mtu: 1500, maxSuperPacket: 0, checksumOffload: true };
 const PORT = 80;
 const CHUNK = new Uint8Array(0x10000);
 const SCRATCH = new Uint8Array(0x100000);
-/** An application that writes at a pace of its own does it so often. */
+/** Interval of the writes of a rate-limited application. */
 const WRITE_MS = 10;
 
 interface Side {
@@ -43,16 +43,18 @@ interface Side {
   readonly wire: Wire;
 }
 
-/** A connection, seen from its sender. */
+/** A flow, seen from its sender. */
 export interface Flow {
   readonly tcb: Tcb;
-  /** Bytes that the receiver has read. */
+  /** Number of bytes read by the receiver. */
   readonly received: number;
-  /** The longest time in which nothing new was acknowledged or sacked, in RTOs in force at its end. */
+  /**
+   * The longest time in which nothing new was acknowledged or sacked, in RTOs current at its end.
+   */
   readonly longestSilence: number;
   /** The same in RTOs without the backoff of RFC 6298 5.5. */
   readonly longestSilenceWithoutBackoff: number;
-  /** The longest time in which nothing was sent either, in RTOs in force. */
+  /** The longest time in which nothing was sent either, in current RTOs. */
   readonly longestWait: number;
 }
 
@@ -68,7 +70,7 @@ class RunningFlow implements Flow {
   #sackedBytes = 0;
   #heardAt: number;
   #movedAt: number;
-  /** With the backoff that has been added since something was heard. */
+  /** Includes the backoff since the last acknowledgement. */
   #rto: number;
   #rtoWithoutBackoff: number;
 
@@ -80,7 +82,7 @@ class RunningFlow implements Flow {
     this.#rto = this.#rtoWithoutBackoff = tcb.config.initialRtoMs;
   }
 
-  /** Has anything arrived? */
+  /** Whether anything has arrived. */
   noteProgress(now: number): void {
     const { sndUna, scoreboard } = this.tcb;
     const { rtoBackoff } = this.tcb.loss;
@@ -97,13 +99,13 @@ class RunningFlow implements Flow {
     }
   }
 
-  /** Something was sent: a timer that had to run out for it may have doubled the RTO. */
+  /** Handles a transmission: an expired timer may have doubled the RTO. */
   noteSent(now: number): void {
     this.#endWait(now);
     this.#rto = currentRto(this.tcb);
   }
 
-  /** A silence that lasts on counts as well. */
+  /** A current silence counts too. */
   endSilence(now: number): void {
     this.#endWait(now);
     const silence = now - this.#heardAt;
@@ -125,7 +127,7 @@ export class Path {
   now = 1000;
   /** Called after every step. */
   afterStep: (() => void) | undefined = undefined;
-  /** The senders' way; its conditions may change. */
+  /** The senders' direction; its conditions may change. */
   readonly wire: Wire;
   readonly #flows: RunningFlow[] = [];
   readonly #events = new EventQueue();
@@ -137,7 +139,7 @@ export class Path {
   constructor(options: PathOptions) {
     this.#options = options;
     const way = { ...PERFECT, ...options.conditions };
-    // Acknowledgements have a way of their own that is wide enough.
+    // Acknowledgements have a separate direction with sufficient bandwidth.
     const back = { ...way, bytesPerMs: 0, ...options.back };
     const { profile = "internet" } = options.flows[0]!;
     this.#receiver = this.#side(1, { congestion: "cubic", profile }, back);
@@ -145,7 +147,7 @@ export class Path {
     if (!(this.#receiver.core.tcp.listen(listening) instanceof Listener)) {
       throw new Error("no listener");
     }
-    // Connections of one algorithm share a stack, all share the wire.
+    // Flows with the same algorithm share a stack; all share the wire.
     const wire = this.wire = this.#wire(0, way);
     for (const flow of options.flows) {
       const sender = { ...this.#side(this.#sides.length + 1, flow, way), wire };
@@ -154,7 +156,7 @@ export class Path {
     }
   }
 
-  /** Runs for so many milliseconds. */
+  /** Runs for a number of milliseconds. */
   run(ms: number): this {
     const end = this.now + ms;
     for (;;) {
@@ -172,12 +174,12 @@ export class Path {
     return this;
   }
 
-  /** In the order in which they began. */
+  /** In the order of their start. */
   get flows(): readonly Flow[] {
     return this.#flows;
   }
 
-  /** Bytes that each flow's receiver has read. */
+  /** Number of bytes read by each flow's receiver. */
   get received(): number[] {
     return this.#flows.map(({ received }) => received);
   }

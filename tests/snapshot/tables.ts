@@ -8,7 +8,7 @@ const RTT_MS = 50;
 const BYTES_PER_MS = 2500;
 const SECONDS = 10;
 
-/** What is looked at, by name; each gives a piece of `numbers.txt`. */
+/** Measurements by name; each gives a part of `numbers.txt`. */
 export const TABLES: Readonly<Record<string, () => string>> = {
   loss: lossTable,
   reordering: reorderTable,
@@ -83,7 +83,7 @@ export function goodput(
   return path.received[0]! * 8 / (SECONDS * 1e6);
 }
 
-/** A queue of one bandwidth-delay product, of ten packets at least. */
+/** A queue of one bandwidth-delay product, at least ten packets. */
 function bottleneck(rtt: number, mbit: number): Partial<Conditions> {
   const bytesPerMs = mbit * 125;
   return { delayMs: rtt / 2, bytesPerMs, queueBytes: Math.max(bytesPerMs * rtt, 15_000) };

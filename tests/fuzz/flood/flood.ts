@@ -13,7 +13,7 @@ import { FLAG } from "../../../core/wire/tcp.ts";
 import { EventQueue } from "../../sim/event_queue.ts";
 import { PacketWriter } from "../packet_writer.ts";
 
-/** What a flood is like. */
+/** Options of a flood. */
 export interface FloodOptions {
   readonly version: 4 | 6;
   readonly profile: "local" | "internet";
@@ -21,7 +21,7 @@ export interface FloodOptions {
   readonly offload?: boolean;
   readonly backlog: number;
   readonly synsPerMs: number;
-  /** Each SYN waits for a decision, which accepts it at once or is never made. */
+  /** Whether SYNs wait for a decision, which accepts at once or is never made. */
   readonly decides?: "at once" | "never";
 }
 
@@ -29,18 +29,18 @@ const SERVER = { 4: new Subnet(IpAddress.parse("10.0.0.2")!, 8), 6: Subnet.parse
 const CLIENT = { 4: new Subnet(IpAddress.parse("10.0.0.1")!, 8), 6: Subnet.parse("fd00::1/64")! };
 const PORT = 80;
 const DELAY_MS = 10;
-/** What a client sends and wants back. */
+/** Data that a client sends and expects back. */
 const REQUEST = new Uint8Array(3000).fill(7);
 
-/** SYNs of senders that do not exist, and one honest host that wants to be served meanwhile. */
+/** A flood of spoofed SYNs, and one honest host that uses the service. */
 export class Flood {
   readonly server: CoreStack;
   readonly listener: Listener;
-  /** Honest connections that were begun, that got everything back, and that ended otherwise. */
+  /** Number of honest connections started, completed, and failed. */
   attempts = 0;
   served = 0;
   failed = 0;
-  /** The most that the server has held at any time. */
+  /** Maximum number of connections at the server. */
   mostConnections = 0;
   mostTimers = 0;
   now = 1000;
@@ -62,7 +62,7 @@ export class Flood {
     this.listener = this.server.tcp.listen(request) as Listener;
   }
 
-  /** Floods for so many milliseconds; a client connects at the beginning of each `everyMs`. */
+  /** Floods for this many milliseconds; a client connects at the start of each `everyMs`. */
   run(ms: number, everyMs: number): void {
     for (let i = 0; i < ms; i++) {
       if (i % everyMs === 0) this.#connect();
@@ -71,13 +71,13 @@ export class Flood {
     }
   }
 
-  /** Lets time pass without a flood. */
+  /** Advances the time without a flood. */
   rest(ms: number): void {
     const end = this.now + ms;
     while (this.now < end) this.#passTo(Math.min(end, this.now + 10));
   }
 
-  /** One SYN from nowhere. */
+  /** One spoofed SYN. */
   spoof(): void {
     const random = this.#random;
     const { version } = this.#options;
@@ -152,13 +152,13 @@ export class Flood {
 
   #settle(): void {
     while (this.#serve() || this.#use()) {
-      // Each may have given the other something to do.
+      // Each may have caused work for the other.
     }
     this.#carry(this.server, this.#client, this.#options.offload === true);
     this.#carry(this.#client, this.server, false);
   }
 
-  /** The server's application gives back what comes. */
+  /** The server's application echoes. */
   #serve(): boolean {
     const { server } = this;
     let busy = false;
@@ -201,7 +201,7 @@ export class Flood {
     return busy;
   }
 
-  /** Only what is for the client arrives anywhere. */
+  /** Only packets to the client are delivered. */
   #carry(from: CoreStack, to: CoreStack, isPartial: boolean): void {
     while (from.pollTransmit(this.#out, this.now)) {
       const bytes = new Uint8Array(this.#out.byteLength);

@@ -12,9 +12,9 @@ describe("100,000 spoofed SYNs a second", () => {
         const ms = version === 4 && !offload ? 1000 : 200;
         const what = `IPv${version}, profile ${profile}${offload ? ", checksum offload" : ""}`;
 
-        // The backlog fills and stays full; whoever exists gets in with a cookie and is served, and
-        // what the stack holds does not grow with the flood.
-        test(`do not keep legitimate connections out, ${what} (RFC 4987 3.6)`, () => {
+        // The backlog stays full; honest clients get in with a SYN cookie and are served, and
+        // memory does not grow with the flood.
+        test(`do not block legitimate connections, ${what} (RFC 4987 3.6)`, () => {
           const flood = new Flood({
             version,
             profile,
@@ -31,14 +31,14 @@ describe("100,000 spoofed SYNs a second", () => {
           const { synCookiesSent, synCookiesReturned } = flood.server.stats;
           expect(synCookiesSent).toBeGreaterThanOrEqual(ms * PER_MS - BACKLOG);
           expect(synCookiesReturned).toBeGreaterThanOrEqual(CLIENTS - 1);
-          // Nothing of it is left.
+          // No connection is left.
           expect([flood.server.tcp.connectionCount, flood.server.tcp.timerCount]).toEqual([0, 0]);
         });
       }
 
-      // No cookie can bring a decision back: the oldest that was answered makes room. It has had
-      // 4096 / 100 ms to come back, twice what the client's way takes.
-      test(`nor where each is decided about, IPv${version}, profile ${profile} (RFC 4987 3.4)`, () => {
+      // SYN cookies cannot be used with decisions: the oldest answered attempt is evicted. It had
+      // 4096 / 100 ms for its ACK, twice the client's RTT.
+      test(`nor if each SYN is decided, IPv${version}, profile ${profile} (RFC 4987 3.4)`, () => {
         const backlog = 4096;
         const flood = new Flood({
           version,
@@ -53,7 +53,7 @@ describe("100,000 spoofed SYNs a second", () => {
         expect(flood.server.stats.halfOpenEvicted).toBeGreaterThan(
           200 * PER_MS - backlog - CLIENTS,
         );
-        // Nobody had to send a SYN again, which takes a second.
+        // No client had to retransmit its SYN, which takes a second.
         flood.rest(500);
         expect(flood).toMatchObject({ attempts: CLIENTS, served: CLIENTS, failed: 0 });
         flood.rest(200_000);
@@ -63,8 +63,8 @@ describe("100,000 spoofed SYNs a second", () => {
     }
   }
 
-  // Whoever comes is decided about at once, in place of the oldest of whom nobody has heard.
-  test("nor where nothing is decided", () => {
+  // Each new SYN is decided at once, and evicts the oldest unanswered attempt.
+  test("nor if no decision is made", () => {
     const options = { version: 4, profile: "local", decides: "never" } as const;
     const flood = new Flood({ ...options, backlog: BACKLOG, synsPerMs: PER_MS });
     for (let i = 0; i < 100 * BACKLOG; i++) flood.spoof();

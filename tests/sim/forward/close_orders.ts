@@ -1,6 +1,6 @@
 /**
- * Connections whose two sides write, end, leave and reset in every order, and what has to come of
- * it whatever lies between them.
+ * Connections whose sides write, half-close, close and reset in every order, and the required
+ * outcome regardless of what is between them.
  *
  * @module
  */
@@ -8,38 +8,41 @@ import type { Duplex } from "../../../plugins/shared/relay.ts";
 import type { Dice } from "../../fuzz/dice.ts";
 import { fillPattern, findMismatch } from "../pattern.ts";
 
-/** How a side ends: in order; it leaves without reading on; it resets while it writes or reads. */
+/**
+ * How a side ends: gracefully, by closing without reading on, or by a reset while it writes or
+ * reads.
+ */
 export type Ending = "orderly" | "leaves" | "resets-writing" | "resets-reading";
 
-/** What one side does. */
+/** Behaviour of one side. */
 export interface SidePlan {
   /** The pattern that it writes. */
   readonly stream: number;
   /** Bytes that it writes. */
   readonly size: number;
-  /** Bytes of one write. */
+  /** Size of a write. */
   readonly writeSize: number;
-  /** Bytes of one read, at most. */
+  /** Maximum size of a read. */
   readonly readSize: number;
-  /** What comes first: its own bytes, the other side's to their end, or both at once. */
+  /** Order: write first, read to the end first, or both concurrently. */
   readonly order: "writes" | "reads" | "both";
   readonly ending: Ending;
-  /** Bytes, written or read, after which it leaves or resets. */
+  /** Number of bytes written or read before it closes early or resets. */
   readonly endAfter: number;
-  /** Chance of a pause before each step. */
+  /** Probability of a pause before each step. */
   readonly pauses: number;
 }
 
-/** What has become of a side. */
+/** Outcome of a side. */
 export interface SideResult {
   received: number;
-  /** It has asked for its FIN to be sent. */
+  /** Whether it has half-closed. */
   ended: boolean;
-  /** It has read the other side's FIN. */
+  /** Whether it has read the other side's FIN. */
   sawEnd: boolean;
-  /** A byte was not the other side's. */
+  /** Whether it received a wrong byte. */
   wrongAt?: number;
-  /** Anything that failed. */
+  /** The error, if any. */
   error?: unknown;
 }
 
@@ -49,7 +52,7 @@ export interface ConnectionPlan {
   readonly upstream: SidePlan;
 }
 
-/** Draws a connection; at most one side ends in another way than in order, one of `endings`. */
+/** Draws a connection; at most one side does not end gracefully but as in `endings`. */
 export function planConnection(
   index: number,
   dice: Dice,
@@ -57,7 +60,7 @@ export function planConnection(
 ): ConnectionPlan {
   const client = planSide(2 * index, dice);
   const upstream = planSide(2 * index + 1, dice);
-  // Two that wait for each other's end would wait for ever.
+  // Two sides that wait for each other's FIN would deadlock.
   const order = client.order === "reads" && upstream.order === "reads" ? "both" : upstream.order;
   const odd = dice.chance(0.3) ? dice.of(["client", "upstream"] as const) : undefined;
   const ending = endings.length > 0 ? dice.of(endings) : "orderly";
@@ -81,7 +84,7 @@ function planSide(stream: number, dice: Dice): SidePlan {
   };
 }
 
-/** Often nothing, mostly little, sometimes more than buffers hold. */
+/** Often nothing, mostly little, sometimes more than the buffers hold. */
 function sizeFrom(dice: Dice): number {
   const kind = dice.below(100);
   if (kind < 15) return 0;
@@ -89,7 +92,7 @@ function sizeFrom(dice: Dice): number {
   return kind < 99 ? dice.below(10_000) : dice.below(300_000);
 }
 
-/** Plays one side; resolves when it has finished, whatever the other one does. */
+/** Plays one side; resolves when it has finished, regardless of the other. */
 export async function playSide(
   connection: Duplex,
   plan: SidePlan,
@@ -111,7 +114,7 @@ export async function playSide(
     result.error = error;
     connection.abort();
   }
-  // What it does not wait for any more is not seen.
+  // Errors after it has finished are ignored.
   return { ...result };
 }
 
@@ -123,7 +126,7 @@ interface Side {
   readonly step: () => Promise<void>;
 }
 
-/** Who writes to a side that has left may fail, and still reads what that side has said. */
+/** Writing to a side that has closed early may fail, but its data can still be read. */
 async function write(side: Side): Promise<void> {
   try {
     await writeAll(side);
@@ -166,7 +169,7 @@ async function read({ connection, plan, peer, result, step }: Side): Promise<voi
   if (plan.ending === "resets-reading") throw new Error("resets");
 }
 
-/** What is wrong with what a connection has come to; `undefined` when all is right. */
+/** The error in the outcome of a connection, or `undefined`. */
 export function judge(
   plan: ConnectionPlan,
   client: SideResult,

@@ -1,12 +1,12 @@
 /**
- * What a server behind `forward` is told before the first byte.
+ * Parses the PROXY header that a server behind `forward` receives.
  *
  * @module
  */
 import { parseProxyHeader } from "../../../plugins/shared/proxy_header.ts";
 import type { Duplex } from "../../../plugins/shared/relay.ts";
 
-/** The client's port; why there is none where the connection ended before. */
+/** The client's port, or the error if the connection ended before. */
 export async function readHeader(connection: Duplex): Promise<number | "end" | "error"> {
   const bytes: number[] = [];
   const one = new Uint8Array(1);

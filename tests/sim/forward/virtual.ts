@@ -24,35 +24,35 @@ import {
 } from "./close_orders.ts";
 import { readHeader } from "./header.ts";
 
-/** What is simulated. */
+/** Options of the simulation. */
 export interface CloseOrderOptions {
   readonly seed: number;
   readonly connections: number;
-  /** At the same time. */
+  /** Number of concurrent connections. */
   readonly atOnce: number;
   readonly profile: "local" | "internet";
-  /** Share of packets lost on either link, in either direction. */
+  /** Packet loss rate on each link and direction. */
   readonly loss: number;
-  /** How those sides end that do not end in order. */
+  /** How sides end that do not end gracefully. */
   readonly endings: readonly Ending[];
 }
 
-/** What came of it. */
+/** Result of the simulation. */
 export interface CloseOrderOutcome {
-  /** Connections whose sides both ended in order. */
+  /** Number of connections whose sides both ended gracefully. */
   readonly orderly: number;
-  /** What is wrong, one line each. */
+  /** Errors, one line each. */
   readonly faults: readonly string[];
-  /** Connections that a stack still has at the end. */
+  /** Number of connections left in a stack at the end. */
   readonly left: number;
 }
 
-/** The first local port of a client; each has its own, by which its server knows it. */
+/** The first local port of the clients; each has its own, which identifies it to the server. */
 const FIRST_PORT = 20_000;
 /** The longest pause. */
 const PAUSE_MS = 20;
 
-/** Three hosts: clients, the host that forwards, the servers. */
+/** Three hosts: the clients, the forwarder and the servers. */
 class Hosts {
   readonly clock: VirtualClock = new VirtualClock();
   readonly clients: Stack;
@@ -99,7 +99,7 @@ export async function playCloseOrders(options: CloseOrderOptions): Promise<Close
   );
   const players = new Players(hosts, plans, dice);
   const faults = await hosts.clock.runUntil(players.play(options.atOnce));
-  // Two minutes: what is in TIME-WAIT goes.
+  // Two minutes, so that TIME-WAIT ends.
   await hosts.clock.advance(120_000);
   const left = hosts.all.reduce((sum, stack) => sum + stack.stats()["connections"]!, 0);
   await hosts.clock.runUntil(Promise.all(hosts.all.map((stack) => stack.close())));
@@ -115,7 +115,7 @@ class Players {
   readonly #hosts: Hosts;
   readonly #plans: readonly ConnectionPlan[];
   readonly #dice: Dice;
-  /** The servers' sides that know whose they are. */
+  /** Servers' sides by client. */
   readonly #served = new Map<number, Promise<SideResult>>();
   readonly #faults: string[] = [];
   readonly #listener: TcpListener;
@@ -154,7 +154,7 @@ class Players {
     await socket.opened;
     const client = await this.#side(socket, plan.client, plan.upstream);
     const { clock } = this.#hosts;
-    // What a client that resets has said may never reach its server, not even who it is.
+    // Data of a client that resets may never reach its server, including the header.
     const isSure = !plan.client.ending.startsWith("resets");
     if (!isSure || !this.#served.has(index)) await sleepUntil(clock, clock.now() + 60_000);
     const served = this.#served.get(index);
@@ -162,7 +162,7 @@ class Players {
     return isSure ? "its server has not heard of it" : undefined;
   }
 
-  /** Each server learns from the header which side it has to play. */
+  /** Each server learns from the header which plan to follow. */
   async #accept(): Promise<void> {
     for await (const socket of this.#listener) void this.#serve(socket);
   }
@@ -186,7 +186,7 @@ class Players {
   }
 }
 
-/** Everybody who waits goes on at the same instants: one timer for all of them. */
+/** A single timer for all pauses. */
 class Pauses {
   readonly #clock: VirtualClock;
   #waiting: (() => void)[] = [];

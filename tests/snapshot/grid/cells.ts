@@ -1,6 +1,6 @@
 import type { Conditions } from "../../sim/wire.ts";
 
-/** What a path does beside having a bandwidth and a delay. */
+/** An impairment of a path, besides bandwidth and delay. */
 export type Impairment =
   | "loss 0.1 %"
   | "loss 1 %"
@@ -15,7 +15,7 @@ export type Impairment =
   | "ACK compression"
   | "ACK loss 30 %";
 
-/** A place in the grid: a path and the algorithm on it. */
+/** A cell of the grid: a path and a congestion control algorithm. */
 export interface Cell {
   readonly congestion: "cubic" | "bbr";
   readonly profile: "local" | "internet";
@@ -25,16 +25,16 @@ export interface Cell {
   readonly impairments: readonly Impairment[];
 }
 
-/** Both directions, and what is different on the way back. */
+/** Conditions of both directions, and differences in the return direction. */
 export interface CellPath {
   readonly conditions: Partial<Conditions>;
   readonly back: Partial<Conditions>;
 }
 
 const PACKET = 1500;
-/** A queue or a bucket holds ten packets at least. */
+/** Minimum size of a queue or bucket: ten packets. */
 const LEAST_QUEUE = 10 * PACKET;
-/** Some devices hold this much for a slow uplink. */
+/** Buffer size of some devices for a slow uplink. */
 const BLOAT_MS = 500;
 
 interface PathFacts {
@@ -56,12 +56,12 @@ function bursts(share: number): Change {
   });
 }
 
-/** By up to a quarter of the round trip. */
+/** By up to a quarter of the RTT. */
 function reordering(share: number): Change {
   return ({ rttMs }) => ({ conditions: { reorder: share, reorderMs: rttMs / 4 } });
 }
 
-/** In the order in which the picture shows them. */
+/** In the order of the picture. */
 export const IMPAIRMENTS: Readonly<Record<Impairment, Change>> = {
   "loss 0.1 %": loss(0.001),
   "loss 1 %": loss(0.01),

@@ -1,5 +1,5 @@
 /**
- * Draws `docs/bad-paths-linux.svg` from what `linux.ts` has printed:
+ * Draws `docs/bad-paths-linux.svg` from the output of `linux.ts`:
  *
  *     draw_linux.ts LINUX.jsonl
  *
@@ -16,7 +16,7 @@ const LEAST_RATIO = 0.9;
 const file = new URL("../../../docs/bad-paths-linux.svg", import.meta.url);
 writeFileSync(file, svg(compare(process.argv[2]!)));
 
-/** What a stack reaches in virtual time, in parts of what the kernel has reached. */
+/** Goodput of a stack in virtual time, relative to the kernel's. */
 function compare(path: string): HeatMap[] {
   const text = readFileSync(path, "utf8").trim();
   const measured = text.split("\n").map((line) => JSON.parse(line) as LinuxResult);

@@ -40,7 +40,7 @@ const ATTEMPTS = 3;
 const SLOW_MBIT = 1;
 const SLOW_AT_ONCE = 6;
 /**
- * The program is the path: where others keep the processor it would be a worse one. Linux weighs the
+ * The program simulates the path, so it must not be delayed by other processes. Linux weighs the
  * processes of a session against those of others by its autogroup first.
  */
 const IN_FRONT = ["setsid", "--wait", "sh", "-c"];
@@ -116,7 +116,7 @@ async function run(cell: Compared, seconds: number, seed: number): Promise<Kerne
   const sleeps = isSlow(cell);
   const options: KernelPathOptions = { congestion, seed, seconds, sleeps, ...pathOf(cell) };
   await using namespace = await Namespace.open();
-  // What the last connection has learned of the path would spare this one its slow start.
+  // Metrics of the last connection would shorten the slow start of this one.
   await namespace.shell("sysctl -qw net.ipv4.tcp_no_metrics_save=1");
   const program = runtimeCommand(
     "tests/differential/programs/kernel_path.ts",

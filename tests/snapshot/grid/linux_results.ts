@@ -3,7 +3,7 @@ import type { Cell } from "./cells.ts";
 /** What `linux.ts` prints of a path. Mbit/s of the application's data, one for each run. */
 export interface LinuxResult extends Omit<Cell, "profile"> {
   readonly kernel: readonly number[];
-  /** A stack that sends to a stack, in virtual time. */
+  /** A stack to a stack, in virtual time. */
   readonly internet: readonly number[];
   readonly local: readonly number[];
   /** The longest time in which the kernel's receiver got nothing, and the same in virtual time. */

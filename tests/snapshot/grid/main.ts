@@ -16,16 +16,16 @@ const MAPS = (["internet", "local"] as const).flatMap((profile) =>
 );
 /** One run depends on which packets chance takes. */
 const SEEDS = [1, 2, 3];
-/** RTOs in force: longer than this is a stall. */
+/** Longer than this, in current RTOs, is a stall. */
 const MOST_SILENCE = 2;
-/** The timer that ends it runs for one RTO; the rest is for rounding. */
+/** The timer that ends it runs for one RTO; the rest allows for rounding. */
 const MOST_WAIT = 1.001;
 /** A combination that carries less than this part of what its impairments alone predict. */
 const COLLAPSE = 0.5;
 const STALL_FRAME = "#b00";
 const COLLAPSE_FRAME = "#33c";
 const SHARE_SECONDS = 60;
-/** One run's shares wander by more than those of its paths differ. */
+/** The shares of single runs vary more than those of different paths. */
 const SHARE_SEEDS = [1, 2, 3, 4, 5, 6];
 
 const results = new Map<string, { readonly cell: Cell; readonly result: Result }>();
@@ -36,7 +36,7 @@ for (const [name, rows] of Object.entries(files)) {
 }
 for (const line of [...outOfBounds(), ...shares()]) console.log(line);
 
-/** Long enough for the algorithm to find its window, short enough for 1 Gbit/s. */
+/** Long enough for the algorithm to converge, short enough for 1 Gbit/s. */
 function secondsFor({ mbit, rttMs }: Cell): number {
   if (mbit === 1) return 20;
   if (mbit === 10) return 8;

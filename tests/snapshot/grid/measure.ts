@@ -1,24 +1,24 @@
 import { Path } from "../path.ts";
 import { type Cell, pathOf } from "./cells.ts";
 
-/** What one flow makes of a path. */
+/** Result of one flow on a path. */
 export interface Result {
-  /** Mbit/s of the application's data. */
+  /** Goodput in Mbit/s. */
   readonly goodput: number;
-  /** Part of what the bottleneck carries without headers. */
+  /** Goodput relative to the bottleneck's capacity without headers. */
   readonly use: number;
-  /** The longest time in which nothing new arrived, in RTOs in force at its end. */
+  /** The longest time without new data, in RTOs current at its end. */
   readonly silence: number;
   /** The same in RTOs without backoff. */
   readonly silenceWithoutBackoff: number;
-  /** The longest time in which nothing was sent either, in RTOs in force. */
+  /** The longest time in which nothing was sent either, in current RTOs. */
   readonly wait: number;
 }
 
-/** The part of a full packet that is the application's. */
+/** Share of application data in a full packet. */
 const TEXT = 1448 / 1500;
 
-/** One flow for so long, from its first SYN. */
+/** Runs one flow, starting with its SYN. */
 export function measure(cell: Cell, seconds: number, seed = 1): Result {
   const { congestion, profile } = cell;
   const path = new Path({ seed, ...pathOf(cell), flows: [{ congestion, profile }] });
@@ -51,8 +51,8 @@ export function measureMean(cell: Cell, seconds: number, seeds: readonly number[
 }
 
 /**
- * What the second of two flows that begin together gets, in parts of what the first one gets, in
- * the second half of the time; the mean of several runs, as chance moves bandwidth to and fro.
+ * Goodput of the second of two flows that start together, relative to the first, in the second half
+ * of the time; the mean of several runs, since the shares fluctuate.
  */
 export function share(
   cell: Cell,
@@ -63,7 +63,7 @@ export function share(
   const { congestion, profile, rttMs } = cell;
   const flows = [{ congestion, profile }, { congestion: second, profile, startMs: rttMs }];
   const { conditions, back } = pathOf(cell);
-  // Without it a flow whose packets come just behind the other's would lose all the time.
+  // Without it, a flow whose packets always arrive just after the other's would lose constantly.
   const jitterMs = Math.max(rttMs / 10, 12 / cell.mbit);
   const sums = [0, 0];
   for (const seed of seeds) {

@@ -21,7 +21,7 @@ const ALGORITHMS = [
   { congestion: "bbr", profile: "local" },
 ] as const;
 
-/** What is measured of each cell of the small grid. */
+/** Values measured for each cell of the small grid. */
 export interface ShortGrid {
   readonly text: string;
   readonly results: readonly (Result & { readonly cell: Cell })[];

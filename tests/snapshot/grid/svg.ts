@@ -1,8 +1,8 @@
-/** A table of numbers as a picture: one coloured field each, with the number in it. */
+/** A heat map: a table of numbers with coloured fields. */
 export interface HeatMap {
   readonly title: string;
   readonly rows: readonly string[];
-  /** Columns in groups, such as bandwidths with round-trip times in each. */
+  /** Columns in groups, such as RTTs within bandwidths. */
   readonly groups: readonly { readonly name: string; readonly columns: readonly string[] }[];
   /** `undefined`: not measured. */
   readonly field: (row: number, column: number) => Field | undefined;
@@ -25,7 +25,7 @@ const CHARACTER = 5.5;
 const HEAD = 58;
 const GAP = 6;
 
-/** The pictures below each other, as an SVG file. */
+/** Renders heat maps below each other as an SVG file. */
 export function svg(maps: readonly HeatMap[]): string {
   const width = Math.max(...maps.map(widthOf));
   let top = 0;
