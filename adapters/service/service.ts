@@ -14,7 +14,7 @@ import { IpAddress } from "../../core/wire/address.ts";
 import { linkPair } from "../links/memory.ts";
 import { rememberResponseText } from "../runtime/fetch/mod.ts";
 import { messageOf, UsageError } from "./errors.ts";
-import { type Network, networkOn, openNetwork, requireReachable } from "./links/network.ts";
+import { checkAddresses, type Network, networkOn, openNetwork } from "./links/network.ts";
 import { ownAddresses } from "./links/own_addresses.ts";
 import { loadChain, type LoadedChain } from "./listen/plugin_loader.ts";
 import { type Publication, publish, type PublishedPort } from "./publish/publish.ts";
@@ -87,12 +87,13 @@ export async function startService(settings: Settings, log: Logger): Promise<Ser
 /**
  * Finds what {@link startService} would refuse, without opening a link, a port or a file of packets:
  * the plugins are put on a stack whose link leads nowhere. What only the host can refuse, such as a
- * port that is taken, is not found.
+ * port that is in use, is not found. Warnings of the start are logged.
  *
  * @throws {UsageError} A setting cannot be used.
  */
-export async function checkService(settings: Settings): Promise<void> {
-  requireReachable(settings);
+export async function checkService(settings: Settings, log: Logger): Promise<void> {
+  checkAddresses(settings, log);
+  for (const setting of settings.publish) warnIfUnserved(setting, settings, log);
   const plugins = await loadPlugins(settings);
   const { capture: _capture, impair: _impair, ...others } = settings;
   const isolated = { ...others, publish: [], graceMs: 0 };

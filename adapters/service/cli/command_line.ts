@@ -70,7 +70,7 @@ function readSettings({ config, settings }: Arguments): Settings {
 async function check(settings: Settings): Promise<0> {
   requirePermissions(permissionsFor(settings));
   if (settings.workers > 1) requireWorkerModule();
-  await checkService(settings);
+  await checkService(settings, createLogger({ level: settings.logLevel, write: writeToStderr }));
   return print("the configuration is valid");
 }
 

@@ -57,18 +57,18 @@ export interface Network {
  */
 export function openNetwork(settings: Settings, log: Logger): Promise<Network> | Network {
   const { tun, link } = settings;
-  requireReachable(settings);
+  checkAddresses(settings, log);
   if (link === undefined && tun === undefined) return joinInMemory(settings, log);
-  if (link === undefined || isThroughKernel(link)) warnOfHostsAddresses(settings.addresses, log);
   return link === undefined ? openDevice(settings, tun!, log) : openOther(settings, link, log);
 }
 
 /**
- * Refuses published ports that lead to an address which the host cannot reach.
+ * Refuses published ports that lead to an address which the host cannot reach, and warns of addresses
+ * of the stack that the host has itself.
  *
  * @throws {UsageError} There is such a port.
  */
-export function requireReachable(settings: Settings): void {
+export function checkAddresses(settings: Settings, log: Logger): void {
   const { tun, link, publish, addresses } = settings;
   const own = ownAddresses(settings);
   for (const { to } of publish) {
@@ -86,6 +86,8 @@ export function requireReachable(settings: Settings): void {
       );
     }
   }
+  const isOnDevice = link === undefined ? tun !== undefined : isThroughKernel(link);
+  if (isOnDevice) warnOfHostsAddresses(addresses, log);
 }
 
 async function openOther(settings: Settings, link: LinkSetting, log: Logger): Promise<Network> {

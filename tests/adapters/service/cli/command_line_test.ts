@@ -208,6 +208,13 @@ describe("check", () => {
     expect(existsSync(join(dirname(path), "out.pcapng"))).toBe(false);
   });
 
+  // What the service would log at its start, and serve all the same.
+  test("logs the warnings of the start", async () => {
+    const run = start("check", configFile({ listen: { "7": "echo" }, publish: ["0=10.7.0.2:8"] }));
+    expect(await run.exit).toBe(0);
+    expect(run.log).toMatch(/ warn {2}"?nothing listens where --publish leads.*to=10\.7\.0\.2:8/);
+  });
+
   // All plugins that cannot be loaded, with their places in the file.
   test("names every plugin that cannot be loaded", async () => {
     const listen = { "7": "ehco", "8": "./gone.ts", "9": "echo", "80": "files" };
