@@ -17,6 +17,8 @@ export class RecordBoundaries {
   #high = 0;
   /** Bytes of the record that are still to come, once its header is complete. */
   #left = 0;
+  /** Bytes of the record in hand that have been handed over before. */
+  #given = 0;
 
   /** No record has begun yet that has not ended. */
   get isAtStart(): boolean {
@@ -25,16 +27,20 @@ export class RecordBoundaries {
 
   /**
    * How many bytes of `bytes`, from `start`, to hand over: the rest of the record in hand, then whole
-   * records as long as all together are no more than `room`. At least one byte where there is one.
+   * records as long as all together, the beginning of the first among them, are no more than `room`. At
+   * least one byte where there is one.
    */
   take(bytes: Uint8Array, start: number, room: number): number {
+    const given = this.#given;
     let at = this.isAtStart ? start : this.#advance(bytes, start);
     while (this.isAtStart && at < bytes.length) {
       const end = at + recordLength(bytes, at);
-      if (end > bytes.length || end - start > room) break;
+      if (end > bytes.length || given + end - start > room) break;
       at = end;
     }
-    return (at === start ? this.#advance(bytes, start) : at) - start;
+    if (at === start) at = this.#advance(bytes, start);
+    this.#given = this.isAtStart ? 0 : this.#given + at - start;
+    return at - start;
   }
 
   /** To where the record in hand ends, or `bytes` do. */

@@ -27,6 +27,17 @@ describe("RecordBoundaries", () => {
     expect(pieces(new RecordBoundaries(), bytes, 0)).toEqual([105, 15, 305]);
   });
 
+  // Most of a record has been handed over, and all of it will be plaintext: with it, what follows is
+  // more than the room.
+  test("counts the beginning of a record that was handed over before", () => {
+    const boundaries = new RecordBoundaries();
+    const bytes = records(1000, 10, 10);
+    expect(boundaries.take(bytes.subarray(0, 900), 0, 500)).toBe(900);
+    expect(pieces(boundaries, bytes.subarray(900), 500)).toEqual([105, 30]);
+    expect(boundaries.take(bytes.subarray(0, 900), 0, 1030)).toBe(900);
+    expect(pieces(boundaries, bytes.subarray(900), 1030)).toEqual([120, 15]);
+  });
+
   // The stream in segments of each size: the pieces always end where a record or a segment does.
   test("follows records through segments of any size", () => {
     const bytes = records(0, 1, 50, 7, 300, 0);
