@@ -39,18 +39,14 @@ export type Abuse = keyof typeof RATES | "continuation flood" | "window update f
 /** Counts of one connection. */
 export class AbuseCounts {
   readonly #buckets = new Map<string, TokenBucket>();
-  readonly #counts = new Map<string, number>();
+  /** How often each has happened, by name. */
+  readonly counts: Map<string, number> = new Map();
   /** WINDOW_UPDATE frames that the client may still send. */
   #windowUpdates = WINDOW_UPDATES_AT_FIRST;
 
-  /** How often each has happened, by name. */
-  get counts(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#counts);
-  }
-
   /** Notes that `abuse` has happened once more; false: too often. */
   note(abuse: keyof typeof RATES, now: number): boolean {
-    this.#counts.set(abuse, (this.#counts.get(abuse) ?? 0) + 1);
+    this.counts.set(abuse, (this.counts.get(abuse) ?? 0) + 1);
     let bucket = this.#buckets.get(abuse);
     if (bucket === undefined) {
       const { burst, perSecond } = RATES[abuse];

@@ -118,7 +118,7 @@ export class Http2Connection {
       this.#deadlines.dispose();
       this.#cancelSweep?.();
       this.#cancelShutdown?.();
-      log.debug("http2: connection ended", { counts: this.#session.counts });
+      if (this.#session.counts.size > 0) log.debug("http2: connection ended", this.#counts());
     }
   }
 
@@ -159,10 +159,16 @@ export class Http2Connection {
   #logFault({ codeName, reason }: Http2Fault): void {
     const { log, socket } = this.#c;
     const remote = formatHostPort(socket.remoteAddr);
-    const { abuse, counts } = this.#session;
-    if (abuse !== undefined) {
-      log.info("http2: connection ended for abuse", { remote, abuse, counts });
-    } else log.debug("http2: the client broke the protocol", { remote, code: codeName, reason });
+    const { abuse } = this.#session;
+    if (abuse === undefined) {
+      return log.debug("http2: the client broke the protocol", { remote, code: codeName, reason });
+    }
+    log.info("http2: connection ended for abuse", { remote, abuse, ...this.#counts() });
+  }
+
+  #counts(): { counts: string } {
+    const counts = [...this.#session.counts].map(([name, count]) => `${name}: ${count}`);
+    return { counts: counts.join(", ") };
   }
 
   #setPhase(): void {

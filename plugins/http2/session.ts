@@ -137,7 +137,7 @@ export class Http2Session<Request> {
   }
 
   /** How often a client has done what it may do only so often, by name. */
-  get counts(): Readonly<Record<string, number>> {
+  get counts(): ReadonlyMap<string, number> {
     return this.#abuse.counts;
   }
 
