@@ -15,7 +15,7 @@ function relayed(): { left: FakeSocket; right: FakeSocket; done: Promise<void> }
 
 describe("relay", () => {
   // A request, its end, the answer, its end.
-  test("carries the end of one direction and goes on with the other (RFC 9293 3.6)", async () => {
+  test("passes a FIN on and keeps relaying the other direction (RFC 9293 3.6)", async () => {
     const { left, right, done } = relayed();
     await left.write(bytes("request"));
     await left.closeWrite();
@@ -26,8 +26,8 @@ describe("relay", () => {
     await done;
   });
 
-  // The other end may stop first: what comes after its FIN still arrives.
-  test("carries the end that comes from the second connection first", async () => {
+  // The other end may close first: bytes sent to it after its FIN still arrive.
+  test("passes on a FIN that the second connection sends first", async () => {
     const { left, right, done } = relayed();
     await right.closeWrite();
     expect(await textOf(left)).toBe("");
@@ -38,7 +38,7 @@ describe("relay", () => {
   });
 
   // More than all buffers hold, both ways at once.
-  test("carries bytes both ways at once, in order", async () => {
+  test("relays bytes both ways at once, in order", async () => {
     const { left, right, done } = relayed();
     const sent = Array.from({ length: 20_000 }, (_, i) => i % 10).join("");
     const write = (socket: TcpSocket) => socket.write(bytes(sent)).then(() => socket.closeWrite());
@@ -53,7 +53,7 @@ describe("relay", () => {
     await done;
   });
 
-  // Nobody reads on the right: the writer waits, with no more than the buffers and one chunk taken.
+  // The right side is not read: the writer waits once the buffers and one chunk are full.
   test("holds a writer back while the other end does not read", async () => {
     const { left, right } = relayed();
     let written = false;
@@ -65,7 +65,8 @@ describe("relay", () => {
     expect(await read).toBeGreaterThan(0);
   });
 
-  // RST on one connection is RST on the other, never a FIN that looks like a proper end.
+  // A RST on one connection becomes a RST on the other, never a FIN, which would look like a
+  // complete stream.
   test("aborts the other connection when one is reset", async () => {
     const { left, right, done } = relayed();
     await left.write(bytes("begun"));
@@ -74,8 +75,8 @@ describe("relay", () => {
     await expect(textOf(right)).rejects.toThrow("reset");
   });
 
-  // The relay waits for room on the right, so it reads nothing on the left: it has to notice.
-  test("notices a reset while a write waits", async () => {
+  // The relay waits for room on the right and reads nothing on the left, yet must notice the reset.
+  test("notices a reset while a write is blocked", async () => {
     const { left, right, done } = relayed();
     left.write(new Uint8Array(10_000)).catch(() => {});
     for (let turn = 0; turn < 100; turn++) await Promise.resolve();
@@ -84,7 +85,7 @@ describe("relay", () => {
     await expect(textOf(right)).rejects.toThrow("reset");
   });
 
-  // The right one answers before it has read everything, and goes.
+  // The right side answers before it has read everything, then closes.
   test("delivers what a connection sent before it stopped taking bytes", async () => {
     const { left, right, done } = relayed();
     await right.write(bytes("enough"));

@@ -3,7 +3,7 @@ import { SharedLimit, type Slot } from "../../../plugins/shared/shared_limit.ts"
 import { codeOf } from "../../support/conversation.ts";
 import { socketPair } from "../../support/fake_socket.ts";
 
-/** A limit of `limit`, and who was evicted, in order. */
+/** A limit of `limit`, and the evicted entries in order. */
 function setUp(limit: number) {
   const shared = new SharedLimit(limit);
   const evicted: string[] = [];
@@ -15,8 +15,8 @@ function setUp(limit: number) {
 const ATTACKER = "203.0.113.9";
 
 describe("SharedLimit", () => {
-  // One client has all eight slots; another one comes.
-  test("makes the client with the most lose its oldest", () => {
+  // One client holds all eight slots when another arrives.
+  test("evicts the oldest entry of the client with the most", () => {
     const { shared, evicted, enter } = setUp(8);
     for (let i = 0; i < 8; i++) enter(ATTACKER, `attacker ${i}`);
     expect(enter("192.0.2.1", "other 0")).toBeDefined();
@@ -25,7 +25,7 @@ describe("SharedLimit", () => {
     expect(shared.size).toBe(8);
   });
 
-  // The attacker may try again for ever: it takes no slot of another client.
+  // However often the attacker tries again, it takes no slot of another client.
   test("refuses the client that has the most", () => {
     const { evicted, enter } = setUp(8);
     enter("192.0.2.1", "other");
@@ -34,7 +34,7 @@ describe("SharedLimit", () => {
     expect(evicted).toEqual([]);
   });
 
-  // Two clients that want everything end with half each, and do not take turns after that.
+  // Two clients that want all the slots end with half each, and then stop evicting each other.
   test("divides the slots evenly", () => {
     const { evicted, enter } = setUp(8);
     for (let i = 0; i < 8; i++) enter("192.0.2.1", "first");
@@ -53,28 +53,28 @@ describe("SharedLimit", () => {
     expect(evicted).toEqual(["attacker 1"]);
   });
 
-  // Each has one connection: nobody is to blame, and what is established stays.
-  test("refuses everybody when no client has many", () => {
+  // Each client has one connection: established connections stay.
+  test("refuses newcomers when no client has more than one", () => {
     const { evicted, enter } = setUp(300);
     for (let i = 0; i < 300; i++) enter(`10.0.${i >> 8}.${i & 255}`, `${i}`);
     expect(enter("192.0.2.1", "late")).toBeUndefined();
     expect(evicted).toEqual([]);
   });
 
-  // Datagrams from forged addresses, one each: the flow that was used goes on.
-  test("makes the longest unused flow give way when no client has many", () => {
+  // Datagrams from forged addresses, one each: the flow in use survives.
+  test("evicts the longest unused flow when no client has more than one", () => {
     const { evicted, enter } = setUp(300);
     const used = enter("192.0.2.1", "used", true)!;
     for (let i = 0; i < 299; i++) enter(`10.0.${i >> 8}.${i & 255}`, `${i}`, true);
     used.touch();
     for (let i = 0; i < 200; i++) enter(`10.1.${i >> 8}.${i & 255}`, "late", true);
     expect(evicted).toEqual(Array.from({ length: 200 }, (_, i) => `${i}`));
-    // A connection finds a slot too.
+    // A connection gets a slot too.
     expect(enter("192.0.2.2", "connection")).toBeDefined();
   });
 
-  // A resolver behind one address: its next flow takes the place of its longest unused.
-  test("makes a client's own flows give way", () => {
+  // A resolver behind one address: its next flow replaces its longest unused one.
+  test("evicts one of the client's own flows", () => {
     const { evicted, enter } = setUp(4);
     const used = enter("192.0.2.1", "a", true)!;
     for (const name of ["b", "c", "d"]) enter("192.0.2.1", name, true);
@@ -84,7 +84,7 @@ describe("SharedLimit", () => {
     expect(evicted).toEqual(["b", "c"]);
   });
 
-  // Left twice, and left after an eviction: each slot is freed once.
+  // Released twice, or released after an eviction: each slot is freed once.
   test("frees a slot once", () => {
     const { shared, enter } = setUp(4);
     const slots = [1, 2, 3, 4].map(() => enter(ATTACKER, "attacker")!);
@@ -93,8 +93,8 @@ describe("SharedLimit", () => {
     expect(shared.size).toBe(1);
   });
 
-  // The oldest was connected, the next one is still being dialled: both end.
-  test("aborts connections and attempts that make room", async () => {
+  // The oldest is connected, the next is still being dialled: both are aborted.
+  test("aborts evicted connections and connection attempts", async () => {
     const limit = new SharedLimit(4);
     const signal = new AbortController().signal;
     const { client } = socketPair();

@@ -10,7 +10,9 @@ import { pattern } from "../../support/packets.ts";
 
 const text = (data: Uint8Array) => new TextDecoder().decode(data);
 
-/** The plugin on udp/7 of the server; what comes back for each datagram, `undefined`: nothing. */
+/**
+ * Runs the plugin on udp/7 of the server; returns the reply to each datagram, `undefined` for none.
+ */
 async function answersTo(
   plugin: Plugin,
   datagrams: readonly Uint8Array[],
@@ -36,12 +38,12 @@ describe("simple services over UDP", () => {
     expect(await answersTo(echo(), datagrams)).toEqual(datagrams);
   });
 
-  // And is still there for the next one.
+  // The service keeps running for the next datagram.
   test("discard answers nothing (RFC 863)", async () => {
     expect(await answersTo(discard(), [pattern(10), pattern(20)])).toEqual([undefined, undefined]);
   });
 
-  // The recommended pattern, each a line further, never more than came.
+  // The recommended pattern, each reply one line further, never longer than the request.
   test("chargen answers with as many characters, 512 at most (RFC 864)", async () => {
     const answers = await answersTo(chargen(), [0, 5, 512, 9000].map((size) => pattern(size)));
     expect(answers.map((answer) => answer?.length)).toEqual([0, 5, 512, 512]);
@@ -51,7 +53,7 @@ describe("simple services over UDP", () => {
     expect(second!.slice(0, 3)).toBe("#$%");
   });
 
-  // Three hundred answers, each from the beginning of a line, through 95 lines again and again.
+  // Three hundred answers, each from the start of a line; the pattern repeats after 95 lines.
   test("chargen begins its pattern again (RFC 864)", async () => {
     const answers = await answersTo(chargen(), Array.from({ length: 300 }, () => pattern(512)));
     for (const answer of answers) expect(text(answer!)).toMatch(/^([ -~]{72}\r\n){6}[ -~]{68}$/);
@@ -75,8 +77,8 @@ describe("simple services over UDP", () => {
       .toBe("Monday, February 22, 1982 17:37:43-UTC\r\n");
   });
 
-  // A forged source would have the two talk for ever.
-  test("do not answer one another", async () => {
+  // A forged source would make the two answer each other endlessly.
+  test("do not answer each other", async () => {
     for (const plugin of [echo(), chargen(), daytime()]) {
       for (const port of [7, 13, 17, 19, 37]) {
         expect(await answersTo(plugin, [pattern(10)], port)).toEqual([undefined]);
@@ -85,7 +87,7 @@ describe("simple services over UDP", () => {
     }
   });
 
-  // A line for each flow, when it has ended.
+  // One line for each flow, when it ends.
   test("are logged flow by flow", async () => {
     await using pair = new StackPair();
     pair.server.use("udp/7", log(), echo());

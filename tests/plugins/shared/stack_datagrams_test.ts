@@ -5,8 +5,8 @@ import { StackDatagrams } from "../../../plugins/shared/stack_datagrams.ts";
 import { bytes, codeOf, StackPair } from "../../core/api/stack_pair.ts";
 
 describe("StackDatagrams", () => {
-  // A forged error that only guesses the port is about somebody whom nothing was sent to.
-  test("ends with what is said about its peer alone (RFC 5927 4.1)", async () => {
+  // A forged error that only guesses the port names a destination to which nothing was sent.
+  test("ends only on an ICMP error about its own peer (RFC 5927 4.1)", async () => {
     await using pair = new StackPair();
     const peer = pair.server.listenDatagram({ port: 9 });
     let onError: ListenDatagramOptions["onError"];

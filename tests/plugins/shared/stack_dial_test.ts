@@ -6,8 +6,8 @@ import { codeOf } from "../../support/conversation.ts";
 const TO = { hostname: "10.0.0.2", port: 80 };
 
 describe("dialStack", () => {
-  // Who has asked for it is gone; what it has sent is not.
-  test("leaves a connection that was made to its user", async () => {
+  // The signal aborts after the connection was made: the bytes already written still arrive.
+  test("does not abort an established connection when the dial's signal aborts", async () => {
     await using pair = new StackPair();
     let received = 0;
     pair.server.use(80, async ({ socket }) => {
@@ -22,8 +22,8 @@ describe("dialStack", () => {
     expect(received).toBe(50_000);
   });
 
-  // Before it is asked for, and while nobody answers.
-  test("gives an attempt up", async () => {
+  // Aborted before the dial, and while no answer comes.
+  test("gives up an attempt when its signal is aborted", async () => {
     await using pair = new StackPair();
     pair.server.use(80, { name: "silent", onSyn: () => "ignore" });
     const early = dialStack(pair.client, TO, AbortSignal.abort(new Error("gone")));

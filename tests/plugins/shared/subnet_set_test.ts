@@ -22,14 +22,14 @@ describe("SubnetSet", () => {
     expect(set.has(hostname)).toBe(expected);
   });
 
-  // "Everybody" of one family is nobody of the other.
+  // All addresses of one family include none of the other.
   test("keeps the families apart", () => {
     expect([setOf("0.0.0.0/0").has("9.9.9.9"), setOf("0.0.0.0/0").has("fd00::1")])
       .toEqual([true, false]);
     expect([setOf("::/0").has("9.9.9.9"), setOf("::/0").has("fd00::1")]).toEqual([false, true]);
   });
 
-  // The same answer as asking each subnet in turn.
+  // The same answer as testing each subnet in turn.
   test("agrees with Subnet.contains", () => {
     const random = seededRandom(7);
     const small = () => `10.${random.uint32() % 4}.${random.uint32() % 4}.${random.uint32() % 4}`;
@@ -46,8 +46,8 @@ describe("SubnetSet", () => {
 });
 
 describe("subnetSetSchema", () => {
-  // An empty list would silently let in nobody, or everybody.
-  test("refuses an empty list and what is no subnet", () => {
+  // An empty list would silently admit no address, or every address.
+  test("refuses an empty list and an invalid subnet", () => {
     expect(subnetSetSchema.safeParse([]).success).toBe(false);
     expect(subnetSetSchema.safeParse(["10.0.0.0/33"]).success).toBe(false);
     expect(subnetSetSchema.safeParse(["10.0.0.0/8"]).data?.has("10.0.0.1")).toBe(true);
@@ -55,7 +55,7 @@ describe("subnetSetSchema", () => {
 });
 
 describe("networkKey", () => {
-  // All of a customer's addresses count as one.
+  // All addresses of one customer count as one client.
   test("is the same for all addresses of a network", () => {
     const lengths = { v4Prefix: 24, v6Prefix: 64 };
     const key = (hostname: string) => networkKey(hostname, lengths);

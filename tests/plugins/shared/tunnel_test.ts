@@ -31,8 +31,8 @@ function start(dial?: () => Promise<Duplex>, bufferSize?: number) {
 }
 
 describe("tunnel", () => {
-  // The proxy's word, then the target's.
-  test("tells the client before it relays", async () => {
+  // The proxy's reply comes first, then the target's bytes.
+  test("replies to the client before it relays", async () => {
     const { client, target, served } = start();
     await client.write(bytes("question"));
     await client.closeWrite();
@@ -43,7 +43,7 @@ describe("tunnel", () => {
     await served;
   });
 
-  // The last word says why.
+  // The reply gives the reason.
   test("tells the client why there is no connection", async () => {
     const { client, server, served, lines } = start(() =>
       Promise.reject(new TcpError("CONNECTION_REFUSED", "no"))
@@ -54,8 +54,8 @@ describe("tunnel", () => {
     expect(lines.map(({ message }) => message)).toEqual(["gate: not connected"]);
   });
 
-  // It was connected while the client left without having read what it is told.
-  test("resets a target whose client has gone before it was told", async () => {
+  // The target was connected, but the client left without reading the reply.
+  test("resets the target when the client leaves before the reply", async () => {
     const { client, upstream, served, lines } = start(undefined, 3);
     await settle();
     expect(client.peer!.unreadByPeer).toBe(3);

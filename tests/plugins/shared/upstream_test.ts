@@ -20,7 +20,8 @@ async function take(socket: FakeSocket): Promise<string> {
 }
 
 describe("relayTo", () => {
-  // A byte now and then, in one direction alone, keeps the connection; a second of silence does not.
+  // An occasional byte in one direction alone keeps the connection open; a second of silence ends
+  // it.
   test("aborts both sides when neither has sent for idleTimeoutMs", async () => {
     const { client, upstream, clock, lines, served } = relayed({ idleTimeoutMs: 1000 });
     for (let i = 0; i < 4; i++) {
@@ -38,7 +39,7 @@ describe("relayTo", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // The connection ends in order: the timer ends with it.
+  // The connection closes normally, and the timer is cancelled.
   test("leaves no timer behind", async () => {
     const { client, upstream, clock, served } = relayed({ idleTimeoutMs: 1000 });
     await client.closeWrite();
@@ -48,7 +49,7 @@ describe("relayTo", () => {
   });
 
   // The header is first, whatever the client sends.
-  test("tells the upstream the header before the client's first byte", async () => {
+  test("sends the upstream the header before the client's first byte", async () => {
     const { client, upstream } = relayed({
       header: ({ remoteAddr }) => bytes(`from ${remoteAddr.port}\n`),
     });
@@ -57,8 +58,8 @@ describe("relayTo", () => {
     expect(await take(upstream)).toBe("from 50000\nhello");
   });
 
-  // The upstream does not take the header; the client goes: so does the upstream.
-  test("gives the upstream up when the client is gone before the header is", async () => {
+  // The upstream does not read the header and the client leaves: the upstream is closed as well.
+  test("gives up the upstream when the client leaves before the header is sent", async () => {
     const { client, upstream, served } = relayed({ header: () => new Uint8Array(2000) });
     await settle();
     client.abort();
@@ -66,7 +67,8 @@ describe("relayTo", () => {
     expect(await codeOf(upstream.closed)).toBe("CONNECTION_RESET");
   });
 
-  // The upstream is gone when it should be told: the client is reset, not left with an empty end.
+  // The upstream has closed before the header is sent: the client gets a RST, not a FIN without
+  // data.
   test("resets the client when the upstream does not take the header", async () => {
     const { client, upstream, served } = relayed({ header: () => new Uint8Array(2000) });
     await settle();

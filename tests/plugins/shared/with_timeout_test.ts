@@ -6,7 +6,7 @@ import { settle } from "../../support/fake_socket.ts";
 const late = () => new Error("too late");
 const never = () => new Promise<never>(() => {});
 
-/** Rejects as soon as its signal is aborted, as a dial does. */
+/** Rejects when its signal is aborted, as a dial does. */
 const untilAborted = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => {
     const giveUp = () => reject(signal.reason);
@@ -26,7 +26,7 @@ describe("withTimeout", () => {
     expect(calls).toBe(1);
   });
 
-  // A task that has settled leaves no timer behind, whichever way it settled.
+  // A task that has resolved or rejected leaves no timer behind.
   test("cancels the timer when the task has settled", async () => {
     const clock = new VirtualClock();
     let calls = 0;
@@ -40,7 +40,8 @@ describe("withTimeout", () => {
 });
 
 describe("withDeadline", () => {
-  // The time is over: the task's signal is aborted, and whatever it throws, the caller gets the timeout.
+  // At the deadline the task's signal is aborted; whatever the task throws, the caller gets the
+  // timeout error.
   test("throws the timeout error, whatever the task throws then", async () => {
     const clock = new VirtualClock();
     const { signal } = new AbortController();
@@ -52,8 +53,8 @@ describe("withDeadline", () => {
     expect(await thrown).toBe("too late");
   });
 
-  // The caller gives up at 5 ms, or has given up before: the task learns why.
-  test("passes the abort of its own signal on", async () => {
+  // The caller aborts at 5 ms, or has aborted before: the task gets the reason.
+  test("passes on the abort of the caller's signal", async () => {
     const clock = new VirtualClock();
     const gone = new AbortController();
     const limits = { clock, timeoutMs: 10, signal: gone.signal };

@@ -3,7 +3,7 @@ import { VirtualClock } from "../../../../adapters/runtime/virtual_clock.ts";
 import { ConnectionTimeouts } from "../../../../plugins/shared/http/connection_timeouts.ts";
 
 describe("Deadlines", () => {
-  // Each is told when it has passed, once, and not when it was cleared or moved.
+  // Each deadline is reported once when it passes, and not if it was cleared or moved.
   test("expire when they have passed, not before", async () => {
     const { clock, deadlines, expired } = setUp();
     deadlines.setRead(100);
@@ -25,7 +25,7 @@ describe("Deadlines", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // Both at the same instant: both are told.
+  // Two at the same instant: both are reported.
   test("expire together", async () => {
     const { clock, deadlines, expired } = setUp();
     deadlines.setWrite(100);
@@ -34,7 +34,7 @@ describe("Deadlines", () => {
     expect(expired).toEqual(["read", "write"]);
   });
 
-  // A busy connection moves them all the time: the timer stays as it is until it wakes.
+  // A busy connection moves its deadlines constantly; the timer is not set again until it fires.
   test("move later without touching the timer", async () => {
     const { clock, deadlines, expired, armed } = setUp();
     for (let i = 0; i < 1000; i++) {

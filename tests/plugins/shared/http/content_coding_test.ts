@@ -31,13 +31,13 @@ afterAll(async () => {
   await new Promise((resolve) => upstream.close(resolve));
 });
 
-/** The head and the content that a client gets. */
+/** The header section and the content that a client receives. */
 interface Answer {
   readonly head: string;
   readonly content: Uint8Array;
 }
 
-/** Asks on a connection that stays open: the end of the response has to be found. */
+/** Sends the request on a persistent connection, so the end of the response has to be found. */
 async function answered(app: () => Promise<Response>, request = GET): Promise<Answer> {
   const { send, pending, client } = serve(app);
   await send(request);
@@ -50,7 +50,7 @@ async function answered(app: () => Promise<Response>, request = GET): Promise<An
   return answer;
 }
 
-/** `undefined`: it is not whole yet. */
+/** `undefined`: the response is not complete yet. */
 function answerIn(text: string, isHead: boolean): Answer | undefined {
   if (text.endsWith("<reset>")) throw new Error("the response broke");
   const end = text.indexOf("\r\n\r\n");
@@ -73,7 +73,7 @@ function answerIn(text: string, isHead: boolean): Answer | undefined {
   return { head, content: latin1(content) };
 }
 
-/** As a client reads it: Deno leaves `deflate` to who asks for it. */
+/** Decoded as a client does it: Deno's fetch does not decode `deflate`. */
 function decoded({ head, content }: Answer): string {
   const [, coding] = /^content-encoding: (\w+)\r$/m.exec(head) ?? [];
   if (coding === undefined) return new TextDecoder().decode(content);
@@ -93,8 +93,9 @@ describe("a response of fetch()", () => {
     }
   }
 
-  // The usual way to change a field: no URL tells any more where the body is from, its bytes do.
-  test("made anew is sent as what it is", async () => {
+  // The usual way to change a field: the new Response has no URL to show that it was fetched, so
+  // the bytes decide.
+  test("rebuilt with new Response() is sent with matching fields", async () => {
     const answer = await answered(async () => {
       const response = await fetch(`${origin}/gzip/large`);
       return new Response(response.body, response);
@@ -103,8 +104,8 @@ describe("a response of fetch()", () => {
     expect(decoded(answer)).toBe(LARGE);
   });
 
-  // HEAD has the fields of GET.
-  test("tells HEAD no coding and no length", async () => {
+  // HEAD gets the same fields as GET.
+  test("gives HEAD neither Content-Encoding nor Content-Length", async () => {
     const { head } = await answered(
       () => fetch(`${origin}/gzip/small`, { method: "HEAD" }),
       GET.replace("GET", "HEAD"),
@@ -115,7 +116,7 @@ describe("a response of fetch()", () => {
 });
 
 describe("a response with Content-Encoding", () => {
-  // What an application, or Hono's compress(), has coded stays as it is.
+  // A body compressed by the application or by Hono's compress() stays as it is.
   test.each(Object.keys(CODERS))("%s whose content is coded keeps it", async (coding) => {
     const coded = CODERS[coding as keyof typeof CODERS](SMALL);
     const app = () =>
@@ -125,7 +126,7 @@ describe("a response with Content-Encoding", () => {
     expect(text).toContain(`content-length: ${coded.length}\r\n`);
   });
 
-  // Bytes that come late, behind an empty beginning.
+  // The bytes arrive late, after an empty chunk.
   test("that streams keeps it", async () => {
     const coded = new Uint8Array(gzipSync(SMALL));
     const body = new ReadableStream({
@@ -146,8 +147,8 @@ describe("a response with Content-Encoding", () => {
   });
 });
 
-// By the first bytes, and where the response is from.
-test("isDecoded tells coded content from other", () => {
+// Decided by the first bytes and by whether the response was fetched.
+test("isDecoded tells decoded content from coded content", () => {
   const bytes = new TextEncoder().encode("hello");
   const gzip = new Uint8Array(gzipSync("hello"));
   expect(isDecoded("gzip", bytes, false)).toBe(true);

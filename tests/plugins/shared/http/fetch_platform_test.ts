@@ -5,8 +5,8 @@ import { fetchPlatformConformance } from "./fetch_platform_conformance.ts";
 fetchPlatformConformance("Fetch as it is specified", STANDARD_PLATFORM);
 
 describe("the standard platform", () => {
-  // Fetch has no way to ask: every body is read as a stream.
-  test("does not know what a body was made of", async () => {
+  // Fetch does not expose the source of a body, so every body is read as a stream.
+  test("does not know the source of a body", async () => {
     const response = new Response("ahoy");
     expect(STANDARD_PLATFORM.takeWholeBody(response)).toBe(undefined);
     expect(await response.text()).toBe("ahoy");

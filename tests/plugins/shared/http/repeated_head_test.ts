@@ -4,7 +4,8 @@ import { RepeatedHead } from "../../../../plugins/shared/http/repeated_head.ts";
 import { latin1, serve, statuses } from "../../http/support.ts";
 
 describe("RepeatedHead", () => {
-  // A connection with one request keeps nothing; then the last head is known by all of its bytes.
+  // A connection with one request keeps nothing; after that the last head is recognized by all of
+  // its bytes.
   test("finds the last head of a persistent connection", () => {
     const last = new RepeatedHead<string>();
     const bytes = latin1("--abc--abd--ab");
@@ -19,7 +20,7 @@ describe("RepeatedHead", () => {
     expect(last.find(latin1("abc"), 0, 3)).toBe("abc");
   });
 
-  // The bound of what an idle connection keeps.
+  // Bounds the memory that an idle connection keeps.
   test("keeps no more than 1024 bytes", () => {
     const last = new RepeatedHead<string>();
     const bytes = new Uint8Array(2000);
@@ -33,7 +34,7 @@ describe("RepeatedHead", () => {
 const GET = "GET /a HTTP/1.1\r\nHost: h\r\nX-One: 1\r\n\r\n";
 const POST = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n";
 
-/** Tells what it got, and spoils the request for whoever comes next. */
+/** Reports the request it got, then modifies it, which the next request must not see. */
 const app: FetchApp = {
   async fetch(request) {
     const { method, url, headers } = request;
@@ -44,14 +45,14 @@ const app: FetchApp = {
 };
 
 describe("requests whose heads are the same", () => {
-  // Each is a request of its own: what an application does to one is not seen by the next.
-  test("are served alike, however they arrive", async () => {
+  // Each is a separate Request: a change that an application makes to one is not seen in the next.
+  test("are served alike, whole or in pieces", async () => {
     const { send, received } = serve(app);
     for (let i = 0; i < 4; i++) {
       await send(GET);
       expect(received()).toContain("GET http://h/a 1 ;");
     }
-    // In two pieces, after which the whole one is known again.
+    // In two pieces; the next whole head is recognized again.
     await send(GET.slice(0, 20));
     await send(GET.slice(20));
     expect(received()).toContain("GET http://h/a 1 ;");
@@ -61,7 +62,7 @@ describe("requests whose heads are the same", () => {
     expect(received()).toContain("GET http://h/a 2 ;");
   });
 
-  // The body that follows is the request's own.
+  // Each request gets the body that follows its head.
   test("have bodies of their own", async () => {
     const { send, received } = serve(app);
     for (const body of ["abc", "def", "ghi", "jkl"]) {

@@ -41,7 +41,10 @@ function received(method = "GET", target = "/a/./x/../b?c=d%20e"): Request {
   return request;
 }
 
-/** A Request of the platform that says the same; it has one Cookie, as the platform joins it with ",". */
+/**
+ * The same as a Request of the platform; it has one Cookie, because the platform joins them with
+ * ",".
+ */
 function plain(method = "GET"): Request {
   const headers = new Headers(FIELDS);
   headers.set("cookie", "a=1; b=2");
@@ -55,10 +58,10 @@ function values(request: Request): Record<string, unknown> {
   return Object.fromEntries(all.filter(([, value]) => !(value instanceof Object)));
 }
 
-/** What a Request of the server must do, whatever platform makes it. */
+/** The behaviour required of the server's Request on every platform. */
 export function requestConformance(): void {
   describe("the request that an application gets", () => {
-    // Whatever an application asks it first, it is a Request like any other.
+    // Whichever property an application reads first, it behaves like any Request.
     test.each(["GET", "HEAD", "DELETE"])("says for %s what a Request says", (method) => {
       expect(values(received(method))).toEqual(values(plain(method)));
       expect(received(method) instanceof Request).toBe(true);
@@ -67,7 +70,7 @@ export function requestConformance(): void {
       expect(() => structuredClone(received(method))).toThrow();
     });
 
-    // It has no content, and reading that uses nothing up.
+    // It has no content, and reading the body does not mark it as used.
     test("has the body of a Request without content", async () => {
       expect(received().body).toBeNull();
       expect(await received().text()).toBe("");
@@ -95,7 +98,7 @@ export function requestConformance(): void {
         expect([...made.headers]).toEqual([...plain().headers]);
       });
 
-      // What is changed before counts in the copy, and the copy is one of its own.
+      // Changes made before the copy are in the copy, and the copy is independent.
       test(`can be changed and then copied by ${name}`, () => {
         const request = received();
         expect(request.headers.get("x-once")).toBe("1");
@@ -107,15 +110,15 @@ export function requestConformance(): void {
       });
     }
 
-    // Properties that applications add stay, and its own cannot be set.
-    test("takes properties as a Request does", () => {
+    // Properties that applications add stay, and the built-in ones cannot be set.
+    test("accepts added properties as a Request does", () => {
       const request = Object.assign(received(), { params: 1 });
       expect(request.params).toBe(1);
       expect(() => Reflect.set(request, "url", "x")).not.toThrow();
       expect(request.url).toBe(URL_TEXT);
     });
 
-    // The client may go away before or after somebody asks.
+    // The client may go away before or after the signal is first read.
     test("has one signal, aborted when the client goes away", () => {
       const request = received();
       const { signal } = request;
@@ -132,20 +135,20 @@ export function requestConformance(): void {
   describe("its headers", () => {
     const NAMES = ["host", "HOST", "x-once", "X-Twice", "cookie", "x-latin", "x-none", "accept"];
 
-    // Single values are what most applications ask for.
+    // Most applications read single values.
     test.each(NAMES)("say the same about %s as Headers", (name) => {
       const { headers } = plain();
       expect(received().headers.get(name)).toBe(headers.get(name));
       expect(received().headers.has(name)).toBe(headers.has(name));
     });
 
-    // What is no name is refused, as Headers refuse it.
+    // An invalid name is refused, as Headers does.
     test.each(["", "a b", "ä", "a:"])("refuse the name %j as Headers do", (name) => {
       expect(() => received().headers.get(name)).toThrow(TypeError);
       expect(() => received().headers.has(name)).toThrow(TypeError);
     });
 
-    // Everything else is the platform's own.
+    // Everything else is the platform's Headers.
     test("are Headers", () => {
       const { headers } = received();
       expect(headers instanceof Headers).toBe(true);
@@ -162,7 +165,7 @@ export function requestConformance(): void {
       expect(Reflect.apply(Headers.prototype.get, headers, ["x-once"])).toBe("1");
     });
 
-    // They are one object, and a change is seen whichever way they are reached.
+    // They are one object, and a change is seen through every accessor.
     test("are the same at each call and can be changed", () => {
       const request = received();
       const { headers } = request;
@@ -177,7 +180,7 @@ export function requestConformance(): void {
       expect(request.clone().headers.get("x-new")).toBe("m");
     });
 
-    // A signal that was asked for first changes nothing.
+    // Reading the signal first makes no difference.
     test("can be changed by the platform's own accessor", () => {
       const request = received();
       expect(request.headers.get("x-once")).toBe("1");
@@ -189,8 +192,8 @@ export function requestConformance(): void {
   describe("an application that", () => {
     const GET = "GET /a HTTP/1.1\r\nHost: h\r\nOrigin: http://o\r\nConnection: close\r\n\r\n";
 
-    // Middleware asks for fields, makes requests anew and mounts other applications.
-    test("is made of Hono's middleware gets what it needs", async () => {
+    // Middleware reads fields, creates new requests and mounts other applications.
+    test("uses Hono's middleware gets what it needs", async () => {
       const inner = (request: Request) =>
         new Response(`${request.url} ${request.headers.get("host")}`);
       const app = new Hono().use(cors(), etag()).mount("/", inner);
@@ -201,8 +204,8 @@ export function requestConformance(): void {
       expect(contentOf(text)).toBe("http://h/a h");
     });
 
-    // Hono can be asked for all fields at once.
-    test("lists the fields gets them all", async () => {
+    // Hono can return all fields at once.
+    test("lists the fields gets all of them", async () => {
       const app = new Hono().get("/a", (c) => c.json(c.req.header()));
       expect(JSON.parse(contentOf(await exchange(app, GET)))).toEqual({
         host: "h",
@@ -212,7 +215,7 @@ export function requestConformance(): void {
     });
 
     // A reverse proxy is `fetch: (request) => fetch(request)`.
-    test("passes the request on to fetch is a proxy", async () => {
+    test("passes the request to fetch works as a proxy", async () => {
       const upstream = createServer(({ method, url, headers }, response) => {
         response.end(`${method} ${url} ${headers["x-more"]}`);
       });

@@ -5,7 +5,7 @@ import { hrefOf, isAuthority, requestUrl } from "../../../../plugins/shared/http
 import { seeded } from "../../http/support.ts";
 
 describe("requestUrl", () => {
-  // The four forms of a target, and what a client may leave out.
+  // The four forms of a request target, and the parts that a client may omit.
   for (
     const [method, target, host, url] of [
       ["GET", "/a?b", "x.example", "http://x.example/a?b"],
@@ -24,7 +24,7 @@ describe("requestUrl", () => {
     });
   }
 
-  // Neither a path nor an http URL; and what Fetch cannot express.
+  // Neither a path nor an http URL, or a method that Fetch cannot express.
   for (
     const [method, target, status] of [
       ["GET", "*", 400],
@@ -44,7 +44,7 @@ describe("requestUrl", () => {
     });
   }
 
-  // A Host that could smuggle a path or credentials into the URL is not a Host.
+  // A Host that could smuggle a path or credentials into the URL is invalid.
   test("refuses an invalid Host with 400 (RFC 9112 3.2)", () => {
     for (
       const host of ["a b", "a/b", "a@b", "a?b", "a#b", "a\\b", "a:b", "a:1:2", "[::1", "a,b c"]
@@ -62,7 +62,7 @@ describe("requestUrl", () => {
 
 describe("isAuthority", () => {
   // reg-name, IPv4, IPv6, each with and without a port.
-  test("takes uri-host and port (RFC 9110 7.2)", () => {
+  test("accepts a uri-host with an optional port (RFC 9110 7.2)", () => {
     const good = ["a", "a.b:80", "1.2.3.4:65535", "[::1]", "[::1]:80", "a:", "a%20b", "a_b"];
     expect(good.filter((text) => !isAuthority(text))).toEqual([]);
     const bad = ["a:123456", "[::1]x", "[zz]", "a%2", "::1"];
@@ -71,8 +71,8 @@ describe("isAuthority", () => {
 });
 
 describe("hrefOf", () => {
-  // It is a shortcut past URL's parser, and must not be told from it.
-  test("is the href of URL, whatever the host and the target", () => {
+  // It bypasses URL's parser and must give the same results.
+  test("equals the href of URL for every host and target", () => {
     const random = seeded(1);
     const pick = (from: readonly string[]) => from[Math.floor(random() * from.length)]!;
     const hosts = [
@@ -112,8 +112,8 @@ describe("hrefOf", () => {
     }
   });
 
-  // A host that passes for one by its letters may be none.
-  test("throws what URL throws", () => {
+  // A host of valid characters may still be invalid.
+  test("throws the error that URL throws", () => {
     for (const host of ["1.2.3.4.5", "999.1.1.1", "h:99999", "a%00"]) {
       expect(() => new URL(`http://${host}/`)).toThrow(TypeError);
       expect(() => hrefOf(`http://${host}/`, "/")).toThrow(TypeError);

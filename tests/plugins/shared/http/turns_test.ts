@@ -10,7 +10,10 @@ const MIB = 1024 * 1024;
 
 const turn = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
-/** What happens when eight clients ask at once: requests, and the turns of everybody else. */
+/**
+ * The sequence of events when eight clients send requests at once: requests served, and other
+ * tasks' turns of the event loop.
+ */
 async function askedAtOnce(body: () => BodyInit): Promise<string[]> {
   const happened: string[] = [];
   const app = {
@@ -35,14 +38,14 @@ async function askedAtOnce(body: () => BodyInit): Promise<string[]> {
   return happened.slice(happened.indexOf("request"), happened.lastIndexOf("request") + 1);
 }
 
-/** As the service does; the other tests of this process keep the Response that they know. */
+/** As the service does it; the other tests in this process keep their own Response. */
 const platform = globalThis.Response;
 
 describe("http", () => {
   beforeAll(rememberResponseText);
   afterAll(() => void (globalThis.Response = platform));
 
-  // Each costs milliseconds: others would wait for all of them.
+  // Each takes milliseconds: without turns, other tasks would wait for all of them.
   test.each([
     ["bytes", () => new Uint8Array(2 * MIB)],
     ["text", () => "x".repeat(2 * MIB)],
@@ -52,15 +55,15 @@ describe("http", () => {
     expect(happened.join(" ")).not.toContain("request request");
   });
 
-  // Eight small ones cost nothing.
-  test("lets requests for little go on together", async () => {
+  // Small responses take almost no time.
+  test("serves requests for small responses in one turn", async () => {
     expect(await askedAtOnce(() => "ahoy")).toEqual(Array(8).fill("request"));
   });
 });
 
 describe("Turns", () => {
-  // One after what was much, and twice as many after each turn in which nothing was.
-  test("lets more go on while it is little, in order", async () => {
+  // One request per turn after a large one, and twice as many after each turn without one.
+  test("serves more per turn while responses are small, in order", async () => {
     const turns = new Turns();
     turns.spend(MIB);
     const gone: number[] = [];
@@ -74,8 +77,8 @@ describe("Turns", () => {
     expect(gone).toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 
-  // What goes on may be much again.
-  test("lets one go on after another that was much", async () => {
+  // The next one may be large again.
+  test("serves one per turn after each large response", async () => {
     const turns = new Turns();
     turns.spend(MIB);
     let gone = 0;
@@ -93,8 +96,8 @@ describe("Turns", () => {
     expect(counts.slice(0, 3)).toEqual([1, 2, 3]);
   });
 
-  // 1 MiB of large bodies is one turn's.
-  test("is not spent by less", () => {
+  // One turn serves 1 MiB of large bodies.
+  test("is not used up by less", () => {
     const turns = new Turns();
     turns.spend(MIB - 1);
     expect(turns.isSpent).toBe(false);
