@@ -17,13 +17,13 @@ declare const Bun: {
   };
 };
 
-/** What Bun reads as a program, and how. */
+/** The file extensions that Bun loads as modules, with its loaders. */
 const LOADERS: Readonly<Record<string, string>> = {
   ...{ ".ts": "ts", ".mts": "ts", ".cts": "ts", ".tsx": "tsx" },
   ...{ ".js": "js", ".mjs": "js", ".cjs": "js", ".jsx": "jsx" },
 };
 
-/** A package that is not there. */
+/** A package that is not installed. */
 export interface MissingPackage {
   /** Its name; on Deno the specifier, such as `npm:left-pad@1`. */
   readonly name: string;
@@ -32,8 +32,8 @@ export interface MissingPackage {
 }
 
 /**
- * The first package that a module, or what it imports by a path, cannot have. A module in the folder
- * `own` has what this project depends on itself.
+ * The first missing package that a module imports, itself or through modules that it imports by path. A
+ * module in the folder `own` can import the dependencies of this project.
  */
 export function missingPackage(module: string, own: string): MissingPackage | undefined {
   const isBun = runtimeName() === "bun";
@@ -70,12 +70,12 @@ function importsOf(file: string): string[] {
     const code = readFileSync(file, "utf8");
     return new Bun.Transpiler({ loader }).scanImports(code).map(({ path }) => path);
   } catch {
-    // To load it says what is wrong with it.
+    // Loading the module reports the error.
     return [];
   }
 }
 
-/** As Bun finds a module: with an extension left out, or a folder's index. */
+/** Resolves a path as Bun does: with an omitted extension, or to the index of a folder. */
 function moduleAt(path: string): string | undefined {
   const extensions = Object.keys(LOADERS);
   const written = path.replace(/\.[mc]?jsx?$/, "");
@@ -87,7 +87,7 @@ function moduleAt(path: string): string | undefined {
   return candidates.find((one) => extname(one) in LOADERS && existsSync(one));
 }
 
-/** `@scope/name` of `@scope/name/part`. */
+/** The package of a specifier: `@scope/name` for `@scope/name/part`. */
 function packageOf(specifier: string): string {
   const [, scheme, rest] = /^(npm:|jsr:)?(.*)$/.exec(specifier) as unknown as string[];
   if (scheme !== undefined) return scheme + packageOf(rest!);
@@ -95,7 +95,7 @@ function packageOf(specifier: string): string {
 }
 
 function isThere(specifier: string, folder: string, own: string): boolean {
-  // `node:fs`, `bun:ffi`, `#internal`, `https://...`: nothing that is installed by its name.
+  // `node:fs`, `bun:ffi`, `#internal`, `https://...`: not installed by name.
   if (isBuiltin(specifier) || /^(#|bun$|bun:|node:|file:|data:|https?:)/.test(specifier)) {
     return true;
   }
@@ -107,7 +107,7 @@ function isThere(specifier: string, folder: string, own: string): boolean {
   }
 }
 
-/** A folder's own package, and what a tsconfig.json has a path for. */
+/** Whether a folder is the package itself, or its tsconfig.json maps the specifier to a path. */
 function isNamedBy(folder: string, name: string, specifier: string): boolean {
   return textOf(join(folder, "package.json")).includes(`"name": "${name}"`) ||
     [...textOf(join(folder, "tsconfig.json")).matchAll(/"([^"*]+)(\*?)"\s*:\s*\[/g)]

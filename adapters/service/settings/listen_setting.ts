@@ -48,7 +48,7 @@ export type WrittenPlugin = z.output<typeof pluginSchema>;
 /** The plugins of a listen address: the last one serves it, those before it are middleware. */
 export type WrittenChain = readonly [WrittenPlugin, ...WrittenPlugin[]];
 
-/** One plugin or a list of them; the path of an issue fits the form that was written. */
+/** One plugin or a list; the path of an issue has an index only for a list. */
 export const chainSchema: z.ZodType<WrittenChain, unknown> = z.unknown().transform(
   (value, c): WrittenChain => {
     if (Array.isArray(value) && value.length === 0) {
@@ -65,7 +65,7 @@ export const chainSchema: z.ZodType<WrittenChain, unknown> = z.unknown().transfo
   },
 ).meta({ shape: pluginSchema, orList: true } satisfies JsonSchemaNotes);
 
-/** An entry before it is known where it was written. */
+/** An entry without its origin. */
 export interface WrittenListen {
   /** The listen address as `formatListenAddress()` writes it. */
   readonly where: string;
@@ -118,7 +118,7 @@ export const listenTextSchema: z.ZodType<WrittenListen, string> = z.string().tra
   },
 );
 
-/** The entry, with the folder and the names that its origin gives it. */
+/** Adds the folder and the source that messages show. */
 export function locateListen({ where, key, chain }: WrittenListen, origin: Origin): ListenSetting {
   const plugins = locateChain(chain, origin, key);
   const before = plugins.slice(0, -1);

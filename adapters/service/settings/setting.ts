@@ -1,5 +1,5 @@
 /**
- * What the table of settings has for each of them.
+ * The form of an entry in the table of settings.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export interface Origin {
   source(...keys: readonly string[]): string;
 }
 
-/** What every setting has; `Written` is its value before {@link SettingDefinition.locate}. */
+/** Common to all entries; `Written` is the value before {@link SettingDefinition.locate}. */
 export interface SettingDefinition<Value, Written = Value> {
   /**
    * Its flag with a name for the value, as `--help` shows them: `--mtu N`. Absent: the setting can
@@ -24,15 +24,15 @@ export interface SettingDefinition<Value, Written = Value> {
   readonly flag?: string;
   /** Checks one value. */
   readonly schema: z.ZodType<Written>;
-  /** Checks the text of the flag, where that is written otherwise than in the file. */
+  /** Checks the text of the flag, if its syntax differs from that of the file. */
   readonly text?: z.ZodType<Written, string>;
-  /** Completes a checked value with what depends on the place where it was written. */
+  /** Makes paths in a checked value relative to its origin, and records the origin for messages. */
   locate?(value: Written, origin: Origin): Value;
   /** What `--help` says; a line that begins with a space is not wrapped. */
   readonly help: string;
   /** What the documentation and the JSON Schema say, as Markdown. */
   readonly details: string;
-  /** The default in words, where it is no constant. */
+  /** The default in words, if it is not a constant. */
   readonly defaultText?: string;
 }
 
@@ -47,7 +47,7 @@ export interface SingleSetting<Value> extends SettingDefinition<Value> {
 export interface RepeatableSetting<Value, Written = Value>
   extends SettingDefinition<Value, Written> {
   readonly repeatable: true;
-  /** Checks all values of the file, where they are not a list. */
+  /** Checks all values of the file, if they are not written as a list. */
   readonly file?: z.ZodType<readonly Written[]>;
 }
 
@@ -59,7 +59,7 @@ export type Setting<Value, Written = never> = [Value] extends [readonly (infer O
 /** Metadata of a schema that zod cannot convert to JSON Schema by itself. */
 export interface JsonSchemaNotes {
   readonly [other: string]: unknown;
-  /** What it accepts, where a function decides about that. */
+  /** The schema of the accepted values, where a function checks them. */
   readonly shape?: z.ZodType;
   /** It accepts a string as well. */
   readonly orString?: true;
@@ -67,7 +67,7 @@ export interface JsonSchemaNotes {
   readonly orList?: true;
 }
 
-/** Digits as a number, as a flag and an environment variable have them; other text stays text. */
+/** The number for a string of digits, as flags and environment variables have it; else the string. */
 export function numberFrom(text: string): number | string {
   return /^\d+$/.test(text) ? Number(text) : text;
 }

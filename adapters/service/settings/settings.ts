@@ -95,7 +95,7 @@ const LEAST_MTU = 68;
 
 /**
  * Every setting, by its key in the configuration file. The order is that of `--help` and of the
- * documentation. `deno task settings` writes what follows from the table; run it after a change.
+ * documentation. After a change run `deno task settings`, which writes the files generated from the table.
  */
 export const SETTINGS: Table = {
   tun: {

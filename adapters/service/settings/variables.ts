@@ -15,7 +15,11 @@ export interface VariableFault {
   readonly message: string;
 }
 
-/** `${NAME}` of the process's environment. Deno has to allow it. */
+/**
+ * Reads the environment of the process.
+ *
+ * @throws {UsageError} Deno does not permit it.
+ */
 export function environmentVariable(name: string): string | undefined {
   requirePermissions(new Map([["env", [{ variable: name }]]]));
   return process.env[name];

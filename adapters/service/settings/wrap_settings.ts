@@ -81,7 +81,7 @@ export const impairSchema: z.ZodType<ImpairSetting, unknown> = z.looseObject({
 
 const FLAG_EXPECTED = "expected NAME=NUMBER,... such as delayMs=20,loss=0.01,incoming.loss=0.02";
 
-/** The same as text: `delayMs=20,incoming.loss=0.01`. */
+/** The syntax of the flag: `delayMs=20,incoming.loss=0.01`. */
 export const impairTextSchema: z.ZodType<ImpairSetting, string> = z.string().transform(
   (text, c): unknown => {
     const impairments: Record<string, unknown> = {};
