@@ -1,5 +1,5 @@
 /**
- * The `connectProxy` plugin, connected to the host's kernel.
+ * The `connectProxy` plugin, through the host's kernel.
  *
  * @module
  */
@@ -10,11 +10,10 @@ import { hostNetwork } from "../host/network.ts";
 /**
  * An HTTP `CONNECT` proxy (RFC 9110 9.3.6): tunnels out through the host, or back into the stack.
  *
- * Other methods are answered with 405, a target that may not be connected to with 403, one that cannot
- * be with 502 or 504. With `users`, clients have to show a password (RFC 7617). Through the host,
- * loopback, link-local, multicast and metadata addresses are denied unless `allow` names them; it is
- * what a name resolves to that is looked at and connected to. A half-close is carried both ways, a
- * reset too; a head has at most 16 KiB, a connection holds at most 64 KiB per direction.
+ * Other methods are answered with 405, denied targets with 403, failed connections with 502 or 504. With `users`,
+ * clients have to authenticate (RFC 7617). Through the host, loopback, link-local, multicast and metadata addresses are
+ * denied unless `allow` lists them; for a name, the address that is checked is the one connected to. Half-closes and
+ * resets are relayed in both directions. A head has at most 16 KiB; a connection buffers at most 64 KiB per direction.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * The `dns` plugin, connected to the host's kernel.
+ * The `dns` plugin, through the host's kernel.
  *
  * @module
  */
@@ -8,12 +8,12 @@ import { type DnsOptions, dnsThrough } from "../../plugins/dns.ts";
 import { hostNetwork } from "../host/network.ts";
 
 /**
- * A name server for names of its own; asks others for the rest (RFC 1035).
+ * A name server for its own names, which forwards other queries (RFC 1035).
  *
- * Over UDP and TCP (RFC 7766), with EDNS (RFC 6891): A, AAAA, CNAME and TXT, wildcards. What it does
- * not know it refuses, or forwards to `upstreams`, over TCP where an answer does not fit. It caches
- * nothing; at most `maxQueries` wait for upstreams, and 64 queries of one connection are answered at
- * a time. Replies over UDP have at most 1232 bytes, or as few as the client takes.
+ * Over UDP and TCP (RFC 7766), with EDNS (RFC 6891): A, AAAA, CNAME and TXT, wildcards. Other queries are refused, or
+ * forwarded to `upstreams`, over TCP if an answer is truncated. There is no cache; at most `maxQueries` wait for
+ * upstreams, and at most 64 queries of one connection are answered at the same time. Replies over UDP have at most 1232
+ * bytes, or as many as the client accepts.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * The `egress` plugin, connected to the host's kernel.
+ * The `egress` plugin, through the host's kernel.
  *
  * @module
  */
@@ -8,14 +8,13 @@ import { type EgressOptions, egressThrough } from "../../plugins/egress.ts";
 import { hostNetwork } from "../host/network.ts";
 
 /**
- * Leads TCP and UDP out through the host, to the address and port that each packet was going to.
- * With every address as its own the stack is the default route of a network namespace, which gets
- * out without NAT and without a privilege of its own.
+ * Forwards TCP and UDP through the host, to the original destination of each connection and flow. If all addresses are
+ * its own, the stack can be the default route of a network namespace, which then has access to other networks without NAT
+ * and without privileges.
  *
- * A target is connected to before the SYN is answered: one that refuses is a refused connection,
- * one that says nothing is answered by nothing. Half-closes and resets are carried. Loopback,
- * link-local, multicast and metadata addresses are denied unless `allow` names them; 16,384
- * connections and flows at once are the limit unless `maxConnections` is another.
+ * It connects to the target before it answers the SYN: if the target refuses, so does the plugin; if the target does not
+ * answer, nor does the plugin. Half-closes and resets are relayed. Loopback, link-local, multicast and metadata addresses
+ * are denied unless `allow` lists them. At most 16,384 connections and flows at the same time (`maxConnections`).
  *
  * @example
  * ```ts
@@ -29,7 +28,7 @@ import { hostNetwork } from "../host/network.ts";
  * const [here, there] = linkPair({ insideHost: true }); // carries loopback as well
  * await using stack = createStack({
  *   link: here,
- *   addresses: ["127.0.0.1/32", "0.0.0.0/0"], // loopback only where it is named
+ *   addresses: ["127.0.0.1/32", "0.0.0.0/0"], // loopback has to be listed
  *   exceptAddresses: ["10.0.0.2"], // the other side
  * });
  * stack.use(["*", "udp/*"], egress({ allow: ["127.0.0.1"] }));

@@ -1,5 +1,5 @@
 /**
- * The `forward` plugin, connected to the host's kernel.
+ * The `forward` plugin, through the host's kernel.
  *
  * @module
  */
@@ -8,14 +8,13 @@ import { type ForwardOptions, forwardThrough } from "../../plugins/forward.ts";
 import { hostNetwork } from "../host/network.ts";
 
 /**
- * Forwards a port to TCP, Unix or UDP sockets of the host, or of what it reaches. A TCP target is
- * connected to before the SYN is answered; where it cannot be the next one is tried, and when none
- * can be the connection is refused. A half-close is carried in both directions, a reset too, except
- * into a Unix socket, which knows none: there the other side reads an end.
+ * Forwards a port to TCP, Unix or UDP sockets of the host, or of other hosts. It connects to a TCP target before it
+ * answers the SYN; if that fails, it tries the next target, and refuses the connection when all have failed. Half-closes
+ * and resets are relayed in both directions, except that a reset becomes an end of file on a Unix socket.
  *
- * On a UDP port, `udp/53`, each flow has a UDP socket of the host for itself until it is idle.
+ * On a UDP port, such as `udp/53`, each flow has its own UDP socket of the host until it is idle.
  *
- * A target that fails several times in a row is left out until it is back.
+ * A target that fails several times in a row is not used until it is up again.
  *
  * @example
  * ```ts
@@ -31,7 +30,7 @@ import { hostNetwork } from "../host/network.ts";
  * server.use(
  *   80,
  *   forward({
- *     to: ["unix:/nowhere.sock", `127.0.0.1:${port}`], // the first one that is there
+ *     to: ["unix:/nowhere.sock", `127.0.0.1:${port}`], // the first one that accepts
  *     balance: "least-connections",
  *     maxConnections: 100,
  *     idleTimeoutMs: 60_000,

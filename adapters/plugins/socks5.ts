@@ -1,5 +1,5 @@
 /**
- * The `socks5` plugin, connected to the host's kernel.
+ * The `socks5` plugin, through the host's kernel.
  *
  * @module
  */
@@ -11,15 +11,14 @@ import { hostNetwork } from "../host/network.ts";
  * A SOCKS 5 proxy (RFC 1928): connects out through the host, or back into the stack.
  *
  * `CONNECT` and `UDP ASSOCIATE` to IPv4, IPv6 and names, which the host resolves; `BIND` is answered
- * with "command not supported". With `users`, clients have to show a password (RFC 1929). Through the
- * host, loopback, link-local, multicast and metadata addresses are denied unless `allow` names them;
- * it is what a name resolves to that is looked at and connected to. A half-close is carried both
- * ways, a reset too; a connection holds at most 64 KiB per direction.
+ * with "command not supported". With `users`, clients have to authenticate (RFC 1929). Through the host, loopback,
+ * link-local, multicast and metadata addresses are denied unless `allow` lists them; for a name, the address that is
+ * checked is the one connected to. Half-closes and resets are relayed in both directions; a connection buffers at most
+ * 64 KiB per direction.
  *
- * An association has a UDP port of the stack for its client's address alone, and a socket for each
- * target, 64 at most (`udp.maxTargets`); until there is one 16 datagrams wait for it, 64 for all. It
- * ends with the client's connection; fragments and whatever else is dropped are counted in its line of
- * the log, at level `debug`.
+ * An association has a UDP port of the stack, for its client's address only, and one socket for each of at most 64 targets
+ * (`udp.maxTargets`); while a socket is being opened, 16 datagrams wait for it, 64 in total. The association ends with the
+ * client's connection; dropped datagrams, fragments included, are counted in a line of the log at level `debug`.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * One request, prepared for the application, with what happens to it.
+ * One request, prepared for the application, and its state until the response is sent.
  *
  * @module
  */
@@ -13,15 +13,15 @@ import type { RequestHead } from "../shared/http/request_head.ts";
 import { ASTERISK, requestUrl, type Scheme } from "../shared/http/request_target.ts";
 import type { Takeover } from "../shared/http/upgrade.ts";
 
-/** What requests need of their connection. */
+/** The part of a connection that its requests use. */
 export interface ExchangeSetting {
-  /** Where the body comes from. */
+  /** Source of the body. */
   readonly source: BodySource;
-  /** The bounds. */
+  /** Limits. */
   readonly options: CheckedHttpOptions;
-  /** Host and port of this side, for a client that names none. */
+  /** Host and port of this side, for clients that send none. */
   readonly authority: string;
-  /** How the connection is reached. */
+  /** Scheme of the connection. */
   readonly scheme: Scheme;
 }
 
@@ -29,63 +29,63 @@ export interface ExchangeSetting {
 export class Exchange {
   /** The request as it was received. */
   readonly head: RequestHead;
-  /** What the application gets; `undefined`: the server itself answers, `OPTIONS *` is meant. */
+  /** The Request for the application; `undefined` for `OPTIONS *`, which the server itself answers. */
   readonly request: Request | undefined;
-  /** What is still to be read of the request's body. */
+  /** The body, if some of it is still to be read. */
   readonly body: RequestBody | undefined;
   #takeover: Takeover | undefined;
   #answered = false;
   #isComplete = false;
 
-  /** Makes an exchange whose response is due. */
+  /** An exchange without a response yet. */
   constructor(head: RequestHead, request: Request | undefined, body: RequestBody | undefined) {
     this.head = head;
     this.request = request;
     this.body = body;
   }
 
-  /** Notes who takes the connection over; false: not with this request (RFC 9110 7.8). */
+  /** Registers a takeover of the connection; false: this request cannot be upgraded (RFC 9110 7.8). */
   readonly upgrade = (takeover: Takeover): boolean => {
     if (this.#answered || this.#takeover || this.body || !this.head.http11) return false;
     this.#takeover = takeover;
     return true;
   };
 
-  /** Who takes the connection over; nobody can from here on. */
+  /** The registered takeover, if any; later ones are refused. */
   closeUpgrade(): Takeover | undefined {
     this.#answered = true;
     return this.#takeover;
   }
 
-  /** Notes that the client has the whole response: it may go now. */
+  /** The response has been sent completely: {@link abort} does nothing from now on. */
   complete(): void {
     this.#isComplete = true;
   }
 
-  /** Says that the client has gone away, with why. */
+  /** Aborts the request: the client has gone away. */
   abort(reason: unknown): void {
     if (this.request && !this.#isComplete) abortRequest(this.request, reason);
   }
 
-  /** Gives up what is still to come of the body: the client has ended its side. */
+  /** Fails the rest of the body: the client has closed its side. */
   endBody(): void {
     if (this.body && !this.body.ended) this.body.fail(endedWithinBody());
   }
 }
 
-/** What a head asks for: the same each time that it comes. */
+/** A checked head; the same for each repetition of the head. */
 export interface ParsedRequest {
   /** The request as it was received. */
   readonly head: RequestHead;
-  /** Where the body ends. */
+  /** Framing of the body. */
   readonly framing: BodyFraming;
-  /** What is asked for; `ASTERISK`: the server itself. */
+  /** URL of the request; `ASTERISK` for `OPTIONS *`. */
   readonly url: string;
   /** The client waits for 100 (Continue). */
   readonly expects: boolean;
 }
 
-/** Checks `head` as a whole. */
+/** Checks a head. */
 export function demandOf(head: RequestHead, setting: ExchangeSetting): ParsedRequest | HttpRefusal {
   const { options, authority, scheme } = setting;
   const framing = bodyFraming(head);
@@ -99,7 +99,7 @@ export function demandOf(head: RequestHead, setting: ExchangeSetting): ParsedReq
   return expects instanceof HttpRefusal ? expects : { head, framing, url, expects };
 }
 
-/** Makes the request of what is asked for. */
+/** Makes the exchange of a checked head. */
 export function prepareExchange(
   demand: ParsedRequest,
   setting: ExchangeSetting,
@@ -115,7 +115,7 @@ export function prepareExchange(
   return request instanceof HttpRefusal ? request : new Exchange(head, request, body);
 }
 
-/** A body that came along with its head costs no stream. */
+/** A body that arrived with its head needs no stream. */
 function receivedBody(
   framing: BodyFraming,
   { input }: BodySource,

@@ -1,5 +1,5 @@
 /**
- * The body of a request: read from the connection when the application asks for it.
+ * The body of a request, read from the connection on demand.
  *
  * @module
  */
@@ -13,28 +13,28 @@ import {
   RequestBodyError,
 } from "../shared/http/refusal.ts";
 
-/** The bounds of a request body. */
+/** Limits of a request body. */
 export interface BodyLimits extends ChunkedLimits {
   /** Bytes of data. */
   readonly maxBodyBytes: number;
 }
 
-/** How a body gets more bytes. */
+/** The source of a body. */
 export interface BodySource {
-  /** Where received bytes are. */
+  /** The input of the connection. */
   readonly input: Input;
-  /** Reads more; false at the end of the stream, rejects when the connection broke. */
+  /** Reads more; false at the end of the stream, rejects if the connection broke. */
   fill(): Promise<boolean>;
-  /** Tells a client that waits for it to send the body: 100 (Continue). */
+  /** Sends 100 (Continue). */
   sendContinue(): Promise<void>;
 }
 
-/** One request's body, for one reader. */
+/** The body of one request, for one reader. */
 export class RequestBody {
   readonly #source: BodySource;
   readonly #limits: BodyLimits;
   readonly #chunked: ChunkedDecoder | undefined;
-  /** Bytes still to come of a sized body. */
+  /** Bytes left of a body with Content-Length. */
   #remaining: number;
   #received = 0;
   #expectsContinue: boolean;
@@ -42,7 +42,7 @@ export class RequestBody {
   #fail: ((refusal: HttpRefusal) => void) | undefined;
   #controller: ReadableByteStreamController | undefined;
 
-  /** Makes the reader of a body; `expectsContinue`: the client waits for 100 (Continue). */
+  /** `expectsContinue`: the client waits for 100 (Continue). */
   constructor(
     source: BodySource,
     framing: BodyFraming,
@@ -59,12 +59,12 @@ export class RequestBody {
   /** Why the body cannot be read to its end. */
   refusal: HttpRefusal | undefined;
 
-  /** True once everything has been read from the connection. */
+  /** Whether all of it has been read from the connection. */
   get ended(): boolean {
     return this.#chunked ? this.#chunked.ended : this.#remaining === 0;
   }
 
-  /** The body as the application gets it, a byte stream: nothing is read before it pulls. */
+  /** The byte stream for the application; nothing is read before it pulls. */
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return new ReadableStream({
       type: "bytes",
@@ -95,28 +95,27 @@ export class RequestBody {
     return reading;
   }
 
-  /** Gives up the body, with the answer that the client is to get. */
+  /** Fails the body; the client gets `refusal` as the answer. */
   fail(refusal: HttpRefusal): void {
     this.refusal ??= refusal;
     this.#fail?.(this.refusal);
   }
 
-  /** The response has been sent: the application gets nothing more. */
+  /** The response has been sent: the application cannot read any further. */
   detach(): void {
     this.#controller?.error(new TypeError("The request body was not read before the response"));
     this.#controller = undefined;
   }
 
   /**
-   * True when it makes sense to read over the rest of at most `max` bytes, so that the connection
-   * can be used again. Where the client still waits for 100 (Continue) nobody knows whether it is
-   * going to send the body (RFC 9110 10.1.1).
+   * Whether the rest, at most `max` bytes, can be discarded so that the connection can be used again. While the client
+   * waits for 100 (Continue), it is unknown whether it will send the body (RFC 9110 10.1.1).
    */
   drainable(max: number): boolean {
     return !this.refusal && !this.#expectsContinue && this.#remaining <= max;
   }
 
-  /** Reads over the rest, up to `max` bytes of it; false when it is not at its end then. */
+  /** Discards the rest, up to `max` bytes; false if that is not all of it. */
   async drain(max: number): Promise<boolean> {
     try {
       await this.#reading;
@@ -129,7 +128,7 @@ export class RequestBody {
   }
 
   async #next(): Promise<Uint8Array<ArrayBuffer> | null> {
-    // RFC 9110 10.1.1: a client that has begun to send does not wait.
+    // RFC 9110 10.1.1: a client that has started to send does not wait.
     if (this.#source.input.length > 0) this.#expectsContinue = false;
     if (this.#chunked) return await this.#nextChunked(this.#chunked);
     if (this.#remaining === 0) return null;
@@ -150,7 +149,7 @@ export class RequestBody {
     return null;
   }
 
-  /** All data that is here: many small chunks become one piece. */
+  /** All data that has arrived: many small chunks are joined. */
   #takeChunks(decoder: ChunkedDecoder): Uint8Array<ArrayBuffer> {
     const { input } = this.#source;
     const data = new Uint8Array(input.length);
@@ -184,7 +183,7 @@ export class RequestBody {
       this.#fail = (refusal) => reject(new RequestBodyError(refusal));
     });
     try {
-      // A client that resets the connection is no failure of the application that reads.
+      // A reset by the client is not a failure of the application.
       const broken = () => this.#refuse(endedWithinBody());
       const filled = await Promise.race([this.#source.fill().catch(broken), failed]);
       if (!filled) this.#refuse(endedWithinBody());

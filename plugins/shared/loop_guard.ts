@@ -10,14 +10,14 @@ import type { DialTarget, LeadsBack } from "./host_network.ts";
 
 type Transport = "tcp" | "udp";
 
-/** Where a connection or flow has come to a plugin. */
+/** The listen address where a connection or flow arrived. */
 export interface Arrival {
   readonly transport: Transport;
   readonly place: HostPort;
   readonly log: Logger;
 }
 
-/** A plugin at one place in a stack has a target that leads to another place. */
+/** A plugin at one address of a stack has a target that leads to another address of a stack. */
 interface Way {
   readonly owner: LoopGuard;
   readonly from: string;
@@ -26,23 +26,23 @@ interface Way {
   readonly target: HostPort;
 }
 
-/** Ways of all plugins that are remembered; beyond that the one longest unused is forgotten. */
+/** Most ways remembered, of all plugins; beyond that the least recently used is forgotten. */
 const MAX_WAYS = 1024;
 
 /**
- * The ways between the stacks of this process. None of them closes a loop, over however many plugins:
- * the one that would is not taken.
+ * The ways between addresses of this process's stacks. A way that would close a loop, over any number of plugins, is
+ * refused.
  */
 class Ways {
   readonly #leadsBack: LeadsBack;
-  /** By both ends. */
+  /** Ways by both ends. */
   readonly #ways = new Map<string, Way>();
 
   constructor(leadsBack: LeadsBack) {
     this.#leadsBack = leadsBack;
   }
 
-  /** Takes a way; false: it would close a loop. */
+  /** Adds a way; false: it would close a loop. */
   take(way: Way): boolean {
     const key = `${way.from} ${way.to}`;
     if (!this.#ways.delete(key) && this.#leads(way.to, way.from)) return false;
@@ -61,7 +61,7 @@ class Ways {
       if (place === to) return true;
       for (const [key, way] of this.#ways) {
         if (way.from !== place) continue;
-        // What was published may lead elsewhere by now.
+        // A published port may lead elsewhere by now.
         if (this.#isOpen(way)) reached.add(way.to);
         else this.#ways.delete(key);
       }
@@ -75,17 +75,17 @@ class Ways {
   }
 }
 
-/** All plugins that leave through the same host share its ways. */
+/** Plugins that connect through the same host share its ways. */
 const waysOf = new WeakMap<LeadsBack, Ways>();
 
 /**
- * What a plugin sends to a target that leads back to it, directly or through other plugins that have a
- * guard, would be sent there again, and again. One that leads elsewhere into a stack is no loop.
+ * Refuses targets that lead back to the plugin, directly or through other plugins with a guard, which would be an endless
+ * loop. A target that leads to another address of a stack is allowed.
  */
 export class LoopGuard {
   readonly #leadsBack: LeadsBack | undefined;
   readonly #ways: Ways | undefined;
-  /** Targets that have been warned about, as many as the plugin has at most. */
+  /** Targets for which a warning was logged; at most as many as the plugin has. */
   readonly #warned = new Set<string>();
 
   constructor(leadsBack: LeadsBack | undefined) {
@@ -96,9 +96,9 @@ export class LoopGuard {
   }
 
   /**
-   * Has to be called before each attempt to connect for what has arrived.
+   * To be called before each attempt to connect.
    *
-   * @throws {TcpError} The target leads back to where it has arrived.
+   * @throws {TcpError} The target leads back to the address where the connection or flow arrived.
    */
   requireWayOut(
     transport: Transport,
@@ -125,7 +125,7 @@ export class LoopGuard {
     throw new TcpError("CONNECTION_REFUSED", `${text} leads back to ${back}, where it is used`);
   }
 
-  /** The plugin is not served any more. */
+  /** Removes the ways of this plugin. */
   dispose(): void {
     this.#ways?.forget(this);
   }

@@ -1,5 +1,5 @@
 /**
- * A limit that many clients share.
+ * A limit of connections or flows, shared fairly between clients.
  *
  * @module
  */
@@ -10,15 +10,15 @@ import type { DatagramChannel } from "./host_network.ts";
 import type { Duplex } from "./relay.ts";
 import { whenEnded } from "./upstream.ts";
 
-/** A client keeps as many as these whoever else comes, or a quarter of a small limit. */
+/** Slots that a client keeps whatever other clients do, or a quarter of a small limit. */
 const FEW = 64;
 const SHARE = 4;
 
-/** What one client holds of a {@link SharedLimit}. */
+/** One connection or flow that counts for a {@link SharedLimit}. */
 export interface Slot {
-  /** Frees it; again: nothing happens. */
+  /** Frees the slot; further calls have no effect. */
   leave(): void;
-  /** It was used: of those that give way to anybody it is the last. */
+  /** Marks the slot as used just now, so that others are evicted before it. */
   touch(): void;
 }
 
@@ -44,19 +44,19 @@ class Entry implements Slot {
   }
 }
 
-/** How {@link SharedLimit.enter} treats what it lets in. */
+/** Options of {@link SharedLimit.enter}. */
 export interface SlotOptions {
   /**
-   * Gives way to the client's own next one, and to anybody's when no client has many; the one longest
-   * unused first. For datagrams, whose senders may be forged. Default `false`.
+   * The slot may be evicted for the same client, and for any client if none has many; least recently used first. For
+   * datagrams, whose sources may be forged. Default `false`.
    */
   readonly givesWay?: boolean | undefined;
 }
 
 /**
- * Lets in `limit` connections or flows at once. When all slots are taken, the client that has the most,
- * an IPv4 address or an IPv6 /64, loses its oldest to a client that has fewer. The client that has the
- * most is refused itself, and so is everybody when no client has many.
+ * At most `limit` connections or flows at the same time. If all slots are taken, a client that has fewer slots than
+ * the client with the most evicts the oldest of that client; a client is an IPv4 address or an IPv6 /64. The client with
+ * the most is refused, and so is any client if none has many.
  */
 export class SharedLimit {
   readonly #limit: number;
@@ -64,13 +64,13 @@ export class SharedLimit {
   readonly #givingWay = new Set<Entry>();
   #size = 0;
 
-  /** `limit` is 1 or more. */
+  /** `limit` is at least 1. */
   constructor(limit: number) {
     this.#limit = limit;
     this.#sources = new Sources(Math.min(FEW, Math.max(1, Math.floor(limit / SHARE))));
   }
 
-  /** How many are in. */
+  /** Slots taken. */
   get size(): number {
     return this.#size;
   }
@@ -79,14 +79,14 @@ export class SharedLimit {
     return this.#size >= this.#limit;
   }
 
-  /** Whether {@link SharedLimit.enter} would find a slot. */
+  /** Whether {@link SharedLimit.enter} would succeed. */
   admits(hostname: string, { givesWay = false }: SlotOptions = {}): boolean {
     return !this.isFull || this.#evictable(addressOf(hostname), givesWay) !== undefined;
   }
 
   /**
-   * Takes a slot for the client at `hostname`; `evict` is called if it has to make room for another
-   * client, and the slot is free then. `undefined`: there is none.
+   * Takes a slot for the client at `hostname`; `evict` is called when the slot was freed for another client.
+   * `undefined`: no slot is free.
    */
   enter(
     hostname: string,
@@ -108,10 +108,10 @@ export class SharedLimit {
   }
 
   /**
-   * Makes a connection for the client at `hostname`, whose slot is free once the connection has ended;
-   * aborts it, or gives up the attempt, if it has to make room.
+   * Connects for the client at `hostname`; the slot is freed when the connection has ended. If the slot is evicted, the
+   * connection is aborted, or the attempt cancelled.
    *
-   * @throws {TcpError} There is no slot.
+   * @throws {TcpError} No slot is free.
    * @throws What `dial` throws.
    */
   async connect(
@@ -152,7 +152,7 @@ export class SharedLimit {
   #evictable(newcomer: IpAddress, givesWay: boolean): Entry | undefined {
     const largest = this.#sources.largest();
     const own = this.#sources.of(newcomer).items;
-    // With only one less the two would take turns.
+    // With a difference of one, the two clients would evict each other in turn.
     if (largest !== undefined && own.size + 1 < largest.items.size) return first(largest.items);
     const unused = largest === undefined ? first(this.#givingWay) : first(own);
     if (unused === undefined || !unused.givesWay) return undefined;
@@ -164,7 +164,7 @@ function first<T>([one]: ReadonlySet<T>): T | undefined {
   return one;
 }
 
-/** Datagrams of this channel, either way, use its slot. */
+/** Datagrams of this channel in either direction mark its slot as used. */
 export function withSlot(channel: DatagramChannel, slot: Slot): DatagramChannel {
   return {
     async receive() {
@@ -181,9 +181,9 @@ export function withSlot(channel: DatagramChannel, slot: Slot): DatagramChannel 
   };
 }
 
-/** Why there is no slot for a connection. */
+/** The error if no slot is free. */
 export function noSlot(): TcpError {
-  return new TcpError("CONNECTION_REFUSED", "there are as many connections as there may be");
+  return new TcpError("CONNECTION_REFUSED", "the limit of connections is reached");
 }
 
 function madeRoom(): TcpError {
@@ -193,7 +193,7 @@ function madeRoom(): TcpError {
   );
 }
 
-/** Clients without an IP address, such as those of a Unix socket, are one source. */
+/** Clients without an IP address, such as those of a Unix socket, count as one. */
 function addressOf(hostname: string): IpAddress {
   return IpAddress.parse(hostname) ?? IpAddress.ANY_V4;
 }

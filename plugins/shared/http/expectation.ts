@@ -1,5 +1,5 @@
 /**
- * What a client waits for before it sends the body of its request.
+ * The Expect field (RFC 9110 10.1.1).
  *
  * @module
  */
@@ -7,8 +7,8 @@ import { HttpRefusal } from "./refusal.ts";
 import type { RequestHead } from "./request_head.ts";
 
 /**
- * True where the client waits for 100 (Continue). RFC 9110 10.1.1: HTTP/1.0 knows no expectations, and
- * there is no other than this one.
+ * Whether the client waits for 100 (Continue), the only expectation that is defined. HTTP/1.0 has none
+ * (RFC 9110 10.1.1).
  */
 export function expectsContinue({ http11, known: { expect } }: RequestHead): boolean | HttpRefusal {
   if (expect === undefined || !http11) return false;

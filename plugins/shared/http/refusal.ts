@@ -1,18 +1,18 @@
 /**
- * Why a request is not served.
+ * Requests that are answered with an error.
  *
  * @module
  */
 import { reasonPhrase } from "./status.ts";
 
-/** A request that is answered with an error and the end of the connection. */
+/** Why a request is answered with an error, after which the connection is closed. */
 export class HttpRefusal {
   /** The status code of the answer (RFC 9110 15). */
   readonly status: number;
-  /** One clause for people; it is the answer's body. */
+  /** The reason, which is sent as the body. */
   readonly reason: string;
 
-  /** Makes a refusal; a value, not an error: what a peer sends is never thrown. */
+  /** A value, not an error: input of a peer never throws. */
   constructor(status: number, reason: string) {
     this.status = status;
     this.reason = reason;
@@ -24,7 +24,7 @@ export function badRequest(reason: string): HttpRefusal {
   return new HttpRefusal(400, reason);
 }
 
-/** 400: the client has ended its side before the end of the body (RFC 9112 8). */
+/** 400: the client has closed its side before the end of the body (RFC 9112 8). */
 export function endedWithinBody(): HttpRefusal {
   return badRequest("the connection ended within the request body");
 }
@@ -34,17 +34,17 @@ export function bodyTooLarge(maxBodyBytes: number): HttpRefusal {
   return new HttpRefusal(413, `the request body is longer than ${maxBodyBytes} bytes`);
 }
 
-/** Why a request is aborted when its client ends the connection: as Fetch's own aborts. */
+/** The reason of `request.signal` when the client has gone away, like that of Fetch's own aborts. */
 export function clientGone(): DOMException {
   return new DOMException("The client has gone away", "AbortError");
 }
 
-/** The answer of a refusal. */
+/** The response of a refusal. */
 export function responseOf({ status, reason }: HttpRefusal): Response {
   return new Response(`${status} ${reasonPhrase(status)}: ${reason}\n`, { status });
 }
 
-/** How the body of a request failed, as the application that reads it sees it. */
+/** The error that an application gets when it reads a body that failed. */
 export class RequestBodyError extends TypeError {
   /** Always `"RequestBodyError"`. */
   override readonly name = "RequestBodyError";
@@ -57,7 +57,7 @@ export class RequestBodyError extends TypeError {
     this.status = refusal.status;
   }
 
-  /** What the client gets. Hono's error handler takes it from here, without an entry in its log. */
+  /** The response for the client; Hono's error handler uses it, without a log entry. */
   getResponse(): Response {
     return responseOf({ status: this.status, reason: this.message });
   }

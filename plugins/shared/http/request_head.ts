@@ -1,11 +1,11 @@
 /**
- * The head of a request, whatever version of HTTP it came in.
+ * The head of a request of any HTTP version.
  *
  * @module
  */
 import { badRequest, type HttpRefusal } from "./refusal.ts";
 
-/** What stands before the body of a request. */
+/** The head of a request. */
 export interface RequestHead {
   /** As it was sent: methods are case-sensitive (RFC 9110 9.1). */
   readonly method: string;
@@ -15,11 +15,11 @@ export interface RequestHead {
   readonly http11: boolean;
   /** Names and values in turn, as they were sent. */
   readonly fields: readonly string[];
-  /** The fields that decide about the connection and the body. */
+  /** The fields that determine connection and body. */
   readonly known: KnownFields;
 }
 
-/** The values of fields that the server itself acts on; `undefined` where there is none. */
+/** Values of the fields that the server itself uses; `undefined` if absent. */
 export interface KnownFields {
   /** Host (RFC 9110 7.2). */
   host: string | undefined;
@@ -33,7 +33,7 @@ export interface KnownFields {
   expect: string | undefined;
 }
 
-/** Of a head whose fields are still to be noted. */
+/** No fields yet. */
 export function noKnownFields(): KnownFields {
   return {
     host: undefined,
@@ -45,14 +45,14 @@ export function noKnownFields(): KnownFields {
 }
 
 /**
- * Notes a field that the server itself acts on; a refusal where it may be there once only and is not.
+ * Records a field that the server itself uses; a refusal if it is repeated and must not be.
  */
 export function noteKnown(
   known: KnownFields,
   name: string,
   value: string,
 ): HttpRefusal | undefined {
-  // Its length rules most names out before letters are compared.
+  // The length excludes most names before letters are compared.
   switch (name.length) {
     case 4:
       if (name.toLowerCase() !== "host") return;
@@ -67,7 +67,7 @@ export function noteKnown(
       return;
     case 14:
       if (name.toLowerCase() !== "content-length") return;
-      // RFC 9112 6.3 allows equal ones; nobody sends them who means well.
+      // RFC 9112 6.3 allows equal values; legitimate clients do not send them.
       if (known.contentLength !== undefined) return badRequest("more than one Content-Length");
       known.contentLength = value;
       return;
