@@ -16,7 +16,7 @@ import {
   withoutEncoding,
 } from "./response_head.ts";
 import { neverHasContent } from "../shared/http/status.ts";
-import { takeWholeBody } from "../shared/http/whole_body.ts";
+import { takeWholeBody } from "../shared/http/fetch_platform.ts";
 
 /** How a response is to be sent. */
 export interface ResponsePlan {

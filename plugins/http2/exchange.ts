@@ -19,7 +19,7 @@ import { ASTERISK } from "../shared/http/request_target.ts";
 import { PIECE_BYTES, ResponseContent } from "../shared/http/response_content.ts";
 import { neverHasContent } from "../shared/http/status.ts";
 import type { Takeover, Upgrade } from "../shared/http/upgrade.ts";
-import { takeWholeBody } from "../shared/http/whole_body.ts";
+import { takeWholeBody } from "../shared/http/fetch_platform.ts";
 import { type Demand, RefusedDemand } from "./demand.ts";
 import { ERROR, type ErrorCode } from "./frames.ts";
 import { dropEncoding, type ResponseFields, responseFields } from "./response_fields.ts";

@@ -65,3 +65,8 @@ export function useFetchPlatform(platform: FetchPlatform): FetchPlatform {
   current = platform;
   return before;
 }
+
+/** {@link FetchPlatform.takeWholeBody} of the registered platform. */
+export function takeWholeBody(response: Response): WholeBody | undefined {
+  return current.takeWholeBody(response);
+}

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { rememberResponseText } from "../../../../adapters/runtime/fetch/mod.ts";
-import { takeWholeBody } from "../../../../plugins/shared/http/whole_body.ts";
+import { takeWholeBody } from "../../../../plugins/shared/http/fetch_platform.ts";
 import { contentOf, exchange, statuses } from "../../../plugins/http/support.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";

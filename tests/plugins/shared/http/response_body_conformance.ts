@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { takeWholeBody } from "../../../../plugins/shared/http/whole_body.ts";
+import { takeWholeBody } from "../../../../plugins/shared/http/fetch_platform.ts";
 import { settle } from "../../../support/fake_socket.ts";
 import { contentOf, exchange, latin1, serve, statuses, textOf } from "../../http/support.ts";
 
