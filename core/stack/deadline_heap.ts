@@ -38,13 +38,17 @@ export class DeadlineHeap<Item extends Scheduled> {
    */
   update(item: Item): void {
     const at = item.earliestTimer;
-    if (at >= this.keyOf(item)) return;
-    if (item.heapIndex < 0) {
+    const index = item.heapIndex;
+    if (index >= 0) {
+      if (at >= this.#keys[index]!) return;
+      this.#keys[index] = at;
+    } else {
+      if (at === Infinity) return;
       item.heapIndex = this.#heap.length;
       this.#heap.push(item);
       this.#keys.push(at);
     }
-    this.#up(item, at);
+    this.#up(item.heapIndex);
   }
 
   /** Removes and returns the first item if it is due at `now`. */
@@ -62,38 +66,53 @@ export class DeadlineHeap<Item extends Scheduled> {
     const last = this.#heap.pop()!;
     const key = this.#keys.pop()!;
     if (last === item) return;
-    this.#place(last, key, index);
-    this.#up(last, key);
-    this.#down(last, key);
+    this.#heap[index] = last;
+    this.#keys[index] = key;
+    last.heapIndex = index;
+    this.#up(index);
+    this.#down(last.heapIndex);
   }
 
-  #up(item: Item, key: number): void {
-    let index = item.heapIndex;
+  #up(start: number): void {
+    const heap = this.#heap;
+    const keys = this.#keys;
+    const item = heap[start]!;
+    const key = keys[start]!;
+    let index = start;
     while (index > 0) {
       const parent = (index - 1) >> 1;
-      if (this.#keys[parent]! <= key) break;
-      this.#place(this.#heap[parent]!, this.#keys[parent]!, index);
+      if (keys[parent]! <= key) break;
+      this.#move(parent, index);
       index = parent;
     }
-    this.#place(item, key, index);
+    heap[index] = item;
+    keys[index] = key;
+    item.heapIndex = index;
   }
 
-  #down(item: Item, key: number): void {
-    let index = item.heapIndex;
+  #down(start: number): void {
+    const heap = this.#heap;
+    const keys = this.#keys;
+    const item = heap[start]!;
+    const key = keys[start]!;
+    let index = start;
     for (;;) {
       let child = 2 * index + 1;
-      if (child >= this.#heap.length) break;
-      if (child + 1 < this.#heap.length && this.#keys[child + 1]! < this.#keys[child]!) child++;
-      if (this.#keys[child]! >= key) break;
-      this.#place(this.#heap[child]!, this.#keys[child]!, index);
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && keys[child + 1]! < keys[child]!) child++;
+      if (keys[child]! >= key) break;
+      this.#move(child, index);
       index = child;
     }
-    this.#place(item, key, index);
+    heap[index] = item;
+    keys[index] = key;
+    item.heapIndex = index;
   }
 
-  #place(item: Item, key: number, index: number): void {
-    this.#heap[index] = item;
-    this.#keys[index] = key;
-    item.heapIndex = index;
+  #move(from: number, to: number): void {
+    const item = this.#heap[from]!;
+    this.#heap[to] = item;
+    this.#keys[to] = this.#keys[from]!;
+    item.heapIndex = to;
   }
 }

@@ -151,7 +151,7 @@ export class Tcb {
   // ------------------------------------------------------------ timers, and when things happened
   /** Written by `timers.ts` alone. */
   readonly deadlines: number[] | undefined = undefined;
-  readonly keepAliveAt: number | undefined = undefined;
+  readonly keepAliveAt: number = Infinity;
   /** When the last acceptable segment arrived. */
   heardAt = 0;
   /** When a segment was sent while nothing was outstanding. */

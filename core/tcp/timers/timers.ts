@@ -50,19 +50,18 @@ const EARLIEST = TIMERS;
 export interface Deadlines {
   /** By timer, then the earliest, `Infinity` when off; absent while nothing but keep-alive is running. */
   deadlines: number[] | undefined;
-  /**
-   * On its own, as it runs for as long as the connection: most connections are idle. `undefined`
-   * when off.
-   */
-  keepAliveAt: number | undefined;
+  /** Separate, as it runs for as long as the connection: most connections are idle. */
+  keepAliveAt: number;
 }
 
 /**
  * Never later than the earliest deadline. Postponing a deadline leaves it unchanged: an early
  * wake-up is cheaper than a search at every acknowledgement.
  */
-export function earliestTimer({ deadlines, keepAliveAt = OFF }: Deadlines): number {
-  return deadlines === undefined ? keepAliveAt : Math.min(deadlines[EARLIEST]!, keepAliveAt);
+export function earliestTimer(tcb: Deadlines): number {
+  const { deadlines } = tcb;
+  if (deadlines === undefined) return tcb.keepAliveAt;
+  return Math.min(deadlines[EARLIEST]!, tcb.keepAliveAt);
 }
 
 /** Starts a timer, or changes its deadline. */
@@ -77,23 +76,24 @@ export function setTimer(tcb: Deadlines, timer: Timer, at: number): void {
 }
 
 export function stopTimer(tcb: Deadlines, timer: Timer): void {
-  if (timer === TIMER.KEEP_ALIVE) tcb.keepAliveAt = undefined;
+  if (timer === TIMER.KEEP_ALIVE) tcb.keepAliveAt = OFF;
   else if (tcb.deadlines !== undefined) tcb.deadlines[timer] = OFF;
 }
 
 export function stopTimers(tcb: Deadlines): void {
   tcb.deadlines = undefined;
-  tcb.keepAliveAt = undefined;
+  tcb.keepAliveAt = OFF;
 }
 
 export function isRunning(tcb: Deadlines, timer: Timer): boolean {
-  return timerAt(tcb, timer) !== OFF;
+  if (timer === TIMER.KEEP_ALIVE) return tcb.keepAliveAt !== OFF;
+  return tcb.deadlines !== undefined && tcb.deadlines[timer] !== OFF;
 }
 
 /** When `timer` is due, `Infinity` when it is off. */
-export function timerAt({ deadlines, keepAliveAt = OFF }: Deadlines, timer: Timer): number {
-  if (timer === TIMER.KEEP_ALIVE) return keepAliveAt;
-  return deadlines === undefined ? OFF : deadlines[timer]!;
+export function timerAt(tcb: Deadlines, timer: Timer): number {
+  if (timer === TIMER.KEEP_ALIVE) return tcb.keepAliveAt;
+  return tcb.deadlines === undefined ? OFF : tcb.deadlines[timer]!;
 }
 
 /** Stops and returns the first timer that is due at `now`; -1 when none is. */
@@ -106,7 +106,7 @@ export function takeExpired(tcb: Deadlines, now: number): Timer | -1 {
 
 /** The timer with the earliest deadline, -1: none is running. Makes {@link earliestTimer} exact. */
 function firstTimer(tcb: Deadlines): Timer | -1 {
-  const { deadlines, keepAliveAt = OFF } = tcb;
+  const { deadlines, keepAliveAt } = tcb;
   const first = deadlines === undefined ? -1 : firstOf(deadlines);
   if (first === -1) {
     tcb.deadlines = undefined;
