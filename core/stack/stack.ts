@@ -74,7 +74,6 @@ export class CoreStack {
   readonly udp: UdpLayer;
   readonly icmpPolicy: IcmpPolicy;
   readonly #own: OwnAddresses;
-  readonly #connections: Connections;
   readonly #transmitQueue: TransmitQueue;
   readonly #icmp: Icmp;
   readonly #reassembly: Reassembly;
@@ -92,7 +91,7 @@ export class CoreStack {
     this.sharding = new Sharding(features.shard, this.#own);
     const hash = new KeyedHash(secret);
     const demux = new Demux(readI32(secret, SIPHASH_KEY_LENGTH));
-    this.#connections = new Connections({
+    const connections = new Connections({
       ...options,
       demux,
       hash,
@@ -109,7 +108,7 @@ export class CoreStack {
     const tables = {
       own: this.#own,
       demux,
-      connections: this.#connections,
+      connections,
       transmitQueue: this.#transmitQueue,
       sharding: this.sharding,
       stats: this.stats,
@@ -125,7 +124,7 @@ export class CoreStack {
       seed: readI32(secret, SIPHASH_KEY_LENGTH + 4),
     }, hash);
     this.#reassembly = new Reassembly(this.stats, policy, hopLimit);
-    this.#icmp = new Icmp(demux, this.udp, policy, hopLimit);
+    this.#icmp = new Icmp(tables, this.udp, policy, hopLimit);
   }
 
   // ---------------------------------------------------------------- packets in
@@ -200,12 +199,11 @@ export class CoreStack {
   }
 
   #receiveIcmp(packet: Uint8Array, now: number): DropReason | undefined {
-    const { drop, reply, tcb, quoted } = this.#icmp.receive(this.#ip, packet, now);
+    const { drop, reply, quoted } = this.#icmp.receive(this.#ip, packet, now);
     if (reply !== undefined) {
       this.stats.echoReplies++;
       this.#transmitQueue.push(reply);
     }
-    if (tcb !== undefined) this.#connections.settle(tcb);
     if (!quoted || !this.sharding.forwardError(this.#ip, quoted, packet)) return drop;
     this.stats.handedOver++;
     return undefined;

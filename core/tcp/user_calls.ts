@@ -126,6 +126,11 @@ export function setLinger(tcb: Tcb, ms: number | undefined): void {
   if (ms !== tcb.userOptions.lingerMs) ownOptions(tcb).lingerMs = ms;
 }
 
+/** Turns Nagle's algorithm off or on (RFC 9293 3.7.4). */
+export function setNoDelay(tcb: Tcb, on: boolean): void {
+  tcb.set(TCB.NO_DELAY, on);
+}
+
 /** While on, only full segments are sent. */
 export function setCork(tcb: Tcb, on: boolean): void {
   tcb.set(TCB.CORKED, on);

@@ -5,13 +5,14 @@
  * @module
  */
 import { takeNetworkError } from "../../tcp/path_mtu.ts";
-import type { Tcb } from "../../tcp/tcb.ts";
 import { addBytes, fold } from "../../wire/checksum.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
 import { IcmpMessage, parseIcmp } from "../../wire/icmp.ts";
 import { type IpHeader, payloadChecksumHolds, PROTOCOL } from "../../wire/ip.ts";
 import type { Demux } from "../demux.ts";
 import { echoReply, type Packet } from "../replies.ts";
+import type { Connections } from "../tcp/connections.ts";
+import type { TcpTables } from "../tcp/tcp_input.ts";
 import type { UdpLayer } from "../udp/udp_layer.ts";
 import type { IcmpPolicy } from "./icmp_policy.ts";
 import { parseQuoted, type QuotedPacket } from "./quoted.ts";
@@ -22,8 +23,6 @@ export interface IcmpOutcome {
   readonly drop?: DropReason;
   /** The packet to send. */
   readonly reply?: Packet;
-  /** The connection that the error was applied to. */
-  readonly tcb?: Tcb;
   /** The quoted packet, if it belongs to no connection or flow of this stack. */
   readonly quoted?: QuotedPacket;
 }
@@ -32,13 +31,20 @@ export interface IcmpOutcome {
 export class Icmp {
   readonly #message = new IcmpMessage();
   readonly #demux: Demux;
+  readonly #connections: Connections;
   readonly #udp: UdpLayer;
   readonly #policy: IcmpPolicy;
   readonly #hopLimit: number;
 
-  constructor(demux: Demux, udp: UdpLayer, policy: IcmpPolicy, hopLimit: number) {
+  constructor(
+    { demux, connections }: Pick<TcpTables, "demux" | "connections">,
+    udp: UdpLayer,
+    policy: IcmpPolicy,
+    hopLimit: number,
+  ) {
     this.#hopLimit = hopLimit;
     this.#demux = demux;
+    this.#connections = connections;
     this.#udp = udp;
     this.#policy = policy;
   }
@@ -66,8 +72,8 @@ export class Icmp {
     }
     const tcb = this.#demux.connections.get(local, localPort, remote, remotePort);
     if (tcb === undefined) return { drop: "icmp-no-connection", quoted };
-    if (!takeNetworkError(tcb, meaning, mtu, seq)) return { drop: "icmp-no-connection" };
-    return { tcb };
+    const isTaken = this.#connections.apply(takeNetworkError, tcb, meaning, mtu, seq);
+    return isTaken ? {} : { drop: "icmp-no-connection" };
   }
 }
 

@@ -3,13 +3,16 @@
  *
  * @module
  */
+import type { OutgoingPacket } from "../../buffers/outgoing_packet.ts";
 import { Queue } from "../../buffers/queue.ts";
 import { endConnection } from "../../tcp/close_connection.ts";
 import type { TcpConfig } from "../../tcp/config.ts";
 import { initialSequence, type KeyedHash } from "../../tcp/isn.ts";
+import { nextSegment } from "../../tcp/output.ts";
 import { Tcb, TCB_EVENT, type TcpEnvironment } from "../../tcp/tcb.ts";
 import { TCB } from "../../tcp/tcb_flags.ts";
 import { isWithoutOwner } from "../../tcp/timers/time_wait.ts";
+import { handleTimeouts } from "../../tcp/timers/timeouts.ts";
 import type { IpAddress } from "../../wire/address.ts";
 import { DeadlineHeap } from "../deadline_heap.ts";
 import type { Demux } from "../demux.ts";
@@ -35,16 +38,26 @@ export interface ConnectionsOptions {
 }
 
 /**
- * The connections of a stack. After every change of a connection, {@link Connections.settle}
- * updates the tables and queues.
+ * Maximum number of connections that send a probe or retransmission in one turn. If 100,000 did so
+ * at once, the replies would overflow any device's queue, and connections whose replies are lost
+ * would seem dead.
+ */
+const MAX_PROBED = 128;
+
+/** A step of a connection: an arriving segment, a timer, a call of the user. */
+type Step<A, B, C, Result> = (tcb: Tcb, a: A, b: B, c: C) => Result;
+
+/**
+ * The connections of a stack. Every change of a connection goes through {@link Connections.apply},
+ * which updates the tables and queues.
  */
 export class Connections {
-  readonly deadlines: DeadlineHeap<Tcb> = new DeadlineHeap();
+  readonly #deadlines = new DeadlineHeap<Tcb>();
   /** Connections that may have segments to send. */
-  readonly output: Queue<Tcb> = new Queue();
+  readonly #output = new Queue<Tcb>();
   /** Connections and listeners whose owners have to be notified. */
-  readonly events: Queue<Tcb> = new Queue();
-  readonly listenerEvents: Queue<Listener> = new Queue();
+  readonly #events = new Queue<Tcb>();
+  readonly #listenerEvents = new Queue<Listener>();
   readonly #options: ConnectionsOptions;
   readonly #timeWait = new Set<Tcb>();
   #portCounter: number;
@@ -82,22 +95,94 @@ export class Connections {
     return choosePort(offset, this.#portCounter++, isFree);
   }
 
-  /** Updates tables, queues and deadlines after a change of the connection. */
-  settle(tcb: Tcb): void {
+  /**
+   * Runs `step(tcb, a, b, c)`, and updates tables, queues and deadlines. The arguments are passed one
+   * by one, so that a packet costs neither a closure nor an array.
+   */
+  apply<Result>(step: (tcb: Tcb) => Result, tcb: Tcb): Result;
+  apply<A, Result>(step: (tcb: Tcb, a: A) => Result, tcb: Tcb, a: A): Result;
+  apply<A, B, Result>(step: (tcb: Tcb, a: A, b: B) => Result, tcb: Tcb, a: A, b: B): Result;
+  apply<A, B, C, Result>(step: Step<A, B, C, Result>, tcb: Tcb, a: A, b: B, c: C): Result;
+  apply(
+    step: Step<unknown, unknown, unknown, unknown>,
+    tcb: Tcb,
+    a?: unknown,
+    b?: unknown,
+    c?: unknown,
+  ) {
+    const result = step(tcb, a, b, c);
+    this.#settle(tcb);
+    return result;
+  }
+
+  /** Writes the next segment to send to `out`; returns false if there is none. */
+  pollTransmit(out: OutgoingPacket, now: number): boolean {
+    for (;;) {
+      const tcb = this.#output.shift();
+      if (tcb === undefined) return false;
+      tcb.clear(TCB.IN_OUTPUT_QUEUE);
+      if (nextSegment(tcb, now, out)) {
+        // Back to the end of the queue, so that connections take turns.
+        this.#settle(tcb);
+        return true;
+      }
+      if (!tcb.has(TCB.RELEASED)) this.#deadlines.update(tcb);
+    }
+  }
+
+  /** Removes the next connection with events from the queue. */
+  pollConnection(): Tcb | undefined {
+    const tcb = this.#events.shift();
+    tcb?.clear(TCB.IN_EVENT_QUEUE);
+    return tcb;
+  }
+
+  /** Removes the next listener with connections in `ready` or `undecided` from the queue. */
+  pollListener(): Listener | undefined {
+    const listener = this.#listenerEvents.shift();
+    if (listener !== undefined) listener.inEventQueue = false;
+    return listener;
+  }
+
+  /** When {@link Connections.handleTimeout} has to be called; may be too early. */
+  nextTimeout(): number {
+    return this.#deadlines.next();
+  }
+
+  /**
+   * Runs the timers due at `now`, until {@link MAX_PROBED} of them have sent a probe or
+   * retransmission. If more are due, {@link Connections.nextTimeout} is not after `now`. A connection
+   * that is due again at once has to wait until the others, and the event loop, have had a turn.
+   */
+  handleTimeout(now: number): void {
+    let probed = 0;
+    for (let left = this.#deadlines.count; left > 0 && probed < MAX_PROBED; left--) {
+      const tcb = this.#deadlines.takeDue(now);
+      if (tcb === undefined) return;
+      if (this.apply(handleTimeouts, tcb, now)) probed++;
+    }
+  }
+
+  /** Number of connections with a deadline. */
+  get timerCount(): number {
+    return this.#deadlines.count;
+  }
+
+  #settle(tcb: Tcb): void {
     if (tcb.listener !== undefined) this.#settleListener(tcb, tcb.listener as Listener);
     if (tcb.events !== 0 && !tcb.has(TCB.IN_EVENT_QUEUE)) {
       tcb.set(TCB.IN_EVENT_QUEUE);
-      this.events.push(tcb);
+      this.#events.push(tcb);
     }
     if (tcb.has(TCB.RELEASED)) {
       this.#forget(tcb);
       return;
     }
     if (isWithoutOwner(tcb)) this.#boundTimeWait(tcb);
-    this.deadlines.update(tcb);
+    this.#deadlines.update(tcb);
     if (!tcb.has(TCB.IN_OUTPUT_QUEUE)) {
       tcb.set(TCB.IN_OUTPUT_QUEUE);
-      this.output.push(tcb);
+      this.#output.push(tcb);
     }
   }
 
@@ -105,7 +190,7 @@ export class Connections {
   notify(listener: Listener): void {
     if (listener.inEventQueue) return;
     listener.inEventQueue = true;
-    this.listenerEvents.push(listener);
+    this.#listenerEvents.push(listener);
   }
 
   /** A connection belongs to its listener until the application accepts it. */
@@ -127,12 +212,11 @@ export class Connections {
     this.#timeWait.add(tcb);
     if (this.#timeWait.size <= this.#options.maxTimeWait) return;
     const [oldest] = this.#timeWait;
-    endConnection(oldest!, undefined);
-    this.settle(oldest!);
+    this.apply(endConnection, oldest!, undefined);
   }
 
   #forget(tcb: Tcb): void {
-    this.deadlines.remove(tcb);
+    this.#deadlines.remove(tcb);
     if (!tcb.has(TCB.IN_TABLES)) return;
     tcb.clear(TCB.IN_TABLES);
     this.#timeWait.delete(tcb);

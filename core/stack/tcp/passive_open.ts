@@ -5,7 +5,7 @@
  * @module
  */
 import { segmentArrives } from "../../tcp/arrive.ts";
-import { acceptSyn, openPassive } from "../../tcp/arrive/listen.ts";
+import { acceptSyn, holdSyn, openPassive } from "../../tcp/arrive/listen.ts";
 import { endConnection } from "../../tcp/close_connection.ts";
 import { type KeyedHash, sequenceAbove } from "../../tcp/isn.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
@@ -82,8 +82,7 @@ export class PassiveOpen {
     now: number,
   ): DropReason | undefined {
     if (!this.#makeRoom(listener, ip)) return "tcp-backlog";
-    endConnection(old, undefined);
-    this.#connections.settle(old);
+    this.#connections.apply(endConnection, old, undefined);
     this.#open(listener, ip, segment, now, old.sndNxt);
     return undefined;
   }
@@ -96,14 +95,10 @@ export class PassiveOpen {
     const iss = connections.initialSequence(tcb, now);
     openPassive(tcb, segment, above === undefined ? iss : sequenceAbove(above, iss), now);
     listener.enter(tcb);
-    if (listener.decides) {
-      tcb.set(TCB.SYN_UNDECIDED);
-      listener.ask(tcb);
-      connections.notify(listener);
-    } else {
-      acceptSyn(tcb);
-    }
-    connections.settle(tcb);
+    connections.apply(listener.decides ? holdSyn : acceptSyn, tcb);
+    if (!listener.decides) return;
+    listener.ask(tcb);
+    connections.notify(listener);
   }
 
   /**
@@ -120,8 +115,7 @@ export class PassiveOpen {
       (listener.isFull ? sources.oldestOfLargest() ?? oldestOf(listener) : undefined);
     if (evicted === undefined) return !listener.isFull;
     this.#stats.halfOpenEvicted++;
-    endConnection(evicted, "TIMED_OUT");
-    this.#connections.settle(evicted);
+    this.#connections.apply(endConnection, evicted, "TIMED_OUT");
     return !listener.isFull;
   }
 
@@ -152,8 +146,7 @@ export class PassiveOpen {
     this.#connections.enter(tcb);
     tcb.listener = listener;
     listener.enter(tcb);
-    segmentArrives(tcb, segment, now);
-    this.#connections.settle(tcb);
+    this.#connections.apply(segmentArrives, tcb, segment, now);
     return true;
   }
 
@@ -166,8 +159,7 @@ export class PassiveOpen {
     this.#stats.readyEvicted++;
     listener.removeReady(tcb);
     tcb.listener = undefined;
-    abort(tcb, "CONNECTION_ABORTED");
-    this.#connections.settle(tcb);
+    this.#connections.apply(abort, tcb, "CONNECTION_ABORTED");
   }
 
   #create(ip: IpHeader, { sourcePort, destinationPort }: Segment): Tcb {

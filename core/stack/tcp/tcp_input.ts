@@ -71,11 +71,10 @@ export class TcpInput {
       }
     }
     const state = tcb.state;
-    const dropped = segmentArrives(tcb, segment, now);
+    const dropped = connections.apply(segmentArrives, tcb, segment, now);
     if (dropped === "tcp-ack-unsent" && (state === "SYN-SENT" || state === "SYN-RECEIVED")) {
       transmitQueue.reset(ip, segment);
     }
-    connections.settle(tcb);
     return dropped;
   }
 

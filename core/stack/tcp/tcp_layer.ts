@@ -4,14 +4,12 @@
  * @module
  */
 import type { OutgoingPacket } from "../../buffers/outgoing_packet.ts";
-import { acceptSyn } from "../../tcp/arrive/listen.ts";
+import { acceptSyn, refuseSyn } from "../../tcp/arrive/listen.ts";
 import { endConnection } from "../../tcp/close_connection.ts";
 import type { KeyedHash } from "../../tcp/isn.ts";
-import { nextSegment } from "../../tcp/output.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
 import { TCB } from "../../tcp/tcb_flags.ts";
 import { isWithoutOwner } from "../../tcp/timers/time_wait.ts";
-import { handleTimeouts } from "../../tcp/timers/timeouts.ts";
 import * as calls from "../../tcp/user_calls.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
 import type { IpHeader } from "../../wire/ip.ts";
@@ -25,13 +23,6 @@ import type { Connections } from "./connections.ts";
 import { Listener } from "./listener.ts";
 import { PassiveOpen } from "./passive_open.ts";
 import { TcpInput, type TcpTables } from "./tcp_input.ts";
-
-/**
- * Maximum number of connections that send a probe or retransmission in one turn. If 100,000 did so
- * at once, the replies would overflow any device's queue, and connections whose replies are lost
- * would seem dead.
- */
-const MAX_PROBED = 128;
 
 /** All connections and listeners of a stack. */
 export class TcpLayer {
@@ -69,33 +60,19 @@ export class TcpLayer {
 
   /** Writes the next segment to send to `out`; returns false if there is none. */
   pollTransmit(out: OutgoingPacket, now: number): boolean {
-    for (;;) {
-      const tcb = this.#connections.output.shift();
-      if (tcb === undefined) return false;
-      tcb.clear(TCB.IN_OUTPUT_QUEUE);
-      if (nextSegment(tcb, now, out)) {
-        // Back to the end of the queue, so that connections take turns.
-        this.#connections.settle(tcb);
-        return true;
-      }
-      if (!tcb.has(TCB.RELEASED)) this.#connections.deadlines.update(tcb);
-    }
+    return this.#connections.pollTransmit(out, now);
   }
 
   // ---------------------------------------------------------------- events
 
   /** Removes the next connection with events from the queue. */
   pollConnection(): Tcb | undefined {
-    const tcb = this.#connections.events.shift();
-    if (tcb !== undefined) tcb.clear(TCB.IN_EVENT_QUEUE);
-    return tcb;
+    return this.#connections.pollConnection();
   }
 
   /** Removes the next listener with connections in `ready` or `undecided` from the queue. */
   pollListener(): Listener | undefined {
-    const listener = this.#connections.listenerEvents.shift();
-    if (listener !== undefined) listener.inEventQueue = false;
-    return listener;
+    return this.#connections.pollListener();
   }
 
   /** Has {@link TcpLayer.pollListener} return a listener whose owner has left something for later. */
@@ -107,23 +84,12 @@ export class TcpLayer {
 
   /** When {@link TcpLayer.handleTimeout} has to be called; may be too early. */
   nextTimeout(): number {
-    return this.#connections.deadlines.next();
+    return this.#connections.nextTimeout();
   }
 
-  /**
-   * Runs the timers due at `now`, until {@link MAX_PROBED} of them have sent a probe or
-   * retransmission. If more are due, {@link TcpLayer.nextTimeout} is not after `now`. A connection
-   * that is due again at once has to wait until the others, and the event loop, have had a turn.
-   */
+  /** Runs timers due at `now`; if not all of them, {@link TcpLayer.nextTimeout} is not after `now`. */
   handleTimeout(now: number): void {
-    const { deadlines } = this.#connections;
-    let probed = 0;
-    for (let left = deadlines.count; left > 0 && probed < MAX_PROBED; left--) {
-      const tcb = deadlines.takeDue(now);
-      if (tcb === undefined) return;
-      if (handleTimeouts(tcb, now)) probed++;
-      this.#connections.settle(tcb);
-    }
+    this.#connections.handleTimeout(now);
   }
 
   // ---------------------------------------------------------------- calls
@@ -148,26 +114,22 @@ export class TcpLayer {
     this.#demux.listeners.remove(listener);
     for (const tcb of [...listener.halfOpen, ...listener.ready]) {
       tcb.listener = undefined;
-      calls.abort(tcb, "CONNECTION_ABORTED");
-      this.#connections.settle(tcb);
+      this.#connections.apply(calls.abort, tcb, "CONNECTION_ABORTED");
     }
     listener.clear();
   }
 
-  /** Applies the decision about a SYN. */
+  /** Applies the decision about a SYN: SYN,ACK, RST, or no answer. */
   decide(tcb: Tcb, verdict: SynVerdict): void {
     if (!tcb.has(TCB.SYN_UNDECIDED) || tcb.has(TCB.RELEASED)) return;
     if (verdict === "accept") {
-      acceptSyn(tcb);
+      this.#connections.apply(acceptSyn, tcb);
     } else if (verdict === "refuse") {
-      // RFC 9293 3.10.7.1: answered with RST, as in state CLOSED.
-      tcb.clear(TCB.SYN_UNDECIDED);
-      calls.abort(tcb, "CONNECTION_ABORTED");
+      this.#connections.apply(refuseSyn, tcb);
     } else {
       this.#stats.drop("tcp-syn-ignored");
-      endConnection(tcb, "CONNECTION_ABORTED");
+      this.#connections.apply(endConnection, tcb, "CONNECTION_ABORTED");
     }
-    this.#connections.settle(tcb);
   }
 
   /** OPEN, active. */
@@ -190,86 +152,73 @@ export class TcpLayer {
     if (!isFree(localPort)) return "ADDRESS_IN_USE";
     const tcb = this.#connections.create(local, localPort, remote, remotePort);
     this.#connections.enter(tcb);
-    calls.openActive(tcb, this.#connections.initialSequence(tcb, now), now);
-    this.#connections.settle(tcb);
+    const iss = this.#connections.initialSequence(tcb, now);
+    this.#connections.apply(calls.openActive, tcb, iss, now);
     return tcb;
   }
 
   /** SEND: takes as many bytes from `from` on as fit; returns their number. */
   send(tcb: Tcb, bytes: Uint8Array, from: number, now: number): number {
-    const taken = calls.sendText(tcb, bytes, from, now);
-    this.#connections.settle(tcb);
-    return taken;
+    return this.#connections.apply(calls.sendText, tcb, bytes, from, now);
   }
 
   /** RECEIVE: copies the bytes available; returns their number. */
   read(tcb: Tcb, target: Uint8Array, now: number): number {
-    const count = calls.receiveText(tcb, target, now);
-    this.#connections.settle(tcb);
-    return count;
+    return this.#connections.apply(calls.receiveText, tcb, target, now);
   }
 
   /** RECEIVE without a copy: releases `count` bytes of `tcb.receive.view()`. */
   consume(tcb: Tcb, count: number, now: number): void {
-    calls.consumeText(tcb, count, now);
-    this.#connections.settle(tcb);
+    this.#connections.apply(calls.consumeText, tcb, count, now);
   }
 
   /** Acknowledges everything read so far as processed. */
   markProcessed(tcb: Tcb, now: number): void {
-    calls.markProcessed(tcb, now);
-    this.#connections.settle(tcb);
+    this.#connections.apply(calls.markProcessed, tcb, now);
   }
 
   closeWrite(tcb: Tcb): void {
-    calls.closeWrite(tcb);
-    this.#connections.settle(tcb);
+    this.#connections.apply(calls.closeWrite, tcb);
   }
 
   close(tcb: Tcb, now: number): void {
-    calls.close(tcb, now);
-    this.#connections.settle(tcb);
+    this.#connections.apply(calls.close, tcb, now);
   }
 
   abort(tcb: Tcb): void {
-    calls.abort(tcb, "CONNECTION_ABORTED");
-    this.#connections.settle(tcb);
+    this.#connections.apply(calls.abort, tcb, "CONNECTION_ABORTED");
   }
 
   /** Turns Nagle's algorithm off or on (RFC 9293 3.7.4); turning it off sends the data it held. */
   setNoDelay(tcb: Tcb, on: boolean): void {
-    tcb.set(TCB.NO_DELAY, on);
-    this.#connections.settle(tcb);
+    this.#connections.apply(calls.setNoDelay, tcb, on);
   }
 
   /** How long close() waits for delivery; 0 sends RST at once, `undefined` waits without limit. */
   setLinger(tcb: Tcb, ms: number | undefined): void {
-    calls.setLinger(tcb, ms);
+    this.#connections.apply(calls.setLinger, tcb, ms);
   }
 
   /** Turns corking on or off: while it is on, only full segments are sent. */
   setCork(tcb: Tcb, on: boolean): void {
-    calls.setCork(tcb, on);
-    this.#connections.settle(tcb);
+    this.#connections.apply(calls.setCork, tcb, on);
   }
 
   /** Sets how long data may stay unacknowledged (RFC 5482). */
   setUserTimeout(tcb: Tcb, ms: number): void {
-    calls.setUserTimeout(tcb, ms);
+    this.#connections.apply(calls.setUserTimeout, tcb, ms);
   }
 
   /** Turns keep-alive probes on or off (RFC 9293 3.8.4). */
   setKeepAlive(tcb: Tcb, on: boolean, now: number): void {
-    calls.setKeepAlive(tcb, on, now);
-    this.#connections.settle(tcb);
+    this.#connections.apply(calls.setKeepAlive, tcb, on, now);
   }
 
   /** Ends the connections whose local address is no longer own, without sending anything. */
   endWithoutAddress(): void {
     for (const tcb of this.#demux.connections.all()) {
       if (this.#own.has(tcb.local)) continue;
-      endConnection(tcb, "ADDRESS_NOT_AVAILABLE");
-      this.#connections.settle(tcb);
+      this.#connections.apply(endConnection, tcb, "ADDRESS_NOT_AVAILABLE");
     }
   }
 
@@ -278,10 +227,11 @@ export class TcpLayer {
     for (const listener of this.#demux.listeners.values()) this.closeListener(listener);
     for (const tcb of this.#demux.connections.all()) {
       // A RST would tell a peer that has received everything that data is missing.
-      if (isWithoutOwner(tcb)) {
-        endConnection(tcb, tcb.has(TCB.READ_CLOSED) ? undefined : "STACK_CLOSED");
-      } else calls.abort(tcb, "STACK_CLOSED");
-      this.#connections.settle(tcb);
+      if (!isWithoutOwner(tcb)) this.#connections.apply(calls.abort, tcb, "STACK_CLOSED");
+      else {
+        const reason = tcb.has(TCB.READ_CLOSED) ? undefined : "STACK_CLOSED";
+        this.#connections.apply(endConnection, tcb, reason);
+      }
     }
   }
 
@@ -296,6 +246,6 @@ export class TcpLayer {
 
   /** Connections with a deadline. */
   get timerCount(): number {
-    return this.#connections.deadlines.count;
+    return this.#connections.timerCount;
   }
 }

@@ -5,6 +5,7 @@ import { transition } from "../state.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { setTimer, TIMER } from "../timers/timers.ts";
+import { abort } from "../user_calls.ts";
 
 /** How long a connection may stay half-open after the last SYN. */
 export const HALF_OPEN_MS = 60_000;
@@ -38,7 +39,18 @@ export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number
   setTimer(tcb, TIMER.LIFETIME, now + HALF_OPEN_MS);
 }
 
-/** The listener accepts the SYN: SYN,ACK. */
+/** The SYN is answered once the application has decided about it. */
+export function holdSyn(tcb: Tcb): void {
+  tcb.set(TCB.SYN_UNDECIDED);
+}
+
+/** Answers the SYN with RST, as in state CLOSED (RFC 9293 3.10.7.1). */
+export function refuseSyn(tcb: Tcb): void {
+  tcb.clear(TCB.SYN_UNDECIDED);
+  abort(tcb, "CONNECTION_ABORTED");
+}
+
+/** Answers the SYN with SYN,ACK. */
 export function acceptSyn(tcb: Tcb): void {
   if (tcb.state !== "SYN-RECEIVED") return;
   tcb.clear(TCB.SYN_UNDECIDED);
