@@ -217,7 +217,7 @@ class HostStack implements Stack {
     const place = bindingOf(options.port, options.hostname);
     const hooks: AcceptorHooks = { ready: () => listener.ready() };
     if (onSyn !== undefined) {
-      hooks.decide = async (syn) => {
+      hooks.decide = async ({ syn }) => {
         try {
           return verdictOf(await onSyn(syn));
         } catch (error) {
@@ -296,7 +296,7 @@ class HostStack implements Stack {
       signal: this.#controller.signal,
     });
     const hooks: AcceptorHooks = { ready: () => host.ready() };
-    if (chain.onSyn !== undefined) hooks.decide = (syn, tcb) => host.decide(syn, tcb);
+    if (chain.onSyn !== undefined) hooks.decide = (attempt) => host.decide(attempt);
     const acceptor = this.#listen(where, PLUGIN_BACKLOG, hooks);
     host.attach(acceptor);
     return acceptor;

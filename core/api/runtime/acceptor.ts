@@ -10,14 +10,14 @@ import type { Tcb } from "../../tcp/tcb.ts";
 import { TCB } from "../../tcp/tcb_flags.ts";
 import { netAddr } from "../addresses.ts";
 import { StackSocket } from "../tcp/tcp_socket.ts";
-import type { Syn, SynVerdict } from "../types.ts";
+import type { Handler, Syn, SynVerdict } from "../types.ts";
 import type { Driver } from "./driver.ts";
 import type { Owner } from "./owner_notifier.ts";
 
 /** Who gets the connections of a port. */
 export interface AcceptorHooks {
   /** Decides about a SYN; a rejection refuses it. Only for listeners that decide. */
-  decide?(syn: Syn, tcb: Tcb): Promise<SynVerdict>;
+  decide?(attempt: Attempt): Promise<SynVerdict>;
   /**
    * There are connections to {@link Acceptor.take}. Returns true if it takes more of them in later
    * notifications.
@@ -55,22 +55,22 @@ export class Acceptor implements Owner {
   }
 
   /** The oldest connection that nobody has taken. */
-  take(): { tcb: Tcb; socket: StackSocket } | undefined {
+  take(): { socket: StackSocket; attempt: Attempt | undefined } | undefined {
     const tcb = this.listener.takeReady();
     if (tcb === undefined) return undefined;
     tcb.listener = undefined;
-    const attempt = tcb.handle;
+    const attempt = tcb.handle instanceof Attempt ? tcb.handle : undefined;
     const socket = new StackSocket(tcb, this.#driver, { closesWithPeer: false });
     // A handler that was made before may never run: those in front of it need not call it.
-    if (attempt instanceof Attempt) socket.onEnd(() => attempt.giveUp());
-    return { tcb, socket };
+    if (attempt !== undefined) socket.onEnd(() => attempt.giveUp());
+    return { socket, attempt };
   }
 
   async #decide(tcb: Tcb): Promise<void> {
     const attempt = new Attempt(tcb);
     let verdict: SynVerdict = "refuse";
     try {
-      verdict = await this.#hooks.decide!(attempt.syn, tcb);
+      verdict = await this.#hooks.decide!(attempt);
     } catch {
       // Refused: `decide` has logged why.
     }
@@ -86,9 +86,15 @@ export class Acceptor implements Owner {
   }
 }
 
-/** A connection before it has a socket: its signal tells when it has come to nothing, or its end. */
-class Attempt implements Owner {
+/**
+ * Owns a connection from its SYN to its socket: what the plugins are asked, and the handler that they
+ * answer with. Of the decision the core knows only that it waits for one.
+ */
+export class Attempt implements Owner {
+  /** Its signal is aborted when the attempt has failed, and at the end of the connection. */
   readonly syn: Syn;
+  /** The handler that was made for this connection; undefined: that of the port. */
+  handler: Handler | undefined;
   readonly #tcb: Tcb;
   readonly #controller = new AbortController();
 

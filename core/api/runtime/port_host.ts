@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Tcb } from "../../tcp/tcb.ts";
 import { type Logger, withFields } from "../environment.ts";
 import { messageOf, stackOf } from "../error_text.ts";
 import { PeerFaultError, TcpError } from "../errors.ts";
@@ -11,7 +10,7 @@ import { formatHostPort } from "../host_port.ts";
 import type { Chain } from "../plugin.ts";
 import type { StackSocket } from "../tcp/tcp_socket.ts";
 import type { Context, Handler, Syn, SynVerdict } from "../types.ts";
-import type { Acceptor } from "./acceptor.ts";
+import type { Acceptor, Attempt } from "./acceptor.ts";
 import { type HandlerEnvironment, type OnEnd, SharedContext } from "./handler_context.ts";
 import { endOfChain, promised } from "./run_chain.ts";
 
@@ -19,8 +18,6 @@ import { endOfChain, promised } from "./run_chain.ts";
 export class PortHost {
   readonly #chain: Chain;
   readonly #environment: HandlerEnvironment;
-  /** Handlers made for a connection before its SYN was answered. */
-  readonly #decided = new WeakMap<Tcb, Handler>();
   #acceptor: Acceptor | undefined;
 
   constructor(chain: Chain, environment: HandlerEnvironment) {
@@ -33,13 +30,14 @@ export class PortHost {
     this.#acceptor = acceptor;
   }
 
-  async decide(syn: Syn, tcb: Tcb): Promise<SynVerdict> {
+  async decide(attempt: Attempt): Promise<SynVerdict> {
+    const { syn } = attempt;
     const { stack, clock } = this.#environment;
     const log = withFields(this.#environment.log, { port: syn.local.port });
     try {
       const decision = await this.#chain.onSyn!(syn, { stack, log, clock });
       if (typeof decision === "function") {
-        this.#decided.set(tcb, decision);
+        attempt.handler = decision;
         return "accept";
       }
       const remote = formatHostPort(syn.remote);
@@ -54,14 +52,12 @@ export class PortHost {
   /** Serves one connection; the next one in the next notification. */
   ready(): true {
     const next = this.#acceptor?.take();
-    if (next !== undefined) this.#serve(next.tcb, next.socket);
+    if (next !== undefined) this.#serve(next.socket, next.attempt?.handler ?? this.#chain.handle);
     return true;
   }
 
   /** A handler that waits costs as little as can be: there may be very many. */
-  #serve(tcb: Tcb, socket: StackSocket): void {
-    const handler = this.#decided.get(tcb) ?? this.#chain.handle;
-    this.#decided.delete(tcb);
+  #serve(socket: StackSocket, handler: Handler): void {
     const context = new ConnectionContext(socket, this.#environment);
     void promised(handler, context, endOfChain).then(
       () => void socket.close(),
