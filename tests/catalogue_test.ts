@@ -8,8 +8,8 @@ import { ROOT } from "./support/source_files.ts";
 const entries = catalogue();
 
 describe("docs/catalogue.md", () => {
-  // What the docstrings say is what the page says: `deno task catalogue` writes it.
-  test("is what the docstrings make of it", () => {
+  // `deno task catalogue` generates the page from the docstrings.
+  test("matches the docstrings", () => {
     const page = readFileSync(join(ROOT, "docs/catalogue.md"), "utf8");
     expect(page).toBe(formatCatalogue(entries));
   });
@@ -21,7 +21,7 @@ describe("docs/catalogue.md", () => {
     expect(missing).toEqual([]);
   });
 
-  // A row without an example that runs would be a claim.
+  // A row without an example that runs would be an unproven claim.
   test("has an example of each that the tests run", () => {
     const without = entries.filter((one) => !one.example || /no_run|ignore/.test(one.attributes));
     expect(without.map(({ name }) => name)).toEqual([]);

@@ -26,12 +26,12 @@ afterAll(() => rmSync(FOLDER, { recursive: true, force: true }));
 describe("docstrings", () => {
   const published = modulesBehind("mod.ts", sourceFiles("mod.ts", "core", "adapters", "plugins"));
 
-  // Whoever copies an example from an editor's hover has a program that works.
+  // An example copied from an editor's hover is a working program.
   for (const file of published) {
     for (const example of examplesInDocstrings(file.comments)) runTest(file.path, example);
   }
 
-  // A walk that finds nothing would pass without a word.
+  // A search that finds nothing would pass silently.
   test("the examples of mod.ts and of what it exports are found", () => {
     const found = published.flatMap((file) => examplesInDocstrings(file.comments));
     expect(published.length).toBeGreaterThan(3);

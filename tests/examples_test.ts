@@ -66,8 +66,8 @@ describe("hono_app.ts", () => {
     expect(page).toContain("<h1>Hono on berth</h1>");
   });
 
-  // One client shouts over a WebSocket, another hears it as a server-sent event.
-  test("sends what comes over a WebSocket as an event", async () => {
+  // One client sends over a WebSocket, another receives it as a server-sent event.
+  test("sends a WebSocket message as an event", async () => {
     await using network = openNetwork(http(honoApp));
     const [listener, shouter] = [network.connect(), network.connect()];
     await network.clock.runUntil(
@@ -94,7 +94,7 @@ const TEXT_FRAME = Uint8Array.of(0x81, 0x80 | 4, 0, 0, 0, 0, ...new TextEncoder(
 
 describe("chat_server.ts", () => {
   // Two lines in one write, and one line in two, are three lines.
-  test("sends each line to everybody else", async () => {
+  test("sends each line to every other client", async () => {
     await using network = openNetwork(chatServer({ maxMembers: 2 }));
     const [anna, ben] = [network.connect(), network.connect()];
     await network.clock.runUntil(Promise.all([anna.opened, ben.opened]));
@@ -131,7 +131,7 @@ describe("udp_plugin.ts", () => {
 });
 
 describe("lossy_network.ts", () => {
-  test("takes longer the more is lost, and the same time for the same seed", async () => {
+  test("takes longer with more loss, and the same time for the same seed", async () => {
     const [none, much] = [await download(0), await download(0.05)];
     expect(much.ms).toBeGreaterThan(none.ms);
     expect(much.retransmits).toBeGreaterThan(0);

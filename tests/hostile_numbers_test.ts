@@ -134,7 +134,7 @@ describe("numbers of options", () => {
     expect([...known].filter((name) => !names.has(name))).toEqual([]);
   });
 
-  // None becomes a timer that never waits, a sum that is infinite, or a queue without an end.
+  // None becomes a timer that never waits, an infinite sum, or an unbounded queue.
   test.each(found.filter(([name]) => !HARMLESS.has(name)))(
     "of %s are refused with the name of the key",
     async (name, keys) => {
@@ -179,7 +179,7 @@ describe("numbers of options", () => {
   });
 
   // One timeout above the other would make each retransmission the last.
-  test("have to fit each other", () => {
+  test("are refused when they contradict each other", () => {
     expect(() => stack({ tcp: { maxRtoMs: 100 } })).toThrow(
       "createStack: options.tcp.maxRtoMs: expected at least minRtoMs, 200, got 100",
     );

@@ -14,7 +14,7 @@ const pages = filePaths([
 const texts = new Map(pages.map((path) => [path, readFileSync(join(ROOT, path), "utf8")]));
 
 describe("documentation", () => {
-  // A page that is not in the index is found by nobody.
+  // A reader cannot find a page that is not in the index.
   test("docs/README.md lists every page", () => {
     const listed = linksOf("docs/README.md").map(({ path }) => path);
     const missing = pages.filter((path) => path.startsWith("docs/") && path !== "docs/README.md")

@@ -12,7 +12,7 @@ import {
 } from "./support/source_files.ts";
 
 const PURE = ["core/wire", "core/buffers", "core/tcp", "core/udp", "core/stack"];
-/** Declares what the driver waits on; the core itself only gets the packets. */
+/** Declares the events that the driver waits on; the core itself only receives packets. */
 const LINK_CONTRACT = "core/stack/link.ts";
 /** The public types of a stack, its plugins and their contexts name each other. */
 const API = "core/api";
@@ -21,7 +21,7 @@ const product = sourceFiles(...PRODUCT);
 const all = [...product, ...sourceFiles("tests", "bench")];
 
 describe("layers", () => {
-  // A packet's walk is a straight line: whoever reads a file knows that all it uses lies below.
+  // A packet's walk is a straight line: a reader of a file knows that all it uses lies below.
   test("imports point down", () => {
     const offenders = product.flatMap((file) => {
       const layer = layerOf(file.path);
@@ -43,7 +43,7 @@ describe("layers", () => {
     expect(importCycles(product, ({ typeOnly }) => !typeOnly)).toEqual([]);
   });
 
-  // Who wants to add a file looks there.
+  // Contributors look there before they add a file.
   test("CONTRIBUTING.md says what each folder holds and may import", () => {
     const lines = readFileSync(join(ROOT, "CONTRIBUTING.md"), "utf8").split("\n")
       .map((line) => line.replace(/ +/g, " "));
@@ -122,7 +122,7 @@ describe("sources", () => {
   });
 
   // Both runtimes find tests by that name.
-  test("what tests is named *_test.ts and stands under tests/, and the other way round", () => {
+  test("test files are named *_test.ts and stand under tests/, and only they do", () => {
     const misnamed = all
       .filter(({ path }) => !isIn(path, "tests/support") && !path.endsWith("_conformance.ts"))
       .filter((file) => {

@@ -16,7 +16,7 @@ import { findRuntime, type Runtime } from "./support/runtimes.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const LIMIT_MINUTES = 30;
-/** What a test may take that names no limit of its own. */
+/** The time limit of a test that sets none. */
 const TEST_TIMEOUT_MS = 30_000;
 
 async function main(args: readonly string[]): Promise<void> {

@@ -42,7 +42,8 @@ const send = (socket: FakeSocket, ...parts: number[][]) =>
   socket.write(Uint8Array.from(parts.flat()));
 
 describe("socks5", () => {
-  // Greeting, name, and what the client has for its target, all in one write and a byte at a time.
+  // Greeting, request with a name, and data for the target: all in one write, then a byte at a
+  // time.
   test("connects to a name and relays, half-closes included (RFC 1928 6)", async () => {
     for (const pace of ["at once", "byte by byte"]) {
       const { host, target, dialled } = proxyHost();
@@ -66,7 +67,7 @@ describe("socks5", () => {
     }
   });
 
-  // The three kinds of address (RFC 1928 5); IPv4 in IPv6's clothes is IPv4.
+  // The three address types (RFC 1928 5); an IPv4-mapped IPv6 address is used as IPv4.
   test.each([
     [[1, 192, 0, 2, 7, 0x1f, 0x90], "192.0.2.7", 8080],
     [[4, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 80], "2001:db8::1", 80],
@@ -81,7 +82,7 @@ describe("socks5", () => {
     client.abort();
   });
 
-  // The reply says why, and the connection ends (RFC 1928 6).
+  // The reply gives the reason, and the connection is closed (RFC 1928 6).
   test.each([
     ["REFUSED", new TcpError("CONNECTION_REFUSED", "no"), 5],
     ["UNREACHABLE", new TcpError("UNREACHABLE", "no"), 4],
@@ -97,7 +98,7 @@ describe("socks5", () => {
   });
 
   // Loopback and the like are not dialled, by address or by name, unless they are allowed.
-  test("denies what is the host's own (RFC 1928 6: 02)", async () => {
+  test("denies the host's own addresses (RFC 1928 6: 02)", async () => {
     const resolve = () => Promise.resolve(["127.0.0.1", "::1"]);
     const { host, dialled } = proxyHost({ resolve });
     for (const address of [[1, 127, 0, 0, 1], [1, 169, 254, 169, 254], [3, 1, 120]]) {
@@ -114,7 +115,8 @@ describe("socks5", () => {
     allowed.client.abort();
   });
 
-  // A resolver gives what it likes: zones, and addresses that hold others, are looked at as well.
+  // A resolver may return anything: addresses with zones and addresses that embed others are
+  // checked as well.
   test.each(["::1%lo", "::ffff:127.0.0.1%lo", "::ffff:0:127.0.0.1", "2001:db8::5efe:7f00:1", "0"])(
     "denies a name that resolves to %s",
     async (address) => {
@@ -126,7 +128,7 @@ describe("socks5", () => {
     },
   );
 
-  // A name with several addresses: the next one is tried, each gets its share of the time.
+  // A name with several addresses: each in turn gets its share of the time.
   test("tries the addresses of a name in turn", async () => {
     const { client: upstream } = socketPair();
     const dialled: string[] = [];
@@ -150,8 +152,8 @@ describe("socks5", () => {
     client.abort();
   });
 
-  // Neither the resolver nor the target has to answer.
-  test("gives a target up after connectTimeoutMs", async () => {
+  // The limit covers a resolver as well as a target that does not answer.
+  test("gives up a target after connectTimeoutMs", async () => {
     const never = () => new Promise<never>(() => {});
     for (const stuck of ["resolve", "dial"] as const) {
       const { host } = proxyHost({
@@ -173,8 +175,8 @@ describe("socks5", () => {
     }
   });
 
-  // A client that goes away takes the attempt with it.
-  test("gives the target up with its client", async () => {
+  // A client that goes away aborts the attempt.
+  test("gives up the target when its client goes away", async () => {
     let given: AbortSignal | undefined;
     const { host } = proxyHost({
       dial: (_to, signal) => {
@@ -192,8 +194,8 @@ describe("socks5", () => {
     expect(given?.aborted).toBe(true);
   });
 
-  // RFC 1929: the right password, a wrong one, a name that is not there.
-  test("asks for a password where it has users (RFC 1929 2)", async () => {
+  // RFC 1929: the right password, a wrong one, an unknown name.
+  test("requires a password when users are configured (RFC 1929 2)", async () => {
     const login = (name: string, password: string) => [
       ...[1, name.length, ...bytes(name), password.length, ...bytes(password)],
     ];
@@ -210,13 +212,13 @@ describe("socks5", () => {
       expect(await rest(client)).toEqual([5, 2, 1, 1]);
       await served;
     }
-    // Without the method there is no way in (RFC 1928 3).
+    // A client that does not offer the method is refused (RFC 1928 3).
     const { client } = connected(host, { users });
     await send(client, NO_PASSWORD, V4);
     expect(await rest(client)).toEqual([5, 255]);
   });
 
-  // BIND, commands and kinds of address that nobody knows.
+  // BIND, unknown commands and unknown address types.
   test.each([
     [[5, 2, 0, 1, 1, 2, 3, 4, 0, 80], 7],
     [[5, 3, 0, 9, 0, 0, 0, 0, 0, 0], 8],
@@ -247,8 +249,8 @@ describe("socks5", () => {
     expect(lines.every(({ level }) => level === "debug")).toBe(true);
   });
 
-  // Who connects and says nothing is not waited for.
-  test("resets a client that does not ask within handshakeTimeoutMs", async () => {
+  // A client that connects and sends nothing is not waited for.
+  test("resets a client that sends no request within handshakeTimeoutMs", async () => {
     const { host } = proxyHost();
     const { client, clock, served } = connected(host, { handshakeTimeoutMs: 500 });
     await send(client, NO_PASSWORD);
@@ -258,7 +260,7 @@ describe("socks5", () => {
     await expect(rest(client)).rejects.toThrow("reset");
   });
 
-  // Back into the stack: no names, no list of the host's.
+  // Connects back into the stack: no names, and the host's denied addresses do not apply.
   test("connects through the stack to addresses (RFC 1928 6: 08 for names)", async () => {
     const { host, dialled } = proxyHost();
     const { client: upstream, server: target } = socketPair();
@@ -287,7 +289,7 @@ describe("socks5", () => {
     expect(dialled).toEqual([]);
   });
 
-  // Wrong options are said in one line.
+  // Invalid options are reported in one line.
   test("checks its options", () => {
     const socks5 = socks5Through(proxyHost().host);
     expect(() => socks5({ users: { anna: "" } })).toThrow(/^socks5: options\.users\.anna: /);

@@ -10,14 +10,14 @@ import { Socks5UdpClient } from "../support/socks5_udp_client.ts";
 const PROXY = "10.0.0.2:1080";
 const at = (hostname: string, port: number): HostPort => ({ hostname, port });
 
-/** A way of the host to one address, on which a test says what comes. */
+/** The host's channel to one address, on which a test makes datagrams arrive. */
 class HostChannel implements DatagramChannel {
   readonly sent: string[] = [];
   closed = false;
   #waiting: (string | null | Error)[] = [];
   #wake = () => {};
 
-  /** A datagram comes, or the end. */
+  /** A datagram, the end (`null`) or an error arrives. */
   arrive(what: string | null | Error): void {
     this.#waiting.push(what);
     this.#wake();
@@ -41,11 +41,11 @@ class HostChannel implements DatagramChannel {
   }
 }
 
-/** A host on which everything is reached, and which knows one name. */
+/** A host that reaches every address and resolves one name. */
 class FakeHost implements HostNetwork {
-  /** Those made last stand in for those that were closed. */
+  /** By address; a new channel replaces a closed one. */
   readonly channels: Map<string, HostChannel> = new Map();
-  /** While it is pending nothing is dialled. */
+  /** While this is pending, no dial completes. */
   ready: Promise<unknown> = Promise.resolve();
   dials = 0;
 
@@ -71,13 +71,13 @@ class FakeHost implements HostNetwork {
     return this.channels.get(name)!;
   }
 
-  /** Ways that are open. */
+  /** Number of open channels. */
   get open(): number {
     return [...this.channels.values()].filter(({ closed }) => !closed).length;
   }
 }
 
-/** A pair of stacks, of which the server has the proxy. */
+/** A pair of stacks; the proxy runs on the server. */
 class Proxied extends StackPair {
   readonly host: FakeHost = new FakeHost();
 
@@ -90,7 +90,7 @@ class Proxied extends StackPair {
     return this.run(Socks5UdpClient.open(this.client, PROXY, claimed));
   }
 
-  /** Ends the association; what it has counted. */
+  /** Ends the association and returns its counters. */
   async counts(client: Socks5UdpClient): Promise<Record<string, unknown>> {
     await this.clock.settle();
     await client.control.close();
@@ -102,7 +102,7 @@ class Proxied extends StackPair {
 }
 
 describe("socks5 UDP ASSOCIATE", () => {
-  // By address and by name; the answer has the address that it came from.
+  // By address and by name; each answer carries the address it came from.
   test("carries datagrams to targets and back (RFC 1928 7)", async () => {
     await using pair = new Proxied();
     const client = await pair.associate();
@@ -127,7 +127,7 @@ describe("socks5 UDP ASSOCIATE", () => {
     expect(pair.host.open).toBe(0);
   });
 
-  // Over IPv6 the client is told an address of IPv6.
+  // Over IPv6 the reply holds an IPv6 address.
   test("is where the client has connected to", async () => {
     await using pair = new Proxied();
     const opened = Socks5UdpClient.open(pair.client, "[fd00::2]:1080", at("::", 0));
@@ -138,7 +138,7 @@ describe("socks5 UDP ASSOCIATE", () => {
     expect(pair.host.channel("192.0.2.1:53").sent).toEqual(["ahoy"]);
   });
 
-  // A client that ends, that only says that it has no more to say, and one that resets.
+  // A client that closes, one that half-closes, and one that resets.
   test.each(["close", "closeWrite", "abort"])(
     "ends with the connection: %s",
     async (end: "close" | "closeWrite" | "abort") => {
@@ -156,7 +156,8 @@ describe("socks5 UDP ASSOCIATE", () => {
     },
   );
 
-  // RFC 1928 7: MUST drop datagrams of others; here another address, and another port of the client's.
+  // RFC 1928 7: datagrams from other sources MUST be dropped; here from another address and from
+  // another port of the client.
   test("drops datagrams that are not the client's", async () => {
     await using pair = new Proxied();
     pair.client.addAddress("10.0.0.9/24");
@@ -173,8 +174,9 @@ describe("socks5 UDP ASSOCIATE", () => {
     expect(await pair.counts(client)).toMatchObject({ toTargets: 1, "drop.foreign": 2 });
   });
 
-  // RFC 1928 6: the client may say from which port it sends; what it says of other addresses is no news.
-  test("takes datagrams of the port that the client has named", async () => {
+  // RFC 1928 6: the client may name the port it sends from; an address other than its own is
+  // ignored.
+  test("accepts datagrams from the port that the client has named", async () => {
     await using pair = new Proxied();
     const client = await pair.associate(at("10.0.0.1", 4000));
     await client.send("from another port", at("192.0.2.1", 53));
@@ -189,7 +191,7 @@ describe("socks5 UDP ASSOCIATE", () => {
     expect(pair.host.channel("192.0.2.2:53").sent).toEqual(["from anywhere"]);
   });
 
-  // Fragments need not be put together (RFC 1928 7); the rest is no datagram of SOCKS.
+  // Support for fragments is optional (RFC 1928 7); the others are not valid SOCKS datagrams.
   test("counts what it drops", async () => {
     await using pair = new Proxied();
     const client = await pair.associate();
@@ -215,8 +217,8 @@ describe("socks5 UDP ASSOCIATE", () => {
     });
   });
 
-  // Those that were used last are kept; a target that comes again gets a new socket.
-  test("has maxTargets targets at once", async () => {
+  // The most recently used targets are kept; an evicted target gets a new socket when used again.
+  test("keeps at most maxTargets targets at once", async () => {
     await using pair = new Proxied({ udp: { maxTargets: 3 } });
     const client = await pair.associate();
     const send = async (...hosts: number[]) => {
@@ -234,9 +236,9 @@ describe("socks5 UDP ASSOCIATE", () => {
     expect(await pair.counts(client)).toMatchObject({ toTargets: 205 });
   });
 
-  // One client's targets take everything the proxy may have: its association ends for another client,
-  // and gives back what it held.
-  test("makes the client with the most make room for another", async () => {
+  // One client's targets use up the proxy's shared limit: its association is ended for another
+  // client and its slots are freed.
+  test("evicts an association of the client with the most for another client", async () => {
     await using pair = new Proxied({ maxConnections: 8 });
     const first = await pair.associate();
     for (let host = 1; host <= 8; host++) await first.send("x", at(`192.0.2.${host}`, 53));
@@ -253,8 +255,9 @@ describe("socks5 UDP ASSOCIATE", () => {
     expect(pair.host.channel("192.0.2.9:53").sent).toEqual(["hello"]);
   });
 
-  // Neither way for idleTimeoutMs: the socket is closed, and made again when it is needed.
-  test("forgets a target that is quiet", async () => {
+  // No datagram in either direction for idleTimeoutMs: the socket is closed, and opened again when
+  // needed.
+  test("forgets an idle target", async () => {
     await using pair = new Proxied({ udp: { idleTimeoutMs: 1000 } });
     const client = await pair.associate();
     await client.send("one", at("192.0.2.1", 53));
@@ -269,8 +272,8 @@ describe("socks5 UDP ASSOCIATE", () => {
     expect(pair.host.channel("192.0.2.1:53").sent).toEqual(["two"]);
   });
 
-  // The port of the target is closed; the next datagram finds out anew.
-  test("opens a new socket after one that broke", async () => {
+  // The target's port is closed; the next datagram tries again.
+  test("opens a new socket after one has failed", async () => {
     await using pair = new Proxied();
     const client = await pair.associate();
     await client.send("one", at("192.0.2.1", 53));
@@ -283,9 +286,9 @@ describe("socks5 UDP ASSOCIATE", () => {
     expect(pair.host.channel("192.0.2.1:53").sent).toEqual(["two"]);
   });
 
-  // Until there is a way a few datagrams wait, in order, and no more; a burst that follows waits in
+  // Until the target's socket is open a few datagrams wait, in order; a burst that follows waits in
   // the stack.
-  test("holds few datagrams for a target that is on the way", async () => {
+  test("queues a few datagrams for a target whose socket is being opened", async () => {
     await using pair = new Proxied();
     const client = await pair.associate();
     const way = Promise.withResolvers<void>();
@@ -306,8 +309,9 @@ describe("socks5 UDP ASSOCIATE", () => {
     expect(await pair.counts(client)).toMatchObject({ toTargets: 64 + 40, "drop.overflow": 36 });
   });
 
-  // Each datagram is for a target of its own, and none answers: the host is not asked without end.
-  test("opens few ways at once", async () => {
+  // Each datagram is for a different target and no dial completes: the number of pending dials is
+  // limited.
+  test("limits the dials pending at once", async () => {
     await using pair = new Proxied({ udp: { maxTargets: 3 } });
     const client = await pair.associate();
     const way = Promise.withResolvers<void>();
@@ -326,8 +330,8 @@ describe("socks5 UDP ASSOCIATE", () => {
     expect(await pair.counts(client)).toMatchObject({ "drop.overflow": 199 - 64 });
   });
 
-  // A target whose name is looked up for ever, and the client is gone meanwhile: nothing stays open.
-  test("closes what comes too late", async () => {
+  // The client goes away while the dial is pending: no socket stays open.
+  test("closes a socket that is opened too late", async () => {
     await using pair = new Proxied();
     const client = await pair.associate();
     const way = Promise.withResolvers<void>();
@@ -340,7 +344,7 @@ describe("socks5 UDP ASSOCIATE", () => {
     expect([pair.host.channels.size, pair.host.open]).toEqual([1, 0]);
   });
 
-  // Another port of the proxy's own stack, which answers; names are not looked up there.
+  // Another port of the proxy's own stack answers; names are not resolved there.
   test("sends back into the stack (via: stack)", async () => {
     await using pair = new Proxied({ via: "stack", deny: ["10.0.0.1"] });
     const echo = pair.server.listenDatagram({ port: 7 });
@@ -360,7 +364,7 @@ describe("socks5 UDP ASSOCIATE", () => {
     });
   });
 
-  // The largest datagram of the target does not fit behind a header (RFC 1928 7).
+  // The largest datagram of a target does not fit after a SOCKS header (RFC 1928 7).
   test("counts an answer that is too long", async () => {
     await using pair = new Proxied();
     const client = await pair.associate();
@@ -373,7 +377,7 @@ describe("socks5 UDP ASSOCIATE", () => {
     expect(await pair.counts(client)).toMatchObject({ toClient: 1, "drop.unsendable": 1 });
   });
 
-  // Who does not want it says so.
+  // The option turns the command off.
   test("is refused with udp: false (RFC 1928 6: 07)", async () => {
     await using pair = new Proxied({ udp: false });
     await expect(pair.associate()).rejects.toThrow("refused with 7");

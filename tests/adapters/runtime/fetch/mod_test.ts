@@ -11,8 +11,9 @@ describe("the runtime's platform", () => {
     expect(fetchPlatform()).toBe(runtimeFetchPlatform);
   });
 
-  // A runtime that has changed loses speed and says so here: docs/architecture.md tells where to look.
-  test("uses what this version of the runtime has", () => {
+  // A runtime that has changed loses speed, and this test fails: docs/architecture.md says where to
+  // look.
+  test("uses the internals of this version of the runtime", () => {
     const isDeno = "Deno" in globalThis;
     const { createLazyRequest, takeWholeBody } = runtimeFetchPlatform;
     expect(createLazyRequest !== undefined).toBe(isDeno);

@@ -6,15 +6,15 @@ import { contentOf, exchange, statuses } from "../../../plugins/http/support.ts"
 const GET = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 const CLOSE = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 
-/** Runs in the process of other tests, which keep the Response that they know. */
+/** Restored afterwards: other tests in this process need the original Response. */
 const platform = globalThis.Response;
 
 describe("rememberResponseText", () => {
   beforeAll(rememberResponseText);
   afterAll(() => void (globalThis.Response = platform));
 
-  // What a program can see of a Response is what it would see without.
-  test("leaves a Response what it is", async () => {
+  // A program must not be able to observe the difference.
+  test("does not change the observable behaviour of a Response", async () => {
     const response = new Response("ahoy", { status: 201, statusText: "Made", headers: { a: "b" } });
     const { status, statusText, headers, bodyUsed } = response;
     expect([status, statusText, headers.get("a"), bodyUsed]).toEqual([201, "Made", "b", false]);
@@ -27,7 +27,7 @@ describe("rememberResponseText", () => {
   });
 
   // Some are the platform's own, made before or by functions of its own; some are a program's.
-  test("tells what is a Response", () => {
+  test("recognizes every Response", () => {
     class Own extends Response {}
     for (
       const one of [new Response(), new platform(), Response.json({}), Response.error(), new Own()]
@@ -54,7 +54,7 @@ describe("rememberResponseText", () => {
     expect(takeWholeBody(new Response(new Uint8Array(100_000)))).toMatchObject({ length: 100_000 });
   });
 
-  // As with a body that somebody else reads: that is the application's mistake.
+  // As with any body that is locked by another reader: the application's mistake.
   test("answers 500 for bytes that are read elsewhere", async () => {
     const received = await exchange(() => {
       const response = new Response(new Uint8Array(100_000));
@@ -86,7 +86,7 @@ describe("rememberResponseText", () => {
     expect(contentOf(head)).toBe("");
   });
 
-  // A body can be read once, whoever does.
+  // A body can be read only once, by any reader.
   test("sends no body that has been read", async () => {
     const read = async () => {
       const response = new Response("ahoy");

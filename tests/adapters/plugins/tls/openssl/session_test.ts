@@ -41,7 +41,7 @@ function serve(...handlers: Parameters<typeof serveBehindHost>) {
   };
 }
 
-/** Says `text` and gives what comes back. */
+/** Sends `text` and returns the reply. */
 async function ask(client: OpenSslClient, text: string): Promise<string> {
   client.write(bytes(text));
   await client.flush();
@@ -55,7 +55,7 @@ async function ask(client: OpenSslClient, text: string): Promise<string> {
 }
 
 describe("OpenSslSession", () => {
-  // Fifty sessions that take turns, a record of each cut in two: none reads what belongs to another.
+  // Fifty interleaved sessions, with a record of each cut in two: none reads the data of another.
   testRequiring(needs, "keeps sessions apart that share the library's memory", async () => {
     await using server = serve(secure(), echo());
     const clients = await Promise.all(Array.from({ length: 50 }, async () => {
@@ -212,7 +212,7 @@ describe("OpenSslSession", () => {
   }, 30_000);
 });
 
-/** Lets everything happen that needs no one else. */
+/** Waits 20 ms, in which pending callbacks run. */
 async function settle(): Promise<void> {
   let isOver = false;
   setTimeout(() => isOver = true, 20);

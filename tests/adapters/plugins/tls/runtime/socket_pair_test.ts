@@ -5,7 +5,7 @@ import { openSocketPair } from "../../../../../adapters/plugins/tls/runtime/sock
 import { TemporaryFolder, withTemporary } from "../../../../support/temporary_folder.ts";
 
 describe("openSocketPair", () => {
-  // Ten at once: what is said at one end comes out at its other one.
+  // Ten at once: bytes written at one end arrive at the other end of the same pair.
   test("gives the two ends of one connection, and leaves no file behind", async () => {
     using folder = new TemporaryFolder();
     await withTemporary(folder.path, async () => {
@@ -20,8 +20,8 @@ describe("openSocketPair", () => {
     expect(readdirSync(folder.path)).toEqual([]);
   });
 
-  // Those that wait behind a client that has gone need not wait for it.
-  test("opens none for a client that has gone when its turn comes", async () => {
+  // Clients queued behind one that has gone do not wait for it.
+  test("opens no pair for a client that has gone by its turn", async () => {
     let isThere = true;
     const [first, second] = [openSocketPair(), openSocketPair(() => isThere)];
     isThere = false;
