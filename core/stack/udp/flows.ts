@@ -3,11 +3,11 @@
  *
  * @module
  */
+import { type Source, Sources } from "../../buffers/sources.ts";
 import type { UdpConfig } from "../../udp/config.ts";
 import type { QueueMemory } from "../../udp/datagram.ts";
 import type { EventQueue } from "../../udp/events.ts";
 import { Flow, type FlowEnd, type FlowPort } from "../../udp/flow.ts";
-import { type Source, Sources } from "../../buffers/sources.ts";
 import type { IpAddress } from "../../wire/address.ts";
 import { DeadlineHeap } from "../deadline_heap.ts";
 import { EndpointTable } from "../endpoint_table.ts";

@@ -1,8 +1,6 @@
 import { seqDiff, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import { ACK_CONTEXT, type AckContext } from "../ack_context.ts";
-import { currentRto, handshakeDone, resetBackoff, sampleRtt } from "../recovery/rtt.ts";
-import type { Verdict } from "./check.ts";
 import { growSendBuffer } from "../autotune.ts";
 import { endConnection } from "../close_connection.ts";
 import { noteCongestionExperienced } from "../ecn.ts";
@@ -16,6 +14,7 @@ import {
 } from "../recovery/loss_recovery.ts";
 import { ownLoss } from "../recovery/loss_state.ts";
 import { Rack } from "../recovery/rack.ts";
+import { currentRto, handshakeDone, resetBackoff, sampleRtt } from "../recovery/rtt.ts";
 import { undoIfSpurious } from "../recovery/undo.ts";
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
@@ -29,6 +28,7 @@ import { awaitFin, enterTimeWait } from "../timers/time_wait.ts";
 import { isRunning, setTimer, stopTimer, TIMER } from "../timers/timers.ts";
 import { echoedRtt } from "../timestamps.ts";
 import { challengeAck } from "./challenge.ts";
+import type { Verdict } from "./check.ts";
 import { updateTsRecent } from "./sequence.ts";
 
 /** Fifth, ACK (RFC 9293 3.10.7.4). */

@@ -1,11 +1,11 @@
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import type { Verdict } from "./check.ts";
 import { watchForStall } from "../receive_window.ts";
 import { ownReordering } from "../reordering.ts";
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { enterTimeWait } from "../timers/time_wait.ts";
+import type { Verdict } from "./check.ts";
 
 /** Eighth, FIN (RFC 9293 3.10.7.4), including one that arrived ahead of a hole. */
 export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {

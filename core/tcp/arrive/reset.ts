@@ -1,10 +1,10 @@
 import { seqGeq } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import type { Verdict } from "./check.ts";
 import { endConnection } from "../close_connection.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { challengeAck } from "./challenge.ts";
+import type { Verdict } from "./check.ts";
 import { isBeyondWindow } from "./sequence.ts";
 
 /** Second, RST (RFC 9293 3.10.7.4, RFC 5961 3.2). */

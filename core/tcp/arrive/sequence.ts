@@ -1,11 +1,11 @@
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import type { Verdict } from "./check.ts";
 import { ackNumber } from "../receive_window.ts";
 import { ownReordering } from "../reordering.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { challengeAck } from "./challenge.ts";
+import type { Verdict } from "./check.ts";
 
 /** RFC 7323 5.5: a timestamp older than this says nothing any more. */
 const TIMESTAMP_AGE_MS = 24 * 86_400_000;

@@ -1,9 +1,9 @@
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import type { Verdict } from "./check.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { setTimer, TIMER } from "../timers/timers.ts";
 import { challengeAck } from "./challenge.ts";
+import type { Verdict } from "./check.ts";
 import { HALF_OPEN_MS } from "./listen.ts";
 
 /** Fourth, SYN (RFC 9293 3.10.7.4, RFC 5961 4.2). */

@@ -1,16 +1,16 @@
 import { seqGt, seqLeq } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import { handshakeDone, sampleRtt } from "../recovery/rtt.ts";
-import type { Verdict } from "./check.ts";
 import { endConnection } from "../close_connection.ts";
 import { isEcnSetupSynAck } from "../ecn.ts";
 import { takeSynOptions } from "../options.ts";
+import { handshakeDone, sampleRtt } from "../recovery/rtt.ts";
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { restartRetransmissionTimer } from "../timers/retransmission_timer.ts";
 import { setTimer, stopTimers, TIMER } from "../timers/timers.ts";
 import { noteUrgent } from "./ack.ts";
+import type { Verdict } from "./check.ts";
 import { takeFin } from "./fin.ts";
 import { trimBack } from "./sequence.ts";
 import { acceptText } from "./text.ts";

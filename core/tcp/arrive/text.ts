@@ -1,12 +1,12 @@
 import { seqDiff, seqGt, seqMax, seqMin } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import type { Verdict } from "./check.ts";
 import { acknowledgeText, ackNumber, watchForStall } from "../receive_window.ts";
 import { ownReordering } from "../reordering.ts";
 import { forgetDuplicate, hasDuplicate } from "../sack_blocks.ts";
 import { STATES } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
+import type { Verdict } from "./check.ts";
 
 /** Duplicate acknowledgements that wait to be sent, at most. */
 const MAX_DUPLICATE_ACKS = 8;

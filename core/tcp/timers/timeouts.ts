@@ -4,16 +4,16 @@
  * @module
  */
 import { endConnection } from "../close_connection.ts";
+import { forceSegment } from "../forced_segment.ts";
+import { ownProbes } from "../probes.ts";
 import { acknowledgeUnread } from "../receive_window.ts";
 import {
   reorderTimeout,
   retransmissionTimeout,
   tailProbeTimeout,
 } from "../recovery/loss_recovery.ts";
-import { currentRto } from "../recovery/rtt.ts";
 import { ownLoss } from "../recovery/loss_state.ts";
-import { ownProbes } from "../probes.ts";
-import { forceSegment } from "../forced_segment.ts";
+import { currentRto } from "../recovery/rtt.ts";
 import { STATES } from "../state.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { TCB } from "../../../core/tcp/tcb_flags.ts";
 import { inEstablished, inListen, inSynSent, type Setup } from "../../support/dsl/builders.ts";
 import type { SentSegment } from "../../support/dsl/decode.ts";
 import type { Trace } from "../../support/dsl/trace.ts";
-import { TCB } from "../../../core/tcp/tcb_flags.ts";
 
 const ECN = { profile: "internet", tcp: { ecn: true, delayedAckMs: 0 } } as const satisfies Setup;
 const CONGESTION_EXPERIENCED = 3;
