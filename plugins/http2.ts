@@ -19,17 +19,17 @@ export type { Http2Options } from "./http2/options.ts";
 /**
  * Serves an app over HTTP/2, and leaves what is not HTTP/2 to the next plugin.
  *
- * Behind `tls` what ALPN has agreed on decides; without it, the preface with which a client of HTTP/2
- * begins. So one port has both: `use(443, tls({ …, alpn: ["h2", "http/1.1"] }), http2(app), http(app))`.
+ * Behind `tls` the protocol negotiated by ALPN decides; otherwise the client's first bytes do, so one port
+ * can serve both versions: `use(443, tls({ …, alpn: ["h2", "http/1.1"] }), http2(app), http(app))`.
  *
- * Requests, bounds and timeouts are those of `http`: bodies are streamed in both directions at the pace
- * of their readers, a client that resets its stream or goes aborts `request.signal`, a body that fails
- * resets its stream. `upgradeWebSocket` works (RFC 8441). The trailers of requests are read over, those
- * of responses are none, as Fetch has none. What a client may do only so often, such as opening streams
- * and resetting them, is counted; a client that goes beyond is disconnected, and a line of the log says
- * for what.
+ * Limits and timeouts are those of `http`. Bodies are streamed in both directions at the pace of their
+ * readers. If a client resets its stream or disconnects, `request.signal` is aborted and the response body
+ * cancelled; a response body that fails resets the stream. `upgradeWebSocket` works (RFC 8441). Request
+ * trailers are validated and ignored, since Fetch has none. Events that cost the server more than the
+ * client, such as stream resets, are rate-limited: a client that exceeds a limit is disconnected, and the
+ * log names the limit.
  *
- * A connection holds at most 1 MiB of bodies that the app has not read, 256 KiB of each.
+ * A connection buffers at most 1 MiB of unread request bodies, 256 KiB for each stream.
  *
  * @throws {TypeError} `app` has no `fetch`, or an option is not what it has to be.
  *
@@ -67,9 +67,9 @@ export function http2(app: FetchApp, options: Http2Options = {}): Plugin {
     async handle(c, next) {
       const { alpn } = await c.socket.opened;
       if (alpn !== null && alpn !== "h2") return await next();
-      // Behind ALPN what is no preface is an error of the connection.
+      // After ALPN the session itself expects the preface.
       if (alpn === null) {
-        // A client that says nothing is not waited for longer than one that has nothing to ask.
+        // A silent client is an idle one.
         const other = await withTimeout(
           c.clock,
           checked.keepAliveTimeoutMs,

@@ -1,21 +1,21 @@
 /**
- * What a client may do only so often, because it costs this side more than the client (RFC 9113 10.5).
+ * Rate limits on what costs the server more than the client (RFC 9113 10.5).
  *
  * @module
  */
 import { TokenBucket } from "../../core/stack/token_bucket.ts";
 
-/** How often: `burst` at once, `perSecond` in the long run. */
+/** `burst` at once, `perSecond` in the long run. */
 interface Rate {
   readonly burst: number;
   readonly perSecond: number;
 }
 
-/** Each by its name, which is in the log and in GOAWAY. */
+/** The name appears in the log and in GOAWAY. */
 const RATES = {
   /** RST_STREAM for requests that are being served (rapid reset, CVE-2023-44487). */
   "rapid reset": { burst: 500, perSecond: 50 },
-  /** Frames that make this side reset a stream (MadeYouReset, CVE-2025-8671). */
+  /** Stream errors that the client causes (MadeYouReset, CVE-2025-8671). */
   "made you reset": { burst: 100, perSecond: 10 },
   /** Requests above SETTINGS_MAX_CONCURRENT_STREAMS. */
   "refused streams": { burst: 1000, perSecond: 100 },
@@ -23,28 +23,28 @@ const RATES = {
   "settings flood": { burst: 100, perSecond: 10 },
   /** PING, each of which is answered. */
   "ping flood": { burst: 200, perSecond: 20 },
-  /** DATA without data that ends nothing. */
+  /** Empty DATA frames without END_STREAM. */
   "empty data flood": { burst: 100, perSecond: 10 },
-  /** Heads beyond the bounds, such as those whose fields refer to large entries of the table. */
+  /** Header lists above the limits, for example by references to large table entries. */
   "oversized heads": { burst: 100, perSecond: 10 },
-  /** Streams whose windows stay closed until their time is over. */
+  /** Streams reset because the client did not open their windows in time. */
   "closed windows": { burst: 100, perSecond: 1 },
-  /** PRIORITY, frames of unknown types, frames for streams that have ended. */
+  /** PRIORITY, frames of unknown type, late frames of closed streams. */
   "ignored frames": { burst: 1000, perSecond: 100 },
 } as const satisfies Record<string, Rate>;
 
-/** What is counted. */
+/** Names of the limits. */
 export type Abuse = keyof typeof RATES | "continuation flood" | "window update flood";
 
-/** Counts of one connection. */
+/** The counters of one connection. */
 export class AbuseCounts {
   readonly #buckets = new Map<string, TokenBucket>();
-  /** How often each has happened, by name. */
+  /** Occurrences by name. */
   readonly counts: Map<string, number> = new Map();
   /** WINDOW_UPDATE frames that the client may still send. */
   #windowUpdates = WINDOW_UPDATES_AT_FIRST;
 
-  /** Notes that `abuse` has happened once more; false: too often. */
+  /** Counts one occurrence; false if it exceeds the limit. */
   note(abuse: keyof typeof RATES, now: number): boolean {
     this.counts.set(abuse, (this.counts.get(abuse) ?? 0) + 1);
     let bucket = this.#buckets.get(abuse);
@@ -55,12 +55,12 @@ export class AbuseCounts {
     return bucket.take(now);
   }
 
-  /** Notes a WINDOW_UPDATE; false: far more than there has been DATA to acknowledge. */
+  /** Counts a WINDOW_UPDATE; false if there were far more than the DATA sent explains. */
   noteWindowUpdate(): boolean {
     return --this.#windowUpdates >= 0;
   }
 
-  /** A stream was opened, or DATA sent: the client may acknowledge it. */
+  /** Allows more WINDOW_UPDATE frames: a stream was opened, or DATA was sent. */
   allowWindowUpdates(): void {
     this.#windowUpdates = Math.min(
       this.#windowUpdates + WINDOW_UPDATES_PER_FRAME,
@@ -69,8 +69,8 @@ export class AbuseCounts {
   }
 }
 
-/** A client may open its windows before it asks for anything. */
+/** Before the first request. */
 const WINDOW_UPDATES_AT_FIRST = 100;
-/** One for the stream and one for the connection would do. */
+/** A client needs one for the stream and one for the connection. */
 const WINDOW_UPDATES_PER_FRAME = 10;
 const MAX_WINDOW_UPDATES = 10_000;

@@ -1,22 +1,22 @@
 /**
- * Bytes that are put together one behind the other.
+ * A growing byte buffer.
  *
  * @module
  */
 
-/** An array that grows; `bytes[0..length)` is what has been written. */
+/** A growing array; `bytes[0..length)` has been written. */
 export class ByteWriter {
-  /** What holds the bytes; another array after it had to grow. */
+  /** The buffer; replaced when it grows. */
   bytes: Uint8Array<ArrayBuffer>;
   /** Bytes written. */
   length = 0;
 
-  /** Makes an empty one with room for `capacity` bytes. */
+  /** Creates an empty buffer with room for `capacity` bytes. */
   constructor(capacity: number) {
     this.bytes = new Uint8Array(capacity);
   }
 
-  /** Makes room for `count` more bytes, and returns where they go. */
+  /** Appends `count` bytes that the caller fills in; returns where they begin. */
   reserve(count: number): number {
     const at = this.length;
     if (at + count > this.bytes.length) this.#grow(at + count);

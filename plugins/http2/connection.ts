@@ -1,5 +1,5 @@
 /**
- * One connection: reads, asks the application, writes, and sets the times.
+ * One connection: reads and writes the socket, calls the application, enforces timeouts.
  *
  * @module
  */
@@ -21,27 +21,27 @@ import type { CheckedHttp2Options } from "./options.ts";
 import { Http2Session } from "./session.ts";
 import type { Http2Stream } from "./stream.ts";
 
-/** What the connections of one application have in common. */
+/** State that all connections of one application share. */
 export interface SharedState {
   /** The Date field. */
   readonly date: DateField;
-  /** Whose turn it is. */
+  /** Limits large bodies per turn of the event loop. */
   readonly turns: Turns;
 }
 
 /**
- * Where the connection stands, and so what waiting for bytes too long means. `"drain"`: this side has
- * ended, the client has not. `"gone"`: the client has, and something is still to be sent.
+ * The state of the connection, which decides what a read timeout means. `"drain"`: the server has ended
+ * its side and waits for the client's FIN. `"gone"`: the client has sent its FIN and responses are pending.
  */
 type Phase = "head" | "idle" | "busy" | "drain" | "gone";
 
-/** Nothing is read while more than this waits to be sent: what is read may have to be answered. */
+/** Reading pauses while more output than this is unsent, since input can cause output. */
 const MAX_UNSENT_BYTES = 65_536;
-/** A read of that many bytes is followed by one with more room. */
+/** After a read of this size the next one uses a larger buffer. */
 const MANY_BYTES = 4096;
-/** What is read over when this side has ended. */
+/** Bytes discarded while waiting for the FIN, at most. */
 const MAX_DRAINED_BYTES = 262_144;
-/** An idle connection keeps no more room for its frames. */
+/** Output buffer of an idle connection, at most. */
 const SMALL_OUTPUT_BYTES = 4096;
 
 /** Serves the requests of one connection. */
@@ -55,9 +55,9 @@ export class Http2Connection {
   readonly #deadlines: ConnectionTimeouts;
   readonly #exchanges = new Map<Http2Stream, Exchange>();
   #phase: Phase = "idle";
-  /** The time for what `#phase` waits for is set. */
+  /** The read timeout of `#phase` is armed. */
   #isWaiting = false;
-  /** Requests that the application works on, those of streams that were reset among them. */
+  /** Handlers that have not settled, including those whose streams were reset. */
   #running = 0;
   #isReading = false;
   #isFlushing = false;
@@ -69,7 +69,7 @@ export class Http2Connection {
   #isLost = false;
   #whenEmpty: (() => void) | undefined;
 
-  /** Makes the server's side of `c.socket`. `hasPreface`: it has been read. */
+  /** Serves `c.socket`. `hasPreface`: the client's preface has been read already. */
   constructor(
     c: Context,
     app: FetchApp,
@@ -93,7 +93,7 @@ export class Http2Connection {
       request: (stream, demand) => this.#serve(stream, demand),
       closed: (stream) => {
         this.#exchanges.delete(stream);
-        // The time without a request begins anew.
+        // Restart the idle timeout.
         if (this.#phase === "idle") this.#isWaiting = false;
       },
     }, hasPreface);
@@ -109,7 +109,7 @@ export class Http2Connection {
     try {
       await this.#receiveAll();
     } catch (error) {
-      // A client that goes away is no fault of this side.
+      // A client that goes away is not an error of the server.
       if (!this.#isLost && !(error instanceof TcpError)) throw error;
       log.debug("http2: connection lost", { error });
     } finally {
@@ -193,7 +193,7 @@ export class Http2Connection {
   // ---------------------------------------------------------------- requests
 
   #serve(stream: Http2Stream, demand: Demand | RefusedDemand): boolean {
-    // RFC 9113 10.5: a stream that is reset at once makes room for the next, but not in the app.
+    // RFC 9113 10.5: resetting a stream does not stop its handler, so handlers are limited too.
     if (this.#running >= this.#options.maxConcurrentStreams) return false;
     if (demand instanceof RefusedDemand) {
       this.#c.log.debug("http2: request refused", { ...demand.refusal });
@@ -260,7 +260,7 @@ export class Http2Connection {
 
   // ---------------------------------------------------------------- sending
 
-  /** Once for everything that happens before others have their turn. */
+  /** Flushes once for all output of this turn. */
   #flushSoon(): void {
     if (this.#isReading || this.#isFlushing) return;
     this.#isFlushing = true;
@@ -271,7 +271,7 @@ export class Http2Connection {
     });
   }
 
-  /** Sends what fits at once; waits for room for the rest, if there is any. */
+  /** Writes what the socket accepts at once, and the rest when there is room. */
   #flush(): void {
     const { output } = this.#session;
     while (output.length > 0 && this.#writing === undefined && !this.#isLost) {
@@ -279,7 +279,7 @@ export class Http2Connection {
       const taken = this.#c.socket.tryWrite(bytes.subarray(0, length));
       output.length = 0;
       if (taken < length) {
-        // What is being written must stay as it is.
+        // The socket still reads from the old buffer.
         output.bytes = new Uint8Array(SMALL_OUTPUT_BYTES);
         this.#writing = this.#writeRest(bytes.subarray(taken, length));
       }
@@ -288,7 +288,7 @@ export class Http2Connection {
     if (this.#exchanges.size === 0 && output.length === 0) this.#rest();
   }
 
-  /** Nothing is open. */
+  /** No stream is open. */
   #rest(): void {
     const { output } = this.#session;
     if (output.bytes.length > SMALL_OUTPUT_BYTES) output.bytes = new Uint8Array(SMALL_OUTPUT_BYTES);
@@ -312,7 +312,7 @@ export class Http2Connection {
 
   // ---------------------------------------------------------------- the end
 
-  /** The stack closes, or the socket is dead. */
+  /** The stack is closing, or the socket has failed. */
   #stop(): void {
     if (this.#isShuttingDown || this.#session.fault) return;
     this.#isShuttingDown = true;
@@ -322,7 +322,7 @@ export class Http2Connection {
     this.#endIfDone();
   }
 
-  /** What is on its way when the client learns of it is served, but not for ever. */
+  /** Serves requests in flight until the client acknowledges, for a limited time. */
   #shutDown(): void {
     const { clock } = this.#c;
     this.#session.shutdown();
@@ -341,8 +341,8 @@ export class Http2Connection {
   }
 
   /**
-   * Ends this side and waits, within bounds, for the client to end its own: closing at once could
-   * reset the connection before the client has read everything (RFC 9112 9.6).
+   * Sends FIN and waits for the client's for a limited time: closing at once could reset the connection
+   * before the client has read everything (RFC 9112 9.6).
    */
   #end(): void {
     if (this.#phase === "drain" || this.#phase === "gone") return;
@@ -357,7 +357,7 @@ export class Http2Connection {
     await this.#c.socket.closeWrite().catch(() => {});
   }
 
-  /** The client has ended its side: what is complete still goes out, within bounds. */
+  /** The client has sent its FIN: complete responses are still sent, for a limited time. */
   async #leave(): Promise<void> {
     for (const exchange of [...this.#exchanges.values()]) exchange.leave();
     this.#waitFor("gone", this.#options.lingerTimeoutMs);
@@ -396,7 +396,7 @@ export class Http2Connection {
     }
   }
 
-  /** An exchange has something to do at `at`. */
+  /** Arms the timer for an exchange whose deadline is `at`. */
   #watch(at: number): void {
     if (at >= this.#sweepAt) return;
     this.#cancelSweep?.();

@@ -1,5 +1,5 @@
 /**
- * What a head asks for.
+ * Checks of a request before it is served.
  *
  * @module
  */
@@ -9,43 +9,43 @@ import type { RequestHead } from "../shared/http/request_head.ts";
 import { requestUrl, type Scheme } from "../shared/http/request_target.ts";
 import { type Http2RequestHead, RefusedHead } from "./request_fields.ts";
 
-/** What all requests of a connection have in common. */
+/** Settings shared by all requests of a connection. */
 export interface DemandSetting {
-  /** Bytes of a body, at most. */
+  /** Limit of a request body, in bytes. */
   readonly maxBodyBytes: number;
-  /** Host and port of this side, for a client that names none. */
+  /** Host and port of the server, used if the client names none. */
   readonly authority: string;
-  /** How the connection is reached. */
+  /** `https` if the connection uses TLS. */
   readonly scheme: Scheme;
 }
 
-/** A request that can be served: the same each time that its head comes. */
+/** A request that can be served; identical heads share it. */
 export interface Demand {
-  /** The head, as that of a request of HTTP/1.1. */
+  /** The head in the form of HTTP/1.1. */
   readonly head: RequestHead;
-  /** What is asked for; `ASTERISK`: the server itself. */
+  /** The URL; `ASTERISK` for the server as a whole. */
   readonly url: string;
   /** The client waits for 100 (Continue). */
   readonly expects: boolean;
-  /** An extended CONNECT: the stream is to carry a WebSocket (RFC 8441). */
+  /** An extended CONNECT for a WebSocket (RFC 8441). */
   readonly isWebSocket: boolean;
 }
 
-/** A request that is answered by the server itself. */
+/** A request that the server answers with an error. */
 export class RefusedDemand {
-  /** As much of the head as is known. */
+  /** The known part of the head. */
   readonly head: Pick<RequestHead, "method" | "target">;
   /** The answer. */
   readonly refusal: HttpRefusal;
 
-  /** Notes why a request is not served. */
+  /** Creates the refusal of a request. */
   constructor(head: Pick<RequestHead, "method" | "target">, refusal: HttpRefusal) {
     this.head = head;
     this.refusal = refusal;
   }
 }
 
-/** Checks `head` as a whole, as HTTP/1.1's are. */
+/** Checks `head` with the code of HTTP/1.1. */
 export function demandOf(
   head: Http2RequestHead | RefusedHead,
   setting: DemandSetting,
@@ -73,8 +73,8 @@ function checkedDemand(
 }
 
 /**
- * The handshake that HTTP/1.1 would have (RFC 6455 4.1): applications know that one. It has a key that
- * nobody looks at, for RFC 8441 5 leaves it out.
+ * The equivalent HTTP/1.1 handshake (RFC 6455 4.1), which applications expect. RFC 8441 5 has no
+ * Sec-WebSocket-Key, so it gets a constant one.
  */
 function webSocketHead({ target, http11, fields, known }: Http2RequestHead): RequestHead {
   const handshake = ["connection", "Upgrade", "upgrade", "websocket", "sec-websocket-key", NO_KEY];

@@ -29,23 +29,23 @@ import { StreamTunnel } from "./tunnel.ts";
 
 /** What an exchange needs of its connection. */
 export interface ExchangeHost {
-  /** Bytes of a request's body, at most. */
+  /** Limit of a request body, in bytes. */
   readonly maxBodyBytes: number;
-  /** Between two pieces of a request's body. */
+  /** Timeout between two pieces of a request's body. */
   readonly bodyTimeoutMs: number;
-  /** For the client to take a piece of a response. */
+  /** Timeout for sending a piece of a response. */
   readonly writeTimeoutMs: number;
-  /** Asks the application. */
+  /** Calls the application. */
   fetch(request: Request, upgrade: Upgrade): Response | Promise<Response>;
-  /** The application has begun, or ended, to work on a request. */
+  /** Counts handlers that have not settled. */
   count(running: 1 | -1): void;
   /** The value of Date. */
   date(): string;
   /** The time in milliseconds. */
   now(): number;
-  /** `expire` is to be called at `at`. */
+  /** Requests a call of `expire` at `at`. */
   watch(at: number): void;
-  /** A body of so many bytes has been made at once. */
+  /** Reports a large body that exists as a whole. */
   spend(bytes: number): void;
   /** Sends the head of a response. */
   sendHead(
@@ -54,23 +54,23 @@ export interface ExchangeHost {
     fields: readonly string[],
     endsStream: boolean,
   ): void;
-  /** Sends data; false: not all of it fits, `drained` follows. */
+  /** Sends data; false if some of it has to wait, until `drained`. */
   sendData(stream: Http2Stream, data: Uint8Array, endsStream: boolean): boolean;
-  /** Sends ASCII text; the same. */
+  /** The same for ASCII text. */
   sendText(stream: Http2Stream, text: string, endsStream: boolean): boolean;
-  /** Opens the windows by what has been dealt with. */
+  /** Reports consumed bytes, which reopens the windows. */
   consume(stream: Http2Stream, bytes: number): void;
-  /** Ends a stream before its end. */
+  /** Sends RST_STREAM. */
   reset(stream: Http2Stream, code: ErrorCode): void;
-  /** Ends a stream whose windows stay closed. */
+  /** Resets a stream whose windows were not opened in time. */
   giveUp(stream: Http2Stream): void;
-  /** Runs another protocol on a stream. */
+  /** Runs another protocol over a stream. */
   run(takeover: Takeover, tunnel: StreamTunnel): Promise<void>;
-  /** The application is to blame. */
+  /** Logs a failure of the application. */
   logFailure(head: Pick<RequestHead, "method" | "target">, error: unknown): void;
 }
 
-/** Serves one stream. */
+/** Serves the request of one stream. */
 export class Exchange implements StreamHandler {
   readonly #host: ExchangeHost;
   readonly #stream: Http2Stream;
@@ -82,27 +82,27 @@ export class Exchange implements StreamHandler {
   #tunnel: StreamTunnel | undefined;
   #hasHead = false;
   #isAnswering = false;
-  /** Nothing can be sent any more. */
+  /** The stream is over; nothing can be sent. */
   #isLost = false;
-  /** The client has ended the connection: it may be there still, and nobody knows. */
+  /** The client has sent its FIN, and probably gone. */
   #isGone = false;
   #whenDrained: (() => void) | undefined;
   #readAt = Infinity;
   #writeAt = Infinity;
 
-  /** Makes the exchange of a stream whose head has come. */
+  /** Creates the exchange for a request. */
   constructor(host: ExchangeHost, stream: Http2Stream, demand: Demand | RefusedDemand) {
     this.#host = host;
     this.#stream = stream;
     this.#demand = demand;
   }
 
-  /** When `expire` has something to do. */
+  /** The earliest deadline. */
   get deadline(): number {
     return Math.min(this.#readAt, this.#writeAt);
   }
 
-  /** Asks the application, and sends what it answers. */
+  /** Calls the application and sends its response. */
   serve(): void {
     if (this.#isLost) return;
     const demand = this.#demand;
@@ -110,7 +110,7 @@ export class Exchange implements StreamHandler {
     const { head, url, expects, isWebSocket } = demand;
     // Fetch has no URL for "*", and RFC 9110 9.3.7 wants no more than an answer.
     if (url === ASTERISK) return this.#answer(new Response(null, { status: 204 }));
-    // A client may send before it has been answered.
+    // The client may send data before the response.
     if (isWebSocket) this.#tunnel = this.#makeTunnel();
     const hasBody = !this.#stream.isRemoteClosed && !isWebSocket && head.method !== "GET" &&
       head.method !== "HEAD";
@@ -128,7 +128,7 @@ export class Exchange implements StreamHandler {
     void this.#whenAnswered(response);
   }
 
-  /** The client has ended its side of the connection, as HTTP/1.1's who has gone. */
+  /** The client has sent its FIN: abort, as over HTTP/1.1. */
   leave(): void {
     if (this.#isGone || this.#isLost) return;
     this.#isGone = true;
@@ -137,7 +137,7 @@ export class Exchange implements StreamHandler {
     this.#abort();
   }
 
-  /** Something takes too long. */
+  /** Handles deadlines that have passed. */
   expire(now: number): void {
     if (this.#readAt <= now) {
       this.#readAt = Infinity;
@@ -231,7 +231,7 @@ export class Exchange implements StreamHandler {
   }
 
   #failed(error: unknown): Response {
-    // Nobody waits for the answer of a handler that the abort has ended.
+    // A handler that fails because of the abort is not an error.
     const isClients = this.#isLost || this.#isGone || this.#body?.refusal !== undefined;
     if (!isClients) this.#host.logFailure(this.#demand.head, error);
     return responseOf(new HttpRefusal(500, "the application failed"));
@@ -241,7 +241,7 @@ export class Exchange implements StreamHandler {
 
   #answer(given: Response): void {
     this.#isAnswering = true;
-    // An application may have caught it; the client is told what was wrong with its request.
+    // Even if the application caught the error, the client learns what was wrong.
     const refusal = this.#body?.refusal;
     if (this.#isLost || refusal) discard(given);
     if (this.#isLost) return;
@@ -260,20 +260,20 @@ export class Exchange implements StreamHandler {
     sending.then(() => this.#finish(), (error) => this.#recover(error));
   }
 
-  /** Everything has been sent: the request has come to its end. */
+  /** The response is complete. */
   #finish(): void {
     if (this.#isLost) return;
-    // Nothing that happens to the client from here on concerns the application.
+    // Later events do not abort the request.
     this.#request = undefined;
     this.#isLost = true;
     this.#readAt = this.#writeAt = Infinity;
     this.#body?.detach();
     this.#tunnel?.lose();
-    // RFC 9113 8.1: the client need not send the rest of its request.
+    // RFC 9113 8.1: ask the client to stop sending the rest of its request.
     this.#host.reset(this.#stream, ERROR.noError);
   }
 
-  /** The response cannot be sent, or not to its end. */
+  /** The response failed before or while it was sent. */
   #recover(error: unknown): void {
     if (this.#isLost) return;
     const isClients = this.#isGone || this.#body?.refusal !== undefined;
@@ -282,12 +282,12 @@ export class Exchange implements StreamHandler {
       const refusal = this.#body?.refusal ?? new HttpRefusal(500, "the application failed");
       return this.#sendAll(responseOf(refusal));
     }
-    // RFC 9113 8.1: half a response must not look like a whole one.
+    // RFC 9113 8.1: an incomplete response must not look complete.
     this.#host.reset(this.#stream, this.#isGone ? ERROR.cancel : ERROR.internalError);
     this.lost();
   }
 
-  /** Sends `response`, at once where nothing has to be waited for. */
+  /** Sends `response`; `undefined` if it was sent synchronously. */
   #send(response: Response): Promise<void> | undefined {
     const fields = responseFields(response.headers);
     const { status } = response;
@@ -296,7 +296,7 @@ export class Exchange implements StreamHandler {
       if (body && !body.locked) body.cancel().catch(() => {});
       return void this.#sendHead(status, fields, undefined, true);
     }
-    // Asked before the stream is: making one takes longer than all the rest.
+    // Before `response.body` is read: creating the stream costs more than everything else.
     const whole = fields.contentEncoding === undefined ? takeWholeBody(response) : undefined;
     if (whole !== undefined) {
       if (whole.length > PIECE_BYTES) this.#host.spend(whole.length);
@@ -332,7 +332,7 @@ export class Exchange implements StreamHandler {
     this.#host.sendHead(this.#stream, status, fields.list, endsStream);
   }
 
-  /** Sends ASCII text or bytes; their length is what they have, whatever the application says. */
+  /** Sends ASCII text or bytes with their actual length. */
   #sendWhole(
     status: number,
     fields: ResponseFields,
@@ -346,7 +346,7 @@ export class Exchange implements StreamHandler {
     return this.#whenSent(this.#host.sendText(this.#stream, data, true));
   }
 
-  /** Sends what may be a stream, and may turn out to be short. */
+  /** Sends a body that may be a stream. */
   async #sendBody(
     response: Response,
     fields: ResponseFields,
@@ -379,7 +379,7 @@ export class Exchange implements StreamHandler {
       const { data, ended } = content;
       sent += data.length;
       const fits = promised === undefined || (ended ? sent === promised : sent <= promised);
-      // RFC 9113 8.1.1: content of another length would make the response malformed.
+      // RFC 9113 8.1.1: a mismatch would make the response malformed.
       if (!fits) throw wrongLength(promised);
       for (let at = 0; at < data.length || ended && at === 0; at += PIECE_BYTES) {
         const piece = data.subarray(at, at + PIECE_BYTES);
@@ -391,7 +391,7 @@ export class Exchange implements StreamHandler {
     }
   }
 
-  /** `undefined`: all of it has been put into frames. */
+  /** `undefined` if all of it was framed at once. */
   #sendData(data: Uint8Array, endsStream: boolean): Promise<void> | undefined {
     return this.#whenSent(this.#host.sendData(this.#stream, data, endsStream));
   }
@@ -438,14 +438,14 @@ function isSendable(response: unknown): response is Response {
   return response instanceof Response && (response.status >= 200 || response.status === 101);
 }
 
-/** Its source learns that nobody wants it. */
+/** Cancels the body. */
 function discard({ body }: Response): void {
   if (body && !body.locked) body.cancel().catch(() => {});
 }
 
 function addImpliedType(fields: ResponseFields, content: string | Uint8Array): void {
   if (fields.hasContentType) return;
-  // A small part of much tells as well what it is.
+  // The beginning is enough to tell.
   const beginning = typeof content === "string" || content.length <= PIECE_BYTES
     ? content
     : content.subarray(0, PIECE_BYTES);

@@ -1,5 +1,5 @@
 /**
- * What is wrong with what a peer sends: a value, never thrown.
+ * Protocol errors of the peer, as values; nothing a peer sends is thrown.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { ERROR, type ErrorCode, errorName } from "./frames.ts";
 export class Http2Fault {
   /** For GOAWAY. */
   readonly code: ErrorCode;
-  /** For people, in ASCII: it goes into GOAWAY and into the log. */
+  /** ASCII text for GOAWAY and the log. */
   readonly reason: string;
 
-  /** Makes the error that ends a connection. */
+  /** Creates a connection error. */
   constructor(code: ErrorCode, reason: string) {
     this.code = code;
     this.reason = reason;
@@ -26,12 +26,12 @@ export class Http2Fault {
 
 /** A request that is malformed (RFC 9113 8.1.1): a stream error of type PROTOCOL_ERROR. */
 export class MalformedRequest {
-  /** Tells it from other refusals. */
+  /** Distinguishes the type from other refusals. */
   readonly isMalformed = true;
   /** For people. */
   readonly reason: string;
 
-  /** Makes the error that ends a stream. */
+  /** Creates a stream error. */
   constructor(reason: string) {
     this.reason = reason;
   }

@@ -11,24 +11,24 @@ export const MAX_WINDOW = 2 ** 31 - 1;
 export class ReceiveWindow {
   readonly #size: number;
   #available: number;
-  /** Bytes that have been dealt with, and that the peer has not been told of. */
+  /** Consumed bytes not yet announced by WINDOW_UPDATE. */
   #consumed = 0;
 
-  /** `size`: the bytes that may be there and not be dealt with. `available`: what the peer knows of. */
+  /** `size`: limit of unconsumed bytes. `available`: the part already announced to the peer. */
   constructor(size: number, available: number = size) {
     this.#size = size;
     this.#available = available;
   }
 
-  /** The peer has sent `bytes`; false: more than it may. */
+  /** Accounts for received bytes; false if they exceed the window. */
   receive(bytes: number): boolean {
     this.#available -= bytes;
     return this.#available >= 0;
   }
 
   /**
-   * Bytes have been dealt with. Returns the increment for a WINDOW_UPDATE, 0 while it is not worth
-   * one: half of the window is.
+   * Accounts for consumed bytes. Returns the increment for a WINDOW_UPDATE, or 0 until half of the
+   * window has been consumed.
    */
   consume(bytes: number): number {
     this.#consumed += bytes;
@@ -36,7 +36,7 @@ export class ReceiveWindow {
     return this.#grant();
   }
 
-  /** The increment that opens the window to its size at the beginning of a connection. */
+  /** The increment that opens the window to its size at the start of a connection. */
   open(): number {
     this.#consumed = this.#size - this.#available;
     return this.#grant();

@@ -5,7 +5,7 @@
  */
 import { ByteWriter } from "./byte_writer.ts";
 
-/** What a client sends before its first frame (RFC 9113 3.4). */
+/** The connection preface of a client (RFC 9113 3.4). */
 export const PREFACE: Uint8Array = new TextEncoder().encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 /** Bytes of a frame's header (RFC 9113 4.1). */
@@ -25,7 +25,7 @@ export const FRAME = {
   continuation: 0x9,
 } as const;
 
-/** Flags; which frames have which: RFC 9113 6. */
+/** The flags of RFC 9113 6. */
 export const FLAG = {
   ack: 0x1,
   endStream: 0x1,
@@ -52,7 +52,7 @@ export const ERROR = {
   http11Required: 0xd,
 } as const;
 
-/** One of {@link ERROR}, or what a peer has made up. */
+/** One of {@link ERROR}, or an unknown code of a peer. */
 export type ErrorCode = number;
 
 const NAMES = [
@@ -77,7 +77,7 @@ export function errorName(code: ErrorCode): string {
   return NAMES[code] ?? `error ${code}`;
 }
 
-/** Frames that wait to be sent, one behind the other. */
+/** A buffer of frames to be sent. */
 export class FrameWriter extends ByteWriter {
   /** Appends a frame's header. */
   header(length: number, type: number, flags: number, streamId: number): void {
@@ -120,7 +120,7 @@ export class FrameWriter extends ByteWriter {
     this.writeBytes(bytes, start, start + 8);
   }
 
-  /** Appends GOAWAY; `debug`, of ASCII, tells people why. */
+  /** Appends GOAWAY; `debug` is ASCII. */
   goaway(lastStreamId: number, code: ErrorCode, debug: string): void {
     this.header(8 + debug.length, FRAME.goaway, 0, 0);
     this.writeU32(lastStreamId);
@@ -146,7 +146,7 @@ export class FrameWriter extends ByteWriter {
     if (end > start) this.writeBytes(bytes, start, end);
   }
 
-  /** Cuts the header block behind `at`, where its frame's header goes, into frames of `maxSize`. */
+  /** Completes HEADERS at `at`, and splits a block larger than `maxSize` into CONTINUATION frames. */
   headersAt(at: number, endsStream: boolean, streamId: number, maxSize: number): void {
     const endStream = endsStream ? FLAG.endStream : 0;
     const length = this.length - at - FRAME_HEADER_BYTES;

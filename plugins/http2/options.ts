@@ -7,34 +7,34 @@ import { z } from "zod";
 import { bytes, count, milliseconds } from "../../core/api/numbers.ts";
 
 /**
- * The bounds and timeouts of the http2 plugin; those that `http` has too mean the same. Sizes are bytes,
- * times milliseconds.
+ * Limits and timeouts of the http2 plugin; those that `http` also has mean the same. Sizes are in bytes,
+ * times in milliseconds.
  */
 export interface Http2Options {
-  /** Requests of one connection that are served at once; more are refused. Default 100. */
+  /** Concurrent requests of one connection; more are refused. Default 100. */
   maxConcurrentStreams?: number | undefined;
   /** Method and path of a request together; above: 414. Default 8192. */
   maxRequestLineBytes?: number | undefined;
-  /** The fields of a request, 32 more for each (RFC 9113 6.5.2); above: 431. Default 32 768. */
+  /** Header fields of a request, plus 32 for each (RFC 9113 6.5.2); above: 431. Default 32 768. */
   maxHeaderBytes?: number | undefined;
   /** Fields of a request; above: 431. Default 100. */
   maxHeaders?: number | undefined;
   /** A request's body; above: 413. Default: no bound, the application decides what it reads. */
   maxBodyBytes?: number | undefined;
-  /** The trailer fields of a request, which are read over; above, it is reset. Default 8192. */
+  /** Trailer fields of a request, which are ignored; above, the stream is reset. Default 8192. */
   maxTrailerBytes?: number | undefined;
-  /** From the first byte of a head, or of a connection, to its end. Default 15 000. */
+  /** For a complete header block, and for the preface and SETTINGS. Default 15 000. */
   headerTimeoutMs?: number | undefined;
   /** Between two pieces of a request's body; above: 408. Default 30 000. */
   bodyTimeoutMs?: number | undefined;
   /** Without a request; above, the connection is closed. Default 60 000. */
   keepAliveTimeoutMs?: number | undefined;
   /**
-   * Until the client has made room for 64 KiB of a response, by its windows or by reading; above, the
-   * request is reset or the connection aborted. Default 30 000.
+   * For the client to accept 64 KiB of a response; above, the stream is reset (flow control) or the
+   * connection aborted (TCP). Default 30 000.
    */
   writeTimeoutMs?: number | undefined;
-  /** At the end of a connection, for the client to end its side. Default 2000. */
+  /** For the client to close its side at the end of a connection. Default 2000. */
   lingerTimeoutMs?: number | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Tells a client of HTTP/2 by its first bytes (RFC 9113 3.4).
+ * Recognizes HTTP/2 clients by their first bytes (RFC 9113 3.4).
  *
  * @module
  */
@@ -9,9 +9,8 @@ import type { TcpSocket } from "../../core/api/types.ts";
 import { PREFACE } from "./frames.ts";
 
 /**
- * Reads until the bytes differ from the preface or are all of it. `undefined`: it was the preface, which
- * has been read; else the connection, on which everything is still to be read. Where the client sends
- * no more it waits, for ever: the caller sets the time.
+ * Reads until the bytes are the whole preface or differ from it. Returns `undefined` if the preface has
+ * been read, otherwise a socket on which all bytes can be read again. The caller sets a time limit.
  */
 export async function readPreface(socket: TcpSocket): Promise<TcpSocket | undefined> {
   const seen = new Uint8Array(PREFACE.length);

@@ -34,9 +34,9 @@ export interface Http2RequestHead extends RequestHead {
   readonly contentLength: number;
 }
 
-/** The head of a request that is not served, such as one beyond a bound. */
+/** The head of a request that is refused, for example because it exceeds a limit. */
 export class RefusedHead {
-  /** As far as it is known: what answers HEAD has no content. */
+  /** Empty if unknown; a response to HEAD has no content. */
   readonly method: string;
   /** The same, for the log. */
   readonly target: string;
@@ -51,7 +51,7 @@ export class RefusedHead {
   }
 }
 
-/** What a header block was: a request, one that is not served, or none at all. */
+/** The result of a header block. */
 export type ParsedHead = Http2RequestHead | RefusedHead | MalformedRequest;
 
 /** Fields that concern one connection of HTTP/1.1 only (RFC 9113 8.2.2). */
@@ -63,7 +63,7 @@ const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   "upgrade",
 ]);
 
-/** Takes the fields of one block after the other. */
+/** Collects the fields of header blocks, one after the other. */
 export class RequestFields implements FieldSink {
   readonly #limits: HeadLimits;
   #method: string | undefined;
@@ -90,14 +90,14 @@ export class RequestFields implements FieldSink {
   field(name: string, value: string): void {
     this.#size += entrySize(name, value);
     const { maxHeaderBytes, maxHeaders } = this.#limits;
-    // Nothing is kept beyond the bounds, however often a block names a large field of the table.
+    // Fields beyond the limits are not stored, however often a block refers to a large table entry.
     if (this.#size > maxHeaderBytes || this.#fields.length >= 2 * maxHeaders + 2) return;
     this.#malformed ??= name.charCodeAt(0) === COLON
       ? this.#pseudoField(name, value)
       : this.#regularField(name, value);
   }
 
-  /** What the block was; the next one may begin. */
+  /** The result of the block; prepares for the next one. */
   finish(): ParsedHead {
     const parsed = this.#parse();
     this.#method =
@@ -202,7 +202,7 @@ export class RequestFields implements FieldSink {
       : "the :path is neither a path nor the * of OPTIONS";
   }
 
-  /** The host is `:authority`; a Host beside it says the same (RFC 9113 8.3.1). */
+  /** A Host field must match `:authority` (RFC 9113 8.3.1). */
   #authorityFault(): string | undefined {
     if (this.#authority === undefined) return undefined;
     if (this.#authority === "") return "the :authority is empty";
@@ -216,7 +216,7 @@ export class RequestFields implements FieldSink {
   }
 }
 
-/** Takes the fields of trailers, which nobody reads: Fetch has none. */
+/** Checks trailer fields, which are then ignored: Fetch has none for requests. */
 export class TrailerFields implements FieldSink {
   readonly #maxBytes: number;
   #size = 0;
@@ -244,7 +244,7 @@ export class TrailerFields implements FieldSink {
   }
 }
 
-/** Takes the fields of a block that only the dynamic table needs. */
+/** Ignores the fields of a block that is decoded only to update the dynamic table. */
 export const NO_FIELDS: FieldSink = { field() {} };
 
 /** RFC 9113 8.2.1, 8.2.2 */

@@ -5,11 +5,11 @@
  */
 import { parseContentLength } from "../shared/http/content_length.ts";
 
-/** What an application has set, without what the server decides itself. */
+/** The fields set by the application, without those that the server determines. */
 export interface ResponseFields {
   /** Names and values in turn. */
   readonly list: string[];
-  /** The length that it promises; only of a body whose end is not in sight it counts. */
+  /** Content-Length; used only for streams. */
   contentLength: number | undefined;
   /** The value of Content-Encoding. */
   contentEncoding: string | undefined;
@@ -19,7 +19,7 @@ export interface ResponseFields {
   hasContentType: boolean;
 }
 
-/** Those of HTTP/1.1's connections (RFC 9113 8.2.2), and of its handshake for WebSockets (RFC 8441 5). */
+/** Connection-specific fields (RFC 9113 8.2.2) and those of the WebSocket handshake (RFC 8441 5). */
 const DROPPED: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
@@ -49,7 +49,7 @@ export function responseFields(headers: Headers): ResponseFields {
   return fields;
 }
 
-/** Takes out what is not true of content that is not encoded after all. */
+/** Removes the fields that are wrong if the content is not encoded after all. */
 export function dropEncoding(fields: ResponseFields): void {
   fields.list.splice(fields.list.indexOf("content-encoding"), 2);
   fields.contentEncoding = fields.contentLength = undefined;

@@ -40,28 +40,28 @@ export interface SessionLimits extends HeadLimits {
   readonly maxTrailerBytes: number;
 }
 
-/** What a session tells. */
+/** Events of a session. */
 export interface SessionEvents<Request> {
-  /** What a head asks for; it is called once for a head that comes again and again. */
+  /** Checks a head. Called once for identical heads that follow each other. */
   parse(head: Http2RequestHead | RefusedHead): Request;
-  /** A client asks for something; false: it is refused, untouched (RFC 9113 8.7). */
+  /** A new request; false refuses it with REFUSED_STREAM (RFC 9113 8.7). */
   request(stream: Http2Stream, request: Request): boolean;
-  /** A stream has ended, well or not. */
+  /** A stream is closed. */
   closed(stream: Http2Stream): void;
 }
 
-/** The window of each stream, in bytes: what a client may send of a body that nobody reads. */
+/** Receive window of a stream, in bytes: limit of unread body data. */
 export const STREAM_WINDOW = 262_144;
-/** The same for all streams of a connection together. */
+/** The same for all streams of a connection. */
 export const CONNECTION_WINDOW = 1_048_576;
-/** Frames wait for room beyond this many bytes that have not been taken. */
+/** DATA is not framed while more than this is unsent. */
 const MAX_OUTPUT_BYTES = 131_072;
-/** A client that means well fills its frames: that many are 0.5 MB of header block. */
+/** Well-behaved clients fill their frames, so this allows 0.5 MB of header block. */
 const MAX_CONTINUATIONS = 32;
-/** What a new connection takes of memory for its frames. */
+/** Initial size of the output buffer. */
 const OUTPUT_BYTES = 1024;
 
-/** Where the bytes at hand belong. */
+/** What the client has to send first. */
 type Phase = "preface" | "settings" | "open";
 
 /** Serves one connection. */
@@ -98,7 +98,7 @@ export class Http2Session<Request> {
   #isShutdownAcknowledged = false;
   #fault: Http2Fault | undefined;
   #abuseName: Abuse | undefined;
-  /** Streams with data that does not fit; each in turn. */
+  /** Streams with pending data, served round robin. */
   readonly #blocked = new Set<Http2Stream>();
 
   /** Frames to be sent. Whoever has taken `output.bytes[0..output.length)` sets `length` to 0. */
@@ -131,34 +131,34 @@ export class Http2Session<Request> {
     return this.#fault;
   }
 
-  /** What the client has done too often, where that was the fault. */
+  /** The limit that the client exceeded, if that was the error. */
   get abuse(): Abuse | undefined {
     return this.#abuseName;
   }
 
-  /** How often a client has done what it may do only so often, by name. */
+  /** Counters of rate-limited events by name. */
   get counts(): ReadonlyMap<string, number> {
     return this.#abuse.counts;
   }
 
-  /** The client has said GOAWAY: it opens no more streams (RFC 9113 6.8). */
+  /** The client has sent GOAWAY (RFC 9113 6.8). */
   get isPeerLeaving(): boolean {
     return this.#isPeerLeaving;
   }
 
-  /** The client has begun with its preface and SETTINGS, and is not within a header block. */
+  /** The preface is complete, and no header block is incomplete. */
   get isBetweenHeads(): boolean {
     return this.#phase === "open" && this.#block === undefined;
   }
 
-  /** The client has seen that this side shuts down. */
+  /** The client has acknowledged the PING of `shutdown`. */
   get isShutdownAcknowledged(): boolean {
     return this.#isShutdownAcknowledged;
   }
 
   /**
-   * Reads the frames of `bytes[start..end)`, and returns how far that was: what is left is the beginning
-   * of a frame, to be passed again with more behind it. `now` is in milliseconds.
+   * Processes the frames of `bytes[start..end)` and returns the position behind the last one. The rest is
+   * an incomplete frame, to be passed again with more data. `now` is in milliseconds.
    */
   receive(bytes: Uint8Array, start: number, end: number, now: number): number {
     this.#now = now;
@@ -175,7 +175,7 @@ export class Http2Session<Request> {
       }
       if (end - at < FRAME_HEADER_BYTES) break;
       const length = bytes[at]! << 16 | bytes[at + 1]! << 8 | bytes[at + 2]!;
-      // RFC 9113 4.2: of SETTINGS_MAX_FRAME_SIZE, which this side leaves at its least.
+      // RFC 9113 4.2; SETTINGS_MAX_FRAME_SIZE keeps its default.
       if (length > DEFAULT_MAX_FRAME_SIZE) {
         this.#fail(frameSizeError("a frame above SETTINGS_MAX_FRAME_SIZE"));
         break;
@@ -198,7 +198,7 @@ export class Http2Session<Request> {
     return this.#fault === undefined ? at : end;
   }
 
-  /** Data of large frames is passed on as it comes. */
+  /** Large DATA frames are processed as they arrive. */
   #mayBeCut(type: number, flags: number): boolean {
     return type === FRAME.data && (flags & FLAG.padded) === 0 && this.isBetweenHeads;
   }
@@ -231,9 +231,9 @@ export class Http2Session<Request> {
   }
 
   /**
-   * Sends `data` as far as the windows and the output have room; the rest follows by itself. False:
-   * there is a rest; nothing more may be sent on this stream until its handler's `drained`, and
-   * `data` must stay as it is.
+   * Frames `data` as far as the windows and the output buffer allow; the rest follows later. False if
+   * there is a rest: then the caller waits for `drained` before it sends more on this stream, and does not
+   * change `data`.
    */
   sendData(stream: Http2Stream, data: Uint8Array, endsStream: boolean): boolean {
     if (stream.isOver || stream.isLocalClosed) return true;
@@ -246,7 +246,7 @@ export class Http2Session<Request> {
     return false;
   }
 
-  /** {@link sendData} of ASCII text, which is put into its frame without an array of its own. */
+  /** {@link sendData} for ASCII text, written into the frame directly. */
   sendText(stream: Http2Stream, text: string, endsStream: boolean): boolean {
     const { length } = text;
     const fits = length <= Math.min(this.#sendWindow, stream.sendWindow, DEFAULT_MAX_FRAME_SIZE) &&
@@ -258,9 +258,9 @@ export class Http2Session<Request> {
     return true;
   }
 
-  /** Goes on with what did not fit: there is room in the output again. */
+  /** Frames pending data after the output was sent. */
   pump(): void {
-    // Each has a frame in turn, so that no stream takes the connection's window alone.
+    // Round robin, so that no stream takes the whole connection window.
     for (let isProgress = true; isProgress;) {
       isProgress = false;
       for (const stream of this.#blocked) {
@@ -273,7 +273,7 @@ export class Http2Session<Request> {
     }
   }
 
-  /** The application has dealt with `bytes` of the request's body: the client may send as many more. */
+  /** The application has consumed `bytes` of the request body. */
   consume(stream: Http2Stream, bytes: number): void {
     if (this.#fault) return;
     const increment = this.#window.consume(bytes);
@@ -283,14 +283,14 @@ export class Http2Session<Request> {
     if (more > 0) this.output.windowUpdate(stream.id, more);
   }
 
-  /** Ends a stream before its end (RFC 9113 5.4.2). Its handler is not told. */
+  /** Sends RST_STREAM (RFC 9113 5.4.2). The handler is not called. */
   reset(stream: Http2Stream, code: ErrorCode): void {
     if (stream.isOver) return;
     this.output.rstStream(stream.id, code);
     this.#close(stream, "reset by this side");
   }
 
-  /** Resets a stream whose windows have been closed for too long (RFC 9113 10.5). `now`: as of `receive`. */
+  /** Resets a stream whose windows were not opened in time (RFC 9113 10.5). `now` as for `receive`. */
   giveUp(stream: Http2Stream, now: number): void {
     this.#now = now;
     this.reset(stream, ERROR.cancel);
@@ -298,29 +298,29 @@ export class Http2Session<Request> {
   }
 
   /**
-   * Begins to end the connection: the client is asked to open no more streams, and those that are on
-   * their way are served (RFC 9113 6.8). `goAway` is to follow when the client has acknowledged.
+   * Starts a graceful shutdown: asks the client to open no more streams; those in flight are served
+   * (RFC 9113 6.8). Call `goAway` when `isShutdownAcknowledged` is true.
    */
   shutdown(): void {
     this.output.goaway(MAX_WINDOW, ERROR.noError, "");
     this.output.ping(false, SHUTDOWN_PING, 0);
   }
 
-  /** Streams from here on are not served; those that are open are. */
+  /** Sends GOAWAY; later streams are not served. */
   goAway(code: ErrorCode, reason: string): void {
     if (this.#fault || this.#acceptedStreamId < MAX_WINDOW) return;
     this.#acceptedStreamId = this.#lastStreamId;
     this.output.goaway(this.#lastStreamId, code, reason);
   }
 
-  /** Ends the session, with everything that is open. */
+  /** Ends the session with a connection error. */
   fail(fault: Http2Fault): void {
     this.#fail(fault);
   }
 
   // ---------------------------------------------------------------- sending
 
-  /** Sends one frame of what is pending; false: there is nothing, or no room. */
+  /** Frames one piece of pending data; false if there is none, or no room. */
   #sendFrame(stream: Http2Stream): boolean {
     const { pending, pendingAt } = stream;
     if (pending === undefined || this.output.length >= MAX_OUTPUT_BYTES) return false;
@@ -330,7 +330,7 @@ export class Http2Session<Request> {
     if (count <= 0 && left > 0) return false;
     const end = pendingAt + count;
     const endsStream = stream.pendingEnds && end === pending.length;
-    // An empty frame that ends nothing says nothing.
+    // An empty frame is sent only for END_STREAM.
     if (count > 0 || endsStream) {
       this.output.data(stream.id, pending, pendingAt, end, endsStream);
     }
@@ -393,7 +393,7 @@ export class Http2Session<Request> {
     this.#note("made you reset");
   }
 
-  /** The same where there is no stream. */
+  /** The same for a stream that was never opened. */
   #resetUnopened(id: number, code: ErrorCode): void {
     this.output.rstStream(id, code);
     this.#ended.add(id, "reset by this side");
@@ -456,7 +456,7 @@ export class Http2Session<Request> {
     }
   }
 
-  /** The end of what is between padding, or -1 (RFC 9113 6.1). */
+  /** Where the padding begins, or -1 (RFC 9113 6.1). */
   #endOfPadded(bytes: Uint8Array, start: number, end: number): number {
     if (start === end) {
       this.#fail(frameSizeError("a padded frame without the length of its padding"));
@@ -507,7 +507,7 @@ export class Http2Session<Request> {
     if (endsStream && !stream.isOver) this.#endRemote(stream);
   }
 
-  /** DATA behind the end of a stream counts for the connection's window all the same. */
+  /** DATA of a closed stream still counts for the connection window. */
   #readLateData(stream: Http2Stream | undefined, length: number, id: number): void {
     this.#consumeConnection(length);
     if (stream !== undefined) return this.#failStream(stream, ERROR.streamClosed);
@@ -527,7 +527,7 @@ export class Http2Session<Request> {
   }
 
   #readHeaders(bytes: Uint8Array, start: number, end: number, flags: number, id: number): void {
-    // RFC 9113 5.1.1: clients open odd ones.
+    // RFC 9113 5.1.1: clients use odd identifiers.
     if (id % 2 === 0) return this.#fail(protocolError("HEADERS on a stream that no client opens"));
     let from = start;
     let to = end;
@@ -536,7 +536,7 @@ export class Http2Session<Request> {
       if (to < 0) return;
       from++;
     }
-    // RFC 9113 5.3.2: the priority that HEADERS may carry means nothing any more.
+    // RFC 9113 5.3.2: priority is ignored.
     if (flags & FLAG.priority) from += 5;
     if (from > to) return this.#fail(frameSizeError("HEADERS that ends within its priority"));
     const endsStream = (flags & FLAG.endStream) !== 0;
@@ -557,7 +557,7 @@ export class Http2Session<Request> {
   ): void {
     const block = this.#block;
     if (block === undefined) return this.#fail(protocolError("CONTINUATION behind no HEADERS"));
-    // Fields within the bound fit in half of this: what no encoder makes of them is not buffered.
+    // Twice what a sensible encoder needs for a header list within the limit.
     const maxBytes = 2 * this.#limits.maxHeaderBytes + DEFAULT_MAX_FRAME_SIZE;
     if (++this.#continuations > MAX_CONTINUATIONS || block.length + end - start > maxBytes) {
       return this.#failForAbuse("continuation flood");
@@ -585,7 +585,7 @@ export class Http2Session<Request> {
     } else if (how !== undefined) {
       this.#fail(new Http2Fault(ERROR.streamClosed, "HEADERS on a stream that has ended"));
     } else {
-      // RFC 9113 5.1.1: opening a stream closes those below it.
+      // RFC 9113 5.1.1: opening a stream closes idle streams with lower identifiers.
       this.#fail(protocolError("a stream below the last one"));
     }
   }
@@ -630,7 +630,7 @@ export class Http2Session<Request> {
         if (this.#fault) return;
       }
       request = this.#events.parse(head);
-      // One that changes the table, or has a length to watch, means something else the next time.
+      // A block that changes the table has another meaning the next time; a length has to be tracked.
       const isRepeatable = inserted === table.inserted && maxSize === table.maxSize;
       if (isRepeatable && !("contentLength" in head && head.contentLength >= 0)) {
         this.#last.keep(bytes, start, end, request);
@@ -665,14 +665,14 @@ export class Http2Session<Request> {
     const trailers = new TrailerFields(this.#limits.maxTrailerBytes);
     if (!this.#decode(bytes, start, end, trailers)) return;
     if (stream.isRemoteClosed) return this.#failStream(stream, ERROR.streamClosed);
-    // RFC 9113 8.1: trailers end the request, and the body is as long as announced.
+    // RFC 9113 8.1: trailers end the request.
     if (!endsStream || trailers.fault !== undefined || stream.expected > 0) {
       return this.#failStream(stream, ERROR.protocolError);
     }
     this.#endRemote(stream);
   }
 
-  /** RFC 9113 5.3.2: ignored, except for its form. */
+  /** RFC 9113 5.3.2: ignored except for the frame size. */
   #readPriority(start: number, end: number, id: number): void {
     if (id === 0) return this.#fail(protocolError("PRIORITY on no stream"));
     if (end - start === 5) return this.#note("ignored frames");
@@ -709,7 +709,7 @@ export class Http2Session<Request> {
     if (this.#blocked.size > 0) this.pump();
   }
 
-  /** RFC 9113 6.9.2: the windows of open streams change with the setting, below zero too. */
+  /** RFC 9113 6.9.2: adjusts the windows of open streams, even below zero. */
   #moveWindows(difference: number): boolean {
     for (const stream of this.streams.values()) {
       stream.sendWindow += difference;
@@ -752,7 +752,7 @@ export class Http2Session<Request> {
     } else {
       if (this.#isIdle(id)) return this.#fail(protocolError("WINDOW_UPDATE on no stream"));
       const stream = this.streams.get(id);
-      // RFC 9113 6.9: it may come for a stream that has ended.
+      // RFC 9113 6.9: may arrive for a closed stream.
       if (stream !== undefined) {
         if (increment === 0) return this.#failStream(stream, ERROR.protocolError);
         stream.sendWindow += increment;
@@ -765,7 +765,7 @@ export class Http2Session<Request> {
     if (this.#blocked.size > 0) this.pump();
   }
 
-  /** No stream of that number has been opened. */
+  /** True for a stream that was never opened. */
   #isIdle(id: number): boolean {
     return id % 2 === 0 || id > this.#lastStreamId;
   }

@@ -18,23 +18,23 @@ export const SETTING = {
   enableConnectProtocol: 0x8,
 } as const;
 
-/** The payload of a frame, at most: this side's, and the least that a peer takes (RFC 9113 4.2). */
+/** The default of SETTINGS_MAX_FRAME_SIZE (RFC 9113 6.5.2). */
 export const DEFAULT_MAX_FRAME_SIZE = 16_384;
 const LARGEST_MAX_FRAME_SIZE = 2 ** 24 - 1;
 
-/** A window before a setting or an update changes it (RFC 9113 6.9.2). */
+/** The initial flow-control window (RFC 9113 6.9.2). */
 export const DEFAULT_WINDOW = 65_535;
 
-/** What the peer has set, as far as a server needs it. */
+/** The settings of the client that a server uses. */
 export class PeerSettings {
-  /** Of the table that header blocks to it may use (RFC 7541 4.2). */
+  /** SETTINGS_HEADER_TABLE_SIZE (RFC 7541 4.2). */
   headerTableSize = 4096;
-  /** Of each new stream. */
+  /** SETTINGS_INITIAL_WINDOW_SIZE */
   initialWindowSize: number = DEFAULT_WINDOW;
-  /** The largest payload that it takes. */
+  /** SETTINGS_MAX_FRAME_SIZE */
   maxFrameSize: number = DEFAULT_MAX_FRAME_SIZE;
 
-  /** Takes the payload `bytes[start..end)` of SETTINGS, in order; a fault where a value is none. */
+  /** Applies the payload `bytes[start..end)` of SETTINGS in order; returns the first error. */
   apply(bytes: Uint8Array, start: number, end: number): Http2Fault | undefined {
     for (let at = start; at < end; at += 6) {
       const identifier = bytes[at]! << 8 | bytes[at + 1]!;
@@ -68,7 +68,7 @@ export class PeerSettings {
         return;
       case SETTING.enablePush:
       case SETTING.enableConnectProtocol:
-        // This server pushes nothing and opens no stream.
+        // The server does not push.
         if (value > 1) {
           return new Http2Fault(ERROR.protocolError, "a setting that is on or off is neither");
         }

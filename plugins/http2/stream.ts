@@ -6,45 +6,45 @@
 import type { ErrorCode } from "./frames.ts";
 import { ReceiveWindow } from "./flow_control.ts";
 
-/** Whose stream it is: what a session tells of it. */
+/** Receives the events of a stream. */
 export interface StreamHandler {
   /** A part of the request's body, `bytes[start..end)`; valid during the call. */
   data(bytes: Uint8Array, start: number, end: number): void;
   /** The request is complete. */
   end(): void;
-  /** All data given to the session has been put into frames: there is room for more. */
+  /** All data has been framed; more can be sent. */
   drained(): void;
-  /** The stream is over before its end; `byPeer`: the client has reset it. Nothing can be sent. */
+  /** The stream was reset, `byPeer` or by the server; nothing can be sent. */
   lost(code: ErrorCode, byPeer: boolean): void;
 }
 
-/** What a session knows of an open stream. */
+/** The state of an open stream. */
 export class Http2Stream {
   /** Odd: the client has opened it (RFC 9113 5.1.1). */
   readonly id: number;
-  /** Of the request's body. */
+  /** Receive window for the request body. */
   readonly receive: ReceiveWindow;
-  /** Bytes that the client takes; negative after it has made its windows smaller (RFC 9113 6.9.2). */
+  /** Send window; negative after SETTINGS_INITIAL_WINDOW_SIZE was lowered (RFC 9113 6.9.2). */
   sendWindow: number;
-  /** Whose it is. */
+  /** Receives the events. */
   handler: StreamHandler | undefined;
-  /** The client has ended its side. */
+  /** The client has sent END_STREAM. */
   isRemoteClosed: boolean;
-  /** This side has ended. */
+  /** END_STREAM has been sent. */
   isLocalClosed = false;
-  /** Neither side can send any more. */
+  /** Closed. */
   isOver = false;
-  /** Bytes of the body still to come by Content-Length; -1: nobody knows. */
+  /** Body bytes still expected by Content-Length; -1 if unknown. */
   expected: number;
 
-  /** What is to be sent and does not fit: `pending[pendingAt..)`. */
+  /** Data not yet framed: `pending[pendingAt..)`. */
   pending: Uint8Array | undefined;
-  /** Where the rest of it begins. */
+  /** See `pending`. */
   pendingAt = 0;
-  /** It is the last. */
+  /** END_STREAM follows `pending`. */
   pendingEnds = false;
 
-  /** Makes a stream that the client has just opened. */
+  /** Creates a stream that the client has opened. */
   constructor(
     id: number,
     sendWindow: number,
@@ -66,7 +66,7 @@ export type StreamEnd = "ended" | "reset by this side" | "reset by the peer";
 const ENDS: readonly StreamEnd[] = ["ended", "reset by this side", "reset by the peer"];
 const REMEMBERED = 256;
 
-/** The last streams that have ended: what may still come for them depends on how. */
+/** Remembers how recent streams ended, which decides what a late frame means. */
 export class EndedStreams {
   #ids: Uint32Array | undefined;
   readonly #ends = new Uint8Array(REMEMBERED);
@@ -80,7 +80,7 @@ export class EndedStreams {
     this.#at = (this.#at + 1) % REMEMBERED;
   }
 
-  /** How a stream has ended, if it is remembered. */
+  /** How a recent stream ended. */
   find(id: number): StreamEnd | undefined {
     const at = this.#ids?.lastIndexOf(id) ?? -1;
     return at < 0 ? undefined : ENDS[this.#ends[at]!];

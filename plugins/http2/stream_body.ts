@@ -6,27 +6,27 @@
 import { concatenate } from "../../core/wire/bytes.ts";
 import { bodyTooLarge, type HttpRefusal, RequestBodyError } from "../shared/http/refusal.ts";
 
-/** Where a body comes from. */
+/** What a body needs of its stream. */
 export interface BodySource {
-  /** Bytes, at most. */
+  /** Limit in bytes. */
   readonly maxBodyBytes: number;
-  /** The application has taken `bytes`, or nobody wants them. */
+  /** Reports bytes that were read or discarded. */
   consume(bytes: number): void;
-  /** The application waits for the client, or no longer. */
+  /** Whether a reader waits for the client. */
   setWaiting(isWaiting: boolean): void;
-  /** The application waits, and the client may wait for 100 (Continue). */
+  /** Sends 100 (Continue). */
   sendContinue(): void;
 }
 
-/** Small pieces are put together in arrays of this size, so that none costs more than it holds. */
+/** Small pieces are gathered in arrays of this size, to bound the overhead. */
 const CHUNK_BYTES = 16_384;
 
-/** One request's body, for one reader; what it keeps is bounded by the stream's window. */
+/** The body of one request. Buffered bytes are bounded by the stream's window. */
 export class StreamBody {
   readonly #source: BodySource;
-  /** Full, but for the last. */
+  /** All full except the last. */
   #chunks: Uint8Array<ArrayBuffer>[] = [];
-  /** Bytes in the last one. */
+  /** Bytes used in the last chunk. */
   #filled = 0;
   #buffered = 0;
   #received = 0;
@@ -47,7 +47,7 @@ export class StreamBody {
     this.#expectsContinue = expectsContinue;
   }
 
-  /** The body as the application gets it, a byte stream: no window opens before it pulls. */
+  /** The byte stream for the application. Windows reopen as it is read. */
   stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return new ReadableStream({
       type: "bytes",
@@ -78,14 +78,14 @@ export class StreamBody {
     this.#deliver();
   }
 
-  /** Gives up the body, with the answer that the client is to get. */
+  /** Fails the body with the response for the client. */
   fail(refusal: HttpRefusal): void {
     if (this.refusal || this.#hasEnded && this.#buffered === 0) return;
     this.refusal = refusal;
     this.#error(new RequestBodyError(refusal));
   }
 
-  /** The response has been sent: the application gets nothing more. */
+  /** The response is complete; later reads fail. */
   detach(): void {
     this.#error(new TypeError("The request body was not read before the response"));
   }
@@ -95,7 +95,7 @@ export class StreamBody {
     this.#drop();
   }
 
-  /** Nobody reads any more. */
+  /** Discards what is buffered and what follows. */
   #drop(): void {
     this.#isUnwanted = true;
     this.#controller = undefined;
@@ -117,7 +117,7 @@ export class StreamBody {
     return new Promise((resolve) => this.#pulled = resolve);
   }
 
-  /** Gives the reader that waits what there is, and then the end. */
+  /** Passes buffered data, or the end, to a waiting reader. */
   #deliver(): void {
     const controller = this.#controller;
     if (controller === undefined) return;
@@ -153,7 +153,7 @@ export class StreamBody {
     }
     if (split === end) return;
     const count = end - split;
-    // One piece mostly is all that there is; what follows a piece that nobody has taken is gathered.
+    // Usually there is one piece; only unread pieces are gathered.
     const chunk = new Uint8Array(last === undefined ? count : Math.max(count, CHUNK_BYTES));
     chunk.set(bytes.subarray(split, end));
     this.#chunks.push(chunk);

@@ -1,5 +1,5 @@
 /**
- * A stream as the connection of another protocol (RFC 9113 8.5, RFC 8441 5).
+ * A stream used as a connection by another protocol (RFC 8441 5).
  *
  * @module
  */
@@ -9,11 +9,11 @@ type Bytes = Uint8Array<ArrayBufferLike>;
 
 /** What a tunnel needs of its stream. */
 export interface TunnelStream {
-  /** Sends data; `undefined`: there was room for all of it. */
+  /** Sends data; `undefined` if all of it was framed at once. */
   sendData(data: Uint8Array, endsStream: boolean): Promise<void> | undefined;
-  /** Opens the windows by what has been dealt with. */
+  /** Reports consumed bytes, which reopens the windows. */
   consume(bytes: number): void;
-  /** Ends the stream before its end. */
+  /** Sends RST_STREAM. */
   reset(): void;
 }
 
@@ -24,8 +24,8 @@ interface WaitingRead {
 }
 
 /**
- * Reads DATA and writes DATA; END_STREAM is what a FIN is on a connection of its own, RST_STREAM a RST.
- * What it keeps is bounded by the stream's window. One reader and one writer at a time.
+ * Maps DATA to bytes, END_STREAM to FIN and RST_STREAM to RST. Buffered bytes are bounded by the
+ * stream's window. One reader and one writer at a time.
  */
 export class StreamTunnel implements UpgradedSocket {
   readonly #stream: TunnelStream;
@@ -36,7 +36,7 @@ export class StreamTunnel implements UpgradedSocket {
   #isWriteEnded = false;
   #writing: Promise<void> = Promise.resolve();
 
-  /** Makes one whose response has been sent. */
+  /** Creates the tunnel of a stream. */
   constructor(stream: TunnelStream) {
     this.#stream = stream;
   }
@@ -63,7 +63,7 @@ export class StreamTunnel implements UpgradedSocket {
     return written;
   }
 
-  /** Nothing: whoever waits for room before `write` would have to know the stream's window. */
+  /** Always 0: writes go through `write`, which waits for the window. */
   tryWrite(_bytes: Bytes): number {
     return 0;
   }
@@ -90,20 +90,20 @@ export class StreamTunnel implements UpgradedSocket {
 
   // ---------------------------------------------------------------- events of the stream
 
-  /** DATA has come. */
+  /** Received DATA. */
   data(bytes: Uint8Array, start: number, end: number): void {
     if (this.#hasEnded) return this.#stream.consume(end - start);
     this.#chunks.push(bytes.slice(start, end));
     this.#serve();
   }
 
-  /** Nothing more comes. */
+  /** The client has ended its side. */
   end(): void {
     this.#hasEnded = true;
     this.#serve();
   }
 
-  /** The stream is over: nobody reads what has come, or writes. */
+  /** The stream is over: discards unread data, fails writes. */
   lose(): void {
     this.#isLost = true;
     for (const chunk of this.#chunks.splice(0)) this.#stream.consume(chunk.length);

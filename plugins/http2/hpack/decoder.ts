@@ -11,16 +11,16 @@ import { STATIC_LENGTH, STATIC_NAMES, STATIC_VALUES } from "./static_table.ts";
 /** The dynamic table's bound before SETTINGS_HEADER_TABLE_SIZE says otherwise (RFC 9113 6.5.2). */
 export const DEFAULT_TABLE_SIZE = 4096;
 
-/** What takes the fields of a block. */
+/** Receives the fields of a block. */
 export interface FieldSink {
-  /** A field, as it was sent: nothing about it has been checked. */
+  /** A decoded field, not validated. */
   field(name: string, value: string): void;
 }
 
-/** Integers above this are a fault (RFC 7541 5.1); no index and no length comes near. */
+/** Larger integers are an error (RFC 7541 5.1). */
 const MAX_INTEGER = 2 ** 28;
 
-/** Reads the blocks of one direction of a connection, all of them, in order. */
+/** Decodes all header blocks of one direction of a connection, in order. */
 export class HpackDecoder {
   readonly #table: DynamicTable;
   readonly #maxTableSize: number;
@@ -36,7 +36,7 @@ export class HpackDecoder {
     this.#table = new DynamicTable(maxTableSize);
   }
 
-  /** The dynamic table: a block means the same as before as long as its `inserted` and `maxSize` do. */
+  /** The dynamic table. A block keeps its meaning while `inserted` and `maxSize` do not change. */
   get table(): DynamicTable {
     return this.#table;
   }
@@ -49,7 +49,7 @@ export class HpackDecoder {
     this.#bytes = bytes;
     this.#at = start;
     this.#end = end;
-    // RFC 7541 4.2: changes of the table's size stand before the first field.
+    // RFC 7541 4.2: table size updates precede the first field.
     let isBeginning = true;
     while (this.#at < this.#end && this.#fault === undefined) {
       const first = bytes[this.#at]!;
@@ -109,7 +109,7 @@ export class HpackDecoder {
       : this.#table.value(index - STATIC_LENGTH - 1);
   }
 
-  /** RFC 7541 5.1: the rest of the byte at hand, and more bytes where that is all ones. */
+  /** RFC 7541 5.1 */
   #readInteger(prefix: number): number {
     if (this.#at >= this.#end) return this.#truncated();
     const mask = (1 << prefix) - 1;
@@ -119,7 +119,7 @@ export class HpackDecoder {
       if (this.#at >= this.#end) return this.#truncated();
       const byte = this.#bytes[this.#at++]!;
       value += (byte & 0x7f) * 2 ** shift;
-      // The bytes are counted too: zeros with the continuation bit could go on for ever.
+      // Limits the number of bytes too, since leading zeros do not change the value.
       if (value > MAX_INTEGER || shift > 28) {
         this.#fail("an integer that is too large");
         return 0;
@@ -168,7 +168,7 @@ export class HpackDecoder {
 }
 
 const NOTHING = new Uint8Array(0);
-/** Up to here putting characters together is cheaper than a decoder. */
+/** Up to this length string concatenation is cheaper than a TextDecoder. */
 const SHORT = 24;
 
 function shortText(bytes: Uint8Array, start: number, end: number): string {

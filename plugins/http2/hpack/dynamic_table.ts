@@ -4,15 +4,15 @@
  * @module
  */
 
-/** What an entry takes beside its name and value (RFC 7541 4.1). */
+/** Overhead of an entry (RFC 7541 4.1). */
 export const ENTRY_OVERHEAD = 32;
 
-/** Bytes of an entry as HPACK and SETTINGS_MAX_HEADER_LIST_SIZE count them. */
+/** The size of an entry in HPACK and of a field in SETTINGS_MAX_HEADER_LIST_SIZE. */
 export function entrySize(name: string, value: string): number {
   return name.length + value.length + ENTRY_OVERHEAD;
 }
 
-/** The fields that one direction of a connection refers to, the newest first. */
+/** The dynamic table of one direction of a connection. */
 export class DynamicTable {
   /** A ring; its length is a power of two. */
   #names: string[] = new Array(16);
@@ -38,12 +38,12 @@ export class DynamicTable {
     return this.#size;
   }
 
-  /** The bound of {@link size}. */
+  /** The limit of {@link size}. */
   get maxSize(): number {
     return this.#maxSize;
   }
 
-  /** How many entries there have ever been: it changes with each new one. */
+  /** Number of entries ever inserted. */
   get inserted(): number {
     return this.#inserted;
   }
@@ -71,7 +71,7 @@ export class DynamicTable {
     this.#size += size;
   }
 
-  /** Changes the bound (RFC 7541 4.3). */
+  /** Changes the limit (RFC 7541 4.3). */
   resize(maxSize: number): void {
     this.#maxSize = maxSize;
     this.#evict(maxSize);

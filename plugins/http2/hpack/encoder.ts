@@ -9,7 +9,7 @@ import { DynamicTable, entrySize } from "./dynamic_table.ts";
 import { huffmanLength, writeHuffman } from "./huffman.ts";
 import { STATIC_INDEX, STATIC_LENGTH, STATIC_VALUES } from "./static_table.ts";
 
-/** RFC 7541 7.1.3: a short secret in a table could be guessed by trying. */
+/** Never indexed: a secret in the table could be guessed (RFC 7541 7.1.3). */
 const SECRETS: ReadonlySet<string> = new Set([
   "authorization",
   "cookie",
@@ -17,32 +17,32 @@ const SECRETS: ReadonlySet<string> = new Set([
   "set-cookie",
 ]);
 
-/** Names whose values are remembered, at most. */
+/** Limit of names whose values are remembered. */
 const MAX_NAMES = 64;
-/** Values of one name that are remembered. */
+/** Limit of remembered values for one name. */
 const MAX_VALUES = 4;
-/** Larger fields are not worth evicting others for. */
+/** Larger fields are not indexed. */
 const MAX_INDEXED_BYTES = 512;
 
 const LITERAL_INDEXED = 0x40;
 const LITERAL = 0x00;
 const LITERAL_NEVER_INDEXED = 0x10;
 
-/** A value that has been sent. */
+/** A value sent before. */
 interface SentValue {
   value: string;
-  /** Where the dynamic table has it: `inserted` when it was; -1: nowhere. */
+  /** Insertion number in the dynamic table, or -1. */
   entry: number;
 }
 
 /**
- * Writes the blocks of one direction of a connection. A field goes into the dynamic table when it is
- * sent for the second time: what changes with every response evicts nothing.
+ * Encodes the header blocks of one direction of a connection. A field is indexed when it is sent for the
+ * second time, so that values that change with every response evict nothing.
  */
 export class HpackEncoder {
   readonly #table = new DynamicTable(DEFAULT_TABLE_SIZE);
   readonly #sent = new Map<string, SentValue[]>();
-  /** The smallest size since the last block, and whether the decoder has to be told (RFC 7541 4.2). */
+  /** Smallest table size since the last block, to be signalled if `#isResized` (RFC 7541 4.2). */
   #smallestSize = DEFAULT_TABLE_SIZE;
   #isResized = false;
 
@@ -51,7 +51,7 @@ export class HpackEncoder {
     return this.#table.size;
   }
 
-  /** Takes the peer's SETTINGS_HEADER_TABLE_SIZE; more than the default is not used. */
+  /** Applies the peer's SETTINGS_HEADER_TABLE_SIZE, up to the default. */
   allowTableSize(size: number): void {
     const used = Math.min(size, DEFAULT_TABLE_SIZE);
     if (used === this.#table.maxSize) return;
@@ -95,7 +95,7 @@ export class HpackEncoder {
     this.#table.insert(name, value);
   }
 
-  /** `value`, where it has been sent before and is worth an entry; else it is remembered. */
+  /** The entry of a value sent before; otherwise remembers it. */
   #find(name: string, value: string): SentValue | undefined {
     if (entrySize(name, value) > Math.min(MAX_INDEXED_BYTES, this.#table.maxSize)) return undefined;
     const values = this.#sent.get(name);
@@ -136,7 +136,7 @@ function writeLiteral(
   writeString(out, value);
 }
 
-/** RFC 7541 5.1: `value` behind the bits of `pattern` in the first byte. */
+/** RFC 7541 5.1; `pattern` holds the bits before the prefix. */
 export function writeInteger(
   out: ByteWriter,
   pattern: number,
@@ -151,7 +151,7 @@ export function writeInteger(
   out.writeByte(rest);
 }
 
-/** RFC 7541 5.2: in the Huffman code where that is shorter. */
+/** RFC 7541 5.2: Huffman-coded if that is shorter. */
 export function writeString(out: ByteWriter, text: string): void {
   const coded = huffmanLength(text);
   if (coded < text.length) {

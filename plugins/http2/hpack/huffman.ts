@@ -6,28 +6,28 @@
 import type { ByteWriter } from "../byte_writer.ts";
 
 /**
- * The length of each symbol's code in bits, the last one's is EOS: `A` is 5, `Z` is 30. The code is
- * canonical, so that the lengths are all of Appendix B.
+ * The code length of each symbol in bits, EOS last: `A` is 5, `Z` is 30. The code is canonical, so the
+ * lengths determine it.
  */
 const LENGTHS = "ISXXXXXXXTZXXZXXXXXXXXZXXXXXXXXXBFFHIBDGFFDGDBBBAAABBBBBBBCDKBHFIBCCCCCCCCCCCC" +
   "CCCCCCCCCCDCDIOIJBKABABABBBACCBBBABCBAABCCCCCKGJIXPRPPRRRSRSSSSSTSTTRSTSSSSQRSRSSTRQPRRSSQSRRT" +
   "QRSSQQRQSRSSPRRRSRRSVVPORSRUVVVWWVTUOQVWWVWTQQVVXWWWPTPQRQQSRRUUTTVSVWVVWWWWWXWWWWWVZ";
 
 const EOS = 256;
-/** Padding is shorter than a byte (RFC 7541 5.2). */
+/** Padding is at most 7 bits (RFC 7541 5.2). */
 const MAX_PADDING_BITS = 7;
 
 const lengths = Uint8Array.from(LENGTHS, (letter) => letter.charCodeAt(0) - 60);
 const codes = canonicalCodes();
 
-/** Bytes of `text` in the code; its characters are all below 256. */
+/** Encoded length of `text` in bytes; its characters are below 256. */
 export function huffmanLength(text: string): number {
   let bits = 0;
   for (let at = 0; at < text.length; at++) bits += lengths[text.charCodeAt(at) & 0xff]!;
   return (bits + 7) >>> 3;
 }
 
-/** Appends `text` in the code, padded with the beginning of EOS. */
+/** Appends `text` encoded, padded with the first bits of EOS. */
 export function writeHuffman(out: ByteWriter, text: string): void {
   let byte = 0;
   let room = 8;
@@ -48,8 +48,8 @@ export function writeHuffman(out: ByteWriter, text: string): void {
 }
 
 /**
- * Decodes `bytes[start..end)` into `target`, which has room for `maxDecodedLength` of them; returns
- * how many bytes that makes, or -1: EOS is in it, or the padding is not the beginning of EOS.
+ * Decodes `bytes[start..end)` into `target`, which has room for `maxDecodedLength` bytes. Returns the
+ * decoded length, or -1 for an encoded EOS or wrong padding.
  */
 export function decodeHuffman(
   bytes: Uint8Array,
@@ -71,12 +71,12 @@ export function decodeHuffman(
   return MAY_END[node] ? length : -1;
 }
 
-/** Bytes that `length` bytes of code make at most: no code has less than 5 bits. */
+/** Upper bound of the decoded length: the shortest code has 5 bits. */
 export function maxDecodedLength(length: number): number {
   return Math.floor(length * 8 / 5);
 }
 
-/** Codes of one length are consecutive, in the order of the symbols; shorter ones come first. */
+/** Canonical order: by length, then by symbol. */
 function canonicalCodes(): Uint32Array {
   const result = new Uint32Array(lengths.length);
   let code = 0;
@@ -89,20 +89,20 @@ function canonicalCodes(): Uint32Array {
   return result;
 }
 
-// The decoder is a state machine that takes four bits at a time: no code is shorter, so each step
-// completes one symbol at most. Its states are the inner nodes of the code's tree.
+// The decoder is a state machine over 4-bit steps; its states are the inner nodes of the code tree. No
+// code is shorter than 5 bits, so a step completes at most one symbol.
 
 const NODE = 0x1ff;
 const EMITS = 0x200;
 const SYMBOL_SHIFT = 10;
-/** The state behind EOS: no way leads out. */
+/** The state after EOS. */
 const FAILED = 256;
 
 const { steps: STEPS, mayEnd: MAY_END } = buildDecoder();
 
 function buildDecoder(): { steps: Int32Array; mayEnd: Uint8Array } {
   const children: (number | undefined)[][] = [[]];
-  /** Leaves are symbols, as negative numbers less one. */
+  /** A leaf for symbol s is stored as -s - 1. */
   for (let symbol = 0; symbol < lengths.length; symbol++) {
     let node = 0;
     for (let bit = lengths[symbol]! - 1; bit >= 0; bit--) {
