@@ -325,9 +325,10 @@ export class Http2Session<Request> {
     const { pending, pendingAt } = stream;
     if (pending === undefined || this.output.length >= MAX_OUTPUT_BYTES) return false;
     const left = pending.length - pendingAt;
-    const window = Math.min(this.#sendWindow, stream.sendWindow);
+    // A window may be negative (RFC 9113 6.9.2).
+    const window = Math.max(0, Math.min(this.#sendWindow, stream.sendWindow));
     const count = Math.min(left, window, DEFAULT_MAX_FRAME_SIZE);
-    if (count <= 0 && left > 0) return false;
+    if (count === 0 && left > 0) return false;
     const end = pendingAt + count;
     const endsStream = stream.pendingEnds && end === pending.length;
     // An empty frame is sent only for END_STREAM.

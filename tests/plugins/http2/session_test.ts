@@ -151,6 +151,26 @@ describe("Http2Session", () => {
     expect(events.slice(-2)).toEqual(["1 closed", "1 drained"]);
   });
 
+  // 4 bytes are sent, then the window becomes -3: the end of the stream needs no window, and the
+  // connection's stays as it is.
+  test("ends a stream whose window is negative (RFC 9113 6.9.2)", () => {
+    const { session: made, write, sent } = session(true);
+    const receive = (...lines: string[]) => {
+      const bytes = write(...lines);
+      made.receive(bytes, 0, bytes.length, 0);
+    };
+    receive("SETTINGS INITIAL_WINDOW_SIZE=4", "HEADERS 1 END_STREAM GET /");
+    const stream = made.streams.get(1)!;
+    made.sendHead(stream, 200, [], false);
+    expect(made.sendText(stream, "ahoy", false)).toBe(true);
+    receive("SETTINGS INITIAL_WINDOW_SIZE=1");
+    expect(stream.sendWindow).toBe(-3);
+    sent();
+    expect(made.sendData(stream, new Uint8Array(0), false)).toBe(true);
+    expect(made.sendData(stream, new Uint8Array(0), true)).toBe(true);
+    expect(sent()).toEqual(['DATA 1 END_STREAM ""']);
+  });
+
   // Abuse is counted by name, whatever comes of it.
   test("counts what a client may do only so often", () => {
     const { session: made, write } = session(true);
