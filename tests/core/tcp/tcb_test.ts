@@ -12,9 +12,10 @@ const RECORDS = [
   { name: "probes", own: ownProbes, field: "keepAlives" },
   { name: "userOptions", own: ownOptions, field: "lingerMs" },
 ] as const;
+type Row = typeof RECORDS[number];
 
 describe("a record that connections share", () => {
-  test.each(RECORDS)("is copied at the first write: $name", ({ name, own, field }) => {
+  test.each(RECORDS)("is copied at the first write: $name", ({ name, own, field }: Row) => {
     const [tcb, other] = [freshTcb(), freshTcb()];
     expect(tcb[name]).toBe(other[name]);
     Object.assign(own(tcb), { [field]: 7 });
@@ -25,19 +26,22 @@ describe("a record that connections share", () => {
   });
 
   // A write to the shared record would be a write to every connection.
-  test.each(RECORDS)("refuses a write of its own: $name", ({ name, field }) => {
+  test.each(RECORDS)("refuses a write of its own: $name", ({ name, field }: Row) => {
     const tcb = freshTcb();
     expect(() => Object.assign(tcb[name], { [field]: 7 })).toThrow(TypeError);
   });
 
-  test.each(RECORDS)("is shared again when it is as at first: $name", ({ name, own, field }) => {
-    const tcb = freshTcb();
-    const { [field]: initial } = tcb[name] as Record<string, unknown>;
-    Object.assign(own(tcb), { [field]: 7 });
-    tcb.releaseUnusedRecords();
-    expect(ownRecords(tcb)).toEqual([name]);
-    Object.assign(own(tcb), { [field]: initial });
-    tcb.releaseUnusedRecords();
-    expect(ownRecords(tcb)).toEqual([]);
-  });
+  test.each(RECORDS)(
+    "is shared again when it is as at first: $name",
+    ({ name, own, field }: Row) => {
+      const tcb = freshTcb();
+      const { [field]: initial } = tcb[name] as Record<string, unknown>;
+      Object.assign(own(tcb), { [field]: 7 });
+      tcb.releaseUnusedRecords();
+      expect(ownRecords(tcb)).toEqual([name]);
+      Object.assign(own(tcb), { [field]: initial });
+      tcb.releaseUnusedRecords();
+      expect(ownRecords(tcb)).toEqual([]);
+    },
+  );
 });
