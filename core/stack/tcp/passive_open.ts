@@ -9,7 +9,6 @@ import { acceptSyn, holdSyn, openPassive } from "../../tcp/arrive/listen.ts";
 import { endConnection } from "../../tcp/close_connection.ts";
 import { type KeyedHash, sequenceAbove } from "../../tcp/isn.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
-import { TCB } from "../../tcp/tcb_flags.ts";
 import { abort } from "../../tcp/user_calls.ts";
 import type { IpAddress } from "../../wire/address.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
