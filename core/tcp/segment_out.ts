@@ -5,7 +5,7 @@
  */
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
 import { writeU16 } from "../wire/bytes.ts";
-import { addBytes, addressSum, finish, fold } from "../wire/checksum.ts";
+import { addBytes, finish, fold } from "../wire/checksum.ts";
 import { emitIp, type IpFields, ipHeaderLength, PROTOCOL } from "../wire/ip.ts";
 import { seqDiff } from "../wire/seq.ts";
 import { emitTcpHeader, FLAG, type TcpFields } from "../wire/tcp.ts";
@@ -200,7 +200,7 @@ function complete(tcb: Tcb, out: OutgoingPacket, tcpHeaderLength: number): void 
   out.headerLength = out.ipHeaderLength + tcpHeaderLength;
   const start = at + out.ipHeaderLength;
   const length = tcpHeaderLength + text;
-  const pseudo = addressSum(tcb.local) + addressSum(tcb.remote) + PROTOCOL.TCP + (length & 0xffff) +
+  const pseudo = tcb.pseudoSum + PROTOCOL.TCP + (length & 0xffff) +
     (length >>> 16);
   out.checksumPartial = tcb.environment.checksumOffload;
   const sum = out.checksumPartial

@@ -7,6 +7,7 @@ import { ReceiveRing } from "../buffers/receive_ring.ts";
 import type { RingPool } from "../buffers/ring_pool.ts";
 import { SendRing } from "../buffers/send_ring.ts";
 import type { IpAddress } from "../wire/address.ts";
+import { addressSum } from "../wire/checksum.ts";
 import { ipHeaderLength } from "../wire/ip.ts";
 import { TIMESTAMPS_LENGTH } from "../wire/tcp_options.ts";
 import { INITIAL_BUFFER, type TcpConfig } from "./config.ts";
@@ -172,6 +173,8 @@ export class Tcb {
   segmentsOut = 0;
   /** IPv4 identification of the last packet; atomic datagrams may use any (RFC 6864 4.1). */
   packetId = 0;
+  /** The addresses' part of the checksum of the pseudo-header. */
+  readonly pseudoSum: number;
 
   // ------------------------------------------------------------ owner, and the stack's tables
   /** Why the connection ended. */
@@ -202,6 +205,7 @@ export class Tcb {
     this.remotePort = remotePort;
     this.peerMss = remote.isV4 ? DEFAULT_MSS_V4 : DEFAULT_MSS_V6;
     this.pathMtu = environment.mtu;
+    this.pseudoSum = addressSum(local) + addressSum(remote);
     this.receiveLimit = Math.min(config.receiveBuffer, INITIAL_BUFFER);
     this.set(TCB.NO_DELAY, config.noDelay);
     this.set(TCB.KEEP_ALIVE, config.keepAlive);
