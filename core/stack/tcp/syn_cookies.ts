@@ -60,7 +60,7 @@ export class SynCookies {
     if (!tcb.has(TCB.TIMESTAMPS)) offerNothing(tcb);
     tcb.iss = this.#sequence(tcb, now);
     const clock = Math.floor(now);
-    tcb.tsOffset += timestampWith(optionBits(tcb), clock) - clock;
+    tcb.tsOffset = (tcb.tsOffset + timestampWith(optionBits(tcb), clock) - clock) | 0;
     buildSyn(tcb, now, this.#out);
     const packet = new Uint8Array(this.#out.byteLength);
     this.#out.copyTo(packet, 0);
