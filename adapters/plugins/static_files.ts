@@ -1,5 +1,5 @@
 /**
- * The files of a folder as an app for `http` and `http2`.
+ * An app for `http` and `http2` that serves the files of a folder.
  *
  * @module
  */
@@ -15,18 +15,18 @@ import { respond } from "./static_files/respond.ts";
 
 /** Options of {@link staticFiles}. */
 export interface StaticFilesOptions {
-  /** Serves files and folders whose names begin with a dot too. Default false. */
+  /** Also serves files and folders whose names begin with a dot. Default false. */
   hidden?: boolean | undefined;
-  /** The file that a folder is served by. Default `"index.html"`. */
+  /** The file served for a folder. Default `"index.html"`. */
   index?: string | undefined;
   /**
    * Sends `page.html.br`, `.zst` or `.gz` in place of `page.html` to clients that accept it (RFC 9110
-   * 12.5.3). Whoever changes a file has to compress it again. Default false.
+   * 12.5.3). The variants are not updated when the file changes. Default false.
    */
   precompressed?: boolean | undefined;
-  /** Small files that are kept in memory, in bytes of their content. Default 16 MiB. */
+  /** Bound of the cache of small files, in bytes of content. Default 16 MiB. */
   cacheBytes?: number | undefined;
-  /** How long clients may use a file without asking again, in seconds. Default: they have to ask. */
+  /** `max-age` of Cache-Control, in seconds. Default: clients revalidate before each use. */
   maxAgeSeconds?: number | undefined;
 }
 
@@ -41,12 +41,13 @@ const optionsSchema = z.strictObject({
 /**
  * Serves the files of a folder: an app for `http()` and `http2()`, or to mount in a Hono app.
  *
- * Streams large files without loading them, keeps small ones in memory, where each is compared with the
- * file before it is used, and answers ranges (RFC 9110 14) and conditions (RFC 9110 13) by
- * entity tag and date. A folder is served by its index, never listed. Paths that lead out of the
- * folder, through links too, and names that begin with a dot are not found.
+ * Large files are streamed. Small files are cached in memory; a cached file is sent only if the file
+ * on disk has not changed. Byte ranges (RFC 9110 14) and conditional requests (RFC 9110 13), by
+ * entity tag and by date, are supported. A folder is served by its index file and never listed.
+ * Paths that lead out of the folder, symbolic links included, and names that begin with a dot are
+ * answered with 404.
  *
- * @throws {TypeError} An option is not what it has to be.
+ * @throws {TypeError} An option is invalid.
  *
  * @example
  * ```ts

@@ -21,23 +21,24 @@ export type { TlsCertificate } from "./tls/certificates.ts";
 export type { ClientCertificate, TlsInfo } from "./tls/engine.ts";
 export type { ClientCertificateOptions, TlsOptions } from "./tls/options.ts";
 
-/** Where {@link tls} puts what was agreed on. */
+/** The key under which {@link tls} stores the {@link TlsInfo} of a connection. */
 export const TLS_INFO: unique symbol = Symbol("berth.tls");
 
 /**
  * Speaks TLS 1.2 and 1.3 as a server, and hands the plain connection to the next plugin.
  *
- * Certificates are chosen by the name that the client asks for (SNI), the protocol by ALPN; the next
- * plugin sees it as `(await socket.opened).alpn`, and more in {@link TLS_INFO}. Half-closes are
- * carried both ways as close_notify. A connection that ends without it breaks with
- * `CONNECTION_RESET`: what came may be cut short. Who does not read stops who writes: a few hundred
- * kilobytes wait at most. A handshake that fails is logged at level `info`, with the number of those
- * that have failed, and goes no further.
+ * SNI selects the certificate and ALPN the protocol. The next plugin reads the protocol from
+ * `(await socket.opened).alpn`, and the other results of the handshake from {@link TLS_INFO}.
+ * Half-closes are carried in both directions as close_notify. A connection that ends without
+ * close_notify fails with `CONNECTION_RESET`, because the data may be truncated. Flow control works
+ * end to end: at most a few hundred kilobytes are buffered for a slow reader. A failed handshake is
+ * logged at level `info`, with the number of failures so far, and never reaches the next plugin.
  *
- * Files that change are read again within a second, when a client comes; connections that are there
- * go on. What cannot be used is logged at level `warn`, and the old certificates stay.
+ * Changed files are picked up by the first client that connects a second or more after the last
+ * check; established connections are not affected. Files that cannot be used are logged at level
+ * `warn`, and the previous certificates stay in use.
  *
- * @throws {TypeError} An option is not what it has to be, or a certificate or key cannot be used.
+ * @throws {TypeError} An option is invalid, or a certificate or key cannot be used.
  *
  * @example
  * ```ts
@@ -77,12 +78,12 @@ const NO_OPENSSL = 'tls: options.engine is "openssl", but libssl.so.3 cannot be 
   'OpenSSL 3, give --allow-ffi on Deno, or use "runtime"';
 
 interface Server {
-  /** Begins a session with the certificates that are valid now. */
+  /** Begins a session with the current certificates. */
   readonly open: (c: Context) => Promise<TlsSession>;
   readonly handshakeTimeoutMs: number;
-  /** Handshakes that have failed. */
+  /** Number of failed handshakes. */
   failures: number;
-  /** Sessions for which the host had no resources. */
+  /** Logs sessions that failed for lack of resources of the host. */
   readonly faults: FaultLog;
 }
 
@@ -126,7 +127,7 @@ async function serve(c: Context, next: Next, server: Server): Promise<void> {
   }
 }
 
-/** False: it failed; that is logged, and the client has the alert. */
+/** Returns false if the handshake failed; the failure is logged and the alert is sent. */
 async function shakeHands(c: Context, session: TlsSession, server: Server): Promise<boolean> {
   const { clock, socket, log } = c;
   const giveUp = () => socket.abort(new Error("the handshake took too long"));

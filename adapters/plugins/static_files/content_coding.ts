@@ -1,17 +1,17 @@
 /**
- * Which compressed neighbour of a file a client gets (RFC 9110 12.5.3).
+ * Selects the precompressed variant of a file that a client gets (RFC 9110 12.5.3).
  *
  * @module
  */
 
-/** A content coding and the extension of files that have it. */
+/** A content coding and its file extension. */
 export interface Coding {
-  /** The name in Content-Encoding. */
+  /** Its name in Content-Encoding. */
   readonly name: string;
   readonly extension: string;
 }
 
-/** The preferred one first. */
+/** The supported codings, the preferred one first. */
 export const CODINGS: readonly Coding[] = [
   { name: "br", extension: ".br" },
   { name: "zstd", extension: ".zst" },
@@ -19,8 +19,8 @@ export const CODINGS: readonly Coding[] = [
 ];
 
 /**
- * The codings that a client accepts, in the server's order: which one is the smallest does not depend on
- * the client's weights, only those that it refuses with a weight of zero are left out.
+ * The codings that a client accepts, in the server's order of preference. Of the client's weights,
+ * only zero, which refuses a coding, has an effect: the smallest file is best for every client.
  */
 export function acceptedCodings(field: string | null): readonly Coding[] {
   if (field === null) return [];

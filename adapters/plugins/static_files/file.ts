@@ -1,5 +1,5 @@
 /**
- * Files of a folder.
+ * Opens and reads the files of a folder.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { join, sep } from "node:path";
 import type { Validators } from "./conditions.ts";
 import type { ByteRange } from "./range.ts";
 
-/** No such file, one that is not to be read, or none that can be: the rest is a fault of the machine. */
+/** Errors that are answered as "not found"; all others are faults of the host. */
 const NOT_FOUND = new Set([
   "ENOENT",
   "ENOTDIR",
@@ -21,21 +21,21 @@ const NOT_FOUND = new Set([
   "EINVAL",
 ]);
 
-/** Bytes that are read at once: long enough that a system call costs nothing beside it. */
+/** Bytes per read(2): large enough that the cost of the system call does not matter. */
 const CHUNK_BYTES = 256 * 1024;
 
-/** An open file: who has it closes it. */
+/** An open file. Its holder has to close it. */
 export interface OpenFile extends Validators {
   readonly descriptor: number;
-  /** When its content or its attributes changed last, in milliseconds of the Unix epoch. */
+  /** Time of the last change of content or attributes, in milliseconds since the Unix epoch. */
   readonly changedMs: number;
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number;
 }
 
 /**
- * The names that a URL's path leads through. `undefined`: it would leave the folder, or names what is
- * hidden.
+ * Splits the path of a URL into file names. Returns `undefined` if the path would leave the folder, or
+ * if a name is hidden.
  */
 export function namesOf(pathname: string, showsHidden: boolean): string[] | undefined {
   let names: string[];
@@ -45,17 +45,18 @@ export function namesOf(pathname: string, showsHidden: boolean): string[] | unde
     return undefined; // RFC 3986 2.1
   }
   const isWrong = (name: string) =>
-    // deno-lint-ignore no-control-regex -- a name with a NUL is cut there by the kernel
+    // deno-lint-ignore no-control-regex -- the kernel would truncate a name at a NUL
     name === "." || name === ".." || /[/\\\x00]/.test(name) ||
     (!showsHidden && name.startsWith("."));
   return names.some(isWrong) ? undefined : names;
 }
 
 /**
- * Opens what `names` lead to. `"folder"`: it is one. `undefined`: there is no such file, it may not
- * be read, it is none, or a link leads out of `root`.
+ * Opens the file at the path `names` below `root`. Returns `"folder"` for a folder. Returns
+ * `undefined` if there is no such file, it may not be read, it is not a regular file, or a symbolic
+ * link leads out of `root`.
  *
- * @throws What the kernel says where there may well be a file.
+ * @throws The kernel's error, if the file may exist nevertheless, such as EMFILE.
  */
 export function openFile(
   root: string,
@@ -68,7 +69,7 @@ export function openFile(
     if (path !== folder && !path.startsWith(folder.endsWith(sep) ? folder : folder + sep)) {
       return undefined;
     }
-    // Without waiting for whoever may write to a FIFO.
+    // O_NONBLOCK: opening a FIFO must not wait for a writer.
     descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stat = fstatSync(descriptor);
     if (!stat.isFile()) {
@@ -87,7 +88,7 @@ export function openFile(
   }
 }
 
-/** All of a small file, and closes it. */
+/** Reads the whole of a small file and closes it. */
 export function readFile({ descriptor, size }: OpenFile): Uint8Array<ArrayBuffer> {
   try {
     const bytes = new Uint8Array(size);
@@ -99,8 +100,9 @@ export function readFile({ descriptor, size }: OpenFile): Uint8Array<ArrayBuffer
 }
 
 /**
- * Streams a range, 256 KiB at a time as they are read, and closes the file. It reads synchronously: what
- * a thread of the runtime's costs is more than the kernel takes to copy what it has in memory.
+ * Streams a range in chunks of 256 KiB, on demand, and closes the file at the end. It reads
+ * synchronously: handing the read to a thread of the runtime costs more than copying the bytes from
+ * the page cache.
  */
 export function streamFile(
   { descriptor }: OpenFile,
@@ -126,7 +128,7 @@ export function streamFile(
   }, { highWaterMark: 0 });
 }
 
-/** Reads into `bytes` from `offset` on what the file has from `position` on: something, if not all. */
+/** Reads from `position` of the file into `bytes` at `offset`: at least one byte, possibly fewer than fit. */
 function readPart(
   descriptor: number,
   bytes: Uint8Array,

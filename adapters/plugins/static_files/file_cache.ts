@@ -1,45 +1,45 @@
 /**
- * Small files in memory.
+ * The cache of small files.
  *
  * @module
  */
 import { FileVersion } from "../../host/file_version.ts";
 
-/** Files in the cache, at most. */
+/** Maximum number of files in the cache. */
 const MAX_FILES = 16_384;
 /**
- * Milliseconds that a file has to have been as it is: the kernel's clock for files ticks every few
- * milliseconds, and within a tick a file can change twice without a sign of it.
+ * Milliseconds for which a file must have been unchanged before it is cached. File times advance only
+ * every few milliseconds, and a second change within one tick leaves the times as they are.
  */
 const SETTLED_MS = 100;
 
-/** What is kept under a key, or that there is no such file. */
+/** A cached value, or the fact that there is no such file. */
 export interface Cached<T> {
   readonly value: T;
-  /** Bytes that it takes. */
+  /** Size in bytes. */
   readonly size: number;
-  /** All paths that it depends on. */
+  /** The versions of all paths that it depends on. */
   readonly versions: readonly FileVersion[];
 }
 
-/** Values made from files, by name; each is compared with its files before it is used. */
+/** Values made from files, by key. A value is used only if its files have not changed since. */
 export class FileCache<T> {
   readonly #maxBytes: number;
-  /** From the one that has not been used for longest to the one used last. */
+  /** In order of use, the least recently used one first. */
   readonly #entries = new Map<string, Cached<T>>();
   #bytes = 0;
 
-  /** Keeps values of `maxBytes` in all, at most. */
+  /** `maxBytes` bounds the total size of the values. */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes of all values. */
+  /** Total size of the values, in bytes. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** The value of `key`, if its files have not changed. */
+  /** The value of `key`, unless one of its files has changed. */
   find(key: string): T | undefined {
     const found = this.#entries.get(key);
     if (found === undefined) return undefined;
@@ -48,13 +48,13 @@ export class FileCache<T> {
       this.#remove(key, found);
       return undefined;
     }
-    // Moves it to the end.
+    // Now the most recently used one.
     this.#entries.delete(key);
     this.#entries.set(key, found);
     return found.value;
   }
 
-  /** Keeps a value, unless it is too large or one of its files may still be changing. */
+  /** Caches a value, unless it is too large or one of its files may still be changing. */
   keep(key: string, cached: Cached<T>, changedMs: number): void {
     if (cached.size > this.#maxBytes || Date.now() - changedMs < SETTLED_MS) return;
     for (const version of cached.versions) if (!version.isCurrent) return;

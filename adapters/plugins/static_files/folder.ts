@@ -1,5 +1,5 @@
 /**
- * The files of a folder by the paths of URLs.
+ * Maps the path of a URL to a file of a folder.
  *
  * @module
  */
@@ -24,22 +24,22 @@ export interface FolderSettings {
   readonly maxAgeSeconds: number;
 }
 
-/** A file that is ready to be sent. */
+/** A file ready to be sent. */
 export interface FoundFile extends Validators {
-  /** Bytes. */
+  /** Size in bytes. */
   readonly size: number;
-  /** What its response says in any case. */
+  /** Header fields of every response for the file, 304 included. */
   readonly validators: readonly [string, string][];
-  /** What a whole response says, the length included. */
+  /** Header fields of a complete (200) response, Content-Length included. */
   readonly fields: readonly [string, string][];
-  /** The content, or the open file, which whoever has it closes. */
+  /** The content, or the open file, which the caller has to close. */
   readonly content: Uint8Array<ArrayBuffer> | OpenFile;
 }
 
-/** What a path leads to: a file, a folder whose path has to end with a slash, or nothing. */
+/** The result of a look-up: a file, a folder whose URL lacks the final slash, or nothing. */
 export type Found = FoundFile | { readonly folder: string } | undefined;
 
-/** A folder that is served. */
+/** A folder of static files. */
 export class Folder {
   readonly #root: string;
   readonly #settings: FolderSettings;
@@ -52,9 +52,10 @@ export class Folder {
   }
 
   /**
-   * What `pathname`, the path of a URL, leads to, in the best coding that `acceptEncoding` allows.
+   * Looks up `pathname`, the path of a URL, and selects the best content coding that `acceptEncoding`
+   * allows.
    *
-   * @throws The kernel's error where there may well be a file.
+   * @throws The kernel's error, if the file may exist nevertheless, such as EMFILE.
    */
   find(pathname: string, acceptEncoding: string | null): Found {
     const codings = this.#settings.precompressed ? acceptedCodings(acceptEncoding) : [];
@@ -81,7 +82,7 @@ export class Folder {
     return found;
   }
 
-  /** Closes the files that are not sent. */
+  /** Selects the coding, and closes the files that are not sent. */
   #inBestCoding(
     plain: OpenFile,
     path: readonly string[],

@@ -14,7 +14,7 @@ const IMF_FIXDATE = new RegExp(`^${DAY}, (\\d{2}) ${MONTH} (\\d{4}) ${TIME} GMT$
 const RFC_850 = new RegExp(`^${LONG_DAY}, (\\d{2})-${MONTH}-(\\d{2}) ${TIME} GMT$`);
 const ASCTIME = new RegExp(`^${DAY} ${MONTH} (\\d{2}| \\d) ${TIME} (\\d{4})$`);
 
-/** Seconds of the Unix epoch; `undefined`: `text` is no HTTP-date. `now` in milliseconds. */
+/** Returns seconds since the Unix epoch, or `undefined` if `text` is not a date. `now` is in milliseconds. */
 export function parseHttpDate(text: string, now: number = Date.now()): number | undefined {
   const imf = IMF_FIXDATE.exec(text);
   if (imf) {
@@ -31,7 +31,7 @@ export function parseHttpDate(text: string, now: number = Date.now()): number | 
   return secondsOf(fullYear(Number(year), now), month!, day!, hour!, minute!, second!);
 }
 
-/** The year with these last two digits that is at most 50 years ahead. */
+/** Expands a two-digit year to the one that is at most 50 years ahead (RFC 9110 5.6.7). */
 function fullYear(year: number, now: number): number {
   const latest = new Date(now).getUTCFullYear() + 50;
   return latest - (latest - year) % 100;
@@ -43,12 +43,12 @@ function secondsOf(
   ...[day, hour, minute, second]: [string, string, string, string]
 ): number | undefined {
   const at = [MONTHS.indexOf(month), Number(day), Number(hour), Number(minute)] as const;
-  // A leap second is the next one's first.
+  // A leap second counts as the first second of the next minute.
   const seconds = Number(second);
   if (seconds > 60 || at[2] > 23 || at[3] > 59) return undefined;
   const date = new Date(0);
   date.setUTCFullYear(year, at[0], at[1]);
-  // The 30th of February is none.
+  // setUTCFullYear() turns 30 February into a day of March.
   if (date.getUTCMonth() !== at[0] || date.getUTCDate() !== at[1]) return undefined;
   return date.getTime() / 1000 + at[2] * 3600 + at[3] * 60 + seconds;
 }

@@ -1,18 +1,19 @@
 /**
- * Ranges of bytes (RFC 9110 14).
+ * Byte ranges (RFC 9110 14).
  *
  * @module
  */
 
-/** The bytes from `start` to `end`, the latter not included. */
+/** The bytes from `start` up to but not including `end`. */
 export interface ByteRange {
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * The range that a `Range` field asks for. `undefined`: all of it, because nothing is asked for,
- * several ranges are, or what nobody knows (RFC 9110 14.2). `"unsatisfiable"`: nothing of it is there.
+ * Parses a `Range` field. `undefined`: the field is ignored and the whole file is sent, because it is
+ * absent, has several ranges, or has an unknown unit or invalid syntax (RFC 9110 14.2).
+ * `"unsatisfiable"`: the range is outside the file.
  */
 export function parseRange(
   field: string | null,
@@ -23,7 +24,7 @@ export function parseRange(
   const [, first, last, suffix] = match;
   if (suffix !== undefined) {
     if (Number(suffix) === 0) return "unsatisfiable";
-    // The whole of an empty file, which no Content-Range can say.
+    // All of an empty file: Content-Range cannot express that.
     return size === 0 ? undefined : { start: Math.max(0, size - Number(suffix)), end: size };
   }
   if (last !== "" && isBelow(last!, first!)) return undefined;
@@ -32,7 +33,7 @@ export function parseRange(
   return start < size ? { start, end } : "unsatisfiable";
 }
 
-/** Compares numbers of any length: positions are not bounded (RFC 9110 14.1.1). */
+/** Compares decimal numbers of any length: positions have no upper bound (RFC 9110 14.1.1). */
 function isBelow(a: string, b: string): boolean {
   const [short, long] = [a, b].map((digits) => digits.replace(/^0+/, "")) as [string, string];
   return short.length === long.length ? short < long : short.length < long.length;

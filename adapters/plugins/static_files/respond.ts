@@ -12,7 +12,7 @@ import { type ByteRange, parseRange } from "./range.ts";
 /**
  * Answers `request` from `folder`.
  *
- * @throws The kernel's error where there may well be a file.
+ * @throws The kernel's error, if the file may exist nevertheless, such as EMFILE.
  */
 export function respond(request: Request, folder: Folder): Response {
   const { method, url, headers } = request;
@@ -23,14 +23,14 @@ export function respond(request: Request, folder: Folder): Response {
   const found = folder.find(pathname, headers.get("accept-encoding"));
   if (found === undefined) return new Response("Not Found", { status: 404 });
   if ("folder" in found) {
-    // Relative links of the index have to lead into the folder. Only its name (RFC 9110 10.2.2): what
-    // stands before, an app that this one is mounted in may have taken off.
+    // Without the slash, relative links in the index would miss the folder. Location is relative (RFC
+    // 9110 10.2.2), because an outer app that mounts this one may have stripped a prefix of the path.
     const location = `${encodeURIComponent(found.folder)}/${search}`;
     return new Response(null, { status: 308, headers: { Location: location } });
   }
   try {
     const response = respondWith(found, method, headers);
-    // Asked only of an open file: bytes would become a stream by it.
+    // Only for an open file: reading `body` of a response made of bytes would create a stream.
     if ("descriptor" in found.content && response.body === null) close(found);
     return response;
   } catch (error) {
@@ -39,7 +39,7 @@ export function respond(request: Request, folder: Folder): Response {
   }
 }
 
-/** The path and the query of a URL that a Request has: both are in normal form. */
+/** The path and the query of the URL of a Request, which Fetch has normalized. */
 function pathOf(url: string): [pathname: string, search: string] {
   const start = url.indexOf("/", url.indexOf("//") + 2);
   const end = url.indexOf("#", start);

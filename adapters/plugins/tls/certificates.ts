@@ -1,5 +1,5 @@
 /**
- * Certificates and the names that they are for.
+ * Certificates, selected by server name.
  *
  * @module
  */
@@ -9,15 +9,15 @@ import { certificatesOf, keysOf, nameOf, readPem } from "./pem.ts";
 
 /** A certificate with its key. */
 export interface TlsCertificate {
-  /** The file of the certificate, the server's own first, then those that signed it; or its PEM text. */
+  /** The file of the certificate chain, the server's certificate first, or its PEM text. */
   cert: string;
   /** The file of the private key, or its PEM text. */
   key: string;
-  /** What an encrypted key opens with. */
+  /** The passphrase of an encrypted key. */
   passphrase?: string | undefined;
 }
 
-/** A certificate with its issuers' and its key, both as PEM text, the key without a passphrase. */
+/** A certificate chain and its key, both as PEM text, the key decrypted. */
 export interface CertificateMaterial {
   readonly certificate: string;
   readonly key: string;
@@ -28,12 +28,12 @@ interface Entry<C> {
   readonly context: C;
 }
 
-/** The certificates of a server, each as an engine has prepared it. */
+/** The certificates of a server, each prepared by the engine. */
 export class CertificateStore<C> {
   readonly #entries: readonly Entry<C>[];
 
   /**
-   * Reads the files; the first certificate is for clients that ask for no name, or for an unknown one.
+   * Reads the files. Clients that send no server name, or an unknown one, get the first certificate.
    *
    * @throws {TypeError} A file cannot be read, a key does not belong to its certificate, or `prepare`
    * throws.
@@ -45,12 +45,12 @@ export class CertificateStore<C> {
     this.#entries = certificates.map((each) => load(each, prepare));
   }
 
-  /** For clients that ask for no name. */
+  /** The certificate for clients that send no server name. */
   get default(): C {
     return this.#entries[0]!.context;
   }
 
-  /** The first certificate for `name` (RFC 6066 3, RFC 9525 6.3), or else the first of all. */
+  /** The first certificate for `name` (RFC 6066 3, RFC 9525 6.3), or the default. */
   find(name: string): C {
     const wanted = name.toLowerCase();
     const found = this.#entries.find(({ names }) => names.some((each) => isFor(each, wanted)));
@@ -59,8 +59,9 @@ export class CertificateStore<C> {
 }
 
 /**
- * The DNS names of a certificate, in lower case; where there is none its common name.
- * `X509Certificate.checkHost` of Deno 2.9 knows no wildcards, and that of Bun throws at some names.
+ * The DNS names of a certificate in lower case, or its common name if it has none.
+ * `X509Certificate.checkHost()` does not support wildcards on Deno 2.9, and throws for some names on
+ * Bun.
  */
 function namesOf({ subjectAltName = "", subject }: X509Certificate): string[] {
   const alternatives = subjectAltName.split(", ").map((each) => /^DNS:([\w*.-]+)$/.exec(each)?.[1]);

@@ -1,18 +1,18 @@
 /**
- * Errors of a TLS connection that are the peer's doing.
+ * Errors of a TLS connection that the peer caused.
  *
  * @module
  */
 import { messageOf } from "../../../core/api/error_text.ts";
 import { PeerFaultError, TcpError } from "../../../core/api/errors.ts";
 
-/** RFC 8446 6.1: without close_notify, anybody may have ended the connection. */
+/** RFC 8446 6.1: an end without close_notify may be the work of an attacker (truncation). */
 export function truncated(): TcpError {
   const what = "the peer ended without close_notify: what came before may be cut short";
   return new PeerFaultError(what);
 }
 
-/** The client has not waited for the end of the handshake. */
+/** The client closed the connection during the handshake. */
 export function endedEarly(): TcpError {
   return new PeerFaultError("the connection ended during the handshake");
 }

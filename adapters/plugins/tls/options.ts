@@ -10,34 +10,34 @@ import type { TlsCertificate } from "./certificates.ts";
 /** Options of {@link tls}. */
 export interface TlsOptions {
   /**
-   * At least one, each for the names that stand in it; the first is also for clients that ask for
-   * no name, or for one that no certificate has.
+   * At least one certificate. Each serves the names that it contains; the first one also serves
+   * clients that send no server name, or an unknown one.
    */
   certificates: readonly TlsCertificate[];
   /**
-   * Protocols to agree on, the preferred one first (RFC 7301), as `["h2", "http/1.1"]`. A client that
-   * knows none of them is refused; one that does not ask is served. Default: nothing is agreed on.
+   * ALPN protocols (RFC 7301), the preferred one first, such as `["h2", "http/1.1"]`. A client that
+   * offers none of them is refused; a client without ALPN is served. Default: no ALPN.
    */
   alpn?: readonly string[] | undefined;
-  /** The oldest version that is spoken. Default `"TLSv1.2"`. */
+  /** The oldest TLS version accepted. Default `"TLSv1.2"`. */
   minVersion?: "TLSv1.2" | "TLSv1.3" | undefined;
   /** Asks clients for a certificate. Default: they are not asked. */
   clientCertificates?: ClientCertificateOptions | undefined;
   /**
    * `"openssl"`: the system's OpenSSL 3, called in the process, which needs the permission for foreign
-   * functions. `"runtime"`: the runtime's own TLS behind a pair of sockets, several times slower. Default:
-   * the first where it can be had.
+   * functions (`--allow-ffi` on Deno). `"runtime"`: the runtime's own TLS behind a pair of sockets,
+   * several times slower. Default: OpenSSL if available.
    */
   engine?: "openssl" | "runtime" | undefined;
   /** How long a handshake may take, in milliseconds. Default 10,000. */
   handshakeTimeoutMs?: number | undefined;
 }
 
-/** What clients have to show. */
+/** Options for client certificates. */
 export interface ClientCertificateOptions {
-  /** The file of the certificates that must have signed it, or their PEM text. */
+  /** The file of the CA certificates that client certificates are verified with, or their PEM text. */
   ca: string;
-  /** Refuses clients that show none; one that is shown has to be valid in any case. Default true. */
+  /** Refuses clients without a certificate. An invalid certificate is always refused. Default true. */
   required?: boolean | undefined;
 }
 
@@ -58,5 +58,5 @@ const shape = z.strictObject({
   handshakeTimeoutMs: milliseconds().default(10_000),
 });
 
-/** What {@link TlsOptions} are checked with. */
+/** The schema of {@link TlsOptions}. */
 export const tlsOptionsSchema: typeof shape = shape;

@@ -1,22 +1,22 @@
 /**
- * Texts in PEM form, from files or as they are (RFC 7468).
+ * PEM text (RFC 7468), given directly or as a file name.
  *
  * @module
  */
 import { readFileSync, statSync } from "node:fs";
 
-/** Whether it is the text itself and no path. */
+/** Whether `source` is PEM text rather than a path. */
 export function isPem(source: string): boolean {
   return source.includes("-----BEGIN ");
 }
 
-/** PEM text is not shown: it may be a key. */
+/** How messages name `source`. PEM text is never shown, because it may be a key. */
 export function nameOf(source: string): string {
   return isPem(source) ? "that was given as text" : source;
 }
 
 /**
- * The text of a file; what is PEM already stays as it is.
+ * Reads the file, unless `source` is PEM text already.
  *
  * @throws {TypeError} The file cannot be read.
  */
@@ -30,24 +30,24 @@ export function readPem(source: string, what: string): string {
   }
 }
 
-/** The certificates of a text, which may have other blocks, such as a key; without any, the text. */
+/** The certificates in `text`, without other blocks such as keys; all of `text` if there are none. */
 export function certificatesOf(text: string): string {
   return blocksOf(text, /^-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/);
 }
 
-/** The private keys of a text, which may have other blocks; without any, the text. */
+/** The private keys in `text`, without other blocks; all of `text` if there are none. */
 export function keysOf(text: string): string {
   return blocksOf(text, /^-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----/);
 }
 
-/** Deno takes a text's first block for what it looks for, Bun finds it. */
+/** Needed because Deno reads only the first block of a text, where Bun searches for the right one. */
 function blocksOf(text: string, beginning: RegExp): string {
   const blocks = text.match(/-----BEGIN ([A-Z0-9 ]+)-----[^]*?-----END \1-----/g) ?? [];
   const found = blocks.filter((block) => beginning.test(block));
   return found.length > 0 ? `${found.join("\n")}\n` : text;
 }
 
-/** Differs when one of the files has changed or been replaced; PEM texts never do. */
+/** A string that changes when one of the files is changed or replaced; PEM text never changes. */
 export function versionOf(sources: readonly string[]): string {
   return sources.filter((source) => !isPem(source)).map((path) => {
     const stat = statSync(path, { bigint: true, throwIfNoEntry: false });

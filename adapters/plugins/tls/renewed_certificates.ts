@@ -1,5 +1,5 @@
 /**
- * Certificates that are renewed while they are in use.
+ * Reloads certificates that are renewed while the server runs.
  *
  * @module
  */
@@ -8,22 +8,22 @@ import { messageOf } from "../../../core/api/error_text.ts";
 import { type CertificateMaterial, CertificateStore, type TlsCertificate } from "./certificates.ts";
 import { certificatesOf, readPem, versionOf } from "./pem.ts";
 
-/** The files are looked at once in so many milliseconds, at most. */
+/** Minimum interval between two checks of the files, in milliseconds. */
 const LOOK_INTERVAL_MS = 1000;
 
 /** Where certificates are read from, and how they are prepared. */
 export interface CertificateSources<C> {
   readonly certificates: readonly TlsCertificate[];
-  /** The file of the clients' CA, or its PEM text. */
+  /** The file of the CA for client certificates, or its PEM text. */
   readonly ca: string | undefined;
-  /** Prepares a certificate for use; `ca` has the text of the clients' CA. */
+  /** Prepares a certificate for use; `ca` is the PEM text of the CA for client certificates. */
   readonly load: (material: CertificateMaterial, ca: string | undefined) => C;
 }
 
 /**
- * Reads the files, and reads them again when a handshake finds that they have changed. Files that
- * cannot be used leave everything as it was, until they change once more: a certificate may be there
- * before its key is.
+ * Reads the files, and again at a handshake if they have changed since. If the new files cannot be
+ * used, the previous certificates stay in use until the files change once more: a renewal may write
+ * the certificate before its key.
  */
 export class RenewedCertificates<C> {
   readonly #sources: CertificateSources<C>;
@@ -41,7 +41,7 @@ export class RenewedCertificates<C> {
     this.#store = read(sources);
   }
 
-  /** Those to use `now`, in milliseconds of the stack's clock. */
+  /** The current certificates. `now` is in milliseconds of the stack's clock. */
   current(now: number, log: Logger): CertificateStore<C> {
     if (now < this.#lookAt) return this.#store;
     this.#lookAt = now + LOOK_INTERVAL_MS;

@@ -1,6 +1,6 @@
 /**
- * What the library asks for during a handshake. It calls in the thread that runs the handshake and
- * before that call returns, so a variable says for which session.
+ * Callbacks of the library during a handshake. They run in the thread of the handshake, before the call
+ * that runs it returns, so a variable can hold the current session.
  *
  * @module
  */
@@ -9,9 +9,9 @@ import { type OpenSsl, SSL_TLSEXT_ERR } from "./library.ts";
 
 /** A session whose handshake is running. */
 export interface HandshakeParty {
-  /** The client asks for this name, before the certificate is chosen. */
+  /** Selects the certificate for the server name of the client. */
   chooseCertificate(name: string): void;
-  /** The protocol to agree on, of those that the client offers; `undefined`: none of them. */
+  /** Selects one of the protocols that the client offers; `undefined`: none of them. */
   chooseProtocol(offered: readonly string[]): string | undefined;
 }
 
@@ -28,7 +28,7 @@ const TLSEXT_NAMETYPE_HOST_NAME = 0;
 let party: HandshakeParty | undefined;
 const made: Map<OpenSsl, Callbacks> = new Map();
 
-/** Runs a step of `of`'s handshake. */
+/** Runs a step of the handshake of `of`. */
 export function whileAsked<T>(of: HandshakeParty, step: () => T): T {
   party = of;
   try {
@@ -38,7 +38,7 @@ export function whileAsked<T>(of: HandshakeParty, step: () => T): T {
   }
 }
 
-/** Made once for the process: a callback is never freed. */
+/** Created once per thread, because a callback is never freed. */
 export function callbacksOf(library: OpenSsl): Callbacks {
   let callbacks = made.get(library);
   if (callbacks === undefined) made.set(library, callbacks = makeCallbacks(library));
@@ -59,7 +59,7 @@ function makeCallbacks(library: OpenSsl): Callbacks {
   };
 }
 
-/** `SSL *`, `out`, its length, what is offered, its length, the argument. */
+/** `SSL *`, `out`, `outlen`, `in`, `inlen`, `arg`. */
 const ALPN_PARAMETERS: readonly ForeignType[] = [
   "pointer",
   "pointer",
@@ -91,7 +91,7 @@ function chooseProtocol(library: OpenSsl, { out, outLength, offered, length }: O
     const chosen = party?.chooseProtocol(protocolsOf(library.bytes(offered, length)));
     if (chosen === undefined) return SSL_TLSEXT_ERR.ALERT_FATAL;
     const answer = protocolList(chosen);
-    // Writes where the library looks for the answer; that may point into `answer`, which stays.
+    // Sets `*out`, which may point into `answer`; `answer` is never freed.
     const { SSL_select_next_proto } = library.functions;
     const { length: size } = answer;
     const result = SSL_select_next_proto(out, outLength, answer, size, offered, length);
@@ -101,7 +101,7 @@ function chooseProtocol(library: OpenSsl, { out, outLength, offered, length }: O
   }
 }
 
-/** RFC 7301 3.1: each name behind its length. The library has checked the lengths. */
+/** RFC 7301 3.1: each name follows its length. The library has checked the lengths. */
 function protocolsOf(list: Uint8Array): string[] {
   const names: string[] = [];
   for (let at = 0; at < list.length;) {
@@ -114,12 +114,12 @@ function protocolsOf(list: Uint8Array): string[] {
 
 const lists: Map<string, Uint8Array> = new Map();
 
-/** The list with one name, at an address that never changes; there are as many as a server knows. */
+/** A list with one name, at a fixed address. There is one for each protocol that a server supports. */
 function protocolList(name: string): Uint8Array {
   let list = lists.get(name);
   if (list === undefined) {
     list = Uint8Array.from([name.length, ...[...name].map((each) => each.charCodeAt(0))]);
-    // Bun moves a small array's bytes when its buffer is first asked for.
+    // Bun moves the bytes of a small array when its `buffer` is first read.
     void list.buffer;
     lists.set(name, list);
   }

@@ -12,25 +12,25 @@ import { type OpenSsl, SSL_CTRL, takeError } from "./library.ts";
 const VERSIONS = { "TLSv1.2": 0x0303, "TLSv1.3": 0x0304 } as const;
 const SSL_VERIFY_PEER = 1;
 const SSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2;
-/** A client could make the server negotiate again and again (RFC 5746 has no bound). */
+/** Without it a client could renegotiate as often as it likes (RFC 5746 sets no limit). */
 const SSL_OP_NO_RENEGOTIATION = 1n << 30n;
 const SSL_OP_CIPHER_SERVER_PREFERENCE = 1n << 22n;
 const SSL_MODE_ENABLE_PARTIAL_WRITE = 1;
 const SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER = 2;
 const SSL_MODE_NO_AUTO_CHAIN = 8;
-/** An idle session has no buffers of 16 KiB. */
+/** Idle sessions release their 16 KiB buffers. */
 const SSL_MODE_RELEASE_BUFFERS = 16;
 const MODE = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
   SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_RELEASE_BUFFERS;
 
-/** What all contexts of a server have in common, beside {@link ServerSettings}. */
+/** What all contexts of a server share besides {@link ServerSettings}. */
 export interface ContextCallbacks {
   readonly serverName: Pointer;
-  /** `undefined`: no protocol is agreed on. */
+  /** `undefined`: no ALPN. */
   readonly alpn: Pointer | undefined;
 }
 
-/** An `SSL_CTX`, freed when nobody refers to it any more. */
+/** An `SSL_CTX`, freed when it is no longer referenced. */
 export class SslContext {
   readonly pointer: Pointer;
 
@@ -56,13 +56,13 @@ export class SslContext {
 }
 
 /**
- * The keys of session tickets (RFC 8446 4.6.1, RFC 5077), the same for all certificates of a server, so
- * that a session is resumed after a renewal as well. They live as long as the server.
+ * The keys of session tickets (RFC 8446 4.6.1, RFC 5077). All certificates of a server share them, so
+ * that sessions can be resumed after a renewal. They are kept for the lifetime of the server.
  */
 export class TicketKeys {
   readonly #keys: Uint8Array<ArrayBuffer> = crypto.getRandomValues(new Uint8Array(80));
 
-  /** `ca`: a session whose client was verified with another one is not resumed. */
+  /** A session whose client was verified with a CA other than `ca` is not resumed. */
   use({ functions, addressOf }: OpenSsl, context: Pointer, ca: string): void {
     const keys = this.#keys;
     functions.SSL_CTX_ctrl(context, SSL_CTRL.SET_TLSEXT_TICKET_KEYS, keys.length, addressOf(keys));
@@ -92,7 +92,7 @@ function configure(
     void functions.SSL_CTX_ctrl(context, command, value, null);
   set(SSL_CTRL.SET_MIN_PROTO_VERSION, VERSIONS[minVersion]);
   set(SSL_CTRL.MODE, MODE);
-  // Sessions are resumed by tickets: the server keeps nothing of them.
+  // Resumption uses stateless tickets only.
   set(SSL_CTRL.SET_SESS_CACHE_MODE, 0);
   set(SSL_CTRL.SET_DH_AUTO, 1);
   functions.SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -156,7 +156,7 @@ function readCertificates(library: OpenSsl, pem: string): Pointer[] {
       found.push(certificate);
     }
   });
-  // The end of the text is an error as well: PEM_R_NO_START_LINE.
+  // The end of the text is reported as an error too: PEM_R_NO_START_LINE.
   if (found.length > 0) functions.ERR_clear_error();
   return found;
 }
@@ -168,7 +168,7 @@ function withMemory<T>({ functions }: OpenSsl, text: string, use: (bio: Pointer)
     return use(bio);
   } finally {
     functions.BIO_free(bio);
-    // It may be a key; and until here the library reads the bytes where they lie.
+    // Wiped because it may be a key. Not earlier: the BIO reads the bytes in place.
     bytes.fill(0);
   }
 }

@@ -24,7 +24,7 @@ export class OpenSslEngine implements TlsEngine<SslContext> {
     this.#settings = settings;
   }
 
-  /** `undefined` where the library is missing, or the program may not call it. */
+  /** Returns `undefined` if the library is missing, or the program may not call it. */
   static open(settings: ServerSettings): OpenSslEngine | undefined {
     const library = openSsl();
     return library && new OpenSslEngine(library, settings);

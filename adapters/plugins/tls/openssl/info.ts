@@ -1,5 +1,5 @@
 /**
- * What OpenSSL says of a handshake.
+ * Results of a handshake by OpenSSL.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { MemoryBios } from "./memory_bios.ts";
 const TLSEXT_NAMETYPE_HOST_NAME = 0;
 const X509_V_OK = 0;
 
-/** What the handshake has agreed on. */
+/** What was negotiated. */
 export function infoOf(
   library: OpenSsl,
   ssl: Pointer,
@@ -31,7 +31,7 @@ export function infoOf(
   };
 }
 
-/** Why the client's certificate is not valid. */
+/** Why the client's certificate is invalid. */
 export function verificationFault({ functions, text }: OpenSsl, ssl: Pointer): string | undefined {
   const result = functions.SSL_get_verify_result(ssl);
   return result === X509_V_OK ? undefined : text(functions.X509_verify_cert_error_string(result));

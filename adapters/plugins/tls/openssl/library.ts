@@ -1,5 +1,5 @@
 /**
- * The functions of OpenSSL 3 that are used, and their constants.
+ * The functions and constants of OpenSSL 3 used here.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import {
 
 type Bytes = Uint8Array<ArrayBufferLike>;
 
-/** Functions of libssl and libcrypto, by their names. */
+/** Functions of libssl and libcrypto, by name. */
 export interface OpenSslFunctions {
   TLS_server_method(): Pointer;
   SSL_CTX_new(method: Pointer): Pointer | null;
@@ -113,7 +113,7 @@ const SIGNATURES: Readonly<Record<keyof OpenSslFunctions, Signature>> = {
   BIO_up_ref: { parameters: [P], result: "i32" },
   BIO_free: { parameters: [P], result: "i32" },
   BIO_ctrl: { parameters: [P, "i32", "i64", P], result: "i32" },
-  // 64 bits in C: what is pending stays below 2 GiB.
+  // 64 bits in C, but never 2 GiB or more here.
   BIO_ctrl_pending: { parameters: [P], result: "i32" },
   BIO_read: { parameters: [P, "buffer", "i32"], result: "i32" },
   BIO_write: { parameters: [P, "buffer", "i32"], result: "i32" },
@@ -129,7 +129,7 @@ const SIGNATURES: Readonly<Record<keyof OpenSslFunctions, Signature>> = {
   ERR_clear_error: { parameters: [], result: "void" },
 };
 
-/** Where the library is, by name and by the paths of Debian, Fedora, Alpine and Arch. */
+/** The library by name, and by its paths on Debian, Fedora, Alpine and Arch. */
 const NAMES: readonly string[] = [
   "libssl.so.3",
   "/usr/lib/x86_64-linux-gnu/libssl.so.3",
@@ -142,7 +142,7 @@ const NAMES: readonly string[] = [
 
 let opened: OpenSsl | undefined | null = null;
 
-/** Opens the library once for the process; `undefined` where it is missing or not permitted. */
+/** Opens the library once; returns `undefined` if it is missing or not permitted. */
 export function openSsl(): OpenSsl | undefined {
   if (opened === null) opened = openLibrary<OpenSslFunctions>(NAMES, SIGNATURES);
   return opened;
@@ -151,7 +151,7 @@ export function openSsl(): OpenSsl | undefined {
 /** `SSL_get_error`. */
 export const SSL_ERROR = { SSL: 1, WANT_READ: 2, ZERO_RETURN: 6 } as const;
 
-/** Commands of `SSL_CTX_ctrl` and `SSL_CTX_callback_ctrl`, which C reaches by macros. */
+/** Commands of `SSL_CTX_ctrl` and `SSL_CTX_callback_ctrl`, which are macros in C. */
 export const SSL_CTRL = {
   MODE: 33,
   SET_SESS_CACHE_MODE: 44,
@@ -162,10 +162,10 @@ export const SSL_CTRL = {
   SET_MIN_PROTO_VERSION: 123,
 } as const;
 
-/** What a callback answers the library with. */
+/** Return values of callbacks. */
 export const SSL_TLSEXT_ERR = { OK: 0, ALERT_FATAL: 2 } as const;
 
-/** Why the last operation failed, and clears what is known of it. */
+/** Returns why the last operation failed, and clears the error queue. */
 export function takeError({ functions, text }: OpenSsl): string {
   const code = functions.ERR_get_error();
   functions.ERR_clear_error();

@@ -1,5 +1,5 @@
 /**
- * Memory between JavaScript and the library.
+ * Memory BIOs between JavaScript and the library.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import type { OpenSsl, OpenSslFunctions } from "./library.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Ciphertext of 64 KiB of plaintext fits, its records' headers and tags included. */
+/** Room for the ciphertext of 64 KiB of plaintext, with record headers and tags. */
 const OUTPUT_BYTES = 72 * 1024;
 const NOTHING: Bytes = new Uint8Array(0);
 const BIO_CTRL_RESET = 1;
 
 /**
- * One pair of memory BIOs for all sessions of a thread: input and output of one call, and empty between
- * calls, so that a session keeps no memory for them.
+ * One pair of memory BIOs, shared by all sessions of a thread so that a session needs none of its own.
+ * They hold the input and output of one call, and are empty between calls.
  */
 export class MemoryBios {
   readonly #functions: OpenSslFunctions;
@@ -29,19 +29,19 @@ export class MemoryBios {
     this.#output = functions.BIO_new(functions.BIO_s_mem());
   }
 
-  /** Connects a session; it frees its references when it is freed. */
+  /** Attaches the BIOs to a session, which drops its references when it is freed. */
   connect(ssl: Pointer): void {
     this.#functions.BIO_up_ref(this.#input);
     this.#functions.BIO_up_ref(this.#output);
     this.#functions.SSL_set_bio(ssl, this.#input, this.#output);
   }
 
-  /** Puts ciphertext where the session of the next call finds it. */
+  /** Adds ciphertext for the session of the next call. */
   feed(bytes: Uint8Array): void {
     this.#functions.BIO_write(this.#input, bytes, bytes.length);
   }
 
-  /** Whether the session has left ciphertext. */
+  /** Whether the session has left ciphertext unread. */
   get hasInput(): boolean {
     return this.#functions.BIO_ctrl_pending(this.#input) > 0;
   }
@@ -52,17 +52,17 @@ export class MemoryBios {
     this.#functions.BIO_ctrl(this.#output, BIO_CTRL_RESET, 0, null);
   }
 
-  /** What the session has to send; valid until the next call. */
+  /** The output of the session; valid until the next call. */
   drain(): Bytes {
     const size = this.#functions.BIO_ctrl_pending(this.#output);
     if (size <= 0) return NOTHING;
-    // A chain of many certificates; no handshake is larger than a few of them.
+    // Only a long certificate chain needs more.
     const target = size <= OUTPUT_BYTES ? this.#buffer : new Uint8Array(size);
     const count = this.#functions.BIO_read(this.#output, target, size);
     return target.subarray(0, count);
   }
 
-  /** A copy of what `write` writes into the output, such as a certificate. */
+  /** A copy of what `write` writes to the output BIO, such as a certificate. */
   capture(write: (output: Pointer) => void): Bytes {
     write(this.#output);
     return this.drain().slice();

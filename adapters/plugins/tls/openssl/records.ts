@@ -1,5 +1,5 @@
 /**
- * Where TLS records end.
+ * Finds the boundaries of TLS records.
  *
  * @module
  */
@@ -8,27 +8,27 @@
 const HEADER_BYTES = 5;
 
 /**
- * Follows the boundaries of records in a stream, so that the library gets whole records and keeps none
+ * Tracks record boundaries in a stream, so that the library gets whole records and never holds records
  * that the reader has no room for.
  */
 export class RecordBoundaries {
-  /** Bytes of the header that have come. */
+  /** Bytes of the header received so far. */
   #header = 0;
   #high = 0;
-  /** Bytes of the record that are still to come, once its header is complete. */
+  /** Bytes of the record still missing, once its header is complete. */
   #left = 0;
-  /** Bytes of the record in hand that have been handed over before. */
+  /** Bytes of the current record that have been passed on. */
   #given = 0;
 
-  /** No record has begun yet that has not ended. */
+  /** Whether the position is between two records. */
   get isAtStart(): boolean {
     return this.#header === 0;
   }
 
   /**
-   * How many bytes of `bytes`, from `start`, to hand over: the rest of the record in hand, then whole
-   * records as long as all together, the beginning of the first among them, are no more than `room`. At
-   * least one byte where there is one.
+   * Returns how many bytes of `bytes`, from `start` on, to pass to the library: the rest of the current
+   * record, then whole records while the total, with what was passed on of the current record, is at
+   * most `room`. At least one byte, if there is any.
    */
   take(bytes: Uint8Array, start: number, room: number): number {
     const given = this.#given;
@@ -43,7 +43,7 @@ export class RecordBoundaries {
     return at - start;
   }
 
-  /** To where the record in hand ends, or `bytes` do. */
+  /** Advances to the end of the current record, or of `bytes`. */
   #advance(bytes: Uint8Array, start: number): number {
     let at = start;
     for (; this.#header < HEADER_BYTES && at < bytes.length; at++, this.#header++) {
@@ -58,7 +58,7 @@ export class RecordBoundaries {
   }
 }
 
-/** Infinity where the header is not whole. */
+/** Length of the record at `at`; infinity if its header is incomplete. */
 function recordLength(bytes: Uint8Array, at: number): number {
   if (at + HEADER_BYTES > bytes.length) return Infinity;
   return HEADER_BYTES + (bytes[at + 3]! << 8 | bytes[at + 4]!);

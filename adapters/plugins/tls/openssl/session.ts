@@ -19,50 +19,50 @@ import { RecordBoundaries } from "./records.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Plaintext that is encrypted at once: four records. So much waits for room below, at most. */
+/** Plaintext encrypted per call: four records. It bounds what waits for room in the base's send buffer. */
 const WRITE_BYTES = 64 * 1024;
 /**
- * Answers to the client's messages, such as KeyUpdate, that wait because the client does not read: with
- * more than so many bytes of them nothing is read from it (RFC 8446 4.6.3).
+ * Bound of the queued answers to messages such as KeyUpdate (RFC 8446 4.6.3), in bytes. A client that
+ * does not read its answers is not read from while more are queued.
  */
 const MAX_ANSWER_BYTES = 4096;
-/** What is read, and thrown away, of a client that goes on behind its close_notify. */
+/** Maximum number of bytes read and discarded after the client's close_notify. */
 const MAX_DISCARDED_BYTES = 64 * 1024;
-/** In the first byte, where SSL 2.0 has its length; no type of a TLS record has it (RFC 8446 B.1). */
+/** Bit of the first byte that marks an SSL 2.0 length; no TLS content type has it set (RFC 8446 B.1). */
 const SSL2_LENGTH = 0x80;
 const bios: Map<OpenSsl, MemoryBios> = new Map();
 
 /**
- * A session keeps no ciphertext but a record that has not come whole, and what the connection below has
- * no room for. Between two calls of the library both memory BIOs are empty.
+ * A session keeps only two kinds of ciphertext: an incomplete record, and output that the base has no
+ * room for. Both memory BIOs are empty between two calls of the library.
  */
 export class OpenSslSession implements TlsSession, HandshakeParty {
   readonly #library: OpenSsl;
   readonly #bios: MemoryBios;
   readonly #base: TcpSocket;
   readonly #settings: ServerSettings;
-  /** Until the handshake has ended. */
+  /** Set during the handshake. */
   #store: CertificateStore<SslContext> | undefined;
-  /** `undefined` once it is freed. */
+  /** `undefined` once freed. */
   #ssl: Pointer | undefined;
-  /** Lends `#view`; `undefined`: nothing is lent. */
+  /** The iterator that `#view` is borrowed from; `undefined`: nothing is borrowed. */
   #views: AsyncIterator<Bytes> | undefined;
-  /** What has come and has not been handed to the library yet: `#view` from `#at` on. */
+  /** Received ciphertext; the bytes from `#at` on have not been passed to the library yet. */
   #view: Bytes | undefined;
   #at = 0;
   readonly #boundaries = new RecordBoundaries();
-  /** The library may have plaintext that the last reader had no room for. */
+  /** The library may hold plaintext that did not fit into the last reader's buffer. */
   #hasPlaintext = false;
   /** The client has sent close_notify. */
   #hasEnded = false;
-  /** The write to the base that waits for room; nothing is encrypted meanwhile. */
+  /** The pending write to the base; nothing is encrypted until it completes. */
   #flushing: Promise<unknown> | undefined;
   #answerBytes = 0;
   #alpn: string | undefined;
-  /** What has ended the session. */
+  /** The error that ended the session. */
   #failure: unknown;
 
-  /** Takes `ssl` over. */
+  /** Takes ownership of `ssl`. */
   constructor(
     library: OpenSsl,
     ssl: Pointer,
@@ -108,10 +108,10 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     return this.#alpn = this.#settings.alpn?.find((name) => offered.includes(name));
   }
 
-  /** Hands one record over; true: the handshake is done. */
+  /** Passes one record to the library; returns true once the handshake is complete. */
   #shakeHands(): boolean {
     const ssl = this.#require();
-    // The library would take a ClientHello of SSL 2.0, which has no records.
+    // The library would accept an SSL 2.0 ClientHello, which has no record layer.
     if (this.#boundaries.isAtStart && (this.#view![this.#at]! & SSL2_LENGTH) !== 0) {
       throw this.#fail(new Error("this is not TLS"));
     }
@@ -155,7 +155,7 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     for (;;) {
       if (this.#hasEnded) return null;
       this.#throwFailure();
-      // Its buffer was transferred while it waited.
+      // The caller has transferred its buffer in the meantime.
       if (target.length === 0) return 0;
       if (this.#answerBytes > MAX_ANSWER_BYTES) await this.#flushing;
       else if (!this.#hasPlaintext && !await this.#fill()) throw truncated();
@@ -166,7 +166,7 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     }
   }
 
-  /** Decrypts what is there; 0: a record has not come whole, or the end has come. */
+  /** Decrypts what has arrived; 0: a record is still incomplete, or the end has been reached. */
   #decrypt(target: Uint8Array): number {
     const { functions } = this.#library;
     const ssl = this.#require();
@@ -197,7 +197,7 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     this.#discard().catch(() => {});
   }
 
-  /** Hands ciphertext over: whole records for `room` bytes of plaintext, or what there is of one. */
+  /** Passes on ciphertext: whole records for `room` bytes of plaintext, or part of a single record. */
   #feed(room: number): void {
     const view = this.#view!;
     const count = this.#boundaries.take(view, this.#at, room);
@@ -219,14 +219,14 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     return true;
   }
 
-  /** Opens the window again, and lets a FIN behind it be acknowledged, though nobody may read on. */
+  /** Returns the view, which reopens the window and lets a FIN be processed even if no one reads on. */
   #giveBack(): void {
     this.#view = undefined;
     void this.#views?.return?.();
     this.#views = undefined;
   }
 
-  /** Behind close_notify nothing counts (RFC 8446 6.1), but the base's end. */
+  /** RFC 8446 6.1: data after close_notify is ignored; only the end of the base matters. */
   async #discard(): Promise<void> {
     for (let left = MAX_DISCARDED_BYTES; left > 0;) {
       if (!await this.#fill()) return;
@@ -252,7 +252,7 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     return at;
   }
 
-  /** Returns how many bytes it has taken. */
+  /** Returns the number of bytes encrypted. */
   #encrypt(bytes: Uint8Array<ArrayBufferLike>, at: number): number {
     this.#throwFailure();
     const ssl = this.#require();
@@ -274,14 +274,14 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     await this.#base.closeWrite();
   }
 
-  /** Sends what the library has written in answer to what the client sent. */
+  /** Sends what the library wrote in response to the client, such as a KeyUpdate. */
   #answer(ciphertext: Bytes): void {
     if (ciphertext.length === 0) return;
     if (this.#flushing !== undefined) this.#answerBytes += ciphertext.length;
     this.#send(ciphertext);
   }
 
-  /** What the base does not take at once goes behind what waits already. */
+  /** Sends ciphertext; what the base has no room for is queued behind earlier output. */
   #send(ciphertext: Bytes): void {
     if (ciphertext.length === 0) return;
     const taken = this.#flushing === undefined ? this.#base.tryWrite(ciphertext) : 0;
@@ -323,7 +323,7 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** After an error of the library nothing of this session may reach the next one. */
+  /** Ends the session after an error of the library. Nothing may be left in the shared BIOs. */
   #fail(error: Error): unknown {
     this.#bios.reset();
     return this.#failure ??= brokenBy(error);

@@ -1,5 +1,5 @@
 /**
- * What has been decrypted and not been read yet.
+ * The queue of decrypted data that has not been read yet.
  *
  * @module
  */
@@ -7,30 +7,30 @@ import { Deferred } from "../../../../core/api/runtime/deferred.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** A queue of chunks with one reader. Who fills it bounds it. */
+/** A queue of chunks with one reader. The producer has to bound it. */
 export class Decrypted {
   #chunks: Bytes[] = [];
   #hasEnded = false;
   #reader: Deferred<void> | undefined;
 
-  /** A reader waits. */
+  /** Whether a reader waits. */
   get isWanted(): boolean {
     return this.#reader !== undefined;
   }
 
-  /** Takes a chunk of the runtime's over. */
+  /** Adds a chunk of the runtime's, without copying it. */
   push({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBufferLike>): void {
     this.#chunks.push(new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength));
     this.#wake();
   }
 
-  /** No chunk follows. */
+  /** Marks the end: no chunk follows. */
   end(): void {
     this.#hasEnded = true;
     this.#wake();
   }
 
-  /** Drops what nobody has read. */
+  /** Drops unread chunks. */
   clear(): void {
     this.#chunks = [];
   }

@@ -1,5 +1,5 @@
 /**
- * The runtime's own TLS, where OpenSSL cannot be called.
+ * The runtime's own TLS, for hosts where OpenSSL cannot be called.
  *
  * @module
  */

@@ -1,12 +1,12 @@
 /**
- * What the runtime's TLS says of a handshake.
+ * Results of a handshake by the runtime's TLS.
  *
  * @module
  */
 import type { TLSSocket } from "node:tls";
 import type { ServerSettings, TlsInfo } from "../engine.ts";
 
-/** @throws The client's certificate is not valid, or is missing. */
+/** @throws The client's certificate is invalid or missing. */
 export function infoOf(engine: TLSSocket, clients: ServerSettings["clients"]): TlsInfo {
   const shown = clients ? engine.getPeerCertificate() : undefined;
   const hasShown = shown !== undefined && Object.keys(shown).length > 0;
@@ -29,7 +29,7 @@ export function infoOf(engine: TLSSocket, clients: ServerSettings["clients"]): T
   };
 }
 
-/** Why the client's certificate is not valid. Only `tls.Server` puts that into `authorized` on Deno. */
+/** Why the client's certificate is invalid. On Deno only `tls.Server` sets `authorized`. */
 function certificateFault(engine: TLSSocket): string | undefined {
   if (engine.authorized) return undefined;
   if (engine.authorizationError) return String(engine.authorizationError);

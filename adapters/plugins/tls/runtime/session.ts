@@ -1,5 +1,5 @@
 /**
- * One TLS connection on top of one of the stack's.
+ * One TLS connection on top of a connection of the stack.
  *
  * @module
  */
@@ -16,26 +16,26 @@ import { Decrypted } from "./decrypted.ts";
 import { infoOf } from "./info.ts";
 import { openSocketPair } from "./socket_pair.ts";
 
-/** Most bytes of a record (RFC 8446 5.1). */
+/** Maximum plaintext of a record, in bytes (RFC 8446 5.1). */
 const CHUNK_SIZE = 16 * 1024;
-/** How long the engine, which has everything that came, may take to say so, in milliseconds. */
+/** How long to wait for the engine to report close_notify, once it has all ciphertext, in milliseconds. */
 const PATIENCE_MS = 500;
 const ABORTED = "the connection was aborted by this side";
 
 /**
- * The runtime's TLS on top of a socket of the stack. In between is a pair of the kernel's sockets:
- * on a stream of JavaScript's, Bun 1.4 takes writes without bound and ends both halves when the peer
- * ends one. Deno 2.9 decrypts without bound, and loses the end while it is paused: so it never is,
- * and gets no ciphertext that no reader waits for.
+ * The runtime's TLS on top of a socket of the stack, with a pair of kernel sockets in between. On a
+ * JavaScript stream, Bun 1.4 accepts writes without bound and closes both directions when the peer
+ * closes one. Deno 2.9 decrypts without bound, and misses the end of the stream while it is paused.
+ * The engine is therefore never paused; instead it gets ciphertext only while a reader waits.
  */
 export class RuntimeSession implements TlsSession {
   readonly #base: TcpSocket;
   readonly #clock: Clock;
   readonly #clients: ServerSettings["clients"];
-  /** Where ciphertext goes to and comes from. */
+  /** The near end of the socket pair, which carries ciphertext. */
   readonly #near: Socket;
   readonly #ciphertext: HostConnection;
-  /** The other end of it, under the engine. */
+  /** The far end, under the engine. */
   readonly #far: Socket;
   readonly #engine: TLSSocket;
   readonly #decrypted: Decrypted = new Decrypted();
@@ -43,9 +43,9 @@ export class RuntimeSession implements TlsSession {
   readonly #allSent: Promise<void>;
   #baseEnded = false;
   #isSecured = false;
-  /** How often somebody has begun to read. */
+  /** Number of reads so far. */
   #reads = 0;
-  /** Lets {@link RuntimeSession.#carryIn} go on. */
+  /** Resumes {@link RuntimeSession.#carryIn}. */
   #wake: (() => void) | undefined;
   #failure: unknown;
   readonly #ended = new AbortController();
@@ -82,10 +82,10 @@ export class RuntimeSession implements TlsSession {
   }
 
   /**
-   * Begins the handshake of a server.
+   * Starts a handshake as the server.
    *
-   * @throws {PeerFaultError} The client has gone before its turn had come.
-   * @throws {Error} The kernel gives no sockets.
+   * @throws {PeerFaultError} The client closed the connection while it waited for a socket pair.
+   * @throws {Error} The kernel refused to create the sockets.
    */
   static async open(
     base: TcpSocket,
@@ -162,7 +162,7 @@ export class RuntimeSession implements TlsSession {
 
       await this.#ciphertext.write(chunk);
     }
-    // The engine is not told: to it, this end would be as good as close_notify.
+    // The engine is not told: it would take the end of the connection for close_notify.
     this.#baseEnded = true;
     if (this.#isSecured) return await this.#expectNotify();
     await this.#wait();
@@ -190,7 +190,7 @@ export class RuntimeSession implements TlsSession {
   }
 
   #encrypt(bytes: Uint8Array<ArrayBufferLike>): Promise<void> {
-    // Deno 2.9 breaks the connection with EPERM when nothing is written.
+    // On Deno 2.9 an empty write fails the connection with EPERM.
     if (bytes.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
       this.#engine.write(bytes, (error) => error ? reject(error) : resolve());
@@ -198,15 +198,15 @@ export class RuntimeSession implements TlsSession {
   }
 
   /**
-   * RFC 8446 6.1: without close_notify, anybody may have made the end of the connection. That it has
-   * not come is known when a reader gets nothing although the engine has everything.
+   * Detects an end without close_notify, which may be a truncation attack (RFC 8446 6.1): the engine has
+   * all ciphertext, and a waiting reader still gets nothing.
    */
   async #expectNotify(): Promise<void> {
     const read = this.#reads;
     if (!this.#decrypted.isWanted) return;
     await this.#wait();
     if (!this.#decrypted.isWanted || this.#reads !== read) return;
-    // Who reads is told; what has been written still goes out.
+    // Readers get the error; written data is still sent.
     this.#failure ??= truncated();
     this.#decrypted.end();
   }
@@ -215,7 +215,7 @@ export class RuntimeSession implements TlsSession {
     return sleepUntil(this.#clock, this.#clock.now() + PATIENCE_MS, this.#ended.signal);
   }
 
-  /** Throws what `work` does; what ended the session comes before what that led to. */
+  /** Runs `work`. If it fails, throws the error that ended the session, if any, rather than its consequence. */
   async #orFailure(work: () => Promise<void>): Promise<void> {
     await work().catch((error) => {
       throw this.#failure ?? brokenBy(error);

@@ -1,5 +1,5 @@
 /**
- * Pairs of connected sockets of the kernel.
+ * Pairs of connected kernel sockets.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import { PeerFaultError, TcpError } from "../../../../core/api/errors.ts";
 import { SerialQueue } from "../../../../core/api/runtime/serial_queue.ts";
 import { DESCRIPTOR_ADVICE, descriptorFault } from "../../../host/descriptors.ts";
 
-/** How long the two ends may take to meet, in milliseconds. */
+/** How long connecting a pair may take, in milliseconds. */
 const ACCEPT_MS = 5000;
 
-/** Opens pairs one after the other, so that each connection meets its own other end. */
+/** Opens one pair at a time, so that each accepted connection belongs to the pending connect(). */
 const turns = new SerialQueue();
 let door: Promise<Door> | undefined;
 
-/** A Unix socket that is listened on while pairs are being opened. */
+/** A Unix socket that listens while pairs are being opened. */
 interface Door {
   readonly server: Server;
   readonly folder: string;
@@ -27,11 +27,12 @@ interface Door {
 }
 
 /**
- * Two ends of one Unix connection, both with `allowHalfOpen`, the second one paused. They meet in a
- * folder that only this user may enter, and that is removed when no pair is being opened.
+ * Opens a Unix connection and returns both ends, both with `allowHalfOpen`, the second one paused. The
+ * listening socket is in a folder that only this user may enter, which is removed when no pair is
+ * being opened.
  *
- * `isWanted` is asked when the pair's turn has come: a client that is gone by then gets none, so that
- * those behind it do not wait for it.
+ * `isWanted` is called when it is this pair's turn. If the client has gone by then, no pair is opened,
+ * so that the clients behind it in the queue do not wait.
  */
 export function openSocketPair(isWanted: () => boolean = () => true): Promise<[Socket, Socket]> {
   const opened = turns.run(async () => {
@@ -44,7 +45,7 @@ export function openSocketPair(isWanted: () => boolean = () => true): Promise<[S
       const [[far]] = await Promise.all([accepted, once(near, "connect")]);
       return [near, far] as [Socket, Socket];
     } catch (error) {
-      // Without a descriptor for the far end Deno never accepts again: the next pair has a new door.
+      // Once accept() has failed for lack of a descriptor, Deno never accepts again on this socket.
       near.on("error", () => {}).destroy();
       await closeDoor();
       throw timeout.aborted ? noDescriptor() : error;
@@ -59,7 +60,7 @@ async function openDoor(): Promise<Door> {
   const folder = await mkdtemp(join(tmpdir(), "berth-"));
   const path = join(folder, "pair");
   const server = createServer({ allowHalfOpen: true });
-  // Who waits for a pair has a time limit; without a listener an error would end the process.
+  // An unhandled error would end the process; the waiting caller has a timeout.
   server.on("error", () => {});
   try {
     server.listen(path);
@@ -80,7 +81,7 @@ async function closeDoor(): Promise<void> {
   await removeFolder(opened.folder, opened.path);
 }
 
-/** Needs no file descriptor, as reading the folder would: there may be none left. */
+/** Reads no folder, because that needs a file descriptor and there may be none left. */
 async function removeFolder(folder: string, path: string): Promise<void> {
   await unlink(path).catch(() => {}); // the server may have removed it
   await rmdir(folder).catch(() => {});
