@@ -37,7 +37,7 @@ export class HostConnection implements Duplex {
   /** Wakes a waiting `read()`. */
   #wakeReader: (() => void) | undefined;
 
-  /** Takes over `socket`: nobody else may read it. */
+  /** Takes over `socket`, which must not be read by other code. */
   constructor(socket: Socket, options: HostConnectionOptions = {}) {
     const { lingerMs = LINGER_MS, keepAliveMs = DEFAULT_KEEP_ALIVE_MS } = options;
     this.#socket = socket;
@@ -47,7 +47,7 @@ export class HostConnection implements Duplex {
     });
     this.closed.catch(() => {});
     socket.setNoDelay(true);
-    // A peer that vanished would keep both connections of a relay open for ever.
+    // Otherwise a vanished peer would keep both connections of a relay open indefinitely.
     if (keepAliveMs > 0) socket.setKeepAlive(true, possibleKeepAlive(keepAliveMs));
     socket.on("data", (chunk: Uint8Array) => this.#take(chunk));
     socket.on("end", () => this.#end());

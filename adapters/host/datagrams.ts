@@ -45,7 +45,7 @@ export class HostDatagrams implements DatagramChannel {
   /**
    * The next datagram; `null` once it is closed.
    *
-   * @throws {TcpError} The kernel reports that nobody is there.
+   * @throws {TcpError} The kernel reports that the port or host is unreachable.
    */
   receive(): Promise<Uint8Array<ArrayBuffer> | null> {
     return this.#inbox.receive();

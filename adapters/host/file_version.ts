@@ -1,5 +1,5 @@
 /**
- * Tells a file that has changed from one that has not, at the price of one system call.
+ * Detects whether a file has changed, with one system call.
  *
  * @module
  */
@@ -18,21 +18,21 @@ const AT_FDCWD = -100;
 const STATX_BASIC_STATS = 0x7ff;
 /** `struct statx` (statx(2)), as 32-bit words. */
 const STATX_WORDS = 64;
-/** Mode, inode and size, then the times of change and modification, then the device. */
+/** The compared words: mode, inode and size; the times of change and modification; the device. */
 const COMPARED: readonly (readonly [from: number, to: number])[] = [[7, 12], [24, 31], [34, 36]];
 
 let libc: ForeignLibrary<Functions> | undefined | null = null;
 const result = new Uint32Array(STATX_WORDS);
 const resultBytes = new Uint8Array(result.buffer);
 
-/** What a path leads to at one moment: which file, or none, and in what state. */
+/** The state of a path at one moment: which file it leads to, if any, and the file's attributes. */
 export class FileVersion {
   readonly #path: string;
   readonly #encoded: Uint8Array | undefined;
   #words: Uint32Array | undefined;
   #text: string | undefined;
 
-  /** Looks now. */
+  /** Reads the current state. */
   constructor(path: string) {
     this.#path = path;
     if (libc === null) libc = openLibrary<Functions>(LIBC_NAMES, SIGNATURES);
@@ -45,8 +45,8 @@ export class FileVersion {
   }
 
   /**
-   * Whether the path still leads to the same file (by device and inode), of the same size, mode and
-   * times; or still to none.
+   * Whether the path still leads to the same file (by device and inode) with the same size, mode and
+   * times, or still to no file.
    */
   get isCurrent(): boolean {
     if (!libc) return this.#text === describe(this.#path);

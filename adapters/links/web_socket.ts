@@ -64,7 +64,7 @@ export interface WebSocketLinkDrops {
  *
  * const link = webSocketLink(new WebSocket("ws://127.0.0.1:9/"), { mtu: 1400 });
  * await using stack = createStack({ link, addresses: ["10.9.0.2/24"] });
- * await stack.finished; // nobody listens on the discard port, so the WebSocket fails at once
+ * await stack.finished; // nothing listens on the discard port, so the WebSocket fails at once
  * ```
  */
 export function webSocketLink(
@@ -97,7 +97,7 @@ const OPEN_MS = 15_000;
  *   await using stack = createStack({ link, addresses: ["10.9.0.2/24"] });
  *   await stack.finished;
  * } catch (error) {
- *   console.log((error as Error).message); // nobody listens on the discard port
+ *   console.log((error as Error).message); // nothing listens on the discard port
  * }
  * ```
  */

@@ -1,12 +1,12 @@
 /**
- * Shared libraries of the system, called through the runtime's foreign functions.
+ * Calls shared libraries of the system through the runtime's foreign function interface.
  *
  * @module
  */
 import { createRequire } from "node:module";
 import { runtimeName } from "./runtime.ts";
 
-/** An address: an object on Deno, a number on Bun. Only good for handing it back. */
+/** An address: an object on Deno, a number on Bun. Opaque; it can only be passed to a function. */
 export type Pointer = object | number;
 
 /** Types of parameters and results, in Deno's spelling. `buffer` is a typed array, or `null`. */
@@ -18,15 +18,15 @@ export interface Signature {
   readonly result: ForeignType;
 }
 
-/** A library that is open for the life of the process. */
+/** A library that stays open until the process ends. */
 export interface ForeignLibrary<Functions> {
   readonly functions: Functions;
   /**
-   * A function that C may call, in this thread and while a foreign function runs. It is never freed.
+   * A function that C may call in this thread, while a foreign function runs. It is never freed.
    * `body` must not throw.
    */
   callback(signature: Signature, body: (...values: never[]) => number): Pointer;
-  /** Where `bytes` lie; whoever keeps the address keeps `bytes` reachable. */
+  /** The address of `bytes`. As long as the caller uses it, `bytes` must stay reachable. */
   addressOf(bytes: Uint8Array<ArrayBuffer>): Pointer;
   /** The text up to the terminating zero. */
   text(pointer: Pointer): string;
@@ -35,9 +35,9 @@ export interface ForeignLibrary<Functions> {
 }
 
 /**
- * Opens the first of `names` that can be opened; `undefined` where there is none, or the program has not
- * been given the permission. Deno compares `--allow-ffi=NAME` as text, so a library is worth trying by
- * its name and by its paths. Nobody is asked for a permission.
+ * Opens the first of `names` that can be opened. Returns `undefined` if there is none, or if the program
+ * lacks the permission; it never prompts. Deno compares `--allow-ffi=NAME` as text, so pass both the
+ * name of a library and its possible paths.
  */
 export function openLibrary<Functions>(
   names: readonly string[],
@@ -49,7 +49,7 @@ export function openLibrary<Functions>(
       const library = open<Functions>(name, signatures);
       if (library !== undefined) return library;
     } catch {
-      // There is no such library, or it lacks one of the functions.
+      // The library does not exist, or lacks one of the functions.
     }
   }
   return undefined;
@@ -108,7 +108,7 @@ interface BunFfi {
 }
 
 function bunOpener(): Opener {
-  // Not imported: Deno's module graph has no `bun:`.
+  // Not a static import, since Deno's module graph does not know `bun:`.
   const ffi: BunFfi = createRequire(import.meta.url)("bun:ffi");
   return <Functions>(name: string, signatures: Readonly<Record<string, Signature>>) => {
     const entries = Object.entries(signatures).map(([key, signature]) => [key, ofBun(signature)]);
@@ -117,7 +117,7 @@ function bunOpener(): Opener {
       functions: symbols as Functions,
       callback: (signature, body) => new ffi.JSCallback(body, ofBun(signature)).ptr,
       addressOf(bytes) {
-        // A small array lies inside its object until its buffer is asked for; then it moves out.
+        // Reading `buffer` moves the bytes of a small array out of its object, to their final address.
         void bytes.buffer;
         return ffi.ptr(bytes);
       },

@@ -85,9 +85,9 @@ export async function startService(settings: Settings, log: Logger): Promise<Ser
 }
 
 /**
- * Finds what {@link startService} would refuse, without opening a link, a port or a file of packets:
- * the plugins are put on a stack whose link leads nowhere. What only the host can refuse, such as a
- * port that is in use, is not found. Warnings of the start are logged.
+ * Reports what {@link startService} would refuse, without opening a link, a port or a capture file: the
+ * plugins run on a stack whose link discards everything. Faults that only the host can report, such as
+ * a port that is in use, are not found. Warnings of the start are logged.
  *
  * @throws {UsageError} A setting cannot be used.
  */
@@ -175,7 +175,7 @@ export async function serve(
   return { published, finished: stack.finished, stats: () => stack.stats(), stop };
 }
 
-/** A plugin may open ports by itself, so that this is no fault. */
+/** Warns about published ports without a listener. Not an error, since a plugin may open ports itself. */
 function warnIfUnserved(
   { transport, to }: PublishSetting,
   settings: Settings,

@@ -38,7 +38,7 @@ export type { EthernetOptions } from "./options.ts";
  *
  * const [here, there] = framePortPair();
  * const addresses = ["10.0.0.1/24"];
- * // A cable with two ends: nobody else can have the address.
+ * // A cable with two ends: no other station can have the address.
  * const link = ethernet(here, { addresses, probe: false });
  * await using server = createStack({ link, addresses });
  * server.use(7, echo());

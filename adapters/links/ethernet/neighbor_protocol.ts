@@ -238,7 +238,7 @@ export class NeighborProtocol {
 }
 
 /**
- * A broadcast request for another address, and a gratuitous one, only claim the sender's address.
+ * A broadcast request for another address, or a gratuitous one, only claims the sender's address.
  */
 function arpSays({ isRequest }: ArpMessage, isForUs: boolean): NeighborClaim {
   if (!isForUs) return "claim";

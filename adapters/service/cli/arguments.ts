@@ -34,7 +34,7 @@ const FLAGS: ReadonlyMap<string, SettingKey> = new Map(
   }),
 );
 
-/** The flags that are no settings. */
+/** Flags that are not settings. */
 const OWN_FLAGS = ["config", "check-config", "help", "version"];
 
 /**
@@ -66,7 +66,7 @@ export function parseArguments(args: readonly string[]): Arguments {
   };
 }
 
-/** `check FILE` as the flags that it stands for. */
+/** Translates `check FILE` to the equivalent flags. */
 function withoutCommand([command, file, ...flags]: readonly string[]): readonly string[] {
   const all = [command, file, ...flags].filter((each) => each !== undefined);
   if (command !== "check") return all;

@@ -1,5 +1,5 @@
 /**
- * The plugin that the service serves without settings.
+ * The plugin that the service runs without settings.
  *
  * @module
  */

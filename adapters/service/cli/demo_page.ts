@@ -8,7 +8,7 @@ import { html, raw } from "hono/html";
 /** Markup as Hono takes it. */
 export type Html = ReturnType<typeof html>;
 
-/** The page for a connection, whose facts are named as its table shall name them. */
+/** The page for a connection; the keys are the row titles of its table. */
 export function demoPage(connection: Readonly<Record<string, string | number>>): Html {
   return html`
     <!DOCTYPE html>

@@ -41,7 +41,7 @@ export function withoutArgument(name: string, factory: Factory): Make {
   };
 }
 
-/** A plugin whose argument stands for options; options that are given override it. */
+/** A plugin whose argument is shorthand for options; explicit options override it. */
 export function withArgument(factory: Factory, optionsOf: (argument: string) => Options): Make {
   return (argument, options, { source }) =>
     make(factory, argument ? { ...optionsOf(argument), ...options } : options, source);

@@ -1,20 +1,20 @@
 /**
- * What a module imports, as Deno would load it. Deno has no parser that a program could use.
+ * Finds the imports of a module that Deno would load. Deno offers programs no parser.
  *
  * @module
  */
 
-/** Comments, and text in quotes. */
+/** Comments and string literals. */
 const TOKENS =
   /\/\*[^]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\[^]|[^`\\])*`/g;
-/** What stands in front of a specifier. */
+/** The text in front of a specifier. */
 const IMPORT = /\b(?:from|import|import\s*\(|require\s*\()\s*$/;
-/** Imports of types are not loaded. */
+/** Type-only imports, which are not loaded. */
 const TYPES = /\b(?:import|export)\s+type\b(?!\s+from\b)[^;]*$/;
 
 /**
- * The specifiers of static imports and exports, and of dynamic ones with a literal. A module that hides
- * one from this has run already, with all that it may do.
+ * The specifiers of static imports and exports, and of dynamic imports of a literal. A computed
+ * specifier is not found; the code that computes it runs with the permissions of the process anyway.
  */
 export function moduleSpecifiers(code: string): string[] {
   const found: string[] = [];

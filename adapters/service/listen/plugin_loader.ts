@@ -103,19 +103,19 @@ export async function loadChain(setting: ListenSetting): Promise<LoadedChain> {
   };
 }
 
-/** Of the built-in plugins, those that pass connections on to the next one. */
+/** Built-in plugins that pass connections on to the next plugin. */
 const PASSES_ON: ReadonlySet<string> = new Set([
   ...Object.keys(MIDDLEWARE),
   "tls",
   "http2",
   "detect",
 ]);
-/** Those of them that have something to do without a next one. */
+/** Those that also work as the last plugin of a chain. */
 const MAY_BE_LAST: ReadonlySet<string> = new Set(["http2", "detect"]);
 
 /**
- * @throws {UsageError} Nothing serves the connections that the last plugin passes on, or one in front
- * of it passes none on.
+ * @throws {UsageError} The last plugin passes connections on although no plugin follows, or an earlier
+ * plugin passes none on.
  */
 function checkOrder({ where, before = [], plugin, source }: ListenSetting): void {
   const last = builtInNameOf(plugin);
@@ -227,7 +227,7 @@ async function importDefault(path: string, { folder, source }: PluginSetting): P
   }
 }
 
-/** Neither runtime is to install by itself what somebody else may own. */
+/** Neither runtime may install a package by itself, because anyone can own an unclaimed name. */
 function howToInstall({ name, importer }: MissingPackage): string {
   if (runtimeName() === "deno" && /^(npm|jsr):/.test(name)) {
     return `${importer} imports ${name}, which Deno would download: run deno add ${name} in ${ROOT} ` +

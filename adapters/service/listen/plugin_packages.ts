@@ -1,7 +1,7 @@
 /**
- * Packages that a plugin's module imports. Both runtimes install what is missing from a registry, where
- * anybody may own its name: Bun for every import, Deno for `npm:` and `jsr:`. So what is missing is
- * found before the module is loaded.
+ * Finds packages that a plugin's module imports and that are not installed. Both runtimes would install
+ * them from a registry, where anyone may own the name: Bun for every import, Deno for `npm:` and
+ * `jsr:`. So the check comes before the module is loaded.
  *
  * @module
  */
@@ -17,7 +17,7 @@ declare const Bun: {
   };
 };
 
-/** The file extensions that Bun loads as modules, with its loaders. */
+/** The file extensions that Bun loads as modules, and the loader of each. */
 const LOADERS: Readonly<Record<string, string>> = {
   ...{ ".ts": "ts", ".mts": "ts", ".cts": "ts", ".tsx": "tsx" },
   ...{ ".js": "js", ".mjs": "js", ".cjs": "js", ".jsx": "jsx" },
@@ -54,8 +54,8 @@ export function missingPackage(module: string, own: string): MissingPackage | un
 }
 
 /**
- * Deno downloads nothing for what its lock file names. For any other version, cached or not, it asks
- * the registry about every package of the project again.
+ * Deno downloads nothing new for a specifier in its lock file. For any other version, cached or not, it
+ * queries the registry for every package of the project again.
  */
 function isLocked(specifier: string, own: string): boolean {
   if (!/^(npm|jsr):/.test(specifier)) return true;

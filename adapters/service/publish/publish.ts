@@ -16,14 +16,14 @@ import type { PublishSetting } from "../settings/publish_setting.ts";
 import { openPort } from "./open_port.ts";
 
 /**
- * Connections that one published port carries at once, at most; more are reset, or those of the client
- * that has the most.
+ * Maximum number of concurrent connections per published port. At the limit the client with the most
+ * connections loses its oldest to a client with fewer, and gets a reset for a new one itself.
  */
 export const MAX_CONNECTIONS = 4096;
 
 /** Limits of a published port. */
 export interface PublishLimits {
-  /** Connections at once; default {@link MAX_CONNECTIONS}. */
+  /** Maximum number of concurrent connections; default {@link MAX_CONNECTIONS}. */
   readonly maxConnections?: number | undefined;
   /** Milliseconds of silence after which a client is probed; default two hours. */
   readonly keepAliveMs?: number | undefined;
@@ -53,7 +53,7 @@ export interface PublishedPort {
 export interface Publication extends PublishedPort {
   /** Accepts no new connections. */
   stopListening(): void;
-  /** Waits for the running connections, for `graceMs` at most, and aborts the rest. */
+  /** Waits for open connections, for at most `graceMs`, and aborts the rest. */
   finish(graceMs: number): Promise<void>;
 }
 

@@ -30,8 +30,8 @@ export interface PublishDatagramsOptions {
   /** The clock for idle clients; default: that of the runtime. */
   readonly clock?: Clock;
   /**
-   * Clients at once, at most: a port of the address that has the most makes room for one more, or the
-   * client that has been idle for longest. Default 4096.
+   * Maximum number of concurrent clients (address and port). At the limit a client of the address with
+   * the most clients is evicted, or else the client that has been idle longest. Default 4096.
    */
   readonly maxFlows?: number;
   /** Milliseconds without a datagram after which a client is forgotten. Default 60 000. */
@@ -119,7 +119,7 @@ class PublishedUdpPort {
         client.close();
         this.#flows.delete(name);
       };
-      // Always: a flow gives way at least to another one of its own address.
+      // Always succeeds: at least another flow of the same address can be evicted.
       const slot = this.#limit.enter(from.hostname, evict, { givesWay: true })!;
       flow = { client, served: this.#serve(client, slot, name, from) };
       this.#flows.set(name, flow);

@@ -79,7 +79,7 @@ interface Fault {
   readonly message: string;
 }
 
-/** Only strings can hold variables: `"mtu": "${MTU}"` is a number as the text of `--mtu` is. */
+/** Variables occur only in strings, so `"mtu": "${MTU}"` is read as a number, like the text of `--mtu`. */
 function withNumbers(value: unknown, written: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(

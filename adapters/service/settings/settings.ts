@@ -100,7 +100,7 @@ const LEAST_MTU = 68;
 export const SETTINGS: Table = {
   tun: {
     flag: "--tun NAME",
-    // The kernel takes up to 15 bytes, and replaces a `%d` in them by the first free number.
+    // The kernel accepts up to 15 bytes, and replaces `%d` with the first free number.
     schema: z.string(TUN_EXPECTED).regex(/^[^\s/:]{1,15}$/, TUN_EXPECTED),
     help: "create this Linux TUN device, or attach to it (needs CAP_NET_ADMIN)",
     details:

@@ -79,7 +79,7 @@ export class ImpairedPath {
     this.#impairments = { ...this.#impairments, ...changes };
   }
 
-  /** True also for a packet that gets lost: whoever sends cannot know. */
+  /** Returns true for a lost packet too, since a sender does not notice the loss. */
   send(packet: OutgoingPacket, checksum: ChecksumState): boolean {
     const fate = this.#draw(packet);
     if (fate.isLost) {
