@@ -64,7 +64,7 @@ export function parseEndpoint(address: SocketAddress): Endpoint {
   return { address: parsed, port };
 }
 
-/** For programs that no compiler has checked. */
+/** For callers without a type checker. */
 function requireAddress(address: unknown): void {
   if (typeof address === "string") return;
   const { hostname, port } = Object(address) as Partial<Record<string, unknown>>;

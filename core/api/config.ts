@@ -117,13 +117,16 @@ export interface TcpOptions extends Partial<TcpConfig> {
 /** Limits of UDP; `UdpConfig` has the defaults. Times in ms, sizes in bytes. */
 export type UdpOptions = Partial<UdpConfig>;
 
-/** Which packets are answered by ICMP, for all own addresses or some; the longest prefix decides. */
+/**
+ * Which packets ICMP answers, for all own addresses or some of them; the longest prefix decides.
+ */
 export interface IcmpOptions {
   /** An own address, or a network of them: `"10.90.0.0/16"`. Default: all. */
   to?: string | undefined;
   /**
-   * Whether `ping` is answered. Default: yes, except for the addresses of a network that a transparent plugin such as
-   * `egress` serves, because it is unknown which of these hosts exist.
+   * Whether `ping` is answered. Default: yes, except for the addresses of a network that a
+   * transparent plugin such as `egress` serves, since the stack does not know which of these hosts
+   * exist.
    */
   echo?: "answer" | "ignore" | undefined;
   /**
@@ -189,7 +192,7 @@ export function requireOwnable(text: string): Subnet {
 const LEAST_IPV6_MTU = 1280;
 
 /**
- * Checks that a link can carry packets of these own addresses.
+ * Checks that a link can carry packets from and to these own addresses.
  *
  * @throws {TypeError} It cannot; the message starts with `key` and says what to use instead.
  */

@@ -1,5 +1,5 @@
 /**
- * What the stack gets from outside: a clock, randomness, a logger.
+ * What the stack is given by its environment: a clock, a random source and a logger.
  *
  * @module
  */

@@ -22,7 +22,7 @@ const OWN_LIMITS: readonly unknown[] = [
   "ADDRESS_IN_USE",
 ];
 
-/** Whether a local limit was the reason, which says nothing about the peer. */
+/** Whether the error was caused by a local limit, and so says nothing about the peer. */
 export function isOwnLimit(error: unknown): boolean {
   return OWN_LIMITS.includes((error as { code?: unknown } | null)?.code);
 }

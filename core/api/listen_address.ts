@@ -1,5 +1,5 @@
 /**
- * Where something listens, as text: `[tcp/|udp/][ADDRESS[/LEN]:]PORTS`.
+ * Listen addresses as text: `[tcp/|udp/][ADDRESS[/LEN]:]PORTS`.
  *
  * @module
  */
@@ -7,22 +7,22 @@ import type { Binding } from "../stack/binding_table.ts";
 import { Subnet } from "../wire/address.ts";
 import { TcpError } from "./errors.ts";
 
-/** Where something listens. */
+/** A transport with the addresses and ports to listen on. */
 export interface ListenAddress extends Binding {
   /** TCP unless the text says otherwise. */
   readonly transport: "tcp" | "udp";
 }
 
-/** The highest port there is. */
+/** The highest port number. */
 const LAST_PORT = 65_535;
 
 /**
- * Reads where something listens. PORTS is one port, a range such as `8000-8999`, or `*` for 1 to
- * 65535; ADDRESS is one address or a network, IPv6 in brackets; without it every address is meant.
- * `0.0.0.0` and `::` stand for all of their family. A number is a port of TCP, 0 any free one; as text
- * 0 is that only where `takesFree` says so.
+ * Parses a listen address. PORTS is one port, a range such as `8000-8999`, or `*` for 1 to 65535;
+ * ADDRESS is one address or a network, with IPv6 in brackets; without it, every address. `0.0.0.0`
+ * and `::` stand for all addresses of their family. A number is a TCP port, 0 for any free one; in
+ * text, port 0 is accepted only if `takesFree` is set.
  *
- * @throws {TypeError} It is no such place; the message says how one is written.
+ * @throws {TypeError} `where` is not a listen address; the message shows the syntax.
  */
 export function parseListenAddress(where: number | string, takesFree = false): ListenAddress {
   if (typeof where === "number") return { transport: "tcp", ...bindingOf(where) };
@@ -38,10 +38,10 @@ export function parseListenAddress(where: number | string, takesFree = false): L
 }
 
 /**
- * The place of a port or ports, and an address or network in text form.
+ * The binding for one or more ports, and an address or network in text form.
  *
- * @throws {TypeError} It is no such port; the message says how one is written.
- * @throws {TcpError} `INVALID_ADDRESS`: it is no such address.
+ * @throws {TypeError} `port` is not a port or port range; the message shows the syntax.
+ * @throws {TcpError} `INVALID_ADDRESS`: `hostname` is not an IP address or network.
  */
 export function bindingOf(port: number | string, hostname?: string): Binding {
   const ports = typeof port === "string"
@@ -58,7 +58,10 @@ export function bindingOf(port: number | string, hostname?: string): Binding {
   return { subnet: subnetOf(hostname), firstPort: ports[0], lastPort: ports[1] };
 }
 
-/** The shortest text of a place: what {@link parseListenAddress} reads, the same for the same place. */
+/**
+ * The shortest text that {@link parseListenAddress} parses to this address. Equal addresses have
+ * equal text.
+ */
 export function formatListenAddress(
   { transport, subnet, firstPort, lastPort }: ListenAddress,
 ): string {

@@ -1,5 +1,5 @@
 /**
- * Options of plugins and stacks: checked by a schema, with messages of one form.
+ * Options of plugins and stacks: checked by a schema, with error messages in one format.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { suggestionFor } from "./suggestion.ts";
 export interface OptionsSchema<Input, Output> {
   /** For the compiler only (Standard Schema): the type before and after the check. */
   readonly "~standard": {
-    /** Never there at run time. */
+    /** Absent at run time. */
     readonly types?: { readonly input: Input; readonly output: Output } | undefined;
   };
   /** Checks a value, without throwing. */
@@ -21,7 +21,7 @@ export type CheckedOptions<Output> =
   | { success: true; data: Output }
   | { success: false; error: { readonly issues: readonly Issue[] } };
 
-/** One fault of a value: the part of zod's issue that is read here. */
+/** One fault of a value: the part of a zod issue that this module uses. */
 export interface Issue {
   /** The keys that lead to the value. */
   readonly path: readonly PropertyKey[];
@@ -46,7 +46,7 @@ export function checkOptions<Input, Output>(
   throw new TypeError(`${name}: ${faults}`);
 }
 
-/** What was checked, for messages that show it. */
+/** The checked value and its schema, for messages that show them. */
 export interface CheckedValue {
   /** The value, as it was given. */
   readonly value?: unknown;
@@ -54,7 +54,9 @@ export interface CheckedValue {
   readonly schema?: unknown;
 }
 
-/** One line of text: each fault behind the path of its value, which begins with `root`. */
+/**
+ * One line of text with each fault, prefixed by the path of its value, which begins with `root`.
+ */
 export function describeIssues(
   issues: readonly Issue[],
   root: readonly string[] = [],
@@ -66,7 +68,7 @@ export function describeIssues(
   }).join("; ");
 }
 
-/** The faults as messages of this package: what was expected, and what was given. */
+/** The faults, reworded in this package's format: what was expected, and what was given. */
 export function faultsOf(issues: readonly Issue[], checked: CheckedValue = {}): Issue[] {
   return issues.flatMap((issue) => faultsOfOne(issue, checked));
 }
@@ -109,7 +111,7 @@ function adviceFor(key: string, known: readonly string[] | undefined): string {
   return meant === undefined ? `; the keys are ${known.join(", ")}` : `; did you mean ${meant}?`;
 }
 
-/** What zod's issues have, depending on their code. */
+/** The properties of a zod issue, which depend on its code. */
 interface ZodIssue {
   readonly code?: string;
   readonly keys?: readonly string[];
@@ -120,7 +122,9 @@ interface ZodIssue {
 }
 
 const DEFAULT_MESSAGE = "Invalid input";
-/** How the messages begin that zod has for schemas without messages of their own. */
+/**
+ * The prefixes of zod's default messages, which it uses for schemas without a message of their own.
+ */
 const ZODS_OWN = /^(?:Invalid |Too small: |Too big: |Unrecognized key)/;
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {

@@ -12,7 +12,7 @@ import type { Context, Handler, Next, Plugin, Syn, SynContext } from "./types.ts
 export type OptionArguments<Options> = Record<never, never> extends Options ? [options?: Options]
   : [options: Options];
 
-/** The result of {@link definePlugin}: makes a plugin of options. */
+/** The result of {@link definePlugin}: makes a plugin from options. */
 export interface PluginFactory<Options> {
   /**
    * Checks the options and makes the plugin.
@@ -109,8 +109,9 @@ export interface Chain {
  * `next()`. If it does not, the chain ends there; after the last handler, `next()` does nothing. `next(socket)`
  * runs the following ones on another socket.
  *
- * `onSyn` of the plugins is called in order, until one refuses or ignores the SYN or the peer has given up. A handler
- * that it returns runs instead of the plugin's `handle`; a plugin without either is skipped.
+ * `onSyn` of the plugins is called in order, until one refuses or ignores the SYN, or the peer
+ * gives up. A handler that it returns runs instead of the plugin's `handle`; a plugin without
+ * either is skipped.
  *
  * @throws {TypeError} There is no handler, or a plugin has neither `handle` nor `onSyn`.
  */

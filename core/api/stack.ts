@@ -70,9 +70,10 @@ export interface StackOptions {
   /** Carries the packets; closed with the stack. */
   link: Link;
   /**
-   * Own addresses in CIDR form: `"10.7.0.2/24"`, `"fd00::2/64"`. A network address stands for every address of the
-   * network: `"10.90.0.0/16"`, `"fd00:90::/64"`, `"0.0.0.0/0"`. Multicast, reserved and broadcast addresses are never own
-   * addresses; loopback addresses only if they are listed and the link is inside a host.
+   * Own addresses in CIDR form: `"10.7.0.2/24"`, `"fd00::2/64"`. A network address stands for every
+   * address of the network: `"10.90.0.0/16"`, `"fd00:90::/64"`, `"0.0.0.0/0"`. Multicast, reserved
+   * and broadcast addresses are never own addresses; loopback addresses are own only if they are
+   * listed and the link is inside a host.
    */
   addresses: readonly string[];
   /**
@@ -88,7 +89,7 @@ export interface StackOptions {
   icmp?: IcmpOptions | readonly IcmpOptions[];
   /** Most connections at the same time. Default 262,144. */
   maxConnections?: number;
-  /** Most of these in TIME-WAIT, or closed and in FIN-WAIT-2. Default 16,384. */
+  /** Most connections in TIME-WAIT, or closed and in FIN-WAIT-2. Default 16,384. */
   maxTimeWait?: number;
   /** Default: the clock of the runtime. */
   clock?: Clock;
@@ -124,7 +125,7 @@ export function createStack(options: StackOptions): Stack {
   return new HostStack(options);
 }
 
-/** @throws {TypeError} It is no link. */
+/** @throws {TypeError} `link` is not a link. */
 function requireLink(link: unknown): void {
   if (Array.isArray(link)) {
     throw new TypeError(
@@ -269,7 +270,7 @@ class HostStack implements Stack {
         );
       }
     } catch (error) {
-      // All of the listen addresses or none.
+      // Either all of the listen addresses are bound or none.
       for (const acceptor of served) acceptor.close();
       throw error;
     }
@@ -375,7 +376,7 @@ class HostStack implements Stack {
     const done = new AbortController();
     let left = sockets.length;
     for (const socket of sockets) {
-      // Wait for the FIN of the peer too: unacknowledged, it would be retransmitted.
+      // Wait for the peer's FIN too: if it were not acknowledged, the peer would retransmit it.
       socket.onFinished(() => {
         if (--left === 0) done.abort();
       });

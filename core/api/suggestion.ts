@@ -4,14 +4,14 @@
  * @module
  */
 
-/** The most letters that may be wrong. */
+/** Most letters that may be wrong. */
 const MAX_DISTANCE = 2;
 /** Longer names are not compared: the time grows with the square of the length. */
 const MAX_LENGTH = 40;
 
 /**
  * The candidate that a mistyped name most likely means: at most two letters are wrong, missing,
- * superfluous or exchanged with their neighbor, and fewer than half of all.
+ * superfluous or swapped with their neighbor, and fewer than half of all.
  *
  * @example
  * ```ts ignore
@@ -30,7 +30,9 @@ export function suggestionFor(name: string, candidates: readonly string[]): stri
   return best;
 }
 
-/** Damerau's distance, where no part is edited twice (optimal string alignment). */
+/**
+ * Damerau-Levenshtein distance in which no substring is edited twice (optimal string alignment).
+ */
 function distanceOf(from: string, to: string): number {
   let before: number[] = [];
   let last = Array.from({ length: to.length + 1 }, (_, i) => i);

@@ -77,8 +77,9 @@ export interface TcpStats {
 export interface TcpSocket
   extends AsyncIterable<Uint8Array<ArrayBuffer>>, Disposable, AsyncDisposable {
   /**
-   * Byte stream, also for BYOB readers. The receive window opens as the stream is read. Cancelling it, as leaving a loop
-   * over it or an aborted `pipeTo` does, closes the socket, as with `Deno.Conn`.
+   * Byte stream, also for BYOB readers. The receive window opens as the stream is read. Cancelling
+   * it closes the socket, as with `Deno.Conn`; leaving a loop over it and aborting a `pipeTo`
+   * cancel it.
    */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /**
@@ -112,14 +113,16 @@ export interface TcpSocket
    * Resolves with `p.byteLength` once the send buffer has accepted all of it; until then `p` must not be changed. Waits
    * while the peer does not read.
    *
-   * @throws {TypeError} `p` is not a `Uint8Array`, as with `Deno.Conn`; or its buffer was transferred or shrunk before all
-   * of it was accepted: the message says how many bytes were, and the next write follows them.
+   * @throws {TypeError} `p` is not a `Uint8Array`, as with `Deno.Conn`; or its buffer was
+   * transferred or shrunk before all of it was accepted. The message says how many bytes were; the
+   * next write continues after them.
    */
   write(p: Uint8Array<ArrayBufferLike>): Promise<number>;
   /**
-   * Accepts as much of the beginning of `p` as there is room for, and returns the number of bytes; `p` may be changed at
-   * once. Returns 0 also while other writes wait, if middleware does not support it, and after the end of writing:
-   * {@link write} the rest to wait, or to get the error.
+   * Accepts as much of the beginning of `p` as there is room for, and returns the number of bytes;
+   * `p` may be changed at once. Also returns 0 while other writes wait, if middleware does not
+   * support it, and after the end of writing: use {@link write} for the rest, which waits or fails
+   * with the error.
    *
    * @throws {TypeError} `p` is not a `Uint8Array`.
    */
@@ -140,8 +143,9 @@ export interface TcpSocket
   /** A snapshot of the statistics. */
   stats(): TcpStats;
   /**
-   * With `acknowledge: "on-processed"`: acknowledges all data read so far, because it has been processed. Iteration does
-   * so when it requests the next chunk; after `read()` and `readable` the application has to call it.
+   * With `acknowledge: "on-processed"`: acknowledges all data read so far as processed. Iteration
+   * does so when it requests the next chunk; after `read()` and with `readable`, the application
+   * has to call it.
    */
   acknowledge(): void;
   /**
@@ -194,17 +198,17 @@ export interface Syn {
   /** The client. */
   readonly remote: NetAddr;
   /**
-   * Aborted when the peer gives up, the SYN is refused or ignored after all, the connection has ended, or the stack
-   * closes. If the handler never ran, release what was prepared for it.
+   * Aborted when the peer gives up, a later plugin refuses or ignores the SYN, the connection ends,
+   * or the stack closes. Use it to release what was prepared for a handler that may never run.
    */
   readonly signal: AbortSignal;
 }
 
 /** Options of {@link Stack.listen}. */
 export interface ListenOptions {
-  /** 1 to 65535; 0: any free port. Several as text: `"8000-8999"`, or `"*"` for all of them. */
+  /** 1 to 65535; 0: any free port. Text for several ports: `"8000-8999"`, or `"*"` for all. */
   port: number | string;
-  /** One of the stack's addresses, or a network of them (`"10.90.7.0/24"`); default every one. */
+  /** One of the stack's addresses, or a network of them (`"10.90.7.0/24"`). Default: all. */
   hostname?: string;
   /**
    * Most connections in SYN-RECEIVED, and most waiting for `accept()`; SYNs beyond the first limit are answered with SYN
@@ -214,8 +218,8 @@ export interface ListenOptions {
   /** Closes the listener. */
   signal?: AbortSignal;
   /**
-   * Decides before the SYN is answered; true is `"accept"`, false and an exception are `"refuse"`. Called once for an
-   * attempt, however often the SYN is retransmitted. Default: accept.
+   * Decides before the SYN is answered; true means `"accept"`, false or an exception `"refuse"`.
+   * Called once for each attempt, even if the SYN is retransmitted. Default: accept.
    */
   onSyn?: (syn: Syn) => boolean | SynVerdict | Promise<boolean | SynVerdict>;
 }
@@ -224,11 +228,12 @@ export interface ListenOptions {
 export interface ConnectOptions {
   /** Cancels the attempt, or aborts the connection. */
   signal?: AbortSignal;
-  /** The port to connect from; default a free one (RFC 6056). */
+  /** The port to connect from. Default: a free one (RFC 6056). */
   localPort?: number;
   /**
-   * The address to connect from; default the stack's own address in the peer's subnet, of a whole
-   * network its first (`10.90.0.2` of `10.90.0.0/16` where `10.90.0.1` is the host's).
+   * The address to connect from. Default: the stack's address in the peer's subnet; if the stack
+   * owns a whole network, its first usable address (`10.90.0.2` in `10.90.0.0/16` if `10.90.0.1` is
+   * the host's).
    */
   localHostname?: string;
   /**
@@ -238,7 +243,7 @@ export interface ConnectOptions {
   allowHalfOpen?: boolean;
 }
 
-/** The context of a handler, of a connection or a flow. */
+/** The part of a handler's context that connections and flows share. */
 export interface HandlerContext {
   /** Opens the plugin's own connections and sockets through the same stack. */
   readonly stack: Pick<Stack, "connect" | "listenDatagram">;
@@ -283,18 +288,20 @@ export interface Plugin {
   /** Runs once per accepted connection. */
   readonly handle?: Handler;
   /**
-   * Runs before the SYN is answered, once for an attempt, however often the SYN comes again. At most
-   * 4096 attempts wait, a quarter of them of one address (of IPv6 64 bits of it): then the oldest of
-   * the source that has the most makes room, and its `syn.signal` is aborted. Returns the handler that
-   * runs for this connection instead of `handle`, nothing when it has no objection, or `"refuse"` or
-   * `"ignore"` (see {@link SynVerdict}); a throw refuses as well. The plugins of a chain are asked in
-   * order; when a later one refuses or ignores, or the peer gives up, `syn.signal` is aborted.
+   * Runs before the SYN is answered, once for each attempt, even if the SYN is retransmitted. At
+   * most 4096 attempts wait, at most a quarter of them from one IPv4 address or IPv6 /64. Beyond
+   * that, the oldest attempt of the source with the most is evicted, and its `syn.signal` is
+   * aborted. Returns the handler that runs for this connection instead of `handle`, nothing to
+   * accept it, or `"refuse"` or `"ignore"` (see {@link SynVerdict}); an exception refuses it too.
+   * The plugins of a chain are called in order; when a later one refuses or ignores the SYN, or the
+   * peer gives up, `syn.signal` is aborted.
    */
   readonly onSyn?: (syn: Syn, c: SynContext) => SynDecision | Promise<SynDecision>;
   /** Runs once for each flow of datagrams, on `udp/` listen addresses. */
   readonly flow?: FlowHandler;
   /**
-   * It forwards to the hosts whose addresses it serves. The stack does not answer `ping` for these unless `icmp` says so.
+   * The plugin forwards to the hosts whose addresses it serves. The stack does not answer `ping`
+   * for these addresses unless `icmp` says so.
    */
   readonly transparent?: boolean;
   /** Runs once when the stack has closed. */
@@ -306,15 +313,15 @@ export interface CloseOptions {
   /** How long open connections may take to finish, in milliseconds. Default 0. */
   graceMs?: number;
   /**
-   * Called once they have finished or the time is over; while its promise is pending, the stack still refuses
-   * connections. For several stacks that have to end together.
+   * Called when they have finished or the time is over. While its promise is pending, the stack
+   * still refuses connections, so that several stacks can end together.
    */
   whenDrained?: () => Promise<void>;
 }
 
 /** A TCP/IP stack on one link. */
 export interface Stack extends AsyncDisposable {
-  /** Returns at once, pending; wait on `.opened` (WinterTC). */
+  /** Returns a pending socket at once; wait for `opened` (WinterTC). */
   connect(address: SocketAddress, options?: ConnectOptions): TcpSocket;
   /** The port is bound when this returns (Deno). */
   listen(options: ListenOptions): TcpListener;
@@ -324,24 +331,25 @@ export interface Stack extends AsyncDisposable {
    * `stack.use(7, echo())` (Hono). Handlers run in order, each calls `next()` for the following one.
    *
    * `where` is a port, or text: `[tcp/|udp/][ADDRESS[/LENGTH]:]PORTS`, where PORTS is `80`,
-   * `8000-8999` or `*`, and IPv6 is in brackets: `"10.90.7.0/24:8000-8999"`, `"[fd00::/64]:*"`. Of
-   * several places that a connection asks for the most specific one serves it: the one with the
-   * longest prefix, among these the one with the fewest ports.
+   * `8000-8999` or `*`, and IPv6 is in brackets: `"10.90.7.0/24:8000-8999"`, `"[fd00::/64]:*"`. If
+   * several listen addresses match a connection, the most specific one serves it: the one with the
+   * longest prefix, and among these the one with the fewest ports.
    *
-   * Port 0 is any free one, also as `"udp/0"`: {@link addrs} tells which.
+   * Port 0 stands for any free port, also in `"udp/0"`: {@link addrs} has the port that was chosen.
    *
-   * @throws {TypeError} `where` or a handler is none; a factory such as `echo` has to be called.
-   * @throws {TcpError} `ADDRESS_IN_USE`: that very place is taken. `ADDRESS_NOT_AVAILABLE`: no
-   * address in it is the stack's.
+   * @throws {TypeError} `where` is not a listen address, or a handler is not one: a factory such as
+   * `echo` has to be called.
+   * @throws {TcpError} `ADDRESS_IN_USE`: the same listen address is in use.
+   * `ADDRESS_NOT_AVAILABLE`: it contains none of the stack's addresses.
    */
   use(
     where: number | string | readonly (number | string)[],
     ...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]
   ): this;
   /**
-   * Where {@link use} has put handlers, in order, with the port that was taken where any free one was
-   * asked for: `stack.use(0, echo()).addrs.at(-1)!.port`. Of a network and of several ports it is the
-   * network's address and the first port, of every address `0.0.0.0`.
+   * The listen addresses of {@link use}, in order, with the port that was chosen for port 0:
+   * `stack.use(0, echo()).addrs.at(-1)!.port`. For a network or several ports, the network's
+   * address and the first port; for all addresses, `0.0.0.0`.
    */
   readonly addrs: readonly NetAddr[];
   /**
@@ -351,13 +359,13 @@ export interface Stack extends AsyncDisposable {
    */
   addAddress(cidr: string): void;
   /**
-   * Removes an own address, or all of a network, also one inside a larger own network: their connections end with
-   * `ADDRESS_NOT_AVAILABLE`, without an RST.
+   * Removes an own address or network, which may be part of a larger own network. Its connections
+   * end with `ADDRESS_NOT_AVAILABLE`, without a RST.
    */
   removeAddress(cidr: string): void;
   /**
-   * Stops listening, gives open connections `graceMs` (default 0) to finish, which includes that their peers close as
-   * well, aborts the rest, disposes the plugins and closes the link.
+   * Stops listening, and gives open connections `graceMs` (default 0) to finish, for which their
+   * peers have to close too. Then aborts the rest, disposes the plugins and closes the link.
    */
   close(options?: CloseOptions): Promise<void>;
   /** Resolves when the stack has closed; rejects when its link failed. */

@@ -1,6 +1,6 @@
 /**
- * What a listener and a port with plugins have in common: SYNs are decided about, connections
- * become sockets.
+ * The part that listeners and ports with plugins share: asks for a decision about each SYN, and
+ * makes a socket for each connection.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import type { Handler, Syn, SynVerdict } from "../types.ts";
 import type { Driver } from "./driver.ts";
 import type { Owner } from "./owner_notifier.ts";
 
-/** Who gets the connections of a port. */
+/** Callbacks of a port: the decision about SYNs, and the consumer of connections. */
 export interface AcceptorHooks {
   /** Decides about a SYN; a rejection refuses it. Only for listeners that decide. */
   decide?(attempt: Attempt): Promise<SynVerdict>;
   /**
-   * There are connections to {@link Acceptor.take}. Returns true if it takes more of them in later
-   * notifications.
+   * Called when {@link Acceptor.take} has connections. Returns true if the rest is to be offered
+   * again in the next notification.
    */
   ready(): boolean;
 }
@@ -38,12 +38,12 @@ export class Acceptor implements Owner {
     listener.handle = this;
   }
 
-  /** Where it listens: a free port is known only now. */
+  /** The binding, with the port that was chosen if any free one was requested. */
   get place(): Binding {
     return this.listener;
   }
 
-  /** Starts one handler and one decision: each may compute, and connections want their turn too. */
+  /** Starts at most one decision and one handler: each may run for long, and other owners wait. */
   onEvent(): void {
     const { listener } = this;
     const tcb = listener.takeUndecided();
@@ -54,14 +54,15 @@ export class Acceptor implements Owner {
     }
   }
 
-  /** The oldest connection that nobody has taken. */
+  /** Takes the oldest connection that has not been accepted. */
   take(): { socket: StackSocket; attempt: Attempt | undefined } | undefined {
     const tcb = this.listener.takeReady();
     if (tcb === undefined) return undefined;
     tcb.listener = undefined;
     const attempt = tcb.handle instanceof Attempt ? tcb.handle : undefined;
     const socket = new StackSocket(tcb, this.#driver, { closesWithPeer: false });
-    // A handler that was made before may never run: those in front of it need not call it.
+    // A handler that `onSyn` returned may never run: earlier handlers of the chain need not call
+    // next().
     if (attempt !== undefined) socket.onEnd(() => attempt.giveUp());
     return { socket, attempt };
   }
@@ -74,7 +75,7 @@ export class Acceptor implements Owner {
     } catch {
       // Refused: `decide` has logged why.
     }
-    // Who has prepared something for the connection lets it go.
+    // Aborts `syn.signal`, so that plugins release what they have prepared for the connection.
     if (verdict !== "accept") attempt.giveUp();
     this.#driver.core.tcp.decide(tcb, verdict);
     this.#driver.touch();
@@ -87,13 +88,16 @@ export class Acceptor implements Owner {
 }
 
 /**
- * Owns a connection from its SYN to its socket: what the plugins are asked, and the handler that they
- * answer with. Of the decision the core knows only that it waits for one.
+ * The owner of a connection from its SYN until it has a socket. Holds the SYN that the plugins
+ * decide about, and the handler that they return. The core only knows that a decision is pending.
  */
 export class Attempt implements Owner {
-  /** Its signal is aborted when the attempt has failed, and at the end of the connection. */
+  /** `syn.signal` is aborted when the attempt fails, and at the end of the connection. */
   readonly syn: Syn;
-  /** The handler that was made for this connection; undefined: that of the port. */
+  /**
+   * The handler that `onSyn` returned for this connection; `undefined`: the port's own handlers
+   * run.
+   */
   handler: Handler | undefined;
   readonly #tcb: Tcb;
   readonly #controller = new AbortController();
@@ -110,7 +114,7 @@ export class Attempt implements Owner {
   }
 
   onEvent(): void {
-    // One that was established is still handed out, to who was made for it.
+    // A connection that was established is still accepted after it has ended, so its handler runs.
     if (this.#tcb.has(TCB.RELEASED) && this.#tcb.listener === undefined) this.giveUp();
   }
 

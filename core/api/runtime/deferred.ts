@@ -1,5 +1,5 @@
 /**
- * A promise and what settles it.
+ * A promise with its `resolve` and `reject` functions.
  *
  * @module
  */

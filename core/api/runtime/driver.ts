@@ -1,6 +1,6 @@
 /**
- * The loop: the only place that reads the clock, sleeps and touches the link. After every change
- * of the core it drains it completely.
+ * The event loop of a stack: the only code that reads the clock, sleeps and uses the link. After
+ * every change of the core, it drains the core completely.
  *
  * @module
  */
@@ -14,14 +14,14 @@ import { Transmitter } from "./transmitter.ts";
 /** Packets taken from the link at a time. */
 const BATCH = 64;
 /**
- * Packets and bytes taken in, while batches come full, before handlers get to see them: where many
- * connections send little at a time, one reply answers several packets of each.
+ * While batches are full, up to this many packets and bytes are received before handlers run. If
+ * many connections send little at a time, one reply then answers several packets of each.
  */
 const MAX_BURST = 512;
 const MAX_BURST_BYTES = 256 * 1024;
 /**
- * A full batch of fewer bytes is acknowledgements for the most part: what they make room for is
- * written and sent at once, as long as it is in the processor's cache.
+ * A full batch of fewer bytes is mostly acknowledgements. The data that they make room for is
+ * written and sent at once, while it is in the processor's cache.
  */
 const MIN_BURST_BATCH_BYTES = 16 * 1024;
 
@@ -34,7 +34,7 @@ export class Driver {
   readonly #scheduler: HandlerScheduler;
   readonly #notifier: OwnerNotifier;
   readonly #batch = new PacketBatch(BATCH);
-  /** The turns that were begun for owners who were left over. */
+  /** Further turns, which notify the owners that the first one left over. */
   #turns: Promise<void> | undefined;
   #isTakingTurns = false;
   #cancelTimer: (() => void) | undefined;
@@ -62,7 +62,7 @@ export class Driver {
     }
   }
 
-  /** Receives packets and notifies owners until nothing is left of either. */
+  /** Receives packets and notifies owners until there are no more packets or events. */
   async #takeTurns(): Promise<void> {
     if (this.#isTakingTurns) return;
     this.#isTakingTurns = true;
@@ -85,7 +85,7 @@ export class Driver {
     }
   }
 
-  /** Takes in what has come, up to a burst of it; false: there was nothing. */
+  /** Receives the packets available, up to one burst; false: there were none. */
   #receive(): boolean {
     const batch = this.#batch;
     let packets = 0;
@@ -122,17 +122,20 @@ export class Driver {
     this.#scheduler.noteCall();
   }
 
-  /** The same after `count` bytes were read. */
+  /** {@link touch} after `count` bytes were read. */
   touchAfterRead(count: number): void {
     this.#scheduler.noteRead(count);
   }
 
-  /** The same after something was written. */
+  /** {@link touch} after a write. */
   touchAfterWrite(): void {
     this.#scheduler.noteWrite();
   }
 
-  /** The same after a datagram was sent; a link takes so many at a time. */
+  /**
+   * {@link touch} after a datagram was sent. Flushes early when many packets are queued, since a
+   * link has room for a limited number.
+   */
   touchAfterDatagram(): void {
     this.touch();
     if (this.core.hasMuchToSend) this.flush();
@@ -147,7 +150,10 @@ export class Driver {
     this.#armTimer();
   }
 
-  /** Owners that are left over are notified in turns, between which the event loop has its own. */
+  /**
+   * Notifies owners. If there are more than one turn allows, further turns notify the rest, and the
+   * event loop runs in between.
+   */
   #notify(): void {
     if (this.#notifier.hasMore) return;
     this.#notifier.notify();
@@ -155,7 +161,7 @@ export class Driver {
     this.#turns = Promise.resolve().then(() => this.#takeTurns());
   }
 
-  /** A timer that would fire too early is left alone: that is cheaper than moving it each time. */
+  /** A timer that would fire too early is not rescheduled: an early wake-up is cheaper. */
   #armTimer(): void {
     const at = this.core.nextTimeout();
     if (at >= this.#timerAt) return;
@@ -173,7 +179,7 @@ export class Driver {
     this.flush();
   }
 
-  /** Sends what is left, as far as the link has room, and ends; the link stays open. */
+  /** Sends the remaining packets, as far as the link has room, and stops; the link stays open. */
   stop(): void {
     if (this.#stopped) return;
     this.#transmitter.stop();

@@ -1,12 +1,12 @@
 /**
- * What the handlers of a connection and those of a flow have in common.
+ * The part of a handler's context that connections and flows share.
  *
  * @module
  */
 import type { Clock, Logger } from "../environment.ts";
 import type { HandlerContext } from "../types.ts";
 
-/** What the handlers of a place share. */
+/** What the handlers of one binding share. */
 export interface HandlerEnvironment {
   readonly stack: HandlerContext["stack"];
   readonly clock: Clock;
@@ -16,17 +16,17 @@ export interface HandlerEnvironment {
   readonly signal: AbortSignal;
 }
 
-/** Told why something has ended, where it did not end well. */
+/** Called at the end of a connection or flow, with the reason if it failed. */
 export type OnEnd = (reason?: unknown) => void;
 
-/** What few handlers ask for, each made then. */
+/** Properties that few handlers use, created on first use. */
 class LazyContext {
   signal: AbortSignal | undefined;
   values: Map<symbol | string, unknown> | undefined;
   log: Logger | undefined;
 }
 
-/** A context but for what it is about. There may be very many. */
+/** A context without its connection or flow. Kept small, since there may be very many. */
 export abstract class SharedContext implements HandlerContext {
   protected readonly environment: HandlerEnvironment;
   #asked: LazyContext | undefined;
@@ -35,7 +35,7 @@ export abstract class SharedContext implements HandlerContext {
     this.environment = environment;
   }
 
-  /** Calls back when the connection or flow has ended, at once if it has already. */
+  /** Calls `callback` when the connection or flow has ended, at once if it has already. */
   protected abstract onEnd(callback: OnEnd): void;
 
   protected get asked(): LazyContext {
@@ -70,7 +70,10 @@ export abstract class SharedContext implements HandlerContext {
   }
 }
 
-/** Aborted with `outer` or at the end, which leaves nothing behind in `outer`. */
+/**
+ * A signal that is aborted with `outer`, or at the end, when it also removes its listener from
+ * `outer`.
+ */
 function untilEnd(outer: AbortSignal, onEnd: (callback: OnEnd) => void): AbortSignal {
   const controller = new AbortController();
   const forward = () => controller.abort(outer.reason);

@@ -1,24 +1,24 @@
 /**
- * When handlers run, and when what they did is sent.
+ * Decides when handlers have finished, so that their output can be sent.
  *
- * Handlers run in the microtask queue. After a batch of packets the driver notifies the owners, and has
- * to decide when the handlers that this woke have finished: then everything they wrote leaves together,
- * and acknowledgements travel with the data. JavaScript has no way to ask whether the microtask queue is
- * empty, so `finished()` awaits an already resolved value again and again, one turn of the microtask
- * queue at a time, and watches whether handlers still call into the core.
+ * Handlers run in the microtask queue. After a batch of packets the driver notifies the owners, and
+ * has to decide when the handlers that this woke have finished: then everything they wrote is sent
+ * together, and acknowledgements are piggybacked on the data. JavaScript has no way to ask whether
+ * the microtask queue is empty, so `finished()` awaits an already resolved value again and again,
+ * one turn of the microtask queue at a time, and watches whether handlers still call into the core.
  *
  * **Assumed of the event loop.** `await undefined` resumes after every microtask that was queued before
  * it (ECMA-262 guarantees this), and `macrotask()` after the timers and I/O that are due. How many turns
  * pass between two calls of a handler is estimated: up to 3 in a `for await` loop, some dozens in an
  * application with promises of its own, such as Hono with middleware.
  *
- * **If a runtime changes it.** Only how packets are combined depends on the estimates. If handlers are
- * taken for finished too early, an acknowledgement leaves by itself and the answer follows one microtask
- * after it was written; nothing is lost or held back. If too late, {@link MAX_TURNS} bounds the wait.
+ * **If a runtime changes it.** Only how packets are combined depends on the estimates. If handlers
+ * are taken for finished too early, a pure ACK is sent and the response follows one microtask after
+ * it was written; nothing is lost or held back. If too late, {@link MAX_TURNS} bounds the wait.
  * Handlers that wait for I/O or a timer are never waited for.
  *
- * Tests: `tests/core/api/runtime/handler_scheduler_test.ts`; "64 bytes there and back" and "HTTP hello" of
- * the end-to-end benchmark show the cost of acknowledgements that leave by themselves.
+ * Tests: `tests/core/api/runtime/handler_scheduler_test.ts`; "64 bytes there and back" and "HTTP
+ * hello" of the end-to-end benchmark show the cost of separate ACKs.
  *
  * @module
  */
@@ -29,14 +29,14 @@ import { macrotask } from "./macrotask.ts";
 export const QUIET_TURNS = 3;
 /** The same while a small read has not been followed by a write: a request is being answered. */
 export const QUIET_TURNS_UNANSWERED = 48;
-/** Turns in all. */
+/** Maximum number of turns. */
 export const MAX_TURNS = 256;
 /** Bytes of a request, at most; more is a stream, whose reader may never answer. */
 export const SMALL_READ = 2048;
 /** Milliseconds of work after which timers and I/O get their turn. */
 export const BUDGET_MS = 2;
 
-/** Tells when the handlers of one stack have finished, and has what they did sent. */
+/** Detects when the handlers of one stack have finished, and flushes their output. */
 export class HandlerScheduler {
   readonly #clock: Clock;
   readonly #flush: () => void;
@@ -44,9 +44,9 @@ export class HandlerScheduler {
   #calls = 0;
   /** Small reads that no write has followed. */
   #unanswered = 0;
-  /** Handlers have been notified and are waited for. */
+  /** Handlers were notified, and {@link finished} is waiting for them. */
   #isWaiting = false;
-  /** The time of a turn in which somebody has asked for it, otherwise NaN. */
+  /** The clock reading of the current turn; NaN until {@link now} is called. */
   #turnNow = NaN;
   #isFlushQueued = false;
   #budgetFrom: number;
@@ -65,7 +65,10 @@ export class HandlerScheduler {
     return this.#turnNow;
   }
 
-  /** Handlers are about to be notified; what they do is sent by whoever awaits {@link finished}. */
+  /**
+   * Handlers are about to be notified. The caller awaits {@link finished}, and then sends their
+   * output.
+   */
   begin(): void {
     this.#isWaiting = true;
     this.#turnNow = NaN;
@@ -102,7 +105,7 @@ export class HandlerScheduler {
     this.noteCall();
   }
 
-  /** Flushes once this turn is over, unless handlers are being waited for. */
+  /** Flushes at the end of this turn, unless {@link finished} is waiting for handlers. */
   flushSoon(): void {
     if (this.#isFlushQueued || this.#isWaiting) return;
     this.#isFlushQueued = true;

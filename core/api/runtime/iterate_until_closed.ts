@@ -1,13 +1,13 @@
 /**
- * Iterating over what comes to something that is closed one day.
+ * Async iteration over a listener or socket until it is closed.
  *
  * @module
  */
 import { TcpError } from "../errors.ts";
 
 /**
- * What `next` resolves with, again and again, until it rejects with `LISTENER_CLOSED`. Who leaves the
- * loop early calls `left`, at once even while a `next()` is pending, which a generator would wait for.
+ * Yields the results of `next` until it rejects with `LISTENER_CLOSED`. Leaving the loop early
+ * calls `left` at once, even while a `next()` is pending; a generator would wait for that.
  */
 export function iterateUntilClosed<T>(
   next: () => Promise<T>,

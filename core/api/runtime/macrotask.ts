@@ -4,7 +4,7 @@
  * @module
  */
 
-/** There on Deno and Bun; an order of magnitude cheaper than a message channel. */
+/** Present on Deno and Bun; an order of magnitude cheaper than a message channel. */
 declare const setImmediate: ((callback: () => void) => unknown) | undefined;
 
 /** Resolves after timers and other events have had their turn. */

@@ -1,24 +1,27 @@
 /**
- * Events of the core on their way to the sockets, listeners and flows that own them.
+ * Notifies sockets, listeners and flows of their events in the core.
  *
- * Each notification may wake a handler that computes for milliseconds, and hundreds can come with one
- * burst of packets. So only some owners are notified in a turn, and connections, listeners and UDP take
- * turns: new connections are accepted however busy the others are.
+ * Each notification may wake a handler that computes for milliseconds, and hundreds can come with
+ * one burst of packets. So only some owners are notified in a turn, and connections, listeners and
+ * UDP take turns: new connections are accepted even if the others are busy.
  *
  * @module
  */
 /** Owners notified in one turn, at most. */
 export const MAX_OWNERS = 64;
-/** Milliseconds of one turn; after a longer one fewer owners are notified, one at least. */
+/**
+ * Target duration of one turn, in milliseconds. After a longer turn, fewer owners are notified, but
+ * at least one.
+ */
 export const TURN_MS = 8;
 
 /** The owner of a connection, a listener, a flow or a UDP socket in the core. */
 export interface Owner {
-  /** Something has happened; the core knows what. */
+  /** Events are pending; the owner looks them up in the core. */
   onEvent(): void;
 }
 
-/** Something of the core that has an event for its owner. */
+/** An object of the core that has an event for its owner. */
 export interface Owned {
   /** An {@link Owner}; opaque to the core. */
   handle: unknown;
@@ -68,7 +71,7 @@ export class OwnerNotifier {
   }
 }
 
-/** How many owners that are. */
+/** Returns the number of owners notified. */
 function notifyOwner(owned: Owned | undefined): 0 | 1 {
   if (owned === undefined) return 0;
   (owned.handle as Owner | undefined)?.onEvent();

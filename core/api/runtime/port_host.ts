@@ -25,7 +25,7 @@ export class PortHost {
     this.#environment = environment;
   }
 
-  /** Whom connections are taken from; set once. */
+  /** Sets the acceptor that connections are taken from; called once. */
   attach(acceptor: Acceptor): void {
     this.#acceptor = acceptor;
   }
@@ -49,14 +49,14 @@ export class PortHost {
     }
   }
 
-  /** Serves one connection; the next one in the next notification. */
+  /** Serves one connection; the next one follows in the next notification. */
   ready(): true {
     const next = this.#acceptor?.take();
     if (next !== undefined) this.#serve(next.socket, next.attempt?.handler ?? this.#chain.handle);
     return true;
   }
 
-  /** A handler that waits costs as little as can be: there may be very many. */
+  /** Allocates as little as possible for a waiting handler, since there may be very many. */
   #serve(socket: StackSocket, handler: Handler): void {
     const context = new ConnectionContext(socket, this.#environment);
     void promised(handler, context, endOfChain).then(
@@ -65,12 +65,12 @@ export class PortHost {
     );
   }
 
-  /** A handler that throws aborts its own connection and hurts no other. */
+  /** A handler that throws aborts its own connection and no other. */
   #handlerFailed(socket: StackSocket, error: unknown): void {
     const { hasFailed } = socket;
     socket.abort(error);
-    // A peer that went away or broke the protocol is no fault of the handler's, nor is who gave the
-    // connection up.
+    // The handler is not at fault if the peer disconnected or broke the protocol, or if the
+    // connection was aborted for another reason.
     if (error instanceof PeerFaultError) return this.#logPeerFault(socket, error);
     if (!hasFailed || socket.abortReason === error) this.#logFailure(socket, error);
   }
@@ -93,12 +93,12 @@ export class PortHost {
   }
 }
 
-/** Who decides about a SYN has thrown. */
+/** Logs that the decision about a SYN has thrown. */
 export function logRefusal(log: Logger, { remote }: Syn, error: unknown): void {
   log.info("connection refused", {
     remote: formatHostPort(remote),
     reason: messageOf(error),
-    // A TcpError is a refusal that somebody meant.
+    // A TcpError is a deliberate refusal, so its stack is of no interest.
     stack: error instanceof TcpError ? undefined : stackOf(error),
   });
 }

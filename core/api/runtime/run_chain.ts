@@ -1,16 +1,16 @@
 /**
- * The handlers of one connection, each around the following ones.
+ * Runs the handlers of one connection as a chain, in which each can call the next.
  *
  * @module
  */
 import { finishSocket } from "../tcp/derived_socket.ts";
 import type { Clock, Context, Handler, Logger, Next, TcpSocket } from "../types.ts";
 
-/** What `next` is for the last handler: nothing is left to run. */
+/** The `next` of the last handler: there is nothing left to run. */
 export const endOfChain: Next = (socket) =>
   socket === undefined ? Promise.resolve() : finishSocket(socket);
 
-/** Makes one handler of several, one at least. A single one is itself: it costs nothing. */
+/** Composes handlers, at least one, into one. A single handler is returned unchanged. */
 export function runInOrder(handlers: readonly Handler[]): Handler {
   return handlers.reduceRight((rest, handler) => around(handler, rest));
 }
@@ -27,7 +27,7 @@ function around(handler: Handler, rest: Handler): Handler {
   };
 }
 
-/** What a handler throws before its first `await` rejects as well. */
+/** Runs a handler; an exception before its first `await` becomes a rejection too. */
 export function promised(handler: Handler, c: Context, next: Next): Promise<void> {
   try {
     return Promise.resolve(handler(c, next));
@@ -36,7 +36,10 @@ export function promised(handler: Handler, c: Context, next: Next): Promise<void
   }
 }
 
-/** The rest of the chain on another socket, which ends as the stack's own ends after a chain. */
+/**
+ * Runs the rest of the chain on another socket, then closes it, or aborts it if the rest has
+ * failed.
+ */
 async function runWith(socket: TcpSocket, rest: Handler, c: Context, last: Next): Promise<void> {
   try {
     await rest(new ReplacedSocketContext(c, socket), last);
@@ -47,7 +50,7 @@ async function runWith(socket: TcpSocket, rest: Handler, c: Context, last: Next)
   await finishSocket(socket);
 }
 
-/** All is the outer context's but the socket. */
+/** The outer context with another socket. */
 class ReplacedSocketContext implements Context {
   readonly socket: TcpSocket;
   readonly #outer: Context;

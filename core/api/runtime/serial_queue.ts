@@ -4,17 +4,17 @@
  * @module
  */
 
-/** Runs one task after the other, in the order in which they were given. */
+/** Runs tasks one after the other, in order. */
 export class SerialQueue {
   #last: Promise<unknown> = Promise.resolve();
   #running = 0;
 
-  /** No task runs or waits. */
+  /** Whether no task is running or waiting. */
   get isIdle(): boolean {
     return this.#running === 0;
   }
 
-  /** Runs `task` when all earlier ones have settled, well or not: at once where there is none. */
+  /** Runs `task` when all earlier ones have settled, at once if there are none. */
   run<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#running++ === 0 ? task() : this.#last.then(task);
     const settled = () => void this.#running--;

@@ -1,6 +1,6 @@
 /**
- * The core's packets on their way to the link. While the link is full they stay in the core, which
- * builds a segment only when it is asked for one.
+ * Sends the core's packets over the link. While the link is full, data stays in the core, which
+ * builds a segment only on request.
  *
  * @module
  */
@@ -10,14 +10,17 @@ import type { CoreStack } from "../../stack/stack.ts";
 import type { Clock } from "../environment.ts";
 
 /**
- * How long a full link is waited for. Then packets are dropped as on any other link, so that
- * connections to a peer that takes nothing end by their own timeouts.
+ * How long to wait for a full link. After that, packets are dropped as on any other link, so that
+ * connections to a peer that accepts nothing time out.
  */
 const STALL_MS = 1000;
-/** The wait in parts: a busy event loop lets a timer ring late, but not before the peer's turn. */
+/**
+ * The wait is divided into this many timers. If the event loop is busy, they fire late, and the
+ * peer gets a turn between them.
+ */
 const STALL_TICKS = 4;
 
-/** Hands the core's packets to one link. */
+/** Passes the core's packets to one link. */
 export class Transmitter {
   readonly #core: CoreStack;
   readonly #link: Link;
@@ -30,7 +33,7 @@ export class Transmitter {
   #cancelTick: (() => void) | undefined;
   #isStopped = false;
 
-  /** `onRoom` is told when the link has room again, or is no longer waited for. */
+  /** `onRoom` is called when the link has room again, or the wait for it is over. */
   constructor(core: CoreStack, link: Link, clock: Clock, onRoom: () => void) {
     this.#core = core;
     this.#link = link;
@@ -49,7 +52,7 @@ export class Transmitter {
     }
   }
 
-  /** From now on a full link is not waited for. */
+  /** Stops waiting for a full link. */
   stop(): void {
     this.#isStopped = true;
     this.#cancelTick?.();

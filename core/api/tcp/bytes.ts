@@ -1,32 +1,33 @@
 /**
- * What may be written, sent or read into: a `Uint8Array`, as of `Deno.Conn`. Whatever else has a
- * `length` would be copied item by item, and a text would become as many zeros.
+ * Checks of the arrays that are written, sent or read into: only a `Uint8Array`, as with
+ * `Deno.Conn`. Other values with a `length` would be copied item by item, and a string would become
+ * zeros.
  *
  * @module
  */
 
-/** Whether a value is a `Uint8Array`, also one of another realm; a `Buffer` is one. */
+/** Whether a value is a `Uint8Array`, including a `Buffer` or one from another realm. */
 export function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array ||
     ArrayBuffer.isView(value) &&
       (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === "Uint8Array";
 }
 
-/** Why a value is none, for who has called `what`. */
+/** The error of a call of `what` with a value that is not a `Uint8Array`. */
 export function notBytes(what: string, value: unknown): TypeError {
   return new TypeError(`${what}: expected a Uint8Array, got ${describe(value)}`);
 }
 
-/** Why a value cannot be written by who has called `what`; `undefined`: it can. */
+/** The error of a call of `what` with a value that cannot be written; `undefined` if it can. */
 export function bytesFault(what: string, value: unknown): TypeError | undefined {
   if (!isBytes(value)) return notBytes(what, value);
   return value.length === 0 && isDetached(value) ? detached(what) : undefined;
 }
 
 /**
- * Throws where a value is no `Uint8Array`, or one whose buffer is gone.
+ * Throws if a value is not a `Uint8Array`, or its buffer was transferred.
  *
- * @throws {TypeError} The message says what it is, and how to make bytes of it.
+ * @throws {TypeError} The message says what the value is, and how to convert it.
  */
 export function requireBytes(what: string, value: unknown): asserts value is Uint8Array {
   const fault = bytesFault(what, value);
@@ -34,24 +35,24 @@ export function requireBytes(what: string, value: unknown): asserts value is Uin
 }
 
 /**
- * Reading into an array without room takes nothing; into one that lost its buffer is a mistake, and
- * a loop over that would never end.
+ * The result of a read into an empty array: 0 bytes. If the array is empty because its buffer was
+ * transferred, the read fails instead, since a loop over such reads would never end.
  */
 export function emptyRead(p: Uint8Array): Promise<number> {
   return isDetached(p) ? Promise.reject(detached("read")) : Promise.resolve(0);
 }
 
-/** The array's buffer was transferred: its bytes are elsewhere. */
+/** Whether the array's buffer was transferred. */
 export function isDetached({ buffer }: Uint8Array): boolean {
   return (buffer as { detached?: boolean }).detached === true;
 }
 
-/** What a call is told whose array is detached. */
+/** The error of a call of `what` with a detached array. */
 export function detached(what: string): TypeError {
   return new TypeError(`${what}: the array's buffer was transferred (it is detached)`);
 }
 
-/** What a write is told whose array lost bytes before they were sent. */
+/** The error of a write whose array lost bytes before they were accepted. */
 export function lostWhileWaiting(what: string, sent: number, length: number): TypeError {
   return new TypeError(
     `${what}: the array was detached or made smaller while it was being sent; ` +

@@ -1,5 +1,5 @@
 /**
- * Bytes that come in chunks, for who reads them in pieces.
+ * Reads a source of chunks in pieces of any size.
  *
  * @module
  */
@@ -15,15 +15,15 @@ export type ChunkSource = () => Promise<Bytes | undefined>;
 /** Reads into an array; `null` at the end. */
 export type ArrayReader = (p: Uint8Array<ArrayBufferLike>) => Promise<number | null>;
 
-/** Keeps what is left of one chunk at most; the next is not asked for before somebody reads. */
+/** Holds the rest of at most one chunk; requests the next only when a reader waits. */
 export class ChunkReader {
   readonly #source: ChunkSource;
   readonly #readInto: ArrayReader | undefined;
   readonly #turns = new SerialQueue();
   #rest: Bytes | undefined;
-  /** The source's next chunk, while it is asked for. */
+  /** The pending request for the source's next chunk. */
   #pulled: Promise<Bytes | undefined> | undefined;
-  /** The source's answer to `readInto`, while it is asked. */
+  /** The pending call of `readInto`. */
   #filling: Promise<number | null> | undefined;
   /** Ends the read that waits for the source. */
   #waiting: { resolve(end: undefined): void } | undefined;
@@ -36,7 +36,7 @@ export class ChunkReader {
     this.#readInto = readInto;
   }
 
-  /** Nothing is left of the chunk that was handed out last. */
+  /** Whether the last chunk has been read completely. */
   get isDrained(): boolean {
     return this.#rest === undefined;
   }
@@ -62,14 +62,14 @@ export class ChunkReader {
     return this.#turns.run(() => this.#take());
   }
 
-  /** Whoever reads, or waits for the source to give something, is at the end. */
+  /** Ends pending and later reads. */
   close(): void {
     this.#isClosed = true;
     this.#rest = undefined;
     this.#waiting?.resolve(undefined);
   }
 
-  /** Reads to the end, for nobody. */
+  /** Reads to the end and discards the data. */
   async discard(): Promise<void> {
     while (!this.#hasEnded) await this.#turns.run(() => this.#pull());
   }
@@ -92,20 +92,20 @@ export class ChunkReader {
     return this.#isClosed ? undefined : chunk;
   }
 
-  /** What `answer` resolves with; `undefined` once the reader is closed. */
+  /** Resolves like `answer`, or with `undefined` as soon as the reader is closed. */
   #unlessClosed<T>(answer: Promise<T>): Promise<T | undefined> {
     const waiting = this.#waiting = new Deferred<T | undefined>();
     answer.then((value) => waiting.resolve(value), (error) => waiting.reject(error));
     return waiting.promise;
   }
 
-  /** Whoever discards goes on with what a read has asked for that did not wait for it. */
+  /** Shares a request that is pending already: `discard` continues one whose reader was closed. */
   #pull(): Promise<Bytes | undefined> {
     return this.#pulled ??= this.#pullOne().finally(() => this.#pulled = undefined);
   }
 
   async #pullOne(): Promise<Bytes | undefined> {
-    // A read that did not wait for it, since the reader was closed.
+    // A `readInto` is still pending, because its reader was closed.
     if (this.#filling !== undefined) this.#hasEnded = await this.#filling === null;
     while (!this.#hasEnded) {
       const chunk = await this.#source();

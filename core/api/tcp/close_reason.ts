@@ -5,7 +5,7 @@
  */
 import type { EndReason } from "../../tcp/state.ts";
 
-/** What has happened to the connection to `remote`. */
+/** A sentence that says how the connection to `remote` ended. */
 export function describeCloseReason(reason: EndReason, remote: string): string {
   return TEXTS[reason].replace("%", remote);
 }

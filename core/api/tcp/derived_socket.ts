@@ -1,5 +1,5 @@
 /**
- * Sockets made out of sockets: what middleware hands to the rest of its chain.
+ * Sockets derived from other sockets, which middleware passes to the rest of its chain.
  *
  * @module
  */
@@ -20,49 +20,53 @@ import { readableOf, writableOf } from "./socket_streams.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** What is different about a derived socket; the rest is its base's. */
+/**
+ * The functions and properties that a derived socket replaces; all others are those of its base.
+ */
 export interface SocketOverrides {
   /**
-   * Gives the next bytes: an array of its own; `undefined` at the peer's end. It is called when
-   * somebody reads and nothing is left of the bytes before, never twice at once.
+   * Returns the next bytes in an array of their own; `undefined` at the peer's FIN. Called when a
+   * reader waits and no earlier bytes are left; calls never overlap.
    */
   readonly readChunk?: () => Promise<Uint8Array<ArrayBuffer> | undefined>;
   /**
-   * Reads into the caller's array, in place of `readChunk`: resolves with the number of bytes, `null` at
-   * the peer's end, 0 where the array's buffer was transferred meanwhile. Never called twice at once.
+   * Reads into the caller's array, in place of `readChunk`. Resolves with the number of bytes, with
+   * `null` at the peer's FIN, or with 0 if the array's buffer was transferred meanwhile. Calls
+   * never overlap.
    */
   readonly read?: (p: Uint8Array<ArrayBufferLike>) => Promise<number | null>;
-  /** Takes all of `bytes`, which stay as they are until it has settled. Never called twice at once. */
+  /** Writes all of `bytes`, which do not change until it has settled. Calls never overlap. */
   readonly write?: (bytes: Uint8Array<ArrayBufferLike>) => Promise<unknown>;
   /**
-   * Takes what it can of `bytes` without waiting, and returns how many that was. Only called while no
-   * write waits. Without it, `tryWrite` takes nothing where `write` is given.
+   * Writes as much of `bytes` as it can without waiting, and returns the number of bytes. Called
+   * only while no write is waiting. If only `write` is given, `tryWrite` always returns 0.
    */
   readonly tryWrite?: (bytes: Uint8Array<ArrayBufferLike>) => number;
   /**
-   * Ends writing. It runs once, behind all writes, and also when the socket is closed; it has
-   * handed everything to the base when it settles.
+   * Ends writing. Runs once, after all writes, also when the socket is closed; when it settles, it
+   * must have passed everything to the base.
    */
   readonly closeWrite?: () => Promise<void>;
-  /** Ends at once and drops everything; it has to abort the base. */
+  /** Aborts the connection and drops all data; it has to abort the base. */
   readonly abort?: (reason?: unknown) => void;
   /** This side's address. */
   readonly localAddr?: NetAddr;
   /** The peer's address. */
   readonly remoteAddr?: NetAddr;
-  /** The application protocol that was agreed on (RFC 7301); `opened` tells it. */
+  /** The application protocol negotiated (RFC 7301), which `opened` reports. */
   readonly alpn?: string | null;
   /** Bytes are encrypted on the wire. */
   readonly upgraded?: boolean;
 }
 
 /**
- * Makes a whole socket out of another one and a few functions, for `next(socket)`.
+ * Derives a socket from another one by replacing a few functions, for `next(socket)`.
  *
- * Reading keeps the rest of one chunk at most, writing nothing, so that backpressure goes through.
- * An end and an error of either direction are the base's own, or what the functions make of them.
- * `close()` waits for the writes before it, ends writing, then closes the base; what the peer sends
- * meanwhile is thrown away. Statistics, state and knobs are the base's.
+ * It buffers the rest of at most one received chunk and nothing that is written, so that
+ * backpressure is preserved. Each direction ends and fails as the base does, unless the functions
+ * decide otherwise. `close()` waits for earlier writes, ends writing, then closes the base; what
+ * the peer sends meanwhile is discarded. Statistics, state and socket options are those of the
+ * base.
  *
  * @example
  * ```ts
@@ -84,7 +88,7 @@ export function deriveSocket(base: TcpSocket, overrides: SocketOverrides): TcpSo
 }
 
 /**
- * Puts bytes back in front: the same connection, on which `bytes` are read before what follows.
+ * Puts bytes back: returns a socket for the same connection on which `bytes` are read first.
  * `bytes` must not be changed afterwards.
  *
  * @example
@@ -109,15 +113,15 @@ export function unread(socket: TcpSocket, bytes: Uint8Array<ArrayBuffer>): TcpSo
 }
 
 /**
- * Closes a socket and waits until its base has everything that was written: then the base may be
- * closed too.
+ * Closes a socket and waits until everything written has been passed to its base, so that the base
+ * can be closed too.
  */
 export async function finishSocket(socket: TcpSocket): Promise<void> {
   socket.close().catch(() => {});
   if (socket instanceof DerivedSocket) await socket.finished;
 }
 
-/** Bytes that iteration reads at once. */
+/** Bytes that iteration reads at a time. */
 const CHUNK_BYTES = 16 * 1024;
 
 function chunksOf(read: NonNullable<SocketOverrides["read"]>): ChunkSource {
@@ -133,13 +137,13 @@ class DerivedSocket implements TcpSocket {
   readonly #overrides: SocketOverrides;
   readonly #reader: ChunkReader | undefined;
   readonly #writes: SerialQueue | undefined;
-  /** Bytes that come before all others. */
+  /** Bytes to be read before all others; set by {@link unread}. */
   #front: Bytes | undefined;
   #closing: "no" | "write" | "both" = "no";
   #writeEnd: Promise<void> | undefined;
   #readable: ReadableStream<Bytes> | undefined;
   #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
-  /** Resolves when the base has everything and is closed; set by `close()`. */
+  /** Resolves when everything was passed to the base and the base is closed; set by `close()`. */
   finished: Promise<void> | undefined;
 
   constructor(base: TcpSocket, overrides: SocketOverrides, front?: Bytes) {
@@ -248,7 +252,7 @@ class DerivedSocket implements TcpSocket {
   }
 
   acknowledge(): void {
-    // The base would count what is kept here as dealt with.
+    // Otherwise the base would count bytes that are still buffered here as processed.
     const isDrained = this.#front === undefined && (this.#reader?.isDrained ?? true);
     if (isDrained) this.#base.acknowledge();
   }
@@ -266,7 +270,7 @@ class DerivedSocket implements TcpSocket {
       if (p.length < length) throw lostWhileWaiting("write", 0, length);
       const whole = p.length === length ? p : p.subarray(0, length);
       await (write ? write(whole) : this.#base.write(whole));
-      // How much of it was looked at before, only `write` knows.
+      // Only `write` knows how many of the bytes it has processed, so none is reported.
       if (p.length < length) throw lostWhileWaiting("write", 0, length);
       return length;
     });
@@ -276,7 +280,7 @@ class DerivedSocket implements TcpSocket {
     requireBytes("tryWrite", p);
     if (this.#closing !== "no") return 0;
     if (this.#writes === undefined) return this.#base.tryWrite(p);
-    // `write` alone may take its time, and so may what waits before this.
+    // Without waiting, only `tryWrite` can be used, and only if no earlier write is pending.
     return this.#writes.isIdle ? this.#overrides.tryWrite?.(p) ?? 0 : 0;
   }
 
@@ -299,7 +303,7 @@ class DerivedSocket implements TcpSocket {
   async #finish(): Promise<void> {
     if (this.#writes !== undefined) {
       const ended = this.closeWrite();
-      // A peer that waits to be read would not take what still has to go.
+      // A peer whose data is not read may stop reading what is still to be sent.
       this.#discard().catch(() => {});
       await ended.catch(() => {});
     }

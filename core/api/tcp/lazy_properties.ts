@@ -1,11 +1,11 @@
 /**
- * What few sockets are asked for.
+ * Properties that few sockets use.
  *
  * @module
  */
 import type { NetAddr } from "../types.ts";
 
-/** Each is made when it is asked for. */
+/** Each is created on first use. */
 export class LazyProperties {
   readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;

@@ -1,16 +1,16 @@
 /**
- * Reading for who hands bytes on.
+ * Reading chunks in order to pass them on.
  *
  * @module
  */
 import type { TcpSocket } from "../types.ts";
 
-/** Bytes that are made room for while one waits for them. */
+/** Size of the buffer that is allocated before the data has arrived. */
 const CHUNK_SIZE = 16 * 1024;
 
 /**
- * What has come, `most` bytes at most, as an array of its own; `undefined` at the peer's end. To
- * acknowledge it is left to who reads in the end.
+ * The bytes that have arrived, at most `most`, in an array of their own; `undefined` at the peer's
+ * FIN. Does not acknowledge them: that is up to the final reader.
  */
 export async function readChunk(
   socket: TcpSocket,

@@ -6,7 +6,7 @@ import { netAddr } from "../addresses.ts";
 import { formatHostPort } from "../host_port.ts";
 import type { SocketInfo, TcpStats } from "../types.ts";
 
-/** What `opened` tells. */
+/** The value that `opened` resolves with. */
 export function socketInfo({ local, localPort, remote, remotePort }: Tcb): SocketInfo {
   return {
     remoteAddress: formatHostPort(netAddr(remote, remotePort)),
@@ -15,7 +15,7 @@ export function socketInfo({ local, localPort, remote, remotePort }: Tcb): Socke
   };
 }
 
-/** A copy of what is known of a connection. */
+/** A snapshot of a connection's statistics. */
 export function tcpStats(tcb: Tcb): TcpStats {
   return {
     state: tcb.state,

@@ -7,13 +7,13 @@ import type { TcpSocket } from "../types.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Bytes read when the consumer brings no array of its own. */
+/** Size of a read for a consumer that provides no buffer. */
 const CHUNK = 64 * 1024;
 
 /**
- * A byte stream with no queue of its own: nothing is read that nobody has asked for, so that the
- * window follows the consumer. Cancelling it closes the socket, as that of a `Deno.Conn` does:
- * otherwise the peer would wait for a reader that will never come.
+ * A byte stream without a queue: it reads only on request, so that the receive window follows the
+ * consumer. Cancelling it closes the socket, as with `Deno.Conn`: otherwise the peer would wait
+ * behind a closed window forever.
  */
 export function readableOf(socket: TcpSocket): ReadableStream<Bytes> {
   return new ReadableStream({
@@ -24,7 +24,7 @@ export function readableOf(socket: TcpSocket): ReadableStream<Bytes> {
       const view = request.view!;
       const target = new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
       const count = await socket.read(target);
-      // Cancelled meanwhile: nobody is left to be told.
+      // The stream was cancelled meanwhile.
       if (controller.byobRequest !== request) return;
       if (count === null) {
         controller.close();
@@ -34,20 +34,21 @@ export function readableOf(socket: TcpSocket): ReadableStream<Bytes> {
       }
     },
     cancel(reason) {
-      // It is not waited for the peer: who cancels wants no more of it.
+      // Does not wait for the peer: the consumer is no longer interested.
       socket.close(reason).catch(() => {});
     },
   }, { highWaterMark: 0 }) as ReadableStream<Bytes>;
 }
 
 /**
- * Its close is the socket's `closeWrite()`, so that `pipeTo` carries the end as a FIN. What cannot be
- * written ends the connection: nothing can follow, and an end would look as if it were all.
+ * A stream whose `close()` calls the socket's `closeWrite()`, so that `pipeTo` ends with a FIN. A
+ * write that fails aborts the connection: nothing can follow, and a FIN would make the data look
+ * complete.
  */
 export function writableOf(socket: TcpSocket): WritableStream<Uint8Array<ArrayBufferLike>> {
   return new WritableStream({
     start(controller) {
-      // `abort` below is called behind the write that waits, which may be for ever.
+      // `abort` below is called only after a pending write has settled, which may never happen.
       const { signal } = controller;
       signal.addEventListener("abort", () => socket.abort(signal.reason), { once: true });
     },

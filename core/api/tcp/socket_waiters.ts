@@ -1,5 +1,5 @@
 /**
- * Who waits on a socket.
+ * Pending reads and writes of a socket.
  *
  * @module
  */
@@ -8,22 +8,31 @@ import { Views } from "./views.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** What a reader gets: bytes in an array of its own, a chunk, a step of an iteration. */
+/**
+ * What a pending read wants: bytes in the caller's array, a chunk, a step of an iteration, or a
+ * view.
+ */
 export type ReadTarget = Uint8Array | "chunk" | "next chunk" | Views;
 
-/** Somebody waits for bytes. */
+/** A pending read. */
 export interface Reader {
   readonly target: ReadTarget;
   /**
-   * Takes what {@link answerTo} makes of them, or a promise that is rejected: a function for that
-   * would be kept as long as somebody waits. Not there while nobody waits.
+   * Settles the read with the result of {@link answerTo}, or with a rejected promise: a separate
+   * `reject` function would cost memory for each pending read. `undefined` if no read is pending.
    */
   resolve: ((answer: never) => void) | undefined;
-  /** Who waits behind it: there is nearly always one, and an array would be more to keep. */
+  /**
+   * The next pending read. There is nearly always only one, so a linked list takes less memory than
+   * an array.
+   */
   behind: Reader | undefined;
 }
 
-/** Views wait in person, as long as they do not already: a record would be one more to make. */
+/**
+ * Makes the record of a pending read. `Views` serve as their own record, unless a read of theirs is
+ * pending already, which saves an object.
+ */
 export function readerOf(target: ReadTarget, resolve: (answer: never) => void): Reader {
   if (!(target instanceof Views) || target.resolve !== undefined) {
     return { target, resolve, behind: undefined };
@@ -32,7 +41,7 @@ export function readerOf(target: ReadTarget, resolve: (answer: never) => void): 
   return target;
 }
 
-/** What a reader is told: `count` bytes have come, 0 at the end; `chunk` has them. */
+/** The result of a read of `count` bytes, 0 at the end; `chunk` holds them. */
 export function answerTo(target: ReadTarget, count: number, chunk: Bytes | undefined): never {
   if (isArray(target)) return (count === 0 ? null : count) as never;
   if (target === "chunk") return chunk as never;
@@ -41,34 +50,37 @@ export function answerTo(target: ReadTarget, count: number, chunk: Bytes | undef
   return (chunk === undefined ? end : { done: false, value: chunk }) as never;
 }
 
-/** The reader has an array of its own. */
+/** Whether the caller has provided an array. */
 export function isArray(target: ReadTarget): target is Uint8Array {
   return typeof target !== "string" && !(target instanceof Views);
 }
 
-/** Somebody waits for room. */
+/** A pending write, which waits for room in the send buffer. */
 export interface Writer extends PromiseWithResolvers<number> {
   readonly bytes: Uint8Array;
-  /** Of `bytes` when they were given: a buffer may be transferred or change its size meanwhile. */
+  /** Length of `bytes` at the call: the buffer may be transferred or resized meanwhile. */
   readonly length: number;
-  /** Bytes taken. */
+  /** Number of bytes accepted. */
   at: number;
 }
 
-/** Waits for room for `bytes` from `at` on. */
+/** Makes the record of a write of `bytes` that waits for room from `at` on. */
 export function writerOf(bytes: Uint8Array, at: number): Writer {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   return { bytes, length: bytes.length, at, promise, resolve, reject };
 }
 
-/** What it writes, as long as it was when it was given; `undefined`: a part of it is gone. */
+/**
+ * The bytes of a pending write, with their original length; `undefined` if the array has become
+ * shorter.
+ */
 export function bytesOf({ bytes, length }: Writer): Uint8Array | undefined {
   if (bytes.length === length) return bytes;
-  // A view of a buffer that grows grows with it.
+  // A length-tracking view grows with its buffer.
   return bytes.length > length ? bytes.subarray(0, length) : undefined;
 }
 
-/** Part of what it writes is gone. Whoever looks at the promise late is told; nobody is brought down. */
+/** Rejects a write whose array has become shorter. The rejection never counts as unhandled. */
 export function rejectLost({ promise, reject, at, length }: Writer): void {
   promise.catch(() => {});
   reject(lostWhileWaiting("write", at, length));

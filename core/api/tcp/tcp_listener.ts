@@ -26,7 +26,7 @@ export class StackListener implements TcpListener {
     this.#onClose = onClose;
   }
 
-  /** Whom connections are taken from; set once. */
+  /** Sets the acceptor that connections are taken from; called once. */
   attach(acceptor: Acceptor): void {
     this.#acceptor = acceptor;
   }
@@ -38,7 +38,7 @@ export class StackListener implements TcpListener {
     return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
   }
 
-  /** Serves those who wait; the rest waits for `accept()`. */
+  /** Serves pending `accept()` calls; the other connections stay in the accept queue. */
   ready(): false {
     while (this.#waiters.length > 0) {
       const next = this.#acceptor?.take();
@@ -48,7 +48,10 @@ export class StackListener implements TcpListener {
     return false;
   }
 
-  /** Leaving the loop early closes the listener, as a `Deno.Listener`: nobody would accept any more. */
+  /**
+   * Leaving the loop early closes the listener, as with `Deno.Listener`: connections would no
+   * longer be accepted.
+   */
   [Symbol.asyncIterator](): AsyncIterableIterator<TcpSocket> {
     return iterateUntilClosed(() => this.accept(), () => this.close());
   }

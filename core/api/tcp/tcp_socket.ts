@@ -34,12 +34,12 @@ import { Views, type ViewSource } from "./views.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Most bytes that iteration hands out at once. */
+/** Largest chunk that iteration returns. */
 const MAX_CHUNK = 1024 * 1024;
-/** Where bytes go that nobody reads. */
+/** Receives discarded bytes. */
 const DISCARDED = new Uint8Array(64 * 1024);
 
-/** Of sockets that nobody waits to write to: nothing is ever put into it. */
+/** Shared by sockets without pending writes; never modified. */
 const NO_WRITERS: Writer[] = [];
 
 /** Socket flags, in the bits above those of {@link TCB_EVENT}. */
@@ -57,12 +57,12 @@ export interface SocketOptions {
 export class StackSocket implements TcpSocket, Owner, ViewSource {
   readonly #tcb: Tcb;
   readonly #driver: Driver;
-  /** Made when somebody asks. */
+  /** Created on first use. */
   #opened: Deferred<SocketInfo> | undefined;
   #closed: Deferred<undefined> | undefined;
-  /** One field: a boolean or a string would be as large as all of them. */
+  /** Flags and events in one field: a boolean property of its own would take as much memory. */
   #bits = 0;
-  /** The first of those who wait. */
+  /** The first pending read. */
   #reader: Reader | undefined;
   #writers: Writer[] = NO_WRITERS;
   #asked: LazyProperties | undefined;
@@ -227,7 +227,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return Promise.resolve(end);
   }
 
-  /** The peer's FIN ends reading well, whatever comes behind it. */
+  /** After the peer's FIN, reading ends without an error, whatever happens later. */
   #readError(): TcpError | undefined {
     if (this.#isClosed) return undefined;
     const tcb = this.#tcb;
@@ -242,7 +242,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
       const chunk = isArray(target) ? undefined : this.#take(target);
       const count = isArray(target) ? this.#readNow(target) : chunk?.length ?? 0;
       const isOver = count === 0 && this.#isReadingOver();
-      // An array that was transferred meanwhile takes nothing: the bytes are the next reader's.
+      // If the array's buffer was transferred meanwhile, the next reader gets the bytes.
       const isGone = isArray(target) && target.length === 0;
       if (count === 0 && !isOver && !isGone) return;
       const resolve = this.#takeReader(reader);
@@ -257,7 +257,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     }
   }
 
-  /** `reader` is the first, and waits no longer. */
+  /** Removes `reader`, the first pending read. */
   #takeReader(reader: Reader): (answer: never) => void {
     const resolve = reader.resolve!;
     this.#reader = reader.behind;
@@ -305,7 +305,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     if (this.#isWriteClosed) {
       return new TcpError("CLOSING", "The socket has been closed for writing", this.#ends());
     }
-    // The peer has ended the connection for good.
+    // The connection has ended without an error.
     return STATES[tcb.state].canSend ? undefined : this.#error("CONNECTION_RESET");
   }
 
@@ -338,14 +338,17 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return this.closed;
   }
 
-  /** Nobody will read it, and a peer that waits for that would not take what still has to go. */
+  /**
+   * Discards received data after close() while writes are pending: a peer whose data is not read
+   * may stop reading.
+   */
   #discardUnread(): void {
     if (!this.#isClosed || this.#writers.length === 0) return;
     while (this.#readNow(DISCARDED) > 0);
     this.acknowledge();
   }
 
-  /** CLOSING of profile `local`: both directions are through, and nothing is left to wait for. */
+  /** Closes a connection in CLOSING of profile `local` once everything is acknowledged and read. */
   #closeWhenOver(): void {
     const tcb = this.#tcb;
     if (tcb.state !== "CLOSING" || tcb.has(TCB.RELEASED) || tcb.has(TCB.RESET_AFTER_ACK)) return;
@@ -354,7 +357,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     this.#driver.touch();
   }
 
-  /** Writes that wait for room were made before: the FIN goes behind them. */
+  /** Queues the FIN once no write is pending. */
   #closeWhenWritten(): void {
     if (!this.#isWriteClosed || this.#writers.length > 0) return;
     const { core } = this.#driver;
@@ -363,12 +366,12 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     this.#driver.touch();
   }
 
-  /** The connection did not end well. */
+  /** Whether the connection ended with an error. */
   get hasFailed(): boolean {
     return this.#tcb.error !== undefined;
   }
 
-  /** What ended the connection, where `abort()` did and was told. */
+  /** The reason passed to `abort()`, if that ended the connection. */
   get abortReason(): unknown {
     return this.#asked?.abortReason;
   }
@@ -383,7 +386,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     void this.close();
   }
 
-  /** Closes, and waits until the connection has ended, well or not. */
+  /** Closes, and waits until the connection has ended, with or without an error. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close().catch(() => {});
   }
@@ -430,15 +433,15 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   /**
-   * Runs `callback` when nothing more is expected from the peer either: a closed connection of profile
-   * `local` has ended before the peer's FIN.
+   * Runs `callback` when nothing more is expected from the peer either. In profile `local`, a
+   * closed connection has ended for the application before the peer's FIN arrives.
    */
   onFinished(callback: () => void): void {
     if (this.#isFinished) callback();
     else (this.#ask().onFinished ??= []).push(callback);
   }
 
-  /** The driver calls this when the core has news. */
+  /** Called by the driver when the core has events for this connection. */
   onEvent(): void {
     const tcb = this.#tcb;
     const events = tcb.events;
@@ -470,12 +473,12 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return (this.#bits & CLOSES_WITH_PEER) !== 0;
   }
 
-  /** Nothing more is written: a FIN goes behind what was. */
+  /** Whether writing has ended: a FIN follows the last byte. */
   get #isWriteClosed(): boolean {
     return (this.#bits & WRITE_CLOSED) !== 0;
   }
 
-  /** Nothing more is read either. */
+  /** Whether reading has ended too, by `close()`. */
   get #isClosed(): boolean {
     return (this.#bits & CLOSED) !== 0;
   }

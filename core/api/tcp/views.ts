@@ -7,15 +7,15 @@ import type { Reader } from "./socket_waiters.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Whose bytes are looked at. */
+/** The socket that the views belong to. */
 export interface ViewSource {
-  /** Resolves with a view of what has come; its length is in `views.lent`. */
+  /** Resolves with a view of the received bytes; its length is in `views.lent`. */
   nextView(views: Views): Promise<IteratorResult<Bytes>>;
-  /** `count` bytes of a view have been dealt with. */
+  /** Releases `count` bytes of a view. */
   consume(count: number): void;
 }
 
-/** Lends one view after the other: who asks for the next gives the one before back. */
+/** Lends one view at a time: requesting the next one returns the previous one. */
 export class Views implements AsyncIterableIterator<Bytes>, Reader {
   /** Bytes of the view that is lent. */
   lent = 0;
@@ -45,7 +45,7 @@ export class Views implements AsyncIterableIterator<Bytes>, Reader {
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  /** Static, as a private method would be a field of all. */
+  /** Static, because a private method would take a field in every object. */
   static #giveBack(views: Views): void {
     const { lent } = views;
     views.lent = 0;

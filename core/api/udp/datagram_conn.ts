@@ -56,7 +56,7 @@ export class StackDatagramConn implements DatagramConn, Owner {
   onEvent(): void {
     while (this.#waiters.length > 0 && this.#socket.queue.count > 0) {
       const { target, resolve, reject } = this.#waiters.shift()!;
-      // Transferred meanwhile: the datagram is the next receiver's.
+      // The buffer was transferred meanwhile: the next receiver gets the datagram.
       if (target !== undefined && isDetached(target)) reject(detached("receive"));
       else resolve(received(this.#socket.queue.shift()!, target));
     }
@@ -65,7 +65,7 @@ export class StackDatagramConn implements DatagramConn, Owner {
       const error = udpError(reason, from, netAddr(remote, remotePort, "udp"));
       queueMicrotask(() => this.#onError?.(error));
     }
-    // Closed, by this side or with the stack.
+    // Closed by the application or with the stack.
     if (!this.#socket.closed) return;
     this.#onClose();
     for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#closedError());
@@ -97,7 +97,10 @@ export class StackDatagramConn implements DatagramConn, Owner {
     return p.length;
   }
 
-  /** One of several ports has to be chosen by who sends; a socket of one address sends from it. */
+  /**
+   * The source of a datagram without `addr.local`: the bound address, if it is a single one. With
+   * several ports, the caller has to choose one.
+   */
   #defaultSource(): { address: IpAddress | undefined; port: number } {
     const { subnet, firstPort, lastPort } = this.#place;
     if (firstPort !== lastPort) {

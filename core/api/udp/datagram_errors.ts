@@ -1,5 +1,5 @@
 /**
- * What can go wrong with datagrams, as errors.
+ * Errors of sockets and flows of UDP.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { TcpError } from "../errors.ts";
 import { formatHostPort, type HostPort } from "../host_port.ts";
 import type { NetAddr } from "../types.ts";
 
-/** What the network has said about what was sent. */
+/** The error for an ICMP error about a datagram that was sent. */
 export function udpError(reason: FlowError, local: NetAddr, remote: NetAddr): TcpError {
   const place = formatHostPort(remote);
   const message = reason === "CONNECTION_REFUSED"
@@ -18,7 +18,7 @@ export function udpError(reason: FlowError, local: NetAddr, remote: NetAddr): Tc
   return new TcpError(reason, message, { local, remote });
 }
 
-/** Why a datagram was not sent. */
+/** The error for a datagram that was not sent. */
 export function sendRefusal(reason: SendRefusal, data: Uint8Array, remote: HostPort): TcpError {
   return new TcpError(reason, MESSAGES[reason](data.length, formatHostPort(remote)));
 }

@@ -21,7 +21,7 @@ interface Waiter {
   reject(error: TcpError): void;
 }
 
-/** The longest idle timeout: a flow without an end could not make room for others. */
+/** The longest idle timeout. A flow must not stay open forever. */
 const MAX_IDLE_MS = 2 ** 31 - 1;
 
 /** Owner of a flow in the core. */
@@ -43,13 +43,13 @@ export class StackFlow implements DatagramFlow, Owner {
     flow.handle = this;
   }
 
-  /** Calls back when no more datagrams come, with the error if there is one. */
+  /** Calls `callback` when the flow has ended, with the error if there is one. */
   onEnd(callback: OnEnd): void {
     if (this.hasEnded) callback(this.#error);
     else (this.#onEnd ??= []).push(callback);
   }
 
-  /** No more datagrams come. */
+  /** Whether the flow has ended. */
   get hasEnded(): boolean {
     return this.#flow.end !== undefined;
   }
@@ -68,7 +68,8 @@ export class StackFlow implements DatagramFlow, Owner {
       const waiter = { resolve, reject };
       if (this.#flow.queue.count > 0) resolve(this.#take());
       else if (this.hasEnded) this.#tellEnd(waiter);
-      // An array that is made with an item takes less than one that grows: most have one reader.
+      // An array created with its item takes less memory than one that grows, and most flows have
+      // one reader.
       else if (this.#waiters.length === 0) this.#waiters = [waiter];
       else this.#waiters.push(waiter);
     });
@@ -135,7 +136,7 @@ export class StackFlow implements DatagramFlow, Owner {
     this.#driver.touch();
   }
 
-  /** Its handler has finished. */
+  /** Ends the flow after its handler has finished. */
   finish(): void {
     if (this.#closed) return;
     const hasReceived = this.#counts.datagramsIn > 0;

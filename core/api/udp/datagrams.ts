@@ -1,5 +1,5 @@
 /**
- * UDP of the public stack: its sockets and its places with plugins.
+ * UDP of the public stack: its sockets, and its ports with plugins.
  *
  * @module
  */
@@ -13,12 +13,12 @@ import type { DatagramConn, FlowHandler, ListenDatagramOptions } from "./datagra
 import { StackDatagramConn } from "./datagram_conn.ts";
 import { FlowHost } from "./flow_host.ts";
 
-/** Everything that takes datagrams. */
+/** The UDP sockets and flow ports of a stack. */
 export class Datagrams {
   readonly #driver: Driver;
   readonly #environment: HandlerEnvironment;
   readonly #conns = new Set<StackDatagramConn>();
-  /** Handlers of flows that run. */
+  /** Running handlers of flows. */
   readonly #running = new Set<Promise<void>>();
 
   constructor(driver: Driver, environment: HandlerEnvironment) {
@@ -42,7 +42,7 @@ export class Datagrams {
     return conn;
   }
 
-  /** Flows of a place, from now on. */
+  /** Serves the flows of a binding with `handler`. */
   serve(place: Binding, handler: FlowHandler, plugin: string): FlowHost {
     const port = this.#driver.core.udp.bindFlows(place);
     const where = textOf(place);
@@ -52,13 +52,13 @@ export class Datagrams {
     return new FlowHost(port, this.#driver, handler, environment, this.#running);
   }
 
-  /** Ends the flows: no more datagrams come, their handlers may still send. */
+  /** Ends all flows: they receive no more datagrams, but their handlers can still send. */
   stop(): void {
     this.#driver.core.udp.endFlows();
     this.#driver.touch();
   }
 
-  /** Waits for the handlers that run, until `at`. */
+  /** Waits for the running handlers, until `at` at the latest. */
   async finish(at: number): Promise<void> {
     const done = new AbortController();
     void Promise.all(this.#running).then(() => done.abort());

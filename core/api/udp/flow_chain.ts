@@ -1,5 +1,5 @@
 /**
- * How several plugins share the flows of a place.
+ * Composes the flow handlers of several plugins on one binding.
  *
  * @module
  */
@@ -8,8 +8,8 @@ import type { Handler, Plugin } from "../types.ts";
 import type { FlowContext, FlowHandler } from "./datagram.ts";
 
 /**
- * Makes one of the `flow` handlers of a place: they run in order, each around the following ones,
- * which run when it calls `next()`.
+ * Composes the `flow` handlers of a binding into one: they run in order, and each runs the
+ * following ones by calling `next()`.
  *
  * @throws {TypeError} There is no handler, or one that cannot take flows.
  */
@@ -31,7 +31,7 @@ function flowOf(each: Handler | Plugin): FlowHandler {
   throw new TypeError(`Plugin ${each.name} has no flow: it cannot be put on a udp/ place`);
 }
 
-/** Runs handler `index`, and what follows it when it asks for that. */
+/** Runs handler `index`, whose `next()` runs the following ones. */
 async function step(
   handlers: readonly FlowHandler[],
   index: number,

@@ -1,5 +1,5 @@
 /**
- * A place with plugins for UDP: each flow runs through the place's chain of handlers.
+ * A UDP binding with plugins: each flow runs through the binding's chain of handlers.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { type HandlerEnvironment, type OnEnd, SharedContext } from "../runtime/h
 import type { DatagramFlow, FlowContext, FlowHandler } from "./datagram.ts";
 import { StackFlow } from "./datagram_flow.ts";
 
-/** Runs one place. */
+/** Serves the flows of one binding. */
 export class FlowHost implements Owner {
   readonly #port: FlowPort;
   readonly #driver: Driver;
@@ -21,7 +21,7 @@ export class FlowHost implements Owner {
   readonly #environment: HandlerEnvironment;
   readonly #running: Set<Promise<void>>;
 
-  /** `running` holds the handlers that run, those of other places too. */
+  /** `running` holds all running handlers, including those of other bindings. */
   constructor(
     port: FlowPort,
     driver: Driver,
@@ -45,7 +45,7 @@ export class FlowHost implements Owner {
     }
   }
 
-  /** A handler that throws closes its own flow and hurts no other. */
+  /** A handler that throws closes its own flow and no other. */
   async #serve(flow: StackFlow): Promise<void> {
     try {
       await this.#handler(new StackFlowContext(flow, this.#environment), () => Promise.resolve());
@@ -53,7 +53,7 @@ export class FlowHost implements Owner {
     } catch (error) {
       const wasAlive = !flow.hasEnded;
       flow.close();
-      // A peer that is not there is no fault of the handler's.
+      // If the flow had ended before, the handler is not at fault.
       if (wasAlive) this.#logFailure(flow, error);
     }
   }
@@ -66,7 +66,7 @@ export class FlowHost implements Owner {
     });
   }
 
-  /** Where it is bound: a free port is known only now. */
+  /** The binding, with the port that was chosen if any free one was requested. */
   get place(): Binding {
     return this.#driver.core.udp.placeOf(this.#port)!;
   }

@@ -1,5 +1,5 @@
 /**
- * How the peer of a flow learns that the other side of the flow is not there.
+ * Maps errors of a relayed flow's other side to ICMP errors for its peer.
  *
  * @module
  */
@@ -7,14 +7,14 @@ import type { FlowRefusal } from "../../udp/flow.ts";
 import { TcpError } from "../errors.ts";
 import type { DatagramFlow } from "./datagram.ts";
 
-/** What the peer of a flow is told of an error on the other side; of most nothing. */
+/** The ICMP error for the peer of a flow whose other side failed; `undefined` for most errors. */
 export function flowRefusalOf(error: unknown): FlowRefusal | undefined {
   if (!(error instanceof TcpError)) return undefined;
   if (error.code === "CONNECTION_REFUSED") return "port";
   return error.code === "UNREACHABLE" ? "host" : undefined;
 }
 
-/** Ends a flow whose other side has ended with an error; tells its peer where there is nobody. */
+/** Ends a flow whose other side failed, and tells its peer if the other side is unreachable. */
 export function endFlow(
   flow: Pick<DatagramFlow, "close"> & Partial<Pick<DatagramFlow, "refuse">>,
   error: unknown,
