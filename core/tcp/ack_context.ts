@@ -1,6 +1,6 @@
 /**
- * The findings about one acknowledgement, collected while it is processed and read by loss recovery
- * and congestion control.
+ * What is learned from one acknowledgement while it is processed, for loss recovery and congestion
+ * control.
  *
  * @module
  */
@@ -19,9 +19,9 @@ export class AckContext implements DeliveryVisitor {
   coversAll = false;
   /** A duplicate acknowledgement (RFC 5681 2). */
   isDuplicate = false;
-  /** It has a D-SACK block (RFC 2883). */
+  /** The acknowledgement has a D-SACK block (RFC 2883). */
   reportsDuplicate = false;
-  /** Bytes of that block that recovery has retransmitted. */
+  /** Bytes of the D-SACK block that recovery has retransmitted. */
   duplicateBytes = 0;
   /** A range that was marked lost arrived without a retransmission. */
   originalArrived = false;
@@ -48,7 +48,7 @@ export class AckContext implements DeliveryVisitor {
     tcb.rate?.begin();
   }
 
-  /** The acknowledgement is processed. */
+  /** Ends the acknowledgement. */
   end(): void {
     this.#tcb = undefined;
   }
@@ -75,7 +75,8 @@ export class AckContext implements DeliveryVisitor {
 
   /**
    * Round-trip time in milliseconds; -1: none. By Karn's algorithm (RFC 6298 3), there is no sample
-   * if a retransmitted range is acknowledged, as the ranges after it have waited for it.
+   * if a retransmitted range is acknowledged, nor from the ranges after it, whose acknowledgement
+   * it has delayed.
    */
   get rttSample(): number {
     return this.#sentAgain ? -1 : this.#rttSample;

@@ -1,6 +1,5 @@
 /**
- * Automatic buffer sizes: a connection starts with small limits, which grow while that makes it
- * faster.
+ * Buffer autotuning: a connection starts with small limits, which grow while they limit throughput.
  *
  * @module
  */
@@ -10,8 +9,9 @@ import type { Tcb } from "./tcb.ts";
 /** Round-trip time to assume before the first sample. */
 const UNKNOWN_RTT_MS = 20;
 /**
- * The window is four to eight times what is read in a round trip: the sender may double its flight,
- * a queue may double the round trip, and nothing is read while a hole is repaired.
+ * The window is four to eight times the bytes read in a round trip: the sender may double its
+ * flight, queueing may double the round-trip time, and nothing can be read while a loss is
+ * repaired.
  */
 const HEADROOM = 4;
 
@@ -32,7 +32,10 @@ export function growReceiveBuffer(tcb: Tcb, now: number): void {
   tcb.receiveLimit = Math.min(tcb.receiveLimit * 2, tcb.receiveMost);
 }
 
-/** Raises the send buffer to two flights, up to `sendBuffer`, so that the next one is ready. */
+/**
+ * Raises the send buffer to two flights, up to `sendBuffer`, so that the next flight is buffered in
+ * time.
+ */
 export function growSendBuffer(tcb: Tcb, flightSize: number): void {
   if (tcb.send.limit >= tcb.config.sendBuffer || 2 * flightSize <= tcb.send.limit) return;
   tcb.send.limit = Math.min(2 * flightSize, tcb.config.sendBuffer);

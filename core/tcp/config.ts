@@ -4,7 +4,7 @@
  * @module
  */
 
-/** When a received byte is acknowledged. */
+/** When received bytes are acknowledged. */
 export type AcknowledgePolicy = "on-read" | "on-processed" | "on-arrival";
 
 /** Names of the congestion control algorithms. */
@@ -29,11 +29,14 @@ export interface TcpConfig {
   readonly congestion: CongestionName;
   /** Maximum number of unacknowledged bytes with congestion control `unacked`. */
   readonly maxUnacked: number;
-  /** Maximum number of written and unacknowledged bytes; reached only if the path can use it. */
+  /**
+   * Maximum number of bytes written and not acknowledged; the buffer grows up to this if the path
+   * can use it.
+   */
   readonly sendBuffer: number;
   /**
-   * Maximum number of unread bytes: the largest window that is offered; reached only if path and
-   * reader can use it.
+   * Maximum number of unread bytes, which is the largest window offered; the buffer grows up to
+   * this if path and reader can use it.
    */
   readonly receiveBuffer: number;
   /** Delay of delayed acknowledgements, below 500 (RFC 9293 3.8.6.3); 0: no delay. */
@@ -46,17 +49,17 @@ export interface TcpConfig {
   readonly initialRtoMs: number;
   /** Maximum segment lifetime: TIME-WAIT lasts twice as long. */
   readonly msl: number;
-  /** Limit of a connection attempt (R2 for a SYN, RFC 9293 3.8.3). */
+  /** Time limit of a connection attempt (R2 for a SYN, RFC 9293 3.8.3). */
   readonly connectTimeoutMs: number;
-  /** Limit of the peer's silence while data is outstanding (R2, RFC 9293 3.8.3). */
+  /** How long the peer may be silent while data is outstanding (R2, RFC 9293 3.8.3). */
   readonly userTimeoutMs: number;
   /** The same after the application has closed. */
   readonly orphanTimeoutMs: number;
-  /** Limit of the time without progress after the application has closed. */
+  /** How long delivery may make no progress after the application has closed. */
   readonly lingerMs: number;
-  /** Probe an idle peer from the start (RFC 9293 3.8.4); sockets can turn it on later. */
+  /** Send keep-alive probes from the start (RFC 9293 3.8.4); sockets can turn them on later. */
   readonly keepAlive: boolean;
-  /** Silence before the first keep-alive probe. */
+  /** Idle time before the first keep-alive probe. */
   readonly keepAliveIdleMs: number;
   /** Time between keep-alive probes. */
   readonly keepAliveIntervalMs: number;
@@ -80,7 +83,7 @@ export interface TcpConfig {
   readonly trafficClass: number;
 }
 
-/** Bytes that a connection may hold in each direction at first; `autotune.ts` raises the limits. */
+/** Initial buffer limit of a connection in each direction, in bytes; `autotune.ts` raises it. */
 export const INITIAL_BUFFER: number = 256 * 1024;
 
 const COMMON = {
@@ -116,7 +119,7 @@ export const PROFILES: { readonly local: TcpConfig; readonly internet: TcpConfig
     retransmitSynAck: false,
     congestion: "unacked",
     delayedAckMs: 0,
-    // Round trips are short: larger buffers only leave the processor's cache.
+    // Round trips are short: larger buffers would only overflow the processor's cache.
     sendBuffer: 512 * 1024,
     receiveBuffer: 512 * 1024,
     timestamps: false,

@@ -1,11 +1,11 @@
 /**
- * One segment that is sent whatever the congestion window allows. Timers and loss recovery ask for
- * it, `output.ts` sends it; this module is the only one that writes `Tcb.forced`.
+ * One segment that is sent regardless of the congestion window. Timers and loss recovery request
+ * it, and `output.ts` sends it; only this module writes `Tcb.forced`.
  *
  * @module
  */
 
-/** Which segment; a later request replaces an earlier one. */
+/** Which segment to send; a later request replaces an earlier one. */
 export type ForcedSegment =
   | "none"
   /** The first lost range (RFC 6675 5 step 4.3, RFC 6298 5.4). */
@@ -17,12 +17,12 @@ export type ForcedSegment =
   /** RFC 9293 3.8.4. */
   | "keep-alive";
 
-/** The next segment is sent in any case. */
+/** Requests a segment regardless of the congestion window. */
 export function forceSegment(tcb: { forced: ForcedSegment }, segment: ForcedSegment): void {
   tcb.forced = segment;
 }
 
-/** The segment was sent, or is not needed any more. */
+/** The segment was sent, or is no longer needed. */
 export function endForced(tcb: { forced: ForcedSegment }): void {
   tcb.forced = "none";
 }

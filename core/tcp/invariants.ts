@@ -1,5 +1,5 @@
 /**
- * Invariants of every connection after every step, for tests, simulation and fuzzing.
+ * Invariants that hold for every connection after every step, for tests, simulation and fuzzing.
  *
  * @module
  */

@@ -10,13 +10,13 @@ import { seqGt } from "../wire/seq.ts";
 
 /** Length of a key in bytes. */
 export const SIPHASH_KEY_LENGTH = 16;
-/** Bytes of two addresses and two ports: SipHash ends with the length of its message. */
+/** Length of two addresses and two ports in bytes, which SipHash includes in its last block. */
 const MESSAGE_LENGTH = 36;
 
-/** Farther than an unscaled window from what the previous connection has sent. */
+/** More than the largest unscaled window above the sequence numbers of the previous connection. */
 const REOPENED_STEP = 0x10000;
 
-/** Has one key for the lifetime of a stack. */
+/** SipHash with one key for the lifetime of a stack. */
 export class KeyedHash {
   readonly #key: Int32Array;
   /** v0 to v3 as low and high halves. */

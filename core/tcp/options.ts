@@ -11,7 +11,10 @@ import { TCB } from "./tcb_flags.ts";
 /** RFC 7323 2.3: larger shift counts are treated as 14. */
 const MAX_SHIFT = 14;
 
-/** Processes the options of the peer's SYN or SYN,ACK: an option is in use if both sides have it. */
+/**
+ * Processes the options of the peer's SYN or SYN,ACK: an option is in use if both sides have sent
+ * it.
+ */
 export function takeSynOptions(tcb: Tcb, segment: Segment, now: number): void {
   tcb.takePeerMss(segment.mss);
   const scaling = tcb.config.windowScaling && segment.windowScale >= 0;

@@ -96,7 +96,7 @@ function congestionRoom(tcb: Tcb): number {
   return Math.max(tcb.congestion.cwnd, tcb.sendMss) - bytesInFlight(tcb);
 }
 
-/** RFC 9438 5.8: a flight that fills the window was not limited by the application. */
+/** RFC 9438 5.8: a flight that fills the congestion window is not application-limited. */
 function noteFullWindow(tcb: Tcb): void {
   if (congestionRoom(tcb) < tcb.sendMss) tcb.windowFullAt = tcb.sndNxt;
 }
@@ -117,7 +117,7 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
   pace(tcb, range.length, now);
   emitRange(tcb, range, now, out);
   // RFC 6675 6: with SACK, recovery may last longer than an RTO while SND.UNA does not advance.
-  // `unacked` slows down only at a timeout, so that is not postponed.
+  // `unacked` reduces its window only at a timeout, so its timer is not postponed.
   const restarts = tcb.loss.phase === "fast" && range.start === tcb.sndUna &&
     tcb.config.congestion !== "unacked";
   if (restarts) restartRetransmissionTimer(tcb, now);
@@ -200,9 +200,9 @@ function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 }
 
 /**
- * draft-ietf-ccwg-bbr 4.1.2.4: the window would let more go, and nothing waits to be sent again. A
- * writer that waits for room in the send buffer is no more the limit than one whose peer's window is
- * full: else Startup would never end where what is sacked fills the buffer.
+ * draft-ietf-ccwg-bbr 4.1.2.4: the flow is application-limited if the congestion window has room
+ * and no retransmission is pending. A writer that waits for room in the send buffer is not the
+ * limit: otherwise Startup would never end if sacked data fills the buffer.
  */
 function noteNothingToSend(tcb: Tcb): void {
   const { rate, scoreboard } = tcb;
@@ -211,7 +211,7 @@ function noteNothingToSend(tcb: Tcb): void {
   rate.markApplicationLimited(scoreboard.inFlight);
 }
 
-/** Duration of a burst when pacing: timers are not finer. */
+/** Duration of a burst when pacing: the resolution of timers. */
 const PACED_BURST_MS = 1;
 
 /** With pacing, one burst is sent at a time. */
@@ -257,7 +257,7 @@ function sendText(tcb: Tcb, length: number, now: number, out: OutgoingPacket): v
   tcb.set(TCB.FIN_SENT, fin === 1);
   outstanding(tcb, start, end, now);
   const push = isLast || seqDiff(end, tcb.pushSeq) >= 0 ? FLAG.PSH : 0;
-  // RFC 3168 6.1.2 and 6.1.5: only new data is ECN-capable, and the first has CWR.
+  // RFC 3168 6.1.2 and 6.1.5: only new data is ECN-capable, and its first segment has CWR.
   tcb.set(TCB.SEND_ECT, tcb.has(TCB.ECN));
   buildSegment(tcb, now, out, start, length, FLAG.ACK | push | (fin === 1 ? FLAG.FIN : 0));
 }
@@ -281,7 +281,7 @@ function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   tcb.lastSentAt = now;
   stopTimer(tcb, TIMER.PERSIST);
   startRetransmissionTimer(tcb, now);
-  // RFC 8985 7.2: rescheduled for each, as the time depends on the bytes in flight.
+  // RFC 8985 7.2: rescheduled for each segment, since the timeout depends on the bytes in flight.
   scheduleTailProbe(tcb, now);
 }
 
@@ -314,7 +314,7 @@ function sendProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   }
   if (tcb.scoreboard.isEmpty) {
     if (tcb.unsent === 0) return false;
-    // RFC 9293 3.8.6.2.1: what fits in a window smaller than a segment, at least one byte.
+    // RFC 9293 3.8.6.2.1: sends what fits in a window smaller than a segment, at least one byte.
     const length = Math.max(1, Math.min(tcb.sndWnd, tcb.unsent, tcb.sendMss));
     const start = tcb.sndNxt;
     tcb.sndNxt = (start + length) | 0;
@@ -335,7 +335,7 @@ function sendProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 
 function sendAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (!tcb.has(TCB.ACK_NOW) && tcb.reordering.duplicateAcks === 0) return false;
-  // Before the SYN,ACK, no ACK can be sent.
+  // No ACK can be sent before the SYN,ACK.
   if (tcb.state === "SYN-SENT" || (tcb.state === "SYN-RECEIVED" && tcb.scoreboard.isEmpty)) {
     tcb.clear(TCB.ACK_NOW);
     return false;

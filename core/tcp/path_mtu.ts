@@ -12,12 +12,18 @@ import { ownLoss } from "./recovery/loss_state.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 
-/** Smaller values are ignored: with the 68 of RFC 1191, anybody could slow a connection down. */
+/**
+ * Smaller values are ignored: with RFC 1191's minimum of 68, a forged ICMP error could slow a
+ * connection down.
+ */
 const LEAST_MTU_V4 = 552;
 const LEAST_MTU_V6 = 1280;
 /** Consecutive timeouts without a segment from the peer before a black hole is suspected. */
 const BLACK_HOLE_TIMEOUTS = 3;
-/** The same if the peer is heard or full segments have arrived: that is more likely loss. */
+/**
+ * The same if the peer still answers or full segments have been acknowledged: packet loss is more
+ * likely then.
+ */
 const BAD_LUCK_TIMEOUTS = 6;
 /** RFC 8899 5.1.1, PMTU_RAISE_TIMER. */
 const RAISE_MS = 600_000;
@@ -33,14 +39,15 @@ export function takeNetworkError(
   mtu: number,
   seq: number,
 ): boolean {
-  // RFC 5927 4.1: an attacker does not know what is outstanding; SND.NXT is not.
+  // RFC 5927 4.1: an attacker does not know which sequence numbers are outstanding. SND.NXT is not
+  // outstanding.
   if (seqLt(seq, tcb.sndUna) || seqGeq(seq, tcb.sndNxt)) return false;
   if (meaning === "packet-too-big") {
     shrinkPath(tcb, mtu);
   } else if (meaning === "source-quench" || meaning === "other") {
     return true;
   } else if (tcb.state !== "SYN-SENT") {
-    // RFC 9293 3.9.2.2, MUST-56: a hint, reported if the connection times out.
+    // RFC 9293 3.9.2.2, MUST-56: a soft error, reported if the connection times out.
     tcb.softError = "UNREACHABLE";
   } else {
     const refused = meaning === "port-unreachable" || meaning === "protocol-unreachable";
@@ -53,7 +60,7 @@ export function takeNetworkError(
 function shrinkPath(tcb: Tcb, mtu: number): void {
   const said = mtu > 0 ? mtu : PLATEAUS.find((plateau) => plateau < tcb.pathMtu) ?? 0;
   if (said < leastMtu(tcb) || said >= tcb.pathMtu) return;
-  // The router's value replaces the guess.
+  // The router's value replaces the MTU assumed for a black hole.
   forgetLargerMtu(tcb);
   changePath(tcb, said);
   if (tcb.scoreboard.isEmpty || !tcb.has(TCB.SYN_ACKED)) return;
@@ -67,10 +74,10 @@ function shrinkPath(tcb: Tcb, mtu: number): void {
 
 /**
  * RFC 8899 4.2: a router may drop full segments without an ICMP error. If smaller segments are lost
- * too, the size is not the reason.
+ * too, the size is not the cause.
  */
 export function suspectBlackHole(tcb: Tcb, now: number): void {
-  // A segment from the peer may answer a small one: it does not prove that the size is right.
+  // A segment from the peer may answer a small segment, so it does not prove that full ones arrive.
   const loss = ownLoss(tcb);
   const luck = tcb.has(TCB.FULL_SEGMENT_ACKED) || tcb.heardAt >= loss.timedOutAt;
   const least = luck ? BAD_LUCK_TIMEOUTS : BLACK_HOLE_TIMEOUTS;

@@ -15,7 +15,7 @@ export class Probes {
   raiseMtuTo = 0;
 }
 
-/** Of connections without probes. */
+/** The record of connections without probes. */
 export const NO_PROBES: Readonly<Probes> = Object.freeze(new Probes());
 
 /** The connection's own record, for writing. */

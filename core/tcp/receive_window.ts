@@ -25,12 +25,12 @@ export function ackNumber(tcb: Tcb): number {
   return seqMax(seqMax(tcb.rcvAcked, tcb.ackFloor), taken);
 }
 
-/** Right edge that the buffer allows. */
+/** The right edge of the window that the buffer allows. */
 function allowedEdge(tcb: Tcb): number {
   return seqMax((consumedSeq(tcb) + tcb.receiveLimit) | 0, tcb.offeredEdge);
 }
 
-/** RFC 9293 3.8.6.2.2: the edge moves by min(buffer / 2, MSS) or not at all. */
+/** RFC 9293 3.8.6.2.2: the edge moves by at least min(buffer / 2, MSS), or not at all. */
 function edgeWorthOffering(tcb: Tcb): number {
   const edge = allowedEdge(tcb);
   const least = Math.min(tcb.receiveLimit >> 1, tcb.localMss);
@@ -43,7 +43,8 @@ export function offerWindow(tcb: Tcb, ack: number): number {
   tcb.offeredEdge = edgeWorthOffering(tcb);
   const window = Math.max(0, seqDiff(tcb.offeredEdge, ack));
   // RFC 7323 2.3: rounded down, unless that shrinks the window (RFC 7323 2.4, RFC 9293 3.8.6,
-  // SHLD-14). What rounding up adds is not part of the edge: it would accumulate.
+  // SHLD-14). The bytes added by rounding up are not part of `offeredEdge`, where they would
+  // accumulate.
   const down = window >>> shift;
   const takesBack = seqLt((ack + (down << shift)) | 0, tcb.rcvEdge);
   const field = Math.min(takesBack ? (window + (1 << shift) - 1) >>> shift : down, 0xffff);
@@ -80,7 +81,10 @@ export function bytesConsumed(tcb: Tcb, now: number): void {
   else if (isUpdateDue(tcb)) tcb.set(TCB.ACK_NOW);
 }
 
-/** RFC 9293 3.8.6.2.2: no update after the peer's FIN. */
+/**
+ * Whether the window has opened enough for an update (RFC 9293 3.8.6.2.2); none is sent after the
+ * peer's FIN.
+ */
 function isUpdateDue(tcb: Tcb): boolean {
   return !tcb.has(TCB.FIN_RECEIVED) && edgeWorthOffering(tcb) !== tcb.offeredEdge;
 }

@@ -7,9 +7,9 @@
 
 /** Shared by all connections until the first write. */
 export class Reordering {
-  /** Segments that arrived ahead of a hole. */
+  /** Number of segments that arrived out of order. */
   segments = 0;
-  /** Sequence number of a FIN that arrived ahead of a hole. */
+  /** Sequence number of a FIN that arrived out of order. */
   fin: number | undefined = undefined;
   /** Duplicate text to report in the next acknowledgement (RFC 2883 4). */
   duplicateStart = 0;
@@ -18,7 +18,7 @@ export class Reordering {
   duplicateAcks = 0;
 }
 
-/** Of connections whose segments arrived in order. */
+/** The record of connections whose segments arrived in order. */
 export const IN_ORDER: Readonly<Reordering> = Object.freeze(new Reordering());
 
 /** The connection's own record, for writing. */

@@ -9,7 +9,7 @@ import { TCB } from "./tcb_flags.ts";
 
 const NONE: readonly number[] = [];
 
-/** At most `most` blocks as pairs of sequence numbers: the duplicate, then the latest. */
+/** At most `most` blocks as pairs of sequence numbers: the D-SACK first, then the latest. */
 export function sackBlocks(tcb: Tcb, most: number): readonly number[] {
   const startsWithDuplicate = hasDuplicate(tcb);
   if (!tcb.receive.hasHole && !startsWithDuplicate) return NONE;
@@ -24,12 +24,12 @@ export function sackBlocks(tcb: Tcb, most: number): readonly number[] {
   return blocks;
 }
 
-/** The next acknowledgement should have blocks. */
+/** Whether the next acknowledgement should have SACK blocks. */
 export function hasBlocks(tcb: Tcb): boolean {
   return tcb.has(TCB.SACK_PERMITTED) && (tcb.receive.hasHole || hasDuplicate(tcb));
 }
 
-/** There is duplicate text to report. */
+/** Whether there is duplicate text to report. */
 export function hasDuplicate(tcb: Tcb): boolean {
   return tcb.reordering.duplicateStart !== tcb.reordering.duplicateEnd;
 }

@@ -21,7 +21,9 @@ import { timestamp } from "./timestamps.ts";
 /** Headers with the longest options. */
 const LONGEST_TCP_HEADER = 60;
 
-/** Maximum length of text in one packet to the link: of a super-packet, or of one segment. */
+/**
+ * Maximum length of text in one packet to the link, which is a super-packet or a single segment.
+ */
 export function largestText(tcb: Tcb): number {
   const { maxSuperPacket } = tcb.environment;
   if (maxSuperPacket === 0) return tcb.sendMss;
@@ -126,10 +128,10 @@ function tcpStart(tcb: Tcb): number {
   return OutgoingPacket.HEADROOM + ipHeaderLength(tcb.local);
 }
 
-/** Every segment has an acknowledgement, so none is pending any more. */
+/** A segment was sent with an acknowledgement, so none is pending. */
 function acknowledged(tcb: Tcb, ack: number): void {
   tcb.rcvAcked = ack;
-  // A number 2 GiB back would compare as greater (RFC 9293 3.4).
+  // A sequence number more than 2 GiB old would compare as greater (RFC 9293 3.4).
   tcb.ackFloor = ack;
   tcb.clear(TCB.ACK_NOW);
   tcb.unackedText = 0;

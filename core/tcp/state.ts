@@ -17,7 +17,7 @@ export type TcpState =
   | "LAST-ACK"
   | "TIME-WAIT";
 
-/** Why a connection ended, `undefined` when it ended well. */
+/** Why a connection ended; `undefined` if it ended without an error. */
 export type EndReason =
   | "CONNECTION_REFUSED"
   | "CONNECTION_RESET"
@@ -64,7 +64,10 @@ function properties(are: string, to: TcpState[]): Properties {
   };
 }
 
-/** Changes the state. Throws if {@link STATES} lacks the transition: a defect of this stack. */
+/**
+ * Changes the state. Throws if {@link STATES} lacks the transition, which would be a bug in this
+ * stack.
+ */
 export function transition(tcb: { state: TcpState }, to: TcpState): void {
   if (!STATES[tcb.state].to.includes(to)) {
     throw new Error(`illegal transition from ${tcb.state} to ${to}`);

@@ -50,12 +50,12 @@ export interface TcpEnvironment {
 /** RFC 9293 3.7.1: the MSS of a peer that sends no option. */
 const DEFAULT_MSS_V4 = 536;
 const DEFAULT_MSS_V6 = 1220;
-/** A smaller MSS option is treated as this: it would be an attack on this host. */
+/** A smaller MSS option is treated as this: it could only be an attack. */
 const LEAST_MSS = 64;
 
 /**
- * One connection. Sequence numbers are signed 32-bit integers, times milliseconds; a time is 0
- * before the event has happened once, unless stated otherwise.
+ * One connection. Sequence numbers are signed 32-bit integers, times are in milliseconds. Unless
+ * stated otherwise, a time is 0 until the event has happened.
  */
 export class Tcb {
   readonly config: TcpConfig;
@@ -100,16 +100,16 @@ export class Tcb {
   rcvAcked = 0;
   /** Right edge of the offered window before rounding; never moves left. */
   offeredEdge = 0;
-  /** Rightmost edge that a window field has named; text before it is accepted. */
+  /** Rightmost edge that was advertised in a window field; text before it is accepted. */
   rcvEdge = 0;
   /** Rcv.Wind.Shift (RFC 7323 2.2). */
   rcvWndShift = 0;
   /** Size of the window for a reader that keeps up; grows up to `receiveMost`. */
   receiveLimit: number;
   readonly receive: ReceiveRing;
-  /** The application has processed the bytes before this, for `on-processed`. */
+  /** For `on-processed`: the application has processed the bytes before this. */
   processedSeq = 0;
-  /** Bytes before this are acknowledged although nobody has read them. */
+  /** Bytes before this are acknowledged although the application has not read them. */
   ackFloor = 0;
   /** Text received since the last acknowledgement was sent. */
   unackedText = 0;
@@ -136,9 +136,9 @@ export class Tcb {
   scoreboard: Scoreboard = EMPTY_SCOREBOARD;
   /** SND.NXT when cwnd was last full; `undefined` once that is acknowledged (RFC 9438 5.8). */
   windowFullAt: number | undefined = undefined;
-  /** For algorithms that want delivery rate samples. */
+  /** For algorithms that use delivery rate samples. */
   readonly rate: RateSampler | undefined;
-  /** Pacing forbids another segment until then. */
+  /** Until then, pacing holds back the next segment. */
   pacedUntil = 0;
   /** Written by `forced_segment.ts` alone. */
   readonly forced: ForcedSegment = "none";
@@ -171,7 +171,7 @@ export class Tcb {
   bytesOut = 0;
   segmentsIn = 0;
   segmentsOut = 0;
-  /** IPv4 identification of the last packet; atomic datagrams may use any (RFC 6864 4.1). */
+  /** IPv4 identification of the last packet; atomic datagrams may use any value (RFC 6864 4.1). */
   packetId = 0;
   /** The addresses' part of the checksum of the pseudo-header. */
   readonly pseudoSum: number;
@@ -179,7 +179,10 @@ export class Tcb {
   // ------------------------------------------------------------ owner, and the stack's tables
   /** Why the connection ended. */
   error: EndReason | undefined = undefined;
-  /** Reported by ICMP: the reason, if the connection then times out (RFC 9293 3.9.2.2). */
+  /**
+   * A soft error reported by ICMP, which becomes the reason if the connection times out (RFC 9293
+   * 3.9.2.2).
+   */
   softError: EndReason | undefined = undefined;
   /** The owner's object; opaque to the core. */
   handle: unknown = undefined;
@@ -258,7 +261,7 @@ export class Tcb {
     return this.has(TCB.SYN_ACKED) ? this.sndUna : (this.iss + 1) | 0;
   }
 
-  /** Bytes that were written and never sent. */
+  /** Bytes that were written and not sent yet. */
   get unsent(): number {
     if (this.has(TCB.FIN_SENT)) return 0;
     return this.send.length - ((this.sndNxt - this.sendStart) | 0);
@@ -303,7 +306,7 @@ export class Tcb {
     this.flags &= ~flag;
   }
 
-  /** Replaces unchanged records by the shared ones. */
+  /** Replaces records that hold only initial values by the shared ones. */
   releaseUnusedRecords(): void {
     if (isUnchanged(this.loss, NO_LOSS)) this.loss = NO_LOSS;
     if (isUnchanged(this.reordering, IN_ORDER)) this.reordering = IN_ORDER;

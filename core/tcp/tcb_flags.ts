@@ -6,7 +6,7 @@
 
 /** Read with `tcb.has(TCB.FIN_SENT)`, written with `set` and `clear`. */
 export const TCB = {
-  /** The connection is in no table any more: it neither receives nor sends. */
+  /** The connection's resources were released: it neither receives nor sends. */
   RELEASED: 0x1,
   /** Opened by a listener (RFC 9293 3.10.7.4, SYN-RECEIVED). */
   PASSIVE: 0x2,
@@ -50,7 +50,7 @@ export const TCB = {
   ECHO_CONGESTION: 0x100000,
   /** The next new data has to have CWR. */
   CWR_QUEUED: 0x200000,
-  /** The packet being built is ECN-capable. */
+  /** The packet being built is sent as ECN-capable (ECT). */
   SEND_ECT: 0x400000,
   /** No RTT sample since the last tail loss probe (RFC 8985 7.3). */
   PROBED_SINCE_SAMPLE: 0x800000,

@@ -14,7 +14,8 @@ export function timestamp(tcb: Tcb, now: number): number {
 }
 
 /**
- * Round-trip time by the echoed timestamp, also of retransmitted segments (RFC 7323 4.1); -1: none.
+ * Round-trip time from the echoed timestamp, also for retransmitted segments (RFC 7323 4.1); -1 if
+ * there is none.
  */
 export function echoedRtt(tcb: Tcb, segment: Segment, now: number): number {
   if (!tcb.has(TCB.TIMESTAMPS) || !segment.hasTimestamps || segment.tsEcr === 0) return -1;

@@ -52,7 +52,7 @@ export function consumeText(tcb: Tcb, count: number, now: number): void {
   bytesConsumed(tcb, now);
 }
 
-/** For `on-processed`: the application has processed everything that it has read. */
+/** For `on-processed`: the application has processed all that it has read. */
 export function markProcessed(tcb: Tcb, now: number): void {
   if (tcb.processedSeq === tcb.receive.readSeq) return;
   tcb.processedSeq = tcb.receive.readSeq;
@@ -151,7 +151,7 @@ export function setKeepAlive(tcb: Tcb, on: boolean, now: number): void {
   }
 }
 
-/** ABORT: discards everything, and sends a RST if the peer knows of the connection. */
+/** ABORT: discards all data, and sends a RST if the peer knows of the connection. */
 export function abort(tcb: Tcb, error: EndReason | undefined): void {
   if (tcb.state === "CLOSED") return;
   tcb.error ??= error;

@@ -1,5 +1,6 @@
 /**
- * Timeouts that the application sets for one connection; its on/off options are flags.
+ * Timeouts that the application sets for one connection; boolean options are flags in
+ * `tcb_flags.ts`.
  *
  * @module
  */
@@ -12,7 +13,7 @@ export class UserOptions {
   userTimeoutMs: number | undefined = undefined;
 }
 
-/** Of connections whose application has set nothing. */
+/** The record of connections whose application has set no option. */
 export const DEFAULT_OPTIONS: Readonly<UserOptions> = Object.freeze(new UserOptions());
 
 /** The connection's own record, for writing. */

@@ -21,7 +21,10 @@ export interface Datagram {
 /** Memory accounted for a datagram in addition to its data: objects and its place in the queue. */
 const OVERHEAD = 256;
 
-/** One source may hold at most this many times the free memory, so that others always find some. */
+/**
+ * One source may hold at most this many times the free memory, so that there is always some left
+ * for others.
+ */
 const SHARE = 4;
 
 /** Limits of the receive queues. Sizes are in bytes and include 256 for each datagram. */

@@ -34,7 +34,7 @@ export class Flow {
   idleMs: number;
   /** When the idle timeout expires. */
   earliestTimer: number = Infinity;
-  /** Set once the flow takes no more datagrams. */
+  /** Set once the flow has ended and receives no more datagrams. */
   end: FlowEnd | undefined;
   /** The owner's object; opaque to the core. */
   handle: unknown = undefined;

@@ -50,15 +50,18 @@ export function checkAck(tcb: Tcb, segment: Segment, now: number): Verdict {
   return advanceState(tcb, now);
 }
 
-/** A probe was answered. The connection may stay idle for hours, as may many others. */
+/**
+ * A keep-alive probe was answered. Frees unused records, since many connections may stay idle for
+ * hours.
+ */
 function endKeepAlive(tcb: Tcb): void {
   ownProbes(tcb).keepAlives = 0;
   tcb.releaseUnusedRecords();
 }
 
 /**
- * Sixth, URG (RFC 9293 3.8.5, MUST-31 and MUST-32). Urgent data is read in line (RFC 6093 3). The
- * pointer is processed before the text, as a closed window must not delay it (MUST-66).
+ * Sixth, URG (RFC 9293 3.8.5, MUST-31 and MUST-32). Urgent data is delivered in line (RFC 6093 3).
+ * The pointer is processed before the text, as a closed window must not delay it (MUST-66).
  */
 export function noteUrgent(tcb: Tcb, segment: Segment): void {
   if (!segment.has(FLAG.URG)) return;
@@ -90,7 +93,7 @@ function checkAckRange(tcb: Tcb, segment: Segment, now: number): Verdict {
     challengeAck(tcb, now);
     return "tcp-ack-unsent";
   }
-  // RFC 5961 5.2: an ACK that old is a guess.
+  // RFC 5961 5.2: an ACK this old may be an attacker's guess.
   if (seqLt(segment.ack, (tcb.sndUna - tcb.maxSndWnd) | 0)) {
     challengeAck(tcb, now);
     return "tcp-ack-old";
@@ -177,7 +180,7 @@ function takeSackedRtt(tcb: Tcb, rtt: number, now: number): void {
   shortenRetransmissionTimer(tcb, now);
 }
 
-/** The peer accepted a window probe's byte: the interval starts again. */
+/** The peer accepted the byte of a window probe: the probe interval is reset. */
 function restartPersist(tcb: Tcb, now: number): void {
   resetPersistBackoff(tcb);
   setTimer(tcb, TIMER.PERSIST, now + currentRto(tcb));
@@ -217,8 +220,8 @@ function leavePersist(tcb: Tcb, now: number): void {
 /** State changes when our FIN is acknowledged. */
 function advanceState(tcb: Tcb, now: number): Verdict {
   if (!tcb.allAcknowledged) return undefined;
-  // Before the peer's FIN, a RST is an error for its application: Linux reports EPIPE in
-  // CLOSE-WAIT. FIN-WAIT-2 waits for the FIN.
+  // A RST before the peer's FIN would be an error for its application: Linux reports EPIPE in
+  // CLOSE-WAIT. So FIN-WAIT-2 waits for the FIN.
   if (tcb.has(TCB.RESET_WHEN_ACKED) && tcb.has(TCB.FIN_RECEIVED)) {
     tcb.set(TCB.RESET_QUEUED);
     return "taken";

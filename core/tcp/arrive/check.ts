@@ -7,7 +7,10 @@ import type { DropReason } from "../../wire/drop_reason.ts";
 import type { Segment } from "../../wire/tcp.ts";
 import type { Tcb } from "../tcb.ts";
 
-/** The reason for dropping a segment, `"taken"` when it is processed, or `undefined`: next check. */
+/**
+ * The reason for dropping a segment, `"taken"` if it has been processed, or `undefined` to go on
+ * with the next check.
+ */
 export type Verdict = DropReason | "taken" | undefined;
 
 /** One step of RFC 9293 3.10.7.4. It may trim the segment for the steps that follow. */

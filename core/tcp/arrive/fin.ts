@@ -7,7 +7,7 @@ import { TCB } from "../tcb_flags.ts";
 import { enterTimeWait } from "../timers/time_wait.ts";
 import type { Verdict } from "./check.ts";
 
-/** Eighth, FIN (RFC 9293 3.10.7.4), including one that arrived ahead of a hole. */
+/** Eighth, FIN (RFC 9293 3.10.7.4), including one that arrived out of order. */
 export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
   const hasFin = segment.has(FLAG.FIN);
   if (hasFin && tcb.state === "TIME-WAIT") return answerAgain(tcb, now);
@@ -23,7 +23,7 @@ export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (tcb.reordering.fin !== undefined) ownReordering(tcb).fin = undefined;
   tcb.set(TCB.FIN_RECEIVED);
   tcb.rcvNxt = (tcb.rcvNxt + 1) | 0;
-  // Nothing follows a FIN: text beyond it would wait for ever.
+  // Nothing follows a FIN: text beyond it would never be read.
   tcb.receive.dropOutOfOrder();
   tcb.set(TCB.ACK_NOW);
   if (tcb.rcvNxt !== tcb.rcvAcked) watchForStall(tcb, now);
@@ -32,7 +32,7 @@ export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
   return undefined;
 }
 
-/** The peer retransmitted its FIN: the acknowledgement was lost. */
+/** The peer retransmitted its FIN, so our acknowledgement was lost. */
 function answerAgain(tcb: Tcb, now: number): Verdict {
   tcb.set(TCB.ACK_NOW);
   enterTimeWait(tcb, now);

@@ -39,7 +39,7 @@ export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number
   setTimer(tcb, TIMER.LIFETIME, now + HALF_OPEN_MS);
 }
 
-/** The SYN is answered once the application has decided about it. */
+/** Holds the SYN until the application has decided about it. */
 export function holdSyn(tcb: Tcb): void {
   tcb.set(TCB.SYN_UNDECIDED);
 }

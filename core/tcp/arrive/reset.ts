@@ -12,7 +12,7 @@ export function checkReset(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (!segment.has(FLAG.RST)) return undefined;
   // RFC 1337 3: a RST does not end TIME-WAIT.
   if (tcb.state === "TIME-WAIT") return "tcp-rst-sequence";
-  // The peer takes the last acknowledgement for RCV.NXT.
+  // The peer knows RCV.NXT only from the last acknowledgement it received.
   if (segment.seq === tcb.rcvNxt || segment.seq === tcb.rcvAcked) {
     resetByPeer(tcb, segment);
     return "taken";

@@ -7,19 +7,20 @@ import { TCB } from "../tcb_flags.ts";
 import { challengeAck } from "./challenge.ts";
 import type { Verdict } from "./check.ts";
 
-/** RFC 7323 5.5: a timestamp older than this says nothing any more. */
+/** RFC 7323 5.5: TS.Recent is invalid once it is older than this. */
 const TIMESTAMP_AGE_MS = 24 * 86_400_000;
-/** The peer's ticks, which are milliseconds with nearly every host. */
+/** In ticks of the peer's timestamp clock, which are milliseconds on nearly every host. */
 const OVERTAKEN_TICKS = 100;
 
 /**
- * First, the sequence number (RFC 9293 3.10.7.4), after PAWS (RFC 7323 5.3). What is left of the
- * segment behind this check is new and inside the window.
+ * First, the sequence number (RFC 9293 3.10.7.4), after PAWS (RFC 7323 5.3). After this check, what
+ * is left of the segment is new and inside the window.
  */
 export function checkSequence(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (segment.has(FLAG.RST)) return undefined; // its own check is stricter (RFC 5961 3)
   if (isOldTimestamp(tcb, segment, now)) {
-    // RFC 7323 5.3, R1; an ACK that only came late must not be answered each time (RFC 5961 7).
+    // RFC 7323 5.3, R1. A pure ACK may only be late, so the answers to those are rate-limited (RFC
+    // 5961 7).
     if (segment.length > 0) tcb.set(TCB.ACK_NOW);
     else challengeAck(tcb, now);
     return "tcp-paws";
@@ -59,8 +60,9 @@ function isOldTimestamp(tcb: Tcb, segment: Segment, now: number): boolean {
 }
 
 /**
- * A retransmission has overtaken it on a path that reorders. PAWS is meant for segments from before
- * the sequence numbers wrapped, which takes far longer (RFC 7323 5.3; Linux has a tolerance too).
+ * Whether a retransmission may have overtaken the segment on a path that reorders. PAWS is meant
+ * for segments from before the sequence numbers wrapped, which takes far longer (RFC 7323 5.3;
+ * Linux has a tolerance too).
  */
 function isOvertaken(tcb: Tcb, segment: Segment): boolean {
   return tcb.reordering.segments > 0 &&
@@ -68,21 +70,22 @@ function isOvertaken(tcb: Tcb, segment: Segment): boolean {
 }
 
 function refuse(tcb: Tcb, segment: Segment, now: number): Verdict {
-  // RFC 9293 3.10.7.4: a SYN is left to its own check, which sends a challenge ACK too.
+  // RFC 9293 3.10.7.4: a SYN is left to its own check, which also sends a challenge ACK.
   if (segment.has(FLAG.SYN)) return undefined;
   challengeAck(tcb, now);
   return "tcp-sequence";
 }
 
 /**
- * All of it has arrived before: a retransmission, a keep-alive or a window probe. It is answered, and
- * its ACK is processed (RFC 9293 3.10.7.4, first: "special allowance").
+ * A segment that lies entirely below RCV.NXT: a retransmission, a keep-alive or a window probe. It
+ * is answered, and its ACK is processed (RFC 9293 3.10.7.4, first: "special allowance").
  */
 function takeOld(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (segment.has(FLAG.SYN)) return undefined;
   if (segment.textLength > 0) reportDuplicate(tcb, segment.seq, segment.seq + segment.textLength);
-  // RFC 5961 7: two ends that answered each other's empty segments would never stop, so answers to
-  // those are rate-limited; a probe is repeated. Text and a FIN end once they are acknowledged.
+  // RFC 5961 7: two ends that answered each other's empty segments would never stop, so these
+  // answers are rate-limited; a probe that gets none is repeated. Text and FINs are no longer
+  // retransmitted once they are acknowledged.
   if (segment.length > 0) tcb.set(TCB.ACK_NOW);
   else challengeAck(tcb, now);
   segment.textStart = segment.textEnd;
@@ -104,7 +107,8 @@ function trimFront(tcb: Tcb, segment: Segment): void {
 
 /** RFC 2883 4: the next acknowledgement reports duplicate text. */
 function reportDuplicate(tcb: Tcb, start: number, end: number): void {
-  // Above the acknowledgement, it would look like an ordinary block: unread text is not reported.
+  // Above the acknowledgement number, a D-SACK would look like an ordinary SACK block, so
+  // duplicates of unread text are not reported.
   if (!tcb.has(TCB.SACK_PERMITTED) || seqGt(end | 0, ackNumber(tcb))) return;
   const reordering = ownReordering(tcb);
   reordering.duplicateStart = start;

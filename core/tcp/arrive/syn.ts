@@ -11,7 +11,7 @@ export function checkSyn(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (!segment.has(FLAG.SYN)) return undefined;
   if (tcb.state === "SYN-RECEIVED" && segment.seq === tcb.irs) {
     if (tcb.has(TCB.PASSIVE)) setTimer(tcb, TIMER.LIFETIME, now + HALF_OPEN_MS);
-    // A retransmitted SYN: the SYN,ACK is retransmitted too, in profile `local` only then.
+    // A retransmitted SYN: the SYN,ACK is retransmitted too; in profile `local`, only then.
     if (tcb.has(TCB.SYN_UNDECIDED)) return "tcp-syn-pending";
     tcb.set(TCB.SYN_QUEUED);
     if (!segment.has(FLAG.ACK)) return "taken";

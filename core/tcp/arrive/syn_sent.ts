@@ -32,7 +32,7 @@ export function segmentArrivesInSynSent(tcb: Tcb, segment: Segment, now: number)
   if (!segment.has(FLAG.SYN)) return "tcp-syn-sent";
   takeSyn(tcb, segment, now);
   if (!hasAck) {
-    // Text and a FIN are not acknowledged, so the peer retransmits them.
+    // Text and FIN of the SYN are not acknowledged, so the peer retransmits them.
     becomeSynReceived(tcb, now);
     return "taken";
   }

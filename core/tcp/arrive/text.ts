@@ -8,19 +8,19 @@ import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import type { Verdict } from "./check.ts";
 
-/** Duplicate acknowledgements that wait to be sent, at most. */
+/** Maximum number of duplicate acknowledgements waiting to be sent. */
 const MAX_DUPLICATE_ACKS = 8;
 
 /**
- * Seventh, the segment's text (RFC 9293 3.10.7.4). Urgent data, sixth, is read in line with the
- * rest (RFC 6093 3).
+ * Seventh, the segment's text (RFC 9293 3.10.7.4). Urgent data, the sixth step, is delivered in
+ * line with the rest (RFC 6093 3).
  */
 export function acceptText(tcb: Tcb, segment: Segment, now: number): Verdict {
   const length = segment.textLength;
   if (length === 0) return undefined;
   if (!STATES[tcb.state].takesText || tcb.has(TCB.FIN_RECEIVED)) return "tcp-closed-text";
-  // RFC 9293 3.6.1, SHLD-3: nobody will read it, and the peer must know. In profile `local` only when
-  // everything sent is acknowledged, and the segment is not the peer's last.
+  // RFC 9293 3.6.1, SHLD-3: the application will not read the text, and a RST tells the peer. In
+  // profile `local`, only if everything sent is acknowledged, and the segment has no FIN.
   if (
     tcb.has(TCB.READ_CLOSED) && (tcb.config.close === "graceful" || isBehindTheEnd(tcb, segment))
   ) {
@@ -41,7 +41,8 @@ export function acceptText(tcb: Tcb, segment: Segment, now: number): Verdict {
   tcb.rcvNxt = (tcb.rcvNxt + grown) | 0;
   tcb.bytesIn += grown;
   tcb.unackedText += grown;
-  // Above the acknowledgement and outside of any block, a D-SACK looks like an ordinary block.
+  // Above the acknowledgement number and outside of any SACK block, a D-SACK would look like an
+  // ordinary block.
   if (cameBefore && seqGt(tcb.reordering.duplicateEnd, ackNumber(tcb))) forgetDuplicate(tcb);
   // RFC 5681 4.2: a segment that fills a hole is acknowledged at once.
   if (hadHole) tcb.set(TCB.ACK_NOW);
@@ -55,8 +56,8 @@ function isBehindTheEnd(tcb: Tcb, segment: Segment): boolean {
 }
 
 /**
- * RFC 2883 4.2: reports the first part that duplicates text ahead of a hole; the block that contains
- * it follows. Returns whether there is one.
+ * RFC 2883 4.2: reports the first part that duplicates out-of-order text; the SACK block that
+ * contains it follows. Returns whether there is such a part.
  */
 function reportEarlyDuplicate(tcb: Tcb, segment: Segment): boolean {
   if (!tcb.has(TCB.SACK_PERMITTED)) return false;
@@ -72,7 +73,7 @@ function reportEarlyDuplicate(tcb: Tcb, segment: Segment): boolean {
   return true;
 }
 
-/** Text ahead of a hole is acknowledged at once by a duplicate ACK (RFC 5681 4.2). */
+/** Out-of-order text is acknowledged at once by a duplicate ACK (RFC 5681 4.2). */
 function keepEarly(tcb: Tcb, segment: Segment): void {
   const reordering = ownReordering(tcb);
   reordering.segments += segment.wireSegments;
@@ -88,7 +89,10 @@ function deliver(tcb: Tcb, now: number): void {
   tcb.notify(TCB_EVENT.READABLE);
 }
 
-/** The application has closed: the text is acknowledged so that the peer can go on. */
+/**
+ * The application has closed: the text is acknowledged and discarded, so that the peer can
+ * continue.
+ */
 function throwAway(tcb: Tcb, now: number): void {
   tcb.receive.discard();
   tcb.processedSeq = tcb.receive.readSeq;

@@ -19,7 +19,7 @@ const ALGORITHMS: Readonly<
   bbr: (mss) => new Bbr(mss),
 };
 
-/** Creates the algorithm of `config`. */
+/** Creates the algorithm that `config` names. */
 export function createCongestionControl(mss: number, config: TcpConfig): CongestionControl {
   return ALGORITHMS[config.congestion](mss, config);
 }

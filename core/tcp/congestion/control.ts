@@ -8,20 +8,20 @@
 export interface DeliverySample {
   /** Bytes per millisecond, 0 when there is none. */
   readonly rate: number;
-  /** The application limited that rate. */
+  /** The rate was limited by the application, not by the path. */
   readonly isApplicationLimited: boolean;
-  /** Delivered when the segment was sent; for counting round trips. */
+  /** `delivered` when the segment was sent; for counting round trips. */
   readonly priorDelivered: number;
-  /** Delivered since the connection began. */
+  /** Bytes delivered since the connection began. */
   readonly delivered: number;
-  /** In flight when the segment was sent, including itself. */
+  /** Bytes in flight when the segment was sent, including itself. */
   readonly txInFlight: number;
-  /** Marked lost since the connection began, and when the segment was sent. */
+  /** Bytes marked lost since the connection began, and its value when the segment was sent. */
   readonly lost: number;
   readonly priorLost: number;
   /** The application had nothing to send in this or the last round trip. */
   readonly applicationIsLimit: boolean;
-  /** Samples of what is now in flight will not reflect the path. */
+  /** Marks the samples of everything in flight as application-limited. */
   markApplicationLimited(inFlight: number): void;
 }
 
@@ -36,15 +36,15 @@ export interface AckSample {
   readonly rtt: number;
   readonly sndUna: number;
   readonly sndNxt: number;
-  /** Bytes in the network after it. */
+  /** Bytes in flight after the acknowledgement. */
   readonly inFlight: number;
   /** Delivery rate, if the algorithm samples it. */
   readonly rate: DeliverySample | undefined;
   /** The congestion window was full when the acknowledged data was sent (RFC 9438 5.8). */
   readonly limited: boolean;
   /**
-   * Maximum growth in slow start for it, in segments, without pacing (L of RFC 3465 2.2 and RFC 9406
-   * 4.3).
+   * Maximum growth of the window in slow start for this acknowledgement, in segments, without
+   * pacing (L of RFC 3465 2.2 and RFC 9406 4.3).
    */
   readonly growthLimit: number;
 }
@@ -68,7 +68,7 @@ export interface CongestionControl {
   readonly reducesProportionally: boolean;
   /** Pacing rate in bytes per millisecond; `undefined`: no pacing. */
   readonly pacingRate?: number | undefined;
-  /** It uses delivery rate samples. */
+  /** The algorithm uses delivery rate samples. */
   readonly samplesRate?: boolean;
   /** The segment size has changed. */
   setMss(mss: number): void;

@@ -7,7 +7,7 @@ const BETA = 0.7;
 /** RFC 9438 4.3. */
 const ALPHA = 3 * (1 - BETA) / (1 + BETA);
 
-/** The function that the window follows. */
+/** The parameters of the cubic function. */
 class Curve {
   /** The window at the last loss (RFC 9438 4.1). */
   wMax = 0;
@@ -37,7 +37,7 @@ export class Cubic extends SlowStart implements CongestionControl {
     const t = (sample.now - curve.start + sample.srtt) / 1000;
     const cubic = C * (t - curve.k) ** 3 + curve.wMax;
     const acked = sample.bytes / mss;
-    // RFC 9438 4.3: from the window before the loss on, growth is that of Reno.
+    // RFC 9438 4.3: above the window before the loss, W_est grows as in Reno.
     curve.wEst += (curve.wEst < curve.prior ? ALPHA : 1) * acked / window;
     const target = Math.min(Math.max(cubic, window), 1.5 * window);
     const grown = window + (target - window) / window * acked;

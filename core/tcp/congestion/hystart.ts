@@ -36,7 +36,7 @@ export class HyStart {
     this.#lastRoundMin = this.#roundMin;
     this.#roundMin = Infinity;
     this.#samples = 0;
-    // RFC 9406 4.2: the round in which it began counts too.
+    // RFC 9406 4.2: the round in which CSS began counts too.
     return this.#baseline !== undefined && ++this.#conservativeRounds >= CONSERVATIVE_ROUNDS;
   }
 

@@ -1,5 +1,5 @@
 /**
- * Delivery rate samples (draft-ietf-ccwg-bbr 4.1), for congestion control by bandwidth. The sections
+ * Delivery rate samples (draft-ietf-ccwg-bbr 4.1), for model-based congestion control. The sections
  * in comments are the draft's.
  *
  * @module
@@ -49,7 +49,7 @@ export class RateSampler implements DeliverySample {
   arrived(range: SentRange, now: number): void {
     this.delivered += range.length;
     this.#deliveredAt = now;
-    // SYNs and window probes are not sampled. The segment that was sent last counts.
+    // SYNs and window probes are not sampled. Of several segments, the one sent last is the sample.
     if (range.deliveredAt < 0 || range.order < this.#newestOrder) return;
     this.#newestOrder = range.order;
     this.priorDelivered = range.delivered;
@@ -57,7 +57,7 @@ export class RateSampler implements DeliverySample {
     this.txInFlight = range.txInFlight;
     this.isApplicationLimited = range.applicationLimited;
     const sendTime = range.sentAt - range.firstSentAt;
-    // The slower of the two rates is that of the path.
+    // The slower of send rate and ACK rate is the estimate for the path.
     this.#interval = Math.max(sendTime, now - range.deliveredAt);
     this.#firstSentAt = range.sentAt;
   }

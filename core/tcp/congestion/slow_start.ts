@@ -6,7 +6,7 @@ export abstract class SlowStart {
   cwnd: number;
   ssthresh: number = Infinity;
   protected mss: number;
-  /** Created when the window first grows, which is rare; until the end of slow start. */
+  /** Created when the window first grows, which is rare; dropped at the end of slow start. */
   #hystart: HyStart | undefined = undefined;
 
   constructor(mss: number) {
@@ -25,7 +25,7 @@ export abstract class SlowStart {
   }
 
   onAck(sample: AckSample): void {
-    // RFC 7661, RFC 9438 5.8: no growth while the application is the limit.
+    // RFC 7661, RFC 9438 5.8: no growth while the flow is application-limited.
     if (!sample.limited) return;
     if (this.cwnd < this.ssthresh) this.#grow(sample);
     else this.avoidCongestion(sample);

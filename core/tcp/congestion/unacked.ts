@@ -2,8 +2,8 @@ import type { AckSample, CongestionControl } from "./control.ts";
 import { slowStartBytes } from "./slow_start.ts";
 
 /**
- * A fixed limit of unacknowledged bytes. After a timeout, which means that nothing was delivered, the
- * window starts at one segment again.
+ * A fixed limit of unacknowledged bytes. After a retransmission timeout, the window restarts at one
+ * segment.
  */
 export class Unacked implements CongestionControl {
   cwnd: number;

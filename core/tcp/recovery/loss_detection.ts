@@ -1,5 +1,5 @@
 /**
- * Loss detection by time (RACK, RFC 8985 6.2), and after a timeout.
+ * Loss detection by RACK (RFC 8985 6.2) and after a retransmission timeout.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export function markLost(tcb: Tcb, range: SentRange, now: number): void {
   tcb.congestion.onSegmentLost?.(range, rate, now, tcb.has(TCB.SACK_PERMITTED));
 }
 
-/** Marks everything lost that is not sacked. */
+/** Marks all ranges lost that are not sacked. */
 export function markAllLost(tcb: Tcb, now: number): void {
   const { scoreboard } = tcb;
   for (let i = 0; i < scoreboard.count; i++) markLost(tcb, scoreboard.at(i), now);
@@ -49,7 +49,7 @@ export function detectLosses(tcb: Tcb, now: number): number {
   for (let i = 0; i < scoreboard.count; i++) {
     const range = scoreboard.at(i);
     if (!wasSentBefore(rack, range)) {
-      // Ranges after one that was sent once, and later, were sent later too.
+      // This range was sent only once, so the ranges after it were sent later still.
       if (range.transmissions === 1) break;
       continue;
     }
@@ -62,9 +62,9 @@ export function detectLosses(tcb: Tcb, now: number): number {
 }
 
 /**
- * Compares the order of sending, not the time: many segments are sent at the same time, and a
- * retransmission would be considered lost at once. Pieces of one super-packet are ordered by
- * sequence number.
+ * Compares the order of sending rather than the time, because many segments are sent in the same
+ * millisecond, and a retransmission would be considered lost at once. Parts of one super-packet are
+ * ordered by sequence number.
  */
 function wasSentBefore(rack: Rack, range: SentRange): boolean {
   return range.order < rack.order || (range.order === rack.order && seqGt(rack.end, range.end));

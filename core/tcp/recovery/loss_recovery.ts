@@ -46,7 +46,7 @@ export function takeSackBlocks(tcb: Tcb, segment: Segment, context: AckContext):
   }
 }
 
-/** It may be a retransmission of the recovery that could be undone. */
+/** Whether `start` may have been retransmitted by the recovery that could be undone. */
 function isOfRecovery(tcb: Tcb, start: number): boolean {
   const { undo, point } = tcb.loss;
   return undo !== undefined && seqGeq(start, undo.firstLost) && seqLt(start, point);
@@ -99,7 +99,7 @@ function deliveredBytes(tcb: Tcb, context: AckContext): number {
   return counted < seqDiff(tcb.sndNxt, tcb.sndUna) ? tcb.sendMss : 0;
 }
 
-/** Fast recovery follows what arrives (RFC 9937 6). */
+/** In fast recovery, the window follows delivery (RFC 9937 6). */
 function reduceWindow(
   tcb: Tcb,
   before: RecoveryPhase,
@@ -127,9 +127,9 @@ function reduceWindow(
 }
 
 /**
- * Lost data makes no room in the window: only delivered data does. If RACK's timer found the loss,
- * two segments remain, the minimum of ssthresh (RFC 5681 3.1), as the acknowledgement of a single one
- * may be lost.
+ * Lost data makes no room in the window; only delivered data does. If RACK's timer detected the
+ * loss, two segments remain, the minimum of ssthresh (RFC 5681 3.1), since the acknowledgement of a
+ * single one may be lost.
  */
 function withdrawRoom(tcb: Tcb, newlyLost: number, delivered: number): void {
   const { congestion, sendMss } = tcb;
@@ -157,8 +157,8 @@ function growWindow(tcb: Tcb, context: AckContext, before: RecoveryPhase, now: n
 }
 
 /**
- * RFC 3465 2.3: after a timeout, an acknowledgement may cover data that left the network long before;
- * with SACK, that was counted when it was reported.
+ * RFC 3465 2.3: after a timeout, an acknowledgement may cover data that left the network long ago;
+ * with SACK, that data was counted when it was reported.
  */
 function growthLimit(tcb: Tcb, phase: RecoveryPhase): number {
   return phase === "timeout" && !tcb.has(TCB.SACK_PERMITTED) ? 1 : SLOW_START_LIMIT;
@@ -171,7 +171,7 @@ function isOfFullWindow(tcb: Tcb, seq: number): boolean {
 
 /**
  * RFC 5681 3.2: the first duplicate ACKs do not change the window. On a path that reorders, they do
- * not announce a loss, and what they deliver would otherwise never count.
+ * not mean a loss, and the data they report would otherwise never be counted.
  */
 function takesAnyOrder(tcb: Tcb): boolean {
   return tcb.loss.phase === "open" && tcb.loss.rack?.reorderingSeen === true;
@@ -257,7 +257,10 @@ function arrivedBefore(tcb: Tcb, context: AckContext): number {
   return Math.max(0, tcb.loss.duplicateAcks - 1) * tcb.sendMss;
 }
 
-/** RACK's timer: possibly reordered segments are considered lost (RFC 8985 6.2). */
+/**
+ * RACK's reordering timer: segments that may have been reordered are now considered lost (RFC 8985
+ * 6.2).
+ */
 export function reorderTimeout(tcb: Tcb, now: number): void {
   ACK_CONTEXT.begin(tcb, now);
   recoverFromLoss(tcb, ACK_CONTEXT, now);
@@ -275,7 +278,7 @@ export function retransmissionTimeout(tcb: Tcb, now: number): void {
   if (!stuck) loss.timedOutAt = now;
   suspectBlackHole(tcb, now);
   tcb.congestion.onTimeout((tcb.sndNxt - tcb.sndUna) | 0, repeated, now);
-  // RFC 2018 8: the peer may have discarded sacked data, which a timeout on it indicates.
+  // RFC 2018 8: the peer may have discarded sacked data, as a timeout of sacked data indicates.
   if (!scoreboard.isEmpty && scoreboard.at(0).sacked) scoreboard.forgetSacks();
   markAllLost(tcb, now);
   loss.phase = "timeout";
@@ -328,7 +331,7 @@ export function endTailProbe(
   const { tailProbe, phase } = tcb.loss;
   if (tailProbe === undefined || seqLt(segment.ack, tailProbe.end)) return;
   const { isRetransmission } = tailProbe;
-  // Both copies may have arrived: a second ACK or a D-SACK will show that.
+  // Both copies may have arrived, which a second ACK or a D-SACK will show.
   const isOpen = isRetransmission && segment.ack === tailProbe.end && context.acked > 0 &&
     !context.reportsDuplicate && !tcb.has(TCB.TIMESTAMPS);
   if (isOpen) return;

@@ -1,5 +1,5 @@
 /**
- * The state of loss recovery, which connections without loss do not have.
+ * The state of loss recovery, which is not allocated for connections without loss.
  *
  * @module
  */
@@ -18,14 +18,14 @@ export class LossRecovery {
   duplicateAcks = 0;
   /** Number of times that the RTO was doubled since the last sample of new data (RFC 6298 5.5). */
   rtoBackoff = 0;
-  /** Consecutive timeouts without an acknowledgement of new data, and when the first was. */
+  /** Consecutive timeouts without an acknowledgement of new data, and the time of the first one. */
   timeouts = 0;
   timedOutAt = 0;
-  /** Absent until part of a flight has arrived; kept once reordering was seen. */
+  /** Absent until part of a flight was acknowledged; kept once reordering was seen. */
   rack: Rack | undefined = undefined;
   /** Proportional rate reduction of the latest fast recovery. */
   prr: RateReduction | undefined = undefined;
-  /** What recovery has changed, until it is known whether the loss was real. */
+  /** The state before recovery, kept until it is known whether the loss was spurious. */
   undo: UndoPoint | undefined = undefined;
   /** Segments sent again. */
   retransmits = 0;
@@ -37,9 +37,9 @@ export class LossRecovery {
   ecnPoint: number | undefined = undefined;
 }
 
-/** Before a recovery began. */
+/** The state before a recovery, in case it has to be undone. */
 export interface UndoPoint {
-  /** A timeout began it, and interrupted no recovery. */
+  /** The recovery was started by a timeout that did not interrupt another recovery. */
   readonly byTimeout: boolean;
   readonly cwnd: number;
   readonly ssthresh: number;
@@ -60,7 +60,7 @@ export interface TailProbe {
   tsVal: number;
 }
 
-/** Of connections that have lost nothing. */
+/** The record of connections without loss. */
 export const NO_LOSS: Readonly<LossRecovery> = Object.freeze(new LossRecovery());
 
 /** The connection's own record, for writing. */

@@ -1,6 +1,6 @@
 /**
- * Proportional rate reduction (RFC 9937): during fast recovery, sending follows delivery, so that the
- * window reaches ssthresh without a pause or a burst.
+ * Proportional rate reduction (RFC 9937): during fast recovery, data is sent in proportion to
+ * delivered data, so that the window reaches ssthresh without a pause or a burst.
  *
  * @module
  */
@@ -23,8 +23,9 @@ export class RateReduction {
   }
 
   /**
-   * Returns the congestion window after an acknowledgement that delivered `bytes`. `progresses`: it
-   * advanced SND.UNA and revealed no further loss, so that the window may catch up with ssthresh.
+   * Returns the congestion window after an acknowledgement that delivered `bytes`. `progresses`:
+   * the acknowledgement advanced SND.UNA and revealed no further loss, so the window may grow to
+   * ssthresh.
    */
   window(
     bytes: number,

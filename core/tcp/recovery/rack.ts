@@ -12,7 +12,7 @@ const PATIENT_RECOVERIES = 16;
 /** The most recently sent segment that has arrived, and the reordering window. */
 export class Rack {
   sentAt: number = -Infinity;
-  /** Its position in the order of sending. */
+  /** Position of that segment in the order of sending. */
   order = 0;
   end = 0;
   rtt = 0;
@@ -22,15 +22,15 @@ export class Rack {
   reorderingSeen = false;
   /** RACK.reo_wnd_mult: the reordering window in quarters of the minimum RTT. */
   #patience = 1;
-  /** RACK.reo_wnd_persist: recoveries until the window is reset (RFC 8985 6.2). */
+  /** RACK.reo_wnd_persist: recoveries until the reordering window is reset (RFC 8985 6.2). */
   #patienceLeft = 0;
-  /** SND.NXT when a D-SACK arrived: one counts per round trip. */
+  /** SND.NXT when a D-SACK arrived: only one per round trip counts. */
   #reportPoint: number | undefined = undefined;
 
   /** RFC 8985 6.2 step 2: `range` has arrived. */
   delivered(range: SentRange, minRtt: number, now: number): void {
     const rtt = now - range.sentAt;
-    // An acknowledgement too early for the retransmission is for the original.
+    // An acknowledgement that is too early for the retransmission belongs to the original.
     if (range.transmissions > 1 && rtt < minRtt) return;
     if (range.order > this.order || (range.order === this.order && seqGt(range.end, this.end))) {
       this.sentAt = range.sentAt;

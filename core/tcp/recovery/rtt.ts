@@ -9,7 +9,7 @@ import { ownLoss } from "./loss_state.ts";
 
 /** RFC 6298 5.7. */
 const RTO_AFTER_LOST_SYN_MS = 3000;
-/** An SRTT of 0 means that there was no sample. */
+/** An SRTT of 0 means that there is no sample yet. */
 const LEAST_SRTT_MS = 0.001;
 
 /** Updates SRTT and RTTVAR with a sample in milliseconds (RFC 6298 2.2 and 2.3). */
@@ -46,7 +46,7 @@ export function currentRto(tcb: Tcb): number {
   const initial = tcb.has(TCB.SYN_RETRANSMITTED)
     ? Math.max(initialRtoMs, RTO_AFTER_LOST_SYN_MS)
     : initialRtoMs;
-  // The floor applies to the variance term: the peer may delay its acknowledgement.
+  // The minimum applies to the variance term, because the peer may delay its acknowledgement.
   const base = srtt === 0 ? initial : srtt + Math.max(4 * tcb.rttvar, minRtoMs);
   return Math.min(rtoBackoff === 0 ? base : base * 2 ** rtoBackoff, maxRtoMs);
 }

@@ -8,7 +8,7 @@ import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 
 /**
  * With this many ranges, a SACK block no longer splits them: a peer that reports single bytes must
- * not create ranges without bound (RFC 2018 4 asks for whole segments).
+ * not create an unlimited number of ranges (RFC 2018 4 asks for whole segments).
  */
 export const MAX_CUT_RANGES = 4096;
 
@@ -27,9 +27,9 @@ export class SentRange {
   order = 0;
   /** Number of times that it was sent. */
   transmissions = 0;
-  /** The peer has reported it (RFC 2018). */
+  /** The peer has reported it as received (RFC 2018). */
   sacked = false;
-  /** It has to be retransmitted. */
+  /** The range has to be retransmitted. */
   lost = false;
   /** The connection's rate counters when it was sent (`rate_sampler.ts`); `-1`: not sampled. */
   delivered = 0;
@@ -48,7 +48,10 @@ export class SentRange {
 export class SentRecords {
   /** Unused records. */
   readonly free: SentRange[] = [];
-  /** Last position in the order of sending; one count for all connections, as boards are reused. */
+  /**
+   * Last position in the order of sending; one counter for all connections, since scoreboards are
+   * reused.
+   */
   order = 0;
 }
 
@@ -162,7 +165,7 @@ export class Scoreboard {
     this.#cut(range, at, this.#indexFrom(range.start));
   }
 
-  /** `range` is range `i`. */
+  /** {@link split} for `range` at index `i`. */
   #cut(range: SentRange, at: number, i: number): void {
     if (seqGeq(at, range.end) || seqLeq(at, range.start)) return;
     const rest = this.#take();

@@ -8,7 +8,7 @@ import { Scoreboard, SentRecords } from "./scoreboard.ts";
 /** Maximum number of unused scoreboards. */
 const MAX_FREE = 1024;
 
-/** Of connections with nothing in flight; never written to. */
+/** The scoreboard of connections with nothing in flight; never written to. */
 export const EMPTY_SCOREBOARD: Scoreboard = new Scoreboard();
 
 /** Unused scoreboards. Few connections have data in flight at the same time. */

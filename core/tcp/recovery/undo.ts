@@ -40,7 +40,7 @@ export function undoIfSpurious(
   if (undo === undefined) return;
   const spurious = isOfOriginal(tcb, undo, segment, context, sndUna) ||
     isAllReported(undo, context);
-  // RFC 3522 3.2: the loss was real, a retransmission has filled the hole.
+  // RFC 3522 3.2: a retransmission has filled the hole, so the loss was real.
   const decided = context.acked > 0 && sndUna === undo.firstLost && tcb.has(TCB.TIMESTAMPS);
   if (spurious || decided) ownLoss(tcb).undo = undefined;
   if (spurious) undoRecovery(tcb, undo);

@@ -1,5 +1,5 @@
 /**
- * The retransmission timer (RFC 6298 5). `timeouts.ts` has what happens when it expires.
+ * The retransmission timer (RFC 6298 5). `timeouts.ts` handles its expiry.
  *
  * @module
  */
@@ -17,7 +17,7 @@ export function restartRetransmissionTimer(tcb: Tcb, now: number): void {
   setTimer(tcb, TIMER.RETRANSMIT, now + currentRto(tcb));
 }
 
-/** The RTO has become shorter: a running timer runs no longer than that. */
+/** The RTO has become shorter: a running timer is shortened to it. */
 export function shortenRetransmissionTimer(tcb: Tcb, now: number): void {
   const at = now + currentRto(tcb);
   if (isRunning(tcb, TIMER.RETRANSMIT) && at < timerAt(tcb, TIMER.RETRANSMIT)) {

@@ -27,7 +27,7 @@ export function awaitFin(tcb: Tcb, now: number): void {
   if (tcb.has(TCB.RESET_WHEN_ACKED)) tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.WRITABLE);
 }
 
-/** The connection only waits for the peer's FIN. */
+/** Whether the application has closed the connection and it only waits for the peer. */
 export function isWithoutOwner(tcb: Tcb): boolean {
   return tcb.state === "TIME-WAIT" || (tcb.state === "FIN-WAIT-2" && tcb.has(TCB.READ_CLOSED));
 }

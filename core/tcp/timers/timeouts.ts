@@ -1,5 +1,5 @@
 /**
- * Expired timers.
+ * Handles expired timers.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { TCB } from "../tcb_flags.ts";
 import { restartRetransmissionTimer } from "./retransmission_timer.ts";
 import { setTimer, takeExpired, TIMER, type Timer } from "./timers.ts";
 
-/** RFC 9293 3.8.6.1: the interval between window probes grows up to the largest RTO. */
+/** RFC 9293 3.8.6.1: the interval between window probes grows up to the maximum RTO. */
 const MAX_PERSIST_BACKOFF = 16;
 
 /** Minimum interval of a timer, so that no configuration makes it loop. */
@@ -32,7 +32,10 @@ const MIN_INTERVAL_MS = 1;
  */
 const LEAST_SILENCE_MS = 1000;
 
-/** Runs the timers that are due at `now`; returns whether they send what the peer has to answer. */
+/**
+ * Runs the timers that are due at `now`; returns whether one of them sends a segment that the peer
+ * has to answer.
+ */
 export function handleTimeouts(tcb: Tcb, now: number): boolean {
   let asks = false;
   let hasRun = 0;
@@ -81,8 +84,9 @@ function resendSyn(tcb: Tcb): void {
 }
 
 /**
- * Profile `local` retransmits the SYN,ACK only when the SYN is retransmitted. If the peer's last ACK
- * was lost, there is no such SYN: a segment outside of the peer's window makes it repeat its ACK.
+ * Profile `local` retransmits the SYN,ACK only when the SYN is retransmitted. If the peer's last
+ * ACK was lost, there is no such SYN. A segment outside of the peer's window makes the peer repeat
+ * its ACK.
  */
 function handshakeTimeout(tcb: Tcb): void {
   ownLoss(tcb).rtoBackoff++;
@@ -94,7 +98,10 @@ function handshakeTimeout(tcb: Tcb): void {
   }
 }
 
-/** The window closed while data is outstanding: it is probed, not treated as lost. */
+/**
+ * The window has closed while data is outstanding, so the timeout sends a window probe instead of
+ * treating the data as lost.
+ */
 function probe(tcb: Tcb): void {
   const loss = ownLoss(tcb);
   loss.rtoBackoff = Math.min(loss.rtoBackoff + 1, MAX_PERSIST_BACKOFF);
@@ -127,7 +134,7 @@ function isHopeless(tcb: Tcb, now: number): boolean {
 
 function giveUp(tcb: Tcb): void {
   tcb.error ??= tcb.softError ?? "TIMED_OUT";
-  // If the peer is alive, it learns of the end.
+  // If the peer is still there, the RST tells it that the connection has ended.
   tcb.set(TCB.RESET_QUEUED);
 }
 
@@ -153,8 +160,8 @@ function keepAlive(tcb: Tcb, now: number): void {
 }
 
 /**
- * Ends a connection attempt, a half-open connection, TIME-WAIT, FIN-WAIT-2 after close(), a lingering
- * close(), or CLOSING of profile `local` if the application does not close.
+ * Ends a connection attempt, a half-open connection, TIME-WAIT, FIN-WAIT-2 after close(), a
+ * lingering close(), or CLOSING in profile `local` if the application does not close.
  */
 function endLifetime(tcb: Tcb): void {
   const isOver = tcb.allAcknowledged;

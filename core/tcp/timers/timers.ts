@@ -4,11 +4,11 @@
  * @module
  */
 /**
- * Timers, in the order in which they run if they are due at the same time: a tail loss probe that is
- * due with the RTO replaces it (RFC 8985 7.2 and 8).
+ * Timers, in the order in which they run if they are due at the same time: a tail loss probe that
+ * is due together with the RTO replaces it (RFC 8985 7.2 and 8).
  */
 export const TIMER: {
-  /** A possibly reordered segment is considered lost (RFC 8985 6.2). */
+  /** RACK's reordering timer (RFC 8985 6.2). */
   readonly REORDER: 0;
   /** Tail loss probe (RFC 8985 7). */
   readonly TAIL_PROBE: 1;
@@ -48,15 +48,18 @@ const EARLIEST = TIMERS;
 
 /** The fields of a connection that hold its deadlines, in milliseconds. */
 export interface Deadlines {
-  /** By timer, then the earliest, `Infinity` when off; absent while nothing but keep-alive is running. */
+  /**
+   * The deadline of each timer, `Infinity` if it is off, and then the earliest. Absent while no
+   * timer but keep-alive is running.
+   */
   deadlines: number[] | undefined;
-  /** Separate, as it runs for as long as the connection: most connections are idle. */
+  /** Separate from the others: most connections are idle, and then it is the only timer running. */
   keepAliveAt: number;
 }
 
 /**
- * Never later than the earliest deadline. Postponing a deadline leaves it unchanged: an early
- * wake-up is cheaper than a search at every acknowledgement.
+ * A time that is never later than the earliest deadline. Postponing a deadline leaves it unchanged:
+ * an early wake-up is cheaper than a search at every acknowledgement.
  */
 export function earliestTimer(tcb: Deadlines): number {
   const { deadlines } = tcb;
@@ -104,7 +107,9 @@ export function takeExpired(tcb: Deadlines, now: number): Timer | -1 {
   return timer;
 }
 
-/** The timer with the earliest deadline, -1: none is running. Makes {@link earliestTimer} exact. */
+/**
+ * The timer with the earliest deadline; -1 if none is running. Makes {@link earliestTimer} exact.
+ */
 function firstTimer(tcb: Deadlines): Timer | -1 {
   const { deadlines, keepAliveAt } = tcb;
   const first = deadlines === undefined ? -1 : firstOf(deadlines);
@@ -116,7 +121,7 @@ function firstTimer(tcb: Deadlines): Timer | -1 {
   return keepAliveAt < deadlines![first]! ? TIMER.KEEP_ALIVE : first;
 }
 
-/** The same of those in the row. */
+/** The earliest of the timers in `deadlines`. */
 function firstOf(at: readonly number[]): Timer | -1 {
   let first: Timer | -1 = -1;
   let least = OFF;

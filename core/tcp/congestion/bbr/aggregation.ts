@@ -12,13 +12,13 @@ export class AckAggregation {
     return this.#filter.max;
   }
 
-  /** Starts a new interval, after nothing was in flight. */
+  /** Starts a new interval, after an idle period. */
   restart(now: number): void {
     this.#intervalStart = now;
     this.#delivered = 0;
   }
 
-  /** `most`: upper bound of the excess. */
+  /** `most`: upper bound of the excess, in bytes. */
   update(
     newlyAcked: number,
     bandwidth: number,

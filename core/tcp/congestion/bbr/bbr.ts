@@ -1,7 +1,7 @@
 /**
- * BBR version 3 (draft-ietf-ccwg-bbr): window and pacing rate follow a model of the path: bandwidth,
- * minimum round-trip time, and bounds found by losses. The sections in comments and the names in the
- * model are the draft's.
+ * BBR version 3 (draft-ietf-ccwg-bbr): window and pacing rate follow a model of the path:
+ * bandwidth, minimum round-trip time, and bounds learned from losses. The sections in comments and
+ * the names in the model are the draft's.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { ProbeWait } from "./probe_wait.ts";
 import { StartupLoss } from "./startup_loss.ts";
 import { UndoState } from "./undo_state.ts";
 
-/** 5.1; `down` to `up` are those of ProbeBW. */
+/** 5.1; `down` to `up` are the states of ProbeBW. */
 export type BbrState = "startup" | "drain" | "down" | "cruise" | "refill" | "up" | "probe-rtt";
 
 /** `BBR.ack_phase` (2.12). */
@@ -55,7 +55,7 @@ export class Bbr implements CongestionControl {
   #priorCwnd = 0;
   #drainStartRound = 0;
   #idleRestart = false;
-  /** Samples are of a bandwidth probe without a loss so far. */
+  /** Samples belong to a bandwidth probe that has had no excessive loss so far. */
   #isProbeSample = false;
   #prevProbeTooHigh = false;
   #prevProbePrecautionary = false;

@@ -1,8 +1,9 @@
 import { PROBE_WAIT_MS, PROBE_WAIT_SPREAD_MS } from "./parameters.ts";
 
 /**
- * When bandwidth is probed again: flows that share a bottleneck should not probe together (5.3.3.9).
- * The core has no source of randomness; the time and the delivered bytes differ enough.
+ * When bandwidth is probed again: flows that share a bottleneck should not probe at the same time
+ * (5.3.3.9). The core has no random source, but time and delivered bytes differ enough between
+ * flows.
  */
 export class ProbeWait {
   #waitMs = PROBE_WAIT_MS;

@@ -1,7 +1,7 @@
 import { seqDiff } from "../../../wire/seq.ts";
 import { STARTUP_FULL_LOSS_COUNT } from "./parameters.ts";
 
-/** Counts discontiguous lost ranges in a round, which end Startup (5.3.1.3). */
+/** Counts discontiguous lost ranges in a round; too many end Startup (5.3.1.3). */
 export class StartupLoss {
   #ranges = 0;
   #lastEnd: number | undefined = undefined;
