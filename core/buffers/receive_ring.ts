@@ -15,7 +15,7 @@ import type { RingPool } from "./ring_pool.ts";
  */
 export const MAX_HOLES = 512;
 
-/** The bytes from the next one that the application reads. */
+/** The received bytes, starting with the next one that the application reads. */
 export class ReceiveRing extends RingBorrower {
   /** Sequence number of the next byte that the application reads. */
   readSeq: number;

@@ -17,8 +17,8 @@ export interface Binding {
  * Values by binding. If several bindings match, the longest prefix wins, then the narrowest range
  * of ports, then the binding that was added first.
  *
- * The cost of a lookup grows with the number of bindings of that single port and of bindings of
- * port ranges, not with the number of addresses and ports they cover.
+ * The cost of a lookup grows with the number of bindings of that port and of port ranges, not with
+ * the number of addresses and ports that they cover.
  */
 export class BindingTable<Bound> {
   readonly #exact = new Map<number, Entry<Bound>[]>();

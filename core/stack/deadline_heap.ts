@@ -33,8 +33,8 @@ export class DeadlineHeap<Item extends Scheduled> {
   }
 
   /**
-   * Reschedules an item whose deadline has become earlier. A later deadline leaves it in place,
-   * where it comes up too early and is rescheduled then.
+   * Reschedules an item whose deadline has become earlier. If the deadline has become later, the
+   * key stays: the item comes up too early and is rescheduled then.
    */
   update(item: Item): void {
     const at = item.earliestTimer;

@@ -20,9 +20,9 @@ export interface LinkFeatures {
   /** MTU: the largest IP packet on the wire, in bytes. */
   readonly mtu: number;
   /**
-   * Largest TCP super-packet that `send()` accepts, in bytes including its IP header. It is split
-   * into segments with `segmentSize` bytes of payload behind the link. 0: the stack sends single
-   * segments.
+   * Largest TCP super-packet that `send()` accepts, in bytes including its IP header. The link, or
+   * the device behind it, splits it into segments with `segmentSize` bytes of payload. 0: the stack
+   * sends single segments.
    */
   readonly maxSuperPacket: number;
   /** `send()` accepts packets whose TCP checksum field holds only the pseudo-header sum. */
@@ -32,7 +32,7 @@ export interface LinkFeatures {
    * must not appear on any other link (RFC 1122 3.2.1.3 (g), RFC 4291 2.5.3). Default false.
    */
   readonly insideHost?: boolean;
-  /** Which one it is of several links that share a stack's addresses; default: the only one. */
+  /** The shard of this link, if several links share a stack's addresses. Default: the only link. */
   readonly shard?: Shard;
 }
 
@@ -86,10 +86,10 @@ export interface Link extends AsyncDisposable {
    */
   send(packet: OutgoingPacket): boolean;
   /**
-   * Whether `send()` would drop a packet for want of room. If so, `onRoom` is called once when there
-   * is room again or the link is closed; it replaces the callback of an earlier call, and must not
-   * call the link. A stack keeps its packets while its link is full, for up to a second; after that
-   * they are dropped, as on a link without this method.
+   * Whether `send()` would drop a packet for lack of room. If so, `onRoom` is called once when
+   * there is room again or the link is closed; it replaces the callback of an earlier call, and
+   * must not call the link. A stack keeps its packets while its link is full, for up to a second;
+   * after that they are dropped, as on a link without this method.
    */
   isFull?(onRoom: () => void): boolean;
   /**

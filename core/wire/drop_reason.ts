@@ -7,7 +7,7 @@
 /** Each is a counter `drop.<reason>` in `stack.stats()`. */
 export type DropReason =
   // IP
-  | "ip-short" // shorter than its header or its length field says
+  | "ip-short" // shorter than a header, or than the length field
   | "ip-version" // neither 4 nor 6
   | "ip-header" // an invalid length or extension header
   | "ip-checksum" // IPv4 header checksum
@@ -25,7 +25,7 @@ export type DropReason =
   | "ip-source" // not a valid source address  RFC 1122 3.2.1.3, RFC 4291 2.5
   | "ip-destination" // not a valid destination on a link  RFC 1122 3.2.1.3, RFC 4291 2.5
   | "ip-own-source" // received from the link with an own address as its source
-  | "not-ours" // not an address of this stack
+  | "not-ours" // the destination is not an address of this stack
   | "protocol" // neither TCP, UDP nor ICMP
   // TCP
   | "tcp-short"

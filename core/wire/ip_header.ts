@@ -27,8 +27,8 @@ export class IpHeader {
   payloadStart = 0;
   payloadEnd = 0;
   /**
-   * The packet is a fragment. `protocol` is then the value in the fragment, and the fields below
-   * are valid.
+   * The packet is a fragment: the fields below are valid, and `protocol` is the value from the
+   * fragment.
    */
   isFragment = false;
   /** Identification: 16 bits, or 32 with IPv6. */

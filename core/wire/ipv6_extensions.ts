@@ -61,7 +61,8 @@ export function readExtensionHeaders(
     const length = at + 8 > end ? Infinity : lengthOf(packet, next, at);
     if (at + length > end) return "ip-header";
     if (next === FRAGMENT_HEADER) {
-      // After reassembly, which removes the fragment header, it would seem to come first.
+      // After reassembly, which removes the fragment header, the hop-by-hop header would seem to
+      // come first.
       if (packet[at] === HOP_BY_HOP) return refuse(ip, "ip-extension", CODE.unknownNextHeader, at);
       if (readFragmentHeader(packet, typeAt, at, ip)) return undefined;
     } else {

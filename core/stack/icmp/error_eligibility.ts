@@ -23,7 +23,7 @@ function mayCauseErrorV4(packet: Uint8Array, end: number): boolean {
   return packet[9] !== PROTOCOL.ICMP || (at < end && !isIcmpErrorType(4, packet[at]!));
 }
 
-/** A packet with an incomplete header chain may cause an error, as RFC 7112 5 asks for. */
+/** A packet with an incomplete header chain may cause an error (RFC 7112 5). */
 function mayCauseErrorV6(packet: Uint8Array, end: number): boolean {
   const upper = findUpperLayer(packet, packet[6]!, 40, end);
   if (upper === undefined) return true;

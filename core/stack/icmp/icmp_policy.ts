@@ -14,8 +14,8 @@ export interface IcmpRule {
   /** The own addresses that the rule applies to; `undefined`: all. */
   readonly to: Subnet | undefined;
   /**
-   * Whether echo requests are answered. `undefined`: yes, except for addresses that stand for other
-   * hosts because a plugin forwards their traffic, see {@link IcmpPolicy.leaveEcho}.
+   * Whether echo requests are answered. `undefined`: yes, except for addresses whose traffic a
+   * plugin forwards to other hosts; see {@link IcmpPolicy.leaveEcho}.
    */
   readonly answersEcho: boolean | undefined;
   /** Whether errors are sent: port unreachable, protocol unreachable, reassembly timeout. */
@@ -42,7 +42,7 @@ interface LimitedRule {
 export class IcmpPolicy {
   readonly #rules: readonly LimitedRule[];
   readonly #own: Pick<OwnAddresses, "hasHost">;
-  /** Subnets that stand for other hosts; `undefined` stands for all addresses. */
+  /** Subnets whose addresses belong to other hosts; `undefined`: all addresses. */
   readonly #others: (Subnet | undefined)[] = [];
 
   constructor(
@@ -64,7 +64,8 @@ export class IcmpPolicy {
   }
 
   /**
-   * An address configured by itself is this stack's; one in a network may stand for another host.
+   * Whether the address is this stack's own: an address that is only part of an own network may
+   * belong to another host.
    */
   #isHere({ d0, d1, d2, d3 }: AnsweredHeader): boolean {
     return this.#own.hasHost(d0, d1, d2, d3) ||

@@ -124,17 +124,17 @@ export class OwnAddresses {
     );
   }
 
-  /** Whether it can be the address of a peer (RFC 9293 3.9.2.3). */
+  /** Whether an address can be that of a peer (RFC 9293 3.9.2.3). */
   isUnicast({ w0, w1, w2, w3 }: IpAddress): boolean {
     return this.isHost(w0, w1, w2, w3) && !this.isBroadcast(w0, w1, w2, w3);
   }
 
-  /** Whether it can be the address of a host on the link. */
+  /** Whether an address can be that of a host on the link. */
   isHost(w0: number, w1: number, w2: number, w3: number): boolean {
     return isHostWords(w0, w1, w2, w3) || this.#insideHost && isLoopbackWords(w0, w1, w2, w3);
   }
 
-  /** Whether it is a directed broadcast address (RFC 919) of an own network. */
+  /** Whether an address is a directed broadcast address (RFC 919) of an own network. */
   isBroadcast(w0: number, w1: number, w2: number, w3: number): boolean {
     return w2 === 0xffff && w1 === 0 && w0 === 0 && this.#broadcasts.has(w3);
   }
@@ -163,7 +163,8 @@ export class OwnAddresses {
     this.#hosts = own.filter((one) => !one.isNetwork).map(({ address }) => address);
     const neverOf = (subnet: Subnet) => [...never, ...loopbackOutside(subnet)];
     const networks = own.filter((one) => one.isNetwork);
-    // The first network that contains an address decides, and only loopback networks own loopback.
+    // The first network that contains an address decides. Loopback networks come first, since only
+    // they contain loopback addresses.
     const ordered = [...networks.filter(isLoopback), ...networks.filter((one) => !isLoopback(one))];
     this.#networks = ordered.map((subnet) => ({
       subnet,

@@ -9,7 +9,7 @@ import type { DropReason } from "../../wire/drop_reason.ts";
 import { type IpHeader, writeHeaderChecksum } from "../../wire/ip.ts";
 import type { Packet } from "../replies.ts";
 
-/** Maximum number of fragments of a datagram: 65,535 bytes in packets of 576 need 119. */
+/** Maximum number of fragments of a datagram: 65,535 bytes in packets of 576 bytes need 119. */
 export const MAX_FRAGMENTS = 128;
 
 /** Memory accounted for a datagram and for each fragment in addition to their bytes. */

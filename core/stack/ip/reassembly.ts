@@ -20,7 +20,7 @@ export const MAX_BYTES: number = 4 * 1024 * 1024;
 export const TIMEOUT_MS = 60_000;
 
 const LONGEST = 65_535;
-/** A source with up to this many is not singled out for eviction. */
+/** A source with up to this many incomplete datagrams is not singled out for eviction. */
 const FEW = 4;
 
 /** Result of adding a fragment; without any property, the datagram is still incomplete. */
@@ -138,7 +138,7 @@ export class Reassembly {
 
   /**
    * Evicts the oldest datagram of the source with the most, or the oldest of all if no source has
-   * many. `spared` is never evicted; it is smaller than the limit.
+   * many. `spared` is never evicted; by itself, it fits into the limit.
    */
   #evictOldest(spared?: PartialDatagram): void {
     const candidates = this.#sources.largest()?.items ?? this.#datagrams.values();

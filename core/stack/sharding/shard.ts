@@ -1,6 +1,6 @@
 /**
- * One stack in several shards. Each shard has all of the stack's addresses and ports, and the
- * connections whose 4-tuples hash to it.
+ * Sharding: one stack runs as several shards. Each shard has all of the stack's addresses and
+ * ports, and the connections whose 4-tuples hash to it.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Segment } from "../../wire/tcp.ts";
 import type { QuotedPacket } from "../icmp/quoted.ts";
 import type { OwnAddresses } from "../ip/own_addresses.ts";
 
-/** Which shard a stack is. All shards of one stack agree on `count` and `seed`. */
+/** Identifies one shard. All shards of a stack have the same `count` and `seed`. */
 export interface Shard {
   /** Number of this shard, from 0 on. */
   readonly index: number;

@@ -39,8 +39,8 @@ export interface ConnectionsOptions {
 
 /**
  * Maximum number of connections that send a probe or retransmission in one turn. If 100,000 did so
- * at once, the replies would overflow any device's queue, and connections whose replies are lost
- * would seem dead.
+ * at once, the replies would overflow the queue of any device, and connections whose replies are
+ * lost would time out.
  */
 const MAX_PROBED = 128;
 

@@ -11,7 +11,10 @@ import type { Binding } from "../binding_table.ts";
 import type { ListenRequest } from "../requests.ts";
 import { HalfOpenSources } from "./half_open.ts";
 
-/** A source keeps this many unaccepted connections, or a quarter of a small backlog. */
+/**
+ * A source with up to this many unaccepted connections, or a quarter of a small backlog, is not
+ * singled out for eviction.
+ */
 const FEW = 64;
 const SHARE = 4;
 
@@ -33,7 +36,10 @@ export class Listener implements Binding {
   readonly sources: HalfOpenSources | undefined;
   /** Established connections not yet accepted by the application, in order. */
   readonly ready: Tcb[] = [];
-  /** The same by source; not if it `decides`: then they are accepted at once. */
+  /**
+   * The same by source; absent if the listener `decides`, since these connections are accepted at
+   * once.
+   */
   readonly #readySources: Sources<Tcb> | undefined;
   /** Connections whose SYN waits for a decision and that the owner has not taken yet. */
   readonly undecided: Tcb[] = [];
@@ -123,7 +129,7 @@ export class Listener implements Binding {
     if (largest === undefined) return undefined;
     const own = this.#readySources!.of(remote).items.size;
     const [oldest] = largest.items;
-    // With a difference of one the two sources would take turns.
+    // With a difference of one, two sources would evict each other's connections in turn.
     return own + 1 < largest.items.size ? oldest : undefined;
   }
 

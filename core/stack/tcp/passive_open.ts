@@ -139,7 +139,7 @@ export class PassiveOpen {
     // With a full accept queue the ACK is dropped; the peer retransmits its data, and the ACK with
     // it.
     if (!this.#hasRoom(listener, ip) || this.#connections.isFull) return true;
-    // The ACK of a cookie does not come from a forged address, a SYN may.
+    // The ACK of a cookie cannot come from a forged address, while a SYN can.
     if (listener.isQueueFull) this.#evictReady(listener, listener.evictableFor(tcb.remote)!);
     this.#stats.synCookiesReturned++;
     this.#connections.enter(tcb);

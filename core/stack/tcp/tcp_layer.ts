@@ -75,7 +75,7 @@ export class TcpLayer {
     return this.#connections.pollListener();
   }
 
-  /** Has {@link TcpLayer.pollListener} return a listener whose owner has left something for later. */
+  /** Queues a listener again whose owner has left connections for a later turn. */
   notifyLater(listener: Listener): void {
     this.#connections.notify(listener);
   }

@@ -71,8 +71,8 @@ export class Flows {
 
   /**
    * Evicts a flow of the source with the most flows or, if no source has many, the flow that would
-   * time out first. So a client with many ports cannot crowd out others, and neither can one with
-   * many addresses.
+   * time out first. So neither a client with many ports nor one with many addresses can crowd out
+   * others.
    */
   #evict(): void {
     const largest = this.#sources.largest();

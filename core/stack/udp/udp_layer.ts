@@ -177,7 +177,7 @@ export class UdpLayer {
   }
 
   /**
-   * Applies an ICMP error about a datagram; returns false if nothing here can have sent that
+   * Applies an ICMP error about a datagram; returns false if no socket or flow can have sent that
    * datagram.
    */
   takeError(quoted: QuotedPacket, meaning: IcmpMeaning, mtu: number, now: number): boolean {
