@@ -19,10 +19,10 @@ export interface ChargenOptions {
 /**
  * Sends lines of characters, over TCP and UDP (RFC 864).
  *
- * A connection gets them as fast as it takes them, until the peer closes its side or `limit` is
- * reached; whatever the peer sends is discarded. A datagram is answered with as many characters as it
- * had bytes, at most 512, so that a forged source address amplifies nothing. Datagrams from the ports
- * of other simple services are not answered.
+ * A connection sends as fast as the peer reads, until the peer closes its side or `limit` is
+ * reached; data from the peer is discarded. A datagram is answered with as many characters as it
+ * has bytes, at most 512, so that it cannot be used for amplification attacks with forged sources.
+ * Datagrams from the ports of other simple services are not answered.
  *
  * @example
  * ```ts
@@ -84,7 +84,7 @@ const LINE_LENGTH = 72;
 
 /** The pattern of RFC 864 repeats after 95 lines of 72 characters, each starting one character later. */
 const PATTERN_LENGTH = PRINTABLE * (LINE_LENGTH + 2);
-/** 254 KiB: a large write costs no more than a small one. */
+/** 254 KiB, since a large write costs hardly more than a small one. */
 const PATTERNS = generatePattern(37);
 
 function generatePattern(times: number): Uint8Array {

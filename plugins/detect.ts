@@ -34,8 +34,9 @@ export interface DetectRoutes extends Partial<Record<DetectedProtocol, DetectHan
 /** Options of `detect`. */
 export interface DetectOptions {
   /**
-   * How long to wait for enough bytes to tell the protocol, in milliseconds; after that `other` serves
-   * the client. Clients of protocols in which the server sends first wait this long. Default 1,000.
+   * How long to wait for enough bytes to recognize the protocol, in milliseconds; after that,
+   * `other` serves the client. Clients of protocols in which the server sends first wait this long.
+   * Default 1,000.
    */
   timeoutMs?: number | undefined;
 }
@@ -45,12 +46,12 @@ const optionsSchema = z.strictObject({ timeoutMs: milliseconds().default(1000) }
 /**
  * Serves several protocols on one port, by the client's first bytes: TLS, HTTP/1, HTTP/2, SSH.
  *
- * At most 32 bytes are looked at, and the plugin that is chosen reads them again. HTTP/1 is every
- * registered method, and every other one in capitals with a path. A client of a
- * protocol in which the server sends first, such as SMTP, sends nothing: after `timeoutMs` `other`
- * serves it. SSH clients mostly send at once; one that waits is served by `other` too. A plugin that
- * decides before the SYN is answered, such as `forward`, decides here once the protocol is known, and
- * a connection that it refuses is reset.
+ * It examines at most 40 bytes, which the chosen plugin reads again. A request with a registered
+ * method counts as HTTP/1, as does one with any other method in capitals and a path. Clients of
+ * protocols in which the server sends first, such as SMTP, send nothing: `other` serves them after
+ * `timeoutMs`. Most SSH clients send at once; one that waits is also served by `other`. A plugin
+ * that decides before the SYN is answered, such as `forward`, decides here when the protocol is
+ * known, and a connection that it refuses is reset.
  *
  * @throws {TypeError} An option is not valid, or there is no plugin.
  *
@@ -131,7 +132,7 @@ async function disposeOf(plugin: Plugin): Promise<void> {
   await plugin.dispose?.();
 }
 
-/** The protocol, and the connection from its first byte on. */
+/** The protocol, and a socket that starts with the connection's first byte. */
 interface Look {
   readonly protocol: DetectedProtocol | undefined;
   readonly socket: TcpSocket;

@@ -13,8 +13,8 @@ export type EchoOptions = Record<string, never>;
 /**
  * Sends back what it receives, over TCP and UDP (RFC 862).
  *
- * A connection ends when the peer closes its side. Datagrams from the ports of other simple services
- * are not answered: the two would answer each other for ever.
+ * A connection ends when the peer closes its side. Datagrams from the ports of other simple
+ * services are not answered: the two services would answer each other forever.
  *
  * @example
  * ```ts

@@ -59,8 +59,9 @@ const optionsSchema = z.strictObject({
 type CheckedOptions = z.output<typeof optionsSchema>;
 
 /**
- * Makes the `egress` plugin, which connects through `host`. It connects to the target before it answers
- * the SYN: if the target refuses, so does the plugin; if the target does not answer, nor does the plugin.
+ * Makes the `egress` plugin, which connects through `host`. It connects to the target before it
+ * answers the SYN: if the target refuses the connection, so does the plugin; if the target does not
+ * answer, neither does the plugin.
  */
 export function egressThrough(host: HostDialer): PluginFactory<EgressOptions> {
   return definePlugin({
@@ -110,7 +111,7 @@ class EgressProxy {
       );
       return relayTo(upstream, signal, { idleTimeoutMs });
     } catch (error) {
-      // The client's own timeout decides, as it would without this proxy.
+      // The SYN stays unanswered, so that the client's own timeout decides, as without this proxy.
       if (!isTimeout(error)) throw error;
       log.info("target did not answer", {
         remote: formatHostPort(remote),
@@ -153,7 +154,7 @@ class EgressProxy {
     }
   }
 
-  /** A target that leads back here would be an endless loop. */
+  /** Whether `target` is allowed and does not lead back here, which would be an endless loop. */
   #mayReach(transport: "tcp" | "udp", target: HostPort): boolean {
     return this.#filter.allows(target.hostname) &&
       this.#host.leadsBack?.(transport, target) === undefined;

@@ -27,7 +27,7 @@ export type { ForwardOptions, HealthCheckOptions } from "./forward/options.ts";
 
 /**
  * Makes the `forward` plugin, which connects through `host`. It connects to a TCP target before it
- * answers the SYN; if that fails, it tries the next target, and refuses the connection when all have
+ * answers the SYN; if that fails, it tries the next target, and refuses the connection if all have
  * failed. After that it relays bytes, half-closes and resets in both directions.
  */
 export function forwardThrough(host: HostDialer): PluginFactory<ForwardOptions> {
@@ -91,7 +91,7 @@ function proxyHeader(
   return formatProxyHeader({ version, endpoints });
 }
 
-/** Connects to the first target that takes the connection. */
+/** Connects to the first target that accepts the connection. */
 async function connect(
   dial: Dial,
   balancer: Balancer,

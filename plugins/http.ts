@@ -18,13 +18,13 @@ export type { HttpOptions } from "./http/options.ts";
 export { RequestBodyError } from "./shared/http/refusal.ts";
 
 /**
- * Serves `app` over HTTP/1.1: persistent and pipelined requests, streamed bodies in both directions, limits
- * and timeouts for everything a client does. Requests that two servers could interpret differently are
- * refused.
+ * Serves `app` over HTTP/1.1: persistent and pipelined requests, streamed bodies in both
+ * directions, limits and timeouts for everything that a client does. Requests that two servers
+ * could interpret differently are refused.
  *
- * A client that closes its side of the connection while its request is served counts as gone:
- * `request.signal` is aborted with an `AbortError`, and a body that has not ended is cancelled. A complete
- * response is still sent.
+ * A client that closes its side of the connection while its request is being served counts as gone:
+ * `request.signal` is aborted with an `AbortError`, and a response body that has not ended is
+ * cancelled. A response that is complete is still sent.
  *
  * The second argument of `app.fetch` is an {@link HttpEnv}: `getConnInfo` of `hono/deno` and of
  * `hono/bun` both work with it. For WebSockets see `upgradeWebSocket`; on Bun `rememberResponseText`

@@ -17,7 +17,7 @@ import { withTimeout } from "./shared/with_timeout.ts";
 export type { Http2Options } from "./http2/options.ts";
 
 /**
- * Serves an app over HTTP/2, and leaves what is not HTTP/2 to the next plugin.
+ * Serves an app over HTTP/2, and passes connections of other protocols to the next plugin.
  *
  * Behind `tls` the protocol negotiated by ALPN decides; otherwise the client's first bytes do, so one port
  * can serve both versions: `use(443, tls({ …, alpn: ["h2", "http/1.1"] }), http2(app), http(app))`.
@@ -31,7 +31,7 @@ export type { Http2Options } from "./http2/options.ts";
  *
  * A connection buffers at most 1 MiB of unread request bodies, 256 KiB for each stream.
  *
- * @throws {TypeError} `app` has no `fetch`, or an option is not what it has to be.
+ * @throws {TypeError} `app` has no `fetch`, or an option is not valid.
  *
  * @example
  * ```ts
@@ -69,7 +69,7 @@ export function http2(app: FetchApp, options: Http2Options = {}): Plugin {
       if (alpn !== null && alpn !== "h2") return await next();
       // After ALPN the session itself expects the preface.
       if (alpn === null) {
-        // A silent client is an idle one.
+        // A client that sends nothing counts as idle.
         const other = await withTimeout(
           c.clock,
           checked.keepAliveTimeoutMs,

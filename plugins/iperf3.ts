@@ -25,9 +25,9 @@ export interface Iperf3Options {
 const COOKIE_MS = 10_000;
 
 /**
- * Measures TCP with `iperf3 --client`: up, down (`-R`), both at once (`--bidir`), with up to 128
- * connections (`-P`). Control and data connections use the same port. One test runs at a time; other
- * clients get the answer that the server is busy.
+ * Measures TCP throughput with `iperf3 --client`: upload, download (`-R`) or both at once
+ * (`--bidir`), with up to 128 connections (`-P`). Control and data connections use the same port.
+ * One test runs at a time; other clients are told that the server is busy.
  *
  * @example
  * ```ts tun

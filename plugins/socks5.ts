@@ -35,13 +35,16 @@ export interface Socks5Options extends OutboundOptions {
   users?: Readonly<Record<string, string>> | undefined;
   /** Time limit for the client's request, in milliseconds. Default 10,000. */
   handshakeTimeoutMs?: number | undefined;
-  /** Limits of `UDP ASSOCIATE`; `false`: it is answered with "command not supported". */
+  /** Limits of `UDP ASSOCIATE`; `false` answers it with "command not supported". */
   udp?: Socks5UdpOptions | false | undefined;
 }
 
 /** Limits of one client's datagrams. */
 export interface Socks5UdpOptions {
-  /** Most targets at the same time; one more replaces the one idle for longest. Default 64. */
+  /**
+   * Most targets at the same time; another one replaces the one that has been idle longest. Default
+   * 64.
+   */
   maxTargets?: number | undefined;
   /** Milliseconds without a datagram after which a target's socket is closed. Default 60,000. */
   idleTimeoutMs?: number | undefined;
@@ -101,7 +104,7 @@ async function serve(c: Context, settings: Settings): Promise<void> {
   else await associate(c, target, settings);
 }
 
-/** A request that is not refused yet. */
+/** A request that was not refused, with a known target. */
 type AcceptedRequest = Request & { readonly target: HostPort };
 
 /** The request of an authenticated client; `undefined`: it was refused. */
@@ -165,7 +168,7 @@ async function associate(c: Context, claimed: HostPort, settings: Settings): Pro
     return void await socket.write(replyOf(REPLY.GENERAL_FAILURE));
   }
   try {
-    // Keep-alive is the only sign of a client that vanished.
+    // Only keep-alive detects a client that has vanished.
     socket.setKeepAlive(true);
     await socket.write(replyOf(REPLY.SUCCEEDED, association.addr));
     const ignored = new Uint8Array(256);

@@ -13,7 +13,7 @@ const MAX_HEAD = 16 * 1024;
 /** A client's request. */
 export interface ConnectRequest {
   readonly target: HostPort;
-  /** User name and password (RFC 7617), if it has any. */
+  /** User name and password (RFC 7617), if the request has any. */
   readonly credentials: { readonly name: string; readonly password: string } | undefined;
   /** Bytes after the head, which belong to the target. */
   readonly rest: Uint8Array<ArrayBuffer>;
@@ -22,7 +22,10 @@ export interface ConnectRequest {
 /** Status code of a response that ends the connection. */
 export type ConnectRefusal = 400 | 403 | 405 | 407 | 431 | 502 | 504 | 505;
 
-/** Reads the request. A number: the status to refuse it with. `undefined`: the client closed without one. */
+/**
+ * Reads the request. Returns the status to refuse it with if it is not valid, or `undefined` if the
+ * client closed without a request.
+ */
 export async function readConnectRequest(
   socket: TcpSocket,
 ): Promise<ConnectRequest | ConnectRefusal | undefined> {
@@ -73,7 +76,7 @@ function parse(head: string): Omit<ConnectRequest, "rest"> | ConnectRefusal {
   const fields = lines.map((text) => FIELD.exec(text));
   if (fields.includes(null)) return 400;
   if (method !== "CONNECT") return 405;
-  // A CONNECT has no content; two servers could read one that claims to have any differently.
+  // A CONNECT has no content; if it claims to have any, two servers could interpret it differently.
   const valuesOf = (name: string) =>
     fields.filter((field) => field![1]!.toLowerCase() === name).map((field) => field![2]!);
   // RFC 9112 3.2

@@ -12,12 +12,12 @@ import { FLAG, HEADER_LENGTH } from "./wire.ts";
 
 /** Largest message without EDNS (RFC 1035 4.2.1). */
 const LEAST_UDP_LENGTH = 512;
-/** Largest message that is not fragmented on any path (RFC 9715 3.2). */
+/** Largest message that practically no path fragments (RFC 9715 3.2). */
 export const MOST_UDP_LENGTH = 1232;
 /** The two bits that mark a pointer (RFC 1035 4.1.4). */
 const POINTER = 0xc000;
 
-/** A record without its owner name, in the form of the codec. */
+/** A record without its owner name, in the representation of the codec. */
 export type RecordData = Answer extends infer One ? One extends unknown ? Omit<One, "name"> : never
   : never;
 
@@ -113,7 +113,10 @@ function ownerLength(owner: WireName, query: Query): number {
   return pointerTo(owner, query) === undefined ? owner.length : 2;
 }
 
-/** A pointer to the name in the question or an ancestor of it (RFC 1035 4.1.4); not for the root, which is shorter. */
+/**
+ * A pointer to the name in the question or an ancestor of it (RFC 1035 4.1.4); not for the root,
+ * which is shorter than a pointer.
+ */
 function pointerTo(owner: WireName, { name }: Query): number | undefined {
   if (owner === ROOT) return undefined;
   for (let at = 0; name[at] !== ROOT; at += 1 + name.charCodeAt(at)) {

@@ -7,7 +7,7 @@ import { readU16 } from "../../core/wire/bytes.ts";
 import { readName, type WireName } from "./domain_name.ts";
 import { FLAG, HEADER_LENGTH, RCODE, TYPE } from "./wire.ts";
 
-/** OPT and one more, such as TSIG. */
+/** Maximum number of additional records: OPT and one more, such as TSIG. */
 const MAX_ADDITIONALS = 2;
 
 /** A client's query. */
@@ -34,12 +34,13 @@ export interface Edns {
 }
 
 /**
- * Parses a query. A number is the RCODE to answer with; `undefined`: it is not a query and gets no answer.
+ * Parses a query. Returns the RCODE to answer with if it is not valid, or `undefined` if it is not
+ * a query and gets no answer.
  */
 export function parseQuery(bytes: Uint8Array): Query | number | undefined {
   if (bytes.length < HEADER_LENGTH) return undefined;
   const flags = readU16(bytes, 2);
-  // Answering an answer could start an endless exchange.
+  // Answering a response could start an endless exchange.
   if ((flags & FLAG.QR) !== 0) return undefined;
   if ((flags & FLAG.OPCODE) !== 0) return RCODE.NOTIMP;
   const [questions, answers, authorities, additionals] = [4, 6, 8, 10]

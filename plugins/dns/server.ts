@@ -72,7 +72,7 @@ export class DnsServer {
     this.#guard.dispose();
   }
 
-  /** Total time limit of the upstreams, in milliseconds; over TCP each may be asked twice. */
+  /** Total time limit of the upstreams, in milliseconds; over TCP, each may be queried twice. */
   patience(transport: Asker["transport"]): number {
     const { upstreams, timeoutMs } = this.#options;
     // For TCP: a query over UDP, a connection, and a query on it.
@@ -135,7 +135,7 @@ export class DnsServer {
     }
   }
 
-  /** The host, but for upstreams that lead back to where the query has arrived. */
+  /** The host's network, without upstreams that lead back to where the query arrived. */
   #hostFor(arrival: Arrival): HostDialer {
     const { dial, dialDatagrams } = this.#options.host;
     return {

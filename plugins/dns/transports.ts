@@ -17,7 +17,7 @@ import type { DnsServer } from "./server.ts";
 const FLOW_IDLE_MS = 5000;
 /** RFC 7766 6.2.3: a few seconds. */
 const CONNECTION_IDLE_MS = 10_000;
-/** Extra time for an answer at the last moment. */
+/** Extra time for answers that arrive just before the timeout. */
 const MARGIN_MS = 1000;
 /** Most concurrent queries of one connection; no further ones are read until one is answered. */
 const MAX_PIPELINED = 64;

@@ -13,8 +13,8 @@ import { answersQuery, identificationOf, isTruncated, withIdentification } from 
 import type { Query } from "./query.ts";
 
 /**
- * Asks the servers in turn until one answers: over UDP, and over TCP if the answer is truncated and the
- * client accepts long ones (RFC 7766 5).
+ * Queries the servers in turn until one answers: over UDP, and again over TCP if the answer is
+ * truncated and the client accepts a longer one (RFC 7766 5).
  *
  * @throws The failure of the last server.
  */

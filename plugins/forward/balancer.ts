@@ -22,9 +22,9 @@ export class Balancer {
   }
 
   /**
-   * The targets to try for one connection of `client`, in order: those that are up, each once, chosen
-   * when the generator is asked; full ones last, where another client has to make room. If none is up,
-   * all of them: their state may be outdated.
+   * The targets to try for one connection of `client`, in order: those that are up, each once, each
+   * chosen when the generator is advanced. Full targets come last, since another client has to make
+   * room there. If none is up, all of them: their state may be outdated.
    */
   *candidates(now: number, client: string, options?: SlotOptions): Generator<Target, void> {
     const up = this.#targets.filter((target) => target.isUp(now));
@@ -51,7 +51,7 @@ export class Balancer {
   }
 }
 
-/** The first one, if several have equally few. */
+/** The target with the fewest connections; the first of several. */
 function leastConnections(targets: readonly Target[]): Target | undefined {
   return targets.reduce<Target | undefined>(
     (least, each) => least && least.limit.size <= each.limit.size ? least : each,

@@ -17,7 +17,7 @@ export function isUnix(target: DialTarget): target is UnixAddress {
   return "path" in target;
 }
 
-/** Anybody can begin a flow under a forged address. */
+/** Flows may be evicted, since anyone can begin one with a forged address. */
 const SLOT = { givesWay: true };
 
 /** Relays a flow to one target, until the flow or the target's socket ends. */

@@ -37,8 +37,8 @@ export interface ForwardOptions {
    */
   keepAliveMs?: number | undefined;
   /**
-   * Sends a header of the PROXY protocol, version 1 or 2, before the client's bytes: it tells the target
-   * the client's address and the one it connected to. Default: none.
+   * Sends a header of the PROXY protocol, version 1 or 2, before the client's bytes: it tells the
+   * target the client's address and the address that the client connected to. Default: none.
    */
   proxyProtocol?: 1 | 2 | undefined;
   /**

@@ -68,7 +68,10 @@ export class Target {
     log.warn("target is down", { target: this.name, reason: messageOf(error) });
   }
 
-  /** A local limit says nothing about the target. Logged once until a connection succeeds. */
+  /**
+   * A local limit was hit, which says nothing about the target. Logged once until a connection
+   * succeeds.
+   */
   #hitLimit({ message }: Error, log: Logger): void {
     if (this.#hasHitLimit) return;
     this.#hasHitLimit = true;

@@ -20,7 +20,7 @@ export function bodyFraming(head: RequestHead): BodyFraming | HttpRefusal {
 }
 
 function codedFraming(head: RequestHead, transferEncoding: string): BodyFraming | HttpRefusal {
-  // RFC 9112 6.1: such a message may come from a recipient that does not know chunked.
+  // RFC 9112 6.1: such a message may have been forwarded by a recipient that does not know chunked.
   if (!head.http11) return badRequest("Transfer-Encoding in a request of HTTP/1.0");
   if (head.known.contentLength !== undefined) {
     // RFC 9112 6.3: may be an attempt at request smuggling.

@@ -1,5 +1,5 @@
 /**
- * Notices that a client goes away while its request is served (RFC 9112 9.5).
+ * Detects that a client disconnects while its request is being served (RFC 9112 9.5).
  *
  * @module
  */
@@ -9,7 +9,10 @@ import type { Exchange } from "./exchange.ts";
 
 /** Most bytes of following requests that are read to find the client's FIN. */
 const READ_AHEAD_BYTES = 16_384;
-/** Interval at which the state of a connection is checked that is not read from, in milliseconds. */
+/**
+ * Interval at which the state of a connection is checked while it is not read from, in
+ * milliseconds.
+ */
 const CHECK_MS = 1000;
 
 /** Called by a {@link ClientWatch}. */
@@ -21,9 +24,9 @@ export interface ClientWatchEvents {
 }
 
 /**
- * Reads ahead, because only a read finds the FIN: what arrives belongs to the next request. A body that the
- * application has not asked for is not read, nor is more than 16 KiB of following requests: then a timer
- * makes the connection check the state of its socket.
+ * Reads ahead, because only a read detects the FIN; the bytes that arrive belong to the next
+ * request. It does not read a body that the application has not requested, nor more than 16 KiB of
+ * following requests. In these cases, a timer makes the connection check the state of its socket.
  */
 export class ClientWatch {
   readonly #input: Input;
@@ -54,7 +57,7 @@ export class ClientWatch {
     });
   }
 
-  /** The response has been sent, or nobody waits for it. */
+  /** Stops watching: the response has been sent, or is no longer needed. */
   stop(): void {
     this.#exchange = undefined;
   }

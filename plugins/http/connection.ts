@@ -34,7 +34,7 @@ import { type ResponsePlan, ResponseWriter, type Reusable } from "./response_wri
 export interface SharedState {
   /** The Date field of responses. */
   readonly date: DateField;
-  /** The turns of large responses. */
+  /** Shares the event loop between large responses. */
   readonly turns: Turns;
 }
 
@@ -67,7 +67,7 @@ export class HttpConnection {
   #stopping = false;
   /** The connection broke or was aborted. */
   #lost = false;
-  /** The client has closed its side while a request was served. */
+  /** The client has closed its side while a request was being served. */
   #gone = false;
   #isFillingBody = false;
 
@@ -121,8 +121,8 @@ export class HttpConnection {
   }
 
   /**
-   * Serves one request after the other, without a promise where nothing has to be waited for: most
-   * requests arrive in one segment, and most responses are sent in one write.
+   * Serves one request after the other, without a promise unless it has to wait: most requests
+   * arrive in one segment, and most responses are sent in one write.
    */
   async #serveAll(): Promise<void> {
     this.#phase = "idle";
@@ -173,7 +173,7 @@ export class HttpConnection {
 
   /** Sends the answer of the application. */
   #answer(exchange: Exchange, response: Response): Reusable {
-    // The application may have caught the error; the client is told anyway what was wrong.
+    // Even if the application has caught the error, the client learns what was wrong.
     const refusal = exchange.body?.refusal;
     if (this.#lost || refusal) discard(response);
     if (this.#lost) return false;
@@ -211,7 +211,7 @@ export class HttpConnection {
   /** The response of the application, or an error response. */
   #ask(exchange: Exchange): Response | Promise<Response> {
     const { request, upgrade } = exchange;
-    // OPTIONS *: Fetch has no URL for it, and RFC 9110 9.3.7 asks for no content.
+    // OPTIONS *: Fetch has no URL for it, and RFC 9110 9.3.7 requires no content.
     if (!request) return new Response(null, { status: 204 });
     try {
       const response = this.#app.fetch(request, this.#envFor(upgrade));
@@ -254,7 +254,10 @@ export class HttpConnection {
     return true;
   }
 
-  /** Waits for the response, reads the rest of the body, and closes if no request can follow. */
+  /**
+   * Waits until the response is sent, reads the rest of the request body, and closes if no request
+   * can follow.
+   */
   async #finish(exchange: Exchange, sent: Reusable): Promise<boolean> {
     let reusable = await sent;
     if (this.#lost) return false;
@@ -348,8 +351,9 @@ export class HttpConnection {
   }
 
   /**
-   * The client has closed its side. It may still read, but clients that close early are gone in practice, and
-   * other servers treat them so. A response that is complete when the application returns it is still sent.
+   * The client has closed its side. It may still read, but clients that close early are gone in
+   * practice, and other servers assume this too. A response that is complete when the application
+   * returns it is still sent.
    */
   #leave(): void {
     const exchange = this.#exchange;

@@ -19,7 +19,7 @@ export interface ExchangeSetting {
   readonly source: BodySource;
   /** Limits. */
   readonly options: CheckedHttpOptions;
-  /** Host and port of this side, for clients that send none. */
+  /** Host and port of this side, for clients that send no Host. */
   readonly authority: string;
   /** Scheme of the connection. */
   readonly scheme: Scheme;
@@ -31,7 +31,7 @@ export class Exchange {
   readonly head: RequestHead;
   /** The Request for the application; `undefined` for `OPTIONS *`, which the server itself answers. */
   readonly request: Request | undefined;
-  /** The body, if some of it is still to be read. */
+  /** The body, if part of it is still to be read. */
   readonly body: RequestBody | undefined;
   #takeover: Takeover | undefined;
   #answered = false;

@@ -21,8 +21,8 @@ export interface HttpOptions {
   /** Largest total of the trailer fields of a body, which are ignored; otherwise 431. Default 8192. */
   maxTrailerBytes?: number | undefined;
   /**
-   * How much is discarded of a body that the application has not read, so that the connection can be used
-   * again; if more is left, the connection is closed. Default 262,144.
+   * How much of a body that the application has not read is discarded, so that the connection can
+   * be reused; if more is left, the connection is closed. Default 262,144.
    */
   maxDrainBytes?: number | undefined;
   /** Longest time from the first byte of a request to the end of its head; otherwise 408. Default 15,000. */

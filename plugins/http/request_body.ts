@@ -108,8 +108,9 @@ export class RequestBody {
   }
 
   /**
-   * Whether the rest, at most `max` bytes, can be discarded so that the connection can be used again. While the client
-   * waits for 100 (Continue), it is unknown whether it will send the body (RFC 9110 10.1.1).
+   * Whether the rest, at most `max` bytes, can be discarded so that the connection can be reused.
+   * While the client waits for 100 (Continue), it is unknown whether it will send the body (RFC
+   * 9110 10.1.1).
    */
   drainable(max: number): boolean {
     return !this.refusal && !this.#expectsContinue && this.#remaining <= max;
@@ -128,7 +129,7 @@ export class RequestBody {
   }
 
   async #next(): Promise<Uint8Array<ArrayBuffer> | null> {
-    // RFC 9110 10.1.1: a client that has started to send does not wait.
+    // RFC 9110 10.1.1: a client that has started to send the body does not wait.
     if (this.#source.input.length > 0) this.#expectsContinue = false;
     if (this.#chunked) return await this.#nextChunked(this.#chunked);
     if (this.#remaining === 0) return null;

@@ -63,7 +63,7 @@ export class RequestHeadParser {
       if (bytes[at] !== LF) continue;
       const lineEnd = at - 1 - start;
       if (lineEnd < this.#lineStart || bytes[at - 1] !== CR) {
-        // RFC 9112 2.2 allows a bare LF; refusing it leaves one way only to split lines.
+        // RFC 9112 2.2 allows a bare LF; refusing it leaves only one way to split lines.
         return badRequest("lines must end with CRLF");
       }
       const empty = lineEnd === this.#lineStart;

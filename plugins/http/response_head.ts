@@ -10,7 +10,7 @@ import { reasonPhrase } from "../shared/http/status.ts";
 /** How the end of a response is marked (RFC 9112 6.3): by its length, by chunks or by the FIN. */
 export type ResponseFraming = number | "chunked" | "close" | "none";
 
-/** Fields set by the application, without those that the server decides about. */
+/** Fields set by the application, without those that the server determines. */
 export interface ResponseFields {
   /** Field lines, each with CRLF. */
   readonly lines: string;
@@ -18,19 +18,19 @@ export interface ResponseFields {
   readonly contentLength: number | undefined;
   /** The value of Content-Encoding. */
   readonly contentEncoding: string | undefined;
-  /** Connection: close. */
+  /** The application has set `Connection: close`. */
   readonly close: boolean;
-  /** There is a Date. */
+  /** The application has set Date. */
   readonly date: boolean;
-  /** There is a Content-Type. */
+  /** The application has set Content-Type. */
   readonly contentType: boolean;
-  /** There is an Upgrade (RFC 9110 7.8). */
+  /** The application has set Upgrade (RFC 9110 7.8). */
   readonly upgrade: boolean;
 }
 
 /**
- * Collects the fields of `headers`. The server decides about framing and persistence; only `close` of the
- * application is respected.
+ * Collects the fields of `headers`. The server determines framing and persistence; of Connection,
+ * only `close` is respected.
  */
 export function responseFields(headers: Headers): ResponseFields {
   let lines = "";
@@ -94,8 +94,8 @@ function statusLine(status: number, phrase: string): string {
 }
 
 /**
- * `phrase` as it is sent; `undefined` if it is not ISO 8859-1, such as a phrase of another server that Bun
- * decoded as UTF-8: clients ignore it anyway (RFC 9112 4).
+ * `phrase` as it is sent; `undefined` if it is not ISO 8859-1, such as a phrase from another server
+ * that Bun decoded as UTF-8. Clients ignore the phrase anyway (RFC 9112 4).
  *
  * @throws {TypeError} It has control characters, which Bun does not check.
  */

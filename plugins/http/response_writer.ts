@@ -31,8 +31,8 @@ export interface ResponsePlan {
 }
 
 /**
- * Whether the connection can carry another request after this response. Not a promise if nothing had to be
- * waited for: small responses are written at once.
+ * Whether the connection can carry another request after this response. Not a promise if the
+ * response was written at once, as small ones are.
  */
 export type Reusable = boolean | Promise<boolean>;
 
@@ -44,8 +44,8 @@ export class ResponseWriter {
   #gone: { reason: unknown } | undefined;
 
   /**
-   * `write` resolves when there is room for more; `undefined`: there is room already. `onLarge` is called
-   * with the length of content that is sent in several pieces.
+   * `write` resolves when there is room for more, or returns `undefined` if there is room already.
+   * `onLarge` is called with the length of content that is sent in several pieces.
    */
   constructor(
     write: (bytes: Uint8Array) => Promise<void> | undefined,
@@ -113,7 +113,7 @@ export class ResponseWriter {
     return after(this.#writePiece(head, NOTHING, ""), persistent);
   }
 
-  /** The answer to HEAD may have the length of the answer to GET (RFC 9110 8.6). */
+  /** The response to HEAD may have the Content-Length of the response to GET (RFC 9110 8.6). */
   #sendEmpty(
     response: Response,
     fields: ResponseFields,
@@ -275,7 +275,7 @@ function firstBytes(buffer: Uint8Array<ArrayBuffer>, length: number): Uint8Array
   return lastView;
 }
 
-/** `value`, after `waiting` if there is something to wait for. */
+/** `value`, after `waiting` if that is a promise. */
 function after<T>(waiting: Promise<void> | undefined, value: T): T | Promise<T> {
   return waiting === undefined ? value : waiting.then(() => value);
 }
@@ -301,7 +301,7 @@ function withImpliedType(fields: ResponseFields, data: string | Uint8Array): Res
   return type === "" ? fields : { ...fields, lines: `${fields.lines}content-type: ${type}\r\n` };
 }
 
-/** The first 64 KiB are enough to tell its type. */
+/** The beginning of the content, which is enough to determine its type. */
 function beginningOf(data: string | Uint8Array): string | Uint8Array {
   return typeof data === "string" || data.length <= PIECE_BYTES
     ? data

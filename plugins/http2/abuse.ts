@@ -1,5 +1,5 @@
 /**
- * Rate limits on what costs the server more than the client (RFC 9113 10.5).
+ * Rate limits for frames that cost the server more than the client (RFC 9113 10.5).
  *
  * @module
  */
@@ -55,7 +55,7 @@ export class AbuseCounts {
     return bucket.take(now);
   }
 
-  /** Counts a WINDOW_UPDATE; false if there were far more than the DATA sent explains. */
+  /** Counts a WINDOW_UPDATE; false if there are far more than the DATA sent could require. */
   noteWindowUpdate(): boolean {
     return --this.#windowUpdates >= 0;
   }
@@ -71,6 +71,6 @@ export class AbuseCounts {
 
 /** Before the first request. */
 const WINDOW_UPDATES_AT_FIRST = 100;
-/** A client needs one for the stream and one for the connection. */
+/** A client needs only two: one for the stream and one for the connection. */
 const WINDOW_UPDATES_PER_FRAME = 10;
 const MAX_WINDOW_UPDATES = 10_000;

@@ -33,7 +33,7 @@ export interface Demand {
 
 /** A request that the server answers with an error. */
 export class RefusedDemand {
-  /** The known part of the head. */
+  /** The part of the head that is known. */
   readonly head: Pick<RequestHead, "method" | "target">;
   /** The answer. */
   readonly refusal: HttpRefusal;
@@ -74,7 +74,7 @@ function checkedDemand(
 
 /**
  * The equivalent HTTP/1.1 handshake (RFC 6455 4.1), which applications expect. RFC 8441 5 has no
- * Sec-WebSocket-Key, so it gets a constant one.
+ * Sec-WebSocket-Key, so the head gets a constant one.
  */
 function webSocketHead({ target, http11, fields, known }: Http2RequestHead): RequestHead {
   const handshake = ["connection", "Upgrade", "upgrade", "websocket", "sec-websocket-key", NO_KEY];

@@ -84,7 +84,7 @@ export class Exchange implements StreamHandler {
   #isAnswering = false;
   /** The stream is over; nothing can be sent. */
   #isLost = false;
-  /** The client has sent its FIN, and probably gone. */
+  /** The client has sent its FIN, and is probably gone. */
   #isGone = false;
   #whenDrained: (() => void) | undefined;
   #readAt = Infinity;
@@ -108,7 +108,7 @@ export class Exchange implements StreamHandler {
     const demand = this.#demand;
     if (demand instanceof RefusedDemand) return this.#answer(responseOf(demand.refusal));
     const { head, url, expects, isWebSocket } = demand;
-    // Fetch has no URL for "*", and RFC 9110 9.3.7 wants no more than an answer.
+    // Fetch has no URL for "*", and RFC 9110 9.3.7 requires only an empty response.
     if (url === ASTERISK) return this.#answer(new Response(null, { status: 204 }));
     // The client may send data before the response.
     if (isWebSocket) this.#tunnel = this.#makeTunnel();
@@ -311,7 +311,7 @@ export class Exchange implements StreamHandler {
     const { body } = response;
     if (body) return this.#sendBody(response, fields, body);
     if (!this.#isHead) return this.#sendWhole(status, fields, NOTHING);
-    // What answers HEAD may tell the length that the answer to GET would have (RFC 9110 8.6).
+    // The response to HEAD may have the Content-Length of the response to GET (RFC 9110 8.6).
     if (isDecodedContent(response, fields, NOTHING)) dropEncoding(fields);
     return void this.#sendHead(status, fields, fields.contentLength, true);
   }
@@ -416,7 +416,7 @@ export class Exchange implements StreamHandler {
     });
   }
 
-  /** The 101 of HTTP/1.1 is a 200 here (RFC 8441 5). */
+  /** In HTTP/2, 200 takes the place of 101 (RFC 8441 5). */
   #switchProtocols(response: Response): void {
     const tunnel = this.#tunnel;
     if (!this.#takeover || !tunnel) throw new TypeError("A response of 101 without an upgrade");
@@ -433,7 +433,10 @@ const NOTHING = new Uint8Array(0);
 const NO_FIELDS: readonly string[] = [];
 const encoder = new TextEncoder();
 
-/** Response.error() has the status 0; of those below 200 only 101 can be answered. */
+/**
+ * Whether a response can be sent: Response.error() has status 0, and below 200 only 101 is
+ * possible.
+ */
 function isSendable(response: unknown): response is Response {
   return response instanceof Response && (response.status >= 200 || response.status === 101);
 }
@@ -445,7 +448,7 @@ function discard({ body }: Response): void {
 
 function addImpliedType(fields: ResponseFields, content: string | Uint8Array): void {
   if (fields.hasContentType) return;
-  // The beginning is enough to tell.
+  // The beginning is enough to decide.
   const beginning = typeof content === "string" || content.length <= PIECE_BYTES
     ? content
     : content.subarray(0, PIECE_BYTES);

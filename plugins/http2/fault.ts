@@ -28,7 +28,7 @@ export class Http2Fault {
 export class MalformedRequest {
   /** Distinguishes the type from other refusals. */
   readonly isMalformed = true;
-  /** For people. */
+  /** The reason, for the log. */
   readonly reason: string;
 
   /** Creates a stream error. */

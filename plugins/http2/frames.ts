@@ -52,7 +52,7 @@ export const ERROR = {
   http11Required: 0xd,
 } as const;
 
-/** One of {@link ERROR}, or an unknown code of a peer. */
+/** One of {@link ERROR}, or an unknown code sent by a peer. */
 export type ErrorCode = number;
 
 const NAMES = [
@@ -72,7 +72,7 @@ const NAMES = [
   "HTTP_1_1_REQUIRED",
 ];
 
-/** The name of an error code, as RFC 9113 7 has it. */
+/** The name of an error code in RFC 9113 7. */
 export function errorName(code: ErrorCode): string {
   return NAMES[code] ?? `error ${code}`;
 }
@@ -85,7 +85,7 @@ export class FrameWriter extends ByteWriter {
     this.headerAt(at, length, type, flags, streamId);
   }
 
-  /** Writes a frame's header over what is at `at`. */
+  /** Writes a frame's header at `at`, over what is there. */
   headerAt(at: number, length: number, type: number, flags: number, streamId: number): void {
     const { bytes } = this;
     bytes[at] = length >>> 16;

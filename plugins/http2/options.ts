@@ -7,41 +7,53 @@ import { z } from "zod";
 import { bytes, count, milliseconds } from "../../core/api/numbers.ts";
 
 /**
- * Limits and timeouts of the http2 plugin; those that `http` also has mean the same. Sizes are in bytes,
- * times in milliseconds.
+ * Limits and timeouts of the http2 plugin; those that `http` has too mean the same. Sizes are in
+ * bytes, times in milliseconds.
  */
 export interface Http2Options {
-  /** Concurrent requests of one connection; more are refused. Default 100. */
+  /** Most concurrent requests of one connection; more are refused. Default 100. */
   maxConcurrentStreams?: number | undefined;
-  /** Method and path of a request together; above: 414. Default 8192. */
+  /** Largest total of a request's method and path; otherwise 414. Default 8192. */
   maxRequestLineBytes?: number | undefined;
-  /** Header fields of a request, plus 32 for each (RFC 9113 6.5.2); above: 431. Default 32 768. */
+  /**
+   * Largest total of a request's header fields, plus 32 for each (RFC 9113 6.5.2); otherwise 431.
+   * Default 32,768.
+   */
   maxHeaderBytes?: number | undefined;
-  /** Fields of a request; above: 431. Default 100. */
+  /** Most header fields of a request; otherwise 431. Default 100. */
   maxHeaders?: number | undefined;
-  /** A request's body; above: 413. Default: no bound, the application decides what it reads. */
+  /**
+   * Largest body of a request; otherwise 413. Default: no limit, the application decides what it
+   * reads.
+   */
   maxBodyBytes?: number | undefined;
-  /** Trailer fields of a request, which are ignored; above, the stream is reset. Default 8192. */
+  /**
+   * Largest total of a request's trailer fields, which are ignored; otherwise the stream is reset.
+   * Default 8192.
+   */
   maxTrailerBytes?: number | undefined;
-  /** For a complete header block, and for the preface and SETTINGS. Default 15 000. */
+  /**
+   * Longest time until a header block is complete, and for the preface and SETTINGS. Default
+   * 15,000.
+   */
   headerTimeoutMs?: number | undefined;
-  /** Between two pieces of a request's body; above: 408. Default 30 000. */
+  /** Longest time between two pieces of a request's body; otherwise 408. Default 30,000. */
   bodyTimeoutMs?: number | undefined;
-  /** Without a request; above, the connection is closed. Default 60 000. */
+  /** Longest time without a request; after that the connection is closed. Default 60,000. */
   keepAliveTimeoutMs?: number | undefined;
   /**
-   * For the client to accept 64 KiB of a response; above, the stream is reset (flow control) or the
-   * connection aborted (TCP). Default 30 000.
+   * Longest time for the client to accept 64 KiB of a response; after that the stream is reset
+   * (flow control) or the connection aborted (TCP). Default 30,000.
    */
   writeTimeoutMs?: number | undefined;
-  /** For the client to close its side at the end of a connection. Default 2000. */
+  /** Longest time for the client to close its side at the end of a connection. Default 2000. */
   lingerTimeoutMs?: number | undefined;
 }
 
-/** Options with every default in place. */
+/** Options with all defaults. */
 export type CheckedHttp2Options = { readonly [Name in keyof Http2Options]-?: number };
 
-/** What options are checked with. */
+/** Schema of {@link Http2Options}. */
 export const http2OptionsSchema: z.ZodType<CheckedHttp2Options, Http2Options> = z.strictObject({
   maxConcurrentStreams: count(1, 10_000).default(100),
   maxRequestLineBytes: bytes().default(8192),

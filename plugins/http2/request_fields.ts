@@ -1,5 +1,5 @@
 /**
- * From the fields of a header block to the head of a request (RFC 9113 8.2, 8.3).
+ * Makes the head of a request from the fields of a header block (RFC 9113 8.2, 8.3).
  *
  * @module
  */
@@ -16,11 +16,11 @@ import { MalformedRequest } from "./fault.ts";
 import type { FieldSink } from "./hpack/decoder.ts";
 import { entrySize } from "./hpack/dynamic_table.ts";
 
-/** The bounds of a head. */
+/** Limits of a head. */
 export interface HeadLimits {
   /** Bytes of `:method` and `:path` together. */
   readonly maxRequestLineBytes: number;
-  /** Bytes of the fields as RFC 9113 6.5.2 counts them: 32 more for each. */
+  /** Bytes of the fields, counted as in RFC 9113 6.5.2: 32 more for each. */
   readonly maxHeaderBytes: number;
   /** Number of fields. */
   readonly maxHeaders: number;
@@ -30,7 +30,7 @@ export interface HeadLimits {
 export interface Http2RequestHead extends RequestHead {
   /** `:protocol` of an extended CONNECT (RFC 8441 4). */
   readonly protocol: string | undefined;
-  /** The length of the body as announced; -1: none was. */
+  /** The value of Content-Length; -1 if absent. */
   readonly contentLength: number;
 }
 
@@ -150,7 +150,7 @@ export class RequestFields implements FieldSink {
   }
 
   #pseudoField(name: string, value: string): string | undefined {
-    // RFC 9113 8.3: none behind a regular field, and none twice.
+    // RFC 9113 8.3: no pseudo-header field after a regular field, and none twice.
     if (this.#fields.length > 0) return "a pseudo-header field behind a regular one";
     switch (name) {
       case ":method":
@@ -227,7 +227,7 @@ export class TrailerFields implements FieldSink {
     this.#maxBytes = maxBytes;
   }
 
-  /** What is wrong with them. */
+  /** Why the trailer fields are invalid; `undefined` if they are valid. */
   get fault(): string | undefined {
     return this.#fault;
   }
@@ -238,7 +238,7 @@ export class TrailerFields implements FieldSink {
     if (this.#size > this.#maxBytes) {
       this.#fault ??= `the trailer fields are longer than ${this.#maxBytes} bytes`;
     } else {
-      // RFC 9113 8.1: no pseudo-header fields; a colon is in no name either.
+      // RFC 9113 8.1: no pseudo-header fields; no field name may contain a colon.
       this.#fault ??= fieldFault(name, value);
     }
   }

@@ -13,9 +13,9 @@ export interface ResponseFields {
   contentLength: number | undefined;
   /** The value of Content-Encoding. */
   contentEncoding: string | undefined;
-  /** It has a Date of its own. */
+  /** The application has set Date. */
   hasDate: boolean;
-  /** It has a Content-Type. */
+  /** The application has set Content-Type. */
   hasContentType: boolean;
 }
 

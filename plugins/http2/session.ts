@@ -32,11 +32,11 @@ import { DEFAULT_MAX_FRAME_SIZE, DEFAULT_WINDOW, PeerSettings, SETTING } from ".
 import { readU32 } from "../../core/wire/bytes.ts";
 import { EndedStreams, Http2Stream, type StreamEnd } from "./stream.ts";
 
-/** The bounds of a session. */
+/** Limits of a session. */
 export interface SessionLimits extends HeadLimits {
   /** Streams that are open at once; more are refused (RFC 9113 5.1.2). */
   readonly maxConcurrentStreams: number;
-  /** Bytes of the trailer fields of a request, as RFC 9113 6.5.2 counts them. */
+  /** Bytes of the trailer fields of a request, counted as in RFC 9113 6.5.2. */
   readonly maxTrailerBytes: number;
 }
 
@@ -61,7 +61,7 @@ const MAX_CONTINUATIONS = 32;
 /** Initial size of the output buffer. */
 const OUTPUT_BYTES = 1024;
 
-/** What the client has to send first. */
+/** What the client has to send next at the start; `"open"`: any frame. */
 type Phase = "preface" | "settings" | "open";
 
 /** Serves one connection. */
@@ -75,24 +75,24 @@ export class Http2Session<Request> {
   readonly #abuse = new AbuseCounts();
   readonly #ended = new EndedStreams();
   readonly #window = new ReceiveWindow(CONNECTION_WINDOW, DEFAULT_WINDOW);
-  /** The last head, and the state of the dynamic table in which its bytes mean it. */
+  /** The last head, and the state of the dynamic table for which its encoding is valid. */
   readonly #last = new RepeatedHead<Request>();
   #lastInserted = -1;
   #lastTableSize = 0;
   #sendWindow = DEFAULT_WINDOW;
   #phase: Phase;
   #now = 0;
-  /** The header block whose rest comes in CONTINUATION frames (RFC 9113 4.3). */
+  /** The header block whose rest follows in CONTINUATION frames (RFC 9113 4.3). */
   #block: FrameWriter | undefined;
   #blockStream = 0;
   #blockEndsStream = false;
   #continuations = 0;
-  /** The rest of a frame of DATA that has not come whole. */
+  /** Bytes of the current DATA frame that have not arrived yet. */
   #dataLeft = 0;
   #dataFlags = 0;
   #dataStream = 0;
   #lastStreamId = 0;
-  /** Above: not served, this side has said GOAWAY. */
+  /** Streams above this are not served, since GOAWAY was sent. */
   #acceptedStreamId = MAX_WINDOW;
   #isPeerLeaving = false;
   #isShutdownAcknowledged = false;
@@ -101,18 +101,21 @@ export class Http2Session<Request> {
   /** Streams with pending data, served round robin. */
   readonly #blocked = new Set<Http2Stream>();
 
-  /** Frames to be sent. Whoever has taken `output.bytes[0..output.length)` sets `length` to 0. */
+  /**
+   * Frames to be sent. After taking `output.bytes[0..output.length)`, the caller sets `length` to
+   * 0.
+   */
   readonly output: FrameWriter = new FrameWriter(OUTPUT_BYTES);
   /** The streams that are open, by their identifiers. */
   readonly streams: Map<number, Http2Stream> = new Map();
 
-  /** `hasPreface`: it has been read already (RFC 9113 3.4). */
+  /** `hasPreface`: the client's preface has been read already (RFC 9113 3.4). */
   constructor(limits: SessionLimits, events: SessionEvents<Request>, hasPreface: boolean) {
     this.#limits = limits;
     this.#events = events;
     this.#phase = hasPreface ? "settings" : "preface";
     this.#fields = new RequestFields(limits);
-    // RFC 9113 3.4: the server's preface. RFC 8441 3: the last one.
+    // RFC 9113 3.4: the server's preface. The last setting is from RFC 8441 3.
     this.output.settings(
       SETTING.maxConcurrentStreams,
       limits.maxConcurrentStreams,
@@ -141,24 +144,24 @@ export class Http2Session<Request> {
     return this.#abuse.counts;
   }
 
-  /** The client has sent GOAWAY (RFC 9113 6.8). */
+  /** Whether the client has sent GOAWAY (RFC 9113 6.8). */
   get isPeerLeaving(): boolean {
     return this.#isPeerLeaving;
   }
 
-  /** The preface is complete, and no header block is incomplete. */
+  /** Whether the preface is complete, and no header block is incomplete. */
   get isBetweenHeads(): boolean {
     return this.#phase === "open" && this.#block === undefined;
   }
 
-  /** The client has acknowledged the PING of `shutdown`. */
+  /** Whether the client has acknowledged the PING of `shutdown`. */
   get isShutdownAcknowledged(): boolean {
     return this.#isShutdownAcknowledged;
   }
 
   /**
-   * Processes the frames of `bytes[start..end)` and returns the position behind the last one. The rest is
-   * an incomplete frame, to be passed again with more data. `now` is in milliseconds.
+   * Processes the frames of `bytes[start..end)` and returns the position after the last one. The
+   * rest is an incomplete frame, to be passed again with more data. `now` is in milliseconds.
    */
   receive(bytes: Uint8Array, start: number, end: number, now: number): number {
     this.#now = now;
@@ -558,7 +561,7 @@ export class Http2Session<Request> {
   ): void {
     const block = this.#block;
     if (block === undefined) return this.#fail(protocolError("CONTINUATION behind no HEADERS"));
-    // Twice what a sensible encoder needs for a header list within the limit.
+    // Twice what a reasonable encoder needs for a header list within the limit.
     const maxBytes = 2 * this.#limits.maxHeaderBytes + DEFAULT_MAX_FRAME_SIZE;
     if (++this.#continuations > MAX_CONTINUATIONS || block.length + end - start > maxBytes) {
       return this.#failForAbuse("continuation flood");
@@ -631,7 +634,8 @@ export class Http2Session<Request> {
         if (this.#fault) return;
       }
       request = this.#events.parse(head);
-      // A block that changes the table has another meaning the next time; a length has to be tracked.
+      // A block that changes the dynamic table would decode differently the next time, and a
+      // request with a Content-Length has to be tracked.
       const isRepeatable = inserted === table.inserted && maxSize === table.maxSize;
       if (isRepeatable && !("contentLength" in head && head.contentLength >= 0)) {
         this.#last.keep(bytes, start, end, request);
@@ -650,7 +654,7 @@ export class Http2Session<Request> {
     this.#refuse(id);
   }
 
-  /** RFC 9113 8.7: the client may ask again. */
+  /** RFC 9113 8.7: the client may retry the request. */
   #refuse(id: number): void {
     this.#resetUnopened(id, ERROR.refusedStream);
     this.#note("refused streams");

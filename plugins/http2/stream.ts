@@ -20,7 +20,7 @@ export interface StreamHandler {
 
 /** The state of an open stream. */
 export class Http2Stream {
-  /** Odd: the client has opened it (RFC 9113 5.1.1). */
+  /** Odd, since clients open the streams (RFC 9113 5.1.1). */
   readonly id: number;
   /** Receive window for the request body. */
   readonly receive: ReceiveWindow;

@@ -32,7 +32,7 @@ export class StreamBody {
   #received = 0;
   #expectsContinue: boolean;
   #hasEnded = false;
-  /** A reader waits. */
+  /** Whether a reader is waiting. */
   #isWanted = false;
   #isUnwanted = false;
   #controller: ReadableByteStreamController | undefined;
@@ -72,7 +72,7 @@ export class StreamBody {
     this.#deliver();
   }
 
-  /** Nothing follows. */
+  /** The request is complete. */
   end(): void {
     this.#hasEnded = true;
     this.#deliver();

@@ -17,7 +17,7 @@ export interface TunnelStream {
   reset(): void;
 }
 
-/** A read that waits. */
+/** A pending read. */
 interface WaitingRead {
   readonly target: Bytes;
   readonly resolve: (count: number | null) => void;

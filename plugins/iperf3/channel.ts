@@ -18,7 +18,7 @@ export class Channel {
     this.#socket = socket;
   }
 
-  /** Sends a state, with the fault for `SERVER_ERROR`. */
+  /** Sends a state, with an error code for `SERVER_ERROR`. */
   async sendState(state: number, fault?: number): Promise<void> {
     const message = new Uint8Array(fault === undefined ? 1 : 9);
     message[0] = state;

@@ -67,7 +67,7 @@ export interface Parameters {
   readonly parallel: number;
   /** Duration in seconds (`-t`); 0: until `num` or `blockcount` is reached. */
   readonly time: number;
-  /** Seconds at the start that do not count (`-O`). */
+  /** Seconds at the start that are not counted (`-O`). */
   readonly omit: number;
   /** Bytes to send (`-n`), 0: no limit. */
   readonly num: number;
@@ -94,7 +94,7 @@ const parametersSchema = z.object({
   bandwidth: orNone,
 });
 
-/** Parses a client's parameters; a number is the code of {@link FAULT} to answer with. */
+/** Parses a client's parameters; returns the {@link FAULT} to answer with if they are not valid. */
 export function parseParameters(text: string): Parameters | number {
   const value = parseJson(text);
   const checked = parametersSchema.safeParse(value);
@@ -118,7 +118,7 @@ export interface StreamResult {
   readonly id: number;
   readonly bytes: number;
   readonly retransmits: number;
-  /** Duration from the first byte that counts, in seconds. */
+  /** Duration from the first byte counted, in seconds. */
   readonly seconds: number;
 }
 

@@ -12,7 +12,7 @@ const SINK = new Uint8Array(128 * 1024);
 
 /** Sends or receives as fast as possible, and counts the bytes. */
 export class DataStream {
-  /** Bytes that count. */
+  /** Bytes counted. */
   bytes = 0;
   readonly #socket: TcpSocket;
   #retransmitsBefore = 0;
@@ -33,7 +33,7 @@ export class DataStream {
     this.#retransmitsBefore = this.#socket.stats().retransmits;
   }
 
-  /** Reads until the peer closes; after `stop` the bytes do not count. */
+  /** Reads until the peer closes; bytes after `stop` are not counted. */
   async receive(stop: AbortSignal): Promise<void> {
     for (;;) {
       const count = await this.#socket.read(SINK);

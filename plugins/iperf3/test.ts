@@ -36,7 +36,7 @@ export class Test {
   /** Data connections still expected; 0 except in CREATE_STREAMS. */
   #missing = 0;
   readonly #complete = Promise.withResolvers<void>();
-  /** Aborted when bytes no longer count. */
+  /** Aborted when bytes are no longer counted. */
   readonly #stop = new AbortController();
   /** Resolved when the data connections may close. */
   readonly #over = Promise.withResolvers<void>();
@@ -92,7 +92,7 @@ export class Test {
     await this.#exchangeResults(parameters, streams);
   }
 
-  /** In the order in which the client opened them. */
+  /** Waits for the data connections; returns them in the order in which the client opened them. */
   async #createStreams({ parallel, bidirectional }: Parameters): Promise<DataStream[]> {
     this.#missing = bidirectional ? 2 * parallel : parallel;
     await this.#channel.sendState(STATE.CREATE_STREAMS);
@@ -127,7 +127,7 @@ export class Test {
       const done = index < received
         ? stream.receive(signal)
         : stream.send(block, parameters, this.#context.clock, signal);
-      // A broken data connection does not end the test: the client decides.
+      // A broken data connection does not end the test: that is up to the client.
       done.catch((error: unknown) =>
         this.#context.log.debug("data connection broke", { reason: messageOf(error) })
       );
@@ -182,7 +182,7 @@ export class Test {
     this.#cancelLimit = clock.schedule(clock.now() + ms, expire);
   }
 
-  /** The time is over and the client has not ended the test: tells it to. */
+  /** The time is over and the client has not ended the test: asks it to. */
   #terminate(): void {
     this.#stop.abort();
     this.#channel.sendState(STATE.SERVER_TERMINATE).catch(() => {});

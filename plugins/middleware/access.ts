@@ -12,7 +12,10 @@ import { type SubnetSet, subnetSetSchema } from "../shared/subnet_set.ts";
 export interface AccessOptions {
   /** Addresses and subnets, IPv4 and IPv6: `"10.0.0.0/8"`, `"fd00::1"`. At least one. */
   from: readonly string[];
-  /** How clients are denied: by RST or an ICMP error, or without any answer. Default `"refuse"`. */
+  /**
+   * How clients are denied: `"refuse"` sends a RST or an ICMP error, `"ignore"` nothing. Default
+   * `"refuse"`.
+   */
   verdict?: "refuse" | "ignore" | undefined;
 }
 

@@ -57,7 +57,7 @@ export const limit: PluginFactory<LimitOptions> = definePlugin({
     let total = 0;
     const keyOf = (hostname: string) => networkKey(hostname, lengths);
     const isFull = (key: string) => total >= connections || (counts.get(key) ?? 0) >= perAddress;
-    /** Counts a connection; returns the function that uncounts it. */
+    /** Counts a connection; returns the function that ends its count. */
     const enter = (key: string): (() => void) | undefined => {
       if (isFull(key)) return undefined;
       counts.set(key, (counts.get(key) ?? 0) + 1);

@@ -16,10 +16,10 @@ export interface LogOptions {
 /**
  * Logs each connection and flow when it ends: bytes in and out, duration, and how it ended.
  *
- * The line goes to the stack's logger, with the fields that the stack adds, such as the names of the
- * plugins. Its own fields are `port`, `remote`, `in` and `out` in bytes, `ms`, and `end`, which is `closed`
- * or the code of an error; `client` if a PROXY header named one; for a flow also the numbers of datagrams,
- * `datagramsIn` and `datagramsOut`.
+ * The line goes to the stack's logger, with the fields that the stack adds, such as the names of
+ * the plugins. Its own fields are `port`, `remote`, `in` and `out` in bytes, `ms`, and `end`, which
+ * is `closed` or the code of an error; `client` if a PROXY header gave its address; for a flow,
+ * also the numbers of datagrams, `datagramsIn` and `datagramsOut`.
  *
  * @example
  * ```ts

@@ -29,9 +29,10 @@ export interface ProxyProtocolOptions {
 /**
  * Removes the PROXY header from connections of proxies: later plugins see the client's address.
  *
- * Versions 1 and 2, TCP over IPv4 and IPv6; with `UNKNOWN`, `LOCAL` and Unix sockets the addresses of the
- * connection stay. A connection of a trusted proxy has to start with a header of at most 4096 bytes; if the
- * header is late or malformed, the connection is aborted, and a line in the log says why.
+ * It accepts versions 1 and 2, with TCP over IPv4 and IPv6; for `UNKNOWN`, `LOCAL` and Unix
+ * sockets, the addresses of the connection are kept. A connection of a trusted proxy has to start
+ * with a header of at most 4096 bytes. If the header is late or malformed, the connection is
+ * aborted and the reason is logged.
  *
  * @example
  * ```ts
@@ -81,7 +82,10 @@ export const proxyProtocol: PluginFactory<ProxyProtocolOptions> = definePlugin({
   }),
 });
 
-/** The header and the bytes after it; a reason if there is no header; `""`: the peer has sent nothing. */
+/**
+ * Returns the header and the bytes after it, or the reason why there is no header; `""` if the peer
+ * has sent nothing.
+ */
 async function beginningOf(
   socket: TcpSocket,
 ): Promise<{ header: ProxyHeader; rest: Uint8Array<ArrayBuffer> } | string> {

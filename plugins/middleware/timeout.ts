@@ -25,9 +25,9 @@ const ms = milliseconds().optional();
 /**
  * Aborts connections that are idle, last too long, or whose first byte does not arrive.
  *
- * The limits also apply to data that is still being sent at the end. A handler that waits gets
- * `CONNECTION_ABORTED`, whose cause names the limit. The bytes are not touched: the cost is one timer.
- * Flows of datagrams end after `idleMs` or `totalMs`.
+ * The limits also apply to data that is still being sent at the end. A waiting handler gets
+ * `CONNECTION_ABORTED`, whose cause names the limit. The data path is not touched: the cost is one
+ * timer per connection. Flows of datagrams end after `idleMs` or `totalMs`.
  *
  * @example
  * ```ts

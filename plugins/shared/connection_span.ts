@@ -57,7 +57,10 @@ export class ConnectionSpan {
     return `00-${this.#who.traceId}-${this.#who.spanId}-01`;
   }
 
-  /** Runs `work` and reports it when it has settled; `size` returns its bytes. */
+  /**
+   * Runs `work` and reports it when it has settled; `size` returns the number of bytes from its
+   * result.
+   */
   async timed<T>(
     name: TraceEvent["name"],
     work: () => Promise<T>,

@@ -8,7 +8,7 @@ import type { HostPort } from "../../core/api/host_port.ts";
 import type { DatagramFlow } from "../../core/api/udp/datagram.ts";
 import type { Duplex } from "./relay.ts";
 
-/** What plugins that connect to addresses outside of the stack use. */
+/** Access to the host's network, for plugins that connect to addresses outside of the stack. */
 export interface HostNetwork {
   /**
    * The addresses of a name, in the order in which to try them.
@@ -20,7 +20,10 @@ export interface HostNetwork {
   readonly dial: Dial;
   /** Opens UDP sockets. */
   readonly dialDatagrams: DialDatagrams;
-  /** Finds targets that lead back into a stack of this process; without it none is known. */
+  /**
+   * Finds targets that lead back into a stack of this process. If absent, no such targets are
+   * known.
+   */
   readonly leadsBack?: LeadsBack | undefined;
 }
 
@@ -57,8 +60,8 @@ export type Dial = (
 ) => Promise<Duplex>;
 
 /**
- * Datagrams to and from one address; every {@link DatagramFlow} is one. `refuse`, where there is one,
- * tells the sender that nobody takes its datagrams.
+ * Datagrams to and from one address; every {@link DatagramFlow} is one. `refuse`, if present, tells
+ * the sender with an ICMP error that its datagrams are not accepted.
  */
 export type DatagramChannel =
   & Pick<DatagramFlow, "receive" | "send" | "close">

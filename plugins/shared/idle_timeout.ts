@@ -22,7 +22,10 @@ export class IdleTimeout {
     this.#wait();
   }
 
-  /** Restarts the timeout. Only reads the clock: the timer is rescheduled when it fires. */
+  /**
+   * Restarts the timeout. Cheap: it only reads the clock, and the timer is rescheduled when it
+   * fires.
+   */
   touch(): void {
     this.#last = this.#clock.now();
   }

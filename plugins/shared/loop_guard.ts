@@ -17,7 +17,10 @@ export interface Arrival {
   readonly log: Logger;
 }
 
-/** A plugin at one address of a stack has a target that leads to another address of a stack. */
+/**
+ * A hop of a possible loop: a plugin at one address of a stack has a target that leads to another
+ * address of a stack.
+ */
 interface Way {
   readonly owner: LoopGuard;
   readonly from: string;
@@ -79,8 +82,9 @@ class Ways {
 const waysOf = new WeakMap<LeadsBack, Ways>();
 
 /**
- * Refuses targets that lead back to the plugin, directly or through other plugins with a guard, which would be an endless
- * loop. A target that leads to another address of a stack is allowed.
+ * Refuses targets that lead back to the plugin, directly or through other plugins with a guard,
+ * since connecting to them would be an endless loop. A target that leads to another address of a
+ * stack is allowed.
  */
 export class LoopGuard {
   readonly #leadsBack: LeadsBack | undefined;
@@ -96,7 +100,7 @@ export class LoopGuard {
   }
 
   /**
-   * To be called before each attempt to connect.
+   * Checks a target; to be called before each connection attempt.
    *
    * @throws {TcpError} The target leads back to the address where the connection or flow arrived.
    */

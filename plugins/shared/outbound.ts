@@ -90,7 +90,7 @@ export class OutboundError extends Error {
   /** The reason, for programs. */
   readonly fault: OutboundFault;
 
-  /** Makes one. */
+  /** Creates an error with a reason for programs. */
   constructor(fault: OutboundFault, message: string, options?: ErrorOptions) {
     super(message, options);
     this.fault = fault;
@@ -99,7 +99,7 @@ export class OutboundError extends Error {
 
 /** An open channel for datagrams to a target. */
 export interface DatagramsTo {
-  /** The IP address and port that was chosen. */
+  /** The IP address and port chosen. */
   readonly address: HostPort;
   /** The channel; the caller closes it. */
   readonly channel: DatagramChannel;
@@ -139,9 +139,10 @@ export class Outbound {
   }
 
   /**
-   * Counts what a client holds beside its connection; `evict` is called when it has to make room.
+   * Counts a resource that a client holds besides its connection; `evict` is called when it has to
+   * make room.
    *
-   * @throws {OutboundError} There are as many as there may be.
+   * @throws {OutboundError} The limit is reached.
    */
   enter({ socket }: Pick<OutboundContext, "socket">, evict: () => void): Slot {
     const slot = this.#limit.enter(socket.remoteAddr.hostname, evict);
@@ -247,7 +248,10 @@ export class Outbound {
     }
   }
 
-  /** Neither RFC 1928 nor RFC 9110 9.3.6 detects loops: the host would lead the connection back here. */
+  /**
+   * Neither SOCKS (RFC 1928) nor CONNECT (RFC 9110 9.3.6) detects loops, so targets that the host
+   * would lead back here are refused.
+   */
   #requireWayOut(transport: "tcp" | "udp", to: HostPort): void {
     if (this.#options.via === "stack") return;
     if (this.#host.leadsBack?.(transport, to) === undefined) return;
@@ -297,7 +301,10 @@ function leaving(channel: DatagramChannel, slot: Slot): DatagramChannel {
   };
 }
 
-/** The result of the first attempt that succeeds; `left` is the number of values from this one on. */
+/**
+ * The result of the first attempt that succeeds; `left` is the number of values that remain,
+ * including this one.
+ */
 async function firstOf<T, R>(
   values: readonly T[],
   attempt: (value: T, left: number) => Promise<R>,

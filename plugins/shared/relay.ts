@@ -23,8 +23,8 @@ const CHUNK_SIZE = 64 * 1024;
  * the other connection (RFC 9293 3.6); a reset or timeout of one connection aborts the other. Holds at
  * most 64 KiB per direction: a side that does not read stops the other side from writing.
  *
- * Resolves when both connections are closed. A connection that no longer takes bytes ends that direction
- * only, so that the bytes it has sent are still delivered.
+ * Resolves when both connections are closed. If a connection no longer accepts bytes, only that
+ * direction ends, so that the bytes it has sent are still delivered.
  *
  * @throws The error of the connection that was reset or timed out.
  *
@@ -57,8 +57,8 @@ type Fail = (error: unknown, other: Duplex) => void;
 /** Resolves when `from` has ended or failed, or when `to` takes no more bytes. */
 async function carry(from: Duplex, to: Duplex, fail: Fail): Promise<void> {
   let ended = false;
-  // A write may be waiting, so a reset is noticed here. After the end of `from`, its bytes are still
-  // delivered, but nobody can receive what `to` sends.
+  // While a write is waiting, a reset is noticed only here. After the end of `from`, its bytes are
+  // still delivered, but what `to` sends can no longer be received.
   from.closed.catch((error: unknown) => void (ended ? to.close() : fail(error, to)));
 
   const chunk = new Uint8Array(CHUNK_SIZE);

@@ -7,14 +7,15 @@ import { endFlow } from "../../core/api/udp/flow_refusal.ts";
 import type { DatagramChannel } from "./host_network.ts";
 
 /**
- * Relays datagrams in both directions, one after the other, until either side has ended, and closes both.
- * A datagram that cannot be sent is lost, as on any network. There is no idle timeout here; a flow of the
- * stack has one. If one side fails because nobody is there (`CONNECTION_REFUSED`, `UNREACHABLE`), the
- * other side is refused, if it has `refuse`, as a flow has.
+ * Relays datagrams in both directions, one after the other, until either side has ended, and closes
+ * both. A datagram that cannot be sent is lost, as on any network. There is no idle timeout here; a
+ * flow of the stack has one. If one side fails because its peer is unreachable
+ * (`CONNECTION_REFUSED`, `UNREACHABLE`), the other side is refused, if it has `refuse`, as flows
+ * do.
  *
- * Resolves with the number of datagrams lost here.
+ * Resolves with the number of datagrams that could not be sent.
  *
- * @throws {TcpError} The error that one side has ended with.
+ * @throws {TcpError} The error with which one side has ended.
  *
  * @example
  * ```ts

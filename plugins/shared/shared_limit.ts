@@ -10,7 +10,10 @@ import type { DatagramChannel } from "./host_network.ts";
 import type { Duplex } from "./relay.ts";
 import { whenEnded } from "./upstream.ts";
 
-/** Slots that a client keeps whatever other clients do, or a quarter of a small limit. */
+/**
+ * Number of slots of a client, or a quarter of a small limit, that are never evicted for other
+ * clients.
+ */
 const FEW = 64;
 const SHARE = 4;
 
@@ -47,16 +50,17 @@ class Entry implements Slot {
 /** Options of {@link SharedLimit.enter}. */
 export interface SlotOptions {
   /**
-   * The slot may be evicted for the same client, and for any client if none has many; least recently used first. For
-   * datagrams, whose sources may be forged. Default `false`.
+   * The slot may be evicted for the same client, and for any client if no client has many; least
+   * recently used first. Meant for datagrams, whose sources may be forged. Default `false`.
    */
   readonly givesWay?: boolean | undefined;
 }
 
 /**
- * At most `limit` connections or flows at the same time. If all slots are taken, a client that has fewer slots than
- * the client with the most evicts the oldest of that client; a client is an IPv4 address or an IPv6 /64. The client with
- * the most is refused, and so is any client if none has many.
+ * At most `limit` connections or flows at the same time. If all slots are taken, a client that has
+ * fewer slots than the client with the most evicts the oldest of that client; a client is an IPv4
+ * address or an IPv6 /64. The client with the most is refused, and so is any client if no client
+ * has many.
  */
 export class SharedLimit {
   readonly #limit: number;

@@ -8,8 +8,8 @@
 const PORTS: ReadonlySet<number> = new Set([7, 13, 17, 19, 37]);
 
 /**
- * Whether a datagram from this port may be the answer of such a service. One datagram with a forged
- * source would make two of them answer each other for ever, so they do not answer these ports.
+ * Whether a datagram from this port may be the reply of such a service. After one datagram with a
+ * forged source, two services would answer each other forever, so they do not answer these ports.
  */
 export function isSimpleService(port: number): boolean {
   return PORTS.has(port);

@@ -36,7 +36,7 @@ export class StackDatagrams implements DatagramChannel {
   /**
    * The next datagram; `null` once it is closed.
    *
-   * @throws {TcpError} An ICMP error says that nobody is there.
+   * @throws {TcpError} An ICMP error reports that the peer is unreachable.
    */
   async receive(): Promise<Uint8Array<ArrayBuffer> | null> {
     try {

@@ -7,8 +7,8 @@ import type { HostPort } from "../../core/api/host_port.ts";
 import type { ConnectOptions, Stack, TcpSocket } from "../../core/api/types.ts";
 
 /**
- * Connects through a stack; gives up when `signal` is aborted. Once connected, `signal` is ignored: the
- * client behind it may be gone, and its bytes are still delivered.
+ * Connects through a stack; gives up when `signal` is aborted. Once connected, `signal` is ignored:
+ * even if the client has disconnected, its bytes are still delivered.
  *
  * @throws {TcpError} The connection was refused or cannot be made, or `signal` was aborted.
  */

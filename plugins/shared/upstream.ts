@@ -10,7 +10,7 @@ import type { Context, Handler, TcpSocket } from "../../core/api/types.ts";
 import { IdleTimeout } from "./idle_timeout.ts";
 import { type Duplex, relay } from "./relay.ts";
 
-/** Calls `ended` once the connection has ended, or has not been made. */
+/** Calls `ended` once the connection has ended or failed to open. */
 export async function whenEnded(connecting: Promise<Duplex>, ended: () => void): Promise<Duplex> {
   try {
     const upstream = await connecting;
@@ -31,9 +31,9 @@ export interface RelayOptions {
 }
 
 /**
- * A handler that relays its connection to `upstream`, which was connected before the SYN was answered.
- * If `gaveUp` is aborted before the handler runs, because the peer is gone or another plugin has refused
- * it, the upstream is aborted.
+ * A handler that relays its connection to `upstream`, which was connected before the SYN was
+ * answered. If `gaveUp` is aborted before the handler runs, because the peer has given up or
+ * another plugin has refused the connection, the upstream is aborted.
  */
 export function relayTo(
   upstream: Duplex,
@@ -54,7 +54,10 @@ export function relayTo(
   };
 }
 
-/** Sends the header. A reset of the client while the upstream does not take it aborts the upstream. */
+/**
+ * Sends the header. If the client resets while the upstream has not accepted the header, the
+ * upstream is aborted.
+ */
 async function sendHeader(upstream: Duplex, header: Uint8Array, socket: TcpSocket): Promise<void> {
   let isSending = true;
   socket.closed.catch((error: unknown) => isSending && upstream.abort(error));

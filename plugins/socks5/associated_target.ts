@@ -59,7 +59,7 @@ export class AssociatedTarget implements AsyncIterable<Uint8Array<ArrayBuffer>> 
     }
   }
 
-  /** @throws {TcpError} An ICMP error says that nobody is there. */
+  /** @throws {TcpError} An ICMP error reports that the target is unreachable. */
   async *[Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
     const { channel } = await this.#opened;
     for (let next = await channel.receive(); next !== null; next = await channel.receive()) {
@@ -68,7 +68,7 @@ export class AssociatedTarget implements AsyncIterable<Uint8Array<ArrayBuffer>> 
     }
   }
 
-  /** Closes its socket, or as soon as it has opened. */
+  /** Closes its socket, at once or as soon as it has opened. */
   close(): void {
     this.#idle.stop();
     this.#opened.then(({ channel }) => channel.close(), () => {});

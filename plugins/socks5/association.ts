@@ -23,7 +23,7 @@ export interface AssociationLimits {
 
 /** Most datagrams waiting for sockets that are being opened. */
 const MAX_WAITING = 64;
-/** Most of these for one target. */
+/** Most datagrams waiting for the socket of one target. */
 const MAX_WAITING_OF_ONE = 16;
 
 /**
@@ -39,7 +39,10 @@ export class Association {
   readonly #slot: Slot;
   readonly #socket: DatagramConn;
   readonly #clientHostname: string;
-  /** The client's port: as it announced, or that of the first datagram from its address. */
+  /**
+   * The client's port: the announced one, or the source port of the first datagram from its
+   * address.
+   */
   #clientPort: number | undefined;
   /** Where the client's last datagram came from. */
   #client: DatagramAddr | undefined;
@@ -48,11 +51,12 @@ export class Association {
   #waiting = 0;
 
   /**
-   * Binds a port of the address that the client has connected to. `claimed` is the address that the client
-   * announced for its datagrams; it is ignored unless it is the client's own, as it is not behind a NAT.
+   * Binds a port on the address that the client has connected to. `claimed` is the address that the
+   * client announced for its datagrams; it is ignored unless it is the client's actual address,
+   * which it is not behind a NAT.
    *
    * @throws {TcpError} There is no free port, or the address is not the stack's.
-   * @throws {OutboundError} The proxy has as many associations and connections as it may.
+   * @throws {OutboundError} The limit of associations and connections is reached.
    */
   constructor(c: Context, claimed: HostPort, outbound: Outbound, limits: AssociationLimits) {
     this.#c = c;
@@ -98,7 +102,7 @@ export class Association {
 
   /** Unwraps a datagram of the client; counts any other as dropped. */
   #admit(datagram: Uint8Array, from: DatagramAddr): WrappedDatagram | undefined {
-    // RFC 1928 7: datagrams of any other address MUST be dropped.
+    // RFC 1928 7: datagrams from any other address MUST be dropped.
     const isClient = from.hostname === this.#clientHostname &&
       from.port === (this.#clientPort ?? from.port);
     if (!isClient) return void this.#drop("foreign");
@@ -121,7 +125,10 @@ export class Association {
     }
   }
 
-  /** `undefined`: too many datagrams wait for sockets, so no further socket is opened either. */
+  /**
+   * The target at `address`; `undefined` if too many datagrams wait for sockets, in which case no
+   * further socket is opened either.
+   */
   #targetOf(address: HostPort): AssociatedTarget | undefined {
     const name = formatHostPort(address);
     const known = this.#targets.get(name);

@@ -71,7 +71,7 @@ export async function readCounted(socket: TcpSocket): Promise<Uint8Array> {
   return await readPart(socket, length);
 }
 
-/** Reads the request; `undefined`: it is of another version. */
+/** Reads the request; `undefined` if it has another version. */
 export async function readRequest(socket: TcpSocket): Promise<Request | undefined> {
   const [version, command = 0, _reserved, type = 0] = await readPart(socket, 4);
   if (version !== VERSION) return undefined;
@@ -95,7 +95,10 @@ async function readAddress(socket: TcpSocket, type: number): Promise<string | un
   }
 }
 
-/** A reply (RFC 1928 6); `bound` is where a client of UDP ASSOCIATE is to send its datagrams. */
+/**
+ * A reply (RFC 1928 6); `bound` is the address to which a client of UDP ASSOCIATE sends its
+ * datagrams.
+ */
 export function replyOf(code: number, bound: HostPort = UNSPECIFIED): Uint8Array<ArrayBuffer> {
   return Uint8Array.of(VERSION, code, 0, ...encodeAddress(bound));
 }

@@ -113,7 +113,7 @@ export class WebSocketSession {
     this.#reportEnd(lost);
   }
 
-  /** Until the peer has sent Close or violated the protocol, or the stream ends. */
+  /** Receives until the peer has sent Close or violated the protocol, or the stream ends. */
   async #receive(): Promise<void> {
     const { input } = this.#connection;
     while (true) {
@@ -129,7 +129,7 @@ export class WebSocketSession {
     }
   }
 
-  /** Answers what ended `receive`, and lets the client end its side. */
+  /** Answers the Close or the error that ended `#receive`, and lets the client close its side. */
   async #finish(): Promise<void> {
     const { socket, input } = this.#connection;
     const { fault } = this.#decoder;
@@ -187,7 +187,7 @@ export class WebSocketSession {
     try {
       this.#events.error?.(error);
     } catch {
-      // It has been logged that the application fails.
+      // The failure of the application was logged already.
     }
   }
 
@@ -211,7 +211,10 @@ export class WebSocketSession {
     this.#sendClose(code === NO_STATUS ? undefined : code, "");
   }
 
-  /** A Close must be answered soon; else half the idle time passes before a Ping, and half after. */
+  /**
+   * Restarts the idle timeout, unless a Close was sent, which has a timeout of its own. Half of it
+   * passes before a Ping, and half after.
+   */
   #awaitPeer(): void {
     if (!this.#closeSent) this.#deadlines.setRead(this.#options.idleTimeoutMs / 2);
   }
@@ -247,7 +250,7 @@ function view(data: ArrayBufferLike | ArrayBufferView): Uint8Array {
   if (ArrayBuffer.isView(data)) {
     return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
-  // Of a number or an array Uint8Array would make bytes that nobody meant.
+  // Uint8Array would also convert numbers and arrays, which are never meant.
   if (isBuffer(data)) return new Uint8Array(data);
   throw notBytes("WebSocket.send", data);
 }

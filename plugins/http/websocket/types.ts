@@ -1,37 +1,39 @@
 /**
- * The types of Hono's WebSocket helper as the http plugin offers it. They are Hono's own in shape;
- * what is more precise here is what this server is more precise about.
+ * The types of Hono's WebSocket helper for the http plugin. They are compatible with Hono's own,
+ * and more precise where this server guarantees more.
  *
  * @module
  */
 import type { WebSocketOptions } from "./options.ts";
 import type { WebSocketSession } from "./session.ts";
 
-/** One WebSocket, as its handlers get it: Hono's `WSContext`. */
+/** A WebSocket, as its handlers get it: Hono's `WSContext`. */
 export interface WebSocketContext {
-  /** Sends a message; after the end it does nothing. There is no compression. */
+  /** Sends a message; does nothing after the end. There is no compression. */
   send(
     data: string | ArrayBuffer | Uint8Array<ArrayBuffer>,
     options?: { compress?: boolean },
   ): void;
   /**
-   * Begins the end (RFC 6455 7.1.2).
+   * Starts the closing handshake (RFC 6455 7.1.2).
    *
-   * @throws {RangeError} `code` is none that may be sent.
+   * @throws {RangeError} `code` must not be sent.
    */
   close(code?: number, reason?: string): void;
-  /** This server's own object; it knows how much waits to be sent. */
+  /** This server's own object, which has `bufferedAmount`. */
   raw?: WebSocketSession;
   /** 1: open, 2: closing, 3: closed. */
   readonly readyState: 0 | 1 | 2 | 3;
-  /** What the client asked for. */
+  /** The URL that the client requested. */
   url: URL | null;
-  /** The subprotocol; empty when there is none. */
+  /** The subprotocol; empty if there is none. */
   protocol: string | null;
 }
 
-/** The handlers of one WebSocket: Hono's `WSEvents`. They may be async, a rejection counts as
- * a throw; what they return does not matter. */
+/**
+ * The handlers of one WebSocket: Hono's `WSEvents`. They may be async, where a rejection counts as
+ * an exception; their results are ignored.
+ */
 export interface WebSocketEvents {
   /** The handshake is done. */
   onOpen?(event: Event, ws: WebSocketContext): unknown;
@@ -40,13 +42,13 @@ export interface WebSocketEvents {
     event: MessageEvent<string | ArrayBuffer>,
     ws: WebSocketContext,
   ): unknown;
-  /** The end; 1006 when there was no closing handshake. */
+  /** The WebSocket has closed; 1006 if there was no closing handshake. */
   onClose?(event: CloseEvent, ws: WebSocketContext): unknown;
-  /** The connection, the client or a handler failed; `error` of the event tells how. */
+  /** The connection, the client or a handler failed; the event's `error` has the reason. */
   onError?(event: Event, ws: WebSocketContext): unknown;
 }
 
-/** What of Hono's `Context` an upgrade needs. */
+/** The part of Hono's `Context` that an upgrade needs. */
 export interface UpgradeContext {
   /** The request. */
   readonly req: { readonly raw: Request; readonly url: string };
@@ -56,11 +58,11 @@ export interface UpgradeContext {
 
 /** `upgradeWebSocket`, in both of Hono's forms. */
 export interface UpgradeWebSocket {
-  /** Makes a middleware: the handlers are made for each request that asks for a WebSocket. */
+  /** Returns a middleware that creates the handlers for each request that asks for a WebSocket. */
   <C extends UpgradeContext>(
     createEvents: (c: C) => WebSocketEvents | Promise<WebSocketEvents>,
     options?: WebSocketOptions,
   ): (c: C, next: () => Promise<void>) => Promise<Response | void>;
-  /** Answers the request in hand; rejects when it does not ask for a WebSocket. */
+  /** Answers the current request; rejects if it does not ask for a WebSocket. */
   (c: UpgradeContext, events: WebSocketEvents, options?: WebSocketOptions): Promise<Response>;
 }

@@ -8,7 +8,7 @@ import { DynamicTable } from "./dynamic_table.ts";
 import { decodeHuffman, maxDecodedLength } from "./huffman.ts";
 import { STATIC_LENGTH, STATIC_NAMES, STATIC_VALUES } from "./static_table.ts";
 
-/** The dynamic table's bound before SETTINGS_HEADER_TABLE_SIZE says otherwise (RFC 9113 6.5.2). */
+/** The default of SETTINGS_HEADER_TABLE_SIZE (RFC 9113 6.5.2). */
 export const DEFAULT_TABLE_SIZE = 4096;
 
 /** Receives the fields of a block. */
@@ -30,7 +30,7 @@ export class HpackDecoder {
   #fault: string | undefined;
   #scratch: Uint8Array = new Uint8Array(256);
 
-  /** `maxTableSize`: what SETTINGS_HEADER_TABLE_SIZE has told the peer. */
+  /** `maxTableSize`: the value of SETTINGS_HEADER_TABLE_SIZE that was sent to the peer. */
   constructor(maxTableSize: number = DEFAULT_TABLE_SIZE) {
     this.#maxTableSize = maxTableSize;
     this.#table = new DynamicTable(maxTableSize);
@@ -42,8 +42,8 @@ export class HpackDecoder {
   }
 
   /**
-   * Reads `bytes[start..end)`, a whole block. Returns what is wrong with it: a connection error of
-   * type COMPRESSION_ERROR (RFC 9113 4.3), after which nothing can be decoded.
+   * Reads `bytes[start..end)`, a whole block. If it is invalid, returns a connection error of type
+   * COMPRESSION_ERROR (RFC 9113 4.3), after which nothing can be decoded.
    */
   decode(bytes: Uint8Array, start: number, end: number, sink: FieldSink): string | undefined {
     this.#bytes = bytes;

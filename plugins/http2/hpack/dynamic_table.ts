@@ -28,7 +28,7 @@ export class DynamicTable {
     this.#maxSize = maxSize;
   }
 
-  /** Entries. */
+  /** Number of entries. */
   get length(): number {
     return this.#length;
   }

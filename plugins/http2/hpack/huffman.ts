@@ -48,8 +48,8 @@ export function writeHuffman(out: ByteWriter, text: string): void {
 }
 
 /**
- * Decodes `bytes[start..end)` into `target`, which has room for `maxDecodedLength` bytes. Returns the
- * decoded length, or -1 for an encoded EOS or wrong padding.
+ * Decodes `bytes[start..end)` into `target`, which has room for `maxDecodedLength` bytes. Returns
+ * the decoded length, or -1 if the code contains EOS or the padding is invalid.
  */
 export function decodeHuffman(
   bytes: Uint8Array,

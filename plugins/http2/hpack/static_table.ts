@@ -70,7 +70,7 @@ export const STATIC_NAMES: readonly string[] = [
   "www-authenticate",
 ];
 
-/** Entries of the table; the dynamic table's indices begin behind (RFC 7541 2.3.3). */
+/** Number of entries; the indices of the dynamic table follow (RFC 7541 2.3.3). */
 export const STATIC_LENGTH = 61;
 
 /** The values of the entries that have one. */
@@ -91,10 +91,10 @@ const VALUES: Readonly<Record<number, string>> = {
   16: "gzip, deflate",
 };
 
-/** The values, as {@link STATIC_NAMES}. */
+/** The values, in the order of {@link STATIC_NAMES}. */
 export const STATIC_VALUES: readonly string[] = STATIC_NAMES.map((_, index) => VALUES[index] ?? "");
 
-/** The first entry of each name. */
+/** The index of the first entry with each name. */
 export const STATIC_INDEX: ReadonlyMap<string, number> = firstOfEach();
 
 function firstOfEach(): ReadonlyMap<string, number> {

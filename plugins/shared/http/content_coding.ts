@@ -1,8 +1,9 @@
 /**
  * Content-Encoding of responses that fetch() has decoded.
  *
- * A Response of fetch() keeps the fields of the message, but its body is decoded (Fetch, HTTP-network fetch,
- * "handle content codings"). With these fields the client would decode it again and expect another length.
+ * A Response of fetch() keeps the fields of the message, but its body is decoded (Fetch,
+ * HTTP-network fetch, "handle content codings"). With these fields, the client would decode it
+ * again and expect a different length.
  *
  * @module
  */

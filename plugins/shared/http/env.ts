@@ -41,10 +41,13 @@ export interface HttpEnv {
   requestIP(request?: Request): PeerAddress;
 }
 
-/** Key of the plugin's log, for the apps of this package. */
+/** Key of the plugin's logger, for apps of this package. */
 export const LOG: unique symbol = Symbol("log");
 
-/** The env that is passed, with what `upgradeWebSocket` and `staticFiles` use. */
+/**
+ * The env that is actually passed, with the properties that `upgradeWebSocket` and `staticFiles`
+ * use.
+ */
 export interface UpgradableEnv extends HttpEnv {
   /** The log of the connection. */
   readonly [LOG]: Logger;

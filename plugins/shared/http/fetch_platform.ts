@@ -1,10 +1,10 @@
 /**
- * What the HTTP servers use of a runtime's Fetch.
+ * The operations of a runtime's Fetch that the HTTP servers use.
  *
- * {@link STANDARD_PLATFORM} uses only what the Fetch specification has, so it is right everywhere, also
- * in a browser. `adapters/runtime/fetch` registers a faster platform for Deno and Bun, which relies on
- * what these runtimes do beyond the specification: `docs/architecture.md` says what it assumes and what
- * happens when a runtime changes it.
+ * {@link STANDARD_PLATFORM} uses only what the Fetch specification defines, so it works everywhere,
+ * also in a browser. `adapters/runtime/fetch` registers a faster platform for Deno and Bun, which
+ * relies on behaviour of these runtimes beyond the specification: `docs/architecture.md` says what
+ * it assumes, and what happens if a runtime changes.
  *
  * @module
  */
@@ -27,25 +27,25 @@ export interface FetchPlatform {
   /** Aborts the signal of a Request that this platform has made: its client has gone away. */
   abortRequest(request: Request, reason: unknown): void;
   /**
-   * Takes the body of `response` without a stream, if it was made of text or bytes and nobody has read
-   * it; from then on it counts as read. `undefined`: there is no body, it may be a stream, or the
+   * Takes the body of `response` without a stream, if it was made of text or bytes and has not been
+   * read; after that it counts as read. `undefined`: there is no body, it may be a stream, or the
    * platform cannot tell.
    */
   takeWholeBody(response: Response): WholeBody | undefined;
 }
 
-/** A body that is there as a whole. */
+/** A body that is available as a whole. */
 export type WholeBody = string | Uint8Array<ArrayBuffer> | LargeBody;
 
-/** Many bytes, which the platform has not handed over yet. */
+/** A large body, which has not been copied out of the Response yet. */
 export interface LargeBody {
-  /** How many. */
+  /** Its length in bytes. */
   readonly length: number;
-  /** Takes them. */
+  /** Takes the bytes. */
   take(): Promise<Uint8Array<ArrayBuffer>>;
 }
 
-/** Fetch as it is specified. */
+/** The platform that relies on the Fetch specification only. */
 export const STANDARD_PLATFORM: FetchPlatform = {
   createRequest: HttpRequest.of,
   abortRequest: (request, reason) => HttpRequest.abort(request as HttpRequest, reason),
@@ -54,7 +54,7 @@ export const STANDARD_PLATFORM: FetchPlatform = {
 
 let current: FetchPlatform = STANDARD_PLATFORM;
 
-/** The platform that is used. */
+/** The registered platform. */
 export function fetchPlatform(): FetchPlatform {
   return current;
 }

@@ -1,5 +1,5 @@
 /**
- * The Request that an application gets, made with nothing but what Fetch specifies.
+ * The Request that an application gets, made only with what Fetch specifies.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export class HttpRequest extends Request {
   }
 
   /**
-   * Makes one with header fields, names and values in turn.
+   * Creates a Request with header fields, names and values in turn.
    *
    * @throws {TypeError} Fetch has no such Request.
    */

@@ -12,7 +12,7 @@ export class HttpRefusal {
   /** The reason, which is sent as the body. */
   readonly reason: string;
 
-  /** A value, not an error: input of a peer never throws. */
+  /** Creates a value rather than throwing an error, since input of a peer never throws. */
   constructor(status: number, reason: string) {
     this.status = status;
     this.reason = reason;

@@ -9,7 +9,9 @@ import type { RequestHead } from "./request_head.ts";
 /** The target `*`, the server as a whole, which has no URL (RFC 9112 3.2.4). */
 export const ASTERISK = "*";
 
-/** Of the connection: TLS or not. The scheme of an absolute-form target is ignored. */
+/**
+ * The scheme of the connection: with TLS or without. That of an absolute-form target is ignored.
+ */
 export type Scheme = "http" | "https";
 
 /**
@@ -74,7 +76,10 @@ let lastAuthority = "";
 const AUTHORITY =
   /^(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?$/;
 
-/** A server must accept it, and its authority is used instead of Host's (RFC 9112 3.2.2). */
+/**
+ * The URL of a target in absolute form, which a server must accept, and whose authority replaces
+ * Host (RFC 9112 3.2.2).
+ */
 function absoluteForm(target: string, scheme: Scheme): string | HttpRefusal {
   const parts = /^https?:\/\/([^/?]+)(.*)$/i.exec(target);
   if (!parts || !isAuthority(parts[1]!)) {

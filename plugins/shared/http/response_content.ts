@@ -1,5 +1,5 @@
 /**
- * The content of a response, in pieces of a size worth a write.
+ * The content of a response, in pieces that are large enough for a write.
  *
  * @module
  */
@@ -33,7 +33,7 @@ export class ResponseContent {
   /** The part after `data` that was read already. */
   #rest: Uint8Array | undefined;
 
-  /** Result of the last `gather`; several small chunks are joined. */
+  /** Result of the last `gather`, in which several small chunks are joined. */
   data: Uint8Array = new Uint8Array(0);
   /** Whether the body ends with `data`. */
   ended = false;

@@ -1,5 +1,5 @@
 /**
- * Large responses share the event loop.
+ * Shares the event loop between large responses.
  *
  * @module
  */
