@@ -155,7 +155,7 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
   );
 }
 
-/** The keys of the object schema at `path`; `undefined` where it cannot be found. */
+/** The keys of the object schema at `path`; `undefined` if there is no object schema. */
 function keysOf(schema: unknown, path: readonly PropertyKey[]): string[] | undefined {
   let at = unwrapped(schema);
   for (const key of path) {

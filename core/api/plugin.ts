@@ -37,8 +37,8 @@ export interface PluginDefinition<Input, Output> {
 /**
  * Defines a plugin: returns a factory that checks options.
  *
- * @throws {TypeError} `name`, `options` or `setup` is missing; the factory throws it where `setup`
- * returns neither a handler nor a plugin.
+ * @throws {TypeError} `name`, `options` or `setup` is missing. The factory throws one too if
+ * `setup` returns neither a handler nor a plugin.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Received bytes: those in order, ready for the application, and those out of order, behind a gap
+ * Received bytes: those in order, ready for the application, and those out of order, after a gap
  * (RFC 9293 3.10.7.4, seventh).
  *
  * @module

@@ -53,7 +53,7 @@ export interface TcpConfig {
   readonly connectTimeoutMs: number;
   /** How long the peer may be silent while data is outstanding (R2, RFC 9293 3.8.3). */
   readonly userTimeoutMs: number;
-  /** The same after the application has closed. */
+  /** `userTimeoutMs` after the application has closed. */
   readonly orphanTimeoutMs: number;
   /** How long delivery may make no progress after the application has closed. */
   readonly lingerMs: number;

@@ -21,8 +21,8 @@ const LEAST_MTU_V6 = 1280;
 /** Consecutive timeouts without a segment from the peer before a black hole is suspected. */
 const BLACK_HOLE_TIMEOUTS = 3;
 /**
- * The same if the peer still answers or full segments have been acknowledged: packet loss is more
- * likely then.
+ * The number if the peer still answers or full segments have been acknowledged, when packet loss is
+ * more likely.
  */
 const BAD_LUCK_TIMEOUTS = 6;
 /** RFC 8899 5.1.1, PMTU_RAISE_TIMER. */
@@ -39,8 +39,8 @@ export function takeNetworkError(
   mtu: number,
   seq: number,
 ): boolean {
-  // RFC 5927 4.1: an attacker does not know which sequence numbers are outstanding. SND.NXT is not
-  // outstanding.
+  // RFC 5927 4.1: an attacker does not know which sequence numbers are outstanding. SND.NXT itself
+  // is not.
   if (seqLt(seq, tcb.sndUna) || seqGeq(seq, tcb.sndNxt)) return false;
   if (meaning === "packet-too-big") {
     shrinkPath(tcb, mtu);

@@ -28,7 +28,7 @@ export type EndReason =
   | "STACK_CLOSED";
 
 interface Properties {
-  /** Both sides know both sequence numbers (RFC 9293 3.5.2). */
+  /** Each side knows the other's initial sequence number (RFC 9293 3.5.2). */
   readonly synchronized: boolean;
   /** The application may write. */
   readonly canSend: boolean;

@@ -74,7 +74,7 @@ export class IpAddress {
     return this.isV4 ? this.w3 >>> 28 === 0xe : this.w0 >>> 24 === 0xff;
   }
 
-  /** Whether it can be the address of a host on a link, such as the peer of a connection. */
+  /** Whether this can be the address of a host on a link, such as the peer of a connection. */
   get isUnicast(): boolean {
     return isHostWords(this.w0, this.w1, this.w2, this.w3);
   }
@@ -256,7 +256,9 @@ export class Subnet {
     return new Subnet(address, address.isV4 ? 32 : 128);
   }
 
-  /** Whether it is a network address: there are two or more host bits, and all are 0. */
+  /**
+   * Whether the address is a network address: it has at least two host bits, and all of them are 0.
+   */
   get isNetwork(): boolean {
     return this.bits < 127 && this.address.equals(this.network);
   }
@@ -283,7 +285,7 @@ export class Subnet {
     return !this.#coversMapped || w0 !== 0 || w1 !== 0 || w2 !== MAPPED;
   }
 
-  /** Whether any address is in both. */
+  /** Whether the two subnets have an address in common. */
   overlaps(other: Subnet): boolean {
     return this.contains(other.network) || other.contains(this.network);
   }

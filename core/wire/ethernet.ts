@@ -50,12 +50,12 @@ export function readEtherType(bytes: Uint8Array, at: number): number {
   return readU16(bytes, at + 12);
 }
 
-/** Whether it is a group address: multicast or broadcast. */
+/** Whether `mac` is a group address: multicast or broadcast. */
 export function isGroupMac(mac: number): boolean {
   return (Math.floor(mac / 2 ** 40) & 1) === 1;
 }
 
-/** Whether it can be a station's address: neither a group address nor all zeros. */
+/** Whether `mac` can be a station's address: neither a group address nor all zeros. */
 export function isStationMac(mac: number): boolean {
   return mac !== 0 && !isGroupMac(mac);
 }

@@ -106,7 +106,8 @@ function parseIpv6(packet: Uint8Array, size: number, ip: IpHeader): DropReason |
   ip.d1 = readI32(packet, 28);
   ip.d2 = readI32(packet, 32);
   ip.d3 = readI32(packet, 36);
-  // Mapped addresses must not appear on the wire (RFC 4038 4.2); here they would be taken for IPv4.
+  // Mapped addresses must not appear on the wire (RFC 4038 4.2); here they would be mistaken for
+  // IPv4.
   if (isMapped(ip.s0, ip.s1, ip.s2) || isMapped(ip.d0, ip.d1, ip.d2)) return "ip-source";
   ip.payloadEnd = end;
   return readExtensionHeaders(packet, end, ip);

@@ -34,7 +34,7 @@ export class Driver {
   readonly #scheduler: HandlerScheduler;
   readonly #notifier: OwnerNotifier;
   readonly #batch = new PacketBatch(BATCH);
-  /** Further turns, which notify the owners that the first one left over. */
+  /** The turns in which owners are notified that did not fit into the first one. */
   #turns: Promise<void> | undefined;
   #isTakingTurns = false;
   #cancelTimer: (() => void) | undefined;

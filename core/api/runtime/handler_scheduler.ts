@@ -27,7 +27,10 @@ import { macrotask } from "./macrotask.ts";
 
 /** Turns of the microtask queue without a call into the core after which handlers count as finished. */
 export const QUIET_TURNS = 3;
-/** The same while a small read has not been followed by a write: a request is being answered. */
+/**
+ * {@link QUIET_TURNS} while a small read has not been followed by a write: a handler is probably
+ * computing a response.
+ */
 export const QUIET_TURNS_UNANSWERED = 48;
 /** Maximum number of turns. */
 export const MAX_TURNS = 256;

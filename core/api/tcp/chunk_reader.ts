@@ -9,7 +9,7 @@ import { requireBytes } from "./bytes.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Gives the next bytes, an array of its own; `undefined` at the end. */
+/** Returns the next bytes in an array of their own; `undefined` at the end. */
 export type ChunkSource = () => Promise<Bytes | undefined>;
 
 /** Reads into an array; `null` at the end. */

@@ -13,7 +13,7 @@ interface Waiter {
   reject(error: TcpError): void;
 }
 
-/** Hands connections out in the order they were established. */
+/** Returns connections in the order in which they were established. */
 export class StackListener implements TcpListener {
   readonly addr: NetAddr;
   readonly #waiters: Waiter[] = [];

@@ -136,7 +136,9 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return this.#waitForBytes(p);
   }
 
-  /** The next chunk: all that has arrived, as an array of its own; `undefined` at the end. */
+  /**
+   * The next chunk: all bytes that have arrived, in an array of their own; `undefined` at the end.
+   */
   readChunk(): Promise<Bytes | undefined> {
     this.acknowledge();
     return this.#readPiece("chunk");

@@ -41,7 +41,7 @@ export interface DatagramConn extends AsyncIterable<ReceivedDatagram>, Disposabl
    * `LISTENER_CLOSED`, and with a `TypeError` if `p` is not a `Uint8Array`.
    */
   send(p: Uint8Array, addr: DatagramAddr): Promise<number>;
-  /** The same to an address in text form, or without a transport. */
+  /** Sends to an address in text form, or without a transport. */
   send(p: Uint8Array, addr: SocketAddress): Promise<number>;
   /** Closes the socket; unread datagrams are dropped. */
   close(): void;

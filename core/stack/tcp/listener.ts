@@ -37,7 +37,7 @@ export class Listener implements Binding {
   /** Established connections not yet accepted by the application, in order. */
   readonly ready: Tcb[] = [];
   /**
-   * The same by source; absent if the listener `decides`, since these connections are accepted at
+   * `ready` by source; absent if the listener `decides`, since these connections are accepted at
    * once.
    */
   readonly #readySources: Sources<Tcb> | undefined;

@@ -33,9 +33,10 @@ function resetByPeer(tcb: Tcb, segment: Segment): void {
 }
 
 /**
- * RFC 9293 3.10.7.4, second: in CLOSING and LAST-ACK a RST is not an error, as both sides have sent
- * everything and the last ACK may have been lost, unless the RST itself shows that data is missing.
- * In CLOSE-WAIT the application may still write, and has to learn that the peer is gone.
+ * RFC 9293 3.10.7.4, second: in CLOSING and LAST-ACK a RST is not an error, because both sides have
+ * sent everything and the last ACK may have been lost, unless the RST itself shows that data is
+ * missing. In CLOSE-WAIT, the application may still write and has to learn that the connection was
+ * reset.
  */
 function hasEndedWell(tcb: Tcb, segment: Segment): boolean {
   if (tcb.state !== "CLOSING" && tcb.state !== "LAST-ACK") return false;

@@ -49,7 +49,7 @@ export function isBeyondWindow(tcb: Tcb, seq: number): boolean {
   return beyond > 0 || (beyond === 0 && tcb.receive.endSeq !== tcb.rcvEdge);
 }
 
-/** Distance below RCV.NXT within which a segment is taken for a retransmission. */
+/** Distance below RCV.NXT within which a segment counts as a retransmission. */
 function oldest(tcb: Tcb): number {
   return Math.max(tcb.receiveLimit, 0x10000);
 }

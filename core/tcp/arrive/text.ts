@@ -19,8 +19,8 @@ export function acceptText(tcb: Tcb, segment: Segment, now: number): Verdict {
   const length = segment.textLength;
   if (length === 0) return undefined;
   if (!STATES[tcb.state].takesText || tcb.has(TCB.FIN_RECEIVED)) return "tcp-closed-text";
-  // RFC 9293 3.6.1, SHLD-3: the application will not read the text, and a RST tells the peer. In
-  // profile `local`, only if everything sent is acknowledged, and the segment has no FIN.
+  // RFC 9293 3.6.1, SHLD-3: the application will not read the text, so a RST is sent. In profile
+  // `local`, only if everything sent is acknowledged, and the segment has no FIN.
   if (
     tcb.has(TCB.READ_CLOSED) && (tcb.config.close === "graceful" || isBehindTheEnd(tcb, segment))
   ) {
