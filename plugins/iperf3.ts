@@ -75,7 +75,7 @@ class Server {
   }
 }
 
-/** `undefined`: the client has sent no cookie in time, or has gone. */
+/** Reads the cookie; `undefined` if the client has not sent it in time, or has disconnected. */
 async function readCookie(c: Context, channel: Channel): Promise<string | undefined> {
   try {
     return await withTimeout(

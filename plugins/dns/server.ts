@@ -135,7 +135,7 @@ export class DnsServer {
     }
   }
 
-  /** The host's network, without upstreams that lead back to where the query arrived. */
+  /** The host's network, which refuses upstreams that lead back to where the query arrived. */
   #hostFor(arrival: Arrival): HostDialer {
     const { dial, dialDatagrams } = this.#options.host;
     return {

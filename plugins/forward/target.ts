@@ -20,7 +20,7 @@ export interface HealthRules {
   readonly retryAfterMs: number | undefined;
 }
 
-/** A target: how many connections it has, and whether it is up. */
+/** A target, with its number of connections and its health. */
 export class Target {
   /** Its address. */
   readonly address: DialTarget;

@@ -307,7 +307,7 @@ export class HttpConnection {
     return this.#writer.send(responseOf(refusal), { ...plan, keepAlive: false });
   }
 
-  /** Sends 101 and hands the connection over (RFC 9110 15.2.2). */
+  /** Sends 101 and passes the connection to the takeover (RFC 9110 15.2.2). */
   async #upgrade(exchange: Exchange, response: Response): Promise<boolean> {
     const takeover = exchange.closeUpgrade();
     if (!takeover) {

@@ -65,7 +65,7 @@ export interface ServerFields {
   readonly date: string;
   /** How the content is delimited. */
   readonly framing: ResponseFraming;
-  /** The value of Connection; empty: no such field. */
+  /** The value of Connection; empty: the field is omitted. */
   readonly connection: string;
 }
 

@@ -95,7 +95,7 @@ export class ResponseWriter {
   }
 
   /**
-   * The client is gone: cancels a body that is not at its end, and all later ones; `send` rejects.
+   * The client is gone: cancels a body that has not ended, and all later ones; `send` rejects.
    */
   cancel(reason: unknown): void {
     this.#gone ??= { reason };

@@ -56,7 +56,7 @@ export interface ExchangeHost {
   ): void;
   /** Sends data; false if some of it has to wait, until `drained`. */
   sendData(stream: Http2Stream, data: Uint8Array, endsStream: boolean): boolean;
-  /** The same for ASCII text. */
+  /** {@link sendData} for ASCII text. */
   sendText(stream: Http2Stream, text: string, endsStream: boolean): boolean;
   /** Reports consumed bytes, which reopens the windows. */
   consume(stream: Http2Stream, bytes: number): void;

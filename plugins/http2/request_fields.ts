@@ -38,7 +38,7 @@ export interface Http2RequestHead extends RequestHead {
 export class RefusedHead {
   /** Empty if unknown; a response to HEAD has no content. */
   readonly method: string;
-  /** The same, for the log. */
+  /** The request-target, for the log; empty if unknown. */
   readonly target: string;
   /** The answer. */
   readonly refusal: HttpRefusal;

@@ -52,7 +52,7 @@ export interface SessionEvents<Request> {
 
 /** Receive window of a stream, in bytes: limit of unread body data. */
 export const STREAM_WINDOW = 262_144;
-/** The same for all streams of a connection. */
+/** Receive window of a connection, in bytes, for all of its streams together. */
 export const CONNECTION_WINDOW = 1_048_576;
 /** DATA is not framed while more than this is unsent. */
 const MAX_OUTPUT_BYTES = 131_072;
@@ -397,7 +397,7 @@ export class Http2Session<Request> {
     this.#note("made you reset");
   }
 
-  /** The same for a stream that was never opened. */
+  /** `#failStream` for a stream that was never opened. */
   #resetUnopened(id: number, code: ErrorCode): void {
     this.output.rstStream(id, code);
     this.#ended.add(id, "reset by this side");

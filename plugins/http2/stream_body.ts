@@ -95,7 +95,7 @@ export class StreamBody {
     this.#drop();
   }
 
-  /** Discards what is buffered and what follows. */
+  /** Discards the buffered data and all data that follows. */
   #drop(): void {
     this.#isUnwanted = true;
     this.#controller = undefined;

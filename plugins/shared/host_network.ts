@@ -70,7 +70,7 @@ export type DatagramChannel =
 /**
  * Opens a socket for datagrams to and from one address; gives up when `signal` is aborted.
  *
- * @throws {TcpError} There is no such address.
+ * @throws {TcpError} The address is not valid.
  */
 export type DialDatagrams = (address: HostPort, signal: AbortSignal) => Promise<DatagramChannel>;
 

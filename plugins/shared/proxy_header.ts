@@ -27,7 +27,7 @@ export interface ProxyEndpoints {
 export interface ProxyHeader {
   /** 1 is text, 2 is binary. */
   readonly version: 1 | 2;
-  /** Absent for connections of the proxy itself, and where the endpoints are unknown. */
+  /** Absent for connections of the proxy itself, and if the endpoints are unknown. */
   readonly endpoints?: ProxyEndpoints | undefined;
 }
 

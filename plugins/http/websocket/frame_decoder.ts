@@ -34,7 +34,7 @@ const MAX_CONTROL_PAYLOAD = 125;
 export class FrameDecoder {
   readonly #maxMessageBytes: number;
   readonly #sink: FrameSink;
-  /** The current data message: its opcode, and what has arrived of it. */
+  /** The current data message: its opcode, and the part that has arrived. */
   #messageOpcode: number = OPCODE.continuation;
   #message: Payload = new Payload();
   #control: Payload = new Payload();
@@ -200,7 +200,7 @@ function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** Unmasked bytes, in an array that grows with what has arrived. */
+/** Unmasked bytes, in an array that grows as they arrive. */
 class Payload {
   #bytes = new Uint8Array(0);
   length = 0;

@@ -1,5 +1,5 @@
 /**
- * The Content-Type of a Response made of a string, where the runtime omits it.
+ * The Content-Type of a Response made from a string, for runtimes that omit it.
  *
  * @module
  */

@@ -16,7 +16,7 @@ export interface FetchPlatform {
   /**
    * Makes a Request; `fields` are names and values in turn.
    *
-   * @throws {TypeError} Fetch has no such Request.
+   * @throws {TypeError} Fetch does not allow this Request.
    */
   createRequest(url: string, init: RequestInit | undefined, fields: readonly string[]): Request;
   /**

@@ -25,7 +25,7 @@ export class HttpRequest extends Request {
   /**
    * Creates a Request with header fields, names and values in turn.
    *
-   * @throws {TypeError} Fetch has no such Request.
+   * @throws {TypeError} Fetch does not allow this Request.
    */
   static of(url: string, init: RequestInit | undefined, fields: readonly string[]): HttpRequest {
     const request = new HttpRequest(url, init, new AbortController());

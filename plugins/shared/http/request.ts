@@ -16,7 +16,7 @@ export interface UnreadBody {
 /** The content of a request: bytes that have arrived, or a body still to be read. */
 export type RequestContent = Uint8Array<ArrayBuffer> | UnreadBody | undefined;
 
-/** Makes the Request of `head`; a refusal if Fetch has no such Request. */
+/** Makes the Request of `head`; a refusal if Fetch does not allow it. */
 export function createRequest(
   head: RequestHead,
   url: string,

@@ -48,7 +48,7 @@ function originForm(url: string, target: string): string | HttpRefusal {
 /**
  * `new URL(url).href`, for a `url` that ends with `target` in origin form.
  *
- * @throws {TypeError} There is no such URL.
+ * @throws {TypeError} The URL is not valid.
  */
 export function hrefOf(url: string, target: string): string {
   if (!PLAIN_TARGET.test(target)) return new URL(url).href;

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** The reason phrase of `status`; empty where none is registered. */
+/** The reason phrase of `status`; empty if none is registered. */
 export function reasonPhrase(status: number): string {
   return PHRASES[status] ?? "";
 }

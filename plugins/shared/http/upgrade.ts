@@ -19,7 +19,7 @@ export type UpgradedSocket = Pick<
 export interface UpgradedConnection {
   /** The connection. */
   readonly socket: UpgradedSocket;
-  /** Input of the new protocol, including what has been received already. */
+  /** Input of the new protocol, including bytes that have been received already. */
   readonly input: Input;
   /** The stack's clock. */
   readonly clock: Clock;
