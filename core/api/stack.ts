@@ -77,8 +77,8 @@ export interface StackOptions {
    */
   addresses: readonly string[];
   /**
-   * Addresses or networks inside `addresses` that belong to others, such as the host's side of the link: `"10.90.0.1"`,
-   * `"10.90.7.0/24"`.
+   * Addresses or networks inside `addresses` that belong to other hosts, such as the host's side of
+   * the link: `"10.90.0.1"`, `"10.90.7.0/24"`.
    */
   exceptAddresses?: readonly string[];
   /** Profile and options of all connections. */
@@ -384,7 +384,7 @@ class HostStack implements Stack {
     await sleepUntil(this.#clock, deadline, done.signal);
   }
 
-  /** The link has ended, through close() or by itself. */
+  /** The link was closed, by close() or by itself. */
   async #end(): Promise<void> {
     this.#closing ??= this.finished.catch(() => {});
     this.#stopListening();

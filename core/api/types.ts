@@ -47,11 +47,11 @@ export interface TcpStats {
   readonly cwnd: number;
   /** Slow start threshold in bytes. */
   readonly ssthresh: number;
-  /** Bytes written and not acknowledged yet, sent or not. */
+  /** Bytes written and not acknowledged yet, whether sent or not. */
   readonly unacknowledged: number;
   /** Bytes sent and not acknowledged yet. */
   readonly flightSize: number;
-  /** Largest segment sent, in bytes of payload. */
+  /** Effective send MSS: the payload of a full segment, in bytes. */
   readonly sendMss: number;
   /** The peer's window in bytes. */
   readonly sendWindow: number;
@@ -160,7 +160,7 @@ export interface TcpSocket
   setLinger(seconds?: number): void;
   /** Holds back partial segments, until it is turned off or the socket is closed. */
   setCork(cork?: boolean): void;
-  /** Turns Nagle's algorithm off (the default) or on (RFC 9293 3.7.4). */
+  /** Turns Nagle's algorithm off (`true`, the default argument) or on (RFC 9293 3.7.4). */
   setNoDelay(noDelay?: boolean): void;
   /** Turns keep-alive probes on or off (RFC 9293 3.8.4). */
   setKeepAlive(keepAlive?: boolean): void;
@@ -237,8 +237,8 @@ export interface ConnectOptions {
    */
   localHostname?: string;
   /**
-   * WinterTC, default false: the peer's FIN closes this side too. Accepted sockets always stay
-   * half-open, as Deno's and the kernel's do.
+   * WinterTC, default false: the peer's FIN closes this side too. For accepted sockets, the FIN
+   * never closes this side, as with Deno and the kernel.
    */
   allowHalfOpen?: boolean;
 }
@@ -247,7 +247,7 @@ export interface ConnectOptions {
 export interface HandlerContext {
   /** Opens the plugin's own connections and sockets through the same stack. */
   readonly stack: Pick<Stack, "connect" | "listenDatagram">;
-  /** Lines carry the plugin's name and port. */
+  /** Adds the plugin's name and the port to each line. */
   readonly log: Logger;
   /** The stack's clock; plugins use it so that tests can run in virtual time. */
   readonly clock: Clock;
@@ -267,8 +267,8 @@ export interface Context extends HandlerContext {
 
 /**
  * Runs the rest of the chain, on the same socket or on another one, such as `deriveSocket` makes.
- * That socket is closed when the rest has settled, and its data has been written to the socket below
- * when this resolves; if the rest throws, it is aborted.
+ * Another socket is closed when the rest has settled, and its data has been written to its base
+ * socket when this resolves; if the rest throws, it is aborted.
  */
 export type Next = (socket?: TcpSocket) => Promise<void>;
 
@@ -321,14 +321,15 @@ export interface CloseOptions {
 
 /** A TCP/IP stack on one link. */
 export interface Stack extends AsyncDisposable {
-  /** Returns a pending socket at once; wait for `opened` (WinterTC). */
+  /** Returns at once with a socket that is still connecting; wait for `opened` (WinterTC). */
   connect(address: SocketAddress, options?: ConnectOptions): TcpSocket;
-  /** The port is bound when this returns (Deno). */
+  /** A TCP listener, bound when this returns, as in Deno. */
   listen(options: ListenOptions): TcpListener;
-  /** A UDP socket, bound when this returns (Deno). */
+  /** A UDP socket, bound when this returns, as in Deno. */
   listenDatagram(options: ListenDatagramOptions): DatagramConn;
   /**
-   * `stack.use(7, echo())` (Hono). Handlers run in order, each calls `next()` for the following one.
+   * Serves a listen address with plugins and handlers, like Hono's `use`: `stack.use(7, echo())`.
+   * The handlers run in order; each runs the following ones by calling `next()`.
    *
    * `where` is a port, or text: `[tcp/|udp/][ADDRESS[/LENGTH]:]PORTS`, where PORTS is `80`,
    * `8000-8999` or `*`, and IPv6 is in brackets: `"10.90.7.0/24:8000-8999"`, `"[fd00::/64]:*"`. If

@@ -43,9 +43,9 @@ export const BUDGET_MS = 2;
 export class HandlerScheduler {
   readonly #clock: Clock;
   readonly #flush: () => void;
-  /** Calls into the core: while it grows, handlers are at work. */
+  /** Number of calls into the core: while it grows, handlers are running. */
   #calls = 0;
-  /** Small reads that no write has followed. */
+  /** Number of small reads without a write after them. */
   #unanswered = 0;
   /** Handlers were notified, and {@link finished} is waiting for them. */
   #isWaiting = false;
