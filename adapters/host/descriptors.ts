@@ -47,8 +47,8 @@ export interface AcceptWatchOptions {
 }
 
 /**
- * Logs when connections cannot be accepted for lack of file descriptors, which a `node:net` server reports
- * on neither runtime, and resumes accepting: on Deno a failed accept() is never repeated. Stops with the
+ * Logs when connections cannot be accepted for lack of file descriptors, which a `node:net` server does not
+ * report on either runtime, and resumes accepting: Deno never retries a failed accept(). Stops with the
  * server.
  */
 export function keepAccepting(server: Server, options: AcceptWatchOptions): void {

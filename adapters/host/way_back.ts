@@ -29,7 +29,7 @@ export function addPort(transport: "tcp" | "udp", at: HostPort, to: HostPort): (
   return () => void ports.delete(key);
 }
 
-/** The address in a stack that `target` leads to; `undefined`: none, as far as is known. */
+/** The address in a stack that `target` leads to; `undefined` if none is known. */
 export function leadsBack(transport: "tcp" | "udp", target: HostPort): HostPort | undefined {
   if (isLocalhost(target.hostname)) {
     return leadsBack(transport, { ...target, hostname: "127.0.0.1" }) ??

@@ -131,7 +131,7 @@ export async function loadPlugins({ listen }: Settings): Promise<LoadedPlugins> 
   return plugins;
 }
 
-/** Some plugins handle connections only, some datagrams only. */
+/** Checks that each plugin handles the transport of its address: some handle only one. */
 function checkTransport({ where, source }: ListenSetting, { handlers }: LoadedChain): void {
   try {
     if (isUdp(where)) composeFlows(handlers);

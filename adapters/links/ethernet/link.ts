@@ -37,7 +37,7 @@ export class EthernetLink implements Link {
   readonly name: string;
   /** The port's features. */
   readonly features: LinkFeatures;
-  /** The port's. */
+  /** Whether the port is full; see `FramePort`. */
   readonly isFull?: (onRoom: () => void) => boolean;
   readonly #port: FramePort;
   readonly #clock: Clock;

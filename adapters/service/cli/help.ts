@@ -21,7 +21,7 @@ faults in a configuration file and its plugins, and starts nothing.
 
 const FOOTER = "Flags marked * can be repeated.";
 
-/** The text, from the table of settings. */
+/** Makes the text from the table of settings. */
 export function helpText(): string {
   const entries = Object.values(SETTINGS).flatMap((setting) => {
     if (setting.flag === undefined) return [];

@@ -76,7 +76,7 @@ export function ignores(status: string, signal: number): boolean {
 }
 
 /**
- * Installs handlers for signals that would end the process, or worse. Call it before anything else.
+ * Installs handlers for signals that would otherwise end the process, or do worse. Call it first.
  * Bun ends at SIGUSR1 and SIGUSR2; Deno ends at SIGUSR2 and opens a debugger's port at SIGUSR1.
  * SIGPIPE is redundant: the failed write reports the error.
  */

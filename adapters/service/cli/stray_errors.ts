@@ -29,7 +29,7 @@ export function logUncaughtErrors(
   process.on("unhandledRejection", report);
 }
 
-/** The peer's fault, in a promise of a request body or a socket that an application abandoned. */
+/** Whether a peer caused the error: a promise of a request body or socket that the application abandoned. */
 function isPeersDoing(error: unknown): boolean {
   return error instanceof RequestBodyError || error instanceof PeerFaultError;
 }

@@ -53,7 +53,7 @@ export function completeHostAddresses(
 }
 
 /**
- * Warns of addresses of the stack that the host has on any device: it keeps packets to them for itself.
+ * Warns of addresses of the stack that the host has on any device: packets to them never leave the host.
  */
 export function warnOfHostsAddresses(addresses: readonly string[], log: Logger): void {
   const own = addresses.map(subnet).filter(({ isNetwork }) => !isNetwork);

@@ -45,7 +45,7 @@ export interface Network {
    * @throws {Error} All addresses are in use by other stations.
    */
   usableAddresses?(): Promise<readonly string[]>;
-  /** Releases the rest once the stack has closed. */
+  /** Releases the remaining resources once the stack has closed. */
   close(): Promise<void>;
 }
 
@@ -230,5 +230,5 @@ function tcpOptions({ profile, keepAliveMs }: Settings): TcpOptions {
   return { profile, keepAlive: true, keepAliveIdleMs: keepAliveMs, keepAliveIntervalMs };
 }
 
-/** Between two keep-alive probes. */
+/** Maximum interval between keep-alive probes, in milliseconds. */
 const MAX_PROBE_INTERVAL_MS = 75_000;

@@ -7,7 +7,7 @@ import { OwnAddresses } from "../../../core/stack/ip/own_addresses.ts";
 import { IpAddress, Subnet } from "../../../core/wire/address.ts";
 import type { Settings } from "../settings/settings.ts";
 
-/** The settings that determine them. */
+/** The settings that determine the own addresses. */
 type AddressSettings = Pick<Settings, "addresses" | "hostAddresses" | "exceptAddresses">;
 
 /** The addresses of the stack: whole networks without those of other hosts. */
@@ -23,7 +23,7 @@ export function othersAddresses(
   return [...hostAddresses, ...exceptAddresses];
 }
 
-/** Whether `hostname` is one of them; never true for a name. */
+/** Whether `hostname` is an own address; false for every name. */
 export function isOwn(own: OwnAddresses, hostname: string): boolean {
   const address = IpAddress.parse(hostname);
   return address !== undefined && own.has(address);

@@ -1,5 +1,5 @@
 /**
- * What links that carry Ethernet frames have in common.
+ * Options and setup shared by links that carry Ethernet frames.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { ethernet, type EthernetLink, type FramePort } from "../../links/etherne
 import type { LinkEnvironment } from "./kind.ts";
 import { onOff, texts } from "./values.ts";
 
-/** Options of all these links. */
+/** Options that all Ethernet links share. */
 export const stationOptions = {
   mac: z.string().refine((text) => isStationMac(parseMac(text) ?? 0), {
     error: ({ input }) => `expected a station's address such as 02:00:00:00:00:01, got ${input}`,
@@ -28,7 +28,7 @@ export interface StationSetting {
   readonly probe?: boolean | undefined;
 }
 
-/** Their syntax, for `usage`. */
+/** The syntax of these options, for `usage`. */
 export const STATION_USAGE = "[,mac=MAC][,gateway=ADDRESS][,probe=off]";
 
 /** An Ethernet link on a frame port; closes the port if that fails. */

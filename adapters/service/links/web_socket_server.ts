@@ -78,7 +78,7 @@ class AttachableLink extends WebSocketLink {
   override async close(): Promise<void> {
     await super.close();
     this.#publication?.stopListening();
-    // Lets the Close frame leave.
+    // Waits until the Close frame has been sent.
     await Promise.all(this.#stacks.map((stack) => stack.close()));
     await this.#publication?.finish(0);
   }
@@ -91,7 +91,7 @@ class AttachableLink extends WebSocketLink {
     });
   }
 
-  /** Browsers send the origin of the page; other programs send none, or whatever they like. */
+  /** Browsers send the origin of the page; other programs send none, or any text. */
   #mayAttach(c: Context): boolean {
     const origin = c.req.header("Origin");
     return origin === undefined || this.#options.origins.includes(origin) ||
@@ -118,8 +118,8 @@ class AttachableLink extends WebSocketLink {
 }
 
 /**
- * Whether a page was loaded from the host that it connects to. A name proves nothing: its owner can
- * point it here once the page is loaded (DNS rebinding).
+ * Whether a page was loaded from the host that it connects to. A host name is no proof: its owner can
+ * make it resolve to this host after the page has been loaded (DNS rebinding).
  */
 function isSameSite(origin: string, host: string | undefined): boolean {
   const page = URL.parse(origin);

@@ -18,9 +18,9 @@ export interface ClientPlace {
 }
 
 /**
- * A client keeps its address and port. A client of the other family than the target is connected to the
- * stack's address of its own family if the same entry of `listen` serves that; if not, or if its address
- * belongs to the stack, it comes from the host's address.
+ * A client keeps its address and port. If the target is of the other address family, the client is
+ * connected to the stack's address of its own family, provided the same entry of `listen` serves that
+ * address. Otherwise, and if the client's address belongs to the stack, it comes from the host's address.
  */
 export function clientPlaces(
   { listen }: Pick<Settings, "listen">,

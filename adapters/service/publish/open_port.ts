@@ -11,7 +11,7 @@ import type { PublishSetting } from "../settings/publish_setting.ts";
 const MORE_PORTS = 100;
 const LAST_PORT = 65_535;
 
-/** The usual reasons. */
+/** Explanations of the usual errors, by code. */
 const WHY_NOT: Readonly<Record<string, string>> = {
   EACCES: "ports below 1024 need root; choose another port",
   EADDRINUSE: "the port is in use",

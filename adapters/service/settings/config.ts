@@ -15,7 +15,7 @@ import { environmentVariable, expandVariables, type ReadVariable } from "./varia
 
 const KEYS = Object.keys(SETTINGS) as SettingKey[];
 
-/** The whole file. `$schema` names the JSON Schema for editors, and means nothing to the service. */
+/** The whole file. `$schema` names the JSON Schema for editors; the service ignores it. */
 export const configSchema: z.ZodObject = z.strictObject({
   $schema: z.string().optional(),
   ...Object.fromEntries(KEYS.map((key) => [key, schemaOf(SETTINGS[key]).optional()])),
@@ -106,7 +106,7 @@ function located(
   }));
 }
 
-/** The usual reasons. */
+/** Explanations of the usual errors, by code. */
 const UNREADABLE: Readonly<Record<string, string>> = {
   EACCES: "not allowed to read it",
   EISDIR: "it is a folder",

@@ -94,7 +94,7 @@ async function countersOf(workers: readonly WorkerHandle[], log: Logger): Promis
 }
 
 /**
- * All shards stay until each has drained: as long as the device exists the kernel steers segments to
+ * All shards keep running until each has drained: while the device exists, the kernel steers segments to
  * all of them, and new connections have to be refused.
  */
 async function drainAndClose(workers: readonly WorkerHandle[]): Promise<void> {
