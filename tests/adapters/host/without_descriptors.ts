@@ -78,7 +78,8 @@ const server = createServer((socket) => {
 await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 const { port } = server.address() as { port: number };
 keepAccepting(server, { log, name: "the server", checkMs: 50 });
-const files = staticFiles(folder);
+// Without its cache, which would serve the file without a descriptor.
+const files = staticFiles(folder, { cacheBytes: 0 });
 const ask = (path: string) =>
   files.fetch(new Request(`http://berth.test/${path}`), {} as never) as Promise<Response>;
 const path = join(folder, "qemu");
