@@ -52,7 +52,7 @@ export type { Http2Options } from "./http2/options.ts";
  * });
  * let text = "";
  * for await (const chunk of session.request({ ":path": "/" })) text += chunk;
- * session.close();
+ * session.destroy();
  * if (text !== "ahoy") throw new Error(text);
  * ```
  */

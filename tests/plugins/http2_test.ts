@@ -75,9 +75,8 @@ function ask(
 /** Runs a body with a session (prior knowledge). */
 async function withSession(
   body: (session: ClientHttp2Session, lines: string[]) => Promise<void>,
-  options = {},
 ): Promise<void> {
-  await using server = await serveBehindHost(http2(app, options), http(app));
+  await using server = await serveBehindHost(http2(app), http(app));
   const socket = await server.connectPlain();
   const session = connect("http://berth.test", { createConnection: () => socket });
   session.on("error", () => {});
@@ -243,12 +242,25 @@ describe("http2", () => {
     expect(await text).toMatch(/^HTTP\/1.1 200 OK[^]*4$/);
   });
 
-  // No request for a while: GOAWAY, then close.
-  test("closes idle connections", () =>
-    withSession(async (session) => {
-      expect((await ask(session, { ":path": "/number/1" })).body).toBe("1");
-      await new Promise<void>((resolve) => session.once("close", () => resolve()));
-    }, { keepAliveTimeoutMs: 100 }));
+  // A request, then none for a while: GOAWAY, then the connection closes. Frames by hand: the client of
+  // Deno 2.9 can abort the process at a GOAWAY (denoland/deno#36788).
+  test("closes idle connections", async () => {
+    await using server = await serveBehindHost(http2(app, { keepAliveTimeoutMs: 100 }));
+    const socket = await server.connectPlain();
+    const bytes: number[] = [];
+    socket.on("data", (chunk: Uint8Array) => bytes.push(...chunk));
+    const over = once(socket, "end");
+    socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    socket.write(Uint8Array.from([
+      ...frame(4, 0, 0, []),
+      ...frame(1, 5, 1, [0x82, 0x86, 0x84, 0x41, 1, 97]),
+    ]));
+    await over;
+    socket.end();
+    // The last stream is 1, the error code NO_ERROR.
+    const goaway = frame(7, 0, 0, [0, 0, 0, 1, 0, 0, 0, 0]);
+    expect(bytes.slice(-goaway.length)).toEqual(goaway);
+  });
 
   // The requests of one write are answered although GOAWAY follows at once; then the connection
   // closes.
