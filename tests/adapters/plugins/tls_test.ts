@@ -144,23 +144,6 @@ function suite(engine: "openssl" | "runtime"): void {
       expect(order).toEqual(["read null", "client's end"]);
     });
 
-    // Nothing from the client matters after close(): the read does not wait for its close_notify.
-    testRequiring(needs, "ends a read that waits at close() at once", async () => {
-      const order: string[] = [];
-      const closes: Handler = async ({ socket }) => {
-        const waiting = socket.read(new Uint8Array(1));
-        await socket.write(bytes("x"));
-        void socket.close().catch(() => {});
-        order.push(`read ${await waiting}`);
-      };
-      await using server = await serveBehindHost(secure(), closes);
-      const client = await server.connect();
-      await received(client);
-      order.push("client's end");
-      await until(() => order.length === 2);
-      expect(order).toEqual(["read null", "client's end"]);
-    });
-
     // The server half-closes first and still receives data.
     testRequiring(needs, "carries the server's half-close", async () => {
       const heard = Promise.withResolvers<string>();
