@@ -49,7 +49,7 @@ export interface Served {
   received(): string[];
 }
 
-/** What {@link serve} can be told beside the plugin's own options. */
+/** Options of {@link serve}, in addition to those of the plugin. */
 export interface ServeOptions extends Http2Options {
   pair?: PairOptions;
   context?: Partial<Context>;

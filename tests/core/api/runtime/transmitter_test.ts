@@ -21,7 +21,7 @@ async function readAll(socket: TcpSocket): Promise<Uint8Array<ArrayBuffer>> {
   return new Uint8Array(await new Response(socket.readable).arrayBuffer());
 }
 
-/** A client and a server on a link for one packet each way; the server can be told to take no more. */
+/** A client and a server on a link that holds one packet each way; the server can stop receiving. */
 class FrozenPair {
   readonly clock: VirtualClock = new VirtualClock();
   readonly client: Stack;
