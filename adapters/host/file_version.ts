@@ -4,10 +4,7 @@
  * @module
  */
 import { statSync } from "node:fs";
-import { type ForeignLibrary, openLibrary } from "../runtime/foreign_library.ts";
-
-/** Names of the C library: glibc's, then musl's. */
-const LIBC_NAMES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+import { type ForeignLibrary, LIBC_NAMES, openLibrary } from "../runtime/foreign_library.ts";
 
 interface Functions {
   statx(folder: number, path: Uint8Array, flags: number, mask: number, result: Uint8Array): number;

@@ -34,6 +34,13 @@ export interface ForeignLibrary<Functions> {
   bytes(pointer: Pointer, length: number): Uint8Array<ArrayBuffer>;
 }
 
+/** Names of the C library: glibc's, then musl's. */
+export const LIBC_NAMES: readonly string[] = [
+  "libc.so.6",
+  "libc.musl-x86_64.so.1",
+  "libc.musl-aarch64.so.1",
+];
+
 /**
  * Opens the first of `names` that can be opened. Returns `undefined` if there is none, or if the program
  * lacks the permission; it never prompts. Deno compares `--allow-ffi=NAME` as text, so pass both the

@@ -1,3 +1,4 @@
+import { LIBC_NAMES } from "../../runtime/foreign_library.ts";
 import { configureError } from "./error.ts";
 import { type Bytes, O_CLOEXEC, O_NONBLOCK } from "./linux.ts";
 
@@ -37,9 +38,6 @@ export const LIBC_PARAMETERS = {
   close: ["i32"],
   sched_getcpu: [],
 } as const satisfies Record<keyof Libc, readonly ("i32" | "u32" | "u64" | "usize" | "buffer")[]>;
-
-/** Names of the C library: glibc, then musl. */
-export const LIBC_NAMES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 
 /** What a runtime provides: foreign functions, and waiting for a descriptor. */
 export interface TunHost {
