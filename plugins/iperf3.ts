@@ -9,7 +9,8 @@ import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import type { Context } from "../core/api/types.ts";
 import { Channel } from "./iperf3/channel.ts";
 import { COOKIE_LENGTH, STATE } from "./iperf3/protocol.ts";
-import { Test } from "./iperf3/test.ts";
+import { Test, type TestLimits } from "./iperf3/test.ts";
+import { networkKey } from "./shared/subnet_set.ts";
 import { withTimeout } from "./shared/with_timeout.ts";
 
 /** Options of {@link iperf3}. */
@@ -19,15 +20,25 @@ export interface Iperf3Options {
    * Default 3600.
    */
   maxSeconds?: number | undefined;
+  /**
+   * Longest time without a byte on any data connection, in seconds, at most 86,400; after that the test
+   * is broken off. Default 120, as for `iperf3 --rcv-timeout`.
+   */
+  idleSeconds?: number | undefined;
 }
 
 /** Time limit for a connection's cookie, in milliseconds. */
 const COOKIE_MS = 10_000;
+/** After another client was told that the server is busy, its next test goes first for this long. */
+const TURN_MS = 60_000;
+/** A client is an IPv4 address or an IPv6 /64. */
+const CLIENT = { v4Prefix: 32, v6Prefix: 64 };
 
 /**
  * Measures TCP throughput with `iperf3 --client`: upload, download (`-R`) or both at once
  * (`--bidir`), with up to 128 connections (`-P`). Control and data connections use the same port.
- * One test runs at a time; other clients are told that the server is busy.
+ * One test runs at a time; other clients are told that the server is busy. A client that has kept
+ * another one out is told the same for a minute, so that the other can have its turn.
  *
  * @example
  * ```ts tun
@@ -40,21 +51,28 @@ const COOKIE_MS = 10_000;
  */
 export const iperf3: PluginFactory<Iperf3Options> = definePlugin({
   name: "iperf3",
-  options: z.strictObject({ maxSeconds: number(0.001, 86_400, "seconds").default(3600) }),
-  setup: ({ maxSeconds }) => {
-    const server = new Server(maxSeconds * 1000);
+  options: z.strictObject({
+    maxSeconds: number(0.001, 86_400, "seconds").default(3600),
+    idleSeconds: number(0.001, 86_400, "seconds").default(120),
+  }),
+  setup: ({ maxSeconds, idleSeconds }) => {
+    const server = new Server({ totalMs: maxSeconds * 1000, idleMs: idleSeconds * 1000 });
     return (c) => server.serve(c);
   },
 });
 
 /** The server of one plugin. */
 class Server {
-  readonly #maxMs: number;
+  readonly #limits: TestLimits;
   #running: Test | undefined;
+  /** The client of the running test, or of the last one. */
+  #client: string | undefined;
+  /** When another client was last refused because of {@link #client}. */
+  #refusedAt = -Infinity;
   #connections = 0;
 
-  constructor(maxMs: number) {
-    this.#maxMs = maxMs;
+  constructor(limits: TestLimits) {
+    this.#limits = limits;
   }
 
   /** Every connection starts with the cookie of its test. */
@@ -63,15 +81,28 @@ class Server {
     const channel = new Channel(c.socket);
     const cookie = await readCookie(c, channel);
     if (cookie === undefined) return;
-    const test = this.#running;
-    if (test?.expects(cookie)) return await test.carry(c.socket, order);
-    if (test !== undefined) return await channel.sendState(STATE.ACCESS_DENIED);
-    this.#running = new Test(cookie, channel, c, this.#maxMs);
+    if (this.#running?.expects(cookie)) return await this.#running.carry(c.socket, order);
+    if (!this.#admits(c)) return await channel.sendState(STATE.ACCESS_DENIED);
+    this.#running = new Test(cookie, channel, c, this.#limits);
     try {
       await this.#running.run();
     } finally {
       this.#running = undefined;
     }
+  }
+
+  /** Whether a client may start a test now. */
+  #admits({ socket, clock }: Context): boolean {
+    const client = networkKey(socket.remoteAddr.hostname, CLIENT);
+    const isOther = client !== this.#client;
+    if (this.#running !== undefined) {
+      if (isOther) this.#refusedAt = clock.now();
+      return false;
+    }
+    if (!isOther) return clock.now() >= this.#refusedAt + TURN_MS;
+    this.#client = client;
+    this.#refusedAt = -Infinity;
+    return true;
   }
 }
 

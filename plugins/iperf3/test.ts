@@ -20,6 +20,13 @@ import { DataStream } from "./stream.ts";
 /** Time limit of each step, in milliseconds. */
 const STEP_MS = 10_000;
 
+/** Time limits of a test, in milliseconds. */
+export interface TestLimits {
+  readonly totalMs: number;
+  /** Without a byte on any data connection. */
+  readonly idleMs: number;
+}
+
 /** A data connection, and its number in the order of arrival. */
 interface Arrival {
   readonly stream: DataStream;
@@ -31,7 +38,7 @@ export class Test {
   readonly #cookie: string;
   readonly #channel: Channel;
   readonly #context: Context;
-  readonly #maxMs: number;
+  readonly #limits: TestLimits;
   readonly #arrivals: Arrival[] = [];
   /** Data connections still expected; 0 except in CREATE_STREAMS. */
   #missing = 0;
@@ -43,12 +50,11 @@ export class Test {
   #cancelLimit: (() => void) | undefined;
   #startedAt = 0;
 
-  /** A test of at most `maxMs` milliseconds. */
-  constructor(cookie: string, channel: Channel, context: Context, maxMs: number) {
+  constructor(cookie: string, channel: Channel, context: Context, limits: TestLimits) {
     this.#cookie = cookie;
     this.#channel = channel;
     this.#context = context;
-    this.#maxMs = maxMs;
+    this.#limits = limits;
   }
 
   /** Whether a data connection with this cookie is expected. */
@@ -86,7 +92,7 @@ export class Test {
       return await channel.sendState(STATE.SERVER_ERROR, parameters);
     }
     const streams = await this.#createStreams(parameters);
-    this.#limit(Math.min(duration(parameters), this.#maxMs), () => this.#terminate());
+    this.#limit(Math.min(duration(parameters), this.#limits.totalMs), () => this.#terminate());
     await this.#measure(parameters, streams);
     this.#limit(STEP_MS);
     await this.#exchangeResults(parameters, streams);
@@ -109,10 +115,12 @@ export class Test {
     this.#carryAll(parameters, streams);
     const omit = parameters.omit * 1000;
     const cancel = clock.schedule(this.#startedAt + omit, () => this.#restart(omit, streams));
+    const stopWatching = this.#watch(streams);
     try {
       await this.#expectState(STATE.TEST_END);
     } finally {
       cancel();
+      stopWatching();
       this.#stop.abort();
     }
   }
@@ -132,6 +140,24 @@ export class Test {
         this.#context.log.debug("data connection broke", { reason: messageOf(error) })
       );
     }
+  }
+
+  /** Breaks the test off when no byte is counted for the idle time, exact to a quarter of it. */
+  #watch(streams: readonly DataStream[]): () => void {
+    const { clock } = this.#context;
+    const { idleMs } = this.#limits;
+    let seen = 0;
+    let seenAt = clock.now();
+    let cancel = () => {};
+    const look = () => {
+      const now = clock.now();
+      const bytes = streams.reduce((sum, stream) => sum + stream.bytes, 0);
+      if (bytes !== seen) [seen, seenAt] = [bytes, now];
+      if (now >= seenAt + idleMs) return this.#abort();
+      cancel = clock.schedule(Math.min(seenAt + idleMs, now + idleMs / 4), look);
+    };
+    look();
+    return () => cancel();
   }
 
   #restart(omit: number, streams: readonly DataStream[]): void {

@@ -21,8 +21,8 @@ class Client {
   }
 
   /** Opens a connection that starts with a cookie. */
-  async connect(cookie: string = COOKIE): Promise<Connection> {
-    const { client, server } = socketPair();
+  async connect(cookie: string = COOKIE, hostname = "10.0.0.1"): Promise<Connection> {
+    const { client, server } = socketPair({ client: { transport: "tcp", hostname, port: 50_000 } });
     const { context } = testContext(server, { clock: this.clock });
     const served = Promise.resolve(this.#plugin.handle!(context, () => Promise.resolve()))
       .then(() => void server.close().catch(() => {}));
@@ -262,8 +262,55 @@ describe("iperf3", () => {
     expect(client.clock.pending).toBe(0);
   });
 
-  // The limit has to be a time, or absent.
-  test("refuses an invalid limit", () => {
-    expect(() => iperf3({ maxSeconds: 0 })).toThrow(/^iperf3: options\.maxSeconds: /);
+  // 10.0.0.1 tests without a pause, and 10.0.0.9 is told that the server is busy. When the test is
+  // over, 10.0.0.1 hears the same until 10.0.0.9 has had its test.
+  test("gives a client that was refused its turn", async () => {
+    const client = new Client();
+    const start = async (hostname: string) => {
+      const control = await client.connect(OTHER_COOKIE, hostname);
+      return { control, answer: await control.state() };
+    };
+    const [first] = await client.start({ time: 10 });
+    expect((await start("10.0.0.9")).answer).toBe(ACCESS_DENIED);
+    await first!.finish();
+    expect((await start("10.0.0.1")).answer).toBe(ACCESS_DENIED);
+
+    const { control, answer } = await start("10.0.0.9");
+    expect(answer).toBe(PARAM_EXCHANGE);
+    control.socket.abort();
+    await control.served;
+    expect((await start("10.0.0.1")).answer).toBe(PARAM_EXCHANGE);
+  });
+
+  // 10.0.0.9 does not come back: after a minute the turn is over.
+  test("does not keep a turn for longer than a minute", async () => {
+    const client = new Client();
+    const [first] = await client.start({ time: 10 });
+    expect(await (await client.connect(OTHER_COOKIE, "10.0.0.9")).state()).toBe(ACCESS_DENIED);
+    await first!.finish();
+    await client.clock.advance(59_999);
+    expect(await (await client.connect()).state()).toBe(ACCESS_DENIED);
+    await client.clock.advance(1);
+    expect(await (await client.connect()).state()).toBe(PARAM_EXCHANGE);
+  });
+
+  // A client that starts a test and sends nothing: broken off after the idle time. Bytes prolong it.
+  test("breaks off a test without data", async () => {
+    const client = new Client(iperf3({ idleSeconds: 8 }));
+    const [control, data] = await client.start({ time: 3600 });
+    await client.clock.advance(6000);
+    await data!.socket.write(new Uint8Array(1));
+    await settle();
+    await client.clock.advance(8000);
+    expect(control!.socket.state).toBe("ESTABLISHED");
+    await client.clock.advance(2000);
+    await control!.served;
+    expect(control!.socket.state).toBe("CLOSED");
+    expect(client.clock.pending).toBe(0);
+  });
+
+  // A limit has to be a time, or absent.
+  test.each(["maxSeconds", "idleSeconds"])("refuses an invalid %s", (name) => {
+    expect(() => iperf3({ [name]: 0 })).toThrow(new RegExp(`^iperf3: options\\.${name}: `));
   });
 });
