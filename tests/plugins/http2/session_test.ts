@@ -7,12 +7,8 @@ import { ClientFrames, ServerFrames } from "./support.ts";
 /** A session without a connection: what comes is a list, and nothing is answered. */
 function session(hasPreface = false) {
   const events: string[] = [];
-  const parsed: number[] = [];
   const made = new Http2Session<string>(http2OptionsSchema.parse({}), {
-    parse: (head) => {
-      parsed.push(1);
-      return `${head.method} ${head.target}`;
-    },
+    parse: (head) => `${head.method} ${head.target}`,
     request(stream: Http2Stream, request) {
       events.push(`${stream.id} ${request}`);
       stream.handler = {
@@ -30,7 +26,6 @@ function session(hasPreface = false) {
   return {
     session: made,
     events,
-    parsed,
     write: (...lines: string[]) => frames.write(lines),
     sent() {
       reader.read(made.output.bytes.slice(0, made.output.length));
@@ -90,24 +85,6 @@ describe("Http2Session", () => {
       expect(made.fault?.reason).toContain("preface");
     },
   );
-
-  // The same bytes again: the head is not read a second time, until the table changes.
-  test("remembers a head whose bytes come again", () => {
-    const { session: made, parsed, events } = session(true);
-    const raw = "block=828684be";
-    const frames = new ClientFrames().write([
-      "SETTINGS",
-      "HEADERS 1 END_STREAM block=828684410161",
-      ...[3, 5, 7, 9].map((id) => `HEADERS ${id} END_STREAM ${raw}`),
-      // Another :authority enters the table: be means that one from here on.
-      "HEADERS 11 END_STREAM block=828684410162",
-      `HEADERS 13 END_STREAM ${raw}`,
-    ]);
-    made.receive(frames, 0, frames.length, 0);
-    expect(made.fault).toBe(undefined);
-    expect(events.filter((event) => event.includes("GET")).length).toBe(7);
-    expect(parsed.length).toBe(5);
-  });
 
   // A response's head above 16,384 bytes goes out in HEADERS and CONTINUATION (RFC 9113 4.3).
   test("cuts the head of a response into frames", () => {
