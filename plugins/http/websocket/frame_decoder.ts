@@ -43,8 +43,8 @@ export class FrameDecoder {
   #final = false;
   #remaining = 0;
   #inPayload = false;
-  readonly #mask = new Uint8Array(4);
-  #maskAt = 0;
+  /** The masking key, whose lowest byte is the next to use. */
+  #key = 0;
   #closed = false;
   #fault: FrameFault | undefined;
 
@@ -59,9 +59,14 @@ export class FrameDecoder {
     return this.#fault;
   }
 
+  /** Bytes of the current frame's payload that have not arrived. */
+  get remaining(): number {
+    return this.#remaining;
+  }
+
   /**
    * Decodes `bytes[start..end)`, calling the sink; returns the index reached. The rest is the beginning of a frame
-   * header: pass it again, followed by more bytes.
+   * header: pass it again, followed by more bytes. Unmasks payloads in place.
    */
   decode(bytes: Uint8Array, start: number, end: number): number {
     let at = start;
@@ -82,10 +87,11 @@ export class FrameDecoder {
     const first = bytes[start]!;
     const second = bytes[start + 1]!;
     const lengthBits = second & 0x7f;
-    const lengthBytes = lengthBits === 126 ? 2 : lengthBits === 127 ? 8 : 0;
+    const lengthBytes = lengthBits < 126 ? 0 : lengthBits === 126 ? 2 : 8;
     const headerEnd = start + 2 + lengthBytes + 4;
-    this.#fault = headerFault(first, second) ?? this.#sequenceFault(first & 0x0f);
-    if (this.#fault || end < headerEnd) return start;
+    const broken = headerFault(first, second) ?? this.#sequenceFault(first & 0x0f);
+    if (broken !== undefined) return this.#fail(PROTOCOL_ERROR, broken, start);
+    if (end < headerEnd) return start;
 
     const length = lengthBytes === 0 ? lengthBits : readLength(bytes, start + 2, lengthBytes);
     if (length === undefined) return this.#fail(PROTOCOL_ERROR, "a length is not minimal", start);
@@ -98,30 +104,52 @@ export class FrameDecoder {
         return this.#fail(TOO_BIG, reason, start);
       }
     }
-    this.#mask.set(bytes.subarray(headerEnd - 4, headerEnd));
-    this.#maskAt = 0;
+    this.#key = readKey(bytes, headerEnd - 4);
     this.#remaining = length;
     this.#inPayload = true;
     return headerEnd;
   }
 
   /** RFC 6455 5.4: continuations follow their message, with no other data frame in between. */
-  #sequenceFault(opcode: number): FrameFault | undefined {
+  #sequenceFault(opcode: number): string | undefined {
     if (isControl(opcode)) return undefined;
     const continues = opcode === OPCODE.continuation;
     if (continues === (this.#messageOpcode !== OPCODE.continuation)) return undefined;
-    const reason = continues ? "a continuation without a message" : "a message within a message";
-    return { code: PROTOCOL_ERROR, reason };
+    return continues ? "a continuation without a message" : "a message within a message";
   }
 
   #readPayload(bytes: Uint8Array, start: number, end: number): number {
     const count = Math.min(this.#remaining, end - start);
+    const payloadEnd = start + count;
+    unmask(bytes, start, payloadEnd, this.#key);
+    const isWhole = count === this.#remaining && this.#final && !isControl(this.#opcode) &&
+      this.#message.length === 0;
+    if (isWhole) {
+      this.#remaining = 0;
+      this.#inPayload = false;
+      this.#deliverMessage(bytes, start, payloadEnd);
+      return payloadEnd;
+    }
     const payload = isControl(this.#opcode) ? this.#control : this.#message;
-    payload.append(bytes, start, start + count, this.#mask, this.#maskAt);
-    this.#maskAt = (this.#maskAt + count) & 3;
+    payload.append(bytes, start, payloadEnd);
+    this.#key = rotate(this.#key, count);
     this.#remaining -= count;
     if (this.#remaining === 0) this.#endFrame();
-    return start + count;
+    return payloadEnd;
+  }
+
+  /** Delivers a message that is in the caller's array. */
+  #deliverMessage(bytes: Uint8Array, start: number, end: number): void {
+    const opcode = this.#messageOpcode;
+    this.#messageOpcode = OPCODE.continuation;
+    if (opcode === OPCODE.binary) this.#sink.onBinary(copyOf(bytes, start, end));
+    else this.#deliverText(bytes.subarray(start, end));
+  }
+
+  #deliverText(bytes: Uint8Array): void {
+    const text = textOf(bytes);
+    if (text === undefined) this.#fail(INVALID_DATA, "a text message is not UTF-8");
+    else this.#sink.onText(text);
   }
 
   #endFrame(): void {
@@ -133,10 +161,8 @@ export class FrameDecoder {
       const opcode = this.#messageOpcode;
       this.#messageOpcode = OPCODE.continuation;
       const message = this.#message.release();
-      if (opcode === OPCODE.binary) return this.#sink.onBinary(message);
-      const text = textOf(message);
-      if (text === undefined) this.#fail(INVALID_DATA, "a text message is not UTF-8");
-      else this.#sink.onText(text);
+      if (opcode === OPCODE.binary) this.#sink.onBinary(message);
+      else this.#deliverText(message);
     }
   }
 
@@ -164,17 +190,16 @@ export class FrameDecoder {
 }
 
 /** Errors of a single header (RFC 6455 5.2, 5.5). */
-function headerFault(first: number, second: number): FrameFault | undefined {
+function headerFault(first: number, second: number): string | undefined {
   const opcode = first & 0x0f;
-  const fault = (reason: string) => ({ code: PROTOCOL_ERROR, reason });
-  if ((first & 0x70) !== 0) return fault("reserved bits without an extension");
+  if ((first & 0x70) !== 0) return "reserved bits without an extension";
   if (opcode > OPCODE.pong || (opcode > OPCODE.binary && opcode < OPCODE.close)) {
-    return fault("an unknown opcode");
+    return "an unknown opcode";
   }
-  if ((second & 0x80) === 0) return fault("a client's frame is not masked"); // RFC 6455 5.1
+  if ((second & 0x80) === 0) return "a client's frame is not masked"; // RFC 6455 5.1
   if (!isControl(opcode)) return undefined;
-  if ((first & 0x80) === 0) return fault("a control frame is fragmented");
-  if ((second & 0x7f) > MAX_CONTROL_PAYLOAD) return fault("a control frame is too long");
+  if ((first & 0x80) === 0) return "a control frame is fragmented";
+  if ((second & 0x7f) > MAX_CONTROL_PAYLOAD) return "a control frame is too long";
   return undefined;
 }
 
@@ -184,6 +209,29 @@ function readLength(bytes: Uint8Array, at: number, size: number): number | undef
   for (let i = 0; i < size; i++) length = length * 256 + bytes[at + i]!;
   const minimal = length >= (size === 2 ? 126 : 65_536);
   return minimal && Number.isSafeInteger(length) ? length : undefined;
+}
+
+function readKey(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16 | bytes[at + 3]! << 24;
+}
+
+/** The key for the bytes after `count` others (RFC 6455 5.3). */
+function rotate(key: number, count: number): number {
+  const bits = (count & 3) * 8;
+  return bits === 0 ? key : key >>> bits | key << 32 - bits;
+}
+
+/** From this length on, a view for words costs less than it saves. */
+const MIN_WORDS_BYTES = 256;
+
+/** Unmasks `bytes[start..end)` in place (RFC 6455 5.3). */
+function unmask(bytes: Uint8Array, start: number, end: number, key: number): void {
+  let at = start;
+  if (end - start >= MIN_WORDS_BYTES) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, end);
+    for (; at + 4 <= end; at += 4) view.setInt32(at, view.getInt32(at, true) ^ key, true);
+  }
+  for (let bits = 0; at < end; at++, bits = (bits + 8) & 31) bytes[at]! ^= key >>> bits;
 }
 
 function isControl(opcode: number): boolean {
@@ -200,21 +248,25 @@ function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** A copy in an array whose buffer holds nothing else. */
+function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(end - start);
+  copy.set(bytes.subarray(start, end));
+  return copy;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
 /** Unmasked bytes, in an array that grows as they arrive. */
 class Payload {
-  #bytes = new Uint8Array(0);
+  #bytes = NO_BYTES;
   length = 0;
 
-  append(source: Uint8Array, start: number, end: number, mask: Uint8Array, maskAt: number): void {
-    this.#reserve(this.length + end - start);
-    const bytes = this.#bytes;
-    let to = this.length;
-    let key = maskAt;
-    for (let at = start; at < end; at++) {
-      bytes[to++] = source[at]! ^ mask[key]!;
-      key = (key + 1) & 3;
-    }
-    this.length = to;
+  append(source: Uint8Array, start: number, end: number): void {
+    const length = this.length + end - start;
+    this.#reserve(length);
+    this.#bytes.set(source.subarray(start, end), this.length);
+    this.length = length;
   }
 
   view(): Uint8Array {
@@ -227,9 +279,9 @@ class Payload {
 
   /** The bytes in an array that is not used here any more. */
   release(): Uint8Array<ArrayBuffer> {
-    const whole = this.length === this.#bytes.length;
-    const bytes = whole ? this.#bytes : this.#bytes.slice(0, this.length);
-    this.#bytes = new Uint8Array(0);
+    const isAll = this.length > 0 && this.length === this.#bytes.length;
+    const bytes = isAll ? this.#bytes : this.#bytes.slice(0, this.length);
+    this.#bytes = NO_BYTES;
     this.length = 0;
     return bytes;
   }

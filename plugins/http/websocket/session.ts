@@ -9,7 +9,7 @@ import { ConnectionTimeouts, type Wait } from "../../shared/http/connection_time
 import type { UpgradedConnection } from "../../shared/http/upgrade.ts";
 import { ABNORMAL, GOING_AWAY, INTERNAL_ERROR, maySend, NO_STATUS, NORMAL } from "./close_code.ts";
 import { FrameDecoder, type FrameFault, type FrameSink } from "./frame_decoder.ts";
-import { encodeClose, encodeFrame, OPCODE } from "./frame_encoder.ts";
+import { closePayload, OPCODE } from "./frame_encoder.ts";
 import type { CheckedWebSocketOptions } from "./options.ts";
 import { SendQueue } from "./send_queue.ts";
 
@@ -27,6 +27,8 @@ export interface SessionEvents {
 
 /** Received bytes are not decoded while more than this waits to be sent. */
 const PAUSE_BYTES = 65_536;
+/** From so many bytes in one read, or missing from a message, the large buffer is used. */
+const LARGE_READ_BYTES = 4096;
 /** Most bytes discarded after the end, for the reason in RFC 9112 9.6. */
 const MAX_LINGER_BYTES = 262_144;
 
@@ -54,7 +56,11 @@ export class WebSocketSession {
     this.#options = options;
     this.#events = events;
     this.#deadlines = new ConnectionTimeouts(connection.clock, (wait) => this.#expire(wait));
-    this.#outbox = new SendQueue((bytes) => this.#write(bytes), options.maxBufferedBytes);
+    this.#outbox = new SendQueue(
+      connection.socket,
+      (bytes) => this.#write(bytes),
+      options.maxBufferedBytes,
+    );
     this.#decoder = new FrameDecoder(options.maxMessageBytes, this.#sink());
   }
 
@@ -75,8 +81,10 @@ export class WebSocketSession {
    */
   send(data: string | ArrayBufferLike | ArrayBufferView): void {
     if (this.#readyState !== 1) return;
-    const text = typeof data === "string";
-    this.#put(encodeFrame(text ? OPCODE.text : OPCODE.binary, text ? encode(data) : view(data)));
+    const isQueued = typeof data === "string"
+      ? this.#outbox.putText(data)
+      : this.#outbox.put(OPCODE.binary, view(data));
+    if (!isQueued) this.#overflow();
   }
 
   /**
@@ -117,14 +125,20 @@ export class WebSocketSession {
   async #receive(): Promise<void> {
     const { input } = this.#connection;
     while (true) {
+      const received = input.length;
+      // Several messages of one read are answered by one write.
+      this.#outbox.hold();
       input.start = this.#decoder.decode(input.bytes, input.start, input.end);
+      this.#outbox.release();
       if (this.#decoder.fault || this.#peerClose) return;
       if (this.#outbox.bytes > PAUSE_BYTES) {
         this.#deadlines.clearRead();
         await this.#outbox.drained(PAUSE_BYTES);
       }
       this.#awaitPeer();
-      if (!(await input.fill(true))) return;
+      // A large buffer while much arrives: an idle WebSocket keeps the small one.
+      const isLarge = Math.max(received, this.#decoder.remaining) >= LARGE_READ_BYTES;
+      if (!(await input.fill(isLarge))) return;
       this.#pinged = false;
     }
   }
@@ -159,7 +173,7 @@ export class WebSocketSession {
       onText: (text) => this.#deliver(text),
       onBinary: (bytes) => this.#deliver(bytes.buffer),
       onPing: (payload) => {
-        if (!this.#closeSent) this.#put(encodeFrame(OPCODE.pong, payload));
+        if (!this.#closeSent) this.#put(OPCODE.pong, payload);
       },
       onPong: () => {},
       onClose: (code, reason) => this.#peerClose = { code, reason },
@@ -191,8 +205,11 @@ export class WebSocketSession {
     }
   }
 
-  #put(frame: Uint8Array): void {
-    if (this.#outbox.put(frame)) return;
+  #put(opcode: number, payload: Uint8Array): void {
+    if (!this.#outbox.put(opcode, payload)) this.#overflow();
+  }
+
+  #overflow(): void {
     const { maxBufferedBytes } = this.#options;
     this.#connection.socket.abort(
       new Error(`The WebSocket client leaves more than ${maxBufferedBytes} bytes unread`),
@@ -202,7 +219,7 @@ export class WebSocketSession {
   #sendClose(code: number | undefined, reason: string): void {
     if (this.#closeSent || this.#readyState === 3) return;
     this.#closeSent = true;
-    this.#put(encodeClose(code, reason));
+    this.#put(OPCODE.close, closePayload(code, reason));
     if (this.#readyState === 1) this.#readyState = 2;
     this.#deadlines.setRead(this.#options.closeTimeoutMs);
   }
@@ -228,7 +245,7 @@ export class WebSocketSession {
       socket.close().catch(() => {});
     } else {
       this.#pinged = true;
-      this.#put(encodeFrame(OPCODE.ping, new Uint8Array(0)));
+      this.#put(OPCODE.ping, NOTHING);
       this.#awaitPeer();
     }
   }
@@ -240,11 +257,7 @@ export class WebSocketSession {
   }
 }
 
-const encoder = new TextEncoder();
-
-function encode(text: string): Uint8Array {
-  return encoder.encode(text);
-}
+const NOTHING = new Uint8Array(0);
 
 function view(data: ArrayBufferLike | ArrayBufferView): Uint8Array {
   if (ArrayBuffer.isView(data)) {

@@ -124,6 +124,20 @@ describe("FrameDecoder", () => {
     expect(decode("\x82\xff\0\0\0\0\x7f\xff\xff\xff\0\0\0\0").fault).toBe(1009);
   });
 
+  // Bytes of every value, masked with keys of every sign, whole and split where the key is rotated.
+  test("unmasks payloads of every length (RFC 6455 5.3)", () => {
+    const random = seeded(5);
+    for (let length = 0; length < 300; length += length < 20 || length > 250 ? 1 : 37) {
+      const payload = Uint8Array.from({ length }, () => random() * 256);
+      const key = Array.from({ length: 4 }, () => Math.floor(random() * 256));
+      const bytes = clientFrame({ opcode: 2, payload, key });
+      const split = Math.floor(random() * bytes.length);
+      for (const cuts of [[], [split], [bytes.length - 3], [bytes.length - 2, bytes.length - 1]]) {
+        expect(decode(bytes, ...cuts).events).toEqual([`binary ${textOf(payload)}`]);
+      }
+    }
+  });
+
   // 1000 random conversations, split at random.
   test("reads random messages, split at random", () => {
     const random = seeded(3);

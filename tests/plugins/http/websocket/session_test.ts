@@ -97,6 +97,34 @@ describe("a WebSocket", () => {
     }
   });
 
+  // Three messages of one segment, one write of three frames; a message alone is written alone.
+  test("answers the messages of one read in one write", async () => {
+    const { send, frames, server } = await open(echo);
+    const writes: number[] = [];
+    const tryWrite = server.tryWrite.bind(server);
+    server.tryWrite = (bytes) => {
+      writes.push(bytes.length);
+      return tryWrite(bytes);
+    };
+    const message = clientFrame({ opcode: 1, payload: "hello" });
+    await send(message + message + message);
+    expect(frames()).toEqual([[1, "hello"], [1, "hello"], [1, "hello"]]);
+    await send(message);
+    expect(writes).toEqual([21, 7]);
+  });
+
+  // Messages are the application's to keep, while the buffer that they arrived in is reused.
+  test("gives every binary message a buffer of its own", async () => {
+    const messages: ArrayBuffer[] = [];
+    const { send } = await open({ onMessage: (event) => messages.push(event.data as ArrayBuffer) });
+    for (const payload of ["", "ab", "cd"]) await send(clientFrame({ opcode: 2, payload }));
+    await send(clientFrame({ opcode: 2, payload: "e", fin: false }));
+    await send(clientFrame({ opcode: 0, payload: "f" }) + clientFrame({ opcode: 2 }));
+    expect(messages.map((buffer) => new TextDecoder().decode(buffer)))
+      .toEqual(["", "ab", "cd", "ef", ""]);
+    expect(new Set(messages).size).toBe(5);
+  });
+
   // The client and the handlers get the chosen subprotocol.
   test("uses the chosen subprotocol (RFC 6455 4.2.2)", async () => {
     let protocol: string | null = null;
@@ -324,7 +352,9 @@ describe("a WebSocket's backpressure", () => {
       {},
       { collect: false, pair: { bufferSize: 10_000 } },
     );
-    expect(raw!.bufferedAmount).toBe(50_004);
+    // The socket has accepted what its buffer holds.
+    const waiting = raw!.bufferedAmount;
+    expect(waiting >= 40_004 && waiting < 50_004).toBe(true);
     const buffer = new Uint8Array(65_536);
     for (let read = 0; read < 50_004;) read += (await client.read(buffer))!;
     await settle();

@@ -22,11 +22,14 @@ export interface ClientFrame {
   reserved?: number;
   /** The form of the length: 7, 16 or 64 bits. Default: the shortest. */
   lengthBits?: 7 | 16 | 64;
+  /** The masking key. */
+  key?: readonly number[];
 }
 
 /** A client's frame as text whose characters are bytes. */
 export function clientFrame(frame: ClientFrame): string {
   const { opcode, payload = "", fin = true, masked = true, reserved = 0 } = frame;
+  const { key = [0x37, 0xfa, 0x21, 0x3d] } = frame;
   const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
   const { length } = bytes;
   const lengthBits = frame.lengthBits ?? (length < 126 ? 7 : length < 65_536 ? 16 : 64);
@@ -36,7 +39,6 @@ export function clientFrame(frame: ClientFrame): string {
   else if (lengthBits === 16) head.push(mask | 126, length >> 8, length & 0xff);
   else head.push(mask | 127, 0, 0, 0, 0, ...[24, 16, 8, 0].map((by) => (length >>> by) & 0xff));
   if (!masked) return textOf(Uint8Array.from(head)) + textOf(bytes);
-  const key = [0x37, 0xfa, 0x21, 0x3d];
   return textOf(Uint8Array.from([...head, ...key])) +
     textOf(bytes.map((byte, i) => byte ^ key[i & 3]!));
 }
