@@ -231,6 +231,11 @@ export class Http2Connection {
         this.#flushSoon();
         return isAll;
       },
+      trySendData: (stream, data) => {
+        const count = this.#session.trySendData(stream, data);
+        if (count > 0) this.#flushSoon();
+        return count;
+      },
       sendText: (stream, text, endsStream) => {
         const isAll = this.#session.sendText(stream, text, endsStream);
         this.#flushSoon();

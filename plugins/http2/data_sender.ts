@@ -43,6 +43,22 @@ export class DataSender {
     return false;
   }
 
+  /**
+   * Frames as much of the beginning of `data` as fits into one frame now, and returns the number of bytes. `data`
+   * may be changed at once.
+   */
+  trySend(stream: Http2Stream, data: Uint8Array): number {
+    const output = this.#output;
+    if (stream.isOver || stream.isLocalClosed || stream.pending !== undefined) return 0;
+    if (output.length >= MAX_OUTPUT_BYTES) return 0;
+    const count = Math.min(data.length, this.#window, stream.sendWindow, DEFAULT_MAX_FRAME_SIZE);
+    // A window may be negative (RFC 9113 6.9.2).
+    if (count <= 0) return 0;
+    output.data(stream.id, data, 0, count, false);
+    this.#sent(stream, count, false);
+    return count;
+  }
+
   /** {@link send} for ASCII text, written into the frame directly. */
   sendText(stream: Http2Stream, text: string, endsStream: boolean): boolean {
     const { length } = text;

@@ -259,6 +259,7 @@ export class Exchange implements StreamHandler {
   #makeTunnel(): StreamTunnel {
     return new StreamTunnel({
       sendData: (data, endsStream) => this.#writer.sendData(data, endsStream),
+      trySendData: (data) => this.#writer.trySendData(data),
       consume: (bytes) => this.#host.consume(this.#stream, bytes),
       reset: () => {
         this.#host.reset(this.#stream, ERROR.cancel);

@@ -34,6 +34,8 @@ export interface ResponseHost {
   ): void;
   /** Sends data; false if some of it has to wait, until `drained`. */
   sendData(stream: Http2Stream, data: Uint8Array, endsStream: boolean): boolean;
+  /** Frames as much of `data` as fits into one frame now, and returns the number of bytes. */
+  trySendData(stream: Http2Stream, data: Uint8Array): number;
   /** {@link sendData} for ASCII text. */
   sendText(stream: Http2Stream, text: string, endsStream: boolean): boolean;
 }
@@ -103,6 +105,11 @@ export class ResponseWriter {
   /** Sends data of another protocol. `undefined` if all of it was framed at once. */
   sendData(data: Uint8Array, endsStream: boolean): Promise<void> | undefined {
     return this.#whenSent(this.#host.sendData(this.#stream, data, endsStream));
+  }
+
+  /** Frames as much of `data` as fits into one frame now, and returns the number of bytes. */
+  trySendData(data: Uint8Array): number {
+    return this.#host.trySendData(this.#stream, data);
   }
 
   /** All data has been framed. */

@@ -161,6 +161,11 @@ export class Http2Session<Request> {
     return this.#sender.send(stream, data, endsStream);
   }
 
+  /** Frames as much of `data` as fits into one frame now, and returns the number of bytes. */
+  trySendData(stream: Http2Stream, data: Uint8Array): number {
+    return this.#sender.trySend(stream, data);
+  }
+
   /** {@link sendData} for ASCII text, written into the frame directly. */
   sendText(stream: Http2Stream, text: string, endsStream: boolean): boolean {
     return this.#sender.sendText(stream, text, endsStream);

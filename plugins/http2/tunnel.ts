@@ -11,6 +11,8 @@ type Bytes = Uint8Array<ArrayBufferLike>;
 export interface TunnelStream {
   /** Sends data; `undefined` if all of it was framed at once. */
   sendData(data: Uint8Array, endsStream: boolean): Promise<void> | undefined;
+  /** Frames as much of `data` as fits into one frame now, and returns the number of bytes. */
+  trySendData(data: Uint8Array): number;
   /** Reports consumed bytes, which reopens the windows. */
   consume(bytes: number): void;
   /** Sends RST_STREAM. */
@@ -35,6 +37,7 @@ export class StreamTunnel implements UpgradedSocket {
   #isLost = false;
   #isWriteEnded = false;
   #writing: Promise<void> = Promise.resolve();
+  #pendingWrites = 0;
 
   /** Creates the tunnel of a stream. */
   constructor(stream: TunnelStream) {
@@ -53,19 +56,21 @@ export class StreamTunnel implements UpgradedSocket {
 
   /** @inheritdoc */
   write(bytes: Bytes): Promise<number> {
+    this.#pendingWrites++;
     const written = this.#writing.then(async () => {
       if (this.#isLost || this.#isWriteEnded) throw new Error("The stream has ended");
       await this.#stream.sendData(bytes, false);
       if (this.#isLost) throw new Error("The stream was reset");
       return bytes.length;
-    });
+    }).finally(() => this.#pendingWrites--);
     this.#writing = written.then(() => {}, () => {});
     return written;
   }
 
-  /** Always 0: writes go through `write`, which waits for the window. */
-  tryWrite(_bytes: Bytes): number {
-    return 0;
+  /** @inheritdoc */
+  tryWrite(bytes: Bytes): number {
+    const isFree = this.#pendingWrites === 0 && !this.#isLost && !this.#isWriteEnded;
+    return isFree ? this.#stream.trySendData(bytes) : 0;
   }
 
   /** @inheritdoc */

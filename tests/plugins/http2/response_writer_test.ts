@@ -21,6 +21,7 @@ function responseWriter(isHead = false, isBlocked = false) {
         sent.push(`${data.length} bytes${end(endsStream)}`);
         return !isBlocked;
       },
+      trySendData: (_stream, data) => isBlocked ? 0 : data.length,
       sendText(_stream, text, endsStream) {
         sent.push(`"${text}"${end(endsStream)}`);
         return !isBlocked;

@@ -84,6 +84,20 @@ describe("a WebSocket over HTTP/2", () => {
     ]);
   });
 
+  // What arrives together is answered together; a window of the stream that is too small splits it.
+  test("answers the messages of one read in one frame", async () => {
+    const { send, received, open } = echoServer();
+    await send(...HELLO, "SETTINGS INITIAL_WINDOW_SIZE=22");
+    await open([1]);
+    const message = (payload: string) => clientFrame({ opcode: 1, payload });
+    await send(data(1, message("one") + message("two") + message("three")));
+    expect(received()).toEqual(['DATA 1 "\x81\x03one\x81\x03two\x81\x05three"']);
+    await send(data(1, message("four") + message("five")));
+    expect(received()).toEqual(['DATA 1 "\x81\x04fou"']);
+    await send(data(1, message("six")), "WINDOW_UPDATE 1 100");
+    expect(received()).toEqual(['DATA 1 "r\x81\x04five"', 'DATA 1 "\x81\x03six"']);
+  });
+
   // RST_STREAM is what a reset of the connection would be.
   test("ends with 1006 when its stream is reset", async () => {
     const { send, events, open } = echoServer();
