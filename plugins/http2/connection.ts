@@ -15,10 +15,12 @@ import { Input } from "../shared/http/input.ts";
 import type { Turns } from "../shared/http/turns.ts";
 import { type Demand, demandOf, RefusedDemand } from "./demand.ts";
 import { Exchange, type ExchangeHost } from "./exchange.ts";
+import { ExchangeDeadlines } from "./exchange_deadlines.ts";
 import { Http2Fault } from "./fault.ts";
 import { ERROR } from "./frames.ts";
 import type { CheckedHttp2Options } from "./options.ts";
 import { Http2Session } from "./session.ts";
+import { SessionWriter } from "./session_writer.ts";
 import type { Http2Stream } from "./stream.ts";
 
 /** State that all connections of one application share. */
@@ -41,8 +43,6 @@ const MAX_UNSENT_BYTES = 65_536;
 const MANY_BYTES = 4096;
 /** Bytes discarded while waiting for the FIN, at most. */
 const MAX_DRAINED_BYTES = 262_144;
-/** Output buffer of an idle connection, at most. */
-const SMALL_OUTPUT_BYTES = 4096;
 
 /** Serves the requests of one connection. */
 export class Http2Connection {
@@ -52,18 +52,15 @@ export class Http2Connection {
   readonly #input: Input;
   readonly #session: Http2Session<Demand | RefusedDemand>;
   readonly #host: ExchangeHost;
-  readonly #deadlines: ConnectionTimeouts;
+  readonly #timeouts: ConnectionTimeouts;
+  readonly #writer: SessionWriter;
+  readonly #deadlines: ExchangeDeadlines;
   readonly #exchanges = new Map<Http2Stream, Exchange>();
   #phase: Phase = "idle";
   /** The read timeout of `#phase` is armed. */
   #isWaiting = false;
   /** Handlers that have not settled, including those whose streams were reset. */
   #running = 0;
-  #isReading = false;
-  #isFlushing = false;
-  #writing: Promise<void> | undefined;
-  #sweepAt = Infinity;
-  #cancelSweep: (() => void) | undefined;
   #isShuttingDown = false;
   #cancelShutdown: (() => void) | undefined;
   #isLost = false;
@@ -81,7 +78,8 @@ export class Http2Connection {
     this.#options = options;
     this.#shared = shared;
     this.#input = new Input(c.socket);
-    this.#deadlines = new ConnectionTimeouts(c.clock, (wait) => this.#expire(wait));
+    this.#timeouts = new ConnectionTimeouts(c.clock, (wait) => this.#expire(wait));
+    this.#deadlines = new ExchangeDeadlines(c.clock, () => this.#exchanges.values());
     this.#host = this.#makeHost(app);
     const setting = {
       maxBodyBytes: options.maxBodyBytes,
@@ -97,6 +95,14 @@ export class Http2Connection {
         if (this.#phase === "idle") this.#isWaiting = false;
       },
     }, hasPreface);
+    const { writeTimeoutMs } = options;
+    this.#writer = new SessionWriter(c.socket, this.#session, this.#timeouts, writeTimeoutMs, {
+      flushed: () => {
+        if (this.#exchanges.size === 0 && this.#session.output.length === 0) this.#rest();
+        this.#endIfDone();
+      },
+      failed: () => this.#lose(),
+    });
   }
 
   /** Serves until the client ends, the connection breaks or the stack closes. */
@@ -115,8 +121,8 @@ export class Http2Connection {
     } finally {
       signal.removeEventListener("abort", stop);
       this.#lose();
+      this.#timeouts.dispose();
       this.#deadlines.dispose();
-      this.#cancelSweep?.();
       this.#cancelShutdown?.();
       if (this.#session.counts.size > 0) log.debug("http2: connection ended", this.#counts());
     }
@@ -128,9 +134,11 @@ export class Http2Connection {
     const input = this.#input;
     let drained = 0;
     let isMuch = false;
-    this.#flush();
+    this.#writer.flush();
     while (true) {
-      while (this.#writing && this.#session.output.length > MAX_UNSENT_BYTES) await this.#writing;
+      while (this.#writer.writing && this.#session.output.length > MAX_UNSENT_BYTES) {
+        await this.#writer.writing;
+      }
       this.#setPhase();
       if (!(await input.fill(isMuch))) break;
       const count = input.length;
@@ -140,18 +148,17 @@ export class Http2Connection {
         if ((drained += count) > MAX_DRAINED_BYTES) return;
         continue;
       }
-      this.#isReading = true;
+      this.#writer.isCorked = true;
       input.start = this.#session.receive(
         input.bytes,
         input.start,
         input.end,
         this.#c.clock.now(),
       );
-      this.#isReading = false;
+      this.#writer.isCorked = false;
       if (this.#session.isShutdownAcknowledged) this.#session.goAway(ERROR.noError, "");
       if (this.#session.fault) this.#logFault(this.#session.fault);
-      this.#flush();
-      this.#endIfDone();
+      this.#writer.flush();
     }
     if (this.#phase !== "drain") await this.#leave();
   }
@@ -178,7 +185,7 @@ export class Http2Connection {
       if (this.#phase !== "head") this.#waitFor("head", headerTimeoutMs);
     } else if (this.#session.streams.size > 0) {
       this.#phase = "busy";
-      this.#deadlines.clearRead();
+      this.#timeouts.clearRead();
     } else if (this.#phase !== "idle" || !this.#isWaiting) {
       this.#waitFor("idle", keepAliveTimeoutMs);
     }
@@ -187,7 +194,7 @@ export class Http2Connection {
   #waitFor(phase: Phase, ms: number): void {
     this.#phase = phase;
     this.#isWaiting = true;
-    this.#deadlines.setRead(ms);
+    this.#timeouts.setRead(ms);
   }
 
   // ---------------------------------------------------------------- requests
@@ -220,15 +227,15 @@ export class Http2Connection {
       count: (change) => void (this.#running += change),
       date: () => date.at(clock.now()),
       now: () => clock.now(),
-      watch: (at) => this.#watch(at),
+      watch: (at) => this.#deadlines.watch(at),
       spend: (bytes) => turns.spend(bytes),
       sendHead: (stream, status, fields, endsStream) => {
         this.#session.sendHead(stream, status, fields, endsStream);
-        this.#flushSoon();
+        this.#writer.flushSoon();
       },
       sendData: (stream, data, endsStream) => {
         const isAll = this.#session.sendData(stream, data, endsStream);
-        this.#flushSoon();
+        this.#writer.flushSoon();
         return isAll;
       },
       trySendData: (stream, data) => {
@@ -238,21 +245,21 @@ export class Http2Connection {
       },
       sendText: (stream, text, endsStream) => {
         const isAll = this.#session.sendText(stream, text, endsStream);
-        this.#flushSoon();
+        this.#writer.flushSoon();
         return isAll;
       },
       consume: (stream, bytes) => {
         this.#session.consume(stream, bytes);
-        this.#flushSoon();
+        this.#writer.flushSoon();
       },
       reset: (stream, code) => {
         this.#session.reset(stream, code);
-        this.#flushSoon();
+        this.#writer.flushSoon();
       },
       giveUp: (stream) => {
         this.#session.giveUp(stream, clock.now());
         if (this.#session.fault) this.#logFault(this.#session.fault);
-        this.#flushSoon();
+        this.#writer.flushSoon();
       },
       run: (takeover, tunnel) =>
         takeover({ socket: tunnel, input: new Input(tunnel), clock, log, signal }),
@@ -263,56 +270,10 @@ export class Http2Connection {
     };
   }
 
-  // ---------------------------------------------------------------- sending
-
-  /** Flushes once for all output of this turn. */
-  #flushSoon(): void {
-    if (this.#isReading || this.#isFlushing) return;
-    this.#isFlushing = true;
-    queueMicrotask(() => {
-      this.#isFlushing = false;
-      this.#flush();
-      this.#endIfDone();
-    });
-  }
-
-  /** Writes what the socket accepts at once, and the rest when there is room. */
-  #flush(): void {
-    const { output } = this.#session;
-    while (output.length > 0 && this.#writing === undefined && !this.#isLost) {
-      const { bytes, length } = output;
-      const taken = this.#c.socket.tryWrite(bytes.subarray(0, length));
-      output.length = 0;
-      if (taken < length) {
-        // The socket still reads from the old buffer.
-        output.bytes = new Uint8Array(SMALL_OUTPUT_BYTES);
-        this.#writing = this.#writeRest(bytes.subarray(taken, length));
-      }
-      this.#session.pump();
-    }
-    if (this.#exchanges.size === 0 && output.length === 0) this.#rest();
-  }
-
   /** No stream is open. */
   #rest(): void {
-    const { output } = this.#session;
-    if (output.bytes.length > SMALL_OUTPUT_BYTES) output.bytes = new Uint8Array(SMALL_OUTPUT_BYTES);
+    this.#writer.shrink();
     if (this.#phase === "busy") this.#waitFor("idle", this.#options.keepAliveTimeoutMs);
-  }
-
-  async #writeRest(bytes: Uint8Array): Promise<void> {
-    this.#deadlines.setWrite(this.#options.writeTimeoutMs);
-    try {
-      await this.#c.socket.write(bytes);
-    } catch {
-      return this.#lose();
-    } finally {
-      this.#deadlines.clearWrite();
-      this.#writing = undefined;
-    }
-    this.#session.pump();
-    this.#flush();
-    this.#endIfDone();
   }
 
   // ---------------------------------------------------------------- the end
@@ -323,8 +284,7 @@ export class Http2Connection {
     this.#isShuttingDown = true;
     if (this.#session.streams.size === 0) this.#session.goAway(ERROR.noError, "");
     else this.#shutDown();
-    this.#flush();
-    this.#endIfDone();
+    this.#writer.flush();
   }
 
   /** Serves requests in flight until the client acknowledges, for a limited time. */
@@ -333,8 +293,7 @@ export class Http2Connection {
     this.#session.shutdown();
     this.#cancelShutdown = clock.schedule(clock.now() + this.#options.lingerTimeoutMs, () => {
       this.#session.goAway(ERROR.noError, "");
-      this.#flush();
-      this.#endIfDone();
+      this.#writer.flush();
     });
   }
 
@@ -352,13 +311,13 @@ export class Http2Connection {
   #end(): void {
     if (this.#phase === "drain" || this.#phase === "gone") return;
     this.#session.goAway(ERROR.noError, "");
-    this.#flush();
     this.#waitFor("drain", this.#options.lingerTimeoutMs);
+    this.#writer.flush();
     void this.#closeWrite();
   }
 
   async #closeWrite(): Promise<void> {
-    while (this.#writing) await this.#writing;
+    while (this.#writer.writing) await this.#writer.writing;
     await this.#c.socket.closeWrite().catch(() => {});
   }
 
@@ -369,13 +328,14 @@ export class Http2Connection {
     if (this.#session.streams.size > 0 && !this.#isLost) {
       await new Promise<void>((resolve) => this.#whenEmpty = resolve);
     }
-    this.#flush();
-    while (this.#writing && !this.#isLost) await this.#writing;
+    this.#writer.flush();
+    while (this.#writer.writing && !this.#isLost) await this.#writer.writing;
   }
 
   #lose(): void {
     if (this.#isLost) return;
     this.#isLost = true;
+    this.#writer.stop();
     for (const exchange of [...this.#exchanges.values()]) exchange.lost();
     this.#whenEmpty?.();
   }
@@ -399,25 +359,5 @@ export class Http2Connection {
     } else {
       socket.close().catch(() => {});
     }
-  }
-
-  /** Arms the timer for an exchange whose deadline is `at`. */
-  #watch(at: number): void {
-    if (at >= this.#sweepAt) return;
-    this.#cancelSweep?.();
-    this.#sweepAt = at;
-    this.#cancelSweep = this.#c.clock.schedule(at, () => this.#sweep());
-  }
-
-  #sweep(): void {
-    const now = this.#c.clock.now();
-    this.#sweepAt = Infinity;
-    this.#cancelSweep = undefined;
-    let next = Infinity;
-    for (const exchange of [...this.#exchanges.values()]) {
-      if (exchange.deadline <= now) exchange.expire(now);
-      next = Math.min(next, exchange.deadline);
-    }
-    if (next < Infinity) this.#watch(next);
   }
 }

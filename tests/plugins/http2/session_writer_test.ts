@@ -1,0 +1,107 @@
+import { describe, expect, test } from "bun:test";
+import { FrameWriter } from "../../../plugins/http2/frames.ts";
+import { SessionWriter } from "../../../plugins/http2/session_writer.ts";
+import { settle } from "../../support/fake_socket.ts";
+
+/** A writer whose socket has room for `room` bytes, and whose calls are listed. */
+function sessionWriter(room: number) {
+  const calls: string[] = [];
+  const output = new FrameWriter(16);
+  const socket = {
+    room,
+    waiting: undefined as PromiseWithResolvers<number> | undefined,
+    tryWrite(bytes: Uint8Array) {
+      const taken = Math.min(bytes.length, this.room);
+      this.room -= taken;
+      calls.push(`tryWrite ${bytes.length}`);
+      return taken;
+    },
+    write(bytes: Uint8Array) {
+      calls.push(`write ${bytes.length}`);
+      this.waiting = Promise.withResolvers();
+      return this.waiting.promise;
+    },
+  };
+  const writer = new SessionWriter(
+    socket,
+    { output, pump: () => void calls.push("pump") },
+    {
+      setWrite: (ms) => void calls.push(`setWrite ${ms}`),
+      clearWrite: () => void calls.push("clearWrite"),
+    },
+    1000,
+    {
+      flushed: () => void calls.push("flushed"),
+      failed: () => void calls.push("failed"),
+    },
+  );
+  return { writer, output, socket, calls };
+}
+
+describe("SessionWriter", () => {
+  // Three calls in one turn: one write.
+  test("flushes once a turn", async () => {
+    const { writer, output, calls } = sessionWriter(100);
+    for (let i = 0; i < 3; i++) {
+      output.reserve(10);
+      writer.flushSoon();
+    }
+    await settle();
+    expect(calls).toEqual(["tryWrite 30", "pump", "flushed"]);
+    expect(output.length).toBe(0);
+  });
+
+  // A read is being processed: its end flushes.
+  test("writes nothing while it is corked", async () => {
+    const { writer, output, calls } = sessionWriter(100);
+    writer.isCorked = true;
+    output.reserve(10);
+    writer.flushSoon();
+    await settle();
+    expect(calls).toEqual([]);
+  });
+
+  // Room for 4 of 10 bytes: the rest waits with a timeout, and 5 more bytes wait behind it.
+  test("waits for room in the socket", async () => {
+    const { writer, output, socket, calls } = sessionWriter(4);
+    const before = output.bytes;
+    output.reserve(10);
+    writer.flush();
+    // The socket reads from the old buffer until the write is done.
+    expect(output.bytes).not.toBe(before);
+    output.reserve(5);
+    writer.flush();
+    expect(calls.splice(0)).toEqual([
+      "tryWrite 10",
+      "setWrite 1000",
+      "write 6",
+      "pump",
+      "flushed",
+      "flushed",
+    ]);
+    socket.room = 100;
+    socket.waiting?.resolve(6);
+    await settle();
+    expect(calls).toEqual(["clearWrite", "pump", "tryWrite 5", "pump", "flushed"]);
+    expect(writer.writing).toBe(undefined);
+  });
+
+  // The connection breaks during a write.
+  test("reports a write that fails", async () => {
+    const { writer, output, socket, calls } = sessionWriter(4);
+    output.reserve(10);
+    writer.flush();
+    socket.waiting?.reject(new Error("reset"));
+    await settle();
+    expect(calls.slice(-2)).toEqual(["failed", "clearWrite"]);
+  });
+
+  // Nothing is written to a connection that is lost.
+  test("writes nothing after stop()", () => {
+    const { writer, output, calls } = sessionWriter(100);
+    output.reserve(10);
+    writer.stop();
+    writer.flush();
+    expect(calls).toEqual(["flushed"]);
+  });
+});
