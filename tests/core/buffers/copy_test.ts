@@ -9,7 +9,7 @@ describe("copyBytes", () => {
   summed.set(source);
 
   // Short and long copies use different code; bytes around the target are not touched.
-  for (const length of [0, 1, 95, 96, 97, 200, 300]) {
+  for (const length of [0, 1, 7, 8, 9, 40, 95, 96, 97, 200, 300]) {
     test(`copies ${length} bytes and no more`, () => {
       for (const [from, bytes] of [[0, source], [300 - length, source], [0, summed]] as const) {
         const target = new Uint8Array(320).fill(255);
