@@ -240,7 +240,7 @@ export class Http2Connection {
       },
       trySendData: (stream, data) => {
         const count = this.#session.trySendData(stream, data);
-        if (count > 0) this.#flushSoon();
+        if (count > 0) this.#writer.flushSoon();
         return count;
       },
       sendText: (stream, text, endsStream) => {
