@@ -24,6 +24,8 @@ export interface Target {
   readonly address: string;
   /** Additional services that not every target has. */
   readonly serves?: readonly string[];
+  /** Command prefix to enter the network that it is reached from, if it is not that of the others. */
+  readonly enter?: readonly string[];
 }
 
 /** Result of a load on a target. */
@@ -45,20 +47,23 @@ export interface AlternateOptions {
   readonly rounds: number;
   /** Command prefix to enter the network of the targets. */
   readonly enter: readonly string[];
+  /** Whether a round that does not count comes first. */
+  readonly warmsUp?: boolean;
 }
 
 const LIMIT_MS = 60_000;
 
 /** Measures every load on every target, one after the other; reports the medians of the rounds. */
 export async function alternate(
-  { benchmark, rounds, enter }: AlternateOptions,
+  { benchmark, rounds, enter, warmsUp = false }: AlternateOptions,
   loads: readonly Load[],
   targets: readonly Target[],
 ): Promise<Measured[]> {
   const results: Measured[] = [];
   for (const load of loads) {
     const measured = targets.filter((target) => load.command(target) !== undefined);
-    const figures = new Map(measured.map(({ name }) => [name, [] as (number | string)[]]));
+    const figures = new Map(measured.map(({ name }) => [name, [] as Figure[]]));
+    if (warmsUp) { for (const target of measured) await measure(load, target, enter); }
     for (let round = 0; round < rounds; round++) {
       for (const target of rotate(measured, round)) {
         figures.get(target.name)!.push(await measure(load, target, enter));
@@ -74,13 +79,16 @@ export async function alternate(
 }
 
 /** A figure, or the reason for its absence. */
-async function measure(
+export type Figure = number | string;
+
+/** Runs a load on a target once. */
+export async function measure(
   load: Load,
   target: Target,
   enter: readonly string[],
-): Promise<number | string> {
+): Promise<Figure> {
   try {
-    const program = new Program([...enter, ...load.command(target)!], ROOT);
+    const program = new Program([...target.enter ?? enter, ...load.command(target)!], ROOT);
     program.hush();
     const { exit, out, log } = await program.finish(LIMIT_MS);
     if (exit !== 0) throw new Error(`ended with ${exit}: ${log}${out}`.slice(0, 500));
@@ -90,7 +98,10 @@ async function measure(
   }
 }
 
-function summary(all: readonly (number | string)[]): Omit<Measured, "load" | "unit" | "target"> {
+/** Median, least and most of the figures, and the reasons for those that are missing. */
+export function summary(
+  all: readonly Figure[],
+): Omit<Measured, "load" | "unit" | "target"> {
   const figures = all.filter((one) => typeof one === "number");
   const failures = all.filter((one) => typeof one === "string");
   const said = failures.length > 0 ? { failures } : {};

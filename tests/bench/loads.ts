@@ -45,19 +45,22 @@ export function httpLoad(seconds: number): Load {
     unit: "requests/s",
     command: ({ address, serves = [] }) =>
       serves.includes("http") ? ["wrk", ...flags, `http://${address}/`] : undefined,
-    figure(out) {
-      const fault = /Socket errors:.*|Non-2xx.*/.exec(out);
-      if (fault !== null) throw new Error(fault[0]);
-      return Number(/Requests\/sec:\s+([\d.]+)/.exec(out)?.[1]);
-    },
+    figure: requestsOf,
   };
+}
+
+/** The rate that `wrk` reports. */
+export function requestsOf(out: string): number {
+  const fault = /Socket errors:.*|Non-2xx.*/.exec(out);
+  if (fault !== null) throw new Error(fault[0]);
+  return Number(/Requests\/sec:\s+([\d.]+)/.exec(out)?.[1]);
 }
 
 /** Errors counted by the generator; a result with any of them is invalid. */
 const FAULTS = ["mismatches", "errors", "resets", "early_eof", "stalled", "lost"];
 
 /** A field of a JSON line, provided that it reports no errors. */
-function figureOf(out: string, field: string): number {
+export function figureOf(out: string, field: string): number {
   const said = JSON.parse(out);
   const isFaulty = FAULTS.some((fault) => said[fault] > 0);
   if (isFaulty || typeof said[field] !== "number" || said.error !== undefined) {

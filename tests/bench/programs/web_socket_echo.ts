@@ -1,0 +1,15 @@
+/**
+ * Answers each message of a WebSocket with itself.
+ *
+ * @module
+ */
+import { Hono } from "hono";
+import { upgradeWebSocket } from "../../../mod.ts";
+
+/** The application. */
+export default new Hono().get(
+  "*",
+  upgradeWebSocket(() => ({
+    onMessage: (event, socket) => socket.send(event.data as ArrayBuffer),
+  })),
+);
