@@ -7,6 +7,12 @@ import { stackOf } from "../../core/api/error_text.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import type { Context } from "../../core/api/types.ts";
+import {
+  checkSendable,
+  discardResponse,
+  internalServerError,
+  isSendable,
+} from "../shared/http/application_response.ts";
 import { bytesOf } from "../shared/http/characters.ts";
 import { ConnectionTimeouts, type Wait } from "../shared/http/connection_timeouts.ts";
 import type { DateField } from "../shared/http/date.ts";
@@ -14,12 +20,10 @@ import { envOf } from "../shared/http/env.ts";
 import type { FetchApp } from "../shared/http/fetch_app.ts";
 import { Input } from "../shared/http/input.ts";
 import { badRequest, clientGone, HttpRefusal, responseOf } from "../shared/http/refusal.ts";
-import { RepeatedHead } from "../shared/http/repeated_head.ts";
 import type { RequestHead } from "../shared/http/request_head.ts";
 import type { Turns } from "../shared/http/turns.ts";
 import { ClientWatch } from "./client_watch.ts";
 import {
-  demandOf,
   type Exchange,
   type ExchangeSetting,
   type ParsedRequest,
@@ -27,7 +31,7 @@ import {
 } from "./exchange.ts";
 import type { CheckedHttpOptions } from "./options.ts";
 import { wantsKeepAlive } from "./persistence.ts";
-import { RequestHeadParser } from "./request_head.ts";
+import { RequestReader } from "./request_reader.ts";
 import { type ResponsePlan, ResponseWriter, type Reusable } from "./response_writer.ts";
 
 /** State that the connections of one plugin share. */
@@ -50,8 +54,7 @@ export class HttpConnection {
   readonly #options: CheckedHttpOptions;
   readonly #shared: SharedState;
   readonly #input: Input;
-  readonly #parser: RequestHeadParser;
-  readonly #last = new RepeatedHead<ParsedRequest>();
+  readonly #reader: RequestReader;
   readonly #deadlines: ConnectionTimeouts;
   readonly #watch: ClientWatch;
   readonly #writer: ResponseWriter;
@@ -78,7 +81,6 @@ export class HttpConnection {
     this.#options = options;
     this.#shared = shared;
     this.#input = new Input(c.socket);
-    this.#parser = new RequestHeadParser(options);
     this.#deadlines = new ConnectionTimeouts(c.clock, (wait) => this.#expire(wait));
     this.#watch = new ClientWatch(this.#input, this.#deadlines, {
       left: () => this.#leave(),
@@ -99,6 +101,7 @@ export class HttpConnection {
         sendContinue: () => this.#sendContinue(),
       },
     };
+    this.#reader = new RequestReader(this.#setting);
   }
 
   /** Serves until the client closes, the connection breaks or the stack closes. */
@@ -127,8 +130,8 @@ export class HttpConnection {
   async #serveAll(): Promise<void> {
     this.#phase = "idle";
     for (;;) {
-      const demand = this.#input.length > 0 ? this.#takeDemand() : undefined;
-      if (demand === undefined) {
+      const request = this.#input.length > 0 ? this.#nextRequest() : undefined;
+      if (request === undefined) {
         if (!this.#waitForHead()) return;
         const filled = await this.#input.fill();
         if (this.#timedOut) return;
@@ -140,7 +143,7 @@ export class HttpConnection {
         if (this.#lost) return;
       }
       // RFC 9112 8
-      const goesOn = this.#serve(demand ?? badRequest("the connection ended within a head"));
+      const goesOn = this.#serve(request ?? badRequest("the connection ended within a head"));
       if (!(typeof goesOn === "boolean" ? goesOn : await goesOn)) return;
       this.#phase = "idle";
     }
@@ -158,9 +161,9 @@ export class HttpConnection {
   }
 
   /** Serves one request. */
-  #serve(demand: ParsedRequest | HttpRefusal): Reusable {
-    if (demand instanceof HttpRefusal) return this.#refuse(demand);
-    const exchange = prepareExchange(demand, this.#setting);
+  #serve(request: ParsedRequest | HttpRefusal): Reusable {
+    if (request instanceof HttpRefusal) return this.#refuse(request);
+    const exchange = prepareExchange(request, this.#setting);
     if (exchange instanceof HttpRefusal) return this.#refuse(exchange);
     this.#exchange = exchange;
     this.#responding = false;
@@ -175,37 +178,20 @@ export class HttpConnection {
   #answer(exchange: Exchange, response: Response): Reusable {
     // Even if the application has caught the error, the client learns what was wrong.
     const refusal = exchange.body?.refusal;
-    if (this.#lost || refusal) discard(response);
+    if (this.#lost || refusal) discardResponse(response);
     if (this.#lost) return false;
     if (refusal) return this.#refuse(refusal);
     if (response.status === 101) return this.#upgrade(exchange, response);
     return this.#respond(exchange, response);
   }
 
-  /** Takes the next head out of the input, if it is complete. */
-  #takeDemand(): ParsedRequest | HttpRefusal | undefined {
-    const { bytes, start, end } = this.#input;
-    // Only while the parser has not started on this head.
-    const repeated = this.#phase === "idle" ? this.#last.find(bytes, start, end) : undefined;
-    if (repeated !== undefined) {
-      this.#input.start = end;
-      this.#beginServing();
-      return repeated;
-    }
-    const head = this.#parser.parse(bytes, start, end);
-    if (!head) return undefined;
-    this.#beginServing();
-    if (head instanceof HttpRefusal) return head;
-    this.#input.start += this.#parser.consumed;
-    const demand = demandOf(head, this.#setting);
-    const isAll = this.#input.length === 0 && !(demand instanceof HttpRefusal);
-    if (isAll) this.#last.keep(bytes, start, end, demand);
-    return demand;
-  }
-
-  #beginServing(): void {
+  /** Takes the next request out of the input, if its head is complete. */
+  #nextRequest(): ParsedRequest | HttpRefusal | undefined {
+    const request = this.#reader.next(this.#phase === "idle");
+    if (request === undefined) return undefined;
     this.#phase = "serve";
     this.#deadlines.clearRead();
+    return request;
   }
 
   /** The response of the application, or an error response. */
@@ -226,9 +212,7 @@ export class HttpConnection {
     promised: Response | Promise<Response>,
   ): Promise<Response> {
     try {
-      const response = await promised;
-      if (isSendable(response)) return response;
-      throw new TypeError("The application's fetch() did not return a Response to send");
+      return checkSendable(await promised);
     } catch (error) {
       return this.#failed(exchange, error);
     }
@@ -477,18 +461,4 @@ export class HttpConnection {
       stack: stackOf(error),
     });
   }
-}
-
-/** The status of Response.error() is 0. */
-function isSendable(response: unknown): response is Response {
-  return response instanceof Response && response.status > 0;
-}
-
-/** Cancels the body. */
-function discard({ body }: Response): void {
-  if (body && !body.locked) body.cancel().catch(() => {});
-}
-
-function internalServerError(): Response {
-  return responseOf(new HttpRefusal(500, "the application failed"));
 }

@@ -4,10 +4,12 @@
  *
  * @module
  */
-import { isShortAscii, putText } from "../shared/http/characters.ts";
+import { discardResponse } from "../shared/http/application_response.ts";
+import { isShortAscii } from "../shared/http/characters.ts";
 import { isDecoded } from "../shared/http/content_coding.ts";
 import { impliedContentType } from "../shared/http/content_type.ts";
 import { PIECE_BYTES, ResponseContent } from "../shared/http/response_content.ts";
+import { writeJoined } from "./joined_write.ts";
 import {
   type ResponseFields,
   responseFields,
@@ -69,8 +71,7 @@ export class ResponseWriter {
     this.started = false;
     const fields = responseFields(response.headers);
     if (neverHasContent(response.status)) {
-      const { body } = response;
-      if (body && !body.locked) body.cancel().catch(() => {});
+      discardResponse(response);
       return this.#sendHead(response, fields, plan, "none");
     }
     const whole = fields.contentEncoding === undefined ? takeWholeBody(response) : undefined;
@@ -239,52 +240,14 @@ export class ResponseWriter {
 
   #writePiece(prefix: string, data: Uint8Array, suffix: string): Promise<void> | undefined {
     this.started = true;
-    if (prefix === "" && suffix === "") return this.#write(data);
-    const length = prefix.length + data.length + suffix.length;
-    if (length > SMALL) return this.#write(joined(new Uint8Array(length), prefix, data, suffix));
-    const buffer = spare ?? new Uint8Array(SMALL);
-    spare = undefined;
-    const waiting = this.#write(firstBytes(joined(buffer, prefix, data, suffix), length));
-    if (waiting === undefined) spare = buffer;
-    return waiting;
+    return writeJoined(this.#write, prefix, data, suffix);
   }
-}
-
-/** Copies the pieces into `buffer`, one after the other. */
-function joined(
-  buffer: Uint8Array<ArrayBuffer>,
-  prefix: string,
-  data: Uint8Array,
-  suffix: string,
-): Uint8Array<ArrayBuffer> {
-  if (data.length === 0) {
-    putText(buffer, 0, prefix + suffix);
-    return buffer;
-  }
-  const at = putText(buffer, 0, prefix);
-  buffer.set(data, at);
-  putText(buffer, at + data.length, suffix);
-  return buffer;
-}
-
-/** Reuses the last view: small responses often have the same length as the one before. */
-function firstBytes(buffer: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
-  if (lastView.buffer !== buffer.buffer || lastView.length !== length) {
-    lastView = buffer.subarray(0, length);
-  }
-  return lastView;
 }
 
 /** `value`, after `waiting` if that is a promise. */
 function after<T>(waiting: Promise<void> | undefined, value: T): T | Promise<T> {
   return waiting === undefined ? value : waiting.then(() => value);
 }
-
-/** Size of the buffer in which small pieces are joined. */
-const SMALL = 2048;
-/** That buffer, while it is not in use. */
-let spare: Uint8Array<ArrayBuffer> | undefined;
-let lastView = new Uint8Array(0);
 
 const encoder = new TextEncoder();
 

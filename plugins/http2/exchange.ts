@@ -4,6 +4,12 @@
  * @module
  */
 import {
+  checkSendable,
+  discardResponse,
+  internalServerError,
+  isSendable,
+} from "../shared/http/application_response.ts";
+import {
   badRequest,
   clientGone,
   endedWithinBody,
@@ -186,10 +192,7 @@ export class Exchange implements StreamHandler {
     let response: Response;
     this.#host.count(1);
     try {
-      response = await promised;
-      if (!isSendable(response)) {
-        throw new TypeError("The application's fetch() did not return a Response to send");
-      }
+      response = checkSendable(await promised);
     } catch (error) {
       response = this.#failed(error);
     }
@@ -201,7 +204,7 @@ export class Exchange implements StreamHandler {
     // A handler that fails because of the abort is not an error.
     const isClients = this.#isLost || this.#isGone || this.#body?.refusal !== undefined;
     if (!isClients) this.#host.logFailure(this.#demand.head, error);
-    return responseOf(new HttpRefusal(500, "the application failed"));
+    return internalServerError();
   }
 
   // ---------------------------------------------------------------- the response
@@ -210,7 +213,7 @@ export class Exchange implements StreamHandler {
     this.#isAnswering = true;
     // Even if the application caught the error, the client learns what was wrong.
     const refusal = this.#body?.refusal;
-    if (this.#isLost || refusal) discard(given);
+    if (this.#isLost || refusal) discardResponse(given);
     if (this.#isLost) return;
     const response = refusal ? responseOf(refusal) : given;
     try {
@@ -246,8 +249,8 @@ export class Exchange implements StreamHandler {
     const isClients = this.#isGone || this.#body?.refusal !== undefined;
     if (!isClients) this.#host.logFailure(this.#demand.head, error);
     if (!this.#writer.started && !this.#isGone) {
-      const refusal = this.#body?.refusal ?? new HttpRefusal(500, "the application failed");
-      return this.#sendAll(responseOf(refusal));
+      const refusal = this.#body?.refusal;
+      return this.#sendAll(refusal ? responseOf(refusal) : internalServerError());
     }
     // RFC 9113 8.1: an incomplete response must not look complete.
     this.#host.reset(this.#stream, this.#isGone ? ERROR.cancel : ERROR.internalError);
@@ -281,16 +284,3 @@ export class Exchange implements StreamHandler {
 }
 
 const NO_FIELDS: readonly string[] = [];
-
-/**
- * Whether a response can be sent: Response.error() has status 0, and below 200 only 101 is
- * possible.
- */
-function isSendable(response: unknown): response is Response {
-  return response instanceof Response && (response.status >= 200 || response.status === 101);
-}
-
-/** Cancels the body. */
-function discard({ body }: Response): void {
-  if (body && !body.locked) body.cancel().catch(() => {});
-}

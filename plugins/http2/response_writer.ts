@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { discardResponse } from "../shared/http/application_response.ts";
 import { isShortAscii } from "../shared/http/characters.ts";
 import { isDecoded } from "../shared/http/content_coding.ts";
 import { impliedContentType } from "../shared/http/content_type.ts";
@@ -73,8 +74,7 @@ export class ResponseWriter {
     const fields = responseFields(response.headers);
     const { status } = response;
     if (neverHasContent(status)) {
-      const { body } = response;
-      if (body && !body.locked) body.cancel().catch(() => {});
+      discardResponse(response);
       return void this.#sendHead(status, fields, undefined, true);
     }
     // Before `response.body` is read: creating the stream costs more than everything else.

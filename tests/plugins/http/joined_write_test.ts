@@ -1,0 +1,53 @@
+import { describe, expect, test } from "bun:test";
+import { writeJoined } from "../../../plugins/http/joined_write.ts";
+
+/** A connection that has room, or waits. */
+function connection(isFull = false) {
+  const written: string[] = [];
+  const buffers: ArrayBufferLike[] = [];
+  const write = (bytes: Uint8Array) => {
+    written.push(new TextDecoder().decode(bytes));
+    buffers.push(bytes.buffer);
+    return isFull ? Promise.resolve() : undefined;
+  };
+  return { write, written, buffers };
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+describe("writeJoined", () => {
+  // Head, content, end of a chunk: one write.
+  test("writes text, bytes and text at once", () => {
+    const { write, written } = connection();
+    expect(writeJoined(write, "head ", bytes("content"), " end")).toBe(undefined);
+    expect(written).toEqual(["head content end"]);
+  });
+
+  // Nothing to join: no copy.
+  test("passes data on as it is", () => {
+    const { write, buffers } = connection();
+    const data = bytes("content");
+    writeJoined(write, "", data, "");
+    expect(buffers).toEqual([data.buffer]);
+  });
+
+  // The connection has copied the bytes when write() returns undefined, otherwise it still reads them.
+  test("reuses its buffer unless a write waits", () => {
+    const { write, buffers } = connection();
+    writeJoined(write, "a", bytes("b"), "");
+    writeJoined(write, "c", bytes("d"), "");
+    expect(buffers[1]).toBe(buffers[0]!);
+    const full = connection(true);
+    writeJoined(full.write, "a", bytes("b"), "");
+    writeJoined(full.write, "c", bytes("d"), "");
+    expect(full.written).toEqual(["ab", "cd"]);
+    expect(full.buffers[1]).not.toBe(full.buffers[0]!);
+  });
+
+  // 3,000 bytes do not fit into the shared buffer of 2,048.
+  test("writes large pieces", () => {
+    const { write, written } = connection();
+    writeJoined(write, "head ", bytes("x".repeat(3000)), "");
+    expect(written).toEqual([`head ${"x".repeat(3000)}`]);
+  });
+});
