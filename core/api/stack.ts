@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Binding } from "../stack/binding_table.ts";
 import type { Link } from "../stack/link.ts";
 import { CoreStack, SECRET_LENGTH } from "../stack/stack.ts";
 import { IpAddress, Subnet } from "../wire/address.ts";
@@ -24,22 +23,15 @@ import {
   sleepUntil,
   systemClock,
   systemRandom,
-  withFields,
 } from "./environment.ts";
-import { messageOf, stackOf } from "./error_text.ts";
 import { TcpError } from "./errors.ts";
 import { formatHostPort } from "./host_port.ts";
-import {
-  bindingOf,
-  formatListenAddress,
-  type ListenAddress,
-  parseListenAddress,
-} from "./listen_address.ts";
-import { type Chain, compose } from "./plugin.ts";
+import { bindingOf, parseListenAddress } from "./listen_address.ts";
 import { refusalError } from "./refusal_error.ts";
-import { Acceptor, type AcceptorHooks } from "./runtime/acceptor.ts";
+import { type AcceptorHooks, openAcceptor } from "./runtime/acceptor.ts";
 import { Driver } from "./runtime/driver.ts";
-import { logRefusal, PortHost } from "./runtime/port_host.ts";
+import { PluginBindings } from "./runtime/plugin_bindings.ts";
+import { logRefusal } from "./runtime/port_host.ts";
 import { StackListener } from "./tcp/tcp_listener.ts";
 import { StackSocket } from "./tcp/tcp_socket.ts";
 import type {
@@ -49,6 +41,7 @@ import type {
   ListenOptions,
   NetAddr,
   Plugin,
+  PluginBinding,
   SocketAddress,
   Stack,
   SynVerdict,
@@ -57,13 +50,9 @@ import type {
 } from "./types.ts";
 import type { DatagramConn, ListenDatagramOptions } from "./udp/datagram.ts";
 import { Datagrams } from "./udp/datagrams.ts";
-import { composeFlows } from "./udp/flow_chain.ts";
-import type { FlowHost } from "./udp/flow_host.ts";
 
 /** Deno's default backlog. */
 const DEFAULT_BACKLOG = 511;
-/** Ports with plugins accept at once, so their backlog is larger. */
-const PLUGIN_BACKLOG = 4096;
 
 /** Options of {@link createStack}. */
 export interface StackOptions {
@@ -153,11 +142,9 @@ class HostStack implements Stack {
   readonly #link: Link;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #controller = new AbortController();
-  readonly #acceptors = new Set<{ close(): void }>();
-  readonly #plugins = new Set<Plugin>();
-  readonly #addrs: NetAddr[] = [];
+  readonly #listeners = new Set<TcpListener>();
   readonly #datagrams: Datagrams;
+  readonly #bindings: PluginBindings;
   #closing: Promise<void> | undefined;
 
   constructor(options: StackOptions) {
@@ -172,11 +159,11 @@ class HostStack implements Stack {
     (random ?? systemRandom).fill(secret);
     this.#core = new CoreStack({ ...config, features: link.features, secret });
     this.#driver = new Driver(this.#core, link, this.#clock);
-    this.#datagrams = new Datagrams(this.#driver, {
+    this.#datagrams = new Datagrams(this.#driver, this.#clock);
+    this.#bindings = new PluginBindings(this.#driver, this.#datagrams, {
       stack: this,
       clock: this.#clock,
       log: this.#log,
-      signal: this.#controller.signal,
     });
     this.finished = this.#run();
     this.finished.catch(() => {});
@@ -227,15 +214,19 @@ class HostStack implements Stack {
         }
       };
     }
-    const acceptor = this.#listen(place, options.tcpBacklog ?? DEFAULT_BACKLOG, hooks);
+    const acceptor = openAcceptor(
+      this.#driver,
+      { place, backlog: options.tcpBacklog ?? DEFAULT_BACKLOG, decides: onSyn !== undefined },
+      hooks,
+    );
     const shown = place.subnet?.network ?? IpAddress.ANY_V4;
     const close = () => listener.close();
     const listener = new StackListener(netAddr(shown, acceptor.listener.firstPort), () => {
-      this.#acceptors.delete(listener);
+      this.#listeners.delete(listener);
       options.signal?.removeEventListener("abort", close);
     });
     listener.attach(acceptor);
-    this.#acceptors.add(listener);
+    this.#listeners.add(listener);
     options.signal?.addEventListener("abort", close);
     if (options.signal?.aborted) close();
     return listener;
@@ -249,71 +240,16 @@ class HostStack implements Stack {
   use(
     where: number | string | readonly (number | string)[],
     ...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]
-  ): this {
+  ): PluginBinding {
     this.#assertOpen();
-    const places = (typeof where === "object" ? where : [where]).map((one) =>
+    const addresses = (typeof where === "object" ? where : [where]).map((one) =>
       parseListenAddress(one, true)
     );
-    const takes = (transport: ListenAddress["transport"]) =>
-      places.some((place) => place.transport === transport);
-    const chain = takes("tcp") ? compose(handlers) : undefined;
-    const flows = takes("udp") ? composeFlows(handlers) : undefined;
-    for (const each of handlers) if (typeof each !== "function") this.#plugins.add(each);
-    const names = namesOf(handlers);
-    const served: (Acceptor | FlowHost)[] = [];
-    try {
-      for (const place of places) {
-        served.push(
-          place.transport === "udp"
-            ? this.#datagrams.serve(place, flows!, names)
-            : this.#serve(place, chain!, names),
-        );
-      }
-    } catch (error) {
-      // Either all of the listen addresses are bound or none.
-      for (const acceptor of served) acceptor.close();
-      throw error;
-    }
-    for (const acceptor of served) this.#acceptors.add(acceptor);
-    if (handlers.some((each) => typeof each !== "function" && each.transparent === true)) {
-      for (const { subnet } of places) this.#core.icmpPolicy.leaveEcho(subnet);
-    }
-    places.forEach(({ transport }, i) => {
-      const { subnet, firstPort } = served[i]!.place;
-      this.#addrs.push(netAddr(subnet?.network ?? IpAddress.ANY_V4, firstPort, transport));
-    });
-    return this;
+    return this.#bindings.bind(addresses, handlers, (...more) => this.use(...more));
   }
 
   get addrs(): readonly NetAddr[] {
-    return [...this.#addrs];
-  }
-
-  #serve(where: ListenAddress, chain: Chain, plugin: string): Acceptor {
-    const host = new PortHost(chain, {
-      stack: this,
-      clock: this.#clock,
-      log: withFields(this.#log, { plugin }),
-      signal: this.#controller.signal,
-    });
-    const hooks: AcceptorHooks = { ready: () => host.ready() };
-    if (chain.onSyn !== undefined) hooks.decide = (attempt) => host.decide(attempt);
-    const acceptor = this.#listen(where, PLUGIN_BACKLOG, hooks);
-    host.attach(acceptor);
-    return acceptor;
-  }
-
-  #listen(place: Binding, backlog: number, hooks: AcceptorHooks): Acceptor {
-    if (!Number.isInteger(backlog) || backlog < 1) {
-      throw new TypeError(`${backlog} is not a backlog; use a whole number from 1 on`);
-    }
-    const decides = hooks.decide !== undefined;
-    const listener = this.#core.tcp.listen({ ...place, backlog, decides });
-    if (typeof listener === "string") {
-      const text = formatListenAddress({ transport: "tcp", ...place });
-      throw refusalError(listener, place.subnet === undefined ? `Port ${text}` : text);
-    }
-    return new Acceptor(listener, this.#driver, hooks);
+    return this.#bindings.addrs;
   }
 
   addAddress(cidr: string): void {
@@ -356,8 +292,7 @@ class HostStack implements Stack {
   }
 
   async #drain({ graceMs = 0, whenDrained }: CloseOptions): Promise<void> {
-    this.#stopListening();
-    this.#controller.abort(new TcpError("STACK_CLOSED", "The stack is closing"));
+    this.#stopListening("The stack is closing");
     const running = this.#core.tcp.connections().map(({ handle }) => handle)
       .filter((handle) => handle instanceof StackSocket);
     const deadline = this.#clock.now() + graceMs;
@@ -366,10 +301,10 @@ class HostStack implements Stack {
     await whenDrained?.();
   }
 
-  #stopListening(): void {
-    for (const acceptor of this.#acceptors) acceptor.close();
-    this.#acceptors.clear();
+  #stopListening(why: string): void {
+    for (const listener of this.#listeners) listener.close();
     this.#datagrams.stop();
+    this.#bindings.close(new TcpError("STACK_CLOSED", why));
   }
 
   async #waitFor(sockets: readonly StackSocket[], deadline: number): Promise<void> {
@@ -387,25 +322,12 @@ class HostStack implements Stack {
   /** The link was closed, by close() or by itself. */
   async #end(): Promise<void> {
     this.#closing ??= this.finished.catch(() => {});
-    this.#stopListening();
-    this.#controller.abort(new TcpError("STACK_CLOSED", "The stack has closed"));
+    this.#stopListening("The stack has closed");
     this.#datagrams.close();
     this.#core.shutDown();
     this.#driver.stop();
-    for (const plugin of this.#plugins) await this.#dispose(plugin);
+    await this.#bindings.dispose();
     await this.#link.close();
-  }
-
-  async #dispose(plugin: Plugin): Promise<void> {
-    try {
-      await plugin.dispose?.();
-    } catch (error) {
-      this.#log.error("plugin failed to dispose", {
-        plugin: plugin.name,
-        error: messageOf(error),
-        stack: stackOf(error),
-      });
-    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -428,10 +350,6 @@ function withPrefix(
 function verdictOf(decision: boolean | SynVerdict): SynVerdict {
   if (typeof decision === "string") return decision;
   return decision ? "accept" : "refuse";
-}
-
-function namesOf(handlers: readonly (Handler | Plugin)[]): string {
-  return handlers.map(({ name }) => name).filter((name) => name !== "").join(", ") || "handler";
 }
 
 function requirePort(port: number): void {

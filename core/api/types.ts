@@ -251,7 +251,10 @@ export interface HandlerContext {
   readonly log: Logger;
   /** The stack's clock; plugins use it so that tests can run in virtual time. */
   readonly clock: Clock;
-  /** Aborted when the stack closes, or when the connection or flow has ended. */
+  /**
+   * Aborted when the stack closes, the handler is asked to finish because it was replaced or removed,
+   * or the connection or flow has ended.
+   */
   readonly signal: AbortSignal;
   /** A value set by an earlier handler of the chain. */
   get<T>(key: symbol | string): T | undefined;
@@ -304,8 +307,74 @@ export interface Plugin {
    * for these addresses unless `icmp` says so.
    */
   readonly transparent?: boolean;
-  /** Runs once when the stack has closed. */
+  /**
+   * Runs once: when the stack has closed, or when the plugin has been replaced or removed everywhere
+   * and its last handler has finished.
+   */
   readonly dispose?: () => void | Promise<void>;
+}
+
+/** Options of {@link PluginBinding.remove} and {@link RetiredHandlers.end}. */
+export interface EndOptions {
+  /**
+   * How long connections and flows may take to finish, in milliseconds; `Infinity`: as long as they
+   * like. Default 0.
+   */
+  graceMs?: number;
+}
+
+/**
+ * What {@link Stack.use} returns: the plugins of some listen addresses, which can be replaced and
+ * removed while they serve.
+ *
+ * @example
+ * ```ts
+ * import { createStack, daytime, echo, linkPair } from "@berth/berth";
+ *
+ * const [link] = linkPair();
+ * await using stack = createStack({ link, addresses: ["10.0.0.2/24"] });
+ * const binding = stack.use(7, echo());
+ * const old = binding.replace(daytime()); // new connections get the time, running ones their echo
+ * await old.end({ graceMs: 30_000 }); // for 30 seconds
+ * await binding.remove(); // the port refuses connections
+ * ```
+ */
+export interface PluginBinding {
+  /** Its listen addresses, in order, with the port that was chosen for port 0. */
+  readonly addrs: readonly NetAddr[];
+  /** {@link Stack.use} of its stack, for chaining: `stack.use(7, echo()).use(13, daytime())`. */
+  readonly use: Stack["use"];
+  /**
+   * Serves new connections and flows with other handlers, at once and without a moment in which the
+   * port refuses. A connection that is being opened is not reset: it gets the handlers that decided
+   * about its SYN or, if none did, the new ones, which may still refuse it. Running connections and
+   * flows continue with the handlers that they have; {@link RetiredHandlers.end} bounds their time.
+   *
+   * @throws {TypeError} A handler is not one; see {@link Stack.use}. Nothing has changed then.
+   * @throws {TcpError} `LISTENER_CLOSED`: the binding was removed. `STACK_CLOSED`: the stack was.
+   */
+  replace(...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]): RetiredHandlers;
+  /**
+   * Stops listening: new connections are refused, those being opened reset. Aborts the `signal` of
+   * running handlers, and after `graceMs` their connections and flows. Resolves when nothing runs.
+   *
+   * @throws {TypeError} `graceMs` is not valid.
+   */
+  remove(options?: EndOptions): Promise<void>;
+}
+
+/** Handlers that {@link PluginBinding.replace} has replaced. Their plugins are disposed at the end. */
+export interface RetiredHandlers {
+  /** Number of handlers that have not finished. */
+  readonly running: number;
+  /** Resolves when no handler runs any more. */
+  readonly finished: Promise<void>;
+  /**
+   * Aborts the `signal` of the running handlers, and after `graceMs` their connections and flows.
+   *
+   * @throws {TypeError} `graceMs` is not valid.
+   */
+  end(options?: EndOptions): Promise<void>;
 }
 
 /** Options of {@link Stack.close}. */
@@ -336,7 +405,8 @@ export interface Stack extends AsyncDisposable {
    * several listen addresses match a connection, the most specific one serves it: the one with the
    * longest prefix, and among these the one with the fewest ports.
    *
-   * Port 0 stands for any free port, also in `"udp/0"`: {@link addrs} has the port that was chosen.
+   * Port 0 stands for any free port, also in `"udp/0"`: `addrs` of the result has the port that was
+   * chosen. The result also replaces the handlers, and removes them.
    *
    * @throws {TypeError} `where` is not a listen address, or a handler is not one: a factory such as
    * `echo` has to be called.
@@ -346,11 +416,11 @@ export interface Stack extends AsyncDisposable {
   use(
     where: number | string | readonly (number | string)[],
     ...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]
-  ): this;
+  ): PluginBinding;
   /**
-   * The listen addresses of {@link use}, in order, with the port that was chosen for port 0:
-   * `stack.use(0, echo()).addrs.at(-1)!.port`. For a network or several ports, the network's
-   * address and the first port; for all addresses, `0.0.0.0`.
+   * The listen addresses of all {@link use}, in order, with the port that was chosen for port 0. For
+   * a network or several ports, the network's address and the first port; for all addresses,
+   * `0.0.0.0`.
    */
   readonly addrs: readonly NetAddr[];
   /**

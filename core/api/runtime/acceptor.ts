@@ -9,20 +9,53 @@ import type { Listener } from "../../stack/tcp/listener.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
 import { TCB } from "../../tcp/tcb_flags.ts";
 import { netAddr } from "../addresses.ts";
+import { formatListenAddress } from "../listen_address.ts";
+import { refusalError } from "../refusal_error.ts";
 import { StackSocket } from "../tcp/tcp_socket.ts";
 import type { Handler, Syn, SynVerdict } from "../types.ts";
 import type { Driver } from "./driver.ts";
+import type { HandlerEnvironment } from "./handler_context.ts";
 import type { Owner } from "./owner_notifier.ts";
 
 /** Callbacks of a port: the decision about SYNs, and the consumer of connections. */
 export interface AcceptorHooks {
-  /** Decides about a SYN; a rejection refuses it. Only for listeners that decide. */
+  /** Decides about a SYN; a rejection refuses it. Called only while the listener decides. */
   decide?(attempt: Attempt): Promise<SynVerdict>;
   /**
    * Called when {@link Acceptor.take} has connections. Returns true if the rest is to be offered
    * again in the next notification.
    */
   ready(): boolean;
+}
+
+/** A listener to open. */
+export interface AcceptorOptions {
+  readonly place: Binding;
+  readonly backlog: number;
+  /** Whether a SYN is answered only after a decision. */
+  readonly decides: boolean;
+}
+
+/**
+ * Listens.
+ *
+ * @throws {TypeError} `backlog` is not valid.
+ * @throws {TcpError} The place is in use, or has no address of the stack.
+ */
+export function openAcceptor(
+  driver: Driver,
+  { place, backlog, decides }: AcceptorOptions,
+  hooks: AcceptorHooks,
+): Acceptor {
+  if (!Number.isInteger(backlog) || backlog < 1) {
+    throw new TypeError(`${backlog} is not a backlog; use a whole number from 1 on`);
+  }
+  const listener = driver.core.tcp.listen({ ...place, backlog, decides });
+  if (typeof listener === "string") {
+    const text = formatListenAddress({ transport: "tcp", ...place });
+    throw refusalError(listener, place.subnet === undefined ? `Port ${text}` : text);
+  }
+  return new Acceptor(listener, driver, hooks);
 }
 
 /** Owner of a listener in the core. */
@@ -99,6 +132,10 @@ export class Attempt implements Owner {
    * run.
    */
   handler: Handler | undefined;
+  /** Of the plugins that have decided; `undefined` for `stack.listen()`. */
+  environment: HandlerEnvironment | undefined;
+  /** Called once when the attempt has failed or its connection has ended. */
+  onGiveUp: (() => void) | undefined;
   readonly #tcb: Tcb;
   readonly #controller = new AbortController();
 
@@ -120,5 +157,7 @@ export class Attempt implements Owner {
 
   giveUp(): void {
     this.#controller.abort();
+    this.onGiveUp?.();
+    this.onGiveUp = undefined;
   }
 }

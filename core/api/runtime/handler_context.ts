@@ -5,15 +5,21 @@
  */
 import type { Clock, Logger } from "../environment.ts";
 import type { HandlerContext } from "../types.ts";
+import type { Generation } from "./generation.ts";
 
-/** What the handlers of one binding share. */
-export interface HandlerEnvironment {
+/** What all handlers of a stack share. */
+export interface StackEnvironment {
   readonly stack: HandlerContext["stack"];
   readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** What the handlers of one listen address share. */
+export interface HandlerEnvironment extends StackEnvironment {
   /** Lines carry the plugin's name. */
   readonly log: Logger;
-  /** Aborted when the stack closes. */
-  readonly signal: AbortSignal;
+  /** The handlers that it is for. */
+  readonly generation: Generation;
 }
 
 /** Called at the end of a connection or flow, with the reason if it failed. */
@@ -56,7 +62,7 @@ export abstract class SharedContext implements HandlerContext {
 
   get signal(): AbortSignal {
     return this.asked.signal ??= untilEnd(
-      this.environment.signal,
+      this.environment.generation.signal,
       (callback) => this.onEnd(callback),
     );
   }

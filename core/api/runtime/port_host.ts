@@ -14,14 +14,13 @@ import type { Acceptor, Attempt } from "./acceptor.ts";
 import { type HandlerEnvironment, type OnEnd, SharedContext } from "./handler_context.ts";
 import { endOfChain, promised } from "./run_chain.ts";
 
-/** Runs one port. */
+/** Runs one port with the handlers that it has at the time. */
 export class PortHost {
-  readonly #chain: Chain;
-  readonly #environment: HandlerEnvironment;
+  #environment: HandlerEnvironment;
   #acceptor: Acceptor | undefined;
 
-  constructor(chain: Chain, environment: HandlerEnvironment) {
-    this.#chain = chain;
+  /** The generation of `environment` has a chain. */
+  constructor(environment: HandlerEnvironment) {
     this.#environment = environment;
   }
 
@@ -30,37 +29,95 @@ export class PortHost {
     this.#acceptor = acceptor;
   }
 
+  /**
+   * Serves with other handlers what has not been decided or, without a decision, not been accepted yet.
+   * No connection that is being opened is lost.
+   */
+  replace(environment: HandlerEnvironment): void {
+    this.#environment = environment;
+    this.#acceptor!.listener.decides = this.#chain.onSyn !== undefined;
+  }
+
+  get #chain(): Chain {
+    return this.#environment.generation.handlers.chain!;
+  }
+
   async decide(attempt: Attempt): Promise<SynVerdict> {
-    const { syn } = attempt;
-    const { stack, clock } = this.#environment;
-    const log = withFields(this.#environment.log, { port: syn.local.port });
+    const environment = this.#environment;
+    const { generation } = environment;
+    attempt.environment = environment;
+    generation.enter();
+    // The handler that is decided on runs after the handshake.
+    attempt.onGiveUp = () => generation.leave();
+    const decision = await this.#ask(attempt.syn, environment);
+    if (typeof decision !== "function") return decision;
+    attempt.handler = decision;
+    return "accept";
+  }
+
+  async #ask(
+    syn: Syn,
+    { generation, stack, clock, log: outer }: HandlerEnvironment,
+  ): Promise<Handler | "refuse" | "ignore"> {
+    const { handle, onSyn } = generation.handlers.chain!;
+    // The plugins before a replacement have decided, and held this SYN back.
+    if (onSyn === undefined) return handle;
+    const log = withFields(outer, { port: syn.local.port });
+    generation.enter();
     try {
-      const decision = await this.#chain.onSyn!(syn, { stack, log, clock });
-      if (typeof decision === "function") {
-        attempt.handler = decision;
-        return "accept";
-      }
+      const decision = await onSyn(syn, { stack, log, clock });
+      if (typeof decision === "function") return decision;
       const remote = formatHostPort(syn.remote);
       log.debug(decision === "refuse" ? "connection refused" : "connection ignored", { remote });
       return decision;
     } catch (error) {
       logRefusal(log, syn, error);
       return "refuse";
+    } finally {
+      generation.leave();
     }
   }
 
   /** Serves one connection; the next one follows in the next notification. */
   ready(): true {
     const next = this.#acceptor?.take();
-    if (next !== undefined) this.#serve(next.socket, next.attempt?.handler ?? this.#chain.handle);
+    if (next === undefined) return true;
+    const { socket, attempt } = next;
+    if (attempt !== undefined) this.#serveDecided(socket, attempt);
+    else if (this.#chain.onSyn !== undefined) void this.#decideLate(socket);
+    else this.#serve(socket, this.#chain.handle, this.#environment);
     return true;
   }
 
+  #serveDecided(socket: StackSocket, attempt: Attempt): void {
+    const { handler, environment } = attempt;
+    this.#serve(socket, handler!, environment!);
+    attempt.onGiveUp?.();
+    attempt.onGiveUp = undefined;
+  }
+
+  /** Decides about a connection that began before a replacement by plugins that decide. */
+  async #decideLate(socket: StackSocket): Promise<void> {
+    const environment = this.#environment;
+    const controller = new AbortController();
+    socket.onEnd(() => controller.abort());
+    const { localAddr: local, remoteAddr: remote } = socket;
+    const decision = await this.#ask({ local, remote, signal: controller.signal }, environment);
+    if (typeof decision === "function") return this.#serve(socket, decision, environment);
+    controller.abort();
+    socket.abort();
+  }
+
   /** Allocates as little as possible for a waiting handler, since there may be very many. */
-  #serve(socket: StackSocket, handler: Handler): void {
-    const context = new ConnectionContext(socket, this.#environment);
+  #serve(socket: StackSocket, handler: Handler, environment: HandlerEnvironment): void {
+    socket.environment = environment;
+    environment.generation.enter();
+    const context = new ConnectionContext(socket, environment);
     void promised(handler, context, endOfChain).then(
-      () => void socket.close(),
+      () => {
+        void socket.close();
+        socket.environment!.generation.leave();
+      },
       (error: unknown) => this.#handlerFailed(socket, error),
     );
   }
@@ -69,6 +126,7 @@ export class PortHost {
   #handlerFailed(socket: StackSocket, error: unknown): void {
     const { hasFailed } = socket;
     socket.abort(error);
+    socket.environment!.generation.leave();
     // The handler is not at fault if the peer disconnected or broke the protocol, or if the
     // connection was aborted for another reason.
     if (error instanceof PeerFaultError) return this.#logPeerFault(socket, error);
@@ -76,15 +134,15 @@ export class PortHost {
   }
 
   #logPeerFault(
-    { localAddr: { port }, remoteAddr }: StackSocket,
+    { localAddr: { port }, remoteAddr, environment }: StackSocket,
     { message: reason }: Error,
   ): void {
     const remote = formatHostPort(remoteAddr);
-    this.#environment.log.debug("connection lost", { port, remote, reason });
+    environment!.log.debug("connection lost", { port, remote, reason });
   }
 
   #logFailure(socket: StackSocket, error: unknown): void {
-    this.#environment.log.error("handler failed, its connection was aborted", {
+    socket.environment!.log.error("handler failed, its connection was aborted", {
       port: socket.localAddr.port,
       remote: formatHostPort(socket.remoteAddr),
       error: messageOf(error),

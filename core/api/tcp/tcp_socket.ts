@@ -12,6 +12,7 @@ import { TcpError } from "../errors.ts";
 import { formatHostPort } from "../host_port.ts";
 import { Deferred } from "../runtime/deferred.ts";
 import type { Driver } from "../runtime/driver.ts";
+import type { HandlerEnvironment } from "../runtime/handler_context.ts";
 import type { Owner } from "../runtime/owner_notifier.ts";
 import type { NetAddr, SocketInfo, TcpSocket, TcpStats } from "../types.ts";
 import { bytesFault, emptyRead, isBytes, notBytes, requireBytes } from "./bytes.ts";
@@ -66,6 +67,8 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   #reader: Reader | undefined;
   #writers: Writer[] = NO_WRITERS;
   #asked: LazyProperties | undefined;
+  /** Of the handler that serves the connection; `undefined` for sockets of `accept()` and `connect()`. */
+  environment: HandlerEnvironment | undefined = undefined;
 
   constructor(tcb: Tcb, driver: Driver, options: SocketOptions) {
     this.#tcb = tcb;

@@ -8,7 +8,7 @@ import { netAddr } from "../addresses.ts";
 import { TcpError } from "../errors.ts";
 import type { Driver } from "../runtime/driver.ts";
 import type { Owner } from "../runtime/owner_notifier.ts";
-import type { OnEnd } from "../runtime/handler_context.ts";
+import type { HandlerEnvironment, OnEnd } from "../runtime/handler_context.ts";
 import { requireBytes } from "../tcp/bytes.ts";
 import type { NetAddr } from "../types.ts";
 import type { DatagramFlow, FlowStats } from "./datagram.ts";
@@ -28,6 +28,8 @@ const MAX_IDLE_MS = 2 ** 31 - 1;
 export class StackFlow implements DatagramFlow, Owner {
   readonly localAddr: NetAddr;
   readonly remoteAddr: NetAddr;
+  /** Of the handler that serves it. */
+  readonly environment: HandlerEnvironment;
   readonly #flow: Flow;
   readonly #driver: Driver;
   #waiters: Waiter[] = [];
@@ -35,9 +37,10 @@ export class StackFlow implements DatagramFlow, Owner {
   readonly #counts = { datagramsIn: 0, bytesIn: 0, datagramsOut: 0, bytesOut: 0 };
   #closed = false;
 
-  constructor(flow: Flow, driver: Driver) {
+  constructor(flow: Flow, driver: Driver, environment: HandlerEnvironment) {
     this.#flow = flow;
     this.#driver = driver;
+    this.environment = environment;
     this.localAddr = netAddr(flow.local, flow.localPort, "udp");
     this.remoteAddr = netAddr(flow.remote, flow.remotePort, "udp");
     flow.handle = this;

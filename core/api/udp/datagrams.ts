@@ -4,26 +4,26 @@
  * @module
  */
 import type { Binding } from "../../stack/binding_table.ts";
-import { sleepUntil, withFields } from "../environment.ts";
+import { type Clock, sleepUntil } from "../environment.ts";
 import { bindingOf, formatListenAddress } from "../listen_address.ts";
 import { refusalError } from "../refusal_error.ts";
 import type { Driver } from "../runtime/driver.ts";
 import type { HandlerEnvironment } from "../runtime/handler_context.ts";
-import type { DatagramConn, FlowHandler, ListenDatagramOptions } from "./datagram.ts";
+import type { DatagramConn, ListenDatagramOptions } from "./datagram.ts";
 import { StackDatagramConn } from "./datagram_conn.ts";
 import { FlowHost } from "./flow_host.ts";
 
 /** The UDP sockets and flow ports of a stack. */
 export class Datagrams {
   readonly #driver: Driver;
-  readonly #environment: HandlerEnvironment;
+  readonly #clock: Clock;
   readonly #conns = new Set<StackDatagramConn>();
   /** Running handlers of flows. */
   readonly #running = new Set<Promise<void>>();
 
-  constructor(driver: Driver, environment: HandlerEnvironment) {
+  constructor(driver: Driver, clock: Clock) {
     this.#driver = driver;
-    this.#environment = environment;
+    this.#clock = clock;
   }
 
   /** `stack.listenDatagram()`. */
@@ -42,14 +42,11 @@ export class Datagrams {
     return conn;
   }
 
-  /** Serves the flows of a binding with `handler`. */
-  serve(place: Binding, handler: FlowHandler, plugin: string): FlowHost {
+  /** Serves the flows of a binding. */
+  serve(place: Binding, environment: HandlerEnvironment): FlowHost {
     const port = this.#driver.core.udp.bindFlows(place);
-    const where = textOf(place);
-    if (typeof port === "string") throw refusalError(port, where);
-    const log = withFields(this.#environment.log, { port: where, plugin });
-    const environment = { ...this.#environment, log };
-    return new FlowHost(port, this.#driver, handler, environment, this.#running);
+    if (typeof port === "string") throw refusalError(port, textOf(place));
+    return new FlowHost(port, this.#driver, environment, this.#running);
   }
 
   /** Ends all flows: they receive no more datagrams, but their handlers can still send. */
@@ -62,7 +59,7 @@ export class Datagrams {
   async finish(at: number): Promise<void> {
     const done = new AbortController();
     void Promise.all(this.#running).then(() => done.abort());
-    if (this.#running.size > 0) await sleepUntil(this.#environment.clock, at, done.signal);
+    if (this.#running.size > 0) await sleepUntil(this.#clock, at, done.signal);
   }
 
   /** Closes the sockets; the core has been shut down or is about to be. */

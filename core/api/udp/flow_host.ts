@@ -10,36 +10,41 @@ import { formatHostPort } from "../host_port.ts";
 import type { Driver } from "../runtime/driver.ts";
 import type { Owner } from "../runtime/owner_notifier.ts";
 import { type HandlerEnvironment, type OnEnd, SharedContext } from "../runtime/handler_context.ts";
-import type { DatagramFlow, FlowContext, FlowHandler } from "./datagram.ts";
+import type { FlowContext } from "./datagram.ts";
 import { StackFlow } from "./datagram_flow.ts";
 
 /** Serves the flows of one binding. */
 export class FlowHost implements Owner {
   readonly #port: FlowPort;
   readonly #driver: Driver;
-  readonly #handler: FlowHandler;
-  readonly #environment: HandlerEnvironment;
+  #environment: HandlerEnvironment;
   readonly #running: Set<Promise<void>>;
 
-  /** `running` holds all running handlers, including those of other bindings. */
+  /**
+   * The generation of `environment` has a handler for flows. `running` holds all running handlers,
+   * including those of other bindings.
+   */
   constructor(
     port: FlowPort,
     driver: Driver,
-    handler: FlowHandler,
     environment: HandlerEnvironment,
     running: Set<Promise<void>>,
   ) {
     this.#port = port;
     this.#driver = driver;
-    this.#handler = handler;
     this.#environment = environment;
     this.#running = running;
     port.handle = this;
   }
 
+  /** Serves new flows with other handlers. */
+  replace(environment: HandlerEnvironment): void {
+    this.#environment = environment;
+  }
+
   onEvent(): void {
     for (const fresh of this.#port.fresh.splice(0)) {
-      const served = this.#serve(new StackFlow(fresh, this.#driver));
+      const served = this.#serve(new StackFlow(fresh, this.#driver, this.#environment));
       this.#running.add(served);
       void served.then(() => this.#running.delete(served));
     }
@@ -47,19 +52,25 @@ export class FlowHost implements Owner {
 
   /** A handler that throws closes its own flow and no other. */
   async #serve(flow: StackFlow): Promise<void> {
+    const { environment } = flow;
+    const { generation } = environment;
+    generation.enter();
     try {
-      await this.#handler(new StackFlowContext(flow, this.#environment), () => Promise.resolve());
+      const handler = generation.handlers.flows!;
+      await handler(new StackFlowContext(flow, environment), () => Promise.resolve());
       flow.finish();
     } catch (error) {
       const wasAlive = !flow.hasEnded;
       flow.close();
       // If the flow had ended before, the handler is not at fault.
       if (wasAlive) this.#logFailure(flow, error);
+    } finally {
+      generation.leave();
     }
   }
 
-  #logFailure({ remoteAddr }: DatagramFlow, error: unknown): void {
-    this.#environment.log.error("handler failed, its flow was closed", {
+  #logFailure({ remoteAddr, environment }: StackFlow, error: unknown): void {
+    environment.log.error("handler failed, its flow was closed", {
       remote: formatHostPort(remoteAddr),
       error: messageOf(error),
       stack: stackOf(error),

@@ -63,6 +63,12 @@ export class IcmpPolicy {
     this.#others.push(subnet);
   }
 
+  /** Undoes one {@link leaveEcho} with the same subnet. */
+  takeEcho(subnet: Subnet | undefined): void {
+    const at = this.#others.indexOf(subnet);
+    if (at >= 0) this.#others.splice(at, 1);
+  }
+
   /**
    * Whether the address is this stack's own: an address that is only part of an own network may
    * belong to another host.

@@ -25,22 +25,23 @@ export class Listener implements Binding {
   readonly lastPort: number;
   /** Maximum number of connections that are half-open or not yet accepted. */
   readonly backlog: number;
-  /** Whether a SYN is answered only after the owner's decision. */
-  readonly decides: boolean;
+  #decides = false;
+  /** Whether it has sent SYN cookies, whose ACKs it then takes even if it decides by now. */
+  hasSentCookies = false;
   /** Half-open connections. */
   readonly halfOpen: Set<Tcb> = new Set();
   /**
    * Half-open connections by source, for eviction; only if `decides`, since SYN cookies cannot be
    * used then.
    */
-  readonly sources: HalfOpenSources | undefined;
+  sources: HalfOpenSources | undefined;
   /** Established connections not yet accepted by the application, in order. */
   readonly ready: Tcb[] = [];
   /**
    * `ready` by source; absent if the listener `decides`, since these connections are accepted at
    * once.
    */
-  readonly #readySources: Sources<Tcb> | undefined;
+  #readySources: Sources<Tcb> | undefined;
   /** Connections whose SYN waits for a decision and that the owner has not taken yet. */
   readonly undecided: Tcb[] = [];
   /** The owner's object; opaque to the core. */
@@ -54,9 +55,25 @@ export class Listener implements Binding {
     this.lastPort = request.lastPort;
     this.backlog = request.backlog;
     this.decides = request.decides;
-    this.sources = request.decides ? new HalfOpenSources(request.backlog) : undefined;
-    const few = Math.min(FEW, Math.max(1, Math.floor(request.backlog / SHARE)));
-    this.#readySources = request.decides ? undefined : new Sources(few);
+  }
+
+  /** Whether a SYN is answered only after the owner's decision; may change at any time. */
+  get decides(): boolean {
+    return this.#decides;
+  }
+
+  set decides(decides: boolean) {
+    this.#decides = decides;
+    if (decides) {
+      this.sources ??= new HalfOpenSources(this.backlog);
+      for (const tcb of this.halfOpen) this.sources.add(tcb);
+      this.#readySources = undefined;
+    } else {
+      const few = Math.min(FEW, Math.max(1, Math.floor(this.backlog / SHARE)));
+      this.#readySources ??= new Sources(few);
+      for (const tcb of this.ready) this.#readySources.add(tcb);
+      this.sources = undefined;
+    }
   }
 
   /** Adds a half-open connection. */

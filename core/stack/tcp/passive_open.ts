@@ -128,12 +128,14 @@ export class PassiveOpen {
     // A decision cannot be deferred until the ACK arrives.
     if (listener.decides || !this.#hasRoom(listener, ip)) return "tcp-backlog";
     this.#stats.synCookiesSent++;
+    listener.hasSentCookies = true;
     this.#transmitQueue.push(this.#cookies.answer(this.#create(ip, segment), segment, now));
     return undefined;
   }
 
   #openFromCookie(listener: Listener, ip: IpHeader, segment: Segment, now: number): boolean {
-    if (listener.decides || !this.#cookies.isInUse(now)) return false;
+    if (listener.decides && !listener.hasSentCookies) return false;
+    if (!this.#cookies.isInUse(now)) return false;
     const tcb = this.#create(ip, segment);
     if (!this.#cookies.restore(tcb, segment, now)) return false;
     // With a full accept queue the ACK is dropped; the peer retransmits its data, and the ACK with

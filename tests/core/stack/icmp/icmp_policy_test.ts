@@ -3,6 +3,7 @@ import type { IcmpOptions } from "../../../../core/api/config.ts";
 import { parseStackConfig } from "../../../../core/api/config.ts";
 import { OutgoingPacket } from "../../../../core/buffers/outgoing_packet.ts";
 import { CoreStack, SECRET_LENGTH } from "../../../../core/stack/stack.ts";
+import { Subnet } from "../../../../core/wire/address.ts";
 import { encodeIcmp, encodeUdp } from "../../../support/dsl/encode.ts";
 
 /** A stack with rules as a user configures them. */
@@ -87,6 +88,19 @@ describe("the ICMP policy", () => {
     expect([host.ping("10.90.7.9", 9), host.knock("10.90.7.9", 9)]).toEqual([2, 2]);
     expect(host.ping("fd00::2", 9)).toBe(3);
     expect(host.ping("10.90.0.2", 9)).toBe(5);
+  });
+
+  // Two plugins forward the same network; ping is answered again when neither does.
+  test("answers echo requests again when no plugin forwards their network", () => {
+    const host = new Host([]);
+    const { icmpPolicy } = host.stack;
+    const network = Subnet.parse("10.90.7.0/24");
+    icmpPolicy.leaveEcho(network);
+    icmpPolicy.leaveEcho(network);
+    icmpPolicy.takeEcho(network);
+    expect([host.ping("10.90.7.1"), host.ping("10.90.8.1")]).toEqual([0, 1]);
+    icmpPolicy.takeEcho(network);
+    expect(host.ping("10.90.7.1")).toBe(1);
   });
 
   // The message names the faulty setting.

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { Listener } from "../../../../core/stack/tcp/listener.ts";
 import type { Tcb } from "../../../../core/tcp/tcb.ts";
 import { TCB } from "../../../../core/tcp/tcb_flags.ts";
 import { inListen, type Setup } from "../../../support/dsl/builders.ts";
@@ -256,6 +257,16 @@ describe("a cookie", () => {
     listener.ready.length = 0;
     second.send({ data: 10, seq: 1, ack: 1 });
     expect(second.state).toBe("ESTABLISHED");
+  });
+
+  // The listener decides about SYNs from now on; a cookie that it sent before still opens.
+  test("opens the connection although the listener decides by now", () => {
+    const t = inFlood();
+    const peer = withCookie(t, { mss: 1000 });
+    const { listener } = t.other({ remotePort: 39_999 }).tcb;
+    (listener as Listener).decides = true;
+    peer.send({});
+    expect(peer.state).toBe("ESTABLISHED");
   });
 
   // A RST of the peer ends the connection as usual.

@@ -1,0 +1,330 @@
+/**
+ * The bindings of a stack's plugins: `use()`, and what can be done with its result.
+ *
+ * @module
+ */
+import type { IcmpPolicy } from "../../stack/icmp/icmp_policy.ts";
+import { IpAddress } from "../../wire/address.ts";
+import { netAddr } from "../addresses.ts";
+import { sleepUntil, withFields } from "../environment.ts";
+import { messageOf, stackOf } from "../error_text.ts";
+import { TcpError } from "../errors.ts";
+import { formatListenAddress, type ListenAddress } from "../listen_address.ts";
+import { compose } from "../plugin.ts";
+import { StackSocket } from "../tcp/tcp_socket.ts";
+import type {
+  EndOptions,
+  Handler,
+  NetAddr,
+  Plugin,
+  PluginBinding,
+  RetiredHandlers,
+  Stack,
+} from "../types.ts";
+import { StackFlow } from "../udp/datagram_flow.ts";
+import type { Datagrams } from "../udp/datagrams.ts";
+import { composeFlows } from "../udp/flow_chain.ts";
+import type { FlowHost } from "../udp/flow_host.ts";
+import { type Acceptor, openAcceptor } from "./acceptor.ts";
+import type { Driver } from "./driver.ts";
+import { Generation, type GenerationHandlers } from "./generation.ts";
+import type { HandlerEnvironment, StackEnvironment } from "./handler_context.ts";
+import { PortHost } from "./port_host.ts";
+
+/** Ports with plugins accept at once, so their backlog is larger than that of `listen()`. */
+const BACKLOG = 4096;
+
+type Handlers = readonly (Handler | Plugin)[];
+
+/** All bindings of a stack, and the plugins in use. */
+export class PluginBindings {
+  readonly #driver: Driver;
+  readonly #datagrams: Datagrams;
+  readonly #environment: StackEnvironment;
+  readonly #bindings = new Set<Binding>();
+  /** Those whose handlers serve or still run. */
+  readonly #generations = new Set<Generation>();
+  /** In how many generations a plugin is. */
+  readonly #uses = new Map<Plugin, number>();
+
+  constructor(driver: Driver, datagrams: Datagrams, environment: StackEnvironment) {
+    this.#driver = driver;
+    this.#datagrams = datagrams;
+    this.#environment = environment;
+  }
+
+  /** The listen addresses of all bindings, in order. */
+  get addrs(): readonly NetAddr[] {
+    return [...this.#bindings].flatMap(({ addrs }) => addrs);
+  }
+
+  /** `use` is that of the stack, and says what it throws. */
+  bind(addresses: readonly ListenAddress[], given: Handlers, use: Stack["use"]): PluginBinding {
+    const generation = new Generation(composeFor(addresses, given));
+    const ports: Port[] = [];
+    try {
+      for (const address of addresses) ports.push(this.#open(address, generation));
+    } catch (error) {
+      // Either all of the listen addresses are bound or none.
+      for (const port of ports) port.close();
+      throw error;
+    }
+    const binding = new Binding(this, ports, generation, use);
+    this.#bindings.add(binding);
+    this.#enter(generation, ports);
+    return binding;
+  }
+
+  #open(address: ListenAddress, generation: Generation): Port {
+    const environment = this.#environmentFor(address, generation);
+    if (address.transport === "udp") {
+      const host = this.#datagrams.serve(address, environment);
+      return new Port(address, host, host.place);
+    }
+    const host = new PortHost(environment);
+    const acceptor = openAcceptor(
+      this.#driver,
+      {
+        place: address,
+        backlog: BACKLOG,
+        decides: generation.handlers.chain!.onSyn !== undefined,
+      },
+      { ready: () => host.ready(), decide: (attempt) => host.decide(attempt) },
+    );
+    host.attach(acceptor);
+    return new Port(address, host, acceptor.place, acceptor);
+  }
+
+  #environmentFor(address: ListenAddress, generation: Generation): HandlerEnvironment {
+    const { name: plugin } = generation;
+    const fields = address.transport === "udp"
+      ? { port: formatListenAddress(address), plugin }
+      : { plugin };
+    return {
+      ...this.#environment,
+      log: withFields(this.#environment.log, fields),
+      generation,
+    };
+  }
+
+  /** Serves new connections and flows of `ports` with other handlers; `old` is retired. */
+  replace(ports: readonly Port[], old: Generation, given: Handlers): Generation {
+    const addresses = ports.map(({ address }) => address);
+    const generation = new Generation(composeFor(addresses, given));
+    for (const { address, host } of ports) host.replace(this.#environmentFor(address, generation));
+    this.#enter(generation, ports);
+    this.#retire(old, ports);
+    return generation;
+  }
+
+  /** Stops listening on `ports`. */
+  remove(binding: Binding, ports: readonly Port[], old: Generation): void {
+    this.#bindings.delete(binding);
+    for (const port of ports) port.close();
+    this.#retire(old, ports);
+  }
+
+  #enter(generation: Generation, ports: readonly Port[]): void {
+    this.#generations.add(generation);
+    for (const plugin of new Set(generation.plugins)) {
+      this.#uses.set(plugin, (this.#uses.get(plugin) ?? 0) + 1);
+    }
+    if (!isTransparent(generation)) return;
+    for (const { address: { subnet } } of ports) this.#icmpPolicy.leaveEcho(subnet);
+  }
+
+  #retire(generation: Generation, ports: readonly Port[]): void {
+    if (isTransparent(generation)) {
+      for (const { address: { subnet } } of ports) this.#icmpPolicy.takeEcho(subnet);
+    }
+    void generation.finished.then(() => this.#leave(generation));
+    generation.retire();
+  }
+
+  async #leave(generation: Generation): Promise<void> {
+    this.#generations.delete(generation);
+    for (const plugin of new Set(generation.plugins)) {
+      // The stack disposes all plugins when it closes.
+      const uses = this.#uses.get(plugin);
+      if (uses === undefined) continue;
+      if (uses > 1) this.#uses.set(plugin, uses - 1);
+      else await this.#dispose(plugin);
+    }
+  }
+
+  get #icmpPolicy(): IcmpPolicy {
+    return this.#driver.core.icmpPolicy;
+  }
+
+  /** Asks the handlers of a retired generation to finish, and aborts what remains after `graceMs`. */
+  async end(generation: Generation, graceMs: number): Promise<void> {
+    generation.abort(new TcpError("CONNECTION_ABORTED", "The handler has been replaced"));
+    const { clock } = this.#environment;
+    const done = new AbortController();
+    void generation.finished.then(() => done.abort());
+    if (graceMs === Infinity) return await generation.finished;
+    if (graceMs > 0) await sleepUntil(clock, clock.now() + graceMs, done.signal);
+    this.#abort(generation);
+    generation.giveUp();
+  }
+
+  #abort(generation: Generation): void {
+    const { tcp, udp } = this.#driver.core;
+    const isServed = (owner: StackSocket | StackFlow) =>
+      owner.environment?.generation === generation;
+    const reason = new TcpError("CONNECTION_ABORTED", "The grace time is over");
+    for (const { handle } of tcp.connections()) {
+      if (handle instanceof StackSocket && isServed(handle)) handle.abort(reason);
+    }
+    for (const { handle } of udp.flows.table.all()) {
+      if (handle instanceof StackFlow && isServed(handle)) handle.close();
+    }
+  }
+
+  /** Stops listening on all ports; running handlers are asked to finish. */
+  close(reason: TcpError): void {
+    for (const binding of this.#bindings) binding.stopListening();
+    for (const generation of this.#generations) generation.abort(reason);
+  }
+
+  /** Disposes all plugins. */
+  async dispose(): Promise<void> {
+    for (const plugin of this.#uses.keys()) await this.#dispose(plugin);
+    for (const generation of this.#generations) generation.giveUp();
+    this.#generations.clear();
+  }
+
+  async #dispose(plugin: Plugin): Promise<void> {
+    this.#uses.delete(plugin);
+    try {
+      await plugin.dispose?.();
+    } catch (error) {
+      this.#environment.log.error("plugin failed to dispose", {
+        plugin: plugin.name,
+        error: messageOf(error),
+        stack: stackOf(error),
+      });
+    }
+  }
+}
+
+/** A listen address that is bound. */
+class Port {
+  readonly address: ListenAddress;
+  readonly host: PortHost | FlowHost;
+  readonly addr: NetAddr;
+  readonly #listener: Acceptor | FlowHost;
+
+  /** `bound`: the address with the port that was chosen. */
+  constructor(
+    address: ListenAddress,
+    host: PortHost | FlowHost,
+    bound: Omit<ListenAddress, "transport">,
+    acceptor?: Acceptor,
+  ) {
+    this.address = address;
+    this.host = host;
+    this.addr = netAddr(
+      bound.subnet?.network ?? IpAddress.ANY_V4,
+      bound.firstPort,
+      address.transport,
+    );
+    this.#listener = acceptor ?? host as FlowHost;
+  }
+
+  close(): void {
+    this.#listener.close();
+  }
+}
+
+class Binding implements PluginBinding {
+  readonly addrs: readonly NetAddr[];
+  readonly use: Stack["use"];
+  readonly #all: PluginBindings;
+  readonly #ports: readonly Port[];
+  #generation: Generation;
+  #state: "serving" | "removed" | "stack closed" = "serving";
+
+  constructor(
+    all: PluginBindings,
+    ports: readonly Port[],
+    generation: Generation,
+    use: Stack["use"],
+  ) {
+    this.use = use;
+    this.#all = all;
+    this.#ports = ports;
+    this.#generation = generation;
+    this.addrs = ports.map(({ addr }) => addr);
+  }
+
+  replace(...given: [Handler | Plugin, ...(Handler | Plugin)[]]): RetiredHandlers {
+    if (this.#state === "removed") {
+      throw new TcpError("LISTENER_CLOSED", "The binding has been removed: call use() again");
+    }
+    if (this.#state === "stack closed") {
+      throw new TcpError("STACK_CLOSED", "The stack has been closed");
+    }
+    const old = this.#generation;
+    this.#generation = this.#all.replace(this.#ports, old, given);
+    return new Retired(this.#all, old);
+  }
+
+  async remove({ graceMs = 0 }: EndOptions = {}): Promise<void> {
+    requireGrace("remove", graceMs);
+    if (this.#state === "serving") {
+      this.#state = "removed";
+      this.#all.remove(this, this.#ports, this.#generation);
+    }
+    await this.#all.end(this.#generation, graceMs);
+  }
+
+  /** The stack is closing. */
+  stopListening(): void {
+    this.#state = "stack closed";
+    for (const port of this.#ports) port.close();
+  }
+}
+
+class Retired implements RetiredHandlers {
+  readonly #all: PluginBindings;
+  readonly #generation: Generation;
+
+  constructor(all: PluginBindings, generation: Generation) {
+    this.#all = all;
+    this.#generation = generation;
+  }
+
+  get running(): number {
+    return this.#generation.running;
+  }
+
+  get finished(): Promise<void> {
+    return this.#generation.finished;
+  }
+
+  async end({ graceMs = 0 }: EndOptions = {}): Promise<void> {
+    requireGrace("end", graceMs);
+    await this.#all.end(this.#generation, graceMs);
+  }
+}
+
+/** @throws {TypeError} */
+function requireGrace(name: string, graceMs: number): void {
+  if (graceMs >= 0) return;
+  throw new TypeError(`${name}: graceMs: expected milliseconds from 0 on, got ${graceMs}`);
+}
+
+function composeFor(addresses: readonly ListenAddress[], given: Handlers): GenerationHandlers {
+  const takes = (transport: ListenAddress["transport"]) =>
+    addresses.some((address) => address.transport === transport);
+  return {
+    chain: takes("tcp") ? compose(given) : undefined,
+    flows: takes("udp") ? composeFlows(given) : undefined,
+    given,
+  };
+}
+
+function isTransparent({ plugins }: Generation): boolean {
+  return plugins.some(({ transparent }) => transparent === true);
+}
