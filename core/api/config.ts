@@ -118,7 +118,7 @@ export interface TcpOptions extends Partial<TcpConfig> {
 export type UdpOptions = Partial<UdpConfig>;
 
 /**
- * Which packets ICMP answers, for all own addresses or some of them; the longest prefix decides.
+ * Which ICMP messages are sent, for all own addresses or some of them; the longest prefix decides.
  */
 export interface IcmpOptions {
   /** An own address, or a network of them: `"10.90.0.0/16"`. Default: all. */
@@ -134,7 +134,10 @@ export interface IcmpOptions {
    * `"send"`.
    */
   errors?: "send" | "ignore" | undefined;
-  /** Most echo replies per second, and separately most errors per second; also the burst size. Default 1000. */
+  /**
+   * Maximum number of echo replies per second, and separately of errors; also the burst size.
+   * Default 1000.
+   */
   ratePerSecond?: number | undefined;
 }
 

@@ -4,9 +4,9 @@
  * @module
  */
 
-/** Longest text of a stack with its causes, in characters. */
+/** Maximum length of a stack trace with its causes, in characters. */
 export const MAX_STACK_TEXT = 4096;
-/** Most causes that are shown. */
+/** Maximum number of causes shown. */
 const MAX_CAUSES = 8;
 
 /** The message of an error, or the value as text. */
@@ -20,8 +20,8 @@ export function textOf(error: unknown): string {
 }
 
 /**
- * The stack of an error, which starts with its name and message, followed by those of its causes and of the errors
- * in an `AggregateError`; `undefined` for a value that is not an error.
+ * The stack trace of an error, which starts with its name and message, followed by those of its
+ * causes and of the errors in an `AggregateError`; `undefined` for a value that is not an error.
  */
 export function stackOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -47,7 +47,7 @@ export function stackOf(error: unknown): string | undefined {
 function ownStackOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const stack = typeof error.stack === "string" ? error.stack : "";
-  // A stack may lack the message, or have an earlier one.
+  // A stack trace may lack the message, or have an earlier one.
   const head = `${error.name}: ${error.message}`;
   return stack.includes(error.message) ? stack || head : `${head}\n${stack}`;
 }

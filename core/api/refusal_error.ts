@@ -9,7 +9,7 @@ import { TcpError } from "./errors.ts";
 const MESSAGES: Readonly<Record<BindRefusal, string>> = {
   ADDRESS_IN_USE: "% is in use",
   ADDRESS_NOT_AVAILABLE: "%: not an address of this stack, or no free port",
-  INVALID_ADDRESS: "% cannot be connected to",
+  INVALID_ADDRESS: "cannot connect to %",
 };
 
 /** The error for `what`, a listen address or a remote address. */

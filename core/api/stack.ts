@@ -74,11 +74,11 @@ export interface StackOptions {
   tcp?: TcpOptions;
   /** Limits of UDP: flows and unread datagrams. */
   udp?: UdpOptions;
-  /** Which packets are answered by ICMP, and how often. Default: all, 1000 times per second. */
+  /** Which ICMP messages are sent, and how often. Default: all, 1000 times per second. */
   icmp?: IcmpOptions | readonly IcmpOptions[];
-  /** Most connections at the same time. Default 262,144. */
+  /** Maximum number of concurrent connections. Default 262,144. */
   maxConnections?: number;
-  /** Most connections in TIME-WAIT, or closed and in FIN-WAIT-2. Default 16,384. */
+  /** Maximum number of connections in TIME-WAIT, or closed and in FIN-WAIT-2. Default 16,384. */
   maxTimeWait?: number;
   /** Default: the clock of the runtime. */
   clock?: Clock;

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Most letters that may be wrong. */
+/** Maximum number of wrong letters. */
 const MAX_DISTANCE = 2;
 /** Longer names are not compared: the time grows with the square of the length. */
 const MAX_LENGTH = 40;

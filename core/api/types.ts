@@ -211,8 +211,8 @@ export interface ListenOptions {
   /** One of the stack's addresses, or a network of them (`"10.90.7.0/24"`). Default: all. */
   hostname?: string;
   /**
-   * Most connections in SYN-RECEIVED, and most waiting for `accept()`; SYNs beyond the first limit are answered with SYN
-   * cookies. Default 511.
+   * Maximum number of connections in SYN-RECEIVED, and of those waiting for `accept()`; SYNs beyond
+   * the first limit are answered with SYN cookies. Default 511.
    */
   tcpBacklog?: number;
   /** Closes the listener. */

@@ -27,8 +27,8 @@ export function copyBytes(
 }
 
 /**
- * Copies backwards, eight bytes a turn, to the bytes of `target` that end at `last`: the engines
- * compile this to code that is up to three times as fast as a plain forward loop.
+ * Copies backwards, eight bytes per iteration, so that the last byte lands at `last`: the engines
+ * compile this to code up to three times as fast as a plain forward loop.
  */
 function copyShort(
   source: Uint8Array,

@@ -31,18 +31,18 @@ type Expect = (holds: boolean, what: string) => void;
 
 function checkSending(tcb: Tcb, expect: Expect): void {
   expect(seqLeq(tcb.sndUna, tcb.sndNxt), "SND.UNA <= SND.NXT");
-  expect(tcb.unsent >= 0, "no more was sent than was written");
-  expect(tcb.send.length <= tcb.send.limit, "the send buffer keeps its limit");
+  expect(tcb.unsent >= 0, "only written data is sent");
+  expect(tcb.send.length <= tcb.send.limit, "the send buffer is within its limit");
   expect(
     !tcb.has(TCB.FIN_SENT) || tcb.has(TCB.FIN_QUEUED),
-    "a FIN is sent only when it was asked for",
+    "a FIN is sent only if it is queued",
   );
   const isClosing = !STATES[tcb.state].canSend || !STATES[tcb.state].synchronized;
-  expect(!tcb.has(TCB.FIN_QUEUED) || isClosing, "a FIN that was asked for shows in the state");
+  expect(!tcb.has(TCB.FIN_QUEUED) || isClosing, "a queued FIN is reflected in the state");
   expect(tcb.sendMss > 0, "a segment has room for text");
   const needsTimer = !tcb.scoreboard.isEmpty && tcb.state !== "TIME-WAIT";
   const hasTimer = isRunning(tcb, TIMER.RETRANSMIT) || isRunning(tcb, TIMER.PERSIST);
-  expect(!needsTimer || hasTimer || tcb.has(TCB.RESET_QUEUED), "what is outstanding has a timer");
+  expect(!needsTimer || hasTimer || tcb.has(TCB.RESET_QUEUED), "outstanding data has a timer");
 }
 
 function checkScoreboard(tcb: Tcb, expect: Expect): void {
@@ -54,19 +54,19 @@ function checkScoreboard(tcb: Tcb, expect: Expect): void {
     const range = scoreboard.at(i);
     expect(range.start === at, "sent ranges are in order and without gaps");
     expect(seqGt(range.end, range.start), "a sent range is not empty");
-    expect(!(range.lost && range.sacked), "what the peer has is not lost");
+    expect(!(range.lost && range.sacked), "a sacked range is not marked lost");
     expect(
       range.order >= order,
-      "nothing was sent before what lies in front of it and was sent once",
+      "a range was sent after the ranges below it that were sent once",
     );
     if (range.transmissions === 1) order = range.order;
     sums[range.sacked ? "sacked" : range.lost ? "lost" : "inFlight"] += range.length;
     at = range.end;
   }
   expect(scoreboard.isEmpty || at === tcb.sndNxt, "sent ranges end at SND.NXT");
-  expect(scoreboard.inFlight === sums.inFlight, "bytes in flight are counted right");
-  expect(scoreboard.lostBytes === sums.lost, "lost bytes are counted right");
-  expect(scoreboard.sackedBytes === sums.sacked, "sacked bytes are counted right");
+  expect(scoreboard.inFlight === sums.inFlight, "the count of bytes in flight is correct");
+  expect(scoreboard.lostBytes === sums.lost, "the count of lost bytes is correct");
+  expect(scoreboard.sackedBytes === sums.sacked, "the count of sacked bytes is correct");
 }
 
 function checkReceiving(tcb: Tcb, expect: Expect): void {
@@ -74,11 +74,11 @@ function checkReceiving(tcb: Tcb, expect: Expect): void {
   const fin = tcb.has(TCB.FIN_RECEIVED) ? 1 : 0;
   expect(
     ((receive.readSeq + receive.readable + fin) | 0) === tcb.rcvNxt,
-    "RCV.NXT lies behind the last byte in order",
+    "RCV.NXT follows the last in-order byte",
   );
-  expect(seqLeq(tcb.rcvAcked, tcb.rcvNxt), "nothing is acknowledged that has not arrived");
-  expect(seqLeq(ackNumber(tcb), tcb.rcvNxt), "nothing will be acknowledged that has not arrived");
-  expect(seqLeq(tcb.rcvNxt, (tcb.rcvEdge + 1) | 0), "nothing was taken beyond the window");
+  expect(seqLeq(tcb.rcvAcked, tcb.rcvNxt), "only received data was acknowledged");
+  expect(seqLeq(ackNumber(tcb), tcb.rcvNxt), "only received data will be acknowledged");
+  expect(seqLeq(tcb.rcvNxt, (tcb.rcvEdge + 1) | 0), "no data beyond the window was accepted");
   const slack = 1 << tcb.rcvWndShift;
   expect(
     seqDiff(tcb.rcvEdge, receive.readSeq) <= tcb.receiveLimit + slack,
@@ -87,11 +87,11 @@ function checkReceiving(tcb: Tcb, expect: Expect): void {
   const outOfOrder = receive.outOfOrder;
   for (let i = 0; outOfOrder !== undefined && i < outOfOrder.count; i++) {
     expect(seqLt(outOfOrder.starts[i]!, outOfOrder.ends[i]!), "an out-of-order range is not empty");
-    expect(seqGt(outOfOrder.starts[i]!, tcb.rcvNxt), "an out-of-order range lies behind a hole");
+    expect(seqGt(outOfOrder.starts[i]!, tcb.rcvNxt), "an out-of-order range follows a hole");
     expect(
       i === 0 || seqGt(outOfOrder.starts[i]!, outOfOrder.ends[i - 1]!),
-      "out-of-order ranges are apart",
+      "out-of-order ranges do not touch",
     );
-    expect(seqGeq(tcb.rcvEdge, outOfOrder.ends[i]!), "nothing out of order lies beyond the window");
+    expect(seqGeq(tcb.rcvEdge, outOfOrder.ends[i]!), "out-of-order data is within the window");
   }
 }

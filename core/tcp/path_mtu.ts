@@ -21,8 +21,8 @@ const LEAST_MTU_V6 = 1280;
 /** Consecutive timeouts without a segment from the peer before a black hole is suspected. */
 const BLACK_HOLE_TIMEOUTS = 3;
 /**
- * The number if the peer still answers or full segments have been acknowledged, when packet loss is
- * more likely.
+ * The same if the peer still answers or full segments have been acknowledged, since packet loss is
+ * then more likely.
  */
 const BAD_LUCK_TIMEOUTS = 6;
 /** RFC 8899 5.1.1, PMTU_RAISE_TIMER. */

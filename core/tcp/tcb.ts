@@ -120,7 +120,7 @@ export class Tcb {
   /** TS.Recent, and when it was received (RFC 7323 5.5). */
   tsRecent = 0;
   tsRecentAt = 0;
-  /** Makes this connection's timestamps differ from others' (RFC 7323 5.4). */
+  /** The timestamp offset: a keyed hash of the addresses and ports (RFC 7323 5.4). */
   tsOffset = 0;
 
   // ------------------------------------------------------------ round-trip time (RFC 6298)

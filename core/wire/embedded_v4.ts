@@ -24,7 +24,7 @@ const U_AND_G = 0x0300_0000;
 
 /**
  * The IPv4 addresses to which a packet to `address` may be carried. Most addresses embed none;
- * Teredo embeds two, since it also names a server, as do combinations of two forms. A mapped
+ * Teredo embeds two, the server's and the client's, as do combinations of two forms. A mapped
  * address is an IPv4 address itself (see {@link IpAddress}) and embeds no other.
  *
  * Addresses of NAT64 with a network-specific prefix (RFC 6052 2.2), 6rd (RFC 5969) and MAP (RFC

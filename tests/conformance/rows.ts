@@ -191,7 +191,7 @@ const LIST = `
 159 | the first RTO is 1 s, and there is a floor | RFC 6298 2.1, RFC 6298 2.4
 160 | a resent segment gives no RTT sample unless it has timestamps | RFC 6298 3
 161 | RTO doubles at each timeout, up to 60 s at least | RFC 6298 5.5
-162 | an ACK of new data clears the backoff | RFC 6298 5.7
+162 | an ACK of new data clears the backoff | RFC 6298 5
 163 | an ACK of new data restarts the timer, of all data stops it | RFC 6298 5.2, RFC 6298 5.3
 164 | on a timeout the earliest segment is resent | RFC 6298 5.4
 165 | after a timeout only unacknowledged data is resent | RFC 6298 5

@@ -34,7 +34,7 @@ export class Driver {
   readonly #scheduler: HandlerScheduler;
   readonly #notifier: OwnerNotifier;
   readonly #batch = new PacketBatch(BATCH);
-  /** The turns in which owners are notified that did not fit into the first one. */
+  /** Settles when the owners left over from the first turn have been notified. */
   #turns: Promise<void> | undefined;
   #isTakingTurns = false;
   #cancelTimer: (() => void) | undefined;

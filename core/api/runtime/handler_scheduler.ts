@@ -34,7 +34,10 @@ export const QUIET_TURNS = 3;
 export const QUIET_TURNS_UNANSWERED = 48;
 /** Maximum number of turns. */
 export const MAX_TURNS = 256;
-/** Bytes of a request, at most; more is a stream, whose reader may never answer. */
+/**
+ * Maximum size of a request in bytes; a larger read belongs to a stream, whose reader may never
+ * answer.
+ */
 export const SMALL_READ = 2048;
 /** Milliseconds of work after which timers and I/O get their turn. */
 export const BUDGET_MS = 2;

@@ -7,7 +7,7 @@
  *
  * @module
  */
-/** Owners notified in one turn, at most. */
+/** Maximum number of owners notified in one turn. */
 export const MAX_OWNERS = 64;
 /**
  * Target duration of one turn, in milliseconds. After a longer turn, fewer owners are notified, but

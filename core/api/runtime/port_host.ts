@@ -156,7 +156,7 @@ export function logRefusal(log: Logger, { remote }: Syn, error: unknown): void {
   log.info("connection refused", {
     remote: formatHostPort(remote),
     reason: messageOf(error),
-    // A TcpError is a deliberate refusal, so its stack is of no interest.
+    // A TcpError is a deliberate refusal, so its stack trace is of no interest.
     stack: error instanceof TcpError ? undefined : stackOf(error),
   });
 }

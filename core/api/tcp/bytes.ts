@@ -56,24 +56,22 @@ export function detached(what: string): TypeError {
 export function lostWhileWaiting(what: string, sent: number, length: number): TypeError {
   return new TypeError(
     `${what}: the array was detached or made smaller while it was being sent; ` +
-      `${sent} of its ${length} bytes were taken`,
+      `${sent} of its ${length} bytes were accepted`,
   );
 }
 
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === "string") {
-    return "a string: new TextEncoder().encode(text) makes bytes of it";
+    return "a string: convert it with new TextEncoder().encode(text)";
   }
   if (value instanceof ArrayBuffer || isShared(value)) {
-    return `${tagOf(value)}: new Uint8Array(buffer) is a view of it`;
+    return `${tagOf(value)}: pass new Uint8Array(buffer)`;
   }
   if (ArrayBuffer.isView(value)) {
-    return `${
-      tagOf(value)
-    }: new Uint8Array(view.buffer, view.byteOffset, view.byteLength) has its bytes`;
+    return `${tagOf(value)}: pass new Uint8Array(view.buffer, view.byteOffset, view.byteLength)`;
   }
-  if (Array.isArray(value)) return "an array: new Uint8Array(array) makes bytes of it";
+  if (Array.isArray(value)) return "an array: convert it with new Uint8Array(array)";
   return typeof value === "object" ? tagOf(value) : `a ${typeof value}`;
 }
 

@@ -15,7 +15,7 @@ const TEXTS: Readonly<Record<EndReason, string>> = {
   CONNECTION_RESET: "% reset the connection",
   CONNECTION_ABORTED: "The connection to % was aborted by this side",
   TIMED_OUT: "% did not answer in time",
-  UNREACHABLE: "% cannot be reached",
-  ADDRESS_NOT_AVAILABLE: "The own address of the connection to % was given up",
+  UNREACHABLE: "% is unreachable",
+  ADDRESS_NOT_AVAILABLE: "The local address of the connection to % was removed",
   STACK_CLOSED: "The stack was closed while connected to %",
 };

@@ -404,13 +404,13 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   setUserTimeout(ms: number): void {
-    if (!(ms > 0)) throw new TypeError(`${ms} is no timeout; use milliseconds above 0`);
+    if (!(ms > 0)) throw new TypeError(`${ms} is not a timeout; use milliseconds, more than 0`);
     this.#driver.core.tcp.setUserTimeout(this.#tcb, ms);
   }
 
   setLinger(seconds?: number): void {
     if (seconds !== undefined && !(seconds >= 0)) {
-      throw new TypeError(`${seconds} is no linger time; use seconds from 0, or nothing`);
+      throw new TypeError(`${seconds} is not a linger time; use seconds, 0 or more, or nothing`);
     }
     this.#driver.core.tcp.setLinger(this.#tcb, seconds === undefined ? undefined : seconds * 1000);
   }

@@ -106,7 +106,7 @@ export class StackDatagramConn implements DatagramConn, Owner {
     if (firstPort !== lastPort) {
       throw new TcpError(
         "INVALID_ADDRESS",
-        `The socket has the ports ${firstPort} to ${lastPort}; say with \`local\` which to send from`,
+        `The socket has the ports ${firstPort} to ${lastPort}; choose one with \`local\``,
       );
     }
     return { address: subnet?.bits === 128 ? subnet.address : undefined, port: firstPort };
@@ -120,7 +120,7 @@ export class StackDatagramConn implements DatagramConn, Owner {
     }
     throw new TcpError(
       "ADDRESS_NOT_AVAILABLE",
-      `${local.hostname} port ${local.port} is not where the socket is bound`,
+      `${local.hostname} port ${local.port} is not bound by this socket`,
     );
   }
 

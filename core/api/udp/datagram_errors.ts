@@ -13,8 +13,8 @@ import type { NetAddr } from "../types.ts";
 export function udpError(reason: FlowError, local: NetAddr, remote: NetAddr): TcpError {
   const place = formatHostPort(remote);
   const message = reason === "CONNECTION_REFUSED"
-    ? `nobody listens on ${place}`
-    : `there is no way to ${place}`;
+    ? `nothing is listening on ${place}`
+    : `${place} is unreachable`;
   return new TcpError(reason, message, { local, remote });
 }
 
@@ -25,6 +25,6 @@ export function sendRefusal(reason: SendRefusal, data: Uint8Array, remote: HostP
 
 const MESSAGES: Readonly<Record<SendRefusal, (length: number, place: string) => string>> = {
   MESSAGE_TOO_LONG: (length, place) => `${length} bytes do not fit into a datagram to ${place}`,
-  INVALID_ADDRESS: (_, place) => `${place} cannot be sent to`,
-  ADDRESS_NOT_AVAILABLE: (_, place) => `there is no own address to send to ${place} from`,
+  INVALID_ADDRESS: (_, place) => `cannot send to ${place}`,
+  ADDRESS_NOT_AVAILABLE: (_, place) => `there is no local address for sending to ${place}`,
 };

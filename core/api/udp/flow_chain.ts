@@ -24,11 +24,11 @@ function flowOf(each: Handler | Plugin): FlowHandler {
   if (typeof each === "function") {
     const name = each.name === "" ? "A function" : `The function ${each.name}`;
     throw new TypeError(
-      `${name} takes connections, not datagrams; on a udp/ place write { name, flow: (c) => ... }`,
+      `${name} takes connections, not datagrams; on udp/ write { name, flow: (c) => ... }`,
     );
   }
   if (each.flow !== undefined) return each.flow;
-  throw new TypeError(`Plugin ${each.name} has no flow: it cannot be put on a udp/ place`);
+  throw new TypeError(`Plugin ${each.name} has no flow: it cannot serve a udp/ listen address`);
 }
 
 /** Runs handler `index`, whose `next()` runs the following ones. */

@@ -172,8 +172,8 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, context: AckContext, now: n
 
 /**
  * A sacked range that was sent once is a valid RTT sample (RFC 6298 3), which ends the backoff
- * (RFC 6298 5.7). SND.UNA does not advance while one segment is lost repeatedly, so the timer of
- * that segment is shortened to the new RTO.
+ * (RFC 6298 5). SND.UNA does not advance while one segment is lost repeatedly, so the timer of that
+ * segment is shortened to the new RTO.
  */
 function takeSackedRtt(tcb: Tcb, rtt: number, now: number): void {
   sampleRtt(tcb, rtt);

@@ -40,9 +40,9 @@ export function checkSequence(tcb: Tcb, segment: Segment, now: number): Verdict 
 }
 
 /**
- * RFC 9293 3.4: RCV.NXT + RCV.WND is the first number outside of the window. If the window is full
- * and has a hole, it is treated like a zero window, for which RFC 9293 3.10.7.4 makes a special
- * allowance: until the hole is filled, the peer's ACKs and RSTs have this sequence number.
+ * RFC 9293 3.4: RCV.NXT + RCV.WND is the first sequence number outside the window. If the window is
+ * full and has a hole, it is treated like a zero window, for which RFC 9293 3.10.7.4 makes a
+ * special allowance: until the hole is filled, the peer's ACKs and RSTs have this sequence number.
  */
 export function isBeyondWindow(tcb: Tcb, seq: number): boolean {
   const beyond = seqDiff(seq, tcb.rcvEdge);

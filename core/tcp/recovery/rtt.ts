@@ -27,7 +27,7 @@ export function sampleRtt(tcb: Tcb, rtt: number): void {
   resetBackoff(tcb);
 }
 
-/** RFC 6298 5.7: a sample, or an acknowledgement of new data, ends the backoff. */
+/** RFC 6298 5: a sample, or an acknowledgement of new data, ends the backoff. */
 export function resetBackoff(tcb: Tcb): void {
   if (tcb.loss.rtoBackoff > 0) ownLoss(tcb).rtoBackoff = 0;
 }

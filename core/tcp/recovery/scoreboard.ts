@@ -7,7 +7,7 @@
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 
 /**
- * With this many ranges, a SACK block no longer splits them: a peer that reports single bytes must
+ * At this number of ranges, SACK blocks no longer split them: a peer that reports single bytes must
  * not create an unlimited number of ranges (RFC 2018 4 asks for whole segments).
  */
 export const MAX_CUT_RANGES = 4096;

@@ -93,7 +93,7 @@ export function isRunning(tcb: Deadlines, timer: Timer): boolean {
   return tcb.deadlines !== undefined && tcb.deadlines[timer] !== OFF;
 }
 
-/** When `timer` is due, `Infinity` when it is off. */
+/** When `timer` is due; `Infinity` if it is off. */
 export function timerAt(tcb: Deadlines, timer: Timer): number {
   if (timer === TIMER.KEEP_ALIVE) return tcb.keepAliveAt;
   return tcb.deadlines === undefined ? OFF : tcb.deadlines[timer]!;

@@ -21,7 +21,7 @@ export const LOSS_THRESHOLD = 0.02;
 export const BETA = 0.7;
 /** Fraction of `inflight_longterm` that is left to other flows. */
 export const HEADROOM = 0.15;
-/** Minimum window in segments, with which delayed ACKs do not stop the sender. */
+/** Minimum window in segments, large enough that delayed ACKs do not stall the sender. */
 export const MIN_PIPE_SEGMENTS = 4;
 
 /** The pipe is full if the delivery rate grew by less than this in this number of rounds. */
@@ -46,5 +46,5 @@ export const RENO_COEXISTENCE_ROUNDS = 63;
 /** Duration of a burst. */
 export const SEND_QUANTUM_MS = 1;
 export const MAX_SEND_QUANTUM = 65_536;
-/** At least one segment is sent in this time, the minimum RTO. */
+/** Maximum interval between paced segments: the minimum RTO. */
 export const SLOWEST_SEGMENT_MS = 200;

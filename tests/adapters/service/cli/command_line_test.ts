@@ -157,7 +157,7 @@ describe("the command", () => {
     [
       ["--listen", "7=echo", "--listen", `udp/9=${fixtures}/handler.ts`],
       2,
-      `--listen udp/9: Plugin ${fixtures}/handler.ts has no flow: it cannot be put on a udp/ place`,
+      `--listen udp/9: Plugin ${fixtures}/handler.ts has no flow: it cannot serve a udp/ listen address`,
     ],
     [["--publish", "0=10.9.9.9:80"], 2, "--publish: 10.9.9.9:80 is not on the memory link"],
     [["--publish", "192.0.2.1:0=10.7.0.2:80"], 1, "Cannot publish 192.0.2.1:0: "],
@@ -236,7 +236,7 @@ describe("check", () => {
     [{ mtu: 1000 }, "the MTU is 1000, but fd07::2/64 needs at least 1280"],
     [
       { listen: { "udp/7": `${root}/${fixtures}/handler.ts` }, publish: ["udp/0=10.7.0.2:7"] },
-      "has no flow: it cannot be put on a udp/ place",
+      "has no flow: it cannot serve a udp/ listen address",
     ],
   ])("refuses %j", async (config: unknown, message: string) => {
     const run = start("check", configFile(config));

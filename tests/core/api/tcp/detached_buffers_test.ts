@@ -141,7 +141,7 @@ describe("a buffer that is resized", () => {
     await pair.clock.advance(100);
     resize(1000);
     const counts = await drain(pair, server);
-    expect(await messageOf(written)).toContain(`${counts[1]} of its ${MUCH} bytes were taken`);
+    expect(await messageOf(written)).toContain(`${counts[1]} of its ${MUCH} bytes were accepted`);
   });
 
   // The length at the time of the call is sent, not the growth.

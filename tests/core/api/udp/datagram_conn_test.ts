@@ -142,7 +142,7 @@ describe("DatagramConn", () => {
     const { code, local, remote, message } = await pair.run(told.promise);
     expect(code).toBe("CONNECTION_REFUSED");
     expect([local?.port, remote?.hostname, remote?.port]).toEqual([4000, "10.0.0.2", 53]);
-    expect(message).toContain("nobody listens on 10.0.0.2:53");
+    expect(message).toContain("nothing is listening on 10.0.0.2:53");
     const server = pair.server.listenDatagram({ port: 53 });
     await client.send(bytes("y"), "10.0.0.2:53");
     expect(text((await pair.run(server.receive()))[0])).toBe("y");

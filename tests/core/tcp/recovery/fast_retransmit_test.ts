@@ -132,7 +132,7 @@ describe("with SACK", () => {
 
   // The first segment is lost again, and the RTO doubles. Then the last segment, sent once, is
   // sacked: the timer runs no longer than the RTO from its sample.
-  test("a sacked segment ends the backoff (RFC 6298 5.7)", () => {
+  test("a sacked segment ends the backoff (RFC 6298 5)", () => {
     const t = fiveSent();
     t.send({ at: 10, ack: 1, options: { sack: [[1001, 4001]] } });
     t.recv({ seq: 1, length: 1000 });

@@ -65,7 +65,7 @@ describe("retransmission timeout", () => {
   });
 
   // A duplicate ACK does not acknowledge new data, so the RTO stays doubled.
-  test("keeps its backoff until new data is acknowledged (RFC 6298 5.7)", () => {
+  test("keeps its backoff until new data is acknowledged (RFC 6298 5)", () => {
     const t = inEstablished(PLAIN);
     t.write(100);
     t.recv({ flags: "P.", length: 100 });
