@@ -14,6 +14,15 @@ const UNKNOWN_RTT_MS = 20;
  * repaired.
  */
 const HEADROOM = 4;
+/** On a short path, larger buffers would only overflow the processor's cache. */
+const CACHED_BUFFER = 512 * 1024;
+/** Bytes per millisecond that no connection exceeds: 8 Gbit/s. */
+const FASTEST = 1024 * 1024;
+
+/** The configured maximum, or less if the round trip is so short that less is enough. */
+function mostUseful(tcb: Tcb, configured: number): number {
+  return Math.min(configured, Math.max(CACHED_BUFFER, Math.floor(FASTEST * tcb.minRtt)));
+}
 
 /**
  * The application has read. Doubles the window, up to `receiveBuffer`, if the window may be what
@@ -29,7 +38,8 @@ export function growReceiveBuffer(tcb: Tcb, now: number): void {
   tcb.readMarkAt = now;
   if (taken < 0 || taken * HEADROOM < tcb.receiveLimit) return;
   if (elapsed > 4 * tcb.srtt + UNKNOWN_RTT_MS) return;
-  tcb.receiveLimit = Math.min(tcb.receiveLimit * 2, tcb.receiveMost);
+  const most = mostUseful(tcb, tcb.receiveMost);
+  tcb.receiveLimit = Math.max(tcb.receiveLimit, Math.min(tcb.receiveLimit * 2, most));
 }
 
 /**
@@ -38,5 +48,6 @@ export function growReceiveBuffer(tcb: Tcb, now: number): void {
  */
 export function growSendBuffer(tcb: Tcb, flightSize: number): void {
   if (tcb.send.limit >= tcb.config.sendBuffer || 2 * flightSize <= tcb.send.limit) return;
-  tcb.send.limit = Math.min(2 * flightSize, tcb.config.sendBuffer);
+  const most = mostUseful(tcb, tcb.config.sendBuffer);
+  tcb.send.limit = Math.max(tcb.send.limit, Math.min(2 * flightSize, most));
 }

@@ -89,6 +89,8 @@ export const INITIAL_BUFFER: number = 256 * 1024;
 const COMMON = {
   ackStallMs: 60_000,
   maxUnacked: 1024 * 1024,
+  sendBuffer: 4 * 1024 * 1024,
+  receiveBuffer: 4 * 1024 * 1024,
   minRtoMs: 200,
   maxRtoMs: 60_000,
   initialRtoMs: 1000,
@@ -119,9 +121,6 @@ export const PROFILES: { readonly local: TcpConfig; readonly internet: TcpConfig
     retransmitSynAck: false,
     congestion: "unacked",
     delayedAckMs: 0,
-    // Round trips are short: larger buffers would only overflow the processor's cache.
-    sendBuffer: 512 * 1024,
-    receiveBuffer: 512 * 1024,
     timestamps: false,
     ecn: false,
   }),
@@ -133,8 +132,6 @@ export const PROFILES: { readonly local: TcpConfig; readonly internet: TcpConfig
     retransmitSynAck: true,
     congestion: "cubic",
     delayedAckMs: 40,
-    sendBuffer: 4 * 1024 * 1024,
-    receiveBuffer: 4 * 1024 * 1024,
     timestamps: true,
     ecn: true,
   }),

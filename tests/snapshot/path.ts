@@ -19,6 +19,8 @@ export interface FlowOptions {
   readonly startMs?: number;
   /** Bytes that the application writes per millisecond. Default: unlimited. */
   readonly bytesPerMs?: number;
+  /** Maximum size of the sender's buffer. Default: that of the profile. */
+  readonly sendBuffer?: number;
 }
 
 /** A bottleneck and the flows that share it. */
@@ -184,13 +186,15 @@ export class Path {
     return this.#flows.map(({ received }) => received);
   }
 
-  #side(index: number, { congestion, profile = "internet" }: FlowOptions, way: Conditions): Side {
+  #side(index: number, flow: FlowOptions, way: Conditions): Side {
+    const { congestion, profile = "internet" } = flow;
+    const { sendBuffer = PROFILES[profile].sendBuffer } = flow;
     const secret = new Uint8Array(SECRET_LENGTH);
     seededRandom(this.#options.seed + index * 0x1_0000_0001).fill(secret);
     const core = new CoreStack({
       features: FEATURES,
       subnets: [new Subnet(IpAddress.parse(`10.0.0.${index}`)!, 24)],
-      tcp: { ...PROFILES[profile], congestion },
+      tcp: { ...PROFILES[profile], congestion, sendBuffer },
       secret,
       maxConnections: 16,
       maxTimeWait: 4,

@@ -4,7 +4,6 @@ import type { TcpOptions } from "../../support/dsl/encode.ts";
 
 /** The window scale that fits `receiveBuffer` into 16 bits. */
 const SHIFT = 7;
-const LOCAL_SHIFT = 4;
 
 /** The options of the SYN,ACK in response to a SYN with `options`. */
 function answerTo(options: TcpOptions, profile: "local" | "internet", version: 4 | 6): TcpOptions {
@@ -44,7 +43,7 @@ describe("options of SYN,ACK", () => {
     expect(answerTo(offered, "local", 4)).toEqual({
       mss: 1460,
       sackPermitted: true,
-      windowScale: LOCAL_SHIFT,
+      windowScale: SHIFT,
     });
   });
 
@@ -65,7 +64,7 @@ describe("options of SYN", () => {
       flags: "S",
       seq: 0,
       window: 65535,
-      options: { mss: 1460, sackPermitted: true, windowScale: LOCAL_SHIFT },
+      options: { mss: 1460, sackPermitted: true, windowScale: SHIFT },
     });
     const internet = inSynSent({ profile: "internet", version: 6, mtu: 1280 });
     const { options } = internet.recv({ at: 1000, flags: "S", seq: 0 });

@@ -99,7 +99,7 @@ describe("Startup and Drain", () => {
   // The writer has more, and waits for room in a buffer of a twelfth of what the path holds: the rate
   // grows no more, whatever the pace.
   test("end where the send buffer is the limit (BBR draft 4.1.2.4, 5.3.1.2)", () => {
-    const flow = new Observed({ conditions: { bytesPerMs: 100 * RATE } }, { profile: "local" });
+    const flow = new Observed({ conditions: { bytesPerMs: 100 * RATE } }, { sendBuffer: 2 ** 19 });
     flow.run(1000);
     expect(flow.bbr.model.full.reached).toBe(true);
     expect(flow.use(500, 2 ** 19 / RTT_MS)).toBeGreaterThan(0.95);
