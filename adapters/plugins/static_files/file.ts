@@ -6,7 +6,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
 import type { Validators } from "./conditions.ts";
-import type { ByteRange } from "./range.ts";
+import type { ByteRange } from "../../../plugins/shared/http/byte_range.ts";
 
 /** Errors that are answered as "not found"; all others are faults of the host. */
 const NOT_FOUND = new Set([

@@ -7,7 +7,7 @@ import { closeSync } from "node:fs";
 import { evaluate, rangeApplies } from "./conditions.ts";
 import { streamFile } from "./file.ts";
 import type { Folder, FoundFile } from "./folder.ts";
-import { type ByteRange, parseRange } from "./range.ts";
+import { type ByteRange, parseRange } from "../../../plugins/shared/http/byte_range.ts";
 
 /**
  * Answers `request` from `folder`.
