@@ -27,8 +27,12 @@ export { RequestBodyError } from "./shared/http/refusal.ts";
  * cancelled. A response that is complete is still sent.
  *
  * The second argument of `app.fetch` is an {@link HttpEnv}: `getConnInfo` of `hono/deno` and of
- * `hono/bun` both work with it. For WebSockets see `upgradeWebSocket`; on Bun `rememberResponseText`
- * makes small responses cheaper.
+ * `hono/bun` both work with it. So does their `serveStatic`; `staticFiles` is faster, and has byte
+ * ranges, validators and a length on either runtime. Their `upgradeWebSocket` and Bun's `Server.upgrade`
+ * need the runtime's own server and are answered by 500: use `upgradeWebSocket` of this package.
+ *
+ * On Bun `rememberResponseText`, which the service calls, makes small responses cheaper; with it a
+ * `Bun.file` is sent with its length, and in part to a request with `Range`, as by `Bun.serve`.
  *
  * @throws {TypeError} `app` has no `fetch`, or an option is not valid.
  *

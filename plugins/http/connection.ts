@@ -12,12 +12,14 @@ import {
   discardResponse,
   internalServerError,
   isSendable,
+  upgradeMissing,
 } from "../shared/http/application_response.ts";
 import { bytesOf } from "../shared/http/characters.ts";
 import { ConnectionTimeouts, type Wait } from "../shared/http/connection_timeouts.ts";
 import type { DateField } from "../shared/http/date.ts";
 import { envOf } from "../shared/http/env.ts";
 import type { FetchApp } from "../shared/http/fetch_app.ts";
+import { withFileLength } from "../shared/http/file_response.ts";
 import { Input } from "../shared/http/input.ts";
 import { badRequest, clientGone, HttpRefusal, responseOf } from "../shared/http/refusal.ts";
 import type { RequestHead } from "../shared/http/request_head.ts";
@@ -182,7 +184,7 @@ export class HttpConnection {
     if (this.#lost) return false;
     if (refusal) return this.#refuse(refusal);
     if (response.status === 101) return this.#upgrade(exchange, response);
-    return this.#respond(exchange, response);
+    return this.#respond(exchange, withFileLength(response, exchange.head));
   }
 
   /** Takes the next request out of the input, if its head is complete. */
@@ -295,7 +297,7 @@ export class HttpConnection {
   async #upgrade(exchange: Exchange, response: Response): Promise<boolean> {
     const takeover = exchange.closeUpgrade();
     if (!takeover) {
-      this.#logFailure(exchange.head, new TypeError("A response of 101 without an upgrade"));
+      this.#logFailure(exchange.head, upgradeMissing());
       return await this.#respond(exchange, internalServerError());
     }
     await this.#writer.switchProtocols(response, this.#shared.date.at(this.#c.clock.now()));

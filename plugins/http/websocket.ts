@@ -27,10 +27,10 @@ export type {
 } from "./websocket/types.ts";
 
 /**
- * Hono's `upgradeWebSocket` for apps behind the http plugin, on either runtime; those of `hono/deno`
- * and `hono/bun` need the runtime's own server. A request that does not ask for a WebSocket goes to
- * the next handler. Binary messages arrive as `ArrayBuffer`. A handler that throws is logged, and
- * its connection ends with 1011.
+ * Hono's `upgradeWebSocket` for apps behind `http` and `http2`, on either runtime. Those of `hono/deno`
+ * and `hono/bun` need the runtime's own server, and are answered by 500 here. A request that does not
+ * ask for a WebSocket goes to the next handler. Binary messages arrive as `ArrayBuffer`. A handler that
+ * throws is logged, and its connection ends with 1011.
  *
  * @throws {TypeError} An option is not valid; or, when a request arrives, the app is not behind the http
  * plugin.

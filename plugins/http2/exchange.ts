@@ -8,6 +8,7 @@ import {
   discardResponse,
   internalServerError,
   isSendable,
+  upgradeMissing,
 } from "../shared/http/application_response.ts";
 import {
   badRequest,
@@ -16,6 +17,7 @@ import {
   HttpRefusal,
   responseOf,
 } from "../shared/http/refusal.ts";
+import { withFileLength } from "../shared/http/file_response.ts";
 import type { RequestHead } from "../shared/http/request_head.ts";
 import { abortRequest, createRequest } from "../shared/http/request.ts";
 import { ASTERISK } from "../shared/http/request_target.ts";
@@ -218,7 +220,9 @@ export class Exchange implements StreamHandler {
     const response = refusal ? responseOf(refusal) : given;
     try {
       if (response.status === 101) return this.#switchProtocols(response);
-      this.#sendAll(response);
+      const demand = this.#demand;
+      const isRefused = demand instanceof RefusedDemand;
+      this.#sendAll(isRefused ? response : withFileLength(response, demand.head));
     } catch (error) {
       this.#recover(error);
     }
@@ -273,7 +277,7 @@ export class Exchange implements StreamHandler {
 
   #switchProtocols(response: Response): void {
     const tunnel = this.#tunnel;
-    if (!this.#takeover || !tunnel) throw new TypeError("A response of 101 without an upgrade");
+    if (!this.#takeover || !tunnel) throw upgradeMissing();
     this.#writer.switchProtocols(response);
     const over = () => {
       if (!this.#stream.isOver) this.#host.reset(this.#stream, ERROR.cancel);

@@ -15,7 +15,7 @@ import {
 import { takeDenoBody } from "./deno_response_body.ts";
 import { LazyRequest, STANDS_IN } from "./lazy_request.ts";
 import { HAS_LAZY_SIGNAL, LazySignalRequest } from "./lazy_signal_request.ts";
-import { takeRememberedBody } from "./remembered_response.ts";
+import { rememberedFile, takeRememberedBody } from "./remembered_response.ts";
 
 export { rememberResponseText } from "./remembered_response.ts";
 
@@ -31,6 +31,7 @@ export const runtimeFetchPlatform: FetchPlatform = {
     else STANDARD_PLATFORM.abortRequest(request, reason);
   },
   takeWholeBody: takeDenoBody ?? takeRememberedBody,
+  fileOf: takeDenoBody === undefined ? rememberedFile : undefined,
 };
 
 useFetchPlatform(runtimeFetchPlatform);

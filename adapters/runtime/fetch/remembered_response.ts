@@ -11,10 +11,11 @@ const LARGE = 16_384;
 
 const PlatformResponse: typeof Response = globalThis.Response;
 
-/** A Response that keeps its text, or the length of its bytes. */
+/** A Response that keeps its text, the length of its bytes, or its file. */
 class RememberingResponse extends PlatformResponse {
   #text: string | undefined;
   #byteLength: number | undefined;
+  #file: Blob | undefined;
   #isTaken = false;
 
   constructor(body?: BodyInit | null, init?: ResponseInit) {
@@ -22,7 +23,7 @@ class RememberingResponse extends PlatformResponse {
     if (typeof body === "string") this.#text = body;
     else if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) {
       this.#byteLength = body.byteLength;
-    }
+    } else if (body instanceof Blob && isFile(body)) this.#file = body;
   }
 
   override get bodyUsed(): boolean {
@@ -35,6 +36,11 @@ class RememberingResponse extends PlatformResponse {
     return isOurs
       ? value instanceof PlatformResponse
       : Function.prototype[Symbol.hasInstance].call(this, value);
+  }
+
+  /** The file of `response`, if it has not been read. */
+  static fileOf(response: object): Blob | undefined {
+    return #file in response && !response.bodyUsed ? response.#file : undefined;
   }
 
   /**
@@ -54,8 +60,18 @@ class RememberingResponse extends PlatformResponse {
 }
 
 /**
+ * Whether `blob` is a file of known length. The size of a file that does not exist is 0, as is that of many
+ * in `/proc`; that of a device is infinite.
+ */
+function isFile(blob: Blob): boolean {
+  return "name" in blob && typeof blob.name === "string" && blob.size > 0 &&
+    Number.isSafeInteger(blob.size);
+}
+
+/**
  * Makes `new Response(text)` keep its text, and `new Response(bytes)` the number of its bytes, so that
- * `http` sends either without a stream. On Bun, where Fetch cannot tell text from a stream, small
+ * `http` sends either without a stream, and `new Response(Bun.file(path))` its file, so that `http` sends
+ * its length and answers `Range`. On Bun, where Fetch cannot tell text from a stream, small
  * responses then take half the time, and a large body is not read in pieces; on Deno nothing changes.
  *
  * Replaces `globalThis.Response` with a subclass that otherwise behaves the same. The service calls this when
@@ -79,3 +95,6 @@ export function rememberResponseText(): void {
 /** Takes the body of a Response made after {@link rememberResponseText}; see `FetchPlatform.takeWholeBody`. */
 export const takeRememberedBody: (response: object) => string | LargeBody | undefined =
   RememberingResponse.contentOf;
+
+/** The file of a Response made after {@link rememberResponseText}; see `FetchPlatform.fileOf`. */
+export const rememberedFile: (response: object) => Blob | undefined = RememberingResponse.fileOf;

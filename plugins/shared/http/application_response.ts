@@ -32,3 +32,11 @@ export function discardResponse({ body }: Response): void {
 export function internalServerError(): Response {
   return responseOf(new HttpRefusal(500, "the application failed"));
 }
+
+/** The error of an application that answers 101 although nothing takes the connection over. */
+export function upgradeMissing(): TypeError {
+  return new TypeError(
+    "The application answered 101 without an upgrade: for WebSockets, import upgradeWebSocket from " +
+      "@berth/berth; those of hono/deno and hono/bun need the runtime's own server",
+  );
+}

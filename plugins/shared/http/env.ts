@@ -53,6 +53,8 @@ export interface UpgradableEnv extends HttpEnv {
   readonly [LOG]: Logger;
   /** Takes over the connection of the current request. */
   readonly [UPGRADE]: Upgrade;
+  /** As in Bun's `Server`, so that `upgradeWebSocket` of `hono/bun` fails with a clear message. */
+  upgrade(request: Request): false;
 }
 
 /** Makes the env of each request of a connection: a new object, since applications may add properties. */
@@ -69,7 +71,16 @@ export function envOf(socket: TcpSocket, log: Logger): (upgrade: Upgrade) => Upg
     localAddr,
     socket,
     requestIP,
+    upgrade: refuseBunUpgrade,
     [LOG]: log,
     [UPGRADE]: upgrade,
   });
+}
+
+function refuseBunUpgrade(request: Request): false {
+  if (!request.headers.has("upgrade")) return false;
+  throw new TypeError(
+    "server.upgrade(), which upgradeWebSocket of hono/bun calls, needs Bun.serve: " +
+      "import upgradeWebSocket from @berth/berth instead",
+  );
 }

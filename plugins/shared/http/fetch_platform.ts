@@ -32,6 +32,11 @@ export interface FetchPlatform {
    * platform cannot tell.
    */
   takeWholeBody(response: Response): WholeBody | undefined;
+  /**
+   * The file that `response` was made of, such as `Bun.file(path)`, if its length is known and it has not been
+   * read. Absent: the platform cannot tell.
+   */
+  readonly fileOf?: ((response: Response) => Blob | undefined) | undefined;
 }
 
 /** A body that is available as a whole. */
