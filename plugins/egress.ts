@@ -98,7 +98,7 @@ class EgressProxy {
     const { connectTimeoutMs: timeoutMs, idleTimeoutMs, keepAliveMs } = this.#options;
     const target = { hostname: local.hostname, port: local.port };
     try {
-      const upstream = await this.#limit.connect(
+      const { upstream, slot } = await this.#limit.connect(
         remote.hostname,
         signal,
         (within) =>
@@ -108,8 +108,9 @@ class EgressProxy {
             signal: within,
             keepAliveMs,
           }),
+        { also: this.#host.limits?.connections },
       );
-      return relayTo(upstream, signal, { idleTimeoutMs });
+      return relayTo(upstream, signal, { idleTimeoutMs, slot });
     } catch (error) {
       // The SYN stays unanswered, so that the client's own timeout decides, as without this proxy.
       if (!isTimeout(error)) throw error;
@@ -126,7 +127,10 @@ class EgressProxy {
     if (idleTimeoutMs !== undefined) flow.setIdleTimeout(idleTimeoutMs);
     if (!this.#mayReach("udp", flow.localAddr)) return flow.refuse("prohibited");
     const evict = () => void flow.close();
-    const slot = this.#limit.enter(flow.remoteAddr.hostname, evict, { givesWay: true });
+    const slot = this.#limit.enter(flow.remoteAddr.hostname, evict, {
+      givesWay: true,
+      also: this.#host.limits?.datagrams,
+    });
     try {
       if (slot === undefined) throw noSlot();
       const { hostname, port } = flow.localAddr;

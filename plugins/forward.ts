@@ -20,7 +20,7 @@ import { dialWithTimeout } from "./shared/dial.ts";
 import type { Dial, HostDialer } from "./shared/host_network.ts";
 import { type Arrival, LoopGuard } from "./shared/loop_guard.ts";
 import { formatProxyHeader, type ProxyEndpoints } from "./shared/proxy_header.ts";
-import type { Duplex } from "./shared/relay.ts";
+import { EvictedError, type HeldConnection, type SlotOptions } from "./shared/shared_limit.ts";
 import { relayTo } from "./shared/upstream.ts";
 
 export type { ForwardOptions, HealthCheckOptions } from "./forward/options.ts";
@@ -39,9 +39,10 @@ export function forwardThrough(host: HostDialer): PluginFactory<ForwardOptions> 
 }
 
 function forwardTo(
-  { dial, dialDatagrams, leadsBack }: HostDialer,
+  host: HostDialer,
   options: CheckedForwardOptions,
 ): Omit<Plugin, "name"> {
+  const { dial, dialDatagrams, leadsBack } = host;
   const { to, balance, maxConnections, healthCheck, idleTimeoutMs, proxyProtocol } = options;
   const rules = { ...options, retryAfterMs: healthCheck ? undefined : options.retryAfterMs };
   const targets = to.map((address) => new Target(address, rules, maxConnections));
@@ -59,14 +60,16 @@ function forwardTo(
     async onSyn(syn: Syn, c: SynContext): Promise<Handler> {
       const outward = dialFor({ transport: "tcp", place: syn.local, log: c.log });
       checks?.start(c, outward);
-      const upstream = await connect(outward, balancer, options, syn, c);
-      return relayTo(upstream, syn.signal, { idleTimeoutMs, header });
+      const slotOptions = { also: host.limits?.connections };
+      const { upstream, slot } = await connect(outward, balancer, options, syn, c, slotOptions);
+      return relayTo(upstream, syn.signal, { idleTimeoutMs, header, slot });
     },
     ...(to.every(isUnix) ? {} : {
       async flow(c: FlowContext): Promise<void> {
         if (idleTimeoutMs !== undefined) c.flow.setIdleTimeout(idleTimeoutMs);
         const arrival: Arrival = { transport: "udp", place: c.flow.localAddr, log: c.log };
-        await forwardFlow(c, balancer, async (target, signal) => {
+        const slotOptions = { givesWay: true, also: host.limits?.datagrams };
+        await forwardFlow(c, balancer, slotOptions, async (target, signal) => {
           guard.requireWayOut("udp", target, arrival);
           return await dialDatagrams(target, signal);
         });
@@ -98,23 +101,25 @@ async function connect(
   { connectTimeoutMs: timeoutMs, keepAliveMs }: CheckedForwardOptions,
   { remote: { hostname }, signal }: Syn,
   { clock, log }: SynContext,
-): Promise<Duplex> {
+  slotOptions: SlotOptions,
+): Promise<HeldConnection> {
   let failure: unknown = new TcpError(
     "CONNECTION_REFUSED",
     "every target is at its limit of connections",
   );
-  for (const target of balancer.candidates(clock.now(), hostname)) {
+  for (const target of balancer.candidates(clock.now(), hostname, slotOptions)) {
     try {
-      const upstream = await target.limit.connect(
+      const held = await target.limit.connect(
         hostname,
         signal,
         (within) =>
           dialWithTimeout(dial, target.address, { clock, timeoutMs, signal: within, keepAliveMs }),
+        slotOptions,
       );
       target.succeeded(log);
-      return upstream;
+      return held;
     } catch (error) {
-      if (signal.aborted) throw error;
+      if (signal.aborted || error instanceof EvictedError) throw error;
       target.failed(clock.now(), error, log);
       failure = error;
     }

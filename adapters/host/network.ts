@@ -7,6 +7,7 @@ import { lookup } from "node:dns/promises";
 import type { HostNetwork } from "../../plugins/shared/host_network.ts";
 import { dialHostDatagrams } from "./datagrams.ts";
 import { dialHost } from "./dial.ts";
+import { socketLimits } from "./socket_limits.ts";
 import { leadsBack } from "./way_back.ts";
 
 /** The host's resolver, `/etc/hosts` included, and the sockets of its kernel. */
@@ -16,6 +17,9 @@ export const hostNetwork: HostNetwork = {
     return found.map(({ address }) => address);
   },
   leadsBack,
+  get limits() {
+    return socketLimits();
+  },
   dial: dialHost,
   dialDatagrams: dialHostDatagrams,
 };

@@ -94,7 +94,9 @@ export class DnsServer {
     if (upstreams.length === 0) return this.#write(query, { rcode: RCODE.REFUSED }, limit);
     const evicted = new AbortController();
     const evict = () => evicted.abort(new Error("made room for the query of another client"));
-    const slot = this.#waiting.enter(asker.remote.hostname, evict);
+    const slot = this.#waiting.enter(asker.remote.hostname, evict, {
+      also: this.#options.host.limits?.datagrams,
+    });
     if (slot === undefined) return this.#write(query, { rcode: RCODE.SERVFAIL }, limit);
     try {
       const signal = AbortSignal.any([asker.signal, evicted.signal]);

@@ -9,7 +9,7 @@ import type { FlowContext } from "../../core/api/udp/datagram.ts";
 import { endFlow } from "../../core/api/udp/flow_refusal.ts";
 import type { DialDatagrams, DialTarget, UnixAddress } from "../shared/host_network.ts";
 import { relayDatagrams } from "../shared/relay_datagrams.ts";
-import { withSlot } from "../shared/shared_limit.ts";
+import { type SlotOptions, withSlot } from "../shared/shared_limit.ts";
 import type { Balancer } from "./balancer.ts";
 
 /** Whether a target is a Unix socket, which takes no datagrams. */
@@ -17,21 +17,19 @@ export function isUnix(target: DialTarget): target is UnixAddress {
   return "path" in target;
 }
 
-/** Flows may be evicted, since anyone can begin one with a forged address. */
-const SLOT = { givesWay: true };
-
 /** Relays a flow to one target, until the flow or the target's socket ends. */
 export async function forwardFlow(
   { flow, clock, signal, log }: FlowContext,
   balancer: Balancer,
+  slotOptions: SlotOptions,
   dialDatagrams: DialDatagrams,
 ): Promise<void> {
   const remote = formatHostPort(flow.remoteAddr);
   const { hostname } = flow.remoteAddr;
   const evict = () => void flow.close();
-  for (const target of balancer.candidates(clock.now(), hostname, SLOT)) {
+  for (const target of balancer.candidates(clock.now(), hostname, slotOptions)) {
     if (isUnix(target.address)) continue;
-    const slot = target.limit.enter(hostname, evict, SLOT);
+    const slot = target.limit.enter(hostname, evict, slotOptions);
     if (slot === undefined) continue;
     try {
       const channel = await dialDatagrams(target.address, signal);

@@ -10,6 +10,8 @@ import { formatDialTarget } from "../shared/dial.ts";
 import type { DialTarget } from "../shared/host_network.ts";
 import { SharedLimit } from "../shared/shared_limit.ts";
 
+const LOG_MS = 60_000;
+
 /** When a target is considered down, and up again. */
 export interface HealthRules {
   /** Consecutive failures after which it is down. */
@@ -33,7 +35,7 @@ export class Target {
   #failures = 0;
   #successes = 0;
   #retryAt = Infinity;
-  #hasHitLimit = false;
+  #limitLoggedAt = -Infinity;
 
   /** A new target counts as up; it gets at most `maxConnections` connections. */
   constructor(address: DialTarget, rules: HealthRules, maxConnections: number) {
@@ -50,7 +52,6 @@ export class Target {
 
   /** An attempt has succeeded. */
   succeeded(log: Logger): void {
-    this.#hasHitLimit = false;
     this.#failures = 0;
     if (this.#up || ++this.#successes < this.#rules.healthyAfter) return;
     this.#up = true;
@@ -59,7 +60,7 @@ export class Target {
 
   /** An attempt has failed. */
   failed(now: number, error: unknown, log: Logger): void {
-    if (isOwnLimit(error)) return this.#hitLimit(error as Error, log);
+    if (isOwnLimit(error)) return this.#hitLimit(now, error as Error, log);
     this.#successes = 0;
     if (this.#up && ++this.#failures < this.#rules.unhealthyAfter) return;
     this.#retryAt = now + (this.#rules.retryAfterMs ?? Infinity);
@@ -68,13 +69,10 @@ export class Target {
     log.warn("target is down", { target: this.name, reason: messageOf(error) });
   }
 
-  /**
-   * A local limit was hit, which says nothing about the target. Logged once until a connection
-   * succeeds.
-   */
-  #hitLimit({ message }: Error, log: Logger): void {
-    if (this.#hasHitLimit) return;
-    this.#hasHitLimit = true;
+  /** A local limit was hit, which says nothing about the target. Logged once a minute. */
+  #hitLimit(now: number, { message }: Error, log: Logger): void {
+    if (now - this.#limitLoggedAt < LOG_MS) return;
+    this.#limitLoggedAt = now;
     log.error("cannot connect to target", { target: this.name, reason: message });
   }
 }

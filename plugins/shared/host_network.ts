@@ -7,6 +7,7 @@
 import type { HostPort } from "../../core/api/host_port.ts";
 import type { DatagramFlow } from "../../core/api/udp/datagram.ts";
 import type { Duplex } from "./relay.ts";
+import type { SharedLimit } from "./shared_limit.ts";
 
 /** Access to the host's network, for plugins that connect to addresses outside of the stack. */
 export interface HostNetwork {
@@ -25,6 +26,14 @@ export interface HostNetwork {
    * known.
    */
   readonly leadsBack?: LeadsBack | undefined;
+  /** Limits for the sockets of all plugins together. If absent, only each plugin's own limit applies. */
+  readonly limits?: HostLimits | undefined;
+}
+
+/** The limits that a socket of each kind counts for. */
+export interface HostLimits {
+  readonly connections: readonly SharedLimit[];
+  readonly datagrams: readonly SharedLimit[];
 }
 
 /** The part of {@link HostNetwork} that connects, for plugins that resolve no names. */

@@ -12,9 +12,9 @@ import type { Context } from "../../core/api/types.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { subnetsSchema, TargetFilter } from "./denied_targets.ts";
 import { keepAliveSchema } from "./dial.ts";
-import type { DatagramChannel, HostNetwork } from "./host_network.ts";
+import type { DatagramChannel, HostLimits, HostNetwork } from "./host_network.ts";
 import type { Duplex } from "./relay.ts";
-import { noSlot, SharedLimit, type Slot } from "./shared_limit.ts";
+import { noSlot, SharedLimit, type Slot, type SlotOptions } from "./shared_limit.ts";
 import { StackDatagrams } from "./stack_datagrams.ts";
 import { dialStack } from "./stack_dial.ts";
 import { withDeadline } from "./with_timeout.ts";
@@ -144,8 +144,12 @@ export class Outbound {
    *
    * @throws {OutboundError} The limit is reached.
    */
-  enter({ socket }: Pick<OutboundContext, "socket">, evict: () => void): Slot {
-    const slot = this.#limit.enter(socket.remoteAddr.hostname, evict);
+  enter(
+    { socket }: Pick<OutboundContext, "socket">,
+    evict: () => void,
+    options?: SlotOptions,
+  ): Slot {
+    const slot = this.#limit.enter(socket.remoteAddr.hostname, evict, options);
     if (slot === undefined) throw asOutboundError(noSlot());
     return slot;
   }
@@ -160,14 +164,21 @@ export class Outbound {
     const { stack, clock, socket, signal } = c;
     const { hostname } = socket.remoteAddr;
     try {
-      return await this.#limit.connect(
+      const { upstream } = await this.#limit.connect(
         hostname,
         signal,
         (within) => this.#connect(target, { stack, clock, signal: within }),
+        { also: this.#limits?.connections },
       );
+      return upstream;
     } catch (error) {
       throw asOutboundError(error);
     }
+  }
+
+  /** The limits of the host; connections back into the stack have none of its sockets. */
+  get #limits(): HostLimits | undefined {
+    return this.#options.via === "host" ? this.#host.limits : undefined;
   }
 
   async #connect(target: HostPort, c: Omit<OutboundContext, "socket">): Promise<Duplex> {
@@ -200,7 +211,7 @@ export class Outbound {
     const slot = this.enter(c, () => {
       evicted.abort(new Error("made room for another client"));
       opened?.channel.close();
-    });
+    }, { also: this.#limits?.datagrams });
     try {
       const signal = AbortSignal.any([c.signal, evicted.signal]);
       const { address, channel } = await this.#openDatagrams(target, {

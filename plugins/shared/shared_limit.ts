@@ -16,6 +16,8 @@ import { whenEnded } from "./upstream.ts";
  */
 const FEW = 64;
 const SHARE = 4;
+/** Maximum number of a client's own slots that are examined to find one that gives way. */
+const LOOKED_AT = 16;
 
 /** One connection or flow that counts for a {@link SharedLimit}. */
 export interface Slot {
@@ -23,12 +25,14 @@ export interface Slot {
   leave(): void;
   /** Marks the slot as used just now, so that others are evicted before it. */
   touch(): void;
+  /** Whether the slot gives way from now on, see {@link SlotOptions.givesWay}. */
+  setGivesWay(givesWay: boolean): void;
 }
 
 class Entry implements Slot {
   readonly remote: IpAddress;
   readonly evict: () => void;
-  readonly givesWay: boolean;
+  givesWay: boolean;
   readonly #limit: SharedLimit;
 
   constructor(limit: SharedLimit, remote: IpAddress, evict: () => void, givesWay: boolean) {
@@ -45,15 +49,45 @@ class Entry implements Slot {
   touch(): void {
     this.#limit.touch(this);
   }
+
+  setGivesWay(givesWay: boolean): void {
+    this.#limit.setGivesWay(this, givesWay);
+  }
+}
+
+/** A slot of several limits. */
+class JoinedSlot implements Slot {
+  readonly slots: Slot[] = [];
+
+  leave(): void {
+    for (const slot of this.slots) slot.leave();
+  }
+
+  touch(): void {
+    for (const slot of this.slots) slot.touch();
+  }
+
+  setGivesWay(givesWay: boolean): void {
+    for (const slot of this.slots) slot.setGivesWay(givesWay);
+  }
 }
 
 /** Options of {@link SharedLimit.enter}. */
 export interface SlotOptions {
   /**
    * The slot may be evicted for the same client, and for any client if no client has many; least
-   * recently used first. Meant for datagrams, whose sources may be forged. Default `false`.
+   * recently used first. Meant for datagrams and unfinished handshakes, whose sources may be forged.
+   * Default `false`.
    */
   readonly givesWay?: boolean | undefined;
+  /** Further limits that the slot counts for; it is free only if it is free in each of them. */
+  readonly also?: readonly SharedLimit[] | undefined;
+}
+
+/** A connection, and its slot. */
+export interface HeldConnection {
+  readonly upstream: Duplex;
+  readonly slot: Slot;
 }
 
 /**
@@ -84,31 +118,29 @@ export class SharedLimit {
   }
 
   /** Whether {@link SharedLimit.enter} would succeed. */
-  admits(hostname: string, { givesWay = false }: SlotOptions = {}): boolean {
-    return !this.isFull || this.#evictable(addressOf(hostname), givesWay) !== undefined;
+  admits(hostname: string, { givesWay = false, also = [] }: SlotOptions = {}): boolean {
+    const remote = addressOf(hostname);
+    return [this, ...also].every((limit) => limit.#admits(remote, givesWay));
   }
 
   /**
    * Takes a slot for the client at `hostname`; `evict` is called when the slot was freed for another client.
    * `undefined`: no slot is free.
    */
-  enter(
-    hostname: string,
-    evict: () => void,
-    { givesWay = false }: SlotOptions = {},
-  ): Slot | undefined {
+  enter(hostname: string, evict: () => void, options: SlotOptions = {}): Slot | undefined {
+    const { givesWay = false, also = [] } = options;
+    if (!this.admits(hostname, options)) return undefined;
     const remote = addressOf(hostname);
-    if (this.isFull) {
-      const evicted = this.#evictable(remote, givesWay);
-      if (evicted === undefined) return undefined;
-      evicted.leave();
-      evicted.evict();
+    if (also.length === 0) return this.#take(remote, evict, givesWay);
+    const joined = new JoinedSlot();
+    const evictAll = () => {
+      joined.leave();
+      evict();
+    };
+    for (const limit of [this, ...also]) {
+      joined.slots.push(limit.#take(remote, evictAll, givesWay));
     }
-    const entry = new Entry(this, remote, evict, givesWay);
-    this.#size++;
-    this.#sources.add(entry);
-    if (givesWay) this.#givingWay.add(entry);
-    return entry;
+    return joined;
   }
 
   /**
@@ -122,18 +154,19 @@ export class SharedLimit {
     hostname: string,
     signal: AbortSignal,
     dial: (signal: AbortSignal) => Promise<Duplex>,
-  ): Promise<Duplex> {
+    options: SlotOptions = {},
+  ): Promise<HeldConnection> {
     const evicted = new AbortController();
     let upstream: Duplex | undefined = undefined;
     const slot = this.enter(hostname, () => {
-      evicted.abort(madeRoom());
+      evicted.abort(new EvictedError());
       upstream?.abort(evicted.signal.reason);
-    });
+    }, options);
     if (slot === undefined) throw noSlot();
     const both = AbortSignal.any([signal, evicted.signal]);
     upstream = await whenEnded(dial(both), () => slot.leave());
     if (evicted.signal.aborted) upstream.abort(evicted.signal.reason);
-    return upstream;
+    return { upstream, slot };
   }
 
   /** For {@link Slot.leave}. */
@@ -153,15 +186,50 @@ export class SharedLimit {
     items.add(entry);
   }
 
+  /** For {@link Slot.setGivesWay}. */
+  setGivesWay(entry: Entry, givesWay: boolean): void {
+    if (!this.#sources.of(entry.remote).items.has(entry)) return;
+    entry.givesWay = givesWay;
+    if (givesWay) this.#givingWay.add(entry);
+    else this.#givingWay.delete(entry);
+  }
+
+  #admits(remote: IpAddress, givesWay: boolean): boolean {
+    return !this.isFull || this.#evictable(remote, givesWay) !== undefined;
+  }
+
+  /** Takes a slot, which must be free or evictable. */
+  #take(remote: IpAddress, evict: () => void, givesWay: boolean): Entry {
+    if (this.isFull) {
+      const evicted = this.#evictable(remote, givesWay)!;
+      evicted.leave();
+      evicted.evict();
+    }
+    const entry = new Entry(this, remote, evict, givesWay);
+    this.#size++;
+    this.#sources.add(entry);
+    if (givesWay) this.#givingWay.add(entry);
+    return entry;
+  }
+
   #evictable(newcomer: IpAddress, givesWay: boolean): Entry | undefined {
     const largest = this.#sources.largest();
     const own = this.#sources.of(newcomer).items;
     // With a difference of one, the two clients would evict each other in turn.
     if (largest !== undefined && own.size + 1 < largest.items.size) return first(largest.items);
-    const unused = largest === undefined ? first(this.#givingWay) : first(own);
-    if (unused === undefined || !unused.givesWay) return undefined;
-    return largest === undefined || givesWay ? unused : undefined;
+    if (largest === undefined) return first(this.#givingWay);
+    return givesWay ? oldestGivingWay(own) : undefined;
   }
+}
+
+/** A client's connections may be older than its flows. */
+function oldestGivingWay(own: ReadonlySet<Entry>): Entry | undefined {
+  let looked = 0;
+  for (const entry of own) {
+    if (entry.givesWay) return entry;
+    if (++looked === LOOKED_AT) break;
+  }
+  return undefined;
 }
 
 function first<T>([one]: ReadonlySet<T>): T | undefined {
@@ -190,11 +258,11 @@ export function noSlot(): TcpError {
   return new TcpError("CONNECTION_REFUSED", "the limit of connections is reached");
 }
 
-function madeRoom(): TcpError {
-  return new TcpError(
-    "INSUFFICIENT_RESOURCES",
-    "made room for another client: this one has the most connections",
-  );
+/** The connection or flow was ended because another client needed its slot. */
+export class EvictedError extends TcpError {
+  constructor() {
+    super("INSUFFICIENT_RESOURCES", "made room for another client");
+  }
 }
 
 /** Clients without an IP address, such as those of a Unix socket, count as one. */

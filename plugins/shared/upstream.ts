@@ -9,6 +9,7 @@ import { TcpError } from "../../core/api/errors.ts";
 import type { Context, Handler, TcpSocket } from "../../core/api/types.ts";
 import { IdleTimeout } from "./idle_timeout.ts";
 import { type Duplex, relay } from "./relay.ts";
+import type { Slot } from "./shared_limit.ts";
 
 /** Calls `ended` once the connection has ended or failed to open. */
 export async function whenEnded(connecting: Promise<Duplex>, ended: () => void): Promise<Duplex> {
@@ -28,6 +29,8 @@ export interface RelayOptions {
   idleTimeoutMs?: number | undefined;
   /** Sent to the upstream before the first byte of the client. */
   header?: ((socket: TcpSocket) => Uint8Array<ArrayBuffer>) | undefined;
+  /** Gives way until the client has completed the handshake: the SYN may come from a forged address. */
+  slot?: Slot | undefined;
 }
 
 /**
@@ -38,13 +41,15 @@ export interface RelayOptions {
 export function relayTo(
   upstream: Duplex,
   gaveUp: AbortSignal,
-  { idleTimeoutMs, header }: RelayOptions = {},
+  { idleTimeoutMs, header, slot }: RelayOptions = {},
 ): Handler {
   const abandon = () => upstream.abort(gaveUp.reason);
   gaveUp.addEventListener("abort", abandon);
+  slot?.setGivesWay(true);
   if (gaveUp.aborted) abandon();
   return async ({ socket, clock, log }: Context) => {
     gaveUp.removeEventListener("abort", abandon);
+    slot?.setGivesWay(false);
     try {
       if (header !== undefined) await sendHeader(upstream, header(socket), socket);
       await relayWhileBusy(socket, upstream, clock, idleTimeoutMs);

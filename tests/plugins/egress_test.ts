@@ -6,12 +6,14 @@ import { TcpError } from "../../core/api/errors.ts";
 import { createStack } from "../../core/api/stack.ts";
 import { type EgressOptions, egressThrough } from "../../plugins/egress.ts";
 import { formatDialTarget } from "../../plugins/shared/dial.ts";
+import type { HostLimits } from "../../plugins/shared/host_network.ts";
+import { SharedLimit } from "../../plugins/shared/shared_limit.ts";
 import { bytes, codeOf } from "../support/conversation.ts";
 import { socketPair } from "../support/fake_socket.ts";
 import { FakeTargets } from "./forward/fake_targets.ts";
 
 /** A client, all of whose packets go to a stack that owns all addresses. */
-function setUp(options: EgressOptions = {}) {
+function setUp(options: EgressOptions = {}, limits?: HostLimits) {
   const clock = new VirtualClock();
   const targets = new FakeTargets();
   const datagrams: string[] = [];
@@ -24,6 +26,7 @@ function setUp(options: EgressOptions = {}) {
     random: seededRandom(1),
   });
   const plugin = egressThrough({
+    limits,
     // Targets that lead back here, by the host's routes or a published port.
     leadsBack: (transport, { hostname, port }) => {
       const isBack = hostname === "192.0.2.9" || hostname === "2001:db8::9" ||
@@ -187,6 +190,26 @@ describe("egress", () => {
     // The client keeps its latest flows.
     await socket.send(bytes("who?"), "198.51.100.99:53");
     expect((await run(socket.receive()))[1].hostname).toBe("198.51.100.99");
+  });
+
+  // The sockets of the host are shared with other plugins; one of them has all of them.
+  test("counts for the limits of the host", async () => {
+    const sockets = new SharedLimit(4);
+    const datagrams = new SharedLimit(2);
+    const { client, run, connect } = setUp({}, {
+      connections: [sockets],
+      datagrams: [datagrams, sockets],
+    });
+    const evicted: number[] = [];
+    for (let i = 0; i < 4; i++) sockets.enter("10.0.0.77", () => evicted.push(i));
+    expect(await connect("198.51.100.1:80")).toBe("no error");
+    const socket = client.listenDatagram({ port: 0 });
+    for (let i = 1; i <= 4; i++) {
+      await socket.send(bytes("who?"), `198.51.100.${i}:53`);
+      await run(socket.receive());
+    }
+    expect([sockets.size, datagrams.size]).toEqual([4, 1]);
+    expect(evicted).toEqual([0, 1]);
   });
 
   // One socket of the host per flow; answers come from the original destination.

@@ -9,6 +9,7 @@ import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { type Duplex, relay } from "../../../plugins/shared/relay.ts";
 import { SharedLimit } from "../../../plugins/shared/shared_limit.ts";
 import { HostConnection } from "../../host/connection.ts";
+import { socketLimits } from "../../host/socket_limits.ts";
 import { keepAccepting } from "../../host/descriptors.ts";
 import { addPort } from "../../host/way_back.ts";
 import { messageOf } from "../errors.ts";
@@ -74,7 +75,9 @@ export async function publish(
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", () => {});
     const { remoteAddress, remotePort } = socket;
-    const slot = limit.enter(remoteAddress ?? "", () => abort(carried));
+    const slot = limit.enter(remoteAddress ?? "", () => abort(carried), {
+      also: socketLimits().connections,
+    });
     if (slot === undefined) return void socket.resetAndDestroy();
     const carried: Carried = { client: new HostConnection(socket, { keepAliveMs }) };
     const from = remoteAddress === undefined || remotePort === undefined

@@ -5,6 +5,7 @@
  */
 import { parentPort, workerData } from "node:worker_threads";
 import type { Logger } from "../../../core/api/environment.ts";
+import { divideSockets } from "../../host/socket_limits.ts";
 import { adoptQueue } from "../../links/tun/queues.ts";
 import { createLogger, writeToStderr } from "../cli/logger.ts";
 import { logUncaughtErrors } from "../cli/stray_errors.ts";
@@ -45,6 +46,7 @@ async function serveQueue(
   { queue, count, seed }: WorkerRequest & { type: "serve" },
   log: Logger,
 ): Promise<void> {
+  divideSockets(count);
   const shard = { index: data.index, count, seed };
   const link = new ShardLink(await adoptQueue(queue), shard, data.ends);
   serving = await serve(plugins, networkOn(link, settings, log), settings, log);

@@ -153,6 +153,37 @@ describe("forward's limit of connections", () => {
     expect(targets.take()).toEqual([A, A]);
   });
 
+  // SYNs from forged addresses, one for each, which never complete the handshake: they do not keep out
+  // clients that do, and the host's sockets of the oldest are closed.
+  test("does not count SYNs whose handshake is not completed", async () => {
+    const targets = new FakeTargets();
+    const clients = new Clients(
+      forwardThrough(tcpOnly(targets.dial))({ to: A, maxConnections: 8 }),
+    );
+    const served = await clients.connect("192.0.2.1");
+    for (let i = 0; i < 20; i++) await clients.syn(undefined, `10.9.0.${i}`);
+    expect(await codeOf(clients.connect("192.0.2.2"))).toBe("no error");
+    expect(targets.accepted.map(({ state }) => state === "ESTABLISHED").lastIndexOf(false)).toBe(
+      14,
+    );
+    expect(served.client.state).toBe("ESTABLISHED");
+  });
+
+  // "No descriptor" alternates with success: one line a minute.
+  test("logs a local failure once a minute", async () => {
+    const targets = new FakeTargets();
+    const clients = new Clients(forwardThrough(tcpOnly(targets.dial))({ to: A }));
+    for (let i = 0; i < 6; i++) {
+      targets.moods.set(A, i % 2 === 0 ? "no descriptor" : "up");
+      await codeOf(clients.syn());
+    }
+    expect(clients.messages("error").length).toBe(1);
+    await clients.context.clock.advance(60_000);
+    targets.moods.set(A, "no descriptor");
+    await codeOf(clients.syn());
+    expect(clients.messages("error").length).toBe(2);
+  });
+
   // A silent target is tried once; the second SYN is refused at once.
   test("includes attempts", async () => {
     const targets = new FakeTargets();

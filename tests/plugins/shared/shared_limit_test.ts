@@ -84,6 +84,43 @@ describe("SharedLimit", () => {
     expect(evicted).toEqual(["b", "c"]);
   });
 
+  // Forged SYNs, one for each address: the oldest makes room, but not the connection whose client has
+  // completed the handshake.
+  test("evicts what gives way at the moment", () => {
+    const { evicted, enter } = setUp(300);
+    const attempt = enter("192.0.2.1", "connection")!;
+    attempt.setGivesWay(true);
+    attempt.setGivesWay(false);
+    for (let i = 0; i < 310; i++) enter(`10.0.${i >> 8}.${i & 255}`, `forged ${i}`, true);
+    expect(enter("192.0.2.2", "late", true)).toBeDefined();
+    expect(evicted).toEqual(Array.from({ length: 12 }, (_, i) => `forged ${i}`));
+  });
+
+  // Two plugins with room for many share four sockets of the host. The client that has all four through
+  // one plugin loses one, also its slot there, when another comes through the other plugin.
+  test("counts a slot for several limits", () => {
+    const also = [new SharedLimit(4)];
+    const [one, other] = [new SharedLimit(100), new SharedLimit(100)];
+    const evicted: number[] = [];
+    const slots = [0, 1, 2, 3].map((i) => one.enter(ATTACKER, () => evicted.push(i), { also })!);
+    expect(one.admits(ATTACKER, { also })).toBe(false);
+    expect(one.enter(ATTACKER, () => {}, { also })).toBeUndefined();
+    expect(other.enter("192.0.2.1", () => {}, { also })).toBeDefined();
+    expect(evicted).toEqual([0]);
+    expect([one.size, other.size, also[0]!.size]).toEqual([3, 1, 4]);
+    for (const slot of slots) slot.leave();
+    expect([one.size, other.size, also[0]!.size]).toEqual([0, 1, 1]);
+  });
+
+  // The first limit has room, the second has none: nothing is taken from either.
+  test("takes no slot unless all limits have one", () => {
+    const also = [new SharedLimit(1)];
+    const limit = new SharedLimit(2);
+    limit.enter("192.0.2.1", () => {}, { also });
+    expect(limit.enter("192.0.2.2", () => {}, { also })).toBeUndefined();
+    expect([limit.size, also[0]!.size]).toEqual([1, 1]);
+  });
+
   // Released twice, or released after an eviction: each slot is freed once.
   test("frees a slot once", () => {
     const { shared, enter } = setUp(4);

@@ -10,6 +10,9 @@ import { TcpError } from "../../../../core/api/errors.ts";
 import { deriveSocket } from "../../../../core/api/tcp/derived_socket.ts";
 import type { TcpSocket } from "../../../../core/api/types.ts";
 import { HostConnection } from "../../../host/connection.ts";
+import { socketLimits } from "../../../host/socket_limits.ts";
+import { EvictedError, noSlot } from "../../../../plugins/shared/shared_limit.ts";
+import { networkKey } from "../../../../plugins/shared/subnet_set.ts";
 import { brokenBy, endedEarly, truncated } from "../faults.ts";
 import type { ServerSettings, TlsInfo, TlsSession } from "../engine.ts";
 import { Decrypted } from "./decrypted.ts";
@@ -20,6 +23,8 @@ import { openSocketPair } from "./socket_pair.ts";
 const CHUNK_SIZE = 16 * 1024;
 /** How long to wait for the engine to report close_notify, once it has all ciphertext, in milliseconds. */
 const PATIENCE_MS = 500;
+/** A client is an IPv4 address or an IPv6 /64. */
+const CLIENT = { v4Prefix: 32, v6Prefix: 64 };
 const ABORTED = "the connection was aborted by this side";
 
 /**
@@ -96,8 +101,18 @@ export class RuntimeSession implements TlsSession {
     let isOpen = true;
     const ended = () => isOpen = false;
     base.closed.then(ended, ended);
-    const pair = await openSocketPair(() => isOpen && base.state === "ESTABLISHED");
-    return new RuntimeSession(base, clock, pair, options, clients);
+    const { hostname } = base.remoteAddr;
+    const slot = socketLimits().all.enter(hostname, () => base.abort(new EvictedError()));
+    if (slot === undefined) throw noSlot();
+    try {
+      const isWanted = () => isOpen && base.state === "ESTABLISHED";
+      const pair = await openSocketPair(networkKey(hostname, CLIENT), isWanted);
+      pair[0].once("close", () => slot.leave());
+      return new RuntimeSession(base, clock, pair, options, clients);
+    } catch (error) {
+      slot.leave();
+      throw error;
+    }
   }
 
   async secure(): Promise<TlsInfo> {

@@ -9,14 +9,14 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PeerFaultError, TcpError } from "../../../../core/api/errors.ts";
-import { SerialQueue } from "../../../../core/api/runtime/serial_queue.ts";
 import { DESCRIPTOR_ADVICE, descriptorFault } from "../../../host/descriptors.ts";
+import { FairTurns } from "./fair_turns.ts";
 
 /** How long connecting a pair may take, in milliseconds. */
 const ACCEPT_MS = 5000;
 
 /** Opens one pair at a time, so that each accepted connection belongs to the pending connect(). */
-const turns = new SerialQueue();
+const turns = new FairTurns();
 let door: Promise<Door> | undefined;
 
 /** A Unix socket that listens while pairs are being opened. */
@@ -31,11 +31,14 @@ interface Door {
  * listening socket is in a folder that only this user may enter, which is removed when no pair is
  * being opened.
  *
- * `isWanted` is called when it is this pair's turn. If the client has gone by then, no pair is opened,
- * so that the clients behind it in the queue do not wait.
+ * Clients take turns; `client` names one. `isWanted` is called when it is this pair's turn. If the client
+ * has gone by then, no pair is opened, so that the clients behind it in the queue do not wait.
  */
-export function openSocketPair(isWanted: () => boolean = () => true): Promise<[Socket, Socket]> {
-  const opened = turns.run(async () => {
+export function openSocketPair(
+  client = "",
+  isWanted: () => boolean = () => true,
+): Promise<[Socket, Socket]> {
+  const opened = turns.run(client, async () => {
     if (!isWanted()) throw new PeerFaultError("the connection ended before the handshake");
     const { server, path } = await (door ??= openDoor());
     const timeout = AbortSignal.timeout(ACCEPT_MS);

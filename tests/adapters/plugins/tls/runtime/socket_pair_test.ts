@@ -9,7 +9,7 @@ describe("openSocketPair", () => {
   test("gives the two ends of one connection, and leaves no file behind", async () => {
     using folder = new TemporaryFolder();
     await withTemporary(folder.path, async () => {
-      const pairs = await Promise.all(Array.from({ length: 10 }, openSocketPair));
+      const pairs = await Promise.all(Array.from({ length: 10 }, () => openSocketPair()));
       const heard = pairs.map(([, far]) =>
         new Promise<string>((resolve) => far.once("data", (chunk) => resolve(String(chunk))))
       );
@@ -23,10 +23,23 @@ describe("openSocketPair", () => {
   // Clients queued behind one that has gone do not wait for it.
   test("opens no pair for a client that has gone by its turn", async () => {
     let isThere = true;
-    const [first, second] = [openSocketPair(), openSocketPair(() => isThere)];
+    const [first, second] = [openSocketPair(), openSocketPair("", () => isThere)];
     isThere = false;
     await expect(second).rejects.toMatchObject({ code: "CONNECTION_RESET" });
     for (const socket of await first) socket.destroy();
+  });
+
+  // One client asks for twenty pairs, then another for one: it gets the third, after the one that is
+  // being opened and the first client's turn.
+  test("lets clients take turns", async () => {
+    const order: string[] = [];
+    const open = async (client: string) => {
+      for (const socket of await openSocketPair(client)) socket.destroy();
+      order.push(client);
+    };
+    await Promise.all([...Array.from({ length: 20 }, () => open("many")), open("one")]);
+    expect(order.indexOf("one")).toBeLessThanOrEqual(2);
+    expect(order.length).toBe(21);
   });
 
   // A path that is too long for a Unix socket, as Deno finds, stands for all that may fail, such as
