@@ -12,7 +12,7 @@ import { isSimpleService } from "./shared/simple_services.ts";
 
 /** Options of {@link chargen}. */
 export interface ChargenOptions {
-  /** Most bytes sent on a connection. Default: no limit. */
+  /** Maximum number of bytes sent on a connection. Default: no limit. */
   limit?: number | undefined;
 }
 

@@ -30,7 +30,7 @@ export interface DnsOptions {
   ttl?: number | undefined;
   /** Timeout of each upstream, in milliseconds. Default 2000. */
   timeoutMs?: number | undefined;
-  /** Most queries waiting for upstreams at the same time. Default 1000. */
+  /** Maximum number of queries waiting for upstreams. Default 1000. */
   maxQueries?: number | undefined;
 }
 

@@ -41,8 +41,9 @@ export interface EgressOptions {
    */
   keepAliveMs?: number | undefined;
   /**
-   * Most TCP connections, attempts included, and UDP flows at the same time; at the limit, the client
-   * that has the most makes room for others. Default 16,384.
+   * Maximum number of concurrent TCP connections (attempts included) and UDP flows; at the limit,
+   * the oldest one of the client that has the most is evicted in favour of other clients. Default
+   * 16,384.
    */
   maxConnections?: number | undefined;
 }

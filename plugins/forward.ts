@@ -105,7 +105,7 @@ async function connect(
 ): Promise<HeldConnection> {
   let failure: unknown = new TcpError(
     "CONNECTION_REFUSED",
-    "every target is at its limit of connections",
+    "every target is at its connection limit",
   );
   for (const target of balancer.candidates(clock.now(), hostname, slotOptions)) {
     try {

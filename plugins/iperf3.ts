@@ -21,15 +21,15 @@ export interface Iperf3Options {
    */
   maxSeconds?: number | undefined;
   /**
-   * Longest time without a byte on any data connection, in seconds, at most 86,400; after that the test
-   * is broken off. Default 120, as for `iperf3 --rcv-timeout`.
+   * Longest time without a byte on any data connection, in seconds, at most 86,400; after that the
+   * test is aborted. Default 120, as for `iperf3 --rcv-timeout`.
    */
   idleSeconds?: number | undefined;
 }
 
 /** Time limit for a connection's cookie, in milliseconds. */
 const COOKIE_MS = 10_000;
-/** After another client was told that the server is busy, its next test goes first for this long. */
+/** After a client was told that the server is busy, its next test has priority for this long. */
 const TURN_MS = 60_000;
 /** A client is an IPv4 address or an IPv6 /64. */
 const CLIENT = { v4Prefix: 32, v6Prefix: 64 };

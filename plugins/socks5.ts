@@ -42,8 +42,8 @@ export interface Socks5Options extends OutboundOptions {
 /** Limits of one client's datagrams. */
 export interface Socks5UdpOptions {
   /**
-   * Most targets at the same time; another one replaces the one that has been idle longest. Default
-   * 64.
+   * Maximum number of concurrent targets; one more replaces the one that has been idle longest.
+   * Default 64.
    */
   maxTargets?: number | undefined;
   /** Milliseconds without a datagram after which a target's socket is closed. Default 60,000. */

@@ -23,7 +23,7 @@ const METHODS =
 const PATH_REQUEST = /^[A-Z][A-Z-]{0,23} \//;
 const PATH_REQUEST_BEGINS = /^[A-Z][A-Z-]{0,23} ?$/;
 
-/** Most bytes that are examined. */
+/** Maximum number of bytes examined. */
 export const MAX_PEEK = 40;
 
 const LEADING_EMPTY_LINES = new RegExp(`^(?:\\r\\n){0,${MAX_EMPTY_LINES}}`);

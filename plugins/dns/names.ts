@@ -25,7 +25,7 @@ export interface DnsRecords {
   txt?: string[] | undefined;
 }
 
-/** Most CNAMEs that are followed. */
+/** Maximum number of CNAMEs that are followed. */
 const MAX_ALIASES = 8;
 
 /** The records of a name, ready to be sent. */
@@ -104,7 +104,7 @@ export class Names {
       const found = this.#find(requireName(target));
       if (found === undefined) {
         throw new TypeError(
-          `dns: options.names: ${name} leads to ${target}, which has no entry; add one`,
+          `dns: options.names: ${name} is an alias of ${target}, which has no entry; add one`,
         );
       }
       if (aliases === MAX_ALIASES) {

@@ -35,8 +35,8 @@ export interface DnsServerOptions {
   /** Timeout of each upstream, in milliseconds. */
   readonly timeoutMs: number;
   /**
-   * Most queries that wait for upstreams. At the limit, the oldest query of the client that has the most,
-   * or the new query, is answered with SERVFAIL.
+   * Maximum number of queries waiting for upstreams. At the limit, the oldest query of the client
+   * that has the most, or the new query, is answered with SERVFAIL.
    */
   readonly maxQueries: number;
 }
@@ -93,7 +93,7 @@ export class DnsServer {
     const { upstreams } = this.#options;
     if (upstreams.length === 0) return this.#write(query, { rcode: RCODE.REFUSED }, limit);
     const evicted = new AbortController();
-    const evict = () => evicted.abort(new Error("made room for the query of another client"));
+    const evict = () => evicted.abort(new Error("evicted in favour of another client's query"));
     const slot = this.#waiting.enter(asker.remote.hostname, evict, {
       also: this.#options.host.limits?.datagrams,
     });

@@ -19,7 +19,7 @@ const FLOW_IDLE_MS = 5000;
 const CONNECTION_IDLE_MS = 10_000;
 /** Extra time for answers that arrive just before the timeout. */
 const MARGIN_MS = 1000;
-/** Most concurrent queries of one connection; no further ones are read until one is answered. */
+/** Maximum number of concurrent queries per connection; no more are read until one is answered. */
 const MAX_PIPELINED = 64;
 
 /** Answers the queries of a flow, each as soon as its answer is known. */

@@ -25,7 +25,7 @@ export interface ForwardOptions {
   to: string | readonly string[];
   /** How the next target is chosen. Default `"round-robin"`. */
   balance?: "round-robin" | "least-connections" | undefined;
-  /** Timeout of an attempt to connect to one target, in milliseconds. Default 10 000. */
+  /** Timeout of an attempt to connect to one target, in milliseconds. Default 10,000. */
   connectTimeoutMs?: number | undefined;
   /**
    * Milliseconds without a byte in either direction after which both sides are reset. Default: never.
@@ -42,8 +42,9 @@ export interface ForwardOptions {
    */
   proxyProtocol?: 1 | 2 | undefined;
   /**
-   * Most connections to one target at the same time, attempts included; when every target is at the
-   * limit, the client that has the most makes room for others. Default 65,536.
+   * Maximum number of concurrent connections to one target, attempts included; when every target is
+   * at the limit, the oldest one of the client that has the most is evicted in favour of other
+   * clients. Default 65,536.
    */
   maxConnections?: number | undefined;
   /**

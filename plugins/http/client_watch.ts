@@ -7,7 +7,7 @@ import type { ConnectionTimeouts } from "../shared/http/connection_timeouts.ts";
 import type { Input } from "../shared/http/input.ts";
 import type { Exchange } from "./exchange.ts";
 
-/** Most bytes of following requests that are read to find the client's FIN. */
+/** Maximum number of bytes of following requests that are read to find the client's FIN. */
 const READ_AHEAD_BYTES = 16_384;
 /**
  * Interval at which the state of a connection is checked while it is not read from, in

@@ -417,7 +417,7 @@ export class HttpConnection {
     const exchange = this.#exchange;
     if (!exchange) return;
     if (this.#isFillingBody) {
-      exchange.body?.fail(new HttpRefusal(408, "the request body did not come in time"));
+      exchange.body?.fail(new HttpRefusal(408, "the request body did not arrive in time"));
     } else if (this.#c.socket.state === "CLOSE-WAIT") {
       this.#leave();
     } else {
@@ -427,7 +427,7 @@ export class HttpConnection {
 
   /** The client is silent, so it cannot cause a reset: no lingering. */
   #expireHead(): void {
-    const refusal = new HttpRefusal(408, "the request did not come in time");
+    const refusal = new HttpRefusal(408, "the request did not arrive in time");
     const plan = { headOnly: false, http11: true, keepAlive: false, date: this.#dateNow() };
     this.#timedOut = true;
     const close = () => this.#closeQuietly();

@@ -8,30 +8,49 @@ import { bytes, count, milliseconds } from "../../core/api/numbers.ts";
 
 /** Limits and timeouts of the http plugin. Sizes in bytes, times in milliseconds. */
 export interface HttpOptions {
-  /** Largest request line, without CRLF; otherwise 414. Default 8192. */
+  /**
+   * Maximum length of the request line without CRLF; a longer one is answered with 414. Default
+   * 8192.
+   */
   maxRequestLineBytes?: number | undefined;
-  /** Largest total of the field lines of a request; otherwise 431. Default 32,768. */
+  /**
+   * Maximum size of a request's field lines together; more is answered with 431. Default 32,768.
+   */
   maxHeaderBytes?: number | undefined;
-  /** Most field lines of a request; otherwise 431. Default 100. */
+  /** Maximum number of field lines in a request; more are answered with 431. Default 100. */
   maxHeaders?: number | undefined;
-  /** Largest body of a request; otherwise 413. Default: no limit, the application decides what it reads. */
+  /**
+   * Maximum size of a request's body; a larger one is answered with 413. Default: no limit, the
+   * application decides what it reads.
+   */
   maxBodyBytes?: number | undefined;
-  /** Largest total of the chunk extensions of a body; otherwise 400. Default 4096. */
+  /**
+   * Maximum size of a body's chunk extensions together; more is answered with 400. Default 4096.
+   */
   maxChunkExtensionBytes?: number | undefined;
-  /** Largest total of the trailer fields of a body, which are ignored; otherwise 431. Default 8192. */
+  /**
+   * Maximum size of a body's trailer fields together, which are ignored; more is answered with 431.
+   * Default 8192.
+   */
   maxTrailerBytes?: number | undefined;
   /**
    * How much of a body that the application has not read is discarded, so that the connection can
    * be reused; if more is left, the connection is closed. Default 262,144.
    */
   maxDrainBytes?: number | undefined;
-  /** Longest time from the first byte of a request to the end of its head; otherwise 408. Default 15,000. */
+  /**
+   * Longest time from the first byte of a request to the end of its head; after that the answer is
+   * 408. Default 15,000.
+   */
   headerTimeoutMs?: number | undefined;
-  /** Longest time between two segments of a body; otherwise 408. Default 30,000. */
+  /** Longest time between two segments of a body; after that the answer is 408. Default 30,000. */
   bodyTimeoutMs?: number | undefined;
   /** Longest time without a request; after that the connection is closed. Default 60,000. */
   keepAliveTimeoutMs?: number | undefined;
-  /** Longest time for the client to receive 64 KiB of a response; after that it is aborted. Default 30,000. */
+  /**
+   * Longest time for the client to receive 64 KiB of a response; after that the connection is
+   * aborted. Default 30,000.
+   */
   writeTimeoutMs?: number | undefined;
   /**
    * How long to wait after the last response for the client to close its side, so that data it still sends

@@ -120,7 +120,7 @@ function parseLines(
   }
   const targetEnd = skip(TARGET, bytes, methodEnd + 1, requestLineEnd);
   if (targetEnd === methodEnd + 1 || bytes[targetEnd] !== SP) {
-    return badRequest("the request-target is empty or has a character that no URI has");
+    return badRequest("the request-target is empty or has a character that is invalid in a URI");
   }
   const version = parseVersion(bytes, targetEnd + 1, requestLineEnd);
   if (typeof version !== "boolean") return version;
@@ -145,7 +145,7 @@ function parseVersion(bytes: Uint8Array, start: number, end: number): boolean | 
   const wellFormed = end - start === 8 && bytes[start] === 0x48 && bytes[start + 1] === 0x54 &&
     bytes[start + 2] === 0x54 && bytes[start + 3] === 0x50 && bytes[start + 4] === 0x2f &&
     isDigit(bytes[start + 5]!) && bytes[start + 6] === 0x2e && isDigit(bytes[start + 7]!);
-  if (!wellFormed) return badRequest("the request line does not end with the version of HTTP");
+  if (!wellFormed) return badRequest("the request line does not end with the HTTP version");
   if (bytes[start + 5] !== 0x31) return new HttpRefusal(505, "this server speaks HTTP/1.1");
   return bytes[start + 7] !== 0x30;
 }

@@ -41,7 +41,7 @@ type Phase = "head" | "idle" | "busy" | "drain" | "gone";
 const MAX_UNSENT_BYTES = 65_536;
 /** After a read of this size the next one uses a larger buffer. */
 const MANY_BYTES = 4096;
-/** Bytes discarded while waiting for the FIN, at most. */
+/** Maximum number of bytes discarded while waiting for the FIN. */
 const MAX_DRAINED_BYTES = 262_144;
 
 /** Serves the requests of one connection. */
@@ -168,7 +168,11 @@ export class Http2Connection {
     const remote = formatHostPort(socket.remoteAddr);
     const { abuse } = this.#session;
     if (abuse === undefined) {
-      return log.debug("http2: the client broke the protocol", { remote, code: codeName, reason });
+      return log.debug("http2: the client violated the protocol", {
+        remote,
+        code: codeName,
+        reason,
+      });
     }
     log.info("http2: connection ended for abuse", { remote, abuse, ...this.#counts() });
   }
@@ -346,12 +350,12 @@ export class Http2Connection {
     const { socket, log } = this.#c;
     this.#isWaiting = false;
     if (wait === "write") {
-      log.debug("http2: the client does not take the response");
-      socket.abort(new Error("The client does not take the response"));
+      log.debug("http2: the client does not read the response");
+      socket.abort(new Error("The client does not read the response"));
     } else if (this.#phase === "idle") {
       this.#end();
     } else if (this.#phase === "head") {
-      this.#session.fail(new Http2Fault(ERROR.enhanceYourCalm, "a frame did not come in time"));
+      this.#session.fail(new Http2Fault(ERROR.enhanceYourCalm, "a frame did not arrive in time"));
       this.#logFault(this.#session.fault!);
       this.#end();
     } else if (this.#phase === "gone") {

@@ -122,7 +122,7 @@ export class Exchange implements StreamHandler {
   expire(now: number): void {
     if (this.#readAt <= now) {
       this.#readAt = Infinity;
-      this.#body?.fail(new HttpRefusal(408, "the request body did not come in time"));
+      this.#body?.fail(new HttpRefusal(408, "the request body did not arrive in time"));
     }
     if (this.#writer.deadline <= now) {
       this.#host.giveUp(this.#stream);

@@ -112,7 +112,7 @@ export class FrameReader {
       const length = bytes[at]! << 16 | bytes[at + 1]! << 8 | bytes[at + 2]!;
       // RFC 9113 4.2; SETTINGS_MAX_FRAME_SIZE keeps its default.
       if (length > DEFAULT_MAX_FRAME_SIZE) {
-        this.#handler.fail(frameSizeError("a frame above SETTINGS_MAX_FRAME_SIZE"));
+        this.#handler.fail(frameSizeError("a frame larger than SETTINGS_MAX_FRAME_SIZE"));
         break;
       }
       const payload = at + FRAME_HEADER_BYTES;
@@ -150,7 +150,7 @@ export class FrameReader {
     const length = Math.min(PREFACE.length, end - start);
     for (let i = 0; i < length; i++) {
       if (bytes[start + i] === PREFACE[i]) continue;
-      this.#handler.fail(protocolError("the connection does not begin with the preface of HTTP/2"));
+      this.#handler.fail(protocolError("the connection does not begin with the HTTP/2 preface"));
       return false;
     }
     if (length < PREFACE.length) return false;
@@ -182,7 +182,7 @@ export class FrameReader {
       case FRAME.headers:
         return this.#readHeaders(bytes, start, end, flags, id);
       case FRAME.priority:
-        if (id === 0) return handler.fail(protocolError("PRIORITY on no stream"));
+        if (id === 0) return handler.fail(protocolError("PRIORITY on stream 0"));
         return handler.priority(id, end - start === 5);
       case FRAME.rstStream:
         return this.#readRstStream(bytes, start, end, id);
@@ -209,17 +209,17 @@ export class FrameReader {
   /** Where the padding begins, or -1 (RFC 9113 6.1). */
   #endOfPadded(bytes: Uint8Array, start: number, end: number): number {
     if (start === end) {
-      this.#handler.fail(frameSizeError("a padded frame without the length of its padding"));
+      this.#handler.fail(frameSizeError("a padded frame without a Pad Length field"));
       return -1;
     }
     const unpadded = end - bytes[start]!;
     if (unpadded > start) return unpadded;
-    this.#handler.fail(protocolError("padding that is longer than its frame"));
+    this.#handler.fail(protocolError("padding longer than its frame"));
     return -1;
   }
 
   #readData(bytes: Uint8Array, start: number, end: number, flags: number, id: number): void {
-    if (id === 0) return this.#handler.fail(protocolError("DATA on no stream"));
+    if (id === 0) return this.#handler.fail(protocolError("DATA on stream 0"));
     let from = start;
     let to = end;
     if (flags & FLAG.padded) {
@@ -233,7 +233,7 @@ export class FrameReader {
   #readHeaders(bytes: Uint8Array, start: number, end: number, flags: number, id: number): void {
     // RFC 9113 5.1.1: clients use odd identifiers.
     if (id % 2 === 0) {
-      return this.#handler.fail(protocolError("HEADERS on a stream that no client opens"));
+      return this.#handler.fail(protocolError("HEADERS on an even stream identifier"));
     }
     let from = start;
     let to = end;
@@ -245,7 +245,7 @@ export class FrameReader {
     // RFC 9113 5.3.2: priority is ignored.
     if (flags & FLAG.priority) from += 5;
     if (from > to) {
-      return this.#handler.fail(frameSizeError("HEADERS that ends within its priority"));
+      return this.#handler.fail(frameSizeError("HEADERS too short for its priority field"));
     }
     const endsStream = (flags & FLAG.endStream) !== 0;
     if (flags & FLAG.endHeaders) return this.#handler.headerBlock(id, bytes, from, to, endsStream);
@@ -265,7 +265,7 @@ export class FrameReader {
   ): void {
     const block = this.#block;
     if (block === undefined) {
-      return this.#handler.fail(protocolError("CONTINUATION behind no HEADERS"));
+      return this.#handler.fail(protocolError("CONTINUATION without HEADERS"));
     }
     // Twice what a reasonable encoder needs for a header list within the limit.
     const maxBytes = 2 * this.#maxHeaderBytes + DEFAULT_MAX_FRAME_SIZE;
@@ -282,7 +282,7 @@ export class FrameReader {
     if (end - start !== 4) {
       return this.#handler.fail(frameSizeError("RST_STREAM that is not 4 bytes"));
     }
-    if (id === 0) return this.#handler.fail(protocolError("RST_STREAM on no stream"));
+    if (id === 0) return this.#handler.fail(protocolError("RST_STREAM on stream 0"));
     this.#handler.rstStream(id, readU32(bytes, start));
   }
 
@@ -292,9 +292,11 @@ export class FrameReader {
     const length = end - start;
     if (flags & FLAG.ack) {
       if (length === 0) return;
-      return handler.fail(frameSizeError("an acknowledgement of SETTINGS with settings"));
+      return handler.fail(frameSizeError("SETTINGS with ACK and a payload"));
     }
-    if (length % 6 !== 0) return handler.fail(frameSizeError("SETTINGS with half a setting"));
+    if (length % 6 !== 0) {
+      return handler.fail(frameSizeError("SETTINGS whose length is not a multiple of 6"));
+    }
     handler.settings(bytes, start, end);
   }
 

@@ -99,7 +99,7 @@ export class FrameWriter extends ByteWriter {
     bytes[at + 8] = streamId;
   }
 
-  /** Appends SETTINGS: identifiers and values in turn. */
+  /** Appends SETTINGS, given as alternating identifiers and values. */
   settings(...settings: number[]): void {
     this.header(settings.length * 3, FRAME.settings, 0, 0);
     for (let i = 0; i < settings.length; i += 2) {

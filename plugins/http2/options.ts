@@ -11,25 +11,28 @@ import { bytes, count, milliseconds } from "../../core/api/numbers.ts";
  * bytes, times in milliseconds.
  */
 export interface Http2Options {
-  /** Most concurrent requests of one connection; more are refused. Default 100. */
+  /** Maximum number of concurrent requests per connection; more are refused. Default 100. */
   maxConcurrentStreams?: number | undefined;
-  /** Largest total of a request's method and path; otherwise 414. Default 8192. */
+  /**
+   * Maximum length of a request's method and path together; a longer one is answered with 414.
+   * Default 8192.
+   */
   maxRequestLineBytes?: number | undefined;
   /**
-   * Largest total of a request's header fields, plus 32 for each (RFC 9113 6.5.2); otherwise 431.
-   * Default 32,768.
+   * Maximum size of a request's header fields together, plus 32 bytes for each (RFC 9113 6.5.2);
+   * more is answered with 431. Default 32,768.
    */
   maxHeaderBytes?: number | undefined;
-  /** Most header fields of a request; otherwise 431. Default 100. */
+  /** Maximum number of header fields in a request; more are answered with 431. Default 100. */
   maxHeaders?: number | undefined;
   /**
-   * Largest body of a request; otherwise 413. Default: no limit, the application decides what it
-   * reads.
+   * Maximum size of a request's body; a larger one is answered with 413. Default: no limit, the
+   * application decides what it reads.
    */
   maxBodyBytes?: number | undefined;
   /**
-   * Largest total of a request's trailer fields, which are ignored; otherwise the stream is reset.
-   * Default 8192.
+   * Maximum size of a request's trailer fields together, which are ignored; beyond that the stream
+   * is reset. Default 8192.
    */
   maxTrailerBytes?: number | undefined;
   /**
@@ -37,7 +40,10 @@ export interface Http2Options {
    * 15,000.
    */
   headerTimeoutMs?: number | undefined;
-  /** Longest time between two pieces of a request's body; otherwise 408. Default 30,000. */
+  /**
+   * Longest time between two pieces of a request's body; after that the answer is 408. Default
+   * 30,000.
+   */
   bodyTimeoutMs?: number | undefined;
   /** Longest time without a request; after that the connection is closed. Default 60,000. */
   keepAliveTimeoutMs?: number | undefined;

@@ -151,7 +151,7 @@ export class RequestFields implements FieldSink {
 
   #pseudoField(name: string, value: string): string | undefined {
     // RFC 9113 8.3: no pseudo-header field after a regular field, and none twice.
-    if (this.#fields.length > 0) return "a pseudo-header field behind a regular one";
+    if (this.#fields.length > 0) return "a pseudo-header field after a regular one";
     switch (name) {
       case ":method":
         if (this.#method !== undefined) return "more than one :method";
@@ -164,7 +164,9 @@ export class RequestFields implements FieldSink {
       case ":path":
         if (this.#path !== undefined) return "more than one :path";
         this.#path = value;
-        return consistsOf(TARGET, value) ? undefined : "the :path has a character that no URI has";
+        return consistsOf(TARGET, value)
+          ? undefined
+          : "the :path has a character that is invalid in a URI";
       case ":authority":
         if (this.#authority !== undefined) return "more than one :authority";
         this.#authority = value;
@@ -174,7 +176,7 @@ export class RequestFields implements FieldSink {
         this.#protocol = value;
         return consistsOf(TOKEN, value) ? undefined : "the :protocol is not a token";
       default:
-        return "a pseudo-header field that no request has";
+        return "an unknown pseudo-header field";
     }
   }
 
@@ -212,7 +214,7 @@ export class RequestFields implements FieldSink {
     }
     return this.#known.host.toLowerCase() === this.#authority.toLowerCase()
       ? undefined
-      : "Host is another one than :authority";
+      : "Host differs from :authority";
   }
 }
 
@@ -249,11 +251,11 @@ export const NO_FIELDS: FieldSink = { field() {} };
 
 /** RFC 9113 8.2.1, 8.2.2 */
 function fieldFault(name: string, value: string): string | undefined {
-  if (!isFieldName(name)) return "a field name has a character that none has, or a capital letter";
-  if (!isFieldValue(value)) return "a field value has a control character, or blanks around it";
-  if (CONNECTION_FIELDS.has(name)) return "a field of the connection";
+  if (!isFieldName(name)) return "a field name has an invalid character or a capital letter";
+  if (!isFieldValue(value)) return "a field value has a control character, or whitespace around it";
+  if (CONNECTION_FIELDS.has(name)) return "a connection-specific field";
   return name === "te" && value.toLowerCase() !== "trailers"
-    ? "a TE other than trailers"
+    ? "TE has a value other than trailers"
     : undefined;
 }
 

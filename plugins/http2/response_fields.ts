@@ -7,7 +7,7 @@ import { parseContentLength } from "../shared/http/content_length.ts";
 
 /** The fields set by the application, without those that the server determines. */
 export interface ResponseFields {
-  /** Names and values in turn. */
+  /** Alternating names and values. */
   readonly list: string[];
   /** Content-Length; used only for streams. */
   contentLength: number | undefined;

@@ -133,7 +133,7 @@ export class Http2Session<Request> {
     return this.#reader.read(bytes, start, end);
   }
 
-  /** Sends the head of a response; `fields`: names, in lower case, and values in turn. */
+  /** Sends the head of a response; `fields` alternates names, in lower case, and values. */
   sendHead(
     stream: Http2Stream,
     status: number,
@@ -297,10 +297,10 @@ export class Http2Session<Request> {
     length: number,
     endsStream: boolean,
   ): void {
-    if (this.#isIdle(id)) return this.fail(protocolError("DATA on no stream"));
+    if (this.#isIdle(id)) return this.fail(protocolError("DATA on an idle stream"));
     if (!this.#window.receive(length)) {
       return this.fail(
-        new Http2Fault(ERROR.flowControlError, "more DATA than the connection's window"),
+        new Http2Fault(ERROR.flowControlError, "DATA exceeds the connection's window"),
       );
     }
     const stream = this.streams.get(id);
@@ -431,7 +431,7 @@ export class Http2Session<Request> {
   }
 
   #readRstStream(id: number, code: ErrorCode): void {
-    if (this.#isIdle(id)) return this.fail(protocolError("RST_STREAM on no stream"));
+    if (this.#isIdle(id)) return this.fail(protocolError("RST_STREAM on an idle stream"));
     const stream = this.streams.get(id);
     if (stream === undefined) return this.#note("ignored frames");
     this.#close(stream, "reset by the peer");
@@ -455,7 +455,7 @@ export class Http2Session<Request> {
     for (const stream of this.streams.values()) {
       stream.sendWindow += difference;
       if (stream.sendWindow <= MAX_WINDOW) continue;
-      this.fail(new Http2Fault(ERROR.flowControlError, "a window above 2^31 - 1"));
+      this.fail(new Http2Fault(ERROR.flowControlError, "a window exceeds 2^31 - 1"));
       return false;
     }
     return true;
@@ -480,11 +480,11 @@ export class Http2Session<Request> {
       if (increment === 0) return this.fail(protocolError("an increment of 0"));
       if (!this.#sender.openWindow(increment)) {
         return this.fail(
-          new Http2Fault(ERROR.flowControlError, "the connection's window above 2^31 - 1"),
+          new Http2Fault(ERROR.flowControlError, "the connection's window exceeds 2^31 - 1"),
         );
       }
     } else {
-      if (this.#isIdle(id)) return this.fail(protocolError("WINDOW_UPDATE on no stream"));
+      if (this.#isIdle(id)) return this.fail(protocolError("WINDOW_UPDATE on an idle stream"));
       const stream = this.streams.get(id);
       // RFC 9113 6.9: may arrive for a closed stream.
       if (stream !== undefined) {

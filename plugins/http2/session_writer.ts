@@ -7,7 +7,7 @@ import type { TcpSocket } from "../../core/api/types.ts";
 import type { ConnectionTimeouts } from "../shared/http/connection_timeouts.ts";
 import type { Http2Session } from "./session.ts";
 
-/** Output buffer of an idle connection, at most. */
+/** Maximum size of the output buffer of an idle connection. */
 const SMALL_OUTPUT_BYTES = 4096;
 
 /** Called by a {@link SessionWriter}. */

@@ -70,7 +70,10 @@ export class PeerSettings {
       case SETTING.enableConnectProtocol:
         // The server does not push.
         if (value > 1) {
-          return new Http2Fault(ERROR.protocolError, "a setting that is on or off is neither");
+          return new Http2Fault(
+            ERROR.protocolError,
+            "a setting that must be 0 or 1 has another value",
+          );
         }
         return;
       default:

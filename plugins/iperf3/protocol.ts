@@ -12,7 +12,7 @@ export const COOKIE_LENGTH = 37;
 export const MAX_PARAMETERS = 8 * 1024;
 /** Largest results of a client, in bytes: 128 connections need a quarter of that. */
 export const MAX_RESULTS = 256 * 1024;
-/** Most connections in each direction. */
+/** Maximum number of connections in each direction. */
 const MAX_PARALLEL = 128;
 const MAX_BLOCK = 1024 * 1024;
 const DEFAULT_BLOCK = 128 * 1024;
@@ -114,7 +114,7 @@ function parseJson(text: string): unknown {
 
 /** Result of one connection. */
 export interface StreamResult {
-  /** The client's number of the connection. */
+  /** The number that the client gives the connection. */
   readonly id: number;
   readonly bytes: number;
   readonly retransmits: number;

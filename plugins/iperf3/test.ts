@@ -74,7 +74,7 @@ export class Test {
     try {
       await this.#converse();
     } catch (error) {
-      this.#context.log.info("test broken off", { reason: messageOf(error) });
+      this.#context.log.info("test aborted", { reason: messageOf(error) });
       this.#abort();
     } finally {
       this.#cancelLimit?.();
@@ -142,7 +142,9 @@ export class Test {
     }
   }
 
-  /** Breaks the test off when no byte is counted for the idle time, exact to a quarter of it. */
+  /**
+   * Aborts the test when no byte has been counted for the idle time, which is checked four times.
+   */
   #watch(streams: readonly DataStream[]): () => void {
     const { clock } = this.#context;
     const { idleMs } = this.#limits;
@@ -208,7 +210,7 @@ export class Test {
     this.#cancelLimit = clock.schedule(clock.now() + ms, expire);
   }
 
-  /** The time is over and the client has not ended the test: asks it to. */
+  /** The test's duration is over, but the client has not ended it: asks the client to. */
   #terminate(): void {
     this.#stop.abort();
     this.#channel.sendState(STATE.SERVER_TERMINATE).catch(() => {});

@@ -10,11 +10,14 @@ import { networkKey, type PrefixLengths, prefixLengthsShape } from "../shared/su
 
 /** Options of {@link limit}. */
 export interface LimitOptions extends PrefixLengths {
-  /** Most connections, or flows of datagrams, at the same time. Default: the stack's limit. */
+  /** Maximum number of concurrent connections or flows. Default: the stack's limit. */
   connections?: number | undefined;
-  /** Most of these from one address, or one network of `v4Prefix` or `v6Prefix` bits. */
+  /** Maximum number per address, or per network of `v4Prefix` or `v6Prefix` bits. */
   perAddress?: number | undefined;
-  /** How a SYN over the limit is answered: by RST, or not at all, so that the client retransmits it. */
+  /**
+   * How a SYN over the limit is answered: with a RST, or not at all, so that the client retransmits
+   * it.
+   */
   verdict?: "refuse" | "ignore" | undefined;
 }
 

@@ -18,8 +18,8 @@ export interface ProxyProtocolOptions {
   /** Addresses and subnets of the proxies. Every address listed here can claim to be any client. */
   trusted: readonly string[];
   /**
-   * How connections from other addresses are treated: refused by RST, ignored, or served without a header.
-   * Default `"refuse"`.
+   * How connections from other addresses are treated: refused with a RST, ignored, or served
+   * without a header. Default `"refuse"`.
    */
   others?: "refuse" | "ignore" | "pass" | undefined;
   /** Time limit for the header, in milliseconds. Default 5000. */

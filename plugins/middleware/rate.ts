@@ -19,13 +19,19 @@ export interface RateOptions extends PrefixLengths {
   burst?: number | undefined;
   /** Burst size of each address. Default: the connections of one second. */
   burstPerAddress?: number | undefined;
-  /** Most addresses remembered; beyond that the least recently seen is forgotten. Default 65,536. */
+  /**
+   * Maximum number of addresses remembered; beyond that the least recently seen is forgotten.
+   * Default 65,536.
+   */
   maxAddresses?: number | undefined;
-  /** How a SYN over the limit is answered: by RST, or not at all, so that the client retransmits it. */
+  /**
+   * How a SYN over the limit is answered: with a RST, or not at all, so that the client retransmits
+   * it.
+   */
   verdict?: "refuse" | "ignore" | undefined;
 }
 
-/** The slowest rate is one in a quarter of an hour. */
+/** The lowest rate is one per 1000 seconds. */
 const eachSecond = perSecond(0.001).optional();
 
 /**

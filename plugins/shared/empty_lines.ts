@@ -5,7 +5,7 @@
  */
 
 /**
- * Most empty lines that are ignored. The RFC asks for at least one: some clients send CRLF after a body
- * without counting it.
+ * Maximum number of empty lines ignored. The RFC asks servers to ignore at least one: some clients
+ * send CRLF after a body without counting it.
  */
 export const MAX_EMPTY_LINES = 4;

@@ -29,12 +29,15 @@ interface Way {
   readonly target: HostPort;
 }
 
-/** Most ways remembered, of all plugins; beyond that the least recently used is forgotten. */
+/**
+ * Maximum number of ways remembered, over all plugins; beyond that the least recently used is
+ * forgotten.
+ */
 const MAX_WAYS = 1024;
 
 /**
- * The ways between addresses of this process's stacks. A way that would close a loop, over any number of plugins, is
- * refused.
+ * The hops between addresses of this process's stacks. A hop that would close a loop, over any
+ * number of plugins, is refused.
  */
 class Ways {
   readonly #leadsBack: LeadsBack;
@@ -78,7 +81,7 @@ class Ways {
   }
 }
 
-/** Plugins that connect through the same host share its ways. */
+/** Plugins that connect through the same host share its hops. */
 const waysOf = new WeakMap<LeadsBack, Ways>();
 
 /**

@@ -42,8 +42,9 @@ export interface OutboundOptions {
    */
   keepAliveMs?: number | undefined;
   /**
-   * Most connections to targets, attempts included, associations and targets of datagrams at the same
-   * time; at the limit, the client that has the most makes room for others. Default 16,384.
+   * Maximum number of concurrent connections to targets (attempts included), associations and
+   * targets of datagrams; at the limit, the oldest one of the client that has the most is evicted
+   * in favour of other clients. Default 16,384.
    */
   maxConnections?: number | undefined;
 }
@@ -105,7 +106,7 @@ export interface DatagramsTo {
   readonly channel: DatagramChannel;
 }
 
-/** Most addresses of a name that are tried. */
+/** Maximum number of addresses of a name that are tried. */
 const MAX_ADDRESSES = 4;
 
 const FAULTS: Partial<Record<TcpErrorCode, OutboundFault>> = {
@@ -209,7 +210,7 @@ export class Outbound {
     const evicted = new AbortController();
     let opened: DatagramsTo | undefined;
     const slot = this.enter(c, () => {
-      evicted.abort(new Error("made room for another client"));
+      evicted.abort(new Error("evicted in favour of another client"));
       opened?.channel.close();
     }, { also: this.#limits?.datagrams });
     try {

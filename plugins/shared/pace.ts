@@ -6,12 +6,12 @@
 import { type Clock, sleepUntil } from "../../core/api/environment.ts";
 import { TokenBucket } from "../../core/stack/token_bucket.ts";
 
-/** Most bytes that pass in one turn. */
+/** Maximum number of bytes that pass in one turn. */
 const MAX_TURN = 16 * 1024;
 
 /** The rate of one direction, of one connection or of several that take turns. */
 export class Pace {
-  /** Most bytes of one turn. */
+  /** Maximum number of bytes per turn. */
   readonly most: number;
   readonly #bucket: TokenBucket;
   readonly #clock: Clock;

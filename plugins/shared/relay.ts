@@ -15,7 +15,7 @@ export type Duplex =
     close(): unknown;
   };
 
-/** Most bytes held per direction: one read. */
+/** Maximum number of bytes buffered per direction: one read. */
 const CHUNK_SIZE = 64 * 1024;
 
 /**
@@ -54,7 +54,7 @@ export async function relay(a: Duplex, b: Duplex): Promise<void> {
 
 type Fail = (error: unknown, other: Duplex) => void;
 
-/** Resolves when `from` has ended or failed, or when `to` takes no more bytes. */
+/** Resolves when `from` has ended or failed, or when `to` accepts no more bytes. */
 async function carry(from: Duplex, to: Duplex, fail: Fail): Promise<void> {
   let ended = false;
   // While a write is waiting, a reset is noticed only here. After the end of `from`, its bytes are

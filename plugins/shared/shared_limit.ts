@@ -255,13 +255,13 @@ export function withSlot(channel: DatagramChannel, slot: Slot): DatagramChannel 
 
 /** The error if no slot is free. */
 export function noSlot(): TcpError {
-  return new TcpError("CONNECTION_REFUSED", "the limit of connections is reached");
+  return new TcpError("CONNECTION_REFUSED", "the connection limit is reached");
 }
 
 /** The connection or flow was ended because another client needed its slot. */
 export class EvictedError extends TcpError {
   constructor() {
-    super("INSUFFICIENT_RESOURCES", "made room for another client");
+    super("INSUFFICIENT_RESOURCES", "evicted in favour of another client");
   }
 }
 

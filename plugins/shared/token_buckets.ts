@@ -24,7 +24,7 @@ export class TokenBuckets {
     return this.#buckets.size;
   }
 
-  /** Whether `key` has a token; a key without a bucket has. */
+  /** Whether `key` has a token; a key without a bucket always does. */
   has(key: string, now: number): boolean {
     return this.#buckets.get(key)?.has(now) ?? true;
   }

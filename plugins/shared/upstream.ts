@@ -25,7 +25,10 @@ export async function whenEnded(connecting: Promise<Duplex>, ended: () => void):
 
 /** Options of {@link relayTo}. */
 export interface RelayOptions {
-  /** Milliseconds without a byte in either direction after which both are aborted. Default: none. */
+  /**
+   * Milliseconds without a byte in either direction after which both connections are aborted.
+   * Default: none.
+   */
   idleTimeoutMs?: number | undefined;
   /** Sent to the upstream before the first byte of the client. */
   header?: ((socket: TcpSocket) => Uint8Array<ArrayBuffer>) | undefined;

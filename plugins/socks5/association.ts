@@ -15,15 +15,15 @@ import { headerFrom, unwrap, type WrappedDatagram } from "./datagram.ts";
 
 /** Limits of one association. */
 export interface AssociationLimits {
-  /** Most targets at the same time. */
+  /** Maximum number of concurrent targets. */
   readonly maxTargets: number;
   /** Milliseconds without a datagram after which a target is closed. */
   readonly idleTimeoutMs: number;
 }
 
-/** Most datagrams waiting for sockets that are being opened. */
+/** Maximum number of datagrams waiting for sockets that are being opened. */
 const MAX_WAITING = 64;
-/** Most datagrams waiting for the socket of one target. */
+/** Maximum number of datagrams waiting for the socket of one target. */
 const MAX_WAITING_OF_ONE = 16;
 
 /**
@@ -66,7 +66,10 @@ export class Association {
     this.#clientHostname = remoteAddr.hostname;
     const isItself = claimed.hostname === remoteAddr.hostname && claimed.port !== 0;
     this.#clientPort = isItself ? claimed.port : undefined;
-    this.#slot = outbound.enter(c, () => c.socket.abort(new Error("made room for another client")));
+    this.#slot = outbound.enter(
+      c,
+      () => c.socket.abort(new Error("evicted in favour of another client")),
+    );
     try {
       this.#socket = c.stack.listenDatagram({ port: 0, hostname: localAddr.hostname });
     } catch (error) {

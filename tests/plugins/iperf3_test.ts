@@ -294,7 +294,7 @@ describe("iperf3", () => {
     expect(await (await client.connect()).state()).toBe(PARAM_EXCHANGE);
   });
 
-  // A client that starts a test and sends nothing: broken off after the idle time. Bytes prolong it.
+  // A client that starts a test and sends nothing: the test is aborted after the idle time. Bytes prolong it.
   test("breaks off a test without data", async () => {
     const client = new Client(iperf3({ idleSeconds: 8 }));
     const [control, data] = await client.start({ time: 3600 });

@@ -13,7 +13,7 @@ export class LazyHeaders {
   readonly #make: () => Headers;
   #real: Headers | undefined;
 
-  /** `fields`: names and values in turn; `make` creates the Headers. */
+  /** `fields` alternates names and values; `make` creates the Headers. */
   constructor(fields: readonly string[], make: () => Headers) {
     this.#fields = fields;
     this.#make = make;

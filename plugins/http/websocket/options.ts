@@ -13,8 +13,9 @@ export interface WebSocketOptions {
   /** Largest message received; otherwise the connection ends with 1009. Default 1,048,576. */
   maxMessageBytes?: number | undefined;
   /**
-   * Most bytes waiting to be sent; beyond that the connection is aborted. While more than 64 KiB wait, nothing is received,
-   * so that a client that does not read cannot bring an application that only answers to this limit. Default 16,777,216.
+   * Maximum number of bytes waiting to be sent; beyond that the connection is aborted. While more
+   * than 64 KiB wait, nothing is received, so that an application that only answers never reaches
+   * this limit because its client does not read. Default 16,777,216.
    */
   maxBufferedBytes?: number | undefined;
   /** Longest time without data from the client, which is pinged after half of it. Default 120,000. */
@@ -29,11 +30,11 @@ export interface CheckedWebSocketOptions {
   readonly protocols: readonly string[] | undefined;
   /** Largest message received. */
   readonly maxMessageBytes: number;
-  /** Most bytes waiting to be sent. */
+  /** Maximum number of bytes waiting to be sent. */
   readonly maxBufferedBytes: number;
   /** Longest time without data from the client. */
   readonly idleTimeoutMs: number;
-  /** Longest closing handshake. */
+  /** Time limit for the closing handshake. */
   readonly closeTimeoutMs: number;
 }
 

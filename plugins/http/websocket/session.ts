@@ -27,9 +27,11 @@ export interface SessionEvents {
 
 /** Received bytes are not decoded while more than this waits to be sent. */
 const PAUSE_BYTES = 65_536;
-/** From so many bytes in one read, or missing from a message, the large buffer is used. */
+/**
+ * The large buffer is used if a read returned, or a message still lacks, at least this many bytes.
+ */
 const LARGE_READ_BYTES = 4096;
-/** Most bytes discarded after the end, for the reason in RFC 9112 9.6. */
+/** Maximum number of bytes discarded after the end, for the reason in RFC 9112 9.6. */
 const MAX_LINGER_BYTES = 262_144;
 
 /** A WebSocket; `ws.raw` of Hono's handlers. */
@@ -274,5 +276,5 @@ function isBuffer(data: ArrayBufferLike): boolean {
 }
 
 function faultError({ code, reason }: FrameFault): Error {
-  return new Error(`The WebSocket client broke the protocol (${code}): ${reason}`);
+  return new Error(`The WebSocket client violated the protocol (${code}): ${reason}`);
 }

@@ -54,7 +54,7 @@ export class HpackDecoder {
     while (this.#at < this.#end && this.#fault === undefined) {
       const first = bytes[this.#at]!;
       if ((first & 0xe0) === 0x20) {
-        if (!isBeginning) return this.#fail("a table size update behind a field");
+        if (!isBeginning) return this.#fail("a table size update after a field");
         this.#resize();
         continue;
       }
@@ -86,7 +86,7 @@ export class HpackDecoder {
   #resize(): void {
     const size = this.#readInteger(5);
     if (this.#fault !== undefined) return;
-    if (size > this.#maxTableSize) return void this.#fail("a table size above the one allowed");
+    if (size > this.#maxTableSize) return void this.#fail("a table size above the limit");
     this.#table.resize(size);
   }
 
@@ -153,7 +153,7 @@ export class HpackDecoder {
     if (this.#scratch.length < room) this.#scratch = new Uint8Array(2 * room);
     const length = decodeHuffman(this.#bytes, start, end, this.#scratch);
     if (length >= 0) return shortText(this.#scratch, 0, length);
-    this.#fail("a string that is not in the Huffman code");
+    this.#fail("an invalid Huffman-coded string");
     return "";
   }
 

@@ -17,9 +17,9 @@ const SECRETS: ReadonlySet<string> = new Set([
   "set-cookie",
 ]);
 
-/** Limit of names whose values are remembered. */
+/** Maximum number of names whose values are remembered. */
 const MAX_NAMES = 64;
-/** Limit of remembered values for one name. */
+/** Maximum number of values remembered per name. */
 const MAX_VALUES = 4;
 /** Larger fields are not indexed. */
 const MAX_INDEXED_BYTES = 512;

@@ -14,7 +14,7 @@ import type { RequestHead } from "./request_head.ts";
 /** How Requests are made and Responses are read. */
 export interface FetchPlatform {
   /**
-   * Makes a Request; `fields` are names and values in turn.
+   * Makes a Request; `fields` alternates names and values.
    *
    * @throws {TypeError} Fetch does not allow this Request.
    */

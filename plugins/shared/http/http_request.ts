@@ -23,7 +23,7 @@ export class HttpRequest extends Request {
   }
 
   /**
-   * Creates a Request with header fields, names and values in turn.
+   * Creates a Request with header fields, given as alternating names and values.
    *
    * @throws {TypeError} Fetch does not allow this Request.
    */
@@ -40,7 +40,7 @@ export class HttpRequest extends Request {
 }
 
 /**
- * Appends header fields, names and values in turn.
+ * Appends header fields, given as alternating names and values.
  *
  * @throws {TypeError} A name or value is not valid in Fetch.
  */

@@ -12,7 +12,7 @@ export class HttpRefusal {
   /** The reason, which is sent as the body. */
   readonly reason: string;
 
-  /** Creates a value rather than throwing an error, since input of a peer never throws. */
+  /** A value rather than an exception, since input from a peer never throws. */
   constructor(status: number, reason: string) {
     this.status = status;
     this.reason = reason;

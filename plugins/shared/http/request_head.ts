@@ -13,7 +13,7 @@ export interface RequestHead {
   readonly target: string;
   /** True: HTTP/1.1 or a later HTTP/1. False: HTTP/1.0. */
   readonly http11: boolean;
-  /** Names and values in turn, as they were sent. */
+  /** Alternating names and values, as they were sent. */
   readonly fields: readonly string[];
   /** The fields that determine connection and body. */
   readonly known: KnownFields;

@@ -5,7 +5,10 @@
  */
 import { macrotask } from "../../../core/api/runtime/macrotask.ts";
 
-/** Bytes of large bodies in one turn of the event loop; the body that exceeds it is the last. */
+/**
+ * Limit of bytes of large bodies per turn of the event loop; the body that exceeds it is the turn's
+ * last.
+ */
 const TURN_BYTES = 1024 * 1024;
 
 /**

@@ -102,7 +102,7 @@ describe("forward to several targets", () => {
   });
 });
 
-describe("forward's limit of connections", () => {
+describe("forward's connection limit", () => {
   // Two each: the fifth is refused without an attempt; when one ends, another is accepted.
   test("applies to each target", async () => {
     const targets = new FakeTargets();

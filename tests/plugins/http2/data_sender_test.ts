@@ -61,7 +61,7 @@ describe("DataSender", () => {
   });
 
   // The window of a connection has a maximum; more is an error of the peer.
-  test("refuses a window above 2^31 - 1 (RFC 9113 6.9.1)", () => {
+  test("refuses a window exceeds 2^31 - 1 (RFC 9113 6.9.1)", () => {
     const { sender } = dataSender();
     expect(sender.openWindow(2 ** 31 - 1 - 65_535)).toBe(true);
     expect(sender.openWindow(1)).toBe(false);

@@ -75,7 +75,7 @@ describe("the body of a request", () => {
   });
 
   // 30 seconds between two pieces are too long: 408, and the application sees it.
-  test("that does not come in time is answered by 408", async () => {
+  test("that does not arrive in time is answered with 408", async () => {
     let seen: unknown;
     const app = async (request: Request) => {
       try {

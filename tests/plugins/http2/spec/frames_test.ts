@@ -445,7 +445,7 @@ describe("SETTINGS", () =>
     ],
     [
       "9113 6.5",
-      "half a setting is an error of the connection",
+      "length is not a multiple of 6 is an error of the connection",
       `
     > FRAME 4 0 0 000300
     < GOAWAY 0 FRAME_SIZE_ERROR
@@ -472,7 +472,7 @@ describe("SETTINGS", () =>
     ],
     [
       "9113 6.5.2",
-      "SETTINGS_INITIAL_WINDOW_SIZE above 2^31 - 1 is an error of the connection",
+      "SETTINGS_INITIAL_WINDOW_SIZE exceeds 2^31 - 1 is an error of the connection",
       `
     > SETTINGS INITIAL_WINDOW_SIZE=2147483648
     < GOAWAY 0 FLOW_CONTROL_ERROR
@@ -676,7 +676,7 @@ describe("WINDOW_UPDATE", () =>
     ],
     [
       "9113 6.9.1",
-      "a window of the connection above 2^31 - 1 is an error of the connection",
+      "a window of the connection exceeds 2^31 - 1 is an error of the connection",
       `
     > WINDOW_UPDATE 0 2147483647
     < GOAWAY 0 FLOW_CONTROL_ERROR
@@ -685,7 +685,7 @@ describe("WINDOW_UPDATE", () =>
     ],
     [
       "9113 6.9.1",
-      "a window of a stream above 2^31 - 1 resets it",
+      "a window of a stream exceeds 2^31 - 1 resets it",
       `
     > HEADERS 1 POST /wait
     > WINDOW_UPDATE 1 2147483647

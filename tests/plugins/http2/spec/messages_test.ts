@@ -385,7 +385,7 @@ describe("a header block", () =>
     ],
     [
       "7541 4.2",
-      "with a size of the table behind a field is an error of the connection",
+      "with a table size update after a field is a connection error",
       `
     > HEADERS 1 END_STREAM block=82868441016120
     < GOAWAY 1 COMPRESSION_ERROR
