@@ -9,6 +9,7 @@ import { PeerFaultError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import { definePlugin, type PluginFactory } from "../../core/api/plugin.ts";
 import type { Context, Next } from "../../core/api/types.ts";
+import { EvictedError, noSlot, SharedLimit } from "../../plugins/shared/shared_limit.ts";
 import { withTimeout } from "../../plugins/shared/with_timeout.ts";
 import { FaultLog } from "../host/fault_log.ts";
 import type { TlsEngine, TlsSession } from "./tls/engine.ts";
@@ -81,6 +82,8 @@ interface Server {
   /** Begins a session with the current certificates. */
   readonly open: (c: Context) => Promise<TlsSession>;
   readonly handshakeTimeoutMs: number;
+  /** Handshakes in progress. */
+  readonly handshakes: SharedLimit;
   /** Number of failed handshakes. */
   failures: number;
   /** Logs sessions that failed for lack of resources of the host. */
@@ -96,6 +99,7 @@ function serverOf(options: z.output<typeof tlsOptionsSchema>): Server {
   return {
     open: engine ? opener(engine, options) : opener(new RuntimeEngine(settings), options),
     handshakeTimeoutMs,
+    handshakes: new SharedLimit(options.maxHandshakes),
     failures: 0,
     faults: new FaultLog("tls: no session could be opened"),
   };
@@ -114,17 +118,30 @@ function opener<C>(
 }
 
 async function serve(c: Context, next: Next, server: Server): Promise<void> {
-  const session = await server.open(c).catch((error: Error) => {
+  const { socket } = c;
+  const evict = () => socket.abort(new EvictedError());
+  const slot = server.handshakes.enter(socket.remoteAddr.hostname, evict);
+  if (slot === undefined) return socket.abort(noSlot());
+  let session: TlsSession | undefined;
+  try {
+    session = await open(c, server);
+    const hasSecured = session !== undefined && await shakeHands(c, session, server);
+    slot.leave();
+    if (hasSecured) await next(session!.socket());
+  } finally {
+    slot.leave();
+    session?.dispose();
+  }
+}
+
+/** Begins a session; `undefined`: the host has no resources for it. */
+function open(c: Context, server: Server): Promise<TlsSession | undefined> {
+  return server.open(c).catch((error: Error) => {
     if (error instanceof PeerFaultError) throw error;
     server.faults.add(error, c.log);
     c.socket.abort(error);
+    return undefined;
   });
-  if (session === undefined) return;
-  try {
-    if (await shakeHands(c, session, server)) await next(session.socket());
-  } finally {
-    session.dispose();
-  }
 }
 
 /** Returns false if the handshake failed; the failure is logged and the alert is sent. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { milliseconds } from "../../../core/api/numbers.ts";
+import { count, milliseconds } from "../../../core/api/numbers.ts";
 import type { TlsCertificate } from "./certificates.ts";
 
 /** Options of {@link tls}. */
@@ -31,6 +31,11 @@ export interface TlsOptions {
   engine?: "openssl" | "runtime" | undefined;
   /** How long a handshake may take, in milliseconds. Default 10,000. */
   handshakeTimeoutMs?: number | undefined;
+  /**
+   * Most handshakes in progress at the same time; at the limit, the client with the most loses its oldest
+   * to clients with fewer, and is refused itself. Default 4096.
+   */
+  maxHandshakes?: number | undefined;
 }
 
 /** Options for client certificates. */
@@ -56,6 +61,7 @@ const shape = z.strictObject({
   }).optional(),
   engine: z.enum(["openssl", "runtime"]).optional(),
   handshakeTimeoutMs: milliseconds().default(10_000),
+  maxHandshakes: count().default(4096),
 });
 
 /** The schema of {@link TlsOptions}. */

@@ -10,6 +10,7 @@ import { http } from "../../../plugins/http.ts";
 import { logConnection } from "../../../plugins/shared/connection_log.ts";
 import { makeCertificate, type TestCertificate } from "../../support/certificates.ts";
 import { bytes, codeOf } from "../../support/conversation.ts";
+import { socketPair, testContext } from "../../support/fake_socket.ts";
 import { type Requirement, testRequiring } from "../../support/requirements.ts";
 import { TemporaryFolder, withTemporary } from "../../support/temporary_folder.ts";
 import { until } from "../../support/until.ts";
@@ -323,6 +324,28 @@ function suite(engine: "openssl" | "runtime"): void {
       expect(server.lines.length).toBe(5);
       expect(server.failures).toEqual([1, 2, 3, 4, 5]);
       for (const line of server.lines) expect(line).toMatch(/^info tls: handshake failed .+/);
+    });
+
+    // 203.0.113.9 begins handshakes and sends nothing: its oldest makes room for another client, and its own
+    // next one is reset.
+    testRequiring(needs, "bounds the handshakes in progress", async () => {
+      const plugin = secure({ maxHandshakes: 4 });
+      const silent = (hostname: string) => {
+        const { client, server } = socketPair({
+          client: { transport: "tcp", hostname, port: 50_000 },
+        });
+        const served = plugin.handle!(testContext(server).context, () => Promise.resolve());
+        return { client, served: Promise.resolve(served).catch(() => {}) };
+      };
+      const held = Array.from({ length: 4 }, () => silent("203.0.113.9"));
+      const other = silent("192.0.2.1");
+      await held[0]!.served;
+      expect(await codeOf(held[0]!.client.closed)).toBe("CONNECTION_RESET");
+      expect(await codeOf(silent("203.0.113.9").client.closed)).toBe("CONNECTION_RESET");
+      const left = [...held.slice(1), other];
+      expect(left.map(({ client }) => client.state)).toEqual(left.map(() => "ESTABLISHED"));
+      for (const { client } of left) client.abort();
+      await Promise.all(left.map(({ served }) => served));
     });
 
     // The client receives the alert for an old version.
