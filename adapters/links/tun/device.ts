@@ -89,6 +89,13 @@ export function indexOf(host: TunHost, name: string): number {
   );
 }
 
+/** Whether the device stays when its descriptor is closed, as made by `ip tuntap add`. */
+export function isPersistent({ libc }: TunHost, fd: number): boolean {
+  const request = linux.ifreq("");
+  return libc.ioctl(fd, linux.TUNGETIFF, request) < 0 ||
+    (linux.flagsOf(request) & linux.IFF_PERSIST) !== 0;
+}
+
 type Attached = Omit<Device, "mtu">;
 
 function attach(host: TunHost, options: DeviceOptions, more: number): Attached {

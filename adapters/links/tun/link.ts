@@ -96,6 +96,11 @@ export class TunLink implements Link {
     }
   }
 
+  /** The file that {@link ReceivePacketSteering} writes; `undefined`: it is not used. */
+  get steeringFile(): string | undefined {
+    return this.#steering?.file;
+  }
+
   receive(batch: PacketBatch): number {
     if (this.#closing || this.#isGone) return 0;
     const room = Math.min(batch.capacity, ReceiveBuffers.COUNT);

@@ -6,7 +6,7 @@
 import type { Link } from "../../../core/stack/link.ts";
 import { ETHERNET_HEADER } from "../../../core/wire/ethernet.ts";
 import type { FramePort } from "../ethernet/frame_port.ts";
-import { type Device, indexOf, openDevice } from "./device.ts";
+import { type Device, indexOf, isPersistent, openDevice } from "./device.ts";
 import type { TunHost } from "./host.ts";
 import { inheritDevice } from "./inherited.ts";
 import { TunLink } from "./link.ts";
@@ -72,9 +72,22 @@ export function openTap(options: TunOptions = {}): Promise<FramePort> {
   return open(options, ETHERNET_HEADER);
 }
 
-/** Not used without offload, since the packets would overflow the queues of other processors. */
-function steeringOf(host: TunHost, { name, offload }: Device): ReceivePacketSteering | undefined {
-  if (!offload) return undefined;
+/**
+ * The file in `/sys` that a link writes under load, for Receive Packet Steering; `undefined`: none.
+ */
+export function steeringFileOf(link: Link | FramePort): string | undefined {
+  return link instanceof TunLink ? link.steeringFile : undefined;
+}
+
+/**
+ * Not used without offload, since the packets would overflow the queues of other processors; nor on a
+ * persistent device, which would keep the setting of a process that was killed.
+ */
+function steeringOf(
+  host: TunHost,
+  { fd, name, offload }: Device,
+): ReceivePacketSteering | undefined {
+  if (!offload || isPersistent(host, fd)) return undefined;
   return ReceivePacketSteering.open(name, indexOf(host, name), {
     currentProcessor: () => host.libc.sched_getcpu(),
     mayUse: host.mayUse,

@@ -42,7 +42,8 @@ const PAUSE_MS = 1000;
  * which saves interrupts between processors.
  */
 export class ReceivePacketSteering {
-  readonly #file: string;
+  /** The device's mask of processors in `/sys`. */
+  readonly file: string;
   readonly #before: string;
   readonly #processors: readonly number[];
   readonly #machine: SystemInfo;
@@ -65,7 +66,7 @@ export class ReceivePacketSteering {
     processors: readonly number[],
     machine: SystemInfo,
   ) {
-    this.#file = file;
+    this.file = file;
     this.#before = before;
     this.#processors = processors;
     this.#machine = machine;
@@ -149,7 +150,7 @@ export class ReceivePacketSteering {
       ? this.#before
       : formatMask(this.#processors.filter((processor) => processor !== leftOut));
     try {
-      writeFileSync(this.#file, mask);
+      writeFileSync(this.file, mask);
     } catch {
       // The device was removed, which the next read reports.
     }

@@ -26,6 +26,7 @@ import { warnOfHostsAddresses } from "./host_addresses.ts";
 import type { OpenedLink } from "./kind.ts";
 import { isOwn, othersAddresses, ownAddresses, showAddress } from "./own_addresses.ts";
 import { isThroughKernel, type LinkSetting, openLink } from "./table.ts";
+import { logSteering } from "./tun.ts";
 import { wrapLink } from "./wrapped_link.ts";
 
 /** A stack on a link. */
@@ -124,7 +125,7 @@ async function openDevice(settings: Settings, name: string, log: Logger): Promis
   // Impairments decide about single segments, not about super-packets.
   const offload = impair === undefined;
   const link = await openTun({ name, addresses: [...hostAddresses], mtu, offload });
-  return networkOn(link, settings, log);
+  return networkOn(logSteering(link, log), settings, log);
 }
 
 /** A stack on a device, on one of its queues, or on another open link. */

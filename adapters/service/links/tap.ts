@@ -2,7 +2,7 @@ import { z } from "zod";
 import { openTap } from "../../links/tun/mod.ts";
 import { defineLinkKind, type LinkKind } from "./kind.ts";
 import { station, STATION_USAGE, stationOptions } from "./station.ts";
-import { deviceOptions, deviceSettings } from "./tun.ts";
+import { deviceOptions, deviceSettings, logSteering } from "./tun.ts";
 
 const options = z.strictObject({ ...deviceOptions, ...stationOptions });
 
@@ -13,6 +13,7 @@ export const tap: LinkKind = defineLinkKind({
   options,
   throughKernel: true,
   async open(given, environment) {
-    return await station(await openTap(deviceSettings(given, environment)), given, environment);
+    const port = await openTap(deviceSettings(given, environment));
+    return await station(logSteering(port, environment.log), given, environment);
   },
 });
