@@ -86,7 +86,7 @@ export class HostConnection implements Duplex {
   }
 
   /**
-   * FIN after everything written; reading goes on.
+   * Sends a FIN after everything written; reading continues.
    *
    * @throws {TcpError} The connection broke.
    */
@@ -114,7 +114,7 @@ export class HostConnection implements Duplex {
     socket.once("close", () => clearTimeout(linger));
   }
 
-  /** RST now; every buffer is dropped (RFC 9293 3.10.5). */
+  /** Sends a RST at once and drops all buffers (RFC 9293 3.10.5). */
   abort(reason?: unknown): void {
     if (this.#socket.destroyed) return;
     this.#fail(
@@ -162,13 +162,13 @@ const CODES: Readonly<Record<string, TcpErrorCode>> = {
   ETIMEDOUT: "TIMED_OUT",
   EHOSTUNREACH: "UNREACHABLE",
   ENETUNREACH: "UNREACHABLE",
-  ENOENT: "CONNECTION_REFUSED", // a Unix socket that is not there
+  ENOENT: "CONNECTION_REFUSED", // the Unix socket does not exist
   EMFILE: "INSUFFICIENT_RESOURCES",
   ENFILE: "INSUFFICIENT_RESOURCES",
   ENOBUFS: "INSUFFICIENT_RESOURCES",
   ENOMEM: "INSUFFICIENT_RESOURCES",
   EADDRNOTAVAIL: "ADDRESS_NOT_AVAILABLE",
-  EINVAL: "ADDRESS_NOT_AVAILABLE", // what Deno makes of EADDRNOTAVAIL
+  EINVAL: "ADDRESS_NOT_AVAILABLE", // Deno's code for EADDRNOTAVAIL
   EADDRINUSE: "ADDRESS_IN_USE",
   ENOTFOUND: "INVALID_ADDRESS",
   EAI_AGAIN: "INVALID_ADDRESS",

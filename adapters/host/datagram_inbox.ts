@@ -4,9 +4,9 @@
  * @module
  */
 
-/** Most bytes in the queue; further datagrams are dropped. */
+/** Maximum number of bytes in the queue; further datagrams are dropped. */
 const MAX_BYTES = 1 << 20;
-/** Most datagrams in the queue, empty ones included. */
+/** Maximum number of datagrams in the queue, empty ones included. */
 const MAX_DATAGRAMS = 1024;
 
 /** A bounded queue for one receiver. */

@@ -10,7 +10,7 @@ interface Functions {
   statx(folder: number, path: Uint8Array, flags: number, mask: number, result: Uint8Array): number;
 }
 
-/** Relative paths start at the working directory. */
+/** Relative paths are relative to the working directory. */
 const AT_FDCWD = -100;
 const STATX_BASIC_STATS = 0x7ff;
 /** `struct statx` (statx(2)), as 32-bit words. */

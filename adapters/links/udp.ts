@@ -219,7 +219,7 @@ async function resolve(option: string, text: string): Promise<HostPort> {
   const parsed = parseHostPort(text);
   if (parsed === undefined) {
     throw new TypeError(
-      `${option} is ADDRESS:PORT such as 127.0.0.1:5000 or [::1]:5000, not ${text}`,
+      `${option} must be ADDRESS:PORT such as 127.0.0.1:5000 or [::1]:5000, not ${text}`,
     );
   }
   const { hostname, port } = parsed;
@@ -229,7 +229,7 @@ async function resolve(option: string, text: string): Promise<HostPort> {
   try {
     return { hostname: canonical((await lookup(hostname)).address), port };
   } catch (cause) {
-    throw new Error(`${option}: there is no host ${hostname}`, { cause });
+    throw new Error(`${option}: cannot resolve ${hostname}`, { cause });
   }
 }
 

@@ -26,7 +26,7 @@ export type { ClientCertificateOptions, TlsOptions } from "./tls/options.ts";
 export const TLS_INFO: unique symbol = Symbol("berth.tls");
 
 /**
- * Speaks TLS 1.2 and 1.3 as a server, and hands the plain connection to the next plugin.
+ * Terminates TLS 1.2 and 1.3, and passes the plaintext connection to the next plugin.
  *
  * SNI selects the certificate and ALPN the protocol. The next plugin reads the protocol from
  * `(await socket.opened).alpn`, and the other results of the handshake from {@link TLS_INFO}.
@@ -76,7 +76,7 @@ export const tls: PluginFactory<TlsOptions> = definePlugin({
 });
 
 const NO_OPENSSL = 'tls: options.engine is "openssl", but libssl.so.3 cannot be called: install ' +
-  'OpenSSL 3, give --allow-ffi on Deno, or use "runtime"';
+  'OpenSSL 3, pass --allow-ffi on Deno, or use "runtime"';
 
 interface Server {
   /** Begins a session with the current certificates. */

@@ -26,7 +26,9 @@ export interface ForeignLibrary<Functions> {
    * `body` must not throw.
    */
   callback(signature: Signature, body: (...values: never[]) => number): Pointer;
-  /** The address of `bytes`. As long as the caller uses it, `bytes` must stay reachable. */
+  /**
+   * The address of `bytes`. The caller keeps `bytes` reachable for as long as it uses the address.
+   */
   addressOf(bytes: Uint8Array<ArrayBuffer>): Pointer;
   /** The text up to the terminating zero. */
   text(pointer: Pointer): string;

@@ -146,7 +146,7 @@ function isUdp(where: string): boolean {
 }
 
 /**
- * Puts plugins on a network and publishes ports. If a step fails, everything is removed.
+ * Binds plugins on a network and publishes ports. If a step fails, everything is removed.
  *
  * @throws {Error} A port is not available.
  */
@@ -190,7 +190,7 @@ function warnIfUnserved(
   };
   if (settings.listen.some(serves)) return;
   const listen = `${transport === "udp" ? "udp/" : ""}${to.port}=PLUGIN`;
-  log.warn("nothing listens where --publish leads", {
+  log.warn("no plugin listens on the target of --publish", {
     to: formatHostPort(to),
     hint: `--listen ${listen}`,
   });

@@ -61,10 +61,10 @@ describe("--link fd:3", () => {
         "berth: descriptor 77 is not open: start this process with it, as in 3<>/dev/net/tun\n",
       );
       expect(await refused(`exec 3</dev/null; ${service("--link", "fd:3")}`)).toContain(
-        "berth: descriptor 3 is no TUN device: ",
+        "berth: descriptor 3 is not a TUN device: ",
       );
       expect(await refused(inherited(IFF_TAP | IFF_NO_PI, "--link", "fd:3"))).toContain(
-        "make it with IFF_TUN",
+        "create it with IFF_TUN",
       );
     },
     60_000,

@@ -75,8 +75,8 @@ describe(isBun ? "a compiled program" : "a module from the net", () => {
         exit: 2,
         out: "",
         log:
-          "berth: --workers: threads need berth's files on this machine, which neither a module " +
-          "from the net nor a compiled binary has: run main.ts of a checkout, or leave --workers out\n",
+          "berth: --workers: threads need berth's files on this machine, which neither a remote " +
+          "module nor a compiled binary has: run main.ts from a checkout, or omit --workers\n",
       });
       const publish = ["--listen", "7=echo", "--publish", "127.0.0.1:0=10.7.0.2:7"];
       const serving = new Program([...command, ...publish], folder);

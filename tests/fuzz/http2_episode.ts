@@ -198,7 +198,7 @@ export class Http2Episode {
     if (fault === undefined) return;
     this.#hasFailed = true;
     this.faults.set(fault.codeName, (this.faults.get(fault.codeName) ?? 0) + 1);
-    check(this.#session.streams.size === 0, "nothing is open behind an error of the connection");
+    check(this.#session.streams.size === 0, "nothing is open behind a connection error");
   }
 
   /** What an application does. */

@@ -122,8 +122,8 @@ function parseStation(option: string, text: string): number {
   const mac = parseMac(text);
   if (mac !== undefined && isStationMac(mac)) return mac;
   throw new TypeError(
-    `${option}: "${text}" is not a station's address such as 02:00:00:00:00:01, whose first digits ` +
-      "are even",
+    `${option}: "${text}" is not a unicast MAC address such as 02:00:00:00:00:01, whose first byte ` +
+      "is even",
   );
 }
 

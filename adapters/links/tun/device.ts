@@ -188,7 +188,7 @@ function configure(host: TunHost, name: string, options: DeviceOptions): number 
 /** Calls `use` with a socket, through which interfaces are configured. */
 export function withSocket<T>({ libc, errno }: TunHost, use: (socket: number) => T): T {
   const socket = libc.socket(linux.AF_INET, linux.SOCK_DGRAM | linux.O_CLOEXEC, 0);
-  if (socket < 0) throw configureError("make a socket to configure the device", errno());
+  if (socket < 0) throw configureError("create a socket to configure the device", errno());
   try {
     return use(socket);
   } finally {

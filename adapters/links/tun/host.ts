@@ -82,6 +82,6 @@ export function firstLibrary<T>(load: (name: string) => T): T {
 /** Creates an eventfd, which ends or signals a wait. */
 export function openEventfd({ libc, errno }: Pick<TunHost, "libc" | "errno">): number {
   const fd = libc.eventfd(0, O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) throw configureError("make an eventfd", errno());
+  if (fd < 0) throw configureError("create an eventfd", errno());
   return fd;
 }

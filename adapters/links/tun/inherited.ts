@@ -18,13 +18,13 @@ export function inheritDevice(host: TunHost, fd: number, options: DeviceOptions)
   requireFlags(fd, flags, frameHeader > 0 ? linux.IFF_TAP : linux.IFF_TUN);
   const offload = (flags & linux.IFF_VNET_HDR) !== 0;
   if (offload && !options.offload) {
-    throw badOption(`descriptor ${fd} was made with IFF_VNET_HDR: leave offload on`);
+    throw badOption(`descriptor ${fd} was created with IFF_VNET_HDR: leave offload on`);
   }
   for (const value of [linux.FIONBIO, linux.FIOCLEX]) {
     host.libc.ioctl(fd, value, linux.intBytes(1));
   }
   if (!enableInherited(host, fd, offload)) {
-    throw new TunError("SYSTEM", `${name} does not take what descriptor ${fd} is told`, {
+    throw new TunError("SYSTEM", `descriptor ${fd}: cannot set the options of ${name}`, {
       errno: host.errno(),
     });
   }
@@ -34,11 +34,11 @@ export function inheritDevice(host: TunHost, fd: number, options: DeviceOptions)
 function requireFlags(fd: number, flags: number, kind: number): void {
   const names: Record<number, string> = { [linux.IFF_TUN]: "IFF_TUN", [linux.IFF_TAP]: "IFF_TAP" };
   if ((flags & kind) === 0) {
-    throw badOption(`descriptor ${fd} is another kind of device: make it with ${names[kind]}`);
+    throw badOption(`descriptor ${fd} is another kind of device: create it with ${names[kind]}`);
   }
   if ((flags & linux.IFF_NO_PI) === 0) {
     throw badOption(
-      `descriptor ${fd} has packet information in front of packets: make it with IFF_NO_PI`,
+      `descriptor ${fd} has packet information in front of packets: create it with IFF_NO_PI`,
     );
   }
 }
@@ -56,7 +56,7 @@ function noDevice(fd: number, errno: number): TunError {
     "BAD_OPTION",
     errno === linux.EBADF
       ? `descriptor ${fd} is not open: start this process with it, as in 3<>/dev/net/tun`
-      : `descriptor ${fd} is no TUN device: open /dev/net/tun and make one with TUNSETIFF`,
+      : `descriptor ${fd} is not a TUN device: open /dev/net/tun and create one with TUNSETIFF`,
     { errno },
   );
 }

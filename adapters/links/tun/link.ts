@@ -22,7 +22,7 @@ const MAX_SUPER_PACKET = 65_535;
  * takes longer, in nanoseconds.
  */
 const LINGER_NS = 50_000;
-/** After a block in vain, the next 1, 3, 7, ... waits do not block, at most this many. */
+/** After blocking in vain, the next 1, 3, 7, ... waits do not block; this is the maximum. */
 const MAX_LINGER_PAUSE = 63;
 /** Number of polls before the thread blocks, some 0.3 µs each, while packets arrive quickly. */
 const SPINS = 100;

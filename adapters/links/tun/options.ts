@@ -65,7 +65,7 @@ export function parseFd(options: TunOptions): number | undefined {
   if (name === undefined && addresses.length === 0 && queueLength === undefined) return fd;
   throw new TunError(
     "BAD_OPTION",
-    "fd names a device that is there already: whoever made it sets name, addresses and queueLength",
+    "fd names an existing device: its creator sets name, addresses and queueLength",
   );
 }
 
@@ -89,7 +89,7 @@ function checkRange(
   if (value === undefined || (Number.isInteger(value) && value >= least && value <= most)) return;
   throw new TunError(
     "BAD_OPTION",
-    `${option} is an integer from ${least} to ${most}, not ${value}`,
+    `${option} must be an integer from ${least} to ${most}, not ${value}`,
   );
 }
 

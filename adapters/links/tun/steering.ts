@@ -12,7 +12,7 @@ const SYSCALL_NUMBERS: Partial<Record<string, number>> = { x64: 321, arm64: 280 
 /**
  * Makes the kernel deliver every packet to the queue that `shardOf()` gives. Returns false if this
  * process may not load the program. Then the kernel delivers each flow to the queue that last sent
- * a packet of it, and at first or after three idle seconds by a hash of its own.
+ * a packet of it, and initially, or after three idle seconds, by a hash of its own.
  *
  * @throws {TunError} The device does not accept the program.
  */

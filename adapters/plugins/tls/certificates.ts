@@ -87,7 +87,7 @@ function load<C>(
   const privateKey = parse(() => createPrivateKey(opened), key, "private key");
   if (!certificate.checkPrivateKey(privateKey)) {
     throw new TypeError(
-      `tls: the key ${nameOf(key)} is not that of the certificate ${nameOf(cert)}`,
+      `tls: the key ${nameOf(key)} does not belong to the certificate ${nameOf(cert)}`,
     );
   }
   const unlocked = privateKey.export({ type: "pkcs8", format: "pem" }) as string;
@@ -105,6 +105,6 @@ function parse<T>(read: () => T, source: string, what: string): T {
     return read();
   } catch (error) {
     const reason = messageOf(error);
-    throw new TypeError(`tls: ${nameOf(source)} is no ${what} in PEM form: ${reason}`);
+    throw new TypeError(`tls: the ${what} ${nameOf(source)} is not valid PEM: ${reason}`);
   }
 }

@@ -8,7 +8,7 @@ import { PeerFaultError, TcpError } from "../../../core/api/errors.ts";
 
 /** RFC 8446 6.1: an end without close_notify may be the work of an attacker (truncation). */
 export function truncated(): TcpError {
-  const what = "the peer ended without close_notify: what came before may be cut short";
+  const what = "the peer ended without close_notify: the data may be truncated";
   return new PeerFaultError(what);
 }
 

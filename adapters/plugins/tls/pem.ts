@@ -12,7 +12,7 @@ export function isPem(source: string): boolean {
 
 /** How messages name `source`. PEM text is never shown, because it may be a key. */
 export function nameOf(source: string): string {
-  return isPem(source) ? "that was given as text" : source;
+  return isPem(source) ? "given as text" : source;
 }
 
 /**

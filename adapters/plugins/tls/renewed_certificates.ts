@@ -52,7 +52,7 @@ export class RenewedCertificates<C> {
       this.#store = read(this.#sources);
       log.info("tls: new certificates are in use");
     } catch (error) {
-      log.warn("tls: the certificates have changed and cannot be used, the old ones are", {
+      log.warn("tls: the changed certificates cannot be used; the previous ones stay in use", {
         reason: messageOf(error),
       });
     }

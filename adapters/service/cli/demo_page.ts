@@ -22,8 +22,8 @@ export function demoPage(connection: Readonly<Record<string, string | number>>):
       <body>
     <h1>berth</h1>
     <p>
-      This page came through a TCP/IP stack that is written in TypeScript. The connection below ends in
-      it, not in a kernel; the table follows it while the page is open.
+      This page was served by a TCP/IP stack written in TypeScript. The connection below terminates in
+      it, not in a kernel; the table is updated while the page is open.
     </p>
 
     <h2>This connection</h2>
@@ -33,10 +33,10 @@ export function demoPage(connection: Readonly<Record<string, string | number>>):
 
     <h2>Echo</h2>
     <form id="echo"><input name="text" value="ahoy"> <button>Send</button> <output></output></form>
-    <p>The stack's port 7 is an echo service too; the service has printed the port of the host that
-    leads there. Try <code>nc 127.0.0.1 8007</code>.</p>
+    <p>The stack's port 7 is an echo service too; the service has printed the host's port that
+    leads to it. Try <code>nc 127.0.0.1 8007</code>.</p>
 
-    <h2>How to go on</h2>
+    <h2>Next steps</h2>
     ${raw(NEXT_STEPS)}
     <script type="module">${raw(SCRIPT)}</script>
       </body>

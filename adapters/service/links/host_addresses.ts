@@ -8,7 +8,10 @@ import type { Logger } from "../../../core/api/environment.ts";
 import { IpAddress, Subnet } from "../../../core/wire/address.ts";
 import { UsageError } from "../errors.ts";
 
-/** A network with a shorter prefix is not the subnet of a link: its first address is no usable default. */
+/**
+ * A network with a shorter prefix is not the subnet of a link: its first address is not a usable
+ * default.
+ */
 const SHORTEST_LINK = 8;
 
 /**

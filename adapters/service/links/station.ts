@@ -13,7 +13,7 @@ import { onOff, texts } from "./values.ts";
 /** Options that all Ethernet links share. */
 export const stationOptions = {
   mac: z.string().refine((text) => isStationMac(parseMac(text) ?? 0), {
-    error: ({ input }) => `expected a station's address such as 02:00:00:00:00:01, got ${input}`,
+    error: ({ input }) => `expected a unicast MAC address such as 02:00:00:00:00:01, got ${input}`,
   }).optional(),
   gateway: texts.refine((all) => all.every((text) => IpAddress.parse(text)?.isUnicast), {
     error: ({ input }) => `expected an address such as 10.7.0.1, got ${input}`,

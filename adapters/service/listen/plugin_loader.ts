@@ -121,7 +121,7 @@ function checkOrder({ where, before = [], plugin, source }: ListenSetting): void
   const last = builtInNameOf(plugin);
   if (last !== undefined && PASSES_ON.has(last) && !MAY_BE_LAST.has(last)) {
     throw new UsageError(
-      `${source}: ${last} passes connections on, and there is no plugin behind it: add one, such as ` +
+      `${source}: ${last} passes connections on, and no plugin follows it: add one, such as ` +
         `${plugin}+echo`,
     );
   }
@@ -131,8 +131,8 @@ function checkOrder({ where, before = [], plugin, source }: ListenSetting): void
     const name = builtInNameOf(each.plugin);
     if (name === undefined || PASSES_ON.has(name)) continue;
     throw new UsageError(
-      `${source}: ${name} serves every connection itself, so that nothing behind it is reached: ` +
-        "write it last",
+      `${source}: ${name} serves every connection itself, so plugins after it are never reached: ` +
+        "put it last",
     );
   }
 }
@@ -203,13 +203,13 @@ async function loadModulePlugin(setting: PluginSetting): Promise<LoadedPlugin> {
   if (isFactory(exported)) {
     return { name: exported.pluginName, handler: make(exported as Factory, options ?? {}, source) };
   }
-  if (options) throw fault("takes no options: make it with definePlugin()");
+  if (options) throw fault("takes no options: create it with definePlugin()");
   if (typeof exported === "function") {
     return { name: path, handler: { name: path, handle: exported as Handler } };
   }
   if (isPlugin(exported)) return { name: exported.name, handler: exported };
   if (hasFetch(exported)) throw fault(`is an app: write http:${path}`);
-  throw fault("is no plugin: export a handler, a plugin or what definePlugin() returns");
+  throw fault("is not a plugin: export a handler, a plugin or what definePlugin() returns");
 }
 
 async function importDefault(path: string, { folder, source }: PluginSetting): Promise<unknown> {
@@ -231,7 +231,7 @@ async function importDefault(path: string, { folder, source }: PluginSetting): P
 function howToInstall({ name, importer }: MissingPackage): string {
   if (runtimeName() === "deno" && /^(npm|jsr):/.test(name)) {
     return `${importer} imports ${name}, which Deno would download: run deno add ${name} in ${ROOT} ` +
-      `and import it as deno.json names it`;
+      `and import it by its name in deno.json`;
   }
   return `${importer} imports ${name}, which is not installed for it: run ` +
     `bun add ${name === "@berth/berth" ? ROOT : name} in its folder`;

@@ -17,8 +17,9 @@ import type { PublishSetting } from "../settings/publish_setting.ts";
 import { openPort } from "./open_port.ts";
 
 /**
- * Maximum number of concurrent connections per published port. At the limit the client with the most
- * connections loses its oldest to a client with fewer, and gets a reset for a new one itself.
+ * Maximum number of concurrent connections per published port. At the limit, a client with fewer
+ * connections evicts the oldest one of the client with the most, whose own new connections are
+ * reset.
  */
 export const MAX_CONNECTIONS = 4096;
 

@@ -26,7 +26,7 @@ export function publishAll(
   const published = listen.flatMap(({ where }) => publish(where, own));
   if (published.length > 0) return published;
   throw new UsageError(
-    `nothing leads from the host to ${listen.map(({ where }) => where).join(", ")}: name ports ` +
+    `the host cannot reach ${listen.map(({ where }) => where).join(", ")}: publish single ports ` +
       "with --publish, such as 8080=10.7.0.2:80, or a device with --tun",
   );
 }

@@ -67,7 +67,7 @@ export function mergeSettings(flags: PartialSettings, file: PartialSettings): Se
 /** A stack has one link. */
 function checkLink({ tun, link }: Pick<Settings, "tun" | "link">): void {
   if (tun === undefined || link === undefined) return;
-  throw new UsageError("--tun and --link exclude each other: name one of them");
+  throw new UsageError("--tun and --link exclude each other: use one of them");
 }
 
 /** Each worker needs a queue of a device; the memory link has none. */
@@ -75,8 +75,8 @@ function checkWorkers({ workers, tun, capture, impair }: Omit<Settings, "listen"
   if (workers === 1) return;
   if (capture !== undefined || impair !== undefined) {
     throw new UsageError(
-      `--workers ${workers} excludes --capture and --impair: each worker has a queue of its own, ` +
-        "and neither a file nor a bandwidth can be shared",
+      `--workers ${workers} excludes --capture and --impair: each worker has its own queue, ` +
+        "and they can share neither a file nor a bandwidth limit",
     );
   }
   if (tun !== undefined) return;

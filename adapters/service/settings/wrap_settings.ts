@@ -28,7 +28,7 @@ export interface CaptureSetting {
 export interface ImpairSetting extends LinkImpairments {
   /** The same seed makes the same decisions for the same packets. */
   readonly seed?: number;
-  /** Packets that may be held back in one direction. */
+  /** Maximum number of packets delayed in one direction. */
   readonly queue?: number;
 }
 

@@ -7,7 +7,9 @@ import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { Queue } from "../../../core/buffers/queue.ts";
 import type { ShardPacket } from "../../../core/stack/sharding/shard.ts";
 
-/** The most bytes that wait for one shard; packets beyond are dropped, as on a full link. */
+/**
+ * Maximum number of bytes waiting for one shard; packets beyond it are dropped, as on a full link.
+ */
 export const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
 /** One shard's ports to the others; they have to be transferred to its thread. */

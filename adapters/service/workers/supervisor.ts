@@ -59,8 +59,8 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
 export function requireWorkerModule(): void {
   if (WORKER_MODULE.protocol === "file:" && existsSync(WORKER_MODULE)) return;
   throw new UsageError(
-    "--workers: threads need berth's files on this machine, which neither a module from the net nor " +
-      "a compiled binary has: run main.ts of a checkout, or leave --workers out",
+    "--workers: threads need berth's files on this machine, which neither a remote module nor " +
+      "a compiled binary has: run main.ts from a checkout, or omit --workers",
   );
 }
 
@@ -74,7 +74,7 @@ async function serveQueues(
   const count = workers.length;
   const seed = randomSeed();
   const { queues, steered } = await openTunQueues({ name: name!, addresses, mtu }, count, seed);
-  const how = steered ? "own program" : "kernel's hash, the rest is handed over";
+  const how = steered ? "own program" : "kernel's hash, the rest is forwarded";
   log.info("steering", { by: how, workers: count });
   const serving = await Promise.all(workers.map((worker, index) => {
     return worker.ask({ type: "serve", queue: queues[index]!, count, seed }, "serving");

@@ -157,11 +157,14 @@ describe("udpLink", () => {
   // One message that says what to do.
   test.each([
     [{}, 'a UDP link needs "local" or "remote"'],
-    [{ local: "5000" }, "local is ADDRESS:PORT such as 127.0.0.1:5000 or [::1]:5000, not 5000"],
+    [
+      { local: "5000" },
+      "local must be ADDRESS:PORT such as 127.0.0.1:5000 or [::1]:5000, not 5000",
+    ],
     [{ remote: "127.0.0.1:0" }, "remote: 127.0.0.1:0 has no port"],
     [{ local: "127.0.0.1:0", remote: "[::1]:9" }, "differ in IP version"],
     [{ local: "127.0.0.1:0", mtu: 65_508 }, "mtu must be an integer from 68 to 65507"],
-    [{ remote: "no.such.invalid:9" }, "remote: there is no host no.such.invalid"],
+    [{ remote: "no.such.invalid:9" }, "remote: cannot resolve no.such.invalid"],
     [{ local: "192.0.2.1:9" }, "cannot receive UDP at 192.0.2.1:9: "],
   ])("refuses %j", async (options, message) => {
     await expect(udpLink(options)).rejects.toThrow(message);

@@ -200,7 +200,7 @@ function suite(engine: "openssl" | "runtime"): void {
       await server.beneath.closeWrite();
       await until(() => logged.length > 0);
       const end =
-        "CONNECTION_RESET: the peer ended without close_notify: what came before may be cut short";
+        "CONNECTION_RESET: the peer ended without close_notify: the data may be truncated";
       expect(logged).toEqual([["info connection", end]]);
       expect(server.lines).toEqual([]);
     });
@@ -412,13 +412,13 @@ function suite(engine: "openssl" | "runtime"): void {
         "tls: the certificate /nowhere/cert.pem cannot be read: ENOENT",
       );
       expect(use({ cert, key: makeCertificate(["localhost"]).key })).toThrow(
-        "tls: the key that was given as text is not that of the certificate that was given as text",
+        "tls: the key given as text does not belong to the certificate given as text",
       );
       expect(use({ cert: key, key })).toThrow(
-        /^tls: that was given as text is no certificate in PEM/,
+        /^tls: the certificate given as text is not valid PEM/,
       );
       expect(use({ cert, key: cert })).toThrow(
-        /^tls: that was given as text is no private key in PEM/,
+        /^tls: the private key given as text is not valid PEM/,
       );
       expect(() => tls({ certificates: [] })).toThrow(
         /^tls: options\.certificates: expected at least/,

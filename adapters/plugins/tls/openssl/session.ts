@@ -330,7 +330,9 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
   }
 
   #requireEmpty(): void {
-    if (this.#bios.hasInput) throw this.#fail(new Error("the records do not fit their lengths"));
+    if (this.#bios.hasInput) {
+      throw this.#fail(new Error("the library did not consume whole records"));
+    }
   }
 }
 

@@ -12,7 +12,7 @@ export function infoOf(engine: TLSSocket, clients: ServerSettings["clients"]): T
   const hasShown = shown !== undefined && Object.keys(shown).length > 0;
   const fault = hasShown ? certificateFault(engine) : undefined;
   if (fault !== undefined) throw new Error(`the client's certificate is not valid: ${fault}`);
-  if (clients?.required && !hasShown) throw new Error("the client has shown no certificate");
+  if (clients?.required && !hasShown) throw new Error("the client presented no certificate");
   const { servername } = engine as { servername?: string | false };
   return {
     version: engine.getProtocol() ?? "unknown",

@@ -92,5 +92,5 @@ async function removeFolder(folder: string, path: string): Promise<void> {
 
 function noDescriptor(): TcpError {
   const reason = DESCRIPTOR_ADVICE[descriptorFault() ?? "EMFILE"];
-  return new TcpError("INSUFFICIENT_RESOURCES", `there is no socket for TLS: ${reason}`);
+  return new TcpError("INSUFFICIENT_RESOURCES", `no socket for TLS can be opened: ${reason}`);
 }

@@ -88,9 +88,9 @@ describe("ethernet", () => {
       { gateways: ["10.0.0.2", "10.0.0.3"] },
       "gateways: at most one for IPv4 and one for IPv6",
     ],
-    [{ mac: "02:00" }, 'mac: "02:00" is not a station\'s address such as 02:00:00:00:00:01'],
+    [{ mac: "02:00" }, 'mac: "02:00" is not a unicast MAC address such as 02:00:00:00:00:01'],
     [{ mac: "ff:ff:ff:ff:ff:ff" }, "mac: "],
-    [{ neighbors: { "10.0.0.2": "x" } }, 'neighbors: "x" is not a station'],
+    [{ neighbors: { "10.0.0.2": "x" } }, 'neighbors: "x" is not a unicast MAC address'],
     [{ neighbors: { x: OWN_MAC } }, 'neighbors: "x" is not an address'],
     [{ maxNeighbors: 0 }, "maxNeighbors must be an integer from 1 to 65536, not 0"],
   ])("refuses %j", (options, message) => {

@@ -84,7 +84,7 @@ describe("RenewedCertificates", () => {
     rmSync(files.cert);
     expect(renewed.current(4000, log)).toBe(old);
     const kept =
-      "warn tls: the certificates have changed and cannot be used, the old ones are tls:";
+      "warn tls: the changed certificates cannot be used; the previous ones stay in use tls:";
     expect(lines.length).toBe(3);
     for (const line of lines) expect(line.startsWith(kept)).toBe(true);
     expect(lines[2]).toContain("cannot be read: ENOENT");

@@ -153,7 +153,7 @@ describe("the command", () => {
       2,
       "--listen 80: cannot load ",
     ],
-    [["--listen", "*=echo"], 2, "nothing leads from the host to *: name ports with --publish"],
+    [["--listen", "*=echo"], 2, "the host cannot reach *: publish single ports with --publish"],
     [
       ["--listen", "7=echo", "--listen", `udp/9=${fixtures}/handler.ts`],
       2,
@@ -212,7 +212,9 @@ describe("check", () => {
   test("logs the warnings of the start", async () => {
     const run = start("check", configFile({ listen: { "7": "echo" }, publish: ["0=10.7.0.2:8"] }));
     expect(await run.exit).toBe(0);
-    expect(run.log).toMatch(/ warn {2}"?nothing listens where --publish leads.*to=10\.7\.0\.2:8/);
+    expect(run.log).toMatch(
+      / warn {2}"?no plugin listens on the target of --publish.*to=10\.7\.0\.2:8/,
+    );
   });
 
   // All plugins that cannot be loaded, with their places in the file.
@@ -284,8 +286,8 @@ describe("the service", () => {
     await run.published();
     const warnings = run.log.split("\n").filter((line) => line.includes(" warn "));
     expect(warnings.map((line) => line.replace(/^.* warn +/, ""))).toEqual([
-      'nothing listens where --publish leads to=10.7.0.2:8 hint="--listen 8=PLUGIN"',
-      'nothing listens where --publish leads to=10.7.0.2:9 hint="--listen 9=PLUGIN"',
+      'no plugin listens on the target of --publish to=10.7.0.2:8 hint="--listen 8=PLUGIN"',
+      'no plugin listens on the target of --publish to=10.7.0.2:9 hint="--listen 9=PLUGIN"',
     ]);
     run.kill("SIGTERM");
     expect(await run.exit).toBe(0);

@@ -58,7 +58,7 @@ describe("links of Ethernet", () => {
 
   // Each message shows a valid value.
   test.each([
-    ["tap:a,mac=02:00", "mac: expected a station's address such as 02:00:00:00:00:01, got 02:00"],
+    ["tap:a,mac=02:00", "mac: expected a unicast MAC address such as 02:00:00:00:00:01, got 02:00"],
     ["tap:a,gateway=x", "gateway: expected an address such as 10.7.0.1, got x"],
     ["vxlan:16777216", "vni: expected a number from 0 to 16777215"],
     ["vxlan:1,remote=x", "remote: expected addresses such as 192.0.2.2 or"],

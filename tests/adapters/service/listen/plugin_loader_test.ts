@@ -78,7 +78,7 @@ describe("loadPlugin", () => {
     ["forward:3000", undefined, "forward: options.to: expected HOST:PORT such as"],
     ["./gone.ts", undefined, `there is no file ${join(folder, "gone.ts")}`],
     ["./broken.ts", undefined, "cannot load ./broken.ts: "],
-    ["./nothing.ts", undefined, "the default export of ./nothing.ts is no plugin: "],
+    ["./nothing.ts", undefined, "the default export of ./nothing.ts is not a plugin: "],
     ["./app.ts", undefined, "the default export of ./app.ts is an app: write http:./app.ts"],
     ["./factory.ts", { text: 5 }, "greet: options.text: "],
     ["./plugin.ts", { text: "" }, "the default export of ./plugin.ts takes no options: "],
@@ -143,20 +143,21 @@ describe("the order of plugins", () => {
     loadChain(chain(where, ...plugins)).then(() => "", (error: Error) => error.message);
 
   // Its connections would be closed at once, which looks like a fault of the network.
-  test.each(["limit:5", "allow:10.0.0.0/8", "log"])("needs a plugin behind %s", async (plugin) => {
+  test.each(["limit:5", "allow:10.0.0.0/8", "log"])("needs a plugin after %s", async (plugin) => {
     const name = plugin.split(":")[0];
-    const fault = `berth.json: listen.80: ${name} passes connections on, and there is no plugin ` +
-      `behind it: add one, such as ${plugin}+echo`;
+    const fault =
+      `berth.json: listen.80: ${name} passes connections on, and no plugin follows it: ` +
+      `add one, such as ${plugin}+echo`;
     expect(await faultOfChain("80", plugin)).toBe(fault);
     expect(await faultOfChain("80", "trace", plugin)).toBe(fault);
     expect(await faultOfChain("80", plugin, "./handler.ts")).toBe("");
   });
 
   // Whoever wrote it expects a limit.
-  test("has nothing behind a plugin that serves", async () => {
+  test("refuses plugins after one that serves every connection", async () => {
     const fault =
-      "berth.json: listen.80: echo serves every connection itself, so that nothing behind " +
-      "it is reached: write it last";
+      "berth.json: listen.80: echo serves every connection itself, so plugins after it " +
+      "are never reached: put it last";
     expect(await faultOfChain("80", "echo", "discard")).toBe(fault);
     expect(await faultOfChain("80", "limit:5", "echo", "http:./app.ts")).toBe(fault);
     // It leaves datagrams to others, and a module may do anything.

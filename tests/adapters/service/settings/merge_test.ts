@@ -97,7 +97,7 @@ describe("mergeSettings", () => {
     ]);
     const all = { listen: [listen("*", "echo"), listen("udp/7", "echo")] };
     expect(() => mergeSettings(all, {})).toThrow(
-      "nothing leads from the host to *, udp/7: name ports with --publish, such as " +
+      "the host cannot reach *, udp/7: publish single ports with --publish, such as " +
         "8080=10.7.0.2:80, or a device with --tun",
     );
     expect(mergeSettings({ ...all, publish: [web] }, {}).publish).toEqual([web]);

@@ -94,7 +94,7 @@ describe("frames", () =>
     ],
     [
       "9113 4.2",
-      "DATA above SETTINGS_MAX_FRAME_SIZE is an error of the connection",
+      "DATA above SETTINGS_MAX_FRAME_SIZE is a connection error",
       `
     > HEADERS 1 POST /wait
     > DATA 1 zeros=16385
@@ -104,7 +104,7 @@ describe("frames", () =>
     ],
     [
       "9113 4.2",
-      "HEADERS above SETTINGS_MAX_FRAME_SIZE is an error of the connection",
+      "HEADERS above SETTINGS_MAX_FRAME_SIZE is a connection error",
       `
     > HEADERS 1 END_STREAM zeros=16385
     < GOAWAY 0 FRAME_SIZE_ERROR
@@ -113,7 +113,7 @@ describe("frames", () =>
     ],
     [
       "9113 4.3",
-      "a header block that cannot be decoded is an error of the connection",
+      "a header block that cannot be decoded is a connection error",
       `
     > HEADERS 1 END_STREAM block=82868441
     < GOAWAY 1 COMPRESSION_ERROR
@@ -122,7 +122,7 @@ describe("frames", () =>
     ],
     [
       "9113 4.3",
-      "a frame of another stream within a header block is an error of the connection",
+      "a frame of another stream within a header block is a connection error",
       `
     > HEADERS 1 END_STREAM -END_HEADERS GET /
     > PRIORITY 3
@@ -132,7 +132,7 @@ describe("frames", () =>
     ],
     [
       "9113 4.3",
-      "another HEADERS within a header block is an error of the connection",
+      "another HEADERS within a header block is a connection error",
       `
     > HEADERS 1 END_STREAM -END_HEADERS GET /
     > HEADERS 3 END_STREAM GET /
@@ -142,7 +142,7 @@ describe("frames", () =>
     ],
     [
       "9113 5.5",
-      "a frame of unknown type within a header block is an error of the connection",
+      "a frame of unknown type within a header block is a connection error",
       `
     > HEADERS 1 END_STREAM -END_HEADERS GET /
     > FRAME 22 0 1 00
@@ -177,7 +177,7 @@ describe("DATA", () =>
     ],
     [
       "9113 6.1",
-      "DATA on stream 0 is an error of the connection",
+      "DATA on stream 0 is a connection error",
       `
     > DATA 0 "ahoy"
     < GOAWAY 0 PROTOCOL_ERROR
@@ -186,7 +186,7 @@ describe("DATA", () =>
     ],
     [
       "9113 6.1",
-      "padding as long as its frame is an error of the connection",
+      "padding as long as its frame is a connection error",
       `
     > HEADERS 1 POST /wait
     > DATA 1 PADDED=255 "ahoy"
@@ -196,7 +196,7 @@ describe("DATA", () =>
     ],
     [
       "9113 6.1",
-      "padded DATA without a length of the padding is an error of the connection",
+      "padded DATA without a length of the padding is a connection error",
       `
     > HEADERS 1 POST /wait
     > FRAME 0 8 1
@@ -251,7 +251,7 @@ describe("HEADERS", () =>
     ],
     [
       "9113 6.2",
-      "HEADERS on stream 0 is an error of the connection",
+      "HEADERS on stream 0 is a connection error",
       `
     > HEADERS 0 END_STREAM GET /
     < GOAWAY 0 PROTOCOL_ERROR
@@ -260,7 +260,7 @@ describe("HEADERS", () =>
     ],
     [
       "9113 6.2",
-      "padding as long as its frame is an error of the connection",
+      "padding as long as its frame is a connection error",
       `
     > HEADERS 1 PADDED=255 END_STREAM GET /
     < GOAWAY 0 PROTOCOL_ERROR
@@ -269,7 +269,7 @@ describe("HEADERS", () =>
     ],
     [
       "9113 6.2",
-      "padded HEADERS without a length of the padding is an error of the connection",
+      "padded HEADERS without a length of the padding is a connection error",
       `
     > FRAME 1 13 1
     < GOAWAY 0 FRAME_SIZE_ERROR
@@ -278,7 +278,7 @@ describe("HEADERS", () =>
     ],
     [
       "9113 6.2",
-      "HEADERS that ends within its priority is an error of the connection",
+      "HEADERS that ends within its priority is a connection error",
       `
     > FRAME 1 37 1 000000
     < GOAWAY 0 FRAME_SIZE_ERROR
@@ -319,7 +319,7 @@ describe("PRIORITY", () =>
     ],
     [
       "9113 6.3",
-      "on stream 0 it is an error of the connection",
+      "on stream 0 it is a connection error",
       `
     > PRIORITY 0
     < GOAWAY 0 PROTOCOL_ERROR
@@ -362,7 +362,7 @@ describe("RST_STREAM", () =>
     ],
     [
       "9113 6.4",
-      "on stream 0 it is an error of the connection",
+      "on stream 0 it is a connection error",
       `
     > RST_STREAM 0 CANCEL
     < GOAWAY 0 PROTOCOL_ERROR
@@ -371,7 +371,7 @@ describe("RST_STREAM", () =>
     ],
     [
       "9113 6.4",
-      "on an idle stream it is an error of the connection",
+      "on an idle stream it is a connection error",
       `
     > RST_STREAM 1 CANCEL
     < GOAWAY 0 PROTOCOL_ERROR
@@ -380,7 +380,7 @@ describe("RST_STREAM", () =>
     ],
     [
       "9113 6.4",
-      "of a length other than 4 it is an error of the connection",
+      "of a length other than 4 it is a connection error",
       `
     > HEADERS 1 POST /wait
     > FRAME 3 0 1 000000
@@ -436,7 +436,7 @@ describe("SETTINGS", () =>
     ],
     [
       "9113 6.5",
-      "on a stream they are an error of the connection",
+      "on a stream they are a connection error",
       `
     > FRAME 4 0 1 000300000064
     < GOAWAY 0 PROTOCOL_ERROR
@@ -445,7 +445,7 @@ describe("SETTINGS", () =>
     ],
     [
       "9113 6.5",
-      "length is not a multiple of 6 is an error of the connection",
+      "length is not a multiple of 6 is a connection error",
       `
     > FRAME 4 0 0 000300
     < GOAWAY 0 FRAME_SIZE_ERROR
@@ -454,7 +454,7 @@ describe("SETTINGS", () =>
     ],
     [
       "9113 6.5",
-      "an acknowledgement with settings is an error of the connection",
+      "an acknowledgement with settings is a connection error",
       `
     > FRAME 4 1 0 000300000064
     < GOAWAY 0 FRAME_SIZE_ERROR
@@ -463,7 +463,7 @@ describe("SETTINGS", () =>
     ],
     [
       "9113 6.5.2",
-      "SETTINGS_ENABLE_PUSH of 2 is an error of the connection",
+      "SETTINGS_ENABLE_PUSH of 2 is a connection error",
       `
     > SETTINGS ENABLE_PUSH=2
     < GOAWAY 0 PROTOCOL_ERROR
@@ -472,7 +472,7 @@ describe("SETTINGS", () =>
     ],
     [
       "9113 6.5.2",
-      "SETTINGS_INITIAL_WINDOW_SIZE exceeds 2^31 - 1 is an error of the connection",
+      "SETTINGS_INITIAL_WINDOW_SIZE exceeds 2^31 - 1 is a connection error",
       `
     > SETTINGS INITIAL_WINDOW_SIZE=2147483648
     < GOAWAY 0 FLOW_CONTROL_ERROR
@@ -481,7 +481,7 @@ describe("SETTINGS", () =>
     ],
     [
       "9113 6.5.2",
-      "SETTINGS_MAX_FRAME_SIZE below 16,384 is an error of the connection",
+      "SETTINGS_MAX_FRAME_SIZE below 16,384 is a connection error",
       `
     > SETTINGS MAX_FRAME_SIZE=16383
     < GOAWAY 0 PROTOCOL_ERROR
@@ -490,7 +490,7 @@ describe("SETTINGS", () =>
     ],
     [
       "9113 6.5.2",
-      "SETTINGS_MAX_FRAME_SIZE above 2^24 - 1 is an error of the connection",
+      "SETTINGS_MAX_FRAME_SIZE above 2^24 - 1 is a connection error",
       `
     > SETTINGS MAX_FRAME_SIZE=16777216
     < GOAWAY 0 PROTOCOL_ERROR
@@ -499,7 +499,7 @@ describe("SETTINGS", () =>
     ],
     [
       "8441 3",
-      "SETTINGS_ENABLE_CONNECT_PROTOCOL of 2 is an error of the connection",
+      "SETTINGS_ENABLE_CONNECT_PROTOCOL of 2 is a connection error",
       `
     > SETTINGS ENABLE_CONNECT_PROTOCOL=2
     < GOAWAY 0 PROTOCOL_ERROR
@@ -522,7 +522,7 @@ describe("PUSH_PROMISE", () =>
   rows([
     [
       "9113 8.4",
-      "from a client it is an error of the connection",
+      "from a client it is a connection error",
       `
     > HEADERS 1 POST /wait
     > FRAME 5 4 1 0000000282868441016100
@@ -553,7 +553,7 @@ describe("PING", () =>
     ],
     [
       "9113 6.7",
-      "on a stream it is an error of the connection",
+      "on a stream it is a connection error",
       `
     > FRAME 6 0 1 0102030405060708
     < GOAWAY 0 PROTOCOL_ERROR
@@ -562,7 +562,7 @@ describe("PING", () =>
     ],
     [
       "9113 6.7",
-      "of a length other than 8 it is an error of the connection",
+      "of a length other than 8 it is a connection error",
       `
     > FRAME 6 0 0 010203040506
     < GOAWAY 0 FRAME_SIZE_ERROR
@@ -575,7 +575,7 @@ describe("GOAWAY", () =>
   rows([
     [
       "9113 6.8",
-      "on a stream it is an error of the connection",
+      "on a stream it is a connection error",
       `
     > FRAME 7 0 1 0000000000000000
     < GOAWAY 0 PROTOCOL_ERROR
@@ -584,7 +584,7 @@ describe("GOAWAY", () =>
     ],
     [
       "9113 6.8",
-      "of less than 8 bytes it is an error of the connection",
+      "of less than 8 bytes it is a connection error",
       `
     > FRAME 7 0 0 000000
     < GOAWAY 0 FRAME_SIZE_ERROR
@@ -620,7 +620,7 @@ describe("WINDOW_UPDATE", () =>
   rows([
     [
       "9113 6.9",
-      "an increment of 0 for the connection is an error of the connection",
+      "an increment of 0 for the connection is a connection error",
       `
     > WINDOW_UPDATE 0 0
     < GOAWAY 0 PROTOCOL_ERROR
@@ -638,7 +638,7 @@ describe("WINDOW_UPDATE", () =>
     ],
     [
       "9113 6.9",
-      "of a length other than 4 it is an error of the connection",
+      "of a length other than 4 it is a connection error",
       `
     > FRAME 8 0 0 000001
     < GOAWAY 0 FRAME_SIZE_ERROR
@@ -656,7 +656,7 @@ describe("WINDOW_UPDATE", () =>
     ],
     [
       "9113 5.1",
-      "on an idle stream it is an error of the connection",
+      "on an idle stream it is a connection error",
       `
     > WINDOW_UPDATE 1 1
     < GOAWAY 0 PROTOCOL_ERROR
@@ -676,7 +676,7 @@ describe("WINDOW_UPDATE", () =>
     ],
     [
       "9113 6.9.1",
-      "a window of the connection exceeds 2^31 - 1 is an error of the connection",
+      "a window of the connection exceeds 2^31 - 1 is a connection error",
       `
     > WINDOW_UPDATE 0 2147483647
     < GOAWAY 0 FLOW_CONTROL_ERROR
@@ -720,7 +720,7 @@ describe("CONTINUATION", () =>
     ],
     [
       "9113 6.10",
-      "behind a whole block it is an error of the connection",
+      "behind a whole block it is a connection error",
       `
     > HEADERS 1 POST /wait
     > CONTINUATION 1 x-one=1
@@ -730,7 +730,7 @@ describe("CONTINUATION", () =>
     ],
     [
       "9113 6.10",
-      "behind DATA it is an error of the connection",
+      "behind DATA it is a connection error",
       `
     > HEADERS 1 POST /wait
     > DATA 1 "ahoy"
@@ -741,7 +741,7 @@ describe("CONTINUATION", () =>
     ],
     [
       "9113 6.10",
-      "on another stream it is an error of the connection",
+      "on another stream it is a connection error",
       `
     > HEADERS 1 END_STREAM -END_HEADERS GET
     > CONTINUATION 3 /
@@ -751,7 +751,7 @@ describe("CONTINUATION", () =>
     ],
     [
       "9113 6.10",
-      "on stream 0 it is an error of the connection",
+      "on stream 0 it is a connection error",
       `
     > HEADERS 1 END_STREAM -END_HEADERS GET
     > CONTINUATION 0 /
@@ -761,7 +761,7 @@ describe("CONTINUATION", () =>
     ],
     [
       "9113 6.10",
-      "DATA between the frames of a block is an error of the connection",
+      "DATA between the frames of a block is a connection error",
       `
     > HEADERS 1 POST /wait
     > HEADERS 1 END_STREAM -END_HEADERS x-one=1

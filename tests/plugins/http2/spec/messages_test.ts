@@ -358,7 +358,7 @@ describe("a header block", () =>
     ],
     [
       "7541 2.3.3",
-      "with an index beyond the tables is an error of the connection",
+      "with an index beyond the tables is a connection error",
       `
     > HEADERS 1 END_STREAM block=828684be
     < GOAWAY 1 COMPRESSION_ERROR
@@ -367,7 +367,7 @@ describe("a header block", () =>
     ],
     [
       "7541 6.1",
-      "with index 0 is an error of the connection",
+      "with index 0 is a connection error",
       `
     > HEADERS 1 END_STREAM block=80
     < GOAWAY 1 COMPRESSION_ERROR
@@ -394,7 +394,7 @@ describe("a header block", () =>
     ],
     [
       "7541 5.2",
-      "with padding of a byte is an error of the connection",
+      "with padding of a byte is a connection error",
       `
     > HEADERS 1 END_STREAM block=828644821fff
     < GOAWAY 1 COMPRESSION_ERROR
@@ -403,7 +403,7 @@ describe("a header block", () =>
     ],
     [
       "7541 5.2",
-      "with padding of zeros is an error of the connection",
+      "with padding of zeros is a connection error",
       `
     > HEADERS 1 END_STREAM block=8286448118
     < GOAWAY 1 COMPRESSION_ERROR
@@ -412,7 +412,7 @@ describe("a header block", () =>
     ],
     [
       "7541 5.2",
-      "with EOS is an error of the connection",
+      "with EOS is a connection error",
       `
     > HEADERS 1 END_STREAM block=82864484fffffffc
     < GOAWAY 1 COMPRESSION_ERROR

@@ -5,7 +5,7 @@ describe("idle streams", () =>
   rows([
     [
       "9113 5.1",
-      "DATA is an error of the connection",
+      "DATA is a connection error",
       `
     > DATA 1 END_STREAM "ahoy"
     < GOAWAY 0 PROTOCOL_ERROR
@@ -14,7 +14,7 @@ describe("idle streams", () =>
     ],
     [
       "9113 5.1",
-      "CONTINUATION is an error of the connection",
+      "CONTINUATION is a connection error",
       `
     > CONTINUATION 1 GET /
     < GOAWAY 0 PROTOCOL_ERROR
@@ -45,7 +45,7 @@ describe("streams whose request has ended", () =>
     ],
     [
       "9113 5.1",
-      "CONTINUATION is an error of the connection",
+      "CONTINUATION is a connection error",
       `
     > HEADERS 1 END_STREAM POST /wait
     > CONTINUATION 1 x-one=1
@@ -70,7 +70,7 @@ describe("streams that have ended", () =>
   rows([
     [
       "9113 5.1",
-      "DATA behind the end of both sides is an error of the connection",
+      "DATA behind the end of both sides is a connection error",
       `
     > HEADERS 1 END_STREAM GET /
     ${AHOY}
@@ -81,7 +81,7 @@ describe("streams that have ended", () =>
     ],
     [
       "9113 5.1",
-      "HEADERS behind the end of both sides is an error of the connection",
+      "HEADERS behind the end of both sides is a connection error",
       `
     > HEADERS 1 END_STREAM GET /
     ${AHOY}
@@ -92,7 +92,7 @@ describe("streams that have ended", () =>
     ],
     [
       "9113 5.1",
-      "CONTINUATION behind the end of both sides is an error of the connection",
+      "CONTINUATION behind the end of both sides is a connection error",
       `
     > HEADERS 1 END_STREAM GET /
     ${AHOY}
@@ -103,7 +103,7 @@ describe("streams that have ended", () =>
     ],
     [
       "9113 5.1",
-      "DATA behind the client's RST_STREAM is an error of the connection",
+      "DATA behind the client's RST_STREAM is a connection error",
       `
     > HEADERS 1 POST /wait
     > RST_STREAM 1 CANCEL
@@ -114,7 +114,7 @@ describe("streams that have ended", () =>
     ],
     [
       "9113 5.1",
-      "HEADERS behind the client's RST_STREAM is an error of the connection",
+      "HEADERS behind the client's RST_STREAM is a connection error",
       `
     > HEADERS 1 POST /wait
     > RST_STREAM 1 CANCEL
@@ -145,7 +145,7 @@ describe("stream identifiers", () =>
   rows([
     [
       "9113 5.1.1",
-      "a stream of an even number is an error of the connection",
+      "a stream of an even number is a connection error",
       `
     > HEADERS 2 END_STREAM GET /
     < GOAWAY 0 PROTOCOL_ERROR
@@ -166,7 +166,7 @@ describe("stream identifiers", () =>
     ],
     [
       "9113 5.1.1",
-      "stream 3 behind stream 5 is an error of the connection",
+      "stream 3 behind stream 5 is a connection error",
       `
     > HEADERS 5 POST /wait
     > HEADERS 3 END_STREAM GET /
@@ -267,7 +267,7 @@ describe("flow control", () =>
     ],
     [
       "9113 6.9.2",
-      "a setting that makes a window larger than 2^31 - 1 is an error of the connection",
+      "a setting that makes a window larger than 2^31 - 1 is a connection error",
       `
     > HEADERS 1 POST /wait
     > WINDOW_UPDATE 1 2147418112
@@ -317,7 +317,7 @@ describe("flow control", () =>
     ],
     [
       "9113 6.9.1",
-      "DATA above the window of the connection is an error of the connection",
+      "DATA above the window of the connection is a connection error",
       `
     ${
         [1, 3, 5, 7].map((id) =>
