@@ -13,7 +13,6 @@ import {
 interface Functions {
   TLS_client_method(): Pointer;
   SSL_CTX_new(method: Pointer): Pointer;
-  SSL_CTX_free(context: Pointer): void;
   SSL_new(context: Pointer): Pointer;
   SSL_free(ssl: Pointer): void;
   SSL_set_bio(ssl: Pointer, input: Pointer, output: Pointer): void;
@@ -35,7 +34,6 @@ const P = "pointer";
 const SIGNATURES: Readonly<Record<keyof Functions, Signature>> = {
   TLS_client_method: { parameters: [], result: P },
   SSL_CTX_new: { parameters: [P], result: P },
-  SSL_CTX_free: { parameters: [P], result: "void" },
   SSL_new: { parameters: [P], result: P },
   SSL_free: { parameters: [P], result: "void" },
   SSL_set_bio: { parameters: [P, P, P], result: "void" },
@@ -54,6 +52,8 @@ const SIGNATURES: Readonly<Record<keyof Functions, Signature>> = {
 };
 
 let functions: Functions | undefined;
+/** Shared by all clients, because making one takes a millisecond; it keeps no sessions. */
+let context: Pointer | undefined;
 
 function library(): Functions {
   functions ??= openLibrary<Functions>(["libssl.so.3"], SIGNATURES)?.functions;
@@ -70,7 +70,6 @@ export type Tamper = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>
 export class OpenSslClient implements Disposable {
   readonly #socket: TcpSocket;
   readonly #tamper: Tamper;
-  readonly #context: Pointer;
   readonly #ssl: Pointer;
   readonly #input: Pointer;
   readonly #output: Pointer;
@@ -79,8 +78,8 @@ export class OpenSslClient implements Disposable {
     const ssl = library();
     this.#socket = socket;
     this.#tamper = tamper;
-    this.#context = ssl.SSL_CTX_new(ssl.TLS_client_method());
-    this.#ssl = ssl.SSL_new(this.#context);
+    context ??= ssl.SSL_CTX_new(ssl.TLS_client_method());
+    this.#ssl = ssl.SSL_new(context);
     this.#input = ssl.BIO_new(ssl.BIO_s_mem());
     this.#output = ssl.BIO_new(ssl.BIO_s_mem());
     ssl.SSL_set_bio(this.#ssl, this.#input, this.#output);
@@ -150,6 +149,5 @@ export class OpenSslClient implements Disposable {
 
   [Symbol.dispose](): void {
     library().SSL_free(this.#ssl);
-    library().SSL_CTX_free(this.#context);
   }
 }
