@@ -91,10 +91,9 @@ export async function dialHostDatagrams(
   signal?: AbortSignal,
 ): Promise<HostDatagrams> {
   signal?.throwIfAborted();
-  const { address, family } = await lookup(hostname).catch((error) => {
-    throw hostError(error);
-  });
-  const socket = createSocket(family === 6 ? "udp6" : "udp4");
+  const address = IpAddress.parse(withoutZone(hostname)) ? hostname : await lookUp(hostname);
+  signal?.throwIfAborted();
+  const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
   try {
     await new Promise<void>((resolve, reject) => {
       socket.once("error", reject);
@@ -110,6 +109,14 @@ export async function dialHostDatagrams(
     throw signal?.aborted ? error : unreachable(error as Error);
   }
   return new HostDatagrams(socket);
+}
+
+async function lookUp(hostname: string): Promise<string> {
+  try {
+    return (await lookup(hostname)).address;
+  } catch (error) {
+    throw hostError(error as Error);
+  }
 }
 
 /** Deno reports most errors of the kernel as `UNKNOWN`: unless the datagram is too long, there is no route. */
