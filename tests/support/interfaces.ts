@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { TunHost } from "../../adapters/links/tun/host.ts";
+import type { LibcHost } from "../../adapters/runtime/libc/host.ts";
 import { cString, ifreq, ifreqFlags, intOf } from "../../adapters/links/tun/linux.ts";
 import * as linux from "../../adapters/links/tun/linux.ts";
 import { exchange } from "../../adapters/links/tun/netlink.ts";
@@ -51,7 +51,7 @@ export function makePersistentTun(name: string, mtu: number): Promise<void> {
   });
 }
 
-function indexOf(libc: TunHost["libc"], name: string): number {
+function indexOf(libc: LibcHost["libc"], name: string): number {
   const socket = libc.socket(linux.AF_INET, linux.SOCK_DGRAM | linux.O_CLOEXEC, 0);
   const request = ifreq(name);
   check(libc.ioctl(socket, linux.SIOCGIFINDEX, request));
@@ -59,7 +59,7 @@ function indexOf(libc: TunHost["libc"], name: string): number {
   return intOf(request);
 }
 
-async function withHost(use: (host: TunHost) => void): Promise<void> {
+async function withHost(use: (host: LibcHost) => void): Promise<void> {
   const host = await openHost();
   try {
     use(host);

@@ -1,6 +1,6 @@
 import type { Subnet } from "../../../core/wire/address.ts";
 import { attachError, configureError, openError, takenError } from "./error.ts";
-import type { TunHost } from "./host.ts";
+import type { LibcHost } from "../../runtime/libc/host.ts";
 import * as linux from "./linux.ts";
 import { addAddress, hasAddress, setQueueLength } from "./netlink.ts";
 import { VIRTIO_HEADER_SIZE } from "./virtio.ts";
@@ -39,7 +39,7 @@ const QUEUE_LENGTH = 5000;
  *
  * @throws {TunError} The device cannot be created, attached or configured. Nothing is left behind.
  */
-export function openDevice(host: TunHost, options: DeviceOptions): Device {
+export function openDevice(host: LibcHost, options: DeviceOptions): Device {
   return openQueues(host, options, 1)[0]!;
 }
 
@@ -49,7 +49,7 @@ export function openDevice(host: TunHost, options: DeviceOptions): Device {
  *
  * @throws {TunError} The device cannot be created, attached or configured. Nothing is left behind.
  */
-export function openQueues(host: TunHost, options: DeviceOptions, count: number): Device[] {
+export function openQueues(host: LibcHost, options: DeviceOptions, count: number): Device[] {
   const before = flagsOf(host, options.name);
   if (count > 1 && (before ?? 0) & linux.IFF_RUNNING) throw takenError(options.name);
   const first = attach(host, options, count > 1 ? linux.IFF_MULTI_QUEUE : 0);
@@ -71,7 +71,7 @@ export function openQueues(host: TunHost, options: DeviceOptions, count: number)
 }
 
 /** The flags of an existing device. */
-function flagsOf(host: TunHost, name: string): number | undefined {
+function flagsOf(host: LibcHost, name: string): number | undefined {
   const request = linux.ifreq(name);
   return withSocket(
     host,
@@ -81,7 +81,7 @@ function flagsOf(host: TunHost, name: string): number | undefined {
 }
 
 /** The interface index, or 0 if there is no such device. */
-export function indexOf(host: TunHost, name: string): number {
+export function indexOf(host: LibcHost, name: string): number {
   const request = linux.ifreq(name);
   return withSocket(
     host,
@@ -98,7 +98,7 @@ export function isPersistent({ libc }: TunHost, fd: number): boolean {
 
 type Attached = Omit<Device, "mtu">;
 
-function attach(host: TunHost, options: DeviceOptions, more: number): Attached {
+function attach(host: LibcHost, options: DeviceOptions, more: number): Attached {
   const { name, offload, frameHeader } = options;
   const flags = kindOf(options) | more;
   if (offload) {
@@ -117,7 +117,7 @@ function kindOf({ frameHeader }: DeviceOptions): number {
 }
 
 function attachWith(
-  { libc, errno }: TunHost,
+  { libc, errno }: LibcHost,
   name: string,
   flags: number,
 ): { fd: number; name: string } {
@@ -141,13 +141,13 @@ const OFFLOADS = [
 ];
 
 /** {@link attach} for a device opened by another process, with or without a virtio header. */
-export function enableInherited(host: TunHost, fd: number, hasHeader: boolean): boolean {
+export function enableInherited(host: LibcHost, fd: number, hasHeader: boolean): boolean {
   if (hasHeader) return enableOffload(host, fd);
   return host.ioctlValue(fd, linux.TUNSETOFFLOAD, 0) >= 0;
 }
 
 /** Returns false if the kernel does not support the required virtio header size. */
-function enableOffload({ libc, ioctlValue }: TunHost, fd: number): boolean {
+function enableOffload({ libc, ioctlValue }: LibcHost, fd: number): boolean {
   const size = linux.intBytes(VIRTIO_HEADER_SIZE);
   return libc.ioctl(fd, linux.TUNSETVNETHDRSZ, size) >= 0 &&
     OFFLOADS.some((flags) => ioctlValue(fd, linux.TUNSETOFFLOAD, flags) >= 0);
@@ -157,7 +157,7 @@ function enableOffload({ libc, ioctlValue }: TunHost, fd: number): boolean {
  * Applies the settings that differ from the current ones and brings the device up; returns its MTU.
  * If the device is configured already, no privilege is needed beyond attaching to it.
  */
-function configure(host: TunHost, name: string, options: DeviceOptions): number {
+function configure(host: LibcHost, name: string, options: DeviceOptions): number {
   return withSocket(host, (socket) => {
     const call = (what: string, request: number, argument: linux.Bytes) => {
       if (host.libc.ioctl(socket, request, argument) < 0) {
@@ -186,7 +186,7 @@ function configure(host: TunHost, name: string, options: DeviceOptions): number 
 }
 
 /** Calls `use` with a socket, through which interfaces are configured. */
-export function withSocket<T>({ libc, errno }: TunHost, use: (socket: number) => T): T {
+export function withSocket<T>({ libc, errno }: LibcHost, use: (socket: number) => T): T {
   const socket = libc.socket(linux.AF_INET, linux.SOCK_DGRAM | linux.O_CLOEXEC, 0);
   if (socket < 0) throw configureError("create a socket to configure the device", errno());
   try {

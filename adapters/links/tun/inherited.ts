@@ -1,6 +1,6 @@
 import { type Device, type DeviceOptions, enableInherited, withSocket } from "./device.ts";
 import { TunError } from "./error.ts";
-import type { TunHost } from "./host.ts";
+import type { LibcHost } from "../../runtime/libc/host.ts";
 import * as linux from "./linux.ts";
 
 const DEFAULT_MTU = 1500;
@@ -10,7 +10,7 @@ const DEFAULT_MTU = 1500;
  *
  * @throws {TunError} The descriptor is not such a device. It stays open then.
  */
-export function inheritDevice(host: TunHost, fd: number, options: DeviceOptions): Device {
+export function inheritDevice(host: LibcHost, fd: number, options: DeviceOptions): Device {
   const request = linux.ifreq("");
   if (host.libc.ioctl(fd, linux.TUNGETIFF, request) < 0) throw noDevice(fd, host.errno());
   const { frameHeader } = options;
@@ -43,7 +43,7 @@ function requireFlags(fd: number, flags: number, kind: number): void {
   }
 }
 
-function mtuOf(host: TunHost, name: string): number {
+function mtuOf(host: LibcHost, name: string): number {
   const request = linux.ifreq(name);
   return withSocket(host, (socket) => {
     const isThere = host.libc.ioctl(socket, linux.SIOCGIFMTU, request) >= 0;

@@ -8,7 +8,7 @@ import {
 import { addDevice } from "../../host/way_back.ts";
 import { type Device, indexOf } from "./device.ts";
 import { goneError, meansGone } from "./error.ts";
-import type { Libc, Poller, TunHost } from "./host.ts";
+import type { Libc, LibcHost, Poller } from "../../runtime/libc/host.ts";
 import * as linux from "./linux.ts";
 import { leadsInto } from "./netlink.ts";
 import { ReceiveBuffers } from "./receive_buffers.ts";
@@ -33,7 +33,7 @@ const BATCH_BYTES = 256 * 1024;
 export class TunLink implements Link {
   readonly name: string;
   readonly features: LinkFeatures;
-  readonly #host: TunHost;
+  readonly #host: LibcHost;
   readonly #libc: Libc;
   readonly #fd: number;
   readonly #headerSize: number;
@@ -61,7 +61,7 @@ export class TunLink implements Link {
   readonly #forget: (() => void) | undefined;
 
   private constructor(
-    host: TunHost,
+    host: LibcHost,
     device: Device,
     waiter: Poller,
     steering: ReceivePacketSteering | undefined,
@@ -87,7 +87,7 @@ export class TunLink implements Link {
   }
 
   /** Takes over a host and a device: both are closed with the link, or if this throws. */
-  static open(host: TunHost, device: Device, steering?: ReceivePacketSteering): TunLink {
+  static open(host: LibcHost, device: Device, steering?: ReceivePacketSteering): TunLink {
     try {
       return new TunLink(host, device, host.waiter(device.fd), steering);
     } catch (error) {

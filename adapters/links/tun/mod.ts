@@ -7,7 +7,7 @@ import type { Link } from "../../../core/stack/link.ts";
 import { ETHERNET_HEADER } from "../../../core/wire/ethernet.ts";
 import type { FramePort } from "../ethernet/frame_port.ts";
 import { type Device, indexOf, isPersistent, openDevice } from "./device.ts";
-import type { TunHost } from "./host.ts";
+import type { LibcHost } from "../../runtime/libc/host.ts";
 import { inheritDevice } from "./inherited.ts";
 import { TunLink } from "./link.ts";
 import { untilLocal } from "./netlink.ts";
@@ -84,7 +84,7 @@ export function steeringFileOf(link: Link | FramePort): string | undefined {
  * persistent device, which would keep the setting of a process that was killed.
  */
 function steeringOf(
-  host: TunHost,
+  host: LibcHost,
   { fd, name, offload }: Device,
 ): ReceivePacketSteering | undefined {
   if (!offload || isPersistent(host, fd)) return undefined;

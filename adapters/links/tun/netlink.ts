@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { IpAddress, type Subnet } from "../../../core/wire/address.ts";
 import { configureError } from "./error.ts";
-import type { TunHost } from "./host.ts";
+import type { LibcHost } from "../../runtime/libc/host.ts";
 import * as linux from "./linux.ts";
 
 // linux/netlink.h, linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h
@@ -39,7 +39,7 @@ const MAX_WAIT_MS = 1000;
  *
  * @throws {TunError} The kernel refuses the request.
  */
-export function addAddress(host: TunHost, name: string, index: number, subnet: Subnet): void {
+export function addAddress(host: LibcHost, name: string, index: number, subnet: Subnet): void {
   const { errno } = exchange(host, newAddress(index, subnet));
   if (errno === 0 || errno === linux.EEXIST) return;
   throw configureError(`set the address ${subnet} of ${name}`, errno);
@@ -48,7 +48,7 @@ export function addAddress(host: TunHost, name: string, index: number, subnet: S
 /**
  * Whether an interface has an address with this prefix length; false if the kernel does not answer.
  */
-export function hasAddress(host: TunHost, index: number, subnet: Subnet): boolean {
+export function hasAddress(host: LibcHost, index: number, subnet: Subnet): boolean {
   const { libc } = host;
   const socket = libc.socket(AF_NETLINK, SOCK_RAW | linux.O_CLOEXEC | linux.O_NONBLOCK, 0);
   if (socket < 0) return false;
@@ -119,25 +119,25 @@ export function isAddress(message: linux.Bytes, index: number, subnet: Subnet): 
  *
  * @throws {TunError} The kernel refuses the request.
  */
-export function setQueueLength(host: TunHost, name: string, index: number, length: number): void {
+export function setQueueLength(host: LibcHost, name: string, index: number, length: number): void {
   const { errno } = exchange(host, queueLength(index, length));
   if (errno !== 0) throw configureError(`set the queue length of ${name}`, errno);
 }
 
 /** Resolves when the kernel treats an address as local, which takes a moment for IPv6. */
-export async function untilLocal(host: TunHost, address: IpAddress): Promise<void> {
+export async function untilLocal(host: LibcHost, address: IpAddress): Promise<void> {
   for (let waited = 0; !isLocal(host, address) && waited < MAX_WAIT_MS; waited++) {
     await setTimeout(1);
   }
 }
 
-function isLocal(host: TunHost, address: IpAddress): boolean {
+function isLocal(host: LibcHost, address: IpAddress): boolean {
   const { errno, answer } = exchange(host, routeTo(address));
   return errno === 0 && readU16(answer, 4) === RTM_NEWROUTE && answer[23] === RTN_LOCAL;
 }
 
 /** Whether the kernel routes packets to an address through an interface. */
-export function leadsInto(host: TunHost, index: number, address: IpAddress): boolean {
+export function leadsInto(host: LibcHost, index: number, address: IpAddress): boolean {
   const { errno, answer } = exchange(host, routeTo(address));
   if (errno !== 0 || readU16(answer, 4) !== RTM_NEWROUTE) return false;
   // The header is followed by `struct rtmsg`, then by the attributes.
@@ -204,7 +204,7 @@ export function routeTo(address: IpAddress): linux.Bytes {
 
 /** Sends a request and returns the kernel's answer: an error number, or messages. */
 export function exchange(
-  { libc, errno }: TunHost,
+  { libc, errno }: LibcHost,
   request: linux.Bytes,
 ): { errno: number; answer: linux.Bytes } {
   const answer: linux.Bytes = new Uint8Array(4096);

@@ -2,14 +2,14 @@ import process from "node:process";
 import { messageOf } from "../../../core/api/error_text.ts";
 import { runtimeName } from "../../runtime/runtime.ts";
 import { TunError } from "./error.ts";
-import type { TunHost } from "./host.ts";
+import type { LibcHost } from "../../runtime/libc/host.ts";
 
 /**
- * The {@link TunHost} for this runtime.
+ * The {@link LibcHost} for this runtime.
  *
  * @throws {TunError} The platform is not supported, or foreign functions are not allowed.
  */
-export async function openHost(): Promise<TunHost> {
+export async function openHost(): Promise<LibcHost> {
   const { platform, arch } = process;
   if (platform !== "linux" || (arch !== "x64" && arch !== "arm64")) {
     throw new TunError(
@@ -20,8 +20,8 @@ export async function openHost(): Promise<TunHost> {
   const runtime = runtimeName();
   try {
     return runtime === "deno"
-      ? (await import("./host_deno.ts")).denoHost()
-      : await (await import("./host_bun.ts")).bunHost();
+      ? (await import("../../runtime/libc/host_deno.ts")).denoHost()
+      : await (await import("../../runtime/libc/host_bun.ts")).bunHost();
   } catch (cause) {
     if (cause instanceof Error && cause.name === "NotCapable") {
       throw new TunError("NO_PRIVILEGE", "Deno needs --allow-ffi (or -A) for a TUN device", {

@@ -1,6 +1,6 @@
 import process from "node:process";
 import { configureError } from "./error.ts";
-import type { TunHost } from "./host.ts";
+import type { LibcHost } from "../../runtime/libc/host.ts";
 import * as linux from "./linux.ts";
 import { steeringProgram } from "./steering_program.ts";
 
@@ -16,7 +16,7 @@ const SYSCALL_NUMBERS: Partial<Record<string, number>> = { x64: 321, arm64: 280 
  *
  * @throws {TunError} The device does not accept the program.
  */
-export function steer(host: TunHost, fd: number, count: number, seed: number): boolean {
+export function steer(host: LibcHost, fd: number, count: number, seed: number): boolean {
   const program = load(host, steeringProgram(count, seed));
   try {
     // A persistent device may still have a program; -1 removes it.
@@ -31,7 +31,7 @@ export function steer(host: TunHost, fd: number, count: number, seed: number): b
 }
 
 /** Loads the program; returns its descriptor or -1. Needs CAP_BPF outside user namespaces. */
-function load(host: TunHost, program: linux.Bytes): number {
+function load(host: LibcHost, program: linux.Bytes): number {
   const number = SYSCALL_NUMBERS[process.arch];
   if (number === undefined) return -1;
   const license = linux.cString("MIT");

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { firstLibrary } from "../../../adapters/links/tun/host.ts";
+import { firstLibrary } from "../../../adapters/runtime/libc/host.ts";
 import { runtimeName } from "../../../adapters/runtime/runtime.ts";
 
 /** Bytes of a C structure. */

@@ -1,5 +1,4 @@
-import { LIBC_NAMES } from "../../runtime/foreign_library.ts";
-import { configureError } from "./error.ts";
+import { LIBC_NAMES } from "../foreign_library.ts";
 import { type Bytes, O_CLOEXEC, O_NONBLOCK } from "./linux.ts";
 
 /** Functions of the C library, by name. Each returns -1 on failure. */
@@ -40,7 +39,7 @@ export const LIBC_PARAMETERS = {
 } as const satisfies Record<keyof Libc, readonly ("i32" | "u32" | "u64" | "usize" | "buffer")[]>;
 
 /** What a runtime provides: foreign functions, and waiting for a descriptor. */
-export interface TunHost {
+export interface LibcHost {
   readonly libc: Libc;
   /** The error number of the last function of `libc`; to be read directly after it. */
   errno(): number;
@@ -80,8 +79,8 @@ export function firstLibrary<T>(load: (name: string) => T): T {
 }
 
 /** Creates an eventfd, which ends or signals a wait. */
-export function openEventfd({ libc, errno }: Pick<TunHost, "libc" | "errno">): number {
+export function openEventfd({ libc, errno }: Pick<LibcHost, "libc" | "errno">): number {
   const fd = libc.eventfd(0, O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) throw configureError("create an eventfd", errno());
+  if (fd < 0) throw new Error(`cannot create an eventfd: Linux error ${errno()}`);
   return fd;
 }

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { AioWaiter } from "../../../../adapters/links/tun/aio_waiter.ts";
-import type { TunHost } from "../../../../adapters/links/tun/host.ts";
-import { PollingWaiter } from "../../../../adapters/links/tun/polling_waiter.ts";
+import { AioWaiter } from "../../../../adapters/runtime/libc/aio_waiter.ts";
+import type { LibcHost } from "../../../../adapters/runtime/libc/host.ts";
+import { PollingWaiter } from "../../../../adapters/runtime/libc/polling_waiter.ts";
 
 describe("AioWaiter.open", () => {
   const never = () => {
     throw new Error("not to be called");
   };
   const host = {
-    libc: { eventfd: never, close: never } as unknown as TunHost["libc"],
+    libc: { eventfd: never, close: never } as unknown as LibcHost["libc"],
     errno: () => 38,
     addressOf: () => 4096,
   };

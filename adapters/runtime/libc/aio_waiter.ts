@@ -1,4 +1,4 @@
-import { openEventfd, type Poller, type TunHost } from "./host.ts";
+import { type LibcHost, openEventfd, type Poller } from "./host.ts";
 import { type Bytes, POLLIN, POLLOUT } from "./linux.ts";
 
 /** `syscall` of the C library, which has no wrappers for the kernel's asynchronous I/O. */
@@ -37,7 +37,7 @@ const IOCB_FLAG_RESFD = 1;
  */
 export class AioWaiter implements Poller {
   readonly #context: AioContext;
-  readonly #host: Pick<TunHost, "libc" | "errno">;
+  readonly #host: Pick<LibcHost, "libc" | "errno">;
   readonly #eventfd: number;
   readonly #readEvents: (eventfd: number) => EventReader;
   readonly #request: Bytes;
@@ -47,7 +47,7 @@ export class AioWaiter implements Poller {
   #closed = false;
 
   private constructor(
-    host: Pick<TunHost, "libc" | "errno">,
+    host: Pick<LibcHost, "libc" | "errno">,
     context: AioContext,
     fd: number,
     readEvents: (eventfd: number) => EventReader,
@@ -61,7 +61,7 @@ export class AioWaiter implements Poller {
 
   /** Creates a waiter; `undefined` if the kernel or a sandbox does not support it. */
   static open(
-    host: Pick<TunHost, "libc" | "errno" | "addressOf">,
+    host: Pick<LibcHost, "libc" | "errno" | "addressOf">,
     libc: AioLibc,
     architecture: string,
     fd: number,
@@ -104,7 +104,7 @@ export class AioWaiter implements Poller {
 class AioContext {
   readonly #libc: AioLibc;
   readonly #numbers: Readonly<Record<AioCall, number>>;
-  readonly #addressOf: TunHost["addressOf"];
+  readonly #addressOf: LibcHost["addressOf"];
   readonly #id: bigint;
   /** `struct iocb *[1]` */
   readonly #requests = new BigUint64Array(1);
@@ -115,7 +115,7 @@ class AioContext {
   private constructor(
     libc: AioLibc,
     numbers: Readonly<Record<AioCall, number>>,
-    addressOf: TunHost["addressOf"],
+    addressOf: LibcHost["addressOf"],
     id: bigint,
   ) {
     this.#libc = libc;
@@ -125,7 +125,7 @@ class AioContext {
   }
 
   static open(
-    { addressOf }: Pick<TunHost, "addressOf">,
+    { addressOf }: Pick<LibcHost, "addressOf">,
     libc: AioLibc,
     architecture: string,
   ): AioContext | undefined {

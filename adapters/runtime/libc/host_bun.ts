@@ -1,6 +1,6 @@
 import process from "node:process";
 import { type AioLibc, AioWaiter } from "./aio_waiter.ts";
-import { firstLibrary, type Libc, LIBC_PARAMETERS, type Poller, type TunHost } from "./host.ts";
+import { firstLibrary, type Libc, LIBC_PARAMETERS, type LibcHost, type Poller } from "./host.ts";
 import type { Bytes } from "./linux.ts";
 import { PollingWaiter } from "./polling_waiter.ts";
 
@@ -26,7 +26,7 @@ declare const Bun: { file(fd: number): { stream(): ReadableStream<Uint8Array> } 
  * Bun's foreign functions. They cannot run in another thread, and Bun can wait for a descriptor
  * only by reading from it, so the kernel signals an eventfd, from which Bun can read.
  */
-export async function bunHost(): Promise<TunHost> {
+export async function bunHost(): Promise<LibcHost> {
   // Not a literal, since Deno's module graph does not know `bun:`.
   const name: string = "bun:ffi";
   const ffi: BunFfi = await import(name);
@@ -34,7 +34,7 @@ export async function bunHost(): Promise<TunHost> {
   const libc = library.symbols;
   // A view of the variable itself, since a call to read it could change it.
   const errno = new Int32Array(ffi.toArrayBuffer(libc.__errno_location(), 0, 4));
-  const host: TunHost = {
+  const host: LibcHost = {
     libc,
     errno: () => errno[0]!,
     // Bun accepts a number as a pointer.
@@ -62,7 +62,7 @@ export async function bunHost(): Promise<TunHost> {
   return host;
 }
 
-function aioWaiter(host: TunHost, libc: Libc & AioLibc, fd: number): Poller | undefined {
+function aioWaiter(host: LibcHost, libc: Libc & AioLibc, fd: number): Poller | undefined {
   return AioWaiter.open(host, libc, process.arch, fd, (eventfd) => {
     const reader = Bun.file(eventfd).stream().getReader();
     return { read: () => reader.read(), cancel: () => reader.cancel() };

@@ -2,9 +2,9 @@ import {
   firstLibrary,
   type Libc,
   LIBC_PARAMETERS,
+  type LibcHost,
   openEventfd,
   type Poller,
-  type TunHost,
 } from "./host.ts";
 import { type Bytes, pollSet } from "./linux.ts";
 
@@ -36,12 +36,12 @@ declare const Deno: {
 };
 
 /** Deno's foreign functions. `poll`, which waits, runs in another thread. */
-export function denoHost(): TunHost {
+export function denoHost(): LibcHost {
   const library = firstLibrary((name) => Deno.dlopen(name, signatures()));
   const libc = library.symbols;
   // A view of the variable itself, since a call to read it could change it.
   const errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(libc.__errno_location(), 4));
-  const host: TunHost = {
+  const host: LibcHost = {
     libc,
     errno: () => errno[0]!,
     ioctlValue: (fd, request, value) => libc.ioctlValue(fd, request, value),
