@@ -15,7 +15,7 @@ const NLM_F_ACK = 0x4;
 const TUNSETPERSIST = 0x400454cb;
 
 /** Removes an interface, as `ip link delete` does (rtnetlink(7)). */
-export function removeInterface(name: string): Promise<void> {
+export function removeInterface(name: string): void {
   return withHost((host) => {
     const message = new Uint8Array(32);
     const view = new DataView(message.buffer);
@@ -28,7 +28,7 @@ export function removeInterface(name: string): Promise<void> {
 }
 
 /** Sets an interface down or up. */
-export function setUp(name: string, isUp: boolean): Promise<void> {
+export function setUp(name: string, isUp: boolean): void {
   return withHost(({ libc }) => {
     const socket = libc.socket(linux.AF_INET, linux.SOCK_DGRAM | linux.O_CLOEXEC, 0);
     const flags = ifreqFlags(name, isUp ? linux.IFF_UP : 0);
@@ -38,7 +38,7 @@ export function setUp(name: string, isUp: boolean): Promise<void> {
 }
 
 /** Creates a persistent TUN device and sets its MTU. */
-export function makePersistentTun(name: string, mtu: number): Promise<void> {
+export function makePersistentTun(name: string, mtu: number): void {
   return withHost(({ libc, ioctlValue }) => {
     const fd = check(libc.open(cString("/dev/net/tun"), linux.O_RDWR | linux.O_CLOEXEC));
     const flags = linux.IFF_TUN | linux.IFF_NO_PI;
@@ -59,8 +59,8 @@ function indexOf(libc: LibcHost["libc"], name: string): number {
   return intOf(request);
 }
 
-async function withHost(use: (host: LibcHost) => void): Promise<void> {
-  const host = await openHost();
+function withHost(use: (host: LibcHost) => void): void {
+  const host = openHost();
   try {
     use(host);
   } finally {

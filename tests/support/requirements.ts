@@ -10,14 +10,15 @@ import { networkInterfaces } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { test } from "bun:test";
+import { nativeSockets } from "../../adapters/host/native/sockets.ts";
 import { openSsl } from "../../adapters/plugins/tls/openssl/library.ts";
 
 /**
  * `"namespace"`: network namespaces can be made with `unshare`. `"tun"`: the same, and a TUN device
  * can be made in one. `"ipv6"`: the loopback device has an IPv6 address, which many containers
  * lack. `"root"`: root in the initial user namespace. `"libssl"`: OpenSSL 3 can be called by
- * foreign functions. `"program:curl"`: `curl` is on the PATH. `"python:h2"`: the
- * system's Python has the module `h2`.
+ * foreign functions. `"native-sockets"`: so can the kernel's sockets. `"program:curl"`: `curl` is on
+ * the PATH. `"python:h2"`: the system's Python has the module `h2`.
  */
 export type Requirement =
   | "namespace"
@@ -25,6 +26,7 @@ export type Requirement =
   | "ipv6"
   | "root"
   | "libssl"
+  | "native-sockets"
   | `program:${string}`
   | `python:${string}`;
 
@@ -83,6 +85,10 @@ function look(requirement: Requirement): string | undefined {
       return process.getuid?.() === 0 ? undefined : "needs root";
     case "libssl":
       return openSsl() ? undefined : "needs libssl.so.3 and foreign functions";
+    case "native-sockets":
+      return nativeSockets()
+        ? undefined
+        : "needs Linux, foreign functions and access to the network";
     case "ipv6":
       return hasIpv6() ? undefined : "needs the address ::1";
     default:

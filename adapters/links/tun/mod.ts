@@ -99,7 +99,7 @@ function steeringOf(
 async function open(options: TunOptions, frameHeader: number): Promise<TunLink> {
   const fd = parseFd(options);
   const wanted = parseTunOptions(options, frameHeader);
-  const host = await openHost();
+  const host = openHost();
   try {
     if (fd !== undefined) return TunLink.open(host, inheritDevice(host, fd, wanted));
     const device = openDevice(host, wanted);

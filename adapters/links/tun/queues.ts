@@ -25,7 +25,7 @@ export async function openTunQueues(
   seed: number,
 ): Promise<TunQueues> {
   const wanted = parseTunOptions(options);
-  const host = await openHost();
+  const host = openHost();
   let queues: readonly Device[] = [];
   try {
     queues = openQueues(host, wanted, count);
@@ -41,8 +41,8 @@ export async function openTunQueues(
 }
 
 /** A link on a queue, which may have been opened by another thread; the queue is closed with it. */
-export async function adoptQueue(queue: Device): Promise<Link> {
-  const host = await openHost();
+export function adoptQueue(queue: Device): Link {
+  const host = openHost();
   try {
     return TunLink.open(host, queue);
   } catch (error) {

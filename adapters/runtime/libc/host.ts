@@ -11,6 +11,21 @@ export interface Libc {
   /** `kept` is not passed on: it keeps the memory that the vectors point to reachable. */
   writev(fd: number, vectors: Bytes, count: number, kept: Bytes): number;
   ppoll(set: Bytes, count: number, timeout: Bytes, signals: null): number;
+  connect(fd: number, address: Bytes, size: number): number;
+  bind(fd: number, address: Bytes, size: number): number;
+  listen(fd: number, backlog: number): number;
+  accept4(fd: number, address: Bytes | null, size: Bytes | null, flags: number): number;
+  getsockname(fd: number, address: Bytes, size: Bytes): number;
+  getsockopt(fd: number, level: number, name: number, value: Bytes, size: Bytes): number;
+  setsockopt(fd: number, level: number, name: number, value: Bytes, size: number): number;
+  send(fd: number, bytes: Bytes, size: number, flags: number): number;
+  recv(fd: number, bytes: Bytes, size: number, flags: number): number;
+  shutdown(fd: number, how: number): number;
+  epoll_create1(flags: number): number;
+  /** `event` is `struct epoll_event`. */
+  epoll_ctl(set: number, operation: number, fd: number, event: Bytes): number;
+  /** `events` is an array of `struct epoll_event`. */
+  epoll_wait(set: number, events: Bytes, count: number, timeoutMs: number): number;
   eventfd(initial: number, flags: number): number;
   eventfd_write(fd: number, value: number): number;
   close(fd: number): number;
@@ -21,8 +36,8 @@ export interface Libc {
 /**
  * Parameter types of {@link Libc}'s functions; all return `i32`. Functions called for each packet
  * or wait have no 64-bit parameters: on Deno such a parameter makes a call three times slower, and
- * the surrounding code is recompiled again and again. In C the sizes of `read`, `write` and `ppoll`
- * have 64 bits; setting the lower 32 bits of a register clears the upper ones on x86-64 and arm64.
+ * the surrounding code is recompiled again and again. In C the sizes of `read`, `write`, `send`, `recv` and
+ * `ppoll` have 64 bits; setting the lower 32 bits of a register clears the upper ones on x86-64 and arm64.
  */
 export const LIBC_PARAMETERS = {
   open: ["buffer", "i32"],
@@ -32,6 +47,19 @@ export const LIBC_PARAMETERS = {
   write: ["i32", "buffer", "i32"],
   writev: ["i32", "buffer", "i32", "buffer"],
   ppoll: ["buffer", "u32", "buffer", "buffer"],
+  connect: ["i32", "buffer", "u32"],
+  bind: ["i32", "buffer", "u32"],
+  listen: ["i32", "i32"],
+  accept4: ["i32", "buffer", "buffer", "i32"],
+  getsockname: ["i32", "buffer", "buffer"],
+  getsockopt: ["i32", "i32", "i32", "buffer", "buffer"],
+  setsockopt: ["i32", "i32", "i32", "buffer", "u32"],
+  send: ["i32", "buffer", "i32", "i32"],
+  recv: ["i32", "buffer", "i32", "i32"],
+  shutdown: ["i32", "i32"],
+  epoll_create1: ["i32"],
+  epoll_ctl: ["i32", "i32", "i32", "buffer"],
+  epoll_wait: ["i32", "buffer", "i32", "i32"],
   eventfd: ["u32", "i32"],
   eventfd_write: ["i32", "u64"],
   close: ["i32"],

@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import process from "node:process";
 import { type AioLibc, AioWaiter } from "./aio_waiter.ts";
 import { firstLibrary, type Libc, LIBC_PARAMETERS, type LibcHost, type Poller } from "./host.ts";
@@ -26,10 +27,9 @@ declare const Bun: { file(fd: number): { stream(): ReadableStream<Uint8Array> } 
  * Bun's foreign functions. They cannot run in another thread, and Bun can wait for a descriptor
  * only by reading from it, so the kernel signals an eventfd, from which Bun can read.
  */
-export async function bunHost(): Promise<LibcHost> {
-  // Not a literal, since Deno's module graph does not know `bun:`.
-  const name: string = "bun:ffi";
-  const ffi: BunFfi = await import(name);
+export function bunHost(): LibcHost {
+  // Not a static import, since Deno's module graph does not know `bun:`.
+  const ffi: BunFfi = createRequire(import.meta.url)("bun:ffi");
   const library = firstLibrary((name) => ffi.dlopen(name, signatures()));
   const libc = library.symbols;
   // A view of the variable itself, since a call to read it could change it.

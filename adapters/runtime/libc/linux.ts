@@ -1,8 +1,10 @@
 /**
- * Constants and structures of the Linux kernel ABI, the same on x86-64 and arm64.
+ * Constants and structures of the Linux kernel ABI on x86-64 and arm64, which differ in one only.
  *
  * @module
  */
+import process from "node:process";
+
 /** Little-endian bytes of a C structure. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -12,7 +14,28 @@ export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
+export const AF_UNIX = 1;
+export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+
+// socket(7), tcp(7), ipv6(7)
+export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
+export const SO_ERROR = 4;
+export const SO_KEEPALIVE = 9;
+export const SO_LINGER = 13;
+export const IPPROTO_TCP = 6;
+export const TCP_NODELAY = 1;
+export const TCP_KEEPIDLE = 4;
+export const IPPROTO_IPV6 = 41;
+export const IPV6_V6ONLY = 26;
+export const MSG_NOSIGNAL = 0x4000;
+export const SHUT_WR = 1;
+
+// epoll(7); the bits of the events are those of poll(2)
+export const EPOLL_CTL_ADD = 1;
+export const EPOLLRDHUP = 0x2000;
+export const EPOLLET = 0x8000_0000;
 
 // asm-generic/ioctls.h
 export const FIONBIO = 0x5421;
@@ -37,7 +60,11 @@ export const EBUSY = 16;
 export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
+export const ENFILE = 23;
+export const EMFILE = 24;
 export const EBADFD = 77;
+export const ECONNABORTED = 103;
+export const EINPROGRESS = 115;
 
 /** A C string. */
 export function cString(text: string): Bytes {
@@ -69,6 +96,19 @@ export function pollSet(...descriptors: number[]): Bytes {
 /** `revents` of the first descriptor. */
 export function eventsOf(set: Bytes): number {
   return set[6]! | (set[7]! << 8);
+}
+
+/** Words of `struct epoll_event`, which is packed on x86-64 only. `data` is the descriptor and a number. */
+export const EPOLL_EVENT = process.arch === "x64"
+  ? { words: 3, descriptor: 1, number: 2 } as const
+  : { words: 4, descriptor: 2, number: 3 } as const;
+
+/** `struct epoll_event`. */
+export function epollEvent(events: number, fd: number): Bytes {
+  const words = new Int32Array(EPOLL_EVENT.words);
+  words[0] = events;
+  words[EPOLL_EVENT.descriptor] = fd;
+  return new Uint8Array(words.buffer);
 }
 
 /** `struct timespec`; `nanoseconds` is less than a second. */

@@ -48,7 +48,7 @@ async function serveQueue(
 ): Promise<void> {
   divideSockets(count);
   const shard = { index: data.index, count, seed };
-  const link = new ShardLink(await adoptQueue(queue), shard, data.ends);
+  const link = new ShardLink(adoptQueue(queue), shard, data.ends);
   serving = await serve(plugins, networkOn(link, settings, log), settings, log);
   serving.finished.catch(fail);
   report({

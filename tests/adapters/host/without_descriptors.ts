@@ -10,6 +10,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { keepAccepting } from "../../../adapters/host/descriptors.ts";
 import { dialHost } from "../../../adapters/host/dial.ts";
+import { dialNative } from "../../../adapters/host/native/dial.ts";
+import { listenNative } from "../../../adapters/host/native/listener.ts";
+import { nativeSockets } from "../../../adapters/host/native/sockets.ts";
 import { openQemuStream } from "../../../adapters/links/qemu_stream.ts";
 import { staticFiles } from "../../../adapters/plugins/static_files.ts";
 import { openSocketPair } from "../../../adapters/plugins/tls/runtime/socket_pair.ts";
@@ -88,6 +91,13 @@ const link = await openQemuStream({ listen: path });
 await (await ask("file.txt")).text();
 await openSocketPair().then((pair) => pair.forEach((socket) => socket.destroy()));
 (await dialHost({ hostname: "127.0.0.1", port })).abort();
+const native = nativeSockets();
+const nativeLines: string[] = [];
+const nativeLog = {
+  ...silentLogger,
+  error: (message: string) => void nativeLines.push(message),
+  info: (message: string) => void nativeLines.push(message),
+};
 
 await useUp(1);
 const client = connect(port, "127.0.0.1");
@@ -102,6 +112,29 @@ await useUp(0);
 const status = (await ask("file.txt")).status;
 await useUp(0);
 const dialled = await codeOf(dialHost({ hostname: "127.0.0.1", port }));
+let nativeDialled = "not supported";
+let nativeAnswer = "not supported";
+if (native !== undefined) {
+  await useUp(0);
+  nativeDialled = await codeOf(dialNative(native, { hostname: "127.0.0.1", port }));
+  release();
+  const listener = listenNative(native, { hostname: "127.0.0.1", port: 0 }, {
+    log: nativeLog,
+    async onConnection(connection) {
+      const chunk = new Uint8Array(1);
+      await connection.read(chunk);
+      await connection.write(chunk);
+    },
+  });
+  await useUp(1);
+  const waiting = connect(listener.address.port, "127.0.0.1");
+  const answered = echoed(waiting);
+  await until(() => nativeLines.length > 0);
+  release();
+  nativeAnswer = await answered;
+  waiting.destroy();
+  listener.close();
+}
 await useUp(0);
 const pair = await codeOf(openSocketPair());
 release();
@@ -120,5 +153,7 @@ const guests = setInterval(() => connect(path).on("error", () => {}), 100);
 await until(() => (link.stats?.()["peers"] ?? 0) > 0);
 clearInterval(guests);
 
-console.log(JSON.stringify({ late, lines, status, dialled, pair, pairAfterwards }));
+const host = { late, lines, dialled };
+const foreign = { late: nativeAnswer, lines: nativeLines, dialled: nativeDialled };
+console.log(JSON.stringify({ host, foreign, status, pair, pairAfterwards }));
 process.exit(0);

@@ -16,7 +16,7 @@ const HEADER = [8, 0, 0, 0, 0, 0, 42, 0];
 
 describeInNamespace(import.meta.url, "VXLAN", () => {
   linkConformance("VXLAN", async () => {
-    await setUp("lo", true);
+    setUp("lo", true);
     const left = await openVxlan({ vni: 42, local: "127.0.0.1", remotes: ["127.0.0.2"] });
     const right = await openVxlan({ vni: 42, local: "127.0.0.2", remotes: ["127.0.0.1"] });
     return joinStations(left, right);
@@ -109,7 +109,7 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
 
     // The tunnel's datagrams are larger, which the host's network carries.
     test("carries connections with an MTU of 68 (RFC 791 3.2)", async () => {
-      await setUp("lo", true);
+      setUp("lo", true);
       const near = await openVxlan({ vni: 1, local: "127.0.0.1", remotes: ["127.0.0.2"], mtu: 68 });
       const far = await openVxlan({ vni: 1, local: "127.0.0.2", remotes: ["127.0.0.1"], mtu: 68 });
       const { left, right } = joinStations(near, far);
@@ -175,7 +175,7 @@ async function withTunnel(
   options: Partial<VxlanOptions>,
   body: (port: FramePort, peers: Peer[]) => Promise<void>,
 ): Promise<void> {
-  await setUp("lo", true);
+  setUp("lo", true);
   const peers = [await Peer.open("127.0.0.2"), await Peer.open("127.0.0.3")];
   const port = await openVxlan({ vni: 42, local: "127.0.0.1", ...options });
   try {

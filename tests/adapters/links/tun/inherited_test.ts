@@ -21,7 +21,7 @@ describeInNamespace(import.meta.url, "an inherited descriptor", () => {
     [0, { offload: false }, "leave offload on"],
     [ETHERNET_HEADER, {}, "another kind of device"],
   ])("is refused if it does not match the options", async (frameHeader, options, message) => {
-    const fd = await descriptor({ name: "left0" }, frameHeader);
+    const fd = descriptor({ name: "left0" }, frameHeader);
     await expect(openTun({ fd, ...options })).rejects.toThrow(message);
     // The descriptor is still open.
     const port = await (frameHeader > 0 ? openTap({ fd }) : openTun({ fd }));
@@ -32,19 +32,19 @@ describeInNamespace(import.meta.url, "an inherited descriptor", () => {
 
 function attachedTun(offload: boolean): OpenDevice {
   return async (name, addresses) =>
-    await openTun({ fd: await descriptor({ name, addresses, offload }, 0) });
+    await openTun({ fd: descriptor({ name, addresses, offload }, 0) });
 }
 
 function attachedTap(offload: boolean): OpenDevice {
   return async (name, addresses) => {
-    const fd = await descriptor({ name, addresses, offload }, ETHERNET_HEADER);
+    const fd = descriptor({ name, addresses, offload }, ETHERNET_HEADER);
     return stationBeside(await openTap({ fd }), addresses);
   };
 }
 
 /** As the parent does: opens and configures the device, and leaves the descriptor open. */
-async function descriptor(options: TunOptions, frameHeader: number): Promise<number> {
-  const host = await openHost();
+function descriptor(options: TunOptions, frameHeader: number): number {
+  const host = openHost();
   try {
     return openDevice(host, parseTunOptions(options, frameHeader)).fd;
   } finally {

@@ -109,7 +109,7 @@ describeInNamespace(import.meta.url, "a TUN device", () => {
 
     // A device created by an administrator is not changed, and stays when the link is closed.
     test("attaches to a persistent device", async () => {
-      await makePersistentTun("keep0", 1400);
+      makePersistentTun("keep0", 1400);
       for (const offload of [true, false]) {
         await using link = await openTun({ name: "keep0", addresses: ["10.81.0.1/24"], offload });
         expect(link.features.mtu).toBe(1400);
@@ -117,7 +117,7 @@ describeInNamespace(import.meta.url, "a TUN device", () => {
         expect(await receiveOne(link, echoReplyPayload)).toEqual(pattern(100));
       }
       expect(interfaceNames()).toContain("keep0");
-      await removeInterface("keep0");
+      removeInterface("keep0");
     });
 
     // The other program, here this process, keeps its device.
@@ -140,9 +140,9 @@ describeInNamespace(import.meta.url, "a TUN device", () => {
     test("that is down drops packets", async () => {
       await using link = await openTun({ name: "down0", addresses: ["10.81.0.1/24"] });
       const request = echoRequest({ from: "10.81.0.2", to: "10.81.0.1" }, pattern(100));
-      await setUp("down0", false);
+      setUp("down0", false);
       expect(link.send(request)).toBe(false);
-      await setUp("down0", true);
+      setUp("down0", true);
       expect(link.send(request)).toBe(true);
       expect(await receiveOne(link, echoReplyPayload)).toEqual(pattern(100));
     });
@@ -152,7 +152,7 @@ describeInNamespace(import.meta.url, "a TUN device", () => {
       await using link = await openTun({ name: "gone0", addresses: ["10.81.0.1/24"] });
       await quiet(link);
       const waiting = codeOf(link.ready());
-      await removeInterface("gone0");
+      removeInterface("gone0");
       expect(await waiting).toBe("DEVICE_GONE");
       expect(link.receive(new PacketBatch(4))).toBe(0);
       expect(link.send(udpPacket({ from: "10.81.0.2", to: "10.81.0.1" }, pattern(1)))).toBe(false);

@@ -73,12 +73,12 @@ describeInNamespace(import.meta.url, "a TUN device with several queues", () => {
       await expect(openTunQueues(options, 2, SEED)).rejects.toMatchObject({ code: "NAME_TAKEN" });
       for (const link of links) await link.close();
       const again = await openTunQueues(options, 2, SEED);
-      for (const queue of again.queues) await (await adoptQueue(queue)).close();
+      for (const queue of again.queues) await (adoptQueue(queue)).close();
     });
 
     // `ip tuntap add` without multi_queue.
     test("refuses a device with a single queue", async () => {
-      await makePersistentTun("berth1", 1500);
+      makePersistentTun("berth1", 1500);
       await expect(openTunQueues({ name: "berth1" }, 2, SEED)).rejects.toThrow(
         "berth1 is another kind of network device, or has one queue where several",
       );

@@ -1,0 +1,393 @@
+/**
+ * TCP and Unix connections of the host's kernel, called by foreign functions.
+ *
+ * @module
+ */
+import { TcpError } from "../../../core/api/errors.ts";
+import { Deferred } from "../../../core/api/runtime/deferred.ts";
+import { bytesFault, lostWhileWaiting } from "../../../core/api/tcp/bytes.ts";
+import type { Duplex } from "../../../plugins/shared/relay.ts";
+import {
+  type Bytes,
+  EAGAIN,
+  EINTR,
+  EPOLLRDHUP,
+  MSG_NOSIGNAL,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  SHUT_WR,
+} from "../../runtime/libc/linux.ts";
+import { hostError } from "../connection.ts";
+import type { ReadyOwner } from "./event_set.ts";
+import type { NativeSockets } from "./sockets.ts";
+
+/** How long a closed connection still receives and discards data of the peer, in milliseconds. */
+const LINGER_MS = 2000;
+/** Bytes that a connection reads in one turn of the event set, so that the others get theirs. */
+const TURN_BYTES = 512 * 1024;
+
+/** The kernel may have bytes, or the peer's FIN. */
+const READABLE = 1 << 0;
+/** The kernel may have room. */
+const WRITABLE = 1 << 1;
+/** The peer's FIN has arrived; there may be bytes before it. */
+const FIN_ARRIVED = 1 << 2;
+/** The peer's FIN was read. */
+const ENDED = 1 << 3;
+/** `closeWrite()` or `close()` was called. */
+const WRITE_CLOSED = 1 << 4;
+/** The FIN was sent. */
+const SHUT = 1 << 5;
+/** `close()` was called: what the peer sends is discarded. */
+const CLOSED = 1 << 6;
+/** The descriptor is closed. */
+const RELEASED = 1 << 7;
+/** The event set will call again. */
+const AGAIN = 1 << 8;
+/** The kernel reports an error, which a reader may not have met yet. */
+const BROKEN = 1 << 9;
+
+interface Reader {
+  /** `undefined`: waits until there is something to read. */
+  readonly target: Uint8Array | undefined;
+  resolve(count: number | null): void;
+  reject(error: unknown): void;
+}
+
+interface Writer extends PromiseWithResolvers<number> {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  at: number;
+}
+
+/** Options of a {@link NativeConnection}. */
+export interface NativeConnectionOptions {
+  /** How long a closed connection still receives data of the peer, in milliseconds. Default 2000. */
+  readonly lingerMs?: number | undefined;
+}
+
+/** A connected socket. Bytes wait in the kernel until they are read: an idle connection has no buffer. */
+export class NativeConnection implements Duplex, ReadyOwner {
+  readonly #sockets: NativeSockets;
+  readonly #fd: number;
+  readonly #lingerMs: number;
+  #bits = WRITABLE;
+  #failure: Error | undefined;
+  #reader: Reader | undefined;
+  /** The first one is being written. */
+  #writers: Writer[] | undefined;
+  /** Waits for the FIN to be sent. */
+  #fin: Deferred<void> | undefined;
+  #closed: Deferred<void> | undefined;
+  #lingerTimer: ReturnType<typeof setTimeout> | undefined;
+  #turn = 0;
+  #turnBytes = 0;
+
+  /** Takes over a connected descriptor, which is in the event set, or is added with {@link start}. */
+  constructor(sockets: NativeSockets, fd: number, options: NativeConnectionOptions = {}) {
+    this.#sockets = sockets;
+    this.#fd = fd;
+    this.#lingerMs = options.lingerMs ?? LINGER_MS;
+  }
+
+  /** Resolves when both directions have ended; rejects when the connection broke or was aborted. */
+  get closed(): Promise<void> {
+    if (this.#closed === undefined) {
+      this.#closed = new Deferred();
+      if (this.#has(RELEASED)) this.#settleClosed(this.#closed);
+    }
+    return this.#closed.promise;
+  }
+
+  // ---------------------------------------------------------------- reading
+
+  /**
+   * Fills `p`; resolves with the byte count, or with `null` after the peer's FIN. One read at a time.
+   *
+   * @throws {TcpError} The connection broke.
+   */
+  read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
+    if (p.byteLength === 0) return Promise.resolve(0);
+    try {
+      const count = this.tryRead(p);
+      if (count !== undefined) return Promise.resolve(count);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#wait(p);
+  }
+
+  /**
+   * {@link read} without waiting; `undefined`: nothing has arrived, or others get their turn first.
+   *
+   * @throws {TcpError} The connection broke.
+   */
+  tryRead(p: Uint8Array<ArrayBufferLike>): number | null | undefined {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#has(ENDED | CLOSED)) return null;
+    if (!this.#has(READABLE) || !this.#hasTurn()) return undefined;
+    const count = this.#receive(p as Bytes);
+    if (this.#failure !== undefined) throw this.#failure;
+    return count;
+  }
+
+  /** Resolves when {@link tryRead} may return something, or throw. */
+  async whenReadable(): Promise<void> {
+    const isReady = this.#failure !== undefined || this.#has(ENDED | CLOSED) ||
+      this.#has(READABLE) && !this.#has(AGAIN);
+    if (!isReady) await this.#wait(undefined);
+  }
+
+  #wait(target: Uint8Array | undefined): Promise<number | null> {
+    return new Promise((resolve, reject) => this.#reader = { target, resolve, reject });
+  }
+
+  /** Whether this turn's share is not used up; if it is, the event set calls again. */
+  #hasTurn(): boolean {
+    const { events } = this.#sockets;
+    if (this.#turn !== events.turn) {
+      this.#turn = events.turn;
+      this.#turnBytes = 0;
+    }
+    if (this.#turnBytes < TURN_BYTES) return true;
+    this.#callAgain();
+    return false;
+  }
+
+  #callAgain(): void {
+    if (this.#has(AGAIN)) return;
+    this.#bits |= AGAIN;
+    this.#sockets.events.again(this);
+  }
+
+  #receive(p: Bytes): number | null | undefined {
+    const { host } = this.#sockets;
+    for (;;) {
+      const count = host.libc.recv(this.#fd, p, p.length, 0);
+      if (count > 0) {
+        // With less than asked for, the kernel has no more; the FIN is reported once, and read as 0 bytes.
+        if (count < p.length && !this.#has(FIN_ARRIVED | BROKEN)) this.#bits &= ~READABLE;
+        this.#turnBytes += count;
+        return count;
+      }
+      if (count === 0) {
+        this.#bits = (this.#bits | ENDED) & ~READABLE;
+        if (this.#has(SHUT)) this.#release();
+        return null;
+      }
+      const errno = host.errno();
+      if (errno === EINTR) continue;
+      this.#bits &= ~READABLE;
+      if (errno !== EAGAIN) this.#fail(hostError(this.#sockets.error("read", errno)));
+      return undefined;
+    }
+  }
+
+  #serveReader(): void {
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    const { target } = reader;
+    if (target === undefined) {
+      this.#reader = undefined;
+      return reader.resolve(null);
+    }
+    // If the array's buffer was transferred meanwhile, the next reader gets the bytes.
+    const count = target.byteLength === 0 ? 0 : this.#receive(target as Bytes);
+    if (count === undefined || this.#reader !== reader) return;
+    this.#reader = undefined;
+    reader.resolve(count);
+  }
+
+  // ---------------------------------------------------------------- writing
+
+  /**
+   * Resolves with `p.byteLength` once the kernel has accepted all of it; until then `p` must not be changed.
+   *
+   * @throws {TcpError} The connection broke.
+   */
+  write(p: Uint8Array<ArrayBufferLike>): Promise<number> {
+    const fault = bytesFault("write", p);
+    if (fault !== undefined) return Promise.reject(fault);
+    const at = this.tryWrite(p);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#has(WRITE_CLOSED)) {
+      return Promise.reject(new TcpError("CLOSING", "the socket has been closed for writing"));
+    }
+    if (at === p.byteLength) return Promise.resolve(at);
+    const writer = { bytes: p, length: p.byteLength, at, ...Promise.withResolvers<number>() };
+    (this.#writers ??= []).push(writer);
+    return writer.promise;
+  }
+
+  /**
+   * Writes as much of `p` as the kernel has room for, and returns the number of bytes; 0 as well while other
+   * writes wait, and after the end of writing.
+   */
+  tryWrite(p: Uint8Array<ArrayBufferLike>): number {
+    if (!this.#has(WRITABLE) || this.#has(WRITE_CLOSED | RELEASED)) return 0;
+    return this.#writers === undefined && p.byteLength > 0 ? this.#send(p as Bytes) : 0;
+  }
+
+  /** Returns the number of bytes that the kernel has accepted. */
+  #send(p: Bytes): number {
+    const { host } = this.#sockets;
+    for (;;) {
+      const count = host.libc.send(this.#fd, p, p.length, MSG_NOSIGNAL);
+      if (count === p.length) return count;
+      if (count >= 0) {
+        this.#bits &= ~WRITABLE;
+        return count;
+      }
+      const errno = host.errno();
+      if (errno === EINTR) continue;
+      this.#bits &= ~WRITABLE;
+      if (errno !== EAGAIN) this.#fail(hostError(this.#sockets.error("write", errno)));
+      return 0;
+    }
+  }
+
+  #serveWriters(): void {
+    const writers = this.#writers;
+    while (writers !== undefined && writers.length > 0) {
+      const writer = writers[0]!;
+      const { bytes, length } = writer;
+      if (bytes.byteLength < length) {
+        writers.shift();
+        writer.reject(lostWhileWaiting("write", writer.at, length));
+        continue;
+      }
+      writer.at += this.#send(bytes.subarray(writer.at, length) as Bytes);
+      if (this.#has(RELEASED) || writer.at < length) return;
+      writers.shift();
+      writer.resolve(length);
+    }
+    this.#writers = undefined;
+    if (this.#has(WRITE_CLOSED)) this.#shutDown();
+  }
+
+  // ---------------------------------------------------------------- closing
+
+  /**
+   * FIN after everything written; reading goes on.
+   *
+   * @throws {TcpError} The connection broke.
+   */
+  closeWrite(): Promise<void> {
+    this.#endWriting();
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#has(SHUT | RELEASED)) return Promise.resolve();
+    this.#fin ??= new Deferred();
+    return this.#fin.promise;
+  }
+
+  #endWriting(): void {
+    if (this.#has(WRITE_CLOSED)) return;
+    this.#bits |= WRITE_CLOSED;
+    if (this.#writers === undefined) this.#shutDown();
+  }
+
+  #shutDown(): void {
+    if (this.#has(SHUT | RELEASED)) return;
+    this.#bits |= SHUT;
+    this.#sockets.host.libc.shutdown(this.#fd, SHUT_WR);
+    this.#fin?.resolve();
+    if (this.#has(ENDED)) this.#release();
+  }
+
+  /**
+   * Ends reading and writing; data already written is still delivered. Unread data from the peer would make
+   * the kernel reset the connection (RFC 2525 2.17), so it is read and discarded until the peer's FIN, for at
+   * most two seconds.
+   */
+  close(): void {
+    if (this.#has(CLOSED | RELEASED)) return;
+    this.#bits |= CLOSED;
+    const reader = this.#reader;
+    this.#reader = undefined;
+    reader?.resolve(null);
+    this.#endWriting();
+    this.#discard();
+    if (this.#has(RELEASED)) return;
+    this.#lingerTimer = setTimeout(() => this.#release(), this.#lingerMs);
+  }
+
+  #discard(): void {
+    while (this.#has(READABLE) && !this.#has(RELEASED) && this.#hasTurn()) {
+      this.#receive(this.#sockets.received);
+    }
+  }
+
+  /** RST now; every buffer is dropped (RFC 9293 3.10.5). */
+  abort(reason?: unknown): void {
+    if (this.#has(RELEASED)) return;
+    this.#sockets.setReset(this.#fd);
+    this.#fail(
+      new TcpError("CONNECTION_ABORTED", "the connection was aborted", { cause: reason }),
+    );
+  }
+
+  #fail(error: Error): void {
+    if (this.#has(RELEASED)) return;
+    this.#failure = error;
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#has(RELEASED)) return;
+    this.#bits |= RELEASED;
+    clearTimeout(this.#lingerTimer);
+    this.#sockets.close(this.#fd);
+    const error = this.#failure;
+    const lost = error ?? new TcpError("CLOSING", "the socket was closed");
+    for (const writer of this.#writers ?? []) writer.reject(lost);
+    this.#writers = undefined;
+    if (error === undefined) this.#fin?.resolve();
+    else this.#fin?.reject(error);
+    const reader = this.#reader;
+    this.#reader = undefined;
+    if (error === undefined) reader?.resolve(null);
+    else reader?.reject(error);
+    if (this.#closed !== undefined) this.#settleClosed(this.#closed);
+  }
+
+  #settleClosed(closed: Deferred<void>): void {
+    if (this.#failure === undefined) closed.resolve();
+    else closed.reject(this.#failure);
+  }
+
+  // ---------------------------------------------------------------- events
+
+  onReady(events: number): void {
+    this.#bits &= ~AGAIN;
+    if (this.#has(RELEASED)) return;
+    if (events & POLLOUT) {
+      this.#bits |= WRITABLE;
+      if (this.#writers !== undefined) this.#serveWriters();
+    }
+    if (events & (EPOLLRDHUP | POLLHUP)) this.#bits |= FIN_ARRIVED;
+    if (events & (POLLIN | POLLERR | EPOLLRDHUP | POLLHUP)) this.#bits |= READABLE;
+    if (this.#has(CLOSED)) this.#discard();
+    else if (this.#has(READABLE)) this.#read(events);
+  }
+
+  /** Bytes that have arrived before a reset are still read, if there is a reader for them. */
+  #read(events: number): void {
+    const isBroken = this.#has(BROKEN);
+    if (events & POLLERR) this.#bits |= BROKEN;
+    if (this.#reader !== undefined) this.#serveReader();
+    else if (isBroken) this.#takeError();
+    if (this.#has(BROKEN) && !this.#has(RELEASED)) this.#callAgain();
+  }
+
+  #takeError(): void {
+    const errno = this.#sockets.takeError(this.#fd);
+    this.#bits &= ~BROKEN;
+    if (errno !== 0) this.#fail(hostError(this.#sockets.error("read", errno)));
+  }
+
+  #has(bits: number): boolean {
+    return (this.#bits & bits) !== 0;
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Sockets of the host's kernel, called by foreign functions.
+ *
+ * @module
+ */
+import { constants } from "node:os";
+import { possibleKeepAlive } from "../../../plugins/shared/dial.ts";
+import type { LibcHost } from "../../runtime/libc/host.ts";
+import { libcHost, mayUseSockets } from "../../runtime/libc/open.ts";
+import * as linux from "../../runtime/libc/linux.ts";
+import { descriptorFault } from "../descriptors.ts";
+import { EventSet } from "./event_set.ts";
+
+/** Bytes that one `recv` takes at most. */
+const RECEIVE_SIZE = 256 * 1024;
+
+/** What the sockets of one thread share. */
+export class NativeSockets {
+  readonly host: LibcHost;
+  readonly events: EventSet;
+  /** For bytes that are passed on at once. */
+  readonly received: linux.Bytes = new Uint8Array(RECEIVE_SIZE);
+  readonly #value = new Int32Array(2);
+  readonly #valueBytes: linux.Bytes = new Uint8Array(this.#value.buffer);
+  readonly #size: linux.Bytes = linux.intBytes(4);
+
+  private constructor(host: LibcHost, events: EventSet) {
+    this.host = host;
+    this.events = events;
+  }
+
+  /** `undefined`: the platform or the permissions do not allow it, or there is no descriptor. */
+  static open(): NativeSockets | undefined {
+    if (!mayUseSockets()) return undefined;
+    let host: LibcHost;
+    try {
+      host = libcHost();
+    } catch {
+      return undefined;
+    }
+    const events = EventSet.open(host);
+    if (events !== undefined) return new NativeSockets(host, events);
+    host.close();
+    return undefined;
+  }
+
+  /**
+   * A socket that never blocks.
+   *
+   * @throws {Error} There is no descriptor for it, or the family is not supported.
+   */
+  open(family: number, type: number): number {
+    const flags = linux.O_NONBLOCK | linux.O_CLOEXEC;
+    const fd = this.host.libc.socket(family, type | flags, 0);
+    if (fd < 0) throw this.error("socket");
+    return fd;
+  }
+
+  /** Sets an option that is an `int`. */
+  setOption(fd: number, level: number, name: number, value: number): boolean {
+    this.#value[0] = value;
+    return this.host.libc.setsockopt(fd, level, name, this.#valueBytes, 4) === 0;
+  }
+
+  /** The options of a TCP connection; a Unix socket has none of them. */
+  setTcpOptions(fd: number, keepAliveMs: number): void {
+    this.setOption(fd, linux.IPPROTO_TCP, linux.TCP_NODELAY, 1);
+    // Otherwise a vanished peer would keep both connections of a relay open indefinitely.
+    if (keepAliveMs <= 0) return;
+    const seconds = Math.floor(possibleKeepAlive(keepAliveMs) / 1000);
+    this.setOption(fd, linux.IPPROTO_TCP, linux.TCP_KEEPIDLE, seconds);
+    this.setOption(fd, linux.SOL_SOCKET, linux.SO_KEEPALIVE, 1);
+  }
+
+  /** Closing sends a RST from now on. */
+  setReset(fd: number): void {
+    this.#value[0] = 1;
+    this.#value[1] = 0;
+    this.host.libc.setsockopt(fd, linux.SOL_SOCKET, linux.SO_LINGER, this.#valueBytes, 8);
+  }
+
+  /** Returns the pending error of a socket and clears it; 0: none. */
+  takeError(fd: number): number {
+    const { libc } = this.host;
+    const { SOL_SOCKET, SO_ERROR } = linux;
+    this.#value[0] = 0;
+    libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, this.#valueBytes, this.#size);
+    return this.#value[0];
+  }
+
+  /** Closes a descriptor of the event set. */
+  close(fd: number): void {
+    this.events.closed(fd);
+    this.host.libc.close(fd);
+  }
+
+  /** The error of the last function, or of `errno`, with the code that `node:net` would give it. */
+  error(call: string, errno: number = this.host.errno()): Error & { code: string } {
+    const code = NAMES.get(errno) ?? `errno ${errno}`;
+    return Object.assign(new Error(`${call} ${code}`), { code, errno, syscall: call });
+  }
+}
+
+/** Several names may have one number, such as EAGAIN and EWOULDBLOCK: the first one counts. */
+const NAMES: ReadonlyMap<number, string> = new Map(
+  Object.entries(constants.errno).reverse().map(([name, number]) => [number, name]),
+);
+
+let sockets: NativeSockets | undefined;
+let isDecided = false;
+
+/**
+ * The sockets of this thread; `undefined`: `node:net` and `node:dgram` have to do. The first call decides,
+ * unless there is no descriptor at that moment.
+ */
+export function nativeSockets(): NativeSockets | undefined {
+  if (!isDecided) {
+    sockets = NativeSockets.open();
+    isDecided = sockets !== undefined || descriptorFault() === undefined;
+  }
+  return sockets;
+}

@@ -1,0 +1,71 @@
+import { describe, expect } from "bun:test";
+import { createServer, type Socket } from "node:net";
+import { NativeConnection } from "../../../../adapters/host/native/connection.ts";
+import { dialNative } from "../../../../adapters/host/native/dial.ts";
+import { listenNative } from "../../../../adapters/host/native/listener.ts";
+import { ipSocketAddress } from "../../../../adapters/host/native/socket_address.ts";
+import { nativeSockets } from "../../../../adapters/host/native/sockets.ts";
+import { AF_INET, SOCK_STREAM } from "../../../../adapters/runtime/libc/linux.ts";
+import { silentLogger } from "../../../../core/api/environment.ts";
+import { IpAddress } from "../../../../core/wire/address.ts";
+import { testRequiring } from "../../../support/requirements.ts";
+import { testHostConnections } from "../connection_conformance.ts";
+
+const sockets = nativeSockets()!;
+
+testHostConnections("foreign functions", {
+  dial: (target, signal, options) => dialNative(sockets, target, signal, options),
+  listen(onConnection, { keepAliveMs } = {}) {
+    const address = { hostname: "127.0.0.1", port: 0 };
+    const log = silentLogger;
+    const listener = listenNative(sockets, address, { log, keepAliveMs, onConnection });
+    return Promise.resolve({ port: listener.address.port, close: () => listener.close() });
+  },
+}, ["native-sockets"]);
+
+describe("NativeConnection", () => {
+  // The peer never closes, so close() has to stop waiting.
+  testRequiring(["native-sockets"], "close() gives up on a peer that does not close", async () => {
+    const { promise: accepted, resolve } = Promise.withResolvers<Socket>();
+    const server = createServer({ allowHalfOpen: true }, resolve);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const fd = sockets.open(AF_INET, SOCK_STREAM);
+    const address = ipSocketAddress(IpAddress.parse("127.0.0.1")!, port);
+    sockets.host.libc.connect(fd, address, address.length);
+    const connection = new NativeConnection(sockets, fd, { lingerMs: 1 });
+    sockets.events.add(fd, connection);
+    const peer = await accepted;
+    connection.close();
+    await connection.closed;
+    peer.destroy();
+    server.close();
+  });
+
+  // 8 MiB wait in the kernel and the sender: one turn takes a part, and leaves the rest to the next.
+  testRequiring(["native-sockets"], "reads a bounded number of bytes in one turn", async () => {
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.end(new Uint8Array(8 << 20));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const connection = await dialNative(sockets, { hostname: "127.0.0.1", port });
+    const chunk = new Uint8Array(256 * 1024);
+    let all = 0;
+    let largest = 0;
+    for (let ended = false; !ended;) {
+      let bytes = 0;
+      let count = connection.tryRead(chunk);
+      for (; typeof count === "number"; count = connection.tryRead(chunk)) bytes += count;
+      all += bytes;
+      largest = Math.max(largest, bytes);
+      ended = count === null;
+      if (!ended) await connection.whenReadable();
+    }
+    expect(all).toBe(8 << 20);
+    expect(largest).toBeLessThan((512 + 256) * 1024);
+    await connection.closeWrite();
+    server.close();
+  });
+});
