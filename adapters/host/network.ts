@@ -7,6 +7,8 @@ import { lookup } from "node:dns/promises";
 import type { HostNetwork } from "../../plugins/shared/host_network.ts";
 import { dialHostDatagrams } from "./datagrams.ts";
 import { dialHost } from "./dial.ts";
+import { dialNative } from "./native/dial.ts";
+import { nativeSockets } from "./native/sockets.ts";
 import { socketLimits } from "./socket_limits.ts";
 import { leadsBack } from "./way_back.ts";
 
@@ -20,6 +22,11 @@ export const hostNetwork: HostNetwork = {
   get limits() {
     return socketLimits();
   },
-  dial: dialHost,
+  dial(target, signal, options) {
+    const sockets = nativeSockets();
+    return sockets === undefined
+      ? dialHost(target, signal, options)
+      : dialNative(sockets, target, signal, options);
+  },
   dialDatagrams: dialHostDatagrams,
 };

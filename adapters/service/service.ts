@@ -11,6 +11,7 @@ import type { Plugin } from "../../core/api/types.ts";
 import { composeFlows } from "../../core/api/udp/flow_chain.ts";
 import { logConnection, logFlow } from "../../plugins/shared/connection_log.ts";
 import { IpAddress } from "../../core/wire/address.ts";
+import { nativeSockets } from "../host/native/sockets.ts";
 import { linkPair } from "../links/memory.ts";
 import { rememberResponseText } from "../runtime/fetch/mod.ts";
 import { messageOf, UsageError } from "./errors.ts";
@@ -157,6 +158,7 @@ export async function serve(
   log: Logger,
 ): Promise<ServingStack> {
   const { stack } = network;
+  log.debug("host sockets", { by: nativeSockets() ? "foreign functions" : "node:net" });
   const published: Publication[] = [];
   const stop = (whenDrained?: () => Promise<void>) =>
     stopServing(network, published, settings.graceMs, whenDrained);

@@ -8,7 +8,7 @@ import { messageOf } from "../../core/api/error_text.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import type { Context, Handler, TcpSocket } from "../../core/api/types.ts";
 import { IdleTimeout } from "./idle_timeout.ts";
-import { type Duplex, relay } from "./relay.ts";
+import { type Duplex, relay, relayTouching } from "./relay.ts";
 import type { Slot } from "./shared_limit.ts";
 
 /** Calls `ended` once the connection has ended or failed to open. */
@@ -92,28 +92,8 @@ async function relayWhileBusy(
     upstream.abort(error);
   });
   try {
-    // Each byte of either direction is read from or written to the socket.
-    await relay(watched(socket, () => idle.touch()), upstream);
+    await relayTouching(socket, upstream, () => idle.touch());
   } finally {
     idle.stop();
   }
-}
-
-function watched(socket: TcpSocket, touch: () => void): Duplex {
-  return {
-    closed: socket.closed,
-    async read(p) {
-      const size = await socket.read(p);
-      touch();
-      return size;
-    },
-    async write(p) {
-      const size = await socket.write(p);
-      touch();
-      return size;
-    },
-    closeWrite: () => socket.closeWrite(),
-    close: () => socket.close(),
-    abort: (reason) => socket.abort(reason),
-  };
 }

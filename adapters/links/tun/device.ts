@@ -90,7 +90,7 @@ export function indexOf(host: LibcHost, name: string): number {
 }
 
 /** Whether the device stays when its descriptor is closed, as made by `ip tuntap add`. */
-export function isPersistent({ libc }: TunHost, fd: number): boolean {
+export function isPersistent({ libc }: LibcHost, fd: number): boolean {
   const request = linux.ifreq("");
   return libc.ioctl(fd, linux.TUNGETIFF, request) < 0 ||
     (linux.flagsOf(request) & linux.IFF_PERSIST) !== 0;

@@ -5,10 +5,12 @@ import {
   OutgoingPacket,
   type PacketBatch,
 } from "../../../core/stack/link.ts";
+import type { EventSet } from "../../host/native/event_set.ts";
+import { nativeSockets } from "../../host/native/sockets.ts";
 import { addDevice } from "../../host/way_back.ts";
-import { type Device, indexOf } from "./device.ts";
-import { goneError, meansGone } from "./error.ts";
 import type { Libc, LibcHost, Poller } from "../../runtime/libc/host.ts";
+import { type Device, indexOf } from "./device.ts";
+import { configureError, goneError, meansGone } from "./error.ts";
 import * as linux from "./linux.ts";
 import { leadsInto } from "./netlink.ts";
 import { ReceiveBuffers } from "./receive_buffers.ts";
@@ -44,6 +46,10 @@ export class TunLink implements Link {
   #start: linux.Bytes = new Uint8Array(0);
   /** Cached addresses of the arrays that packets are sent from, such as a connection's ring. */
   readonly #addresses = new WeakMap<linux.Bytes, number>();
+  /** The host's sockets: whoever is ready first, they or the device, ends the wait. */
+  readonly #hostEvents: EventSet | undefined;
+  /** Makes the set of host sockets wait by itself again. */
+  #detach: (() => void) | undefined;
   readonly #pollSet: linux.Bytes;
   readonly #atOnce = linux.timespec(0);
   readonly #soon = linux.timespec(LINGER_NS);
@@ -63,7 +69,7 @@ export class TunLink implements Link {
   private constructor(
     host: LibcHost,
     device: Device,
-    waiter: Poller,
+    hostEvents: EventSet | undefined,
     steering: ReceivePacketSteering | undefined,
   ) {
     const { fd, name, mtu, offload, frameHeader } = device;
@@ -80,16 +86,19 @@ export class TunLink implements Link {
     this.#fd = fd;
     this.#headerSize = offload ? VIRTIO_HEADER_SIZE : 0;
     this.#frameHeader = frameHeader;
-    this.#waiter = waiter;
+    this.#waiter = waiterFor(host, fd, hostEvents);
     this.#incoming = new ReceiveBuffers(this.#headerSize, frameHeader);
-    this.#pollSet = linux.pollSet(fd);
+    this.#hostEvents = hostEvents;
+    this.#pollSet = hostEvents === undefined
+      ? linux.pollSet(fd)
+      : linux.pollSet(fd, hostEvents.descriptor);
     this.#steering = steering;
   }
 
   /** Takes over a host and a device: both are closed with the link, or if this throws. */
   static open(host: LibcHost, device: Device, steering?: ReceivePacketSteering): TunLink {
     try {
-      return new TunLink(host, device, host.waiter(device.fd), steering);
+      return new TunLink(host, device, nativeSockets()?.events, steering);
     } catch (error) {
       host.libc.close(device.fd);
       throw error;
@@ -103,6 +112,7 @@ export class TunLink implements Link {
 
   receive(batch: PacketBatch): number {
     if (this.#closing || this.#isGone) return 0;
+    this.#hostEvents?.dispatch();
     const room = Math.min(batch.capacity, ReceiveBuffers.COUNT);
     let count = 0;
     let bytes = 0;
@@ -127,8 +137,8 @@ export class TunLink implements Link {
   }
 
   /**
-   * Waits for packets, after one turn of the event loop, so that the handlers of received packets
-   * run first. Concurrent calls share one wait.
+   * Waits for packets or for the host's sockets, after one turn of the event loop, so that the handlers of
+   * received packets run first. Concurrent calls share one wait.
    */
   ready(): Promise<boolean> {
     this.#pending ??= this.#waitUntilReadable().finally(() => this.#pending = undefined);
@@ -194,6 +204,7 @@ export class TunLink implements Link {
   }
 
   async #waitUntilReadable(): Promise<boolean> {
+    this.#detach ??= this.#hostEvents?.attach();
     await eventLoopTurn();
     const began = performance.now();
     try {
@@ -231,27 +242,51 @@ export class TunLink implements Link {
     return false;
   }
 
-  /** Throws if the device was removed. */
+  /** Whether there are packets, or something to do for the host's sockets. Throws if the device was removed. */
   #isReadable(timeout: linux.Bytes): boolean {
-    const count = this.#libc.ppoll(this.#pollSet, 1, timeout, null);
-    const { POLLIN, POLLERR, POLLHUP, POLLNVAL } = linux;
-    const events = count > 0 ? linux.eventsOf(this.#pollSet) : 0;
+    const hostEvents = this.#hostEvents;
+    if (hostEvents?.hasMore) return true;
+    const size = hostEvents === undefined ? 1 : 2;
+    const count = this.#libc.ppoll(this.#pollSet, size, timeout, null);
+    if (count <= 0 && !this.#isGone) return false;
+    const { POLLERR, POLLHUP, POLLNVAL } = linux;
+    const events = linux.eventsOf(this.#pollSet);
     if (this.#isGone || (events & (POLLERR | POLLHUP | POLLNVAL))) {
       this.#isGone = true;
       throw goneError(this.name);
     }
-    return (events & POLLIN) !== 0;
+    return count > 0;
   }
 
   async #free(): Promise<void> {
     await this.#waiter.close();
     // A wait that has just ended still polls the descriptor once.
     await this.#pending?.catch(() => {});
+    this.#detach?.();
     this.#steering?.close();
     this.#forget?.();
     this.#libc.close(this.#fd);
     this.#host.close();
   }
+}
+
+/** Waits for the device and for `hostEvents`, which are put into one epoll set. */
+function waiterFor(host: LibcHost, fd: number, hostEvents: EventSet | undefined): Poller {
+  if (hostEvents === undefined) return host.waiter(fd);
+  const { libc } = host;
+  const both = libc.epoll_create1(linux.O_CLOEXEC);
+  if (both < 0) throw configureError("make an epoll set", host.errno());
+  for (const each of [fd, hostEvents.descriptor]) {
+    libc.epoll_ctl(both, linux.EPOLL_CTL_ADD, each, linux.epollEvent(linux.POLLIN, each));
+  }
+  const waiter = host.waiter(both);
+  return {
+    wait: () => waiter.wait(),
+    async close() {
+      await waiter.close();
+      libc.close(both);
+    },
+  };
 }
 
 function eventLoopTurn(): Promise<void> {
