@@ -32,7 +32,7 @@ export {
   type PluginFactory,
 } from "../core/api/plugin.ts";
 export { deriveSocket, type SocketOverrides, unread } from "../core/api/tcp/derived_socket.ts";
-export { type Duplex, relay } from "../plugins/shared/relay.ts";
+export { type Duplex, type NonBlockingReader, relay } from "../plugins/shared/relay.ts";
 export {
   type ChecksumState,
   type Link,
