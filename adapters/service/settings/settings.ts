@@ -233,7 +233,7 @@ export const SETTINGS: Table = {
   7=timeout:60000+log+echo     middleware in front of a plugin
   '*=echo'                     every port that has no other plugin
   10.90.7.0/24:8000-8999=echo  ports of a network of addresses`,
-    details: "The plugin for a [listen address](#where)",
+    details: "The plugin for a [listen address](#listen-addresses)",
   },
   publish: {
     flag: "--publish [udp/][HOST:]PORT=ADDRESS:PORT",
