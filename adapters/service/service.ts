@@ -15,6 +15,7 @@ import { nativeSockets } from "../host/native/sockets.ts";
 import { linkPair } from "../links/memory.ts";
 import { rememberResponseText } from "../runtime/fetch/mod.ts";
 import { messageOf, UsageError } from "./errors.ts";
+import { limitLines } from "./flow_log.ts";
 import { checkAddresses, type Network, networkOn, openNetwork } from "./links/network.ts";
 import { ownAddresses } from "./links/own_addresses.ts";
 import { loadChain, type LoadedChain } from "./listen/plugin_loader.ts";
@@ -163,8 +164,9 @@ export async function serve(
   const stop = (whenDrained?: () => Promise<void>) =>
     stopServing(network, published, settings.graceMs, whenDrained);
   try {
+    const flowLog = limitLines(log);
     for (const [where, { name, handlers }] of plugins) {
-      stack.use(where, connectionLog(name, log), ...handlers);
+      stack.use(where, connectionLog(name, log, flowLog), ...handlers);
     }
     for (const setting of settings.publish) {
       warnIfUnserved(setting, settings, log);
@@ -199,12 +201,12 @@ function warnIfUnserved(
 }
 
 /** Logs a line for each connection and flow that has ended; goes in front of a port's plugins. */
-function connectionLog(plugin: string, log: Logger): Plugin {
+function connectionLog(plugin: string, log: Logger, flowLog: Logger): Plugin {
   return {
     // Other log lines name the port's plugin alone.
     name: "",
     handle: (c, next) => logConnection(c, next, log, "info", { plugin }),
-    flow: (c, next) => logFlow(c, next, log, "info", { plugin }),
+    flow: (c, next) => logFlow(c, next, flowLog, "info", { plugin }),
   };
 }
 
