@@ -147,6 +147,7 @@ export class HttpConnection {
       // RFC 9112 8
       const goesOn = this.#serve(request ?? badRequest("the connection ended within a head"));
       if (!(typeof goesOn === "boolean" ? goesOn : await goesOn)) return;
+      if (this.#input.length > 0) this.#shared.turns.countRequest();
       this.#phase = "idle";
     }
   }

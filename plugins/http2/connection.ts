@@ -213,6 +213,7 @@ export class Http2Connection {
     stream.handler = exchange;
     this.#exchanges.set(stream, exchange);
     const { turns } = this.#shared;
+    turns.countRequest();
     if (turns.isSpent) void turns.next().then(() => exchange.serve());
     else exchange.serve();
     return true;

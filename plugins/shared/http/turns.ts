@@ -1,5 +1,5 @@
 /**
- * Shares the event loop between large responses.
+ * Shares the event loop between clients with large responses or many requests.
  *
  * @module
  */
@@ -10,13 +10,19 @@ import { macrotask } from "../../../core/api/runtime/macrotask.ts";
  * last.
  */
 const TURN_BYTES = 1024 * 1024;
+/** Limit of pipelined or multiplexed requests per turn, which take about as long as a megabyte of bodies. */
+const TURN_REQUESTS = 1024;
+/** Requests resumed in the turn after {@link TURN_REQUESTS}. */
+const RESUMED_REQUESTS = 256;
 
 /**
  * Gives other connections and timers a turn between the requests of one application: making and copying a
- * body of megabytes takes milliseconds, and a hundred requests for one may arrive at once.
+ * body of megabytes takes milliseconds, and a hundred requests for one may arrive at once, or thousands of
+ * small ones on a single connection.
  */
 export class Turns {
   #bytes = 0;
+  #requests = 0;
   #isWaiting = false;
   /** Requests resumed in the next turn: doubled after each turn that stayed below the limit. */
   #share = 1;
@@ -36,6 +42,14 @@ export class Turns {
     void macrotask().then(() => this.#begin());
   }
 
+  /** Counts a request that did not arrive alone. */
+  countRequest(): void {
+    if (++this.#requests < TURN_REQUESTS || this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#share = RESUMED_REQUESTS;
+    void macrotask().then(() => this.#begin());
+  }
+
   /** Waits for a later turn, in the order of the calls. */
   next(): Promise<void> {
     return new Promise((resolve) => void this.#waiting.push(resolve));
@@ -44,6 +58,7 @@ export class Turns {
   #begin(): void {
     this.#share = this.#bytes >= TURN_BYTES ? 1 : this.#share * 2;
     this.#bytes = 0;
+    this.#requests = 0;
     const going = this.#waiting.splice(0, this.#share);
     this.#isWaiting = this.#waiting.length > 0;
     if (this.#isWaiting) void macrotask().then(() => this.#begin());

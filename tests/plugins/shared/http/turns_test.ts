@@ -14,7 +14,7 @@ const turn = () => new Promise<void>((resolve) => void setImmediate(resolve));
  * The sequence of events when eight clients send requests at once: requests served, and other
  * tasks' turns of the event loop.
  */
-async function askedAtOnce(body: () => BodyInit): Promise<string[]> {
+async function askedAtOnce(body: () => BodyInit, pipelined = 1): Promise<string[]> {
   const happened: string[] = [];
   const app = {
     fetch: () => {
@@ -24,11 +24,13 @@ async function askedAtOnce(body: () => BodyInit): Promise<string[]> {
   };
   const plugin = http(app);
   const clients = Array.from({ length: 8 }, () => {
-    const { client, server } = socketPair();
+    const { client, server } = socketPair({ bufferSize: 4 * MIB });
     void plugin.handle!(testContext(server).context, () => Promise.resolve());
     return client;
   });
-  for (const client of clients) void client.write(GET);
+  const requests = new Uint8Array(pipelined * GET.length);
+  for (let i = 0; i < pipelined; i++) requests.set(GET, i * GET.length);
+  for (const client of clients) void client.write(requests);
   for (let i = 0; i < 40; i++) {
     await turn();
     happened.push("turn");
@@ -58,6 +60,14 @@ describe("http", () => {
   // Small responses take almost no time.
   test("serves requests for small responses in one turn", async () => {
     expect(await askedAtOnce(() => "ahoy")).toEqual(Array(8).fill("request"));
+  });
+
+  // Eight clients with a thousand requests each: another client waits for a thousand of them, not for all.
+  test("lets others have a turn between thousands of pipelined requests", async () => {
+    const happened = await askedAtOnce(() => "ahoy", 1000);
+    expect(happened.filter((each) => each === "request")).toHaveLength(8000);
+    const runs = happened.join("").split("turn").map((run) => run.length / "request".length);
+    expect(Math.max(...runs)).toBeLessThanOrEqual(1024 + 8);
   });
 });
 
@@ -96,10 +106,25 @@ describe("Turns", () => {
     expect(counts.slice(0, 3)).toEqual([1, 2, 3]);
   });
 
+  // Everyone with a request gets one before anyone gets the next.
+  test("resumes those who wait after 1024 requests", async () => {
+    const turns = new Turns();
+    for (let i = 0; i < 1024; i++) turns.countRequest();
+    let gone = 0;
+    for (let i = 0; i < 600; i++) void turns.next().then(() => gone++);
+    const counts: number[] = [];
+    while (turns.isSpent) {
+      await turn();
+      counts.push(gone);
+    }
+    expect(counts).toEqual([512, 600]);
+  });
+
   // One turn serves 1 MiB of large bodies.
   test("is not used up by less", () => {
     const turns = new Turns();
     turns.spend(MIB - 1);
+    for (let i = 0; i < 1023; i++) turns.countRequest();
     expect(turns.isSpent).toBe(false);
     turns.spend(1);
     expect(turns.isSpent).toBe(true);
