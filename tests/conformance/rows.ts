@@ -20,7 +20,7 @@ const LIST = `
 2 | a segment with a wrong checksum is dropped without an answer | RFC 9293 3.1
 3 | a data offset below 5 or beyond the end is dropped without an answer | RFC 9293 3.1
 4 | an option of an unknown kind is skipped by its length | RFC 9293 3.1
-5 | options are taken in any segment, at any alignment | RFC 9293 3.1
+5 | options are accepted in any segment, at any alignment | RFC 9293 3.1
 6 | an option length of 0, 1 or past the header does no harm | RFC 9293 3.1
 7 | options fill whole words, and all but END and NOP have a length | RFC 9293 3.1
 8 | the MSS option goes in SYN and SYN,ACK and nowhere else | RFC 9293 3.7.1
@@ -64,7 +64,7 @@ const LIST = `
 42 | a RST without ACK is dropped | RFC 9293 3.10.7.3
 43 | a RST with a bad ACK is dropped | RFC 9293 3.10.7.3
 44 | a SYN without ACK opens simultaneously | RFC 9293 3.5
-45 | a simultaneous open that is reset was refused | RFC 9293 3.10.7.4
+45 | a RST in a simultaneous open refuses the connection | RFC 9293 3.10.7.4
 46 | close() in SYN-SENT sends nothing, a late SYN,ACK draws RST | RFC 9293 3.10.4
 47 | the SYN is resent after 1 s and doubling intervals | RFC 9293 3.8.3, RFC 6298 2
 48 | connect() fails after at least 3 minutes, with an error | RFC 9293 3.8.3
@@ -119,7 +119,7 @@ const LIST = `
 93 | a RST outside the window is dropped silently | RFC 5961 3.2
 94 | a SYN with any SEQ draws a challenge ACK | RFC 5961 4.2
 95 | challenge ACKs are throttled, also for a SYN with text | RFC 5961 7
-96 | a challenge ACK has SND.NXT and RCV.NXT as they are | RFC 5961 3.2
+96 | a challenge ACK has the current SND.NXT and RCV.NXT | RFC 5961 3.2
 97 | data received before a RST can be read |
 98 | with a gap before the RST, the in-order part is read, then the error |
 99 | abort() sends RST | RFC 9293 3.10.5
@@ -278,12 +278,12 @@ const LIST = `
 234 | an ICMP error is accepted if it quotes outstanding data | RFC 9293 3.9.2.2, RFC 5927 4.1
 235 | a soft error on a connection is reported and does not end it | RFC 9293 3.9.2.2
 236 | a hard error on a connection | RFC 9293 3.9.2.2
-237 | in SYN-SENT an unreachable fails connect() at once | RFC 5461 4
+237 | in SYN-SENT an unreachable error fails connect() at once | RFC 5461 4
 238 | source quench is ignored | RFC 9293 3.9.2.2
 239 | packet too big: segments shrink, lost data is resent in smaller segments | RFC 1191 6, RFC 8201 5, RFC 9293 3.7.2
 240 | an MTU below the minimum is ignored | RFC 1191 3, RFC 8201 4
 # Urgent data
-241 | the urgent pointer is understood, the user can learn of it | RFC 9293 3.8.5
+241 | the urgent pointer is processed and reported to the user | RFC 9293 3.8.5
 # Robustness
 242 | when an address is removed, its connections end, and nothing is sent from it |
 243 | segments that arrive as a connection closes are answered |

@@ -69,7 +69,7 @@ row(
 // The SYN's options are unaligned; timestamps in a later segment follow a single NOP.
 row(
   5,
-  "options are taken in any segment, at any alignment",
+  "options are accepted in any segment, at any alignment",
   `${synReceived("bytes 1 2 4 3 232 4 2 8 10 0 0 0 100 0 0 0 0")}
   +.01 < . 1:1(0) ack 1 win 65535 <TS val 110 ecr 0>
   +0  accept

@@ -112,7 +112,7 @@ row(
 // The peer refuses after its SYN.
 row(
   45,
-  "a simultaneous open that is reset was refused",
+  "a RST in a simultaneous open refuses the connection",
   `${SYN_SENT}
   +.01 < S 0:0(0) win 65535
   +0   > S. 0:0(0) ack 1

@@ -104,7 +104,7 @@ row(
 // 100 bytes were sent and not acknowledged, 200 received.
 row(
   96,
-  "a challenge ACK has SND.NXT and RCV.NXT as they are",
+  "a challenge ACK has the current SND.NXT and RCV.NXT",
   `${accepted()}
   +0  < P. 1:201(200) ack 1
   +0  write 100

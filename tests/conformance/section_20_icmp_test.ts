@@ -64,7 +64,7 @@ for (
 row(
   235,
   "a soft error on a connection is reported and does not end it",
-  "forgotten once something comes through",
+  "forgotten once a segment arrives",
   `set userTimeoutMs=1000
   ${accepted("mss 1000")}
   +0   write 100
@@ -97,7 +97,7 @@ for (
 ) {
   row(
     237,
-    "in SYN-SENT an unreachable fails connect() at once",
+    "in SYN-SENT an unreachable error fails connect() at once",
     error!,
     `${SYN_SENT}
     +.01 < icmp ${error} [0:0(0)]

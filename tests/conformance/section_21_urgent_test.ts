@@ -7,7 +7,7 @@ const row = rowsWith(test);
 // The pointer refers to the byte after the last urgent one; urgent data is delivered in line.
 row(
   241,
-  "the urgent pointer is understood, the user can learn of it",
+  "the urgent pointer is processed and reported to the user",
   `${accepted()}
   +0   < PU. 1:101(100) ack 1 urg 10
   +0   expect urgent 10
@@ -21,7 +21,7 @@ row(
 // It is reported before the urgent data has arrived, and may be up to 65,535 bytes ahead.
 row(
   241,
-  "the urgent pointer is understood, the user can learn of it",
+  "the urgent pointer is processed and reported to the user",
   "ahead of the text",
   `set receiveBuffer=1048576
   ${accepted()}

@@ -99,7 +99,7 @@ row(
 row(
   251,
   "a RST in CLOSE-WAIT is reported to the user",
-  "in LAST-ACK it is no error",
+  "in LAST-ACK it is not an error",
   `${accepted()}
   +0   < F. 1:1(0) ack 1
   +0~.05 > . 1:1(0) ack 2

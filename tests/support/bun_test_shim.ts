@@ -45,8 +45,8 @@ function bare(body: TestBody): () => Promise<void> {
 let running = 0;
 
 // On Deno 2.9 `node:test` swallows what is thrown in a timer's callback or at the top level of a
-// test file. Kept from its listeners, the error fails the file; a rejection during a test is left to
-// them, they fail that test.
+// test file. If the event does not reach its listeners, the error fails the file. Rejections during
+// a test are left to the listeners, which fail that test.
 globalThis.addEventListener("error", (event) => event.stopImmediatePropagation());
 globalThis.addEventListener("unhandledrejection", (event) => {
   if (running === 0) event.stopImmediatePropagation();

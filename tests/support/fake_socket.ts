@@ -344,11 +344,13 @@ export class FakeSocket implements TcpSocket {
   acknowledge(): void {}
 
   setUserTimeout(ms: number): void {
-    if (!(ms > 0)) throw new TypeError(`${ms} is no timeout`);
+    if (!(ms > 0)) throw new TypeError(`${ms} is not a timeout`);
   }
 
   setLinger(seconds?: number): void {
-    if (seconds !== undefined && !(seconds >= 0)) throw new TypeError(`${seconds} is no time`);
+    if (seconds !== undefined && !(seconds >= 0)) {
+      throw new TypeError(`${seconds} is not a linger time`);
+    }
   }
 
   setCork(): void {}

@@ -12,8 +12,9 @@ import { ROOT } from "./source_files.ts";
 const LIMIT_MS = 30_000;
 
 /**
- * Holds the namespaces until its stdin is closed, which the end of the test's process does as well.
- * /sys shows the devices of the network that it was mounted in, where it may be mounted. Then it ends whatever runs in the namespace still. It does nothing outside of one of its own.
+ * Keeps the namespaces until its stdin is closed, at the latest when the test's process ends; then
+ * ends every process left in them. It mounts /sys if permitted, because /sys shows the devices of
+ * the network namespace in which it was mounted. Outside a namespace of its own it exits at once.
  */
 const HOLDER = `
   [ /proc/$PPID/ns/net -ef /proc/self/ns/net ] && exit 1

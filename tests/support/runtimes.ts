@@ -29,7 +29,7 @@ export function findRuntime(name: Runtime["name"]): Runtime {
     const [version, executable] = answer.status === 0 ? answer.stdout.trim().split("\n") : [];
     if (version && executable) return { name, version, executable };
   }
-  throw new Error(`${name} is not here: install it, or install npm, which can fetch it`);
+  throw new Error(`${name} is not installed: install it, or install npm, which can fetch it`);
 }
 
 const REPORT =

@@ -200,7 +200,7 @@ export class LinuxTarget implements Target {
     const result = this.#socket(number).read(target);
     const count = Number(result) || 0;
     const wrong = flow.fromPeer.firstDifference(flow.readAt, target.subarray(0, count));
-    if (wrong >= 0) throw new Error(`byte ${wrong} was not read as the peer has sent it`);
+    if (wrong >= 0) throw new Error(`byte ${wrong} differs from what the peer sent`);
     flow.readAt += count;
     return result;
   }
@@ -208,7 +208,7 @@ export class LinuxTarget implements Target {
   #write(number: number, length: number): string {
     const flow = this.flow(number);
     if (this.#socket(number).info().state === "SYN-SENT") {
-      throw new NotExpressible("a socket that does not block takes nothing before it is connected");
+      throw new NotExpressible("a non-blocking socket accepts no data before it is connected");
     }
     const bytes = new Uint8Array(flow.fromStack.put(flow.fromStack.length, length));
     const result = this.#socket(number).write(bytes);

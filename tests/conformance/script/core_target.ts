@@ -81,7 +81,7 @@ export class CoreTarget implements Target {
 
   call(flow: number, name: string, args: readonly string[]): string {
     const call = this.#calls[name];
-    if (call === undefined) throw new Error(`${name} is no call`);
+    if (call === undefined) throw new Error(`${name} is not a call`);
     return call(flow, args);
   }
 
@@ -168,7 +168,7 @@ export class CoreTarget implements Target {
     const target = new Uint8Array(Math.min(most, Math.max(1, tcb.receive.readable)));
     const count = this.wire.step((stack) => stack.tcp.read(tcb, target, this.wire.now));
     const wrong = flow.fromPeer.firstDifference(flow.readAt, target.subarray(0, count));
-    if (wrong >= 0) throw new Error(`byte ${wrong} was not read as the peer has sent it`);
+    if (wrong >= 0) throw new Error(`byte ${wrong} differs from what the peer sent`);
     flow.readAt += count;
     if (count > 0) return String(count);
     if (tcb.error !== undefined && !tcb.has(TCB.FIN_RECEIVED)) return tcb.error;

@@ -122,7 +122,7 @@ const SEGMENT =
 
 function readSegment(text: string): ScriptSegment {
   const match = SEGMENT.exec(text);
-  if (match === null) throw new Error("is no segment");
+  if (match === null) throw new Error("is not a segment");
   const [, flags, start, end, length, ack, window, urgent, options, ecn, cut] = match;
   const control = flags === "-" ? 0 : flagBits(flags!);
   if (Number(end) - Number(start) !== Number(length)) {
@@ -147,7 +147,7 @@ const ECN: Readonly<Record<string, number>> = { noecn: 0, ect1: 1, ect0: 2, ce: 
 
 function readEcn(text: string): number {
   const codepoint = ECN[text];
-  if (codepoint === undefined) throw new Error(`${text} is no ECN codepoint`);
+  if (codepoint === undefined) throw new Error(`${text} is not an ECN codepoint`);
   return codepoint;
 }
 
@@ -162,7 +162,7 @@ function readOptions(text: string): TcpOptions {
     else if (name === "TS") options.timestamps = [Number(values[1]) || 0, Number(values[3])];
     else if (name === "sack") options.sack = values.map(readBlock);
     else if (name === "bytes") raw.push(...values.map(Number));
-    else if (name !== "nop" && name !== "") throw new Error(`${part} is no option`);
+    else if (name !== "nop" && name !== "") throw new Error(`${part} is not an option`);
   }
   return raw.length > 0 ? { ...options, raw } : options;
 }
@@ -189,6 +189,6 @@ const ICMP: Readonly<Record<string, readonly [number, number]>> = {
 function readIcmp(text: string): ScriptIcmp {
   const match = /^icmp\s+([a-z_ ]+?)(?:\s+mtu\s+(\d+))?\s+\[(-?\d+):-?\d+\(\d+\)\]$/.exec(text);
   const kind = ICMP[match?.[1] ?? ""];
-  if (match === null || kind === undefined) throw new Error("is no ICMP message");
+  if (match === null || kind === undefined) throw new Error("is not an ICMP message");
   return { type: kind[0], code: kind[1], mtu: Number(match[2] ?? 0), seq: Number(match[3]) };
 }

@@ -120,7 +120,7 @@ class Run {
       );
     }
     const wrong = flow.fromStack.firstDifference(got.seq, packet.text);
-    if (wrong >= 0) throw new Error(`byte ${wrong} was not sent as it was written`);
+    if (wrong >= 0) throw new Error(`byte ${wrong} differs from what was written`);
   }
 
   async #nextPacket(until: number): Promise<Sent | undefined> {

@@ -43,8 +43,8 @@ describe("parseScript", () => {
   test("refuses invalid lines", () => {
     expect(() => parseScript("\n+0 > P. 1:11(9) ack 1")).toThrow("line 2: end - seq is not");
     expect(() => parseScript("+0 > P 1:11(10) ack 1")).toThrow('"." and "ack" go together');
-    expect(() => parseScript("+0 > P. 1:11(10) ack 1 <foo>")).toThrow("foo is no option");
-    expect(() => parseScript("+0 < icmp hello [1:2(1)]")).toThrow("is no ICMP message");
+    expect(() => parseScript("+0 > P. 1:11(10) ack 1 <foo>")).toThrow("foo is not an option");
+    expect(() => parseScript("+0 < icmp hello [1:2(1)]")).toThrow("is not an ICMP message");
   });
 });
 
@@ -75,6 +75,6 @@ describe("runScript", () => {
     expect(await failureOf(`${accepted()}\n+0 expect state CLOSED`)).toContain(
       "- CLOSED\n+ ESTABLISHED",
     );
-    expect(await failureOf(`${accepted()}\n+0 dance`)).toContain("dance is no call");
+    expect(await failureOf(`${accepted()}\n+0 dance`)).toContain("dance is not a call");
   });
 });

@@ -24,7 +24,7 @@ function faults(options: unknown): string {
 }
 
 describe("checkOptions", () => {
-  // Whoever uses a value gets it complete.
+  // The result has a value for every key.
   test("fills in the defaults", () => {
     expect(checkOptions("ship", schema, { to: "Hull" })).toEqual({
       to: "Hull",
@@ -74,7 +74,7 @@ describe("checkOptions", () => {
 });
 
 describe("describeIssues", () => {
-  // A flag of the command line has no keys, and no value is shown that is not handed in.
+  // A flag of the command line has no keys, and a value is shown only if it is passed in.
   test("does without a path and without a value", () => {
     const { error } = z.enum(["a", "b"]).safeParse("c");
     expect(describeIssues(error!.issues)).toBe('expected "a" or "b"');

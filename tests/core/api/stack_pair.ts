@@ -66,7 +66,7 @@ export class StackPair implements AsyncDisposable {
   }
 }
 
-/** A link that drops what finds no room, as a device does. */
+/** A link that drops packets while it is full, as a device does. */
 function withoutIsFull(link: Link): Link {
   return {
     name: link.name,

@@ -4,7 +4,7 @@ import { suggestionFor } from "../../../core/api/suggestion.ts";
 describe("suggestionFor", () => {
   const names = ["tun", "tap", "link", "listen", "publish", "hostAddresses", "keepAliveMs"];
 
-  // A letter missing, superfluous, wrong or exchanged; capitals do not count.
+  // A letter missing, extra, wrong or swapped; case is ignored.
   test.each([
     ["lisen", "listen"],
     ["listten", "listen"],

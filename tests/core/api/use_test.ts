@@ -112,7 +112,7 @@ describe("a handler that throws", () => {
   // Middleware reports a fault of the peer with PeerFaultError, which is not logged.
   test("with a fault of the peer is not logged", async () => {
     await using pair = new StackPair();
-    const fault = new PeerFaultError("the peer broke off");
+    const fault = new PeerFaultError("the peer disconnected");
     let closed: Promise<unknown> | undefined;
     pair.server.use(7, ({ socket }) => {
       closed = socket.closed.catch((error: Error) => error.cause);
@@ -132,7 +132,7 @@ describe("a handler that throws", () => {
       throw new RangeError("a mistake");
     };
     const refuse = () => {
-      throw new TcpError("CONNECTION_REFUSED", "nobody is let in");
+      throw new TcpError("CONNECTION_REFUSED", "no clients are accepted");
     };
     server.use(1, { name: "fails", onSyn: fail }).use(2, { name: "refuses", onSyn: refuse });
     server.listen({ port: 3, onSyn: fail });
@@ -141,7 +141,7 @@ describe("a handler that throws", () => {
     }
     expect(pair.lines.map(({ message, fields }) => [message, fields?.reason])).toEqual([
       ["connection refused", "a mistake"],
-      ["connection refused", "SocketError: nobody is let in"],
+      ["connection refused", "SocketError: no clients are accepted"],
       ["connection refused", "a mistake"],
     ]);
     expect(pair.lines.map(({ fields }) => typeof fields?.stack))

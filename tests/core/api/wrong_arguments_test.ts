@@ -24,21 +24,21 @@ describe("connect", () => {
 });
 
 describe("createStack", () => {
-  // Each stack has one end.
-  test("takes no pair of links", () => {
+  // Each stack needs one end of the pair.
+  test("refuses a pair of links", () => {
     expect(() => createStack({ link: linkPair() as never, addresses: ADDRESSES })).toThrow(
       "createStack: link: got both ends of linkPair(): give each stack one of them, as in " +
         "const [here, there] = linkPair()",
     );
   });
 
-  // Nothing, a function that makes one, one that is still on its way, and something else.
+  // Nothing, a function that returns a link, a promise of one, and a string.
   test.each([
     [undefined, "undefined"],
     [linkPair, "a function: call it"],
     [Promise.resolve(linkPair()[0]), "a promise: await it"],
     ["berth0", "berth0"],
-  ])("takes no link that is %p", (link, shown) => {
+  ])("refuses %p as a link", (link, shown) => {
     expect(() => createStack({ link: link as never, addresses: ADDRESSES })).toThrow(
       `createStack: link: expected a link, such as await openTun(...) or one of linkPair(), got ${shown}`,
     );

@@ -14,7 +14,7 @@ function flagsOf(ranges: Ranges, origin: number): boolean[] {
     flags.fill(true, from, to);
     // Disjoint, sorted and not empty.
     assert(to > from, "no range is empty");
-    assert(i === 0 || from > ((ranges.ends[i - 1]! - origin) | 0), "ranges are apart");
+    assert(i === 0 || from > ((ranges.ends[i - 1]! - origin) | 0), "ranges do not touch");
   }
   return flags;
 }

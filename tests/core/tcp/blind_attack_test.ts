@@ -38,7 +38,7 @@ describe("RST", () => {
   });
 
   // All data and both FINs are acknowledged, so nothing is lost.
-  test("after both FINs is no error (RFC 9293 3.10.7.4, second)", () => {
+  test("after both FINs is not an error (RFC 9293 3.10.7.4, second)", () => {
     const t = inCloseWait();
     t.closeWrite();
     t.recv({ flags: "F." });
@@ -49,7 +49,7 @@ describe("RST", () => {
   });
 
   // The same if the RST crosses the last ACK.
-  test("in LAST-ACK is no error (RFC 9293 3.10.7.4, second)", () => {
+  test("in LAST-ACK is not an error (RFC 9293 3.10.7.4, second)", () => {
     const t = inLastAck();
     t.send({ flags: "R", seq: 2 });
     expect(t.tcb.error).toBe(undefined);

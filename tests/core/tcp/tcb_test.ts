@@ -25,14 +25,14 @@ describe("a record that connections share", () => {
     expect([ownRecords(tcb), ownRecords(other)]).toEqual([[name], []]);
   });
 
-  // A write to the shared record would be a write to every connection.
-  test.each(RECORDS)("refuses a write of its own: $name", ({ name, field }: Row) => {
+  // A write to the shared record would affect every connection.
+  test.each(RECORDS)("refuses writes to the shared record: $name", ({ name, field }: Row) => {
     const tcb = freshTcb();
     expect(() => Object.assign(tcb[name], { [field]: 7 })).toThrow(TypeError);
   });
 
   test.each(RECORDS)(
-    "is shared again when it is as at first: $name",
+    "is shared again once it has its initial values: $name",
     ({ name, own, field }: Row) => {
       const tcb = freshTcb();
       const { [field]: initial } = tcb[name] as Record<string, unknown>;

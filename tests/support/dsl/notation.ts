@@ -31,7 +31,7 @@ export function flagBits(letters: string): number {
   let bits = 0;
   for (const letter of letters) {
     const bit = LETTERS[letter];
-    if (bit === undefined) throw new Error(`"${letter}" is no control bit`);
+    if (bit === undefined) throw new Error(`"${letter}" is not a control bit`);
     bits |= bit;
   }
   return bits;

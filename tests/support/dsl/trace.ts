@@ -186,7 +186,7 @@ export class Trace {
     const target = new Uint8Array(Math.min(most, Math.max(1, this.tcb.receive.readable)));
     const count = this.wire.step((stack) => stack.tcp.read(this.tcb, target, this.wire.now));
     const wrong = this.#fromPeer.firstDifference(this.#read, target.subarray(0, count));
-    if (wrong >= 0) throw new Error(`byte ${wrong} was not read as the peer has sent it`);
+    if (wrong >= 0) throw new Error(`byte ${wrong} differs from what the peer sent`);
     this.#read += count;
     return count;
   }
@@ -319,7 +319,7 @@ export class Trace {
 
   #checkText(seq: number, text: Uint8Array): void {
     const wrong = this.#fromStack.firstDifference(seq, text);
-    if (wrong >= 0) throw new Error(`byte ${wrong} was not sent as it was written`);
+    if (wrong >= 0) throw new Error(`byte ${wrong} differs from what was written`);
   }
 
   #failIfUnread(when: string): void {

@@ -59,7 +59,7 @@ describe("notation", () => {
     for (const letters of ["S", "S.", ".", "P.", "F.", "FP.", "R", "R."]) {
       expect(flagLetters(flagBits(letters))).toBe(letters);
     }
-    expect(() => flagBits("X")).toThrow('"X" is no control bit');
+    expect(() => flagBits("X")).toThrow('"X" is not a control bit');
   });
 
   // A segment is formatted as one line.

@@ -128,9 +128,9 @@ describe("the driver", () => {
     await Promise.all([client.close(), server.close()]);
   });
 
-  // Two hundred requests come at once, and each takes the program ten milliseconds. After the first turn,
-  // which takes so long, the event loop has its own before every single one, and a client that was not
-  // there before does not wait for all of them.
+  // Two hundred requests arrive at once, and each takes the program ten milliseconds. After the
+  // first long turn, other tasks of the event loop run between single requests, so a new client
+  // does not wait for all of them.
   test("gives others their turn between handlers that compute", async () => {
     let now = 0;
     const clock = { now: () => now, schedule: () => () => {} };

@@ -39,7 +39,7 @@ async function hasEnded(handler: () => Promise<void>): Promise<boolean> {
 }
 
 describe("HandlerScheduler", () => {
-  // A loop over what is read calls again within a few turns, as often as it likes.
+  // A read loop makes its next call within a few turns, any number of times.
   test("waits for a handler that keeps calling", async () => {
     const handler = async () => {
       for (let i = 0; i < 20; i++) {
@@ -51,13 +51,13 @@ describe("HandlerScheduler", () => {
     expect(flushes).toBe(0);
   });
 
-  // It waits for something else: what was written before must not wait with it.
+  // It is waiting for something else: data written before must not be held back.
   test("does not wait for a handler that is quiet", async () => {
     expect(await hasEnded(() => turns(QUIET_TURNS + 1))).toBe(false);
   });
 
   // The application between a request and its answer has promises of its own.
-  test("gives who has read a request the turns to answer it", async () => {
+  test("gives a handler that has read a request the turns to answer it", async () => {
     const answer = async (read: number) => {
       scheduler.noteRead(read);
       await turns(QUIET_TURNS_UNANSWERED - 1);
@@ -79,14 +79,14 @@ describe("HandlerScheduler", () => {
     expect(await hasEnded(handler)).toBe(true);
   });
 
-  // An answer that takes longer, from a timer or a file: the wait begins anew with the next turn.
+  // An answer that takes longer, from a timer or a file: the wait starts again with the next turn.
   test("forgets unanswered requests once everything is sent", async () => {
     expect(await hasEnded(() => (scheduler.noteRead(1), Promise.resolve()))).toBe(true);
     scheduler.flushed();
     expect(await hasEnded(() => turns(QUIET_TURNS + 1))).toBe(false);
   });
 
-  // Two handlers that keep each other busy would be waited for without end.
+  // Two handlers that keep each other busy would hold back the flush forever.
   test("waits for MAX_TURNS at most", async () => {
     let calls = 0;
     let isOver = false;
@@ -104,7 +104,7 @@ describe("HandlerScheduler", () => {
     expect(calls).toBeLessThan(MAX_TURNS + 3);
   });
 
-  // A program's own call, outside of any handler: one flush, behind all calls of the same turn.
+  // Calls from outside any handler: one flush after all calls of the turn.
   test("flushes once for the calls of one turn", async () => {
     scheduler.noteCall();
     scheduler.noteWrite();
@@ -113,7 +113,7 @@ describe("HandlerScheduler", () => {
     expect(flushes).toBe(1);
   });
 
-  // Somebody else has sent everything meanwhile.
+  // Everything has been sent in the meantime.
   test("does not flush what has been flushed", async () => {
     scheduler.noteCall();
     scheduler.flushed();
@@ -121,7 +121,7 @@ describe("HandlerScheduler", () => {
     expect(flushes).toBe(0);
   });
 
-  // A look at the clock for each connection that has something to read would be the larger part.
+  // Reading the clock for each readable connection would cost more than the rest.
   test("handlers of one turn share a reading of the clock", async () => {
     let readings = 0;
     const counting = { now: () => ++readings, schedule: () => () => {} };

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import { MAX_OWNERS, OwnerNotifier, TURN_MS } from "../../../../core/api/runtime/owner_notifier.ts";
 
-/** Events that wait, by what they are of; the owners write down who was notified. */
+/** Pending events by kind; each owner records that it was notified. */
 let waiting: { connection: number; listener: number; datagrams: number };
 let notified: string[];
 let notifier: OwnerNotifier;
@@ -17,7 +17,7 @@ beforeEach(() => {
   });
 });
 
-/** Notifies once, and tells how many owners that were. */
+/** Notifies once; returns the number of notified owners. */
 function notify(): number {
   const before = notified.length;
   notifier.notify();
@@ -25,8 +25,8 @@ function notify(): number {
 }
 
 describe("OwnerNotifier", () => {
-  // As many as fit, and then what is left.
-  test("notifies so many owners in a turn", () => {
+  // The first turn notifies the maximum, the next one the rest.
+  test("notifies up to MAX_OWNERS owners in a turn", () => {
     waiting.connection = MAX_OWNERS + 10;
     expect([notify(), notifier.hasMore]).toEqual([MAX_OWNERS, true]);
     expect([notify(), notifier.hasMore]).toEqual([10, false]);
@@ -43,8 +43,9 @@ describe("OwnerNotifier", () => {
     ]);
   });
 
-  // Ten times too long: a tenth of the owners; one at a time if a single one takes too long.
-  test("notifies fewer owners after a long turn, one at least", () => {
+  // A turn ten times too long: a tenth of the owners, and one at a time if a single owner takes too
+  // long.
+  test("notifies fewer owners after a long turn, but at least one", () => {
     waiting.connection = 1000;
     notifier.turnTook(10 * TURN_MS);
     expect(notify()).toBe(Math.floor(MAX_OWNERS / 10));
@@ -54,7 +55,7 @@ describe("OwnerNotifier", () => {
     expect([notify(), notifier.hasMore]).toEqual([1, true]);
   });
 
-  // Twice as many after each short turn, never more than the bound.
+  // Twice as many after each short turn, up to the maximum.
   test("notifies more owners after short turns", () => {
     waiting.connection = 1000;
     notifier.turnTook(1000 * TURN_MS);
@@ -67,7 +68,7 @@ describe("OwnerNotifier", () => {
     expect(notify()).toBe(64);
   });
 
-  // The stack ends: everybody learns of it.
+  // The stack is closing: every owner is notified.
   test("notifies all before the end", () => {
     waiting.connection = 1000;
     notifier.turnTook(1000 * TURN_MS);

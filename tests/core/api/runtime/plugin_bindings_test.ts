@@ -109,7 +109,7 @@ describe("replace", () => {
   });
 
   // A handshake that began before the replacement ends after it: the new plugin still decides.
-  test("lets the new plugins refuse a connection that nobody has decided about", async () => {
+  test("lets the new plugins refuse a connection that is still undecided", async () => {
     await using pair = new StackPair();
     const binding = pair.server.use(7, new Named("old"));
     const refused = connect(pair);
@@ -136,8 +136,8 @@ describe("replace", () => {
     expect(await heard(one)).toBe("new");
   });
 
-  // Each message names what is wrong; the old handlers go on.
-  test("refuses what is no handler, and changes nothing then", async () => {
+  // Each message names what is wrong; the old handlers stay in place.
+  test("refuses values that are not handlers, and changes nothing", async () => {
     await using pair = new StackPair();
     const binding = pair.server.use([7, "udp/7"], new Named("old"));
     expect(() => binding.replace(echo as unknown as Plugin)).toThrow("call it, as in echo()");
@@ -230,7 +230,8 @@ describe("a replaced plugin", () => {
 });
 
 describe("remove", () => {
-  // The port refuses at once; the running connection has its time; the port is free for others.
+  // The port refuses at once; the running connection gets graceMs; the port is free for other
+  // plugins.
   test("refuses new connections, and ends running ones after graceMs", async () => {
     await using pair = new StackPair();
     const plugin = new Named("plugin");

@@ -10,7 +10,7 @@ import { codeOf, StackPair } from "../stack_pair.ts";
 const CONNECTIONS = 10;
 const BYTES = 50_000;
 
-/** Bytes that tell of which connection they are, and where they belong. */
+/** Bytes that identify their connection and their offset. */
 function patternOf(connection: number): Uint8Array<ArrayBuffer> {
   const pattern = new Uint8Array(BYTES);
   seededRandom(connection).fill(pattern);
@@ -45,7 +45,7 @@ class FrozenPair {
     this.server = createStack({ link: frozen, clock, addresses: ["10.0.0.2/24"] });
   }
 
-  /** A connection; from now on the server takes nothing more. */
+  /** A connection; from now on the server's link accepts no more packets. */
   async connectAndFreeze(): Promise<TcpSocket> {
     const listener = this.server.listen({ port: 7 });
     const socket = this.client.connect("10.0.0.2:7", { allowHalfOpen: true });
@@ -97,7 +97,7 @@ describe("Transmitter", () => {
 
   // The other end never takes a packet again: after a second packets are dropped, and the user
   // timeout ends the connection as it does on any link.
-  test("does not wait for ever for a peer that makes no room", async () => {
+  test("does not wait forever for a link that stays full", async () => {
     const pair = new FrozenPair();
     const socket = await pair.connectAndFreeze();
     socket.setUserTimeout(20_000);
@@ -111,7 +111,7 @@ describe("Transmitter", () => {
     await pair.clock.runUntil(Promise.all([pair.client.close(), pair.server.close()]));
   });
 
-  // Nobody waits for room that may never come.
+  // The link may stay full forever.
   test("close() of a stack does not wait for a full link", async () => {
     const pair = new FrozenPair();
     const socket = await pair.connectAndFreeze();

@@ -73,7 +73,7 @@ describe("a derived socket", () => {
     await finished;
   });
 
-  // What gives its bytes waits, and so does the end of writing: the read does not.
+  // The source of its bytes is pending, and so is the end of writing; the read is not.
   test("ends a read that waits at close()", async () => {
     const { server } = socketPair();
     const ended = Promise.withResolvers<void>();
@@ -91,7 +91,7 @@ describe("a derived socket", () => {
     ended.resolve();
   });
 
-  // A chunk for a read that close() has ended belongs to nobody; the source is not asked twice at once.
+  // A chunk for a read that close() has ended is dropped; the source is never asked twice at once.
   test("drops the chunk that comes after close()", async () => {
     const { server } = socketPair();
     const chunks = [Promise.withResolvers<Uint8Array<ArrayBuffer> | undefined>(), undefined];

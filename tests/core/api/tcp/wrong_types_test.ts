@@ -31,7 +31,7 @@ const WRITES: Readonly<Record<string, (socket: TcpSocket, value: never) => unkno
     deriveSocket(socket, { write: (taken) => socket.write(taken) }).write(value),
   "overridden read": (socket, value) =>
     deriveSocket(socket, { readChunk: () => Promise.resolve(undefined) }).read(value),
-  "a chunk that is none": (socket, value) =>
+  "a chunk of another type": (socket, value) =>
     deriveSocket(socket, { readChunk: () => Promise.resolve(value ?? "x" as never) })
       .read(new Uint8Array(9)),
   "unread": (socket, value) => unread(socket, value),

@@ -41,7 +41,7 @@ describe("IPv4 options", () => {
     ["a finished loose source route", [131, 7, 8, 10, 0, 0, 9]],
     ["a finished strict source route", [137, 7, 8, 10, 0, 0, 9]],
     ["an empty source route", [131, 3, 4]],
-  ])("that are %s are stepped over (RFC 1122 3.2.1.8)", (_name: string, options: number[]) => {
+  ])("that are %s are skipped (RFC 1122 3.2.1.8)", (_name: string, options: number[]) => {
     expect(answer(inClosed(), withOptions(options))).toBe("reply");
   });
 

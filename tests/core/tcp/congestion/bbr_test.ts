@@ -96,8 +96,8 @@ describe("Startup and Drain", () => {
     expect(flow.states).toEqual(["startup"]);
   });
 
-  // The writer has more, and waits for room in a buffer of a twelfth of what the path holds: the rate
-  // grows no more, whatever the pace.
+  // The writer always has more data, but the send buffer is a twelfth of the path's BDP: the
+  // delivery rate stops growing, whatever the pacing rate.
   test("end where the send buffer is the limit (BBR draft 4.1.2.4, 5.3.1.2)", () => {
     const flow = new Observed({ conditions: { bytesPerMs: 100 * RATE } }, { sendBuffer: 2 ** 19 });
     flow.run(1000);

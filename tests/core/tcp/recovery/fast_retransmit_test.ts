@@ -83,7 +83,7 @@ describe("with SACK", () => {
   });
 
   // The holes were sent a millisecond apart, and become lost a millisecond apart while nothing
-  // arrives: the second is sent again as well, for the acknowledgement of the first may get lost.
+  // arrives: the second is retransmitted too, since the acknowledgement of the first may be lost.
   test("the second hole that the reordering timer finds is retransmitted (RFC 8985 6.3)", () => {
     const t = inEstablished({ profile: "internet", syn: { mss: 1000, sackPermitted: true } });
     for (const ms of [0, 1]) {
