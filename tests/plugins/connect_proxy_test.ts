@@ -143,7 +143,7 @@ describe("connectProxy", () => {
     expect(line).toBe(`HTTP/1.1 ${status}`);
   });
 
-  // A client of HTTP/1.0 names no Host; one that has sent a body before may leave an empty line.
+  // An HTTP/1.0 client sends no Host; a client may send empty lines after an earlier body.
   test.each([
     "CONNECT example.org:443 HTTP/1.0\r\n\r\n",
     "CONNECT example.org:443 HTTP/1.1\r\nHost:\r\n\r\n",

@@ -320,7 +320,9 @@ describe("http2", () => {
     const socket = await server.connectPlain();
     const over = new Promise<void>((resolve) => socket.once("close", () => resolve()));
     socket.resume();
-    socket.end("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nthis is no frame, nor is it the beginning of one");
+    socket.end(
+      "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nthis is not a frame, nor is it the beginning of one",
+    );
     await over;
     expect(server.lines.filter((line) => line.startsWith("error"))).toEqual([]);
   });

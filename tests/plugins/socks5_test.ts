@@ -73,7 +73,7 @@ describe("socks5", () => {
     [[4, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 80], "2001:db8::1", 80],
     [[4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 192, 0, 2, 7, 0, 80], "192.0.2.7", 80],
     [[3, 9, ...bytes("192.0.2.8"), 0, 80], "192.0.2.8", 80],
-  ])("takes the address %p", async (address, hostname, port) => {
+  ])("accepts the address %p", async (address, hostname, port) => {
     const { host, dialled } = proxyHost();
     const { client } = connected(host);
     await send(client, NO_PASSWORD, [5, 1, 0], address);
@@ -232,7 +232,7 @@ describe("socks5", () => {
     expect(dialled).toEqual([]);
   });
 
-  // What is not SOCKS 5 is left without an answer; that is nobody's fault here.
+  // A client of another protocol gets no answer, and nothing is logged as an error.
   test.each([
     [[4, 1, 0, 80, 1, 2, 3, 4, 0], []],
     [[...bytes("GET / HTTP/1.1\r\n\r\n")], []],
@@ -249,7 +249,7 @@ describe("socks5", () => {
     expect(lines.every(({ level }) => level === "debug")).toBe(true);
   });
 
-  // A client that connects and sends nothing is not waited for.
+  // A client that connects and sends nothing.
   test("resets a client that sends no request within handshakeTimeoutMs", async () => {
     const { host } = proxyHost();
     const { client, clock, served } = connected(host, { handshakeTimeoutMs: 500 });

@@ -128,7 +128,7 @@ describe("socks5 UDP ASSOCIATE", () => {
   });
 
   // Over IPv6 the reply holds an IPv6 address.
-  test("is where the client has connected to", async () => {
+  test("has the address that the client has connected to", async () => {
     await using pair = new Proxied();
     const opened = Socks5UdpClient.open(pair.client, "[fd00::2]:1080", at("::", 0));
     const client = await pair.run(opened);

@@ -57,7 +57,7 @@ describe(`serveStatic of hono/${runtime}`, () => {
     expect(contentOf(text)).toBe("ahoy");
   });
 
-  // A folder is served by its index, and what is missing by the next handler.
+  // A folder is answered with its index, a missing file by the next handler.
   test("answers with an index, or leaves the request to the app", async () => {
     expect(contentOf(await ask("/docs/"))).toBe("<h1>docs</h1>");
     const missing = await ask("/missing.txt");
@@ -80,7 +80,7 @@ describe(`serveStatic of hono/${runtime}`, () => {
     expect(contentOf(await ask("/large.bin", "", "HEAD"))).toBe("");
   });
 
-  // On Bun as Bun.serve; on Deno the whole file, as Deno.serve.
+  // On Bun like Bun.serve; on Deno the whole file, like Deno.serve.
   test("answers a Range on Bun", async () => {
     const text = await ask("/large.bin", "Range: bytes=299990-\r\n");
     if (runtime === "deno") return expect(statuses(text)).toEqual([200]);
@@ -92,7 +92,7 @@ describe(`serveStatic of hono/${runtime}`, () => {
 });
 
 describe(`upgradeWebSocket of hono/${runtime}`, () => {
-  // It belongs to the runtime's own server; a request that asks for no WebSocket passes it.
+  // It belongs to the runtime's own server; a request without an upgrade passes through it.
   test("answers 500 and logs what is wrong", async () => {
     const app = new Hono()
       .onError((error) => {

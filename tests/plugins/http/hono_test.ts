@@ -8,7 +8,8 @@ import { HttpRefusal } from "../../../plugins/shared/http/refusal.ts";
 import { contentOf, exchange, serve, statuses } from "./support.ts";
 
 /**
- * `hono/deno` can be loaded only on Deno, `hono/bun` only on Bun, but this part of them on both.
+ * `hono/deno` can be loaded only on Deno, `hono/bun` only on Bun, but this module of either on
+ * both.
  */
 async function connInfoOf(runtime: "deno" | "bun"): Promise<GetConnInfo> {
   const path = `../../../node_modules/hono/dist/adapter/${runtime}/conninfo.js`;

@@ -98,7 +98,7 @@ describe("RequestHeadParser refuses with 400", () => {
     ["no method", " / HTTP/1.1\r\n\r\n"],
     ["two spaces before the target", "GET  / HTTP/1.1\r\n\r\n"],
     ["two spaces before the version", "GET /  HTTP/1.1\r\n\r\n"],
-    ["a space behind the version", "GET / HTTP/1.1 \r\n\r\n"],
+    ["a space after the version", "GET / HTTP/1.1 \r\n\r\n"],
     ["a tab instead of a space", "GET\t/ HTTP/1.1\r\n\r\n"],
     ["a space in the target", "GET /a b HTTP/1.1\r\n\r\n"],
     ["a control character in the target", "GET /a\x01 HTTP/1.1\r\n\r\n"],

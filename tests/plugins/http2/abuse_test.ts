@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { HELLO, serve, type ServeOptions } from "./support.ts";
 
-/** Sends each round of frames until the connection ends; how many that were, and what was logged. */
+/**
+ * Sends one round of frames after another until the connection ends; returns the number of rounds
+ * and what was logged.
+ */
 async function attack(
   round: (i: number) => string[],
   rounds: number,
@@ -42,7 +45,8 @@ const id = (i: number) => 2 * i + 1;
 const CALM = /^GOAWAY \d+ ENHANCE_YOUR_CALM/;
 
 describe("a client that abuses the protocol", () => {
-  // HEADERS and RST_STREAM at once, again and again: 500 at once, 50 a second in the long run.
+  // HEADERS immediately followed by RST_STREAM, repeatedly: a burst of 500 is allowed, then 50 a
+  // second.
   test("by rapid reset is cut off (CVE-2023-44487)", async () => {
     const { survived, frames, abuse } = await attack(
       (i) => [`HEADERS ${id(i)} END_STREAM GET /wait`, `RST_STREAM ${id(i)} CANCEL`],
@@ -53,7 +57,7 @@ describe("a client that abuses the protocol", () => {
     expect(abuse).toBe("rapid reset");
   });
 
-  // The application sees no more of it than may be served at once, however it ends.
+  // The application never has more requests at once than the limit.
   test("by rapid reset does not reach the application beyond maxConcurrentStreams", async () => {
     const { served } = await attack(
       (i) => [`HEADERS ${id(i)} END_STREAM GET /forever`, `RST_STREAM ${id(i)} CANCEL`],
@@ -63,7 +67,8 @@ describe("a client that abuses the protocol", () => {
     expect(served).toBe(10);
   });
 
-  // Frames that make the server reset: an increment of 0, DATA behind the end, malformed requests.
+  // Frames that make the server reset the stream: an increment of 0, DATA after END_STREAM,
+  // malformed requests.
   test.each([
     ["an increment of 0", (i: number) => [
       `HEADERS ${id(i)} POST /wait`,
@@ -73,7 +78,7 @@ describe("a client that abuses the protocol", () => {
       `HEADERS ${id(i)} POST /wait`,
       `WINDOW_UPDATE ${id(i)} 2147483647`,
     ]],
-    ["DATA behind the end", (i: number) => [
+    ["DATA after END_STREAM", (i: number) => [
       `HEADERS ${id(i)} END_STREAM POST /wait`,
       `DATA ${id(i)} "x"`,
     ]],
@@ -96,7 +101,8 @@ describe("a client that abuses the protocol", () => {
     },
   );
 
-  // Each is answered, or read for nothing: 200 PING, 100 SETTINGS, 100 empty DATA, 1000 others.
+  // Frames that cost an answer or are useless: allowed are 200 PING, 100 SETTINGS, 100 empty DATA,
+  // and 1000 others.
   test.each([
     ["PING", "ping flood", "PING 0102030405060708", [], 200],
     ["SETTINGS", "settings flood", "SETTINGS", [], 99],
@@ -104,7 +110,7 @@ describe("a client that abuses the protocol", () => {
     ["DATA of padding", "empty data flood", "DATA 1 PADDED=9", ["HEADERS 1 POST /wait"], 100],
     ["PRIORITY", "ignored frames", "PRIORITY 1", [], 1000],
     ["frames of unknown types", "ignored frames", "FRAME 200 0 0 00", [], 1000],
-    ["RST_STREAM for what has ended", "ignored frames", "RST_STREAM 1 CANCEL", [
+    ["RST_STREAM on a closed stream", "ignored frames", "RST_STREAM 1 CANCEL", [
       "HEADERS 1 END_STREAM GET /",
     ], 1000],
     ["GOAWAY", "ignored frames", "GOAWAY 0 NO_ERROR", ["HEADERS 1 POST /wait"], 1001],
@@ -119,7 +125,8 @@ describe("a client that abuses the protocol", () => {
     },
   );
 
-  // A header block that goes on and on: 32 frames, or twice the bound of a head.
+  // A header block without END_HEADERS: at most 32 frames, or twice the maximum size of a header
+  // list.
   test.each([
     ["empty frames", "CONTINUATION 1 -END_HEADERS", 32],
     ["full frames", "CONTINUATION 1 -END_HEADERS zeros=16384", 4],
@@ -132,7 +139,7 @@ describe("a client that abuses the protocol", () => {
     expect(abuse).toBe("continuation flood");
   });
 
-  // More streams than it may have: each is refused, and after 1000 the client is cut off.
+  // Streams above the limit: each is refused, and after 1000 the client is cut off.
   test("by opening streams that are refused is cut off", async () => {
     const { survived, abuse } = await attack(
       (i) => [`HEADERS ${id(i + 1)} END_STREAM GET /`],
@@ -144,7 +151,8 @@ describe("a client that abuses the protocol", () => {
     expect(abuse).toBe("refused streams");
   });
 
-  // A field of 3,900 bytes enters the table; then heads of 12 bytes and more refer to it 9 times.
+  // A field of 3,900 bytes is added to the table; then header blocks of 12 or more bytes refer to
+  // it 9 times.
   test("by heads that grow is cut off (HPACK bomb)", async () => {
     const large = `8286844101614001617fbd1d${"76".repeat(3900)}`;
     const { survived, abuse } = await attack((i) => {
@@ -169,8 +177,8 @@ describe("a client that abuses the protocol", () => {
     expect(line?.fields?.["abuse"]).toBe("closed windows");
   });
 
-  // Ten resets a second are what people do who scroll; PING every second is what proxies do.
-  test("is not who cancels, pings and opens windows in moderation", async () => {
+  // A user who scrolls causes ten resets a second; a proxy may send PING every second.
+  test("does not include moderate numbers of RST_STREAM, PING and WINDOW_UPDATE", async () => {
     const { send, received, clock } = serve(() => new Promise(() => {}), {
       maxConcurrentStreams: 10_000,
     });
@@ -187,8 +195,9 @@ describe("a client that abuses the protocol", () => {
   });
 });
 
-describe("a head beyond a bound", () => {
-  // One field of 4,000 bytes in the table, named 20 times by a byte each: 80,000 bytes of fields.
+describe("a header list above a limit", () => {
+  // One field of 4,000 bytes in the table, referred to 20 times by one byte each: 80,000 bytes of
+  // fields.
   test("that refers to a large field again and again is refused (HPACK bomb)", async () => {
     const { send, received } = serve(() => new Response("ahoy"));
     await send(...HELLO);
@@ -197,12 +206,12 @@ describe("a head beyond a bound", () => {
     const large = `82868441016140 0161 7fbd1d${value}`.replaceAll(" ", "");
     await send(`HEADERS 1 END_STREAM block=${large}${"be".repeat(20)}`);
     expect(received()[0]).toMatch(/^HEADERS 1 :status=431/);
-    // The table is as both ends have it: the entry serves the next request.
+    // The dynamic tables of both ends still agree: the next request uses the entry.
     await send("HEADERS 3 END_STREAM block=828684410161bf");
     expect(received()[0]).toMatch(/^HEADERS 3 :status=200/);
   });
 
-  // Bounds hold from the first frame, before the client has seen or acknowledged them.
+  // The limits apply from the first frame, before the client has received or acknowledged them.
   test.each([
     ["maxHeaderBytes", { maxHeaderBytes: 1024 }, `GET / x-one=${"v".repeat(1000)}`, 431],
     ["maxHeaders", { maxHeaders: 3 }, "GET / a=1 b=2 c=3 d=4", 431],
@@ -216,7 +225,7 @@ describe("a head beyond a bound", () => {
     },
   );
 
-  // Trailers are read over; too many of them reset their stream.
+  // Trailers are ignored; too many of them reset their stream.
   test("of maxTrailerBytes is reset", async () => {
     const app = async (request: Request) => new Response(await request.text());
     const { send, received } = serve(app, { maxTrailerBytes: 100 });

@@ -4,7 +4,7 @@ import { FrameWriter } from "../../../plugins/http2/frames.ts";
 import { Http2Stream } from "../../../plugins/http2/stream.ts";
 import { ServerFrames } from "./support.ts";
 
-/** A sender and what it has framed; the connection's window is 65,535. */
+/** A sender and the frames it has sent; the connection's window is 65,535. */
 function dataSender() {
   const output = new FrameWriter(1024);
   const closed: number[] = [];
@@ -60,8 +60,8 @@ describe("DataSender", () => {
     expect(sent()).toEqual(["DATA 3 16384", "DATA 5 13616"]);
   });
 
-  // The window of a connection has a maximum; more is an error of the peer.
-  test("refuses a window exceeds 2^31 - 1 (RFC 9113 6.9.1)", () => {
+  // A connection's window has a maximum; exceeding it is an error of the peer.
+  test("refuses a window above 2^31 - 1 (RFC 9113 6.9.1)", () => {
     const { sender } = dataSender();
     expect(sender.openWindow(2 ** 31 - 1 - 65_535)).toBe(true);
     expect(sender.openWindow(1)).toBe(false);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
 import { ExchangeDeadlines } from "../../../plugins/http2/exchange_deadlines.ts";
 
-/** An exchange that lists when it expires. */
+/** An exchange that records when it expires. */
 function exchangeWith(deadline: number) {
   const expired: number[] = [];
   return {

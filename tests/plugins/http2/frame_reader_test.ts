@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { type FrameHandler, FrameReader } from "../../../plugins/http2/frame_reader.ts";
 import { ClientFrames } from "./support.ts";
 
-/** A reader whose calls are listed. */
+/** A reader and the record of its calls. */
 function frameReader(hasPreface = true) {
   const calls: string[] = [];
   const handler: FrameHandler = {
@@ -73,7 +73,7 @@ describe("FrameReader", () => {
     ]);
   });
 
-  // HEADERS and two CONTINUATION frames: one block, and nothing between heads before its end.
+  // HEADERS and two CONTINUATION frames: one block, with no head complete before its end.
   test("assembles a header block (RFC 9113 4.3)", () => {
     const { read, reader, calls } = frameReader();
     read(
@@ -102,7 +102,7 @@ describe("FrameReader", () => {
     ]);
   });
 
-  // Only the first error counts: what follows it is not read.
+  // Nothing after the first error is read.
   test("reads nothing after a connection error (RFC 9113 5.4.1)", () => {
     const { read, calls } = frameReader();
     expect(read("PING 0102030405060708", "SETTINGS")).toBe(0);
@@ -120,7 +120,7 @@ describe("FrameReader", () => {
     expect(calls.at(-1)).toBe("continuation flood");
   });
 
-  // The header list may have 1,000 bytes, so its block may have 2,000 and one frame more.
+  // The header list may have 1,000 bytes, so its block may have 2,000 bytes plus one frame.
   test("limits the bytes of a header block", () => {
     const { read, calls } = frameReader();
     read("SETTINGS", "HEADERS 1 -END_HEADERS block=82");

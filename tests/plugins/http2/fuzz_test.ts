@@ -41,9 +41,10 @@ const FRAMES = [
 ];
 
 describe("whatever a client of HTTP/2 sends", () => {
-  // 300 connections of up to 40 frames, cut at random, every third one damaged, ended by a FIN, a reset
-  // or the stack: the handler never throws, the log has no error, and no timer and no stream stays.
-  test("is answered or refused, never thrown at", async () => {
+  // 300 connections of up to 40 frames, cut at random, every third one corrupted, ended by a FIN, a
+  // reset or the stack: the handler never throws, no error is logged, and no timer or stream is
+  // left.
+  test("is answered or refused, and never makes the handler throw", async () => {
     const random = seeded(9);
     const below = (count: number) => Math.floor(random() * count);
     let answered = 0;

@@ -13,17 +13,17 @@ const UPLOADS = 6;
 /** More than the windows of a stream and of the connection. */
 const BYTES = 400_000;
 
-/** The byte at a place of a stream. */
+/** The byte at an offset of a stream. */
 function pattern(stream: number, at: number): number {
   return (stream * 31 + at * 7 + (at >>> 9)) & 255;
 }
 
-/** Sends back what it gets, as it comes. */
+/** Sends back the data as it arrives. */
 const echo = { fetch: (request: Request) => new Response(request.body) };
 
 /**
- * A client that uploads on several streams at once, as its windows allow, checks each byte that comes
- * back, and opens its own windows in small pieces.
+ * A client that uploads on several streams at once within its windows, checks each byte of the
+ * echo, and opens its own windows in small steps.
  */
 class EchoClient {
   readonly #socket: TcpSocket;
@@ -36,9 +36,9 @@ class EchoClient {
   #ended = 0;
   #unsent: Uint8Array[] = [];
   #isWriting = false;
-  /** Bytes that were not what was sent. */
+  /** Number of bytes that differ from what was sent. */
   wrong = 0;
-  /** Frames that no client wants to see. */
+  /** Unexpected frames. */
   readonly unwanted: string[] = [];
 
   constructor(socket: TcpSocket) {
@@ -140,8 +140,8 @@ class EchoClient {
 }
 
 describe("flow control on a path that loses packets", () => {
-  // Six uploads of 400 kB at once, echoed: 2.4 MB each way, 20 ms, 2 % of the packets lost. All of
-  // them go through windows that are smaller than they are; each byte is the right one.
+  // Six uploads of 400 kB at once, echoed: 2.4 MB each way, 20 ms, 2 % of the packets lost. All
+  // uploads are larger than the windows; every byte arrives unchanged.
   test.each([[1], [2]])("moves every byte both ways, seed %i (RFC 9113 5.2)", async (seed) => {
     const clock = new VirtualClock();
     const random = seededRandom(seed);

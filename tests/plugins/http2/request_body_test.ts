@@ -3,7 +3,7 @@ import { settle } from "../../support/fake_socket.ts";
 import { HELLO, serve } from "./support.ts";
 
 describe("the body of a request", () => {
-  // 65,536 frames of one byte: what is kept is their bytes, in few pieces, until somebody reads.
+  // 65,536 frames of one byte: their bytes are buffered in a few pieces until the body is read.
   test("in many small frames is kept in few pieces", async () => {
     const gate = Promise.withResolvers<void>();
     const chunks: number[] = [];
@@ -22,7 +22,7 @@ describe("the body of a request", () => {
     expect(received().at(-1)).toBe('DATA 1 END_STREAM "done"');
   });
 
-  // The client may send as much again when half of a window has been read, and not before.
+  // The window is opened again when half of it has been read, and not before.
   test("opens the windows as it is read (RFC 9113 6.9)", async () => {
     const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const { send, received } = serve(async (request) => {
@@ -46,8 +46,8 @@ describe("the body of a request", () => {
     expect(received()).toEqual(["WINDOW_UPDATE 0 524288", "WINDOW_UPDATE 1 262144"]);
   });
 
-  // A handler that answers without reading: what comes opens the connection's window all the same.
-  test("that nobody reads does not hold the connection's window", async () => {
+  // A handler that answers without reading: received data still opens the connection's window.
+  test("that is not read does not use up the connection's window", async () => {
     const { send, received } = serve(() => new Response("ahoy"), { counts: true });
     await send(...HELLO);
     let opened = 0;
@@ -60,7 +60,7 @@ describe("the body of a request", () => {
     expect(opened).toBeGreaterThan(1_000_000);
   });
 
-  // Announced as 5, or sent: 413, before the application has to read all of it.
+  // 5 bytes, announced or sent: 413, before the application has read all of it.
   test.each([
     ["announced", ["HEADERS 1 POST / content-length=5"]],
     ["sent", ["HEADERS 1 POST /", 'DATA 1 "abc"', 'DATA 1 END_STREAM "de"']],
@@ -74,7 +74,7 @@ describe("the body of a request", () => {
     expect(lines.filter(({ level }) => level === "error")).toEqual([]);
   });
 
-  // 30 seconds between two pieces are too long: 408, and the application sees it.
+  // 30 seconds between two pieces are too long: the client gets 408, and the application an error.
   test("that does not arrive in time is answered with 408", async () => {
     let seen: unknown;
     const app = async (request: Request) => {
@@ -97,13 +97,13 @@ describe("the body of a request", () => {
     expect(seen).toBe("RequestBodyError");
     expect(received()[0]).toMatch(/^HEADERS 1 :status=408/);
     expect(lines.filter(({ level }) => level === "error")).toEqual([]);
-    // The connection serves on.
+    // The connection serves further requests.
     await send("HEADERS 3 END_STREAM POST /");
     expect(received().join()).toContain("HEADERS 3 END_STREAM :status=200");
   });
 
   // The client resets the stream while the application reads.
-  test("that breaks off is an error of the client's", async () => {
+  test("that is cut short is an error of the client", async () => {
     let seen: unknown;
     const { send, lines } = serve(async (request) => {
       await request.text().catch((error) => seen = (error as Error).name);
@@ -129,8 +129,8 @@ describe("the body of a request", () => {
     expect(received().at(-1)).toBe('DATA 1 END_STREAM "aho|y"');
   });
 
-  // GET with content, which Fetch has no Request for: it is read over.
-  test("of a GET is read over", async () => {
+  // GET with content, which a Request of Fetch cannot have: it is discarded.
+  test("of a GET is discarded", async () => {
     const { send, received } = serve((request) => new Response(`${request.body}`));
     await send(...HELLO, "HEADERS 1 GET /", "DATA 1 zeros=1000", "DATA 1 END_STREAM");
     expect(received().join()).toContain('"null"');

@@ -3,7 +3,7 @@ import { Http2Fault, MalformedRequest } from "../../../plugins/http2/fault.ts";
 import { http2OptionsSchema } from "../../../plugins/http2/options.ts";
 import { RequestDecoder } from "../../../plugins/http2/request_decoder.ts";
 
-/** A decoder that counts the heads it has parsed, and one that reads blocks in hexadecimal. */
+/** A decoder, the number of heads it has parsed, and a function that decodes hexadecimal blocks. */
 function requestDecoder(options: Parameters<typeof http2OptionsSchema.parse>[0] = {}) {
   const parsed: string[] = [];
   const decoder = new RequestDecoder<string>(http2OptionsSchema.parse(options), (head) => {
@@ -22,7 +22,7 @@ function requestDecoder(options: Parameters<typeof http2OptionsSchema.parse>[0] 
 
 /** `:method GET`, `:path /`, `:scheme http`, `:authority` of the first entry of the dynamic table. */
 const REPEATED = "828486be";
-/** The same with `:authority a`, and with `b`, which enter the table. */
+/** The same with `:authority a` and with `b`, both added to the table. */
 const WITH_A = "828486410161";
 const WITH_B = "828486410162";
 
@@ -66,7 +66,7 @@ describe("RequestDecoder", () => {
     expect((fault as Http2Fault).codeName).toBe("COMPRESSION_ERROR");
   });
 
-  // A field of 1,032 bytes where the list may have 1,024.
+  // A field of 1,032 bytes; the maximum is 1,024.
   test("reports a head that is too large", () => {
     const { decoder, head } = requestDecoder({ maxHeaderBytes: 1024 });
     head(`${WITH_A}0001780131`);
@@ -75,7 +75,7 @@ describe("RequestDecoder", () => {
     expect(decoder.isOversized).toBe(true);
   });
 
-  // A trailer with a field of the connection, and a block that is only skipped.
+  // A trailer with a connection-specific field, and a block that is skipped.
   test("decodes trailers, and skips blocks of closed streams", () => {
     const { trailers, skip, head } = requestDecoder();
     expect(trailers("0001780131")).toMatchObject({ fault: undefined });

@@ -4,7 +4,7 @@ import { settle } from "../../support/fake_socket.ts";
 import { serve as serveHttp1 } from "../http/support.ts";
 import { HELLO, serve } from "./support.ts";
 
-/** A stream that gives `chunks`, one at each pull, then `end` is called. */
+/** A stream that yields one of `chunks` at each pull, and then calls `end`. */
 function streamOf(chunks: string[], end: (c: ReadableStreamDefaultController) => unknown) {
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     pull(controller) {
@@ -30,7 +30,7 @@ async function answerTo(
 }
 
 describe("the body of a response", () => {
-  // Half of it has been sent when the stream fails: RST_STREAM, so that it does not look whole.
+  // Half of it has been sent when the stream fails: RST_STREAM, so that it does not look complete.
   test("that fails is reset, not ended (RFC 9113 8.1)", async () => {
     const gate = Promise.withResolvers<void>();
     const body = streamOf(["ahoy"], async (c) => {
@@ -48,7 +48,7 @@ describe("the body of a response", () => {
     expect(errors).toEqual(["http2: the application failed"]);
   });
 
-  // Nothing has been sent: there is still time for an answer.
+  // Nothing has been sent, so an answer is still possible.
   test("that fails at once is answered by 500", async () => {
     const body = streamOf([], (c) => c.error(new Error("lost")));
     const { frames, errors } = await answerTo(() => new Response(body));
@@ -56,9 +56,10 @@ describe("the body of a response", () => {
     expect(errors).toEqual(["http2: the application failed"]);
   });
 
-  // A Content-Length of 3 and of 5 for 4 bytes of a stream: the client gets no malformed response.
+  // A Content-Length of 3 and of 5 for a stream of 4 bytes: the client must not get a malformed
+  // response.
   test.each([["3"], ["5"]])(
-    "of another length than its Content-Length of %s is reset (RFC 9113 8.1.1)",
+    "that does not match its Content-Length of %s is reset (RFC 9113 8.1.1)",
     async (length) => {
       const gate = Promise.withResolvers<void>();
       const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
@@ -79,8 +80,8 @@ describe("the body of a response", () => {
     },
   );
 
-  // What is known as a whole has the length that it has, whatever the application says.
-  test("that is known has its own length (RFC 9110 8.6)", async () => {
+  // A complete body has its own length, whatever the application says.
+  test("that is complete has its own length (RFC 9110 8.6)", async () => {
     const { frames } = await answerTo(() =>
       new Response("ahoy", { headers: { "content-length": "999" } })
     );
@@ -88,7 +89,8 @@ describe("the body of a response", () => {
     expect(frames[1]).toBe('DATA 1 END_STREAM "ahoy"');
   });
 
-  // 110 streams that wait, each reset by the client: each source is told, and the next is served.
+  // 110 pending streams, each reset by the client: each source is cancelled, and the next request
+  // is served.
   test("is cancelled when its stream is reset, and frees the connection", async () => {
     let opened = 0;
     let cancelled = 0;
@@ -110,7 +112,7 @@ describe("the body of a response", () => {
     expect(received().at(-1)).toBe('DATA 221 END_STREAM "ahoy"');
   });
 
-  // Over HTTP/1.1 and HTTP/2 the same types: a browser that is told none guesses.
+  // The same types over HTTP/1.1 and HTTP/2: without one a browser guesses.
   test.each(
     [
       ["text", () => new Response("<b>ahoy</b>")],
@@ -132,7 +134,7 @@ describe("the body of a response", () => {
     expect(h2?.split(" ")[0]?.toLowerCase()).toBe(http1?.split(" ")[0]?.toLowerCase());
   });
 
-  // Fields of a connection of HTTP/1.1 are left out, cookies stay apart.
+  // Connection-specific fields of HTTP/1.1 are left out, and cookies stay separate.
   test("comes with the fields that HTTP/2 allows (RFC 9113 8.2.2)", async () => {
     const { frames } = await answerTo(() =>
       new Response(null, {
@@ -154,9 +156,9 @@ describe("the body of a response", () => {
     );
   });
 
-  // 304 and 204 end with their heads, whatever was given them; so does what answers HEAD.
+  // 304, 204 and responses to HEAD end with their heads, whatever body the application gives.
   test.each([[304, "GET /"], [204, "GET /"], [200, "HEAD /"]])(
-    "is not there with %i for %s",
+    "is omitted with %i for %s",
     async (status, request) => {
       let cancelled = false;
       const body = status === 200
@@ -168,7 +170,7 @@ describe("the body of a response", () => {
     },
   );
 
-  // 300,000 bytes: windows of 65,535 and 100,000, opened as the client reads. Nothing is lost.
+  // 300,000 bytes: windows of 65,535 and 100,000, opened as the client reads. No byte is lost.
   test("goes on when the windows open (RFC 9113 6.9)", async () => {
     const { send, received } = serve(() => new Response("x".repeat(300_000)), { counts: true });
     await send(...HELLO, "SETTINGS INITIAL_WINDOW_SIZE=100000", "HEADERS 1 END_STREAM GET /");
@@ -191,8 +193,8 @@ describe("the body of a response", () => {
     expect(sum()).toEqual([100_000, true]);
   });
 
-  // Two of 150,000 bytes share a window of 65,535: neither takes all of what is opened.
-  test("has its turn beside others (RFC 9113 5.2)", async () => {
+  // Two bodies of 150,000 bytes share a window of 65,535: neither takes all of a WINDOW_UPDATE.
+  test("shares the connection's window with others (RFC 9113 5.2)", async () => {
     const options = { counts: true, pair: { bufferSize: 1_000_000 } };
     const { send, received } = serve(() => new Response("x".repeat(150_000)), options);
     await send(...HELLO, "SETTINGS INITIAL_WINDOW_SIZE=1000000");
@@ -203,7 +205,7 @@ describe("the body of a response", () => {
     expect(streams).toEqual(["1", "3", "1", "3"]);
   });
 
-  // After the last byte the client may go: the application is told of nothing.
+  // After the last byte the client may disconnect: the application does not notice.
   test("ends an exchange whose signal is not aborted", async () => {
     const signals: AbortSignal[] = [];
     const { send, client, finished } = serve((request) => {
@@ -217,9 +219,10 @@ describe("the body of a response", () => {
     expect(signals.map(({ aborted }) => aborted)).toEqual([false, false]);
   });
 
-  // The client resets the stream, ends the connection, or breaks it: the handler learns it each time.
+  // The client resets the stream, closes the connection, or causes a connection error: the handler
+  // notices each.
   test.each([["RST_STREAM 1 CANCEL"], ["FIN"], ["FRAME 6 0 0 00"]])(
-    "that nobody waits for any more aborts the request: %s",
+    "that the client no longer waits for aborts the request: %s",
     async (frame) => {
       let aborted: unknown;
       const { send } = serve((request) =>

@@ -3,7 +3,7 @@ import { ResponseWriter } from "../../../plugins/http2/response_writer.ts";
 import { Http2Stream } from "../../../plugins/http2/stream.ts";
 import { settle } from "../../support/fake_socket.ts";
 
-/** A writer whose connection lists what is sent; `isBlocked`: its windows are closed. */
+/** A writer whose connection records what is sent; `isBlocked`: its windows are closed. */
 function responseWriter(isHead = false, isBlocked = false) {
   const sent: string[] = [];
   const watched: number[] = [];
@@ -36,7 +36,7 @@ function responseWriter(isHead = false, isBlocked = false) {
 const PLAIN = { headers: { "content-type": "text/plain" } };
 
 describe("ResponseWriter", () => {
-  // A body that is known as a whole has a length.
+  // A complete body has a length.
   test("sends the head, then the content", async () => {
     const { writer, sent } = responseWriter();
     expect(writer.started).toBe(false);
@@ -69,7 +69,7 @@ describe("ResponseWriter", () => {
   });
 
   // A stream of two pieces: the first waits when the stream is reset, so the second is not read.
-  test("stops reading a body when the stream is over", async () => {
+  test("stops reading a body when the stream is closed", async () => {
     const { writer, sent } = responseWriter(false, true);
     const cancelled: unknown[] = [];
     const body = new ReadableStream<Uint8Array<ArrayBuffer>>({

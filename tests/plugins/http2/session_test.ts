@@ -4,7 +4,7 @@ import { Http2Session } from "../../../plugins/http2/session.ts";
 import type { Http2Stream } from "../../../plugins/http2/stream.ts";
 import { ClientFrames, ServerFrames } from "./support.ts";
 
-/** A session without a connection: what comes is a list, and nothing is answered. */
+/** A session without a connection: events are recorded, and nothing is answered. */
 function session(hasPreface = false) {
   const events: string[] = [];
   const made = new Http2Session<string>(http2OptionsSchema.parse({}), {
@@ -74,7 +74,7 @@ describe("Http2Session", () => {
     expect(cut.sent()).toEqual(whole.sent());
   });
 
-  // Behind ALPN nobody has looked: the first byte that differs ends the connection.
+  // After ALPN the preface has not been checked: the first byte that differs ends the connection.
   test.each(["GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSX"])(
     "refuses another preface: %s (RFC 9113 3.4)",
     (text) => {
@@ -105,7 +105,7 @@ describe("Http2Session", () => {
     expect([types, flags]).toEqual([[1, 9, 9], [0, 0, 4]]);
   });
 
-  // 10 MB for a client that takes everything: the output holds 128 KiB of it at a time.
+  // 10 MB for a client with open windows: the output buffers at most 128 KiB at a time.
   test("puts no more into the output than fits", () => {
     const { session: made, write, events } = session(true);
     const bytes = write(
@@ -128,8 +128,8 @@ describe("Http2Session", () => {
     expect(events.slice(-2)).toEqual(["1 closed", "1 drained"]);
   });
 
-  // 4 bytes are sent, then the window becomes -3: the end of the stream needs no window, and the
-  // connection's stays as it is.
+  // 4 bytes are sent, then the window becomes -3: END_STREAM needs no window, and the connection's
+  // window does not change.
   test("ends a stream whose window is negative (RFC 9113 6.9.2)", () => {
     const { session: made, write, sent } = session(true);
     const receive = (...lines: string[]) => {
@@ -148,8 +148,8 @@ describe("Http2Session", () => {
     expect(sent()).toEqual(['DATA 1 END_STREAM ""']);
   });
 
-  // Abuse is counted by name, whatever comes of it.
-  test("counts what a client may do only so often", () => {
+  // Each kind of abuse is counted, whatever its consequence.
+  test("counts the frames that are limited", () => {
     const { session: made, write } = session(true);
     const bytes = write(
       "SETTINGS",

@@ -3,7 +3,7 @@ import { FrameWriter } from "../../../plugins/http2/frames.ts";
 import { SessionWriter } from "../../../plugins/http2/session_writer.ts";
 import { settle } from "../../support/fake_socket.ts";
 
-/** A writer whose socket has room for `room` bytes, and whose calls are listed. */
+/** A writer whose socket has room for `room` bytes, and the record of its calls. */
 function sessionWriter(room: number) {
   const calls: string[] = [];
   const output = new FrameWriter(16);

@@ -39,13 +39,13 @@ export interface Served {
   /** As a stack that closes. */
   stop(): void;
   /**
-   * Sends frames, one for each line, in one write, and lets everything happen: `HEADERS 1 END_STREAM
-   * GET /path name=value`, `DATA 1 "text"`, `SETTINGS INITIAL_WINDOW_SIZE=0`, `RST_STREAM 1 CANCEL`,
-   * `WINDOW_UPDATE 0 1`, `PING 0102030405060708`, `GOAWAY 0 NO_ERROR`, `FRAME 22 0 0 payload`, `PREFACE`,
-   * `FIN`, `BYTES 0a0b`.
+   * Sends frames, one per line, in one write, and runs all pending work: `HEADERS 1 END_STREAM GET
+   * /path name=value`, `DATA 1 "text"`, `SETTINGS INITIAL_WINDOW_SIZE=0`, `RST_STREAM 1 CANCEL`,
+   * `WINDOW_UPDATE 0 1`, `PING 0102030405060708`, `GOAWAY 0 NO_ERROR`, `FRAME 22 0 0 payload`,
+   * `PREFACE`, `FIN`, `BYTES 0a0b`.
    */
   send(...frames: string[]): Promise<void>;
-  /** The frames that have come since the last call, in the same notation. */
+  /** The frames received since the last call, in the same notation. */
   received(): string[];
 }
 
@@ -55,7 +55,7 @@ export interface ServeOptions extends Http2Options {
   context?: Partial<Context>;
   /** False: the client reads nothing by itself. */
   collect?: boolean;
-  /** Do not print the bytes of DATA, only how many. */
+  /** Print only the length of DATA, not its bytes. */
   counts?: boolean;
 }
 
@@ -76,7 +76,7 @@ const FLAGS: Readonly<Record<string, number>> = {
   PRIORITY: FLAG.priority,
 };
 
-/** Serves `app`, which may be a mere fetch function, on a fresh connection. */
+/** Serves `app`, which may be just a fetch function, on a new connection. */
 export function serve(
   app: FetchApp | FetchApp["fetch"],
   options: ServeOptions = {},
@@ -116,9 +116,9 @@ export function serve(
   };
 }
 
-/** The client's preface, as the first line of what a test sends. */
+/** The client's preface, which a test sends first. */
 export const HELLO = ["PREFACE", "SETTINGS"];
-/** What the server answers to that, and what its own preface is (RFC 9113 3.4). */
+/** The server's preface, and its answer to the client's (RFC 9113 3.4). */
 export const WELCOME = [
   "SETTINGS MAX_CONCURRENT_STREAMS=100 INITIAL_WINDOW_SIZE=262144 MAX_HEADER_LIST_SIZE=32768 " +
   "ENABLE_CONNECT_PROTOCOL=1",
@@ -127,10 +127,10 @@ export const WELCOME = [
 ];
 
 /**
- * Plays a conversation: lines with `>` are sent, those with `<` are all that comes before the next `>`.
- * A line that ends with `...` is the beginning of one. Returns what came, in the place of what was
- * expected, so that `expect(played).toEqual(script)` shows where they differ. It begins behind the
- * prefaces unless the script has its own.
+ * Plays a conversation: lines with `>` are sent; the lines with `<` are everything received before
+ * the next `>`. A line ending in `...` matches any frame with that beginning. Returns the script
+ * with the received frames in place of the expected ones, so that `expect(played).toEqual(script)`
+ * shows the differences. The conversation starts after the prefaces unless the script has its own.
  */
 export async function play(
   script: string,
@@ -218,7 +218,7 @@ export class ClientFrames {
       case "CONTINUATION":
         return this.#putPadded(out, type, words);
       default:
-        throw new Error(`no frame: ${frame}`);
+        throw new Error(`not a frame: ${frame}`);
     }
   }
 
@@ -256,7 +256,7 @@ export class ClientFrames {
     const code = type === "DATA"
       ? FRAME.data
       : FRAME[type === "HEADERS" ? "headers" : "continuation"];
-    // What is too long to be padding is a length only.
+    // A pad length above 200 is written without the padding.
     const zeros = padding > 200 ? 0 : padding;
     out.header(before.length + block.length + zeros, code, flags, Number(stream));
     for (const byte of before) out.writeByte(byte);
@@ -279,7 +279,7 @@ export class ServerFrames {
     this.#countsOnly = countsOnly;
   }
 
-  /** Takes bytes of the server. */
+  /** Parses bytes of the server. */
   read(bytes: Uint8Array): void {
     const all = new Uint8Array(this.#rest.length + bytes.length);
     all.set(this.#rest);
@@ -295,7 +295,7 @@ export class ServerFrames {
     this.#rest = all.slice(at);
   }
 
-  /** Notes what is no frame. */
+  /** Records an event that is not a frame. */
   note(line: string): void {
     this.#frames.push(line);
   }

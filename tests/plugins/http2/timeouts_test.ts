@@ -5,7 +5,7 @@ import { HELLO, serve, WELCOME } from "./support.ts";
 const ahoy = () => new Response("ahoy");
 
 describe("times", () => {
-  // Nothing is asked for 60 seconds; PING does not count.
+  // No request for 60 seconds; PING does not count.
   test("a connection without a request is closed after keepAliveTimeoutMs", async () => {
     const { send, received, clock, client, finished } = serve(ahoy);
     await send(...HELLO, "HEADERS 1 END_STREAM GET /");
@@ -22,9 +22,9 @@ describe("times", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // Each is begun, and its end does not come, or only byte by byte.
+  // Each starts, and its end does not arrive, or arrives one byte at a time.
   test.each([
-    ["SETTINGS behind the preface", ["PREFACE"], "BYTES 00"],
+    ["SETTINGS after the preface", ["PREFACE"], "BYTES 00"],
     ["a frame", [...HELLO, "BYTES 000008"], "BYTES 06"],
     ["a header block", [...HELLO, "HEADERS 1 -END_HEADERS GET /"], "CONTINUATION 1 -END_HEADERS"],
   ])("%s that does not come within headerTimeoutMs ends the connection", async (
@@ -45,8 +45,8 @@ describe("times", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // A frame of DATA may take long as long as some of it comes.
-  test("DATA that comes slowly is waited for as a body is", async () => {
+  // A DATA frame may take any time as long as bytes keep arriving.
+  test("slow DATA is subject to the timeout of bodies only", async () => {
     const { send, received, clock } = serve(async (request) => new Response(await request.text()));
     await send(...HELLO, "HEADERS 1 POST /");
     received();
@@ -84,8 +84,8 @@ describe("times", () => {
     expect(received()[0]).toMatch(/^HEADERS 3 END_STREAM :status=200/);
   });
 
-  // One byte now and then does not buy more time: 64 KiB have to go within it.
-  test("a window that opens byte by byte ends its stream all the same", async () => {
+  // An occasional byte does not extend the time: 64 KiB must be sent within it.
+  test("a window that opens byte by byte ends its stream too", async () => {
     const { send, received, clock } = serve(() => new Response("x".repeat(100_000)), {
       counts: true,
     });
@@ -124,7 +124,8 @@ describe("times", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // FIN while a handler works that does not care: what is complete in 2 seconds is sent, no more.
+  // FIN while a handler runs that ignores the signal: only responses complete within 2 seconds are
+  // sent.
   test("FIN while a request is served ends the connection within lingerTimeoutMs", async () => {
     const { send, finished, clock } = serve(() => new Promise(() => {}));
     await send(...HELLO, "HEADERS 1 END_STREAM GET /", "FIN");
@@ -138,7 +139,7 @@ describe("times", () => {
   });
 
   // What the application returns complete is still sent (as over HTTP/1.1).
-  test("FIN while a request is served lets its answer out", async () => {
+  test("FIN while a request is served does not suppress its answer", async () => {
     const gate = Promise.withResolvers<void>();
     const { send, received, finished } = serve(async () => {
       await gate.promise;
@@ -154,8 +155,8 @@ describe("times", () => {
 });
 
 describe("the end", () => {
-  // The stack closes while a request is served: GOAWAY that promises to serve what is on its way, then
-  // one that names the last stream, then the end (RFC 9113 6.8).
+  // The stack closes while a request is served: a GOAWAY that still allows requests in flight, then
+  // one with the last stream, then the end (RFC 9113 6.8).
   test("is announced in two steps", async () => {
     const gate = Promise.withResolvers<void>();
     const app = async (request: Request) => {
@@ -184,8 +185,8 @@ describe("the end", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // The client does not acknowledge: after lingerTimeoutMs the last stream is named all the same.
-  test("does not wait for the acknowledgement for ever", async () => {
+  // The client does not acknowledge: after lingerTimeoutMs the second GOAWAY is sent anyway.
+  test("does not wait for the acknowledgement forever", async () => {
     const { send, received, stop, clock } = serve(() => new Promise(() => {}));
     await send(...HELLO, "HEADERS 1 END_STREAM GET /");
     received();
@@ -196,7 +197,7 @@ describe("the end", () => {
     expect(received()).toEqual(["GOAWAY 1 NO_ERROR"]);
   });
 
-  // Nothing is open.
+  // No stream is open.
   test("of an idle connection is one GOAWAY", async () => {
     const { send, received, stop, client, finished } = serve(ahoy);
     await send(...HELLO);
@@ -209,7 +210,7 @@ describe("the end", () => {
   });
 
   // The client does not end its side: after lingerTimeoutMs this side closes.
-  test("does not wait for the client for ever", async () => {
+  test("does not wait for the client forever", async () => {
     const { send, stop, finished, clock } = serve(ahoy);
     await send(...HELLO);
     stop();

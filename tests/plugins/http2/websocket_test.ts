@@ -24,7 +24,7 @@ function echoServer() {
   return {
     ...served,
     events,
-    /** Opens a WebSocket on each of the streams; the frames that answer. */
+    /** Opens a WebSocket on each of the streams; returns the frames of the answers. */
     async open(streams: number[], more = ""): Promise<string[]> {
       await served.send(...streams.map((stream) => `HEADERS ${stream} ${CONNECT}${more}`));
       const frames: string[] = [];
@@ -44,7 +44,8 @@ function data(stream: number, text: string): string {
 }
 
 describe("a WebSocket over HTTP/2", () => {
-  // An extended CONNECT is answered by 200; frames of RFC 6455 go through DATA, and Close ends both.
+  // An extended CONNECT is answered by 200; frames of RFC 6455 are carried in DATA, and Close ends
+  // both sides.
   test("speaks through a stream (RFC 8441 5)", async () => {
     const { send, received, events, lines, open } = echoServer();
     await send(...HELLO);
@@ -60,12 +61,12 @@ describe("a WebSocket over HTTP/2", () => {
     await settle();
     expect(events).toEqual(["open", "close 1000"]);
     expect(lines.filter(({ level }) => level === "error")).toEqual([]);
-    // The connection serves on.
+    // The connection serves further requests.
     await send("HEADERS 3 END_STREAM GET /plain");
     expect(received().at(-1)).toBe('DATA 3 END_STREAM "undefined"');
   });
 
-  // Two of them and a request on one connection, each for itself.
+  // Two WebSockets and a request on one connection, independent of each other.
   test("shares its connection", async () => {
     const { send, received, open } = echoServer();
     await send(...HELLO);
@@ -84,7 +85,8 @@ describe("a WebSocket over HTTP/2", () => {
     ]);
   });
 
-  // What arrives together is answered together; a window of the stream that is too small splits it.
+  // Messages that arrive together are answered in one frame, unless the stream's window is too
+  // small.
   test("answers the messages of one read in one frame", async () => {
     const { send, received, open } = echoServer();
     await send(...HELLO, "SETTINGS INITIAL_WINDOW_SIZE=22");
@@ -98,7 +100,7 @@ describe("a WebSocket over HTTP/2", () => {
     expect(received()).toEqual(['DATA 1 "r\x81\x04five"', 'DATA 1 "\x81\x03six"']);
   });
 
-  // RST_STREAM is what a reset of the connection would be.
+  // RST_STREAM corresponds to a RST of the connection.
   test("ends with 1006 when its stream is reset", async () => {
     const { send, events, open } = echoServer();
     await send(...HELLO);
@@ -108,7 +110,8 @@ describe("a WebSocket over HTTP/2", () => {
     expect(events).toEqual(["open", "close 1006"]);
   });
 
-  // END_STREAM without Close is an end without the closing handshake; so is the end of the connection.
+  // END_STREAM without Close, or the end of the connection, is an end without the closing
+  // handshake.
   test.each([["DATA 1 END_STREAM"], ["FIN"]])("ends with 1006 at %s", async (frame) => {
     const { send, events, open } = echoServer();
     await send(...HELLO);
@@ -118,7 +121,7 @@ describe("a WebSocket over HTTP/2", () => {
     expect(events).toEqual(["open", "close 1006"]);
   });
 
-  // A large message, more than the client's windows: it goes on when they open.
+  // A message larger than the client's windows continues when they open.
   test("waits for the windows of its stream (RFC 9113 6.9)", async () => {
     const { send, received, open } = echoServer();
     await send(...HELLO, "SETTINGS INITIAL_WINDOW_SIZE=10");
@@ -129,8 +132,8 @@ describe("a WebSocket over HTTP/2", () => {
     expect(received()).toEqual(['DATA 1 "89ab"']);
   });
 
-  // A client that does not wait for the answer: nothing of it is lost.
-  test("keeps what comes before it is open", async () => {
+  // A client that does not wait for the answer: no message is lost.
+  test("keeps messages that arrive before it is open", async () => {
     const { send, received } = echoServer();
     const message = data(1, clientFrame({ opcode: 1, payload: "early" }));
     await send(...HELLO, `HEADERS 1 ${CONNECT}`, message);
@@ -141,8 +144,8 @@ describe("a WebSocket over HTTP/2", () => {
     });
   });
 
-  // A handshake that is not in order, and an app that knows no WebSocket there.
-  test("is refused by an answer", async () => {
+  // An invalid handshake, and an app without a WebSocket at this path.
+  test("is refused with an HTTP status", async () => {
     const { send, received } = echoServer();
     await send(...HELLO);
     received();

@@ -114,7 +114,7 @@ async function play(seed: number): Promise<void> {
   await pair.run(client.close());
   await clock.advance(10);
   expect([reply.length, received?.length]).toEqual([answer.length, question.length]);
-  if (!same(reply, answer) || !same(received!, question)) throw new Error("other bytes came");
+  if (!same(reply, answer) || !same(received!, question)) throw new Error("the bytes differ");
   expect(pair.lines.filter(({ level }) => level === "error")).toEqual([]);
   expect(pair.server.stats()["connections"]).toBe(0);
 }

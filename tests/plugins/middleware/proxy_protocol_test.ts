@@ -27,7 +27,7 @@ function serving(options: Partial<ProxyProtocolOptions> = {}): StackPair {
   return pair;
 }
 
-/** Sends a header and a text in one piece, or byte by byte. */
+/** Sends a header and text at once, or byte by byte. */
 async function say(pair: StackPair, header: Uint8Array, pieces: number): Promise<TcpSocket> {
   const client = dial(pair, 80);
   const all = new Uint8Array([...header, ...bytes("ahoy")]);

@@ -53,8 +53,9 @@ describe("LoopGuard", () => {
     expect([isRefused(53, 54, "udp"), isRefused(53, 53, "udp")]).toEqual([false, true]);
   });
 
-  // 80 -> 81 -> ... -> 80: the last of them is refused, however many there are, and each has another way out.
-  test.each([2, 3, 10])("refuses the way that closes a loop over %d plugins", (count) => {
+  // 80 -> 81 -> ... -> 80: the last of them is refused, however many there are, although each has
+  // another target too.
+  test.each([2, 3, 10])("refuses the target that closes a loop over %d plugins", (count) => {
     const { newGuard, log } = setUp();
     const guards = Array.from({ length: count }, newGuard);
     for (let round = 0; round < 2; round++) {
@@ -65,7 +66,7 @@ describe("LoopGuard", () => {
     expect(log.lines).toEqual(["warn target leads back to where it is used"]);
   });
 
-  // Two ways to the same place are none, nor is a chain.
+  // Two paths to the same target are not a loop, nor is a chain.
   test("refuses nothing that ends", () => {
     const { newGuard } = setUp();
     const guards = [0, 1, 2, 3].map(newGuard);
@@ -76,8 +77,8 @@ describe("LoopGuard", () => {
     expect(guards[3]!.isRefused(83, 84)).toBe(false);
   });
 
-  // What was published may lead elsewhere by now, and a plugin may not be served any more.
-  test("forgets ways that are not there any more", () => {
+  // A published port may lead elsewhere by now, and a plugin may have been removed.
+  test("forgets paths that no longer exist", () => {
     let leads = true;
     const { newGuard } = setUp((...asked) => leads ? ports(...asked) : undefined);
     const [first, second] = [newGuard(), newGuard()];

@@ -70,7 +70,7 @@ describe("parseProxyHeader", () => {
     ["LOCAL with a family and bytes to skip", `${SIGNATURE}20770003aabbcc`],
     ["an unspecified family", `${SIGNATURE}21000000`],
     ["a Unix socket", `${SIGNATURE}213100d8${"00".repeat(216)}`],
-  ])("reads version 2 of no known client: %s", (_name, text) => {
+  ])("reads version 2 without a known client: %s", (_name, text) => {
     const input = hex(text);
     expect(parseProxyHeader(input)).toEqual({
       state: "complete",
@@ -118,7 +118,7 @@ describe("parseProxyHeader", () => {
     ["an unknown family", `${SIGNATURE}2141000c`, "family"],
     ["an unknown transport", `${SIGNATURE}2113000c`, "family"],
     ["too few bytes for its addresses", `${SIGNATURE}2121000c`, "length"],
-    ["more bytes than are taken", `${SIGNATURE}2111ffff`, "length"],
+    ["more bytes than the limit", `${SIGNATURE}2111ffff`, "length"],
   ])("refuses version 2 with %s", (_name, text, fault) => {
     expect(faultOf(hex(text))).toBe(fault);
   });

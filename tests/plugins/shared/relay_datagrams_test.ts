@@ -90,7 +90,7 @@ describe("relayDatagrams", () => {
     expect(left.closed).toBe(true);
   });
 
-  // Nobody is there on the right: both are closed, and it is said.
+  // The right side is unreachable: both are closed, and the error is thrown.
   test("ends with the error of a side", async () => {
     const { left, right, done } = relayed();
     const code = codeOf(done);
@@ -100,8 +100,8 @@ describe("relayDatagrams", () => {
     expect(left.refused).toEqual(["port"]);
   });
 
-  // No way there; and an end that says nothing of anybody's being there.
-  test("tells the other side why, where that is for its peer", async () => {
+  // That the host is unreachable is passed on; that the stack closes is not.
+  test("passes on the reason if it concerns the peer", async () => {
     for (const [code, told] of ENDS) {
       const { left, right, done } = relayed();
       const ended = codeOf(done);

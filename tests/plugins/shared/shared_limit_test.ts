@@ -86,7 +86,7 @@ describe("SharedLimit", () => {
 
   // Forged SYNs, one for each address: the oldest makes room, but not the connection whose client has
   // completed the handshake.
-  test("evicts what gives way at the moment", () => {
+  test("first evicts entries that currently give way", () => {
     const { evicted, enter } = setUp(300);
     const attempt = enter("192.0.2.1", "connection")!;
     attempt.setGivesWay(true);

@@ -69,7 +69,7 @@ describe("relayTo", () => {
 
   // The upstream has closed before the header is sent: the client gets a RST, not a FIN without
   // data.
-  test("resets the client when the upstream does not take the header", async () => {
+  test("resets the client when the upstream does not accept the header", async () => {
     const { client, upstream, served } = relayed({ header: () => new Uint8Array(2000) });
     await settle();
     upstream.abort();

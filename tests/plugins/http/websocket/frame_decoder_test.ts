@@ -41,7 +41,7 @@ describe("FrameDecoder", () => {
       ["a byte order mark", frames({ opcode: 1, payload: "\ufeffa" }), ["text \ufeffa"]],
       ["a Close without a code", clientClose(), ["close 1005 "]],
       ["a Close", clientClose(1000, "bye"), ["close 1000 bye"]],
-      ["nothing behind a Close", clientClose(4999) + frames({ opcode: 1 }), ["close 4999 "]],
+      ["nothing after a Close", clientClose(4999) + frames({ opcode: 1 }), ["close 4999 "]],
     ] as [what: string, bytes: string, events: string[]][]
   ) {
     test(`reads ${what}, whole and at every split point (RFC 6455 5)`, () => {
@@ -67,7 +67,7 @@ describe("FrameDecoder", () => {
       ["opcode 3", frames({ opcode: 3 }), 1002],
       ["opcode 11", frames({ opcode: 11 }), 1002],
       ["a continuation without a message", frames({ opcode: 0 }), 1002],
-      ["a continuation behind an end", frames({ opcode: 1 }, { opcode: 0 }), 1002],
+      ["a continuation after a final frame", frames({ opcode: 1 }, { opcode: 0 }), 1002],
       ["a message within a message", frames({ opcode: 1, fin: false }, { opcode: 1 }), 1002],
       ["a fragmented Ping", frames({ opcode: 9, fin: false }), 1002],
       ["a Ping of 126 bytes", frames({ opcode: 9, payload: "x".repeat(126) }), 1002],

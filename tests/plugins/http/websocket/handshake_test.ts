@@ -7,7 +7,7 @@ import { contentOf, exchange, serve, statuses } from "../support.ts";
 import { HANDSHAKE } from "./support.ts";
 
 const app = new Hono();
-app.get("/ws", upgradeWebSocket(() => ({})), (c) => c.text("no upgrade asked"));
+app.get("/ws", upgradeWebSocket(() => ({})), (c) => c.text("no upgrade requested"));
 app.post("/ws", upgradeWebSocket(() => ({})));
 
 describe("the WebSocket handshake", () => {
@@ -34,7 +34,7 @@ describe("the WebSocket handshake", () => {
   // Requests without an upgrade go to the next handler, or get Hono's 404.
   test("leaves other requests to the next handler", async () => {
     const plain = "GET /ws HTTP/1.1\r\nHost: h\r\n\r\n";
-    expect(contentOf(await exchange(app, plain))).toBe("no upgrade asked");
+    expect(contentOf(await exchange(app, plain))).toBe("no upgrade requested");
     expect(statuses(await exchange(app, plain.replace("GET", "POST")))).toEqual([404]);
   });
 

@@ -59,7 +59,7 @@ export function serverFrames(text: string): ServerFrame[] {
   const bytes = latin1(text);
   const frames: ServerFrame[] = [];
   for (let at = 0; at < bytes.length;) {
-    if ((bytes[at]! & 0xf0) !== 0x80) throw new Error(`no unfragmented frame at ${at}`);
+    if ((bytes[at]! & 0xf0) !== 0x80) throw new Error(`not an unfragmented frame at ${at}`);
     const opcode = bytes[at]! & 0x0f;
     const view = new DataView(bytes.buffer, at);
     let length = view.getUint8(1);

@@ -7,7 +7,10 @@ const DATE = "date: Mon, 21 Oct 2013 20:13:21 GMT";
 const LOCATION = "location: https://www.example.com";
 const COOKIE = "set-cookie: foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1";
 
-/** What three requests, and three responses in a table of 256 bytes, leave behind. */
+/**
+ * The dynamic tables after each of three requests, and of three responses with a table of 256
+ * bytes.
+ */
 const REQUESTS = [
   [[":method: GET", ":scheme: http", ":path: /", ":authority: www.example.com"], [
     ":authority: www.example.com",
@@ -84,8 +87,9 @@ describe("HpackDecoder", () => {
     },
   );
 
-  // Three requests of one connection, three responses whose table of 256 bytes evicts; with and
-  // without the Huffman code. After each block the dynamic table is as printed.
+  // Three requests on one connection, and three responses that evict entries from a table of 256
+  // bytes, with and without Huffman coding. After each block the dynamic table is the one in the
+  // RFC.
   test.each([
     ["C.3, requests", 4096, REQUESTS, [
       "8286 8441 0f77 7777 2e65 7861 6d70 6c65 2e63 6f6d",
@@ -127,7 +131,7 @@ describe("HpackDecoder", () => {
     },
   );
 
-  // Each would leave the two ends with different tables, or is no field at all.
+  // Each would leave the two ends with different tables, or is not a valid field.
   test.each([
     ["index 0 (6.1)", "80", "an index beyond the tables"],
     ["an index beyond the tables (2.3.3)", "be", "an index beyond the tables"],
@@ -135,7 +139,7 @@ describe("HpackDecoder", () => {
     ["a size above the limit (6.3)", "3f e2 1f", "a table size above the limit"],
     ["a size update after a field (4.2)", "82 20", "a table size update after a field"],
     ["an integer without end (5.1)", "ff 80 80 80 80 80 00", "an integer that is too large"],
-    ["an integer above all lengths (5.1)", "ff ff ff ff ff 7f", "an integer that is too large"],
+    ["an integer above every limit (5.1)", "ff ff ff ff ff 7f", "an integer that is too large"],
     ["a truncated integer", "ff 80", "a block that ends within a field"],
     ["a truncated string", "40 05 61 62", "a block that ends within a field"],
     ["a literal without a value", "40 01 61", "a block that ends within a field"],
@@ -147,7 +151,8 @@ describe("HpackDecoder", () => {
     expect(decode(new HpackDecoder(), block)).toBe(fault);
   });
 
-  // 64 bytes of room: the second entry of 33 evicts the first, one of 65 evicts all and is not there.
+  // A table of 64 bytes: the second entry of 33 bytes evicts the first; an entry of 65 bytes
+  // empties the table and is not added.
   test("evicts the oldest entries (RFC 7541 4.4)", () => {
     const decoder = new HpackDecoder();
     expect(decode(decoder, "3f21 40 01 61 00")).toEqual(["a: "]);
@@ -158,14 +163,16 @@ describe("HpackDecoder", () => {
     expect(tableOf(decoder)).toEqual(["0 bytes"]);
   });
 
-  // The name of the entry that the new one evicts (RFC 7541 4.4): it is read before.
+  // The new entry refers to the name of the entry that it evicts (RFC 7541 4.4): the name is read
+  // first.
   test("takes a name from the entry that it evicts", () => {
     const decoder = new HpackDecoder();
     expect(decode(decoder, "3f0f 40 01 61 00 7e 01 62")).toEqual(["a: ", "a: b"]);
     expect(tableOf(decoder)).toEqual(["a: b", "34 bytes"]);
   });
 
-  // 200 entries of 33 bytes are more than 4096: the ring grows, and the indices stay those of RFC 7541.
+  // 200 entries of 33 bytes exceed 4096 bytes: the ring buffer grows, and the indices remain those
+  // of RFC 7541.
   test("finds the newest entry first, however many there are (RFC 7541 2.3.3)", () => {
     const decoder = new HpackDecoder();
     for (let i = 0; i < 200; i++) {
@@ -180,8 +187,9 @@ describe("HpackDecoder", () => {
     expect(decode(decoder, "ff 3b")).toBe("an index beyond the tables");
   });
 
-  // A bomb: one entry of 4064 bytes, named by 16,000 bytes. Each field is the same string: no copies.
-  test("names a large entry again and again without a copy", () => {
+  // An HPACK bomb: 16,000 references of one byte to an entry of 4064 bytes. Every field is the same
+  // string: nothing is copied.
+  test("decodes repeated references to a large entry without copying it", () => {
     const decoder = new HpackDecoder();
     const value = "v".repeat(4000);
     decode(decoder, Uint8Array.of(0x40, 1, 97, 0x7f, 0xa1, 0x1e, ...hex("76".repeat(4000))));

@@ -31,7 +31,7 @@ describe("HpackEncoder", () => {
     },
   );
 
-  // "www" is 3 bytes either way; capital letters are mostly longer in the code.
+  // "www" takes 3 bytes either way; most capital letters are longer when Huffman-coded.
   test("uses the Huffman code where it is shorter (RFC 7541 5.2)", () => {
     const written = (text: string) => {
       const out = new ByteWriter(8);
@@ -43,7 +43,7 @@ describe("HpackEncoder", () => {
     expect(written("")).toBe("00");
   });
 
-  // What the static table has takes one byte: a status, a field with its value.
+  // Entries of the static table take one byte: a status, or a field with its value.
   test("refers to the static table (RFC 7541 A)", () => {
     const encoder = new HpackEncoder();
     const out = new ByteWriter(8);
@@ -52,8 +52,9 @@ describe("HpackEncoder", () => {
     expect(dump(out.bytes.subarray(0, out.length))).toBe("88898a8b8c8d8e90");
   });
 
-  // The first time as a literal, the second into the table, from then on by index; in between another.
-  test("puts a field into the table when it comes again (RFC 7541 6.2.1)", () => {
+  // The first time a literal, the second time with indexing, then an index; with another field in
+  // between.
+  test("adds a field to the table when it is repeated (RFC 7541 6.2.1)", () => {
     const encoder = new HpackEncoder();
     const decoder = new HpackDecoder();
     const first = "content-type: text/html";
@@ -72,7 +73,8 @@ describe("HpackEncoder", () => {
     expect(decode(decoder, "bf")).toEqual([first]);
   });
 
-  // A secret is in no table (RFC 7541 7.1.3): 0x1f is a literal never indexed, whatever comes.
+  // Secrets are never added to a table (RFC 7541 7.1.3): 0x1f starts a never-indexed literal, every
+  // time.
   test.each([["set-cookie", "1f28"], ["authorization", "1f08"], ["cookie", "1f11"]])(
     "never indexes %s",
     (name, begins) => {
@@ -85,7 +87,7 @@ describe("HpackEncoder", () => {
   );
 
   // The peer allows 0 and then 100 before the next block: the smallest size first, then the last.
-  test("tells of a new size of the table, the smallest first (RFC 7541 4.2)", () => {
+  test("signals a new table size, the smallest first (RFC 7541 4.2)", () => {
     const encoder = new HpackEncoder();
     const decoder = new HpackDecoder();
     for (let i = 0; i < 3; i++) decode(decoder, blockOf(encoder, "a: b"));
@@ -97,14 +99,14 @@ describe("HpackEncoder", () => {
     expect(dump(block)).toMatch(/^20 ?3f45/);
     expect(decode(decoder, block)).toEqual(["a: b"]);
     expect(dump(blockOf(encoder, "a: b"))).toBe("be");
-    // More than the default is not used, and no news.
+    // A size above the default is not used, so nothing is signalled.
     encoder.allowTableSize(100_000);
     expect(dump(blockOf(encoder)).slice(0, 2)).toBe("3f");
     encoder.allowTableSize(1_000_000);
     expect(dump(blockOf(encoder))).toBe("");
   });
 
-  // Fields that never come again evict nobody: the table keeps what does.
+  // Fields that are not repeated evict nothing: the table keeps those that are.
   test("keeps fields that change out of the table", () => {
     const encoder = new HpackEncoder();
     for (let i = 0; i < 1000; i++) blockOf(encoder, `etag: "${i}"`, "server: berth");
@@ -112,9 +114,9 @@ describe("HpackEncoder", () => {
     expect(dump(blockOf(encoder, "server: berth"))).toBe("be");
   });
 
-  // 3000 blocks of fields that come again more or less often, in a table that is resized: the decoder,
-  // which has its own, finds each of them.
-  test("is understood by a decoder, whatever it is given", () => {
+  // 3000 blocks of fields that are repeated more or less often, in a table that is resized: a
+  // decoder with its own table decodes each of them.
+  test("is decoded correctly, whatever it is given", () => {
     const random = seeded(11);
     const encoder = new HpackEncoder();
     const decoder = new HpackDecoder();

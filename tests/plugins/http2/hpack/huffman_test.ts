@@ -35,7 +35,7 @@ describe("the Huffman code", () => {
     expect(decoded(hex(bytes))).toBe(text);
   });
 
-  // The first and the last of each length, from RFC 7541 Appendix B: codes and where they end.
+  // Codes of various lengths from RFC 7541 Appendix B, padded with ones to whole bytes.
   test.each([
     [0x30, "07"],
     [0x74, "4f"],
@@ -56,7 +56,7 @@ describe("the Huffman code", () => {
     expect(dump(encoded(String.fromCharCode(symbol)))).toBe(bytes);
   });
 
-  // Every pair of bytes: the way from the end of each code to the beginning of each other.
+  // Every pair of bytes, which tests each code followed by each other.
   test("reads what it writes, whatever the bytes", () => {
     for (let first = 0; first < 256; first++) {
       let text = "";
@@ -67,7 +67,7 @@ describe("the Huffman code", () => {
     }
   });
 
-  // Nothing; seven ones are padding, eight are not, zeros are none.
+  // An empty string; seven ones are padding, eight are not, nor are zeros.
   test.each([["", ""], ["1f", "a"], ["1fff", undefined], ["18", undefined], ["ff", undefined]])(
     "reads %s as %s (RFC 7541 5.2)",
     (bytes, text) => expect(decoded(hex(bytes))).toBe(text),

@@ -16,7 +16,7 @@ describe("starting HTTP/2", () =>
     ],
     [
       "9113 3.4",
-      "a client may ask before it has seen the server's preface",
+      "a client may send requests before it has received the server's preface",
       `
     > PREFACE
     > SETTINGS
@@ -66,7 +66,7 @@ describe("frames", () =>
     ],
     [
       "9113 4.1",
-      "a flag that means nothing is ignored",
+      "an undefined flag is ignored",
       `
     > FRAME 6 22 0 0102030405060708
     < PING ACK 0102030405060708
@@ -74,7 +74,7 @@ describe("frames", () =>
     ],
     [
       "9113 4.1",
-      "the reserved bit of a stream's number is ignored",
+      "the reserved bit of a stream identifier is ignored",
       `
     > FRAME 6 0 2147483648 0102030405060708
     < PING ACK 0102030405060708
@@ -82,7 +82,7 @@ describe("frames", () =>
     ],
     [
       "9113 4.2",
-      "DATA of 16,384 bytes is taken",
+      "DATA of 16,384 bytes is accepted",
       `
     > HEADERS 1 POST /echo
     > DATA 1 zeros=16384
@@ -167,7 +167,7 @@ describe("DATA", () =>
     ],
     [
       "9113 6.1",
-      "padding is no data",
+      "padding is not data",
       `
     > HEADERS 1 POST /echo
     > DATA 1 PADDED=7 END_STREAM "ahoy"
@@ -196,7 +196,7 @@ describe("DATA", () =>
     ],
     [
       "9113 6.1",
-      "padded DATA without a length of the padding is a connection error",
+      "padded DATA without a pad length is a connection error",
       `
     > HEADERS 1 POST /wait
     > FRAME 0 8 1
@@ -227,7 +227,7 @@ describe("HEADERS", () =>
     ],
     [
       "9113 6.2",
-      "padding is no field",
+      "padding is not a field",
       `
     > HEADERS 1 PADDED=9 END_STREAM GET /
     ${AHOY}
@@ -243,7 +243,7 @@ describe("HEADERS", () =>
     ],
     [
       "9113 6.2",
-      "padding and priority go together",
+      "padding and priority may be combined",
       `
     > HEADERS 1 PADDED=3 PRIORITY END_STREAM GET /
     ${AHOY}
@@ -269,7 +269,7 @@ describe("HEADERS", () =>
     ],
     [
       "9113 6.2",
-      "padded HEADERS without a length of the padding is a connection error",
+      "padded HEADERS without a pad length is a connection error",
       `
     > FRAME 1 13 1
     < GOAWAY 0 FRAME_SIZE_ERROR
@@ -310,7 +310,7 @@ describe("PRIORITY", () =>
     ],
     [
       "9113 5.3.2",
-      "a stream that depends on itself is nothing to this server",
+      "a stream that depends on itself is ignored",
       `
     > FRAME 2 0 1 0000000110
     > PING 0102030405060708
@@ -352,7 +352,7 @@ describe("RST_STREAM", () =>
     ],
     [
       "9113 6.4",
-      "an unknown error code is one like the others",
+      "an unknown error code is treated like any other",
       `
     > HEADERS 1 POST /echo
     > RST_STREAM 1 4660
@@ -425,7 +425,7 @@ describe("SETTINGS", () =>
     ],
     [
       "9113 6.5.3",
-      "of several values of one setting the last holds",
+      "of several values of one setting the last applies",
       `
     > SETTINGS INITIAL_WINDOW_SIZE=100 INITIAL_WINDOW_SIZE=1
     > HEADERS 1 END_STREAM GET /
@@ -445,7 +445,7 @@ describe("SETTINGS", () =>
     ],
     [
       "9113 6.5",
-      "length is not a multiple of 6 is a connection error",
+      "a length that is not a multiple of 6 is a connection error",
       `
     > FRAME 4 0 0 000300
     < GOAWAY 0 FRAME_SIZE_ERROR
@@ -472,7 +472,7 @@ describe("SETTINGS", () =>
     ],
     [
       "9113 6.5.2",
-      "SETTINGS_INITIAL_WINDOW_SIZE exceeds 2^31 - 1 is a connection error",
+      "SETTINGS_INITIAL_WINDOW_SIZE above 2^31 - 1 is a connection error",
       `
     > SETTINGS INITIAL_WINDOW_SIZE=2147483648
     < GOAWAY 0 FLOW_CONTROL_ERROR
@@ -508,7 +508,7 @@ describe("SETTINGS", () =>
     ],
     [
       "9113 6.5.2",
-      "settings that concern who pushes mean nothing to a server",
+      "settings about server push are ignored",
       `
     > SETTINGS ENABLE_PUSH=1 MAX_CONCURRENT_STREAMS=0 MAX_HEADER_LIST_SIZE=0
     > HEADERS 1 END_STREAM GET /
@@ -536,7 +536,7 @@ describe("PING", () =>
   rows([
     [
       "9113 6.7",
-      "it is answered with its own bytes",
+      "it is answered with the same bytes",
       `
     > PING 6168656c6c6f2121
     < PING ACK 6168656c6c6f2121
@@ -593,7 +593,7 @@ describe("GOAWAY", () =>
     ],
     [
       "9113 6.8",
-      "what is open is served, then the connection ends",
+      "open streams are served, then the connection ends",
       `
     > HEADERS 1 POST /echo
     > GOAWAY 0 NO_ERROR
@@ -676,7 +676,7 @@ describe("WINDOW_UPDATE", () =>
     ],
     [
       "9113 6.9.1",
-      "a window of the connection exceeds 2^31 - 1 is a connection error",
+      "a connection window above 2^31 - 1 is a connection error",
       `
     > WINDOW_UPDATE 0 2147483647
     < GOAWAY 0 FLOW_CONTROL_ERROR
@@ -685,7 +685,7 @@ describe("WINDOW_UPDATE", () =>
     ],
     [
       "9113 6.9.1",
-      "a window of a stream exceeds 2^31 - 1 resets it",
+      "a stream window above 2^31 - 1 resets the stream",
       `
     > HEADERS 1 POST /wait
     > WINDOW_UPDATE 1 2147483647
@@ -720,7 +720,7 @@ describe("CONTINUATION", () =>
     ],
     [
       "9113 6.10",
-      "behind a whole block it is a connection error",
+      "after a complete block it is a connection error",
       `
     > HEADERS 1 POST /wait
     > CONTINUATION 1 x-one=1
@@ -730,7 +730,7 @@ describe("CONTINUATION", () =>
     ],
     [
       "9113 6.10",
-      "behind DATA it is a connection error",
+      "after DATA it is a connection error",
       `
     > HEADERS 1 POST /wait
     > DATA 1 "ahoy"

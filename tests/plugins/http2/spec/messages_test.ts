@@ -1,7 +1,7 @@
 import { describe } from "bun:test";
 import { AHOY, type Row, rows } from "./spec_conformance.ts";
 
-/** Requests that are no requests: reset, and the next one is served. */
+/** Malformed requests: the stream is reset, and the next request is served. */
 function malformed(section: string, sentence: string, request: string): Row {
   return [
     section,
@@ -32,7 +32,7 @@ function refused(section: string, sentence: string, request: string, status: num
 describe("fields", () =>
   rows([
     malformed("9113 8.2.1", "a capital letter in a name is malformed", "GET / X-Test=ok"),
-    malformed("9113 8.2.1", "a blank in a name is malformed", "block=82868441016140037820740131"),
+    malformed("9113 8.2.1", "a space in a name is malformed", "block=82868441016140037820740131"),
     malformed("9113 8.2.1", "a colon in a name is malformed", "block=8286844101614003613a620131"),
     malformed("9113 8.2.1", "NUL in a value is malformed", "block=82868441016140016103610062"),
     malformed(
@@ -42,11 +42,11 @@ describe("fields", () =>
     ),
     malformed(
       "9113 8.2.1",
-      "a blank before a value is malformed",
+      "a space before a value is malformed",
       "block=828684410161400161022061",
     ),
-    malformed("9113 8.2.1", "a tab behind a value is malformed", "block=828684410161400161026109"),
-    malformed("9113 8.2.1", "a name without letters is malformed", "block=82868441016140000161"),
+    malformed("9113 8.2.1", "a tab after a value is malformed", "block=828684410161400161026109"),
+    malformed("9113 8.2.1", "an empty name is malformed", "block=82868441016140000161"),
     malformed("9113 8.2.2", "Connection is malformed", "GET / connection=keep-alive"),
     malformed("9113 8.2.2", "Keep-Alive is malformed", "GET / keep-alive=5"),
     malformed("9113 8.2.2", "Proxy-Connection is malformed", "GET / proxy-connection=close"),
@@ -66,8 +66,8 @@ describe("fields", () =>
 describe("pseudo-header fields", () =>
   rows([
     malformed("9113 8.3", "an unknown one is malformed", "GET / :other=1"),
-    malformed("9113 8.3", "one of responses is malformed", "GET / :status=200"),
-    malformed("9113 8.3", "one behind a regular field is malformed", "GET x-one=1 /"),
+    malformed("9113 8.3", "one that is defined for responses is malformed", "GET / :status=200"),
+    malformed("9113 8.3", "one after a regular field is malformed", "GET x-one=1 /"),
     malformed(
       "9113 8.3.1",
       "without :method a request is malformed",
@@ -80,7 +80,11 @@ describe("pseudo-header fields", () =>
     malformed("9113 8.3", "a second :scheme is malformed", "GET / :scheme=http"),
     malformed("9113 8.3", "a second :path is malformed", "GET / :path=/"),
     malformed("9113 8.3", "a second :authority is malformed", "GET / :authority=berth.test"),
-    malformed("9113 8.3.1", "a :path that is no path is malformed", "GET :path=ahoy"),
+    malformed(
+      "9113 8.3.1",
+      "a :path that does not begin with a slash is malformed",
+      "GET :path=ahoy",
+    ),
     malformed(
       "9113 8.3.1",
       "a :path that would change the host is malformed",
@@ -88,11 +92,11 @@ describe("pseudo-header fields", () =>
     ),
     malformed("9113 8.3.1", "a whole URL in :path is malformed", "GET :path=http://evil.test/"),
     malformed("9113 8.3.1", "* is for OPTIONS only", "GET *"),
-    malformed("9113 8.3.1", "a blank in :path is malformed", 'GET :path="/a b"'),
+    malformed("9113 8.3.1", "a space in :path is malformed", 'GET :path="/a b"'),
     malformed("9113 8.3.1", "a fragment in :path is malformed", "GET :path=/a#b"),
     malformed(
       "9113 8.3.1",
-      "a :method that is no token is malformed",
+      "a :method that is not a token is malformed",
       ':method="G T" :scheme=http :authority=a /',
     ),
     malformed(
@@ -100,11 +104,15 @@ describe("pseudo-header fields", () =>
       "an empty :authority is malformed",
       ":method=GET :scheme=http :authority= /",
     ),
-    malformed("9113 8.3.1", "another Host than :authority is malformed", "GET / host=evil.test"),
+    malformed(
+      "9113 8.3.1",
+      "a Host that differs from :authority is malformed",
+      "GET / host=evil.test",
+    ),
     malformed("9110 7.2", "two Hosts are malformed", ":method=GET :scheme=http / host=a host=a"),
     [
       "9113 8.3.1",
-      "Host stands in for :authority, and may be beside it",
+      "Host may replace :authority, or repeat it",
       `
     > HEADERS 1 END_STREAM :method=GET :scheme=http /host host=other.test
     > HEADERS 3 END_STREAM GET /host host=BERTH.test
@@ -137,7 +145,7 @@ describe("pseudo-header fields", () =>
     refused("9110 9.1", "a method in lower case is another method", "get /", 501),
     [
       "9113 8.3.1",
-      "the scheme is that of the connection, whatever a proxy before it spoke",
+      "the scheme is that of the connection, whatever :scheme says",
       `
     > HEADERS 1 END_STREAM :method=GET :scheme=https :authority=berth.test /host
     < HEADERS 1 :status=200 ...
@@ -166,7 +174,7 @@ describe("messages", () =>
     ],
     [
       "9113 8.1",
-      "what answers a bad HEAD has no content either",
+      "the answer to an invalid HEAD has no content either",
       `
     > HEADERS 1 END_STREAM :method=HEAD :scheme=ftp :authority=a /
     < HEADERS 1 END_STREAM :status=400 ...
@@ -230,7 +238,7 @@ describe("messages", () =>
     ],
     [
       "9113 8.1.1",
-      "several DATA are as long as their sum",
+      "the lengths of several DATA frames are added up",
       `
     > HEADERS 1 POST /wait content-length=7
     > DATA 1 "ahoy"
@@ -240,7 +248,7 @@ describe("messages", () =>
     ],
     [
       "9113 8.1.1",
-      "trailers end a body that is too short as well",
+      "a body that is too short and ends with trailers resets the stream",
       `
     > HEADERS 1 POST /wait content-length=5
     > DATA 1 "ahoy"
@@ -258,7 +266,7 @@ describe("messages", () =>
     ],
     [
       "9110 8.6",
-      "a Content-Length that is no number resets the stream",
+      "a Content-Length that is not a number resets the stream",
       `
     > HEADERS 1 POST /wait content-length=5a
     > HEADERS 3 POST /wait content-length=-1
@@ -287,7 +295,7 @@ describe("messages", () =>
     ],
     [
       "9110 10.1.1",
-      "a client that has begun to send is not told to",
+      "a client that has begun to send gets no 100",
       `
     > HEADERS 1 POST /echo expect=100-continue
     > DATA 1 END_STREAM "ahoy"
@@ -347,7 +355,7 @@ describe("a header block", () =>
     ],
     [
       "7541 2.3.2",
-      "may use what blocks before it have put into the table",
+      "may refer to entries that earlier blocks have added to the table",
       `
     > HEADERS 1 END_STREAM block=828684410a62657274682e74657374
     ${AHOY}
@@ -376,7 +384,7 @@ describe("a header block", () =>
     ],
     [
       "7541 6.3",
-      "with a size of the table above SETTINGS_HEADER_TABLE_SIZE is an error",
+      "with a table size above SETTINGS_HEADER_TABLE_SIZE is a connection error",
       `
     > HEADERS 1 END_STREAM block=3fe21f
     < GOAWAY 1 COMPRESSION_ERROR
@@ -394,7 +402,7 @@ describe("a header block", () =>
     ],
     [
       "7541 5.2",
-      "with padding of a byte is a connection error",
+      "with padding of a whole byte is a connection error",
       `
     > HEADERS 1 END_STREAM block=828644821fff
     < GOAWAY 1 COMPRESSION_ERROR
@@ -425,7 +433,7 @@ describe("a header block of a stream that is not served", () =>
   rows([
     [
       "9113 4.3",
-      "of one that was refused changes the table all the same",
+      "of one that was refused still changes the table",
       `
     > HEADERS 1 POST /echo
     > HEADERS 3 END_STREAM block=828684410a62657274682e74657374
@@ -440,7 +448,7 @@ describe("a header block of a stream that is not served", () =>
     ],
     [
       "9113 4.3",
-      "of one that was malformed changes the table all the same",
+      "of one that was malformed still changes the table",
       `
     > HEADERS 1 END_STREAM block=828684410a62657274682e746573744001410131
     > HEADERS 3 END_STREAM block=828684bf
@@ -451,7 +459,7 @@ describe("a header block of a stream that is not served", () =>
     ],
     [
       "9113 4.3",
-      "of trailers changes the table all the same",
+      "of trailers still changes the table",
       `
     > HEADERS 1 POST /echo
     > HEADERS 1 END_STREAM block=4001610131

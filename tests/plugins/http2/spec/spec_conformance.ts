@@ -1,5 +1,5 @@
 /**
- * Runs the rows of a section of RFC 9113 or RFC 7541: a sentence, and a conversation that shows it.
+ * Runs the rows of a section of RFC 9113 or RFC 7541: a sentence, and a conversation that tests it.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export function rows(all: readonly Row[], options: ServeOptions = {}): void {
   }
 }
 
-/** What the rows ask for. */
+/** The application that the rows send requests to. */
 export async function specApp(request: Request): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url);
   switch (pathname) {

@@ -55,7 +55,7 @@ describe("streams whose request has ended", () =>
     ],
     [
       "9113 5.1",
-      "WINDOW_UPDATE and PRIORITY are taken",
+      "WINDOW_UPDATE and PRIORITY are accepted",
       `
     > HEADERS 1 END_STREAM POST /wait
     > WINDOW_UPDATE 1 1
@@ -70,7 +70,7 @@ describe("streams that have ended", () =>
   rows([
     [
       "9113 5.1",
-      "DATA behind the end of both sides is a connection error",
+      "DATA after both sides have ended is a connection error",
       `
     > HEADERS 1 END_STREAM GET /
     ${AHOY}
@@ -81,7 +81,7 @@ describe("streams that have ended", () =>
     ],
     [
       "9113 5.1",
-      "HEADERS behind the end of both sides is a connection error",
+      "HEADERS after both sides have ended is a connection error",
       `
     > HEADERS 1 END_STREAM GET /
     ${AHOY}
@@ -92,7 +92,7 @@ describe("streams that have ended", () =>
     ],
     [
       "9113 5.1",
-      "CONTINUATION behind the end of both sides is a connection error",
+      "CONTINUATION after both sides have ended is a connection error",
       `
     > HEADERS 1 END_STREAM GET /
     ${AHOY}
@@ -103,7 +103,7 @@ describe("streams that have ended", () =>
     ],
     [
       "9113 5.1",
-      "DATA behind the client's RST_STREAM is a connection error",
+      "DATA after the client's RST_STREAM is a connection error",
       `
     > HEADERS 1 POST /wait
     > RST_STREAM 1 CANCEL
@@ -114,7 +114,7 @@ describe("streams that have ended", () =>
     ],
     [
       "9113 5.1",
-      "HEADERS behind the client's RST_STREAM is a connection error",
+      "HEADERS after the client's RST_STREAM is a connection error",
       `
     > HEADERS 1 POST /wait
     > RST_STREAM 1 CANCEL
@@ -125,7 +125,7 @@ describe("streams that have ended", () =>
     ],
     [
       "9113 5.1",
-      "what was on its way when the server reset a stream is ignored",
+      "frames in flight when the server reset a stream are ignored",
       `
     > HEADERS 1 POST /wait content-length=1
     > DATA 1 "ahoy"
@@ -145,7 +145,7 @@ describe("stream identifiers", () =>
   rows([
     [
       "9113 5.1.1",
-      "a stream of an even number is a connection error",
+      "a stream with an even identifier is a connection error",
       `
     > HEADERS 2 END_STREAM GET /
     < GOAWAY 0 PROTOCOL_ERROR
@@ -154,7 +154,7 @@ describe("stream identifiers", () =>
     ],
     [
       "9113 5.1.1",
-      "numbers may be left out",
+      "identifiers may be skipped",
       `
     > HEADERS 5 END_STREAM GET /
     > HEADERS 11 END_STREAM GET /
@@ -166,7 +166,7 @@ describe("stream identifiers", () =>
     ],
     [
       "9113 5.1.1",
-      "stream 3 behind stream 5 is a connection error",
+      "stream 3 after stream 5 is a connection error",
       `
     > HEADERS 5 POST /wait
     > HEADERS 3 END_STREAM GET /
@@ -176,7 +176,7 @@ describe("stream identifiers", () =>
     ],
     [
       "9113 5.1.1",
-      "the last number that there is is served",
+      "the stream with the highest identifier is served",
       `
     > HEADERS 2147483647 END_STREAM GET /
     < HEADERS 2147483647 :status=200 ...
@@ -226,7 +226,7 @@ describe("flow control", () =>
     ],
     [
       "9113 6.9.2",
-      "a window of 0 lets the head through",
+      "a window of 0 does not hold back the head",
       `
     > SETTINGS INITIAL_WINDOW_SIZE=0
     > HEADERS 1 END_STREAM GET /
@@ -238,7 +238,7 @@ describe("flow control", () =>
     ],
     [
       "9113 6.9.2",
-      "the setting moves the windows of open streams",
+      "the setting changes the windows of open streams",
       `
     > SETTINGS INITIAL_WINDOW_SIZE=0
     > HEADERS 1 END_STREAM GET /
@@ -251,7 +251,7 @@ describe("flow control", () =>
     ],
     [
       "9113 6.9.2",
-      "a window may become negative, and has to be paid back",
+      "a window may become negative, and must become positive before more is sent",
       `
     > SETTINGS INITIAL_WINDOW_SIZE=3
     > HEADERS 1 END_STREAM GET /
@@ -278,7 +278,7 @@ describe("flow control", () =>
     ],
     [
       "9113 5.2",
-      "the connection's window holds back all streams, and the setting does not move it",
+      "the connection's window limits all streams, and the setting does not change it",
       `
     > SETTINGS INITIAL_WINDOW_SIZE=1000000
     > HEADERS 1 END_STREAM GET /bytes?n=65533
@@ -297,7 +297,7 @@ describe("flow control", () =>
     ],
     [
       "9113 6.9.1",
-      "an empty frame ends a stream without a window",
+      "an empty frame with END_STREAM needs no window",
       `
     > SETTINGS INITIAL_WINDOW_SIZE=0
     > HEADERS 1 END_STREAM GET /bytes?n=0

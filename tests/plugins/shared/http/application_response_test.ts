@@ -20,7 +20,7 @@ describe("application responses", () => {
     else expect(() => checkSendable(response)).toThrow("did not return a Response to send");
   });
 
-  // The source of the body learns that nobody reads it, unless somebody does.
+  // The source of the body is cancelled, unless the body is being read.
   test("discardResponse() cancels the body", async () => {
     let cancelled = 0;
     const body = () => new ReadableStream({ cancel: () => void cancelled++ });
