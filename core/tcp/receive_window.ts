@@ -5,6 +5,7 @@
  */
 import { seqDiff, seqLt, seqMax } from "../wire/seq.ts";
 import { growReceiveBuffer } from "./autotune.ts";
+import { ownReordering } from "./reordering.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 import { isRunning, setTimer, TIMER } from "./timers/timers.ts";
@@ -94,7 +95,12 @@ function isUpdateDue(tcb: Tcb): boolean {
  * after the delay.
  */
 export function acknowledgeText(tcb: Tcb, owed: number, now: number): void {
-  if (tcb.config.delayedAckMs === 0 || owed >= 2 * tcb.localMss || tcb.has(TCB.FIN_RECEIVED)) {
+  if (tcb.reordering.quickAcks > 0) {
+    ownReordering(tcb).quickAcks--;
+    tcb.set(TCB.ACK_NOW);
+  } else if (
+    tcb.config.delayedAckMs === 0 || owed >= 2 * tcb.localMss || tcb.has(TCB.FIN_RECEIVED)
+  ) {
     tcb.set(TCB.ACK_NOW);
   } else if (!isRunning(tcb, TIMER.DELAYED_ACK)) {
     setTimer(tcb, TIMER.DELAYED_ACK, now + tcb.config.delayedAckMs);

@@ -1,7 +1,7 @@
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import { ackNumber } from "../receive_window.ts";
-import { ownReordering } from "../reordering.ts";
+import { ownReordering, quickenAcks } from "../reordering.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { challengeAck } from "./challenge.ts";
@@ -82,7 +82,10 @@ function refuse(tcb: Tcb, segment: Segment, now: number): Verdict {
  */
 function takeOld(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (segment.has(FLAG.SYN)) return undefined;
-  if (segment.textLength > 0) reportDuplicate(tcb, segment.seq, segment.seq + segment.textLength);
+  if (segment.textLength > 0) {
+    reportDuplicate(tcb, segment.seq, segment.seq + segment.textLength);
+    quickenAcks(tcb);
+  }
   // RFC 5961 7: two ends that answered each other's empty segments would never stop, so these
   // answers are rate-limited; a probe that gets none is repeated. Text and FINs are no longer
   // retransmitted once they are acknowledged.
@@ -100,6 +103,7 @@ function trimFront(tcb: Tcb, segment: Segment): void {
   const old = seqDiff(tcb.rcvNxt, segment.seq);
   if (old <= 0) return;
   reportDuplicate(tcb, segment.seq, tcb.rcvNxt);
+  quickenAcks(tcb);
   segment.textStart += Math.min(old, segment.textLength);
   segment.seq = tcb.rcvNxt;
   tcb.set(TCB.ACK_NOW);

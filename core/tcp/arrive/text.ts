@@ -1,7 +1,7 @@
 import { seqDiff, seqGt, seqMax, seqMin } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import { acknowledgeText, ackNumber, watchForStall } from "../receive_window.ts";
-import { ownReordering } from "../reordering.ts";
+import { ownReordering, quickenAcks } from "../reordering.ts";
 import { forgetDuplicate, hasDuplicate } from "../sack_blocks.ts";
 import { STATES } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
@@ -77,6 +77,7 @@ function reportEarlyDuplicate(tcb: Tcb, segment: Segment): boolean {
 function keepEarly(tcb: Tcb, segment: Segment): void {
   const reordering = ownReordering(tcb);
   reordering.segments += segment.wireSegments;
+  quickenAcks(tcb);
   tcb.set(TCB.ACK_NOW);
   // Without SACK, the number of duplicate ACKs is all that the peer learns.
   if (tcb.has(TCB.SACK_PERMITTED)) return;

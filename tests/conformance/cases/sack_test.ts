@@ -136,7 +136,7 @@ describe("duplicate text", () => {
       +0   < . 1:1001(1000) ack 1
       +0   > . 1:1(0) ack 1001 <sack 1:1001>
       +0   < . 1001:2001(1000) ack 1
-      +.04 > . 1:1(0) ack 2001 <>`));
+      +0   > . 1:1(0) ack 2001 <>`));
 
   // Its second half is new.
   test("in the first half of a segment is reported with the acknowledgement of the second (RFC 2883 4.2)", () =>

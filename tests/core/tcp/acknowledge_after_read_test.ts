@@ -199,6 +199,32 @@ describe("acknowledge: on-arrival", () => {
     t.recvNothing();
   });
 
+  // The sender repairs losses and waits for each acknowledgement: 48 segments are acknowledged at once.
+  test("after a hole each ACK is sent at once, 48 times (RFC 5681 4.2)", () => {
+    const t = inEstablished({ profile: "internet" });
+    t.send({ seq: 1001, data: 1000 });
+    t.recv({ ack: 1 });
+    t.send({ seq: 1, data: 1000 });
+    t.recv({ ack: 2001 });
+    for (let i = 2; i < 49; i++) {
+      t.send({ at: i, seq: i * 1000 + 1, data: 1000 });
+      t.recv({ at: i, ack: (i + 1) * 1000 + 1 });
+    }
+    t.send({ at: 50, seq: 49_001, data: 1000 });
+    t.recv({ at: 90, ack: 50_001 });
+  });
+
+  // Its acknowledgement was lost, so the next is not delayed either.
+  test("after a duplicate the ACK is sent at once (RFC 5681 4.2)", () => {
+    const t = inEstablished({ profile: "internet" });
+    t.send({ data: 1000 });
+    t.recv({ at: 40, ack: 1001 });
+    t.send({ at: 250, seq: 1, data: 1000 });
+    t.recv({ ack: 1001 });
+    t.send({ seq: 1001, data: 1000 });
+    t.recv({ at: 250, ack: 2001 });
+  });
+
   // The second full segment is acknowledged immediately.
   test("every second full segment is acknowledged at once (RFC 9293 3.8.6.3, SHLD-19)", () => {
     const t = inEstablished({ profile: "internet", syn: { mss: 1460 } });
