@@ -10,7 +10,7 @@ import { endConnection, releaseResources } from "./close_connection.ts";
 import { endForced } from "./forced_segment.ts";
 import { resetPersistBackoff } from "./probes.ts";
 import { ackNumber } from "./receive_window.ts";
-import { bytesInFlight, scheduleTailProbe } from "./recovery/loss_recovery.ts";
+import { bytesInFlight, scheduleProbe } from "./recovery/loss_recovery.ts";
 import { ownLoss } from "./recovery/loss_state.ts";
 import { currentRto } from "./recovery/rtt.ts";
 import type { SentRange } from "./recovery/scoreboard.ts";
@@ -122,6 +122,7 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
     tcb.config.congestion !== "unacked";
   if (restarts) restartRetransmissionTimer(tcb, now);
   else startRetransmissionTimer(tcb, now);
+  if (tcb.loss.phase !== "open") scheduleProbe(tcb, now);
   tcb.lastSentAt = now;
 }
 
@@ -282,7 +283,7 @@ function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   stopTimer(tcb, TIMER.PERSIST);
   startRetransmissionTimer(tcb, now);
   // RFC 8985 7.2: rescheduled for each segment, since the timeout depends on the bytes in flight.
-  scheduleTailProbe(tcb, now);
+  scheduleProbe(tcb, now);
 }
 
 /** RFC 5681 4.1. */

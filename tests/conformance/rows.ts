@@ -222,7 +222,7 @@ const LIST = `
 188 | TLP: the last segment is probed after 2 SRTT | RFC 8985 7.2
 189 | TLP: one probe per tail, then RTO | RFC 8985 7.3
 246 | a tail loss probe replaces an RTO due at the same time, which restarts | RFC 8985 7.2, RFC 8985 7.3
-190 | TLP: no probe while there are gaps | RFC 8985 7.2
+190 | TLP: no probe while there are gaps, until recovery has begun | RFC 8985 7.2
 191 | TLP: a D-SACK of the probe does not reduce the window | RFC 8985 7.4
 192 | duplicate text is reported by D-SACK | RFC 2883 4
 # Congestion control

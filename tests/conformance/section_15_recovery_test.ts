@@ -418,15 +418,16 @@ row(
   +.01  < . 1:1(0) ack 12001`,
 );
 
-// The gap is repaired after 2.5 ms; no probe is sent before the timer expires.
+// The gap is repaired after 2.5 ms. The repair is lost: one probe follows, then the timer expires.
 row(
   190,
-  "TLP: no probe while there are gaps",
+  "TLP: no probe while there are gaps, until recovery has begun",
   `${accepted()}
   +0     write 3000
   +0     > . 1:3001(3000) ack 1 x1000
   +.01   < . 1:1(0) ack 1 <sack 1001:2001>
   +.0025 > . 1:1001(1000) ack 1
+  +.022  > . 1:1001(1000) ack 1
   +.1~.3 > . 1:1001(1000) ack 1`,
 );
 

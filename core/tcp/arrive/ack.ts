@@ -9,7 +9,7 @@ import { ownProbes, resetPersistBackoff } from "../probes.ts";
 import {
   endTailProbe,
   recoverFromLoss,
-  scheduleTailProbe,
+  scheduleProbe,
   takeSackBlocks,
 } from "../recovery/loss_recovery.ts";
 import { ownLoss } from "../recovery/loss_state.ts";
@@ -129,7 +129,7 @@ function takeAck(tcb: Tcb, segment: Segment, context: AckContext, now: number): 
     undoIfSpurious(tcb, segment, context, sndUna);
     endTailProbe(tcb, segment, context, now);
     recoverFromLoss(tcb, context, now);
-    if (context.acked > 0) scheduleTailProbe(tcb, now);
+    if (context.acked > 0 || tcb.loss.phase !== "open") scheduleProbe(tcb, now);
     if (context.coversAll && tcb.loss.rack?.reorderingSeen === false) ownLoss(tcb).rack = undefined;
   }
 }

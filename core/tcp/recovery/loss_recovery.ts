@@ -290,35 +290,66 @@ export function retransmissionTimeout(tcb: Tcb, now: number): void {
 }
 
 /**
- * Schedules a tail loss probe (RFC 8985 7.2). Without an RTT sample since the last probe none is
- * scheduled: in RFC 8985 7.3, the timer would then only postpone the RTO.
+ * Schedules a tail loss probe (RFC 8985 7.2), or a probe in recovery. Without an RTT sample since the
+ * last probe none is scheduled: in RFC 8985 7.3, the timer would then only postpone the RTO.
  */
-export function scheduleTailProbe(tcb: Tcb, now: number): void {
-  const possible = tcb.has(TCB.SACK_PERMITTED) && tcb.loss.phase === "open" &&
-    !tcb.has(TCB.PROBED_SINCE_SAMPLE) &&
-    tcb.loss.tailProbe === undefined && tcb.scoreboard.sackedBytes === 0 && !tcb.scoreboard.isEmpty;
-  if (!possible) {
-    stopTimer(tcb, TIMER.TAIL_PROBE);
-    return;
+export function scheduleProbe(tcb: Tcb, now: number): void {
+  const at = probeAt(tcb, now);
+  if (at === undefined) stopTimer(tcb, TIMER.TAIL_PROBE);
+  else setTimer(tcb, TIMER.TAIL_PROBE, at);
+}
+
+function probeAt(tcb: Tcb, now: number): number | undefined {
+  if (!tcb.has(TCB.SACK_PERMITTED) || tcb.has(TCB.PROBED_SINCE_SAMPLE)) return undefined;
+  return tcb.loss.phase === "open" ? tailProbeAt(tcb, now) : recoveryProbeAt(tcb, now);
+}
+
+function tailProbeAt(tcb: Tcb, now: number): number | undefined {
+  const { scoreboard } = tcb;
+  if (tcb.loss.tailProbe !== undefined || scoreboard.sackedBytes > 0 || scoreboard.isEmpty) {
+    return undefined;
   }
+  const mayDelay = scoreboard.inFlight <= tcb.sendMss;
   // At the latest when the retransmission timer expires, which it replaces.
-  const at = Math.min(now + tailProbeWait(tcb), timerAt(tcb, TIMER.RETRANSMIT));
-  setTimer(tcb, TIMER.TAIL_PROBE, at);
+  return Math.min(now + probeWait(tcb, mayDelay), timerAt(tcb, TIMER.RETRANSMIT));
 }
 
-function tailProbeWait(tcb: Tcb): number {
+/**
+ * In recovery, a flight that is lost completely leaves nothing in flight whose arrival would show
+ * it. RFC 8985 7.2 relies on other mechanisms there, none of which helps, so a probe is sent as in
+ * RFC 9002 6.2. The RTO goes on as if there were none; where it would expire before the answer, the
+ * probe is useless.
+ */
+function recoveryProbeAt(tcb: Tcb, now: number): number | undefined {
+  const { scoreboard, loss } = tcb;
+  if (loss.rtoBackoff > 0 || scoreboard.inFlight === 0 || tcb.srtt === 0) return undefined;
+  // RFC 5681 4.2: a segment below a hole is acknowledged at once.
+  const mayDelay = scoreboard.inFlight <= tcb.sendMss && scoreboard.sackedBytes === 0;
+  const at = now + probeWait(tcb, mayDelay);
+  return at + tcb.srtt < timerAt(tcb, TIMER.RETRANSMIT) ? at : undefined;
+}
+
+/** RFC 8985 7.2; `mayDelay`: the peer may delay its acknowledgement. */
+function probeWait(tcb: Tcb, mayDelay: boolean): number {
   if (tcb.srtt === 0) return TAIL_PROBE_WITHOUT_RTT_MS;
-  const one = tcb.scoreboard.inFlight <= tcb.sendMss;
-  return 2 * tcb.srtt + (one ? TAIL_PROBE_ACK_DELAY_MS : TAIL_PROBE_SLACK_MS);
+  return 2 * tcb.srtt + (mayDelay ? TAIL_PROBE_ACK_DELAY_MS : TAIL_PROBE_SLACK_MS);
 }
 
-/** RFC 8985 7.3. */
-export function tailProbeTimeout(tcb: Tcb, now: number): void {
-  if (tcb.scoreboard.isEmpty || tcb.loss.phase !== "open") return;
+/** RFC 8985 7.3, or a probe in recovery. */
+export function probeTimeout(tcb: Tcb, now: number): void {
+  if (tcb.scoreboard.isEmpty) return;
+  if (tcb.loss.phase !== "open") return probeRecovery(tcb, now);
   restartRetransmissionTimer(tcb, now);
   tcb.set(TCB.PROBED_SINCE_SAMPLE);
   ownLoss(tcb).tailProbe = { end: tcb.sndNxt, isRetransmission: false, tsVal: 0 };
   forceSegment(tcb, "tail-probe");
+}
+
+/** The first hole is sent again, the only segment that advances SND.UNA. */
+function probeRecovery(tcb: Tcb, now: number): void {
+  tcb.set(TCB.PROBED_SINCE_SAMPLE);
+  markLost(tcb, tcb.scoreboard.at(0), now);
+  forceSegment(tcb, "retransmission");
 }
 
 /** RFC 8985 7.4: detects a loss that only the probe has repaired. */

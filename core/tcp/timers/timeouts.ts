@@ -7,11 +7,7 @@ import { endConnection } from "../close_connection.ts";
 import { forceSegment } from "../forced_segment.ts";
 import { ownProbes } from "../probes.ts";
 import { acknowledgeUnread } from "../receive_window.ts";
-import {
-  reorderTimeout,
-  retransmissionTimeout,
-  tailProbeTimeout,
-} from "../recovery/loss_recovery.ts";
+import { probeTimeout, reorderTimeout, retransmissionTimeout } from "../recovery/loss_recovery.ts";
 import { ownLoss } from "../recovery/loss_state.ts";
 import { currentRto } from "../recovery/rtt.ts";
 import { STATES } from "../state.ts";
@@ -63,7 +59,7 @@ const HANDLERS: Readonly<Record<Timer, (tcb: Tcb, now: number) => void>> = {
   [TIMER.KEEP_ALIVE]: keepAlive,
   [TIMER.LIFETIME]: endLifetime,
   [TIMER.REORDER]: reorderTimeout,
-  [TIMER.TAIL_PROBE]: tailProbeTimeout,
+  [TIMER.TAIL_PROBE]: probeTimeout,
   // Output is attempted after every timer, which is all that is needed.
   [TIMER.PACE]: () => {},
 };

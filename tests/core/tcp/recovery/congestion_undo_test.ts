@@ -113,10 +113,11 @@ describe("a spurious timeout", () => {
     const t = eightSent(INTERNET);
     t.send({ at: 10, ack: 1, options: { sack: [[1001, 4001]] } });
     t.recv({ seq: 1, length: 1000 });
-    expect(t.tcb.loss.phase).toBe("fast");
-    t.wire.advanceUntilSent(3000);
-    t.recv({ at: t.wire.elapsed, seq: 1, length: 1000 });
-    expect(t.tcb.loss.phase).toBe("timeout");
+    for (const phase of ["fast", "timeout"] as const) {
+      t.wire.advanceUntilSent(3000);
+      t.recv({ at: t.wire.elapsed, seq: 1, length: 1000 });
+      expect(t.tcb.loss.phase).toBe(phase);
+    }
     t.send({ ack: 1, options: { sack: [[1001, 5001]] } });
     expect(t.tcb.loss).toMatchObject({ phase: "timeout", spurious: 0 });
   });

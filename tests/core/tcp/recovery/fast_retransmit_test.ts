@@ -136,12 +136,48 @@ describe("with SACK", () => {
     const t = fiveSent();
     t.send({ at: 10, ack: 1, options: { sack: [[1001, 4001]] } });
     t.recv({ seq: 1, length: 1000 });
-    t.wire.advanceUntilSent(1000);
-    t.recv({ seq: 1, length: 1000 });
-    expect(t.tcb.loss.rtoBackoff).toBe(1);
+    for (const backoff of [0, 1]) {
+      t.wire.advanceUntilSent(1000);
+      t.recv({ seq: 1, length: 1000 });
+      expect(t.tcb.loss.rtoBackoff).toBe(backoff);
+    }
     t.send({ at: 230, ack: 1, options: { sack: [[1001, 5001]] } });
     expect(t.tcb.loss.rtoBackoff).toBe(0);
     expect(timerAt(t.tcb, TIMER.RETRANSMIT) - t.wire.now).toBeLessThanOrEqual(currentRto(t.tcb));
+  });
+
+  // The retransmission is lost too. Two round trips later it is sent once more, and then when the
+  // retransmission timer expires, which runs as if there had been no probe.
+  test("a lost retransmission is sent again once before the timeout (RFC 9002 6.2)", () => {
+    const t = fiveSent();
+    t.send({ at: 10, ack: 1, options: { sack: [[1001, 4001]] } });
+    t.recv({ at: 10, seq: 1, length: 1000 });
+    t.recv({ at: 32, seq: 1, length: 1000 });
+    t.recv({ at: 210, seq: 1, length: 1000 });
+    expect(t.tcb.loss.phase).toBe("timeout");
+  });
+
+  // Both retransmissions are lost, and after the probe the second one again. Acknowledgements of
+  // retransmissions are no RTT samples, so the path may have become slower: no other probe.
+  test("another probe in recovery needs an RTT sample (RFC 8985 7.3)", () => {
+    const t = fiveSent();
+    t.send({ at: 10, ack: 1, options: { sack: [[2001, 4001]] } });
+    t.recv({ at: 12.5, seq: 1, length: 1000 });
+    t.recv({ seq: 1001, length: 1000 });
+    t.recv({ at: 34.5, seq: 1, length: 1000 });
+    t.send({ at: 44.5, ack: 1001, options: { sack: [[2001, 4001]] } });
+    t.recv({ seq: 1001, length: 1000 });
+    t.recv({ flags: "P.", seq: 4001, length: 1000 });
+    t.recv({ at: 254.5, seq: 1001, length: 1000 });
+  });
+
+  // The RTO is 300 ms. The answer to a probe after 202 ms would come after 302.
+  test("no probe in recovery if its answer came after the timeout (RFC 6298 5)", () => {
+    const t = fiveSent({ rtt: 100 });
+    t.send({ at: 100, ack: 1, options: { sack: [[1001, 4001]] } });
+    t.recv({ at: 100, seq: 1, length: 1000 });
+    t.recv({ at: 300, seq: 1, length: 1000 });
+    expect(t.tcb.loss.phase).toBe("timeout");
   });
 
   // Blocks beyond the data sent, or with reversed edges, are ignored.
