@@ -9,6 +9,8 @@ import { copyBytes } from "./copy.ts";
 const NO_BLOCK = new Uint8Array(0);
 /** Maximum number of unused rings that the pool keeps. */
 const MAX_FREE_RINGS = 1024;
+/** Views of larger blocks are not kept, since they would keep the blocks of unused rings. */
+const MAX_KEPT_BLOCK = 2048;
 
 /** The source of blocks, and of unused rings. */
 export interface BlockPool {
@@ -29,6 +31,13 @@ export class Ring {
   /** Size of the first block to take. */
   #hint = 0;
   #isLent = false;
+  /**
+   * The view lent last, and where it begins. Idle handlers still refer to the last view that they were
+   * lent, and messages of one size have the same: so it is one object for many connections.
+   */
+  #view: Uint8Array<ArrayBuffer> = NO_BLOCK;
+  #viewed: Uint8Array<ArrayBuffer> = NO_BLOCK;
+  #viewStart = 0;
 
   constructor(pool: BlockPool) {
     this.pool = pool;
@@ -69,7 +78,15 @@ export class Ring {
    */
   lend(length: number): Uint8Array<ArrayBuffer> {
     this.#isLent = true;
-    return this.block.subarray(this.start, Math.min(this.start + length, this.block.length));
+    const { block, start } = this;
+    const end = Math.min(start + length, block.length);
+    if (block.length > MAX_KEPT_BLOCK) return block.subarray(start, end);
+    const isSame = this.#viewed === block && this.#viewStart === start &&
+      this.#view.length === end - start;
+    if (isSame) return this.#view;
+    this.#viewed = block;
+    this.#viewStart = start;
+    return this.#view = block.subarray(start, end);
   }
 
   /** Ends the use of the lent view. */

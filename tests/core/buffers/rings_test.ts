@@ -89,6 +89,37 @@ describe("SendRing", () => {
 });
 
 describe("ReceiveRing", () => {
+  // Two connections, one after the other, with messages of one size: one view, so that an idle handler
+  // that refers to it costs nothing. A message of another size has a view of its own.
+  test("lends one view for messages of one size", () => {
+    const pool = new RingPool();
+    const view = (text: string) => {
+      const ring = new ReceiveRing(pool, 0);
+      ring.store(0, new TextEncoder().encode(text), 0, text.length);
+      const lent = ring.view();
+      expect(new TextDecoder().decode(lent)).toBe(text);
+      ring.consume(text.length);
+      return lent;
+    };
+    const first = view("ahoy");
+    expect(view("that")).toBe(first);
+    expect(view("others")).not.toBe(first);
+  });
+
+  // Otherwise the 1,024 unused rings would keep as many large blocks.
+  test("keeps no view of a large block", () => {
+    const pool = new RingPool(0);
+    const bytes = new Uint8Array(5000);
+    const views = [0, 1].map(() => {
+      const ring = new ReceiveRing(pool, 0);
+      ring.store(0, bytes, 0, bytes.length);
+      const lent = ring.view();
+      ring.consume(bytes.length);
+      return lent;
+    });
+    expect(views[1]).not.toBe(views[0]!);
+  });
+
   // Segments arrive in random order, with duplicates and overlaps, and are read once and in order.
   // Compared with one flag per byte.
   test.each([0, -5000, 2 ** 31 - 5000])(
