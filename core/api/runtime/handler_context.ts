@@ -34,12 +34,9 @@ class LazyContext {
 
 /** A context without its connection or flow. Kept small, since there may be very many. */
 export abstract class SharedContext implements HandlerContext {
-  protected readonly environment: HandlerEnvironment;
   #asked: LazyContext | undefined;
 
-  constructor(environment: HandlerEnvironment) {
-    this.environment = environment;
-  }
+  protected abstract readonly environment: HandlerEnvironment;
 
   /** Calls `callback` when the connection or flow has ended, at once if it has already. */
   protected abstract onEnd(callback: OnEnd): void;

@@ -112,7 +112,7 @@ export class PortHost {
   #serve(socket: StackSocket, handler: Handler, environment: HandlerEnvironment): void {
     socket.environment = environment;
     environment.generation.enter();
-    const context = new ConnectionContext(socket, environment);
+    const context = new ConnectionContext(socket);
     void promised(handler, context, endOfChain).then(
       () => {
         void socket.close();
@@ -165,9 +165,14 @@ export function logRefusal(log: Logger, { remote }: Syn, error: unknown): void {
 class ConnectionContext extends SharedContext implements Context {
   readonly socket: StackSocket;
 
-  constructor(socket: StackSocket, environment: HandlerEnvironment) {
-    super(environment);
+  /** `socket.environment` is set. */
+  constructor(socket: StackSocket) {
+    super();
     this.socket = socket;
+  }
+
+  protected override get environment(): HandlerEnvironment {
+    return this.socket.environment!;
   }
 
   override get log(): Logger {

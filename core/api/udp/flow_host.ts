@@ -91,10 +91,12 @@ export class FlowHost implements Owner {
 /** What the handlers of one flow share. */
 class StackFlowContext extends SharedContext implements FlowContext {
   readonly flow: StackFlow;
+  protected readonly environment: HandlerEnvironment;
 
   constructor(flow: StackFlow, environment: HandlerEnvironment) {
-    super(environment);
+    super();
     this.flow = flow;
+    this.environment = environment;
   }
 
   protected override onEnd(callback: OnEnd): void {
