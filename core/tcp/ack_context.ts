@@ -6,6 +6,7 @@
  */
 import { ownLoss } from "./recovery/loss_state.ts";
 import { Rack } from "./recovery/rack.ts";
+import { leastRtt } from "./recovery/rtt.ts";
 import type { DeliveryVisitor, SentRange } from "./recovery/scoreboard.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
@@ -70,7 +71,7 @@ export class AckContext implements DeliveryVisitor {
     if (tcb.loss.rack === undefined && this.coversAll) return;
     const rack = tcb.loss.rack ?? (ownLoss(tcb).rack = new Rack());
     rack.noteOrder(range);
-    rack.delivered(range, tcb.minRtt, this.#now);
+    rack.delivered(range, leastRtt(tcb), this.#now);
   }
 
   /**

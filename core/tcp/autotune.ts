@@ -4,6 +4,7 @@
  * @module
  */
 import { seqDiff } from "../wire/seq.ts";
+import { leastRtt, smoothedRtt } from "./recovery/rtt.ts";
 import type { Tcb } from "./tcb.ts";
 
 /** Round-trip time to assume before the first sample. */
@@ -21,7 +22,7 @@ const FASTEST = 1024 * 1024;
 
 /** The configured maximum, or less if the round trip is so short that less is enough. */
 function mostUseful(tcb: Tcb, configured: number): number {
-  return Math.min(configured, Math.max(CACHED_BUFFER, Math.floor(FASTEST * tcb.minRtt)));
+  return Math.min(configured, Math.max(CACHED_BUFFER, Math.floor(FASTEST * leastRtt(tcb))));
 }
 
 /**
@@ -32,12 +33,12 @@ export function growReceiveBuffer(tcb: Tcb, now: number): void {
   if (tcb.receiveLimit >= tcb.receiveMost) return;
   const { readSeq } = tcb.receive;
   const elapsed = now - tcb.readMarkAt;
-  if (elapsed < (tcb.srtt || UNKNOWN_RTT_MS)) return;
+  if (elapsed < (smoothedRtt(tcb) || UNKNOWN_RTT_MS)) return;
   const taken = seqDiff(readSeq, tcb.readMark);
   tcb.readMark = readSeq;
   tcb.readMarkAt = now;
   if (taken < 0 || taken * HEADROOM < tcb.receiveLimit) return;
-  if (elapsed > 4 * tcb.srtt + UNKNOWN_RTT_MS) return;
+  if (elapsed > 4 * smoothedRtt(tcb) + UNKNOWN_RTT_MS) return;
   const most = mostUseful(tcb, tcb.receiveMost);
   tcb.receiveLimit = Math.max(tcb.receiveLimit, Math.min(tcb.receiveLimit * 2, most));
 }

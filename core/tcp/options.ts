@@ -7,6 +7,7 @@ import type { Segment } from "../wire/tcp.ts";
 import { windowShift } from "./receive_window.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
+import { wholeMs } from "./whole_ms.ts";
 
 /** RFC 7323 2.3: larger shift counts are treated as 14. */
 const MAX_SHIFT = 14;
@@ -26,7 +27,7 @@ export function takeSynOptions(tcb: Tcb, segment: Segment, now: number): void {
   tcb.set(TCB.TIMESTAMPS, tcb.config.timestamps && segment.hasTimestamps);
   if (tcb.has(TCB.TIMESTAMPS)) {
     tcb.tsRecent = segment.tsVal;
-    tcb.tsRecentAt = now;
+    tcb.tsRecentAt = wholeMs(now);
   }
   tcb.updateSendMss();
 }

@@ -25,6 +25,7 @@ import {
 } from "./timers/retransmission_timer.ts";
 import { isRunning, setTimer, stopTimer, TIMER } from "./timers/timers.ts";
 import { timestamp } from "./timestamps.ts";
+import { wholeMs } from "./whole_ms.ts";
 
 /** Writes the connection's next segment to `out`; returns false if there is none now. */
 export function nextSegment(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
@@ -39,7 +40,7 @@ function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   tcb.clear(TCB.SYN_QUEUED);
   if (tcb.scoreboard.isEmpty) {
     tcb.sent(tcb.iss, (tcb.iss + 1) | 0, now);
-    tcb.outstandingSince = now;
+    tcb.outstandingSince = wholeMs(now);
   } else {
     tcb.scoreboard.resent(tcb.scoreboard.at(0), now);
     ownLoss(tcb).retransmits++;
@@ -123,7 +124,7 @@ function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: Outg
   if (restarts) restartRetransmissionTimer(tcb, now);
   else startRetransmissionTimer(tcb, now);
   if (tcb.loss.phase !== "open") scheduleProbe(tcb, now);
-  tcb.lastSentAt = now;
+  tcb.lastSentAt = wholeMs(now);
 }
 
 /** Length of the text in a range, without our FIN. */
@@ -273,13 +274,13 @@ function sendFin(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 }
 
 function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
-  if (tcb.scoreboard.isEmpty) tcb.outstandingSince = now;
+  if (tcb.scoreboard.isEmpty) tcb.outstandingSince = wholeMs(now);
   const range = tcb.sent(start, end, now);
   tcb.rate?.sent(range, tcb.scoreboard.inFlight, now);
   tcb.loss.prr?.sent(range.length);
   noteFullWindow(tcb);
   pace(tcb, range.length, now);
-  tcb.lastSentAt = now;
+  tcb.lastSentAt = wholeMs(now);
   stopTimer(tcb, TIMER.PERSIST);
   startRetransmissionTimer(tcb, now);
   // RFC 8985 7.2: rescheduled for each segment, since the timeout depends on the bytes in flight.
@@ -299,7 +300,7 @@ function startPersist(tcb: Tcb, now: number): void {
   if (!tcb.scoreboard.isEmpty || isRunning(tcb, TIMER.PERSIST)) return;
   resetPersistBackoff(tcb);
   if (tcb.forced === "window-probe") return;
-  tcb.outstandingSince = now;
+  tcb.outstandingSince = wholeMs(now);
   setTimer(tcb, TIMER.PERSIST, now + currentRto(tcb));
 }
 

@@ -9,6 +9,7 @@ import { ownReordering } from "./reordering.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 import { isRunning, setTimer, TIMER } from "./timers/timers.ts";
+import { wholeMs } from "./whole_ms.ts";
 
 /** Bytes before this count as consumed. */
 function consumedSeq(tcb: Tcb): number {
@@ -70,7 +71,7 @@ export function windowShift(limit: number): number {
 
 /** The application has read or processed bytes. */
 export function bytesConsumed(tcb: Tcb, now: number): void {
-  tcb.lastReadAt = now;
+  tcb.lastReadAt = wholeMs(now);
   if (tcb.has(TCB.RELEASED)) return;
   growReceiveBuffer(tcb, now);
   if (tcb.config.acknowledge === "on-arrival") {
@@ -111,7 +112,7 @@ export function acknowledgeText(tcb: Tcb, owed: number, now: number): void {
 export function watchForStall(tcb: Tcb, now: number): void {
   if (tcb.config.acknowledge === "on-arrival") return;
   if (isRunning(tcb, TIMER.ACK_STALL)) return;
-  tcb.lastReadAt = now;
+  tcb.lastReadAt = wholeMs(now);
   setTimer(tcb, TIMER.ACK_STALL, now + tcb.config.ackStallMs);
 }
 

@@ -13,6 +13,7 @@ import { TCB } from "./tcb_flags.ts";
 import { awaitFin } from "./timers/time_wait.ts";
 import { setTimer, stopTimer, TIMER } from "./timers/timers.ts";
 import { ownOptions } from "./user_options.ts";
+import { wholeMs } from "./whole_ms.ts";
 
 /** OPEN, active. */
 export function openActive(tcb: Tcb, iss: number, now: number): void {
@@ -21,7 +22,7 @@ export function openActive(tcb: Tcb, iss: number, now: number): void {
     tcb.sndNxt =
     tcb.pushSeq =
       iss;
-  tcb.heardAt = tcb.progressAt = now;
+  tcb.heardAt = tcb.progressAt = wholeMs(now);
   transition(tcb, "SYN-SENT");
   tcb.set(TCB.SYN_QUEUED);
   setTimer(tcb, TIMER.LIFETIME, now + tcb.config.connectTimeoutMs);
@@ -32,7 +33,7 @@ export function sendText(tcb: Tcb, bytes: Uint8Array, from: number, now: number)
   if (!STATES[tcb.state].canSend || tcb.has(TCB.FIN_QUEUED)) return 0;
   const wasEmpty = tcb.send.length === 0;
   const taken = tcb.send.push(bytes, from);
-  if (wasEmpty && taken > 0) tcb.progressAt = now;
+  if (wasEmpty && taken > 0) tcb.progressAt = wholeMs(now);
   if (from + taken === bytes.length) tcb.pushSeq = (tcb.sendStart + tcb.send.length) | 0;
   tcb.set(TCB.WRITER_WAITING, from + taken < bytes.length);
   return taken;

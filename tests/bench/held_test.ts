@@ -5,7 +5,7 @@ import { ROOT } from "../support/source_files.ts";
 
 const CONNECTIONS = 2000;
 /** Maximum per connection after an echo; the most are Deno's suspended handlers. */
-const PER_CONNECTION = 2304;
+const PER_CONNECTION = 2048;
 /** Allowance for memory of the server itself, in addition to the maximum per connection. */
 const SERVER_SHARE = 256;
 const LIMIT_MS = 60_000;

@@ -14,11 +14,11 @@ const internet = { profile: "internet" } as const;
 row(158, "RTO comes from SRTT and RTTVAR", () => {
   const tcb = freshTcb({ minRtoMs: 0 });
   sampleRtt(tcb, 100);
-  expect([tcb.srtt, tcb.rttvar, currentRto(tcb)]).toEqual([100, 50, 300]);
+  expect([tcb.srttUs, tcb.rttvarUs, currentRto(tcb)]).toEqual([100_000, 50_000, 300]);
   sampleRtt(tcb, 200);
-  expect([tcb.srtt, tcb.rttvar, currentRto(tcb)]).toEqual([112.5, 62.5, 362.5]);
+  expect([tcb.srttUs, tcb.rttvarUs, currentRto(tcb)]).toEqual([112_500, 62_500, 362.5]);
   sampleRtt(tcb, 112.5);
-  expect([tcb.srtt, tcb.rttvar]).toEqual([112.5, 46.875]);
+  expect([tcb.srttUs, tcb.rttvarUs]).toEqual([112_500, 46_875]);
 });
 row(
   158,

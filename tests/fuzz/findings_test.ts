@@ -48,6 +48,6 @@ describe("bbr", () => {
     t.at(150);
     t.send({});
     const { pacingRate } = t.tcb.congestion;
-    expect(pacingRate).toBeGreaterThanOrEqual(4 * 1000 / t.tcb.srtt * 0.9);
+    expect(pacingRate).toBeGreaterThanOrEqual(4 * 1_000_000 / t.tcb.srttUs * 0.9);
   });
 });

@@ -1,4 +1,4 @@
-import { currentRto } from "../../tcp/recovery/rtt.ts";
+import { currentRto, smoothedRtt } from "../../tcp/recovery/rtt.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
 import { TCB } from "../../tcp/tcb_flags.ts";
 import { seqDiff } from "../../wire/seq.ts";
@@ -19,7 +19,7 @@ export function socketInfo({ local, localPort, remote, remotePort }: Tcb): Socke
 export function tcpStats(tcb: Tcb): TcpStats {
   return {
     state: tcb.state,
-    srttMs: tcb.srtt,
+    srttMs: smoothedRtt(tcb),
     rtoMs: currentRto(tcb),
     cwnd: tcb.congestion.cwnd,
     ssthresh: tcb.congestion.ssthresh,

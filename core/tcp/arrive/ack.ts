@@ -27,6 +27,7 @@ import {
 import { awaitFin, enterTimeWait } from "../timers/time_wait.ts";
 import { isRunning, setTimer, stopTimer, TIMER } from "../timers/timers.ts";
 import { echoedRtt } from "../timestamps.ts";
+import { wholeMs } from "../whole_ms.ts";
 import { challengeAck } from "./challenge.ts";
 import type { Verdict } from "./check.ts";
 import { updateTsRecent } from "./sequence.ts";
@@ -39,7 +40,7 @@ export function checkAck(tcb: Tcb, segment: Segment, now: number): Verdict {
   }
   const refused = checkAckRange(tcb, segment, now);
   if (refused !== undefined) return refused;
-  tcb.heardAt = now;
+  tcb.heardAt = wholeMs(now);
   if (tcb.probes.keepAlives > 0) endKeepAlive(tcb);
   updateTsRecent(tcb, segment, now);
   noteCongestionExperienced(tcb, segment);
@@ -82,7 +83,7 @@ function completeHandshake(tcb: Tcb, segment: Segment, now: number): boolean {
   stopRetransmissionTimer(tcb);
   handshakeDone(tcb);
   tcb.sndWl1 = (segment.seq - 1) | 0;
-  tcb.progressAt = now;
+  tcb.progressAt = wholeMs(now);
   if (tcb.has(TCB.KEEP_ALIVE)) setTimer(tcb, TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
   tcb.notify(TCB_EVENT.OPENED | TCB_EVENT.WRITABLE);
   return true;
@@ -162,7 +163,7 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, context: AckContext, now: n
   tcb.sndUna = ack;
   tcb.set(TCB.SYN_ACKED);
   if (bytes > 0) dropAcknowledged(tcb, bytes);
-  tcb.progressAt = now;
+  tcb.progressAt = wholeMs(now);
   tcb.softError = undefined;
   if (isRunning(tcb, TIMER.PERSIST)) restartPersist(tcb, now);
   // RFC 6298 5.2 and 5.3.

@@ -6,6 +6,7 @@ import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { setTimer, TIMER } from "../timers/timers.ts";
 import { abort } from "../user_calls.ts";
+import { wholeMs } from "../whole_ms.ts";
 
 /** How long a connection may stay half-open after the last SYN. */
 export const HALF_OPEN_MS = 60_000;
@@ -34,7 +35,7 @@ export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number
   tcb.sndWnd = tcb.maxSndWnd = segment.window;
   tcb.sndWl1 = segment.seq;
   tcb.sndWl2 = iss;
-  tcb.heardAt = now;
+  tcb.heardAt = wholeMs(now);
   transition(tcb, "SYN-RECEIVED");
   setTimer(tcb, TIMER.LIFETIME, now + HALF_OPEN_MS);
 }

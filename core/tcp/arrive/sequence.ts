@@ -1,9 +1,11 @@
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import { ackNumber } from "../receive_window.ts";
+import { smoothedRtt } from "../recovery/rtt.ts";
 import { ownReordering, quickenAcks } from "../reordering.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
+import { wholeMs } from "../whole_ms.ts";
 import { challengeAck } from "./challenge.ts";
 import type { Verdict } from "./check.ts";
 
@@ -66,7 +68,7 @@ function isOldTimestamp(tcb: Tcb, segment: Segment, now: number): boolean {
  */
 function isOvertaken(tcb: Tcb, segment: Segment): boolean {
   return tcb.reordering.segments > 0 &&
-    seqDiff(tcb.tsRecent, segment.tsVal) <= Math.max(OVERTAKEN_TICKS, 2 * tcb.srtt);
+    seqDiff(tcb.tsRecent, segment.tsVal) <= Math.max(OVERTAKEN_TICKS, 2 * smoothedRtt(tcb));
 }
 
 function refuse(tcb: Tcb, segment: Segment, now: number): Verdict {
@@ -136,6 +138,6 @@ export function updateTsRecent(tcb: Tcb, segment: Segment, now: number): void {
   if (!tcb.has(TCB.TIMESTAMPS) || !segment.hasTimestamps) return;
   if (seqGeq(segment.tsVal, tcb.tsRecent) && seqLeq(segment.seq, tcb.rcvAcked)) {
     tcb.tsRecent = segment.tsVal;
-    tcb.tsRecentAt = now;
+    tcb.tsRecentAt = wholeMs(now);
   }
 }

@@ -9,6 +9,7 @@ import { type Tcb, TCB_EVENT } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { restartRetransmissionTimer } from "../timers/retransmission_timer.ts";
 import { setTimer, stopTimers, TIMER } from "../timers/timers.ts";
+import { wholeMs } from "../whole_ms.ts";
 import { noteUrgent } from "./ack.ts";
 import type { Verdict } from "./check.ts";
 import { takeFin } from "./fin.ts";
@@ -54,7 +55,7 @@ function takeSyn(tcb: Tcb, segment: Segment, now: number): void {
   tcb.rcvNxt = tcb.rcvAcked = tcb.ackFloor = (segment.seq + 1) | 0;
   tcb.receive.readSeq = tcb.processedSeq = tcb.rcvNxt;
   tcb.rcvEdge = tcb.offeredEdge = (tcb.rcvNxt + Math.min(tcb.receiveLimit, 0xffff)) | 0;
-  tcb.heardAt = now;
+  tcb.heardAt = wholeMs(now);
   takeSynOptions(tcb, segment, now);
   tcb.set(TCB.ECN, tcb.config.ecn && segment.has(FLAG.ACK) && isEcnSetupSynAck(segment));
 }

@@ -29,11 +29,11 @@ export function markAllLost(tcb: Tcb, now: number): void {
 
 /** RFC 8985 6.2 step 4. */
 function reorderingWindow(rack: Rack, tcb: Tcb): number {
-  const { minRtt, srtt, scoreboard, loss, sendMss } = tcb;
+  const { minRttUs, srttUs, scoreboard, loss, sendMss } = tcb;
   if (!rack.reorderingSeen) {
     if (loss.phase !== "open" || scoreboard.sackedBytes >= 3 * sendMss) return 0;
   }
-  return Math.min(minRtt === Infinity ? 0 : rack.patience * minRtt / 4, srtt);
+  return Math.min(rack.patience * minRttUs / 4, srttUs) / 1000;
 }
 
 /**

@@ -14,9 +14,11 @@ import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
 import { restartRetransmissionTimer } from "../timers/retransmission_timer.ts";
 import { setTimer, stopTimer, TIMER, timerAt } from "../timers/timers.ts";
+import { wholeMs } from "../whole_ms.ts";
 import { detectLosses, markAllLost, markLost } from "./loss_detection.ts";
 import { ownLoss, type RecoveryPhase, type TailProbe } from "./loss_state.ts";
 import { RateReduction } from "./prr.ts";
+import { leastRtt, smoothedRtt } from "./rtt.ts";
 import { rememberForUndo } from "./undo.ts";
 
 /** RFC 5681 3.2. */
@@ -141,11 +143,11 @@ function withdrawRoom(tcb: Tcb, newlyLost: number, delivered: number): void {
 /** Outside of fast recovery, the algorithm controls the window. */
 function growWindow(tcb: Tcb, context: AckContext, before: RecoveryPhase, now: number): void {
   if (context.delivered === 0) return;
-  tcb.rate?.finish(tcb.minRtt);
+  tcb.rate?.finish(leastRtt(tcb));
   tcb.congestion.onAck({
     bytes: context.delivered,
     now,
-    srtt: tcb.srtt,
+    srtt: smoothedRtt(tcb),
     rtt: context.rttSample,
     sndUna: tcb.sndUna,
     sndNxt: tcb.sndNxt,
@@ -275,7 +277,7 @@ export function retransmissionTimeout(tcb: Tcb, now: number): void {
   if (loss.phase === "open") rememberForUndo(tcb, true, now);
   const stuck = repeated && tcb.progressAt < loss.timedOutAt;
   loss.timeouts = stuck ? loss.timeouts + 1 : 1;
-  if (!stuck) loss.timedOutAt = now;
+  if (!stuck) loss.timedOutAt = wholeMs(now);
   suspectBlackHole(tcb, now);
   tcb.congestion.onTimeout((tcb.sndNxt - tcb.sndUna) | 0, repeated, now);
   // RFC 2018 8: the peer may have discarded sacked data, as a timeout of sacked data indicates.
@@ -322,17 +324,17 @@ function tailProbeAt(tcb: Tcb, now: number): number | undefined {
  */
 function recoveryProbeAt(tcb: Tcb, now: number): number | undefined {
   const { scoreboard, loss } = tcb;
-  if (loss.rtoBackoff > 0 || scoreboard.inFlight === 0 || tcb.srtt === 0) return undefined;
+  if (loss.rtoBackoff > 0 || scoreboard.inFlight === 0 || tcb.srttUs === 0) return undefined;
   // RFC 5681 4.2: a segment below a hole is acknowledged at once.
   const mayDelay = scoreboard.inFlight <= tcb.sendMss && scoreboard.sackedBytes === 0;
   const at = now + probeWait(tcb, mayDelay);
-  return at + tcb.srtt < timerAt(tcb, TIMER.RETRANSMIT) ? at : undefined;
+  return at + smoothedRtt(tcb) < timerAt(tcb, TIMER.RETRANSMIT) ? at : undefined;
 }
 
 /** RFC 8985 7.2; `mayDelay`: the peer may delay its acknowledgement. */
 function probeWait(tcb: Tcb, mayDelay: boolean): number {
-  if (tcb.srtt === 0) return TAIL_PROBE_WITHOUT_RTT_MS;
-  return 2 * tcb.srtt + (mayDelay ? TAIL_PROBE_ACK_DELAY_MS : TAIL_PROBE_SLACK_MS);
+  if (tcb.srttUs === 0) return TAIL_PROBE_WITHOUT_RTT_MS;
+  return 2 * smoothedRtt(tcb) + (mayDelay ? TAIL_PROBE_ACK_DELAY_MS : TAIL_PROBE_SLACK_MS);
 }
 
 /** RFC 8985 7.3, or a probe in recovery. */

@@ -10,21 +10,35 @@ import { ownLoss } from "./loss_state.ts";
 /** RFC 6298 5.7. */
 const RTO_AFTER_LOST_SYN_MS = 3000;
 /** An SRTT of 0 means that there is no sample yet. */
-const LEAST_SRTT_MS = 0.001;
+const LEAST_SRTT_US = 1;
 
-/** Updates SRTT and RTTVAR with a sample in milliseconds (RFC 6298 2.2 and 2.3). */
-export function sampleRtt(tcb: Tcb, rtt: number): void {
-  const { srtt, rttvar } = tcb;
+/**
+ * Updates SRTT and RTTVAR with a sample in milliseconds (RFC 6298 2.2 and 2.3). They are kept in whole
+ * microseconds, since V8 stores a field with a fraction in an object of 16 bytes.
+ */
+export function sampleRtt(tcb: Tcb, rttMs: number): void {
+  const { srttUs, rttvarUs, minRttUs } = tcb;
+  const rttUs = Math.max(Math.round(rttMs * 1000), LEAST_SRTT_US);
   tcb.clear(TCB.PROBED_SINCE_SAMPLE);
-  if (rtt < tcb.minRtt) tcb.minRtt = rtt;
-  if (srtt === 0) {
-    tcb.srtt = Math.max(rtt, LEAST_SRTT_MS);
-    tcb.rttvar = rtt / 2;
+  if (minRttUs === 0 || rttUs < minRttUs) tcb.minRttUs = rttUs;
+  if (srttUs === 0) {
+    tcb.srttUs = rttUs;
+    tcb.rttvarUs = Math.round(rttUs / 2);
   } else {
-    tcb.rttvar = rttvar + (Math.abs(srtt - rtt) - rttvar) / 4;
-    tcb.srtt = Math.max(srtt + (rtt - srtt) / 8, LEAST_SRTT_MS);
+    tcb.rttvarUs = Math.round(rttvarUs + (Math.abs(srttUs - rttUs) - rttvarUs) / 4);
+    tcb.srttUs = Math.max(Math.round(srttUs + (rttUs - srttUs) / 8), LEAST_SRTT_US);
   }
   resetBackoff(tcb);
+}
+
+/** SRTT in milliseconds; 0 before the first sample. */
+export function smoothedRtt(tcb: Tcb): number {
+  return tcb.srttUs / 1000;
+}
+
+/** The smallest sample in milliseconds; `Infinity` before the first one. */
+export function leastRtt(tcb: Tcb): number {
+  return tcb.minRttUs === 0 ? Infinity : tcb.minRttUs / 1000;
 }
 
 /** RFC 6298 5: a sample, or an acknowledgement of new data, ends the backoff. */
@@ -40,13 +54,13 @@ export function handshakeDone(tcb: Tcb): void {
 
 /** RTO in milliseconds, including the backoff. */
 export function currentRto(tcb: Tcb): number {
-  const { srtt } = tcb;
+  const { srttUs, rttvarUs } = tcb;
   const { rtoBackoff } = tcb.loss;
   const { minRtoMs, maxRtoMs, initialRtoMs } = tcb.config;
   const initial = tcb.has(TCB.SYN_RETRANSMITTED)
     ? Math.max(initialRtoMs, RTO_AFTER_LOST_SYN_MS)
     : initialRtoMs;
   // The minimum applies to the variance term, because the peer may delay its acknowledgement.
-  const base = srtt === 0 ? initial : srtt + Math.max(4 * tcb.rttvar, minRtoMs);
+  const base = srttUs === 0 ? initial : srttUs / 1000 + Math.max(rttvarUs / 250, minRtoMs);
   return Math.min(rtoBackoff === 0 ? base : base * 2 ** rtoBackoff, maxRtoMs);
 }

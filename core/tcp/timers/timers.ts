@@ -53,7 +53,10 @@ export interface Deadlines {
    * timer but keep-alive is running.
    */
   deadlines: number[] | undefined;
-  /** Separate from the others: most connections are idle, and then it is the only timer running. */
+  /**
+   * Separate from the others: most connections are idle, and then it is the only timer running. A
+   * whole number, 0 if it is off, since V8 stores a fraction or `Infinity` in an object of 16 bytes.
+   */
   keepAliveAt: number;
 }
 
@@ -62,15 +65,15 @@ export interface Deadlines {
  * an early wake-up is cheaper than a search at every acknowledgement.
  */
 export function earliestTimer(tcb: Deadlines): number {
-  const { deadlines } = tcb;
-  if (deadlines === undefined) return tcb.keepAliveAt;
-  return Math.min(deadlines[EARLIEST]!, tcb.keepAliveAt);
+  const { deadlines, keepAliveAt } = tcb;
+  const first = deadlines === undefined ? OFF : deadlines[EARLIEST]!;
+  return keepAliveAt === 0 || first < keepAliveAt ? first : keepAliveAt;
 }
 
 /** Starts a timer, or changes its deadline. */
 export function setTimer(tcb: Deadlines, timer: Timer, at: number): void {
   if (timer === TIMER.KEEP_ALIVE) {
-    tcb.keepAliveAt = at;
+    tcb.keepAliveAt = Math.ceil(at);
     return;
   }
   const deadlines = tcb.deadlines ??= [OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF, OFF];
@@ -79,23 +82,23 @@ export function setTimer(tcb: Deadlines, timer: Timer, at: number): void {
 }
 
 export function stopTimer(tcb: Deadlines, timer: Timer): void {
-  if (timer === TIMER.KEEP_ALIVE) tcb.keepAliveAt = OFF;
+  if (timer === TIMER.KEEP_ALIVE) tcb.keepAliveAt = 0;
   else if (tcb.deadlines !== undefined) tcb.deadlines[timer] = OFF;
 }
 
 export function stopTimers(tcb: Deadlines): void {
   tcb.deadlines = undefined;
-  tcb.keepAliveAt = OFF;
+  tcb.keepAliveAt = 0;
 }
 
 export function isRunning(tcb: Deadlines, timer: Timer): boolean {
-  if (timer === TIMER.KEEP_ALIVE) return tcb.keepAliveAt !== OFF;
+  if (timer === TIMER.KEEP_ALIVE) return tcb.keepAliveAt !== 0;
   return tcb.deadlines !== undefined && tcb.deadlines[timer] !== OFF;
 }
 
 /** When `timer` is due; `Infinity` if it is off. */
 export function timerAt(tcb: Deadlines, timer: Timer): number {
-  if (timer === TIMER.KEEP_ALIVE) return tcb.keepAliveAt;
+  if (timer === TIMER.KEEP_ALIVE) return tcb.keepAliveAt === 0 ? OFF : tcb.keepAliveAt;
   return tcb.deadlines === undefined ? OFF : tcb.deadlines[timer]!;
 }
 
@@ -111,7 +114,8 @@ export function takeExpired(tcb: Deadlines, now: number): Timer | -1 {
  * The timer with the earliest deadline; -1 if none is running. Makes {@link earliestTimer} exact.
  */
 function firstTimer(tcb: Deadlines): Timer | -1 {
-  const { deadlines, keepAliveAt } = tcb;
+  const { deadlines } = tcb;
+  const keepAliveAt = timerAt(tcb, TIMER.KEEP_ALIVE);
   const first = deadlines === undefined ? -1 : firstOf(deadlines);
   if (first === -1) {
     tcb.deadlines = undefined;

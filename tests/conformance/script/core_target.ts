@@ -193,7 +193,7 @@ export class CoreTarget implements Target {
     if (what === "cwnd") return String(Math.round(tcb.congestion.cwnd));
     if (what === "ssthresh") return String(Math.round(tcb.congestion.ssthresh));
     if (what === "rto") return String(Math.round(currentRto(tcb)));
-    if (what === "srtt") return String(Math.round(tcb.srtt));
+    if (what === "srtt") return String(Math.round(tcb.srttUs / 1000));
     if (what === "urgent") return String(tcpStats(tcb).urgentBytes);
     if (what === "readable") return String(tcb.receive.readable);
     throw new Error(`nothing is known of ${what}`);

@@ -186,7 +186,7 @@ describe("a cookie", () => {
   test("gives no RTT sample without timestamps (RFC 6298 3)", () => {
     const peer = withCookie(inFlood(), { mss: 1000 });
     peer.send({ at: 5000 });
-    expect(peer.tcb.srtt).toBe(0);
+    expect(peer.tcb.srttUs).toBe(0);
   });
 
   // It is valid in its own time slot and the next.

@@ -137,7 +137,7 @@ describe("ProbeBW", () => {
     const flow = new Observed().run(2000);
     expect(flow.use(3000)).toBeGreaterThan(0.97);
     flow.runTo("refill");
-    expect(flow.path.flows[0]!.tcb.srtt).toBeLessThan(1.1 * RTT_MS);
+    expect(flow.path.flows[0]!.tcb.srttUs).toBeLessThan(1100 * RTT_MS);
   });
 
   // Ten times the bandwidth is found within some round trips of the next probe.

@@ -127,7 +127,7 @@ describe("with SACK", () => {
   test("a sacked segment gives an RTT sample (RFC 6298 2.3)", () => {
     const t = fiveSent();
     t.send({ at: 15, ack: 1, options: { sack: [[1001, 2001]] } });
-    expect(t.tcb.srtt).toBe(10.625);
+    expect(t.tcb.srttUs).toBe(10_625);
   });
 
   // The first segment is lost again, and the RTO doubles. Then the last segment, sent once, is

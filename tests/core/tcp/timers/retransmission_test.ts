@@ -33,8 +33,8 @@ describe("retransmission timeout", () => {
     t.write(100);
     t.recv({ flags: "P.", length: 100 });
     t.send({ at: 20, ack: 101 });
-    expect(t.tcb.srtt).toBe(11.25);
-    expect(t.tcb.rttvar).toBe(6.25);
+    expect(t.tcb.srttUs).toBe(11_250);
+    expect(t.tcb.rttvarUs).toBe(6_250);
     t.write(100);
     t.recv({ flags: "P.", length: 100 });
     t.recv({ at: 231.25, flags: "P.", seq: 101, length: 100 });
@@ -61,7 +61,7 @@ describe("retransmission timeout", () => {
     t.recv({ flags: "P.", length: 100 });
     t.recv({ at: 210, flags: "P.", seq: 1, length: 100 });
     t.send({ at: 215, ack: 101 });
-    expect(t.tcb.srtt).toBe(10);
+    expect(t.tcb.srttUs).toBe(10_000);
   });
 
   // A duplicate ACK does not acknowledge new data, so the RTO stays doubled.
