@@ -318,7 +318,7 @@ export interface Plugin {
 export interface EndOptions {
   /**
    * How long connections and flows may take to finish, in milliseconds; `Infinity`: as long as they
-   * like. Default 0.
+   * like, without being asked to finish. Default 0.
    */
   graceMs?: number;
 }
@@ -342,6 +342,8 @@ export interface EndOptions {
 export interface PluginBinding {
   /** Its listen addresses, in order, with the port that was chosen for port 0. */
   readonly addrs: readonly NetAddr[];
+  /** Number of its handlers that have not finished, without those that were replaced. */
+  readonly running: number;
   /** {@link Stack.use} of its stack, for chaining: `stack.use(7, echo()).use(13, daytime())`. */
   readonly use: Stack["use"];
   /**
@@ -356,7 +358,8 @@ export interface PluginBinding {
   replace(...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]): RetiredHandlers;
   /**
    * Stops listening: new connections are refused, those being opened reset. Aborts the `signal` of
-   * running handlers, and after `graceMs` their connections and flows. Resolves when nothing runs.
+   * running handlers, and after `graceMs` their connections and flows. Resolves when nothing runs. May
+   * be called again with a shorter time.
    *
    * @throws {TypeError} `graceMs` is not valid.
    */

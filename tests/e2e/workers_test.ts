@@ -2,6 +2,7 @@ import { describe, expect } from "bun:test";
 import { Namespace } from "../support/namespace.ts";
 import type { Program } from "../support/program.ts";
 import { testRequiring } from "../support/requirements.ts";
+import { TemporaryFolder } from "../support/temporary_folder.ts";
 import {
   NEEDS,
   programCommand,
@@ -68,6 +69,33 @@ describe("--workers", () => {
     },
     60_000,
   );
+
+  // Both workers get the new plugins and the port, or, if one of them cannot, neither.
+  testRequiring(NEEDS, "reload together", async () => {
+    await using namespace = await Namespace.open();
+    using folder = new TemporaryFolder();
+    const write = (listen: unknown) => folder.write("berth.json", JSON.stringify({ listen }));
+    const service = await startService(
+      namespace,
+      ...WORKERS,
+      "--config",
+      write({ "9": "discard" }),
+    );
+    write({ "9": "echo", "10": "echo" });
+    service.signal("SIGHUP");
+    await service.printed(/ info {2}reloaded reason=SIGHUP added=10 changed=9 running=0\n/, "log");
+    for (const port of [9, 10]) {
+      const options = { port, connections: 40, atOnce: 10, least: 1, most: 1000 };
+      expect(await runEchoClients(namespace, options, 30_000)).toBe("40 equal\n");
+    }
+    write({ "9": "ecko" });
+    service.signal("SIGHUP");
+    await service.printed(/ error cannot reload, .*did you mean echo/, "log");
+    const options = { port: 10, connections: 40, atOnce: 10, least: 1, most: 1000 };
+    expect(await runEchoClients(namespace, options, 30_000)).toBe("40 equal\n");
+    service.signal("SIGTERM");
+    expect((await service.finish(15_000)).exit).toBe(0);
+  }, 60_000);
 
   // SIGUSR2 logs the counters of all shards.
   testRequiring(NEEDS, "shows the sums of all counters", async () => {

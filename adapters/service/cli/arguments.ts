@@ -22,6 +22,10 @@ export interface Arguments {
   readonly checkConfig: boolean;
   /** `--config`. */
   readonly config?: string | undefined;
+  /** `--watch`. */
+  readonly watch: boolean;
+  /** `--state`. */
+  readonly state?: string | undefined;
   /** All other flags; a flag that was not given is absent. */
   readonly settings: PartialSettings;
 }
@@ -35,7 +39,7 @@ const FLAGS: ReadonlyMap<string, SettingKey> = new Map(
 );
 
 /** Flags that are not settings. */
-const OWN_FLAGS = ["config", "check-config", "help", "version"];
+const OWN_FLAGS = ["config", "check-config", "watch", "state", "help", "version"];
 
 /**
  * Parses the command line.
@@ -43,13 +47,15 @@ const OWN_FLAGS = ["config", "check-config", "help", "version"];
  * @throws {UsageError} A flag is unknown or has an invalid value; the message names the flag.
  */
 export function parseArguments(args: readonly string[]): Arguments {
-  const { help, version, config, "check-config": checkConfig, ...flags } = readFlags(
+  const { help, version, config, "check-config": checkConfig, watch, state, ...flags } = readFlags(
     withoutCommand(args),
   ) as {
     readonly help?: boolean;
     readonly version?: boolean;
     readonly config?: string;
     readonly "check-config"?: boolean;
+    readonly watch?: boolean;
+    readonly state?: string;
   } & Readonly<Record<string, string | string[]>>;
   const settings = Object.entries(flags).map(([name, given]) => {
     const key = FLAGS.get(name)!;
@@ -61,6 +67,8 @@ export function parseArguments(args: readonly string[]): Arguments {
     help: help ?? false,
     version: version ?? false,
     checkConfig: checkConfig ?? false,
+    watch: watch ?? false,
+    state,
     config,
     settings: Object.fromEntries(settings),
   };
@@ -88,6 +96,8 @@ function readFlags(args: readonly string[]): Readonly<Record<string, unknown>> {
         ...Object.fromEntries(settings),
         config: { type: "string" },
         "check-config": { type: "boolean" },
+        watch: { type: "boolean" },
+        state: { type: "string" },
         help: { type: "boolean", short: "h" },
         version: { type: "boolean" },
       },

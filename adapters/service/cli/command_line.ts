@@ -3,18 +3,23 @@
  *
  * @module
  */
+import { resolve } from "node:path";
 import process from "node:process";
 import manifest from "../../../deno.json" with { type: "json" };
 import { messageOf, UsageError } from "../errors.ts";
-import { checkService, startService } from "../service.ts";
-import { readConfig } from "../settings/config.ts";
+import { modulesOf } from "../listen/plugin_loader.ts";
+import { Reloader } from "../reload/reloader.ts";
+import { readSavedConfig, saveConfig, type SavedConfig } from "../reload/state_folder.ts";
+import { watchFiles } from "../reload/watcher.ts";
+import { checkService, type Service, startService } from "../service.ts";
+import { parseConfig, readConfigText } from "../settings/config.ts";
 import { mergeSettings } from "../settings/merge.ts";
 import type { Settings } from "../settings/settings.ts";
 import { requireWorkerModule, startWorkers } from "../workers/supervisor.ts";
 import { announce } from "./announce.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { helpText } from "./help.ts";
-import { createLogger, writeToStderr } from "./logger.ts";
+import { createLogger, type LevelLogger, writeToStderr } from "./logger.ts";
 import {
   isNotCapable,
   permissionsFor,
@@ -44,8 +49,7 @@ async function runCommand(args: readonly string[]): Promise<number> {
     const given = parseArguments(args);
     if (given.help) return print(helpText());
     if (given.version) return print(`berth ${manifest.version}`);
-    const settings = readSettings(given);
-    return given.checkConfig ? await check(settings) : await serve(settings);
+    return given.checkConfig ? await check(readConfiguration(given).settings) : await serve(given);
   } catch (error) {
     for (const line of linesOf(error)) writeToStderr(`berth: ${line}`);
     return error instanceof UsageError ? 2 : 1;
@@ -62,43 +66,139 @@ function linesOf(error: unknown): string[] {
   return error instanceof UsageError ? error.message.split("\n") : [messageOf(error)];
 }
 
-function readSettings({ config, settings }: Arguments): Settings {
-  if (config !== undefined) requirePermissions(permissionsForFile(config));
-  return mergeSettings(settings, config === undefined ? {} : readConfig(config));
+/** Settings, and the file that they were read from. */
+interface Configuration {
+  readonly settings: Settings;
+  readonly file: SavedConfig | undefined;
+}
+
+/** @throws {UsageError} */
+function readConfiguration(given: Arguments): Configuration {
+  const { config } = given;
+  if (config === undefined) return configurationFrom(undefined, given);
+  requirePermissions(permissionsForFile(config));
+  return configurationFrom({ path: resolve(config), text: readConfigText(config) }, given);
+}
+
+/** @throws {UsageError} */
+function configurationFrom(
+  file: SavedConfig | undefined,
+  { config, settings: flags }: Arguments,
+): Configuration {
+  const values = file === undefined ? {} : parseConfig(file.text, config ?? file.path);
+  const settings = mergeSettings(flags, values);
+  requirePermissions(permissionsFor(settings));
+  return { settings, file };
 }
 
 async function check(settings: Settings): Promise<0> {
-  requirePermissions(permissionsFor(settings));
   if (settings.workers > 1) requireWorkerModule();
   await checkService(settings, createLogger({ level: settings.logLevel, write: writeToStderr }));
   return print("the configuration is valid");
 }
 
-async function serve(settings: Settings): Promise<0> {
-  const log = createLogger({ level: settings.logLevel, write: writeToStderr });
+async function serve(given: Arguments): Promise<0> {
+  const log = createLogger({ level: "info", write: writeToStderr });
   logStraySignals(log);
-  requirePermissions(permissionsFor(settings));
-  // Deno throws some of these where they cannot be caught, such as in `server.listen()`.
-  const denied = Promise.withResolvers<never>();
-  denied.promise.catch(() => {});
-  logUncaughtErrors(log, (error) => {
-    if (!isStarting || !isNotCapable(error)) return false;
-    denied.reject(error);
-    return true;
+  const { service, file } = await start(given, log);
+  const saved = (file: SavedConfig | undefined) => save(given, file, log);
+  saved(file);
+  let read = file;
+  const reloader = new Reloader(service, {
+    log,
+    read() {
+      const next = readConfiguration(given);
+      read = next.file;
+      return next.settings;
+    },
+    onChange({ logLevel }) {
+      log.level = logLevel;
+      saved(read);
+    },
   });
-  let isStarting = true;
-  const start = settings.workers > 1 ? startWorkers : startService;
-  const service = await Promise.race([start(settings, log), denied.promise]);
-  isStarting = false;
-  const asked = waitForShutdownSignal();
+  const reload = (reason: string) => void reloader.reload(reason).catch(() => {});
+  const asked = waitForShutdownSignal(() => reload("SIGHUP"));
   onStatsSignal(async () => log.info("stats", await service.stats()));
-  const announcement = announce({ ...settings, addresses: service.addresses }, service);
+  const stopWatching = given.watch
+    ? watch(given, service, () => reload("a file has changed"))
+    : undefined;
+  const announcement = announce({ ...service.settings, addresses: service.addresses }, service);
   // stdout carries packets.
-  if (settings.capture?.file === "-") writeToStderr(announcement);
+  if (service.settings.capture?.file === "-") writeToStderr(announcement);
   else print(announcement);
   const signal = await Promise.race([asked, service.finished]);
+  stopWatching?.();
   const stopped = service.stop();
   log.info("stopping; a second signal ends at once", { ...signal && { signal } });
   await stopped;
   return 0;
+}
+
+/**
+ * Starts the service; with `--state`, with the last configuration that worked if the file's cannot be used.
+ */
+async function start(
+  given: Arguments,
+  log: LevelLogger,
+): Promise<{ service: Service; file: SavedConfig | undefined }> {
+  const guarded = guardStart(log);
+  const startWith = async ({ settings, file }: Configuration) => {
+    log.level = settings.logLevel;
+    const start = settings.workers > 1 ? startWorkers : startService;
+    return { service: await guarded(() => start(settings, log)), file };
+  };
+  try {
+    return await startWith(readConfiguration(given));
+  } catch (error) {
+    if (!(error instanceof UsageError) || given.state === undefined) throw error;
+    const saved = readSavedConfig(given.state);
+    if (typeof saved === "string") throw error;
+    for (const fault of linesOf(error)) {
+      log.error("the last configuration that worked is used instead", { fault });
+    }
+    return await startWith(configurationFrom(saved, { ...given, config: undefined }));
+  }
+}
+
+/**
+ * Logs uncaught errors from now on. During a call of the result, one that says that Deno does not permit
+ * something rejects it: Deno throws some of these where they cannot be caught, such as in `server.listen()`.
+ */
+function guardStart(log: LevelLogger): <T>(start: () => Promise<T>) => Promise<T> {
+  let deny: ((error: Error) => void) | undefined;
+  logUncaughtErrors(log, (error) => {
+    if (deny === undefined || !isNotCapable(error)) return false;
+    deny(error);
+    return true;
+  });
+  return async (start) => {
+    const denied = Promise.withResolvers<never>();
+    denied.promise.catch(() => {});
+    deny = denied.reject;
+    try {
+      return await Promise.race([start(), denied.promise]);
+    } finally {
+      deny = undefined;
+    }
+  };
+}
+
+/** Keeps a configuration for the next start; a disk that is full does not end the service. */
+function save({ state }: Arguments, file: SavedConfig | undefined, log: LevelLogger): void {
+  if (state === undefined || file === undefined) return;
+  try {
+    saveConfig(state, file);
+  } catch (error) {
+    log.error("cannot keep the configuration", { folder: state, reason: messageOf(error) });
+  }
+}
+
+function watch({ config }: Arguments, service: Service, reload: () => void): () => void {
+  const files = () => [
+    ...config === undefined ? [] : [config],
+    ...new Set(
+      service.settings.listen.flatMap((each) => [...each.before ?? [], each]).flatMap(modulesOf),
+    ),
+  ];
+  return watchFiles(files, reload);
 }

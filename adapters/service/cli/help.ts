@@ -35,6 +35,11 @@ export function helpText(): string {
     USAGE,
     entry("--config FILE", "read settings from a JSON file; flags override it"),
     entry("--check-config", "check the flags, the file and the plugins, and start nothing"),
+    entry("--watch", "reload when the file or the module of a plugin has changed"),
+    entry(
+      "--state DIR",
+      "keep the last configuration that worked, and start with it if the file is faulty",
+    ),
     ...entries,
     entry("--help", "print this text"),
     entry("--version", "print the version"),

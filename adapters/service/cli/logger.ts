@@ -31,16 +31,36 @@ export function writeToStderr(line: string): void {
   }
 }
 
+/** A logger whose level can be changed at any time. */
+export interface LevelLogger extends Logger {
+  level: LogLevel;
+}
+
 /** A logger of lines such as `2026-01-31T12:00:00.000Z info  connection closed port=80 plugin=http`. */
-export function createLogger({ level, write, now = () => new Date() }: LoggerOptions): Logger {
-  const least = LOG_LEVELS.indexOf(level);
+export function createLogger(
+  { level, write, now = () => new Date() }: LoggerOptions,
+): LevelLogger {
+  let least = LOG_LEVELS.indexOf(level);
   const at = (own: LogLevel): Logger["info"] => {
-    if (LOG_LEVELS.indexOf(own) < least) return () => {};
     const label = own.padEnd(5);
-    return (message, fields) =>
+    const severity = LOG_LEVELS.indexOf(own);
+    return (message, fields) => {
+      if (severity < least) return;
       write(`${now().toISOString()} ${label} ${oneLine(message)}${formatFields(fields)}`);
+    };
   };
-  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    get level() {
+      return LOG_LEVELS[least]!;
+    },
+    set level(level) {
+      least = LOG_LEVELS.indexOf(level);
+    },
+  };
 }
 
 function formatFields(fields: Readonly<Record<string, unknown>> = {}): string {

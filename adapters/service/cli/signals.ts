@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import inspector from "node:inspector";
 import process from "node:process";
+import { isatty } from "node:tty";
 import type { Logger } from "../../../core/api/environment.ts";
 import { mayRead } from "./permissions.ts";
 
@@ -15,22 +16,25 @@ const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as c
 
 /** SIGHUP was ignored when the process started, as under nohup(1). */
 let hasNoTerminal = false;
+/** The descriptors that were a terminal when the process started. */
+let terminals: readonly number[] = [];
 
 /** A signal that stops the service. */
 export type EndSignal = keyof typeof EXIT_CODES;
 
 /**
- * Resolves with the first signal that stops the service. SIGHUP is one of them: there is no reload,
- * and a terminal that closes ends what runs in it. A second signal ends the process at once, with the
+ * Resolves with the first signal that stops the service. SIGHUP does if the terminal has closed, which ends
+ * what runs in it; otherwise it asks for a reload. A second signal ends the process at once, with the
  * exit code that a shell reports for a process killed by that signal.
  */
-export function waitForShutdownSignal(): Promise<EndSignal> {
+export function waitForShutdownSignal(reload: () => void): Promise<EndSignal> {
   return new Promise((resolve) => {
     const signals = new EndSignals();
     for (const signal of Object.keys(EXIT_CODES) as EndSignal[]) {
       process.on(signal, () => {
         // Without a handler Deno ends here, because it has handlers for other signals.
         if (signal === "SIGHUP" && hasNoTerminal) return;
+        if (signal === "SIGHUP" && !hasLostTerminal()) return reload();
         const meaning = signals.take(signal, performance.now());
         if (meaning === "stop") resolve(signal);
         else if (meaning === "end at once") process.exit(EXIT_CODES[signal]);
@@ -60,6 +64,11 @@ export class EndSignals {
   }
 }
 
+/** A descriptor of a terminal that has hung up is no terminal any more. */
+function hasLostTerminal(): boolean {
+  return terminals.length > 0 && !terminals.some(isatty);
+}
+
 /** Whether the process was started with a signal ignored, as nohup(1) does with SIGHUP. */
 function isIgnored(signal: number): boolean {
   try {
@@ -83,6 +92,7 @@ export function ignores(status: string, signal: number): boolean {
 export function takeStraySignals(): void {
   // Once Deno has a handler for one signal, it stops ignoring the others.
   hasNoTerminal = isIgnored(1);
+  terminals = [0, 1, 2].filter(isatty);
   for (const signal of ["SIGUSR1", "SIGUSR2", "SIGPIPE"] as const) process.on(signal, () => {});
   if (hasNoTerminal) process.on("SIGHUP", () => {});
 }

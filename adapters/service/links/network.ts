@@ -21,6 +21,7 @@ import { UsageError } from "../errors.ts";
 import { clientPlaces } from "../publish/client_places.ts";
 import type { Connect } from "../publish/publish.ts";
 import type { DialDatagramsFor } from "../publish/publish_datagrams.ts";
+import { differenceOf } from "../reload/changes.ts";
 import type { Settings } from "../settings/settings.ts";
 import { warnOfHostsAddresses } from "./host_addresses.ts";
 import type { OpenedLink } from "./kind.ts";
@@ -46,6 +47,11 @@ export interface Network {
    * @throws {Error} All addresses are in use by other stations.
    */
   usableAddresses?(): Promise<readonly string[]>;
+  /**
+   * Changes the own addresses to those of `settings`, and applies to published clients what they say.
+   * `requireChangeable()` has checked them.
+   */
+  update(settings: Settings): void;
   /** Releases the remaining resources once the stack has closed. */
   close(): Promise<void>;
 }
@@ -136,14 +142,19 @@ export function networkOn(
 ): Network {
   const wrapped = wrapLink(link, settings, log);
   const stack = stackOn(wrapped.link, settings, log);
-  const own = ownAddresses(settings);
+  let [current, own] = [settings, ownAddresses(settings)];
   return {
     place: `device ${link.name}`,
     stack,
+    update(next) {
+      changeAddresses(current, next, stack);
+      wrapped.update(next);
+      [current, own] = [next, ownAddresses(next)];
+    },
     // The kernel, at the other end of the device, connects to the stack's own addresses.
     connect: (address, signal) =>
       isOwn(own, address.hostname)
-        ? dialHost(address, signal, settings)
+        ? dialHost(address, signal, current)
         : dialStack(stack, address, signal),
     dialDatagrams: (address, signal) =>
       isOwn(own, address.hostname)
@@ -155,7 +166,6 @@ export function networkOn(
 
 function joinInMemory(settings: Settings, log: Logger): Network {
   const { addresses, hostAddresses, mtu, profile } = settings;
-  const own = ownAddresses(settings);
   const features = { mtu, maxSuperPacket: 65_535, checksumOffload: true, insideHost: true };
   const [inner, outer] = linkPair(features);
   const wrapped = wrapLink(inner, settings, log);
@@ -169,10 +179,21 @@ function joinInMemory(settings: Settings, log: Logger): Network {
     tcp: { profile },
     log,
   });
-  const placeFor = clientPlaces(settings, own);
+  let current = settings;
+  let placeFor = clientPlaces(settings, ownAddresses(settings));
   return {
     place: "a memory link",
     stack,
+    update(next) {
+      // An address belongs to one of the two stacks.
+      const { added, removed } = differenceOf(current.addresses, next.addresses);
+      for (const text of added) host.removeAddress(showAddress(text));
+      changeAddresses(current, next, stack);
+      for (const text of removed) host.addAddress(withLength(text));
+      wrapped.update(next);
+      current = next;
+      placeFor = clientPlaces(next, ownAddresses(next));
+    },
     async connect(address, signal, client) {
       const { to, from } = placeFor("tcp", address, client);
       if (from === undefined) return await dialStack(host, to, signal);
@@ -199,6 +220,24 @@ function joinInMemory(settings: Settings, log: Logger): Network {
       await wrapped.finish();
     },
   };
+}
+
+/** Gives a stack the addresses of another configuration. */
+function changeAddresses(now: Settings, next: Settings, stack: Stack): void {
+  const { added, removed } = differenceOf(now.addresses, next.addresses);
+  for (const text of added) stack.addAddress(text);
+  const networks = added.map((text) => Subnet.parse(text)!).filter(({ isNetwork }) => isNetwork);
+  for (const other of othersAddresses(next)) {
+    const { address } = Subnet.parse(other)!;
+    if (networks.some((network) => network.contains(address))) stack.removeAddress(`${address}`);
+  }
+  for (const text of removed) stack.removeAddress(showAddress(text));
+}
+
+/** An address or a network in CIDR form, without the rest of an address's subnet. */
+function withLength(text: string): string {
+  const { isNetwork, address } = Subnet.parse(text)!;
+  return isNetwork ? text : `${address}/${address.isV4 ? 32 : 128}`;
 }
 
 /** Addresses of clients on the host itself. */

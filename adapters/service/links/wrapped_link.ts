@@ -19,6 +19,8 @@ import type { Settings } from "../settings/settings.ts";
 export interface WrappedLink {
   /** The link for the stack. */
   readonly link: Link;
+  /** Names the plugins of other listen addresses in the recording. */
+  update(settings: Pick<Settings, "listen">): void;
   /** Ends the recording; the stack closes the link. */
   finish(): Promise<void>;
 }
@@ -34,17 +36,19 @@ export function wrapLink(link: Link, settings: Settings, log: Logger): WrappedLi
 }
 
 function record(link: Link, { capture, listen }: Settings, log: Logger): WrappedLink {
-  if (capture === undefined) return { link, finish: () => Promise.resolve() };
+  if (capture === undefined) return { link, update() {}, finish: () => Promise.resolve() };
   const { file: name, maxBytes, files } = capture;
   const file = captureFile(name, {
     ...(maxBytes === undefined ? {} : { maxBytes }),
     ...(files === undefined ? {} : { files }),
     onError: (error) => log.error("recording stopped", { file: name, reason: messageOf(error) }),
   });
-  const recorded = pcapng(link, { nameConnection: pluginNames(listen) });
+  let nameConnection = pluginNames(listen);
+  const recorded = pcapng(link, { nameConnection: (connection) => nameConnection(connection) });
   recorded.record(file.write);
   return {
     link: recorded,
+    update: (settings) => void (nameConnection = pluginNames(settings.listen)),
     async finish() {
       await file.close();
       if (file.dropped > 0) log.warn("packets missing from the recording", { count: file.dropped });

@@ -13,11 +13,20 @@ export type Options = Readonly<Record<string, unknown>>;
 /** Checks options and makes a plugin. */
 export type Factory = (options: never) => Plugin;
 
+/** Loads what some plugins are made of. */
+export interface Loader {
+  /** Makes another plugin. */
+  loadPlugin(setting: PluginSetting): Promise<{ readonly handler: Plugin }>;
+  /** The default export of a module whose path is relative to the folder of the setting. */
+  importDefault(path: string, setting: PluginSetting): Promise<unknown>;
+}
+
 /** Makes a built-in plugin; `argument` is the text after the colon in `NAME:ARGUMENT`. */
 export type Make = (
   argument: string | undefined,
   options: Options,
   setting: PluginSetting,
+  loader: Loader,
 ) => Plugin | Promise<Plugin>;
 
 /**

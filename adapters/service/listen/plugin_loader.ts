@@ -5,7 +5,8 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
+import { systemClock } from "../../../core/api/environment.ts";
 import { parseListenAddress } from "../../../core/api/listen_address.ts";
 import type { PluginFactory } from "../../../core/api/plugin.ts";
 import { suggestionFor } from "../../../core/api/suggestion.ts";
@@ -28,8 +29,16 @@ import { demo } from "../cli/demo.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import type { ListenSetting, PluginSetting } from "../settings/listen_setting.ts";
 import { targetFrom } from "../settings/publish_setting.ts";
+import { codeDigest, importModule, pluginFiles } from "./import_module.ts";
 import { makeDetect } from "./make_detect.ts";
-import { type Factory, type Make, make, withArgument, withoutArgument } from "./make_plugin.ts";
+import {
+  type Factory,
+  type Loader,
+  type Make,
+  make,
+  withArgument,
+  withoutArgument,
+} from "./make_plugin.ts";
 import { makeTls } from "./make_tls.ts";
 import { MIDDLEWARE } from "./middleware.ts";
 import { type MissingPackage, missingPackage } from "./plugin_packages.ts";
@@ -45,6 +54,10 @@ export interface LoadedPlugin {
   readonly name: string;
   /** The plugin for {@link Stack.use}. */
   readonly handler: Plugin;
+  /** What it was made from, as text: plugins of equal settings have equal keys. */
+  readonly key: string;
+  /** The modules that it was made from, and the digests of their code. */
+  readonly modules: ReadonlyMap<string, string>;
 }
 
 /** A plugin with the middleware in front of it. */
@@ -53,7 +66,12 @@ export interface LoadedChain {
   readonly name: string;
   /** The plugins for {@link Stack.use}. */
   readonly handlers: readonly Plugin[];
+  /** The plugins with what they were made from. */
+  readonly plugins: readonly LoadedPlugin[];
 }
+
+/** A module has to be loaded within this time, in milliseconds. */
+const LOADING_MS = 30_000;
 
 const BUILT_IN: Readonly<Record<string, Make>> = {
   echo: withoutArgument("echo", echo),
@@ -76,7 +94,7 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
   },
   http: withApp("http", http),
   tls: makeTls,
-  detect: makeDetect(async (setting) => (await loadPlugin(setting)).handler),
+  detect: makeDetect,
   http2: withApp("http2", http2),
   files: (path, options, { folder, source }) => {
     if (!path) throw new UsageError(`${source}: files needs a folder, such as files:./public`);
@@ -89,18 +107,58 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
 };
 
 /**
- * Makes the plugins of a listen address.
+ * Makes the plugins of a listen address. A plugin of `previous` is kept if neither its setting nor its
+ * code has changed.
  *
  * @throws {UsageError} One of them cannot be made; see {@link loadPlugin}.
  */
-export async function loadChain(setting: ListenSetting): Promise<LoadedChain> {
+export async function loadChain(
+  setting: ListenSetting,
+  previous: readonly LoadedPlugin[] = [],
+): Promise<LoadedChain> {
   checkOrder(setting);
-  const chain: LoadedPlugin[] = [];
-  for (const each of [...setting.before ?? [], setting]) chain.push(await loadPlugin(each));
+  const plugins: LoadedPlugin[] = [];
+  for (const each of [...setting.before ?? [], setting]) {
+    const key = keyOf(each);
+    const kept = previous.find((one) =>
+      one.key === key && !plugins.includes(one) && isCurrent(one)
+    );
+    try {
+      plugins.push(kept ?? await loadPlugin(each));
+    } catch (error) {
+      await disposePlugins(plugins, previous);
+      throw error;
+    }
+  }
   return {
-    name: chain.map(({ name }) => name).join("+"),
-    handlers: chain.map(({ handler }) => handler),
+    name: plugins.map(({ name }) => name).join("+"),
+    handlers: plugins.map(({ handler }) => handler),
+    plugins,
   };
+}
+
+/** Disposes plugins that were made and are not used; those of `kept` are. */
+export async function disposePlugins(
+  plugins: readonly LoadedPlugin[],
+  kept: readonly LoadedPlugin[] = [],
+): Promise<void> {
+  for (const plugin of plugins) {
+    if (kept.includes(plugin)) continue;
+    try {
+      await plugin.handler.dispose?.();
+    } catch {
+      // It never served; the reason why it is not used is reported.
+    }
+  }
+}
+
+function keyOf({ plugin, options = {}, folder }: PluginSetting): string {
+  return JSON.stringify([plugin, options, resolve(folder)]);
+}
+
+/** Whether the code of a plugin is still what is in its files. */
+function isCurrent({ modules }: LoadedPlugin): boolean {
+  return [...modules].every(([file, digest]) => codeDigest(file, resolve(ROOT)) === digest);
 }
 
 /** Built-in plugins that pass connections on to the next plugin. */
@@ -148,13 +206,75 @@ function builtInNameOf(plugin: string): string | undefined {
  * @throws {UsageError} There is no such plugin, an option is invalid, or the module cannot be loaded.
  */
 export async function loadPlugin(setting: PluginSetting): Promise<LoadedPlugin> {
-  const { plugin, options = {}, source } = setting;
-  if (isPath(plugin)) return await loadModulePlugin(setting);
-  const [name = "", ...rest] = plugin.split(":");
-  const argument = rest.length > 0 ? rest.join(":") : undefined;
-  const builtIn = Object.hasOwn(BUILT_IN, name) ? BUILT_IN[name] : undefined;
-  if (!builtIn) throw new UsageError(`${source}: ${noPlugin(name)}`);
-  return { name, handler: await builtIn(argument, options, setting) };
+  const loader = new ModuleLoader();
+  const { name, handler } = await loader.loadPlugin(setting);
+  return { name, handler, key: keyOf(setting), modules: loader.modules };
+}
+
+interface NamedPlugin {
+  readonly name: string;
+  readonly handler: Plugin;
+}
+
+/** Remembers which modules a plugin is made from. */
+class ModuleLoader implements Loader {
+  readonly modules = new Map<string, string>();
+
+  async loadPlugin(setting: PluginSetting): Promise<NamedPlugin> {
+    const { plugin, options = {}, source } = setting;
+    if (isPath(plugin)) {
+      return pluginOf(await this.importDefault(plugin, setting), setting);
+    }
+    const [name = "", ...rest] = plugin.split(":");
+    const argument = rest.length > 0 ? rest.join(":") : undefined;
+    const builtIn = Object.hasOwn(BUILT_IN, name) ? BUILT_IN[name] : undefined;
+    if (!builtIn) throw new UsageError(`${source}: ${noPlugin(name)}`);
+    return { name, handler: await builtIn(argument, options, setting, this) };
+  }
+
+  async importDefault(path: string, { folder, source }: PluginSetting): Promise<unknown> {
+    const file = resolve(folder, path);
+    if (!existsSync(file)) throw new UsageError(`${source}: there is no file ${file}`);
+    const own = resolve(ROOT);
+    const missing = missingPackage(file, own);
+    if (missing !== undefined) throw new UsageError(`${source}: ${howToInstall(missing)}`);
+    this.modules.set(file, codeDigest(file, own));
+    try {
+      return (await inTime(importModule(file, own))).default;
+    } catch (error) {
+      throw new UsageError(`${source}: cannot load ${path}: ${loadFaultOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** Rejects if a module does not finish loading, as one that awaits for ever at its top level. */
+function inTime<T>(loading: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = systemClock.schedule(
+      systemClock.now() + LOADING_MS,
+      () => reject(new Error(`it has not finished loading after ${LOADING_MS / 1000} seconds`)),
+    );
+    loading.finally(cancel).then(resolve, reject);
+  });
+}
+
+/** The files of the modules that a setting names, with what they import by path. */
+export function modulesOf({ plugin, options = {}, folder }: PluginSetting): string[] {
+  return modulePaths([plugin, options]).flatMap((path) =>
+    pluginFiles(resolve(folder, path), resolve(ROOT))
+  );
+}
+
+/** Paths of modules among the strings of a value: `./plugin.ts`, `http:./app.ts`. */
+function modulePaths(value: unknown): string[] {
+  if (typeof value === "string") {
+    const path = value.replace(/^http2?:/, "");
+    return isPath(path) && /\.[cm]?[jt]sx?$/.test(path) ? [path] : [];
+  }
+  if (typeof value !== "object" || value === null) return [];
+  return Object.values(value).flatMap(modulePaths);
 }
 
 /** Targets with paths of Unix sockets that were written relative to `folder`. */
@@ -185,18 +305,18 @@ function noPlugin(name: string): string {
 
 /** A plugin that serves the app of a module; the argument is the module's path. */
 function withApp<O>(name: string, serve: (app: FetchApp, options: O) => Plugin): Make {
-  return async (path, options, setting) => {
+  return async (path, options, setting, loader) => {
     const { source } = setting;
     if (!path) throw new UsageError(`${source}: ${name} needs an app, such as ${name}:./app.ts`);
-    const app = await importDefault(path, setting);
+    const app = await loader.importDefault(path, setting);
     if (hasFetch(app)) return make((its: O) => serve(app, its), options, source);
     throw new UsageError(`${source}: the default export of ${path} has no fetch(); a Hono app has`);
   };
 }
 
-async function loadModulePlugin(setting: PluginSetting): Promise<LoadedPlugin> {
+/** The plugin that a module exports. */
+function pluginOf(exported: unknown, setting: PluginSetting): NamedPlugin {
   const { plugin: path, options, source } = setting;
-  const exported = await importDefault(path, setting);
   const fault = (what: string) =>
     new UsageError(`${source}: the default export of ${path} ${what}`);
 
@@ -210,21 +330,6 @@ async function loadModulePlugin(setting: PluginSetting): Promise<LoadedPlugin> {
   if (isPlugin(exported)) return { name: exported.name, handler: exported };
   if (hasFetch(exported)) throw fault(`is an app: write http:${path}`);
   throw fault("is not a plugin: export a handler, a plugin or what definePlugin() returns");
-}
-
-async function importDefault(path: string, { folder, source }: PluginSetting): Promise<unknown> {
-  const file = resolve(folder, path);
-  if (!existsSync(file)) throw new UsageError(`${source}: there is no file ${file}`);
-  const missing = missingPackage(file, resolve(ROOT));
-  if (missing !== undefined) {
-    throw new UsageError(`${source}: ${howToInstall(missing)}`);
-  }
-  try {
-    const loaded: { default?: unknown } = await import(pathToFileURL(file).href);
-    return loaded.default;
-  } catch (error) {
-    throw new UsageError(`${source}: cannot load ${path}: ${loadFaultOf(error)}`, { cause: error });
-  }
 }
 
 /** Neither runtime may install a package by itself, because anyone can own an unclaimed name. */

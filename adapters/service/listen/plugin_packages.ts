@@ -5,23 +5,11 @@
  *
  * @module
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { dirname, extname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { runtimeName } from "../../runtime/runtime.ts";
-import { moduleSpecifiers } from "./module_specifiers.ts";
-
-declare const Bun: {
-  readonly Transpiler: new (options: { loader: string }) => {
-    scanImports(code: string): { readonly path: string }[];
-  };
-};
-
-/** The file extensions that Bun loads as modules, and the loader of each. */
-const LOADERS: Readonly<Record<string, string>> = {
-  ...{ ".ts": "ts", ".mts": "ts", ".cts": "ts", ".tsx": "tsx" },
-  ...{ ".js": "js", ".mjs": "js", ".cjs": "js", ".jsx": "jsx" },
-};
+import { moduleGraph, textOf } from "./module_graph.ts";
 
 /** A package that is not installed. */
 export interface MissingPackage {
@@ -37,18 +25,9 @@ export interface MissingPackage {
  */
 export function missingPackage(module: string, own: string): MissingPackage | undefined {
   const isBun = runtimeName() === "bun";
-  const seen = new Set<string>([module]);
-  for (const file of seen) {
-    for (const specifier of isBun ? importsOf(file) : moduleSpecifiers(textOf(file))) {
-      if (/^\.{0,2}\//.test(specifier)) {
-        const next = moduleAt(resolve(dirname(file), specifier));
-        if (next !== undefined) seen.add(next);
-      } else if (isBun && !isThere(specifier, dirname(file), own)) {
-        return { name: packageOf(specifier), importer: file };
-      } else if (!isBun && !isLocked(specifier, own)) {
-        return { name: specifier, importer: file };
-      }
-    }
+  for (const { name, importer } of moduleGraph(module).packages) {
+    if (isBun && !isThere(name, dirname(importer), own)) return { name: packageOf(name), importer };
+    if (!isBun && !isLocked(name, own)) return { name, importer };
   }
   return undefined;
 }
@@ -61,30 +40,6 @@ function isLocked(specifier: string, own: string): boolean {
   if (!/^(npm|jsr):/.test(specifier)) return true;
   const [, requirement] = /^((?:npm|jsr):\/?(?:@[^/]+\/)?[^/]+)/.exec(specifier) ?? [];
   return textOf(join(own, "deno.lock")).includes(`"${requirement}": "`);
-}
-
-function importsOf(file: string): string[] {
-  const loader = LOADERS[extname(file)];
-  if (loader === undefined) return [];
-  try {
-    const code = readFileSync(file, "utf8");
-    return new Bun.Transpiler({ loader }).scanImports(code).map(({ path }) => path);
-  } catch {
-    // Loading the module reports the error.
-    return [];
-  }
-}
-
-/** Resolves a path as Bun does: with an omitted extension, or to the index of a folder. */
-function moduleAt(path: string): string | undefined {
-  const extensions = Object.keys(LOADERS);
-  const written = path.replace(/\.[mc]?jsx?$/, "");
-  const candidates = [path, ...extensions.map((one) => path + one)]
-    .concat(
-      extensions.map((one) => written + one),
-      extensions.map((one) => join(path, "index" + one)),
-    );
-  return candidates.find((one) => extname(one) in LOADERS && existsSync(one));
 }
 
 /** The package of a specifier: `@scope/name` for `@scope/name/part`. */
@@ -112,12 +67,4 @@ function isNamedBy(folder: string, name: string, specifier: string): boolean {
   return textOf(join(folder, "package.json")).includes(`"name": "${name}"`) ||
     [...textOf(join(folder, "tsconfig.json")).matchAll(/"([^"*]+)(\*?)"\s*:\s*\[/g)]
       .some(([, start, star]) => star ? specifier.startsWith(start!) : specifier === start);
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -53,9 +53,11 @@ export interface PublishedPort {
 
 /** A published port that can be closed. */
 export interface Publication extends PublishedPort {
+  /** Connects new clients to another address; running ones stay where they are. */
+  redirect(to: HostPort): void;
   /** Accepts no new connections. */
   stopListening(): void;
-  /** Waits for open connections, for at most `graceMs`, and aborts the rest. */
+  /** Waits for open connections, for at most `graceMs`, which may be `Infinity`, and aborts the rest. */
   finish(graceMs: number): Promise<void>;
 }
 
@@ -71,6 +73,7 @@ export async function publish(
   log: Logger,
   { maxConnections = MAX_CONNECTIONS, keepAliveMs }: PublishLimits = {},
 ): Promise<Publication> {
+  let { to } = setting;
   const running = new Map<Carried, Promise<void>>();
   const limit = new SharedLimit(maxConnections);
   const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -86,19 +89,26 @@ export async function publish(
       : { hostname: remoteAddress, port: remotePort };
     running.set(
       carried,
-      serve(carried, setting, connect, log, from).finally(() => {
+      serve(carried, to, connect, log, from).finally(() => {
         running.delete(carried);
         slot.leave();
       }),
     );
   });
   const address = await openPort(setting, (host, port) => listenOn(server, host, port));
-  const forget = addPort("tcp", address, setting.to);
+  let forget = addPort("tcp", address, to);
   server.on("error", (error) => log.error("cannot accept", { reason: messageOf(error) }));
   keepAccepting(server, { log, name: formatHostPort(address) });
   return {
     address,
-    to: setting.to,
+    get to() {
+      return to;
+    },
+    redirect(other) {
+      to = other;
+      forget();
+      forget = addPort("tcp", address, to);
+    },
     stopListening() {
       forget();
       server.close();
@@ -107,6 +117,7 @@ export async function publish(
       const abortAll = () => {
         for (const carried of running.keys()) abort(carried);
       };
+      if (graceMs === Infinity) return void await Promise.all(running.values());
       const cancel = systemClock.schedule(systemClock.now() + graceMs, abortAll);
       await Promise.all(running.values());
       cancel();
@@ -127,7 +138,7 @@ function abort({ client, inner }: Carried): void {
 
 async function serve(
   carried: Carried,
-  setting: PublishSetting,
+  to: HostPort,
   connect: Connect,
   log: Logger,
   from: HostPort | undefined,
@@ -136,12 +147,12 @@ async function serve(
   const gone = new AbortController();
   client.closed.catch((error) => gone.abort(error));
   try {
-    const inner = await connect(setting.to, gone.signal, from);
+    const inner = await connect(to, gone.signal, from);
     carried.inner = inner;
     await relay(client, inner);
   } catch (error) {
     client.abort(error);
-    log.debug("published connection failed", { port: setting.port, reason: messageOf(error) });
+    log.debug("published connection failed", { to: formatHostPort(to), reason: messageOf(error) });
   }
 }
 

@@ -52,12 +52,19 @@ export async function publishDatagrams(
 ): Promise<Publication> {
   const socket = createSocket(isIPv6(setting.hostname) ? "udp6" : "udp4");
   const address = await openPort(setting, (host, port) => bind(socket, host, port));
-  const forget = addPort("udp", address, setting.to);
+  let forget = addPort("udp", address, setting.to);
   const port = new PublishedUdpPort(socket, setting, dial, log, options);
   return {
     address,
-    to: setting.to,
+    get to() {
+      return port.to;
+    },
     transport: "udp",
+    redirect(to) {
+      port.to = to;
+      forget();
+      forget = addPort("udp", address, to);
+    },
     // Datagram flows do not end by themselves: there is nothing to wait for.
     stopListening() {
       forget();
@@ -70,7 +77,8 @@ export async function publishDatagrams(
 /** The clients of one port. */
 class PublishedUdpPort {
   readonly #socket: Socket;
-  readonly #setting: PublishSetting;
+  /** The address that new clients are connected to. */
+  to: HostPort;
   readonly #dial: DialDatagramsFor;
   readonly #log: Logger;
   readonly #clock: Clock;
@@ -87,7 +95,7 @@ class PublishedUdpPort {
     { clock = systemClock, maxFlows = 4096, idleTimeoutMs = 60_000 }: PublishDatagramsOptions,
   ) {
     this.#socket = socket;
-    this.#setting = setting;
+    this.to = setting.to;
     this.#dial = dial;
     this.#log = log;
     this.#clock = clock;
@@ -135,7 +143,7 @@ class PublishedUdpPort {
     };
     try {
       // A synchronous throw becomes a rejection, so that `finally` runs after the flow is registered.
-      const dialled = Promise.try(() => this.#dial(this.#setting.to, this.#closing.signal, from));
+      const dialled = Promise.try(() => this.#dial(this.to, this.#closing.signal, from));
       await relayDatagrams(client, await dialled);
     } catch (error) {
       this.#log.debug("published flow failed", { remote: name, reason: messageOf(error) });

@@ -27,17 +27,12 @@ function schemaOf(setting: Setting<unknown> | Setting<readonly unknown[]>): z.Zo
 }
 
 /**
- * Reads the file: JSON with comments, trailing commas and `${NAME}` for environment variables. Paths
- * in it are relative to its folder.
+ * Reads the text of the file at `path`: JSON with comments, trailing commas and `${NAME}` for environment
+ * variables. Paths in it are relative to its folder.
  *
- * @throws {UsageError} The file cannot be read, is not JSON, or has an invalid value; the message has
- * a line for each fault, which begins with `FILE:LINE:COLUMN`.
+ * @throws {UsageError} It is not JSON, or has an invalid value; the message has a line for each fault, which
+ * begins with `FILE:LINE:COLUMN`.
  */
-export function readConfig(path: string): PartialSettings {
-  return parseConfig(readText(path), path);
-}
-
-/** {@link readConfig} for the text of the file at `path`. */
 export function parseConfig(
   text: string,
   path: string,
@@ -113,7 +108,12 @@ const UNREADABLE: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file",
 };
 
-function readText(path: string): string {
+/**
+ * The text of a configuration file.
+ *
+ * @throws {UsageError} It cannot be read.
+ */
+export function readConfigText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {

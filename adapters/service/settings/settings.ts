@@ -68,6 +68,8 @@ export interface Settings {
   readonly logLevel: LogLevel;
   /** Milliseconds that running connections have to finish when the service stops. */
   readonly graceMs: number;
+  /** Milliseconds that connections of replaced and removed plugins are left alone after a reload. */
+  readonly reloadGraceMs: number | "never";
 }
 
 /** What flags or a configuration file set; what they leave out is absent or `undefined`. */
@@ -267,7 +269,20 @@ socket of the host:
     help: "milliseconds that running connections have to finish when the service stops",
     details:
       "Milliseconds that running connections have to finish after SIGINT, SIGTERM, SIGQUIT " +
-      "or SIGHUP; a second signal ends at once",
+      "or the end of the terminal; a second signal ends at once",
+  },
+  reloadGraceMs: {
+    schema: z.union([milliseconds(0), z.literal("never")], {
+      error: ({ input }) =>
+        `expected "never" or a whole number of milliseconds from 0 on, got ${
+          JSON.stringify(input)
+        }`,
+    }),
+    default: "never",
+    help: "milliseconds after which a reload ends connections of plugins that it has changed",
+    details:
+      "Milliseconds after which a [reload](#reloading) ends connections of plugins that it has " +
+      'changed or removed; they then have `graceMs` to finish. `"never"`: they continue until they end',
   },
 };
 

@@ -5,6 +5,7 @@
  */
 import type { Device } from "../../links/tun/device.ts";
 import type { PublishedPort } from "../publish/publish.ts";
+import type { Changes } from "../reload/changes.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { MailboxEnds } from "./mailboxes.ts";
 
@@ -30,6 +31,10 @@ export type WorkerRequest =
     readonly count: number;
     readonly seed: number;
   }
+  /** Load another configuration; answered with `"prepared"`. */
+  | { readonly type: "prepare"; readonly settings: Settings }
+  /** Use or discard it; answered with `"changed"`. */
+  | { readonly type: "change"; readonly apply: boolean }
   /** Answered with `"counters"`. */
   | { readonly type: "count" }
   /** Accept no new connections; answered with `"drained"` when the others have ended or timed out. */
@@ -41,8 +46,22 @@ export type WorkerRequest =
 export type WorkerEvent =
   | { readonly type: "loaded" }
   | { readonly type: "serving"; readonly published: readonly PublishedPort[] }
+  /** `refused`: why the configuration cannot be used. */
+  | { readonly type: "prepared"; readonly refused?: Refused | undefined }
+  | {
+    readonly type: "changed";
+    readonly changes?: Changes | undefined;
+    readonly published: readonly PublishedPort[];
+  }
   | { readonly type: "counters"; readonly counters: Counters }
   | { readonly type: "drained" }
   | { readonly type: "closed"; readonly counters: Counters }
   /** The worker has failed. */
-  | { readonly type: "failed"; readonly message: string; readonly isUsage: boolean };
+  | { readonly type: "failed" } & Refused;
+
+/** An error for another thread. */
+export interface Refused {
+  readonly message: string;
+  /** It is a `UsageError`. */
+  readonly isUsage: boolean;
+}

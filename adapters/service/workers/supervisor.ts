@@ -9,6 +9,8 @@ import { type Logger, systemRandom } from "../../../core/api/environment.ts";
 import { readI32 } from "../../../core/wire/bytes.ts";
 import { openTunQueues } from "../../links/tun/queues.ts";
 import { UsageError } from "../errors.ts";
+import type { PublishedPort } from "../publish/publish.ts";
+import { type Changes, sumChanges } from "../reload/changes.ts";
 import type { Service } from "../service.ts";
 import type { Settings } from "../settings/settings.ts";
 import { sumCounters } from "./counters.ts";
@@ -26,17 +28,28 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
   requireWorkerModule();
   const { promise: finished, resolve: finish, reject: fail } = Promise.withResolvers<void>();
   finished.catch(() => {});
-  const workers = connectMailboxes(settings.workers).map((ends, index) => {
-    const publish = index === 0 ? settings.publish : [];
-    return new WorkerHandle({ settings: { ...settings, publish }, index, ends }, fail);
-  });
+  const workers = connectMailboxes(settings.workers).map((ends, index) =>
+    new WorkerHandle({ settings: settingsOf(settings, index), index, ends }, fail)
+  );
   const endAll = () => Promise.all(workers.map((worker) => worker.end()));
   try {
     await Promise.all(workers.map((worker) => worker.told("loaded")));
-    const started = await serveQueues(workers, settings, log);
+    const { place, published } = await serveQueues(workers, settings, log);
+    const current = { settings, published };
     return {
-      ...started,
+      place,
       addresses: settings.addresses,
+      get published() {
+        return current.published;
+      },
+      get settings() {
+        return current.settings;
+      },
+      async reload(next) {
+        const { changes, published } = await changeAll(workers, next);
+        [current.settings, current.published] = [next, published];
+        return changes;
+      },
       finished,
       stats: async () => sumCounters(await countersOf(workers, log)),
       async stop() {
@@ -83,6 +96,38 @@ async function serveQueues(
     place: `device ${queues[0]!.name} with ${count} workers`,
     published: serving.flatMap(({ published }) => published),
   };
+}
+
+/** The first worker publishes ports of the host. */
+function settingsOf(settings: Settings, index: number): Settings {
+  return index === 0 ? settings : { ...settings, publish: [] };
+}
+
+/**
+ * Changes all workers or none. A listen address that one can bind can be bound by all.
+ *
+ * @throws {UsageError | Error} What the first worker that cannot use the settings says.
+ */
+async function changeAll(
+  workers: readonly WorkerHandle[],
+  next: Settings,
+): Promise<{ changes: Changes; published: readonly PublishedPort[] }> {
+  const prepared = await Promise.all(
+    workers.map((worker, index) =>
+      worker.ask({ type: "prepare", settings: settingsOf(next, index) }, "prepared")
+    ),
+  );
+  const refused = prepared.find(({ refused }) => refused !== undefined)?.refused;
+  const changed = await Promise.all(
+    workers.map((worker) =>
+      worker.ask({ type: "change", apply: refused === undefined }, "changed")
+    ),
+  );
+  if (refused !== undefined) {
+    throw refused.isUsage ? new UsageError(refused.message) : new Error(refused.message);
+  }
+  const [first, ...others] = changed.map(({ changes }) => changes!) as [Changes, ...Changes[]];
+  return { changes: sumChanges([first, ...others]), published: changed[0]!.published };
 }
 
 async function countersOf(workers: readonly WorkerHandle[], log: Logger): Promise<Counters[]> {

@@ -11,15 +11,19 @@ import { createLogger, writeToStderr } from "../cli/logger.ts";
 import { logUncaughtErrors } from "../cli/stray_errors.ts";
 import { messageOf, UsageError } from "../errors.ts";
 import { networkOn } from "../links/network.ts";
-import { type LoadedPlugins, loadPlugins, serve, type ServingStack } from "../service.ts";
-import type { WorkerData, WorkerEvent, WorkerRequest } from "./messages.ts";
+import { type LoadedPlugins, loadPlugins } from "../listen/plugins.ts";
+import type { PublishedPort } from "../publish/publish.ts";
+import { type PreparedChanges, Serving } from "../serving.ts";
+import type { Settings } from "../settings/settings.ts";
+import type { Refused, WorkerData, WorkerEvent, WorkerRequest } from "./messages.ts";
 import { ShardLink } from "./shard_link.ts";
 
 const data: WorkerData = workerData;
 const { settings } = data;
 const log = createLogger({ level: settings.logLevel, write: writeToStderr });
 let plugins: LoadedPlugins = [];
-let serving: ServingStack | undefined;
+let serving: Serving | undefined;
+let prepared: PreparedChanges | undefined;
 let close = () => {};
 
 logUncaughtErrors(log);
@@ -33,6 +37,10 @@ function handleRequest(order: WorkerRequest): void | Promise<void> {
   switch (order.type) {
     case "serve":
       return serveQueue(order, log);
+    case "prepare":
+      return prepare(order.settings);
+    case "change":
+      return change(order.apply);
     case "count":
       return report({ type: "counters", counters: counters() });
     case "drain":
@@ -49,12 +57,32 @@ async function serveQueue(
   divideSockets(count);
   const shard = { index: data.index, count, seed };
   const link = new ShardLink(adoptQueue(queue), shard, data.ends);
-  serving = await serve(plugins, networkOn(link, settings, log), settings, log);
+  serving = await Serving.start(plugins, networkOn(link, settings, log), settings, log);
   serving.finished.catch(fail);
-  report({
-    type: "serving",
-    published: serving.published.map(({ address, to, transport }) => ({ address, to, transport })),
-  });
+  report({ type: "serving", published: published() });
+}
+
+/** The open ports, as a message can carry them. */
+function published(): PublishedPort[] {
+  return serving!.published.map(({ address, to, transport }) => ({ address, to, transport }));
+}
+
+/** A configuration that cannot be used is no failure of the worker. */
+async function prepare(next: Settings): Promise<void> {
+  try {
+    prepared = await serving!.prepare(next);
+    report({ type: "prepared" });
+  } catch (error) {
+    report({ type: "prepared", refused: refused(error) });
+  }
+}
+
+async function change(apply: boolean): Promise<void> {
+  const changes = apply ? prepared?.apply() : undefined;
+  if (!apply) await prepared?.discard();
+  prepared = undefined;
+  log.level = serving!.settings.logLevel;
+  report({ type: "changed", changes, published: published() });
 }
 
 /** Refuses connections until all shards have drained and the device can be closed. */
@@ -81,8 +109,12 @@ async function reportFailure(act: () => void | Promise<void>): Promise<void> {
 }
 
 function fail(error: unknown): void {
+  report({ type: "failed", ...refused(error) });
+}
+
+function refused(error: unknown): Refused {
   const isUsage = error instanceof UsageError;
-  report({ type: "failed", message: isUsage ? error.message : messageOf(error), isUsage });
+  return { message: isUsage ? error.message : messageOf(error), isUsage };
 }
 
 function report(message: WorkerEvent): void {

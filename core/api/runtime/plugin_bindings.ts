@@ -158,11 +158,13 @@ export class PluginBindings {
 
   /** Asks the handlers of a retired generation to finish, and aborts what remains after `graceMs`. */
   async end(generation: Generation, graceMs: number): Promise<void> {
-    generation.abort(new TcpError("CONNECTION_ABORTED", "The handler has been replaced"));
+    if (graceMs === Infinity) return await generation.finished;
+    generation.abort(
+      new TcpError("CONNECTION_ABORTED", "The handler has been replaced or removed"),
+    );
     const { clock } = this.#environment;
     const done = new AbortController();
     void generation.finished.then(() => done.abort());
-    if (graceMs === Infinity) return await generation.finished;
     if (graceMs > 0) await sleepUntil(clock, clock.now() + graceMs, done.signal);
     this.#abort(generation);
     generation.giveUp();
@@ -256,6 +258,10 @@ class Binding implements PluginBinding {
     this.#ports = ports;
     this.#generation = generation;
     this.addrs = ports.map(({ addr }) => addr);
+  }
+
+  get running(): number {
+    return this.#generation.running;
   }
 
   replace(...given: [Handler | Plugin, ...(Handler | Plugin)[]]): RetiredHandlers {

@@ -7,6 +7,7 @@ import { mergeSettings } from "../../../../adapters/service/settings/merge.ts";
 const publication = (port: number, to: number): Publication => ({
   address: { hostname: "127.0.0.1", port },
   to: { hostname: "10.7.0.2", port: to },
+  redirect() {},
   stopListening() {},
   finish: () => Promise.resolve(),
 });

@@ -21,6 +21,7 @@ describe("parseArguments", () => {
       help: false,
       version: false,
       checkConfig: false,
+      watch: false,
       config: "berth.json",
       settings: {
         tun: "berth0",
@@ -84,7 +85,10 @@ describe("parseArguments", () => {
   // A command and a flag for the same.
   test("reads check FILE", () => {
     const { settings, ...own } = parseArguments(["check", "berth.json", "--mtu", "1400"]);
-    expect(own).toEqual({ help: false, version: false, checkConfig: true, config: "berth.json" });
+    expect(own).toEqual({
+      ...{ help: false, version: false, checkConfig: true, watch: false },
+      config: "berth.json",
+    });
     expect(settings).toEqual({ mtu: 1400 });
     expect(parseArguments(["--check-config"]).checkConfig).toBe(true);
   });

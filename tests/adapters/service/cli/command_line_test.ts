@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -11,77 +10,15 @@ import { dialHost } from "../../../../adapters/host/dial.ts";
 import type { HostPort } from "../../../../core/api/host_port.ts";
 import { codeOf } from "../../../support/conversation.ts";
 import { testRequiring } from "../../../support/requirements.ts";
+import { endRuns, RUN, Run, start } from "../../../support/service_run.ts";
 
 const root = fileURLToPath(new URL("../../../..", import.meta.url));
 const fixtures = "./tests/adapters/service/fixtures";
-const RUN = process.versions.bun ? ["main.ts"] : ["run", "-A", "main.ts"];
-
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
+  await endRuns();
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
-
-/** A run of the service. */
-class Run {
-  readonly #child: ChildProcess;
-  /** Resolves with the exit code, or the name of the signal that ended it. */
-  readonly exit: Promise<number | string | null>;
-  out = "";
-  log = "";
-  #looking: (() => void)[] = [];
-
-  constructor(program: string, args: readonly string[]) {
-    this.#child = spawn(program, args, { cwd: root });
-    this.#child.stdout!.on("data", (chunk) => this.#hear(() => this.out += chunk));
-    this.#child.stderr!.on("data", (chunk) => this.#hear(() => this.log += chunk));
-    this.exit = new Promise((resolve) =>
-      this.#child.on("close", (code, signal) => this.#hear(() => resolve(code ?? signal)))
-    );
-    cleanups.push(async () => {
-      this.#child.kill("SIGKILL");
-      await this.exit;
-    });
-  }
-
-  /** Resolves with the first match in the output. */
-  async printed(pattern: RegExp, where: "out" | "log" = "out"): Promise<RegExpExecArray> {
-    for (;;) {
-      const match = pattern.exec(this[where]);
-      if (match) return match;
-      if (this.#child.exitCode !== null) throw new Error(`it ended: ${this.out}${this.log}`);
-      await new Promise<void>((resolve) => this.#looking.push(resolve));
-    }
-  }
-
-  /** The first published port, once it is open. */
-  async published(): Promise<HostPort> {
-    const [, port] = await this.printed(/127\.0\.0\.1:(\d+)[\s\S]*Ctrl\+C/);
-    return { hostname: "127.0.0.1", port: Number(port) };
-  }
-
-  /**
-   * Does not use `ChildProcess.kill()`, which on Deno works only once and overrides the exit code.
-   */
-  kill(signal: NodeJS.Signals): void {
-    process.kill(this.#child.pid!, signal);
-  }
-
-  /** Closes its output pipes. */
-  stopReading(): void {
-    this.#child.stdout!.destroy();
-    this.#child.stderr!.destroy();
-  }
-
-  #hear(take: () => void): void {
-    take();
-    for (const look of this.#looking.splice(0)) look();
-  }
-}
-
-/** Runs the service with the runtime that runs this test. */
-function start(...flags: string[]): Run {
-  return new Run(process.execPath, [...RUN, ...flags]);
-}
 
 /** The same without the capability to configure networks. */
 function startUnprivileged(...flags: string[]): Run {
@@ -340,7 +277,7 @@ describe("the service", () => {
   });
 
   // No new connections, and existing ones finish; the log has the signal.
-  test.each(["SIGTERM", "SIGHUP", "SIGQUIT"] as const)(
+  test.each(["SIGTERM", "SIGQUIT"] as const)(
     "lets running connections finish after %s",
     async (signal) => {
       const run = start(...echoService);
@@ -386,7 +323,7 @@ describe("the service", () => {
       await client.closeWrite();
       expect(await hear(client)).toBe("FIN");
     }
-    run.kill("SIGHUP");
+    run.kill("SIGTERM");
     expect(await run.exit).toBe(0);
   });
 

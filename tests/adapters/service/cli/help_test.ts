@@ -11,7 +11,18 @@ describe("helpText", () => {
   test("lists every flag", () => {
     const flags = [...helpText().matchAll(/^ {2}--([a-z-]+)/gm)].map(([, flag]) => flag);
     expect(flags).toEqual([
-      ...["config", "check-config", "tun", "link", "capture", "impair", "address", "host-address"],
+      ...[
+        "config",
+        "check-config",
+        "watch",
+        "state",
+        "tun",
+        "link",
+        "capture",
+        "impair",
+        "address",
+        "host-address",
+      ],
       ...["except-address", "mtu", "workers", "profile", "listen", "publish"],
       ...["log-level", "help", "version"],
     ]);

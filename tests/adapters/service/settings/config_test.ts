@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { resolve } from "node:path";
 import { UsageError } from "../../../../adapters/service/errors.ts";
-import { parseConfig, readConfig } from "../../../../adapters/service/settings/config.ts";
+import { parseConfig, readConfigText } from "../../../../adapters/service/settings/config.ts";
 
 const parse = (config: unknown) => parseConfig(JSON.stringify(config), "conf/berth.json");
 
@@ -238,12 +238,12 @@ describe("relative paths", () => {
   });
 });
 
-describe("readConfig", () => {
+describe("readConfigText", () => {
   // The file does not exist, or is a folder.
   test("reports a missing file", () => {
-    expect(() => readConfig("no/such.json")).toThrow(
+    expect(() => readConfigText("no/such.json")).toThrow(
       "--config no/such.json: there is no such file",
     );
-    expect(() => readConfig("tests")).toThrow("--config tests: it is a folder");
+    expect(() => readConfigText("tests")).toThrow("--config tests: it is a folder");
   });
 });

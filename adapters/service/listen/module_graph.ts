@@ -1,0 +1,88 @@
+/**
+ * The files that a module consists of: itself, and what it imports by path.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, extname, join, resolve } from "node:path";
+import { runtimeName } from "../../runtime/runtime.ts";
+import { moduleSpecifiers } from "./module_specifiers.ts";
+
+declare const Bun: {
+  readonly Transpiler: new (options: { loader: string }) => {
+    scanImports(code: string): { readonly path: string }[];
+  };
+};
+
+/** The file extensions that Bun loads as modules, and the loader of each. */
+const LOADERS: Readonly<Record<string, string>> = {
+  ...{ ".ts": "ts", ".mts": "ts", ".cts": "ts", ".tsx": "tsx" },
+  ...{ ".js": "js", ".mjs": "js", ".cjs": "js", ".jsx": "jsx" },
+};
+
+/** A module with all modules that it imports by path, directly or through others. */
+export interface ModuleGraph {
+  /** The files, the module itself first. */
+  readonly files: readonly string[];
+  /** Imports by name, in the order in which they were found. */
+  readonly packages: readonly { readonly name: string; readonly importer: string }[];
+}
+
+/** The graph of a module. Imports of a computed specifier are not found. */
+export function moduleGraph(module: string): ModuleGraph {
+  const isBun = runtimeName() === "bun";
+  const files = new Set<string>([module]);
+  const packages: { name: string; importer: string }[] = [];
+  for (const importer of files) {
+    for (const name of isBun ? importsOf(importer) : moduleSpecifiers(textOf(importer))) {
+      if (!/^\.{0,2}\//.test(name)) {
+        packages.push({ name, importer });
+        continue;
+      }
+      const next = moduleAt(resolve(dirname(importer), name));
+      if (next !== undefined) files.add(next);
+    }
+  }
+  return { files: [...files], packages };
+}
+
+/** A digest of the contents of files. */
+export function digestOf(files: readonly string[]): string {
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(`${file}\0${textOf(file)}\0`);
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** The text of a file; empty if it cannot be read. */
+export function textOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function importsOf(file: string): string[] {
+  const loader = LOADERS[extname(file)];
+  if (loader === undefined) return [];
+  try {
+    const code = readFileSync(file, "utf8");
+    return new Bun.Transpiler({ loader }).scanImports(code).map(({ path }) => path);
+  } catch {
+    // Loading the module reports the error.
+    return [];
+  }
+}
+
+/** Resolves a path as Bun does: with an omitted extension, or to the index of a folder. */
+function moduleAt(path: string): string | undefined {
+  const extensions = Object.keys(LOADERS);
+  const written = path.replace(/\.[mc]?jsx?$/, "");
+  const candidates = [path, ...extensions.map((one) => path + one)]
+    .concat(
+      extensions.map((one) => written + one),
+      extensions.map((one) => join(path, "index" + one)),
+    );
+  return candidates.find((one) => extname(one) in LOADERS && existsSync(one));
+}

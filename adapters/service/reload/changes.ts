@@ -1,0 +1,131 @@
+/**
+ * What a reload changes, and what it cannot change.
+ *
+ * @module
+ */
+import { isDeepStrictEqual } from "node:util";
+import { Subnet } from "../../../core/wire/address.ts";
+import { UsageError } from "../errors.ts";
+import { isThroughKernel } from "../links/table.ts";
+import type { SettingKey, Settings } from "../settings/settings.ts";
+
+/** What a reload has changed. It can be sent to another thread. */
+export interface Changes {
+  /** Listen addresses that are new, whose plugins have changed, or that are gone. */
+  readonly listen: Difference & { readonly changed: readonly string[] };
+  /** Ports of the host that were opened, lead elsewhere, or were closed. */
+  readonly publish: Difference & { readonly changed: readonly string[] };
+  /** Addresses of the stack. */
+  readonly addresses: Difference;
+  /** Other settings that have changed. */
+  readonly settings: readonly string[];
+  /** Connections and flows that continue with handlers that were replaced or removed. */
+  readonly running: number;
+}
+
+/** What was added and removed. */
+export interface Difference {
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
+/** Settings that can be changed while the service runs. */
+const CHANGEABLE: ReadonlySet<SettingKey> = new Set<SettingKey>([
+  "addresses",
+  "hostAddresses",
+  "listen",
+  "publish",
+  "logLevel",
+  "graceMs",
+  "reloadGraceMs",
+]);
+
+/** Changeable settings that concern no listen address, port or address. */
+const OTHERS = ["logLevel", "graceMs", "reloadGraceMs"] as const;
+
+/**
+ * Checks that a reload can get from one configuration to the other.
+ *
+ * @throws {UsageError} A setting differs that a running service cannot change; a line for each.
+ */
+export function requireChangeable(now: Settings, next: Settings): void {
+  const keys = new Set([...Object.keys(now), ...Object.keys(next)] as SettingKey[]);
+  const faults = [...keys]
+    .filter((key) => !CHANGEABLE.has(key) && !isDeepStrictEqual(now[key], next[key]))
+    .map((key) => cannotChange(key, now[key], next[key]));
+  const addresses = addressFault(now, next);
+  if (addresses !== undefined) faults.push(addresses);
+  if (faults.length > 0) throw new UsageError(faults.join("\n"));
+}
+
+function cannotChange(key: SettingKey, now: unknown, next: unknown): string {
+  const isPlain = [now, next].every((value) => typeof value !== "object");
+  const change = isPlain
+    ? `${key}: ${now ?? "none"} cannot become ${next ?? "none"}`
+    : `${key} cannot change`;
+  return `${change} while the service runs: restart it`;
+}
+
+/** The memory link has no host that would have to be told. */
+function addressFault(now: Settings, next: Settings): string | undefined {
+  const { added, removed } = differenceOf(now.addresses, next.addresses);
+  const isAll = [...added, ...removed].some((text) => Subnet.parse(text)?.prefixLength === 0);
+  if (next.tun === undefined && next.link === undefined) {
+    return isAll
+      ? "addresses: a whole family cannot come or go while the service runs: restart it"
+      : undefined;
+  }
+  if (!isDeepStrictEqual(now.hostAddresses, next.hostAddresses)) {
+    return "hostAddresses: those of the device cannot change while the service runs, and follow the " +
+      `subnets of addresses: ${now.hostAddresses.join(", ")} would become ` +
+      `${next.hostAddresses.join(", ")}: restart it`;
+  }
+  const isKernel = next.link === undefined || isThroughKernel(next.link);
+  if (isKernel || added.length + removed.length === 0) return undefined;
+  return `addresses: the link ${
+    next.link!.kind
+  } announces them from its start on: restart the service`;
+}
+
+/** What is only in one of two lists. */
+export function differenceOf(now: readonly string[], next: readonly string[]): Difference {
+  return {
+    added: next.filter((each) => !now.includes(each)),
+    removed: now.filter((each) => !next.includes(each)),
+  };
+}
+
+/** The names of other settings that differ. */
+export function otherChanges(now: Settings, next: Settings): string[] {
+  return OTHERS.filter((key) => now[key] !== next[key]);
+}
+
+/** The sum of the changes of several threads, each of which has changed the same. */
+export function sumChanges([first, ...others]: readonly [Changes, ...Changes[]]): Changes {
+  return { ...first, running: others.reduce((sum, { running }) => sum + running, first.running) };
+}
+
+/** The changes as fields of a log line; without those that did not happen. */
+export function changeFields(
+  { listen, publish, addresses, settings, running }: Changes,
+): Readonly<Record<string, unknown>> {
+  const text = (list: readonly string[]) => list.length > 0 ? list.join(",") : undefined;
+  return {
+    added: text(listen.added),
+    changed: text(listen.changed),
+    removed: text(listen.removed),
+    published: text(publish.added),
+    redirected: text(publish.changed),
+    unpublished: text(publish.removed),
+    newAddresses: text(addresses.added),
+    oldAddresses: text(addresses.removed),
+    settings: text(settings),
+    running,
+  };
+}
+
+/** Whether nothing has changed. */
+export function isUnchanged(changes: Changes): boolean {
+  const { running: _, ...rest } = changeFields(changes);
+  return Object.values(rest).every((value) => value === undefined);
+}

@@ -1,0 +1,92 @@
+/**
+ * Reloads of a running service, one at a time.
+ *
+ * @module
+ */
+import type { Logger } from "../../../core/api/environment.ts";
+import { messageOf, UsageError } from "../errors.ts";
+import type { Service } from "../service.ts";
+import type { Settings } from "../settings/settings.ts";
+import { changeFields, type Changes, isUnchanged } from "./changes.ts";
+
+/** Options of {@link Reloader}. */
+export interface ReloaderOptions {
+  /** Reads the whole configuration again. */
+  readonly read: () => Settings;
+  readonly log: Logger;
+  /** Called after each reload that has changed the service. */
+  onChange?(settings: Settings): void;
+}
+
+/** Reads configurations, has the service change, and logs what happened. */
+export class Reloader {
+  readonly #service: Pick<Service, "reload">;
+  readonly #options: ReloaderOptions;
+  #running: Promise<unknown> = Promise.resolve();
+  #queued: Promise<Changes> | undefined;
+  #count = 0;
+
+  constructor(service: Pick<Service, "reload">, options: ReloaderOptions) {
+    this.#service = service;
+    this.#options = options;
+  }
+
+  /** Whether a reload is going on. */
+  get isReloading(): boolean {
+    return this.#count > 0;
+  }
+
+  /**
+   * Reads the configuration again. Requests during a reload wait for it and share the next one, which reads
+   * what is in the file by then. `reason` is for the log.
+   *
+   * @throws {UsageError | Error} The configuration cannot be used; the service goes on with the old one.
+   */
+  reload(reason: string): Promise<Changes> {
+    return this.#queued ??= this.#next(() => {
+      this.#queued = undefined;
+      return this.#options.read();
+    }, reason);
+  }
+
+  /** Changes to given settings, after the reload that is going on. */
+  use(read: () => Settings, reason: string): Promise<Changes> {
+    return this.#next(read, reason);
+  }
+
+  #next(read: () => Settings, reason: string): Promise<Changes> {
+    const next = this.#running.then(() => this.#change(read, reason));
+    this.#running = next.catch(() => {});
+    return next;
+  }
+
+  async #change(read: () => Settings, reason: string): Promise<Changes> {
+    const { log, onChange } = this.#options;
+    this.#count++;
+    try {
+      const settings = read();
+      const changes = await this.#service.reload(settings);
+      const fields = { reason, ...changeFields(changes) };
+      if (isUnchanged(changes)) {
+        log.info("reloaded: nothing has changed", { reason });
+      } else {
+        const old = changes.running === 0
+          ? undefined
+          : settings.reloadGraceMs === "never"
+          ? "continue until they end"
+          : `have ${settings.reloadGraceMs} ms`;
+        log.info("reloaded", { ...fields, oldConnections: old });
+      }
+      onChange?.(settings);
+      return changes;
+    } catch (error) {
+      const lines = error instanceof UsageError ? error.message.split("\n") : [messageOf(error)];
+      for (const fault of lines) {
+        log.error("cannot reload, the old configuration stays in use", { reason, fault });
+      }
+      throw error;
+    } finally {
+      this.#count--;
+    }
+  }
+}

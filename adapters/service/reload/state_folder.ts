@@ -1,0 +1,57 @@
+/**
+ * The last configuration that worked, kept on disk for `--state`.
+ *
+ * @module
+ */
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { messageOf } from "../errors.ts";
+
+/** A configuration file as it was read. */
+export interface SavedConfig {
+  /** The path of the file, which relative paths in it start from. */
+  readonly path: string;
+  readonly text: string;
+}
+
+const schema = z.strictObject({ path: z.string(), text: z.string() });
+
+/** The name of the file in the folder. */
+const NAME = "last-good.json";
+
+/**
+ * Replaces the saved configuration, which only its owner can read. A crash in between leaves the old one.
+ *
+ * @throws {Error} The folder cannot be written.
+ */
+export function saveConfig(folder: string, config: SavedConfig): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, NAME);
+  const file = openSync(`${path}.new`, "w", 0o600);
+  try {
+    writeSync(file, JSON.stringify(config));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(`${path}.new`, path);
+}
+
+/** The saved configuration; a message if there is none that can be read. */
+export function readSavedConfig(folder: string): SavedConfig | string {
+  const path = join(folder, NAME);
+  try {
+    return schema.parse(JSON.parse(readFileSync(path, "utf8")));
+  } catch (error) {
+    return `${path}: ${messageOf(error)}`;
+  }
+}

@@ -1,0 +1,352 @@
+/**
+ * A stack with plugins and published ports, and changing them while they serve.
+ *
+ * @module
+ */
+import { type Logger, systemClock } from "../../core/api/environment.ts";
+import { formatHostPort } from "../../core/api/host_port.ts";
+import { parseListenAddress } from "../../core/api/listen_address.ts";
+import type { EndOptions, Plugin, PluginBinding } from "../../core/api/types.ts";
+import { IpAddress } from "../../core/wire/address.ts";
+import { logConnection, logFlow } from "../../plugins/shared/connection_log.ts";
+import { nativeSockets } from "../host/native/sockets.ts";
+import { limitLines } from "./flow_log.ts";
+import { checkAddresses, type Network } from "./links/network.ts";
+import { ownAddresses } from "./links/own_addresses.ts";
+import { disposePlugins, type LoadedChain, type LoadedPlugin } from "./listen/plugin_loader.ts";
+import { type LoadedPlugins, loadPlugins } from "./listen/plugins.ts";
+import { type Publication, publish, type PublishedPort } from "./publish/publish.ts";
+import { publishDatagrams } from "./publish/publish_datagrams.ts";
+import { type Changes, differenceOf, otherChanges, requireChangeable } from "./reload/changes.ts";
+import type { ListenSetting } from "./settings/listen_setting.ts";
+import type { PublishSetting } from "./settings/publish_setting.ts";
+import type { Settings } from "./settings/settings.ts";
+
+/** A new configuration that can be used: loaded, with its ports open. One of the methods is called. */
+export interface PreparedChanges {
+  /**
+   * Changes what differs, at once.
+   *
+   * @throws {Error} A listen address cannot be bound; nothing has changed then, and what was prepared
+   * is released.
+   */
+  apply(): Changes;
+  /** Releases what was prepared. */
+  discard(): Promise<void>;
+}
+
+/** The plugins of a listen address at work. */
+interface Place {
+  readonly chain: LoadedChain;
+  readonly binding: PluginBinding;
+}
+
+/** A published port, and the setting that it was opened for. */
+interface Published {
+  readonly setting: PublishSetting;
+  readonly publication: Publication;
+}
+
+/** A stack with plugins and published ports. */
+export class Serving {
+  readonly #network: Network;
+  readonly #log: Logger;
+  readonly #flowLog: Logger;
+  #settings: Settings;
+  readonly #places = new Map<string, Place>();
+  #published: readonly Published[] = [];
+  /** Closed publications with connections that go on. */
+  readonly #closing = new Set<Publication>();
+  /** Cancel the end of the grace time of what was replaced. */
+  readonly #graces = new Set<() => void>();
+
+  private constructor(network: Network, settings: Settings, log: Logger) {
+    this.#network = network;
+    this.#settings = settings;
+    this.#log = log;
+    this.#flowLog = limitLines(log);
+  }
+
+  /**
+   * Puts plugins on a network and publishes ports. If a step fails, everything is removed.
+   *
+   * @throws {Error} A port is not available.
+   */
+  static async start(
+    plugins: LoadedPlugins,
+    network: Network,
+    settings: Settings,
+    log: Logger,
+  ): Promise<Serving> {
+    const serving = new Serving(network, settings, log);
+    log.debug("host sockets", { by: nativeSockets() ? "foreign functions" : "node:net" });
+    try {
+      for (const [where, chain] of plugins) serving.#use(where, chain);
+      serving.#published = await serving.#openPorts(settings.publish, settings);
+    } catch (error) {
+      await serving.stop();
+      throw error;
+    }
+    return serving;
+  }
+
+  /** The settings in use. */
+  get settings(): Settings {
+    return this.#settings;
+  }
+
+  /** The open ports of the host. */
+  get published(): readonly PublishedPort[] {
+    return this.#published.map(({ publication }) => publication);
+  }
+
+  /** Resolves when the stack has closed; rejects when its link has failed. */
+  get finished(): Promise<void> {
+    return this.#network.stack.finished;
+  }
+
+  /** Counters of the stack. */
+  stats(): Readonly<Record<string, number>> {
+    return this.#network.stack.stats();
+  }
+
+  /**
+   * Loads the plugins of another configuration and opens its ports, without touching what serves.
+   *
+   * @throws {UsageError} A setting cannot be used, or only by starting again.
+   * @throws {Error} A port is not available.
+   */
+  async prepare(next: Settings): Promise<PreparedChanges> {
+    requireChangeable(this.#settings, next);
+    checkAddresses(next, this.#log);
+    const now = this.#published;
+    const plugins = await loadPlugins(
+      next,
+      [...this.#places].map(([where, { chain }]) => [where, chain]),
+    );
+    const kept = this.#loadedPlugins();
+    const fresh = plugins.flatMap(([, { plugins }]) => plugins);
+    let opened: Published[];
+    try {
+      opened = await this.#openPorts(next.publish.filter((one) => !find(now, one)), next);
+    } catch (error) {
+      await disposePlugins(fresh, kept);
+      throw error;
+    }
+    const discard = async (used: readonly LoadedPlugin[] = []) => {
+      for (const { publication } of opened) publication.stopListening();
+      await disposePlugins(fresh, [...kept, ...used]);
+    };
+    return {
+      apply: () => {
+        // The stack disposes the plugins that it has got.
+        const used: LoadedPlugin[] = [];
+        try {
+          return this.#apply(next, plugins, opened, used);
+        } catch (error) {
+          void discard(used);
+          throw error;
+        }
+      },
+      discard,
+    };
+  }
+
+  #loadedPlugins(): LoadedPlugin[] {
+    return [...this.#places.values()].flatMap(({ chain }) => chain.plugins);
+  }
+
+  #apply(
+    next: Settings,
+    plugins: LoadedPlugins,
+    opened: readonly Published[],
+    used: LoadedPlugin[],
+  ): Changes {
+    const before = this.#settings;
+    const wheres = differenceOf([...this.#places.keys()], plugins.map(([where]) => where));
+    const addresses = differenceOf(before.addresses, next.addresses);
+    this.#network.update({
+      ...next,
+      addresses: [...new Set([...before.addresses, ...next.addresses])],
+    });
+    const added = plugins.filter(([where]) => wheres.added.includes(where));
+    try {
+      for (const [where, chain] of added) {
+        this.#use(where, chain);
+        used.push(...chain.plugins);
+      }
+    } catch (error) {
+      for (const where of wheres.added) void this.#remove(where)?.remove();
+      this.#network.update(before);
+      throw error;
+    }
+    this.#settings = next;
+    let running = 0;
+    const changed: string[] = [];
+    for (const [where, chain] of plugins) {
+      const { binding, chain: old } = this.#places.get(where)!;
+      if (isSame(old, chain)) continue;
+      changed.push(where);
+      const retired = binding.replace(this.#connectionLog(chain.name), ...chain.handlers);
+      running += retired.running;
+      this.#places.set(where, { binding, chain });
+      this.#limit((options) => retired.end(options), retired.finished);
+    }
+    for (const where of wheres.removed) {
+      const binding = this.#remove(where)!;
+      running += binding.running;
+      this.#limit((options) => binding.remove(options), binding.remove({ graceMs: Infinity }));
+    }
+    const publish = this.#changePorts(next.publish, opened);
+    this.#network.update(next);
+    return {
+      listen: { ...wheres, changed },
+      publish,
+      addresses,
+      settings: otherChanges(before, next),
+      running,
+    };
+  }
+
+  #changePorts(next: readonly PublishSetting[], opened: readonly Published[]): Changes["publish"] {
+    const now = this.#published;
+    const changed: string[] = [];
+    this.#published = next.map((setting) => {
+      const found = find(now, setting) ?? find(opened, setting)!;
+      const { publication } = found;
+      if (formatHostPort(publication.to) !== formatHostPort(setting.to)) {
+        publication.redirect(setting.to);
+        changed.push(nameOf(setting));
+      }
+      return { setting, publication };
+    });
+    const closed = now.filter(({ setting }) => !find(this.#published, setting));
+    for (const { publication } of closed) {
+      publication.stopListening();
+      this.#closing.add(publication);
+      const finished = publication.finish(Infinity);
+      void finished.then(() => this.#closing.delete(publication));
+      this.#limit(({ graceMs = 0 }) => publication.finish(graceMs), finished);
+    }
+    const names = (list: readonly Published[]) => list.map(({ setting }) => nameOf(setting));
+    return { added: names(opened), removed: names(closed), changed };
+  }
+
+  /** Ends what was replaced when the grace time of reloads is over. */
+  #limit(end: (options: EndOptions) => Promise<void>, finished: Promise<void>): void {
+    const { reloadGraceMs, graceMs } = this.#settings;
+    if (reloadGraceMs === "never") return;
+    const cancel = systemClock.schedule(systemClock.now() + reloadGraceMs, () => {
+      this.#graces.delete(cancel);
+      void end({ graceMs });
+    });
+    this.#graces.add(cancel);
+    void finished.then(() => {
+      this.#graces.delete(cancel);
+      cancel();
+    });
+  }
+
+  #use(where: string, chain: LoadedChain): void {
+    const { name, handlers } = chain;
+    const binding = this.#network.stack.use(where, this.#connectionLog(name), ...handlers);
+    this.#places.set(where, { chain, binding });
+  }
+
+  /** Logs a line for each connection and flow that has ended; goes in front of a port's plugins. */
+  #connectionLog(plugin: string): Plugin {
+    return {
+      // Other log lines name the port's plugin alone.
+      name: "",
+      handle: (c, next) => logConnection(c, next, this.#log, "info", { plugin }),
+      flow: (c, next) => logFlow(c, next, this.#flowLog, "info", { plugin }),
+    };
+  }
+
+  #remove(where: string): PluginBinding | undefined {
+    const place = this.#places.get(where);
+    this.#places.delete(where);
+    return place?.binding;
+  }
+
+  /** Opens all ports or none. */
+  async #openPorts(list: readonly PublishSetting[], settings: Settings): Promise<Published[]> {
+    const opened: Published[] = [];
+    try {
+      for (const setting of list) {
+        warnIfUnserved(setting, settings, this.#log);
+        opened.push({ setting, publication: await this.#openPort(setting) });
+      }
+    } catch (error) {
+      for (const { publication } of opened) publication.stopListening();
+      throw error;
+    }
+    return opened;
+  }
+
+  #openPort(setting: PublishSetting): Promise<Publication> {
+    const { connect, dialDatagrams } = this.#network;
+    const { keepAliveMs } = this.#settings;
+    return setting.transport === "udp"
+      ? publishDatagrams(setting, dialDatagrams, this.#log)
+      : publish(setting, connect, this.#log, { keepAliveMs });
+  }
+
+  /** Accepts no new connections and ends; see `CloseOptions` for `whenDrained`. */
+  async stop(whenDrained?: () => Promise<void>): Promise<void> {
+    const { stack, close } = this.#network;
+    const { graceMs } = this.#settings;
+    for (const cancel of this.#graces) cancel();
+    const publications = [
+      ...this.#published.map(({ publication }) => publication),
+      ...this.#closing,
+    ];
+    for (const publication of publications) publication.stopListening();
+    await Promise.all([
+      stack.close(whenDrained === undefined ? { graceMs } : { graceMs, whenDrained }),
+      ...publications.map((publication) => publication.finish(graceMs)),
+    ]);
+    await close();
+  }
+}
+
+function isSame(one: LoadedChain, other: LoadedChain): boolean {
+  return one.plugins.length === other.plugins.length &&
+    one.plugins.every((plugin, index) => plugin === other.plugins[index]);
+}
+
+/** The publication of the same port of the host. */
+function find(among: readonly Published[], setting: PublishSetting): Published | undefined {
+  return among.find((one) => keyOf(one.setting) === keyOf(setting));
+}
+
+/** Any free port has no identity of its own. */
+function keyOf(setting: PublishSetting): string {
+  return setting.port === 0 ? `${nameOf(setting)}=${formatHostPort(setting.to)}` : nameOf(setting);
+}
+
+function nameOf(setting: PublishSetting): string {
+  const port = formatHostPort(setting);
+  return setting.transport === "udp" ? `udp/${port}` : port;
+}
+
+/** Warns about published ports without a listener. Not an error, since a plugin may open ports itself. */
+export function warnIfUnserved(
+  { transport, to }: PublishSetting,
+  settings: Settings,
+  log: Logger,
+): void {
+  const address = IpAddress.parse(to.hostname);
+  if (address === undefined || !ownAddresses(settings).has(address)) return;
+  const serves = ({ where }: ListenSetting) => {
+    const { transport: its, subnet, firstPort, lastPort } = parseListenAddress(where);
+    return its === (transport ?? "tcp") && (subnet?.contains(address) ?? true) &&
+      firstPort <= to.port && to.port <= lastPort;
+  };
+  if (settings.listen.some(serves)) return;
+  const listen = `${transport === "udp" ? "udp/" : ""}${to.port}=PLUGIN`;
+  log.warn("no plugin listens on the target of --publish", {
+    to: formatHostPort(to),
+    hint: `--listen ${listen}`,
+  });
+}

@@ -1,0 +1,36 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { readSavedConfig, saveConfig } from "../../../../adapters/service/reload/state_folder.ts";
+import { TemporaryFolder } from "../../../support/temporary_folder.ts";
+
+const CONFIG = { path: "/etc/berth/berth.json", text: '{ "mtu": 1400 } // as written' };
+
+describe("the state folder", () => {
+  // The text as it was, in a file that nobody else can read; the folder is made if need be.
+  test("keeps the last configuration", () => {
+    using folder = new TemporaryFolder();
+    const state = folder.file("state/berth");
+    saveConfig(state, { ...CONFIG, text: "older" });
+    saveConfig(state, CONFIG);
+    expect(readSavedConfig(state)).toEqual(CONFIG);
+    expect(readdirSync(state)).toEqual(["last-good.json"]);
+    expect(statSync(`${state}/last-good.json`).mode & 0o777).toBe(0o600);
+  });
+
+  // What cannot be written leaves the old file.
+  test("keeps the old one where the new one cannot be written", () => {
+    using folder = new TemporaryFolder();
+    saveConfig(folder.path, CONFIG);
+    mkdirSync(folder.file("last-good.json.new"));
+    expect(() => saveConfig(folder.path, { ...CONFIG, text: "new" })).toThrow();
+    expect(readSavedConfig(folder.path)).toEqual(CONFIG);
+  });
+
+  test("says why there is none", () => {
+    using folder = new TemporaryFolder();
+    expect(readSavedConfig(folder.path)).toContain("ENOENT");
+    folder.write("last-good.json", '{"path":1}');
+    expect(readSavedConfig(folder.path)).toContain("last-good.json: ");
+    expect(existsSync(folder.file("last-good.json.new"))).toBe(false);
+  });
+});
