@@ -8,6 +8,7 @@
 export class SerialQueue {
   #last: Promise<unknown> = Promise.resolve();
   #running = 0;
+  readonly #settled = () => void this.#running--;
 
   /** Whether no task is running or waiting. */
   get isIdle(): boolean {
@@ -17,8 +18,7 @@ export class SerialQueue {
   /** Runs `task` when all earlier ones have settled, at once if there are none. */
   run<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#running++ === 0 ? task() : this.#last.then(task);
-    const settled = () => void this.#running--;
-    this.#last = result.then(settled, settled);
+    this.#last = result.then(this.#settled, this.#settled);
     return result;
   }
 }

@@ -25,6 +25,8 @@ export class ChunkReader {
   #pulled: Promise<Bytes | undefined> | undefined;
   /** The pending call of `readInto`. */
   #filling: Promise<number | null> | undefined;
+  /** Ends the read that waits for `readInto`. */
+  #endFilling: ((end: null) => void) | undefined;
   /** Ends the read that waits for the source. */
   #waiting: { resolve(end: undefined): void } | undefined;
   #hasEnded = false;
@@ -43,18 +45,21 @@ export class ChunkReader {
 
   /** Fills `p`; resolves with the byte count, or with `null` at the end. */
   read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
-    return this.#turns.run(async () => {
-      if (this.#readInto !== undefined && this.#rest === undefined) {
-        return await this.#fill(p, this.#readInto);
-      }
-      const chunk = await this.#take();
-      if (chunk === undefined) return null;
-      const count = Math.min(chunk.length, p.length);
-      // An array whose buffer was transferred meanwhile takes nothing, not even an empty set().
-      if (count > 0) p.set(chunk.subarray(0, count));
-      this.#rest = count < chunk.length ? chunk.subarray(count) : undefined;
-      return count;
-    });
+    return this.#turns.run(() =>
+      this.#readInto !== undefined && this.#rest === undefined
+        ? this.#fill(p, this.#readInto)
+        : this.#copy(p)
+    );
+  }
+
+  async #copy(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
+    const chunk = await this.#take();
+    if (chunk === undefined) return null;
+    const count = Math.min(chunk.length, p.length);
+    // An array whose buffer was transferred meanwhile takes nothing, not even an empty set().
+    if (count > 0) p.set(chunk.subarray(0, count));
+    this.#rest = count < chunk.length ? chunk.subarray(count) : undefined;
+    return count;
   }
 
   /** What is left of a chunk, or the next one; `undefined` at the end. */
@@ -67,6 +72,7 @@ export class ChunkReader {
     this.#isClosed = true;
     this.#rest = undefined;
     this.#waiting?.resolve(undefined);
+    this.#endFilling?.(null);
   }
 
   /** Reads to the end and discards the data. */
@@ -74,13 +80,21 @@ export class ChunkReader {
     while (!this.#hasEnded) await this.#turns.run(() => this.#pull());
   }
 
-  async #fill(p: Uint8Array<ArrayBufferLike>, readInto: ArrayReader): Promise<number | null> {
-    if (this.#isClosed || this.#hasEnded) return null;
-    const filling = this.#filling = readInto(p).finally(() => this.#filling = undefined);
-    const count = await this.#unlessClosed(filling);
-    if (count === undefined || this.#isClosed) return null;
-    this.#hasEnded = count === null;
-    return count;
+  /** Takes few promises, because TLS reads each request through it. */
+  #fill(p: Uint8Array<ArrayBufferLike>, readInto: ArrayReader): Promise<number | null> {
+    if (this.#isClosed || this.#hasEnded) return Promise.resolve(null);
+    const { promise, resolve, reject } = Promise.withResolvers<number | null>();
+    this.#endFilling = resolve;
+    const filling = this.#filling = readInto(p);
+    filling.then((count) => {
+      this.#filling = undefined;
+      this.#hasEnded = count === null;
+      resolve(count);
+    }, (error) => {
+      this.#filling = undefined;
+      reject(error);
+    });
+    return promise;
   }
 
   async #take(): Promise<Bytes | undefined> {

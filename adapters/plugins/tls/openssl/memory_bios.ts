@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { concatenate } from "../../../../core/wire/bytes.ts";
 import type { Pointer } from "../../../runtime/foreign_library.ts";
 import type { OpenSsl, OpenSslFunctions } from "./library.ts";
 
@@ -21,7 +22,9 @@ export class MemoryBios {
   readonly #functions: OpenSslFunctions;
   readonly #input: Pointer;
   readonly #output: Pointer;
-  #buffer: Bytes = new Uint8Array(OUTPUT_BYTES);
+  readonly #buffer: Bytes = new Uint8Array(OUTPUT_BYTES);
+  /** The beginning of `#buffer` that the last call has filled. */
+  #drained: Bytes = NOTHING;
 
   constructor({ functions }: OpenSsl) {
     this.#functions = functions;
@@ -54,12 +57,18 @@ export class MemoryBios {
 
   /** The output of the session; valid until the next call. */
   drain(): Bytes {
-    const size = this.#functions.BIO_ctrl_pending(this.#output);
-    if (size <= 0) return NOTHING;
+    const count = this.#functions.BIO_read(this.#output, this.#buffer, OUTPUT_BYTES);
+    if (count <= 0) return NOTHING;
+    // Small responses often have the same length as the one before.
+    if (count !== this.#drained.length) this.#drained = this.#buffer.subarray(0, count);
     // Only a long certificate chain needs more.
-    const target = size <= OUTPUT_BYTES ? this.#buffer : new Uint8Array(size);
-    const count = this.#functions.BIO_read(this.#output, target, size);
-    return target.subarray(0, count);
+    return count < OUTPUT_BYTES ? this.#drained : this.#withRest();
+  }
+
+  #withRest(): Bytes {
+    const rest = new Uint8Array(this.#functions.BIO_ctrl_pending(this.#output));
+    if (rest.length > 0) this.#functions.BIO_read(this.#output, rest, rest.length);
+    return concatenate([this.#drained, rest]);
   }
 
   /** A copy of what `write` writes to the output BIO, such as a certificate. */

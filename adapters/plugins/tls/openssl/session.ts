@@ -121,7 +121,9 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     this.#send(this.#bios.drain());
     const error = result === 1 ? undefined : functions.SSL_get_error(ssl, result);
     if (error !== undefined && error !== SSL_ERROR.WANT_READ) throw this.#failHandshake(ssl);
-    this.#requireEmpty();
+    if (this.#bios.hasInput) {
+      throw this.#fail(new Error("the library did not consume whole records"));
+    }
     return result === 1;
   }
 
@@ -151,16 +153,25 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     });
   }
 
-  async #read(target: Uint8Array<ArrayBufferLike>): Promise<number | null> {
+  #read(target: Uint8Array<ArrayBufferLike>): Promise<number | null> {
+    // No promise but the result where a whole record is there.
+    const isHere = this.#failure === undefined && !this.#hasEnded && target.length > 0 &&
+      this.#answerBytes <= MAX_ANSWER_BYTES && (this.#hasPlaintext || this.#view !== undefined);
+    const count = isHere ? this.#decrypt(target) : 0;
+    return count > 0 ? Promise.resolve(count) : this.#readLater(target);
+  }
+
+  async #readLater(target: Uint8Array<ArrayBufferLike>): Promise<number | null> {
     for (;;) {
       if (this.#hasEnded) return null;
       this.#throwFailure();
       // The caller has transferred its buffer in the meantime.
       if (target.length === 0) return 0;
       if (this.#answerBytes > MAX_ANSWER_BYTES) await this.#flushing;
-      else if (!this.#hasPlaintext && !await this.#fill()) throw truncated();
-      else {
-        const count = target.length === 0 ? 0 : this.#decrypt(target);
+      else if (!this.#hasPlaintext && this.#view === undefined) {
+        if (!this.#takeView(await this.#nextView())) throw truncated();
+      } else {
+        const count = this.#decrypt(target);
         if (count > 0) return count;
       }
     }
@@ -173,20 +184,23 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     if (!this.#hasPlaintext) this.#feed(target.length);
     let count = 0;
     let result = 0;
+    let hasInput = false;
     do {
       const room = count === 0 ? target : target.subarray(count);
       result = functions.SSL_read(ssl, room, room.length);
       if (result > 0) count += result;
-    } while (result > 0 && count < target.length && this.#bios.hasInput);
+      hasInput = this.#bios.hasInput;
+    } while (result > 0 && count < target.length && hasInput);
     this.#hasPlaintext = count === target.length;
     const error = result > 0 ? undefined : functions.SSL_get_error(ssl, result);
     this.#answer(this.#bios.drain());
     if (error === SSL_ERROR.ZERO_RETURN) this.#end();
     else if (error !== undefined && error !== SSL_ERROR.WANT_READ) {
       this.#fail(new Error(takeError(this.#library)));
-      return count;
+    } else if (hasInput) {
+      this.#fail(new Error("the library did not consume whole records"));
+      return 0;
     }
-    if (!this.#hasEnded) this.#requireEmpty();
     return count;
   }
 
@@ -208,15 +222,19 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
 
   /** Waits for ciphertext; false at the end of the base. */
   async #fill(): Promise<boolean> {
-    while (this.#view === undefined) {
-      this.#views ??= this.#base.views();
-      const { value } = await this.#views.next();
-      this.#throwFailure();
-      if (value === undefined) return false;
-      this.#view = value;
-      this.#at = 0;
-    }
-    return true;
+    return this.#view !== undefined || this.#takeView(await this.#nextView());
+  }
+
+  #nextView(): Promise<IteratorResult<Bytes>> {
+    this.#views ??= this.#base.views();
+    return this.#views.next();
+  }
+
+  #takeView({ value }: IteratorResult<Bytes>): boolean {
+    this.#throwFailure();
+    this.#view = value;
+    this.#at = 0;
+    return value !== undefined;
   }
 
   /** Returns the view, which reopens the window and lets a FIN be processed even if no one reads on. */
@@ -327,12 +345,6 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
   #fail(error: Error): unknown {
     this.#bios.reset();
     return this.#failure ??= brokenBy(error);
-  }
-
-  #requireEmpty(): void {
-    if (this.#bios.hasInput) {
-      throw this.#fail(new Error("the library did not consume whole records"));
-    }
   }
 }
 
