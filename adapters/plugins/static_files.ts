@@ -9,6 +9,11 @@ import { bytes, wholeNumber } from "../../core/api/numbers.ts";
 import { checkOptions } from "../../core/api/options.ts";
 import type { FetchApp } from "../../plugins/http.ts";
 import { LOG, type UpgradableEnv } from "../../plugins/shared/http/env.ts";
+import {
+  respondPrepared,
+  responseOfPrepared,
+  TAKES_PREPARED,
+} from "../../plugins/shared/http/prepared_response.ts";
 import { FaultLog } from "../host/fault_log.ts";
 import { Folder } from "./static_files/folder.ts";
 import { respond } from "./static_files/respond.ts";
@@ -75,11 +80,15 @@ export function staticFiles(folder: string, options: StaticFilesOptions = {}): F
   const files = new Folder(resolve(folder), settings);
   const faults = new FaultLog("files: cannot read");
   return {
-    fetch(request, env) {
+    fetch(request, env?: Partial<UpgradableEnv>) {
       try {
-        return respond(request, files);
+        return respond(
+          request,
+          files,
+          env?.[TAKES_PREPARED] ? respondPrepared : responseOfPrepared,
+        );
       } catch (error) {
-        faults.add(error as Error, (env as Partial<UpgradableEnv> | undefined)?.[LOG]);
+        faults.add(error as Error, env?.[LOG]);
         return new Response("Service Unavailable", { status: 503 });
       }
     },

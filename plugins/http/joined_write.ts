@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { putText } from "../shared/http/characters.ts";
+import { bytesOf, putText } from "../shared/http/characters.ts";
 
 /**
- * Writes ASCII text, `data` and ASCII text in one call of `write`. `write` returns `undefined` if there is
- * room for more, and then does not read from its argument any more.
+ * Writes ASCII text, `data` and ASCII text: in one call of `write` if they are small, otherwise without a
+ * copy of `data`. `write` returns `undefined` if there is room for more, and then does not read from its
+ * argument any more.
  */
 export function writeJoined(
   write: (bytes: Uint8Array) => Promise<void> | undefined,
@@ -17,12 +18,35 @@ export function writeJoined(
 ): Promise<void> | undefined {
   if (prefix === "" && suffix === "") return write(data);
   const length = prefix.length + data.length + suffix.length;
-  if (length > SMALL) return write(joined(new Uint8Array(length), prefix, data, suffix));
+  if (length > SMALL) return writeEach(write, prefix, data, suffix);
   const buffer = spare ?? new Uint8Array(SMALL);
   spare = undefined;
   const waiting = write(firstBytes(joined(buffer, prefix, data, suffix), length));
   if (waiting === undefined) spare = buffer;
   return waiting;
+}
+
+function writeEach(
+  write: (bytes: Uint8Array) => Promise<void> | undefined,
+  prefix: string,
+  data: Uint8Array,
+  suffix: string,
+): Promise<void> | undefined {
+  const parts = [bytesOf(prefix), data, bytesOf(suffix)].filter(({ length }) => length > 0);
+  for (const [index, part] of parts.entries()) {
+    const waiting = write(part);
+    const rest = parts.slice(index + 1);
+    if (waiting === undefined) continue;
+    return rest.length === 0 ? waiting : waiting.then(() => writeAll(write, rest));
+  }
+  return undefined;
+}
+
+async function writeAll(
+  write: (bytes: Uint8Array) => Promise<void> | undefined,
+  parts: readonly Uint8Array[],
+): Promise<void> {
+  for (const part of parts) await write(part);
 }
 
 /** Copies the pieces into `buffer`, one after the other. */
@@ -50,8 +74,8 @@ function firstBytes(buffer: Uint8Array<ArrayBuffer>, length: number): Uint8Array
   return lastView;
 }
 
-/** Size of the buffer in which small pieces are joined. */
-const SMALL = 2048;
+/** Size of the buffer in which small pieces are joined: a record of TLS (RFC 8446 5.1) and a head. */
+const SMALL = 16_384 + 1024;
 /** That buffer, while it is not in use. */
 let spare: Uint8Array<ArrayBuffer> | undefined;
 let lastView = new Uint8Array(0);

@@ -53,6 +53,25 @@ export function responseFields(headers: Headers): ResponseFields {
   return { lines, contentLength, contentEncoding, close, date, contentType, upgrade };
 }
 
+/** {@link responseFields} of names in lower case and values in turn. */
+export function preparedFields(list: readonly string[]): ResponseFields {
+  let lines = "";
+  for (let at = 0; at < list.length; at += 2) {
+    if (list[at] !== "content-length") lines += `${list[at]}: ${list[at + 1]}\r\n`;
+  }
+  return { ...NO_FIELDS, lines };
+}
+
+const NO_FIELDS: ResponseFields = {
+  lines: "",
+  contentLength: undefined,
+  contentEncoding: undefined,
+  close: false,
+  date: false,
+  contentType: true,
+  upgrade: false,
+};
+
 /** Removes Content-Encoding and Content-Length, for content that has been decoded. */
 export function withoutEncoding(fields: ResponseFields): ResponseFields {
   const lines = fields.lines.replace(/^content-encoding: .*\r\n/m, "");
@@ -71,11 +90,11 @@ export interface ServerFields {
 
 /** The head of `response`, the empty line included. */
 export function responseHead(
-  response: Response,
+  { status, statusText }: Pick<Response, "status" | "statusText">,
   fields: ResponseFields,
   { date, framing, connection }: ServerFields,
 ): string {
-  let head = statusLine(response.status, response.statusText) + fields.lines;
+  let head = statusLine(status, statusText) + fields.lines;
   if (!fields.date) head += `date: ${date}\r\n`;
   if (typeof framing === "number") head += `content-length: ${framing}\r\n`;
   else if (framing === "chunked") head += "transfer-encoding: chunked\r\n";

@@ -8,9 +8,19 @@ import { discardResponse } from "../shared/http/application_response.ts";
 import { isShortAscii } from "../shared/http/characters.ts";
 import { isDecoded } from "../shared/http/content_coding.ts";
 import { impliedContentType } from "../shared/http/content_type.ts";
+import {
+  type ContentSource,
+  discardPrepared,
+  isPrepared,
+  lengthOf,
+  type Prepared,
+  SOURCE_BYTES,
+  takePrepared,
+} from "../shared/http/prepared_response.ts";
 import { PIECE_BYTES, ResponseContent } from "../shared/http/response_content.ts";
 import { writeJoined } from "./joined_write.ts";
 import {
+  preparedFields,
   type ResponseFields,
   responseFields,
   type ResponseFraming,
@@ -67,8 +77,10 @@ export class ResponseWriter {
    * @throws {TypeError} A stream is shorter or longer than its Content-Length, or was read before.
    * @throws What the source of the body throws, or `write`.
    */
-  send(response: Response, plan: ResponsePlan): Reusable {
+  send(given: Response, plan: ResponsePlan): Reusable {
     this.started = false;
+    const response = takePrepared(given);
+    if (isPrepared(response)) return this.#sendPrepared(response, plan);
     const fields = responseFields(response.headers);
     if (neverHasContent(response.status)) {
       discardResponse(response);
@@ -101,6 +113,44 @@ export class ResponseWriter {
   cancel(reason: unknown): void {
     this.#gone ??= { reason };
     this.#content?.cancel(reason);
+  }
+
+  #sendPrepared(prepared: Prepared, plan: ResponsePlan): Reusable {
+    const { status, content } = prepared;
+    const length = lengthOf(prepared);
+    const fields = preparedFields(prepared.fields);
+    const added = serverFields(plan, plan.keepAlive, length);
+    const head = responseHead({ status, statusText: "" }, fields, added);
+    if (plan.headOnly) {
+      discardPrepared(prepared);
+      return after(this.#writePiece(head, NOTHING, ""), plan.keepAlive);
+    }
+    if (!(content instanceof Uint8Array)) {
+      return this.#sendSource(head, content).then(() => plan.keepAlive);
+    }
+    if (length <= PIECE_BYTES) return after(this.#writePiece(head, content, ""), plan.keepAlive);
+    this.#onLarge(length);
+    return after(this.#writePieces(head, content), plan.keepAlive);
+  }
+
+  /** Reads as much as there is room for. */
+  async #sendSource(head: string, source: ContentSource): Promise<void> {
+    const buffer = sourceBuffer ?? new Uint8Array(SOURCE_BYTES);
+    sourceBuffer = undefined;
+    try {
+      let waiting = this.#writePiece(head, NOTHING, "");
+      while (source.left > 0) {
+        if (waiting !== undefined) await waiting;
+        if (this.#gone) throw this.#gone.reason;
+        const count = source.read(buffer);
+        this.#onLarge(count);
+        waiting = this.#write(count < buffer.length ? buffer.subarray(0, count) : buffer);
+      }
+      await waiting;
+      sourceBuffer = buffer;
+    } finally {
+      source.close();
+    }
   }
 
   #sendHead(
@@ -248,6 +298,9 @@ export class ResponseWriter {
 function after<T>(waiting: Promise<void> | undefined, value: T): T | Promise<T> {
   return waiting === undefined ? value : waiting.then(() => value);
 }
+
+/** The buffer of {@link ResponseWriter} for what it reads, while it is not in use. */
+let sourceBuffer: Uint8Array<ArrayBuffer> | undefined;
 
 const encoder = new TextEncoder();
 

@@ -9,6 +9,15 @@ import { isShortAscii } from "../shared/http/characters.ts";
 import { isDecoded } from "../shared/http/content_coding.ts";
 import { impliedContentType } from "../shared/http/content_type.ts";
 import { takeWholeBody } from "../shared/http/fetch_platform.ts";
+import {
+  type ContentSource,
+  discardPrepared,
+  isPrepared,
+  lengthOf,
+  type Prepared,
+  SOURCE_BYTES,
+  takePrepared,
+} from "../shared/http/prepared_response.ts";
 import { PIECE_BYTES, ResponseContent } from "../shared/http/response_content.ts";
 import { neverHasContent } from "../shared/http/status.ts";
 import { dropEncoding, type ResponseFields, responseFields } from "./response_fields.ts";
@@ -70,7 +79,9 @@ export class ResponseWriter {
    * @throws {TypeError} A stream is shorter or longer than its Content-Length, or was read before.
    * @throws What the source of the body throws.
    */
-  send(response: Response): Promise<void> | undefined {
+  send(given: Response): Promise<void> | undefined {
+    const response = takePrepared(given);
+    if (isPrepared(response)) return this.#sendPrepared(response);
     const fields = responseFields(response.headers);
     const { status } = response;
     if (neverHasContent(status)) {
@@ -95,6 +106,33 @@ export class ResponseWriter {
     // The response to HEAD may have the Content-Length of the response to GET (RFC 9110 8.6).
     if (isDecodedContent(response, fields, NOTHING)) dropEncoding(fields);
     return void this.#sendHead(status, fields, fields.contentLength, true);
+  }
+
+  #sendPrepared(prepared: Prepared): Promise<void> | undefined {
+    const { status, fields, content } = prepared;
+    const isAll = this.#isHead || lengthOf(prepared) === 0;
+    const list = [...fields, "date", this.#host.date()];
+    this.started = true;
+    this.#host.sendHead(this.#stream, status, list, isAll);
+    if (isAll) return void discardPrepared(prepared);
+    if (!(content instanceof Uint8Array)) return this.#sendSource(content);
+    if (content.length > PIECE_BYTES) this.#host.spend(content.length);
+    return this.sendData(content, true);
+  }
+
+  /** Reads as much as there is room for. */
+  async #sendSource(source: ContentSource): Promise<void> {
+    const buffer = new Uint8Array(Math.min(SOURCE_BYTES, source.left));
+    try {
+      while (source.left > 0 && !this.#isStopped) {
+        if (this.#gone) throw this.#gone.reason;
+        const count = source.read(buffer);
+        const waiting = this.sendData(buffer.subarray(0, count), source.left === 0);
+        if (waiting !== undefined) await waiting;
+      }
+    } finally {
+      source.close();
+    }
   }
 
   /** Sends the response to an extended CONNECT: 200 takes the place of 101 (RFC 8441 5). */

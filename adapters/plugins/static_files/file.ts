@@ -5,6 +5,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
+import type { ContentSource } from "../../../plugins/shared/http/prepared_response.ts";
 import type { Validators } from "./conditions.ts";
 import type { ByteRange } from "../../../plugins/shared/http/byte_range.ts";
 
@@ -20,9 +21,6 @@ const NOT_FOUND = new Set([
   "ENODEV",
   "EINVAL",
 ]);
-
-/** Bytes per read(2): large enough that the cost of the system call does not matter. */
-const CHUNK_BYTES = 256 * 1024;
 
 /** An open file. Its holder has to close it. */
 export interface OpenFile extends Validators {
@@ -100,32 +98,41 @@ export function readFile({ descriptor, size }: OpenFile): Uint8Array<ArrayBuffer
 }
 
 /**
- * Streams a range in chunks of 256 KiB, on demand, and closes the file at the end. It reads
- * synchronously: handing the read to a thread of the runtime costs more than copying the bytes from
- * the page cache.
+ * The content of an open file, or a range of it. It reads synchronously: handing the read to a thread of the
+ * runtime costs more than copying the bytes from the page cache.
  */
-export function streamFile(
-  { descriptor }: OpenFile,
-  { start, end }: ByteRange,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  let at = start;
-  return new ReadableStream<Uint8Array<ArrayBuffer>>({
-    pull(controller) {
-      try {
-        const chunk = new Uint8Array(Math.min(CHUNK_BYTES, end - at));
-        const count = readPart(descriptor, chunk, 0, at);
-        at += count;
-        controller.enqueue(count < chunk.length ? chunk.subarray(0, count) : chunk);
-        if (at < end) return;
-        closeSync(descriptor);
-        controller.close();
-      } catch (error) {
-        closeSync(descriptor);
-        controller.error(error);
-      }
-    },
-    cancel: () => closeSync(descriptor),
-  }, { highWaterMark: 0 });
+export class FileSource implements ContentSource {
+  readonly #descriptor: number;
+  #at = 0;
+  #end: number;
+
+  /** Takes over `file`. */
+  constructor({ descriptor, size }: OpenFile) {
+    this.#descriptor = descriptor;
+    this.#end = size;
+  }
+
+  /** Limits it to a range, before anything was read. */
+  limit({ start, end }: ByteRange): void {
+    this.#at = start;
+    this.#end = end;
+  }
+
+  get left(): number {
+    return this.#end - this.#at;
+  }
+
+  read(target: Uint8Array<ArrayBuffer>): number {
+    const room = Math.min(target.length, this.left);
+    const part = room < target.length ? target.subarray(0, room) : target;
+    const count = readPart(this.#descriptor, part, 0, this.#at);
+    this.#at += count;
+    return count;
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
 }
 
 /** Reads from `position` of the file into `bytes` at `offset`: at least one byte, possibly fewer than fit. */

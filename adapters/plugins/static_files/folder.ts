@@ -9,7 +9,7 @@ import { getMimeType } from "hono/utils/mime";
 import { FileVersion } from "../../host/file_version.ts";
 import type { Validators } from "./conditions.ts";
 import { acceptedCodings, type Coding } from "./content_coding.ts";
-import { namesOf, type OpenFile, openFile, readFile } from "./file.ts";
+import { FileSource, namesOf, type OpenFile, openFile, readFile } from "./file.ts";
 import { FileCache } from "./file_cache.ts";
 
 /** Larger files are not kept in memory. */
@@ -28,12 +28,12 @@ export interface FolderSettings {
 export interface FoundFile extends Validators {
   /** Size in bytes. */
   readonly size: number;
-  /** Header fields of every response for the file, 304 included. */
-  readonly validators: readonly [string, string][];
+  /** Header fields of every response for the file, 304 included: names in lower case and values in turn. */
+  readonly validators: readonly string[];
   /** Header fields of a complete (200) response, Content-Length included. */
-  readonly fields: readonly [string, string][];
+  readonly fields: readonly string[];
   /** The content, or the open file, which the caller has to close. */
-  readonly content: Uint8Array<ArrayBuffer> | OpenFile;
+  readonly content: Uint8Array<ArrayBuffer> | FileSource;
 }
 
 /** The result of a look-up: a file, a folder whose URL lacks the final slash, or nothing. */
@@ -75,7 +75,7 @@ export class Folder {
     const [file, coding] = this.#inBestCoding(plain, path, codings, versions);
     const head = headOf(file, path.at(-1)!, coding, this.#settings);
     if (file.size > Math.min(MAX_CACHED_BYTES, this.#settings.cacheBytes)) {
-      return { ...head, content: file };
+      return { ...head, content: new FileSource(file) };
     }
     const found = { ...head, content: readFile(file) };
     this.#cache.keep(key, { value: found, size: file.size, versions }, file.changedMs);
@@ -112,19 +112,19 @@ function headOf(
   { maxAgeSeconds, precompressed }: FolderSettings,
 ): Omit<FoundFile, "content"> {
   const etag = coding ? `${file.etag.slice(0, -1)}-${coding.name}"` : file.etag;
-  const validators: [string, string][] = [
-    ["Accept-Ranges", "bytes"],
-    ["Cache-Control", maxAgeSeconds > 0 ? `public, max-age=${maxAgeSeconds}` : "no-cache"],
-    ["ETag", etag],
-    ["Last-Modified", new Date(file.modified * 1000).toUTCString()],
+  const validators = [
+    ...["accept-ranges", "bytes"],
+    ...["cache-control", maxAgeSeconds > 0 ? `public, max-age=${maxAgeSeconds}` : "no-cache"],
+    ...["etag", etag],
+    ...["last-modified", new Date(file.modified * 1000).toUTCString()],
   ];
-  if (precompressed) validators.push(["Vary", "Accept-Encoding"]);
-  const fields: [string, string][] = [
+  if (precompressed) validators.push("vary", "Accept-Encoding");
+  const fields = [
     ...validators,
-    ["Content-Type", getMimeType(name) ?? "application/octet-stream"],
-    ["X-Content-Type-Options", "nosniff"],
-    ["Content-Length", `${file.size}`],
+    ...["content-type", getMimeType(name) ?? "application/octet-stream"],
+    ...["x-content-type-options", "nosniff"],
+    ...["content-length", `${file.size}`],
   ];
-  if (coding) fields.push(["Content-Encoding", coding.name]);
+  if (coding) fields.push("content-encoding", coding.name);
   return { size: file.size, modified: file.modified, etag, validators, fields };
 }

@@ -3,18 +3,22 @@
  *
  * @module
  */
-import { closeSync } from "node:fs";
 import { evaluate, rangeApplies } from "./conditions.ts";
-import { streamFile } from "./file.ts";
+import { FileSource } from "./file.ts";
 import type { Folder, FoundFile } from "./folder.ts";
-import { type ByteRange, parseRange } from "../../../plugins/shared/http/byte_range.ts";
+import { isPrepared, type Prepared } from "../../../plugins/shared/http/prepared_response.ts";
+import { parseRange } from "../../../plugins/shared/http/byte_range.ts";
 
 /**
- * Answers `request` from `folder`.
+ * Answers `request` from `folder`; `respondWith` makes a response that has content.
  *
  * @throws The kernel's error, if the file may exist nevertheless, such as EMFILE.
  */
-export function respond(request: Request, folder: Folder): Response {
+export function respond(
+  request: Request,
+  folder: Folder,
+  respondWith: (prepared: Prepared) => Response,
+): Response {
   const { method, url, headers } = request;
   if (method !== "GET" && method !== "HEAD") {
     return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
@@ -28,14 +32,13 @@ export function respond(request: Request, folder: Folder): Response {
     const location = `${encodeURIComponent(found.folder)}/${search}`;
     return new Response(null, { status: 308, headers: { Location: location } });
   }
+  let isHandedOver = false;
   try {
-    const response = respondWith(found, method, headers);
-    // Only for an open file: reading `body` of a response made of bytes would create a stream.
-    if ("descriptor" in found.content && response.body === null) close(found);
-    return response;
-  } catch (error) {
-    close(found);
-    throw error;
+    const prepared = prepare(found, method, headers);
+    isHandedOver = isPrepared(prepared);
+    return isPrepared(prepared) ? respondWith(prepared) : prepared;
+  } finally {
+    if (!isHandedOver && found.content instanceof FileSource) found.content.close();
   }
 }
 
@@ -48,36 +51,29 @@ function pathOf(url: string): [pathname: string, search: string] {
   return query < 0 ? [whole, ""] : [whole.slice(0, query), whole.slice(query)];
 }
 
-function close({ content }: FoundFile): void {
-  if ("descriptor" in content) closeSync(content.descriptor);
-}
-
-function respondWith(file: FoundFile, method: string, headers: Headers): Response {
+/** A response without content has no use for the file. */
+function prepare(file: FoundFile, method: string, headers: Headers): Prepared | Response {
   const status = evaluate(headers, file);
-  if (status !== 200) return new Response(null, { status, headers: [...file.validators] });
-  const asked = method === "GET" && rangeApplies(headers, file)
+  if (status !== 200) return withoutContent(status, file.validators);
+  if (method === "HEAD") return withoutContent(200, file.fields);
+  const range = rangeApplies(headers, file)
     ? parseRange(headers.get("range"), file.size)
     : undefined;
-  if (asked === undefined) {
-    const body = method === "HEAD" ? null : bodyOf(file, { start: 0, end: file.size });
-    return new Response(body, { headers: file.fields as [string, string][] });
+  const { content } = file;
+  if (range === undefined) return { status: 200, fields: file.fields, content };
+  if (range === "unsatisfiable") {
+    return withoutContent(416, [...file.validators, "content-range", `bytes */${file.size}`]);
   }
-  if (asked === "unsatisfiable") {
-    const fields: [string, string][] = [
-      ...file.validators,
-      ["Content-Range", `bytes */${file.size}`],
-    ];
-    return new Response(null, { status: 416, headers: fields });
-  }
-  const { start, end } = asked;
-  const fields = file.fields.filter(([name]) => name !== "Content-Length");
-  fields.push(["Content-Length", `${end - start}`]);
-  fields.push(["Content-Range", `bytes ${start}-${end - 1}/${file.size}`]);
-  return new Response(bodyOf(file, asked), { status: 206, headers: fields });
+  const { start, end } = range;
+  const fields = [...file.fields, "content-range", `bytes ${start}-${end - 1}/${file.size}`];
+  fields[fields.indexOf("content-length") + 1] = `${end - start}`;
+  if (content instanceof FileSource) content.limit(range);
+  const part = content instanceof FileSource ? content : content.subarray(start, end);
+  return { status: 206, fields, content: part };
 }
 
-function bodyOf({ content }: FoundFile, range: ByteRange): BodyInit {
-  if ("descriptor" in content) return streamFile(content, range);
-  const { start, end } = range;
-  return start === 0 && end === content.length ? content : content.subarray(start, end);
+function withoutContent(status: number, fields: readonly string[]): Response {
+  const headers = new Headers();
+  for (let at = 0; at < fields.length; at += 2) headers.append(fields[at]!, fields[at + 1]!);
+  return new Response(null, { status, headers });
 }

@@ -5,6 +5,7 @@
  */
 import type { Logger } from "../../../core/api/environment.ts";
 import type { NetAddr, TcpSocket } from "../../../core/api/types.ts";
+import { TAKES_PREPARED } from "./prepared_response.ts";
 import { UPGRADE, type Upgrade } from "./upgrade.ts";
 
 /** The shape of Bun's `SocketAddress`. */
@@ -51,6 +52,8 @@ export const LOG: unique symbol = Symbol("log");
 export interface UpgradableEnv extends HttpEnv {
   /** The log of the connection. */
   readonly [LOG]: Logger;
+  /** Responses of `respondPrepared` are accepted. */
+  readonly [TAKES_PREPARED]: true;
   /** Takes over the connection of the current request. */
   readonly [UPGRADE]: Upgrade;
   /** As in Bun's `Server`, so that `upgradeWebSocket` of `hono/bun` fails with a clear message. */
@@ -73,6 +76,7 @@ export function envOf(socket: TcpSocket, log: Logger): (upgrade: Upgrade) => Upg
     requestIP,
     upgrade: refuseBunUpgrade,
     [LOG]: log,
+    [TAKES_PREPARED]: true,
     [UPGRADE]: upgrade,
   });
 }

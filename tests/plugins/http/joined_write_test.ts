@@ -44,10 +44,15 @@ describe("writeJoined", () => {
     expect(full.buffers[1]).not.toBe(full.buffers[0]!);
   });
 
-  // 3,000 bytes do not fit into the shared buffer of 2,048.
-  test("writes large pieces", () => {
-    const { write, written } = connection();
-    writeJoined(write, "head ", bytes("x".repeat(3000)), "");
-    expect(written).toEqual([`head ${"x".repeat(3000)}`]);
+  // 20,000 bytes do not fit into the shared buffer: they are not copied.
+  test("writes large pieces one after the other", async () => {
+    const { write, written, buffers } = connection();
+    const data = bytes("x".repeat(20_000));
+    expect(writeJoined(write, "head ", data, " end")).toBe(undefined);
+    expect(written).toEqual(["head ", "x".repeat(20_000), " end"]);
+    expect(buffers[1]).toBe(data.buffer);
+    const full = connection(true);
+    await writeJoined(full.write, "head ", data, "");
+    expect(full.written).toEqual(["head ", "x".repeat(20_000)]);
   });
 });

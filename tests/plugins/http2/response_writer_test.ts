@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { ResponseWriter } from "../../../plugins/http2/response_writer.ts";
 import { Http2Stream } from "../../../plugins/http2/stream.ts";
+import { type Prepared, respondPrepared } from "../../../plugins/shared/http/prepared_response.ts";
 import { settle } from "../../support/fake_socket.ts";
 
 /** A writer whose connection records what is sent; `isBlocked`: its windows are closed. */
@@ -53,6 +54,34 @@ describe("ResponseWriter", () => {
     const { writer, sent } = responseWriter(true);
     await writer.send(new Response("ahoy", PLAIN));
     expect(sent).toEqual(["200 content-type text/plain date today content-length 4 END_STREAM"]);
+  });
+
+  // Neither Headers nor a body is made; what is read from the source is framed at once.
+  test("sends prepared responses with their fields", async () => {
+    const fields = ["content-type", "text/plain", "content-length", "4"];
+    const respond = (content: Prepared["content"]) =>
+      respondPrepared({ status: 206, fields, content });
+    const whole = responseWriter();
+    await whole.writer.send(respond(new Uint8Array(4)));
+    const head = "206 content-type text/plain content-length 4 date today";
+    expect(whole.sent).toEqual([head, "4 bytes END_STREAM"]);
+    let left = 4;
+    let closed = 0;
+    const source = {
+      get left() {
+        return left;
+      },
+      read: () => (left -= 2, 2),
+      close: () => void closed++,
+    };
+    const read = responseWriter();
+    await read.writer.send(respond(source));
+    expect(read.sent).toEqual([head, "2 bytes", "2 bytes END_STREAM"]);
+    left = 4;
+    const withoutContent = responseWriter(true);
+    await withoutContent.writer.send(respond(source));
+    expect(withoutContent.sent).toEqual([`${head} END_STREAM`]);
+    expect(closed).toBe(2);
   });
 
   // The windows are closed: there is a deadline until everything has been framed.
