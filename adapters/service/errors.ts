@@ -4,6 +4,7 @@
  * @module
  */
 import { stripVTControlCharacters } from "node:util";
+import { messageOf } from "../../core/api/error_text.ts";
 
 /** A flag, a configuration file or a plugin cannot be used; the message says what to do. */
 export class UsageError extends Error {
@@ -11,8 +12,8 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** The message of a thrown value, on one line and without terminal escape sequences. */
-export function messageOf(error: unknown): string {
-  const message = stripVTControlCharacters(error instanceof Error ? error.message : String(error));
+/** The message of a thrown value for a terminal: on one line and without escape sequences. */
+export function messageLine(error: unknown): string {
+  const message = stripVTControlCharacters(messageOf(error));
   return message.split("\n").map((line) => line.trim()).filter((line) => line !== "").join(" ");
 }

@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { z } from "zod";
 import { describeIssues } from "../../../core/api/options.ts";
 import { suggestionFor } from "../../../core/api/suggestion.ts";
-import { messageOf, UsageError } from "../errors.ts";
+import { messageLine, UsageError } from "../errors.ts";
 import { numberFrom, type SettingDefinition } from "../settings/setting.ts";
 import { type PartialSettings, type SettingKey, SETTINGS } from "../settings/settings.ts";
 
@@ -103,7 +103,7 @@ function readFlags(args: readonly string[]): Readonly<Record<string, unknown>> {
       },
     }).values;
   } catch (error) {
-    const [firstSentence = ""] = messageOf(error).split(". ");
+    const [firstSentence = ""] = messageLine(error).split(". ");
     const [, unknown = ""] = /^Unknown option '--([^']*)'/.exec(firstSentence) ?? [];
     const meant = suggestionFor(unknown, [...FLAGS.keys(), ...OWN_FLAGS]);
     const advice = meant === undefined ? "" : `did you mean --${meant}? `;

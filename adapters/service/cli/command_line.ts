@@ -6,7 +6,7 @@
 import { resolve } from "node:path";
 import process from "node:process";
 import manifest from "../../../deno.json" with { type: "json" };
-import { messageOf, UsageError } from "../errors.ts";
+import { messageLine, UsageError } from "../errors.ts";
 import { modulesOf } from "../listen/plugin_loader.ts";
 import { Reloader } from "../reload/reloader.ts";
 import { readSavedConfig, saveConfig, type SavedConfig } from "../reload/state_folder.ts";
@@ -63,7 +63,7 @@ function print(text: string): 0 {
 
 /** A configuration file has a line for each fault, any other error one line. */
 function linesOf(error: unknown): string[] {
-  return error instanceof UsageError ? error.message.split("\n") : [messageOf(error)];
+  return error instanceof UsageError ? error.message.split("\n") : [messageLine(error)];
 }
 
 /** Settings, and the file that they were read from. */
@@ -189,7 +189,7 @@ function save({ state }: Arguments, file: SavedConfig | undefined, log: LevelLog
   try {
     saveConfig(state, file);
   } catch (error) {
-    log.error("cannot keep the configuration", { folder: state, reason: messageOf(error) });
+    log.error("cannot keep the configuration", { folder: state, reason: messageLine(error) });
   }
 }
 

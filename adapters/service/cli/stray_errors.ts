@@ -8,7 +8,7 @@ import type { Logger } from "../../../core/api/environment.ts";
 import { stackOf } from "../../../core/api/error_text.ts";
 import { PeerFaultError } from "../../../core/api/errors.ts";
 import { RequestBodyError } from "../../../plugins/shared/http/refusal.ts";
-import { messageOf } from "../errors.ts";
+import { messageLine } from "../errors.ts";
 
 /**
  * Logs uncaught errors instead of ending the process, so that an error in a plugin's timer does not
@@ -20,9 +20,9 @@ export function logUncaughtErrors(
 ): void {
   const report = (error: unknown) => {
     if (isPeersDoing(error)) {
-      log.debug("client aborted", { reason: messageOf(error) });
+      log.debug("client aborted", { reason: messageLine(error) });
     } else if (!take(error)) {
-      log.error("uncaught error", { reason: messageOf(error), stack: stackOf(error) });
+      log.error("uncaught error", { reason: messageLine(error), stack: stackOf(error) });
     }
   };
   process.on("uncaughtException", report);

@@ -11,7 +11,7 @@ import { IpAddress } from "../../../core/wire/address.ts";
 import { captureFile } from "../../links/decorators/capture_file.ts";
 import { impair } from "../../links/decorators/impair.ts";
 import { type NameConnection, pcapng } from "../../links/decorators/pcapng.ts";
-import { messageOf } from "../errors.ts";
+import { messageLine } from "../errors.ts";
 import type { ListenSetting } from "../settings/listen_setting.ts";
 import type { Settings } from "../settings/settings.ts";
 
@@ -41,7 +41,7 @@ function record(link: Link, { capture, listen }: Settings, log: Logger): Wrapped
   const file = captureFile(name, {
     ...(maxBytes === undefined ? {} : { maxBytes }),
     ...(files === undefined ? {} : { files }),
-    onError: (error) => log.error("recording stopped", { file: name, reason: messageOf(error) }),
+    onError: (error) => log.error("recording stopped", { file: name, reason: messageLine(error) }),
   });
   let nameConnection = pluginNames(listen);
   const recorded = pcapng(link, { nameConnection: (connection) => nameConnection(connection) });

@@ -8,7 +8,7 @@ import { describeIssues } from "../../../core/api/options.ts";
 import { compose } from "../../../core/api/plugin.ts";
 import type { Plugin } from "../../../core/api/types.ts";
 import { detect } from "../../../plugins/detect.ts";
-import { messageOf, UsageError } from "../errors.ts";
+import { messageLine, UsageError } from "../errors.ts";
 import { chainSchema, locateChain, type WrittenChain } from "../settings/listen_setting.ts";
 import type { Origin } from "../settings/setting.ts";
 import { type Loader, type Make, make } from "./make_plugin.ts";
@@ -59,7 +59,7 @@ async function loadRoute(
   try {
     compose(plugins);
   } catch (error) {
-    throw new UsageError(`${origin.source()}: ${messageOf(error)}`);
+    throw new UsageError(`${origin.source()}: ${messageLine(error)}`);
   }
   return plugins;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Plugin } from "../../../core/api/types.ts";
-import { messageOf, UsageError } from "../errors.ts";
+import { messageLine, UsageError } from "../errors.ts";
 import type { PluginSetting } from "../settings/listen_setting.ts";
 
 /** Options as they are in the file; the factory checks them. */
@@ -38,7 +38,7 @@ export function make(factory: Factory, options: Options, source: string): Plugin
   try {
     return factory(options as never);
   } catch (error) {
-    throw new UsageError(`${source}: ${messageOf(error)}`);
+    throw new UsageError(`${source}: ${messageLine(error)}`);
   }
 }
 

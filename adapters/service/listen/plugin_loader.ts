@@ -26,7 +26,7 @@ import { socks5 } from "../../plugins/socks5.ts";
 import { staticFiles, type StaticFilesOptions } from "../../plugins/static_files.ts";
 import { runtimeName } from "../../runtime/runtime.ts";
 import { demo } from "../cli/demo.ts";
-import { messageOf, UsageError } from "../errors.ts";
+import { messageLine, UsageError } from "../errors.ts";
 import type { ListenSetting, PluginSetting } from "../settings/listen_setting.ts";
 import { targetFrom } from "../settings/publish_setting.ts";
 import { codeDigest, importModule, pluginFiles } from "./import_module.ts";
@@ -351,7 +351,7 @@ function loadFaultOf(error: unknown): string {
   };
   const place = position ? ` at ${position.file}:${position.line}:${position.column}` : "";
   const others = faults.length > 1 ? ` (the first of ${faults.length} errors)` : "";
-  return `${messageOf(first)}${place}${others}`;
+  return `${messageLine(first)}${place}${others}`;
 }
 
 function isFactory(value: unknown): value is PluginFactory<never> {

@@ -7,7 +7,7 @@ import { parseListenAddress } from "../../../core/api/listen_address.ts";
 import { compose } from "../../../core/api/plugin.ts";
 import { composeFlows } from "../../../core/api/udp/flow_chain.ts";
 import { rememberResponseText } from "../../runtime/fetch/mod.ts";
-import { messageOf, UsageError } from "../errors.ts";
+import { messageLine, UsageError } from "../errors.ts";
 import type { ListenSetting } from "../settings/listen_setting.ts";
 import type { Settings } from "../settings/settings.ts";
 import { disposePlugins, loadChain, type LoadedChain, type LoadedPlugin } from "./plugin_loader.ts";
@@ -53,6 +53,6 @@ function checkTransport({ where, source }: ListenSetting, { handlers }: LoadedCh
     if (parseListenAddress(where).transport === "udp") composeFlows(handlers);
     else compose(handlers);
   } catch (error) {
-    throw new UsageError(`${source}: ${messageOf(error)}`);
+    throw new UsageError(`${source}: ${messageLine(error)}`);
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
-import { messageOf } from "../errors.ts";
+import { messageLine } from "../errors.ts";
 import type { PublishSetting } from "../settings/publish_setting.ts";
 
 /** Ports that are tried after one that is in use. */
@@ -36,7 +36,7 @@ export async function openPort(
     } catch (error) {
       const { code } = error as { code?: string };
       if (code === "EADDRINUSE" && next < last) continue;
-      const reason = (code && WHY_NOT[code]) ?? messageOf(error);
+      const reason = (code && WHY_NOT[code]) ?? messageLine(error);
       throw new Error(`Cannot publish ${formatHostPort(setting)}: ${reason}`);
     }
   }

@@ -12,7 +12,7 @@ import { HostConnection } from "../../host/connection.ts";
 import { socketLimits } from "../../host/socket_limits.ts";
 import { keepAccepting } from "../../host/descriptors.ts";
 import { addPort } from "../../host/way_back.ts";
-import { messageOf } from "../errors.ts";
+import { messageLine } from "../errors.ts";
 import type { PublishSetting } from "../settings/publish_setting.ts";
 import { openPort } from "./open_port.ts";
 
@@ -97,7 +97,7 @@ export async function publish(
   });
   const address = await openPort(setting, (host, port) => listenOn(server, host, port));
   let forget = addPort("tcp", address, to);
-  server.on("error", (error) => log.error("cannot accept", { reason: messageOf(error) }));
+  server.on("error", (error) => log.error("cannot accept", { reason: messageLine(error) }));
   keepAccepting(server, { log, name: formatHostPort(address) });
   return {
     address,
@@ -152,7 +152,10 @@ async function serve(
     await relay(client, inner);
   } catch (error) {
     client.abort(error);
-    log.debug("published connection failed", { to: formatHostPort(to), reason: messageOf(error) });
+    log.debug("published connection failed", {
+      to: formatHostPort(to),
+      reason: messageLine(error),
+    });
   }
 }
 

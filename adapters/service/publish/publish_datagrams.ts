@@ -13,7 +13,7 @@ import { relayDatagrams } from "../../../plugins/shared/relay_datagrams.ts";
 import { SharedLimit, type Slot } from "../../../plugins/shared/shared_limit.ts";
 import { DatagramInbox } from "../../host/datagram_inbox.ts";
 import { addPort } from "../../host/way_back.ts";
-import { messageOf } from "../errors.ts";
+import { messageLine } from "../errors.ts";
 import type { PublishSetting } from "../settings/publish_setting.ts";
 import { openPort } from "./open_port.ts";
 import type { Publication } from "./publish.ts";
@@ -104,7 +104,7 @@ class PublishedUdpPort {
     socket.on("message", (datagram: Uint8Array, from) => {
       this.#take(datagram, { hostname: from.address, port: from.port });
     });
-    socket.on("error", (error) => log.error("cannot receive", { reason: messageOf(error) }));
+    socket.on("error", (error) => log.error("cannot receive", { reason: messageLine(error) }));
   }
 
   close(): void {
@@ -146,7 +146,7 @@ class PublishedUdpPort {
       const dialled = Promise.try(() => this.#dial(this.to, this.#closing.signal, from));
       await relayDatagrams(client, await dialled);
     } catch (error) {
-      this.#log.debug("published flow failed", { remote: name, reason: messageOf(error) });
+      this.#log.debug("published flow failed", { remote: name, reason: messageLine(error) });
     } finally {
       idle.stop();
       slot.leave();

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Logger } from "../../../core/api/environment.ts";
-import { messageOf, UsageError } from "../errors.ts";
+import { messageLine, UsageError } from "../errors.ts";
 import type { Service } from "../service.ts";
 import type { Settings } from "../settings/settings.ts";
 import { changeFields, type Changes, isUnchanged } from "./changes.ts";
@@ -80,7 +80,7 @@ export class Reloader {
       onChange?.(settings);
       return changes;
     } catch (error) {
-      const lines = error instanceof UsageError ? error.message.split("\n") : [messageOf(error)];
+      const lines = error instanceof UsageError ? error.message.split("\n") : [messageLine(error)];
       for (const fault of lines) {
         log.error("cannot reload, the old configuration stays in use", { reason, fault });
       }

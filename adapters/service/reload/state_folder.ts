@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { messageOf } from "../errors.ts";
+import { messageLine } from "../errors.ts";
 
 /** A configuration file as it was read. */
 export interface SavedConfig {
@@ -52,6 +52,6 @@ export function readSavedConfig(folder: string): SavedConfig | string {
   try {
     return schema.parse(JSON.parse(readFileSync(path, "utf8")));
   } catch (error) {
-    return `${path}: ${messageOf(error)}`;
+    return `${path}: ${messageLine(error)}`;
   }
 }

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import { faultsOf } from "../../../core/api/options.ts";
-import { messageOf, UsageError } from "../errors.ts";
+import { messageLine, UsageError } from "../errors.ts";
 import { parseJsonc, type Position } from "./jsonc.ts";
 import { numberFrom, type Origin, type Setting, type SettingDefinition } from "./setting.ts";
 import { type PartialSettings, type SettingKey, SETTINGS } from "./settings.ts";
@@ -119,6 +119,6 @@ export function readConfigText(path: string): string {
   } catch (error) {
     const { code } = error as { code?: string };
     const reason = code === undefined ? undefined : UNREADABLE[code];
-    throw new UsageError(`--config ${path}: ${reason ?? messageOf(error)}`);
+    throw new UsageError(`--config ${path}: ${reason ?? messageLine(error)}`);
   }
 }

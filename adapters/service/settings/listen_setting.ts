@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { formatListenAddress, parseListenAddress } from "../../../core/api/listen_address.ts";
 import { faultsOf } from "../../../core/api/options.ts";
-import { messageOf } from "../errors.ts";
+import { messageLine } from "../errors.ts";
 import type { JsonSchemaNotes, Origin } from "./setting.ts";
 
 /** A plugin and its options. */
@@ -78,7 +78,7 @@ const whereSchema = z.string().transform((text, c) => {
   try {
     return formatListenAddress(parseListenAddress(text));
   } catch (error) {
-    c.addIssue(messageOf(error));
+    c.addIssue(messageLine(error));
     return z.NEVER;
   }
 });

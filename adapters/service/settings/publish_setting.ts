@@ -8,7 +8,7 @@ import { z } from "zod";
 import { type HostPort, parseHostPort } from "../../../core/api/host_port.ts";
 import { formatListenAddress, parseListenAddress } from "../../../core/api/listen_address.ts";
 import { parseDialTarget } from "../../../plugins/shared/dial.ts";
-import { messageOf } from "../errors.ts";
+import { messageLine } from "../errors.ts";
 import { type Origin, pathFrom } from "./setting.ts";
 
 /** A port of the host, and the address in the stack that it leads to. */
@@ -65,7 +65,7 @@ function parseStackSide(from: string, targets: string): StackPublishSetting | st
   try {
     return { where: formatListenAddress(parseListenAddress(from)), targets };
   } catch (error) {
-    return messageOf(error);
+    return messageLine(error);
   }
 }
 

@@ -11,7 +11,7 @@ import {
   type Impairments,
   NO_IMPAIRMENT,
 } from "../../links/decorators/impair/impairments.ts";
-import { messageOf } from "../errors.ts";
+import { messageLine } from "../errors.ts";
 import { type JsonSchemaNotes, type Origin, pathFrom } from "./setting.ts";
 
 /** The file that packets are recorded to, and its rotation. */
@@ -68,7 +68,7 @@ export const impairSchema: z.ZodType<ImpairSetting, unknown> = z.looseObject({
     checkImpairments(outgoing as Impairments);
     if (incoming) checkImpairments(incoming as Impairments, "incoming.");
   } catch (error) {
-    c.addIssue(messageOf(error));
+    c.addIssue(messageLine(error));
     return z.NEVER;
   }
   return {

@@ -9,7 +9,7 @@ import { divideSockets } from "../../host/socket_limits.ts";
 import { adoptQueue } from "../../links/tun/queues.ts";
 import { createLogger, writeToStderr } from "../cli/logger.ts";
 import { logUncaughtErrors } from "../cli/stray_errors.ts";
-import { messageOf, UsageError } from "../errors.ts";
+import { messageLine, UsageError } from "../errors.ts";
 import { networkOn } from "../links/network.ts";
 import { type LoadedPlugins, loadPlugins } from "../listen/plugins.ts";
 import type { PublishedPort } from "../publish/publish.ts";
@@ -114,7 +114,7 @@ function fail(error: unknown): void {
 
 function refused(error: unknown): Refused {
   const isUsage = error instanceof UsageError;
-  return { message: isUsage ? error.message : messageOf(error), isUsage };
+  return { message: isUsage ? error.message : messageLine(error), isUsage };
 }
 
 function report(message: WorkerEvent): void {

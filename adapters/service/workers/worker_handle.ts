@@ -4,7 +4,7 @@
  * @module
  */
 import { type MessagePort, Worker } from "node:worker_threads";
-import { messageOf, UsageError } from "../errors.ts";
+import { messageLine, UsageError } from "../errors.ts";
 import type { WorkerData, WorkerEvent, WorkerRequest } from "./messages.ts";
 
 type Answer<Type extends WorkerEvent["type"]> = WorkerEvent & { type: Type };
@@ -37,7 +37,7 @@ export class WorkerHandle {
       transferList: ports,
     });
     this.#worker.on("message", (report: WorkerEvent) => this.#take(report));
-    this.#worker.on("error", (error) => this.#fail(this.#ended(messageOf(error))));
+    this.#worker.on("error", (error) => this.#fail(this.#ended(messageLine(error))));
     this.#worker.on("exit", (code) => this.#fail(this.#ended(`exit code ${code}`)));
   }
 
