@@ -22,22 +22,22 @@ export function dialHost(
     if (signal?.aborted) return reject(signal.reason);
     const place = "path" in target ? target : { host: target.hostname, port: target.port };
     const socket = connect({ ...place, allowHalfOpen: true });
-    const giveUp = () => {
+    const onAbort = () => {
       socket.destroy();
       reject(signal?.reason);
     };
     const fail = (error: Error & { code?: string }) => {
-      signal?.removeEventListener("abort", giveUp);
+      signal?.removeEventListener("abort", onAbort);
       // Without a descriptor for the socket, Bun reports ECONNREFUSED.
       const fault = error.code === "ECONNREFUSED" ? descriptorFault() : undefined;
       reject(hostError(fault ? Object.assign(error, { code: fault }) : error));
     };
-    signal?.addEventListener("abort", giveUp);
+    signal?.addEventListener("abort", onAbort);
     socket.once("error", fail);
     // An unhandled second error, such as that of a cancelled attempt, would end the process.
     socket.on("error", () => {});
     socket.once("connect", () => {
-      signal?.removeEventListener("abort", giveUp);
+      signal?.removeEventListener("abort", onAbort);
       socket.removeListener("error", fail);
       resolve(new HostConnection(socket, { keepAliveMs }));
     });

@@ -147,10 +147,10 @@ function open(c: Context, server: Server): Promise<TlsSession | undefined> {
 /** Returns false if the handshake failed; the failure is logged and the alert is sent. */
 async function shakeHands(c: Context, session: TlsSession, server: Server): Promise<boolean> {
   const { clock, socket, log } = c;
-  const giveUp = () => socket.abort(new Error("the handshake took too long"));
+  const onTimeout = () => socket.abort(new Error("the handshake took too long"));
   try {
     const secured = () => session.secure();
-    c.set(TLS_INFO, await withTimeout(clock, server.handshakeTimeoutMs, giveUp, secured));
+    c.set(TLS_INFO, await withTimeout(clock, server.handshakeTimeoutMs, onTimeout, secured));
     return true;
   } catch (error) {
     log.info("tls: handshake failed", {

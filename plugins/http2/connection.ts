@@ -261,8 +261,8 @@ export class Http2Connection {
         this.#session.reset(stream, code);
         this.#writer.flushSoon();
       },
-      giveUp: (stream) => {
-        this.#session.giveUp(stream, clock.now());
+      resetStalled: (stream) => {
+        this.#session.resetStalled(stream, clock.now());
         if (this.#session.fault) this.#logFault(this.#session.fault);
         this.#writer.flushSoon();
       },

@@ -44,7 +44,7 @@ export interface ExchangeHost extends ResponseHost {
   /** Sends RST_STREAM. */
   reset(stream: Http2Stream, code: ErrorCode): void;
   /** Resets a stream whose windows were not opened in time. */
-  giveUp(stream: Http2Stream): void;
+  resetStalled(stream: Http2Stream): void;
   /** Runs another protocol over a stream. */
   run(takeover: Takeover, tunnel: StreamTunnel): Promise<void>;
   /** Logs a failure of the application. */
@@ -125,7 +125,7 @@ export class Exchange implements StreamHandler {
       this.#body?.fail(new HttpRefusal(408, "the request body did not arrive in time"));
     }
     if (this.#writer.deadline <= now) {
-      this.#host.giveUp(this.#stream);
+      this.#host.resetStalled(this.#stream);
       this.lost();
     }
   }

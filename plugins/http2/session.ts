@@ -194,7 +194,7 @@ export class Http2Session<Request> {
   }
 
   /** Resets a stream whose windows were not opened in time (RFC 9113 10.5). `now` as for `receive`. */
-  giveUp(stream: Http2Stream, now: number): void {
+  resetStalled(stream: Http2Stream, now: number): void {
     this.#now = now;
     this.reset(stream, ERROR.cancel);
     this.#note("closed windows");

@@ -19,14 +19,14 @@ export async function dialStack(
   from: Pick<ConnectOptions, "localHostname" | "localPort"> = {},
 ): Promise<TcpSocket> {
   const opening = new AbortController();
-  const giveUp = () => opening.abort(signal.reason);
-  signal.addEventListener("abort", giveUp);
-  if (signal.aborted) giveUp();
+  const onAbort = () => opening.abort(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
   try {
     const socket = stack.connect(to, { ...from, allowHalfOpen: true, signal: opening.signal });
     await socket.opened;
     return socket;
   } finally {
-    signal.removeEventListener("abort", giveUp);
+    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -38,20 +38,20 @@ export interface RelayOptions {
 
 /**
  * A handler that relays its connection to `upstream`, which was connected before the SYN was
- * answered. If `gaveUp` is aborted before the handler runs, because the peer has given up or
+ * answered. If `abandoned` is aborted before the handler runs, because the peer has given up or
  * another plugin has refused the connection, the upstream is aborted.
  */
 export function relayTo(
   upstream: Duplex,
-  gaveUp: AbortSignal,
+  abandoned: AbortSignal,
   { idleTimeoutMs, header, slot }: RelayOptions = {},
 ): Handler {
-  const abandon = () => upstream.abort(gaveUp.reason);
-  gaveUp.addEventListener("abort", abandon);
+  const abandon = () => upstream.abort(abandoned.reason);
+  abandoned.addEventListener("abort", abandon);
   slot?.setGivesWay(true);
-  if (gaveUp.aborted) abandon();
+  if (abandoned.aborted) abandon();
   return async ({ socket, clock, log }: Context) => {
-    gaveUp.removeEventListener("abort", abandon);
+    abandoned.removeEventListener("abort", abandon);
     slot?.setGivesWay(false);
     try {
       if (header !== undefined) await sendHeader(upstream, header(socket), socket);

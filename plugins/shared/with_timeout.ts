@@ -47,14 +47,14 @@ export async function withDeadline<T>(
   let expired: Error | undefined;
   const expire = () => controller.abort(expired = timeoutError());
   // AbortSignal.any() would stay registered with a long-lived signal after the task.
-  const giveUp = () => controller.abort(signal.reason);
-  signal.addEventListener("abort", giveUp);
-  if (signal.aborted) giveUp();
+  const onAbort = () => controller.abort(signal.reason);
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
   try {
     return await withTimeout(clock, timeoutMs, expire, () => task(controller.signal));
   } catch (error) {
     throw expired ?? error;
   } finally {
-    signal.removeEventListener("abort", giveUp);
+    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -130,7 +130,7 @@ interface AttemptParts {
 /** A connection that is being opened. */
 class Attempt implements ReadyOwner {
   readonly #parts: AttemptParts;
-  readonly #giveUp = () => this.#fail(this.#parts.signal?.reason);
+  readonly #abort = () => this.#fail(this.#parts.signal?.reason);
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
 
@@ -144,7 +144,7 @@ class Attempt implements ReadyOwner {
       const error = sockets.error("epoll_ctl");
       return this.#fail(hostError(error));
     }
-    signal?.addEventListener("abort", this.#giveUp);
+    signal?.addEventListener("abort", this.#abort);
     if (timeoutMs === undefined) return;
     this.#timer = setTimeout(() => {
       this.#fail(new TcpError("TIMED_OUT", `${name} did not answer within ${timeoutMs} ms`));
@@ -179,7 +179,7 @@ class Attempt implements ReadyOwner {
   #end(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#parts.signal?.removeEventListener("abort", this.#giveUp);
+    this.#parts.signal?.removeEventListener("abort", this.#abort);
   }
 }
 

@@ -108,7 +108,7 @@ export class ReceivePacketSteering {
   /** Records a written packet. */
   sent(bytes: number): void {
     this.#bytesOut += bytes;
-    if (++this.#inARow > MOST_IN_A_ROW && this.isOn) this.#giveUp(this.#lastReadAt);
+    if (++this.#inARow > MOST_IN_A_ROW && this.isOn) this.#disable(this.#lastReadAt);
   }
 
   /** Records a read of `packets` packets with `bytes` bytes in all; `now` in milliseconds. */
@@ -132,13 +132,13 @@ export class ReceivePacketSteering {
     const helps = idle < IDLE && this.#bytesOut * 2 > this.#bytesIn;
     if (this.isOn) {
       if (helps && packets >= FEW) return this.#leaveOut(this.#machine.currentProcessor());
-      this.#giveUp(now);
+      this.#disable(now);
     } else if (helps && packets >= MANY && now >= this.#notBefore) {
       this.#leaveOut(this.#machine.currentProcessor());
     }
   }
 
-  #giveUp(now: number): void {
+  #disable(now: number): void {
     this.#leaveOut(-1);
     this.#notBefore = now + PAUSE_MS;
   }

@@ -103,12 +103,12 @@ async function openOther(settings: Settings, link: LinkSetting, log: Logger): Pr
   return {
     ...network,
     place: opened.name,
-    usableAddresses: () => giveUpDuplicates(opened, network.stack, settings),
+    usableAddresses: () => removeDuplicates(opened, network.stack, settings),
   };
 }
 
 /** Removes duplicate addresses from the stack; the service runs with the remaining ones. */
-async function giveUpDuplicates(
+async function removeDuplicates(
   link: OpenedLink,
   stack: Stack,
   { addresses }: Settings,

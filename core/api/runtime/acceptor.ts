@@ -96,7 +96,7 @@ export class Acceptor implements Owner {
     const socket = new StackSocket(tcb, this.#driver, { closesWithPeer: false });
     // A handler that `onSyn` returned may never run: earlier handlers of the chain need not call
     // next().
-    if (attempt !== undefined) socket.onEnd(() => attempt.giveUp());
+    if (attempt !== undefined) socket.onEnd(() => attempt.abandon());
     return { socket, attempt };
   }
 
@@ -109,7 +109,7 @@ export class Acceptor implements Owner {
       // Refused: `decide` has logged why.
     }
     // Aborts `syn.signal`, so that plugins release what they have prepared for the connection.
-    if (verdict !== "accept") attempt.giveUp();
+    if (verdict !== "accept") attempt.abandon();
     this.#driver.core.tcp.decide(tcb, verdict);
     this.#driver.touch();
   }
@@ -135,7 +135,7 @@ export class Attempt implements Owner {
   /** Of the plugins that have decided; `undefined` for `stack.listen()`. */
   environment: HandlerEnvironment | undefined;
   /** Called once when the attempt has failed or its connection has ended. */
-  onGiveUp: (() => void) | undefined;
+  onAbandoned: (() => void) | undefined;
   readonly #tcb: Tcb;
   readonly #controller = new AbortController();
 
@@ -152,12 +152,12 @@ export class Attempt implements Owner {
 
   onEvent(): void {
     // A connection that was established is still accepted after it has ended, so its handler runs.
-    if (this.#tcb.has(TCB.RELEASED) && this.#tcb.listener === undefined) this.giveUp();
+    if (this.#tcb.has(TCB.RELEASED) && this.#tcb.listener === undefined) this.abandon();
   }
 
-  giveUp(): void {
+  abandon(): void {
     this.#controller.abort();
-    this.onGiveUp?.();
-    this.onGiveUp = undefined;
+    this.onAbandoned?.();
+    this.onAbandoned = undefined;
   }
 }

@@ -76,7 +76,7 @@ export class Generation {
   }
 
   /** Resolves {@link finished} although handlers may be running. */
-  giveUp(): void {
+  abandon(): void {
     this.#finished.resolve();
   }
 

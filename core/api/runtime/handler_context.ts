@@ -34,15 +34,15 @@ class LazyContext {
 
 /** A context without its connection or flow. Kept small, since there may be very many. */
 export abstract class SharedContext implements HandlerContext {
-  #asked: LazyContext | undefined;
+  #lazyContext: LazyContext | undefined;
 
   protected abstract readonly environment: HandlerEnvironment;
 
   /** Calls `callback` when the connection or flow has ended, at once if it has already. */
   protected abstract onEnd(callback: OnEnd): void;
 
-  protected get asked(): LazyContext {
-    return this.#asked ??= new LazyContext();
+  protected get lazy(): LazyContext {
+    return this.#lazyContext ??= new LazyContext();
   }
 
   get stack(): HandlerContext["stack"] {
@@ -58,18 +58,18 @@ export abstract class SharedContext implements HandlerContext {
   }
 
   get signal(): AbortSignal {
-    return this.asked.signal ??= untilEnd(
+    return this.lazy.signal ??= untilEnd(
       this.environment.generation.signal,
       (callback) => this.onEnd(callback),
     );
   }
 
   get<T>(key: symbol | string): T | undefined {
-    return this.#asked?.values?.get(key) as T | undefined;
+    return this.#lazyContext?.values?.get(key) as T | undefined;
   }
 
   set<T>(key: symbol | string, value: T): void {
-    (this.asked.values ??= new Map()).set(key, value);
+    (this.lazy.values ??= new Map()).set(key, value);
   }
 }
 

@@ -167,7 +167,7 @@ export class PluginBindings {
     void generation.finished.then(() => done.abort());
     if (graceMs > 0) await sleepUntil(clock, clock.now() + graceMs, done.signal);
     this.#abort(generation);
-    generation.giveUp();
+    generation.abandon();
   }
 
   #abort(generation: Generation): void {
@@ -192,7 +192,7 @@ export class PluginBindings {
   /** Disposes all plugins. */
   async dispose(): Promise<void> {
     for (const plugin of this.#uses.keys()) await this.#dispose(plugin);
-    for (const generation of this.#generations) generation.giveUp();
+    for (const generation of this.#generations) generation.abandon();
     this.#generations.clear();
   }
 

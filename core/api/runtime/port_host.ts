@@ -48,7 +48,7 @@ export class PortHost {
     attempt.environment = environment;
     generation.enter();
     // The handler that is decided on runs after the handshake.
-    attempt.onGiveUp = () => generation.leave();
+    attempt.onAbandoned = () => generation.leave();
     const decision = await this.#ask(attempt.syn, environment);
     if (typeof decision !== "function") return decision;
     attempt.handler = decision;
@@ -92,8 +92,8 @@ export class PortHost {
   #serveDecided(socket: StackSocket, attempt: Attempt): void {
     const { handler, environment } = attempt;
     this.#serve(socket, handler!, environment!);
-    attempt.onGiveUp?.();
-    attempt.onGiveUp = undefined;
+    attempt.onAbandoned?.();
+    attempt.onAbandoned = undefined;
   }
 
   /** Decides about a connection that began before a replacement by plugins that decide. */
@@ -177,7 +177,7 @@ class ConnectionContext extends SharedContext implements Context {
 
   override get log(): Logger {
     const { localAddr: { port } } = this.socket;
-    return this.asked.log ??= withFields(this.environment.log, { port });
+    return this.lazy.log ??= withFields(this.environment.log, { port });
   }
 
   protected override onEnd(callback: OnEnd): void {

@@ -66,7 +66,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   /** The first pending read. */
   #reader: Reader | undefined;
   #writers: Writer[] = NO_WRITERS;
-  #asked: LazyProperties | undefined;
+  #lazy: LazyProperties | undefined;
   /** Of the handler that serves the connection; `undefined` for sockets of `accept()` and `connect()`. */
   environment: HandlerEnvironment | undefined = undefined;
 
@@ -99,11 +99,11 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   get localAddr(): NetAddr {
-    return this.#ask().localAddr ??= netAddr(this.#tcb.local, this.#tcb.localPort);
+    return this.#lazyProperties().localAddr ??= netAddr(this.#tcb.local, this.#tcb.localPort);
   }
 
   get remoteAddr(): NetAddr {
-    return this.#ask().remoteAddr ??= netAddr(this.#tcb.remote, this.#tcb.remotePort);
+    return this.#lazyProperties().remoteAddr ??= netAddr(this.#tcb.remote, this.#tcb.remotePort);
   }
 
   get state(): TcpState {
@@ -111,15 +111,15 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   get readable(): ReadableStream<Bytes> {
-    return this.#ask().readable ??= readableOf(this);
+    return this.#lazyProperties().readable ??= readableOf(this);
   }
 
   get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
-    return this.#ask().writable ??= writableOf(this);
+    return this.#lazyProperties().writable ??= writableOf(this);
   }
 
-  #ask(): LazyProperties {
-    return this.#asked ??= new LazyProperties();
+  #lazyProperties(): LazyProperties {
+    return this.#lazy ??= new LazyProperties();
   }
 
   stats(): TcpStats {
@@ -378,11 +378,11 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   /** The reason passed to `abort()`, if that ended the connection. */
   get abortReason(): unknown {
-    return this.#asked?.abortReason;
+    return this.#lazy?.abortReason;
   }
 
   abort(reason?: unknown): void {
-    if (this.#tcb.error === undefined) this.#ask().abortReason = reason;
+    if (this.#tcb.error === undefined) this.#lazyProperties().abortReason = reason;
     this.#driver.core.tcp.abort(this.#tcb);
     this.#driver.touch();
   }
@@ -434,7 +434,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   /** Runs `callback` when the connection has ended. */
   onEnd(callback: () => void): void {
     if (this.#hasEnded) callback();
-    else (this.#ask().onEnd ??= []).push(callback);
+    else (this.#lazyProperties().onEnd ??= []).push(callback);
   }
 
   /**
@@ -443,7 +443,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
    */
   onFinished(callback: () => void): void {
     if (this.#isFinished) callback();
-    else (this.#ask().onFinished ??= []).push(callback);
+    else (this.#lazyProperties().onFinished ??= []).push(callback);
   }
 
   /** Called by the driver when the core has events for this connection. */
@@ -495,7 +495,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     for (const writer of this.#writers.splice(0)) {
       writer.reject(this.#error(error ?? "CONNECTION_RESET"));
     }
-    const asked = this.#asked;
+    const asked = this.#lazy;
     for (const callback of asked?.onEnd?.splice(0) ?? []) callback();
     if (this.#isFinished) { for (const callback of asked?.onFinished?.splice(0) ?? []) callback(); }
   }

@@ -39,7 +39,7 @@ export class PartialDatagram {
    * Set once the datagram is discarded; later fragments of it are dropped for the same reason (RFC
    * 5722 4).
    */
-  givenUp: DropReason | undefined;
+  discarded: DropReason | undefined;
   /** In order of their offset; they do not overlap. */
   #fragments: Fragment[] = [];
   /** Headers of the first fragment. */
@@ -156,8 +156,8 @@ export class PartialDatagram {
   }
 
   /** Discards the fragments and accepts no more. */
-  giveUp(reason: DropReason): void {
-    this.givenUp = reason;
+  discard(reason: DropReason): void {
+    this.discarded = reason;
     this.#fragments = [];
     this.#head = undefined;
     this.byteLength = OVERHEAD;

@@ -67,9 +67,9 @@ export class Reassembly {
     const impossible = refusalOfSize(ip);
     if (impossible !== undefined) return this.#refuse(ip, packet, impossible, now);
     const datagram = this.#datagramOf(ip, now);
-    if (datagram.givenUp !== undefined) return { drop: datagram.givenUp };
+    if (datagram.discarded !== undefined) return { drop: datagram.discarded };
     if (ip.fragmentOffset === 0 && !isWholeHeaderThere(ip, packet)) {
-      this.#giveUp(datagram, "ip-fragment-header");
+      this.#discard(datagram, "ip-fragment-header");
       return this.#refuse(ip, packet, "ip-fragment-header", now);
     }
     const drop = this.#keep(datagram, ip, packet);
@@ -96,7 +96,7 @@ export class Reassembly {
     while (this.#byteLength > MAX_BYTES) this.#evictOldest(datagram);
     // RFC 5722 4, RFC 1858 4: with overlapping fragments the datagram is ambiguous and is
     // discarded.
-    if (drop !== undefined && drop !== "ip-fragment-duplicate") this.#giveUp(datagram, drop);
+    if (drop !== undefined && drop !== "ip-fragment-duplicate") this.#discard(datagram, drop);
     return drop;
   }
 
@@ -129,10 +129,10 @@ export class Reassembly {
   }
 
   /** The entry stays until its timeout, so that fragments still on their way are dropped too. */
-  #giveUp(datagram: PartialDatagram, reason: DropReason): void {
+  #discard(datagram: PartialDatagram, reason: DropReason): void {
     this.#stats.drop(reason, datagram.fragmentCount);
     this.#byteLength -= datagram.byteLength;
-    datagram.giveUp(reason);
+    datagram.discard(reason);
     this.#byteLength += datagram.byteLength;
   }
 

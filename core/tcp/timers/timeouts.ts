@@ -66,7 +66,7 @@ const HANDLERS: Readonly<Record<Timer, (tcb: Tcb, now: number) => void>> = {
 
 function retransmit(tcb: Tcb, now: number): void {
   if (tcb.scoreboard.isEmpty) return;
-  if (isHopeless(tcb, now)) return giveUp(tcb);
+  if (isHopeless(tcb, now)) return timeOut(tcb);
   if (tcb.state === "SYN-SENT") resendSyn(tcb);
   else if (tcb.state === "SYN-RECEIVED") handshakeTimeout(tcb);
   else if (tcb.sndWnd === 0) probe(tcb);
@@ -106,7 +106,7 @@ function probe(tcb: Tcb): void {
 
 function persist(tcb: Tcb, now: number): void {
   if (tcb.unsent === 0 && tcb.scoreboard.isEmpty) return;
-  if (isHopeless(tcb, now)) return giveUp(tcb);
+  if (isHopeless(tcb, now)) return timeOut(tcb);
   forceSegment(tcb, "window-probe");
   const probes = ownProbes(tcb);
   probes.persistBackoff = Math.min(probes.persistBackoff + 1, MAX_PERSIST_BACKOFF);
@@ -128,7 +128,7 @@ function isHopeless(tcb: Tcb, now: number): boolean {
   return tcb.has(TCB.READ_CLOSED) && now - tcb.progressAt >= lingerMs;
 }
 
-function giveUp(tcb: Tcb): void {
+function timeOut(tcb: Tcb): void {
   tcb.error ??= tcb.softError ?? "TIMED_OUT";
   // If the peer is still there, the RST tells it that the connection has ended.
   tcb.set(TCB.RESET_QUEUED);
@@ -149,7 +149,7 @@ function keepAlive(tcb: Tcb, now: number): void {
   const isOver = userTimeoutMs === undefined
     ? keepAlives >= keepAliveProbes && now - tcb.heardAt >= LEAST_SILENCE_MS
     : keepAlives > 0 && now - tcb.heardAt >= userTimeoutMs;
-  if (isOver) return giveUp(tcb);
+  if (isOver) return timeOut(tcb);
   ownProbes(tcb).keepAlives++;
   forceSegment(tcb, "keep-alive");
   setTimer(tcb, TIMER.KEEP_ALIVE, now + keepAliveIntervalMs);
