@@ -1,6 +1,6 @@
 /**
- * What every implementation of the host's TCP connections has to do. The peers are sockets of the
- * runtime.
+ * Conformance suite for every implementation of the host's TCP connections. The peers are sockets
+ * of the runtime.
  *
  * @module
  */
@@ -79,7 +79,10 @@ async function readAll(connection: Duplex, size = 1024): Promise<string> {
   }
 }
 
-/** What a stream repeats; its length is prime, so that no buffer boundary falls on the same place again. */
+/**
+ * The repeated content of a stream; its length is prime, so that no two buffer boundaries fall on
+ * the same offset of it.
+ */
 const PERIOD = Uint8Array.from({ length: 65_521 }, (_, i) => (i * 31 + (i >>> 8) * 7) & 0xff);
 
 /** `length` bytes of the stream from position `from` on. */
@@ -94,7 +97,7 @@ function pattern(from: number, length: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** The position `from` if `chunk` is not what the stream has there. */
+/** The position `from` if `chunk` differs from the stream there. */
 function differsAt(chunk: Uint8Array, from: number): number | undefined {
   return Buffer.compare(chunk, pattern(from, chunk.length)) === 0 ? undefined : from;
 }
@@ -107,7 +110,7 @@ export function testHostConnections(
 ): void {
   const test = (what: string, body: () => Promise<unknown>) => testRequiring(needs, what, body);
 
-  /** A connection that was dialled, and its peer as a socket of the runtime. */
+  /** A dialled connection, and its peer as a socket of the runtime. */
   async function joined(): Promise<{ connection: Duplex; peer: Socket }> {
     const { port, accepted } = await listening();
     const connection = await dial({ hostname: "127.0.0.1", port });
@@ -116,7 +119,7 @@ export function testHostConnections(
     return { connection, peer };
   }
 
-  /** A connection that was accepted, and its peer as a socket of the runtime. */
+  /** An accepted connection, and its peer as a socket of the runtime. */
   async function acceptedFrom(): Promise<{ connection: Duplex; peer: Socket }> {
     const { promise, resolve } = Promise.withResolvers<Duplex>();
     const { port, close } = await listen(resolve);
@@ -171,7 +174,7 @@ export function testHostConnections(
       });
 
       // Written before the FIN, in pieces, and more than the kernel takes at once.
-      test("closeWrite() sends the FIN behind everything written", async () => {
+      test("closeWrite() sends the FIN after everything written", async () => {
         const { connection, peer } = await join();
         let count = 0;
         let fault: number | undefined;
@@ -193,7 +196,7 @@ export function testHostConnections(
       });
 
       // write() after closeWrite().
-      test("takes no bytes after closeWrite()", async () => {
+      test("accepts no bytes after closeWrite()", async () => {
         const { connection } = await join();
         await connection.closeWrite();
         expect(await codeOf(connection.write(bytes("x")))).not.toBe("no error");
@@ -214,8 +217,8 @@ export function testHostConnections(
         await connection.closed;
       });
 
-      // A read waits while close() is called.
-      test("close() ends a read that waits", async () => {
+      // A read is pending when close() is called.
+      test("close() ends a pending read", async () => {
         const { connection, peer } = await join();
         const reading = connection.read(new Uint8Array(1));
         connection.close();
@@ -248,8 +251,8 @@ export function testHostConnections(
         expect(await codeOf(connection.closed)).toBe("CONNECTION_RESET");
       });
 
-      // A write waits for room when the peer resets.
-      test("a reset of the peer ends a write that waits", async () => {
+      // A write is waiting for room when the peer resets.
+      test("a reset of the peer ends a pending write", async () => {
         const { connection, peer } = await join();
         peer.pause();
         const writing = connection.write(new Uint8Array(32 << 20));
@@ -285,7 +288,7 @@ export function testHostConnections(
           isWritten = true;
           return count;
         });
-        // A byte in the other direction, to and fro: several turns of the event loop.
+        // Bytes in the other direction and back: several turns of the event loop.
         for (let i = 0; i < 20; i++) {
           peer.write("x");
           expect(await connection.read(new Uint8Array(1))).toBe(1);
@@ -413,7 +416,7 @@ export function testHostConnections(
     });
 
     // No server has made the path.
-    test("a Unix socket that is not there rejects with CONNECTION_REFUSED", async () => {
+    test("a Unix socket that does not exist rejects with CONNECTION_REFUSED", async () => {
       const path = join(tmpdir(), `berth-nowhere-${process.pid}.sock`);
       expect(await codeOf(dial({ path }))).toBe("CONNECTION_REFUSED");
     });

@@ -17,7 +17,7 @@ describe("SocketLimits", () => {
     expect(slotsOf(new SocketLimits(threads, 1024).datagrams)).toBe(slots);
   });
 
-  // A million descriptors: UDP sockets have a bound of their own, because of their memory.
+  // A million descriptors: UDP sockets have a limit of their own, because of their memory.
   test.each([[1, 4096], [2, 2048]])("bounds UDP sockets with %d threads", (threads, slots) => {
     const limits = new SocketLimits(threads, 1_048_576);
     expect(slotsOf(limits.datagrams)).toBe(slots);
@@ -25,7 +25,7 @@ describe("SocketLimits", () => {
   });
 
   // Where the number of descriptors is not known, each plugin's own limit remains.
-  test("has no bound for connections if the limit is unknown", () => {
+  test("has no limit for connections if that of the process is unknown", () => {
     expect(slotsOf(new SocketLimits(1, Infinity).datagrams)).toBe(4096);
     expect(new SocketLimits(1, Infinity).all.isFull).toBe(false);
   });

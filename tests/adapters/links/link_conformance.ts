@@ -136,8 +136,9 @@ export function linkConformance(
       expect(await udpPayloads(right, 1)).toEqual([pattern(10)]);
     });
 
-    // A sender that keeps its packets while the link is full loses none, and is told of room once.
-    test("a link that says when it is full drops nothing before, and tells of room", async () => {
+    // A sender that keeps its packets while the link is full loses none, and is notified of room
+    // once.
+    test("a link with isFull drops nothing until then, and announces room", async () => {
       if (left.isFull === undefined) return;
       let told = 0;
       const isFull = () => left.isFull!(() => told++);
@@ -156,8 +157,8 @@ export function linkConformance(
       expect(udpPayloadsIn(await receiveAll(right)).length).toBe(sent - 2);
     });
 
-    // Packets that wait for room would wait for ever.
-    test("closing either end of a full link tells of it", async () => {
+    // Otherwise a sender would wait for room forever.
+    test("closing either end of a full link announces room", async () => {
       if (left.isFull === undefined) return;
       for (let i = 0; i < 1_000_000 && left.send(udpPacket(route, pattern(10))); i++);
       let told = 0;
@@ -188,7 +189,7 @@ export function linkConformance(
       }
     });
 
-    // Segmented behind the link or by the receiver; first with CWR set.
+    // Segmented after the link or by the receiver; the first segment has CWR.
     test("a super-packet's payload arrives whole", async () => {
       if (left.features.maxSuperPacket === 0) return;
       for (const [i, each] of joined.routes.entries()) {

@@ -30,7 +30,7 @@ async function join(): Promise<[Link, Link]> {
   return [client, await attached.promise];
 }
 
-linkConformance("a WebSocket of the runtime's own", async () => {
+linkConformance("a WebSocket of the runtime itself", async () => {
   const [left, right] = await join();
   return { left, right, routes, isSlow: true };
 });
@@ -41,7 +41,7 @@ linkConformance("a WebSocket of the http plugin", async () => {
 });
 
 describe("webSocketLink", () => {
-  // Both sides end, whichever closes, and so does a stack on the link.
+  // Both sides end, whichever closes, and a stack on the link ends too.
   test.each(["the client", "the server"])("ends when %s closes", async (who) => {
     const [client, other] = await join();
     const [mine, theirs] = who === "the client" ? [client, other] : [other, client];

@@ -51,7 +51,7 @@ async function exchange({ address }: Publication): Promise<string> {
 }
 
 describe("forward over several stacks", () => {
-  // Each leads to the next and the last to the first: a client's connection goes round once.
+  // Each leads to the next, and the last to the first: a client's connection goes round once.
   test.each([2, 3])("ends a loop over %d stacks after one round", async (count) => {
     const { stacks, ports } = await published(count);
     for (const [i, stack] of stacks.entries()) {
@@ -65,7 +65,7 @@ describe("forward over several stacks", () => {
     }
   });
 
-  // The last leads out: a chain is no loop.
+  // The last leads out of the stacks: a chain is not a loop.
   test("goes through a chain of stacks", async () => {
     const { stacks, ports } = await published(3);
     for (const [i, stack] of stacks.slice(0, 2).entries()) {
@@ -75,8 +75,8 @@ describe("forward over several stacks", () => {
     expect(await exchange(ports[0]!)).toBe("no error");
   });
 
-  // Of two targets the first closes the loop: the second is taken.
-  test("goes on to the next target where the first would close a loop", async () => {
+  // Of two targets the first closes the loop: the second is used.
+  test("uses the next target if the first would close a loop", async () => {
     const { stacks, ports } = await published(3);
     stacks[0]!.use(80, forward({ to: nameOf(ports[1]!) }));
     stacks[1]!.use(80, forward({ to: [nameOf(ports[0]!), nameOf(ports[2]!)] }));

@@ -42,7 +42,8 @@ describe("NativeConnection", () => {
     server.close();
   });
 
-  // 8 MiB wait in the kernel and the sender: one turn takes a part, and leaves the rest to the next.
+  // 8 MiB are queued in the kernel and at the sender: one turn reads a part of it, later turns the
+  // rest.
   testRequiring(["native-sockets"], "reads a bounded number of bytes in one turn", async () => {
     const server = createServer((socket) => {
       socket.on("error", () => {});

@@ -1,5 +1,5 @@
 /**
- * Prints what a server answers through two connections in turn, and ends by itself.
+ * Prints a server's answers on two successive connections, and exits by itself.
  *
  * @module
  */

@@ -10,7 +10,7 @@ import { testRequiring } from "../../../support/requirements.ts";
 const NEEDS = ["native-sockets"] as const;
 const host = nativeSockets()?.host;
 
-/** A set that a link waits for, so that nothing happens without `dispatch()`. */
+/** A set attached to a link, so that nothing happens without `dispatch()`. */
 function attached(): EventSet {
   const events = EventSet.open(host!)!;
   events.attach();
@@ -45,8 +45,9 @@ describe("EventSet", () => {
     host!.libc.close(fd);
   });
 
-  // The owner of the first descriptor closes the second one, whose number a third one then gets: the
-  // event of the second one, which the kernel has already reported, is not taken for the third one's.
+  // The owner of the first descriptor closes the second one, whose number a third one then gets:
+  // the event of the second one, which the kernel has already reported, is not attributed to the
+  // third one.
   testRequiring(NEEDS, "drops the events of a descriptor that was closed in the same turn", () => {
     const events = attached();
     const late = new Recorder();
@@ -88,8 +89,8 @@ describe("EventSet", () => {
     expect(events.hasMore).toBe(false);
   });
 
-  // No link is attached, and nothing is ready: the set sleeps when the owner asks.
-  testRequiring(NEEDS, "calls an owner again although the set sleeps", async () => {
+  // No link is attached and nothing is ready: the set is idle when the owner asks.
+  testRequiring(NEEDS, "calls an owner again although the set is idle", async () => {
     const events = EventSet.open(host!)!;
     const fd = openEventfd(host!);
     const ready = Promise.withResolvers<void>();

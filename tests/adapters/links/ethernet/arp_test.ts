@@ -25,7 +25,7 @@ const answer = arp({
   target: "10.0.0.1",
 });
 
-/** A link that has announced its addresses, without the frames of that. */
+/** A link that has announced its addresses; those frames are already consumed. */
 function cable(options: ConstructorParameters<typeof Cable>[0] = v4): Cable {
   const made = new Cable(options);
   made.sent();
@@ -33,7 +33,7 @@ function cable(options: ConstructorParameters<typeof Cable>[0] = v4): Cable {
 }
 
 describe("ARP", () => {
-  // Updates the caches of stations that knew another one at this address (RFC 5227 2.3).
+  // Updates the caches of stations that had another station at this address (RFC 5227 2.3).
   test("announces own addresses", () => {
     expect(new Cable(v4).sent()).toEqual([
       `${OWN_MAC} > ${EVERYBODY} ARP who has 10.0.0.1? tell 10.0.0.1 at ${OWN_MAC}`,
@@ -61,7 +61,7 @@ describe("ARP", () => {
     expect(wire.states()).toEqual([]);
   });
 
-  // The subnet is own, except for the gateway, excluded addresses and broadcasts.
+  // The whole subnet is the link's own, except for the gateway, excluded addresses and broadcasts.
   test("answers for every address of an own network", () => {
     const wire = cable({
       addresses: ["10.9.0.0/16"],
@@ -208,8 +208,8 @@ describe("a station that spoofs ARP", () => {
   const lie = { from: OTHER_MAC, ip: "10.0.0.2" };
   const lies = [
     ["an announcement", arp({ ...lie, target: "10.0.0.2" })],
-    ["an answer nobody asked for", arp({ ...lie, op: 2, targetMac: OWN_MAC, target: "10.0.0.1" })],
-    ["a question to another", arp({ ...lie, target: "10.0.0.9" })],
+    ["an unsolicited answer", arp({ ...lie, op: 2, targetMac: OWN_MAC, target: "10.0.0.1" })],
+    ["a request to another station", arp({ ...lie, target: "10.0.0.9" })],
     ["a question", arp({ ...lie, target: "10.0.0.1" })],
   ] as const;
 
@@ -241,7 +241,7 @@ describe("a station that spoofs ARP", () => {
     });
   }
 
-  // Nothing was asked and no packet is to be sent there: no entry is created.
+  // There was no request, and no packet is queued for it: no entry is created.
   test("gets no cache entry by unsolicited messages", () => {
     const wire = cable();
     for (const [, said] of lies.slice(0, 3)) wire.hears(said);

@@ -102,34 +102,37 @@ describe("an IPv4 address", () => {
   // another station.
   test.each([
     ["an answer", arp({ op: 2, from: PEER_MAC, ip: V4, targetMac: OWN_MAC, target: "0.0.0.0" })],
-    ["a question of its owner", arp({ from: PEER_MAC, ip: V4, target: "10.0.0.9" })],
+    ["a request from its owner", arp({ from: PEER_MAC, ip: V4, target: "10.0.0.9" })],
     ["an announcement", arp({ from: PEER_MAC, ip: V4, target: V4 })],
     ["another probe", arp({ from: PEER_MAC, ip: "0.0.0.0", target: V4 })],
-  ])("that %s shows to be another's is not used (RFC 5227 2.1.1)", async (_name, frame) => {
-    const { wire, lines } = probing(v4);
-    await wire.clock.advance(1500);
-    wire.sent();
-    wire.hears(frame);
-    expect(await wire.link.probed()).toEqual([{ address: V4, mac: PEER_MAC }]);
-    expect(lines).toEqual([
-      expect.stringMatching(
-        /^10\.0\.0\.1 is in use by the station 02:00:00:00:00:02 on .+, and is not used here$/,
-      ),
-    ]);
-    wire.hears(frame);
-    await wire.clock.advance(60_000);
-    wire.hears(arp({ from: OTHER_MAC, ip: "10.0.0.2", target: V4 }));
-    expect(wire.sent()).toEqual([]);
-    expect(wire.link.send(udpPacket({ from: V4, to: "10.0.0.2" }, pattern(8)))).toBe(false);
-    expect(wire.link.stats()).toMatchObject({ "drop.duplicate": 1, "drop.conflict": 1 });
-    expect(lines).toHaveLength(1);
-    // If removed and added again, it is probed again.
-    wire.link.removeAddress(V4);
-    wire.link.addAddress(`${V4}/24`);
-    await wire.clock.advance(10_000);
-    expect(await wire.link.probed()).toEqual([]);
-    expect(wire.sent()).toHaveLength(5);
-  });
+  ])(
+    "that another station uses, as %s shows, is not used (RFC 5227 2.1.1)",
+    async (_name, frame) => {
+      const { wire, lines } = probing(v4);
+      await wire.clock.advance(1500);
+      wire.sent();
+      wire.hears(frame);
+      expect(await wire.link.probed()).toEqual([{ address: V4, mac: PEER_MAC }]);
+      expect(lines).toEqual([
+        expect.stringMatching(
+          /^10\.0\.0\.1 is in use by the station 02:00:00:00:00:02 on .+, and is not used here$/,
+        ),
+      ]);
+      wire.hears(frame);
+      await wire.clock.advance(60_000);
+      wire.hears(arp({ from: OTHER_MAC, ip: "10.0.0.2", target: V4 }));
+      expect(wire.sent()).toEqual([]);
+      expect(wire.link.send(udpPacket({ from: V4, to: "10.0.0.2" }, pattern(8)))).toBe(false);
+      expect(wire.link.stats()).toMatchObject({ "drop.duplicate": 1, "drop.conflict": 1 });
+      expect(lines).toHaveLength(1);
+      // If removed and added again, it is probed again.
+      wire.link.removeAddress(V4);
+      wire.link.addAddress(`${V4}/24`);
+      await wire.clock.advance(10_000);
+      expect(await wire.link.probed()).toEqual([]);
+      expect(wire.sent()).toHaveLength(5);
+    },
+  );
 
   // Requests between other stations have no effect.
   test("is not a duplicate because of a request for it", async () => {
@@ -224,7 +227,7 @@ describe("an IPv6 address", () => {
 });
 
 describe("addresses", () => {
-  // An own network would need a probe for each address, so it is used at once.
+  // A network of the link's own would need a probe for each address, so it is used at once.
   test("of an own network are not probed", async () => {
     const { wire } = probing({ addresses: ["10.9.0.0/16", "fd09::/64", "10.9.0.7/16"] });
     expect((await record(wire, 12_000)).map(([, line]) => line)).toEqual([

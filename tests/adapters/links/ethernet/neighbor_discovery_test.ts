@@ -59,7 +59,7 @@ async function acquainted(): Promise<Cable> {
 }
 
 describe("neighbor discovery", () => {
-  // Updates the caches of stations that knew another one at this address.
+  // Updates the caches of stations that had another station at this address.
   test("announces own addresses (RFC 4861 7.2.6)", () => {
     expect(new Cable(v6).sent()).toEqual([
       `${OWN_MAC} > ${ALL_NODES_MAC} fd00::1 > ff02::1 NA fd00::1 O hops 255 option 2 ${OWN_MAC}`,
@@ -97,7 +97,7 @@ describe("neighbor discovery", () => {
     expect(wire.states()).toEqual([]);
   });
 
-  // The subnet is own, except for excluded addresses.
+  // The whole subnet is the link's own, except for excluded addresses.
   test("answers for every address of an own network", () => {
     const wire = cable({ addresses: ["fd09::/64"], exceptAddresses: ["fd09::2/64"] });
     const ask = (target: string) => {
@@ -218,12 +218,15 @@ describe("an invalid message", () => {
     ["with a wrong checksum", spoilt(neighborly(asking))],
     ["shorter than its length", short(neighborly(asking))],
     ["about a group", neighborly({ ...asking, target: "ff02::1" })],
-    ["with an option of no length", neighborly({ ...asking, options: [1, 0, 0, 0, 0, 0, 0, 0] })],
-    ["with an option that is cut", neighborly({ ...asking, options: [1, 2, 0, 0, 0, 0, 0, 0] })],
+    ["with an option of length 0", neighborly({ ...asking, options: [1, 0, 0, 0, 0, 0, 0, 0] })],
+    ["with a truncated option", neighborly({ ...asking, options: [1, 2, 0, 0, 0, 0, 0, 0] })],
     ["by a group", neighborly({ ...asking, mac: EVERYBODY })],
-    ["from nobody with an address", neighborly({ ...asking, source: "::" })],
-    ["from nobody to one", neighborly({ ...isolated, destination: "fd00::1" })],
-    ["that answers everybody", neighborly({ ...answering, destination: "ff02::1", flags: 0x60 })],
+    ["from :: with a link-layer address", neighborly({ ...asking, source: "::" })],
+    ["from :: to a unicast address", neighborly({ ...isolated, destination: "fd00::1" })],
+    [
+      "that is solicited, to a multicast address",
+      neighborly({ ...answering, destination: "ff02::1", flags: 0x60 }),
+    ],
   ])("is dropped: %s", (_, said) => {
     const wire = cable();
     wire.link.send(udpPacket(toPeer, pattern(10)));

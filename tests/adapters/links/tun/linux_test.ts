@@ -61,8 +61,8 @@ describe("struct timespec", () => {
 });
 
 describe("strings and ints", () => {
-  // As C has them.
-  test("are what ioctl and open take", () => {
+  // As in C's headers.
+  test("are passed to ioctl and open", () => {
     expect(linux.cString("/dev").toHex()).toBe("2f64657600");
     expect(linux.intBytes(12).toHex()).toBe("0c000000");
     expect(linux.readInt(linux.intBytes(-5))).toBe(-5);

@@ -79,7 +79,7 @@ describe("RenewedCertificates", () => {
     expect(lines).toEqual([]);
     expect(renewed.current(1000, log)).toBe(old);
     expect(renewed.current(2000, log)).toBe(old);
-    folder.write("cert.pem", "nothing of the kind");
+    folder.write("cert.pem", "not a certificate");
     expect(renewed.current(3000, log)).toBe(old);
     rmSync(files.cert);
     expect(renewed.current(4000, log)).toBe(old);

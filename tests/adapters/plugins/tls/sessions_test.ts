@@ -7,14 +7,14 @@ import { makeCertificate, type TestCertificate } from "../../../support/certific
 import { until } from "../../../support/until.ts";
 import { serveBehindHost, type Server } from "./support.ts";
 
-/** Bytes of a client that wait to be read, at most, before its connection is held. */
+/** Maximum unread bytes of a client before its connection is held. */
 const HELD_BYTES = 65_536;
 
 let made: TestCertificate | undefined;
 
 /**
- * Reads a TLS client of the runtime's without pausing it: Deno 2.9 loses the end of a client that is
- * paused when it comes. Instead, the connection beneath is held.
+ * Reads a TLS client of the runtime without pausing it, because Deno 2.9 loses the end of a
+ * connection that arrives while the client is paused. Instead, the connection beneath is held.
  */
 class Client {
   readonly #socket: TLSSocket;
@@ -66,7 +66,7 @@ class Client {
   }
 }
 
-/** A client of the runtime's behind the host's loopback device, in real time. */
+/** A client of the runtime over the host's loopback device, in real time. */
 async function overTls(engine: "openssl" | "runtime"): Promise<Conversation> {
   const accepted = Promise.withResolvers<TcpSocket>();
   const done = Promise.withResolvers<void>();
@@ -78,7 +78,7 @@ async function overTls(engine: "openssl" | "runtime"): Promise<Conversation> {
   const server = await serveBehindHost(tls({ certificates: [made], engine }), hold);
   const options: ConnectionOptions & { allowHalfOpen: boolean } = { allowHalfOpen: true };
   const client = new Client(await server.connect(options), server);
-  // What carries the client's bytes says nothing of a RST.
+  // The relay of the client's bytes does not pass on a RST.
   const wasReset = new Promise<never>((_, reject) => server.beneath.closed.catch(reject));
   wasReset.catch(() => {});
   return {

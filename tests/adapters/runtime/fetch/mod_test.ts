@@ -11,8 +11,8 @@ describe("the runtime's platform", () => {
     expect(fetchPlatform()).toBe(runtimeFetchPlatform);
   });
 
-  // A runtime that has changed loses speed, and this test fails: docs/architecture.md says where to
-  // look.
+  // After a change of the runtime the fast path is lost, and this test fails: see
+  // docs/architecture.md.
   test("uses the internals of this version of the runtime", () => {
     const isDeno = "Deno" in globalThis;
     const { createLazyRequest, takeWholeBody } = runtimeFetchPlatform;

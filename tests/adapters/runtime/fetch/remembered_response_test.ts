@@ -26,7 +26,7 @@ describe("rememberResponseText", () => {
     expect(() => new Response("ahoy", { status: 7 })).toThrow(RangeError);
   });
 
-  // Some are the platform's own, made before or by functions of its own; some are a program's.
+  // Some are created by the platform, before or by its own functions, and some by a program.
   test("recognizes every Response", () => {
     class Own extends Response {}
     for (
@@ -40,7 +40,7 @@ describe("rememberResponseText", () => {
     expect(Object.create(null) instanceof Response).toBe(false);
   });
 
-  // Through a stream Bun copies large bodies twice more than it has to.
+  // Through a stream, Bun copies large bodies two more times than necessary.
   test("has bytes sent whole, without a stream", async () => {
     for (const size of [0, 1, 16_384, 16_385, 65_536, 65_537, 1_000_000]) {
       const bytes = new Uint8Array(size).fill(97);
@@ -54,7 +54,7 @@ describe("rememberResponseText", () => {
     expect(takeWholeBody(new Response(new Uint8Array(100_000)))).toMatchObject({ length: 100_000 });
   });
 
-  // As with any body that is locked by another reader: the application's mistake.
+  // As with any body locked by another reader, this is a mistake of the application.
   test("answers 500 for bytes that are read elsewhere", async () => {
     const received = await exchange(() => {
       const response = new Response(new Uint8Array(100_000));
@@ -65,7 +65,7 @@ describe("rememberResponseText", () => {
   });
 
   // On either runtime the text comes with its length and its type.
-  test("has text sent whole, as what Fetch says it is", async () => {
+  test("has text sent whole, with Fetch's Content-Type", async () => {
     for (const text of ["ahoy", "<p>", "é", "", "x".repeat(100_000)]) {
       const received = await exchange(() => new Response(text), GET + CLOSE);
       expect(statuses(received)).toEqual([200, 200]);

@@ -145,7 +145,7 @@ describe("check", () => {
     expect(existsSync(join(dirname(path), "out.pcapng"))).toBe(false);
   });
 
-  // What the service would log at its start, and serve all the same.
+  // Conditions that the service would log at its start before serving as usual.
   test("logs the warnings of the start", async () => {
     const run = start("check", configFile({ listen: { "7": "echo" }, publish: ["0=10.7.0.2:8"] }));
     expect(await run.exit).toBe(0);
@@ -168,7 +168,7 @@ describe("check", () => {
     expect(run.out).toBe("");
   });
 
-  // What is wrong with settings together.
+  // Combinations of settings that are invalid.
   test.each([
     [{ workers: 2 }, "--workers 2 needs --tun NAME"],
     [{ publish: ["0=10.9.9.9:80"] }, "--publish: 10.9.9.9:80 is not on the memory link"],
@@ -214,7 +214,7 @@ describe("the service", () => {
     );
   });
 
-  // A plugin might open the port by itself, so it is published all the same.
+  // A plugin might open the port by itself, so it is still published.
   test("warns of published ports that nothing serves", async () => {
     const run = start(
       ...["--listen", "7=echo", "--listen", "udp/9=echo", "--listen", "8000-8009=echo"],

@@ -62,7 +62,7 @@ describe("completeHostAddresses", () => {
   });
 
   // The kernel would answer for the stack.
-  test("wants addresses of the host's own", () => {
+  test("requires addresses other than the stack's", () => {
     const fault =
       "--host-address: 10.7.0.2 is the stack's own address too (--address): give the host " +
       "another one of its network";

@@ -80,7 +80,7 @@ describe("the memory link", () => {
   });
 
   // A stack that owns everything does not own loopback, so the host's own clients are recognizable.
-  test("shows a client of loopback to a stack that has every address", async () => {
+  test("shows a loopback client to a stack that has every address", async () => {
     const network = await openNetwork({ ...SETTINGS, addresses: ["0.0.0.0/0"] }, silentLogger);
     const shown: string[] = [];
     network.stack.use(7, ({ socket }) => void shown.push(socket.remoteAddr.hostname));

@@ -153,7 +153,7 @@ describe("the order of plugins", () => {
     expect(await faultOfChain("80", plugin, "./handler.ts")).toBe("");
   });
 
-  // Whoever wrote it expects a limit.
+  // The user expects the limit to apply.
   test("refuses plugins after one that serves every connection", async () => {
     const fault =
       "berth.json: listen.80: echo serves every connection itself, so plugins after it " +
@@ -165,8 +165,8 @@ describe("the order of plugins", () => {
     expect(await faultOfChain("80", "./handler.ts", "echo")).toBe("");
   });
 
-  // A folder's name that was mistyped would be 404 for everything.
-  test("wants a folder for files", async () => {
+  // With a mistyped folder every request would be answered with 404.
+  test("requires an existing folder for files", async () => {
     expect(await faultOfChain("80", "files:./nowhere")).toBe(
       `berth.json: listen.80: files: there is no folder ${join(folder, "nowhere")}`,
     );

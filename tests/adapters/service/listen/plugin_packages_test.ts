@@ -29,8 +29,8 @@ describe("missingPackage", () => {
     expect(missingPackage(path, ROOT)).toBeUndefined();
   });
 
-  // On Deno what the lock file names is there; another version of it would have to be looked up.
-  test("finds what the lock file does not name", () => {
+  // On Deno a version in the lock file is available; another version would have to be downloaded.
+  test("finds packages that are not in the lock file", () => {
     if (isBun) return;
     const [, locked] = /"(npm:hono@[^"]+)"/.exec(readFileSync(join(ROOT, "deno.lock"), "utf8"))!;
     for (const name of [locked!, `${locked}/cors`]) {

@@ -63,7 +63,7 @@ const PORTS: [hostname: string, to: string, seen: string][] = [
 describe("a client on the host of a published port", () => {
   // Middleware sees the client's address before the SYN is answered.
   test.each(PORTS)(
-    "%s over TCP to %s is let in as %s, and counted as it",
+    "%s over TCP to %s is accepted as %s, and counted as it",
     async (hostname, to, seen) => {
       const { stack, address } = await published("tcp", hostname, to);
       stack.use(7, allow({ from: [seen] }), limit({ perAddress: 1 }), echo());
@@ -80,7 +80,7 @@ describe("a client on the host of a published port", () => {
   });
 
   // The same for the first datagram.
-  test.each(PORTS)("%s over UDP to %s is let in as %s", async (hostname, to, seen) => {
+  test.each(PORTS)("%s over UDP to %s is accepted as %s", async (hostname, to, seen) => {
     const { stack, address } = await published("udp", hostname, to);
     stack.use("udp/7", allow({ from: [seen] }), echo());
     const channel = await dialHostDatagrams(address);

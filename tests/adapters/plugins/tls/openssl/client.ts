@@ -1,5 +1,5 @@
 /**
- * A TLS client of OpenSSL's over a socket of a stack: what it sends can be cut, changed and repeated.
+ * An OpenSSL client over a socket of a stack; its bytes can be split, changed and repeated.
  *
  * @module
  */
@@ -63,7 +63,7 @@ function library(): Functions {
 
 const KEY_UPDATE_REQUESTED = 1;
 
-/** What becomes of bytes on their way to the server. */
+/** Changes bytes on their way to the server. */
 export type Tamper = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
 
 /** One client. It verifies nothing. */
@@ -86,7 +86,7 @@ export class OpenSslClient implements Disposable {
     ssl.SSL_set_connect_state(this.#ssl);
   }
 
-  /** False: the server has ended the connection before. */
+  /** False: the server has ended the connection first. */
   async handshake(): Promise<boolean> {
     for (;;) {
       const result = library().SSL_do_handshake(this.#ssl);
@@ -118,7 +118,7 @@ export class OpenSslClient implements Disposable {
     }
   }
 
-  /** Says close_notify. */
+  /** Sends close_notify. */
   async end(): Promise<void> {
     library().SSL_shutdown(this.#ssl);
     await this.flush();
@@ -131,7 +131,7 @@ export class OpenSslClient implements Disposable {
     if (bytes.length > 0) await this.#socket.write(this.#tamper(bytes));
   }
 
-  /** What has been encrypted and is to be sent. */
+  /** Encrypted bytes that are yet to be sent. */
   take(): Uint8Array<ArrayBuffer> {
     const size = library().BIO_ctrl_pending(this.#output);
     const bytes = new Uint8Array(size);

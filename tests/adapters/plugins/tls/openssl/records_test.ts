@@ -7,7 +7,7 @@ function records(...lengths: number[]): Uint8Array {
   return Uint8Array.from(parts.flat());
 }
 
-/** The pieces that a stream is handed over in. */
+/** The pieces in which a stream is handed over. */
 function pieces(boundaries: RecordBoundaries, bytes: Uint8Array, room: number): number[] {
   const sizes: number[] = [];
   for (let at = 0; at < bytes.length;) {
@@ -20,15 +20,15 @@ function pieces(boundaries: RecordBoundaries, bytes: Uint8Array, room: number): 
 
 describe("RecordBoundaries", () => {
   // 105, 15 and 305 bytes: with room for 200 the first two go together, the third alone.
-  test("takes whole records as long as they fit the room", () => {
+  test("takes whole records as long as they fit", () => {
     const bytes = records(100, 10, 300);
     expect(pieces(new RecordBoundaries(), bytes, 200)).toEqual([120, 305]);
     expect(pieces(new RecordBoundaries(), bytes, 1000)).toEqual([425]);
     expect(pieces(new RecordBoundaries(), bytes, 0)).toEqual([105, 15, 305]);
   });
 
-  // Most of a record has been handed over, and all of it will be plaintext: with it, what follows is
-  // more than the room.
+  // Most of a record has been handed over, and its whole length will become plaintext: together
+  // with the next record it does not fit.
   test("counts the beginning of a record that was handed over before", () => {
     const boundaries = new RecordBoundaries();
     const bytes = records(1000, 10, 10);
@@ -38,7 +38,7 @@ describe("RecordBoundaries", () => {
     expect(pieces(boundaries, bytes.subarray(900), 1030)).toEqual([120, 15]);
   });
 
-  // The stream in segments of each size: the pieces always end where a record or a segment does.
+  // The stream in segments of each size: every piece ends at the end of a record or segment.
   test("follows records through segments of any size", () => {
     const bytes = records(0, 1, 50, 7, 300, 0);
     const ends = [5, 11, 66, 78, 383, 388];
@@ -56,8 +56,8 @@ describe("RecordBoundaries", () => {
     }
   });
 
-  // A header that announces 65,535 bytes: the length is the library's to refuse.
-  test("takes what there is of a record that is too long", () => {
+  // A header that announces 65,535 bytes: refusing the length is left to the library.
+  test("takes the available bytes of a record that is too long", () => {
     const boundaries = new RecordBoundaries();
     expect(boundaries.take(Uint8Array.from([23, 3, 3, 255, 255, 1, 2]), 0, 16_384)).toBe(7);
     expect(boundaries.isAtStart).toBe(false);

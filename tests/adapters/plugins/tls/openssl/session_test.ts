@@ -55,7 +55,7 @@ async function ask(client: OpenSslClient, text: string): Promise<string> {
 }
 
 describe("OpenSslSession", () => {
-  // Fifty interleaved sessions, with a record of each cut in two: none reads the data of another.
+  // Fifty interleaved sessions, with a record of each cut in two: no session reads another's data.
   testRequiring(needs, "keeps sessions apart that share the library's memory", async () => {
     await using server = serve(secure(), echo());
     const clients = await Promise.all(Array.from({ length: 50 }, async () => {
@@ -81,8 +81,8 @@ describe("OpenSslSession", () => {
   });
 
   // Three hundred handshakes and conversations with a byte changed, dropped or doubled at a random
-  // place; between them one that is right is served.
-  testRequiring(needs, "survives what is no TLS", async () => {
+  // place; correct ones in between are still served.
+  testRequiring(needs, "survives data that is not TLS", async () => {
     await using server = serve(secure(), echo());
     const random = seededRandom(8446);
     const pick = (below: number) => Math.floor(random.fraction() * below);
@@ -99,7 +99,8 @@ describe("OpenSslSession", () => {
         const parts = kind === 1 ? [sent.slice(0, at)] : [sent, sent.slice(at)];
         return Uint8Array.from(parts.flatMap((part) => [...part]));
       });
-      // What was cut short is waited for no longer.
+      // A truncated conversation would never finish, so the end of the socket or 20 ms end the wait
+      // too.
       const ended = socket.closed.catch(() => {});
       const talk = (async () => {
         if (await client.handshake()) await ask(client, "hello");
@@ -116,7 +117,7 @@ describe("OpenSslSession", () => {
     }
   }, 60_000);
 
-  // An SSL 2.0 ClientHello has no records, and the library would take it (RFC 5246 E.2).
+  // An SSL 2.0 ClientHello has no records, but the library would accept it (RFC 5246 E.2).
   testRequiring(needs, "refuses a ClientHello of SSL 2.0", async () => {
     await using server = serve(secure(), echo());
     const socket = server.connect();
@@ -124,9 +125,9 @@ describe("OpenSslSession", () => {
     expect(await socket.read(new Uint8Array(100)).catch(() => null)).toBe(null);
   });
 
-  // Each request for new keys makes an answer, and the client reads none of them: once the connection
-  // below has no room for them, nothing more is read (RFC 8446 4.6.3).
-  testRequiring(needs, "stops reading a client that only asks for new keys", async () => {
+  // Each KeyUpdate request causes an answer, and the client reads none: once the connection below
+  // has no room for them, nothing more is read (RFC 8446 4.6.3).
+  testRequiring(needs, "stops reading a client that only requests new keys", async () => {
     await using server = serve(secure(), echo());
     const socket = server.connect();
     using client = new OpenSslClient(socket);
@@ -144,8 +145,8 @@ describe("OpenSslSession", () => {
     socket.abort();
   }, 60_000);
 
-  // close_notify, then more records: they do not count, and the connection ends as after any FIN.
-  testRequiring(needs, "ignores what comes behind close_notify (RFC 8446 6.1)", async () => {
+  // Records after close_notify are ignored, and the connection ends as after any FIN.
+  testRequiring(needs, "ignores data after close_notify (RFC 8446 6.1)", async () => {
     const read: number[] = [];
     const count: Handler = async ({ socket }) => {
       for await (const chunk of socket) read.push(chunk.length);
@@ -162,8 +163,8 @@ describe("OpenSslSession", () => {
     expect(read).toEqual([5]);
   });
 
-  // The ticket of a session outlives the certificate that it was made under, but not the authority that
-  // vouches for its client.
+  // A session ticket stays valid when the certificate is renewed, but not when the CA of client
+  // certificates changes.
   testRequiring(needs, "resumes sessions after a renewal, and not under another CA", async () => {
     using folder = new TemporaryFolder();
     const write = (name: string, { cert, key }: TestCertificate) => ({

@@ -21,7 +21,7 @@ describe("openSocketPair", () => {
   });
 
   // Clients queued behind one that has gone do not wait for it.
-  test("opens no pair for a client that has gone by its turn", async () => {
+  test("opens no pair for a client that has gone before its turn", async () => {
     let isThere = true;
     const [first, second] = [openSocketPair(), openSocketPair("", () => isThere)];
     isThere = false;
@@ -29,8 +29,8 @@ describe("openSocketPair", () => {
     for (const socket of await first) socket.destroy();
   });
 
-  // One client asks for twenty pairs, then another for one: it gets the third, after the one that is
-  // being opened and the first client's turn.
+  // One client asks for twenty pairs, then another for one: it gets the third pair, after the one
+  // being opened and the first client's next.
   test("lets clients take turns", async () => {
     const order: string[] = [];
     const open = async (client: string) => {
@@ -42,9 +42,9 @@ describe("openSocketPair", () => {
     expect(order.length).toBe(21);
   });
 
-  // A path that is too long for a Unix socket, as Deno finds, stands for all that may fail, such as
-  // too many open files; Bun finds a way.
-  test("leaves no folder behind when there is none", async () => {
+  // On Deno a path that is too long for a Unix socket is an example of a failure, like too many
+  // open files; Bun can use it.
+  test("leaves no folder behind when it fails", async () => {
     using folder = new TemporaryFolder();
     const deep = join(folder.path, "x".repeat(120));
     mkdirSync(deep);
