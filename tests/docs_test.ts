@@ -39,7 +39,7 @@ describe("docstrings", () => {
   });
 });
 
-// What a newcomer tries first.
+// The first commands that a newcomer runs.
 for (const path of filePaths(["README.md", "CONTRIBUTING.md", "docs"], ".md")) {
   for (const example of examplesInMarkdown(readFileSync(join(ROOT, path), "utf8"))) {
     runTest(path, example);

@@ -53,7 +53,7 @@ describe("examples", () => {
 });
 
 describe("echo_plugin.ts", () => {
-  test("sends back what it receives, behind its prefix", async () => {
+  test("sends back what it receives, after its prefix", async () => {
     await using network = openNetwork(echoPlugin({ prefix: "> " }));
     expect(await network.exchange("ahoy")).toBe("> ahoy");
   });
@@ -143,7 +143,7 @@ interface Network extends AsyncDisposable {
   readonly clock: VirtualClock;
   readonly client: Stack;
   connect(): TcpSocket;
-  /** Sends a text, half-closes, and gives all that comes back. */
+  /** Sends a text, half-closes, and resolves with the whole answer. */
   exchange(text: string): Promise<string>;
 }
 

@@ -8,7 +8,7 @@ import { webSocketOptionsSchema } from "../plugins/http/websocket/options.ts";
 import { sourceFiles } from "./support/source_files.ts";
 
 type Options = Readonly<Record<string, unknown>>;
-/** Gives options to whom they are for; throws or rejects when they are refused. */
+/** Passes options to the function that takes them; throws or rejects if they are refused. */
 type Give = (options: never) => unknown;
 
 const app = { fetch: () => new Response() };
@@ -77,7 +77,7 @@ const INTERFACES: Readonly<Record<string, Give>> = {
     parseConfig(JSON.stringify({ impair }), "berth.json"),
 };
 
-/** Numbers that no timer waits for and nothing is kept of, or that the program itself gives. */
+/** Interfaces whose numbers are neither times nor limits, or are set by the program itself. */
 const HARMLESS = new Set([
   "adapters/host/connection.ts HostConnectionOptions",
   "adapters/host/descriptors.ts AcceptWatchOptions",
@@ -92,7 +92,7 @@ const HARMLESS = new Set([
   "core/api/types.ts CloseOptions",
 ]);
 
-/** Values beyond the rest that one key takes: no bound, or nothing. */
+/** Additional values that a single key accepts: no limit, or none at all. */
 const UNBOUNDED = new Set([
   "bitsPerSecond Infinity",
   "queueBytes Infinity",
@@ -126,7 +126,7 @@ async function faultOf(give: Give, options: Options): Promise<string> {
 describe("numbers of options", () => {
   const found = numbersOfOptions();
 
-  // A new interface with numbers has to be tried here.
+  // A new interface with numbers has to be added here.
   test("are all known here", () => {
     const known = new Set([...Object.keys(INTERFACES), ...HARMLESS]);
     expect(found.map(([name]) => name).filter((name) => !known.has(name))).toEqual([]);
@@ -145,7 +145,7 @@ describe("numbers of options", () => {
           if (
             value === 1e300 && /^(bitsPerSecond|queueBytes|maxBytes|maxWaitingBytes)$/.test(key)
           ) continue;
-          // A file of JSON has neither.
+          // JSON has neither.
           if (name.includes("Setting") && typeof value === "number" && !Number.isFinite(value)) {
             continue;
           }
@@ -178,7 +178,7 @@ describe("numbers of options", () => {
     }
   });
 
-  // One timeout above the other would make each retransmission the last.
+  // A minimum RTO above the maximum is a contradiction.
   test("are refused when they contradict each other", () => {
     expect(() => stack({ tcp: { maxRtoMs: 100 } })).toThrow(
       "createStack: options.tcp.maxRtoMs: expected at least minRtoMs, 200, got 100",

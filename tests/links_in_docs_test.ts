@@ -32,7 +32,8 @@ describe("documentation", () => {
     expect(broken).toEqual([]);
   });
 
-  // Paths of source files in prose follow when files move; the walks' column of old places stays.
+  // Paths of source files in prose must be updated when files move, except in a column of former
+  // paths.
   test.each(["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/decisions.md"])(
     "%s names source files that exist",
     (page) => {
@@ -45,12 +46,12 @@ describe("documentation", () => {
 
 interface PageLink {
   readonly link: string;
-  /** From the root of the repository. */
+  /** Relative to the root of the repository. */
   readonly path: string;
   readonly section: string | undefined;
 }
 
-/** The relative links of a page; code is not looked at. */
+/** The relative links of a page, outside of code. */
 function linksOf(page: string): PageLink[] {
   const prose = texts.get(page)!.replace(/^```[\s\S]*?^```/gm, "").replace(/`[^`\n]*`/g, "");
   return [...prose.matchAll(/\]\(([^)\s]+)\)/g)]

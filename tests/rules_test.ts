@@ -21,7 +21,8 @@ const product = sourceFiles(...PRODUCT);
 const all = [...product, ...sourceFiles("tests", "bench")];
 
 describe("layers", () => {
-  // A packet's walk is a straight line: a reader of a file knows that all it uses lies below.
+  // A packet passes the layers in one direction: a reader of a file knows that all it uses lies
+  // below.
   test("imports point down", () => {
     const offenders = product.flatMap((file) => {
       const layer = layerOf(file.path);
@@ -36,7 +37,7 @@ describe("layers", () => {
     expect(offenders).toEqual([]);
   });
 
-  // Types count too: a file can be read and understood with what lies below it.
+  // Types count too: a file can be understood with the files that it imports.
   test("no files of the core import each other in a circle", () => {
     expect(importCycles(product.filter(({ path }) => isIn(path, "core") && !isIn(path, API))))
       .toEqual([]);
@@ -61,7 +62,8 @@ describe("layers", () => {
     expect(offenders).toEqual([]);
   });
 
-  // numbers.ts gives each a least and a largest value: 0 or NaN in the wrong place stops the loop.
+  // numbers.ts gives each a least and a largest value: 0 or NaN in the wrong place would block the
+  // event loop.
   test("numbers of options come from core/api/numbers.ts", () => {
     const offenders = product.filter(({ path, text }) =>
       path !== "core/api/numbers.ts" &&
@@ -81,7 +83,7 @@ describe("layers", () => {
     expect([...modules, ...matches(shared, /\b(Deno|Bun|process|Buffer)\b(?=\.)/g)]).toEqual([]);
   });
 
-  // The lib of tsconfig.core.json holds no timers and no console; these the language itself has.
+  // The lib of tsconfig.core.json has no timers and no console, but these are part of the language.
   test("the core is synchronous and takes time and randomness as arguments", () => {
     const core = product
       .filter(({ path }) => PURE.some((folder) => isIn(path, folder)))

@@ -73,7 +73,7 @@ function testArguments(runtime: Runtime, report: string, files: readonly string[
 /** Resolves with the exit code; with null when the program was ended by a signal or the limit. */
 function run(program: string, args: readonly string[]): Promise<number | null> {
   return new Promise((resolve, reject) => {
-    // Tests talk to servers of their own, also where a proxy leads to the world.
+    // Tests connect to servers of their own, even if a proxy is configured.
     const own = "127.0.0.1,::1,localhost";
     const env = { ...process.env, NO_PROXY: own, no_proxy: own };
     const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "inherit", "inherit"] });

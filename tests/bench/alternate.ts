@@ -22,9 +22,12 @@ export interface Load {
 export interface Target {
   readonly name: string;
   readonly address: string;
-  /** Additional services that not every target has. */
+  /** Services that only some targets have. */
   readonly serves?: readonly string[];
-  /** Command prefix to enter the network that it is reached from, if it is not that of the others. */
+  /**
+   * Command prefix to enter the network from which it is reached, if different from that of the
+   * others.
+   */
   readonly enter?: readonly string[];
 }
 
@@ -47,7 +50,7 @@ export interface AlternateOptions {
   readonly rounds: number;
   /** Command prefix to enter the network of the targets. */
   readonly enter: readonly string[];
-  /** Whether a round that does not count comes first. */
+  /** Whether to start with a round that does not count. */
   readonly warmsUp?: boolean;
 }
 
@@ -98,7 +101,7 @@ export async function measure(
   }
 }
 
-/** Median, least and most of the figures, and the reasons for those that are missing. */
+/** Median, minimum and maximum of the figures, and the reasons for missing ones. */
 export function summary(
   all: readonly Figure[],
 ): Omit<Measured, "load" | "unit" | "target"> {

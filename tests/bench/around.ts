@@ -1,8 +1,8 @@
 /**
- * The service beside what a user would choose instead, alternating: `around.ts [SECONDS] [ROUNDS] [ROWS]`.
- * ROWS limits it to rows whose group or name contains this text. Peers that are not installed are left
- * out, with a line on stderr. All of it runs in network namespaces that end with it. Prints a line of
- * JSON for each row and target.
+ * Compares the service with the alternatives that a user would choose, alternating: `around.ts
+ * [SECONDS] [ROUNDS] [ROWS]`. ROWS limits it to rows whose group or name contains this text. Peers
+ * that are not installed are left out, with a line on stderr. All of it runs in network namespaces
+ * that end with it. Prints a line of JSON for each row and target.
  *
  * @module
  */
@@ -51,11 +51,11 @@ const GROUPS: readonly Group[] = [
 /** Programs that load the targets; a row without its program is left out. */
 const CLIENTS = ["wrk", "h2load", "curl"] as const;
 const RUNTIMES = ["Deno", "Bun"] as const;
-/** HAProxy takes two descriptors for each, and 20,000 is a usual limit. */
+/** HAProxy needs two descriptors for each, and 20,000 is a common limit. */
 const IDLE_CONNECTIONS = 9_000;
 const IDLE_ROW = "memory of an idle connection";
 const CEILING = { device: "ceiling0", address: "10.90.9.2" };
-/** Otherwise connections that wait in TIME-WAIT take all ports of a client after some seconds. */
+/** Otherwise connections in TIME-WAIT would use up a client's ports within seconds. */
 const REUSE_PORTS = `cd /proc/sys/net/ipv4 && echo 1 > tcp_tw_reuse &&
   echo 1024 65535 > ip_local_port_range`;
 
@@ -135,7 +135,10 @@ class Namespaces implements AsyncDisposable {
   }
 }
 
-/** Clients and servers, joined by a veth pair; the servers have an address that only they know. */
+/**
+ * Clients and servers, joined by a veth pair; `OUTSIDE` is an address of the servers to which the
+ * clients have no route.
+ */
 async function openPair(namespaces: Namespaces): Promise<[Namespace, Namespace]> {
   const clients = await namespaces.open();
   const servers = await namespaces.open();
@@ -179,7 +182,7 @@ async function startTargets(
   return targets.filter((target) => target !== undefined);
 }
 
-/** A C program on a TUN device, which does the least that is possible. */
+/** A C program on a TUN device that does the minimum of work. */
 async function startCeiling(
   namespace: Namespace,
   folder: TemporaryFolder,
@@ -195,7 +198,7 @@ async function startCeiling(
   };
 }
 
-/** A load of one connection after the other that stays open. */
+/** A load that opens connections one after the other and keeps them open. */
 function idleLoad(generator: string, program: Program): Load {
   return {
     name: IDLE_ROW,
@@ -209,7 +212,7 @@ function idleLoad(generator: string, program: Program): Load {
   };
 }
 
-/** Each round has new processes, since memory that was used once stays with a process. */
+/** Each round has new processes, since a process does not return memory to the system. */
 async function measureIdle(
   clients: Namespace,
   servers: Namespace,

@@ -1,5 +1,5 @@
 /**
- * Programs in C, for what a runtime's own clients and servers are too slow to measure.
+ * C programs for measurements for which a runtime's own clients and servers are too slow.
  *
  * @module
  */

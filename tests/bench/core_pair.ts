@@ -12,7 +12,7 @@ import { PROFILES } from "../../core/tcp/config.ts";
 import type { Tcb } from "../../core/tcp/tcb.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
 
-/** Capabilities of the link, besides its MTU. */
+/** Features of the link, besides its MTU. */
 export type Shape = Pick<LinkFeatures, "maxSuperPacket" | "checksumOffload">;
 
 const CLIENT = Subnet.parse("10.0.0.1/24")!;

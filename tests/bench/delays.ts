@@ -12,7 +12,7 @@ export interface Delays {
   max: number;
 }
 
-/** Sets one timer of 1 ms after the other, until it is stopped. */
+/** Sets timers of 1 ms, one after the other, until it is stopped. */
 export class DelayWatch {
   readonly #delays: number[] = [];
   #isStopped = false;

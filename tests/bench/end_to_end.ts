@@ -1,7 +1,7 @@
 /**
- * The service on a TUN device under real clients on kernel sockets, on Deno and on Bun, alternating
- * with the kernel behind a veth pair: `end_to_end.ts [SECONDS] [ROUNDS]`. All of it runs in two
- * network namespaces that end with it. Prints a line of JSON for each load and target.
+ * Measures the service on a TUN device with real clients on kernel sockets, on Deno and on Bun,
+ * alternating with the kernel behind a veth pair: `end_to_end.ts [SECONDS] [ROUNDS]`. All of it
+ * runs in two network namespaces that end with it. Prints a line of JSON for each load and target.
  *
  * @module
  */

@@ -15,7 +15,7 @@ import { runtimeCommand } from "../support/program.ts";
 import { requires } from "../support/requirements.ts";
 import { DelayWatch } from "./delays.ts";
 
-/** Connections that echo at the same time, and the bytes of all of them. */
+/** Number of concurrent echo connections, and their bytes together. */
 const LOADS = [{ connections: 1, bytes: 1024 ** 3 }, { connections: 50, bytes: 1024 ** 3 }];
 
 async function main(): Promise<void> {

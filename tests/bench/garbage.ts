@@ -21,7 +21,7 @@ const host = globalThis as {
   Bun?: { gc(synchronously: boolean): void };
 };
 
-/** Collects all garbage, then measures. Throws where the runtime offers no way to. */
+/** Collects all garbage, then measures. Throws if the runtime cannot do so. */
 export async function usedMemory(): Promise<Used> {
   // Finalizers run between collections and free more memory.
   for (let round = 0; round < 3; round++) {

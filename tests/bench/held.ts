@@ -28,7 +28,7 @@ const FIRST_PORT = 1000;
 const PORTS_PER_PROCESS = 4;
 /** After this time the timers of the handshakes have expired. */
 const SETTLED_MS = 1500;
-/** One answer of a program. */
+/** Time limit of a program's answer. */
 const ANSWER_MS = 300_000;
 /** Number of unanswered probes after which a client counts as gone. */
 const PROBES = 9;
@@ -41,7 +41,7 @@ async function main(): Promise<void> {
   report("connections reset at once", { connections, ...await measureReset(connections) });
 }
 
-/** Their cost while they are open; none may be left at the end. */
+/** Measures their cost while they are open; none may be left at the end. */
 async function measureHeld(connections: number): Promise<Readonly<Record<string, number>>> {
   await using namespace = await Namespace.open();
   // By default the last timer of a connection expires after a minute.
@@ -160,7 +160,7 @@ class Server {
     return this.#servant.ask("count");
   }
 
-  /** Microseconds of its processor time while something is done. */
+  /** Microseconds of its CPU time during an action. */
   async during(action: () => Promise<void>): Promise<number> {
     const { processorTime } = await this.count();
     await action();
@@ -188,7 +188,7 @@ class Server {
       const { connections, timers } = await this.count();
       if (connections + timers === 0) return;
       if (performance.now() > end) {
-        throw new Error(`${connections} connections, ${timers} timers stay`);
+        throw new Error(`${connections} connections and ${timers} timers are left`);
       }
       await sleep(100);
     }

@@ -8,7 +8,7 @@ import type { Load, Measured } from "./alternate.ts";
 /** Connections of `wrk`. */
 const HTTP_CONNECTIONS = 32;
 
-/** Bulk by `iperf3`: up, down, both at once. */
+/** Bulk transfers with `iperf3`: up, down, and both at once. */
 export function iperf3Loads(seconds: number): Load[] {
   const load = (name: string, ...flags: readonly string[]): Load => ({
     name,
@@ -37,7 +37,7 @@ function gigabitsOf(out: string): number {
   return (end.sum_received.bits_per_second + back) / 1e9;
 }
 
-/** Small responses by `wrk`. */
+/** Small responses, measured with `wrk`. */
 export function httpLoad(seconds: number): Load {
   const flags = ["-t1", `-c${HTTP_CONNECTIONS}`, `-d${seconds}`];
   return {

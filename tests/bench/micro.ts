@@ -21,7 +21,7 @@ type Figures = Readonly<Record<string, number | undefined>>;
 
 const ROUNDS = 9;
 const MESSAGE = 64;
-/** Few enough that no garbage collection occurs. */
+/** Few enough exchanges that no garbage collection occurs. */
 const UNCOLLECTED = 500;
 
 const SHAPES: readonly { name: string; shape: Shape }[] = [

@@ -1,5 +1,5 @@
 /**
- * What every benchmark prints: a line of JSON that says where it was taken.
+ * The output of every benchmark: a line of JSON that includes the machine.
  *
  * @module
  */

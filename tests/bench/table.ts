@@ -1,5 +1,5 @@
 /**
- * Writes the figures of `docs/benchmarks.md` from what the benchmarks printed: `table.ts FILE...`.
+ * Writes the figures of `docs/benchmarks.md` from the output of the benchmarks: `table.ts FILE...`.
  *
  * @module
  */
@@ -20,7 +20,7 @@ const PAGE = join(ROOT, "docs/benchmarks.md");
 const BEGIN = "<!-- figures: written by tests/bench/table.ts -->";
 const END = "<!-- end of figures -->";
 
-/** The figures as Markdown: a section for each benchmark, in the order in which they come. */
+/** The figures as Markdown: a section for each benchmark, in the order of the input. */
 export function formatFigures(results: readonly Result[]): string {
   const sections = [...Map.groupBy(results, ({ benchmark }) => benchmark)].map(([name, rows]) =>
     `### ${name}\n\n${formatTable("target" in rows[0]! ? byTarget(rows) : byRuntime(rows))}`
@@ -37,7 +37,7 @@ function machinesOf(results: readonly Result[]): string {
   return [...new Set(lines), `- ${runtimes.join(", ")}`].join("\n");
 }
 
-/** A row for each load, a column for each target: the median, and the least and the most. */
+/** A row for each load, a column for each target: the median, the minimum and the maximum. */
 function byTarget(results: readonly Result[]): string[][] {
   const targets = [...new Set(results.map(({ target }) => String(target)))];
   const loads = Map.groupBy(results, ({ load, unit }) => `${load}, ${unit}`);

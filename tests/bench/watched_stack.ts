@@ -1,6 +1,6 @@
 /**
- * A stack on a TUN device that watches its own event loop: `watched_stack.ts PROFILE OFFLOAD`. Prints
- * "ready", and what it saw from the line "begin" to the line "end" on stdin as JSON.
+ * A stack on a TUN device that watches its own event loop: `watched_stack.ts PROFILE OFFLOAD`.
+ * Prints "ready", and, as JSON, what it measured between the lines "begin" and "end" on stdin.
  *
  * @module
  */

@@ -26,10 +26,10 @@ const PATHS: Readonly<Record<string, Impairments>> = {
 
 describe("the kernel and a stack on a path that", () => {
   for (const [what, impairments] of Object.entries(PATHS)) {
-    // The kernel's sockets send, the stack sends back: each has to understand what the other makes of
-    // the same losses.
+    // The kernel's sockets send, the stack sends back: each has to interoperate with the other's
+    // loss recovery.
     for (const profile of ["local", "internet"] as const) {
-      testRequiring(NEEDS, `${what} bring every byte through, profile ${profile}`, async () => {
+      testRequiring(NEEDS, `${what} deliver every byte, profile ${profile}`, async () => {
         await using namespace = await Namespace.open();
         const options: BadPathOptions = { profile, seed: what.length, impairments };
         const program = "tests/differential/programs/bad_path.ts";

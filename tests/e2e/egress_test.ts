@@ -149,7 +149,7 @@ describe("the gateway of a network namespace in docs/egress.md", () => {
           ${told("192.0.2.1:53,ip-recverr=1")}
         `,
       );
-      // 7: the connection was refused. One datagram may not go, the other has no way.
+      // 7: the connection was refused. One datagram is denied, and there is no route for the other.
       expect(output.trim().split("\n")).toEqual([
         "cloned",
         "200",

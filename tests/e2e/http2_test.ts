@@ -14,7 +14,8 @@ const config = { listen: { "8080": [`http2:${APP}`, `http:${APP}`] } };
 const URL = `http://${V4}:8080`;
 
 describe("h2load", () => {
-  // Each run ends with GOAWAY on 8 connections whose 128 streams are open; the last is served.
+  // Three timed runs each end with GOAWAY on 8 connections with 128 open streams; then a counted
+  // run is served.
   testRequiring(
     [...NEEDS, "program:h2load"],
     "ends connections in the middle of their requests (RFC 9113 6.8)",
@@ -34,7 +35,7 @@ describe("nghttp", () => {
   // 20 requests on one connection; the client ends with GOAWAY.
   testRequiring(
     [...NEEDS, "program:nghttp"],
-    "asks over HTTP/2 and says GOAWAY (RFC 9113 6.8)",
+    "sends requests over HTTP/2, then GOAWAY (RFC 9113 6.8)",
     () =>
       withConfiguredService(config, async (namespace) => {
         for (let i = 0; i < 5; i++) {
@@ -48,11 +49,11 @@ describe("nghttp", () => {
 });
 
 describe("python3-h2", () => {
-  // A client that refuses what is not as RFC 9113 says: uploads, downloads, a reset, 100 (Continue),
-  // trailers, and an end in order.
+  // A client that enforces RFC 9113 strictly: uploads, downloads, a reset, 100 (Continue),
+  // trailers, and a graceful end.
   testRequiring(
     [...NEEDS, "python:h2"],
-    "finds nothing wrong",
+    "finds no violations",
     () =>
       withConfiguredService(config, async (namespace) => {
         const client = "tests/e2e/programs/h2_client.py";

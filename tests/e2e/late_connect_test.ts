@@ -4,8 +4,8 @@ import { testRequiring } from "../support/requirements.ts";
 import { NEEDS, programCommand, startService, V4 } from "./service.ts";
 
 describe("a client that checks its connect() late", () => {
-  // SYN, SYN,ACK, ACK, text and FIN, all before the client looks: a RST behind them would leave EPIPE as
-  // the error of a connection that has succeeded.
+  // SYN, SYN,ACK, ACK, text and FIN, all before the client checks: a RST after them would leave
+  // EPIPE as the error of a successful connection.
   testRequiring(NEEDS, "finds no error, all the text and its end", async () => {
     await using namespace = await Namespace.open();
     const service = await startService(namespace, "--listen", "13=daytime");

@@ -72,9 +72,9 @@ describe("--link fd:3", () => {
 });
 
 /**
- * A line of the shell as an ordinary user runs it, in a namespace of its own; `$RUNTIME` is this
- * runtime. Where root runs the tests, the user gets a device of its own if `/dev/net/tun` is
- * root's alone, and copies of the runtime and the project, which may be in a home that is private.
+ * A shell command run by an ordinary user in a namespace of its own; `$RUNTIME` is this runtime. If
+ * root runs the tests, the user gets a device file of its own if only root may open `/dev/net/tun`,
+ * and copies of the runtime and the project, which may be in a private home directory.
  */
 function asOrdinaryUser(line: string): string[] {
   const unshare = ["unshare", "-Urn", "sh", "-c", line];

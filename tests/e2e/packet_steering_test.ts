@@ -25,11 +25,11 @@ async function crash(service: Program): Promise<void> {
 }
 
 describe("Receive Packet Steering", () => {
-  // Packets pile up, and other processors take over work. The log says so from the start; the device
-  // disappears with the process, however that ends, and its setting with it.
+  // Packets pile up, and other processors take over work. The log announces RPS at the start; the
+  // device and its setting disappear with the process, however that ends.
   testRequiring(
     [...NEEDS, "root"],
-    "has the kernel's work for a busy service done by other processors",
+    "moves the kernel's work for a busy service to other processors",
     async () => {
       await using namespace = await Namespace.open();
       const service = await startService(namespace, "--log-level", "info");

@@ -8,10 +8,10 @@ import { NEEDS, startService, V4, V6 } from "./service.ts";
 const PORTS = ["--listen", "udp/7=echo"];
 const FAST = ["nmap", "-n", "-Pn", "-T5", "--max-retries", "1"];
 
-/** The service still serves, holds nothing for who has attacked it, and has nothing to complain about. */
+/** The service still works, keeps no state of the attack, and has logged no warnings. */
 async function expectUnharmed(namespace: Namespace, service: Program): Promise<void> {
   expect(await namespace.run(["curl", "-s", `http://${V4}/number/5`])).toBe("5\n");
-  // A connection that has just ended may still be there.
+  // A connection that has just ended may not have been removed yet.
   for (let asked = 1, isIdle = false; !isIdle; asked++) {
     service.signal("SIGUSR2");
     const lines = new RegExp(`(?:[^]*?info {2}stats ){${asked}}([^\\n]*)\\n`);
@@ -75,7 +75,7 @@ describe("thc-ipv6", () => {
         timeout 20 atk6-implementation6 berth0 ${V6} $i &
         [ $((i % 10)) = 0 ] && wait
       done; wait`;
-      // Which of them are answered depends on the others: errors are limited in rate.
+      // Which of them are answered depends on the others, since errors are rate-limited.
       const out = await namespace.run(["sh", "-c", tests], 85_000);
       expect(out).toContain("PASSED - we got a reply");
       await expectUnharmed(namespace, service);

@@ -18,7 +18,7 @@ describe("slow clients", () => {
     // Other clients are served, and the service logs no warnings.
     testRequiring(
       needs,
-      `that ${what} keep nobody out`,
+      `that ${what} do not keep out others`,
       () =>
         withService(async (namespace) => {
           const attack = namespace.start(...ATTACK, ...flags, "-u", `http://${V4}${path}`);

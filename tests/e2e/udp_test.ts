@@ -22,7 +22,7 @@ describe("a UDP socket of the kernel", () => {
     });
   }
 
-  // Many small datagrams in a flow, and several destinations.
+  // Many small datagrams of one flow to several destinations.
   testRequiring(NEEDS, "is answered thousands of times, from the destination address", async () => {
     await withDatagramStack(async (namespace) => {
       const runs = [[V4, 7], ["10.90.0.3", 5000], [V6, 5999]].map(([host, port]) => {

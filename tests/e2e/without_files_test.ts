@@ -9,7 +9,7 @@ import { Program } from "../support/program.ts";
 import { ROOT } from "../support/source_files.ts";
 
 const isBun = process.versions["bun"] !== undefined;
-/** A device that is never opened: it is refused before. */
+/** A device that is never opened, because the flags are refused first. */
 const WITH_WORKERS = ["--workers", "2", "--tun", "berth0", "--address", "10.7.0.2/24"];
 
 /** The command that runs a copy of the service without its files, made in `folder`. */
@@ -48,7 +48,7 @@ const remoteModule: Make = async (folder) => {
   };
 };
 
-/** Bun compiles it into one program. */
+/** Bun compiles it into a single executable. */
 const compiledProgram: Make = async (folder) => {
   const program = join(folder, "berth");
   const build = [
@@ -64,8 +64,8 @@ const compiledProgram: Make = async (folder) => {
 };
 
 describe(isBun ? "a compiled program" : "a module from the net", () => {
-  // Threads begin at files, which there are none of: one line says so, and nothing is opened. In one
-  // thread it serves.
+  // Threads need files, of which there are none: one line says so, and nothing is opened. With a
+  // single thread it works.
   test("serves in one thread and refuses --workers with one line", async () => {
     const folder = mkdtempSync(join(tmpdir(), "berth-without-files-"));
     const { command, clean } = await (isBun ? compiledProgram : remoteModule)(folder);

@@ -32,7 +32,7 @@ export class BlindAttacker {
     const inWindow = tcb.rcvNxt + 1 + dice.below(Math.max(1, tcb.rcvEdge - tcb.rcvNxt - 1) | 0);
     const far = tcb.rcvNxt + FAR + dice.below(FAR);
     const [seq, ack, flags] = dice.of([
-      // RFC 5961 3.2: a RST that is not exactly right.
+      // RFC 5961 3.2: a RST whose sequence number is not exactly RCV.NXT.
       [inWindow, 0, FLAG.RST],
       [far, tcb.sndNxt, FLAG.RST | FLAG.ACK],
       // RFC 5961 4.2: a SYN.

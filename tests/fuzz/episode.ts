@@ -177,7 +177,7 @@ export class Episode {
   #pass(ms: number): void {
     this.#now += ms;
     for (let i = 0; this.#core.nextTimeout() <= this.#now; i++) {
-      if (i > MAX_TIMEOUTS_PER_STEP) throw new Error("time does not pass");
+      if (i > MAX_TIMEOUTS_PER_STEP) throw new Error("time does not advance");
       this.#core.handleTimeout(this.#now);
       this.#settle();
     }
@@ -274,8 +274,8 @@ export class Episode {
       throw new Error(`${connectionCount} connections are stuck`);
     }
     if (timerCount > 0) throw new Error(`${timerCount} timers are left`);
-    if (this.#core.nextTimeout() !== Infinity) throw new Error("something still waits");
-    if (this.#known.size > 0) throw new Error("the application was not told of an end");
+    if (this.#core.nextTimeout() !== Infinity) throw new Error("events are still pending");
+    if (this.#known.size > 0) throw new Error("the application was not notified of an end");
   }
 }
 

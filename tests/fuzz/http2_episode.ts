@@ -1,6 +1,6 @@
 /**
- * A session of HTTP/2 that gets frames of every kind, whole, damaged, cut, and an application that does
- * anything at any time.
+ * Feeds an HTTP/2 session frames of every kind, whole, corrupted and truncated, with an application
+ * that may do anything at any time.
  *
  * @module
  */
@@ -24,7 +24,7 @@ const MAX_STREAMS = 20;
 /** Inputs after which the next connection begins. */
 const INPUTS_OF_A_CONNECTION = 60;
 
-/** Damages a header block: bytes are changed, put in, left out. */
+/** Corrupts a header block by changing, inserting and removing bytes. */
 export function damage(dice: Dice, bytes: Uint8Array): Uint8Array {
   let result = Array.from(bytes);
   for (let i = dice.below(4); i > 0 && result.length > 0; i--) {
@@ -38,23 +38,23 @@ export function damage(dice: Dice, bytes: Uint8Array): Uint8Array {
   return Uint8Array.from(result);
 }
 
-/** Gives decoders blocks that are damaged, or are none; counts what became of them. */
+/** Feeds decoders header blocks, corrupted ones and random bytes; counts the results. */
 export class HpackEpisode {
   readonly #dice: Dice;
   #decoder = new HpackDecoder();
   #encoder = new HpackEncoder();
-  /** Blocks given. */
+  /** Number of blocks. */
   blocks = 0;
-  /** Fields found. */
+  /** Number of decoded fields. */
   fields = 0;
-  /** Blocks that were none. */
+  /** Number of invalid blocks. */
   faults = 0;
 
   constructor(seed: number) {
     this.#dice = new Dice(seed);
   }
 
-  /** Gives so many blocks. */
+  /** Feeds this number of blocks. */
   run(blocks: number): void {
     for (let i = 0; i < blocks; i++) this.#step();
   }
@@ -85,16 +85,16 @@ export class HpackEpisode {
       size += table.name(at).length + table.value(at).length + 32;
     }
     check(size === table.size && size <= 4096, "the table's size is that of its entries");
-    if (isWhole) check(fault === undefined && same(found, sent), "a whole block is understood");
+    if (isWhole) check(fault === undefined && same(found, sent), "an intact block is decoded");
     if (isWhole && !dice.chance(0.01)) return;
-    // Both ends have different tables from here on.
+    // The tables of the two ends differ from here on.
     if (fault !== undefined) this.faults++;
     this.#decoder = new HpackDecoder();
     this.#encoder = new HpackEncoder();
   }
 }
 
-/** Gives sessions frames; throws where one does what it must not. */
+/** Feeds sessions frames; throws on a finding. */
 export class Http2Episode {
   readonly #dice: Dice;
   #session!: Http2Session<string>;
@@ -104,26 +104,26 @@ export class Http2Episode {
   #left = 0;
   #now = 0;
   #bytes: Uint8Array = new Uint8Array(0);
-  /** Bytes that may be sent, of the connection, as far as the client can tell. */
+  /** The connection's send window, as far as the client knows. */
   #window = 65_535;
-  /** Streams that the application has. */
+  /** Streams that the application is serving. */
   #open = new Set<Http2Stream>();
   #unread = new Map<Http2Stream, number>();
   #hasFailed = false;
-  /** Pieces of input given. */
+  /** Number of inputs. */
   inputs = 0;
-  /** Requests that came through. */
+  /** Number of requests that reached the application. */
   requests = 0;
-  /** Frames that were answered. */
+  /** Number of frames sent by the server. */
   frames = 0;
-  /** Connections that ended with an error, by its name. */
+  /** Number of connections that ended with an error, by its name. */
   readonly faults: Map<string, number> = new Map();
 
   constructor(seed: number) {
     this.#dice = new Dice(seed);
   }
 
-  /** Gives so many inputs. */
+  /** Feeds this number of inputs. */
   run(inputs: number): void {
     for (let i = 0; i < inputs; i++) this.#step();
   }
@@ -163,7 +163,7 @@ export class Http2Episode {
       },
       end: () => {},
       drained: () => {},
-      lost: () => check(stream.isOver, "a stream that is lost is over"),
+      lost: () => check(stream.isOver, "a stream that was reset is closed"),
     };
     return true;
   }
@@ -178,15 +178,15 @@ export class Http2Episode {
     let more: Uint8Array = out.bytes.slice(0, out.length);
     if (dice.chance(0.03)) {
       more = damage(dice, more);
-      this.#window = Infinity; // Who knows what it means now.
+      this.#window = Infinity; // A corrupted frame may have opened the window by any amount.
     }
     const all = new Uint8Array(this.#bytes.length + more.length);
     all.set(this.#bytes);
     all.set(more, this.#bytes.length);
-    // Some of it now, the rest with the next.
+    // A part of it now, the rest with the next input.
     const end = dice.chance(0.2) ? dice.below(all.length + 1) : all.length;
     const read = this.#session.receive(all, 0, end, this.#now);
-    check(read >= 0 && read <= end, "it reads what is there");
+    check(read >= 0 && read <= end, "no more than the input is read");
     this.#bytes = all.slice(read);
     if (this.#bytes.length > 40_000) this.#left = 0;
     this.#act();
@@ -198,10 +198,10 @@ export class Http2Episode {
     if (fault === undefined) return;
     this.#hasFailed = true;
     this.faults.set(fault.codeName, (this.faults.get(fault.codeName) ?? 0) + 1);
-    check(this.#session.streams.size === 0, "nothing is open behind a connection error");
+    check(this.#session.streams.size === 0, "no stream is open after a connection error");
   }
 
-  /** What an application does. */
+  /** An action of the application. */
   #act(): void {
     const dice = this.#dice;
     for (const stream of [...this.#open]) {
@@ -235,7 +235,7 @@ export class Http2Episode {
     if (dice.chance(0.002)) this.#session.goAway(0, "");
   }
 
-  /** Everything that is sent is frames, and keeps to the windows. */
+  /** The output consists of valid frames, and respects the windows. */
   #readOutput(): void {
     const { output } = this.#session;
     const { bytes, length } = output;
@@ -243,7 +243,7 @@ export class Http2Episode {
     while (at < length) {
       check(length - at >= FRAME_HEADER_BYTES, "frames are whole");
       const size = bytes[at]! << 16 | bytes[at + 1]! << 8 | bytes[at + 2]!;
-      check(size <= 16_384, "frames are no larger than every peer takes");
+      check(size <= 16_384, "frames are no larger than every peer accepts");
       const start = at + FRAME_HEADER_BYTES;
       at = start + size;
       check(at <= length, "frames are whole");
@@ -315,7 +315,7 @@ export class Http2Episode {
     }
   }
 
-  /** Mostly one that is open. */
+  /** Usually the identifier of an open stream. */
   #id(): number {
     const dice = this.#dice;
     if (dice.chance(0.02)) return dice.below(2 ** 31);

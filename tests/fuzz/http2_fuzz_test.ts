@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { HpackEpisode, Http2Episode } from "./http2_episode.ts";
 
-describe("HTTP/2 that gets frames of every kind", () => {
-  // Requests, data, settings, windows, resets and frames that are none, cut anywhere, some of them
-  // damaged; an application that answers, reads and resets at any time. Nothing throws, no window is
-  // exceeded in either direction, and everything that is sent is frames that a client understands.
+describe("HTTP/2 that receives frames of every kind", () => {
+  // Requests, data, settings, windows, resets and invalid frames, split anywhere, some of them
+  // corrupted; an application that answers, reads and resets at any time. Nothing throws, no window
+  // is exceeded in either direction, and the output consists of valid frames.
   for (let seed = 1; seed <= 4; seed++) {
     test(`neither throws nor exceeds a window, seed ${seed}`, () => {
       const episode = new Http2Episode(seed);
@@ -15,7 +15,7 @@ describe("HTTP/2 that gets frames of every kind", () => {
           cause: error,
         });
       }
-      // It is worth looking at.
+      // Ensures that enough of them are processed.
       expect(episode.requests).toBeGreaterThan(1000);
       expect(episode.frames).toBeGreaterThan(5000);
       expect(episode.faults.size).toBeGreaterThan(3);
@@ -23,10 +23,10 @@ describe("HTTP/2 that gets frames of every kind", () => {
   }
 });
 
-describe("HPACK that gets blocks of every kind", () => {
-  // Whole blocks are understood; damaged ones are refused, or are other fields. The table is never
-  // larger than allowed, and its size is that of its entries.
-  test("neither throws nor loses count", () => {
+describe("HPACK that receives blocks of every kind", () => {
+  // Intact blocks are decoded; corrupted ones are refused, or decoded as other fields. The table is
+  // never larger than allowed, and its size is that of its entries.
+  test("neither throws nor miscounts its table", () => {
     const episode = new HpackEpisode(1);
     episode.run(20_000);
     expect(episode.fields).toBeGreaterThan(10_000);

@@ -1,6 +1,6 @@
 /**
- * Gives sessions of HTTP/2 frames of every kind, and decoders of HPACK header blocks, until one of them
- * does something wrong:
+ * Feeds HTTP/2 sessions frames of every kind, and HPACK decoders header blocks, until a check
+ * fails:
  *
  *     http2_main.ts [--inputs 10000000] [--seed N]
  *

@@ -1,5 +1,5 @@
 /**
- * TLS servers that get handshakes and records which were changed on the way.
+ * Feeds TLS servers handshakes and records that were changed in transit.
  *
  * @module
  */
@@ -11,25 +11,25 @@ import { type FakeSocket, settle, socketPair, testContext } from "../support/fak
 import { Dice } from "./dice.ts";
 import { damage } from "./http2_episode.ts";
 
-/** Clients before one that nobody disturbs. */
+/** Number of clients between two undisturbed ones. */
 const CLIENTS_BETWEEN = 20;
 /** Rounds of the event loop without progress after which a disturbed client gives up. */
 const PATIENCE = { openssl: 1, runtime: 100 };
 const RECORD_HEADER_BYTES = 5;
 const CONTENT_TYPES = [20, 21, 22, 23, 24, 0, 255];
 
-/** Gives a server clients; throws where it does what it must not. */
+/** Connects clients to a server; throws on a finding. */
 export class TlsEpisode {
   readonly #dice: Dice;
   readonly #plugin: Plugin;
   readonly #patience: number;
-  /** Flights that a client sent. */
+  /** Number of flights sent by clients. */
   inputs = 0;
-  /** Flights that were changed on the way. */
+  /** Number of flights changed in transit. */
   changed = 0;
-  /** Handshakes that were completed. */
+  /** Number of completed handshakes. */
   secured = 0;
-  /** Handshakes and conversations that the server ended, by the reason logged. */
+  /** Number of handshakes and conversations that the server ended, by the logged reason. */
   readonly faults: Map<string, number> = new Map();
 
   constructor(seed: number, certificate: TlsCertificate, engine: TlsOptions["engine"] & string) {
@@ -38,7 +38,7 @@ export class TlsEpisode {
     this.#patience = PATIENCE[engine];
   }
 
-  /** Gives at least so many inputs. */
+  /** Feeds at least this number of inputs. */
   async run(inputs: number): Promise<void> {
     for (const end = this.inputs + inputs; this.inputs < end;) {
       for (let i = 0; i < CLIENTS_BETWEEN; i++) await this.#disturb();
@@ -46,7 +46,7 @@ export class TlsEpisode {
     }
   }
 
-  /** A client whose flights are changed from a random one on. */
+  /** A client whose flights are changed, starting at a random one. */
   async #disturb(): Promise<void> {
     const dice = this.#dice;
     let untouched = dice.below(5);
@@ -175,7 +175,7 @@ export class TlsEpisode {
   }
 }
 
-/** A client and what its server has seen. */
+/** A client and what its server has received. */
 interface Session {
   readonly socket: FakeSocket;
   client: OpenSslClient;

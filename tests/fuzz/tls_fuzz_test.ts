@@ -3,10 +3,11 @@ import { makeCertificate } from "../support/certificates.ts";
 import { testRequiring } from "../support/requirements.ts";
 import { TlsEpisode } from "./tls_episode.ts";
 
-describe("TLS that gets flights changed on the way", () => {
-  // Handshakes and records with bytes changed, dropped, doubled, with records put in and cut, in reads of
-  // any size. The next plugin reads nothing that the client has not written, nothing is logged as an error,
-  // each handler ends with its connection, and every twentieth client, which is not disturbed, is served.
+describe("TLS that receives flights changed in transit", () => {
+  // Handshakes and records with bytes changed, dropped, doubled, with records inserted and
+  // truncated, in reads of any size. The next plugin reads nothing that the client has not written,
+  // nothing is logged as an error, each handler ends with its connection, and every twentieth
+  // client, which is not disturbed, is served.
   testRequiring(
     ["program:openssl", "libssl"],
     "passes on what the client wrote, or nothing, by openssl",
@@ -26,7 +27,7 @@ describe("TLS that gets flights changed on the way", () => {
 async function fuzz(engine: "openssl" | "runtime", inputs: number): Promise<void> {
   const episode = new TlsEpisode(1, makeCertificate(["localhost"]), engine);
   await episode.run(inputs);
-  // It is worth looking at.
+  // Ensures that enough of them are changed.
   expect(episode.changed).toBeGreaterThan(inputs / 10);
   expect(episode.secured).toBeGreaterThan(inputs / 50);
   expect(episode.faults.size).toBeGreaterThan(3);

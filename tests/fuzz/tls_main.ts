@@ -1,6 +1,6 @@
 /**
- * Gives TLS servers of both engines handshakes and records that were changed on the way, until one of them
- * does something wrong:
+ * Feeds TLS servers of both engines handshakes and records that were changed in transit, until a
+ * check fails:
  *
  *     tls_main.ts [--inputs 100000] [--seed N] [--engine openssl|runtime]
  *

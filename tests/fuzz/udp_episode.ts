@@ -169,7 +169,7 @@ export class UdpEpisode {
     const { data, remotePort: from, localPort: to } = datagram;
     const marked = (data[0]! << 8 | data[1]!) === from && (data[2]! << 8 | data[3]!) === to;
     const isWhole = data.subarray(MARK).every((byte) => byte === ((from ^ to) & 255));
-    if (!marked || !isWhole) throw new Error(`a datagram from ${from} to ${to} came damaged`);
+    if (!marked || !isWhole) throw new Error(`a datagram from ${from} to ${to} was corrupted`);
   }
 
   // ---------------------------------------------------------------- the driver
@@ -177,7 +177,7 @@ export class UdpEpisode {
   #pass(ms: number): void {
     this.#now += ms;
     for (let i = 0; this.#core.nextTimeout() <= this.#now; i++) {
-      if (i > 10_000) throw new Error("time does not pass");
+      if (i > 10_000) throw new Error("time does not advance");
       this.#core.handleTimeout(this.#now);
     }
   }
@@ -205,14 +205,17 @@ export class UdpEpisode {
     const queues = [...this.#sockets, ...this.#flows].map(({ queue }) => queue);
     const waiting = queues.reduce((sum, { count }) => sum + count, 0);
     const accounted = this.read + waiting + stats.dropped("udp-unread");
-    must(stats.datagramsIn === accounted, `${stats.datagramsIn} came, ${accounted} are known`);
-    must(udp.queuedBytes <= LIMITS.maxMemory, `${udp.queuedBytes} bytes wait`);
+    must(
+      stats.datagramsIn === accounted,
+      `${stats.datagramsIn} arrived, ${accounted} are accounted for`,
+    );
+    must(udp.queuedBytes <= LIMITS.maxMemory, `${udp.queuedBytes} bytes are queued`);
     must(queues.every(({ count }) => count <= LIMITS.maxDatagrams), "a long queue");
     must(udp.flows.table.count <= LIMITS.maxFlows, `${udp.flows.table.count} flows`);
     const { flowsOpened, flowsEnded } = stats;
     must(flowsOpened - flowsEnded === udp.flows.table.count, "flows are counted wrong");
     const alive = [...this.#flows].filter(({ end }) => end === undefined).length;
-    must(alive === udp.flows.table.count, "the owner was not told of a flow's end");
+    must(alive === udp.flows.table.count, "the owner was not notified of a flow's end");
   }
 
   /** No more packets arrive: nothing may be left. */
@@ -225,7 +228,7 @@ export class UdpEpisode {
     must(udp.flows.table.count === 0, "flows are left");
     for (const flow of this.#flows) udp.flows.close(flow);
     for (const socket of this.#sockets) udp.unbind(socket);
-    must(udp.queuedBytes === 0, `${udp.queuedBytes} bytes are held for nobody`);
+    must(udp.queuedBytes === 0, `${udp.queuedBytes} bytes are still queued`);
   }
 }
 

@@ -35,7 +35,7 @@ function assertNoHandshake(world: World, client: Application): Outcome {
   const gaveUp = client.habits.ending !== "half-close";
   if (isPerfect && !gaveUp) throw new Error(`no handshake: ${world.describe()}`);
   if (client.ended?.error === undefined && !gaveUp) {
-    throw new Error(`the client does not know: ${world.describe()}`);
+    throw new Error(`the client was not notified: ${world.describe()}`);
   }
   return "no handshake";
 }

@@ -189,7 +189,7 @@ describe("a path whose MTU decreases", () => {
   // Packets of 9000 bytes were delivered; then a router drops them with an ICMP error, which avoids
   // any timeout.
   test.each(told)(
-    "is learnt of from its router, profile %s, told %s (RFC 1191 6)",
+    "is reported by its router, profile %s, ICMP %s (RFC 1191 6)",
     (profile, tells) => {
       const one = world({
         profile,
@@ -219,7 +219,7 @@ describe("a path whose MTU decreases", () => {
   // Small segments are delivered and answered: the peer responds after every timeout, but never
   // acknowledges a large segment.
   test.each(PROFILES)(
-    "without a word is found out though the peer is heard, profile %s (RFC 8899 4.2)",
+    "without ICMP errors is detected although the peer responds, profile %s (RFC 8899 4.2)",
     (profile) => {
       const one = world({
         profile,
@@ -300,7 +300,7 @@ describe("closing", () => {
 
   // Each order of closing, with short and long delays, with and without data and loss.
   test.each(cases.map((one) => [JSON.stringify(one), one] as const))(
-    "leaves nothing behind, whoever does what first: %s (RFC 9293 3.6)",
+    "leaves nothing behind in any order of closing: %s (RFC 9293 3.6)",
     (_, { client, server, profile }) => {
       for (let seed = 1; seed <= 24; seed++) {
         const one = world({

@@ -12,7 +12,7 @@ export interface Conditions {
   /** Share of packets at which a burst of losses begins, and its maximum length. */
   readonly burst: number;
   readonly burstMs: number;
-  /** How many packets it takes in that time at most, however fast they come; 0: all of them. */
+  /** Maximum number of packets lost in a burst; 0: no maximum. */
   readonly burstPackets: number;
   readonly duplicate: number;
   readonly reorder: number;

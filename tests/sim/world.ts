@@ -114,7 +114,7 @@ export class World {
       const next = Math.min(this.#events.next, a, b);
       if (next > until || next === Infinity) break;
       if (next > MAX_TIME) throw new Error(`it does not end: ${this.describe()}`);
-      if (this.steps++ > MAX_STEPS) throw new Error(`time does not pass: ${this.describe()}`);
+      if (this.steps++ > MAX_STEPS) throw new Error(`time does not advance: ${this.describe()}`);
       this.now = Math.max(this.now, next);
       if (this.#events.next <= next) this.#events.runNext();
       else this.sides[a <= next ? 0 : 1].core.handleTimeout(this.now);
@@ -282,7 +282,7 @@ export class World {
     );
     const session = this.sessions[number];
     if (session === undefined || session.server !== undefined) {
-      throw new Error(`a connection that nobody asked for: ${this.describe()}`);
+      throw new Error(`an unexpected connection: ${this.describe()}`);
     }
     session.server = this.#application(1, tcb, session.habits, number);
     session.server.onEvent();

@@ -107,7 +107,7 @@ class RunningFlow implements Flow {
     this.#rto = currentRto(this.tcb);
   }
 
-  /** A current silence counts too. */
+  /** Counts a silence that lasts until the end. */
   endSilence(now: number): void {
     this.#endWait(now);
     const silence = now - this.#heardAt;

@@ -14,7 +14,7 @@ const PROGRAMS = "./tests/bench/programs";
 /** {@link KERNEL_PORTS} behind `forward`. */
 const FORWARDED = { echo: 9007, discard: 9009, characters: 9019, http: 9080 };
 
-/** Everything but `egress`. `index` tells devices and addresses of services apart. */
+/** Everything but `egress`. `index` distinguishes the devices and addresses of services. */
 export async function startBerth(
   namespace: Namespace,
   runtime: Runtime,
@@ -49,7 +49,7 @@ export async function startBerth(
   ];
 }
 
-/** `forward` alone, as it is after its start. */
+/** `forward` alone, freshly started. */
 export async function startForward(
   namespace: Namespace,
   runtime: Runtime,

@@ -1,5 +1,5 @@
 /**
- * What a user would choose instead of this service, in namespaces that have it to themselves.
+ * The alternatives to this service, each in a namespace of its own.
  *
  * @module
  */
@@ -23,7 +23,7 @@ export const KERNEL_PORTS = {
   http: 80,
 } as const;
 
-/** Whether a peer can be measured; if not, says on stderr what is missing. */
+/** Whether a peer can be measured; if not, prints what is missing on stderr. */
 export function canMeasure(name: string, ...requirements: readonly Requirement[]): boolean {
   const available = requires(...requirements);
   if (!available.ok) console.error(`not measured: ${name} (${available.reason})`);
@@ -85,7 +85,9 @@ export async function startOwnServers(
   };
 }
 
-/** HAProxy in front of `kernel_server.c` in the same namespace; `undefined` if it is not here. */
+/**
+ * HAProxy in front of `kernel_server.c` in the same namespace; `undefined` if it is not installed.
+ */
 export async function startHaproxy(
   namespace: Namespace,
   { folder }: Files,
@@ -161,7 +163,7 @@ export async function startGateways(
   }
   if (canMeasure("pasta", "program:pasta")) {
     const flags = ["--foreground", "--quiet", "--config-net", "--runas", "0", "--mtu", "65520"];
-    // It gives up the privilege to look into /proc before it opens the namespace.
+    // It drops the privilege to read /proc before it opens the namespace.
     const path = folder.write("pasta.ns", "");
     const script = `mount --bind "/proc/$0/ns/net" ${path} && exec pasta "$@" --netns ${path}`;
     await add("pasta", (pid) => ["sh", "-c", script, pid, "--netns-only", ...flags]);

@@ -26,7 +26,7 @@ class Transfer {
   mismatches = 0;
   /** Number of bytes sent but not received. */
   lost = 0;
-  /** It ended too early. */
+  /** Number of connections that ended too early. */
   early = 0;
   readonly ended: Promise<void>;
   readonly #check = new PatternCheck();

@@ -41,7 +41,7 @@ export class PatternCheck {
     }
   }
 
-  /** The same without a look at them. */
+  /** Counts the next bytes without checking them. */
   count(chunk: Uint8Array): void {
     this.bytes += chunk.length;
   }

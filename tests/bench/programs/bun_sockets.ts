@@ -1,10 +1,10 @@
 /**
- * What is used of Bun's sockets, which Deno's types do not know.
+ * The used part of Bun's sockets, which Deno's types lack.
  *
  * @module
  */
 
-/** A connection, with what its owner knows of it. */
+/** A connection, with data of its owner. */
 export interface BunSocket<Data> {
   readonly data: Data;
   write(bytes: Uint8Array): number;

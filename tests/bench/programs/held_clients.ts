@@ -1,12 +1,12 @@
 /**
- * Clients of an echo service, on Bun alone, whose sockets cost the least: `held_clients.ts HOST PORT`.
- * Prints "ready"; does what each line on stdin says, and prints a line of JSON: `{"failures":N}` or
- * what went wrong first.
+ * Clients of an echo service, for Bun only, whose sockets cost the least: `held_clients.ts HOST
+ * PORT`. Prints "ready"; does what each line on stdin says, and prints a line of JSON:
+ * `{"failures":N}` or what went wrong first.
  *
  * - `open N`: opens connections until there are N.
  * - `echo`: sends 64 bytes on each and waits until the same have come back.
  * - `churn N`: opens, uses and closes N further connections.
- * - `close`: ends every connection orderly. `reset`: all of them at once by a RST.
+ * - `close`: ends every connection gracefully. `reset`: resets all of them at once.
  *
  * @module
  */
@@ -16,16 +16,16 @@ import type { BunSocket, BunSockets } from "./bun_sockets.ts";
 
 declare const Bun: BunSockets<Connection>;
 
-/** So many connections are opened, used or closed at the same time: the device has a queue of 500. */
+/** Number of connections opened, used or closed at the same time: the device has a queue of 500. */
 const AT_ONCE = 32;
-/** Ports of the server's that are used. */
+/** Number of the server's ports that are used. */
 const PORTS = 4;
 const SIZE = 64;
 
-/** What is known of a connection. */
+/** The state of a connection. */
 class Connection {
   readonly #number: number;
-  /** Rounds of bytes sent, and bytes of the last one that have come back. */
+  /** Number of rounds sent, and bytes of the last one received. */
   #round = 0;
   #arrived = SIZE;
   #ended = false;
@@ -36,7 +36,7 @@ class Connection {
     this.#number = number;
   }
 
-  /** Sends a round of bytes; resolves when they are back. */
+  /** Sends a round of bytes; resolves when they have been echoed. */
   async echo(socket: BunSocket<Connection>): Promise<void> {
     if (this.#ended) throw new Error(this.#fault ?? "ended by the server");
     this.#round++;
@@ -48,7 +48,7 @@ class Connection {
     if (this.#arrived < SIZE) throw new Error("ended by the server");
   }
 
-  /** Has nothing more to send; resolves when the server has ended the connection too. */
+  /** Sends FIN; resolves when the server has ended the connection too. */
   async end(socket: BunSocket<Connection>): Promise<void> {
     socket.shutdown();
     while (!this.#ended) await this.#change();
@@ -93,7 +93,10 @@ function open(): Promise<BunSocket<Connection>> {
   return Bun.connect({ hostname, port, data: new Connection(number), socket: HANDLERS });
 }
 
-/** Does it `count` times, several at once; how often it failed, and why first. */
+/**
+ * Runs an action `count` times, several at once; returns the number of failures and the first
+ * reason.
+ */
 async function times(
   count: number,
   action: (index: number) => Promise<void>,
@@ -134,7 +137,7 @@ function obey(line: string): Promise<{ failures: number }> {
         await socket.data.end(socket);
       });
     default:
-      throw new Error(`${line} is no command`);
+      throw new Error(`${line} is not a command`);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * An echo service on a TUN device that says what its connections cost: `held_server.ts [JSON]`, knobs of
- * TCP. Prints "ready"; answers the line "count" with counters and the processor time so far, "memory"
- * with what is in use after a collection.
+ * An echo service on a TUN device that reports the cost of its connections: `held_server.ts
+ * [JSON]`, the `tcp` options. Prints "ready"; answers the line "count" with counters and the CPU
+ * time so far, and "memory" with the memory in use after a garbage collection.
  *
  * @module
  */
@@ -15,10 +15,10 @@ import { usedMemory } from "../garbage.ts";
 /** Counters of the server. */
 export interface HeldCounts {
   readonly connections: number;
-  /** Connections that wait for a deadline. */
+  /** Number of connections with a running timer. */
   readonly timers: number;
   readonly packetsOut: number;
-  /** Microseconds of processor time. */
+  /** CPU time in microseconds. */
   readonly processorTime: number;
 }
 

@@ -6,7 +6,7 @@
 import process from "node:process";
 import app from "./hello.ts";
 
-/** What the two runtimes have. */
+/** The used part of the two runtimes. */
 interface Host {
   Bun?: { serve(options: { port: number; fetch(): Response }): unknown };
   Deno?: { serve(options: { port: number; onListen(): void }, fetch: () => Response): unknown };

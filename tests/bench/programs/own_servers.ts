@@ -9,14 +9,14 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import app from "./around_app.ts";
 
-/** What is used of a Deno WebSocket. */
+/** The used part of a Deno WebSocket. */
 interface ServerSocket {
   binaryType: string;
   onmessage: (event: { data: ArrayBuffer }) => void;
   send(data: ArrayBuffer): void;
 }
 
-/** What the two runtimes have. */
+/** The used part of the two runtimes. */
 interface Host {
   Bun?: { serve(options: Readonly<Record<string, unknown>>): unknown };
   Deno?: {

@@ -1,5 +1,5 @@
 /**
- * A page that asks over HTTP/2 and speaks through a WebSocket, for a browser.
+ * A page for a browser that sends requests and opens a WebSocket over HTTP/2.
  *
  * @module
  */
@@ -34,7 +34,7 @@ export default new Hono()
   .get(
     "/echo",
     upgradeWebSocket((c) => {
-      // RFC 8441: a key that nobody has made.
+      // RFC 8441 has no Sec-WebSocket-Key, so the server supplies this one.
       if (c.req.raw.headers.get("sec-websocket-key") === "AAAAAAAAAAAAAAAAAAAAAA==") overHttp2++;
       return { onMessage: (event, ws) => ws.send(event.data) };
     }),

@@ -1,7 +1,6 @@
 /**
- * Connects, and looks whether that has succeeded only when the peer has said everything and closed, as
- * a program does whose event loop is busy: `HOST PORT COUNT`. Prints each different outcome with how
- * often there was one.
+ * Connects, and checks the result only after the peer has sent everything and closed, as a program
+ * with a busy event loop does: `HOST PORT COUNT`. Prints each distinct outcome and its number.
  *
  * @module
  */
@@ -14,7 +13,9 @@ import { KernelSocket } from "../../conformance/linux/sockets.ts";
 const [host = "", port = "", count = ""] = process.argv.slice(2);
 const libc = await openLibc();
 
-/** One byte there and back on another connection: what the stack had sent before has arrived. */
+/**
+ * A round trip on another connection: afterwards everything that the stack sent before has arrived.
+ */
 async function roundTrip(): Promise<void> {
   const socket = connect(7, host).resume();
   socket.end("x");

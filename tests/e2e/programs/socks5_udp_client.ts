@@ -1,7 +1,7 @@
 /**
- * A client of SOCKS 5 on sockets of the kernel: `socks5_udp_client.ts PROXY PORT TARGET PORT`, IPv4
- * addresses all. Asks for an association, sends "ahoy" to the target through it and prints what comes
- * back and from where, or "nothing" after five tries; then ends the association.
+ * A client of SOCKS 5 on sockets of the kernel: `socks5_udp_client.ts PROXY PORT TARGET PORT`, with
+ * IPv4 addresses only. Requests an association, sends "ahoy" to the target through it and prints
+ * the answer and its source, or "nothing" after five attempts; then ends the association.
  *
  * @module
  */

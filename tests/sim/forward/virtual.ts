@@ -159,7 +159,7 @@ class Players {
     if (!isSure || !this.#served.has(index)) await sleepUntil(clock, clock.now() + 60_000);
     const served = this.#served.get(index);
     if (served !== undefined) return judge(plan, client, await served);
-    return isSure ? "its server has not heard of it" : undefined;
+    return isSure ? "its server did not get the connection" : undefined;
   }
 
   /** Each server learns from the header which plan to follow. */

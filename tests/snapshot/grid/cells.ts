@@ -48,7 +48,7 @@ function loss(share: number): Change {
   return () => ({ conditions: { loss: share } });
 }
 
-/** A burst takes what passes the bottleneck in the time of up to sixteen packets. */
+/** A burst of losses lasts as long as the bottleneck needs for up to sixteen packets. */
 function bursts(share: number): Change {
   return ({ bytesPerMs }) => ({
     conditions: { burst: share, burstMs: 16 * PACKET / bytesPerMs, burstPackets: 16 },
@@ -61,7 +61,7 @@ function reordering(share: number): Change {
   return ({ rttMs }) => ({ conditions: { reorder: share, reorderMs: rttMs / 4 } });
 }
 
-/** In the order of the picture. */
+/** In the order of the rows of the figure. */
 export const IMPAIRMENTS: Readonly<Record<Impairment, Change>> = {
   "loss 0.1 %": loss(0.001),
   "loss 1 %": loss(0.01),
@@ -94,14 +94,14 @@ const AXES: readonly (readonly (Impairment | undefined)[])[] = [
   [undefined, "policer", "bufferbloat", "ACK compression", "ACK loss 30 %"],
 ];
 
-/** Every combination of loss, reordering, and what happens to the queue or the acknowledgements. */
+/** Every combination of loss, reordering, and impairments of the queue or the acknowledgements. */
 export const COMBINED: readonly (readonly Impairment[])[] = AXES.reduce(
   (rows: readonly (readonly Impairment[])[], axis) =>
     rows.flatMap((row) => axis.map((one) => one === undefined ? row : [...row, one])),
   [[]],
 );
 
-/** Some of them, where there is no time for all: each pair of impairments is in one. */
+/** A subset for short runs, in which each pair of impairments occurs. */
 export const TOGETHER: readonly (readonly Impairment[])[] = [
   ["loss 1 %", "reordering 10 %", "policer"],
   ["loss 5 %", "reordering 30 %", "bufferbloat"],
@@ -113,7 +113,7 @@ export const TOGETHER: readonly (readonly Impairment[])[] = [
   ["bursts 0.5 %", "ACK loss 30 %"],
 ];
 
-/** How pictures and tables call a row. */
+/** The name of a row in figures and tables. */
 export function nameOf(impairments: readonly Impairment[]): string {
   return impairments.join(" + ") || "nothing";
 }
@@ -139,7 +139,7 @@ export function pathOf(
   return path;
 }
 
-/** All combinations of what is given, on each row of impairments. */
+/** All combinations of the given values, for each row of impairments. */
 export function cells(
   given: {
     readonly congestions: readonly Cell["congestion"][];

@@ -22,7 +22,7 @@ function compare(path: string): HeatMap[] {
   const measured = text.split("\n").map((line) => JSON.parse(line) as LinuxResult);
   const distinct = (some: readonly LinuxResult[], value: (one: LinuxResult) => number) =>
     [...new Set(some.map(value))].sort((a, b) => a - b);
-  // Not every round trip was measured at every rate.
+  // Not every RTT was measured at every rate.
   const rates = distinct(measured, ({ mbit }) => mbit).map((mbit) => ({
     mbit,
     rtts: distinct(measured.filter((one) => one.mbit === mbit), ({ rttMs }) => rttMs),

@@ -27,7 +27,7 @@ const WORST: readonly (readonly Impairment[])[] = [
   ["bursts 0.5 %", "reordering 10 %", "ACK compression"],
 ];
 const KERNEL_SEEDS = [1, 2, 3];
-/** A single run depends on which packets chance takes. */
+/** A single run depends on which packets happen to be lost. */
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 /** A packet takes 12 ms at this rate, so that the path may sleep, and several are measured at a time. */
 const SLOW_MBIT = 1;
@@ -53,7 +53,7 @@ function polls({ mbit }: Compared): boolean {
   return mbit > SLOW_MBIT;
 }
 
-/** Slow start and some hundred packets at least. */
+/** Enough for slow start and at least some hundred packets. */
 function secondsFor({ mbit, rttMs }: Compared): number {
   if (mbit === 1) return 15;
   if (mbit === 1000) return rttMs >= 100 ? 4 : 1.5;

@@ -1,6 +1,6 @@
 /**
  * The whole grid of bad paths in virtual time: draws `docs/bad-paths.svg` and
- * `docs/bad-paths-combined.svg`, and prints what is out of bounds, and how flows share a path.
+ * `docs/bad-paths-combined.svg`, and prints cells outside the limits and how flows share a path.
  *
  * @module
  */
@@ -14,13 +14,16 @@ const RTTS = [1, 10, 100, 300];
 const MAPS = (["internet", "local"] as const).flatMap((profile) =>
   (["cubic", "bbr"] as const).map((congestion) => ({ profile, congestion }))
 );
-/** One run depends on which packets chance takes. */
+/** A single run depends on which packets happen to be lost. */
 const SEEDS = [1, 2, 3];
-/** Longer than this, in current RTOs, is a stall. */
+/** A longer silence, in current RTOs, is a stall. */
 const MOST_SILENCE = 2;
 /** The timer that ends it runs for one RTO; the rest allows for rounding. */
 const MOST_WAIT = 1.001;
-/** A combination that carries less than this part of what its impairments alone predict. */
+/**
+ * A combination collapses if its goodput is below this fraction of the prediction from its single
+ * impairments.
+ */
 const COLLAPSE = 0.5;
 const STALL_FRAME = "#b00";
 const COLLAPSE_FRAME = "#33c";
@@ -43,7 +46,7 @@ function secondsFor({ mbit, rttMs }: Cell): number {
   return mbit === 100 ? 1.5 + 8 * rttMs / 1000 : 0.3 + 4 * rttMs / 1000;
 }
 
-/** Each cell is measured once, however many pictures it is in. */
+/** Each cell is measured once, even if it is in several figures. */
 function resultOf(cell: Cell): Result {
   const key = JSON.stringify(cell);
   const known = results.get(key);
@@ -83,7 +86,7 @@ function isStalled({ silence, wait }: Result): boolean {
   return silence > MOST_SILENCE || wait > MOST_WAIT;
 }
 
-/** Each impairment takes the part of the bottleneck that it takes alone. */
+/** Predicts that each impairment costs the same fraction of goodput as alone. */
 function predictedUse(cell: Cell): number {
   const plain = resultOf({ ...cell, impairments: [] }).use;
   return cell.impairments.reduce(
@@ -98,8 +101,8 @@ function outOfBounds(): string[] {
   const most = (value: (result: Result) => number) => {
     return Math.max(...all.map(({ result }) => value(result))).toFixed(2);
   };
-  lines.push(`longest silence: ${most(({ silence }) => silence)} RTOs in force`);
-  lines.push(`longest time without sending: ${most(({ wait }) => wait)} RTOs in force`);
+  lines.push(`longest silence: ${most(({ silence }) => silence)} current RTOs`);
+  lines.push(`longest time without sending: ${most(({ wait }) => wait)} current RTOs`);
   for (const { cell, result } of all) {
     const { silenceWithoutBackoff, use } = result;
     if (isStalled(result)) lines.push(`stalled: ${describe(cell)}: ${JSON.stringify(result)}`);

@@ -34,7 +34,7 @@ export function measure(cell: Cell, seconds: number, seed = 1): Result {
   };
 }
 
-/** Several runs of a cell: the mean of what they carry, and the longest silence of any. */
+/** Several runs of a cell: the mean of their goodput, and the longest silence of any. */
 export function measureMean(cell: Cell, seconds: number, seeds: readonly number[]): Result {
   const runs = seeds.map((seed) => measure(cell, seconds, seed));
   const mean = (value: (run: Result) => number) => {

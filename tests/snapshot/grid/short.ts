@@ -28,10 +28,15 @@ export interface ShortGrid {
   readonly shares: readonly { readonly cell: Cell; readonly share: number }[];
 }
 
-/** A grid for the tests: a few paths, every impairment, some together; two flows on one path. */
+/**
+ * A grid for the tests: a few paths with every impairment and some combinations, and two flows on
+ * one path.
+ */
 export function shortGrid(): ShortGrid {
   const results: (Result & { readonly cell: Cell })[] = [];
-  const lines = ["Goodput in parts of the bottleneck, and the longest silence in RTOs in force"];
+  const lines = [
+    "Goodput as a fraction of the bottleneck, and the longest silence in current RTOs",
+  ];
   for (const { mbit, rttMs, seconds } of PATHS) {
     const names = ALGORITHMS.map(({ congestion, profile }) => `${congestion} ${profile}`);
     lines.push("", line(`${mbit} Mbit/s, ${rttMs} ms`, names));

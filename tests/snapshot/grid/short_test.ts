@@ -21,7 +21,7 @@ describe("the grid of bad paths", () => {
   // than two RTOs, and two equal flows share the path. RTOs include backoff, since they double
   // while every acknowledgement is lost (RFC 6298 5.5).
   test(
-    "is what is in short.txt, without silences and with fair shares (RFC 8985 7, RFC 9438 5.1)",
+    "matches short.txt, without long silences and with fair shares (RFC 8985 7, RFC 9438 5.1)",
     () => {
       const { text, results, shares } = shortGrid();
       expect(text).toBe(BEFORE);

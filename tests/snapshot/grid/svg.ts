@@ -13,14 +13,14 @@ export interface Field {
   readonly text: string;
   /** From 0, bad, to 1, good. */
   readonly goodness: number;
-  /** The colour of its frame, where something in it is out of bounds. */
+  /** The colour of its frame if it is outside a limit. */
   readonly frame: string | undefined;
 }
 
 const WIDTH = 30;
 const HEIGHT = 18;
 const LEAST_LABELS = 130;
-/** Of a label in the picture's font. */
+/** The width of a character of a label. */
 const CHARACTER = 5.5;
 const HEAD = 58;
 const GAP = 6;
