@@ -78,6 +78,12 @@ export const tls: PluginFactory<TlsOptions> = definePlugin({
 const NO_OPENSSL = 'tls: options.engine is "openssl", but libssl.so.3 cannot be called: install ' +
   'OpenSSL 3, pass --allow-ffi on Deno, or use "runtime"';
 
+/**
+ * Ephemeral key exchange and AEAD: what RFC 9113 9.2.2 does not prohibit. Clients may close an HTTP/2
+ * connection with another one (INADEQUATE_SECURITY).
+ */
+const HTTP2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20";
+
 interface Server {
   /** Begins a session with the current certificates. */
   readonly open: (c: Context) => Promise<TlsSession>;
@@ -93,7 +99,8 @@ interface Server {
 function serverOf(options: z.output<typeof tlsOptionsSchema>): Server {
   const { alpn, minVersion, clientCertificates, handshakeTimeoutMs } = options;
   const clients = clientCertificates && { required: clientCertificates.required };
-  const settings = { minVersion, alpn, clients };
+  const ciphers = alpn?.includes("h2") ? HTTP2_CIPHERS : undefined;
+  const settings = { minVersion, alpn, ciphers, clients };
   const engine = options.engine === "runtime" ? undefined : OpenSslEngine.open(settings);
   if (engine === undefined && options.engine === "openssl") throw new TypeError(NO_OPENSSL);
   return {

@@ -11,7 +11,9 @@ import { logConnection } from "../../../plugins/shared/connection_log.ts";
 import { makeCertificate, type TestCertificate } from "../../support/certificates.ts";
 import { bytes, codeOf } from "../../support/conversation.ts";
 import { socketPair, testContext } from "../../support/fake_socket.ts";
+import { Program } from "../../support/program.ts";
 import { type Requirement, testRequiring } from "../../support/requirements.ts";
+import { ROOT } from "../../support/source_files.ts";
 import { TemporaryFolder, withTemporary } from "../../support/temporary_folder.ts";
 import { until } from "../../support/until.ts";
 import { readAll, serveBehindHost, type Server } from "./tls/support.ts";
@@ -65,6 +67,21 @@ function suite(engine: "openssl" | "runtime"): void {
         expect(alpn).toBe("http/1.1");
         client.destroy();
       }
+    });
+
+    // With h2 in `alpn`, a client of TLS 1.2 gets no suite of RFC 9113's appendix A, whatever it offers.
+    testRequiring(needs, "refuses the cipher suites that RFC 9113 9.2.2 prohibits", async () => {
+      await using server = await serveBehindHost(secure({ alpn: ["h2", "http/1.1"] }), echo());
+      const to = ["-connect", `127.0.0.1:${server.port}`, "-tls1_2", "-alpn", "h2,http/1.1"];
+      const connect = async (cipher: string) => {
+        const program = new Program(["openssl", "s_client", ...to, "-cipher", cipher], ROOT);
+        program.hush();
+        const { out } = await program.ended;
+        return /ALPN protocol: (.*)/.exec(out)?.[1];
+      };
+      expect(await connect("ECDHE-ECDSA-AES128-GCM-SHA256")).toBe("h2");
+      expect(await connect("ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA")).toBe(undefined);
+      expect(await connect("ALL:!AESGCM:!CHACHA20")).toBe(undefined);
     });
 
     // close_notify, or only a FIN: the pending request is aborted. Its URL has https.
@@ -217,12 +234,13 @@ function suite(engine: "openssl" | "runtime"): void {
       const client = await server.connect();
       const released = Promise.withResolvers<void>();
       server.hold(released.promise);
+      const all = received(client);
       client.write("question");
       await answered.promise;
       await server.beneath.closeWrite();
       // Longer than the engine waits for close_notify.
       setTimeout(() => released.resolve(), 700);
-      expect((await readAll(client)).length).toBe(100_000);
+      expect((await all).length).toBe(100_000);
     });
 
     // A reset of the TCP connection resets the TLS socket.

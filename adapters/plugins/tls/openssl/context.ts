@@ -85,7 +85,7 @@ function garbage(library: OpenSsl): FinalizationRegistry<Pointer> {
 function configure(
   { functions }: OpenSsl,
   context: Pointer,
-  { minVersion }: ServerSettings,
+  { minVersion, ciphers }: ServerSettings,
   callbacks: ContextCallbacks,
 ): void {
   const set = (command: number, value: number) =>
@@ -95,6 +95,9 @@ function configure(
   // Resumption uses stateless tickets only.
   set(SSL_CTRL.SET_SESS_CACHE_MODE, 0);
   set(SSL_CTRL.SET_DH_AUTO, 1);
+  if (ciphers !== undefined) {
+    functions.SSL_CTX_set_cipher_list(context, new TextEncoder().encode(`${ciphers}\0`));
+  }
   functions.SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   functions.SSL_CTX_callback_ctrl(
     context,

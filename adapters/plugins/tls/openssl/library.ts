@@ -21,6 +21,7 @@ export interface OpenSslFunctions {
   SSL_CTX_set_options(context: Pointer, options: bigint): bigint;
   SSL_CTX_callback_ctrl(context: Pointer, command: number, callback: Pointer): number;
   SSL_CTX_set_alpn_select_cb(context: Pointer, callback: Pointer, argument: null): void;
+  SSL_CTX_set_cipher_list(context: Pointer, names: Bytes): number;
   SSL_CTX_set_session_id_context(context: Pointer, id: Bytes, length: number): number;
   SSL_CTX_set_verify(context: Pointer, mode: number, callback: null): void;
   SSL_CTX_use_certificate(context: Pointer, certificate: Pointer): number;
@@ -84,6 +85,7 @@ const SIGNATURES: Readonly<Record<keyof OpenSslFunctions, Signature>> = {
   SSL_CTX_set_options: { parameters: [P, "u64"], result: "u64" },
   SSL_CTX_callback_ctrl: { parameters: [P, "i32", P], result: "i32" },
   SSL_CTX_set_alpn_select_cb: { parameters: [P, P, P], result: "void" },
+  SSL_CTX_set_cipher_list: { parameters: [P, "buffer"], result: "i32" },
   SSL_CTX_set_session_id_context: { parameters: [P, "buffer", "u32"], result: "i32" },
   SSL_CTX_set_verify: { parameters: [P, "i32", P], result: "void" },
   SSL_CTX_use_certificate: { parameters: [P, P], result: "i32" },

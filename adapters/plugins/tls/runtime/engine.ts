@@ -5,6 +5,7 @@
  */
 import { createSecureContext, type SecureContext, type TLSSocketOptions } from "node:tls";
 import type { Context } from "../../../../core/api/types.ts";
+import { runtimeName } from "../../../runtime/runtime.ts";
 import type { CertificateMaterial, CertificateStore } from "../certificates.ts";
 import type { ServerSettings, TlsEngine, TlsSession } from "../engine.ts";
 import { RuntimeSession } from "./session.ts";
@@ -18,8 +19,11 @@ export class RuntimeEngine implements TlsEngine<SecureContext> {
   }
 
   load({ certificate, key }: CertificateMaterial, ca: string | undefined): SecureContext {
-    const { minVersion } = this.#settings;
-    return createSecureContext({ ...(ca ? { ca } : {}), minVersion, cert: certificate, key });
+    const { minVersion, ciphers } = this.#settings;
+    // Deno refuses the option, and has no suite that HTTP/2 prohibits.
+    const hasOption = ciphers !== undefined && runtimeName() === "bun";
+    const optional = { ...(ca ? { ca } : {}), ...(hasOption ? { ciphers } : {}) };
+    return createSecureContext({ ...optional, minVersion, cert: certificate, key });
   }
 
   open(c: Context, store: CertificateStore<SecureContext>): Promise<TlsSession> {
