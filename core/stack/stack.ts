@@ -104,7 +104,7 @@ export class CoreStack {
       firstPort: readU16(secret, SIPHASH_KEY_LENGTH + 4),
     });
     const fragmentation = new Fragmentation(features.mtu, hash);
-    this.#transmitQueue = new TransmitQueue(fragmentation, policy, this.stats, hopLimit);
+    this.#transmitQueue = new TransmitQueue(features, fragmentation, policy, this.stats, hopLimit);
     const tables = {
       own: this.#own,
       demux,

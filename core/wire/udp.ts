@@ -55,6 +55,26 @@ function checksumHolds(ip: IpHeader, packet: Uint8Array, length: number): boolea
 }
 
 /**
+ * Writes the header at `at` of a packet that ends at `end`, with a checksum that has only the sum of the
+ * pseudo-header, for a link that completes it.
+ */
+export function emitUdpHeader(
+  packet: Uint8Array,
+  at: number,
+  end: number,
+  source: IpAddress,
+  sourcePort: number,
+  destination: IpAddress,
+  destinationPort: number,
+): void {
+  const length = end - at;
+  writeU16(packet, at, sourcePort);
+  writeU16(packet, at + 2, destinationPort);
+  writeU16(packet, at + 4, length);
+  writeU16(packet, at + 6, fold(pseudoHeaderSum(source, destination, PROTOCOL.UDP, length)));
+}
+
+/**
  * Writes the header at `at`. The data after it, up to the end of `packet`, must be in place
  * already.
  */

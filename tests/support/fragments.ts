@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OutgoingPacket } from "../../core/stack/link.ts";
+import { type LinkFeatures, OutgoingPacket } from "../../core/stack/link.ts";
 import { CoreStack, SECRET_LENGTH } from "../../core/stack/stack.ts";
 import { PROFILES } from "../../core/tcp/config.ts";
 import { UDP_DEFAULTS, type UdpConfig } from "../../core/udp/config.ts";
@@ -133,9 +133,9 @@ export class FragmentHost {
   now = 1_000_000;
   readonly #out = new OutgoingPacket();
 
-  constructor(mtu = 1500, udp: Partial<UdpConfig> = {}) {
+  constructor(mtu = 1500, udp: Partial<UdpConfig> = {}, features: Partial<LinkFeatures> = {}) {
     this.stack = new CoreStack({
-      features: { mtu, maxSuperPacket: 0, checksumOffload: false },
+      features: { mtu, maxSuperPacket: 0, checksumOffload: false, ...features },
       subnets: ["10.0.0.2/24", "fd00::2/64"].map((text) => Subnet.parse(text)!),
       tcp: PROFILES.local,
       udp: { ...UDP_DEFAULTS, ...udp },

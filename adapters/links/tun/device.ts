@@ -27,6 +27,8 @@ export interface Device {
    * directions.
    */
   readonly offload: boolean;
+  /** Whether the kernel also splits super-packets of UDP datagrams; Linux 6.2 and later. */
+  readonly splitsDatagrams: boolean;
   /** As in {@link DeviceOptions}. */
   readonly frameHeader: number;
 }
@@ -103,13 +105,14 @@ function attach(host: LibcHost, options: DeviceOptions, more: number): Attached 
   const flags = kindOf(options) | more;
   if (offload) {
     const attached = attachWith(host, name, flags | linux.IFF_VNET_HDR);
-    if (enableOffload(host, attached.fd)) return { ...attached, offload, frameHeader };
+    const enabled = enableOffload(host, attached.fd);
+    if (enabled !== undefined) return { ...attached, offload, ...enabled, frameHeader };
     host.libc.close(attached.fd);
   }
   const attached = attachWith(host, name, flags);
   // A persistent device keeps earlier settings.
   host.ioctlValue(attached.fd, linux.TUNSETOFFLOAD, 0);
-  return { ...attached, offload: false, frameHeader };
+  return { ...attached, offload: false, splitsDatagrams: false, frameHeader };
 }
 
 function kindOf({ frameHeader }: DeviceOptions): number {
@@ -141,16 +144,27 @@ const OFFLOADS = [
 ];
 
 /** {@link attach} for a device opened by another process, with or without a virtio header. */
-export function enableInherited(host: LibcHost, fd: number, hasHeader: boolean): boolean {
+export function enableInherited(
+  host: LibcHost,
+  fd: number,
+  hasHeader: boolean,
+): EnabledOffload | undefined {
   if (hasHeader) return enableOffload(host, fd);
-  return host.ioctlValue(fd, linux.TUNSETOFFLOAD, 0) >= 0;
+  const isDone = host.ioctlValue(fd, linux.TUNSETOFFLOAD, 0) >= 0;
+  return isDone ? { splitsDatagrams: false } : undefined;
 }
 
-/** Returns false if the kernel does not support the required virtio header size. */
-function enableOffload({ libc, ioctlValue }: LibcHost, fd: number): boolean {
+type EnabledOffload = Pick<Device, "splitsDatagrams">;
+
+/** `undefined`: the kernel does not support the required virtio header size. */
+function enableOffload({ libc, ioctlValue }: LibcHost, fd: number): EnabledOffload | undefined {
   const size = linux.intBytes(VIRTIO_HEADER_SIZE);
-  return libc.ioctl(fd, linux.TUNSETVNETHDRSZ, size) >= 0 &&
-    OFFLOADS.some((flags) => ioctlValue(fd, linux.TUNSETOFFLOAD, flags) >= 0);
+  if (libc.ioctl(fd, linux.TUNSETVNETHDRSZ, size) < 0) return undefined;
+  const enabled = OFFLOADS.find((flags) => ioctlValue(fd, linux.TUNSETOFFLOAD, flags) >= 0);
+  // A kernel that may send them also takes them.
+  return enabled === undefined
+    ? undefined
+    : { splitsDatagrams: (enabled & linux.TUN_F_USO4) !== 0 };
 }
 
 /**

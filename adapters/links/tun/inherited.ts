@@ -23,12 +23,13 @@ export function inheritDevice(host: LibcHost, fd: number, options: DeviceOptions
   for (const value of [linux.FIONBIO, linux.FIOCLEX]) {
     host.libc.ioctl(fd, value, linux.intBytes(1));
   }
-  if (!enableInherited(host, fd, offload)) {
+  const enabled = enableInherited(host, fd, offload);
+  if (enabled === undefined) {
     throw new TunError("SYSTEM", `descriptor ${fd}: cannot set the options of ${name}`, {
       errno: host.errno(),
     });
   }
-  return { fd, name, mtu: options.mtu ?? mtuOf(host, name), offload, frameHeader };
+  return { fd, name, mtu: options.mtu ?? mtuOf(host, name), offload, ...enabled, frameHeader };
 }
 
 function requireFlags(fd: number, flags: number, kind: number): void {

@@ -72,11 +72,12 @@ export class TunLink implements Link {
     hostEvents: EventSet | undefined,
     steering: ReceivePacketSteering | undefined,
   ) {
-    const { fd, name, mtu, offload, frameHeader } = device;
+    const { fd, name, mtu, offload, splitsDatagrams, frameHeader } = device;
     this.name = name;
     this.features = {
       mtu,
       maxSuperPacket: offload ? MAX_SUPER_PACKET : 0,
+      ...(splitsDatagrams && { maxDatagramSuperPacket: MAX_SUPER_PACKET }),
       checksumOffload: offload,
     };
     this.#host = host;

@@ -5,6 +5,7 @@
  * @module
  */
 import { type ChecksumState, OutgoingPacket } from "../../../core/stack/link.ts";
+import { PROTOCOL } from "../../../core/wire/ip.ts";
 
 /** 12 rather than 10, so that the IP header after it is aligned to 4 bytes. */
 export const VIRTIO_HEADER_SIZE = 12;
@@ -13,10 +14,13 @@ const NEEDS_CHECKSUM = 1;
 const DATA_VALID = 2;
 const GSO_TCPV4 = 1;
 const GSO_TCPV6 = 4;
+const GSO_UDP_L4 = 5;
 const GSO_ECN = 0x80;
 /** Offsets of the flags and the checksum in the TCP header (RFC 9293 3.1). */
 const TCP_FLAGS = 13;
 const TCP_CHECKSUM = 16;
+/** Offset of the checksum in the UDP header (RFC 768). */
+const UDP_CHECKSUM = 6;
 const CWR = 0x80;
 
 /**
@@ -30,7 +34,7 @@ export function writeVirtioHeader(packet: OutgoingPacket, frameHeader = 0): void
   if (packet.checksumPartial) {
     header[at] = NEEDS_CHECKSUM;
     header[at + 6] = frameHeader + ipHeaderLength;
-    header[at + 8] = TCP_CHECKSUM;
+    header[at + 8] = isUdp(packet) ? UDP_CHECKSUM : TCP_CHECKSUM;
   }
   if (segmentSize > 0) {
     header[at + 1] = gsoType(packet);
@@ -40,7 +44,15 @@ export function writeVirtioHeader(packet: OutgoingPacket, frameHeader = 0): void
   }
 }
 
-function gsoType({ header, ipHeaderLength }: OutgoingPacket): number {
+/** Packets with offload have no extension headers. */
+function isUdp({ header }: OutgoingPacket): boolean {
+  const ip = OutgoingPacket.HEADROOM;
+  return header[ip + (header[ip]! >>> 4 === 4 ? 9 : 6)] === PROTOCOL.UDP;
+}
+
+function gsoType(packet: OutgoingPacket): number {
+  if (isUdp(packet)) return GSO_UDP_L4;
+  const { header, ipHeaderLength } = packet;
   const ip = OutgoingPacket.HEADROOM;
   const type = header[ip]! >>> 4 === 4 ? GSO_TCPV4 : GSO_TCPV6;
   // Only the first segment must have CWR (RFC 3168 6.1.2).

@@ -9,7 +9,7 @@ import { TcpError } from "../errors.ts";
 import type { Driver } from "../runtime/driver.ts";
 import type { Owner } from "../runtime/owner_notifier.ts";
 import type { HandlerEnvironment, OnEnd } from "../runtime/handler_context.ts";
-import { requireBytes } from "../tcp/bytes.ts";
+import { bytesFault } from "../tcp/bytes.ts";
 import type { NetAddr } from "../types.ts";
 import type { DatagramFlow, FlowStats } from "./datagram.ts";
 import { sendRefusal, udpError } from "./datagram_errors.ts";
@@ -98,22 +98,26 @@ export class StackFlow implements DatagramFlow, Owner {
       : undefined;
   }
 
-  // deno-lint-ignore require-await -- what cannot be sent is a rejection
-  async send(datagram: Uint8Array): Promise<number> {
-    requireBytes("send", datagram);
-    if (this.#closed) {
-      throw new TcpError("CLOSING", "The flow has been closed", {
-        local: this.localAddr,
-        remote: this.remoteAddr,
-      });
-    }
+  send(datagram: Uint8Array): Promise<number> {
+    const error = bytesFault("send", datagram) ?? this.#closedError();
+    if (error !== undefined) return Promise.reject(error);
     const { core } = this.#driver;
     const refused = core.udp.sendInFlow(this.#flow, datagram, this.#driver.now());
-    if (refused !== undefined) throw sendRefusal(refused, datagram, this.remoteAddr);
+    if (refused !== undefined) {
+      return Promise.reject(sendRefusal(refused, datagram, this.remoteAddr));
+    }
     this.#counts.datagramsOut++;
     this.#counts.bytesOut += datagram.length;
     this.#driver.touchAfterDatagram();
-    return datagram.length;
+    return Promise.resolve(datagram.length);
+  }
+
+  #closedError(): TcpError | undefined {
+    if (!this.#closed) return undefined;
+    return new TcpError("CLOSING", "The flow has been closed", {
+      local: this.localAddr,
+      remote: this.remoteAddr,
+    });
   }
 
   setIdleTimeout(ms: number): void {
@@ -153,8 +157,27 @@ export class StackFlow implements DatagramFlow, Owner {
     return { ...this.#counts };
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterableIterator<Bytes> {
-    for (let next = await this.receive(); next !== null; next = await this.receive()) yield next;
+  [Symbol.asyncIterator](): AsyncIterableIterator<Bytes> {
+    let isOver = false;
+    const result = (value: Bytes | null): IteratorResult<Bytes> => {
+      if (value !== null) return { done: false, value };
+      isOver = true;
+      return { done: true, value: undefined };
+    };
+    const iterator: AsyncIterableIterator<Bytes> = {
+      [Symbol.asyncIterator]: () => iterator,
+      // Not a generator, whose promises would separate the answers to datagrams that came together.
+      next: () => {
+        if (isOver) return Promise.resolve(result(null));
+        if (this.#flow.queue.count > 0) return Promise.resolve(result(this.#take()));
+        return this.receive().then(result, (error) => {
+          isOver = true;
+          throw error;
+        });
+      },
+      return: () => Promise.resolve(result(null)),
+    };
+    return iterator;
   }
 
   [Symbol.dispose](): void {

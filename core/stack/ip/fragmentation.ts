@@ -42,12 +42,18 @@ export class Fragmentation {
       return packet[0]! >>> 4 === 4 ? this.#splitV4(packet) : this.#splitV6(packet);
     }
     // RFC 6864 4.1: without DF, each datagram needs an identification of its own.
-    if (packet[0]! >>> 4 === 4) this.#allowCutting(packet);
+    this.allowCutting(packet, 1);
     return [packet];
   }
 
-  #allowCutting(packet: Packet): void {
-    const id = this.#identification(IpAddress.readV4(packet, 12), IpAddress.readV4(packet, 16));
+  /**
+   * Lets IPv4 routers fragment a packet, which the link may split into `count` packets with consecutive
+   * identifications.
+   */
+  allowCutting(packet: Packet, count: number): void {
+    if (packet[0]! >>> 4 !== 4) return;
+    const [local, remote] = [IpAddress.readV4(packet, 12), IpAddress.readV4(packet, 16)];
+    const id = this.#identification(local, remote, count);
     writeU16(packet, 4, id);
     writeU16(packet, 6, 0);
     writeHeaderChecksum(packet, 0, 20);
@@ -77,9 +83,11 @@ export class Fragmentation {
   }
 
   /** RFC 7739 5.3: repeats late for each peer (RFC 6864 4.3) and reveals nothing to other peers. */
-  #identification(local: IpAddress, remote: IpAddress): number {
+  #identification(local: IpAddress, remote: IpAddress, count = 1): number {
     const hash = this.#hash.connection(local, 0, remote, 0);
-    return (hash + this.#counters[hash >>> 26]!++) | 0;
+    const counter = this.#counters[hash >>> 26]!;
+    this.#counters[hash >>> 26] = counter + count;
+    return (hash + counter) | 0;
   }
 }
 

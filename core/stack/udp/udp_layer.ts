@@ -32,11 +32,12 @@ import type { OwnAddresses } from "../ip/own_addresses.ts";
 import { PathMtus } from "../ip/path_mtus.ts";
 import type { ChecksumState } from "../link.ts";
 import { choosePort } from "../ports.ts";
-import { destinationOf, sourceOf } from "../replies.ts";
+import { destinationOf, type Packet, sourceOf } from "../replies.ts";
 import type { BindRefusal } from "../requests.ts";
 import type { Sharding } from "../sharding/shard.ts";
 import type { Stats } from "../stats.ts";
 import type { TransmitQueue } from "../transmit_queue.ts";
+import type { DatagramPath } from "./datagram_batch.ts";
 import { Flows } from "./flows.ts";
 
 /** Bytes of data that an ICMP error about a flow quotes; receivers only need the ports. */
@@ -274,27 +275,44 @@ export class UdpLayer {
     data: Uint8Array,
     now: number,
   ): SendRefusal | undefined {
-    const { own, transmitQueue, stats, hopLimit } = this.#tables;
+    const { own, transmitQueue, stats } = this.#tables;
     if (!own.isUnicast(remote) || remotePort === 0) return "INVALID_ADDRESS";
     const source = local ?? own.sourceFor(remote);
     if (source === undefined || source.isV4 !== remote.isV4 || !own.has(source)) {
       return "ADDRESS_NOT_AVAILABLE";
     }
     if (data.length > maxDatagramLength(source)) return "MESSAGE_TOO_LONG";
+    stats.datagramsOut++;
+    const path = {
+      source,
+      sourcePort: localPort,
+      destination: remote,
+      destinationPort: remotePort,
+    };
+    if (transmitQueue.appendDatagram(path, data)) return undefined;
+    const pathMtu = this.#paths.to(remote, now);
+    // A packet to this stack itself does not reach the link, which would split it.
+    const isBatch = !own.has(remote) && transmitQueue.beginDatagrams(path, data, pathMtu);
+    if (!isBatch) transmitQueue.pushDatagram(this.#packetOf(path, data), pathMtu);
+    return undefined;
+  }
+
+  #packetOf(
+    { source, sourcePort, destination, destinationPort }: DatagramPath,
+    data: Uint8Array,
+  ): Packet {
     const headerLength = ipHeaderLength(source);
     const packet = new Uint8Array(headerLength + UDP_HEADER_LENGTH + data.length);
     packet.set(data, headerLength + UDP_HEADER_LENGTH);
-    emitIp(packet, 0, source, remote, {
+    emitIp(packet, 0, source, destination, {
       protocol: PROTOCOL.UDP,
       payloadLength: packet.length - headerLength,
-      hopLimit,
+      hopLimit: this.#tables.hopLimit,
       trafficClass: 0,
       identification: 0,
     });
-    emitUdp(packet, headerLength, source, localPort, remote, remotePort);
-    transmitQueue.pushDatagram(packet, this.#paths.to(remote, now));
-    stats.datagramsOut++;
-    return undefined;
+    emitUdp(packet, headerLength, source, sourcePort, destination, destinationPort);
+    return packet;
   }
 
   /** {@link UdpLayer.send} in a flow. */

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { createSocket } from "node:dgram";
 import { release } from "node:os";
 import { ethernet } from "../../../../adapters/links/ethernet/mod.ts";
 import { openTap, openTun } from "../../../../adapters/links/tun/mod.ts";
@@ -15,7 +16,7 @@ const PORT = 9000;
 // sys/socket.h, netinet/udp.h
 const [AF_INET, AF_INET6, SOCK_DGRAM, SOL_UDP, UDP_SEGMENT] = [2, 10, 2, 17, 103];
 
-describeInNamespace(import.meta.url, "a socket with UDP_SEGMENT", () => {
+describeInNamespace(import.meta.url, "datagrams in super-packets", () => {
   const links: [string, boolean, () => Promise<Link>][] = [
     ["a TUN device", true, () => openTun({ addresses: HOST })],
     ["a TUN device without offload", false, () => openTun({ addresses: HOST, offload: false })],
@@ -32,19 +33,52 @@ describeInNamespace(import.meta.url, "a socket with UDP_SEGMENT", () => {
   ];
   // One call sends 30,050 bytes as 31 datagrams; if supported, the kernel delivers them as one
   // packet.
-  test.each(links)("sends datagrams through %s", async (_name, offload, open) => {
-    for (const address of ["10.84.0.2", "fd84::2"]) {
-      await using stack = createStack({ link: await open(), addresses: OWN });
-      using server = stack.listenDatagram({ port: PORT });
-      // TAP: the kernel resolves the address first, and queues the packets.
-      await sendSegments(address, pattern(30_050), 1000);
-      for (let i = 0; i < 31; i++) {
-        const [data] = await server.receive();
-        expect(data).toEqual(pattern(30_050).slice(i * 1000, i * 1000 + 1000));
+  test.each(links)(
+    "come from a socket with UDP_SEGMENT through %s",
+    async (_name, offload, open) => {
+      for (const address of ["10.84.0.2", "fd84::2"]) {
+        await using stack = createStack({ link: await open(), addresses: OWN });
+        using server = stack.listenDatagram({ port: PORT });
+        // TAP: the kernel resolves the address first, and queues the packets.
+        await sendSegments(address, pattern(30_050), 1000);
+        for (let i = 0; i < 31; i++) {
+          const [data] = await server.receive();
+          expect(data).toEqual(pattern(30_050).slice(i * 1000, i * 1000 + 1000));
+        }
+        const { packetsIn, datagramsIn } = stack.stats();
+        expect(datagramsIn).toBe(31);
+        if (offload && hasUso()) expect(packetsIn).toBeLessThan(31);
       }
-      const { packetsIn, datagramsIn } = stack.stats();
-      expect(datagramsIn).toBe(31);
-      if (offload && hasUso()) expect(packetsIn).toBeLessThan(31);
+    },
+  );
+
+  // Seventy datagrams of one turn arrive at a socket of the kernel one by one and in order; if
+  // supported, the stack hands them over in two packets.
+  test.each(links)("go to a socket through %s", async (_name, offload, open) => {
+    for (const host of HOST.map((subnet) => subnet.split("/")[0]!)) {
+      await using stack = createStack({ link: await open(), addresses: OWN });
+      using sender = stack.listenDatagram({ port: PORT });
+      const receiver = createSocket(host.includes(":") ? "udp6" : "udp4");
+      await new Promise<void>((resolve) => receiver.bind(0, host, resolve));
+      // TAP: the first one resolves the address.
+      const first = new Promise((resolve) => receiver.once("message", resolve));
+      await sender.send(pattern(1), { hostname: host, port: receiver.address().port });
+      await first;
+      const { packetsOut: before = 0 } = stack.stats();
+      const sizes = Array.from({ length: 70 }, (_, i) => i === 69 ? 300 : 1000);
+      const received: Uint8Array[] = [];
+      const all = new Promise<void>((resolve) => {
+        receiver.on("message", (data) => {
+          if (received.push(new Uint8Array(data)) === sizes.length) resolve();
+        });
+      });
+      const to = { hostname: host, port: receiver.address().port };
+      await Promise.all(sizes.map((size) => sender.send(pattern(size), to)));
+      await all;
+      receiver.close();
+      expect(received).toEqual(sizes.map((size) => pattern(size)));
+      const { packetsOut = 0 } = stack.stats();
+      expect(packetsOut - before).toBe(offload && hasUso() ? 2 : 70);
     }
   });
 });

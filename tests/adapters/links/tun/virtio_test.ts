@@ -45,6 +45,20 @@ describe("writeVirtioHeader", () => {
       .toBe("0104" + "3c00" + "a805" + "2800" + "1000" + "0000");
   });
 
+  // The UDP checksum is at offset 6 of its header; 28 and 48 bytes of headers, 100 (0x64) of data each.
+  test("describes datagrams", () => {
+    const datagrams = (route: typeof v4, size: number, segmentSize: number) => {
+      const packet = udpPacket(route, pattern(size));
+      packet.checksumPartial = true;
+      packet.segmentSize = segmentSize;
+      packet.headerLength = packet.ipHeaderLength + 8;
+      return headerOf(packet);
+    };
+    expect(datagrams(v4, 100, 0)).toBe("0100" + "0000" + "0000" + "1400" + "0600" + "0000");
+    expect(datagrams(v4, 950, 100)).toBe("0105" + "1c00" + "6400" + "1400" + "0600" + "0000");
+    expect(datagrams(v6, 950, 100)).toBe("0105" + "3000" + "6400" + "2800" + "0600" + "0000");
+  });
+
   // Only the first segment must have CWR.
   test("marks a super-packet with CWR (RFC 3168 6.1.2)", () => {
     expect(headerOf(tcpPacket(v4, pattern(5000), 1448, ACK | CWR)).slice(0, 4)).toBe("0181");
