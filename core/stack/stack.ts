@@ -205,7 +205,7 @@ export class CoreStack {
       this.#transmitQueue.push(reply);
     }
     if (!quoted || !this.sharding.forwardError(this.#ip, quoted, packet)) return drop;
-    this.stats.handedOver++;
+    this.stats.forwardedToShard++;
     return undefined;
   }
 

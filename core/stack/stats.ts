@@ -35,7 +35,7 @@ export class Stats {
   /** Flows evicted to make room for new ones. */
   flowsEvicted = 0;
   /** Packets passed to other shards. */
-  handedOver = 0;
+  forwardedToShard = 0;
   /** Packets reassembled from fragments. */
   reassembled = 0;
   readonly #drops = new Map<DropReason, number>();

@@ -48,8 +48,8 @@ export function offerWindow(tcb: Tcb, ack: number): number {
   // SHLD-14). The bytes added by rounding up are not part of `offeredEdge`, where they would
   // accumulate.
   const down = window >>> shift;
-  const takesBack = seqLt((ack + (down << shift)) | 0, tcb.rcvEdge);
-  const field = Math.min(takesBack ? (window + (1 << shift) - 1) >>> shift : down, 0xffff);
+  const wouldShrink = seqLt((ack + (down << shift)) | 0, tcb.rcvEdge);
+  const field = Math.min(wouldShrink ? (window + (1 << shift) - 1) >>> shift : down, 0xffff);
   tcb.rcvEdge = seqMax(tcb.rcvEdge, (ack + (field << shift)) | 0);
   return field;
 }

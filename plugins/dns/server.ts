@@ -21,7 +21,7 @@ import {
 } from "./message.ts";
 import type { Names } from "./names.ts";
 import { parseQuery, type Query } from "./query.ts";
-import { askUpstreams } from "./upstream.ts";
+import { queryUpstreams } from "./upstream.ts";
 import { CLASS_IN, RCODE, TYPE } from "./wire.ts";
 
 /** RFC 1035 4.2.2: the length field has two bytes. */
@@ -42,7 +42,7 @@ export interface DnsServerOptions {
 }
 
 /** The source of a query. */
-export interface Asker {
+export interface DnsClient {
   readonly transport: "tcp" | "udp";
   /** The address it was sent to. */
   readonly local: HostPort;
@@ -73,7 +73,7 @@ export class DnsServer {
   }
 
   /** Total time limit of the upstreams, in milliseconds; over TCP, each may be queried twice. */
-  patience(transport: Asker["transport"]): number {
+  patience(transport: DnsClient["transport"]): number {
     const { upstreams, timeoutMs } = this.#options;
     // For TCP: a query over UDP, a connection, and a query on it.
     return upstreams.length * timeoutMs * (transport === "udp" ? 1 : 3);
@@ -82,7 +82,7 @@ export class DnsServer {
   /** The reply; `undefined`: no reply. Never throws. */
   async answer(
     message: Uint8Array,
-    asker: Asker,
+    asker: DnsClient,
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const query = parseQuery(message);
     if (query === undefined) return undefined;
@@ -116,13 +116,13 @@ export class DnsServer {
 
   async #forward(
     query: Query,
-    { transport, local, clock, log, signal }: Asker,
+    { transport, local, clock, log, signal }: DnsClient,
     limit: number,
   ): Promise<Uint8Array<ArrayBuffer>> {
     const { upstreams, timeoutMs } = this.#options;
     try {
       const limits = { clock, timeoutMs, signal };
-      const reply = await askUpstreams(
+      const reply = await queryUpstreams(
         this.#hostFor({ transport, place: local, log }),
         upstreams,
         query,

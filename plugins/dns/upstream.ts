@@ -18,7 +18,7 @@ import type { Query } from "./query.ts";
  *
  * @throws The failure of the last server.
  */
-export async function askUpstreams(
+export async function queryUpstreams(
   host: HostDialer,
   servers: readonly HostPort[],
   query: Query,
@@ -29,9 +29,9 @@ export async function askUpstreams(
   for (const server of servers) {
     if (limits.signal.aborted) throw limits.signal.reason;
     try {
-      const short = await askOverUdp(host, server, query, limits);
+      const short = await queryOverUdp(host, server, query, limits);
       const reply = acceptsLong && isTruncated(short)
-        ? await askOverTcp(host, server, query, limits)
+        ? await queryOverTcp(host, server, query, limits)
         : short;
       return withIdentification(reply, identificationOf(query.bytes));
     } catch (error) {
@@ -41,7 +41,7 @@ export async function askUpstreams(
   throw failure;
 }
 
-async function askOverUdp(
+async function queryOverUdp(
   host: HostDialer,
   server: HostPort,
   query: Query,
@@ -65,7 +65,7 @@ async function askOverUdp(
   });
 }
 
-async function askOverTcp(
+async function queryOverTcp(
   host: HostDialer,
   server: HostPort,
   query: Query,

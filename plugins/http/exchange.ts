@@ -86,7 +86,10 @@ export interface ParsedRequest {
 }
 
 /** Checks a head. */
-export function demandOf(head: RequestHead, setting: ExchangeSetting): ParsedRequest | HttpRefusal {
+export function checkRequest(
+  head: RequestHead,
+  setting: ExchangeSetting,
+): ParsedRequest | HttpRefusal {
   const { options, authority, scheme } = setting;
   const framing = bodyFraming(head);
   if (framing instanceof HttpRefusal) return framing;
@@ -101,10 +104,10 @@ export function demandOf(head: RequestHead, setting: ExchangeSetting): ParsedReq
 
 /** Makes the exchange of a checked head. */
 export function prepareExchange(
-  demand: ParsedRequest,
+  parsed: ParsedRequest,
   setting: ExchangeSetting,
 ): Exchange | HttpRefusal {
-  const { head, framing, url, expects } = demand;
+  const { head, framing, url, expects } = parsed;
   const { source, options } = setting;
   const received = receivedBody(framing, source);
   const body = framing === 0 || received

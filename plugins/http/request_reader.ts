@@ -6,7 +6,7 @@
 import type { Input } from "../shared/http/input.ts";
 import { HttpRefusal } from "../shared/http/refusal.ts";
 import { RepeatedHead } from "../shared/http/repeated_head.ts";
-import { demandOf, type ExchangeSetting, type ParsedRequest } from "./exchange.ts";
+import { checkRequest, type ExchangeSetting, type ParsedRequest } from "./exchange.ts";
 import { RequestHeadParser } from "./request_head.ts";
 
 /** Takes heads out of the input, and checks each distinct head once. */
@@ -38,9 +38,9 @@ export class RequestReader {
     const head = this.#parser.parse(bytes, start, end);
     if (!head || head instanceof HttpRefusal) return head;
     this.#input.start += this.#parser.consumed;
-    const demand = demandOf(head, this.#setting);
-    const isAll = this.#input.length === 0 && !(demand instanceof HttpRefusal);
-    if (isAll) this.#last.keep(bytes, start, end, demand);
-    return demand;
+    const parsed = checkRequest(head, this.#setting);
+    const isAll = this.#input.length === 0 && !(parsed instanceof HttpRefusal);
+    if (isAll) this.#last.keep(bytes, start, end, parsed);
+    return parsed;
   }
 }

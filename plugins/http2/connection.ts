@@ -13,7 +13,7 @@ import { envOf } from "../shared/http/env.ts";
 import type { FetchApp } from "../shared/http/fetch_app.ts";
 import { Input } from "../shared/http/input.ts";
 import type { Turns } from "../shared/http/turns.ts";
-import { type Demand, demandOf, RefusedDemand } from "./demand.ts";
+import { checkRequest, type ParsedRequest, RefusedRequest } from "./parsed_request.ts";
 import { Exchange, type ExchangeHost } from "./exchange.ts";
 import { ExchangeDeadlines } from "./exchange_deadlines.ts";
 import { Http2Fault } from "./fault.ts";
@@ -50,7 +50,7 @@ export class Http2Connection {
   readonly #options: CheckedHttp2Options;
   readonly #shared: SharedState;
   readonly #input: Input;
-  readonly #session: Http2Session<Demand | RefusedDemand>;
+  readonly #session: Http2Session<ParsedRequest | RefusedRequest>;
   readonly #host: ExchangeHost;
   readonly #timeouts: ConnectionTimeouts;
   readonly #writer: SessionWriter;
@@ -86,9 +86,9 @@ export class Http2Connection {
       authority: formatHostPort(c.socket.localAddr),
       scheme: c.socket.upgraded ? "https" : "http",
     } as const;
-    this.#session = new Http2Session<Demand | RefusedDemand>(options, {
-      parse: (head) => demandOf(head, setting),
-      request: (stream, demand) => this.#serve(stream, demand),
+    this.#session = new Http2Session<ParsedRequest | RefusedRequest>(options, {
+      parse: (head) => checkRequest(head, setting),
+      request: (stream, parsed) => this.#serve(stream, parsed),
       closed: (stream) => {
         this.#exchanges.delete(stream);
         // Restart the idle timeout.
@@ -203,13 +203,13 @@ export class Http2Connection {
 
   // ---------------------------------------------------------------- requests
 
-  #serve(stream: Http2Stream, demand: Demand | RefusedDemand): boolean {
+  #serve(stream: Http2Stream, parsed: ParsedRequest | RefusedRequest): boolean {
     // RFC 9113 10.5: resetting a stream does not stop its handler, so handlers are limited too.
     if (this.#running >= this.#options.maxConcurrentStreams) return false;
-    if (demand instanceof RefusedDemand) {
-      this.#c.log.debug("http2: request refused", { ...demand.refusal });
+    if (parsed instanceof RefusedRequest) {
+      this.#c.log.debug("http2: request refused", { ...parsed.refusal });
     }
-    const exchange = new Exchange(this.#host, stream, demand);
+    const exchange = new Exchange(this.#host, stream, parsed);
     stream.handler = exchange;
     this.#exchanges.set(stream, exchange);
     const { turns } = this.#shared;

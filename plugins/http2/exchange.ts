@@ -22,7 +22,7 @@ import type { RequestHead } from "../shared/http/request_head.ts";
 import { abortRequest, createRequest } from "../shared/http/request.ts";
 import { ASTERISK } from "../shared/http/request_target.ts";
 import type { Takeover, Upgrade } from "../shared/http/upgrade.ts";
-import { type Demand, RefusedDemand } from "./demand.ts";
+import { type ParsedRequest, RefusedRequest } from "./parsed_request.ts";
 import { ERROR, type ErrorCode } from "./frames.ts";
 import { type ResponseHost, ResponseWriter } from "./response_writer.ts";
 import type { Http2Stream, StreamHandler } from "./stream.ts";
@@ -55,7 +55,7 @@ export interface ExchangeHost extends ResponseHost {
 export class Exchange implements StreamHandler {
   readonly #host: ExchangeHost;
   readonly #stream: Http2Stream;
-  readonly #demand: Demand | RefusedDemand;
+  readonly #parsed: ParsedRequest | RefusedRequest;
   readonly #writer: ResponseWriter;
   #request: Request | undefined;
   #body: StreamBody | undefined;
@@ -69,11 +69,11 @@ export class Exchange implements StreamHandler {
   #readAt = Infinity;
 
   /** Creates the exchange for a request. */
-  constructor(host: ExchangeHost, stream: Http2Stream, demand: Demand | RefusedDemand) {
+  constructor(host: ExchangeHost, stream: Http2Stream, parsed: ParsedRequest | RefusedRequest) {
     this.#host = host;
     this.#stream = stream;
-    this.#demand = demand;
-    this.#writer = new ResponseWriter(host, stream, demand.head.method === "HEAD");
+    this.#parsed = parsed;
+    this.#writer = new ResponseWriter(host, stream, parsed.head.method === "HEAD");
   }
 
   /** The earliest deadline. */
@@ -84,9 +84,9 @@ export class Exchange implements StreamHandler {
   /** Calls the application and sends its response. */
   serve(): void {
     if (this.#isLost) return;
-    const demand = this.#demand;
-    if (demand instanceof RefusedDemand) return this.#answer(responseOf(demand.refusal));
-    const { head, url, expects, isWebSocket } = demand;
+    const parsed = this.#parsed;
+    if (parsed instanceof RefusedRequest) return this.#answer(responseOf(parsed.refusal));
+    const { head, url, expects, isWebSocket } = parsed;
     // Fetch has no URL for "*", and RFC 9110 9.3.7 requires only an empty response.
     if (url === ASTERISK) return this.#answer(new Response(null, { status: 204 }));
     // The client may send data before the response.
@@ -184,7 +184,7 @@ export class Exchange implements StreamHandler {
   }
 
   readonly #upgrade = (takeover: Takeover): boolean => {
-    const isWebSocket = this.#demand instanceof RefusedDemand ? false : this.#demand.isWebSocket;
+    const isWebSocket = this.#parsed instanceof RefusedRequest ? false : this.#parsed.isWebSocket;
     if (this.#isAnswering || this.#takeover || !isWebSocket) return false;
     this.#takeover = takeover;
     return true;
@@ -205,7 +205,7 @@ export class Exchange implements StreamHandler {
   #failed(error: unknown): Response {
     // A handler that fails because of the abort is not an error.
     const isClients = this.#isLost || this.#isGone || this.#body?.refusal !== undefined;
-    if (!isClients) this.#host.logFailure(this.#demand.head, error);
+    if (!isClients) this.#host.logFailure(this.#parsed.head, error);
     return internalServerError();
   }
 
@@ -220,9 +220,9 @@ export class Exchange implements StreamHandler {
     const response = refusal ? responseOf(refusal) : given;
     try {
       if (response.status === 101) return this.#switchProtocols(response);
-      const demand = this.#demand;
-      const isRefused = demand instanceof RefusedDemand;
-      this.#sendAll(isRefused ? response : withFileLength(response, demand.head));
+      const parsed = this.#parsed;
+      const isRefused = parsed instanceof RefusedRequest;
+      this.#sendAll(isRefused ? response : withFileLength(response, parsed.head));
     } catch (error) {
       this.#recover(error);
     }
@@ -251,7 +251,7 @@ export class Exchange implements StreamHandler {
   #recover(error: unknown): void {
     if (this.#isLost) return;
     const isClients = this.#isGone || this.#body?.refusal !== undefined;
-    if (!isClients) this.#host.logFailure(this.#demand.head, error);
+    if (!isClients) this.#host.logFailure(this.#parsed.head, error);
     if (!this.#writer.started && !this.#isGone) {
       const refusal = this.#body?.refusal;
       return this.#sendAll(refusal ? responseOf(refusal) : internalServerError());

@@ -123,7 +123,7 @@ describe("--workers", () => {
       const options = { host, connections: 60, atOnce: 20, least: 1, most: 50_000 };
       expect(await runEchoClients(namespace, options, 30_000)).toBe("60 equal\n");
     }
-    expect((await countersOf(service)).get("handedOver")).toBeGreaterThan(0);
+    expect((await countersOf(service)).get("forwardedToShard")).toBeGreaterThan(0);
     service.signal("SIGTERM");
     expect((await service.finish(15_000)).exit).toBe(0);
   }, 60_000);

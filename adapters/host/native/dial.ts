@@ -163,7 +163,7 @@ class Attempt implements ReadyOwner {
     }
     this.#end();
     const connection = new NativeConnection(sockets, fd);
-    sockets.events.handOver(fd, connection);
+    sockets.events.transfer(fd, connection);
     connection.onReady(events);
     resolve(connection);
   }

@@ -93,7 +93,7 @@ export class EventSet {
   }
 
   /** Changes the owner of a descriptor. */
-  handOver(fd: number, owner: ReadyOwner): void {
+  transfer(fd: number, owner: ReadyOwner): void {
     this.#owners[fd] = owner;
   }
 

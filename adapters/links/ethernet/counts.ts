@@ -1,7 +1,7 @@
 /** Counters of an Ethernet link; `drop.` counts dropped packets by reason. */
 export type EthernetCount =
-  | "questionsAsked" // ARP requests and neighbor solicitations
-  | "questionsAnswered"
+  | "requestsSent" // ARP requests and neighbor solicitations
+  | "requestsAnswered"
   | "probes" // of own addresses                                    RFC 5227 2.1, RFC 4862 5.4
   | "drop.short" // shorter than its header
   | "drop.station" // for another station

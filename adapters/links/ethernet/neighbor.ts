@@ -38,7 +38,7 @@ export class Neighbor {
   /** When REACHABLE ends, or when the next request is due in INCOMPLETE, DELAY and PROBE. */
   deadline = 0;
   /** Number of requests sent in this state. */
-  asked = 0;
+  solicitations = 0;
   /** When a packet was last sent to it. */
   usedAt: number;
   /** Whether it has ever answered a request of this link. */

@@ -72,7 +72,7 @@ export class NeighborProtocol {
   /** Sends a request for a neighbor, to the station `mac` or to all. */
   ask({ address, source }: Neighbor, mac: number | undefined): void {
     const { counts, mac: ownMac } = this.#station;
-    counts.add("questionsAsked");
+    counts.add("requestsSent");
     if (address.isV4) {
       this.#sendArp(true, source.w3, mac ?? 0, address.w3, mac === undefined);
       return;
@@ -122,9 +122,9 @@ export class NeighborProtocol {
     if (this.#isTaken(sender, arp.senderMac)) return;
     if (isProbe && this.#isTaken(target, arp.senderMac)) return;
     const isForUs = addresses.isOwn(target);
-    if (!isProbe) this.#hear(sender, arp.senderMac, arpSays(arp, isForUs), target, now);
+    if (!isProbe) this.#handleClaim(sender, arp.senderMac, arpSays(arp, isForUs), target, now);
     if (!arp.isRequest || !isForUs) return;
-    counts.add("questionsAnswered");
+    counts.add("requestsAnswered");
     this.#sendArp(false, arp.targetIp, arp.senderMac, arp.senderIp, false);
   }
 
@@ -136,11 +136,11 @@ export class NeighborProtocol {
       parseNeighborMessage(packet, this.#ip, this.#neighbor);
     const { mac, isSolicitation } = this.#neighbor;
     if (!isValid || (mac >= 0 && !isStationMac(mac))) return counts.add("drop.neighbor-discovery");
-    if (isSolicitation) this.#hearSolicitation(readMac(frame, 6), now);
-    else this.#hearAdvertisement(readMac(frame, 6), now);
+    if (isSolicitation) this.#handleSolicitation(readMac(frame, 6), now);
+    else this.#handleAdvertisement(readMac(frame, 6), now);
   }
 
-  #hearSolicitation(frameSource: number, now: number): void {
+  #handleSolicitation(frameSource: number, now: number): void {
     const { addresses, counts } = this.#station;
     const { target, mac } = this.#neighbor;
     const { s0, s1, s2, s3 } = this.#ip;
@@ -149,16 +149,16 @@ export class NeighborProtocol {
     // yet.
     if (source.isUnspecified && this.#isTaken(target, frameSource)) return;
     if (!addresses.isOwn(target)) return;
-    counts.add("questionsAnswered");
+    counts.add("requestsAnswered");
     // RFC 4861 7.2.4: a probe comes from the unspecified address, so the answer goes to all nodes.
     if (source.isUnspecified) return this.#advertise(ALL_NODES, multicastMac(ALL_NODES), target);
     if (addresses.isOwn(source)) return this.#defend(source, frameSource, now);
     const asker = mac >= 0 ? mac : frameSource;
-    if (mac >= 0) this.#hear(source, mac, "question", target, now);
+    if (mac >= 0) this.#handleClaim(source, mac, "request", target, now);
     if (isStationMac(asker)) this.#advertise(source, asker, target);
   }
 
-  #hearAdvertisement(frameSource: number, now: number): void {
+  #handleAdvertisement(frameSource: number, now: number): void {
     const { addresses } = this.#station;
     const { target, mac, solicited, override } = this.#neighbor;
     const { d0, d1, d2, d3 } = this.#ip;
@@ -166,21 +166,27 @@ export class NeighborProtocol {
     if (addresses.isOwn(target)) return this.#defend(target, station, now);
     if (this.#isTaken(target, station)) return;
     if (mac < 0) return this.#confirm(target, solicited, now);
-    const says = solicited ? (override ? "override" : "answer") : "claim";
-    this.#hear(target, mac, says, new IpAddress(d0, d1, d2, d3), now);
+    const says = solicited ? (override ? "override" : "reply") : "claim";
+    this.#handleClaim(target, mac, says, new IpAddress(d0, d1, d2, d3), now);
   }
 
   /** RFC 4861 4.4: the answer to a unicast solicitation may omit the link-layer address. */
   #confirm(target: IpAddress, solicited: boolean, now: number): void {
     const known = this.#station.resolver.find(target);
     if (!solicited || known === undefined || known.state === "INCOMPLETE") return;
-    this.#hear(target, known.mac, "answer", known.source, now);
+    this.#handleClaim(target, known.mac, "reply", known.source, now);
   }
 
-  #hear(address: IpAddress, mac: number, says: NeighborClaim, own: IpAddress, now: number): void {
+  #handleClaim(
+    address: IpAddress,
+    mac: number,
+    says: NeighborClaim,
+    own: IpAddress,
+    now: number,
+  ): void {
     const { addresses, resolver, counts } = this.#station;
     const isHeard = address.isUnicast && addresses.isOnLink(address) &&
-      resolver.hear(address, mac, says, own, now);
+      resolver.handleClaim(address, mac, says, own, now);
     if (!isHeard) counts.add("drop.claim");
   }
 
@@ -223,12 +229,12 @@ export class NeighborProtocol {
     senderIp: number,
     targetMac: number,
     targetIp: number,
-    everybody: boolean,
+    toAllNodes: boolean,
   ): void {
     const senderMac = this.#station.mac;
     Object.assign(this.#reply, { isRequest, senderMac, senderIp, targetMac, targetIp });
     emitArp(this.#out.header, HEADROOM, this.#reply);
-    this.#send(ARP_LENGTH, everybody ? BROADCAST_MAC : targetMac, ETHER_TYPE.ARP);
+    this.#send(ARP_LENGTH, toAllNodes ? BROADCAST_MAC : targetMac, ETHER_TYPE.ARP);
   }
 
   #send(length: number, mac: number, type: number): void {
@@ -242,5 +248,5 @@ export class NeighborProtocol {
  */
 function arpSays({ isRequest }: ArpMessage, isForUs: boolean): NeighborClaim {
   if (!isForUs) return "claim";
-  return isRequest ? "question" : "override";
+  return isRequest ? "request" : "override";
 }

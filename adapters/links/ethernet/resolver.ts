@@ -28,9 +28,9 @@ const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
 /** Kind of message that claims an address. */
 export type NeighborClaim =
-  | "answer" // solicited, without the override flag
+  | "reply" // solicited, without the override flag
   | "override" // solicited, with the override flag
-  | "question" // a request to this station
+  | "request" // a request to this station
   | "claim"; // unsolicited, to all
 
 /** Actions that the resolver triggers. */
@@ -140,34 +140,40 @@ export class Resolver {
    *
    * @returns False if the claim was ignored.
    */
-  hear(address: IpAddress, mac: number, says: NeighborClaim, own: IpAddress, now: number): boolean {
-    const neighbor = this.#cache.find(address);
-    if (neighbor === undefined) return this.#hearStranger(address, mac, says, own, now);
-    if (neighbor.state === "PERMANENT") return neighbor.mac === mac;
-    if (says === "question") return this.#hearQuestion(neighbor, mac, now);
-    return says !== "claim" && this.#isAsked(neighbor, mac)
-      ? this.#hearAnswer(neighbor, mac, now)
-      : this.#hearClaim(neighbor, mac, says, now);
-  }
-
-  /**
-   * Whether `mac` was asked: in PROBE the request is unicast, so only the known station can answer.
-   */
-  #isAsked(neighbor: Neighbor, mac: number): boolean {
-    return neighbor.state === "INCOMPLETE" || (neighbor.state === "PROBE" && neighbor.mac === mac);
-  }
-
-  /**
-   * Learns a station that sends a request, since it will need an answer (RFC 826, RFC 4861 7.2.3).
-   */
-  #hearStranger(
+  handleClaim(
     address: IpAddress,
     mac: number,
     says: NeighborClaim,
     own: IpAddress,
     now: number,
   ): boolean {
-    if (says !== "question") return says === "claim";
+    const neighbor = this.#cache.find(address);
+    if (neighbor === undefined) return this.#learnRequester(address, mac, says, own, now);
+    if (neighbor.state === "PERMANENT") return neighbor.mac === mac;
+    if (says === "request") return this.#handleRequest(neighbor, mac, now);
+    return says !== "claim" && this.#awaitsReply(neighbor, mac)
+      ? this.#handleReply(neighbor, mac, now)
+      : this.#updateEntry(neighbor, mac, says, now);
+  }
+
+  /**
+   * Whether `mac` was asked: in PROBE the request is unicast, so only the known station can answer.
+   */
+  #awaitsReply(neighbor: Neighbor, mac: number): boolean {
+    return neighbor.state === "INCOMPLETE" || (neighbor.state === "PROBE" && neighbor.mac === mac);
+  }
+
+  /**
+   * Learns a station that sends a request, since it will need an answer (RFC 826, RFC 4861 7.2.3).
+   */
+  #learnRequester(
+    address: IpAddress,
+    mac: number,
+    says: NeighborClaim,
+    own: IpAddress,
+    now: number,
+  ): boolean {
+    if (says !== "request") return says === "claim";
     const neighbor = new Neighbor(address, own, now);
     neighbor.mac = mac;
     neighbor.state = "STALE";
@@ -175,16 +181,16 @@ export class Resolver {
     return true;
   }
 
-  #hearQuestion(neighbor: Neighbor, mac: number, now: number): boolean {
+  #handleRequest(neighbor: Neighbor, mac: number, now: number): boolean {
     if (neighbor.state === "INCOMPLETE") {
       this.#become(neighbor, "STALE", mac);
       this.#release(neighbor);
       return true;
     }
-    return this.#hearClaim(neighbor, mac, "question", now);
+    return this.#updateEntry(neighbor, mac, "request", now);
   }
 
-  #hearAnswer(neighbor: Neighbor, mac: number, now: number): boolean {
+  #handleReply(neighbor: Neighbor, mac: number, now: number): boolean {
     this.#become(neighbor, "REACHABLE", mac);
     neighbor.deadline = now + REACHABLE_TIME;
     neighbor.wasConfirmed = true;
@@ -194,10 +200,10 @@ export class Resolver {
   }
 
   /** Handles an unsolicited claim: if it contradicts the cache, the known neighbor is probed. */
-  #hearClaim(neighbor: Neighbor, mac: number, says: NeighborClaim, now: number): boolean {
+  #updateEntry(neighbor: Neighbor, mac: number, says: NeighborClaim, now: number): boolean {
     if (neighbor.mac === mac) return true;
     // RFC 4861 7.2.5: without the override flag, the cache is not changed.
-    if (says !== "answer" && neighbor.state !== "INCOMPLETE") this.#doubt(neighbor, mac, now);
+    if (says !== "reply" && neighbor.state !== "INCOMPLETE") this.#verify(neighbor, mac, now);
     return false;
   }
 
@@ -205,7 +211,7 @@ export class Resolver {
    * Probes the known neighbor once, and drops it if it does not answer. The rival is probed too; as
    * long as both answer, probing goes on.
    */
-  #doubt(neighbor: Neighbor, rival: number, now: number): void {
+  #verify(neighbor: Neighbor, rival: number, now: number): void {
     if (neighbor.rival !== 0) return;
     neighbor.rival = rival;
     if (neighbor.state !== "PROBE") this.#settle(neighbor, now);
@@ -217,11 +223,11 @@ export class Resolver {
    */
   #settle(neighbor: Neighbor, now: number): void {
     const isFresh = neighbor.state === "REACHABLE" && now < neighbor.deadline;
-    const mayAskAt = isFresh ? neighbor.deadline - REACHABLE_TIME + RETRANS_TIMER : now;
+    const earliest = isFresh ? neighbor.deadline - REACHABLE_TIME + RETRANS_TIMER : now;
     neighbor.state = "DELAY";
-    neighbor.asked = MAX_SOLICITATIONS - 1;
-    this.#setTimer(neighbor, mayAskAt);
-    if (mayAskAt <= now) this.#probe(neighbor, now);
+    neighbor.solicitations = MAX_SOLICITATIONS - 1;
+    this.#setTimer(neighbor, earliest);
+    if (earliest <= now) this.#probe(neighbor, now);
   }
 
   #probe(neighbor: Neighbor, now: number): void {
@@ -234,7 +240,7 @@ export class Resolver {
     this.#timed.delete(neighbor);
     neighbor.state = state;
     neighbor.mac = mac;
-    neighbor.asked = 0;
+    neighbor.solicitations = 0;
   }
 
   #release(neighbor: Neighbor): void {
@@ -255,13 +261,13 @@ export class Resolver {
         continue;
       }
       if (neighbor.state === "DELAY") this.#probe(neighbor, now);
-      else if (neighbor.asked < MAX_SOLICITATIONS) this.#ask(neighbor, now);
+      else if (neighbor.solicitations < MAX_SOLICITATIONS) this.#ask(neighbor, now);
       else this.#forget(neighbor, "unreachable");
     }
   }
 
   #ask(neighbor: Neighbor, now: number): void {
-    neighbor.asked++;
+    neighbor.solicitations++;
     this.#setTimer(neighbor, now + RETRANS_TIMER);
     if (neighbor.state === "INCOMPLETE") return this.#hooks.ask(neighbor, undefined);
     const { mac, rival } = neighbor;

@@ -32,13 +32,13 @@ export function respond(
     const location = `${encodeURIComponent(found.folder)}/${search}`;
     return new Response(null, { status: 308, headers: { Location: location } });
   }
-  let isHandedOver = false;
+  let isTransferred = false;
   try {
     const prepared = prepare(found, method, headers);
-    isHandedOver = isPrepared(prepared);
+    isTransferred = isPrepared(prepared);
     return isPrepared(prepared) ? respondWith(prepared) : prepared;
   } finally {
-    if (!isHandedOver && found.content instanceof FileSource) found.content.close();
+    if (!isTransferred && found.content instanceof FileSource) found.content.close();
   }
 }
 

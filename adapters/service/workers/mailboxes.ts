@@ -21,7 +21,7 @@ export interface MailboxEnds {
 }
 
 /** A packet on its way to another shard. */
-type Parcel = Pick<ShardPacket, "packet" | "segmentSize">;
+type MailboxPacket = Pick<ShardPacket, "packet" | "segmentSize">;
 
 /** Connects each pair of `count` shards by a channel; returns the ends of each shard. */
 export function connectMailboxes(count: number): MailboxEnds[] {
@@ -42,7 +42,7 @@ export class Mailboxes {
   readonly #ports: readonly (MessagePort | undefined)[];
   readonly #waiting: Int32Array<SharedArrayBuffer>;
   readonly #own: number;
-  readonly #arrived = new Queue<Parcel>();
+  readonly #arrived = new Queue<MailboxPacket>();
 
   /** `onArrival` is called for each packet that {@link take} can return. */
   constructor(own: number, { ports, waiting }: MailboxEnds, onArrival: () => void) {
@@ -50,7 +50,7 @@ export class Mailboxes {
     this.#ports = ports;
     this.#waiting = new Int32Array(waiting);
     for (const port of ports) {
-      port?.on("message", (parcel: Parcel) => {
+      port?.on("message", (parcel: MailboxPacket) => {
         this.#arrived.push(parcel);
         onArrival();
       });
@@ -65,13 +65,13 @@ export class Mailboxes {
       Atomics.sub(this.#waiting, shard, packet.length);
       return false;
     }
-    const parcel: Parcel = { packet, segmentSize };
+    const parcel: MailboxPacket = { packet, segmentSize };
     port.postMessage(parcel, [packet.buffer]);
     return true;
   }
 
   /** The next packet that has arrived. */
-  take(): Parcel | undefined {
+  take(): MailboxPacket | undefined {
     const parcel = this.#arrived.shift();
     if (parcel !== undefined) Atomics.sub(this.#waiting, this.#own, parcel.packet.length);
     return parcel;

@@ -47,9 +47,9 @@ export class WorkerHandle {
    * @throws {Error} The worker failed.
    */
   ask<Type extends WorkerEvent["type"]>(order: WorkerRequest, type: Type): Promise<Answer<Type>> {
-    const isAsked = this.#pending.has(type);
+    const isPending = this.#pending.has(type);
     const answer = this.told(type);
-    if (!isAsked) this.#worker.postMessage(order);
+    if (!isPending) this.#worker.postMessage(order);
     return answer;
   }
 

@@ -61,7 +61,7 @@ export class TcpInput {
       if (!sharding.forwardSegment(ip, segment, packet, segmentSize)) {
         return this.#withoutConnection(ip, segment, now);
       }
-      stats.handedOver++;
+      stats.forwardedToShard++;
       return undefined;
     }
     if (isReopening(tcb, segment)) {

@@ -108,7 +108,7 @@ export class UdpLayer {
     if (refused !== undefined) return refused;
     const { sourcePort, destinationPort } = header;
     if (sharding.forwardDatagram(ip, sourcePort, destinationPort, packet)) {
-      stats.handedOver++;
+      stats.forwardedToShard++;
       return undefined;
     }
     const known = this.flows.table.find(ip, sourcePort, destinationPort);

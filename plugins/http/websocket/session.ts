@@ -109,7 +109,7 @@ export class WebSocketSession {
     signal.addEventListener("abort", stop);
     let lost: unknown;
     try {
-      this.#tell(() => this.#events.open());
+      this.#callHandler(() => this.#events.open());
       if (signal.aborted) stop();
       await this.#receive();
       await this.#finish();
@@ -165,9 +165,9 @@ export class WebSocketSession {
   #reportEnd(lost: unknown): void {
     const { fault } = this.#decoder;
     const error = fault ? faultError(fault) : this.#peerClose ? undefined : lost;
-    if (error) this.#tell(() => this.#events.error?.(error));
+    if (error) this.#callHandler(() => this.#events.error?.(error));
     const { code, reason } = this.#peerClose ?? { code: ABNORMAL, reason: "" };
-    this.#tell(() => this.#events.close(code, reason, this.#peerClose !== undefined));
+    this.#callHandler(() => this.#events.close(code, reason, this.#peerClose !== undefined));
   }
 
   #sink(): FrameSink {
@@ -183,11 +183,11 @@ export class WebSocketSession {
   }
 
   #deliver(data: string | ArrayBuffer): void {
-    if (this.#readyState === 1) this.#tell(() => this.#events.message(data));
+    if (this.#readyState === 1) this.#callHandler(() => this.#events.message(data));
   }
 
   /** Runs a handler of the application; it may be an async function. */
-  #tell(event: () => unknown): void {
+  #callHandler(event: () => unknown): void {
     try {
       const result = event();
       if (result instanceof Promise) result.catch((error) => this.#handlerFailed(error));

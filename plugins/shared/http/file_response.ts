@@ -21,8 +21,8 @@ export function withFileLength(
   const hasRanges = status === 200 && !headers.has("content-encoding");
   if (hasRanges) headers.set("accept-ranges", "bytes");
   headers.set("content-length", String(size));
-  const isRangeAsked = hasRanges && method === "GET" && isUnchanged(fields, headers);
-  const range = isRangeAsked ? parseRange(valueOf(fields, "range"), size) : undefined;
+  const isRangeRequested = hasRanges && method === "GET" && isUnchanged(fields, headers);
+  const range = isRangeRequested ? parseRange(valueOf(fields, "range"), size) : undefined;
   if (range === undefined) return response;
   if (range === "unsatisfiable") {
     const told = { "accept-ranges": "bytes", "content-range": `bytes */${size}` };

@@ -30,7 +30,7 @@ export interface PathOptions {
 }
 
 /** The impairments drawn for one packet. */
-interface Fate {
+interface Outcome {
   readonly isLost: boolean;
   readonly isDoubled: boolean;
   readonly isLate: boolean;
@@ -103,7 +103,7 @@ export class ImpairedPath {
    * Draws the same number of random values for every packet, so that changing one share does not
    * affect the others.
    */
-  #draw({ byteLength }: OutgoingPacket): Fate {
+  #draw({ byteLength }: OutgoingPacket): Outcome {
     const { loss, duplicate, reorder, corrupt, delayMs, jitterMs } = this.#impairments;
     const draw = () => this.#random.fraction();
     const [isLost, isDoubled] = [draw() < loss, draw() < duplicate];
@@ -131,7 +131,7 @@ export class ImpairedPath {
   #sendOnce(
     packet: OutgoingPacket,
     checksum: ChecksumState,
-    { isLate, delay }: Fate,
+    { isLate, delay }: Outcome,
     changedBit: number,
   ): boolean {
     const departure = this.#departure(packet.byteLength);

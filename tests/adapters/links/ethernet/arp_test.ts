@@ -370,7 +370,7 @@ describe("a station that spoofs ARP", () => {
       wire.link.send(udpPacket({ from: "10.0.0.1", to }, pattern(10)));
     }
     expect(wire.sent()).toHaveLength(128);
-    expect(wire.link.stats()).toMatchObject({ "questionsAsked": 128, "drop.neighbors": 172 });
+    expect(wire.link.stats()).toMatchObject({ "requestsSent": 128, "drop.neighbors": 172 });
   });
 
   // 128 unused addresses; after 100 ms without an answer the oldest is evicted.

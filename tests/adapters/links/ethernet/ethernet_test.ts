@@ -51,7 +51,7 @@ describe("ethernet", () => {
     await socket.write(new TextEncoder().encode("ahoy"));
     const bytes = new Uint8Array(10);
     expect(await clock.runUntil(socket.read(bytes))).toBe(4);
-    expect(client.stats()).toMatchObject({ "link.questionsAsked": 1 });
+    expect(client.stats()).toMatchObject({ "link.requestsSent": 1 });
     await client.close();
     await server.close();
     expect(clock.pending).toBe(0);

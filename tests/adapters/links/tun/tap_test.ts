@@ -44,7 +44,7 @@ describeInNamespace(import.meta.url, "a TAP device", () => {
       const socket = createSocket(to.includes(":") ? "udp6" : "udp4");
       socket.send(pattern(500), PORT, to);
       expect(await receiveOne(link, udpPayload)).toEqual(pattern(500));
-      expect(link.stats()).toMatchObject({ questionsAnswered: 1 });
+      expect(link.stats()).toMatchObject({ requestsAnswered: 1 });
       await new Promise<void>((resolve) => socket.close(() => resolve()));
     });
 

@@ -28,7 +28,7 @@ function outgoing(first: number): OutgoingPacket {
   return packet;
 }
 
-const handedOver = (first: number) => ({
+const shardPacket = (first: number) => ({
   shard: 1,
   packet: Uint8Array.of(first, 0, 0),
   segmentSize: 1000,
@@ -55,7 +55,7 @@ describe("ShardLink", () => {
     for (let round = 0; round < 20; round++) {
       const ready = link.ready();
       if (round % 3 > 0) peers[1]!.send(outgoing(100 + round));
-      if (round % 3 < 2) other.forwardToShard(handedOver(round));
+      if (round % 3 < 2) other.forwardToShard(shardPacket(round));
       const expected = [round % 3 < 2 ? round : -1, round % 3 > 0 ? 100 + round : -1];
       const seen = new Set<number>();
       let wait = ready;
@@ -81,7 +81,7 @@ describe("ShardLink", () => {
     const ready = link.ready();
     await link.close();
     expect(await ready).toBe(false);
-    other.forwardToShard(handedOver(1));
+    other.forwardToShard(shardPacket(1));
     await close();
   });
 });

@@ -53,7 +53,7 @@ describe("shards of a stack", () => {
         const text = new Uint8Array(8);
         for (const tcb of ready) expect(net.shards[index]!.tcp.read(tcb, text, net.now)).toBe(3);
       }
-      expect(net.handedOver()).toBe(net.received);
+      expect(net.forwardedToShard()).toBe(net.received);
     },
   );
 
@@ -69,7 +69,7 @@ describe("shards of a stack", () => {
     );
     net.pump();
     expect(opened.map(({ state }) => state)).toEqual(opened.map(() => "ESTABLISHED"));
-    expect(net.handedOver()).toBe(0);
+    expect(net.forwardedToShard()).toBe(0);
   });
 
   // The answers would reach another shard.
@@ -92,7 +92,7 @@ describe("shards of a stack", () => {
     }
     net.pump();
     expect(listeners.map(({ ready }) => ready.length)).toEqual([10, 10]);
-    expect(net.handedOver()).toBe(0);
+    expect(net.forwardedToShard()).toBe(0);
   });
 
   // Only the first fragment has ports, so all go to one shard, which passes on the reassembled
@@ -127,11 +127,11 @@ describe("shards of a stack", () => {
     const ip = new IpHeader();
     expect(parseIp(syn, syn.length, ip)).toBeUndefined();
     net.deliver(unreachable(ip, syn, "port", 64), 0);
-    expect(net.shards[0]!.stats.handedOver).toBe(1);
+    expect(net.shards[0]!.stats.forwardedToShard).toBe(1);
     expect([tcb.state, tcb.error]).toEqual(["CLOSED", "CONNECTION_REFUSED"]);
     // An error about an unknown connection ends at the shard that would have it.
     net.deliver(unreachable(ip, syn, "port", 64), 0);
-    expect(net.shards.map(({ stats }) => stats.handedOver)).toEqual([2, 0]);
+    expect(net.shards.map(({ stats }) => stats.forwardedToShard)).toEqual([2, 0]);
     expect(net.shards[1]!.stats.dropped("icmp-no-connection")).toBe(1);
   });
 
@@ -186,7 +186,7 @@ describe("shards of a stack", () => {
       net.deliver(unreachable(ip, sent, "port", 64), 0);
     }
     expect(sockets.map(({ socket }) => socket.errors.length)).toEqual([1, 1]);
-    expect(net.shards.map(({ stats }) => stats.handedOver)).toEqual([1, 0]);
+    expect(net.shards.map(({ stats }) => stats.forwardedToShard)).toEqual([1, 0]);
   });
 
   // Closed port: one RST, from the shard that the connection would belong to.
@@ -245,8 +245,8 @@ class Network {
     return shardOf(shard, mixAddresses(one, other), remotePort, localPort);
   }
 
-  handedOver(): number {
-    return this.shards.reduce((sum, { stats }) => sum + stats.handedOver, 0);
+  forwardedToShard(): number {
+    return this.shards.reduce((sum, { stats }) => sum + stats.forwardedToShard, 0);
   }
 
   /** Carries packets until none are left. */

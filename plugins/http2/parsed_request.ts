@@ -10,7 +10,7 @@ import { requestUrl, type Scheme } from "../shared/http/request_target.ts";
 import { type Http2RequestHead, RefusedHead } from "./request_fields.ts";
 
 /** Settings shared by all requests of a connection. */
-export interface DemandSetting {
+export interface RequestSetting {
   /** Limit of a request body, in bytes. */
   readonly maxBodyBytes: number;
   /** Host and port of the server, used if the client names none. */
@@ -20,7 +20,7 @@ export interface DemandSetting {
 }
 
 /** A request that can be served; identical heads share it. */
-export interface Demand {
+export interface ParsedRequest {
   /** The head in the form of HTTP/1.1. */
   readonly head: RequestHead;
   /** The URL; `ASTERISK` for the server as a whole. */
@@ -32,7 +32,7 @@ export interface Demand {
 }
 
 /** A request that the server answers with an error. */
-export class RefusedDemand {
+export class RefusedRequest {
   /** The part of the head that is known. */
   readonly head: Pick<RequestHead, "method" | "target">;
   /** The answer. */
@@ -46,30 +46,30 @@ export class RefusedDemand {
 }
 
 /** Checks `head` with the code of HTTP/1.1. */
-export function demandOf(
+export function checkRequest(
   head: Http2RequestHead | RefusedHead,
-  setting: DemandSetting,
-): Demand | RefusedDemand {
-  if (head instanceof RefusedHead) return new RefusedDemand(head, head.refusal);
-  const demand = checkedDemand(head, setting);
-  return demand instanceof HttpRefusal ? new RefusedDemand(head, demand) : demand;
+  setting: RequestSetting,
+): ParsedRequest | RefusedRequest {
+  if (head instanceof RefusedHead) return new RefusedRequest(head, head.refusal);
+  const parsed = checkServable(head, setting);
+  return parsed instanceof HttpRefusal ? new RefusedRequest(head, parsed) : parsed;
 }
 
-function checkedDemand(
+function checkServable(
   head: Http2RequestHead,
-  { maxBodyBytes, authority, scheme }: DemandSetting,
-): Demand | HttpRefusal {
+  { maxBodyBytes, authority, scheme }: RequestSetting,
+): ParsedRequest | HttpRefusal {
   const { protocol, contentLength } = head;
   if (protocol !== undefined && protocol !== "websocket") {
     return new HttpRefusal(501, "the only protocol over a stream is websocket");
   }
   if (contentLength > maxBodyBytes) return bodyTooLarge(maxBodyBytes);
   const isWebSocket = protocol !== undefined;
-  const asked = isWebSocket ? webSocketHead(head) : head;
-  const url = requestUrl(asked, authority, scheme);
+  const request = isWebSocket ? webSocketHead(head) : head;
+  const url = requestUrl(request, authority, scheme);
   if (url instanceof HttpRefusal) return url;
-  const expects = expectsContinue(asked);
-  return expects instanceof HttpRefusal ? expects : { head: asked, url, expects, isWebSocket };
+  const expects = expectsContinue(request);
+  return expects instanceof HttpRefusal ? expects : { head: request, url, expects, isWebSocket };
 }
 
 /**
