@@ -1,5 +1,5 @@
 /**
- * A rate limit for log lines that anyone can cause, without a handshake.
+ * A rate limit for log lines that anyone can cause without a handshake.
  *
  * @module
  */
@@ -7,12 +7,12 @@ import type { Logger } from "../../core/api/environment.ts";
 import { TokenBucket } from "../../core/stack/token_bucket.ts";
 
 const LINES_PER_SECOND = 10;
-/** Lines in one moment after a quiet time. */
+/** Maximum burst of lines. */
 const BURST = 100;
 
 /**
- * `log` with at most ten `info` lines per second, after a burst of a hundred. The line after dropped ones has
- * their number in its field `others`.
+ * `log` with at most ten `info` lines per second, after a burst of a hundred. The field `others` of
+ * a line is the number of lines dropped before it.
  */
 export function limitLines(log: Logger, now: () => number = () => performance.now()): Logger {
   const bucket = new TokenBucket(LINES_PER_SECOND, BURST, now());

@@ -25,8 +25,8 @@ export interface Service {
   /** Counters of the stack, or the sums of all workers'. */
   stats(): Promise<Readonly<Record<string, number>>>;
   /**
-   * Changes what differs in another configuration; connections of what does not differ are not touched.
-   * One call at a time.
+   * Applies the differences of another configuration; other connections are not affected. One call
+   * at a time.
    *
    * @throws {UsageError} A setting cannot be used, or only by starting again. Nothing has changed then.
    * @throws {Error} A port is not available, or a listen address cannot be bound.

@@ -25,7 +25,7 @@ import type { Settings } from "./settings/settings.ts";
 /** A new configuration that can be used: loaded, with its ports open. One of the methods is called. */
 export interface PreparedChanges {
   /**
-   * Changes what differs, at once.
+   * Applies the differences at once.
    *
    * @throws {Error} A listen address cannot be bound; nothing has changed then, and what was prepared
    * is released.
@@ -35,7 +35,7 @@ export interface PreparedChanges {
   discard(): Promise<void>;
 }
 
-/** The plugins of a listen address at work. */
+/** The plugins in use at a listen address. */
 interface Place {
   readonly chain: LoadedChain;
   readonly binding: PluginBinding;
@@ -55,9 +55,9 @@ export class Serving {
   #settings: Settings;
   readonly #places = new Map<string, Place>();
   #published: readonly Published[] = [];
-  /** Closed publications with connections that go on. */
+  /** Closed publications with connections that continue. */
   readonly #closing = new Set<Publication>();
-  /** Cancel the end of the grace time of what was replaced. */
+  /** Functions that cancel the grace times of replaced plugins and publications. */
   readonly #graces = new Set<() => void>();
 
   private constructor(network: Network, settings: Settings, log: Logger) {
@@ -111,7 +111,8 @@ export class Serving {
   }
 
   /**
-   * Loads the plugins of another configuration and opens its ports, without touching what serves.
+   * Loads the plugins of another configuration and opens its ports, without changing the running
+   * service.
    *
    * @throws {UsageError} A setting cannot be used, or only by starting again.
    * @throws {Error} A port is not available.
@@ -139,7 +140,7 @@ export class Serving {
     };
     return {
       apply: () => {
-        // The stack disposes the plugins that it has got.
+        // The stack disposes the plugins that were passed to it.
         const used: LoadedPlugin[] = [];
         try {
           return this.#apply(next, plugins, opened, used);
@@ -232,7 +233,7 @@ export class Serving {
     return { added: names(opened), removed: names(closed), changed };
   }
 
-  /** Ends what was replaced when the grace time of reloads is over. */
+  /** Ends replaced handlers and publications when the grace time of reloads is over. */
   #limit(end: (options: EndOptions) => Promise<void>, finished: Promise<void>): void {
     const { reloadGraceMs, graceMs } = this.#settings;
     if (reloadGraceMs === "never") return;
@@ -320,7 +321,7 @@ function find(among: readonly Published[], setting: PublishSetting): Published |
   return among.find((one) => keyOf(one.setting) === keyOf(setting));
 }
 
-/** Any free port has no identity of its own. */
+/** Port 0 stands for any free port, and identifies none. */
 function keyOf(setting: PublishSetting): string {
   return setting.port === 0 ? `${nameOf(setting)}=${formatHostPort(setting.to)}` : nameOf(setting);
 }

@@ -32,8 +32,8 @@ export class Ring {
   #hint = 0;
   #isLent = false;
   /**
-   * The view lent last, and where it begins. Idle handlers still refer to the last view that they were
-   * lent, and messages of one size have the same: so it is one object for many connections.
+   * The view lent last, and its start. Idle handlers still refer to the last view lent to them, so
+   * for messages of the same size many connections share one object.
    */
   #view: Uint8Array<ArrayBuffer> = NO_BLOCK;
   #viewed: Uint8Array<ArrayBuffer> = NO_BLOCK;

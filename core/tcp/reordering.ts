@@ -20,7 +20,7 @@ export class Reordering {
   quickAcks = 0;
 }
 
-/** More than in Linux (16), whose senders draw more acknowledgements otherwise. */
+/** More than in Linux (16), whose senders elicit more acknowledgements in other ways. */
 const QUICK_ACKS = 48;
 
 /** The record of connections whose segments arrived in order. */
@@ -33,9 +33,9 @@ export function ownReordering(tcb: { reordering: Readonly<Reordering> }): Reorde
 }
 
 /**
- * A segment arrived out of order or twice, so a segment or an acknowledgement was probably lost. The
- * sender now waits for each acknowledgement: its window is small, and the next may be lost as well
- * (RFC 9293 3.8.6.3 and RFC 5681 4.2 allow more than they require).
+ * A segment was out of order or a duplicate, so a segment or an acknowledgement was probably lost.
+ * The sender now waits for each acknowledgement: its window is small, and the next may be lost as
+ * well (RFC 9293 3.8.6.3 and RFC 5681 4.2 allow more than they require).
  */
 export function quickenAcks(tcb: { reordering: Readonly<Reordering> }): void {
   ownReordering(tcb).quickAcks = QUICK_ACKS;

@@ -53,7 +53,7 @@ export function responseFields(headers: Headers): ResponseFields {
   return { lines, contentLength, contentEncoding, close, date, contentType, upgrade };
 }
 
-/** {@link responseFields} of names in lower case and values in turn. */
+/** {@link responseFields} of alternating names in lower case and values. */
 export function preparedFields(list: readonly string[]): ResponseFields {
   let lines = "";
   for (let at = 0; at < list.length; at += 2) {

@@ -299,7 +299,7 @@ function after<T>(waiting: Promise<void> | undefined, value: T): T | Promise<T> 
   return waiting === undefined ? value : waiting.then(() => value);
 }
 
-/** The buffer of {@link ResponseWriter} for what it reads, while it is not in use. */
+/** The buffer of {@link ResponseWriter} for reads, while it is not in use. */
 let sourceBuffer: Uint8Array<ArrayBuffer> | undefined;
 
 const encoder = new TextEncoder();

@@ -25,7 +25,10 @@ import type { NativeSockets } from "./sockets.ts";
 
 /** How long a closed connection still receives and discards data of the peer, in milliseconds. */
 const LINGER_MS = 2000;
-/** Bytes that a connection reads in one turn of the event set, so that the others get theirs. */
+/**
+ * Maximum number of bytes that a connection reads in one turn of the event set, so that others get
+ * their turn.
+ */
 const TURN_BYTES = 512 * 1024;
 
 /** The kernel may have bytes, or the peer's FIN. */
@@ -46,7 +49,7 @@ const CLOSED = 1 << 6;
 const RELEASED = 1 << 7;
 /** The event set will call again. */
 const AGAIN = 1 << 8;
-/** The kernel reports an error, which a reader may not have met yet. */
+/** The kernel reports an error, which a reader may not have received yet. */
 const BROKEN = 1 << 9;
 
 interface Reader {
@@ -120,7 +123,7 @@ export class NativeConnection implements Duplex, ReadyOwner {
   }
 
   /**
-   * {@link read} without waiting; `undefined`: nothing has arrived, or others get their turn first.
+   * {@link read} without waiting; `undefined`: nothing has arrived, or it is the others' turn.
    *
    * @throws {TcpError} The connection broke.
    */
@@ -270,7 +273,7 @@ export class NativeConnection implements Duplex, ReadyOwner {
   // ---------------------------------------------------------------- closing
 
   /**
-   * FIN after everything written; reading goes on.
+   * Sends FIN after everything written; reading continues.
    *
    * @throws {TcpError} The connection broke.
    */
@@ -319,7 +322,7 @@ export class NativeConnection implements Duplex, ReadyOwner {
     }
   }
 
-  /** RST now; every buffer is dropped (RFC 9293 3.10.5). */
+  /** Sends RST at once; all buffered data is dropped (RFC 9293 3.10.5). */
   abort(reason?: unknown): void {
     if (this.#has(RELEASED)) return;
     this.#sockets.setReset(this.#fd);

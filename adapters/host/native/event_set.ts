@@ -16,7 +16,9 @@ import {
   POLLOUT,
 } from "../../runtime/libc/linux.ts";
 
-/** Most descriptors whose owners are called in one turn; the kernel reports the rest next time. */
+/**
+ * Maximum number of owners called in one turn; the kernel reports the other descriptors next time.
+ */
 const MAX_EVENTS = 256;
 /** How long the set keeps waiting, and the process alive, after its last descriptor was removed. */
 const IDLE_MS = 50;
@@ -47,7 +49,7 @@ export class EventSet {
   readonly #requestBytes: Bytes = new Uint8Array(this.#request.buffer);
   /** By descriptor. */
   readonly #owners: (ReadyOwner | undefined)[] = [];
-  /** By descriptor: tells events of an earlier owner of the same number apart. */
+  /** By descriptor: distinguishes events of an earlier owner of the same number. */
   readonly #generations: number[] = [];
   #again: ReadyOwner[] = [];
   #size = 0;
@@ -104,10 +106,10 @@ export class EventSet {
     if (--this.#size === 0) this.#endWaitLater();
   }
 
-  /** Calls `owner` in the next turn with 0: it has more to do than fits into this one. */
+  /** Calls `owner` in the next turn with 0, because it has more to do than fits into this one. */
   again(owner: ReadyOwner): void {
     this.#again.push(owner);
-    // Whoever waits for the set may sleep already.
+    // The wait for the set may already have begun.
     if (this.#again.length === 1) void macrotask().then(() => this.hasMore && this.dispatch());
   }
 

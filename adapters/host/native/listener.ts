@@ -30,7 +30,7 @@ import type { ReadyOwner } from "./event_set.ts";
 import { familyOf, hostPortOf, ipSocketAddress, MAX_IP_ADDRESS_SIZE } from "./socket_address.ts";
 import type { NativeSockets } from "./sockets.ts";
 
-/** Connections accepted in one turn of the event set. */
+/** Maximum number of connections accepted in one turn of the event set. */
 const TURN_CONNECTIONS = 64;
 const BACKLOG = 511;
 /** When to try again without descriptors, in milliseconds. */
@@ -143,13 +143,13 @@ export function listenNative(
   options: NativeListenOptions,
 ): NativeListener {
   const ip = IpAddress.parse(hostname);
-  if (ip === undefined) throw new TypeError(`${hostname} is no IP address`);
+  if (ip === undefined) throw new TypeError(`${hostname} is not an IP address`);
   const wanted = ipSocketAddress(ip, port);
   const { libc } = sockets.host;
   const fd = sockets.open(familyOf(wanted), SOCK_STREAM);
   try {
     sockets.setOption(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    // As node:net: a socket bound to :: accepts IPv4 as well.
+    // Like node:net: a socket bound to :: accepts IPv4 too.
     if (familyOf(wanted) === AF_INET6) sockets.setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     if (libc.bind(fd, wanted, wanted.length) < 0) throw sockets.error("bind");
     if (libc.listen(fd, BACKLOG) < 0) throw sockets.error("listen");

@@ -37,7 +37,7 @@ export function familyOf(address: Bytes): number {
   return address[0]! | address[1]! << 8;
 }
 
-/** The address and port of a structure; `undefined`: it is not of IP. */
+/** The address and port of a structure; `undefined`: it is not an IP address. */
 export function hostPortOf(bytes: Bytes): HostPort | undefined {
   const port = bytes[2]! << 8 | bytes[3]!;
   switch (familyOf(bytes)) {

@@ -11,10 +11,10 @@ import * as linux from "../../runtime/libc/linux.ts";
 import { descriptorFault } from "../descriptors.ts";
 import { EventSet } from "./event_set.ts";
 
-/** Bytes that one `recv` takes at most. */
+/** Maximum number of bytes per `recv`. */
 const RECEIVE_SIZE = 256 * 1024;
 
-/** What the sockets of one thread share. */
+/** State shared by the sockets of one thread. */
 export class NativeSockets {
   readonly host: LibcHost;
   readonly events: EventSet;

@@ -112,7 +112,7 @@ export class FileSource implements ContentSource {
     this.#end = size;
   }
 
-  /** Limits it to a range, before anything was read. */
+  /** Limits it to a range; called before anything is read. */
   limit({ start, end }: ByteRange): void {
     this.#at = start;
     this.#end = end;

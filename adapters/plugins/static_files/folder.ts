@@ -28,7 +28,10 @@ export interface FolderSettings {
 export interface FoundFile extends Validators {
   /** Size in bytes. */
   readonly size: number;
-  /** Header fields of every response for the file, 304 included: names in lower case and values in turn. */
+  /**
+   * Header fields of every response for the file, 304 included: alternating names in lower case and
+   * values.
+   */
   readonly validators: readonly string[];
   /** Header fields of a complete (200) response, Content-Length included. */
   readonly fields: readonly string[];

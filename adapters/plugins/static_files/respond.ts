@@ -51,7 +51,7 @@ function pathOf(url: string): [pathname: string, search: string] {
   return query < 0 ? [whole, ""] : [whole.slice(0, query), whole.slice(query)];
 }
 
-/** A response without content has no use for the file. */
+/** A response without content does not need the file. */
 function prepare(file: FoundFile, method: string, headers: Headers): Prepared | Response {
   const status = evaluate(headers, file);
   if (status !== 200) return withoutContent(status, file.validators);

@@ -161,8 +161,9 @@ async function start(
 }
 
 /**
- * Logs uncaught errors from now on. During a call of the result, one that says that Deno does not permit
- * something rejects it: Deno throws some of these where they cannot be caught, such as in `server.listen()`.
+ * Logs uncaught errors from now on. During a call of the returned function, an uncaught permission
+ * error of Deno rejects the call: Deno throws some of these where they cannot be caught, such as in
+ * `server.listen()`.
  */
 function guardStart(log: LevelLogger): <T>(start: () => Promise<T>) => Promise<T> {
   let deny: ((error: Error) => void) | undefined;
@@ -183,7 +184,7 @@ function guardStart(log: LevelLogger): <T>(start: () => Promise<T>) => Promise<T
   };
 }
 
-/** Keeps a configuration for the next start; a disk that is full does not end the service. */
+/** Keeps a configuration for the next start; a full disk does not end the service. */
 function save({ state }: Arguments, file: SavedConfig | undefined, log: LevelLogger): void {
   if (state === undefined || file === undefined) return;
   try {

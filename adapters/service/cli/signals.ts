@@ -23,9 +23,9 @@ let terminals: readonly number[] = [];
 export type EndSignal = keyof typeof EXIT_CODES;
 
 /**
- * Resolves with the first signal that stops the service. SIGHUP does if the terminal has closed, which ends
- * what runs in it; otherwise it asks for a reload. A second signal ends the process at once, with the
- * exit code that a shell reports for a process killed by that signal.
+ * Resolves with the first signal that stops the service. SIGHUP does so if the terminal has closed;
+ * otherwise it requests a reload. A second signal ends the process at once, with the exit code that
+ * a shell reports for a process killed by that signal.
  */
 export function waitForShutdownSignal(reload: () => void): Promise<EndSignal> {
   return new Promise((resolve) => {
@@ -64,7 +64,7 @@ export class EndSignals {
   }
 }
 
-/** A descriptor of a terminal that has hung up is no terminal any more. */
+/** The descriptor of a terminal that has hung up is no longer a terminal. */
 function hasLostTerminal(): boolean {
   return terminals.length > 0 && !terminals.some(isatty);
 }

@@ -48,8 +48,8 @@ export interface Network {
    */
   usableAddresses?(): Promise<readonly string[]>;
   /**
-   * Changes the own addresses to those of `settings`, and applies to published clients what they say.
-   * `requireChangeable()` has checked them.
+   * Changes the stack's addresses to those of `settings`, and updates the addresses of published
+   * clients. `requireChangeable()` has checked them.
    */
   update(settings: Settings): void;
   /** Releases the remaining resources once the stack has closed. */
@@ -185,7 +185,7 @@ function joinInMemory(settings: Settings, log: Logger): Network {
     place: "a memory link",
     stack,
     update(next) {
-      // An address belongs to one of the two stacks.
+      // Each address belongs to only one of the two stacks.
       const { added, removed } = differenceOf(current.addresses, next.addresses);
       for (const text of added) host.removeAddress(showAddress(text));
       changeAddresses(current, next, stack);

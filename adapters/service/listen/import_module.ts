@@ -10,7 +10,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { runtimeName } from "../../runtime/runtime.ts";
 import { digestOf, moduleGraph } from "./module_graph.ts";
 
-/** What is imported from `node:module`, which neither runtime's types have in full. */
+/** The used part of `node:module`, which neither runtime's types contain completely. */
 interface ModuleHooks {
   registerHooks?(hooks: {
     resolve(specifier: string, context: ResolveContext, next: NextResolve): { url: string };
@@ -56,8 +56,8 @@ export function codeDigest(module: string, own: string): string {
 }
 
 /**
- * Imports a module; if its code, or what it imports by path, has changed since it was imported, it is loaded
- * anew, with these. Each changed version stays in memory, but no version is loaded twice on Deno.
+ * Imports a module; if its code or that of its imports by path has changed since, all of them are
+ * loaded anew. Each changed version stays in memory, but no version is loaded twice on Deno.
  */
 export async function importModule(module: string, own: string): Promise<{ default?: unknown }> {
   const files = pluginFiles(module, own);
@@ -82,7 +82,7 @@ export async function importModule(module: string, own: string): Promise<{ defau
   return await import(`${url}?v=${digest}`);
 }
 
-/** Makes what a new version imports new as well. */
+/** Loads the imports of a new version anew too. */
 function registerHooks(): void {
   if (hasHooks) return;
   hasHooks = true;

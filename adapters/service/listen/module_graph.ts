@@ -1,5 +1,5 @@
 /**
- * The files that a module consists of: itself, and what it imports by path.
+ * The files of a module: itself and its imports by path.
  *
  * @module
  */

@@ -54,7 +54,7 @@ export interface LoadedPlugin {
   readonly name: string;
   /** The plugin for {@link Stack.use}. */
   readonly handler: Plugin;
-  /** What it was made from, as text: plugins of equal settings have equal keys. */
+  /** Its setting as text: plugins with equal settings have equal keys. */
   readonly key: string;
   /** The modules that it was made from, and the digests of their code. */
   readonly modules: ReadonlyMap<string, string>;
@@ -66,7 +66,7 @@ export interface LoadedChain {
   readonly name: string;
   /** The plugins for {@link Stack.use}. */
   readonly handlers: readonly Plugin[];
-  /** The plugins with what they were made from. */
+  /** The plugins, with their settings and modules. */
   readonly plugins: readonly LoadedPlugin[];
 }
 
@@ -137,7 +137,7 @@ export async function loadChain(
   };
 }
 
-/** Disposes plugins that were made and are not used; those of `kept` are. */
+/** Disposes plugins that were made but are not used, except for those of `kept`. */
 export async function disposePlugins(
   plugins: readonly LoadedPlugin[],
   kept: readonly LoadedPlugin[] = [],
@@ -147,7 +147,7 @@ export async function disposePlugins(
     try {
       await plugin.handler.dispose?.();
     } catch {
-      // It never served; the reason why it is not used is reported.
+      // It never served, and the reason why it is not used has been reported.
     }
   }
 }
@@ -156,7 +156,7 @@ function keyOf({ plugin, options = {}, folder }: PluginSetting): string {
   return JSON.stringify([plugin, options, resolve(folder)]);
 }
 
-/** Whether the code of a plugin is still what is in its files. */
+/** Whether the files of a plugin's code are unchanged. */
 function isCurrent({ modules }: LoadedPlugin): boolean {
   return [...modules].every(([file, digest]) => codeDigest(file, resolve(ROOT)) === digest);
 }
@@ -249,7 +249,7 @@ class ModuleLoader implements Loader {
   }
 }
 
-/** Rejects if a module does not finish loading, as one that awaits for ever at its top level. */
+/** Rejects if a module does not finish loading, such as one with an endless top-level await. */
 function inTime<T>(loading: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = systemClock.schedule(
@@ -260,7 +260,7 @@ function inTime<T>(loading: Promise<T>): Promise<T> {
   });
 }
 
-/** The files of the modules that a setting names, with what they import by path. */
+/** The files of the modules that a setting names, and of their imports by path. */
 export function modulesOf({ plugin, options = {}, folder }: PluginSetting): string[] {
   return modulePaths([plugin, options]).flatMap((path) =>
     pluginFiles(resolve(folder, path), resolve(ROOT))

@@ -16,8 +16,8 @@ import { disposePlugins, loadChain, type LoadedChain, type LoadedPlugin } from "
 export type LoadedPlugins = readonly (readonly [where: string, chain: LoadedChain])[];
 
 /**
- * Loads the plugins of all listen addresses. Plugins of `previous` are kept where neither their settings
- * nor their code have changed.
+ * Loads the plugins of all listen addresses. Plugins of `previous` are kept if neither their
+ * settings nor their code have changed.
  *
  * @throws {UsageError} A plugin cannot be loaded, or does not fit the transport of its address; the
  * message has a line for each.

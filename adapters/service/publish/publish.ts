@@ -53,7 +53,7 @@ export interface PublishedPort {
 
 /** A published port that can be closed. */
 export interface Publication extends PublishedPort {
-  /** Connects new clients to another address; running ones stay where they are. */
+  /** Connects new clients to another address; running connections keep theirs. */
   redirect(to: HostPort): void;
   /** Accepts no new connections. */
   stopListening(): void;

@@ -1,5 +1,5 @@
 /**
- * What a reload changes, and what it cannot change.
+ * The changes that a reload can and cannot make.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { UsageError } from "../errors.ts";
 import { isThroughKernel } from "../links/table.ts";
 import type { SettingKey, Settings } from "../settings/settings.ts";
 
-/** What a reload has changed. It can be sent to another thread. */
+/** The changes of a reload. They can be sent to another thread. */
 export interface Changes {
   /** Listen addresses that are new, whose plugins have changed, or that are gone. */
   readonly listen: Difference & { readonly changed: readonly string[] };
@@ -44,7 +44,7 @@ const CHANGEABLE: ReadonlySet<SettingKey> = new Set<SettingKey>([
 const OTHERS = ["logLevel", "graceMs", "reloadGraceMs"] as const;
 
 /**
- * Checks that a reload can get from one configuration to the other.
+ * Checks that a reload can change one configuration to another.
  *
  * @throws {UsageError} A setting differs that a running service cannot change; a line for each.
  */
@@ -66,13 +66,13 @@ function cannotChange(key: SettingKey, now: unknown, next: unknown): string {
   return `${change} while the service runs: restart it`;
 }
 
-/** The memory link has no host that would have to be told. */
+/** On the memory link there is no host whose routes would have to change. */
 function addressFault(now: Settings, next: Settings): string | undefined {
   const { added, removed } = differenceOf(now.addresses, next.addresses);
   const isAll = [...added, ...removed].some((text) => Subnet.parse(text)?.prefixLength === 0);
   if (next.tun === undefined && next.link === undefined) {
     return isAll
-      ? "addresses: a whole family cannot come or go while the service runs: restart it"
+      ? "addresses: an IP version cannot be added or removed while the service runs: restart it"
       : undefined;
   }
   if (!isDeepStrictEqual(now.hostAddresses, next.hostAddresses)) {
@@ -100,12 +100,12 @@ export function otherChanges(now: Settings, next: Settings): string[] {
   return OTHERS.filter((key) => now[key] !== next[key]);
 }
 
-/** The sum of the changes of several threads, each of which has changed the same. */
+/** The changes of several threads, all of which have made the same changes. */
 export function sumChanges([first, ...others]: readonly [Changes, ...Changes[]]): Changes {
   return { ...first, running: others.reduce((sum, { running }) => sum + running, first.running) };
 }
 
-/** The changes as fields of a log line; without those that did not happen. */
+/** The changes as fields of a log line; without empty fields. */
 export function changeFields(
   { listen, publish, addresses, settings, running }: Changes,
 ): Readonly<Record<string, unknown>> {

@@ -18,7 +18,7 @@ export interface ReloaderOptions {
   onChange?(settings: Settings): void;
 }
 
-/** Reads configurations, has the service change, and logs what happened. */
+/** Reads configurations, applies them to the service, and logs the result. */
 export class Reloader {
   readonly #service: Pick<Service, "reload">;
   readonly #options: ReloaderOptions;
@@ -31,16 +31,17 @@ export class Reloader {
     this.#options = options;
   }
 
-  /** Whether a reload is going on. */
+  /** Whether a reload is in progress. */
   get isReloading(): boolean {
     return this.#count > 0;
   }
 
   /**
-   * Reads the configuration again. Requests during a reload wait for it and share the next one, which reads
-   * what is in the file by then. `reason` is for the log.
+   * Reads the configuration again. Requests during a reload wait for it and share the next one,
+   * which reads the file again. `reason` is for the log.
    *
-   * @throws {UsageError | Error} The configuration cannot be used; the service goes on with the old one.
+   * @throws {UsageError | Error} The configuration cannot be used; the service continues with the
+   * old one.
    */
   reload(reason: string): Promise<Changes> {
     return this.#queued ??= this.#next(() => {
@@ -49,7 +50,7 @@ export class Reloader {
     }, reason);
   }
 
-  /** Changes to given settings, after the reload that is going on. */
+  /** Changes to the given settings after the reload in progress. */
   use(read: () => Settings, reason: string): Promise<Changes> {
     return this.#next(read, reason);
   }

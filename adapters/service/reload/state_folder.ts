@@ -18,7 +18,7 @@ import { messageLine } from "../errors.ts";
 
 /** A configuration file as it was read. */
 export interface SavedConfig {
-  /** The path of the file, which relative paths in it start from. */
+  /** The path of the file; paths in it are relative to its folder. */
   readonly path: string;
   readonly text: string;
 }
@@ -29,7 +29,8 @@ const schema = z.strictObject({ path: z.string(), text: z.string() });
 const NAME = "last-good.json";
 
 /**
- * Replaces the saved configuration, which only its owner can read. A crash in between leaves the old one.
+ * Replaces the saved configuration, which only its owner can read. After a crash in between, the
+ * old one remains.
  *
  * @throws {Error} The folder cannot be written.
  */

@@ -6,7 +6,7 @@
 import { statSync } from "node:fs";
 import { type Clock, systemClock } from "../../../core/api/environment.ts";
 
-/** Milliseconds between two looks at the files. */
+/** Interval of the comparisons in milliseconds. */
 const INTERVAL_MS = 1000;
 
 /** Options of {@link watchFiles}. */

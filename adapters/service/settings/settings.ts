@@ -68,7 +68,7 @@ export interface Settings {
   readonly logLevel: LogLevel;
   /** Milliseconds that running connections have to finish when the service stops. */
   readonly graceMs: number;
-  /** Milliseconds that connections of replaced and removed plugins are left alone after a reload. */
+  /** Milliseconds that connections of replaced and removed plugins may continue after a reload. */
   readonly reloadGraceMs: number | "never";
 }
 

@@ -104,9 +104,9 @@ function settingsOf(settings: Settings, index: number): Settings {
 }
 
 /**
- * Changes all workers or none. A listen address that one can bind can be bound by all.
+ * Changes all workers or none. If one worker can bind a listen address, all can.
  *
- * @throws {UsageError | Error} What the first worker that cannot use the settings says.
+ * @throws {UsageError | Error} The error of the first worker that cannot use the settings.
  */
 async function changeAll(
   workers: readonly WorkerHandle[],

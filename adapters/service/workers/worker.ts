@@ -67,7 +67,7 @@ function published(): PublishedPort[] {
   return serving!.published.map(({ address, to, transport }) => ({ address, to, transport }));
 }
 
-/** A configuration that cannot be used is no failure of the worker. */
+/** A configuration that cannot be used is not a failure of the worker. */
 async function prepare(next: Settings): Promise<void> {
   try {
     prepared = await serving!.prepare(next);

@@ -1,5 +1,5 @@
 /**
- * The handlers that a binding got at once, by `use()` or `replace()`.
+ * The handlers of a binding that were set by one call of `use()` or `replace()`.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The bindings of a stack's plugins: `use()`, and what can be done with its result.
+ * The bindings of a stack's plugins: `use()` and the methods of its result.
  *
  * @module
  */
@@ -42,9 +42,9 @@ export class PluginBindings {
   readonly #datagrams: Datagrams;
   readonly #environment: StackEnvironment;
   readonly #bindings = new Set<Binding>();
-  /** Those whose handlers serve or still run. */
+  /** Generations whose handlers serve or still run. */
   readonly #generations = new Set<Generation>();
-  /** In how many generations a plugin is. */
+  /** Number of generations that contain a plugin. */
   readonly #uses = new Map<Plugin, number>();
 
   constructor(driver: Driver, datagrams: Datagrams, environment: StackEnvironment) {
@@ -58,7 +58,7 @@ export class PluginBindings {
     return [...this.#bindings].flatMap(({ addrs }) => addrs);
   }
 
-  /** `use` is that of the stack, and says what it throws. */
+  /** `use` is the method of the stack, which documents the exceptions. */
   bind(addresses: readonly ListenAddress[], given: Handlers, use: Stack["use"]): PluginBinding {
     const generation = new Generation(composeFor(addresses, given));
     const ports: Port[] = [];

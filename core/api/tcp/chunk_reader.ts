@@ -56,7 +56,8 @@ export class ChunkReader {
     const chunk = await this.#take();
     if (chunk === undefined) return null;
     const count = Math.min(chunk.length, p.length);
-    // An array whose buffer was transferred meanwhile takes nothing, not even an empty set().
+    // Nothing can be copied to an array whose buffer was transferred meanwhile: even an empty set()
+    // throws.
     if (count > 0) p.set(chunk.subarray(0, count));
     this.#rest = count < chunk.length ? chunk.subarray(count) : undefined;
     return count;
@@ -80,7 +81,7 @@ export class ChunkReader {
     while (!this.#hasEnded) await this.#turns.run(() => this.#pull());
   }
 
-  /** Takes few promises, because TLS reads each request through it. */
+  /** Makes few promises, because TLS reads each request through it. */
   #fill(p: Uint8Array<ArrayBufferLike>, readInto: ArrayReader): Promise<number | null> {
     if (this.#isClosed || this.#hasEnded) return Promise.resolve(null);
     const { promise, resolve, reject } = Promise.withResolvers<number | null>();

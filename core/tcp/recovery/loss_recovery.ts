@@ -317,10 +317,9 @@ function tailProbeAt(tcb: Tcb, now: number): number | undefined {
 }
 
 /**
- * In recovery, a flight that is lost completely leaves nothing in flight whose arrival would show
- * it. RFC 8985 7.2 relies on other mechanisms there, none of which helps, so a probe is sent as in
- * RFC 9002 6.2. The RTO goes on as if there were none; where it would expire before the answer, the
- * probe is useless.
+ * If a whole flight is lost in recovery, no acknowledgement reveals the loss. RFC 8985 7.2 relies
+ * on other mechanisms in recovery, none of which helps here, so a probe is sent as in RFC 9002 6.2.
+ * It does not postpone the RTO, and is not sent if the RTO would expire before the answer.
  */
 function recoveryProbeAt(tcb: Tcb, now: number): number | undefined {
   const { scoreboard, loss } = tcb;
@@ -347,7 +346,7 @@ export function probeTimeout(tcb: Tcb, now: number): void {
   forceSegment(tcb, "tail-probe");
 }
 
-/** The first hole is sent again, the only segment that advances SND.UNA. */
+/** Retransmits the first hole, the only segment that advances SND.UNA. */
 function probeRecovery(tcb: Tcb, now: number): void {
   tcb.set(TCB.PROBED_SINCE_SAMPLE);
   markLost(tcb, tcb.scoreboard.at(0), now);

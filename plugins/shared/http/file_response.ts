@@ -1,5 +1,5 @@
 /**
- * Responses made of a file of the runtime's, such as `Bun.file(path)`: they have a length, and a
+ * Responses made of a file of the runtime, such as `Bun.file(path)`: they have a length, and a
  * request for a byte range gets that range (RFC 9110 14), as `Bun.serve` answers.
  *
  * @module
@@ -8,7 +8,7 @@ import { parseRange } from "./byte_range.ts";
 import { fetchPlatform } from "./fetch_platform.ts";
 import type { RequestHead } from "./request_head.ts";
 
-/** `response`, or what the request asks for instead if the platform knows that it is made of a file. */
+/** `response`, or the requested range of it if the platform knows that it is made of a file. */
 export function withFileLength(
   response: Response,
   { method, fields }: Pick<RequestHead, "method" | "fields">,

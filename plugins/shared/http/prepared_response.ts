@@ -23,7 +23,7 @@ export interface ContentSource {
 /** A response that is ready to be sent. */
 export interface Prepared {
   readonly status: number;
-  /** Names in lower case and values in turn, Content-Length included, Date not. */
+  /** Alternating names in lower case and values, with Content-Length, without Date. */
   readonly fields: readonly string[];
   /** The whole content. Bytes are never changed. */
   readonly content: Uint8Array<ArrayBuffer> | ContentSource;
@@ -32,13 +32,16 @@ export interface Prepared {
 /** Key in the env of a request: the server accepts responses of {@link respondPrepared}. */
 export const TAKES_PREPARED: unique symbol = Symbol("takes prepared responses");
 
-/** Makes a response for a server that sets {@link TAKES_PREPARED}. It behaves as any other `Response`. */
+/**
+ * Makes a response for a server that sets {@link TAKES_PREPARED}. It behaves like any other
+ * `Response`.
+ */
 export function respondPrepared(prepared: Prepared): Response {
   return new PreparedResponse(prepared) as unknown as Response;
 }
 
 /**
- * What `response` was made of, if it is prepared and nothing has read it; otherwise the Response to read.
+ * The {@link Prepared} behind `response` if nothing has read it; otherwise an ordinary Response.
  * The caller sends or closes the content.
  */
 export function takePrepared(response: Response): Prepared | Response {
@@ -96,8 +99,8 @@ export function responseOfPrepared({ status, fields, content }: Prepared): Respo
 }
 
 /**
- * Passes for a `Response` by its prototype. Whatever is read of it but the status comes from the ordinary
- * Response, made on first use.
+ * Passes for a `Response` by its prototype. All properties except the status come from the ordinary
+ * Response, which is made on first use.
  */
 class PreparedResponse {
   readonly status: number;

@@ -42,7 +42,7 @@ export class Turns {
     void macrotask().then(() => this.#begin());
   }
 
-  /** Counts a request that did not arrive alone. */
+  /** Counts a pipelined or multiplexed request. */
   countRequest(): void {
     if (++this.#requests < TURN_REQUESTS || this.#isWaiting) return;
     this.#isWaiting = true;
