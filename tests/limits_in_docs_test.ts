@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
 import { ROOT, sourceFiles } from "./support/source_files.ts";
 
-/** A number in docs/limits.md that the code has under a name. */
+/** A number in docs/limits.md with its name in the code. */
 interface Limit {
   readonly file: string;
   readonly name: string;
@@ -58,8 +58,8 @@ describe("docs/limits.md", () => {
     expect(files.filter((file) => !existsSync(join(ROOT, file)))).toEqual([]);
   });
 
-  // Whatever divides something among sources, and each option for a number of connections, flows, queries,
-  // handshakes, streams or targets, is on the page.
+  // The page lists every limit that is shared among sources, and every option for a number of
+  // connections, flows, queries, handshakes, streams or targets.
   test("has every shared limit", () => {
     const listed = new Set(rows.flatMap(filesOf));
     const isLimit =

@@ -16,28 +16,33 @@ export interface KernelRun {
   readonly congestion: string;
   readonly seed: number;
   readonly seconds: number;
-  /** The path keeps a processor busy, and is late by some microseconds instead of some dozen. */
+  /**
+   * The path keeps a processor busy, and delays packets by a few microseconds instead of dozens.
+   */
   readonly polls: boolean;
-  /** From the sender, and what is different in the return direction. */
+  /** Conditions from the sender, and differences in the return direction. */
   readonly conditions: Partial<Conditions>;
   readonly back: Partial<Conditions>;
 }
 
-/** What the program prints. */
+/** Output of the program. */
 export interface KernelPathResult {
-  /** Bytes that the receiver got, from the SYN on. */
+  /** Number of bytes received since the SYN. */
   readonly bytes: number;
-  /** The longest time in which it got none. */
+  /** The longest time without received data. */
   readonly silenceMs: number;
-  /** How late half of the packets left the path, and 99 of 100, in milliseconds. */
+  /**
+   * The median and the 99th percentile of the delay, in milliseconds, by which packets left the
+   * path late.
+   */
   readonly medianLateMs: number;
   readonly lateMs: number;
 }
 
 const START_MS = 20_000;
 /**
- * The program simulates the path, so it must not be delayed by other processes. Linux weighs the
- * processes of a session against those of others by its autogroup first.
+ * The program simulates the path, so it must not be delayed by other processes. Linux schedules
+ * sessions by the weight of their autogroup first.
  */
 const IN_FRONT = ["setsid", "--wait", "sh", "-c"];
 const FIRST = 'echo -20 >/proc/self/autogroup 2>/dev/null; exec nice -n -20 "$@"';
@@ -62,7 +67,7 @@ export class KernelPath implements Disposable {
 
   async run({ congestion, seed, seconds, polls, conditions, back }: KernelRun) {
     await using namespace = await Namespace.open();
-    // Metrics of the last connection would shorten the slow start of this one.
+    // Saved metrics of an earlier connection would shorten slow start.
     await namespace.shell("sysctl -qw net.ipv4.tcp_no_metrics_save=1");
     const args = [
       ...[congestion, seed, seconds, polls ? 1 : 0].map(String),

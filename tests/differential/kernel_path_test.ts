@@ -21,7 +21,7 @@ describe("the kernel's path", () => {
     expect(bytes).toBeLessThan(300 * 1250);
   });
 
-  // Nothing gets through, and the program ends nevertheless.
+  // No packet arrives, but the program still ends.
   testRequiring(NEEDS, "loses packets of one direction", async () => {
     using path = KernelPath.compile();
     const { bytes } = await path.run({ ...PLAIN, back: { loss: 1 } });

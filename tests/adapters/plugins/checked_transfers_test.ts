@@ -13,7 +13,7 @@ import { serveBehindHost, type Server } from "./tls/support.ts";
 const SIZE = 24 * PATTERN.length;
 const CERTIFICATES = [makeCertificate(["localhost"])];
 
-/** The pattern as a stream, in chunks of sizes that fit nothing. */
+/** The pattern as a stream, in chunks of sizes that match no buffer. */
 function streamApp(): FetchApp {
   return {
     fetch() {
@@ -32,7 +32,7 @@ function streamApp(): FetchApp {
   };
 }
 
-/** The content that `head` is answered with; `skipped`: bytes of the pattern before it. */
+/** The content of the answer to `head`; `skipped`: number of bytes of the pattern before it. */
 async function download(
   server: Server,
   isSecure: boolean,

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { limitLines } from "../../../adapters/service/flow_log.ts";
 
 describe("limitLines", () => {
-  // 100,000 flows of forged addresses end within ten seconds: a hundred lines, then ten a second. Each line
-  // after dropped ones says how many these were.
+  // 100,000 flows of forged addresses end within ten seconds: a hundred lines, then ten a second.
+  // Each line after dropped ones has their number.
   test("writes ten lines per second after a burst of a hundred", () => {
     let now = 0;
     const lines: (Readonly<Record<string, unknown>> | undefined)[] = [];

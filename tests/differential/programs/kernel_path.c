@@ -1,5 +1,5 @@
 /*
- * The kernel sends as much as it can to itself, through a path of the simulation in real time:
+ * The kernel sends to itself as fast as it can, over a simulated path in real time:
  *
  *     kernel_path CONGESTION SEED SECONDS POLLS [forward.NAME=VALUE | back.NAME=VALUE]...
  *
@@ -36,9 +36,9 @@
 #include <unistd.h>
 
 enum { PORT = 5001, MTU = 1500, CHUNK = 1 << 18, BATCH = 64, MOST_LATE_US = 20000 };
-/* A sleep ends so much too late. */
+/* A sleep ends late by up to this time. */
 static const double WAKE_MS = 0.1;
-/* After the receiver's time is over. */
+/* Time allowed after the receiver's end. */
 static const double SPARE_MS = 5000;
 
 static void fail(const char *what) {
@@ -188,7 +188,7 @@ static double transmit(struct way *way, int length, double now) {
   return c->polices ? now : way->free_at;
 }
 
-/* Returns whether the packet is on its way. */
+/* Returns whether the packet was sent. */
 static int carry(struct way *way, struct packet *packet, double now) {
   const struct conditions *c = &way->conditions;
   if (packet->bytes[0] >> 4 != 4 || is_lost(way, now)) return 0;
@@ -234,7 +234,7 @@ static void deliver_due(void) {
   }
 }
 
-/* Milliseconds that `share` of the packets were late at most. */
+/* The delay in milliseconds that `share` of the packets did not exceed. */
 static double late_ms(double share) {
   uint64_t all = 0, seen = 0;
   for (int i = 0; i <= MOST_LATE_US; i++) all += lateness[i];
@@ -358,7 +358,7 @@ int main(int argc, char **argv) {
   }
   ways[0].from = ways[1].to = open_tun("sender");
   ways[1].from = ways[0].to = open_tun("receiver");
-  /* What the path cannot take at once waits: the device is no part of the path. */
+  /* Packets that the path cannot take at once are queued: the device is not part of the path. */
   if (system("ip addr add 10.91.0.1/24 dev sender && ip addr add 10.92.0.2/24 dev receiver && "
              "ip link set sender up txqueuelen 10000 && "
              "ip link set receiver up txqueuelen 10000 && "

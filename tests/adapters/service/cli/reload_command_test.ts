@@ -27,7 +27,8 @@ async function connectedTo(run: Run): Promise<HostConnection> {
 }
 
 describe("SIGHUP", () => {
-  // The connection goes on with the old plugin; a faulty file changes nothing; SIGTERM still ends it.
+  // The connection continues with the old plugin; a faulty file changes nothing; SIGTERM still ends
+  // the service.
   test("reloads the configuration", async () => {
     folder = new TemporaryFolder();
     const run = start("--config", write({ "7": "echo" }));
@@ -51,7 +52,7 @@ describe("SIGHUP", () => {
     expect(await run.exit).toBe(0);
   });
 
-  // As an xterm that is closed does: the terminal hangs up.
+  // As when an xterm is closed, the terminal hangs up.
   testRequiring(["program:python3"], "ends the service when its terminal has closed", async () => {
     folder = new TemporaryFolder();
     const program = `
@@ -98,7 +99,7 @@ describe("--state", () => {
     );
   });
 
-  // Without --state a faulty file ends it, as ever.
+  // Without --state a faulty file ends the service.
   test("is needed for that", async () => {
     folder = new TemporaryFolder();
     const run = start("--config", write({ "7": "./missing.ts" }));

@@ -75,7 +75,7 @@ function settingsIn(folder: TemporaryFolder, config: Config): Settings {
   return mergeSettings({}, parseConfig(JSON.stringify(config), join(folder.path, "berth.json")));
 }
 
-/** Sends text; returns what comes back in the first chunk, or how the connection ended. */
+/** Sends text; returns the first chunk of the answer, or how the connection ended. */
 export async function say(connection: HostConnection, text: string): Promise<string> {
   const chunk = new Uint8Array(1000);
   try {

@@ -30,7 +30,8 @@ async function freePort(): Promise<number> {
 }
 
 describe("a reload", () => {
-  // 7 changes, 8 does not: 8's connection is not touched, 7's goes on with the old plugin.
+  // 7 changes, 8 does not: the connection to 8 is not affected, that to 7 continues with the old
+  // plugin.
   test("changes what differs, and leaves all connections alone", async () => {
     await using running = await ChangingService.start(listen("echo", "echo"));
     const before = await running.connect(7);
@@ -49,7 +50,7 @@ describe("a reload", () => {
     expect(await after.read(new Uint8Array(1))).toBe(null);
   });
 
-  // Listen addresses and published ports come and go.
+  // Listen addresses and published ports are added and removed.
   test("opens and closes listen addresses and ports", async () => {
     await using running = await ChangingService.start(listen("echo", "echo"));
     const before = await running.connect(8);
@@ -65,7 +66,7 @@ describe("a reload", () => {
     expect(await say(before, "goes on")).toBe("goes on");
   });
 
-  // The port of the host stays open and leads elsewhere.
+  // The port of the host stays open and gets another target.
   test("redirects a published port without closing it", async () => {
     const port = await freePort();
     const config = { ...listen("echo", "./plugin.ts"), publish: [`${port}=10.7.0.2:7`] };
@@ -88,7 +89,7 @@ describe("a reload", () => {
     expect(isUnchanged(await running.reload(listen("echo", ["log", "echo"])))).toBe(true);
   });
 
-  // Only the middleware is made anew: the plugin behind it keeps its state.
+  // Only the middleware is created anew: the plugin after it keeps its state.
   test("keeps the plugin whose middleware changes", async () => {
     const plugin = "./plugin.ts";
     await using running = await ChangingService.start(listen([plugin]), {
@@ -135,7 +136,7 @@ describe("a configuration that cannot be used", () => {
     "nothing.ts": "export const x = 1;",
   };
 
-  // Nothing is changed, not even what could be: 8 stays, and no port is opened.
+  // Nothing is changed, not even valid settings: 8 stays, and no port is opened.
   test.each([
     ["an unknown plugin", listen("echo", "discart"), "did you mean discard?"],
     ["a plugin that throws", listen("echo", "./throws.ts"), "broken on purpose"],
@@ -165,7 +166,7 @@ describe("a configuration that cannot be used", () => {
     expect(await say(await running.connect(7), "still echo")).toBe("still echo");
   });
 
-  // What can only be changed by starting again is said in one line for each.
+  // One line for each setting that needs a restart.
   test("names every setting that needs a restart", async () => {
     await using running = await ChangingService.start(listen("echo"));
     const fixed = { mtu: 1400, profile: "internet", icmp: { echo: "ignore" } };
@@ -209,7 +210,7 @@ describe("code that has changed", () => {
     expect(loads() - before).toBe(1);
   });
 
-  // After a faulty version, the corrected one is loaded; the old one serves in between.
+  // After a faulty version, the corrected one is loaded; in between the old one serves.
   test("may be faulty", async () => {
     await using running = await ChangingService.start(listen("./plugin.ts"), {
       "plugin.ts": answering("first"),

@@ -47,8 +47,9 @@ function reloading() {
 const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 
 describe("a reload", () => {
-  // Three requests during one: a single one follows, and reads the file when it starts.
-  test("waits for the one before; further requests share the next", async () => {
+  // Three requests during a reload cause a single one afterwards, which reads the file when it
+  // starts.
+  test("waits for the previous one; further requests share the next", async () => {
     const { reloader, going, reads, lines } = reloading();
     const first = reloader.reload("SIGHUP");
     await turn();
@@ -65,7 +66,7 @@ describe("a reload", () => {
     expect(lines).toEqual(Array(2).fill("reloaded: nothing has changed reason=SIGHUP"));
   });
 
-  // What was changed, and what happens to connections of before.
+  // The changes, and what happens to older connections.
   test.each([["never", "continue until they end"], [60_000, "have 60000 ms"]] as const)(
     "logs what it has changed, with reloadGraceMs %s",
     async (grace, fate) => {
@@ -83,7 +84,7 @@ describe("a reload", () => {
   );
 
   // A line for each fault; the next request is served.
-  test("that fails is logged, and does not keep the next from working", async () => {
+  test("that fails is logged, and does not prevent the next one", async () => {
     const { reloader, going, lines } = reloading();
     const failed = reloader.reload("SIGHUP").catch(({ message }: Error) => message);
     await turn();

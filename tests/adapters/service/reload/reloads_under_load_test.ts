@@ -37,8 +37,9 @@ async function checkEcho(connection: HostConnection, seed: number): Promise<void
   if (Buffer.compare(block, echo) !== 0) throw new Error("a wrong byte");
 }
 
-// 100 reloads that change other listen addresses, each while blocks are under way on 40 of 200 connections, half of
-// them to a listen address that changes with each reload. A WebSocket client is answered after each.
+// 100 reloads that change other listen addresses, each while blocks are in flight on 40 of 200
+// connections, half of them to a listen address that changes with each reload. A WebSocket client
+// is answered after each.
 test(
   "100 reloads end no connection and change no byte",
   async () => {

@@ -6,7 +6,7 @@ import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 const CONFIG = { path: "/etc/berth/berth.json", text: '{ "mtu": 1400 } // as written' };
 
 describe("the state folder", () => {
-  // The text as it was, in a file that nobody else can read; the folder is made if need be.
+  // The text as it was, in a file that only its owner can read; the folder is created if necessary.
   test("keeps the last configuration", () => {
     using folder = new TemporaryFolder();
     const state = folder.file("state/berth");
@@ -17,8 +17,8 @@ describe("the state folder", () => {
     expect(statSync(`${state}/last-good.json`).mode & 0o777).toBe(0o600);
   });
 
-  // What cannot be written leaves the old file.
-  test("keeps the old one where the new one cannot be written", () => {
+  // A failed write leaves the old file.
+  test("keeps the old one if the new one cannot be written", () => {
     using folder = new TemporaryFolder();
     saveConfig(folder.path, CONFIG);
     mkdirSync(folder.file("last-good.json.new"));

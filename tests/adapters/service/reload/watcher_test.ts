@@ -27,7 +27,7 @@ describe("watchFiles", () => {
   });
 
   // Files are replaced by others of the same name, removed, and imported anew.
-  test("sees files that are replaced, come and go", async () => {
+  test("detects files that are replaced, created and removed", async () => {
     using folder = new TemporaryFolder();
     const clock = new VirtualClock();
     const files = [folder.write("a", "one"), folder.file("b")];

@@ -8,7 +8,7 @@ import { UdpHost, udpPlace } from "../../../support/udp_host.ts";
 const FAMILIES = [["10.0.0.2", "10.0.0.1"], ["fd00::2", "fd00::1"]] as const;
 type Ends = typeof FAMILIES[number];
 
-/** A packet as the link gets it: its datagrams, and what they have in common. */
+/** A packet as the link gets it: its datagrams, and their common fields. */
 interface Sent {
   readonly sizes: number[];
   readonly segmentSize: number;
@@ -88,7 +88,7 @@ describe("datagrams to one peer", () => {
     );
   });
 
-  // The link numbers them one by one; no number comes twice.
+  // The link gives each datagram its own identification.
   test("have identifications of their own (RFC 6864 4.1)", () => {
     const host = new BatchHost();
     host.queue(FAMILIES[0], [9, 9, 9, 8, 9]);
@@ -97,7 +97,7 @@ describe("datagrams to one peer", () => {
   });
 
   // Other ports, empty datagrams, and 64 at most, as the kernel accepts.
-  test("do not share a packet where the link could not tell them apart", () => {
+  test("do not share a packet if the link could not separate them", () => {
     const host = new BatchHost();
     const [ends] = FAMILIES;
     host.queue(ends, [10]);
@@ -128,7 +128,7 @@ describe("datagrams to one peer", () => {
     expect(lengths).toEqual([128, 1500, 548, 128]);
   });
 
-  // What a link without room leaves is bounded: 1024 datagrams, in however many packets.
+  // The queue before a full link is bounded: 1024 datagrams, in any number of packets.
   test("are dropped above the limit of the queue", () => {
     const host = new BatchHost();
     host.queue(FAMILIES[0], new Array(1100).fill(7));

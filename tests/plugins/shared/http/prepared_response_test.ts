@@ -53,8 +53,8 @@ function respondFrom(source: Source): Response {
 }
 
 describe("respondPrepared", () => {
-  // Everything that Fetch has: an application may wrap the response of another one.
-  test("behaves as a Response", async () => {
+  // All properties and methods of Fetch, since an application may wrap the response of another one.
+  test("behaves like a Response", async () => {
     const make = () => respondPrepared(prepared());
     expect(make()).toBeInstanceOf(Response);
     const { status, statusText, ok, type, url, redirected, bodyUsed } = make();
@@ -74,8 +74,8 @@ describe("respondPrepared", () => {
     await expect(read.text()).rejects.toThrow(TypeError);
   });
 
-  // What was read or changed is sent as it is now.
-  test("is taken as a Response once something was read", async () => {
+  // A response that was read or changed is sent in its current state.
+  test("is an ordinary Response once something was read", async () => {
     const untouched = takePrepared(respondPrepared(prepared()));
     expect(isPrepared(untouched)).toBe(true);
     const changed = respondPrepared(prepared());
