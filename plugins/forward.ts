@@ -103,10 +103,7 @@ async function connect(
   { clock, log }: SynContext,
   slotOptions: SlotOptions,
 ): Promise<HeldConnection> {
-  let failure: unknown = new TcpError(
-    "CONNECTION_REFUSED",
-    "every target is at its connection limit",
-  );
+  let failure: unknown;
   for (const target of balancer.candidates(clock.now(), hostname, slotOptions)) {
     try {
       const held = await target.limit.connect(
@@ -124,5 +121,6 @@ async function connect(
       failure = error;
     }
   }
-  throw failure;
+  throw failure ??
+    new TcpError("CONNECTION_REFUSED", "every target is at its connection limit");
 }

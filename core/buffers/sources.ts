@@ -26,7 +26,7 @@ export class Sources<Item extends { readonly remote: IpAddress }> {
    * Sources by number of items; within a set, the one that has had this number for longest comes
    * first.
    */
-  readonly #byCount: Set<Source<Item>>[] = [];
+  readonly #byCount: (Set<Source<Item>> | undefined)[] = [];
 
   /** `few`: a source with up to this many items is never singled out for eviction. */
   constructor(few: number) {
@@ -81,9 +81,18 @@ export class Sources<Item extends { readonly remote: IpAddress }> {
   #move(source: Source<Item>, before: number): void {
     const { size } = source.items;
     if (size === before) return;
-    if (before > 0) this.#byCount[before - 1]!.delete(source);
-    if (size > 0) (this.#byCount[size - 1] ??= new Set()).add(source);
-    while (this.#byCount.at(-1)?.size === 0) this.#byCount.pop();
+    const left = before > 0 ? this.#take(source, before - 1) : undefined;
+    if (size > 0) (this.#byCount[size - 1] ??= left ?? new Set()).add(source);
+    while (this.#byCount.length > 0 && this.#byCount.at(-1) === undefined) this.#byCount.pop();
+  }
+
+  /** Removes a source; returns its set if that is empty now, so that no empty sets are kept. */
+  #take(source: Source<Item>, index: number): Set<Source<Item>> | undefined {
+    const set = this.#byCount[index]!;
+    set.delete(source);
+    if (set.size > 0) return undefined;
+    this.#byCount[index] = undefined;
+    return set;
   }
 }
 

@@ -12,28 +12,31 @@ export type Duplex =
   & Partial<Pick<TcpSocket, "views" | "tryWrite">>
   & Partial<NonBlockingReader>
   & {
+    /** Calls back when `closed` settles, with the error if it rejects: takes less memory than a promise. */
+    onClosed?(callback: (error: unknown) => void): void;
     /** Rejects when the connection was reset or timed out. */
     readonly closed: Promise<unknown>;
     /** Ends reading and writing; data already written is still delivered. */
     close(): unknown;
   };
 
-/** Reading into an array that several connections share. */
+/** Reading without waiting, and without a promise or a buffer while nothing arrives. */
 export interface NonBlockingReader {
   /**
-   * `read` without waiting; `undefined`: there is nothing to read at the moment.
+   * A view of bytes that have arrived; the caller calls {@link consume} before it reads on. `null` after the
+   * peer's FIN; `undefined`: there is nothing to read at the moment.
    *
    * @throws The connection was reset or timed out.
    */
-  tryRead(p: Uint8Array<ArrayBufferLike>): number | null | undefined;
-  /** Resolves when `tryRead` may return something, or throw. */
-  whenReadable(): Promise<void>;
+  tryView(): Uint8Array | null | undefined;
+  /** Releases the view; the first `count` bytes of it have been read, the others are read again. */
+  consume(count: number): void;
+  /** Calls back once when `tryView` may return something, or throw; false: it may already. */
+  whenReadable(callback: () => void): boolean;
 }
 
-/** Most bytes read at a time, and most held if the other side does not read. */
+/** Most bytes read at a time from a connection without `tryView`. */
 const CHUNK_SIZE = 64 * 1024;
-/** Most bytes read at a time from a {@link NonBlockingReader} while the other side takes all of them. */
-const SHARED_SIZE = 256 * 1024;
 
 /**
  * Relays bytes in both directions until both have ended. The end of one direction becomes a half-close of
@@ -58,120 +61,184 @@ const SHARED_SIZE = 256 * 1024;
  * ```
  */
 export function relay(a: Duplex, b: Duplex): Promise<void> {
-  return relayTouching(a, b, () => {});
+  return new Promise((resolve, reject) => {
+    relayTouching(a, b, noop, (error) => error === undefined ? resolve() : reject(error));
+  });
 }
 
-/** {@link relay} that calls `touch` whenever bytes were read or written. */
-export async function relayTouching(a: Duplex, b: Duplex, touch: () => void): Promise<void> {
-  const failures: unknown[] = [];
-  const fail = (error: unknown, other: Duplex) => {
-    failures.push(error);
+/** For {@link relayTouching}. */
+export function noop(): void {}
+
+/**
+ * {@link relay} that calls `touch` whenever bytes were read or written, and `done` at the end, with the error
+ * if a connection broke.
+ */
+export function relayTouching(
+  a: Duplex,
+  b: Duplex,
+  touch: () => void,
+  done: (error: unknown) => void,
+): void {
+  new Relay(a, b, touch, done);
+}
+
+/**
+ * Calls back when a connection has ended, with the error if it broke. Every connection behind a relay does
+ * this, so no promise is kept for it where the connection can do without.
+ */
+export function whenClosed(connection: Duplex, callback: (error: unknown) => void): void {
+  if (connection.onClosed !== undefined) connection.onClosed(callback);
+  else connection.closed.then(() => callback(undefined), callback);
+}
+
+/** Two connections. Kept small, since there may be very many that are idle. */
+class Relay {
+  readonly #a: Duplex;
+  readonly #b: Duplex;
+  readonly touch: () => void;
+  readonly #done: (error: unknown) => void;
+  #running = 2;
+  #failure: unknown;
+
+  constructor(a: Duplex, b: Duplex, touch: () => void, done: (error: unknown) => void) {
+    this.#a = a;
+    this.#b = b;
+    this.touch = touch;
+    this.#done = done;
+    new Direction(this, a, b).start();
+    new Direction(this, b, a).start();
+  }
+
+  /** A reset or timeout of one connection aborts the other. */
+  fail(error: unknown, other: Duplex): void {
+    // A second failure is a consequence of the first one.
+    this.#failure ??= error;
     other.abort(error);
-  };
-  await Promise.all([
-    new Direction(a, b, touch).run(fail),
-    new Direction(b, a, touch).run(fail),
-  ]);
-  await Promise.allSettled([a.close(), b.close()]);
-  // A second failure is a consequence of the first one.
-  if (failures.length > 0) throw failures[0];
+  }
+
+  /** Called once for each direction. */
+  ended(): void {
+    if (--this.#running === 0) void this.#finish();
+  }
+
+  async #finish(): Promise<void> {
+    await Promise.allSettled([this.#a.close(), this.#b.close()]);
+    this.#done(this.#failure);
+  }
 }
-
-type Fail = (error: unknown, other: Duplex) => void;
-
-/** Bytes that are written before anything else runs; allocated on first use. */
-let shared: Uint8Array<ArrayBuffer> | undefined;
 
 /** The bytes of one connection on their way to the other. */
 class Direction {
+  readonly #relay: Relay;
   readonly #from: Duplex;
   readonly #to: Duplex;
-  readonly #touch: () => void;
-  /** `from` has ended, or `to` takes no more bytes. */
+  /** `from` has ended, or `to` accepts no more bytes. */
   #hasEnded = false;
 
-  constructor(from: Duplex, to: Duplex, touch: () => void) {
+  constructor(relay: Relay, from: Duplex, to: Duplex) {
+    this.#relay = relay;
     this.#from = from;
     this.#to = to;
-    this.#touch = touch;
   }
 
-  /** Resolves when `from` has ended or failed, or when `to` takes no more bytes. */
-  async run(fail: Fail): Promise<void> {
+  /** Runs until `from` has ended or failed, or until `to` accepts no more bytes. */
+  start(): void {
     const from = this.#from;
-    const to = this.#to;
-    // While a write is waiting, a reset is noticed only here. After the end of `from`, its bytes are
-    // still delivered, but what `to` sends can no longer be received.
-    from.closed.catch((error: unknown) => void (this.#hasEnded ? to.close() : fail(error, to)));
-    try {
-      if (isNonBlocking(from)) await this.#carryShared(from);
-      else if (from.views !== undefined) await this.#carryViews(from.views());
-      else await this.#carryChunks();
-    } catch (error) {
-      fail(error, to);
-    }
+    whenClosed(from, (error) => error !== undefined && this.#break(error));
+    if (isNonBlocking(from)) this.#carryAvailable(from);
+    else if (from.views !== undefined) void this.#carryViews(from.views());
+    else void this.#carryChunks();
   }
 
-  async #carryShared(from: NonBlockingReader): Promise<void> {
-    shared ??= new Uint8Array(SHARED_SIZE);
-    let room = shared.subarray(0, CHUNK_SIZE);
-    while (!this.#hasEnded) {
-      const size = from.tryRead(room);
-      if (size === undefined) await from.whenReadable();
-      else if (size === null) await this.#end();
-      else {
-        const bytes = shared.subarray(0, size);
-        const taken = this.#tryWrite(bytes);
-        if (taken === size) {
-          if (size === CHUNK_SIZE) room = shared;
-          continue;
+  /**
+   * While a write is waiting, a reset is noticed only here. After the end of `from`, its bytes are still
+   * delivered, but what `to` sends can no longer be received.
+   */
+  #break(error: unknown): void {
+    if (this.#hasEnded) this.#to.close();
+    else this.#relay.fail(error, this.#to);
+  }
+
+  #carryAvailable(from: NonBlockingReader): void {
+    const next = () => {
+      try {
+        while (!this.#hasEnded) {
+          const view = from.tryView();
+          if (view === undefined) {
+            if (from.whenReadable(next)) return;
+          } else if (view === null) {
+            return void this.#end().then(() => this.#relay.ended());
+          } else {
+            const taken = this.#tryWrite(view);
+            from.consume(taken);
+            if (taken < view.length) return void this.#writeRest(from).then(next, next);
+          }
         }
-        room = shared.subarray(0, CHUNK_SIZE);
-        // The next connection that is read from overwrites the rest.
-        await this.#write(bytes.slice(taken));
+      } catch (error) {
+        this.#relay.fail(error, this.#to);
       }
-    }
+      this.#relay.ended();
+    };
+    next();
+  }
+
+  /** Waits until `to` accepts bytes again. */
+  async #writeRest(from: NonBlockingReader): Promise<void> {
+    const rest = from.tryView();
+    if (!rest) return;
+    await this.#write(rest);
+    from.consume(rest.length);
   }
 
   async #carryViews(views: AsyncIterator<Uint8Array>): Promise<void> {
-    while (!this.#hasEnded) {
-      const { value, done } = await views.next();
-      if (done) await this.#end();
-      else {
-        const taken = this.#tryWrite(value);
-        if (taken < value.length) await this.#write(value.subarray(taken));
+    try {
+      while (!this.#hasEnded) {
+        const { value, done } = await views.next();
+        if (done) await this.#end();
+        else {
+          const taken = this.#tryWrite(value);
+          if (taken < value.length) await this.#write(value.subarray(taken));
+        }
       }
+      await views.return?.();
+    } catch (error) {
+      this.#relay.fail(error, this.#to);
     }
-    await views.return?.();
+    this.#relay.ended();
   }
 
   async #carryChunks(): Promise<void> {
     const chunk = new Uint8Array(CHUNK_SIZE);
-    while (!this.#hasEnded) {
-      const size = await this.#from.read(chunk);
-      if (size === null) await this.#end();
-      else await this.#write(chunk.subarray(0, size));
+    try {
+      while (!this.#hasEnded) {
+        const size = await this.#from.read(chunk);
+        if (size === null) await this.#end();
+        else await this.#write(chunk.subarray(0, size));
+      }
+    } catch (error) {
+      this.#relay.fail(error, this.#to);
     }
+    this.#relay.ended();
   }
 
   #tryWrite(bytes: Uint8Array): number {
-    this.#touch();
+    this.#relay.touch();
     return this.#to.tryWrite?.(bytes) ?? 0;
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
-    this.#touch();
+    this.#relay.touch();
     await this.#to.write(bytes).catch(() => this.#hasEnded = true);
-    this.#touch();
+    this.#relay.touch();
   }
 
   async #end(): Promise<void> {
     this.#hasEnded = true;
-    this.#touch();
+    this.#relay.touch();
     await this.#to.closeWrite().catch(() => {});
   }
 }
 
 function isNonBlocking(from: Duplex): from is Duplex & NonBlockingReader {
-  return from.tryRead !== undefined && from.whenReadable !== undefined;
+  return from.tryView !== undefined;
 }

@@ -33,10 +33,19 @@ class Entry implements Slot {
   readonly remote: IpAddress;
   readonly evict: () => void;
   givesWay: boolean;
+  /** The slot that this one is a part of. */
+  readonly joined: JoinedSlot | undefined;
   readonly #limit: SharedLimit;
 
-  constructor(limit: SharedLimit, remote: IpAddress, evict: () => void, givesWay: boolean) {
+  constructor(
+    limit: SharedLimit,
+    remote: IpAddress,
+    evict: () => void,
+    givesWay: boolean,
+    joined: JoinedSlot | undefined,
+  ) {
     this.#limit = limit;
+    this.joined = joined;
     this.remote = remote;
     this.evict = evict;
     this.givesWay = givesWay;
@@ -57,7 +66,7 @@ class Entry implements Slot {
 
 /** A slot of several limits. */
 class JoinedSlot implements Slot {
-  readonly slots: Slot[] = [];
+  slots: readonly Slot[] = [];
 
   leave(): void {
     for (const slot of this.slots) slot.leave();
@@ -133,13 +142,7 @@ export class SharedLimit {
     const remote = addressOf(hostname);
     if (also.length === 0) return this.#take(remote, evict, givesWay);
     const joined = new JoinedSlot();
-    const evictAll = () => {
-      joined.leave();
-      evict();
-    };
-    for (const limit of [this, ...also]) {
-      joined.slots.push(limit.#take(remote, evictAll, givesWay));
-    }
+    joined.slots = [this, ...also].map((limit) => limit.#take(remote, evict, givesWay, joined));
     return joined;
   }
 
@@ -156,16 +159,26 @@ export class SharedLimit {
     dial: (signal: AbortSignal) => Promise<Duplex>,
     options: SlotOptions = {},
   ): Promise<HeldConnection> {
-    const evicted = new AbortController();
-    let upstream: Duplex | undefined = undefined;
+    // Until there is a connection, then no longer kept: AbortSignal.any() would be, with the signal.
+    let attempt: AbortController | undefined = new AbortController();
+    let upstream: Duplex | undefined;
+    let evicted: EvictedError | undefined;
     const slot = this.enter(hostname, () => {
-      evicted.abort(new EvictedError());
-      upstream?.abort(evicted.signal.reason);
+      evicted = new EvictedError();
+      attempt?.abort(evicted);
+      upstream?.abort(evicted);
     }, options);
     if (slot === undefined) throw noSlot();
-    const both = AbortSignal.any([signal, evicted.signal]);
-    upstream = await whenEnded(dial(both), () => slot.leave());
-    if (evicted.signal.aborted) upstream.abort(evicted.signal.reason);
+    const giveUp = () => attempt?.abort(signal.reason);
+    signal.addEventListener("abort", giveUp);
+    if (signal.aborted) giveUp();
+    try {
+      upstream = await whenEnded(dial(attempt.signal), () => slot.leave());
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+      attempt = undefined;
+    }
+    if (evicted !== undefined) upstream.abort(evicted);
     return { upstream, slot };
   }
 
@@ -199,13 +212,13 @@ export class SharedLimit {
   }
 
   /** Takes a slot, which must be free or evictable. */
-  #take(remote: IpAddress, evict: () => void, givesWay: boolean): Entry {
+  #take(remote: IpAddress, evict: () => void, givesWay: boolean, joined?: JoinedSlot): Entry {
     if (this.isFull) {
       const evicted = this.#evictable(remote, givesWay)!;
-      evicted.leave();
+      (evicted.joined ?? evicted).leave();
       evicted.evict();
     }
-    const entry = new Entry(this, remote, evict, givesWay);
+    const entry = new Entry(this, remote, evict, givesWay, joined);
     this.#size++;
     this.#sources.add(entry);
     if (givesWay) this.#givingWay.add(entry);

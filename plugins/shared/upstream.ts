@@ -3,19 +3,18 @@
  *
  * @module
  */
-import type { Clock } from "../../core/api/environment.ts";
 import { messageOf } from "../../core/api/error_text.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import type { Context, Handler, TcpSocket } from "../../core/api/types.ts";
 import { IdleTimeout } from "./idle_timeout.ts";
-import { type Duplex, relay, relayTouching } from "./relay.ts";
+import { type Duplex, noop, relayTouching, whenClosed } from "./relay.ts";
 import type { Slot } from "./shared_limit.ts";
 
 /** Calls `ended` once the connection has ended or failed to open. */
 export async function whenEnded(connecting: Promise<Duplex>, ended: () => void): Promise<Duplex> {
   try {
     const upstream = await connecting;
-    upstream.closed.then(ended, ended);
+    whenClosed(upstream, ended);
     return upstream;
   } catch (error) {
     ended();
@@ -50,15 +49,14 @@ export function relayTo(
   abandoned.addEventListener("abort", abandon);
   slot?.setGivesWay(true);
   if (abandoned.aborted) abandon();
-  return async ({ socket, clock, log }: Context) => {
+  return (c: Context) => {
     abandoned.removeEventListener("abort", abandon);
     slot?.setGivesWay(false);
-    try {
-      if (header !== undefined) await sendHeader(upstream, header(socket), socket);
-      await relayWhileBusy(socket, upstream, clock, idleTimeoutMs);
-    } catch (error) {
-      log.debug("forwarded connection broke", { reason: messageOf(error) });
-    }
+    if (header === undefined) return relayed(c, upstream, idleTimeoutMs);
+    return sendHeader(upstream, header(c.socket), c.socket).then(
+      () => relayed(c, upstream, idleTimeoutMs),
+      (error) => logBroken(c, error),
+    );
   };
 }
 
@@ -79,21 +77,27 @@ async function sendHeader(upstream: Duplex, header: Uint8Array, socket: TcpSocke
   }
 }
 
-async function relayWhileBusy(
-  socket: TcpSocket,
-  upstream: Duplex,
-  clock: Clock,
-  idleTimeoutMs: number | undefined,
-): Promise<void> {
-  if (idleTimeoutMs === undefined) return await relay(socket, upstream);
-  const idle = new IdleTimeout(clock, idleTimeoutMs, () => {
-    const error = new TcpError("TIMED_OUT", `no byte for ${idleTimeoutMs} ms`);
-    socket.abort(error);
-    upstream.abort(error);
+/** Resolves when both connections have ended. One promise, since there may be very many that are idle. */
+function relayed(c: Context, upstream: Duplex, idleTimeoutMs: number | undefined): Promise<void> {
+  const { socket, clock } = c;
+  return new Promise((resolve) => {
+    const done = (error: unknown) => {
+      if (error !== undefined) logBroken(c, error);
+      resolve();
+    };
+    if (idleTimeoutMs === undefined) return relayTouching(socket, upstream, noop, done);
+    const idle = new IdleTimeout(clock, idleTimeoutMs, () => {
+      const error = new TcpError("TIMED_OUT", `no byte for ${idleTimeoutMs} ms`);
+      socket.abort(error);
+      upstream.abort(error);
+    });
+    relayTouching(socket, upstream, () => idle.touch(), (error) => {
+      idle.stop();
+      done(error);
+    });
   });
-  try {
-    await relayTouching(socket, upstream, () => idle.touch());
-  } finally {
-    idle.stop();
-  }
+}
+
+function logBroken({ log }: Context, error: unknown): void {
+  log.debug("forwarded connection broke", { reason: messageOf(error) });
 }

@@ -6,7 +6,7 @@
 import { TcpError } from "../../../core/api/errors.ts";
 import { Deferred } from "../../../core/api/runtime/deferred.ts";
 import { bytesFault, lostWhileWaiting } from "../../../core/api/tcp/bytes.ts";
-import type { Duplex } from "../../../plugins/shared/relay.ts";
+import type { Duplex, NonBlockingReader } from "../../../plugins/shared/relay.ts";
 import {
   type Bytes,
   EAGAIN,
@@ -30,6 +30,8 @@ const LINGER_MS = 2000;
  * their turn.
  */
 const TURN_BYTES = 512 * 1024;
+/** Bytes of one `recv` until a connection has sent that much at once. */
+const CHUNK_SIZE = 64 * 1024;
 
 /** The kernel may have bytes, or the peer's FIN. */
 const READABLE = 1 << 0;
@@ -52,9 +54,11 @@ const AGAIN = 1 << 8;
 /** The kernel reports an error, which a reader may not have received yet. */
 const BROKEN = 1 << 9;
 
+/** The last read has filled the smaller array: the next one is for more. */
+const BULK = 1 << 10;
+
 interface Reader {
-  /** `undefined`: waits until there is something to read. */
-  readonly target: Uint8Array | undefined;
+  readonly target: Uint8Array;
   resolve(count: number | null): void;
   reject(error: unknown): void;
 }
@@ -72,18 +76,26 @@ export interface NativeConnectionOptions {
 }
 
 /** A connected socket. Bytes wait in the kernel until they are read: an idle connection has no buffer. */
-export class NativeConnection implements Duplex, ReadyOwner {
+export class NativeConnection implements Duplex, NonBlockingReader, ReadyOwner {
   readonly #sockets: NativeSockets;
   readonly #fd: number;
   readonly #lingerMs: number;
   #bits = WRITABLE;
   #failure: Error | undefined;
   #reader: Reader | undefined;
+  /** Set by {@link whenReadable}. */
+  #onReadable: (() => void) | undefined;
+  /** Length of the view that {@link tryView} has returned. */
+  #lent = 0;
+  /** What the other side of a relay did not accept at once. */
+  #rest: Bytes | undefined;
   /** The first one is being written. */
   #writers: Writer[] | undefined;
   /** Waits for the FIN to be sent. */
   #fin: Deferred<void> | undefined;
   #closed: Deferred<void> | undefined;
+  /** Calls all callbacks. */
+  #onClosed: ((error: unknown) => void) | undefined;
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;
   #turn = 0;
   #turnBytes = 0;
@@ -104,6 +116,15 @@ export class NativeConnection implements Duplex, ReadyOwner {
     return this.#closed.promise;
   }
 
+  onClosed(callback: (error: unknown) => void): void {
+    if (this.#has(RELEASED)) return callback(this.#failure);
+    const before = this.#onClosed;
+    this.#onClosed = before === undefined ? callback : (error) => {
+      before(error);
+      callback(error);
+    };
+  }
+
   // ---------------------------------------------------------------- reading
 
   /**
@@ -114,37 +135,69 @@ export class NativeConnection implements Duplex, ReadyOwner {
   read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
     if (p.byteLength === 0) return Promise.resolve(0);
     try {
-      const count = this.tryRead(p);
+      const count = this.#readNow(p);
       if (count !== undefined) return Promise.resolve(count);
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#wait(p);
+    return new Promise((resolve, reject) => this.#reader = { target: p, resolve, reject });
   }
 
-  /**
-   * {@link read} without waiting; `undefined`: nothing has arrived, or it is the others' turn.
-   *
-   * @throws {TcpError} The connection broke.
-   */
-  tryRead(p: Uint8Array<ArrayBufferLike>): number | null | undefined {
+  #readNow(p: Uint8Array): number | null | undefined {
+    if (this.#rest === undefined) return this.#receiveNow(p as Bytes);
+    const count = Math.min(p.length, this.#rest.length);
+    p.set(this.#rest.subarray(0, count));
+    this.#releaseRest(count);
+    return count;
+  }
+
+  /** `undefined`: nothing has arrived, or it is the others' turn. */
+  #receiveNow(p: Bytes): number | null | undefined {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#has(ENDED | CLOSED)) return null;
     if (!this.#has(READABLE) || !this.#hasTurn()) return undefined;
-    const count = this.#receive(p as Bytes);
+    const count = this.#receive(p);
     if (this.#failure !== undefined) throw this.#failure;
     return count;
   }
 
-  /** Resolves when {@link tryRead} may return something, or throw. */
-  async whenReadable(): Promise<void> {
-    const isReady = this.#failure !== undefined || this.#has(ENDED | CLOSED) ||
-      this.#has(READABLE) && !this.#has(AGAIN);
-    if (!isReady) await this.#wait(undefined);
+  /**
+   * Bytes in an array that all connections share: what the caller leaves of it is copied by
+   * {@link consume}.
+   *
+   * @throws {TcpError} The connection broke.
+   */
+  tryView(): Bytes | null | undefined {
+    if (this.#rest !== undefined) return this.#rest;
+    const { received } = this.#sockets;
+    const count = this.#receiveNow(this.#has(BULK) ? received : received.subarray(0, CHUNK_SIZE));
+    if (typeof count !== "number") return count;
+    this.#lent = count;
+    return received.subarray(0, count);
   }
 
-  #wait(target: Uint8Array | undefined): Promise<number | null> {
-    return new Promise((resolve, reject) => this.#reader = { target, resolve, reject });
+  consume(count: number): void {
+    if (this.#rest !== undefined) return this.#releaseRest(count);
+    const { received } = this.#sockets;
+    if (count < this.#lent) {
+      this.#rest = received.slice(count, this.#lent);
+      this.#bits &= ~BULK;
+    } else if (count === CHUNK_SIZE) {
+      this.#bits |= BULK;
+    }
+    this.#lent = 0;
+  }
+
+  #releaseRest(count: number): void {
+    const rest = this.#rest!;
+    this.#rest = count < rest.length ? rest.subarray(count) : undefined;
+  }
+
+  whenReadable(callback: () => void): boolean {
+    const isReady = this.#failure !== undefined || this.#rest !== undefined ||
+      this.#has(ENDED | CLOSED) || this.#has(READABLE) && !this.#has(AGAIN);
+    if (!isReady) this.#onReadable = callback;
+    return !isReady;
   }
 
   /** Whether this turn's share is not used up; if it is, the event set calls again. */
@@ -189,18 +242,21 @@ export class NativeConnection implements Duplex, ReadyOwner {
   }
 
   #serveReader(): void {
+    this.#callReader();
     const reader = this.#reader;
     if (reader === undefined) return;
     const { target } = reader;
-    if (target === undefined) {
-      this.#reader = undefined;
-      return reader.resolve(null);
-    }
     // If the array's buffer was transferred meanwhile, the next reader gets the bytes.
     const count = target.byteLength === 0 ? 0 : this.#receive(target as Bytes);
     if (count === undefined || this.#reader !== reader) return;
     this.#reader = undefined;
     reader.resolve(count);
+  }
+
+  #callReader(): void {
+    const callback = this.#onReadable;
+    this.#onReadable = undefined;
+    callback?.();
   }
 
   // ---------------------------------------------------------------- writing
@@ -309,7 +365,9 @@ export class NativeConnection implements Duplex, ReadyOwner {
     this.#bits |= CLOSED;
     const reader = this.#reader;
     this.#reader = undefined;
+    this.#rest = undefined;
     reader?.resolve(null);
+    this.#callReader();
     this.#endWriting();
     this.#discard();
     if (this.#has(RELEASED)) return;
@@ -343,8 +401,9 @@ export class NativeConnection implements Duplex, ReadyOwner {
     clearTimeout(this.#lingerTimer);
     this.#sockets.close(this.#fd);
     const error = this.#failure;
-    const lost = error ?? new TcpError("CLOSING", "the socket was closed");
-    for (const writer of this.#writers ?? []) writer.reject(lost);
+    for (const writer of this.#writers ?? []) {
+      writer.reject(error ?? new TcpError("CLOSING", "the socket was closed"));
+    }
     this.#writers = undefined;
     if (error === undefined) this.#fin?.resolve();
     else this.#fin?.reject(error);
@@ -352,7 +411,11 @@ export class NativeConnection implements Duplex, ReadyOwner {
     this.#reader = undefined;
     if (error === undefined) reader?.resolve(null);
     else reader?.reject(error);
+    this.#callReader();
     if (this.#closed !== undefined) this.#settleClosed(this.#closed);
+    const callback = this.#onClosed;
+    this.#onClosed = undefined;
+    callback?.(error);
   }
 
   #settleClosed(closed: Deferred<void>): void {
@@ -379,7 +442,7 @@ export class NativeConnection implements Duplex, ReadyOwner {
   #read(events: number): void {
     const isBroken = this.#has(BROKEN);
     if (events & POLLERR) this.#bits |= BROKEN;
-    if (this.#reader !== undefined) this.#serveReader();
+    if (this.#reader !== undefined || this.#onReadable !== undefined) this.#serveReader();
     else if (isBroken) this.#takeError();
     if (this.#has(BROKEN) && !this.#has(RELEASED)) this.#callAgain();
   }

@@ -120,13 +120,14 @@ export class Acceptor implements Owner {
   }
 }
 
+/** Shared, since every connection ends and a stack trace takes longer than the rest of it. */
+const ENDED = new DOMException("The connection or the attempt has ended", "AbortError");
+
 /**
  * The owner of a connection from its SYN until it has a socket. Holds the SYN that the plugins
  * decide about, and the handler that they return. The core only knows that a decision is pending.
  */
 export class Attempt implements Owner {
-  /** `syn.signal` is aborted when the attempt fails, and at the end of the connection. */
-  readonly syn: Syn;
   /**
    * The handler that `onSyn` returned for this connection; `undefined`: the port's own handlers
    * run.
@@ -138,10 +139,11 @@ export class Attempt implements Owner {
   onAbandoned: (() => void) | undefined;
   readonly #tcb: Tcb;
   readonly #controller = new AbortController();
+  #syn: Syn | undefined;
 
   constructor(tcb: Tcb) {
     this.#tcb = tcb;
-    this.syn = {
+    this.#syn = {
       local: netAddr(tcb.local, tcb.localPort),
       remote: netAddr(tcb.remote, tcb.remotePort),
       signal: this.#controller.signal,
@@ -150,13 +152,25 @@ export class Attempt implements Owner {
     this.onEvent();
   }
 
+  /** Its signal is aborted when the attempt fails, and at the end of the connection. */
+  get syn(): Syn {
+    return this.#syn!;
+  }
+
   onEvent(): void {
     // A connection that was established is still accepted after it has ended, so its handler runs.
     if (this.#tcb.has(TCB.RELEASED) && this.#tcb.listener === undefined) this.abandon();
   }
 
+  /** The handler runs: only `syn.signal` is still needed, and there may be very many of these. */
+  served(): void {
+    this.onAbandoned?.();
+    this.onAbandoned = this.handler = this.environment = undefined;
+    this.#syn = undefined;
+  }
+
   abandon(): void {
-    this.#controller.abort();
+    this.#controller.abort(ENDED);
     this.onAbandoned?.();
     this.onAbandoned = undefined;
   }

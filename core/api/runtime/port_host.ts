@@ -92,8 +92,7 @@ export class PortHost {
   #serveDecided(socket: StackSocket, attempt: Attempt): void {
     const { handler, environment } = attempt;
     this.#serve(socket, handler!, environment!);
-    attempt.onAbandoned?.();
-    attempt.onAbandoned = undefined;
+    attempt.served();
   }
 
   /** Decides about a connection that began before a replacement by plugins that decide. */

@@ -11,7 +11,8 @@ export class LazyProperties {
   writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
   localAddr: NetAddr | undefined;
   remoteAddr: NetAddr | undefined;
-  onEnd: (() => void)[] | undefined;
+  /** Calls all callbacks: an array would take more memory than functions that call each other. */
+  onEnd: (() => void) | undefined;
   onFinished: (() => void)[] | undefined;
   abortReason: unknown;
 }

@@ -9,10 +9,10 @@ import { Views } from "./views.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
- * What a pending read wants: bytes in the caller's array, a chunk, a step of an iteration, or a
- * view.
+ * What a pending read wants: bytes in the caller's array, a chunk, a step of an iteration, a view, or
+ * only a call when there is something to read.
  */
-export type ReadTarget = Uint8Array | "chunk" | "next chunk" | Views;
+export type ReadTarget = Uint8Array | "chunk" | "next chunk" | "arrival" | Views;
 
 /** A pending read. */
 export interface Reader {

@@ -164,7 +164,30 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return this.#waitForBytes(target);
   }
 
+  /** A view of the received bytes; {@link consume} releases them. `null` at the end; `undefined`: none. */
+  tryView(): Bytes | null | undefined {
+    if (this.#reader !== undefined) return undefined;
+    if (this.#tcb.receive.readable > 0) return this.#tcb.receive.view();
+    if (!this.#isReadingOver()) return undefined;
+    const error = this.#readError();
+    if (error !== undefined) throw error;
+    if (this.#closesWithPeer) void this.closeWrite();
+    return null;
+  }
+
+  /** Calls back when {@link tryView} may return something; false: it may already. */
+  whenReadable(callback: () => void): boolean {
+    if (this.#reader === undefined && this.#hasArrival) return false;
+    this.#addReader(readerOf("arrival", callback));
+    return true;
+  }
+
+  get #hasArrival(): boolean {
+    return this.#tcb.receive.readable > 0 || this.#isReadingOver();
+  }
+
   consume(count: number): void {
+    if (count === 0) return;
     this.#driver.core.tcp.consume(this.#tcb, count, this.#driver.now());
     this.#driver.touchAfterRead(count);
     this.#closeWhenOver();
@@ -172,12 +195,15 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   #waitForBytes<T>(target: ReadTarget): Promise<T> {
     const { promise, resolve } = Promise.withResolvers<T>();
-    const reader = readerOf(target, resolve);
+    this.#addReader(readerOf(target, resolve));
+    return promise;
+  }
+
+  #addReader(reader: Reader): void {
     let last = this.#reader;
     while (last?.behind !== undefined) last = last.behind;
     if (last === undefined) this.#reader = reader;
     else last.behind = reader;
-    return promise;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Bytes> {
@@ -244,6 +270,11 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   #serveReaders(): void {
     for (let reader = this.#reader; reader !== undefined; reader = this.#reader) {
       const { target } = reader;
+      if (target === "arrival") {
+        if (!this.#hasArrival) return;
+        this.#takeReader(reader)(undefined as never);
+        continue;
+      }
       const chunk = isArray(target) ? undefined : this.#take(target);
       const count = isArray(target) ? this.#readNow(target) : chunk?.length ?? 0;
       const isOver = count === 0 && this.#isReadingOver();
@@ -433,8 +464,21 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   /** Runs `callback` when the connection has ended. */
   onEnd(callback: () => void): void {
-    if (this.#hasEnded) callback();
-    else (this.#lazyProperties().onEnd ??= []).push(callback);
+    if (this.#hasEnded) return callback();
+    const asked = this.#lazyProperties();
+    const { onEnd } = asked;
+    asked.onEnd = onEnd === undefined ? callback : () => {
+      onEnd();
+      callback();
+    };
+  }
+
+  /** Runs `callback` when {@link closed} settles, with the error if it rejects. */
+  onClosed(callback: (error: unknown) => void): void {
+    this.onEnd(() => {
+      const { error } = this.#tcb;
+      callback(error === undefined ? undefined : this.#error(error));
+    });
   }
 
   /**
@@ -496,7 +540,9 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
       writer.reject(this.#error(error ?? "CONNECTION_RESET"));
     }
     const asked = this.#lazy;
-    for (const callback of asked?.onEnd?.splice(0) ?? []) callback();
+    const onEnd = asked?.onEnd;
+    if (asked !== undefined) asked.onEnd = undefined;
+    onEnd?.();
     if (this.#isFinished) { for (const callback of asked?.onFinished?.splice(0) ?? []) callback(); }
   }
 

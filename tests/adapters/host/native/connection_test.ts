@@ -8,6 +8,7 @@ import { nativeSockets } from "../../../../adapters/host/native/sockets.ts";
 import { AF_INET, SOCK_STREAM } from "../../../../adapters/runtime/libc/linux.ts";
 import { silentLogger } from "../../../../core/api/environment.ts";
 import { IpAddress } from "../../../../core/wire/address.ts";
+import { bytes } from "../../../support/conversation.ts";
 import { testRequiring } from "../../../support/requirements.ts";
 import { testHostConnections } from "../connection_conformance.ts";
 
@@ -52,21 +53,48 @@ describe("NativeConnection", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as { port: number };
     const connection = await dialNative(sockets, { hostname: "127.0.0.1", port });
-    const chunk = new Uint8Array(256 * 1024);
     let all = 0;
     let largest = 0;
     for (let ended = false; !ended;) {
       let bytes = 0;
-      let count = connection.tryRead(chunk);
-      for (; typeof count === "number"; count = connection.tryRead(chunk)) bytes += count;
+      let view = connection.tryView();
+      for (; view; view = connection.tryView()) {
+        bytes += view.length;
+        connection.consume(view.length);
+      }
       all += bytes;
       largest = Math.max(largest, bytes);
-      ended = count === null;
-      if (!ended) await connection.whenReadable();
+      ended = view === null;
+      if (!ended) await new Promise<void>((done) => connection.whenReadable(done) || done());
     }
     expect(all).toBe(8 << 20);
     expect(largest).toBeLessThan((512 + 256) * 1024);
     await connection.closeWrite();
+    server.close();
+  });
+
+  // Six bytes: two are accepted, then another connection's bytes arrive, then the rest is read.
+  testRequiring(["native-sockets"], "keeps what is left of a view", async () => {
+    const server = createServer((socket) => void socket.end("abcdef"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const read = (connection: NativeConnection) =>
+      new Promise<void>((done) => connection.whenReadable(done) || done());
+    const connection = await dialNative(sockets, { hostname: "127.0.0.1", port });
+    await read(connection);
+    expect(connection.tryView()).toEqual(bytes("abcdef"));
+    connection.consume(2);
+    const other = await dialNative(sockets, { hostname: "127.0.0.1", port });
+    await read(other);
+    other.tryView()!.fill(0);
+    other.consume(6);
+    expect(connection.tryView()).toEqual(bytes("cdef"));
+    connection.consume(1);
+    const three = new Uint8Array(8);
+    expect(await connection.read(three)).toBe(3);
+    expect(three.subarray(0, 3)).toEqual(bytes("def"));
+    expect(await connection.read(three)).toBeNull();
+    await Promise.all([connection.closeWrite(), other.closeWrite()]);
     server.close();
   });
 });
