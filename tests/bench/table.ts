@@ -1,5 +1,6 @@
 /**
- * Writes the figures of `docs/benchmarks.md` from the output of the benchmarks: `table.ts FILE...`.
+ * Writes the figures of `docs/benchmarks.md` from the output of the benchmarks: `table.ts FILE...`. Benchmarks
+ * that are not in the files keep their figures.
  *
  * @module
  */
@@ -20,21 +21,35 @@ const PAGE = join(ROOT, "docs/benchmarks.md");
 const BEGIN = "<!-- figures: written by tests/bench/table.ts -->";
 const END = "<!-- end of figures -->";
 
-/** The figures as Markdown: a section for each benchmark, in the order of the input. */
-export function formatFigures(results: readonly Result[]): string {
-  const sections = [...Map.groupBy(results, ({ benchmark }) => benchmark)].map(([name, rows]) =>
-    `### ${name}\n\n${formatTable("target" in rows[0]! ? byTarget(rows) : byRuntime(rows))}`
+/**
+ * The figures as Markdown: a section for each benchmark. Sections of `before` that are not in `results`
+ * remain, with the lines that say where they were taken.
+ */
+export function formatFigures(results: readonly Result[], before: string): string {
+  const [machinesBefore = "", ...sectionsBefore] = before.trim().split(/\n*^### /m);
+  const sections = new Map(
+    sectionsBefore.map((section): [string, string] => {
+      const end = section.indexOf("\n");
+      return [section.slice(0, end), section.slice(end).trim()];
+    }),
   );
-  return [machinesOf(results), ...sections].join("\n\n");
+  const groups = Map.groupBy(results, ({ benchmark }) => benchmark);
+  const isAll = [...sections.keys()].every((name) => groups.has(name));
+  for (const [name, rows] of groups) {
+    sections.set(name, formatTable("target" in rows[0]! ? byTarget(rows) : byRuntime(rows)));
+  }
+  const machines = new Set([...isAll ? [] : machinesBefore.split("\n"), ...machinesOf(results)]);
+  const texts = [...sections].map(([name, table]) => `### ${name}\n\n${table}`);
+  return [[...machines].join("\n"), ...texts].join("\n\n");
 }
 
-function machinesOf(results: readonly Result[]): string {
+function machinesOf(results: readonly Result[]): string[] {
   const lines = results.map(({ machine }) => {
     const { cpu, cores, memoryGiB, kernel } = machine;
     return `- ${cores} cores of ${cpu}, ${memoryGiB} GiB, Linux ${kernel}`;
   });
   const runtimes = [...new Set(results.map(({ machine }) => machine.runtime))].sort();
-  return [...new Set(lines), `- ${runtimes.join(", ")}`].join("\n");
+  return [...lines, `- ${runtimes.join(", ")}`];
 }
 
 /** A row for each load, a column for each target: the median, the minimum and the maximum. */
@@ -87,9 +102,10 @@ function main(files: readonly string[]): void {
   const page = readFileSync(PAGE, "utf8");
   const [before, after] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (before < 0 || after < before) throw new Error(`${PAGE} has no place for the figures`);
-  const figures = formatFigures(lines.map((text) => JSON.parse(text)));
+  const results = lines.map((text) => JSON.parse(text));
+  const figures = formatFigures(results, page.slice(before + BEGIN.length, after));
   const head = page.slice(0, before + BEGIN.length);
   writeFileSync(PAGE, `${head}\n\n${figures}\n\n${page.slice(after)}`);
 }
 
-main(process.argv.slice(2));
+if (import.meta.main) main(process.argv.slice(2));
