@@ -31,11 +31,14 @@ export interface NonBlockingReader {
   tryView(): Uint8Array | null | undefined;
   /** Releases the view; the first `count` bytes of it have been read, the others are read again. */
   consume(count: number): void;
-  /** Calls back once when `tryView` may return something, or throw; false: it may already. */
+  /**
+   * Calls back once when `tryView` may return something or throw; returns false if it may do so
+   * already.
+   */
   whenReadable(callback: () => void): boolean;
 }
 
-/** Most bytes read at a time from a connection without `tryView`. */
+/** Maximum number of bytes per read from a connection without `tryView`. */
 const CHUNK_SIZE = 64 * 1024;
 
 /**
@@ -83,8 +86,8 @@ export function relayTouching(
 }
 
 /**
- * Calls back when a connection has ended, with the error if it broke. Every connection behind a relay does
- * this, so no promise is kept for it where the connection can do without.
+ * Calls back when a connection has ended, with the error if it broke. Every connection behind a
+ * relay does this, so no promise is kept for it if the connection supports callbacks.
  */
 export function whenClosed(connection: Duplex, callback: (error: unknown) => void): void {
   if (connection.onClosed !== undefined) connection.onClosed(callback);

@@ -159,7 +159,7 @@ export class SharedLimit {
     dial: (signal: AbortSignal) => Promise<Duplex>,
     options: SlotOptions = {},
   ): Promise<HeldConnection> {
-    // Until there is a connection, then no longer kept: AbortSignal.any() would be, with the signal.
+    // Kept only until there is a connection; AbortSignal.any() would be kept as long as the signal.
     let attempt: AbortController | undefined = new AbortController();
     let upstream: Duplex | undefined;
     let evicted: EvictedError | undefined;

@@ -77,7 +77,10 @@ async function sendHeader(upstream: Duplex, header: Uint8Array, socket: TcpSocke
   }
 }
 
-/** Resolves when both connections have ended. One promise, since there may be very many that are idle. */
+/**
+ * Resolves when both connections have ended. A single promise, since very many connections may be
+ * idle.
+ */
 function relayed(c: Context, upstream: Duplex, idleTimeoutMs: number | undefined): Promise<void> {
   const { socket, clock } = c;
   return new Promise((resolve) => {

@@ -30,7 +30,7 @@ const LINGER_MS = 2000;
  * their turn.
  */
 const TURN_BYTES = 512 * 1024;
-/** Bytes of one `recv` until a connection has sent that much at once. */
+/** Size of a `recv` until a connection has sent that much at once. */
 const CHUNK_SIZE = 64 * 1024;
 
 /** The kernel may have bytes, or the peer's FIN. */
@@ -54,7 +54,7 @@ const AGAIN = 1 << 8;
 /** The kernel reports an error, which a reader may not have received yet. */
 const BROKEN = 1 << 9;
 
-/** The last read has filled the smaller array: the next one is for more. */
+/** The last read filled the smaller array, so the next one uses the larger. */
 const BULK = 1 << 10;
 
 interface Reader {
@@ -162,8 +162,8 @@ export class NativeConnection implements Duplex, NonBlockingReader, ReadyOwner {
   }
 
   /**
-   * Bytes in an array that all connections share: what the caller leaves of it is copied by
-   * {@link consume}.
+   * A view of an array that all connections share: {@link consume} copies the bytes that were not
+   * consumed.
    *
    * @throws {TcpError} The connection broke.
    */

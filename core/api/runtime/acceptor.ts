@@ -120,7 +120,9 @@ export class Acceptor implements Owner {
   }
 }
 
-/** Shared, since every connection ends and a stack trace takes longer than the rest of it. */
+/**
+ * Shared, because a stack trace would cost more than everything else at the end of a connection.
+ */
 const ENDED = new DOMException("The connection or the attempt has ended", "AbortError");
 
 /**

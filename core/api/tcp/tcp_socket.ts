@@ -175,7 +175,9 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return null;
   }
 
-  /** Calls back when {@link tryView} may return something; false: it may already. */
+  /**
+   * Calls back when {@link tryView} may return something; returns false if it may do so already.
+   */
   whenReadable(callback: () => void): boolean {
     if (this.#reader === undefined && this.#hasArrival) return false;
     this.#addReader(readerOf("arrival", callback));
