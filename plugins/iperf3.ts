@@ -10,7 +10,7 @@ import type { Context } from "../core/api/types.ts";
 import { Channel } from "./iperf3/channel.ts";
 import { COOKIE_LENGTH, STATE } from "./iperf3/protocol.ts";
 import { Test, type TestLimits } from "./iperf3/test.ts";
-import { networkKey } from "./shared/subnet_set.ts";
+import { clientOf } from "./shared/client_rotation.ts";
 import { withTimeout } from "./shared/with_timeout.ts";
 
 /** Options of {@link iperf3}. */
@@ -31,8 +31,6 @@ export interface Iperf3Options {
 const COOKIE_MS = 10_000;
 /** After a client was told that the server is busy, its next test has priority for this long. */
 const TURN_MS = 60_000;
-/** A client is an IPv4 address or an IPv6 /64. */
-const CLIENT = { v4Prefix: 32, v6Prefix: 64 };
 
 /**
  * Measures TCP throughput with `iperf3 --client`: upload, download (`-R`) or both at once
@@ -93,7 +91,7 @@ class Server {
 
   /** Whether a client may start a test now. */
   #admits({ socket, clock }: Context): boolean {
-    const client = networkKey(socket.remoteAddr.hostname, CLIENT);
+    const client = clientOf(socket.remoteAddr.hostname);
     const isOther = client !== this.#client;
     if (this.#running !== undefined) {
       if (isOther) this.#refusedAt = clock.now();

@@ -141,7 +141,7 @@ export class HttpConnection {
         if (this.#input.length === 0) return;
       }
       if (this.#shared.turns.isSpent) {
-        await this.#shared.turns.next();
+        await this.#shared.turns.next(this.#c.socket.remoteAddr.hostname);
         if (this.#lost) return;
       }
       // RFC 9112 8

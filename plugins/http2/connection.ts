@@ -214,8 +214,9 @@ export class Http2Connection {
     this.#exchanges.set(stream, exchange);
     const { turns } = this.#shared;
     turns.countRequest();
-    if (turns.isSpent) void turns.next().then(() => exchange.serve());
-    else exchange.serve();
+    if (turns.isSpent) {
+      void turns.next(this.#c.socket.remoteAddr.hostname).then(() => exchange.serve());
+    } else exchange.serve();
     return true;
   }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { clientOf, ClientRotation } from "../client_rotation.ts";
 import { macrotask } from "../../../core/api/runtime/macrotask.ts";
 
 /**
@@ -26,7 +27,7 @@ export class Turns {
   #isWaiting = false;
   /** Requests resumed in the next turn: doubled after each turn that stayed below the limit. */
   #share = 1;
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new ClientRotation<() => void>();
 
   /** Whether requests have to wait for the next turn. */
   get isSpent(): boolean {
@@ -50,18 +51,19 @@ export class Turns {
     void macrotask().then(() => this.#begin());
   }
 
-  /** Waits for a later turn, in the order of the calls. */
-  next(): Promise<void> {
-    return new Promise((resolve) => void this.#waiting.push(resolve));
+  /** Waits for a later turn. Clients take turns; the requests of each are resumed in order. */
+  next(hostname: string): Promise<void> {
+    return new Promise((resolve) => this.#waiting.add(clientOf(hostname), resolve));
   }
 
   #begin(): void {
     this.#share = this.#bytes >= TURN_BYTES ? 1 : this.#share * 2;
     this.#bytes = 0;
     this.#requests = 0;
-    const going = this.#waiting.splice(0, this.#share);
-    this.#isWaiting = this.#waiting.length > 0;
+    for (let left = this.#share; left > 0 && !this.#waiting.isEmpty; left--) {
+      this.#waiting.take()!();
+    }
+    this.#isWaiting = !this.#waiting.isEmpty;
     if (this.#isWaiting) void macrotask().then(() => this.#begin());
-    for (const go of going) go();
   }
 }

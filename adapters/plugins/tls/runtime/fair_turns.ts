@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { Queue } from "../../../../core/buffers/queue.ts";
+import { ClientRotation } from "../../../../plugins/shared/client_rotation.ts";
 
 /** Runs tasks one after the other. Clients take turns, however many tasks one of them has. */
 export class FairTurns {
-  /** Waiting tasks of each client; the client whose turn is next comes first. */
-  readonly #waiting = new Map<string, Queue<() => Promise<void>>>();
+  readonly #waiting = new ClientRotation<() => Promise<void>>();
   #isRunning = false;
   #unsettled = 0;
 
@@ -20,27 +19,17 @@ export class FairTurns {
   /** Runs `task` when it is its turn, at once if no other task is running. */
   run<T>(client: string, task: () => Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    let own = this.#waiting.get(client);
-    if (own === undefined) this.#waiting.set(client, own = new Queue());
     this.#unsettled++;
-    own.push(() => task().finally(() => this.#unsettled--).then(resolve, reject));
+    this.#waiting.add(client, () => task().finally(() => this.#unsettled--).then(resolve, reject));
     if (!this.#isRunning) void this.#runAll();
     return promise;
   }
 
   async #runAll(): Promise<void> {
     this.#isRunning = true;
-    for (let task = this.#next(); task !== undefined; task = this.#next()) await task();
+    for (let task = this.#waiting.take(); task !== undefined; task = this.#waiting.take()) {
+      await task();
+    }
     this.#isRunning = false;
-  }
-
-  #next(): (() => Promise<void>) | undefined {
-    const [first] = this.#waiting;
-    if (first === undefined) return undefined;
-    const [client, own] = first;
-    const task = own.shift();
-    this.#waiting.delete(client);
-    if (own.count > 0) this.#waiting.set(client, own);
-    return task;
   }
 }

@@ -12,7 +12,7 @@ import type { TcpSocket } from "../../../../core/api/types.ts";
 import { HostConnection } from "../../../host/connection.ts";
 import { socketLimits } from "../../../host/socket_limits.ts";
 import { EvictedError, noSlot } from "../../../../plugins/shared/shared_limit.ts";
-import { networkKey } from "../../../../plugins/shared/subnet_set.ts";
+import { clientOf } from "../../../../plugins/shared/client_rotation.ts";
 import { brokenBy, endedEarly, truncated } from "../faults.ts";
 import type { ServerSettings, TlsInfo, TlsSession } from "../engine.ts";
 import { Decrypted } from "./decrypted.ts";
@@ -23,8 +23,6 @@ import { openSocketPair } from "./socket_pair.ts";
 const CHUNK_SIZE = 16 * 1024;
 /** How long to wait for the engine to report close_notify, once it has all ciphertext, in milliseconds. */
 const PATIENCE_MS = 500;
-/** A client is an IPv4 address or an IPv6 /64. */
-const CLIENT = { v4Prefix: 32, v6Prefix: 64 };
 const ABORTED = "the connection was aborted by this side";
 
 /**
@@ -106,7 +104,7 @@ export class RuntimeSession implements TlsSession {
     if (slot === undefined) throw noSlot();
     try {
       const isWanted = () => isOpen && base.state === "ESTABLISHED";
-      const pair = await openSocketPair(networkKey(hostname, CLIENT), isWanted);
+      const pair = await openSocketPair(clientOf(hostname), isWanted);
       pair[0].once("close", () => slot.leave());
       return new RuntimeSession(base, clock, pair, options, clients);
     } catch (error) {

@@ -77,7 +77,7 @@ describe("Turns", () => {
     const turns = new Turns();
     turns.spend(MIB);
     const gone: number[] = [];
-    for (let i = 0; i < 7; i++) void turns.next().then(() => void gone.push(i));
+    for (let i = 0; i < 7; i++) void turns.next("192.0.2.1").then(() => void gone.push(i));
     const counts: number[] = [];
     while (turns.isSpent) {
       await turn();
@@ -93,7 +93,7 @@ describe("Turns", () => {
     turns.spend(MIB);
     let gone = 0;
     for (let i = 0; i < 3; i++) {
-      void turns.next().then(() => {
+      void turns.next("192.0.2.1").then(() => {
         gone++;
         turns.spend(MIB);
       });
@@ -106,12 +106,29 @@ describe("Turns", () => {
     expect(counts.slice(0, 3)).toEqual([1, 2, 3]);
   });
 
+  // One client waits with a hundred requests for large bodies when another one comes: it has to wait for
+  // the next turn only.
+  test("lets clients take turns", async () => {
+    const turns = new Turns();
+    turns.spend(MIB);
+    const gone: string[] = [];
+    const wait = (hostname: string) =>
+      void turns.next(hostname).then(() => {
+        gone.push(hostname);
+        turns.spend(MIB);
+      });
+    for (let i = 0; i < 100; i++) wait("203.0.113.9");
+    wait("192.0.2.1");
+    while (gone.length < 4) await turn();
+    expect(gone).toEqual(["203.0.113.9", "192.0.2.1", "203.0.113.9", "203.0.113.9"]);
+  });
+
   // Everyone with a request gets one before anyone gets the next.
   test("resumes those who wait after 1024 requests", async () => {
     const turns = new Turns();
     for (let i = 0; i < 1024; i++) turns.countRequest();
     let gone = 0;
-    for (let i = 0; i < 600; i++) void turns.next().then(() => gone++);
+    for (let i = 0; i < 600; i++) void turns.next("192.0.2.1").then(() => gone++);
     const counts: number[] = [];
     while (turns.isSpent) {
       await turn();
