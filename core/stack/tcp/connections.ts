@@ -4,6 +4,7 @@
  * @module
  */
 import type { OutgoingPacket } from "../../buffers/outgoing_packet.ts";
+import { FairQueue } from "../../buffers/fair_queue.ts";
 import { Queue } from "../../buffers/queue.ts";
 import { endConnection } from "../../tcp/close_connection.ts";
 import type { TcpConfig } from "../../tcp/config.ts";
@@ -56,7 +57,7 @@ export class Connections {
   /** Connections that may have segments to send. */
   readonly #output = new Queue<Tcb>();
   /** Connections and listeners whose owners have to be notified. */
-  readonly #events = new Queue<Tcb>();
+  readonly #events = new FairQueue<Tcb>();
   readonly #listenerEvents = new Queue<Listener>();
   readonly #options: ConnectionsOptions;
   readonly #timeWait = new Set<Tcb>();
