@@ -7,7 +7,7 @@ import type { Segment } from "../wire/tcp.ts";
 import { windowShift } from "./receive_window.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
-import { wholeMs } from "./whole_ms.ts";
+import { wholeMs } from "./timers/timers.ts";
 
 /** RFC 7323 2.3: larger shift counts are treated as 14. */
 const MAX_SHIFT = 14;

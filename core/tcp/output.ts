@@ -23,9 +23,8 @@ import {
   restartRetransmissionTimer,
   startRetransmissionTimer,
 } from "./timers/retransmission_timer.ts";
-import { isRunning, setTimer, stopTimer, TIMER } from "./timers/timers.ts";
+import { isRunning, setTimer, stopTimer, TIMER, wholeMs } from "./timers/timers.ts";
 import { timestamp } from "./timestamps.ts";
-import { wholeMs } from "./whole_ms.ts";
 
 /** Writes the connection's next segment to `out`; returns false if there is none now. */
 export function nextSegment(tcb: Tcb, now: number, out: OutgoingPacket): boolean {

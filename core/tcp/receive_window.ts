@@ -8,8 +8,7 @@ import { growReceiveBuffer } from "./autotune.ts";
 import { ownReordering } from "./reordering.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
-import { isRunning, setTimer, TIMER } from "./timers/timers.ts";
-import { wholeMs } from "./whole_ms.ts";
+import { isRunning, setTimer, TIMER, wholeMs } from "./timers/timers.ts";
 
 /** Bytes before this count as consumed. */
 function consumedSeq(tcb: Tcb): number {

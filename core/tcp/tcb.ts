@@ -55,7 +55,7 @@ const LEAST_MSS = 64;
 
 /**
  * One connection. Sequence numbers are signed 32-bit integers, times are in milliseconds. Unless
- * stated otherwise, a time is 0 until the event has happened. Times rounded by {@link wholeMs} have
+ * stated otherwise, a time is 0 until the event has happened. Times rounded by `wholeMs()` have
  * no fraction.
  */
 export class Tcb {
@@ -118,7 +118,7 @@ export class Tcb {
   readMark = 0;
 
   // ------------------------------------------------------------ timestamps (RFC 7323)
-  /** TS.Recent, and when it was received, rounded by {@link wholeMs} (RFC 7323 5.5). */
+  /** TS.Recent, and when it was received, rounded by `wholeMs()` (RFC 7323 5.5). */
   tsRecent = 0;
   tsRecentAt = 0;
   /** The timestamp offset: a keyed hash of the addresses and ports (RFC 7323 5.4). */
@@ -154,7 +154,7 @@ export class Tcb {
   /** Written by `timers.ts` alone. */
   readonly deadlines: number[] | undefined = undefined;
   readonly keepAliveAt: number = 0;
-  // The next five are rounded by {@link wholeMs}.
+  // The next five are rounded by `wholeMs()`.
   /** When the last acceptable segment arrived. */
   heardAt = 0;
   /** When a segment was sent while nothing was outstanding. */

@@ -11,9 +11,8 @@ import { type EndReason, STATES, transition } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
 import { awaitFin } from "./timers/time_wait.ts";
-import { setTimer, stopTimer, TIMER } from "./timers/timers.ts";
+import { setTimer, stopTimer, TIMER, wholeMs } from "./timers/timers.ts";
 import { ownOptions } from "./user_options.ts";
-import { wholeMs } from "./whole_ms.ts";
 
 /** OPEN, active. */
 export function openActive(tcb: Tcb, iss: number, now: number): void {

@@ -25,9 +25,8 @@ import {
   stopRetransmissionTimer,
 } from "../timers/retransmission_timer.ts";
 import { awaitFin, enterTimeWait } from "../timers/time_wait.ts";
-import { isRunning, setTimer, stopTimer, TIMER } from "../timers/timers.ts";
+import { isRunning, setTimer, stopTimer, TIMER, wholeMs } from "../timers/timers.ts";
 import { echoedRtt } from "../timestamps.ts";
-import { wholeMs } from "../whole_ms.ts";
 import { challengeAck } from "./challenge.ts";
 import type { Verdict } from "./check.ts";
 import { updateTsRecent } from "./sequence.ts";

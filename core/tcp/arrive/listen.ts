@@ -4,9 +4,8 @@ import { takeSynOptions } from "../options.ts";
 import { transition } from "../state.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
-import { setTimer, TIMER } from "../timers/timers.ts";
+import { setTimer, TIMER, wholeMs } from "../timers/timers.ts";
 import { abort } from "../user_calls.ts";
-import { wholeMs } from "../whole_ms.ts";
 
 /** How long a connection may stay half-open after the last SYN. */
 export const HALF_OPEN_MS = 60_000;

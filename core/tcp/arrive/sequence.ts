@@ -5,7 +5,7 @@ import { smoothedRtt } from "../recovery/rtt.ts";
 import { ownReordering, quickenAcks } from "../reordering.ts";
 import type { Tcb } from "../tcb.ts";
 import { TCB } from "../tcb_flags.ts";
-import { wholeMs } from "../whole_ms.ts";
+import { wholeMs } from "../timers/timers.ts";
 import { challengeAck } from "./challenge.ts";
 import type { Verdict } from "./check.ts";
 
