@@ -5,6 +5,7 @@
  */
 import { type Logger, silentLogger } from "../../core/api/environment.ts";
 import { linkPair } from "../links/memory.ts";
+import type { ConnectionRow } from "./admin/connections.ts";
 import { checkAddresses, networkOn, openNetwork } from "./links/network.ts";
 import { loadPlugins } from "./listen/plugins.ts";
 import type { PublishedPort } from "./publish/publish.ts";
@@ -22,6 +23,12 @@ export interface Service {
   readonly published: readonly PublishedPort[];
   /** The settings in use. */
   readonly settings: Settings;
+  /** The open connections, of all workers. */
+  connections(): Promise<readonly ConnectionRow[]>;
+  /** Resets a connection; false if there is none with this ID. */
+  reset(id: string): Promise<boolean>;
+  /** Accepts no new connections; running ones continue until they end. It cannot be undone. */
+  drain(): Promise<void>;
   /** Counters of the stack, or the sums of all workers'. */
   stats(): Promise<Readonly<Record<string, number>>>;
   /**
@@ -65,6 +72,9 @@ export async function startService(settings: Settings, log: Logger): Promise<Ser
         return serving.settings;
       },
       finished,
+      connections: () => Promise.resolve(serving.connections()),
+      reset: (id) => Promise.resolve(serving.reset(id)),
+      drain: () => Promise.resolve(serving.drain()),
       stats: () => Promise.resolve(serving.stats()),
       reload: async (next) => (await serving.prepare(next)).apply(),
       stop: () => serving.stop(),

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Logger, systemClock } from "../../core/api/environment.ts";
+import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import { parseListenAddress } from "../../core/api/listen_address.ts";
 import type { EndOptions, Plugin, PluginBinding } from "../../core/api/types.ts";
@@ -11,6 +12,8 @@ import { IpAddress } from "../../core/wire/address.ts";
 import { logConnection, logFlow } from "../../plugins/shared/connection_log.ts";
 import { nativeSockets } from "../host/native/sockets.ts";
 import { limitLines } from "./flow_log.ts";
+import { type ConnectionRow, idOf, rowOf } from "./admin/connections.ts";
+import { UsageError } from "./errors.ts";
 import { checkAddresses, type Network } from "./links/network.ts";
 import { ownAddresses } from "./links/own_addresses.ts";
 import { disposePlugins, type LoadedChain, type LoadedPlugin } from "./listen/plugin_loader.ts";
@@ -53,6 +56,7 @@ export class Serving {
   readonly #log: Logger;
   readonly #flowLog: Logger;
   #settings: Settings;
+  #isDraining = false;
   readonly #places = new Map<string, Place>();
   #published: readonly Published[] = [];
   /** Closed publications with connections that continue. */
@@ -105,6 +109,27 @@ export class Serving {
     return this.#network.stack.finished;
   }
 
+  /** The open connections. */
+  connections(): ConnectionRow[] {
+    return this.#network.stack.connections().map(rowOf);
+  }
+
+  /** Resets a connection; false if there is none with this ID. */
+  reset(id: string): boolean {
+    const found = this.#network.stack.connections().find((one) => idOf(one) === id);
+    found?.abort(new TcpError("CONNECTION_ABORTED", "Reset by the administrator"));
+    return found !== undefined;
+  }
+
+  /** Accepts no new connections; running ones continue until they end. */
+  drain(): void {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    this.#log.info("draining: new connections are refused");
+    for (const { publication } of this.#published) publication.stopListening();
+    for (const { binding } of this.#places.values()) void binding.remove({ graceMs: Infinity });
+  }
+
   /** Counters of the stack. */
   stats(): Readonly<Record<string, number>> {
     return this.#network.stack.stats();
@@ -118,6 +143,7 @@ export class Serving {
    * @throws {Error} A port is not available.
    */
   async prepare(next: Settings): Promise<PreparedChanges> {
+    if (this.#isDraining) throw new UsageError("the service is draining: start it again");
     requireChangeable(this.#settings, next);
     checkAddresses(next, this.#log);
     const now = this.#published;

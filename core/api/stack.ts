@@ -40,6 +40,7 @@ import type {
   Handler,
   ListenOptions,
   NetAddr,
+  OpenConnection,
   Plugin,
   PluginBinding,
   SocketAddress,
@@ -263,6 +264,12 @@ class HostStack implements Stack {
     if (subnet === undefined) throw notAnAddress(address);
     this.#core.removeSubnet(subnet);
     this.#driver.touch();
+  }
+
+  connections(): readonly OpenConnection[] {
+    return this.#core.tcp.connections().flatMap(({ handle }) =>
+      handle instanceof StackSocket ? [handle.describe()] : []
+    );
   }
 
   stats(): Readonly<Record<string, number>> {

@@ -391,6 +391,22 @@ export interface CloseOptions {
   whenDrained?: () => Promise<void>;
 }
 
+/** An open connection, as {@link Stack.connections} lists it. */
+export interface OpenConnection {
+  /** This side's address and port. */
+  readonly localAddr: NetAddr;
+  /** The peer's address and port. */
+  readonly remoteAddr: NetAddr;
+  /** The names of the plugins that serve it; `undefined` for sockets of `connect()` and `accept()`. */
+  readonly plugin: string | undefined;
+  /** Whole seconds since its socket was created. */
+  readonly ageSeconds: number;
+  /** A snapshot of the statistics. */
+  stats(): TcpStats;
+  /** See {@link TcpSocket.abort}. */
+  abort(reason?: unknown): void;
+}
+
 /** A TCP/IP stack on one link. */
 export interface Stack extends AsyncDisposable {
   /** Returns at once with a socket that is still connecting; wait for `opened` (WinterTC). */
@@ -444,6 +460,8 @@ export interface Stack extends AsyncDisposable {
   close(options?: CloseOptions): Promise<void>;
   /** Resolves when the stack has closed; rejects when its link failed. */
   readonly finished: Promise<void>;
+  /** The open connections that have a socket, oldest first where none has ended. */
+  connections(): readonly OpenConnection[];
   /** Counters of the whole stack; dropped packets by reason under `drop.*`. */
   stats(): Readonly<Record<string, number>>;
 }

@@ -5,7 +5,12 @@
  */
 import { resolve } from "node:path";
 import process from "node:process";
+import type { Logger } from "../../../core/api/environment.ts";
+import { formatHostPort } from "../../../core/api/host_port.ts";
 import manifest from "../../../deno.json" with { type: "json" };
+import { adminApp, type AdminTarget } from "../admin/app.ts";
+import { EventHub } from "../admin/event_hub.ts";
+import { type AdminServer, listenForAdmin } from "../admin/listen.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { modulesOf } from "../listen/plugin_loader.ts";
 import { Reloader } from "../reload/reloader.ts";
@@ -26,6 +31,7 @@ import {
   permissionsForFile,
   requirePermissions,
 } from "./permissions.ts";
+import { COMMANDS, runRemote } from "./remote.ts";
 import {
   logStraySignals,
   onStatsSignal,
@@ -46,6 +52,8 @@ export async function main(): Promise<never> {
  */
 async function runCommand(args: readonly string[]): Promise<number> {
   try {
+    const [command = "", ...rest] = args;
+    if (Object.hasOwn(COMMANDS, command)) return print(await runRemote(command, rest));
     const given = parseArguments(args);
     if (given.help) return print(helpText());
     if (given.version) return print(`berth ${manifest.version}`);
@@ -84,8 +92,9 @@ function readConfiguration(given: Arguments): Configuration {
 function configurationFrom(
   file: SavedConfig | undefined,
   { config, settings: flags }: Arguments,
+  name = config ?? file?.path,
 ): Configuration {
-  const values = file === undefined ? {} : parseConfig(file.text, config ?? file.path);
+  const values = file === undefined ? {} : parseConfig(file.text, file.path, undefined, name);
   const settings = mergeSettings(flags, values);
   requirePermissions(permissionsFor(settings));
   return { settings, file };
@@ -100,12 +109,13 @@ async function check(settings: Settings): Promise<0> {
 async function serve(given: Arguments): Promise<0> {
   const log = createLogger({ level: "info", write: writeToStderr });
   logStraySignals(log);
-  const { service, file } = await start(given, log);
+  const events = new EventHub();
+  const { service, file } = await start(given, log, events.wrap(log));
   const saved = (file: SavedConfig | undefined) => save(given, file, log);
   saved(file);
   let read = file;
   const reloader = new Reloader(service, {
-    log,
+    log: events.wrap(log),
     read() {
       const next = readConfiguration(given);
       read = next.file;
@@ -117,6 +127,21 @@ async function serve(given: Arguments): Promise<0> {
     },
   });
   const reload = (reason: string) => void reloader.reload(reason).catch(() => {});
+  const useText = (text: string) =>
+    reloader.use(() => {
+      const path = file?.path ?? resolve("berth.json");
+      const next = configurationFrom({ path, text }, given, "PUT /config");
+      read = next.file;
+      return next.settings;
+    }, "PUT /config");
+  const admin = await serveAdmin(service.settings.admin, {
+    service,
+    isReloading: () => reloader.isReloading,
+    reload: () => reloader.reload("POST /reload"),
+    use: useText,
+    log,
+    events,
+  });
   const asked = waitForShutdownSignal(() => reload("SIGHUP"));
   onStatsSignal(async () => log.info("stats", await service.stats()));
   const stopWatching = given.watch
@@ -131,7 +156,30 @@ async function serve(given: Arguments): Promise<0> {
   const stopped = service.stop();
   log.info("stopping; a second signal ends at once", { ...signal && { signal } });
   await stopped;
+  await admin?.close();
   return 0;
+}
+
+/** Ends the service if the address is not available. */
+async function serveAdmin(
+  admin: Settings["admin"],
+  target: AdminTarget & { readonly service: Service },
+): Promise<AdminServer | undefined> {
+  if (admin === undefined) return undefined;
+  const { listen, token } = admin;
+  const hosts = "path" in listen ? [] : [formatHostPort(listen).replace(/:\d+$/, "")];
+  try {
+    const server = await listenForAdmin(listen, adminApp(target, { token, hosts }).fetch);
+    return {
+      close() {
+        target.events.close();
+        return server.close();
+      },
+    };
+  } catch (error) {
+    await target.service.stop();
+    throw error;
+  }
 }
 
 /**
@@ -140,12 +188,13 @@ async function serve(given: Arguments): Promise<0> {
 async function start(
   given: Arguments,
   log: LevelLogger,
+  told: Logger,
 ): Promise<{ service: Service; file: SavedConfig | undefined }> {
   const guarded = guardStart(log);
   const startWith = async ({ settings, file }: Configuration) => {
     log.level = settings.logLevel;
     const start = settings.workers > 1 ? startWorkers : startService;
-    return { service: await guarded(() => start(settings, log)), file };
+    return { service: await guarded(() => start(settings, told)), file };
   };
   try {
     return await startWith(readConfiguration(given));

@@ -4,6 +4,7 @@
  * @module
  */
 import { SETTINGS } from "../settings/settings.ts";
+import { COMMANDS } from "./remote.ts";
 
 /** The widest line. */
 const WIDTH = 99;
@@ -14,6 +15,7 @@ const USAGE = `berth: a user-space TCP/IP stack that serves plugins
 
 Usage: deno run -A main.ts [check FILE] [FLAGS]
        bun run main.ts [check FILE] [FLAGS]
+       ... main.ts COMMAND [--admin unix:PATH | --config FILE] [--json]
 
 Without flags it serves a demo on 127.0.0.1 and needs no privilege. With check FILE it looks for
 faults in a configuration file and its plugins, and starts nothing.
@@ -43,7 +45,8 @@ export function helpText(): string {
     ...entries,
     entry("--help", "print this text"),
     entry("--version", "print the version"),
-    `\n${FOOTER}`,
+    `\n${FOOTER}\n\nCommands for a running service, over its admin API:`,
+    ...Object.entries(COMMANDS).map(([name, { help }]) => entry(name, help)),
   ].join("\n");
 }
 

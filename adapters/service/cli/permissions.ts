@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { formatHostPort } from "../../../core/api/host_port.ts";
 import { runtimeName } from "../../runtime/runtime.ts";
 import { UsageError } from "../errors.ts";
@@ -46,7 +47,7 @@ export type Needs = ReadonlyMap<Permission, readonly Limit[]>;
 
 /** The permissions that the service needs with these settings. */
 export function permissionsFor(settings: Settings): Needs {
-  const { tun, link, capture, workers, publish } = settings;
+  const { tun, link, capture, workers, publish, admin } = settings;
   const plugins = settings.listen.flatMap((each) => [...each.before ?? [], each]);
   const needs = new Map<Permission, Limit[]>();
   const need = (when: boolean, permission: Permission, limits: Limit[] = []) => {
@@ -70,6 +71,13 @@ export function permissionsFor(settings: Settings): Needs {
   const hasTls = plugins.some(({ plugin }) => ["tls", "detect"].includes(nameOf(plugin)));
   need(hasTls, "write");
   need(hasTls, "env", ["TMPDIR", "TMP", "TEMP"].map((variable) => ({ variable })));
+  const socket = admin !== undefined && "path" in admin.listen ? admin.listen.path : undefined;
+  for (const name of ["read", "write"] as const) {
+    need(socket !== undefined, name, [{ path: dirname(socket ?? ".") }]);
+  }
+  if (admin !== undefined && !("path" in admin.listen)) {
+    need(true, "net", [{ host: formatHostPort(admin.listen) }]);
+  }
   need(isDevice, "ffi");
   return needs;
 }

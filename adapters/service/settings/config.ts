@@ -31,15 +31,16 @@ function schemaOf(setting: Setting<unknown> | Setting<readonly unknown[]>): z.Zo
  * variables. Paths in it are relative to its folder.
  *
  * @throws {UsageError} It is not JSON, or has an invalid value; the message has a line for each fault, which
- * begins with `FILE:LINE:COLUMN`.
+ * begins with `NAME:LINE:COLUMN`.
  */
 export function parseConfig(
   text: string,
   path: string,
   readVariable: ReadVariable = environmentVariable,
+  name: string = path,
 ): PartialSettings {
   const document = parseJsonc(text);
-  const at = ({ line, column }: Position) => `${path}:${line}:${column}`;
+  const at = ({ line, column }: Position) => `${name}:${line}:${column}`;
   const refuse = (faults: readonly (Fault & { readonly position: Position })[]) => {
     if (faults.length === 0) return;
     const lines = faults.map(({ position, path: keys, message }) =>

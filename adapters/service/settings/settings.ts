@@ -11,6 +11,7 @@ import { isOwnable } from "../../../core/stack/ip/own_addresses.ts";
 import { Subnet } from "../../../core/wire/address.ts";
 import { LOG_LEVELS, type LogLevel } from "../cli/logger.ts";
 import { type LinkSetting, locateLink, parseLink } from "../links/table.ts";
+import { adminSchema, type AdminSetting, locateAdmin } from "./admin_setting.ts";
 import {
   listenFileSchema,
   type ListenSetting,
@@ -64,6 +65,8 @@ export interface Settings {
   readonly listen: readonly ListenSetting[];
   /** Ports of the host that lead into the stack. */
   readonly publish: readonly PublishSetting[];
+  /** Where the admin API is served; absent: nowhere. */
+  readonly admin?: AdminSetting | undefined;
   /** The least severe level that is logged. */
   readonly logLevel: LogLevel;
   /** Milliseconds that running connections have to finish when the service stops. */
@@ -252,6 +255,14 @@ socket of the host:
   stack/80=unix:/run/app.sock`,
     details: "[Ports of the host](#publishing) that lead into the stack, and with " +
       "`stack/WHERE=TARGET` ports of the stack that lead to the host",
+  },
+  admin: {
+    flag: "--admin unix:PATH",
+    schema: adminSchema,
+    locate: locateAdmin,
+    help: "serve the admin API on a Unix socket that only its owner can use",
+    details: "The address of the [admin API](admin.md): `unix:PATH`, or on a TCP port " +
+      '`{ "listen": "127.0.0.1:9000", "token": "${BERTH_ADMIN_TOKEN}" }`',
   },
   logLevel: {
     flag: "--log-level LEVEL",

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ConnectionRow } from "../admin/connections.ts";
 import type { Device } from "../../links/tun/device.ts";
 import type { PublishedPort } from "../publish/publish.ts";
 import type { Changes } from "../reload/changes.ts";
@@ -35,6 +36,12 @@ export type WorkerRequest =
   | { readonly type: "prepare"; readonly settings: Settings }
   /** Use or discard it; answered with `"changed"`. */
   | { readonly type: "change"; readonly apply: boolean }
+  /** Answered with `"connections"`. */
+  | { readonly type: "list" }
+  /** Reset a connection; answered with `"reset"`. */
+  | { readonly type: "reset"; readonly id: string }
+  /** Accept no new connections and go on with the others; answered with `"refusing"`. */
+  | { readonly type: "refuse" }
   /** Answered with `"counters"`. */
   | { readonly type: "count" }
   /** Accept no new connections; answered with `"drained"` when the others have ended or timed out. */
@@ -53,6 +60,9 @@ export type WorkerEvent =
     readonly changes?: Changes | undefined;
     readonly published: readonly PublishedPort[];
   }
+  | { readonly type: "connections"; readonly connections: readonly ConnectionRow[] }
+  | { readonly type: "reset"; readonly found: boolean }
+  | { readonly type: "refusing" }
   | { readonly type: "counters"; readonly counters: Counters }
   | { readonly type: "drained" }
   | { readonly type: "closed"; readonly counters: Counters }

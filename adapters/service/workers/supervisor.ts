@@ -6,6 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { type Logger, systemRandom } from "../../../core/api/environment.ts";
+import { SerialQueue } from "../../../core/api/runtime/serial_queue.ts";
 import { readI32 } from "../../../core/wire/bytes.ts";
 import { openTunQueues } from "../../links/tun/queues.ts";
 import { UsageError } from "../errors.ts";
@@ -36,6 +37,7 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
     await Promise.all(workers.map((worker) => worker.told("loaded")));
     const { place, published } = await serveQueues(workers, settings, log);
     const current = { settings, published };
+    const resets = new SerialQueue();
     return {
       place,
       addresses: settings.addresses,
@@ -51,6 +53,23 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
         return changes;
       },
       finished,
+      async connections() {
+        const lists = await Promise.all(
+          workers.map((each) => each.ask({ type: "list" }, "connections")),
+        );
+        return lists.flatMap(({ connections }) => connections);
+      },
+      // An answer does not say which request it is for.
+      reset: (id) =>
+        resets.run(async () => {
+          const answers = await Promise.all(
+            workers.map((each) => each.ask({ type: "reset", id }, "reset")),
+          );
+          return answers.some(({ found }) => found);
+        }),
+      async drain() {
+        await Promise.all(workers.map((each) => each.ask({ type: "refuse" }, "refusing")));
+      },
       stats: async () => sumCounters(await countersOf(workers, log)),
       async stop() {
         await drainAndClose(workers);

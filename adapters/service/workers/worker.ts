@@ -41,6 +41,13 @@ function handleRequest(order: WorkerRequest): void | Promise<void> {
       return prepare(order.settings);
     case "change":
       return change(order.apply);
+    case "list":
+      return report({ type: "connections", connections: serving!.connections() });
+    case "reset":
+      return report({ type: "reset", found: serving!.reset(order.id) });
+    case "refuse":
+      serving!.drain();
+      return report({ type: "refusing" });
     case "count":
       return report({ type: "counters", counters: counters() });
     case "drain":

@@ -14,7 +14,7 @@ import { Deferred } from "../runtime/deferred.ts";
 import type { Driver } from "../runtime/driver.ts";
 import type { HandlerEnvironment } from "../runtime/handler_context.ts";
 import type { Owner } from "../runtime/owner_notifier.ts";
-import type { NetAddr, SocketInfo, TcpSocket, TcpStats } from "../types.ts";
+import type { NetAddr, OpenConnection, SocketInfo, TcpSocket, TcpStats } from "../types.ts";
 import { bytesFault, emptyRead, isBytes, notBytes, requireBytes } from "./bytes.ts";
 import { describeCloseReason } from "./close_reason.ts";
 import { LazyProperties } from "./lazy_properties.ts";
@@ -69,10 +69,13 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   #lazy: LazyProperties | undefined;
   /** Of the handler that serves the connection; `undefined` for sockets of `accept()` and `connect()`. */
   environment: HandlerEnvironment | undefined = undefined;
+  /** Whole seconds, which take less memory than a fraction. */
+  readonly #openedSecond: number;
 
   constructor(tcb: Tcb, driver: Driver, options: SocketOptions) {
     this.#tcb = tcb;
     this.#driver = driver;
+    this.#openedSecond = Math.floor(driver.now() / 1000);
     if (options.closesWithPeer) this.#bits |= CLOSES_WITH_PEER;
     tcb.handle = this;
     this.onEvent();
@@ -116,6 +119,19 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
     return this.#lazyProperties().writable ??= writableOf(this);
+  }
+
+  /** The connection as `stack.connections()` shows it; without creating properties of the socket. */
+  describe(): OpenConnection {
+    const tcb = this.#tcb;
+    return {
+      localAddr: netAddr(tcb.local, tcb.localPort),
+      remoteAddr: netAddr(tcb.remote, tcb.remotePort),
+      plugin: this.environment?.generation.name,
+      ageSeconds: Math.max(0, Math.floor(this.#driver.now() / 1000) - this.#openedSecond),
+      stats: () => tcpStats(tcb),
+      abort: (reason) => this.abort(reason),
+    };
   }
 
   #lazyProperties(): LazyProperties {

@@ -281,6 +281,31 @@ describe("close", () => {
   });
 });
 
+describe("connections", () => {
+  // Both ends, the plugin and the age; a connection can be reset by it.
+  test("lists open connections with the plugins that serve them", async () => {
+    await using pair = new StackPair();
+    const waiting: Handler = async ({ socket }) => void await socket.read(new Uint8Array(1));
+    pair.server.use(7, { name: "first", handle: (_c, next) => next() }, waiting);
+    const socket = pair.client.connect("10.0.0.2:7", { localPort: 4000 });
+    await pair.run(socket.opened);
+    await pair.clock.advance(2500);
+    const [one, ...others] = pair.server.connections();
+    expect(others).toEqual([]);
+    expect(one).toMatchObject({
+      localAddr: { transport: "tcp", hostname: "10.0.0.2", port: 7 },
+      remoteAddr: { transport: "tcp", hostname: "10.0.0.1", port: 4000 },
+      plugin: "first, waiting",
+      ageSeconds: 2,
+    });
+    expect(one!.stats().state).toBe("ESTABLISHED");
+    expect(pair.client.connections()).toMatchObject([{ plugin: undefined }]);
+    one!.abort();
+    expect(await pair.run(codeOf(socket.closed))).toBe("CONNECTION_RESET");
+    expect(pair.server.connections()).toEqual([]);
+  });
+});
+
 describe("a link that fails", () => {
   /** A link whose `ready()` fails. */
   function brokenLink(): Link {

@@ -24,7 +24,7 @@ describe("helpText", () => {
         "host-address",
       ],
       ...["except-address", "mtu", "workers", "profile", "listen", "publish"],
-      ...["log-level", "help", "version"],
+      ...["admin", "log-level", "help", "version"],
     ]);
   });
 

@@ -130,6 +130,21 @@ describe("a reload", () => {
   });
 });
 
+describe("a service", () => {
+  // By the ID that the list has; the other connection is not touched.
+  test("resets a connection on request", async () => {
+    await using running = await ChangingService.start(listen("echo", "echo"));
+    const [one, other] = [await running.connect(7), await running.connect(8)];
+    expect([await say(one, "one"), await say(other, "two")]).toEqual(["one", "two"]);
+    const rows = await running.service.connections();
+    const { id } = rows.find(({ local }) => local === "10.7.0.2:7")!;
+    expect(await running.service.reset(id)).toBe(true);
+    expect(await codeOf(one.read(new Uint8Array(1)))).toBe("CONNECTION_RESET");
+    expect(await running.service.reset(id)).toBe(false);
+    expect(await say(other, "still")).toBe("still");
+  });
+});
+
 describe("a configuration that cannot be used", () => {
   const files = {
     "throws.ts": 'throw new Error("broken on purpose");',

@@ -1,0 +1,259 @@
+/**
+ * The admin API as an application.
+ *
+ * @module
+ */
+import { type Context, Hono } from "hono";
+import { z } from "zod";
+import { describeIssues } from "../../../core/api/options.ts";
+import { LOG_LEVELS, type LogLevel } from "../cli/logger.ts";
+import { messageLine, UsageError } from "../errors.ts";
+import type { Changes } from "../reload/changes.ts";
+import type { Service } from "../service.ts";
+import { selectConnections } from "./connections.ts";
+import type { EventHub, Follower } from "./event_hub.ts";
+import { guard, type GuardOptions } from "./guard.ts";
+import { openApi, type RouteDescription } from "./open_api.ts";
+import { redact } from "./redact.ts";
+
+/** What the API acts on. */
+export interface AdminTarget {
+  readonly service: Pick<
+    Service,
+    "settings" | "published" | "connections" | "reset" | "stats" | "drain"
+  >;
+  /** Whether a reload is going on. */
+  readonly isReloading: () => boolean;
+  /** Reads the configuration file again. */
+  reload(): Promise<Changes>;
+  /** Changes to the configuration in `text`, whose syntax is that of the file. */
+  use(text: string): Promise<Changes>;
+  readonly log: { level: LogLevel };
+  readonly events: EventHub;
+}
+
+/** The longest configuration that `PUT /config` takes, in bytes. */
+const MAX_CONFIG = 1024 * 1024;
+/** Rows of `/connections` in one answer. */
+const MAX_ROWS = 10_000;
+
+interface Route extends RouteDescription {
+  readonly handle: (c: Context) => Response | Promise<Response>;
+}
+
+const digits = z.string().regex(/^\d{1,9}$/, "expected a whole number").transform(Number);
+const selection = z.strictObject({
+  filter: z.string().optional(),
+  sort: z.string().regex(/^-?[a-zA-Z]+$/, "expected a field such as bytesIn, or -bytesIn")
+    .optional(),
+  limit: digits.refine((rows) => rows <= MAX_ROWS, `expected at most ${MAX_ROWS}`).default(100),
+  offset: digits.default(0),
+});
+const level = z.strictObject({
+  level: z.enum(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(", ")}`),
+});
+
+/** Makes the application. Answers are JSON; an error is `{ "error": MESSAGE }`. */
+export function adminApp(target: AdminTarget, options: GuardOptions = {}): Hono {
+  const app = new Hono();
+  app.use(guard(options));
+  const routes = routesOf(target);
+  const document = openApi(routes);
+  app.get("/openapi.json", (c) => c.json(document));
+  for (const { method, path, handle } of routes) {
+    app.on(method, path.replace("{id}", ":id"), handle);
+  }
+  app.notFound((c) =>
+    c.json({ error: `there is no ${c.req.method} ${c.req.path}; see /openapi.json` }, 404)
+  );
+  app.onError((error, c) => {
+    if (error instanceof UsageError) return c.json({ error: error.message }, 422);
+    return c.json({ error: messageLine(error) }, 500);
+  });
+  return app;
+}
+
+function routesOf(target: AdminTarget): Route[] {
+  const { service, events, log } = target;
+  let isDraining = false;
+  return [
+    {
+      method: "GET",
+      path: "/livez",
+      summary: "Answers as long as the process works",
+      handle: (c) => c.json({ ok: true }),
+    },
+    {
+      method: "GET",
+      path: "/readyz",
+      summary: "503 while the service is draining or reloading",
+      handle(c) {
+        const reason = isDraining ? "draining" : target.isReloading() ? "reloading" : undefined;
+        return reason === undefined
+          ? c.json({ ready: true })
+          : c.json({ ready: false, reason }, 503);
+      },
+    },
+    {
+      method: "GET",
+      path: "/config",
+      summary: "The settings in use, without secrets",
+      handle: (c) => c.json(redact(service.settings) as object),
+    },
+    {
+      method: "PUT",
+      path: "/config",
+      summary:
+        "Changes to the configuration in the body, with the syntax of the file; 422 if it cannot be used",
+      body: "application/json",
+      async handle(c) {
+        if (!/^application\/json\b/i.test(c.req.header("content-type") ?? "")) {
+          return c.json({ error: "expected Content-Type: application/json" }, 415);
+        }
+        const text = await textOf(c);
+        if (text === undefined) {
+          return c.json({ error: `expected at most ${MAX_CONFIG} bytes` }, 413);
+        }
+        return c.json(await target.use(text));
+      },
+    },
+    {
+      method: "POST",
+      path: "/reload",
+      summary: "Reads the configuration file again; 422 if it cannot be used",
+      handle: async (c) => c.json(await target.reload()),
+    },
+    {
+      method: "GET",
+      path: "/listeners",
+      summary: "Listen addresses with their plugins, and published ports",
+      handle: (c) =>
+        c.json({
+          listen: service.settings.listen.map(({ where, plugin, before = [] }) => ({
+            where,
+            plugins: [...before.map((each) => each.plugin), plugin].map((name) => redact(name)),
+          })),
+          publish: service.published.map(({ address, to, transport = "tcp" }) => ({
+            transport,
+            address,
+            to,
+          })),
+        }),
+    },
+    {
+      method: "GET",
+      path: "/connections",
+      summary: "Open connections with their statistics",
+      query: {
+        filter: "text that occurs in a field",
+        sort: "a field; with - in front the largest come first",
+        limit: `number of connections, 100 if absent, at most ${MAX_ROWS}`,
+        offset: "number of connections before them",
+      },
+      async handle(c) {
+        const given = c.req.query();
+        const checked = selection.safeParse(given);
+        if (!checked.success) {
+          const error = describeIssues(checked.error.issues, [], {
+            value: given,
+            schema: selection,
+          });
+          return c.json({ error }, 400);
+        }
+        return c.json(selectConnections(await service.connections(), checked.data));
+      },
+    },
+    {
+      method: "DELETE",
+      path: "/connections/{id}",
+      summary: "Resets a connection",
+      async handle(c) {
+        const id = c.req.param("id") ?? "";
+        if (await service.reset(id)) return c.json({ reset: id });
+        return c.json({ error: `there is no connection ${id}` }, 404);
+      },
+    },
+    {
+      method: "GET",
+      path: "/stats",
+      summary: "Counters of the stack",
+      handle: async (c) => c.json(await service.stats()),
+    },
+    {
+      method: "POST",
+      path: "/drain",
+      summary:
+        "Accepts no new connections; running ones continue until they end. It cannot be undone",
+      async handle(c) {
+        isDraining = true;
+        await service.drain();
+        return c.json({ connections: (await service.connections()).length });
+      },
+    },
+    {
+      method: "GET",
+      path: "/log-level",
+      summary: "The least severe level that is logged",
+      handle: (c) => c.json({ level: log.level }),
+    },
+    {
+      method: "PUT",
+      path: "/log-level",
+      summary: "Changes it until the next reload that changes logLevel",
+      body: "application/json",
+      async handle(c) {
+        const given = await c.req.json().catch(() => undefined);
+        const checked = level.safeParse(given);
+        if (!checked.success) {
+          return c.json(
+            { error: `expected {"level": "info"}, one of ${LOG_LEVELS.join(", ")}` },
+            400,
+          );
+        }
+        log.level = checked.data.level;
+        return c.json({ level: log.level });
+      },
+    },
+    {
+      method: "GET",
+      path: "/events",
+      summary: "Log lines from now on, as server-sent events",
+      handle(c) {
+        const follower = events.follow();
+        if (follower === undefined) return c.json({ error: "too many follow the events" }, 503);
+        c.req.raw.signal.addEventListener("abort", () => follower.close());
+        return new Response(eventStream(follower), {
+          headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store" },
+        });
+      },
+    },
+  ];
+}
+
+async function textOf(c: Context): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of c.req.raw.body ?? []) {
+    size += chunk.byteLength;
+    if (size > MAX_CONFIG) return undefined;
+    chunks.push(chunk);
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks));
+}
+
+/** Pulled line by line: what a slow reader has not taken waits in the follower, which is bounded. */
+function eventStream(follower: Follower): ReadableStream<Uint8Array> {
+  const encode = (text: string) => new TextEncoder().encode(text);
+  return new ReadableStream({
+    start: (controller) => controller.enqueue(encode(": the log from now on\n\n")),
+    async pull(controller) {
+      const next = await follower.next();
+      if (next === undefined) return controller.close();
+      const dropped = next.dropped > 0 ? `event: dropped\ndata: ${next.dropped}\n\n` : "";
+      controller.enqueue(
+        encode(`${dropped}event: log\ndata: ${JSON.stringify(redact(next.event))}\n\n`),
+      );
+    },
+    cancel: () => follower.close(),
+  }, { highWaterMark: 1 });
+}

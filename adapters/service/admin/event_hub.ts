@@ -1,0 +1,97 @@
+/**
+ * Log lines for those who follow them over the admin API.
+ *
+ * @module
+ */
+import type { Logger } from "../../../core/api/environment.ts";
+
+/** A log line. */
+export interface LogEvent {
+  readonly time: string;
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** Lines that wait for one follower; the oldest are dropped for newer ones. */
+export const MAX_WAITING = 1000;
+/** Followers at the same time. */
+export const MAX_FOLLOWERS = 16;
+
+/** Passes log lines on to any number of followers. */
+export class EventHub {
+  readonly #followers = new Set<Follower>();
+
+  /** A logger that also tells the followers, whatever the level of `log`. */
+  wrap(log: Logger): Logger {
+    const at = (level: LogEvent["level"]): Logger["info"] => (message, fields = {}) => {
+      log[level](message, fields);
+      if (this.#followers.size === 0 || level === "debug") return;
+      const event = { time: new Date().toISOString(), level, message, fields };
+      for (const follower of this.#followers) follower.tell(event);
+    };
+    return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+  }
+
+  /** Follows the lines; `undefined` if too many do. */
+  follow(): Follower | undefined {
+    if (this.#followers.size >= MAX_FOLLOWERS) return undefined;
+    const follower = new Follower(() => this.#followers.delete(follower));
+    this.#followers.add(follower);
+    return follower;
+  }
+
+  /** Number of followers. */
+  get followers(): number {
+    return this.#followers.size;
+  }
+
+  /** Ends all. */
+  close(): void {
+    for (const follower of this.#followers) follower.close();
+  }
+}
+
+/** One that follows. Holds at most {@link MAX_WAITING} lines, however slowly they are read. */
+export class Follower {
+  readonly #waiting: LogEvent[] = [];
+  readonly #onClose: () => void;
+  #dropped = 0;
+  #wake: (() => void) | undefined;
+  #isClosed = false;
+
+  constructor(onClose: () => void) {
+    this.#onClose = onClose;
+  }
+
+  tell(event: LogEvent): void {
+    this.#waiting.push(event);
+    if (this.#waiting.length > MAX_WAITING) {
+      this.#waiting.shift();
+      this.#dropped++;
+    }
+    this.#wake?.();
+  }
+
+  /** The next line, with the number of those before it that were dropped; `undefined` at the end. */
+  async next(): Promise<{ event: LogEvent; dropped: number } | undefined> {
+    while (this.#waiting.length === 0) {
+      if (this.#isClosed) return undefined;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    return { event: this.#waiting.shift()!, dropped };
+  }
+
+  /** Number of lines that wait. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#onClose();
+    this.#wake?.();
+  }
+}

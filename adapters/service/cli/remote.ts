@@ -1,0 +1,222 @@
+/**
+ * Commands for a running service, over its admin API: `status`, `connections`, `reload`, `drain`, `config`.
+ *
+ * @module
+ */
+import { request } from "node:http";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
+import type { ConnectionRow } from "../admin/connections.ts";
+import { messageLine, UsageError } from "../errors.ts";
+import { adminSchema, type AdminSetting } from "../settings/admin_setting.ts";
+import { parseConfig, readConfigText } from "../settings/config.ts";
+import { tableOf } from "./table.ts";
+
+/** The flags of the commands. */
+interface RemoteFlags {
+  readonly admin?: string | undefined;
+  readonly config?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly filter?: string | undefined;
+  readonly sort?: string | undefined;
+  readonly limit?: string | undefined;
+}
+
+type Ask = (method: string, path: string) => Promise<Answer>;
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** A command: asks the service, and makes text of the answer. */
+interface Command {
+  readonly help: string;
+  readonly run: (ask: Ask, flags: RemoteFlags) => Promise<unknown>;
+  readonly show: (answer: unknown) => string;
+}
+
+interface Listeners {
+  readonly listen: readonly { readonly where: string; readonly plugins: readonly string[] }[];
+  readonly publish: readonly { transport: string; address: HostPort; to: HostPort }[];
+}
+
+interface Status extends Listeners {
+  readonly ready: { readonly ready: boolean; readonly reason?: string };
+  readonly connections: number;
+}
+
+const asJson = (value: unknown) => JSON.stringify(value, null, 2);
+
+/** By name. */
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  status: {
+    help: "whether the service is ready, its listen addresses and ports, the number of connections",
+    async run(ask): Promise<Status> {
+      const { body: ready } = await ask("GET", "/readyz");
+      const { body: listeners } = await ask("GET", "/listeners");
+      const { body: { total } } = await ask("GET", "/connections?limit=0") as {
+        body: { total: number };
+      };
+      return { ready: ready as Status["ready"], ...listeners as Listeners, connections: total };
+    },
+    show(answer) {
+      const { ready, listen, publish, connections } = answer as Status;
+      return [
+        `ready: ${ready.ready ? "yes" : `no, ${ready.reason}`}`,
+        `connections: ${connections}`,
+        "",
+        tableOf(
+          ["LISTEN", "PLUGINS"],
+          listen.map(({ where, plugins }) => [where, plugins.join("+")]),
+        ),
+        ...publish.length === 0 ? [] : [
+          "",
+          tableOf(
+            ["PUBLISHED", "LEADS TO"],
+            publish.map(({ transport, address, to }) => [
+              `${transport === "udp" ? "udp/" : ""}${formatHostPort(address)}`,
+              formatHostPort(to),
+            ]),
+          ),
+        ],
+      ].join("\n");
+    },
+  },
+  connections: {
+    help: "open connections; --filter TEXT, --sort [-]FIELD, --limit N",
+    async run(ask, { filter, sort, limit }) {
+      const given = Object.entries({ filter, sort, limit }).filter(([, value]) =>
+        value !== undefined
+      );
+      return (await ask("GET", `/connections?${new URLSearchParams(given as [string, string][])}`))
+        .body;
+    },
+    show(answer) {
+      const { total, connections } = answer as { total: number; connections: ConnectionRow[] };
+      const columns = [
+        "LOCAL",
+        "REMOTE",
+        "STATE",
+        "PLUGIN",
+        "AGE",
+        "IN",
+        "OUT",
+        "RTT",
+        "CWND",
+        "RETX",
+      ];
+      const rows = connections.map((one) => [
+        ...[one.local, one.remote, one.state, one.plugin ?? "-", `${one.ageSeconds} s`],
+        ...[one.bytesIn, one.bytesOut, `${one.srttMs.toFixed(1)} ms`, one.cwnd, one.retransmits],
+      ]);
+      const more = total > rows.length ? `\n${rows.length} of ${total}` : "";
+      return tableOf(columns, rows) + more;
+    },
+  },
+  reload: {
+    help: "read the configuration file again",
+    run: async (ask) => (await ask("POST", "/reload")).body,
+    show: (answer) => `reloaded\n${asJson(answer)}`,
+  },
+  drain: {
+    help: "accept no new connections; running ones continue",
+    run: async (ask) => (await ask("POST", "/drain")).body,
+    show: (answer) =>
+      `draining; open connections: ${(answer as { connections: number }).connections}`,
+  },
+  config: {
+    help: "the settings in use, without secrets",
+    run: async (ask) => (await ask("GET", "/config")).body,
+    show: asJson,
+  },
+};
+
+/**
+ * Runs a command; resolves with what to print.
+ *
+ * @throws {UsageError} A flag cannot be used, or none says where the admin API is.
+ * @throws {Error} The service cannot be reached, or refuses.
+ */
+export async function runRemote(name: string, args: readonly string[]): Promise<string> {
+  const command = COMMANDS[name]!;
+  const flags = flagsOf(name, args);
+  const admin = adminOf(flags);
+  const answer = await command.run((method, path) => askService(admin, method, path), flags);
+  return flags.json ? asJson(answer) : command.show(answer);
+}
+
+function flagsOf(name: string, args: readonly string[]): RemoteFlags {
+  const text = { type: "string" } as const;
+  try {
+    const own = name === "connections" ? { filter: text, sort: text, limit: text } : {};
+    const options = { admin: text, config: text, json: { type: "boolean" }, ...own } as const;
+    return parseArgs({ args: [...args], allowPositionals: false, options }).values as RemoteFlags;
+  } catch (error) {
+    const [firstSentence] = messageLine(error).split(". ");
+    throw new UsageError(`${name}: ${firstSentence}; it has --admin, --config and --json`);
+  }
+}
+
+function adminOf({ admin, config }: RemoteFlags): AdminSetting {
+  const token = process.env["BERTH_ADMIN_TOKEN"];
+  if (admin !== undefined) {
+    const given = admin.startsWith("unix:") || token === undefined
+      ? admin
+      : { listen: admin, token };
+    const checked = adminSchema.safeParse(given);
+    if (checked.success) return checked.data;
+    throw new UsageError(
+      `--admin ${admin}: expected unix:PATH, or HOST:PORT and the token in BERTH_ADMIN_TOKEN`,
+    );
+  }
+  const found = config === undefined
+    ? undefined
+    : parseConfig(readConfigText(config), config).admin;
+  if (found !== undefined) return found;
+  throw new UsageError(
+    "give the address of the admin API: --admin unix:/run/berth.sock, or --config FILE with admin",
+  );
+}
+
+/** @throws {Error} The service cannot be reached, or answers with an error. */
+function askService(
+  { listen, token }: AdminSetting,
+  method: string,
+  path: string,
+): Promise<Answer> {
+  const where = "path" in listen ? `unix:${listen.path}` : formatHostPort(listen);
+  return new Promise((resolve, reject) => {
+    const asking = request({
+      ...("path" in listen
+        ? { socketPath: listen.path }
+        : { host: listen.hostname, port: listen.port }),
+      ...{ method, path },
+      headers: {
+        Host: "localhost",
+        ...token !== undefined && { Authorization: `Bearer ${token}` },
+      },
+    }, (answer) => {
+      let text = "";
+      answer.setEncoding("utf8").on("data", (chunk) => text += chunk).on("end", () => {
+        const status = answer.statusCode ?? 0;
+        const body = parsed(text);
+        const { error } = Object(body) as { error?: string };
+        if (error !== undefined) reject(new Error(error));
+        else resolve({ status, body });
+      });
+    });
+    asking.on("error", (error) => {
+      reject(new Error(`cannot reach the service at ${where}: ${messageLine(error)}`));
+    }).end();
+  });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return { error: "the answer is not that of berth's admin API" };
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * The address of the admin API.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { type HostPort, parseHostPort } from "../../../core/api/host_port.ts";
+import { type JsonSchemaNotes, type Origin, pathFrom } from "./setting.ts";
+
+/** Where the admin API is served, and what it asks for. */
+export interface AdminSetting {
+  /** A Unix socket that only the owner can use, or a TCP port of the host, for which a token is required. */
+  readonly listen: { readonly path: string } | HostPort;
+  /** What a request has to present. */
+  readonly token?: string | undefined;
+}
+
+const EXPECTED = `expected "unix:PATH" or { "listen": "HOST:PORT", "token": "..." }`;
+const LEAST_TOKEN = 16;
+
+const listenSchema = z.string(EXPECTED).transform((text, c): AdminSetting["listen"] => {
+  const [, path] = /^unix:(.+)$/.exec(text) ?? [];
+  const address = path === undefined ? parseHostPort(text) : { path };
+  if (address !== undefined) return address;
+  c.addIssue(`${EXPECTED}, got ${text}`);
+  return z.NEVER;
+});
+
+/** `"unix:/run/berth.sock"`, or `{ "listen": "127.0.0.1:9000", "token": "..." }`. */
+export const adminSchema: z.ZodType<AdminSetting, unknown> = z.preprocess(
+  (value) => typeof value === "string" ? { listen: value } : value,
+  z.strictObject({
+    listen: listenSchema,
+    token: z.string().min(LEAST_TOKEN, `expected at least ${LEAST_TOKEN} characters`).optional(),
+  }, { error: ({ code }) => code === "invalid_type" ? EXPECTED : undefined }),
+).check(({ value, issues }) => {
+  if ("path" in value.listen || value.token !== undefined) return;
+  issues.push({
+    code: "custom",
+    input: value,
+    message: "on a TCP port anyone on the host could use it: write in the configuration file " +
+      '{ "listen": "HOST:PORT", "token": "${BERTH_ADMIN_TOKEN}" }',
+  });
+}).meta({ orString: true } satisfies JsonSchemaNotes);
+
+/** The setting with a path relative to its origin's folder. */
+export function locateAdmin({ listen, token }: AdminSetting, { folder }: Origin): AdminSetting {
+  return {
+    listen: "path" in listen ? { path: pathFrom(folder, listen.path) } : listen,
+    ...token !== undefined && { token },
+  };
+}

@@ -1,0 +1,246 @@
+import { describe, expect, test } from "bun:test";
+import { adminApp, type AdminTarget } from "../../../../adapters/service/admin/app.ts";
+import type { ConnectionRow } from "../../../../adapters/service/admin/connections.ts";
+import { EventHub } from "../../../../adapters/service/admin/event_hub.ts";
+import { UsageError } from "../../../../adapters/service/errors.ts";
+import type { Settings } from "../../../../adapters/service/settings/settings.ts";
+import { silentLogger } from "../../../../core/api/environment.ts";
+
+const TOKEN = "0123456789abcdef";
+
+const row = (id: string, bytesIn: number, plugin: string) =>
+  ({ id, bytesIn, plugin, state: "ESTABLISHED", ageSeconds: 1 }) as unknown as ConnectionRow;
+
+const SETTINGS = {
+  listen: [{
+    where: "80",
+    plugin: "http:./app.ts",
+    before: [{ plugin: "limit:5" }],
+    options: { users: { me: "a password" } },
+  }],
+  admin: { listen: { path: "/run/berth.sock" }, token: TOKEN },
+} as unknown as Settings;
+
+/** The API for a service that notes what it is asked to do. */
+function admin(options: Parameters<typeof adminApp>[1] = {}) {
+  const did: string[] = [];
+  const events = new EventHub();
+  const changes = { did: "changed" } as unknown as ReturnType<AdminTarget["reload"]>;
+  let isReloading = false;
+  const target: AdminTarget = {
+    service: {
+      settings: SETTINGS,
+      published: [{
+        address: { hostname: "127.0.0.1", port: 8080 },
+        to: { hostname: "10.7.0.2", port: 80 },
+      }],
+      connections: () =>
+        Promise.resolve([row("a", 5, "echo"), row("b", 50, "http"), row("c", 9, "echo")]),
+      reset: (id) => Promise.resolve(did.push(`reset ${id}`) > 0 && id === "a b"),
+      stats: () => Promise.resolve({ packetsIn: 7 }),
+      drain: () => Promise.resolve(void did.push("drain")),
+    },
+    isReloading: () => isReloading,
+    reload: () => Promise.resolve(changes),
+    use(text) {
+      if (text.includes("faulty")) throw new UsageError("PUT /config:1:1: faulty");
+      did.push(text);
+      return Promise.resolve(changes);
+    },
+    log: { level: "info" },
+    events,
+  };
+  const app = adminApp(target, options);
+  const send = async (method: string, path: string, init: RequestInit = {}) => {
+    const answer = await app.request(`http://localhost${path}`, { method, ...init });
+    return { status: answer.status, body: await answer.json() as Record<string, unknown> };
+  };
+  return { app, did, events, target, send, reloading: (on: boolean) => isReloading = on };
+}
+
+const JSON_BODY = { "Content-Type": "application/json" };
+
+describe("the admin API", () => {
+  // Alive in any case; ready unless it is reloading or draining.
+  test("says whether the service is ready", async () => {
+    const { send, reloading, did } = admin();
+    expect(await send("GET", "/livez")).toEqual({ status: 200, body: { ok: true } });
+    expect(await send("GET", "/readyz")).toEqual({ status: 200, body: { ready: true } });
+    reloading(true);
+    expect(await send("GET", "/readyz"))
+      .toEqual({ status: 503, body: { ready: false, reason: "reloading" } });
+    reloading(false);
+    expect(await send("POST", "/drain")).toEqual({ status: 200, body: { connections: 3 } });
+    expect(did).toEqual(["drain"]);
+    expect((await send("GET", "/readyz")).body).toEqual({ ready: false, reason: "draining" });
+    expect((await send("GET", "/livez")).status).toBe(200);
+  });
+
+  // The options of plugins may contain passwords, and the settings the token.
+  test("shows the configuration without secrets", async () => {
+    const { app, send } = admin();
+    const text = await (await app.request("http://localhost/config")).text();
+    expect(text).not.toContain(TOKEN);
+    expect(text).not.toContain("a password");
+    expect((await send("GET", "/config")).body).toMatchObject({
+      listen: [{ where: "80", options: { users: "(hidden)" } }],
+      admin: { token: "(hidden)" },
+    });
+    expect((await send("GET", "/listeners")).body).toEqual({
+      listen: [{ where: "80", plugins: ["limit:5", "http:./app.ts"] }],
+      publish: [{
+        transport: "tcp",
+        address: { hostname: "127.0.0.1", port: 8080 },
+        to: { hostname: "10.7.0.2", port: 80 },
+      }],
+    });
+  });
+
+  // A body that cannot be used changes nothing and is explained.
+  test("changes the configuration", async () => {
+    const { send, did } = admin();
+    const put = (body: string, headers: Record<string, string> = JSON_BODY) =>
+      send("PUT", "/config", { body, headers });
+    expect(await put("{}")).toEqual({ status: 200, body: { did: "changed" } });
+    expect(await put("faulty"))
+      .toEqual({ status: 422, body: { error: "PUT /config:1:1: faulty" } });
+    expect((await put("{}", { "Content-Type": "text/plain" })).status).toBe(415);
+    expect((await put(" ".repeat(1024 * 1024 + 1))).status).toBe(413);
+    expect((await send("POST", "/reload")).status).toBe(200);
+    expect(did).toEqual(["{}"]);
+  });
+
+  test("lists connections: filtered, sorted, in pages", async () => {
+    const { send } = admin();
+    const ids = async (query: string) => {
+      const { body } = await send("GET", `/connections${query}`);
+      return [body["total"], ...(body["connections"] as { id: string }[]).map(({ id }) => id)];
+    };
+    expect(await ids("")).toEqual([3, "a", "b", "c"]);
+    expect(await ids("?filter=echo")).toEqual([2, "a", "c"]);
+    expect(await ids("?sort=-bytesIn")).toEqual([3, "b", "c", "a"]);
+    expect(await ids("?sort=bytesIn&limit=1&offset=1")).toEqual([3, "c"]);
+    expect(await send("GET", "/connections?limit=x&page=2")).toMatchObject({ status: 400 });
+  });
+
+  // The ID is part of the path, encoded.
+  test("resets a connection", async () => {
+    const { send } = admin();
+    expect(await send("DELETE", "/connections/a%20b"))
+      .toEqual({ status: 200, body: { reset: "a b" } });
+    expect((await send("DELETE", "/connections/c")).status).toBe(404);
+  });
+
+  test("shows and changes the level of the log", async () => {
+    const { send, target } = admin();
+    const put = (body: string) => send("PUT", "/log-level", { body, headers: JSON_BODY });
+    expect((await put('{"level":"debug"}')).status).toBe(200);
+    expect([target.log.level, (await send("GET", "/log-level")).body])
+      .toEqual(["debug", { level: "debug" }]);
+    expect((await put('{"level":"loud"}')).status).toBe(400);
+    expect((await send("GET", "/stats")).body).toEqual({ packetsIn: 7 });
+  });
+
+  // Each route is in the document, and what it names exists.
+  test("describes itself", async () => {
+    const { app, send } = admin();
+    const { body } = await send("GET", "/openapi.json");
+    const paths = body["paths"] as Record<string, Record<string, unknown>>;
+    expect(Object.keys(paths)).toEqual(
+      ("/livez /readyz /config /reload /listeners /connections /connections/{id} /stats /drain " +
+        "/log-level /events").split(" "),
+    );
+    for (const [path, methods] of Object.entries(paths)) {
+      for (const method of Object.keys(methods)) {
+        const url = `http://localhost${path.replace("{id}", "a%20b")}`;
+        const answer = await app.request(url, { method: method.toUpperCase() });
+        expect([path, answer.status]).not.toEqual([path, 404]);
+        await answer.body?.cancel();
+      }
+    }
+    expect((await send("GET", "/nothing")).body["error"]).toContain("/openapi.json");
+  });
+});
+
+describe("/events", () => {
+  // The lines of the log as server-sent events, while the client reads.
+  test("streams log lines", async () => {
+    const { app, events } = admin();
+    const log = events.wrap(silentLogger);
+    log.info("before");
+    const { body } = await app.request("http://localhost/events");
+    const reader = body!.pipeThrough(new TextDecoderStream()).getReader();
+    expect((await reader.read()).value).toBe(": the log from now on\n\n");
+    log.info("connection", { port: 80, token: TOKEN });
+    const { value } = await reader.read();
+    expect(value).toMatch(/^event: log\ndata: \{.*"message":"connection","fields":\{"port":80,/);
+    expect(value).not.toContain(TOKEN);
+    await reader.cancel();
+    expect(events.followers).toBe(0);
+  });
+
+  // A viewer that stops reading holds at most 1,000 lines; it is told how many it has missed.
+  test("holds a bounded number of lines for a client that does not read", async () => {
+    const events = new EventHub();
+    const log = events.wrap(silentLogger);
+    const follower = events.follow()!;
+    for (let i = 0; i < 5000; i++) log.info(`line ${i}`);
+    expect(follower.waiting).toBe(1000);
+    expect(await follower.next()).toMatchObject({ event: { message: "line 4000" }, dropped: 4000 });
+    expect(await follower.next()).toMatchObject({ event: { message: "line 4001" }, dropped: 0 });
+  });
+
+  test("has a bounded number of clients", async () => {
+    const { app, events } = admin();
+    const answers = [];
+    for (let i = 0; i < 17; i++) answers.push(await app.request("http://localhost/events"));
+    expect(answers.map(({ status }) => status)).toEqual([...Array(16).fill(200), 503]);
+    events.close();
+  });
+});
+
+describe("requests of web pages", () => {
+  // What a browser sends for a page of another origin, for a form, and after DNS rebinding.
+  test.each<[string, string, Record<string, string>]>([
+    ["of another origin", "/livez", { Origin: "https://evil.test" }],
+    ["of a sandboxed page", "/livez", { Origin: "null" }],
+    ["without Origin, such as images", "/config", { "Sec-Fetch-Site": "cross-site" }],
+    ["of a page that a name was rebound for", "/livez", { Host: "evil.test" }],
+    ["with a port behind such a name", "/livez", { Host: "evil.test:9000" }],
+    ["to another address", "/livez", { Host: "192.0.2.1" }],
+  ])("%s are refused", async (_, path, headers) => {
+    const { send, did } = admin({ hosts: ["10.0.0.9"] });
+    expect((await send("GET", path, { headers })).status).toBe(403);
+    expect((await send("POST", "/drain", { headers })).status).toBe(403);
+    expect(did).toEqual([]);
+  });
+
+  // A preflight gets no permission, so that a page cannot send JSON or DELETE either.
+  test("are given no permission by a preflight", async () => {
+    const { app } = admin();
+    const answer = await app.request("http://localhost/config", {
+      method: "OPTIONS",
+      headers: { "Origin": "https://evil.test", "Access-Control-Request-Method": "PUT" },
+    });
+    expect(answer.status).toBe(403);
+    expect([...answer.headers.keys()].filter((name) => name.startsWith("access-control")))
+      .toEqual([]);
+  });
+});
+
+describe("the token", () => {
+  // Of every path, also of /livez and of one that does not exist.
+  test("is required", async () => {
+    const { send } = admin({ token: TOKEN, hosts: ["10.0.0.9"] });
+    const get = async (path: string, authorization?: string) => {
+      const headers = authorization === undefined ? {} : { Authorization: authorization };
+      return (await send("GET", path, { headers })).status;
+    };
+    for (const path of ["/livez", "/config", "/openapi.json", "/nothing"]) {
+      expect(await get(path)).toBe(401);
+      expect(await get(path, "Bearer 0123456789abcdeX")).toBe(401);
+      expect(await get(path, TOKEN)).toBe(401);
+    }
+    expect(await get("/livez", `Bearer ${TOKEN}`)).toBe(200);
+  });
+});

@@ -1,0 +1,58 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { request } from "node:http";
+import { createServer } from "node:net";
+import { listenForAdmin } from "../../../../adapters/service/admin/listen.ts";
+import { TemporaryFolder } from "../../../support/temporary_folder.ts";
+
+const answering = (text: string) => () => new Response(text);
+
+/** Asks over a Unix socket. */
+function ask(socketPath: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    request({ socketPath, path: "/" }, (answer) => {
+      let text = "";
+      answer.setEncoding("utf8").on("data", (chunk) => text += chunk).on(
+        "end",
+        () => resolve(text),
+      );
+    }).on("error", reject).end();
+  });
+}
+
+describe("a Unix socket of the admin API", () => {
+  // Mode 0600, nothing else is left in the folder, and at the end not even the socket.
+  test("belongs to its owner alone", async () => {
+    using folder = new TemporaryFolder();
+    const path = folder.file("admin.sock");
+    const server = await listenForAdmin({ path }, answering("here"));
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder.path)).toEqual(["admin.sock"]);
+    expect(await ask(path)).toBe("here");
+    await server.close();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  // A crash leaves a socket that nobody listens on.
+  test("replaces a stale one, and none that is in use", async () => {
+    using folder = new TemporaryFolder();
+    const path = folder.file("admin.sock");
+    const stale = createServer();
+    await new Promise<void>((listening) => stale.listen(folder.file("other"), listening));
+    const { renameSync } = await import("node:fs");
+    renameSync(folder.file("other"), path);
+    await new Promise((closed) => stale.close(closed));
+    const server = await listenForAdmin({ path }, answering("here"));
+    expect(await ask(path)).toBe("here");
+    await expect(listenForAdmin({ path }, answering("second")))
+      .rejects.toThrow("another service listens there");
+    expect(await ask(path)).toBe("here");
+    await server.close();
+  });
+
+  test("never replaces another file", async () => {
+    using folder = new TemporaryFolder();
+    const path = folder.write("admin.sock", "precious");
+    await expect(listenForAdmin({ path }, answering("x"))).rejects.toThrow("not a socket");
+  });
+});
