@@ -10,6 +10,7 @@ import type { HostDialer } from "../shared/host_network.ts";
 import { type Arrival, LoopGuard } from "../shared/loop_guard.ts";
 import { SharedLimit } from "../shared/shared_limit.ts";
 import { formatName } from "./domain_name.ts";
+import { KnownReplies } from "./known_replies.ts";
 import {
   markAsForwarded,
   rcodeOf,
@@ -58,6 +59,8 @@ export interface DnsClient {
 export class DnsServer {
   readonly #options: DnsServerOptions;
   readonly #guard: LoopGuard;
+  /** Replies over UDP from names of this server, which do not change. */
+  readonly #known = new KnownReplies();
   /** Queries that wait for upstreams. */
   readonly #waiting: SharedLimit;
 
@@ -79,19 +82,33 @@ export class DnsServer {
     return upstreams.length * timeoutMs * (transport === "udp" ? 1 : 3);
   }
 
-  /** The reply; `undefined`: no reply. Never throws. */
-  async answer(
+  /**
+   * The reply, at once unless upstreams have to be asked; `undefined`: no reply. Never throws or rejects.
+   * `message` must not be changed afterwards.
+   */
+  answer(
     message: Uint8Array,
     asker: DnsClient,
-  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  ): Uint8Array<ArrayBuffer> | undefined | Promise<Uint8Array<ArrayBuffer>> {
+    const isDatagram = asker.transport === "udp";
+    const known = isDatagram ? this.#known.find(message) : undefined;
+    if (known !== undefined) return known;
     const query = parseQuery(message);
     if (query === undefined) return undefined;
     if (typeof query === "number") return writeError(message, query);
-    const limit = asker.transport === "udp" ? udpLimitOf(query) : LONGEST_REPLY;
+    const limit = isDatagram ? udpLimitOf(query) : LONGEST_REPLY;
     const own = this.#ownReply(query);
-    if (own !== undefined) return this.#write(query, own, limit);
-    const { upstreams } = this.#options;
-    if (upstreams.length === 0) return this.#write(query, { rcode: RCODE.REFUSED }, limit);
+    if (own === undefined) return this.#answerFromUpstreams(query, asker, limit);
+    const reply = this.#write(query, own, limit);
+    if (isDatagram) this.#known.keep(message, reply);
+    return reply;
+  }
+
+  async #answerFromUpstreams(
+    query: Query,
+    asker: DnsClient,
+    limit: number,
+  ): Promise<Uint8Array<ArrayBuffer>> {
     const evicted = new AbortController();
     const evict = () => evicted.abort(new Error("evicted in favour of another client's query"));
     const slot = this.#waiting.enter(asker.remote.hostname, evict, {
@@ -106,12 +123,15 @@ export class DnsServer {
     }
   }
 
+  /** `undefined`: upstreams have to be asked. */
   #ownReply(query: Query): Reply | undefined {
     if (query.edns !== undefined && query.edns.version > 0) return { rcode: RCODE.BADVERS };
     const rcode = rcodeOfMeta(query.type);
     if (rcode !== undefined) return { rcode };
     if (query.class !== CLASS_IN) return { rcode: RCODE.REFUSED };
-    return this.#options.names.answer(query.name, query.type);
+    const { names, upstreams } = this.#options;
+    return names.answer(query.name, query.type) ??
+      (upstreams.length === 0 ? { rcode: RCODE.REFUSED } : undefined);
   }
 
   async #forward(

@@ -29,16 +29,24 @@ export async function serveFlow(
 ): Promise<void> {
   flow.setIdleTimeout(Math.max(FLOW_IDLE_MS, server.patience("udp") + MARGIN_MS));
   const pending = new Set<Promise<void>>();
+  const { localAddr: local, remoteAddr: remote } = flow;
+  const asker = { transport: "udp" as const, local, remote, clock, log, signal };
+  const send = async (reply: Uint8Array) => {
+    try {
+      await flow.send(reply);
+    } catch (error) {
+      log.debug("answer not sent", { reason: messageOf(error) });
+    }
+  };
   for await (const message of flow) {
-    const { localAddr: local, remoteAddr: remote } = flow;
-    const asker = { transport: "udp" as const, local, remote, clock, log, signal };
-    const answered = server.answer(message, asker)
-      .then((reply) => reply && flow.send(reply))
-      .then(
-        () => {},
-        (error: unknown) => log.debug("answer not sent", { reason: messageOf(error) }),
-      )
-      .finally(() => pending.delete(answered));
+    const reply = server.answer(message, asker);
+    if (reply === undefined) continue;
+    // Sent at once, and without waiting: then the answers of one turn share a packet.
+    if (reply instanceof Uint8Array) {
+      void send(reply);
+      continue;
+    }
+    const answered = reply.then(send).finally(() => pending.delete(answered));
     pending.add(answered);
   }
   await Promise.all(pending);
@@ -62,7 +70,7 @@ export async function serveConnection(
   try {
     for (let next = await reader.next(); next !== undefined; next = await reader.next()) {
       idle.touch();
-      const answered = server.answer(next, asker)
+      const answered = Promise.resolve(server.answer(next, asker))
         .then((reply) => reply && writes.run(() => socket.write(frame(reply))))
         .then(() => idle.touch(), () => {})
         .finally(() => pending.delete(answered));
