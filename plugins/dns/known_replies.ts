@@ -1,5 +1,5 @@
 /**
- * Replies kept as bytes, for queries that come again.
+ * A cache of replies as bytes, for repeated queries.
  *
  * @module
  */

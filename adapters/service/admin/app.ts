@@ -16,13 +16,13 @@ import { guard, type GuardOptions } from "./guard.ts";
 import { openApi, type RouteDescription } from "./open_api.ts";
 import { redact } from "./redact.ts";
 
-/** What the API acts on. */
+/** The service, as the API uses it. */
 export interface AdminTarget {
   readonly service: Pick<
     Service,
     "settings" | "published" | "connections" | "reset" | "stats" | "drain"
   >;
-  /** Whether a reload is going on. */
+  /** Whether a reload is in progress. */
   readonly isReloading: () => boolean;
   /** Reads the configuration file again. */
   reload(): Promise<Changes>;
@@ -32,7 +32,7 @@ export interface AdminTarget {
   readonly events: EventHub;
 }
 
-/** The longest configuration that `PUT /config` takes, in bytes. */
+/** Maximum size of a configuration for `PUT /config`, in bytes. */
 const MAX_CONFIG = 1024 * 1024;
 /** Rows of `/connections` in one answer. */
 const MAX_ROWS = 10_000;

@@ -17,9 +17,9 @@ export interface ConnectionRow extends TcpStats {
   readonly ageSeconds: number;
 }
 
-/** What {@link selectConnections} selects by. */
+/** The criteria of {@link selectConnections}. */
 export interface Selection {
-  /** Only rows in one of whose fields this text occurs. */
+  /** Selects rows with this text in any field. */
   readonly filter?: string | undefined;
   /** The field to sort by; with `-` in front the largest come first. */
   readonly sort?: string | undefined;
@@ -46,7 +46,7 @@ export function rowOf(connection: OpenConnection): ConnectionRow {
   };
 }
 
-/** Filters, sorts and pages; `total` is the number of rows that the filter has left. */
+/** Filters, sorts and pages; `total` is the number of rows that match the filter. */
 export function selectConnections(
   rows: readonly ConnectionRow[],
   { filter, sort, limit, offset }: Selection,

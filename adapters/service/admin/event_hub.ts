@@ -1,5 +1,5 @@
 /**
- * Log lines for those who follow them over the admin API.
+ * Log lines for clients that follow them over the admin API.
  *
  * @module
  */
@@ -13,9 +13,9 @@ export interface LogEvent {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** Lines that wait for one follower; the oldest are dropped for newer ones. */
+/** Maximum number of lines queued for a follower; the oldest are dropped for newer ones. */
 export const MAX_WAITING = 1000;
-/** Followers at the same time. */
+/** Maximum number of followers. */
 export const MAX_FOLLOWERS = 16;
 
 /** Passes log lines on to any number of followers. */
@@ -52,7 +52,7 @@ export class EventHub {
   }
 }
 
-/** One that follows. Holds at most {@link MAX_WAITING} lines, however slowly they are read. */
+/** A follower. Holds at most {@link MAX_WAITING} lines, however slowly they are read. */
 export class Follower {
   readonly #waiting: LogEvent[] = [];
   readonly #onClose: () => void;
@@ -84,7 +84,7 @@ export class Follower {
     return { event: this.#waiting.shift()!, dropped };
   }
 
-  /** Number of lines that wait. */
+  /** Number of queued lines. */
   get waiting(): number {
     return this.#waiting.length;
   }

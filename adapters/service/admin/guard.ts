@@ -1,5 +1,5 @@
 /**
- * Who may use the admin API: refuses what a browser sends for a page, and requests without the token.
+ * Who may use the admin API: refuses requests of web pages, and requests without the token.
  *
  * @module
  */

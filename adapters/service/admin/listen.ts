@@ -30,8 +30,8 @@ export interface AdminServer {
 }
 
 /**
- * Serves `fetch`. A Unix socket has mode 0600 from the moment at which it can be connected to, and replaces one
- * that nobody listens on any more.
+ * Serves `fetch`. A Unix socket has mode 0600 before anyone can connect to it, and replaces one
+ * without a listener.
  *
  * @throws {UsageError} Another service listens on the socket, or the path is that of another file.
  * @throws {Error} The address is not available.
@@ -74,7 +74,7 @@ function serve(where: Partial<HostPort> & { path?: string }, fetch: Fetch): () =
     const server = Bun.serve({
       ...unix === undefined ? tcp : { unix },
       fetch,
-      // Of `/events` a line may be hours away.
+      // The next line of `/events` may be hours away.
       idleTimeout: 0,
     });
     return () => server.stop(true);

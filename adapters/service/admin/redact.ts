@@ -4,12 +4,12 @@
  * @module
  */
 
-/** What stands for a secret. */
+/** The text shown instead of a secret. */
 export const HIDDEN = "(hidden)";
 
 const SECRET_KEY = /pass|secret|token|credential|users|apikey|api_key/i;
 
-/** A copy of a value without what is, or may be, a secret. */
+/** A copy of a value without its secrets, certain and possible ones. */
 export function redact(value: unknown, key = ""): unknown {
   if (SECRET_KEY.test(key) && value !== undefined) return HIDDEN;
   if (typeof value === "string") return redactText(value);

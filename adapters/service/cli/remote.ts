@@ -30,7 +30,7 @@ interface Answer {
   readonly body: unknown;
 }
 
-/** A command: asks the service, and makes text of the answer. */
+/** A command: sends a request to the service, and formats the answer as text. */
 interface Command {
   readonly help: string;
   readonly run: (ask: Ask, flags: RemoteFlags) => Promise<unknown>;
