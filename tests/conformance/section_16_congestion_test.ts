@@ -20,6 +20,7 @@ function acknowledged(bytes: number, now: number, rest: Partial<AckSample> = {})
     inFlight: 0,
     rate: undefined,
     limited: true,
+    hasSack: true,
     growthLimit: 8,
     ...rest,
   };

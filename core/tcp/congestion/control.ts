@@ -42,6 +42,8 @@ export interface AckSample {
   readonly rate: DeliverySample | undefined;
   /** The congestion window was full when the acknowledged data was sent (RFC 9438 5.8). */
   readonly limited: boolean;
+  /** The peer reports what it has received (RFC 2018): every loss is visible. */
+  readonly hasSack: boolean;
   /**
    * Maximum growth of the window in slow start for this acknowledgement, in segments, without
    * pacing (L of RFC 3465 2.2 and RFC 9406 4.3).

@@ -152,6 +152,7 @@ function growWindow(tcb: Tcb, context: AckContext, before: RecoveryPhase, now: n
     sndNxt: tcb.sndNxt,
     inFlight: bytesInFlight(tcb),
     limited: isOfFullWindow(tcb, (tcb.sndUna - context.acked) | 0),
+    hasSack: tcb.has(TCB.SACK_PERMITTED),
     growthLimit: growthLimit(tcb, before),
     rate: tcb.rate,
   });

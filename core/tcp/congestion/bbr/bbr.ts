@@ -171,7 +171,7 @@ export class Bbr implements CongestionControl {
 
   #updateCycle(sample: AckSample, rs: DeliverySample): void {
     const { now, inFlight } = sample;
-    if (this.#adaptLongTerm(sample.bytes, rs)) return;
+    if (this.#adaptLongTerm(sample, rs)) return;
     if (this.state === "down" || this.state === "cruise") {
       if (this.#isTimeToProbe(now)) this.#startRefill(rs);
       else if (this.state === "down" && this.#isTimeToCruise(inFlight)) this.state = "cruise";
@@ -184,7 +184,7 @@ export class Bbr implements CongestionControl {
   }
 
   /** Returns whether the state has changed. */
-  #adaptLongTerm(newlyAcked: number, rs: DeliverySample): boolean {
+  #adaptLongTerm({ bytes, hasSack }: AckSample, rs: DeliverySample): boolean {
     const { rounds, longTerm, maxBandwidth } = this.model;
     if (this.#ackPhase === "starting" && rounds.starts) this.#ackPhase = "feedback";
     if (this.#ackPhase === "stopping" && rounds.starts) {
@@ -197,10 +197,10 @@ export class Bbr implements CongestionControl {
         return true;
       }
     }
-    const isTooHigh = rs.lost - rs.priorLost > rs.txInFlight * P.LOSS_THRESHOLD;
+    const isTooHigh = isInflightTooHigh(rs.lost - rs.priorLost, rs.txInFlight, hasSack);
     if (isTooHigh || longTerm.inflight === Infinity) return false;
     longTerm.inflight = Math.max(longTerm.inflight, rs.txInFlight);
-    if (this.state === "up") this.#growLongTerm(newlyAcked);
+    if (this.state === "up") this.#growLongTerm(bytes);
     return false;
   }
 

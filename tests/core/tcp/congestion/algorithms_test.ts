@@ -18,6 +18,7 @@ function sample(changes: Partial<AckSample>): AckSample {
     inFlight: 0,
     rate: undefined,
     limited: true,
+    hasSack: true,
     growthLimit: 8,
     ...changes,
   };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { AckAggregation } from "../../../../core/tcp/congestion/bbr/aggregation.ts";
+import { Bbr } from "../../../../core/tcp/congestion/bbr/bbr.ts";
 import { FullBandwidth } from "../../../../core/tcp/congestion/bbr/full_bandwidth.ts";
 import {
   inflightAtLoss,
@@ -164,6 +165,32 @@ describe("LongTermModel", () => {
     expect(isInflightTooHigh(2 * MSS, 100 * MSS, true)).toBe(false);
     expect(isInflightTooHigh(3 * MSS, 100 * MSS, true)).toBe(true);
     expect(isInflightTooHigh(1, 100 * MSS, false)).toBe(true);
+  });
+
+  // One of 100 segments was lost. Without SACK there may be others that are not known yet.
+  test("rises with what was in flight where losses are tolerated (BBR draft 5.3.3.9)", () => {
+    const boundAfter = (hasSack: boolean) => {
+      const bbr = new Bbr(MSS);
+      bbr.state = "cruise";
+      bbr.model.full.reached = true;
+      bbr.model.longTerm.inflight = 50 * MSS;
+      bbr.onAck({
+        bytes: MSS,
+        now: 50,
+        srtt: 50,
+        rtt: 50,
+        sndUna: 0,
+        sndNxt: 0,
+        inFlight: 0,
+        rate: sample({ rate: 100, delivered: MSS, txInFlight: 100 * MSS, lost: MSS }),
+        limited: true,
+        hasSack,
+        growthLimit: 8,
+      });
+      return bbr.model.longTerm.inflight / MSS;
+    };
+    expect(boundAfter(true)).toBe(100);
+    expect(boundAfter(false)).toBe(50);
   });
 
   // 98 segments in flight without loss, then a range of 20 lost segments: at 100 in flight, two are
