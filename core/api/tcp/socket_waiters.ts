@@ -4,30 +4,9 @@
  * @module
  */
 import { lostWhileWaiting } from "./bytes.ts";
-import { Views } from "./views.ts";
+import { type Reader, type ReadTarget, Views } from "./views.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
-
-/**
- * What a pending read wants: bytes in the caller's array, a chunk, a step of an iteration, a view, or
- * only a call when there is something to read.
- */
-export type ReadTarget = Uint8Array | "chunk" | "next chunk" | "arrival" | Views;
-
-/** A pending read. */
-export interface Reader {
-  readonly target: ReadTarget;
-  /**
-   * Settles the read with the result of {@link answerTo}, or with a rejected promise: a separate
-   * `reject` function would cost memory for each pending read. `undefined` if no read is pending.
-   */
-  resolve: ((answer: never) => void) | undefined;
-  /**
-   * The next pending read. There is nearly always only one, so a linked list takes less memory than
-   * an array.
-   */
-  behind: Reader | undefined;
-}
 
 /**
  * Makes the record of a pending read. `Views` serve as their own record, unless a read of theirs is

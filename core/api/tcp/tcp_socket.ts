@@ -24,14 +24,12 @@ import {
   answerTo,
   bytesOf,
   isArray,
-  type Reader,
   readerOf,
-  type ReadTarget,
   rejectLost,
   type Writer,
   writerOf,
 } from "./socket_waiters.ts";
-import { Views, type ViewSource } from "./views.ts";
+import { type Reader, type ReadTarget, Views, type ViewSource } from "./views.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

@@ -1,11 +1,30 @@
 /**
- * Reading without a copy.
+ * Pending reads, and views for reading without a copy.
  *
  * @module
  */
-import type { Reader } from "./socket_waiters.ts";
-
 type Bytes = Uint8Array<ArrayBuffer>;
+
+/**
+ * What a pending read wants: bytes in the caller's array, a chunk, a step of an iteration, a view, or
+ * only a call when there is something to read.
+ */
+export type ReadTarget = Uint8Array | "chunk" | "next chunk" | "arrival" | Views;
+
+/** A pending read. */
+export interface Reader {
+  readonly target: ReadTarget;
+  /**
+   * Settles the read with the result of `answerTo()`, or with a rejected promise: a separate
+   * `reject` function would cost memory for each pending read. `undefined` if no read is pending.
+   */
+  resolve: ((answer: never) => void) | undefined;
+  /**
+   * The next pending read. There is nearly always only one, so a linked list takes less memory than
+   * an array.
+   */
+  behind: Reader | undefined;
+}
 
 /** The socket that the views belong to. */
 export interface ViewSource {
