@@ -189,7 +189,9 @@ export class Test {
   async #expectState(expected: number): Promise<void> {
     const state = await this.#channel.readState();
     if (state === expected) return;
-    const said = state === STATE.CLIENT_TERMINATE ? "has given up" : `sent state ${state}`;
+    const said = state === STATE.CLIENT_TERMINATE
+      ? "has terminated the test"
+      : `sent state ${state}`;
     throw new ChannelError(`the client ${said}`);
   }
 

@@ -174,7 +174,7 @@ export class PluginBindings {
     const { tcp, udp } = this.#driver.core;
     const isServed = (owner: StackSocket | StackFlow) =>
       owner.environment?.generation === generation;
-    const reason = new TcpError("CONNECTION_ABORTED", "The grace time is over");
+    const reason = new TcpError("CONNECTION_ABORTED", "The grace period has expired");
     for (const { handle } of tcp.connections()) {
       if (handle instanceof StackSocket && isServed(handle)) handle.abort(reason);
     }

@@ -159,7 +159,7 @@ describe("use", () => {
 });
 
 describe("close", () => {
-  // One connection ends in time; the other is reset when the grace time is over.
+  // One connection ends in time; the other is reset when the grace period expires.
   test("lets connections finish for graceMs and aborts the rest", async () => {
     await using pair = new StackPair();
     pair.server.use(7, upper);
