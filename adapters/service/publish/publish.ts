@@ -3,14 +3,12 @@
  *
  * @module
  */
-import { createServer, type Server } from "node:net";
 import { type Logger, systemClock } from "../../../core/api/environment.ts";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { type Duplex, relay } from "../../../plugins/shared/relay.ts";
 import { SharedLimit } from "../../../plugins/shared/shared_limit.ts";
-import { HostConnection } from "../../host/connection.ts";
+import { type HostListener, listenHost } from "../../host/listen.ts";
 import { socketLimits } from "../../host/socket_limits.ts";
-import { keepAccepting } from "../../host/descriptors.ts";
 import { addPort } from "../../host/way_back.ts";
 import { messageLine } from "../errors.ts";
 import type { PublishSetting } from "../settings/publish_setting.ts";
@@ -76,17 +74,12 @@ export async function publish(
   let { to } = setting;
   const running = new Map<Carried, Promise<void>>();
   const limit = new SharedLimit(maxConnections);
-  const server = createServer({ allowHalfOpen: true }, (socket) => {
-    socket.on("error", () => {});
-    const { remoteAddress, remotePort } = socket;
-    const slot = limit.enter(remoteAddress ?? "", () => abort(carried), {
+  const onConnection = (client: Duplex, from: HostPort | undefined) => {
+    const carried: Carried = { client };
+    const slot = limit.enter(from?.hostname ?? "", () => abort(carried), {
       also: socketLimits().connections,
     });
-    if (slot === undefined) return void socket.resetAndDestroy();
-    const carried: Carried = { client: new HostConnection(socket, { keepAliveMs }) };
-    const from = remoteAddress === undefined || remotePort === undefined
-      ? undefined
-      : { hostname: remoteAddress, port: remotePort };
+    if (slot === undefined) return client.abort();
     running.set(
       carried,
       serve(carried, to, connect, log, from).finally(() => {
@@ -94,11 +87,13 @@ export async function publish(
         slot.leave();
       }),
     );
+  };
+  let listener: HostListener;
+  const address = await openPort(setting, async (hostname, port) => {
+    listener = await listenHost({ hostname, port }, { log, keepAliveMs, onConnection });
+    return listener.address.port;
   });
-  const address = await openPort(setting, (host, port) => listenOn(server, host, port));
   let forget = addPort("tcp", address, to);
-  server.on("error", (error) => log.error("cannot accept", { reason: messageLine(error) }));
-  keepAccepting(server, { log, name: formatHostPort(address) });
   return {
     address,
     get to() {
@@ -111,7 +106,7 @@ export async function publish(
     },
     stopListening() {
       forget();
-      server.close();
+      listener.close();
     },
     async finish(graceMs) {
       const abortAll = () => {
@@ -127,7 +122,7 @@ export async function publish(
 
 /** The two connections of a client; `inner` is absent while it is being opened. */
 interface Carried {
-  readonly client: HostConnection;
+  readonly client: Duplex;
   inner?: Duplex;
 }
 
@@ -157,15 +152,4 @@ async function serve(
       reason: messageLine(error),
     });
   }
-}
-
-function listenOn(server: Server, host: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port }, () => {
-      server.off("error", reject);
-      const address = server.address();
-      resolve(typeof address === "object" && address !== null ? address.port : port);
-    });
-  });
 }
