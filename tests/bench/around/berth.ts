@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import type { Namespace } from "../../support/namespace.ts";
 import type { Program } from "../../support/program.ts";
+import { ROOT } from "../../support/source_files.ts";
 import type { Runtime } from "../../support/runtimes.ts";
 import type { AroundTarget } from "./loads.ts";
 import { type Files, KERNEL_PORTS, OUTSIDE, pidIn } from "./peers.ts";
@@ -21,9 +22,8 @@ export async function startBerth(
   index: number,
   { folder, certificate, key }: Files,
 ): Promise<AroundTarget[]> {
-  const app = `${PROGRAMS}/around_app.ts`;
+  const app = join(ROOT, PROGRAMS, "around_app.ts");
   const listen = {
-    443: `tls:${certificate},${key}+http2:${app}+http:${app}`,
     81: `files:${join(folder.path, "www")}`,
     82: `http:${PROGRAMS}/web_socket_echo.ts`,
     80: `http:${PROGRAMS}/hello.ts`,
@@ -33,10 +33,13 @@ export async function startBerth(
     19: "chargen",
     ...forwards(),
   };
-  const names = { "host.test": "10.90.0.9" };
+  const certificates = [{ cert: certificate, key }];
+  const tls = { plugin: "tls", options: { certificates, alpn: ["h2", "http/1.1"] } };
+  const dns = { plugin: "dns", options: { names: { "host.test": "10.90.0.9" } } };
+  // A file for the options that --listen has no short form for.
   const config = folder.write(
     `berth${index}.json`,
-    JSON.stringify({ listen: { "udp/53": { plugin: "dns", options: { names } } } }),
+    JSON.stringify({ listen: { 443: [tls, `http2:${app}`, `http:${app}`], "udp/53": dns } }),
   );
   const address = `10.90.${index}.2`;
   const flags = ["--tun", `berth${index}`, "--address", `${address}/24`, "--config", config];

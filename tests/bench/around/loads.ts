@@ -187,8 +187,9 @@ export function aroundLoads(group: Group, generator: string, seconds: number): L
   }
 }
 
-/** The rate that `h2load` reports. */
+/** The rate that `h2load` reports. Without ALPN it would measure HTTP/1.1. */
 function streamsOf(out: string): number {
+  if (!/Application protocol: h2$/m.test(out)) throw new Error(`not HTTP/2: ${out.slice(0, 500)}`);
   const [, failed, errored] = /(\d+) failed, (\d+) errored/.exec(out) ?? [];
   if (failed !== "0" || errored !== "0") throw new Error(out.slice(-500));
   return Number(/([\d.]+) req\/s/.exec(out)?.[1]);
