@@ -26,5 +26,6 @@ export function limitLines(log: Logger, now: () => number = () => performance.no
     },
     warn: (message, fields) => log.warn(message, fields),
     error: (message, fields) => log.error(message, fields),
+    isEnabled: (level) => log.isEnabled?.(level) ?? true,
   };
 }

@@ -28,6 +28,8 @@ export interface Logger {
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
   /** Something failed. */
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** Whether lines of a level are written at present, so that others need not be prepared. Absent: all are. */
+  isEnabled?(level: "debug" | "info" | "warn" | "error"): boolean;
 }
 
 /** Longest delay of `setTimeout`, in milliseconds: a longer one fires at once. */
@@ -75,6 +77,7 @@ export function withFields(log: Logger, fields: Readonly<Record<string, unknown>
     info: (message, more) => log.info(message, { ...fields, ...more }),
     warn: (message, more) => log.warn(message, { ...fields, ...more }),
     error: (message, more) => log.error(message, { ...fields, ...more }),
+    isEnabled: (level) => log.isEnabled?.(level) ?? true,
   };
 }
 

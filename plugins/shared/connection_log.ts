@@ -13,7 +13,10 @@ import type { FlowContext } from "../../core/api/udp/datagram.ts";
 /** Level of the line. */
 export type LogLevel = "debug" | "info" | "warn";
 
-/** Runs the rest of the chain; when the connection has ended, logs a line with `fields` and counters. */
+/**
+ * Runs the rest of the chain; when the connection has ended, logs a line with `fields` and counters. Does
+ * nothing else for a connection that begins while such lines are not written.
+ */
 export function logConnection(
   c: Context,
   next: Next,
@@ -21,6 +24,7 @@ export function logConnection(
   level: LogLevel,
   fields: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
+  if (logger.isEnabled?.(level) === false) return next();
   const { socket, clock } = c;
   const openedAt = clock.now();
   const { localAddr: { port }, remoteAddr } = socket;
@@ -45,6 +49,7 @@ export async function logFlow(
   level: LogLevel,
   fields: Readonly<Record<string, unknown>> = {},
 ): Promise<void> {
+  if (logger.isEnabled?.(level) === false) return await next();
   const openedAt = clock.now();
   const { localAddr: { port }, remoteAddr } = flow;
   const who = { port, ...fields, remote: formatHostPort(remoteAddr) };

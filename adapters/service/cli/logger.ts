@@ -54,6 +54,7 @@ export function createLogger(
     info: at("info"),
     warn: at("warn"),
     error: at("error"),
+    isEnabled: (level) => LOG_LEVELS.indexOf(level) >= least,
     get level() {
       return LOG_LEVELS[least]!;
     },
