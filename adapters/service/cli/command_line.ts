@@ -32,6 +32,7 @@ import {
   requirePermissions,
 } from "./permissions.ts";
 import { COMMANDS, runRemote } from "./remote.ts";
+import { serviceManager } from "./service_manager.ts";
 import {
   logStraySignals,
   onStatsSignal,
@@ -114,7 +115,10 @@ async function serve(given: Arguments): Promise<0> {
   const saved = (file: SavedConfig | undefined) => save(given, file, log);
   saved(file);
   let read = file;
+  const manager = serviceManager(log);
   const reloader = new Reloader(service, {
+    onStart: () => manager.reloading(),
+    onEnd: () => manager.ready("serving"),
     log: events.wrap(log),
     read() {
       const next = readConfiguration(given);
@@ -151,12 +155,15 @@ async function serve(given: Arguments): Promise<0> {
   // stdout carries packets.
   if (service.settings.capture?.file === "-") writeToStderr(announcement);
   else print(announcement);
+  manager.ready("serving");
   const signal = await Promise.race([asked, service.finished]);
+  manager.stopping();
   stopWatching?.();
   const stopped = service.stop();
   log.info("stopping; a second signal ends at once", { ...signal && { signal } });
   await stopped;
   await admin?.close();
+  manager.close();
   return 0;
 }
 

@@ -15,8 +15,8 @@ import type { Settings } from "../settings/settings.ts";
 /** A flag of `deno run` without its `--allow-`. */
 export type Permission = "net" | "read" | "write" | "env" | "sys" | "ffi";
 
-/** The scope of a permission: a host, a path or a variable. */
-export type Limit = Readonly<Partial<Record<"host" | "path" | "variable", string>>>;
+/** The scope of a permission: a host, a path, a variable or a kind of information. */
+export type Limit = Readonly<Partial<Record<"host" | "path" | "variable" | "kind", string>>>;
 
 /** The part of `Deno.permissions` that is used here. */
 export interface Permissions {
@@ -75,10 +75,14 @@ export function permissionsFor(settings: Settings): Needs {
   for (const name of ["read", "write"] as const) {
     need(socket !== undefined, name, [{ path: dirname(socket ?? ".") }]);
   }
+  // A Unix socket has no host that could be permitted.
+  need(socket !== undefined, "net");
   if (admin !== undefined && !("path" in admin.listen)) {
     need(true, "net", [{ host: formatHostPort(admin.listen) }]);
   }
   need(isDevice, "ffi");
+  // The service compares its addresses with those of the host.
+  need(isDevice, "sys", [{ kind: "networkInterfaces" }]);
   return needs;
 }
 

@@ -100,11 +100,22 @@ export function takeStraySignals(): void {
 /** Logs that SIGUSR1 does nothing, and closes the debugger port that Deno opens on it. */
 export function logStraySignals(log: Logger): void {
   // With --inspect the user wants the debugger.
-  const opensDebugger = process.versions["deno"] !== undefined && inspector.url() === undefined;
+  const opensDebugger = process.versions["deno"] !== undefined && mayAskInspector() &&
+    inspector.url() === undefined;
   process.on("SIGUSR1", () => {
     log.info("SIGUSR1 does nothing; SIGUSR2 writes the counters");
     if (opensDebugger) closeDebugger(performance.now() + DEBUGGER_OPENS_WITHIN_MS);
   });
+}
+
+/** Deno asks for `--allow-sys` even to say whether there is a debugger. */
+function mayAskInspector(): boolean {
+  try {
+    inspector.url();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Deno opens the port a few milliseconds after the handlers have run. */

@@ -14,8 +14,12 @@ export interface ReloaderOptions {
   /** Reads the whole configuration again. */
   readonly read: () => Settings;
   readonly log: Logger;
-  /** Called after each reload that has changed the service. */
+  /** Called when a reload begins. */
+  onStart?(): void;
+  /** Called after each reload that the service could use. */
   onChange?(settings: Settings): void;
+  /** Called when a reload has ended, whether it could be used or not. */
+  onEnd?(): void;
 }
 
 /** Reads configurations, applies them to the service, and logs the result. */
@@ -64,6 +68,7 @@ export class Reloader {
   async #change(read: () => Settings, reason: string): Promise<Changes> {
     const { log, onChange } = this.#options;
     this.#count++;
+    this.#options.onStart?.();
     try {
       const settings = read();
       const changes = await this.#service.reload(settings);
@@ -87,6 +92,7 @@ export class Reloader {
       }
       throw error;
     } finally {
+      this.#options.onEnd?.();
       this.#count--;
     }
   }

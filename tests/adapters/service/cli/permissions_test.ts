@@ -26,14 +26,15 @@ describe("permissionsFor", () => {
   // Only the permissions that are used.
   test.each([
     [["--listen", "7=echo"], "net"],
-    [["--tun", "t0", "--address", "10.7.0.2/24", "--listen", "7=echo"], "ffi"],
-    [["--tun", "t0", "--address", "10.7.0.2/24", "--listen", "*=egress"], "ffi,net"],
-    [["--link", "tap:t0", "--address", "10.7.0.2/24", "--listen", "7=echo"], "ffi"],
+    [["--tun", "t0", "--address", "10.7.0.2/24", "--listen", "7=echo"], "ffi,sys"],
+    [["--tun", "t0", "--address", "10.7.0.2/24", "--listen", "*=egress"], "ffi,net,sys"],
+    [["--link", "tap:t0", "--address", "10.7.0.2/24", "--listen", "7=echo"], "ffi,sys"],
     [["--listen", "80=http:./app.ts"], "net,read"],
     [["--listen", "80=forward:unix:/run/x.sock"], "net,read,write"],
     [["--listen", "443=tls:cert.pem,key.pem+echo"], "env,net,read,write"],
     [["--listen", "7=echo", "--capture", "x.pcapng"], "net,read,write"],
     [["--listen", "7=echo", "--capture", "-"], "net"],
+    [["--listen", "7=echo", "--admin", "unix:/run/b.sock"], "net,read,write"],
   ])("of %j is %s", (flags, expected) => {
     expect([...needs(...flags).keys()].sort().join()).toBe(expected);
   });

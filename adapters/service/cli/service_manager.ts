@@ -1,0 +1,134 @@
+/**
+ * Tells the service manager what the service does (sd_notify(3)).
+ *
+ * @module
+ */
+import process from "node:process";
+import { type Clock, type Logger, systemClock } from "../../../core/api/environment.ts";
+import { unixSocketAddress } from "../../host/native/socket_address.ts";
+import type { LibcHost } from "../../runtime/libc/host.ts";
+import { AF_UNIX, MSG_NOSIGNAL, O_CLOEXEC, SOCK_DGRAM } from "../../runtime/libc/linux.ts";
+import { isSupported, libcHost } from "../../runtime/libc/open.ts";
+import { messageLine } from "../errors.ts";
+import { requirePermissions } from "./permissions.ts";
+
+/** The variables that systemd sets. */
+const VARIABLES = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] as const;
+
+/** Variables by name; one that is not set is absent. */
+export type NotifyEnvironment = Readonly<Partial<Record<typeof VARIABLES[number], string>>>;
+
+/** Options of {@link ServiceManager}. */
+export interface ServiceManagerOptions {
+  /** Sends one message. */
+  readonly send: (message: string) => void;
+  /** Milliseconds after which the manager ends a service that has been silent. */
+  readonly watchdogMs?: number | undefined;
+  readonly clock?: Clock;
+}
+
+/** The service manager that has started the process, or one that is told nothing. */
+export class ServiceManager {
+  readonly #send: (message: string) => void;
+  readonly #clock: Clock;
+  readonly #watchdogMs: number | undefined;
+  #cancel: () => void = () => {};
+
+  constructor({ send, watchdogMs, clock = systemClock }: ServiceManagerOptions) {
+    this.#send = send;
+    this.#watchdogMs = watchdogMs;
+    this.#clock = clock;
+  }
+
+  /** The service works, at its start and after a reload. From now on the watchdog is told so. */
+  ready(status: string): void {
+    this.#send(`READY=1\nSTATUS=${status}`);
+    this.#cancel();
+    this.#watch();
+  }
+
+  /** A reload has begun; {@link ready} has to follow. */
+  reloading(): void {
+    this.#send("RELOADING=1\nSTATUS=reloading");
+  }
+
+  /** The service is ending. The watchdog is told until the process ends. */
+  stopping(): void {
+    this.#send("STOPPING=1\nSTATUS=waiting for connections to end");
+  }
+
+  /** An event loop that hangs sends nothing, and the manager starts the service again. */
+  #watch(): void {
+    if (this.#watchdogMs === undefined) return;
+    this.#cancel = this.#clock.schedule(this.#clock.now() + this.#watchdogMs / 2, () => {
+      this.#send("WATCHDOG=1");
+      this.#watch();
+    });
+  }
+
+  /** Ends the messages of the watchdog. */
+  close(): void {
+    this.#cancel();
+  }
+}
+
+/** The manager that the environment names. A socket that cannot be used is logged. */
+export function serviceManager(log: Logger): ServiceManager {
+  const environment = notifyEnvironment();
+  const { NOTIFY_SOCKET: path } = environment;
+  if (path === undefined) return new ServiceManager({ send() {} });
+  try {
+    const send = notifySender(path);
+    return new ServiceManager({ send, watchdogMs: watchdogMs(environment, process.pid) });
+  } catch (error) {
+    log.error("cannot notify the service manager", { socket: path, reason: messageLine(error) });
+    return new ServiceManager({ send() {} });
+  }
+}
+
+/** What Deno does not permit to be read is not there. */
+function notifyEnvironment(): NotifyEnvironment {
+  try {
+    requirePermissions(new Map([["env", VARIABLES.map((variable) => ({ variable }))]]));
+  } catch {
+    return {};
+  }
+  return Object.fromEntries(
+    VARIABLES.map((name) => [name, process.env[name]] as const).filter(([, value]) => value),
+  );
+}
+
+/** The time limit of the watchdog, in milliseconds; `undefined`: there is none for this process. */
+export function watchdogMs(
+  { WATCHDOG_USEC: limit, WATCHDOG_PID: pid }: NotifyEnvironment,
+  own: number,
+): number | undefined {
+  if (pid !== undefined && Number(pid) !== own) return undefined;
+  return Number(limit) > 0 ? Number(limit) / 1000 : undefined;
+}
+
+/**
+ * Sends datagrams to a Unix socket, which neither runtime can by itself. A name that begins with `@` is in the
+ * abstract namespace.
+ *
+ * @throws {Error} The C library cannot be called, or the path is too long.
+ */
+function notifySender(path: string): (message: string) => void {
+  const address = unixSocketAddress(path);
+  if (address === undefined) throw new Error("the path is too long");
+  if (!isSupported(process)) throw new Error("this platform is not supported");
+  requirePermissions(new Map([["ffi", []]]));
+  const { libc }: LibcHost = libcHost();
+  const isAbstract = path.startsWith("@");
+  if (isAbstract) address[2] = 0;
+  // An abstract name has no final zero.
+  const size = isAbstract ? address.length - 1 : address.length;
+  return (message) => {
+    const fd = libc.socket(AF_UNIX, SOCK_DGRAM | O_CLOEXEC, 0);
+    if (fd < 0) return;
+    const bytes = new TextEncoder().encode(message) as Uint8Array<ArrayBuffer>;
+    // A manager that has gone is no reason to end.
+    if (libc.connect(fd, address, size) === 0) libc.send(fd, bytes, bytes.length, MSG_NOSIGNAL);
+    libc.close(fd);
+  };
+}
