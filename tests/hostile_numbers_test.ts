@@ -21,6 +21,9 @@ const clock = new berth.VirtualClock();
 const INTERFACES: Readonly<Record<string, Give>> = {
   "core/api/config.ts IcmpOptions": (icmp: Options) => stack({ icmp }),
   "core/api/stack.ts StackOptions": stack,
+  "core/api/types.ts CloseOptions": (options: Options) => stack({}).close(options),
+  "core/api/types.ts EndOptions": (options: Options) =>
+    stack({}).use(7, berth.echo()).remove(options),
   "plugins/shared/outbound.ts OutboundOptions": (options: Options) => berth.socks5(options),
   "plugins/shared/subnet_set.ts PrefixLengths": (options: Options) =>
     berth.limit({ connections: 1, ...options }),
@@ -80,6 +83,8 @@ const INTERFACES: Readonly<Record<string, Give>> = {
 /** Interfaces whose numbers are neither times nor limits, or are set by the program itself. */
 const HARMLESS = new Set([
   "adapters/host/connection.ts HostConnectionOptions",
+  "adapters/host/native/connection.ts NativeConnectionOptions",
+  "adapters/host/native/listener.ts NativeListenOptions",
   "adapters/host/descriptors.ts AcceptWatchOptions",
   "adapters/service/publish/publish.ts PublishLimits",
   "plugins/shared/host_network.ts DialOptions",
@@ -89,11 +94,11 @@ const HARMLESS = new Set([
   "plugins/shared/upstream.ts RelayOptions",
   "core/api/types.ts ListenOptions",
   "core/api/types.ts ConnectOptions",
-  "core/api/types.ts CloseOptions",
 ]);
 
 /** Additional values that a single key accepts: no limit, or none at all. */
 const UNBOUNDED = new Set([
+  "graceMs Infinity",
   "bitsPerSecond Infinity",
   "queueBytes Infinity",
   "maxBytes Infinity",

@@ -30,6 +30,7 @@ import { bindingOf, parseListenAddress } from "./listen_address.ts";
 import { refusalError } from "./refusal_error.ts";
 import { type AcceptorHooks, openAcceptor } from "./runtime/acceptor.ts";
 import { Driver } from "./runtime/driver.ts";
+import { graceOf } from "./runtime/grace.ts";
 import { PluginBindings } from "./runtime/plugin_bindings.ts";
 import { logRefusal } from "./runtime/port_host.ts";
 import { StackListener } from "./tcp/tcp_listener.ts";
@@ -283,12 +284,18 @@ class HostStack implements Stack {
   }
 
   close(options: CloseOptions = {}): Promise<void> {
-    return this.#closing ??= this.#close(options);
+    if (this.#closing !== undefined) return this.#closing;
+    try {
+      return this.#closing = this.#close(graceOf("close", options), options.whenDrained);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  async #close(options: CloseOptions): Promise<void> {
+  async #close(graceMs: number, whenDrained: CloseOptions["whenDrained"]): Promise<void> {
     try {
-      await this.#drain(options);
+      await this.#drain(graceMs);
+      await whenDrained?.();
     } finally {
       this.#datagrams.close();
       this.#core.shutDown();
@@ -298,14 +305,13 @@ class HostStack implements Stack {
     }
   }
 
-  async #drain({ graceMs = 0, whenDrained }: CloseOptions): Promise<void> {
+  async #drain(graceMs: number): Promise<void> {
     this.#stopListening("The stack is closing");
     const running = this.#core.tcp.connections().map(({ handle }) => handle)
       .filter((handle) => handle instanceof StackSocket);
     const deadline = this.#clock.now() + graceMs;
     if (graceMs > 0 && running.length > 0) await this.#waitFor(running, deadline);
     if (graceMs > 0) await this.#datagrams.finish(deadline);
-    await whenDrained?.();
   }
 
   #stopListening(why: string): void {

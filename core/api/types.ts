@@ -382,7 +382,7 @@ export interface RetiredHandlers {
 
 /** Options of {@link Stack.close}. */
 export interface CloseOptions {
-  /** How long open connections may take to finish, in milliseconds. Default 0. */
+  /** How long open connections may take to finish, in milliseconds; `Infinity`: without limit. Default 0. */
   graceMs?: number;
   /**
    * Called when they have finished or the time is over. While its promise is pending, the stack
@@ -456,6 +456,8 @@ export interface Stack extends AsyncDisposable {
   /**
    * Stops listening, and gives open connections `graceMs` (default 0) to finish, for which their
    * peers have to close too. Then aborts the rest, disposes the plugins and closes the link.
+   *
+   * @throws {TypeError} `graceMs` is not valid; the stack is still open.
    */
   close(options?: CloseOptions): Promise<void>;
   /** Resolves when the stack has closed; rejects when its link failed. */

@@ -28,6 +28,7 @@ import type { FlowHost } from "../udp/flow_host.ts";
 import { type Acceptor, openAcceptor } from "./acceptor.ts";
 import type { Driver } from "./driver.ts";
 import { Generation, type GenerationHandlers } from "./generation.ts";
+import { graceOf } from "./grace.ts";
 import type { HandlerEnvironment, StackEnvironment } from "./handler_context.ts";
 import { PortHost } from "./port_host.ts";
 
@@ -276,8 +277,8 @@ class Binding implements PluginBinding {
     return new Retired(this.#all, old);
   }
 
-  async remove({ graceMs = 0 }: EndOptions = {}): Promise<void> {
-    requireGrace("remove", graceMs);
+  async remove(options: EndOptions = {}): Promise<void> {
+    const graceMs = graceOf("remove", options);
     if (this.#state === "serving") {
       this.#state = "removed";
       this.#all.remove(this, this.#ports, this.#generation);
@@ -309,16 +310,9 @@ class Retired implements RetiredHandlers {
     return this.#generation.finished;
   }
 
-  async end({ graceMs = 0 }: EndOptions = {}): Promise<void> {
-    requireGrace("end", graceMs);
-    await this.#all.end(this.#generation, graceMs);
+  async end(options: EndOptions = {}): Promise<void> {
+    await this.#all.end(this.#generation, graceOf("end", options));
   }
-}
-
-/** @throws {TypeError} */
-function requireGrace(name: string, graceMs: number): void {
-  if (graceMs >= 0) return;
-  throw new TypeError(`${name}: graceMs: expected milliseconds from 0 on, got ${graceMs}`);
 }
 
 function composeFor(addresses: readonly ListenAddress[], given: Handlers): GenerationHandlers {

@@ -218,6 +218,13 @@ describe("close", () => {
   });
 
   // There is nothing to wait for.
+  // The promise of close() is kept, so a mistake must not become the one that all later calls get.
+  test("refuses a grace time that is not a number, and can be called again", async () => {
+    const { server } = new StackPair();
+    await expect(server.close({ graceMs: "5" as never })).rejects.toThrow("close: options.graceMs");
+    await server.close();
+  });
+
   test("does not wait when there are no connections", async () => {
     await using pair = new StackPair();
     const before = pair.clock.now();

@@ -201,14 +201,15 @@ describe("/events", () => {
 
 describe("requests of web pages", () => {
   // What a browser sends for a page of another origin, for a form, and after DNS rebinding.
-  test.each<[string, string, Record<string, string>]>([
+  const requests: readonly [string, string, Record<string, string>][] = [
     ["of another origin", "/livez", { Origin: "https://evil.test" }],
     ["of a sandboxed page", "/livez", { Origin: "null" }],
     ["without Origin, such as images", "/config", { "Sec-Fetch-Site": "cross-site" }],
     ["of a page that a name was rebound for", "/livez", { Host: "evil.test" }],
     ["with a port behind such a name", "/livez", { Host: "evil.test:9000" }],
     ["to another address", "/livez", { Host: "192.0.2.1" }],
-  ])("%s are refused", async (_, path, headers) => {
+  ];
+  test.each(requests)("%s are refused", async (_, path, headers) => {
     const { send, did } = admin({ hosts: ["10.0.0.9"] });
     expect((await send("GET", path, { headers })).status).toBe(403);
     expect((await send("POST", "/drain", { headers })).status).toBe(403);

@@ -225,7 +225,7 @@ describe("a replaced plugin", () => {
   test.each([-1, NaN])("is not given %s milliseconds", async (graceMs) => {
     await using pair = new StackPair();
     const retired = pair.server.use(7, new Named("old")).replace(new Named("new"));
-    await expect(retired.end({ graceMs })).rejects.toThrow("graceMs: expected milliseconds");
+    await expect(retired.end({ graceMs })).rejects.toThrow("end: options.graceMs: expected");
   });
 });
 
