@@ -11,13 +11,15 @@ import { flowRefusalOf } from "../../core/api/udp/flow_refusal.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import type { DatagramChannel } from "../../plugins/shared/host_network.ts";
 import { hostError } from "./connection.ts";
+import { dialNativeDatagrams } from "./native/datagrams.ts";
+import { nativeSockets } from "./native/sockets.ts";
 import { DatagramInbox } from "./datagram_inbox.ts";
 
 /** Largest payload of a datagram of either family. */
 const MAX_DATAGRAM = 65_507;
 
 /** A UDP socket of the host for one remote address; datagrams from other addresses are dropped. */
-export class HostDatagrams implements DatagramChannel {
+export class HostDatagrams implements HostDatagramChannel {
   readonly #socket: Socket;
   readonly #inbox = new DatagramInbox();
   #closed = false;
@@ -81,6 +83,12 @@ export class HostDatagrams implements DatagramChannel {
   }
 }
 
+/** A UDP socket of the host for one remote address. */
+export interface HostDatagramChannel extends DatagramChannel {
+  /** Number of datagrams dropped because the queue of 1 MiB was full. */
+  readonly dropped: number;
+}
+
 /**
  * Opens a UDP socket of the host for one remote address; a name is looked up once.
  *
@@ -89,10 +97,24 @@ export class HostDatagrams implements DatagramChannel {
 export async function dialHostDatagrams(
   { hostname, port }: HostPort,
   signal?: AbortSignal,
-): Promise<HostDatagrams> {
+): Promise<HostDatagramChannel> {
   signal?.throwIfAborted();
   const address = IpAddress.parse(withoutZone(hostname)) ? hostname : await lookUp(hostname);
   signal?.throwIfAborted();
+  // `undefined`: a link-local address with a zone.
+  const ip = IpAddress.parse(address);
+  const sockets = ip && nativeSockets();
+  return ip && sockets
+    ? dialNativeDatagrams(sockets, ip, port)
+    : await dialRuntimeDatagrams(address, port, signal);
+}
+
+/** {@link dialHostDatagrams} with `node:dgram`, for an IP address. */
+export async function dialRuntimeDatagrams(
+  address: string,
+  port: number,
+  signal?: AbortSignal,
+): Promise<HostDatagramChannel> {
   const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
   try {
     await new Promise<void>((resolve, reject) => {

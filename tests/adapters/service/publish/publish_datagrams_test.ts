@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createSocket } from "node:dgram";
-import { dialHostDatagrams, type HostDatagrams } from "../../../../adapters/host/datagrams.ts";
+import {
+  dialHostDatagrams,
+  type HostDatagramChannel,
+} from "../../../../adapters/host/datagrams.ts";
 import { linkPair } from "../../../../adapters/links/memory.ts";
 import { VirtualClock } from "../../../../adapters/runtime/virtual_clock.ts";
 import {
@@ -50,7 +53,7 @@ async function client({ address }: { address: { hostname: string; port: number }
   return channel;
 }
 
-async function ask(channel: HostDatagrams, question: Uint8Array<ArrayBuffer>) {
+async function ask(channel: HostDatagramChannel, question: Uint8Array<ArrayBuffer>) {
   await channel.send(question);
   return await channel.receive();
 }
