@@ -162,7 +162,7 @@ class EgressProxy {
   /** Whether `target` is allowed and does not lead back here, which would be an endless loop. */
   #mayReach(transport: "tcp" | "udp", target: HostPort): boolean {
     return this.#filter.allows(target.hostname) &&
-      this.#host.leadsBack?.(transport, target) === undefined;
+      this.#host.routeIntoStack?.(transport, target) === undefined;
   }
 }
 

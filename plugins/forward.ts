@@ -42,16 +42,16 @@ function forwardTo(
   host: HostDialer,
   options: CheckedForwardOptions,
 ): Omit<Plugin, "name"> {
-  const { dial, dialDatagrams, leadsBack } = host;
+  const { dial, dialDatagrams, routeIntoStack } = host;
   const { to, balance, maxConnections, healthCheck, idleTimeoutMs, proxyProtocol } = options;
   const rules = { ...options, retryAfterMs: healthCheck ? undefined : options.retryAfterMs };
   const targets = to.map((address) => new Target(address, rules, maxConnections));
   const balancer = new Balancer(targets, balance);
   // LOCAL or UNKNOWN: a health check has no client.
   const local = proxyProtocol && formatProxyHeader({ version: proxyProtocol });
-  const guard = new LoopGuard(leadsBack);
+  const guard = new LoopGuard(routeIntoStack);
   const dialFor = (arrival: Arrival): Dial => async (target, signal, dialOptions) => {
-    guard.requireWayOut("tcp", target, arrival);
+    guard.requireNoLoop("tcp", target, arrival);
     return await dial(target, signal, dialOptions);
   };
   const checks = healthCheck && new HealthChecks(targets, healthCheck, local);
@@ -70,7 +70,7 @@ function forwardTo(
         const arrival: Arrival = { transport: "udp", place: c.flow.localAddr, log: c.log };
         const slotOptions = { givesWay: true, also: host.limits?.datagrams };
         await forwardFlow(c, balancer, slotOptions, async (target, signal) => {
-          guard.requireWayOut("udp", target, arrival);
+          guard.requireNoLoop("udp", target, arrival);
           return await dialDatagrams(target, signal);
         });
       },

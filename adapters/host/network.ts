@@ -10,7 +10,7 @@ import { dialHost } from "./dial.ts";
 import { dialNative } from "./native/dial.ts";
 import { nativeSockets } from "./native/sockets.ts";
 import { socketLimits } from "./socket_limits.ts";
-import { leadsBack } from "./way_back.ts";
+import { routeIntoStack } from "./stack_routes.ts";
 
 /** The host's resolver, `/etc/hosts` included, and the sockets of its kernel. */
 export const hostNetwork: HostNetwork = {
@@ -18,7 +18,7 @@ export const hostNetwork: HostNetwork = {
     const found = await lookup(hostname, { all: true, verbatim: true });
     return found.map(({ address }) => address);
   },
-  leadsBack,
+  routeIntoStack,
   get limits() {
     return socketLimits();
   },

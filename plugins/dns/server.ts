@@ -67,7 +67,7 @@ export class DnsServer {
   constructor(options: DnsServerOptions) {
     this.#options = options;
     this.#waiting = new SharedLimit(options.maxQueries);
-    this.#guard = new LoopGuard(options.host.leadsBack);
+    this.#guard = new LoopGuard(options.host.routeIntoStack);
   }
 
   /** Releases the server. */
@@ -162,11 +162,11 @@ export class DnsServer {
     const { dial, dialDatagrams } = this.#options.host;
     return {
       dial: async (target, signal, dialOptions) => {
-        this.#guard.requireWayOut("tcp", target, arrival);
+        this.#guard.requireNoLoop("tcp", target, arrival);
         return await dial(target, signal, dialOptions);
       },
       dialDatagrams: async (target, signal) => {
-        this.#guard.requireWayOut("udp", target, arrival);
+        this.#guard.requireNoLoop("udp", target, arrival);
         return await dialDatagrams(target, signal);
       },
     };

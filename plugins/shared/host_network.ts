@@ -25,7 +25,7 @@ export interface HostNetwork {
    * Finds targets that lead back into a stack of this process. If absent, no such targets are
    * known.
    */
-  readonly leadsBack?: LeadsBack | undefined;
+  readonly routeIntoStack?: RouteIntoStack | undefined;
   /** Limits for the sockets of all plugins together. If absent, only each plugin's own limit applies. */
   readonly limits?: HostLimits | undefined;
 }
@@ -87,4 +87,4 @@ export type DialDatagrams = (address: HostPort, signal: AbortSignal) => Promise<
  * The address in a stack of this process at which traffic to `target` would arrive, and be sent out
  * again in an endless loop. `undefined`: the target leads out of this process, as far as is known.
  */
-export type LeadsBack = (transport: "tcp" | "udp", target: HostPort) => HostPort | undefined;
+export type RouteIntoStack = (transport: "tcp" | "udp", target: HostPort) => HostPort | undefined;

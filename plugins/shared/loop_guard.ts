@@ -6,7 +6,7 @@
 import type { Logger } from "../../core/api/environment.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
-import type { DialTarget, LeadsBack } from "./host_network.ts";
+import type { DialTarget, RouteIntoStack } from "./host_network.ts";
 
 type Transport = "tcp" | "udp";
 
@@ -21,7 +21,7 @@ export interface Arrival {
  * A hop of a possible loop: a plugin at one address of a stack has a target that leads to another
  * address of a stack.
  */
-interface Way {
+interface Hop {
   readonly owner: LoopGuard;
   readonly from: string;
   readonly to: string;
@@ -30,59 +30,59 @@ interface Way {
 }
 
 /**
- * Maximum number of ways remembered, over all plugins; beyond that the least recently used is
+ * Maximum number of hops remembered, over all plugins; beyond that the least recently used is
  * forgotten.
  */
-const MAX_WAYS = 1024;
+const MAX_HOPS = 1024;
 
 /**
  * The hops between addresses of this process's stacks. A hop that would close a loop, over any
  * number of plugins, is refused.
  */
-class Ways {
-  readonly #leadsBack: LeadsBack;
-  /** Ways by both ends. */
-  readonly #ways = new Map<string, Way>();
+class HopTable {
+  readonly #routeIntoStack: RouteIntoStack;
+  /** By both ends. */
+  readonly #hops = new Map<string, Hop>();
 
-  constructor(leadsBack: LeadsBack) {
-    this.#leadsBack = leadsBack;
+  constructor(routeIntoStack: RouteIntoStack) {
+    this.#routeIntoStack = routeIntoStack;
   }
 
-  /** Adds a way; false: it would close a loop. */
-  take(way: Way): boolean {
-    const key = `${way.from} ${way.to}`;
-    if (!this.#ways.delete(key) && this.#leads(way.to, way.from)) return false;
-    this.#ways.set(key, way);
-    if (this.#ways.size > MAX_WAYS) this.#ways.delete(this.#ways.keys().next().value!);
+  /** Adds a hop; false: it would close a loop. */
+  add(hop: Hop): boolean {
+    const key = `${hop.from} ${hop.to}`;
+    if (!this.#hops.delete(key) && this.#isReachable(hop.to, hop.from)) return false;
+    this.#hops.set(key, hop);
+    if (this.#hops.size > MAX_HOPS) this.#hops.delete(this.#hops.keys().next().value!);
     return true;
   }
 
   forget(owner: LoopGuard): void {
-    for (const [key, way] of this.#ways) if (way.owner === owner) this.#ways.delete(key);
+    for (const [key, hop] of this.#hops) if (hop.owner === owner) this.#hops.delete(key);
   }
 
-  #leads(from: string, to: string): boolean {
+  #isReachable(from: string, to: string): boolean {
     const reached = new Set([from]);
     for (const place of reached) {
       if (place === to) return true;
-      for (const [key, way] of this.#ways) {
-        if (way.from !== place) continue;
+      for (const [key, hop] of this.#hops) {
+        if (hop.from !== place) continue;
         // A published port may lead elsewhere by now.
-        if (this.#isOpen(way)) reached.add(way.to);
-        else this.#ways.delete(key);
+        if (this.#isOpen(hop)) reached.add(hop.to);
+        else this.#hops.delete(key);
       }
     }
     return false;
   }
 
-  #isOpen({ transport, target, to }: Way): boolean {
-    const place = this.#leadsBack(transport, target);
+  #isOpen({ transport, target, to }: Hop): boolean {
+    const place = this.#routeIntoStack(transport, target);
     return place !== undefined && nameOf(transport, place) === to;
   }
 }
 
 /** Plugins that connect through the same host share its hops. */
-const waysOf = new WeakMap<LeadsBack, Ways>();
+const hopTables = new WeakMap<RouteIntoStack, HopTable>();
 
 /**
  * Refuses targets that lead back to the plugin, directly or through other plugins with a guard,
@@ -90,16 +90,16 @@ const waysOf = new WeakMap<LeadsBack, Ways>();
  * stack is allowed.
  */
 export class LoopGuard {
-  readonly #leadsBack: LeadsBack | undefined;
-  readonly #ways: Ways | undefined;
+  readonly #routeIntoStack: RouteIntoStack | undefined;
+  readonly #hops: HopTable | undefined;
   /** Targets for which a warning was logged; at most as many as the plugin has. */
   readonly #warned = new Set<string>();
 
-  constructor(leadsBack: LeadsBack | undefined) {
-    this.#leadsBack = leadsBack;
-    if (leadsBack === undefined) return;
-    this.#ways = waysOf.get(leadsBack) ?? new Ways(leadsBack);
-    waysOf.set(leadsBack, this.#ways);
+  constructor(routeIntoStack: RouteIntoStack | undefined) {
+    this.#routeIntoStack = routeIntoStack;
+    if (routeIntoStack === undefined) return;
+    this.#hops = hopTables.get(routeIntoStack) ?? new HopTable(routeIntoStack);
+    hopTables.set(routeIntoStack, this.#hops);
   }
 
   /**
@@ -107,22 +107,22 @@ export class LoopGuard {
    *
    * @throws {TcpError} The target leads back to the address where the connection or flow arrived.
    */
-  requireWayOut(
+  requireNoLoop(
     transport: Transport,
     target: DialTarget,
     { place: at, log, ...from }: Arrival,
   ): void {
-    if (this.#leadsBack === undefined || "path" in target) return;
-    const place = this.#leadsBack(transport, target);
+    if (this.#routeIntoStack === undefined || "path" in target) return;
+    const place = this.#routeIntoStack(transport, target);
     if (place === undefined) return;
-    const way: Way = {
+    const hop: Hop = {
       owner: this,
       from: nameOf(from.transport, at),
       to: nameOf(transport, place),
       transport,
       target,
     };
-    if (this.#ways!.take(way)) return;
+    if (this.#hops!.add(hop)) return;
     const [text, back] = [formatHostPort(target), formatHostPort(at)];
     const name = `${transport}/${text}`;
     if (!this.#warned.has(name)) {
@@ -132,9 +132,9 @@ export class LoopGuard {
     throw new TcpError("CONNECTION_REFUSED", `${text} leads back to ${back}, where it is used`);
   }
 
-  /** Removes the ways of this plugin. */
+  /** Removes the hops of this plugin. */
   dispose(): void {
-    this.#ways?.forget(this);
+    this.#hops?.forget(this);
   }
 }
 

@@ -190,7 +190,7 @@ export class Outbound {
       const addresses = await this.#addressesOf(target, within);
       return await firstOf(addresses, async (hostname, left) => {
         const to = { hostname, port: target.port };
-        this.#requireWayOut("tcp", to);
+        this.#requireNoLoop("tcp", to);
         const timeoutMs = (from + connectTimeoutMs - clock.now()) / left;
         return await withDeadline(
           { clock, timeoutMs, signal: within },
@@ -237,7 +237,7 @@ export class Outbound {
       const addresses = await this.#addressesOf(target, within);
       return await firstOf(addresses, async (hostname) => {
         const address = { hostname, port: target.port };
-        this.#requireWayOut("udp", address);
+        this.#requireNoLoop("udp", address);
         const channel = this.#options.via === "host"
           ? await this.#host.dialDatagrams(address, within)
           : new StackDatagrams(c.stack, address);
@@ -264,9 +264,9 @@ export class Outbound {
    * Neither SOCKS (RFC 1928) nor CONNECT (RFC 9110 9.3.6) detects loops, so targets that the host
    * would lead back here are refused.
    */
-  #requireWayOut(transport: "tcp" | "udp", to: HostPort): void {
+  #requireNoLoop(transport: "tcp" | "udp", to: HostPort): void {
     if (this.#options.via === "stack") return;
-    if (this.#host.leadsBack?.(transport, to) === undefined) return;
+    if (this.#host.routeIntoStack?.(transport, to) === undefined) return;
     throw new OutboundError("denied", `${formatHostPort(to)} leads back into the stack`);
   }
 

@@ -77,7 +77,7 @@ describe("connectProxy", () => {
   // Connecting out through the host and back in would loop. Through the stack it does not.
   test("refuses targets that lead back into the stack", async () => {
     const { host, dialled } = proxyHost();
-    const looping: HostNetwork = { ...host, leadsBack: (_, target) => target };
+    const looping: HostNetwork = { ...host, routeIntoStack: (_, target) => target };
     const request = "CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n";
     expect((await answerTo(request, {}, looping))[0]).toMatch(/^HTTP\/1\.1 403 /);
     expect(dialled).toEqual([]);

@@ -28,7 +28,7 @@ function setUp(options: EgressOptions = {}, limits?: HostLimits) {
   const plugin = egressThrough({
     limits,
     // Targets that lead back here, by the host's routes or a published port.
-    leadsBack: (transport, { hostname, port }) => {
+    routeIntoStack: (transport, { hostname, port }) => {
       const isBack = hostname === "192.0.2.9" || hostname === "2001:db8::9" ||
         hostname === "198.51.100.1" && port === (transport === "tcp" ? 8080 : 5353);
       return isBack ? { hostname, port } : undefined;

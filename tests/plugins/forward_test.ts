@@ -57,7 +57,7 @@ describe("forward", () => {
       const { syn } = arriving();
       const network = {
         ...tcpOnly(dial),
-        leadsBack: () => ({ hostname: syn.local.hostname, port: syn.local.port + port - 80 }),
+        routeIntoStack: () => ({ hostname: syn.local.hostname, port: syn.local.port + port - 80 }),
       };
       const plugin = forwardThrough(network)({ to: "127.0.0.1:3000" });
       const decided = Promise.resolve(plugin.onSyn!(syn, context));

@@ -7,12 +7,12 @@ import {
 } from "../../../core/stack/link.ts";
 import type { EventSet } from "../../host/native/event_set.ts";
 import { nativeSockets } from "../../host/native/sockets.ts";
-import { addDevice } from "../../host/way_back.ts";
+import { addDevice } from "../../host/stack_routes.ts";
 import type { Libc, LibcHost, Poller } from "../../runtime/libc/host.ts";
 import { type Device, indexOf } from "./device.ts";
 import { configureError, goneError, meansGone } from "./error.ts";
 import * as linux from "./linux.ts";
-import { leadsInto } from "./netlink.ts";
+import { isRoutedTo } from "./netlink.ts";
 import { ReceiveBuffers } from "./receive_buffers.ts";
 import type { ReceivePacketSteering } from "./receive_packet_steering.ts";
 import { checksumState, segmentSize, VIRTIO_HEADER_SIZE, writeVirtioHeader } from "./virtio.ts";
@@ -83,7 +83,7 @@ export class TunLink implements Link {
     this.#host = host;
     this.#libc = host.libc;
     const index = indexOf(host, name);
-    if (index > 0) this.#forget = addDevice((address) => leadsInto(host, index, address));
+    if (index > 0) this.#forget = addDevice((address) => isRoutedTo(host, index, address));
     this.#fd = fd;
     this.#headerSize = offload ? VIRTIO_HEADER_SIZE : 0;
     this.#frameHeader = frameHeader;

@@ -137,7 +137,7 @@ function isLocal(host: LibcHost, address: IpAddress): boolean {
 }
 
 /** Whether the kernel routes packets to an address through an interface. */
-export function leadsInto(host: LibcHost, index: number, address: IpAddress): boolean {
+export function isRoutedTo(host: LibcHost, index: number, address: IpAddress): boolean {
   const { errno, answer } = exchange(host, routeTo(address));
   if (errno !== 0 || readU16(answer, 4) !== RTM_NEWROUTE) return false;
   // The header is followed by `struct rtmsg`, then by the attributes.

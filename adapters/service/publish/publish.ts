@@ -9,7 +9,7 @@ import { type Duplex, relay } from "../../../plugins/shared/relay.ts";
 import { SharedLimit } from "../../../plugins/shared/shared_limit.ts";
 import { type HostListener, listenHost } from "../../host/listen.ts";
 import { socketLimits } from "../../host/socket_limits.ts";
-import { addPort } from "../../host/way_back.ts";
+import { addPort } from "../../host/stack_routes.ts";
 import { messageLine } from "../errors.ts";
 import type { PublishSetting } from "../settings/publish_setting.ts";
 import { openPort } from "./open_port.ts";

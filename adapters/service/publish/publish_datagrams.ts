@@ -12,7 +12,7 @@ import { IdleTimeout } from "../../../plugins/shared/idle_timeout.ts";
 import { relayDatagrams } from "../../../plugins/shared/relay_datagrams.ts";
 import { SharedLimit, type Slot } from "../../../plugins/shared/shared_limit.ts";
 import { DatagramInbox } from "../../host/datagram_inbox.ts";
-import { addPort } from "../../host/way_back.ts";
+import { addPort } from "../../host/stack_routes.ts";
 import { messageLine } from "../errors.ts";
 import type { PublishSetting } from "../settings/publish_setting.ts";
 import { openPort } from "./open_port.ts";

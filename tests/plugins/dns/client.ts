@@ -6,7 +6,7 @@
 import { decode, encode, type Packet } from "@dnsquery/dns-packet";
 import { type DnsOptions, dnsThrough } from "../../../plugins/dns.ts";
 import { formatDialTarget } from "../../../plugins/shared/dial.ts";
-import type { HostDialer, LeadsBack } from "../../../plugins/shared/host_network.ts";
+import type { HostDialer, RouteIntoStack } from "../../../plugins/shared/host_network.ts";
 import type { Duplex } from "../../../plugins/shared/relay.ts";
 import { StackPair } from "../../core/api/stack_pair.ts";
 import { socketPair } from "../../support/fake_socket.ts";
@@ -20,9 +20,9 @@ const nobody: Upstream = () => Promise.reject(new Error("nobody is there"));
 
 /** The server on port 53 of both transports, and a client. */
 export class DnsPair extends StackPair {
-  constructor(options: DnsOptions, upstream: Upstream = nobody, leadsBack?: LeadsBack) {
+  constructor(options: DnsOptions, upstream: Upstream = nobody, routeIntoStack?: RouteIntoStack) {
     super();
-    const network = { ...networkOf(upstream), leadsBack };
+    const network = { ...networkOf(upstream), routeIntoStack };
     this.server.use([53, "udp/53"], dnsThrough(network)(options));
   }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { forwardThrough } from "../../../plugins/forward.ts";
-import type { LeadsBack } from "../../../plugins/shared/host_network.ts";
+import type { RouteIntoStack } from "../../../plugins/shared/host_network.ts";
 import { Clients, FakeTargets, tcpOnly } from "./fake_targets.ts";
 
 const A = "10.0.0.11:80";
@@ -54,9 +54,11 @@ describe("forward's health checks", () => {
   // Its port accepts connections, but connections would loop: it counts as down.
   test("do not connect to a target that leads back", async () => {
     const targets = new FakeTargets();
-    const leadsBack: LeadsBack = (_, { hostname }) =>
+    const routeIntoStack: RouteIntoStack = (_, { hostname }) =>
       hostname === "10.0.0.11" ? { hostname: "10.0.0.2", port: 8080 } : undefined;
-    const clients = new Clients(forwardThrough({ ...tcpOnly(targets.dial), leadsBack })(HEALTH));
+    const clients = new Clients(
+      forwardThrough({ ...tcpOnly(targets.dial), routeIntoStack })(HEALTH),
+    );
     await clients.syn();
     await clients.context.clock.advance(2000);
     expect(targets.take()).toEqual([B, B, B]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { LeadsBack } from "../../../plugins/shared/host_network.ts";
+import type { RouteIntoStack } from "../../../plugins/shared/host_network.ts";
 import { LoopGuard } from "../../../plugins/shared/loop_guard.ts";
 import { CollectedLog } from "../../support/collected_log.ts";
 
@@ -7,17 +7,17 @@ const at = (port: number) => ({ hostname: "10.7.0.2", port });
 const published = (port: number) => ({ hostname: "127.0.0.1", port });
 
 /** Host ports from 8000 on are published for the stack's ports, 8000 lower. */
-const ports: LeadsBack = (_, { port }) => port > 8000 ? at(port - 8000) : undefined;
+const ports: RouteIntoStack = (_, { port }) => port > 8000 ? at(port - 8000) : undefined;
 
 /** Plugins of a process; their connections arrive at `from` and go to the published port of `to`. */
-function setUp(leadsBack: LeadsBack = (...asked) => ports(...asked)) {
+function setUp(routeIntoStack: RouteIntoStack = (...asked) => ports(...asked)) {
   const log = new CollectedLog();
   const newGuard = () => {
-    const guard = new LoopGuard(leadsBack);
+    const guard = new LoopGuard(routeIntoStack);
     const isRefused = (from: number, to: number, transport: "tcp" | "udp" = "tcp") => {
       try {
         const arrival = { transport, place: at(from), log: log.logger };
-        guard.requireWayOut(transport, published(to + 8000), arrival);
+        guard.requireNoLoop(transport, published(to + 8000), arrival);
         return false;
       } catch {
         return true;
@@ -35,13 +35,13 @@ describe("LoopGuard", () => {
     const { guard, isRefused } = newGuard();
     const arrival = { transport: "tcp", place: at(80), log: log.logger } as const;
     for (let i = 0; i < 3; i++) {
-      expect(() => guard.requireWayOut("tcp", published(8080), arrival)).toThrow(
+      expect(() => guard.requireNoLoop("tcp", published(8080), arrival)).toThrow(
         "127.0.0.1:8080 leads back to 10.7.0.2:80, where it is used",
       );
     }
     expect(isRefused(80, 81)).toBe(false);
-    guard.requireWayOut("udp", published(8080), arrival);
-    guard.requireWayOut("tcp", published(3000), arrival);
+    guard.requireNoLoop("udp", published(8080), arrival);
+    guard.requireNoLoop("tcp", published(3000), arrival);
     expect(log.lines).toEqual(["warn target leads back to where it is used"]);
   });
 
@@ -94,7 +94,7 @@ describe("LoopGuard", () => {
   });
 
   // Connections to a thousand ports of an address that a plugin has as a whole.
-  test("remembers 1024 ways", () => {
+  test("remembers 1024 hops", () => {
     const { newGuard } = setUp();
     const [first, second] = [newGuard(), newGuard()];
     first.isRefused(1, 2);

@@ -1,20 +1,20 @@
 import { describe, expect, test } from "bun:test";
-import { addDevice, addPort, leadsBack } from "../../../adapters/host/way_back.ts";
+import { addDevice, addPort, routeIntoStack } from "../../../adapters/host/stack_routes.ts";
 import { Subnet } from "../../../core/wire/address.ts";
 
-describe("leadsBack", () => {
+describe("routeIntoStack", () => {
   // Packets that the kernel routes into a device of this process arrive at the same address and
   // port.
   test("recognizes addresses routed to a device until it is removed", () => {
     const subnet = Subnet.parse("10.90.0.0/24")!;
     const forget = addDevice((address) => subnet.contains(address));
     const target = { hostname: "10.90.0.7", port: 80 };
-    expect(leadsBack("tcp", target)).toEqual(target);
-    expect(leadsBack("udp", target)).toEqual(target);
-    expect(leadsBack("tcp", { hostname: "10.91.0.7", port: 80 })).toBe(undefined);
-    expect(leadsBack("tcp", { hostname: "name", port: 80 })).toBe(undefined);
+    expect(routeIntoStack("tcp", target)).toEqual(target);
+    expect(routeIntoStack("udp", target)).toEqual(target);
+    expect(routeIntoStack("tcp", { hostname: "10.91.0.7", port: 80 })).toBe(undefined);
+    expect(routeIntoStack("tcp", { hostname: "name", port: 80 })).toBe(undefined);
     forget();
-    expect(leadsBack("tcp", target)).toBe(undefined);
+    expect(routeIntoStack("tcp", target)).toBe(undefined);
   });
 
   // A published port leads to another address; one on all addresses applies to each of the host's.
@@ -26,7 +26,7 @@ describe("leadsBack", () => {
       addPort("tcp", { hostname: "::", port: 8443 }, to),
     ];
     const back = (transport: "tcp" | "udp", hostname: string, port: number) =>
-      leadsBack(transport, { hostname, port });
+      routeIntoStack(transport, { hostname, port });
     expect(back("tcp", "127.0.0.1", 8080)).toEqual(to);
     expect(back("tcp", "::ffff:127.0.0.1", 8080)).toEqual(to);
     expect(back("udp", "127.0.0.1", 8080)).toBe(undefined);

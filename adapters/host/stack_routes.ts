@@ -9,17 +9,17 @@ import { formatHostPort, type HostPort } from "../../core/api/host_port.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 
 /** Whether the kernel routes packets for an address to a device. */
-export type LeadsInto = (address: IpAddress) => boolean;
+export type IsRouted = (address: IpAddress) => boolean;
 
 /** Devices of this process; rarely more than two. */
-const devices = new Set<LeadsInto>();
+const devices = new Set<IsRouted>();
 /** Published ports of the host, by transport and address, and the addresses in a stack that they lead to. */
 const ports = new Map<string, HostPort>();
 
 /** Registers a device of a stack in this process. Returns the function that removes it. */
-export function addDevice(leadsInto: LeadsInto): () => void {
-  devices.add(leadsInto);
-  return () => void devices.delete(leadsInto);
+export function addDevice(isRoutedTo: IsRouted): () => void {
+  devices.add(isRoutedTo);
+  return () => void devices.delete(isRoutedTo);
 }
 
 /** Registers a port of the host that leads into a stack here. Returns the function that removes it. */
@@ -30,10 +30,10 @@ export function addPort(transport: "tcp" | "udp", at: HostPort, to: HostPort): (
 }
 
 /** The address in a stack that `target` leads to; `undefined` if none is known. */
-export function leadsBack(transport: "tcp" | "udp", target: HostPort): HostPort | undefined {
+export function routeIntoStack(transport: "tcp" | "udp", target: HostPort): HostPort | undefined {
   if (isLocalhost(target.hostname)) {
-    return leadsBack(transport, { ...target, hostname: "127.0.0.1" }) ??
-      leadsBack(transport, { ...target, hostname: "::1" });
+    return routeIntoStack(transport, { ...target, hostname: "127.0.0.1" }) ??
+      routeIntoStack(transport, { ...target, hostname: "::1" });
   }
   const address = IpAddress.parse(target.hostname);
   if (address === undefined) return undefined;
@@ -42,7 +42,7 @@ export function leadsBack(transport: "tcp" | "udp", target: HostPort): HostPort 
       anyAddressPort(transport, target, address);
     if (published !== undefined) return published;
   }
-  for (const leadsInto of devices) if (leadsInto(address)) return target;
+  for (const isRoutedTo of devices) if (isRoutedTo(address)) return target;
   return undefined;
 }
 
