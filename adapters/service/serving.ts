@@ -190,20 +190,20 @@ export class Serving {
     used: LoadedPlugin[],
   ): Changes {
     const before = this.#settings;
-    const wheres = differenceOf([...this.#places.keys()], plugins.map(([where]) => where));
+    const listening = differenceOf([...this.#places.keys()], plugins.map(([where]) => where));
     const addresses = differenceOf(before.addresses, next.addresses);
     this.#network.update({
       ...next,
       addresses: [...new Set([...before.addresses, ...next.addresses])],
     });
-    const added = plugins.filter(([where]) => wheres.added.includes(where));
+    const added = plugins.filter(([where]) => listening.added.includes(where));
     try {
       for (const [where, chain] of added) {
         this.#use(where, chain);
         used.push(...chain.plugins);
       }
     } catch (error) {
-      for (const where of wheres.added) void this.#remove(where)?.remove();
+      for (const where of listening.added) void this.#remove(where)?.remove();
       this.#network.update(before);
       throw error;
     }
@@ -219,7 +219,7 @@ export class Serving {
       this.#places.set(where, { binding, chain });
       this.#limit((options) => retired.end(options), retired.finished);
     }
-    for (const where of wheres.removed) {
+    for (const where of listening.removed) {
       const binding = this.#remove(where)!;
       running += binding.running;
       this.#limit((options) => binding.remove(options), binding.remove({ graceMs: Infinity }));
@@ -227,7 +227,7 @@ export class Serving {
     const publish = this.#changePorts(next.publish, opened);
     this.#network.update(next);
     return {
-      listen: { ...wheres, changed },
+      listen: { ...listening, changed },
       publish,
       addresses,
       settings: otherChanges(before, next),

@@ -171,8 +171,8 @@ export function parseStackConfig(options: unknown): StackConfig {
   };
 }
 
-function tcpConfigOf({ profile = "local", ...knobs }: z.output<typeof tcpSchema>): TcpConfig {
-  const config: TcpConfig = { ...PROFILES[profile], ...defined(knobs) };
+function tcpConfigOf({ profile = "local", ...options }: z.output<typeof tcpSchema>): TcpConfig {
+  const config: TcpConfig = { ...PROFILES[profile], ...defined(options) };
   const { minRtoMs, maxRtoMs } = config;
   if (minRtoMs <= maxRtoMs) return Object.freeze(config);
   throw new TypeError(
@@ -224,7 +224,7 @@ function parseOwnable(text: string): Subnet | undefined {
   return subnet !== undefined && (isOwnable(subnet) || isLoopback(subnet)) ? subnet : undefined;
 }
 
-function defined<T extends object>(knobs: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const entries = Object.entries(knobs).filter(([, value]) => value !== undefined);
+function defined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }

@@ -20,16 +20,16 @@ const LAST_PORT = 65_535;
  * Parses a listen address. PORTS is one port, a range such as `8000-8999`, or `*` for 1 to 65535;
  * ADDRESS is one address or a network, with IPv6 in brackets; without it, every address. `0.0.0.0`
  * and `::` stand for all addresses of their family. A number is a TCP port, 0 for any free one; in
- * text, port 0 is accepted only if `takesFree` is set.
+ * text, port 0 is accepted only if `allowsPortZero` is set.
  *
  * @throws {TypeError} `where` is not a listen address; the message shows the syntax.
  */
-export function parseListenAddress(where: number | string, takesFree = false): ListenAddress {
+export function parseListenAddress(where: number | string, allowsPortZero = false): ListenAddress {
   if (typeof where === "number") return { transport: "tcp", ...bindingOf(where) };
   const parts = /^(?:(tcp|udp)\/)?(?:(?:\[([^\]]*:[^\]]*)\]|([\d./]+)):)?([*\d-]+)$/.exec(where);
   if (parts === null) throw wrong(where);
   const [, transport = "tcp", v6, v4, ports] = parts;
-  const [firstPort, lastPort] = ports === "0" && takesFree ? [0, 0] : portsOf(ports!) ?? [];
+  const [firstPort, lastPort] = ports === "0" && allowsPortZero ? [0, 0] : portsOf(ports!) ?? [];
   if (firstPort === undefined || lastPort === undefined) throw wrong(where);
   const address = v6 ?? v4;
   if (address !== undefined && Subnet.parse(address) === undefined) throw wrong(where);

@@ -34,7 +34,7 @@ const PAD1 = 0;
 const PADN = 1;
 
 /** RFC 8200 4.2: action for an unknown option, from the two high bits of its type. */
-const UNKNOWN_OPTION = { SKIP: 0, DISCARD: 1, TELL: 2, TELL_UNLESS_MULTICAST: 3 } as const;
+const UNKNOWN_OPTION = { SKIP: 0, DISCARD: 1, REPORT: 2, REPORT_UNICAST: 3 } as const;
 
 /**
  * Reads the extension headers of `packet[0, end)`, up to the upper-layer header or a fragment
@@ -156,9 +156,9 @@ function isPadding(packet: Uint8Array, at: number, length: number): boolean {
 function refusalOfUnknown(type: number, at: number, ip: IpHeader): DropReason | undefined {
   const action = type >>> 6;
   if (action === UNKNOWN_OPTION.SKIP) return undefined;
-  const isTold = action === UNKNOWN_OPTION.TELL ||
-    (action === UNKNOWN_OPTION.TELL_UNLESS_MULTICAST && ip.d0 >>> 24 !== 0xff);
-  return isTold ? refuse(ip, "ip-option", CODE.unknownOption, at) : "ip-option";
+  const isReported = action === UNKNOWN_OPTION.REPORT ||
+    (action === UNKNOWN_OPTION.REPORT_UNICAST && ip.d0 >>> 24 !== 0xff);
+  return isReported ? refuse(ip, "ip-option", CODE.unknownOption, at) : "ip-option";
 }
 
 /** An upper-layer header. */

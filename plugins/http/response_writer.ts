@@ -171,8 +171,8 @@ export class ResponseWriter {
     plan: ResponsePlan,
   ): Reusable {
     if (!plan.headOnly) return this.#sendHead(response, fields, plan, 0);
-    const told = trueFields(response, fields, NOTHING);
-    return this.#sendHead(response, told, plan, told.contentLength ?? "none");
+    const actual = trueFields(response, fields, NOTHING);
+    return this.#sendHead(response, actual, plan, actual.contentLength ?? "none");
   }
 
   /** Sends ASCII text or bytes; a Content-Length of the application is ignored. */
@@ -220,9 +220,9 @@ export class ResponseWriter {
         const isWaiting = fields.contentEncoding !== undefined && content.data.length === 0;
         if (isWaiting) await content.gather(true);
       }
-      const told = trueFields(response, fields, content.data);
-      if (content.ended) return await this.#sendWhole(response, told, plan, content.data);
-      return await this.#sendStream(response, told, plan, content);
+      const actual = trueFields(response, fields, content.data);
+      if (content.ended) return await this.#sendWhole(response, actual, plan, content.data);
+      return await this.#sendStream(response, actual, plan, content);
     } finally {
       this.#content = undefined;
       if (!content.ended || plan.headOnly) content.cancel();

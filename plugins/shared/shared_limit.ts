@@ -169,13 +169,13 @@ export class SharedLimit {
       upstream?.abort(evicted);
     }, options);
     if (slot === undefined) throw noSlot();
-    const giveUp = () => attempt?.abort(signal.reason);
-    signal.addEventListener("abort", giveUp);
-    if (signal.aborted) giveUp();
+    const abortAttempt = () => attempt?.abort(signal.reason);
+    signal.addEventListener("abort", abortAttempt);
+    if (signal.aborted) abortAttempt();
     try {
       upstream = await whenEnded(dial(attempt.signal), () => slot.leave());
     } finally {
-      signal.removeEventListener("abort", giveUp);
+      signal.removeEventListener("abort", abortAttempt);
       attempt = undefined;
     }
     if (evicted !== undefined) upstream.abort(evicted);

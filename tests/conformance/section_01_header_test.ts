@@ -102,12 +102,12 @@ for (const bytes of [[2, 0], [2, 1], [253, 0], [253, 1, 1, 1], [253, 40, 0, 0], 
 }
 
 // The decoder refuses options with an invalid length, and incomplete words.
-for (const knobs of ["sack=true", "sack=false", "timestamps=false", "windowScaling=false"]) {
+for (const tcpOptions of ["sack=true", "sack=false", "timestamps=false", "windowScaling=false"]) {
   row(
     7,
     "options fill whole words, and all but END and NOP have a length",
-    knobs,
-    `set ${knobs}
+    tcpOptions,
+    `set ${tcpOptions}
     ${synReceived("mss 1000,sackOK,TS val 100 ecr 0,wscale 7")}
     +.01 < . 1:1(0) ack 1 <TS val 110 ecr 0>
     +0  < P. 101:201(100) ack 1 <TS val 110 ecr 0>

@@ -84,10 +84,13 @@ describe("egress", () => {
   test("refuses datagrams to targets that lead back into the stack", async () => {
     const { client, run, datagrams } = setUp();
     for (const to of ["192.0.2.9:53", "[2001:db8::9]:53", "198.51.100.1:5353"]) {
-      const told = Promise.withResolvers<string>();
-      const socket = client.listenDatagram({ port: 0, onError: ({ code }) => told.resolve(code) });
+      const reported = Promise.withResolvers<string>();
+      const socket = client.listenDatagram({
+        port: 0,
+        onError: ({ code }) => reported.resolve(code),
+      });
       await socket.send(bytes("?"), to);
-      expect(await run(told.promise)).toBe("UNREACHABLE");
+      expect(await run(reported.promise)).toBe("UNREACHABLE");
     }
     expect(datagrams).toEqual([]);
   });

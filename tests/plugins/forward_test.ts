@@ -11,11 +11,11 @@ import { tcpOnly } from "./forward/fake_targets.ts";
 const nothing = () => Promise.resolve();
 const address: NetAddr = { transport: "tcp", hostname: "10.0.0.2", port: 8080 };
 
-/** A SYN, and how its sender gives up. */
-function arriving(): { syn: Syn; giveUp: () => void } {
+/** A SYN, and a function that makes its sender abort. */
+function arriving(): { syn: Syn; abort: () => void } {
   const controller = new AbortController();
   const syn: Syn = { local: address, remote: address, signal: controller.signal };
-  return { syn, giveUp: () => controller.abort(new Error("the peer gave up")) };
+  return { syn, abort: () => controller.abort(new Error("the peer gave up")) };
 }
 
 /** Dials a simulated target. */
@@ -97,14 +97,14 @@ describe("forward", () => {
     const { dial, server: upstream } = target();
     const { context } = testContext(socketPair().server);
     const plugin = forwardThrough(tcpOnly(dial))({ to: "127.0.0.1:3000" });
-    const { syn, giveUp } = arriving();
+    const { syn, abort } = arriving();
     await plugin.onSyn!(syn, context);
-    giveUp();
+    abort();
     await expect(textOf(upstream)).rejects.toThrow("reset");
 
     const late = target();
     const gone = arriving();
-    gone.giveUp();
+    gone.abort();
     await forwardThrough(tcpOnly(late.dial))({ to: "127.0.0.1:3000" }).onSyn!(gone.syn, context);
     await expect(textOf(late.server)).rejects.toThrow("reset");
   });

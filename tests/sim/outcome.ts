@@ -32,9 +32,9 @@ function assertNoHandshake(world: World, client: Application): Outcome {
   const isPerfect = world.scenario.conditions.every(({ loss, burst, deadFrom, corrupt }) =>
     loss + burst + corrupt === 0 && deadFrom === Infinity
   );
-  const gaveUp = client.habits.ending !== "half-close";
-  if (isPerfect && !gaveUp) throw new Error(`no handshake: ${world.describe()}`);
-  if (client.ended?.error === undefined && !gaveUp) {
+  const hasAborted = client.habits.ending !== "half-close";
+  if (isPerfect && !hasAborted) throw new Error(`no handshake: ${world.describe()}`);
+  if (client.ended?.error === undefined && !hasAborted) {
     throw new Error(`the client was not notified: ${world.describe()}`);
   }
   return "no handshake";

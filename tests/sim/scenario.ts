@@ -32,7 +32,7 @@ export function randomScenario(seed: number): Scenario {
       checksumOffload: offload,
     },
     profiles: [profile(), profile()],
-    tcp: [knobs(draw), knobs(draw)],
+    tcp: [tcpOptions(draw), tcpOptions(draw)],
     conditions: [conditions(draw, version, !offload), conditions(draw, version, !offload)],
     ...endings(draw, habits(draw, false), habits(draw, draw.chance(0.3))),
     pauses: [pauses(draw), pauses(draw)],
@@ -75,7 +75,7 @@ function endings(draw: Draw, client: Habits, server: Habits): Pick<Scenario, "ha
     : { habits: [client, { ...server, ending }] };
 }
 
-function knobs(draw: Draw): Partial<TcpConfig> {
+function tcpOptions(draw: Draw): Partial<TcpConfig> {
   const some: { -readonly [K in keyof TcpConfig]?: TcpConfig[K] } = {
     // Without timeouts, since delivery is tested here.
     connectTimeoutMs: 900_000,

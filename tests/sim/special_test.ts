@@ -184,11 +184,11 @@ describe("an impaired link", () => {
 
 describe("a path whose MTU decreases", () => {
   const narrow = { from: 1100, until: Infinity, mtu: 1000 };
-  const told = combinations(PROFILES, ["mtu", "too-big"] as const);
+  const cases = combinations(PROFILES, ["mtu", "too-big"] as const);
 
   // Packets of 9000 bytes were delivered; then a router drops them with an ICMP error, which avoids
   // any timeout.
-  test.each(told)(
+  test.each(cases)(
     "is reported by its router, profile %s, ICMP %s (RFC 1191 6)",
     (profile, tells) => {
       const one = world({

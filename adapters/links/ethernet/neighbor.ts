@@ -104,7 +104,7 @@ export class NeighborCache {
 
   /**
    * Evicts the least recently used neighbor, preferring those that have never answered a request,
-   * so that strangers cannot evict the peers of connections.
+   * so that hosts without connections cannot evict the peers of connections.
    */
   #evict(): boolean {
     let worst: Neighbor | undefined;

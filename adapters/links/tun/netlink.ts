@@ -95,9 +95,9 @@ function* messagesOf(bytes: linux.Bytes): Generator<linux.Bytes> {
 export function isAddress(message: linux.Bytes, index: number, subnet: Subnet): boolean {
   const { address, prefixLength } = subnet;
   const isV4 = message[16] === linux.AF_INET;
-  const isMeant = isV4 === address.isV4 && message[17] === prefixLength &&
+  const matches = isV4 === address.isV4 && message[17] === prefixLength &&
     linux.readInt(message, 20) === index;
-  if (!isMeant) return false;
+  if (!matches) return false;
   let found: IpAddress | undefined;
   for (let at = 24; at + 4 <= message.length;) {
     const [length, type] = [readU16(message, at), readU16(message, at + 2)];

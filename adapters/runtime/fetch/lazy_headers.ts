@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { standInFor } from "./stand_in.ts";
+import { impersonate } from "./impersonate.ts";
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
@@ -54,4 +54,4 @@ export class LazyHeaders {
   }
 }
 
-standInFor(LazyHeaders, Headers, new Headers(), LazyHeaders.realOf);
+impersonate(LazyHeaders, Headers, new Headers(), LazyHeaders.realOf);

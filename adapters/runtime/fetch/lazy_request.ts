@@ -6,7 +6,7 @@
 import type { RequestHead } from "../../../plugins/shared/http/request_head.ts";
 import { LazyHeaders } from "./lazy_headers.ts";
 import { exposeSignal, HAS_LAZY_SIGNAL, LazySignalRequest } from "./lazy_signal_request.ts";
-import { standInFor } from "./stand_in.ts";
+import { impersonate } from "./impersonate.ts";
 
 /** Stands in for the LazySignalRequest of a head without content. */
 export class LazyRequest {
@@ -77,13 +77,13 @@ export class LazyRequest {
   }
 }
 
-standInFor(LazyRequest, Request, new LazySignalRequest("http://host/"), LazyRequest.realOf);
+impersonate(LazyRequest, Request, new LazySignalRequest("http://host/"), LazyRequest.realOf);
 exposeSignal(LazyRequest, (request) => request.signal);
 
 /** Whether the platform accepts a LazyRequest as a Request, and its headers as Headers. */
-export const STANDS_IN: boolean = HAS_LAZY_SIGNAL && isTaken();
+export const LAZY_REQUEST_WORKS: boolean = HAS_LAZY_SIGNAL && isAccepted();
 
-function isTaken(): boolean {
+function isAccepted(): boolean {
   const known = { host: "host", connection: undefined, contentLength: undefined };
   const head: RequestHead = {
     method: "HEAD",

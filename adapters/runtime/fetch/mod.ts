@@ -13,7 +13,7 @@ import {
   useFetchPlatform,
 } from "../../../plugins/shared/http/fetch_platform.ts";
 import { takeDenoBody } from "./deno_response_body.ts";
-import { LazyRequest, STANDS_IN } from "./lazy_request.ts";
+import { LAZY_REQUEST_WORKS, LazyRequest } from "./lazy_request.ts";
 import { HAS_LAZY_SIGNAL, LazySignalRequest } from "./lazy_signal_request.ts";
 import { rememberedFile, takeRememberedBody } from "./remembered_response.ts";
 
@@ -22,7 +22,7 @@ export { rememberResponseText } from "./remembered_response.ts";
 /** The fastest way for each task that works on this runtime. */
 export const runtimeFetchPlatform: FetchPlatform = {
   createRequest: HAS_LAZY_SIGNAL ? LazySignalRequest.of : STANDARD_PLATFORM.createRequest,
-  createLazyRequest: STANDS_IN
+  createLazyRequest: LAZY_REQUEST_WORKS
     ? (head, url) => new LazyRequest(head, url) as unknown as Request
     : undefined,
   abortRequest(request, reason) {

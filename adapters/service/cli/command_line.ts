@@ -195,13 +195,13 @@ async function serveAdmin(
 async function start(
   given: Arguments,
   log: LevelLogger,
-  told: Logger,
+  serviceLog: Logger,
 ): Promise<{ service: Service; file: SavedConfig | undefined }> {
   const guarded = guardStart(log);
   const startWith = async ({ settings, file }: Configuration) => {
     log.level = settings.logLevel;
     const start = settings.workers > 1 ? startWorkers : startService;
-    return { service: await guarded(() => start(settings, told)), file };
+    return { service: await guarded(() => start(settings, serviceLog)), file };
   };
   try {
     return await startWith(readConfiguration(given));

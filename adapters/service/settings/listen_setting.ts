@@ -74,7 +74,7 @@ export interface WrittenListen {
   readonly chain: WrittenChain;
 }
 
-const whereSchema = z.string().transform((text, c) => {
+const listenAddressSchema = z.string().transform((text, c) => {
   try {
     return formatListenAddress(parseListenAddress(text));
   } catch (error) {
@@ -85,7 +85,7 @@ const whereSchema = z.string().transform((text, c) => {
 
 /** Leaves the key as it was written, so that messages show it as it is in the file. */
 const keySchema = z.string().check(({ value, issues }) => {
-  const { error } = whereSchema.safeParse(value);
+  const { error } = listenAddressSchema.safeParse(value);
   for (const { message } of error?.issues ?? []) {
     issues.push({ code: "custom", message, input: value });
   }
@@ -97,7 +97,11 @@ export const listenFileSchema: z.ZodType<readonly WrittenListen[], unknown> = z.
   chainSchema,
   { error: (issue) => issue.code === "invalid_key" ? issue.issues[0]?.message : undefined },
 ).transform((entries) =>
-  Object.entries(entries).map(([key, chain]) => ({ where: whereSchema.parse(key), key, chain }))
+  Object.entries(entries).map(([key, chain]) => ({
+    where: listenAddressSchema.parse(key),
+    key,
+    chain,
+  }))
 );
 
 /** `WHERE=PLUGIN` or `WHERE=MIDDLEWARE+PLUGIN` of the command line. */
@@ -111,7 +115,7 @@ export const listenTextSchema: z.ZodType<WrittenListen, string> = z.string().tra
       );
       return z.NEVER;
     }
-    const { data: where, error } = whereSchema.safeParse(text.slice(0, at));
+    const { data: where, error } = listenAddressSchema.safeParse(text.slice(0, at));
     for (const { message } of error?.issues ?? []) c.addIssue(message);
     if (where === undefined) return z.NEVER;
     return { where, key: where, chain: [{ plugin: first }, ...more.map((plugin) => ({ plugin }))] };

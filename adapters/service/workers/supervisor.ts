@@ -34,7 +34,7 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
   );
   const endAll = () => Promise.all(workers.map((worker) => worker.end()));
   try {
-    await Promise.all(workers.map((worker) => worker.told("loaded")));
+    await Promise.all(workers.map((worker) => worker.nextEvent("loaded")));
     const { place, published } = await serveQueues(workers, settings, log);
     const current = { settings, published };
     const resets = new SerialQueue();

@@ -48,13 +48,13 @@ export class WorkerHandle {
    */
   ask<Type extends WorkerEvent["type"]>(order: WorkerRequest, type: Type): Promise<Answer<Type>> {
     const isPending = this.#pending.has(type);
-    const answer = this.told(type);
+    const answer = this.nextEvent(type);
     if (!isPending) this.#worker.postMessage(order);
     return answer;
   }
 
   /** Waits for a message that the worker sends by itself. */
-  told<Type extends WorkerEvent["type"]>(type: Type): Promise<Answer<Type>> {
+  nextEvent<Type extends WorkerEvent["type"]>(type: Type): Promise<Answer<Type>> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     let pending = this.#pending.get(type);
     if (pending === undefined) {

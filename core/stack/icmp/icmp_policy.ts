@@ -92,10 +92,10 @@ export class IcmpPolicy {
   }
 
   #of({ d0, d1, d2, d3 }: AnsweredHeader): LimitedRule {
-    const isMeant = ({ rule }: LimitedRule) =>
+    const matches = ({ rule }: LimitedRule) =>
       rule.to === undefined || rule.to.containsWords(d0, d1, d2, d3);
     // The last rule, the default, matches every address.
-    return this.#rules.find(isMeant)!;
+    return this.#rules.find(matches)!;
   }
 }
 

@@ -25,8 +25,8 @@ export function withFileLength(
   const range = isRangeRequested ? parseRange(valueOf(fields, "range"), size) : undefined;
   if (range === undefined) return response;
   if (range === "unsatisfiable") {
-    const told = { "accept-ranges": "bytes", "content-range": `bytes */${size}` };
-    return new Response(null, { status: 416, headers: told });
+    const rangeFields = { "accept-ranges": "bytes", "content-range": `bytes */${size}` };
+    return new Response(null, { status: 416, headers: rangeFields });
   }
   const { start, end } = range;
   headers.set("content-length", String(end - start));

@@ -140,20 +140,20 @@ export function linkConformance(
     // once.
     test("a link with isFull drops nothing until then, and announces room", async () => {
       if (left.isFull === undefined) return;
-      let told = 0;
-      const isFull = () => left.isFull!(() => told++);
+      let notified = 0;
+      const isFull = () => left.isFull!(() => notified++);
       let sent = 0;
       while (!isFull() && sent < 1_000_000) {
         expect(left.send(udpPacket(route, pattern(10)))).toBe(true);
         sent++;
       }
       expect(left.send(udpPacket(route, pattern(10)))).toBe(false);
-      expect([isFull(), told]).toEqual([true, 0]);
+      expect([isFull(), notified]).toEqual([true, 0]);
       const batch = new PacketBatch(1);
       expect(right.receive(batch)).toBe(1);
-      expect(told).toBe(1);
+      expect(notified).toBe(1);
       expect(right.receive(batch)).toBe(1);
-      expect([isFull(), told]).toEqual([false, 1]);
+      expect([isFull(), notified]).toEqual([false, 1]);
       expect(udpPayloadsIn(await receiveAll(right)).length).toBe(sent - 2);
     });
 
@@ -161,12 +161,12 @@ export function linkConformance(
     test("closing either end of a full link announces room", async () => {
       if (left.isFull === undefined) return;
       for (let i = 0; i < 1_000_000 && left.send(udpPacket(route, pattern(10))); i++);
-      let told = 0;
-      expect(left.isFull(() => told++)).toBe(true);
+      let notified = 0;
+      expect(left.isFull(() => notified++)).toBe(true);
       await right.close();
-      expect([left.isFull(() => told++), told]).toEqual([false, 1]);
+      expect([left.isFull(() => notified++), notified]).toEqual([false, 1]);
       await left.close();
-      expect([left.isFull(() => told++), told]).toEqual([false, 1]);
+      expect([left.isFull(() => notified++), notified]).toEqual([false, 1]);
     });
 
     // The checksum state matches the packet's bytes.

@@ -47,7 +47,7 @@ export class CoreTarget implements Target {
       profile: (settings.get("profile") ?? "internet") as "internet",
       mtu: Number(settings.get("mtu") ?? 1500),
       maxTimeWait: Number(settings.get("maxTimeWait") ?? 100),
-      tcp: knobs(settings),
+      tcp: tcpOptions(settings),
       ...(iss === undefined
         ? {}
         : { start: Wire.timeOfIss(Number(iss), local, localPort, remote, remotePort) }),
@@ -221,7 +221,7 @@ export class CoreTarget implements Target {
 }
 
 /** The TCP options among the settings, converted to numbers, booleans and names. */
-function knobs(settings: ReadonlyMap<string, string>): Partial<TcpConfig> {
+function tcpOptions(settings: ReadonlyMap<string, string>): Partial<TcpConfig> {
   const entries = [...settings]
     .filter(([name]) => !OTHER_SETTINGS.has(name))
     .map(([name, value]) => [name, valueOf(value)]);

@@ -102,12 +102,12 @@ describe("relayDatagrams", () => {
 
   // That the host is unreachable is passed on; that the stack closes is not.
   test("passes on the reason if it concerns the peer", async () => {
-    for (const [code, told] of ENDS) {
+    for (const [code, refusal] of ENDS) {
       const { left, right, done } = relayed();
       const ended = codeOf(done);
       right.fail(new TcpError(code, "nobody is there"));
       expect(await ended).toBe(code);
-      expect([left.closed, left.refused]).toEqual([true, told]);
+      expect([left.closed, left.refused]).toEqual([true, refusal]);
     }
   });
 });

@@ -9,9 +9,9 @@ const never = () => new Promise<never>(() => {});
 /** Rejects when its signal is aborted, as a dial does. */
 const untilAborted = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => {
-    const giveUp = () => reject(signal.reason);
-    if (signal.aborted) giveUp();
-    signal.addEventListener("abort", giveUp);
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
   });
 
 describe("withTimeout", () => {

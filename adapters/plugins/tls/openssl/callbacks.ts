@@ -28,8 +28,8 @@ const TLSEXT_NAMETYPE_HOST_NAME = 0;
 let party: HandshakeParty | undefined;
 const made: Map<OpenSsl, Callbacks> = new Map();
 
-/** Runs a step of the handshake of `of`. */
-export function whileAsked<T>(of: HandshakeParty, step: () => T): T {
+/** Runs a step of the handshake of `of`, whose callbacks go to it. */
+export function withHandshakeParty<T>(of: HandshakeParty, step: () => T): T {
   party = of;
   try {
     return step();

@@ -10,7 +10,7 @@ import type { Pointer } from "../../../runtime/foreign_library.ts";
 import type { CertificateStore } from "../certificates.ts";
 import type { ServerSettings, TlsInfo, TlsSession } from "../engine.ts";
 import { brokenBy, endedEarly, truncated } from "../faults.ts";
-import { type HandshakeParty, whileAsked } from "./callbacks.ts";
+import { type HandshakeParty, withHandshakeParty } from "./callbacks.ts";
 import type { SslContext } from "./context.ts";
 import { infoOf, verificationFault } from "./info.ts";
 import { type OpenSsl, SSL_ERROR, takeError } from "./library.ts";
@@ -117,7 +117,7 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     }
     this.#feed(0);
     const { functions } = this.#library;
-    const result = whileAsked(this, () => functions.SSL_do_handshake(ssl));
+    const result = withHandshakeParty(this, () => functions.SSL_do_handshake(ssl));
     this.#send(this.#bios.drain());
     const error = result === 1 ? undefined : functions.SSL_get_error(ssl, result);
     if (error !== undefined && error !== SSL_ERROR.WANT_READ) throw this.#failHandshake(ssl);

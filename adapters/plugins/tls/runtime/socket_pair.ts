@@ -17,10 +17,10 @@ const ACCEPT_MS = 5000;
 
 /** Opens one pair at a time, so that each accepted connection belongs to the pending connect(). */
 const turns = new FairTurns();
-let door: Promise<Door> | undefined;
+let listener: Promise<PairListener> | undefined;
 
 /** A Unix socket that listens while pairs are being opened. */
-interface Door {
+interface PairListener {
   readonly server: Server;
   readonly folder: string;
   readonly path: string;
@@ -40,7 +40,7 @@ export function openSocketPair(
 ): Promise<[Socket, Socket]> {
   const opened = turns.run(client, async () => {
     if (!isWanted()) throw new PeerFaultError("the connection ended before the handshake");
-    const { server, path } = await (door ??= openDoor());
+    const { server, path } = await (listener ??= openListener());
     const timeout = AbortSignal.timeout(ACCEPT_MS);
     const accepted = once(server, "connection", { signal: timeout }) as Promise<[Socket]>;
     const near = connect({ path, allowHalfOpen: true });
@@ -50,16 +50,16 @@ export function openSocketPair(
     } catch (error) {
       // Once accept() has failed for lack of a descriptor, Deno never accepts again on this socket.
       near.on("error", () => {}).destroy();
-      await closeDoor();
+      await closeListener();
       throw timeout.aborted ? noDescriptor() : error;
     }
   });
   return opened.finally(() => {
-    if (turns.isIdle) return closeDoor();
+    if (turns.isIdle) return closeListener();
   });
 }
 
-async function openDoor(): Promise<Door> {
+async function openListener(): Promise<PairListener> {
   const folder = await mkdtemp(join(tmpdir(), "berth-"));
   const path = join(folder, "pair");
   const server = createServer({ allowHalfOpen: true });
@@ -75,9 +75,9 @@ async function openDoor(): Promise<Door> {
   }
 }
 
-async function closeDoor(): Promise<void> {
-  const closing = door;
-  door = undefined;
+async function closeListener(): Promise<void> {
+  const closing = listener;
+  listener = undefined;
   const opened = await closing?.catch(() => undefined);
   if (!opened) return;
   opened.server.close();

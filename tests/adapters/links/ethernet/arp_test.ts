@@ -205,16 +205,16 @@ describe("a station that spoofs ARP", () => {
   }
 
   const macOf = (wire: Cable) => wire.link.neighbors.map(({ mac }) => mac);
-  const lie = { from: OTHER_MAC, ip: "10.0.0.2" };
-  const lies = [
-    ["an announcement", arp({ ...lie, target: "10.0.0.2" })],
-    ["an unsolicited answer", arp({ ...lie, op: 2, targetMac: OWN_MAC, target: "10.0.0.1" })],
-    ["a request to another station", arp({ ...lie, target: "10.0.0.9" })],
-    ["a question", arp({ ...lie, target: "10.0.0.1" })],
+  const forged = { from: OTHER_MAC, ip: "10.0.0.2" };
+  const claims = [
+    ["an announcement", arp({ ...forged, target: "10.0.0.2" })],
+    ["an unsolicited answer", arp({ ...forged, op: 2, targetMac: OWN_MAC, target: "10.0.0.1" })],
+    ["a request to another station", arp({ ...forged, target: "10.0.0.9" })],
+    ["a question", arp({ ...forged, target: "10.0.0.1" })],
   ] as const;
 
   // The known station is probed and answers: nothing changes.
-  for (const [name, said] of lies) {
+  for (const [name, said] of claims) {
     test(`has no effect by ${name} while the known station answers`, async () => {
       const wire = acquainted();
       await wire.clock.advance(2000);
@@ -244,7 +244,7 @@ describe("a station that spoofs ARP", () => {
   // There was no request, and no packet is queued for it: no entry is created.
   test("gets no cache entry by unsolicited messages", () => {
     const wire = cable();
-    for (const [, said] of lies.slice(0, 3)) wire.hears(said);
+    for (const [, said] of claims.slice(0, 3)) wire.hears(said);
     expect([...wire.states(), ...wire.sent()]).toEqual([]);
     expect(wire.link.stats()).toMatchObject({ "drop.claim": 1 });
   });
@@ -261,7 +261,7 @@ describe("a station that spoofs ARP", () => {
     const wire = acquainted();
     await wire.clock.advance(2000);
     for (let i = 0; i < 1000; i++) {
-      wire.hears(lies[0][1]);
+      wire.hears(claims[0][1]);
       wire.hears(answer);
     }
     expect(wire.sent()).toEqual([probe, rivalProbe]);
@@ -269,7 +269,7 @@ describe("a station that spoofs ARP", () => {
 
   // The first claim makes the link probe the known station; the later ones do not answer that
   // probe.
-  for (const [name, said] of lies) {
+  for (const [name, said] of claims) {
     test.each(["REACHABLE", "STALE", "DELAY", "PROBE"])(
       `has no effect by ${name} three times in %s (RFC 4861 7.2.5)`,
       async (state) => {
@@ -299,7 +299,7 @@ describe("a station that spoofs ARP", () => {
     let asked = 0;
     for (let i = 0; i < 6000; i++) {
       await wire.clock.advance(10);
-      wire.hears(lies[i % lies.length]![1]);
+      wire.hears(claims[i % claims.length]![1]);
       const questions = wire.sent().filter((line) => line === probe).length;
       for (let j = 0; j < questions; j++) wire.hears(answer);
       asked += questions;
@@ -314,7 +314,7 @@ describe("a station that spoofs ARP", () => {
   test("is replaced when it falls silent", async () => {
     const wire = cable();
     wire.link.send(udpPacket(toPeer, pattern(10)));
-    wire.hears(lies[1][1]);
+    wire.hears(claims[1][1]);
     wire.hears(answer);
     expect(macOf(wire)).toEqual([OTHER_MAC]);
     wire.sent();
@@ -322,7 +322,7 @@ describe("a station that spoofs ARP", () => {
       await wire.clock.advance(100);
       const isAsked = wire.sent().includes(probe);
       if (isAsked && i % 2 === 0) wire.hears(answer);
-      wire.hears(lies[1][1]);
+      wire.hears(claims[1][1]);
       if (isAsked && i % 2 === 1) wire.hears(answer);
     }
     for (let i = 0; i < 20; i++) {

@@ -136,10 +136,10 @@ describe("DatagramConn", () => {
   // Closed port: the pending receive rejects, and the socket stays usable.
   test("reports ICMP errors (RFC 1122 4.1.3.3)", async () => {
     await using pair = new StackPair();
-    const told = Promise.withResolvers<TcpError>();
-    const client = pair.client.listenDatagram({ port: 4000, onError: told.resolve });
+    const reported = Promise.withResolvers<TcpError>();
+    const client = pair.client.listenDatagram({ port: 4000, onError: reported.resolve });
     await client.send(bytes("x"), "10.0.0.2:53");
-    const { code, local, remote, message } = await pair.run(told.promise);
+    const { code, local, remote, message } = await pair.run(reported.promise);
     expect(code).toBe("CONNECTION_REFUSED");
     expect([local?.port, remote?.hostname, remote?.port]).toEqual([4000, "10.0.0.2", 53]);
     expect(message).toContain("nothing is listening on 10.0.0.2:53");

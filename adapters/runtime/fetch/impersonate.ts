@@ -5,19 +5,19 @@
  */
 
 /**
- * Makes instances of `standIn` pass for instances of `platform`: they inherit from it, and its private state,
+ * Makes instances of `impostor` pass for instances of `platform`: they inherit from it, and its private state,
  * the symbol properties of `sample`, is read from the real object that `realOf` returns. Methods that
- * `standIn` does not have are inherited and so work on the real object.
+ * `impostor` does not have are inherited and so work on the real object.
  *
  * Works on Deno, which keeps private state in symbol properties; not on Bun. Try the result before use.
  */
-export function standInFor<T extends object>(
-  standIn: { prototype: object },
+export function impersonate<T extends object>(
+  impostor: { prototype: object },
   platform: { prototype: T },
   sample: T,
   realOf: (instance: object) => T,
 ): void {
-  Object.setPrototypeOf(standIn.prototype, platform.prototype);
+  Object.setPrototypeOf(impostor.prototype, platform.prototype);
   const accessors: PropertyDescriptorMap = {
     constructor: { value: platform, configurable: true, writable: true },
   };
@@ -31,5 +31,5 @@ export function standInFor<T extends object>(
       },
     });
   }
-  Object.defineProperties(standIn.prototype, accessors);
+  Object.defineProperties(impostor.prototype, accessors);
 }
