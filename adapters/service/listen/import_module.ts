@@ -37,8 +37,8 @@ const versions = new Map<string, ReadonlySet<string>>();
 let hasHooks = false;
 
 /** The files of a plugin whose changes count. `own` is the folder of this project. */
-export function pluginFiles(module: string, own: string): string[] {
-  return moduleGraph(module).files.filter((file) => !isShared(file, own));
+export function pluginFiles(module: string, own: string): readonly string[] {
+  return moduleGraph(module, (file) => isShared(file, own)).files;
 }
 
 /**

@@ -29,8 +29,14 @@ export interface ModuleGraph {
   readonly packages: readonly { readonly name: string; readonly importer: string }[];
 }
 
-/** The graph of a module. Imports of a computed specifier are not found. */
-export function moduleGraph(module: string): ModuleGraph {
+/**
+ * The graph of a module, without the files for which `isShared` is true and what only these import. Imports
+ * of a computed specifier are not found.
+ */
+export function moduleGraph(
+  module: string,
+  isShared: (file: string) => boolean = () => false,
+): ModuleGraph {
   const isBun = runtimeName() === "bun";
   const files = new Set<string>([module]);
   const packages: { name: string; importer: string }[] = [];
@@ -41,7 +47,7 @@ export function moduleGraph(module: string): ModuleGraph {
         continue;
       }
       const next = moduleAt(resolve(dirname(importer), name));
-      if (next !== undefined) files.add(next);
+      if (next !== undefined && !isShared(next)) files.add(next);
     }
   }
   return { files: [...files], packages };
