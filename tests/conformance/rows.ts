@@ -49,11 +49,11 @@ const LIST = `
 29 | a SYN from or to an address that is not unicast is dropped silently | RFC 9293 3.9.2.3
 30 | a segment to another port or address does not reach the connection | RFC 9293 3.10.7
 31 | several connections are half-open on one port | RFC 9293 3.9.1
-32 | a full accept queue ignores SYNs and handshake ACKs, and resends SYN,ACK |
+32 | a full accept queue ignores SYNs and handshake ACKs, and retransmits SYN,ACK |
 256 | a SYN cookie offers only what its ACK brings back | RFC 7323 2.2, RFC 4987 3.6
 33 | data may follow the handshake before accept() | RFC 9293 3.10.7.4
 34 | closing a listener resets connections not accepted |
-35 | text on a SYN is not acknowledged, so that the peer resends it | RFC 9293 3.10.7.2
+35 | text on a SYN is not acknowledged, so that the peer retransmits it | RFC 9293 3.10.7.2
 36 | a handshake completes under a flood of SYNs | RFC 4987 3
 # SYN-SENT
 37 | connect() sends a SYN with MSS, window scale, SACK-permitted, timestamps | RFC 9293 3.10.1, RFC 7323 2.2
@@ -66,7 +66,7 @@ const LIST = `
 44 | a SYN without ACK opens simultaneously | RFC 9293 3.5
 45 | a RST in a simultaneous open refuses the connection | RFC 9293 3.10.7.4
 46 | close() in SYN-SENT sends nothing, a late SYN,ACK draws RST | RFC 9293 3.10.4
-47 | the SYN is resent after 1 s and doubling intervals | RFC 9293 3.8.3, RFC 6298 2
+47 | the SYN is retransmitted after 1 s and doubling intervals | RFC 9293 3.8.3, RFC 6298 2
 48 | connect() fails after at least 3 minutes, with an error | RFC 9293 3.8.3
 49 | data written in SYN-SENT is sent once established | RFC 9293 3.10.2
 50 | reading in SYN-SENT waits, a RST wakes it with an error | RFC 9293 3.10.3
@@ -79,10 +79,10 @@ const LIST = `
 56 | a segment outside the window draws an ACK | RFC 9293 3.10.7.4
 57 | a RST ends a passive open, a later ACK draws RST | RFC 9293 3.10.7.4
 58 | text and FIN on the handshake's ACK are accepted | RFC 9293 3.10.7.4
-59 | the SYN,ACK is resent on a timeout | RFC 9293 3.8.1
-60 | a resent SYN draws SYN,ACK again, and no second connection | RFC 9293 3.10.7.4
+59 | the SYN,ACK is retransmitted on a timeout | RFC 9293 3.8.1
+60 | a retransmitted SYN draws SYN,ACK again, and no second connection | RFC 9293 3.10.7.4
 61 | close() sends FIN, or RST with linger 0 | RFC 9293 3.10.4
-62 | data written early is sent after a resent SYN,ACK is acknowledged | RFC 9293 3.8.1
+62 | data written early is sent after a retransmitted SYN,ACK is acknowledged | RFC 9293 3.8.1
 # Option negotiation
 63 | window scaling is in use if both SYNs have it | RFC 7323 2.2
 64 | the window of SYN and SYN,ACK is not scaled | RFC 7323 2.2
@@ -101,7 +101,7 @@ const LIST = `
 76 | below the window: an ACK with RCV.NXT | RFC 9293 3.10.7.4
 77 | beyond the window: an ACK, and the text is dropped | RFC 9293 3.10.7.4
 78 | these ACKs are limited in rate | RFC 5961 7, RFC 9293 3.10.7.4
-79 | ACKs of resent data are not limited | RFC 9293 3.10.7.4
+79 | ACKs of retransmitted data are not limited | RFC 9293 3.10.7.4
 80 | of text partly in the window, the new part is accepted | RFC 9293 3.10.7.4
 81 | at window 0 an empty segment at RCV.NXT is processed | RFC 9293 3.10.7.4
 82 | at window 0 RST and URG are processed | RFC 9293 3.8.6
@@ -189,13 +189,13 @@ const LIST = `
 # Retransmission timer
 158 | RTO comes from SRTT and RTTVAR | RFC 6298 2
 159 | the first RTO is 1 s, and there is a floor | RFC 6298 2.1, RFC 6298 2.4
-160 | a resent segment gives no RTT sample unless it has timestamps | RFC 6298 3
+160 | a retransmitted segment gives no RTT sample unless it has timestamps | RFC 6298 3
 161 | RTO doubles at each timeout, up to 60 s at least | RFC 6298 5.5
 162 | an ACK of new data clears the backoff | RFC 6298 5
 163 | an ACK of new data restarts the timer, of all data stops it | RFC 6298 5.2, RFC 6298 5.3
-164 | on a timeout the earliest segment is resent | RFC 6298 5.4
-165 | after a timeout only unacknowledged data is resent | RFC 6298 5
-166 | a late ACK of more than was resent leaves nothing to resend | RFC 9293 3.10.7.4
+164 | on a timeout the earliest segment is retransmitted | RFC 6298 5.4
+165 | after a timeout only unacknowledged data is retransmitted | RFC 6298 5
+166 | a late ACK of more than was retransmitted leaves nothing to retransmit | RFC 9293 3.10.7.4
 167 | data written during recovery is sent after it, in order | RFC 9293 3.8.1
 168 | a duplicate ACK does not restart the timer | RFC 6298 5.3
 169 | after R2 the connection ends and the user gets an error | RFC 9293 3.8.3
@@ -203,22 +203,22 @@ const LIST = `
 171 | IPv4 identification is unique, or the datagrams are atomic | RFC 6864 4
 172 | a spurious timeout is detected and undone | RFC 3522 3, RFC 5682 2
 # Fast retransmit, SACK, RACK-TLP
-173 | the third duplicate ACK resends SND.UNA at once | RFC 5681 3.2
+173 | the third duplicate ACK retransmits SND.UNA at once | RFC 5681 3.2
 174 | what counts as a duplicate ACK | RFC 5681 2
 175 | the first two duplicate ACKs each allow a new segment | RFC 3042 2
-176 | sacked data is not resent, each lost segment is resent once | RFC 6675 5
+176 | sacked data is not retransmitted, each lost segment is retransmitted once | RFC 6675 5
 177 | 3 sacked segments start recovery, even with fewer ACKs | RFC 6675 5
 178 | recovery is not entered again for the same window | RFC 6582 3.2, RFC 6675 5
-179 | a partial ACK resends the next lost segment at once | RFC 6582 3.2
+179 | a partial ACK retransmits the next lost segment at once | RFC 6582 3.2
 180 | SACK blocks on an old ACK count | RFC 6675 4
 181 | SACK blocks out of range do no harm | RFC 2018 5
 182 | PRR paces recovery | RFC 9937 6
 247 | delivered data allows sending during recovery, data marked lost does not | RFC 9937 6
 183 | RACK: a segment sent well before a delivered one is lost | RFC 8985 6.2
-184 | RACK: reordering within the window resends nothing | RFC 8985 6.2
+184 | RACK: reordering within the window retransmits nothing | RFC 8985 6.2
 185 | RACK: D-SACK widens the reordering window | RFC 8985 6.2, RFC 2883 4
 186 | recovery never sends beyond the receive window | RFC 8985 6
-187 | RACK: a lost retransmission is resent without a timeout | RFC 8985 3.2
+187 | RACK: a lost retransmission is retransmitted without a timeout | RFC 8985 3.2
 188 | TLP: the last segment is probed after 2 SRTT | RFC 8985 7.2
 189 | TLP: one probe per tail, then RTO | RFC 8985 7.3
 246 | a tail loss probe replaces an RTO due at the same time, which restarts | RFC 8985 7.2, RFC 8985 7.3
@@ -250,7 +250,7 @@ const LIST = `
 211 | FIN with the ACK of ours: FIN-WAIT-1 to TIME-WAIT | RFC 9293 3.10.7.4
 212 | queued text is sent before the FIN | RFC 9293 3.10.4
 213 | a FIN carries text both ways | RFC 9293 3.6
-214 | a FIN is resent until it is acknowledged | RFC 9293 3.6
+214 | a FIN is retransmitted until it is acknowledged | RFC 9293 3.6
 215 | an ACK of the text but not of the FIN keeps the state | RFC 9293 3.10.7.4
 216 | half-close: text is received after our FIN | RFC 9293 3.6.1
 217 | half-close: text is sent after the peer's FIN | RFC 9293 3.6.1
@@ -261,7 +261,7 @@ const LIST = `
 258 | a RST that ends a connection waits for the peer's FIN, and is not reported as an error |
 # TIME-WAIT
 222 | it lasts 2 MSL, then the ports are free | RFC 9293 3.6
-223 | a resent FIN is acknowledged and restarts it | RFC 9293 3.10.7.4
+223 | a retransmitted FIN is acknowledged and restarts it | RFC 9293 3.10.7.4
 224 | a segment out of order draws an ACK | RFC 9293 3.10.7.4
 225 | a new SYN opens a new connection | RFC 9293 3.6.1, RFC 6191 2
 250 | a connection that replaces one in TIME-WAIT starts above its sequence numbers | RFC 9293 3.6.1, RFC 6191 2
@@ -280,7 +280,7 @@ const LIST = `
 236 | a hard error on a connection | RFC 9293 3.9.2.2
 237 | in SYN-SENT an unreachable error fails connect() at once | RFC 5461 4
 238 | source quench is ignored | RFC 9293 3.9.2.2
-239 | packet too big: segments shrink, lost data is resent in smaller segments | RFC 1191 6, RFC 8201 5, RFC 9293 3.7.2
+239 | packet too big: segments shrink, lost data is retransmitted in smaller segments | RFC 1191 6, RFC 8201 5, RFC 9293 3.7.2
 240 | an MTU below the minimum is ignored | RFC 1191 3, RFC 8201 4
 # Urgent data
 241 | the urgent pointer is processed and reported to the user | RFC 9293 3.8.5

@@ -150,7 +150,7 @@ row(
 // A backlog of one: a second SYN is ignored until the first connection is accepted.
 row(
   32,
-  "a full accept queue ignores SYNs and handshake ACKs, and resends SYN,ACK",
+  "a full accept queue ignores SYNs and handshake ACKs, and retransmits SYN,ACK",
   `0    listen 1
   +0   <@1 S 0:0(0) win 1000
   +0   >@1 S. 0:0(0) ack 1
@@ -169,7 +169,7 @@ row(
 // arrives, the other two fill the accept queue, so it has to retransmit.
 row(
   32,
-  "a full accept queue ignores SYNs and handshake ACKs, and resends SYN,ACK",
+  "a full accept queue ignores SYNs and handshake ACKs, and retransmits SYN,ACK",
   "handshake ACK",
   `0    listen 2
   +0   <@1 S 0:0(0) win 1000
@@ -245,7 +245,7 @@ row(
 // The SYN,ACK acknowledges only the SYN.
 row(
   35,
-  "text on a SYN is not acknowledged, so that the peer resends it",
+  "text on a SYN is not acknowledged, so that the peer retransmits it",
   `0    listen
   +0   < S 0:10(10) win 1000 <mss 1000>
   +0   > S. 0:0(0) ack 1

@@ -135,7 +135,7 @@ row(
 // 1, 2, 4, 8 seconds.
 row(
   47,
-  "the SYN is resent after 1 s and doubling intervals",
+  "the SYN is retransmitted after 1 s and doubling intervals",
   `${SYN_SENT}
   1    > S 0:0(0) <...>
   3    > S 0:0(0) <...>

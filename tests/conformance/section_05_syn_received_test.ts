@@ -74,7 +74,7 @@ row(
 // 1 s, then 2 s more.
 row(
   59,
-  "the SYN,ACK is resent on a timeout",
+  "the SYN,ACK is retransmitted on a timeout",
   `${synReceived()}
   1     > S. 0:0(0) ack 1 <...>
   3     > S. 0:0(0) ack 1 <...>
@@ -86,7 +86,7 @@ row(
 // Before the SYN,ACK's timer expires.
 row(
   60,
-  "a resent SYN draws SYN,ACK again, and no second connection",
+  "a retransmitted SYN draws SYN,ACK again, and no second connection",
   `${synReceived()}
   +.5  < S 0:0(0) win 65535 <mss 1000,sackOK>
   +0   > S. 0:0(0) ack 1
@@ -125,7 +125,7 @@ row(
 // The peer's ACK and the first SYN,ACK were lost.
 row(
   62,
-  "data written early is sent after a resent SYN,ACK is acknowledged",
+  "data written early is sent after a retransmitted SYN,ACK is acknowledged",
   `${SYN_SENT}
   +.01 < S 0:0(0) win 65535 <mss 1000>
   +0   > S. 0:0(0) ack 1

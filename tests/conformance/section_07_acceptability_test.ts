@@ -65,7 +65,7 @@ row(
 // The peer has not received the ACK and retransmits until it does.
 row(
   79,
-  "ACKs of resent data are not limited",
+  "ACKs of retransmitted data are not limited",
   `${accepted()}
   +0   < P. 1:101(100) ack 1
   +.04 > . 1:1(0) ack 101

@@ -34,7 +34,7 @@ row(
   +1.2 > P. 1:11(10) ack 1`,
 );
 
-// The SYN,ACK is resent after 1 s; with an RTT of 10 ms the minimum of 200 ms applies.
+// The SYN,ACK is retransmitted after 1 s; with an RTT of 10 ms the minimum of 200 ms applies.
 row(
   159,
   "the first RTO is 1 s, and there is a floor",
@@ -67,7 +67,7 @@ row(
 // sample.
 row(
   160,
-  "a resent segment gives no RTT sample unless it has timestamps",
+  "a retransmitted segment gives no RTT sample unless it has timestamps",
   `${accepted("mss 1000")}
   +0   write 10
   +0   > P. 1:11(10) ack 1
@@ -79,7 +79,7 @@ row(
 // TSecr identifies the second transmission, 90 ms ago.
 row(
   160,
-  "a resent segment gives no RTT sample unless it has timestamps",
+  "a retransmitted segment gives no RTT sample unless it has timestamps",
   "timestamps",
   `${accepted("mss 1000,TS val 100 ecr 0")}
   +0   write 10
@@ -149,17 +149,17 @@ row(
 // Of three segments the first.
 row(
   164,
-  "on a timeout the earliest segment is resent",
+  "on a timeout the earliest segment is retransmitted",
   `${accepted("mss 1000")}
   +0   write 3000
   +0   > . 1:3001(3000) ack 1 x1000
   +.21 > . 1:1001(1000) ack 1`,
 );
 
-// The resent segment is acknowledged with the next, then half of the rest.
+// The retransmitted segment is acknowledged with the next, then half of the rest.
 row(
   165,
-  "after a timeout only unacknowledged data is resent",
+  "after a timeout only unacknowledged data is retransmitted",
   `${accepted("mss 1000")}
   +0   write 4000
   +0   > . 1:4001(4000) ack 1 x1000
@@ -175,7 +175,7 @@ row(
 // The originals were only delayed.
 row(
   166,
-  "a late ACK of more than was resent leaves nothing to resend",
+  "a late ACK of more than was retransmitted leaves nothing to retransmit",
   `${accepted("mss 1000")}
   +0   write 4000
   +0   > . 1:4001(4000) ack 1 x1000

@@ -14,7 +14,7 @@ function inFlight(options = "mss 1000,sackOK", written = 10_000): string {
 // The first segment is missing; each of the others draws a duplicate ACK.
 row(
   173,
-  "the third duplicate ACK resends SND.UNA at once",
+  "the third duplicate ACK retransmits SND.UNA at once",
   `${inFlight("mss 1000")}
   +.01 < . 1:1(0) ack 1
   +0   < . 1:1(0) ack 1
@@ -70,7 +70,7 @@ row(
 // Three gaps, reported twice.
 row(
   176,
-  "sacked data is not resent, each lost segment is resent once",
+  "sacked data is not retransmitted, each lost segment is retransmitted once",
   `${inFlight()}
   +.01 < . 1:1(0) ack 1 <sack 1001:2001 3001:4001 5001:10001>
   +0   > . 1:1001(1000) ack 1
@@ -115,7 +115,7 @@ row(
 // Without waiting for duplicates: 3,001 is next, then 5,001.
 row(
   179,
-  "a partial ACK resends the next lost segment at once",
+  "a partial ACK retransmits the next lost segment at once",
   `${inFlight("mss 1000")}
   +.01 < . 1:1(0) ack 1
   +0   < . 1:1(0) ack 1
@@ -200,7 +200,7 @@ row(
 );
 
 // Six of ten may be reordered, and a later segment arrives: when the timer marks them lost, one is
-// resent, then one for each SACK, and two when the first gap is filled.
+// retransmitted, then one for each SACK, and two when the first gap is filled.
 row(
   247,
   "delivered data allows sending during recovery, data marked lost does not",
@@ -275,7 +275,7 @@ row(
 // 2 ms later the first arrives; a quarter of the RTT is 2.5 ms.
 row(
   184,
-  "RACK: reordering within the window resends nothing",
+  "RACK: reordering within the window retransmits nothing",
   `${accepted()}
   +0    write 2000
   +0    > . 1:2001(2000) ack 1 x1000
@@ -335,7 +335,7 @@ row(
 // Data sent after the retransmission has arrived, but the retransmission has not.
 row(
   187,
-  "RACK: a lost retransmission is resent without a timeout",
+  "RACK: a lost retransmission is retransmitted without a timeout",
   `${inFlight("mss 1000,sackOK", 20_000)}
   +.01  < . 1:1(0) ack 1 <sack 1001:6001>
   +0    > . 1:1001(1000) ack 1
@@ -364,7 +364,7 @@ row(
   +.022 > P. 10001:11001(1000) ack 1`,
 );
 
-// The probe is not answered either: the first segment is resent when the timer expires.
+// The probe is not answered either: the first segment is retransmitted when the timer expires.
 row(
   189,
   "TLP: one probe per tail, then RTO",

@@ -113,7 +113,7 @@ row(
 // 210 ms, 420 ms, 840 ms.
 row(
   214,
-  "a FIN is resent until it is acknowledged",
+  "a FIN is retransmitted until it is acknowledged",
   "FIN-WAIT-1",
   `${accepted()}
   +0   close
@@ -126,7 +126,7 @@ row(
 );
 row(
   214,
-  "a FIN is resent until it is acknowledged",
+  "a FIN is retransmitted until it is acknowledged",
   "CLOSING",
   `${accepted("mss 1000")}
   +0   close
@@ -140,7 +140,7 @@ row(
 );
 row(
   214,
-  "a FIN is resent until it is acknowledged",
+  "a FIN is retransmitted until it is acknowledged",
   "LAST-ACK",
   `${accepted("mss 1000")}
   +0   < F. 1:1(0) ack 1

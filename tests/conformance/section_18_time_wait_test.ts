@@ -31,7 +31,7 @@ row(
 // 40 s later the peer retransmits its FIN: 60 s from then.
 row(
   223,
-  "a resent FIN is acknowledged and restarts it",
+  "a retransmitted FIN is acknowledged and restarts it",
   `${timeWait()}
   40    < F. 1:1(0) ack 2
   +0    > . 2:2(0) ack 2

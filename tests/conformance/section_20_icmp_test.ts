@@ -126,10 +126,10 @@ row(
   +0 expect state SYN-SENT`,
 );
 
-// Both segments were too big: they are resent as four, and this is not a sign of congestion.
+// Both segments were too big: they are retransmitted as four, and this is not a sign of congestion.
 row(
   239,
-  "packet too big: segments shrink, lost data is resent in smaller segments",
+  "packet too big: segments shrink, lost data is retransmitted in smaller segments",
   "IPv4",
   `${IN_FLIGHT}
   +.01 < icmp unreachable frag_needed mtu 1000 [1:1461(1460)]
@@ -144,7 +144,7 @@ row(
 );
 row(
   239,
-  "packet too big: segments shrink, lost data is resent in smaller segments",
+  "packet too big: segments shrink, lost data is retransmitted in smaller segments",
   "IPv6",
   `set version=6
   ${accepted("mss 1440")}
@@ -156,7 +156,7 @@ row(
 );
 row(
   239,
-  "packet too big: segments shrink, lost data is resent in smaller segments",
+  "packet too big: segments shrink, lost data is retransmitted in smaller segments",
   "a router that does not say the MTU",
   `${IN_FLIGHT}
   +.01 < icmp unreachable frag_needed mtu 0 [1:1461(1460)]

@@ -199,7 +199,7 @@ describe("the peer's blocks", () => {
       +.2~.25 > . 1:1001(1000) ack 1
       +.01 < . 1:1(0) ack 3001`));
 
-  // The peer reneges: the retransmission timer resends everything.
+  // The peer reneges: the retransmission timer retransmits everything.
   test("may be reneged (RFC 2018 8)", () =>
     play(`${accepted()}
       +0   write 2000
