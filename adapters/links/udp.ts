@@ -38,7 +38,7 @@ export interface UdpLinkOptions {
 /** Packets and datagrams dropped, by reason. */
 export interface UdpLinkDrops {
   /** Not from the peer. */
-  stranger: number;
+  "unknown-source": number;
   /** Larger than the MTU, or empty. */
   "bad-size": number;
   /** The stack did not keep up. */
@@ -105,7 +105,7 @@ export class UdpLink implements Link {
   readonly features: LinkFeatures;
   /** Counters of drops. */
   readonly drops: UdpLinkDrops = {
-    "stranger": 0,
+    "unknown-source": 0,
     "bad-size": 0,
     "queue-full": 0,
     "send-failed": 0,
@@ -192,7 +192,7 @@ export class UdpLink implements Link {
       this.drops["bad-size"]++;
       return;
     }
-    if (!this.#isFromRemote(packet, from)) this.drops.stranger++;
+    if (!this.#isFromRemote(packet, from)) this.drops["unknown-source"]++;
     else if (!this.#incoming.putBytes(packet)) this.drops["queue-full"]++;
   }
 

@@ -154,8 +154,8 @@ describe("openQemuDgram", () => {
     await using _right = right;
     left.send(outgoingFrame(frame));
     expect(await receiveFrames(right, 1)).toEqual([frame]);
-    await using stranger = await openQemuDgram({ local: "127.0.0.1:0", remote: place });
-    stranger.send(outgoingFrame(frame));
+    await using other = await openQemuDgram({ local: "127.0.0.1:0", remote: place });
+    other.send(outgoingFrame(frame));
     await until(() => right.stats!()["drop.remote"] === 1);
   });
 });

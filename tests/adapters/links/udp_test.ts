@@ -37,7 +37,7 @@ for (const [host, ...needs] of [["127.0.0.1"], ["[::1]", "ipv6"]] as const) {
 }
 
 /** A socket that is not a link. */
-async function stranger(): Promise<Socket> {
+async function boundSocket(): Promise<Socket> {
   const socket = createSocket("udp4");
   await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
   return socket;
@@ -59,17 +59,17 @@ describe("udpLink", () => {
   // The source of the first packet is the peer; other sources are dropped.
   test("learns the peer from the first packet", async () => {
     await using link = await udpLink({ local: "127.0.0.1:0" });
-    const [first, second] = [await stranger(), await stranger()];
+    const [first, second] = [await boundSocket(), await boundSocket()];
     try {
       expect(link.send(udpPacket(route, pattern(10)))).toBe(false);
       await sendTo(link, second, new TextEncoder().encode("no packet"));
-      await until(() => link.drops.stranger === 1);
+      await until(() => link.drops["unknown-source"] === 1);
       expect(link.remoteAddress).toBe(undefined);
       await sendTo(link, first, packetBytes(10));
       await until(() => link.remoteAddress !== undefined);
       expect(link.remoteAddress).toBe(`127.0.0.1:${first.address().port}`);
       await sendTo(link, second, packetBytes(10));
-      await until(() => link.drops.stranger === 2);
+      await until(() => link.drops["unknown-source"] === 2);
       expect(link.receive(new PacketBatch(8))).toBe(1);
       const answer = new Promise<Uint8Array>((resolve) => first.once("message", resolve));
       expect(link.send(udpPacket(route, pattern(20)))).toBe(true);
@@ -82,14 +82,14 @@ describe("udpLink", () => {
 
   // The name is resolved; datagrams from other sources are dropped.
   test("accepts datagrams from its remote only", async () => {
-    const [known, unknown] = [await stranger(), await stranger()];
+    const [known, unknown] = [await boundSocket(), await boundSocket()];
     await using link = await udpLink({
       local: "127.0.0.1:0",
       remote: `127.0.0.1:${known.address().port}`,
     });
     try {
       await sendTo(link, unknown, packetBytes(10));
-      await until(() => link.drops.stranger === 1);
+      await until(() => link.drops["unknown-source"] === 1);
       await sendTo(link, known, packetBytes(10));
       expect(await link.ready()).toBe(true);
       expect(link.receive(new PacketBatch(8))).toBe(1);
@@ -102,7 +102,7 @@ describe("udpLink", () => {
   // Datagrams that are too large or empty, and a flood that is not received.
   test("counts dropped datagrams", async () => {
     await using link = await udpLink({ local: "127.0.0.1:0", mtu: 100, queue: 3 });
-    const socket = await stranger();
+    const socket = await boundSocket();
     try {
       await sendTo(link, socket, packetBytes(73));
       await sendTo(link, socket, new Uint8Array(0));

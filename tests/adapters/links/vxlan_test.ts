@@ -42,12 +42,12 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
 
     // One counter for each reason; later frames are received.
     test("counts what it drops", () =>
-      withTunnel({ remotes: ["127.0.0.2"] }, async (port, [peer, stranger]) => {
+      withTunnel({ remotes: ["127.0.0.2"] }, async (port, [peer, other]) => {
         peer!.say([...HEADER, ...frame.subarray(0, 13)]);
         peer!.say([0, 0, 0, 0, 0, 0, 42, 0, ...frame]);
         peer!.say([8, 0, 0, 0, 0, 0, 43, 0, ...frame]);
         peer!.say([...HEADER, ...frame, ...new Array(1500).fill(0)]);
-        stranger!.say([...HEADER, ...frame]);
+        other!.say([...HEADER, ...frame]);
         await until(() => Object.keys(port.stats!()).length === 5);
         expect(port.stats!()).toEqual({
           "drop.vxlan-short": 1,

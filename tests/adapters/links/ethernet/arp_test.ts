@@ -348,7 +348,7 @@ describe("a station that spoofs ARP", () => {
     expect(wire.link.stats()).toMatchObject({ "drop.conflict": 101 });
   });
 
-  // More requesters than entries: neighbors that have answered stay, and strangers evict each
+  // More requesters than entries: neighbors that have answered stay, and unanswered entries evict each
   // other.
   test("cannot evict neighbors that have answered", () => {
     const wire = cable({ addresses: ["10.0.0.1/8"], maxNeighbors: 8 });
