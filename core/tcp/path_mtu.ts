@@ -64,7 +64,7 @@ function shrinkPath(tcb: Tcb, mtu: number): void {
   forgetLargerMtu(tcb);
   changePath(tcb, said);
   if (tcb.scoreboard.isEmpty || !tcb.has(TCB.SYN_ACKED)) return;
-  // RFC 1191 6.5: the data is retransmitted, which is not a sign of congestion.
+  // RFC 1191 6.4: the data is retransmitted, which is not a sign of congestion.
   tcb.scoreboard.markAllLost();
   const loss = ownLoss(tcb);
   if (loss.phase === "open") loss.phase = "timeout";
@@ -73,7 +73,7 @@ function shrinkPath(tcb: Tcb, mtu: number): void {
 }
 
 /**
- * RFC 8899 4.2: a router may drop full segments without an ICMP error. If smaller segments are lost
+ * RFC 8899 4.3: a router may drop full segments without an ICMP error. If smaller segments are lost
  * too, the size is not the cause.
  */
 export function suspectBlackHole(tcb: Tcb, now: number): void {

@@ -204,7 +204,7 @@ describe("a path whose MTU decreases", () => {
   );
 
   // The same without ICMP errors: two sizes are given up, each after some timeouts with backoff.
-  test.each(PROFILES)("without ICMP errors is detected, profile %s (RFC 8899 4.2)", (profile) => {
+  test.each(PROFILES)("without ICMP errors is detected, profile %s (RFC 8899 4.3)", (profile) => {
     const one = world({
       profile,
       features: { mtu: 9000 },
@@ -219,7 +219,7 @@ describe("a path whose MTU decreases", () => {
   // Small segments are delivered and answered: the peer responds after every timeout, but never
   // acknowledges a large segment.
   test.each(PROFILES)(
-    "without ICMP errors is detected although the peer responds, profile %s (RFC 8899 4.2)",
+    "without ICMP errors is detected although the peer responds, profile %s (RFC 8899 4.3)",
     (profile) => {
       const one = world({
         profile,

@@ -129,7 +129,7 @@ export function trimBack(tcb: Tcb, segment: Segment): void {
   if (beyond <= 0) return;
   segment.textEnd -= Math.min(beyond, segment.textLength);
   segment.flags &= ~FLAG.FIN;
-  // Every probe of a closed window is answered (RFC 9293 3.8.6.1, MUST-37).
+  // Every probe of a closed window is answered (RFC 9293 3.8.6.1).
   tcb.set(TCB.ACK_NOW);
 }
 

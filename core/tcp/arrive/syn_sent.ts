@@ -81,7 +81,7 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   tcb.notify(TCB_EVENT.OPENED | TCB_EVENT.WRITABLE);
 }
 
-/** Simultaneous open (RFC 9293 3.5, figure 8). */
+/** Simultaneous open (RFC 9293 3.5, figure 7). */
 function becomeSynReceived(tcb: Tcb, now: number): void {
   transition(tcb, "SYN-RECEIVED");
   tcb.set(TCB.SYN_QUEUED);

@@ -23,7 +23,7 @@ describe("the handshake", () => {
       +0   expect state ESTABLISHED`));
 
   // Simultaneous open: both SYNs arrive, then both SYN,ACKs.
-  test("of a simultaneous open gives one connection (RFC 9293 3.5, figure 8)", () =>
+  test("of a simultaneous open gives one connection (RFC 9293 3.5, figure 7)", () =>
     play(`${SYN_SENT}
       +.01 < S 0:0(0) win 65535 <mss 1000>
       +0   > S. 0:0(0) ack 1 <...>

@@ -100,7 +100,7 @@ describe("SYN-SENT", () => {
 
 describe("simultaneous open", () => {
   // Both have sent a SYN: each answers with SYN,ACK.
-  test("goes through SYN-RECEIVED with the peer's SYN,ACK (RFC 9293 3.5, figure 8)", () => {
+  test("goes through SYN-RECEIVED with the peer's SYN,ACK (RFC 9293 3.5, figure 7)", () => {
     const t = inSynSent();
     t.send({ flags: "S", options: { mss: 1000 } });
     t.recv({ flags: "S.", seq: 0, ack: 1 });
@@ -113,7 +113,7 @@ describe("simultaneous open", () => {
   });
 
   // A peer may also answer with a plain ACK.
-  test("goes through SYN-RECEIVED with the peer's ACK (RFC 9293 3.5, figure 8)", () => {
+  test("goes through SYN-RECEIVED with the peer's ACK (RFC 9293 3.5, figure 7)", () => {
     const t = inSynSent();
     t.send({ flags: "S", options: { mss: 1000 } });
     t.recv({ flags: "S.", seq: 0, ack: 1 });

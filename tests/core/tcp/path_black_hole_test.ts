@@ -35,7 +35,7 @@ function silent(mtuCarried: boolean): Trace {
 describe("full segments that are dropped silently", () => {
   // No full segment has ever been delivered: after three timeouts a size that every tunnel carries
   // is tried, then the minimum.
-  test("reduce the segment size after three timeouts (RFC 8899 4.2)", () => {
+  test("reduce the segment size after three timeouts (RFC 8899 4.3)", () => {
     const t = silent(false);
     expect(timeoutsUntilSmaller(t)).toEqual([3, 1240]);
     expect(timeoutsUntilSmaller(t)).toEqual([3, 512]);
