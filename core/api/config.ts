@@ -121,7 +121,7 @@ export type UdpOptions = Partial<UdpConfig>;
  * Which ICMP messages are sent, for all own addresses or some of them; the longest prefix decides.
  */
 export interface IcmpOptions {
-  /** An own address, or a network of them: `"10.90.0.0/16"`. Default: all. */
+  /** One of the stack's addresses, or a network of them: `"10.90.0.0/16"`. Default: all. */
   to?: string | undefined;
   /**
    * Whether `ping` is answered. Default: yes, except for the addresses of a network that a
@@ -181,7 +181,7 @@ function tcpConfigOf({ profile = "local", ...options }: z.output<typeof tcpSchem
 }
 
 /**
- * Parses an own address, or a network of own addresses.
+ * Parses an address for a stack, or a network whose addresses are all the stack's.
  *
  * @throws {TypeError} It is neither; the message has examples.
  */

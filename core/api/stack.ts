@@ -63,8 +63,8 @@ export interface StackOptions {
   /**
    * Own addresses in CIDR form: `"10.7.0.2/24"`, `"fd00::2/64"`. A network address stands for every
    * address of the network: `"10.90.0.0/16"`, `"fd00:90::/64"`, `"0.0.0.0/0"`. Multicast, reserved
-   * and broadcast addresses are never own addresses; loopback addresses are own only if they are
-   * listed and the link is inside a host.
+   * and broadcast addresses are never included, loopback addresses only if they are listed and the
+   * link is inside a host.
    */
   addresses: readonly string[];
   /**

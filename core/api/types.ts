@@ -437,19 +437,19 @@ export interface Stack extends AsyncDisposable {
     ...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]
   ): PluginBinding;
   /**
-   * The listen addresses of all {@link use}, in order, with the port that was chosen for port 0. For
+   * The listen addresses of all calls of {@link use}, in order, with the port that was chosen for port 0. For
    * a network or several ports, the network's address and the first port; for all addresses,
    * `0.0.0.0`.
    */
   readonly addrs: readonly NetAddr[];
   /**
-   * Adds an own address in CIDR form, or every address of a network: `"10.90.0.0/16"`.
+   * Adds an address in CIDR form, or every address of a network: `"10.90.0.0/16"`.
    *
    * @throws {TypeError} It is not an address.
    */
   addAddress(cidr: string): void;
   /**
-   * Removes an own address or network, which may be part of a larger own network. Its connections
+   * Removes an address or a network, which may be part of a larger one. Its connections
    * end with `ADDRESS_NOT_AVAILABLE`, without a RST.
    */
   removeAddress(cidr: string): void;
@@ -462,7 +462,7 @@ export interface Stack extends AsyncDisposable {
   close(options?: CloseOptions): Promise<void>;
   /** Resolves when the stack has closed; rejects when its link failed. */
   readonly finished: Promise<void>;
-  /** The open connections that have a socket, oldest first where none has ended. */
+  /** The open connections that have a socket, in no particular order. */
   connections(): readonly OpenConnection[];
   /** Counters of the whole stack; dropped packets by reason under `drop.*`. */
   stats(): Readonly<Record<string, number>>;

@@ -7,7 +7,7 @@ import type { Subnet } from "../wire/address.ts";
 
 /** A subnet and an inclusive range of ports. */
 export interface Binding {
-  /** `undefined`: every own address, of both families. */
+  /** `undefined`: every address of the stack, of both families. */
   readonly subnet: Subnet | undefined;
   readonly firstPort: number;
   readonly lastPort: number;

@@ -49,7 +49,7 @@ export interface CoreOptions {
   readonly features: LinkFeatures;
   /** Own addresses with their prefix lengths; see `OwnAddresses`. */
   readonly subnets: readonly Subnet[];
-  /** Addresses in `subnets` that are not own. */
+  /** Addresses in `subnets` that are not the stack's. */
   readonly excepted?: readonly Subnet[];
   readonly tcp: TcpConfig;
   /** Rules that override `DEFAULT_ICMP_RULE`, for all addresses or some. */
@@ -229,7 +229,7 @@ export class CoreStack {
         : "ip-destination";
     }
     if (!own.isHost(ip.s0, ip.s1, ip.s2, ip.s3)) return "ip-source";
-    // A spoofed source, or a client's address inside an own network that was not excluded: the
+    // A spoofed source, or a client's address inside one of our networks that was not excluded: the
     // reply would go to this stack itself.
     const isForged = !this.#isLooping && own.hasWords(ip.s0, ip.s1, ip.s2, ip.s3);
     return isForged ? "ip-own-source" : undefined;
@@ -261,7 +261,7 @@ export class CoreStack {
     }
   }
 
-  /** Packets to an own address are looped back and never reach the link. */
+  /** Packets to an address of this stack are looped back and never reach the link. */
   #keepLocal(out: OutgoingPacket): boolean {
     if (!this.#own.hasDestination(out.header, OutgoingPacket.HEADROOM)) return false;
     const packet = new Uint8Array(out.byteLength);
@@ -307,13 +307,13 @@ export class CoreStack {
 
   // ---------------------------------------------------------------- calls
 
-  /** Adds an own address, or all addresses of a network. */
+  /** Adds an address, or all addresses of a network. */
   addSubnet(subnet: Subnet): void {
     this.#own.add(subnet);
   }
 
   /**
-   * Removes an own address or network, and ends its connections and flows without sending anything.
+   * Removes an address or a network, and ends its connections and flows without sending anything.
    */
   removeSubnet(subnet: Subnet): void {
     this.#own.remove(subnet);

@@ -24,7 +24,7 @@ export type DropReason =
   | "ip-fragment-limit" // evicted for lack of memory, or too many fragments
   | "ip-source" // not a valid source address  RFC 1122 3.2.1.3, RFC 4291 2.5
   | "ip-destination" // not a valid destination on a link  RFC 1122 3.2.1.3, RFC 4291 2.5
-  | "ip-own-source" // received from the link with an own address as its source
+  | "ip-own-source" // received from the link with one of our addresses as its source
   | "not-ours" // the destination is not an address of this stack
   | "protocol" // neither TCP, UDP nor ICMP
   // TCP

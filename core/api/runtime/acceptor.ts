@@ -40,7 +40,7 @@ export interface AcceptorOptions {
  * Listens.
  *
  * @throws {TypeError} `backlog` is not valid.
- * @throws {TcpError} The place is in use, or has no address of the stack.
+ * @throws {TcpError} The binding is in use, or contains none of the stack's addresses.
  */
 export function openAcceptor(
   driver: Driver,
@@ -48,7 +48,7 @@ export function openAcceptor(
   hooks: AcceptorHooks,
 ): Acceptor {
   if (!Number.isInteger(backlog) || backlog < 1) {
-    throw new TypeError(`${backlog} is not a backlog; use a whole number from 1 on`);
+    throw new TypeError(`${backlog} is not a backlog; use a whole number of 1 or more`);
   }
   const listener = driver.core.tcp.listen({ ...place, backlog, decides });
   if (typeof listener === "string") {

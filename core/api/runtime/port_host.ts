@@ -30,8 +30,8 @@ export class PortHost {
   }
 
   /**
-   * Serves with other handlers what has not been decided or, without a decision, not been accepted yet.
-   * No connection that is being opened is lost.
+   * Replaces the handlers. They serve the SYNs that await a decision and, if the old handlers did not
+   * decide about SYNs, the connections not accepted yet. No connection that is being opened is lost.
    */
   replace(environment: HandlerEnvironment): void {
     this.#environment = environment;
@@ -47,7 +47,7 @@ export class PortHost {
     const { generation } = environment;
     attempt.environment = environment;
     generation.enter();
-    // The handler that is decided on runs after the handshake.
+    // The handler that the decision chooses runs after the handshake.
     attempt.onAbandoned = () => generation.leave();
     const decision = await this.#ask(attempt.syn, environment);
     if (typeof decision !== "function") return decision;
@@ -60,7 +60,7 @@ export class PortHost {
     { generation, stack, clock, log: outer }: HandlerEnvironment,
   ): Promise<Handler | "refuse" | "ignore"> {
     const { handle, onSyn } = generation.handlers.chain!;
-    // The plugins before a replacement have decided, and held this SYN back.
+    // The old plugins decided about SYNs and held this one back; the new ones do not decide.
     if (onSyn === undefined) return handle;
     const log = withFields(outer, { port: syn.local.port });
     generation.enter();
@@ -95,7 +95,7 @@ export class PortHost {
     attempt.served();
   }
 
-  /** Decides about a connection that began before a replacement by plugins that decide. */
+  /** Lets new handlers that decide about SYNs decide about a connection that began before them. */
   async #decideLate(socket: StackSocket): Promise<void> {
     const environment = this.#environment;
     const controller = new AbortController();

@@ -166,7 +166,7 @@ export class StackFlow implements DatagramFlow, Owner {
     };
     const iterator: AsyncIterableIterator<Bytes> = {
       [Symbol.asyncIterator]: () => iterator,
-      // Not a generator, whose promises would separate the answers to datagrams that came together.
+      // Not a generator: its extra promises would keep the answers to a burst from leaving together.
       next: () => {
         if (isOver) return Promise.resolve(result(null));
         if (this.#flow.queue.count > 0) return Promise.resolve(result(this.#take()));

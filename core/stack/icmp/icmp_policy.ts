@@ -70,7 +70,7 @@ export class IcmpPolicy {
   }
 
   /**
-   * Whether the address is this stack's own: an address that is only part of an own network may
+   * Whether the address is this stack's own: an address that is only part of one of its networks may
    * belong to another host.
    */
   #isHere({ d0, d1, d2, d3 }: AnsweredHeader): boolean {

@@ -6,7 +6,7 @@
 import { IpAddress, isHostWords, isLoopbackWords, Subnet } from "../../wire/address.ts";
 import { readI32 } from "../../wire/bytes.ts";
 
-/** Addresses that are never own, even inside an own network. */
+/** Never the stack's own, even inside one of its networks. */
 const NEVER_OWN: readonly Subnet[] = [
   "0.0.0.0/8", // "this network" (RFC 1122 3.2.1.3)
   "224.0.0.0/4", // multicast
@@ -15,7 +15,7 @@ const NEVER_OWN: readonly Subnet[] = [
   "ff00::/8", // multicast
 ].map((text) => Subnet.parse(text)!);
 
-/** Loopback is own only if configured explicitly, on a link inside a host. */
+/** The stack's own only if configured explicitly, on a link inside a host. */
 const LOOPBACK: readonly Subnet[] = ["127.0.0.0/8", "::1/128"].map((text) => Subnet.parse(text)!);
 
 /**
@@ -48,7 +48,7 @@ export class OwnAddresses {
     this.#rebuild();
   }
 
-  /** Removes an address or a network. The rest of a larger network stays own. */
+  /** Removes an address or a network. The rest of a larger network stays. */
   remove(subnet: Subnet): void {
     const given = subnet.isNetwork ? subnet : Subnet.of(subnet.address);
     this.#subnets = this.#subnets.filter((own) =>
@@ -69,7 +69,7 @@ export class OwnAddresses {
     );
   }
 
-  /** Whether the address, given as words (see `IpAddress`), is own. */
+  /** Whether the address, given as words (see `IpAddress`), is one of the stack's. */
   hasWords(w0: number, w1: number, w2: number, w3: number): boolean {
     for (const address of this.#hosts) {
       if (address.w3 === w3 && address.w2 === w2 && address.w1 === w1 && address.w0 === w0) {
@@ -94,7 +94,7 @@ export class OwnAddresses {
     return this.#sources[0]?.address;
   }
 
-  /** An own address in a subnet, or `undefined`. */
+  /** One of the stack's addresses in a subnet, or `undefined`. */
   firstIn(subnet: Subnet): IpAddress | undefined {
     if (subnet.bits === 128) return this.has(subnet.address) ? subnet.address : undefined;
     const host = this.#hosts.find((address) => subnet.contains(address));
@@ -108,7 +108,7 @@ export class OwnAddresses {
     return undefined;
   }
 
-  /** Whether any own address is in a subnet. */
+  /** Whether any of the stack's addresses is in a subnet. */
   overlaps(subnet: Subnet): boolean {
     return this.firstIn(subnet) !== undefined;
   }
@@ -134,7 +134,7 @@ export class OwnAddresses {
     return isHostWords(w0, w1, w2, w3) || this.#insideHost && isLoopbackWords(w0, w1, w2, w3);
   }
 
-  /** Whether an address is a directed broadcast address (RFC 919) of an own network. */
+  /** Whether an address is a directed broadcast address (RFC 919) of one of the stack's networks. */
   isBroadcast(w0: number, w1: number, w2: number, w3: number): boolean {
     return w2 === 0xffff && w1 === 0 && w0 === 0 && this.#broadcasts.has(w3);
   }
@@ -193,7 +193,7 @@ function loopbackOutside(subnet: Subnet): readonly Subnet[] {
   return isLoopback(subnet) ? [] : LOOPBACK;
 }
 
-/** A network all of whose addresses are own. */
+/** A network all of whose addresses are the stack's. */
 interface Network {
   readonly subnet: Subnet;
   /** The exceptions. Where networks overlap, the exceptions of each apply to all. */

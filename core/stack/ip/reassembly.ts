@@ -14,7 +14,7 @@ import { PartialDatagram } from "./partial_datagram.ts";
 
 /** Maximum number of incomplete datagrams. The oldest of the source with the most is evicted. */
 export const MAX_DATAGRAMS = 256;
-/** Maximum memory of incomplete datagrams in bytes, overhead included; evicts likewise. */
+/** Maximum memory of incomplete datagrams in bytes, overhead included; above it, the same rule evicts. */
 export const MAX_BYTES: number = 4 * 1024 * 1024;
 /** Reassembly timeout in milliseconds (RFC 1122 3.3.2, RFC 8200 4.5). */
 export const TIMEOUT_MS = 60_000;

@@ -13,7 +13,7 @@ import type { OwnAddresses } from "../ip/own_addresses.ts";
 
 /** Identifies one shard. All shards of a stack have the same `count` and `seed`. */
 export interface Shard {
-  /** Number of this shard, from 0 on. */
+  /** Number of this shard, counted from 0. */
   readonly index: number;
   /** Number of shards. */
   readonly count: number;

@@ -26,7 +26,7 @@ export class Listener implements Binding {
   /** Maximum number of connections that are half-open or not yet accepted. */
   readonly backlog: number;
   #decides = false;
-  /** Whether it has sent SYN cookies, whose ACKs it then takes even if it decides by now. */
+  /** Whether it has sent SYN cookies, whose ACKs it accepts even if SYNs need a decision by then. */
   hasSentCookies = false;
   /** Half-open connections. */
   readonly halfOpen: Set<Tcb> = new Set();
@@ -140,7 +140,7 @@ export class Listener implements Binding {
     return this.ready.length >= this.backlog;
   }
 
-  /** The unaccepted connection to evict for one of `remote`: none if no source has many more. */
+  /** The unaccepted connection to evict for one from `remote`, if another source has more of them. */
   evictableFor(remote: IpAddress): Tcb | undefined {
     const largest = this.#readySources?.largest();
     if (largest === undefined) return undefined;
