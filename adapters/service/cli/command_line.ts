@@ -23,6 +23,7 @@ import type { Settings } from "../settings/settings.ts";
 import { requireWorkerModule, startWorkers } from "../workers/supervisor.ts";
 import { announce } from "./announce.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
+import { completionFor } from "./completion.ts";
 import { helpText } from "./help.ts";
 import { createLogger, type LevelLogger, writeToStderr } from "./logger.ts";
 import {
@@ -55,6 +56,7 @@ async function runCommand(args: readonly string[]): Promise<number> {
   try {
     const [command = "", ...rest] = args;
     if (Object.hasOwn(COMMANDS, command)) return print(await runRemote(command, rest));
+    if (command === "completion") return print(completionFor(rest[0]));
     const given = parseArguments(args);
     if (given.help) return print(helpText());
     if (given.version) return print(`berth ${manifest.version}`);
