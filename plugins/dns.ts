@@ -48,7 +48,7 @@ const recordsSchema = z.union([
     txt: z.array(
       z.string().refine(
         (text) => new TextEncoder().encode(text).length <= 255,
-        "expected a text of at most 255 bytes",
+        "expected text of at most 255 bytes",
       ),
     ).optional(),
   }),

@@ -29,7 +29,7 @@ export { RequestBodyError } from "./shared/http/refusal.ts";
  * The second argument of `app.fetch` is an {@link HttpEnv}: `getConnInfo` of `hono/deno` and of
  * `hono/bun` both work with it. So does their `serveStatic`; `staticFiles` is faster, and has byte
  * ranges, validators and a length on either runtime. Their `upgradeWebSocket` and Bun's `Server.upgrade`
- * need the runtime's own server and are answered by 500: use `upgradeWebSocket` of this package.
+ * need the runtime's own server and are answered with 500: use `upgradeWebSocket` of this package.
  *
  * On Bun `rememberResponseText`, which the service calls, makes small responses cheaper; with it a
  * `Bun.file` is sent with its length, and in part to a request with `Range`, as by `Bun.serve`.

@@ -7,8 +7,8 @@ import { bytesOf, putText } from "../shared/http/characters.ts";
 
 /**
  * Writes ASCII text, `data` and ASCII text: in one call of `write` if they are small, otherwise without a
- * copy of `data`. `write` returns `undefined` if there is room for more, and then does not read from its
- * argument any more.
+ * copy of `data`. `write` returns `undefined` if there is room for more; it has then finished reading its
+ * argument.
  */
 export function writeJoined(
   write: (bytes: Uint8Array) => Promise<void> | undefined,

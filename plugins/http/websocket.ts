@@ -28,7 +28,7 @@ export type {
 
 /**
  * Hono's `upgradeWebSocket` for apps behind `http` and `http2`, on either runtime. Those of `hono/deno`
- * and `hono/bun` need the runtime's own server, and are answered by 500 here. A request that does not
+ * and `hono/bun` need the runtime's own server, and are answered with 500 here. A request that does not
  * ask for a WebSocket goes to the next handler. Binary messages arrive as `ArrayBuffer`. A handler that
  * throws is logged, and its connection ends with 1011.
  *

@@ -23,7 +23,7 @@ export interface AccessOptions {
  * Allows connections and flows from the listed addresses only.
  *
  * It decides before the handshake, so a denied client never has a connection. Datagrams from other
- * addresses are answered by an ICMP port unreachable error, or with `"ignore"` silently dropped.
+ * addresses are answered with an ICMP port unreachable error, or with `"ignore"` silently dropped.
  *
  * @example
  * ```ts
@@ -44,7 +44,7 @@ export const allow: PluginFactory<AccessOptions> = access("allow", true);
  * Denies connections and flows from the listed addresses only.
  *
  * It decides before the handshake, so a denied client never has a connection. Datagrams from listed
- * addresses are answered by an ICMP port unreachable error, or with `"ignore"` silently dropped. The order
+ * addresses are answered with an ICMP port unreachable error, or with `"ignore"` silently dropped. The order
  * of several such middlewares does not matter: each has to allow a connection.
  *
  * @example

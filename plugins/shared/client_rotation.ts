@@ -12,7 +12,7 @@ export function clientOf(hostname: string): string {
   return networkKey(hostname, CLIENT);
 }
 
-/** Waiting items. However many a client has, it gets one of them out before the next client's turn. */
+/** Waiting items. In each turn of a client one of its items is taken, however many are waiting. */
 export class ClientRotation<Item> {
   /** Items of each client, oldest first; the client whose turn is next comes first. */
   readonly #waiting = new Map<string, Set<Item>>();

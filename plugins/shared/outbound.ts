@@ -84,7 +84,7 @@ export type OutboundFault =
   | "timed-out"
   | "failed";
 
-/** A target was not connected to. */
+/** The error of a connection to a target that was denied or failed. */
 export class OutboundError extends Error {
   /** Always `"OutboundError"`. */
   override readonly name = "OutboundError";
@@ -177,7 +177,7 @@ export class Outbound {
     }
   }
 
-  /** The limits of the host; connections back into the stack have none of its sockets. */
+  /** The limits of the host; connections back into the stack use none of its sockets. */
   get #limits(): HostLimits | undefined {
     return this.#options.via === "host" ? this.#host.limits : undefined;
   }
