@@ -35,7 +35,7 @@ export interface Service {
    * Applies the differences of another configuration; other connections are not affected. One call
    * at a time.
    *
-   * @throws {UsageError} A setting cannot be used, or only by starting again. Nothing has changed then.
+   * @throws {UsageError} A setting cannot be used, or needs a restart. Nothing has changed then.
    * @throws {Error} A port is not available, or a listen address cannot be bound.
    */
   reload(settings: Settings): Promise<Changes>;

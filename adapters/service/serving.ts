@@ -139,7 +139,7 @@ export class Serving {
    * Loads the plugins of another configuration and opens its ports, without changing the running
    * service.
    *
-   * @throws {UsageError} A setting cannot be used, or only by starting again.
+   * @throws {UsageError} A setting cannot be used, or needs a restart.
    * @throws {Error} A port is not available.
    */
   async prepare(next: Settings): Promise<PreparedChanges> {

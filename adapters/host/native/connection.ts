@@ -1,5 +1,5 @@
 /**
- * TCP and Unix connections of the host's kernel, called by foreign functions.
+ * TCP and Unix connections of the host's kernel, used through foreign functions.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * UDP sockets of the host's kernel, called by foreign functions.
+ * UDP sockets of the host's kernel, used through foreign functions.
  *
  * @module
  */

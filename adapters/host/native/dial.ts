@@ -1,5 +1,5 @@
 /**
- * Opens TCP and Unix connections by foreign functions.
+ * Opens TCP and Unix connections through foreign functions.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * TCP listeners of the host's kernel, called by foreign functions.
+ * TCP listeners of the host's kernel, used through foreign functions.
  *
  * @module
  */

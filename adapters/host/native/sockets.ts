@@ -1,5 +1,5 @@
 /**
- * Sockets of the host's kernel, called by foreign functions.
+ * Sockets of the host's kernel, used through foreign functions.
  *
  * @module
  */
@@ -110,7 +110,7 @@ let sockets: NativeSockets | undefined;
 let isDecided = false;
 
 /**
- * The sockets of this thread; `undefined`: `node:net` and `node:dgram` have to do. The first call decides,
+ * The sockets of this thread; `undefined`: `node:net` and `node:dgram` are used instead. The first call decides,
  * unless there is no descriptor at that moment.
  */
 export function nativeSockets(): NativeSockets | undefined {

@@ -8,7 +8,7 @@ export class StationAddresses {
   readonly #own: OwnAddresses;
   /** As configured. */
   #subnets: readonly Subnet[];
-  /** Addresses of other hosts inside an own network. */
+  /** Addresses of other hosts inside this station's networks. */
   readonly #others: readonly Subnet[];
   readonly #gateways: readonly IpAddress[];
   readonly #detection: DuplicateDetection;
@@ -36,7 +36,7 @@ export class StationAddresses {
     return this.#subnets.filter((own) => !own.isNetwork).map(({ address }) => address);
   }
 
-  /** Whether an address is own, regardless of duplicate address detection. */
+  /** Whether an address is this station's, regardless of duplicate address detection. */
   isOwn(address: IpAddress): boolean {
     return this.#own.has(address) && !this.#detection.withholds(address);
   }
@@ -54,7 +54,7 @@ export class StationAddresses {
       : this.#gateways.find(({ isV4 }) => isV4 === destination.isV4);
   }
 
-  /** Whether it may be the address of a neighbor. An own network contains no neighbors. */
+  /** Whether it may be the address of a neighbor. This station's own networks contain none. */
   isOnLink(address: IpAddress): boolean {
     return isLinkLocal(address) || this.#others.some((other) => other.contains(address)) ||
       this.#subnets.some((own) => !own.isNetwork && own.contains(address));

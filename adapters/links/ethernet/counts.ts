@@ -11,9 +11,9 @@ export type EthernetCount =
   | "drop.neighbor-discovery" // invalid message  RFC 4861 7.1
   | "drop.group" // a unicast packet in a multicast or broadcast frame     RFC 1122 3.3.6
   | "drop.claim" // an unsolicited claim that contradicts the cache
-  | "drop.conflict" // another station uses an own address            RFC 5227 2.4
-  | "drop.tentative" // from or to an own address still being probed  RFC 4862 5.4
-  | "drop.duplicate" // from or to an own address that another station uses
+  | "drop.conflict" // another station uses our address               RFC 5227 2.4
+  | "drop.tentative" // from or to an address still being probed  RFC 4862 5.4
+  | "drop.duplicate" // from or to an address that another station uses
   | "drop.no-route" // not on the link, and there is no gateway
   | "drop.waiting" // the queue for an unresolved neighbor is full              RFC 1122 2.3.2.2
   | "drop.unreachable" // the neighbor did not answer

@@ -42,7 +42,7 @@ const NEIGHBOR_DISCOVERY: Timing = {
 /** RFC 5227 1.1, milliseconds. */
 const ANNOUNCE_INTERVAL = 2000;
 
-/** An own address that another station uses. */
+/** An address of this station that another station uses. */
 export interface DuplicateAddress {
   /** The IP address. */
   readonly address: string;

@@ -103,7 +103,7 @@ export class EthernetLink implements Link {
   }
 
   /**
-   * Adds an own address in CIDR notation, probes it and announces it. Call the stack's
+   * Adds an address in CIDR notation, probes it and announces it. Call the stack's
    * `addAddress()` as well.
    *
    * @throws {TypeError} The argument is not an address.
@@ -116,7 +116,7 @@ export class EthernetLink implements Link {
   }
 
   /**
-   * Stops answering for an own address or network.
+   * Stops answering for an address or network.
    *
    * @throws {TypeError} The argument is not an address.
    */

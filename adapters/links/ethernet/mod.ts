@@ -16,13 +16,13 @@ export type { EthernetOptions } from "./options.ts";
 /**
  * Turns a frame port into a link, with ARP (RFC 826) and neighbor discovery (RFC 4861).
  *
- * The link answers requests and probes for all own addresses and networks. A single own address is
+ * The link answers requests and probes for all of its addresses and networks. A single address is
  * probed for duplicates before it is used (RFC 5227, RFC 4862), which takes 4 to 7 s with IPv4 and
  * 1 to 2 s with IPv6: `probed()` waits for that; `probe: false` skips it where no other station can
  * have the address. An address that another station uses is not used, and `log` reports it. If a
- * station claims an own address later, the link defends it, at most once in 10 s. Neighbors are
- * resolved on demand and kept in the states of RFC 4861 7.3. Only stations that answer a request of
- * this link or send it one update the cache, within the link's subnets. An unsolicited claim makes
+ * station claims one of the addresses later, the link defends it, at most once in 10 s. Neighbors are
+ * resolved on demand and kept in the states of RFC 4861 7.3. Only answers to this link's requests, and
+ * requests to this link, update the cache, within the link's subnets. An unsolicited claim makes
  * the link probe the known neighbor, which stays in the cache as long as it answers.
  *
  * Bounds: `maxNeighbors` neighbors, of which 128 may be unresolved; 16 packets are queued for each

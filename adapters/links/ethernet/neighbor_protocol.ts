@@ -99,7 +99,7 @@ export class NeighborProtocol {
     this.#send(length, multicastMac(destination), ETHER_TYPE.IPV6);
   }
 
-  /** Announces an own address (RFC 5227 2.3, RFC 4861 7.2.6). */
+  /** Announces an address of this station (RFC 5227 2.3, RFC 4861 7.2.6). */
   announce(address: IpAddress): void {
     if (address.isV4) this.#sendArp(true, address.w3, 0, address.w3, true);
     else this.#advertise(ALL_NODES, multicastMac(ALL_NODES), address);
@@ -199,7 +199,7 @@ export class NeighborProtocol {
   }
 
   /**
-   * Defends an own address that another station claims, with limited frequency, and keeps it, since
+   * Defends an address that another station claims, with limited frequency, and keeps it, since
    * clients are configured with it (RFC 5227 2.4 (c)).
    */
   #defend(address: IpAddress, mac: number, now: number): void {

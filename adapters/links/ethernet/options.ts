@@ -18,7 +18,7 @@ export interface EthernetOptions {
    */
   addresses: readonly string[];
   /**
-   * Addresses and networks inside own networks that belong to other stations: `"10.9.0.1"`,
+   * Addresses and networks inside `addresses` that belong to other stations: `"10.9.0.1"`,
    * `"10.9.7.0/24"`. Anything but a network address stands for a single address, whatever its
    * prefix length.
    */
@@ -105,7 +105,7 @@ export function placeOf(subnet: Subnet): Subnet {
   return subnet.isNetwork ? subnet : Subnet.of(subnet.address);
 }
 
-/** Validates an own address. */
+/** Validates one of the station's addresses. */
 export function parseSubnet(option: string, text: string): Subnet {
   const subnet = Subnet.parse(text);
   if (subnet !== undefined) return subnet;

@@ -46,7 +46,7 @@ export class TunLink implements Link {
   #start: linux.Bytes = new Uint8Array(0);
   /** Cached addresses of the arrays that packets are sent from, such as a connection's ring. */
   readonly #addresses = new WeakMap<linux.Bytes, number>();
-  /** The host's sockets: whoever is ready first, they or the device, ends the wait. */
+  /** The host's sockets; whichever is ready first, a socket or the device, ends the wait. */
   readonly #hostEvents: EventSet | undefined;
   /** Makes the set of host sockets wait by itself again. */
   #detach: (() => void) | undefined;
@@ -61,8 +61,8 @@ export class TunLink implements Link {
   #closing: Promise<void> | undefined;
 
   /**
-   * Unregisters the device, which keeps plugins from connecting back into the stack through the
-   * host.
+   * Unregisters the device. While it is registered, plugins do not connect back into the stack through
+   * the host.
    */
   readonly #forget: (() => void) | undefined;
 

@@ -45,7 +45,7 @@ export function openTun(options: TunOptions = {}): Promise<Link> {
 /**
  * Creates a Linux TAP device, or attaches to an existing one, and brings it up: an Ethernet
  * interface of the kernel whose frames this port sends and receives. With `ethernet()` it is a
- * link; added to a bridge of the kernel, it reaches the bridge's other stations. Super-packets and
+ * link; added to a bridge of the kernel, it reaches the bridge's other stations. Segmentation and
  * checksums are left to the kernel as on a TUN device. A device created here disappears when the
  * port is closed or the process ends.
  *

@@ -24,7 +24,7 @@ export interface TunOptions {
    */
   mtu?: number;
   /**
-   * Whether super-packets and checksums are left to the kernel, if it supports that. Default true.
+   * Whether segmentation and checksums are left to the kernel, if it supports that. Default true.
    */
   offload?: boolean;
   /**

@@ -1,5 +1,5 @@
 /**
- * Constants and structures of the Linux kernel ABI on x86-64 and arm64, which differ in one only.
+ * Constants and structures of the Linux kernel ABI on x86-64 and arm64, which differ in only one of them.
  *
  * @module
  */

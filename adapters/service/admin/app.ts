@@ -220,7 +220,9 @@ function routesOf(target: AdminTarget): Route[] {
       summary: "Log lines from now on, as server-sent events",
       handle(c) {
         const follower = events.follow();
-        if (follower === undefined) return c.json({ error: "too many follow the events" }, 503);
+        if (follower === undefined) {
+          return c.json({ error: "too many clients follow the events" }, 503);
+        }
         c.req.raw.signal.addEventListener("abort", () => follower.close());
         return new Response(eventStream(follower), {
           headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store" },

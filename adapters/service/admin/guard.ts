@@ -1,5 +1,5 @@
 /**
- * Who may use the admin API: refuses requests of web pages, and requests without the token.
+ * Who may use the admin API: refuses requests from web pages, and requests without the token.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export function guard({ token, hosts = [] }: GuardOptions): MiddlewareHandler {
     }
     for (const header of ["origin", "sec-fetch-site", "sec-fetch-mode"]) {
       if (c.req.header(header) === undefined) continue;
-      return c.json({ error: "the admin API takes no requests of web pages" }, 403);
+      return c.json({ error: "the admin API accepts no requests from web pages" }, 403);
     }
     if (token !== undefined && !isSame(c.req.header("authorization") ?? "", `Bearer ${token}`)) {
       c.header("WWW-Authenticate", 'Bearer realm="berth"');

@@ -40,7 +40,7 @@ export function helpText(): string {
     entry("--watch", "reload when the file or the module of a plugin has changed"),
     entry(
       "--state DIR",
-      "keep the last configuration that worked, and start with it if the file is faulty",
+      "keep the last configuration that worked, and start with it if the file is invalid",
     ),
     ...entries,
     entry("--help", "print this text"),

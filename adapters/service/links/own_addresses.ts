@@ -23,7 +23,7 @@ export function othersAddresses(
   return [...hostAddresses, ...exceptAddresses];
 }
 
-/** Whether `hostname` is an own address; false for every name. */
+/** Whether `hostname` is one of the stack's addresses; false for every name. */
 export function isOwn(own: OwnAddresses, hostname: string): boolean {
   const address = IpAddress.parse(hostname);
   return address !== undefined && own.has(address);

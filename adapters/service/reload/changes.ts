@@ -76,9 +76,11 @@ function addressFault(now: Settings, next: Settings): string | undefined {
       : undefined;
   }
   if (!isDeepStrictEqual(now.hostAddresses, next.hostAddresses)) {
-    return "hostAddresses: those of the device cannot change while the service runs, and follow the " +
-      `subnets of addresses: ${now.hostAddresses.join(", ")} would become ` +
-      `${next.hostAddresses.join(", ")}: restart it`;
+    return "hostAddresses: those of the device cannot change while the service runs, from " +
+      `${now.hostAddresses.join(", ")} to ${
+        next.hostAddresses.join(", ")
+      } (by default they follow ` +
+      "addresses): restart it";
   }
   const isKernel = next.link === undefined || isThroughKernel(next.link);
   if (isKernel || added.length + removed.length === 0) return undefined;

@@ -170,7 +170,7 @@ class Parser {
     this.faults.push({
       position: this.positionOf(keyOffset),
       path: [...this.#path],
-      message: `this key occurs twice, first in line ${this.positionOf(earlier).line}`,
+      message: `this key occurs twice, first on line ${this.positionOf(earlier).line}`,
     });
   }
 
@@ -206,7 +206,7 @@ class Parser {
       }
       if (this.#at === this.#text.length) {
         const { line } = this.positionOf(opened);
-        throw this.#unexpected(`expected ${end} for the ${what} that begins in line ${line}`);
+        throw this.#unexpected(`expected ${end} for the ${what} that begins on line ${line}`);
       }
       if (this.#text[this.#at] === end) break;
       member();
@@ -218,7 +218,7 @@ class Parser {
     const offset = this.#at;
     const text = this.#match(STRING);
     if (text === undefined) {
-      throw new SyntaxFault(offset, `this string does not end with " in its line`);
+      throw new SyntaxFault(offset, `this string does not end with " on its line`);
     }
     return this.#parsed(text, offset, "a string") as string;
   }

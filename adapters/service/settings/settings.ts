@@ -285,7 +285,7 @@ socket of the host:
   reloadGraceMs: {
     schema: z.union([milliseconds(0), z.literal("never")], {
       error: ({ input }) =>
-        `expected "never" or a whole number of milliseconds from 0 on, got ${
+        `expected "never" or a whole number of milliseconds, 0 or more, got ${
           JSON.stringify(input)
         }`,
     }),

@@ -166,7 +166,7 @@ describe("parseConfig", () => {
   test("refuses a key that occurs twice", () => {
     const twice = '{ "listen": {\n "80": "echo",\n "80": "discard" } }';
     expect(() => parseConfig(twice, "berth.json")).toThrow(
-      "berth.json:3:2: listen.80: this key occurs twice, first in line 2",
+      "berth.json:3:2: listen.80: this key occurs twice, first on line 2",
     );
   });
 

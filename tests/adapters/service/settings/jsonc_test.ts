@@ -46,8 +46,8 @@ describe("parseJsonc", () => {
   // Each message has the position, what was expected, and what was found.
   test.each([
     ["", "1:1: expected a value, the file ends here"],
-    ["{", "1:2: expected } for the object that begins in line 1, the file ends here"],
-    ["[1,\n2", "2:2: expected ] for the list that begins in line 1, the file ends here"],
+    ["{", "1:2: expected } for the object that begins on line 1, the file ends here"],
+    ["[1,\n2", "2:2: expected ] for the list that begins on line 1, the file ends here"],
     ['{"a": 1\n "b": 2}', '2:2: expected , or }, found "'],
     ["{mtu: 1500}", "1:2: expected a key in double quotes, found mtu"],
     ["{'mtu': 1500}", "1:2: expected a key in double quotes, found '"],
@@ -56,7 +56,7 @@ describe("parseJsonc", () => {
     ['{"a": yes}', "1:7: expected a value, found yes"],
     ["{,}", "1:2: expected a key in double quotes, found ,"],
     ["[1,,2]", "1:4: expected a value, found ,"],
-    ['{"a": "b\n"}', '1:7: this string does not end with " in its line'],
+    ['{"a": "b\n"}', '1:7: this string does not end with " on its line'],
     ['["\\x"]', '1:2: "\\x" is not a string in JSON'],
     ["[01]", "1:2: 01 is not a number in JSON"],
     ["[1_000]", "1:2: 1_000 is not a number in JSON"],
@@ -74,12 +74,12 @@ describe("parseJsonc", () => {
       {
         position: { line: 2, column: 1 },
         path: ["a", "x"],
-        message: "this key occurs twice, first in line 1",
+        message: "this key occurs twice, first on line 1",
       },
       {
         position: { line: 3, column: 2 },
         path: ["b"],
-        message: "this key occurs twice, first in line 2",
+        message: "this key occurs twice, first on line 2",
       },
     ]);
   });
