@@ -12,6 +12,8 @@ export type Duplex =
   & Partial<Pick<TcpSocket, "views" | "tryWrite">>
   & Partial<NonBlockingReader>
   & {
+    /** Number of bytes that `tryWrite` would accept now. */
+    readonly room?: number;
     /** Calls back when `closed` settles, with the error if it rejects: takes less memory than a promise. */
     onClosed?(callback: (error: unknown) => void): void;
     /** Rejects when the connection was reset or timed out. */
@@ -23,12 +25,13 @@ export type Duplex =
 /** Reading without waiting, and without a promise or a buffer while nothing arrives. */
 export interface NonBlockingReader {
   /**
-   * A view of bytes that have arrived; the caller calls {@link consume} before it reads on. `null` after the
-   * peer's FIN; `undefined`: there is nothing to read at the moment.
+   * A view of bytes that have arrived; the caller calls {@link consume} before it reads on. It has more than
+   * 64 KiB only if there is `room` for them. `null` after the peer's FIN; `undefined`: there is nothing to
+   * read at the moment.
    *
    * @throws The connection was reset or timed out.
    */
-  tryView(): Uint8Array | null | undefined;
+  tryView(room?: number): Uint8Array | null | undefined;
   /** Releases the view; the first `count` bytes of it have been read, the others are read again. */
   consume(count: number): void;
   /**
@@ -44,7 +47,7 @@ const CHUNK_SIZE = 64 * 1024;
 /**
  * Relays bytes in both directions until both have ended. The end of one direction becomes a half-close of
  * the other connection (RFC 9293 3.6); a reset or timeout of one connection aborts the other. Holds at
- * most 256 KiB per direction: a side that does not read stops the other side from writing.
+ * most 64 KiB per direction: a side that does not read stops the other side from writing.
  *
  * Resolves when both connections are closed. If a connection no longer accepts bytes, only that
  * direction ends, so that the bytes it has sent are still delivered.
@@ -166,7 +169,7 @@ class Direction {
     const next = () => {
       try {
         while (!this.#hasEnded) {
-          const view = from.tryView();
+          const view = from.tryView(this.#to.room);
           if (view === undefined) {
             if (from.whenReadable(next)) return;
           } else if (view === null) {

@@ -30,7 +30,7 @@ const LINGER_MS = 2000;
  * their turn.
  */
 const TURN_BYTES = 512 * 1024;
-/** Size of a `recv` until a connection has sent that much at once. */
+/** Size of a `recv`, and so of what the other side of a relay may leave; larger only if it has room. */
 const CHUNK_SIZE = 64 * 1024;
 
 /** The kernel may have bytes, or the peer's FIN. */
@@ -53,9 +53,6 @@ const RELEASED = 1 << 7;
 const AGAIN = 1 << 8;
 /** The kernel reports an error, which a reader may not have received yet. */
 const BROKEN = 1 << 9;
-
-/** The last read filled the smaller array, so the next one uses the larger. */
-const BULK = 1 << 10;
 
 interface Reader {
   readonly target: Uint8Array;
@@ -167,10 +164,11 @@ export class NativeConnection implements Duplex, NonBlockingReader, ReadyOwner {
    *
    * @throws {TcpError} The connection broke.
    */
-  tryView(): Bytes | null | undefined {
+  tryView(room: number = 0): Bytes | null | undefined {
     if (this.#rest !== undefined) return this.#rest;
     const { received } = this.#sockets;
-    const count = this.#receiveNow(this.#has(BULK) ? received : received.subarray(0, CHUNK_SIZE));
+    const size = Math.min(Math.max(room, CHUNK_SIZE), received.length);
+    const count = this.#receiveNow(received.subarray(0, size));
     if (typeof count !== "number") return count;
     this.#lent = count;
     return received.subarray(0, count);
@@ -179,12 +177,7 @@ export class NativeConnection implements Duplex, NonBlockingReader, ReadyOwner {
   consume(count: number): void {
     if (this.#rest !== undefined) return this.#releaseRest(count);
     const { received } = this.#sockets;
-    if (count < this.#lent) {
-      this.#rest = received.slice(count, this.#lent);
-      this.#bits &= ~BULK;
-    } else if (count === CHUNK_SIZE) {
-      this.#bits |= BULK;
-    }
+    if (count < this.#lent) this.#rest = received.slice(count, this.#lent);
     this.#lent = 0;
   }
 

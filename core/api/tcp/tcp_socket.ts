@@ -337,6 +337,11 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return isOpen && this.#writers.length === 0 ? this.#writeNow(p, 0) : 0;
   }
 
+  /** Bytes that {@link tryWrite} would accept. */
+  get room(): number {
+    return this.#writers.length === 0 ? this.#tcb.send.room : 0;
+  }
+
   #waitForRoom(bytes: Uint8Array, at: number): Promise<number> {
     const writer = writerOf(bytes, at);
     if (this.#writers.length === 0) this.#writers = [writer];
