@@ -47,9 +47,9 @@ export class FileVersion {
    */
   get isCurrent(): boolean {
     if (!libc) return this.#text === describe(this.#path);
-    const isThere = statx(libc, this.#encoded!);
+    const exists = statx(libc, this.#encoded!);
     const words = this.#words;
-    if (!isThere || words === undefined) return isThere === (words !== undefined);
+    if (!exists || words === undefined) return exists === (words !== undefined);
     for (const [from, to] of COMPARED) {
       for (let at = from; at < to; at++) if (result[at] !== words[at]) return false;
     }

@@ -55,10 +55,10 @@ function anyAddressPort(
   const wildcards = address.isV4 ? ["0.0.0.0", "::"] : ["::"];
   const found = wildcards.map((hostname) => ports.get(keyOf(transport, { hostname, port })))
     .find((to) => to !== undefined);
-  return found !== undefined && isHosts(address) ? found : undefined;
+  return found !== undefined && isHostAddress(address) ? found : undefined;
 }
 
-function isHosts(address: IpAddress): boolean {
+function isHostAddress(address: IpAddress): boolean {
   return address.isLoopback ||
     Object.values(networkInterfaces()).flat().some((each) =>
       each !== undefined && IpAddress.parse(each.address.replace(/%.*$/, ""))?.equals(address)

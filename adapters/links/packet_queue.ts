@@ -116,7 +116,7 @@ export class PacketQueue {
       this.#first = (slot + 1) % this.#capacity;
     }
     this.#length -= count;
-    if (count > 0) this.#tellOfRoom();
+    if (count > 0) this.#notifyRoom();
     return count;
   }
 
@@ -136,10 +136,10 @@ export class PacketQueue {
     this.#lent.length = 0;
     this.#buffers.clear();
     this.#wake(false);
-    this.#tellOfRoom();
+    this.#notifyRoom();
   }
 
-  #tellOfRoom(): void {
+  #notifyRoom(): void {
     const onRoom = this.#onRoom;
     this.#onRoom = undefined;
     onRoom?.();

@@ -89,7 +89,7 @@ export class VirtualClock implements Clock {
     until: Promise<T> | (() => boolean),
     { limitMs = 3_600_000 }: { limitMs?: number } = {},
   ): Promise<T | void> {
-    const isDone = typeof until === "function" ? until : whetherSettled(until);
+    const isDone = typeof until === "function" ? until : settlementOf(until);
     const end = this.#now + limitMs;
     for (let idle = 0;;) {
       await this.settle();
@@ -139,7 +139,7 @@ export class VirtualClock implements Clock {
   }
 }
 
-function whetherSettled(promise: Promise<unknown>): () => boolean {
+function settlementOf(promise: Promise<unknown>): () => boolean {
   let settled = false;
   const settle = () => settled = true;
   promise.then(settle, settle);

@@ -87,7 +87,7 @@ function faultsOfOne(issue: Issue & ZodIssue, checked: CheckedValue): Issue[] {
   }
   if (code === "invalid_union") return instead(message === DEFAULT_MESSAGE ? "not valid" : message);
   // The message of the schema's author.
-  if (!ZODS_OWN.test(message)) return fault(message);
+  if (!ZOD_DEFAULT_MESSAGE.test(message)) return fault(message);
   if (code === "invalid_type") {
     const expected = `expected ${TYPE_NAMES[issue.expected ?? ""] ?? issue.expected}`;
     return given !== undefined && given.value === undefined
@@ -107,8 +107,10 @@ function faultsOfOne(issue: Issue & ZodIssue, checked: CheckedValue): Issue[] {
 function adviceFor(key: string, known: readonly string[] | undefined): string {
   if (known === undefined) return "";
   if (known.length === 0) return "; no key is expected";
-  const meant = suggestionFor(key, known);
-  return meant === undefined ? `; the keys are ${known.join(", ")}` : `; did you mean ${meant}?`;
+  const suggestion = suggestionFor(key, known);
+  return suggestion === undefined
+    ? `; the keys are ${known.join(", ")}`
+    : `; did you mean ${suggestion}?`;
 }
 
 /** The properties of a zod issue, which depend on its code. */
@@ -125,7 +127,7 @@ const DEFAULT_MESSAGE = "Invalid input";
 /**
  * The prefixes of zod's default messages, which it uses for schemas without a message of their own.
  */
-const ZODS_OWN = /^(?:Invalid |Too small: |Too big: |Unrecognized key)/;
+const ZOD_DEFAULT_MESSAGE = /^(?:Invalid |Too small: |Too big: |Unrecognized key)/;
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   string: "a string",

@@ -29,7 +29,7 @@ export class BindingTable<Bound> {
     const { firstPort, lastPort } = place;
     const others = this.#of(place);
     if (others.some((other) => isSame(other, place))) return false;
-    const bits = place.subnet?.bits ?? EVERYWHERE;
+    const bits = place.subnet?.bits ?? ANY_ADDRESS_BITS;
     const entries = [...others, { subnet: place.subnet, firstPort, lastPort, bits, bound }];
     entries.sort((a, b) => b.bits - a.bits || widthOf(a) - widthOf(b));
     this.#keep(place, entries);
@@ -71,7 +71,7 @@ export class BindingTable<Bound> {
 }
 
 /** Less specific than a prefix of length 0, which covers one family. */
-const EVERYWHERE = -1;
+const ANY_ADDRESS_BITS = -1;
 
 interface Entry<Bound> extends Binding {
   readonly bits: number;

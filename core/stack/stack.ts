@@ -271,7 +271,7 @@ export class CoreStack {
   }
 
   /** Whether the queue should be drained before more packets are received. */
-  get hasMuchToSend(): boolean {
+  get shouldTransmitFirst(): boolean {
     return this.#transmitQueue.isHalfFull;
   }
 

@@ -18,11 +18,11 @@ const HEADROOM = 4;
 /** On a short path, larger buffers would only overflow the processor's cache. */
 const CACHED_BUFFER = 512 * 1024;
 /** Bytes per millisecond that no connection exceeds: 8 Gbit/s. */
-const FASTEST = 1024 * 1024;
+const MAX_RATE = 1024 * 1024;
 
 /** The configured maximum, or less if the round trip is so short that less is enough. */
-function mostUseful(tcb: Tcb, configured: number): number {
-  return Math.min(configured, Math.max(CACHED_BUFFER, Math.floor(FASTEST * leastRtt(tcb))));
+function bufferCap(tcb: Tcb, configured: number): number {
+  return Math.min(configured, Math.max(CACHED_BUFFER, Math.floor(MAX_RATE * leastRtt(tcb))));
 }
 
 /**
@@ -39,7 +39,7 @@ export function growReceiveBuffer(tcb: Tcb, now: number): void {
   tcb.readMarkAt = now;
   if (taken < 0 || taken * HEADROOM < tcb.receiveLimit) return;
   if (elapsed > 4 * smoothedRtt(tcb) + UNKNOWN_RTT_MS) return;
-  const most = mostUseful(tcb, tcb.receiveMost);
+  const most = bufferCap(tcb, tcb.receiveMost);
   tcb.receiveLimit = Math.max(tcb.receiveLimit, Math.min(tcb.receiveLimit * 2, most));
 }
 
@@ -49,6 +49,6 @@ export function growReceiveBuffer(tcb: Tcb, now: number): void {
  */
 export function growSendBuffer(tcb: Tcb, flightSize: number): void {
   if (tcb.send.limit >= tcb.config.sendBuffer || 2 * flightSize <= tcb.send.limit) return;
-  const most = mostUseful(tcb, tcb.config.sendBuffer);
+  const most = bufferCap(tcb, tcb.config.sendBuffer);
   tcb.send.limit = Math.max(tcb.send.limit, Math.min(2 * flightSize, most));
 }

@@ -14,7 +14,7 @@ import { bytesInFlight, scheduleProbe } from "./recovery/loss_recovery.ts";
 import { ownLoss } from "./recovery/loss_state.ts";
 import { currentRto } from "./recovery/rtt.ts";
 import type { SentRange } from "./recovery/scoreboard.ts";
-import { noteResent } from "./recovery/undo.ts";
+import { noteRetransmitted } from "./recovery/undo.ts";
 import { ownReordering } from "./reordering.ts";
 import { buildSegment, buildSyn, largestText } from "./segment_out.ts";
 import type { Tcb } from "./tcb.ts";
@@ -29,7 +29,7 @@ import { timestamp } from "./timestamps.ts";
 /** Writes the connection's next segment to `out`; returns false if there is none now. */
 export function nextSegment(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (tcb.has(TCB.RELEASED)) return false;
-  return sendSyn(tcb, now, out) || sendReset(tcb, now, out) || sendAgain(tcb, now, out) ||
+  return sendSyn(tcb, now, out) || sendReset(tcb, now, out) || retransmitLost(tcb, now, out) ||
     sendNew(tcb, now, out) || sendProbe(tcb, now, out) || sendAck(tcb, now, out) ||
     sendResetAfterAck(tcb, now, out);
 }
@@ -41,7 +41,7 @@ function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
     tcb.sent(tcb.iss, (tcb.iss + 1) | 0, now);
     tcb.outstandingSince = wholeMs(now);
   } else {
-    tcb.scoreboard.resent(tcb.scoreboard.at(0), now);
+    tcb.scoreboard.markRetransmitted(tcb.scoreboard.at(0), now);
     ownLoss(tcb).retransmits++;
   }
   tcb.sndNxt = (tcb.iss + 1) | 0;
@@ -72,7 +72,7 @@ function sendResetAfterAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean 
 }
 
 /** Retransmits a lost range, within the congestion window or as the forced segment. */
-function sendAgain(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
+function retransmitLost(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   if (tcb.forced === "tail-probe") return sendTailProbe(tcb, now, out);
   const { scoreboard } = tcb;
   const forced = tcb.forced === "retransmission";
@@ -87,7 +87,7 @@ function sendAgain(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   endForced(tcb);
   // Whole segments: the boundaries stay those of the original segments.
   const most = Math.max(tcb.sendMss, Math.min(largestText(tcb), wholeSegments(tcb, allowed)));
-  resend(tcb, range, most, now, out);
+  retransmitRange(tcb, range, most, now, out);
   return true;
 }
 
@@ -105,15 +105,21 @@ function wholeSegments(tcb: Tcb, bytes: number): number {
   return Math.max(0, Math.floor(bytes / tcb.sendMss)) * tcb.sendMss;
 }
 
-function resend(tcb: Tcb, range: SentRange, most: number, now: number, out: OutgoingPacket): void {
+function retransmitRange(
+  tcb: Tcb,
+  range: SentRange,
+  most: number,
+  now: number,
+  out: OutgoingPacket,
+): void {
   const text = textOf(tcb, range);
   if (text > most) tcb.scoreboard.split(range, (range.start + most) | 0);
-  tcb.scoreboard.resent(range, now);
+  tcb.scoreboard.markRetransmitted(range, now);
   tcb.rate?.sent(range, tcb.scoreboard.inFlight, now);
   ownLoss(tcb).retransmits++;
   tcb.loss.prr?.sent(range.length);
   noteFullWindow(tcb);
-  noteResent(tcb, range.length);
+  noteRetransmitted(tcb, range.length);
   pace(tcb, range.length, now);
   emitRange(tcb, range, now, out);
   // RFC 6675 6: with SACK, recovery may last longer than an RTO while SND.UNA does not advance.
@@ -166,7 +172,7 @@ function sendTailProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
     scoreboard.split(last, (last.end - tcb.sendMss) | 0);
     last = scoreboard.at(scoreboard.count - 1);
   }
-  resend(tcb, last, tcb.sendMss, now, out);
+  retransmitRange(tcb, last, tcb.sendMss, now, out);
   return true;
 }
 
@@ -327,7 +333,7 @@ function sendProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   }
   const first = tcb.scoreboard.at(0);
   tcb.scoreboard.split(first, (first.start + 1) | 0);
-  tcb.scoreboard.resent(first, now);
+  tcb.scoreboard.markRetransmitted(first, now);
   tcb.loss.prr?.sent(first.length);
   ownLoss(tcb).retransmits++;
   emitRange(tcb, first, now, out);

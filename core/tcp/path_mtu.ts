@@ -24,7 +24,7 @@ const BLACK_HOLE_TIMEOUTS = 3;
  * The same if the peer still answers or full segments have been acknowledged, since packet loss is
  * then more likely.
  */
-const BAD_LUCK_TIMEOUTS = 6;
+const LIKELY_LOSS_TIMEOUTS = 6;
 /** RFC 8899 5.1.1, PMTU_RAISE_TIMER. */
 const RAISE_MS = 600_000;
 /** Every IPv6 link has this MTU, and nearly every IPv4 tunnel. */
@@ -79,8 +79,8 @@ function shrinkPath(tcb: Tcb, mtu: number): void {
 export function suspectBlackHole(tcb: Tcb, now: number): void {
   // A segment from the peer may answer a small segment, so it does not prove that full ones arrive.
   const loss = ownLoss(tcb);
-  const luck = tcb.has(TCB.FULL_SEGMENT_ACKED) || tcb.heardAt >= loss.timedOutAt;
-  const least = luck ? BAD_LUCK_TIMEOUTS : BLACK_HOLE_TIMEOUTS;
+  const isLossLikely = tcb.has(TCB.FULL_SEGMENT_ACKED) || tcb.lastReceivedAt >= loss.timedOutAt;
+  const least = isLossLikely ? LIKELY_LOSS_TIMEOUTS : BLACK_HOLE_TIMEOUTS;
   if (loss.timeouts < least || tcb.scoreboard.isEmpty) return;
   if (tcb.scoreboard.at(0).length < Math.min(tcb.sendMss, BLACK_HOLE_MTU / 2)) return;
   loss.timeouts = 0;

@@ -156,7 +156,7 @@ export class Tcb {
   readonly keepAliveAt: number = 0;
   // The next five are rounded by `wholeMs()`.
   /** When the last acceptable segment arrived. */
-  heardAt = 0;
+  lastReceivedAt = 0;
   /** When a segment was sent while nothing was outstanding. */
   outstandingSince = 0;
   /** When SND.UNA last advanced, or text was written to an empty buffer. */

@@ -21,7 +21,7 @@ export function openActive(tcb: Tcb, iss: number, now: number): void {
     tcb.sndNxt =
     tcb.pushSeq =
       iss;
-  tcb.heardAt = tcb.progressAt = wholeMs(now);
+  tcb.lastReceivedAt = tcb.progressAt = wholeMs(now);
   transition(tcb, "SYN-SENT");
   tcb.set(TCB.SYN_QUEUED);
   setTimer(tcb, TIMER.LIFETIME, now + tcb.config.connectTimeoutMs);

@@ -76,7 +76,7 @@ export class DnsServer {
   }
 
   /** Total time limit of the upstreams, in milliseconds; over TCP, each may be queried twice. */
-  patience(transport: DnsClient["transport"]): number {
+  upstreamTimeoutMs(transport: DnsClient["transport"]): number {
     const { upstreams, timeoutMs } = this.#options;
     // For TCP: a query over UDP, a connection, and a query on it.
     return upstreams.length * timeoutMs * (transport === "udp" ? 1 : 3);

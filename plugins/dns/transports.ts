@@ -27,7 +27,7 @@ export async function serveFlow(
   server: DnsServer,
   { flow, clock, log, signal }: FlowContext,
 ): Promise<void> {
-  flow.setIdleTimeout(Math.max(FLOW_IDLE_MS, server.patience("udp") + MARGIN_MS));
+  flow.setIdleTimeout(Math.max(FLOW_IDLE_MS, server.upstreamTimeoutMs("udp") + MARGIN_MS));
   const pending = new Set<Promise<void>>();
   const { localAddr: local, remoteAddr: remote } = flow;
   const asker = { transport: "udp" as const, local, remote, clock, log, signal };
@@ -63,7 +63,7 @@ export async function serveConnection(
   const reader = new FrameReader(socket);
   const writes = new SerialQueue();
   const pending = new Set<Promise<void>>();
-  const idleMs = Math.max(CONNECTION_IDLE_MS, server.patience("tcp") + MARGIN_MS);
+  const idleMs = Math.max(CONNECTION_IDLE_MS, server.upstreamTimeoutMs("tcp") + MARGIN_MS);
   const idle = new IdleTimeout(clock, idleMs, () => void socket.close());
   const { localAddr: local, remoteAddr: remote } = socket;
   const asker = { transport: "tcp" as const, local, remote, clock, log, signal };

@@ -163,9 +163,9 @@ export class CaptureFile implements AsyncDisposable {
     let count = 0;
     let bytes = 0;
     for (const block of this.#waiting) {
-      const isTooMuch = bytes + block.length > CHUNK_BYTES ||
+      const isChunkFull = bytes + block.length > CHUNK_BYTES ||
         this.#size + bytes + block.length > this.#maxBytes;
-      if (count > 0 && isTooMuch) break;
+      if (count > 0 && isChunkFull) break;
       count++;
       bytes += block.length;
     }

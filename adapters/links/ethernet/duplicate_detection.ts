@@ -17,7 +17,7 @@ interface Timing {
   readonly shortest: number;
   readonly longest: number;
   /** Time to wait for a conflict after the last probe. */
-  readonly patience: number;
+  readonly conflictWait: number;
   readonly announcements: number;
 }
 
@@ -27,7 +27,7 @@ const ARP: Timing = {
   probes: 3,
   shortest: 1000,
   longest: 2000,
-  patience: 2000,
+  conflictWait: 2000,
   announcements: 2,
 };
 /** RFC 4862 5.1 and 5.4.2, RFC 4861 10. */
@@ -36,7 +36,7 @@ const NEIGHBOR_DISCOVERY: Timing = {
   probes: 1,
   shortest: 1000,
   longest: 1000,
-  patience: 1000,
+  conflictWait: 1000,
   announcements: 1,
 };
 /** RFC 5227 1.1, milliseconds. */
@@ -161,7 +161,7 @@ export class DuplicateDetection {
     if (candidate.state === "TENTATIVE" && candidate.sent < timing.probes) {
       candidate.sent++;
       const gap = timing.shortest + this.#fraction() * (timing.longest - timing.shortest);
-      candidate.deadline = now + (candidate.sent < timing.probes ? gap : timing.patience);
+      candidate.deadline = now + (candidate.sent < timing.probes ? gap : timing.conflictWait);
       this.#hooks.probe(address);
       return;
     }

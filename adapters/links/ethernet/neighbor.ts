@@ -32,7 +32,7 @@ export class Neighbor {
   /** Its link-layer address; undefined in INCOMPLETE. */
   mac = 0;
   /** Another station that has claimed its address since the last probe; 0: none. */
-  rival = 0;
+  claimant = 0;
   /** Source address for its requests. */
   source: IpAddress;
   /** When REACHABLE ends, or when the next request is due in INCOMPLETE, DELAY and PROBE. */

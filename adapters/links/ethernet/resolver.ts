@@ -143,17 +143,17 @@ export class Resolver {
   handleClaim(
     address: IpAddress,
     mac: number,
-    says: NeighborClaim,
+    claim: NeighborClaim,
     own: IpAddress,
     now: number,
   ): boolean {
     const neighbor = this.#cache.find(address);
-    if (neighbor === undefined) return this.#learnRequester(address, mac, says, own, now);
+    if (neighbor === undefined) return this.#learnRequester(address, mac, claim, own, now);
     if (neighbor.state === "PERMANENT") return neighbor.mac === mac;
-    if (says === "request") return this.#handleRequest(neighbor, mac, now);
-    return says !== "claim" && this.#awaitsReply(neighbor, mac)
+    if (claim === "request") return this.#handleRequest(neighbor, mac, now);
+    return claim !== "claim" && this.#awaitsReply(neighbor, mac)
       ? this.#handleReply(neighbor, mac, now)
-      : this.#updateEntry(neighbor, mac, says, now);
+      : this.#updateEntry(neighbor, mac, claim, now);
   }
 
   /**
@@ -169,11 +169,11 @@ export class Resolver {
   #learnRequester(
     address: IpAddress,
     mac: number,
-    says: NeighborClaim,
+    claim: NeighborClaim,
     own: IpAddress,
     now: number,
   ): boolean {
-    if (says !== "request") return says === "claim";
+    if (claim !== "request") return claim === "claim";
     const neighbor = new Neighbor(address, own, now);
     neighbor.mac = mac;
     neighbor.state = "STALE";
@@ -195,25 +195,25 @@ export class Resolver {
     neighbor.deadline = now + REACHABLE_TIME;
     neighbor.wasConfirmed = true;
     this.#release(neighbor);
-    if (neighbor.rival !== 0) this.#settle(neighbor, now);
+    if (neighbor.claimant !== 0) this.#settle(neighbor, now);
     return true;
   }
 
   /** Handles an unsolicited claim: if it contradicts the cache, the known neighbor is probed. */
-  #updateEntry(neighbor: Neighbor, mac: number, says: NeighborClaim, now: number): boolean {
+  #updateEntry(neighbor: Neighbor, mac: number, claim: NeighborClaim, now: number): boolean {
     if (neighbor.mac === mac) return true;
     // RFC 4861 7.2.5: without the override flag, the cache is not changed.
-    if (says !== "reply" && neighbor.state !== "INCOMPLETE") this.#verify(neighbor, mac, now);
+    if (claim !== "reply" && neighbor.state !== "INCOMPLETE") this.#verify(neighbor, mac, now);
     return false;
   }
 
   /**
-   * Probes the known neighbor once, and drops it if it does not answer. The rival is probed too; as
+   * Probes the known neighbor once, and drops it if it does not answer. The claimant is probed too; as
    * long as both answer, probing goes on.
    */
-  #verify(neighbor: Neighbor, rival: number, now: number): void {
-    if (neighbor.rival !== 0) return;
-    neighbor.rival = rival;
+  #verify(neighbor: Neighbor, claimant: number, now: number): void {
+    if (neighbor.claimant !== 0) return;
+    neighbor.claimant = claimant;
     if (neighbor.state !== "PROBE") this.#settle(neighbor, now);
   }
 
@@ -270,10 +270,10 @@ export class Resolver {
     neighbor.solicitations++;
     this.#setTimer(neighbor, now + RETRANS_TIMER);
     if (neighbor.state === "INCOMPLETE") return this.#hooks.ask(neighbor, undefined);
-    const { mac, rival } = neighbor;
-    neighbor.rival = 0;
+    const { mac, claimant } = neighbor;
+    neighbor.claimant = 0;
     this.#hooks.ask(neighbor, mac);
-    if (rival !== 0) this.#hooks.ask(neighbor, rival);
+    if (claimant !== 0) this.#hooks.ask(neighbor, claimant);
   }
 
   #setTimer(neighbor: Neighbor, at: number): void {

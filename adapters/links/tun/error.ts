@@ -90,7 +90,7 @@ export function configureError(what: string, errno: number): TunError {
 }
 
 /** Whether an error of `read` or `write` means that the device was removed. */
-export function meansGone(errno: number): boolean {
+export function isDeviceGone(errno: number): boolean {
   return errno === linux.EBADFD || errno === linux.ENODEV || errno === linux.EBADF;
 }
 

@@ -47,8 +47,8 @@ function requireFlags(fd: number, flags: number, kind: number): void {
 function mtuOf(host: LibcHost, name: string): number {
   const request = linux.ifreq(name);
   return withSocket(host, (socket) => {
-    const isThere = host.libc.ioctl(socket, linux.SIOCGIFMTU, request) >= 0;
-    return isThere ? linux.intOf(request) : DEFAULT_MTU;
+    const exists = host.libc.ioctl(socket, linux.SIOCGIFMTU, request) >= 0;
+    return exists ? linux.intOf(request) : DEFAULT_MTU;
   });
 }
 

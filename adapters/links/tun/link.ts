@@ -10,7 +10,7 @@ import { nativeSockets } from "../../host/native/sockets.ts";
 import { addDevice } from "../../host/stack_routes.ts";
 import type { Libc, LibcHost, Poller } from "../../runtime/libc/host.ts";
 import { type Device, indexOf } from "./device.ts";
-import { configureError, goneError, meansGone } from "./error.ts";
+import { configureError, goneError, isDeviceGone } from "./error.ts";
 import * as linux from "./linux.ts";
 import { isRoutedTo } from "./netlink.ts";
 import { ReceiveBuffers } from "./receive_buffers.ts";
@@ -123,7 +123,7 @@ export class TunLink implements Link {
       if (length < 0) {
         const errno = this.#host.errno();
         if (errno === linux.EINTR) continue;
-        this.#isGone = meansGone(errno);
+        this.#isGone = isDeviceGone(errno);
         break;
       }
       batch.packets[count] = packet;
@@ -157,7 +157,7 @@ export class TunLink implements Link {
       }
       const errno = this.#host.errno();
       if (errno === linux.EINTR) continue;
-      this.#isGone = meansGone(errno);
+      this.#isGone = isDeviceGone(errno);
       return false;
     }
   }

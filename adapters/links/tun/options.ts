@@ -70,9 +70,9 @@ export function parseFd(options: TunOptions): number | undefined {
 }
 
 function checkName(name: string): void {
-  const isGood = /^[\w.-]*(%d[\w.-]*)?$/.test(name) && !/^\.{0,2}$/.test(name) &&
+  const isValid = /^[\w.-]*(%d[\w.-]*)?$/.test(name) && !/^\.{0,2}$/.test(name) &&
     name.length < IFNAMSIZ;
-  if (isGood) return;
+  if (isValid) return;
   throw new TunError(
     "BAD_NAME",
     `"${name}" is not a name for a device: use 1 to 15 letters, digits, "_", "-" and ".", ` +

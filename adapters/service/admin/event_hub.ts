@@ -28,7 +28,7 @@ export class EventHub {
       log[level](message, fields);
       if (this.#followers.size === 0 || level === "debug") return;
       const event = { time: new Date().toISOString(), level, message, fields };
-      for (const follower of this.#followers) follower.tell(event);
+      for (const follower of this.#followers) follower.push(event);
     };
     return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
   }
@@ -64,7 +64,7 @@ export class Follower {
     this.#onClose = onClose;
   }
 
-  tell(event: LogEvent): void {
+  push(event: LogEvent): void {
     this.#waiting.push(event);
     if (this.#waiting.length > MAX_WAITING) {
       this.#waiting.shift();

@@ -45,7 +45,7 @@ function describePublication(
   const { w0, w1, w2, w3 } = IpAddress.parse(to.hostname) ?? IpAddress.ANY_V4;
   const setting = serving.find(w0, w1, w2, w3, to.port);
   const plugin = setting ? `, ${setting.plugin}` : "";
-  return `  ${invite(address, setting)} for ${formatHostPort(to)}${plugin}`;
+  return `  ${accessHint(address, setting)} for ${formatHostPort(to)}${plugin}`;
 }
 
 function describePlace(setting: ListenSetting, own: OwnAddresses): string {
@@ -54,11 +54,11 @@ function describePlace(setting: ListenSetting, own: OwnAddresses): string {
   if (transport === "udp" || port !== lastPort || address === undefined) {
     return `  ${setting.where}: ${setting.plugin}`;
   }
-  return `  ${invite({ hostname: address.toString(), port }, setting)}: ${setting.plugin}`;
+  return `  ${accessHint({ hostname: address.toString(), port }, setting)}: ${setting.plugin}`;
 }
 
 /** How to reach an address: a URL for plugins that a browser can talk to. */
-function invite(address: HostPort, setting: ListenSetting | undefined): string {
+function accessHint(address: HostPort, setting: ListenSetting | undefined): string {
   const place = formatHostPort(address);
   const isWeb = setting !== undefined && /^(http:|files:|demo$)/.test(setting.plugin);
   if (!isWeb) return `connect to ${place}`;

@@ -105,8 +105,8 @@ function readFlags(args: readonly string[]): Readonly<Record<string, unknown>> {
   } catch (error) {
     const [firstSentence = ""] = messageLine(error).split(". ");
     const [, unknown = ""] = /^Unknown option '--([^']*)'/.exec(firstSentence) ?? [];
-    const meant = suggestionFor(unknown, [...FLAGS.keys(), ...OWN_FLAGS]);
-    const advice = meant === undefined ? "" : `did you mean --${meant}? `;
+    const suggestion = suggestionFor(unknown, [...FLAGS.keys(), ...OWN_FLAGS]);
+    const advice = suggestion === undefined ? "" : `did you mean --${suggestion}? `;
     throw new UsageError(`${firstSentence.replace(/\.$/, "")}; ${advice}--help lists the flags`);
   }
 }

@@ -19,7 +19,7 @@ export function logUncaughtErrors(
   take: (error: unknown) => boolean = () => false,
 ): void {
   const report = (error: unknown) => {
-    if (isPeersDoing(error)) {
+    if (isCausedByPeer(error)) {
       log.debug("client aborted", { reason: messageLine(error) });
     } else if (!take(error)) {
       log.error("uncaught error", { reason: messageLine(error), stack: stackOf(error) });
@@ -30,6 +30,6 @@ export function logUncaughtErrors(
 }
 
 /** Whether a peer caused the error: a promise of a request body or socket that the application abandoned. */
-function isPeersDoing(error: unknown): boolean {
+function isCausedByPeer(error: unknown): boolean {
   return error instanceof RequestBodyError || error instanceof PeerFaultError;
 }

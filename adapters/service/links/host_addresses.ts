@@ -58,7 +58,7 @@ export function completeHostAddresses(
 /**
  * Warns of addresses of the stack that the host has on any device: packets to them never leave the host.
  */
-export function warnOfHostsAddresses(addresses: readonly string[], log: Logger): void {
+export function warnOfHostAddresses(addresses: readonly string[], log: Logger): void {
   const own = addresses.map(subnet).filter(({ isNetwork }) => !isNetwork);
   for (const [device, held = []] of Object.entries(networkInterfaces())) {
     for (const { address: text } of held) {

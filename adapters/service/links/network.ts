@@ -23,7 +23,7 @@ import type { Connect } from "../publish/publish.ts";
 import type { DialDatagramsFor } from "../publish/publish_datagrams.ts";
 import { differenceOf } from "../reload/changes.ts";
 import type { Settings } from "../settings/settings.ts";
-import { warnOfHostsAddresses } from "./host_addresses.ts";
+import { warnOfHostAddresses } from "./host_addresses.ts";
 import type { OpenedLink } from "./kind.ts";
 import { isOwn, othersAddresses, ownAddresses, showAddress } from "./own_addresses.ts";
 import { isThroughKernel, type LinkSetting, openLink } from "./table.ts";
@@ -94,7 +94,7 @@ export function checkAddresses(settings: Settings, log: Logger): void {
     }
   }
   const isOnDevice = link === undefined ? tun !== undefined : isThroughKernel(link);
-  if (isOnDevice) warnOfHostsAddresses(addresses, log);
+  if (isOnDevice) warnOfHostAddresses(addresses, log);
 }
 
 async function openOther(settings: Settings, link: LinkSetting, log: Logger): Promise<Network> {

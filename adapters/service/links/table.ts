@@ -41,8 +41,10 @@ export function parseLink(text: string): LinkSetting | string {
   const kind = Object.hasOwn(LINK_KINDS, name) ? LINK_KINDS[name]! : undefined;
   if (kind === undefined) {
     const kinds = Object.keys(LINK_KINDS);
-    const meant = suggestionFor(name, kinds);
-    const advice = meant === undefined ? `there are ${kinds.join(", ")}` : `did you mean ${meant}?`;
+    const suggestion = suggestionFor(name, kinds);
+    const advice = suggestion === undefined
+      ? `there are ${kinds.join(", ")}`
+      : `did you mean ${suggestion}?`;
     return `there is no link "${name}"; ${advice}`;
   }
   const given = at < 0 ? {} : readOptions(text.slice(at + 1), kind.first);

@@ -162,14 +162,14 @@ function isCurrent({ modules }: LoadedPlugin): boolean {
 }
 
 /** Built-in plugins that pass connections on to the next plugin. */
-const PASSES_ON: ReadonlySet<string> = new Set([
+const PASS_THROUGH: ReadonlySet<string> = new Set([
   ...Object.keys(MIDDLEWARE),
   "tls",
   "http2",
   "detect",
 ]);
 /** Those that also work as the last plugin of a chain. */
-const MAY_BE_LAST: ReadonlySet<string> = new Set(["http2", "detect"]);
+const OPTIONALLY_LAST: ReadonlySet<string> = new Set(["http2", "detect"]);
 
 /**
  * @throws {UsageError} The last plugin passes connections on although no plugin follows, or an earlier
@@ -177,7 +177,7 @@ const MAY_BE_LAST: ReadonlySet<string> = new Set(["http2", "detect"]);
  */
 function checkOrder({ where, before = [], plugin, source }: ListenSetting): void {
   const last = builtInNameOf(plugin);
-  if (last !== undefined && PASSES_ON.has(last) && !MAY_BE_LAST.has(last)) {
+  if (last !== undefined && PASS_THROUGH.has(last) && !OPTIONALLY_LAST.has(last)) {
     throw new UsageError(
       `${source}: ${last} passes connections on, and no plugin follows it: add one, such as ` +
         `${plugin}+echo`,
@@ -187,7 +187,7 @@ function checkOrder({ where, before = [], plugin, source }: ListenSetting): void
   if (parseListenAddress(where).transport === "udp") return;
   for (const each of before) {
     const name = builtInNameOf(each.plugin);
-    if (name === undefined || PASSES_ON.has(name)) continue;
+    if (name === undefined || PASS_THROUGH.has(name)) continue;
     throw new UsageError(
       `${source}: ${name} serves every connection itself, so plugins after it are never reached: ` +
         "put it last",
@@ -293,9 +293,9 @@ function isPath(plugin: string): boolean {
 
 function noPlugin(name: string): string {
   const names = Object.keys(BUILT_IN);
-  const meant = suggestionFor(name, names);
-  if (meant !== undefined) {
-    return `there is no plugin ${name}; did you mean ${meant}? A module is named by its path: ./${name}`;
+  const suggestion = suggestionFor(name, names);
+  if (suggestion !== undefined) {
+    return `there is no plugin ${name}; did you mean ${suggestion}? A module is named by its path: ./${name}`;
   }
   return `there is no plugin ${name}: use one of ${
     names.join(", ")

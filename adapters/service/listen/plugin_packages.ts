@@ -26,7 +26,9 @@ export interface MissingPackage {
 export function missingPackage(module: string, own: string): MissingPackage | undefined {
   const isBun = runtimeName() === "bun";
   for (const { name, importer } of moduleGraph(module).packages) {
-    if (isBun && !isThere(name, dirname(importer), own)) return { name: packageOf(name), importer };
+    if (isBun && !isInstalled(name, dirname(importer), own)) {
+      return { name: packageOf(name), importer };
+    }
     if (!isBun && !isLocked(name, own)) return { name, importer };
   }
   return undefined;
@@ -49,7 +51,7 @@ function packageOf(specifier: string): string {
   return specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
 }
 
-function isThere(specifier: string, folder: string, own: string): boolean {
+function isInstalled(specifier: string, folder: string, own: string): boolean {
   // `node:fs`, `bun:ffi`, `#internal`, `https://...`: not installed by name.
   if (isBuiltin(specifier) || /^(#|bun$|bun:|node:|file:|data:|https?:)/.test(specifier)) {
     return true;

@@ -12,7 +12,7 @@ const MORE_PORTS = 100;
 const LAST_PORT = 65_535;
 
 /** Explanations of the usual errors, by code. */
-const WHY_NOT: Readonly<Record<string, string>> = {
+const ERROR_REASONS: Readonly<Record<string, string>> = {
   EACCES: "ports below 1024 need root; choose another port",
   EADDRINUSE: "the port is in use",
   EADDRNOTAVAIL: "the host has no such address",
@@ -36,7 +36,7 @@ export async function openPort(
     } catch (error) {
       const { code } = error as { code?: string };
       if (code === "EADDRINUSE" && next < last) continue;
-      const reason = (code && WHY_NOT[code]) ?? messageLine(error);
+      const reason = (code && ERROR_REASONS[code]) ?? messageLine(error);
       throw new Error(`Cannot publish ${formatHostPort(setting)}: ${reason}`);
     }
   }

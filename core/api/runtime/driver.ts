@@ -138,7 +138,7 @@ export class Driver {
    */
   touchAfterDatagram(): void {
     this.touch();
-    if (this.core.hasMuchToSend) this.flush();
+    if (this.core.shouldTransmitFirst) this.flush();
   }
 
   /** Drains the core: packets to the link, events to their owners. */

@@ -63,14 +63,14 @@ export class StackFlow implements DatagramFlow, Owner {
     }
     if (!this.hasEnded) return;
     for (const callback of this.#onEnd?.splice(0) ?? []) callback(this.#error);
-    for (const waiter of this.#waiters.splice(0)) this.#tellEnd(waiter);
+    for (const waiter of this.#waiters.splice(0)) this.#settleAtEnd(waiter);
   }
 
   receive(): Promise<Bytes | null> {
     return new Promise((resolve, reject) => {
       const waiter = { resolve, reject };
       if (this.#flow.queue.count > 0) resolve(this.#take());
-      else if (this.hasEnded) this.#tellEnd(waiter);
+      else if (this.hasEnded) this.#settleAtEnd(waiter);
       // An array created with its item takes less memory than one that grows, and most flows have
       // one reader.
       else if (this.#waiters.length === 0) this.#waiters = [waiter];
@@ -85,7 +85,7 @@ export class StackFlow implements DatagramFlow, Owner {
     return data;
   }
 
-  #tellEnd({ resolve, reject }: Waiter): void {
+  #settleAtEnd({ resolve, reject }: Waiter): void {
     const error = this.#error;
     if (error === undefined) resolve(null);
     else reject(error);

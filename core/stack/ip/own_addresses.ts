@@ -7,7 +7,7 @@ import { IpAddress, isHostWords, isLoopbackWords, Subnet } from "../../wire/addr
 import { readI32 } from "../../wire/bytes.ts";
 
 /** Never the stack's own, even inside one of its networks. */
-const NEVER_OWN: readonly Subnet[] = [
+const NOT_ASSIGNABLE: readonly Subnet[] = [
   "0.0.0.0/8", // "this network" (RFC 1122 3.2.1.3)
   "224.0.0.0/4", // multicast
   "240.0.0.0/4", // reserved, and limited broadcast
@@ -158,7 +158,7 @@ export class OwnAddresses {
   #rebuild(): void {
     const own = this.#subnets;
     const broadcasts = own.flatMap(broadcastOf);
-    const never = [...NEVER_OWN, ...this.#excepted, ...broadcasts];
+    const never = [...NOT_ASSIGNABLE, ...this.#excepted, ...broadcasts];
     this.#broadcasts = new Set(broadcasts.map(({ address }) => address.w3));
     this.#hosts = own.filter((one) => !one.isNetwork).map(({ address }) => address);
     const neverOf = (subnet: Subnet) => [...never, ...loopbackOutside(subnet)];
@@ -180,7 +180,7 @@ export class OwnAddresses {
 /** Whether a stack can own any address of the subnet. */
 export function isOwnable(subnet: Subnet): boolean {
   return subnet.isNetwork
-    ? firstUsable(subnet, [...NEVER_OWN, ...LOOPBACK, ...broadcastOf(subnet)]) !== undefined
+    ? firstUsable(subnet, [...NOT_ASSIGNABLE, ...LOOPBACK, ...broadcastOf(subnet)]) !== undefined
     : subnet.address.isUnicast;
 }
 
@@ -215,9 +215,9 @@ function firstUsable(network: Subnet, excepted: readonly Subnet[]): IpAddress | 
   // Each exception is skipped at most once.
   for (let steps = 0; steps <= excepted.length; steps++) {
     if (!network.contains(candidate)) return undefined;
-    const obstacle = excepted.find((one) => one.contains(candidate));
-    if (obstacle === undefined) return candidate;
-    candidate = obstacle.last.next;
+    const conflict = excepted.find((one) => one.contains(candidate));
+    if (conflict === undefined) return candidate;
+    candidate = conflict.last.next;
   }
   return undefined;
 }

@@ -9,7 +9,7 @@ import type { IpAddress } from "../../wire/address.ts";
 /** Maximum number of peers remembered; the oldest entry makes room. */
 export const MAX_PATHS = 1024;
 /** RFC 8201 4: after this time a larger MTU is tried again. */
-const FORGET_AFTER_MS = 10 * 60_000;
+const PATH_MTU_TIMEOUT_MS = 10 * 60_000;
 /** RFC 8201 4: lower values are ignored. */
 const LEAST_MTU = 1280;
 
@@ -29,7 +29,7 @@ export class PathMtus {
     const known = this.to(remote, now);
     if (known !== undefined && known <= mtu) return false;
     if (this.#paths.size === MAX_PATHS) this.#paths.delete(this.#paths.keys().next().value!);
-    this.#paths.set(key, { mtu, until: now + FORGET_AFTER_MS });
+    this.#paths.set(key, { mtu, until: now + PATH_MTU_TIMEOUT_MS });
     return true;
   }
 

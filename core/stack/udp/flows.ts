@@ -16,7 +16,7 @@ import type { Stats } from "../stats.ts";
 /** A source with up to this many flows is not singled out for eviction. */
 const FEW = 64;
 /** Maximum number of flows of a source that are examined to find one to evict. */
-const LOOKED_AT = 16;
+const EVICTION_CANDIDATES = 16;
 
 /** State shared with the rest of UDP. */
 export interface FlowsOptions {
@@ -98,7 +98,7 @@ export class Flows {
   #quietOf({ items }: Source<Flow>): Flow {
     for (let looked = 1;; looked++) {
       const [flow] = items;
-      if (flow!.earliestTimer === this.#deadlines.keyOf(flow!) || looked === LOOKED_AT) {
+      if (flow!.earliestTimer === this.#deadlines.keyOf(flow!) || looked === EVICTION_CANDIDATES) {
         return flow!;
       }
       this.#deadlines.remove(flow!);
@@ -130,9 +130,9 @@ export class Flows {
    * read a single datagram and return.
    */
   finish(flow: Flow, now: number): void {
-    const goesOn = flow.end === undefined && !flow.port.closed && flow.queue.count > 0;
+    const hasMore = flow.end === undefined && !flow.port.closed && flow.queue.count > 0;
     this.end(flow, "closed");
-    if (!goesOn) return this.close(flow);
+    if (!hasMore) return this.close(flow);
     const { port, local, localPort, remote, remotePort } = flow;
     const next = this.create(port, local, localPort, remote, remotePort, now);
     next.opening = flow.opening;

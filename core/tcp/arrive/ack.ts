@@ -39,7 +39,7 @@ export function checkAck(tcb: Tcb, segment: Segment, now: number): Verdict {
   }
   const refused = checkAckRange(tcb, segment, now);
   if (refused !== undefined) return refused;
-  tcb.heardAt = wholeMs(now);
+  tcb.lastReceivedAt = wholeMs(now);
   if (tcb.probes.keepAlives > 0) endKeepAlive(tcb);
   updateTsRecent(tcb, segment, now);
   noteCongestionExperienced(tcb, segment);

@@ -34,7 +34,7 @@ export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number
   tcb.sndWnd = tcb.maxSndWnd = segment.window;
   tcb.sndWl1 = segment.seq;
   tcb.sndWl2 = iss;
-  tcb.heardAt = wholeMs(now);
+  tcb.lastReceivedAt = wholeMs(now);
   transition(tcb, "SYN-RECEIVED");
   setTimer(tcb, TIMER.LIFETIME, now + HALF_OPEN_MS);
 }

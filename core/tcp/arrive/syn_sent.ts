@@ -54,7 +54,7 @@ function takeSyn(tcb: Tcb, segment: Segment, now: number): void {
   tcb.rcvNxt = tcb.rcvAcked = tcb.ackFloor = (segment.seq + 1) | 0;
   tcb.receive.readSeq = tcb.processedSeq = tcb.rcvNxt;
   tcb.rcvEdge = tcb.offeredEdge = (tcb.rcvNxt + Math.min(tcb.receiveLimit, 0xffff)) | 0;
-  tcb.heardAt = wholeMs(now);
+  tcb.lastReceivedAt = wholeMs(now);
   takeSynOptions(tcb, segment, now);
   tcb.set(TCB.ECN, tcb.config.ecn && segment.has(FLAG.ACK) && isEcnSetupSynAck(segment));
 }

@@ -22,20 +22,21 @@ export function acceptText(tcb: Tcb, segment: Segment, now: number): Verdict {
   // RFC 9293 3.6.1, SHLD-3: the application will not read the text, so a RST is sent. In profile
   // `local`, only if everything sent is acknowledged, and the segment has no FIN.
   if (
-    tcb.has(TCB.READ_CLOSED) && (tcb.config.close === "graceful" || isBehindTheEnd(tcb, segment))
+    tcb.has(TCB.READ_CLOSED) &&
+    (tcb.config.close === "graceful" || isPeerStillSending(tcb, segment))
   ) {
     tcb.set(TCB.RESET_QUEUED);
     return "tcp-closed-text";
   }
   const hadHole = tcb.receive.hasHole;
-  const cameBefore = hadHole && reportEarlyDuplicate(tcb, segment);
+  const isDuplicate = hadHole && reportOutOfOrderDuplicate(tcb, segment);
   const grown = tcb.receive.store(segment.seq, segment.packet, segment.textStart, segment.textEnd);
   if (grown < 0) {
     tcb.set(TCB.ACK_NOW);
     return "tcp-no-room";
   }
   if (grown === 0) {
-    keepEarly(tcb, segment);
+    noteOutOfOrder(tcb, segment);
     return undefined;
   }
   tcb.rcvNxt = (tcb.rcvNxt + grown) | 0;
@@ -43,15 +44,15 @@ export function acceptText(tcb: Tcb, segment: Segment, now: number): Verdict {
   tcb.unackedText += grown;
   // Above the acknowledgement number and outside of any SACK block, a D-SACK would look like an
   // ordinary block.
-  if (cameBefore && seqGt(tcb.reordering.duplicateEnd, ackNumber(tcb))) forgetDuplicate(tcb);
+  if (isDuplicate && seqGt(tcb.reordering.duplicateEnd, ackNumber(tcb))) forgetDuplicate(tcb);
   // RFC 5681 4.2: a segment that fills a hole is acknowledged at once.
   if (hadHole) tcb.set(TCB.ACK_NOW);
-  if (tcb.has(TCB.READ_CLOSED)) throwAway(tcb, now);
+  if (tcb.has(TCB.READ_CLOSED)) discardText(tcb, now);
   else deliver(tcb, now);
   return undefined;
 }
 
-function isBehindTheEnd(tcb: Tcb, segment: Segment): boolean {
+function isPeerStillSending(tcb: Tcb, segment: Segment): boolean {
   return tcb.state === "FIN-WAIT-2" && !segment.has(FLAG.FIN);
 }
 
@@ -59,7 +60,7 @@ function isBehindTheEnd(tcb: Tcb, segment: Segment): boolean {
  * RFC 2883 4.2: reports the first part that duplicates out-of-order text; the SACK block that
  * contains it follows. Returns whether there is such a part.
  */
-function reportEarlyDuplicate(tcb: Tcb, segment: Segment): boolean {
+function reportOutOfOrderDuplicate(tcb: Tcb, segment: Segment): boolean {
   if (!tcb.has(TCB.SACK_PERMITTED)) return false;
   const outOfOrder = tcb.receive.outOfOrder!;
   const end = (segment.seq + segment.textLength) | 0;
@@ -74,7 +75,7 @@ function reportEarlyDuplicate(tcb: Tcb, segment: Segment): boolean {
 }
 
 /** Out-of-order text is acknowledged at once by a duplicate ACK (RFC 5681 4.2). */
-function keepEarly(tcb: Tcb, segment: Segment): void {
+function noteOutOfOrder(tcb: Tcb, segment: Segment): void {
   const reordering = ownReordering(tcb);
   reordering.segments += segment.wireSegments;
   quickenAcks(tcb);
@@ -94,7 +95,7 @@ function deliver(tcb: Tcb, now: number): void {
  * The application has closed: the text is acknowledged and discarded, so that the peer can
  * continue.
  */
-function throwAway(tcb: Tcb, now: number): void {
+function discardText(tcb: Tcb, now: number): void {
   tcb.receive.discard();
   tcb.processedSeq = tcb.receive.readSeq;
   acknowledgeText(tcb, seqDiff(ackNumber(tcb), tcb.rcvAcked), now);

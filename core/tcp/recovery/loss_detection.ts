@@ -33,7 +33,7 @@ function reorderingWindow(rack: Rack, tcb: Tcb): number {
   if (!rack.reorderingSeen) {
     if (loss.phase !== "open" || scoreboard.sackedBytes >= 3 * sendMss) return 0;
   }
-  return Math.min(rack.patience * minRttUs / 4, srttUs) / 1000;
+  return Math.min(rack.reoWndMult * minRttUs / 4, srttUs) / 1000;
 }
 
 /**
@@ -44,7 +44,7 @@ export function detectLosses(tcb: Tcb, now: number): number {
   const { scoreboard } = tcb;
   const { rack } = tcb.loss;
   if (rack === undefined || rack.sentAt === -Infinity) return Infinity;
-  const patience = rack.rtt + reorderingWindow(rack, tcb);
+  const timeout = rack.rtt + reorderingWindow(rack, tcb);
   let wait = Infinity;
   for (let i = 0; i < scoreboard.count; i++) {
     const range = scoreboard.at(i);
@@ -54,7 +54,7 @@ export function detectLosses(tcb: Tcb, now: number): number {
       continue;
     }
     if (range.sacked || range.lost) continue;
-    const remaining = range.sentAt + patience - now;
+    const remaining = range.sentAt + timeout - now;
     if (remaining <= 0) markLost(tcb, range, now);
     else wait = Math.min(wait, remaining);
   }

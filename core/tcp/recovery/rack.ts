@@ -7,7 +7,7 @@ import { seqGt, seqLt } from "../../wire/seq.ts";
 import type { SentRange } from "./scoreboard.ts";
 
 /** RFC 8985 6.2 step 4. */
-const PATIENT_RECOVERIES = 16;
+const REO_WND_PERSIST = 16;
 
 /** The most recently sent segment that has arrived, and the reordering window. */
 export class Rack {
@@ -21,9 +21,9 @@ export class Rack {
   /** RACK.reordering_seen: an original segment arrived below `highest`. */
   reorderingSeen = false;
   /** RACK.reo_wnd_mult: the reordering window in quarters of the minimum RTT. */
-  #patience = 1;
+  #reoWndMult = 1;
   /** RACK.reo_wnd_persist: recoveries until the reordering window is reset (RFC 8985 6.2). */
-  #patienceLeft = 0;
+  #reoWndPersist = 0;
   /** SND.NXT when a D-SACK arrived: only one per round trip counts. */
   #reportPoint: number | undefined = undefined;
 
@@ -45,16 +45,16 @@ export class Rack {
     if (this.#reportPoint !== undefined && seqLt(sndUna, this.#reportPoint)) return;
     this.#reportPoint = sndNxt;
     this.reorderingSeen = true;
-    this.#patience++;
-    this.#patienceLeft = PATIENT_RECOVERIES;
+    this.#reoWndMult++;
+    this.#reoWndPersist = REO_WND_PERSIST;
   }
 
   recoveryEnded(): void {
-    if (this.#patienceLeft > 0 && --this.#patienceLeft === 0) this.#patience = 1;
+    if (this.#reoWndPersist > 0 && --this.#reoWndPersist === 0) this.#reoWndMult = 1;
   }
 
-  get patience(): number {
-    return this.#patience;
+  get reoWndMult(): number {
+    return this.#reoWndMult;
   }
 
   /** RFC 8985 6.2 step 3. */

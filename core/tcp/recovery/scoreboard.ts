@@ -113,8 +113,8 @@ export class Scoreboard {
     return undefined;
   }
 
-  /** `range` was retransmitted. */
-  resent(range: SentRange, now: number): void {
+  /** Records that `range` was retransmitted. */
+  markRetransmitted(range: SentRange, now: number): void {
     if (range.lost) {
       range.lost = false;
       this.lostBytes -= range.length;

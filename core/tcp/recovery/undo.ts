@@ -22,7 +22,7 @@ export function rememberForUndo(tcb: Tcb, byTimeout: boolean, now: number): void
 }
 
 /** `bytes` are retransmitted. */
-export function noteResent(tcb: Tcb, bytes: number): void {
+export function noteRetransmitted(tcb: Tcb, bytes: number): void {
   if (tcb.loss.undo !== undefined) tcb.loss.undo.unreported += bytes;
 }
 

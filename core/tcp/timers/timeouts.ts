@@ -67,14 +67,14 @@ const HANDLERS: Readonly<Record<Timer, (tcb: Tcb, now: number) => void>> = {
 function retransmit(tcb: Tcb, now: number): void {
   if (tcb.scoreboard.isEmpty) return;
   if (isHopeless(tcb, now)) return timeOut(tcb);
-  if (tcb.state === "SYN-SENT") resendSyn(tcb);
+  if (tcb.state === "SYN-SENT") retransmitSyn(tcb);
   else if (tcb.state === "SYN-RECEIVED") handshakeTimeout(tcb);
   else if (tcb.sndWnd === 0) probe(tcb);
   else retransmissionTimeout(tcb, now);
   restartRetransmissionTimer(tcb, now);
 }
 
-function resendSyn(tcb: Tcb): void {
+function retransmitSyn(tcb: Tcb): void {
   ownLoss(tcb).rtoBackoff++;
   tcb.set(TCB.SYN_QUEUED);
 }
@@ -118,7 +118,7 @@ function persist(tcb: Tcb, now: number): void {
 function isHopeless(tcb: Tcb, now: number): boolean {
   const { orphanTimeoutMs, lingerMs } = tcb.config;
   const userTimeoutMs = tcb.userOptions.userTimeoutMs ?? tcb.config.userTimeoutMs;
-  const silentFor = now - Math.max(tcb.heardAt, tcb.outstandingSince);
+  const silentFor = now - Math.max(tcb.lastReceivedAt, tcb.outstandingSince);
   if (
     silentFor >=
       (tcb.has(TCB.READ_CLOSED) ? Math.min(orphanTimeoutMs, userTimeoutMs) : userTimeoutMs)
@@ -138,7 +138,7 @@ function timeOut(tcb: Tcb): void {
 function keepAlive(tcb: Tcb, now: number): void {
   if (!tcb.has(TCB.KEEP_ALIVE)) return;
   const { keepAliveIdleMs, keepAliveIntervalMs, keepAliveProbes } = tcb.config;
-  const idleUntil = tcb.heardAt + keepAliveIdleMs;
+  const idleUntil = tcb.lastReceivedAt + keepAliveIdleMs;
   if (tcb.probes.keepAlives === 0 && (now < idleUntil || !tcb.scoreboard.isEmpty)) {
     setTimer(tcb, TIMER.KEEP_ALIVE, now < idleUntil ? idleUntil : now + keepAliveIntervalMs);
     return;
@@ -147,8 +147,8 @@ function keepAlive(tcb: Tcb, now: number): void {
   const { userTimeoutMs } = tcb.userOptions;
   const { keepAlives } = tcb.probes;
   const isOver = userTimeoutMs === undefined
-    ? keepAlives >= keepAliveProbes && now - tcb.heardAt >= LEAST_SILENCE_MS
-    : keepAlives > 0 && now - tcb.heardAt >= userTimeoutMs;
+    ? keepAlives >= keepAliveProbes && now - tcb.lastReceivedAt >= LEAST_SILENCE_MS
+    : keepAlives > 0 && now - tcb.lastReceivedAt >= userTimeoutMs;
   if (isOver) return timeOut(tcb);
   ownProbes(tcb).keepAlives++;
   forceSegment(tcb, "keep-alive");

@@ -39,7 +39,7 @@ export class SeenConnections {
    * The comment for a packet with header `ip`; `undefined` unless it is the first of its
    * connection.
    */
-  remarkOn(ip: IpHeader, packet: Uint8Array, direction: Direction): string | undefined {
+  commentFor(ip: IpHeader, packet: Uint8Array, direction: Direction): string | undefined {
     if (!this.#isFirst(ip, packet, direction)) return undefined;
     const [source, destination] = [sourceOf(ip, packet), destinationOf(ip, packet)];
     const [local, remote] = direction === "out" ? [source, destination] : [destination, source];

@@ -50,11 +50,11 @@ export class Recording {
     const recorded = bytes.subarray(at, at + size);
     if (parseIp(recorded, size, this.#ip) !== undefined) return bytes;
     if (isPartial) completeChecksum(this.#ip, recorded);
-    const remark = this.#connections.remarkOn(this.#ip, recorded, direction);
-    if (remark === undefined) return bytes;
-    const remarked = packetBlock(size, ms, direction, remark);
-    remarked.bytes.set(recorded, remarked.at);
-    return remarked.bytes;
+    const comment = this.#connections.commentFor(this.#ip, recorded, direction);
+    if (comment === undefined) return bytes;
+    const commented = packetBlock(size, ms, direction, comment);
+    commented.bytes.set(recorded, commented.at);
+    return commented.bytes;
   }
 
   /** Errors of the recording must not affect the link. */

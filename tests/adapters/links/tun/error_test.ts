@@ -3,7 +3,7 @@ import {
   attachError,
   configureError,
   goneError,
-  meansGone,
+  isDeviceGone,
   openError,
 } from "../../../../adapters/links/tun/error.ts";
 
@@ -43,7 +43,7 @@ describe("TunError", () => {
 
   // EBADFD follows `ip link delete`; EAGAIN and EIO come from a device that is down.
   test("distinguishes a removed device from one that is down", () => {
-    expect([77, 19, 9, 11, 5].map(meansGone)).toEqual([true, true, true, false, false]);
+    expect([77, 19, 9, 11, 5].map(isDeviceGone)).toEqual([true, true, true, false, false]);
     expect(goneError("tun7").code).toBe("DEVICE_GONE");
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import {
   completeHostAddresses,
-  warnOfHostsAddresses,
+  warnOfHostAddresses,
 } from "../../../../adapters/service/links/host_addresses.ts";
 import { CollectedLog } from "../../../support/collected_log.ts";
 
@@ -84,11 +84,11 @@ describe("completeHostAddresses", () => {
   });
 });
 
-describe("warnOfHostsAddresses", () => {
+describe("warnOfHostAddresses", () => {
   // The loopback address is the host's everywhere; a network is not.
   test("names an address that the host has", () => {
     const log = new CollectedLog();
-    warnOfHostsAddresses(["127.0.0.1/8", "127.0.0.0/8", "203.0.113.7/24"], log.logger);
+    warnOfHostAddresses(["127.0.0.1/8", "127.0.0.0/8", "203.0.113.7/24"], log.logger);
     expect(log.lines).toEqual([
       "warn the host has an address of the stack and answers for it: choose another --address",
     ]);
