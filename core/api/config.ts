@@ -214,7 +214,7 @@ export function requireCarried(
   const refused = subnets.find(({ address }) => !address.isV4);
   if (refused === undefined || mtu >= LEAST_IPV6_MTU) return;
   throw new TypeError(
-    `${key}: ${refused} needs an MTU of ${LEAST_IPV6_MTU} or more (RFC 8200 5), the link has ${mtu}; ` +
+    `${key}: ${refused} needs an MTU of ${LEAST_IPV6_MTU} or more (RFC 8200 5), but the link has ${mtu}; ` +
       "raise the link's MTU or use IPv4 addresses alone",
   );
 }

@@ -6,7 +6,7 @@
 
 /** Number of replies kept; with the two limits below, at most about half a megabyte. */
 const SLOTS = 256;
-/** Longer queries and replies are not kept. No reply over UDP is longer than this limit of replies. */
+/** Longer queries and replies are not kept; no reply over UDP is longer than `MAX_REPLY_LENGTH`. */
 const MAX_QUERY_LENGTH = 512;
 const MAX_REPLY_LENGTH = 1232;
 /** Where a message continues after its ID (RFC 1035 4.1.1). */

@@ -80,7 +80,7 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "GET",
       path: "/livez",
-      summary: "Answers as long as the process works",
+      summary: "Answers as long as the process is running",
       handle: (c) => c.json({ ok: true }),
     },
     {

@@ -47,7 +47,7 @@ export function helpText(): string {
     entry("--version", "print the version"),
     `\n${FOOTER}\n\nCommands for a running service, over its admin API:`,
     ...Object.entries(COMMANDS).map(([name, { help }]) => entry(name, help)),
-    "\ncompletion bash|zsh|fish prints a script that completes the command line of a program berth.",
+    "\ncompletion bash|zsh|fish prints a script that completes the command line of a program called berth.",
   ].join("\n");
 }
 

@@ -27,7 +27,7 @@ export interface ServiceManagerOptions {
   readonly clock?: Clock;
 }
 
-/** The service manager that has started the process, or one that is told nothing. */
+/** The service manager that started the process; without one, messages are discarded. */
 export class ServiceManager {
   readonly #send: (message: string) => void;
   readonly #clock: Clock;
@@ -40,7 +40,7 @@ export class ServiceManager {
     this.#clock = clock;
   }
 
-  /** The service works, at its start and after a reload. From now on the watchdog is told so. */
+  /** The service is ready, after its start or a reload. From now on the watchdog gets messages. */
   ready(status: string): void {
     this.#send(`READY=1\nSTATUS=${status}`);
     this.#cancel();
@@ -52,12 +52,12 @@ export class ServiceManager {
     this.#send("RELOADING=1\nSTATUS=reloading");
   }
 
-  /** The service is ending. The watchdog is told until the process ends. */
+  /** The service is ending. The watchdog gets messages until the process ends. */
   stopping(): void {
     this.#send("STOPPING=1\nSTATUS=waiting for connections to end");
   }
 
-  /** An event loop that hangs sends nothing, and the manager starts the service again. */
+  /** If the event loop hangs, no message is sent, and the manager restarts the service. */
   #watch(): void {
     if (this.#watchdogMs === undefined) return;
     this.#cancel = this.#clock.schedule(this.#clock.now() + this.#watchdogMs / 2, () => {
@@ -66,7 +66,7 @@ export class ServiceManager {
     });
   }
 
-  /** Ends the messages of the watchdog. */
+  /** Ends the messages to the watchdog. */
   close(): void {
     this.#cancel();
   }
@@ -86,7 +86,7 @@ export function serviceManager(log: Logger): ServiceManager {
   }
 }
 
-/** What Deno does not permit to be read is not there. */
+/** A variable that Deno does not permit to be read counts as not set. */
 function notifyEnvironment(): NotifyEnvironment {
   try {
     requirePermissions(new Map([["env", VARIABLES.map((variable) => ({ variable }))]]));
@@ -127,7 +127,7 @@ function notifySender(path: string): (message: string) => void {
     const fd = libc.socket(AF_UNIX, SOCK_DGRAM | O_CLOEXEC, 0);
     if (fd < 0) return;
     const bytes = new TextEncoder().encode(message) as Uint8Array<ArrayBuffer>;
-    // A manager that has gone is no reason to end.
+    // If the manager is gone, the service continues.
     if (libc.connect(fd, address, size) === 0) libc.send(fd, bytes, bytes.length, MSG_NOSIGNAL);
     libc.close(fd);
   };

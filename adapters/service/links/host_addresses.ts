@@ -31,7 +31,7 @@ export function completeHostAddresses(
     if (!own.some((each) => !each.isNetwork && each.address.equals(address))) continue;
     throw new UsageError(
       `--host-address: ${address} is the stack's own address too (--address): give the host another ` +
-        "one of its network",
+        "address of its network",
     );
   }
   const full: Subnet[] = [];

@@ -30,7 +30,7 @@ export interface ModuleGraph {
 }
 
 /**
- * The graph of a module, without the files for which `isShared` is true and what only these import. Imports
+ * The graph of a module, without files for which `isShared` is true, or that only such files import. Imports
  * of a computed specifier are not found.
  */
 export function moduleGraph(

@@ -192,7 +192,10 @@ class Parser {
   #members(end: "}" | "]", member: () => void): void {
     const opened = this.#at;
     if (this.#path.length >= MAX_DEPTH) {
-      throw new SyntaxFault(opened, `objects and lists may be nested ${MAX_DEPTH} deep`);
+      throw new SyntaxFault(
+        opened,
+        `objects and lists may be nested at most ${MAX_DEPTH} levels deep`,
+      );
     }
     this.#at++;
     const what = end === "}" ? "object" : "list";

@@ -59,7 +59,7 @@ describe("a small MTU", () => {
       expect(() => createStack({ link, addresses })).toThrow(
         `createStack: addresses: ${
           addresses.at(-1)
-        } needs an MTU of 1280 or more (RFC 8200 5), the link has 1279`,
+        } needs an MTU of 1280 or more (RFC 8200 5), but the link has 1279`,
       );
     }
     const stack: Stack = createStack({ link, addresses: ["10.0.0.1/24"] });

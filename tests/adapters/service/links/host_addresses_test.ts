@@ -65,7 +65,7 @@ describe("completeHostAddresses", () => {
   test("requires addresses other than the stack's", () => {
     const fault =
       "--host-address: 10.7.0.2 is the stack's own address too (--address): give the host " +
-      "another one of its network";
+      "another address of its network";
     expect(() => completeHostAddresses(["10.7.0.2/24"], ["10.7.0.2/24"])).toThrow(fault);
     expect(() => completeHostAddresses(["10.7.0.2/24"], ["10.7.0.1/24", "10.7.0.2/32"])).toThrow(
       fault,

@@ -88,7 +88,9 @@ describe("parseJsonc", () => {
   test("limits the nesting depth", () => {
     const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
     expect(parseJsonc(nested(MAX_DEPTH)).faults).toEqual([]);
-    expect(faultOf(nested(MAX_DEPTH + 1))).toBe("1:101: objects and lists may be nested 100 deep");
+    expect(faultOf(nested(MAX_DEPTH + 1))).toBe(
+      "1:101: objects and lists may be nested at most 100 levels deep",
+    );
     expect(parseJsonc("[".repeat(1_000_000)).faults.length).toBe(1);
   });
 });
