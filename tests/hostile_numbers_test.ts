@@ -83,9 +83,11 @@ const INTERFACES: Readonly<Record<string, Give>> = {
 /** Interfaces whose numbers are neither times nor limits, or are set by the program itself. */
 const HARMLESS = new Set([
   "adapters/host/connection.ts HostConnectionOptions",
+  "adapters/host/listen.ts HostListenOptions",
   "adapters/host/native/connection.ts NativeConnectionOptions",
   "adapters/host/native/listener.ts NativeListenOptions",
   "adapters/host/descriptors.ts AcceptWatchOptions",
+  "adapters/service/cli/service_manager.ts ServiceManagerOptions",
   "adapters/service/publish/publish.ts PublishLimits",
   "plugins/shared/host_network.ts DialOptions",
   "adapters/links/decorators/pcapng.ts PcapngOptions",
