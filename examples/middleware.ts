@@ -16,7 +16,7 @@ export interface Traffic {
   sent: number;
 }
 
-/** Calls `report` once for each connection, also if it fails. */
+/** Calls `report` once for each connection, even if it fails. */
 export function countTraffic(report: (traffic: Traffic) => void): Handler {
   return async ({ socket }, next) => {
     const traffic: Traffic = { received: 0, sent: 0 };

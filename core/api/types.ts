@@ -77,7 +77,7 @@ export interface TcpStats {
 export interface TcpSocket
   extends AsyncIterable<Uint8Array<ArrayBuffer>>, Disposable, AsyncDisposable {
   /**
-   * Byte stream, also for BYOB readers. The receive window opens as the stream is read. Cancelling
+   * Byte stream, with BYOB readers too. The receive window opens as the stream is read. Cancelling
    * it closes the socket, as with `Deno.Conn`; leaving a loop over it and aborting a `pipeTo`
    * cancel it.
    */
@@ -424,7 +424,7 @@ export interface Stack extends AsyncDisposable {
    * several listen addresses match a connection, the most specific one serves it: the one with the
    * longest prefix, and among these the one with the fewest ports.
    *
-   * Port 0 stands for any free port, also in `"udp/0"`: `addrs` of the result has the port that was
+   * Port 0 stands for any free port, in `"udp/0"` too: `addrs` of the result has the port that was
    * chosen. The result also replaces the handlers, and removes them.
    *
    * @throws {TypeError} `where` is not a listen address, or a handler is not one: a factory such as

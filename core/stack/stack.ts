@@ -174,7 +174,7 @@ export class CoreStack {
     return "protocol";
   }
 
-  /** Receives each datagram of a super-packet by itself. */
+  /** Receives each datagram of a super-packet separately. */
   #receiveSegments(
     packet: Uint8Array,
     checksum: ChecksumState,

@@ -79,7 +79,7 @@ export class TransmitQueue {
     return batch.append(path, data);
   }
 
-  /** Queues a datagram to which others may be added; false if it has to be sent by itself. */
+  /** Queues a datagram to which others may be added; false if it has to be sent alone. */
   beginDatagrams(path: DatagramPath, data: Uint8Array, pathMtu: number = this.#mtu): boolean {
     const batch = this.#batch;
     const size = ipHeaderLength(path.source) + UDP_HEADER_LENGTH + data.length;

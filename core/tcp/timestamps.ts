@@ -14,7 +14,7 @@ export function timestamp(tcb: Tcb, now: number): number {
 }
 
 /**
- * Round-trip time from the echoed timestamp, also for retransmitted segments (RFC 7323 4.1); -1 if
+ * Round-trip time from the echoed timestamp, even for retransmitted segments (RFC 7323 4.1); -1 if
  * there is none.
  */
 export function echoedRtt(tcb: Tcb, segment: Segment, now: number): number {

@@ -36,7 +36,7 @@ export interface ImpairOptions extends LinkImpairments {
  * a network device.
  *
  * Sent packets are impaired, and with `incoming` received packets too. The result offers neither
- * super-packets nor checksum offload, so that each segment is impaired by itself and checksums
+ * super-packets nor checksum offload, so that each segment is impaired separately and checksums
  * detect corruption. A super-packet received from the underlying link is impaired as a whole; a TUN
  * device opened with `offload: false` receives none.
  *

@@ -173,7 +173,7 @@ export class EthernetLink implements Link {
   }
 
   /**
-   * Resolves as for any link; with true also if there are only ARP or neighbor discovery messages.
+   * Resolves as for any link; with true even if there are only ARP or neighbor discovery messages.
    */
   ready(): Promise<boolean> {
     return this.#undeliverable.ready(this.#port);

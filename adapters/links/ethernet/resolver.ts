@@ -218,7 +218,7 @@ export class Resolver {
   }
 
   /**
-   * Sends one request to all, at the earliest one second after the last confirmation (RFC 1122
+   * Sends one request to all, no earlier than one second after the last confirmation (RFC 1122
    * 2.3.2.1).
    */
   #settle(neighbor: Neighbor, now: number): void {

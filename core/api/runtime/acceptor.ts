@@ -76,7 +76,7 @@ export class Acceptor implements Owner {
     return this.listener;
   }
 
-  /** Starts at most one decision and one handler: each may run for long, and other owners wait. */
+  /** Starts at most one decision and one handler: each may run for a long time, and other owners wait. */
   onEvent(): void {
     const { listener } = this;
     const tcb = listener.takeUndecided();

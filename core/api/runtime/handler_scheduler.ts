@@ -9,7 +9,7 @@
  *
  * **Assumed of the event loop.** `await undefined` resumes after every microtask that was queued before
  * it (ECMA-262 guarantees this), and `macrotask()` after the timers and I/O that are due. How many turns
- * pass between two calls of a handler is estimated: up to 3 in a `for await` loop, some dozens in an
+ * pass between two calls of a handler is estimated: up to 3 in a `for await` loop, a few dozen in an
  * application with promises of its own, such as Hono with middleware.
  *
  * **If a runtime changes it.** Only how packets are combined depends on the estimates. If handlers

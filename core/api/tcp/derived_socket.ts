@@ -43,7 +43,7 @@ export interface SocketOverrides {
    */
   readonly tryWrite?: (bytes: Uint8Array<ArrayBufferLike>) => number;
   /**
-   * Ends writing. Runs once, after all writes, also when the socket is closed; when it settles, it
+   * Ends writing. Runs once, after all writes, and when the socket is closed too; when it settles, it
    * must have passed everything to the base.
    */
   readonly closeWrite?: () => Promise<void>;

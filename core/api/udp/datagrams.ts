@@ -55,7 +55,7 @@ export class Datagrams {
     this.#driver.touch();
   }
 
-  /** Waits for the running handlers, until `at` at the latest. */
+  /** Waits for the running handlers, but no longer than until `at`. */
   async finish(at: number): Promise<void> {
     const done = new AbortController();
     void Promise.all(this.#running).then(() => done.abort());

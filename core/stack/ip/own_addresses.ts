@@ -62,7 +62,7 @@ export class OwnAddresses {
     this.#rebuild();
   }
 
-  /** Whether the address was configured by itself rather than as part of a network. */
+  /** Whether the address was configured individually, not as part of a network. */
   hasHost(w0: number, w1: number, w2: number, w3: number): boolean {
     return this.#hosts.some((one) =>
       one.w3 === w3 && one.w2 === w2 && one.w1 === w1 && one.w0 === w0

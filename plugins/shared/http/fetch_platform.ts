@@ -2,7 +2,7 @@
  * The operations of a runtime's Fetch that the HTTP servers use.
  *
  * {@link STANDARD_PLATFORM} uses only what the Fetch specification defines, so it works everywhere,
- * also in a browser. `adapters/runtime/fetch` registers a faster platform for Deno and Bun, which
+ * including browsers. `adapters/runtime/fetch` registers a faster platform for Deno and Bun, which
  * relies on behaviour of these runtimes beyond the specification: `docs/architecture.md` says what
  * it assumes, and what happens if a runtime changes.
  *

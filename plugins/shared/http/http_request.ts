@@ -16,7 +16,7 @@ export class HttpRequest extends Request {
     this.#isWhole = init?.body instanceof Uint8Array;
   }
 
-  /** A byte stream on every runtime, also if the Request was made of bytes. */
+  /** A byte stream on every runtime, even if the Request was made of bytes. */
   override get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
     if (!this.#isWhole) return super.body as ReadableStream<Uint8Array<ArrayBuffer>> | null;
     return this.#stream ??= byteStreamOf(() => super.body!);
