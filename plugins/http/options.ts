@@ -4,7 +4,8 @@
  * @module
  */
 import { z } from "zod";
-import { bytes, count, milliseconds } from "../../core/api/numbers.ts";
+import { bytes, count } from "../../core/api/numbers.ts";
+import { timeoutOptions } from "../shared/http/timeout_options.ts";
 
 /** Limits and timeouts of the http plugin. Sizes in bytes, times in milliseconds. */
 export interface HttpOptions {
@@ -71,9 +72,5 @@ export const httpOptionsSchema: z.ZodType<CheckedHttpOptions, HttpOptions> = z.s
   maxChunkExtensionBytes: bytes().default(4096),
   maxTrailerBytes: bytes().default(8192),
   maxDrainBytes: bytes(0).default(262_144),
-  headerTimeoutMs: milliseconds().default(15_000),
-  bodyTimeoutMs: milliseconds().default(30_000),
-  keepAliveTimeoutMs: milliseconds().default(60_000),
-  writeTimeoutMs: milliseconds().default(30_000),
-  lingerTimeoutMs: milliseconds().default(2000),
+  ...timeoutOptions,
 });

@@ -4,6 +4,7 @@
  * @module
  */
 import { parseContentLength } from "../shared/http/content_length.ts";
+import { impliedContentType } from "../shared/http/content_type.ts";
 import { FIELD_VALUE } from "../shared/http/characters.ts";
 import { reasonPhrase } from "../shared/http/status.ts";
 
@@ -71,6 +72,15 @@ const NO_FIELDS: ResponseFields = {
   contentType: true,
   upgrade: false,
 };
+
+/** Adds the Content-Type of content that is, or begins with, `data`, unless the application set one. */
+export function withImpliedType(
+  fields: ResponseFields,
+  data: string | Uint8Array,
+): ResponseFields {
+  const type = fields.contentType ? "" : impliedContentType(data);
+  return type === "" ? fields : { ...fields, lines: `${fields.lines}content-type: ${type}\r\n` };
+}
 
 /** Removes Content-Encoding and Content-Length, for content that has been decoded. */
 export function withoutEncoding(fields: ResponseFields): ResponseFields {

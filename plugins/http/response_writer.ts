@@ -6,8 +6,7 @@
  */
 import { discardResponse } from "../shared/http/application_response.ts";
 import { isShortAscii } from "../shared/http/characters.ts";
-import { isDecoded } from "../shared/http/content_coding.ts";
-import { impliedContentType } from "../shared/http/content_type.ts";
+import { isDecodedContent } from "../shared/http/content_coding.ts";
 import {
   type ContentSource,
   discardPrepared,
@@ -25,6 +24,7 @@ import {
   responseFields,
   type ResponseFraming,
   responseHead,
+  withImpliedType,
   withoutEncoding,
 } from "./response_head.ts";
 import { neverHasContent } from "../shared/http/status.ts";
@@ -311,28 +311,15 @@ function contentOf(body: string | Uint8Array): string | Uint8Array {
 const NOTHING = new Uint8Array(0);
 const LAST_CHUNK = "0\r\n\r\n";
 
-/** `data`: the content, or the beginning of it. */
-function withImpliedType(fields: ResponseFields, data: string | Uint8Array): ResponseFields {
-  const type = fields.contentType ? "" : impliedContentType(beginningOf(data));
-  return type === "" ? fields : { ...fields, lines: `${fields.lines}content-type: ${type}\r\n` };
-}
-
-/** The beginning of the content, which is enough to determine its type. */
-function beginningOf(data: string | Uint8Array): string | Uint8Array {
-  return typeof data === "string" || data.length <= PIECE_BYTES
-    ? data
-    : data.subarray(0, PIECE_BYTES);
-}
-
 /** `fields` without a Content-Encoding that does not apply to content that starts with `data`. */
 function trueFields(
   response: Response,
   fields: ResponseFields,
   data: Uint8Array,
 ): ResponseFields {
-  const { contentEncoding } = fields;
-  if (contentEncoding === undefined) return fields;
-  return isDecoded(contentEncoding, data, response.url !== "") ? withoutEncoding(fields) : fields;
+  return isDecodedContent(response, fields.contentEncoding, data)
+    ? withoutEncoding(fields)
+    : fields;
 }
 
 function streamFraming({ contentLength }: ResponseFields, plan: ResponsePlan): ResponseFraming {

@@ -4,7 +4,8 @@
  * @module
  */
 import { z } from "zod";
-import { bytes, count, milliseconds } from "../../core/api/numbers.ts";
+import { bytes, count } from "../../core/api/numbers.ts";
+import { timeoutOptions } from "../shared/http/timeout_options.ts";
 
 /**
  * Limits and timeouts of the http2 plugin; those that `http` has too mean the same. Sizes are in
@@ -67,9 +68,5 @@ export const http2OptionsSchema: z.ZodType<CheckedHttp2Options, Http2Options> = 
   maxHeaders: count(1, 100_000).default(100),
   maxBodyBytes: bytes(0, Number.MAX_SAFE_INTEGER).default(Number.MAX_SAFE_INTEGER),
   maxTrailerBytes: bytes().default(8192),
-  headerTimeoutMs: milliseconds().default(15_000),
-  bodyTimeoutMs: milliseconds().default(30_000),
-  keepAliveTimeoutMs: milliseconds().default(60_000),
-  writeTimeoutMs: milliseconds().default(30_000),
-  lingerTimeoutMs: milliseconds().default(2000),
+  ...timeoutOptions,
 });

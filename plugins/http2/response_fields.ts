@@ -4,6 +4,7 @@
  * @module
  */
 import { parseContentLength } from "../shared/http/content_length.ts";
+import { impliedContentType } from "../shared/http/content_type.ts";
 
 /** The fields set by the application, without those that the server determines. */
 export interface ResponseFields {
@@ -47,6 +48,12 @@ export function responseFields(headers: Headers): ResponseFields {
     fields.list.push(name, value);
   });
   return fields;
+}
+
+/** Adds the Content-Type of content that is, or begins with, `data`, unless the application set one. */
+export function addImpliedType(fields: ResponseFields, data: string | Uint8Array): void {
+  const type = fields.hasContentType ? "" : impliedContentType(data);
+  if (type !== "") fields.list.push("content-type", type);
 }
 
 /** Removes the fields that are wrong if the content is not encoded after all. */

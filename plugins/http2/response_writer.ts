@@ -6,8 +6,7 @@
  */
 import { discardResponse } from "../shared/http/application_response.ts";
 import { isShortAscii } from "../shared/http/characters.ts";
-import { isDecoded } from "../shared/http/content_coding.ts";
-import { impliedContentType } from "../shared/http/content_type.ts";
+import { isDecodedContent } from "../shared/http/content_coding.ts";
 import { takeWholeBody } from "../shared/http/fetch_platform.ts";
 import {
   type ContentSource,
@@ -20,7 +19,12 @@ import {
 } from "../shared/http/prepared_response.ts";
 import { PIECE_BYTES, ResponseContent } from "../shared/http/response_content.ts";
 import { neverHasContent } from "../shared/http/status.ts";
-import { dropEncoding, type ResponseFields, responseFields } from "./response_fields.ts";
+import {
+  addImpliedType,
+  dropEncoding,
+  type ResponseFields,
+  responseFields,
+} from "./response_fields.ts";
 import type { Http2Stream } from "./stream.ts";
 
 /** What sending a response needs of the connection. */
@@ -104,7 +108,7 @@ export class ResponseWriter {
     if (body) return this.#sendBody(response, fields, body);
     if (!this.#isHead) return this.#sendWhole(status, fields, NOTHING);
     // The response to HEAD may have the Content-Length of the response to GET (RFC 9110 8.6).
-    if (isDecodedContent(response, fields, NOTHING)) dropEncoding(fields);
+    if (isDecodedContent(response, fields.contentEncoding, NOTHING)) dropEncoding(fields);
     return void this.#sendHead(status, fields, fields.contentLength, true);
   }
 
@@ -205,7 +209,7 @@ export class ResponseWriter {
     const content = new ResponseContent(body);
     try {
       await content.gather(false);
-      if (isDecodedContent(response, fields, content.data)) dropEncoding(fields);
+      if (isDecodedContent(response, fields.contentEncoding, content.data)) dropEncoding(fields);
       if (content.ended) {
         return await this.#sendWhole(response.status, fields, content.data);
       }
@@ -251,21 +255,6 @@ export class ResponseWriter {
 
 const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
-
-function addImpliedType(fields: ResponseFields, content: string | Uint8Array): void {
-  if (fields.hasContentType) return;
-  // The beginning is enough to decide.
-  const beginning = typeof content === "string" || content.length <= PIECE_BYTES
-    ? content
-    : content.subarray(0, PIECE_BYTES);
-  const type = impliedContentType(beginning);
-  if (type !== "") fields.list.push("content-type", type);
-}
-
-function isDecodedContent(response: Response, fields: ResponseFields, data: Uint8Array): boolean {
-  const { contentEncoding } = fields;
-  return contentEncoding !== undefined && isDecoded(contentEncoding, data, response.url !== "");
-}
 
 function wrongLength(promised: number): TypeError {
   return new TypeError(`The response body does not have its content-length of ${promised} bytes`);

@@ -19,6 +19,19 @@ const BEGINNINGS: Readonly<Record<string, readonly number[]>> = {
 const DECODABLE = new Set(["gzip", "x-gzip", "deflate", "br", "zstd"]);
 
 /**
+ * Whether the content of `response`, which starts with `data`, is no longer coded as `contentEncoding`
+ * says; false without Content-Encoding.
+ */
+export function isDecodedContent(
+  response: Response,
+  contentEncoding: string | undefined,
+  data: Uint8Array,
+): boolean {
+  // Only responses of fetch() have a URL.
+  return contentEncoding !== undefined && isDecoded(contentEncoding, data, response.url !== "");
+}
+
+/**
  * Whether content that starts with `data` is no longer coded as `contentEncoding` says. `isFetched`: the
  * Response comes from fetch(); for others, only a missing magic number counts.
  */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { PIECE_BYTES } from "./response_content.ts";
 
 /**
  * Bun gives `new Response("text")` no Content-Type; its own server adds one, because it knows that the body is
@@ -18,9 +19,13 @@ const SHORT_BYTES = 1024;
  */
 export function impliedContentType(content: string | Uint8Array): string {
   if (!stringsAreUntyped || content.length === 0) return "";
-  return typeof content === "string" || isAscii(content) || beginsUtf8(content)
-    ? "text/plain;charset=UTF-8"
-    : "";
+  return typeof content === "string" || isText(content) ? "text/plain;charset=UTF-8" : "";
+}
+
+/** Checks only the beginning of long content. */
+function isText(content: Uint8Array): boolean {
+  const beginning = content.length > PIECE_BYTES ? content.subarray(0, PIECE_BYTES) : content;
+  return isAscii(beginning) || beginsUtf8(beginning);
 }
 
 /** Most short texts are ASCII, and checking their bytes costs less than a decoder. */
