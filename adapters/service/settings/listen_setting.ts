@@ -7,6 +7,7 @@ import { z } from "zod";
 import { formatListenAddress, parseListenAddress } from "../../../core/api/listen_address.ts";
 import { faultsOf } from "../../../core/api/options.ts";
 import { messageLine } from "../errors.ts";
+import { offerHttp2 } from "./alpn.ts";
 import type { JsonSchemaNotes, Origin } from "./setting.ts";
 
 /** A plugin and its options. */
@@ -135,9 +136,9 @@ export function locateChain(
   { folder, source }: Origin,
   ...keys: readonly string[]
 ): PluginSetting[] {
-  return chain.map((plugin, index) => ({
+  return offerHttp2(chain.map((plugin, index) => ({
     ...plugin,
     folder,
     source: chain.length > 1 ? source(...keys, String(index)) : source(...keys),
-  }));
+  })));
 }
