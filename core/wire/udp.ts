@@ -36,7 +36,7 @@ export function parseUdp(
   const { payloadStart, payloadEnd } = ip;
   if (payloadEnd - payloadStart < UDP_HEADER_LENGTH) return "udp-short";
   const length = readU16(packet, payloadStart + 4);
-  // Bytes between the end of the datagram and the end of the packet are not data (RFC 9868 5).
+  // Bytes between the end of the datagram and the end of the packet are not data (RFC 9868 7).
   if (length < UDP_HEADER_LENGTH || length > payloadEnd - payloadStart) return "udp-length";
   if (mustVerify && !checksumHolds(ip, packet, length)) return "udp-checksum";
   header.sourcePort = readU16(packet, payloadStart);

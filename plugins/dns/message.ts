@@ -12,7 +12,7 @@ import { FLAG, HEADER_LENGTH } from "./wire.ts";
 
 /** Largest message without EDNS (RFC 1035 4.2.1). */
 const LEAST_UDP_LENGTH = 512;
-/** Largest message that practically no path fragments (RFC 9715 3.2). */
+/** Fits the smallest IPv6 MTU, 1280 bytes (RFC 8200 5); RFC 9715 3.1 recommends at most 1400. */
 export const MOST_UDP_LENGTH = 1232;
 /** The two bits that mark a pointer (RFC 1035 4.1.4). */
 const POINTER = 0xc000;

@@ -60,7 +60,7 @@ function endKeepAlive(tcb: Tcb): void {
 }
 
 /**
- * Sixth, URG (RFC 9293 3.8.5, MUST-31 and MUST-32). Urgent data is delivered in line (RFC 6093 3).
+ * Sixth, URG (RFC 9293 3.8.5, MUST-31 and MUST-32). Urgent data is delivered in line (RFC 6093 2.1).
  * The pointer is processed before the text, as a closed window must not delay it (MUST-66).
  */
 export function noteUrgent(tcb: Tcb, segment: Segment): void {

@@ -13,7 +13,7 @@ const MAX_DUPLICATE_ACKS = 8;
 
 /**
  * Seventh, the segment's text (RFC 9293 3.10.7.4). Urgent data, the sixth step, is delivered in
- * line with the rest (RFC 6093 3).
+ * line with the rest (RFC 6093 2.1).
  */
 export function acceptText(tcb: Tcb, segment: Segment, now: number): Verdict {
   const length = segment.textLength;

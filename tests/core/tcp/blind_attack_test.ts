@@ -196,7 +196,7 @@ describe("malformed segments", () => {
   });
 
   // Urgent data is delivered in line.
-  test("urgent data is ordinary data (RFC 6093 3)", () => {
+  test("urgent data is ordinary data (RFC 6093 2.1)", () => {
     const t = inEstablished();
     t.send({ flags: "PU.", data: 10, urgentPointer: 5 });
     expect(t.read()).toBe(10);
