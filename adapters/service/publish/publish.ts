@@ -15,8 +15,8 @@ import type { PublishSetting } from "../settings/publish_setting.ts";
 import { openPort } from "./open_port.ts";
 
 /**
- * Maximum number of concurrent connections per published port. At the limit, a client with fewer
- * connections evicts the oldest one of the client with the most, whose own new connections are
+ * Maximum number of concurrent connections per published port. At the limit, the client with the
+ * most connections loses its oldest one to a client with fewer, and its own new connections are
  * reset.
  */
 export const MAX_CONNECTIONS = 4096;
