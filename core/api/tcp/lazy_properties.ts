@@ -11,8 +11,34 @@ export class LazyProperties {
   writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
   localAddr: NetAddr | undefined;
   remoteAddr: NetAddr | undefined;
-  /** Calls all callbacks: an array would take more memory than functions that call each other. */
-  onEnd: (() => void) | undefined;
-  onFinished: (() => void)[] | undefined;
   abortReason: unknown;
+  /** Calls all callbacks: an array would take more memory than functions that call each other. */
+  #onEnd: (() => void) | undefined;
+  #onFinished: (() => void)[] | undefined;
+
+  /** Adds a callback for the end of the connection. */
+  addOnEnd(callback: () => void): void {
+    const onEnd = this.#onEnd;
+    this.#onEnd = onEnd === undefined ? callback : () => {
+      onEnd();
+      callback();
+    };
+  }
+
+  /** Runs the callbacks of {@link addOnEnd} in the order in which they were added, once. */
+  runOnEnd(): void {
+    const onEnd = this.#onEnd;
+    this.#onEnd = undefined;
+    onEnd?.();
+  }
+
+  /** Adds a callback for the time when nothing more is expected from the peer. */
+  addOnFinished(callback: () => void): void {
+    (this.#onFinished ??= []).push(callback);
+  }
+
+  /** Runs the callbacks of {@link addOnFinished}, once. */
+  runOnFinished(): void {
+    for (const callback of this.#onFinished?.splice(0) ?? []) callback();
+  }
 }

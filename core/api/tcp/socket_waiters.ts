@@ -20,6 +20,15 @@ export function readerOf(target: ReadTarget, resolve: (answer: never) => void): 
   return target;
 }
 
+/** Appends a pending read to the list that starts with `first`; returns the start of the list. */
+export function appendReader(first: Reader | undefined, reader: Reader): Reader {
+  if (first === undefined) return reader;
+  let last = first;
+  while (last.behind !== undefined) last = last.behind;
+  last.behind = reader;
+  return first;
+}
+
 /** The result of a read of `count` bytes, 0 at the end; `chunk` holds them. */
 export function answerTo(target: ReadTarget, count: number, chunk: Bytes | undefined): never {
   if (isArray(target)) return (count === 0 ? null : count) as never;

@@ -22,6 +22,7 @@ import { socketInfo, tcpStats } from "./socket_stats.ts";
 import { readableOf, writableOf } from "./socket_streams.ts";
 import {
   answerTo,
+  appendReader,
   bytesOf,
   isArray,
   readerOf,
@@ -60,7 +61,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   #opened: Deferred<SocketInfo> | undefined;
   #closed: Deferred<undefined> | undefined;
   /** Flags and events in one field: a boolean property of its own would take as much memory. */
-  #bits = 0;
+  #flags = 0;
   /** The first pending read. */
   #reader: Reader | undefined;
   #writers: Writer[] = NO_WRITERS;
@@ -74,7 +75,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     this.#tcb = tcb;
     this.#driver = driver;
     this.#openedSecond = Math.floor(driver.now() / 1000);
-    if (options.closesWithPeer) this.#bits |= CLOSES_WITH_PEER;
+    if (options.closesWithPeer) this.#flags |= CLOSES_WITH_PEER;
     tcb.handle = this;
     this.onEvent();
   }
@@ -148,7 +149,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     if (this.#reader === undefined) {
       const count = this.#readNow(p);
       if (count > 0) return Promise.resolve(count);
-      if (this.#isReadingOver()) return this.#endOfReading(null);
+      if (this.#hasReadEnded()) return this.#settleAtEnd(null);
     }
     return this.#waitForBytes(p);
   }
@@ -171,9 +172,9 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   #readPiece<T>(target: Exclude<ReadTarget, Uint8Array>): Promise<T> {
     if (this.#reader === undefined) {
-      const piece = this.#take(target);
+      const piece = this.#takePiece(target);
       if (piece !== undefined) return Promise.resolve(answerTo(target, piece.length, piece));
-      if (this.#isReadingOver()) return this.#endOfReading(answerTo(target, 0, undefined));
+      if (this.#hasReadEnded()) return this.#settleAtEnd(answerTo(target, 0, undefined));
     }
     return this.#waitForBytes(target);
   }
@@ -182,7 +183,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   tryView(): Bytes | null | undefined {
     if (this.#reader !== undefined) return undefined;
     if (this.#tcb.receive.readable > 0) return this.#tcb.receive.view();
-    if (!this.#isReadingOver()) return undefined;
+    if (!this.#hasReadEnded()) return undefined;
     const error = this.#readError();
     if (error !== undefined) throw error;
     if (this.#closesWithPeer) void this.closeWrite();
@@ -193,33 +194,26 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
    * Calls back when {@link tryView} may return something; returns false if it may do so already.
    */
   whenReadable(callback: () => void): boolean {
-    if (this.#reader === undefined && this.#hasArrival) return false;
-    this.#addReader(readerOf("arrival", callback));
+    if (this.#reader === undefined && this.#isReadable) return false;
+    this.#reader = appendReader(this.#reader, readerOf("arrival", callback));
     return true;
   }
 
-  get #hasArrival(): boolean {
-    return this.#tcb.receive.readable > 0 || this.#isReadingOver();
+  get #isReadable(): boolean {
+    return this.#tcb.receive.readable > 0 || this.#hasReadEnded();
   }
 
   consume(count: number): void {
     if (count === 0) return;
     this.#driver.core.tcp.consume(this.#tcb, count, this.#driver.now());
     this.#driver.touchAfterRead(count);
-    this.#closeWhenOver();
+    this.#closeWhenAcknowledged();
   }
 
   #waitForBytes<T>(target: ReadTarget): Promise<T> {
     const { promise, resolve } = Promise.withResolvers<T>();
-    this.#addReader(readerOf(target, resolve));
+    this.#reader = appendReader(this.#reader, readerOf(target, resolve));
     return promise;
-  }
-
-  #addReader(reader: Reader): void {
-    let last = this.#reader;
-    while (last?.behind !== undefined) last = last.behind;
-    if (last === undefined) this.#reader = reader;
-    else last.behind = reader;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Bytes> {
@@ -237,7 +231,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     const { core } = this.#driver;
     const count = core.tcp.read(tcb, target, this.#driver.now());
     this.#driver.touchAfterRead(count);
-    this.#closeWhenOver();
+    this.#closeWhenAcknowledged();
     return count;
   }
 
@@ -249,7 +243,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return chunk;
   }
 
-  #take(target: Exclude<ReadTarget, Uint8Array>): Bytes | undefined {
+  #takePiece(target: Exclude<ReadTarget, Uint8Array>): Bytes | undefined {
     if (typeof target === "string") return this.#chunkNow();
     return this.#tcb.receive.readable > 0 ? this.#tcb.receive.view() : undefined;
   }
@@ -263,11 +257,11 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     this.#driver.touch();
   }
 
-  #isReadingOver(): boolean {
+  #hasReadEnded(): boolean {
     return this.#isClosed || isAtEnd(this.#tcb);
   }
 
-  #endOfReading<T>(end: T): Promise<T> {
+  #settleAtEnd<T>(end: T): Promise<T> {
     const error = this.#readError();
     if (error !== undefined) return Promise.reject(error);
     if (this.#closesWithPeer) void this.closeWrite();
@@ -287,17 +281,17 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     for (let reader = this.#reader; reader !== undefined; reader = this.#reader) {
       const { target } = reader;
       if (target === "arrival") {
-        if (!this.#hasArrival) return;
-        this.#takeReader(reader)(undefined as never);
+        if (!this.#isReadable) return;
+        this.#shiftReader(reader)(undefined as never);
         continue;
       }
-      const chunk = isArray(target) ? undefined : this.#take(target);
+      const chunk = isArray(target) ? undefined : this.#takePiece(target);
       const count = isArray(target) ? this.#readNow(target) : chunk?.length ?? 0;
-      const isOver = count === 0 && this.#isReadingOver();
+      const isOver = count === 0 && this.#hasReadEnded();
       // If the array's buffer was transferred meanwhile, the next reader gets the bytes.
       const isGone = isArray(target) && target.length === 0;
       if (count === 0 && !isOver && !isGone) return;
-      const resolve = this.#takeReader(reader);
+      const resolve = this.#shiftReader(reader);
       if (!isOver) {
         resolve(isGone ? 0 as never : answerTo(target, count, chunk));
         continue;
@@ -310,7 +304,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   /** Removes `reader`, the first pending read. */
-  #takeReader(reader: Reader): (answer: never) => void {
+  #shiftReader(reader: Reader): (answer: never) => void {
     const resolve = reader.resolve!;
     this.#reader = reader.behind;
     reader.resolve = reader.behind = undefined;
@@ -360,7 +354,11 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     const tcb = this.#tcb;
     if (tcb.error !== undefined) return this.#error(tcb.error);
     if (this.#isWriteClosed) {
-      return new TcpError("CLOSING", "The socket has been closed for writing", this.#ends());
+      return new TcpError(
+        "CLOSING",
+        "The socket has been closed for writing",
+        this.#errorDetails(),
+      );
     }
     // The connection has ended without an error.
     return STATES[tcb.state].canSend ? undefined : this.#error("CONNECTION_RESET");
@@ -382,13 +380,13 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   // ---------------------------------------------------------------- closing
 
   closeWrite(): Promise<void> {
-    this.#bits |= WRITE_CLOSED;
+    this.#flags |= WRITE_CLOSED;
     this.#closeWhenWritten();
     return Promise.resolve();
   }
 
   close(_reason?: unknown): Promise<undefined> {
-    this.#bits |= WRITE_CLOSED | CLOSED;
+    this.#flags |= WRITE_CLOSED | CLOSED;
     this.#serveReaders();
     this.#discardUnread();
     this.#closeWhenWritten();
@@ -406,7 +404,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   /** Closes a connection in CLOSING of profile `local` once everything is acknowledged and read. */
-  #closeWhenOver(): void {
+  #closeWhenAcknowledged(): void {
     const tcb = this.#tcb;
     if (tcb.state !== "CLOSING" || tcb.has(TCB.RELEASED) || tcb.has(TCB.RESET_AFTER_ACK)) return;
     if (!tcb.allAcknowledged || !isAtEnd(tcb)) return;
@@ -486,12 +484,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   /** Runs `callback` when the connection has ended. */
   onEnd(callback: () => void): void {
     if (this.#hasEnded) return callback();
-    const asked = this.#lazyProperties();
-    const { onEnd } = asked;
-    asked.onEnd = onEnd === undefined ? callback : () => {
-      onEnd();
-      callback();
-    };
+    this.#lazyProperties().addOnEnd(callback);
   }
 
   /** Runs `callback` when {@link closed} settles, with the error if it rejects. */
@@ -508,7 +501,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
    */
   onFinished(callback: () => void): void {
     if (this.#isFinished) callback();
-    else (this.#lazyProperties().onFinished ??= []).push(callback);
+    else this.#lazyProperties().addOnFinished(callback);
   }
 
   /** Called by the driver when the core has events for this connection. */
@@ -516,23 +509,23 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     const tcb = this.#tcb;
     const events = tcb.events;
     tcb.events = 0;
-    this.#bits |= events;
+    this.#flags |= events;
     if ((events & TCB_EVENT.OPENED) !== 0) this.#settleOpened();
     if ((events & TCB_EVENT.READABLE) !== 0) {
       if (this.#reader !== undefined) this.#serveReaders();
       this.#discardUnread();
-      this.#closeWhenOver();
+      this.#closeWhenAcknowledged();
     }
     if ((events & TCB_EVENT.ENDED) !== 0) this.#end();
     else if ((events & TCB_EVENT.WRITABLE) !== 0 && this.#writers.length > 0) this.#serveWriters();
   }
 
   get #hasOpened(): boolean {
-    return (this.#bits & TCB_EVENT.OPENED) !== 0;
+    return (this.#flags & TCB_EVENT.OPENED) !== 0;
   }
 
   get #hasEnded(): boolean {
-    return (this.#bits & TCB_EVENT.ENDED) !== 0;
+    return (this.#flags & TCB_EVENT.ENDED) !== 0;
   }
 
   get #isFinished(): boolean {
@@ -540,17 +533,17 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   get #closesWithPeer(): boolean {
-    return (this.#bits & CLOSES_WITH_PEER) !== 0;
+    return (this.#flags & CLOSES_WITH_PEER) !== 0;
   }
 
   /** Whether writing has ended: a FIN follows the last byte. */
   get #isWriteClosed(): boolean {
-    return (this.#bits & WRITE_CLOSED) !== 0;
+    return (this.#flags & WRITE_CLOSED) !== 0;
   }
 
   /** Whether reading has ended too, by `close()`. */
   get #isClosed(): boolean {
-    return (this.#bits & CLOSED) !== 0;
+    return (this.#flags & CLOSED) !== 0;
   }
 
   #end(): void {
@@ -560,11 +553,8 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     for (const writer of this.#writers.splice(0)) {
       writer.reject(this.#error(error ?? "CONNECTION_RESET"));
     }
-    const asked = this.#lazy;
-    const onEnd = asked?.onEnd;
-    if (asked !== undefined) asked.onEnd = undefined;
-    onEnd?.();
-    if (this.#isFinished) { for (const callback of asked?.onFinished?.splice(0) ?? []) callback(); }
+    this.#lazy?.runOnEnd();
+    if (this.#isFinished) this.#lazy?.runOnFinished();
   }
 
   #settleOpened(): void {
@@ -585,11 +575,11 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return new TcpError(
       code,
       describeCloseReason(code, formatHostPort(this.remoteAddr)),
-      this.#ends(),
+      this.#errorDetails(),
     );
   }
 
-  #ends(): { local: NetAddr; remote: NetAddr; cause: unknown } {
+  #errorDetails(): { local: NetAddr; remote: NetAddr; cause: unknown } {
     return { local: this.localAddr, remote: this.remoteAddr, cause: this.abortReason };
   }
 }

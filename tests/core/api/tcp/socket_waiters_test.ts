@@ -1,0 +1,63 @@
+import { describe, expect, test } from "bun:test";
+import {
+  answerTo,
+  appendReader,
+  bytesOf,
+  readerOf,
+  rejectLost,
+  writerOf,
+} from "../../../../core/api/tcp/socket_waiters.ts";
+import { Views } from "../../../../core/api/tcp/views.ts";
+
+const ignore = () => {};
+const noViews = () => new Views({ nextView: () => Promise.reject(new Error()), consume: ignore });
+
+describe("pending reads", () => {
+  test("are a list in the order of the calls", () => {
+    const readers = [1, 2, 3].map((length) => readerOf(new Uint8Array(length), ignore));
+    const first = readers.reduce(appendReader, undefined as typeof readers[0] | undefined);
+    expect(first).toBe(readers[0]!);
+    expect([first!.behind, first!.behind!.behind]).toEqual([readers[1], readers[2]]);
+    expect(readers[2]!.behind).toBe(undefined);
+  });
+
+  // The views are their own record, so that a read takes no object; a second one needs a record.
+  test("of views use the views as the record, one at a time", () => {
+    const views = noViews();
+    expect(readerOf(views, ignore)).toBe(views);
+    expect(readerOf(views, ignore)).not.toBe(views);
+  });
+
+  test("answer with what the caller asked for, and with its end", () => {
+    const chunk = new Uint8Array(2);
+    const views = noViews();
+    expect([answerTo(new Uint8Array(4), 2, undefined), answerTo(new Uint8Array(4), 0, undefined)])
+      .toEqual([2, null] as never);
+    expect(answerTo("chunk", 2, chunk)).toBe(chunk as never);
+    expect(answerTo("next chunk", 0, undefined)).toEqual(
+      { done: true, value: undefined } as never,
+    );
+    expect(answerTo(views, 2, chunk)).toEqual({ done: false, value: chunk } as never);
+    expect(views.lent).toBe(2);
+  });
+});
+
+describe("pending writes", () => {
+  // A view without a length grows with its buffer: only the bytes of the call are sent.
+  test("keep their length if the buffer grows", () => {
+    const buffer = new ArrayBuffer(4, { maxByteLength: 16 });
+    const writer = writerOf(new Uint8Array(buffer), 1);
+    buffer.resize(8);
+    expect(bytesOf(writer)!.length).toBe(4);
+  });
+
+  test("are rejected if the buffer shrinks", async () => {
+    const buffer = new ArrayBuffer(4, { maxByteLength: 16 });
+    const writer = writerOf(new Uint8Array(buffer), 1);
+    buffer.resize(2);
+    expect(bytesOf(writer)).toBe(undefined);
+    rejectLost(writer);
+    const error = await writer.promise.catch((error: unknown) => error);
+    expect(String(error)).toContain("1 of its 4 bytes were accepted");
+  });
+});
