@@ -55,13 +55,13 @@ export const chargen: PluginFactory<ChargenOptions> = definePlugin({
 });
 
 /** RFC 864: 0 to 512 characters per datagram. */
-const LONGEST_ANSWER = 512;
+const MAX_REPLY_LENGTH = 512;
 
 async function answer({ flow }: FlowContext): Promise<void> {
   if (isSimpleService(flow.remoteAddr.port)) return;
   let at = 0;
   for await (const { length } of flow) {
-    await flow.send(PATTERNS.subarray(at, at + Math.min(length, LONGEST_ANSWER)));
+    await flow.send(PATTERNS.subarray(at, at + Math.min(length, MAX_REPLY_LENGTH)));
     // The next datagram continues with the next line.
     at = (at + LINE_LENGTH + 2) % PATTERN_LENGTH;
   }

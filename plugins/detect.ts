@@ -66,12 +66,12 @@ const optionsSchema = z.strictObject({ timeoutMs: milliseconds().default(1000) }
  * server.use(443, detect({ http: http(app), other: echo() }));
  *
  * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
- * for (const said of ["GET / HTTP/1.0\r\nHost: berth\r\n\r\n", "ahoy"]) {
+ * for (const sent of ["GET / HTTP/1.0\r\nHost: berth\r\n\r\n", "ahoy"]) {
  *   const socket = client.connect("10.0.0.1:443", { allowHalfOpen: true });
- *   await socket.write(new TextEncoder().encode(said));
+ *   await socket.write(new TextEncoder().encode(sent));
  *   await socket.closeWrite();
  *   const answer = await new Response(socket.readable).text();
- *   const expected = said === "ahoy" ? "ahoy" : "from the app";
+ *   const expected = sent === "ahoy" ? "ahoy" : "from the app";
  *   if (!answer.endsWith(expected)) throw new Error(answer);
  * }
  * ```

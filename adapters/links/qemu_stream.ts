@@ -137,7 +137,7 @@ class StreamPort implements FramePort {
   }
 
   async listen(place: Endpoint): Promise<void> {
-    const server = this.#server = createServer((socket) => this.#welcome(socket));
+    const server = this.#server = createServer((socket) => this.#acceptPeer(socket));
     await new Promise<void>((resolve, reject) => {
       server.on("error", (error) => reject(listenError(error, place)));
       server.listen(place, resolve);
@@ -219,7 +219,7 @@ class StreamPort implements FramePort {
     this.#incoming.close();
     this.#cancelRetry?.();
     this.#flush();
-    if (this.#peer !== undefined) this.#dismiss(this.#peer);
+    if (this.#peer !== undefined) this.#dropPeer(this.#peer);
     const server = this.#server;
     if (server === undefined) return;
     await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -228,7 +228,7 @@ class StreamPort implements FramePort {
   }
 
   /** Closes the connection after the remaining data, unless the peer does not read. */
-  #dismiss(peer: Socket): void {
+  #dropPeer(peer: Socket): void {
     const cancel = this.#clock.schedule(this.#clock.now() + LINGER_MS, () => peer.destroy());
     peer.once("close", cancel);
     peer.end(() => peer.destroy());
@@ -237,7 +237,7 @@ class StreamPort implements FramePort {
   #attempt(): void {
     if (this.#closing) return;
     const socket = createConnection(this.#place!);
-    socket.once("connect", () => this.#welcome(socket));
+    socket.once("connect", () => this.#acceptPeer(socket));
     socket.on("error", () => {});
     socket.once("close", () => {
       if (this.#closing) return;
@@ -246,7 +246,7 @@ class StreamPort implements FramePort {
     });
   }
 
-  #welcome(socket: Socket): void {
+  #acceptPeer(socket: Socket): void {
     if (this.#closing || this.#peer !== undefined) {
       if (this.#peer !== undefined) this.#counts.add("drop.second-peer");
       socket.destroy();

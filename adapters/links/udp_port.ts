@@ -19,7 +19,7 @@ const MAX_WAITING = 1024;
 /** The total length field has 16 bits (RFC 791 3.1). */
 const MAX_SUPER_PACKET = 65_535;
 /** Length of the headers of IPv6 and TCP with timestamps. */
-const MOST_HEADERS = 72;
+const MAX_HEADER_BYTES = 72;
 
 /** Counters of a {@link UdpPort}. */
 export type UdpCount =
@@ -185,7 +185,7 @@ export class UdpPort implements FramePort {
     const isLarge = frame.length > this.features.mtu + ETHERNET_HEADER;
     if (isLarge && !this.#offload) return this.#counts.add("drop.size");
     // The segment size of the sender is unknown; that of this link is the likeliest.
-    const segmentSize = isLarge ? this.features.mtu - MOST_HEADERS : 0;
+    const segmentSize = isLarge ? this.features.mtu - MAX_HEADER_BYTES : 0;
     const checksum = this.#offload ? "verified" : "full";
     if (!this.#incoming.putBytes(frame, checksum, segmentSize)) this.#counts.add("drop.queue");
   }

@@ -29,8 +29,8 @@ import { hostNetwork } from "../host/network.ts";
  * const request = "CONNECT 10.0.0.1:7 HTTP/1.1\r\nHost: 10.0.0.1:7\r\n\r\n";
  * await socket.write(new TextEncoder().encode(`${request}ahoy`));
  * await socket.closeWrite();
- * const said = await new Response(socket.readable).text();
- * if (!/^HTTP\/1.1 200 .*\r\n\r\nahoy$/.test(said)) throw new Error(said);
+ * const text = await new Response(socket.readable).text();
+ * if (!/^HTTP\/1.1 200 .*\r\n\r\nahoy$/.test(text)) throw new Error(text);
  * ```
  */
 export const connectProxy: PluginFactory<ConnectProxyOptions> = connectProxyThrough(hostNetwork);

@@ -35,8 +35,8 @@ import { hostNetwork } from "../host/network.ts";
  *
  * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
  * const socket = client.connect({ hostname: "127.0.0.1", port });
- * const said = await new Response(socket.readable).text();
- * if (said !== "from the host") throw new Error(said);
+ * const text = await new Response(socket.readable).text();
+ * if (text !== "from the host") throw new Error(text);
  * const denied = await client.connect("169.254.169.254:80").opened.catch((error) => error.code);
  * if (denied !== "CONNECTION_REFUSED") throw new Error(`expected a refusal, got ${denied}`);
  * host.close();

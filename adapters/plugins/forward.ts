@@ -39,9 +39,9 @@ import { hostNetwork } from "../host/network.ts";
  *
  * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
  * await using socket = client.connect("10.0.0.1:80");
- * const said = await new Response(socket.readable).text();
+ * const text = await new Response(socket.readable).text();
  * host.close();
- * if (said !== "from the host") throw new Error(said);
+ * if (text !== "from the host") throw new Error(text);
  * ```
  */
 export const forward: PluginFactory<ForwardOptions> = forwardThrough(hostNetwork);

@@ -192,7 +192,7 @@ export function requireOwnable(text: string): Subnet {
 }
 
 /** RFC 8200 5. */
-const LEAST_IPV6_MTU = 1280;
+const MIN_IPV6_MTU = 1280;
 
 /**
  * Checks that a link can carry packets from and to these own addresses.
@@ -212,9 +212,9 @@ export function requireCarried(
     );
   }
   const refused = subnets.find(({ address }) => !address.isV4);
-  if (refused === undefined || mtu >= LEAST_IPV6_MTU) return;
+  if (refused === undefined || mtu >= MIN_IPV6_MTU) return;
   throw new TypeError(
-    `${key}: ${refused} needs an MTU of ${LEAST_IPV6_MTU} or more (RFC 8200 5), but the link has ${mtu}; ` +
+    `${key}: ${refused} needs an MTU of ${MIN_IPV6_MTU} or more (RFC 8200 5), but the link has ${mtu}; ` +
       "raise the link's MTU or use IPv4 addresses alone",
   );
 }

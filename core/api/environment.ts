@@ -33,14 +33,14 @@ export interface Logger {
 }
 
 /** Longest delay of `setTimeout`, in milliseconds: a longer one fires at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** The runtime's own clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   schedule(at, wake) {
     const ms = Math.max(0, at - performance.now());
-    if (ms > LONGEST_TIMER) return scheduleInParts(at, wake);
+    if (ms > MAX_TIMER_MS) return scheduleInParts(at, wake);
     const timer = setTimeout(wake, ms);
     return () => clearTimeout(timer);
   },
@@ -48,7 +48,7 @@ export const systemClock: Clock = {
 
 function scheduleInParts(at: number, wake: () => void): () => void {
   let cancel = () => {};
-  const timer = setTimeout(() => cancel = systemClock.schedule(at, wake), LONGEST_TIMER);
+  const timer = setTimeout(() => cancel = systemClock.schedule(at, wake), MAX_TIMER_MS);
   return () => {
     clearTimeout(timer);
     cancel();

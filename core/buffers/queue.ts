@@ -5,9 +5,9 @@
  */
 
 /** Initial capacity. */
-const FEWEST = 4;
+const MIN_CAPACITY = 4;
 /** Largest capacity that an empty queue keeps. */
-const MOST_KEPT = 1024;
+const MAX_KEPT = 1024;
 
 /** A FIFO queue. */
 export class Queue<T> {
@@ -32,7 +32,7 @@ export class Queue<T> {
     this.#items[this.#head] = undefined;
     this.#head = (this.#head + 1) & (this.#items.length - 1);
     this.#count--;
-    if (this.#count === 0 && this.#items.length > MOST_KEPT) {
+    if (this.#count === 0 && this.#items.length > MAX_KEPT) {
       this.#items = [];
       this.#head = 0;
     }
@@ -41,7 +41,9 @@ export class Queue<T> {
 
   #grow(): void {
     const items = this.#items;
-    const grown: (T | undefined)[] = new Array(Math.max(FEWEST, items.length * 2)).fill(undefined);
+    const grown: (T | undefined)[] = new Array(Math.max(MIN_CAPACITY, items.length * 2)).fill(
+      undefined,
+    );
     for (let i = 0; i < items.length; i++) grown[i] = items[(this.#head + i) & (items.length - 1)];
     this.#items = grown;
     this.#head = 0;

@@ -17,7 +17,7 @@ import {
 import { emitTcpHeader, FLAG, type Segment } from "../wire/tcp.ts";
 
 /** Maximum length of an ICMP error with its quoted packet (RFC 1812 4.3.2.3, RFC 4443 2.4). */
-const LONGEST_ERROR = { 4: 576, 6: 1280 } as const;
+const MAX_ERROR_LENGTH = { 4: 576, 6: 1280 } as const;
 
 export type Packet = Uint8Array<ArrayBuffer>;
 
@@ -82,7 +82,7 @@ export function icmpError(
 ): Packet {
   const quoted = Math.min(
     ip.payloadEnd,
-    LONGEST_ERROR[ip.version] - (ip.version === 4 ? 20 : 40) - 8,
+    MAX_ERROR_LENGTH[ip.version] - (ip.version === 4 ? 20 : 40) - 8,
   );
   const reply = start(ip, icmpProtocol(ip), 8 + quoted, hopLimit);
   const at = reply.length - 8 - quoted;

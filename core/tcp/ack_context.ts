@@ -6,7 +6,7 @@
  */
 import { ownLoss } from "./recovery/loss_state.ts";
 import { Rack } from "./recovery/rack.ts";
-import { leastRtt } from "./recovery/rtt.ts";
+import { minRttMs } from "./recovery/rtt.ts";
 import type { DeliveryVisitor, SentRange } from "./recovery/scoreboard.ts";
 import type { Tcb } from "./tcb.ts";
 import { TCB } from "./tcb_flags.ts";
@@ -29,7 +29,7 @@ export class AckContext implements DeliveryVisitor {
   /** ECE: the peer saw congestion (RFC 3168 6.1.2). */
   congestionEcho = false;
   #rttSample = -1;
-  #sentAgain = false;
+  #hasRetransmitted = false;
   #tcb: Tcb | undefined;
   #now = 0;
 
@@ -45,7 +45,7 @@ export class AckContext implements DeliveryVisitor {
       this.congestionEcho =
         false;
     this.#rttSample = -1;
-    this.#sentAgain = false;
+    this.#hasRetransmitted = false;
     tcb.rate?.begin();
   }
 
@@ -56,7 +56,7 @@ export class AckContext implements DeliveryVisitor {
 
   arrived(range: SentRange): void {
     const tcb = this.#tcb!;
-    if (range.transmissions > 1) this.#sentAgain = true;
+    if (range.transmissions > 1) this.#hasRetransmitted = true;
     else {
       this.#rttSample = this.#now - range.sentAt;
       if (range.lost) this.originalArrived = true;
@@ -71,7 +71,7 @@ export class AckContext implements DeliveryVisitor {
     if (tcb.loss.rack === undefined && this.coversAll) return;
     const rack = tcb.loss.rack ?? (ownLoss(tcb).rack = new Rack());
     rack.noteOrder(range);
-    rack.delivered(range, leastRtt(tcb), this.#now);
+    rack.delivered(range, minRttMs(tcb), this.#now);
   }
 
   /**
@@ -80,7 +80,7 @@ export class AckContext implements DeliveryVisitor {
    * it has delayed.
    */
   get rttSample(): number {
-    return this.#sentAgain ? -1 : this.#rttSample;
+    return this.#hasRetransmitted ? -1 : this.#rttSample;
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { seqDiff } from "../wire/seq.ts";
-import { leastRtt, smoothedRtt } from "./recovery/rtt.ts";
+import { minRttMs, smoothedRtt } from "./recovery/rtt.ts";
 import type { Tcb } from "./tcb.ts";
 
 /** Round-trip time to assume before the first sample. */
@@ -22,7 +22,7 @@ const MAX_RATE = 1024 * 1024;
 
 /** The configured maximum, or less if the round trip is so short that less is enough. */
 function bufferCap(tcb: Tcb, configured: number): number {
-  return Math.min(configured, Math.max(CACHED_BUFFER, Math.floor(MAX_RATE * leastRtt(tcb))));
+  return Math.min(configured, Math.max(CACHED_BUFFER, Math.floor(MAX_RATE * minRttMs(tcb))));
 }
 
 /**

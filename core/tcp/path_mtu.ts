@@ -16,8 +16,8 @@ import { TCB } from "./tcb_flags.ts";
  * Smaller values are ignored: with RFC 1191's minimum of 68, a forged ICMP error could slow a
  * connection down.
  */
-const LEAST_MTU_V4 = 552;
-const LEAST_MTU_V6 = 1280;
+const MIN_MTU_V4 = 552;
+const MIN_MTU_V6 = 1280;
 /** Consecutive timeouts without a segment from the peer before a black hole is suspected. */
 const BLACK_HOLE_TIMEOUTS = 3;
 /**
@@ -30,7 +30,7 @@ const RAISE_MS = 600_000;
 /** Every IPv6 link has this MTU, and nearly every IPv4 tunnel. */
 const BLACK_HOLE_MTU = 1280;
 /** RFC 1191 7.1: for routers that do not report an MTU. */
-const PLATEAUS = [32000, 17914, 8166, 4352, 2002, 1492, 1006, LEAST_MTU_V4];
+const PLATEAUS = [32000, 17914, 8166, 4352, 2002, 1492, 1006, MIN_MTU_V4];
 
 /** Processes an ICMP error about a sent segment; returns false if `seq` is not outstanding. */
 export function takeNetworkError(
@@ -58,11 +58,11 @@ export function takeNetworkError(
 }
 
 function shrinkPath(tcb: Tcb, mtu: number): void {
-  const said = mtu > 0 ? mtu : PLATEAUS.find((plateau) => plateau < tcb.pathMtu) ?? 0;
-  if (said < leastMtu(tcb) || said >= tcb.pathMtu) return;
+  const reported = mtu > 0 ? mtu : PLATEAUS.find((plateau) => plateau < tcb.pathMtu) ?? 0;
+  if (reported < minMtu(tcb) || reported >= tcb.pathMtu) return;
   // The router's value replaces the MTU assumed for a black hole.
   forgetLargerMtu(tcb);
-  changePath(tcb, said);
+  changePath(tcb, reported);
   if (tcb.scoreboard.isEmpty || !tcb.has(TCB.SYN_ACKED)) return;
   // RFC 1191 6.4: the data is retransmitted, which is not a sign of congestion.
   tcb.scoreboard.markAllLost();
@@ -87,7 +87,7 @@ export function suspectBlackHole(tcb: Tcb, now: number): void {
   const probes = ownProbes(tcb);
   if (probes.raiseMtuAt === Infinity) probes.raiseMtuTo = tcb.pathMtu;
   probes.raiseMtuAt = now + RAISE_MS;
-  const smaller = tcb.pathMtu > BLACK_HOLE_MTU ? BLACK_HOLE_MTU : leastMtu(tcb);
+  const smaller = tcb.pathMtu > BLACK_HOLE_MTU ? BLACK_HOLE_MTU : minMtu(tcb);
   if (smaller < tcb.pathMtu) changePath(tcb, smaller);
   else raisePath(tcb);
 }
@@ -114,6 +114,6 @@ function changePath(tcb: Tcb, mtu: number): void {
   tcb.updateSendMss();
 }
 
-function leastMtu(tcb: Tcb): number {
-  return tcb.local.isV4 ? LEAST_MTU_V4 : LEAST_MTU_V6;
+function minMtu(tcb: Tcb): number {
+  return tcb.local.isV4 ? MIN_MTU_V4 : MIN_MTU_V6;
 }

@@ -19,7 +19,7 @@ import { stopTimer, TIMER } from "./timers/timers.ts";
 import { timestamp } from "./timestamps.ts";
 
 /** Headers with the longest options. */
-const LONGEST_TCP_HEADER = 60;
+const MAX_TCP_HEADER = 60;
 
 /**
  * Maximum length of text in one packet to the link, which is a super-packet or a single segment.
@@ -27,7 +27,7 @@ const LONGEST_TCP_HEADER = 60;
 export function largestText(tcb: Tcb): number {
   const { maxSuperPacket } = tcb.environment;
   if (maxSuperPacket === 0) return tcb.sendMss;
-  const room = maxSuperPacket - ipHeaderLength(tcb.local) - LONGEST_TCP_HEADER;
+  const room = maxSuperPacket - ipHeaderLength(tcb.local) - MAX_TCP_HEADER;
   return Math.max(tcb.sendMss, room - room % tcb.sendMss);
 }
 
@@ -161,7 +161,7 @@ function emitOptions(
 function roomForBlocks(tcb: Tcb, at: number): number {
   const most = Math.min(
     OutgoingPacket.HEADROOM + tcb.environment.mtu,
-    tcpStart(tcb) + LONGEST_TCP_HEADER,
+    tcpStart(tcb) + MAX_TCP_HEADER,
   );
   return (most - at - SACK_HEADER) >> 3;
 }

@@ -51,7 +51,7 @@ export interface TcpEnvironment {
 const DEFAULT_MSS_V4 = 536;
 const DEFAULT_MSS_V6 = 1220;
 /** A smaller MSS option is treated as this: it could only be an attack. */
-const LEAST_MSS = 64;
+const MIN_MSS = 64;
 
 /**
  * One connection. Sequence numbers are signed 32-bit integers, times are in milliseconds. Unless
@@ -248,7 +248,7 @@ export class Tcb {
   fullSegment(): number {
     const path = this.pathMtu - ipHeaderLength(this.local) - 20;
     const options = this.has(TCB.TIMESTAMPS) ? TIMESTAMPS_LENGTH : 0;
-    return Math.min(Math.max(this.peerMss, LEAST_MSS), path) - options;
+    return Math.min(Math.max(this.peerMss, MIN_MSS), path) - options;
   }
 
   /** Processes the peer's MSS option; 0 is treated as absent. */

@@ -41,13 +41,13 @@ const BEGINNINGS: readonly (readonly [string, DetectedProtocol])[] = [
 export function protocolOf(bytes: Uint8Array): DetectedProtocol | "more" | undefined {
   const text = String.fromCharCode(...bytes.subarray(0, MAX_PEEK));
   // RFC 9112 2.2: empty lines may precede a request.
-  const said = text.replace(LEADING_EMPTY_LINES, "");
-  const followsEmptyLine = said !== text;
-  if (said === "" || said === "\r") return "more";
-  const found = BEGINNINGS.find(([beginning]) => said.startsWith(beginning))?.[1] ??
-    (PATH_REQUEST.test(said) ? "http" : undefined);
+  const start = text.replace(LEADING_EMPTY_LINES, "");
+  const followsEmptyLine = start !== text;
+  if (start === "" || start === "\r") return "more";
+  const found = BEGINNINGS.find(([beginning]) => start.startsWith(beginning))?.[1] ??
+    (PATH_REQUEST.test(start) ? "http" : undefined);
   if (found) return followsEmptyLine && found !== "http" ? undefined : found;
-  const mayBe = PATH_REQUEST_BEGINS.test(said) ||
-    BEGINNINGS.some(([beginning]) => beginning.startsWith(said));
+  const mayBe = PATH_REQUEST_BEGINS.test(start) ||
+    BEGINNINGS.some(([beginning]) => beginning.startsWith(start));
   return mayBe && text.length < MAX_PEEK ? "more" : undefined;
 }

@@ -11,9 +11,9 @@ import type { Edns, Query } from "./query.ts";
 import { FLAG, HEADER_LENGTH } from "./wire.ts";
 
 /** Largest message without EDNS (RFC 1035 4.2.1). */
-const LEAST_UDP_LENGTH = 512;
+const MIN_UDP_LENGTH = 512;
 /** Fits the smallest IPv6 MTU, 1280 bytes (RFC 8200 5); RFC 9715 3.1 recommends at most 1400. */
-export const MOST_UDP_LENGTH = 1232;
+export const MAX_UDP_LENGTH = 1232;
 /** The two bits that mark a pointer (RFC 1035 4.1.4). */
 const POINTER = 0xc000;
 
@@ -41,8 +41,8 @@ export interface Reply {
 
 /** Largest reply over UDP: the size that the client accepts, within bounds. */
 export function udpLimitOf(query: Query | undefined): number {
-  const wanted = query?.edns?.payloadSize ?? LEAST_UDP_LENGTH;
-  return Math.min(MOST_UDP_LENGTH, Math.max(LEAST_UDP_LENGTH, wanted));
+  const wanted = query?.edns?.payloadSize ?? MIN_UDP_LENGTH;
+  return Math.min(MAX_UDP_LENGTH, Math.max(MIN_UDP_LENGTH, wanted));
 }
 
 /**
@@ -130,7 +130,7 @@ function pointerTo(owner: WireName, { name }: Query): number | undefined {
 function optRecord({ flags }: Edns, rcode: number): OwnedRecord {
   const data = {
     type: "OPT",
-    udpPayloadSize: MOST_UDP_LENGTH,
+    udpPayloadSize: MAX_UDP_LENGTH,
     extendedRcode: rcode >> 4,
     ednsVersion: 0,
     flags: flags & 0x8000,

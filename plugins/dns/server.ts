@@ -26,7 +26,7 @@ import { queryUpstreams } from "./upstream.ts";
 import { CLASS_IN, RCODE, TYPE } from "./wire.ts";
 
 /** RFC 1035 4.2.2: the length field has two bytes. */
-const LONGEST_REPLY = 65_535;
+const MAX_REPLY_LENGTH = 65_535;
 
 /** Options of a server, checked. */
 export interface DnsServerOptions {
@@ -96,7 +96,7 @@ export class DnsServer {
     const query = parseQuery(message);
     if (query === undefined) return undefined;
     if (typeof query === "number") return writeError(message, query);
-    const limit = isDatagram ? udpLimitOf(query) : LONGEST_REPLY;
+    const limit = isDatagram ? udpLimitOf(query) : MAX_REPLY_LENGTH;
     const own = this.#ownReply(query);
     if (own === undefined) return this.#answerFromUpstreams(query, asker, limit);
     const reply = this.#write(query, own, limit);

@@ -20,7 +20,7 @@ export const SETTING = {
 
 /** The default of SETTINGS_MAX_FRAME_SIZE (RFC 9113 6.5.2). */
 export const DEFAULT_MAX_FRAME_SIZE = 16_384;
-const LARGEST_MAX_FRAME_SIZE = 2 ** 24 - 1;
+const MAX_FRAME_SIZE_LIMIT = 2 ** 24 - 1;
 
 /** The initial flow-control window (RFC 9113 6.9.2). */
 export const DEFAULT_WINDOW = 65_535;
@@ -61,7 +61,7 @@ export class PeerSettings {
         this.initialWindowSize = value;
         return;
       case SETTING.maxFrameSize:
-        if (value < DEFAULT_MAX_FRAME_SIZE || value > LARGEST_MAX_FRAME_SIZE) {
+        if (value < DEFAULT_MAX_FRAME_SIZE || value > MAX_FRAME_SIZE_LIMIT) {
           return new Http2Fault(ERROR.protocolError, "SETTINGS_MAX_FRAME_SIZE is out of range");
         }
         this.maxFrameSize = value;

@@ -45,7 +45,7 @@ export function captureFile(path: string, options: CaptureFileOptions = {}): Cap
 }
 
 const STDOUT = "-";
-const LEAST_FILE = 4096;
+const MIN_FILE_BYTES = 4096;
 /** Blocks are joined up to this size. */
 const CHUNK_BYTES = 262_144;
 
@@ -74,12 +74,14 @@ export class CaptureFile implements AsyncDisposable {
   /** Called by {@link captureFile}. */
   constructor(path: string, options: CaptureFileOptions) {
     const { maxBytes = Infinity, files = 10, maxWaitingBytes = 16 * 2 ** 20, onError } = options;
-    if (!(maxBytes >= LEAST_FILE)) {
-      throw new RangeError(`maxBytes must be ${LEAST_FILE} or more, not ${maxBytes}`);
+    if (!(maxBytes >= MIN_FILE_BYTES)) {
+      throw new RangeError(`maxBytes must be ${MIN_FILE_BYTES} or more, not ${maxBytes}`);
     }
     requireInteger("files", files, 1, 10_000);
-    if (!(maxWaitingBytes >= LEAST_FILE)) {
-      throw new RangeError(`maxWaitingBytes must be ${LEAST_FILE} or more, not ${maxWaitingBytes}`);
+    if (!(maxWaitingBytes >= MIN_FILE_BYTES)) {
+      throw new RangeError(
+        `maxWaitingBytes must be ${MIN_FILE_BYTES} or more, not ${maxWaitingBytes}`,
+      );
     }
     this.#path = path;
     this.#maxBytes = path === STDOUT ? Infinity : maxBytes;

@@ -193,7 +193,7 @@ export class EthernetLink implements Link {
     const neighbor = this.#resolver.known(w0, w1, w2, w3, this.#clock.now());
     return neighbor !== undefined
       ? this.#sendTo(packet, neighbor.mac)
-      : this.#sendFar(packet, new IpAddress(w0, w1, w2, w3));
+      : this.#route(packet, new IpAddress(w0, w1, w2, w3));
   }
 
   /** Closes the port. */
@@ -210,7 +210,7 @@ export class EthernetLink implements Link {
     return this.close();
   }
 
-  #sendFar(packet: OutgoingPacket, destination: IpAddress): boolean {
+  #route(packet: OutgoingPacket, destination: IpAddress): boolean {
     if (destination.isMulticast) return this.#sendTo(packet, multicastMac(destination));
     if (this.#addresses.isBroadcast(destination)) return this.#sendTo(packet, BROADCAST_MAC);
     const hop = this.#nextHop(destination);

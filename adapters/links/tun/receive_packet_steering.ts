@@ -31,7 +31,7 @@ const IDLE = 0.5;
  * Maximum number of packets written without a read in between: the queue of another processor holds
  * 1000 (net.core.netdev_max_backlog) and drops more.
  */
-const MOST_IN_A_ROW = 512;
+const MAX_IN_A_ROW = 512;
 /** Time from turning RPS off until it may be turned on again, in milliseconds. */
 const PAUSE_MS = 1000;
 
@@ -108,7 +108,7 @@ export class ReceivePacketSteering {
   /** Records a written packet. */
   sent(bytes: number): void {
     this.#bytesOut += bytes;
-    if (++this.#inARow > MOST_IN_A_ROW && this.isOn) this.#disable(this.#lastReadAt);
+    if (++this.#inARow > MAX_IN_A_ROW && this.isOn) this.#disable(this.#lastReadAt);
   }
 
   /** Records a read of `packets` packets with `bytes` bytes in all; `now` in milliseconds. */

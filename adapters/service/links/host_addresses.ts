@@ -12,7 +12,7 @@ import { UsageError } from "../errors.ts";
  * A network with a shorter prefix is not the subnet of a link: its first address is not a usable
  * default.
  */
-const SHORTEST_LINK = 8;
+const MIN_LINK_LENGTH = 8;
 
 /**
  * The addresses of the other end of the link: the given ones and, for every subnet of the stack
@@ -37,7 +37,7 @@ export function completeHostAddresses(
   const full: Subnet[] = [];
   for (const each of own) {
     if (host.some(({ address }) => each.contains(address))) continue;
-    if (each.isNetwork && each.prefixLength < SHORTEST_LINK) {
+    if (each.isNetwork && each.prefixLength < MIN_LINK_LENGTH) {
       throw new UsageError(
         `${each} is not the subnet of a link: give the host's address with --host-address`,
       );

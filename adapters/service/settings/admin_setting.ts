@@ -16,7 +16,7 @@ export interface AdminSetting {
 }
 
 const EXPECTED = `expected "unix:PATH" or { "listen": "HOST:PORT", "token": "..." }`;
-const LEAST_TOKEN = 16;
+const MIN_TOKEN_LENGTH = 16;
 
 const listenSchema = z.string(EXPECTED).transform((text, c): AdminSetting["listen"] => {
   const [, path] = /^unix:(.+)$/.exec(text) ?? [];
@@ -31,7 +31,8 @@ export const adminSchema: z.ZodType<AdminSetting, unknown> = z.preprocess(
   (value) => typeof value === "string" ? { listen: value } : value,
   z.strictObject({
     listen: listenSchema,
-    token: z.string().min(LEAST_TOKEN, `expected at least ${LEAST_TOKEN} characters`).optional(),
+    token: z.string().min(MIN_TOKEN_LENGTH, `expected at least ${MIN_TOKEN_LENGTH} characters`)
+      .optional(),
   }, { error: ({ code }) => code === "invalid_type" ? EXPECTED : undefined }),
 ).check(({ value, issues }) => {
   if ("path" in value.listen || value.token !== undefined) return;

@@ -152,7 +152,7 @@ class Parser {
       this.#skipSpace();
       const child = { ...this.#value(), keyOffset };
       const earlier = children.get(key);
-      if (earlier !== undefined) this.#refuseTwice(keyOffset, earlier.keyOffset!);
+      if (earlier !== undefined) this.#refuseDuplicate(keyOffset, earlier.keyOffset!);
       children.set(key, child);
       // An assignment would set the prototype for `__proto__`.
       Object.defineProperty(value, key, {
@@ -166,7 +166,7 @@ class Parser {
     return { offset, value, children };
   }
 
-  #refuseTwice(keyOffset: number, earlier: number): void {
+  #refuseDuplicate(keyOffset: number, earlier: number): void {
     this.faults.push({
       position: this.positionOf(keyOffset),
       path: [...this.#path],

@@ -16,7 +16,7 @@ import { type PartialSettings, type SettingKey, SETTINGS, type Settings } from "
 /** Default addresses on the memory link. */
 const MEMORY_ADDRESSES = ["10.7.0.2/24", "fd07::2/64"];
 
-const IPV6_LEAST_MTU = 1280;
+const MIN_IPV6_MTU = 1280;
 
 /** The defaults of the table; a setting that can be repeated has none. */
 const DEFAULTS = Object.fromEntries(
@@ -135,9 +135,9 @@ function addressesFor(onMemory: boolean, given: readonly string[]): readonly str
 
 function requireMtu(mtu: number, addresses: readonly string[]): void {
   const v6 = addresses.find((address) => address.includes(":"));
-  if (mtu >= IPV6_LEAST_MTU || v6 === undefined) return;
+  if (mtu >= MIN_IPV6_MTU || v6 === undefined) return;
   throw new UsageError(
-    `the MTU is ${mtu}, but ${v6} needs at least ${IPV6_LEAST_MTU} (RFC 8200 5)`,
+    `the MTU is ${mtu}, but ${v6} needs at least ${MIN_IPV6_MTU} (RFC 8200 5)`,
   );
 }
 

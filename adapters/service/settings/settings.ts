@@ -96,7 +96,7 @@ const TUN_EXPECTED = "expected a device name of 1 to 15 characters such as berth
 const MAX_WORKERS = 64;
 
 /** An IPv4-only link may carry as little as 68 bytes (RFC 791 3.2). */
-const LEAST_MTU = 68;
+const MIN_MTU = 68;
 
 /**
  * Every setting, by its key in the configuration file. The order is that of `--help` and of the
@@ -180,7 +180,7 @@ export const SETTINGS: Table = {
   },
   mtu: {
     flag: "--mtu N",
-    schema: wholeNumber(LEAST_MTU, 65_535, "bytes"),
+    schema: wholeNumber(MIN_MTU, 65_535, "bytes"),
     default: 1500,
     help: "largest IP packet in bytes",
     details: "Largest IP packet in bytes, 68 to 65535, with IPv6 1280 or more",

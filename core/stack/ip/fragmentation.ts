@@ -11,7 +11,7 @@ import { writeHeaderChecksum } from "../../wire/ip.ts";
 import type { Packet } from "../replies.ts";
 
 /** Minimum IPv6 MTU, which every path supports (RFC 8200 5). */
-const LEAST_IPV6_MTU = 1280;
+const MIN_IPV6_MTU = 1280;
 /** Number of identification counters; peers are hashed to one of them. */
 const COUNTERS = 64;
 const FRAGMENT_HEADER = 44;
@@ -72,7 +72,7 @@ export class Fragmentation {
   /** Routers do not fragment IPv6, so the fragments have the minimum MTU. */
   #splitV6(packet: Packet): Packet[] {
     const id = this.#identification(IpAddress.readV6(packet, 8), IpAddress.readV6(packet, 24));
-    const mtu = Math.min(this.#mtu, LEAST_IPV6_MTU);
+    const mtu = Math.min(this.#mtu, MIN_IPV6_MTU);
     return pieces(packet, 40, 48, mtu, (fragment, offset, more) => {
       writeU16(fragment, 4, fragment.length - 40);
       fragment[40] = fragment[6]!;

@@ -15,7 +15,7 @@ export const MAX_FRAGMENTS = 128;
 /** Memory accounted for a datagram and for each fragment in addition to their bytes. */
 const OVERHEAD = 512;
 
-const LONGEST = 65_535;
+const MAX_DATAGRAM_LENGTH = 65_535;
 /** Bits in the set of ECN codepoints (RFC 3168 5). */
 const NOT_ECT = 1 << 0;
 const CE = 1 << 3;
@@ -120,7 +120,7 @@ export class PartialDatagram {
     if ((this.#codepoints & (CE | NOT_ECT)) === (CE | NOT_ECT)) return "ip-fragment-ecn";
     const isV4 = this.#head![0]! >>> 4 === 4;
     const headLength = this.#head!.length - (isV4 ? 0 : 8);
-    if (headLength - (isV4 ? 0 : 40) + this.#total > LONGEST) return "ip-fragment-size";
+    if (headLength - (isV4 ? 0 : 40) + this.#total > MAX_DATAGRAM_LENGTH) return "ip-fragment-size";
     const whole = new Uint8Array(headLength + this.#total);
     whole.set(this.#head!.subarray(0, headLength));
     for (const { start, bytes } of this.#fragments) whole.set(bytes, headLength + start);

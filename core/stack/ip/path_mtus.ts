@@ -11,7 +11,7 @@ export const MAX_PATHS = 1024;
 /** RFC 8201 4: after this time a larger MTU is tried again. */
 const PATH_MTU_TIMEOUT_MS = 10 * 60_000;
 /** RFC 8201 4: lower values are ignored. */
-const LEAST_MTU = 1280;
+const MIN_MTU = 1280;
 
 interface Path {
   readonly mtu: number;
@@ -24,7 +24,7 @@ export class PathMtus {
 
   /** Records the MTU of a packet-too-big error; returns false if it is to be ignored. */
   learn(remote: IpAddress, mtu: number, now: number): boolean {
-    if (remote.isV4 || mtu < LEAST_MTU) return false;
+    if (remote.isV4 || mtu < MIN_MTU) return false;
     const key = remote.toString();
     const known = this.to(remote, now);
     if (known !== undefined && known <= mtu) return false;

@@ -19,7 +19,7 @@ export const MAX_BYTES: number = 4 * 1024 * 1024;
 /** Reassembly timeout in milliseconds (RFC 1122 3.3.2, RFC 8200 4.5). */
 export const TIMEOUT_MS = 60_000;
 
-const LONGEST = 65_535;
+const MAX_DATAGRAM_LENGTH = 65_535;
 /** A source with up to this many incomplete datagrams is not singled out for eviction. */
 const FEW = 4;
 
@@ -192,7 +192,7 @@ function refusalOfSize(ip: IpHeader): DropReason | undefined {
   const length = ip.payloadEnd - ip.payloadStart;
   if (length === 0 || (ip.moreFragments && length % 8 !== 0)) return "ip-fragment-length";
   const before = ip.version === 4 ? ip.payloadStart : ip.payloadStart - 48;
-  return before + ip.fragmentOffset + length > LONGEST ? "ip-fragment-size" : undefined;
+  return before + ip.fragmentOffset + length > MAX_DATAGRAM_LENGTH ? "ip-fragment-size" : undefined;
 }
 
 /** RFC 791 3.2; in IPv6 the protocol is not part of the key (RFC 8200 4.5). */

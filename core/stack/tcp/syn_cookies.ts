@@ -22,7 +22,7 @@ import { FLAG, Segment } from "../../wire/tcp.ts";
 const SLOT_MS = 64_000;
 /**
  * The MSS is rounded down to one of these; the lowest is the smallest that TCP accepts
- * (`LEAST_MSS`).
+ * (`MIN_MSS`).
  */
 const MSS_V4: readonly number[] = [64, 536, 768, 996, 1220, 1380, 1440, 1460];
 const MSS_V6: readonly number[] = [64, 536, 1220, 1280, 1360, 1400, 1420, 1440];
@@ -57,7 +57,7 @@ export class SynCookies {
   answer(tcb: Tcb, segment: Segment, now: number): Uint8Array<ArrayBuffer> {
     this.#usedAt = now;
     openPassive(tcb, segment, 0, now);
-    if (!tcb.has(TCB.TIMESTAMPS)) offerNothing(tcb);
+    if (!tcb.has(TCB.TIMESTAMPS)) disableOptions(tcb);
     tcb.iss = this.#sequence(tcb, now);
     const clock = Math.floor(now);
     tcb.tsOffset = (tcb.tsOffset + timestampWith(optionBits(tcb), clock) - clock) | 0;
@@ -133,7 +133,7 @@ function completeChecksum(packet: Uint8Array, start: number): void {
 }
 
 /** Without timestamps the ACK does not echo the options, so none must be offered. */
-function offerNothing(tcb: Tcb): void {
+function disableOptions(tcb: Tcb): void {
   tcb.clear(TCB.WINDOW_SCALING);
   tcb.clear(TCB.SACK_PERMITTED);
   tcb.clear(TCB.ECN);

@@ -10,7 +10,7 @@ import type { Verdict } from "./check.ts";
 /** Eighth, FIN (RFC 9293 3.10.7.4), including one that arrived out of order. */
 export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
   const hasFin = segment.has(FLAG.FIN);
-  if (hasFin && tcb.state === "TIME-WAIT") return answerAgain(tcb, now);
+  if (hasFin && tcb.state === "TIME-WAIT") return acknowledgeFinAgain(tcb, now);
   const fin = hasFin ? (segment.seq + segment.textLength) | 0 : tcb.reordering.fin;
   if (fin === undefined || tcb.has(TCB.FIN_RECEIVED)) return undefined;
   if (fin !== tcb.rcvNxt) {
@@ -33,7 +33,7 @@ export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
 }
 
 /** The peer retransmitted its FIN, so our acknowledgement was lost. */
-function answerAgain(tcb: Tcb, now: number): Verdict {
+function acknowledgeFinAgain(tcb: Tcb, now: number): Verdict {
   tcb.set(TCB.ACK_NOW);
   enterTimeWait(tcb, now);
   return "taken";

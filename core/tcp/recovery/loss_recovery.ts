@@ -17,7 +17,7 @@ import { setTimer, stopTimer, TIMER, timerAt, wholeMs } from "../timers/timers.t
 import { detectLosses, markAllLost, markLost } from "./loss_detection.ts";
 import { ownLoss, type RecoveryPhase, type TailProbe } from "./loss_state.ts";
 import { RateReduction } from "./prr.ts";
-import { leastRtt, smoothedRtt } from "./rtt.ts";
+import { minRttMs, smoothedRtt } from "./rtt.ts";
 import { rememberForUndo } from "./undo.ts";
 
 /** RFC 5681 3.2. */
@@ -106,12 +106,12 @@ function reduceWindow(
   before: RecoveryPhase,
   delivered: number,
   newlyLost: number,
-  progresses: boolean,
+  hasProgressed: boolean,
 ): void {
   const { congestion, sendMss } = tcb;
   const inFlight = bytesInFlight(tcb);
   if (delivered > 0) {
-    const isSafe = progresses && newlyLost === 0;
+    const isSafe = hasProgressed && newlyLost === 0;
     congestion.cwnd = tcb.loss.prr!.window(
       delivered,
       inFlight,
@@ -142,7 +142,7 @@ function withdrawRoom(tcb: Tcb, newlyLost: number, delivered: number): void {
 /** Outside of fast recovery, the algorithm controls the window. */
 function growWindow(tcb: Tcb, context: AckContext, before: RecoveryPhase, now: number): void {
   if (context.delivered === 0) return;
-  tcb.rate?.finish(leastRtt(tcb));
+  tcb.rate?.finish(minRttMs(tcb));
   tcb.congestion.onAck({
     bytes: context.delivered,
     now,
@@ -275,9 +275,9 @@ export function retransmissionTimeout(tcb: Tcb, now: number): void {
   const loss = ownLoss(tcb);
   const repeated = loss.phase === "timeout" && seqLt(tcb.sndUna, loss.point);
   if (loss.phase === "open") rememberForUndo(tcb, true, now);
-  const stuck = repeated && tcb.progressAt < loss.timedOutAt;
-  loss.timeouts = stuck ? loss.timeouts + 1 : 1;
-  if (!stuck) loss.timedOutAt = wholeMs(now);
+  const isStalled = repeated && tcb.progressAt < loss.timedOutAt;
+  loss.timeouts = isStalled ? loss.timeouts + 1 : 1;
+  if (!isStalled) loss.timedOutAt = wholeMs(now);
   suspectBlackHole(tcb, now);
   tcb.congestion.onTimeout((tcb.sndNxt - tcb.sndUna) | 0, repeated, now);
   // RFC 2018 8: the peer may have discarded sacked data, as a timeout of sacked data indicates.

@@ -10,7 +10,7 @@ import { ownLoss } from "./loss_state.ts";
 /** RFC 6298 5.7. */
 const RTO_AFTER_LOST_SYN_MS = 3000;
 /** An SRTT of 0 means that there is no sample yet. */
-const LEAST_SRTT_US = 1;
+const MIN_SRTT_US = 1;
 
 /**
  * Updates SRTT and RTTVAR with a sample in milliseconds (RFC 6298 2.2 and 2.3). They are kept in whole
@@ -18,7 +18,7 @@ const LEAST_SRTT_US = 1;
  */
 export function sampleRtt(tcb: Tcb, rttMs: number): void {
   const { srttUs, rttvarUs, minRttUs } = tcb;
-  const rttUs = Math.max(Math.round(rttMs * 1000), LEAST_SRTT_US);
+  const rttUs = Math.max(Math.round(rttMs * 1000), MIN_SRTT_US);
   tcb.clear(TCB.PROBED_SINCE_SAMPLE);
   if (minRttUs === 0 || rttUs < minRttUs) tcb.minRttUs = rttUs;
   if (srttUs === 0) {
@@ -26,7 +26,7 @@ export function sampleRtt(tcb: Tcb, rttMs: number): void {
     tcb.rttvarUs = Math.round(rttUs / 2);
   } else {
     tcb.rttvarUs = Math.round(rttvarUs + (Math.abs(srttUs - rttUs) - rttvarUs) / 4);
-    tcb.srttUs = Math.max(Math.round(srttUs + (rttUs - srttUs) / 8), LEAST_SRTT_US);
+    tcb.srttUs = Math.max(Math.round(srttUs + (rttUs - srttUs) / 8), MIN_SRTT_US);
   }
   resetBackoff(tcb);
 }
@@ -37,7 +37,7 @@ export function smoothedRtt(tcb: Tcb): number {
 }
 
 /** The smallest sample in milliseconds; `Infinity` before the first one. */
-export function leastRtt(tcb: Tcb): number {
+export function minRttMs(tcb: Tcb): number {
   return tcb.minRttUs === 0 ? Infinity : tcb.minRttUs / 1000;
 }
 

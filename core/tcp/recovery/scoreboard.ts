@@ -15,7 +15,7 @@ export const MAX_CUT_RANGES = 4096;
 /** Maximum number of unused records. */
 const MAX_FREE = 4096;
 /** Maximum capacity that an empty scoreboard keeps. */
-const MOST_KEPT = 64;
+const MAX_KEPT = 64;
 
 /** A range that was sent in one packet. A super-packet is one range until it has to be split. */
 export class SentRange {
@@ -270,7 +270,7 @@ export class Scoreboard {
   }
 
   #empty(): void {
-    if (this.#ranges.length > MOST_KEPT) this.#ranges = [];
+    if (this.#ranges.length > MAX_KEPT) this.#ranges = [];
     this.#head = this.#end = 0;
   }
 }

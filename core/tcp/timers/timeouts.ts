@@ -26,7 +26,7 @@ const MIN_INTERVAL_MS = 1;
  * Linux and this stack answer keep-alive probes at most twice a second (RFC 5961 7). A peer is only
  * considered silent after twice that interval, regardless of the number of probes.
  */
-const LEAST_SILENCE_MS = 1000;
+const MIN_SILENCE_MS = 1000;
 
 /**
  * Runs the timers that are due at `now`; returns whether one of them sends a segment that the peer
@@ -66,7 +66,7 @@ const HANDLERS: Readonly<Record<Timer, (tcb: Tcb, now: number) => void>> = {
 
 function retransmit(tcb: Tcb, now: number): void {
   if (tcb.scoreboard.isEmpty) return;
-  if (isHopeless(tcb, now)) return timeOut(tcb);
+  if (hasTimedOut(tcb, now)) return timeOut(tcb);
   if (tcb.state === "SYN-SENT") retransmitSyn(tcb);
   else if (tcb.state === "SYN-RECEIVED") handshakeTimeout(tcb);
   else if (tcb.sndWnd === 0) probe(tcb);
@@ -106,7 +106,7 @@ function probe(tcb: Tcb): void {
 
 function persist(tcb: Tcb, now: number): void {
   if (tcb.unsent === 0 && tcb.scoreboard.isEmpty) return;
-  if (isHopeless(tcb, now)) return timeOut(tcb);
+  if (hasTimedOut(tcb, now)) return timeOut(tcb);
   forceSegment(tcb, "window-probe");
   const probes = ownProbes(tcb);
   probes.persistBackoff = Math.min(probes.persistBackoff + 1, MAX_PERSIST_BACKOFF);
@@ -115,7 +115,7 @@ function persist(tcb: Tcb, now: number): void {
 }
 
 /** R2 (RFC 9293 3.8.3): the peer is silent, or has accepted nothing, for too long. */
-function isHopeless(tcb: Tcb, now: number): boolean {
+function hasTimedOut(tcb: Tcb, now: number): boolean {
   const { orphanTimeoutMs, lingerMs } = tcb.config;
   const userTimeoutMs = tcb.userOptions.userTimeoutMs ?? tcb.config.userTimeoutMs;
   const silentFor = now - Math.max(tcb.lastReceivedAt, tcb.outstandingSince);
@@ -147,7 +147,7 @@ function keepAlive(tcb: Tcb, now: number): void {
   const { userTimeoutMs } = tcb.userOptions;
   const { keepAlives } = tcb.probes;
   const isOver = userTimeoutMs === undefined
-    ? keepAlives >= keepAliveProbes && now - tcb.lastReceivedAt >= LEAST_SILENCE_MS
+    ? keepAlives >= keepAliveProbes && now - tcb.lastReceivedAt >= MIN_SILENCE_MS
     : keepAlives > 0 && now - tcb.lastReceivedAt >= userTimeoutMs;
   if (isOver) return timeOut(tcb);
   ownProbes(tcb).keepAlives++;
