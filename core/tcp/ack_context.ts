@@ -9,7 +9,7 @@ import { Rack } from "./recovery/rack.ts";
 import { minRttMs } from "./recovery/rtt.ts";
 import type { DeliveryVisitor, SentRange } from "./recovery/scoreboard.ts";
 import type { Tcb } from "./tcb.ts";
-import { TCB } from "./tcb_flags.ts";
+import { FULL_SEGMENT_ACKED } from "./tcb_flags.ts";
 
 export class AckContext implements DeliveryVisitor {
   /** Newly acknowledged sequence numbers. */
@@ -61,7 +61,7 @@ export class AckContext implements DeliveryVisitor {
       this.#rttSample = this.#now - range.sentAt;
       if (range.lost) this.originalArrived = true;
     }
-    if (range.length >= tcb.sendMss) tcb.set(TCB.FULL_SEGMENT_ACKED);
+    if (range.length >= tcb.sendMss) tcb.set(FULL_SEGMENT_ACKED);
     this.#noteDelivery(tcb, range);
     tcb.rate?.arrived(range, this.#now);
   }

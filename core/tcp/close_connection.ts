@@ -5,7 +5,7 @@
  */
 import { type EndReason, transition } from "./state.ts";
 import { type Tcb, TCB_EVENT } from "./tcb.ts";
-import { TCB } from "./tcb_flags.ts";
+import { READ_CLOSED, RELEASED } from "./tcb_flags.ts";
 import { stopTimers } from "./timers/timers.ts";
 
 /** Ends the connection without sending anything. */
@@ -18,11 +18,11 @@ export function endConnection(tcb: Tcb, error: EndReason | undefined): void {
 
 /** Releases all but the received text. */
 export function releaseResources(tcb: Tcb): void {
-  tcb.set(TCB.RELEASED);
+  tcb.set(RELEASED);
   tcb.send.clear();
   tcb.forgetSent();
   stopTimers(tcb);
   tcb.receive.dropOutOfOrder();
-  if (tcb.has(TCB.READ_CLOSED)) tcb.receive.clear();
+  if (tcb.has(READ_CLOSED)) tcb.receive.clear();
   tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.READABLE | TCB_EVENT.WRITABLE);
 }

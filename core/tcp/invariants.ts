@@ -7,7 +7,7 @@ import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../wire/seq.ts";
 import { ackNumber } from "./receive_window.ts";
 import { STATES } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
-import { TCB } from "./tcb_flags.ts";
+import { FIN_QUEUED, FIN_RECEIVED, FIN_SENT, RELEASED, RESET_QUEUED } from "./tcb_flags.ts";
 import { isRunning, TIMER } from "./timers/timers.ts";
 
 /** Describes the invariants that do not hold. */
@@ -16,7 +16,7 @@ export function brokenInvariants(tcb: Tcb): string[] {
   const expect = (holds: boolean, what: string) => {
     if (!holds) broken.push(what);
   };
-  if (tcb.has(TCB.RELEASED) || tcb.state === "CLOSED") {
+  if (tcb.has(RELEASED) || tcb.state === "CLOSED") {
     expect(tcb.earliestTimer === Infinity, "an ended connection has no timer");
     expect(tcb.send.length === 0, "an ended connection holds nothing to send");
     return broken;
@@ -34,15 +34,15 @@ function checkSending(tcb: Tcb, expect: Expect): void {
   expect(tcb.unsent >= 0, "only written data is sent");
   expect(tcb.send.length <= tcb.send.limit, "the send buffer is within its limit");
   expect(
-    !tcb.has(TCB.FIN_SENT) || tcb.has(TCB.FIN_QUEUED),
+    !tcb.has(FIN_SENT) || tcb.has(FIN_QUEUED),
     "a FIN is sent only if it is queued",
   );
   const isClosing = !STATES[tcb.state].canSend || !STATES[tcb.state].synchronized;
-  expect(!tcb.has(TCB.FIN_QUEUED) || isClosing, "a queued FIN is reflected in the state");
+  expect(!tcb.has(FIN_QUEUED) || isClosing, "a queued FIN is reflected in the state");
   expect(tcb.sendMss > 0, "a segment has room for text");
   const needsTimer = !tcb.scoreboard.isEmpty && tcb.state !== "TIME-WAIT";
   const hasTimer = isRunning(tcb, TIMER.RETRANSMIT) || isRunning(tcb, TIMER.PERSIST);
-  expect(!needsTimer || hasTimer || tcb.has(TCB.RESET_QUEUED), "outstanding data has a timer");
+  expect(!needsTimer || hasTimer || tcb.has(RESET_QUEUED), "outstanding data has a timer");
 }
 
 function checkScoreboard(tcb: Tcb, expect: Expect): void {
@@ -71,7 +71,7 @@ function checkScoreboard(tcb: Tcb, expect: Expect): void {
 
 function checkReceiving(tcb: Tcb, expect: Expect): void {
   const { receive } = tcb;
-  const fin = tcb.has(TCB.FIN_RECEIVED) ? 1 : 0;
+  const fin = tcb.has(FIN_RECEIVED) ? 1 : 0;
   expect(
     ((receive.readSeq + receive.readable + fin) | 0) === tcb.rcvNxt,
     "RCV.NXT follows the last in-order byte",

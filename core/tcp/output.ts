@@ -18,7 +18,23 @@ import { noteRetransmitted } from "./recovery/undo.ts";
 import { ownReordering } from "./reordering.ts";
 import { buildSegment, buildSyn, largestText } from "./segment_out.ts";
 import type { Tcb } from "./tcb.ts";
-import { TCB } from "./tcb_flags.ts";
+import {
+  ACK_NOW,
+  CORKED,
+  ECN,
+  FIN_QUEUED,
+  FIN_SENT,
+  NO_DELAY,
+  PASSIVE,
+  READ_CLOSED,
+  RELEASED,
+  RESET_AFTER_ACK,
+  RESET_QUEUED,
+  SEND_ECT,
+  SYN_ACKED,
+  SYN_QUEUED,
+  WRITER_WAITING,
+} from "./tcb_flags.ts";
 import {
   restartRetransmissionTimer,
   startRetransmissionTimer,
@@ -28,15 +44,15 @@ import { timestamp } from "./timestamps.ts";
 
 /** Writes the connection's next segment to `out`; returns false if there is none now. */
 export function nextSegment(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-  if (tcb.has(TCB.RELEASED)) return false;
+  if (tcb.has(RELEASED)) return false;
   return sendSyn(tcb, now, out) || sendReset(tcb, now, out) || retransmitLost(tcb, now, out) ||
     sendNew(tcb, now, out) || sendProbe(tcb, now, out) || sendAck(tcb, now, out) ||
     sendResetAfterAck(tcb, now, out);
 }
 
 function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-  if (!tcb.has(TCB.SYN_QUEUED)) return false;
-  tcb.clear(TCB.SYN_QUEUED);
+  if (!tcb.has(SYN_QUEUED)) return false;
+  tcb.clear(SYN_QUEUED);
   if (tcb.scoreboard.isEmpty) {
     tcb.sent(tcb.iss, (tcb.iss + 1) | 0, now);
     tcb.outstandingSince = wholeMs(now);
@@ -46,7 +62,7 @@ function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   }
   tcb.sndNxt = (tcb.iss + 1) | 0;
   buildSyn(tcb, now, out);
-  const isActive = tcb.state === "SYN-SENT" || !tcb.has(TCB.PASSIVE);
+  const isActive = tcb.state === "SYN-SENT" || !tcb.has(PASSIVE);
   // Profile `local` retransmits the SYN,ACK only when the SYN is retransmitted; see `handshakeTimeout`.
   if (isActive) restartRetransmissionTimer(tcb, now);
   else startRetransmissionTimer(tcb, now);
@@ -55,7 +71,7 @@ function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 
 /** After abort(), or after close() in profile `local` once all is acknowledged (RFC 9293 3.10.5). */
 function sendReset(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-  if (!tcb.has(TCB.RESET_QUEUED)) return false;
+  if (!tcb.has(RESET_QUEUED)) return false;
   buildSegment(tcb, now, out, tcb.sndNxt, 0, FLAG.RST | FLAG.ACK);
   endConnection(tcb, tcb.error);
   return true;
@@ -63,10 +79,10 @@ function sendReset(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 
 /** Profile `local`: a RST follows the acknowledgement of the peer's FIN in FIN-WAIT-2. */
 function sendResetAfterAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-  if (!tcb.has(TCB.RESET_AFTER_ACK) || tcb.rcvAcked !== tcb.rcvNxt) return false;
-  tcb.clear(TCB.RESET_AFTER_ACK);
+  if (!tcb.has(RESET_AFTER_ACK) || tcb.rcvAcked !== tcb.rcvNxt) return false;
+  tcb.clear(RESET_AFTER_ACK);
   buildSegment(tcb, now, out, tcb.sndNxt, 0, FLAG.RST | FLAG.ACK);
-  if (tcb.has(TCB.READ_CLOSED)) endConnection(tcb, tcb.error);
+  if (tcb.has(READ_CLOSED)) endConnection(tcb, tcb.error);
   else releaseResources(tcb);
   return true;
 }
@@ -138,7 +154,7 @@ function textOf(tcb: Tcb, range: SentRange): number {
 }
 
 function holdsFin(tcb: Tcb, range: SentRange): boolean {
-  return tcb.has(TCB.FIN_SENT) && range.end === tcb.sndNxt;
+  return tcb.has(FIN_SENT) && range.end === tcb.sndNxt;
 }
 
 function emitRange(tcb: Tcb, range: SentRange, now: number, out: OutgoingPacket): void {
@@ -178,11 +194,11 @@ function sendTailProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 
 /** New data, and the FIN after it. */
 function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-  if (!tcb.has(TCB.SYN_ACKED) || tcb.has(TCB.FIN_SENT)) return false;
+  if (!tcb.has(SYN_ACKED) || tcb.has(FIN_SENT)) return false;
   const unsent = tcb.unsent;
   if (unsent === 0) {
     noteNothingToSend(tcb);
-    return tcb.has(TCB.FIN_QUEUED) && sendFin(tcb, now, out);
+    return tcb.has(FIN_QUEUED) && sendFin(tcb, now, out);
   }
   const inFlight = seqDiff(tcb.sndNxt, tcb.sndUna);
   const window = tcb.sndWnd - inFlight;
@@ -213,7 +229,7 @@ function sendNew(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
  */
 function noteNothingToSend(tcb: Tcb): void {
   const { rate, scoreboard } = tcb;
-  if (rate === undefined || tcb.has(TCB.WRITER_WAITING) || scoreboard.lostBytes > 0) return;
+  if (rate === undefined || tcb.has(WRITER_WAITING) || scoreboard.lostBytes > 0) return;
   if (congestionRoom(tcb) <= 0) return;
   rate.markApplicationLimited(scoreboard.inFlight);
 }
@@ -247,8 +263,8 @@ function pace(tcb: Tcb, bytes: number, now: number): void {
 function isWorthSending(tcb: Tcb, length: number, unsent: number, inFlight: number): boolean {
   if (length <= 0) return false;
   if (length >= tcb.sendMss) return true;
-  if (tcb.has(TCB.CORKED) && !tcb.has(TCB.FIN_QUEUED)) return false;
-  if (length === unsent) return tcb.has(TCB.NO_DELAY) || inFlight === 0 || tcb.has(TCB.FIN_QUEUED);
+  if (tcb.has(CORKED) && !tcb.has(FIN_QUEUED)) return false;
+  if (length === unsent) return tcb.has(NO_DELAY) || inFlight === 0 || tcb.has(FIN_QUEUED);
   return length >= tcb.maxSndWnd / 2;
 }
 
@@ -257,22 +273,22 @@ function sendText(tcb: Tcb, length: number, now: number, out: OutgoingPacket): v
   const start = tcb.sndNxt;
   const isLast = length === tcb.unsent;
   const hasRoom = seqDiff(tcb.sndNxt, tcb.sndUna) + length < tcb.sndWnd;
-  const fin = isLast && tcb.has(TCB.FIN_QUEUED) && hasRoom ? 1 : 0;
+  const fin = isLast && tcb.has(FIN_QUEUED) && hasRoom ? 1 : 0;
   const end = (start + length + fin) | 0;
   tcb.bytesOut += length;
   tcb.sndNxt = end;
-  tcb.set(TCB.FIN_SENT, fin === 1);
+  tcb.set(FIN_SENT, fin === 1);
   outstanding(tcb, start, end, now);
   const push = isLast || seqDiff(end, tcb.pushSeq) >= 0 ? FLAG.PSH : 0;
   // RFC 3168 6.1.2 and 6.1.5: only new data is ECN-capable, and its first segment has CWR.
-  tcb.set(TCB.SEND_ECT, tcb.has(TCB.ECN));
+  tcb.set(SEND_ECT, tcb.has(ECN));
   buildSegment(tcb, now, out, start, length, FLAG.ACK | push | (fin === 1 ? FLAG.FIN : 0));
 }
 
 function sendFin(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   const start = tcb.sndNxt;
   tcb.sndNxt = (start + 1) | 0;
-  tcb.set(TCB.FIN_SENT);
+  tcb.set(FIN_SENT);
   outstanding(tcb, start, tcb.sndNxt, now);
   buildSegment(tcb, now, out, start, 0, FLAG.ACK | FLAG.FIN);
   return true;
@@ -341,16 +357,16 @@ function sendProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
 }
 
 function sendAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-  if (!tcb.has(TCB.ACK_NOW) && tcb.reordering.duplicateAcks === 0) return false;
+  if (!tcb.has(ACK_NOW) && tcb.reordering.duplicateAcks === 0) return false;
   // No ACK can be sent before the SYN,ACK.
   if (tcb.state === "SYN-SENT" || (tcb.state === "SYN-RECEIVED" && tcb.scoreboard.isEmpty)) {
-    tcb.clear(TCB.ACK_NOW);
+    tcb.clear(ACK_NOW);
     return false;
   }
   const { duplicateAcks } = tcb.reordering;
   const more = duplicateAcks > 1 && tcb.rcvAcked === ackNumber(tcb);
   if (duplicateAcks > 0) ownReordering(tcb).duplicateAcks = more ? duplicateAcks - 1 : 0;
   buildSegment(tcb, now, out, tcb.sndNxt, 0, FLAG.ACK);
-  if (more) tcb.set(TCB.ACK_NOW);
+  if (more) tcb.set(ACK_NOW);
   return true;
 }

@@ -10,7 +10,7 @@ import { forceSegment } from "./forced_segment.ts";
 import { ownProbes } from "./probes.ts";
 import { ownLoss } from "./recovery/loss_state.ts";
 import type { Tcb } from "./tcb.ts";
-import { TCB } from "./tcb_flags.ts";
+import { FULL_SEGMENT_ACKED, SYN_ACKED } from "./tcb_flags.ts";
 
 /**
  * Smaller values are ignored: with RFC 1191's minimum of 68, a forged ICMP error could slow a
@@ -63,7 +63,7 @@ function shrinkPath(tcb: Tcb, mtu: number): void {
   // The router's value replaces the MTU assumed for a black hole.
   forgetLargerMtu(tcb);
   changePath(tcb, reported);
-  if (tcb.scoreboard.isEmpty || !tcb.has(TCB.SYN_ACKED)) return;
+  if (tcb.scoreboard.isEmpty || !tcb.has(SYN_ACKED)) return;
   // RFC 1191 6.4: the data is retransmitted, which is not a sign of congestion.
   tcb.scoreboard.markAllLost();
   const loss = ownLoss(tcb);
@@ -79,7 +79,7 @@ function shrinkPath(tcb: Tcb, mtu: number): void {
 export function suspectBlackHole(tcb: Tcb, now: number): void {
   // A segment from the peer may answer a small segment, so it does not prove that full ones arrive.
   const loss = ownLoss(tcb);
-  const isLossLikely = tcb.has(TCB.FULL_SEGMENT_ACKED) || tcb.lastReceivedAt >= loss.timedOutAt;
+  const isLossLikely = tcb.has(FULL_SEGMENT_ACKED) || tcb.lastReceivedAt >= loss.timedOutAt;
   const least = isLossLikely ? LIKELY_LOSS_TIMEOUTS : BLACK_HOLE_TIMEOUTS;
   if (loss.timeouts < least || tcb.scoreboard.isEmpty) return;
   if (tcb.scoreboard.at(0).length < Math.min(tcb.sendMss, BLACK_HOLE_MTU / 2)) return;
@@ -110,7 +110,7 @@ function forgetLargerMtu(tcb: Tcb): void {
 
 function changePath(tcb: Tcb, mtu: number): void {
   tcb.pathMtu = mtu;
-  tcb.clear(TCB.FULL_SEGMENT_ACKED);
+  tcb.clear(FULL_SEGMENT_ACKED);
   tcb.updateSendMss();
 }
 

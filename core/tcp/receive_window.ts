@@ -7,7 +7,7 @@ import { seqDiff, seqLt, seqMax } from "../wire/seq.ts";
 import { growReceiveBuffer } from "./autotune.ts";
 import { ownReordering } from "./reordering.ts";
 import type { Tcb } from "./tcb.ts";
-import { TCB } from "./tcb_flags.ts";
+import { ACK_NOW, FIN_RECEIVED, RELEASED } from "./tcb_flags.ts";
 import { isRunning, setTimer, TIMER, wholeMs } from "./timers/timers.ts";
 
 /** Bytes before this count as consumed. */
@@ -20,7 +20,7 @@ export function ackNumber(tcb: Tcb): number {
   if (tcb.config.acknowledge === "on-arrival") return tcb.rcvNxt;
   const consumed = consumedSeq(tcb);
   // The FIN is acknowledged with the last byte before it.
-  const taken = tcb.has(TCB.FIN_RECEIVED) && ((consumed + 1) | 0) === tcb.rcvNxt
+  const taken = tcb.has(FIN_RECEIVED) && ((consumed + 1) | 0) === tcb.rcvNxt
     ? tcb.rcvNxt
     : consumed;
   return seqMax(seqMax(tcb.rcvAcked, tcb.ackFloor), taken);
@@ -71,15 +71,15 @@ export function windowShift(limit: number): number {
 /** The application has read or processed bytes. */
 export function bytesConsumed(tcb: Tcb, now: number): void {
   tcb.lastReadAt = wholeMs(now);
-  if (tcb.has(TCB.RELEASED)) return;
+  if (tcb.has(RELEASED)) return;
   growReceiveBuffer(tcb, now);
   if (tcb.config.acknowledge === "on-arrival") {
-    if (isUpdateDue(tcb)) tcb.set(TCB.ACK_NOW);
+    if (isUpdateDue(tcb)) tcb.set(ACK_NOW);
     return;
   }
   const owed = seqDiff(ackNumber(tcb), tcb.rcvAcked);
   if (owed > 0) acknowledgeText(tcb, owed, now);
-  else if (isUpdateDue(tcb)) tcb.set(TCB.ACK_NOW);
+  else if (isUpdateDue(tcb)) tcb.set(ACK_NOW);
 }
 
 /**
@@ -87,7 +87,7 @@ export function bytesConsumed(tcb: Tcb, now: number): void {
  * peer's FIN.
  */
 function isUpdateDue(tcb: Tcb): boolean {
-  return !tcb.has(TCB.FIN_RECEIVED) && edgeWorthOffering(tcb) !== tcb.offeredEdge;
+  return !tcb.has(FIN_RECEIVED) && edgeWorthOffering(tcb) !== tcb.offeredEdge;
 }
 
 /**
@@ -97,11 +97,11 @@ function isUpdateDue(tcb: Tcb): boolean {
 export function acknowledgeText(tcb: Tcb, owed: number, now: number): void {
   if (tcb.reordering.quickAcks > 0) {
     ownReordering(tcb).quickAcks--;
-    tcb.set(TCB.ACK_NOW);
+    tcb.set(ACK_NOW);
   } else if (
-    tcb.config.delayedAckMs === 0 || owed >= 2 * tcb.localMss || tcb.has(TCB.FIN_RECEIVED)
+    tcb.config.delayedAckMs === 0 || owed >= 2 * tcb.localMss || tcb.has(FIN_RECEIVED)
   ) {
-    tcb.set(TCB.ACK_NOW);
+    tcb.set(ACK_NOW);
   } else if (!isRunning(tcb, TIMER.DELAYED_ACK)) {
     setTimer(tcb, TIMER.DELAYED_ACK, now + tcb.config.delayedAckMs);
   }
@@ -124,5 +124,5 @@ export function acknowledgeUnread(tcb: Tcb, now: number): void {
     return;
   }
   tcb.ackFloor = tcb.rcvNxt;
-  tcb.set(TCB.ACK_NOW);
+  tcb.set(ACK_NOW);
 }

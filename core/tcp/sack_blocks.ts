@@ -5,7 +5,7 @@
  */
 import { ownReordering } from "./reordering.ts";
 import type { Tcb } from "./tcb.ts";
-import { TCB } from "./tcb_flags.ts";
+import { SACK_PERMITTED } from "./tcb_flags.ts";
 
 const NONE: readonly number[] = [];
 
@@ -26,7 +26,7 @@ export function sackBlocks(tcb: Tcb, most: number): readonly number[] {
 
 /** Whether the next acknowledgement should have SACK blocks. */
 export function hasBlocks(tcb: Tcb): boolean {
-  return tcb.has(TCB.SACK_PERMITTED) && (tcb.receive.hasHole || hasDuplicate(tcb));
+  return tcb.has(SACK_PERMITTED) && (tcb.receive.hasHole || hasDuplicate(tcb));
 }
 
 /** Whether there is duplicate text to report. */

@@ -14,7 +14,16 @@ import { ECT_0 } from "./ecn.ts";
 import { ackNumber, offerInitialWindow, offerWindow, windowShift } from "./receive_window.ts";
 import { hasBlocks, sackBlocks } from "./sack_blocks.ts";
 import type { Tcb } from "./tcb.ts";
-import { TCB } from "./tcb_flags.ts";
+import {
+  ACK_NOW,
+  CWR_QUEUED,
+  ECHO_CONGESTION,
+  ECN,
+  SACK_PERMITTED,
+  SEND_ECT,
+  TIMESTAMPS,
+  WINDOW_SCALING,
+} from "./tcb_flags.ts";
 import { stopTimer, TIMER } from "./timers/timers.ts";
 import { timestamp } from "./timestamps.ts";
 
@@ -39,8 +48,8 @@ export function buildSyn(tcb: Tcb, now: number, out: OutgoingPacket): void {
   const optionsLength = emitSynOptions(out.header, at + 20, {
     mss: tcb.localMss,
     windowScale: answers ? answeredShift(tcb) : offeredShift(tcb),
-    sackPermitted: answers ? tcb.has(TCB.SACK_PERMITTED) : config.sack,
-    timestamps: answers ? tcb.has(TCB.TIMESTAMPS) : config.timestamps,
+    sackPermitted: answers ? tcb.has(SACK_PERMITTED) : config.sack,
+    timestamps: answers ? tcb.has(TIMESTAMPS) : config.timestamps,
     tsVal: timestamp(tcb, now),
     tsEcr: answers ? tcb.tsRecent : 0,
   });
@@ -60,12 +69,12 @@ export function buildSyn(tcb: Tcb, now: number, out: OutgoingPacket): void {
 
 /** RFC 7323 2.2: a SYN,ACK has the option only if the SYN had it. */
 function answeredShift(tcb: Tcb): number {
-  return tcb.has(TCB.WINDOW_SCALING) ? tcb.rcvWndShift : -1;
+  return tcb.has(WINDOW_SCALING) ? tcb.rcvWndShift : -1;
 }
 
 /** RFC 3168 6.1.1. A retransmitted SYN has no ECN bits: they may be why it was lost (6.1.1.1). */
 function ecnSetup(tcb: Tcb, answers: boolean): number {
-  if (answers) return tcb.has(TCB.ECN) ? FLAG.ECE : 0;
+  if (answers) return tcb.has(ECN) ? FLAG.ECE : 0;
   const offers = tcb.config.ecn && tcb.scoreboard.at(0).transmissions === 1;
   return offers ? FLAG.ECE | FLAG.CWR : 0;
 }
@@ -106,19 +115,19 @@ export function buildSegment(
   TCP_FIELDS.optionsLength = optionsLength;
   emitTcpHeader(out.header, at, TCP_FIELDS);
   // RFC 2018 4: segments with text have no SACK blocks, so an ACK with blocks has to follow.
-  const owesBlocks = tcb.has(TCB.ACK_NOW) && length > 0 && hasBlocks(tcb);
+  const owesBlocks = tcb.has(ACK_NOW) && length > 0 && hasBlocks(tcb);
   acknowledged(tcb, ack);
-  tcb.set(TCB.ACK_NOW, owesBlocks);
+  tcb.set(ACK_NOW, owesBlocks);
   attachText(tcb, out, seq, length);
   complete(tcb, out, 20 + optionsLength);
 }
 
 /** RFC 3168 6.1.2 and 6.1.3. */
 function ecnFlags(tcb: Tcb): number {
-  if (!tcb.has(TCB.ECN)) return 0;
-  let flags = tcb.has(TCB.ECHO_CONGESTION) ? FLAG.ECE : 0;
-  if (tcb.has(TCB.SEND_ECT) && tcb.has(TCB.CWR_QUEUED)) {
-    tcb.clear(TCB.CWR_QUEUED);
+  if (!tcb.has(ECN)) return 0;
+  let flags = tcb.has(ECHO_CONGESTION) ? FLAG.ECE : 0;
+  if (tcb.has(SEND_ECT) && tcb.has(CWR_QUEUED)) {
+    tcb.clear(CWR_QUEUED);
     flags |= FLAG.CWR;
   }
   return flags;
@@ -133,7 +142,7 @@ function acknowledged(tcb: Tcb, ack: number): void {
   tcb.rcvAcked = ack;
   // A sequence number more than 2 GiB old would compare as greater (RFC 9293 3.4).
   tcb.ackFloor = ack;
-  tcb.clear(TCB.ACK_NOW);
+  tcb.clear(ACK_NOW);
   tcb.unackedText = 0;
   stopTimer(tcb, TIMER.DELAYED_ACK);
 }
@@ -146,11 +155,11 @@ function emitOptions(
   length: number,
 ): number {
   let end = at;
-  if (tcb.has(TCB.TIMESTAMPS)) {
+  if (tcb.has(TIMESTAMPS)) {
     end += emitTimestamps(out.header, end, timestamp(tcb, now), tcb.tsRecent);
   }
   // Text may leave no room for blocks; an ACK without text always has room.
-  if (tcb.has(TCB.SACK_PERMITTED) && length === 0) {
+  if (tcb.has(SACK_PERMITTED) && length === 0) {
     const blocks = sackBlocks(tcb, roomForBlocks(tcb, end));
     if (blocks.length > 0) end += emitSack(out.header, end, blocks);
   }
@@ -194,9 +203,9 @@ function complete(tcb: Tcb, out: OutgoingPacket, tcpHeaderLength: number): void 
   tcb.segmentsOut += out.segmentSize === 0 ? 1 : Math.ceil(text / out.segmentSize);
   IP_FIELDS.payloadLength = tcpHeaderLength + text;
   IP_FIELDS.hopLimit = tcb.config.hopLimit;
-  IP_FIELDS.trafficClass = (tcb.config.trafficClass & ~3) | (tcb.has(TCB.SEND_ECT) ? ECT_0 : 0);
+  IP_FIELDS.trafficClass = (tcb.config.trafficClass & ~3) | (tcb.has(SEND_ECT) ? ECT_0 : 0);
   IP_FIELDS.identification = tcb.packetId = (tcb.packetId + 1) & 0xffff;
-  tcb.clear(TCB.SEND_ECT);
+  tcb.clear(SEND_ECT);
   const at = OutgoingPacket.HEADROOM;
   out.ipHeaderLength = emitIp(header, at, tcb.local, tcb.remote, IP_FIELDS);
   out.headerLength = out.ipHeaderLength + tcpHeaderLength;

@@ -21,7 +21,14 @@ import type { DeliveryVisitor, Scoreboard, SentRange } from "./recovery/scoreboa
 import { EMPTY_SCOREBOARD, type ScoreboardPool } from "./recovery/scoreboard_pool.ts";
 import { IN_ORDER, type Reordering } from "./reordering.ts";
 import type { EndReason, TcpState } from "./state.ts";
-import { TCB } from "./tcb_flags.ts";
+import {
+  FIN_SENT,
+  KEEP_ALIVE,
+  NO_DELAY,
+  SYN_ACKED,
+  TIMESTAMPS,
+  WINDOW_SCALING,
+} from "./tcb_flags.ts";
 import { earliestTimer } from "./timers/timers.ts";
 import { DEFAULT_OPTIONS, type UserOptions } from "./user_options.ts";
 
@@ -66,7 +73,7 @@ export class Tcb {
   readonly remote: IpAddress;
   readonly remotePort: number;
   state: TcpState = "CLOSED";
-  /** Bits of {@link TCB}. */
+  /** Bits of `tcb_flags.ts`. */
   flags = 0;
   /** Bits of {@link TCB_EVENT} that the owner has not seen. */
   events = 0;
@@ -95,7 +102,7 @@ export class Tcb {
   // ------------------------------------------------------------ receive sequence space (RFC 9293 3.3.1)
   irs = 0;
   rcvNxt = 0;
-  /** RCV.UP: end of the peer's urgent data, if {@link TCB.URGENT} is set (RFC 9293 3.8.5). */
+  /** RCV.UP: end of the peer's urgent data, if `URGENT` is set (RFC 9293 3.8.5). */
   rcvUp = 0;
   /** Highest acknowledgement number sent. */
   rcvAcked = 0;
@@ -212,8 +219,8 @@ export class Tcb {
     this.pathMtu = environment.mtu;
     this.pseudoSum = addressSum(local) + addressSum(remote);
     this.receiveLimit = Math.min(config.receiveBuffer, INITIAL_BUFFER);
-    this.set(TCB.NO_DELAY, config.noDelay);
-    this.set(TCB.KEEP_ALIVE, config.keepAlive);
+    this.set(NO_DELAY, config.noDelay);
+    this.set(KEEP_ALIVE, config.keepAlive);
     this.send = new SendRing(environment.pool, Math.min(config.sendBuffer, INITIAL_BUFFER));
     this.receive = new ReceiveRing(environment.pool, 0);
     this.sendMss = this.fullSegment();
@@ -235,7 +242,7 @@ export class Tcb {
   /** Maximum of `receiveLimit`: without scaling, what the window field can hold (RFC 7323 2.2). */
   get receiveMost(): number {
     const { receiveBuffer } = this.config;
-    return this.has(TCB.WINDOW_SCALING) ? receiveBuffer : Math.min(receiveBuffer, 0xffff);
+    return this.has(WINDOW_SCALING) ? receiveBuffer : Math.min(receiveBuffer, 0xffff);
   }
 
   /** Recomputes `sendMss` from the peer's MSS, the path MTU and the options. */
@@ -247,7 +254,7 @@ export class Tcb {
   /** RFC 9293 3.7.1: min(peer's MSS, path MTU - headers) - options. */
   fullSegment(): number {
     const path = this.pathMtu - ipHeaderLength(this.local) - 20;
-    const options = this.has(TCB.TIMESTAMPS) ? TIMESTAMPS_LENGTH : 0;
+    const options = this.has(TIMESTAMPS) ? TIMESTAMPS_LENGTH : 0;
     return Math.min(Math.max(this.peerMss, MIN_MSS), path) - options;
   }
 
@@ -260,18 +267,18 @@ export class Tcb {
   /** Sequence number of the first byte in the send ring. */
   get sendStart(): number {
     // The SYN has the sequence number before the first byte (RFC 9293 3.4).
-    return this.has(TCB.SYN_ACKED) ? this.sndUna : (this.iss + 1) | 0;
+    return this.has(SYN_ACKED) ? this.sndUna : (this.iss + 1) | 0;
   }
 
   /** Bytes that were written and not sent yet. */
   get unsent(): number {
-    if (this.has(TCB.FIN_SENT)) return 0;
+    if (this.has(FIN_SENT)) return 0;
     return this.send.length - ((this.sndNxt - this.sendStart) | 0);
   }
 
   /** Everything including our FIN is acknowledged. */
   get allAcknowledged(): boolean {
-    return this.has(TCB.FIN_SENT) && this.sndUna === this.sndNxt;
+    return this.has(FIN_SENT) && this.sndUna === this.sndNxt;
   }
 
   /** Records that `start` to `end` was sent for the first time. */

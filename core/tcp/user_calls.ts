@@ -9,7 +9,20 @@ import { ownProbes } from "./probes.ts";
 import { acknowledgeText, ackNumber, bytesConsumed } from "./receive_window.ts";
 import { type EndReason, STATES, transition } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
-import { TCB } from "./tcb_flags.ts";
+import {
+  CORKED,
+  FIN_QUEUED,
+  FIN_RECEIVED,
+  KEEP_ALIVE,
+  NO_DELAY,
+  READ_CLOSED,
+  RELEASED,
+  RESET_QUEUED,
+  RESET_WHEN_ACKED,
+  SYN_QUEUED,
+  SYN_UNDECIDED,
+  WRITER_WAITING,
+} from "./tcb_flags.ts";
 import { awaitFin } from "./timers/time_wait.ts";
 import { setTimer, stopTimer, TIMER, wholeMs } from "./timers/timers.ts";
 import { ownOptions } from "./user_options.ts";
@@ -23,18 +36,18 @@ export function openActive(tcb: Tcb, iss: number, now: number): void {
       iss;
   tcb.lastReceivedAt = tcb.progressAt = wholeMs(now);
   transition(tcb, "SYN-SENT");
-  tcb.set(TCB.SYN_QUEUED);
+  tcb.set(SYN_QUEUED);
   setTimer(tcb, TIMER.LIFETIME, now + tcb.config.connectTimeoutMs);
 }
 
 /** SEND: takes what fits in the send buffer; returns the number of bytes taken. */
 export function sendText(tcb: Tcb, bytes: Uint8Array, from: number, now: number): number {
-  if (!STATES[tcb.state].canSend || tcb.has(TCB.FIN_QUEUED)) return 0;
+  if (!STATES[tcb.state].canSend || tcb.has(FIN_QUEUED)) return 0;
   const wasEmpty = tcb.send.length === 0;
   const taken = tcb.send.push(bytes, from);
   if (wasEmpty && taken > 0) tcb.progressAt = wholeMs(now);
   if (from + taken === bytes.length) tcb.pushSeq = (tcb.sendStart + tcb.send.length) | 0;
-  tcb.set(TCB.WRITER_WAITING, from + taken < bytes.length);
+  tcb.set(WRITER_WAITING, from + taken < bytes.length);
   return taken;
 }
 
@@ -61,25 +74,25 @@ export function markProcessed(tcb: Tcb, now: number): void {
 
 /** Everything up to the peer's FIN has been read. */
 export function isAtEnd(tcb: Tcb): boolean {
-  return tcb.receive.readable === 0 && (tcb.has(TCB.FIN_RECEIVED) || tcb.state === "CLOSED");
+  return tcb.receive.readable === 0 && (tcb.has(FIN_RECEIVED) || tcb.state === "CLOSED");
 }
 
 /** Half-close: a FIN follows the last byte (RFC 9293 3.6). */
 export function closeWrite(tcb: Tcb): void {
-  if (tcb.has(TCB.FIN_QUEUED)) return;
+  if (tcb.has(FIN_QUEUED)) return;
   if (tcb.state === "ESTABLISHED") transition(tcb, "FIN-WAIT-1");
   else if (tcb.state === "CLOSE-WAIT") {
     transition(tcb, tcb.config.close === "reset" ? "CLOSING" : "LAST-ACK");
   } else if (tcb.state !== "SYN-SENT" && tcb.state !== "SYN-RECEIVED") return;
   // In SYN-SENT and SYN-RECEIVED the FIN waits for the handshake (RFC 9293 3.10.4).
-  tcb.set(TCB.FIN_QUEUED);
+  tcb.set(FIN_QUEUED);
 }
 
 /** CLOSE in both directions; written text is still delivered. */
 export function close(tcb: Tcb, now: number): void {
-  if (tcb.has(TCB.READ_CLOSED)) return;
+  if (tcb.has(READ_CLOSED)) return;
   const unread = tcb.receive.readable > 0 && !isDone(tcb);
-  tcb.set(TCB.READ_CLOSED);
+  tcb.set(READ_CLOSED);
   if (isDone(tcb)) {
     if (tcb.state === "TIME-WAIT") discardUnread(tcb, now);
     else tcb.receive.clear();
@@ -98,15 +111,15 @@ export function close(tcb: Tcb, now: number): void {
 }
 
 function isDone(tcb: Tcb): boolean {
-  return tcb.has(TCB.RELEASED) || tcb.state === "CLOSED" || tcb.state === "TIME-WAIT";
+  return tcb.has(RELEASED) || tcb.state === "CLOSED" || tcb.state === "TIME-WAIT";
 }
 
 function closeOrderly(tcb: Tcb, now: number): void {
   closeWrite(tcb);
-  tcb.set(TCB.RESET_WHEN_ACKED, tcb.config.close === "reset");
+  tcb.set(RESET_WHEN_ACKED, tcb.config.close === "reset");
   discardUnread(tcb, now);
   if (tcb.allAcknowledged) {
-    if (tcb.has(TCB.RESET_WHEN_ACKED) && tcb.has(TCB.FIN_RECEIVED)) tcb.set(TCB.RESET_QUEUED);
+    if (tcb.has(RESET_WHEN_ACKED) && tcb.has(FIN_RECEIVED)) tcb.set(RESET_QUEUED);
     else awaitFin(tcb, now);
   } else if (tcb.userOptions.lingerMs !== undefined) {
     setTimer(tcb, TIMER.LIFETIME, now + tcb.userOptions.lingerMs);
@@ -128,12 +141,12 @@ export function setLinger(tcb: Tcb, ms: number | undefined): void {
 
 /** Turns Nagle's algorithm off or on (RFC 9293 3.7.4). */
 export function setNoDelay(tcb: Tcb, on: boolean): void {
-  tcb.set(TCB.NO_DELAY, on);
+  tcb.set(NO_DELAY, on);
 }
 
 /** While on, only full segments are sent. */
 export function setCork(tcb: Tcb, on: boolean): void {
-  tcb.set(TCB.CORKED, on);
+  tcb.set(CORKED, on);
 }
 
 /** Sets the user timeout (RFC 5482). */
@@ -143,10 +156,10 @@ export function setUserTimeout(tcb: Tcb, ms: number): void {
 
 /** RFC 9293 3.8.4: keep-alive is off by default. */
 export function setKeepAlive(tcb: Tcb, on: boolean, now: number): void {
-  tcb.set(TCB.KEEP_ALIVE, on);
+  tcb.set(KEEP_ALIVE, on);
   if (tcb.probes.keepAlives > 0) ownProbes(tcb).keepAlives = 0;
   if (!on) stopTimer(tcb, TIMER.KEEP_ALIVE);
-  else if (STATES[tcb.state].synchronized && !tcb.has(TCB.RELEASED)) {
+  else if (STATES[tcb.state].synchronized && !tcb.has(RELEASED)) {
     setTimer(tcb, TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
   }
 }
@@ -156,7 +169,7 @@ export function abort(tcb: Tcb, error: EndReason | undefined): void {
   if (tcb.state === "CLOSED") return;
   tcb.error ??= error;
   tcb.receive.clear();
-  const unknown = tcb.state === "SYN-SENT" || tcb.has(TCB.SYN_UNDECIDED);
-  if (tcb.has(TCB.RELEASED) || unknown || tcb.state === "TIME-WAIT") endConnection(tcb, error);
-  else tcb.set(TCB.RESET_QUEUED);
+  const unknown = tcb.state === "SYN-SENT" || tcb.has(SYN_UNDECIDED);
+  if (tcb.has(RELEASED) || unknown || tcb.state === "TIME-WAIT") endConnection(tcb, error);
+  else tcb.set(RESET_QUEUED);
 }

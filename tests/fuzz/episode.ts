@@ -8,7 +8,7 @@ import { PROFILES, type TcpConfig } from "../../core/tcp/config.ts";
 import { brokenInvariants } from "../../core/tcp/invariants.ts";
 import type { TcpState } from "../../core/tcp/state.ts";
 import { Tcb, TCB_EVENT } from "../../core/tcp/tcb.ts";
-import { TCB } from "../../core/tcp/tcb_flags.ts";
+import { RELEASED } from "../../core/tcp/tcb_flags.ts";
 import { setUserTimeout } from "../../core/tcp/user_calls.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
 import { decode } from "../support/dsl/decode.ts";
@@ -92,7 +92,7 @@ export class Episode {
     const dice = this.#dice;
     this.#pass(dice.chance(0.001) ? 70_000 : dice.of(PAUSES));
     this.#target = dice.chance(0.8) ? this.#target : this.#choose();
-    if (this.#target?.has(TCB.RELEASED)) this.#target = this.#choose();
+    if (this.#target?.has(RELEASED)) this.#target = this.#choose();
     const tcb = this.#target;
     if (tcb === undefined || dice.chance(0.02)) {
       if (dice.chance(0.3)) this.#connect();
@@ -249,7 +249,7 @@ export class Episode {
       if (held > BACKLOG) throw new Error(`${held} connections in the backlog`);
     }
     for (const tcb of this.#known) {
-      if (!tcb.has(TCB.RELEASED)) continue;
+      if (!tcb.has(RELEASED)) continue;
       checkNothingHeld(tcb);
       this.#known.delete(tcb);
     }

@@ -1,5 +1,5 @@
 import type { Tcb } from "../../core/tcp/tcb.ts";
-import { TCB } from "../../core/tcp/tcb_flags.ts";
+import { FIN_RECEIVED, TIMESTAMPS } from "../../core/tcp/tcb_flags.ts";
 import { timestamp } from "../../core/tcp/timestamps.ts";
 import { FLAG } from "../../core/wire/tcp.ts";
 import type { Dice } from "./dice.ts";
@@ -48,7 +48,7 @@ export function drawGood(dice: Dice, tcb: Tcb, now: number): SegmentFields {
   const ends = dice.chance(0.03) ? FLAG.FIN : 0;
   const flags = inSynSent
     ? FLAG.SYN | (dice.chance(0.9) ? FLAG.ACK : 0)
-    : FLAG.ACK | (tcb.has(TCB.FIN_RECEIVED) ? 0 : ends);
+    : FLAG.ACK | (tcb.has(FIN_RECEIVED) ? 0 : ends);
   return {
     ...endsOf(tcb),
     seq: inSynSent ? dice.random.uint32() | 0 : tcb.rcvNxt,
@@ -58,7 +58,7 @@ export function drawGood(dice: Dice, tcb: Tcb, now: number): SegmentFields {
     urgentPointer: 0,
     ecn: dice.chance(0.05) ? 3 : 0,
     options: inSynSent ? synOptions(dice, timestamp(tcb, now)) : timestampsOf(tcb, now),
-    textLength: tcb.has(TCB.FIN_RECEIVED) || inSynSent ? 0 : dice.of(TEXTS),
+    textLength: tcb.has(FIN_RECEIVED) || inSynSent ? 0 : dice.of(TEXTS),
   };
 }
 
@@ -132,7 +132,7 @@ function synOptions(dice: Dice, tsEcr: number): number[] {
 }
 
 function timestampsOf(tcb: Tcb, now: number): number[] {
-  if (!tcb.has(TCB.TIMESTAMPS)) return [];
+  if (!tcb.has(TIMESTAMPS)) return [];
   return [1, 1, 8, 10, ...word(tcb.tsRecent), ...word(timestamp(tcb, now))];
 }
 

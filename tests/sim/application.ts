@@ -2,7 +2,7 @@ import type { SeededRandom } from "../../adapters/runtime/seeded_random.ts";
 import type { CoreStack } from "../../core/stack/stack.ts";
 import type { EndReason } from "../../core/tcp/state.ts";
 import { type Tcb, TCB_EVENT } from "../../core/tcp/tcb.ts";
-import { TCB } from "../../core/tcp/tcb_flags.ts";
+import { FIN_RECEIVED } from "../../core/tcp/tcb_flags.ts";
 import { isAtEnd } from "../../core/tcp/user_calls.ts";
 import { fillPattern, findMismatch } from "./pattern.ts";
 
@@ -149,7 +149,7 @@ export class Application {
       const target = READ_BUFFER.subarray(0, 1 + Math.floor(random.fraction() * habits.readMost));
       const count = core.tcp.read(tcb, target, this.#world.now());
       if (count === 0) {
-        this.eof = isAtEnd(tcb) && tcb.has(TCB.FIN_RECEIVED);
+        this.eof = isAtEnd(tcb) && tcb.has(FIN_RECEIVED);
         return;
       }
       this.#check(target.subarray(0, count));

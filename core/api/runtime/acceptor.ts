@@ -7,7 +7,7 @@
 import type { Binding } from "../../stack/binding_table.ts";
 import type { Listener } from "../../stack/tcp/listener.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
-import { TCB } from "../../tcp/tcb_flags.ts";
+import { RELEASED } from "../../tcp/tcb_flags.ts";
 import { netAddr } from "../addresses.ts";
 import { formatListenAddress } from "../listen_address.ts";
 import { refusalError } from "../refusal_error.ts";
@@ -161,7 +161,7 @@ export class Attempt implements Owner {
 
   onEvent(): void {
     // A connection that was established is still accepted after it has ended, so its handler runs.
-    if (this.#tcb.has(TCB.RELEASED) && this.#tcb.listener === undefined) this.abandon();
+    if (this.#tcb.has(RELEASED) && this.#tcb.listener === undefined) this.abandon();
   }
 
   /** The handler runs: only `syn.signal` is still needed, and there may be very many of these. */

@@ -1,6 +1,6 @@
 import { currentRto, smoothedRtt } from "../../tcp/recovery/rtt.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
-import { TCB } from "../../tcp/tcb_flags.ts";
+import { URGENT } from "../../tcp/tcb_flags.ts";
 import { seqDiff } from "../../wire/seq.ts";
 import { netAddr } from "../addresses.ts";
 import { formatHostPort } from "../host_port.ts";
@@ -34,6 +34,6 @@ export function tcpStats(tcb: Tcb): TcpStats {
     segmentsOut: tcb.segmentsOut,
     retransmits: tcb.loss.retransmits,
     outOfOrder: tcb.reordering.segments,
-    urgentBytes: tcb.has(TCB.URGENT) ? Math.max(0, seqDiff(tcb.rcvUp, tcb.receive.readSeq)) : 0,
+    urgentBytes: tcb.has(URGENT) ? Math.max(0, seqDiff(tcb.rcvUp, tcb.receive.readSeq)) : 0,
   };
 }

@@ -5,7 +5,7 @@
  */
 import { type EndReason, STATES, type TcpState } from "../../tcp/state.ts";
 import { type Tcb, TCB_EVENT } from "../../tcp/tcb.ts";
-import { TCB } from "../../tcp/tcb_flags.ts";
+import { FIN_RECEIVED, RELEASED, RESET_AFTER_ACK } from "../../tcp/tcb_flags.ts";
 import { isAtEnd } from "../../tcp/user_calls.ts";
 import { netAddr } from "../addresses.ts";
 import { TcpError } from "../errors.ts";
@@ -272,9 +272,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   #readError(): TcpError | undefined {
     if (this.#isClosed) return undefined;
     const tcb = this.#tcb;
-    return tcb.has(TCB.FIN_RECEIVED) || tcb.error === undefined
-      ? undefined
-      : this.#error(tcb.error);
+    return tcb.has(FIN_RECEIVED) || tcb.error === undefined ? undefined : this.#error(tcb.error);
   }
 
   #serveReaders(): void {
@@ -406,7 +404,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   /** Closes a connection in CLOSING of profile `local` once everything is acknowledged and read. */
   #closeWhenAcknowledged(): void {
     const tcb = this.#tcb;
-    if (tcb.state !== "CLOSING" || tcb.has(TCB.RELEASED) || tcb.has(TCB.RESET_AFTER_ACK)) return;
+    if (tcb.state !== "CLOSING" || tcb.has(RELEASED) || tcb.has(RESET_AFTER_ACK)) return;
     if (!tcb.allAcknowledged || !isAtEnd(tcb)) return;
     this.#driver.core.tcp.close(tcb, this.#driver.now());
     this.#driver.touch();

@@ -11,7 +11,7 @@ import type { TcpConfig } from "../../tcp/config.ts";
 import { initialSequence, type KeyedHash } from "../../tcp/isn.ts";
 import { nextSegment } from "../../tcp/output.ts";
 import { Tcb, TCB_EVENT, type TcpEnvironment } from "../../tcp/tcb.ts";
-import { TCB } from "../../tcp/tcb_flags.ts";
+import { IN_EVENT_QUEUE, IN_OUTPUT_QUEUE, IN_TABLES, RELEASED } from "../../tcp/tcb_flags.ts";
 import { isWithoutOwner } from "../../tcp/timers/time_wait.ts";
 import { handleTimeouts } from "../../tcp/timers/timeouts.ts";
 import type { IpAddress } from "../../wire/address.ts";
@@ -82,7 +82,7 @@ export class Connections {
 
   /** Enters a connection into the tables, so that segments reach it. */
   enter(tcb: Tcb): void {
-    tcb.set(TCB.IN_TABLES);
+    tcb.set(IN_TABLES);
     this.#options.demux.connections.add(tcb);
     this.#options.stats.connectionsOpened++;
   }
@@ -121,20 +121,20 @@ export class Connections {
     for (;;) {
       const tcb = this.#output.shift();
       if (tcb === undefined) return false;
-      tcb.clear(TCB.IN_OUTPUT_QUEUE);
+      tcb.clear(IN_OUTPUT_QUEUE);
       if (nextSegment(tcb, now, out)) {
         // Back to the end of the queue, so that connections take turns.
         this.#settle(tcb);
         return true;
       }
-      if (!tcb.has(TCB.RELEASED)) this.#deadlines.update(tcb);
+      if (!tcb.has(RELEASED)) this.#deadlines.update(tcb);
     }
   }
 
   /** Removes the next connection with events from the queue. */
   pollConnection(): Tcb | undefined {
     const tcb = this.#events.shift();
-    tcb?.clear(TCB.IN_EVENT_QUEUE);
+    tcb?.clear(IN_EVENT_QUEUE);
     return tcb;
   }
 
@@ -171,18 +171,18 @@ export class Connections {
 
   #settle(tcb: Tcb): void {
     if (tcb.listener !== undefined) this.#settleListener(tcb, tcb.listener as Listener);
-    if (tcb.events !== 0 && !tcb.has(TCB.IN_EVENT_QUEUE)) {
-      tcb.set(TCB.IN_EVENT_QUEUE);
+    if (tcb.events !== 0 && !tcb.has(IN_EVENT_QUEUE)) {
+      tcb.set(IN_EVENT_QUEUE);
       this.#events.push(tcb);
     }
-    if (tcb.has(TCB.RELEASED)) {
+    if (tcb.has(RELEASED)) {
       this.#forget(tcb);
       return;
     }
     if (isWithoutOwner(tcb)) this.#boundTimeWait(tcb);
     this.#deadlines.update(tcb);
-    if (!tcb.has(TCB.IN_OUTPUT_QUEUE)) {
-      tcb.set(TCB.IN_OUTPUT_QUEUE);
+    if (!tcb.has(IN_OUTPUT_QUEUE)) {
+      tcb.set(IN_OUTPUT_QUEUE);
       this.#output.push(tcb);
     }
   }
@@ -196,7 +196,7 @@ export class Connections {
 
   /** A connection belongs to its listener until the application accepts it. */
   #settleListener(tcb: Tcb, listener: Listener): void {
-    if (tcb.has(TCB.RELEASED)) {
+    if (tcb.has(RELEASED)) {
       // A connection that was established is accepted even if it has ended since: the application
       // can read the data received, and then learns how it ended.
       if (!listener.leave(tcb)) return;
@@ -218,8 +218,8 @@ export class Connections {
 
   #forget(tcb: Tcb): void {
     this.#deadlines.remove(tcb);
-    if (!tcb.has(TCB.IN_TABLES)) return;
-    tcb.clear(TCB.IN_TABLES);
+    if (!tcb.has(IN_TABLES)) return;
+    tcb.clear(IN_TABLES);
     this.#timeWait.delete(tcb);
     this.#options.demux.connections.remove(tcb);
     this.#options.stats.connectionsEnded++;

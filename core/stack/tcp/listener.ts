@@ -5,7 +5,7 @@
  */
 import { Sources } from "../../buffers/sources.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
-import { TCB } from "../../tcp/tcb_flags.ts";
+import { RELEASED } from "../../tcp/tcb_flags.ts";
 import type { IpAddress, Subnet } from "../../wire/address.ts";
 import type { Binding } from "../binding_table.ts";
 import type { ListenRequest } from "../requests.ts";
@@ -95,7 +95,7 @@ export class Listener implements Binding {
   ask(tcb: Tcb): void {
     this.undecided.push(tcb);
     if (this.undecided.length <= 2 * this.backlog) return;
-    const waiting = this.undecided.filter((each) => !each.has(TCB.RELEASED));
+    const waiting = this.undecided.filter((each) => !each.has(RELEASED));
     this.undecided.splice(0, this.undecided.length, ...waiting);
   }
 
@@ -103,7 +103,7 @@ export class Listener implements Binding {
   takeUndecided(): Tcb | undefined {
     for (;;) {
       const tcb = this.undecided.shift();
-      if (tcb === undefined || !tcb.has(TCB.RELEASED)) return tcb;
+      if (tcb === undefined || !tcb.has(RELEASED)) return tcb;
     }
   }
 

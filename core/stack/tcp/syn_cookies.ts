@@ -13,7 +13,7 @@ import type { KeyedHash } from "../../tcp/isn.ts";
 import { offerInitialWindow } from "../../tcp/receive_window.ts";
 import { buildSyn } from "../../tcp/segment_out.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
-import { TCB } from "../../tcp/tcb_flags.ts";
+import { ECN, SACK_PERMITTED, TIMESTAMPS, WINDOW_SCALING } from "../../tcp/tcb_flags.ts";
 import { writeU16 } from "../../wire/bytes.ts";
 import { addBytes, finish } from "../../wire/checksum.ts";
 import { FLAG, Segment } from "../../wire/tcp.ts";
@@ -57,7 +57,7 @@ export class SynCookies {
   answer(tcb: Tcb, segment: Segment, now: number): Uint8Array<ArrayBuffer> {
     this.#usedAt = now;
     openPassive(tcb, segment, 0, now);
-    if (!tcb.has(TCB.TIMESTAMPS)) disableOptions(tcb);
+    if (!tcb.has(TIMESTAMPS)) disableOptions(tcb);
     tcb.iss = this.#sequence(tcb, now);
     const clock = Math.floor(now);
     tcb.tsOffset = (tcb.tsOffset + timestampWith(optionBits(tcb), clock) - clock) | 0;
@@ -134,14 +134,14 @@ function completeChecksum(packet: Uint8Array, start: number): void {
 
 /** Without timestamps the ACK does not echo the options, so none must be offered. */
 function disableOptions(tcb: Tcb): void {
-  tcb.clear(TCB.WINDOW_SCALING);
-  tcb.clear(TCB.SACK_PERMITTED);
-  tcb.clear(TCB.ECN);
+  tcb.clear(WINDOW_SCALING);
+  tcb.clear(SACK_PERMITTED);
+  tcb.clear(ECN);
 }
 
 function optionBits(tcb: Tcb): number {
-  const scale = tcb.has(TCB.WINDOW_SCALING) ? tcb.sndWndShift : NO_SCALING;
-  return scale | (tcb.has(TCB.SACK_PERMITTED) ? SACK_BIT : 0) | (tcb.has(TCB.ECN) ? ECN_BIT : 0);
+  const scale = tcb.has(WINDOW_SCALING) ? tcb.sndWndShift : NO_SCALING;
+  return scale | (tcb.has(SACK_PERMITTED) ? SACK_BIT : 0) | (tcb.has(ECN) ? ECN_BIT : 0);
 }
 
 /** The latest timestamp not after `clock` whose low bits are `bits`. */

@@ -5,7 +5,7 @@
  */
 import { segmentArrives } from "../../tcp/arrive.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
-import { TCB } from "../../tcp/tcb_flags.ts";
+import { TIMESTAMPS } from "../../tcp/tcb_flags.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
 import { type IpHeader, payloadChecksumHolds } from "../../wire/ip.ts";
 import { seqGt } from "../../wire/seq.ts";
@@ -97,7 +97,7 @@ export class TcpInput {
 function isReopening(tcb: Tcb, segment: Segment): boolean {
   if (tcb.state !== "TIME-WAIT" || !segment.has(FLAG.SYN)) return false;
   if (segment.has(FLAG.ACK | FLAG.FIN)) return false;
-  if (tcb.has(TCB.TIMESTAMPS) && segment.hasTimestamps && segment.tsVal !== tcb.tsRecent) {
+  if (tcb.has(TIMESTAMPS) && segment.hasTimestamps && segment.tsVal !== tcb.tsRecent) {
     return seqGt(segment.tsVal, tcb.tsRecent);
   }
   return seqGt(segment.seq, tcb.rcvNxt);

@@ -8,7 +8,7 @@ import { acceptSyn, refuseSyn } from "../../tcp/arrive/listen.ts";
 import { endConnection } from "../../tcp/close_connection.ts";
 import type { KeyedHash } from "../../tcp/isn.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
-import { TCB } from "../../tcp/tcb_flags.ts";
+import { READ_CLOSED, RELEASED, SYN_UNDECIDED } from "../../tcp/tcb_flags.ts";
 import { isWithoutOwner } from "../../tcp/timers/time_wait.ts";
 import * as calls from "../../tcp/user_calls.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
@@ -121,7 +121,7 @@ export class TcpLayer {
 
   /** Applies the decision about a SYN: SYN,ACK, RST, or no answer. */
   decide(tcb: Tcb, verdict: SynVerdict): void {
-    if (!tcb.has(TCB.SYN_UNDECIDED) || tcb.has(TCB.RELEASED)) return;
+    if (!tcb.has(SYN_UNDECIDED) || tcb.has(RELEASED)) return;
     if (verdict === "accept") {
       this.#connections.apply(acceptSyn, tcb);
     } else if (verdict === "refuse") {
@@ -229,7 +229,7 @@ export class TcpLayer {
       // A RST would tell a peer that has received everything that data is missing.
       if (!isWithoutOwner(tcb)) this.#connections.apply(calls.abort, tcb, "STACK_CLOSED");
       else {
-        const reason = tcb.has(TCB.READ_CLOSED) ? undefined : "STACK_CLOSED";
+        const reason = tcb.has(READ_CLOSED) ? undefined : "STACK_CLOSED";
         this.#connections.apply(endConnection, tcb, reason);
       }
     }

@@ -18,7 +18,21 @@ import { currentRto, handshakeDone, resetBackoff, sampleRtt } from "../recovery/
 import { undoIfSpurious } from "../recovery/undo.ts";
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
-import { TCB } from "../tcb_flags.ts";
+import {
+  FIN_QUEUED,
+  FIN_RECEIVED,
+  FIN_SENT,
+  KEEP_ALIVE,
+  READ_CLOSED,
+  RESET_QUEUED,
+  RESET_WHEN_ACKED,
+  SACK_PERMITTED,
+  SYN_ACKED,
+  SYN_QUEUED,
+  SYN_UNDECIDED,
+  URGENT,
+  WRITER_WAITING,
+} from "../tcb_flags.ts";
 import {
   restartRetransmissionTimer,
   shortenRetransmissionTimer,
@@ -66,8 +80,8 @@ function endKeepAlive(tcb: Tcb): void {
 export function noteUrgent(tcb: Tcb, segment: Segment): void {
   if (!segment.has(FLAG.URG)) return;
   const end = (segment.seq + segment.urgentPointer) | 0;
-  if (tcb.has(TCB.URGENT) && seqLeq(end, tcb.rcvUp)) return;
-  tcb.set(TCB.URGENT);
+  if (tcb.has(URGENT) && seqLeq(end, tcb.rcvUp)) return;
+  tcb.set(URGENT);
   tcb.rcvUp = end;
   tcb.notify(TCB_EVENT.READABLE);
 }
@@ -75,15 +89,15 @@ export function noteUrgent(tcb: Tcb, segment: Segment): void {
 /** SYN-RECEIVED to ESTABLISHED; returns false if the stack has to answer with a RST. */
 function completeHandshake(tcb: Tcb, segment: Segment, now: number): boolean {
   if (seqLeq(segment.ack, tcb.iss) || seqGt(segment.ack, tcb.sndNxt)) return false;
-  if (tcb.has(TCB.SYN_UNDECIDED)) return false;
-  transition(tcb, tcb.has(TCB.FIN_QUEUED) ? "FIN-WAIT-1" : "ESTABLISHED");
-  tcb.clear(TCB.SYN_QUEUED);
+  if (tcb.has(SYN_UNDECIDED)) return false;
+  transition(tcb, tcb.has(FIN_QUEUED) ? "FIN-WAIT-1" : "ESTABLISHED");
+  tcb.clear(SYN_QUEUED);
   stopTimer(tcb, TIMER.LIFETIME);
   stopRetransmissionTimer(tcb);
   handshakeDone(tcb);
   tcb.sndWl1 = (segment.seq - 1) | 0;
   tcb.progressAt = wholeMs(now);
-  if (tcb.has(TCB.KEEP_ALIVE)) setTimer(tcb, TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
+  if (tcb.has(KEEP_ALIVE)) setTimer(tcb, TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
   tcb.notify(TCB_EVENT.OPENED | TCB_EVENT.WRITABLE);
   return true;
 }
@@ -109,7 +123,7 @@ function takeAck(tcb: Tcb, segment: Segment, context: AckContext, now: number): 
   context.coversAll = segment.ack === tcb.sndNxt;
   const sackedBefore = tcb.scoreboard.sackedBytes;
   const { sndUna } = tcb;
-  if (tcb.has(TCB.SACK_PERMITTED)) takeSackBlocks(tcb, segment, context);
+  if (tcb.has(SACK_PERMITTED)) takeSackBlocks(tcb, segment, context);
   if (context.acked > 0) acknowledgeSent(tcb, segment, context, now);
   else {
     if (context.isDuplicate) ownLoss(tcb).duplicateAcks++;
@@ -150,8 +164,8 @@ function isDuplicate(tcb: Tcb, segment: Segment): boolean {
 /** SEG.ACK acknowledges new data. */
 function acknowledgeSent(tcb: Tcb, segment: Segment, context: AckContext, now: number): void {
   const { ack } = segment;
-  const synAcked = tcb.has(TCB.SYN_ACKED) ? 0 : 1;
-  const finAcked = tcb.has(TCB.FIN_SENT) && ack === tcb.sndNxt ? 1 : 0;
+  const synAcked = tcb.has(SYN_ACKED) ? 0 : 1;
+  const finAcked = tcb.has(FIN_SENT) && ack === tcb.sndNxt ? 1 : 0;
   tcb.acknowledged(ack, context);
   const rtt = context.rttSample >= 0 ? context.rttSample : echoedRtt(tcb, segment, now);
   if (rtt >= 0) sampleRtt(tcb, rtt);
@@ -160,7 +174,7 @@ function acknowledgeSent(tcb: Tcb, segment: Segment, context: AckContext, now: n
   resetBackoff(tcb);
   const bytes = context.acked - synAcked - finAcked;
   tcb.sndUna = ack;
-  tcb.set(TCB.SYN_ACKED);
+  tcb.set(SYN_ACKED);
   if (bytes > 0) dropAcknowledged(tcb, bytes);
   tcb.progressAt = wholeMs(now);
   tcb.softError = undefined;
@@ -188,7 +202,7 @@ function restartPersist(tcb: Tcb, now: number): void {
 
 function dropAcknowledged(tcb: Tcb, bytes: number): void {
   tcb.send.drop(bytes);
-  if (tcb.has(TCB.WRITER_WAITING)) tcb.notify(TCB_EVENT.WRITABLE);
+  if (tcb.has(WRITER_WAITING)) tcb.notify(TCB_EVENT.WRITABLE);
 }
 
 /** RFC 9293 3.10.7.4: an old segment does not overwrite a newer window. */
@@ -222,13 +236,13 @@ function advanceState(tcb: Tcb, now: number): Verdict {
   if (!tcb.allAcknowledged) return undefined;
   // A RST before the peer's FIN would be an error for its application: Linux reports EPIPE in
   // CLOSE-WAIT. So FIN-WAIT-2 waits for the FIN.
-  if (tcb.has(TCB.RESET_WHEN_ACKED) && tcb.has(TCB.FIN_RECEIVED)) {
-    tcb.set(TCB.RESET_QUEUED);
+  if (tcb.has(RESET_WHEN_ACKED) && tcb.has(FIN_RECEIVED)) {
+    tcb.set(RESET_QUEUED);
     return "taken";
   }
   if (tcb.state === "FIN-WAIT-1") {
     transition(tcb, "FIN-WAIT-2");
-    if (tcb.has(TCB.READ_CLOSED)) awaitFin(tcb, now);
+    if (tcb.has(READ_CLOSED)) awaitFin(tcb, now);
     tcb.notify(TCB_EVENT.WRITABLE);
   } else if (tcb.state === "CLOSING" && tcb.config.finish === "time-wait") {
     enterTimeWait(tcb, now);

@@ -1,5 +1,5 @@
 import type { Tcb } from "../tcb.ts";
-import { TCB } from "../tcb_flags.ts";
+import { ACK_NOW } from "../tcb_flags.ts";
 
 /** As in Linux. */
 const CHALLENGE_INTERVAL_MS = 500;
@@ -9,5 +9,5 @@ export function challengeAck(tcb: Tcb, now: number): void {
   const { challengedAt } = tcb;
   if (challengedAt !== undefined && now - challengedAt < CHALLENGE_INTERVAL_MS) return;
   tcb.challengedAt = now;
-  tcb.set(TCB.ACK_NOW);
+  tcb.set(ACK_NOW);
 }

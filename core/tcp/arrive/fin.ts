@@ -3,7 +3,7 @@ import { watchForStall } from "../receive_window.ts";
 import { ownReordering } from "../reordering.ts";
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
-import { TCB } from "../tcb_flags.ts";
+import { ACK_NOW, FIN_RECEIVED, RESET_AFTER_ACK } from "../tcb_flags.ts";
 import { enterTimeWait } from "../timers/time_wait.ts";
 import type { Verdict } from "./check.ts";
 
@@ -12,20 +12,20 @@ export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
   const hasFin = segment.has(FLAG.FIN);
   if (hasFin && tcb.state === "TIME-WAIT") return acknowledgeFinAgain(tcb, now);
   const fin = hasFin ? (segment.seq + segment.textLength) | 0 : tcb.reordering.fin;
-  if (fin === undefined || tcb.has(TCB.FIN_RECEIVED)) return undefined;
+  if (fin === undefined || tcb.has(FIN_RECEIVED)) return undefined;
   if (fin !== tcb.rcvNxt) {
     if (!hasFin) return undefined;
     ownReordering(tcb).fin = fin;
     // RFC 5681 4.2: the peer must learn of the hole, even if no text came with the FIN.
-    tcb.set(TCB.ACK_NOW);
+    tcb.set(ACK_NOW);
     return undefined;
   }
   if (tcb.reordering.fin !== undefined) ownReordering(tcb).fin = undefined;
-  tcb.set(TCB.FIN_RECEIVED);
+  tcb.set(FIN_RECEIVED);
   tcb.rcvNxt = (tcb.rcvNxt + 1) | 0;
   // Nothing follows a FIN: text beyond it would never be read.
   tcb.receive.dropOutOfOrder();
-  tcb.set(TCB.ACK_NOW);
+  tcb.set(ACK_NOW);
   if (tcb.rcvNxt !== tcb.rcvAcked) watchForStall(tcb, now);
   tcb.notify(TCB_EVENT.READABLE);
   advanceState(tcb, now);
@@ -34,7 +34,7 @@ export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
 
 /** The peer retransmitted its FIN, so our acknowledgement was lost. */
 function acknowledgeFinAgain(tcb: Tcb, now: number): Verdict {
-  tcb.set(TCB.ACK_NOW);
+  tcb.set(ACK_NOW);
   enterTimeWait(tcb, now);
   return "taken";
 }
@@ -49,7 +49,7 @@ function advanceState(tcb: Tcb, now: number): void {
       enterTimeWait(tcb, now);
     } else {
       transition(tcb, "CLOSING");
-      tcb.set(TCB.RESET_AFTER_ACK);
+      tcb.set(RESET_AFTER_ACK);
     }
   }
 }

@@ -3,7 +3,7 @@ import { isEcnSetupSyn } from "../ecn.ts";
 import { takeSynOptions } from "../options.ts";
 import { transition } from "../state.ts";
 import type { Tcb } from "../tcb.ts";
-import { TCB } from "../tcb_flags.ts";
+import { ECN, PASSIVE, SYN_QUEUED, SYN_UNDECIDED } from "../tcb_flags.ts";
 import { setTimer, TIMER, wholeMs } from "../timers/timers.ts";
 import { abort } from "../user_calls.ts";
 
@@ -15,7 +15,7 @@ export const HALF_OPEN_MS = 60_000;
  * SYN,ACK acknowledges only the SYN, so the peer retransmits them.
  */
 export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number): void {
-  tcb.set(TCB.PASSIVE);
+  tcb.set(PASSIVE);
   tcb.irs = segment.seq;
   tcb.rcvNxt =
     tcb.rcvAcked =
@@ -30,7 +30,7 @@ export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number
     tcb.pushSeq =
       iss;
   takeSynOptions(tcb, segment, now);
-  tcb.set(TCB.ECN, tcb.config.ecn && isEcnSetupSyn(segment));
+  tcb.set(ECN, tcb.config.ecn && isEcnSetupSyn(segment));
   tcb.sndWnd = tcb.maxSndWnd = segment.window;
   tcb.sndWl1 = segment.seq;
   tcb.sndWl2 = iss;
@@ -41,18 +41,18 @@ export function openPassive(tcb: Tcb, segment: Segment, iss: number, now: number
 
 /** Holds the SYN until the application has decided about it. */
 export function holdSyn(tcb: Tcb): void {
-  tcb.set(TCB.SYN_UNDECIDED);
+  tcb.set(SYN_UNDECIDED);
 }
 
 /** Answers the SYN with RST, as in state CLOSED (RFC 9293 3.10.7.1). */
 export function refuseSyn(tcb: Tcb): void {
-  tcb.clear(TCB.SYN_UNDECIDED);
+  tcb.clear(SYN_UNDECIDED);
   abort(tcb, "CONNECTION_ABORTED");
 }
 
 /** Answers the SYN with SYN,ACK. */
 export function acceptSyn(tcb: Tcb): void {
   if (tcb.state !== "SYN-RECEIVED") return;
-  tcb.clear(TCB.SYN_UNDECIDED);
-  tcb.set(TCB.SYN_QUEUED);
+  tcb.clear(SYN_UNDECIDED);
+  tcb.set(SYN_QUEUED);
 }

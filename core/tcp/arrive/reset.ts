@@ -2,7 +2,7 @@ import { seqGeq } from "../../wire/seq.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import { endConnection } from "../close_connection.ts";
 import type { Tcb } from "../tcb.ts";
-import { TCB } from "../tcb_flags.ts";
+import { FIN_SENT, PASSIVE } from "../tcb_flags.ts";
 import { challengeAck } from "./challenge.ts";
 import type { Verdict } from "./check.ts";
 import { isBeyondWindow } from "./sequence.ts";
@@ -24,7 +24,7 @@ export function checkReset(tcb: Tcb, segment: Segment, now: number): Verdict {
 }
 
 function resetByPeer(tcb: Tcb, segment: Segment): void {
-  if (tcb.state === "SYN-RECEIVED" && !tcb.has(TCB.PASSIVE)) {
+  if (tcb.state === "SYN-RECEIVED" && !tcb.has(PASSIVE)) {
     // RFC 9293 3.5: a refused simultaneous open.
     endConnection(tcb, "CONNECTION_REFUSED");
     return;
@@ -41,5 +41,5 @@ function resetByPeer(tcb: Tcb, segment: Segment): void {
 function hasEndedWell(tcb: Tcb, segment: Segment): boolean {
   if (tcb.state !== "CLOSING" && tcb.state !== "LAST-ACK") return false;
   if (tcb.send.length === 0) return true;
-  return tcb.has(TCB.FIN_SENT) && (!segment.has(FLAG.ACK) || segment.ack === tcb.sndNxt);
+  return tcb.has(FIN_SENT) && (!segment.has(FLAG.ACK) || segment.ack === tcb.sndNxt);
 }

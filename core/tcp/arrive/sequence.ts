@@ -4,7 +4,7 @@ import { ackNumber } from "../receive_window.ts";
 import { smoothedRtt } from "../recovery/rtt.ts";
 import { ownReordering, quickenAcks } from "../reordering.ts";
 import type { Tcb } from "../tcb.ts";
-import { TCB } from "../tcb_flags.ts";
+import { ACK_NOW, SACK_PERMITTED, TIMESTAMPS } from "../tcb_flags.ts";
 import { wholeMs } from "../timers/timers.ts";
 import { challengeAck } from "./challenge.ts";
 import type { Verdict } from "./check.ts";
@@ -23,7 +23,7 @@ export function checkSequence(tcb: Tcb, segment: Segment, now: number): Verdict 
   if (isOldTimestamp(tcb, segment, now)) {
     // RFC 7323 5.3, R1. A pure ACK may only be late, so the answers to those are rate-limited (RFC
     // 5961 7).
-    if (segment.length > 0) tcb.set(TCB.ACK_NOW);
+    if (segment.length > 0) tcb.set(ACK_NOW);
     else challengeAck(tcb, now);
     return "tcp-paws";
   }
@@ -57,7 +57,7 @@ function oldest(tcb: Tcb): number {
 }
 
 function isOldTimestamp(tcb: Tcb, segment: Segment, now: number): boolean {
-  return tcb.has(TCB.TIMESTAMPS) && segment.hasTimestamps && seqLt(segment.tsVal, tcb.tsRecent) &&
+  return tcb.has(TIMESTAMPS) && segment.hasTimestamps && seqLt(segment.tsVal, tcb.tsRecent) &&
     now - tcb.tsRecentAt < TIMESTAMP_AGE_MS && !isOvertaken(tcb, segment);
 }
 
@@ -91,7 +91,7 @@ function takeOld(tcb: Tcb, segment: Segment, now: number): Verdict {
   // RFC 5961 7: two ends that answered each other's empty segments would never stop, so these
   // answers are rate-limited; a probe that gets none is repeated. Text and FINs are no longer
   // retransmitted once they are acknowledged.
-  if (segment.length > 0) tcb.set(TCB.ACK_NOW);
+  if (segment.length > 0) tcb.set(ACK_NOW);
   else challengeAck(tcb, now);
   segment.textStart = segment.textEnd;
   // In TIME-WAIT a retransmitted FIN restarts the timeout (RFC 9293 3.10.7.4, eighth).
@@ -108,14 +108,14 @@ function trimFront(tcb: Tcb, segment: Segment): void {
   quickenAcks(tcb);
   segment.textStart += Math.min(old, segment.textLength);
   segment.seq = tcb.rcvNxt;
-  tcb.set(TCB.ACK_NOW);
+  tcb.set(ACK_NOW);
 }
 
 /** RFC 2883 4: the next acknowledgement reports duplicate text. */
 function reportDuplicate(tcb: Tcb, start: number, end: number): void {
   // Above the acknowledgement number, a D-SACK would look like an ordinary SACK block, so
   // duplicates of unread text are not reported.
-  if (!tcb.has(TCB.SACK_PERMITTED) || seqGt(end | 0, ackNumber(tcb))) return;
+  if (!tcb.has(SACK_PERMITTED) || seqGt(end | 0, ackNumber(tcb))) return;
   const reordering = ownReordering(tcb);
   reordering.duplicateStart = start;
   reordering.duplicateEnd = end | 0;
@@ -130,12 +130,12 @@ export function trimBack(tcb: Tcb, segment: Segment): void {
   segment.textEnd -= Math.min(beyond, segment.textLength);
   segment.flags &= ~FLAG.FIN;
   // Every probe of a closed window is answered (RFC 9293 3.8.6.1).
-  tcb.set(TCB.ACK_NOW);
+  tcb.set(ACK_NOW);
 }
 
 /** RFC 7323 4.3: the value that the next TSecr echoes. */
 export function updateTsRecent(tcb: Tcb, segment: Segment, now: number): void {
-  if (!tcb.has(TCB.TIMESTAMPS) || !segment.hasTimestamps) return;
+  if (!tcb.has(TIMESTAMPS) || !segment.hasTimestamps) return;
   if (seqGeq(segment.tsVal, tcb.tsRecent) && seqLeq(segment.seq, tcb.rcvAcked)) {
     tcb.tsRecent = segment.tsVal;
     tcb.tsRecentAt = wholeMs(now);

@@ -6,7 +6,7 @@ import { takeSynOptions } from "../options.ts";
 import { handshakeDone, sampleRtt } from "../recovery/rtt.ts";
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
-import { TCB } from "../tcb_flags.ts";
+import { ACK_NOW, ECN, FIN_QUEUED, KEEP_ALIVE, SYN_ACKED, SYN_QUEUED } from "../tcb_flags.ts";
 import { restartRetransmissionTimer } from "../timers/retransmission_timer.ts";
 import { setTimer, stopTimers, TIMER, wholeMs } from "../timers/timers.ts";
 import { noteUrgent } from "./ack.ts";
@@ -56,13 +56,13 @@ function takeSyn(tcb: Tcb, segment: Segment, now: number): void {
   tcb.rcvEdge = tcb.offeredEdge = (tcb.rcvNxt + Math.min(tcb.receiveLimit, 0xffff)) | 0;
   tcb.lastReceivedAt = wholeMs(now);
   takeSynOptions(tcb, segment, now);
-  tcb.set(TCB.ECN, tcb.config.ecn && segment.has(FLAG.ACK) && isEcnSetupSynAck(segment));
+  tcb.set(ECN, tcb.config.ecn && segment.has(FLAG.ACK) && isEcnSetupSynAck(segment));
 }
 
 function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   tcb.sndUna = segment.ack;
-  tcb.set(TCB.SYN_ACKED);
-  tcb.clear(TCB.SYN_QUEUED);
+  tcb.set(SYN_ACKED);
+  tcb.clear(SYN_QUEUED);
   const syn = tcb.scoreboard.isEmpty ? undefined : tcb.scoreboard.at(0);
   // Karn's algorithm: no sample from a retransmitted SYN.
   if (syn?.transmissions === 1) sampleRtt(tcb, now - syn.sentAt);
@@ -75,15 +75,15 @@ function becomeEstablished(tcb: Tcb, segment: Segment, now: number): void {
   tcb.sndWl2 = segment.ack;
   transition(tcb, "ESTABLISHED");
   // RFC 9293 3.10.4: CLOSE was called in SYN-SENT.
-  if (tcb.has(TCB.FIN_QUEUED)) transition(tcb, "FIN-WAIT-1");
-  if (tcb.has(TCB.KEEP_ALIVE)) setTimer(tcb, TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
-  tcb.set(TCB.ACK_NOW);
+  if (tcb.has(FIN_QUEUED)) transition(tcb, "FIN-WAIT-1");
+  if (tcb.has(KEEP_ALIVE)) setTimer(tcb, TIMER.KEEP_ALIVE, now + tcb.config.keepAliveIdleMs);
+  tcb.set(ACK_NOW);
   tcb.notify(TCB_EVENT.OPENED | TCB_EVENT.WRITABLE);
 }
 
 /** Simultaneous open (RFC 9293 3.5, figure 7). */
 function becomeSynReceived(tcb: Tcb, now: number): void {
   transition(tcb, "SYN-RECEIVED");
-  tcb.set(TCB.SYN_QUEUED);
+  tcb.set(SYN_QUEUED);
   restartRetransmissionTimer(tcb, now);
 }

@@ -5,7 +5,7 @@ import { ownReordering, quickenAcks } from "../reordering.ts";
 import { forgetDuplicate, hasDuplicate } from "../sack_blocks.ts";
 import { STATES } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
-import { TCB } from "../tcb_flags.ts";
+import { ACK_NOW, FIN_RECEIVED, READ_CLOSED, RESET_QUEUED, SACK_PERMITTED } from "../tcb_flags.ts";
 import type { Verdict } from "./check.ts";
 
 /** Maximum number of duplicate acknowledgements waiting to be sent. */
@@ -18,21 +18,21 @@ const MAX_DUPLICATE_ACKS = 8;
 export function acceptText(tcb: Tcb, segment: Segment, now: number): Verdict {
   const length = segment.textLength;
   if (length === 0) return undefined;
-  if (!STATES[tcb.state].takesText || tcb.has(TCB.FIN_RECEIVED)) return "tcp-closed-text";
+  if (!STATES[tcb.state].takesText || tcb.has(FIN_RECEIVED)) return "tcp-closed-text";
   // RFC 9293 3.6.1, SHLD-3: the application will not read the text, so a RST is sent. In profile
   // `local`, only if everything sent is acknowledged, and the segment has no FIN.
   if (
-    tcb.has(TCB.READ_CLOSED) &&
+    tcb.has(READ_CLOSED) &&
     (tcb.config.close === "graceful" || isPeerStillSending(tcb, segment))
   ) {
-    tcb.set(TCB.RESET_QUEUED);
+    tcb.set(RESET_QUEUED);
     return "tcp-closed-text";
   }
   const hadHole = tcb.receive.hasHole;
   const isDuplicate = hadHole && reportOutOfOrderDuplicate(tcb, segment);
   const grown = tcb.receive.store(segment.seq, segment.packet, segment.textStart, segment.textEnd);
   if (grown < 0) {
-    tcb.set(TCB.ACK_NOW);
+    tcb.set(ACK_NOW);
     return "tcp-no-room";
   }
   if (grown === 0) {
@@ -46,8 +46,8 @@ export function acceptText(tcb: Tcb, segment: Segment, now: number): Verdict {
   // ordinary block.
   if (isDuplicate && seqGt(tcb.reordering.duplicateEnd, ackNumber(tcb))) forgetDuplicate(tcb);
   // RFC 5681 4.2: a segment that fills a hole is acknowledged at once.
-  if (hadHole) tcb.set(TCB.ACK_NOW);
-  if (tcb.has(TCB.READ_CLOSED)) discardText(tcb, now);
+  if (hadHole) tcb.set(ACK_NOW);
+  if (tcb.has(READ_CLOSED)) discardText(tcb, now);
   else deliver(tcb, now);
   return undefined;
 }
@@ -61,7 +61,7 @@ function isPeerStillSending(tcb: Tcb, segment: Segment): boolean {
  * contains it follows. Returns whether there is such a part.
  */
 function reportOutOfOrderDuplicate(tcb: Tcb, segment: Segment): boolean {
-  if (!tcb.has(TCB.SACK_PERMITTED)) return false;
+  if (!tcb.has(SACK_PERMITTED)) return false;
   const outOfOrder = tcb.receive.outOfOrder!;
   const end = (segment.seq + segment.textLength) | 0;
   const index = outOfOrder.indexOfOverlap(segment.seq, end);
@@ -79,9 +79,9 @@ function noteOutOfOrder(tcb: Tcb, segment: Segment): void {
   const reordering = ownReordering(tcb);
   reordering.segments += segment.wireSegments;
   quickenAcks(tcb);
-  tcb.set(TCB.ACK_NOW);
+  tcb.set(ACK_NOW);
   // Without SACK, the number of duplicate ACKs is all that the peer learns.
-  if (tcb.has(TCB.SACK_PERMITTED)) return;
+  if (tcb.has(SACK_PERMITTED)) return;
   reordering.duplicateAcks = Math.min(reordering.duplicateAcks + 1, MAX_DUPLICATE_ACKS);
 }
 

@@ -5,7 +5,7 @@
  */
 import { seqGt } from "../../wire/seq.ts";
 import type { Tcb } from "../tcb.ts";
-import { TCB } from "../tcb_flags.ts";
+import { SACK_PERMITTED } from "../tcb_flags.ts";
 import type { Rack } from "./rack.ts";
 import type { SentRange } from "./scoreboard.ts";
 
@@ -18,7 +18,7 @@ export function markLost(tcb: Tcb, range: SentRange, now: number): void {
   rate.lost += range.length;
   // SYNs and window probes are not sampled.
   if (range.deliveredAt < 0) return;
-  tcb.congestion.onSegmentLost?.(range, rate, now, tcb.has(TCB.SACK_PERMITTED));
+  tcb.congestion.onSegmentLost?.(range, rate, now, tcb.has(SACK_PERMITTED));
 }
 
 /** Marks all ranges lost that are not sacked. */

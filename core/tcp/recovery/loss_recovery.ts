@@ -11,7 +11,7 @@ import { reduceOnEcho } from "../ecn.ts";
 import { forceSegment } from "../forced_segment.ts";
 import { suspectBlackHole } from "../path_mtu.ts";
 import type { Tcb } from "../tcb.ts";
-import { TCB } from "../tcb_flags.ts";
+import { CWR_QUEUED, ECN, PROBED_SINCE_SAMPLE, SACK_PERMITTED, TIMESTAMPS } from "../tcb_flags.ts";
 import { restartRetransmissionTimer } from "../timers/retransmission_timer.ts";
 import { setTimer, stopTimer, TIMER, timerAt, wholeMs } from "../timers/timers.ts";
 import { detectLosses, markAllLost, markLost } from "./loss_detection.ts";
@@ -70,7 +70,7 @@ export function recoverFromLoss(tcb: Tcb, context: AckContext, now: number): voi
   const delivered = deliveredBytes(tcb, context);
   if (context.acked > 0) leaveRecovery(tcb, context.acked);
   const lostBefore = scoreboard.lostBytes;
-  if (tcb.has(TCB.SACK_PERMITTED)) findLossesBySack(tcb, now);
+  if (tcb.has(SACK_PERMITTED)) findLossesBySack(tcb, now);
   else findLossesByDuplicates(tcb, context.acked, now);
   const newlyLost = scoreboard.lostBytes - lostBefore;
   if (scoreboard.lostBytes > 0 && tcb.loss.phase === "open") enterRecovery(tcb, context, now);
@@ -92,7 +92,7 @@ export function recoverFromLoss(tcb: Tcb, context: AckContext, now: number): voi
  * number in flight; those segments are not counted again when they are acknowledged.
  */
 function deliveredBytes(tcb: Tcb, context: AckContext): number {
-  if (tcb.has(TCB.SACK_PERMITTED)) return context.delivered;
+  if (tcb.has(SACK_PERMITTED)) return context.delivered;
   const counted = tcb.loss.duplicateAcks * tcb.sendMss;
   if (!context.isDuplicate) {
     return context.acked === 0 ? 0 : Math.max(context.acked - counted, tcb.sendMss);
@@ -152,7 +152,7 @@ function growWindow(tcb: Tcb, context: AckContext, before: RecoveryPhase, now: n
     sndNxt: tcb.sndNxt,
     inFlight: bytesInFlight(tcb),
     limited: isOfFullWindow(tcb, (tcb.sndUna - context.acked) | 0),
-    hasSack: tcb.has(TCB.SACK_PERMITTED),
+    hasSack: tcb.has(SACK_PERMITTED),
     growthLimit: growthLimit(tcb, before),
     rate: tcb.rate,
   });
@@ -163,7 +163,7 @@ function growWindow(tcb: Tcb, context: AckContext, before: RecoveryPhase, now: n
  * with SACK, that data was counted when it was reported.
  */
 function growthLimit(tcb: Tcb, phase: RecoveryPhase): number {
-  return phase === "timeout" && !tcb.has(TCB.SACK_PERMITTED) ? 1 : SLOW_START_LIMIT;
+  return phase === "timeout" && !tcb.has(SACK_PERMITTED) ? 1 : SLOW_START_LIMIT;
 }
 
 /** Whether the congestion window was full after `seq` was sent (RFC 9438 5.8). */
@@ -185,7 +185,7 @@ function takesAnyOrder(tcb: Tcb): boolean {
  */
 export function bytesInFlight(tcb: Tcb): number {
   const { inFlight } = tcb.scoreboard;
-  if (tcb.has(TCB.SACK_PERMITTED) || tcb.loss.duplicateAcks === 0) return inFlight;
+  if (tcb.has(SACK_PERMITTED) || tcb.loss.duplicateAcks === 0) return inFlight;
   return Math.max(0, inFlight - tcb.loss.duplicateAcks * tcb.sendMss);
 }
 
@@ -246,14 +246,14 @@ function enterRecovery(tcb: Tcb, context: AckContext, now: number): void {
     flightSize + context.acked - arrivedBefore(tcb, context),
   );
   tcb.congestion.onLoss(flightSize, now);
-  tcb.set(TCB.CWR_QUEUED, tcb.has(TCB.ECN));
+  tcb.set(CWR_QUEUED, tcb.has(ECN));
   // RFC 6675 5 step 4.3: the first segment is sent regardless of the window.
   forceSegment(tcb, "retransmission");
 }
 
 /** Bytes that arrived before recovery, for RecoverFS (RFC 9937 6). */
 function arrivedBefore(tcb: Tcb, context: AckContext): number {
-  if (tcb.has(TCB.SACK_PERMITTED)) {
+  if (tcb.has(SACK_PERMITTED)) {
     return tcb.scoreboard.sackedBytes - (context.delivered - context.acked);
   }
   return Math.max(0, tcb.loss.duplicateAcks - 1) * tcb.sendMss;
@@ -302,7 +302,7 @@ export function scheduleProbe(tcb: Tcb, now: number): void {
 }
 
 function probeAt(tcb: Tcb, now: number): number | undefined {
-  if (!tcb.has(TCB.SACK_PERMITTED) || tcb.has(TCB.PROBED_SINCE_SAMPLE)) return undefined;
+  if (!tcb.has(SACK_PERMITTED) || tcb.has(PROBED_SINCE_SAMPLE)) return undefined;
   return tcb.loss.phase === "open" ? tailProbeAt(tcb, now) : recoveryProbeAt(tcb, now);
 }
 
@@ -341,14 +341,14 @@ export function probeTimeout(tcb: Tcb, now: number): void {
   if (tcb.scoreboard.isEmpty) return;
   if (tcb.loss.phase !== "open") return probeRecovery(tcb, now);
   restartRetransmissionTimer(tcb, now);
-  tcb.set(TCB.PROBED_SINCE_SAMPLE);
+  tcb.set(PROBED_SINCE_SAMPLE);
   ownLoss(tcb).tailProbe = { end: tcb.sndNxt, isRetransmission: false, tsVal: 0 };
   forceSegment(tcb, "tail-probe");
 }
 
 /** Retransmits the first hole, the only segment that advances SND.UNA. */
 function probeRecovery(tcb: Tcb, now: number): void {
-  tcb.set(TCB.PROBED_SINCE_SAMPLE);
+  tcb.set(PROBED_SINCE_SAMPLE);
   markLost(tcb, tcb.scoreboard.at(0), now);
   forceSegment(tcb, "retransmission");
 }
@@ -365,7 +365,7 @@ export function endTailProbe(
   const { isRetransmission } = tailProbe;
   // Both copies may have arrived, which a second ACK or a D-SACK will show.
   const isOpen = isRetransmission && segment.ack === tailProbe.end && context.acked > 0 &&
-    !context.reportsDuplicate && !tcb.has(TCB.TIMESTAMPS);
+    !context.reportsDuplicate && !tcb.has(TIMESTAMPS);
   if (isOpen) return;
   const wasRepair = isRetransmission && !context.reportsDuplicate && context.acked > 0 &&
     !context.originalArrived && phase === "open";
@@ -378,5 +378,5 @@ export function endTailProbe(
 
 /** By its timestamp, the ACK is for the original segment (RFC 3522 3). */
 function acknowledgesOriginal(tcb: Tcb, probe: TailProbe, segment: Segment): boolean {
-  return tcb.has(TCB.TIMESTAMPS) && segment.hasTimestamps && seqLt(segment.tsEcr, probe.tsVal);
+  return tcb.has(TIMESTAMPS) && segment.hasTimestamps && seqLt(segment.tsEcr, probe.tsVal);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Tcb } from "../tcb.ts";
-import { TCB } from "../tcb_flags.ts";
+import { PROBED_SINCE_SAMPLE, SYN_RETRANSMITTED } from "../tcb_flags.ts";
 import { ownLoss } from "./loss_state.ts";
 
 /** RFC 6298 5.7. */
@@ -19,7 +19,7 @@ const MIN_SRTT_US = 1;
 export function sampleRtt(tcb: Tcb, rttMs: number): void {
   const { srttUs, rttvarUs, minRttUs } = tcb;
   const rttUs = Math.max(Math.round(rttMs * 1000), MIN_SRTT_US);
-  tcb.clear(TCB.PROBED_SINCE_SAMPLE);
+  tcb.clear(PROBED_SINCE_SAMPLE);
   if (minRttUs === 0 || rttUs < minRttUs) tcb.minRttUs = rttUs;
   if (srttUs === 0) {
     tcb.srttUs = rttUs;
@@ -48,7 +48,7 @@ export function resetBackoff(tcb: Tcb): void {
 
 /** RFC 6298 5.7: if the SYN was retransmitted, data starts with a longer RTO. */
 export function handshakeDone(tcb: Tcb): void {
-  if (tcb.loss.rtoBackoff > 0) tcb.set(TCB.SYN_RETRANSMITTED);
+  if (tcb.loss.rtoBackoff > 0) tcb.set(SYN_RETRANSMITTED);
   resetBackoff(tcb);
 }
 
@@ -57,7 +57,7 @@ export function currentRto(tcb: Tcb): number {
   const { srttUs, rttvarUs } = tcb;
   const { rtoBackoff } = tcb.loss;
   const { minRtoMs, maxRtoMs, initialRtoMs } = tcb.config;
-  const initial = tcb.has(TCB.SYN_RETRANSMITTED)
+  const initial = tcb.has(SYN_RETRANSMITTED)
     ? Math.max(initialRtoMs, RTO_AFTER_LOST_SYN_MS)
     : initialRtoMs;
   // The minimum applies to the variance term, because the peer may delay its acknowledgement.

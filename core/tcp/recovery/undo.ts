@@ -9,7 +9,7 @@ import type { Segment } from "../../wire/tcp.ts";
 import type { AckContext } from "../ack_context.ts";
 import { endForced } from "../forced_segment.ts";
 import type { Tcb } from "../tcb.ts";
-import { TCB } from "../tcb_flags.ts";
+import { SACK_PERMITTED, TIMESTAMPS } from "../tcb_flags.ts";
 import { timestamp } from "../timestamps.ts";
 import { ownLoss, type UndoPoint } from "./loss_state.ts";
 
@@ -41,7 +41,7 @@ export function undoIfSpurious(
   const spurious = isOfOriginal(tcb, undo, segment, context, sndUna) ||
     isAllReported(undo, context);
   // RFC 3522 3.2: a retransmission has filled the hole, so the loss was real.
-  const decided = context.acked > 0 && sndUna === undo.firstLost && tcb.has(TCB.TIMESTAMPS);
+  const decided = context.acked > 0 && sndUna === undo.firstLost && tcb.has(TIMESTAMPS);
   if (spurious || decided) ownLoss(tcb).undo = undefined;
   if (spurious) undoRecovery(tcb, undo);
 }
@@ -55,9 +55,9 @@ function isOfOriginal(
 ): boolean {
   // RFC 5682 3: after a timeout, a range arrives that was not retransmitted. Without SACK, it may have
   // arrived before. RFC 5682 2.1 step 1: not if losses were being repaired already.
-  if (tcb.has(TCB.SACK_PERMITTED) && undo.byTimeout && context.originalArrived) return true;
+  if (tcb.has(SACK_PERMITTED) && undo.byTimeout && context.originalArrived) return true;
   // The peer echoes the segment that filled the first hole (RFC 7323 4.3).
-  return context.acked > 0 && sndUna === undo.firstLost && tcb.has(TCB.TIMESTAMPS) &&
+  return context.acked > 0 && sndUna === undo.firstLost && tcb.has(TIMESTAMPS) &&
     segment.hasTimestamps && segment.tsEcr !== 0 && seqLt(segment.tsEcr, undo.tsVal);
 }
 

@@ -5,7 +5,7 @@
  */
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
-import { TCB } from "../tcb_flags.ts";
+import { READ_CLOSED, RESET_WHEN_ACKED } from "../tcb_flags.ts";
 import { setTimer, stopTimers, TIMER } from "./timers.ts";
 
 /** Both directions have ended; the connection remains to answer a retransmitted FIN. */
@@ -24,10 +24,10 @@ export function enterTimeWait(tcb: Tcb, now: number): void {
  */
 export function awaitFin(tcb: Tcb, now: number): void {
   setTimer(tcb, TIMER.LIFETIME, now + 2 * tcb.config.msl);
-  if (tcb.has(TCB.RESET_WHEN_ACKED)) tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.WRITABLE);
+  if (tcb.has(RESET_WHEN_ACKED)) tcb.notify(TCB_EVENT.ENDED | TCB_EVENT.WRITABLE);
 }
 
 /** Whether the application has closed the connection and it only waits for the peer. */
 export function isWithoutOwner(tcb: Tcb): boolean {
-  return tcb.state === "TIME-WAIT" || (tcb.state === "FIN-WAIT-2" && tcb.has(TCB.READ_CLOSED));
+  return tcb.state === "TIME-WAIT" || (tcb.state === "FIN-WAIT-2" && tcb.has(READ_CLOSED));
 }

@@ -12,7 +12,15 @@ import { ownLoss } from "../recovery/loss_state.ts";
 import { currentRto } from "../recovery/rtt.ts";
 import { STATES } from "../state.ts";
 import type { Tcb } from "../tcb.ts";
-import { TCB } from "../tcb_flags.ts";
+import {
+  ACK_NOW,
+  KEEP_ALIVE,
+  PASSIVE,
+  READ_CLOSED,
+  RELEASED,
+  RESET_QUEUED,
+  SYN_QUEUED,
+} from "../tcb_flags.ts";
 import { restartRetransmissionTimer } from "./retransmission_timer.ts";
 import { setTimer, takeExpired, TIMER, type Timer } from "./timers.ts";
 
@@ -44,7 +52,7 @@ export function handleTimeouts(tcb: Tcb, now: number): boolean {
     }
     hasRun |= 1 << timer;
     HANDLERS[timer](tcb, now);
-    if (tcb.has(TCB.RELEASED) || tcb.has(TCB.RESET_QUEUED)) return false;
+    if (tcb.has(RELEASED) || tcb.has(RESET_QUEUED)) return false;
     asks ||= tcb.forced !== "none" || timer === TIMER.RETRANSMIT;
   }
 }
@@ -53,7 +61,7 @@ const HANDLERS: Readonly<Record<Timer, (tcb: Tcb, now: number) => void>> = {
   [TIMER.RETRANSMIT]: retransmit,
   [TIMER.PERSIST]: persist,
   [TIMER.DELAYED_ACK]: (tcb) => {
-    tcb.set(TCB.ACK_NOW);
+    tcb.set(ACK_NOW);
   },
   [TIMER.ACK_STALL]: acknowledgeUnread,
   [TIMER.KEEP_ALIVE]: keepAlive,
@@ -76,7 +84,7 @@ function retransmit(tcb: Tcb, now: number): void {
 
 function retransmitSyn(tcb: Tcb): void {
   ownLoss(tcb).rtoBackoff++;
-  tcb.set(TCB.SYN_QUEUED);
+  tcb.set(SYN_QUEUED);
 }
 
 /**
@@ -86,7 +94,7 @@ function retransmitSyn(tcb: Tcb): void {
  */
 function handshakeTimeout(tcb: Tcb): void {
   ownLoss(tcb).rtoBackoff++;
-  if (tcb.config.retransmitSynAck || !tcb.has(TCB.PASSIVE)) tcb.set(TCB.SYN_QUEUED);
+  if (tcb.config.retransmitSynAck || !tcb.has(PASSIVE)) tcb.set(SYN_QUEUED);
   else {
     forceSegment(tcb, "keep-alive");
     // Karn's algorithm (RFC 6298 3): the answer is not a sample for the SYN,ACK.
@@ -121,22 +129,22 @@ function hasTimedOut(tcb: Tcb, now: number): boolean {
   const silentFor = now - Math.max(tcb.lastReceivedAt, tcb.outstandingSince);
   if (
     silentFor >=
-      (tcb.has(TCB.READ_CLOSED) ? Math.min(orphanTimeoutMs, userTimeoutMs) : userTimeoutMs)
+      (tcb.has(READ_CLOSED) ? Math.min(orphanTimeoutMs, userTimeoutMs) : userTimeoutMs)
   ) {
     return true;
   }
-  return tcb.has(TCB.READ_CLOSED) && now - tcb.progressAt >= lingerMs;
+  return tcb.has(READ_CLOSED) && now - tcb.progressAt >= lingerMs;
 }
 
 function timeOut(tcb: Tcb): void {
   tcb.error ??= tcb.softError ?? "TIMED_OUT";
   // If the peer is still there, the RST tells it that the connection has ended.
-  tcb.set(TCB.RESET_QUEUED);
+  tcb.set(RESET_QUEUED);
 }
 
 /** RFC 9293 3.8.4. */
 function keepAlive(tcb: Tcb, now: number): void {
-  if (!tcb.has(TCB.KEEP_ALIVE)) return;
+  if (!tcb.has(KEEP_ALIVE)) return;
   const { keepAliveIdleMs, keepAliveIntervalMs, keepAliveProbes } = tcb.config;
   const idleUntil = tcb.lastReceivedAt + keepAliveIdleMs;
   if (tcb.probes.keepAlives === 0 && (now < idleUntil || !tcb.scoreboard.isEmpty)) {
@@ -163,10 +171,10 @@ function endLifetime(tcb: Tcb): void {
   const isOver = tcb.allAcknowledged;
   if (STATES[tcb.state].synchronized && tcb.state !== "TIME-WAIT" && tcb.state !== "FIN-WAIT-2") {
     if (!isOver) tcb.error ??= "TIMED_OUT";
-    tcb.set(TCB.RESET_QUEUED);
+    tcb.set(RESET_QUEUED);
     return;
   }
-  const expected = tcb.has(TCB.READ_CLOSED)
+  const expected = tcb.has(READ_CLOSED)
     ? STATES[tcb.state].synchronized
     : tcb.state === "TIME-WAIT";
   endConnection(tcb, expected ? undefined : "TIMED_OUT");

@@ -8,7 +8,7 @@ import type { Listener } from "../../../core/stack/tcp/listener.ts";
 import type { TcpConfig } from "../../../core/tcp/config.ts";
 import { currentRto } from "../../../core/tcp/recovery/rtt.ts";
 import type { Tcb } from "../../../core/tcp/tcb.ts";
-import { TCB } from "../../../core/tcp/tcb_flags.ts";
+import { FIN_RECEIVED, RELEASED } from "../../../core/tcp/tcb_flags.ts";
 import { setUserTimeout } from "../../../core/tcp/user_calls.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { type Sent, Wire } from "../../support/dsl/wire.ts";
@@ -88,7 +88,7 @@ export class CoreTarget implements Target {
   /** The record of a flow's connection. */
   tcb(number: number): Tcb {
     const found = this.#flowOf(number);
-    if (found.tcb === undefined || found.tcb.has(TCB.RELEASED)) {
+    if (found.tcb === undefined || found.tcb.has(RELEASED)) {
       found.tcb = this.#find(found.flow) ?? found.tcb;
     }
     if (found.tcb === undefined) throw new Error("there is no such connection");
@@ -171,8 +171,8 @@ export class CoreTarget implements Target {
     if (wrong >= 0) throw new Error(`byte ${wrong} differs from what the peer sent`);
     flow.readAt += count;
     if (count > 0) return String(count);
-    if (tcb.error !== undefined && !tcb.has(TCB.FIN_RECEIVED)) return tcb.error;
-    return tcb.has(TCB.FIN_RECEIVED) ? "EOF" : "nothing";
+    if (tcb.error !== undefined && !tcb.has(FIN_RECEIVED)) return tcb.error;
+    return tcb.has(FIN_RECEIVED) ? "EOF" : "nothing";
   }
 
   #write(number: number, length: number): string {

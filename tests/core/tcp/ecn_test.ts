@@ -1,10 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { TCB } from "../../../core/tcp/tcb_flags.ts";
+import { ECN } from "../../../core/tcp/tcb_flags.ts";
 import { inEstablished, inListen, inSynSent, type Setup } from "../../support/dsl/builders.ts";
 import type { SentSegment } from "../../support/dsl/decode.ts";
 import type { Trace } from "../../support/dsl/trace.ts";
 
-const ECN = { profile: "internet", tcp: { ecn: true, delayedAckMs: 0 } } as const satisfies Setup;
+const WITH_ECN = {
+  profile: "internet",
+  tcp: { ecn: true, delayedAckMs: 0 },
+} as const satisfies Setup;
 const CONGESTION_EXPERIENCED = 3;
 
 function codepoint({ trafficClass }: SentSegment): number {
@@ -13,7 +16,7 @@ function codepoint({ trafficClass }: SentSegment): number {
 
 /** ESTABLISHED with ECN negotiated. */
 function negotiated(setup: Setup = {}): Trace {
-  const t = inListen({ ...ECN, ...setup });
+  const t = inListen({ ...WITH_ECN, ...setup });
   t.send({ flags: "SEW", options: { mss: 1000, sackPermitted: true } });
   t.recv({ flags: "SE.", ack: 1 });
   t.send({ at: 10 });
@@ -24,16 +27,16 @@ function negotiated(setup: Setup = {}): Trace {
 describe("explicit congestion notification", () => {
   // ECE and CWR in the SYN are answered with ECE in the SYN,ACK.
   test("is negotiated by the SYNs (RFC 3168 6.1.1)", () => {
-    expect(negotiated().tcb.has(TCB.ECN)).toBe(true);
-    expect(inEstablished(ECN).tcb.has(TCB.ECN)).toBe(false);
-    expect(inEstablished().tcb.has(TCB.ECN)).toBe(false);
+    expect(negotiated().tcb.has(ECN)).toBe(true);
+    expect(inEstablished(WITH_ECN).tcb.has(ECN)).toBe(false);
+    expect(inEstablished().tcb.has(ECN)).toBe(false);
   });
 
   // The SYN may have been dropped because of these bits, so it is retransmitted without them.
   test("is offered in the first SYN only (RFC 3168 6.1.1.1)", () => {
     const t = inSynSent();
     expect(t.tcb.config.ecn).toBe(false);
-    const offered = inListen(ECN).other({ localPort: 50_000, remotePort: 80 });
+    const offered = inListen(WITH_ECN).other({ localPort: 50_000, remotePort: 80 });
     offered.connect();
     expect(codepoint(offered.recv({ flags: "SEW" }))).toBe(0);
     offered.recv({ at: 1000, flags: "S", seq: 0 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Listener } from "../../../core/stack/tcp/listener.ts";
 import { TCB_EVENT } from "../../../core/tcp/tcb.ts";
-import { TCB } from "../../../core/tcp/tcb_flags.ts";
+import { RELEASED } from "../../../core/tcp/tcb_flags.ts";
 import { inClosed, inListen, inSynReceived } from "../../support/dsl/builders.ts";
 
 const SYN = { flags: "S", options: { mss: 1000 } } as const;
@@ -287,7 +287,7 @@ describe("a listener that decides", () => {
     for (const peer of peers) peer.send(SYN);
     t.recvNothing();
     expect([...listener.halfOpen].map(({ remotePort }) => remotePort)).toEqual([2, 3, 4]);
-    expect(listener.undecided.map((each) => each.has(TCB.RELEASED))).toEqual([
+    expect(listener.undecided.map((each) => each.has(RELEASED))).toEqual([
       true,
       false,
       false,

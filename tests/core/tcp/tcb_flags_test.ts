@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { TCB } from "../../../core/tcp/tcb_flags.ts";
+import * as flags from "../../../core/tcp/tcb_flags.ts";
 import { freshTcb } from "../../support/fresh_tcb.ts";
 
-const FLAGS = Object.values(TCB);
+const FLAGS = Object.values(flags);
 
 describe("Tcb.flags", () => {
   // 31 flags in a signed 32-bit integer.

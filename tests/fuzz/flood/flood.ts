@@ -6,7 +6,7 @@ import { CoreStack, SECRET_LENGTH } from "../../../core/stack/stack.ts";
 import { Listener } from "../../../core/stack/tcp/listener.ts";
 import { PROFILES, type TcpConfig } from "../../../core/tcp/config.ts";
 import { Tcb, TCB_EVENT } from "../../../core/tcp/tcb.ts";
-import { TCB } from "../../../core/tcp/tcb_flags.ts";
+import { FIN_RECEIVED } from "../../../core/tcp/tcb_flags.ts";
 import { isAtEnd } from "../../../core/tcp/user_calls.ts";
 import { IpAddress, Subnet } from "../../../core/wire/address.ts";
 import { FLAG } from "../../../core/wire/tcp.ts";
@@ -192,7 +192,7 @@ export class Flood {
       const count = client.tcp.read(tcb, this.#scratch, this.now);
       const received = this.#received.get(tcb);
       if (received !== undefined) this.#received.set(tcb, received + count);
-      if (isAtEnd(tcb) && tcb.has(TCB.FIN_RECEIVED)) client.tcp.close(tcb, this.now);
+      if (isAtEnd(tcb) && tcb.has(FIN_RECEIVED)) client.tcp.close(tcb, this.now);
       if ((events & TCB_EVENT.ENDED) === 0 || !this.#received.has(tcb)) continue;
       if (this.#received.get(tcb) === REQUEST.length && tcb.error === undefined) this.served++;
       else this.failed++;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Listener } from "../../../../core/stack/tcp/listener.ts";
 import type { Tcb } from "../../../../core/tcp/tcb.ts";
-import { TCB } from "../../../../core/tcp/tcb_flags.ts";
+import { ECN, SACK_PERMITTED, TIMESTAMPS, WINDOW_SCALING } from "../../../../core/tcp/tcb_flags.ts";
 import { inListen, type Setup } from "../../../support/dsl/builders.ts";
 import type { TcpOptions } from "../../../support/dsl/encode.ts";
 import type { Trace } from "../../../support/dsl/trace.ts";
@@ -20,7 +20,7 @@ const NEVER = { initialRtoMs: 10_000_000, maxRtoMs: 10_000_000 };
 
 /** The flags of the options that both sides have. */
 function optionsInUse({ flags }: Tcb): number {
-  return flags & (TCB.WINDOW_SCALING | TCB.SACK_PERMITTED | TCB.TIMESTAMPS | TCB.ECN);
+  return flags & (WINDOW_SCALING | SACK_PERMITTED | TIMESTAMPS | ECN);
 }
 
 /** A listener whose backlog of one is taken by a silent peer. */
@@ -110,7 +110,7 @@ describe("a cookie", () => {
       const peer = withCookie(t, { ...FULL, windowScale }, "SEW");
       peer.send({ at: 10, window: 1000 });
       expect(optionsInUse(peer.tcb!)).toBe(
-        TCB.WINDOW_SCALING | TCB.SACK_PERMITTED | TCB.TIMESTAMPS | TCB.ECN,
+        WINDOW_SCALING | SACK_PERMITTED | TIMESTAMPS | ECN,
       );
       expect(peer.tcb).toMatchObject({
         sndWndShift: windowScale,
@@ -124,7 +124,7 @@ describe("a cookie", () => {
   test("preserves that options were not offered", () => {
     const peer = withCookie(inFlood({ profile: "internet" }), { mss: 1460, timestamps: [777, 0] });
     peer.send({ at: 10 });
-    expect(optionsInUse(peer.tcb!)).toBe(TCB.TIMESTAMPS);
+    expect(optionsInUse(peer.tcb!)).toBe(TIMESTAMPS);
   });
 
   // Without timestamps, only the MSS can be encoded, so nothing else is offered.
