@@ -42,12 +42,17 @@ async function published(count: number): Promise<{ stacks: Stack[]; ports: Publi
 
 const nameOf = ({ address }: Publication) => `127.0.0.1:${address.port}`;
 
-/** What a client of the host reads first from a port, or the code of its error. */
+/**
+ * The code of the error that a client of the host gets from a port. The reset may arrive before the runtime
+ * has reported that the client is connected.
+ */
 async function exchange({ address }: Publication): Promise<string> {
-  const client = await dialHost(address);
-  cleanups.push(() => client.abort());
-  const chunk = new Uint8Array(10);
-  return await codeOf(client.write(bytes("ahoy")).then(() => client.read(chunk)));
+  return await codeOf((async () => {
+    const client = await dialHost(address);
+    cleanups.push(() => client.abort());
+    await client.write(bytes("ahoy"));
+    await client.read(new Uint8Array(10));
+  })());
 }
 
 describe("forward over several stacks", () => {
