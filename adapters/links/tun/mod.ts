@@ -61,7 +61,7 @@ export function openTun(options: TunOptions = {}): Promise<Link> {
  * const link = ethernet(port, { addresses });
  * await using stack = createStack({ link, addresses });
  * stack.use(80, http(new Hono().get("/", (c) => c.text("ahoy"))));
- * const duplicates = await link.probed(); // some seconds: has another station the address?
+ * const duplicates = await link.probed(); // a few seconds: does another station have the address?
  * if (duplicates.length > 0) throw new Error("10.7.0.2 is in use");
  *
  * const response = await fetch("http://10.7.0.2/"); // as any program of this machine can
