@@ -45,8 +45,8 @@ export const LIBC_NAMES: readonly string[] = [
 
 /**
  * Opens the first of `names` that can be opened. Returns `undefined` if there is none, or if the program
- * lacks the permission; it never prompts. Deno compares `--allow-ffi=NAME` as text, so pass both the
- * name of a library and its possible paths.
+ * lacks the permission; it never prompts. Deno's `--allow-ffi=PATH` permits only the full path, so pass
+ * both the name of a library and its possible paths.
  */
 export function openLibrary<Functions>(
   names: readonly string[],
