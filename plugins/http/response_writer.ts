@@ -7,6 +7,7 @@
 import { discardResponse } from "../shared/http/application_response.ts";
 import { isShortAscii } from "../shared/http/characters.ts";
 import { isDecodedContent } from "../shared/http/content_coding.ts";
+import { takeWholeBody } from "../shared/http/fetch_platform.ts";
 import {
   type ContentSource,
   discardPrepared,
@@ -17,6 +18,7 @@ import {
   takePrepared,
 } from "../shared/http/prepared_response.ts";
 import { PIECE_BYTES, ResponseContent } from "../shared/http/response_content.ts";
+import { neverHasContent } from "../shared/http/status.ts";
 import { writeJoined } from "./joined_write.ts";
 import {
   preparedFields,
@@ -27,8 +29,6 @@ import {
   withImpliedType,
   withoutEncoding,
 } from "./response_head.ts";
-import { neverHasContent } from "../shared/http/status.ts";
-import { takeWholeBody } from "../shared/http/fetch_platform.ts";
 
 /** How a response is to be sent. */
 export interface ResponsePlan {
