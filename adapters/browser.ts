@@ -24,7 +24,7 @@ export { silentLogger, sleepUntil, systemClock, systemRandom } from "../core/api
 export type { Random } from "../core/api/environment.ts";
 export type { TcpOptions } from "../core/api/config.ts";
 export type { AcknowledgePolicy, CongestionName, TcpConfig } from "../core/tcp/config.ts";
-export type { CheckedOptions, Issue, OptionsSchema } from "../core/api/options.ts";
+export type { CheckedOptions, OptionsSchema, SchemaIssue } from "../core/api/options.ts";
 export {
   definePlugin,
   type OptionArguments,

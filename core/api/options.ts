@@ -5,23 +5,38 @@
  */
 import { suggestionFor } from "./suggestion.ts";
 
-/** A schema of options; every zod object schema is one. */
+/**
+ * A schema of options: any Standard Schema (https://standardschema.dev), such as those of zod, Valibot
+ * and ArkType, that checks synchronously.
+ */
 export interface OptionsSchema<Input, Output> {
-  /** For the compiler only (Standard Schema): the type before and after the check. */
+  /** The interface of the standard, version 1. */
   readonly "~standard": {
-    /** Absent at run time. */
+    /** Version of the standard. */
+    readonly version: 1;
+    /** Name of the library that made the schema. */
+    readonly vendor: string;
+    /** Checks a value, without throwing. */
+    readonly validate: (value: unknown) => CheckedOptions<Output> | Promise<CheckedOptions<Output>>;
+    /** For the compiler only: the type before and after the check. Absent at run time. */
     readonly types?: { readonly input: Input; readonly output: Output } | undefined;
   };
-  /** Checks a value, without throwing. */
-  safeParse(value: unknown): CheckedOptions<Output>;
 }
 
-/** The result of a check. */
+/** The result of a check: a value, or what is wrong with it. */
 export type CheckedOptions<Output> =
-  | { success: true; data: Output }
-  | { success: false; error: { readonly issues: readonly Issue[] } };
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] };
 
-/** One fault of a value: the part of a zod issue that this module uses. */
+/** One fault, as a schema reports it. */
+export interface SchemaIssue {
+  /** The fault. */
+  readonly message: string;
+  /** The keys that lead to the value, or objects with them. */
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/** One fault of a value, with the keys that lead to it. */
 export interface Issue {
   /** The keys that lead to the value. */
   readonly path: readonly PropertyKey[];
@@ -40,10 +55,24 @@ export function checkOptions<Input, Output>(
   options: unknown,
 ): Output {
   const value = options ?? {};
-  const checked = schema.safeParse(value);
-  if (checked.success) return checked.data;
-  const faults = describeIssues(checked.error.issues, ["options"], { value, schema });
+  const checked = schema["~standard"].validate(value);
+  if (checked instanceof Promise) {
+    // An exception in the schema ends here too: zod repeats the check asynchronously.
+    checked.catch(() => {});
+    throw new TypeError(
+      `${name}: options: the schema checks asynchronously or has thrown an exception; use one that ` +
+        "checks synchronously, and do the rest in setup",
+    );
+  }
+  if (checked.issues === undefined) return checked.value;
+  const faults = describeIssues(checked.issues.map(issueOf), ["options"], { value, schema });
   throw new TypeError(`${name}: ${faults}`);
+}
+
+/** An issue of any library; the other properties that zod gives it are kept. */
+function issueOf(issue: SchemaIssue): Issue {
+  const path = (issue.path ?? []).map((part) => typeof part === "object" ? part.key : part);
+  return { ...issue, path };
 }
 
 /** The checked value and its schema, for messages that show them. */
@@ -76,6 +105,8 @@ export function faultsOf(issues: readonly Issue[], checked: CheckedValue = {}): 
 function faultsOfOne(issue: Issue & ZodIssue, checked: CheckedValue): Issue[] {
   const { path, message, code } = issue;
   const fault = (text: string): Issue[] => [{ path, message: text }];
+  // Not zod: the message is complete.
+  if (code === undefined) return fault(message);
   const given = "value" in checked ? { value: valueAt(checked.value, path) } : undefined;
   const instead = (expected: string): Issue[] =>
     fault(given === undefined ? expected : `${expected}, got ${show(given.value)}`);

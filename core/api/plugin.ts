@@ -28,7 +28,7 @@ export interface PluginFactory<Options> {
 export interface PluginDefinition<Input, Output> {
   /** Name, for logs and error messages. */
   name: string;
-  /** Schema of the options. */
+  /** Schema of the options: of zod, or any other Standard Schema that checks synchronously. */
   options: OptionsSchema<Input, Output>;
   /** Makes the plugin from checked options. A function is the plugin's `handle`. */
   setup(options: Output): Handler | Omit<Plugin, "name">;
@@ -76,9 +76,9 @@ function requireDefinition(definition: unknown): void {
     throw new TypeError('definePlugin: a plugin needs a name, such as name: "greet"');
   }
   const fault = (what: string) => new TypeError(`definePlugin: plugin ${name} needs ${what}`);
-  const { safeParse } = (options ?? {}) as { safeParse?: unknown };
-  if (typeof safeParse !== "function") {
-    throw fault("options: a schema such as z.strictObject({})");
+  const { validate } = Object(Object(options)["~standard"]) as { validate?: unknown };
+  if (typeof validate !== "function") {
+    throw fault("options: a Standard Schema such as z.strictObject({})");
   }
   if (typeof setup !== "function") {
     throw fault("setup: a function such as setup: (options) => async (c) => {}");

@@ -3,8 +3,9 @@
  *
  * @module
  */
+import type { z } from "zod";
 import type { Logger } from "../../../core/api/environment.ts";
-import { describeIssues, type OptionsSchema } from "../../../core/api/options.ts";
+import { describeIssues } from "../../../core/api/options.ts";
 import type { Link } from "../../../core/stack/link.ts";
 import type { DuplicateAddress } from "../../links/ethernet/mod.ts";
 
@@ -38,7 +39,7 @@ export interface LinkKindDefinition<Options> {
   /** The option that a first value without `NAME=` sets; absent: every option needs its name. */
   readonly first?: string;
   /** Checks the options. Each is a string, or a list of strings if it is repeated. */
-  readonly options: OptionsSchema<unknown, Options>;
+  readonly options: z.ZodType<Options>;
   /** The kernel is at the other end of the link and can connect to the stack by itself. */
   readonly throughKernel: boolean;
   /** Default for the largest IP packet, in bytes; absent: 1500. */

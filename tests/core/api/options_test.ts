@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { z } from "zod";
 import { count, milliseconds } from "../../../core/api/numbers.ts";
 import { checkOptions, describeIssues } from "../../../core/api/options.ts";
@@ -70,6 +71,56 @@ describe("checkOptions", () => {
     expect(faults({ to: 5, mode: 6 })).toBe(
       'options.to: expected a string, got 5; options.mode: expected "fast" or "slow", got 6',
     );
+  });
+});
+
+/** A schema without a library: text, in an object. */
+const byHand: StandardSchemaV1<{ text: string }, { text: string; length: number }> = {
+  "~standard": {
+    version: 1,
+    vendor: "by-hand",
+    validate(value) {
+      const { text } = Object(value) as { text?: unknown };
+      return typeof text === "string" && text !== "" ? { value: { text, length: text.length } } : {
+        issues: [
+          { message: "Invalid type: expected text", path: [{ key: "text" }] },
+          { message: "no length" },
+        ],
+      };
+    },
+  },
+};
+
+describe("checkOptions with a schema of another library", () => {
+  // The value of the result is used, as zod's defaults are.
+  test("returns the checked value", () => {
+    expect(checkOptions("ship", byHand, { text: "ho" })).toEqual({ text: "ho", length: 2 });
+  });
+
+  // Messages of other libraries say what was given themselves; a path may consist of objects.
+  test("reports its issues unchanged, with their paths", () => {
+    expect(() => checkOptions("ship", byHand, { text: 5 })).toThrow(
+      new TypeError("ship: options.text: Invalid type: expected text; options: no length"),
+    );
+  });
+
+  // Options are checked where a factory is called, which does not wait.
+  test.each([
+    ["that is asynchronous", z.string().refine(() => Promise.resolve(true))],
+    [
+      "that rejects",
+      { "~standard": { ...byHand["~standard"], validate: () => Promise.reject(new Error("no")) } },
+    ],
+    [
+      "that throws",
+      z.unknown().refine(() => {
+        throw new Error("a mistake");
+      }),
+    ],
+  ])("refuses a schema %s", (_which: string, schema: StandardSchemaV1<unknown, unknown>) => {
+    const check = () => checkOptions("ship", schema, "a");
+    expect(check).toThrow(TypeError);
+    expect(check).toThrow(/^ship: options: the schema checks asynchronously or has thrown/);
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { z } from "zod";
 import { silentLogger, systemClock } from "../../../core/api/environment.ts";
 import { compose, definePlugin } from "../../../core/api/plugin.ts";
@@ -50,6 +51,31 @@ describe("definePlugin", () => {
     );
   });
 
+  // The types of a hand-written schema are inferred as those of zod are.
+  test("takes any Standard Schema", () => {
+    const text: StandardSchemaV1<{ text: string }, string> = {
+      "~standard": {
+        version: 1,
+        vendor: "by-hand",
+        validate: (value) => {
+          const { text } = value as { text?: string };
+          return text === undefined ? { issues: [{ message: "no text" }] } : { value: text };
+        },
+      },
+    };
+    const said: string[] = [];
+    const say = definePlugin({
+      name: "say",
+      options: text,
+      setup: (options) => () => void said.push(options.toUpperCase()),
+    });
+    say({ text: "ho" }).handle?.(context, nothing);
+    expect(said).toEqual(["HO"]);
+    // @ts-expect-error -- text is required
+    const withoutText = () => say();
+    expect(withoutText).toThrow("say: options: no text");
+  });
+
   // For code that is not type-checked, one message says what is missing.
   test.each([
     ["nothing", undefined, 'definePlugin: a plugin needs a name, such as name: "greet"'],
@@ -57,7 +83,7 @@ describe("definePlugin", () => {
     [
       "no options",
       { name: "a", setup: () => nothing },
-      "definePlugin: plugin a needs options: a schema such as z.strictObject({})",
+      "definePlugin: plugin a needs options: a Standard Schema such as z.strictObject({})",
     ],
     ["options without a schema", { name: "a", options: {}, setup: () => nothing }, "needs options"],
     ["no setup", { name: "a", options: z.strictObject({}) }, "plugin a needs setup: a function"],
