@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { type HttpEnv, upgradeWebSocket } from "@berth/berth";
+import { type HttpEnv, upgradeWebSocket } from "@berth/berth/plugins";
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 

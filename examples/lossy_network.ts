@@ -7,15 +7,9 @@
  *
  * @module
  */
-import {
-  chargen,
-  createStack,
-  impair,
-  linkPair,
-  seededRandom,
-  type TcpSocket,
-  VirtualClock,
-} from "@berth/berth";
+import { createStack, type TcpSocket } from "@berth/berth";
+import { chargen } from "@berth/berth/plugins";
+import { impair, linkPair, seededRandom, VirtualClock } from "@berth/berth/testing";
 
 const BYTES = 1_000_000;
 

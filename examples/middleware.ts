@@ -6,7 +6,9 @@
  *
  * @module
  */
-import { createStack, deriveSocket, echo, type Handler, linkPair } from "@berth/berth";
+import { createStack, deriveSocket, type Handler } from "@berth/berth";
+import { linkPair } from "@berth/berth/links";
+import { echo } from "@berth/berth/plugins";
 
 /** Bytes of one connection. */
 export interface Traffic {

@@ -6,7 +6,9 @@
  *
  * @module
  */
-import { createStack, echo, type Handler, linkPair, type TcpSocket } from "@berth/berth";
+import { createStack, type Handler, type TcpSocket } from "@berth/berth";
+import { linkPair } from "@berth/berth/links";
+import { echo } from "@berth/berth/plugins";
 
 /** Forwards to `address`, reached through the same stack, with each byte changed by `change`. */
 export function rewritingForwarder(address: string, change: (byte: number) => number): Handler {

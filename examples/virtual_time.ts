@@ -6,15 +6,10 @@
  *
  * @module
  */
-import {
-  createStack,
-  echo,
-  linkPair,
-  seededRandom,
-  TcpError,
-  timeout,
-  VirtualClock,
-} from "@berth/berth";
+import { createStack, TcpError } from "@berth/berth";
+import { timeout } from "@berth/berth/middleware";
+import { echo } from "@berth/berth/plugins";
+import { linkPair, seededRandom, VirtualClock } from "@berth/berth/testing";
 
 const clock = new VirtualClock();
 const random = seededRandom(1);

@@ -26,7 +26,9 @@ export interface ChargenOptions {
  *
  * @example
  * ```ts
- * import { chargen, createStack, linkPair } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { chargen } from "@berth/berth/plugins";
  *
  * const [here, there] = linkPair();
  * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });

@@ -18,7 +18,9 @@ export type DaytimeOptions = Record<string, never>;
  *
  * @example
  * ```ts
- * import { createStack, daytime, linkPair } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { daytime } from "@berth/berth/plugins";
  *
  * const [here, there] = linkPair();
  * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });

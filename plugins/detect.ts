@@ -57,7 +57,9 @@ const optionsSchema = z.strictObject({ timeoutMs: milliseconds().default(1000) }
  *
  * @example
  * ```ts
- * import { createStack, detect, echo, http, linkPair } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { detect, echo, http } from "@berth/berth/plugins";
  * import { Hono } from "hono";
  *
  * const [here, there] = linkPair();

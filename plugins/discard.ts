@@ -14,7 +14,9 @@ export type DiscardOptions = Record<string, never>;
  *
  * @example
  * ```ts
- * import { createStack, discard, linkPair } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { discard } from "@berth/berth/plugins";
  *
  * const [here, there] = linkPair();
  * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });

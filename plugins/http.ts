@@ -38,7 +38,9 @@ export { RequestBodyError } from "./shared/http/refusal.ts";
  *
  * @example
  * ```ts
- * import { createStack, http, linkPair } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { http } from "@berth/berth/plugins";
  * import { Hono } from "hono";
  *
  * const [here, there] = linkPair();

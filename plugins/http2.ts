@@ -35,7 +35,9 @@ export type { Http2Options } from "./http2/options.ts";
  *
  * @example
  * ```ts
- * import { createStack, http, http2, linkPair } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { http, http2 } from "@berth/berth/plugins";
  * import { Hono } from "hono";
  * import { connect } from "node:http2";
  * import { Duplex } from "node:stream";

@@ -40,7 +40,9 @@ const TURN_MS = 60_000;
  *
  * @example
  * ```ts tun
- * import { createStack, iperf3, openTun } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { openTun } from "@berth/berth/links";
+ * import { iperf3 } from "@berth/berth/plugins";
  *
  * const link = await openTun({ name: "berth0", addresses: ["10.7.0.1/24"] });
  * await using stack = createStack({ link, addresses: ["10.7.0.2/24"] });

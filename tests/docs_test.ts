@@ -24,7 +24,11 @@ beforeAll(() => void mkdirSync(FOLDER, { recursive: true }));
 afterAll(() => rmSync(FOLDER, { recursive: true, force: true }));
 
 describe("docstrings", () => {
-  const published = modulesBehind("mod.ts", sourceFiles("mod.ts", "core", "adapters", "plugins"));
+  const entryPoints = ["mod.ts", ...filePaths(["exports"], ".ts")];
+  const published = modulesBehind(
+    entryPoints,
+    sourceFiles("mod.ts", "exports", "core", "adapters", "plugins"),
+  );
 
   // An example copied from an editor's hover is a working program.
   for (const file of published) {
@@ -32,10 +36,10 @@ describe("docstrings", () => {
   }
 
   // A search that finds nothing would pass silently.
-  test("the examples of mod.ts and of what it exports are found", () => {
+  test("the examples of every entry point and of what it exports are found", () => {
     const found = published.flatMap((file) => examplesInDocstrings(file.comments));
-    expect(published.length).toBeGreaterThan(3);
-    expect(found.length).toBeGreaterThan(0);
+    expect(published.length).toBeGreaterThan(entryPoints.length);
+    expect(found.length).toBeGreaterThan(entryPoints.length);
   });
 });
 
@@ -64,8 +68,8 @@ async function runModule(file: string, enter: readonly string[]): Promise<void> 
   await promisify(execFile)(program!, args, settings);
 }
 
-/** The file at `path` and every file of `files` that it imports, directly or not. */
-function modulesBehind(path: string, files: readonly SourceFile[]): SourceFile[] {
+/** The files at `paths` and every file of `files` that they import, directly or not. */
+function modulesBehind(paths: readonly string[], files: readonly SourceFile[]): SourceFile[] {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const reached = new Set<SourceFile>();
   const visit = (file: SourceFile | undefined) => {
@@ -73,6 +77,6 @@ function modulesBehind(path: string, files: readonly SourceFile[]): SourceFile[]
     reached.add(file);
     for (const { target } of importsOf(file)) visit(byPath.get(target));
   };
-  visit(byPath.get(path));
+  for (const path of paths) visit(byPath.get(path));
   return [...reached];
 }

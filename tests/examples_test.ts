@@ -9,16 +9,9 @@ import echoPlugin from "../examples/echo_plugin.ts";
 import honoApp from "../examples/hono_app.ts";
 import { download } from "../examples/lossy_network.ts";
 import keyValueStore from "../examples/udp_plugin.ts";
-import {
-  createStack,
-  type Handler,
-  http,
-  linkPair,
-  type Plugin,
-  type Stack,
-  type TcpSocket,
-  VirtualClock,
-} from "../mod.ts";
+import { createStack, type Handler, type Plugin, type Stack, type TcpSocket } from "../mod.ts";
+import { http } from "../exports/plugins.ts";
+import { linkPair, VirtualClock } from "../exports/testing.ts";
 import { ENVIRONMENT } from "./support/program.ts";
 import { ROOT } from "./support/source_files.ts";
 

@@ -3,7 +3,7 @@ import { parseConfig } from "../adapters/service/settings/config.ts";
 import { createStack } from "../core/api/stack.ts";
 import { PROFILES } from "../core/tcp/config.ts";
 import { UDP_DEFAULTS } from "../core/udp/config.ts";
-import * as berth from "../mod.ts";
+import * as berth from "./support/public_api.ts";
 import { webSocketOptionsSchema } from "../plugins/http/websocket/options.ts";
 import { sourceFiles } from "./support/source_files.ts";
 

@@ -16,7 +16,7 @@ const PURE = ["core/wire", "core/buffers", "core/tcp", "core/udp", "core/stack"]
 const LINK_CONTRACT = "core/stack/link.ts";
 /** The public types of a stack, of datagrams and of errors name each other. */
 const API_TYPES = "core/api/types.ts";
-const PRODUCT = ["mod.ts", "main.ts", "core", "adapters", "plugins"];
+const PRODUCT = ["mod.ts", "main.ts", "exports", "core", "adapters", "plugins"];
 const product = sourceFiles(...PRODUCT);
 const all = [...product, ...sourceFiles("tests", "bench")];
 

@@ -31,7 +31,8 @@ export interface LinkPairOptions {
  *
  * @example
  * ```ts
- * import { createStack, linkPair } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
  *
  * const [left, right] = linkPair({ mtu: 9000 });
  * await using one = createStack({ link: left, addresses: ["10.0.0.1/24"] });
@@ -54,7 +55,7 @@ export function linkPair(options: LinkPairOptions = {}): [Link, Link] {
  *
  * @example
  * ```ts
- * import { ethernet, framePortPair } from "@berth/berth";
+ * import { ethernet, framePortPair } from "@berth/berth/links";
  *
  * const [left, right] = framePortPair();
  * await using link = ethernet(left, { addresses: ["10.0.0.1/24"] });

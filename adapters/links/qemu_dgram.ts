@@ -31,7 +31,9 @@ export interface QemuDgramOptions {
  *
  * @example
  * ```ts
- * import { createStack, echo, ethernet, openQemuDgram } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { ethernet, openQemuDgram } from "@berth/berth/links";
+ * import { echo } from "@berth/berth/plugins";
  *
  * // -netdev dgram,id=n,remote.type=inet,remote.host=127.0.0.1,remote.port=...,local.type=inet,...
  * const port = await openQemuDgram({ local: "127.0.0.1:0", remote: "127.0.0.1:5557" });

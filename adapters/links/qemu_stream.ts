@@ -69,7 +69,9 @@ type StreamCount =
  *
  * @example
  * ```ts
- * import { createStack, echo, ethernet, openQemuStream } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { ethernet, openQemuStream } from "@berth/berth/links";
+ * import { echo } from "@berth/berth/plugins";
  *
  * // -netdev stream,id=n,addr.type=inet,addr.host=127.0.0.1,addr.port=... -device e1000,netdev=n
  * const port = await openQemuStream({ listen: "127.0.0.1:0" });

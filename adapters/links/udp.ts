@@ -62,7 +62,9 @@ export interface UdpLinkDrops {
  *
  * @example
  * ```ts
- * import { createStack, echo, udpLink } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { udpLink } from "@berth/berth/links";
+ * import { echo } from "@berth/berth/plugins";
  *
  * const left = await udpLink({ local: "127.0.0.1:0" });
  * const right = await udpLink({ remote: left.localAddress });

@@ -54,7 +54,9 @@ const VNI_LIMIT = 2 ** 24;
  *
  * @example
  * ```ts
- * import { createStack, echo, ethernet, openVxlan } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { ethernet, openVxlan } from "@berth/berth/links";
+ * import { echo } from "@berth/berth/plugins";
  *
  * const port = await openVxlan({ vni: 42, local: "127.0.0.1:0", remotes: ["127.0.0.2"] });
  * const addresses = ["10.0.0.1/24"];

@@ -60,7 +60,8 @@ export interface WebSocketLinkDrops {
  *
  * @example
  * ```ts
- * import { createStack, webSocketLink } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { webSocketLink } from "@berth/berth/links";
  *
  * const link = webSocketLink(new WebSocket("ws://127.0.0.1:9/"), { mtu: 1400 });
  * await using stack = createStack({ link, addresses: ["10.9.0.2/24"] });
@@ -90,7 +91,8 @@ const OPEN_MS = 15_000;
  *
  * @example
  * ```ts
- * import { createStack, openWebSocketLink } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { openWebSocketLink } from "@berth/berth/links";
  *
  * try {
  *   const link = await openWebSocketLink("ws://127.0.0.1:9/");

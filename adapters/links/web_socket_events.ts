@@ -11,7 +11,9 @@ import { type PacketSocket, WebSocketLink, type WebSocketLinkOptions } from "./w
  *
  * @example
  * ```ts
- * import { createStack, echo, http, upgradeWebSocket, webSocketLinkEvents } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { webSocketLinkEvents } from "@berth/berth/links";
+ * import { echo, http, upgradeWebSocket } from "@berth/berth/plugins";
  * import { Hono } from "hono";
  *
  * const attach = upgradeWebSocket(() =>

@@ -17,7 +17,9 @@ import { hostNetwork } from "../host/network.ts";
  *
  * @example
  * ```ts
- * import { createStack, dns, linkPair } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { dns } from "@berth/berth/plugins";
  *
  * const [here, there] = linkPair();
  * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });

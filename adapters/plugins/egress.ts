@@ -18,7 +18,9 @@ import { hostNetwork } from "../host/network.ts";
  *
  * @example
  * ```ts
- * import { createStack, egress, linkPair } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { egress } from "@berth/berth/plugins";
  * import { createServer } from "node:net";
  *
  * const host = createServer((socket) => void socket.end("from the host"));

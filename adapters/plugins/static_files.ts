@@ -56,7 +56,9 @@ const optionsSchema = z.strictObject({
  *
  * @example
  * ```ts
- * import { createStack, http, linkPair, staticFiles } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { http, staticFiles } from "@berth/berth/plugins";
  * import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
  *
  * const folder = mkdtempSync("/tmp/berth-");

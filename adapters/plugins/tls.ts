@@ -46,7 +46,9 @@ export const TLS_INFO: unique symbol = Symbol("berth.tls");
  * import { execFileSync } from "node:child_process";
  * import { Duplex } from "node:stream";
  * import { connect } from "node:tls";
- * import { createStack, echo, linkPair, tls } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { echo, tls } from "@berth/berth/plugins";
  *
  * const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes " +
  *   "-subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout - -out -";

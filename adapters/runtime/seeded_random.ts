@@ -14,7 +14,7 @@ export interface SeededRandom extends Random {
  *
  * @example
  * ```ts
- * import { seededRandom } from "@berth/berth";
+ * import { seededRandom } from "@berth/berth/testing";
  *
  * const random = seededRandom(1);
  * if (random.uint32() === random.uint32()) throw new Error("not random");

@@ -19,7 +19,7 @@ const MAX_IDLE_TURNS = 1000;
  *
  * @example
  * ```ts
- * import { VirtualClock } from "@berth/berth";
+ * import { VirtualClock } from "@berth/berth/testing";
  *
  * const clock = new VirtualClock();
  * let woken = false;

@@ -97,7 +97,9 @@ export interface StackOptions {
  *
  * @example
  * ```ts
- * import { createStack, echo, linkPair } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { echo } from "@berth/berth/plugins";
  *
  * const [here, there] = linkPair();
  * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });

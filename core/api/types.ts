@@ -329,7 +329,9 @@ export interface EndOptions {
  *
  * @example
  * ```ts
- * import { createStack, daytime, echo, linkPair } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { daytime, echo } from "@berth/berth/plugins";
  *
  * const [link] = linkPair();
  * await using stack = createStack({ link, addresses: ["10.0.0.2/24"] });

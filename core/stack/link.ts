@@ -38,7 +38,11 @@ export interface LinkFeatures {
    * must not appear on any other link (RFC 1122 3.2.1.3 (g), RFC 4291 2.5.3). Default false.
    */
   readonly insideHost?: boolean;
-  /** The shard of this link, if several links share a stack's addresses. Default: the only link. */
+  /**
+   * The shard of this link, if several links share a stack's addresses. Default: the only link.
+   *
+   * @internal
+   */
   readonly shard?: Shard;
 }
 
@@ -101,6 +105,8 @@ export interface Link extends AsyncDisposable {
   /**
    * Passes a packet to the shard that it belongs to. Returns false if there was no room and the
    * packet was dropped. Required with `features.shard` only.
+   *
+   * @internal
    */
   forwardToShard?(foreign: ShardPacket): boolean;
   /** Counters by name; they appear in the stack's statistics as `link.NAME`. */

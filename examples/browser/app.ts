@@ -5,7 +5,9 @@
  */
 import { readFile } from "node:fs/promises";
 import process from "node:process";
-import { createStack, echo, http, upgradeWebSocket, webSocketLinkEvents } from "@berth/berth";
+import { createStack } from "@berth/berth";
+import { webSocketLinkEvents } from "@berth/berth/links";
+import { echo, http, upgradeWebSocket } from "@berth/berth/plugins";
 import { type Context, Hono } from "hono";
 
 const SCRIPT = process.env["PAGE_SCRIPT"] ?? new URL("page.js", import.meta.url);

@@ -37,7 +37,7 @@ export type {
  *
  * @example
  * ```ts
- * import { http, upgradeWebSocket } from "@berth/berth";
+ * import { http, upgradeWebSocket } from "@berth/berth/plugins";
  * import { Hono } from "hono";
  *
  * const app = new Hono().get(

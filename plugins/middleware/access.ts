@@ -27,7 +27,10 @@ export interface AccessOptions {
  *
  * @example
  * ```ts
- * import { allow, createStack, echo, linkPair } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { allow } from "@berth/berth/middleware";
+ * import { echo } from "@berth/berth/plugins";
  *
  * const [here, there] = linkPair();
  * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
@@ -49,7 +52,10 @@ export const allow: PluginFactory<AccessOptions> = access("allow", true);
  *
  * @example
  * ```ts
- * import { createStack, deny, echo, linkPair } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { deny } from "@berth/berth/middleware";
+ * import { echo } from "@berth/berth/plugins";
  *
  * const [here, there] = linkPair();
  * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });

@@ -23,7 +23,10 @@ export interface LogOptions {
  *
  * @example
  * ```ts
- * import { createStack, echo, linkPair, log } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { log } from "@berth/berth/middleware";
+ * import { echo } from "@berth/berth/plugins";
  *
  * const [here, there] = linkPair();
  * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });

@@ -36,7 +36,9 @@ export interface ProxyProtocolOptions {
  *
  * @example
  * ```ts
- * import { createStack, linkPair, proxyProtocol } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { proxyProtocol } from "@berth/berth/middleware";
  *
  * const [here, there] = linkPair();
  * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });

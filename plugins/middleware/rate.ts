@@ -43,7 +43,10 @@ const eachSecond = perSecond(0.001).optional();
  *
  * @example
  * ```ts
- * import { createStack, echo, linkPair, rate } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { rate } from "@berth/berth/middleware";
+ * import { echo } from "@berth/berth/plugins";
  *
  * const [here, there] = linkPair();
  * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });

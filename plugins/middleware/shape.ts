@@ -34,7 +34,10 @@ const rate = perSecond(1).optional();
  *
  * @example
  * ```ts
- * import { chargen, createStack, linkPair, shape } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { shape } from "@berth/berth/middleware";
+ * import { chargen } from "@berth/berth/plugins";
  *
  * const [here, there] = linkPair();
  * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });

@@ -31,7 +31,10 @@ const ms = milliseconds().optional();
  *
  * @example
  * ```ts
- * import { createStack, echo, linkPair, timeout } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { timeout } from "@berth/berth/middleware";
+ * import { echo } from "@berth/berth/plugins";
  *
  * const [here, there] = linkPair();
  * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });

@@ -26,7 +26,10 @@ const isFunction = (value: unknown) => typeof value === "function";
  *
  * @example
  * ```ts
- * import { createStack, echo, linkPair, trace } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { trace } from "@berth/berth/middleware";
+ * import { echo } from "@berth/berth/plugins";
  *
  * const [here, there] = linkPair();
  * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });

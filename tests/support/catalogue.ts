@@ -1,5 +1,5 @@
 /**
- * Generates the page of every plugin, middleware and link of `mod.ts` from their docstrings.
+ * Generates the page of every plugin, middleware and link that is exported, from their docstrings.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export const KINDS = [
 /** A kind of entry. */
 export type Kind = typeof KINDS[number];
 
-/** A function of `mod.ts` that creates a plugin, middleware or link. */
+/** An exported function that creates a plugin, middleware or link. */
 export interface Entry {
   readonly name: string;
   readonly kind: Kind;
@@ -33,10 +33,15 @@ export interface Entry {
   readonly attributes: string;
 }
 
+/** The entry points that export plugins, middleware and links; the others repeat some of these. */
+const ENTRY_POINTS = ["exports/links.ts", "exports/middleware.ts", "exports/plugins.ts"];
+
 /** Every entry, in the order of the kinds and then of the names. */
 export function catalogue(): Entry[] {
-  const files = new Map(sourceFiles("mod.ts", "adapters", "plugins").map((one) => [one.path, one]));
-  return entriesBehind("mod.ts", files).sort((one, other) =>
+  const files = new Map(
+    sourceFiles("exports", "adapters", "plugins").map((one) => [one.path, one]),
+  );
+  return ENTRY_POINTS.flatMap((path) => entriesBehind(path, files)).sort((one, other) =>
     KINDS.indexOf(one.kind) - KINDS.indexOf(other.kind) || (one.name < other.name ? -1 : 1)
   );
 }

@@ -70,6 +70,11 @@ export const LAYERS: readonly Layer[] = [
     holds: "what differs between Deno and Bun: links, the host's kernel, plugins, the service",
     imports: undefined,
   },
+  {
+    folder: "exports",
+    holds: "the entry points of the package besides `mod.ts` and `main.ts`",
+    imports: undefined,
+  },
   { folder: "tests", holds: "mirrors the tree above, file for file", imports: undefined },
 ];
 

@@ -31,7 +31,7 @@ export interface CaptureFileOptions {
  *
  * @example
  * ```ts
- * import { captureFile, linkPair, pcapng } from "@berth/berth";
+ * import { captureFile, linkPair, pcapng } from "@berth/berth/links";
  *
  * const [left, right] = linkPair();
  * await using watched = pcapng(left);

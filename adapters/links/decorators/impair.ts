@@ -45,7 +45,9 @@ export interface ImpairOptions extends LinkImpairments {
  *
  * @example
  * ```ts
- * import { createStack, echo, impair, linkPair, systemClock } from "@berth/berth";
+ * import { createStack, systemClock } from "@berth/berth";
+ * import { impair, linkPair } from "@berth/berth/links";
+ * import { echo } from "@berth/berth/plugins";
  *
  * const [here, there] = linkPair();
  * const slow = impair(here, {
@@ -84,7 +86,11 @@ export class ImpairedLink implements Link {
   readonly name: string;
   /** The underlying link's MTU and `insideHost`, without offload. */
   readonly features: LinkFeatures;
-  /** As in the underlying link. */
+  /**
+   * As in the underlying link.
+   *
+   * @internal
+   */
   readonly forwardToShard?: (foreign: ShardPacket) => boolean;
   /** As in the underlying link; a delayed packet that is due while that is full is dropped. */
   readonly isFull?: (onRoom: () => void) => boolean;

@@ -42,7 +42,9 @@ export interface LinkRecording {
  *
  * @example
  * ```ts
- * import { createStack, echo, linkPair, pcapng } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { linkPair, pcapng } from "@berth/berth/links";
+ * import { echo } from "@berth/berth/plugins";
  *
  * const [here, there] = linkPair();
  * const watched = pcapng(here);
@@ -68,7 +70,11 @@ export class CapturedLink implements Link {
   readonly name: string;
   /** The features of the underlying link. */
   readonly features: LinkFeatures;
-  /** As in the underlying link. */
+  /**
+   * As in the underlying link.
+   *
+   * @internal
+   */
   readonly forwardToShard?: (foreign: ShardPacket) => boolean;
   /** As in the underlying link. */
   readonly isFull?: (onRoom: () => void) => boolean;

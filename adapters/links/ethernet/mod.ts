@@ -34,7 +34,9 @@ export type { EthernetOptions } from "./options.ts";
  *
  * @example
  * ```ts
- * import { createStack, echo, ethernet, framePortPair } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { ethernet, framePortPair } from "@berth/berth/links";
+ * import { echo } from "@berth/berth/plugins";
  *
  * const [here, there] = framePortPair();
  * const addresses = ["10.0.0.1/24"];

@@ -27,7 +27,9 @@ export type { TunOptions } from "./options.ts";
  *
  * @example
  * ```ts tun
- * import { createStack, http, openTun } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { openTun } from "@berth/berth/links";
+ * import { http } from "@berth/berth/plugins";
  * import { Hono } from "hono";
  *
  * const link = await openTun({ name: "berth0", addresses: ["10.7.0.1/24"] });
@@ -53,7 +55,9 @@ export function openTun(options: TunOptions = {}): Promise<Link> {
  *
  * @example
  * ```ts tun
- * import { createStack, ethernet, http, openTap } from "@berth/berth";
+ * import { createStack } from "@berth/berth";
+ * import { ethernet, openTap } from "@berth/berth/links";
+ * import { http } from "@berth/berth/plugins";
  * import { Hono } from "hono";
  *
  * const port = await openTap({ name: "berth0", addresses: ["10.7.0.1/24"] });

@@ -79,7 +79,7 @@ function isFile(blob: Blob): boolean {
  *
  * @example
  * ```ts
- * import { rememberResponseText } from "@berth/berth";
+ * import { rememberResponseText } from "@berth/berth/plugins";
  *
  * rememberResponseText();
  * const response = new Response("ahoy");

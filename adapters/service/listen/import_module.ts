@@ -47,7 +47,7 @@ export function pluginFiles(module: string, own: string): readonly string[] {
  */
 function isShared(file: string, own: string): boolean {
   if (file.includes(`${sep}node_modules${sep}`)) return true;
-  return /^(?:(?:core|plugins|adapters)[/\\]|mod\.ts$)/.test(relative(own, file));
+  return /^(?:(?:core|plugins|adapters|exports)[/\\]|mod\.ts$)/.test(relative(own, file));
 }
 
 /** A digest of the code of a plugin. */

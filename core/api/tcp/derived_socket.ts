@@ -70,7 +70,9 @@ export interface SocketOverrides {
  *
  * @example
  * ```ts
- * import { createStack, deriveSocket, echo, type Handler, linkPair } from "@berth/berth";
+ * import { createStack, deriveSocket, type Handler } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { echo } from "@berth/berth/plugins";
  *
  * const upperCase: Handler = async ({ socket }, next) => {
  *   const write = (bytes: Uint8Array) =>
@@ -93,7 +95,9 @@ export function deriveSocket(base: TcpSocket, overrides: SocketOverrides): TcpSo
  *
  * @example
  * ```ts
- * import { createStack, echo, type Handler, linkPair, unread } from "@berth/berth";
+ * import { createStack, type Handler, unread } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { echo } from "@berth/berth/plugins";
  *
  * const peek: Handler = async ({ socket, log }, next) => {
  *   const chunk = new Uint8Array(1);

@@ -37,6 +37,6 @@ export function internalServerError(): Response {
 export function upgradeMissing(): TypeError {
   return new TypeError(
     "The application answered 101 without an upgrade: for WebSockets, import upgradeWebSocket from " +
-      "@berth/berth; those of hono/deno and hono/bun need the runtime's own server",
+      "@berth/berth/plugins; those of hono/deno and hono/bun need the runtime's own server",
   );
 }

@@ -24,7 +24,7 @@ export interface PeerAddress {
  *
  * @example
  * ```ts
- * import type { HttpEnv } from "@berth/berth";
+ * import type { HttpEnv } from "@berth/berth/plugins";
  * import { Hono } from "hono";
  *
  * const app = new Hono<{ Bindings: HttpEnv }>();

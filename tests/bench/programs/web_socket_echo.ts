@@ -4,7 +4,7 @@
  * @module
  */
 import { Hono } from "hono";
-import { upgradeWebSocket } from "../../../mod.ts";
+import { upgradeWebSocket } from "../../../exports/plugins.ts";
 
 /** The application. */
 export default new Hono().get(

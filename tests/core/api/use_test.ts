@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { PeerFaultError, TcpError } from "../../../core/api/errors.ts";
 import type { Handler, Plugin } from "../../../core/api/types.ts";
-import * as berth from "../../../mod.ts";
+import * as berth from "../../support/public_api.ts";
 import { bytes, readText, StackPair } from "./stack_pair.ts";
 
 /** Every plugin factory that the module exports, by name. */

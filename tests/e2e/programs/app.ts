@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { Hono } from "hono";
-import type { HttpEnv } from "../../../mod.ts";
+import type { HttpEnv } from "../../../exports/plugins.ts";
 import { pieces } from "./pattern.ts";
 
 const app = new Hono<{ Bindings: HttpEnv }>();

@@ -4,7 +4,7 @@
  * @module
  */
 import { Hono } from "hono";
-import { upgradeWebSocket } from "../../../mod.ts";
+import { upgradeWebSocket } from "../../../exports/plugins.ts";
 
 const PAGE = `<!doctype html><title>HTTP/2</title><script type="module">
 const numbers = await Promise.all(

@@ -104,7 +104,9 @@ describe(`upgradeWebSocket of hono/${runtime}`, () => {
     await until(() => pending() !== "");
     expect(statuses(received())).toEqual([500]);
     const errors = lines.filter(({ level }) => level === "error").map(({ fields }) => fields);
-    expect(String(errors[0]?.["error"])).toContain("import upgradeWebSocket from @berth/berth");
+    expect(String(errors[0]?.["error"])).toContain(
+      "import upgradeWebSocket from @berth/berth/plugins",
+    );
     await send("GET /ws HTTP/1.1\r\nHost: h\r\n\r\n");
     await until(() => pending() !== "");
     expect(contentOf(received())).toBe("no WebSocket");

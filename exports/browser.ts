@@ -40,7 +40,6 @@ export {
   OutgoingPacket,
   PacketBatch,
 } from "../core/stack/link.ts";
-export type { Shard, ShardPacket } from "../core/stack/sharding/shard.ts";
 
 export {
   openWebSocketLink,
@@ -49,10 +48,10 @@ export {
   webSocketLink,
   type WebSocketLinkDrops,
   type WebSocketLinkOptions,
-} from "./links/web_socket.ts";
-export type { WebSocketLink } from "./links/web_socket.ts";
-export { linkPair, type LinkPairOptions } from "./links/memory.ts";
-export { type SeededRandom, seededRandom } from "./runtime/seeded_random.ts";
+} from "../adapters/links/web_socket.ts";
+export type { WebSocketLink } from "../adapters/links/web_socket.ts";
+export { linkPair, type LinkPairOptions } from "../adapters/links/memory.ts";
+export { type SeededRandom, seededRandom } from "../adapters/runtime/seeded_random.ts";
 export {
   impair,
   type ImpairedCounts,
@@ -60,7 +59,7 @@ export {
   type Impairments,
   type ImpairOptions,
   type LinkImpairments,
-} from "./links/decorators/impair.ts";
+} from "../adapters/links/decorators/impair.ts";
 export {
   type CapturedConnection,
   type CapturedLink,
@@ -69,7 +68,7 @@ export {
   pcapng,
   type PcapngOptions,
   type WriteBlock,
-} from "./links/decorators/pcapng.ts";
+} from "../adapters/links/decorators/pcapng.ts";
 
 export { chargen, type ChargenOptions } from "../plugins/chargen.ts";
 export { discard, type DiscardOptions } from "../plugins/discard.ts";

@@ -1,0 +1,50 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import * as browser from "../exports/browser.ts";
+import * as links from "../exports/links.ts";
+import * as middleware from "../exports/middleware.ts";
+import * as plugins from "../exports/plugins.ts";
+import * as testing from "../exports/testing.ts";
+import * as main from "../mod.ts";
+import { importsOf, ROOT, sourceFiles } from "./support/source_files.ts";
+
+const manifest = (name: string) => JSON.parse(readFileSync(join(ROOT, name), "utf8"));
+
+describe("exports", () => {
+  // Otherwise two programs of the same kind would import the same thing from different places.
+  test("each name has one home; a network for tests repeats what it needs from links", () => {
+    const homes = Object.entries({ main, links, middleware, plugins });
+    const names = homes.flatMap(([, module]) => Object.keys(module));
+    expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
+    const repeated = Object.keys(testing).filter((name) => names.includes(name));
+    expect(repeated).toEqual(Object.keys(testing).filter((name) => name in links));
+  });
+
+  // The registries read different files.
+  test("deno.json and package.json have the same entry points", () => {
+    expect(manifest("package.json").exports).toEqual(manifest("deno.json").exports);
+    const files = sourceFiles("exports").map(({ path }) => `./${path}`);
+    expect(Object.values(manifest("deno.json").exports)).toEqual(
+      expect.arrayContaining(["./mod.ts", "./main.ts", ...files]),
+    );
+  });
+
+  // A library user pays for the service's dependencies neither in start time nor in memory.
+  test("the library reaches no module of the service", () => {
+    const byPath = new Map(
+      sourceFiles("mod.ts", "exports", "core", "adapters", "plugins").map((one) => [one.path, one]),
+    );
+    const reached = new Set(["mod.ts", ...sourceFiles("exports").map(({ path }) => path)]);
+    for (const path of reached) {
+      const file = byPath.get(path);
+      for (const { target } of file === undefined ? [] : importsOf(file)) reached.add(target);
+    }
+    expect([...reached].filter((path) => path.startsWith("adapters/service/"))).toEqual([]);
+  });
+
+  // A page has no other entry point that its bundler could follow to node: modules.
+  test("the browser's entry point has the stack", () => {
+    expect(browser.createStack).toBe(main.createStack);
+  });
+});
