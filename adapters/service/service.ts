@@ -9,6 +9,7 @@ import type { ConnectionRow } from "./admin/connections.ts";
 import { checkAddresses, networkOn, openNetwork } from "./links/network.ts";
 import { loadPlugins } from "./listen/plugins.ts";
 import type { PublishedPort } from "./publish/publish.ts";
+import type { ServingState } from "./readiness/readiness.ts";
 import type { Changes } from "./reload/changes.ts";
 import { Serving, warnIfUnserved } from "./serving.ts";
 import type { Settings } from "./settings/settings.ts";
@@ -27,7 +28,12 @@ export interface Service {
   connections(): Promise<readonly ConnectionRow[]>;
   /** Resets a connection; false if there is none with this ID. */
   reset(id: string): Promise<boolean>;
-  /** Accepts no new connections; running ones continue until they end. It cannot be undone. */
+  /** Whether new clients should be sent here. */
+  readonly state: ServingState;
+  /**
+   * Is no longer ready, and accepts no new connections after `lameDuckMs`; running ones continue until they end. It
+   * cannot be undone.
+   */
   drain(): Promise<void>;
   /** Counters of the stack, or the sums of all workers'. */
   stats(): Promise<Readonly<Record<string, number>>>;
@@ -40,7 +46,7 @@ export interface Service {
    */
   reload(settings: Settings): Promise<Changes>;
   /**
-   * Accepts no new connections, lets running ones finish within the grace time, aborts the rest and
+   * Accepts no new connections after `lameDuckMs`, lets running ones finish within the grace time, aborts the rest and
    * removes what was set up.
    */
   stop(): Promise<void>;
@@ -71,6 +77,9 @@ export async function startService(settings: Settings, log: Logger): Promise<Ser
       get settings() {
         return serving.settings;
       },
+      get state() {
+        return serving.state;
+      },
       finished,
       connections: () => Promise.resolve(serving.connections()),
       reset: (id) => Promise.resolve(serving.reset(id)),
@@ -80,7 +89,7 @@ export async function startService(settings: Settings, log: Logger): Promise<Ser
       stop: () => serving.stop(),
     };
   } catch (error) {
-    await serving.stop();
+    await serving.abandon();
     throw error;
   }
 }
@@ -97,7 +106,7 @@ export async function checkService(settings: Settings, log: Logger): Promise<voi
   for (const setting of settings.publish) warnIfUnserved(setting, settings, log);
   const plugins = await loadPlugins(settings);
   const { capture: _capture, impair: _impair, ...others } = settings;
-  const isolated = { ...others, publish: [], graceMs: 0 };
+  const isolated = { ...others, publish: [], graceMs: 0, lameDuckMs: 0 };
   const [link] = linkPair({ mtu: settings.mtu });
   const network = networkOn(link, isolated, silentLogger);
   const serving = await Serving.start(plugins, network, isolated, silentLogger);

@@ -16,6 +16,7 @@ import { type ConnectionRow, idOf, rowOf } from "./admin/connections.ts";
 import { UsageError } from "./errors.ts";
 import { checkAddresses, type Network } from "./links/network.ts";
 import { ownAddresses } from "./links/own_addresses.ts";
+import { Readiness, type ServingState, setReadiness } from "./readiness/readiness.ts";
 import { disposePlugins, type LoadedChain, type LoadedPlugin } from "./listen/plugin_loader.ts";
 import { type LoadedPlugins, loadPlugins } from "./listen/plugins.ts";
 import { type Publication, publish, type PublishedPort } from "./publish/publish.ts";
@@ -56,7 +57,7 @@ export class Serving {
   readonly #log: Logger;
   readonly #flowLog: Logger;
   #settings: Settings;
-  #isDraining = false;
+  readonly #readiness: Readiness;
   readonly #places = new Map<string, Place>();
   #published: readonly Published[] = [];
   /** Closed publications with connections that continue. */
@@ -69,6 +70,10 @@ export class Serving {
     this.#settings = settings;
     this.#log = log;
     this.#flowLog = limitLines(log);
+    this.#readiness = new Readiness(systemClock, (state) => this.#onState(state));
+    setReadiness(network.stack, this.#readiness);
+    // Without its link nothing more can be accepted.
+    network.stack.finished.finally(() => this.#readiness.skipLameDuck()).catch(() => {});
   }
 
   /**
@@ -88,7 +93,7 @@ export class Serving {
       for (const [where, chain] of plugins) serving.#use(where, chain);
       serving.#published = await serving.#openPorts(settings.publish, settings);
     } catch (error) {
-      await serving.stop();
+      await serving.abandon();
       throw error;
     }
     return serving;
@@ -121,10 +126,24 @@ export class Serving {
     return found !== undefined;
   }
 
-  /** Accepts no new connections; running ones continue until they end. */
+  /** Whether new clients should be sent here. */
+  get state(): ServingState {
+    return this.#readiness.state;
+  }
+
+  /**
+   * Is no longer ready, and accepts no new connections after `lameDuckMs`; running ones continue until they end.
+   */
   drain(): void {
-    if (this.#isDraining) return;
-    this.#isDraining = true;
+    void this.#readiness.withdraw(this.#settings.lameDuckMs);
+  }
+
+  #onState(state: ServingState): void {
+    if (state === "lame duck") {
+      const { lameDuckMs } = this.#settings;
+      this.#log.info("not ready: new connections are accepted for a time", { ms: lameDuckMs });
+      return;
+    }
     this.#log.info("draining: new connections are refused");
     for (const { publication } of this.#published) publication.stopListening();
     for (const { binding } of this.#places.values()) void binding.remove({ graceMs: Infinity });
@@ -143,7 +162,7 @@ export class Serving {
    * @throws {Error} A port is not available.
    */
   async prepare(next: Settings): Promise<PreparedChanges> {
-    if (this.#isDraining) throw new UsageError("the service is draining: start it again");
+    if (this.state !== "serving") throw new UsageError("the service is draining: start it again");
     requireChangeable(this.#settings, next);
     checkAddresses(next, this.#log);
     const now = this.#published;
@@ -319,8 +338,17 @@ export class Serving {
       : publish(setting, connect, this.#log, { keepAliveMs });
   }
 
-  /** Accepts no new connections and ends; see `CloseOptions` for `whenDrained`. */
+  /** Ends at once because the start has failed. */
+  abandon(): Promise<void> {
+    this.#readiness.skipLameDuck();
+    return this.stop();
+  }
+
+  /**
+   * Accepts no new connections after the time as a lame duck, and ends; see `CloseOptions` for `whenDrained`.
+   */
   async stop(whenDrained?: () => Promise<void>): Promise<void> {
+    await this.#readiness.withdraw(this.#settings.lameDuckMs);
     const { stack, close } = this.#network;
     const { graceMs } = this.#settings;
     for (const cancel of this.#graces) cancel();

@@ -20,7 +20,7 @@ import { redact } from "./redact.ts";
 export interface AdminTarget {
   readonly service: Pick<
     Service,
-    "settings" | "published" | "connections" | "reset" | "stats" | "drain"
+    "settings" | "published" | "connections" | "reset" | "stats" | "state" | "drain"
   >;
   /** Whether a reload is in progress. */
   readonly isReloading: () => boolean;
@@ -75,7 +75,6 @@ export function adminApp(target: AdminTarget, options: GuardOptions = {}): Hono 
 
 function routesOf(target: AdminTarget): Route[] {
   const { service, events, log } = target;
-  let isDraining = false;
   return [
     {
       method: "GET",
@@ -86,10 +85,12 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "GET",
       path: "/readyz",
-      summary: "503 while the service is draining or reloading",
+      summary: "503 while the service is a lame duck, draining or reloading",
       handle(c) {
-        const reason = isDraining ? "draining" : target.isReloading() ? "reloading" : undefined;
-        return reason === undefined
+        const reason = service.state === "serving" && target.isReloading()
+          ? "reloading"
+          : service.state;
+        return reason === "serving"
           ? c.json({ ready: true })
           : c.json({ ready: false, reason }, 503);
       },
@@ -183,9 +184,8 @@ function routesOf(target: AdminTarget): Route[] {
       method: "POST",
       path: "/drain",
       summary:
-        "Accepts no new connections; running ones continue until they end. It cannot be undone",
+        "Accepts no new connections after lameDuckMs; running ones continue until they end. It cannot be undone",
       async handle(c) {
-        isDraining = true;
         await service.drain();
         return c.json({ connections: (await service.connections()).length });
       },

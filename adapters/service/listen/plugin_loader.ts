@@ -27,6 +27,7 @@ import { staticFiles, type StaticFilesOptions } from "../../plugins/static_files
 import { runtimeName } from "../../runtime/runtime.ts";
 import { demo } from "../cli/demo.ts";
 import { messageLine, UsageError } from "../errors.ts";
+import { readyz } from "../readiness/readyz.ts";
 import type { ListenSetting, PluginSetting } from "../settings/listen_setting.ts";
 import { targetFrom } from "../settings/publish_setting.ts";
 import { codeDigest, importModule, pluginFiles } from "./import_module.ts";
@@ -81,6 +82,7 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
   demo: withoutArgument("demo", demo),
   dns: withArgument(dns, (upstreams) => ({ upstreams: upstreams.split(",") })),
   iperf3: withoutArgument("iperf3", iperf3),
+  readyz: withoutArgument("readyz", readyz),
   socks5: withoutArgument("socks5", socks5),
   egress: withoutArgument("egress", egress),
   connectProxy: withoutArgument("connectProxy", connectProxy),

@@ -69,6 +69,8 @@ export interface Settings {
   readonly admin?: AdminSetting | undefined;
   /** The least severe level that is logged. */
   readonly logLevel: LogLevel;
+  /** Milliseconds between the end of readiness and the first refused connection. */
+  readonly lameDuckMs: number;
   /** Milliseconds that running connections have to finish when the service stops. */
   readonly graceMs: number;
   /** Milliseconds that connections of replaced and removed plugins may continue after a reload. */
@@ -274,13 +276,21 @@ socket of the host:
     details:
       "`debug`, `info`, `warn`, `error` or `off`; `info` writes one line for each connection",
   },
+  lameDuckMs: {
+    schema: milliseconds(0),
+    default: 0,
+    help: "milliseconds for which a service that stops still accepts connections",
+    details:
+      "Milliseconds for which a service that stops or [drains](many.md#drain) is no longer " +
+      "ready but still accepts connections, so that a router can withdraw its route first",
+  },
   graceMs: {
     schema: milliseconds(0),
     default: 5000,
     help: "milliseconds that running connections have to finish when the service stops",
     details:
       "Milliseconds that running connections have to finish after SIGINT, SIGTERM, SIGQUIT " +
-      "or the end of the terminal; a second signal ends at once",
+      "or the end of the terminal and `lameDuckMs`; a second signal ends at once",
   },
   reloadGraceMs: {
     schema: z.union([milliseconds(0), z.literal("never")], {

@@ -5,12 +5,13 @@
  * @module
  */
 import { existsSync } from "node:fs";
-import { type Logger, systemRandom } from "../../../core/api/environment.ts";
+import { type Logger, systemClock, systemRandom } from "../../../core/api/environment.ts";
 import { SerialQueue } from "../../../core/api/runtime/serial_queue.ts";
 import { readI32 } from "../../../core/wire/bytes.ts";
 import { openTunQueues } from "../../links/tun/queues.ts";
 import { UsageError } from "../errors.ts";
 import type { PublishedPort } from "../publish/publish.ts";
+import { Readiness } from "../readiness/readiness.ts";
 import { type Changes, sumChanges } from "../reload/changes.ts";
 import type { Service } from "../service.ts";
 import type { Settings } from "../settings/settings.ts";
@@ -38,6 +39,8 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
     const { place, published } = await serveQueues(workers, settings, log);
     const current = { settings, published };
     const resets = new SerialQueue();
+    // Each worker has the same state: it gets the same requests.
+    const readiness = new Readiness(systemClock);
     return {
       place,
       addresses: settings.addresses,
@@ -67,11 +70,16 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
           );
           return answers.some(({ found }) => found);
         }),
+      get state() {
+        return readiness.state;
+      },
       async drain() {
+        void readiness.withdraw(current.settings.lameDuckMs);
         await Promise.all(workers.map((each) => each.ask({ type: "refuse" }, "refusing")));
       },
       stats: async () => sumCounters(await countersOf(workers, log)),
       async stop() {
+        void readiness.withdraw(current.settings.lameDuckMs);
         await drainAndClose(workers);
         await endAll();
         finish();

@@ -38,6 +38,9 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
         Promise.resolve([row("a", 5, "echo"), row("b", 50, "http"), row("c", 9, "echo")]),
       reset: (id) => Promise.resolve(did.push(`reset ${id}`) > 0 && id === "a b"),
       stats: () => Promise.resolve({ packetsIn: 7 }),
+      get state() {
+        return did.includes("drain") ? "draining" as const : "serving" as const;
+      },
       drain: () => Promise.resolve(void did.push("drain")),
     },
     isReloading: () => isReloading,

@@ -1,0 +1,34 @@
+/**
+ * The `readyz` plugin: the state of the service, through the stack.
+ *
+ * @module
+ */
+import { Hono } from "hono";
+import { definePlugin, type PluginFactory } from "../../../core/api/plugin.ts";
+import type { Context } from "../../../core/api/types.ts";
+import { z } from "zod";
+import { http } from "../../../plugins/http.ts";
+import { readinessOf } from "./readiness.ts";
+
+/** Options of {@link readyz}: none. */
+export type ReadyzOptions = Record<string, never>;
+
+/**
+ * Answers HTTP requests for any path with 200 while the service is ready and 503 while it is a lame duck. Since
+ * the answer takes the path of every other connection, a health check that gets none learns that the data path
+ * is interrupted, too. After the time as a lame duck the port refuses, as all others do.
+ */
+export const readyz: PluginFactory<ReadyzOptions> = definePlugin({
+  name: "readyz",
+  options: z.strictObject({}),
+  setup: () => (c) => http(appFor(c)).handle!(c, () => Promise.resolve()),
+});
+
+function appFor({ stack }: Pick<Context, "stack">): Hono {
+  return new Hono().all("*", (c) => {
+    const state = readinessOf(stack);
+    return state === "serving"
+      ? c.json({ ready: true })
+      : c.json({ ready: false, reason: state }, 503);
+  });
+}
