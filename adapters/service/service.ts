@@ -5,7 +5,7 @@
  */
 import { type Logger, silentLogger } from "../../core/api/environment.ts";
 import { linkPair } from "../links/memory.ts";
-import type { ConnectionRow } from "./admin/connections.ts";
+import type { ConnectionPage, ConnectionRow, Selection } from "./admin/connections.ts";
 import { checkAddresses, networkOn, openNetwork } from "./links/network.ts";
 import { loadPlugins } from "./listen/plugins.ts";
 import type { PublishedPort } from "./publish/publish.ts";
@@ -26,6 +26,10 @@ export interface Service {
   readonly settings: Settings;
   /** The open connections, of all workers. */
   connections(): Promise<readonly ConnectionRow[]>;
+  /** Some of them, in an order. */
+  select(selection: Selection): Promise<ConnectionPage>;
+  /** One of them; `undefined` if there is none with this ID. */
+  connection(id: string): Promise<ConnectionRow | undefined>;
   /** Resets a connection; false if there is none with this ID. */
   reset(id: string): Promise<boolean>;
   /** Whether new clients should be sent here. */
@@ -82,6 +86,8 @@ export async function startService(settings: Settings, log: Logger): Promise<Ser
       },
       finished,
       connections: () => Promise.resolve(serving.connections()),
+      select: (selection) => serving.select(selection),
+      connection: (id) => Promise.resolve(serving.connection(id)),
       reset: (id) => Promise.resolve(serving.reset(id)),
       drain: () => Promise.resolve(serving.drain()),
       stats: () => Promise.resolve(serving.stats()),

@@ -7,12 +7,19 @@ import { type Logger, systemClock } from "../../core/api/environment.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import { parseListenAddress } from "../../core/api/listen_address.ts";
-import type { EndOptions, Plugin, PluginBinding } from "../../core/api/types.ts";
+import type { EndOptions, OpenConnection, Plugin, PluginBinding } from "../../core/api/types.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { logConnection, logFlow } from "../../plugins/shared/connection_log.ts";
 import { nativeSockets } from "../host/native/sockets.ts";
 import { limitLines } from "./flow_log.ts";
-import { type ConnectionRow, idOf, rowOf } from "./admin/connections.ts";
+import {
+  type ConnectionPage,
+  type ConnectionRow,
+  idOf,
+  rowOf,
+  selectConnections,
+  type Selection,
+} from "./admin/connections.ts";
 import { UsageError } from "./errors.ts";
 import { checkAddresses, type Network } from "./links/network.ts";
 import { ownAddresses } from "./links/own_addresses.ts";
@@ -64,6 +71,8 @@ export class Serving {
   readonly #closing = new Set<Publication>();
   /** Functions that cancel the grace times of replaced plugins and publications. */
   readonly #graces = new Set<() => void>();
+  /** The connection that was asked for last; a page asks for one several times a second. */
+  #found: { readonly id: string; readonly connection: OpenConnection } | undefined;
 
   private constructor(network: Network, settings: Settings, log: Logger) {
     this.#network = network;
@@ -119,9 +128,29 @@ export class Serving {
     return this.#network.stack.connections().map(rowOf);
   }
 
+  /** Some of them, in an order. */
+  select(selection: Selection): Promise<ConnectionPage> {
+    return selectConnections(this.#network.stack.connections(), selection);
+  }
+
+  /** One of them; `undefined` if there is none with this ID. */
+  connection(id: string): ConnectionRow | undefined {
+    const found = this.#find(id);
+    return found && rowOf(found);
+  }
+
+  /** Finds a connection, at once if it is the one that was found before. */
+  #find(id: string): OpenConnection | undefined {
+    if (this.#found?.id !== id || this.#found.connection.stats().state === "CLOSED") {
+      const connection = this.#network.stack.connections().find((one) => idOf(one) === id);
+      this.#found = connection && { id, connection };
+    }
+    return this.#found?.connection;
+  }
+
   /** Resets a connection; false if there is none with this ID. */
   reset(id: string): boolean {
-    const found = this.#network.stack.connections().find((one) => idOf(one) === id);
+    const found = this.#find(id);
     found?.abort(new TcpError("CONNECTION_ABORTED", "Reset by the administrator"));
     return found !== undefined;
   }

@@ -10,7 +10,6 @@ import { LOG_LEVELS, type LogLevel } from "../cli/logger.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import type { Changes } from "../reload/changes.ts";
 import type { Service } from "../service.ts";
-import { selectConnections } from "./connections.ts";
 import type { EventHub, Follower } from "./event_hub.ts";
 import { guard, type GuardOptions } from "./guard.ts";
 import { openApi, type RouteDescription } from "./open_api.ts";
@@ -20,7 +19,7 @@ import { redact } from "./redact.ts";
 export interface AdminTarget {
   readonly service: Pick<
     Service,
-    "settings" | "published" | "connections" | "reset" | "stats" | "state" | "drain"
+    "settings" | "published" | "select" | "connection" | "reset" | "stats" | "state" | "drain"
   >;
   /** Whether a reload is in progress. */
   readonly isReloading: () => boolean;
@@ -161,7 +160,19 @@ function routesOf(target: AdminTarget): Route[] {
           });
           return c.json({ error }, 400);
         }
-        return c.json(selectConnections(await service.connections(), checked.data));
+        return c.json(await service.select(checked.data));
+      },
+    },
+    {
+      method: "GET",
+      path: "/connections/{id}",
+      summary: "A connection with its statistics",
+      async handle(c) {
+        const id = c.req.param("id") ?? "";
+        const found = await service.connection(id);
+        return found === undefined
+          ? c.json({ error: `there is no connection ${id}` }, 404)
+          : c.json(found);
       },
     },
     {
@@ -187,7 +198,8 @@ function routesOf(target: AdminTarget): Route[] {
         "Accepts no new connections after lameDuckMs; running ones continue until they end. It cannot be undone",
       async handle(c) {
         await service.drain();
-        return c.json({ connections: (await service.connections()).length });
+        const { total } = await service.select({ limit: 0, offset: 0 });
+        return c.json({ connections: total });
       },
     },
     {

@@ -28,6 +28,16 @@ export interface Selection {
   readonly offset: number;
 }
 
+/** The rows of a selection. */
+export interface ConnectionPage {
+  /** The number of connections that match the filter. */
+  readonly total: number;
+  readonly connections: readonly ConnectionRow[];
+}
+
+/** Connections that are looked at before timers and I/O get their turn. */
+const SLICE = 2000;
+
 /** Identifies a connection while it is open. */
 export function idOf({ localAddr, remoteAddr }: OpenConnection): string {
   return `${formatHostPort(localAddr)}-${formatHostPort(remoteAddr)}`;
@@ -46,23 +56,112 @@ export function rowOf(connection: OpenConnection): ConnectionRow {
   };
 }
 
-/** Filters, sorts and pages; `total` is the number of rows that match the filter. */
-export function selectConnections(
-  rows: readonly ConnectionRow[],
+/**
+ * Filters, sorts and pages. Rows are made only for the page; a filter or a sorted page looks at every
+ * connection, {@link SLICE} at a time.
+ */
+export async function selectConnections(
+  open: readonly OpenConnection[],
   { filter, sort, limit, offset }: Selection,
-): { readonly total: number; readonly connections: readonly ConnectionRow[] } {
+): Promise<ConnectionPage> {
   const found = filter === undefined
-    ? [...rows]
-    : rows.filter((row) => Object.values(row).some((value) => String(value).includes(filter)));
+    ? open
+    : await collect(open, (one) => matches(rowOf(one), filter) ? one : undefined);
+  if (limit === 0) return { total: found.length, connections: [] };
+  const sorted = sort === undefined ? found : await sortedBy(found, sort, offset + limit);
+  const connections = sorted.slice(offset, offset + limit).map(rowOf);
+  return { total: found.length, connections };
+}
+
+/** The page of several threads; `pages` are their first `offset + limit` rows. */
+export function mergePages(
+  pages: readonly ConnectionPage[],
+  { sort, limit, offset }: Selection,
+): ConnectionPage {
+  const rows = pages.flatMap(({ connections }) => connections);
   if (sort !== undefined) {
-    const descending = sort.startsWith("-");
-    const key = (descending ? sort.slice(1) : sort) as keyof ConnectionRow;
-    found.sort((a, b) => (descending ? -1 : 1) * compare(a[key], b[key]));
+    const { key, direction } = orderOf(sort);
+    rows.sort((a, b) => direction * compare(a[key], b[key]));
   }
-  return { total: found.length, connections: found.slice(offset, offset + limit) };
+  return {
+    total: pages.reduce((sum, { total }) => sum + total, 0),
+    connections: rows.slice(offset, offset + limit),
+  };
+}
+
+function matches(row: ConnectionRow, text: string): boolean {
+  return Object.values(row).some((value) => String(value).includes(text));
+}
+
+/** The first `count` connections in this order. */
+async function sortedBy(
+  open: readonly OpenConnection[],
+  sort: string,
+  count: number,
+): Promise<OpenConnection[]> {
+  const { key, direction } = orderOf(sort);
+  const keyed = await collect(open, (one) => ({ one, key: valueOf(one, key) }));
+  const candidates = typeof keyed[0]?.key === "number" ? firstOf(keyed, direction, count) : keyed;
+  candidates.sort((a, b) => direction * compare(a.key, b.key));
+  return candidates.slice(0, count).map(({ one }) => one);
+}
+
+/** Those that can be among the first `count`: comparing all would take several times as long. */
+function firstOf<T extends { readonly key: unknown }>(
+  keyed: readonly T[],
+  direction: 1 | -1,
+  count: number,
+): T[] {
+  const keys = Float64Array.from(keyed, ({ key }) => direction * (key as number)).sort();
+  const last = keys[Math.min(count, keys.length) - 1]!;
+  const ties = count - keys.findIndex((key) => key === last);
+  let taken = 0;
+  return keyed.filter(({ key }) => {
+    const value = direction * (key as number);
+    return value < last || (value === last && taken++ < ties);
+  });
+}
+
+function orderOf(sort: string): { key: keyof ConnectionRow; direction: 1 | -1 } {
+  return sort.startsWith("-")
+    ? { key: sort.slice(1) as keyof ConnectionRow, direction: -1 }
+    : { key: sort as keyof ConnectionRow, direction: 1 };
+}
+
+function valueOf(connection: OpenConnection, key: keyof ConnectionRow): unknown {
+  switch (key) {
+    case "id":
+      return idOf(connection);
+    case "local":
+      return formatHostPort(connection.localAddr);
+    case "remote":
+      return formatHostPort(connection.remoteAddr);
+    case "plugin":
+      return connection.plugin;
+    case "ageSeconds":
+      return connection.ageSeconds;
+    default:
+      return connection.stats()[key];
+  }
 }
 
 function compare(a: unknown, b: unknown): number {
   if (typeof a === "number" && typeof b === "number") return a - b;
-  return String(a ?? "").localeCompare(String(b ?? ""), "en", { numeric: true });
+  return TEXT_ORDER.compare(String(a ?? ""), String(b ?? ""));
+}
+
+const TEXT_ORDER = new Intl.Collator("en", { numeric: true });
+
+/** The defined results of `take`. */
+async function collect<T>(
+  open: readonly OpenConnection[],
+  take: (connection: OpenConnection) => T | undefined,
+): Promise<T[]> {
+  const taken: T[] = [];
+  for (const [index, one] of open.entries()) {
+    if (index > 0 && index % SLICE === 0) await new Promise((resolve) => setTimeout(resolve));
+    const value = take(one);
+    if (value !== undefined) taken.push(value);
+  }
+  return taken;
 }

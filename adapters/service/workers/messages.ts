@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ConnectionRow } from "../admin/connections.ts";
+import type { ConnectionPage, ConnectionRow, Selection } from "../admin/connections.ts";
 import type { Device } from "../../links/tun/device.ts";
 import type { PublishedPort } from "../publish/publish.ts";
 import type { Changes } from "../reload/changes.ts";
@@ -38,6 +38,10 @@ export type WorkerRequest =
   | { readonly type: "change"; readonly apply: boolean }
   /** Answered with `"connections"`. */
   | { readonly type: "list" }
+  /** Answered with `"selected"`. */
+  | { readonly type: "select"; readonly selection: Selection }
+  /** Look for a connection; answered with `"found"`. */
+  | { readonly type: "find"; readonly id: string }
   /** Reset a connection; answered with `"reset"`. */
   | { readonly type: "reset"; readonly id: string }
   /** Accept no new connections and go on with the others; answered with `"refusing"`. */
@@ -61,6 +65,8 @@ export type WorkerEvent =
     readonly published: readonly PublishedPort[];
   }
   | { readonly type: "connections"; readonly connections: readonly ConnectionRow[] }
+  | { readonly type: "selected"; readonly page: ConnectionPage }
+  | { readonly type: "found"; readonly connection: ConnectionRow | undefined }
   | { readonly type: "reset"; readonly found: boolean }
   | { readonly type: "refusing" }
   | { readonly type: "counters"; readonly counters: Counters }

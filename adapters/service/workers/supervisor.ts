@@ -13,6 +13,7 @@ import { UsageError } from "../errors.ts";
 import type { PublishedPort } from "../publish/publish.ts";
 import { Readiness } from "../readiness/readiness.ts";
 import { type Changes, sumChanges } from "../reload/changes.ts";
+import { mergePages } from "../admin/connections.ts";
 import type { Service } from "../service.ts";
 import type { Settings } from "../settings/settings.ts";
 import { sumCounters } from "./counters.ts";
@@ -38,7 +39,8 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
     await Promise.all(workers.map((worker) => worker.nextEvent("loaded")));
     const { place, published } = await serveQueues(workers, settings, log);
     const current = { settings, published };
-    const resets = new SerialQueue();
+    // An answer does not say which request it is for.
+    const requests = new SerialQueue();
     // Each worker has the same state: it gets the same requests.
     const readiness = new Readiness(systemClock);
     return {
@@ -62,9 +64,25 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
         );
         return lists.flatMap(({ connections }) => connections);
       },
-      // An answer does not say which request it is for.
+      select: (selection) =>
+        requests.run(async () => {
+          const { offset, limit } = selection;
+          // A page of no rows asks for their number alone.
+          const first = { ...selection, offset: 0, limit: limit === 0 ? 0 : offset + limit };
+          const answers = await Promise.all(
+            workers.map((each) => each.ask({ type: "select", selection: first }, "selected")),
+          );
+          return mergePages(answers.map(({ page }) => page), selection);
+        }),
+      connection: (id) =>
+        requests.run(async () => {
+          const answers = await Promise.all(
+            workers.map((each) => each.ask({ type: "find", id }, "found")),
+          );
+          return answers.find(({ connection }) => connection !== undefined)?.connection;
+        }),
       reset: (id) =>
-        resets.run(async () => {
+        requests.run(async () => {
           const answers = await Promise.all(
             workers.map((each) => each.ask({ type: "reset", id }, "reset")),
           );

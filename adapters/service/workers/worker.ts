@@ -43,6 +43,10 @@ function handleRequest(order: WorkerRequest): void | Promise<void> {
       return change(order.apply);
     case "list":
       return report({ type: "connections", connections: serving!.connections() });
+    case "select":
+      return serving!.select(order.selection).then((page) => report({ type: "selected", page }));
+    case "find":
+      return report({ type: "found", connection: serving!.connection(order.id) });
     case "reset":
       return report({ type: "reset", found: serving!.reset(order.id) });
     case "refuse":

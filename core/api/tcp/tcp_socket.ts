@@ -124,8 +124,13 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   describe(): OpenConnection {
     const tcb = this.#tcb;
     return {
-      localAddr: netAddr(tcb.local, tcb.localPort),
-      remoteAddr: netAddr(tcb.remote, tcb.remotePort),
+      // Formatted when asked for: a list may have 100,000 connections, of which few are shown.
+      get localAddr() {
+        return netAddr(tcb.local, tcb.localPort);
+      },
+      get remoteAddr() {
+        return netAddr(tcb.remote, tcb.remotePort);
+      },
       plugin: this.environment?.generation.name,
       ageSeconds: Math.max(0, Math.floor(this.#driver.now() / 1000) - this.#openedSecond),
       stats: () => tcpStats(tcb),

@@ -1,15 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import { adminApp, type AdminTarget } from "../../../../adapters/service/admin/app.ts";
-import type { ConnectionRow } from "../../../../adapters/service/admin/connections.ts";
+import { rowOf, selectConnections } from "../../../../adapters/service/admin/connections.ts";
 import { EventHub } from "../../../../adapters/service/admin/event_hub.ts";
 import { UsageError } from "../../../../adapters/service/errors.ts";
 import type { Settings } from "../../../../adapters/service/settings/settings.ts";
 import { silentLogger } from "../../../../core/api/environment.ts";
+import { fakeConnection } from "../../../support/fake_connection.ts";
 
 const TOKEN = "0123456789abcdef";
 
-const row = (id: string, bytesIn: number, plugin: string) =>
-  ({ id, bytesIn, plugin, state: "ESTABLISHED", ageSeconds: 1 }) as unknown as ConnectionRow;
+const OPEN = [
+  fakeConnection({ port: 1, plugin: "echo", stats: { bytesIn: 5 } }),
+  fakeConnection({ port: 2, plugin: "http", stats: { bytesIn: 50 } }),
+  fakeConnection({ port: 3, plugin: "echo", stats: { bytesIn: 9 } }),
+];
 
 const SETTINGS = {
   listen: [{
@@ -34,8 +38,8 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
         address: { hostname: "127.0.0.1", port: 8080 },
         to: { hostname: "10.7.0.2", port: 80 },
       }],
-      connections: () =>
-        Promise.resolve([row("a", 5, "echo"), row("b", 50, "http"), row("c", 9, "echo")]),
+      select: (selection) => selectConnections(OPEN, selection),
+      connection: (id) => Promise.resolve(OPEN.map(rowOf).find((row) => row.id === id)),
       reset: (id) => Promise.resolve(did.push(`reset ${id}`) > 0 && id === "a b"),
       stats: () => Promise.resolve({ packetsIn: 7 }),
       get state() {
@@ -117,12 +121,13 @@ describe("the admin API", () => {
     const { send } = admin();
     const ids = async (query: string) => {
       const { body } = await send("GET", `/connections${query}`);
-      return [body["total"], ...(body["connections"] as { id: string }[]).map(({ id }) => id)];
+      const rows = body["connections"] as { remote: string }[];
+      return [body["total"], ...rows.map(({ remote }) => remote.replace(/^.*:/, ""))];
     };
-    expect(await ids("")).toEqual([3, "a", "b", "c"]);
-    expect(await ids("?filter=echo")).toEqual([2, "a", "c"]);
-    expect(await ids("?sort=-bytesIn")).toEqual([3, "b", "c", "a"]);
-    expect(await ids("?sort=bytesIn&limit=1&offset=1")).toEqual([3, "c"]);
+    expect(await ids("")).toEqual([3, "1", "2", "3"]);
+    expect(await ids("?filter=echo")).toEqual([2, "1", "3"]);
+    expect(await ids("?sort=-bytesIn")).toEqual([3, "2", "3", "1"]);
+    expect(await ids("?sort=bytesIn&limit=1&offset=1")).toEqual([3, "3"]);
     expect(await send("GET", "/connections?limit=x&page=2")).toMatchObject({ status: 400 });
   });
 
@@ -132,6 +137,14 @@ describe("the admin API", () => {
     expect(await send("DELETE", "/connections/a%20b"))
       .toEqual({ status: 200, body: { reset: "a b" } });
     expect((await send("DELETE", "/connections/c")).status).toBe(404);
+  });
+
+  test("shows a connection", async () => {
+    const { send } = admin();
+    const id = "10.0.0.1:80-10.0.0.2:2";
+    const { body } = await send("GET", `/connections/${id}`);
+    expect(body).toMatchObject({ id, plugin: "http", bytesIn: 50, state: "ESTABLISHED" });
+    expect((await send("GET", "/connections/c")).status).toBe(404);
   });
 
   test("shows and changes the level of the log", async () => {
@@ -155,7 +168,8 @@ describe("the admin API", () => {
     );
     for (const [path, methods] of Object.entries(paths)) {
       for (const method of Object.keys(methods)) {
-        const url = `http://localhost${path.replace("{id}", "a%20b")}`;
+        const id = method === "get" ? "10.0.0.1:80-10.0.0.2:2" : "a%20b";
+        const url = `http://localhost${path.replace("{id}", id)}`;
         const answer = await app.request(url, { method: method.toUpperCase() });
         expect([path, answer.status]).not.toEqual([path, 404]);
         await answer.body?.cancel();

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "bun:test";
+import {
+  type ConnectionPage,
+  mergePages,
+  rowOf,
+  selectConnections,
+} from "../../../../adapters/service/admin/connections.ts";
+import { fakeConnection } from "../../../support/fake_connection.ts";
+
+const portsOf = ({ connections }: ConnectionPage) =>
+  connections.map(({ remote }) => Number(remote.replace(/^.*:/, "")));
+
+/** Connections whose `bytesIn` are given; their ports count from 1. */
+const open = (...bytesIn: readonly number[]) =>
+  bytesIn.map((count, index) => fakeConnection({ port: index + 1, stats: { bytesIn: count } }));
+
+describe("selectConnections", () => {
+  // Equal ones keep their order, on whichever side of the page's end they are.
+  test("sorts by a number", async () => {
+    const some = open(5, 9, 5, 5, 7, 9);
+    const ports = async (sort: string, offset: number, limit: number) =>
+      portsOf(await selectConnections(some, { sort, offset, limit }));
+    expect(await ports("bytesIn", 0, 10)).toEqual([1, 3, 4, 5, 2, 6]);
+    expect(await ports("-bytesIn", 0, 10)).toEqual([2, 6, 5, 1, 3, 4]);
+    expect(await ports("bytesIn", 0, 2)).toEqual([1, 3]);
+    expect(await ports("bytesIn", 1, 3)).toEqual([3, 4, 5]);
+    expect(await ports("-bytesIn", 1, 3)).toEqual([6, 5, 1]);
+    expect(await ports("bytesIn", 6, 3)).toEqual([]);
+  });
+
+  // A field that does not exist has no order.
+  test("sorts by text, and by a field that does not exist", async () => {
+    const some = ["http", undefined, "echo"].map((plugin, index) =>
+      fakeConnection({ port: index + 9, ...plugin && { plugin } })
+    );
+    const ports = async (sort: string) =>
+      portsOf(await selectConnections(some, { sort, offset: 0, limit: 9 }));
+    expect(await ports("plugin")).toEqual([10, 11, 9]);
+    expect(await ports("-remote")).toEqual([11, 10, 9]);
+    expect(await ports("nothing")).toEqual([9, 10, 11]);
+  });
+
+  // A filter counts all matches; without rows nothing but their number is found out.
+  test("filters and counts", async () => {
+    const some = open(1, 2, 3, 4444);
+    expect(await selectConnections(some, { filter: "4444", offset: 0, limit: 0 }))
+      .toEqual({ total: 1, connections: [] });
+    expect(portsOf(await selectConnections(some, { filter: "4444", offset: 0, limit: 5 })))
+      .toEqual([4]);
+    expect(await selectConnections([], { sort: "bytesIn", offset: 0, limit: 5 }))
+      .toEqual({ total: 0, connections: [] });
+  });
+
+  // 100,000 connections would occupy the thread for too long at once; only the page's are formatted.
+  test("makes rows for the page only, and gives others their turn", async () => {
+    let formatted = 0;
+    const some = Array.from({ length: 100_000 }, (_, index) => ({
+      ...fakeConnection({ port: 7, stats: { bytesIn: index } }),
+      get remoteAddr() {
+        formatted++;
+        return { transport: "tcp" as const, hostname: "10.0.0.2", port: 7 };
+      },
+    }));
+    formatted = 0;
+    let turns = 0;
+    const timer = setInterval(() => turns++);
+    const { total, connections } = await selectConnections(some, {
+      sort: "-bytesIn",
+      offset: 1000,
+      limit: 50,
+    });
+    clearInterval(timer);
+    expect([total, connections.length, connections[0]?.bytesIn]).toEqual([100_000, 50, 98_999]);
+    expect(formatted).toBeLessThan(200);
+    expect(turns).toBeGreaterThan(1);
+  });
+});
+
+describe("mergePages", () => {
+  // Each thread sends its first rows.
+  test("is the page of all threads", () => {
+    const page = (...bytesIn: number[]) => ({
+      total: 10,
+      connections: open(...bytesIn).map(rowOf),
+    });
+    const bytesIn = (sort: string | undefined, offset: number, limit: number) =>
+      mergePages([page(9, 4), page(7, 5)], { sort, offset, limit }).connections
+        .map((row) => row.bytesIn);
+    expect(bytesIn("-bytesIn", 0, 3)).toEqual([9, 7, 5]);
+    expect(bytesIn("bytesIn", 1, 2)).toEqual([5, 7]);
+    expect(bytesIn(undefined, 1, 2)).toEqual([4, 7]);
+    expect(mergePages([page(), page()], { offset: 0, limit: 0 }).total).toBe(20);
+  });
+});
