@@ -8,6 +8,7 @@ import { linkPair } from "../links/memory.ts";
 import type { ConnectionPage, ConnectionRow, Selection } from "./admin/connections.ts";
 import { checkAddresses, networkOn, openNetwork } from "./links/network.ts";
 import { loadPlugins } from "./listen/plugins.ts";
+import type { LogLevel } from "./log/logger.ts";
 import type { PublishedPort } from "./publish/publish.ts";
 import type { ServingState } from "./readiness/readiness.ts";
 import type { Changes } from "./reload/changes.ts";
@@ -39,6 +40,8 @@ export interface Service {
    * cannot be undone.
    */
   drain(): Promise<void>;
+  /** Tells the workers which levels are logged; without workers `log` decides by itself. */
+  setLogLevel(level: LogLevel): void;
   /** Counters of the stack, or the sums of all workers'. */
   stats(): Promise<Readonly<Record<string, number>>>;
   /**
@@ -90,6 +93,7 @@ export async function startService(settings: Settings, log: Logger): Promise<Ser
       connection: (id) => Promise.resolve(serving.connection(id)),
       reset: (id) => Promise.resolve(serving.reset(id)),
       drain: () => Promise.resolve(serving.drain()),
+      setLogLevel() {},
       stats: () => Promise.resolve(serving.stats()),
       reload: async (next) => (await serving.prepare(next)).apply(),
       stop: () => serving.stop(),

@@ -11,7 +11,7 @@ import type { EndOptions, OpenConnection, Plugin, PluginBinding } from "../../co
 import { IpAddress } from "../../core/wire/address.ts";
 import { logConnection, logFlow } from "../../plugins/shared/connection_log.ts";
 import { nativeSockets } from "../host/native/sockets.ts";
-import { limitLines } from "./flow_log.ts";
+import { limitLines } from "./log/flow_log.ts";
 import {
   type ConnectionPage,
   type ConnectionRow,

@@ -97,6 +97,37 @@ describe("--workers", () => {
     expect((await service.finish(15_000)).exit).toBe(0);
   }, 60_000);
 
+  // The lines of all threads are in the one log and in the events, and a level that the admin API
+  // sets is that of all threads.
+  testRequiring([...NEEDS, "program:curl"], "write one log", async () => {
+    await using namespace = await Namespace.open();
+    using folder = new TemporaryFolder();
+    const socket = folder.file("admin");
+    const service = await startService(namespace, ...WORKERS, "--admin", `unix:${socket}`);
+    const ask = (...rest: string[]) => ["curl", "-sN", "--unix-socket", socket, ...rest];
+    const events = namespace.start(...ask("http://localhost/events"));
+    await events.printed(/: the log from now on/);
+    for (const level of ["debug", "error"]) {
+      const body = ["-X", "PUT", "-d", `{"level":"${level}"}`, "http://localhost/log-level"];
+      expect(await namespace.run(ask(...body))).toBe(`{"level":"${level}"}`);
+      await runEchoClients(
+        namespace,
+        { connections: 40, atOnce: 10, least: 1, most: 100 },
+        30_000,
+      );
+    }
+    const opened = service.log.match(/debug connection opened .*worker=\d/g) ?? [];
+    expect(opened.length).toBe(40);
+    const workersIn = (text: string) => new Set(text.match(/worker"?[=:]\d/g)).size;
+    expect(workersIn(opened.join("\n"))).toBe(2);
+    // The followers of the events get the lines of both runs.
+    await events.printed(/(?:"message":"connection"[\s\S]*?){80}/);
+    expect(workersIn(events.out)).toBe(2);
+    service.signal("SIGTERM");
+    expect((await service.finish(15_000)).exit).toBe(0);
+    events.signal("SIGTERM");
+  }, 60_000);
+
   // SIGUSR2 logs the counters of all shards.
   testRequiring(NEEDS, "shows the sums of all counters", async () => {
     await using namespace = await Namespace.open();

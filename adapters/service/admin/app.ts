@@ -6,7 +6,7 @@
 import { type Context, Hono } from "hono";
 import { z } from "zod";
 import { describeIssues } from "../../../core/api/options.ts";
-import { LOG_LEVELS, type LogLevel } from "../cli/logger.ts";
+import { LOG_LEVELS, type LogLevel } from "../log/logger.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import type { Changes } from "../reload/changes.ts";
 import type { Service } from "../service.ts";

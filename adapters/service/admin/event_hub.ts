@@ -21,6 +21,12 @@ export const MAX_FOLLOWERS = 16;
 /** Passes log lines on to any number of followers. */
 export class EventHub {
   readonly #followers = new Set<Follower>();
+  readonly #onChange: () => void;
+
+  /** `onChange` is called when {@link isFollowed} has changed. */
+  constructor(onChange: () => void = () => {}) {
+    this.#onChange = onChange;
+  }
 
   /** A logger that also tells the followers, whatever the level of `log`. */
   wrap(log: Logger): Logger {
@@ -30,15 +36,30 @@ export class EventHub {
       const event = { time: new Date().toISOString(), level, message, fields };
       for (const follower of this.#followers) follower.push(event);
     };
-    return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+    return {
+      debug: at("debug"),
+      info: at("info"),
+      warn: at("warn"),
+      error: at("error"),
+      isEnabled: (level) =>
+        (this.isFollowed && level !== "debug") || (log.isEnabled?.(level) ?? true),
+    };
   }
 
   /** Follows the lines; `undefined` if too many do. */
   follow(): Follower | undefined {
     if (this.#followers.size >= MAX_FOLLOWERS) return undefined;
-    const follower = new Follower(() => this.#followers.delete(follower));
+    const follower = new Follower(() => {
+      if (this.#followers.delete(follower) && !this.isFollowed) this.#onChange();
+    });
     this.#followers.add(follower);
+    if (this.#followers.size === 1) this.#onChange();
     return follower;
+  }
+
+  /** Whether there are followers. */
+  get isFollowed(): boolean {
+    return this.#followers.size > 0;
   }
 
   /** Number of followers. */

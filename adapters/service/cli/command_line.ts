@@ -25,7 +25,13 @@ import { announce } from "./announce.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { completionFor } from "./completion.ts";
 import { helpText } from "./help.ts";
-import { createLogger, type LevelLogger, writeToStderr } from "./logger.ts";
+import {
+  createLogger,
+  type LevelLogger,
+  type LogLevel,
+  moreVerbose,
+  writeToStderr,
+} from "../log/logger.ts";
 import {
   isNotCapable,
   permissionsFor,
@@ -112,8 +118,15 @@ async function check(settings: Settings): Promise<0> {
 async function serve(given: Arguments): Promise<0> {
   const log = createLogger({ level: "info", write: writeToStderr });
   logStraySignals(log);
-  const events = new EventHub();
+  const events = new EventHub(() => tellWorkers());
   const { service, file } = await start(given, log, events.wrap(log));
+  // The followers of the events get lines of level info and above, whatever is logged.
+  const tellWorkers = () =>
+    service.setLogLevel(events.isFollowed ? moreVerbose(log.level, "info") : log.level);
+  const setLevel = (level: LogLevel) => {
+    log.level = level;
+    tellWorkers();
+  };
   const saved = (file: SavedConfig | undefined) => save(given, file, log);
   saved(file);
   let read = file;
@@ -128,7 +141,7 @@ async function serve(given: Arguments): Promise<0> {
       return next.settings;
     },
     onChange({ logLevel }) {
-      log.level = logLevel;
+      setLevel(logLevel);
       saved(read);
     },
   });
@@ -145,7 +158,14 @@ async function serve(given: Arguments): Promise<0> {
     isReloading: () => reloader.isReloading,
     reload: () => reloader.reload("POST /reload"),
     use: useText,
-    log,
+    log: {
+      get level() {
+        return log.level;
+      },
+      set level(level) {
+        setLevel(level);
+      },
+    },
     events,
   });
   const asked = waitForShutdownSignal(() => reload("SIGHUP"));

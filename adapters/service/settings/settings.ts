@@ -9,7 +9,7 @@ import { type IcmpOptions, icmpRuleSchema, icmpSchema } from "../../../core/api/
 import { milliseconds, wholeNumber } from "../../../core/api/numbers.ts";
 import { isOwnable } from "../../../core/stack/ip/own_addresses.ts";
 import { Subnet } from "../../../core/wire/address.ts";
-import { LOG_LEVELS, type LogLevel } from "../cli/logger.ts";
+import { LOG_LEVELS, type LogLevel } from "../log/logger.ts";
 import { type LinkSetting, locateLink, parseLink } from "../links/table.ts";
 import { adminSchema, type AdminSetting, locateAdmin } from "./admin_setting.ts";
 import {

@@ -6,9 +6,11 @@
 import type { ConnectionPage, ConnectionRow, Selection } from "../admin/connections.ts";
 import type { Device } from "../../links/tun/device.ts";
 import type { PublishedPort } from "../publish/publish.ts";
+import type { LogLevel } from "../log/logger.ts";
 import type { Changes } from "../reload/changes.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { MailboxEnds } from "./mailboxes.ts";
+import type { WaitingLines, WorkerLine } from "./worker_log.ts";
 
 /** Counters of a stack, as `stack.stats()` returns them. */
 export type Counters = Readonly<Record<string, number>>;
@@ -21,6 +23,10 @@ export interface WorkerData {
   readonly index: number;
   /** Ports to the other shards. */
   readonly ends: MailboxEnds;
+  /** The least severe level that is logged. */
+  readonly logLevel: LogLevel;
+  /** Lines of the worker that have not been written. */
+  readonly waitingLines: WaitingLines;
 }
 
 /** A request of the main thread. */
@@ -48,6 +54,8 @@ export type WorkerRequest =
   | { readonly type: "refuse" }
   /** Answered with `"counters"`. */
   | { readonly type: "count" }
+  /** Change the least severe level that is logged; not answered. */
+  | { readonly type: "log"; readonly level: LogLevel }
   /** Accept no new connections; answered with `"drained"` when the others have ended or timed out. */
   | { readonly type: "drain" }
   /** End; answered with `"closed"`. */
@@ -55,6 +63,7 @@ export type WorkerRequest =
 
 /** A message of a worker. */
 export type WorkerEvent =
+  | { readonly type: "line"; readonly line: WorkerLine }
   | { readonly type: "loaded" }
   | { readonly type: "serving"; readonly published: readonly PublishedPort[] }
   /** `refused`: why the configuration cannot be used. */

@@ -20,6 +20,7 @@ import { sumCounters } from "./counters.ts";
 import { connectMailboxes } from "./mailboxes.ts";
 import type { Counters } from "./messages.ts";
 import { WORKER_MODULE, WorkerHandle } from "./worker_handle.ts";
+import { waitingLines } from "./worker_log.ts";
 
 /**
  * Starts the workers. If one fails, the service ends.
@@ -32,7 +33,17 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
   const { promise: finished, resolve: finish, reject: fail } = Promise.withResolvers<void>();
   finished.catch(() => {});
   const workers = connectMailboxes(settings.workers).map((ends, index) =>
-    new WorkerHandle({ settings: settingsOf(settings, index), index, ends }, fail)
+    new WorkerHandle(
+      {
+        settings: settingsOf(settings, index),
+        index,
+        ends,
+        logLevel: settings.logLevel,
+        waitingLines: waitingLines(),
+      },
+      log,
+      fail,
+    )
   );
   const endAll = () => Promise.all(workers.map((worker) => worker.end()));
   try {
@@ -94,6 +105,9 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
       async drain() {
         void readiness.withdraw(current.settings.lameDuckMs);
         await Promise.all(workers.map((each) => each.ask({ type: "refuse" }, "refusing")));
+      },
+      setLogLevel(level) {
+        for (const worker of workers) worker.tell({ type: "log", level });
       },
       stats: async () => sumCounters(await countersOf(workers, log)),
       async stop() {

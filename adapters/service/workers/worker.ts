@@ -7,7 +7,6 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { Logger } from "../../../core/api/environment.ts";
 import { divideSockets } from "../../host/socket_limits.ts";
 import { adoptQueue } from "../../links/tun/queues.ts";
-import { createLogger, writeToStderr } from "../cli/logger.ts";
 import { logUncaughtErrors } from "../cli/stray_errors.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { networkOn } from "../links/network.ts";
@@ -17,10 +16,15 @@ import { type PreparedChanges, Serving } from "../serving.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Refused, WorkerData, WorkerEvent, WorkerRequest } from "./messages.ts";
 import { ShardLink } from "./shard_link.ts";
+import { workerLogger } from "./worker_log.ts";
 
 const data: WorkerData = workerData;
 const { settings } = data;
-const log = createLogger({ level: settings.logLevel, write: writeToStderr });
+const log = workerLogger(
+  data.logLevel,
+  data.waitingLines,
+  (line) => report({ type: "line", line }),
+);
 let plugins: LoadedPlugins = [];
 let serving: Serving | undefined;
 let prepared: PreparedChanges | undefined;
@@ -54,6 +58,9 @@ function handleRequest(order: WorkerRequest): void | Promise<void> {
       return report({ type: "refusing" });
     case "count":
       return report({ type: "counters", counters: counters() });
+    case "log":
+      log.level = order.level;
+      return;
     case "drain":
       return drain();
     case "close":
@@ -92,7 +99,6 @@ async function change(apply: boolean): Promise<void> {
   const changes = apply ? prepared?.apply() : undefined;
   if (!apply) await prepared?.discard();
   prepared = undefined;
-  log.level = serving!.settings.logLevel;
   report({ type: "changed", changes, published: published() });
 }
 

@@ -4,8 +4,10 @@
  * @module
  */
 import { type MessagePort, Worker } from "node:worker_threads";
+import type { Logger } from "../../../core/api/environment.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import type { WorkerData, WorkerEvent, WorkerRequest } from "./messages.ts";
+import { writeWorkerLine } from "./worker_log.ts";
 
 type Answer<Type extends WorkerEvent["type"]> = WorkerEvent & { type: Type };
 
@@ -22,14 +24,18 @@ export const WORKER_MODULE: URL = new URL("./worker.ts", import.meta.url);
 export class WorkerHandle {
   readonly #worker: Worker;
   readonly #index: number;
+  readonly #log: Logger;
+  readonly #waitingLines: WorkerData["waitingLines"];
   readonly #onFailure: (error: Error) => void;
   readonly #pending = new Map<WorkerEvent["type"], Pending>();
   #failure: Error | undefined;
   #isEnding = false;
 
   /** `onFailure` is called once, when the worker has failed or ended unexpectedly. */
-  constructor(data: WorkerData, onFailure: (error: Error) => void) {
+  constructor(data: WorkerData, log: Logger, onFailure: (error: Error) => void) {
     this.#index = data.index;
+    this.#log = log;
+    this.#waitingLines = data.waitingLines;
     this.#onFailure = onFailure;
     const ports = data.ends.ports.filter((port): port is MessagePort => port !== undefined);
     this.#worker = new Worker(WORKER_MODULE, {
@@ -53,6 +59,11 @@ export class WorkerHandle {
     return answer;
   }
 
+  /** Sends a request that is not answered. */
+  tell(order: WorkerRequest & { type: "log" }): void {
+    this.#worker.postMessage(order);
+  }
+
   /** Waits for a message that the worker sends by itself. */
   nextEvent<Type extends WorkerEvent["type"]>(type: Type): Promise<Answer<Type>> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
@@ -72,6 +83,9 @@ export class WorkerHandle {
   }
 
   #take(report: WorkerEvent): void {
+    if (report.type === "line") {
+      return writeWorkerLine(report.line, this.#waitingLines, this.#index, this.#log);
+    }
     if (report.type === "failed") {
       const { message, isUsage } = report;
       return this.#fail(isUsage ? new UsageError(message) : new Error(message));

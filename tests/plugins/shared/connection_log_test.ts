@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createLogger } from "../../../adapters/service/cli/logger.ts";
+import { createLogger } from "../../../adapters/service/log/logger.ts";
 import { withFields } from "../../../core/api/environment.ts";
 import type { Context } from "../../../core/api/types.ts";
 import type { FlowContext } from "../../../core/api/udp/datagram.ts";

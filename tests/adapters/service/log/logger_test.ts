@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createLogger, type LogLevel } from "../../../../adapters/service/cli/logger.ts";
+import { createLogger, type LogLevel } from "../../../../adapters/service/log/logger.ts";
 
 function record(level: LogLevel) {
   const lines: string[] = [];

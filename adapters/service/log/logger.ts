@@ -12,6 +12,11 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error", "off"] as const;
 /** One of {@link LOG_LEVELS}. */
 export type LogLevel = typeof LOG_LEVELS[number];
 
+/** The more verbose of two levels. */
+export function moreVerbose(one: LogLevel, other: LogLevel): LogLevel {
+  return LOG_LEVELS.indexOf(one) < LOG_LEVELS.indexOf(other) ? one : other;
+}
+
 /** Options of {@link createLogger}. */
 export interface LoggerOptions {
   /** The least severe level that is written. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { limitLines } from "../../../adapters/service/flow_log.ts";
+import { limitLines } from "../../../../adapters/service/log/flow_log.ts";
 
 describe("limitLines", () => {
   // 100,000 flows of forged addresses end within ten seconds: a hundred lines, then ten a second.

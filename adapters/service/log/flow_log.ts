@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Logger } from "../../core/api/environment.ts";
-import { TokenBucket } from "../../core/stack/token_bucket.ts";
+import type { Logger } from "../../../core/api/environment.ts";
+import { TokenBucket } from "../../../core/stack/token_bucket.ts";
 
 const LINES_PER_SECOND = 10;
 /** Maximum burst of lines. */
