@@ -4,7 +4,7 @@
  * Give it a link and addresses; every port is a plugin, every connection is an async iterable of
  * bytes. This entry point holds the stack, its options, and what a plugin is made of; it uses Web APIs
  * only. Links are in `@berth/berth/links`, plugins in `@berth/berth/plugins`, middleware in
- * `@berth/berth/middleware`, and a virtual network for tests in `@berth/berth/testing`.
+ * `@berth/berth/middleware`, the host's network in `@berth/berth/host`, and a virtual network for tests in `@berth/berth/testing`.
  *
  * @example
  * ```ts
@@ -48,7 +48,7 @@ export {
   type PluginDefinition,
   type PluginFactory,
 } from "./core/api/plugin.ts";
-export type { CheckedOptions, Issue, OptionsSchema } from "./core/api/options.ts";
+export type { CheckedOptions, OptionsSchema, SchemaIssue } from "./core/api/options.ts";
 export { deriveSocket, type SocketOverrides, unread } from "./core/api/tcp/derived_socket.ts";
 export { type Duplex, type NonBlockingReader, relay } from "./plugins/shared/relay.ts";
 export { relayDatagrams } from "./plugins/shared/relay_datagrams.ts";

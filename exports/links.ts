@@ -31,8 +31,8 @@ export {
   type TunOptions,
 } from "../adapters/links/tun/mod.ts";
 export {
+  openUdpLink,
   type UdpLink,
-  udpLink,
   type UdpLinkDrops,
   type UdpLinkOptions,
 } from "../adapters/links/udp.ts";

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
 import * as browser from "../exports/browser.ts";
+import * as host from "../exports/host.ts";
 import * as links from "../exports/links.ts";
 import * as middleware from "../exports/middleware.ts";
 import * as plugins from "../exports/plugins.ts";
@@ -14,7 +15,7 @@ const manifest = (name: string) => JSON.parse(readFileSync(join(ROOT, name), "ut
 describe("exports", () => {
   // Otherwise two programs of the same kind would import the same thing from different places.
   test("each name has one home; a network for tests repeats what it needs from links", () => {
-    const homes = Object.entries({ main, links, middleware, plugins });
+    const homes = Object.entries({ main, host, links, middleware, plugins });
     const names = homes.flatMap(([, module]) => Object.keys(module));
     expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
     const repeated = Object.keys(testing).filter((name) => names.includes(name));

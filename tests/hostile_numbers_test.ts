@@ -51,13 +51,15 @@ const INTERFACES: Readonly<Record<string, Give>> = {
   "plugins/socks5.ts Socks5UdpOptions": (udp: Options) => berth.socks5({ udp }),
   "adapters/links/ethernet/options.ts EthernetOptions": (options: Options) =>
     berth.ethernet(berth.framePortPair()[0], { addresses: ["10.0.0.1/24"], ...options }),
+  "adapters/host/connect.ts ConnectHostOptions": (options: Options) =>
+    berth.connectHost("127.0.0.1:1", options),
   "plugins/http2/options.ts Http2Options": (options: Options) => berth.http2(app, options),
   "adapters/links/qemu_dgram.ts QemuDgramOptions": (options: Options) =>
     berth.openQemuDgram({ local: "127.0.0.1:0", remote: "127.0.0.1:1", ...options }),
   "adapters/links/qemu_stream.ts QemuStreamOptions": (options: Options) =>
     berth.openQemuStream({ listen: "127.0.0.1:0", ...options }),
   "adapters/links/udp.ts UdpLinkOptions": (options: Options) =>
-    berth.udpLink({ local: "127.0.0.1:0", ...options }),
+    berth.openUdpLink({ local: "127.0.0.1:0", ...options }),
   "adapters/links/vxlan.ts VxlanOptions": (options: Options) =>
     berth.openVxlan({ vni: 1, local: "127.0.0.1:0", ...options }),
   "adapters/links/web_socket.ts WebSocketLinkOptions": (options: Options) =>

@@ -114,6 +114,17 @@ describe("sources", () => {
     expect(all.flatMap((file) => matchesIn(file, file.comments, odd))).toEqual([]);
   });
 
+  // A reader of a call knows whether to await it: openTun, openUdpLink, connectHost.
+  test("exported functions that open something and return a promise are named open or connect", () => {
+    const opening = product.filter(({ path }) => isIn(path, "adapters/links")).flatMap((file) =>
+      [...file.code.matchAll(/^export (?:async )?function (\w+)\([^{]*?\): Promise<(\w+)>/gm)]
+        .filter(([, , result = ""]) => /Link$|Port$/.test(result))
+        .map(([, name = ""]) => name)
+    );
+    expect(opening.length).toBeGreaterThan(3);
+    expect(opening.filter((name) => !/^(open|connect)[A-Z]/.test(name))).toEqual([]);
+  });
+
   // Unfinished work belongs in the issue tracker, a test that does not run belongs nowhere.
   test("nothing is left unfinished", () => {
     const marks = /\b(TODO|FIXME|XXX|HACK)\b/g;

@@ -7,8 +7,8 @@ import type { Socket } from "node:net";
 import { TcpError, type TcpErrorCode } from "../../core/api/errors.ts";
 import { bytesFault } from "../../core/api/tcp/bytes.ts";
 import { DEFAULT_KEEP_ALIVE_MS, possibleKeepAlive } from "../../plugins/shared/dial.ts";
-import type { Duplex } from "../../plugins/shared/relay.ts";
 import { DESCRIPTOR_ADVICE } from "./descriptors.ts";
+import { type HostSocket, HostSocketBase, readFault } from "./host_socket.ts";
 
 /** How long a closed connection still receives and discards data of the peer, in milliseconds. */
 const LINGER_MS = 2000;
@@ -25,7 +25,7 @@ export interface HostConnectionOptions {
  * A `node:net` socket with promises; the socket has to be created with `allowHalfOpen`. Reads ahead by at
  * most one chunk of the runtime.
  */
-export class HostConnection implements Duplex {
+export class HostConnection extends HostSocketBase implements HostSocket {
   /** Resolves when both directions have ended; rejects when the connection broke or was aborted. */
   readonly closed: Promise<void>;
   readonly #socket: Socket;
@@ -39,6 +39,7 @@ export class HostConnection implements Duplex {
 
   /** Takes over `socket`, which must not be read by other code. */
   constructor(socket: Socket, options: HostConnectionOptions = {}) {
+    super();
     const { lingerMs = LINGER_MS, keepAliveMs = DEFAULT_KEEP_ALIVE_MS } = options;
     this.#socket = socket;
     this.#lingerMs = lingerMs;
@@ -59,8 +60,11 @@ export class HostConnection implements Duplex {
    * Fills `p`; resolves with the byte count, or with `null` after the peer's FIN. One read at a time.
    *
    * @throws {TcpError} The connection broke.
+   * @throws {TypeError} `p` is not a `Uint8Array`, or another read is pending.
    */
   async read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
+    const fault = readFault(p, this.#wakeReader !== undefined);
+    if (fault !== undefined) throw fault;
     while (this.#waiting.length === 0) {
       if (this.#failure) throw this.#failure;
       if (this.#ended) return null;

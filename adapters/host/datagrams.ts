@@ -7,6 +7,7 @@ import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { TcpError } from "../../core/api/errors.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
+import { bytesFault } from "../../core/api/tcp/bytes.ts";
 import { flowRefusalOf } from "../../core/api/udp/flow_refusal.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import type { DatagramChannel } from "../../plugins/shared/host_network.ts";
@@ -57,8 +58,11 @@ export class HostDatagrams implements HostDatagramChannel {
    * Resolves with its length once the kernel has accepted it.
    *
    * @throws {TcpError} The socket was closed, or the kernel refuses the datagram.
+   * @throws {TypeError} `datagram` is not a `Uint8Array`.
    */
   send(datagram: Uint8Array): Promise<number> {
+    const fault = bytesFault("send", datagram);
+    if (fault !== undefined) return Promise.reject(fault);
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new TcpError("CLOSING", "the socket was closed"));
       this.#socket.send(datagram, (error) => {

@@ -6,9 +6,7 @@
 import { lookup } from "node:dns/promises";
 import type { HostNetwork } from "../../plugins/shared/host_network.ts";
 import { dialHostDatagrams } from "./datagrams.ts";
-import { dialHost } from "./dial.ts";
-import { dialNative } from "./native/dial.ts";
-import { nativeSockets } from "./native/sockets.ts";
+import { dialKernel } from "./connect.ts";
 import { socketLimits } from "./socket_limits.ts";
 import { routeIntoStack } from "./stack_routes.ts";
 
@@ -22,11 +20,6 @@ export const hostNetwork: HostNetwork = {
   get limits() {
     return socketLimits();
   },
-  dial(target, signal, options) {
-    const sockets = nativeSockets();
-    return sockets === undefined
-      ? dialHost(target, signal, options)
-      : dialNative(sockets, target, signal, options);
-  },
+  dial: dialKernel,
   dialDatagrams: dialHostDatagrams,
 };

@@ -14,7 +14,7 @@ import { dropStats } from "./drops.ts";
 import { requireInteger } from "./integer_option.ts";
 import { PacketQueue } from "./packet_queue.ts";
 
-/** Options of {@link udpLink}. `local` or `remote` is required. */
+/** Options of {@link openUdpLink}. `local` or `remote` is required. */
 export interface UdpLinkOptions {
   /**
    * Address and port to bind, `"127.0.0.1:5000"` or `"[::]:5000"`. Default any free port on all
@@ -63,11 +63,11 @@ export interface UdpLinkDrops {
  * @example
  * ```ts
  * import { createStack } from "@berth/berth";
- * import { udpLink } from "@berth/berth/links";
+ * import { openUdpLink } from "@berth/berth/links";
  * import { echo } from "@berth/berth/plugins";
  *
- * const left = await udpLink({ local: "127.0.0.1:0" });
- * const right = await udpLink({ remote: left.localAddress });
+ * const left = await openUdpLink({ local: "127.0.0.1:0" });
+ * const right = await openUdpLink({ remote: left.localAddress });
  * await using server = createStack({ link: left, addresses: ["10.0.0.1/24"] });
  * server.use(7, echo());
  * await using client = createStack({ link: right, addresses: ["10.0.0.2/24"] });
@@ -75,7 +75,7 @@ export interface UdpLinkDrops {
  * await socket.opened;
  * ```
  */
-export async function udpLink(options: UdpLinkOptions): Promise<UdpLink> {
+export async function openUdpLink(options: UdpLinkOptions): Promise<UdpLink> {
   const { mtu = 1400, queue = 1024 } = options;
   // A total length of 65,535 minus the headers of IPv4 and UDP.
   requireInteger("mtu", mtu, 68, 65_507);
@@ -99,7 +99,7 @@ export async function udpLink(options: UdpLinkOptions): Promise<UdpLink> {
   return new UdpLink(socket, remote, mtu, queue);
 }
 
-/** A link over UDP datagrams; created by {@link udpLink}. */
+/** A link over UDP datagrams; created by {@link openUdpLink}. */
 export class UdpLink implements Link {
   /** Shown in logs. */
   readonly name: string;
@@ -121,7 +121,7 @@ export class UdpLink implements Link {
   #remote: HostPort | undefined;
   #closing: Promise<void> | undefined;
 
-  /** Called by {@link udpLink}; takes over a bound socket. */
+  /** Called by {@link openUdpLink}; takes over a bound socket. */
   constructor(socket: Socket, remote: HostPort | undefined, mtu: number, queue: number) {
     const { address: hostname, port } = socket.address();
     this.localAddress = formatHostPort({ hostname, port });

@@ -48,11 +48,11 @@ export function formatDialTarget(target: DialTarget): string {
  *
  * @throws {TcpError} What the dial throws; `TIMED_OUT` after `timeoutMs`.
  */
-export async function dialWithTimeout(
-  dial: Dial,
+export async function dialWithTimeout<C extends Duplex>(
+  dial: (...parameters: Parameters<Dial>) => Promise<C>,
   target: DialTarget,
   { keepAliveMs, ...deadline }: Deadline & DialOptions,
-): Promise<Duplex> {
+): Promise<C> {
   return await withDeadline(
     deadline,
     () => {

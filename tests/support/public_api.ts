@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from "../../exports/host.ts";
 export * from "../../exports/links.ts";
 export * from "../../exports/middleware.ts";
 export * from "../../exports/plugins.ts";

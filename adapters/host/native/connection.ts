@@ -5,8 +5,8 @@
  */
 import { TcpError } from "../../../core/api/errors.ts";
 import { Deferred } from "../../../core/api/runtime/deferred.ts";
-import { bytesFault, lostWhileWaiting } from "../../../core/api/tcp/bytes.ts";
-import type { Duplex, NonBlockingReader } from "../../../plugins/shared/relay.ts";
+import { bytesFault, lostWhileWaiting, requireBytes } from "../../../core/api/tcp/bytes.ts";
+import type { NonBlockingReader } from "../../../plugins/shared/relay.ts";
 import {
   type Bytes,
   EAGAIN,
@@ -20,6 +20,7 @@ import {
   SHUT_WR,
 } from "../../runtime/libc/linux.ts";
 import { hostError } from "../connection.ts";
+import { type HostSocket, HostSocketBase, readFault } from "../host_socket.ts";
 import type { ReadyOwner } from "./event_set.ts";
 import type { NativeSockets } from "./sockets.ts";
 
@@ -73,7 +74,8 @@ export interface NativeConnectionOptions {
 }
 
 /** A connected socket. Bytes wait in the kernel until they are read: an idle connection has no buffer. */
-export class NativeConnection implements Duplex, NonBlockingReader, ReadyOwner {
+export class NativeConnection extends HostSocketBase
+  implements HostSocket, NonBlockingReader, ReadyOwner {
   readonly #sockets: NativeSockets;
   readonly #fd: number;
   readonly #lingerMs: number;
@@ -99,6 +101,7 @@ export class NativeConnection implements Duplex, NonBlockingReader, ReadyOwner {
 
   /** Takes over a connected descriptor, which is in the event set, or is added with {@link start}. */
   constructor(sockets: NativeSockets, fd: number, options: NativeConnectionOptions = {}) {
+    super();
     this.#sockets = sockets;
     this.#fd = fd;
     this.#lingerMs = options.lingerMs ?? LINGER_MS;
@@ -128,8 +131,11 @@ export class NativeConnection implements Duplex, NonBlockingReader, ReadyOwner {
    * Fills `p`; resolves with the byte count, or with `null` after the peer's FIN. One read at a time.
    *
    * @throws {TcpError} The connection broke.
+   * @throws {TypeError} `p` is not a `Uint8Array`, or another read is pending.
    */
   read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
+    const fault = readFault(p, this.#reader !== undefined);
+    if (fault !== undefined) return Promise.reject(fault);
     if (p.byteLength === 0) return Promise.resolve(0);
     try {
       const count = this.#readNow(p);
@@ -276,8 +282,11 @@ export class NativeConnection implements Duplex, NonBlockingReader, ReadyOwner {
   /**
    * Writes as much of `p` as the kernel has room for, and returns the number of bytes; 0 as well while other
    * writes wait, and after the end of writing.
+   *
+   * @throws {TypeError} `p` is not a `Uint8Array`.
    */
   tryWrite(p: Uint8Array<ArrayBufferLike>): number {
+    requireBytes("tryWrite", p);
     if (!this.#has(WRITABLE) || this.#has(WRITE_CLOSED | RELEASED)) return 0;
     return this.#writers === undefined && p.byteLength > 0 ? this.#send(p as Bytes) : 0;
   }

@@ -5,6 +5,7 @@
  */
 import { TcpError } from "../../../core/api/errors.ts";
 import { formatHostPort } from "../../../core/api/host_port.ts";
+import { bytesFault } from "../../../core/api/tcp/bytes.ts";
 import type { IpAddress } from "../../../core/wire/address.ts";
 import type { DatagramChannel } from "../../../plugins/shared/host_network.ts";
 import {
@@ -63,8 +64,11 @@ export class NativeDatagrams implements DatagramChannel, ReadyOwner {
    * Resolves with its length once the kernel has accepted it.
    *
    * @throws {TcpError} The socket was closed, or the kernel refuses the datagram.
+   * @throws {TypeError} `datagram` is not a `Uint8Array`.
    */
   send(datagram: Uint8Array): Promise<number> {
+    const fault = bytesFault("send", datagram);
+    if (fault !== undefined) return Promise.reject(fault);
     if (this.#isClosed) return Promise.reject(closedError());
     const error = this.#waiting.length > 0 ? EAGAIN : this.#sendNow(datagram);
     if (error === undefined) return Promise.resolve(datagram.length);

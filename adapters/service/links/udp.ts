@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { udpLink } from "../../links/udp.ts";
+import { openUdpLink } from "../../links/udp.ts";
 import { defineLinkKind, type LinkKind } from "./kind.ts";
 import { wholeNumber } from "./values.ts";
 
@@ -21,7 +21,7 @@ export const udp: LinkKind = defineLinkKind({
   throughKernel: false,
   mtu: () => DEFAULT_MTU,
   open({ remote, local, queue }, { mtu }) {
-    return udpLink({
+    return openUdpLink({
       mtu,
       ...(remote === undefined ? {} : { remote }),
       ...(local === undefined ? {} : { local }),

@@ -7,6 +7,11 @@ import type { TcpSocket } from "../types.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** The methods of a socket that its streams use; every {@link TcpSocket} has them. */
+export type StreamSource = Pick<TcpSocket, "read" | "write" | "closeWrite" | "abort"> & {
+  close(reason?: unknown): unknown;
+};
+
 /** Size of a read for a consumer that provides no buffer. */
 const CHUNK = 64 * 1024;
 
@@ -15,7 +20,7 @@ const CHUNK = 64 * 1024;
  * consumer. Cancelling it closes the socket, as with `Deno.Conn`: otherwise the peer would wait
  * behind a closed window forever.
  */
-export function readableOf(socket: TcpSocket): ReadableStream<Bytes> {
+export function readableOf(socket: Pick<StreamSource, "read" | "close">): ReadableStream<Bytes> {
   return new ReadableStream({
     type: "bytes",
     autoAllocateChunkSize: CHUNK,
@@ -35,7 +40,7 @@ export function readableOf(socket: TcpSocket): ReadableStream<Bytes> {
     },
     cancel(reason) {
       // Does not wait for the peer: the consumer is no longer interested.
-      socket.close(reason).catch(() => {});
+      Promise.resolve(socket.close(reason)).catch(() => {});
     },
   }, { highWaterMark: 0 }) as ReadableStream<Bytes>;
 }
@@ -45,7 +50,9 @@ export function readableOf(socket: TcpSocket): ReadableStream<Bytes> {
  * write that fails aborts the connection: nothing can follow, and a FIN would make the data look
  * complete.
  */
-export function writableOf(socket: TcpSocket): WritableStream<Uint8Array<ArrayBufferLike>> {
+export function writableOf(
+  socket: Pick<StreamSource, "write" | "closeWrite" | "abort">,
+): WritableStream<Uint8Array<ArrayBufferLike>> {
   return new WritableStream({
     start(controller) {
       // `abort` below is called only after a pending write has settled, which may never happen.

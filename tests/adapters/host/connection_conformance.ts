@@ -11,17 +11,18 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import type { HostSocket } from "../../../adapters/host/host_socket.ts";
 import type { DialOptions, DialTarget } from "../../../plugins/shared/host_network.ts";
 import type { Duplex } from "../../../plugins/shared/relay.ts";
 import { Dice } from "../../fuzz/dice.ts";
-import { bytes, codeOf, received } from "../../support/conversation.ts";
+import { bytes, codeOf, received, textOf } from "../../support/conversation.ts";
 import { type Requirement, testRequiring } from "../../support/requirements.ts";
 
 /** An implementation. */
 export interface HostSockets {
-  dial(target: DialTarget, signal?: AbortSignal, options?: DialOptions): Promise<Duplex>;
+  dial(target: DialTarget, signal?: AbortSignal, options?: DialOptions): Promise<HostSocket>;
   /** Listens on a free port of 127.0.0.1. */
-  listen(onConnection: (connection: Duplex) => void, options?: DialOptions): Promise<OpenPort>;
+  listen(onConnection: (connection: HostSocket) => void, options?: DialOptions): Promise<OpenPort>;
 }
 
 /** A listening port. */
@@ -111,7 +112,7 @@ export function testHostConnections(
   const test = (what: string, body: () => Promise<unknown>) => testRequiring(needs, what, body);
 
   /** A dialled connection, and its peer as a socket of the runtime. */
-  async function joined(): Promise<{ connection: Duplex; peer: Socket }> {
+  async function joined(): Promise<{ connection: HostSocket; peer: Socket }> {
     const { port, accepted } = await listening();
     const connection = await dial({ hostname: "127.0.0.1", port });
     const peer = await accepted;
@@ -120,8 +121,8 @@ export function testHostConnections(
   }
 
   /** An accepted connection, and its peer as a socket of the runtime. */
-  async function acceptedFrom(): Promise<{ connection: Duplex; peer: Socket }> {
-    const { promise, resolve } = Promise.withResolvers<Duplex>();
+  async function acceptedFrom(): Promise<{ connection: HostSocket; peer: Socket }> {
+    const { promise, resolve } = Promise.withResolvers<HostSocket>();
     const { port, close } = await listen(resolve);
     cleanups.push(close);
     const peer = connect({ host: "127.0.0.1", port, allowHalfOpen: true });
@@ -147,6 +148,67 @@ export function testHostConnections(
         expect(two).toEqual(bytes("he"));
         expect(await readAll(connection, 2)).toBe("llo");
         expect(await connection.read(two)).toBeNull();
+      });
+
+      // Leaving the loop leaves the connection open; the next loop gets the rest.
+      test("is iterated by chunks up to the FIN", async () => {
+        const { connection, peer } = await join();
+        const asked = received(peer);
+        peer.write("hello");
+        for await (const chunk of connection) {
+          expect(chunk).toEqual(bytes("hello"));
+          break;
+        }
+        peer.end(" again");
+        expect(await textOf(connection)).toBe(" again");
+        await connection.closeWrite();
+        expect(await asked).toBe("");
+      });
+
+      // The end of the writable stream is the FIN.
+      test("has a readable and a writable stream", async () => {
+        const { connection, peer } = await join();
+        const asked = received(peer);
+        await new Blob(["question"]).stream().pipeTo(connection.writable);
+        expect(await asked).toBe("question");
+        peer.end("answer");
+        expect(await new Response(connection.readable).text()).toBe("answer");
+        expect(connection.readable).toBe(connection.readable);
+      });
+
+      // Nothing is sent, and the connection stays usable.
+      test("reads into, and writes, Uint8Arrays only", async () => {
+        const { connection, peer } = await join();
+        const asked = received(peer);
+        for (const value of ["hello", [104], new ArrayBuffer(4), 5, undefined] as never[]) {
+          for (
+            const [call, result] of [
+              ["read", () => connection.read(value)],
+              ["write", () => connection.write(value)],
+              ["tryWrite", () => connection.tryWrite?.(value) ?? connection.write(value)],
+            ] as const
+          ) {
+            const error = await Promise.try<unknown, []>(result).catch((error: unknown) => error);
+            expect([call, error instanceof TypeError]).toEqual([call, true]);
+            expect((error as Error).message).toContain(": expected a Uint8Array, got ");
+          }
+        }
+        await connection.write(bytes("after"));
+        await connection.closeWrite();
+        expect(await asked).toBe("after");
+      });
+
+      // It would replace the first, which would wait forever.
+      test("refuses a second read while one is pending", async () => {
+        const { connection, peer } = await join();
+        const first = new Uint8Array(5);
+        const reading = connection.read(first);
+        const error = await connection.read(new Uint8Array(5)).catch((error: unknown) => error);
+        expect(error).toBeInstanceOf(TypeError);
+        expect((error as Error).message).toContain("another read of this connection is pending");
+        peer.write("hello");
+        expect(await reading).toBe(5);
+        expect(first).toEqual(bytes("hello"));
       });
 
       // Our FIN is sent first, and the peer answers afterwards.
@@ -380,7 +442,7 @@ export function testHostConnections(
     ]] as const;
     for (const [keepAliveMs, dueMs] of rows) {
       test(`with keepAliveMs ${keepAliveMs} is due after ${dueMs} ms (RFC 9293 3.8.4)`, async () => {
-        const { promise: accepted, resolve } = Promise.withResolvers<Duplex>();
+        const { promise: accepted, resolve } = Promise.withResolvers<HostSocket>();
         const { port, close } = await listen(resolve, { keepAliveMs });
         const connection = await dial({ hostname: "127.0.0.1", port }, undefined, { keepAliveMs });
         const peer = await accepted;

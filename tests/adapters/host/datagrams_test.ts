@@ -79,6 +79,18 @@ for (const [name, open, needs] of implementations) {
       expect(await channel.receive()).toEqual(bytes("answer"));
     });
 
+    // Nothing is sent, and the socket stays usable.
+    test("sends Uint8Arrays only", async () => {
+      const channel = await dial("127.0.0.1", await echo());
+      for (const value of ["hello", [104], new ArrayBuffer(4), undefined] as never[]) {
+        const error = await channel.send(value).catch((error: unknown) => error);
+        expect(error).toBeInstanceOf(TypeError);
+        expect((error as Error).message).toContain("send: expected a Uint8Array, got ");
+      }
+      await channel.send(bytes("after"));
+      expect(await channel.receive()).toEqual(bytes("after"));
+    });
+
     // Two megabytes arrive without a receive: one is kept.
     test("queues at most a megabyte", async () => {
       const { socket: peer, port } = await bound();

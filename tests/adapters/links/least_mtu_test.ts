@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
 import { openQemuStream } from "../../../adapters/links/qemu_stream.ts";
-import { udpLink } from "../../../adapters/links/udp.ts";
+import { openUdpLink } from "../../../adapters/links/udp.ts";
 import { openWebSocketLink } from "../../../adapters/links/web_socket.ts";
 import type { Link } from "../../../core/stack/link.ts";
 import { echoOver } from "../../support/echo_over.ts";
@@ -17,8 +17,8 @@ const LEAST_MTU = 68;
 describe("an MTU of 68", () => {
   // 28 bytes per segment.
   test("carries connections in UDP datagrams (RFC 791 3.2)", async () => {
-    const right = await udpLink({ local: "127.0.0.1:0", mtu: LEAST_MTU });
-    const left = await udpLink({ remote: right.localAddress, mtu: LEAST_MTU });
+    const right = await openUdpLink({ local: "127.0.0.1:0", mtu: LEAST_MTU });
+    const left = await openUdpLink({ remote: right.localAddress, mtu: LEAST_MTU });
     expect([left.features.mtu, right.features.mtu]).toEqual([LEAST_MTU, LEAST_MTU]);
     await echoOver(left, right, 5000);
   });

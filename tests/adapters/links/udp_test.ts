@@ -1,6 +1,6 @@
 import { createSocket, type Socket } from "node:dgram";
 import { describe, expect, test } from "bun:test";
-import { type UdpLink, udpLink } from "../../../adapters/links/udp.ts";
+import { openUdpLink, type UdpLink } from "../../../adapters/links/udp.ts";
 import { createStack } from "../../../core/api/stack.ts";
 import { PacketBatch } from "../../../core/stack/link.ts";
 import { echo } from "../../../plugins/echo.ts";
@@ -13,13 +13,13 @@ const [route] = routes as [typeof routes[0]];
 
 /** Two links with each other as peer. */
 async function pair(host: string): Promise<{ left: UdpLink; right: UdpLink }> {
-  const waiting = await udpLink({ local: `${host}:0` });
-  const left = await udpLink({ local: `${host}:0`, remote: waiting.localAddress });
-  const right = await udpLink({ remote: left.localAddress });
+  const waiting = await openUdpLink({ local: `${host}:0` });
+  const left = await openUdpLink({ local: `${host}:0`, remote: waiting.localAddress });
+  const right = await openUdpLink({ remote: left.localAddress });
   await waiting.close();
   await left.close();
   const { localAddress } = left;
-  const again = await udpLink({ local: localAddress, remote: local(right, host) });
+  const again = await openUdpLink({ local: localAddress, remote: local(right, host) });
   return { left: again, right };
 }
 
@@ -55,10 +55,10 @@ function packetBytes(size: number): Uint8Array {
   return bytes;
 }
 
-describe("udpLink", () => {
+describe("openUdpLink", () => {
   // The source of the first packet is the peer; other sources are dropped.
   test("learns the peer from the first packet", async () => {
-    await using link = await udpLink({ local: "127.0.0.1:0" });
+    await using link = await openUdpLink({ local: "127.0.0.1:0" });
     const [first, second] = [await boundSocket(), await boundSocket()];
     try {
       expect(link.send(udpPacket(route, pattern(10)))).toBe(false);
@@ -83,7 +83,7 @@ describe("udpLink", () => {
   // The name is resolved; datagrams from other sources are dropped.
   test("accepts datagrams from its remote only", async () => {
     const [known, unknown] = [await boundSocket(), await boundSocket()];
-    await using link = await udpLink({
+    await using link = await openUdpLink({
       local: "127.0.0.1:0",
       remote: `127.0.0.1:${known.address().port}`,
     });
@@ -101,7 +101,7 @@ describe("udpLink", () => {
 
   // Datagrams that are too large or empty, and a flood that is not received.
   test("counts dropped datagrams", async () => {
-    await using link = await udpLink({ local: "127.0.0.1:0", mtu: 100, queue: 3 });
+    await using link = await openUdpLink({ local: "127.0.0.1:0", mtu: 100, queue: 3 });
     const socket = await boundSocket();
     try {
       await sendTo(link, socket, packetBytes(73));
@@ -118,23 +118,23 @@ describe("udpLink", () => {
 
   // Packets are lost until the peer comes up, and the link stays usable.
   test("tolerates an absent peer", async () => {
-    const port = await udpLink({ local: "127.0.0.1:0" }).then(async (link) => {
+    const port = await openUdpLink({ local: "127.0.0.1:0" }).then(async (link) => {
       await link.close();
       return link.localAddress;
     });
-    await using link = await udpLink({ local: "127.0.0.1:0", remote: port });
+    await using link = await openUdpLink({ local: "127.0.0.1:0", remote: port });
     for (let i = 0; i < 20; i++) {
       link.send(udpPacket(route, pattern(10)));
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
-    await using late = await udpLink({ local: port, remote: link.localAddress });
+    await using late = await openUdpLink({ local: port, remote: link.localAddress });
     link.send(udpPacket(route, pattern(10)));
     expect(await late.ready()).toBe(true);
   });
 
   // send() never waits, so the queue has to be bounded.
   test("queues no more packets to send than its limit", async () => {
-    await using link = await udpLink({ remote: "127.0.0.1:9", queue: 3 });
+    await using link = await openUdpLink({ remote: "127.0.0.1:9", queue: 3 });
     const send = () => link.send(udpPacket(route, pattern(10)));
     expect([send(), send(), send(), send()]).toEqual([true, true, true, false]);
   });
@@ -167,12 +167,14 @@ describe("udpLink", () => {
     [{ remote: "no.such.invalid:9" }, "remote: cannot resolve no.such.invalid"],
     [{ local: "192.0.2.1:9" }, "cannot receive UDP at 192.0.2.1:9: "],
   ])("refuses %j", async (options, message) => {
-    await expect(udpLink(options)).rejects.toThrow(message);
+    await expect(openUdpLink(options)).rejects.toThrow(message);
   });
 
   // Two programs use the same port.
   test("reports a port in use", async () => {
-    await using link = await udpLink({ local: "127.0.0.1:0" });
-    await expect(udpLink({ local: link.localAddress })).rejects.toThrow("another program uses it");
+    await using link = await openUdpLink({ local: "127.0.0.1:0" });
+    await expect(openUdpLink({ local: link.localAddress })).rejects.toThrow(
+      "another program uses it",
+    );
   });
 });
