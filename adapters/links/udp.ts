@@ -121,7 +121,11 @@ export class UdpLink implements Link {
   #remote: HostPort | undefined;
   #closing: Promise<void> | undefined;
 
-  /** Called by {@link openUdpLink}; takes over a bound socket. */
+  /**
+   * Called by {@link openUdpLink}; takes over a bound socket.
+   *
+   * @internal
+   */
   constructor(socket: Socket, remote: HostPort | undefined, mtu: number, queue: number) {
     const { address: hostname, port } = socket.address();
     this.localAddress = formatHostPort({ hostname, port });

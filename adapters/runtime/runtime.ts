@@ -10,5 +10,5 @@ export function runtimeName(): RuntimeName {
   // Deno does not define `Bun`.
   if ("Bun" in globalThis) return "bun";
   if ("Deno" in globalThis) return "deno";
-  throw new Error("berth runs on Deno and Bun: start it with one of these");
+  throw new Error("this needs Deno or Bun: start the program with one of them");
 }

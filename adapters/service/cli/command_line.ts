@@ -116,6 +116,7 @@ async function check(settings: Settings): Promise<0> {
 }
 
 async function serve(given: Arguments): Promise<0> {
+  requireRuntime();
   const log = createLogger({ level: "info", write: writeToStderr });
   logStraySignals(log);
   const events = new EventHub(() => tellWorkers());
@@ -209,6 +210,15 @@ async function serveAdmin(
     await target.service.stop();
     throw error;
   }
+}
+
+/** @throws {UsageError} The runtime is neither Deno nor Bun. */
+function requireRuntime(): void {
+  if ("Deno" in globalThis || "Bun" in globalThis) return;
+  throw new UsageError(
+    "the service runs on Deno or Bun, not on Node.js: install one of them, and use " +
+      "`deno run -A` or `bun run` in place of `node`",
+  );
 }
 
 /**

@@ -66,20 +66,20 @@ export async function importModule(module: string, own: string): Promise<{ defau
   const code = loaded.get(module);
   if (code === undefined) {
     loaded.set(module, { first: digest, last: digest });
-    return await import(url);
+    return await import(`file:///${url.slice(8)}`);
   }
   if (runtimeName() === "bun") {
     // Removes ES modules too.
     const { cache } = nodeModule.createRequire(url);
     if (code.last !== digest) { for (const file of files) delete cache[realpathSync(file)]; }
     code.last = digest;
-    return await import(url);
+    return await import(`file:///${url.slice(8)}`);
   }
   code.last = digest;
-  if (digest === code.first) return await import(url);
+  if (digest === code.first) return await import(`file:///${url.slice(8)}`);
   versions.set(digest, new Set(files));
   registerHooks();
-  return await import(`${url}?v=${digest}`);
+  return await import(`file:///${url.slice(8)}?v=${digest}`);
 }
 
 /** Loads the imports of a new version anew too. */

@@ -18,7 +18,10 @@ interface Pending {
 }
 
 /** The module that a worker runs. */
-export const WORKER_MODULE: URL = new URL("./worker.ts", import.meta.url);
+export const WORKER_MODULE: URL = new URL(
+  import.meta.url.endsWith(".js") ? "./worker.js" : "./worker.ts",
+  import.meta.url,
+);
 
 /** Starts a worker, sends it requests and detects its failure. */
 export class WorkerHandle {

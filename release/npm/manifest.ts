@@ -1,0 +1,46 @@
+/**
+ * The manifest of the npm package, made from those of the checkout.
+ *
+ * @module
+ */
+
+/** The used part of `deno.json`. */
+export interface DenoManifest {
+  readonly name: string;
+  readonly version: string;
+  readonly exports: Readonly<Record<string, string>>;
+}
+
+/** The used part of the checkout's `package.json`. */
+export interface CheckoutManifest {
+  readonly description: string;
+  readonly license: string;
+  readonly dependencies: Readonly<Record<string, string>>;
+}
+
+/** `package.json` of the npm package: JavaScript instead of TypeScript, and nothing for development. */
+export function npmManifest(deno: DenoManifest, checkout: CheckoutManifest) {
+  const { name, version } = deno;
+  return {
+    name,
+    version,
+    description: checkout.description,
+    keywords: ["tcp", "ip", "network", "stack", "tun", "userspace", "deno", "bun"],
+    license: checkout.license,
+    type: "module",
+    bin: { berth: "bin/berth.js" },
+    exports: Object.fromEntries([
+      ...Object.entries(deno.exports).map(([entry, module]) => [entry, entryPoint(module)]),
+      ["./package.json", "./package.json"],
+      ["./berth.schema.json", "./berth.schema.json"],
+    ]),
+    dependencies: checkout.dependencies,
+    engines: { bun: ">=1.4", deno: ">=2.9", node: ">=24" },
+    publishConfig: { access: "public" },
+  };
+}
+
+function entryPoint(module: string): { types: string; default: string } {
+  const path = module.replace(/\.ts$/, "");
+  return { types: `${path}.d.ts`, default: `${path}.js` };
+}

@@ -1,0 +1,80 @@
+/**
+ * Makes the npm package: `dist/npm/` and its tarball in `dist/`.
+ *
+ *     deno task pack
+ *
+ * `tsc` compiles each module to JavaScript with declarations and a source map; this program adds the
+ * manifest and the documents.
+ *
+ * @module
+ */
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { npmManifest } from "./manifest.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const OUT = join(ROOT, "dist", "npm");
+const DOCUMENTS = ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", "berth.schema.json"];
+
+rmSync(OUT, { recursive: true, force: true });
+execFileSync(join(ROOT, "node_modules/.bin/tsc"), ["-p", join(ROOT, "release/npm")], {
+  stdio: "inherit",
+});
+for (const entry of readdirSync(OUT, { recursive: true, encoding: "utf8" })) {
+  const path = join(OUT, entry);
+  if (path.endsWith(".d.ts")) rewrite(path, nameCompiledModules);
+  if (path.endsWith(".js.map")) rewrite(path, (text) => nameOwnSource(text, basename(path)));
+}
+for (const document of DOCUMENTS) copyFileSync(join(ROOT, document), join(OUT, document));
+mkdirSync(join(OUT, "bin"));
+copyFileSync(join(ROOT, "release/npm/berth.js"), join(OUT, "bin/berth.js"));
+chmodSync(join(OUT, "bin/berth.js"), 0o755);
+
+const source = (name: string) => JSON.parse(readFileSync(join(ROOT, name), "utf8"));
+const manifest = npmManifest(source("deno.json"), source("package.json"));
+writeFileSync(join(OUT, "package.json"), toJson(manifest));
+// The program reads its version from here; tasks and imports of a checkout have no meaning to a user.
+writeFileSync(
+  join(OUT, "deno.json"),
+  toJson({ name: manifest.name, version: manifest.version }),
+);
+
+const [packed] = JSON.parse(
+  execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", ".."], {
+    cwd: OUT,
+    encoding: "utf8",
+  }),
+);
+console.log(`dist/${packed.filename}: ${packed.size} bytes, ${packed.entryCount} files`);
+
+function rewrite(path: string, change: (text: string) => string): void {
+  writeFileSync(path, change(readFileSync(path, "utf8")));
+}
+
+/** tsc rewrites the extensions of imports in JavaScript only. */
+function nameCompiledModules(text: string): string {
+  return text.replace(/^((?:im|ex)port\b[^"]*"\.[^"]*)\.ts";$|(\bimport\("\.[^"]*)\.ts"\)/gm, (
+    _all,
+    statement: string | undefined,
+    type: string | undefined,
+  ) => statement === undefined ? `${type}.js")` : `${statement}.js";`);
+}
+
+/** The map contains the source, whose path leads out of the package. */
+function nameOwnSource(text: string, name: string): string {
+  return JSON.stringify({ ...JSON.parse(text), sources: [name.replace(/\.js\.map$/, ".ts")] });
+}
+
+function toJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`;
+}

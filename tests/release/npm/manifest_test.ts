@@ -1,0 +1,33 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { npmManifest } from "../../../release/npm/manifest.ts";
+import { ROOT } from "../../support/source_files.ts";
+
+const read = (name: string) => JSON.parse(readFileSync(join(ROOT, name), "utf8"));
+const manifest = npmManifest(read("deno.json"), read("package.json"));
+
+describe("the manifest of the npm package", () => {
+  // Both registries have the same version of the same name.
+  test("has the name, version and entry points of deno.json", () => {
+    const { name, version, exports } = read("deno.json");
+    expect(manifest).toMatchObject({ name, version });
+    expect(Object.keys(manifest.exports)).toEqual(
+      expect.arrayContaining(Object.keys(exports)),
+    );
+    expect(manifest.exports["."]).toEqual({ types: "./mod.d.ts", default: "./mod.js" });
+  });
+
+  // An installation costs a user nothing that only the tests need.
+  test("has no development dependency and no script", () => {
+    expect(manifest.dependencies).toEqual(read("package.json").dependencies);
+    expect(Object.keys(manifest)).not.toContain("devDependencies");
+    expect(Object.keys(manifest)).not.toContain("scripts");
+  });
+
+  // What was tested is what a user gets.
+  test("pins its dependencies", () => {
+    const loose = Object.values(manifest.dependencies).filter((one) => !/^\d/.test(String(one)));
+    expect(loose).toEqual([]);
+  });
+});
