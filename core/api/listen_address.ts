@@ -15,6 +15,8 @@ export interface ListenAddress extends Binding {
 
 /** The highest port number. */
 const LAST_PORT = 65_535;
+/** No listen address is longer. */
+const MAX_LENGTH = 70;
 
 /**
  * Parses a listen address. PORTS is one port, a range such as `8000-8999`, or `*` for 1 to 65535;
@@ -109,8 +111,25 @@ function subnetOf(text: string | undefined, where = text): Subnet | undefined {
 }
 
 function wrong(where: string): TypeError {
+  const meant = meantBy(where);
+  const advice = meant === undefined ? "" : `did you mean "${meant}"? `;
   return new TypeError(
-    `"${where}" is not a listen address; write [tcp/|udp/][ADDRESS[/LENGTH]:]PORTS such as 80, ` +
-      "8000-8999, *, 10.90.7.0/24:80, [fd00::/64]:* or udp/53",
+    `"${where}" is not a listen address; ${advice}write [tcp/|udp/][ADDRESS[/LENGTH]:]PORTS such ` +
+      "as 80, 8000-8999, *, 10.90.7.0/24:80, [fd00::/64]:* or udp/53",
   );
+}
+
+/** The listen address that other notations stand for: `udp:53`, `53/udp`, `:80`, `udp://10.0.0.1:53`. */
+function meantBy(where: string): string | undefined {
+  const before = /^(tcp|udp)(?::\/\/|:)(.+)$/i.exec(where);
+  const after = /^(.+)\/(tcp|udp)$/i.exec(where);
+  const [, transport, rest] = before ?? [undefined, after?.[2], after?.[1]];
+  const ports = (rest ?? where).replace(/^:/, "");
+  const meant = transport === undefined ? ports : `${transport.toLowerCase()}/${ports}`;
+  if (meant === where || where.length > MAX_LENGTH) return undefined;
+  try {
+    return formatListenAddress(parseListenAddress(meant));
+  } catch {
+    return undefined;
+  }
 }

@@ -27,7 +27,7 @@ import {
 import { TcpError } from "./errors.ts";
 import { formatHostPort } from "./host_port.ts";
 import { bindingOf, parseListenAddress } from "./listen_address.ts";
-import { refusalError } from "./refusal_error.ts";
+import { connectError } from "./refusal_error.ts";
 import { type AcceptorHooks, openAcceptor } from "./runtime/acceptor.ts";
 import { Driver } from "./runtime/driver.ts";
 import { graceOf } from "./runtime/grace.ts";
@@ -193,7 +193,12 @@ class HostStack implements Stack {
       this.#driver.now(),
     );
     if (typeof tcb === "string") {
-      throw refusalError(tcb, formatHostPort(netAddr(remote, remotePort)));
+      throw connectError(
+        tcb,
+        formatHostPort(netAddr(remote, remotePort)),
+        options.localHostname,
+        this.#core.own,
+      );
     }
     const socket = new StackSocket(tcb, this.#driver, {
       closesWithPeer: !(options.allowHalfOpen ?? false),
@@ -249,6 +254,9 @@ class HostStack implements Stack {
     const addresses = (typeof where === "object" ? where : [where]).map((one) =>
       parseListenAddress(one, true)
     );
+    if (addresses.length === 0) {
+      throw new TypeError("use: the list of listen addresses is empty; write a port such as 80");
+    }
     return this.#bindings.bind(addresses, handlers, (...more) => this.use(...more));
   }
 

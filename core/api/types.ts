@@ -342,8 +342,20 @@ export interface EndOptions {
  * ```
  */
 export interface PluginBinding {
-  /** Its listen addresses, in order, with the port that was chosen for port 0. */
+  /**
+   * Its first listen address, with the port that was chosen for port 0, as `addr` of `Deno.serve`. For a
+   * network or several ports, the network's address and the first port; for all addresses, `0.0.0.0`.
+   */
+  readonly addr: NetAddr;
+  /** All of its listen addresses, in order; see {@link addr}. */
   readonly addrs: readonly NetAddr[];
+  /**
+   * All of its listen addresses as text that {@link Stack.use} and `--listen` accept: `"80"`, `"udp/53"`,
+   * `"10.90.7.0/24:8000-8999"`.
+   */
+  readonly listenAddresses: readonly string[];
+  /** The names of its plugins, as {@link OpenConnection.plugin} has them: `"limit, http"`. */
+  readonly plugin: string;
   /** Number of its handlers that have not finished, without those that were replaced. */
   readonly running: number;
   /** {@link Stack.use} of its stack, for chaining: `stack.use(7, echo()).use(13, daytime())`. */

@@ -307,6 +307,11 @@ export class CoreStack {
 
   // ---------------------------------------------------------------- calls
 
+  /** The addresses of this stack, for messages. */
+  get own(): Pick<OwnAddresses, "subnets" | "overlaps"> {
+    return this.#own;
+  }
+
   /** Adds an address, or all addresses of a network. */
   addSubnet(subnet: Subnet): void {
     this.#own.add(subnet);

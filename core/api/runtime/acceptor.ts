@@ -9,8 +9,7 @@ import type { Listener } from "../../stack/tcp/listener.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
 import { RELEASED } from "../../tcp/tcb_flags.ts";
 import { netAddr } from "../addresses.ts";
-import { formatListenAddress } from "../listen_address.ts";
-import { refusalError } from "../refusal_error.ts";
+import { bindError } from "../refusal_error.ts";
 import { StackSocket } from "../tcp/tcp_socket.ts";
 import type { Handler, Syn, SynVerdict } from "../types.ts";
 import type { Driver } from "./driver.ts";
@@ -52,8 +51,7 @@ export function openAcceptor(
   }
   const listener = driver.core.tcp.listen({ ...place, backlog, decides });
   if (typeof listener === "string") {
-    const text = formatListenAddress({ transport: "tcp", ...place });
-    throw refusalError(listener, place.subnet === undefined ? `Port ${text}` : text);
+    throw bindError(listener, "tcp", place, driver.core.own);
   }
   return new Acceptor(listener, driver, hooks);
 }

@@ -216,6 +216,8 @@ class Port {
   readonly address: ListenAddress;
   readonly host: PortHost | FlowHost;
   readonly addr: NetAddr;
+  /** As {@link Stack.use} accepts it. */
+  readonly listenAddress: string;
   readonly #listener: Acceptor | FlowHost;
 
   /** `bound`: the address with the port that was chosen. */
@@ -232,6 +234,7 @@ class Port {
       bound.firstPort,
       address.transport,
     );
+    this.listenAddress = formatListenAddress({ ...bound, transport: address.transport });
     this.#listener = acceptor ?? host as FlowHost;
   }
 
@@ -241,6 +244,8 @@ class Port {
 }
 
 class Binding implements PluginBinding {
+  readonly addr: NetAddr;
+  readonly listenAddresses: readonly string[];
   readonly addrs: readonly NetAddr[];
   readonly use: Stack["use"];
   readonly #all: PluginBindings;
@@ -259,6 +264,12 @@ class Binding implements PluginBinding {
     this.#ports = ports;
     this.#generation = generation;
     this.addrs = ports.map(({ addr }) => addr);
+    this.addr = this.addrs[0]!;
+    this.listenAddresses = ports.map(({ listenAddress }) => listenAddress);
+  }
+
+  get plugin(): string {
+    return this.#generation.name;
   }
 
   get running(): number {

@@ -30,10 +30,27 @@ function around(handler: Handler, rest: Handler): Handler {
 /** Runs a handler; an exception before its first `await` becomes a rejection too. */
 export function promised(handler: Handler, c: Context, next: Next): Promise<void> {
   try {
-    return Promise.resolve(handler(c, next));
+    const result: unknown = handler(c, next);
+    if (isPlugin(result)) return Promise.reject(notCalled(handler));
+    return Promise.resolve(result as void | Promise<void>);
   } catch (error) {
     return Promise.reject(error);
   }
+}
+
+/** Whether a handler has returned a plugin or handler: it is a factory that was not called. */
+function isPlugin(result: unknown): boolean {
+  if (typeof result === "function") return true;
+  if (typeof result !== "object" || result === null) return false;
+  return "handle" in result || "onSyn" in result || "flow" in result;
+}
+
+function notCalled({ name }: Handler): TypeError {
+  const called = name === "" ? "it" : `it, as in ${name}()`;
+  return new TypeError(
+    `the handler${name && ` ${name}`} returned a plugin or a handler, so it makes plugins: call ` +
+      `${called}, and pass the result to use()`,
+  );
 }
 
 /**
@@ -42,7 +59,7 @@ export function promised(handler: Handler, c: Context, next: Next): Promise<void
  */
 async function runWith(socket: TcpSocket, rest: Handler, c: Context, last: Next): Promise<void> {
   try {
-    await rest(new ReplacedSocketContext(c, socket), last);
+    await promised(rest, new ReplacedSocketContext(c, socket), last);
   } catch (error) {
     socket.abort(error);
     throw error;

@@ -4,9 +4,11 @@
  * @module
  */
 import type { Binding } from "../../stack/binding_table.ts";
+import type { BindRefusal } from "../../stack/requests.ts";
 import { type Clock, sleepUntil } from "../environment.ts";
-import { bindingOf, formatListenAddress } from "../listen_address.ts";
-import { refusalError } from "../refusal_error.ts";
+import type { TcpError } from "../errors.ts";
+import { bindingOf } from "../listen_address.ts";
+import { bindError } from "../refusal_error.ts";
 import type { Driver } from "../runtime/driver.ts";
 import type { HandlerEnvironment } from "../runtime/handler_context.ts";
 import type { DatagramConn, ListenDatagramOptions } from "./datagram.ts";
@@ -30,7 +32,7 @@ export class Datagrams {
   listen({ port, hostname, signal, onError }: ListenDatagramOptions): DatagramConn {
     const place = bindingOf(port, hostname);
     const bound = this.#driver.core.udp.bindSocket(place);
-    if (typeof bound === "string") throw refusalError(bound, textOf(place));
+    if (typeof bound === "string") throw this.#error(bound, place);
     const close = () => conn.close();
     const conn = new StackDatagramConn(bound, this.#driver, onError, () => {
       this.#conns.delete(conn);
@@ -45,8 +47,12 @@ export class Datagrams {
   /** Serves the flows of a binding. */
   serve(place: Binding, environment: HandlerEnvironment): FlowHost {
     const port = this.#driver.core.udp.bindFlows(place);
-    if (typeof port === "string") throw refusalError(port, textOf(place));
+    if (typeof port === "string") throw this.#error(port, place);
     return new FlowHost(port, this.#driver, environment, this.#running);
+  }
+
+  #error(code: BindRefusal, place: Binding): TcpError {
+    return bindError(code, "udp", place, this.#driver.core.own);
   }
 
   /** Ends all flows: they receive no more datagrams, but their handlers can still send. */
@@ -66,8 +72,4 @@ export class Datagrams {
   close(): void {
     for (const conn of this.#conns) conn.close();
   }
-}
-
-function textOf(place: Binding): string {
-  return formatListenAddress({ transport: "udp", ...place });
 }

@@ -42,6 +42,11 @@ export class OwnAddresses {
     this.#rebuild();
   }
 
+  /** As they were configured, without the excluded ones. */
+  get subnets(): readonly Subnet[] {
+    return this.#subnets;
+  }
+
   add(subnet: Subnet): void {
     this.#subnets = [...this.#subnets, subnet];
     this.#excepted = this.#excepted.filter((one) => !one.equals(subnet));

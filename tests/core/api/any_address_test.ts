@@ -113,7 +113,7 @@ describe("use", () => {
     await using net = new HostAndNetwork();
     expect(() => net.stack.use([80, "x"], sayWhere)).toThrow(/"x" is not a listen address/);
     expect(() => net.stack.use("10.91.0.0/16:80", sayWhere))
-      .toThrow("10.91.0.0/16:80: not an address of this stack, or no free port");
+      .toThrow("10.91.0.0/16:80: not an address of this stack; it has 10.90.0.0/16, fd00:90::/64");
     net.stack.use(80, sayWhere);
   });
 });

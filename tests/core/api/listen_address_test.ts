@@ -56,6 +56,18 @@ describe("parseWhere", () => {
     expect(() => parseListenAddress(text)).toThrow(/is not a listen address; write .*such as 80, /);
   });
 
+  // Notations of other programs.
+  test.each([
+    ["udp:53", "udp/53"],
+    ["53/udp", "udp/53"],
+    [":80", "80"],
+    ["TCP:[fd00::1]:80", "[fd00::1]:80"],
+    ["udp://10.0.0.1:53", "udp/10.0.0.1:53"],
+    ["10.0.0.1:53/udp", "udp/10.0.0.1:53"],
+  ])("refuses %j and proposes %j", (text, meant) => {
+    expect(() => parseListenAddress(text)).toThrow(`did you mean "${meant}"?`);
+  });
+
   // It is ambiguous whether the address or its network is meant.
   test.each([
     ["10.90.7.2/24:80", "write 10.90.7.2 for that address or 10.90.7.0/24 for the network"],

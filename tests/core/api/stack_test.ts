@@ -419,7 +419,10 @@ describe("usage errors", () => {
       [() => server.listen({ port: 80 }), /Port 80 is in use/],
       [() => server.listen({ port: -1 }), /-1 is not a port/],
       [() => server.listen({ port: 1.5 }), /1\.5 is not a port/],
-      [() => server.listen({ port: 81, hostname: "10.9.9.9" }), /not an address of this stack/],
+      [
+        () => server.listen({ port: 81, hostname: "10.9.9.9" }),
+        /10\.9\.9\.9:81: not an address of this stack; it has 10\.0\.0\.2\/24, fd00::2\/64/,
+      ],
       [() => server.listen({ port: 81, hostname: "x" }), /"x" is not an IP address/],
       [() => server.listen({ port: 81, tcpBacklog: 0 }), /0 is not a backlog/],
       [() => server.use(80, upper), /Port 80 is in use/],

@@ -76,6 +76,67 @@ describe("use", () => {
   });
 });
 
+describe("the binding of use", () => {
+  // As Deno.serve has `addr`, with the notation of --listen beside it.
+  test("has addresses, ports, transports and plugins", async () => {
+    await using pair = new StackPair();
+    const { server } = pair;
+    const web = server.use("10.0.0.2:0", berth.limit({ connections: 9 }), berth.echo());
+    const { port } = web.addr;
+    expect(port).toBeGreaterThanOrEqual(49_152);
+    expect(web.addr).toEqual({ transport: "tcp", hostname: "10.0.0.2", port });
+    expect(web.listenAddresses).toEqual([`10.0.0.2:${port}`]);
+    expect(web.plugin).toBe("limit, echo");
+    web.replace(berth.discard());
+    expect(web.plugin).toBe("discard");
+    const many = server.use(["udp/53", "[fd00::/64]:8000-8999", "*"], berth.echo());
+    expect(many.addr).toEqual({ transport: "udp", hostname: "0.0.0.0", port: 53 });
+    expect(many.listenAddresses).toEqual(["udp/53", "[fd00::/64]:8000-8999", "*"]);
+  });
+
+  // The text can be used again, for another stack or for the service.
+  test("has listen addresses that use accepts", async () => {
+    await using pair = new StackPair();
+    const { server } = pair;
+    const first = server.use([0, "udp/0", "[fd00::2]:7"], berth.echo());
+    await first.remove();
+    const again = server.use(first.listenAddresses, berth.echo());
+    expect(again.addrs).toEqual(first.addrs);
+  });
+
+  // Nothing could be served.
+  test("is not made for an empty list or without a handler", async () => {
+    await using pair = new StackPair();
+    const use = pair.server.use.bind(pair.server) as (...given: unknown[]) => unknown;
+    expect(messageOf(() => use([], berth.echo()))).toContain(
+      "the list of listen addresses is empty",
+    );
+    expect(messageOf(() => use(80))).toContain("needs at least one handler or plugin");
+  });
+});
+
+describe("a handler that returns a plugin", () => {
+  // Only definePlugin marks its factories; others show what they are when they are called.
+  test.each([
+    ["a plugin", () => ({ name: "a", handle: () => {} })],
+    ["a handler", () => () => {}],
+    ["a plugin that decides", () => ({ name: "a", onSyn: () => {} })],
+  ])("fails: %s", async (_which: string, myPlugin: unknown) => {
+    const pass: Handler = (_c, next) => next();
+    for (const before of [[], [pass]]) {
+      await using pair = new StackPair();
+      pair.server.use(7, ...before as [Handler], myPlugin as Handler);
+      const socket = pair.client.connect("10.0.0.2:7");
+      await pair.run(socket.closed.catch(() => {}));
+      expect(pair.lines.map(({ fields }) => fields?.error)).toEqual([
+        expect.stringMatching(
+          /^the handler.* returned a plugin or a handler, so it makes plugins: call/,
+        ),
+      ]);
+    }
+  });
+});
+
 describe("a handler that throws", () => {
   // The log line has the stack traces of the error and its causes.
   test("is logged with its stack and its causes", async () => {
