@@ -37,7 +37,7 @@ export {
   systemRandom,
 } from "./core/api/environment.ts";
 
-export type { IcmpOptions, TcpOptions, UdpOptions } from "./core/api/config.ts";
+export type { IcmpOptions, StackLimits, TcpOptions, UdpOptions } from "./core/api/config.ts";
 export type { AcknowledgePolicy, CongestionName, TcpConfig } from "./core/tcp/config.ts";
 export type { UdpConfig } from "./core/udp/config.ts";
 export type { QueueLimits } from "./core/udp/datagram.ts";

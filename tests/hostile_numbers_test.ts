@@ -20,7 +20,7 @@ const clock = new berth.VirtualClock();
 /** Each interface of options that has numbers. */
 const INTERFACES: Readonly<Record<string, Give>> = {
   "core/api/config.ts IcmpOptions": (icmp: Options) => stack({ icmp }),
-  "core/api/stack.ts StackOptions": stack,
+  "core/api/config.ts StackLimits": stack,
   "core/api/types.ts CloseOptions": (options: Options) => stack({}).close(options),
   "core/api/types.ts EndOptions": (options: Options) =>
     stack({}).use(7, berth.echo()).remove(options),

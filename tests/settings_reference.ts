@@ -1,13 +1,14 @@
 /**
- * Writes `berth.schema.json` and the table of settings in `docs/configuration.md`.
+ * Writes `berth.schema.json` and the tables of settings and options in `docs/configuration.md`.
  *
  * @module
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { withOptionsTable } from "./support/option_tables.ts";
 import { configJsonSchema, withSettingsTable } from "./support/settings_reference.ts";
 import { ROOT } from "./support/source_files.ts";
 
 const page = join(ROOT, "docs/configuration.md");
-writeFileSync(page, withSettingsTable(readFileSync(page, "utf8")));
+writeFileSync(page, withOptionsTable(withSettingsTable(readFileSync(page, "utf8"))));
 writeFileSync(join(ROOT, "berth.schema.json"), configJsonSchema());

@@ -20,8 +20,7 @@ const NOT_OWNABLE =
   'is not an address; write "10.7.0.2/24" or "fd00::2/64", or for every address ' +
   'of a network "10.90.0.0/16" or "fd00:90::/64"';
 
-const tcpSchema = z.strictObject({
-  profile: z.enum(["local", "internet"]).default("local"),
+const tcpFields = z.strictObject({
   acknowledge: z.enum(["on-read", "on-processed", "on-arrival"]),
   ackStallMs: milliseconds(),
   close: z.enum(["reset", "graceful"]),
@@ -55,14 +54,25 @@ const tcpSchema = z.strictObject({
   trafficClass: wholeNumber(0, 255),
 }).partial();
 
-const udpSchema = z.strictObject({
+/** Schema of {@link TcpOptions} without the profile. */
+export const tcpFieldsSchema: z.ZodType<Partial<TcpConfig>> = tcpFields.superRefine(
+  requireRtoOrder,
+) as never;
+
+const tcpSchema = z.strictObject({
+  profile: z.enum(["local", "internet"]).default("local"),
+  ...tcpFields.shape,
+}).superRefine(requireRtoOrder);
+
+/** Schema of {@link UdpOptions}. */
+export const udpSchema: z.ZodType<UdpOptions> = z.strictObject({
   maxFlows: count(),
   flowIdleMs: milliseconds(),
   maxDatagrams: count(1, 1_000_000),
   // One datagram of the largest size has to fit.
   maxBytes: bytes(128 * KIB),
   maxMemory: bytes(128 * KIB, 64 * MAX_BYTES),
-}).partial();
+}).partial() as never;
 
 export const icmpRuleSchema = z.strictObject({
   to: z.string().refine(
@@ -91,6 +101,23 @@ export const icmpSchema: z.ZodType<readonly IcmpRule[], IcmpOptions | readonly I
     }));
   }) as never;
 
+const maxConnectionsSchema = count();
+const maxTimeWaitSchema = count(0, 1_000_000);
+
+/** Bounds of a stack. */
+export interface StackLimits {
+  /** Maximum number of concurrent connections. Default 262,144. */
+  maxConnections?: number;
+  /** Maximum number of connections in TIME-WAIT, or closed and in FIN-WAIT-2. Default 16,384. */
+  maxTimeWait?: number;
+}
+
+/** Schema of {@link StackLimits}. */
+export const stackLimitsSchema: z.ZodType<StackLimits> = z.strictObject({
+  maxConnections: maxConnectionsSchema,
+  maxTimeWait: maxTimeWaitSchema,
+}).partial() as never;
+
 const stackSchema = z.strictObject({
   addresses: z.array(
     z.string().refine((text) => parseOwnable(text) !== undefined, NOT_OWNABLE),
@@ -101,8 +128,8 @@ const stackSchema = z.strictObject({
   tcp: tcpSchema.optional(),
   udp: udpSchema.optional(),
   icmp: icmpSchema.default([]),
-  maxConnections: count().default(262_144),
-  maxTimeWait: count(0, 1_000_000).default(16_384),
+  maxConnections: maxConnectionsSchema.default(262_144),
+  maxTimeWait: maxTimeWaitSchema.default(16_384),
 });
 
 /** Options of connections; the profile has the defaults. Times in ms, sizes in bytes. */
@@ -163,7 +190,7 @@ export function parseStackConfig(options: unknown): StackConfig {
   return {
     subnets: addresses.map((text) => Subnet.parse(text)!),
     excepted: exceptAddresses.map((text) => Subnet.parse(text)!),
-    tcp: tcpConfigOf(tcp ?? {}),
+    tcp: tcpConfigOf(tcp ?? { profile: "local" }),
     udp: Object.freeze({ ...UDP_DEFAULTS, ...defined(udp ?? {}) }),
     icmp,
     maxConnections,
@@ -171,13 +198,23 @@ export function parseStackConfig(options: unknown): StackConfig {
   };
 }
 
-function tcpConfigOf({ profile = "local", ...options }: z.output<typeof tcpSchema>): TcpConfig {
-  const config: TcpConfig = { ...PROFILES[profile], ...defined(options) };
-  const { minRtoMs, maxRtoMs } = config;
-  if (minRtoMs <= maxRtoMs) return Object.freeze(config);
-  throw new TypeError(
-    `createStack: options.tcp.maxRtoMs: expected at least minRtoMs, ${minRtoMs}, got ${maxRtoMs}`,
-  );
+function tcpConfigOf({ profile, ...options }: z.output<typeof tcpSchema>): TcpConfig {
+  return Object.freeze({ ...PROFILES[profile], ...defined(options) });
+}
+
+/** Both profiles have the same defaults. */
+function requireRtoOrder(
+  { minRtoMs = PROFILES.local.minRtoMs, maxRtoMs = PROFILES.local.maxRtoMs }: UncheckedRto,
+  c: z.RefinementCtx<unknown>,
+): void {
+  if (minRtoMs <= maxRtoMs) return;
+  const message = `expected at least minRtoMs, ${minRtoMs}, got ${maxRtoMs}`;
+  c.addIssue({ code: "custom", path: ["maxRtoMs"], message });
+}
+
+interface UncheckedRto {
+  readonly minRtoMs?: number | undefined;
+  readonly maxRtoMs?: number | undefined;
 }
 
 /**

@@ -12,6 +12,7 @@ import {
   parseStackConfig,
   requireCarried,
   requireOwnable,
+  type StackLimits,
   type TcpOptions,
   type UdpOptions,
 } from "./config.ts";
@@ -57,7 +58,7 @@ import { Datagrams } from "./udp/datagrams.ts";
 const DEFAULT_BACKLOG = 511;
 
 /** Options of {@link createStack}. */
-export interface StackOptions {
+export interface StackOptions extends StackLimits {
   /** Carries the packets; closed with the stack. */
   link: Link;
   /**
@@ -78,10 +79,6 @@ export interface StackOptions {
   udp?: UdpOptions;
   /** Which ICMP messages are sent, and how often. Default: all, 1000 times per second. */
   icmp?: IcmpOptions | readonly IcmpOptions[];
-  /** Maximum number of concurrent connections. Default 262,144. */
-  maxConnections?: number;
-  /** Maximum number of connections in TIME-WAIT, or closed and in FIN-WAIT-2. Default 16,384. */
-  maxTimeWait?: number;
   /** Default: the clock of the runtime. */
   clock?: Clock;
   /** Default: the cryptographic random source of the runtime. */

@@ -25,7 +25,7 @@ export interface TcpConfig {
   readonly finish: "reset" | "time-wait";
   /** Retransmit the SYN,ACK on a timer, not only when the SYN is retransmitted. */
   readonly retransmitSynAck: boolean;
-  /** The congestion control algorithm. */
+  /** The congestion control algorithm: `unacked`, `newreno`, `cubic` or `bbr`. */
   readonly congestion: CongestionName;
   /** Maximum number of unacknowledged bytes with congestion control `unacked`. */
   readonly maxUnacked: number;

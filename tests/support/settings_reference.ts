@@ -8,6 +8,7 @@ import { z } from "zod";
 import { configSchema } from "../../adapters/service/settings/config.ts";
 import type { JsonSchemaNotes } from "../../adapters/service/settings/setting.ts";
 import { type SettingKey, SETTINGS } from "../../adapters/service/settings/settings.ts";
+import { optionTexts } from "./option_tables.ts";
 
 const COLUMNS = ["key", "flag", "default", "meaning"];
 const TABLE = new RegExp(`^\\| ${COLUMNS.join(" +\\| ")} +\\|\n(?:\\|.*\n)+`, "m");
@@ -52,13 +53,24 @@ export function configJsonSchema(): string {
     const hasDefault = !setting.repeatable && setting.default !== undefined;
     return [key, {
       description,
-      ...value as object,
+      ...key === "tcp" || key === "udp" ? withDescriptions(value) : value as object,
       ...hasDefault && { default: setting.default },
     }];
   });
   const title = "Configuration file of the berth service";
   const schema = { $schema, title, ...rest, properties: Object.fromEntries(described) };
   return JSON.stringify(schema, null, 2) + "\n";
+}
+
+/** The schema of an object with what the docstrings of its properties say. */
+function withDescriptions(schema: unknown): object {
+  const { properties, ...rest } = schema as { properties: Readonly<Record<string, object>> };
+  const texts = optionTexts();
+  const described = Object.entries(properties).map(([key, value]) => [
+    key,
+    { description: texts.get(key), ...value },
+  ]);
+  return { ...rest, properties: Object.fromEntries(described) };
 }
 
 function jsonSchemaOf(schema: z.ZodType): z.core.JSONSchema.BaseSchema {

@@ -252,22 +252,29 @@ function stackOn(
   settings: Settings,
   log: Logger,
 ): Stack {
-  const { addresses, icmp = [] } = settings;
+  const { addresses, udp, limits, icmp = [] } = settings;
   return createStack({
     link,
     addresses,
     exceptAddresses: othersAddresses(settings),
     tcp: tcpOptions(settings),
+    ...udp && { udp },
     icmp,
+    ...limits,
     log,
   });
 }
 
-/** Keep-alive is on by default: nothing else detects that the peer of an idle connection is gone. */
-function tcpOptions({ profile, keepAliveMs }: Settings): TcpOptions {
-  if (keepAliveMs === 0) return { profile };
+/**
+ * The options of connections. Keep-alive is on by default: nothing else detects that the peer of an
+ * idle connection is gone.
+ */
+export function tcpOptions(
+  { profile, keepAliveMs, tcp }: Pick<Settings, "profile" | "keepAliveMs" | "tcp">,
+): TcpOptions {
+  if (keepAliveMs === 0) return { profile, ...tcp };
   const keepAliveIntervalMs = Math.min(keepAliveMs, MAX_PROBE_INTERVAL_MS);
-  return { profile, keepAlive: true, keepAliveIdleMs: keepAliveMs, keepAliveIntervalMs };
+  return { profile, keepAlive: true, keepAliveIdleMs: keepAliveMs, keepAliveIntervalMs, ...tcp };
 }
 
 /** Maximum interval between keep-alive probes, in milliseconds. */

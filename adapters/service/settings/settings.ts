@@ -5,7 +5,17 @@
  * @module
  */
 import { z } from "zod";
-import { type IcmpOptions, icmpRuleSchema, icmpSchema } from "../../../core/api/config.ts";
+import {
+  type IcmpOptions,
+  icmpRuleSchema,
+  icmpSchema,
+  type StackLimits,
+  stackLimitsSchema,
+  tcpFieldsSchema,
+  type TcpOptions,
+  type UdpOptions,
+  udpSchema,
+} from "../../../core/api/config.ts";
 import { milliseconds, wholeNumber } from "../../../core/api/numbers.ts";
 import { isOwnable } from "../../../core/stack/ip/own_addresses.ts";
 import { Subnet } from "../../../core/wire/address.ts";
@@ -59,6 +69,12 @@ export interface Settings {
   readonly profile: "local" | "internet";
   /** Milliseconds of silence after which a peer is probed; 0: never. */
   readonly keepAliveMs: number;
+  /** Options of TCP connections, in place of the defaults of `profile` and `keepAliveMs`. */
+  readonly tcp?: Omit<TcpOptions, "profile"> | undefined;
+  /** Options of UDP. */
+  readonly udp?: UdpOptions | undefined;
+  /** Bounds of each stack. */
+  readonly limits?: StackLimits | undefined;
   /** Rules for ICMP messages. */
   readonly icmp?: IcmpOptions | readonly IcmpOptions[] | undefined;
   /** At most one for each listen address. */
@@ -211,6 +227,24 @@ export const SETTINGS: Table = {
     help: "milliseconds of silence after which a peer is probed; 0: never",
     details: "Milliseconds of silence after which a peer is [probed](#peers-that-are-gone); 0: " +
       "never",
+  },
+  tcp: {
+    schema: tcpFieldsSchema,
+    defaultText: "those of `profile`",
+    help: "options of TCP connections",
+    details:
+      "[Options of TCP connections](#tcp-udp-and-limits), in place of single defaults of `profile` " +
+      "and `keepAliveMs`",
+  },
+  udp: {
+    schema: udpSchema,
+    help: "options of UDP",
+    details: "[Options of UDP](#tcp-udp-and-limits)",
+  },
+  limits: {
+    schema: stackLimitsSchema,
+    help: "bounds of the stack",
+    details: "[Bounds of the stack](#tcp-udp-and-limits), with `workers` of each worker's",
   },
   icmp: {
     schema: z.unknown().transform((value, c) => {

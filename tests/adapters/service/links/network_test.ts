@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { openNetwork } from "../../../../adapters/service/links/network.ts";
+import { openNetwork, tcpOptions } from "../../../../adapters/service/links/network.ts";
 import type { Settings } from "../../../../adapters/service/settings/settings.ts";
 import { silentLogger } from "../../../../core/api/environment.ts";
+import { echo } from "../../../../plugins/echo.ts";
+import { until } from "../../../support/until.ts";
 
 /** Settings of the memory link. */
 const SETTINGS = {
@@ -106,5 +108,64 @@ describe("the memory link", () => {
     first.abort();
     second.abort();
     await Promise.all([network.stack.close(), network.close()]);
+  });
+});
+
+describe("options of the stack", () => {
+  // Two clients of a service that accepts one connection.
+  test("limits.maxConnections bounds its connections", async () => {
+    const network = await openNetwork({ ...SETTINGS, limits: { maxConnections: 1 } }, silentLogger);
+    network.stack.use(7, echo());
+    const controller = new AbortController();
+    const to = { hostname: "10.7.0.2", port: 7 };
+    const first = await network.connect(to, controller.signal);
+    const second = network.connect(to, controller.signal);
+    await until(() => network.stack.stats()["drop.tcp-connections"] === 1);
+    controller.abort();
+    await expect(second).rejects.toThrow();
+    first.abort();
+    await network.stack.close();
+  });
+
+  // Two flows where one is permitted: the first is evicted.
+  test("udp.maxFlows bounds its flows", async () => {
+    const network = await openNetwork({ ...SETTINGS, udp: { maxFlows: 1 } }, silentLogger);
+    const ended: number[] = [];
+    network.stack.use("udp/7", {
+      name: "waits",
+      flow: async ({ flow }) => {
+        while (await flow.receive()) await flow.send(new Uint8Array(1));
+        ended.push(flow.remoteAddr.port);
+      },
+    });
+    const { signal } = new AbortController();
+    for (const port of [5000, 5001]) {
+      const client = { hostname: "127.0.0.1", port };
+      const channel = await network.dialDatagrams(
+        { hostname: "10.7.0.2", port: 7 },
+        signal,
+        client,
+      );
+      await channel.send(new Uint8Array(1));
+      await channel.receive();
+    }
+    expect(ended).toEqual([5000]);
+    await network.stack.close();
+  });
+
+  // `tcp` replaces what `keepAliveMs` and the profile imply; the rest of these stays.
+  test("tcp replaces single defaults of profile and keepAliveMs", () => {
+    const tcp = { keepAliveIdleMs: 1000, congestion: "cubic" } as const;
+    expect(tcpOptions({ profile: "local", keepAliveMs: 60_000, tcp })).toEqual({
+      profile: "local",
+      keepAlive: true,
+      keepAliveIdleMs: 1000,
+      keepAliveIntervalMs: 60_000,
+      congestion: "cubic",
+    });
+    expect(tcpOptions({ profile: "internet", keepAliveMs: 0, tcp: { mss: 500 } })).toEqual({
+      profile: "internet",
+      mss: 500,
+    });
   });
 });

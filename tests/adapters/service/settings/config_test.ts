@@ -138,6 +138,26 @@ describe("parseConfig", () => {
       "conf/berth.json:1:16: keepAliveMs: expected a number of milliseconds from 0 to 31536000000, got -1",
     ],
     [
+      { tcp: { congestion: "vegas" } },
+      'conf/berth.json:1:22: tcp.congestion: expected "unacked" or "newreno" or "cubic" or "bbr", got "vegas"',
+    ],
+    [
+      { tcp: { minRtoMs: 500, maxRtoMs: 300 } },
+      "conf/berth.json:1:35: tcp.maxRtoMs: expected at least minRtoMs, 500, got 300",
+    ],
+    [
+      { tcp: { userTimeout: 1000 } },
+      "conf/berth.json:1:9: tcp.userTimeout: unknown key; did you mean userTimeoutMs?",
+    ],
+    [
+      { udp: { maxFlows: 0 } },
+      "conf/berth.json:1:20: udp.maxFlows: expected ",
+    ],
+    [
+      { limits: { maxConnections: 0.5 } },
+      "conf/berth.json:1:29: limits.maxConnections: expected ",
+    ],
+    [
       { graceMs: -1 },
       "conf/berth.json:1:12: graceMs: expected a number of milliseconds from 0 to 31536000000, got -1",
     ],
