@@ -26,7 +26,7 @@
  * @module
  */
 export { createStack, type StackOptions } from "./core/api/stack.ts";
-export { TcpError, type TcpErrorCode } from "./core/api/errors.ts";
+export { PeerFaultError, TcpError, type TcpErrorCode } from "./core/api/errors.ts";
 export type * from "./core/api/types.ts";
 export type * from "./core/api/udp/datagram.ts";
 export {
@@ -49,6 +49,7 @@ export {
   type PluginFactory,
 } from "./core/api/plugin.ts";
 export type { CheckedOptions, OptionsSchema, SchemaIssue } from "./core/api/options.ts";
+export { type LineOptions, type LineReader, readLines } from "./core/api/lines.ts";
 export { deriveSocket, type SocketOverrides, unread } from "./core/api/tcp/derived_socket.ts";
 export { type Duplex, type NonBlockingReader, relay } from "./plugins/shared/relay.ts";
 export { relayDatagrams } from "./plugins/shared/relay_datagrams.ts";

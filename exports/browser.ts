@@ -18,7 +18,7 @@
  * @module
  */
 export { createStack, type StackOptions } from "../core/api/stack.ts";
-export { TcpError, type TcpErrorCode } from "../core/api/errors.ts";
+export { PeerFaultError, TcpError, type TcpErrorCode } from "../core/api/errors.ts";
 export type * from "../core/api/types.ts";
 export { silentLogger, sleepUntil, systemClock, systemRandom } from "../core/api/environment.ts";
 export type { Random } from "../core/api/environment.ts";
@@ -31,6 +31,7 @@ export {
   type PluginDefinition,
   type PluginFactory,
 } from "../core/api/plugin.ts";
+export { type LineOptions, type LineReader, readLines } from "../core/api/lines.ts";
 export { deriveSocket, type SocketOverrides, unread } from "../core/api/tcp/derived_socket.ts";
 export { type Duplex, type NonBlockingReader, relay } from "../plugins/shared/relay.ts";
 export {

@@ -21,6 +21,8 @@ const clock = new berth.VirtualClock();
 const INTERFACES: Readonly<Record<string, Give>> = {
   "core/api/config.ts IcmpOptions": (icmp: Options) => stack({ icmp }),
   "core/api/config.ts StackLimits": stack,
+  "core/api/lines.ts LineOptions": (options: Options) =>
+    berth.readLines((async function* () {})(), options),
   "core/api/types.ts CloseOptions": (options: Options) => stack({}).close(options),
   "core/api/types.ts EndOptions": (options: Options) =>
     stack({}).use(7, berth.echo()).remove(options),

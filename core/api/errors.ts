@@ -64,9 +64,22 @@ export class TcpError extends TypeError {
 
 /**
  * The peer has violated the protocol above TCP, or closed in the middle of it. The socket fails because of the peer,
- * not because of the code that reads or writes.
+ * not because of the code that reads or writes: a handler that throws it has its connection reset,
+ * and the log mentions it at level `debug` only.
+ *
+ * @example
+ * ```ts
+ * import { PeerFaultError, readLines, type Handler } from "@berth/berth";
+ *
+ * const login: Handler = async ({ socket }, next) => {
+ *   const greeting = await readLines(socket).readLine();
+ *   if (greeting !== "HELO") throw new PeerFaultError(`expected HELO, got ${greeting}`);
+ *   await next();
+ * };
+ * ```
  */
 export class PeerFaultError extends TcpError {
+  /** The message says what the peer has done; the code is `CONNECTION_RESET`. */
   constructor(message: string, options?: ErrorOptions) {
     super("CONNECTION_RESET", message, options);
   }
