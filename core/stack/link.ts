@@ -4,6 +4,7 @@
  * @module
  */
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
+import type { GenerationPacket, Generations } from "./sharding/generations.ts";
 import type { Shard, ShardPacket } from "./sharding/shard.ts";
 
 /**
@@ -44,6 +45,12 @@ export interface LinkFeatures {
    * @internal
    */
   readonly shard?: Shard;
+  /**
+   * Other processes of the same service on the same device. Default: there are none.
+   *
+   * @internal
+   */
+  readonly generations?: Generations;
 }
 
 /**
@@ -103,12 +110,12 @@ export interface Link extends AsyncDisposable {
    */
   isFull?(onRoom: () => void): boolean;
   /**
-   * Passes a packet to the shard that it belongs to. Returns false if there was no room and the
-   * packet was dropped. Required with `features.shard` only.
+   * Passes a packet to the shard or the process that it belongs to. Returns false if there was no room
+   * and the packet was dropped. Required with `features.shard` and `features.generations` only.
    *
    * @internal
    */
-  forwardToShard?(foreign: ShardPacket): boolean;
+  forwardToShard?(foreign: ShardPacket | GenerationPacket): boolean;
   /** Counters by name; they appear in the stack's statistics as `link.NAME`. */
   stats?(): Readonly<Record<string, number>>;
   /** Closes the link and frees its resources; a pending `ready()` resolves with false. */

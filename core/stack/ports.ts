@@ -5,7 +5,7 @@
  */
 
 /** IANA's dynamic ports. */
-const FIRST = 49152;
+export const EPHEMERAL_PORTS_FROM = 49152;
 const COUNT = 16384;
 
 /**
@@ -18,7 +18,7 @@ export function choosePort(
   isFree: (port: number) => boolean,
 ): number | undefined {
   for (let i = 0; i < COUNT; i++) {
-    const port = FIRST + ((offset >>> 0) + counter + i) % COUNT;
+    const port = EPHEMERAL_PORTS_FROM + ((offset >>> 0) + counter + i) % COUNT;
     if (isFree(port)) return port;
   }
   return undefined;

@@ -14,7 +14,7 @@ import type { TcpConfig } from "../tcp/config.ts";
 import { KeyedHash, SIPHASH_KEY_LENGTH } from "../tcp/isn.ts";
 import { ScoreboardPool } from "../tcp/recovery/scoreboard_pool.ts";
 import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
-import type { Subnet } from "../wire/address.ts";
+import { IpAddress, type Subnet } from "../wire/address.ts";
 import { readI32, readU16 } from "../wire/bytes.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
 import {
@@ -33,6 +33,7 @@ import { OwnAddresses } from "./ip/own_addresses.ts";
 import { Reassembly } from "./ip/reassembly.ts";
 import type { ChecksumState, LinkFeatures } from "./link.ts";
 import type { Packet } from "./replies.ts";
+import type { GenerationEndpoint } from "./sharding/generations.ts";
 import { Sharding } from "./sharding/shard.ts";
 import { Stats } from "./stats.ts";
 import { Connections } from "./tcp/connections.ts";
@@ -88,7 +89,7 @@ export class CoreStack {
     const { hopLimit } = tcp;
     this.#own = new OwnAddresses(options.subnets, options.excepted, features.insideHost);
     const policy = this.icmpPolicy = new IcmpPolicy(options.icmp ?? [], this.#own);
-    this.sharding = new Sharding(features.shard, this.#own);
+    this.sharding = new Sharding(features.shard, this.#own, features.generations);
     const hash = new KeyedHash(secret);
     const demux = new Demux(readI32(secret, SIPHASH_KEY_LENGTH));
     const connections = new Connections({
@@ -123,6 +124,10 @@ export class CoreStack {
       hopLimit,
       seed: readI32(secret, SIPHASH_KEY_LENGTH + 4),
     }, hash);
+    features.generations?.attach({
+      own: this.#own,
+      endpoints: () => endpointsOf(demux, this.udp),
+    });
     this.#reassembly = new Reassembly(this.stats, policy, hopLimit);
     this.#icmp = new Icmp(tables, this.udp, policy, hopLimit);
   }
@@ -204,8 +209,13 @@ export class CoreStack {
       this.stats.echoReplies++;
       this.#transmitQueue.push(reply);
     }
-    if (!quoted || !this.sharding.forwardError(this.#ip, quoted, packet)) return drop;
-    this.stats.forwardedToShard++;
+    if (quoted === undefined) return drop;
+    if (this.sharding.forwardError(this.#ip, quoted, packet)) {
+      this.stats.forwardedToShard++;
+      return undefined;
+    }
+    if (!this.sharding.generations?.forwardError(this.#ip, quoted, packet)) return drop;
+    this.stats.forwardedToGeneration++;
     return undefined;
   }
 
@@ -330,5 +340,23 @@ export class CoreStack {
   shutDown(): void {
     this.tcp.shutDown();
     this.udp.shutDown();
+  }
+}
+
+/** Everything that has to remain with this process when another one takes over. */
+function* endpointsOf(
+  demux: Demux,
+  udp: UdpLayer,
+): Generator<Omit<GenerationEndpoint, "generation">> {
+  for (const { local, localPort, remote, remotePort } of demux.connections.all()) {
+    yield { protocol: PROTOCOL.TCP, local, localPort, remote, remotePort };
+  }
+  const { UDP: protocol } = PROTOCOL;
+  for (const { local, localPort, remote, remotePort } of udp.flows.table.all()) {
+    yield { protocol, local, localPort, remote, remotePort };
+  }
+  const any = IpAddress.ANY_V4;
+  for (const localPort of udp.ephemeralPorts()) {
+    yield { protocol, local: any, localPort, remote: any, remotePort: 0 };
   }
 }

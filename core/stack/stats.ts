@@ -36,6 +36,8 @@ export class Stats {
   flowsEvicted = 0;
   /** Packets passed to other shards. */
   forwardedToShard = 0;
+  /** Packets passed to other processes during an upgrade. */
+  forwardedToGeneration = 0;
   /** Packets reassembled from fragments. */
   reassembled = 0;
   readonly #drops = new Map<DropReason, number>();

@@ -6,7 +6,6 @@ import {
   OutgoingPacket,
   PacketBatch,
 } from "../../../core/stack/link.ts";
-import type { ShardPacket } from "../../../core/stack/sharding/shard.ts";
 import { requireInteger } from "../integer_option.ts";
 import { PacketQueue } from "../packet_queue.ts";
 import { checkImpairments, type Impairments } from "./impair/impairments.ts";
@@ -91,7 +90,7 @@ export class ImpairedLink implements Link {
    *
    * @internal
    */
-  readonly forwardToShard?: (foreign: ShardPacket) => boolean;
+  readonly forwardToShard?: NonNullable<Link["forwardToShard"]>;
   /** As in the underlying link; a delayed packet that is due while that is full is dropped. */
   readonly isFull?: (onRoom: () => void) => boolean;
   readonly #link: Link;

@@ -1,6 +1,5 @@
 import type { Clock } from "../../../core/api/environment.ts";
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
-import type { ShardPacket } from "../../../core/stack/sharding/shard.ts";
 import type { NameConnection } from "./pcapng/connections.ts";
 import { type Recordable, Recording, type WriteBlock } from "./pcapng/recording.ts";
 
@@ -75,7 +74,7 @@ export class CapturedLink implements Link {
    *
    * @internal
    */
-  readonly forwardToShard?: (foreign: ShardPacket) => boolean;
+  readonly forwardToShard?: NonNullable<Link["forwardToShard"]>;
   /** As in the underlying link. */
   readonly isFull?: (onRoom: () => void) => boolean;
   readonly #link: Link;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
+import type { GenerationPacket } from "../../../core/stack/sharding/generations.ts";
 import type { Shard, ShardPacket } from "../../../core/stack/sharding/shard.ts";
 import { type MailboxEnds, Mailboxes } from "./mailboxes.ts";
 
@@ -40,8 +41,13 @@ export class ShardLink implements Link {
     return this.#queue.send(packet);
   }
 
-  forwardToShard(foreign: ShardPacket): boolean {
-    return this.#mailboxes.send(foreign);
+  forwardToShard(foreign: ShardPacket | GenerationPacket): boolean {
+    if ("shard" in foreign) return this.#mailboxes.send(foreign);
+    return this.#queue.forwardToShard?.(foreign) ?? false;
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return this.#queue.stats?.() ?? {};
   }
 
   async close(): Promise<void> {

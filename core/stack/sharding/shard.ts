@@ -10,6 +10,7 @@ import { type IpHeader, PROTOCOL } from "../../wire/ip.ts";
 import type { Segment } from "../../wire/tcp.ts";
 import type { QuotedPacket } from "../icmp/quoted.ts";
 import type { OwnAddresses } from "../ip/own_addresses.ts";
+import type { GenerationPacket, Generations } from "./generations.ts";
 
 /** Identifies one shard. All shards of a stack have the same `count` and `seed`. */
 export interface Shard {
@@ -81,20 +82,24 @@ export function mixAddresses(one: IpAddress, other: IpAddress): number {
 
 /** Decides what belongs to this shard, and queues packets for the others. */
 export class Sharding {
+  /** Other processes of the service on the same device; absent: there are never any. */
+  readonly generations: Generations | undefined;
   readonly #shard: Shard | undefined;
   readonly #own: OwnAddresses;
   /** Bounded by the number of packets received since it was last drained. */
   readonly #foreign = new Queue<ShardPacket>();
 
   /** Without `shard`, the stack is the only one. */
-  constructor(shard: Shard | undefined, own: OwnAddresses) {
+  constructor(shard: Shard | undefined, own: OwnAddresses, generations?: Generations) {
     this.#shard = shard;
     this.#own = own;
+    this.generations = generations;
   }
 
   /** Whether segments of such a connection are received by this shard. */
   isOurs(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): boolean {
     const shard = this.#shard;
+    if (this.generations?.isOurs(local, localPort, remote, remotePort) === false) return false;
     return shard === undefined || this.#own.has(remote) ||
       shardOf(shard, mixAddresses(local, remote), remotePort, localPort) === shard.index;
   }
@@ -116,6 +121,7 @@ export class Sharding {
 
   /** Whether datagrams to an ephemeral port are received by this shard. */
   isOurPort(port: number): boolean {
+    if (this.generations?.isOurPort(port) === false) return false;
     return this.#shard === undefined || port % this.#shard.count === this.#shard.index;
   }
 
@@ -141,9 +147,9 @@ export class Sharding {
     return this.#keep(shard, ip, packet, 0);
   }
 
-  /** Removes the next packet for another shard. */
-  next(): ShardPacket | undefined {
-    return this.#foreign.shift();
+  /** Removes the next packet for another shard or process. */
+  next(): ShardPacket | GenerationPacket | undefined {
+    return this.#foreign.shift() ?? this.generations?.next();
   }
 
   #keep(shard: number, ip: IpHeader, packet: Uint8Array, segmentSize: number): boolean {

@@ -36,11 +36,12 @@ export class PassiveOpen {
     transmitQueue: TransmitQueue,
     stats: Stats,
     hash: KeyedHash,
+    sharesKey: boolean,
   ) {
     this.#connections = connections;
     this.#transmitQueue = transmitQueue;
     this.#stats = stats;
-    this.#cookies = new SynCookies(hash);
+    this.#cookies = new SynCookies(hash, sharesKey);
   }
 
   /** Handles a segment other than RST, from a unicast source. */

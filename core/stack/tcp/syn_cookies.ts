@@ -42,8 +42,10 @@ export class SynCookies {
   readonly #out = new OutgoingPacket();
   #usedAt = -Infinity;
 
-  constructor(hash: KeyedHash) {
+  /** `isShared`: another stack with the same key may have sent cookies. */
+  constructor(hash: KeyedHash, isShared = false) {
     this.#hash = hash;
+    if (isShared) this.#usedAt = Infinity;
   }
 
   /** Whether any cookie may still be valid; otherwise no ACK needs to be checked. */
@@ -55,7 +57,7 @@ export class SynCookies {
    * The SYN,ACK with a cookie for `segment`. `tcb` is a scratch record that the caller discards.
    */
   answer(tcb: Tcb, segment: Segment, now: number): Uint8Array<ArrayBuffer> {
-    this.#usedAt = now;
+    this.#usedAt = Math.max(this.#usedAt, now);
     openPassive(tcb, segment, 0, now);
     if (!tcb.has(TIMESTAMPS)) disableOptions(tcb);
     tcb.iss = this.#sequence(tcb, now);

@@ -58,11 +58,21 @@ export class TcpInput {
     const { demux, connections, transmitQueue, sharding, stats } = this.#tables;
     const tcb = demux.connections.find(ip, segment.sourcePort, segment.destinationPort);
     if (tcb === undefined) {
-      if (!sharding.forwardSegment(ip, segment, packet, segmentSize)) {
-        return this.#withoutConnection(ip, segment, now);
+      if (sharding.forwardSegment(ip, segment, packet, segmentSize)) {
+        stats.forwardedToShard++;
+        return undefined;
       }
-      stats.forwardedToShard++;
-      return undefined;
+      const { generations } = sharding;
+      const { sourcePort, destinationPort } = segment;
+      if (
+        generations !== undefined &&
+        (generations.forward(ip, sourcePort, destinationPort, packet, segmentSize) ||
+          !this.#mayOpen(ip, segment) && generations.offer(ip, packet, segmentSize))
+      ) {
+        stats.forwardedToGeneration++;
+        return undefined;
+      }
+      return this.#withoutConnection(ip, segment, now);
     }
     if (isReopening(tcb, segment)) {
       const listener = demux.findListener(ip, segment.destinationPort);
@@ -76,6 +86,11 @@ export class TcpInput {
       transmitQueue.reset(ip, segment);
     }
     return dropped;
+  }
+
+  #mayOpen(ip: IpHeader, segment: Segment): boolean {
+    return segment.has(FLAG.SYN) && !segment.has(FLAG.ACK) &&
+      this.#tables.demux.findListener(ip, segment.destinationPort) !== undefined;
   }
 
   /** RFC 9293 3.10.7.1 and 3.10.7.2. */

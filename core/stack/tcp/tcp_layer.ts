@@ -36,13 +36,17 @@ export class TcpLayer {
 
   constructor(tables: TcpTables, hash: KeyedHash) {
     const { own, demux, connections, transmitQueue, sharding, stats } = tables;
+    const sharesKey = (sharding.generations?.number ?? 1) > 1;
     this.#own = own;
     this.#hash = hash;
     this.#demux = demux;
     this.#connections = connections;
     this.#sharding = sharding;
     this.#stats = stats;
-    this.#input = new TcpInput(tables, new PassiveOpen(connections, transmitQueue, stats, hash));
+    this.#input = new TcpInput(
+      tables,
+      new PassiveOpen(connections, transmitQueue, stats, hash, sharesKey),
+    );
   }
 
   // ---------------------------------------------------------------- packets

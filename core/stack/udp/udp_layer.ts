@@ -31,7 +31,7 @@ import type { QuotedPacket } from "../icmp/quoted.ts";
 import type { OwnAddresses } from "../ip/own_addresses.ts";
 import { PathMtus } from "../ip/path_mtus.ts";
 import type { ChecksumState } from "../link.ts";
-import { choosePort } from "../ports.ts";
+import { choosePort, EPHEMERAL_PORTS_FROM } from "../ports.ts";
 import { destinationOf, type Packet, sourceOf } from "../replies.ts";
 import type { BindRefusal } from "../requests.ts";
 import type { Sharding } from "../sharding/shard.ts";
@@ -114,6 +114,15 @@ export class UdpLayer {
     const known = this.flows.table.find(ip, sourcePort, destinationPort);
     if (known !== undefined) return this.#toFlow(known, packet, now);
     const bound = this.#places.find(ip.d0, ip.d1, ip.d2, ip.d3, destinationPort);
+    const { generations } = sharding;
+    if (
+      generations !== undefined && !(generations.isRetired && bound instanceof UdpSocket) &&
+      (generations.forward(ip, sourcePort, destinationPort, packet, 0) ||
+        bound === undefined && generations.offer(ip, packet, 0))
+    ) {
+      stats.forwardedToGeneration++;
+      return undefined;
+    }
     if (bound === undefined) {
       transmitQueue.unreachable(ip, packet, "port", now);
       return "udp-port";
@@ -223,6 +232,12 @@ export class UdpLayer {
     if (wanted === undefined) return "ADDRESS_NOT_AVAILABLE";
     const port = new FlowPort();
     return this.#bind(wanted, port) ? port : "ADDRESS_IN_USE";
+  }
+
+  /** Bound ports in the range from which the stack chooses. */
+  ephemeralPorts(): number[] {
+    return [...this.#bound.values()].map(({ firstPort }) => firstPort)
+      .filter((port) => port >= EPHEMERAL_PORTS_FROM);
   }
 
   /** The binding of a socket or flow port; `undefined` once it is unbound. */

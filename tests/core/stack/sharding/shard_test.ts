@@ -273,7 +273,7 @@ class Network {
     const shard = this.shards[index]!;
     shard.receive(packet, packet.length, "full", 0, this.now);
     const foreign = shard.sharding.next();
-    if (foreign === undefined) return;
+    if (foreign === undefined || !("shard" in foreign)) return;
     const owner = this.shards[foreign.shard]!;
     const { packet: whole, segmentSize } = foreign;
     owner.receive(whole, whole.length, "verified", segmentSize, this.now);
